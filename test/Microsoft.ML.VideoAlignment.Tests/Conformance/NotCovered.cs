@@ -1,0 +1,47 @@
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>The one place that lists what the product does not cover yet. Anything else without a runner fails.</summary>
+internal static class NotCovered
+{
+    /// <summary>Suite, and the kinds of it that are not covered; null: the whole suite.</summary>
+    private static readonly Dictionary<string, string[]?> s_kinds = new(StringComparer.Ordinal)
+    {
+        ["S03-openclip"] = null,
+        ["S04-t5-encoder"] = null,
+        ["S05-tokenizers"] = ["open_clip.SimpleTokenizer", "transformers.T5Tokenizer", "opensora.clean_caption"],
+        ["S08-svd"] = null,
+        ["S09-videocrafter"] = null,
+        ["S10-opensora"] = null,
+        ["S12-pipelines"] =
+        [
+            "opensora.pipeline", "opensora.prompt-processing", "diffusers.StableVideoDiffusionPipeline", "svd.autoregressive", "svd.resize_with_antialiasing",
+            "lvdm.text-to-video",
+        ],
+        ["S13-rewards"] =
+        [
+            "vader.hps", "vader.aesthetic_hps", "vader.pickscore", "vader.pickscore_preprocess",
+            "transformers.YolosForObjectDetection", "vader.object_detection",
+            "transformers.VideoMAEForVideoClassification", "vader.action", "vader.action_frames", "vader.action_label",
+            "vjepa.encoder", "vjepa.masks", "vjepa.reward", "vjepa.tables",
+        ],
+        ["S15-vader-step"] = ["opensora-train-step", "videocrafter-train-step"],
+        ["S16-policy"] = null,
+    };
+
+    /// <summary>Suite, and single cases of it: the other official files of S18 belong to networks that are not built yet.</summary>
+    private static readonly Dictionary<string, string[]> s_cases = new(StringComparer.Ordinal)
+    {
+        ["S18-manifests"] =
+        [
+            "hpsv2", "hpsv2.1", "pickscore-v1", "opensora-stdit3-xl-2", "opensora-vae-v1.2", "svd-image-encoder", "svd-unet", "svd-vae", "svd-xt-unet",
+            "t5-v1_1-xxl-encoder", "vader-lora-opensora-r16", "vader-lora-videocrafter2-r16", "videocrafter2-model",
+            "videomae-base-finetuned-kinetics", "vjepa-vith16", "vjepa-vith16-384", "vjepa-vitl16", "yolos-base", "yolos-tiny",
+        ],
+    };
+
+    public static bool Contains(ConformanceCase testCase) =>
+        (s_cases.TryGetValue(testCase.Suite, out string[]? cases) && cases.Contains(testCase.Name)) || ContainsKind(testCase);
+
+    private static bool ContainsKind(ConformanceCase testCase) =>
+        s_kinds.TryGetValue(testCase.Suite, out string[]? kinds) && (kinds is null || kinds.Contains(testCase.Kind));
+}
