@@ -1,0 +1,117 @@
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Microsoft.ML.VideoAlignment.Layers;
+
+/// <summary>
+/// A low-rank adapter (LoRA, Hu et al. 2021, arXiv 2106.09685, eq. 3): the layer gives W x + <see cref="Scale"/> * up(down(x)).
+/// Down has the layer's kernel, stride and padding and r outputs: [r, in, ...kernel]; up is 1x1 without bias: [out, r] or [out, r, 1, ...].
+/// </summary>
+internal sealed class LowRankAdapter(Parameter down, Parameter up, double scale) : IDisposable
+{
+    public Parameter Down { get; } = down;
+
+    public Parameter Up { get; } = up;
+
+    /// <summary>The factor of the file or the run, usually alpha / rank.</summary>
+    public double TrainedScale { get; } = scale;
+
+    /// <summary>How much of the adapter is heard: 0 the base model, 1 as trained.</summary>
+    public double Strength { get; set; } = 1;
+
+    public double Scale => TrainedScale * Strength;
+
+    public long Rank => Down.shape[0];
+
+    /// <summary>
+    /// Whether W + delta as one weight (with its graph) costs less than the two thin products beside W: both give the same gradient. On two cores
+    /// a thin product takes about five times as long per number as a square one.
+    /// </summary>
+    public bool FoldsInto(Tensor weight) => weight.numel() <= 5 * (Down.numel() + Up.numel());
+
+    /// <summary>Scale * up * down as one weight of the layer's shape.</summary>
+    public Tensor Delta(Tensor weight)
+    {
+        using Tensor up = Up.flatten(1);
+        using Tensor down = Down.flatten(1);
+        using Tensor product = up.matmul(down);
+        using Tensor scaled = product * Scale;
+        return scaled.reshape(weight.shape);
+    }
+
+    public void Dispose()
+    {
+        Down.Dispose();
+        Up.Dispose();
+    }
+}
+
+/// <summary>
+/// The place in a Linear or convolution layer that LoRA fills. Empty or switched off, the layer is the base model's. Merged, the layer computes
+/// with W + delta in one product (what steps without gradient do); otherwise the adapter runs beside the frozen weight and carries gradient.
+/// </summary>
+internal sealed class AdapterSlot
+{
+    private Tensor? _merged;
+
+    public LowRankAdapter? Adapter { get; set; }
+
+    /// <summary>False: the layer is the base model's, whatever the slot holds.</summary>
+    public bool Enabled { get; set; } = true;
+
+    public bool IsMerged => _merged is not null;
+
+    /// <summary>The adapter that is not in the weight yet, or null when there is none, it is off, or it is merged.</summary>
+    public LowRankAdapter? Separate => Enabled && _merged is null ? Adapter : null;
+
+    /// <summary>The adapter to run beside <see cref="Effective"/>, or null where that holds it already or there is none.</summary>
+    public LowRankAdapter? Beside(Tensor weight) => Separate is { } adapter && !adapter.FoldsInto(weight) ? adapter : null;
+
+    /// <summary>
+    /// The weight to compute with, in the input's dtype. Frozen weights may be stored in a smaller dtype than the activations.
+    /// The base weight itself is never changed, so nothing drifts however often an adapter is merged.
+    /// </summary>
+    public Tensor Effective(Tensor weight, ScalarType dtype) =>
+        Separate is { } adapter && adapter.FoldsInto(weight) ? Whole(weight, dtype) : (Enabled ? _merged ?? weight : weight).to_type(dtype);
+
+    /// <summary>W + delta in the input's dtype, with the adapter's graph: for kernels that take a layer apart.</summary>
+    public Tensor Whole(Tensor weight, ScalarType dtype)
+    {
+        if (Separate is not { } adapter)
+        {
+            return Effective(weight, dtype);
+        }
+
+        using Tensor delta = adapter.Delta(weight);
+        using Tensor frozen = weight.to_type(delta.dtype);
+        using Tensor whole = frozen + delta;
+        return whole.to_type(dtype);
+    }
+
+    /// <summary>Computes W + delta once. The slot owns the result until <see cref="Unmerge"/>.</summary>
+    public void Merge(Tensor weight)
+    {
+        Unmerge();
+        if (Adapter is null)
+        {
+            return;
+        }
+
+        using Tensor delta = Adapter.Delta(weight);
+        using Tensor whole = weight.to_type(delta.dtype);
+        _merged = whole.add(delta).DetachFromDisposeScope();
+    }
+
+    public void Unmerge()
+    {
+        _merged?.Dispose();
+        _merged = null;
+    }
+}
+
+/// <summary>A layer that LoRA can adapt.</summary>
+internal interface IAdaptable
+{
+    Parameter Weight { get; }
+
+    AdapterSlot Slot { get; }
+}

@@ -1,0 +1,99 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+
+namespace Microsoft.ML.VideoAlignment.Layers;
+
+/// <summary>
+/// Multi-head attention with scale 1/sqrt(head size); queries, keys and values without bias by default, the output with one. Keys <c>to_q</c>,
+/// <c>to_k</c>, <c>to_v</c>, <c>to_out.0</c>. Reference: diffusers, <c>Attention</c>.
+/// </summary>
+internal sealed class Attention : nn.Module
+{
+    [ComponentName(Name = "to_q")]
+    private readonly Linear _toQ;
+
+    [ComponentName(Name = "to_k")]
+    private readonly Linear _toK;
+
+    [ComponentName(Name = "to_v")]
+    private readonly Linear _toV;
+
+    [ComponentName(Name = "to_out")]
+    private readonly TorchSharp.Modules.ModuleList<Linear> _toOut;
+
+    private readonly long _heads;
+    private readonly long _headSize;
+
+    public Attention(long width, long contextWidth, long heads, long headSize, Placement placement, bool bias = false)
+        : base(nameof(Attention))
+    {
+        long inner = heads * headSize;
+        _toQ = new Linear(width, inner, placement, bias);
+        _toK = new Linear(contextWidth, inner, placement, bias);
+        _toV = new Linear(contextWidth, inner, placement, bias);
+        _toOut = nn.ModuleList(new Linear(inner, width, placement));
+        (_heads, _headSize) = (heads, headSize);
+        RegisterComponents();
+    }
+
+    /// <summary>residual + attention of x [N, L, D] to itself -> [N, L, D].</summary>
+    public Tensor Self(Tensor x, Tensor residual)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor[] qkv = [Heads(_toQ.forward(x)), Heads(_toK.forward(x)), Heads(_toV.forward(x))];
+        return Output(Attend(qkv[0], qkv[1], qkv[2]), residual).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// residual + attention of x [N, L, D] to context [B, M, E] -> [N, L, D]. B divides N: row n looks at context n / (N / B), so keys and values
+    /// are computed once per video, not once per frame.
+    /// </summary>
+    public Tensor Cross(Tensor x, Tensor context, Tensor residual)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor y = AttendOver([context.shape[0], -1, _heads, _headSize], x, context); // [B, (N / B) * L, h, d]
+        return Output(y.reshape(x.shape[0], x.shape[1], -1), residual).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>residual + attention of every pixel to itself at other times, x [B, T, P, D] -> [B, T, P, D].</summary>
+    public Tensor OverTime(Tensor x, Tensor residual)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor y = AttendOver([x.shape[0], x.shape[1], -1, _headSize], x, x); // [B, T, P*h, d]
+        return Output(y.reshape(x.shape[0], x.shape[1], x.shape[2], -1), residual).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Softmax(q k^T / sqrt(d)) v, heads joined: [N, h, L, d] -> [N, L, h*d].</summary>
+    internal static Tensor Attend(Tensor q, Tensor k, Tensor v)
+    {
+        using Tensor y = nn.functional.scaled_dot_product_attention(q, k, v);
+        using Tensor tokens = y.transpose(1, 2);
+        return tokens.flatten(2);
+    }
+
+    /// <summary>
+    /// Attention along the second axis of [B, L, G, d] (queries) and [B, M, G, d] (keys and values), each of the G rows for itself. On the CPU plain
+    /// batched products are faster than the fused kernel where G is large and L small (time) or M small (text): they read the strided rows as they lie.
+    /// </summary>
+    private Tensor AttendOver(long[] split, Tensor x, Tensor context)
+    {
+        long[] contextSplit = [context.shape[0], context.shape[1], .. split[2..]];
+        if (x.device_type != DeviceType.CPU)
+        {
+            Tensor Lead(Tensor rows) => rows.transpose(1, 2); // [B, G, L, d]
+            return nn.functional.scaled_dot_product_attention(
+                Lead(_toQ.forward(x).view(split)), Lead(_toK.forward(context).view(contextSplit)), Lead(_toV.forward(context).view(contextSplit))).transpose(1, 2);
+        }
+
+        Tensor[] q = _toQ.Scaled(x, 1 / Math.Sqrt(_headSize)).view(split).unbind(0);
+        Tensor[] k = _toK.forward(context).view(contextSplit).unbind(0);
+        Tensor[] v = _toV.forward(context).view(contextSplit).unbind(0);
+        return stack(q.Select((rows, i) =>
+            rows.transpose(0, 1).bmm(k[i].permute(1, 2, 0)).softmax(-1).bmm(v[i].transpose(0, 1)).transpose(0, 1))); // [L, G, d] each
+    }
+
+    private Tensor Output(Tensor y, Tensor residual) => _toOut[0].Added(y, residual);
+
+    /// <summary>[N, L, h*d] -> [N, h, L, d], a view.</summary>
+    private Tensor Heads(Tensor x) => x.unflatten(2, [_heads, _headSize]).transpose(1, 2);
+}

@@ -1,0 +1,55 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Microsoft.ML.VideoAlignment.Layers;
+
+/// <summary>
+/// 2D convolution with an adapter slot, computed channels-last on the CPU; its output is channels-last too, so a chain of them packs memory once.
+/// Keys <c>weight</c> [out, in, k, k] and <c>bias</c> [out], as torch.nn.Conv2d.
+/// </summary>
+internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
+{
+    [ComponentName(Name = "weight")]
+    private readonly Parameter _weight;
+
+    [ComponentName(Name = "bias")]
+    private readonly Parameter? _bias;
+
+    private readonly long[] _stride;
+    private readonly long[] _padding;
+
+    public Conv2d(long inChannels, long outChannels, long kernel, Placement placement, long stride = 1, long padding = 0, bool bias = true)
+        : base(nameof(Conv2d))
+    {
+        _weight = placement.ConvolutionWeight(outChannels, inChannels, kernel, kernel);
+        _bias = bias ? placement.Parameter(outChannels) : null;
+        _stride = [stride, stride];
+        _padding = [padding, padding];
+        RegisterComponents();
+    }
+
+    public Parameter Weight => _weight;
+
+    public AdapterSlot Slot { get; } = new();
+
+    /// <summary>x: [N, in, H, W] -> [N, out, H', W'].</summary>
+    public override Tensor forward(Tensor x) => Forward(x, null);
+
+    /// <summary>As <see cref="forward"/>, with <paramref name="shift"/> [out] added to every pixel: it joins the bias, so it costs nothing.</summary>
+    public Tensor Forward(Tensor x, Tensor? shift)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor packed = MemoryLayout.ChannelsLast(x);
+        Tensor? bias = _bias?.to_type(x.dtype);
+        bias = shift is null ? bias : bias is null ? shift : bias + shift;
+        Tensor y = nn.functional.conv2d(packed, Slot.Effective(_weight, x.dtype), bias, _stride, _padding);
+        if (Slot.Beside(_weight) is { } adapter)
+        {
+            Tensor low = nn.functional.conv2d(packed, adapter.Down.to_type(x.dtype), strides: _stride, padding: _padding) * adapter.Scale;
+            y += nn.functional.conv2d(low, adapter.Up.to_type(x.dtype));
+        }
+
+        return y.MoveToOuterDisposeScope();
+    }
+}

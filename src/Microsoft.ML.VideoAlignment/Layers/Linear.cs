@@ -1,0 +1,62 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Microsoft.ML.VideoAlignment.Layers;
+
+/// <summary>y = x W^T + b with an adapter slot. Keys <c>weight</c> [out, in] and <c>bias</c> [out], as torch.nn.Linear.</summary>
+internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
+{
+    [ComponentName(Name = "weight")]
+    private readonly Parameter _weight;
+
+    [ComponentName(Name = "bias")]
+    private readonly Parameter? _bias;
+
+    public Linear(long inFeatures, long outFeatures, Placement placement, bool bias = true)
+        : base(nameof(Linear))
+    {
+        _weight = placement.Parameter(outFeatures, inFeatures);
+        _bias = bias ? placement.Parameter(outFeatures) : null;
+        RegisterComponents();
+    }
+
+    public Parameter Weight => _weight;
+
+    public AdapterSlot Slot { get; } = new();
+
+    /// <summary>x: [..., in] -> [..., out].</summary>
+    public override Tensor forward(Tensor x)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor y = nn.functional.linear(x, Slot.Effective(_weight, x.dtype), _bias?.to_type(x.dtype));
+        if (Slot.Beside(_weight) is { } adapter)
+        {
+            Tensor low = nn.functional.linear(x, adapter.Down.to_type(x.dtype)) * adapter.Scale;
+            y += nn.functional.linear(low, adapter.Up.to_type(x.dtype));
+        }
+
+        return y.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>residual + the layer's output; residual: [..., out].</summary>
+    public Tensor Added(Tensor x, Tensor residual)
+    {
+        using Tensor y = forward(x);
+        return residual + y;
+    }
+
+    /// <summary>factor * the layer's output; the factor joins the weight, which is smaller than what comes out.</summary>
+    public Tensor Scaled(Tensor x, double factor)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor y = Slot.Beside(_weight) is null
+            ? nn.functional.linear(x, Slot.Effective(_weight, x.dtype) * factor, _bias is null ? null : _bias.to_type(x.dtype) * factor)
+            : forward(x) * factor;
+        return y.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Weight and bias to compute with, the adapter's part included (with its graph): for kernels that take a layer apart.</summary>
+    public (Tensor Weight, Tensor Bias) Whole(ScalarType dtype) =>
+        (Slot.Whole(_weight, dtype), _bias is null ? zeros(_weight.shape[0], dtype: dtype, device: _weight.device) : _bias.to_type(dtype));
+}

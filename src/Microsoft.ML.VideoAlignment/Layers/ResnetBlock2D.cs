@@ -1,0 +1,73 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+
+namespace Microsoft.ML.VideoAlignment.Layers;
+
+/// <summary>
+/// norm1, activation, conv1, + time_emb_proj(activation(temb)), norm2, activation, conv2; (input + hidden) / output scale. A 1x1
+/// <c>conv_shortcut</c> on the input where the widths differ. Reference: diffusers, <c>ResnetBlock2D</c>.
+/// </summary>
+internal sealed class ResnetBlock2D : nn.Module
+{
+    [ComponentName(Name = "norm1")]
+    private readonly GroupNorm _norm1;
+
+    [ComponentName(Name = "conv1")]
+    private readonly Conv2d _conv1;
+
+    [ComponentName(Name = "time_emb_proj")]
+    private readonly Linear? _timeEmbProj;
+
+    [ComponentName(Name = "norm2")]
+    private readonly GroupNorm _norm2;
+
+    [ComponentName(Name = "conv2")]
+    private readonly Conv2d _conv2;
+
+    [ComponentName(Name = "conv_shortcut")]
+    private readonly Conv2d? _convShortcut;
+
+    private readonly Activation _activation;
+    private readonly double _outputScale;
+
+    /// <summary>embeddingWidth: Width of the time embedding; null: the block has none.</summary>
+    public ResnetBlock2D(
+        long inChannels, long outChannels, long? embeddingWidth, long groups, double eps, string activation, Placement placement, double outputScale = 1)
+        : base(nameof(ResnetBlock2D))
+    {
+        _norm1 = new GroupNorm(groups, inChannels, eps, placement);
+        _conv1 = new Conv2d(inChannels, outChannels, 3, placement, padding: 1);
+        _timeEmbProj = embeddingWidth is { } width ? new Linear(width, outChannels, placement) : null;
+        _norm2 = new GroupNorm(groups, outChannels, eps, placement);
+        _conv2 = new Conv2d(outChannels, outChannels, 3, placement, padding: 1);
+        _convShortcut = inChannels == outChannels ? null : new Conv2d(inChannels, outChannels, 1, placement);
+        _activation = Activation.ByName(activation);
+        _outputScale = outputScale;
+        RegisterComponents();
+    }
+
+    /// <summary>x: [N, in, H, W]; temb: [R, E], R divides N, row n takes embedding n / (N / R) -> [N, out, H, W].</summary>
+    public Tensor Forward(Tensor x, Tensor? temb)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor hidden = _norm1.Activated(x, _activation);
+        Tensor? shift = temb is null || _timeEmbProj is null ? null : _timeEmbProj.forward(_activation.Apply(temb)); // [R, out]
+        if (shift is not null && shift.shape[0] == 1)
+        {
+            // One time for all rows is a bias of the convolution, which costs nothing; adding it afterwards is a pass over the whole tensor.
+            hidden = _conv1.Forward(hidden, shift.squeeze(0));
+        }
+        else
+        {
+            hidden = _conv1.forward(hidden);
+            if (shift is not null)
+            {
+                hidden += shift.repeat_interleave(x.shape[0] / shift.shape[0], dim: 0).unsqueeze(-1).unsqueeze(-1);
+            }
+        }
+
+        hidden = _conv2.forward(_norm2.Activated(hidden, _activation));
+        Tensor sum = (_convShortcut?.forward(x) ?? x) + hidden;
+        return (_outputScale == 1 ? sum : sum / _outputScale).MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,57 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+
+namespace Microsoft.ML.VideoAlignment.Layers;
+
+/// <summary>
+/// A diffusion time as a vector: a sinusoid, then Linear, activation, Linear (keys <c>linear_1</c>, <c>linear_2</c>). Reference: diffusers,
+/// <c>Timesteps</c> and <c>TimestepEmbedding</c>.
+/// </summary>
+internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor>
+{
+    [ComponentName(Name = "linear_1")]
+    private readonly Linear _linear1;
+
+    [ComponentName(Name = "linear_2")]
+    private readonly Linear _linear2;
+
+    private readonly Activation _activation;
+
+    public TimestepEmbedding(long channels, long width, string activation, Placement placement)
+        : base(nameof(TimestepEmbedding))
+    {
+        _linear1 = new Linear(channels, width, placement);
+        _linear2 = new Linear(width, width, placement);
+        _activation = Activation.ByName(activation);
+        RegisterComponents();
+    }
+
+    /// <summary>sinusoid: [N, channels] -> [N, width].</summary>
+    public override Tensor forward(Tensor sinusoid)
+    {
+        using Tensor wide = _linear1.forward(sinusoid);
+        using Tensor active = _activation.Apply(wide);
+        return _linear2.forward(active);
+    }
+
+    /// <summary>
+    /// timesteps: [N], whole or fractional -> float32 [N, channels]: sines and cosines of t * exp(-ln(10000) i / (half - frequencyShift)), half =
+    /// channels / 2; an odd width ends in one zero. Angles are taken in float64: at t near 1000 float32 loses 6e-5 of them.
+    /// </summary>
+    public static Tensor Sinusoid(Tensor timesteps, long channels, bool cosinesFirst, double frequencyShift)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        long half = channels / 2;
+        Tensor index = arange(half, dtype: ScalarType.Float64, device: timesteps.device);
+        Tensor frequencies = (index * (-Math.Log(10000) / (half - frequencyShift))).exp();
+        Tensor angles = timesteps.to_type(ScalarType.Float64).unsqueeze(1) * frequencies;
+        Tensor[] parts = cosinesFirst ? [angles.cos(), angles.sin()] : [angles.sin(), angles.cos()];
+        Tensor sinusoid = cat(parts, dim: 1);
+        if (channels % 2 == 1)
+        {
+            sinusoid = nn.functional.pad(sinusoid, [0, 1]);
+        }
+
+        return sinusoid.to_type(ScalarType.Float32).MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,86 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace Microsoft.ML.VideoAlignment.Tensors;
+
+/// <summary>What the project's own CPU loops share: where a tensor lies, how work is split, and the two functions that libtorch evaluates slowly.</summary>
+internal static unsafe class CpuKernels
+{
+    /// <summary>Numbers in one vector.</summary>
+    public const int Width = 16;
+
+    /// <summary>Whether our loops may take this tensor: float32 in CPU memory.</summary>
+    public static bool Fits(Tensor x) => x.device_type == DeviceType.CPU && x.dtype == ScalarType.Float32;
+
+    /// <summary>The address of the first number of a contiguous tensor; the caller keeps the tensor alive.</summary>
+    public static float* Address(Tensor contiguous)
+    {
+        // Tensor.bytes is limited to 2 GB; one element is enough to know the address.
+        using Tensor flat = contiguous.view(-1);
+        using Tensor first = flat.narrow(0, 0, 1);
+        return (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
+    }
+
+    /// <summary>Runs <paramref name="body"/> for 0..count-1 on as many threads as libtorch uses.</summary>
+    public static void For(int count, Action<int> body)
+    {
+        int threads = Math.Min(get_num_threads(), count);
+        if (threads <= 1)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                body(i);
+            }
+
+            return;
+        }
+
+        Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads }, body);
+    }
+
+    /// <summary>e^x within 2 units in the last place; polynomial of Cephes' expf (Moshier).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Exp(Vector512<float> x)
+    {
+        x = Vector512.Min(Vector512.Max(x, Vector512.Create(-87.3f)), Vector512.Create(88.3f));
+        Vector512<float> shift = Vector512.Create(12582912f); // 1.5 * 2^23: adding it rounds to a whole number
+        Vector512<float> n = Vector512.FusedMultiplyAdd(x, Vector512.Create(1.44269504f), shift) - shift;
+        Vector512<float> r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-0.693359375f), x);
+        r = Vector512.FusedMultiplyAdd(n, Vector512.Create(2.12194440e-4f), r);
+        Vector512<float> p = Vector512.Create(1.9875691500e-4f);
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1.3981999507e-3f));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(8.3334519073e-3f));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(4.1665795894e-2f));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1.6666665459e-1f));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(5.0000001201e-1f));
+        p = Vector512.FusedMultiplyAdd(p, r * r, r) + Vector512<float>.One;
+        Vector512<int> power = Vector512.ShiftLeft(Vector512.ConvertToInt32Native(n) + Vector512.Create(127), 23);
+        return p * power.AsSingle();
+    }
+
+    /// <summary>1 / (1 + e^-x).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Sigmoid(Vector512<float> x) => Vector512<float>.One / (Vector512<float>.One + Exp(-x));
+
+    /// <summary>
+    /// The normal distribution's integral up to x and its density at x; GELU is x times the first, its slope the first plus x times the second.
+    /// Within 1e-7 (Abramowitz and Stegun 7.1.26).
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector512<float> Integral, Vector512<float> Density) Normal(Vector512<float> x)
+    {
+        Vector512<float> one = Vector512<float>.One;
+        Vector512<float> z = Vector512.Abs(x) * Vector512.Create(0.70710678f);
+        Vector512<float> bell = Exp(-(z * z));
+        Vector512<float> t = one / Vector512.FusedMultiplyAdd(z, Vector512.Create(0.3275911f), one);
+        Vector512<float> p = Vector512.Create(1.061405429f);
+        p = Vector512.FusedMultiplyAdd(p, t, Vector512.Create(-1.453152027f));
+        p = Vector512.FusedMultiplyAdd(p, t, Vector512.Create(1.421413741f));
+        p = Vector512.FusedMultiplyAdd(p, t, Vector512.Create(-0.284496736f));
+        p = Vector512.FusedMultiplyAdd(p, t, Vector512.Create(0.254829592f));
+        Vector512<float> tail = p * t * bell * Vector512.Create(0.5f); // integral from |x| to infinity
+        Vector512<float> integral = Vector512.ConditionalSelect(Vector512.LessThan(x, Vector512<float>.Zero), tail, one - tail);
+        return (integral, bell * Vector512.Create(0.39894228f));
+    }
+}

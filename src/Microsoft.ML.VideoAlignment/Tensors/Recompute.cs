@@ -1,0 +1,89 @@
+using System.Runtime.ExceptionServices;
+
+namespace Microsoft.ML.VideoAlignment.Tensors;
+
+/// <summary>
+/// Activation checkpointing: the block runs without a graph, keeps only its inputs, and runs again in the backward pass. The gradient is that of
+/// the plain run, bit for bit, for blocks that draw no random numbers. (Chen et al. 2016, "Training deep nets with sublinear memory cost".)
+/// </summary>
+internal static class Recompute
+{
+    [ThreadStatic]
+    private static ExceptionDispatchInfo? t_failure;
+
+    /// <summary>
+    /// Runs <paramref name="block"/> on <paramref name="inputs"/>. Every tensor that carries a graph must be among the inputs; parameters that
+    /// the block owns need not be. Where nothing is recorded (gradients are off), the block simply runs.
+    /// </summary>
+    public static Tensor Run(Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs)
+    {
+        if (!is_grad_enabled())
+        {
+            return block(inputs);
+        }
+
+        // The first block of a graded step has inputs without a graph; without one input that requires grad its output would have none either.
+        using Tensor anchor = zeros(1, device: inputs[0].device, requires_grad: true);
+        return Recomputed.apply([block, anchor, .. inputs])[0];
+    }
+
+    /// <summary>
+    /// <c>loss.backward()</c> that rethrows what a recomputed block threw: an exception cannot cross libtorch's frames, it would end the process.
+    /// </summary>
+    public static void Backward(Tensor loss)
+    {
+        t_failure = null;
+        loss.backward();
+        ExceptionDispatchInfo? failure = t_failure;
+        t_failure = null;
+        failure?.Throw();
+    }
+
+    private sealed class Recomputed : autograd.MultiTensorFunction<Recomputed>
+    {
+        public override string Name => nameof(Recompute);
+
+        public override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
+        {
+            var block = (Func<IReadOnlyList<Tensor>, Tensor>)vars[0];
+            List<Tensor> inputs = [.. vars.Skip(2).Cast<Tensor>()];
+            ctx.save_data("block", block);
+            ctx.save_data("graded", inputs.Select(input => input.requires_grad).ToArray());
+            ctx.save_for_backward(inputs);
+            using (no_grad())
+            {
+                using DisposeScope scope = NewDisposeScope();
+                return [block(inputs).MoveToOuterDisposeScope()];
+            }
+        }
+
+        public override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grads)
+        {
+            var block = (Func<IReadOnlyList<Tensor>, Tensor>)ctx.get_data("block");
+            bool[] graded = (bool[])ctx.get_data("graded");
+            using DisposeScope scope = NewDisposeScope();
+            List<Tensor> inputs = [.. ctx.get_saved_variables().Select((saved, i) => saved.detach().requires_grad_(graded[i]))];
+            try
+            {
+                using (enable_grad())
+                {
+                    Tensor y = block(inputs);
+                    y.backward([grads[0]]);
+                }
+            }
+            catch (Exception exception)
+            {
+                t_failure ??= ExceptionDispatchInfo.Capture(exception);
+            }
+
+            // One entry per argument of apply: the block, the anchor, then the inputs.
+            var result = new List<Tensor> { null!, null! };
+            for (int i = 0; i < inputs.Count; i++)
+            {
+                result.Add(graded[i] ? (inputs[i].grad ?? zeros_like(inputs[i])).MoveToOuterDisposeScope() : null!);
+            }
+
+            return result;
+        }
+    }
+}

@@ -1,0 +1,54 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+public class RecomputeTests
+{
+    [Test]
+    public void GradientEqualsThePlainRunBitForBit()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using var generator = new Generator(1);
+        Tensor weight = randn([4L, 4L], generator: generator).requires_grad_(true);
+        Tensor side = randn([4L], generator: generator).requires_grad_(true);
+        Tensor x = randn([3L, 4L], generator: generator).requires_grad_(true);
+
+        Tensor Block(IReadOnlyList<Tensor> inputs) => (inputs[0].matmul(weight) + inputs[1]).tanh() * inputs[0];
+
+        (Tensor[] plain, Tensor[] recomputed) = (Gradients(() => Block([Block([x, side]), side])), Gradients(() => Recompute.Run(Block, Recompute.Run(Block, x, side), side)));
+        for (int i = 0; i < plain.Length; i++)
+        {
+            Assert.That(recomputed[i].data<float>().ToArray(), Is.EqualTo(plain[i].data<float>().ToArray()));
+        }
+
+        Tensor[] Gradients(Func<Tensor> run)
+        {
+            foreach (Tensor leaf in new[] { x, side, weight })
+            {
+                leaf.grad = null;
+            }
+
+            Recompute.Backward(run().pow(2).sum());
+            return [x.grad!.clone(), side.grad!.clone(), weight.grad!.clone()];
+        }
+    }
+
+    [Test]
+    public void ParametersGetGradientWhenNoInputCarriesOne()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor weight = ones(4).requires_grad_(true);
+        Recompute.Backward(Recompute.Run(inputs => inputs[0] * weight, ones(4)).sum());
+        Assert.That(weight.grad!.data<float>().ToArray(), Is.All.EqualTo(1f));
+    }
+
+    [Test]
+    public void AnExceptionInTheBackwardPassIsRethrownOutside()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = ones(4).requires_grad_(true);
+        int calls = 0;
+        Tensor y = Recompute.Run(inputs => ++calls == 1 ? inputs[0] * 2 : throw new InvalidOperationException("second run"), x);
+        Assert.That(() => Recompute.Backward(y.sum()), Throws.InvalidOperationException.With.Message.EqualTo("second run"));
+    }
+}
