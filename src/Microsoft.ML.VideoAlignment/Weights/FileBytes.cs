@@ -1,0 +1,96 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Microsoft.ML.VideoAlignment.Weights;
+
+/// <summary>A file opened for reading at any place; short reads are errors that name the file.</summary>
+internal sealed class FileBytes : IDisposable
+{
+    private readonly SafeFileHandle _handle;
+
+    public FileBytes(string path)
+    {
+        Location = path;
+        try
+        {
+            _handle = File.OpenHandle(path);
+            Length = RandomAccess.GetLength(_handle);
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new WeightFileException(path, "there is no such file.", exception);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            throw new WeightFileException(path, $"cannot be opened: {exception.Message}", exception);
+        }
+    }
+
+    public string Location { get; }
+
+    public long Length { get; }
+
+    /// <summary>The error for this file.</summary>
+    public WeightFileException Fault(string problem, Exception? inner = null) => new(Location, problem, inner);
+
+    /// <summary>The bytes from <paramref name="offset"/> on; the caller has checked that they are within the file.</summary>
+    public byte[] Read(long offset, int count)
+    {
+        byte[] bytes = new byte[count];
+        using Stream slice = Slice(offset, count);
+        slice.ReadExactly(bytes);
+        return bytes;
+    }
+
+    /// <summary>Part of the file as a stream. Reading over its end gives the end of the stream; a file that ends earlier is an error.</summary>
+    public Stream Slice(long offset, long length) => new SliceStream(this, offset, length);
+
+    public void Dispose() => _handle.Dispose();
+
+    private int ReadSome(long offset, Span<byte> buffer)
+    {
+        try
+        {
+            int count = RandomAccess.Read(_handle, buffer, offset);
+            return count > 0 || buffer.IsEmpty ? count : throw Fault($"the file ends at byte {Length}; byte {offset} was to be read. It is truncated.");
+        }
+        catch (IOException exception) when (exception is not WeightFileException)
+        {
+            throw Fault($"cannot be read at byte {offset}: {exception.Message}", exception);
+        }
+    }
+
+    private sealed class SliceStream(FileBytes file, long offset, long length) : Stream
+    {
+        private long _position;
+
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => length;
+
+        public override long Position { get => _position; set => throw new NotSupportedException(); }
+
+        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+        public override int Read(Span<byte> buffer)
+        {
+            Span<byte> wanted = buffer[..(int)Math.Min(buffer.Length, length - _position)];
+            int count = wanted.IsEmpty ? 0 : file.ReadSome(offset + _position, wanted);
+            _position += count;
+            return count;
+        }
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+    }
+}

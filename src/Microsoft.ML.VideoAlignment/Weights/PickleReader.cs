@@ -1,0 +1,105 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Numerics;
+using System.Text;
+
+namespace Microsoft.ML.VideoAlignment.Weights;
+
+/// <summary>The bytes of a pickle. A length is compared with what is left before anything is allocated.</summary>
+internal sealed class PickleReader(byte[] bytes, int position, string location, string what)
+{
+    // Invalid bytes are errors; Python's "surrogatepass" text has no place in names of tensors.
+    private static readonly UTF8Encoding s_utf8 = new(false, throwOnInvalidBytes: true);
+
+    /// <summary>Python's own limit on digits of an integer in text is 4300.</summary>
+    public const int MaxIntegerBytes = 1786;
+
+    public int Position { get; private set; } = position;
+
+    public int Left => bytes.Length - Position;
+
+    public byte Byte() => Take(1)[0];
+
+    public ushort UInt16() => BinaryPrimitives.ReadUInt16LittleEndian(Take(2));
+
+    public int Int32() => BinaryPrimitives.ReadInt32LittleEndian(Take(4));
+
+    public uint UInt32() => BinaryPrimitives.ReadUInt32LittleEndian(Take(4));
+
+    public ulong UInt64() => BinaryPrimitives.ReadUInt64LittleEndian(Take(8));
+
+    /// <summary>Big-endian, the only number in a pickle that is.</summary>
+    public double Double() => BinaryPrimitives.ReadDoubleBigEndian(Take(8));
+
+    public ReadOnlySpan<byte> Take(ulong count)
+    {
+        if (count > (ulong)Left)
+        {
+            throw Fault($"{count} bytes are announced, {Left} are left; the pickle is truncated or lies");
+        }
+
+        ReadOnlySpan<byte> taken = bytes.AsSpan(Position, (int)count);
+        Position += (int)count;
+        return taken;
+    }
+
+    public string Text(ulong count) => Decode(Take(count));
+
+    /// <summary>Up to the next line feed, which is left out.</summary>
+    public string Line()
+    {
+        int length = bytes.AsSpan(Position).IndexOf((byte)'\n');
+        if (length < 0)
+        {
+            throw Fault("a line without its end; the pickle is truncated");
+        }
+
+        string line = Decode(Take((ulong)length));
+        Position++;
+        return line;
+    }
+
+    public BigInteger Integer(string text) =>
+        text.Length <= 2 * MaxIntegerBytes && BigInteger.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out BigInteger value)
+            ? value
+            : throw Fault($"an integer of {text.Length} characters that is none or is too long");
+
+    /// <summary>STRING of protocol 0: a quoted Python 2 string. Names of tensors need no other escapes than these.</summary>
+    public string Unquote(string line)
+    {
+        bool quoted = line.Length >= 2 && line[0] == line[^1] && line[0] is '\'' or '"';
+        string[] parts = quoted ? line[1..^1].Split(@"\\") : [];
+        parts = [.. parts.Select(part => part.Replace(@"\'", "'", StringComparison.Ordinal))];
+        return quoted && !parts.Any(part => part.Contains('\\', StringComparison.Ordinal)) ? string.Join('\\', parts) : throw Fault("text without quotes, or with escapes that are not read");
+    }
+
+    /// <summary>UNICODE of protocol 0: raw-unicode-escape, \uXXXX only.</summary>
+    public string Unescape(string line)
+    {
+        string[] parts = line.Split(@"\u");
+        var text = new StringBuilder(parts[0]);
+        foreach (string part in parts.Skip(1))
+        {
+            text.Append(part.Length >= 4 && ushort.TryParse(part.AsSpan(0, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort unit)
+                ? (char)unit
+                : throw Fault(@"a broken \u escape"));
+            text.Append(part.AsSpan(4));
+        }
+
+        return text.ToString();
+    }
+
+    public WeightFileException Fault(string problem, Exception? inner = null) => new(location, $"{what}, byte {Position}: {problem}.", inner);
+
+    private string Decode(ReadOnlySpan<byte> text)
+    {
+        try
+        {
+            return s_utf8.GetString(text);
+        }
+        catch (DecoderFallbackException exception)
+        {
+            throw Fault("text that is not UTF-8", exception);
+        }
+    }
+}

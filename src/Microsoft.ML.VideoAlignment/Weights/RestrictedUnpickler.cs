@@ -1,0 +1,360 @@
+using System.Globalization;
+using System.Numerics;
+
+namespace Microsoft.ML.VideoAlignment.Weights;
+
+/// <summary>
+/// Interprets the pickles that PyTorch writes, protocols 0 to 5 (Python's pickletools.py describes the opcodes), and builds containers,
+/// scalars and tensor views and nothing else: globals come from a fixed list and are refused when they are named, there is no object creation, and
+/// time and memory are bounded by the length of the pickle and by the limits below.
+/// </summary>
+internal sealed class RestrictedUnpickler
+{
+    /// <summary>The longest pickle; a checkpoint of 10,000 tensors with its optimiser takes a few MB.</summary>
+    public const int MaxBytes = 16 << 20;
+
+    /// <summary>Opcodes of one pickle.</summary>
+    private const int MaxSteps = 4_000_000;
+
+    /// <summary>Containers and values made, and values remembered.</summary>
+    private const int MaxObjects = 1_000_000;
+
+    private const int MaxDepth = 1000;
+
+    private static readonly BoolNode s_true = new(true);
+    private static readonly BoolNode s_false = new(false);
+    private static readonly NoneNode s_none = new();
+
+    private readonly PickleReader _reader;
+    private readonly TensorArguments _arguments;
+    private readonly List<WeightNode> _stack = [];
+    private readonly Stack<int> _marks = new();
+    private readonly Dictionary<uint, WeightNode> _memo = [];
+    private int _objects;
+
+    private RestrictedUnpickler(PickleReader reader, bool legacy)
+    {
+        _reader = reader;
+        _arguments = new TensorArguments(reader, legacy);
+    }
+
+    /// <summary>Reads the pickle that begins at <paramref name="position"/> and moves behind it.</summary>
+    /// <param name="bytes">The file or record.</param>
+    /// <param name="position">Where the pickle begins; afterwards, where it ended.</param>
+    /// <param name="location">The file, for errors.</param>
+    /// <param name="what">The part of the file, for errors.</param>
+    /// <param name="legacy">Storages are named as in files before PyTorch 1.6.</param>
+    /// <param name="storages">Every storage that was named, by key.</param>
+    /// <exception cref="WeightFileException">Not such a pickle.</exception>
+    public static WeightNode Read(byte[] bytes, ref int position, string location, string what, bool legacy, out IReadOnlyCollection<TorchStorage> storages)
+    {
+        var reader = new PickleReader(bytes, position, location, what);
+        var unpickler = new RestrictedUnpickler(reader, legacy);
+        WeightNode root = unpickler.Run();
+        WeightTree.Check(root, MaxDepth, problem => throw reader.Fault(problem));
+        position = reader.Position;
+        storages = unpickler._arguments.Storages;
+        return root;
+    }
+
+    private WeightNode Run()
+    {
+        for (int step = 0; step < MaxSteps; step++)
+        {
+            byte opcode = _reader.Byte();
+            if (opcode == '.')
+            {
+                return Pop();
+            }
+
+            Step(opcode);
+        }
+
+        throw _reader.Fault($"more than {MaxSteps} operations");
+    }
+
+    private void Step(byte opcode)
+    {
+        switch (opcode)
+        {
+            case 0x80: // PROTO
+                byte protocol = _reader.Byte();
+                Require(protocol <= 5, $"pickle protocol {protocol}; 0 to 5 are known");
+                break;
+            case 0x95: // FRAME: a hint for buffering
+                ulong frame = _reader.UInt64();
+                Require(frame <= (ulong)_reader.Left, $"a frame of {frame} bytes, {_reader.Left} are left");
+                break;
+            case (byte)'(':
+                _marks.Push(_stack.Count);
+                Require(_marks.Count <= MaxObjects, "too many marks");
+                break;
+            case (byte)'0': // POP, which also takes back a mark
+                if (_marks.TryPeek(out int top) && top == _stack.Count)
+                {
+                    _marks.Pop();
+                }
+                else
+                {
+                    Pop();
+                }
+
+                break;
+            case (byte)'1':
+                PopToMark();
+                break;
+            case (byte)'2':
+                Push(Top());
+                break;
+            case (byte)'N':
+                Push(s_none);
+                break;
+            case 0x88:
+                Push(s_true);
+                break;
+            case 0x89:
+                Push(s_false);
+                break;
+            case (byte)'I':
+                string integer = _reader.Line();
+                Push(integer is "00" or "01" ? (integer == "01" ? s_true : s_false) : New(new IntNode(_reader.Integer(integer))));
+                break;
+            case (byte)'L':
+                PushInteger(_reader.Integer(_reader.Line().TrimEnd('L')));
+                break;
+            case (byte)'J':
+                PushInteger(_reader.Int32());
+                break;
+            case (byte)'K':
+                PushInteger(_reader.Byte());
+                break;
+            case (byte)'M':
+                PushInteger(_reader.UInt16());
+                break;
+            case 0x8a: // LONG1
+                PushLong(_reader.Byte());
+                break;
+            case 0x8b: // LONG4
+                int length = _reader.Int32();
+                Require(length >= 0, "an integer of negative length");
+                PushLong((ulong)length);
+                break;
+            case (byte)'F':
+                string number = _reader.Line();
+                Require(double.TryParse(number, NumberStyles.Float, CultureInfo.InvariantCulture, out double parsed), "a float that is no number");
+                Push(New(new FloatNode(parsed)));
+                break;
+            case (byte)'G':
+                Push(New(new FloatNode(_reader.Double())));
+                break;
+            case (byte)'S':
+                Push(New(new StringNode(_reader.Unquote(_reader.Line()))));
+                break;
+            case (byte)'T':
+            case (byte)'X':
+                Push(New(new StringNode(_reader.Text(_reader.UInt32()))));
+                break;
+            case (byte)'U':
+            case 0x8c:
+                Push(New(new StringNode(_reader.Text(_reader.Byte()))));
+                break;
+            case (byte)'V':
+                Push(New(new StringNode(_reader.Unescape(_reader.Line()))));
+                break;
+            case 0x8d: // BINUNICODE8
+                Push(New(new StringNode(_reader.Text(_reader.UInt64()))));
+                break;
+            case (byte)']':
+                Push(New(new ListNode([], tuple: false)));
+                break;
+            case (byte)'l':
+                Push(New(new ListNode(PopToMark(), tuple: false)));
+                break;
+            case (byte)'a':
+                WeightNode item = Pop();
+                List().Add(item);
+                break;
+            case (byte)'e':
+                List<WeightNode> items = PopToMark();
+                List().AddRange(items);
+                break;
+            case (byte)')':
+                Push(New(new ListNode([], tuple: true)));
+                break;
+            case (byte)'t':
+                Push(New(new ListNode(PopToMark(), tuple: true)));
+                break;
+            case 0x85:
+            case 0x86:
+            case 0x87:
+                Push(New(new ListNode(PopLast(opcode - 0x84), tuple: true)));
+                break;
+            case (byte)'}':
+                Push(New(new DictNode(ordered: false)));
+                break;
+            case (byte)'d':
+                List<WeightNode> entries = PopToMark();
+                var dict = new DictNode(ordered: false);
+                Set(dict, entries);
+                Push(New(dict));
+                break;
+            case (byte)'s':
+                List<WeightNode> entry = PopLast(2);
+                Set(Dict(), entry);
+                break;
+            case (byte)'u':
+                List<WeightNode> pairs = PopToMark();
+                Set(Dict(), pairs);
+                break;
+            case (byte)'p':
+                string place = _reader.Line();
+                Require(uint.TryParse(place, NumberStyles.None, CultureInfo.InvariantCulture, out uint named), "a memo entry that is no number");
+                Remember(named);
+                break;
+            case (byte)'q':
+                Remember(_reader.Byte());
+                break;
+            case (byte)'r':
+                Remember(_reader.UInt32());
+                break;
+            case 0x94: // MEMOIZE
+                Remember((uint)_memo.Count);
+                break;
+            case (byte)'g':
+                string wanted = _reader.Line();
+                Require(uint.TryParse(wanted, NumberStyles.None, CultureInfo.InvariantCulture, out uint recalled), "a memo entry that is no number");
+                Recall(recalled);
+                break;
+            case (byte)'h':
+                Recall(_reader.Byte());
+                break;
+            case (byte)'j':
+                Recall(_reader.UInt32());
+                break;
+            case (byte)'c':
+                string module = _reader.Line();
+                Push(Global(module, _reader.Line()));
+                break;
+            case 0x93: // STACK_GLOBAL
+                List<WeightNode> names = PopLast(2);
+                Push(names is [StringNode m, StringNode n] ? Global(m.Value, n.Value) : throw _reader.Fault("a global whose name is no text"));
+                break;
+            case (byte)'Q':
+                Push(New(_arguments.Persistent(Pop())));
+                break;
+            case (byte)'R':
+                List<WeightNode> call = PopLast(2);
+                Push(call[0] is PickleGlobal { Call: not PickleCall.None } function
+                    ? New(_arguments.Call(function, call[1]))
+                    : throw _reader.Fault($"a call (REDUCE) of {call[0].Kind}; only OrderedDict, torch.Size and the rebuilding of tensors may be called"));
+                break;
+            case (byte)'b': // BUILD
+                WeightNode state = Pop();
+                Require(Top() is DictNode { Ordered: true } && state is DictNode, $"attributes (BUILD, with {state.Kind}) for {Top().Kind}; only an OrderedDict may have some");
+                break;
+            default:
+                throw _reader.Fault(Refusal(opcode));
+        }
+    }
+
+    private static string Refusal(byte opcode) => (char)opcode switch
+    {
+        'i' or 'o' or '\u0081' or '\u0092' => "an object of a class is to be made (INST, OBJ or NEWOBJ), which is refused",
+        '\u0082' or '\u0083' or '\u0084' => "an entry of Python's extension registry (EXT), which is refused",
+        'P' => "a persistent id as text, which PyTorch does not write",
+        'B' or 'C' or '\u008e' or '\u0096' or '\u0097' or '\u0098' => "raw bytes, which are no weights",
+        '\u008f' or '\u0090' or '\u0091' => "a set, which is no weights",
+        _ => $"unknown opcode 0x{opcode:x2}",
+    };
+
+    private WeightNode Global(string module, string name) =>
+        PickleGlobals.Find(module, name)
+        ?? throw _reader.Fault($"the file names {Shown(module)}.{Shown(name)}, which is not among the few things weights are made of. Unpickling it elsewhere could run code; ask for safetensors");
+
+    private static string Shown(string name) => name.Length <= 80 ? name : name[..80] + "...";
+
+    private void Push(WeightNode node)
+    {
+        Require(_stack.Count < MaxObjects, "too many objects on the stack");
+        _stack.Add(node);
+    }
+
+    private T New<T>(T node)
+    {
+        Charge(1);
+        return node;
+    }
+
+    private void Charge(int objects) => Require((_objects += objects) <= MaxObjects, $"more than {MaxObjects} objects");
+
+    private WeightNode Top()
+    {
+        Require(_stack.Count > Floor, "the stack is empty");
+        return _stack[^1];
+    }
+
+    /// <summary>What lies below the last mark is out of reach.</summary>
+    private int Floor => _marks.TryPeek(out int mark) ? mark : 0;
+
+    private WeightNode Pop()
+    {
+        WeightNode node = Top();
+        _stack.RemoveAt(_stack.Count - 1);
+        return node;
+    }
+
+    private List<WeightNode> PopLast(int count)
+    {
+        Require(_stack.Count - Floor >= count, "the stack is empty");
+        List<WeightNode> items = _stack.GetRange(_stack.Count - count, count);
+        _stack.RemoveRange(_stack.Count - count, count);
+        return items;
+    }
+
+    private List<WeightNode> PopToMark()
+    {
+        Require(_marks.TryPop(out int mark), "there is no mark");
+        List<WeightNode> items = _stack.GetRange(mark, _stack.Count - mark);
+        _stack.RemoveRange(mark, items.Count);
+        return items;
+    }
+
+    private List<WeightNode> List() => Top() is ListNode { Tuple: false } list ? list.Items : throw _reader.Fault($"an element for {Top().Kind}, which is no list");
+
+    private DictNode Dict() => Top() as DictNode ?? throw _reader.Fault($"an entry for {Top().Kind}, which is no dict");
+
+    private void Set(DictNode dict, List<WeightNode> keysAndValues)
+    {
+        Require(keysAndValues.Count % 2 == 0, "a key without a value");
+        Charge(keysAndValues.Count + (dict.Items.Count == 0 ? 4 : 0));
+        for (int i = 0; i < keysAndValues.Count; i += 2)
+        {
+            Require(dict.Set(keysAndValues[i], keysAndValues[i + 1]), $"{keysAndValues[i].Kind} as the key of a dict; text, integers, booleans and floats may be keys");
+        }
+    }
+
+    private void Remember(uint place)
+    {
+        _memo[place] = Top();
+        Require(_memo.Count <= MaxObjects, "too many memo entries");
+    }
+
+    private void Recall(uint place) => Push(_memo.TryGetValue(place, out WeightNode? node) ? node : throw _reader.Fault($"memo entry {place} was never written"));
+
+    private void PushInteger(BigInteger value) => Push(New(new IntNode(value)));
+
+    private void PushLong(ulong length)
+    {
+        ReadOnlySpan<byte> bytes = _reader.Take(length);
+        Require(length <= PickleReader.MaxIntegerBytes, $"an integer of {length} bytes");
+        PushInteger(new BigInteger(bytes));
+    }
+
+    private void Require([System.Diagnostics.CodeAnalysis.DoesNotReturnIf(false)] bool condition, string problem)
+    {
+        if (!condition)
+        {
+            throw _reader.Fault(problem);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+namespace Microsoft.ML.VideoAlignment.Weights;
+
+/// <summary>A safetensors file. The whole header is checked when it is opened; tensors are then streamed one by one, of any size.</summary>
+internal sealed class SafetensorsFile : IWeightSource
+{
+    private readonly FileBytes _file;
+    private readonly SafetensorsHeader _header;
+
+    /// <exception cref="WeightFileException">The file is no sound safetensors file.</exception>
+    public SafetensorsFile(string path)
+    {
+        _file = new FileBytes(path);
+        try
+        {
+            _header = SafetensorsHeader.Read(_file);
+        }
+        catch
+        {
+            _file.Dispose();
+            throw;
+        }
+
+        Entries = _header.Entries.ToDictionary(pair => pair.Key, pair => new WeightInfo(pair.Value.Dtype.Delivered, pair.Value.Shape), StringComparer.Ordinal);
+    }
+
+    public string Location => _file.Location;
+
+    public IReadOnlyDictionary<string, WeightInfo> Entries { get; }
+
+    /// <summary>The header's __metadata__; empty where there is none.</summary>
+    public IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
+
+    public Tensor Read(string name)
+    {
+        if (!_header.Entries.TryGetValue(name, out SafetensorsHeader.Entry entry))
+        {
+            throw _file.Fault($"has no tensor '{name}'.");
+        }
+
+        using Stream data = _file.Slice(_header.DataStart + entry.Begin, entry.End - entry.Begin);
+        return entry.Dtype.ReadTensor(entry.Shape, data);
+    }
+
+    public void Dispose() => _file.Dispose();
+}

@@ -1,0 +1,191 @@
+using System.Text.Json;
+using System.Text.Unicode;
+
+namespace Microsoft.ML.VideoAlignment.Weights;
+
+/// <summary>
+/// The header of a safetensors file, checked in full: 8 bytes little-endian length, JSON, data
+/// (https://github.com/huggingface/safetensors, README, "Format").
+/// </summary>
+internal sealed class SafetensorsHeader
+{
+    /// <summary>The largest header the format's own reader accepts.</summary>
+    public const long MaxLength = 100_000_000;
+
+    // {"name": {"shape": [1]}} is three deep.
+    private static readonly JsonReaderOptions s_json = new() { MaxDepth = 3 };
+
+    private readonly FileBytes _file;
+
+    private SafetensorsHeader(FileBytes file) => _file = file;
+
+    /// <summary>One tensor: where its bytes are, from <see cref="DataStart"/> on.</summary>
+    public readonly record struct Entry(WeightDtype Dtype, long[] Shape, long Begin, long End);
+
+    public Dictionary<string, Entry> Entries { get; } = new(StringComparer.Ordinal);
+
+    public Dictionary<string, string> Metadata { get; } = new(StringComparer.Ordinal);
+
+    public long DataStart { get; private set; }
+
+    public static SafetensorsHeader Read(FileBytes file)
+    {
+        if (file.Length < 8)
+        {
+            throw file.Fault($"{file.Length} bytes are no safetensors file: it begins with 8 bytes of header length.");
+        }
+
+        ulong length = BitConverter.ToUInt64(file.Read(0, 8));
+        if (length > MaxLength || length > (ulong)(file.Length - 8))
+        {
+            throw file.Fault(
+                $"the safetensors header is to be {length} bytes long, but the file has {file.Length - 8} bytes behind the length and a header at most {MaxLength}. It is truncated or of another format.");
+        }
+
+        byte[] json = file.Read(8, (int)length);
+        var header = new SafetensorsHeader(file) { DataStart = 8 + (long)length };
+        if (json.Length == 0 || json[0] != '{')
+        {
+            throw file.Fault("the safetensors header does not begin with '{' at byte 8.");
+        }
+
+        if (!Utf8.IsValid(json))
+        {
+            throw file.Fault("the safetensors header is not UTF-8.");
+        }
+
+        try
+        {
+            header.Parse(json);
+        }
+        catch (JsonException exception)
+        {
+            throw file.Fault($"the safetensors header is no valid JSON of this format: {exception.Message}", exception);
+        }
+        catch (InvalidOperationException exception)
+        {
+            // GetString of an escaped lone surrogate.
+            throw file.Fault("the safetensors header has text that is no Unicode.", exception);
+        }
+
+        header.CheckCoverage();
+        return header;
+    }
+
+    private void Parse(byte[] json)
+    {
+        var reader = new Utf8JsonReader(json, s_json);
+        reader.Read();
+        bool metadata = false;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            string name = reader.GetString()!;
+            reader.Read();
+            if (name == "__metadata__")
+            {
+                Require(!metadata, "__metadata__ occurs twice");
+                metadata = true;
+                ReadMetadata(ref reader);
+            }
+            else
+            {
+                Require(Entries.TryAdd(name, ReadEntry(name, ref reader)), $"tensor '{Short(name)}' occurs twice");
+            }
+        }
+
+        while (reader.Read())
+        {
+        }
+    }
+
+    private void ReadMetadata(ref Utf8JsonReader reader)
+    {
+        Require(reader.TokenType == JsonTokenType.StartObject, "__metadata__ is no map of text to text");
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            string key = reader.GetString()!;
+            reader.Read();
+            Require(reader.TokenType == JsonTokenType.String, $"__metadata__ '{Short(key)}' is no text");
+            Require(Metadata.TryAdd(key, reader.GetString()!), $"__metadata__ '{Short(key)}' occurs twice");
+        }
+    }
+
+    private Entry ReadEntry(string name, ref Utf8JsonReader reader)
+    {
+        string tensor = $"tensor '{Short(name)}'";
+        Require(reader.TokenType == JsonTokenType.StartObject, $"{tensor} is described by no object");
+        WeightDtype? dtype = null;
+        long[]? shape = null;
+        long[]? offsets = null;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            string field = reader.GetString()!;
+            reader.Read();
+            switch (field)
+            {
+                case "dtype" when dtype is null:
+                    string? text = reader.TokenType == JsonTokenType.String ? reader.GetString() : null;
+                    dtype = WeightDtype.NamedInSafetensors(text)
+                        ?? throw Wrong($"{tensor} has dtype '{Short(text ?? "")}'; known are {string.Join(' ', WeightDtype.All.Select(known => known.SafetensorsName))}");
+                    break;
+                case "shape" when shape is null:
+                    shape = ReadSizes(tensor, "shape", ref reader);
+                    break;
+                case "data_offsets" when offsets is null:
+                    offsets = ReadSizes(tensor, "data_offsets", ref reader);
+                    break;
+                default:
+                    throw Wrong($"{tensor} has the field '{Short(field)}' twice, or should not have it");
+            }
+        }
+
+        Require(dtype is not null && shape is not null && offsets is not null, $"{tensor} lacks dtype, shape or data_offsets");
+        Require(offsets!.Length == 2 && offsets[0] <= offsets[1], $"{tensor} has data_offsets [{string.Join(", ", offsets.Take(4))}]; begin <= end is expected");
+        long? bytes = dtype!.ByteCount(shape!);
+        Require(bytes == offsets[1] - offsets[0],
+            $"{tensor} of shape [{string.Join(", ", shape!)}] and dtype {dtype.SafetensorsName} takes {bytes?.ToString() ?? "more than 2^63"} bytes, but its data_offsets span {offsets[1] - offsets[0]}");
+        return new Entry(dtype, shape!, offsets[0], offsets[1]);
+    }
+
+    private long[] ReadSizes(string tensor, string field, ref Utf8JsonReader reader)
+    {
+        Require(reader.TokenType == JsonTokenType.StartArray, $"{tensor}: {field} is no list");
+        var sizes = new List<long>();
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            long size = -1;
+            Require(reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out size) && size >= 0, $"{tensor}: {field} holds something that is no non-negative integer");
+            Require(sizes.Count < StoredTensor.MaxRank, $"{tensor}: {field} has more than {StoredTensor.MaxRank} numbers");
+            sizes.Add(size);
+        }
+
+        return [.. sizes];
+    }
+
+    /// <summary>In the order of their offsets the tensors cover the data without hole, overlap or rest.</summary>
+    private void CheckCoverage()
+    {
+        long covered = 0;
+        foreach ((string name, Entry entry) in Entries.OrderBy(pair => pair.Value.Begin).ThenBy(pair => pair.Value.End))
+        {
+            Require(entry.Begin == covered,
+                $"tensor '{Short(name)}' begins at byte {entry.Begin} of the data, but the tensors before it end at {covered}: {(entry.Begin > covered ? "a hole" : "an overlap")}");
+            covered = entry.End;
+        }
+
+        long data = _file.Length - DataStart;
+        Require(covered == data, $"the tensors take {covered} bytes, but {data} bytes of data are there: the file is {(covered > data ? "truncated" : "too long")}");
+    }
+
+    private void Require(bool condition, string problem)
+    {
+        if (!condition)
+        {
+            throw Wrong(problem);
+        }
+    }
+
+    private WeightFileException Wrong(string problem) => _file.Fault($"bad safetensors header: {problem}.");
+
+    private static string Short(string name) => name.Length <= 100 ? name : name[..100] + "...";
+}

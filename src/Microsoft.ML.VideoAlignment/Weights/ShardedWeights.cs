@@ -1,0 +1,94 @@
+using System.Text.Json;
+
+namespace Microsoft.ML.VideoAlignment.Weights;
+
+/// <summary>
+/// Weights in several files with an index.json: <c>weight_map</c> says which file of the same folder has which tensor. Shards are safetensors or
+/// PyTorch files. All of them are opened and checked with the index, so that nothing is handed out of an incomplete set.
+/// </summary>
+internal sealed class ShardedWeights : IWeightSource
+{
+    private const int MaxIndexBytes = 64 << 20;
+
+    private readonly Dictionary<string, IWeightSource> _shards = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _map;
+
+    /// <exception cref="WeightFileException">The index, or one of its files, is missing or unsound.</exception>
+    public ShardedWeights(string path)
+    {
+        Location = path;
+        try
+        {
+            _map = ReadMap(path);
+            foreach (string name in _map.Values.Distinct(StringComparer.Ordinal))
+            {
+                _shards.Add(name, WeightFile.OpenSingle(Path.Combine(Path.GetDirectoryName(path) ?? "", name)));
+            }
+
+            Entries = _map.ToDictionary(
+                pair => pair.Key,
+                pair => _shards[pair.Value].Entries.TryGetValue(pair.Key, out WeightInfo info) ? info : throw Fault($"tensor '{pair.Key}' is to be in {pair.Value}, but is not."),
+                StringComparer.Ordinal);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    public string Location { get; }
+
+    public IReadOnlyDictionary<string, WeightInfo> Entries { get; }
+
+    public Tensor Read(string name) => _map.TryGetValue(name, out string? shard) ? _shards[shard].Read(name) : throw Fault($"has no tensor '{name}'.");
+
+    public void Dispose()
+    {
+        foreach (IWeightSource shard in _shards.Values)
+        {
+            shard.Dispose();
+        }
+    }
+
+    private Dictionary<string, string> ReadMap(string path)
+    {
+        using var file = new FileBytes(path);
+        if (file.Length > MaxIndexBytes)
+        {
+            throw Fault($"an index of {file.Length} bytes, more than {MaxIndexBytes}.");
+        }
+
+        try
+        {
+            using JsonDocument json = JsonDocument.Parse(file.Read(0, (int)file.Length), new JsonDocumentOptions { MaxDepth = 16 });
+            if (json.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement.TryGetProperty("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
+            {
+                throw Fault("no index of shards: weight_map is to be an object of tensor names and file names.");
+            }
+
+            var names = new Dictionary<string, string>(StringComparer.Ordinal);
+            foreach (JsonProperty property in map.EnumerateObject())
+            {
+                string shard = property.Value.ValueKind == JsonValueKind.String ? property.Value.GetString()! : "";
+                if (shard is "" or "." or ".." || shard.AsSpan().IndexOfAny("/\\:\0") >= 0)
+                {
+                    throw Fault($"weight_map sends '{property.Name}' to '{shard}', which is no plain file name in the index's folder.");
+                }
+
+                if (!names.TryAdd(property.Name, shard))
+                {
+                    throw Fault($"weight_map names '{property.Name}' twice.");
+                }
+            }
+
+            return names;
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            throw Fault($"the index is no valid JSON: {exception.Message}", exception);
+        }
+    }
+
+    private WeightFileException Fault(string problem, Exception? inner = null) => new(Location, problem, inner);
+}

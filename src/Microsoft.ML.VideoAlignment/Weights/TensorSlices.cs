@@ -1,0 +1,31 @@
+namespace Microsoft.ML.VideoAlignment.Weights;
+
+/// <summary>A large tensor as flat pieces, because <c>Tensor.bytes</c> is a Span and ends at 2 GB.</summary>
+internal static class TensorSlices
+{
+    /// <summary>16 MiB: large enough for the disk, small enough to stay out of the way.</summary>
+    public const long DefaultBytes = 16 << 20;
+
+    /// <summary>Views of a contiguous tensor, in order, at most <paramref name="bytes"/> each; every view lives until the next is asked for.</summary>
+    public static IEnumerable<Tensor> Of(Tensor tensor, long bytes = DefaultBytes)
+    {
+        long count = tensor.numel();
+        long step = Math.Max(1, bytes / tensor.element_size());
+        using Tensor flat = tensor.view(-1);
+        for (long start = 0; start < count; start += step)
+        {
+            using Tensor part = flat.narrow(0, start, Math.Min(step, count - start));
+            yield return part;
+        }
+    }
+
+    /// <summary>Writes the elements in order, whatever the tensor's strides and device.</summary>
+    public static void CopyTo(Tensor tensor, Action<ReadOnlySpan<byte>> write)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        foreach (Tensor part in Of(tensor.detach().cpu().contiguous()))
+        {
+            write(part.bytes);
+        }
+    }
+}

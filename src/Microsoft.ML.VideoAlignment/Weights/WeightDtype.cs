@@ -1,0 +1,114 @@
+namespace Microsoft.ML.VideoAlignment.Weights;
+
+/// <summary>
+/// An element type as weight files have it. <see cref="Name"/> is PyTorch's. libtorch cannot compute with float8, so these two are
+/// delivered as float32 (<see cref="Delivered"/>), exactly.
+/// </summary>
+internal sealed record WeightDtype(string Name, string SafetensorsName, int Size, ScalarType Delivered)
+{
+    public static WeightDtype Float8E4M3 { get; } = new("float8_e4m3fn", "F8_E4M3", 1, ScalarType.Float32);
+
+    public static WeightDtype Float8E5M2 { get; } = new("float8_e5m2", "F8_E5M2", 1, ScalarType.Float32);
+
+    public static IReadOnlyList<WeightDtype> All { get; } =
+    [
+        new("float64", "F64", 8, ScalarType.Float64), new("float32", "F32", 4, ScalarType.Float32), new("float16", "F16", 2, ScalarType.Float16),
+        new("bfloat16", "BF16", 2, ScalarType.BFloat16), new("int64", "I64", 8, ScalarType.Int64), new("int32", "I32", 4, ScalarType.Int32),
+        new("int16", "I16", 2, ScalarType.Int16), new("int8", "I8", 1, ScalarType.Int8), new("uint8", "U8", 1, ScalarType.Byte),
+        new("bool", "BOOL", 1, ScalarType.Bool), Float8E4M3, Float8E5M2,
+    ];
+
+    public bool IsFloat8 => Size == 1 && Delivered == ScalarType.Float32;
+
+    /// <summary>The type with this PyTorch name, or null.</summary>
+    public static WeightDtype? Named(string name) => All.FirstOrDefault(dtype => dtype.Name == name);
+
+    /// <summary>The type with this safetensors name, or null.</summary>
+    public static WeightDtype? NamedInSafetensors(string? name) => All.FirstOrDefault(dtype => dtype.SafetensorsName == name);
+
+    /// <summary>The type a tensor is stored as, or null where the formats have none.</summary>
+    public static WeightDtype? Of(ScalarType type) => All.FirstOrDefault(dtype => dtype.Delivered == type);
+
+    /// <summary>
+    /// Bytes that <paramref name="shape"/> takes, or null: a negative size, or a product that no 64-bit number holds. Sizes of zero count as
+    /// one while multiplying, because libtorch computes strides in the same way.
+    /// </summary>
+    public long? ByteCount(IEnumerable<long> shape)
+    {
+        Int128 bytes = Size;
+        bool empty = false;
+        foreach (long size in shape)
+        {
+            bytes *= Math.Max(size, 1);
+            if (size < 0 || bytes > long.MaxValue)
+            {
+                return null;
+            }
+
+            empty |= size == 0;
+        }
+
+        return empty ? 0 : (long)bytes;
+    }
+
+    /// <summary>A fresh contiguous CPU tensor of <paramref name="shape"/> with the bytes that <paramref name="source"/> gives next.</summary>
+    public Tensor ReadTensor(IReadOnlyList<long> shape, Stream source)
+    {
+        Tensor tensor = empty([.. shape], dtype: Delivered);
+        try
+        {
+            foreach (Tensor part in TensorSlices.Of(tensor))
+            {
+                Fill(part, source);
+            }
+
+            return tensor;
+        }
+        catch
+        {
+            tensor.Dispose();
+            throw;
+        }
+    }
+
+    private void Fill(Tensor part, Stream source)
+    {
+        if (IsFloat8)
+        {
+            byte[] codes = new byte[part.numel()];
+            source.ReadExactly(codes);
+            Span<float> values = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(part.bytes);
+            for (int i = 0; i < codes.Length; i++)
+            {
+                values[i] = ReferenceEquals(this, Float8E4M3) ? DecodeE4M3(codes[i]) : DecodeE5M2(codes[i]);
+            }
+
+            return;
+        }
+
+        Span<byte> bytes = part.bytes;
+        source.ReadExactly(bytes);
+        if (Delivered == ScalarType.Bool)
+        {
+            // Any other byte than 0 and 1 in a bool tensor is undefined behaviour in libtorch.
+            foreach (ref byte value in bytes)
+            {
+                value = value == 0 ? (byte)0 : (byte)1;
+            }
+        }
+    }
+
+    /// <summary>1 sign, 4 exponent (bias 7), 3 fraction bits; no infinity, all ones is NaN (Micikevicius et al. 2022, arXiv 2209.05433, table 1).</summary>
+    private static float DecodeE4M3(byte code)
+    {
+        int exponent = (code >> 3) & 15;
+        int fraction = code & 7;
+        float magnitude = (code & 127) == 127 ? float.NaN
+            : exponent == 0 ? MathF.ScaleB(fraction, -9)
+            : MathF.ScaleB(8 + fraction, exponent - 10);
+        return code >= 128 ? -magnitude : magnitude;
+    }
+
+    /// <summary>The upper half of a float16.</summary>
+    private static float DecodeE5M2(byte code) => (float)BitConverter.UInt16BitsToHalf((ushort)(code << 8));
+}

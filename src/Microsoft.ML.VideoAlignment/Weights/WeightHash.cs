@@ -1,0 +1,32 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Microsoft.ML.VideoAlignment.Weights;
+
+/// <summary>
+/// The name of a set of weights: SHA-256 over names, dtypes, shapes and bytes in the order of the names. The file format, the order in the file
+/// and the sharding do not enter; one tensor at a time is in memory.
+/// </summary>
+internal static class WeightHash
+{
+    /// <summary>Of one source: 64 hexadecimal digits, lower case.</summary>
+    public static string Compute(IWeightSource source) => Compute([new("", source)]);
+
+    /// <summary>Of several sources under one name each, such as ("unet", ...), ("vae", ...).</summary>
+    public static string Compute(IEnumerable<KeyValuePair<string, IWeightSource>> parts)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach ((string part, IWeightSource source) in parts.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+        {
+            foreach ((string name, WeightInfo info) in source.Entries.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+            {
+                // Lengths in front keep "a" + "bc" apart from "ab" + "c".
+                hash.AppendData(Encoding.UTF8.GetBytes($"{part.Length}:{part}{name.Length}:{name}{info.Dtype}[{string.Join(',', info.Shape)}]"));
+                using Tensor tensor = source.Read(name);
+                TensorSlices.CopyTo(tensor, hash.AppendData);
+            }
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+}

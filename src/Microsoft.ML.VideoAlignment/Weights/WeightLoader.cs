@@ -1,0 +1,119 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Weights;
+
+/// <summary>
+/// Fills a module from a source: exact key sets and shapes, nothing cast or broadcast in silence (TorchSharp's load_state_dict does both).
+/// All names, shapes and types are compared before the first parameter is touched.
+/// </summary>
+internal static class WeightLoader
+{
+    /// <summary>
+    /// Copies every tensor of <paramref name="source"/> whose name starts with <paramref name="prefix"/> into the module. Parameters keep their
+    /// strides, device and dtype; a conversion between floating types is reported.
+    /// </summary>
+    /// <exception cref="WeightFileException">
+    /// Keys are missing or unexpected, or shapes differ: the module is unchanged. Or the disk failed in the middle: the module must not be used.
+    /// </exception>
+    public static LoadReport Load(nn.Module module, IWeightSource source, string prefix = "", KeyMap? map = null)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (LoadReport report, List<(string File, Tensor Target)> plan) = Plan(module, source, prefix, map ?? KeyMap.Identity);
+        if (!report.Fits)
+        {
+            throw new WeightFileException(source.Location, $"{(prefix.Length > 0 ? $"(names that start with '{prefix}') " : "")}does not fit {module.GetName()}. {report.Problem}");
+        }
+
+        if (plan.Find(step => step.Target.device_type == DeviceType.META) is { Target: not null })
+        {
+            throw new InvalidOperationException($"{module.GetName()} is on the meta device, which holds no values; build it on a device before loading.");
+        }
+
+        using IDisposable guard = no_grad();
+        foreach ((string file, Tensor target) in plan)
+        {
+            using DisposeScope step = NewDisposeScope();
+            target.copy_(source.Read(file).reshape(target.shape));
+        }
+
+        return report;
+    }
+
+    /// <inheritdoc cref="Load(nn.Module, IWeightSource, string, KeyMap?)"/>
+    public static LoadReport Load(nn.Module module, IWeightSource source, string prefix, Func<string, string?> rename) =>
+        Load(module, source, prefix, new KeyMap { Rename = rename });
+
+    /// <summary>Compares names, shapes and types without reading a value. The module may be on the meta device.</summary>
+    public static LoadReport Compare(nn.Module module, IWeightSource source, string prefix = "", KeyMap? map = null)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return Plan(module, source, prefix, map ?? KeyMap.Identity).Report;
+    }
+
+    private static (LoadReport Report, List<(string File, Tensor Target)> Steps) Plan(nn.Module module, IWeightSource source, string prefix, KeyMap map)
+    {
+        List<string> loaded = [], missing = [], unexpected = [], mismatch = [], converted = [], reshaped = [], ignored = [];
+        var files = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (string name in source.Entries.Keys)
+        {
+            string? key = name.StartsWith(prefix, StringComparison.Ordinal) ? map.Key(name[prefix.Length..]) : null;
+            if (key is null)
+            {
+                ignored.Add(name);
+            }
+            else if (!files.TryAdd(key, name))
+            {
+                unexpected.Add($"{name} (like {files[key]} it means {key})");
+            }
+        }
+
+        List<(string File, Tensor Target)> steps = [];
+        foreach ((string key, Tensor target) in module.state_dict())
+        {
+            if (!files.Remove(key, out string? file))
+            {
+                if (!map.IsOptional(key))
+                {
+                    missing.Add(key);
+                }
+
+                continue;
+            }
+
+            (ScalarType dtype, IReadOnlyList<long> shape) = source.Entries[file];
+            bool sameKind = dtype == target.dtype || (IsFloating(dtype) && IsFloating(target.dtype));
+            if (!sameKind || !map.Fits(key, shape, target.shape))
+            {
+                mismatch.Add($"{key}: file {dtype} {Shapes.Describe(shape)}, network {target.dtype} {Shapes.Describe(target)}");
+                continue;
+            }
+
+            loaded.Add(key);
+            steps.Add((file, target));
+            if (dtype != target.dtype)
+            {
+                converted.Add($"{key}: {dtype} -> {target.dtype}");
+            }
+
+            if (!shape.SequenceEqual(target.shape))
+            {
+                reshaped.Add(key);
+            }
+        }
+
+        unexpected.AddRange(files.Values);
+        return (new LoadReport
+        {
+            Location = source.Location,
+            Loaded = loaded,
+            Missing = missing,
+            Unexpected = unexpected,
+            ShapeMismatch = mismatch,
+            DtypeConverted = converted,
+            Reshaped = reshaped,
+            Ignored = ignored,
+        }, steps);
+    }
+
+    private static bool IsFloating(ScalarType dtype) => dtype is ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64;
+}

@@ -1,0 +1,121 @@
+using System.Globalization;
+using System.Numerics;
+
+namespace Microsoft.ML.VideoAlignment.Weights;
+
+/// <summary>What a pickled file holds: containers, scalars and tensors, and nothing that could do anything.</summary>
+internal abstract class WeightNode
+{
+    /// <summary>For error messages: "a list", "an integer".</summary>
+    public abstract string Kind { get; }
+}
+
+/// <summary>A dict in file order. Keys are text, integers, booleans or floats, equal as in Python (1 == 1.0 == True).</summary>
+internal sealed class DictNode(bool ordered) : WeightNode
+{
+    // Made with the first entry: a hostile file may hold a million empty dicts.
+    private List<KeyValuePair<WeightNode, WeightNode>>? _items;
+    private Dictionary<object, int>? _places;
+
+    public IReadOnlyList<KeyValuePair<WeightNode, WeightNode>> Items => _items ?? [];
+
+    /// <summary>It is a collections.OrderedDict, the only object that may be given attributes.</summary>
+    public bool Ordered { get; } = ordered;
+
+    public override string Kind => "a dict";
+
+    /// <summary>The value under this text, or null.</summary>
+    public WeightNode? Find(string key) => _places is not null && _places.TryGetValue(key, out int place) ? _items![place].Value : null;
+
+    /// <summary>Sets an entry as Python does: a known key keeps its place. False: no key of the kinds that are read.</summary>
+    public bool Set(WeightNode key, WeightNode value)
+    {
+        object? identity = key switch
+        {
+            StringNode text => text.Value,
+            IntNode integer => integer.Value,
+            BoolNode boolean => new BigInteger(boolean.Value ? 1 : 0),
+            FloatNode { Value: var number } => double.IsFinite(number) && number == Math.Truncate(number) ? new BigInteger(number) : new FractionKey(number.ToString("R", CultureInfo.InvariantCulture)),
+            _ => null,
+        };
+        if (identity is null)
+        {
+            return false;
+        }
+
+        _items ??= [];
+        _places ??= [];
+        if (_places.TryGetValue(identity, out int place))
+        {
+            _items[place] = new(_items[place].Key, value);
+        }
+        else
+        {
+            _places.Add(identity, _items.Count);
+            _items.Add(new(key, value));
+        }
+
+        return true;
+    }
+
+    /// <summary>Text hashes are seeded; those of doubles are not, and a file could hold many that collide.</summary>
+    private readonly record struct FractionKey(string Text);
+}
+
+/// <summary>A list, a tuple or a torch.Size.</summary>
+internal sealed class ListNode(List<WeightNode> items, bool tuple) : WeightNode
+{
+    public List<WeightNode> Items { get; } = items;
+
+    public bool Tuple { get; } = tuple;
+
+    public override string Kind => Tuple ? "a tuple" : "a list";
+}
+
+internal sealed class IntNode(BigInteger value) : WeightNode
+{
+    public BigInteger Value { get; } = value;
+
+    public override string Kind => "an integer";
+}
+
+internal sealed class FloatNode(double value) : WeightNode
+{
+    public double Value { get; } = value;
+
+    public override string Kind => "a float";
+}
+
+internal sealed class BoolNode(bool value) : WeightNode
+{
+    public bool Value { get; } = value;
+
+    public override string Kind => "a bool";
+}
+
+internal sealed class StringNode(string value) : WeightNode
+{
+    public string Value { get; } = value;
+
+    public override string Kind => "text";
+}
+
+internal sealed class NoneNode : WeightNode
+{
+    public override string Kind => "None";
+}
+
+/// <summary>A torch.dtype as a value, by its name without "torch.".</summary>
+internal sealed class DtypeNode(string name) : WeightNode
+{
+    public string Name { get; } = name;
+
+    public override string Kind => "a dtype";
+}
+
+internal sealed class TensorNode(StoredTensor tensor) : WeightNode
+{
+    public StoredTensor Tensor { get; } = tensor;
+
+    public override string Kind => "a tensor";
+}

@@ -1,0 +1,92 @@
+using System.IO.Compression;
+using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Autoencoders;
+using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
+using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Weights;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>
+/// S18: the names and shapes of official files. Our network is built from the official configuration without memory for its weights and compared
+/// through the key map that loading uses.
+/// </summary>
+public sealed class ManifestRunner : IConformanceRunner
+{
+    /// <summary>How to build the network a manifest is of, and the key map it is loaded with. A new network is one line here, and one less in NotCovered.</summary>
+    private static readonly Dictionary<string, Func<JsonElement, IWeightSource, (nn.Module Module, KeyMap Map)>> s_networks = new(StringComparer.Ordinal)
+    {
+        ["modelscope-unet"] = (config, _) => (new UNet3D(UNet3DConfig.FromJson(config), Placement.Meta), KeyMap.Identity),
+        ["modelscope-vae"] = (config, _) => (new AutoencoderKL(AutoencoderKLConfig.FromJson(config), Placement.Meta), AutoencoderKL.Keys),
+        ["modelscope-text-encoder"] = (config, file) =>
+            (new ClipTextEncoder(ClipTextConfig.FromJson(config), withProjection: false, Placement.Meta), ClipKeys.Text(file, "")),
+        ["openai-clip-vit-large-patch14"] = (config, _) => (new ClipModel(ClipConfig.FromJson(config), Placement.Meta), ClipKeys.Both),
+    };
+
+    public string Suite => "S18-manifests";
+
+    public IReadOnlyCollection<string> Kinds => ["manifest"];
+
+    public void Run(ConformanceCase testCase)
+    {
+        ArgumentNullException.ThrowIfNull(testCase);
+        Assert.That(s_networks, Does.ContainKey(testCase.Name), $"{testCase}: no network is registered under this name");
+        JsonElement manifest = Read(testCase.PathOf(testCase.Arguments.GetProperty("manifest").GetString()!));
+        Dictionary<string, long[]> keys = Shapes(manifest.GetProperty("keys"));
+        string[] tied = [.. manifest.GetProperty("tied").EnumerateArray().Select(name => name.GetString()!)];
+        string[] buffers = [.. manifest.GetProperty("buffers").EnumerateArray().Select(name => name.GetString()!)];
+        Assert.That(keys, Has.Count.EqualTo(testCase.Arguments.GetProperty("entries").GetInt32()), $"{testCase}: entries");
+
+        Check(testCase, "as listed", keys);
+        Check(testCase, "with optional entries", keys.Concat(Shapes(manifest.GetProperty("optional"))).ToDictionary(StringComparer.Ordinal));
+        Check(testCase, "without tied entries", keys.Where(pair => !tied.Contains(pair.Key)).ToDictionary(StringComparer.Ordinal));
+        Dictionary<string, string> aliases = manifest.GetProperty("aliases").EnumerateObject()
+            .ToDictionary(alias => alias.Name, alias => alias.Value.EnumerateArray().First().GetString()!, StringComparer.Ordinal);
+        Check(testCase, "under other spellings", keys.ToDictionary(pair => aliases.GetValueOrDefault(pair.Key, pair.Key), pair => pair.Value, StringComparer.Ordinal));
+
+        long counted = keys.Where(pair => !tied.Contains(pair.Key) && !buffers.Contains(pair.Key)).Sum(pair => pair.Value.Aggregate(1L, (a, b) => a * b));
+        Assert.That(counted, Is.EqualTo(manifest.GetProperty("parameters").GetInt64()), $"{testCase}: number of parameters");
+    }
+
+    private static void Check(ConformanceCase testCase, string how, Dictionary<string, long[]> keys)
+    {
+        using var source = new ListedWeights(testCase.ToString(), keys);
+        (nn.Module module, KeyMap map) = s_networks[testCase.Name](testCase.Config, source);
+        using (module)
+        {
+            LoadReport report = WeightLoader.Compare(module, source, map: map);
+            Assert.That(report.Problem, Is.Empty, $"{testCase} {how}");
+            Assert.That(report.Reshaped, Is.Empty, $"{testCase} {how}: exactly these shapes");
+        }
+    }
+
+    private static JsonElement Read(string path)
+    {
+        using FileStream file = File.OpenRead(path);
+        using var unzipped = new GZipStream(file, CompressionMode.Decompress);
+        using JsonDocument json = JsonDocument.Parse(unzipped);
+        return json.RootElement.Clone();
+    }
+
+    private static Dictionary<string, long[]> Shapes(JsonElement keys) =>
+        keys.EnumerateObject().ToDictionary(key => key.Name, key => key.Value[0].EnumerateArray().Select(size => size.GetInt64()).ToArray(), StringComparer.Ordinal);
+
+    /// <summary>Names and shapes without values.</summary>
+    private sealed class ListedWeights(string location, Dictionary<string, long[]> keys) : IWeightSource
+    {
+        public string Location => location;
+
+        // Position ids are int64; nothing may ask for them.
+        public IReadOnlyDictionary<string, WeightInfo> Entries { get; } = keys.ToDictionary(
+            pair => pair.Key,
+            pair => new WeightInfo(pair.Key.EndsWith("position_ids", StringComparison.Ordinal) ? ScalarType.Int64 : ScalarType.Float32, pair.Value),
+            StringComparer.Ordinal);
+
+        public Tensor Read(string name) => throw new NotSupportedException("a list of names has no values");
+
+        public void Dispose()
+        {
+        }
+    }
+}

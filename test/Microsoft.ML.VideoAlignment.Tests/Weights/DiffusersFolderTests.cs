@@ -1,0 +1,59 @@
+using Microsoft.ML.VideoAlignment.Weights;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+public class DiffusersFolderTests
+{
+    [TestCase("diffusion_pytorch_model.safetensors", null)]
+    [TestCase("diffusion_pytorch_model.bin", null)]
+    [TestCase("model.safetensors", null)]
+    [TestCase("pytorch_model.bin", null)]
+    [TestCase("diffusion_pytorch_model.fp16.safetensors", "fp16")]
+    [TestCase("pytorch_model.fp16.bin", "fp16")]
+    [TestCase("model.fp16.safetensors", "fp16")]
+    [TestCase("diffusion_pytorch_model.safetensors.index.json", null)]
+    [TestCase("pytorch_model.bin.index.json", null)]
+    [TestCase("model.safetensors.index.fp16.json", "fp16")]
+    public void FindsTheWeights(string name, string? variant)
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("unet/config.json", "{}"u8);
+        string path = folder.Write($"unet/{name}", "x"u8);
+        Assert.That(new DiffusersFolder(folder.ToString()).Component("unet").WeightPath(variant), Is.EqualTo(path));
+    }
+
+    [Test]
+    public void SafetensorsComeFirst()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("diffusion_pytorch_model.bin", "x"u8);
+        string path = folder.Write("diffusion_pytorch_model.safetensors", "x"u8);
+        Assert.That(new DiffusersFolder(folder.ToString()).WeightPath(), Is.EqualTo(path));
+    }
+
+    [Test]
+    public void AVariantIsNeitherGuessedNorDropped()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("model.fp16.safetensors", "x"u8);
+        var files = new DiffusersFolder(folder.ToString());
+        Assert.That(() => files.WeightPath(), Throws.TypeOf<WeightFileException>().With.Message.Contain("model.fp16.safetensors").And.Message.Contain("must be asked for"));
+        Assert.That(() => files.WeightPath("bf16"), Throws.TypeOf<WeightFileException>().With.Message.Contain("diffusion_pytorch_model.bf16.safetensors"));
+    }
+
+    [Test]
+    public void WhatIsMissingIsNamedWithWhatIsThere()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("vae/diffusion_pytorch_model.bin", "x"u8);
+        folder.Write("vae/broken.json", "{"u8);
+        var files = new DiffusersFolder(folder.ToString());
+        Assert.That(files.Has("vae"), Is.True);
+        Assert.That(files.Has("unet"), Is.False);
+        Assert.That(() => files.Component("unet"), Throws.TypeOf<WeightFileException>().With.Message.Contain("no folder 'unet'. There are: vae"));
+        Assert.That(() => files.Component("vae").Config(), Throws.TypeOf<WeightFileException>().With.Message.Contain("no config.json").And.Message.Contain("diffusion_pytorch_model.bin"));
+        Assert.That(() => files.Component("vae").Config("broken.json"), Throws.TypeOf<WeightFileException>().With.Message.Contain("no valid JSON"));
+        Assert.That(() => new DiffusersFolder(folder.Path("other")), Throws.TypeOf<WeightFileException>().With.Message.Contain("no such folder"));
+        Assert.That(() => new DiffusersFolder(folder.Path("vae/broken.json")), Throws.TypeOf<WeightFileException>().With.Message.Contain("is a file"));
+    }
+}
