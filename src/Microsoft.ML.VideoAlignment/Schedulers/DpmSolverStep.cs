@@ -1,0 +1,55 @@
+namespace Microsoft.ML.VideoAlignment.Schedulers;
+
+/// <summary>
+/// One step of DPM-Solver++ as weights: x' = Sample x + Newest m_0 + Second m_1 + Third m_2 + Noise z, where m_0, m_1, m_2 are the clean predictions of
+/// this step and the two before. Lu et al. 2022 (arXiv 2211.01095): first order eq. 8, second order algorithm 2, SDE form section 3.4; the Heun variant
+/// and the third order as in diffusers' DPMSolverMultistepScheduler. Coefficients on differences D1, D2 are folded into those on m.
+/// </summary>
+internal readonly record struct DpmSolverStep(int Order, double Sample, double Newest, double Second, double Third, double Noise)
+{
+    /// <summary>(alpha, sigma) of unit variance from the ratio sigma/alpha.</summary>
+    public static (double Alpha, double Sigma) Split(double ratio)
+    {
+        double alpha = 1 / Math.Sqrt((ratio * ratio) + 1);
+        return (alpha, ratio * alpha);
+    }
+
+    /// <summary>Step <paramref name="i"/> of a run over <paramref name="ratios"/> (sigma/alpha, descending, S + 1 of them).</summary>
+    public static DpmSolverStep Create(ReadOnlySpan<double> ratios, int i, int order, bool heun, bool stochastic)
+    {
+        (double alpha, double sigma) = Split(ratios[i + 1]);
+        double sigmaNow = Split(ratios[i]).Sigma;
+
+        // h = lambda' - lambda with lambda = log(alpha/sigma); infinite where the run ends at sigma 0.
+        double h = Math.Log(ratios[i] / ratios[i + 1]);
+
+        // The SDE form is the ODE form with 2h in place of h, a factor e^-h on x and fresh noise.
+        double g = stochastic ? 2 * h : h;
+        double decay = Math.Exp(-g);
+        double sample = sigma / sigmaNow * (stochastic ? Math.Exp(-h) : 1);
+        double noise = stochastic ? sigma * Math.Sqrt(1 - decay) : 0;
+        double whole = alpha * (1 - decay);
+        if (order == 1)
+        {
+            return new DpmSolverStep(1, sample, whole, 0, 0, noise);
+        }
+
+        double r0 = Math.Log(ratios[i - 1] / ratios[i]) / h;
+        double first = alpha * (((decay - 1) / g) + 1);
+        if (order == 2)
+        {
+            // D1 = (m_0 - m_1) / r0
+            double slope = (heun ? first : whole / 2) / r0;
+            return new DpmSolverStep(2, sample, whole + slope, -slope, 0, noise);
+        }
+
+        // D1 = (1 + k) u - k v, D2 = (u - v) / (r0 + r1), with u = (m_0 - m_1) / r0, v = (m_1 - m_2) / r1, k = r0 / (r0 + r1)
+        double r1 = Math.Log(ratios[i - 2] / ratios[i - 1]) / h;
+
+        // The SDE form's -1/2 is diffusers' (the ODE form's +1/2 makes the weight vanish with h, which -1/2 does not); kept, so that results agree.
+        double second = alpha * (((1 - decay - g) / (g * g)) + (stochastic ? -0.5 : 0.5));
+        double ofU = ((first * (1 + (r0 / (r0 + r1)))) + (second / (r0 + r1))) / r0;
+        double ofV = -((first * r0 / (r0 + r1)) + (second / (r0 + r1))) / r1;
+        return new DpmSolverStep(3, sample, whole + ofU, ofV - ofU, -ofV, noise);
+    }
+}

@@ -1,0 +1,120 @@
+using System.Text.Json;
+
+namespace Microsoft.ML.VideoAlignment.Schedulers;
+
+/// <summary>
+/// Euler's method on the probability flow ODE (Karras et al. 2022, arXiv 2206.00364, algorithm 1 without the second-order correction and without churn)
+/// as diffusers' EulerDiscreteScheduler. The sample is x_0 + sigma noise. Defaults of absent keys: linspace, linear interpolation, discrete timesteps,
+/// final sigma zero, epsilon.
+/// </summary>
+internal sealed class EulerDiscreteScheduler : IScheduler
+{
+    private readonly NoiseSchedule _schedule;
+    private readonly double[] _trainSigmas;
+    private readonly PredictionType _prediction;
+    private readonly bool _karras;
+    private readonly bool _logLinear;
+    private readonly bool _continuous;
+    private readonly bool _endsAtZero;
+    private readonly string _spacing;
+    private readonly int _offset;
+    private readonly double? _sigmaMin;
+    private readonly double? _sigmaMax;
+
+    private EulerDiscreteScheduler(SchedulerConfig config)
+    {
+        config.RequireOff("use_exponential_sigmas", "use_beta_sigmas");
+        _schedule = NoiseSchedule.FromConfig(config).WithoutExactZero();
+        _trainSigmas = _schedule.Sigmas();
+        _prediction = PredictionTypes.FromConfig(config);
+        _karras = config.Flag("use_karras_sigmas", false);
+        _logLinear = config.Choice("interpolation_type", "linear", "linear", "log_linear") == "log_linear";
+        _continuous = config.Choice("timestep_type", "discrete", "discrete", "continuous") == "continuous" && _prediction == PredictionType.Velocity;
+        _endsAtZero = config.Choice("final_sigmas_type", "zero", "zero", "sigma_min") == "zero";
+        _spacing = config.Choice("timestep_spacing", "linspace", "linspace", "leading", "trailing");
+        _offset = config.Integer("steps_offset", 0);
+        (_sigmaMin, _sigmaMax) = (config.OptionalNumber("sigma_min"), config.OptionalNumber("sigma_max"));
+    }
+
+    public string Name => "EulerDiscreteScheduler";
+
+    public int TrainTimesteps => _schedule.Length;
+
+    public NoiseSchedule Schedule => _schedule;
+
+    public static EulerDiscreteScheduler FromConfig(JsonElement json) => new(new SchedulerConfig(json, nameof(EulerDiscreteScheduler)));
+
+    /// <summary>Eta has no meaning here.</summary>
+    public ISampler CreateSampler(int steps, double eta = 0)
+    {
+        Spacing.RequireSteps(steps, TrainTimesteps, Name);
+        double[] timesteps = _spacing switch
+        {
+            // Not rounded, unlike DDIM's.
+            "linspace" => [.. Spacing.Linspace(0, TrainTimesteps - 1, steps).Reverse()],
+            "leading" => Spacing.Leading(steps, TrainTimesteps / steps, _offset),
+            _ => Spacing.Trailing(steps, TrainTimesteps, TrainTimesteps),
+        };
+
+        // Log-linear sigmas are one more than the steps, with the final one behind them: the reference's, whose last is never reached.
+        double[] sigmas = _logLinear
+            ? [.. Spacing.Linspace(Math.Log(_trainSigmas[^1]), Math.Log(_trainSigmas[0]), steps + 1).Select(Math.Exp)]
+            : [.. timesteps.Select(t => Spacing.Interpolate(_trainSigmas, t))];
+        if (_karras)
+        {
+            sigmas = Spacing.Karras(_sigmaMin ?? sigmas[^1], _sigmaMax ?? sigmas[0], steps);
+            timesteps = [.. sigmas.Select(sigma => Spacing.PositionOf(_trainSigmas, sigma))];
+        }
+
+        if (_continuous)
+        {
+            timesteps = [.. sigmas.Select(sigma => Math.Log(sigma) / 4)];
+        }
+
+        return new Sampler(_prediction, timesteps, [.. sigmas, _endsAtZero ? 0 : _trainSigmas[0]], scaleStart: _spacing == "leading");
+    }
+
+    internal sealed class Sampler(PredictionType prediction, double[] timesteps, double[] sigmas, bool scaleStart) : ISampler
+    {
+        public IReadOnlyList<double> Timesteps => timesteps;
+
+        /// <summary>The noise levels; step i goes from the i-th to the next.</summary>
+        public IReadOnlyList<double> Sigmas => sigmas;
+
+        public double InitialNoiseSigma { get; } = scaleStart ? Math.Sqrt((sigmas.Max() * sigmas.Max()) + 1) : sigmas.Max();
+
+        public int HistoryLength => 0;
+
+        public bool NeedsNoise(int step) => false;
+
+        public double Sensitivity(int step) => (1 - (sigmas[step + 1] / sigmas[step])) * CleanAt(step).OfPrediction;
+
+        public Tensor ScaleInput(Tensor sample, int step)
+        {
+            LinearStep.RequireStep(step, timesteps.Length);
+            return sample * Scale(step);
+        }
+
+        public SamplerStep Step(int step, Tensor sample, Tensor prediction, IReadOnlyList<Tensor> history, Tensor? noise)
+        {
+            LinearStep.RequireStep(step, timesteps.Length);
+            (double ofSample, double ofPrediction) = CleanAt(step);
+            Tensor clean = LinearStep.Combine((ofSample, sample), (ofPrediction, prediction));
+
+            // x + (x - x_0)/sigma (sigma' - sigma), regrouped so that nothing cancels.
+            double kept = sigmas[step + 1] / sigmas[step];
+            Tensor next = LinearStep.Combine((kept, sample), (1 - kept, clean));
+            return new SamplerStep(next, clean);
+        }
+
+        /// <summary>alpha = 1/sqrt(sigma^2 + 1): times this, the sample has the variance that networks are trained on.</summary>
+        private double Scale(int step) => 1 / Math.Sqrt((sigmas[step] * sigmas[step]) + 1);
+
+        private (double OfSample, double OfPrediction) CleanAt(int step)
+        {
+            double alpha = Scale(step);
+            (double ofScaled, double ofPrediction) = prediction.Clean(alpha, sigmas[step] * alpha);
+            return (ofScaled * alpha, ofPrediction);
+        }
+    }
+}

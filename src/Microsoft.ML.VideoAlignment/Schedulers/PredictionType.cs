@@ -1,0 +1,41 @@
+namespace Microsoft.ML.VideoAlignment.Schedulers;
+
+/// <summary>What a network was trained to say about x = alpha x_0 + sigma noise.</summary>
+internal enum PredictionType
+{
+    /// <summary>The noise.</summary>
+    Epsilon,
+
+    /// <summary>The clean sample x_0.</summary>
+    Sample,
+
+    /// <summary>The velocity alpha noise - sigma x_0 (Salimans and Ho 2022, arXiv 2202.00512, section 4).</summary>
+    Velocity,
+}
+
+/// <summary>The clean sample and the noise as linear functions of x and the network's output.</summary>
+internal static class PredictionTypes
+{
+    public static PredictionType FromConfig(SchedulerConfig config) => config.Choice("prediction_type", "epsilon", "epsilon", "sample", "v_prediction") switch
+    {
+        "epsilon" => PredictionType.Epsilon,
+        "sample" => PredictionType.Sample,
+        _ => PredictionType.Velocity,
+    };
+
+    /// <summary>x_0 = OfSample * x + OfPrediction * output.</summary>
+    public static (double OfSample, double OfPrediction) Clean(this PredictionType type, double alpha, double sigma) => type switch
+    {
+        PredictionType.Epsilon => (1 / alpha, -sigma / alpha),
+        PredictionType.Sample => (0, 1),
+        _ => (alpha, -sigma),
+    };
+
+    /// <summary>noise = OfSample * x + OfPrediction * output.</summary>
+    public static (double OfSample, double OfPrediction) Noise(this PredictionType type, double alpha, double sigma) => type switch
+    {
+        PredictionType.Epsilon => (0, 1),
+        PredictionType.Sample => (1 / sigma, -alpha / sigma),
+        _ => (sigma, alpha),
+    };
+}
