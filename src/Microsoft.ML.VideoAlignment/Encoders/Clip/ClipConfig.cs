@@ -1,0 +1,118 @@
+using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Layers;
+
+namespace Microsoft.ML.VideoAlignment.Encoders;
+
+/// <summary>
+/// The text tower of CLIP (Radford et al. 2021, arXiv 2103.00020), under the names of the reference's config.json (transformers CLIPTextConfig).
+/// A key that is absent has the reference's default, as below.
+/// </summary>
+internal sealed record ClipTextConfig
+{
+    public long VocabSize { get; init; } = 49408;
+
+    public long HiddenSize { get; init; } = 512;
+
+    public long IntermediateSize { get; init; } = 2048;
+
+    public long NumHiddenLayers { get; init; } = 12;
+
+    public long NumAttentionHeads { get; init; } = 8;
+
+    public long MaxPositionEmbeddings { get; init; } = 77;
+
+    /// <summary>"quick_gelu" (OpenAI's weights) or "gelu" (OpenCLIP's in this form).</summary>
+    public string HiddenAct { get; init; } = "quick_gelu";
+
+    public double LayerNormEps { get; init; } = 1e-5;
+
+    /// <summary>Width of text_projection, where the file has one. It stands in files without a projection too, and means nothing there.</summary>
+    public long ProjectionDim { get; init; } = 512;
+
+    /// <summary>The token whose row is the pooled output. 2 is a stale value of old files and means "the highest id", which was the end token.</summary>
+    public long EosTokenId { get; init; } = 49407;
+
+    /// <summary>Reads a CLIPTextModel's config.json, or the text half of a CLIPModel's.</summary>
+    public static ClipTextConfig FromJson(JsonElement json)
+    {
+        JsonElement half = ClipHalf.Of(json, "text_config");
+        var defaults = new ClipTextConfig();
+        return new ClipTextConfig
+        {
+            VocabSize = ConfigJson.Integer(half, "vocab_size", defaults.VocabSize),
+            HiddenSize = ConfigJson.Integer(half, "hidden_size", defaults.HiddenSize),
+            IntermediateSize = ConfigJson.Integer(half, "intermediate_size", defaults.IntermediateSize),
+            NumHiddenLayers = ConfigJson.Integer(half, "num_hidden_layers", defaults.NumHiddenLayers),
+            NumAttentionHeads = ConfigJson.Integer(half, "num_attention_heads", defaults.NumAttentionHeads),
+            MaxPositionEmbeddings = ConfigJson.Integer(half, "max_position_embeddings", defaults.MaxPositionEmbeddings),
+            HiddenAct = ConfigJson.Text(half, "hidden_act", defaults.HiddenAct),
+            LayerNormEps = ConfigJson.Number(half, "layer_norm_eps", defaults.LayerNormEps),
+            ProjectionDim = ConfigJson.Integer(half, "projection_dim", defaults.ProjectionDim),
+            EosTokenId = ConfigJson.Integer(half, "eos_token_id", defaults.EosTokenId),
+        };
+    }
+}
+
+/// <summary>The vision tower of CLIP, under the names of the reference's config.json (transformers CLIPVisionConfig) and with its defaults.</summary>
+internal sealed record ClipVisionConfig
+{
+    public long HiddenSize { get; init; } = 768;
+
+    public long IntermediateSize { get; init; } = 3072;
+
+    public long NumHiddenLayers { get; init; } = 12;
+
+    public long NumAttentionHeads { get; init; } = 12;
+
+    public long NumChannels { get; init; } = 3;
+
+    /// <summary>Side of the square input, in pixels.</summary>
+    public long ImageSize { get; init; } = 224;
+
+    /// <summary>Side of a patch, in pixels. A remainder of the image on the right and at the bottom is not seen.</summary>
+    public long PatchSize { get; init; } = 32;
+
+    /// <inheritdoc cref="ClipTextConfig.HiddenAct"/>
+    public string HiddenAct { get; init; } = "quick_gelu";
+
+    public double LayerNormEps { get; init; } = 1e-5;
+
+    /// <summary>Width of visual_projection, where the file has one.</summary>
+    public long ProjectionDim { get; init; } = 512;
+
+    /// <summary>Reads a CLIPVisionModel's config.json, or the vision half of a CLIPModel's.</summary>
+    public static ClipVisionConfig FromJson(JsonElement json)
+    {
+        JsonElement half = ClipHalf.Of(json, "vision_config");
+        var defaults = new ClipVisionConfig();
+        return new ClipVisionConfig
+        {
+            HiddenSize = ConfigJson.Integer(half, "hidden_size", defaults.HiddenSize),
+            IntermediateSize = ConfigJson.Integer(half, "intermediate_size", defaults.IntermediateSize),
+            NumHiddenLayers = ConfigJson.Integer(half, "num_hidden_layers", defaults.NumHiddenLayers),
+            NumAttentionHeads = ConfigJson.Integer(half, "num_attention_heads", defaults.NumAttentionHeads),
+            NumChannels = ConfigJson.Integer(half, "num_channels", defaults.NumChannels),
+            ImageSize = ConfigJson.Integer(half, "image_size", defaults.ImageSize),
+            PatchSize = ConfigJson.Integer(half, "patch_size", defaults.PatchSize),
+            HiddenAct = ConfigJson.Text(half, "hidden_act", defaults.HiddenAct),
+            LayerNormEps = ConfigJson.Number(half, "layer_norm_eps", defaults.LayerNormEps),
+            ProjectionDim = ConfigJson.Integer(half, "projection_dim", defaults.ProjectionDim),
+        };
+    }
+}
+
+/// <summary>Both towers of a CLIPModel. The top-level projection_dim (default 512) is the width of both projections, whatever the halves say.</summary>
+internal sealed record ClipConfig(ClipTextConfig Text, ClipVisionConfig Vision)
+{
+    public static ClipConfig FromJson(JsonElement json)
+    {
+        if (!ClipHalf.IsWhole(json))
+        {
+            throw new InvalidDataException(
+                "This config.json has neither text_config nor vision_config, so it is not a whole CLIP model's. " +
+                $"For one tower, load {nameof(ClipTextEncoder)} or {nameof(ClipVisionEncoder)}.");
+        }
+
+        return new ClipConfig(ClipTextConfig.FromJson(json), ClipVisionConfig.FromJson(json));
+    }
+}

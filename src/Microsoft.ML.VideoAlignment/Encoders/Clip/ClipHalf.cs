@@ -1,0 +1,41 @@
+using System.Text.Json;
+
+namespace Microsoft.ML.VideoAlignment.Encoders;
+
+/// <summary>
+/// One tower's keys in a config.json, which describes that tower at its top level, or both towers in halves (text_config, vision_config).
+/// Files of 2022 repeat a half as text_config_dict or vision_config_dict; what that names counts, as in the reference.
+/// </summary>
+internal static class ClipHalf
+{
+    public static JsonElement Of(JsonElement json, string half)
+    {
+        if (!IsWhole(json))
+        {
+            return json;
+        }
+
+        var keys = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        foreach (JsonElement place in Places(json, half, $"{half}_dict"))
+        {
+            foreach (JsonProperty property in place.EnumerateObject())
+            {
+                keys[property.Name] = property.Value;
+            }
+        }
+
+        // The halves repeat the width, but the top level decides, by its default too.
+        keys.Remove("projection_dim");
+        if (json.TryGetProperty("projection_dim", out JsonElement width))
+        {
+            keys["projection_dim"] = width;
+        }
+
+        return JsonSerializer.SerializeToElement(keys);
+    }
+
+    public static bool IsWhole(JsonElement json) => json.TryGetProperty("text_config", out _) || json.TryGetProperty("vision_config", out _);
+
+    private static IEnumerable<JsonElement> Places(JsonElement json, params string[] names) =>
+        names.Select(name => json.TryGetProperty(name, out JsonElement place) ? place : default).Where(place => place.ValueKind == JsonValueKind.Object);
+}

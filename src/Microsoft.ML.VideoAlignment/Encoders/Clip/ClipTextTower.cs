@@ -1,0 +1,121 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+using Embedding = Microsoft.ML.VideoAlignment.Layers.Embedding;
+using LayerNorm = Microsoft.ML.VideoAlignment.Layers.LayerNorm;
+
+namespace Microsoft.ML.VideoAlignment.Encoders;
+
+/// <summary>transformers' CLIPTextTransformer: what stands under <c>text_model</c> in a file.</summary>
+internal sealed class ClipTextTower : nn.Module
+{
+    [ComponentName(Name = "embeddings")]
+    private readonly ClipTextEmbeddings _embeddings;
+
+    [ComponentName(Name = "encoder")]
+    private readonly ClipTransformer _encoder;
+
+    [ComponentName(Name = "final_layer_norm")]
+    private readonly LayerNorm _finalLayerNorm;
+
+    private readonly long _eosTokenId;
+
+    public ClipTextTower(ClipTextConfig config, Placement placement)
+        : base(nameof(ClipTextTower))
+    {
+        _embeddings = new ClipTextEmbeddings(config, placement);
+        _encoder = new ClipTransformer(
+            new ClipTransformerShape(
+                config.HiddenSize, config.IntermediateSize, config.NumHiddenLayers, config.NumAttentionHeads, config.HiddenAct, config.LayerNormEps),
+            placement);
+        _finalLayerNorm = new LayerNorm(config.HiddenSize, config.LayerNormEps, placement);
+        _eosTokenId = config.EosTokenId;
+        RegisterComponents();
+    }
+
+    /// <summary>
+    /// [B, L, D]: final_layer_norm of the output of the layer <paramref name="clipSkip"/> before the last (diffusers' clip_skip); later layers do not run.
+    /// </summary>
+    public Tensor Context(Tensor ids, Tensor? attentionMask, int clipSkip)
+    {
+        if (clipSkip < 0 || clipSkip > _encoder.Depth)
+        {
+            throw new ArgumentOutOfRangeException(nameof(clipSkip), clipSkip, $"This text encoder has {_encoder.Depth} layers; clip skip must be 0 to {_encoder.Depth}.");
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        Tensor state = _encoder.Run(_embeddings.call(ids), Mask(ids, attentionMask), causal: true, _encoder.Depth - clipSkip);
+        return _finalLayerNorm.call(state).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The hidden states are moved to the caller's scope with the rest.</summary>
+    public (Tensor LastHiddenState, Tensor Pooled, IReadOnlyList<Tensor> HiddenStates) Run(Tensor ids, Tensor? attentionMask, bool keepHiddenStates)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        List<Tensor> states = [];
+        Tensor embedded = _embeddings.call(ids);
+        Tensor raw = _encoder.Run(embedded, Mask(ids, attentionMask), causal: true, _encoder.Depth, keepHiddenStates ? states : null);
+        Tensor last = _finalLayerNorm.call(raw);
+        Tensor pooled = Pool(last, ids);
+        IReadOnlyList<Tensor> kept = keepHiddenStates ? [embedded, .. states, raw] : [];
+        foreach (Tensor state in kept)
+        {
+            state.MoveToOuterDisposeScope();
+        }
+
+        return (last.MoveToOuterDisposeScope(), pooled.MoveToOuterDisposeScope(), kept);
+    }
+
+    /// <summary>The row of the first end token, [B, D]. eos_token_id 2 stands for the highest id of the row (see <see cref="ClipTextConfig.EosTokenId"/>).</summary>
+    private Tensor Pool(Tensor last, Tensor ids)
+    {
+        Tensor position = _eosTokenId == 2 ? ids.argmax(-1) : ids.eq(_eosTokenId).to_type(ScalarType.Int32).argmax(-1);
+        return last.gather(1, position.view(-1, 1, 1).expand(-1, 1, last.shape[2])).squeeze(1);
+    }
+
+    /// <summary>Causal and padding together, [B, 1, L, L]; null where there is no padding to exclude, so that the causal kernel is used.</summary>
+    private static Tensor? Mask(Tensor ids, Tensor? attentionMask)
+    {
+        if (attentionMask is null)
+        {
+            return null;
+        }
+
+        Shapes.Require(attentionMask, $"{ids.shape[0]}, {ids.shape[1]}");
+        long length = ids.shape[1];
+        Tensor causal = ones(length, length, dtype: ScalarType.Bool, device: ids.device).tril();
+        return attentionMask.ne(0).view(-1, 1, 1, length).logical_and(causal);
+    }
+}
+
+/// <summary>token_embedding[id] + position_embedding[0 .. L).</summary>
+internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
+{
+    [ComponentName(Name = "token_embedding")]
+    private readonly Embedding _token;
+
+    [ComponentName(Name = "position_embedding")]
+    private readonly Embedding _position;
+
+    public ClipTextEmbeddings(ClipTextConfig config, Placement placement)
+        : base(nameof(ClipTextEmbeddings))
+    {
+        _token = new Embedding(config.VocabSize, config.HiddenSize, placement);
+        _position = new Embedding(config.MaxPositionEmbeddings, config.HiddenSize, placement);
+        RegisterComponents();
+    }
+
+    /// <summary>ids: int64 [B, L] -> [B, L, D].</summary>
+    public override Tensor forward(Tensor ids)
+    {
+        Shapes.Require(ids, "B, L");
+        long most = _position.Weight.shape[0];
+        if (ids.shape[1] > most)
+        {
+            throw new ArgumentException($"ids: {ids.shape[1]} tokens in a row, but this text encoder has {most} positions. Cut the text with its tokenizer.", nameof(ids));
+        }
+
+        using Tensor token = _token.call(ids);
+        using Tensor position = _position.Weight.narrow(0, 0, ids.shape[1]);
+        return token + position;
+    }
+}

@@ -1,0 +1,109 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+using Conv2d = Microsoft.ML.VideoAlignment.Layers.Conv2d;
+using Embedding = Microsoft.ML.VideoAlignment.Layers.Embedding;
+using LayerNorm = Microsoft.ML.VideoAlignment.Layers.LayerNorm;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Microsoft.ML.VideoAlignment.Encoders;
+
+/// <summary>transformers' CLIPVisionTransformer: what stands under <c>vision_model</c> in a file.</summary>
+internal sealed class ClipVisionTower : nn.Module
+{
+    [ComponentName(Name = "embeddings")]
+    private readonly ClipVisionEmbeddings _embeddings;
+
+    // Spelt so in every file.
+    [ComponentName(Name = "pre_layrnorm")]
+    private readonly LayerNorm _preLayerNorm;
+
+    [ComponentName(Name = "encoder")]
+    private readonly ClipTransformer _encoder;
+
+    [ComponentName(Name = "post_layernorm")]
+    private readonly LayerNorm _postLayerNorm;
+
+    public ClipVisionTower(ClipVisionConfig config, Placement placement)
+        : base(nameof(ClipVisionTower))
+    {
+        _embeddings = new ClipVisionEmbeddings(config, placement);
+        _preLayerNorm = new LayerNorm(config.HiddenSize, config.LayerNormEps, placement);
+        _encoder = new ClipTransformer(
+            new ClipTransformerShape(
+                config.HiddenSize, config.IntermediateSize, config.NumHiddenLayers, config.NumAttentionHeads, config.HiddenAct, config.LayerNormEps),
+            placement);
+        _postLayerNorm = new LayerNorm(config.HiddenSize, config.LayerNormEps, placement);
+        RegisterComponents();
+    }
+
+    public (Tensor LastHiddenState, Tensor Pooled, IReadOnlyList<Tensor> HiddenStates) Run(Tensor pixels, bool interpolatePositions, bool keepHiddenStates)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        List<Tensor> states = [];
+        Tensor embedded = _preLayerNorm.call(_embeddings.Forward(pixels, interpolatePositions));
+        Tensor last = _encoder.Run(embedded, mask: null, causal: false, _encoder.Depth, keepHiddenStates ? states : null);
+        Tensor pooled = _postLayerNorm.call(last.select(1, 0));
+        IReadOnlyList<Tensor> kept = keepHiddenStates ? [embedded, .. states, last.alias()] : [];
+        foreach (Tensor state in kept)
+        {
+            state.MoveToOuterDisposeScope();
+        }
+
+        return (last.MoveToOuterDisposeScope(), pooled.MoveToOuterDisposeScope(), kept);
+    }
+}
+
+/// <summary>A class token and one token a patch, with learned positions. Keys class_embedding [D], patch_embedding.weight, position_embedding.weight [1 + N, D].</summary>
+internal sealed class ClipVisionEmbeddings : nn.Module
+{
+    [ComponentName(Name = "class_embedding")]
+    private readonly Parameter _class;
+
+    [ComponentName(Name = "patch_embedding")]
+    private readonly Conv2d _patch;
+
+    [ComponentName(Name = "position_embedding")]
+    private readonly Embedding _position;
+
+    private readonly long _channels;
+    private readonly long _imageSize;
+    private readonly long _grid;
+
+    public ClipVisionEmbeddings(ClipVisionConfig config, Placement placement)
+        : base(nameof(ClipVisionEmbeddings))
+    {
+        (_channels, _imageSize, _grid) = (config.NumChannels, config.ImageSize, config.ImageSize / config.PatchSize);
+        _class = placement.Parameter(config.HiddenSize);
+        _patch = new Conv2d(config.NumChannels, config.HiddenSize, config.PatchSize, placement, stride: config.PatchSize, bias: false);
+        _position = new Embedding((_grid * _grid) + 1, config.HiddenSize, placement);
+        RegisterComponents();
+    }
+
+    /// <summary>pixels: [B, C, H, W], normalised -> [B, 1 + N, D].</summary>
+    public Tensor Forward(Tensor pixels, bool interpolatePositions)
+    {
+        Shapes.Require(pixels, interpolatePositions ? $"B, {_channels}, H, W" : $"B, {_channels}, {_imageSize}, {_imageSize}");
+        using DisposeScope scope = NewDisposeScope();
+        Tensor patches = _patch.call(pixels); // [B, D, rows, columns]
+        (long rows, long columns) = (patches.shape[2], patches.shape[3]);
+        Tensor tokens = patches.flatten(2).transpose(1, 2);
+        Tensor first = _class.to_type(tokens.dtype).expand(tokens.shape[0], 1, -1);
+        return (cat([first, tokens], 1) + Positions(rows, columns).to_type(tokens.dtype)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// [1 + rows * columns, D]. Another grid than the trained one is resized bicubically, as transformers' interpolate_pos_encoding: the target given as a
+    /// size, align_corners false, no antialiasing; the class token's row stays.
+    /// </summary>
+    private Tensor Positions(long rows, long columns)
+    {
+        if (rows == _grid && columns == _grid)
+        {
+            return _position.Weight.alias();
+        }
+
+        Tensor trained = _position.Weight.narrow(0, 1, _grid * _grid).view(1, _grid, _grid, -1).permute(0, 3, 1, 2);
+        Tensor resized = nn.functional.interpolate(trained, size: [rows, columns], mode: InterpolationMode.Bicubic, align_corners: false);
+        return cat([_position.Weight.narrow(0, 0, 1), resized.permute(0, 2, 3, 1).flatten(0, 2)], 0);
+    }
+}

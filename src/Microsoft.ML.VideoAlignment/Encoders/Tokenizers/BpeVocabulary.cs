@@ -1,0 +1,35 @@
+using System.Text.Json;
+
+namespace Microsoft.ML.VideoAlignment.Encoders;
+
+/// <summary>A byte-pair vocabulary: ids by token, and the merges ("left right") in the order in which they apply.</summary>
+internal sealed record BpeVocabulary(IReadOnlyDictionary<string, int> Ids, IReadOnlyList<string> Merges)
+{
+    /// <summary>Reads vocab.json and merges.txt (whose first line is a version).</summary>
+    /// <exception cref="FileNotFoundException">One of them is not there.</exception>
+    public static BpeVocabulary FromVocabAndMerges(string vocabPath, string mergesPath)
+    {
+        string missing = File.Exists(vocabPath) ? mergesPath : vocabPath;
+        if (!File.Exists(missing))
+        {
+            throw new FileNotFoundException($"CLIP tokenizer: there is no {missing}. A vocabulary is vocab.json with merges.txt, or tokenizer.json.", missing);
+        }
+
+        Dictionary<string, int> ids = JsonSerializer.Deserialize<Dictionary<string, int>>(File.ReadAllBytes(vocabPath))!;
+        string[] merges = [.. File.ReadLines(mergesPath).Where((line, index) => line.Length > 0 && !(index == 0 && line.StartsWith("#version", StringComparison.Ordinal)))];
+        return new BpeVocabulary(ids, merges);
+    }
+
+    /// <summary>The model part of a tokenizer.json, whose merges are pairs or, in older files, "left right".</summary>
+    public static BpeVocabulary FromTokenizerJson(JsonElement json)
+    {
+        JsonElement model = json.GetProperty("model");
+        Dictionary<string, int> ids = model.GetProperty("vocab").Deserialize<Dictionary<string, int>>()!;
+        string[] merges =
+        [
+            .. model.GetProperty("merges").EnumerateArray()
+                .Select(merge => merge.ValueKind == JsonValueKind.Array ? $"{merge[0].GetString()} {merge[1].GetString()}" : merge.GetString()!),
+        ];
+        return new BpeVocabulary(ids, merges);
+    }
+}

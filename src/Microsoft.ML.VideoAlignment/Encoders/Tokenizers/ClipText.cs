@@ -1,0 +1,97 @@
+using System.Globalization;
+using System.Text;
+
+namespace Microsoft.ML.VideoAlignment.Encoders;
+
+/// <summary>What CLIP's tokenizer does to a text before byte-pair merging: normalisation, and the split into words.</summary>
+internal static class ClipText
+{
+    private static readonly string[] s_contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
+
+    /// <summary>
+    /// NFC, every run of white space to one space, lower case character by character (so a final capital sigma becomes the plain one). As transformers'
+    /// fast CLIPTokenizer: no ftfy, no HTML; control characters stay. Half a surrogate pair becomes U+FFFD.
+    /// </summary>
+    public static string Normalize(string text)
+    {
+        var valid = new StringBuilder(text.Length);
+        foreach (Rune rune in text.EnumerateRunes())
+        {
+            valid.Append(rune.ToString());
+        }
+
+        var normal = new StringBuilder(valid.Length);
+        bool afterSpace = false;
+        foreach (Rune rune in CanonicalForm.Compose(valid.ToString()).EnumerateRunes())
+        {
+            bool space = Rune.IsWhiteSpace(rune);
+            if (!space)
+            {
+                // U+0130 is the one character whose lower case is two; .NET's invariant culture leaves it alone.
+                normal.Append(rune.Value == 0x130 ? "i\u0307" : Rune.ToLowerInvariant(rune).ToString());
+            }
+            else if (!afterSpace)
+            {
+                normal.Append(' ');
+            }
+
+            afterSpace = space;
+        }
+
+        return normal.ToString();
+    }
+
+    /// <summary>
+    /// Splits as 's|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+ does; white space belongs to no piece. Written out because .NET's regular
+    /// expressions see characters beyond U+FFFF as two surrogates, which are neither letters nor numbers.
+    /// </summary>
+    public static IEnumerable<Range> Split(string text)
+    {
+        int start = 0;
+        while (start < text.Length)
+        {
+            Kind kind = KindAt(text, start, out int size);
+            int end = start + size;
+            string? contraction = s_contractions.FirstOrDefault(ending => string.CompareOrdinal(text, start, ending, 0, ending.Length) == 0);
+            if (contraction is not null)
+            {
+                end = start + contraction.Length;
+            }
+            else if (kind is Kind.Letter or Kind.Other)
+            {
+                while (end < text.Length && KindAt(text, end, out size) == kind)
+                {
+                    end += size;
+                }
+            }
+
+            if (kind != Kind.Space)
+            {
+                yield return start..end;
+            }
+
+            start = end;
+        }
+    }
+
+    private enum Kind
+    {
+        Space,
+        Letter,
+        Number,
+        Other,
+    }
+
+    private static Kind KindAt(string text, int index, out int size)
+    {
+        Rune rune = Rune.GetRuneAt(text, index);
+        size = rune.Utf16SequenceLength;
+        return Rune.IsWhiteSpace(rune) ? Kind.Space : Rune.GetUnicodeCategory(rune) switch
+        {
+            UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter or UnicodeCategory.TitlecaseLetter
+                or UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter => Kind.Letter,
+            UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber => Kind.Number,
+            _ => Kind.Other,
+        };
+    }
+}

@@ -1,0 +1,116 @@
+using Microsoft.ML.Tokenizers;
+
+namespace Microsoft.ML.VideoAlignment.Encoders;
+
+/// <summary>
+/// CLIP's byte-level BPE with start and end tokens, cut and padded to one length; the ids are those of transformers' (fast) CLIPTokenizer.
+/// Merging is Microsoft.ML.Tokenizers' <see cref="BpeTokenizer"/>; special tokens, the empty text, cutting and padding, which it does otherwise, are done here.
+/// </summary>
+internal sealed class ClipTokenizer
+{
+    private readonly BpeTokenizer _bpe;
+    private readonly (string Text, int Id)[] _special;
+    private readonly int _start;
+    private readonly int _end;
+
+    public ClipTokenizer(BpeVocabulary vocabulary, ClipTokenizerOptions options)
+    {
+        if (options.MaxLength < 2)
+        {
+            throw new ArgumentOutOfRangeException(nameof(options), options.MaxLength, "MaxLength must hold at least the start and the end token, that is 2.");
+        }
+
+        _bpe = BpeTokenizer.Create(new BpeOptions(vocabulary.Ids)
+        {
+            Merges = vocabulary.Merges,
+            ByteLevel = true,
+            EndOfWordSuffix = "</w>",
+            UnknownToken = vocabulary.Ids.ContainsKey(options.UnknownToken) ? options.UnknownToken : null,
+        });
+        int Id(string token, string role) =>
+            options.AddedTokens.TryGetValue(token, out int id) || vocabulary.Ids.TryGetValue(token, out id) ? id
+            : throw new InvalidDataException($"CLIP tokenizer: the {role} token '{token}' is not among the {vocabulary.Ids.Count} entries of the vocabulary.");
+        (_start, _end, PadId) = (Id(options.StartToken, "start"), Id(options.EndToken, "end"), Id(options.PadToken, "padding"));
+        MaxLength = options.MaxLength;
+        _special =
+        [
+            .. new Dictionary<string, int>(options.AddedTokens)
+                {
+                    [options.StartToken] = _start, [options.EndToken] = _end, [options.PadToken] = PadId,
+                }
+                .Where(token => token.Key.Length > 0).OrderByDescending(token => token.Key.Length).Select(token => (token.Key, token.Value)),
+        ];
+    }
+
+    /// <summary>Tokens in a row, start and end included.</summary>
+    public int MaxLength { get; }
+
+    public int PadId { get; }
+
+    /// <summary>Reads the tokenizer folder of a model. See <see cref="ClipTokenizerFolder"/>.</summary>
+    public static ClipTokenizer FromFolder(string folder) => ClipTokenizerFolder.Read(folder);
+
+    /// <summary>
+    /// start, tokens, end, padding. A text that is too long is cut so that the end token stays last; <see cref="TokenBatch.CutTokens"/> tells the caller,
+    /// who should warn.
+    /// </summary>
+    /// <param name="texts">One row each.</param>
+    /// <param name="maxLength">Null: <see cref="MaxLength"/>.</param>
+    /// <param name="padToLongest">True: L is the longest row's length instead of the maximum.</param>
+    public TokenBatch Encode(IReadOnlyList<string> texts, int? maxLength = null, bool padToLongest = false)
+    {
+        int most = maxLength ?? MaxLength;
+        ArgumentOutOfRangeException.ThrowIfLessThan(most, 2, nameof(maxLength));
+        IReadOnlyList<int>[] rows = [.. texts.Select(Tokens)];
+        int length = padToLongest ? Math.Min(most, rows.Select(row => row.Count + 2).DefaultIfEmpty(2).Max()) : most;
+        long[,] ids = new long[rows.Length, length];
+        long[,] mask = new long[rows.Length, length];
+        int[] cut = new int[rows.Length];
+        for (int row = 0; row < rows.Length; row++)
+        {
+            int kept = Math.Min(rows[row].Count, length - 2);
+            cut[row] = rows[row].Count - kept;
+            int[] whole = [_start, .. rows[row].Take(kept), _end];
+            for (int position = 0; position < length; position++)
+            {
+                ids[row, position] = position < whole.Length ? whole[position] : PadId;
+                mask[row, position] = position < whole.Length ? 1 : 0;
+            }
+        }
+
+        return new TokenBatch(tensor(ids), tensor(mask), cut);
+    }
+
+    /// <summary>The ids of the text alone, uncut, without start and end.</summary>
+    public IReadOnlyList<int> Tokens(string text)
+    {
+        string normal = ClipText.Normalize(text);
+        List<int> ids = [];
+        int plain = 0;
+        for (int at = 0; at < normal.Length;)
+        {
+            (string special, int id) = _special.FirstOrDefault(token => string.CompareOrdinal(normal, at, token.Text, 0, token.Text.Length) == 0);
+            if (special is null)
+            {
+                at++;
+                continue;
+            }
+
+            Merge(normal[plain..at], ids);
+            ids.Add(id);
+            at += special.Length;
+            plain = at;
+        }
+
+        Merge(normal[plain..], ids);
+        return ids;
+    }
+
+    private void Merge(string text, List<int> ids)
+    {
+        foreach (Range piece in ClipText.Split(text))
+        {
+            ids.AddRange(_bpe.EncodeToIds(text.AsSpan(piece), considerPreTokenization: false, considerNormalization: false));
+        }
+    }
+}

@@ -1,0 +1,22 @@
+namespace Microsoft.ML.VideoAlignment.Encoders;
+
+/// <summary>The special tokens and the length of a CLIP tokenizer; the defaults are those of transformers' CLIPTokenizer.</summary>
+internal sealed record ClipTokenizerOptions
+{
+    public string StartToken { get; init; } = "<|startoftext|>";
+
+    public string EndToken { get; init; } = "<|endoftext|>";
+
+    public string UnknownToken { get; init; } = "<|endoftext|>";
+
+    /// <summary>
+    /// The end token in OpenAI's files, "!" (id 0) in those of Stable Diffusion 2 and ModelScope. Whatever it is, it is special in a text too.
+    /// </summary>
+    public string PadToken { get; init; } = "<|endoftext|>";
+
+    /// <summary>Tokens in a row, start and end included: model_max_length.</summary>
+    public int MaxLength { get; init; } = 77;
+
+    /// <summary>Further tokens that are recognised whole wherever they stand in a text, with their ids.</summary>
+    public IReadOnlyDictionary<string, int> AddedTokens { get; init; } = new Dictionary<string, int>();
+}
