@@ -1,0 +1,101 @@
+using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Weights;
+using TorchSharp.Utils;
+
+namespace Microsoft.ML.VideoAlignment.Autoencoders;
+
+/// <summary>
+/// The picture autoencoder of Stable Diffusion, ModelScope and VideoCrafter (Rombach et al. 2022, arXiv 2112.10752). Reference: diffusers,
+/// <c>AutoencoderKL</c>; keys are its.
+/// </summary>
+internal sealed class AutoencoderKL : nn.Module
+{
+    /// <summary>Bounds of the log-variance; outside them its gradient is zero.</summary>
+    private const double LeastLogVariance = -30, LargestLogVariance = 20;
+
+    /// <summary>
+    /// How names in a file become keys: files of before 2023 call the attention's layers query, key, value and proj_attn, and store them as matrices
+    /// or as 1x1 convolutions.
+    /// </summary>
+    public static KeyMap Keys { get; } = new()
+    {
+        Aliases =
+        [
+            (".attentions.0.query.", ".attentions.0.to_q."), (".attentions.0.key.", ".attentions.0.to_k."),
+            (".attentions.0.value.", ".attentions.0.to_v."), (".attentions.0.proj_attn.", ".attentions.0.to_out.0."),
+        ],
+        Reshape = ["*.attentions.0.to_*.weight"],
+    };
+
+    [ComponentName(Name = "encoder")]
+    private readonly VaeEncoder _encoder;
+
+    [ComponentName(Name = "decoder")]
+    private readonly VaeDecoder _decoder;
+
+    [ComponentName(Name = "quant_conv")]
+    private readonly Conv2d? _quantConv;
+
+    [ComponentName(Name = "post_quant_conv")]
+    private readonly Conv2d? _postQuantConv;
+
+    public AutoencoderKL(AutoencoderKLConfig config, Placement placement)
+        : base(nameof(AutoencoderKL))
+    {
+        config.Validate();
+        Config = config;
+        long z = config.LatentChannels;
+        _encoder = new VaeEncoder(config, placement);
+        _decoder = new VaeDecoder(config, placement);
+        _quantConv = config.UseQuantConv ? new Conv2d(2 * z, 2 * z, 1, placement) : null;
+        _postQuantConv = config.UsePostQuantConv ? new Conv2d(z, z, 1, placement) : null;
+        RegisterComponents();
+    }
+
+    public AutoencoderKLConfig Config { get; }
+
+    /// <summary>Latents as the denoiser has them = this times the encoder's.</summary>
+    public double ScalingFactor => Config.ScalingFactor;
+
+    /// <summary>Pixels per latent along each side.</summary>
+    public int SpatialFactor => 1 << (Config.BlockOutChannels.Count - 1);
+
+    /// <summary>
+    /// Decoding keeps one tensor per level instead of the whole graph, and runs each level again in the backward pass (see <see cref="Recompute"/>).
+    /// No effect where gradients are off. Default: false.
+    /// </summary>
+    public bool RecomputeBlocks
+    {
+        get => _decoder.RecomputeBlocks;
+        set => _decoder.RecomputeBlocks = value;
+    }
+
+    /// <summary>pixels: [N, 3, H, W] in [-1, 1] -> mean and log-variance (within [-30, 20]) of the posterior, each [N, z, H / f, W / f], not scaled.</summary>
+    public (Tensor Mean, Tensor LogVariance) Encode(Tensor pixels)
+    {
+        Shapes.Require(pixels, $"N, {Config.InChannels}, H, W");
+        using DisposeScope scope = NewDisposeScope();
+        Tensor moments = _encoder.forward(pixels);
+        moments = _quantConv?.forward(moments) ?? moments;
+        Tensor[] halves = moments.chunk(2, dim: 1);
+        return (halves[0].contiguous().MoveToOuterDisposeScope(), halves[1].clamp(LeastLogVariance, LargestLogVariance).contiguous().MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Latents as the denoiser has them: scaling factor x (mean + exp(log-variance / 2) x noise). All tensors of one shape.</summary>
+    public Tensor Sample(Tensor mean, Tensor logVariance, Tensor noise)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return ((mean + (logVariance / 2).exp() * noise) * ScalingFactor).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>latents: [M, z, h, w] as the denoiser has them -> pictures [M, 3, f h, f w], about [-1, 1], not clamped.</summary>
+    public Tensor Decode(Tensor latents)
+    {
+        Shapes.Require(latents, $"M, {Config.LatentChannels}, h, w");
+        using DisposeScope scope = NewDisposeScope();
+        Tensor z = latents / ScalingFactor;
+        z = _postQuantConv?.forward(z) ?? z;
+        return _decoder.forward(z).MoveToOuterDisposeScope();
+    }
+}

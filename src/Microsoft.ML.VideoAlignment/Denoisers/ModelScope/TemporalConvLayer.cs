@@ -1,0 +1,74 @@
+using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+
+namespace Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
+
+/// <summary>
+/// x + four stages of GroupNorm, SiLU and a convolution over three frames. Statistics span all frames of a clip. Keys <c>conv1.{0,2}</c> and
+/// <c>conv2.{0,3}</c> to <c>conv4.{0,3}</c>. Reference: diffusers, <c>TemporalConvLayer</c> in eval mode.
+/// </summary>
+internal sealed class TemporalConvLayer : nn.Module
+{
+    private const double Eps = 1e-5;
+
+    [ComponentName(Name = "conv1")]
+    private readonly Stage _conv1;
+
+    [ComponentName(Name = "conv2")]
+    private readonly Stage _conv2;
+
+    [ComponentName(Name = "conv3")]
+    private readonly Stage _conv3;
+
+    [ComponentName(Name = "conv4")]
+    private readonly Stage _conv4;
+
+    public TemporalConvLayer(long channels, long groups, Placement placement)
+        : base(nameof(TemporalConvLayer))
+    {
+        _conv1 = new Stage(channels, groups, hasDropout: false, placement);
+        _conv2 = new Stage(channels, groups, hasDropout: true, placement);
+        _conv3 = new Stage(channels, groups, hasDropout: true, placement);
+        _conv4 = new Stage(channels, groups, hasDropout: true, placement);
+        RegisterComponents();
+    }
+
+    /// <summary>x: [B*T, C, H, W] -> the same shape.</summary>
+    public Tensor Forward(Tensor x, long frames)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor clips = TokenLayout.ToClips(x, frames); // [B, C, T, H*W]
+        Tensor hidden = _conv4.forward(_conv3.forward(_conv2.forward(_conv1.forward(clips))));
+        return TokenLayout.FromClips(clips + hidden, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
+    }
+
+    private sealed class Stage : nn.Module<Tensor, Tensor>
+    {
+        [ComponentName(Name = "0")]
+        private readonly GroupNorm _norm;
+
+        [ComponentName(Name = "2")]
+        private readonly TemporalConv3d? _second;
+
+        [ComponentName(Name = "3")]
+        private readonly TemporalConv3d? _third;
+
+        /// <summary>hasDropout: the reference's list has one before the convolution, which shifts its number.</summary>
+        public Stage(long channels, long groups, bool hasDropout, Placement placement)
+            : base(nameof(Stage))
+        {
+            _norm = new GroupNorm(groups, channels, Eps, placement);
+            var conv = new TemporalConv3d(channels, channels, 3, placement);
+            _second = hasDropout ? null : conv;
+            _third = hasDropout ? conv : null;
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor x)
+        {
+            using Tensor active = _norm.Activated(x, Activation.Silu);
+            return (_second ?? _third!).forward(active);
+        }
+    }
+}

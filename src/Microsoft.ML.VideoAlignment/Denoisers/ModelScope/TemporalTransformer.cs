@@ -1,0 +1,55 @@
+using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+
+namespace Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
+
+/// <summary>
+/// x + proj_out(blocks(proj_in(norm x))): every pixel attends to itself at other times, without position embedding or mask. The norm's statistics
+/// span all frames of a clip. Only attention itself needs the time axis, so tokens stay in frame order. Reference: diffusers,
+/// <c>TransformerTemporalModel</c>.
+/// </summary>
+internal sealed class TemporalTransformer : nn.Module
+{
+    private const double GroupNormEps = 1e-6;
+
+    [ComponentName(Name = "norm")]
+    private readonly GroupNorm _norm;
+
+    [ComponentName(Name = "proj_in")]
+    private readonly Linear _projIn;
+
+    [ComponentName(Name = "transformer_blocks")]
+    private readonly TorchSharp.Modules.ModuleList<TransformerBlock> _blocks;
+
+    [ComponentName(Name = "proj_out")]
+    private readonly Linear _projOut;
+
+    public TemporalTransformer(
+        long channels, long heads, long headSize, long groups, Placement placement, long blocks = 1, bool attentionBias = false)
+        : base(nameof(TemporalTransformer))
+    {
+        long inner = heads * headSize;
+        _norm = new GroupNorm(groups, channels, GroupNormEps, placement);
+        _projIn = new Linear(channels, inner, placement);
+        _blocks = nn.ModuleList([.. Enumerable.Range(0, (int)blocks)
+            .Select(_ => new TransformerBlock(heads, headSize, contextWidth: null, placement, attentionBias))]);
+        _projOut = new Linear(inner, channels, placement);
+        RegisterComponents();
+    }
+
+    /// <summary>x: [B*T, C, H, W] -> the same shape.</summary>
+    public Tensor Forward(Tensor x, long frames)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor clips = TokenLayout.ToClips(x, frames); // [B, C, T, H*W]
+        Tensor tokens = _projIn.forward(_norm.forward(clips).permute(0, 2, 3, 1)); // [B, T, H*W, D]
+        foreach (TransformerBlock block in _blocks)
+        {
+            tokens = block.OverTime(tokens);
+        }
+
+        Tensor y = _projOut.Added(tokens, clips.permute(0, 2, 3, 1)).flatten(0, 1); // [B*T, H*W, C]
+        return TokenLayout.ToPictures(y, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
+    }
+}

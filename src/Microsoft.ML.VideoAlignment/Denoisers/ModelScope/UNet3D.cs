@@ -1,0 +1,178 @@
+using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+
+namespace Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
+
+/// <summary>
+/// The denoiser of ModelScope's text-to-video (Wang et al. 2023, arXiv 2308.06571): a 2-D diffusion UNet with a temporal convolution after every
+/// residual block and attention over time after every attention in space. Reference: diffusers, <c>UNet3DConditionModel</c>; keys are its.
+/// </summary>
+internal sealed class UNet3D : nn.Module
+{
+    /// <summary>transformer_in has eight heads, whatever the channels.</summary>
+    private const long TransformerInHeads = 8;
+
+    [ComponentName(Name = "conv_in")]
+    private readonly Conv2d _convIn;
+
+    [ComponentName(Name = "time_embedding")]
+    private readonly TimestepEmbedding _timeEmbedding;
+
+    [ComponentName(Name = "transformer_in")]
+    private readonly TemporalTransformer _transformerIn;
+
+    [ComponentName(Name = "down_blocks")]
+    private readonly TorchSharp.Modules.ModuleList<UNet3DBlock> _downBlocks;
+
+    [ComponentName(Name = "mid_block")]
+    private readonly UNet3DMidBlock _midBlock;
+
+    [ComponentName(Name = "up_blocks")]
+    private readonly TorchSharp.Modules.ModuleList<UNet3DBlock> _upBlocks;
+
+    [ComponentName(Name = "conv_norm_out")]
+    private readonly GroupNorm _convNormOut;
+
+    [ComponentName(Name = "conv_out")]
+    private readonly Conv2d _convOut;
+
+    private readonly Activation _activation;
+
+    public UNet3D(UNet3DConfig config, Placement placement)
+        : base(nameof(UNet3D))
+    {
+        config.Validate();
+        Config = config;
+        IReadOnlyList<long> widths = config.BlockOutChannels;
+        int levels = widths.Count;
+        _convIn = new Conv2d(config.InChannels, widths[0], 3, placement, padding: 1);
+        _timeEmbedding = new TimestepEmbedding(widths[0], 4 * widths[0], config.Activation, placement);
+        _transformerIn = new TemporalTransformer(widths[0], TransformerInHeads, config.HeadSize, config.NormGroups, placement);
+
+        // Widths of the skips, in the order they are made: the upward half takes them from the end.
+        var skips = new Stack<long>([widths[0]]);
+        var downBlocks = new List<UNet3DBlock>();
+        long width = widths[0];
+        for (int level = 0; level < levels; level++)
+        {
+            var inChannels = new List<long>();
+            for (int layer = 0; layer < config.LayersPerBlock; layer++)
+            {
+                inChannels.Add(layer == 0 ? width : widths[level]);
+                skips.Push(widths[level]);
+            }
+
+            bool last = level == levels - 1;
+            if (!last)
+            {
+                skips.Push(widths[level]);
+            }
+
+            width = widths[level];
+            downBlocks.Add(new UNet3DBlock(config, inChannels, width, config.DownBlockTypes[level] == "CrossAttnDownBlock3D", !last, upsample: false, placement));
+        }
+
+        _downBlocks = nn.ModuleList([.. downBlocks]);
+        _midBlock = new UNet3DMidBlock(config, placement);
+        var upBlocks = new List<UNet3DBlock>();
+        for (int level = levels - 1; level >= 0; level--)
+        {
+            var inChannels = new List<long>();
+            for (int layer = 0; layer <= config.LayersPerBlock; layer++)
+            {
+                inChannels.Add((layer == 0 ? width : widths[level]) + skips.Pop());
+            }
+
+            width = widths[level];
+            bool attention = config.UpBlockTypes[levels - 1 - level] == "CrossAttnUpBlock3D";
+            upBlocks.Add(new UNet3DBlock(config, inChannels, width, attention, downsample: false, upsample: level > 0, placement));
+        }
+
+        _upBlocks = nn.ModuleList([.. upBlocks]);
+        _convNormOut = new GroupNorm(config.NormGroups, widths[0], config.NormEps, placement);
+        _convOut = new Conv2d(widths[0], config.OutChannels, 3, placement, padding: 1);
+        _activation = Activation.ByName(config.Activation);
+        RegisterComponents();
+    }
+
+    public UNet3DConfig Config { get; }
+
+    /// <summary>
+    /// Keep one tensor per layer instead of the whole graph, and run each layer again in the backward pass (see <see cref="Recompute"/>). No effect
+    /// where gradients are off. Default: false.
+    /// </summary>
+    public bool RecomputeBlocks { get; set; }
+
+    /// <summary>As <see cref="Forward(Tensor, Tensor, Tensor)"/>, one time for all.</summary>
+    public Tensor Forward(Tensor sample, double timestep, Tensor context)
+    {
+        using Tensor one = tensor(timestep, dtype: ScalarType.Float64, device: sample.device);
+        return Forward(sample, one, context);
+    }
+
+    /// <summary>sample: [B, in, T, H, W]; timestep: [B], [1] or [], whole or fractional, 0..1000; context: [B, L, D] -> [B, out, T, H, W], contiguous.</summary>
+    public Tensor Forward(Tensor sample, Tensor timestep, Tensor context)
+    {
+        Shapes.Require(sample, $"B, {Config.InChannels}, T, H, W");
+        Shapes.Require(context, $"{sample.shape[0]}, L, {Config.CrossAttentionWidth}");
+        using DisposeScope scope = NewDisposeScope();
+        long frames = sample.shape[2];
+        Tensor temb = _timeEmbedding.forward(
+            TimestepEmbedding.Sinusoid(timestep.flatten(), Config.BlockOutChannels[0], cosinesFirst: true, frequencyShift: 0).to(sample.device).to_type(sample.dtype));
+        if (temb.shape[0] != 1 && temb.shape[0] != sample.shape[0])
+        {
+            throw new ArgumentException($"timestep: expected one value, or one per sample ({sample.shape[0]}), got {temb.shape[0]}.", nameof(timestep));
+        }
+
+        Tensor pictures = sample.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, C, T, H, W] -> [B*T, C, H, W]
+        Tensor x = Block(inputs => _transformerIn.Forward(_convIn.forward(inputs[0]), frames), pictures);
+        var skips = new Stack<Tensor>([x]);
+        foreach (UNet3DBlock block in _downBlocks)
+        {
+            for (int layer = 0; layer < block.Layers; layer++)
+            {
+                int index = layer;
+                x = Block(inputs => block.Layer(index, inputs[0], inputs[1], inputs[2], frames), x, temb, context);
+                skips.Push(x);
+            }
+
+            if (block.Downsampler is { } downsampler)
+            {
+                x = downsampler.forward(x);
+                skips.Push(x);
+            }
+        }
+
+        x = Block(inputs => _midBlock.Forward(inputs[0], inputs[1], inputs[2], frames), x, temb, context);
+        foreach (UNet3DBlock block in _upBlocks)
+        {
+            for (int layer = 0; layer < block.Layers; layer++)
+            {
+                int index = layer;
+                using Tensor hidden = x;
+                using Tensor skip = skips.Pop();
+                x = Block(inputs => UpLayer(block, index, inputs, frames), hidden, skip, temb, context);
+            }
+
+            if (block.Upsampler is { } upsampler)
+            {
+                // The size is that of the skip to come: twice this one's, except where halving had to round.
+                using Tensor hidden = x;
+                x = upsampler.Forward(hidden, skips.Peek().shape[2], skips.Peek().shape[3]);
+            }
+        }
+
+        Tensor y = _convOut.forward(_convNormOut.Activated(x, _activation)); // [B*T, out, H, W]
+        return y.unflatten(0, [-1, frames]).permute(0, 2, 1, 3, 4).contiguous().MoveToOuterDisposeScope();
+    }
+
+    private static Tensor UpLayer(UNet3DBlock block, int index, IReadOnlyList<Tensor> inputs, long frames)
+    {
+        using Tensor joined = cat([inputs[0], inputs[1]], dim: 1);
+        return block.Layer(index, joined, inputs[2], inputs[3], frames);
+    }
+
+    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs) =>
+        RecomputeBlocks ? Recompute.Run(block, inputs) : block(inputs);
+}
