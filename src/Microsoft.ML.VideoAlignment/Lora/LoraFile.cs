@@ -1,0 +1,54 @@
+namespace Microsoft.ML.VideoAlignment.Lora;
+
+/// <summary>Adapter files, in and out. Reading refuses what is not plain LoRA by its name, and checks the whole file against the network before anything is attached.</summary>
+internal static class LoraFile
+{
+    /// <summary>Reads an adapter and attaches it.</summary>
+    /// <exception cref="WeightFileException">The file is unsound, no plain LoRA, or for another base; the network is as it was.</exception>
+    public static LoraAdapters Load(nn.Module network, string path, LoraFormat format, LoraFileOptions? options = null)
+    {
+        using LoraWeights weights = Read(network, path, format, options);
+        return LoraAdapters.Attach(network, weights);
+    }
+
+    /// <summary>Reads an adapter for <paramref name="network"/>, whose layers give names to formats that have none or ambiguous ones.</summary>
+    /// <exception cref="WeightFileException">The file is unsound or no plain LoRA.</exception>
+    public static LoraWeights Read(nn.Module network, string path, LoraFormat format, LoraFileOptions? options = null) => format switch
+    {
+        LoraFormat.Peft => PeftFolder.Read(path),
+        LoraFormat.Diffusers or LoraFormat.DiffusersDown or LoraFormat.DiffusersProcessor => DiffusersLora.Read(path),
+        LoraFormat.Vader => VaderLora.Read(path, options ?? new()),
+        LoraFormat.Cloneofsimo => CloneofsimoLora.Read(network, path, options ?? new()),
+        _ => KohyaLora.Read(network, path),
+    };
+
+    /// <summary>
+    /// Writes the adapters; an adapter that was loaded from the same format gives the same keys, tensors and settings again. Files appear whole or not at all.
+    /// </summary>
+    /// <param name="adapters">The adapters of a network.</param>
+    /// <param name="path">A folder for <see cref="LoraFormat.Peft"/>, else a file.</param>
+    /// <param name="format">The format; <see cref="LoraFormat.Diffusers"/> keeps the generation of keys that it was loaded from.</param>
+    /// <param name="options">See <see cref="LoraFileOptions"/>.</param>
+    public static void Save(LoraAdapters adapters, string path, LoraFormat format, LoraFileOptions? options = null)
+    {
+        using LoraWeights weights = adapters.ToWeights();
+        switch (format)
+        {
+            case LoraFormat.Peft:
+                PeftFolder.Write(path, weights, adapters.TargetNames());
+                break;
+            case LoraFormat.Diffusers or LoraFormat.DiffusersDown or LoraFormat.DiffusersProcessor:
+                DiffusersLora.Write(path, weights, format, adapters.TargetNames());
+                break;
+            case LoraFormat.Vader:
+                VaderLora.Write(path, weights, options ?? new());
+                break;
+            case LoraFormat.Cloneofsimo:
+                CloneofsimoLora.Write(adapters.Network, path, weights, options ?? new());
+                break;
+            default:
+                KohyaLora.Write(path, weights);
+                break;
+        }
+    }
+}

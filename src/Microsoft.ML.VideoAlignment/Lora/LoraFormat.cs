@@ -1,0 +1,39 @@
+namespace Microsoft.ML.VideoAlignment.Lora;
+
+/// <summary>The file formats of adapters.</summary>
+internal enum LoraFormat
+{
+    /// <summary>A folder with adapter_config.json and adapter_model.safetensors or .bin.</summary>
+    Peft,
+
+    /// <summary>pytorch_lora_weights.safetensors with lora_A and lora_B keys; a scale other than 1 stands in the header's metadata.</summary>
+    Diffusers,
+
+    /// <summary>The middle generation of diffusers' keys: MODULE.lora.down.weight.</summary>
+    DiffusersDown,
+
+    /// <summary>The oldest generation: ATTENTION.processor.to_q_lora.down.weight.</summary>
+    DiffusersProcessor,
+
+    /// <summary>VADER's flat .pt dictionary; the alpha is not in the file.</summary>
+    Vader,
+
+    /// <summary>The .pt list without names of VADER's ModelScope script: [up, down, up, down, ...].</summary>
+    Cloneofsimo,
+
+    /// <summary>The picture trainers' format: lora_unet_MODULE_WITH_UNDERSCORES.lora_down.weight.</summary>
+    Kohya,
+}
+
+/// <summary>What a file does not say itself.</summary>
+internal sealed record LoraFileOptions
+{
+    /// <summary>Vader: what stands before the module; null: one of the two prefixes that VADER's scripts make.</summary>
+    public string? Prefix { get; init; }
+
+    /// <summary>Vader: the alpha it was trained with (8: peft's default, which VADER's scripts leave).</summary>
+    public double Alpha { get; init; } = LoraAdapters.DefaultAlpha;
+
+    /// <summary>Cloneofsimo: reference classes below which the layers lie (VADER's ModelScope script: the whole network).</summary>
+    public IReadOnlyList<string> TargetClasses { get; init; } = ["UNet3DConditionModel"];
+}

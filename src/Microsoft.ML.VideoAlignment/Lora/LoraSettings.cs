@@ -1,0 +1,179 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+
+namespace Microsoft.ML.VideoAlignment.Lora;
+
+/// <summary>
+/// The keys of peft's LoraConfig that say how factors are scaled: r, lora_alpha, rank_pattern, alpha_pattern, use_rslora (peft, tuners/lora/config.py).
+/// Whatever else changes the forward pass is refused by name; how a trained file was initialised has no meaning any more.
+/// </summary>
+internal sealed class LoraSettings
+{
+    /// <summary>Options that are not plain LoRA when they are set to anything but null, false or empty.</summary>
+    private static readonly string[] s_refused =
+    [
+        "use_dora", "use_qalora", "use_bdlora", "lora_bias", "modules_to_save", "layer_replication", "alora_invocation_tokens", "arrow_config", "kasa_config", "velora_config",
+        "monteclora_config", "target_parameters", "trainable_token_indices",
+    ];
+
+    /// <summary>Initialisations that change the base weights, so that the factors do not fit the original ones.</summary>
+    private static readonly string[] s_refusedStarts = ["pissa", "olora", "corda", "loftq", "lora_ga"];
+
+    private readonly string _location;
+    private readonly long _rank;
+    private readonly double _alpha;
+    private readonly bool _rootScale;
+    private readonly IReadOnlyList<(Regex Key, double Value)> _ranks;
+    private readonly IReadOnlyList<(Regex Key, double Value)> _alphas;
+
+    private LoraSettings(JsonObject json, string location)
+    {
+        _location = location;
+        string type = json["peft_type"] is { } value ? value.ToString() : "LORA";
+        if (type != "LORA")
+        {
+            throw new WeightFileException(location, $"is an adapter of the method {type}; only LORA is read.");
+        }
+
+        foreach (string key in s_refused)
+        {
+            if (IsSet(json[key]))
+            {
+                throw new WeightFileException(location, $"is not plain LoRA: {key} is {json[key]!.ToJsonString()}.");
+            }
+        }
+
+        if (json["bias"] is { } bias && bias.ToString() != "none")
+        {
+            throw new WeightFileException(location, $"bias is '{bias}': biases were trained beside the factors, which is not plain LoRA.");
+        }
+
+        if (json["init_lora_weights"] is JsonValue start && start.GetValueKind() == JsonValueKind.String
+            && s_refusedStarts.FirstOrDefault(name => start.ToString().StartsWith(name, StringComparison.OrdinalIgnoreCase)) is { } changed)
+        {
+            throw new WeightFileException(location, $"init_lora_weights is '{start}': {changed} changes the base weights, so the factors do not fit the original ones. Save it converted to plain LoRA (peft: path_initial_model_for_weight_conversion).");
+        }
+
+        _rank = (long)Number(json, "r", 8);
+        _alpha = Number(json, "lora_alpha", 8);
+        _rootScale = IsSet(json["use_rslora"]);
+        (_ranks, _alphas) = (Patterns(json, "rank_pattern"), Patterns(json, "alpha_pattern"));
+    }
+
+    public static LoraSettings FromJson(JsonObject json, string location) => new(json, location);
+
+    /// <summary>The settings that give these scales, in peft's keys: the commonest rank and alpha, and one exact pattern for each module that differs.</summary>
+    public static JsonObject Describe(LoraWeights weights, IReadOnlyList<string>? targetNames)
+    {
+        long rank = Commonest(weights.Pairs.Select(pair => pair.Rank));
+        double alpha = Commonest(weights.Pairs.Select(pair => pair.Alpha));
+        var ranks = new JsonObject();
+        var alphas = new JsonObject();
+        foreach (LoraPair pair in weights.Pairs)
+        {
+            string exactly = $"^{Regex.Escape(pair.Module)}";
+            if (pair.Rank != rank)
+            {
+                ranks[exactly] = pair.Rank;
+            }
+
+            if (pair.Alpha != alpha)
+            {
+                alphas[exactly] = Whole(pair.Alpha);
+            }
+        }
+
+        JsonNode targets = targetNames is not null
+            ? new JsonArray([.. targetNames.Select(name => (JsonNode)name)])
+            : string.Join('|', weights.Pairs.Select(pair => Regex.Escape(pair.Module)));
+        return new JsonObject
+        {
+            ["alpha_pattern"] = alphas,
+            ["bias"] = "none",
+            ["fan_in_fan_out"] = false,
+            ["inference_mode"] = true,
+            ["init_lora_weights"] = true,
+            ["lora_alpha"] = Whole(alpha),
+            ["lora_bias"] = false,
+            ["lora_dropout"] = 0.0,
+            ["peft_type"] = "LORA",
+            ["r"] = rank,
+            ["rank_pattern"] = ranks,
+            ["target_modules"] = targets,
+            ["task_type"] = null,
+            ["use_dora"] = false,
+            ["use_rslora"] = false,
+        };
+
+        static JsonNode Whole(double number) => number == Math.Floor(number) && Math.Abs(number) < 1e9 ? (long)number : number;
+    }
+
+    /// <summary>alpha / r of the module (alpha / sqrt(r) with use_rslora).</summary>
+    /// <exception cref="WeightFileException">The settings say another rank than the tensors have.</exception>
+    public double ScaleOf(string module, long rank)
+    {
+        double expected = First(_ranks, module) ?? _rank;
+        if (expected != rank)
+        {
+            throw new WeightFileException(_location, $"the settings say rank {expected} for {module}, its factors have rank {rank}; the scale would be a guess.");
+        }
+
+        double alpha = First(_alphas, module) ?? _alpha;
+        return alpha / (_rootScale ? Math.Sqrt(rank) : rank);
+    }
+
+    private static double? First(IReadOnlyList<(Regex Key, double Value)> patterns, string module)
+    {
+        foreach ((Regex key, double value) in patterns)
+        {
+            if (key.IsMatch(module))
+            {
+                return value;
+            }
+        }
+
+        return null;
+    }
+
+    private static T Commonest<T>(IEnumerable<T> values) => values.GroupBy(value => value).MaxBy(group => group.Count())!.Key;
+
+    private static bool IsSet(JsonNode? node) => node switch
+    {
+        null => false,
+        JsonArray array => array.Count > 0,
+        JsonObject map => map.Count > 0,
+        _ => node.GetValueKind() is not (JsonValueKind.False or JsonValueKind.Null) && node.ToString().Length > 0,
+    };
+
+    private double Number(JsonObject json, string key, double otherwise)
+    {
+        JsonNode? value = json[key];
+        return value is null ? otherwise
+            : value.GetValueKind() == JsonValueKind.Number && value.GetValue<double>() is > 0 and < 1e9 and var number ? number
+            : throw new WeightFileException(_location, $"{key} is {value.ToJsonString()}, expected a number above 0.");
+    }
+
+    /// <summary>In file order: the first key that matches wins.</summary>
+    private List<(Regex Key, double Value)> Patterns(JsonObject json, string key)
+    {
+        if (json[key] is null)
+        {
+            return [];
+        }
+
+        if (json[key] is not JsonObject patterns)
+        {
+            throw new WeightFileException(_location, $"{key} is no map from patterns to numbers.");
+        }
+
+        try
+        {
+            return [.. patterns.Select(pair => (LoraTargets.Compile($@"^(.*\.)?({pair.Key})$"), Number(patterns, pair.Key, 0)))];
+        }
+        catch (ArgumentException exception)
+        {
+            throw new WeightFileException(_location, $"{key}: {exception.Message}", exception);
+        }
+    }
+}

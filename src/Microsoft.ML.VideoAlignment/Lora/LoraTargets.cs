@@ -1,0 +1,111 @@
+using System.Text.RegularExpressions;
+
+namespace Microsoft.ML.VideoAlignment.Lora;
+
+/// <summary>
+/// Which layers of a network get adapters. A name selects the layer of that module path or the layers whose path ends with it after a dot; a pattern is
+/// a regular expression that must match a whole path: both as peft's target_modules.
+/// </summary>
+internal sealed class LoraTargets
+{
+    private readonly string? _pattern;
+    private readonly IReadOnlyList<string> _names;
+
+    private LoraTargets(string? pattern, IReadOnlyList<string> names) => (_pattern, _names) = (pattern, names);
+
+    /// <summary>Queries, keys and values of every attention: what VADER's VideoCrafter script adapts.</summary>
+    public static LoraTargets AttentionQkv { get; } = Names("to_q", "to_k", "to_v");
+
+    /// <summary>As <see cref="AttentionQkv"/>, with the output projection: diffusers' usual set.</summary>
+    public static LoraTargets AttentionQkvOut { get; } = Names("to_q", "to_k", "to_v", "to_out.0");
+
+    /// <summary>
+    /// Every Linear and convolution, with the rank of each layer clipped to the smaller of its inputs and outputs: what VADER's ModelScope script adapts
+    /// (lora_version cloneofsimo).
+    /// </summary>
+    public static LoraTargets AllLayers { get; } = new(null, []) { ClipsRank = true };
+
+    /// <summary>Whether a layer's rank is at most the smaller of its inputs and outputs.</summary>
+    public bool ClipsRank { get; private init; }
+
+    public static LoraTargets Names(params string[] names) =>
+        names.Length > 0 && names.All(name => name.Length > 0) ? new(null, names) : throw new ArgumentException("Name at least one layer.", nameof(names));
+
+    public static LoraTargets Pattern(string pattern) => new(pattern, []);
+
+    public override string ToString() => _pattern is not null ? $"pattern '{_pattern}'" : _names.Count > 0 ? $"names {string.Join(", ", _names)}" : "all layers";
+
+    /// <summary>Whether <paramref name="module"/> is <paramref name="name"/> or ends with it after a dot.</summary>
+    public static bool EndsWith(string module, string name) =>
+        module.EndsWith(name, StringComparison.Ordinal) && (module.Length == name.Length || module[module.Length - name.Length - 1] == '.');
+
+    /// <summary>The selected layers, in the network's order.</summary>
+    /// <exception cref="ArgumentException">The pattern, or one of the names, selects nothing; or the pattern is no regular expression.</exception>
+    public IReadOnlyList<AdaptableLayer> Select(nn.Module network)
+    {
+        IReadOnlyList<AdaptableLayer> layers = AdaptableLayer.Of(network);
+        if (_pattern is not null)
+        {
+            Regex whole = Compile($@"\A(?:{_pattern})\z");
+            return Require([.. layers.Where(layer => whole.IsMatch(layer.Name))], $"The LoRA pattern '{_pattern}'");
+        }
+
+        foreach (string name in _names)
+        {
+            Require([.. layers.Where(layer => EndsWith(layer.Name, name))], $"The LoRA target '{name}'");
+        }
+
+        return Require([.. layers.Where(layer => _names.Count == 0 || _names.Any(name => EndsWith(layer.Name, name)))], "The preset of all layers");
+
+        IReadOnlyList<AdaptableLayer> Require(IReadOnlyList<AdaptableLayer> found, string what)
+        {
+            if (found.Count > 0)
+            {
+                return found;
+            }
+
+            string some = layers.Count == 0 ? "it has no Linear or convolution" : $"it has {layers.Count} layers to adapt, such as {string.Join(", ", Spread(layers).Select(layer => layer.Name))}";
+            throw new ArgumentException($"{what} matches nothing in {network.GetName()}: {some}.");
+        }
+    }
+
+    /// <summary>A regular expression of a file or a user; matching is bounded in time.</summary>
+    public static Regex Compile(string pattern)
+    {
+        try
+        {
+            return new Regex(pattern, RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
+        }
+        catch (ArgumentException exception)
+        {
+            throw new ArgumentException($"'{pattern}' is not a regular expression: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>
+    /// The shortest names that select exactly <paramref name="selected"/> among <paramref name="all"/>, for a target_modules list; null where no list of
+    /// names can (a selected path is the end of one that is not).
+    /// </summary>
+    public static IReadOnlyList<string>? ShortestNames(IReadOnlyCollection<string> selected, IReadOnlyList<string> all)
+    {
+        var chosen = selected.ToHashSet(StringComparer.Ordinal);
+        var names = new SortedSet<string>(StringComparer.Ordinal);
+        foreach (string module in selected)
+        {
+            string[] parts = module.Split('.');
+            string? name = Enumerable.Range(1, parts.Length).Select(length => string.Join('.', parts[^length..]))
+                .FirstOrDefault(end => !char.IsAsciiDigit(end[0]) && all.Where(other => EndsWith(other, end)).All(chosen.Contains));
+            if (name is null)
+            {
+                return null;
+            }
+
+            names.Add(name);
+        }
+
+        return [.. names];
+    }
+
+    private static IEnumerable<AdaptableLayer> Spread(IReadOnlyList<AdaptableLayer> layers) =>
+        layers.Where((_, i) => i % Math.Max(1, (layers.Count + 4) / 5) == 0);
+}
