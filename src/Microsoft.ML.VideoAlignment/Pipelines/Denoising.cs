@@ -1,0 +1,115 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Schedulers;
+
+namespace Microsoft.ML.VideoAlignment.Pipelines;
+
+/// <summary>Noise of a stochastic step: a fresh tensor of the latents' shape. Called in sampling order, only for steps that need noise.</summary>
+internal delegate Tensor StepNoise(int step);
+
+/// <summary>One finished step, for callbacks. The tensors live until the callback returns.</summary>
+/// <param name="Index">Step, 0 = noisiest.</param>
+/// <param name="Timestep">What the network was told.</param>
+/// <param name="Latents">x_i [B, c, T, h, w].</param>
+/// <param name="Prediction">The guided prediction.</param>
+/// <param name="Result">x_{i+1} and the clean prediction.</param>
+internal readonly record struct DenoisingStep(int Index, double Timestep, Tensor Latents, Tensor Prediction, SamplerStep Result);
+
+/// <summary>
+/// The only sampling loop: generation, reward gradients and baselines all pass through it. Which steps record a graph is data
+/// (<see cref="GradientPlan"/>). Steps whose network carries no gradient run with the adapters merged into the weights and keep nothing.
+/// </summary>
+internal static class Denoising
+{
+    /// <summary>Runs the sampler from <paramref name="start"/> to its end, or to the clean prediction of the plan's stop.</summary>
+    /// <param name="sampler">Its tables decide the number of steps.</param>
+    /// <param name="start">x_0 [B, c, T, h, w], already scaled by the sampler's initial sigma.</param>
+    /// <param name="predict">(network input, timestep) -> guided prediction.</param>
+    /// <param name="plan">What each step does with gradient; as long as the sampler.</param>
+    /// <param name="noise">Draws for samplers that need them.</param>
+    /// <param name="adapters">Merged in gradient-free steps, separate in graded ones; left separate at the end.</param>
+    /// <param name="onStep">Called after each step.</param>
+    /// <param name="cancellation">Checked before each step.</param>
+    /// <returns>The final latents; the caller owns them.</returns>
+    public static Tensor Run(
+        ISampler sampler, Tensor start, Func<Tensor, double, Tensor> predict, GradientPlan plan, StepNoise? noise = null,
+        LoraAdapters? adapters = null, Action<DenoisingStep>? onStep = null, CancellationToken cancellation = default)
+    {
+        using DisposeScope run = NewDisposeScope();
+        Tensor latents = start.alias();
+        var history = new List<Tensor>();
+        try
+        {
+            for (int step = 0; step < plan.Count; step++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                using DisposeScope scope = NewDisposeScope();
+                StepGradient gradient = plan[step];
+                UseAdapters(adapters, merged: !gradient.Network);
+
+                Tensor prediction;
+                using (set_grad_enabled(gradient.Network))
+                {
+                    Tensor input = sampler.ScaleInput(gradient.DetachInput ? latents.detach() : latents, step);
+                    prediction = predict(input, sampler.Timesteps[step]);
+                }
+
+                SamplerStep result;
+                using (set_grad_enabled(gradient.Sampler))
+                {
+                    result = sampler.Step(step, latents, prediction, history, sampler.NeedsNoise(step) ? Draw(noise, step) : null);
+                }
+
+                onStep?.Invoke(new DenoisingStep(step, sampler.Timesteps[step], latents, prediction, result));
+                if (step == plan.Stop)
+                {
+                    return result.Predicted.MoveToOuterDisposeScope().MoveToOuterDisposeScope();
+                }
+
+                latents.Dispose();
+                latents = result.Sample.MoveToOuterDisposeScope();
+                Remember(history, result.Predicted, sampler.HistoryLength);
+            }
+        }
+        finally
+        {
+            adapters?.Unmerge();
+        }
+
+        return latents.MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Draw(StepNoise? noise, int step) =>
+        noise is null ? throw new ArgumentNullException(nameof(noise), $"Step {step} of this sampler draws noise; pass a source of it, or eta 0.") : noise(step);
+
+    private static void UseAdapters(LoraAdapters? adapters, bool merged)
+    {
+        if (adapters is null || adapters.IsMerged == merged)
+        {
+            return;
+        }
+
+        if (merged)
+        {
+            adapters.Merge();
+        }
+        else
+        {
+            adapters.Unmerge();
+        }
+    }
+
+    private static void Remember(List<Tensor> history, Tensor predicted, int length)
+    {
+        if (length == 0)
+        {
+            return;
+        }
+
+        history.Add(predicted.MoveToOuterDisposeScope());
+        if (history.Count > length)
+        {
+            history[0].Dispose();
+            history.RemoveAt(0);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Autoencoders;
+using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
+using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Weights;
+
+namespace Microsoft.ML.VideoAlignment.Pipelines;
+
+/// <summary>
+/// ModelScope text-to-video (damo-vilab/text-to-video-ms-1.7b and every folder of its shape): CLIP text encoder, UNet3DConditionModel, a 2D KL VAE
+/// applied frame by frame. Reference: diffusers.TextToVideoSDPipeline.
+/// </summary>
+internal sealed class ModelScopePipeline : VideoDiffusionModel
+{
+    /// <summary>The pipeline class named in model_index.json.</summary>
+    internal const string ClassName = "TextToVideoSDPipeline";
+
+    /// <summary>The file that names the pipeline class and its parts.</summary>
+    internal const string IndexName = "model_index.json";
+
+    /// <summary>An own key of model_index.json (diffusers ignores names with an underscore): the clip length the model was trained at.</summary>
+    internal const string FramesKey = "_num_frames";
+
+    /// <summary>ModelScope's own clip length, for folders that do not say theirs.</summary>
+    private const int OfficialFrames = 16;
+
+    private readonly IPromptEncoder _prompts;
+    private readonly UNet3D _unet;
+    private readonly AutoencoderKL _vae;
+    private readonly JsonElement _schedulerConfig;
+    private readonly Lazy<string> _hash;
+    private Device _device;
+
+    private ModelScopePipeline(
+        string source, IPromptEncoder prompts, UNet3D unet, AutoencoderKL vae, JsonElement schedulerConfig, int frames, Placement placement, Func<string> hash)
+    {
+        Source = source;
+        (_prompts, _unet, _vae) = (prompts, unet, vae);
+        _schedulerConfig = schedulerConfig;
+        _hash = new Lazy<string>(hash);
+        _device = placement.Device;
+        Scheduler = SchedulerFactory.FromConfig(schedulerConfig);
+        DefaultSize = new VideoSize(frames, (int)unet.Config.SampleSize.Height * SizeMultiple, (int)unet.Config.SampleSize.Width * SizeMultiple);
+    }
+
+    /// <summary>The text encoder with its tokenizer.</summary>
+    internal IPromptEncoder Prompts => _prompts;
+
+    public override string Family => "ModelScope";
+
+    public override string Source { get; }
+
+    public override string Hash => _hash.Value;
+
+    public override VideoSize DefaultSize { get; }
+
+    public override int SizeMultiple => _vae.SpatialFactor;
+
+    /// <summary>diffusers' pipeline: 50 steps by default, 25 in its documentation and in VADER; guidance 9. The embedded model was tuned for 20 and 3.</summary>
+    internal override (int Steps, double GuidanceScale) DefaultSampling => Source == MovingShapesSource ? (20, 3) : (25, 9);
+
+    internal override nn.Module Denoiser => _unet;
+
+    internal override IScheduler Scheduler { get; }
+
+    internal override Device Device => _device;
+
+    internal override bool RecomputeBlocks
+    {
+        get => _unet.RecomputeBlocks;
+        set => _unet.RecomputeBlocks = _vae.RecomputeBlocks = value;
+    }
+
+    /// <summary>The networks by their folder's name.</summary>
+    internal override IReadOnlyDictionary<string, nn.Module> Networks =>
+        new Dictionary<string, nn.Module>(StringComparer.Ordinal) { ["unet"] = _unet, ["vae"] = _vae, ["text_encoder"] = _prompts.Network };
+
+    /// <summary>Loads a diffusers folder: model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="variant">The files' variant, such as "fp16" in diffusion_pytorch_model.fp16.safetensors.</param>
+    /// <param name="placement">Where the weights go and how they are stored.</param>
+    /// <param name="source">What to call the model; null: the folder.</param>
+    internal static ModelScopePipeline FromFolder(string folder, string? variant, Placement placement, string? source = null)
+    {
+        var files = new DiffusersFolder(folder);
+        JsonElement index = files.Config(IndexName);
+        ModelScopePipeline? model = null;
+        var prompts = new ClipPromptEncoder(
+            ClipTokenizer.FromFolder(files.Component("tokenizer").Location),
+            ClipTextEncoder.FromFolder(files.Component("text_encoder").Location, placement, variant),
+            () => model!.Device);
+        model = new ModelScopePipeline(
+            source ?? folder, prompts, LoadUNet(files.Component("unet"), variant, placement), LoadVae(files.Component("vae"), variant, placement),
+            SchedulerConfig.ReadFile(Path.Combine(files.Component("scheduler").Location, "scheduler_config.json")),
+            (int)ConfigJson.Integer(index, FramesKey, OfficialFrames), placement, () => HashOf(files, variant));
+        return model;
+    }
+
+    /// <summary>A model from single networks, for cases that come without a whole folder.</summary>
+    internal static ModelScopePipeline FromParts(
+        IPromptEncoder prompts, string unetFolder, string vaeFolder, JsonElement schedulerConfig, Placement placement) =>
+        new(unetFolder, prompts, LoadUNet(new DiffusersFolder(unetFolder), variant: null, placement), LoadVae(new DiffusersFolder(vaeFolder), variant: null, placement),
+            schedulerConfig, OfficialFrames, placement, () => throw new InvalidOperationException("A model made of parts has no hash."));
+
+    internal override IScheduler SwapScheduler(string className) => SchedulerFactory.FromConfig(_schedulerConfig, className);
+
+    internal override void MoveTo(Device device)
+    {
+        foreach (nn.Module network in Networks.Values)
+        {
+            network.to(device);
+        }
+
+        _device = device;
+    }
+
+    internal override Tensor EncodePrompts(IReadOnlyList<string> prompts) => _prompts.Encode(prompts);
+
+    internal override int CountTruncated(string prompt) => _prompts.CountTruncated(prompt);
+
+    internal override long[] LatentShape(int batch, VideoSize size) =>
+        [batch, _unet.Config.InChannels, size.Frames, size.Height / SizeMultiple, size.Width / SizeMultiple];
+
+    internal override Tensor Predict(Tensor latents, double timestep, Tensor condition) => _unet.Forward(latents, timestep, condition);
+
+    internal override Tensor Decode(Tensor latents, IReadOnlyList<int>? frames = null)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor chosen = frames is null
+            ? latents
+            : latents.index_select(2, tensor(frames.Select(frame => (long)frame).ToArray(), device: latents.device));
+        (long batch, long count) = (chosen.shape[0], chosen.shape[2]);
+        Tensor pictures = chosen.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, c, f, h, w] -> [B*f, c, h, w]
+        Tensor decoded = _vae.Decode(pictures);
+        return decoded.unflatten(0, [batch, count]).permute(0, 2, 1, 3, 4).MoveToOuterDisposeScope(); // -> [B, 3, f, H, W]
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _prompts.Dispose();
+            _unet.Dispose();
+            _vae.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private static UNet3D LoadUNet(DiffusersFolder files, string? variant, Placement placement)
+    {
+        var network = new UNet3D(UNet3DConfig.FromJson(files.Config()), placement);
+        using IWeightSource weights = files.OpenWeights(variant);
+        WeightLoader.Load(network, weights);
+        return network;
+    }
+
+    private static AutoencoderKL LoadVae(DiffusersFolder files, string? variant, Placement placement)
+    {
+        var network = new AutoencoderKL(AutoencoderKLConfig.FromJson(files.Config()), placement);
+        using IWeightSource weights = files.OpenWeights(variant);
+        WeightLoader.Load(network, weights, map: AutoencoderKL.Keys);
+        return network;
+    }
+
+    private static string HashOf(DiffusersFolder files, string? variant)
+    {
+        Dictionary<string, IWeightSource> parts = new(StringComparer.Ordinal);
+        try
+        {
+            foreach (string part in new[] { "unet", "vae", "text_encoder" })
+            {
+                parts[part] = files.Component(part).OpenWeights(variant);
+            }
+
+            return WeightHash.Compute(parts);
+        }
+        finally
+        {
+            foreach (IWeightSource source in parts.Values)
+            {
+                source.Dispose();
+            }
+        }
+    }
+}

@@ -1,0 +1,27 @@
+namespace Microsoft.ML.VideoAlignment.Video;
+
+/// <summary>Frames are RGB in [0, 1]: how decoder pixels get there, and how values are cut to it.</summary>
+internal static class UnitRange
+{
+    /// <summary>
+    /// clamp(x / 2 + 0.5, 0, 1), as VADER's released code does before every reward. Gradient is 0.5 inside, 0 outside and at the bounds.
+    /// pixels: any shape, about [-1, 1], not clamped -> the same shape, in [0, 1].
+    /// </summary>
+    public static Tensor FromSigned(Tensor pixels)
+    {
+        using Tensor halved = pixels / 2;
+        using Tensor shifted = halved + 0.5;
+        return Clamp(shifted);
+    }
+
+    /// <summary>
+    /// clamp(x, 0, 1) whose gradient is 1 inside and 0 outside and at the bounds, as the reference results of the conformance suite have it.
+    /// libtorch's own clamp lets gradient through at the bounds. NaN stays NaN.
+    /// </summary>
+    public static Tensor Clamp(Tensor x)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor above = x >= 1;
+        return where((x <= 0).logical_or(above), above.to_type(x.dtype), x).MoveToOuterDisposeScope();
+    }
+}

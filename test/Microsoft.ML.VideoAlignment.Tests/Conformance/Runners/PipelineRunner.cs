@@ -1,0 +1,80 @@
+using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Video;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>S12, ModelScope part: a whole folder, prompts in, frames out, and the gradient of the whole chain.</summary>
+internal sealed class PipelineRunner : IConformanceRunner
+{
+    public string Suite => "S12-pipelines";
+
+    public IReadOnlyCollection<string> Kinds => ["diffusers.TextToVideoSDPipeline"];
+
+    public void Run(ConformanceCase testCase)
+    {
+        JsonElement arguments = testCase.Arguments;
+        using ModelScopePipeline model = ModelScopePipeline.FromFolder(
+            testCase.PathOf(testCase.Json.GetProperty("weights")[0].GetProperty("file").GetString()!), Text("variant"), Placement.Cpu);
+        Tensor Parameter(string key)
+        {
+            int dot = key.IndexOf('.', StringComparison.Ordinal);
+            return model.Networks[key[..dot]].state_dict()[key[(dot + 1)..]];
+        }
+
+        testCase.RequireParameterGradients(Parameter);
+        var sampling = new SamplingSettings
+        {
+            Size = new VideoSize(Integer("num_frames"), Integer("height"), Integer("width")),
+            Steps = Integer("num_inference_steps"),
+            GuidanceScale = arguments.GetProperty("guidance_scale").GetDouble(),
+            Eta = arguments.GetProperty("eta").GetDouble(),
+            SamplerName = Text("scheduler"),
+        };
+        string[] prompts = Texts(arguments.GetProperty("prompt"), count: 1);
+        var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal)
+        {
+            ["input_ids"] = model.Prompts.Tokens(prompts),
+            ["prompt_embeds"] = model.EncodePrompts(prompts),
+        };
+        Tensor? unconditional = null;
+        if (Guidance.Acts(sampling.GuidanceScale))
+        {
+            string[] negative = Texts(arguments.GetProperty("negative_prompt"), prompts.Length);
+            outputs["negative_input_ids"] = model.Prompts.Tokens(negative);
+            outputs["negative_prompt_embeds"] = unconditional = model.EncodePrompts(negative);
+        }
+
+        ISampler sampler = sampling.CreateSampler(model);
+        outputs["timesteps"] = tensor(sampler.Timesteps.Select(t => (long)t).ToArray());
+        Tensor latents = testCase.Input("latents");
+        Assert.That(model.LatentShape(prompts.Length, sampling.Size), Is.EqualTo(latents.shape), "shape of the latents for this size");
+        using var guidance = new Guidance(model, outputs["prompt_embeds"], unconditional, sampling.GuidanceScale);
+        Tensor final = Denoising.Run(
+            sampler, latents * sampler.InitialNoiseSigma, guidance.Predict, GradientPlan.Suffix(sampling.Steps, start: 0),
+            noise: step => testCase[$"in.noise.{step}"],
+            onStep: step => outputs[$"latents.{step.Index}"] = step.Result.Sample.detach().clone().DetachFromDisposeScope());
+        outputs["latents"] = final;
+        outputs["decoded"] = model.Decode(final);
+        outputs["frames"] = UnitRange.FromSigned(outputs["decoded"]).permute(0, 2, 3, 4, 1);
+        foreach (string name in outputs.Keys.Where(name => testCase.Find($"out.{name}") is null && name.StartsWith("latents.", StringComparison.Ordinal)).ToList())
+        {
+            outputs.Remove(name);
+        }
+
+        testCase.CheckOutputsAndGradients(outputs, new Dictionary<string, Tensor> { ["latents"] = latents }, Parameter);
+
+        int Integer(string name) => arguments.GetProperty(name).GetInt32();
+
+        string? Text(string name) => arguments.TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
+
+        static string[] Texts(JsonElement value, int count) => value.ValueKind switch
+        {
+            JsonValueKind.Null => [.. Enumerable.Repeat("", count)],
+            JsonValueKind.String => [.. Enumerable.Repeat(value.GetString()!, count)],
+            _ => [.. value.EnumerateArray().Select(text => text.GetString()!)],
+        };
+    }
+}

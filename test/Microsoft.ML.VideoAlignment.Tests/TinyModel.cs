@@ -1,0 +1,39 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Training;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>A complete text-to-video model with random weights, small enough for unit tests: a folder of the conformance cases.</summary>
+internal static class TinyModel
+{
+    public static string Folder => Path.Combine(TestContext.CurrentContext.TestDirectory, "Conformance", "Cases", "S12-pipelines", "modelscope-ddim", "model");
+
+    public static VideoSize Size { get; } = new(3, 16, 16);
+
+    public static VideoDiffusionModel Load() => VideoDiffusionModel.FromPretrained(Folder);
+
+    public static LoraAdapters Adapt(VideoDiffusionModel model, ulong seed = 1)
+    {
+        using var generator = new Generator(seed);
+        return LoraAdapters.Attach(model.Denoiser, LoraTargets.AttentionQkvOut, rank: 2, alpha: 2, generator);
+    }
+
+    /// <summary>Settings of a short run: 3 sampler steps, the last one graded, all frames.</summary>
+    public static RewardGradientSettings Settings(int steps = 2, int batch = 1, int accumulation = 1) => new()
+    {
+        Sampling = new SamplingSettings { Size = Size, Steps = 3, GuidanceScale = 2 },
+        Window = GradientWindow.LastSteps(1),
+        Frames = RewardFrames.All,
+        Loss = RewardLoss.Maximise(),
+        Steps = steps,
+        BatchSize = batch,
+        Accumulation = accumulation,
+        LearningRate = 1e-2,
+        MaxGradientNorm = 1,
+        Seed = 5,
+    };
+
+    /// <summary>Mean redness: a reward in one line.</summary>
+    public static VideoReward Redness() => VideoRewards.Custom("redness", static (frames, _) => frames.select(1, 0).mean([1, 2, 3]));
+}
