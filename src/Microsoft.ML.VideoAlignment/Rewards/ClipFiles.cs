@@ -1,0 +1,16 @@
+namespace Microsoft.ML.VideoAlignment.Rewards;
+
+/// <summary>A first look at a CLIP folder, so that a wrong path is told before anything is read.</summary>
+internal static class ClipFiles
+{
+    /// <exception cref="DirectoryNotFoundException">There is no such folder, or it is no transformers folder.</exception>
+    public static void Require(string folder)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        if (!File.Exists(Path.Combine(folder, "config.json")))
+        {
+            throw new DirectoryNotFoundException($"No CLIP model at {Path.GetFullPath(folder)}: expected a transformers folder with config.json and the weights " +
+                (Directory.Exists(folder) ? "(the folder is there, config.json is not)." : "(there is no such folder)."));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+using Microsoft.ML.VideoAlignment.Video;
+
+namespace Microsoft.ML.VideoAlignment.Rewards;
+
+/// <summary>How a picture network wants its pictures. Two rewards with equal records share the pictures of one call.</summary>
+internal sealed record FramePreprocessing
+{
+    /// <summary>Channel mean and standard deviation of CLIP's training pictures, R, G, B (openai/CLIP, clip.py).</summary>
+    public static ((float R, float G, float B) Mean, (float R, float G, float B) Std) Clip { get; } =
+        ((0.48145466f, 0.4578275f, 0.40821073f), (0.26862954f, 0.26130258f, 0.27577711f));
+
+    public required int Height { get; init; }
+
+    public required int Width { get; init; }
+
+    public Interpolation Interpolation { get; init; } = Interpolation.Bilinear;
+
+    public bool Antialias { get; init; } = true;
+
+    /// <summary>Clamps to [0, 1] before the resize; gradient 1 inside, 0 outside and at the bounds.</summary>
+    public bool Clamp { get; init; } = true;
+
+    public required (float R, float G, float B) Mean { get; init; }
+
+    public required (float R, float G, float B) Std { get; init; }
+
+    /// <summary>What VADER does before every CLIP network: stretched to a square, bilinear with antialias.</summary>
+    public static FramePreprocessing ForClip(int size) => new() { Height = size, Width = size, Mean = Clip.Mean, Std = Clip.Std };
+
+    /// <summary>For <see cref="RewardContract.Resizing"/>.</summary>
+    public string Describe() => $"stretched, {Interpolation.ToString().ToLowerInvariant()}{(Antialias ? " with antialias" : "")}";
+
+    /// <summary>pictures: [N, 3, H, W] in [0, 1] -> [N, 3, Height, Width], normalised.</summary>
+    public Tensor Apply(Tensor pictures)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = Clamp ? UnitRange.Clamp(pictures) : pictures;
+        if (x.shape[2] != Height || x.shape[3] != Width)
+        {
+            x = Resize.Apply(x, Height, Width, Interpolation, Antialias);
+        }
+
+        Tensor mean = tensor([Mean.R, Mean.G, Mean.B], dtype: x.dtype, device: x.device).view(1, 3, 1, 1);
+        Tensor std = tensor([Std.R, Std.G, Std.B], dtype: x.dtype, device: x.device).view(1, 3, 1, 1);
+        return ((x - mean) / std).MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,35 @@
+namespace Microsoft.ML.VideoAlignment.Rewards;
+
+/// <summary>The true rating of MovingShapes videos, for evaluation: it declares no gradient, so that nothing is trained on the answer.</summary>
+internal sealed class TrueRatingReward : PictureReward
+{
+    public const string Kind = "MovingShapesTrueRating";
+
+    /// <summary>The side of a MovingShapes frame, in pixels: the only size the formula is known at.</summary>
+    private const int Side = 32;
+
+    public override string Name => "true rating";
+
+    public override RewardContract Contract { get; } = new()
+    {
+        IsDifferentiable = false,
+        WorkingSize = (Side, Side),
+        Resizing = "stretched, bilinear with antialias",
+        ScoreRange = (1, 10),
+    };
+
+    internal override RewardReference Reference => new() { Kind = Kind };
+
+    public override void MoveTo(Device device)
+    {
+        // A formula: it runs where the frames are.
+    }
+
+    protected override Tensor PictureScores(PreprocessedFrames frames, IReadOnlyList<string> prompts)
+    {
+        Tensor pictures = PreprocessedFrames.Rows(frames.Frames);
+        return TrueRating.OfFrames(pictures.shape[2] == Side && pictures.shape[3] == Side
+            ? pictures
+            : Resize.Apply(pictures, Side, Side, Interpolation.Bilinear, antialias: true));
+    }
+}

@@ -1,0 +1,38 @@
+namespace Microsoft.ML.VideoAlignment.Rewards;
+
+/// <summary>The frames of one call of a reward, and the pictures that its parts made of them, each made once. The call's dispose scope owns the tensors.</summary>
+internal sealed class PreprocessedFrames(Tensor frames)
+{
+    private readonly Dictionary<FramePreprocessing, Tensor> _pictures = [];
+
+    /// <summary>[B, 3, T, H, W], RGB in [0, 1]; the caller's.</summary>
+    public Tensor Frames { get; } = frames;
+
+    public long Batch => Frames.shape[0];
+
+    public long Count => Frames.shape[2];
+
+    /// <summary>How many different pictures were made: 1 where all parts agree.</summary>
+    public int Kinds => _pictures.Count;
+
+    /// <summary>[B*T, 3, height, width], row b * T + t is frame t of video b. Owned by this object; not to be disposed.</summary>
+    public Tensor Pictures(FramePreprocessing preprocessing)
+    {
+        if (!_pictures.TryGetValue(preprocessing, out Tensor? pictures))
+        {
+            // Small floats would lose in the resize what they have; a network in float64 is a test's.
+            using Tensor rows = Rows(Frames);
+            using Tensor wide = rows.to_type(rows.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32);
+            _pictures[preprocessing] = pictures = preprocessing.Apply(wide);
+        }
+
+        return pictures;
+    }
+
+    /// <summary>Frames as pictures: [B, 3, T, H, W] -> [B*T, 3, H, W].</summary>
+    public static Tensor Rows(Tensor frames)
+    {
+        using Tensor moved = frames.permute(0, 2, 1, 3, 4);
+        return moved.flatten(0, 1);
+    }
+}

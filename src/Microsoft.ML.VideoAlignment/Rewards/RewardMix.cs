@@ -1,0 +1,159 @@
+using System.Globalization;
+
+namespace Microsoft.ML.VideoAlignment.Rewards;
+
+/// <summary>A weighted sum of rewards. Sums of sums are flattened, so that parts are always plain rewards, each once.</summary>
+internal sealed class RewardMix : VideoReward
+{
+    private readonly (string Name, VideoReward Reward, float Weight)[] _parts;
+
+    public RewardMix(IReadOnlyList<(VideoReward Reward, float Weight)> parts)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        _parts = Named(Flatten(parts));
+        Name = string.Join(" + ", _parts.Select(part => part.Weight == 1 ? part.Name : string.Create(CultureInfo.InvariantCulture, $"{part.Weight} * {part.Name}")));
+        Contract = Merge(_parts);
+    }
+
+    public override string Name { get; }
+
+    public override RewardContract Contract { get; }
+
+    /// <summary>The plain rewards with their weights; names are unique.</summary>
+    public IReadOnlyList<(string Name, VideoReward Reward, float Weight)> Parts => _parts;
+
+    internal override RewardReference Reference => new()
+    {
+        Kind = RewardReference.MixKind,
+        Parts = [.. _parts.Select(part => new RewardReference.WeightedPart(part.Weight, part.Reward.Reference))],
+    };
+
+    public override void MoveTo(Device device)
+    {
+        foreach ((_, VideoReward reward, _) in _parts)
+        {
+            reward.MoveTo(device);
+        }
+    }
+
+    protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => ScorePrepared(new PreprocessedFrames(frames), prompts, parts: null);
+
+    private protected override Tensor ScorePrepared(PreprocessedFrames frames, IReadOnlyList<string> prompts, IDictionary<string, Tensor>? parts)
+    {
+        Tensor? total = null;
+        foreach ((string name, VideoReward reward, float weight) in _parts)
+        {
+            Tensor score = reward.CheckedScore(frames, prompts, parts: null);
+            parts?.Add(name, score);
+            Tensor weighted = score * weight;
+            total = total is null ? weighted : total + weighted;
+        }
+
+        return total!;
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        foreach ((_, VideoReward reward, _) in _parts)
+        {
+            reward.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private static List<(VideoReward Reward, float Weight)> Flatten(IEnumerable<(VideoReward Reward, float Weight)> parts)
+    {
+        var flat = new List<(VideoReward Reward, float Weight)>();
+        foreach ((VideoReward reward, float weight) in parts)
+        {
+            ArgumentNullException.ThrowIfNull(reward);
+            if (!float.IsFinite(weight) || weight == 0)
+            {
+                throw new RewardContractException($"The weight of reward '{reward.Name}' must be a number other than 0, got {weight}. Leave the part out instead.");
+            }
+
+            foreach ((VideoReward leaf, float inner) in reward is RewardMix mix ? mix._parts.Select(part => (part.Reward, part.Weight)) : [(reward, 1f)])
+            {
+                int known = flat.FindIndex(part => ReferenceEquals(part.Reward, leaf));
+                if (known >= 0)
+                {
+                    flat[known] = (leaf, flat[known].Weight + (weight * inner));
+                }
+                else
+                {
+                    flat.Add((leaf, weight * inner));
+                }
+            }
+        }
+
+        flat.RemoveAll(part => part.Weight == 0);
+        return flat.Count > 0 ? flat : throw new RewardContractException("A sum of rewards needs at least one part with a weight other than 0.");
+    }
+
+    private static (string Name, VideoReward Reward, float Weight)[] Named(List<(VideoReward Reward, float Weight)> parts)
+    {
+        var used = new HashSet<string>(StringComparer.Ordinal);
+        return [.. parts.Select(part =>
+        {
+            string name = part.Reward.Name;
+            for (int i = 2; !used.Add(name); i++)
+            {
+                name = $"{part.Reward.Name} ({i})";
+            }
+
+            return (name, part.Reward, part.Weight);
+        })];
+    }
+
+    /// <summary>What the sum asks of frames is the strictest of what its parts ask. It is differentiable only if every part is: else a part would be ignored.</summary>
+    private static RewardContract Merge((string Name, VideoReward Reward, float Weight)[] parts)
+    {
+        (string Name, RewardContract Contract, float Weight)[] contracts = [.. parts.Select(part => (part.Name, part.Reward.Contract, part.Weight))];
+        RewardContract first = contracts[0].Contract;
+        ScoreDirection[] directions = [.. contracts.Select(part => part.Weight > 0 ? part.Contract.Direction : 1 - part.Contract.Direction)];
+        if (directions.Distinct().Count() > 1)
+        {
+            throw new RewardContractException("The parts of a sum must improve in one direction: " +
+                string.Join(", ", contracts.Select((part, i) => $"{part.Weight} * {part.Name} {(directions[i] == ScoreDirection.HigherIsBetter ? "rises" : "falls")}")) +
+                " as videos get better. Give the parts that fall a weight of the other sign.");
+        }
+
+        double?[] rates = [.. contracts.Select(part => part.Contract.FramesPerSecond).Where(rate => rate is not null).Distinct()];
+        if (rates.Length > 1)
+        {
+            throw new RewardContractException("The parts of a sum want different frame rates: " +
+                string.Join(", ", contracts.Select(part => $"{part.Name} {part.Contract.FramesPerSecond?.ToString(CultureInfo.InvariantCulture) ?? "any"}")) + ".");
+        }
+
+        bool oneSize = contracts.All(part => (part.Contract.WorkingSize, part.Contract.Resizing) == (first.WorkingSize, first.Resizing));
+        (float Low, float High)[] ranges = [.. contracts.Select(part => part.Weight > 0
+            ? (part.Contract.ScoreRange.Low * part.Weight, part.Contract.ScoreRange.High * part.Weight)
+            : (part.Contract.ScoreRange.High * part.Weight, part.Contract.ScoreRange.Low * part.Weight))];
+        return new RewardContract
+        {
+            IsDifferentiable = contracts.All(part => part.Contract.IsDifferentiable),
+            ReadsPrompt = contracts.Any(part => part.Contract.ReadsPrompt),
+            MinimumFrames = contracts.Max(part => part.Contract.MinimumFrames),
+            FrameMultiple = contracts.Aggregate(1, (multiple, part) => LeastCommonMultiple(multiple, part.Contract.FrameMultiple)),
+            FramesPerSecond = rates.FirstOrDefault(),
+            ScoresFramesSeparately = contracts.All(part => part.Contract.ScoresFramesSeparately),
+            WorkingSize = oneSize ? first.WorkingSize : null,
+            Resizing = oneSize ? first.Resizing : null,
+            ScoreRange = (ranges.Sum(range => range.Low), ranges.Sum(range => range.High)),
+            Direction = directions[0],
+            QueriesPerCall = contracts.Sum(part => part.Contract.QueriesPerCall),
+        };
+    }
+
+    private static int LeastCommonMultiple(int a, int b)
+    {
+        (int x, int y) = (a, b);
+        while (y != 0)
+        {
+            (x, y) = (y, x % y);
+        }
+
+        return a / x * b;
+    }
+}

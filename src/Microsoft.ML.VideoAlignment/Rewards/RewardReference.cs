@@ -1,0 +1,130 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Microsoft.ML.VideoAlignment.Rewards;
+
+/// <summary>How a reward is written into a model file: what kind it is, which files it was made from (by hash, never the files themselves), and its arguments.</summary>
+internal sealed record RewardReference
+{
+    public const string MixKind = "Mix";
+
+    /// <summary>Which constructor, such as "Aesthetic".</summary>
+    public required string Kind { get; init; }
+
+    /// <summary>The files and folders it was made from, by role. Embedded models have none.</summary>
+    public IReadOnlyDictionary<string, FileReference> Files { get; init; } = new Dictionary<string, FileReference>();
+
+    /// <summary>Other arguments of the constructor.</summary>
+    public IReadOnlyDictionary<string, string> Arguments { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The parts of a sum.</summary>
+    public IReadOnlyList<WeightedPart> Parts { get; init; } = [];
+
+    [JsonIgnore]
+    public bool IsMix => Kind == MixKind;
+
+    public string ToJson() => JsonSerializer.Serialize(this, RewardReferenceJson.Default.RewardReference);
+
+    /// <exception cref="InvalidDataException">The text is not a reward reference.</exception>
+    public static RewardReference FromJson(string json)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(json, RewardReferenceJson.Default.RewardReference) ?? throw new InvalidDataException("The model file's reward is empty.");
+        }
+        catch (JsonException exception)
+        {
+            throw new InvalidDataException($"The model file's reward cannot be read: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>
+    /// Checks every file against its hash and makes the reward again. <paramref name="make"/> builds a plain reward from its reference and the places
+    /// of its files, by role; <paramref name="moved"/> gives new places for files that are no longer where they were, by old path.
+    /// </summary>
+    /// <exception cref="FileNotFoundException">Files are missing; the message names all of them.</exception>
+    /// <exception cref="InvalidDataException">Files are there but not the same; the message names all of them.</exception>
+    public VideoReward Resolve(Func<RewardReference, IReadOnlyDictionary<string, string>, VideoReward> make, IReadOnlyDictionary<string, string>? moved = null)
+    {
+        // All files first, so that nothing large is loaded when something is missing, and one message names everything.
+        (string Role, FileReference File, string Place)[] files = [.. AllFiles().Select(file => (file.Role, file.File, moved?.GetValueOrDefault(file.File.Path) ?? file.File.Path))];
+        string[] missing = [.. files.Where(file => !FileReference.Exists(file.Place)).Select(file => $"{file.Role}: {file.Place}")];
+        if (missing.Length > 0)
+        {
+            throw new FileNotFoundException($"The model's reward was made from files that are no longer there: {string.Join("; ", missing)}. " +
+                "Put them back, say where they are now, or load the model without its reward.", missing[0]);
+        }
+
+        string[] changed = [.. files.Where(file => FileReference.Of(file.Place).Sha256 != file.File.Sha256).Select(file => $"{file.Role}: {file.Place}")];
+        return changed.Length == 0
+            ? Make(make, moved)
+            : throw new InvalidDataException($"The model's reward was made from other contents of: {string.Join("; ", changed)}. Scores would not mean the same.");
+    }
+
+    private VideoReward Make(Func<RewardReference, IReadOnlyDictionary<string, string>, VideoReward> make, IReadOnlyDictionary<string, string>? moved)
+    {
+        if (!IsMix)
+        {
+            return make(this, Files.ToDictionary(file => file.Key, file => moved?.GetValueOrDefault(file.Value.Path) ?? file.Value.Path, StringComparer.Ordinal));
+        }
+
+        var parts = new List<(VideoReward Reward, float Weight)>();
+        try
+        {
+            foreach (WeightedPart part in Parts)
+            {
+                parts.Add((part.Reward.Make(make, moved), part.Weight));
+            }
+
+            return new RewardMix(parts);
+        }
+        catch
+        {
+            parts.ForEach(part => part.Reward.Dispose());
+            throw;
+        }
+    }
+
+    private IEnumerable<(string Role, FileReference File)> AllFiles() =>
+        Files.Select(file => ($"{Kind} {file.Key}", file.Value)).Concat(Parts.SelectMany(part => part.Reward.AllFiles()));
+
+    /// <summary>A part of a sum.</summary>
+    public sealed record WeightedPart(float Weight, RewardReference Reward);
+
+    /// <summary>A file or folder, and the SHA-256 of what is in it (a folder: of the names and hashes of the model files at its top, ordered by name).</summary>
+    public sealed record FileReference(string Path, string Sha256)
+    {
+        public static bool Exists(string path) => File.Exists(path) || Directory.Exists(path);
+
+        public static FileReference Of(string path) => new(System.IO.Path.GetFullPath(path), Directory.Exists(path) ? HashFolder(path) : HashFile(path));
+
+        private static string HashFile(string path)
+        {
+            using FileStream stream = File.OpenRead(path);
+            return Convert.ToHexStringLower(SHA256.HashData(stream));
+        }
+
+        private static string HashFolder(string path)
+        {
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            foreach (string file in ModelFiles(path).Order(StringComparer.Ordinal))
+            {
+                hash.AppendData(System.Text.Encoding.UTF8.GetBytes($"{System.IO.Path.GetFileName(file)}\n{HashFile(file)}\n"));
+            }
+
+            return Convert.ToHexStringLower(hash.GetHashAndReset());
+        }
+
+        /// <summary>Configuration, vocabulary and weights at the top of a folder; a download may hold the weights again for other frameworks.</summary>
+        private static IEnumerable<string> ModelFiles(string path)
+        {
+            string[] safetensors = Directory.GetFiles(path, "*.safetensors");
+            return [.. Directory.GetFiles(path, "*.json"), .. Directory.GetFiles(path, "*.txt"), .. safetensors.Length > 0 ? safetensors : Directory.GetFiles(path, "*.bin")];
+        }
+    }
+}
+
+[JsonSourceGenerationOptions(WriteIndented = true)]
+[JsonSerializable(typeof(RewardReference))]
+internal sealed partial class RewardReferenceJson : JsonSerializerContext;

@@ -1,0 +1,105 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Weights;
+using TorchSharp.Utils;
+using Linear = Microsoft.ML.VideoAlignment.Layers.Linear;
+
+namespace Microsoft.ML.VideoAlignment.Rewards;
+
+/// <summary>What stands between and after the linear layers of a head. Its file does not say.</summary>
+internal enum HeadForm
+{
+    /// <summary>Linear layers alone, as LAION's aesthetic predictor V2 has them.</summary>
+    Affine,
+
+    /// <summary>Linear layers alone, then a sigmoid: VADER's weather heads.</summary>
+    Sigmoid,
+
+    /// <summary>ReLU between the linear layers: VADER's compression head.</summary>
+    Rectified,
+}
+
+/// <summary>
+/// A small network from an l2-normalised image embedding [N, P] to one number. Keys <c>layers.N.weight</c>, <c>layers.N.bias</c>, where the numbers N
+/// skip what has no weights; all widths come from the file. Dropout of the training is off.
+/// </summary>
+internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
+{
+    [ComponentName(Name = "layers")]
+    private readonly NumberedLayers _layers;
+
+    private readonly HeadForm _form;
+
+    private ScoreHead(HeadForm form, NumberedLayers layers)
+        : base(nameof(ScoreHead))
+    {
+        (_form, _layers) = (form, layers);
+        RegisterComponents();
+    }
+
+    /// <summary>P, the width of the embedding.</summary>
+    public long InFeatures => _layers.Linears[0].Weight.shape[1];
+
+    /// <exception cref="WeightFileException">The file holds no chain of linear layers that ends in one number.</exception>
+    public static ScoreHead FromFile(string path, HeadForm form, Placement placement)
+    {
+        using IWeightSource source = WeightFile.Open(path);
+        int[] numbers = [.. source.Entries.Keys.Select(name => LayerWeight().Match(name)).Where(match => match.Success)
+            .Select(match => int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture)).Order()];
+        (int Number, IReadOnlyList<long> Shape)[] layers = [.. numbers.Select(number => (number, source.Entries[$"layers.{number}.weight"].Shape))];
+        bool chained = layers.Length > 0 && layers.All(layer => layer.Shape.Count == 2) && layers[^1].Shape[0] == 1
+            && Enumerable.Range(1, layers.Length - 1).All(i => layers[i].Shape[1] == layers[i - 1].Shape[0]);
+        if (!chained)
+        {
+            throw new WeightFileException(path, "is no reward head: expected layers.N.weight [out, in], each as wide as the one before and the last with one output; found " +
+                (layers.Length == 0
+                    ? $"{source.Entries.Count} tensors of other names: {string.Join(", ", source.Entries.Keys.Order(StringComparer.Ordinal).Take(5))}."
+                    : string.Join(", ", layers.Select(layer => $"layers.{layer.Number}.weight {Shapes.Describe(layer.Shape)}")) + "."));
+        }
+
+        var head = new ScoreHead(form, new NumberedLayers(layers, placement));
+        WeightLoader.Load(head, source);
+        return head;
+    }
+
+    /// <summary>embedding: [N, P] -> scores [N].</summary>
+    public override Tensor forward(Tensor embedding)
+    {
+        using Tensor logits = Logits(embedding);
+        return _form == HeadForm.Sigmoid ? logits.sigmoid() : logits.alias();
+    }
+
+    /// <summary>embedding: [N, P] -> what a sigmoid, if there is one, would be given: [N].</summary>
+    public Tensor Logits(Tensor embedding)
+    {
+        Shapes.Require(embedding, $"N, {InFeatures}");
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = embedding;
+        foreach (Linear linear in _layers.Linears)
+        {
+            x = linear.call(_form == HeadForm.Rectified && !ReferenceEquals(linear, _layers.Linears[0]) ? x.relu() : x);
+        }
+
+        return x.squeeze(1).MoveToOuterDisposeScope();
+    }
+
+    [GeneratedRegex(@"^layers\.(\d{1,4})\.weight$", RegexOptions.CultureInvariant)]
+    private static partial Regex LayerWeight();
+
+    /// <summary>Linear layers whose names are their numbers in the reference's Sequential.</summary>
+    private sealed class NumberedLayers : nn.Module
+    {
+        public NumberedLayers((int Number, IReadOnlyList<long> Shape)[] layers, Placement placement)
+            : base(nameof(NumberedLayers))
+        {
+            Linears = [.. layers.Select(layer => new Linear(layer.Shape[1], layer.Shape[0], placement))];
+            for (int i = 0; i < layers.Length; i++)
+            {
+                register_module(layers[i].Number.ToString(CultureInfo.InvariantCulture), Linears[i]);
+            }
+        }
+
+        public IReadOnlyList<Linear> Linears { get; }
+    }
+}

@@ -1,0 +1,135 @@
+using System.Globalization;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>
+/// One trial call of a reward on small random frames, before anything expensive begins: shape and values of the score, and whether gradient comes
+/// back to the frames.
+/// </summary>
+public sealed record RewardContractCheck
+{
+    private RewardContractCheck(string reward) => Reward = reward;
+
+    /// <summary>The reward's name.</summary>
+    public string Reward { get; }
+
+    /// <summary>The lowest score of the trial frames.</summary>
+    public float LowestScore { get; private init; }
+
+    /// <summary>The highest score of the trial frames.</summary>
+    public float HighestScore { get; private init; }
+
+    /// <summary>Norm of the gradient of the summed scores to the frames; null when none was asked for.</summary>
+    public double? GradientNorm { get; private init; }
+
+    /// <summary>What looks odd but is not refused, such as a score outside the range that the contract expects.</summary>
+    public IReadOnlyList<string> Warnings { get; private init; } = [];
+
+    /// <summary>Tries a reward.</summary>
+    /// <param name="reward">The reward, already on <paramref name="device"/>.</param>
+    /// <param name="device">Where the run will be.</param>
+    /// <param name="frames">Frames of a trial video; the contract's minimum and multiple are applied to it.</param>
+    /// <param name="height">Height, in pixels.</param>
+    /// <param name="width">Width, in pixels.</param>
+    /// <param name="needsGradient">Whether the algorithm back-propagates through the reward: reward gradients do; DDPO, DPO and scoring do not.</param>
+    /// <param name="batch">Videos of the trial; 2 shows rewards that average over the batch.</param>
+    /// <returns>What was seen.</returns>
+    /// <exception cref="RewardContractException">The reward breaks its contract, or carries no gradient where one is needed.</exception>
+    public static RewardContractCheck Run(
+        VideoReward reward, Device device, int frames = 1, int height = 32, int width = 32, bool needsGradient = true, int batch = 2)
+    {
+        ArgumentNullException.ThrowIfNull(reward);
+        RewardContract contract = reward.Contract;
+        contract.Validate(reward.Name);
+        if (needsGradient && !contract.IsDifferentiable)
+        {
+            throw NoGradient(reward, "its contract says that it is not differentiable");
+        }
+
+        int count = Math.Max(frames, contract.MinimumFrames);
+        count = (count + contract.FrameMultiple - 1) / contract.FrameMultiple * contract.FrameMultiple;
+        using DisposeScope scope = NewDisposeScope();
+        using var generator = new Generator(1);
+
+        // Away from 0 and 1, where a clamp has no gradient. Gradients are on whatever the caller's mode is: the trial is of a graded step.
+        Tensor trial = ((rand([batch, 3, count, height, width], generator: generator) * 0.8) + 0.1).to(device).requires_grad_(needsGradient);
+        string[] prompts = [.. Enumerable.Range(0, batch).Select(row => row % 2 == 0 ? "a red circle" : "a photograph of a dog")];
+        using IDisposable mode = enable_grad(needsGradient);
+        Tensor score = reward.Score(trial, prompts);
+        if (needsGradient && !score.requires_grad)
+        {
+            throw NoGradient(reward, "its score does not require grad although the frames do");
+        }
+
+        float[] values = score.detach().to(ScalarType.Float32).cpu().data<float>().ToArray();
+        if (values.Any(value => !float.IsFinite(value)))
+        {
+            throw new RewardContractException($"Reward '{reward.Name}' gave scores that are not finite on frames in [0, 1]: {Numbers(values)}.");
+        }
+
+        return new RewardContractCheck(reward.Name)
+        {
+            LowestScore = values.Min(),
+            HighestScore = values.Max(),
+            GradientNorm = needsGradient ? Gradient(reward, score, trial) : null,
+            Warnings = Oddities(contract, values),
+        };
+    }
+
+    /// <summary>Reads frames back and checks their values. For frames that come from outside; training does not wait for this in each step.</summary>
+    /// <param name="frames">Any shape; expected in [0, 1].</param>
+    /// <exception cref="RewardContractException">A value is outside [0, 1] or not a number.</exception>
+    public static void RequireUnitRange(Tensor frames)
+    {
+        ArgumentNullException.ThrowIfNull(frames);
+        using DisposeScope scope = NewDisposeScope();
+        Tensor values = frames.detach();
+        (float low, float high) = (values.min().to(ScalarType.Float32).cpu().item<float>(), values.max().to(ScalarType.Float32).cpu().item<float>());
+
+        // A hair beyond is rounding of an encoder or a resize, not another convention.
+        if (!(low >= -1e-3f && high <= 1 + 1e-3f))
+        {
+            string hint = low < -1e-3f && high <= 1.5f && low >= -1.5f ? " These look like pixels in [-1, 1]: use x / 2 + 0.5."
+                : high > 2 && high <= 255 && low >= 0 ? " These look like bytes: divide by 255." : "";
+            throw new RewardContractException($"Frames must be RGB in [0, 1]; {Shapes.Describe(frames)} holds values in " +
+                string.Create(CultureInfo.InvariantCulture, $"[{low:g4}, {high:g4}].{hint}"));
+        }
+    }
+
+    private static double Gradient(VideoReward reward, Tensor score, Tensor trial)
+    {
+        Recompute.Backward(score.sum());
+        if (trial.grad is not { } gradient)
+        {
+            throw NoGradient(reward, "its score has a graph, but the graph does not reach the frames");
+        }
+
+        double norm = gradient.to(ScalarType.Float32).norm().cpu().item<float>();
+        if (!double.IsFinite(norm))
+        {
+            throw new RewardContractException($"The gradient of reward '{reward.Name}' to its frames is not finite. A square root or a norm of zero, or a " +
+                "division by zero, has an infinite slope there: add a small constant inside.");
+        }
+
+        return norm > 0
+            ? norm
+            : throw new RewardContractException($"The gradient of reward '{reward.Name}' to its frames is zero everywhere: training would change nothing. " +
+                "Rounding, thresholds, argmax and counting have no slope; replace them by a smooth form, or declare IsDifferentiable = false and use DDPO or DPO.");
+    }
+
+    private static List<string> Oddities(RewardContract contract, float[] values)
+    {
+        (float low, float high) = contract.ScoreRange;
+        return values.All(value => value >= low && value <= high)
+            ? []
+            : [string.Create(CultureInfo.InvariantCulture, $"Scores of random frames, {Numbers(values)}, leave the range {low:g4} .. {high:g4} that the contract expects.")];
+    }
+
+    private static string Numbers(float[] values) => string.Join(", ", values.Select(value => value.ToString("g4", CultureInfo.InvariantCulture)));
+
+    private static RewardContractException NoGradient(VideoReward reward, string why) => new(
+        $"Reward '{reward.Name}' carries no gradient: {why}. Training by reward gradients needs one from the score back to every pixel. " +
+        "Look for no_grad() or inference_mode(), detach(), .item() or .data<T>(), a round trip through arrays or image files, argmax, rounding or comparisons " +
+        "inside the reward. A reward without gradient still works with DDPO, with DPO and for scoring.");
+}

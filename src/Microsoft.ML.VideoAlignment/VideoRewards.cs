@@ -1,0 +1,106 @@
+using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Weights;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>The rewards of this library, and rewards from functions of your own. Their weights are frozen and take no gradient.</summary>
+public static class VideoRewards
+{
+    private const string EmbeddedAesthetic = "MovingShapesAesthetic";
+    private const string EmbeddedTextSimilarity = "MovingShapesTextSimilarity";
+    private const string EmbeddedHash = "sha256";
+
+    /// <summary>
+    /// How much people would like the frames, about 1 .. 10, mean over frames: LAION's aesthetic predictor V2 on CLIP's image embedding, as VADER uses it.
+    /// </summary>
+    /// <param name="clipFolder">A transformers folder of the CLIP model that the head was trained on (LAION's: openai/clip-vit-large-patch14).</param>
+    /// <param name="headFile">The head, such as sac+logos+ava1-l14-linearMSE.pth (torch.save or safetensors; keys layers.N; any widths).</param>
+    public static VideoReward Aesthetic(string clipFolder, string headFile) => HeadReward.FromFiles(HeadRewardKind.Aesthetic, clipFolder, headFile, Placement.Cpu);
+
+    /// <summary>How likely the frames show the weather that the head was trained on, 0 .. 1, mean over frames: VADER's rainy and snowy rewards.</summary>
+    /// <param name="clipFolder">A transformers folder of the CLIP model that the head was trained on.</param>
+    /// <param name="headFile">The head, such as rainy_reward.pt.</param>
+    public static VideoReward Weather(string clipFolder, string headFile) => HeadReward.FromFiles(HeadRewardKind.Weather, clipFolder, headFile, Placement.Cpu);
+
+    /// <summary>
+    /// Predicted size of the frames as JPEG pictures in kB, mean over frames: VADER's compression reward. Lower is better; in a sum with rewards to raise it
+    /// takes a negative weight.
+    /// </summary>
+    /// <param name="clipFolder">A transformers folder of the CLIP model that the head was trained on.</param>
+    /// <param name="headFile">The head, such as compression_reward.pt.</param>
+    public static VideoReward CompressedSize(string clipFolder, string headFile) => HeadReward.FromFiles(HeadRewardKind.CompressedSize, clipFolder, headFile, Placement.Cpu);
+
+    /// <summary>Cosine of CLIP's embeddings of frame and prompt, -1 .. 1, mean over frames. In a sum it keeps prompts obeyed while another reward is raised.</summary>
+    /// <param name="clipFolder">A transformers folder of a whole CLIP model with its tokenizer.</param>
+    public static VideoReward TextImageSimilarity(string clipFolder) => Rewards.TextImageSimilarity.FromFolder(clipFolder, Placement.Cpu);
+
+    /// <summary>
+    /// A reward from a function. Tensors that the function makes are freed after the call; one that must live longer is detached from the scope
+    /// (<c>DetachFromDisposeScope()</c>). Such a reward cannot be written into a model file.
+    /// </summary>
+    /// <param name="name">A short name for logs and tables.</param>
+    /// <param name="score">(frames [B, 3, T, H, W] in [0, 1], B prompts) -> scores [B], carrying gradient unless the contract says otherwise.</param>
+    /// <param name="contract">What the function expects; null: any frames, differentiable, no prompt, higher is better.</param>
+    public static VideoReward Custom(string name, Func<Tensor, IReadOnlyList<string>, Tensor> score, RewardContract? contract = null) =>
+        new CustomReward(name, score, contract ?? new RewardContract());
+
+    /// <summary>
+    /// A weighted sum of rewards; it owns its parts. Parts that prepare frames alike share the pictures. Rewards that fall as videos get better take a
+    /// negative weight.
+    /// </summary>
+    public static VideoReward Mix(params (VideoReward Reward, float Weight)[] parts) => new RewardMix(parts);
+
+    /// <summary>The aesthetic reward of the embedded MovingShapes world, 1 .. 10: a head trained on samples of the true rating.</summary>
+    public static VideoReward MovingShapesAesthetic()
+    {
+        (string clip, string head) = (EmbeddedModels.Find("clip"), EmbeddedModels.Find("aesthetic-head.safetensors"));
+        return HeadReward.FromFiles(HeadRewardKind.Aesthetic, clip, head, Placement.Cpu, reference: () => Embedded(EmbeddedAesthetic, clip, head));
+    }
+
+    /// <summary><see cref="TextImageSimilarity"/> with the embedded CLIP of the MovingShapes world.</summary>
+    public static VideoReward MovingShapesTextSimilarity()
+    {
+        string clip = EmbeddedModels.Find("clip");
+        return Rewards.TextImageSimilarity.FromFolder(clip, Placement.Cpu, () => Embedded(EmbeddedTextSimilarity, clip));
+    }
+
+    /// <summary>
+    /// The known rating of MovingShapes videos, 1 .. 10, mean over frames. For evaluation only: it declares no gradient. It shows whether a gain in a
+    /// predicted rating is real.
+    /// </summary>
+    public static VideoReward MovingShapesTrueRating() => new TrueRatingReward();
+
+    /// <summary>Makes a reward again that a model file names. <paramref name="moved"/>: new places of its files by old path.</summary>
+    /// <exception cref="FileNotFoundException">Files are missing.</exception>
+    /// <exception cref="InvalidDataException">Files are not what they were, or the kind is of a newer library.</exception>
+    internal static VideoReward FromReference(RewardReference reference, IReadOnlyDictionary<string, string>? moved = null) => reference.Resolve(Make, moved);
+
+    private static VideoReward Make(RewardReference reference, IReadOnlyDictionary<string, string> files)
+    {
+        VideoReward reward = reference.Kind switch
+        {
+            "Aesthetic" => Aesthetic(files[HeadReward.ClipRole], files[HeadReward.HeadRole]),
+            "Weather" => Weather(files[HeadReward.ClipRole], files[HeadReward.HeadRole]),
+            "CompressedSize" => CompressedSize(files[HeadReward.ClipRole], files[HeadReward.HeadRole]),
+            Rewards.TextImageSimilarity.Kind => TextImageSimilarity(files[HeadReward.ClipRole]),
+            EmbeddedAesthetic => MovingShapesAesthetic(),
+            EmbeddedTextSimilarity => MovingShapesTextSimilarity(),
+            TrueRatingReward.Kind => MovingShapesTrueRating(),
+            _ => throw new InvalidDataException($"The model's reward is of the kind '{reference.Kind}', which this version of the library does not know."),
+        };
+        if (reference.Arguments.TryGetValue(EmbeddedHash, out string? hash) && hash != reward.Reference.Arguments[EmbeddedHash])
+        {
+            reward.Dispose();
+            throw new InvalidDataException($"The model's reward {reference.Kind} was the embedded one of another version of the library; scores would not mean the same.");
+        }
+
+        return reward;
+    }
+
+    private static RewardReference Embedded(string kind, params string[] files) => new()
+    {
+        Kind = kind,
+        Arguments = new Dictionary<string, string> { [EmbeddedHash] = string.Join(' ', files.Select(file => RewardReference.FileReference.Of(file).Sha256)) },
+    };
+}

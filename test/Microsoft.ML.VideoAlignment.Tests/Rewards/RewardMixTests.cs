@@ -1,0 +1,128 @@
+using Microsoft.ML.VideoAlignment.Rewards;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+public class RewardMixTests
+{
+    private static readonly string[] s_prompts = ["a", "b"];
+
+    [Test]
+    public void ASumIsTheWeightedSumOfItsPartsAndReportsThem()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoReward mix = (Channel("red", 0) * 1.5f + Channel("green", 1)) * 2f + 0.5f * Channel("blue", 2);
+        Tensor frames = rand([2L, 3, 4, 8, 8]).requires_grad_(true);
+        Tensor score = mix.Score(frames, s_prompts, out IReadOnlyDictionary<string, Tensor> parts);
+        Assert.That(mix.Name, Is.EqualTo("3 * red + 2 * green + 0.5 * blue"));
+        Assert.That(parts.Keys, Is.EqualTo(new[] { "red", "green", "blue" }));
+        Tensor expected = (parts["red"] * 3) + (parts["green"] * 2) + (parts["blue"] * 0.5);
+        Assert.That(score.allclose(expected));
+        score.sum().backward();
+        Assert.That(frames.grad![0, 0, 0, 0, 0].item<float>(), Is.EqualTo(3f / (4 * 8 * 8)).Within(1e-7));
+    }
+
+    [Test]
+    public void OneRewardInTwoPlacesIsScoredOnce()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        int calls = 0;
+        VideoReward part = VideoRewards.Custom("part", (frames, _) =>
+        {
+            calls++;
+            return frames.mean([1, 2, 3, 4]);
+        });
+        using VideoReward mix = part + (part * 2f);
+        using Tensor score = mix.Score(rand([2L, 3, 1, 4, 4]), []);
+        Assert.That((calls, mix.Name, mix.Contract.QueriesPerCall), Is.EqualTo((1, "3 * part", 1)));
+    }
+
+    [Test]
+    public void ASingleRewardReportsItself()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoReward red = Channel("red", 0);
+        Tensor score = red.Score(rand([2L, 3, 4, 8, 8]), s_prompts, out IReadOnlyDictionary<string, Tensor> parts);
+        Assert.That(parts["red"].Equals(score));
+    }
+
+    [Test]
+    public void PartsOfOneNameAreToldApart()
+    {
+        using VideoReward mix = Channel("x", 0) + Channel("x", 1);
+        Assert.That(((RewardMix)mix).Parts.Select(part => part.Name), Is.EqualTo(new[] { "x", "x (2)" }));
+    }
+
+    [Test]
+    public void TheContractIsTheStrictestOfTheParts()
+    {
+        using VideoReward mix = VideoRewards.Mix(
+            (Channel("a", 0, new RewardContract { MinimumFrames = 3, FrameMultiple = 4, ScoreRange = (0, 1), FramesPerSecond = 8, WorkingSize = (32, 32) }), 2f),
+            (Channel("b", 1, new RewardContract { FrameMultiple = 6, ReadsPrompt = true, IsDifferentiable = false, ScoreRange = (1, 5), Direction = ScoreDirection.LowerIsBetter }), -1f));
+        Assert.That(mix.Contract, Is.EqualTo(new RewardContract
+        {
+            MinimumFrames = 3,
+            FrameMultiple = 12,
+            ReadsPrompt = true,
+            IsDifferentiable = false,
+            FramesPerSecond = 8,
+            ScoreRange = (-5, 1),
+            QueriesPerCall = 2,
+        }));
+    }
+
+    [Test]
+    public void PartsThatImproveInOppositeDirectionsAreRefused()
+    {
+        VideoReward size = Channel("size", 0, new RewardContract { Direction = ScoreDirection.LowerIsBetter });
+        Assert.That(() => size + Channel("beauty", 1), Throws.TypeOf<RewardContractException>().With.Message.Contains("1 * size falls").And.Message.Contains("other sign"));
+        Assert.That((size * -2f).Contract.Direction, Is.EqualTo(ScoreDirection.HigherIsBetter));
+        Assert.That(() => size * 0f, Throws.TypeOf<RewardContractException>());
+        Assert.That(() => size * float.NaN, Throws.TypeOf<RewardContractException>());
+        Assert.That(() => VideoRewards.Mix(), Throws.TypeOf<RewardContractException>());
+    }
+
+    [Test]
+    public void PicturesPreparedAlikeAreMadeOnce()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        var frames = new PreprocessedFrames(rand([2L, 3, 4, 20, 24]));
+        Tensor first = frames.Pictures(FramePreprocessing.ForClip(16));
+        Assert.That(frames.Pictures(FramePreprocessing.ForClip(16)), Is.SameAs(first));
+        Assert.That(first.shape, Is.EqualTo(new long[] { 8, 3, 16, 16 }));
+        Assert.That(frames.Pictures(FramePreprocessing.ForClip(20)), Is.Not.SameAs(first));
+        Assert.That(frames.Kinds, Is.EqualTo(2));
+    }
+
+    [Test]
+    public void ASumOwnsItsParts()
+    {
+        var parts = new[] { new Tracked(), new Tracked() };
+        VideoReward mix = (parts[0] * 2f) + parts[1];
+        mix.Dispose();
+        Assert.That(parts.All(part => part.Disposed));
+    }
+
+    private static VideoReward Channel(string name, int channel, RewardContract? contract = null) =>
+        VideoRewards.Custom(name, (frames, _) => frames.select(1, channel).mean([1, 2, 3]), contract);
+
+    private sealed class Tracked : VideoReward
+    {
+        public bool Disposed { get; private set; }
+
+        public override string Name => "tracked";
+
+        public override RewardContract Contract { get; } = new();
+
+        public override void MoveTo(Device device)
+        {
+        }
+
+        protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => frames.mean([1, 2, 3, 4]);
+
+        protected override void Dispose(bool disposing)
+        {
+            Disposed = true;
+            base.Dispose(disposing);
+        }
+    }
+}
