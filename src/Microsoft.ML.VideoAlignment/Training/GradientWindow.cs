@@ -1,0 +1,82 @@
+using System.Globalization;
+using Microsoft.ML.VideoAlignment.Pipelines;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>
+/// Which denoising steps carry the reward's gradient. Steps are counted in sampling order, 0 = noisiest. Both branches of the guidance carry gradient
+/// in every window. The forward values do not depend on the window, except that <see cref="SingleStep"/> and <see cref="DrTune"/> stop early.
+/// </summary>
+public abstract record GradientWindow
+{
+    private GradientWindow()
+    {
+    }
+
+    /// <summary>
+    /// The last <paramref name="count"/> steps; x at the first of them is a constant. 1 is VADER's default, the number of sampler steps is full
+    /// back-propagation (DRaFT-K, arXiv 2309.17400; VADER, arXiv 2407.08737, section 4).
+    /// </summary>
+    public static GradientWindow LastSteps(int count) => new Last(count);
+
+    /// <summary>All steps from <paramref name="start"/> to the end (VADER's <c>specific</c>).</summary>
+    public static GradientWindow FromStep(int start) => new From(start);
+
+    /// <summary>All steps from a start that is drawn uniformly at each training step (VADER's <c>rand</c>, AlignProp's random truncation).</summary>
+    public static GradientWindow RandomStart() => new Random();
+
+    /// <summary>Step <paramref name="step"/> alone; its clean prediction is decoded and later steps are not run (ReFL, arXiv 2304.05977; VADER's <c>decode_og</c>).</summary>
+    public static GradientWindow SingleStep(int step) => new Single(step);
+
+    /// <summary>
+    /// The network carries gradient in <paramref name="steps"/> with its input detached, the sampler's path is kept, and the clean prediction of step
+    /// <paramref name="stop"/> is decoded (DRTune, arXiv 2405.00760).
+    /// </summary>
+    public static GradientWindow DrTune(IReadOnlyList<int> steps, int stop) => new Tuned([.. steps], stop);
+
+    /// <summary>The given steps and no others; elsewhere the network is a constant and the sampler's path is kept.</summary>
+    public static GradientWindow Steps(params IReadOnlyList<int> steps) => new Set([.. steps]);
+
+    /// <summary>What every step of a run over <paramref name="steps"/> sampler steps does. <paramref name="draw"/>: uniform integer below its argument.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The window does not fit into the run.</exception>
+    internal GradientPlan Resolve(int steps, Func<int, int> draw) => this switch
+    {
+        Last(var count) => GradientPlan.Suffix(steps, steps - Within(count, 1, steps, "the number of last steps", steps)),
+        From(var start) => GradientPlan.Suffix(steps, Within(start, 0, steps - 1, "the start step", steps)),
+        Random => GradientPlan.Suffix(steps, draw(steps)),
+        Single(var step) => GradientPlan.Suffix(steps, Within(step, 0, steps - 1, "the step", steps), stop: step),
+        Tuned(var set, var stop) => GradientPlan.Chosen(
+            steps, Checked(set, Within(stop, 0, steps - 1, "the stop step", steps), steps), detachInput: true, stop),
+        Set(var set) => GradientPlan.Chosen(steps, Checked(set, steps - 1, steps), detachInput: false),
+        _ => throw new NotSupportedException(GetType().Name),
+    };
+
+    private static HashSet<int> Checked(int[] set, int last, int steps)
+    {
+        if (set.Length == 0)
+        {
+            throw new ArgumentOutOfRangeException(nameof(set), "The gradient window names no step; name at least one.");
+        }
+
+        return [.. set.Select(step => Within(step, 0, last, "a step of the window", steps))];
+    }
+
+    private static int Within(int value, int low, int high, string what, int steps) =>
+        value >= low && value <= high
+            ? value
+            : throw new ArgumentOutOfRangeException(
+                nameof(value), value,
+                string.Create(CultureInfo.InvariantCulture, $"Gradient window: {what} must be {low} to {high} for {steps} sampler steps, got {value}."));
+
+    private sealed record Last(int Count) : GradientWindow;
+
+    private sealed record From(int Start) : GradientWindow;
+
+    private sealed record Random : GradientWindow;
+
+    private sealed record Single(int Step) : GradientWindow;
+
+    private sealed record Tuned(int[] Graded, int Stop) : GradientWindow;
+
+    private sealed record Set(int[] Graded) : GradientWindow;
+}

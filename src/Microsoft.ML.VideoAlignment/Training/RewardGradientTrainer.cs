@@ -1,0 +1,210 @@
+using System.Diagnostics;
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Video;
+using Microsoft.ML.VideoAlignment.Weights;
+
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>
+/// VADER (Prabhudesai et al. 2024, arXiv 2407.08737), Algorithm 1: sample videos, decode the frames the reward wants, score them, and send the
+/// gradient of the loss through reward, decoder and the window's denoising steps into the adapters. The paper's update is printed as a step down
+/// the reward; the released code descends on a loss, and so do we.
+/// </summary>
+internal sealed class RewardGradientTrainer : IDisposable
+{
+    private readonly VideoDiffusionModel _model;
+    private readonly VideoReward _reward;
+    private readonly LoraAdapters _adapters;
+    private readonly RewardGradientSettings _settings;
+    private readonly ISampler _sampler;
+    private readonly torch.optim.Optimizer _optimiser;
+    private readonly Dictionary<string, Tensor> _conditions = new(StringComparer.Ordinal);
+
+    public RewardGradientTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings)
+    {
+        (_model, _reward, _adapters, _settings) = (model, reward, adapters, settings);
+        _sampler = settings.Sampling.CreateSampler(model);
+        _optimiser = optim.AdamW(
+            adapters.Parameters, settings.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, settings.WeightDecay);
+    }
+
+    /// <summary>Denoiser evaluations, one a prompt, step and guidance branch, since the trainer was made.</summary>
+    public long DenoiserEvaluations { get; private set; }
+
+    /// <summary>Videos scored since the trainer was made, held-out ones included.</summary>
+    public long RewardQueries { get; private set; }
+
+    /// <summary>THE MAIN LOOP. Returns the number of optimiser steps done; fewer than asked for when cancelled.</summary>
+    public int Train(IReadOnlyList<string> prompts, Action<TrainingStep>? onStep = null, Action<string>? warn = null, CancellationToken cancellation = default)
+    {
+        var clock = Stopwatch.StartNew();
+        using var draws = new TrainingDraws(prompts, _settings.Seed);
+        var watch = new AdapterWatch(_adapters);
+        for (int step = 1; step <= _settings.Steps; step++)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            (double reward, double loss) = (0, 0);
+            try
+            {
+                for (int micro = 0; micro < _settings.Accumulation; micro++)
+                {
+                    RolloutResult result = Backward(Draw(draws), cancellation);
+                    reward += result.Scores.mean().ToDouble() / _settings.Accumulation;
+                    loss += result.Loss.ToDouble() / _settings.Accumulation;
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                // The step under way is dropped; the weights are those of the last finished one.
+                _optimiser.zero_grad();
+                return step - 1;
+            }
+            catch (Exception exception) when (exception is not RewardContractException)
+            {
+                _optimiser.zero_grad();
+                throw new TrainingStepException(step, $"{exception.GetType().Name}: {exception.Message}", SaveLastGood(step), exception);
+            }
+
+            watch.BeforeUpdate(step);
+            double norm = Update(step, reward, loss);
+            if (watch.AfterUpdate(step) is { Count: > 0 } idle)
+            {
+                warn?.Invoke($"No gradient reaches {idle.Count} adapter tensors (they cannot influence the reward): {string.Join(", ", idle.Take(5))}.");
+            }
+
+            bool measure = _settings.HeldOutPrompts.Count > 0 && (step % _settings.HeldOutEvery == 0 || step == _settings.Steps);
+            onStep?.Invoke(new TrainingStep(step, reward, loss, norm, measure ? HeldOutReward() : null, clock.Elapsed));
+        }
+
+        return _settings.Steps;
+    }
+
+    /// <summary>Samples, decodes, scores, and adds the gradient of loss / accumulation to the adapters.</summary>
+    public RolloutResult Backward(Rollout rollout, CancellationToken cancellation = default)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using var guidance = new Guidance(_model, rollout.Condition, rollout.Unconditional, _settings.Sampling.GuidanceScale);
+        Tensor latents = Denoising.Run(_sampler, rollout.Start, guidance.Predict, rollout.Plan, rollout.Noise, _adapters, cancellation: cancellation);
+        Tensor decoded = _model.Decode(latents, rollout.Frames);
+        Tensor scores = _reward.Score(UnitRange.FromSigned(decoded), rollout.Prompts);
+        Tensor loss = _settings.Loss.Of(scores);
+        CountWork(rollout);
+        Recompute.Backward(loss / _settings.Accumulation);
+        return new RolloutResult(Keep(latents), Keep(decoded), Keep(scores), Keep(loss));
+
+        static Tensor Keep(Tensor tensor) => tensor.detach().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Checks, clips and applies the accumulated gradient; returns its norm before clipping.</summary>
+    public double Update(int step, double reward, double loss)
+    {
+        Require(double.IsFinite(reward), step, () => "the score");
+        Require(double.IsFinite(loss), step, () => "the loss");
+        double norm = nn.utils.clip_grad_norm_(_adapters.Parameters, _settings.MaxGradientNorm);
+        Require(double.IsFinite(norm), step, () => $"the gradient of {FirstNonFiniteGradient()}");
+        _optimiser.step();
+        _optimiser.zero_grad();
+        return norm;
+    }
+
+    public void Dispose()
+    {
+        _optimiser.Dispose();
+        foreach (Tensor condition in _conditions.Values)
+        {
+            condition.Dispose();
+        }
+    }
+
+    private Rollout Draw(TrainingDraws draws)
+    {
+        IReadOnlyList<string> prompts = draws.Prompts(_settings.BatchSize);
+        long[] shape = _model.LatentShape(_settings.BatchSize, _settings.Sampling.Size);
+        Tensor Noise() => draws.Noise(shape, _model.Device);
+        return new Rollout
+        {
+            Prompts = prompts,
+            Condition = Condition(prompts),
+            Unconditional = Guidance.Acts(_settings.Sampling.GuidanceScale)
+                ? Condition([.. Enumerable.Repeat(_settings.Sampling.NegativePrompt, prompts.Count)])
+                : null,
+            Start = Noise() * _sampler.InitialNoiseSigma,
+            Noise = _ => Noise(),
+            Plan = _settings.Window.Resolve(_settings.Sampling.Steps, draws.Below),
+            Frames = _settings.Frames.Select(_settings.Sampling.Size.Frames, draws.Below),
+        };
+    }
+
+    /// <summary>Text states [B, L, D]; each prompt is encoded once and kept.</summary>
+    private Tensor Condition(IReadOnlyList<string> prompts)
+    {
+        using (no_grad())
+        {
+            foreach (string prompt in prompts.Where(prompt => !_conditions.ContainsKey(prompt)).Distinct().ToList())
+            {
+                _conditions[prompt] = _model.EncodePrompts([prompt]).DetachFromDisposeScope();
+            }
+
+            return cat([.. prompts.Select(prompt => _conditions[prompt])]);
+        }
+    }
+
+    private double HeldOutReward()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        var generator = new VideoGenerator(_model, _settings.Sampling);
+        double total = 0;
+        foreach (string[] prompts in _settings.HeldOutPrompts.Chunk(_settings.BatchSize))
+        {
+            ulong[] seeds = [.. prompts.Select((_, row) => _settings.Seed + (ulong)row + 1)];
+            using Tensor frames = generator.Generate(prompts, seeds, _adapters);
+            using (no_grad())
+            {
+                total += _reward.Score(frames, prompts).sum().ToDouble();
+            }
+
+            DenoiserEvaluations += (long)prompts.Length * _settings.Sampling.Steps * Branches;
+            RewardQueries += prompts.Length;
+        }
+
+        return total / _settings.HeldOutPrompts.Count;
+    }
+
+    private int Branches => Guidance.Acts(_settings.Sampling.GuidanceScale) ? 2 : 1;
+
+    private void CountWork(Rollout rollout)
+    {
+        int steps = rollout.Plan.Stop + 1 ?? rollout.Plan.Count;
+        DenoiserEvaluations += (long)rollout.Prompts.Count * steps * Branches;
+        RewardQueries += rollout.Prompts.Count;
+    }
+
+    private void Require(bool finite, int step, Func<string> what)
+    {
+        if (!finite)
+        {
+            string tensor = what();
+            _optimiser.zero_grad();
+            throw new TrainingStepException(
+                step, $"{tensor} is not finite. Lower the learning rate or the guidance scale, or look for divisions and logarithms in the reward.", SaveLastGood(step));
+        }
+    }
+
+    /// <summary>The adapters are those of the last good step until an update is applied.</summary>
+    private string SaveLastGood(int step)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        string path = Path.Combine(_settings.RecoveryFolder, $"adapters-after-step-{step - 1}-{Guid.NewGuid():N}.safetensors");
+        SafetensorsWriter.Write(path, _adapters.StateDict());
+        return path;
+    }
+
+    private string FirstNonFiniteGradient()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return _adapters.NamedFactors.First(pair => pair.Factor.grad is { } gradient && !gradient.isfinite().all().ToBoolean()).Name;
+    }
+}

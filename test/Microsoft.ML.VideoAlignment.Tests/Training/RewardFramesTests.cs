@@ -1,0 +1,57 @@
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+public class RewardFramesTests
+{
+    [Test]
+    public void OneRandomFrameIsUniform()
+    {
+        var random = new Random(1);
+        int[] counts = new int[5];
+        for (int i = 0; i < 5000; i++)
+        {
+            counts[RewardFrames.OneRandom.Select(5, random.Next).Single()]++;
+        }
+
+        // 1000 expected each, standard deviation 28: four of them.
+        Assert.That(counts, Is.All.InRange(888, 1112));
+    }
+
+    [Test]
+    public void RandomFramesAreDifferentSortedAndUnbiased()
+    {
+        var random = new Random(2);
+        int[] counts = new int[6];
+        for (int i = 0; i < 4000; i++)
+        {
+            IReadOnlyList<int> frames = RewardFrames.RandomFrames(3).Select(6, random.Next);
+            Assert.That(frames, Is.Ordered.And.Unique);
+            foreach (int frame in frames)
+            {
+                counts[frame]++;
+            }
+        }
+
+        // 2000 expected each, standard deviation 32.
+        Assert.That(counts, Is.All.InRange(1870, 2130));
+    }
+
+    [Test]
+    public void SpacedFramesAreTheCentresOfEqualParts() =>
+        Assert.That(RewardFrames.Spaced(4).Select(16, _ => 0), Is.EqualTo(new[] { 2, 6, 10, 14 }));
+
+    [Test]
+    public void AllAndChosen()
+    {
+        Assert.That(RewardFrames.All.Select(3, _ => 0), Is.EqualTo(new[] { 0, 1, 2 }));
+        Assert.That(RewardFrames.Chosen(0, 2).Select(3, _ => 0), Is.EqualTo(new[] { 0, 2 }));
+    }
+
+    [Test]
+    public void FramesThatTheVideoDoesNotHaveAreRefused() =>
+        Assert.Multiple(() =>
+        {
+            Assert.That(() => RewardFrames.RandomFrames(9).Select(8, _ => 0), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("8 frames"));
+            Assert.That(() => RewardFrames.Chosen(8).Select(8, _ => 0), Throws.InstanceOf<ArgumentOutOfRangeException>());
+            Assert.That(() => RewardFrames.Spaced(0).Select(8, _ => 0), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        });
+}

@@ -1,0 +1,214 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Training;
+using Microsoft.ML.VideoAlignment.Weights;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+[NonParallelizable]
+public class RewardGradientTrainerTests
+{
+    private static readonly string[] s_prompts = ["a red circle", "a blue square", "a horse"];
+
+    public static IEnumerable<TestCaseData> Steps() =>
+        ConformanceCase.All().Where(testCase => testCase.Kind == "modelscope-train-step").Select(testCase => new TestCaseData(testCase).SetName($"Recomputed({testCase})"));
+
+    [TestCaseSource(nameof(Steps))]
+    public void RecomputingBlocksGivesTheReferencesGradientToo(ConformanceCase testCase)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        TrainStepRunner.Run(testCase, recompute: true);
+    }
+
+    [Test]
+    public void AccumulatedMicroBatchesGiveTheLargeBatchsGradient()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        using VideoReward reward = TinyModel.Redness();
+        using var generator = new Generator(3);
+
+        // In float64 only the order of sums differs; in float32 small gradients lose a digit or two to it.
+        foreach (nn.Module network in model.Networks.Values)
+        {
+            network.to(ScalarType.Float64);
+        }
+
+        Tensor start = randn(model.LatentShape(3, TinyModel.Size), dtype: ScalarType.Float64, generator: generator);
+        Tensor condition = model.EncodePrompts(s_prompts);
+        Tensor unconditional = model.EncodePrompts(["", "", ""]);
+
+        Dictionary<string, Tensor> whole = Gradients(accumulation: 1, [(0, 3)]);
+        Dictionary<string, Tensor> parts = Gradients(accumulation: 3, [(0, 1), (1, 1), (2, 1)]);
+        // Queries of an attention over one pixel get no gradient but rounding noise, hence the small share of the largest gradient.
+        double largest = whole.Values.Max(gradient => gradient.abs().max().ToDouble());
+        foreach ((string name, Tensor gradient) in whole)
+        {
+            double scale = gradient.abs().max().ToDouble();
+            Assert.That((parts[name] - gradient).abs().max().ToDouble(), Is.LessThanOrEqualTo((scale * 1e-6) + (largest * 1e-12)), name);
+        }
+
+        Dictionary<string, Tensor> Gradients(int accumulation, (long Start, long Count)[] batches)
+        {
+            using var trainer = new RewardGradientTrainer(model, reward, adapters, TinyModel.Settings(accumulation: accumulation));
+            foreach ((long first, long count) in batches)
+            {
+                trainer.Backward(new Rollout
+                {
+                    Prompts = [.. s_prompts.Skip((int)first).Take((int)count)],
+                    Condition = condition.narrow(0, first, count),
+                    Unconditional = unconditional.narrow(0, first, count),
+                    Start = start.narrow(0, first, count),
+                    Noise = _ => throw new InvalidOperationException("eta is 0"),
+                    Plan = GradientPlan.Suffix(3, start: 1),
+                    Frames = [0, 2],
+                });
+            }
+
+            Dictionary<string, Tensor> gradients = adapters.NamedFactors.Where(pair => pair.Name.Contains("lora_B", StringComparison.Ordinal))
+                .ToDictionary(pair => pair.Name, pair => pair.Factor.grad!.clone());
+            foreach ((_, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
+            {
+                factor.grad = null;
+            }
+
+            return gradients;
+        }
+    }
+
+    [Test]
+    public void OneSeedGivesOneResultBitForBit()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        byte[] first = Run();
+        byte[] second = Run();
+        Assert.That(second, Is.EqualTo(first));
+
+        byte[] Run()
+        {
+            using LoraAdapters adapters = TinyModel.Adapt(model);
+            Train(model, TinyModel.Redness(), adapters, TinyModel.Settings(steps: 3));
+            using var file = new MemoryStream();
+            SafetensorsWriter.Write(file, adapters.StateDict());
+            return file.ToArray();
+        }
+    }
+
+    [Test]
+    public void TrainingRaisesTheReward()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        RewardGradientSettings settings = TinyModel.Settings(steps: 12) with
+        {
+            HeldOutPrompts = ["a green cross"],
+            HeldOutEvery = 1,
+            Window = GradientWindow.LastSteps(3),
+        };
+        var curve = new List<double>();
+        Train(model, TinyModel.Redness(), adapters, settings, step => curve.Add(step.HeldOutReward!.Value));
+        Assert.That(curve[^1], Is.GreaterThan(curve[0] + 1e-3), string.Join(", ", curve));
+    }
+
+    [Test]
+    public void LiveTensorsAreFlatOverTwoHundredSteps()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        RewardGradientSettings settings = TinyModel.Settings(steps: 200);
+        settings = settings with { Frames = RewardFrames.OneRandom, Sampling = settings.Sampling with { Steps = 2, GuidanceScale = 1 } };
+        var live = new List<long>();
+        Train(model, TinyModel.Redness(), adapters, settings, _ => live.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount));
+
+        // Prompts are encoded once each, and the optimiser makes its moments in the first steps.
+        Assert.That(live.Skip(5).Distinct().Count(), Is.EqualTo(1), string.Join(", ", live.Take(20)));
+    }
+
+    [Test]
+    public void ANotFiniteScoreStopsWithTheLastGoodWeightsSaved()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        int calls = 0;
+        VideoReward reward = VideoRewards.Custom("breaks", (frames, _) => frames.mean([1, 2, 3, 4]) * (++calls == 3 ? double.NaN : 1));
+        Dictionary<string, byte[]> afterStepTwo = [];
+        TrainingStepException? stop = Assert.Throws<TrainingStepException>(() => Train(model, reward, adapters, TinyModel.Settings(steps: 5), step =>
+        {
+            if (step.Step == 2)
+            {
+                afterStepTwo = Bytes(adapters.StateDict());
+            }
+        }));
+        Assert.That(stop!.Step, Is.EqualTo(3));
+        Assert.That(stop.Message, Does.Contain("the score").And.Contain("step 3").And.Contain(stop.LastGoodWeights));
+        using var file = new SafetensorsFile(stop.LastGoodWeights);
+        Assert.That(Bytes(file.Entries.Keys.ToDictionary(name => name, file.Read)), Is.EqualTo(afterStepTwo));
+        Assert.That(Bytes(adapters.StateDict()), Is.EqualTo(afterStepTwo), "nothing of the bad step reached the adapters");
+        file.Dispose();
+        File.Delete(stop.LastGoodWeights);
+    }
+
+    [Test]
+    public void ARewardThatThrowsMidRunLosesNothing()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        int calls = 0;
+        VideoReward reward = VideoRewards.Custom(
+            "throws", (frames, _) => ++calls < 3 ? frames.mean([1, 2, 3, 4]) : throw new TimeoutException("the scoring service is away"));
+        TrainingStepException? stop = Assert.Throws<TrainingStepException>(() => Train(model, reward, adapters, TinyModel.Settings(steps: 5)));
+        Assert.That(stop!.InnerException, Is.TypeOf<TimeoutException>());
+        Assert.That(stop.Message, Does.Contain("the scoring service is away"));
+        Assert.That(File.Exists(stop.LastGoodWeights));
+        File.Delete(stop.LastGoodWeights);
+    }
+
+    [Test]
+    public void ARewardWhoseGradientReachesNoAdapterIsNoticed()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        VideoReward reward = VideoRewards.Custom("constant", (frames, _) => frames.mean([1, 2, 3, 4]) * 0);
+        Assert.That(() => Train(model, reward, adapters, TinyModel.Settings(steps: 3)), Throws.InvalidOperationException.With.Message.Contains("no gradient has reached"));
+    }
+
+    [Test]
+    public void CancellationKeepsTheWeightsOfTheLastStep()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        using var cancel = new CancellationTokenSource();
+        Dictionary<string, byte[]> afterStepTwo = [];
+        int done = Train(model, TinyModel.Redness(), adapters, TinyModel.Settings(steps: 5), step =>
+        {
+            if (step.Step == 2)
+            {
+                afterStepTwo = Bytes(adapters.StateDict());
+                cancel.Cancel();
+            }
+        }, cancel.Token);
+        Assert.That(done, Is.EqualTo(2));
+        Assert.That(Bytes(adapters.StateDict()), Is.EqualTo(afterStepTwo));
+    }
+
+    private static int Train(
+        VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings, Action<TrainingStep>? onStep = null, CancellationToken cancellation = default)
+    {
+        using (reward)
+        using (var trainer = new RewardGradientTrainer(model, reward, adapters, settings))
+        {
+            return trainer.Train(s_prompts, onStep, warn: null, cancellation);
+        }
+    }
+
+    private static Dictionary<string, byte[]> Bytes(IReadOnlyDictionary<string, Tensor> state) =>
+        state.ToDictionary(pair => pair.Key, pair => pair.Value.contiguous().bytes.ToArray(), StringComparer.Ordinal);
+}

@@ -1,0 +1,43 @@
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+public class RewardLossTests
+{
+    /// <summary>Scores 4, 7, 12 by hand: |s - 10| = 6, 3, 2.</summary>
+    [Test]
+    public void EveryFormByHand()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor scores = tensor([4f, 7f, 12f]);
+        Assert.That(RewardLoss.Aesthetic.Of(scores).item<float>(), Is.EqualTo(0.1 * 11 / 3).Within(1e-6));
+        Assert.That(RewardLoss.Maximise(0.5).Of(scores).item<float>(), Is.EqualTo(-0.5 * 23 / 3).Within(1e-6));
+        Assert.That(RewardLoss.Compression.Of(scores).item<float>(), Is.EqualTo(23.0 / 3).Within(1e-6));
+        Assert.That(RewardLoss.PickScore.Of(scores).item<float>(), Is.EqualTo(1 - (23.0 / 300)).Within(1e-6));
+        Assert.That(RewardLoss.Weather.Of(tensor([0.25f])).item<float>(), Is.EqualTo(0.75).Within(1e-6));
+    }
+
+    /// <summary>The absolute value is not a clamp: above the target the gradient turns round.</summary>
+    [Test]
+    public void GradientTurnsAtTheTarget()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor scores = tensor([4f, 12f]).requires_grad_(true);
+        RewardLoss.Aesthetic.Of(scores).backward();
+        Assert.That(scores.grad!.data<float>().ToArray(), Is.EqualTo(new[] { -0.05f, 0.05f }).Within(1e-7f));
+    }
+
+    [Test]
+    public void ThePlainFormFollowsTheContract()
+    {
+        Assert.That(RewardLoss.For(new RewardContract()), Is.EqualTo(RewardLoss.Maximise()));
+        Assert.That(RewardLoss.For(new RewardContract { Direction = ScoreDirection.LowerIsBetter }, 2), Is.EqualTo(RewardLoss.Minimise(2)));
+    }
+
+    [TestCase(0)]
+    [TestCase(-1)]
+    [TestCase(double.NaN)]
+    public void AScaleThatIsNoScaleIsRefused(double scale)
+    {
+        Assert.That(() => RewardLoss.Maximise(scale), Throws.TypeOf<ArgumentOutOfRangeException>());
+        Assert.That(() => RewardLoss.Target(double.NaN), Throws.TypeOf<ArgumentOutOfRangeException>());
+    }
+}
