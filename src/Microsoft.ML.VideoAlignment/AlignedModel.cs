@@ -1,0 +1,71 @@
+using Microsoft.ML.VideoAlignment.Pipelines;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>A base model with the LoRA weights of an alignment: prompt and seed in, video out.</summary>
+internal sealed class AlignedModel : IDisposable
+{
+    private readonly bool _ownsModel;
+    private readonly string? _unpacked;
+    private readonly string _temporaryFolder;
+    private bool _disposed;
+
+    /// <param name="model">The base model.</param>
+    /// <param name="ownsModel">Whether disposing this disposes it.</param>
+    /// <param name="adapters">Content of an <see cref="AdapterFile"/>; null: the base model's own videos.</param>
+    /// <param name="sampling">How videos are sampled.</param>
+    /// <param name="seed">The run's seed.</param>
+    /// <param name="temporaryFolder">Where files may lie for a moment.</param>
+    /// <param name="unpacked">A folder with the base model's files that goes when this is disposed.</param>
+    public AlignedModel(
+        VideoDiffusionModel model, bool ownsModel, byte[]? adapters, SamplingSettings sampling, int seed, string temporaryFolder, string? unpacked = null)
+    {
+        (Model, _ownsModel, Adapters, Sampling, Seed, _temporaryFolder, _unpacked) = (model, ownsModel, adapters, sampling, seed, temporaryFolder, unpacked);
+    }
+
+    public VideoDiffusionModel Model { get; }
+
+    public SamplingSettings Sampling { get; }
+
+    public int Seed { get; }
+
+    public byte[]? Adapters { get; }
+
+    /// <summary>The folder of the base model's files; null where they come with the library.</summary>
+    public string? BaseFolder => _unpacked ?? (VideoModelReference.IsEmbedded(Model) ? null : Model.Source);
+
+    /// <summary>The same model and settings without the adapters; it owns nothing.</summary>
+    public AlignedModel WithoutAdapters() => new(Model, ownsModel: false, adapters: null, Sampling, Seed, _temporaryFolder);
+
+    /// <summary>Row-major [T, 3, H, W] in [0, 1].</summary>
+    public float[] Generate(string prompt, ulong seed)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return ModelSlots.Of(Model).With(Adapters, _temporaryFolder, adapters =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Tensor video = new VideoGenerator(Model, Sampling).Generate([prompt], [seed], adapters); // [1, 3, T, H, W]
+            return video.squeeze(0).permute(1, 0, 2, 3).contiguous().cpu().data<float>().ToArray(); // [T, 3, H, W]
+        });
+    }
+
+    public void Dispose()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
+        ModelSlots.Of(Model).Release(Adapters);
+        if (_ownsModel)
+        {
+            Model.Dispose();
+        }
+
+        if (_unpacked is not null)
+        {
+            AlignmentArchive.Delete(_unpacked);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+using Microsoft.ML.Runtime;
+using Microsoft.ML.VideoAlignment.DataViews;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>What a zip gave back. <paramref name="Unpacked"/>: where an included base model was unpacked.</summary>
+internal sealed record LoadedAlignment(AlignmentManifest Manifest, VideoDiffusionModel Model, bool OwnsModel, byte[]? Adapters, string? Unpacked);
+
+/// <summary>
+/// A saved alignment: <c>settings.json</c>, <c>adapters.safetensors</c>, and, where asked for, the files of the base model as <c>base-0000</c>, ...
+/// (their paths are in the settings). ML.NET spools entries through temporary files, so their size is no concern of memory.
+/// </summary>
+internal static class AlignmentArchive
+{
+    private const string ModelSignature = "VIDALIGN";
+    private const uint FormatVersion = 0x00010001;
+    private const string SettingsEntry = "settings.json";
+    private const string AdaptersEntry = "adapters.safetensors";
+
+    /// <summary>Writes; everything that can be missing is looked for before the first byte.</summary>
+    public static void Save(ModelSaveContext context, string loaderSignature, AlignmentManifest manifest, byte[]? adapters, string? baseFolder)
+    {
+        string[] files = baseFolder is null ? [] : FilesOf(manifest.BaseModel, baseFolder);
+        manifest = manifest with { BaseFiles = [.. files.Select(file => Path.GetRelativePath(baseFolder!, file).Replace('\\', '/'))] };
+
+        MlNetInterop.SetVersion(context, ModelSignature, FormatVersion, loaderSignature);
+        MlNetInterop.SaveStream(context, SettingsEntry, writer => writer.Write(manifest.ToJson()));
+        if (adapters is not null)
+        {
+            MlNetInterop.SaveStream(context, AdaptersEntry, writer => writer.Write(adapters));
+        }
+
+        foreach ((int index, string file) in files.Index())
+        {
+            MlNetInterop.SaveStream(context, BaseEntry(index), writer =>
+            {
+                using FileStream content = File.OpenRead(file);
+                content.CopyTo(writer.BaseStream);
+            });
+        }
+    }
+
+    /// <summary>Reads, and finds or unpacks the base model.</summary>
+    public static LoadedAlignment Load(IHost host, object context, LoadPlaces places)
+    {
+        AlignmentManifest manifest = AlignmentManifest.Parse(Read(context, SettingsEntry) ?? throw new FormatException($"The saved alignment has no {SettingsEntry}."));
+        byte[]? adapters = Read(context, AdaptersEntry);
+        if (manifest.BaseFiles.Count == 0)
+        {
+            (VideoDiffusionModel found, bool owned) = places.Find(manifest.BaseModel);
+            return new LoadedAlignment(manifest, found, owned, adapters, Unpacked: null);
+        }
+
+        string folder = Path.Combine(Devices.TemporaryFolder(host), $"video-base-{Guid.NewGuid():N}");
+        try
+        {
+            Unpack(context, manifest.BaseFiles, folder);
+            return new LoadedAlignment(manifest, places.Open(manifest.BaseModel, folder), OwnsModel: true, adapters, folder);
+        }
+        catch
+        {
+            Delete(folder);
+            throw;
+        }
+    }
+
+    /// <summary>Removes an unpacked base model.</summary>
+    public static void Delete(string folder)
+    {
+        if (Directory.Exists(folder))
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static string[] FilesOf(VideoModelReference reference, string folder) => Directory.Exists(folder)
+        ? [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
+            .Where(file => !Path.GetRelativePath(folder, file).Split(Path.DirectorySeparatorChar).Any(part => part.StartsWith('.')))
+            .Order(StringComparer.Ordinal)]
+        : throw new InvalidOperationException(
+            $"IncludeBaseModel asks for the files of the {reference.Family} model, but its folder '{folder}' is not there. Restore it, or save by reference.");
+
+    private static void Unpack(object context, IReadOnlyList<string> files, string folder)
+    {
+        string root = Path.GetFullPath(folder) + Path.DirectorySeparatorChar;
+        foreach ((int index, string name) in files.Index())
+        {
+            // The names come from a file that anyone may have made.
+            string path = Path.GetFullPath(Path.Combine(root, name));
+            if (!path.StartsWith(root, StringComparison.Ordinal))
+            {
+                throw new FormatException($"The saved alignment names a base file outside its folder: '{name}'.");
+            }
+
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            bool found = MlNetInterop.TryLoadStream(context, BaseEntry(index), reader =>
+            {
+                using FileStream target = File.Create(path);
+                reader.BaseStream.CopyTo(target);
+            });
+            if (!found)
+            {
+                throw new FormatException($"The saved alignment lists the base file '{name}' but does not hold it.");
+            }
+        }
+    }
+
+    private static byte[]? Read(object context, string entry)
+    {
+        byte[]? content = null;
+        bool found = MlNetInterop.TryLoadStream(context, entry, reader =>
+        {
+            using var copy = new MemoryStream();
+            reader.BaseStream.CopyTo(copy);
+            content = copy.ToArray();
+        });
+        return found ? content : null;
+    }
+
+    private static string BaseEntry(int index) => $"base-{index:D4}";
+}

@@ -1,0 +1,54 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.ML.VideoAlignment.Pipelines;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>settings.json of a saved alignment: everything but the weights.</summary>
+internal sealed record AlignmentManifest
+{
+    /// <summary>The version this code writes, and the newest it reads.</summary>
+    public const int CurrentVersion = 1;
+
+    public int Version { get; init; } = CurrentVersion;
+
+    public required string OutputColumn { get; init; }
+
+    public required string PromptColumn { get; init; }
+
+    public string? SeedColumn { get; init; }
+
+    public required VideoModelReference BaseModel { get; init; }
+
+    public required SamplingSettings Sampling { get; init; }
+
+    /// <summary>The run's seed, from which rows' seeds are made (<see cref="DataViews.RowSeed"/>).</summary>
+    public required int Seed { get; init; }
+
+    public required JsonObject Training { get; init; }
+
+    /// <summary>The base model's files inside the zip, by their paths in its folder; empty: by reference only.</summary>
+    public IReadOnlyList<string> BaseFiles { get; init; } = [];
+
+    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+
+    public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, s_json);
+
+    /// <exception cref="FormatException">The text is no manifest, or of a newer version.</exception>
+    public static AlignmentManifest Parse(byte[] json)
+    {
+        AlignmentManifest manifest;
+        try
+        {
+            manifest = JsonSerializer.Deserialize<AlignmentManifest>(json, s_json) ?? throw new FormatException("The saved alignment's settings are empty.");
+        }
+        catch (JsonException error)
+        {
+            throw new FormatException($"The saved alignment's settings cannot be read: {error.Message}", error);
+        }
+
+        return manifest.Version <= CurrentVersion
+            ? manifest
+            : throw new FormatException($"The alignment was saved in format {manifest.Version}; this library reads formats up to {CurrentVersion}. Update it.");
+    }
+}

@@ -1,0 +1,74 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Training;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>One training run: options resolved for a model and a reward, and the trainer that follows them.</summary>
+internal sealed record AlignmentRun(
+    VideoDiffusionModel Model, VideoReward Reward, VideoAlignmentOptions Options, int Seed, IReadOnlyList<string> Prompts, string TemporaryFolder)
+{
+    /// <summary>Keeps the numbers of the factors' start apart from those of the noise, which come from the same seed.</summary>
+    private const ulong FactorStream = 0x4C6F5241;
+
+    public SamplingSettings Sampling { get; } = Options.SamplingFor(Model);
+
+    public RewardFrames Frames { get; } = Options.FramesFor(Reward);
+
+    public RewardLoss Loss { get; } = Options.Loss ?? RewardLoss.For(Reward.Contract);
+
+    /// <summary>Trains, with the model's slots to itself.</summary>
+    /// <param name="onStep">Told of each step.</param>
+    /// <param name="warn">Told what looks wrong.</param>
+    /// <returns>Content of an <see cref="AdapterFile"/>, and the steps done: fewer than asked for after a cancellation.</returns>
+    public (byte[] Adapters, int Steps) Train(Action<VideoAlignmentProgress> onStep, Action<string> warn) => ModelSlots.Of(Model).Emptied(() =>
+    {
+        bool recomputed = Model.RecomputeBlocks;
+        using var generator = new Generator(unchecked((ulong)Seed) ^ FactorStream);
+        using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, Options.LoraTargets, Options.LoraRank, Options.LoraAlpha, generator);
+        using var trainer = new RewardGradientTrainer(Model, Reward, adapters, Settings());
+        try
+        {
+            Model.RecomputeBlocks = Options.Recompute;
+            int done = trainer.Train(Prompts, Report, warn, Options.CancellationToken);
+            return (AdapterFile.Write(adapters, TemporaryFolder), done);
+        }
+        finally
+        {
+            Model.RecomputeBlocks = recomputed;
+        }
+
+        void Report(TrainingStep step) => onStep(new VideoAlignmentProgress
+        {
+            Step = step.Step,
+            Steps = Options.Steps,
+            Reward = step.Reward,
+            Loss = step.Loss,
+            GradientNorm = step.GradientNorm,
+            HeldOutReward = step.HeldOutReward,
+            RewardQueries = trainer.RewardQueries,
+            Elapsed = step.Elapsed,
+        });
+    });
+
+    private RewardGradientSettings Settings() => new()
+    {
+        Sampling = Sampling,
+        Window = Options.Window,
+        Frames = Frames,
+        Loss = Loss,
+        Steps = Options.Steps,
+        BatchSize = Options.BatchSize,
+        Accumulation = Options.AccumulationSteps,
+        LearningRate = Options.LearningRate,
+        Beta1 = Options.Beta1,
+        Beta2 = Options.Beta2,
+        Epsilon = Options.Epsilon,
+        WeightDecay = Options.WeightDecay,
+        MaxGradientNorm = Options.MaxGradientNorm,
+        Seed = unchecked((ulong)Seed),
+        HeldOutPrompts = Options.HeldOutPrompts,
+        HeldOutEvery = Options.HeldOutEvery,
+        RecoveryFolder = TemporaryFolder,
+    };
+}

@@ -1,0 +1,16 @@
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.VideoAlignment.DataViews;
+
+/// <summary>A column that a transform adds, bound to the columns it reads.</summary>
+/// <param name="Name">Its name; a column of that name in the input becomes hidden.</param>
+/// <param name="Type">Its type.</param>
+/// <param name="Annotations">What it says of itself.</param>
+/// <param name="Inputs">The columns it reads.</param>
+/// <param name="MakeGetter">Given a row, the <see cref="ValueGetter{TValue}"/> of the column's raw type. Called once a cursor.</param>
+internal sealed record AppendedColumn(
+    string Name,
+    DataViewType Type,
+    DataViewSchema.Annotations Annotations,
+    IReadOnlyList<DataViewSchema.Column> Inputs,
+    Func<DataViewRow, Delegate> MakeGetter);

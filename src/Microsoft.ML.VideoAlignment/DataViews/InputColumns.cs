@@ -1,0 +1,82 @@
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.VideoAlignment.DataViews;
+
+/// <summary>
+/// Finds the columns a transform reads, in the shape an estimator sees and in the schema a transformer sees, with one wording of the errors:
+/// <see cref="ArgumentOutOfRangeException"/> for <c>inputSchema</c>, naming the column, what was expected and what is there.
+/// </summary>
+internal static class InputColumns
+{
+    private const string Text = "text (a string, no vector)";
+
+    private const string Integer = "a whole number (Int32 or Int64, no vector)";
+
+    private const string Video = "a video, Vector<Single, T, 3, H, W> with known dimensions";
+
+    /// <summary>Checks a text column.</summary>
+    public static void RequireText(SchemaShape inputSchema, string name) =>
+        Require(inputSchema, name, Text, column => column.Kind == SchemaShape.Column.VectorKind.Scalar && column.ItemType is TextDataViewType);
+
+    /// <summary>Checks an Int32 or Int64 column.</summary>
+    public static void RequireInteger(SchemaShape inputSchema, string name) =>
+        Require(inputSchema, name, Integer, column => column.Kind == SchemaShape.Column.VectorKind.Scalar && !column.IsKey && IsInteger(column.ItemType));
+
+    /// <summary>Checks a vector of Single; the dimensions are known only with the data.</summary>
+    public static void RequireVideo(SchemaShape inputSchema, string name) =>
+        Require(inputSchema, name, Video, column => column.Kind == SchemaShape.Column.VectorKind.Vector && column.ItemType == NumberDataViewType.Single);
+
+    /// <summary>The text column.</summary>
+    public static DataViewSchema.Column FindText(DataViewSchema inputSchema, string name) =>
+        Require(inputSchema, name, Text, type => type is TextDataViewType);
+
+    /// <summary>The Int32 or Int64 column.</summary>
+    public static DataViewSchema.Column FindInteger(DataViewSchema inputSchema, string name) => Require(inputSchema, name, Integer, IsInteger);
+
+    /// <summary>The video column and its shape [T, 3, H, W].</summary>
+    public static (DataViewSchema.Column Column, int[] Shape) FindVideo(DataViewSchema inputSchema, string name)
+    {
+        DataViewSchema.Column column = Require(inputSchema, name, Video, type =>
+            type is VectorDataViewType { Dimensions: [> 0, 3, > 0, > 0] } vector && vector.ItemType == NumberDataViewType.Single);
+        return (column, [.. ((VectorDataViewType)column.Type).Dimensions]);
+    }
+
+    /// <summary>A Single column.</summary>
+    public static DataViewSchema.Column FindScore(DataViewSchema inputSchema, string name) =>
+        Require(inputSchema, name, "a score, Single", type => type == NumberDataViewType.Single);
+
+    /// <summary>The shape with a column appended; one of that name is hidden by it.</summary>
+    public static SchemaShape With(SchemaShape inputSchema, SchemaShape.Column column) =>
+        new(inputSchema.Where(present => present.Name != column.Name).Append(column));
+
+    private static void Require(SchemaShape inputSchema, string name, string expected, Func<SchemaShape.Column, bool> fits)
+    {
+        SchemaShape.Column[] columns = [.. inputSchema.Where(column => column.Name == name)];
+        if (columns.Length == 0)
+        {
+            throw Missing(nameof(inputSchema), name, expected, inputSchema.Select(column => column.Name));
+        }
+
+        SchemaShape.Column found = columns[^1];
+        if (!fits(found))
+        {
+            string type = found.Kind == SchemaShape.Column.VectorKind.Scalar ? $"{found.ItemType}" : $"{found.Kind}<{found.ItemType}>";
+            throw Wrong(nameof(inputSchema), name, expected, found.IsKey ? $"Key<{type}>" : type);
+        }
+    }
+
+    private static DataViewSchema.Column Require(DataViewSchema inputSchema, string name, string expected, Func<DataViewType, bool> fits)
+    {
+        DataViewSchema.Column column = inputSchema.GetColumnOrNull(name)
+            ?? throw Missing(nameof(inputSchema), name, expected, inputSchema.Where(column => !column.IsHidden).Select(column => column.Name));
+        return fits(column.Type) ? column : throw Wrong(nameof(inputSchema), name, expected, $"{column.Type}");
+    }
+
+    private static bool IsInteger(DataViewType type) => type == NumberDataViewType.Int32 || type == NumberDataViewType.Int64;
+
+    private static ArgumentOutOfRangeException Missing(string parameter, string name, string expected, IEnumerable<string> present) =>
+        new(parameter, $"Could not find input column '{name}': expected {expected}; the columns are {string.Join(", ", present)}.");
+
+    private static ArgumentOutOfRangeException Wrong(string parameter, string name, string expected, string got) =>
+        new(parameter, $"Schema mismatch for input column '{name}': expected {expected}, got {got}.");
+}

@@ -1,0 +1,112 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.VideoAlignment.DataViews;
+
+/// <summary>
+/// Every touch of a member that Microsoft.ML keeps internal. ML.NET lets others implement <see cref="IEstimator{TTransformer}"/> and
+/// <see cref="ITransformer"/>, but not save or load them (dotnet/machinelearning issues 4911 and 6839); these accessors close the gap. A test
+/// touches each one, so that a new version of Microsoft.ML fails there and not at a user's.
+/// </summary>
+internal static class MlNetInterop
+{
+    private const string LoadContext = "Microsoft.ML.ModelLoadContext, Microsoft.ML.Core";
+
+    private const string InternalEnvironment = "Microsoft.ML.Runtime.IHostEnvironmentInternal, Microsoft.ML.Core";
+
+    private static readonly Assembly s_core = typeof(ITransformer).Assembly;
+
+    /// <summary>The environment behind <c>mlContext.Transforms</c>.</summary>
+    public static IHostEnvironment EnvironmentOf(TransformsCatalog catalog) => EnvironmentField(catalog);
+
+    /// <summary><c>MLContext.GpuDeviceId</c>, from the context or from a host registered in it.</summary>
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_GpuDeviceId")]
+    public static extern int? GpuDeviceId([UnsafeAccessorType(InternalEnvironment)] object environment);
+
+    /// <summary><c>MLContext.FallbackToCpu</c>.</summary>
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_FallbackToCpu")]
+    public static extern bool FallbackToCpu([UnsafeAccessorType(InternalEnvironment)] object environment);
+
+    /// <summary>The seed the <see cref="MLContext"/> was made with, or null.</summary>
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_Seed")]
+    public static extern int? Seed([UnsafeAccessorType(InternalEnvironment)] object environment);
+
+    /// <summary><c>MLContext.TempFilePath</c>: where temporary files belong.</summary>
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_TempFilePath")]
+    public static extern string TemporaryFolder([UnsafeAccessorType(InternalEnvironment)] object environment);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Constructor)]
+    public static extern SchemaShape.Column NewColumn(
+        string name, SchemaShape.Column.VectorKind kind, DataViewType itemType, bool isKey, SchemaShape? annotations);
+
+    /// <summary>The shape of a schema, as ML.NET's own estimators see it.</summary>
+    public static SchemaShape ShapeOf(DataViewSchema schema) => CreateShape(null, schema);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "SaveBinaryStream")]
+    public static extern void SaveStream(ModelSaveContext context, string name, Action<BinaryWriter> write);
+
+    /// <summary>Declares what loads the model; without it ML.NET refuses to finish the file.</summary>
+    public static void SetVersion(ModelSaveContext context, string modelSignature, uint version, string loaderSignature)
+    {
+        Type versionType = s_core.GetType("Microsoft.ML.VersionInfo", throwOnError: true)!;
+        string assembly = typeof(MlNetInterop).Assembly.FullName!;
+        object versionInfo = Activator.CreateInstance(versionType, modelSignature, version, version, version, assembly, loaderSignature, null)!;
+        MethodInfo set = typeof(ModelSaveContext).GetMethod("SetVersionInfo", BindingFlags.Instance | BindingFlags.NonPublic)
+            ?? throw new MissingMethodException(nameof(ModelSaveContext), "SetVersionInfo");
+        set.Invoke(context, [versionInfo]);
+    }
+
+    /// <summary>Reads an entry of a saved model; false when there is none. <paramref name="context"/>: ML.NET's internal ModelLoadContext.</summary>
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "TryLoadBinaryStream")]
+    public static extern bool TryLoadStream([UnsafeAccessorType(LoadContext)] object context, string name, Action<BinaryReader> read);
+
+    /// <summary>
+    /// Makes <paramref name="loaders"/> known to a catalog: types with <c>static ITransformer Create(IHostEnvironment, object)</c>. The
+    /// attribute ML.NET looks for is internal, so a stand-in assembly that carries it goes through the public registration. Doing it again is harmless.
+    /// </summary>
+    public static void Register(ComponentCatalog catalog, IReadOnlyList<(Type Type, string Signature)> loaders) =>
+        catalog.RegisterAssembly(new LoaderAssembly(loaders));
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_env")]
+    private static extern ref IHostEnvironment EnvironmentField(TransformsCatalog catalog);
+
+    [UnsafeAccessor(UnsafeAccessorKind.StaticMethod, Name = "Create")]
+    private static extern SchemaShape CreateShape(SchemaShape? type, DataViewSchema schema);
+
+    private sealed class LoaderAssembly : Assembly
+    {
+        private readonly Attribute[] _loaders;
+        private readonly string _signatures;
+
+        public LoaderAssembly(IReadOnlyList<(Type Type, string Signature)> loaders)
+        {
+            _signatures = string.Join('+', loaders.Select(loader => loader.Signature));
+            Type attribute = s_core.GetType("Microsoft.ML.LoadableClassAttribute", throwOnError: true)!;
+            Type signature = s_core.GetType("Microsoft.ML.SignatureLoadModel", throwOnError: true)!;
+            ConstructorInfo constructor = attribute.GetConstructor([typeof(Type), typeof(Type), typeof(Type), typeof(Type), typeof(string), typeof(string[])])
+                ?? throw new MissingMethodException(attribute.Name, ".ctor");
+            _loaders =
+            [
+                .. loaders.Select(loader => (Attribute)constructor.Invoke(
+                    [typeof(ITransformer), loader.Type, null, signature, "", new[] { loader.Signature }])),
+            ];
+        }
+
+        // The catalog registers an assembly of one name once.
+        public override string FullName => $"{typeof(LoaderAssembly).FullName}+{_signatures}@{typeof(LoaderAssembly).Assembly.FullName}";
+
+        public override Type[] GetTypes() => [];
+
+        public override AssemblyName GetName() => typeof(LoaderAssembly).Assembly.GetName();
+
+        public override object[] GetCustomAttributes(Type attributeType, bool inherit)
+        {
+            Attribute[] matching = [.. _loaders.Where(attributeType.IsInstanceOfType)];
+            var typed = (object[])Array.CreateInstance(attributeType, matching.Length);
+            Array.Copy(matching, typed, matching.Length);
+            return typed;
+        }
+    }
+}

@@ -1,0 +1,44 @@
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>Where networks run, by ML.NET's own settings: <c>GpuDeviceId</c> null is the CPU, a number is that CUDA device.</summary>
+internal static class DeviceSelection
+{
+    /// <summary>
+    /// The CUDA device for <paramref name="gpuDeviceId"/>, null for the CPU. Where that device does not exist: the CPU if <paramref name="fallbackToCpu"/> is set
+    /// (with <paramref name="notice"/> saying so), an error otherwise.
+    /// </summary>
+    /// <param name="gpuDeviceId"><c>MLContext.GpuDeviceId</c>.</param>
+    /// <param name="fallbackToCpu"><c>MLContext.FallbackToCpu</c>.</param>
+    /// <param name="cudaDevices">How many CUDA devices libtorch sees.</param>
+    /// <param name="notice">What the user should know, or null.</param>
+    /// <exception cref="InvalidOperationException">The device does not exist and falling back is not allowed.</exception>
+    public static int? Choose(int? gpuDeviceId, bool fallbackToCpu, int cudaDevices, out string? notice)
+    {
+        notice = null;
+        if (gpuDeviceId is not { } index)
+        {
+            notice = cudaDevices > 0 ? "Running on the CPU because MLContext.GpuDeviceId is null; set it to 0 to use the first CUDA device." : null;
+            return null;
+        }
+
+        if (index >= 0 && index < cudaDevices)
+        {
+            return index;
+        }
+
+        string found = cudaDevices == 0
+            ? "libtorch sees no CUDA device (is TorchSharp-cuda-linux or -windows referenced, and a driver installed?)"
+            : $"libtorch sees {cudaDevices} CUDA device(s), numbered from 0";
+        if (!fallbackToCpu)
+        {
+            throw new InvalidOperationException($"MLContext.GpuDeviceId is {index}, but {found}, and MLContext.FallbackToCpu is false. "
+                + "Set GpuDeviceId to null or FallbackToCpu to true to run on the CPU.");
+        }
+
+        notice = $"MLContext.GpuDeviceId is {index}, but {found}: running on the CPU.";
+        return null;
+    }
+
+    /// <summary>How many CUDA devices there are.</summary>
+    public static int CudaDevices() => cuda.is_available() ? cuda.device_count() : 0;
+}

@@ -1,0 +1,77 @@
+using System.Runtime.CompilerServices;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>
+/// Where what a saved transformer refers to is found: a base model by the resolver registered for the context, else where it was when the alignment was
+/// saved; a reward's files at their new places, else at the old.
+/// </summary>
+internal sealed record LoadPlaces(
+    Func<string, VideoDiffusionModel> OpenModel, Func<VideoModelReference, VideoDiffusionModel?>? Resolve = null, IReadOnlyDictionary<string, string>? MovedRewardFiles = null)
+{
+    // Hosts registered in a context share its catalog, but not the context's own options; a weak table leaves the context collectable.
+    private static readonly ConditionalWeakTable<ComponentCatalog, LoadPlaces> s_registered = [];
+
+    /// <summary>Sets the places of a context.</summary>
+    public static void Register(IHostEnvironment environment, LoadPlaces places) => s_registered.AddOrUpdate(environment.ComponentCatalog, places);
+
+    public static LoadPlaces For(IHostEnvironment environment) =>
+        s_registered.TryGetValue(environment.ComponentCatalog, out LoadPlaces? places) ? places : new LoadPlaces(OpenSource);
+
+    /// <summary>The model of a reference, and whether whoever asked for it owns it now: the resolver's models stay the resolver's.</summary>
+    /// <exception cref="InvalidOperationException">It is not there, or its weights are others.</exception>
+    public (VideoDiffusionModel Model, bool Owned) Find(VideoModelReference reference)
+    {
+        if (Resolve?.Invoke(reference) is { } supplied)
+        {
+            RequireSame(reference, supplied);
+            return (supplied, false);
+        }
+
+        return (Open(reference, reference.Source), true);
+    }
+
+    /// <summary>Loads the model from <paramref name="source"/> and checks that it is the one of the reference.</summary>
+    public VideoDiffusionModel Open(VideoModelReference reference, string source)
+    {
+        VideoDiffusionModel model;
+        try
+        {
+            model = OpenModel(source);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException or InvalidDataException)
+        {
+            throw new InvalidOperationException(
+                $"The alignment belongs to the {reference.Family} model '{source}' (SHA-256 {reference.Hash}), which cannot be loaded from there: {error.Message} "
+                + "If it has moved, call mlContext.RegisterVideoAlignment(reference => VideoDiffusionModel.FromPretrained(newFolder)) before loading.",
+                error);
+        }
+
+        try
+        {
+            RequireSame(reference, model);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A folder, or the embedded model's name.</summary>
+    public static VideoDiffusionModel OpenSource(string source) =>
+        source == VideoDiffusionModel.MovingShapesSource ? VideoDiffusionModel.MovingShapes() : VideoDiffusionModel.FromPretrained(source);
+
+    private static void RequireSame(VideoModelReference reference, VideoDiffusionModel model)
+    {
+        if (!string.Equals(model.Hash, reference.Hash, StringComparison.OrdinalIgnoreCase))
+        {
+            throw new InvalidOperationException(
+                $"The alignment belongs to the {reference.Family} model '{reference.Source}' with SHA-256 {reference.Hash}, but the weights of "
+                + $"'{model.Source}' ({model.Family}) have SHA-256 {model.Hash}. LoRA weights fit only the base they were trained on: "
+                + "restore that model, or align again.");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+using System.Globalization;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>What the door says through <c>MLContext.Log</c>. (ML.NET's progress channels never reach that event, so steps are messages.)</summary>
+internal static class Log
+{
+    /// <summary>What a run is about to do, with the numbers that follow from its options.</summary>
+    public static void Plan(IChannel channel, AlignmentRun run, Device device)
+    {
+        VideoAlignmentOptions options = run.Options;
+        VideoSize size = run.Sampling.Size;
+        int layers = options.LoraTargets.Select(run.Model.Denoiser).Count;
+        Info(channel, string.Create(
+            CultureInfo.InvariantCulture,
+            $"Aligning {run.Model.Family} ({run.Model.Source}) to '{run.Reward.Name}' on {device}: {run.Prompts.Count} prompts, "
+            + $"videos of {size.Frames} x {size.Height} x {size.Width}, {run.Sampling.Steps} denoising steps, gradient in {options.Window}, frames {run.Frames}, "
+            + $"guidance {run.Sampling.GuidanceScale}, LoRA rank {options.LoraRank} alpha {options.LoraAlpha} in {layers} layers, "
+            + $"{options.Steps} optimizer steps of {options.BatchSize * options.AccumulationSteps} videos, learning rate {options.LearningRate}, {run.Loss}, seed {run.Seed}."));
+    }
+
+    public static void Step(IChannel channel, VideoAlignmentProgress step) => Info(channel, string.Create(
+        CultureInfo.InvariantCulture,
+        $"Step {step.Step}/{step.Steps}: reward {step.Reward:G5}, loss {step.Loss:G5}, gradient norm {step.GradientNorm:G4}, "
+        + $"{step.Elapsed.TotalSeconds / step.Step:F2} s a step, {step.Remaining:hh\\:mm\\:ss} left{(step.HeldOutReward is { } heldOut ? $", held-out reward {heldOut:G5}" : "")}."));
+
+    public static void Truncated(IChannel channel, string prompt, int tokens) => channel.Warning(
+        MessageSensitivity.UserData, "A prompt is longer than the text encoder reads; its last {0} tokens are ignored: {1}", tokens, prompt);
+
+    public static void Info(IChannel channel, string message) =>
+        channel.Info(MessageSensitivity.None, "{0}", message);
+}

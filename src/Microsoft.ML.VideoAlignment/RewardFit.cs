@@ -1,0 +1,40 @@
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>Whether a reward can do what is asked of it, told before anything is generated.</summary>
+internal static class RewardFit
+{
+    /// <summary>Checks from the contract alone that <paramref name="reward"/> can train on <paramref name="shown"/> frames a video.</summary>
+    /// <exception cref="RewardContractException">It cannot; the message says why and what to try.</exception>
+    public static void RequireTrainable(VideoReward reward, int shown)
+    {
+        RewardContract contract = reward.Contract;
+        if (!contract.IsDifferentiable)
+        {
+            throw new RewardContractException(
+                $"Reward '{reward.Name}' says that its score carries no gradient, and alignment follows nothing else. "
+                + "Use it to score (ScoreVideo), and train on a differentiable reward that goes the same way.");
+        }
+
+        if (!Takes(contract, shown))
+        {
+            throw new RewardContractException(
+                $"Reward '{reward.Name}' takes at least {contract.MinimumFrames} frames{(contract.FrameMultiple > 1 ? $", a multiple of {contract.FrameMultiple}" : "")}, "
+                + $"but training would show it {shown}. Show it more (VideoAlignmentOptions.RewardFrames), or make longer videos (Frames).");
+        }
+    }
+
+    /// <summary>Whether videos of <paramref name="frames"/> frames fit the contract.</summary>
+    public static bool Takes(RewardContract contract, int frames) => frames >= contract.MinimumFrames && frames % contract.FrameMultiple == 0;
+
+    /// <summary>One call of the reward on random frames, forward and backward.</summary>
+    /// <exception cref="RewardContractException">The score has the wrong shape, is not finite, or carries no gradient.</exception>
+    public static void Try(VideoReward reward, Device device, int shown, VideoSize size, IChannel channel)
+    {
+        foreach (string oddity in RewardContractCheck.Run(reward, device, shown, size.Height, size.Width).Warnings)
+        {
+            channel.Warning(MessageSensitivity.None, "Reward '{0}': {1}", reward.Name, oddity);
+        }
+    }
+}

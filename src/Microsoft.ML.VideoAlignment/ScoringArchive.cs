@@ -1,0 +1,41 @@
+using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.Rewards;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>A saved scoring transform: its columns, and its reward as a reference to files by their hashes.</summary>
+internal static class ScoringArchive
+{
+    private const string ModelSignature = "VIDSCORE";
+    private const uint FormatVersion = 0x00010001;
+    private const string ColumnsEntry = "columns";
+    private const string RewardEntry = "reward.json";
+
+    /// <exception cref="NotSupportedException">The reward is code of the caller's; nothing was written.</exception>
+    public static void Save(ModelSaveContext context, string loaderSignature, ScoringColumns columns, VideoReward reward)
+    {
+        string reference = reward.Reference.ToJson();
+        MlNetInterop.SetVersion(context, ModelSignature, FormatVersion, loaderSignature);
+        MlNetInterop.SaveStream(context, ColumnsEntry, writer =>
+        {
+            writer.Write(columns.Output);
+            writer.Write(columns.Video);
+            writer.Write(columns.Prompt ?? "");
+        });
+        MlNetInterop.SaveStream(context, RewardEntry, writer => writer.Write(reference));
+    }
+
+    public static (ScoringColumns Columns, VideoReward Reward) Load(object context, LoadPlaces places)
+    {
+        ScoringColumns? columns = null;
+        string? reference = null;
+        bool found = MlNetInterop.TryLoadStream(context, ColumnsEntry, reader =>
+        {
+            columns = new ScoringColumns(reader.ReadString(), reader.ReadString(), reader.ReadString() is { Length: > 0 } prompt ? prompt : null);
+        });
+        found &= MlNetInterop.TryLoadStream(context, RewardEntry, reader => reference = reader.ReadString());
+        return found
+            ? (columns!, VideoRewards.FromReference(RewardReference.FromJson(reference!), places.MovedRewardFiles))
+            : throw new FormatException("The saved scoring transform is incomplete.");
+    }
+}

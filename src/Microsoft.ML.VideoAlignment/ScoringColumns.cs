@@ -1,0 +1,37 @@
+using Microsoft.ML.VideoAlignment.DataViews;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>The columns of a scoring transform; <paramref name="Prompt"/> null: none.</summary>
+internal sealed record ScoringColumns(string Output, string Video, string? Prompt)
+{
+    /// <summary>Checks that the input has them.</summary>
+    public void Require(SchemaShape inputSchema)
+    {
+        InputColumns.RequireVideo(inputSchema, Video);
+        if (Prompt is not null)
+        {
+            InputColumns.RequireText(inputSchema, Prompt);
+        }
+    }
+
+    /// <summary>The columns in a schema, and the size of the videos.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type, or the reward needs more frames.</exception>
+    public BoundScoring Find(DataViewSchema inputSchema, VideoReward reward)
+    {
+        (DataViewSchema.Column video, int[] shape) = InputColumns.FindVideo(inputSchema, Video);
+        DataViewSchema.Column? prompt = Prompt is null ? null : InputColumns.FindText(inputSchema, Prompt);
+        return RewardFit.Takes(reward.Contract, shape[0])
+            ? new BoundScoring(video, prompt, new VideoSize(shape[0], shape[2], shape[3]))
+            : throw new ArgumentOutOfRangeException(
+                nameof(inputSchema),
+                $"Schema mismatch for input column '{Video}': the reward '{reward.Name}' takes at least {reward.Contract.MinimumFrames} frames, a multiple of {reward.Contract.FrameMultiple}, got {video.Type}.");
+    }
+}
+
+/// <summary>Scoring columns found in a schema.</summary>
+internal sealed record BoundScoring(DataViewSchema.Column Video, DataViewSchema.Column? Prompt, VideoSize Size)
+{
+    /// <summary>The columns read.</summary>
+    public IReadOnlyList<DataViewSchema.Column> Columns => Prompt is { } prompt ? [Video, prompt] : [Video];
+}

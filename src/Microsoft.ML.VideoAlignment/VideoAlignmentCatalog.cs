@@ -1,0 +1,92 @@
+using Microsoft.ML.VideoAlignment;
+using Microsoft.ML.VideoAlignment.DataViews;
+
+namespace Microsoft.ML;
+
+/// <summary>Video alignment on <see cref="MLContext"/>.</summary>
+public static class VideoAlignmentCatalog
+{
+    /// <summary>
+    /// Aligns a video diffusion model to a reward (VADER, arXiv 2407.08737) with default options. <c>Fit</c> trains LoRA weights on the prompts; the
+    /// fitted transformer generates a video for each prompt.
+    /// </summary>
+    /// <param name="catalog">The transforms catalog.</param>
+    /// <param name="outputColumnName">The video column to make: <c>Vector&lt;Single, T, 3, H, W&gt;</c>, RGB in [0, 1].</param>
+    /// <param name="promptColumnName">The text column with the prompts.</param>
+    /// <param name="model">The base model. The caller disposes it, after the transformers that use it.</param>
+    /// <param name="reward">What to align to. The caller disposes it.</param>
+    public static VideoAlignmentEstimator AlignVideoDiffusion(
+        this TransformsCatalog catalog, string outputColumnName, string promptColumnName, VideoDiffusionModel model, VideoReward reward) =>
+        catalog.AlignVideoDiffusion(outputColumnName, promptColumnName, model, reward, new VideoAlignmentOptions());
+
+    /// <inheritdoc cref="AlignVideoDiffusion(TransformsCatalog, string, string, VideoDiffusionModel, VideoReward)"/>
+    /// <param name="catalog">The transforms catalog.</param>
+    /// <param name="outputColumnName">The video column to make: <c>Vector&lt;Single, T, 3, H, W&gt;</c>, RGB in [0, 1].</param>
+    /// <param name="promptColumnName">The text column with the prompts.</param>
+    /// <param name="model">The base model. The caller disposes it, after the transformers that use it.</param>
+    /// <param name="reward">What to align to. The caller disposes it.</param>
+    /// <param name="options">How.</param>
+    /// <exception cref="ArgumentException">Options are out of range; the message lists every fault.</exception>
+    public static VideoAlignmentEstimator AlignVideoDiffusion(
+        this TransformsCatalog catalog, string outputColumnName, string promptColumnName, VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        var columns = new AlignmentColumns(outputColumnName, promptColumnName, options?.SeedColumnName);
+        return new VideoAlignmentEstimator(MlNetInterop.EnvironmentOf(catalog), columns, model, reward, options!);
+    }
+
+    /// <summary>Scores a column of videos by a reward.</summary>
+    /// <param name="catalog">The transforms catalog.</param>
+    /// <param name="outputColumnName">The <see cref="float"/> column to make.</param>
+    /// <param name="videoColumnName">The videos: <c>Vector&lt;Single, T, 3, H, W&gt;</c>, RGB in [0, 1].</param>
+    /// <param name="reward">What scores. The caller disposes it.</param>
+    /// <param name="promptColumnName">The prompts, for a reward that reads them.</param>
+    /// <exception cref="ArgumentException">The reward reads the prompt and no column is named.</exception>
+    public static VideoScoringEstimator ScoreVideo(
+        this TransformsCatalog catalog, string outputColumnName, string videoColumnName, VideoReward reward, string? promptColumnName = null)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentNullException.ThrowIfNull(reward);
+        if (reward.Contract.ReadsPrompt && promptColumnName is null)
+        {
+            throw new ArgumentException($"The reward '{reward.Name}' reads the prompt: name its column.", nameof(promptColumnName));
+        }
+
+        return new VideoScoringEstimator(MlNetInterop.EnvironmentOf(catalog), new ScoringColumns(outputColumnName, videoColumnName, promptColumnName), reward);
+    }
+
+    /// <summary>Mean score, its spread and confidence interval, and, beside the base model's scores, gain and win rate. Reads the data once.</summary>
+    /// <param name="mlContext">The context.</param>
+    /// <param name="data">Scored videos.</param>
+    /// <param name="scoreColumnName">The <see cref="float"/> column of scores.</param>
+    /// <param name="baseScoreColumnName">The scores of the base model's videos for the same rows; null: no comparison.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
+    /// <exception cref="InvalidOperationException">There are no rows, or a score is not finite.</exception>
+    public static VideoAlignmentMetrics EvaluateVideoAlignment(this MLContext mlContext, IDataView data, string scoreColumnName, string? baseScoreColumnName = null)
+    {
+        ArgumentNullException.ThrowIfNull(mlContext);
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentException.ThrowIfNullOrEmpty(scoreColumnName);
+        return VideoAlignmentEvaluator.Evaluate(data, scoreColumnName, baseScoreColumnName);
+    }
+
+    /// <summary>
+    /// Lets <c>mlContext.Model.Load</c> load alignments. To be called once in a process that loads without having made an estimator of this library; without
+    /// it, ML.NET says "Error during class instantiation", caused by "Couldn't load model".
+    /// </summary>
+    /// <param name="mlContext">The context that will load.</param>
+    /// <param name="resolveBaseModel">
+    /// Supplies base models that have moved, or that are loaded already; it may return null to have the model opened where it was when the alignment
+    /// was saved. The transformer checks its hash, and does not dispose it.
+    /// </param>
+    /// <param name="movedRewardFiles">New places, by old path, of files that rewards of saved <c>ScoreVideo</c> transforms were made from.</param>
+    public static void RegisterVideoAlignment(
+        this MLContext mlContext,
+        Func<VideoModelReference, VideoDiffusionModel?>? resolveBaseModel = null,
+        IReadOnlyDictionary<string, string>? movedRewardFiles = null)
+    {
+        ArgumentNullException.ThrowIfNull(mlContext);
+        Loaders.Register(mlContext);
+        LoadPlaces.Register(mlContext, new LoadPlaces(LoadPlaces.OpenSource, resolveBaseModel, movedRewardFiles));
+    }
+}

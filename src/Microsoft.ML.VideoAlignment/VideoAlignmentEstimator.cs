@@ -1,0 +1,103 @@
+using Microsoft.ML.Runtime;
+using Microsoft.ML.VideoAlignment.DataViews;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>
+/// Aligns a video diffusion model to a reward by back-propagating the reward's gradient through the last denoising steps and the video decoder into
+/// LoRA weights (VADER, arXiv 2407.08737). <see cref="Fit"/> trains on a column of prompts; the fitted transformer generates a video for each prompt.
+/// </summary>
+/// <remarks>
+/// <format type="text/markdown"><![CDATA[
+/// ###  Estimator Characteristics
+/// |  |  |
+/// | -- | -- |
+/// | Does this estimator need to look at the data to train its parameters? | Yes |
+/// | Input column data type | Text |
+/// | Output column data type | Vector of <xref:System.Single> with dimensions T, 3, H, W; RGB in [0, 1] |
+/// | Exportable to ONNX | No |
+/// ]]></format>
+/// The model and the reward belong to the caller, who disposes them after the transformers that use them. Fitting moves both to the device that
+/// <c>MLContext.GpuDeviceId</c> and <c>FallbackToCpu</c> name. Fitting twice gives the same weights, bit for bit, on one machine.
+/// </remarks>
+public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransformer>
+{
+    private readonly IHost _host;
+    private readonly AlignmentColumns _columns;
+    private readonly VideoDiffusionModel _model;
+    private readonly VideoReward _reward;
+    private readonly VideoAlignmentOptions _options;
+    private readonly int _seed;
+
+    internal VideoAlignmentEstimator(
+        IHostEnvironment environment, AlignmentColumns columns, VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(columns.Output, "outputColumnName");
+        ArgumentException.ThrowIfNullOrEmpty(columns.Prompt, "promptColumnName");
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(reward);
+        ArgumentNullException.ThrowIfNull(options);
+        options.ValidateFor(model);
+        Loaders.Register(environment);
+        _host = environment.Register(nameof(VideoAlignmentEstimator));
+        _columns = columns;
+        _model = model;
+        _reward = reward;
+        _options = options;
+        _seed = options.Seed ?? MlNetInterop.Seed(environment) ?? _host.Rand.Next();
+    }
+
+    /// <summary>Trains the LoRA weights.</summary>
+    /// <param name="input">A table with the prompt column.</param>
+    /// <returns>The transformer with the weights of the last step; after a cancellation, of the last step done.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type. Nothing has been done then.</exception>
+    /// <exception cref="RewardContractException">The reward cannot train this model: no gradient, too few frames, a wrong shape.</exception>
+    /// <exception cref="InvalidOperationException">The table is empty, or the GPU asked for does not exist.</exception>
+    /// <exception cref="TrainingStepException">A step gave NaN or the reward threw; the exception names a file with the weights of the step before.</exception>
+    public VideoAlignmentTransformer Fit(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        _columns.Require(MlNetInterop.ShapeOf(input.Schema));
+        VideoSize size = _options.SizeFor(_model);
+        int shown = _options.FramesFor(_reward).Count(size.Frames);
+        RewardFit.RequireTrainable(_reward, shown);
+        IReadOnlyList<string> prompts = PromptReader.Read(input, _columns.Prompt);
+
+        using IChannel channel = _host.Start("Training");
+        Device device = Devices.Choose(_host, channel);
+        _model.MoveTo(device);
+        _reward.MoveTo(device);
+        RewardFit.Try(_reward, device, shown, size, channel);
+        foreach ((string prompt, int tokens) in prompts.Distinct().Select(prompt => (prompt, _model.CountTruncated(prompt))).Where(pair => pair.Item2 > 0))
+        {
+            Log.Truncated(channel, prompt, tokens);
+        }
+
+        string temporaryFolder = Devices.TemporaryFolder(_host);
+        var run = new AlignmentRun(_model, _reward, _options, _seed, prompts, temporaryFolder);
+        Log.Plan(channel, run, device);
+        (byte[] adapters, int done) = run.Train(
+            step =>
+            {
+                Log.Step(channel, step);
+                _options.Progress?.Report(step);
+            },
+            warning => channel.Warning(MessageSensitivity.None, "{0}", warning));
+        if (done < _options.Steps)
+        {
+            channel.Warning(MessageSensitivity.None, "Cancelled: the transformer has the weights of step {0} of {1}.", done, _options.Steps);
+        }
+
+        var aligned = new AlignedModel(_model, ownsModel: false, adapters, run.Sampling, _seed, temporaryFolder);
+        return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Of(run, done), _options.IncludeBaseModel);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type.</exception>
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        _columns.Require(inputSchema);
+        return InputColumns.With(inputSchema, VideoColumn.Shape(_columns.Output));
+    }
+}

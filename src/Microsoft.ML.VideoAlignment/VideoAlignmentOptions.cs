@@ -1,0 +1,264 @@
+using System.Runtime.CompilerServices;
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>
+/// How a video diffusion model is aligned, and how videos are then generated. The defaults are those of the released VADER code
+/// (arXiv 2407.08737, github.com/mihirp1998/VADER at adaf2ef) unless a property says otherwise.
+/// </summary>
+public sealed record VideoAlignmentOptions
+{
+    /// <summary>Frames of a video; null (default): what the model was trained at. At least 1.</summary>
+    public int? Frames { get; init; }
+
+    /// <summary>Height in pixels, a multiple of the model's <see cref="VideoDiffusionModel.SizeMultiple"/>; null (default): what the model was trained at.</summary>
+    public int? Height { get; init; }
+
+    /// <summary>Width in pixels, a multiple of the model's <see cref="VideoDiffusionModel.SizeMultiple"/>; null (default): what the model was trained at.</summary>
+    public int? Width { get; init; }
+
+    /// <summary>
+    /// Denoising steps T, from 1 to the length of the model's noise schedule; null (default): the model's usual number, 25 for ModelScope (VADER's script).
+    /// </summary>
+    public int? InferenceSteps { get; init; }
+
+    /// <summary>
+    /// Classifier-free guidance g in e = e(negative) + g (e(prompt) - e(negative)), finite; 1 or less means no guidance and halves the work. Null (default):
+    /// the model's usual value, 9 for ModelScope (VADER's script).
+    /// </summary>
+    public double? GuidanceScale { get; init; }
+
+    /// <summary>Noise added in each step, from 0 (default: deterministic, DDIM) to 1 (as much as DDPM). Samplers without it ignore it.</summary>
+    public double Eta { get; init; }
+
+    /// <summary>
+    /// Another sampler than the model's own, made from the same noise schedule: a class name of diffusers such as "DDIMScheduler" or
+    /// "DPMSolverMultistepScheduler"; null (default): the model's own.
+    /// </summary>
+    public string? Sampler { get; init; }
+
+    /// <summary>What guidance leads away from; empty by default, as in VADER.</summary>
+    public string NegativePrompt { get; init; } = "";
+
+    /// <summary>Rank r of the LoRA matrices, at least 1; 16 by default (VADER's training scripts).</summary>
+    public int LoraRank { get; init; } = 16;
+
+    /// <summary>LoRA's alpha: adapters are scaled by alpha / r. Above 0; 8 by default (peft's default, which VADER leaves).</summary>
+    public double LoraAlpha { get; init; } = 8;
+
+    /// <summary>Which layers get adapters; <see cref="VideoAlignment.LoraLayers.All"/> by default (VADER's ModelScope script).</summary>
+    public LoraLayers LoraLayers { get; init; }
+
+    /// <summary>
+    /// A regular expression over the denoiser's layer names that chooses layers instead of <see cref="LoraLayers"/>; it must match whole names, such as
+    /// ".*attn2\.to_(k|v)". Null by default. A pattern that matches nothing is an error.
+    /// </summary>
+    public string? LoraPattern { get; init; }
+
+    /// <summary>
+    /// K: how many of the last denoising steps carry gradient, from 1 to <see cref="InferenceSteps"/>; 1 by default (VADER). Memory and time of a
+    /// training step grow with K, not with the other steps.
+    /// </summary>
+    public int GradientSteps { get; init; } = 1;
+
+    /// <summary>Another choice of graded steps than the last <see cref="GradientSteps"/>; null by default.</summary>
+    public GradientWindow? GradientWindow { get; init; }
+
+    /// <summary>
+    /// Which frames of a training video are decoded and scored; null (default): one drawn at random for rewards that are means over frames (VADER), all
+    /// frames for others.
+    /// </summary>
+    public RewardFrames? RewardFrames { get; init; }
+
+    /// <summary>
+    /// What is made of the scores; null (default): their negative mean, or for rewards of which less is better the mean. VADER's aesthetic loss,
+    /// 0.1 * mean |score - 10|, is <see cref="RewardLoss.Aesthetic"/>.
+    /// </summary>
+    public RewardLoss? Loss { get; init; }
+
+    /// <summary>AdamW's learning rate, above 0; 2e-4 by default (VADER).</summary>
+    public double LearningRate { get; init; } = 2e-4;
+
+    /// <summary>AdamW's decoupled weight decay, at least 0; 0.01 by default (torch's default, which VADER's VideoCrafter script leaves).</summary>
+    public double WeightDecay { get; init; } = 0.01;
+
+    /// <summary>AdamW's decay of the first moment, in [0, 1); 0.9 by default.</summary>
+    public double Beta1 { get; init; } = 0.9;
+
+    /// <summary>AdamW's decay of the second moment, in [0, 1); 0.999 by default.</summary>
+    public double Beta2 { get; init; } = 0.999;
+
+    /// <summary>AdamW's epsilon, above 0; 1e-8 by default.</summary>
+    public double Epsilon { get; init; } = 1e-8;
+
+    /// <summary>The L2 norm to which the gradient over all LoRA weights is clipped, above 0; infinity switches clipping off. 1 by default (VADER).</summary>
+    public double MaxGradientNorm { get; init; } = 1;
+
+    /// <summary>Videos generated together in one pass, at least 1; 1 by default (VADER).</summary>
+    public int BatchSize { get; init; } = 1;
+
+    /// <summary>Passes whose mean gradient makes one optimizer step, at least 1; 1 by default. VADER's scripts use 4 to 16.</summary>
+    public int AccumulationSteps { get; init; } = 1;
+
+    /// <summary>Optimizer steps, at least 1; 100 by default (the length of the paper's comparisons). Reward queries are Steps x AccumulationSteps x BatchSize.</summary>
+    public int Steps { get; init; } = 100;
+
+    /// <summary>
+    /// Activations of graded steps are computed again in the backward pass instead of being kept: about a third more work there, and much less
+    /// memory. On by default, as in VADER.
+    /// </summary>
+    public bool Recompute { get; init; } = true;
+
+    /// <summary>Prompts that are never trained on, whose mean reward is measured along the way on fixed seeds; none by default.</summary>
+    public IReadOnlyList<string> HeldOutPrompts { get; init; } = [];
+
+    /// <summary>Optimizer steps between two measurements on <see cref="HeldOutPrompts"/>, at least 1; 10 by default.</summary>
+    public int HeldOutEvery { get; init; } = 10;
+
+    /// <summary>The seed of everything random, training and generation; null (default): the seed of the <see cref="MLContext"/>.</summary>
+    public int? Seed { get; init; }
+
+    /// <summary>
+    /// An Int32 or Int64 column that tells rows of one prompt apart; null (default): none. A video is a function of <see cref="Seed"/>, the prompt
+    /// and this column, so without it equal prompts give equal videos.
+    /// </summary>
+    public string? SeedColumnName { get; init; }
+
+    /// <summary>
+    /// Whether saving the fitted transformer puts the files of the base model into the zip; false by default: the zip holds a reference to them
+    /// (folder and hash) beside the LoRA weights.
+    /// </summary>
+    public bool IncludeBaseModel { get; init; }
+
+    /// <summary>Told of every optimizer step; null by default. The same figures go to <c>MLContext.Log</c>.</summary>
+    public IProgress<VideoAlignmentProgress>? Progress { get; init; }
+
+    /// <summary>Ends the run after the step under way; <c>Fit</c> then returns the weights reached so far.</summary>
+    public CancellationToken CancellationToken { get; init; }
+
+    /// <summary>Checks ranges and relations, all of them, before anything is done.</summary>
+    /// <exception cref="ArgumentException">With every fault in the message.</exception>
+    public void Validate() => Throw(Faults());
+
+    /// <summary>As <see cref="Validate"/>, with what depends on the model: the size must be one it can make, and steps one its schedule can take.</summary>
+    internal void ValidateFor(VideoDiffusionModel model)
+    {
+        List<string> faults = Faults();
+        if (InferenceSteps > model.Scheduler.TrainTimesteps)
+        {
+            faults.Add($"{nameof(InferenceSteps)} must be at most {model.Scheduler.TrainTimesteps}, the length of the model's noise schedule, got {InferenceSteps}.");
+        }
+
+        int steps = SamplingFor(model).Steps;
+        Try<NotSupportedException>(nameof(Sampler), () => SamplingFor(model).CreateSampler(model));
+        Try<ArgumentException>(nameof(GradientWindow), () => Window.Resolve(steps, static _ => 0));
+        Try<ArgumentException>(nameof(LoraLayers), () => LoraTargets.Select(model.Denoiser));
+        Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(SizeFor(model).Frames));
+        foreach ((int? size, string name) in new[] { (Height, nameof(Height)), (Width, nameof(Width)) })
+        {
+            if (size > 0 && size % model.SizeMultiple != 0)
+            {
+                int below = Math.Max(model.SizeMultiple, size.Value / model.SizeMultiple * model.SizeMultiple);
+                faults.Add($"{name} must be a multiple of {model.SizeMultiple} for a {model.Family} model, got {size}; try {below}.");
+            }
+        }
+
+        Throw(faults);
+
+        // What other rooms check of their own arguments, said beside the rest; pointless where the basics are wrong.
+        void Try<TException>(string name, Action check)
+            where TException : Exception
+        {
+            if (faults.Count > 0)
+            {
+                return;
+            }
+
+            try
+            {
+                check();
+            }
+            catch (TException error)
+            {
+                faults.Add($"{name}: {error.Message}");
+            }
+        }
+    }
+
+    /// <summary>The graded steps.</summary>
+    internal GradientWindow Window => GradientWindow ?? GradientWindow.LastSteps(GradientSteps);
+
+    /// <summary>The adapted layers.</summary>
+    internal LoraTargets LoraTargets => LoraPattern is not null ? LoraTargets.Pattern(LoraPattern) : LoraLayers switch
+    {
+        LoraLayers.AttentionQkv => LoraTargets.AttentionQkv,
+        LoraLayers.AttentionQkvOut => LoraTargets.AttentionQkvOut,
+        _ => LoraTargets.AllLayers,
+    };
+
+    /// <summary>The frames shown to <paramref name="reward"/>.</summary>
+    internal RewardFrames FramesFor(VideoReward reward) => RewardFrames ?? (reward.Contract.ScoresFramesSeparately ? RewardFrames.OneRandom : RewardFrames.All);
+
+    /// <summary>How videos of <paramref name="model"/> are sampled under these options.</summary>
+    internal SamplingSettings SamplingFor(VideoDiffusionModel model) => new()
+    {
+        Size = SizeFor(model),
+        Steps = InferenceSteps ?? model.DefaultSampling.Steps,
+        GuidanceScale = GuidanceScale ?? model.DefaultSampling.GuidanceScale,
+        Eta = Eta,
+        NegativePrompt = NegativePrompt,
+        SamplerName = Sampler,
+    };
+
+    /// <summary>The size of videos of <paramref name="model"/> under these options.</summary>
+    internal VideoSize SizeFor(VideoDiffusionModel model) =>
+        new(Frames ?? model.DefaultSize.Frames, Height ?? model.DefaultSize.Height, Width ?? model.DefaultSize.Width);
+
+    private static void Throw(List<string> faults, string parameter = "options")
+    {
+        if (faults.Count > 0)
+        {
+            throw new ArgumentException($"{nameof(VideoAlignmentOptions)}: {string.Join(' ', faults)}", parameter);
+        }
+    }
+
+    private List<string> Faults()
+    {
+        var faults = new List<string>();
+        Require(Frames is null or >= 1, Frames, "at least 1, or null");
+        Require(Height is null or >= 1, Height, "at least 1, or null");
+        Require(Width is null or >= 1, Width, "at least 1, or null");
+        Require(InferenceSteps is null or >= 1, InferenceSteps, "at least 1, or null");
+        Require(GuidanceScale is not { } scale || double.IsFinite(scale), GuidanceScale, "finite, or null");
+        Require(Eta is >= 0 and <= 1, Eta, "from 0 to 1");
+        Require(NegativePrompt is not null, NegativePrompt, "a text, or empty");
+        Require(LoraRank >= 1, LoraRank, "at least 1");
+        Require(LoraAlpha > 0 && double.IsFinite(LoraAlpha), LoraAlpha, "above 0");
+        Require(GradientSteps >= 1, GradientSteps, "at least 1");
+        Require(GradientWindow is null || GradientSteps == 1, GradientSteps, $"left alone when {nameof(GradientWindow)} is set");
+        Require(Enum.IsDefined(LoraLayers), LoraLayers, "one of the names of the enumeration");
+        Require(LearningRate > 0 && double.IsFinite(LearningRate), LearningRate, "above 0");
+        Require(WeightDecay >= 0 && double.IsFinite(WeightDecay), WeightDecay, "at least 0");
+        Require(Beta1 is >= 0 and < 1, Beta1, "from 0 to below 1");
+        Require(Beta2 is >= 0 and < 1, Beta2, "from 0 to below 1");
+        Require(Epsilon > 0 && double.IsFinite(Epsilon), Epsilon, "above 0");
+        Require(MaxGradientNorm > 0, MaxGradientNorm, "above 0; infinity switches clipping off");
+        Require(BatchSize >= 1, BatchSize, "at least 1");
+        Require(AccumulationSteps >= 1, AccumulationSteps, "at least 1");
+        Require(Steps >= 1, Steps, "at least 1");
+        Require(HeldOutPrompts is not null, HeldOutPrompts, "a list, or empty");
+        Require(HeldOutEvery >= 1, HeldOutEvery, "at least 1");
+        Require(SeedColumnName is null or { Length: > 0 }, SeedColumnName, "the name of a column, or null");
+        return faults;
+
+        void Require<T>(bool holds, T value, string expected, [CallerArgumentExpression(nameof(value))] string name = "")
+        {
+            if (!holds)
+            {
+                faults.Add($"{name} must be {expected}, got {(value is null ? "null" : value is string text ? $"'{text}'" : FormattableString.Invariant($"{value}"))}.");
+            }
+        }
+    }
+}

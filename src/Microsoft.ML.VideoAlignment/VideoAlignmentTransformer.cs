@@ -1,0 +1,154 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json.Nodes;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.Weights;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>
+/// Generates a video for each prompt: appends a column <c>Vector&lt;Single, T, 3, H, W&gt;</c>, RGB in [0, 1]. Nothing is generated until the column is
+/// read, rows are generated one after another, and each once while a cursor stands on it.
+/// </summary>
+/// <remarks>
+/// The noise of a row is a function of the run's seed, the prompt and the seed column (<see cref="VideoAlignmentOptions.SeedColumnName"/>), and of nothing
+/// else: the same row gives the same video whatever the order of reading, and in a <c>PredictionEngine</c>.
+/// A fitted transformer borrows the model that was given to the estimator and never disposes it; a loaded one owns the model it loaded, unless
+/// a resolver supplied it. Disposing twice is harmless, and a model disposed first is no obstacle.
+/// </remarks>
+public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
+{
+    internal const string LoaderSignature = "VideoAlignment";
+
+    private readonly IHost _host;
+    private readonly AlignmentColumns _columns;
+    private readonly AlignedModel _aligned;
+    private readonly JsonObject _training;
+    private readonly bool _includeBaseModel;
+    private bool _disposed;
+
+    internal VideoAlignmentTransformer(IHostEnvironment environment, AlignmentColumns columns, AlignedModel aligned, JsonObject training, bool includeBaseModel)
+    {
+        _host = environment.Register(nameof(VideoAlignmentTransformer));
+        _columns = columns;
+        _aligned = aligned;
+        _training = training;
+        _includeBaseModel = includeBaseModel;
+    }
+
+    /// <summary>Frames, height and width of the videos.</summary>
+    public VideoSize Size => _aligned.Sampling.Size;
+
+    /// <summary>The base model.</summary>
+    public VideoModelReference BaseModel => VideoModelReference.Of(_aligned.Model);
+
+    /// <inheritdoc/>
+    public bool IsRowToRowMapper => true;
+
+    /// <summary>
+    /// The base model's videos under the same settings and the same seeds, to compare with. It borrows this transformer's model.
+    /// </summary>
+    /// <param name="outputColumnName">The name of its video column.</param>
+    public VideoAlignmentTransformer WithoutAlignment(string outputColumnName)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new VideoAlignmentTransformer(_host, _columns with { Output = outputColumnName }, _aligned.WithoutAdapters(), _training, _includeBaseModel);
+    }
+
+    /// <summary>Writes the LoRA weights as a safetensors file: whole, or not at all.</summary>
+    /// <param name="path">Where to; a file there is replaced.</param>
+    /// <exception cref="InvalidOperationException">There are none: this is the base model.</exception>
+    public void SaveAdapters(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        byte[] adapters = _aligned.Adapters ?? throw new InvalidOperationException("This transformer is the base model; it has no LoRA weights to save.");
+        WrittenFile.Write(path, stream => stream.Write(adapters));
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type.</exception>
+    public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => Bind(inputSchema).OutputSchema;
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type.</exception>
+    public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => Bind(inputSchema);
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type.</exception>
+    public IDataView Transform(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return Bind(input.Schema).View(input);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _disposed = true;
+        _aligned.Dispose();
+    }
+
+    void ICanSaveModel.Save(ModelSaveContext ctx)
+    {
+        ArgumentNullException.ThrowIfNull(ctx);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        var manifest = new AlignmentManifest
+        {
+            OutputColumn = _columns.Output,
+            PromptColumn = _columns.Prompt,
+            SeedColumn = _columns.Seed,
+            BaseModel = BaseModel,
+            Sampling = _aligned.Sampling,
+            Seed = _aligned.Seed,
+            Training = _training,
+        };
+        AlignmentArchive.Save(ctx, LoaderSignature, manifest, _aligned.Adapters, _includeBaseModel ? _aligned.BaseFolder : null);
+    }
+
+    // ML.NET finds this by reflection, through the registration in Loaders. The second argument is its internal ModelLoadContext.
+    [SuppressMessage("Performance", "CA1859", Justification = "ML.NET looks for exactly this return type.")]
+    private static ITransformer Create(IHostEnvironment environment, object context)
+    {
+        IHost host = environment.Register(nameof(VideoAlignmentTransformer));
+        using IChannel channel = host.Start("Loading");
+        Device device = Devices.Choose(host, channel);
+        LoadPlaces places = LoadPlaces.For(environment);
+        (AlignmentManifest manifest, VideoDiffusionModel model, bool ownsModel, byte[]? adapters, string? unpacked) = AlignmentArchive.Load(host, context, places);
+        model.MoveTo(device);
+        var columns = new AlignmentColumns(manifest.OutputColumn, manifest.PromptColumn, manifest.SeedColumn);
+        var aligned = new AlignedModel(model, ownsModel, adapters, manifest.Sampling, manifest.Seed, Devices.TemporaryFolder(host), unpacked);
+        return new VideoAlignmentTransformer(host, columns, aligned, manifest.Training, includeBaseModel: unpacked is not null);
+    }
+
+    private AppendingMapper Bind(DataViewSchema inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        IReadOnlyList<DataViewSchema.Column> inputs = _columns.Find(inputSchema);
+        var column = new AppendedColumn(_columns.Output, VideoColumn.Type(Size), VideoColumn.Annotations(), inputs, row =>
+        {
+            Func<(string Prompt, long Seed)> read = AlignmentColumns.Reader(row, inputs);
+            return VideoColumn.Getter(row, () =>
+            {
+                (string prompt, long rowSeed) = read();
+                return Generate(prompt, rowSeed);
+            });
+        });
+        return new AppendingMapper(inputSchema, column);
+    }
+
+    private float[] Generate(string prompt, long rowSeed)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_aligned.Model.CountTruncated(prompt) is > 0 and var tokens)
+        {
+            using IChannel channel = _host.Start("Generation");
+            Log.Truncated(channel, prompt, tokens);
+        }
+
+        return _aligned.Generate(prompt, RowSeed.Of(_aligned.Seed, rowSeed, prompt));
+    }
+}

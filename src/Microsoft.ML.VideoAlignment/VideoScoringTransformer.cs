@@ -1,0 +1,112 @@
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using Microsoft.ML.VideoAlignment.DataViews;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>Appends the score of each row's video, <see cref="float"/>, computed when it is read and once a row.</summary>
+/// <remarks>A fitted transformer borrows the reward; a loaded one owns the reward it made again. Disposing twice is harmless.</remarks>
+public sealed class VideoScoringTransformer : ITransformer, IDisposable
+{
+    internal const string LoaderSignature = "VideoScoring";
+
+    private readonly ScoringColumns _columns;
+    private readonly VideoReward _reward;
+    private readonly Device _device;
+    private readonly bool _ownsReward;
+    private bool _disposed;
+
+    internal VideoScoringTransformer(IHostEnvironment environment, ScoringColumns columns, VideoReward reward, Device device, bool ownsReward)
+    {
+        _ = environment;
+        _columns = columns;
+        _reward = reward;
+        _device = device;
+        _ownsReward = ownsReward;
+    }
+
+    /// <inheritdoc/>
+    public bool IsRowToRowMapper => true;
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing, of another type, or its videos cannot be scored by this reward.</exception>
+    public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => Bind(inputSchema).OutputSchema;
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing, of another type, or its videos cannot be scored by this reward.</exception>
+    public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => Bind(inputSchema);
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing, of another type, or its videos cannot be scored by this reward.</exception>
+    public IDataView Transform(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return Bind(input.Schema).View(input);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (!_disposed && _ownsReward)
+        {
+            _reward.Dispose();
+        }
+
+        _disposed = true;
+    }
+
+    void ICanSaveModel.Save(ModelSaveContext ctx)
+    {
+        ArgumentNullException.ThrowIfNull(ctx);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ScoringArchive.Save(ctx, LoaderSignature, _columns, _reward);
+    }
+
+    // ML.NET finds this by reflection, through the registration in Loaders. The second argument is its internal ModelLoadContext.
+    [SuppressMessage("Performance", "CA1859", Justification = "ML.NET looks for exactly this return type.")]
+    private static ITransformer Create(IHostEnvironment environment, object context)
+    {
+        IHost host = environment.Register(nameof(VideoScoringTransformer));
+        using IChannel channel = host.Start("Loading");
+        Device device = Devices.Choose(host, channel);
+        (ScoringColumns columns, VideoReward reward) = ScoringArchive.Load(context, LoadPlaces.For(environment));
+        reward.MoveTo(device);
+        return new VideoScoringTransformer(host, columns, reward, device, ownsReward: true);
+    }
+
+    private AppendingMapper Bind(DataViewSchema inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        BoundScoring bound = _columns.Find(inputSchema, _reward);
+        var column = new AppendedColumn(_columns.Output, NumberDataViewType.Single, new DataViewSchema.Annotations.Builder().ToAnnotations(), bound.Columns, row => Getter(row, bound));
+        return new AppendingMapper(inputSchema, column);
+    }
+
+    private ValueGetter<float> Getter(DataViewRow row, BoundScoring bound)
+    {
+        ValueGetter<VBuffer<float>> video = row.GetGetter<VBuffer<float>>(bound.Video);
+        ValueGetter<ReadOnlyMemory<char>>? prompt = bound.Prompt is { } column ? row.GetGetter<ReadOnlyMemory<char>>(column) : null;
+        VBuffer<float> frames = default;
+        ReadOnlyMemory<char> text = default;
+        var score = new OncePerRow<float>(row, () =>
+        {
+            video(ref frames);
+            prompt?.Invoke(ref text);
+            return Score(frames, bound.Size, prompt is null ? null : text.ToString());
+        });
+        return (ref float value) => value = score.Value;
+    }
+
+    private float Score(VBuffer<float> frames, VideoSize size, string? prompt)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        float[] values = new float[frames.Length];
+        frames.CopyTo(values);
+        using IDisposable mode = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        Tensor video = tensor(values).reshape(1, size.Frames, 3, size.Height, size.Width).permute(0, 2, 1, 3, 4).to(_device); // [T, 3, H, W] -> [1, 3, T, H, W]
+        return _reward.Score(video, [prompt ?? ""]).to(ScalarType.Float32).cpu().item<float>();
+    }
+}

@@ -1,0 +1,17 @@
+using Microsoft.ML.VideoAlignment.DataViews;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+public class RowSeedTests
+{
+    [Test]
+    public void TheSeedDependsOnRunRowAndPrompt()
+    {
+        ulong[] seeds = [RowSeed.Of(1, 0, "cat"), RowSeed.Of(2, 0, "cat"), RowSeed.Of(1, 1, "cat"), RowSeed.Of(1, 0, "cats"), RowSeed.Of(1, 0, "")];
+        Assert.That(seeds, Is.Unique);
+    }
+
+    // SHA-256 of sixteen bytes (1 and 0, little-endian) and "cat"; a saved model must give the same films under every later version.
+    [Test]
+    public void TheSeedNeverChangesBetweenVersions() => Assert.That(RowSeed.Of(1, 0, "cat"), Is.EqualTo(9749695942679368789UL));
+}

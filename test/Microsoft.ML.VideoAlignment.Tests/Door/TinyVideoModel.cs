@@ -1,0 +1,115 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>
+/// A whole text-to-video model in two linear layers, without files: for tests of what ML.NET sees. It really samples and really trains, in
+/// milliseconds, and counts what it is asked for.
+/// </summary>
+internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12") : VideoDiffusionModel
+{
+    private const string SchedulerJson =
+        """{ "_class_name": "DDIMScheduler", "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "num_train_timesteps": 1000, "set_alpha_to_one": true, "clip_sample": false }""";
+
+    private readonly TwoLayers _network = new();
+    private readonly Tensor _toPixels = Ramp(4, 3).DetachFromDisposeScope();
+
+    /// <summary>Videos made without gradient.</summary>
+    public int Generations { get; private set; }
+
+    /// <summary>Videos made in training.</summary>
+    public int GradedVideos { get; private set; }
+
+    public int Disposals { get; private set; }
+
+    public override string Family => "Tiny";
+
+    public override string Source => source;
+
+    public override string Hash => hash;
+
+    public override VideoSize DefaultSize => new(2, 4, 8);
+
+    public override int SizeMultiple => 4;
+
+    internal override bool RecomputeBlocks { get; set; }
+
+    internal override IReadOnlyDictionary<string, nn.Module> Networks => new Dictionary<string, nn.Module> { ["unet"] = _network };
+
+    internal override nn.Module Denoiser => _network;
+
+    internal override (int Steps, double GuidanceScale) DefaultSampling => (3, 2);
+
+    internal override IScheduler Scheduler { get; } = SchedulerFactory.FromConfig(JsonDocument.Parse(SchedulerJson).RootElement);
+
+    internal override Device Device => CPU;
+
+    internal override IScheduler SwapScheduler(string className) => SchedulerFactory.FromConfig(JsonDocument.Parse(SchedulerJson).RootElement, className);
+
+    internal override void MoveTo(Device device)
+    {
+    }
+
+    internal override int CountTruncated(string prompt) => Math.Max(0, prompt.Length - 40);
+
+    internal override Tensor EncodePrompts(IReadOnlyList<string> prompts) =>
+        stack([.. prompts.Select(prompt => tensor([.. SHA256.HashData(Encoding.UTF8.GetBytes(prompt)).Take(4).Select(value => (value / 128f) - 1)]).unsqueeze(0))]);
+
+    internal override long[] LatentShape(int batch, VideoSize size) => [batch, 4, size.Frames, size.Height / 4, size.Width / 4];
+
+    internal override Tensor Predict(Tensor latents, double timestep, Tensor condition)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = latents.permute(0, 2, 3, 4, 1) + condition.view(-1, 1, 1, 1, 4) + (timestep / 1000); // [B, T, h, w, 4]
+        return _network.call(x).permute(0, 4, 1, 2, 3).MoveToOuterDisposeScope();
+    }
+
+    internal override Tensor Decode(Tensor latents, IReadOnlyList<int>? frames = null)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (Generations, GradedVideos) = latents.requires_grad ? (Generations, GradedVideos + 1) : (Generations + 1, GradedVideos);
+        Tensor chosen = frames is null ? latents : latents.index_select(2, tensor(frames.Select(frame => (long)frame).ToArray()));
+        Tensor pixels = chosen.permute(0, 2, 3, 4, 1).matmul(_toPixels).tanh().permute(0, 4, 1, 2, 3); // [B, 3, f, h, w]
+        return (pixels * 0.9).repeat_interleave(4, 3).repeat_interleave(4, 4).MoveToOuterDisposeScope();
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        Disposals++;
+        _network.Dispose();
+        _toPixels.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private static Tensor Ramp(long rows, long columns) => arange(rows * columns, dtype: ScalarType.Float32).sin().view(rows, columns);
+
+    private sealed class TwoLayers : nn.Module<Tensor, Tensor>
+    {
+        [ComponentName(Name = "to_hidden")]
+        private readonly Linear _hidden = new(4, 8, Placement.Cpu);
+
+        [ComponentName(Name = "to_q")]
+        private readonly Linear _out = new(8, 4, Placement.Cpu);
+
+        public TwoLayers()
+            : base(nameof(TwoLayers))
+        {
+            RegisterComponents();
+            using IDisposable guard = no_grad();
+            foreach (var parameter in parameters())
+            {
+                using Tensor ramp = arange(parameter.numel(), dtype: ScalarType.Float32).sin() * 0.5;
+                using Tensor shaped = ramp.view(parameter.shape);
+                parameter.copy_(shaped);
+            }
+        }
+
+        public override Tensor forward(Tensor x) => _out.call(_hidden.call(x).tanh());
+    }
+}

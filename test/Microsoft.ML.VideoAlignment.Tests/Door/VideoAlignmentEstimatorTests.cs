@@ -1,0 +1,263 @@
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+public class VideoAlignmentEstimatorTests
+{
+    [Test]
+    public void TheSchemaIsAsPromised()
+    {
+        var rig = new DoorRig();
+        EstimatorContract.SchemaIsAsPromised(rig.Estimator(), rig.Prompts);
+        EstimatorContract.SchemaIsAsPromised(rig.Estimator(DoorRig.ThreeSteps with { SeedColumnName = "Draw" }), rig.Prompts);
+    }
+
+    [Test]
+    public void AMissingPromptColumnFailsBeforeAnyWork()
+    {
+        var rig = new DoorRig();
+        IDataView bad = rig.Context.Data.LoadFromEnumerable([new { Text = "a" }]);
+        EstimatorContract.BadInputFails(rig.Estimator(), rig.Prompts, bad, "Prompt");
+        Assert.That(rig.Model.GradedVideos, Is.EqualTo(3), "only the good input");
+    }
+
+    [Test]
+    public void APromptColumnOfAnotherTypeFailsBeforeAnyWork()
+    {
+        var rig = new DoorRig();
+        EstimatorContract.BadInputFails(rig.Estimator(), rig.Prompts, rig.Context.Data.LoadFromEnumerable([new { Prompt = 1f }]), "Prompt");
+        EstimatorContract.BadInputFails(rig.Estimator(), rig.Prompts, rig.Context.Data.LoadFromEnumerable([new { Prompt = new[] { "a", "b" } }]), "Prompt");
+        Assert.That(rig.Model.GradedVideos, Is.EqualTo(6), "only the good inputs");
+    }
+
+    [Test]
+    public void ASeedColumnMustBeWhole()
+    {
+        var rig = new DoorRig();
+        VideoAlignmentEstimator estimator = rig.Estimator(DoorRig.ThreeSteps with { SeedColumnName = "Draw" });
+        EstimatorContract.BadInputFails(estimator, rig.Prompts, rig.Context.Data.LoadFromEnumerable([new { Prompt = "a", Draw = 0.5f }]), "Draw");
+    }
+
+    [Test]
+    public void AChainFailsBeforeTheFirstPartIsTrained()
+    {
+        var rig = new DoorRig();
+        IDataView numbers = rig.Context.Data.LoadFromEnumerable([new { Prompt = 1f }]);
+        Assert.That(() => rig.Estimator().Append(rig.Context.Transforms.ScoreVideo("Score", "Video", rig.Reward)).Fit(numbers), Throws.TypeOf<ArgumentOutOfRangeException>());
+        Assert.That(rig.Model.GradedVideos, Is.Zero);
+    }
+
+    [Test]
+    public void AnEmptyTableIsAnError()
+    {
+        var rig = new DoorRig();
+        Assert.That(() => rig.Estimator().Fit(rig.Table()), Throws.InvalidOperationException.With.Message.Contains("no prompts"));
+        Assert.That(rig.Model.GradedVideos, Is.Zero);
+    }
+
+    [Test]
+    public void ARewardWithoutGradientIsRefusedBeforeAnyWork()
+    {
+        var rig = new DoorRig { Reward = new FakeReward(new RewardContract { IsDifferentiable = false }) };
+        Assert.That(() => rig.Estimator().Fit(rig.Prompts), Throws.TypeOf<RewardContractException>().With.Message.Contains("no gradient"));
+        Assert.That(rig.Model.GradedVideos, Is.Zero);
+    }
+
+    [Test]
+    public void ARewardThatNeedsMoreFramesIsRefused()
+    {
+        var rig = new DoorRig { Reward = new FakeReward(new RewardContract { MinimumFrames = 16 }) };
+        Assert.That(() => rig.Estimator().Fit(rig.Prompts), Throws.TypeOf<RewardContractException>().With.Message.Contains("16 frames"));
+    }
+
+    [Test]
+    public void BadOptionsFailWhenTheEstimatorIsMade() => Assert.That(
+        () => new DoorRig().Estimator(new VideoAlignmentOptions { Width = 10 }), Throws.ArgumentException.With.Message.Contains("Width must be a multiple of 4"));
+
+    [Test]
+    public void EveryStepIsLoggedAndReported()
+    {
+        var rig = new DoorRig();
+        List<(ChannelMessageKind Kind, string Text)> log = rig.Listen();
+        var seen = new Reports();
+        rig.Estimator(DoorRig.ThreeSteps with { Progress = seen }).Fit(rig.Prompts);
+        string[] steps = [.. log.Select(message => message.Text).Where(text => text.StartsWith("Step ", StringComparison.Ordinal))];
+        Assert.That(steps, Has.Length.EqualTo(3));
+        Assert.That(steps[1], Does.Match(@"^Step 2/3: reward 0\.\d+, loss -0\.\d+, gradient norm [\d.E-]+, 0\.\d\d s a step, 00:00:0\d left\.$"));
+        Assert.That(seen.Steps, Is.EqualTo(new[] { 1, 2, 3 }));
+        Assert.That(log.First(message => message.Kind == ChannelMessageKind.Info).Text, Does.StartWith("Aligning Tiny (tiny) to 'brightness'").And.Contains("3 prompts").And.Contains("seed 1"));
+    }
+
+    [Test]
+    public void CancellationReturnsTheWeightsOfTheLastStep()
+    {
+        var rig = new DoorRig();
+        List<(ChannelMessageKind Kind, string Text)> log = rig.Listen();
+        using var source = new CancellationTokenSource();
+        VideoAlignmentOptions options = DoorRig.ThreeSteps with { Steps = 50, CancellationToken = source.Token, Progress = new Reports(step => CancelAt(2, step)) };
+        float[][] cancelled = EstimatorContract.Values(rig.Estimator(options).Fit(rig.Prompts).Transform(rig.Prompts));
+        float[][] twoSteps = EstimatorContract.Values(rig.Estimator(options with { Steps = 2, CancellationToken = default }).Fit(rig.Prompts).Transform(rig.Prompts));
+        Assert.That(cancelled, Is.EqualTo(twoSteps));
+        Assert.That(log.Select(message => message.Text), Has.Some.Contains("step 2 of 50"));
+
+        void CancelAt(int last, int step)
+        {
+            if (step == last)
+            {
+                source.Cancel();
+            }
+        }
+    }
+
+    [Test]
+    public void OneSeedGivesOneResult()
+    {
+        var rig = new DoorRig(seed: null);
+        VideoAlignmentEstimator estimator = rig.Estimator();
+        (byte[] once, byte[] again) = (Weights(estimator.Fit(rig.Prompts)), Weights(estimator.Fit(rig.Prompts)));
+        Assert.That(again, Is.EqualTo(once), "fitted twice");
+        byte[][] byContext = [Fresh(new DoorRig(3)), Fresh(new DoorRig(3)), Fresh(new DoorRig(4))];
+        Assert.That(byContext[1], Is.EqualTo(byContext[0]), "the context's seed");
+        Assert.That(byContext[2], Is.Not.EqualTo(byContext[0]));
+        Assert.That(Fresh(new DoorRig(3), seed: 9), Is.EqualTo(Fresh(new DoorRig(null), seed: 9)), "the options' seed");
+
+        static byte[] Fresh(DoorRig rig, int? seed = null) => Weights(rig.Estimator(DoorRig.ThreeSteps with { Seed = seed }).Fit(rig.Prompts));
+    }
+
+    [Test]
+    public void AnOverlongPromptIsNamedInAWarning()
+    {
+        var rig = new DoorRig();
+        List<(ChannelMessageKind Kind, string Text)> log = rig.Listen();
+        string prompt = new('x', 50);
+        VideoAlignmentTransformer transformer = rig.Estimator().Fit(rig.Table("short", prompt, prompt));
+        Assert.That(log.Where(message => message.Kind == ChannelMessageKind.Warning).Select(message => message.Text), Has.Exactly(1).Contains(prompt).And.Some.Contains("last 10 tokens"));
+        log.Clear();
+        EstimatorContract.Values(transformer.Transform(rig.Table(prompt)));
+        Assert.That(log.Where(message => message.Kind == ChannelMessageKind.Warning).Select(message => message.Text), Has.Exactly(1).Contains(prompt));
+    }
+
+    [Test]
+    public void TrainingRaisesTheReward()
+    {
+        var rig = new DoorRig();
+        VideoAlignmentTransformer transformer = rig.Estimator(DoorRig.ThreeSteps with { Steps = 25, BatchSize = 2 }).Fit(rig.Prompts);
+        float Mean(VideoAlignmentTransformer source) => EstimatorContract.Values(source.Transform(rig.Prompts)).Average(video => video.Average());
+        Assert.That(Mean(transformer), Is.GreaterThan(Mean(transformer.WithoutAlignment("Base")) + 0.02));
+    }
+
+    [Test]
+    public void HeldOutPromptsAreMeasuredAlongTheWay()
+    {
+        var rig = new DoorRig();
+        var seen = new Reports();
+        rig.Estimator(DoorRig.ThreeSteps with { HeldOutPrompts = ["unseen", "also unseen"], HeldOutEvery = 2, Progress = seen }).Fit(rig.Prompts);
+        Assert.That(seen.HeldOut, Is.EqualTo(new[] { false, true, true }), "every second step, and the last");
+    }
+
+    [Test]
+    public void TwoAlignmentsOfOneModelDoNotMix()
+    {
+        var rig = new DoorRig();
+        VideoAlignmentTransformer first = rig.Estimator().Fit(rig.Prompts);
+        float[][] alone = EstimatorContract.Values(first.Transform(rig.Prompts));
+        VideoAlignmentTransformer second = rig.Estimator(DoorRig.ThreeSteps with { Seed = 5 }).Fit(rig.Prompts);
+        float[][] other = EstimatorContract.Values(second.Transform(rig.Prompts));
+        Assert.That(EstimatorContract.Values(first.Transform(rig.Prompts)), Is.EqualTo(alone).And.Not.EqualTo(other));
+        second.Dispose();
+        Assert.That(EstimatorContract.Values(first.Transform(rig.Prompts)), Is.EqualTo(alone));
+    }
+
+    [Test]
+    public void ARewardThatThrowsMidRunLosesNothing()
+    {
+        string folder = Directory.CreateTempSubdirectory("door").FullName;
+        try
+        {
+            int calls = 0;
+            var thrown = new TimeoutException("service gone");
+            using VideoReward reward = VideoRewards.Custom(
+                "moody", (frames, _) => ++calls == 4 ? throw thrown : frames.mean([1L, 2L, 3L, 4L]));
+            var rig = new DoorRig();
+            rig.Context.TempFilePath = folder;
+            VideoAlignmentEstimator estimator = rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, reward, DoorRig.ThreeSteps with { Steps = 9 });
+            TrainingStepException error = Assert.Throws<TrainingStepException>(() => estimator.Fit(rig.Prompts))!;
+            Assert.That((error.Step, error.InnerException), Is.EqualTo((3, (Exception)thrown)));
+            Assert.That(error.LastGoodWeights, Is.EqualTo(Directory.EnumerateFiles(folder).Single()));
+            Assert.That(EstimatorContract.Values(rig.Estimator().Fit(rig.Prompts).Transform(rig.Prompts)), Has.Length.EqualTo(3), "the model is usable");
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Test]
+    public void ARewardOfTheWrongShapeIsRefusedBeforeAnyWork()
+    {
+        var rig = new DoorRig();
+        using VideoReward reward = VideoRewards.Custom("scalar", (frames, _) => frames.mean());
+        Assert.That(
+            () => rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, reward, DoorRig.ThreeSteps).Fit(rig.Prompts),
+            Throws.TypeOf<RewardContractException>().With.Message.Contains("scalar"));
+        Assert.That(rig.Model.GradedVideos, Is.Zero);
+    }
+
+    [Test]
+    public void FittingLeavesOptionsAndModelAsTheyWere()
+    {
+        var rig = new DoorRig();
+        VideoAlignmentOptions before = DoorRig.ThreeSteps with { Recompute = true };
+        VideoAlignmentOptions options = before with { };
+        rig.Estimator(options).Fit(rig.Prompts);
+        Assert.That(options, Is.EqualTo(before));
+        Assert.That(rig.Model.RecomputeBlocks, Is.False);
+    }
+
+    [Test]
+    public void AMissingGpuWithoutFallbackIsAnErrorBeforeAnyWork()
+    {
+        var rig = new DoorRig();
+        rig.Context.GpuDeviceId = 99;
+        rig.Context.FallbackToCpu = false;
+        Assert.That(() => rig.Estimator().Fit(rig.Prompts), Throws.InvalidOperationException.With.Message.Contains("GpuDeviceId is 99"));
+        Assert.That(rig.Model.GradedVideos, Is.Zero);
+        rig.Context.FallbackToCpu = true;
+        List<(ChannelMessageKind Kind, string Text)> log = rig.Listen();
+        Assert.That(() => rig.Estimator().Fit(rig.Prompts), Throws.Nothing);
+        Assert.That(log.Select(message => message.Text), Has.Some.Contains("running on the CPU"));
+    }
+
+    [Test]
+    public void TheCatalogMakesTheEstimator()
+    {
+        var rig = new DoorRig();
+        VideoAlignmentEstimator estimator = rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, rig.Reward);
+        Assert.That(estimator.GetOutputSchema(DataViews.MlNetInterop.ShapeOf(rig.Prompts.Schema)).Select(column => column.Name), Does.Contain("Video"));
+        Assert.That(() => rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, rig.Reward, null!), Throws.ArgumentNullException);
+        Assert.That(() => rig.Context.Transforms.AlignVideoDiffusion("Video", "", rig.Model, rig.Reward), Throws.ArgumentException);
+    }
+
+    private static byte[] Weights(VideoAlignmentTransformer transformer)
+    {
+        string path = Path.Combine(TestContext.CurrentContext.WorkDirectory, $"{Guid.NewGuid():N}.safetensors");
+        transformer.SaveAdapters(path);
+        byte[] weights = File.ReadAllBytes(path);
+        File.Delete(path);
+        return weights;
+    }
+
+    private sealed class Reports(Action<int>? onStep = null) : IProgress<VideoAlignmentProgress>
+    {
+        public List<int> Steps { get; } = [];
+
+        public List<bool> HeldOut { get; } = [];
+
+        public void Report(VideoAlignmentProgress value)
+        {
+            Steps.Add(value.Step);
+            HeldOut.Add(value.HeldOutReward is not null);
+            onStep?.Invoke(value.Step);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+public class VideoAlignmentOptionsTests
+{
+    [Test]
+    public void DefaultsAreInOrder() => Assert.That(new VideoAlignmentOptions().Validate, Throws.Nothing);
+
+    [Test]
+    public void AllFaultsAreInOneMessage()
+    {
+        var options = new VideoAlignmentOptions
+        {
+            Frames = 0,
+            Height = 6,
+            GuidanceScale = double.NaN,
+            LearningRate = -1,
+            GradientSteps = 0,
+            Beta2 = 1,
+            MaxGradientNorm = double.NaN,
+            Steps = 0,
+            SeedColumnName = "",
+        };
+        ArgumentException error = Assert.Throws<ArgumentException>(() => options.ValidateFor(new TinyVideoModel()))!;
+        Assert.That(error.ParamName, Is.EqualTo("options"));
+        foreach (string fault in new[]
+        {
+            "Frames must be at least 1, or null, got 0.", "Height must be a multiple of 4 for a Tiny model, got 6; try 4.", "GuidanceScale must be finite, or null, got NaN.",
+            "LearningRate must be above 0, got -1.", "GradientSteps must be at least 1, got 0.", "Beta2 must be from 0 to below 1, got 1.",
+            "MaxGradientNorm must be above 0; infinity switches clipping off, got NaN.", "Steps must be at least 1, got 0.", "SeedColumnName must be the name of a column, or null, got ''.",
+        })
+        {
+            Assert.That(error.Message, Does.Contain(fault));
+        }
+
+        Assert.That(error.Message.Split("must be"), Has.Length.EqualTo(10));
+    }
+
+    [TestCase(nameof(VideoAlignmentOptions.Sampler), "DDIMScheduler")]
+    [TestCase(nameof(VideoAlignmentOptions.GradientWindow), "3 sampler steps")]
+    [TestCase(nameof(VideoAlignmentOptions.LoraLayers), "matches nothing")]
+    [TestCase(nameof(VideoAlignmentOptions.RewardFrames), "video of 2 frames")]
+    [TestCase(nameof(VideoAlignmentOptions.InferenceSteps), "1000")]
+    public void WhatTheModelCannotDoIsRefused(string option, string said)
+    {
+        VideoAlignmentOptions options = option switch
+        {
+            nameof(VideoAlignmentOptions.Sampler) => new() { Sampler = "Magic" },
+            nameof(VideoAlignmentOptions.GradientWindow) => new() { GradientSteps = 9 },
+            nameof(VideoAlignmentOptions.LoraLayers) => new() { LoraPattern = "nowhere" },
+            nameof(VideoAlignmentOptions.RewardFrames) => new() { RewardFrames = RewardFrames.Chosen(7) },
+            _ => new() { InferenceSteps = 2000 },
+        };
+        Assert.That(() => options.ValidateFor(new TinyVideoModel()), Throws.ArgumentException.With.Message.Contains(option).And.Message.Contains(said));
+        Assert.That(() => new VideoAlignmentOptions { LoraLayers = LoraLayers.AttentionQkv }.ValidateFor(new TinyVideoModel()), Throws.ArgumentException, "no to_k");
+    }
+
+    [Test]
+    public void EveryOptionIsDocumentedAndInitOnly()
+    {
+        foreach (var property in typeof(VideoAlignmentOptions).GetProperties())
+        {
+            Assert.That(property.SetMethod!.ReturnParameter.GetRequiredCustomModifiers(), Does.Contain(typeof(System.Runtime.CompilerServices.IsExternalInit)), property.Name);
+        }
+    }
+}
