@@ -1,0 +1,114 @@
+using ImageMagick;
+using Microsoft.ML.VideoAlignment.Media;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+public class VideoFileTests
+{
+    private string _folder = "";
+
+    [SetUp]
+    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("video-file-").FullName;
+
+    [TearDown]
+    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+
+    /// <summary>No two frames alike, and few colours: a palette of 256 holds them all and GIF loses nothing.</summary>
+    private static VideoClip FewColours() => new([.. Enumerable.Range(0, 4 * 3 * 5 * 6).Select(index => index * 7 % 11 / 11f)], 4, 5, 6);
+
+    [TestCase(".gif")]
+    [TestCase(".webp")]
+    public void FilmsComeBackPixelForPixel(string extension)
+    {
+        VideoClip clip = FewColours();
+        string path = Path.Combine(_folder, "film" + extension);
+        VideoFile.Write(path, clip, framesPerSecond: 8, scale: 3);
+        using var images = new MagickImageCollection(path);
+        images.Coalesce();
+        Assert.That(images, Has.Count.EqualTo(4));
+        for (int frame = 0; frame < 4; frame++)
+        {
+            using IPixelCollection<byte> pixels = images[frame].GetPixels();
+            Assert.That(pixels.ToByteArray(PixelMapping.RGB), Is.EqualTo(clip.Pixels(frame, 3)), $"frame {frame}");
+        }
+    }
+
+    [Test]
+    public void TheWholeKeepsItsLength()
+    {
+        string path = Path.Combine(_folder, "film.gif");
+        VideoFile.Write(path, FewColours(), framesPerSecond: 8);
+        using var images = new MagickImageCollection(path);
+        Assert.That(images.Select(image => image.AnimationDelay), Is.EqualTo(new[] { 12, 13, 13, 12 }), "4 frames at 8 a second: 50 hundredths");
+    }
+
+    [Test]
+    public void APictureIsTheFramesInARow()
+    {
+        string path = Path.Combine(_folder, "frames.png");
+        VideoClip clip = FewColours();
+        VideoFile.Write(path, clip, scale: 2);
+        using var image = new MagickImage(path);
+        using IPixelCollection<byte> pixels = image.GetPixels();
+        Assert.That(pixels.ToByteArray(PixelMapping.RGB), Is.EqualTo(clip.FilmStrip().Pixels(0, 2)));
+    }
+
+    [Test]
+    public void AnExistingFileIsReplacedAndNothingElseIsLeft()
+    {
+        string path = Path.Combine(_folder, "film.gif");
+        File.WriteAllText(path, "old");
+        VideoFile.Write(path, FewColours());
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(Directory.GetFileSystemEntries(_folder), Is.EqualTo(new[] { path }));
+            Assert.That(File.ReadAllBytes(path)[..4], Is.EqualTo("GIF8"u8.ToArray()));
+        }
+    }
+
+    [Test]
+    public void BadRequestsAreRefusedBeforeAnythingIsWritten()
+    {
+        VideoClip clip = FewColours();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(() => VideoFile.Write(Path.Combine(_folder, "film.avi"), clip), Throws.TypeOf<NotSupportedException>().With.Message.Contains(".webp"));
+            Assert.That(() => VideoFile.Write(Path.Combine(_folder, "none", "film.gif"), clip), Throws.TypeOf<DirectoryNotFoundException>().With.Message.Contains("create it"));
+            Assert.That(() => VideoFile.Write(Path.Combine(_folder, "film.gif"), clip, framesPerSecond: double.NaN), Throws.TypeOf<ArgumentOutOfRangeException>());
+            Assert.That(() => VideoFile.Write(Path.Combine(_folder, "film.gif"), clip, scale: 0), Throws.TypeOf<ArgumentOutOfRangeException>());
+            Assert.That(Directory.GetFileSystemEntries(_folder), Is.Empty);
+        }
+    }
+
+    [Test]
+    public void AFailingProgramLeavesTheOldFile()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Assert.Ignore("needs a program named 'false'");
+        }
+
+        string path = Path.Combine(_folder, "film.mp4");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(() => Ffmpeg.Write(path, FewColours(), 8, 1, "false"), Throws.TypeOf<IOException>().With.Message.Contains("code 1"));
+            Assert.That(() => Ffmpeg.Write(path, FewColours(), 8, 1, "no-such-ffmpeg"), Throws.TypeOf<NotSupportedException>().With.Message.Contains(".gif"));
+            Assert.That(Directory.GetFileSystemEntries(_folder), Is.Empty);
+        }
+    }
+
+    [Test]
+    public void Mp4WhereFfmpegIs()
+    {
+        string path = Path.Combine(_folder, "film.mp4");
+        if (!Ffmpeg.IsInstalled)
+        {
+            Assert.That(() => VideoFile.Write(path, FewColours()), Throws.TypeOf<NotSupportedException>().With.Message.Contains("ffmpeg"));
+            Assert.That(Directory.GetFileSystemEntries(_folder), Is.Empty);
+            return;
+        }
+
+        VideoFile.Write(path, FewColours(), scale: 3);
+        Assert.That(File.ReadAllBytes(path)[4..8], Is.EqualTo("ftyp"u8.ToArray()));
+    }
+}
