@@ -1,0 +1,118 @@
+using System.Globalization;
+using System.Text;
+using Microsoft.ML.VideoAlignment.MovingShapes.World;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
+
+/// <summary>
+/// Generates films for unseen prompts from the files as they ship, through the library's own pipeline and rewards, and writes what was reached beside what
+/// the PyTorch trial of the same recipe reached.
+/// </summary>
+internal static class ReportStage
+{
+    public const string Name = "report";
+
+    public const int DefaultFilms = 96;
+    private const int Chunk = 8;
+    private const int OnTheSheet = 24;
+
+    private const int SamplerSteps = 20;
+
+    /// <summary>Names as noted, what they mean, and the trial's figure (null: not measured there).</summary>
+    private static readonly (string Name, string Meaning, double? Trial)[] s_rows =
+    [
+        ("vae mse crowds", "autoencoder, mean square error on crowds, pixels in [-1, 1]", 0.0079),
+        ("vae mse dull frames", "autoencoder, the same on frames of dull films", null),
+        ("latent std", "standard deviation of unscaled latents", 2.1),
+        ("scaling factor", "1 / that of the cached films", 0.678),
+        ("clip zero-shot colour", "CLIP, captions that differ in the colour", 0.99),
+        ("clip zero-shot shape", "CLIP, captions that differ in the shape", null),
+        ("clip zero-shot background", "CLIP, captions that differ in the background", 1.0),
+        ("head correlation", "aesthetic head with the true rating, held-out frames", 0.868),
+        ("head rmse", "the same, root mean square error", 0.61),
+        ("films colour", "generated films that show the colour of their prompt (measuring judge)", 1.0),
+        ("films shape", "the shape", 1.0),
+        ("films motion", "the motion", 0.41),
+        ("films background", "the background", 0.75),
+        ("films all", "all four", null),
+        ("films predicted rating", "aesthetic head on generated films", 5.25),
+        ("films true rating", "true rating of generated films", 5.45),
+        ("dull films true rating", "true rating of painted dull films, which the denoiser learned from", null),
+        ("films text similarity", "cosine of CLIP's frame and prompt", 0.648),
+    ];
+
+    public static void Run(Workshop shop)
+    {
+        (string Prompt, Subject Subject)[] rows = [.. PromptSplit.Make().Unseen.Take(shop.Films)];
+        var sampling = new SamplingSettings { Size = new VideoSize(Film.Frames, Film.Size, Film.Size), Steps = SamplerSteps, GuidanceScale = shop.Guidance };
+        Tensor[] films = new Tensor[shop.Films / Chunk];
+        double[][] scores = new double[films.Length][];
+        using (ModelScopePipeline model = ModelScopePipeline.FromFolder(Path.Combine(shop.Ship, "text-to-video"), null, Placement.Cpu))
+        using (VideoReward aesthetic = VideoRewards.Aesthetic(Path.Combine(shop.Ship, "clip"), Path.Combine(shop.Ship, "aesthetic-head.safetensors")))
+        using (VideoReward similarity = VideoRewards.TextImageSimilarity(Path.Combine(shop.Ship, "clip")))
+        {
+            for (int chunk = 0; chunk < films.Length; chunk++)
+            {
+                using IDisposable guard = no_grad();
+                using DisposeScope scope = NewDisposeScope();
+                string[] prompts = [.. rows.Skip(chunk * Chunk).Take(Chunk).Select(row => row.Prompt)];
+                Tensor made = new VideoGenerator(model, sampling).Generate(prompts, [.. prompts.Select((_, i) => (ulong)((chunk * Chunk) + i))]);
+                Tensor frames = made.permute(0, 2, 1, 3, 4).flatten(0, 1);
+                scores[chunk] =
+                [
+                    aesthetic.Score(made, prompts).mean().item<float>(), TrueRating.OfFrames(frames).mean().item<float>(), similarity.Score(made, prompts).mean().item<float>(),
+                ];
+                films[chunk] = made.DetachFromDisposeScope();
+            }
+        }
+
+        using Tensor all = cat(films);
+        Subject[] seen = [.. Judge.Read(all)];
+        Note("films colour", (a, b) => a.Colour == b.Colour);
+        Note("films shape", (a, b) => a.Shape == b.Shape);
+        Note("films motion", (a, b) => a.Motion == b.Motion);
+        Note("films background", (a, b) => a.Background == b.Background);
+        Note("films all", (a, b) => a == b);
+        foreach (IGrouping<Motion, int> group in Enumerable.Range(0, shop.Films).GroupBy(i => rows[i].Subject.Motion).OrderBy(group => group.Key))
+        {
+            shop.Log.Write($"{group.Key}: {string.Join(", ", group.GroupBy(i => seen[i].Motion).Select(read => $"{read.Count()} {read.Key}"))}");
+        }
+
+        shop.Note("films predicted rating", scores.Average(score => score[0]));
+        shop.Note("films true rating", scores.Average(score => score[1]));
+        shop.Note("films text similarity", scores.Average(score => score[2]));
+        using Tensor painted = Painter.PaintFrames([.. LatentStage.DrawFilms().Take(256).SelectMany(film => Enumerable.Range(0, Film.Frames).Select(frame => (film, frame)))]);
+        using Tensor ratings = TrueRating.OfFrames(painted);
+        shop.Note("dull films true rating", ratings.mean().item<float>());
+        ContactSheet.Write(all.narrow(0, 0, Math.Min(OnTheSheet, shop.Films)), Path.Combine(shop.Folder, "films.png"));
+        File.WriteAllText(Path.Combine(shop.Ship, "report.txt"), Text(shop));
+
+        void Note(string name, Func<Subject, Subject, bool> same) => shop.Note(name, rows.Zip(seen).Average(pair => same(pair.First.Subject, pair.Second) ? 1.0 : 0.0));
+    }
+
+    private static string Text(Workshop shop)
+    {
+        var text = new StringBuilder();
+        text.AppendLine("MovingShapes: the embedded text-to-video world, trained by build/Microsoft.ML.VideoAlignment.MovingShapes.");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Steps: autoencoder {Steps(shop, VaeStage.Name)}, denoiser and text encoder {string.Join(" + ", UNetStage.PartNames.Select(name => Steps(shop, name)))}, CLIP {Steps(shop, ClipStage.Name)}, head {Steps(shop, HeadStage.Name)}; batches 16, 16, 128, 256.");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Films: the first {shop.Films} of prompts/unseen.tsv, seeds 0 to {shop.Films - 1}, {SamplerSteps} steps, guidance {shop.Guidance:0.#}.");
+        text.AppendLine("The trial is a PyTorch run of the same networks and data with eps-prediction; its judge was a network and its prompts were others.");
+        text.AppendLine();
+        text.AppendLine(CultureInfo.InvariantCulture, $"{"here",9} {"trial",9}  what");
+        foreach ((string name, string meaning, double? trial) in s_rows)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"{shop.Figure(name),9:0.####} {(trial is { } value ? value.ToString("0.####", CultureInfo.InvariantCulture) : "-"),9}  {meaning}");
+        }
+
+        return text.ToString();
+    }
+
+    private static int Steps(Workshop shop, string stage)
+    {
+        using var reader = new BinaryReader(File.OpenRead(shop.StateFile(stage)));
+        return reader.ReadInt32();
+    }
+}

@@ -1,0 +1,66 @@
+using Microsoft.ML.VideoAlignment.Autoencoders;
+using Microsoft.ML.VideoAlignment.MovingShapes.Training;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>A training that was broken off and continued must end in the weights of an unbroken one.</summary>
+public sealed class TrainingRunTests
+{
+    private static readonly AutoencoderKLConfig s_config = new() { BlockOutChannels = [4, 8], NormGroups = 2, LatentChannels = 2, ScalingFactor = 1 };
+
+    [Test]
+    public void ContinuedEqualsUnbroken()
+    {
+        string folder = Directory.CreateTempSubdirectory("moving-shapes-").FullName;
+        try
+        {
+            var plan = new TrainingPlan { Steps = 6, PeakRate = 1e-2, WarmUp = 2, AverageKeep = 0.9, SaveEvery = 3, WeightDecay = 0.01 };
+            float[] whole = Train(Path.Combine(folder, "whole.state"), plan, until: 6);
+            string broken = Path.Combine(folder, "broken.state");
+            float[] half = Train(broken, plan, until: 3);
+            float[] continued = Train(broken, plan, until: 6);
+            using (Assert.EnterMultipleScope())
+            {
+                Assert.That(half, Is.Not.EqualTo(whole));
+                Assert.That(continued, Is.EqualTo(whole));
+            }
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Test]
+    public void RateRisesThenFallsToTwoPercent()
+    {
+        var plan = new TrainingPlan { Steps = 1100, PeakRate = 1, WarmUp = 100 };
+        Assert.That(new[] { plan.Rate(0), plan.Rate(99), plan.Rate(600), plan.Rate(1100) }, Is.EqualTo(new[] { 0.01, 1, 0.51, 0.02 }).Within(1e-9));
+    }
+
+    private static float[] Train(string stateFile, TrainingPlan plan, int until)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using var network = new AutoencoderKL(s_config, Placement.Cpu);
+        using var average = new AutoencoderKL(s_config, Placement.Cpu);
+        using Generator generator = StepRandom.Tensors(7, -1);
+        Initialiser.Fill(network, generator);
+        string folder = Path.GetDirectoryName(stateFile)!;
+        using (var run = new TrainingRun(stateFile, network, average, plan, new TrainingLog(Path.Combine(folder, "log.txt"))))
+        {
+            run.Run((step, part) => Loss(network, (TrainingRun.Parts * step) + part), upTo: until);
+        }
+
+        using var result = new AutoencoderKL(s_config, Placement.Cpu);
+        TrainingRun.LoadResult(stateFile, result);
+        return [.. result.parameters().SelectMany(parameter => parameter.contiguous().data<float>().ToArray())];
+    }
+
+    private static Tensor Loss(AutoencoderKL network, int step)
+    {
+        using Generator generator = StepRandom.Tensors(8, step);
+        Tensor pictures = rand([2, 3, 8, 8], generator: generator);
+        return (network.Decode(network.Encode(pictures).Mean) - pictures).square().mean();
+    }
+}
