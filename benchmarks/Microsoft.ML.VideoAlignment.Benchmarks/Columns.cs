@@ -1,0 +1,95 @@
+using System.Globalization;
+using BenchmarkDotNet.Columns;
+using BenchmarkDotNet.Reports;
+using BenchmarkDotNet.Running;
+
+namespace Microsoft.ML.VideoAlignment.Benchmarks;
+
+/// <summary>Floating-point operations a second, and their share of what this machine reaches on a large matrix product.</summary>
+internal sealed class SpeedColumn(bool share) : IColumn
+{
+    public string Id => share ? "ShareOfMatmul" : "GigaflopsPerSecond";
+
+    public string ColumnName => share ? "of matmul" : "GFLOP/s";
+
+    public bool AlwaysShow => true;
+
+    public ColumnCategory Category => ColumnCategory.Custom;
+
+    public int PriorityInCategory => share ? 1 : 0;
+
+    public bool IsNumeric => true;
+
+    public UnitType UnitType => UnitType.Dimensionless;
+
+    public string Legend => share ? $"Share of a 2048 x 2048 float32 product in the same run: {MatmulPeak.GigaflopsPerSecond:0} GFLOP/s" : "Counted operations / mean time";
+
+    public string GetValue(Summary summary, BenchmarkCase benchmarkCase)
+    {
+        if (summary[benchmarkCase]?.ResultStatistics is not { } statistics || !benchmarkCase.Descriptor.Type.IsAssignableTo(typeof(Question)))
+        {
+            return "-";
+        }
+
+        var question = (Question)Activator.CreateInstance(benchmarkCase.Descriptor.Type)!;
+        question.Size = (string)benchmarkCase.Parameters[nameof(Question.Size)];
+        double speed = question.WorkOf(benchmarkCase.Descriptor.WorkloadMethod.Name) / statistics.Mean;
+        return share
+            ? (speed / MatmulPeak.GigaflopsPerSecond).ToString("0 %", CultureInfo.InvariantCulture)
+            : speed.ToString("0.0", CultureInfo.InvariantCulture);
+    }
+
+    public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style) => GetValue(summary, benchmarkCase);
+
+    public bool IsAvailable(Summary summary) => true;
+
+    public bool IsDefault(Summary summary, BenchmarkCase benchmarkCase) => false;
+}
+
+/// <summary>Peak resident memory of one run above what was resident before it. Measured apart from the timed runs, after them.</summary>
+internal sealed class MemoryColumn : IColumn
+{
+    public string Id => "PeakMemory";
+
+    public string ColumnName => "Peak MB";
+
+    public bool AlwaysShow => true;
+
+    public ColumnCategory Category => ColumnCategory.Custom;
+
+    public int PriorityInCategory => 2;
+
+    public bool IsNumeric => true;
+
+    public UnitType UnitType => UnitType.Dimensionless;
+
+    public string Legend => "Peak resident memory of one run above what was resident before it, native memory included";
+
+    public string GetValue(Summary summary, BenchmarkCase benchmarkCase)
+    {
+        object instance = Activator.CreateInstance(benchmarkCase.Descriptor.Type)!;
+        foreach (BenchmarkDotNet.Parameters.ParameterInstance parameter in benchmarkCase.Parameters.Items)
+        {
+            benchmarkCase.Descriptor.Type.GetProperty(parameter.Name)!.SetValue(instance, parameter.Value);
+        }
+
+        benchmarkCase.Descriptor.GlobalSetupMethod?.Invoke(instance, null);
+        try
+        {
+            // The first run fills caches that stay.
+            benchmarkCase.Descriptor.WorkloadMethod.Invoke(instance, null);
+            long? peak = PeakMemory.Of(() => benchmarkCase.Descriptor.WorkloadMethod.Invoke(instance, null));
+            return peak is { } bytes ? (bytes / 1e6).ToString("0", CultureInfo.InvariantCulture) : "-";
+        }
+        finally
+        {
+            benchmarkCase.Descriptor.GlobalCleanupMethod?.Invoke(instance, null);
+        }
+    }
+
+    public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style) => GetValue(summary, benchmarkCase);
+
+    public bool IsAvailable(Summary summary) => true;
+
+    public bool IsDefault(Summary summary, BenchmarkCase benchmarkCase) => false;
+}

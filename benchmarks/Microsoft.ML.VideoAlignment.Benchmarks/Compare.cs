@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Microsoft.ML.VideoAlignment.Benchmarks;
+
+/// <summary>
+/// Ours and the reference's in turn, in one process on one libtorch, so that whatever else the machine does falls on both. Prints medians and their
+/// ratio: the table of the README.
+/// </summary>
+internal static class Compare
+{
+    public static void Run(int rounds, string only = "")
+    {
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Environment.ProcessorCount} cores, {get_num_threads()} threads; matmul peak {MatmulPeak.GigaflopsPerSecond:0.0} GFLOP/s; medians of {rounds} runs in turn"));
+        if (Peer.Folder is null)
+        {
+            Console.WriteLine($"No comparison: {Peer.Absence}.");
+        }
+
+        Console.WriteLine("| middle size | ours, s | reference, s | ratio | ours, GFLOP/s | of matmul |");
+        Console.WriteLine("|---|---|---|---|---|---|");
+        void Row<T>(string name, T question, Func<T, Action> ours, Func<T, Action> reference, string method)
+            where T : Question
+        {
+            if (name.Contains(only, StringComparison.OrdinalIgnoreCase))
+            {
+                Measure(name, question, ours, reference, method, rounds);
+            }
+        }
+
+        Row("denoiser forward (guided, batch 2)", new DenoiseStep(), question => question.Ours, question => question.Reference, nameof(DenoiseStep.Ours));
+        Row("graded step (forward, backward into LoRA)", new GradedStep(), question => question.Ours, question => question.Reference, nameof(GradedStep.Ours));
+        Row("graded step with recompute", new GradedStep(), question => question.OursRecomputed, question => question.Reference, nameof(GradedStep.Ours));
+        Row("VAE decode, one frame", new VaeDecode(), question => question.Ours, question => question.Reference, nameof(VaeDecode.Ours));
+        Row("VAE decode and backward", new VaeDecode(), question => question.OursBackward, question => question.ReferenceBackward, nameof(VaeDecode.OursBackward));
+        if ("VADER step".Contains(only, StringComparison.OrdinalIgnoreCase))
+        {
+            VaderStep.PrintShare(rounds);
+        }
+    }
+
+    public static double Median(List<double> values)
+    {
+        values.Sort();
+        return values.Count % 2 == 1 ? values[values.Count / 2] : (values[(values.Count / 2) - 1] + values[values.Count / 2]) / 2;
+    }
+
+    public static double Seconds(Action work)
+    {
+        long started = Stopwatch.GetTimestamp();
+        work();
+        return Stopwatch.GetElapsedTime(started).TotalSeconds;
+    }
+
+    private static void Measure<T>(string name, T question, Func<T, Action> ours, Func<T, Action> reference, string method, int rounds)
+        where T : Question
+    {
+        question.Setup();
+        try
+        {
+            bool compared = Peer.Folder is not null;
+            var (mine, theirs) = (new List<double>(), new List<double>());
+
+            // Two rounds warm up: libtorch's profiling executor specialises a graph in its first two calls.
+            for (int round = -2; round < rounds; round++)
+            {
+                double own = Seconds(ours(question));
+                double other = compared ? Seconds(reference(question)) : double.NaN;
+                if (round >= 0)
+                {
+                    mine.Add(own);
+                    theirs.Add(other);
+                }
+            }
+
+            (double a, double b) = (Median(mine), Median(theirs));
+            double speed = question.WorkOf(method) / a / 1e9;
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"| {name} | {a:0.000} | {(compared ? b.ToString("0.000", CultureInfo.InvariantCulture) : "-")} | {(compared ? (a / b).ToString("0.00", CultureInfo.InvariantCulture) : "-")} | {speed:0.0} | {speed / MatmulPeak.GigaflopsPerSecond:0 %} |"));
+        }
+        finally
+        {
+            question.Cleanup();
+        }
+    }
+}

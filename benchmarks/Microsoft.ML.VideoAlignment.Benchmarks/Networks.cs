@@ -1,0 +1,50 @@
+using Microsoft.ML.VideoAlignment.Autoencoders;
+using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Benchmarks;
+
+/// <summary>Our networks at a size, with random weights: speed does not depend on them, as long as they keep numbers in range.</summary>
+internal static class Networks
+{
+    public static UNet3D UNet(ModelSize size) => Filled(new UNet3D(size.UNet, Placement.Cpu));
+
+    public static AutoencoderKL Vae(ModelSize size) => Filled(new AutoencoderKL(size.Vae, Placement.Cpu));
+
+    /// <summary>The set of the reference's graph: to_q, to_k, to_v, to_out.0.</summary>
+    public static LoraAdapters Adapters(nn.Module network, ModelSize size)
+    {
+        using var generator = new Generator(3);
+        return LoraAdapters.Attach(network, LoraTargets.AttentionQkvOut, size.LoraRank, size.LoraRank, generator);
+    }
+
+    public static Tensor Noise(ulong seed, params long[] shape)
+    {
+        using var generator = new Generator(seed);
+        return randn(shape, generator: generator).DetachFromDisposeScope();
+    }
+
+    /// <summary>The guided batch [2, c, T, h, w].</summary>
+    public static Tensor Latents(ModelSize size) => Noise(1, [2, .. size.Latents[1..]]);
+
+    /// <summary>Text states of both branches.</summary>
+    public static Tensor Text(ModelSize size) => Noise(2, 2, size.Tokens, size.UNet.CrossAttentionWidth);
+
+    /// <summary>Fills every parameter: products keep their input's scale, norms are the identity.</summary>
+    public static T Filled<T>(T network)
+        where T : nn.Module
+    {
+        using IDisposable guard = no_grad();
+        using var generator = new Generator(4);
+        foreach ((string name, TorchSharp.Modules.Parameter parameter) in network.named_parameters())
+        {
+            using DisposeScope scope = NewDisposeScope();
+            bool scale = parameter.dim() == 1 && name.EndsWith("weight", StringComparison.Ordinal);
+            double fan = parameter.dim() > 1 ? parameter.numel() / parameter.shape[0] : 1;
+            parameter.copy_(scale ? ones(parameter.shape) : randn(parameter.shape, generator: generator) / (parameter.dim() > 1 ? Math.Sqrt(fan) : 50));
+        }
+
+        return network;
+    }
+}

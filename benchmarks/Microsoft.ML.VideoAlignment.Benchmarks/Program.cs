@@ -1,0 +1,34 @@
+using System.Globalization;
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Engines;
+using BenchmarkDotNet.Filters;
+using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Running;
+using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using Microsoft.ML.VideoAlignment.Benchmarks;
+
+int Count(int position, int otherwise) => args.Length > position ? int.Parse(args[position], CultureInfo.InvariantCulture) : otherwise;
+switch (args.FirstOrDefault())
+{
+    case "--compare":
+        Compare.Run(Count(1, 5), args.ElementAtOrDefault(2) ?? "");
+        return;
+    case "--memory":
+        MemoryByLength.Run();
+        return;
+    case "--memory-of":
+        MemoryByLength.RunAlone(args[1], Count(2, 20));
+        return;
+}
+
+Console.WriteLine(Peer.Folder is null ? $"No comparison: {Peer.Absence}." : $"Reference graphs: {Peer.Folder}");
+
+// In this process: libtorch is patched in this program's own output folder, and a generated program would have another.
+Job job = Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithStrategy(RunStrategy.Monitoring)
+    .WithWarmupCount(1).WithIterationCount(5).WithInvocationCount(1).WithUnrollFactor(1);
+IConfig config = DefaultConfig.Instance.AddJob(job)
+    .AddColumn(new SpeedColumn(share: false), new SpeedColumn(share: true), new MemoryColumn())
+    .AddFilter(new SimpleFilter(benchmark =>
+        !benchmark.Descriptor.WorkloadMethod.Name.StartsWith("Reference", StringComparison.Ordinal)
+        || (Peer.Folder is not null && benchmark.Parameters[nameof(Question.Size)] is "middle")));
+BenchmarkSwitcher.FromAssembly(typeof(Question).Assembly).Run(args, config);

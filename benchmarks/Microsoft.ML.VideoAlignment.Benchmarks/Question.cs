@@ -1,0 +1,24 @@
+using BenchmarkDotNet.Attributes;
+
+namespace Microsoft.ML.VideoAlignment.Benchmarks;
+
+/// <summary>One question at two sizes: ours, and the reference's graph where there is one.</summary>
+public abstract class Question
+{
+    /// <summary>"embedded" or "middle".</summary>
+    [Params("embedded", "middle")]
+    public string Size { get; set; } = "middle";
+
+    /// <summary>Floating-point operations of a run of <see cref="Ours"/>.</summary>
+    internal abstract double Work { get; }
+
+    internal virtual double WorkOf(string method) => Work;
+
+    public abstract void Setup();
+
+    public abstract void Ours();
+
+    public abstract void Reference();
+
+    public abstract void Cleanup();
+}

@@ -1,0 +1,69 @@
+using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Training;
+
+namespace Microsoft.ML.VideoAlignment.Benchmarks;
+
+/// <summary>One VADER step, K = 1: T denoising steps, the last with gradient and recompute, one frame decoded, a CLIP vision tower as reward, AdamW on LoRA.</summary>
+internal sealed class VaderWork : IDisposable
+{
+    private readonly SizedModel _model;
+    private readonly LoraAdapters _adapters;
+    private readonly ClipVisionEncoder _vision;
+    private readonly VideoReward _reward;
+    private readonly RewardGradientTrainer _trainer;
+    private readonly SamplingSettings _sampling;
+
+    public VaderWork(ModelSize size, int denoisingSteps)
+    {
+        _model = new SizedModel(size) { RecomputeBlocks = true };
+        _adapters = Networks.Adapters(_model.Denoiser, size);
+        _adapters.RequireGradient(true);
+        ClipVisionConfig config = size == ModelSize.Middle
+            ? new ClipVisionConfig { HiddenSize = 512, IntermediateSize = 2048, NumHiddenLayers = 8, NumAttentionHeads = 8, PatchSize = 32, ImageSize = 224, ProjectionDim = 512 }
+            : new ClipVisionConfig { HiddenSize = 64, IntermediateSize = 256, NumHiddenLayers = 2, NumAttentionHeads = 4, PatchSize = 4, ImageSize = 32, ProjectionDim = 64 };
+        _vision = Networks.Filled(new ClipVisionEncoder(config, withProjection: true, Placement.Cpu));
+        FramePreprocessing preprocessing = FramePreprocessing.ForClip((int)config.ImageSize);
+        _reward = VideoRewards.Custom("vision", (frames, _) => _vision.forward(preprocessing.Apply(frames.permute(0, 2, 1, 3, 4).flatten(0, 1))).mean([1]));
+        _sampling = new SamplingSettings { Size = size.Video, Steps = denoisingSteps, GuidanceScale = size.GuidanceScale };
+        _trainer = new RewardGradientTrainer(_model, _reward, _adapters, new RewardGradientSettings
+        {
+            Sampling = _sampling,
+            Window = GradientWindow.LastSteps(1),
+            Frames = RewardFrames.OneRandom,
+            Loss = RewardLoss.Maximise(),
+            Steps = 1,
+            BatchSize = 1,
+            Accumulation = 1,
+            LearningRate = 2e-4,
+            MaxGradientNorm = 1,
+            Seed = 1,
+        });
+    }
+
+    /// <summary>One optimizer step.</summary>
+    public void Step() => _trainer.Train(["a prompt"]);
+
+    /// <summary>The T denoising steps of it, all gradient-free, adapters merged; nothing decoded.</summary>
+    public void GradientFreeSteps()
+    {
+        using IDisposable mode = inference_mode();
+        using DisposeScope scope = NewDisposeScope();
+        using var generator = new Generator(1);
+        using var guidance = new Guidance(_model, _model.EncodePrompts(["a prompt"]), _model.EncodePrompts([""]), _sampling.GuidanceScale);
+        Tensor start = randn(_model.LatentShape(1, _sampling.Size), generator: generator);
+        Denoising.Run(_sampling.CreateSampler(_model), start, guidance.Predict, GradientPlan.None(_sampling.Steps), adapters: _adapters);
+    }
+
+    public void Dispose()
+    {
+        _trainer.Dispose();
+        _reward.Dispose();
+        _vision.Dispose();
+        _adapters.Dispose();
+        _model.Dispose();
+    }
+}
