@@ -1,0 +1,43 @@
+// A reward of your own in a few lines: films with much red and little else. Any differentiable function of the frames will do.
+//   dotnet run -c Release --project examples/YourOwnReward
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.VideoAlignment;
+using static TorchSharp.torch;
+
+string shipped = Path.Combine(AppContext.BaseDirectory, "MovingShapes", "prompts");
+
+#region readme-reward
+// frames: [B, 3, T, H, W], RGB in [0, 1]; the result, [B], must carry gradient. Higher is better.
+using VideoReward redness = VideoRewards.Custom("redness", (frames, prompts) =>
+{
+    Tensor[] rgb = frames.unbind(1);
+    return (rgb[0] - ((rgb[1] + rgb[2]) / 2)).mean([1, 2, 3]);
+});
+#endregion
+
+#region readme-pipeline
+var mlContext = new MLContext(seed: 1) { GpuDeviceId = 0, FallbackToCpu = true };
+IDataView prompts = mlContext.Data.LoadFromTextFile<PromptRow>(Path.Combine(shipped, "train.tsv"), hasHeader: true);
+IDataView unseen = mlContext.Data.LoadFromTextFile<PromptRow>(Path.Combine(shipped, "unseen.tsv"), hasHeader: true);
+
+using var model = VideoDiffusionModel.MovingShapes(); // or FromPretrained("path/to/text-to-video-ms-1.7b")
+var options = new VideoAlignmentOptions { Steps = 10, LearningRate = 1e-3, InferenceSteps = 20, GuidanceScale = 3, Recompute = false };
+var alignment = mlContext.Transforms.AlignVideoDiffusion("Video", "Prompt", model, redness, options);
+
+using VideoAlignmentTransformer aligned = alignment.Fit(prompts);
+mlContext.Model.Save(aligned, prompts.Schema, "aligned.zip");
+
+// The base model's films beside the aligned ones, on the same seeds.
+var scores = mlContext.Transforms.ScoreVideo("Score", "Video", redness).Append(mlContext.Transforms.ScoreVideo("BaseScore", "BaseVideo", redness));
+IDataView films = aligned.Transform(aligned.WithoutAlignment("BaseVideo").Transform(mlContext.Data.TakeRows(unseen, 8)));
+VideoAlignmentMetrics metrics = mlContext.EvaluateVideoAlignment(scores.Fit(films).Transform(films), "Score", "BaseScore");
+#endregion
+
+Console.WriteLine($"redness of 8 unseen prompts: {metrics.Gain!.BaseMeanScore:0.000} before, {metrics.MeanScore:0.000} after, higher on {metrics.Gain.WinRate:0 %}");
+
+internal sealed class PromptRow
+{
+    [LoadColumn(0)]
+    public string Prompt { get; set; } = "";
+}
