@@ -1,27 +1,47 @@
 namespace Microsoft.ML.VideoAlignment.Layers;
 
-/// <summary>An activation function by the name a config.json gives it.</summary>
+/// <summary>An activation function by the name a config.json gives it. gelu and quick_gelu differ by up to 1e-2, so a name that is not known is an error.</summary>
 internal sealed class Activation
 {
+    private const double QuickGeluSlope = 1.702;
+
     private readonly Func<Tensor, Tensor> _function;
 
     private Activation(Func<Tensor, Tensor> function, bool isSilu = false) => (_function, IsSilu) = (function, isSilu);
 
+    public static Activation Silu { get; } = new(x => nn.functional.silu(x), isSilu: true);
+
+    /// <summary>Exact, by erf.</summary>
+    public static Activation Gelu { get; } = new(x => nn.functional.gelu(x));
+
+    public static Activation QuickGelu { get; } = new(ComputeQuickGelu);
+
     /// <summary>Whether norms may apply it in their own pass.</summary>
     public bool IsSilu { get; }
 
-    /// <summary>silu (= swish), mish, gelu (exact, by erf) or relu.</summary>
-    /// <exception cref="NotSupportedException">The name is none of these.</exception>
-    public static Activation ByName(string name) => name switch
+    /// <summary>silu (= swish), mish, gelu (exact, by erf), quick_gelu or relu.</summary>
+    /// <remarks>
+    /// <paramref name="key"/>: of the config.json, for the error.
+    /// </remarks>
+    /// <exception cref="InvalidDataException">The name is none of these.</exception>
+    public static Activation ByName(string name, string key = "act_fn") => name switch
     {
         "silu" or "swish" => Silu,
         "mish" => new Activation(x => nn.functional.mish(x)),
-        "gelu" => new Activation(x => nn.functional.gelu(x)),
+        "gelu" => Gelu,
+        "quick_gelu" => QuickGelu,
         "relu" => new Activation(x => nn.functional.relu(x)),
-        _ => throw new NotSupportedException($"act_fn: expected silu, swish, mish, gelu or relu, got '{name}'."),
+        _ => throw new InvalidDataException($"{key}: expected silu, swish, mish, gelu, quick_gelu or relu, got '{name}'. Is this config.json this model's?"),
     };
 
-    public static Activation Silu { get; } = new(x => nn.functional.silu(x), isSilu: true);
-
+    /// <summary>x: any shape -> the same shape.</summary>
     public Tensor Apply(Tensor x) => _function(x);
+
+    /// <summary>x sigmoid(1.702 x), written as silu(1.702 x) / 1.702: the same function, one tensor fewer to keep for the gradient.</summary>
+    private static Tensor ComputeQuickGelu(Tensor x)
+    {
+        using Tensor steep = x * QuickGeluSlope;
+        using Tensor gate = nn.functional.silu(steep);
+        return gate / QuickGeluSlope;
+    }
 }

@@ -32,6 +32,9 @@ internal sealed record ClipTextConfig
     /// <summary>The token whose row is the pooled output. 2 is a stale value of old files and means "the highest id", which was the end token.</summary>
     public long EosTokenId { get; init; } = 49407;
 
+    /// <summary>What each layer of the tower is.</summary>
+    public EncoderShape Layer => new(HiddenSize, IntermediateSize, NumAttentionHeads, Activation.ByName(HiddenAct, "hidden_act"), LayerNormEps);
+
     /// <summary>Reads a CLIPTextModel's config.json, or the text half of a CLIPModel's.</summary>
     public static ClipTextConfig FromJson(JsonElement json)
     {
@@ -79,6 +82,9 @@ internal sealed record ClipVisionConfig
 
     /// <summary>Width of visual_projection, where the file has one.</summary>
     public long ProjectionDim { get; init; } = 512;
+
+    /// <summary>What each layer of the tower is.</summary>
+    public EncoderShape Layer => new(HiddenSize, IntermediateSize, NumAttentionHeads, Activation.ByName(HiddenAct, "hidden_act"), LayerNormEps);
 
     /// <summary>Reads a CLIPVisionModel's config.json, or the vision half of a CLIPModel's.</summary>
     public static ClipVisionConfig FromJson(JsonElement json)

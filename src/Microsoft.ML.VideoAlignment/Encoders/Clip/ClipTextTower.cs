@@ -23,10 +23,7 @@ internal sealed class ClipTextTower : nn.Module
         : base(nameof(ClipTextTower))
     {
         _embeddings = new ClipTextEmbeddings(config, placement);
-        _encoder = new ClipTransformer(
-            new ClipTransformerShape(
-                config.HiddenSize, config.IntermediateSize, config.NumHiddenLayers, config.NumAttentionHeads, config.HiddenAct, config.LayerNormEps),
-            placement);
+        _encoder = new ClipTransformer(config.Layer, config.NumHiddenLayers, placement);
         _finalLayerNorm = new LayerNorm(config.HiddenSize, config.LayerNormEps, placement);
         _eosTokenId = config.EosTokenId;
         RegisterComponents();

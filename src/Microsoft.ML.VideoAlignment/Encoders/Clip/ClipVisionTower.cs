@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using TorchSharp.Utils;
 using Conv2d = Microsoft.ML.VideoAlignment.Layers.Conv2d;
@@ -28,10 +29,7 @@ internal sealed class ClipVisionTower : nn.Module
     {
         _embeddings = new ClipVisionEmbeddings(config, placement);
         _preLayerNorm = new LayerNorm(config.HiddenSize, config.LayerNormEps, placement);
-        _encoder = new ClipTransformer(
-            new ClipTransformerShape(
-                config.HiddenSize, config.IntermediateSize, config.NumHiddenLayers, config.NumAttentionHeads, config.HiddenAct, config.LayerNormEps),
-            placement);
+        _encoder = new ClipTransformer(config.Layer, config.NumHiddenLayers, placement);
         _postLayerNorm = new LayerNorm(config.HiddenSize, config.LayerNormEps, placement);
         RegisterComponents();
     }
@@ -91,19 +89,10 @@ internal sealed class ClipVisionEmbeddings : nn.Module
         return (cat([first, tokens], 1) + Positions(rows, columns).to_type(tokens.dtype)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>
-    /// [1 + rows * columns, D]. Another grid than the trained one is resized bicubically, as transformers' interpolate_pos_encoding: the target given as a
-    /// size, align_corners false, no antialiasing; the class token's row stays.
-    /// </summary>
+    /// <summary>[1 + rows * columns, D]: the class token's row stays as it is, those of the patches follow the grid.</summary>
     private Tensor Positions(long rows, long columns)
     {
-        if (rows == _grid && columns == _grid)
-        {
-            return _position.Weight.alias();
-        }
-
-        Tensor trained = _position.Weight.narrow(0, 1, _grid * _grid).view(1, _grid, _grid, -1).permute(0, 3, 1, 2);
-        Tensor resized = nn.functional.interpolate(trained, size: [rows, columns], mode: InterpolationMode.Bicubic, align_corners: false);
-        return cat([_position.Weight.narrow(0, 0, 1), resized.permute(0, 2, 3, 1).flatten(0, 2)], 0);
+        Tensor patches = _position.Weight.narrow(0, 1, _grid * _grid).unsqueeze(0);
+        return cat([_position.Weight.narrow(0, 0, 1), PositionTable.Resize(patches, (_grid, _grid), (rows, columns)).squeeze(0)], 0);
     }
 }

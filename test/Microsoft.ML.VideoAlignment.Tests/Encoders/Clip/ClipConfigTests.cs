@@ -32,8 +32,8 @@ public class ClipConfigTests
 
     [Test]
     public void AnUnknownActivationIsAnError() =>
-        Assert.That(() => new ClipTextEncoder(new ClipTextConfig { HiddenAct = "swish" }, false, Placement.Meta),
-            Throws.InstanceOf<InvalidDataException>().With.Message.Contains("swish").And.Message.Contains("quick_gelu"));
+        Assert.That(() => new ClipTextEncoder(new ClipTextConfig { HiddenAct = "snake" }, false, Placement.Meta),
+            Throws.InstanceOf<InvalidDataException>().With.Message.Contains("snake").And.Message.Contains("quick_gelu"));
 
     [Test]
     public void ATowersConfigIsNoWholeModels() =>
