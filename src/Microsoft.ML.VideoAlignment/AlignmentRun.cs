@@ -56,6 +56,7 @@ internal sealed record AlignmentRun(
         Sampling = Sampling,
         Window = Options.Window,
         Frames = Frames,
+        FramesPerDecode = Options.FramesPerDecode,
         Loss = Loss,
         Steps = Options.Steps,
         BatchSize = Options.BatchSize,

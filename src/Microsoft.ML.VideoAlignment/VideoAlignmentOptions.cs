@@ -73,6 +73,12 @@ public sealed record VideoAlignmentOptions
     public RewardFrames? RewardFrames { get; init; }
 
     /// <summary>
+    /// How many of the scored frames are decoded together with a graph, at least 1; null (default): all of them. A smaller number bounds the decoder's memory
+    /// by that many frames, for one more decode: the gradient is the same.
+    /// </summary>
+    public int? FramesPerDecode { get; init; }
+
+    /// <summary>
     /// What is made of the scores; null (default): their negative mean, or for rewards of which less is better the mean. VADER's aesthetic loss,
     /// 0.1 * mean |score - 10|, is <see cref="RewardLoss.Aesthetic"/>.
     /// </summary>
@@ -238,6 +244,7 @@ public sealed record VideoAlignmentOptions
         Require(LoraAlpha > 0 && double.IsFinite(LoraAlpha), LoraAlpha, "above 0");
         Require(GradientSteps >= 1, GradientSteps, "at least 1");
         Require(GradientWindow is null || GradientSteps == 1, GradientSteps, $"left alone when {nameof(GradientWindow)} is set");
+        Require(FramesPerDecode is null or >= 1, FramesPerDecode, "at least 1, or null");
         Require(Enum.IsDefined(LoraLayers), LoraLayers, "one of the names of the enumeration");
         Require(LearningRate > 0 && double.IsFinite(LearningRate), LearningRate, "above 0");
         Require(WeightDecay >= 0 && double.IsFinite(WeightDecay), WeightDecay, "at least 0");

@@ -61,7 +61,10 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>(x_t [B, c, T, h, w], t, condition [B, L, D]) -> prediction [B, c, T, h, w].</summary>
     internal abstract Tensor Predict(Tensor latents, double timestep, Tensor condition);
 
-    /// <summary>Latents [B, c, T, h, w] -> decoder output [B, 3, F, H, W], about [-1, 1], not clamped; <paramref name="frames"/> null: all.</summary>
+    /// <summary>
+    /// Latents [B, c, T, h, w] -> decoder output [B, 3, F, H, W], about [-1, 1], not clamped; <paramref name="frames"/> null: all. A frame is the same
+    /// whichever others are asked for: a decoder that looks at neighbours decodes them too and leaves them out.
+    /// </summary>
     internal abstract Tensor Decode(Tensor latents, IReadOnlyList<int>? frames = null);
 
     /// <summary>Loads a model from the files that its publisher gives out; the family is recognised from them.</summary>

@@ -28,12 +28,21 @@ internal static class Recompute
     }
 
     /// <summary>
-    /// <c>loss.backward()</c> that rethrows what a recomputed block threw: an exception cannot cross libtorch's frames, it would end the process.
+    /// <c>y.backward()</c> that rethrows what a recomputed block threw: an exception cannot cross libtorch's frames, it would end the process.
+    /// <paramref name="slope"/>: what is back-propagated, of y's shape; null for a scalar: 1.
     /// </summary>
-    public static void Backward(Tensor loss)
+    public static void Backward(Tensor y, Tensor? slope = null)
     {
         t_failure = null;
-        loss.backward();
+        if (slope is null)
+        {
+            y.backward();
+        }
+        else
+        {
+            y.backward([slope]);
+        }
+
         ExceptionDispatchInfo? failure = t_failure;
         t_failure = null;
         failure?.Throw();

@@ -11,6 +11,9 @@ internal sealed record RewardGradientSettings
 
     public required RewardFrames Frames { get; init; }
 
+    /// <summary>Frames decoded together with a graph (see <see cref="GradedDecode"/>); null: all that are scored.</summary>
+    public int? FramesPerDecode { get; init; }
+
     public required RewardLoss Loss { get; init; }
 
     /// <summary>Optimiser steps.</summary>

@@ -88,12 +88,16 @@ internal sealed class RewardGradientTrainer : IDisposable
         using DisposeScope scope = NewDisposeScope();
         using var guidance = new Guidance(_model, rollout.Condition, rollout.Unconditional, _settings.Sampling.GuidanceScale);
         Tensor latents = Denoising.Run(_sampler, rollout.Start, guidance.Predict, rollout.Plan, rollout.Noise, _adapters, cancellation: cancellation);
-        Tensor decoded = _model.Decode(latents, rollout.Frames);
-        Tensor scores = _reward.Score(UnitRange.FromSigned(decoded), rollout.Prompts);
-        Tensor loss = _settings.Loss.Of(scores);
         CountWork(rollout);
-        Recompute.Backward(loss / _settings.Accumulation);
+        (Tensor decoded, Tensor scores, Tensor loss) = new GradedDecode(_model, _settings.FramesPerDecode)
+            .Backward(latents, rollout.Frames, Score, 1.0 / _settings.Accumulation);
         return new RolloutResult(Keep(latents), Keep(decoded), Keep(scores), Keep(loss));
+
+        (Tensor Scores, Tensor Loss) Score(Tensor decoded)
+        {
+            Tensor scores = _reward.Score(UnitRange.FromSigned(decoded), rollout.Prompts);
+            return (scores, _settings.Loss.Of(scores));
+        }
 
         static Tensor Keep(Tensor tensor) => tensor.detach().MoveToOuterDisposeScope();
     }

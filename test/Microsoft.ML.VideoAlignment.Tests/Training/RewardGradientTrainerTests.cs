@@ -30,51 +30,38 @@ public class RewardGradientTrainerTests
         using var generator = new Generator(3);
 
         // In float64 only the order of sums differs; in float32 small gradients lose a digit or two to it.
-        foreach (nn.Module network in model.Networks.Values)
-        {
-            network.to(ScalarType.Float64);
-        }
-
+        InFloat64(model);
         Tensor start = randn(model.LatentShape(3, TinyModel.Size), dtype: ScalarType.Float64, generator: generator);
-        Tensor condition = model.EncodePrompts(s_prompts);
-        Tensor unconditional = model.EncodePrompts(["", "", ""]);
-
         Dictionary<string, Tensor> whole = Gradients(accumulation: 1, [(0, 3)]);
         Dictionary<string, Tensor> parts = Gradients(accumulation: 3, [(0, 1), (1, 1), (2, 1)]);
-        // Queries of an attention over one pixel get no gradient but rounding noise, hence the small share of the largest gradient.
-        double largest = whole.Values.Max(gradient => gradient.abs().max().ToDouble());
-        foreach ((string name, Tensor gradient) in whole)
-        {
-            double scale = gradient.abs().max().ToDouble();
-            Assert.That((parts[name] - gradient).abs().max().ToDouble(), Is.LessThanOrEqualTo((scale * 1e-6) + (largest * 1e-12)), name);
-        }
+        RequireEqual(parts, whole);
 
-        Dictionary<string, Tensor> Gradients(int accumulation, (long Start, long Count)[] batches)
-        {
-            using var trainer = new RewardGradientTrainer(model, reward, adapters, TinyModel.Settings(accumulation: accumulation));
-            foreach ((long first, long count) in batches)
-            {
-                trainer.Backward(new Rollout
-                {
-                    Prompts = [.. s_prompts.Skip((int)first).Take((int)count)],
-                    Condition = condition.narrow(0, first, count),
-                    Unconditional = unconditional.narrow(0, first, count),
-                    Start = start.narrow(0, first, count),
-                    Noise = _ => throw new InvalidOperationException("eta is 0"),
-                    Plan = GradientPlan.Suffix(3, start: 1),
-                    Frames = [0, 2],
-                });
-            }
+        Dictionary<string, Tensor> Gradients(int accumulation, (int Start, int Count)[] batches) => GradientsOf(
+            model, reward, adapters, TinyModel.Settings(accumulation: accumulation),
+            batches.Select(batch => Fixed(model, [.. s_prompts.Skip(batch.Start).Take(batch.Count)], start.narrow(0, batch.Start, batch.Count), [0, 2])));
+    }
 
-            Dictionary<string, Tensor> gradients = adapters.NamedFactors.Where(pair => pair.Name.Contains("lora_B", StringComparison.Ordinal))
-                .ToDictionary(pair => pair.Name, pair => pair.Factor.grad!.clone());
-            foreach ((_, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
-            {
-                factor.grad = null;
-            }
+    /// <summary>A reward that is no mean over frames, so that a chunk's gradient depends on frames outside it.</summary>
+    [TestCase(1, false)]
+    [TestCase(2, false)]
+    [TestCase(2, true)]
+    public void DecodedInChunksTheGradientIsTheSame(int framesPerDecode, bool recompute)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        using VideoReward reward = VideoRewards.Custom(
+            "restlessness", (frames, _) => (frames.diff(1, 2) * frames.mean([2], keepdim: true)).square().mean([1, 2, 3, 4]), new RewardContract { MinimumFrames = 2, ScoresFramesSeparately = false });
+        using var generator = new Generator(3);
+        InFloat64(model);
+        model.RecomputeBlocks = recompute;
+        Tensor start = randn(model.LatentShape(2, TinyModel.Size), dtype: ScalarType.Float64, generator: generator);
+        int[] all = [.. Enumerable.Range(0, TinyModel.Size.Frames)];
+        Assert.That(all, Has.Length.GreaterThan(framesPerDecode), "otherwise there is one chunk");
+        RequireEqual(Gradients(framesPerDecode), Gradients(null));
 
-            return gradients;
-        }
+        Dictionary<string, Tensor> Gradients(int? count) =>
+            GradientsOf(model, reward, adapters, TinyModel.Settings() with { FramesPerDecode = count }, [Fixed(model, s_prompts[..2], start, all)]);
     }
 
     [Test]
@@ -211,4 +198,56 @@ public class RewardGradientTrainerTests
 
     private static Dictionary<string, byte[]> Bytes(IReadOnlyDictionary<string, Tensor> state) =>
         state.ToDictionary(pair => pair.Key, pair => pair.Value.contiguous().bytes.ToArray(), StringComparer.Ordinal);
+
+    private static void InFloat64(VideoDiffusionModel model)
+    {
+        foreach (nn.Module network in model.Networks.Values)
+        {
+            network.to(ScalarType.Float64);
+        }
+    }
+
+    /// <summary>A rollout without anything drawn: three steps, the last two graded.</summary>
+    private static Rollout Fixed(VideoDiffusionModel model, string[] prompts, Tensor start, int[] frames) => new()
+    {
+        Prompts = prompts,
+        Condition = model.EncodePrompts(prompts),
+        Unconditional = model.EncodePrompts([.. prompts.Select(_ => "")]),
+        Start = start,
+        Noise = _ => throw new InvalidOperationException("eta is 0"),
+        Plan = GradientPlan.Suffix(3, start: 1),
+        Frames = frames,
+    };
+
+    /// <summary>The accumulated gradient of every upper factor (the lower ones have none while the upper are zero), by name.</summary>
+    private static Dictionary<string, Tensor> GradientsOf(
+        VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings, IEnumerable<Rollout> rollouts)
+    {
+        using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+        foreach (Rollout rollout in rollouts)
+        {
+            trainer.Backward(rollout);
+        }
+
+        Dictionary<string, Tensor> gradients = adapters.NamedFactors.Where(pair => pair.Name.Contains("lora_B", StringComparison.Ordinal))
+            .ToDictionary(pair => pair.Name, pair => pair.Factor.grad!.clone());
+        foreach ((_, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
+        {
+            factor.grad = null;
+        }
+
+        return gradients;
+    }
+
+    /// <summary>Queries of an attention over one pixel get no gradient but rounding noise, hence the small share of the largest gradient.</summary>
+    private static void RequireEqual(Dictionary<string, Tensor> gradients, Dictionary<string, Tensor> expected)
+    {
+        double largest = expected.Values.Max(gradient => gradient.abs().max().ToDouble());
+        Assert.That(largest, Is.GreaterThan(0));
+        foreach ((string name, Tensor gradient) in expected)
+        {
+            double scale = gradient.abs().max().ToDouble();
+            Assert.That((gradients[name] - gradient).abs().max().ToDouble(), Is.LessThanOrEqualTo((scale * 1e-6) + (largest * 1e-12)), name);
+        }
+    }
 }
