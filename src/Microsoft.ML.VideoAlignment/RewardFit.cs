@@ -30,9 +30,9 @@ internal static class RewardFit
 
     /// <summary>One call of the reward on random frames, forward and backward.</summary>
     /// <exception cref="RewardContractException">The score has the wrong shape, is not finite, or carries no gradient.</exception>
-    public static void Try(VideoReward reward, Device device, int shown, VideoSize size, IChannel channel)
+    public static void Try(VideoReward reward, Device device, int shown, VideoSize size, IReadOnlyList<string> prompts, IChannel channel)
     {
-        foreach (string oddity in RewardContractCheck.Run(reward, device, shown, size.Height, size.Width).Warnings)
+        foreach (string oddity in RewardContractCheck.Run(reward, device, shown, size.Height, size.Width, prompts: prompts).Warnings)
         {
             channel.Warning(MessageSensitivity.None, "Reward '{0}': {1}", reward.Name, oddity);
         }

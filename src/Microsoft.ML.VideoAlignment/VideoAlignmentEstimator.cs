@@ -51,7 +51,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     /// <param name="input">A table with the prompt column.</param>
     /// <returns>The transformer with the weights of the last step; after a cancellation, of the last step done.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type. Nothing has been done then.</exception>
-    /// <exception cref="RewardContractException">The reward cannot train this model: no gradient, too few frames, a wrong shape.</exception>
+    /// <exception cref="RewardContractException">The reward cannot train this model: no gradient, too few frames, a wrong shape, a prompt it cannot read.</exception>
     /// <exception cref="InvalidOperationException">The table is empty, or the GPU asked for does not exist.</exception>
     /// <exception cref="TrainingStepException">A step gave NaN or the reward threw; the exception names a file with the weights of the step before.</exception>
     public VideoAlignmentTransformer Fit(IDataView input)
@@ -62,12 +62,13 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         int shown = _options.FramesFor(_reward).Count(size.Frames);
         RewardFit.RequireTrainable(_reward, shown);
         IReadOnlyList<string> prompts = PromptReader.Read(input, _columns.Prompt);
+        _reward.RequirePrompts([.. prompts, .. _options.HeldOutPrompts]);
 
         using IChannel channel = _host.Start("Training");
         Device device = Devices.Choose(_host, channel);
         _model.MoveTo(device);
         _reward.MoveTo(device);
-        RewardFit.Try(_reward, device, shown, size, channel);
+        RewardFit.Try(_reward, device, shown, size, prompts, channel);
         foreach ((string prompt, int tokens) in prompts.Distinct().Select(prompt => (prompt, _model.CountTruncated(prompt))).Where(pair => pair.Item2 > 0))
         {
             Log.Truncated(channel, prompt, tokens);

@@ -36,6 +36,37 @@ public static class VideoRewards
     public static VideoReward TextImageSimilarity(string clipFolder) => Rewards.TextImageSimilarity.FromFolder(clipFolder, Placement.Cpu);
 
     /// <summary>
+    /// How surely an object is absent, 0 .. 1, mean over frames: VADER's object removal. It is 1 minus the mean probability of the detections of the object, and 1
+    /// with a gradient of zero where there is none. VADER's loss of it is <see cref="RewardLoss.Shortfall"/> of 1, in gradient the same as raising the score.
+    /// </summary>
+    /// <param name="detectorFolder">A transformers folder of a YOLOS detector (YolosForObjectDetection), such as hustvl/yolos-base or hustvl/yolos-tiny.</param>
+    /// <param name="label">What is to vanish: a name of the detector's id2label, such as "book".</param>
+    /// <param name="options">Threshold, working height, precision; null: those of VADER's released code.</param>
+    /// <exception cref="ArgumentException">The detector has no such label (the message lists those like it), or an option is out of its range.</exception>
+    /// <exception cref="WeightFileException">The folder is not there or holds another network; the message says what it looks like.</exception>
+    public static VideoReward ObjectRemoval(string detectorFolder, string label, ObjectRemovalOptions? options = null)
+    {
+        options ??= new ObjectRemovalOptions();
+        return ObjectRemovalReward.FromFolder(detectorFolder, label, options, new Placement(CPU, options.Precision.Dtype()));
+    }
+
+    /// <summary>
+    /// The probability, 0 .. 1, that the video shows the action its prompt asks for: VADER's action reward. Any number of frames that fills tubelets (even, for
+    /// the published model). VADER's loss is the cross-entropy: raise the score with <see cref="ActionClassificationOptions.LogProbability"/>.
+    /// </summary>
+    /// <param name="classifierFolder">
+    /// A transformers folder of a VideoMAE classifier (VideoMAEForVideoClassification), such as MCG-NJU/videomae-base-finetuned-kinetics.
+    /// </param>
+    /// <param name="options">Which label a prompt means, or one label for all; null: the prompt's, by VADER's table.</param>
+    /// <exception cref="ArgumentException">The classifier has no such label; the message lists those like it.</exception>
+    /// <exception cref="WeightFileException">The folder is not there or holds another network; the message says what it looks like.</exception>
+    public static VideoReward ActionClassification(string classifierFolder, ActionClassificationOptions? options = null)
+    {
+        options ??= new ActionClassificationOptions();
+        return ActionClassificationReward.FromFolder(classifierFolder, options, new Placement(CPU, options.Precision.Dtype()));
+    }
+
+    /// <summary>
     /// A reward from a function. Tensors that the function makes are freed after the call; one that must live longer is detached from the scope
     /// (<c>DetachFromDisposeScope()</c>). Such a reward cannot be written into a model file.
     /// </summary>
@@ -84,6 +115,8 @@ public static class VideoRewards
             "Weather" => Weather(files[HeadReward.ClipRole], files[HeadReward.HeadRole]),
             "CompressedSize" => CompressedSize(files[HeadReward.ClipRole], files[HeadReward.HeadRole]),
             Rewards.TextImageSimilarity.Kind => TextImageSimilarity(files[HeadReward.ClipRole]),
+            ObjectRemovalReward.Kind => ObjectRemovalReward.FromReference(reference, files),
+            ActionClassificationReward.Kind => ActionClassificationReward.FromReference(reference, files),
             EmbeddedAesthetic => MovingShapesAesthetic(),
             EmbeddedTextSimilarity => MovingShapesTextSimilarity(),
             TrueRatingReward.Kind => MovingShapesTrueRating(),

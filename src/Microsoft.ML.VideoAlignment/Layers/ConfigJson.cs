@@ -27,6 +27,18 @@ internal static class ConfigJson
             ? [.. value.EnumerateArray().Select(item => item.GetInt64())]
         : throw Unexpected(key, "a list of whole numbers", value);
 
+    /// <summary>Height and width: [height, width], or one number for both.</summary>
+    public static (long Height, long Width) Size(JsonElement json, string key, (long Height, long Width) fallback)
+    {
+        if (Find(json, key) is not { } value)
+        {
+            return fallback;
+        }
+
+        IReadOnlyList<long> sides = value.ValueKind == JsonValueKind.Array ? Integers(json, key) : [Integer(json, key, 0)];
+        return sides.Count is 1 or 2 ? (sides[0], sides[^1]) : throw Unexpected(key, "one number or [height, width]", value);
+    }
+
     public static IReadOnlyList<string> Texts(JsonElement json, string key, params string[] fallback) =>
         Find(json, key) is not { } value ? fallback
         : value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)

@@ -99,13 +99,7 @@ public abstract class VideoDiffusionModel : IDisposable
         }
 
         string family = ConfigJson.Text(new DiffusersFolder(path).Config(ModelScopePipeline.IndexName), "_class_name", "");
-        var placement = new Placement(CPU, options.Precision switch
-        {
-            WeightPrecision.Full => ScalarType.Float32,
-            WeightPrecision.BrainHalf => ScalarType.BFloat16,
-            WeightPrecision.Half => ScalarType.Float16,
-            _ => throw new ArgumentOutOfRangeException(nameof(options), options.Precision, "Unknown precision."),
-        });
+        var placement = new Placement(CPU, options.Precision.Dtype());
         return family == ModelScopePipeline.ClassName
             ? ModelScopePipeline.FromFolder(path, options.Variant, placement, source)
             : throw new NotSupportedException($"'{indexFile}' names the pipeline class '{family}'; known: {ModelScopePipeline.ClassName} (ModelScope).");

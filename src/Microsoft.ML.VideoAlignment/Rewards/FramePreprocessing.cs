@@ -9,6 +9,9 @@ internal sealed record FramePreprocessing
     public static ((float R, float G, float B) Mean, (float R, float G, float B) Std) Clip { get; } =
         ((0.48145466f, 0.4578275f, 0.40821073f), (0.26862954f, 0.26130258f, 0.27577711f));
 
+    /// <summary>Channel mean and standard deviation of ImageNet, R, G, B (torchvision's models).</summary>
+    public static ((float R, float G, float B) Mean, (float R, float G, float B) Std) ImageNet { get; } = ((0.485f, 0.456f, 0.406f), (0.229f, 0.224f, 0.225f));
+
     public required int Height { get; init; }
 
     public required int Width { get; init; }
@@ -26,6 +29,9 @@ internal sealed record FramePreprocessing
 
     /// <summary>What VADER does before every CLIP network: stretched to a square, bilinear with antialias.</summary>
     public static FramePreprocessing ForClip(int size) => new() { Height = size, Width = size, Mean = Clip.Mean, Std = Clip.Std };
+
+    /// <summary>Stretched, bilinear with antialias, ImageNet's mean and standard deviation.</summary>
+    public static FramePreprocessing ForImageNet(int height, int width) => new() { Height = height, Width = width, Mean = ImageNet.Mean, Std = ImageNet.Std };
 
     /// <summary>For <see cref="RewardContract.Resizing"/>.</summary>
     public string Describe() => $"stretched, {Interpolation.ToString().ToLowerInvariant()}{(Antialias ? " with antialias" : "")}";

@@ -12,6 +12,12 @@ public sealed record RewardContract
     /// <summary>Whether the score carries gradient back to the frames. Default true.</summary>
     public bool IsDifferentiable { get; init; } = true;
 
+    /// <summary>
+    /// Whether the gradient may rightly be zero, as of a detector that finds nothing to remove. Default false: a gradient of zero on the trial frames is refused.
+    /// The score must carry a graph back to the frames all the same.
+    /// </summary>
+    public bool GradientMayVanish { get; init; }
+
     /// <summary>Whether the score depends on the prompt. Default false.</summary>
     public bool ReadsPrompt { get; init; }
 
@@ -47,11 +53,11 @@ public sealed record RewardContract
     {
         var text = new StringBuilder();
         Line("frames", $"[B, 3, T, H, W], RGB in [0, 1], T >= {MinimumFrames}{(FrameMultiple > 1 ? $" and a multiple of {FrameMultiple}" : "")}{Rate()}");
-        Line("working size", WorkingSize is { } size ? $"{size.Height} x {size.Width}{(Resizing is null ? "" : $", {Resizing}")}" : "any");
+        Line("working size", WorkingSize is { } size ? $"{size.Height} x {size.Width}{(Resizing is null ? "" : $", {Resizing}")}" : Resizing ?? "any");
         Line("reads the prompt", ReadsPrompt ? "yes" : "no");
         Line("score", $"[B], {(ScoresFramesSeparately ? "mean over frames" : "of the whole video")}, expected in {Number(ScoreRange.Low)} .. {Number(ScoreRange.High)}, " +
             (Direction == ScoreDirection.HigherIsBetter ? "higher is better" : "lower is better"));
-        Line("gradient", IsDifferentiable ? "differentiable" : "none");
+        Line("gradient", IsDifferentiable ? $"differentiable{(GradientMayVanish ? ", may be zero" : "")}" : "none");
         Line("queries per call", QueriesPerCall.ToString(CultureInfo.InvariantCulture));
         return text.ToString().TrimEnd();
 

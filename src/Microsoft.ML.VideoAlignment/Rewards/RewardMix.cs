@@ -36,6 +36,14 @@ internal sealed class RewardMix : VideoReward
         }
     }
 
+    internal override void RequirePrompts(IEnumerable<string> prompts)
+    {
+        foreach ((_, VideoReward reward, _) in _parts)
+        {
+            reward.RequirePrompts(prompts);
+        }
+    }
+
     protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => ScorePrepared(new PreprocessedFrames(frames), prompts, parts: null);
 
     private protected override Tensor ScorePrepared(PreprocessedFrames frames, IReadOnlyList<string> prompts, IDictionary<string, Tensor>? parts)
@@ -133,6 +141,7 @@ internal sealed class RewardMix : VideoReward
         return new RewardContract
         {
             IsDifferentiable = contracts.All(part => part.Contract.IsDifferentiable),
+            GradientMayVanish = contracts.All(part => part.Contract.GradientMayVanish),
             ReadsPrompt = contracts.Any(part => part.Contract.ReadsPrompt),
             MinimumFrames = contracts.Max(part => part.Contract.MinimumFrames),
             FrameMultiple = contracts.Aggregate(1, (multiple, part) => LeastCommonMultiple(multiple, part.Contract.FrameMultiple)),

@@ -56,6 +56,12 @@ public abstract class VideoReward : IDisposable
     /// <summary>Moves the reward's networks.</summary>
     public abstract void MoveTo(Device device);
 
+    /// <summary>Throws where a prompt can never be scored, so that a run is told of it before it begins.</summary>
+    /// <exception cref="RewardContractException">The reward reads prompts and cannot read one of these.</exception>
+    internal virtual void RequirePrompts(IEnumerable<string> prompts)
+    {
+    }
+
     /// <summary>The score itself; <see cref="Score(Tensor, IReadOnlyList{string})"/> has checked the arguments and will check the result.</summary>
     /// <param name="frames">[B, 3, T, H, W], RGB in [0, 1]. Not to be disposed or changed.</param>
     /// <param name="prompts">B prompts; may be empty for a reward that does not read them.</param>

@@ -9,6 +9,8 @@ namespace Microsoft.ML.VideoAlignment;
 /// </summary>
 public sealed record RewardContractCheck
 {
+    private static readonly string[] s_prompts = ["a red circle", "a photograph of a dog"];
+
     private RewardContractCheck(string reward) => Reward = reward;
 
     /// <summary>The reward's name.</summary>
@@ -34,10 +36,12 @@ public sealed record RewardContractCheck
     /// <param name="width">Width, in pixels.</param>
     /// <param name="needsGradient">Whether the algorithm back-propagates through the reward: reward gradients do; DDPO, DPO and scoring do not.</param>
     /// <param name="batch">Videos of the trial; 2 shows rewards that average over the batch.</param>
+    /// <param name="prompts">Prompts of the trial, in turn; null: two of the check's own. A reward that knows only some prompts needs one of those.</param>
     /// <returns>What was seen.</returns>
     /// <exception cref="RewardContractException">The reward breaks its contract, or carries no gradient where one is needed.</exception>
     public static RewardContractCheck Run(
-        VideoReward reward, Device device, int frames = 1, int height = 32, int width = 32, bool needsGradient = true, int batch = 2)
+        VideoReward reward, Device device, int frames = 1, int height = 32, int width = 32, bool needsGradient = true, int batch = 2,
+        IReadOnlyList<string>? prompts = null)
     {
         ArgumentNullException.ThrowIfNull(reward);
         RewardContract contract = reward.Contract;
@@ -54,9 +58,10 @@ public sealed record RewardContractCheck
 
         // Away from 0 and 1, where a clamp has no gradient. Gradients are on whatever the caller's mode is: the trial is of a graded step.
         Tensor trial = ((rand([batch, 3, count, height, width], generator: generator) * 0.8) + 0.1).to(device).requires_grad_(needsGradient);
-        string[] prompts = [.. Enumerable.Range(0, batch).Select(row => row % 2 == 0 ? "a red circle" : "a photograph of a dog")];
+        IReadOnlyList<string> given = prompts is { Count: > 0 } ? prompts : s_prompts;
+        string[] trialPrompts = [.. Enumerable.Range(0, batch).Select(row => given[row % given.Count])];
         using IDisposable mode = enable_grad(needsGradient);
-        Tensor score = reward.Score(trial, prompts);
+        Tensor score = reward.Score(trial, trialPrompts);
         if (needsGradient && !score.requires_grad)
         {
             throw NoGradient(reward, "its score does not require grad although the frames do");
@@ -112,10 +117,11 @@ public sealed record RewardContractCheck
                 "division by zero, has an infinite slope there: add a small constant inside.");
         }
 
-        return norm > 0
+        return norm > 0 || reward.Contract.GradientMayVanish
             ? norm
             : throw new RewardContractException($"The gradient of reward '{reward.Name}' to its frames is zero everywhere: training would change nothing. " +
-                "Rounding, thresholds, argmax and counting have no slope; replace them by a smooth form, or declare IsDifferentiable = false and use DDPO or DPO.");
+                "Rounding, thresholds, argmax and counting have no slope; replace them by a smooth form, or declare IsDifferentiable = false and use DDPO or DPO. " +
+                "Where zero is right on such frames, as for a detector that finds nothing, declare GradientMayVanish = true.");
     }
 
     private static List<string> Oddities(RewardContract contract, float[] values)

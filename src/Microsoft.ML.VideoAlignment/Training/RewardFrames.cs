@@ -22,6 +22,9 @@ public abstract record RewardFrames
     /// <summary><paramref name="count"/> frames evenly spread over the video.</summary>
     public static RewardFrames Spaced(int count) => new Even(count);
 
+    /// <summary>Frames 0, <paramref name="step"/>, 2 <paramref name="step"/>, ...: with 2, what VADER's released code shows its action reward.</summary>
+    public static RewardFrames EveryNth(int step) => new Strided(step > 0 ? step : throw new ArgumentOutOfRangeException(nameof(step), step, "The step must be at least 1 frame."));
+
     /// <summary>Exactly these frames.</summary>
     public static RewardFrames Chosen(params IReadOnlyList<int> frames) => new Fixed([.. frames]);
 
@@ -35,6 +38,7 @@ public abstract record RewardFrames
         Random(var count) => Sample(Within(count, 1, frames, frames), frames, draw),
         Every => [.. Enumerable.Range(0, frames)],
         Even(var count) => [.. Enumerable.Range(0, Within(count, 1, frames, frames)).Select(i => (int)((i + 0.5) * frames / count))],
+        Strided(var step) => [.. Enumerable.Range(0, (frames + step - 1) / step).Select(i => i * step)],
         Fixed(var chosen) => [.. chosen.Select(frame => Within(frame, 0, frames - 1, frames))],
         _ => throw new NotSupportedException(GetType().Name),
     };
@@ -62,6 +66,8 @@ public abstract record RewardFrames
     private sealed record Every : RewardFrames;
 
     private sealed record Even(int Spread) : RewardFrames;
+
+    private sealed record Strided(int Step) : RewardFrames;
 
     private sealed record Fixed(int[] Frames) : RewardFrames;
 }

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Autoencoders;
 using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
 using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
@@ -21,6 +22,9 @@ public sealed class ManifestRunner : IConformanceRunner
         ["modelscope-vae"] = (config, _) => (new AutoencoderKL(AutoencoderKLConfig.FromJson(config), Placement.Meta), AutoencoderKL.Keys),
         ["modelscope-text-encoder"] = (config, file) =>
             (new ClipTextEncoder(ClipTextConfig.FromJson(config), withProjection: false, Placement.Meta), ClipKeys.Text(file, "")),
+        ["yolos-base"] = (config, _) => (new YolosNetwork(YolosConfig.FromJson(config), Placement.Meta), YolosNetwork.Keys),
+        ["yolos-tiny"] = (config, _) => (new YolosNetwork(YolosConfig.FromJson(config), Placement.Meta), YolosNetwork.Keys),
+        ["videomae-base-finetuned-kinetics"] = (config, _) => (new VideoMaeNetwork(VideoMaeConfig.FromJson(config), Placement.Meta), VideoMaeNetwork.Keys),
         ["openai-clip-vit-large-patch14"] = (config, _) => (new ClipModel(ClipConfig.FromJson(config), Placement.Meta), ClipKeys.Both),
     };
 

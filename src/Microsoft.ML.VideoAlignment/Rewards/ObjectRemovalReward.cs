@@ -1,0 +1,127 @@
+using System.Globalization;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Rewards;
+
+/// <summary>
+/// One minus how sure a YOLOS detector is of an object, per frame: VADER's object removal (train_t2v_lora.py of commit adaf2ef, with the mean over pictures
+/// instead of a sum that a picture without the object sets back to 0). Of the queries whose best class, "no object" left out, is the wanted one and whose
+/// probability, "no object" included, is above the threshold, the probabilities are averaged. Which queries count is a choice without slope; a picture
+/// with none scores 1 and has a gradient of zero.
+/// </summary>
+internal sealed class ObjectRemovalReward : PictureReward
+{
+    public const string Kind = "ObjectRemoval";
+    public const string DetectorRole = "detector";
+
+    private readonly YolosNetwork _network;
+    private readonly ObjectRemovalOptions _options;
+    private readonly string _folder;
+    private readonly string _label;
+    private readonly int _class;
+
+    private ObjectRemovalReward(YolosNetwork network, string folder, string label, int classId, ObjectRemovalOptions options)
+    {
+        (_network, _folder, _label, _class, _options) = (network, folder, label, classId, options);
+        Contract = new RewardContract
+        {
+            Resizing = $"height {options.Height}, width in proportion, bilinear without antialias",
+            ScoreRange = (0, 1),
+            GradientMayVanish = true,
+        };
+    }
+
+    public override string Name => $"no {_label}";
+
+    public override RewardContract Contract { get; }
+
+    internal override RewardReference Reference => new()
+    {
+        Kind = Kind,
+        Files = new Dictionary<string, RewardReference.FileReference> { [DetectorRole] = RewardReference.FileReference.Of(_folder) },
+        Arguments = new Dictionary<string, string>
+        {
+            ["label"] = _label,
+            ["threshold"] = _options.Threshold.ToString("R", CultureInfo.InvariantCulture),
+            ["height"] = _options.Height.ToString(CultureInfo.InvariantCulture),
+            ["precision"] = _options.Precision.ToString(),
+        },
+    };
+
+    /// <summary>All weights; none takes gradient.</summary>
+    internal IEnumerable<Tensor> Weights => _network.parameters();
+
+    public static ObjectRemovalReward FromFolder(string folder, string label, ObjectRemovalOptions options, Placement placement)
+    {
+        options.Validate();
+        YolosNetwork network = YolosNetwork.FromFolder(folder, placement);
+        try
+        {
+            if (options.Height < network.Config.PatchSize)
+            {
+                throw new ArgumentException($"{nameof(ObjectRemovalOptions.Height)} {options.Height} is less than one patch of the detector, {network.Config.PatchSize} pixels.", nameof(options));
+            }
+
+            return new ObjectRemovalReward(network, folder, label, network.Config.Labels.Require(label, nameof(label)), options);
+        }
+        catch
+        {
+            network.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc cref="FromFolder"/>
+    public static ObjectRemovalReward FromReference(RewardReference reference, IReadOnlyDictionary<string, string> files)
+    {
+        var options = new ObjectRemovalOptions
+        {
+            Threshold = double.Parse(reference.Arguments["threshold"], CultureInfo.InvariantCulture),
+            Height = int.Parse(reference.Arguments["height"], CultureInfo.InvariantCulture),
+            Precision = Enum.Parse<WeightPrecision>(reference.Arguments["precision"]),
+        };
+        return FromFolder(files[DetectorRole], reference.Arguments["label"], options, new Placement(CPU, options.Precision.Dtype()));
+    }
+
+    /// <summary>Every station of the reward; fresh tensors, rows are pictures b * T + t. Count: int64 [N]; confidence: the mean of what counts, or 0, [N].</summary>
+    public (Tensor Pictures, YolosOutput Output, Tensor Count, Tensor Confidence) Stages(PreprocessedFrames frames)
+    {
+        Tensor pictures = frames.Pictures(Preprocessing(frames.Frames.shape[3], frames.Frames.shape[4]));
+        YolosOutput output = _network.Run(pictures);
+        Tensor probabilities = output.Logits.softmax(-1);
+        Tensor wanted = probabilities.select(2, _class); // [N, queries]
+        Tensor best = probabilities.narrow(2, 0, _network.Config.Labels.Count).argmax(2);
+        Tensor kept = best.eq(_class).logical_and(wanted.gt(_options.Threshold));
+        Tensor count = kept.sum(1);
+
+        // Dividing by at least one keeps a picture without the object at 0 / 1: attached, and no NaN.
+        Tensor confidence = (wanted * kept.to_type(wanted.dtype)).sum(1) / count.clamp(min: 1).to_type(wanted.dtype);
+        return (pictures, output, count, confidence);
+    }
+
+    /// <summary>A parameter by the network's own key; for tests.</summary>
+    internal Tensor Weight(string key) => _network.get_parameter(YolosNetwork.Keys.Key(key)!)!;
+
+    public override void MoveTo(Device device) => _network.to(device);
+
+    protected override Tensor PictureScores(PreprocessedFrames frames, IReadOnlyList<string> prompts) => 1 - Stages(frames).Confidence;
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _network.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private FramePreprocessing Preprocessing(long height, long width)
+    {
+        long proportional = _options.Height * width / height;
+        return proportional >= _network.Config.PatchSize
+            ? FramePreprocessing.ForImageNet(_options.Height, checked((int)proportional)) with { Antialias = false }
+            : throw new RewardContractException($"Reward '{Name}' brings frames of {height} x {width} to {_options.Height} x {proportional} pixels, " +
+                $"narrower than one patch of its detector ({_network.Config.PatchSize}). Use a larger {nameof(ObjectRemovalOptions.Height)} or wider frames.");
+    }
+}
