@@ -47,7 +47,7 @@ public static class VideoRewards
     public static VideoReward ObjectRemoval(string detectorFolder, string label, ObjectRemovalOptions? options = null)
     {
         options ??= new ObjectRemovalOptions();
-        return ObjectRemovalReward.FromFolder(detectorFolder, label, options, new Placement(CPU, options.Precision.Dtype()));
+        return ObjectRemovalReward.FromFolder(detectorFolder, label, options, Placement.OnCpu(options.Precision));
     }
 
     /// <summary>
@@ -63,7 +63,25 @@ public static class VideoRewards
     public static VideoReward ActionClassification(string classifierFolder, ActionClassificationOptions? options = null)
     {
         options ??= new ActionClassificationOptions();
-        return ActionClassificationReward.FromFolder(classifierFolder, options, new Placement(CPU, options.Precision.Dtype()));
+        return ActionClassificationReward.FromFolder(classifierFolder, options, Placement.OnCpu(options.Precision));
+    }
+
+    /// <summary>
+    /// How well V-JEPA foresees the hidden parts of a video: minus its prediction loss, 0 at best (VADER, section 5.1). It takes the file's number of frames, or a
+    /// multiple of it, clip by clip.
+    /// </summary>
+    /// <remarks>
+    /// All videos of a call share one draw of the masks. Calls without gradient always have the first draw of <see cref="VJepaOptions.Seed"/>, so that scores
+    /// can be repeated and compared; graded calls have a new one each, the same in each run of training.
+    /// </remarks>
+    /// <param name="file">The official file, such as vitl16.pth.tar (encoder, predictor and target_encoder; the optimiser's state in it is not read).</param>
+    /// <param name="options">Sizes where the file's shapes do not tell them, masks, memory; null: defaults.</param>
+    /// <exception cref="ArgumentException">Options are out of range.</exception>
+    /// <exception cref="WeightFileException">The file is no V-JEPA file, or contradicts the options.</exception>
+    public static VideoReward TemporalConsistency(string file, VJepaOptions? options = null)
+    {
+        VJepaOptions chosen = options ?? new VJepaOptions();
+        return VJepaReward.FromFile(file, chosen, Placement.OnCpu(chosen.Precision));
     }
 
     /// <summary>
@@ -117,6 +135,7 @@ public static class VideoRewards
             Rewards.TextImageSimilarity.Kind => TextImageSimilarity(files[HeadReward.ClipRole]),
             ObjectRemovalReward.Kind => ObjectRemovalReward.FromReference(reference, files),
             ActionClassificationReward.Kind => ActionClassificationReward.FromReference(reference, files),
+            VJepaReward.Kind => TemporalConsistency(files[VJepaReward.FileRole], VJepaOptions.FromJson(reference.Arguments[VJepaReward.OptionsArgument])),
             EmbeddedAesthetic => MovingShapesAesthetic(),
             EmbeddedTextSimilarity => MovingShapesTextSimilarity(),
             TrueRatingReward.Kind => MovingShapesTrueRating(),

@@ -19,4 +19,21 @@ internal static class PositionTable
         Tensor resized = nn.functional.interpolate(picture, size: [wanted.Rows, wanted.Columns], mode: InterpolationMode.Bicubic, align_corners: false);
         return resized.permute(0, 2, 3, 1).flatten(1, 2).MoveToOuterDisposeScope();
     }
+
+    /// <summary>
+    /// The same for a video's patches, ordered time, row, column: [N, t*h*w, D] -> [N, frames*rows*columns, D]. Trilinear, align_corners false: V-JEPA's
+    /// interpolate_pos_encoding.
+    /// </summary>
+    public static Tensor Resize(Tensor table, (long Frames, long Rows, long Columns) trained, (long Frames, long Rows, long Columns) wanted)
+    {
+        if (trained == wanted)
+        {
+            return table.alias();
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        Tensor film = table.view(table.shape[0], trained.Frames, trained.Rows, trained.Columns, -1).permute(0, 4, 1, 2, 3);
+        Tensor resized = nn.functional.interpolate(film, size: [wanted.Frames, wanted.Rows, wanted.Columns], mode: InterpolationMode.Trilinear, align_corners: false);
+        return resized.permute(0, 2, 3, 4, 1).flatten(1, 3).MoveToOuterDisposeScope();
+    }
 }

@@ -99,7 +99,7 @@ public abstract class VideoDiffusionModel : IDisposable
         }
 
         string family = ConfigJson.Text(new DiffusersFolder(path).Config(ModelScopePipeline.IndexName), "_class_name", "");
-        var placement = new Placement(CPU, options.Precision.Dtype());
+        Placement placement = Placement.OnCpu(options.Precision);
         return family == ModelScopePipeline.ClassName
             ? ModelScopePipeline.FromFolder(path, options.Variant, placement, source)
             : throw new NotSupportedException($"'{indexFile}' names the pipeline class '{family}'; known: {ModelScopePipeline.ClassName} (ModelScope).");

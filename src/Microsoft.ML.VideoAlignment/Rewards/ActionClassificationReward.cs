@@ -99,7 +99,7 @@ internal sealed class ActionClassificationReward : VideoReward
             LogProbability = bool.Parse(reference.Arguments["logProbability"]),
             Precision = Enum.Parse<WeightPrecision>(reference.Arguments["precision"]),
         };
-        return FromFolder(files[ClassifierRole], options, new Placement(CPU, options.Precision.Dtype()));
+        return FromFolder(files[ClassifierRole], options, Placement.OnCpu(options.Precision));
     }
 
     /// <summary>What the network sees, [B, T, 3, S, S], and its logits [B, labels]; fresh tensors.</summary>

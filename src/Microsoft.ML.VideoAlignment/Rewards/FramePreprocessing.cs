@@ -9,7 +9,7 @@ internal sealed record FramePreprocessing
     public static ((float R, float G, float B) Mean, (float R, float G, float B) Std) Clip { get; } =
         ((0.48145466f, 0.4578275f, 0.40821073f), (0.26862954f, 0.26130258f, 0.27577711f));
 
-    /// <summary>Channel mean and standard deviation of ImageNet, R, G, B (torchvision's models).</summary>
+    /// <summary>The same of ImageNet, as torchvision and the video networks have it.</summary>
     public static ((float R, float G, float B) Mean, (float R, float G, float B) Std) ImageNet { get; } = ((0.485f, 0.456f, 0.406f), (0.229f, 0.224f, 0.225f));
 
     public required int Height { get; init; }

@@ -80,7 +80,7 @@ internal sealed class ObjectRemovalReward : PictureReward
             Height = int.Parse(reference.Arguments["height"], CultureInfo.InvariantCulture),
             Precision = Enum.Parse<WeightPrecision>(reference.Arguments["precision"]),
         };
-        return FromFolder(files[DetectorRole], reference.Arguments["label"], options, new Placement(CPU, options.Precision.Dtype()));
+        return FromFolder(files[DetectorRole], reference.Arguments["label"], options, Placement.OnCpu(options.Precision));
     }
 
     /// <summary>Every station of the reward; fresh tensors, rows are pictures b * T + t. Count: int64 [N]; confidence: the mean of what counts, or 0, [N].</summary>

@@ -44,6 +44,14 @@ internal sealed class RewardMix : VideoReward
         }
     }
 
+    internal override void BeginTraining()
+    {
+        foreach ((_, VideoReward reward, _) in _parts)
+        {
+            reward.BeginTraining();
+        }
+    }
+
     protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => ScorePrepared(new PreprocessedFrames(frames), prompts, parts: null);
 
     private protected override Tensor ScorePrepared(PreprocessedFrames frames, IReadOnlyList<string> prompts, IDictionary<string, Tensor>? parts)

@@ -53,6 +53,14 @@ public abstract class VideoReward : IDisposable
         return score;
     }
 
+    /// <summary>
+    /// Called when a run of training begins, after the trial call: what changes from graded call to graded call (masks drawn, running means) starts anew, so
+    /// that equal runs are equal.
+    /// </summary>
+    internal virtual void BeginTraining()
+    {
+    }
+
     /// <summary>Moves the reward's networks.</summary>
     public abstract void MoveTo(Device device);
 

@@ -6,6 +6,15 @@ internal sealed record Placement(Device Device, ScalarType Dtype)
     /// <summary>float32 on the CPU.</summary>
     public static Placement Cpu { get; } = new(CPU, ScalarType.Float32);
 
+    /// <summary>On the CPU, stored as a user's options say.</summary>
+    public static Placement OnCpu(WeightPrecision precision) => new(CPU, precision switch
+    {
+        WeightPrecision.Full => ScalarType.Float32,
+        WeightPrecision.BrainHalf => ScalarType.BFloat16,
+        WeightPrecision.Half => ScalarType.Float16,
+        _ => throw new ArgumentOutOfRangeException(nameof(precision), precision, "Unknown precision."),
+    });
+
     /// <summary>Shapes and names only, no memory: for checking a full-size network against its list of keys.</summary>
     public static Placement Meta { get; } = new(META, ScalarType.Float32);
 

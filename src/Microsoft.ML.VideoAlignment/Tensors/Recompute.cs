@@ -15,7 +15,13 @@ internal static class Recompute
     /// Runs <paramref name="block"/> on <paramref name="inputs"/>. Every tensor that carries a graph must be among the inputs; parameters that
     /// the block owns need not be. Where nothing is recorded (gradients are off), the block simply runs.
     /// </summary>
-    public static Tensor Run(Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs)
+    public static Tensor Run(Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs) => Run(block, offload: false, inputs);
+
+    /// <inheritdoc cref="Run(Func{IReadOnlyList{Tensor}, Tensor}, Tensor[])"/>
+    /// <remarks>
+    /// <paramref name="offload"/>: whether the inputs wait for the backward pass in the CPU's memory instead of the device's. On the CPU it changes nothing.
+    /// </remarks>
+    public static Tensor Run(Func<IReadOnlyList<Tensor>, Tensor> block, bool offload, params Tensor[] inputs)
     {
         if (!is_grad_enabled())
         {
@@ -24,7 +30,7 @@ internal static class Recompute
 
         // The first block of a graded step has inputs without a graph; without one input that requires grad its output would have none either.
         using Tensor anchor = zeros(1, device: inputs[0].device, requires_grad: true);
-        return Recomputed.apply([block, anchor, .. inputs])[0];
+        return Recomputed.apply([new Plan(block, offload), anchor, .. inputs])[0];
     }
 
     /// <summary>
@@ -48,21 +54,24 @@ internal static class Recompute
         failure?.Throw();
     }
 
+    private sealed record Plan(Func<IReadOnlyList<Tensor>, Tensor> Block, bool Offload);
+
     private sealed class Recomputed : autograd.MultiTensorFunction<Recomputed>
     {
         public override string Name => nameof(Recompute);
 
         public override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
         {
-            var block = (Func<IReadOnlyList<Tensor>, Tensor>)vars[0];
+            var plan = (Plan)vars[0];
             List<Tensor> inputs = [.. vars.Skip(2).Cast<Tensor>()];
-            ctx.save_data("block", block);
+            ctx.save_data("block", plan.Block);
             ctx.save_data("graded", inputs.Select(input => input.requires_grad).ToArray());
-            ctx.save_for_backward(inputs);
+            ctx.save_data("devices", inputs.Select(input => input.device).ToArray());
+            ctx.save_for_backward(plan.Offload ? [.. inputs.Select(input => input.cpu())] : inputs);
             using (no_grad())
             {
                 using DisposeScope scope = NewDisposeScope();
-                return [block(inputs).MoveToOuterDisposeScope()];
+                return [plan.Block(inputs).MoveToOuterDisposeScope()];
             }
         }
 
@@ -70,8 +79,9 @@ internal static class Recompute
         {
             var block = (Func<IReadOnlyList<Tensor>, Tensor>)ctx.get_data("block");
             bool[] graded = (bool[])ctx.get_data("graded");
+            var devices = (Device[])ctx.get_data("devices");
             using DisposeScope scope = NewDisposeScope();
-            List<Tensor> inputs = [.. ctx.get_saved_variables().Select((saved, i) => saved.detach().requires_grad_(graded[i]))];
+            List<Tensor> inputs = [.. ctx.get_saved_variables().Select((saved, i) => saved.detach().to(devices[i]).requires_grad_(graded[i]))];
             try
             {
                 using (enable_grad())

@@ -43,6 +43,7 @@ internal sealed class RewardGradientTrainer : IDisposable
         var clock = Stopwatch.StartNew();
         using var draws = new TrainingDraws(prompts, _settings.Seed);
         var watch = new AdapterWatch(_adapters);
+        _reward.BeginTraining();
         for (int step = 1; step <= _settings.Steps; step++)
         {
             using DisposeScope scope = NewDisposeScope();

@@ -20,7 +20,6 @@ internal static class NotCovered
         ["S13-rewards"] =
         [
             "vader.hps", "vader.aesthetic_hps", "vader.pickscore", "vader.pickscore_preprocess",
-            "vjepa.encoder", "vjepa.masks", "vjepa.reward", "vjepa.tables",
         ],
         ["S15-vader-step"] = ["opensora-train-step", "videocrafter-train-step"],
         ["S16-policy"] = null,
@@ -33,7 +32,6 @@ internal static class NotCovered
         [
             "hpsv2", "hpsv2.1", "pickscore-v1", "opensora-stdit3-xl-2", "opensora-vae-v1.2", "svd-image-encoder", "svd-unet", "svd-vae", "svd-xt-unet",
             "t5-v1_1-xxl-encoder", "vader-lora-opensora-r16", "vader-lora-videocrafter2-r16", "videocrafter2-model",
-            "vjepa-vith16", "vjepa-vith16-384", "vjepa-vitl16",
         ],
     };
 

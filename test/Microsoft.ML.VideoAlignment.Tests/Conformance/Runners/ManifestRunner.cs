@@ -26,6 +26,9 @@ public sealed class ManifestRunner : IConformanceRunner
         ["yolos-tiny"] = (config, _) => (new YolosNetwork(YolosConfig.FromJson(config), Placement.Meta), YolosNetwork.Keys),
         ["videomae-base-finetuned-kinetics"] = (config, _) => (new VideoMaeNetwork(VideoMaeConfig.FromJson(config), Placement.Meta), VideoMaeNetwork.Keys),
         ["openai-clip-vit-large-patch14"] = (config, _) => (new ClipModel(ClipConfig.FromJson(config), Placement.Meta), ClipKeys.Both),
+        ["vjepa-vitl16"] = (config, _) => (new VJepaNetwork(VJepaConfig.FromJson(config), Placement.Meta), VJepaNetwork.Keys),
+        ["vjepa-vith16"] = (config, _) => (new VJepaNetwork(VJepaConfig.FromJson(config), Placement.Meta), VJepaNetwork.Keys),
+        ["vjepa-vith16-384"] = (config, _) => (new VJepaNetwork(VJepaConfig.FromJson(config), Placement.Meta), VJepaNetwork.Keys),
     };
 
     public string Suite => "S18-manifests";

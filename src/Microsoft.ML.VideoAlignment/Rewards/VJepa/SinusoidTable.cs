@@ -1,0 +1,32 @@
+namespace Microsoft.ML.VideoAlignment.Rewards;
+
+/// <summary>
+/// V-JEPA's fixed positions of video patches (facebookresearch/jepa, src/models/utils/pos_embs.py). Files hold them as a parameter; they are made here for
+/// networks that are trained.
+/// </summary>
+internal static class SinusoidTable
+{
+    /// <summary>
+    /// [t * h * w, width], parts for time, row and column in this order, each [sin | cos] of position / 10000^(i / half). Of one size (the uniform power: a
+    /// sixth of the width, rounded up, twice, and the whole cut to the width), or half the width for time and a quarter for row and column each.
+    /// </summary>
+    public static Tensor Make(long width, (long Frames, long Rows, long Columns) grid, bool uniformPower)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        long third = ((width + 5) / 6) * 2;
+        (long time, long space) = uniformPower ? (third, third) : (width / 2, width / 4);
+        Tensor frames = Part(time, grid.Frames).view(-1, 1, 1, time).expand(grid.Frames, grid.Rows, grid.Columns, time);
+        Tensor rows = Part(space, grid.Rows).view(1, -1, 1, space).expand(grid.Frames, grid.Rows, grid.Columns, space);
+        Tensor columns = Part(space, grid.Columns).view(1, 1, -1, space).expand(grid.Frames, grid.Rows, grid.Columns, space);
+        Tensor table = cat([frames, rows, columns], -1).flatten(0, 2).narrow(1, 0, width);
+        return table.to_type(ScalarType.Float32).contiguous().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>[positions, size], float64.</summary>
+    private static Tensor Part(long size, long positions)
+    {
+        Tensor frequencies = pow(10000.0, -(arange(size / 2, dtype: ScalarType.Float64) / (size / 2.0)));
+        Tensor angles = arange(positions, dtype: ScalarType.Float64).unsqueeze(1) * frequencies;
+        return cat([angles.sin(), angles.cos()], 1);
+    }
+}

@@ -1,0 +1,48 @@
+using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Rewards;
+
+/// <summary>What a stack of layers keeps for the backward pass.</summary>
+internal enum ActivationMemory
+{
+    Keep,
+    Recompute,
+    RecomputeOffloaded,
+}
+
+/// <summary>What V-JEPA's encoder and predictor both do with tokens.</summary>
+internal static class Tokens
+{
+    /// <summary>x: [B, N, D], mask: int64 [B, K] -> [B, K, D].</summary>
+    public static Tensor Gather(Tensor x, Tensor mask)
+    {
+        using Tensor places = mask.unsqueeze(-1);
+        using Tensor all = places.expand(-1, -1, x.shape[2]);
+        return x.gather(1, all);
+    }
+
+    /// <summary>table: [1, N, D], mask: int64 [B, K] -> its rows, [B, K, D], in the given type.</summary>
+    public static Tensor Rows(Tensor table, Tensor mask, ScalarType dtype)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return table.squeeze(0).index_select(0, mask.flatten()).view(mask.shape[0], mask.shape[1], -1).to_type(dtype).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>x: [B, L, D] through the layers; a fresh tensor.</summary>
+    public static Tensor Run(IEnumerable<EncoderLayer> layers, Tensor x, ActivationMemory memory)
+    {
+        bool recompute = memory != ActivationMemory.Keep && x.requires_grad;
+        Tensor state = x.alias();
+        foreach (EncoderLayer layer in layers)
+        {
+            Tensor next = recompute
+                ? Recompute.Run(inputs => layer.Forward(inputs[0]), memory == ActivationMemory.RecomputeOffloaded, state)
+                : layer.Forward(state);
+            state.Dispose();
+            state = next;
+        }
+
+        return state;
+    }
+}

@@ -1,0 +1,150 @@
+using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Weights;
+
+namespace Microsoft.ML.VideoAlignment.Rewards;
+
+/// <summary>Sizes of a V-JEPA network. Keys of its JSON form are those of V-JEPA's training configurations and constructors.</summary>
+internal sealed record VJepaConfig
+{
+    private const double NormEps = 1e-6;
+
+    /// <summary>Heads of the official encoders by their width (vision_transformer.py).</summary>
+    private static readonly Dictionary<long, long> s_heads = new() { [192] = 3, [384] = 6, [768] = 12, [1024] = 16, [1280] = 16, [1408] = 16, [1664] = 16 };
+
+    public required long CropSize { get; init; }
+
+    public required long PatchSize { get; init; }
+
+    public required long Frames { get; init; }
+
+    public required long TubeletSize { get; init; }
+
+    public required long Width { get; init; }
+
+    public required long Depth { get; init; }
+
+    public required long Heads { get; init; }
+
+    public required long MlpWidth { get; init; }
+
+    public required long PredictorWidth { get; init; }
+
+    public required long PredictorDepth { get; init; }
+
+    public required long PredictorMlpWidth { get; init; }
+
+    public required long MaskTokens { get; init; }
+
+    /// <summary>Tokens of a clip over time, rows and columns.</summary>
+    public (long Frames, long Rows, long Columns) Grid => (Frames / TubeletSize, CropSize / PatchSize, CropSize / PatchSize);
+
+    public long Tokens => Grid.Frames * Grid.Rows * Grid.Columns;
+
+    public EncoderShape Layer => new(Width, MlpWidth, Heads, Activation.Gelu, NormEps) { FusedQkv = true };
+
+    public EncoderShape PredictorLayer => new(PredictorWidth, PredictorMlpWidth, Heads, Activation.Gelu, NormEps) { FusedQkv = true };
+
+    public static double Eps => NormEps;
+
+    public static VJepaConfig FromJson(JsonElement json)
+    {
+        ConfigJson.RequireOnly(json, "use_mask_tokens", "true");
+        (long width, long predictor) = (ConfigJson.Integer(json, "embed_dim", 768), ConfigJson.Integer(json, "pred_embed_dim", 384));
+        double ratio = ConfigJson.Number(json, "mlp_ratio", 4);
+        return new VJepaConfig
+        {
+            CropSize = ConfigJson.Integer(json, "crop_size", 224),
+            PatchSize = ConfigJson.Integer(json, "patch_size", 16),
+            Frames = ConfigJson.Integer(json, "num_frames", 16),
+            TubeletSize = ConfigJson.Integer(json, "tubelet_size", 2),
+            Width = width,
+            Depth = ConfigJson.Integer(json, "depth", 12),
+            Heads = ConfigJson.Integer(json, "num_heads", 12),
+            MlpWidth = (long)(width * ratio),
+            PredictorWidth = predictor,
+            PredictorDepth = ConfigJson.Integer(json, "pred_depth", 6),
+            PredictorMlpWidth = (long)(predictor * ConfigJson.Number(json, "pred_mlp_ratio", 4)),
+            MaskTokens = ConfigJson.Integer(json, "num_mask_tokens", 2),
+        };
+    }
+
+    /// <summary>Reads sizes from the shapes in a file and holds them against what the options say.</summary>
+    /// <exception cref="WeightFileException">The file is no V-JEPA file, or contradicts the options; the message lists every contradiction.</exception>
+    public static VJepaConfig FromFile(IWeightSource file, VJepaOptions options)
+    {
+        var shapes = file.Entries.Select(entry => (Key: VJepaNetwork.Keys.Key(entry.Key), entry.Value.Shape)).Where(entry => entry.Key is not null)
+            .ToLookup(entry => entry.Key!, entry => entry.Shape, StringComparer.Ordinal);
+        long Size(string key, int rank, int axis)
+        {
+            IReadOnlyList<long>? shape = shapes[key].FirstOrDefault();
+            return shape?.Count == rank
+                ? shape[axis]
+                : throw new WeightFileException(file.Location, $"is no V-JEPA file: expected {key} with {rank} axes, " + (shape is null
+                    ? "which is not there. A file with encoder, predictor and target_encoder is needed, such as vitl16.pth.tar."
+                    : $"got [{string.Join(", ", shape)}]."));
+        }
+
+        long Count(string start, string end) => Enumerable.Range(0, int.MaxValue).TakeWhile(i => shapes.Contains($"{start}.{i}{end}")).LongCount();
+
+        const string Patches = "encoder.patch_embed.proj.weight"; // [D, 3, t, p, p]
+        (long width, long tubelet, long patch) = (Size(Patches, 5, 0), Size(Patches, 5, 2), Size(Patches, 5, 3));
+        long predictor = Size("predictor.predictor_embed.weight", 2, 0);
+        long tokens = Size("encoder.pos_embed", 3, 1);
+        List<string> faults = [];
+        long heads = options.Heads ?? s_heads.GetValueOrDefault(width);
+        if (heads == 0)
+        {
+            faults.Add($"no official network has {width} channels, so Heads must be given");
+        }
+        else if (width % heads != 0 || predictor % heads != 0)
+        {
+            faults.Add($"{heads} heads do not divide the widths {width} and {predictor}");
+        }
+
+        long steps = options.Frames / tubelet;
+        long side = steps > 0 ? (long)Math.Round(Math.Sqrt((double)tokens / steps)) : 0;
+        var config = new VJepaConfig
+        {
+            CropSize = options.CropSize ?? side * patch,
+            PatchSize = patch,
+            Frames = options.Frames,
+            TubeletSize = tubelet,
+            Width = width,
+            Depth = Count("encoder.blocks", ".layer_norm1.weight"),
+            Heads = Math.Max(heads, 1),
+            MlpWidth = Size("encoder.blocks.0.mlp.fc1.weight", 2, 0),
+            PredictorWidth = predictor,
+            PredictorDepth = Count("predictor.predictor_blocks", ".layer_norm1.weight"),
+            PredictorMlpWidth = Size("predictor.predictor_blocks.0.mlp.fc1.weight", 2, 0),
+            MaskTokens = Count("predictor.mask_tokens", ""),
+        };
+        Agree(nameof(options.PatchSize), options.PatchSize, config.PatchSize);
+        Agree(nameof(options.TubeletSize), options.TubeletSize, config.TubeletSize);
+        Agree(nameof(options.Width), options.Width, config.Width);
+        Agree(nameof(options.Depth), options.Depth, config.Depth);
+        Agree(nameof(options.PredictorWidth), options.PredictorWidth, config.PredictorWidth);
+        Agree(nameof(options.PredictorDepth), options.PredictorDepth, config.PredictorDepth);
+        if (config.Frames % tubelet != 0)
+        {
+            faults.Add($"Frames {config.Frames} is no multiple of the file's {tubelet} frames a token");
+        }
+        else if (config.Tokens != tokens)
+        {
+            faults.Add($"{config.Frames} frames of {(options.CropSize is { } crop ? $"{crop} x {crop} pixels" : "a square")} are {config.Tokens} tokens of " +
+                $"{tubelet} x {patch} x {patch}, the file's position table has {tokens}");
+        }
+
+        return faults.Count == 0
+            ? config
+            : throw new WeightFileException(file.Location, $"contradicts the V-JEPA options: {string.Join("; ", faults)}.");
+
+        void Agree(string name, int? given, long found)
+        {
+            if (given is { } value && value != found)
+            {
+                faults.Add($"{name} {value}, the file has {found}");
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Weights;
+using TorchSharp.Utils;
+
+namespace Microsoft.ML.VideoAlignment.Rewards;
+
+/// <summary>The three networks of a V-JEPA file: <c>encoder</c>, <c>predictor</c>, <c>target_encoder</c> (the encoder's moving average).</summary>
+internal sealed class VJepaNetwork : nn.Module
+{
+    [ComponentName(Name = "encoder")]
+    private readonly VJepaEncoder _encoder;
+
+    [ComponentName(Name = "predictor")]
+    private readonly VJepaPredictor _predictor;
+
+    [ComponentName(Name = "target_encoder")]
+    private readonly VJepaEncoder _target;
+
+    public VJepaNetwork(VJepaConfig config, Placement placement)
+        : base(nameof(VJepaNetwork))
+    {
+        Config = config;
+        _encoder = new VJepaEncoder(config, placement);
+        _predictor = new VJepaPredictor(config, placement);
+        _target = new VJepaEncoder(config, placement);
+        RegisterComponents();
+    }
+
+    /// <summary>
+    /// From "encoder/module.backbone.blocks.0.attn.qkv.weight" (dictionary, wrapper of a data-parallel run, name) to a key of this module. Names with a dot for the
+    /// slash and without the wrapper are read too.
+    /// </summary>
+    public static KeyMap Keys { get; } = new()
+    {
+        Aliases =
+        [
+            ("/module.", "/"), ("/backbone.", "/"), ("/", "."), (".norm1.", ".layer_norm1."), (".norm2.", ".layer_norm2."),
+            (".attn.qkv.", ".self_attn.qkv_proj."), (".attn.proj.", ".self_attn.out_proj."),
+        ],
+    };
+
+    public VJepaConfig Config { get; }
+
+    public VJepaEncoder Encoder => _encoder;
+
+    public VJepaPredictor Predictor => _predictor;
+
+    public VJepaEncoder Target => _target;
+
+    /// <summary>Reads a file of V-JEPA's training; of what it holds beside the three networks (the optimiser's state) nothing comes into memory.</summary>
+    /// <exception cref="WeightFileException">The file is no V-JEPA file, or contradicts the options.</exception>
+    public static VJepaNetwork FromFile(string path, VJepaOptions options, Placement placement)
+    {
+        using IWeightSource file = VJepaFile.Open(path);
+        var network = new VJepaNetwork(VJepaConfig.FromFile(file, options), placement);
+        try
+        {
+            WeightLoader.Load(network, file, map: Keys);
+            return network;
+        }
+        catch
+        {
+            network.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,14 @@
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>How frozen weights are stored.</summary>
+public enum WeightPrecision
+{
+    /// <summary>float32: 4 bytes a weight.</summary>
+    Full,
+
+    /// <summary>bfloat16: 2 bytes, the range of float32 and 8 bits of mantissa.</summary>
+    BrainHalf,
+
+    /// <summary>float16: 2 bytes, 11 bits of mantissa.</summary>
+    Half,
+}
