@@ -16,12 +16,16 @@ public static class VideoRewards
     /// </summary>
     /// <param name="clipFolder">A transformers folder of the CLIP model that the head was trained on (LAION's: openai/clip-vit-large-patch14).</param>
     /// <param name="headFile">The head, such as sac+logos+ava1-l14-linearMSE.pth (torch.save or safetensors; keys layers.N; any widths).</param>
-    public static VideoReward Aesthetic(string clipFolder, string headFile) => HeadReward.FromFiles(HeadRewardKind.Aesthetic, clipFolder, headFile, Placement.Cpu);
+    /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
+    public static VideoReward Aesthetic(string clipFolder, string headFile, WeightPrecision precision = WeightPrecision.Full) =>
+        HeadReward.FromFiles(HeadRewardKind.Aesthetic, clipFolder, headFile, Placement.OnCpu(precision));
 
     /// <summary>How likely the frames show the weather that the head was trained on, 0 .. 1, mean over frames: VADER's rainy and snowy rewards.</summary>
     /// <param name="clipFolder">A transformers folder of the CLIP model that the head was trained on.</param>
     /// <param name="headFile">The head, such as rainy_reward.pt.</param>
-    public static VideoReward Weather(string clipFolder, string headFile) => HeadReward.FromFiles(HeadRewardKind.Weather, clipFolder, headFile, Placement.Cpu);
+    /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
+    public static VideoReward Weather(string clipFolder, string headFile, WeightPrecision precision = WeightPrecision.Full) =>
+        HeadReward.FromFiles(HeadRewardKind.Weather, clipFolder, headFile, Placement.OnCpu(precision));
 
     /// <summary>
     /// Predicted size of the frames as JPEG pictures in kB, mean over frames: VADER's compression reward. Lower is better; in a sum with rewards to raise it
@@ -29,11 +33,44 @@ public static class VideoRewards
     /// </summary>
     /// <param name="clipFolder">A transformers folder of the CLIP model that the head was trained on.</param>
     /// <param name="headFile">The head, such as compression_reward.pt.</param>
-    public static VideoReward CompressedSize(string clipFolder, string headFile) => HeadReward.FromFiles(HeadRewardKind.CompressedSize, clipFolder, headFile, Placement.Cpu);
+    /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
+    public static VideoReward CompressedSize(string clipFolder, string headFile, WeightPrecision precision = WeightPrecision.Full) =>
+        HeadReward.FromFiles(HeadRewardKind.CompressedSize, clipFolder, headFile, Placement.OnCpu(precision));
 
     /// <summary>Cosine of CLIP's embeddings of frame and prompt, -1 .. 1, mean over frames. In a sum it keeps prompts obeyed while another reward is raised.</summary>
     /// <param name="clipFolder">A transformers folder of a whole CLIP model with its tokenizer.</param>
-    public static VideoReward TextImageSimilarity(string clipFolder) => Rewards.TextImageSimilarity.FromFolder(clipFolder, Placement.Cpu);
+    /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
+    public static VideoReward TextImageSimilarity(string clipFolder, WeightPrecision precision = WeightPrecision.Full) =>
+        TextImageReward.Similarity(clipFolder, Placement.OnCpu(precision));
+
+    /// <summary>
+    /// Cosine of a video's embedding and its prompt's, -1 .. 1: CLIP's embeddings of the frames are averaged before the cosine, so it is no mean of frames'
+    /// scores: cos(mean_t f(frame_t), g(prompt)).
+    /// </summary>
+    /// <param name="clipFolder">A transformers folder of a whole CLIP model with its tokenizer.</param>
+    /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
+    public static VideoReward VideoTextSimilarity(string clipFolder, WeightPrecision precision = WeightPrecision.Full) =>
+        Rewards.VideoTextSimilarity.FromFolder(clipFolder, Placement.OnCpu(precision));
+
+    /// <summary>
+    /// Human Preference Score v2 (arXiv 2306.09341): the cosine of OpenCLIP's embeddings of frame and prompt after training on people's choices, mean over frames.
+    /// Versions 2.0 and 2.1 are the same network. The prompts' embeddings are kept, and <see cref="VideoReward.RestrictToPrompts"/> frees the text tower.
+    /// </summary>
+    /// <param name="file">HPS_v2_compressed.pt or HPS_v2.1_compressed.pt.</param>
+    /// <param name="tokenizer">
+    /// OpenCLIP's bpe_simple_vocab_16e6.txt.gz, or a CLIP tokenizer folder with the same vocabulary (vocab.json and merges.txt): the model's file has none.
+    /// </param>
+    /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
+    public static VideoReward HumanPreferenceV2(string file, string tokenizer, WeightPrecision precision = WeightPrecision.Full) =>
+        TextImageReward.HumanPreference(file, tokenizer, Placement.OnCpu(precision));
+
+    /// <summary>
+    /// PickScore (arXiv 2305.01569): exp(logit_scale) times the cosine, about -100 .. 100 (around 20 for good pictures), mean over frames. Frames are not stretched:
+    /// their short side is resized and the middle cut out.
+    /// </summary>
+    /// <param name="folder">A transformers folder of the whole model with its tokenizer, such as yuvalkirstain/PickScore_v1.</param>
+    /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
+    public static VideoReward PickScore(string folder, WeightPrecision precision = WeightPrecision.Full) => TextImageReward.PickScore(folder, Placement.OnCpu(precision));
 
     /// <summary>
     /// How surely an object is absent, 0 .. 1, mean over frames: VADER's object removal. It is 1 minus the mean probability of the detections of the object, and 1
@@ -111,7 +148,7 @@ public static class VideoRewards
     public static VideoReward MovingShapesTextSimilarity()
     {
         string clip = EmbeddedModels.Find("clip");
-        return Rewards.TextImageSimilarity.FromFolder(clip, Placement.Cpu, () => Embedded(EmbeddedTextSimilarity, clip));
+        return TextImageReward.Similarity(clip, Placement.Cpu, () => Embedded(EmbeddedTextSimilarity, clip));
     }
 
     /// <summary>
@@ -129,10 +166,13 @@ public static class VideoRewards
     {
         VideoReward reward = reference.Kind switch
         {
-            "Aesthetic" => Aesthetic(files[HeadReward.ClipRole], files[HeadReward.HeadRole]),
-            "Weather" => Weather(files[HeadReward.ClipRole], files[HeadReward.HeadRole]),
-            "CompressedSize" => CompressedSize(files[HeadReward.ClipRole], files[HeadReward.HeadRole]),
-            Rewards.TextImageSimilarity.Kind => TextImageSimilarity(files[HeadReward.ClipRole]),
+            "Aesthetic" => Head(HeadRewardKind.Aesthetic),
+            "Weather" => Head(HeadRewardKind.Weather),
+            "CompressedSize" => Head(HeadRewardKind.CompressedSize),
+            TextImageReward.SimilarityKind => TextImageReward.Similarity(files[HeadReward.ClipRole], reference.StoredAs()),
+            TextImageReward.PreferenceKind => TextImageReward.HumanPreference(files[TextImageReward.ModelRole], files[TextImageReward.TokenizerRole], reference.StoredAs()),
+            TextImageReward.PickScoreKind => TextImageReward.PickScore(files[HeadReward.ClipRole], reference.StoredAs()),
+            Rewards.VideoTextSimilarity.Kind => Rewards.VideoTextSimilarity.FromFolder(files[HeadReward.ClipRole], reference.StoredAs()),
             ObjectRemovalReward.Kind => ObjectRemovalReward.FromReference(reference, files),
             ActionClassificationReward.Kind => ActionClassificationReward.FromReference(reference, files),
             VJepaReward.Kind => TemporalConsistency(files[VJepaReward.FileRole], VJepaOptions.FromJson(reference.Arguments[VJepaReward.OptionsArgument])),
@@ -148,6 +188,8 @@ public static class VideoRewards
         }
 
         return reward;
+
+        HeadReward Head(HeadRewardKind kind) => HeadReward.FromFiles(kind, files[HeadReward.ClipRole], files[HeadReward.HeadRole], reference.StoredAs());
     }
 
     private static RewardReference Embedded(string kind, params string[] files) => new()

@@ -10,7 +10,8 @@ internal static class ClipFiles
         if (!File.Exists(Path.Combine(folder, "config.json")))
         {
             throw new DirectoryNotFoundException($"No CLIP model at {Path.GetFullPath(folder)}: expected a transformers folder with config.json and the weights " +
-                (Directory.Exists(folder) ? "(the folder is there, config.json is not)." : "(there is no such folder)."));
+                (File.Exists(folder) ? "(this is a file; VideoRewards.HumanPreferenceV2 takes one, rewards on a CLIP folder do not)."
+                : Directory.Exists(folder) ? "(the folder is there, config.json is not)." : "(there is no such folder)."));
         }
     }
 }

@@ -2,6 +2,16 @@ using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
+/// <summary>How a frame of another shape than the network's becomes a picture.</summary>
+internal enum FrameFit
+{
+    /// <summary>Both sides are resized, whatever that does to proportions.</summary>
+    Stretch,
+
+    /// <summary>The short side is resized, the long side in proportion (truncated), and the middle is cut out.</summary>
+    Crop,
+}
+
 /// <summary>How a picture network wants its pictures. Two rewards with equal records share the pictures of one call.</summary>
 internal sealed record FramePreprocessing
 {
@@ -15,6 +25,8 @@ internal sealed record FramePreprocessing
     public required int Height { get; init; }
 
     public required int Width { get; init; }
+
+    public FrameFit Fit { get; init; } = FrameFit.Stretch;
 
     public Interpolation Interpolation { get; init; } = Interpolation.Bilinear;
 
@@ -33,17 +45,26 @@ internal sealed record FramePreprocessing
     /// <summary>Stretched, bilinear with antialias, ImageNet's mean and standard deviation.</summary>
     public static FramePreprocessing ForImageNet(int height, int width) => new() { Height = height, Width = width, Mean = ImageNet.Mean, Std = ImageNet.Std };
 
+    /// <summary>What PickScore's training did (transformers' CLIPImageProcessor): short side to <paramref name="size"/>, bicubic with antialias, centre crop.</summary>
+    public static FramePreprocessing ForPickScore(int size) => ForClip(size) with { Fit = FrameFit.Crop, Interpolation = Interpolation.Bicubic };
+
     /// <summary>For <see cref="RewardContract.Resizing"/>.</summary>
-    public string Describe() => $"stretched, {Interpolation.ToString().ToLowerInvariant()}{(Antialias ? " with antialias" : "")}";
+    public string Describe() => $"{(Fit == FrameFit.Crop ? "short side resized and the middle cut out" : "stretched")}, {Interpolation.ToString().ToLowerInvariant()}{(Antialias ? " with antialias" : "")}";
 
     /// <summary>pictures: [N, 3, H, W] in [0, 1] -> [N, 3, Height, Width], normalised.</summary>
     public Tensor Apply(Tensor pictures)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor x = Clamp ? UnitRange.Clamp(pictures) : pictures;
-        if (x.shape[2] != Height || x.shape[3] != Width)
+        (long height, long width) = Fit == FrameFit.Crop ? Resize.ShortSide(x.shape[2], x.shape[3], Height) : (Height, Width);
+        if (x.shape[2] != height || x.shape[3] != width)
         {
-            x = Resize.Apply(x, Height, Width, Interpolation, Antialias);
+            x = Resize.Apply(x, height, width, Interpolation, Antialias);
+        }
+
+        if (height != Height || width != Width)
+        {
+            x = x.narrow(2, (height / 2) - (Height / 2), Height).narrow(3, (width / 2) - (Width / 2), Width);
         }
 
         Tensor mean = tensor([Mean.R, Mean.G, Mean.B], dtype: x.dtype, device: x.device).view(1, 3, 1, 1);

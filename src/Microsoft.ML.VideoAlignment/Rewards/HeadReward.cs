@@ -60,15 +60,8 @@ internal sealed class HeadReward : PictureReward
                 "They belong together only when made for one another (LAION's aesthetic head: openai/clip-vit-large-patch14, 768).", nameof(headFile));
         }
 
-        return new HeadReward(kind, clip, head, FramePreprocessing.ForClip((int)clip.Config.ImageSize) with { Clamp = clamp }, reference ?? (() => new RewardReference
-        {
-            Kind = kind.Name,
-            Files = new Dictionary<string, RewardReference.FileReference>
-            {
-                [ClipRole] = RewardReference.FileReference.Of(clipFolder),
-                [HeadRole] = RewardReference.FileReference.Of(headFile),
-            },
-        }));
+        return new HeadReward(kind, clip, head, FramePreprocessing.ForClip((int)clip.Config.ImageSize) with { Clamp = clamp }, reference ?? (() => RewardReference.Of(
+            kind.Name, placement, (ClipRole, clipFolder), (HeadRole, headFile))));
     }
 
     /// <summary>Every station of the reward; fresh tensors. Rows are pictures, b * T + t.</summary>

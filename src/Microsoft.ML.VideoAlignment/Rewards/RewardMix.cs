@@ -52,6 +52,14 @@ internal sealed class RewardMix : VideoReward
         }
     }
 
+    public override void RestrictToPrompts(IReadOnlyList<string> prompts)
+    {
+        foreach ((_, VideoReward reward, _) in _parts)
+        {
+            reward.RestrictToPrompts(prompts);
+        }
+    }
+
     protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => ScorePrepared(new PreprocessedFrames(frames), prompts, parts: null);
 
     private protected override Tensor ScorePrepared(PreprocessedFrames frames, IReadOnlyList<string> prompts, IDictionary<string, Tensor>? parts)

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
@@ -8,6 +9,8 @@ namespace Microsoft.ML.VideoAlignment.Rewards;
 internal sealed record RewardReference
 {
     public const string MixKind = "Mix";
+
+    private const string DtypeArgument = "weights";
 
     /// <summary>Which constructor, such as "Aesthetic".</summary>
     public required string Kind { get; init; }
@@ -23,6 +26,22 @@ internal sealed record RewardReference
 
     [JsonIgnore]
     public bool IsMix => Kind == MixKind;
+
+    /// <summary>A reward made of files; weights that are stored smaller than float32 are part of what it is.</summary>
+    public static RewardReference Of(string kind, Placement placement, params (string Role, string Path)[] files) => new()
+    {
+        Kind = kind,
+        Files = files.ToDictionary(file => file.Role, file => FileReference.Of(file.Path), StringComparer.Ordinal),
+        Arguments = placement.Dtype == ScalarType.Float32
+            ? new Dictionary<string, string>()
+            : new Dictionary<string, string> { [DtypeArgument] = placement.Dtype.ToString() },
+    };
+
+    /// <summary>How the weights were stored.</summary>
+    /// <exception cref="InvalidDataException">In a type that this version does not know.</exception>
+    public Placement StoredAs() => !Arguments.TryGetValue(DtypeArgument, out string? name) ? Placement.Cpu
+        : Enum.TryParse(name, out ScalarType dtype) ? Placement.Cpu with { Dtype = dtype }
+        : throw new InvalidDataException($"The model's reward has weights of type '{name}', which this version of the library does not know.");
 
     public string ToJson() => JsonSerializer.Serialize(this, RewardReferenceJson.Default.RewardReference);
 

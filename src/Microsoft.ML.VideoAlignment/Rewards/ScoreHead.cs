@@ -54,7 +54,7 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
         {
             throw new WeightFileException(path, "is no reward head: expected layers.N.weight [out, in], each as wide as the one before and the last with one output; found " +
                 (layers.Length == 0
-                    ? $"{source.Entries.Count} tensors of other names: {string.Join(", ", source.Entries.Keys.Order(StringComparer.Ordinal).Take(5))}."
+                    ? $"none. {FileLooks.Describe(source)}"
                     : string.Join(", ", layers.Select(layer => $"layers.{layer.Number}.weight {Shapes.Describe(layer.Shape)}")) + "."));
         }
 

@@ -70,6 +70,15 @@ public abstract class VideoReward : IDisposable
     {
     }
 
+    /// <summary>
+    /// Says that no other prompts will come. A reward with a text encoder encodes these now and frees the encoder (for HPS v2 and PickScore more than a third of
+    /// the weights); from then on another prompt is an error. The default does nothing.
+    /// </summary>
+    /// <param name="prompts">Every prompt that will be scored, those of trial calls included.</param>
+    public virtual void RestrictToPrompts(IReadOnlyList<string> prompts)
+    {
+    }
+
     /// <summary>The score itself; <see cref="Score(Tensor, IReadOnlyList{string})"/> has checked the arguments and will check the result.</summary>
     /// <param name="frames">[B, 3, T, H, W], RGB in [0, 1]. Not to be disposed or changed.</param>
     /// <param name="prompts">B prompts; may be empty for a reward that does not read them.</param>
@@ -122,7 +131,13 @@ public abstract class VideoReward : IDisposable
 
         if (prompts.Count != batch && (contract.ReadsPrompt || prompts.Count != 0))
         {
-            throw new RewardContractException($"Reward '{Name}' takes one prompt per video: {batch} for frames {Shapes.Describe(frames)}, got {prompts.Count}.");
+            throw new RewardContractException($"Reward '{Name}' takes one prompt per video: {batch} for frames {Shapes.Describe(frames)}, got {prompts.Count}." +
+                (contract.ReadsPrompt && prompts.Count == 0 ? " This reward compares videos with their prompts (when scoring a column, name the prompt column too)." : ""));
+        }
+
+        if (prompts.Any(prompt => prompt is null))
+        {
+            throw new RewardContractException($"Reward '{Name}' was given a prompt that is null. A video without words has the empty prompt.");
         }
     }
 

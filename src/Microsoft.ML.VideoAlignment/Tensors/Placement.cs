@@ -18,6 +18,9 @@ internal sealed record Placement(Device Device, ScalarType Dtype)
     /// <summary>Shapes and names only, no memory: for checking a full-size network against its list of keys.</summary>
     public static Placement Meta { get; } = new(META, ScalarType.Float32);
 
+    /// <summary>What a network computes in whose weights are stored so: half precision saves memory, not digits.</summary>
+    public static ScalarType Computing(ScalarType stored) => stored is ScalarType.Float16 or ScalarType.BFloat16 ? ScalarType.Float32 : stored;
+
     /// <summary>
     /// An uninitialised parameter that no dispose scope owns. Weights fill it through the checked loader, or a training program through its
     /// initialiser; the name of the shape's axes is the layer's business.

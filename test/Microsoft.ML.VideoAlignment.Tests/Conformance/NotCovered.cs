@@ -6,7 +6,6 @@ internal static class NotCovered
     /// <summary>Suite, and the kinds of it that are not covered; null: the whole suite.</summary>
     private static readonly Dictionary<string, string[]?> s_kinds = new(StringComparer.Ordinal)
     {
-        ["S03-openclip"] = null,
         ["S04-t5-encoder"] = null,
         ["S05-tokenizers"] = ["open_clip.SimpleTokenizer", "transformers.T5Tokenizer", "opensora.clean_caption"],
         ["S08-svd"] = null,
@@ -17,10 +16,6 @@ internal static class NotCovered
             "opensora.pipeline", "opensora.prompt-processing", "diffusers.StableVideoDiffusionPipeline", "svd.autoregressive", "svd.resize_with_antialiasing",
             "lvdm.text-to-video",
         ],
-        ["S13-rewards"] =
-        [
-            "vader.hps", "vader.aesthetic_hps", "vader.pickscore", "vader.pickscore_preprocess",
-        ],
         ["S15-vader-step"] = ["opensora-train-step", "videocrafter-train-step"],
         ["S16-policy"] = null,
     };
@@ -30,7 +25,7 @@ internal static class NotCovered
     {
         ["S18-manifests"] =
         [
-            "hpsv2", "hpsv2.1", "pickscore-v1", "opensora-stdit3-xl-2", "opensora-vae-v1.2", "svd-image-encoder", "svd-unet", "svd-vae", "svd-xt-unet",
+            "opensora-stdit3-xl-2", "opensora-vae-v1.2", "svd-image-encoder", "svd-unet", "svd-vae", "svd-xt-unet",
             "t5-v1_1-xxl-encoder", "vader-lora-opensora-r16", "vader-lora-videocrafter2-r16", "videocrafter2-model",
         ],
     };

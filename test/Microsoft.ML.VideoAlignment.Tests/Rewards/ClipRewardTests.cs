@@ -29,7 +29,7 @@ public class ClipRewardTests
     {
         using DisposeScope scope = NewDisposeScope();
         using HeadReward aesthetic = SmallRewards.AestheticIn(ScalarType.Float32);
-        using Rewards.TextImageSimilarity text = Rewards.TextImageSimilarity.FromFolder(SmallRewards.ClipFolder, Placement.Cpu);
+        using TextImageReward text = TextImageReward.Similarity(SmallRewards.ClipFolder, Placement.Cpu);
         Tensor frames = SmallRewards.Frames(2, 3, 2, 32, 32).requires_grad_(true);
         (aesthetic.Score(frames, []) + text.Score(frames, SmallRewards.Prompts)).sum().backward();
         Assert.That(frames.grad!.abs().max().item<float>(), Is.GreaterThan(0));

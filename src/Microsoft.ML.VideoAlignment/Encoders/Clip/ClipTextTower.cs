@@ -66,8 +66,12 @@ internal sealed class ClipTextTower : nn.Module
     private Tensor Pool(Tensor last, Tensor ids)
     {
         Tensor position = _eosTokenId == 2 ? ids.argmax(-1) : ids.eq(_eosTokenId).to_type(ScalarType.Int32).argmax(-1);
-        return last.gather(1, position.view(-1, 1, 1).expand(-1, 1, last.shape[2])).squeeze(1);
+        return Row(last, position);
     }
+
+    /// <summary>states: [B, L, D], position: int64 [B] -> row position[b] of each b, [B, D].</summary>
+    public static Tensor Row(Tensor states, Tensor position) =>
+        states.gather(1, position.view(-1, 1, 1).expand(-1, 1, states.shape[2])).squeeze(1);
 
     /// <summary>Causal and padding together, [B, 1, L, L]; null where there is no padding to exclude, so that the causal kernel is used.</summary>
     private static Tensor? Mask(Tensor ids, Tensor? attentionMask)
@@ -111,8 +115,9 @@ internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
             throw new ArgumentException($"ids: {ids.shape[1]} tokens in a row, but this text encoder has {most} positions. Cut the text with its tokenizer.", nameof(ids));
         }
 
-        using Tensor token = _token.call(ids);
-        using Tensor position = _position.Weight.narrow(0, 0, ids.shape[1]);
-        return token + position;
+        using DisposeScope scope = NewDisposeScope();
+        ScalarType dtype = Placement.Computing(_position.Weight.dtype);
+        Tensor token = _token.call(ids).to_type(dtype);
+        return (token + _position.Weight.narrow(0, 0, ids.shape[1]).to_type(dtype)).MoveToOuterDisposeScope();
     }
 }

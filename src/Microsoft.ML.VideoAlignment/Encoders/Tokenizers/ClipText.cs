@@ -45,14 +45,17 @@ internal static class ClipText
     /// Splits as 's|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+ does; white space belongs to no piece. Written out because .NET's regular
     /// expressions see characters beyond U+FFFF as two surrogates, which are neither letters nor numbers.
     /// </summary>
-    public static IEnumerable<Range> Split(string text)
+    /// <param name="text">Normalised.</param>
+    /// <param name="whole">Texts that, where a piece begins, are that piece.</param>
+    public static IEnumerable<Range> Split(string text, IReadOnlyList<string>? whole = null)
     {
+        string[] fixedPieces = [.. whole ?? [], .. s_contractions];
         int start = 0;
         while (start < text.Length)
         {
             Kind kind = KindAt(text, start, out int size);
             int end = start + size;
-            string? contraction = s_contractions.FirstOrDefault(ending => string.CompareOrdinal(text, start, ending, 0, ending.Length) == 0);
+            string? contraction = fixedPieces.FirstOrDefault(ending => string.CompareOrdinal(text, start, ending, 0, ending.Length) == 0);
             if (contraction is not null)
             {
                 end = start + contraction.Length;

@@ -10,6 +10,7 @@ internal sealed class ClipTokenizer
 {
     private readonly BpeTokenizer _bpe;
     private readonly (string Text, int Id)[] _special;
+    private readonly bool _openClip;
     private readonly int _start;
     private readonly int _end;
 
@@ -30,13 +31,16 @@ internal sealed class ClipTokenizer
         int Id(string token, string role) =>
             options.AddedTokens.TryGetValue(token, out int id) || vocabulary.Ids.TryGetValue(token, out id) ? id
             : throw new InvalidDataException($"CLIP tokenizer: the {role} token '{token}' is not among the {vocabulary.Ids.Count} entries of the vocabulary.");
-        (_start, _end, PadId) = (Id(options.StartToken, "start"), Id(options.EndToken, "end"), Id(options.PadToken, "padding"));
+        _openClip = options.Library == ClipTokenizerLibrary.OpenClip;
+        (_start, _end) = (Id(options.StartToken, "start"), Id(options.EndToken, "end"));
+        PadId = _openClip ? 0 : Id(options.PadToken, "padding");
+        HighestId = Math.Max(Math.Max(_start, _end), vocabulary.Ids.Values.Max());
         MaxLength = options.MaxLength;
         _special =
         [
             .. new Dictionary<string, int>(options.AddedTokens)
                 {
-                    [options.StartToken] = _start, [options.EndToken] = _end, [options.PadToken] = PadId,
+                    [options.StartToken] = _start, [options.EndToken] = _end, [_openClip ? "" : options.PadToken] = PadId,
                 }
                 .Where(token => token.Key.Length > 0).OrderByDescending(token => token.Key.Length).Select(token => (token.Key, token.Value)),
         ];
@@ -46,6 +50,8 @@ internal sealed class ClipTokenizer
     public int MaxLength { get; }
 
     public int PadId { get; }
+
+    public int HighestId { get; }
 
     /// <summary>Reads the tokenizer folder of a model. See <see cref="ClipTokenizerFolder"/>.</summary>
     public static ClipTokenizer FromFolder(string folder) => ClipTokenizerFolder.Read(folder);
@@ -84,6 +90,11 @@ internal sealed class ClipTokenizer
     /// <summary>The ids of the text alone, uncut, without start and end.</summary>
     public IReadOnlyList<int> Tokens(string text)
     {
+        if (_openClip)
+        {
+            return OpenClipTokens(OpenClipText.Normalize(text));
+        }
+
         string normal = ClipText.Normalize(text);
         List<int> ids = [];
         int plain = 0;
@@ -103,6 +114,25 @@ internal sealed class ClipTokenizer
         }
 
         Merge(normal[plain..], ids);
+        return ids;
+    }
+
+    private List<int> OpenClipTokens(string normal)
+    {
+        List<int> ids = [];
+        foreach (Range piece in ClipText.Split(normal, [.. _special.Select(token => token.Text)]))
+        {
+            (string special, int id) = _special.FirstOrDefault(token => normal.AsSpan(piece).SequenceEqual(token.Text));
+            if (special is null)
+            {
+                ids.AddRange(_bpe.EncodeToIds(normal.AsSpan(piece), considerPreTokenization: false, considerNormalization: false));
+            }
+            else
+            {
+                ids.Add(id);
+            }
+        }
+
         return ids;
     }
 

@@ -14,6 +14,13 @@ internal static class ClipTokenizerFolder
     /// <exception cref="FileNotFoundException">The folder has no vocabulary.</exception>
     public static ClipTokenizer Read(string folder)
     {
+        (BpeVocabulary vocabulary, ClipTokenizerOptions options) = Open(folder);
+        return new ClipTokenizer(vocabulary, options);
+    }
+
+    /// <inheritdoc cref="Read"/>
+    public static (BpeVocabulary Vocabulary, ClipTokenizerOptions Options) Open(string folder)
+    {
         JsonElement config = Json(folder, "tokenizer_config.json");
         JsonElement map = Json(folder, "special_tokens_map.json");
         JsonElement whole = Json(folder, "tokenizer.json");
@@ -24,7 +31,7 @@ internal static class ClipTokenizerFolder
             : BpeVocabulary.FromVocabAndMerges(vocab, merges);
         var defaults = new ClipTokenizerOptions();
         string Token(string key, string absent) => Content(map, key) ?? Content(config, key) ?? absent;
-        return new ClipTokenizer(vocabulary, new ClipTokenizerOptions
+        return (vocabulary, new ClipTokenizerOptions
         {
             StartToken = Token("bos_token", defaults.StartToken),
             EndToken = Token("eos_token", defaults.EndToken),

@@ -1,8 +1,20 @@
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
+/// <summary>Whose tokenizer it is; both have one vocabulary and one way to merge.</summary>
+internal enum ClipTokenizerLibrary
+{
+    /// <summary>transformers' fast CLIPTokenizer: <see cref="ClipText.Normalize"/>; special tokens wherever they stand; padding is a token.</summary>
+    Transformers,
+
+    /// <summary>OpenCLIP's SimpleTokenizer: <see cref="OpenClipText.Normalize"/>; start and end tokens where a piece of text begins; padding is 0.</summary>
+    OpenClip,
+}
+
 /// <summary>The special tokens and the length of a CLIP tokenizer; the defaults are those of transformers' CLIPTokenizer.</summary>
 internal sealed record ClipTokenizerOptions
 {
+    public ClipTokenizerLibrary Library { get; init; }
+
     public string StartToken { get; init; } = "<|startoftext|>";
 
     public string EndToken { get; init; } = "<|endoftext|>";

@@ -29,6 +29,9 @@ public sealed class ManifestRunner : IConformanceRunner
         ["vjepa-vitl16"] = (config, _) => (new VJepaNetwork(VJepaConfig.FromJson(config), Placement.Meta), VJepaNetwork.Keys),
         ["vjepa-vith16"] = (config, _) => (new VJepaNetwork(VJepaConfig.FromJson(config), Placement.Meta), VJepaNetwork.Keys),
         ["vjepa-vith16-384"] = (config, _) => (new VJepaNetwork(VJepaConfig.FromJson(config), Placement.Meta), VJepaNetwork.Keys),
+        ["hpsv2"] = (config, _) => OpenClip(config),
+        ["hpsv2.1"] = (config, _) => OpenClip(config),
+        ["pickscore-v1"] = (config, _) => (new ClipModel(ClipConfig.FromJson(config), Placement.Meta), ClipKeys.Both),
     };
 
     public string Suite => "S18-manifests";
@@ -55,6 +58,9 @@ public sealed class ManifestRunner : IConformanceRunner
         long counted = keys.Where(pair => !tied.Contains(pair.Key) && !buffers.Contains(pair.Key)).Sum(pair => pair.Value.Aggregate(1L, (a, b) => a * b));
         Assert.That(counted, Is.EqualTo(manifest.GetProperty("parameters").GetInt64()), $"{testCase}: number of parameters");
     }
+
+    private static (nn.Module Module, KeyMap Map) OpenClip(JsonElement config) =>
+        (new OpenClipModel(OpenClipConfig.FromJson(config), OpenClipHalves.Both, Placement.Meta), OpenClipModel.Keys(OpenClipHalves.Both));
 
     private static void Check(ConformanceCase testCase, string how, Dictionary<string, long[]> keys)
     {

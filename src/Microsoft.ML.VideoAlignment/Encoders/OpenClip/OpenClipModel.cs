@@ -1,0 +1,87 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Weights;
+using TorchSharp.Utils;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Microsoft.ML.VideoAlignment.Encoders;
+
+/// <summary>Which towers of an OpenCLIP are wanted; of a file only these are read.</summary>
+[Flags]
+internal enum OpenClipHalves
+{
+    Vision = 1,
+    Text = 2,
+    Both = Vision | Text,
+}
+
+/// <summary>OpenCLIP's CLIP, whole or one tower of it. With both towers it has the temperature <c>logit_scale</c> [] too.</summary>
+internal sealed class OpenClipModel : nn.Module
+{
+    [ComponentName(Name = "visual")]
+    private readonly OpenClipVisionTower? _vision;
+
+    [ComponentName(Name = "text")]
+    private readonly OpenClipTextTower? _text;
+
+    [ComponentName(Name = "logit_scale")]
+    private readonly Parameter? _logitScale;
+
+    public OpenClipModel(OpenClipConfig config, OpenClipHalves halves, Placement placement)
+        : base(nameof(OpenClipModel))
+    {
+        Config = config;
+        _vision = halves.HasFlag(OpenClipHalves.Vision) ? new OpenClipVisionTower(config.Vision!, config.EmbedDim, placement) : null;
+        _text = halves.HasFlag(OpenClipHalves.Text) ? new OpenClipTextTower(config.Text!, config.EmbedDim, placement) : null;
+        _logitScale = halves == OpenClipHalves.Both ? placement.Parameter() : null;
+        RegisterComponents();
+    }
+
+    public OpenClipConfig Config { get; }
+
+    /// <exception cref="InvalidOperationException">The half was not asked for.</exception>
+    public OpenClipVisionTower Vision => _vision ?? throw new InvalidOperationException("This OpenCLIP was made without its image tower.");
+
+    /// <inheritdoc cref="Vision"/>
+    public OpenClipTextTower Text => _text ?? throw new InvalidOperationException("This OpenCLIP was made without its text tower.");
+
+    /// <summary>The logarithm of the temperature, a tensor without axes; owned by the model.</summary>
+    public Tensor LogitScale => _logitScale ?? throw new InvalidOperationException("This OpenCLIP was made of one tower, which has no temperature.");
+
+    /// <summary>Fills the wanted towers; values of the other are not read.</summary>
+    /// <remarks>
+    /// <paramref name="prefix"/>: what stands before each name in the file, such as "cond_stage_model.model.".
+    /// </remarks>
+    public static OpenClipModel FromSource(IWeightSource source, OpenClipConfig config, OpenClipHalves halves, Placement placement, string prefix = "")
+    {
+        var model = new OpenClipModel(config, halves, placement);
+        try
+        {
+            WeightLoader.Load(model, source, prefix, Keys(halves));
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>From open_clip's names to keys; a name of an unwanted tower is not wanted.</summary>
+    public static KeyMap Keys(OpenClipHalves halves) => new()
+    {
+        Aliases =
+        [
+            ("transformer.resblocks.", "encoder.layers."),
+            (".ln_1.", ".layer_norm1."),
+            (".ln_2.", ".layer_norm2."),
+            (".attn.in_proj_", ".self_attn.qkv_proj."),
+            (".attn.out_proj.", ".self_attn.out_proj."),
+            (".mlp.c_fc.", ".mlp.fc1."),
+            (".mlp.c_proj.", ".mlp.fc2."),
+        ],
+        Rename = name =>
+            name == "logit_scale" ? halves == OpenClipHalves.Both ? name : null
+            : name.StartsWith("visual.", StringComparison.Ordinal) ? halves.HasFlag(OpenClipHalves.Vision) ? name : null
+            : halves.HasFlag(OpenClipHalves.Text) ? $"text.{name}" : null,
+    };
+}

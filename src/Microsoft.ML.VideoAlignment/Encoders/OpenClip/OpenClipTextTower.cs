@@ -1,0 +1,72 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+using Embedding = Microsoft.ML.VideoAlignment.Layers.Embedding;
+using LayerNorm = Microsoft.ML.VideoAlignment.Layers.LayerNorm;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Microsoft.ML.VideoAlignment.Encoders;
+
+/// <summary>
+/// open_clip's text tower; its names have no prefix in a file. Causal, and padding (id 0) is a token like any other. Its blocks are <c>encoder.layers</c> here
+/// (<see cref="OpenClipModel.Keys"/>).
+/// </summary>
+internal sealed class OpenClipTextTower : nn.Module
+{
+    [ComponentName(Name = "token_embedding")]
+    private readonly Embedding _token;
+
+    [ComponentName(Name = "positional_embedding")]
+    private readonly Parameter _position;
+
+    [ComponentName(Name = "encoder")]
+    private readonly ClipTransformer _encoder;
+
+    [ComponentName(Name = "ln_final")]
+    private readonly LayerNorm _normAfter;
+
+    // [D, E], multiplied from the right, as the file has it.
+    [ComponentName(Name = "text_projection")]
+    private readonly Parameter _projection;
+
+    public OpenClipTextTower(OpenClipTextConfig config, long embedDim, Placement placement)
+        : base(nameof(OpenClipTextTower))
+    {
+        Config = config;
+        long width = config.Layer.Width;
+        _token = new Embedding(config.VocabSize, width, placement);
+        _position = placement.Parameter(config.ContextLength, width);
+        _encoder = new ClipTransformer(config.Layer, config.Layers, placement);
+        _normAfter = new LayerNorm(width, OpenClipLayer.NormEps, placement);
+        _projection = placement.Parameter(width, embedDim);
+        RegisterComponents();
+    }
+
+    public OpenClipTextConfig Config { get; }
+
+    /// <summary>ids: int64 [B, L] -> text features [B, E], not l2-normalised: the row of the highest id, which is the end token.</summary>
+    public Tensor Features(Tensor ids)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor pooled = ClipTextTower.Row(Context(ids, clipSkip: 0), ids.argmax(-1));
+        return pooled.matmul(_projection.to_type(pooled.dtype)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// ids: int64 [B, L] -> [B, L, D]: ln_final of what the layer <paramref name="clipSkip"/> before the last gives. 1: lvdm's FrozenOpenCLIPEmbedder
+    /// with layer "penultimate".
+    /// </summary>
+    public Tensor Context(Tensor ids, int clipSkip)
+    {
+        Shapes.Require(ids, "B, L");
+        if (ids.shape[1] > Config.ContextLength)
+        {
+            throw new ArgumentException($"ids: {ids.shape[1]} tokens in a row, but this text encoder has {Config.ContextLength} positions. Cut the text with its tokenizer.", nameof(ids));
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        ScalarType dtype = Placement.Computing(_position.dtype);
+        Tensor embedded = _token.call(ids).to_type(dtype) + _position.narrow(0, 0, ids.shape[1]).to_type(dtype);
+        Tensor state = _encoder.Run(embedded, mask: null, causal: true, _encoder.Depth - clipSkip);
+        return _normAfter.call(state).MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,92 @@
+using System.IO.Compression;
+
+namespace Microsoft.ML.VideoAlignment.Encoders;
+
+/// <summary>
+/// The vocabulary of OpenCLIP's SimpleTokenizer. Its model files carry none: it is OpenAI's bpe_simple_vocab_16e6.txt.gz, or any CLIP tokenizer folder of
+/// transformers made from that.
+/// </summary>
+internal static class OpenClipVocabulary
+{
+    public const string StartToken = "<start_of_text>";
+    public const string EndToken = "<end_of_text>";
+
+    /// <summary>Merges that are used; the file goes on behind them.</summary>
+    private const int Merges = 48894;
+
+    /// <summary>Reads the merges file (gzip or plain) or a tokenizer folder.</summary>
+    /// <exception cref="FileNotFoundException">There is neither.</exception>
+    public static ClipTokenizer Tokenizer(string path)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        if (Directory.Exists(path))
+        {
+            (BpeVocabulary vocabulary, ClipTokenizerOptions options) = ClipTokenizerFolder.Open(path);
+            int Id(string token) => options.AddedTokens.TryGetValue(token, out int id) || vocabulary.Ids.TryGetValue(token, out id) ? id
+                : throw new InvalidDataException($"The tokenizer in {path} has no token '{token}'.");
+            return Make(vocabulary, Id(options.StartToken), Id(options.EndToken), options.UnknownToken, options.MaxLength);
+        }
+
+        if (!File.Exists(path))
+        {
+            throw new FileNotFoundException($"No tokenizer at {Path.GetFullPath(path)}. OpenCLIP's model files carry no vocabulary: give its bpe_simple_vocab_16e6.txt.gz, " +
+                "or the folder of a CLIP tokenizer with vocab.json and merges.txt (such as openai/clip-vit-large-patch14's).", path);
+        }
+
+        BpeVocabulary merges = Read(path);
+        return Make(merges, merges.Ids[StartToken], merges.Ids[EndToken], EndToken, new ClipTokenizerOptions().MaxLength);
+    }
+
+    /// <summary>
+    /// Ids: the 256 bytes as letters, the same at the end of a word, one token a merge, start, end. The first line of the file is a version.
+    /// </summary>
+    /// <exception cref="InvalidDataException">A line is no merge.</exception>
+    public static BpeVocabulary Read(string path)
+    {
+        using FileStream file = File.OpenRead(path);
+        bool zipped = file.ReadByte() == 0x1F && file.ReadByte() == 0x8B;
+        file.Position = 0;
+        using Stream stream = zipped ? new GZipStream(file, CompressionMode.Decompress) : file;
+        using var reader = new StreamReader(stream);
+        List<string> merges = [];
+        for (string? line = reader.ReadLine(); merges.Count < Merges && (line = reader.ReadLine()) is not null;)
+        {
+            if (line.Count(letter => letter == ' ') != 1)
+            {
+                throw new InvalidDataException($"{path}: line {merges.Count + 2} is '{(line.Length > 40 ? line[..40] : line)}'; expected a merge, two tokens with a blank between them. Is this bpe_simple_vocab_16e6.txt.gz?");
+            }
+
+            merges.Add(line);
+        }
+
+        string[] letters = [.. Letters()];
+        string[] tokens =
+            [.. letters, .. letters.Select(letter => $"{letter}</w>"), .. merges.Select(merge => merge.Replace(" ", "", StringComparison.Ordinal)), StartToken, EndToken];
+        var ids = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (int id = 0; id < tokens.Length; id++)
+        {
+            // Of two merges into one token the last counts, as in the reference's dict.
+            ids[tokens[id]] = id;
+        }
+
+        return new BpeVocabulary(ids, merges);
+    }
+
+    private static ClipTokenizer Make(BpeVocabulary vocabulary, int start, int end, string unknown, int length) => new(vocabulary, new ClipTokenizerOptions
+    {
+        Library = ClipTokenizerLibrary.OpenClip,
+        StartToken = StartToken,
+        EndToken = EndToken,
+        UnknownToken = unknown,
+        MaxLength = length,
+        AddedTokens = new Dictionary<string, int> { [StartToken] = start, [EndToken] = end },
+    });
+
+    /// <summary>GPT-2's byte letters: printable bytes as themselves, the others as U+0100 upwards, in this order.</summary>
+    private static IEnumerable<string> Letters()
+    {
+        static bool Printable(int code) => code is >= 33 and <= 126 or >= 161 and <= 172 or >= 174 and <= 255;
+        return Enumerable.Range(0, 256).Where(Printable).Concat(Enumerable.Range(256, Enumerable.Range(0, 256).Count(code => !Printable(code))))
+            .Select(code => ((char)code).ToString());
+    }
+}

@@ -1,0 +1,107 @@
+namespace Microsoft.ML.VideoAlignment.Rewards;
+
+/// <summary>
+/// Text embeddings by prompt, each encoded once and kept; every reward that reads prompts has one. The encoder may be let go when all prompts are known:
+/// from then on an unknown prompt is an error.
+/// </summary>
+/// <param name="reward">Name of the reward, for errors.</param>
+/// <param name="encode">Texts -> their embeddings [N, P], l2-normalised; a fresh tensor.</param>
+internal sealed class PromptEmbeddings(string reward, Func<IReadOnlyList<string>, Tensor> encode) : IDisposable
+{
+    /// <summary>Prompts whose embeddings are kept; a prompt set of an alignment run is far smaller.</summary>
+    private const int MostKept = 4096;
+
+    /// <summary>Texts in one pass of the encoder: a whole prompt set at once would need the memory of its activations.</summary>
+    private const int MostAtOnce = 32;
+
+    private readonly Dictionary<string, Tensor> _kept = new(StringComparer.Ordinal);
+    private bool _closed;
+
+    /// <summary>How many texts went through the encoder so far.</summary>
+    public int Encoded { get; private set; }
+
+    /// <summary>Prompts -> [B, P], a fresh tensor.</summary>
+    /// <exception cref="RewardContractException">A prompt is not among those of <see cref="RestrictTo"/>.</exception>
+    public Tensor Of(IReadOnlyList<string> prompts)
+    {
+        string[] unknown = Unknown(prompts);
+        if (unknown.Length > 0)
+        {
+            if (_closed)
+            {
+                throw new RewardContractException($"Reward '{reward}' has let its text encoder go and keeps {_kept.Count} prompts; it does not know '{unknown[0]}'" +
+                    (unknown.Length > 1 ? $" and {unknown.Length - 1} more" : "") + ". Give RestrictToPrompts every prompt that will come, or make the reward anew.");
+            }
+
+            if (_kept.Count + unknown.Length > MostKept)
+            {
+                Forget();
+                unknown = Unknown(prompts);
+            }
+
+            Encode(unknown);
+        }
+
+        // A fresh tensor: what was kept in inference mode may not enter a graph, its copy may.
+        return stack([.. prompts.Select(prompt => _kept[prompt])]);
+    }
+
+    /// <summary>Sets the embedding [P] of a prompt.</summary>
+    public void Keep(string prompt, Tensor embedding)
+    {
+        _kept.GetValueOrDefault(prompt)?.Dispose();
+        _kept[prompt] = embedding.clone().DetachFromDisposeScope();
+    }
+
+    /// <summary>Encodes these prompts; afterwards the encoder is not called any more.</summary>
+    public void RestrictTo(IEnumerable<string> prompts)
+    {
+        string[] wanted = [.. prompts];
+        if (_closed)
+        {
+            Of(wanted).Dispose();
+            return;
+        }
+
+        Encode(Unknown(wanted));
+        _closed = true;
+    }
+
+    public void MoveTo(Device device)
+    {
+        foreach ((string prompt, Tensor embedding) in _kept.ToArray())
+        {
+            using Tensor moved = embedding.to(device);
+            Keep(prompt, moved);
+        }
+    }
+
+    public void Dispose() => Forget();
+
+    private string[] Unknown(IReadOnlyList<string> prompts) => [.. prompts.Distinct(StringComparer.Ordinal).Where(prompt => !_kept.ContainsKey(prompt))];
+
+    private void Encode(string[] prompts)
+    {
+        foreach (string[] some in prompts.Chunk(MostAtOnce))
+        {
+            using Tensor embeddings = encode(some);
+            for (int row = 0; row < some.Length; row++)
+            {
+                using Tensor embedding = embeddings[row];
+                Keep(some[row], embedding);
+            }
+
+            Encoded += some.Length;
+        }
+    }
+
+    private void Forget()
+    {
+        foreach (Tensor embedding in _kept.Values)
+        {
+            embedding.Dispose();
+        }
+
+        _kept.Clear();
+    }
+}

@@ -1,0 +1,131 @@
+using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Rewards;
+
+/// <summary>
+/// Cosine of the embeddings of frame and prompt, mean over frames: CLIP itself (arXiv 2103.00020), HPS v2 (arXiv 2306.09341) and, multiplied by the model's
+/// temperature, PickScore (arXiv 2305.01569). They differ in weights, in how pictures are prepared and in the factor.
+/// </summary>
+internal sealed class TextImageReward : PictureReward
+{
+    public const string SimilarityKind = "TextImageSimilarity";
+    public const string PreferenceKind = "HumanPreferenceV2";
+    public const string PickScoreKind = "PickScore";
+    public const string ModelRole = "model";
+    public const string TokenizerRole = "tokenizer";
+
+    private readonly bool _tempered;
+    private readonly Func<RewardReference> _reference;
+
+    private TextImageReward(
+        string name, TextImageTowers towers, FramePreprocessing preprocessing, bool tempered, (float Low, float High) range, Func<RewardReference> reference)
+    {
+        (Name, Towers, Preprocessing, _tempered, _reference) = (name, towers, preprocessing, tempered, reference);
+        Contract = new RewardContract
+        {
+            ReadsPrompt = true,
+            WorkingSize = (preprocessing.Height, preprocessing.Width),
+            Resizing = preprocessing.Describe(),
+            ScoreRange = range,
+        };
+    }
+
+    public override string Name { get; }
+
+    public override RewardContract Contract { get; }
+
+    public TextImageTowers Towers { get; }
+
+    public FramePreprocessing Preprocessing { get; }
+
+    internal override RewardReference Reference => _reference();
+
+    /// <summary>All weights; none takes gradient.</summary>
+    internal IEnumerable<Tensor> Weights => Towers.Weights;
+
+    /// <summary>CLIP's own cosine, -1 .. 1, without its temperature.</summary>
+    public static TextImageReward Similarity(string clipFolder, Placement placement, Func<RewardReference>? reference = null)
+    {
+        const string Title = "text similarity";
+        var towers = TextImageTowers.FromClipFolder(Title, clipFolder, PromptTokens.OfClipFolder(clipFolder), placement);
+        return new TextImageReward(Title, towers, Stretched(towers, clamp: true), tempered: false, (-1, 1), reference ?? (() => RewardReference.Of(
+            SimilarityKind, placement, (HeadReward.ClipRole, clipFolder))));
+    }
+
+    /// <summary>
+    /// HPS v2.0 and v2.1, one network with other weights: the cosine, without temperature, of VADER's hps_scorer.py (commit adaf2ef). Pictures are stretched
+    /// as for the aesthetic reward.
+    /// </summary>
+    public static TextImageReward HumanPreference(string file, string tokenizer, Placement placement) =>
+        HumanPreference(file, PromptTokens.OfOpenClip(tokenizer), placement, () => RewardReference.Of(
+            PreferenceKind, placement, (ModelRole, file), (TokenizerRole, tokenizer)));
+
+    /// <param name="file">HPS_v2_compressed.pt, HPS_v2.1_compressed.pt or another OpenCLIP file.</param>
+    /// <param name="tokenize">Prompts -> ids, padded with zeros.</param>
+    /// <param name="placement">Where the weights go and how they are stored.</param>
+    /// <param name="reference">How a model file names this reward.</param>
+    /// <param name="config">Null: from the shapes in the file.</param>
+    /// <param name="clamp">Whether frames are cut to [0, 1] first.</param>
+    internal static TextImageReward HumanPreference(
+        string file, Func<IReadOnlyList<string>, OpenClipTextConfig, TokenBatch> tokenize, Placement placement, Func<RewardReference> reference,
+        OpenClipConfig? config = null, bool clamp = true)
+    {
+        const string Title = "human preference";
+        using PreferenceFile source = PreferenceFile.Open(file);
+        var towers = TextImageTowers.FromOpenClip(Title, source.Weights, config, tokenize, placement);
+        return new TextImageReward(Title, towers, Stretched(towers, clamp), tempered: false, (-1, 1), reference);
+    }
+
+    /// <summary>exp(logit_scale) times the cosine, about -100 .. 100: VADER's PickScore (commit adaf2ef), with each picture against its own prompt.</summary>
+    public static TextImageReward PickScore(string folder, Placement placement) =>
+        PickScore(folder, PromptTokens.OfClipFolder(folder), placement, () => RewardReference.Of(PickScoreKind, placement, (HeadReward.ClipRole, folder)));
+
+    /// <inheritdoc cref="HumanPreference(string, Func{IReadOnlyList{string}, OpenClipTextConfig, TokenBatch}, Placement, Func{RewardReference}, OpenClipConfig?, bool)"/>
+    internal static TextImageReward PickScore(
+        string folder, Func<IReadOnlyList<string>, long, TokenBatch> tokenize, Placement placement, Func<RewardReference> reference, bool clamp = true)
+    {
+        const string Title = "PickScore";
+        var towers = TextImageTowers.FromClipFolder(Title, folder, tokenize, placement);
+        return new TextImageReward(
+            Title, towers, FramePreprocessing.ForPickScore(towers.ImageSize.Height) with { Clamp = clamp }, tempered: true, Range(towers), reference);
+    }
+
+    /// <summary>Every station of the pictures; fresh tensors. Rows are pictures, b * T + t.</summary>
+    public (Tensor Features, Tensor Embedding) Stages(PreprocessedFrames frames)
+    {
+        Tensor features = Towers.ImageFeatures(frames.Pictures(Preprocessing)); // [B*T, P]
+        return (features, ClipModel.Normalize(features));
+    }
+
+    public override void MoveTo(Device device) => Towers.MoveTo(device);
+
+    public override void RestrictToPrompts(IReadOnlyList<string> prompts) => Towers.RestrictTo(prompts);
+
+    protected override Tensor PictureScores(PreprocessedFrames frames, IReadOnlyList<string> prompts)
+    {
+        Tensor texts = Towers.Prompts.Of(prompts).repeat_interleave(frames.Count, dim: 0);
+        Tensor cosines = (Stages(frames).Embedding * texts).sum(1);
+        return _tempered ? Towers.Temperature * cosines : cosines;
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            Towers.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private static FramePreprocessing Stretched(TextImageTowers towers, bool clamp) =>
+        FramePreprocessing.ForClip(towers.ImageSize.Height) with { Width = towers.ImageSize.Width, Clamp = clamp };
+
+    private static (float Low, float High) Range(TextImageTowers towers)
+    {
+        using Tensor scale = towers.Temperature;
+        float high = (float)Math.Ceiling(scale.ToSingle());
+        return (-high, high);
+    }
+}
