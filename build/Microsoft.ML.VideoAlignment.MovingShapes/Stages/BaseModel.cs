@@ -49,11 +49,8 @@ internal sealed class BaseModel : nn.Module
         EosTokenId = 622,
     };
 
-    /// <summary>
-    /// The scheduler's file. The network predicts v, and the schedule ends in pure noise (Lin et al. 2023, arXiv 2305.08891): what a film is to be (which way
-    /// the figure moves) is decided at the highest noise, where a network that predicts the noise itself learns next to nothing.
-    /// </summary>
-    public static JsonElement SchedulerConfig { get; } = JsonSerializer.SerializeToElement(new Dictionary<string, object?>
+    /// <summary>The scheduler's file: the network predicts v and the schedule ends in pure noise (what ships), or it predicts the noise on the plain schedule.</summary>
+    public static JsonElement SchedulerConfig(bool velocity) => JsonSerializer.SerializeToElement(new Dictionary<string, object?>
     {
         ["_class_name"] = "DDIMScheduler",
         ["_diffusers_version"] = "0.35.0",
@@ -64,8 +61,8 @@ internal sealed class BaseModel : nn.Module
         ["clip_sample_range"] = 1.0,
         ["dynamic_thresholding_ratio"] = 0.995,
         ["num_train_timesteps"] = 1000,
-        ["prediction_type"] = "v_prediction",
-        ["rescale_betas_zero_snr"] = true,
+        ["prediction_type"] = velocity ? "v_prediction" : "epsilon",
+        ["rescale_betas_zero_snr"] = velocity,
         ["sample_max_value"] = 1.0,
         ["set_alpha_to_one"] = true,
         ["steps_offset"] = 0,
@@ -78,7 +75,7 @@ internal sealed class BaseModel : nn.Module
 
     public ClipTextEncoder Text => _text;
 
-    /// <summary>sample: [B, 4, 8, 8, 8]; timestep: [B]; ids: [B, 20] -> v, of the sample's shape.</summary>
+    /// <summary>sample: [B, 4, 8, 8, 8]; timestep: [B]; ids: [B, 20] -> the noise or v, of the sample's shape.</summary>
     public Tensor Forward(Tensor sample, Tensor timestep, Tensor ids)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -22,20 +22,15 @@ internal static class ShipStage
         if (File.Exists(shop.StateFile(UNetStage.Name)))
         {
             double factor = shop.Figure("scaling factor");
-            using AutoencoderKL vae = VaeStage.Load(shop, 1);
-            using (Tensor latents = LatentStage.Load(shop))
-            {
-                new Whitening(latents).FoldInto(vae, factor);
-            }
-
+            using AutoencoderKL vae = VaeStage.Load(shop, factor);
             using BaseModel average = UNetStage.Load(shop);
             WriteWeights(vae, Path.Combine(model, "vae", "diffusion_pytorch_model.safetensors"));
-            WriteJson(Path.Combine(model, "vae", "config.json"), VaeConfig(1));
+            WriteJson(Path.Combine(model, "vae", "config.json"), VaeConfig(factor));
             WriteWeights(average.UNet, Path.Combine(model, "unet", "diffusion_pytorch_model.safetensors"));
             WriteJson(Path.Combine(model, "unet", "config.json"), UNetConfig());
             WriteWeights(average.Text, Path.Combine(model, "text_encoder", "model.safetensors"));
             WriteJson(Path.Combine(model, "text_encoder", "config.json"), TextConfig("CLIPTextModel"));
-            WriteJson(Path.Combine(model, "scheduler", "scheduler_config.json"), BaseModel.SchedulerConfig);
+            WriteJson(Path.Combine(model, "scheduler", "scheduler_config.json"), BaseModel.SchedulerConfig(velocity: true));
             WriteJson(Path.Combine(model, "model_index.json"), Index());
         }
 
