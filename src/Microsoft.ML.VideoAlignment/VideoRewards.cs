@@ -9,6 +9,10 @@ public static class VideoRewards
 {
     private const string EmbeddedAesthetic = "MovingShapesAesthetic";
     private const string EmbeddedTextSimilarity = "MovingShapesTextSimilarity";
+    private const string EmbeddedPreference = "MovingShapesPreference";
+    private const string EmbeddedAction = "MovingShapesAction";
+    private const string EmbeddedObjectRemoval = "MovingShapesObjectRemoval";
+    private const string EmbeddedTemporalConsistency = "MovingShapesTemporalConsistency";
     private const string EmbeddedHash = "sha256";
 
     /// <summary>
@@ -152,6 +156,59 @@ public static class VideoRewards
     }
 
     /// <summary>
+    /// <see cref="HumanPreferenceV2"/> with the embedded preference model of the MovingShapes world. It learned to choose, of two frames for a prompt, the one
+    /// with the higher sum of true rating and three points for each of colour, shape and background that is the prompt's.
+    /// </summary>
+    public static VideoReward MovingShapesPreference()
+    {
+        (string file, string clip) = (EmbeddedModels.Find("human-preference.pt"), EmbeddedModels.Find("clip"));
+        return TextImageReward.HumanPreference(
+            file, PromptTokens.OfOpenClip(clip), Placement.Cpu, () => Embedded(EmbeddedPreference, file, clip), headWidth: MovingShapesSettings.PreferenceHeadWidth);
+    }
+
+    /// <summary>
+    /// <see cref="ActionClassification"/> with the embedded VideoMAE of the MovingShapes world, 8 frames of 32 x 32. Its labels are the six motions as prompts
+    /// write them ("moving left", "moving right", "moving up", "moving down", "growing", "staying still"), and a prompt asks for the one it contains.
+    /// </summary>
+    /// <param name="options">Further texts of prompts, one label for all, logarithm, precision; null: defaults.</param>
+    /// <exception cref="ArgumentException">The classifier has no such label; the message lists those like it.</exception>
+    public static VideoReward MovingShapesAction(ActionClassificationOptions? options = null)
+    {
+        options ??= new ActionClassificationOptions();
+        var prompts = MovingShapesSettings.Motions.ToDictionary(motion => motion, motion => motion, StringComparer.Ordinal);
+        foreach ((string text, string label) in options.Prompts)
+        {
+            prompts[text] = label;
+        }
+
+        string folder = EmbeddedModels.Find("action");
+        return ActionClassificationReward.FromFolder(folder, options with { Prompts = prompts }, Placement.OnCpu(options.Precision), reference => Embedded(EmbeddedAction, reference, folder));
+    }
+
+    /// <summary><see cref="ObjectRemoval"/> with the embedded YOLOS of the MovingShapes world.</summary>
+    /// <param name="label">"circle", "square", "triangle" or "cross".</param>
+    /// <param name="options">
+    /// Threshold and precision; null: defaults. Frames are always brought to the detector's 32 pixels: <see cref="ObjectRemovalOptions.Height"/> is not read.
+    /// </param>
+    /// <exception cref="ArgumentException">The detector has no such label, or an option is out of its range.</exception>
+    public static VideoReward MovingShapesObjectRemoval(string label, ObjectRemovalOptions? options = null)
+    {
+        options = (options ?? new ObjectRemovalOptions()) with { Height = MovingShapesSettings.FrameSize };
+        string folder = EmbeddedModels.Find("detector");
+        return ObjectRemovalReward.FromFolder(folder, label, options, Placement.OnCpu(options.Precision), reference => Embedded(EmbeddedObjectRemoval, reference, folder));
+    }
+
+    /// <summary>
+    /// <see cref="TemporalConsistency"/> with the embedded V-JEPA of the MovingShapes world, for videos of 8 frames or a multiple of them. Beside V-JEPA's two
+    /// masks it has one that hides whole moments.
+    /// </summary>
+    public static VideoReward MovingShapesTemporalConsistency()
+    {
+        string file = EmbeddedModels.Find("vjepa.pth.tar");
+        return VJepaReward.FromFile(file, MovingShapesSettings.Consistency, Placement.Cpu, reference: () => Embedded(EmbeddedTemporalConsistency, file));
+    }
+
+    /// <summary>
     /// The known rating of MovingShapes videos, 1 .. 10, mean over frames. For evaluation only: it declares no gradient. It shows whether a gain in a
     /// predicted rating is real.
     /// </summary>
@@ -178,6 +235,10 @@ public static class VideoRewards
             VJepaReward.Kind => TemporalConsistency(files[VJepaReward.FileRole], VJepaOptions.FromJson(reference.Arguments[VJepaReward.OptionsArgument])),
             EmbeddedAesthetic => MovingShapesAesthetic(),
             EmbeddedTextSimilarity => MovingShapesTextSimilarity(),
+            EmbeddedPreference => MovingShapesPreference(),
+            EmbeddedAction => MovingShapesAction(ActionClassificationReward.OptionsOf(reference)),
+            EmbeddedObjectRemoval => MovingShapesObjectRemoval(reference.Arguments[ObjectRemovalReward.LabelArgument], ObjectRemovalReward.OptionsOf(reference)),
+            EmbeddedTemporalConsistency => MovingShapesTemporalConsistency(),
             TrueRatingReward.Kind => MovingShapesTrueRating(),
             _ => throw new InvalidDataException($"The model's reward is of the kind '{reference.Kind}', which this version of the library does not know."),
         };
@@ -192,9 +253,15 @@ public static class VideoRewards
         HeadReward Head(HeadRewardKind kind) => HeadReward.FromFiles(kind, files[HeadReward.ClipRole], files[HeadReward.HeadRole], reference.StoredAs());
     }
 
-    private static RewardReference Embedded(string kind, params string[] files) => new()
+    private static RewardReference Embedded(string kind, params string[] files) => Embedded(kind, new RewardReference { Kind = kind }, files);
+
+    /// <summary>Names an embedded reward by what it is and the hash of its files, and keeps its other arguments.</summary>
+    private static RewardReference Embedded(string kind, RewardReference reference, params string[] files) => new()
     {
         Kind = kind,
-        Arguments = new Dictionary<string, string> { [EmbeddedHash] = string.Join(' ', files.Select(file => RewardReference.FileReference.Of(file).Sha256)) },
+        Arguments = new Dictionary<string, string>(reference.Arguments)
+        {
+            [EmbeddedHash] = string.Join(' ', files.Select(file => RewardReference.FileReference.Of(file).Sha256)),
+        },
     };
 }

@@ -53,7 +53,7 @@ internal static class ClipStage
             training.Run((step, part) => Loss(network, (TrainingRun.Parts * step) + part));
         }
 
-        Report(shop, average.Clip);
+        NoteZeroShot(shop, average.Clip, Name);
     }
 
     /// <summary>The trained model, frozen.</summary>
@@ -90,15 +90,16 @@ internal static class ClipStage
             + (QualityWeight * (quality - truth).square().mean());
     }
 
-    private static void Report(Workshop shop, ClipModel clip)
+    /// <summary>Notes how often, of captions that differ in one attribute, the one nearest to an unseen frame is its own.</summary>
+    public static void NoteZeroShot(Workshop shop, ClipModel clip, string name)
     {
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
         (Film[] films, Tensor frames) = RatedFrames.Draw(HeldOutStream, 0, 1024, 0);
         Tensor images = ClipModel.Normalize(Features(clip, frames));
-        shop.Note("clip zero-shot colour", Accuracy(Attributes.Colours.Count, subject => subject.Colour, (subject, i) => subject with { Colour = i }));
-        shop.Note("clip zero-shot shape", Accuracy(Attributes.Shapes.Count, subject => (int)subject.Shape, (subject, i) => subject with { Shape = (Shape)i }));
-        shop.Note("clip zero-shot background", Accuracy(Attributes.Backgrounds.Count, subject => subject.Background, (subject, i) => subject with { Background = i }));
+        shop.Note($"{name} zero-shot colour", Accuracy(Attributes.Colours.Count, subject => subject.Colour, (subject, i) => subject with { Colour = i }));
+        shop.Note($"{name} zero-shot shape", Accuracy(Attributes.Shapes.Count, subject => (int)subject.Shape, (subject, i) => subject with { Shape = (Shape)i }));
+        shop.Note($"{name} zero-shot background", Accuracy(Attributes.Backgrounds.Count, subject => subject.Background, (subject, i) => subject with { Background = i }));
 
         double Accuracy(int choices, Func<Subject, int> truth, Func<Subject, int, Subject> with)
         {

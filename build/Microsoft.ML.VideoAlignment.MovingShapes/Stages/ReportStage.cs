@@ -33,6 +33,18 @@ internal static class ReportStage
         ("clip zero-shot background", "CLIP, captions that differ in the background", 1.0),
         ("head correlation", "aesthetic head with the true rating, held-out frames", 0.868),
         ("head rmse", "the same, root mean square error", 0.61),
+        ("preference pairs", "preference model, pairs of frames in which the preferred one scores higher", null),
+        ("preference pairs of one subject", "the same where both frames show the prompt's subject", null),
+        ("preference zero-shot colour", "preference model, captions that differ in the colour", null),
+        ("preference zero-shot shape", "in the shape", null),
+        ("preference zero-shot background", "in the background", null),
+        ("action accuracy", "action classifier, motion of painted films", 0.888),
+        ("detector found", "detector, figures that get their label with a probability above 0.5", null),
+        ("detector false alarms", "empty frames in which it sees a figure so surely", null),
+        ("detector overlap", "mean intersection over union of its boxes", null),
+        ("consistency loss", "V-JEPA, prediction loss on painted films", null),
+        ("consistency against shuffled", "films that move and score higher than with their frames shuffled", null),
+        ("consistency against spliced", "films that score higher than with another film's second half", null),
         ("films colour", "generated films that show the colour of their prompt (measuring judge)", 1.0),
         ("films shape", "the shape", 1.0),
         ("films motion", "the motion", 0.41),
@@ -97,7 +109,7 @@ internal static class ReportStage
     {
         var text = new StringBuilder();
         text.AppendLine("MovingShapes: the embedded text-to-video world, trained by build/Microsoft.ML.VideoAlignment.MovingShapes.");
-        text.AppendLine(CultureInfo.InvariantCulture, $"Steps: autoencoder {Steps(shop, VaeStage.Name)}, denoiser and text encoder {string.Join(" + ", UNetStage.PartNames.Select(name => Steps(shop, name)))}, CLIP {Steps(shop, ClipStage.Name)}, head {Steps(shop, HeadStage.Name)}; batches 16, 16, 128, 256.");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Steps: autoencoder {Steps(shop, VaeStage.Name)}, denoiser and text encoder {string.Join(" + ", UNetStage.PartNames.Select(name => Steps(shop, name)))}, CLIP {Steps(shop, ClipStage.Name)}, head {Steps(shop, HeadStage.Name)}, preference {Steps(shop, PreferenceStage.Name)}, action {Steps(shop, ActionStage.Name)}, detector {Steps(shop, DetectorStage.Name)}, V-JEPA {Steps(shop, ConsistencyStage.Name)}; batches 16, 16, 128, 256, 64, 64, 64, 32.");
         text.AppendLine(CultureInfo.InvariantCulture, $"Films: the first {shop.Films} of prompts/unseen.tsv, seeds 0 to {shop.Films - 1}, {SamplerSteps} steps, guidance {shop.Guidance:0.#}.");
         text.AppendLine("The trial is a PyTorch run of the same networks and data with eps-prediction; its judge was a network and its prompts were others.");
         text.AppendLine();
@@ -110,8 +122,14 @@ internal static class ReportStage
         return text.ToString();
     }
 
+    /// <summary>How many steps a stage has taken; 0 where it has not run.</summary>
     private static int Steps(Workshop shop, string stage)
     {
+        if (!File.Exists(shop.StateFile(stage)))
+        {
+            return 0;
+        }
+
         using var reader = new BinaryReader(File.OpenRead(shop.StateFile(stage)));
         return reader.ReadInt32();
     }

@@ -47,19 +47,23 @@ internal static class ShipStage
             using HeadStage.Head head = HeadStage.Load(shop);
             WriteWeights(head, Path.Combine(shop.Ship, "aesthetic-head.safetensors"));
         }
+
+        RewardFiles.Write(shop);
     }
 
-    private static void WriteWeights(nn.Module network, string path)
+    private static void WriteWeights(nn.Module network, string path) => WriteWeights(StateRecord.Of(network), path);
+
+    public static void WriteWeights(IEnumerable<(string Name, Tensor Tensor)> tensors, string path)
     {
         using DisposeScope scope = NewDisposeScope();
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         SafetensorsWriter.Write(
             path,
-            StateRecord.Of(network).ToDictionary(pair => pair.Name, pair => pair.Tensor.detach().to_type(ScalarType.Float16).contiguous(), StringComparer.Ordinal),
+            tensors.ToDictionary(pair => pair.Name, pair => pair.Tensor.detach().to_type(ScalarType.Float16).contiguous(), StringComparer.Ordinal),
             new Dictionary<string, string> { ["format"] = "pt" });
     }
 
-    private static void WriteJson(string path, object value)
+    public static void WriteJson(string path, object value)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         File.WriteAllText(path + ".tmp", JsonSerializer.Serialize(value, s_indented) + "\n");

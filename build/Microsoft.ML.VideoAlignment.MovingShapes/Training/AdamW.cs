@@ -2,7 +2,7 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Training;
 
 /// <summary>
 /// AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), with moments that can be read and written: TorchSharp's own optimiser cannot save the state of
-/// parameters that lie channels-last in memory.
+/// parameters that lie channels-last in memory. Frozen parameters are left alone.
 /// </summary>
 internal sealed class AdamW : IDisposable
 {
@@ -16,7 +16,7 @@ internal sealed class AdamW : IDisposable
     public AdamW(nn.Module network, double beta2, double decay)
     {
         (_beta2, _decay) = (beta2, decay);
-        _entries = [.. network.named_parameters().Select(pair =>
+        _entries = [.. network.named_parameters().Where(pair => pair.parameter.requires_grad).Select(pair =>
             (pair.name, (Tensor)pair.parameter, zeros_like(pair.parameter).DetachFromDisposeScope(), zeros_like(pair.parameter).DetachFromDisposeScope()))];
     }
 

@@ -58,10 +58,10 @@ internal sealed class TrainingRun : IDisposable
 
     /// <summary>
     /// Trains to the end of the plan. <paramref name="loss"/>: (step, part) -> scalar, called from <see cref="Parts"/> threads at once; the step's loss is
-    /// the mean over the parts. <paramref name="saved"/> is called after every save.
+    /// the mean over the parts. <paramref name="saved"/> is called after every save, <paramref name="stepped"/> after every update.
     /// </summary>
     /// <remarks><paramref name="upTo"/> stops earlier, as an interruption would.</remarks>
-    public void Run(Func<int, int, Tensor> loss, Action? saved = null, int upTo = int.MaxValue)
+    public void Run(Func<int, int, Tensor> loss, Action? saved = null, Action? stepped = null, int upTo = int.MaxValue)
     {
         var clock = Stopwatch.StartNew();
         using var parallel = new SideBySide(Parts);
@@ -94,6 +94,7 @@ internal sealed class TrainingRun : IDisposable
                 Parameters.MoveTowards(_average, _network, 1 - keep);
             }
 
+            stepped?.Invoke();
             if (Step % _plan.LogEvery == 0 || Step == _plan.Steps)
             {
                 _log.Write(FormattableString.Invariant($"{_name} step {Step}/{_plan.Steps} loss {sum / count:F5} rate {rate:E2} {clock.Elapsed.TotalSeconds / (Step - first):F3} s/step"));

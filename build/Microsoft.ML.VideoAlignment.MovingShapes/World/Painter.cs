@@ -53,18 +53,7 @@ internal static class Painter
     /// <summary>Lays the figure, where it is at this frame, over what is there.</summary>
     public static void Paint(in Figure figure, int frame, Span<float> pixels)
     {
-        float time = frame / (Film.Frames - 1f);
-        (float directionX, float directionY) = figure.Motion switch
-        {
-            Motion.Left => (-1, 0),
-            Motion.Right => (1, 0),
-            Motion.Up => (0, -1),
-            Motion.Down => (0, 1),
-            _ => (0, 0),
-        };
-        float centreX = figure.CentreX + (directionX * figure.Travel * (time - 0.5f));
-        float centreY = figure.CentreY + (directionY * figure.Travel * (time - 0.5f));
-        float radius = figure.Motion == Motion.Growing ? figure.Radius * (0.6f + (0.7f * time)) : figure.Radius;
+        (float centreX, float centreY, float radius) = At(figure, frame);
         (float red, float green, float blue) = Rgb(figure.Hue, figure.Saturation, figure.Value);
         for (int y = 0; y < Size; y++)
         {
@@ -82,6 +71,21 @@ internal static class Painter
         }
     }
 
+    /// <summary>The box around the part of a figure that lies in the frame.</summary>
+    public static Sighting Seen(in Figure figure, int frame)
+    {
+        (float x, float y, float radius) = At(figure, frame);
+        (float side, float up, float down) = figure.Shape switch
+        {
+            Shape.Circle => (1f, 1f, 1f),
+            Shape.Square => (0.88f, 0.88f, 0.88f),
+            Shape.Triangle => (1.3f * MathF.Sqrt(3) / 2, 1.3f, 0.65f),
+            _ => (1.1f, 1.1f, 1.1f),
+        };
+        return new Sighting(
+            figure.Shape, Math.Max(x - (side * radius), 0), Math.Max(y - (up * radius), 0), Math.Min(x + (side * radius), Size), Math.Min(y + (down * radius), Size));
+    }
+
     /// <summary>Signed distance (for corners: a bound of it) from a point to the outline around the origin, in pixels; negative inside.</summary>
     public static float Distance(Shape shape, float x, float y, float radius)
     {
@@ -96,6 +100,24 @@ internal static class Painter
                 Math.Max(ax - (1.1f * radius), ay - (0.38f * radius)),
                 Math.Max(ax - (0.38f * radius), ay - (1.1f * radius))),
         };
+    }
+
+    /// <summary>Where a figure is at a frame, and how large.</summary>
+    private static (float CentreX, float CentreY, float Radius) At(in Figure figure, int frame)
+    {
+        float time = frame / (Film.Frames - 1f);
+        (float directionX, float directionY) = figure.Motion switch
+        {
+            Motion.Left => (-1, 0),
+            Motion.Right => (1, 0),
+            Motion.Up => (0, -1),
+            Motion.Down => (0, 1),
+            _ => (0, 0),
+        };
+        return (
+            figure.CentreX + (directionX * figure.Travel * (time - 0.5f)),
+            figure.CentreY + (directionY * figure.Travel * (time - 0.5f)),
+            figure.Motion == Motion.Growing ? figure.Radius * (0.6f + (0.7f * time)) : figure.Radius);
     }
 
     private static float FieldAt(float[] field, int x, int y)

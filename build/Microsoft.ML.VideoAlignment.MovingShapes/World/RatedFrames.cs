@@ -12,16 +12,41 @@ internal static class RatedFrames
         Random random = StepRandom.Numbers(stream, step);
         Film[] films = [.. Enumerable.Range(0, count).Select(_ => Film.Draw(random, dull: false))];
         Tensor frames = Painter.PaintFrames([.. films.Select(film => (film, random.Next(Film.Frames)))]);
-        Tensor share = tensor([.. films.Select(_ => random.Next(2) == 0 ? 0f : random.NextSingle())]).view(-1, 1, 1, 1);
-        frames = frames + (share * (Blur(frames) - frames));
-        if (noise > 0)
+        return (films, Disturb(Soften(frames, random), noise, stream, step).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>N films, softened and disturbed as a whole: [N, 3, 8, 32, 32].</summary>
+    public static (Film[] Films, Tensor Frames) DrawFilms(int stream, int step, int count, double noise)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Random random = StepRandom.Numbers(stream, step);
+        Film[] films = [.. Enumerable.Range(0, count).Select(_ => Film.Draw(random, dull: false))];
+        Tensor frames = Painter.PaintFrames([.. films.SelectMany(film => Enumerable.Range(0, Film.Frames).Select(frame => (film, frame)))]);
+        Tensor seen = Disturb(Soften(frames, random, Film.Frames), noise, stream, step);
+        return (films, seen.unflatten(0, [count, Film.Frames]).transpose(1, 2).contiguous().MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Half of the frames [N, 3, 32, 32] slightly blurred; each run of <paramref name="alike"/> frames alike.</summary>
+    public static Tensor Soften(Tensor frames, Random random, int alike = 1)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        float[] shares = [.. Enumerable.Range(0, (int)frames.shape[0] / alike).Select(_ => random.Next(2) == 0 ? 0f : random.NextSingle())];
+        Tensor share = tensor(shares).repeat_interleave(alike).view(-1, 1, 1, 1);
+        return (frames + (share * (Blur(frames) - frames))).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Adds noise of a width drawn for each frame, up to <paramref name="noise"/>.</summary>
+    public static Tensor Disturb(Tensor frames, double noise, int stream, int step)
+    {
+        if (noise <= 0)
         {
-            using Generator generator = StepRandom.Tensors(stream, step);
-            Tensor width = noise * rand([count, 1, 1, 1], generator: generator);
-            frames = (frames + (width * randn(frames.shape, generator: generator))).clamp(0, 1);
+            return frames.alias();
         }
 
-        return (films, frames.MoveToOuterDisposeScope());
+        using DisposeScope scope = NewDisposeScope();
+        using Generator generator = StepRandom.Tensors(stream, step);
+        Tensor width = noise * rand([frames.shape[0], 1, 1, 1], generator: generator);
+        return (frames + (width * randn(frames.shape, generator: generator))).clamp(0, 1).MoveToOuterDisposeScope();
     }
 
     /// <summary>The binomial kernel 1 2 1 both ways, the rim repeated.</summary>

@@ -19,11 +19,13 @@ internal sealed class ActionClassificationReward : VideoReward
     private readonly ActionPrompts _prompts;
     private readonly int? _label;
     private readonly string _folder;
+    private readonly Func<RewardReference, RewardReference>? _embedded;
 
-    private ActionClassificationReward(VideoMaeNetwork network, string folder, ActionClassificationOptions options)
+    private ActionClassificationReward(
+        VideoMaeNetwork network, string folder, ActionClassificationOptions options, Func<RewardReference, RewardReference>? embedded)
     {
         VideoMaeConfig config = network.Config;
-        (_network, _folder, _options) = (network, folder, options);
+        (_network, _folder, _options, _embedded) = (network, folder, options, embedded);
         _prompts = new ActionPrompts(config.Labels, options.Prompts);
         _label = options.Label is null ? null : config.Labels.Require(options.Label, nameof(options));
         _preprocessing = FramePreprocessing.ForImageNet(checked((int)config.ImageSize.Height), checked((int)config.ImageSize.Width));
@@ -62,24 +64,30 @@ internal sealed class ActionClassificationReward : VideoReward
                 arguments[PromptArgument + text] = meant;
             }
 
-            return new RewardReference
+            var reference = new RewardReference
             {
                 Kind = Kind,
                 Files = new Dictionary<string, RewardReference.FileReference> { [ClassifierRole] = RewardReference.FileReference.Of(_folder) },
                 Arguments = arguments,
             };
+            return _embedded?.Invoke(reference) ?? reference;
         }
     }
 
     /// <summary>All weights; none takes gradient.</summary>
     internal IEnumerable<Tensor> Weights => _network.parameters();
 
-    public static ActionClassificationReward FromFolder(string folder, ActionClassificationOptions options, Placement placement)
+    /// <param name="folder">The classifier's.</param>
+    /// <param name="options">Which label a prompt means.</param>
+    /// <param name="placement">Where the weights go and how they are stored.</param>
+    /// <param name="embedded">What becomes of the reference of a model that ships with the library; null: it stays.</param>
+    public static ActionClassificationReward FromFolder(
+        string folder, ActionClassificationOptions options, Placement placement, Func<RewardReference, RewardReference>? embedded = null)
     {
         VideoMaeNetwork network = VideoMaeNetwork.FromFolder(folder, placement);
         try
         {
-            return new ActionClassificationReward(network, folder, options with { Prompts = new Dictionary<string, string>(options.Prompts, StringComparer.Ordinal) });
+            return new ActionClassificationReward(network, folder, options with { Prompts = new Dictionary<string, string>(options.Prompts, StringComparer.Ordinal) }, embedded);
         }
         catch
         {
@@ -91,16 +99,19 @@ internal sealed class ActionClassificationReward : VideoReward
     /// <inheritdoc cref="FromFolder"/>
     public static ActionClassificationReward FromReference(RewardReference reference, IReadOnlyDictionary<string, string> files)
     {
-        var options = new ActionClassificationOptions
-        {
-            Label = reference.Arguments.GetValueOrDefault("label"),
-            Prompts = reference.Arguments.Where(pair => pair.Key.StartsWith(PromptArgument, StringComparison.Ordinal))
-                .ToDictionary(pair => pair.Key[PromptArgument.Length..], pair => pair.Value, StringComparer.Ordinal),
-            LogProbability = bool.Parse(reference.Arguments["logProbability"]),
-            Precision = Enum.Parse<WeightPrecision>(reference.Arguments["precision"]),
-        };
+        ActionClassificationOptions options = OptionsOf(reference);
         return FromFolder(files[ClassifierRole], options, Placement.OnCpu(options.Precision));
     }
+
+    /// <summary>The options that a reference was made with.</summary>
+    public static ActionClassificationOptions OptionsOf(RewardReference reference) => new()
+    {
+        Label = reference.Arguments.GetValueOrDefault("label"),
+        Prompts = reference.Arguments.Where(pair => pair.Key.StartsWith(PromptArgument, StringComparison.Ordinal))
+            .ToDictionary(pair => pair.Key[PromptArgument.Length..], pair => pair.Value, StringComparer.Ordinal),
+        LogProbability = bool.Parse(reference.Arguments["logProbability"]),
+        Precision = Enum.Parse<WeightPrecision>(reference.Arguments["precision"]),
+    };
 
     /// <summary>What the network sees, [B, T, 3, S, S], and its logits [B, labels]; fresh tensors.</summary>
     public (Tensor Pixels, Tensor Logits) Stages(PreprocessedFrames frames)

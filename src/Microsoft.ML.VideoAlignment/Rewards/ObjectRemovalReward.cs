@@ -13,16 +13,19 @@ internal sealed class ObjectRemovalReward : PictureReward
 {
     public const string Kind = "ObjectRemoval";
     public const string DetectorRole = "detector";
+    public const string LabelArgument = "label";
 
     private readonly YolosNetwork _network;
     private readonly ObjectRemovalOptions _options;
     private readonly string _folder;
     private readonly string _label;
     private readonly int _class;
+    private readonly Func<RewardReference, RewardReference>? _embedded;
 
-    private ObjectRemovalReward(YolosNetwork network, string folder, string label, int classId, ObjectRemovalOptions options)
+    private ObjectRemovalReward(
+        YolosNetwork network, string folder, string label, int classId, ObjectRemovalOptions options, Func<RewardReference, RewardReference>? embedded)
     {
-        (_network, _folder, _label, _class, _options) = (network, folder, label, classId, options);
+        (_network, _folder, _label, _class, _options, _embedded) = (network, folder, label, classId, options, embedded);
         Contract = new RewardContract
         {
             Resizing = $"height {options.Height}, width in proportion, bilinear without antialias",
@@ -35,23 +38,36 @@ internal sealed class ObjectRemovalReward : PictureReward
 
     public override RewardContract Contract { get; }
 
-    internal override RewardReference Reference => new()
+    internal override RewardReference Reference
     {
-        Kind = Kind,
-        Files = new Dictionary<string, RewardReference.FileReference> { [DetectorRole] = RewardReference.FileReference.Of(_folder) },
-        Arguments = new Dictionary<string, string>
+        get
         {
-            ["label"] = _label,
-            ["threshold"] = _options.Threshold.ToString("R", CultureInfo.InvariantCulture),
-            ["height"] = _options.Height.ToString(CultureInfo.InvariantCulture),
-            ["precision"] = _options.Precision.ToString(),
-        },
-    };
+            var reference = new RewardReference
+            {
+                Kind = Kind,
+                Files = new Dictionary<string, RewardReference.FileReference> { [DetectorRole] = RewardReference.FileReference.Of(_folder) },
+                Arguments = new Dictionary<string, string>
+                {
+                    [LabelArgument] = _label,
+                    ["threshold"] = _options.Threshold.ToString("R", CultureInfo.InvariantCulture),
+                    ["height"] = _options.Height.ToString(CultureInfo.InvariantCulture),
+                    ["precision"] = _options.Precision.ToString(),
+                },
+            };
+            return _embedded?.Invoke(reference) ?? reference;
+        }
+    }
 
     /// <summary>All weights; none takes gradient.</summary>
     internal IEnumerable<Tensor> Weights => _network.parameters();
 
-    public static ObjectRemovalReward FromFolder(string folder, string label, ObjectRemovalOptions options, Placement placement)
+    /// <param name="folder">The detector's.</param>
+    /// <param name="label">What is to vanish.</param>
+    /// <param name="options">How it is looked for.</param>
+    /// <param name="placement">Where the weights go and how they are stored.</param>
+    /// <param name="embedded">What becomes of the reference of a model that ships with the library; null: it stays.</param>
+    public static ObjectRemovalReward FromFolder(
+        string folder, string label, ObjectRemovalOptions options, Placement placement, Func<RewardReference, RewardReference>? embedded = null)
     {
         options.Validate();
         YolosNetwork network = YolosNetwork.FromFolder(folder, placement);
@@ -62,7 +78,7 @@ internal sealed class ObjectRemovalReward : PictureReward
                 throw new ArgumentException($"{nameof(ObjectRemovalOptions.Height)} {options.Height} is less than one patch of the detector, {network.Config.PatchSize} pixels.", nameof(options));
             }
 
-            return new ObjectRemovalReward(network, folder, label, network.Config.Labels.Require(label, nameof(label)), options);
+            return new ObjectRemovalReward(network, folder, label, network.Config.Labels.Require(label, nameof(label)), options, embedded);
         }
         catch
         {
@@ -74,14 +90,17 @@ internal sealed class ObjectRemovalReward : PictureReward
     /// <inheritdoc cref="FromFolder"/>
     public static ObjectRemovalReward FromReference(RewardReference reference, IReadOnlyDictionary<string, string> files)
     {
-        var options = new ObjectRemovalOptions
-        {
-            Threshold = double.Parse(reference.Arguments["threshold"], CultureInfo.InvariantCulture),
-            Height = int.Parse(reference.Arguments["height"], CultureInfo.InvariantCulture),
-            Precision = Enum.Parse<WeightPrecision>(reference.Arguments["precision"]),
-        };
-        return FromFolder(files[DetectorRole], reference.Arguments["label"], options, Placement.OnCpu(options.Precision));
+        ObjectRemovalOptions options = OptionsOf(reference);
+        return FromFolder(files[DetectorRole], reference.Arguments[LabelArgument], options, Placement.OnCpu(options.Precision));
     }
+
+    /// <summary>The options that a reference was made with.</summary>
+    public static ObjectRemovalOptions OptionsOf(RewardReference reference) => new()
+    {
+        Threshold = double.Parse(reference.Arguments["threshold"], CultureInfo.InvariantCulture),
+        Height = int.Parse(reference.Arguments["height"], CultureInfo.InvariantCulture),
+        Precision = Enum.Parse<WeightPrecision>(reference.Arguments["precision"]),
+    };
 
     /// <summary>Every station of the reward; fresh tensors, rows are pictures b * T + t. Count: int64 [N]; confidence: the mean of what counts, or 0, [N].</summary>
     public (Tensor Pictures, YolosOutput Output, Tensor Count, Tensor Confidence) Stages(PreprocessedFrames frames)

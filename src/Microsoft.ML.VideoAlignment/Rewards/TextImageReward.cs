@@ -67,12 +67,14 @@ internal sealed class TextImageReward : PictureReward
     /// <param name="reference">How a model file names this reward.</param>
     /// <param name="config">Null: from the shapes in the file.</param>
     /// <param name="clamp">Whether frames are cut to [0, 1] first.</param>
+    /// <param name="headWidth">Width of both towers' heads, which no shape tells; null: by the rule of the published models.</param>
     internal static TextImageReward HumanPreference(
         string file, Func<IReadOnlyList<string>, OpenClipTextConfig, TokenBatch> tokenize, Placement placement, Func<RewardReference> reference,
-        OpenClipConfig? config = null, bool clamp = true)
+        OpenClipConfig? config = null, bool clamp = true, long? headWidth = null)
     {
         const string Title = "human preference";
         using PreferenceFile source = PreferenceFile.Open(file);
+        config ??= OpenClipConfig.FromTensors(source.Weights, headWidth, headWidth);
         var towers = TextImageTowers.FromOpenClip(Title, source.Weights, config, tokenize, placement);
         return new TextImageReward(Title, towers, Stretched(towers, clamp), tempered: false, (-1, 1), reference);
     }
@@ -81,7 +83,7 @@ internal sealed class TextImageReward : PictureReward
     public static TextImageReward PickScore(string folder, Placement placement) =>
         PickScore(folder, PromptTokens.OfClipFolder(folder), placement, () => RewardReference.Of(PickScoreKind, placement, (HeadReward.ClipRole, folder)));
 
-    /// <inheritdoc cref="HumanPreference(string, Func{IReadOnlyList{string}, OpenClipTextConfig, TokenBatch}, Placement, Func{RewardReference}, OpenClipConfig?, bool)"/>
+    /// <inheritdoc cref="HumanPreference(string, Func{IReadOnlyList{string}, OpenClipTextConfig, TokenBatch}, Placement, Func{RewardReference}, OpenClipConfig?, bool, long?)"/>
     internal static TextImageReward PickScore(
         string folder, Func<IReadOnlyList<string>, long, TokenBatch> tokenize, Placement placement, Func<RewardReference> reference, bool clamp = true)
     {

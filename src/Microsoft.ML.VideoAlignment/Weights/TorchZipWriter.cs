@@ -4,8 +4,8 @@ using System.Text;
 namespace Microsoft.ML.VideoAlignment.Weights;
 
 /// <summary>
-/// Writes what torch.save makes of a flat dict of tensors, or of a list of tensors: the form of published LoRA files. Protocol 2, records stored,
-/// fixed dates, so that equal contents give equal files.
+/// Writes what torch.save makes of a dict of tensors, of a dict of such dicts (the form of training checkpoints), or of a list of tensors (the form of
+/// published LoRA files). Protocol 2, records stored, fixed dates, so that equal contents give equal files.
 /// </summary>
 internal static class TorchZipWriter
 {
@@ -14,16 +14,20 @@ internal static class TorchZipWriter
 
     /// <summary>Writes a dict, in the order given. A file that was there is replaced only when the new one is complete.</summary>
     public static void Write(string path, IReadOnlyDictionary<string, Tensor> tensors) =>
-        WrittenFile.Write(path, stream => Write(stream, [.. tensors.Values], [.. tensors.Keys]));
+        WrittenFile.Write(path, stream => Write(stream, [.. tensors.Values], Pickle([(null, tensors)])));
+
+    /// <summary>Writes a dict of dicts, in the order given, such as {"state_dict": {...}}.</summary>
+    public static void Write(string path, IReadOnlyDictionary<string, IReadOnlyDictionary<string, Tensor>> dictionaries) =>
+        WrittenFile.Write(path, stream => Write(stream, [.. dictionaries.Values.SelectMany(tensors => tensors.Values)], Pickle([.. dictionaries.Select(pair => ((string?)pair.Key, pair.Value))])));
 
     /// <summary>Writes a list without names, in the order given; with <paramref name="parameters"/>, as torch.nn.Parameter objects that require grad.</summary>
     public static void Write(string path, IReadOnlyList<Tensor> tensors, bool parameters = false) =>
-        WrittenFile.Write(path, stream => Write(stream, tensors, null, parameters));
+        WrittenFile.Write(path, stream => Write(stream, tensors, Pickle(tensors, parameters)));
 
-    private static void Write(Stream stream, IReadOnlyList<Tensor> tensors, IReadOnlyList<string>? names, bool parameters = false)
+    private static void Write(Stream stream, IReadOnlyList<Tensor> tensors, byte[] pickle)
     {
         using var archive = new ZipArchive(stream, ZipArchiveMode.Create, leaveOpen: true);
-        Record(archive, "data.pkl", Pickle(tensors, names, parameters));
+        Record(archive, "data.pkl", pickle);
         Record(archive, "byteorder", "little"u8);
         for (int i = 0; i < tensors.Count; i++)
         {
@@ -47,19 +51,49 @@ internal static class TorchZipWriter
         record.Write(bytes);
     }
 
-    /// <summary>The opcodes that Python's pickler emits for the same objects, without its memo.</summary>
-    private static byte[] Pickle(IReadOnlyList<Tensor> tensors, IReadOnlyList<string>? names, bool parameters)
+    /// <summary>The opcodes that Python's pickler emits for dicts by name, without its memo; the one without a name is the whole.</summary>
+    private static byte[] Pickle(IReadOnlyList<(string? Name, IReadOnlyDictionary<string, Tensor> Tensors)> dictionaries)
     {
         var pickle = new MemoryStream();
         using var writer = new BinaryWriter(pickle);
-        writer.Write([0x80, 2, (byte)(names is null ? ']' : '}'), (byte)'(']);
-        for (int i = 0; i < tensors.Count; i++)
+        writer.Write([0x80, 2]);
+        bool nested = dictionaries is not [(null, _)];
+        if (nested)
         {
-            if (names is not null)
+            writer.Write("}("u8);
+        }
+
+        int key = 0;
+        foreach ((string? name, IReadOnlyDictionary<string, Tensor> tensors) in dictionaries)
+        {
+            if (nested)
             {
-                Text(writer, names[i]);
+                Text(writer, name!);
             }
 
+            writer.Write("}("u8);
+            foreach ((string text, Tensor tensor) in tensors)
+            {
+                Text(writer, text);
+                Tensor(writer, tensor, key++);
+            }
+
+            writer.Write((byte)'u');
+        }
+
+        writer.Write(nested ? "u."u8 : "."u8);
+        writer.Flush();
+        return pickle.ToArray();
+    }
+
+    /// <summary>The same for a list.</summary>
+    private static byte[] Pickle(IReadOnlyList<Tensor> tensors, bool parameters)
+    {
+        var pickle = new MemoryStream();
+        using var writer = new BinaryWriter(pickle);
+        writer.Write([0x80, 2, (byte)']', (byte)'(']);
+        for (int i = 0; i < tensors.Count; i++)
+        {
             if (!parameters)
             {
                 Tensor(writer, tensors[i], i);
@@ -75,7 +109,7 @@ internal static class TorchZipWriter
             writer.Write([0x87, (byte)'R']);
         }
 
-        writer.Write([(byte)(names is null ? 'e' : 'u'), (byte)'.']);
+        writer.Write("e."u8);
         writer.Flush();
         return pickle.ToArray();
     }

@@ -39,6 +39,45 @@ public sealed class TrainingRunTests
         Assert.That(new[] { plan.Rate(0), plan.Rate(99), plan.Rate(600), plan.Rate(1100) }, Is.EqualTo(new[] { 0.01, 1, 0.51, 0.02 }).Within(1e-9));
     }
 
+    /// <summary>A moving average kept inside the network, as V-JEPA's target: frozen, moved after every step, and part of the state.</summary>
+    [Test]
+    public void FrozenWeightsAreLeftAloneAndKept()
+    {
+        string folder = Directory.CreateTempSubdirectory("moving-shapes-").FullName;
+        try
+        {
+            using DisposeScope scope = NewDisposeScope();
+            using var network = new AutoencoderKL(s_config, Placement.Cpu);
+            using Generator generator = StepRandom.Tensors(7, -1);
+            Initialiser.Fill(network, generator);
+            TorchSharp.Modules.Parameter frozen = network.named_parameters().First(pair => pair.name.EndsWith("weight", StringComparison.Ordinal)).parameter;
+            frozen.requires_grad = false;
+            Tensor before = frozen.detach().clone();
+            var plan = new TrainingPlan { Steps = 2, PeakRate = 1e-2, WarmUp = 1, WeightDecay = 0.1 };
+            string state = Path.Combine(folder, "frozen.state");
+            int steps = 0;
+            using (var run = new TrainingRun(state, network, null, plan, new TrainingLog(Path.Combine(folder, "log.txt"))))
+            {
+                run.Run((step, part) => Loss(network, (TrainingRun.Parts * step) + part), stepped: () =>
+                {
+                    Assert.That(frozen.equal(before + steps).all().item<bool>(), "neither the optimiser nor its decay moves it");
+                    steps++;
+                    using IDisposable guard = no_grad();
+                    frozen.copy_(before + steps);
+                });
+            }
+
+            using var again = new AutoencoderKL(s_config, Placement.Cpu);
+            TrainingRun.LoadResult(state, again);
+            Assert.That(steps, Is.EqualTo(2));
+            Assert.That(again.parameters().Zip(network.parameters()).All(pair => pair.First.Equals(pair.Second)));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     private static float[] Train(string stateFile, TrainingPlan plan, int until)
     {
         using DisposeScope scope = NewDisposeScope();

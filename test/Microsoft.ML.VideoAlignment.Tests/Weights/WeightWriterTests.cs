@@ -71,6 +71,27 @@ public class WeightWriterTests
     }
 
     [Test]
+    public void ADictOfDicts()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        var dictionaries = new Dictionary<string, IReadOnlyDictionary<string, Tensor>>
+        {
+            ["encoder"] = new Dictionary<string, Tensor> { ["a.weight"] = arange(3, dtype: ScalarType.Float16), ["b"] = ones(2) },
+            ["predictor"] = new Dictionary<string, Tensor> { ["a.weight"] = full([1, 2], 7f) },
+        };
+        TorchZipWriter.Write(folder.Path("both.pt"), dictionaries);
+        using var file = new TorchZipFile(folder.Path("both.pt"));
+        Assert.That(((DictNode)file.Root).Items.Select(item => ((StringNode)item.Key).Value), Is.EqualTo(dictionaries.Keys));
+        file.Select("predictor");
+        Assert.That(file.Entries.Keys, Is.EqualTo(new[] { "a.weight" }));
+        Assert.That(file.Read("a.weight").data<float>().ToArray(), Is.EqualTo(new[] { 7f, 7 }));
+        file.Select("encoder");
+        Assert.That(file.Entries["a.weight"].Dtype, Is.EqualTo(ScalarType.Float16));
+        Assert.That(file.Read("b").data<float>().ToArray(), Is.EqualTo(new[] { 1f, 1 }));
+    }
+
+    [Test]
     public void AFailedWriteLeavesTheOldFile()
     {
         using DisposeScope scope = NewDisposeScope();

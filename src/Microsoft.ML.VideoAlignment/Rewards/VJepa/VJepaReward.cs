@@ -68,18 +68,23 @@ internal sealed class VJepaReward : VideoReward
     /// <summary>All weights; none takes gradient.</summary>
     internal IEnumerable<Tensor> Weights => _network.parameters();
 
+    /// <param name="file">The official file.</param>
+    /// <param name="options">Sizes and masks.</param>
+    /// <param name="placement">Where the weights go and how they are stored.</param>
+    /// <param name="clamp">Whether frames are cut to [0, 1] first.</param>
+    /// <param name="reference">How a model file names this reward; null: by the file.</param>
     /// <exception cref="ArgumentException">Options are out of range.</exception>
     /// <exception cref="WeightFileException">The file is no V-JEPA file, or contradicts the options.</exception>
-    public static VJepaReward FromFile(string file, VJepaOptions options, Placement placement, bool clamp = true)
+    public static VJepaReward FromFile(string file, VJepaOptions options, Placement placement, bool clamp = true, Func<RewardReference>? reference = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(file);
         options.Validate();
-        return new VJepaReward(VJepaNetwork.FromFile(file, options, placement), options, placement, clamp, () => new RewardReference
+        return new VJepaReward(VJepaNetwork.FromFile(file, options, placement), options, placement, clamp, reference ?? (() => new RewardReference
         {
             Kind = Kind,
             Files = new Dictionary<string, RewardReference.FileReference> { [FileRole] = RewardReference.FileReference.Of(file) },
             Arguments = new Dictionary<string, string> { [OptionsArgument] = options.ToJson() },
-        });
+        }));
     }
 
     public override void MoveTo(Device device)

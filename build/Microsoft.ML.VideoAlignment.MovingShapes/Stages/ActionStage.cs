@@ -1,0 +1,94 @@
+using System.Text.Json;
+using Microsoft.ML.VideoAlignment.MovingShapes.Training;
+using Microsoft.ML.VideoAlignment.MovingShapes.World;
+using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
+
+/// <summary>Trains the action classifier, a VideoMAE without its pre-training, on the motions of rated films: cross-entropy of six labels.</summary>
+internal static class ActionStage
+{
+    public const string Name = "action";
+
+    private const int HalfBatch = 32;
+    private const double LargestNoise = 0.02;
+    private const int HeldOut = 1024;
+    private const int Stream = 6;
+    private const int HeldOutStream = 106;
+
+    public static TrainingPlan Plan { get; } = new() { Steps = 800, PeakRate = 1e-3, WeightDecay = 0.02, AverageKeep = 0.99 };
+
+    /// <summary>The config.json that ships, which the network is made from here too.</summary>
+    public static Dictionary<string, object> Config { get; } = new()
+    {
+        ["architectures"] = new[] { "VideoMAEForVideoClassification" },
+        ["attention_probs_dropout_prob"] = 0.0,
+        ["hidden_act"] = "gelu",
+        ["hidden_dropout_prob"] = 0.0,
+        ["hidden_size"] = 64,
+        ["id2label"] = Enumerable.Range(0, Attributes.Motions.Count).ToDictionary(id => $"{id}", id => Attributes.Motions[id]),
+        ["image_size"] = Film.Size,
+        ["initializer_range"] = 0.02,
+        ["intermediate_size"] = 256,
+        ["label2id"] = Enumerable.Range(0, Attributes.Motions.Count).ToDictionary(id => Attributes.Motions[id], id => id),
+        ["layer_norm_eps"] = 1e-12,
+        ["model_type"] = "videomae",
+        ["num_attention_heads"] = 4,
+        ["num_channels"] = 3,
+        ["num_frames"] = Film.Frames,
+        ["num_hidden_layers"] = 3,
+        ["patch_size"] = 8,
+        ["qkv_bias"] = true,
+        ["torch_dtype"] = "float16",
+        ["tubelet_size"] = 2,
+        ["use_mean_pooling"] = true,
+    };
+
+    public static void Run(Workshop shop)
+    {
+        using VideoMaeNetwork network = Make();
+        using VideoMaeNetwork average = Make();
+        using (Generator generator = StepRandom.Tensors(Stream, -1))
+        {
+            Initialiser.Fill(network, generator, (name, parameter) => VitInitialiser.Fill(name, parameter, generator));
+        }
+
+        using (var training = new TrainingRun(shop.StateFile(Name), network, average, Plan with { Steps = shop.Steps ?? Plan.Steps }, shop.Log))
+        {
+            training.Run((step, part) =>
+            {
+                (Film[] films, Tensor frames) = RatedFrames.DrawFilms(Stream, (TrainingRun.Parts * step) + part, HalfBatch, LargestNoise);
+                return nn.functional.cross_entropy(Logits(network, frames), Labels(films));
+            });
+        }
+
+        using IDisposable guard = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        (Film[] unseen, Tensor painted) = RatedFrames.DrawFilms(HeldOutStream, 0, HeldOut, 0);
+        shop.Note("action accuracy", Logits(average, painted).argmax(1).eq(Labels(unseen)).to_type(ScalarType.Float32).mean().item<float>());
+    }
+
+    /// <summary>The trained network, frozen.</summary>
+    public static VideoMaeNetwork Load(Workshop shop)
+    {
+        VideoMaeNetwork network = Make();
+        TrainingRun.LoadResult(shop.StateFile(Name), network);
+        return network;
+    }
+
+    /// <summary>Names as transformers has them.</summary>
+    public static string FileName(string key) => WrittenNames.Checked(key, VideoMaeNetwork.Keys, WrittenNames.Replace(
+        key.StartsWith("classifier.", StringComparison.Ordinal) || key.StartsWith("fc_norm.", StringComparison.Ordinal) ? key : $"videomae.{key}",
+        [("videomae.patch_projection.", "videomae.embeddings.patch_embeddings.projection."), ("q_proj.bias", "q_bias"), ("v_proj.bias", "v_bias"), .. WrittenNames.VitLayer]));
+
+    private static VideoMaeNetwork Make() => new(VideoMaeConfig.FromJson(JsonSerializer.SerializeToElement(Config)), Placement.Cpu);
+
+    private static Tensor Logits(VideoMaeNetwork network, Tensor films)
+    {
+        Tensor pictures = FramePreprocessing.ForImageNet(Film.Size, Film.Size).Apply(PreprocessedFrames.Rows(films));
+        return network.Run(pictures.unflatten(0, [films.shape[0], films.shape[2]])).Logits;
+    }
+
+    private static Tensor Labels(Film[] films) => tensor([.. films.Select(film => (long)film.Subject.Motion)]);
+}
