@@ -16,6 +16,12 @@ switch (args.FirstOrDefault())
     case "--memory":
         MemoryByLength.Run();
         return;
+    case "--rewards":
+        RewardCost.Run();
+        return;
+    case "--reward-of":
+        RewardCost.RunAlone(Count(1, 0));
+        return;
     case "--memory-of":
         MemoryByLength.RunAlone(args[1], Count(2, 20));
         return;

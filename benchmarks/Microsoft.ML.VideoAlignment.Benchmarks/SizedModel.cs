@@ -1,12 +1,11 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Autoencoders;
-using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
-using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
-/// <summary>A video model of any size with random weights, for the trainer to work on. Text states are random too: encoding a prompt is done once and costs nothing.</summary>
-internal sealed class SizedModel(ModelSize size) : VideoDiffusionModel
+/// <summary>A ModelScope model of any size with random weights, for the trainer to work on.</summary>
+internal static class SizedModel
 {
     private static readonly JsonElement s_scheduler = JsonSerializer.SerializeToElement(new Dictionary<string, object>
     {
@@ -20,63 +19,24 @@ internal sealed class SizedModel(ModelSize size) : VideoDiffusionModel
         ["timestep_spacing"] = "trailing",
     });
 
-    private readonly UNet3D _unet = Benchmarks.Networks.UNet(size);
-    private readonly AutoencoderKL _vae = Benchmarks.Networks.Vae(size);
+    public static VideoDiffusionModel Make(ModelSize size) =>
+        ModelScopePipeline.FromNetworks(size.Name, new RandomStates(size), Networks.UNet(size), Networks.Vae(size), s_scheduler, Placement.Cpu);
 
-    public override string Family => "random";
-
-    public override string Source => size.Name;
-
-    public override string Hash => "";
-
-    public override VideoSize DefaultSize => size.Video;
-
-    public override int SizeMultiple => _vae.SpatialFactor;
-
-    internal override bool RecomputeBlocks
+    /// <summary>Encoding a prompt is done once and costs nothing beside the rest, so its states are random.</summary>
+    private sealed class RandomStates(ModelSize size) : IPromptEncoder
     {
-        get => _unet.RecomputeBlocks;
-        set => _unet.RecomputeBlocks = _vae.RecomputeBlocks = value;
-    }
+        public nn.Module Network { get; } = nn.Identity();
 
-    internal override IReadOnlyDictionary<string, nn.Module> Networks => new Dictionary<string, nn.Module> { ["unet"] = _unet, ["vae"] = _vae };
+        public Tensor Tokens(IReadOnlyList<string> prompts) => throw new NotSupportedException("random text states have no tokens");
 
-    internal override nn.Module Denoiser => _unet;
+        public Tensor Encode(IReadOnlyList<string> prompts)
+        {
+            using var generator = new Generator(5);
+            return randn([prompts.Count, size.Tokens, size.UNet.CrossAttentionWidth], generator: generator);
+        }
 
-    internal override IScheduler Scheduler { get; } = SchedulerFactory.FromConfig(s_scheduler);
+        public int CountTruncated(string prompt) => 0;
 
-    internal override Device Device => CPU;
-
-    internal override IScheduler SwapScheduler(string className) => SchedulerFactory.FromConfig(s_scheduler, className);
-
-    internal override void MoveTo(Device device)
-    {
-    }
-
-    internal override Tensor EncodePrompts(IReadOnlyList<string> prompts)
-    {
-        using var generator = new Generator(5);
-        return randn([prompts.Count, size.Tokens, size.UNet.CrossAttentionWidth], generator: generator);
-    }
-
-    internal override int CountTruncated(string prompt) => 0;
-
-    internal override long[] LatentShape(int batch, VideoSize video) => [batch, size.Latents[1], video.Frames, video.Height / SizeMultiple, video.Width / SizeMultiple];
-
-    internal override Tensor Predict(Tensor latents, double timestep, Tensor condition) => _unet.Forward(latents, timestep, condition);
-
-    internal override Tensor Decode(Tensor latents, IReadOnlyList<int>? frames = null)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        Tensor chosen = frames is null ? latents : latents.index_select(2, tensor(frames.Select(frame => (long)frame).ToArray()));
-        Tensor decoded = _vae.Decode(chosen.permute(0, 2, 1, 3, 4).flatten(0, 1));
-        return decoded.unflatten(0, [chosen.shape[0], chosen.shape[2]]).permute(0, 2, 1, 3, 4).MoveToOuterDisposeScope();
-    }
-
-    protected override void Dispose(bool disposing)
-    {
-        _unet.Dispose();
-        _vae.Dispose();
-        base.Dispose(disposing);
+        public void Dispose() => Network.Dispose();
     }
 }

@@ -10,7 +10,7 @@ namespace Microsoft.ML.VideoAlignment.Benchmarks;
 /// <summary>One VADER step, K = 1: T denoising steps, the last with gradient and recompute, one frame decoded, a CLIP vision tower as reward, AdamW on LoRA.</summary>
 internal sealed class VaderWork : IDisposable
 {
-    private readonly SizedModel _model;
+    private readonly VideoDiffusionModel _model;
     private readonly LoraAdapters _adapters;
     private readonly ClipVisionEncoder _vision;
     private readonly VideoReward _reward;
@@ -19,7 +19,8 @@ internal sealed class VaderWork : IDisposable
 
     public VaderWork(ModelSize size, int denoisingSteps)
     {
-        _model = new SizedModel(size) { RecomputeBlocks = true };
+        _model = SizedModel.Make(size);
+        _model.RecomputeBlocks = true;
         _adapters = Networks.Adapters(_model.Denoiser, size);
         _adapters.RequireGradient(true);
         ClipVisionConfig config = size == ModelSize.Middle

@@ -9,6 +9,7 @@ internal static class ScoringArchive
     private const string ModelSignature = "VIDSCORE";
     private const uint FormatVersion = 0x00010001;
     private const string ColumnsEntry = "columns";
+    private const string FramesEntry = "frames";
     private const string RewardEntry = "reward.json";
 
     /// <exception cref="NotSupportedException">The reward is code of the caller's; nothing was written.</exception>
@@ -22,6 +23,7 @@ internal static class ScoringArchive
             writer.Write(columns.Video);
             writer.Write(columns.Prompt ?? "");
         });
+        MlNetInterop.SaveStream(context, FramesEntry, writer => writer.Write(columns.ClampFrames));
         MlNetInterop.SaveStream(context, RewardEntry, writer => writer.Write(reference));
     }
 
@@ -33,9 +35,13 @@ internal static class ScoringArchive
         {
             columns = new ScoringColumns(reader.ReadString(), reader.ReadString(), reader.ReadString() is { Length: > 0 } prompt ? prompt : null);
         });
+
+        // Files of earlier versions refuse.
+        bool clamp = false;
+        MlNetInterop.TryLoadStream(context, FramesEntry, reader => clamp = reader.ReadBoolean());
         found &= MlNetInterop.TryLoadStream(context, RewardEntry, reader => reference = reader.ReadString());
         return found
-            ? (columns!, VideoRewards.FromReference(RewardReference.FromJson(reference!), places.MovedRewardFiles))
+            ? (columns! with { ClampFrames = clamp }, VideoRewards.FromReference(RewardReference.FromJson(reference!), places.MovedRewardFiles))
             : throw new FormatException("The saved scoring transform is incomplete.");
     }
 }

@@ -2,8 +2,12 @@ using Microsoft.ML.VideoAlignment.DataViews;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>The columns of a scoring transform; <paramref name="Prompt"/> null: none.</summary>
-internal sealed record ScoringColumns(string Output, string Video, string? Prompt)
+/// <summary>The columns of a scoring transform.</summary>
+/// <param name="Output">Scores.</param>
+/// <param name="Video">Videos.</param>
+/// <param name="Prompt">Prompts; null: none.</param>
+/// <param name="ClampFrames">Whether values outside [0, 1] are cut to it instead of refused.</param>
+internal sealed record ScoringColumns(string Output, string Video, string? Prompt, bool ClampFrames = false)
 {
     /// <summary>Checks that the input has them.</summary>
     public void Require(SchemaShape inputSchema)

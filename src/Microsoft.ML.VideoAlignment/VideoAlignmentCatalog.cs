@@ -35,15 +35,18 @@ public static class VideoAlignmentCatalog
         return new VideoAlignmentEstimator(MlNetInterop.EnvironmentOf(catalog), columns, model, reward, options!);
     }
 
-    /// <summary>Scores a column of videos by a reward.</summary>
+    /// <summary>
+    /// Scores a column of videos by a reward. A video with values outside [0, 1] (by more than 1e-3) is refused when it is read, with the value.
+    /// </summary>
     /// <param name="catalog">The transforms catalog.</param>
     /// <param name="outputColumnName">The <see cref="float"/> column to make.</param>
     /// <param name="videoColumnName">The videos: <c>Vector&lt;Single, T, 3, H, W&gt;</c>, RGB in [0, 1].</param>
     /// <param name="reward">What scores. The caller disposes it.</param>
     /// <param name="promptColumnName">The prompts, for a reward that reads them.</param>
+    /// <param name="clampFrames">Whether values outside [0, 1] are cut to it instead. NaN is refused all the same.</param>
     /// <exception cref="ArgumentException">The reward reads the prompt and no column is named.</exception>
     public static VideoScoringEstimator ScoreVideo(
-        this TransformsCatalog catalog, string outputColumnName, string videoColumnName, VideoReward reward, string? promptColumnName = null)
+        this TransformsCatalog catalog, string outputColumnName, string videoColumnName, VideoReward reward, string? promptColumnName = null, bool clampFrames = false)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(reward);
@@ -52,7 +55,7 @@ public static class VideoAlignmentCatalog
             throw new ArgumentException($"The reward '{reward.Name}' reads the prompt: name its column.", nameof(promptColumnName));
         }
 
-        return new VideoScoringEstimator(MlNetInterop.EnvironmentOf(catalog), new ScoringColumns(outputColumnName, videoColumnName, promptColumnName), reward);
+        return new VideoScoringEstimator(MlNetInterop.EnvironmentOf(catalog), new ScoringColumns(outputColumnName, videoColumnName, promptColumnName, clampFrames), reward);
     }
 
     /// <summary>Mean score, its spread and confidence interval, and, beside the base model's scores, gain and win rate. Reads the data once.</summary>

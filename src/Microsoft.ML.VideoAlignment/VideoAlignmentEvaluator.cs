@@ -1,5 +1,7 @@
 using Microsoft.ML.VideoAlignment.DataViews;
 
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>Reads score columns once, row by row.</summary>

@@ -136,10 +136,33 @@ public static class VideoRewards
         new CustomReward(name, score, contract ?? new RewardContract());
 
     /// <summary>
+    /// A reward of your own as a TorchScript program, in eval mode, its weights frozen: <c>forward(frames)</c> takes [B, 3, T, H, W], float32, and returns [B]. A model
+    /// file names it by its path and hash.
+    /// </summary>
+    /// <param name="file">A file of torch.jit.save.</param>
+    /// <param name="contract">What the program expects and gives; <see cref="RewardContractCheck"/> tries it. It cannot read prompts.</param>
+    /// <exception cref="WeightFileException">The file is no TorchScript program.</exception>
+    /// <exception cref="RewardContractException">The contract cannot hold.</exception>
+    public static VideoReward TorchScript(string file, RewardContract contract) => new TorchScriptReward(file, contract);
+
+    /// <summary>
     /// A weighted sum of rewards; it owns its parts. Parts that prepare frames alike share the pictures. Rewards that fall as videos get better take a
     /// negative weight.
     /// </summary>
     public static VideoReward Mix(params (VideoReward Reward, float Weight)[] parts) => new RewardMix(parts);
+
+    /// <summary>
+    /// As <see cref="Mix(ValueTuple{VideoReward, float}[])"/>, and with <paramref name="normalise"/> each part's score s enters as (s - mean) / deviation, so that
+    /// weights compare parts of different scales.
+    /// </summary>
+    /// <remarks>
+    /// Mean and standard deviation (over n - 1; 1 while they are not known or below 1e-6) run over every score of the present run of training: a call whose
+    /// frames carry gradient adds its batch first and is then normalised; both count as constants for the gradient. Other calls use what stands and change
+    /// nothing, so that scoring is repeatable. A run of training begins anew. A model file keeps them.
+    /// </remarks>
+    /// <param name="parts">Rewards and weights.</param>
+    /// <param name="normalise">Whether to normalise.</param>
+    public static VideoReward Mix(IReadOnlyList<(VideoReward Reward, float Weight)> parts, bool normalise) => new RewardMix(parts, normalise);
 
     /// <summary>The aesthetic reward of the embedded MovingShapes world, 1 .. 10: a head trained on samples of the true rating.</summary>
     public static VideoReward MovingShapesAesthetic()
@@ -232,6 +255,7 @@ public static class VideoRewards
             Rewards.VideoTextSimilarity.Kind => Rewards.VideoTextSimilarity.FromFolder(files[HeadReward.ClipRole], reference.StoredAs()),
             ObjectRemovalReward.Kind => ObjectRemovalReward.FromReference(reference, files),
             ActionClassificationReward.Kind => ActionClassificationReward.FromReference(reference, files),
+            TorchScriptReward.Kind => TorchScript(files[TorchScriptReward.FileRole], ContractJson.Read(reference.Arguments[TorchScriptReward.ContractArgument])),
             VJepaReward.Kind => TemporalConsistency(files[VJepaReward.FileRole], VJepaOptions.FromJson(reference.Arguments[VJepaReward.OptionsArgument])),
             EmbeddedAesthetic => MovingShapesAesthetic(),
             EmbeddedTextSimilarity => MovingShapesTextSimilarity(),

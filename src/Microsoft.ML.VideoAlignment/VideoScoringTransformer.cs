@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -107,6 +108,8 @@ public sealed class VideoScoringTransformer : ITransformer, IDisposable
         using IDisposable mode = no_grad();
         using DisposeScope scope = NewDisposeScope();
         Tensor video = tensor(values).reshape(1, size.Frames, 3, size.Height, size.Width).permute(0, 2, 1, 3, 4).to(_device); // [T, 3, H, W] -> [1, 3, T, H, W]
-        return _reward.Score(video, [prompt ?? ""]).to(ScalarType.Float32).cpu().item<float>();
+        Tensor shown = _columns.ClampFrames ? UnitRange.Clamp(video) : video;
+        RewardContractCheck.RequireUnitRange(shown);
+        return _reward.Score(shown, [prompt ?? ""]).to(ScalarType.Float32).cpu().item<float>();
     }
 }

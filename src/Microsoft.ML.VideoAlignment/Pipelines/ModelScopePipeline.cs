@@ -99,11 +99,16 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
         return model;
     }
 
-    /// <summary>A model from single networks, for cases that come without a whole folder.</summary>
+    /// <summary>A model from single folders, for cases that come without a whole one.</summary>
     internal static ModelScopePipeline FromParts(
-        IPromptEncoder prompts, string unetFolder, string vaeFolder, JsonElement schedulerConfig, Placement placement) =>
-        new(unetFolder, prompts, LoadUNet(new DiffusersFolder(unetFolder), variant: null, placement), LoadVae(new DiffusersFolder(vaeFolder), variant: null, placement),
-            schedulerConfig, OfficialFrames, placement, () => throw new InvalidOperationException("A model made of parts has no hash."));
+        IPromptEncoder prompts, string unetFolder, string vaeFolder, JsonElement schedulerConfig, Placement placement) => FromNetworks(
+            unetFolder, prompts, LoadUNet(new DiffusersFolder(unetFolder), variant: null, placement), LoadVae(new DiffusersFolder(vaeFolder), variant: null, placement),
+            schedulerConfig, placement);
+
+    /// <summary>A model from networks that are made already; it owns them and has no hash.</summary>
+    internal static ModelScopePipeline FromNetworks(
+        string source, IPromptEncoder prompts, UNet3D unet, AutoencoderKL vae, JsonElement schedulerConfig, Placement placement) =>
+        new(source, prompts, unet, vae, schedulerConfig, OfficialFrames, placement, () => throw new InvalidOperationException("A model made of parts has no hash."));
 
     internal override IScheduler SwapScheduler(string className) => SchedulerFactory.FromConfig(_schedulerConfig, className);
 

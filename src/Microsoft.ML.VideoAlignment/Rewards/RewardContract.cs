@@ -52,7 +52,7 @@ public sealed record RewardContract
     public string Describe()
     {
         var text = new StringBuilder();
-        Line("frames", $"[B, 3, T, H, W], RGB in [0, 1], T >= {MinimumFrames}{(FrameMultiple > 1 ? $" and a multiple of {FrameMultiple}" : "")}{Rate()}");
+        Line("frames", $"[B, 3, T, H, W], floating-point RGB in [0, 1], T >= {MinimumFrames}{(FrameMultiple > 1 ? $" and a multiple of {FrameMultiple}" : "")}{Rate()}");
         Line("working size", WorkingSize is { } size ? $"{size.Height} x {size.Width}{(Resizing is null ? "" : $", {Resizing}")}" : Resizing ?? "any");
         Line("reads the prompt", ReadsPrompt ? "yes" : "no");
         Line("score", $"[B], {(ScoresFramesSeparately ? "mean over frames" : "of the whole video")}, expected in {Number(ScoreRange.Low)} .. {Number(ScoreRange.High)}, " +
@@ -62,7 +62,7 @@ public sealed record RewardContract
         return text.ToString().TrimEnd();
 
         void Line(string what, string value) => text.Append(what.PadRight(18)).AppendLine(value);
-        string Rate() => FramesPerSecond is { } rate ? string.Create(CultureInfo.InvariantCulture, $", {rate} frames per second") : "";
+        string Rate() => FramesPerSecond is { } rate ? string.Create(CultureInfo.InvariantCulture, $", {rate} frames per second") : ", any frame rate";
         static string Number(float value) => value.ToString("0.####", CultureInfo.InvariantCulture);
     }
 

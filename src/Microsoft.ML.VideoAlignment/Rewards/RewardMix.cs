@@ -1,18 +1,61 @@
 using System.Globalization;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
-/// <summary>A weighted sum of rewards. Sums of sums are flattened, so that parts are always plain rewards, each once.</summary>
+/// <summary>
+/// A weighted sum of rewards. Sums of sums are flattened, so that parts are always plain rewards, each once; only a normalised sum within a sum stays whole.
+/// </summary>
 internal sealed class RewardMix : VideoReward
 {
-    private readonly (string Name, VideoReward Reward, float Weight)[] _parts;
+    private const string MomentsArgument = "moments";
 
-    public RewardMix(IReadOnlyList<(VideoReward Reward, float Weight)> parts)
+    /// <summary>Below it a spread is rounding, and dividing by it would blow up noise.</summary>
+    private const double LeastDeviation = 1e-6;
+
+    private readonly (string Name, VideoReward Reward, float Weight)[] _parts;
+    private readonly RunningMoments[]? _moments;
+
+    /// <param name="parts">Rewards and weights.</param>
+    /// <param name="normalise">Whether each part's score is shifted and scaled by the mean and deviation of what it gave in training.</param>
+    public RewardMix(IReadOnlyList<(VideoReward Reward, float Weight)> parts, bool normalise = false)
     {
         ArgumentNullException.ThrowIfNull(parts);
         _parts = Named(Flatten(parts));
         Name = string.Join(" + ", _parts.Select(part => part.Weight == 1 ? part.Name : string.Create(CultureInfo.InvariantCulture, $"{part.Weight} * {part.Name}")));
         Contract = Merge(_parts);
+        if (normalise)
+        {
+            _moments = [.. _parts.Select(_ => new RunningMoments())];
+            Name = $"normalised ({Name})";
+            Contract = Contract with { ScoreRange = (float.NegativeInfinity, float.PositiveInfinity) };
+        }
+    }
+
+    /// <summary>A sum as <see cref="Reference"/> has it.</summary>
+    /// <exception cref="InvalidDataException">The running moments in it cannot be read.</exception>
+    public static RewardMix FromReference(RewardReference reference, IReadOnlyList<(VideoReward Reward, float Weight)> parts)
+    {
+        if (!reference.Arguments.TryGetValue(MomentsArgument, out string? text))
+        {
+            return new RewardMix(parts);
+        }
+
+        var mix = new RewardMix(parts, normalise: true);
+        string[] moments = text.Split(';');
+        try
+        {
+            for (int i = 0; i < mix._moments!.Length; i++)
+            {
+                mix._moments[i] = RunningMoments.Parse(moments[i]);
+            }
+        }
+        catch (Exception exception) when (exception is FormatException or IndexOutOfRangeException)
+        {
+            throw new InvalidDataException($"The saved sum of rewards has running moments that cannot be read: '{text}'.", exception);
+        }
+
+        return mix;
     }
 
     public override string Name { get; }
@@ -26,6 +69,9 @@ internal sealed class RewardMix : VideoReward
     {
         Kind = RewardReference.MixKind,
         Parts = [.. _parts.Select(part => new RewardReference.WeightedPart(part.Weight, part.Reward.Reference))],
+        Arguments = _moments is null
+            ? new Dictionary<string, string>()
+            : new Dictionary<string, string> { [MomentsArgument] = string.Join(';', _moments.Select(moments => moments.ToText())) },
     };
 
     public override void MoveTo(Device device)
@@ -50,6 +96,11 @@ internal sealed class RewardMix : VideoReward
         {
             reward.BeginTraining();
         }
+
+        foreach (RunningMoments moments in _moments ?? [])
+        {
+            moments.Clear();
+        }
     }
 
     public override void RestrictToPrompts(IReadOnlyList<string> prompts)
@@ -64,16 +115,29 @@ internal sealed class RewardMix : VideoReward
 
     private protected override Tensor ScorePrepared(PreprocessedFrames frames, IReadOnlyList<string> prompts, IDictionary<string, Tensor>? parts)
     {
+        bool training = is_grad_enabled() && frames.Frames.requires_grad;
         Tensor? total = null;
-        foreach ((string name, VideoReward reward, float weight) in _parts)
+        for (int i = 0; i < _parts.Length; i++)
         {
+            (string name, VideoReward reward, float weight) = _parts[i];
             Tensor score = reward.CheckedScore(frames, prompts, parts: null);
             parts?.Add(name, score);
-            Tensor weighted = score * weight;
+            Tensor weighted = (_moments is null ? score : Normalised(score, _moments[i], training)) * weight;
             total = total is null ? weighted : total + weighted;
         }
 
         return total!;
+    }
+
+    /// <summary>(score - mean) / deviation, both constants: gradient is the score's own, divided by the deviation.</summary>
+    private static Tensor Normalised(Tensor score, RunningMoments moments, bool training)
+    {
+        if (training)
+        {
+            moments.Add(score);
+        }
+
+        return (score - moments.Mean) / (moments.StandardDeviation > LeastDeviation ? moments.StandardDeviation : 1);
     }
 
     protected override void Dispose(bool disposing)
@@ -97,7 +161,7 @@ internal sealed class RewardMix : VideoReward
                 throw new RewardContractException($"The weight of reward '{reward.Name}' must be a number other than 0, got {weight}. Leave the part out instead.");
             }
 
-            foreach ((VideoReward leaf, float inner) in reward is RewardMix mix ? mix._parts.Select(part => (part.Reward, part.Weight)) : [(reward, 1f)])
+            foreach ((VideoReward leaf, float inner) in reward is RewardMix { _moments: null } mix ? mix._parts.Select(part => (part.Reward, part.Weight)) : [(reward, 1f)])
             {
                 int known = flat.FindIndex(part => ReferenceEquals(part.Reward, leaf));
                 if (known >= 0)

@@ -96,7 +96,7 @@ internal sealed record RewardReference
                 parts.Add((part.Reward.Make(make, moved), part.Weight));
             }
 
-            return new RewardMix(parts);
+            return RewardMix.FromReference(this, parts);
         }
         catch
         {

@@ -89,18 +89,35 @@ public sealed record RewardContractCheck
     {
         ArgumentNullException.ThrowIfNull(frames);
         using DisposeScope scope = NewDisposeScope();
-        Tensor values = frames.detach();
-        (float low, float high) = (values.min().to(ScalarType.Float32).cpu().item<float>(), values.max().to(ScalarType.Float32).cpu().item<float>());
-
-        // A hair beyond is rounding of an encoder or a resize, not another convention.
-        if (!(low >= -1e-3f && high <= 1 + 1e-3f))
+        Tensor values = frames.detach().to_type(ScalarType.Float32);
+        if (values.numel() == 0)
         {
-            string hint = low < -1e-3f && high <= 1.5f && low >= -1.5f ? " These look like pixels in [-1, 1]: use x / 2 + 0.5."
-                : high > 2 && high <= 255 && low >= 0 ? " These look like bytes: divide by 255." : "";
-            throw new RewardContractException($"Frames must be RGB in [0, 1]; {Shapes.Describe(frames)} holds values in " +
-                string.Create(CultureInfo.InvariantCulture, $"[{low:g4}, {high:g4}].{hint}"));
+            return;
         }
+
+        // A hair beyond is rounding of an encoder or a resize, not another convention. NaN is in no range.
+        Tensor outside = (values >= -Slack).logical_and(values <= 1 + Slack).logical_not();
+        long count = outside.sum().cpu().item<long>();
+        if (count == 0)
+        {
+            return;
+        }
+
+        long[] place = outside.nonzero()[0].cpu().data<long>().ToArray();
+        float first = values[[.. place.Select(index => TensorIndex.Single(index))]].cpu().item<float>();
+        Tensor numbers = values.masked_select(values.isfinite()).cpu();
+        string where = string.Create(CultureInfo.InvariantCulture, $"{Shapes.Describe(frames)} holds {count} others, the first is {first:g4} at {Shapes.Describe((IEnumerable<long>)place)}");
+        throw new RewardContractException($"Frames must be RGB in [0, 1]; {where}." + (!float.IsFinite(first) || numbers.numel() == 0
+            ? " Something before has divided by zero or overflowed; no clamp mends that."
+            : Hint(numbers.min().item<float>(), numbers.max().item<float>())));
     }
+
+    private const float Slack = 1e-3f;
+
+    private static string Hint(float low, float high) =>
+        low < -Slack && high <= 1.5f && low >= -1.5f ? " These look like pixels in [-1, 1]: use x / 2 + 0.5."
+        : high > 2 && high <= 255 && low >= 0 ? " These look like bytes: divide by 255."
+        : " Clamp them if they overshoot.";
 
     private static double Gradient(VideoReward reward, Tensor score, Tensor trial)
     {

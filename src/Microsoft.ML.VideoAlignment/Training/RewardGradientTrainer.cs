@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Schedulers;
-using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Video;
 using Microsoft.ML.VideoAlignment.Weights;
 
@@ -42,7 +41,7 @@ internal sealed class RewardGradientTrainer : IDisposable
     {
         var clock = Stopwatch.StartNew();
         using var draws = new TrainingDraws(prompts, _settings.Seed);
-        var watch = new AdapterWatch(_adapters);
+        var watch = new AdapterWatch(_adapters, _reward.Contract.GradientMayVanish);
         _reward.BeginTraining();
         for (int step = 1; step <= _settings.Steps; step++)
         {
@@ -69,7 +68,7 @@ internal sealed class RewardGradientTrainer : IDisposable
                 throw new TrainingStepException(step, $"{exception.GetType().Name}: {exception.Message}", SaveLastGood(step), exception);
             }
 
-            watch.BeforeUpdate(step);
+            watch.BeforeUpdate();
             double norm = Update(step, reward, loss);
             if (watch.AfterUpdate(step) is { Count: > 0 } idle)
             {

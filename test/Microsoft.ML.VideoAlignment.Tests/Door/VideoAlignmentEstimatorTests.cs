@@ -64,6 +64,16 @@ public class VideoAlignmentEstimatorTests
     }
 
     [Test]
+    public void APromptThatTheRewardCannotReadIsRefusedBeforeAnyWork()
+    {
+        using VideoReward action = VideoRewards.ActionClassification(SmallRewards.ClassifierFolder);
+        var rig = new DoorRig();
+        var estimator = new VideoAlignmentEstimator(rig.Context, new AlignmentColumns("Video", "Prompt", null), rig.Model, action, DoorRig.ThreeSteps);
+        Assert.That(() => estimator.Fit(rig.Table("jogging", "a red circle")), Throws.TypeOf<RewardContractException>().With.Message.Contains("'a red circle'"));
+        Assert.That(rig.Model.GradedVideos, Is.Zero);
+    }
+
+    [Test]
     public void ARewardThatNeedsMoreFramesIsRefused()
     {
         var rig = new DoorRig { Reward = new FakeReward(new RewardContract { MinimumFrames = 16 }) };

@@ -87,6 +87,30 @@ public class VideoScoringTests
         EstimatorContract.SurvivesSaving(_rig.Context, _rig.Context.Transforms.ScoreVideo("Score", "Video", rating, "Prompt"), frames, other);
     }
 
+    [TestCase(-0.5f, "-0.5 at [0, 0, 1, 31, 31]")]
+    [TestCase(1.25f, "1.25 at [0, 0, 1, 31, 31]")]
+    [TestCase(float.NaN, "NaN at [0, 0, 1, 31, 31]")]
+    public void ValuesOutsideTheUnitRangeAreRefusedWhereTheyAre(float value, string expected)
+    {
+        IDataView frames = _rig.Context.Data.LoadFromEnumerable([Spoilt(value)]);
+        Assert.That(() => Scores(Estimator(), frames), Throws.TypeOf<RewardContractException>().With.Message.Contains(expected));
+    }
+
+    [Test]
+    public void ValuesAreClampedOnRequest()
+    {
+        IDataView over = _rig.Context.Data.LoadFromEnumerable([Spoilt(1.25f)]), one = _rig.Context.Data.LoadFromEnumerable([Spoilt(1f)]);
+        VideoScoringEstimator clamping = _rig.Context.Transforms.ScoreVideo("Score", "Video", _rig.Reward, clampFrames: true);
+        Assert.That(Scores(clamping, over), Is.EqualTo(Scores(Estimator(), one)));
+        IDataView nan = _rig.Context.Data.LoadFromEnumerable([Spoilt(float.NaN)]);
+        Assert.That(() => Scores(clamping, nan), Throws.TypeOf<RewardContractException>().With.Message.Contains("NaN"));
+
+        using VideoReward rating = VideoRewards.MovingShapesTrueRating();
+        MLContext other = new(seed: 7);
+        other.RegisterVideoAlignment();
+        EstimatorContract.SurvivesSaving(_rig.Context, _rig.Context.Transforms.ScoreVideo("Score", "Video", rating, clampFrames: true), over, other);
+    }
+
     [Test]
     public void ARewardOfYourOwnCannotBeSavedAndSaysSo()
     {
@@ -98,6 +122,16 @@ public class VideoScoringTests
     private VideoScoringEstimator Estimator(string? prompt = null) => _rig.Context.Transforms.ScoreVideo("Score", "Video", _rig.Reward, prompt);
 
     private IDataView Videos() => _rig.Estimator().Fit(_rig.Prompts).Transform(_rig.Prompts);
+
+    private static float[][] Scores(VideoScoringEstimator estimator, IDataView frames) => EstimatorContract.Values(estimator.Fit(frames).Transform(frames));
+
+    /// <summary>The last red value of the last frame is another.</summary>
+    private static Film Spoilt(float value)
+    {
+        var film = new Film(0);
+        film.Video[(4 * 32 * 32) - 1] = value;
+        return film;
+    }
 
     private sealed class Film
     {

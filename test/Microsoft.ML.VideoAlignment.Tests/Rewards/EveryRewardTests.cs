@@ -8,7 +8,7 @@ public class EveryRewardTests(Func<VideoReward> make)
     public void TheTrialCallPasses()
     {
         using VideoReward reward = make();
-        RewardContractCheck check = RewardContractCheck.Run(reward, CPU, frames: 2, height: 40, width: 24);
+        RewardContractCheck check = RewardContractCheck.Run(reward, CPU, frames: 2, height: 40, width: 24, prompts: SmallRewards.Prompts);
         Assert.That(check.GradientNorm, Is.GreaterThan(1e-9));
     }
 
@@ -17,7 +17,7 @@ public class EveryRewardTests(Func<VideoReward> make)
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoReward reward = make();
-        Tensor frames = SmallRewards.Frames(3, 3, 2, 40, 24);
+        Tensor frames = SmallRewards.Frames(3, 3, Count(reward), 40, 24);
         string[] prompts = [.. SmallRewards.Prompts, "a old lamp"];
         float[] together = reward.Score(frames, prompts).data<float>().ToArray();
         for (int row = 0; row < 3; row++)
@@ -46,7 +46,7 @@ public class EveryRewardTests(Func<VideoReward> make)
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoReward reward = make();
-        Tensor frames = SmallRewards.Frames(2, 3, 2, 32, 32);
+        Tensor frames = SmallRewards.Frames(2, 3, Count(reward), 32, 32);
         Assert.That(reward.Score(frames, SmallRewards.Prompts).Equals(reward.Score(frames, SmallRewards.Prompts)));
     }
 
@@ -63,7 +63,7 @@ public class EveryRewardTests(Func<VideoReward> make)
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoReward reward = make();
-        Tensor frames = SmallRewards.Frames(2, 3, 2, 32, 32).requires_grad_(true);
+        Tensor frames = SmallRewards.Frames(2, 3, Count(reward), 32, 32).requires_grad_(true);
         Step();
         long before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         for (int i = 0; i < 5; i++)
@@ -88,4 +88,6 @@ public class EveryRewardTests(Func<VideoReward> make)
         reward.Dispose();
         Assert.That(reward.Dispose, Throws.Nothing);
     }
+
+    private static long Count(VideoReward reward) => Math.Max(2, reward.Contract.MinimumFrames);
 }

@@ -90,6 +90,37 @@ public class RewardContractTests
     }
 
     [Test]
+    public void AGradientOfZeroIsTakenFromARewardThatDeclaresIt()
+    {
+        var contract = new RewardContract { GradientMayVanish = true };
+        using VideoReward declared = VideoRewards.Custom("nothing found", (frames, _) => frames.mean([1, 2, 3, 4]) * 0, contract);
+        using VideoReward undeclared = VideoRewards.Custom("flat", (frames, _) => frames.mean([1, 2, 3, 4]) * 0);
+        using VideoReward detached = VideoRewards.Custom("detached", (frames, _) => frames.detach().mean([1, 2, 3, 4]) * 0, contract);
+        using VideoReward elsewhere = VideoRewards.Custom("elsewhere", (frames, _) => ones([frames.shape[0]], requires_grad: true) * 2, contract);
+        using VideoReward infinite = VideoRewards.Custom("root", (frames, _) => (frames - frames).sqrt().mean([1, 2, 3, 4]), contract);
+        Assert.That(RewardContractCheck.Run(declared, CPU).GradientNorm, Is.Zero);
+        Assert.That(() => RewardContractCheck.Run(undeclared, CPU), Throws.TypeOf<RewardContractException>().With.Message.Contains("GradientMayVanish"));
+        Assert.That(() => RewardContractCheck.Run(detached, CPU), Throws.TypeOf<RewardContractException>().With.Message.Contains("does not require grad"));
+        Assert.That(() => RewardContractCheck.Run(elsewhere, CPU), Throws.TypeOf<RewardContractException>().With.Message.Contains("does not reach the frames"));
+        Assert.That(() => RewardContractCheck.Run(infinite, CPU), Throws.TypeOf<RewardContractException>().With.Message.Contains("not finite"));
+        Assert.That((declared + declared).Contract.GradientMayVanish);
+        Assert.That((declared + undeclared).Contract.GradientMayVanish, Is.False, "a sum vanishes only where every part may");
+    }
+
+    [Test]
+    public void TheTrialReadsThePromptsItIsGiven()
+    {
+        var seen = new List<string>();
+        using VideoReward reward = VideoRewards.Custom("reader", (frames, prompts) =>
+        {
+            seen.AddRange(prompts);
+            return frames.mean([1, 2, 3, 4]);
+        });
+        RewardContractCheck.Run(reward, CPU, batch: 3, prompts: ["x", "y"]);
+        Assert.That(seen, Is.EqualTo(new[] { "x", "y", "x" }));
+    }
+
+    [Test]
     public void TheTrialIsOfAGradedStepWhateverTheCallersMode()
     {
         using VideoReward reward = Brightness();
@@ -106,7 +137,9 @@ public class RewardContractTests
 
     [TestCase(-1f, 1f, "[-1, 1]")]
     [TestCase(0f, 255f, "divide by 255")]
-    [TestCase(0f, float.NaN, "NaN")]
+    [TestCase(0f, float.NaN, "NaN at [2]")]
+    [TestCase(0f, float.PositiveInfinity, "no clamp mends")]
+    [TestCase(-0.25f, 2f, "-0.25 at [0]")]
     public void ValuesOutsideTheUnitRangeAreNamed(float low, float high, string expected)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -144,6 +177,9 @@ public class RewardContractTests
         {
             Assert.That(text, Does.Contain(part));
         }
+
+        Assert.That(text, Does.Contain("RGB in [0, 1]").And.Contain("[B, 3, T, H, W]").And.Contain("reads the prompt  yes").And.Contain("gradient"));
+        Assert.That(new RewardContract().Describe(), Does.Contain("any frame rate").And.Contain("working size      any").And.Contain("mean over frames").And.Contain("differentiable"));
     }
 
     [Test]

@@ -93,6 +93,62 @@ public class RewardMixTests
         Assert.That(frames.Kinds, Is.EqualTo(2));
     }
 
+    /// <summary>red gives 0, 1 and then 2, 3: means 0.5 and 1.5, deviations sqrt(1/2) and sqrt(5/3).</summary>
+    [Test]
+    public void NormalisationRunsOverTrainingBatchesOnly()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoReward mix = VideoRewards.Mix([(Channel("red", 0), 2f), (Channel("constant", 1), 1f)], normalise: true);
+        Assert.That(Values(mix.Score(Red(0, 1), s_prompts)), Is.EqualTo(new[] { 0f, 2f }), "nothing is known yet: mean 0, deviation 1");
+        Tensor first = mix.Score(Red(0, 1).requires_grad_(true), s_prompts);
+        Assert.That(Values(first), Is.EqualTo(new[] { -Math.Sqrt(2), Math.Sqrt(2) }).Within(1e-6));
+        Tensor frames = Red(2, 3).requires_grad_(true);
+        Tensor second = mix.Score(frames, s_prompts, out IReadOnlyDictionary<string, Tensor> parts);
+        double deviation = Math.Sqrt(5.0 / 3);
+        Assert.That(Values(second), Is.EqualTo(new[] { 2 * 0.5 / deviation, 2 * 1.5 / deviation }).Within(1e-6));
+        Assert.That(Values(parts["red"]), Is.EqualTo(new[] { 2f, 3f }), "parts are reported as they are");
+        second.sum().backward();
+        Assert.That(frames.grad![0, 0, 0, 0, 0].item<float>(), Is.EqualTo(2 / deviation / (4 * 4)).Within(1e-6), "the moments are constants");
+
+        float[] scored = Values(mix.Score(Red(0, 3), s_prompts));
+        using (no_grad())
+        {
+            mix.Score(Red(70, 90).requires_grad_(true), s_prompts);
+        }
+
+        Assert.That(Values(mix.Score(Red(0, 3), s_prompts)), Is.EqualTo(scored), "scoring changes nothing");
+        mix.BeginTraining();
+        Assert.That(Values(mix.Score(Red(0, 1), s_prompts)), Is.EqualTo(new[] { 0f, 2f }), "a run begins anew");
+    }
+
+    [Test]
+    public void ANormalisedSumIsSavedWithItsMoments()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoReward mix = VideoRewards.Mix([(VideoRewards.MovingShapesAesthetic(), 2f)], normalise: true);
+        mix.Score(SmallRewards.Frames(3, 3, 1, 32, 32).requires_grad_(true), []);
+        RewardReference reference = RewardReference.FromJson(mix.Reference.ToJson());
+        using VideoReward again = VideoRewards.FromReference(reference);
+        Tensor frames = rand([2L, 3, 1, 32, 32]);
+        Assert.That(Values(again.Score(frames, [])), Is.EqualTo(Values(mix.Score(frames, []))));
+        using VideoReward plain = VideoRewards.MovingShapesAesthetic() * 2f;
+        Assert.That(Values(plain.Score(frames, [])), Is.Not.EqualTo(Values(mix.Score(frames, []))).Within(1e-3f));
+        RewardReference spoilt = reference with { Arguments = new Dictionary<string, string> { ["moments"] = "1 2" } };
+        Assert.That(() => VideoRewards.FromReference(spoilt), Throws.TypeOf<InvalidDataException>().With.Message.Contains("moments"));
+    }
+
+    [Test]
+    public void ANormalisedSumStaysWholeInAnother()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        VideoReward inner = VideoRewards.Mix([(Channel("red", 0), 1f), (Channel("blue", 2), 1f)], normalise: true);
+        using VideoReward outer = (inner * 0.5f) + Channel("green", 1);
+        Assert.That(((RewardMix)outer).Parts.Select(part => part.Name), Is.EqualTo(new[] { "normalised (red + blue)", "green" }));
+        outer.Score(Red(0, 1).requires_grad_(true), s_prompts);
+        outer.BeginTraining();
+        Assert.That(Values(inner.Score(Red(0, 1), s_prompts)), Is.EqualTo(new[] { 0f, 1f }));
+    }
+
     [Test]
     public void ASumOwnsItsParts()
     {
@@ -101,6 +157,17 @@ public class RewardMixTests
         mix.Dispose();
         Assert.That(parts.All(part => part.Disposed));
     }
+
+    /// <summary>Two videos of one frame of 4 x 4 pixels, all red of these values.</summary>
+    private static Tensor Red(float first, float second)
+    {
+        Tensor frames = zeros([2L, 3, 1, 4, 4]);
+        frames[0, 0].fill_(first);
+        frames[1, 0].fill_(second);
+        return frames;
+    }
+
+    private static float[] Values(Tensor tensor) => tensor.detach().data<float>().ToArray();
 
     private static VideoReward Channel(string name, int channel, RewardContract? contract = null) =>
         VideoRewards.Custom(name, (frames, _) => frames.select(1, channel).mean([1, 2, 3]), contract);

@@ -5,7 +5,7 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>
-/// Every reward of the library on a CLIP of a few thousand weights (a conformance case's), with a tokenizer of nineteen letters beside it.
+/// Every reward of the library on networks of a few thousand weights (of conformance cases), for CLIP with a tokenizer of nineteen letters beside it.
 /// </summary>
 internal static class SmallRewards
 {
@@ -17,18 +17,47 @@ internal static class SmallRewards
 
     public static string HeadFile => Path.Combine(CaseFolder, "head.pth");
 
+    /// <summary>A detector of people, books, dogs and cups, untrained.</summary>
+    public static string DetectorFolder => Path.Combine(CaseFolder, "..", "detection-basic", "yolos");
+
+    /// <summary>What it sees in frames of noise.</summary>
+    public const string DetectedLabel = "dog";
+
+    /// <summary>A classifier of seven actions, untrained.</summary>
+    public static string ClassifierFolder => Path.Combine(CaseFolder, "..", "action-even", "videomae");
+
+    /// <summary>At the size of the small detector, everything that it sees counts.</summary>
+    public static ObjectRemovalOptions SmallDetection { get; } = new() { Threshold = 0, Height = 40 };
+
+    /// <summary>The letters of the small tokenizer spell no action.</summary>
+    private static readonly ActionClassificationOptions s_actions = new()
+    {
+        Prompts = new Dictionary<string, string> { ["cake"] = "jogging", ["no"] = "abseiling", ["lamp"] = "chopping wood" },
+    };
+
     public static IEnumerable<TestFixtureData> All() => new (string Name, Func<VideoReward> Make)[]
     {
         ("aesthetic", () => VideoRewards.Aesthetic(ClipFolder, HeadFile)),
         ("weather", () => VideoRewards.Weather(ClipFolder, HeadFile)),
         ("compressed size", () => VideoRewards.CompressedSize(ClipFolder, HeadFile)),
         ("text similarity", () => VideoRewards.TextImageSimilarity(ClipFolder)),
+        ("video-text similarity", () => VideoRewards.VideoTextSimilarity(ClipFolder)),
+        ("human preference", () => VideoRewards.HumanPreferenceV2(SmallPreference.File, ClipFolder)),
+        ("human preference in half", () => VideoRewards.HumanPreferenceV2(SmallPreference.File, ClipFolder, WeightPrecision.Half)),
+        ("PickScore", () => VideoRewards.PickScore(ClipFolder)),
+        ("object removal", () => VideoRewards.ObjectRemoval(DetectorFolder, DetectedLabel, SmallDetection)),
+        ("action", () => VideoRewards.ActionClassification(ClassifierFolder, s_actions)),
         ("sum", () => (VideoRewards.Aesthetic(ClipFolder, HeadFile) * 1.5f) + VideoRewards.TextImageSimilarity(ClipFolder)),
+        ("temporal consistency", () => VideoRewards.TemporalConsistency(VJepaFile, new VJepaOptions { Frames = 4, Heads = 3 })),
+        ("normalised sum", () => VideoRewards.Mix([(VideoRewards.Aesthetic(ClipFolder, HeadFile), 1.5f), (VideoRewards.TextImageSimilarity(ClipFolder), 1f)], normalise: true)),
         ("custom", () => VideoRewards.Custom("contrast", (frames, _) => frames.std([1, 2, 3, 4], unbiased: false))),
     }.Select(reward => new TestFixtureData(reward.Make).SetArgDisplayNames(reward.Name));
 
     public static HeadReward AestheticIn(ScalarType dtype) =>
         HeadReward.FromFiles(HeadRewardKind.Aesthetic, ClipFolder, HeadFile, new Placement(CPU, dtype));
+
+    public static ObjectRemovalReward Removal(ScalarType dtype) =>
+        ObjectRemovalReward.FromFolder(DetectorFolder, DetectedLabel, SmallDetection, new Placement(CPU, dtype));
 
     /// <summary>[B, 3, T, H, W] in (0.1, 0.9), always the same.</summary>
     public static Tensor Frames(params long[] shape)
@@ -37,7 +66,11 @@ internal static class SmallRewards
         return (rand(shape, generator: generator) * 0.8) + 0.1;
     }
 
-    private static string CaseFolder => Path.Combine(TestContext.CurrentContext.TestDirectory, "Conformance", "Cases", "S13-rewards", "aesthetic-basic");
+    private static string VJepaFile => Path.Combine(Case("vjepa-basic"), "vjepa.pth.tar");
+
+    private static string CaseFolder => Case("aesthetic-basic");
+
+    private static string Case(string name) => Path.Combine(TestContext.CurrentContext.TestDirectory, "Conformance", "Cases", "S13-rewards", name);
 
     private static string WriteClip()
     {

@@ -40,6 +40,15 @@ public class RewardFramesTests
         Assert.That(RewardFrames.Spaced(4).Select(16, _ => 0), Is.EqualTo(new[] { 2, 6, 10, 14 }));
 
     [Test]
+    public void EveryNthFrameBeginsWithTheFirst()
+    {
+        Assert.That(RewardFrames.EveryNth(2).Select(7, _ => 0), Is.EqualTo(new[] { 0, 2, 4, 6 }));
+        Assert.That(RewardFrames.EveryNth(3).Select(7, _ => 0), Is.EqualTo(new[] { 0, 3, 6 }));
+        Assert.That(RewardFrames.EveryNth(9).Select(7, _ => 0), Is.EqualTo(new[] { 0 }));
+        Assert.That(() => RewardFrames.EveryNth(0), Throws.InstanceOf<ArgumentOutOfRangeException>());
+    }
+
+    [Test]
     public void AllAndChosen()
     {
         Assert.That(RewardFrames.All.Select(3, _ => 0), Is.EqualTo(new[] { 0, 1, 2 }));

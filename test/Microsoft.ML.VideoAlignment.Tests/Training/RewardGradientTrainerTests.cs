@@ -100,6 +100,26 @@ public class RewardGradientTrainerTests
         Assert.That(curve[^1], Is.GreaterThan(curve[0] + 1e-3), string.Join(", ", curve));
     }
 
+    /// <summary>The means that the first run left behind would change every score of the second.</summary>
+    [Test]
+    public void ARewardThatRemembersBeginsEachRunAnew()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using VideoReward reward = VideoRewards.Mix([(TinyModel.Redness(), 1f)], normalise: true);
+        List<double> first = Run();
+        Assert.That(first, Has.Some.Not.Zero);
+        Assert.That(Run(), Is.EqualTo(first));
+
+        List<double> Run()
+        {
+            using LoraAdapters adapters = TinyModel.Adapt(model);
+            var scores = new List<double>();
+            Train(model, reward, adapters, TinyModel.Settings(steps: 3), step => scores.Add(step.Reward));
+            return scores;
+        }
+    }
+
     [Test]
     public void LiveTensorsAreFlatOverTwoHundredSteps()
     {
@@ -164,6 +184,23 @@ public class RewardGradientTrainerTests
         using LoraAdapters adapters = TinyModel.Adapt(model);
         VideoReward reward = VideoRewards.Custom("constant", (frames, _) => frames.mean([1, 2, 3, 4]) * 0);
         Assert.That(() => Train(model, reward, adapters, TinyModel.Settings(steps: 3)), Throws.InvalidOperationException.With.Message.Contains("no gradient has reached"));
+    }
+
+    [Test]
+    public void StepsInWhichNothingIsFoundAreWaitedOutWhereTheContractSaysSo()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        var contract = new RewardContract { GradientMayVanish = true };
+        int calls = 0;
+        VideoReward nothing = VideoRewards.Custom("nothing found", (frames, _) => frames.mean([1, 2, 3, 4]) * 0, contract);
+        VideoReward late = VideoRewards.Custom("found late", (frames, _) => frames.select(1, 0).mean([1, 2, 3]) * (++calls > 3 ? 1 : 0), contract);
+        var warnings = new List<string>();
+        Assert.That(() => Train(model, nothing, adapters, TinyModel.Settings(steps: 3)), Throws.Nothing);
+        using var trainer = new RewardGradientTrainer(model, late, adapters, TinyModel.Settings(steps: 6));
+        Assert.That(trainer.Train(["a red circle"], warn: warnings.Add), Is.EqualTo(6));
+        Assert.That(warnings, Is.Empty, "the two updates that are looked at are the first with a gradient");
     }
 
     [Test]

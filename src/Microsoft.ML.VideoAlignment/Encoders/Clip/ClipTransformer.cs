@@ -11,10 +11,15 @@ internal sealed class ClipTransformer : nn.Module
     [ComponentName(Name = "layers")]
     private readonly ModuleList<EncoderLayer> _layers;
 
+    // Weights stored smaller than what is computed in are cast where they are used, and a graph would keep every cast copy until the backward pass: more
+    // memory than the smaller weights save. Such layers run again in the backward pass instead.
+    private readonly bool _storedSmaller;
+
     public ClipTransformer(EncoderShape shape, long layers, Placement placement)
         : base(nameof(ClipTransformer))
     {
         _layers = nn.ModuleList([.. Enumerable.Range(0, checked((int)layers)).Select(_ => new EncoderLayer(shape, placement))]);
+        _storedSmaller = Placement.Computing(placement.Dtype) != placement.Dtype;
         RegisterComponents();
     }
 
@@ -32,7 +37,10 @@ internal sealed class ClipTransformer : nn.Module
         Tensor state = x.alias();
         for (int layer = 0; layer < depth; layer++)
         {
-            Tensor next = _layers[layer].Forward(state, mask, causal);
+            EncoderLayer block = _layers[layer];
+            Tensor next = _storedSmaller && state.requires_grad
+                ? Recompute.Run(inputs => block.Forward(inputs[0], mask, causal), state)
+                : block.Forward(state, mask, causal);
             if (hiddenStates is null || layer == 0)
             {
                 state.Dispose();

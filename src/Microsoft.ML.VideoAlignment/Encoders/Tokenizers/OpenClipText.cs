@@ -5,8 +5,11 @@ namespace Microsoft.ML.VideoAlignment.Encoders;
 /// <summary>What OpenCLIP's SimpleTokenizer does to a text before byte-pair merging.</summary>
 internal static class OpenClipText
 {
-    /// <summary>Cleaned, white space runs joined to one blank, stripped, lower case of the whole text (so that a capital sigma at a word's end becomes the final one).</summary>
-    public static string Normalize(string text) => Lower(JoinBlanks(text));
+    /// <summary>
+    /// <see cref="TextRepair"/>, references of HTML decoded twice (published captions have &amp;amp;amp;), white space runs joined to one blank, stripped,
+    /// lower case of the whole text (so that a capital sigma at a word's end becomes the final one).
+    /// </summary>
+    public static string Normalize(string text) => Lower(JoinBlanks(HtmlEntities.Decode(HtmlEntities.Decode(TextRepair.Fix(text)))));
 
     private static string JoinBlanks(string text)
     {

@@ -55,7 +55,7 @@ internal sealed class VJepaEncoder : nn.Module
     public Tensor Positions((long Frames, long Rows, long Columns) grid) => PositionTable.Resize(_positions, _config.Grid, grid);
 }
 
-/// <summary>One token for each t x p x p pixels: a convolution whose stride is its kernel, key <c>proj</c> [D, 3, t, p, p], done as one product.</summary>
+/// <summary>One token for each t x p x p pixels: key <c>proj</c>.</summary>
 internal sealed class VJepaPatches : nn.Module<Tensor, Tensor>
 {
     [ComponentName(Name = "proj")]
@@ -64,7 +64,7 @@ internal sealed class VJepaPatches : nn.Module<Tensor, Tensor>
     public VJepaPatches(VJepaConfig config, Placement placement)
         : base(nameof(VJepaPatches))
     {
-        _projection = new TubeletProjection(config.Width, config.TubeletSize, config.PatchSize, placement);
+        _projection = new TubeletProjection(channels: 3, config.Width, config.TubeletSize, config.PatchSize, placement);
         RegisterComponents();
     }
 
@@ -73,39 +73,4 @@ internal sealed class VJepaPatches : nn.Module<Tensor, Tensor>
 
     /// <summary>pixels: [B, 3, T, H, W] -> [B, N, D].</summary>
     public override Tensor forward(Tensor pixels) => _projection.call(pixels);
-
-    private sealed class TubeletProjection : nn.Module<Tensor, Tensor>
-    {
-        private const long Channels = 3;
-
-        [ComponentName(Name = "weight")]
-        private readonly Parameter _weight;
-
-        [ComponentName(Name = "bias")]
-        private readonly Parameter _bias;
-
-        private readonly long _frames;
-        private readonly long _side;
-
-        public TubeletProjection(long width, long frames, long side, Placement placement)
-            : base(nameof(TubeletProjection))
-        {
-            _weight = placement.Parameter(width, Channels, frames, side, side);
-            _bias = placement.Parameter(width);
-            (_frames, _side) = (frames, side);
-            RegisterComponents();
-        }
-
-        public (long Frames, long Rows, long Columns) Grid(Tensor pixels) => (pixels.shape[2] / _frames, pixels.shape[3] / _side, pixels.shape[4] / _side);
-
-        public override Tensor forward(Tensor pixels)
-        {
-            using DisposeScope scope = NewDisposeScope();
-            (long frames, long rows, long columns) = Grid(pixels);
-            Tensor whole = pixels.narrow(2, 0, frames * _frames).narrow(3, 0, rows * _side).narrow(4, 0, columns * _side);
-            Tensor cut = whole.reshape([pixels.shape[0], Channels, frames, _frames, rows, _side, columns, _side]).permute(0, 2, 4, 6, 1, 3, 5, 7);
-            Tensor patches = cut.reshape(pixels.shape[0], frames * rows * columns, -1); // [B, N, 3*t*p*p]
-            return nn.functional.linear(patches, _weight.flatten(1).to_type(pixels.dtype), _bias.to_type(pixels.dtype)).MoveToOuterDisposeScope();
-        }
-    }
 }

@@ -65,7 +65,7 @@ internal sealed class VideoMaeNetwork : nn.Module
     {
         Shapes.Require(pixels, $"B, T, {Config.NumChannels}, {Config.ImageSize.Height}, {Config.ImageSize.Width}");
         using DisposeScope scope = NewDisposeScope();
-        Tensor x = _patch.call(pixels);
+        Tensor x = _patch.call(pixels.transpose(1, 2));
         x += PositionsFor(pixels.shape[1]).to(x.dtype, x.device);
         foreach (EncoderLayer layer in _layers)
         {

@@ -1,4 +1,6 @@
-namespace Microsoft.ML.VideoAlignment;
+using System.Globalization;
+
+namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>Mean, spread and bounds of numbers that come one at a time (Welford 1962).</summary>
 internal sealed class RunningMoments
@@ -18,6 +20,38 @@ internal sealed class RunningMoments
 
     /// <summary>Half the width of the 95 % confidence interval of the mean.</summary>
     public double ConfidenceHalfWidth => Count > 1 ? StudentQuantile(Count - 1) * StandardDeviation / Math.Sqrt(Count) : double.PositiveInfinity;
+
+    /// <summary>Adds every finite value of a tensor; what is not finite is the caller's to refuse. No graph is touched.</summary>
+    public void Add(Tensor values)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        foreach (double value in values.detach().to_type(ScalarType.Float64).cpu().contiguous().data<double>().Where(double.IsFinite))
+        {
+            Add(value);
+        }
+    }
+
+    /// <summary>As if nothing had come yet.</summary>
+    public void Clear()
+    {
+        (Count, Mean, _squares) = (0, 0, 0);
+        (Minimum, Maximum) = (double.PositiveInfinity, double.NegativeInfinity);
+    }
+
+    /// <summary>Count, mean and sum of squared distances, to the last bit; bounds are not kept.</summary>
+    public string ToText() => string.Create(CultureInfo.InvariantCulture, $"{Count} {Mean:R} {_squares:R}");
+
+    /// <exception cref="FormatException">The text is not of <see cref="ToText"/>.</exception>
+    public static RunningMoments Parse(string text)
+    {
+        string[] numbers = text.Split(' ');
+        return numbers.Length == 3
+            && long.TryParse(numbers[0], NumberStyles.None, CultureInfo.InvariantCulture, out long count)
+            && double.TryParse(numbers[1], NumberStyles.Float, CultureInfo.InvariantCulture, out double mean)
+            && double.TryParse(numbers[2], NumberStyles.Float, CultureInfo.InvariantCulture, out double squares)
+            ? new RunningMoments { Count = count, Mean = mean, _squares = squares }
+            : throw new FormatException($"'{text}' is no count, mean and sum of squares.");
+    }
 
     public void Add(double value)
     {

@@ -1,0 +1,132 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Benchmarks;
+
+/// <summary>
+/// What does a full-size reward cost? Its network with random weights, from its official configuration, forward and backward to the pixels of one frame (video
+/// networks: one clip), each in a process of its own for its peak memory.
+/// </summary>
+internal static class RewardCost
+{
+    private const string Alone = "--reward-of";
+
+    private static readonly (string Name, Func<Network> Make)[] s_rewards =
+    [
+        ("Aesthetic, Weather, CompressedSize: CLIP ViT-L/14", ClipLarge),
+        ("HumanPreferenceV2, PickScore: ViT-H/14", OpenClipHuge),
+        ("ObjectRemoval: YOLOS-tiny, 512 x 819", () => Yolos("""{"hidden_size": 192, "intermediate_size": 768, "num_attention_heads": 3, "use_mid_position_embeddings": false, "image_size": [800, 1333], "num_labels": 91}""")),
+        ("ObjectRemoval: YOLOS-base, 512 x 819", () => Yolos("""{"image_size": [800, 1344], "num_labels": 91}""")),
+        ("ActionClassification: VideoMAE-base, 16 frames", VideoMae),
+        ("TemporalConsistency: V-JEPA ViT-L/16, 16 frames", VJepaLarge),
+    ];
+
+    public static void Run()
+    {
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"{Environment.ProcessorCount} cores, {get_num_threads()} threads; matmul peak {MatmulPeak.GigaflopsPerSecond:0.0} GFLOP/s; better of two runs"));
+        Console.WriteLine("| reward, full size | weights, MB | forward, s | forward and backward, s | of matmul | peak above weights, MB |");
+        Console.WriteLine("|---|---|---|---|---|---|");
+        for (int i = 0; i < s_rewards.Length; i++)
+        {
+            string[] arguments = [typeof(RewardCost).Assembly.Location, Alone, i.ToString(CultureInfo.InvariantCulture)];
+            using Process child = Process.Start(new ProcessStartInfo("dotnet", arguments) { RedirectStandardOutput = true })!;
+            Console.WriteLine(child.StandardOutput.ReadToEnd().Trim());
+            child.WaitForExit();
+        }
+    }
+
+    /// <summary>The child's part: prints one row.</summary>
+    public static void RunAlone(int reward)
+    {
+        (string name, Func<Network> make) = s_rewards[reward];
+        Network network = make();
+        double megabytes = network.Module.parameters().Sum(parameter => (double)parameter.numel() * 4) / 1e6;
+        double forward = double.PositiveInfinity, both = forward;
+        long? peak = PeakMemory.Of(() =>
+        {
+            for (int run = 0; run < 2; run++)
+            {
+                forward = Math.Min(forward, Compare.Seconds(() =>
+                {
+                    using DisposeScope scope = NewDisposeScope();
+                    using IDisposable guard = no_grad();
+                    network.Score(network.Pixels());
+                }));
+                both = Math.Min(both, Compare.Seconds(() =>
+                {
+                    using DisposeScope scope = NewDisposeScope();
+                    Recompute.Backward(network.Score(network.Pixels().requires_grad_(true)).mean());
+                }));
+            }
+        });
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"| {name} | {megabytes:0} | {forward:0.00} | {both:0.00} | {(network.Work is { } work ? (2 * work / both / 1e9 / MatmulPeak.GigaflopsPerSecond).ToString("0 %", CultureInfo.InvariantCulture) : "-")} | {(peak is { } bytes ? (bytes / 1e6).ToString("0", CultureInfo.InvariantCulture) : "-")} |"));
+    }
+
+    private static Network ClipLarge()
+    {
+        var config = new ClipVisionConfig { HiddenSize = 1024, IntermediateSize = 4096, NumHiddenLayers = 24, NumAttentionHeads = 16, PatchSize = 14, ImageSize = 224, ProjectionDim = 768 };
+        var tower = new ClipVisionEncoder(config, withProjection: true, Placement.Cpu);
+        return new Network(Networks.Filled(tower), tower.forward, [1, 3, 224, 224], Encoder(config.Layer, 24, 257));
+    }
+
+    private static Network OpenClipHuge()
+    {
+        OpenClipVisionConfig config = OpenClipVisionConfig.FromJson(Parse("""{"image_size": 224, "layers": 32, "width": 1280, "head_width": 80, "patch_size": 14}"""), quickGelu: false);
+        var tower = new OpenClipVisionTower(config, 1024, Placement.Cpu);
+        return new Network(Networks.Filled(tower), tower.forward, [1, 3, 224, 224], Encoder(config.Layer, 32, 257));
+    }
+
+    private static Network Yolos(string json)
+    {
+        YolosConfig config = YolosConfig.FromJson(Parse(json));
+        var detector = new YolosNetwork(config, Placement.Cpu);
+        return new Network(Networks.Filled(detector), pixels => detector.Run(pixels).Logits, [1, 3, 512, 819], Encoder(config.Layer, config.NumHiddenLayers, (32 * 51) + 101));
+    }
+
+    private static Network VideoMae()
+    {
+        VideoMaeConfig config = VideoMaeConfig.FromJson(Parse("""{"num_labels": 400, "use_mean_pooling": true}"""));
+        var classifier = new VideoMaeNetwork(config, Placement.Cpu);
+        return new Network(Networks.Filled(classifier), pixels => classifier.Run(pixels).Logits, [1, 16, 3, 224, 224], Encoder(config.Layer, config.NumHiddenLayers, 8 * 14 * 14));
+    }
+
+    /// <summary>Its work depends on the masks drawn, so no share of the peak is given.</summary>
+    private static Network VJepaLarge()
+    {
+        VJepaConfig config = VJepaConfig.FromJson(Parse("""{"embed_dim": 1024, "depth": 24, "num_heads": 16, "pred_depth": 12, "pred_embed_dim": 384, "uniform_power": true, "use_mask_tokens": true, "num_mask_tokens": 2}"""));
+        var network = new VJepaNetwork(config, Placement.Cpu);
+        var reward = new VJepaReward(Networks.Filled(network), new VJepaOptions { RecomputeActivations = true }, Placement.Cpu, clamp: true, () => throw new NotSupportedException());
+        return new Network(network, frames => reward.Score(frames, []), [1, 3, 16, 224, 224], Work: null);
+    }
+
+    /// <summary>Operations of a transformer encoder on one row of tokens.</summary>
+    private static double Encoder(EncoderShape shape, long layers, double tokens) =>
+        layers * tokens * ((8.0 * shape.Width * shape.Width) + (4 * tokens * shape.Width) + (4.0 * shape.Width * shape.MlpWidth));
+
+    private static JsonElement Parse(string json)
+    {
+        using var document = JsonDocument.Parse(json);
+        return document.RootElement.Clone();
+    }
+
+    /// <param name="Module">Holds the weights.</param>
+    /// <param name="Score">Pixels -> any tensor that depends on all of them.</param>
+    /// <param name="Shape">Of the pixels.</param>
+    /// <param name="Work">Operations of a forward pass, where they can be told.</param>
+    private sealed record Network(nn.Module Module, Func<Tensor, Tensor> Score, long[] Shape, double? Work)
+    {
+        public Tensor Pixels()
+        {
+            using var generator = new Generator(1);
+            return rand(Shape, generator: generator);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Microsoft.ML.VideoAlignment.Rewards;
+
+/// <summary>A contract as text, for rewards whose contract the caller declared. Pairs are tuples (fields), and a range may be unbounded.</summary>
+[JsonSourceGenerationOptions(IncludeFields = true, UseStringEnumConverter = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
+[JsonSerializable(typeof(RewardContract))]
+internal sealed partial class ContractJson : JsonSerializerContext
+{
+    public static string Write(RewardContract contract) => JsonSerializer.Serialize(contract, Default.RewardContract);
+
+    /// <exception cref="InvalidDataException">The text is no contract.</exception>
+    public static RewardContract Read(string json)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(json, Default.RewardContract) ?? throw new InvalidDataException("The saved reward's contract is empty.");
+        }
+        catch (JsonException exception)
+        {
+            throw new InvalidDataException($"The saved reward's contract cannot be read: {exception.Message}", exception);
+        }
+    }
+}
