@@ -8,7 +8,8 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 /// <summary>
 /// Trains the V-JEPA (Bardes et al. 2024, arXiv 2404.08471) on rated films with the masks and the loss of the reward; the target encoder is the moving average of
-/// the encoder, and positions are fixed.
+/// the encoder, and positions are fixed. It learns that a film keeps its colours and its
+/// background, and not how figures move: a film with another's second half scores lower, one with its frames shuffled does not (see the report).
 /// </summary>
 internal static class ConsistencyStage
 {
@@ -16,12 +17,12 @@ internal static class ConsistencyStage
 
     private const int HalfBatch = 16;
     private const double LargestNoise = 0.01;
-    private const double TargetKeep = 0.99;
+    private const double TargetKeep = 0.998;
     private const int HeldOut = 512;
     private const int Stream = 8;
     private const int HeldOutStream = 108;
 
-    public static TrainingPlan Plan { get; } = new() { Steps = 800, PeakRate = 1e-3, WeightDecay = 0.02 };
+    public static TrainingPlan Plan { get; } = new() { Steps = 1000, PeakRate = 1e-3, WeightDecay = 0.02 };
 
     public static VJepaConfig Config { get; } = new()
     {

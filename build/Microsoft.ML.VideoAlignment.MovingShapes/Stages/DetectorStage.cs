@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
 using Microsoft.ML.VideoAlignment.Rewards;
@@ -8,7 +9,8 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 /// <summary>
 /// Trains the object detector, a YOLOS with five detection tokens, on frames with no, one or two figures: DETR's loss (Carion et al. 2020, arXiv 2005.12872),
-/// cross-entropy with "no object" at a tenth of the weight, distance and generalized overlap of matched boxes.
+/// cross-entropy with "no object" at a tenth of the weight, distance and generalized overlap of matched boxes. It begins with the layers of the trained CLIP: from
+/// random ones, 1500 steps gave boxes (overlap .86) and no shapes.
 /// </summary>
 internal static class DetectorStage
 {
@@ -20,11 +22,12 @@ internal static class DetectorStage
     private const double EmptyShare = 0.15;
     private const double PairShare = 0.15;
     private const int HeldOut = 1024;
+    private const double ClassWeight = 2;
     private const int Stream = 7;
     private const int HeldOutStream = 107;
     private const int EmptyStream = 207;
 
-    public static TrainingPlan Plan { get; } = new() { Steps = 1500, PeakRate = 1e-3, WeightDecay = 0.01, AverageKeep = 0.99 };
+    public static TrainingPlan Plan { get; } = new() { Steps = 1200, PeakRate = 1e-3, WeightDecay = 0.01, AverageKeep = 0.99 };
 
     /// <inheritdoc cref="ActionStage.Config"/>
     public static Dictionary<string, object> Config { get; } = new()
@@ -64,6 +67,11 @@ internal static class DetectorStage
         using (Generator generator = StepRandom.Tensors(Stream, -1))
         {
             Initialiser.Fill(network, generator, (name, parameter) => VitInitialiser.Fill(name, parameter, generator));
+        }
+
+        using (ClipModel clip = ClipStage.Load(shop))
+        {
+            DetectorStart.Take(network, clip);
         }
 
         using (var training = new TrainingRun(shop.StateFile(Name), network, average, Plan with { Steps = shop.Steps ?? Plan.Steps }, shop.Log))
@@ -134,7 +142,7 @@ internal static class DetectorStage
         Tensor named = nn.functional.cross_entropy(output.Logits.flatten(0, 1), tensor(classes), weights);
         Tensor predicted = output.Boxes.flatten(0, 1).index_select(0, tensor(rows.ToArray()));
         Tensor wanted = boxes.flatten(0, 1).index_select(0, tensor(places.ToArray()));
-        return named
+        return (ClassWeight * named)
             + (BoxMatching.DistanceWeight * (predicted - wanted).abs().sum(-1).mean())
             + (BoxMatching.OverlapWeight * (1 - BoxMatching.Overlap(predicted, wanted).Generalized).mean());
     }
@@ -145,11 +153,14 @@ internal static class DetectorStage
         using DisposeScope scope = NewDisposeScope();
         (Sighting[][] seen, Tensor frames) = Sightings.Draw(HeldOutStream, 0, HeldOut, 0, _ => 1);
         YolosOutput output = Detect(network, frames);
-        Tensor labels = tensor([.. seen.Select(found => (long)found[0].Shape)]).view(-1, 1, 1).expand(-1, output.Logits.shape[1], 1);
-        (Tensor sure, Tensor query) = output.Logits.softmax(-1).gather(2, labels).squeeze(2).max(1); // of the right label, and the query that says it
+        Tensor labels = tensor([.. seen.Select(found => (long)found[0].Shape)]);
+        (Tensor named, Tensor label) = output.Logits.softmax(-1).narrow(2, 0, Attributes.Shapes.Count).max(2); // what each query says, [N, queries]
+        (Tensor sure, Tensor query) = named.max(1); // the surest query of each frame
+        Tensor right = label.gather(1, query.unsqueeze(1)).squeeze(1).eq(labels);
         Tensor boxes = output.Boxes.gather(1, query.view(-1, 1, 1).expand(-1, 1, 4)).squeeze(1);
         Tensor truth = tensor(seen.SelectMany(found => found[0].Box).ToArray(), [HeldOut, 4]);
-        shop.Note("detector found", sure.gt(0.5).to_type(ScalarType.Float32).mean().item<float>());
+        shop.Note("detector label", right.to_type(ScalarType.Float32).mean().item<float>());
+        shop.Note("detector found", right.logical_and(sure.gt(0.5)).to_type(ScalarType.Float32).mean().item<float>());
         shop.Note("detector overlap", BoxMatching.Overlap(boxes, truth).Plain.mean().item<float>());
         (_, Tensor empty) = Sightings.Draw(EmptyStream, 0, HeldOut, 0, _ => 0);
         Tensor figures = Detect(network, empty).Logits.softmax(-1).narrow(2, 0, Attributes.Shapes.Count);

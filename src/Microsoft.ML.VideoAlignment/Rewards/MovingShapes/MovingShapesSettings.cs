@@ -13,8 +13,8 @@ internal static class MovingShapesSettings
     public static IReadOnlyList<string> Motions { get; } = ["moving left", "moving right", "moving up", "moving down", "growing", "staying still"];
 
     /// <summary>
-    /// V-JEPA's masks are the official two and one that hides whole moments, at most two of the four tubelets: with the whole picture hidden only time is left
-    /// to predict from.
+    /// V-JEPA's masks are the official two and two that hide whole moments, one and at most two of the four tubelets: with the whole picture hidden only time is
+    /// left to predict from.
     /// </summary>
     public static VJepaOptions Consistency { get; } = new()
     {
@@ -25,7 +25,10 @@ internal static class MovingShapesSettings
         [
             VJepaMask.ShortRange,
             VJepaMask.LongRange,
-            new VJepaMask { Blocks = 2, SpatialScale = (1, 1), AspectRatio = (1, 1), TemporalScale = (0.25, 0.25) },
+            Moments(1),
+            Moments(2),
         ],
     };
+
+    private static VJepaMask Moments(int count) => new() { Blocks = count, SpatialScale = (1, 1), AspectRatio = (1, 1), TemporalScale = (0.25, 0.25) };
 }
