@@ -86,7 +86,7 @@ static T Open<T>(string options, Func<T> open)
     }
 }
 
-// Found by trial for the embedded model: LoRA in every layer, gradient through one step of 20, guidance 3 (5 and more saturates colours).
+// Found by trial for the embedded model: LoRA in every layer, gradient through one step of 20, guidance 2 (more saturates colours).
 static VideoAlignmentOptions MovingShapesOptions() => new()
 {
     LoraRank = 8,
@@ -94,7 +94,7 @@ static VideoAlignmentOptions MovingShapesOptions() => new()
     LearningRate = 1e-3,
     BatchSize = 4,
     InferenceSteps = 20,
-    GuidanceScale = 3,
+    GuidanceScale = 2,
     GradientSteps = 1,
     Recompute = false,
 };

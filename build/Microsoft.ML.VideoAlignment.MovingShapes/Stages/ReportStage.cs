@@ -112,7 +112,7 @@ internal static class ReportStage
         text.AppendLine("MovingShapes: the embedded text-to-video world, trained by build/Microsoft.ML.VideoAlignment.MovingShapes.");
         text.AppendLine(CultureInfo.InvariantCulture, $"Steps: autoencoder {Steps(shop, VaeStage.Name)}, denoiser and text encoder {string.Join(" + ", UNetStage.PartNames.Select(name => Steps(shop, name)))}, CLIP {Steps(shop, ClipStage.Name)}, head {Steps(shop, HeadStage.Name)}, preference {Steps(shop, PreferenceStage.Name)}, action {Steps(shop, ActionStage.Name)}, detector {Steps(shop, DetectorStage.Name)}, V-JEPA {Steps(shop, ConsistencyStage.Name)}; batches 16, 16, 128, 256, 64, 64, 64, 32.");
         text.AppendLine(CultureInfo.InvariantCulture, $"Films: the first {shop.Films} of prompts/unseen.tsv, seeds 0 to {shop.Films - 1}, {SamplerSteps} steps, guidance {shop.Guidance:0.#}.");
-        text.AppendLine("The trial is a PyTorch run of the same networks and data with eps-prediction; its judge was a network and its prompts were others.");
+        text.AppendLine("The trial is a PyTorch run of the same networks and data with eps-prediction; its judge was a network, its prompts were others and its guidance 3.");
         text.AppendLine();
         text.AppendLine(CultureInfo.InvariantCulture, $"{"here",9} {"trial",9}  what");
         foreach ((string name, string meaning, double? trial) in s_rows)

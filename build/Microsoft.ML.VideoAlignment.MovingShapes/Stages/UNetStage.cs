@@ -11,7 +11,7 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 /// Min-SNR (Hang et al. 2023, arXiv 2303.09556), under which the middle of the schedule counts most and shapes are learned, then with weights that count an
 /// error of the clean film alike at all noise. Last it learns to predict v on a schedule that ends in pure noise (Lin et al. 2023, arXiv 2305.08891), where some
 /// samples are answered by the mean film of their prompt: what a film is to be (which way the figure moves) is decided there, and a prediction of the noise
-/// loses it in its own error.
+/// loses it in its own error. Two short parts insist on the direction and come back to whole films.
 /// </summary>
 internal static class UNetStage
 {
@@ -31,7 +31,9 @@ internal static class UNetStage
     [
         new("unet-shapes", Stream: 3, Plan(1600, warmUp: 100, averageKeep: 0.998)) { Weight = abar => Math.Min(LargestRatio * (1 - abar) / abar, 1) },
         new("unet-films", Stream: 6, Plan(4200, warmUp: 50, averageKeep: 0.998)) { Weight = abar => Math.Min(1 / abar, LargestWeight), MeanSamples = 1, MeanWeight = 0.25 },
-        new(Name, Stream: 8, Plan(1500, warmUp: 50, averageKeep: 0.995) with { SaveEvery = 100 }) { PredictsVelocity = true, MeanSamples = 2 },
+        new("unet-velocity", Stream: 8, Plan(1500, warmUp: 50, averageKeep: 0.995)) { PredictsVelocity = true, MeanSamples = 2 },
+        new("unet-order", Stream: 9, Plan(700, warmUp: 50, averageKeep: 0.995)) { PredictsVelocity = true, MeanSamples = 6, OrderWeight = 4 },
+        new(Name, Stream: 10, Plan(400, warmUp: 20, averageKeep: 0.995) with { PeakRate = 5e-4 }) { PredictsVelocity = true, MeanSamples = 2, OrderWeight = 4 },
     ];
 
     /// <summary>State names of the parts, in order.</summary>
@@ -130,7 +132,9 @@ internal static class UNetStage
 
         Tensor target = Target(films, noisy, [.. times.Select(time => schedule.AlphasCumprod[(int)time])], part.PredictsVelocity);
         Tensor predicted = model.Forward(noisy, tensor(times), WordsStage.Vocabulary.Encode(captions));
-        return ((predicted - target).square().mean([1, 2, 3, 4]) * tensor(weights)).mean();
+        Tensor error = predicted - target;
+        Tensor loss = (error.square().mean([1, 2, 3, 4]) * tensor(weights)).mean();
+        return part.OrderWeight == 0 ? loss : loss + (part.OrderWeight / HalfBatch * error.narrow(0, 0, part.MeanSamples).diff(1, 2).square().mean([1, 2, 3, 4]).sum());
     }
 
     /// <summary>What the network should say of noisy = sqrt(abar) film + sqrt(1 - abar) noise: the noise, or v = sqrt(abar) noise - sqrt(1 - abar) film.</summary>
@@ -178,5 +182,11 @@ internal static class UNetStage
 
         /// <summary>What an error of the mean film counts beside one of a film.</summary>
         public double MeanWeight { get; init; } = 1;
+
+        /// <summary>
+        /// What the mean film's error from frame to frame counts besides. The best answer stays the mean film, but which way it moves, a small part of it, weighs
+        /// more: the network has no frame numbers, and finds the order of frames from the clip's ends alone.
+        /// </summary>
+        public double OrderWeight { get; init; }
     }
 }
