@@ -8,6 +8,8 @@ namespace Microsoft.ML.VideoAlignment;
 public static class VideoRewards
 {
     private const string EmbeddedAesthetic = "MovingShapesAesthetic";
+    private const string EmbeddedWeather = "MovingShapesWeather";
+    private const string EmbeddedCompressedSize = "MovingShapesCompressedSize";
     private const string EmbeddedTextSimilarity = "MovingShapesTextSimilarity";
     private const string EmbeddedPreference = "MovingShapesPreference";
     private const string EmbeddedAction = "MovingShapesAction";
@@ -165,11 +167,13 @@ public static class VideoRewards
     public static VideoReward Mix(IReadOnlyList<(VideoReward Reward, float Weight)> parts, bool normalise) => new RewardMix(parts, normalise);
 
     /// <summary>The aesthetic reward of the embedded MovingShapes world, 1 .. 10: a head trained on samples of the true rating.</summary>
-    public static VideoReward MovingShapesAesthetic()
-    {
-        (string clip, string head) = (EmbeddedModels.Find("clip"), EmbeddedModels.Find("aesthetic-head.safetensors"));
-        return HeadReward.FromFiles(HeadRewardKind.Aesthetic, clip, head, Placement.Cpu, reference: () => Embedded(EmbeddedAesthetic, clip, head));
-    }
+    public static VideoReward MovingShapesAesthetic() => EmbeddedHead(EmbeddedAesthetic);
+
+    /// <summary><see cref="Weather"/> of the embedded MovingShapes world, 0 .. 1: how likely the backdrop is light, the world's only snow.</summary>
+    public static VideoReward MovingShapesWeather() => EmbeddedHead(EmbeddedWeather);
+
+    /// <summary><see cref="CompressedSize"/> of the embedded MovingShapes world: predicted kB of a frame as JPEG of quality 95, lower is better.</summary>
+    public static VideoReward MovingShapesCompressedSize() => EmbeddedHead(EmbeddedCompressedSize);
 
     /// <summary><see cref="TextImageSimilarity"/> with the embedded CLIP of the MovingShapes world.</summary>
     public static VideoReward MovingShapesTextSimilarity()
@@ -258,7 +262,7 @@ public static class VideoRewards
             ActionClassificationReward.Kind => ActionClassificationReward.FromReference(reference, files),
             TorchScriptReward.Kind => TorchScript(files[TorchScriptReward.FileRole], ContractJson.Read(reference.Arguments[TorchScriptReward.ContractArgument])),
             VJepaReward.Kind => TemporalConsistency(files[VJepaReward.FileRole], VJepaOptions.FromJson(reference.Arguments[VJepaReward.OptionsArgument])),
-            EmbeddedAesthetic => MovingShapesAesthetic(),
+            EmbeddedAesthetic or EmbeddedWeather or EmbeddedCompressedSize => EmbeddedHead(reference.Kind),
             EmbeddedTextSimilarity => MovingShapesTextSimilarity(),
             EmbeddedPreference => MovingShapesPreference(),
             EmbeddedAction => MovingShapesAction(ActionClassificationReward.OptionsOf(reference)),
@@ -276,6 +280,18 @@ public static class VideoRewards
         return reward;
 
         HeadReward Head(HeadRewardKind kind) => HeadReward.FromFiles(kind, files[HeadReward.ClipRole], files[HeadReward.HeadRole], reference.StoredAs());
+    }
+
+    private static HeadReward EmbeddedHead(string name)
+    {
+        (HeadRewardKind kind, string file) = name switch
+        {
+            EmbeddedWeather => (HeadRewardKind.Weather, "weather-head.safetensors"),
+            EmbeddedCompressedSize => (HeadRewardKind.CompressedSize, "compression-head.safetensors"),
+            _ => (HeadRewardKind.Aesthetic, "aesthetic-head.safetensors"),
+        };
+        (string clip, string head) = (EmbeddedModels.Find("clip"), EmbeddedModels.Find(file));
+        return HeadReward.FromFiles(kind, clip, head, Placement.Cpu, reference: () => Embedded(name, clip, head));
     }
 
     private static RewardReference Embedded(string kind, params string[] files) => Embedded(kind, new RewardReference { Kind = kind }, files);

@@ -1,109 +1,114 @@
-using System.Globalization;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Tensors;
-using TorchSharp.Utils;
-using Linear = Microsoft.ML.VideoAlignment.Layers.Linear;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
-/// <summary>Trains the aesthetic head, of LAION's form, on the image features of rated frames: mean square error to the true rating.</summary>
+/// <summary>
+/// Trains the heads on the image features of rated frames: LAION's form to the true rating, VADER's weather form to whether the backdrop is light, VADER's
+/// compression form to the size of the frame as JPEG.
+/// </summary>
 internal static class HeadStage
 {
     public const string Name = "head";
 
     private const int Samples = 8192;
+    private const int HeldOut = 2048;
     private const int HalfBatch = 128;
-    private const int Stream = 5;
-    private const int HeldOutStream = 105;
+    private const int HeldOutStep = 100;
+
+    private static readonly Head[] s_heads =
+    [
+        new(Name, "aesthetic-head", HeadForm.Affine, Stream: 5, StartsAt: 5, [(0, 64, 1024), (2, 1024, 128), (4, 128, 64), (6, 64, 16), (7, 16, 1)], Ratings),
+        new("weather", "weather-head", HeadForm.Sigmoid, Stream: 15, StartsAt: 0, [(0, 64, 1024), (2, 1024, 128), (4, 128, 64), (6, 64, 16), (7, 16, 1)], Light),
+        new("compression", "compression-head", HeadForm.Rectified, Stream: 16, StartsAt: 1, [(0, 64, 128), (3, 128, 64), (6, 64, 16), (9, 16, 1)], JpegSize.Kilobytes),
+    ];
 
     public static TrainingPlan Plan { get; } = new() { Steps = 1000, PeakRate = 1e-3 };
 
+    /// <summary>State names and the files they become.</summary>
+    public static IEnumerable<(string State, string File)> Files => s_heads.Select(head => (head.State, head.File + ".safetensors"));
+
     public static void Run(Workshop shop)
+    {
+        foreach (Head head in s_heads)
+        {
+            Train(shop, head);
+        }
+    }
+
+    public static ScoreHead Load(Workshop shop, string state)
+    {
+        ScoreHead network = s_heads.Single(head => head.State == state).Make();
+        TrainingRun.LoadResult(shop.StateFile(state), network);
+        return network;
+    }
+
+    private static void Train(Workshop shop, Head head)
     {
         using DisposeScope scope = NewDisposeScope();
         ClipModel clip = ClipStage.Load(shop);
-        (Tensor features, Tensor ratings) = Draw(clip, Stream, Samples);
-        using var head = new Head();
-        using (Generator generator = StepRandom.Tensors(Stream, -1))
+        (Tensor features, Tensor targets) = Draw(clip, head, head.Stream, Samples);
+        using ScoreHead network = head.Make();
+        using (Generator generator = StepRandom.Tensors(head.Stream, -1))
         {
-            Initialiser.Fill(head, generator);
-            head.StartAt(5);
+            Initialiser.Fill(network, generator);
+            using IDisposable still = no_grad();
+            network.parameters().Last().fill_(head.StartsAt); // the last bias: what the head says before it has learned anything
         }
 
-        using (var training = new TrainingRun(shop.StateFile(Name), head, null, Plan with { Steps = shop.Steps ?? Plan.Steps }, shop.Log))
+        using (var training = new TrainingRun(shop.StateFile(head.State), network, null, Plan with { Steps = shop.Steps ?? Plan.Steps }, shop.Log))
         {
             training.Run((step, part) =>
             {
-                Random random = StepRandom.Numbers(Stream, (TrainingRun.Parts * step) + part);
+                Random random = StepRandom.Numbers(head.Stream, (TrainingRun.Parts * step) + part);
                 Tensor rows = tensor([.. Enumerable.Range(0, HalfBatch).Select(_ => (long)random.Next(Samples))]);
-                return (head.Forward(features.index_select(0, rows)) - ratings.index_select(0, rows)).square().mean();
+                (Tensor logits, Tensor wanted) = (network.Logits(features.index_select(0, rows)), targets.index_select(0, rows));
+                return head.Form == HeadForm.Sigmoid
+                    ? nn.functional.binary_cross_entropy_with_logits(logits, wanted)
+                    : (logits - wanted).square().mean();
             });
         }
 
         using IDisposable guard = no_grad();
-        (Tensor unseen, Tensor truth) = Draw(clip, HeldOutStream, 2048);
-        Tensor predicted = head.Forward(unseen);
+        (Tensor unseen, Tensor truth) = Draw(clip, head, head.Stream + HeldOutStep, HeldOut);
+        Tensor predicted = network.forward(unseen);
+        if (head.Form == HeadForm.Sigmoid)
+        {
+            shop.Note($"{head.State} accuracy", predicted.gt(0.5).eq(truth.gt(0.5)).to_type(ScalarType.Float32).mean().item<float>());
+            return;
+        }
+
         (Tensor a, Tensor b) = (predicted - predicted.mean(), truth - truth.mean());
-        shop.Note("head correlation", ((a * b).mean() / (a.square().mean() * b.square().mean()).sqrt()).item<float>());
-        shop.Note("head rmse", (predicted - truth).square().mean().sqrt().item<float>());
+        shop.Note($"{head.State} correlation", ((a * b).mean() / (a.square().mean() * b.square().mean()).sqrt()).item<float>());
+        shop.Note($"{head.State} rmse", (predicted - truth).square().mean().sqrt().item<float>());
     }
 
-    public static Head Load(Workshop shop)
-    {
-        var head = new Head();
-        TrainingRun.LoadResult(shop.StateFile(Name), head);
-        return head;
-    }
-
-    private static (Tensor Features, Tensor Ratings) Draw(ClipModel clip, int stream, int count)
+    private static (Tensor Features, Tensor Targets) Draw(ClipModel clip, Head head, int stream, int count)
     {
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        (_, Tensor frames) = RatedFrames.Draw(stream, 0, count, 0);
-        return (ClipModel.Normalize(ClipStage.Features(clip, frames)).MoveToOuterDisposeScope(), TrueRating.OfFrames(frames).MoveToOuterDisposeScope());
+        (Film[] films, Tensor frames) = RatedFrames.Draw(stream, 0, count, 0);
+        return (ClipModel.Normalize(ClipStage.Features(clip, frames)).MoveToOuterDisposeScope(), head.Target(films, frames).MoveToOuterDisposeScope());
     }
 
-    /// <summary>Linear layers 64-1024-128-64-16-1 under LAION's keys; the numbers between are dropouts there, which have no weights.</summary>
-    internal sealed class Head : nn.Module
+    private static Tensor Ratings(Film[] films, Tensor frames) => TrueRating.OfFrames(frames);
+
+    private static Tensor Light(Film[] films, Tensor frames) =>
+        tensor(films.Select(film => film.Subject.Background == Attributes.Backgrounds.Count - 1 ? 1f : 0f).ToArray());
+
+    /// <param name="State">Name of the state file and of the figures.</param>
+    /// <param name="File">Name of the shipped file.</param>
+    /// <param name="Form">What stands between and after the linear layers.</param>
+    /// <param name="Stream">Of the random numbers.</param>
+    /// <param name="StartsAt">The last bias at the beginning.</param>
+    /// <param name="Layers">Numbers in the names, inputs, outputs; numbers between are dropouts and activations there, which have no weights.</param>
+    /// <param name="Target">Films and the frame drawn of each [N, 3, 32, 32] -> what the head should say [N].</param>
+    private sealed record Head(
+        string State, string File, HeadForm Form, int Stream, double StartsAt, (int Number, long In, long Out)[] Layers, Func<Film[], Tensor, Tensor> Target)
     {
-        [ComponentName(Name = "layers")]
-        private readonly Numbered _layers = new();
-
-        public Head()
-            : base(nameof(Head)) => RegisterComponents();
-
-        /// <summary>embedding: [N, 64], l2-normalised -> [N].</summary>
-        public Tensor Forward(Tensor embedding)
-        {
-            using DisposeScope scope = NewDisposeScope();
-            return _layers.Linears.Aggregate(embedding, (x, linear) => linear.forward(x)).squeeze(1).MoveToOuterDisposeScope();
-        }
-
-        /// <summary>The last bias: what the head says before it has learned anything.</summary>
-        public void StartAt(double rating)
-        {
-            using IDisposable guard = no_grad();
-            _layers.get_parameter("7.bias")!.fill_(rating);
-        }
-
-        private sealed class Numbered : nn.Module
-        {
-            private static readonly (int Number, int In, int Out)[] s_layers = [(0, 64, 1024), (2, 1024, 128), (4, 128, 64), (6, 64, 16), (7, 16, 1)];
-
-            public Numbered()
-                : base(nameof(Numbered))
-            {
-                Linears = [.. s_layers.Select(layer => new Linear(layer.In, layer.Out, Placement.Cpu))];
-                for (int i = 0; i < s_layers.Length; i++)
-                {
-                    register_module(s_layers[i].Number.ToString(CultureInfo.InvariantCulture), Linears[i]);
-                }
-            }
-
-            public Linear[] Linears { get; }
-        }
+        public ScoreHead Make() => ScoreHead.Make(Form, Layers, Placement.Cpu);
     }
 }

@@ -33,6 +33,9 @@ internal static class ReportStage
         ("clip zero-shot background", "CLIP, captions that differ in the background", 1.0),
         ("head correlation", "aesthetic head with the true rating, held-out frames", 0.868),
         ("head rmse", "the same, root mean square error", 0.61),
+        ("weather accuracy", "weather head, light backdrops of held-out frames told from others", null),
+        ("compression correlation", "compression head with the size as JPEG, held-out frames", null),
+        ("compression rmse", "the same, root mean square error, kB", null),
         ("preference pairs", "preference model, pairs of frames in which the preferred one scores higher", null),
         ("preference pairs of one subject", "the same where both frames show the prompt's subject", null),
         ("preference zero-shot colour", "preference model, captions that differ in the colour", null),
@@ -110,7 +113,7 @@ internal static class ReportStage
     {
         var text = new StringBuilder();
         text.AppendLine("MovingShapes: the embedded text-to-video world, trained by build/Microsoft.ML.VideoAlignment.MovingShapes.");
-        text.AppendLine(CultureInfo.InvariantCulture, $"Steps: autoencoder {Steps(shop, VaeStage.Name)}, denoiser and text encoder {string.Join(" + ", UNetStage.PartNames.Select(name => Steps(shop, name)))}, CLIP {Steps(shop, ClipStage.Name)}, head {Steps(shop, HeadStage.Name)}, preference {Steps(shop, PreferenceStage.Name)}, action {Steps(shop, ActionStage.Name)}, detector {Steps(shop, DetectorStage.Name)}, V-JEPA {Steps(shop, ConsistencyStage.Name)}; batches 16, 16, 128, 256, 64, 64, 64, 32.");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Steps: autoencoder {Steps(shop, VaeStage.Name)}, denoiser and text encoder {string.Join(" + ", UNetStage.PartNames.Select(name => Steps(shop, name)))}, CLIP {Steps(shop, ClipStage.Name)}, heads {HeadStage.Plan.Steps} each, preference {Steps(shop, PreferenceStage.Name)}, action {Steps(shop, ActionStage.Name)}, detector {Steps(shop, DetectorStage.Name)}, V-JEPA {Steps(shop, ConsistencyStage.Name)}; batches 16, 16, 128, 256, 64, 64, 64, 32.");
         text.AppendLine(CultureInfo.InvariantCulture, $"Films: the first {shop.Films} of prompts/unseen.tsv, seeds 0 to {shop.Films - 1}, {SamplerSteps} steps, guidance {shop.Guidance:0.#}.");
         text.AppendLine("The trial is a PyTorch run of the same networks and data with eps-prediction; its judge was a network, its prompts were others and its guidance 3.");
         text.AppendLine();

@@ -3,6 +3,7 @@ using Microsoft.ML.VideoAlignment.Autoencoders;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
+using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
@@ -42,10 +43,10 @@ internal static class ShipStage
             WriteJson(Path.Combine(shop.Ship, "clip", "preprocessor_config.json"), Preprocessor());
         }
 
-        if (File.Exists(shop.StateFile(HeadStage.Name)))
+        foreach ((string state, string file) in HeadStage.Files.Where(head => File.Exists(shop.StateFile(head.State))))
         {
-            using HeadStage.Head head = HeadStage.Load(shop);
-            WriteWeights(head, Path.Combine(shop.Ship, "aesthetic-head.safetensors"));
+            using ScoreHead head = HeadStage.Load(shop, state);
+            WriteWeights(head, Path.Combine(shop.Ship, file));
         }
 
         RewardFiles.Write(shop);

@@ -41,6 +41,10 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
     /// <summary>P, the width of the embedding.</summary>
     public long InFeatures => _layers.Linears[0].Weight.shape[1];
 
+    /// <summary>A head whose weights are still to be filled: layers as (number in the names, inputs, outputs).</summary>
+    public static ScoreHead Make(HeadForm form, IReadOnlyList<(int Number, long In, long Out)> layers, Placement placement) =>
+        new(form, new NumberedLayers([.. layers.Select(layer => (layer.Number, (IReadOnlyList<long>)[layer.Out, layer.In]))], placement));
+
     /// <exception cref="WeightFileException">The file holds no chain of linear layers that ends in one number.</exception>
     public static ScoreHead FromFile(string path, HeadForm form, Placement placement)
     {

@@ -22,6 +22,8 @@ public class MovingShapesNetworkTests
         ["action label"] = () => VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = "growing", LogProbability = true }),
         ["object removal"] = () => VideoRewards.MovingShapesObjectRemoval("square", new ObjectRemovalOptions { Threshold = 0.1 }),
         ["temporal consistency"] = VideoRewards.MovingShapesTemporalConsistency,
+        ["weather"] = VideoRewards.MovingShapesWeather,
+        ["compressed size"] = VideoRewards.MovingShapesCompressedSize,
     };
 
     private static IEnumerable<string> Rewards => s_rewards.Keys;
@@ -40,6 +42,31 @@ public class MovingShapesNetworkTests
         TestContext.Out.WriteLine(string.Join(" ", shares.Select(share => $"{share:p0}")));
         Assert.That(shares.Average(), Is.GreaterThan(LeastAction));
         Assert.That(shares, Has.All.GreaterThan(0.5));
+    }
+
+    [Test]
+    public void ALightBackdropIsTheWeather()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoReward reward = VideoRewards.MovingShapesWeather();
+        (Film[] films, Tensor frames) = Painted(Films, (random, _) => Film.Draw(random, dull: false));
+        bool[] seen = [.. reward.Score(frames, []).data<float>().ToArray().Select(score => score > 0.5f)];
+        Assert.That(seen, Is.EqualTo(films.Select(film => Attributes.Backgrounds[film.Subject.Background] == "light")));
+    }
+
+    [Test]
+    public void ThePredictedSizeFollowsTheFilesSize()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoReward reward = VideoRewards.MovingShapesCompressedSize();
+        (Film[] films, Tensor frames) = Painted(Films, (random, _) => Film.Draw(random, dull: false));
+        Tensor sizes = JpegSize.Kilobytes(films, frames.transpose(1, 2).flatten(0, 1)).view(Films, -1).mean([1]);
+        Tensor both = stack([reward.Score(frames, []), sizes]);
+        Tensor centred = both - both.mean([1], keepdim: true);
+        Tensor unit = centred / centred.square().sum(1, keepdim: true).sqrt();
+        float correlation = unit[0].dot(unit[1]).item<float>();
+        TestContext.Out.WriteLine($"correlation {correlation:f3}");
+        Assert.That(correlation, Is.GreaterThan(0.75));
     }
 
     [Test]
