@@ -33,6 +33,62 @@ public class VideoFileTests
         }
     }
 
+    [TestCase(".gif")]
+    [TestCase(".webp")]
+    public void WhatWasWrittenIsRead(string extension)
+    {
+        VideoClip clip = FewColours();
+        string path = Path.Combine(_folder, "film" + extension);
+        VideoFile.Write(path, clip, scale: 2);
+        VideoClip read = VideoFile.Read(path);
+        Assert.That((read.Frames, read.Height, read.Width), Is.EqualTo((4, 10, 12)));
+        for (int frame = 0; frame < 4; frame++)
+        {
+            Assert.That(read.Pixels(frame, 1), Is.EqualTo(clip.Pixels(frame, 2)), $"frame {frame}");
+        }
+    }
+
+    [Test]
+    public void AFolderOfPicturesIsAFilmInTheOrderOfItsNumbers()
+    {
+        VideoClip clip = FewColours();
+        for (int frame = 0; frame < 4; frame++)
+        {
+            VideoFile.Write(Path.Combine(_folder, $"frame{(frame * 4) + 1}.png"), clip.Frame(frame)); // 1, 5, 9, 13
+        }
+
+        VideoClip read = VideoFile.Read(_folder);
+        Assert.That(Enumerable.Range(0, 4).SelectMany(frame => read.Pixels(frame, 1)), Is.EqualTo(Enumerable.Range(0, 4).SelectMany(frame => clip.Pixels(frame, 1))));
+    }
+
+    [Test]
+    public void GreyAndTransparentPicturesBecomeRgb()
+    {
+        using (var grey = new MagickImage(new MagickColor("#808080"), 3, 2) { ColorType = ColorType.Grayscale })
+        using (var clear = new MagickImage(MagickColors.Transparent, 3, 2))
+        {
+            grey.Write(Path.Combine(_folder, "1.png"));
+            clear.Write(Path.Combine(_folder, "2.png"));
+        }
+
+        VideoClip read = VideoFile.Read(_folder);
+        Assert.That(read.Pixels(0, 1), Is.All.EqualTo(0x80));
+        Assert.That(read.Pixels(1, 1), Is.All.EqualTo(0xff));
+    }
+
+    [Test]
+    public void WhatIsNoVideoIsRefused()
+    {
+        Assert.That(() => VideoFile.Read(_folder), Throws.TypeOf<InvalidDataException>().With.Message.Contains("no PNG"));
+        string path = Path.Combine(_folder, "film.gif");
+        Assert.That(() => VideoFile.Read(path), Throws.TypeOf<FileNotFoundException>());
+        File.WriteAllText(path, "not a picture");
+        Assert.That(() => VideoFile.Read(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains("film.gif"));
+        VideoFile.Write(Path.Combine(_folder, "1.png"), FewColours().Frame(0));
+        VideoFile.Write(Path.Combine(_folder, "2.png"), FewColours());
+        Assert.That(() => VideoFile.Read(_folder), Throws.TypeOf<InvalidDataException>().With.Message.Contains("one size"));
+    }
+
     [Test]
     public void TheWholeKeepsItsLength()
     {

@@ -8,8 +8,9 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 /// <summary>
 /// Trains the V-JEPA (Bardes et al. 2024, arXiv 2404.08471) on rated films with the masks and the loss of the reward; the target encoder is the moving average of
-/// the encoder, and positions are fixed. It learns that a film keeps its colours and its
-/// background, and not how figures move: a film with another's second half scores lower, one with its frames shuffled does not (see the report).
+/// the encoder, and positions are fixed. It learns that a film keeps its colours and its background, and not how figures
+/// move: a film with another's second half scores lower, one with its frames shuffled does not (see the report). Measured mask by mask, only the one that hides
+/// a single moment notices disorder (in about .70 of the pairs), and it is outvoted.
 /// </summary>
 internal static class ConsistencyStage
 {

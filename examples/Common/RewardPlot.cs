@@ -1,7 +1,7 @@
 using Microsoft.ML.VideoAlignment;
 using ScottPlot;
 
-namespace AlignAesthetic;
+namespace Examples;
 
 /// <summary>reward.png: the reward of the training videos by step, and of unseen prompts where it was measured.</summary>
 internal static class RewardPlot

@@ -1,4 +1,4 @@
-namespace AlignAesthetic;
+namespace Examples;
 
 /// <summary>The output folder: filled under another name beside its place, and moved there when everything is in it.</summary>
 internal sealed class ResultFolder : IDisposable

@@ -1,6 +1,6 @@
 using Microsoft.ML;
 
-namespace AlignAesthetic;
+namespace Examples;
 
 /// <summary>Whether a saved model, loaded as another program would, makes the film that was shown.</summary>
 internal static class Reload

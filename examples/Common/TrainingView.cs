@@ -2,7 +2,7 @@ using System.Globalization;
 using Microsoft.ML.VideoAlignment;
 using Spectre.Console;
 
-namespace AlignAesthetic;
+namespace Examples;
 
 /// <summary>The live line: reward, gradient norm, seconds a step, time left. Keeps the curve for the picture.</summary>
 internal sealed class TrainingView(int steps) : IProgress<VideoAlignmentProgress>

@@ -1,0 +1,140 @@
+using System.Globalization;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.VideoAlignment;
+using Microsoft.ML.VideoAlignment.Media;
+using Spectre.Console;
+
+namespace Examples;
+
+/// <summary>Base against aligned on prompts that training never saw: each prompt's two films have the same seed.</summary>
+/// <param name="Films">The films and their scores.</param>
+/// <param name="Size">Their size.</param>
+/// <param name="Results">Each measure with what came of it; null where it has no reward.</param>
+internal sealed record Comparison(IReadOnlyList<Film> Films, VideoSize Size, IReadOnlyList<(Measure Measure, VideoAlignmentMetrics? Metrics)> Results)
+{
+    private const int Shown = 8;
+
+    public static Comparison Run(MLContext mlContext, VideoAlignmentTransformer aligned, IDataView unseen, int count, IReadOnlyList<Measure> measures)
+    {
+        // Nothing is generated here yet: columns are computed when a row is read, and each film once.
+        IDataView view = aligned.Transform(aligned.WithoutAlignment(Columns.Base).Transform(mlContext.Data.TakeRows(unseen, count)));
+        VideoReward[] rewards = [.. measures.Select(measure => measure.Reward).OfType<VideoReward>().Distinct()];
+        for (int i = 0; i < rewards.Length; i++)
+        {
+            view = mlContext.Transforms.ScoreVideo(Before(i), Columns.Base, rewards[i], nameof(Film.Prompt))
+                .Append(mlContext.Transforms.ScoreVideo(After(i), Columns.Aligned, rewards[i], nameof(Film.Prompt)))
+                .Fit(view).Transform(view);
+        }
+
+        List<Film> films = Watch(Read(view, rewards.Length), count);
+        VideoAlignmentMetrics Metrics(int reward)
+        {
+            IDataView scores = mlContext.Data.LoadFromEnumerable(films.Select(film => new { Before = film.ScoresBefore[reward], After = film.ScoresAfter[reward] }));
+            return mlContext.EvaluateVideoAlignment(scores, "After", "Before");
+        }
+
+        return new Comparison(films, aligned.Size, [.. measures.Select(measure => (measure, measure.Reward is { } reward ? Metrics(Array.IndexOf(rewards, reward)) : null))]);
+    }
+
+    /// <summary>The training reward of the unseen prompts, before step 1 and after the last.</summary>
+    public (int Step, double Reward)[] Ends(int lastStep)
+    {
+        double Sum(Func<VideoAlignmentMetrics, double> mean) => Results.Sum(result => result.Metrics is { } metrics ? result.Measure.Weight * mean(metrics) : 0);
+        return [(0, Sum(metrics => metrics.Gain!.BaseMeanScore)), (lastStep, Sum(metrics => metrics.MeanScore))];
+    }
+
+    public void Print()
+    {
+        Table table = new Table().RoundedBorder().Title($"{Films.Count} unseen prompts, mean and 95 % confidence interval")
+            .AddColumns("", "base", "aligned", "gain", "better on");
+        foreach ((Measure measure, VideoAlignmentMetrics? metrics) in Results)
+        {
+            if (metrics is { Gain: { } gain })
+            {
+                table.AddRow(
+                    measure.Name, Number(gain.BaseMeanScore), $"{Number(metrics.MeanScore)} ± {Number(metrics.ConfidenceHalfWidth)}",
+                    $"{Math.Round(gain.Mean, 2).ToString("+0.00;-0.00;0.00", CultureInfo.InvariantCulture)} ± {Number(gain.ConfidenceHalfWidth)}",
+                    gain.WinRate.ToString("0 %", CultureInfo.InvariantCulture));
+            }
+        }
+
+        AnsiConsole.Write(table);
+
+        static string Number(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>before.gif, after.gif, before-after.gif and frames.png, from the first films.</summary>
+    public void WriteFilms(ResultFolder folder)
+    {
+        Film[] shown = [.. Films.Take(Shown)];
+        VideoClip[] before = [.. shown.Select(film => Clip(film.Before))];
+        VideoClip[] after = [.. shown.Select(film => Clip(film.After))];
+        int scale = Math.Max(1, 96 / Size.Width);
+        VideoFile.Write(folder["before.gif"], VideoClip.Grid(before, columns: 4), scale: scale);
+        VideoFile.Write(folder["after.gif"], VideoClip.Grid(after, columns: 4), scale: scale);
+        VideoClip[] pairs = [.. before.Zip(after).SelectMany(pair => new[] { pair.First, pair.Second })];
+        VideoFile.Write(folder["before-after.gif"], VideoClip.Grid(pairs, columns: 4), scale: scale);
+        VideoClip[] strips = [.. before.Zip(after).SelectMany(pair => new[] { pair.First.FilmStrip(), pair.Second.FilmStrip() })];
+        VideoFile.Write(folder["frames.png"], VideoClip.Grid(strips, columns: 2, gap: 3), scale: Math.Max(1, scale - 1));
+    }
+
+    private static string Before(int reward) => string.Create(CultureInfo.InvariantCulture, $"Before{reward}");
+
+    private static string After(int reward) => string.Create(CultureInfo.InvariantCulture, $"After{reward}");
+
+    private static IEnumerable<Film> Read(IDataView view, int rewards)
+    {
+        using DataViewRowCursor cursor = view.GetRowCursor(view.Schema);
+        ValueGetter<ReadOnlyMemory<char>> prompt = cursor.GetGetter<ReadOnlyMemory<char>>(view.Schema[nameof(Film.Prompt)]);
+        ValueGetter<VBuffer<float>> before = cursor.GetGetter<VBuffer<float>>(view.Schema[Columns.Base]);
+        ValueGetter<VBuffer<float>> after = cursor.GetGetter<VBuffer<float>>(view.Schema[Columns.Aligned]);
+        ValueGetter<float>[] Scores(Func<int, string> name) => [.. Enumerable.Range(0, rewards).Select(reward => cursor.GetGetter<float>(view.Schema[name(reward)]))];
+        (ValueGetter<float>[] scoresBefore, ValueGetter<float>[] scoresAfter) = (Scores(Before), Scores(After));
+        while (cursor.MoveNext())
+        {
+            ReadOnlyMemory<char> text = default;
+            prompt(ref text);
+            yield return new Film(text.ToString(), Values(before), Values(after), [.. scoresBefore.Select(Value)], [.. scoresAfter.Select(Value)]);
+        }
+
+        static float Value(ValueGetter<float> getter)
+        {
+            float value = 0;
+            getter(ref value);
+            return value;
+        }
+
+        static float[] Values(ValueGetter<VBuffer<float>> getter)
+        {
+            VBuffer<float> video = default;
+            getter(ref video);
+            return [.. video.DenseValues()];
+        }
+    }
+
+    private static List<Film> Watch(IEnumerable<Film> rows, int count)
+    {
+        string what = $"films of {count} unseen prompts, before and after";
+        if (!AnsiConsole.Profile.Capabilities.Interactive)
+        {
+            Console.WriteLine(what);
+            return [.. rows];
+        }
+
+        return AnsiConsole.Progress().Columns(new TaskDescriptionColumn(), new ProgressBarColumn { Width = 24 }, new RemainingTimeColumn()).Start(context =>
+        {
+            ProgressTask task = context.AddTask(what, maxValue: count);
+            var films = new List<Film>();
+            foreach (Film film in rows)
+            {
+                films.Add(film);
+                task.Increment(1);
+            }
+
+            return films;
+        });
+    }
+
+    private VideoClip Clip(float[] values) => new(values, Size.Frames, Size.Height, Size.Width);
+}

@@ -1,0 +1,25 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace Examples;
+
+/// <summary>A row of the prompt tables; more columns may follow.</summary>
+internal sealed class PromptRow
+{
+    [LoadColumn(0)]
+    public string Prompt { get; set; } = "";
+
+    public static IDataView Load(MLContext mlContext, string path) => mlContext.Data.LoadFromTextFile<PromptRow>(path, hasHeader: true);
+
+    public static IEnumerable<PromptRow> Read(MLContext mlContext, IDataView rows) => mlContext.Data.CreateEnumerable<PromptRow>(rows, reuseRowObject: false);
+}
+
+/// <summary>One unseen prompt: the base model's film and the aligned model's on the same seed, with their scores in the order of the measures.</summary>
+internal sealed record Film(string Prompt, float[] Before, float[] After, float[] ScoresBefore, float[] ScoresAfter);
+
+/// <summary>Names of the video columns.</summary>
+internal static class Columns
+{
+    public const string Base = "BaseVideo";
+    public const string Aligned = "Video";
+}

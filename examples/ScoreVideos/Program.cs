@@ -1,0 +1,68 @@
+// Scores videos by any rewards. A reward is a function of a tensor: no generator, no ML.NET table is needed.
+using System.Globalization;
+using Microsoft.ML.VideoAlignment;
+using Microsoft.ML.VideoAlignment.Media;
+using ScoreVideos;
+using Spectre.Console;
+using TorchSharp;
+
+string help = $"""
+    Scores the videos of a folder (.gif, .webp, folders of .png frames) by any rewards.
+
+    dotnet run -c Release --project examples/ScoreVideos -- FOLDER REWARD [REWARD ...] [options]
+
+    Rewards, of the embedded MovingShapes world or, with =, from files of published models:
+      {RewardName.Known}
+
+      --prompts FILE     tab-separated: file name, prompt; without it the file names are the prompts, "a-red-circle.gif"
+      --out FILE         the table as tab-separated text (default out/scores.tsv)
+      --help             this text
+    """;
+
+return CommandLine.Run("ScoreVideos", help, args, line =>
+{
+    (string? promptFile, string target) = (line.Existing("--prompts"), line.Text("--out") ?? Path.Combine("out", "scores.tsv"));
+    if (line.Words() is not [var folder, _, ..] words)
+    {
+        throw new UsageException("expected a folder and at least one reward; see --help");
+    }
+
+    IReadOnlyList<(string Name, string Path)> films = Films.In(folder);
+    Func<string, string> promptOf = Films.Prompts(promptFile);
+    VideoReward[] rewards = [.. words.Skip(1).Select(RewardName.Open)];
+    var notes = new List<string>();
+    List<string[]> rows = [["file", "prompt", .. words.Skip(1)]];
+    foreach ((string name, string path) in films)
+    {
+        VideoClip clip = Films.Read(path);
+        rows.Add([name, promptOf(name), .. rewards.Select(reward => Score(reward, clip, promptOf(name), notes))]);
+    }
+
+    var table = new Table().RoundedBorder();
+    table.AddColumns([.. rows[0].Select(Markup.Escape)]);
+    rows.Skip(1).ToList().ForEach(row => table.AddRow([.. row.Select(Markup.Escape)]));
+    AnsiConsole.Write(table);
+    notes.Distinct().ToList().ForEach(Console.Error.WriteLine);
+
+    CommandLine.Open("--out", () => Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(target))!));
+    File.WriteAllLines(target, rows.Select(row => string.Join('\t', row)));
+    Console.WriteLine($"{films.Count} videos, {rewards.Length} rewards: {target}");
+    return 0;
+});
+
+// A cell: the score, or "-" and a note where the reward cannot take this video, such as one of too few frames.
+static string Score(VideoReward reward, VideoClip clip, string prompt, List<string> notes)
+{
+    using IDisposable mode = torch.no_grad();
+    using DisposeScope scope = torch.NewDisposeScope();
+    torch.Tensor frames = torch.tensor(clip.Values.ToArray()).reshape(1, clip.Frames, 3, clip.Height, clip.Width).permute(0, 2, 1, 3, 4);
+    try
+    {
+        return reward.Score(frames, [prompt]).item<float>().ToString("0.####", CultureInfo.InvariantCulture);
+    }
+    catch (RewardContractException error)
+    {
+        notes.Add(error.Message);
+        return "-";
+    }
+}

@@ -1,0 +1,39 @@
+using Microsoft.ML.VideoAlignment;
+using static TorchSharp.torch;
+
+namespace TeachAnAction;
+
+/// <summary>Whether the classifier's first choice is the motion that the prompt asks for, 1 or 0: its mean is an accuracy. Only measured: it has no gradient.</summary>
+internal sealed class Recognised : IDisposable
+{
+    private static readonly string[] s_motions = ["moving left", "moving right", "moving up", "moving down", "growing", "staying still"];
+
+    // The same classifier once for each of its labels, whatever the prompt.
+    private readonly VideoReward[] _labels = [.. s_motions.Select(motion => VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = motion }))];
+
+    public Recognised() => Reward = VideoRewards.Custom("recognised", Score, new RewardContract
+    {
+        IsDifferentiable = false,
+        ReadsPrompt = true,
+        MinimumFrames = _labels[0].Contract.MinimumFrames,
+        FrameMultiple = _labels[0].Contract.FrameMultiple,
+        ScoresFramesSeparately = false,
+        ScoreRange = (0, 1),
+    });
+
+    public VideoReward Reward { get; }
+
+    public void Dispose()
+    {
+        Reward.Dispose();
+        Array.ForEach(_labels, label => label.Dispose());
+    }
+
+    private Tensor Score(Tensor frames, IReadOnlyList<string> prompts)
+    {
+        Tensor video = frames.cpu(); // where these classifiers are
+        Tensor first = stack([.. _labels.Select(label => label.Score(video, []))], 1).argmax(1);
+        Tensor asked = tensor([.. prompts.Select(prompt => (long)Array.FindIndex(s_motions, motion => prompt.Contains(motion, StringComparison.Ordinal)))]);
+        return first.eq(asked).to_type(ScalarType.Float32);
+    }
+}

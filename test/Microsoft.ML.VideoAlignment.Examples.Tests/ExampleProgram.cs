@@ -1,0 +1,33 @@
+using System.Diagnostics;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>An example, run as its users run it: as a program, in a folder of its own.</summary>
+internal static class ExampleProgram
+{
+    /// <summary>Such as Release/net10.0: examples are built as these tests are.</summary>
+    private static readonly string s_built = Path.Combine(
+        Directory.GetParent(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory))!.Name, Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)));
+
+    /// <summary>Runs it to its end.</summary>
+    /// <returns>Exit code, standard output, and the lines of the error stream.</returns>
+    public static (int ExitCode, string Output, string[] Errors) Run(string name, string folder, params string[] arguments)
+    {
+        string program = Path.Combine(Repository.Root, "examples", name, "bin", s_built, $"{name}.dll");
+        using var process = new Process
+        {
+            StartInfo = new ProcessStartInfo("dotnet", [program, .. arguments])
+            {
+                WorkingDirectory = folder,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+                UseShellExecute = false,
+            },
+        };
+        process.Start();
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output, errors.Result.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+}

@@ -1,0 +1,163 @@
+using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Media;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>The examples' command lines, and short runs of them.</summary>
+public class ExampleTests
+{
+    private string _folder = "";
+
+    [SetUp]
+    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("example-").FullName;
+
+    [TearDown]
+    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+
+    [TestCase("AlignAesthetic", "unknown option '--bogus'", "--bogus")]
+    [TestCase("AlignAesthetic", "--steps needs a value", "--steps")]
+    [TestCase("AlignAesthetic", "--steps must be a whole number of at least 1, got '0'", "--steps", "0")]
+    [TestCase("AlignAesthetic", "--films must be a whole number of at least 2, got 'x'", "--films", "x")]
+    [TestCase("AlignAesthetic", "--reward must be mix or aesthetic, got 'y'", "--reward", "y")]
+    [TestCase("AlignAesthetic", "--model: 'nowhere' does not exist", "--model", "nowhere")]
+    [TestCase("AlignAesthetic", "--model needs --clip", "--model", ".")]
+    [TestCase("RewardMix", "--text must be a number of at least 0, got '-1'", "--text", "-1")]
+    [TestCase("RewardMix", "unknown option 'word'", "word")]
+    [TestCase("RewardMix", "every weight is 0", "--aesthetic", "0", "--preference", "0", "--text", "0")]
+    [TestCase("RemoveObject", "--label must be square or circle or triangle or cross, got 'hexagon'", "--label", "hexagon")]
+    [TestCase("TeachAnAction", "--gradient must be early or all or last, got 'none'", "--gradient", "none")]
+    [TestCase("EveryReward", "--only: there is no reward 'nothing'", "--only", "text,nothing")]
+    [TestCase("EveryReward", "unknown option '--bogus'", "--bogus")]
+    [TestCase("ScoreVideos", "expected a folder and at least one reward", ".")]
+    [TestCase("ScoreVideos", "the folder 'nowhere' does not exist", "nowhere", "true")]
+    [TestCase("ScoreVideos", "holds no .gif", ".", "true")]
+    [TestCase("ScoreVideos", "unknown option '--bogus'", ".", "true", "--bogus")]
+    [TestCase("GenerateVideo", "no 'nothing.zip'", "a prompt", "film.gif", "nothing.zip")]
+    public void AWrongCommandLineIsOneLineAndCode2(string example, string message, params string[] arguments)
+    {
+        (int code, string output, string[] errors) = ExampleProgram.Run(example, _folder, arguments);
+        Assert.That(errors, Has.Length.EqualTo(1).And.One.StartsWith($"{example}: ").And.One.Contains(message));
+        Assert.That((code, output), Is.EqualTo((2, "")));
+        Assert.That(Directory.EnumerateFileSystemEntries(_folder), Is.Empty, "nothing is left behind");
+    }
+
+    [TestCase("AlignAesthetic")]
+    [TestCase("RewardMix")]
+    [TestCase("RemoveObject")]
+    [TestCase("TeachAnAction")]
+    [TestCase("EveryReward")]
+    [TestCase("ScoreVideos")]
+    public void HelpSaysHowToRunIt(string example)
+    {
+        (int code, string output, string[] errors) = ExampleProgram.Run(example, _folder, "--help");
+        Assert.That((code, errors.Length), Is.EqualTo((0, 0)));
+        Assert.That(output, Does.Contain($"--project examples/{example} -- ").And.Contain("  --out F").And.Contain("  --help             this text"));
+    }
+
+    [Test]
+    public void AFolderThatIsNoFormerResultIsLeftAlone()
+    {
+        string file = Path.Combine(_folder, "mine.txt");
+        File.WriteAllText(file, "mine");
+        (int code, _, string[] errors) = ExampleProgram.Run("AlignAesthetic", _folder, "--out", _folder);
+        Assert.That((code, errors.Length), Is.EqualTo((2, 1)));
+        Assert.That(errors[0], Does.Contain("is not a former result"));
+        Assert.That(File.ReadAllText(file), Is.EqualTo("mine"));
+    }
+
+    /// <summary>One step and two films: the whole walk of the examples that align a model, in seconds.</summary>
+    [TestCase("AlignAesthetic", "heldOut", "heldOutTrue", "heldOutText")]
+    [TestCase("RewardMix", "heldOut", "heldOutAesthetic", "heldOutPreference", "heldOutText", "heldOutTrue")]
+    [TestCase("RemoveObject", "heldOut", "heldOutAesthetic")]
+    [TestCase("TeachAnAction", "heldOutProbability", "heldOutLogProbability")]
+    public void AShortRunLeavesAWholeResult(string example, params string[] measures)
+    {
+        string result = Path.Combine(_folder, "result");
+        (int code, string output, string[] errors) = ExampleProgram.Run(example, _folder, "--steps", "1", "--films", "2", "--out", result);
+        Assert.That(code, Is.Zero, string.Join('\n', errors));
+        Assert.That(output, Does.Contain("bit for bit"));
+        string[] files = ["after.gif", "aligned.zip", "before-after.gif", "before.gif", "frames.png", "reward.png", "run-card.json"];
+        Assert.That(Directory.EnumerateFiles(result).Select(Path.GetFileName).Order(StringComparer.Ordinal), Is.EqualTo(files));
+        Assert.That(Directory.EnumerateFileSystemEntries(_folder), Has.Exactly(1).Items, "no unfinished folder");
+
+        using JsonDocument card = JsonDocument.Parse(File.ReadAllText(Path.Combine(result, "run-card.json")));
+        foreach (string measure in measures)
+        {
+            JsonElement pair = card.RootElement.GetProperty(measure);
+            double gain = pair.GetProperty("after").GetDouble() - pair.GetProperty("before").GetDouble();
+            Assert.That(pair.GetProperty("gain").GetDouble(), Is.EqualTo(gain).Within(3e-5), measure);
+            Assert.That(pair.GetProperty("gainHalfWidth95").GetDouble(), Is.GreaterThan(0), measure);
+        }
+
+        Assert.That(card.RootElement.TryGetProperty("heldOut", out _), Is.True);
+        Assert.That(card.RootElement.GetProperty("steps").GetInt32(), Is.EqualTo(1));
+        Assert.That(VideoFile.Read(Path.Combine(result, "before.gif")).Frames, Is.EqualTo(8));
+    }
+
+    [Test]
+    public void TheTableOfRewardsHasALineForEach()
+    {
+        string result = Path.Combine(_folder, "result");
+        (int code, string output, string[] errors) = ExampleProgram.Run("EveryReward", _folder, "--only", "text,action", "--steps", "1", "--films", "2", "--out", result);
+        Assert.That(code, Is.Zero, string.Join('\n', errors));
+        Assert.That(Directory.EnumerateFiles(result).Select(Path.GetFileName).Order(StringComparer.Ordinal), Is.EqualTo(new[] { "rewards.md", "rewards.tsv", "run-card.json" }));
+        string[][] rows = [.. File.ReadLines(Path.Combine(result, "rewards.tsv")).Select(row => row.Split('\t'))];
+        Assert.That(rows.Select(row => row[0]), Is.EqualTo(new[] { "reward", "text", "action" }));
+        Assert.That(rows.Skip(1).Select(row => (row[6], row[7])), Is.All.EqualTo(("1", "2")));
+        Assert.That(File.ReadLines(Path.Combine(result, "rewards.md")).Count(line => line.StartsWith("| ", StringComparison.Ordinal)), Is.EqualTo(3));
+        Assert.That(output, Does.Contain("of 2 rewards gained"));
+    }
+
+    [Test]
+    public void FilmsAndFoldersOfFramesAreScored()
+    {
+        var red = new VideoClip([.. Enumerable.Range(0, 8 * 3 * 32 * 32).Select(index => index / (32 * 32) % 3 == 0 ? 0.9f : 0.1f)], 8, 32, 32);
+        VideoFile.Write(Path.Combine(_folder, "a-red-circle.gif"), red);
+        string frames = Directory.CreateDirectory(Path.Combine(_folder, "frames")).FullName;
+        for (int frame = 0; frame < 8; frame++)
+        {
+            VideoFile.Write(Path.Combine(frames, $"{frame}.png"), red.Frame(frame));
+        }
+
+        string table = Path.Combine(_folder, "scores", "table.tsv");
+        (int code, string output, string[] errors) = ExampleProgram.Run("ScoreVideos", _folder, _folder, "aesthetic", "text", "true", "--out", table);
+        Assert.That(code, Is.Zero, string.Join('\n', errors));
+        string[][] rows = [.. File.ReadLines(table).Select(row => row.Split('\t'))];
+        Assert.That(rows[0], Is.EqualTo(new[] { "file", "prompt", "aesthetic", "text", "true" }));
+        Assert.That(rows.Skip(1).Select(row => (row[0], row[1])), Is.EqualTo(new[] { ("a-red-circle.gif", "a red circle"), ("frames", "frames") }));
+        Assert.That(rows[1][2..], Has.All.Matches<string>(cell => double.TryParse(cell, out _)));
+        Assert.That((rows[1][2], rows[1][4]), Is.EqualTo((rows[2][2], rows[2][4])), "the same frames, the same scores of rewards that read no prompt");
+        Assert.That(rows[1][3], Is.Not.EqualTo(rows[2][3]), "text similarity reads the prompt");
+        Assert.That(output, Does.Contain("2 videos, 3 rewards"));
+    }
+
+    [Test]
+    public void PromptsComeFromATable()
+    {
+        VideoFile.Write(Path.Combine(_folder, "film.gif"), new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32));
+        string prompts = Path.Combine(_folder, "prompts.tsv");
+        File.WriteAllText(prompts, "file\tprompt\nfilm.gif\ta blue square\n");
+        string table = Path.Combine(_folder, "table.tsv");
+        (int code, _, string[] errors) = ExampleProgram.Run("ScoreVideos", _folder, _folder, "true", "--prompts", prompts, "--out", table);
+        Assert.That(code, Is.Zero, string.Join('\n', errors));
+        Assert.That(File.ReadLines(table).Last(), Does.StartWith("film.gif\ta blue square\t"));
+
+        File.WriteAllText(prompts, "other.gif\ta blue square\n");
+        (code, _, errors) = ExampleProgram.Run("ScoreVideos", _folder, _folder, "true", "--prompts", prompts);
+        Assert.That((code, errors.Length), Is.EqualTo((2, 1)));
+        Assert.That(errors[0], Does.Contain("no line for 'film.gif'"));
+    }
+
+    [TestCase("nothing", "unknown reward 'nothing'")]
+    [TestCase("video-text", "expected video-text=CLIP")]
+    [TestCase("removal:hexagon", "hexagon")]
+    [TestCase("aesthetic=one", "expected")]
+    [TestCase("text=nowhere", "text=nowhere: ")]
+    public void ARewardThatCannotBeMadeIsOneLine(string reward, string message)
+    {
+        VideoFile.Write(Path.Combine(_folder, "film.gif"), new VideoClip(new float[3 * 4 * 4], 1, 4, 4));
+        (int code, _, string[] errors) = ExampleProgram.Run("ScoreVideos", _folder, _folder, reward);
+        Assert.That((code, errors.Length), Is.EqualTo((2, 1)), string.Join('\n', errors));
+        Assert.That(errors[0], Does.StartWith("ScoreVideos: ").And.Contain(message));
+    }
+}
