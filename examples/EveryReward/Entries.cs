@@ -23,6 +23,8 @@ internal static class Entries
         new("pickscore", () => VideoRewards.PickScore(s_clip), MovingShapesWorld.Options), // PickScore's form, on the world's CLIP
         new("removal", () => VideoRewards.MovingShapesObjectRemoval("square"), MovingShapesWorld.EarlyOptions, "square"),
         new("action", () => VideoRewards.MovingShapesAction(new ActionClassificationOptions { LogProbability = true }), MovingShapesWorld.EarlyOptions),
+        new("weather", VideoRewards.MovingShapesWeather, MovingShapesWorld.Options),
+        new("compression", VideoRewards.MovingShapesCompressedSize, MovingShapesWorld.Options),
         new("consistency", VideoRewards.MovingShapesTemporalConsistency, MovingShapesWorld.Options),
     ];
 }
