@@ -6,7 +6,7 @@ namespace Examples;
 /// <summary>What goes with the embedded model: its prompts, and settings that work on it.</summary>
 internal static class MovingShapesWorld
 {
-    /// <summary>Found by trial: LoRA in every layer, gradient through one step of 20, guidance 2 (more saturates colours).</summary>
+    /// <summary>Found by trial: LoRA in every layer, gradient through one step of 20, guidance 1.5 (more saturates colours).</summary>
     public static VideoAlignmentOptions Options { get; } = new()
     {
         LoraRank = 8,
@@ -14,7 +14,7 @@ internal static class MovingShapesWorld
         LearningRate = 1e-3,
         BatchSize = 4,
         InferenceSteps = 20,
-        GuidanceScale = 2,
+        GuidanceScale = 1.5,
         GradientSteps = 1,
         Recompute = false,
     };

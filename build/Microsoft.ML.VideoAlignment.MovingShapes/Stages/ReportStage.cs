@@ -16,6 +16,7 @@ internal static class ReportStage
     public const string Name = "report";
 
     public const int DefaultFilms = 96;
+    public const double DefaultGuidance = 1.5;
     private const int Chunk = 8;
     private const int OnTheSheet = 24;
 

@@ -28,7 +28,7 @@ internal sealed class Workshop
     public int Films { get; init; } = ReportStage.DefaultFilms;
 
     /// <summary>Guidance scale of the report's films.</summary>
-    public double Guidance { get; init; } = 3;
+    public double Guidance { get; init; } = ReportStage.DefaultGuidance;
 
     /// <summary>Figures by name, kept in state/figures.tsv for the report.</summary>
     public void Note(string name, double value)

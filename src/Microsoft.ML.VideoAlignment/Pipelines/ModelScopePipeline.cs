@@ -59,8 +59,8 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
 
     public override int SizeMultiple => _vae.SpatialFactor;
 
-    /// <summary>diffusers' pipeline: 50 steps by default, 25 in its documentation and in VADER; guidance 9. The embedded model was tuned for 20 and 2.</summary>
-    internal override (int Steps, double GuidanceScale) DefaultSampling => Source == MovingShapesSource ? (20, 2) : (25, 9);
+    /// <summary>diffusers' pipeline: 50 steps by default, 25 in its documentation and in VADER; guidance 9. The embedded model was tuned for 20 and 1.5.</summary>
+    internal override (int Steps, double GuidanceScale) DefaultSampling => Source == MovingShapesSource ? (20, 1.5) : (25, 9);
 
     internal override nn.Module Denoiser => _unet;
 
