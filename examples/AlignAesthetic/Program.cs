@@ -15,7 +15,7 @@ return CommandLine.Run("AlignAesthetic", Settings.Help, args, line =>
         Model = model,
         Reward = rewards.Training,
         Measures = rewards.Measures,
-        Options = settings.Model is null ? Settings.MovingShapesOptions : new VideoAlignmentOptions(),
+        Options = settings.Model is null ? MovingShapesWorld.Options : new VideoAlignmentOptions(),
         Prompts = settings.Prompts is { } prompts ? PromptRow.Load(mlContext, prompts) : MovingShapesWorld.Prompts(mlContext),
         Unseen = settings.Unseen is { } unseen ? PromptRow.Load(mlContext, unseen) : MovingShapesWorld.Unseen(mlContext),
     }.Run(mlContext, folder);

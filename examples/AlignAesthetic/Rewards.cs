@@ -12,7 +12,8 @@ internal sealed class Rewards : IDisposable
     {
         float textWeight = mixed && text is not null ? TextWeight : 0;
 
-        // VADER's aesthetic loss is 0.1 |score - 10|; the text term keeps colour, shape and background obeyed. With a weight of 1 text similarity fell by .03.
+        // VADER's aesthetic loss is 0.1 |score - 10|; the text term keeps colour, shape and background obeyed. Of a dozen weights and settings tried, this one raised the
+        // rating most without a loss of text similarity, which fell by .03 with a weight of 1.
         Training = VideoRewards.Mix(textWeight > 0 ? [(aesthetic, AestheticWeight), (text!, textWeight)] : [(aesthetic, AestheticWeight)]);
         Measures =
         [

@@ -1,5 +1,3 @@
-using Microsoft.ML.VideoAlignment;
-
 namespace AlignAesthetic;
 
 /// <summary>What the command line says.</summary>
@@ -23,13 +21,6 @@ internal sealed record Settings
           --unseen FILE      the same, for prompts not used in alignment
         {RunSettings.Help(Name, Steps)}
         """;
-
-    /// <summary>
-    /// For the embedded model: of a dozen settings tried, those that raised the rating most without a loss of text similarity. Two graded steps and all frames
-    /// give cleaner pictures than one step and one frame, which dot the backdrop.
-    /// </summary>
-    public static VideoAlignmentOptions MovingShapesOptions { get; } =
-        MovingShapesWorld.Options with { LearningRate = 2e-3, GradientSteps = 2, RewardFrames = RewardFrames.All };
 
     public required RunSettings Run { get; init; }
 

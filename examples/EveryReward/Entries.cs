@@ -22,8 +22,8 @@ internal static class Entries
         new("preference", VideoRewards.MovingShapesPreference, MovingShapesWorld.Options),
         new("pickscore", () => VideoRewards.PickScore(s_clip), MovingShapesWorld.Options), // PickScore's form, on the world's CLIP
         new("removal", () => VideoRewards.MovingShapesObjectRemoval("square"), MovingShapesWorld.EarlyOptions, "square"),
-        new("action", () => VideoRewards.MovingShapesAction(new ActionClassificationOptions { LogProbability = true }), MovingShapesWorld.EarlyOptions),
-        new("weather", VideoRewards.MovingShapesWeather, MovingShapesWorld.Options),
+        new("action", () => VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = "growing", LogProbability = true }), MovingShapesWorld.EarlyOptions),
+        new("weather", VideoRewards.MovingShapesWeather, MovingShapesWorld.EarlyOptions),
         new("compression", VideoRewards.MovingShapesCompressedSize, MovingShapesWorld.Options),
         new("consistency", VideoRewards.MovingShapesTemporalConsistency, MovingShapesWorld.Options),
     ];

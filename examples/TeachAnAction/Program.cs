@@ -1,4 +1,4 @@
-// Teaches the embedded model to move as the prompt says: an action classifier is the reward, and its accuracy on unseen prompts the measure.
+// Teaches the embedded model an action, whatever motion the prompt asks for: an action classifier is the reward, and its accuracy on unseen prompts the measure.
 //   dotnet run -c Release --project examples/TeachAnAction
 using Microsoft.ML;
 using Microsoft.ML.VideoAlignment;
@@ -6,10 +6,12 @@ using TeachAnAction;
 
 const string Name = "teach-an-action";
 string help = $"""
-    Teaches the embedded model to move as the prompt says.
+    Teaches the embedded model an action: figures do it whatever motion the prompt asks for.
 
     dotnet run -c Release --project examples/TeachAnAction -- [options]
 
+      --action NAME      growing (default), staying still, moving left, moving right, moving up, moving down,
+                         or prompt: the one that each prompt asks for
       --gradient STEPS   early  through {MovingShapesWorld.EarlySteps} (default)
                          all    through all 20 steps: the whole chain, slower
                          last   through the last step, VADER's default: the motion is decided by then
@@ -19,6 +21,8 @@ string help = $"""
 return CommandLine.Run("TeachAnAction", help, args, line =>
 {
     RunSettings settings = RunSettings.Read(line, Name);
+    string action = line.Choice("--action", ["growing", "prompt", .. Recognised.Motions.Where(motion => motion != "growing")]);
+    string? wanted = action == "prompt" ? null : action;
     string gradient = line.Choice("--gradient", "early", "all", "last");
     line.End();
 
@@ -28,13 +32,13 @@ return CommandLine.Run("TeachAnAction", help, args, line =>
 
     // The logarithm is VADER's cross-entropy: it keeps a slope where a film moves the wrong way and the probability is near 0. The classifier sees the whole
     // film, so every frame is decoded and takes gradient.
-    using VideoReward training = VideoRewards.MovingShapesAction(new ActionClassificationOptions { LogProbability = true });
-    using VideoReward probability = VideoRewards.MovingShapesAction();
-    using var recognised = new Recognised();
+    using VideoReward training = VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = wanted, LogProbability = true });
+    using VideoReward probability = VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = wanted });
+    using var recognised = new Recognised(wanted);
     (VideoAlignmentOptions options, string? window) = gradient switch
     {
         "early" => (MovingShapesWorld.EarlyOptions, MovingShapesWorld.EarlySteps),
-        "all" => (MovingShapesWorld.Options with { GradientSteps = 20 }, null),
+        "all" => (MovingShapesWorld.Options with { LearningRate = 1e-3, GradientSteps = 20 }, null),
         _ => (MovingShapesWorld.Options, null),
     };
     return new AlignmentJob

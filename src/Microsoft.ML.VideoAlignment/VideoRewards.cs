@@ -169,7 +169,7 @@ public static class VideoRewards
     /// <summary>The aesthetic reward of the embedded MovingShapes world, 1 .. 10: a head trained on samples of the true rating.</summary>
     public static VideoReward MovingShapesAesthetic() => EmbeddedHead(EmbeddedAesthetic);
 
-    /// <summary><see cref="Weather"/> of the embedded MovingShapes world, 0 .. 1: how likely the backdrop is light, the world's only snow.</summary>
+    /// <summary><see cref="Weather"/> of the embedded MovingShapes world, 0 .. 1: how light the backdrop is, the nearest thing to snow in this world.</summary>
     public static VideoReward MovingShapesWeather() => EmbeddedHead(EmbeddedWeather);
 
     /// <summary><see cref="CompressedSize"/> of the embedded MovingShapes world: predicted kB of a frame as JPEG of quality 95, lower is better.</summary>

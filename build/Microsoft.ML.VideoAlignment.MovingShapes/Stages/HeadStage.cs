@@ -7,7 +7,7 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 /// <summary>
-/// Trains the heads on the image features of rated frames: LAION's form to the true rating, VADER's weather form to whether the backdrop is light, VADER's
+/// Trains the heads on the image features of rated frames: LAION's form to the true rating, VADER's weather form to how light the backdrop is, VADER's
 /// compression form to the size of the frame as JPEG.
 /// </summary>
 internal static class HeadStage
@@ -75,12 +75,6 @@ internal static class HeadStage
         using IDisposable guard = no_grad();
         (Tensor unseen, Tensor truth) = Draw(clip, head, head.Stream + HeldOutStep, HeldOut);
         Tensor predicted = network.forward(unseen);
-        if (head.Form == HeadForm.Sigmoid)
-        {
-            shop.Note($"{head.State} accuracy", predicted.gt(0.5).eq(truth.gt(0.5)).to_type(ScalarType.Float32).mean().item<float>());
-            return;
-        }
-
         (Tensor a, Tensor b) = (predicted - predicted.mean(), truth - truth.mean());
         shop.Note($"{head.State} correlation", ((a * b).mean() / (a.square().mean() * b.square().mean()).sqrt()).item<float>());
         shop.Note($"{head.State} rmse", (predicted - truth).square().mean().sqrt().item<float>());
@@ -96,8 +90,8 @@ internal static class HeadStage
 
     private static Tensor Ratings(Film[] films, Tensor frames) => TrueRating.OfFrames(frames);
 
-    private static Tensor Light(Film[] films, Tensor frames) =>
-        tensor(films.Select(film => film.Subject.Background == Attributes.Backgrounds.Count - 1 ? 1f : 0f).ToArray());
+    /// <summary>The backdrop's grey itself: a head told only of light and dark becomes so sure that its sigmoid has no slope left.</summary>
+    private static Tensor Light(Film[] films, Tensor frames) => tensor(films.Select(film => film.Backdrop.Grey).ToArray()).clamp(0, 1);
 
     /// <param name="State">Name of the state file and of the figures.</param>
     /// <param name="File">Name of the shipped file.</param>
