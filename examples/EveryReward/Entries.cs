@@ -14,17 +14,20 @@ internal static class Entries
 {
     private static readonly string s_clip = Path.Combine(MovingShapesWorld.Folder, "clip");
 
+    /// <summary>For rewards of whole videos, whose gradient is noisier (V-JEPA hides other parts in each step) or whose scores are near their best already.</summary>
+    private static readonly VideoAlignmentOptions s_gentle = MovingShapesWorld.Options with { LearningRate = 1e-3, GradientSteps = 1 };
+
     public static IReadOnlyList<Entry> All { get; } =
     [
         new("aesthetic", VideoRewards.MovingShapesAesthetic, MovingShapesWorld.Options),
         new("text", VideoRewards.MovingShapesTextSimilarity, MovingShapesWorld.Options),
-        new("video-text", () => VideoRewards.VideoTextSimilarity(s_clip), MovingShapesWorld.Options),
+        new("video-text", () => VideoRewards.VideoTextSimilarity(s_clip), s_gentle),
         new("preference", VideoRewards.MovingShapesPreference, MovingShapesWorld.Options),
         new("pickscore", () => VideoRewards.PickScore(s_clip), MovingShapesWorld.Options), // PickScore's form, on the world's CLIP
         new("removal", () => VideoRewards.MovingShapesObjectRemoval("square"), MovingShapesWorld.EarlyOptions, "square"),
         new("action", () => VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = "growing", LogProbability = true }), MovingShapesWorld.EarlyOptions),
         new("weather", VideoRewards.MovingShapesWeather, MovingShapesWorld.EarlyOptions),
         new("compression", VideoRewards.MovingShapesCompressedSize, MovingShapesWorld.Options),
-        new("consistency", VideoRewards.MovingShapesTemporalConsistency, MovingShapesWorld.Options),
+        new("consistency", VideoRewards.MovingShapesTemporalConsistency, s_gentle),
     ];
 }

@@ -44,13 +44,14 @@ public class MovingShapesNetworkTests
         Assert.That(shares, Has.All.GreaterThan(0.5));
     }
 
+    /// <summary>Greys are about .12, .42 and .85; the threshold is the middle of the upper two.</summary>
     [Test]
     public void ALightBackdropIsTheWeather()
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoReward reward = VideoRewards.MovingShapesWeather();
         (Film[] films, Tensor frames) = Painted(Films, (random, _) => Film.Draw(random, dull: false));
-        bool[] seen = [.. reward.Score(frames, []).data<float>().ToArray().Select(score => score > 0.5f)];
+        bool[] seen = [.. reward.Score(frames, []).data<float>().ToArray().Select(score => score > 0.63f)];
         Assert.That(seen, Is.EqualTo(films.Select(film => Attributes.Backgrounds[film.Subject.Background] == "light")));
     }
 

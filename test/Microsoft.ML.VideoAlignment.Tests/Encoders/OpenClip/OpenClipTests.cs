@@ -2,7 +2,6 @@ using System.IO.Compression;
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Tensors;
-using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
