@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -73,7 +74,7 @@ internal sealed unsafe class GroupNormKernel : autograd.SingleTensorFunction<Gro
         float* to = CpuKernels.Address(y);
         float* scale = CpuKernels.Address(gamma);
         float* shift = CpuKernels.Address(beta);
-        double[] sums = new double[g.Images * g.Slices * 2 * g.Channels];
+        double[] sums = ArrayPool<double>.Shared.Rent(g.Images * g.Slices * 2 * g.Channels); // every place is written before it is read
         CpuKernels.For(g.Images * g.Slices, work =>
         {
             (int image, int first, int count) = g.Slice(work);
@@ -88,6 +89,8 @@ internal sealed unsafe class GroupNormKernel : autograd.SingleTensorFunction<Gro
         {
             Statistics(sums, from + ((long)image * g.RowCount * g.Channels), image, g, eps, statistics);
         }
+
+        ArrayPool<double>.Shared.Return(sums);
 
         CpuKernels.For(g.Images * g.Slices, work =>
         {
@@ -162,7 +165,7 @@ internal sealed unsafe class GroupNormKernel : autograd.SingleTensorFunction<Gro
         float* from = CpuKernels.Address(x);
         float* given = CpuKernels.Address(dz);
         float* to = CpuKernels.Address(dx);
-        double[] sums = new double[g.Images * g.Slices * 2 * g.Channels];
+        double[] sums = ArrayPool<double>.Shared.Rent(g.Images * g.Slices * 2 * g.Channels); // every place is written before it is read
 
         // First dL/dy, kept where dL/dx will be, and per channel its sum and its sum against x.
         CpuKernels.For(g.Images * g.Slices, work =>
@@ -219,6 +222,8 @@ internal sealed unsafe class GroupNormKernel : autograd.SingleTensorFunction<Gro
                 groups[(2 * at) + 1] = (float)(rstd * ((mean * rstd * against) - plain) / elements); // constant
             }
         }
+
+        ArrayPool<double>.Shared.Return(sums);
 
         CpuKernels.For(g.Images * g.Slices, work =>
         {
