@@ -157,18 +157,14 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
 
     private static UNet3D LoadUNet(DiffusersFolder files, string? variant, Placement placement)
     {
-        var network = new UNet3D(UNet3DConfig.FromJson(files.Config()), placement);
         using IWeightSource weights = files.OpenWeights(variant);
-        WeightLoader.Load(network, weights);
-        return network;
+        return WeightLoader.Fill(new UNet3D(UNet3DConfig.FromJson(files.Config()), placement), weights);
     }
 
     private static AutoencoderKL LoadVae(DiffusersFolder files, string? variant, Placement placement)
     {
-        var network = new AutoencoderKL(AutoencoderKLConfig.FromJson(files.Config()), placement);
         using IWeightSource weights = files.OpenWeights(variant);
-        WeightLoader.Load(network, weights, map: AutoencoderKL.Keys);
-        return network;
+        return WeightLoader.Fill(new AutoencoderKL(AutoencoderKLConfig.FromJson(files.Config()), placement), weights, map: AutoencoderKL.Keys);
     }
 
     private static string HashOf(DiffusersFolder files, string? variant)

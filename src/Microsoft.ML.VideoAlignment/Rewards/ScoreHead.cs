@@ -62,9 +62,7 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
                     : string.Join(", ", layers.Select(layer => $"layers.{layer.Number}.weight {Shapes.Describe(layer.Shape)}")) + "."));
         }
 
-        var head = new ScoreHead(form, new NumberedLayers(layers, placement));
-        WeightLoader.Load(head, source);
-        return head;
+        return WeightLoader.Fill(new ScoreHead(form, new NumberedLayers(layers, placement)), source);
     }
 
     /// <summary>embedding: [N, P] -> scores [N].</summary>

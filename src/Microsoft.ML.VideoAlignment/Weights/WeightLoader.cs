@@ -39,6 +39,22 @@ internal static class WeightLoader
         return report;
     }
 
+    /// <summary>As <see cref="Load(nn.Module, IWeightSource, string, KeyMap?)"/>, for a network just made: it comes back filled, or is disposed with the error.</summary>
+    public static T Fill<T>(T module, IWeightSource source, string prefix = "", KeyMap? map = null)
+        where T : nn.Module
+    {
+        try
+        {
+            Load(module, source, prefix, map);
+            return module;
+        }
+        catch
+        {
+            module.Dispose();
+            throw;
+        }
+    }
+
     /// <inheritdoc cref="Load(nn.Module, IWeightSource, string, KeyMap?)"/>
     public static LoadReport Load(nn.Module module, IWeightSource source, string prefix, Func<string, string?> rename) =>
         Load(module, source, prefix, new KeyMap { Rename = rename });

@@ -55,12 +55,8 @@ internal sealed class ClipModel : nn.Module
     }
 
     /// <inheritdoc cref="ClipTextEncoder.FromSource"/>
-    public static ClipModel FromSource(IWeightSource source, ClipConfig config, Placement placement, string prefix = "")
-    {
-        var model = new ClipModel(config, placement);
-        WeightLoader.Load(model, source, prefix, ClipKeys.Both);
-        return model;
-    }
+    public static ClipModel FromSource(IWeightSource source, ClipConfig config, Placement placement, string prefix = "") =>
+        WeightLoader.Fill(new ClipModel(config, placement), source, prefix, ClipKeys.Both);
 
     /// <summary>pixels: [B, C, S, S], normalised -> [B, P], not l2-normalised.</summary>
     public Tensor ImageFeatures(Tensor pixels, bool interpolatePositions = false)

@@ -42,12 +42,8 @@ internal sealed class ClipTextEncoder : nn.Module<Tensor, Tensor>
     /// <remarks>
     /// <paramref name="prefix"/>: what stands before each key of the module in the file.
     /// </remarks>
-    public static ClipTextEncoder FromSource(IWeightSource source, ClipTextConfig config, Placement placement, string prefix = "")
-    {
-        var encoder = new ClipTextEncoder(config, source.Entries.ContainsKey($"{prefix}text_projection.weight"), placement);
-        WeightLoader.Load(encoder, source, prefix, ClipKeys.Text(source, prefix));
-        return encoder;
-    }
+    public static ClipTextEncoder FromSource(IWeightSource source, ClipTextConfig config, Placement placement, string prefix = "") => WeightLoader.Fill(
+        new ClipTextEncoder(config, source.Entries.ContainsKey($"{prefix}text_projection.weight"), placement), source, prefix, ClipKeys.Text(source, prefix));
 
     /// <summary>ids: int64 [B, L] -> [B, L, D], what diffusion models are conditioned on: the last hidden state after final_layer_norm.</summary>
     public override Tensor forward(Tensor ids) => Context(ids);

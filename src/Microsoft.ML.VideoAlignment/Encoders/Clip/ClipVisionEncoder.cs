@@ -42,12 +42,8 @@ internal sealed class ClipVisionEncoder : nn.Module<Tensor, Tensor>
     /// <remarks>
     /// <paramref name="prefix"/>: what stands before each key of the module in the file.
     /// </remarks>
-    public static ClipVisionEncoder FromSource(IWeightSource source, ClipVisionConfig config, Placement placement, string prefix = "")
-    {
-        var encoder = new ClipVisionEncoder(config, source.Entries.ContainsKey($"{prefix}visual_projection.weight"), placement);
-        WeightLoader.Load(encoder, source, prefix, ClipKeys.Vision(source, prefix));
-        return encoder;
-    }
+    public static ClipVisionEncoder FromSource(IWeightSource source, ClipVisionConfig config, Placement placement, string prefix = "") => WeightLoader.Fill(
+        new ClipVisionEncoder(config, source.Entries.ContainsKey($"{prefix}visual_projection.weight"), placement), source, prefix, ClipKeys.Vision(source, prefix));
 
     /// <summary>pixels: [B, C, S, S], normalised -> the image embedding [B, P], not l2-normalised; [B, D] pooled where there is no projection.</summary>
     public override Tensor forward(Tensor pixels)

@@ -51,20 +51,8 @@ internal sealed class OpenClipModel : nn.Module
     /// <remarks>
     /// <paramref name="prefix"/>: what stands before each name in the file, such as "cond_stage_model.model.".
     /// </remarks>
-    public static OpenClipModel FromSource(IWeightSource source, OpenClipConfig config, OpenClipHalves halves, Placement placement, string prefix = "")
-    {
-        var model = new OpenClipModel(config, halves, placement);
-        try
-        {
-            WeightLoader.Load(model, source, prefix, Keys(halves));
-            return model;
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
-    }
+    public static OpenClipModel FromSource(IWeightSource source, OpenClipConfig config, OpenClipHalves halves, Placement placement, string prefix = "") =>
+        WeightLoader.Fill(new OpenClipModel(config, halves, placement), source, prefix, Keys(halves));
 
     /// <summary>From open_clip's names to keys; a name of an unwanted tower is not wanted.</summary>
     public static KeyMap Keys(OpenClipHalves halves) => new()

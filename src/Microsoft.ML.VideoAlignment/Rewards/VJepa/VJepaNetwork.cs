@@ -52,16 +52,6 @@ internal sealed class VJepaNetwork : nn.Module
     public static VJepaNetwork FromFile(string path, VJepaOptions options, Placement placement)
     {
         using IWeightSource file = VJepaFile.Open(path);
-        var network = new VJepaNetwork(VJepaConfig.FromFile(file, options), placement);
-        try
-        {
-            WeightLoader.Load(network, file, map: Keys);
-            return network;
-        }
-        catch
-        {
-            network.Dispose();
-            throw;
-        }
+        return WeightLoader.Fill(new VJepaNetwork(VJepaConfig.FromFile(file, options), placement), file, map: Keys);
     }
 }

@@ -55,9 +55,7 @@ internal sealed class VideoMaeNetwork : nn.Module
     {
         DiffusersFolder files = TransformersFolder.Open(folder, "videomae", "VideoMAEForVideoClassification", "MCG-NJU/videomae-base-finetuned-kinetics");
         using IWeightSource weights = files.OpenWeights();
-        var network = new VideoMaeNetwork(VideoMaeConfig.FromJson(files.Config()), placement);
-        WeightLoader.Load(network, weights, map: Keys);
-        return network;
+        return WeightLoader.Fill(new VideoMaeNetwork(VideoMaeConfig.FromJson(files.Config()), placement), weights, map: Keys);
     }
 
     /// <summary>pixels: [B, T, C, H, W], resized and normalised -> the tokens as the encoder leaves them, [B, N, D], and logits [B, labels].</summary>

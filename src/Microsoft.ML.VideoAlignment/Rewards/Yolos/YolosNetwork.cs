@@ -87,9 +87,7 @@ internal sealed class YolosNetwork : nn.Module
     {
         DiffusersFolder files = TransformersFolder.Open(folder, "yolos", "YolosForObjectDetection", "hustvl/yolos-base");
         using IWeightSource weights = files.OpenWeights();
-        var network = new YolosNetwork(YolosConfig.FromJson(files.Config()), placement);
-        WeightLoader.Load(network, weights, map: Keys);
-        return network;
+        return WeightLoader.Fill(new YolosNetwork(YolosConfig.FromJson(files.Config()), placement), weights, map: Keys);
     }
 
     /// <summary>pixels: [N, C, H, W], normalised.</summary>
