@@ -54,9 +54,11 @@ internal sealed class VaderWork : IDisposable
         using IDisposable mode = inference_mode();
         using DisposeScope scope = NewDisposeScope();
         using var generator = new Generator(1);
-        using var guidance = new Guidance(_model, _model.EncodePrompts(["a prompt"]), _model.EncodePrompts([""]), _sampling.GuidanceScale);
+        VideoRequest request = _sampling.Request(["a prompt"], shape => randn([.. shape], generator: generator));
+        Condition condition = _model.Encode(request);
+        using var guidance = new Guidance(_model, condition, _model.EncodeUnconditional(request, condition), _sampling);
         Tensor start = randn(_model.LatentShape(1, _sampling.Size), generator: generator);
-        Denoising.Run(_sampling.CreateSampler(_model), start, guidance.Predict, GradientPlan.None(_sampling.Steps), adapters: _adapters);
+        Denoising.Run(_model.CreateSampler(_sampling), start, guidance.Predict, GradientPlan.None(_sampling.Steps), adapters: _adapters);
     }
 
     public void Dispose()

@@ -75,7 +75,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         }
 
         string temporaryFolder = Devices.TemporaryFolder(_host);
-        var run = new AlignmentRun(_model, _reward, _options, _seed, prompts, temporaryFolder);
+        var run = new AlignmentRun(_model, _reward, _options, _seed, [.. prompts], temporaryFolder);
         Log.Plan(channel, run, device);
         (byte[] adapters, int done) = run.Train(
             step =>

@@ -30,8 +30,28 @@ public sealed record VideoAlignmentOptions
     /// </summary>
     public double? GuidanceScale { get; init; }
 
-    /// <summary>Noise added in each step, from 0 (default: deterministic, DDIM) to 1 (as much as DDPM). Samplers without it ignore it.</summary>
-    public double Eta { get; init; }
+    /// <summary>
+    /// Noise added in each step, from 0 (deterministic, DDIM) to 1 (as much as DDPM). Samplers without it ignore it. Null (default): the model's usual
+    /// value, 0 for ModelScope, 1 for VideoCrafter (VADER's scripts).
+    /// </summary>
+    public double? Eta { get; init; }
+
+    /// <summary>
+    /// The guidance scale of the first frame, from which it grows linearly to <see cref="GuidanceScale"/> at the last, finite; null (default): the model's
+    /// usual value, 1 for Stable Video Diffusion, and one scale for all frames elsewhere.
+    /// </summary>
+    public double? MinGuidanceScale { get; init; }
+
+    /// <summary>Frames a second that the model is told, above 0; null (default): the model's usual number. ModelScope is told none.</summary>
+    public double? FramesPerSecond { get; init; }
+
+    /// <summary>How much motion Stable Video Diffusion is asked for, from 1 to 255; null (default): 127. Other models are told none.</summary>
+    public double? MotionBucketId { get; init; }
+
+    /// <summary>
+    /// Standard deviation of the noise that Stable Video Diffusion adds to the image (range [-1, 1]) before encoding it, at least 0; null (default): 0.02.
+    /// </summary>
+    public double? NoiseAugmentation { get; init; }
 
     /// <summary>
     /// Another sampler than the model's own, made from the same noise schedule: a class name of diffusers such as "DDIMScheduler" or
@@ -157,18 +177,14 @@ public sealed record VideoAlignmentOptions
             faults.Add($"{nameof(InferenceSteps)} must be at most {model.Scheduler.TrainTimesteps}, the length of the model's noise schedule, got {InferenceSteps}.");
         }
 
-        int steps = SamplingFor(model).Steps;
-        Try<NotSupportedException>(nameof(Sampler), () => SamplingFor(model).CreateSampler(model));
-        Try<ArgumentException>(nameof(GradientWindow), () => Window.Resolve(steps, static _ => 0));
+        int sampled = 0;
+        Try<NotSupportedException>(nameof(Sampler), () => sampled = model.CreateSampler(SamplingFor(model)).Timesteps.Count);
+        Try<ArgumentException>(nameof(GradientWindow), () => Window.Resolve(sampled, static _ => 0));
         Try<ArgumentException>(nameof(LoraLayers), () => LoraTargets.Select(model.Denoiser));
         Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(SizeFor(model).Frames));
-        foreach ((int? size, string name) in new[] { (Height, nameof(Height)), (Width, nameof(Width)) })
+        if (model.SizeFault(SizeFor(model)) is { } fault && Frames is null or >= 1 && Height is null or >= 1 && Width is null or >= 1)
         {
-            if (size > 0 && size % model.SizeMultiple != 0)
-            {
-                int below = Math.Max(model.SizeMultiple, size.Value / model.SizeMultiple * model.SizeMultiple);
-                faults.Add($"{name} must be a multiple of {model.SizeMultiple} for a {model.Family} model, got {size}; try {below}.");
-            }
+            faults.Add(fault);
         }
 
         Throw(faults);
@@ -208,15 +224,23 @@ public sealed record VideoAlignmentOptions
     internal RewardFrames FramesFor(VideoReward reward) => RewardFrames ?? (reward.Contract.ScoresFramesSeparately ? RewardFrames.OneRandom : RewardFrames.All);
 
     /// <summary>How videos of <paramref name="model"/> are sampled under these options.</summary>
-    internal SamplingSettings SamplingFor(VideoDiffusionModel model) => new()
+    internal SamplingSettings SamplingFor(VideoDiffusionModel model)
     {
-        Size = SizeFor(model),
-        Steps = InferenceSteps ?? model.DefaultSampling.Steps,
-        GuidanceScale = GuidanceScale ?? model.DefaultSampling.GuidanceScale,
-        Eta = Eta,
-        NegativePrompt = NegativePrompt,
-        SamplerName = Sampler,
-    };
+        SamplingDefaults usual = model.DefaultSampling;
+        return new SamplingSettings
+        {
+            Size = SizeFor(model),
+            Steps = InferenceSteps ?? usual.Steps,
+            GuidanceScale = GuidanceScale ?? usual.GuidanceScale,
+            MinGuidanceScale = MinGuidanceScale ?? usual.MinGuidanceScale,
+            Eta = Eta ?? usual.Eta,
+            NegativePrompt = NegativePrompt,
+            SamplerName = Sampler,
+            FramesPerSecond = FramesPerSecond ?? usual.FramesPerSecond,
+            MotionBucketId = MotionBucketId ?? usual.MotionBucketId,
+            NoiseAugmentation = NoiseAugmentation ?? usual.NoiseAugmentation,
+        };
+    }
 
     /// <summary>The size of videos of <paramref name="model"/> under these options.</summary>
     internal VideoSize SizeFor(VideoDiffusionModel model) =>
@@ -238,7 +262,11 @@ public sealed record VideoAlignmentOptions
         Require(Width is null or >= 1, Width, "at least 1, or null");
         Require(InferenceSteps is null or >= 1, InferenceSteps, "at least 1, or null");
         Require(GuidanceScale is not { } scale || double.IsFinite(scale), GuidanceScale, "finite, or null");
-        Require(Eta is >= 0 and <= 1, Eta, "from 0 to 1");
+        Require(Eta is null or (>= 0 and <= 1), Eta, "from 0 to 1, or null");
+        Require(MinGuidanceScale is not { } smallest || double.IsFinite(smallest), MinGuidanceScale, "finite, or null");
+        Require(FramesPerSecond is null or (> 0 and < double.PositiveInfinity), FramesPerSecond, "above 0, or null");
+        Require(MotionBucketId is null or (>= 1 and <= 255), MotionBucketId, "from 1 to 255, or null");
+        Require(NoiseAugmentation is null or (>= 0 and < double.PositiveInfinity), NoiseAugmentation, "at least 0, or null");
         Require(NegativePrompt is not null, NegativePrompt, "a text, or empty");
         Require(LoraRank >= 1, LoraRank, "at least 1");
         Require(LoraAlpha > 0 && double.IsFinite(LoraAlpha), LoraAlpha, "above 0");

@@ -77,7 +77,7 @@ internal static class ReportStage
                 using IDisposable guard = no_grad();
                 using DisposeScope scope = NewDisposeScope();
                 string[] prompts = [.. rows.Skip(chunk * Chunk).Take(Chunk).Select(row => row.Prompt)];
-                Tensor made = new VideoGenerator(model, sampling).Generate(prompts, [.. prompts.Select((_, i) => (ulong)((chunk * Chunk) + i))]);
+                Tensor made = new VideoGenerator(model, sampling).Generate([.. prompts], [.. prompts.Select((_, i) => (ulong)((chunk * Chunk) + i))]);
                 Tensor frames = made.permute(0, 2, 1, 3, 4).flatten(0, 1);
                 scores[chunk] =
                 [

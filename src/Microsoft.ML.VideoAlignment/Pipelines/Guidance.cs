@@ -2,32 +2,33 @@ namespace Microsoft.ML.VideoAlignment.Pipelines;
 
 /// <summary>
 /// Classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598): u + scale (c - u), both branches in one network call on the batch
-/// [unconditional, conditional]. At a scale of 1 or less only the conditional branch runs, as in diffusers.
+/// [unconditional, conditional]. Without an unconditional branch only the conditional one runs. The scale may grow over the frames, as Stable Video
+/// Diffusion has it (Blattmann et al. 2023, arXiv 2311.15127, appendix D.3).
 /// </summary>
 internal sealed class Guidance : IDisposable
 {
     private readonly VideoDiffusionModel _model;
-    private readonly Tensor _condition;
-    private readonly double _scale;
+    private readonly Condition _condition;
+    private readonly bool _acts;
+    private readonly double _first;
+    private readonly double _last;
 
     /// <param name="model">The network.</param>
-    /// <param name="conditional">[B, L, D].</param>
-    /// <param name="unconditional">[B, L, D]; not read when guidance does not act.</param>
-    /// <param name="scale">Guidance scale.</param>
-    public Guidance(VideoDiffusionModel model, Tensor conditional, Tensor? unconditional, double scale)
+    /// <param name="conditional">What the video should be.</param>
+    /// <param name="unconditional">What to lead away from; null: guidance does not act.</param>
+    /// <param name="settings">Whose guidance scales are read.</param>
+    public Guidance(VideoDiffusionModel model, Condition conditional, Condition? unconditional, SamplingSettings settings)
     {
         _model = model;
-        _scale = scale;
-        _condition = (Acts(scale) ? cat([unconditional!, conditional]) : conditional.alias()).DetachFromDisposeScope();
+        _acts = unconditional is not null;
+        (_first, _last) = (settings.MinGuidanceScale ?? settings.GuidanceScale, settings.GuidanceScale);
+        _condition = (_acts ? Condition.Stack(unconditional!, conditional) : conditional.Map(static tensor => tensor.alias())).DetachFromDisposeScope();
     }
-
-    /// <summary>Whether a scale calls for the unconditional branch.</summary>
-    public static bool Acts(double scale) => scale > 1;
 
     /// <summary>The guided prediction for x [B, c, T, h, w] at a timestep.</summary>
     public Tensor Predict(Tensor latents, double timestep)
     {
-        if (!Acts(_scale))
+        if (!_acts)
         {
             return _model.Predict(latents, timestep, _condition);
         }
@@ -35,8 +36,12 @@ internal sealed class Guidance : IDisposable
         using DisposeScope scope = NewDisposeScope();
         Tensor both = _model.Predict(cat([latents, latents]), timestep, _condition);
         Tensor[] branches = both.chunk(2);
-        return (branches[0] + ((branches[1] - branches[0]) * _scale)).MoveToOuterDisposeScope();
+        Tensor direction = branches[1] - branches[0];
+        return (branches[0] + (_first == _last ? direction * _last : direction * PerFrame(both))).MoveToOuterDisposeScope();
     }
 
     public void Dispose() => _condition.Dispose();
+
+    /// <summary>[T, 1, 1]: the scale of each frame.</summary>
+    private Tensor PerFrame(Tensor like) => linspace(_first, _last, like.shape[2], like.dtype, like.device).view(-1, 1, 1);
 }

@@ -18,9 +18,6 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
     /// <summary>The pipeline class named in model_index.json.</summary>
     internal const string ClassName = "TextToVideoSDPipeline";
 
-    /// <summary>The file that names the pipeline class and its parts.</summary>
-    internal const string IndexName = "model_index.json";
-
     /// <summary>An own key of model_index.json (diffusers ignores names with an underscore): the clip length the model was trained at.</summary>
     internal const string FramesKey = "_num_frames";
 
@@ -60,7 +57,7 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
     public override int SizeMultiple => _vae.SpatialFactor;
 
     /// <summary>diffusers' pipeline: 50 steps by default, 25 in its documentation and in VADER; guidance 9. The embedded model was tuned for 20 and 1.5.</summary>
-    internal override (int Steps, double GuidanceScale) DefaultSampling => Source == MovingShapesSource ? (20, 1.5) : (25, 9);
+    internal override SamplingDefaults DefaultSampling => Source == MovingShapesSource ? new(20, 1.5) : new(25, 9);
 
     internal override nn.Module Denoiser => _unet;
 
@@ -78,6 +75,15 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
     internal override IReadOnlyDictionary<string, nn.Module> Networks =>
         new Dictionary<string, nn.Module>(StringComparer.Ordinal) { ["unet"] = _unet, ["vae"] = _vae, ["text_encoder"] = _prompts.Network };
 
+    /// <summary>How the family is recognised.</summary>
+    internal static ModelFamily Files { get; } = new(
+        "ModelScope", $"a diffusers folder: {DiffusersFolder.IndexName} with {ClassName}, unet/, vae/, text_encoder/, tokenizer/, scheduler/",
+        path => DiffusersFolder.PipelineClass(path) == ClassName, (path, options) => Open(path, options));
+
+    /// <inheritdoc cref="FromFolder"/>
+    internal static ModelScopePipeline Open(string folder, VideoModelOptions options, string? source = null) =>
+        FromFolder(folder, options.Variant, Placement.OnCpu(options.Precision), source);
+
     /// <summary>Loads a diffusers folder: model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="variant">The files' variant, such as "fp16" in diffusion_pytorch_model.fp16.safetensors.</param>
@@ -86,7 +92,7 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
     internal static ModelScopePipeline FromFolder(string folder, string? variant, Placement placement, string? source = null)
     {
         var files = new DiffusersFolder(folder);
-        JsonElement index = files.Config(IndexName);
+        JsonElement index = files.Config(DiffusersFolder.IndexName);
         ModelScopePipeline? model = null;
         var prompts = new ClipPromptEncoder(
             ClipTokenizer.FromFolder(files.Component("tokenizer").Location),
@@ -122,23 +128,23 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
         _device = device;
     }
 
-    internal override Tensor EncodePrompts(IReadOnlyList<string> prompts) => _prompts.Encode(prompts);
+    internal override Condition Encode(VideoRequest request) => new() { Text = _prompts.Encode(request.Prompts), Size = request.Size };
 
     internal override int CountTruncated(string prompt) => _prompts.CountTruncated(prompt);
 
     internal override long[] LatentShape(int batch, VideoSize size) =>
         [batch, _unet.Config.InChannels, size.Frames, size.Height / SizeMultiple, size.Width / SizeMultiple];
 
-    internal override Tensor Predict(Tensor latents, double timestep, Tensor condition) => _unet.Forward(latents, timestep, condition);
+    internal override Tensor Predict(Tensor latents, double timestep, Condition condition) => _unet.Forward(latents, timestep, condition.Text);
 
-    internal override Tensor Decode(Tensor latents, IReadOnlyList<int>? frames = null)
+    internal override Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor chosen = frames is null
+        Tensor taken = chosen is null
             ? latents
-            : latents.index_select(2, tensor(frames.Select(frame => (long)frame).ToArray(), device: latents.device));
-        (long batch, long count) = (chosen.shape[0], chosen.shape[2]);
-        Tensor pictures = chosen.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, c, f, h, w] -> [B*f, c, h, w]
+            : latents.index_select(2, tensor(chosen.Select(frame => (long)frame).ToArray(), device: latents.device));
+        (long batch, long count) = (taken.shape[0], taken.shape[2]);
+        Tensor pictures = taken.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, c, f, h, w] -> [B*f, c, h, w]
         Tensor decoded = _vae.Decode(pictures);
         return decoded.unflatten(0, [batch, count]).permute(0, 2, 1, 3, 4).MoveToOuterDisposeScope(); // -> [B, 3, f, H, W]
     }

@@ -7,24 +7,22 @@ namespace Microsoft.ML.VideoAlignment.Pipelines;
 internal sealed class SeededNoise : IDisposable
 {
     private readonly Generator[] _rows;
-    private readonly long[] _rowShape;
     private readonly Device _device;
 
     /// <param name="seeds">One seed a row.</param>
-    /// <param name="shape">Shape of a batch, [B, ...], B = number of seeds.</param>
     /// <param name="device">Where the noise is needed.</param>
-    public SeededNoise(IReadOnlyList<ulong> seeds, IReadOnlyList<long> shape, Device device)
+    public SeededNoise(IReadOnlyList<ulong> seeds, Device device)
     {
         _rows = [.. seeds.Select(seed => new Generator(seed))];
-        _rowShape = [1, .. shape.Skip(1)];
         _device = device;
     }
 
-    /// <summary>The next draw of every row, [B, ...] float32.</summary>
-    public Tensor Next()
+    /// <summary>The next draw of every row, float32. <paramref name="shape"/>: [B, ...], B = number of seeds.</summary>
+    public Tensor Next(IReadOnlyList<long> shape)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor[] rows = [.. _rows.Select(generator => randn(_rowShape, dtype: ScalarType.Float32, generator: generator))];
+        long[] row = [1, .. shape.Skip(1)];
+        Tensor[] rows = [.. _rows.Select(generator => randn(row, dtype: ScalarType.Float32, generator: generator))];
         return cat(rows).to(_device).MoveToOuterDisposeScope();
     }
 

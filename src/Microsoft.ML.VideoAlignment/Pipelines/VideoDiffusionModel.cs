@@ -1,6 +1,4 @@
-using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Pipelines;
-using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment;
@@ -31,8 +29,8 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>Every network by its name in the model's files.</summary>
     internal abstract IReadOnlyDictionary<string, nn.Module> Networks { get; }
 
-    /// <summary>Sampler steps and guidance scale for those who name none: the model's publisher's.</summary>
-    internal virtual (int Steps, double GuidanceScale) DefaultSampling => (25, 9);
+    /// <summary>Sampler steps, guidance scale and the like for those who name none: the model's publisher's.</summary>
+    internal abstract SamplingDefaults DefaultSampling { get; }
 
     /// <summary>The network that LoRA adapts.</summary>
     internal abstract nn.Module Denoiser { get; }
@@ -49,8 +47,22 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>Moves all networks.</summary>
     internal abstract void MoveTo(Device device);
 
-    /// <summary>Prompts -> condition [B, L, D]. The empty prompt is a prompt like any other.</summary>
-    internal abstract Tensor EncodePrompts(IReadOnlyList<string> prompts);
+    /// <summary>Whether videos are made from pictures (<see cref="VideoRequest.Images"/>) rather than from texts.</summary>
+    internal virtual bool ReadsImages => false;
+
+    /// <summary>The tables of one run of the sampler that the settings ask for.</summary>
+    internal virtual Schedulers.ISampler CreateSampler(SamplingSettings settings) =>
+        (settings.SamplerName is null ? Scheduler : SwapScheduler(settings.SamplerName)).CreateSampler(settings.Steps, settings.Eta);
+
+    /// <summary>What the denoiser is told of a batch. The empty prompt is a prompt like any other. Carries gradient from <see cref="VideoRequest.Images"/>.</summary>
+    internal abstract Condition Encode(VideoRequest request);
+
+    /// <summary>The same of the branch that guidance leads away from. <paramref name="conditional"/>: what <see cref="Encode"/> made of the request.</summary>
+    internal virtual Condition EncodeUnconditional(VideoRequest request, Condition conditional) =>
+        Encode(request with { Prompts = [.. request.Prompts.Select(_ => request.NegativePrompt)] });
+
+    /// <summary>Whether a guidance scale calls for the unconditional branch; above 1 in diffusers.</summary>
+    internal virtual bool GuidanceActs(double scale) => scale > 1;
 
     /// <summary>How many tokens of the prompt are cut because they do not fit.</summary>
     internal abstract int CountTruncated(string prompt);
@@ -58,52 +70,45 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>Shape of the latents of a batch: [B, c, T, h, w].</summary>
     internal abstract long[] LatentShape(int batch, VideoSize size);
 
-    /// <summary>(x_t [B, c, T, h, w], t, condition [B, L, D]) -> prediction [B, c, T, h, w].</summary>
-    internal abstract Tensor Predict(Tensor latents, double timestep, Tensor condition);
+    /// <summary>What keeps the model from making videos of this size, with the nearest it can; null: nothing.</summary>
+    internal virtual string? SizeFault(VideoSize size)
+    {
+        string[] faults = [.. new[] { (size.Height, nameof(size.Height)), (size.Width, nameof(size.Width)) }
+            .Where(side => side.Item1 % SizeMultiple != 0)
+            .Select(side => $"{side.Item2} must be a multiple of {SizeMultiple} for a {Family} model, got {side.Item1}; "
+                + $"try {Math.Max(SizeMultiple, side.Item1 / SizeMultiple * SizeMultiple)}.")];
+        return faults.Length == 0 ? null : string.Join(' ', faults);
+    }
+
+    /// <summary>The size of the frames that <see cref="Decode"/> gives when this size is asked for.</summary>
+    internal virtual VideoSize OutputSize(VideoSize size) => size;
+
+    /// <summary>(x_t [B, c, T, h, w], t, condition) -> prediction [B, c, T, h, w].</summary>
+    internal abstract Tensor Predict(Tensor latents, double timestep, Condition condition);
 
     /// <summary>
-    /// Latents [B, c, T, h, w] -> decoder output [B, 3, F, H, W], about [-1, 1], not clamped; <paramref name="frames"/> null: all. A frame is the same
-    /// whichever others are asked for: a decoder that looks at neighbours decodes them too and leaves them out.
+    /// Latents [B, c, T, h, w] of a video of <paramref name="frames"/> frames -> decoder output [B, 3, f, H, W], about [-1, 1], not clamped, of the
+    /// <paramref name="chosen"/> frames; null: all. A frame is the same whichever others are asked for: a decoder that looks at neighbours decodes them
+    /// too and leaves them out.
     /// </summary>
-    internal abstract Tensor Decode(Tensor latents, IReadOnlyList<int>? frames = null);
+    internal abstract Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null);
 
     /// <summary>Loads a model from the files that its publisher gives out; the family is recognised from them.</summary>
-    /// <param name="path">A diffusers folder (model_index.json).</param>
+    /// <param name="path">The model's folder or file; see the README for what each family looks like.</param>
     /// <param name="options">How weights are read and held; null: the defaults.</param>
-    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    /// <exception cref="NotSupportedException">The folder holds another kind of model.</exception>
+    /// <exception cref="DirectoryNotFoundException">There is nothing at this path.</exception>
+    /// <exception cref="NotSupportedException">What is there is no model of a known family; the message lists what was looked for.</exception>
     /// <exception cref="WeightFileException">A weight file is missing, damaged, or of another model.</exception>
-    public static VideoDiffusionModel FromPretrained(string path, VideoModelOptions? options = null) => Load(path, options ?? new VideoModelOptions(), source: null);
+    public static VideoDiffusionModel FromPretrained(string path, VideoModelOptions? options = null) => ModelFamily.Open(path, options ?? new VideoModelOptions());
 
     /// <summary>
     /// The tiny text-to-video model that comes with this library: 8 frames of 32 x 32 pixels of moving shapes, in ModelScope's form, trained by the
     /// program under build/. Prompts are like "a red circle moving right on a dark background".
     /// </summary>
-    public static VideoDiffusionModel MovingShapes() => Load(EmbeddedModels.Find("text-to-video"), new VideoModelOptions(), MovingShapesSource);
+    public static VideoDiffusionModel MovingShapes() => ModelScopePipeline.Open(EmbeddedModels.Find("text-to-video"), new VideoModelOptions(), MovingShapesSource);
 
     /// <summary>What <see cref="Source"/> says of the embedded model.</summary>
     internal const string MovingShapesSource = "MovingShapes";
-
-    private static ModelScopePipeline Load(string path, VideoModelOptions options, string? source)
-    {
-        ArgumentNullException.ThrowIfNull(path);
-        if (!Directory.Exists(path))
-        {
-            throw new DirectoryNotFoundException($"No model folder '{path}'. Expected a diffusers folder with model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/.");
-        }
-
-        string indexFile = Path.Combine(path, ModelScopePipeline.IndexName);
-        if (!File.Exists(indexFile))
-        {
-            throw new NotSupportedException($"'{path}' is not a known model folder: looked for {ModelScopePipeline.IndexName} (diffusers) and found none.");
-        }
-
-        string family = ConfigJson.Text(new DiffusersFolder(path).Config(ModelScopePipeline.IndexName), "_class_name", "");
-        Placement placement = Placement.OnCpu(options.Precision);
-        return family == ModelScopePipeline.ClassName
-            ? ModelScopePipeline.FromFolder(path, options.Variant, placement, source)
-            : throw new NotSupportedException($"'{indexFile}' names the pipeline class '{family}'; known: {ModelScopePipeline.ClassName} (ModelScope).");
-    }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -8,8 +8,9 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// d(loss)/d(frames) on to the latents. A model's frames do not depend on which others are asked for, so both ways give one gradient.
 /// </summary>
 /// <param name="model">Decodes.</param>
+/// <param name="videoFrames">Frames of the whole video.</param>
 /// <param name="framesPerChunk">Frames decoded together with a graph; null: all.</param>
-internal sealed class GradedDecode(VideoDiffusionModel model, int? framesPerChunk)
+internal sealed class GradedDecode(VideoDiffusionModel model, int videoFrames, int? framesPerChunk)
 {
     /// <summary>Scores of decoder output [B, 3, f, H, W], about [-1, 1] -> [B], and the loss, a scalar; both carry gradient.</summary>
     public delegate (Tensor Scores, Tensor Loss) Score(Tensor decoded);
@@ -28,7 +29,7 @@ internal sealed class GradedDecode(VideoDiffusionModel model, int? framesPerChun
 
     private (Tensor Decoded, Tensor Scores, Tensor Loss) AtOnce(Tensor latents, IReadOnlyList<int> frames, Score score, double share)
     {
-        Tensor decoded = model.Decode(latents, frames);
+        Tensor decoded = model.Decode(latents, videoFrames, frames);
         (Tensor scores, Tensor loss) = score(decoded);
         Recompute.Backward(loss * share);
         return (decoded, scores, loss);
@@ -40,7 +41,7 @@ internal sealed class GradedDecode(VideoDiffusionModel model, int? framesPerChun
         Tensor decoded;
         using (no_grad())
         {
-            decoded = cat([.. chunks.Select(chunk => model.Decode(leaf, chunk))], dim: 2);
+            decoded = cat([.. chunks.Select(chunk => model.Decode(leaf, videoFrames, chunk))], dim: 2);
         }
 
         decoded.requires_grad_(true);
@@ -51,7 +52,7 @@ internal sealed class GradedDecode(VideoDiffusionModel model, int? framesPerChun
         foreach (int[] chunk in chunks)
         {
             using DisposeScope scope = NewDisposeScope();
-            Recompute.Backward(model.Decode(leaf, chunk), slope.narrow(2, first, chunk.Length));
+            Recompute.Backward(model.Decode(leaf, videoFrames, chunk), slope.narrow(2, first, chunk.Length));
             first += chunk.Length;
         }
 

@@ -40,7 +40,7 @@ internal sealed record RewardGradientSettings
     public required ulong Seed { get; init; }
 
     /// <summary>Prompts whose mean reward is measured along the way, on fixed seeds; empty: none.</summary>
-    public IReadOnlyList<string> HeldOutPrompts { get; init; } = [];
+    public IReadOnlyList<VideoPrompt> HeldOutPrompts { get; init; } = [];
 
     /// <summary>Optimiser steps between two measurements on the held-out prompts.</summary>
     public int HeldOutEvery { get; init; } = 10;

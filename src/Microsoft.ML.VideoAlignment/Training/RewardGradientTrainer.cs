@@ -20,12 +20,13 @@ internal sealed class RewardGradientTrainer : IDisposable
     private readonly RewardGradientSettings _settings;
     private readonly ISampler _sampler;
     private readonly torch.optim.Optimizer _optimiser;
-    private readonly Dictionary<string, Tensor> _conditions = new(StringComparer.Ordinal);
+    private readonly ConditionCache _conditions;
 
     public RewardGradientTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings)
     {
         (_model, _reward, _adapters, _settings) = (model, reward, adapters, settings);
-        _sampler = settings.Sampling.CreateSampler(model);
+        _sampler = model.CreateSampler(settings.Sampling);
+        _conditions = new ConditionCache(model, settings.Sampling);
         _optimiser = optim.AdamW(
             adapters.Parameters, settings.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, settings.WeightDecay);
     }
@@ -37,7 +38,7 @@ internal sealed class RewardGradientTrainer : IDisposable
     public long RewardQueries { get; private set; }
 
     /// <summary>THE MAIN LOOP. Returns the number of optimiser steps done; fewer than asked for when cancelled.</summary>
-    public int Train(IReadOnlyList<string> prompts, Action<TrainingStep>? onStep = null, Action<string>? warn = null, CancellationToken cancellation = default)
+    public int Train(IReadOnlyList<VideoPrompt> prompts, Action<TrainingStep>? onStep = null, Action<string>? warn = null, CancellationToken cancellation = default)
     {
         var clock = Stopwatch.StartNew();
         using var draws = new TrainingDraws(prompts, _settings.Seed);
@@ -86,10 +87,10 @@ internal sealed class RewardGradientTrainer : IDisposable
     public RolloutResult Backward(Rollout rollout, CancellationToken cancellation = default)
     {
         using DisposeScope scope = NewDisposeScope();
-        using var guidance = new Guidance(_model, rollout.Condition, rollout.Unconditional, _settings.Sampling.GuidanceScale);
+        using var guidance = new Guidance(_model, rollout.Condition, rollout.Unconditional, _settings.Sampling);
         Tensor latents = Denoising.Run(_sampler, rollout.Start, guidance.Predict, rollout.Plan, rollout.Noise, _adapters, cancellation: cancellation);
         CountWork(rollout);
-        (Tensor decoded, Tensor scores, Tensor loss) = new GradedDecode(_model, _settings.FramesPerDecode)
+        (Tensor decoded, Tensor scores, Tensor loss) = new GradedDecode(_model, _settings.Sampling.Size.Frames, _settings.FramesPerDecode)
             .Backward(latents, rollout.Frames, Score, 1.0 / _settings.Accumulation);
         return new RolloutResult(Keep(latents), Keep(decoded), Keep(scores), Keep(loss));
 
@@ -117,43 +118,25 @@ internal sealed class RewardGradientTrainer : IDisposable
     public void Dispose()
     {
         _optimiser.Dispose();
-        foreach (Tensor condition in _conditions.Values)
-        {
-            condition.Dispose();
-        }
+        _conditions.Dispose();
     }
 
     private Rollout Draw(TrainingDraws draws)
     {
-        IReadOnlyList<string> prompts = draws.Prompts(_settings.BatchSize);
+        IReadOnlyList<VideoPrompt> prompts = draws.Prompts(_settings.BatchSize);
         long[] shape = _model.LatentShape(_settings.BatchSize, _settings.Sampling.Size);
-        Tensor Noise() => draws.Noise(shape, _model.Device);
+        Tensor Noise(IReadOnlyList<long> shape) => draws.Noise(shape, _model.Device);
+        (Condition conditional, Condition? unconditional) = _conditions.Of(prompts, Noise);
         return new Rollout
         {
-            Prompts = prompts,
-            Condition = Condition(prompts),
-            Unconditional = Guidance.Acts(_settings.Sampling.GuidanceScale)
-                ? Condition([.. Enumerable.Repeat(_settings.Sampling.NegativePrompt, prompts.Count)])
-                : null,
-            Start = Noise() * _sampler.InitialNoiseSigma,
-            Noise = _ => Noise(),
-            Plan = _settings.Window.Resolve(_settings.Sampling.Steps, draws.Below),
+            Prompts = [.. prompts.Select(prompt => prompt.Text)],
+            Condition = conditional,
+            Unconditional = unconditional,
+            Start = Noise(shape) * _sampler.InitialNoiseSigma,
+            Noise = _ => Noise(shape),
+            Plan = _settings.Window.Resolve(_sampler.Timesteps.Count, draws.Below),
             Frames = _settings.Frames.Select(_settings.Sampling.Size.Frames, draws.Below),
         };
-    }
-
-    /// <summary>Text states [B, L, D]; each prompt is encoded once and kept.</summary>
-    private Tensor Condition(IReadOnlyList<string> prompts)
-    {
-        using (no_grad())
-        {
-            foreach (string prompt in prompts.Where(prompt => !_conditions.ContainsKey(prompt)).Distinct().ToList())
-            {
-                _conditions[prompt] = _model.EncodePrompts([prompt]).DetachFromDisposeScope();
-            }
-
-            return cat([.. prompts.Select(prompt => _conditions[prompt])]);
-        }
     }
 
     private double HeldOutReward()
@@ -161,23 +144,23 @@ internal sealed class RewardGradientTrainer : IDisposable
         using DisposeScope scope = NewDisposeScope();
         var generator = new VideoGenerator(_model, _settings.Sampling);
         double total = 0;
-        foreach (string[] prompts in _settings.HeldOutPrompts.Chunk(_settings.BatchSize))
+        foreach (VideoPrompt[] prompts in _settings.HeldOutPrompts.Chunk(_settings.BatchSize))
         {
             ulong[] seeds = [.. prompts.Select((_, row) => _settings.Seed + (ulong)row + 1)];
             using Tensor frames = generator.Generate(prompts, seeds, _adapters);
             using (no_grad())
             {
-                total += _reward.Score(frames, prompts).sum().ToDouble();
+                total += _reward.Score(frames, [.. prompts.Select(prompt => prompt.Text)]).sum().ToDouble();
             }
 
-            DenoiserEvaluations += (long)prompts.Length * _settings.Sampling.Steps * Branches;
+            DenoiserEvaluations += (long)prompts.Length * _sampler.Timesteps.Count * Branches;
             RewardQueries += prompts.Length;
         }
 
         return total / _settings.HeldOutPrompts.Count;
     }
 
-    private int Branches => Guidance.Acts(_settings.Sampling.GuidanceScale) ? 2 : 1;
+    private int Branches => _model.GuidanceActs(_settings.Sampling.GuidanceScale) ? 2 : 1;
 
     private void CountWork(Rollout rollout)
     {

@@ -8,11 +8,11 @@ internal sealed record Rollout
     /// <summary>B prompts.</summary>
     public required IReadOnlyList<string> Prompts { get; init; }
 
-    /// <summary>[B, L, D].</summary>
-    public required Tensor Condition { get; init; }
+    /// <summary>What the denoiser is told.</summary>
+    public required Condition Condition { get; init; }
 
-    /// <summary>[B, L, D]; null where guidance does not act.</summary>
-    public required Tensor? Unconditional { get; init; }
+    /// <summary>The same of the branch to lead away from; null where guidance does not act.</summary>
+    public required Condition? Unconditional { get; init; }
 
     /// <summary>x_0 [B, c, T, h, w].</summary>
     public required Tensor Start { get; init; }
@@ -23,7 +23,7 @@ internal sealed record Rollout
     /// <summary>Which steps carry gradient.</summary>
     public required GradientPlan Plan { get; init; }
 
-    /// <summary>Latent frames that are decoded and scored, ascending.</summary>
+    /// <summary>Frames that are decoded and scored, ascending.</summary>
     public required IReadOnlyList<int> Frames { get; init; }
 }
 

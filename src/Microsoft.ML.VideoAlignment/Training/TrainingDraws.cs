@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Pipelines;
+
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
@@ -8,10 +10,10 @@ internal sealed class TrainingDraws : IDisposable
 {
     private readonly Generator _noise;
     private readonly System.Random _choices;
-    private readonly string[] _prompts;
+    private readonly VideoPrompt[] _prompts;
     private int _next;
 
-    public TrainingDraws(IReadOnlyList<string> prompts, ulong seed)
+    public TrainingDraws(IReadOnlyList<VideoPrompt> prompts, ulong seed)
     {
         _prompts = [.. prompts];
         _next = _prompts.Length;
@@ -23,9 +25,9 @@ internal sealed class TrainingDraws : IDisposable
     public int Below(int bound) => _choices.Next(bound);
 
     /// <summary>The next <paramref name="count"/> prompts.</summary>
-    public IReadOnlyList<string> Prompts(int count)
+    public IReadOnlyList<VideoPrompt> Prompts(int count)
     {
-        string[] batch = new string[count];
+        var batch = new VideoPrompt[count];
         for (int row = 0; row < count; row++)
         {
             if (_next == _prompts.Length)
@@ -41,9 +43,9 @@ internal sealed class TrainingDraws : IDisposable
     }
 
     /// <summary>Standard normal, float32, drawn on the CPU so that a seed means the same on every device.</summary>
-    public Tensor Noise(long[] shape, Device device)
+    public Tensor Noise(IReadOnlyList<long> shape, Device device)
     {
-        using Tensor drawn = randn(shape, dtype: ScalarType.Float32, generator: _noise);
+        using Tensor drawn = randn([.. shape], dtype: ScalarType.Float32, generator: _noise);
         return drawn.to(device);
     }
 

@@ -8,6 +8,9 @@ namespace Microsoft.ML.VideoAlignment.Weights;
 /// </summary>
 internal sealed class DiffusersFolder
 {
+    /// <summary>The file of a whole model's folder that names the pipeline class and its parts.</summary>
+    public const string IndexName = "model_index.json";
+
     /// <exception cref="WeightFileException">There is no such folder.</exception>
     public DiffusersFolder(string path)
     {
@@ -19,6 +22,10 @@ internal sealed class DiffusersFolder
     }
 
     public string Location { get; }
+
+    /// <summary>The pipeline class that the model at a path names; null: it is no diffusers folder.</summary>
+    public static string? PipelineClass(string path) =>
+        File.Exists(Path.Combine(path, IndexName)) && new DiffusersFolder(path).Config(IndexName).TryGetProperty("_class_name", out JsonElement name) ? $"{name}" : null;
 
     /// <summary>Whether there is a folder of this name below.</summary>
     public bool Has(string component) => Directory.Exists(Path.Combine(Location, component));

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using TorchSharp.Utils;
@@ -44,7 +45,7 @@ internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12
 
     internal override nn.Module Denoiser => _network;
 
-    internal override (int Steps, double GuidanceScale) DefaultSampling => (3, 2);
+    internal override SamplingDefaults DefaultSampling => new(3, 2);
 
     internal override IScheduler Scheduler { get; } = SchedulerFactory.FromConfig(JsonDocument.Parse(SchedulerJson).RootElement);
 
@@ -58,24 +59,28 @@ internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12
 
     internal override int CountTruncated(string prompt) => Math.Max(0, prompt.Length - 40);
 
-    internal override Tensor EncodePrompts(IReadOnlyList<string> prompts) =>
-        stack([.. prompts.Select(prompt => tensor([.. SHA256.HashData(Encoding.UTF8.GetBytes(prompt)).Take(4).Select(value => (value / 128f) - 1)]).unsqueeze(0))]);
+    internal override Condition Encode(VideoRequest request) => new()
+    {
+        Text = stack([.. request.Prompts.Select(prompt =>
+            tensor([.. SHA256.HashData(Encoding.UTF8.GetBytes(prompt)).Take(4).Select(value => (value / 128f) - 1)]).unsqueeze(0))]),
+        Size = request.Size,
+    };
 
     internal override long[] LatentShape(int batch, VideoSize size) => [batch, 4, size.Frames, size.Height / 4, size.Width / 4];
 
-    internal override Tensor Predict(Tensor latents, double timestep, Tensor condition)
+    internal override Tensor Predict(Tensor latents, double timestep, Condition condition)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor x = latents.permute(0, 2, 3, 4, 1) + condition.view(-1, 1, 1, 1, 4) + (timestep / 1000); // [B, T, h, w, 4]
+        Tensor x = latents.permute(0, 2, 3, 4, 1) + condition.Text.view(-1, 1, 1, 1, 4) + (timestep / 1000); // [B, T, h, w, 4]
         return _network.call(x).permute(0, 4, 1, 2, 3).MoveToOuterDisposeScope();
     }
 
-    internal override Tensor Decode(Tensor latents, IReadOnlyList<int>? frames = null)
+    internal override Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null)
     {
         using DisposeScope scope = NewDisposeScope();
         (Generations, GradedVideos) = latents.requires_grad ? (Generations, GradedVideos + 1) : (Generations + 1, GradedVideos);
-        Tensor chosen = frames is null ? latents : latents.index_select(2, tensor(frames.Select(frame => (long)frame).ToArray()));
-        Tensor pixels = chosen.permute(0, 2, 3, 4, 1).matmul(_toPixels).tanh().permute(0, 4, 1, 2, 3); // [B, 3, f, h, w]
+        Tensor taken = chosen is null ? latents : latents.index_select(2, tensor(chosen.Select(frame => (long)frame).ToArray()));
+        Tensor pixels = taken.permute(0, 2, 3, 4, 1).matmul(_toPixels).tanh().permute(0, 4, 1, 2, 3); // [B, 3, f, h, w]
         return (pixels * 0.9).repeat_interleave(4, 3).repeat_interleave(4, 4).MoveToOuterDisposeScope();
     }
 

@@ -17,7 +17,7 @@ public class RewardGradientTrainerTests
     public void RecomputingBlocksGivesTheReferencesGradientToo(ConformanceCase testCase)
     {
         using DisposeScope scope = NewDisposeScope();
-        TrainStepRunner.Run(testCase, recompute: true);
+        ModelScopeTrainStepRunner.Run(testCase, recompute: true);
     }
 
     [Test]
@@ -229,7 +229,7 @@ public class RewardGradientTrainerTests
         using (reward)
         using (var trainer = new RewardGradientTrainer(model, reward, adapters, settings))
         {
-            return trainer.Train(s_prompts, onStep, warn: null, cancellation);
+            return trainer.Train([.. s_prompts], onStep, warn: null, cancellation);
         }
     }
 
@@ -248,13 +248,20 @@ public class RewardGradientTrainerTests
     private static Rollout Fixed(VideoDiffusionModel model, string[] prompts, Tensor start, int[] frames) => new()
     {
         Prompts = prompts,
-        Condition = model.EncodePrompts(prompts),
-        Unconditional = model.EncodePrompts([.. prompts.Select(_ => "")]),
+        Condition = ConditionOf(model, prompts),
+        Unconditional = ConditionOf(model, [.. prompts.Select(_ => "")]),
         Start = start,
         Noise = _ => throw new InvalidOperationException("eta is 0"),
         Plan = GradientPlan.Suffix(3, start: 1),
         Frames = frames,
     };
+
+    private static Condition ConditionOf(VideoDiffusionModel model, string[] prompts) => model.Encode(new VideoRequest
+    {
+        Prompts = prompts,
+        Size = model.DefaultSize,
+        Noise = _ => throw new InvalidOperationException("nothing is drawn"),
+    });
 
     /// <summary>The accumulated gradient of every upper factor (the lower ones have none while the upper are zero), by name.</summary>
     private static Dictionary<string, Tensor> GradientsOf(

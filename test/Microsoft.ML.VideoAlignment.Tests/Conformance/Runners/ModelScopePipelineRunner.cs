@@ -7,7 +7,7 @@ using Microsoft.ML.VideoAlignment.Video;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>S12, ModelScope part: a whole folder, prompts in, frames out, and the gradient of the whole chain.</summary>
-internal sealed class PipelineRunner : IConformanceRunner
+internal sealed class ModelScopePipelineRunner : IConformanceRunner
 {
     public string Suite => "S12-pipelines";
 
@@ -37,27 +37,30 @@ internal sealed class PipelineRunner : IConformanceRunner
         var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal)
         {
             ["input_ids"] = model.Prompts.Tokens(prompts),
-            ["prompt_embeds"] = model.EncodePrompts(prompts),
         };
-        Tensor? unconditional = null;
-        if (Guidance.Acts(sampling.GuidanceScale))
+        Condition Encode(string[] texts) => model.Encode(sampling.Request([.. texts], _ => throw new InvalidOperationException("nothing is drawn")));
+        Condition condition = Encode(prompts);
+        outputs["prompt_embeds"] = condition.Text;
+        Condition? unconditional = null;
+        if (model.GuidanceActs(sampling.GuidanceScale))
         {
             string[] negative = Texts(arguments.GetProperty("negative_prompt"), prompts.Length);
             outputs["negative_input_ids"] = model.Prompts.Tokens(negative);
-            outputs["negative_prompt_embeds"] = unconditional = model.EncodePrompts(negative);
+            unconditional = Encode(negative);
+            outputs["negative_prompt_embeds"] = unconditional.Text;
         }
 
-        ISampler sampler = sampling.CreateSampler(model);
+        ISampler sampler = model.CreateSampler(sampling);
         outputs["timesteps"] = tensor(sampler.Timesteps.Select(t => (long)t).ToArray());
         Tensor latents = testCase.Input("latents");
         Assert.That(model.LatentShape(prompts.Length, sampling.Size), Is.EqualTo(latents.shape), "shape of the latents for this size");
-        using var guidance = new Guidance(model, outputs["prompt_embeds"], unconditional, sampling.GuidanceScale);
+        using var guidance = new Guidance(model, condition, unconditional, sampling);
         Tensor final = Denoising.Run(
             sampler, latents * sampler.InitialNoiseSigma, guidance.Predict, GradientPlan.Suffix(sampling.Steps, start: 0),
             noise: step => testCase[$"in.noise.{step}"],
             onStep: step => outputs[$"latents.{step.Index}"] = step.Result.Sample.detach().clone().DetachFromDisposeScope());
         outputs["latents"] = final;
-        outputs["decoded"] = model.Decode(final);
+        outputs["decoded"] = model.Decode(final, sampling.Size.Frames);
         outputs["frames"] = UnitRange.FromSigned(outputs["decoded"]).permute(0, 2, 3, 4, 1);
         foreach (string name in outputs.Keys.Where(name => testCase.Find($"out.{name}") is null && name.StartsWith("latents.", StringComparison.Ordinal)).ToList())
         {

@@ -1,0 +1,61 @@
+namespace Microsoft.ML.VideoAlignment.Pipelines;
+
+/// <summary>
+/// What a denoiser is told besides latents and timestep. Every tensor has the batch as its first axis; a family fills what its network reads.
+/// </summary>
+internal sealed record Condition : IDisposable
+{
+    /// <summary>[B, L, D]: text states; for image to video the embedding of the image.</summary>
+    public required Tensor Text { get; init; }
+
+    /// <summary>int64 [B, L], 1 for tokens that count; null: all do.</summary>
+    public Tensor? TextMask { get; init; }
+
+    /// <summary>[B, c, h, w]: the encoded image that the video starts from.</summary>
+    public Tensor? ImageLatents { get; init; }
+
+    /// <summary>[B, n]: frame rate, motion bucket and the like, in the family's order.</summary>
+    public Tensor? Scalars { get; init; }
+
+    /// <summary>[B, T'], for each latent frame how much of it is to be made: 1 wholly, 0 given. Null: all ones.</summary>
+    public Tensor? FrameMask { get; init; }
+
+    /// <summary>The size of the video, which some networks are told.</summary>
+    public required VideoSize Size { get; init; }
+
+    /// <summary>The rows of all parts, one part after another. They must be of one size and have the same tensors.</summary>
+    public static Condition Stack(params IReadOnlyList<Condition> parts)
+    {
+        return parts[0] with
+        {
+            Text = Rows(part => part.Text)!,
+            TextMask = Rows(part => part.TextMask),
+            ImageLatents = Rows(part => part.ImageLatents),
+            Scalars = Rows(part => part.Scalars),
+            FrameMask = Rows(part => part.FrameMask),
+        };
+
+        Tensor? Rows(Func<Condition, Tensor?> tensor) => tensor(parts[0]) is null ? null : cat([.. parts.Select(part => tensor(part)!)]);
+    }
+
+    /// <summary>Every tensor replaced.</summary>
+    public Condition Map(Func<Tensor, Tensor> map) => this with
+    {
+        Text = map(Text),
+        TextMask = TextMask is null ? null : map(TextMask),
+        ImageLatents = ImageLatents is null ? null : map(ImageLatents),
+        Scalars = Scalars is null ? null : map(Scalars),
+        FrameMask = FrameMask is null ? null : map(FrameMask),
+    };
+
+    /// <summary>The same tensors, kept alive beyond the scope they were made in.</summary>
+    public Condition DetachFromDisposeScope() => Map(static tensor => tensor.DetachFromDisposeScope());
+
+    public void Dispose()
+    {
+        foreach (Tensor? tensor in new[] { Text, TextMask, ImageLatents, Scalars, FrameMask })
+        {
+            tensor?.Dispose();
+        }
+    }
+}

@@ -1,0 +1,60 @@
+namespace Microsoft.ML.VideoAlignment.Pipelines;
+
+/// <summary>How a video is sampled: everything that decides its pixels besides weights, prompt and seed.</summary>
+internal sealed record SamplingSettings
+{
+    public required VideoSize Size { get; init; }
+
+    /// <summary>Sampler steps asked for, at least 1; a sampler's own count may differ (lvdm's DDIM).</summary>
+    public required int Steps { get; init; }
+
+    /// <summary>Guidance scale, of the last frame where it differs between frames.</summary>
+    public required double GuidanceScale { get; init; }
+
+    /// <summary>Guidance scale of the first frame, from which it grows linearly over the frames; null: the same for all.</summary>
+    public double? MinGuidanceScale { get; init; }
+
+    /// <summary>0: deterministic; 1: as much noise as DDPM (samplers without eta ignore it).</summary>
+    public double Eta { get; init; }
+
+    public string NegativePrompt { get; init; } = "";
+
+    /// <summary>Class name of another sampler to make from the folder's scheduler file, such as "DPMSolverMultistepScheduler"; null: the folder's own.</summary>
+    public string? SamplerName { get; init; }
+
+    /// <inheritdoc cref="VideoRequest.FramesPerSecond"/>
+    public double FramesPerSecond { get; init; }
+
+    /// <inheritdoc cref="VideoRequest.MotionBucketId"/>
+    public double MotionBucketId { get; init; }
+
+    /// <inheritdoc cref="VideoRequest.NoiseAugmentation"/>
+    public double NoiseAugmentation { get; init; }
+
+    /// <summary>These prompts under these settings. <paramref name="noise"/>: a source of standard normal noise of any shape [B, ...].</summary>
+    public VideoRequest Request(IReadOnlyList<VideoPrompt> prompts, Func<IReadOnlyList<long>, Tensor> noise) => new()
+    {
+        Prompts = [.. prompts.Select(prompt => prompt.Text)],
+        NegativePrompt = NegativePrompt,
+        Size = Size,
+        Images = prompts.Any(prompt => prompt.Image is not null) ? stack([.. prompts.Select(prompt => prompt.Image!)]) : null,
+        FramesPerSecond = FramesPerSecond,
+        MotionBucketId = MotionBucketId,
+        NoiseAugmentation = NoiseAugmentation,
+        Noise = noise,
+    };
+}
+
+/// <summary>What a model's publisher samples with; options that are left null take these.</summary>
+internal sealed record SamplingDefaults(int Steps, double GuidanceScale)
+{
+    public double? MinGuidanceScale { get; init; }
+
+    public double Eta { get; init; }
+
+    public double FramesPerSecond { get; init; }
+
+    public double MotionBucketId { get; init; }
+
+    public double NoiseAugmentation { get; init; }
+}

@@ -1,0 +1,114 @@
+using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Training;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>What the S15 cases of all families share: the real trainer run over a case's micro-steps, its settings, and the tiny reward.</summary>
+internal static class TrainStepCase
+{
+    /// <summary>N optimiser steps on given draws; checks gradients of the first micro-step, outputs, norms and the adapters after.</summary>
+    /// <param name="testCase">The case.</param>
+    /// <param name="model">Its model.</param>
+    /// <param name="adapters">Its adapters before training.</param>
+    /// <param name="sampling">How it samples.</param>
+    /// <param name="rollout">The draws of a micro-step.</param>
+    public static void Run(ConformanceCase testCase, VideoDiffusionModel model, LoraAdapters adapters, SamplingSettings sampling, Func<int, Rollout> rollout)
+    {
+        JsonElement optimiser = testCase.Arguments.GetProperty("optimiser");
+        int accumulate = optimiser.GetProperty("accumulate").GetInt32();
+        using var reward = new TinyReward(testCase);
+        using var trainer = new RewardGradientTrainer(model, reward, adapters, Settings(testCase, sampling, accumulate));
+        var norms = new List<Tensor>();
+        var results = new List<RolloutResult>();
+        for (int micro = 0; micro < testCase["in.latents"].shape[0]; micro++)
+        {
+            results.Add(trainer.Backward(rollout(micro)));
+            if (micro == 0)
+            {
+                foreach ((string key, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
+                {
+                    testCase.CheckGradient($"grad.param.{key}", factor.grad! * accumulate);
+                }
+            }
+
+            if ((micro + 1) % accumulate == 0)
+            {
+                int step = (micro + 1) / accumulate;
+                norms.Add(tensor(trainer.Update(step, reward: 0, loss: 0)));
+            }
+        }
+
+        testCase.CheckOutput("latents", stack(results.Select(result => result.Latents)));
+        testCase.CheckOutput("frames", stack(results.Select(result => result.Decoded)));
+        testCase.CheckOutput("score", stack(results.Select(result => result.Scores)));
+        testCase.CheckOutput("loss", stack(results.Select(result => result.Loss)));
+        testCase.CheckOutput("grad-norm", stack(norms));
+        foreach ((string key, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
+        {
+            testCase.CheckOutput($"param.{key}", factor);
+        }
+    }
+
+    public static RewardGradientSettings Settings(ConformanceCase testCase, SamplingSettings sampling, int accumulate)
+    {
+        JsonElement arguments = testCase.Arguments;
+        JsonElement optimiser = arguments.GetProperty("optimiser");
+        JsonElement betas = optimiser.GetProperty("betas");
+        return new RewardGradientSettings
+        {
+            Sampling = sampling,
+            Window = WindowOf(arguments.GetProperty("window")),
+            Frames = RewardFrames.All,
+            Loss = LossOf(arguments.GetProperty("loss").GetString()!),
+            Steps = optimiser.GetProperty("steps").GetInt32(),
+            BatchSize = (int)testCase["in.latents"].shape[1],
+            Accumulation = accumulate,
+            LearningRate = optimiser.GetProperty("lr").GetDouble(),
+            Beta1 = betas[0].GetDouble(),
+            Beta2 = betas[1].GetDouble(),
+            Epsilon = optimiser.GetProperty("eps").GetDouble(),
+            WeightDecay = optimiser.GetProperty("weight_decay").GetDouble(),
+            MaxGradientNorm = optimiser.GetProperty("max_grad_norm").GetDouble(),
+            Seed = 0,
+        };
+    }
+
+    public static GradientWindow WindowOf(JsonElement window) => window.GetProperty("variant").GetString() switch
+    {
+        "last-k" => GradientWindow.LastSteps(window.GetProperty("k").GetInt32()),
+        "from-index" => GradientWindow.FromStep(window.GetProperty("start").GetInt32()),
+        "refl" => GradientWindow.SingleStep(window.GetProperty("step").GetInt32()),
+        "drtune" => GradientWindow.DrTune(
+            [.. window.GetProperty("steps").EnumerateArray().Select(step => step.GetInt32())], window.GetProperty("stop").GetInt32()),
+        var other => throw new NotSupportedException($"window variant {other}"),
+    };
+
+    private static RewardLoss LossOf(string name) => name switch
+    {
+        "aesthetic" => RewardLoss.Target(10, 0.1),
+        "negative-mean" => RewardLoss.Maximise(),
+        "hps" => RewardLoss.Shortfall(1, 1),
+        var other => throw new NotSupportedException($"loss {other}"),
+    };
+}
+
+/// <summary>score_b = base + mean over frames of v . tanh(W p + c), p the frame flattened as channel, row, column.</summary>
+internal sealed class TinyReward(ConformanceCase testCase) : VideoReward
+{
+    public override string Name => "tiny";
+
+    public override RewardContract Contract { get; } = new();
+
+    public override void MoveTo(Device device)
+    {
+    }
+
+    protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts)
+    {
+        Tensor pixels = frames.permute(0, 2, 1, 3, 4).flatten(2);
+        Tensor hidden = (pixels.matmul(testCase["in.reward.W"].t()) + testCase["in.reward.c"]).tanh();
+        return hidden.matmul(testCase["in.reward.v"]).mean([1]) + testCase.Arguments.GetProperty("reward").GetProperty("base").GetDouble();
+    }
+}
