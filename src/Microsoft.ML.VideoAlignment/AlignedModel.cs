@@ -38,7 +38,7 @@ internal sealed class AlignedModel : IDisposable
     public AlignedModel WithoutAdapters() => new(Model, ownsModel: false, adapters: null, Sampling, Seed, _temporaryFolder);
 
     /// <summary>Row-major [T, 3, H, W] in [0, 1].</summary>
-    public float[] Generate(string prompt, ulong seed)
+    public float[] Generate(VideoPrompt prompt, ulong seed)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         return ModelSlots.Of(Model).With(Adapters, _temporaryFolder, adapters =>

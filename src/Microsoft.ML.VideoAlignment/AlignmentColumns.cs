@@ -1,35 +1,83 @@
 using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.Pipelines;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>The columns of a text-to-video transform; <paramref name="Seed"/> null: none.</summary>
-internal sealed record AlignmentColumns(string Output, string Prompt, string? Seed)
+/// <summary>The columns of an alignment; null: none. At least one of prompt and image is there.</summary>
+internal sealed record AlignmentColumns(string Output, string? Prompt, string? Seed, string? Image)
 {
     /// <summary>Checks that the input has them.</summary>
     public void Require(SchemaShape inputSchema)
     {
-        InputColumns.RequireText(inputSchema, Prompt);
-        if (Seed is not null)
+        Check(Prompt, InputColumns.RequireText);
+        Check(Image, InputColumns.RequireImage);
+        Check(Seed, InputColumns.RequireInteger);
+
+        void Check(string? name, Action<SchemaShape, string> require)
         {
-            InputColumns.RequireInteger(inputSchema, Seed);
+            if (name is not null)
+            {
+                require(inputSchema, name);
+            }
         }
     }
 
-    /// <summary>The columns in a schema, prompt first.</summary>
-    public IReadOnlyList<DataViewSchema.Column> Find(DataViewSchema inputSchema) => Seed is null
-        ? [InputColumns.FindText(inputSchema, Prompt)]
-        : [InputColumns.FindText(inputSchema, Prompt), InputColumns.FindInteger(inputSchema, Seed)];
-
-    /// <summary>Reads prompt and seed of the row the cursor stands on; <paramref name="columns"/> as <see cref="Find"/> gave them.</summary>
-    public static Func<(string Prompt, long Seed)> Reader(DataViewRow row, IReadOnlyList<DataViewSchema.Column> columns)
+    /// <summary>The columns in a schema, in the order prompt, image, seed.</summary>
+    public IReadOnlyList<DataViewSchema.Column> Find(DataViewSchema inputSchema)
     {
-        ValueGetter<ReadOnlyMemory<char>> text = row.GetGetter<ReadOnlyMemory<char>>(columns[0]);
-        Func<long> seed = columns.Count == 1 ? () => 0 : RowSeed.Reader(row, columns[1]);
+        var columns = new List<DataViewSchema.Column>();
+        Add(Prompt, InputColumns.FindText);
+        Add(Image, InputColumns.FindImage);
+        Add(Seed, InputColumns.FindInteger);
+        return columns;
+
+        void Add(string? name, Func<DataViewSchema, string, DataViewSchema.Column> find)
+        {
+            if (name is not null)
+            {
+                columns.Add(find(inputSchema, name));
+            }
+        }
+    }
+
+    /// <summary>Reads the row the cursor stands on.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="size">The size that pictures are brought to.</param>
+    /// <param name="say">Told when a picture is resized.</param>
+    public Func<(VideoPrompt Prompt, long Seed)> Reader(DataViewRow row, VideoSize size, Action<string> say)
+    {
+        Func<string> text = Prompt is null ? () => "" : Texts(row, InputColumns.FindText(row.Schema, Prompt));
+        Func<Func<Tensor>>? picture = Image is null ? null : ImageColumn.Reader(row, InputColumns.FindImage(row.Schema, Image), size.Height, size.Width, say);
+        Func<long> seed = Seed is null ? () => 0 : RowSeed.Reader(row, InputColumns.FindInteger(row.Schema, Seed));
+        return () => (new VideoPrompt(text(), picture?.Invoke()), seed());
+    }
+
+    /// <summary>Every row of a table, in its order: alignment draws rows at random, many times over. An empty prompt is a prompt like any other.</summary>
+    /// <exception cref="InvalidOperationException">The table has no rows.</exception>
+    public IReadOnlyList<VideoPrompt> Read(IDataView input, VideoSize size, Action<string> say)
+    {
+        var rows = new List<VideoPrompt>();
+        using DataViewRowCursor cursor = input.GetRowCursor(Find(input.Schema));
+        Func<(VideoPrompt Prompt, long Seed)> read = Reader(cursor, size, say);
+        while (cursor.MoveNext())
+        {
+            rows.Add(read().Prompt);
+        }
+
+        return rows.Count > 0
+            ? rows
+            : throw new InvalidOperationException($"There are no prompts: column '{Prompt ?? Image}' belongs to a table without rows. "
+                + "Check the path and the separator of the file, and whether its first line is a header.");
+    }
+
+    private static Func<string> Texts(DataViewRow row, DataViewSchema.Column column)
+    {
+        ValueGetter<ReadOnlyMemory<char>> getter = row.GetGetter<ReadOnlyMemory<char>>(column);
         return () =>
         {
-            ReadOnlyMemory<char> prompt = default;
-            text(ref prompt);
-            return (prompt.ToString(), seed());
+            ReadOnlyMemory<char> text = default;
+            getter(ref text);
+            return text.ToString();
         };
     }
 }

@@ -14,9 +14,11 @@ internal sealed record AlignmentManifest
 
     public required string OutputColumn { get; init; }
 
-    public required string PromptColumn { get; init; }
+    public string? PromptColumn { get; init; }
 
     public string? SeedColumn { get; init; }
+
+    public string? ImageColumn { get; init; }
 
     public required VideoModelReference BaseModel { get; init; }
 

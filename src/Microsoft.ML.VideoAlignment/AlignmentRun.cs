@@ -6,7 +6,8 @@ namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>One training run: options resolved for a model and a reward, and the trainer that follows them.</summary>
 internal sealed record AlignmentRun(
-    VideoDiffusionModel Model, VideoReward Reward, VideoAlignmentOptions Options, int Seed, IReadOnlyList<VideoPrompt> Prompts, string TemporaryFolder)
+    VideoDiffusionModel Model, VideoReward Reward, VideoAlignmentOptions Options, int Seed, IReadOnlyList<VideoPrompt> Prompts,
+    IReadOnlyList<VideoPrompt> HeldOut, string TemporaryFolder)
 {
     /// <summary>Keeps the numbers of the factors' start apart from those of the noise, which come from the same seed.</summary>
     private const ulong FactorStream = 0x4C6F5241;
@@ -68,7 +69,7 @@ internal sealed record AlignmentRun(
         WeightDecay = Options.WeightDecay,
         MaxGradientNorm = Options.MaxGradientNorm,
         Seed = unchecked((ulong)Seed),
-        HeldOutPrompts = [.. Options.HeldOutPrompts],
+        HeldOutPrompts = HeldOut,
         HeldOutEvery = Options.HeldOutEvery,
         RecoveryFolder = TemporaryFolder,
     };

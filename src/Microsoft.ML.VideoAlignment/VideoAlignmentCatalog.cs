@@ -22,16 +22,19 @@ public static class VideoAlignmentCatalog
     /// <inheritdoc cref="AlignVideoDiffusion(TransformsCatalog, string, string, VideoDiffusionModel, VideoReward)"/>
     /// <param name="catalog">The transforms catalog.</param>
     /// <param name="outputColumnName">The video column to make: <c>Vector&lt;Single, T, 3, H, W&gt;</c>, RGB in [0, 1].</param>
-    /// <param name="promptColumnName">The text column with the prompts.</param>
+    /// <param name="promptColumnName">
+    /// The text column with the prompts; null for a model that makes videos from pictures (<see cref="VideoAlignmentOptions.ImageColumnName"/>), where the
+    /// reward reads no prompt either.
+    /// </param>
     /// <param name="model">The base model. The caller disposes it, after the transformers that use it.</param>
     /// <param name="reward">What to align to. The caller disposes it.</param>
     /// <param name="options">How.</param>
     /// <exception cref="ArgumentException">Options are out of range; the message lists every fault.</exception>
     public static VideoAlignmentEstimator AlignVideoDiffusion(
-        this TransformsCatalog catalog, string outputColumnName, string promptColumnName, VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options)
+        this TransformsCatalog catalog, string outputColumnName, string? promptColumnName, VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options)
     {
         ArgumentNullException.ThrowIfNull(catalog);
-        var columns = new AlignmentColumns(outputColumnName, promptColumnName, options?.SeedColumnName);
+        var columns = new AlignmentColumns(outputColumnName, promptColumnName, options?.SeedColumnName, options?.ImageColumnName);
         return new VideoAlignmentEstimator(MlNetInterop.EnvironmentOf(catalog), columns, model, reward, options!);
     }
 

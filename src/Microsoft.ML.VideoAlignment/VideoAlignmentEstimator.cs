@@ -1,5 +1,6 @@
 using Microsoft.ML.Runtime;
 using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.Pipelines;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -33,9 +34,9 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         IHostEnvironment environment, AlignmentColumns columns, VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options)
     {
         ArgumentException.ThrowIfNullOrEmpty(columns.Output, "outputColumnName");
-        ArgumentException.ThrowIfNullOrEmpty(columns.Prompt, "promptColumnName");
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(reward);
+        RequirePrompts(columns.Prompt, model, reward);
         ArgumentNullException.ThrowIfNull(options);
         options.ValidateFor(model);
         Loaders.Register(environment);
@@ -61,21 +62,25 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         VideoSize size = _options.SizeFor(_model);
         int shown = _options.FramesFor(_reward).Count(size.Frames);
         RewardFit.RequireTrainable(_reward, shown);
-        IReadOnlyList<string> prompts = PromptReader.Read(input, _columns.Prompt);
-        _reward.RequirePrompts([.. prompts, .. _options.HeldOutPrompts]);
-
         using IChannel channel = _host.Start("Training");
+        void Say(string message) => Log.Info(channel, message);
+        IReadOnlyList<VideoPrompt> rows = _columns.Read(input, size, Say);
+        IReadOnlyList<VideoPrompt> heldOut =
+            [.. _options.HeldOutPrompts, .. _options.HeldOutData is { } data ? _columns.Read(data, size, Say) : []];
+        string[] prompts = [.. rows.Select(row => row.Text)];
+        _reward.RequirePrompts([.. prompts, .. heldOut.Select(row => row.Text)]);
+
         Device device = Devices.Choose(_host, channel);
         _model.MoveTo(device);
         _reward.MoveTo(device);
-        RewardFit.Try(_reward, device, shown, size, prompts, channel);
+        RewardFit.Try(_reward, device, shown, _model.OutputSize(size), prompts, channel);
         foreach ((string prompt, int tokens) in prompts.Distinct().Select(prompt => (prompt, _model.CountTruncated(prompt))).Where(pair => pair.Item2 > 0))
         {
             Log.Truncated(channel, prompt, tokens);
         }
 
         string temporaryFolder = Devices.TemporaryFolder(_host);
-        var run = new AlignmentRun(_model, _reward, _options, _seed, [.. prompts], temporaryFolder);
+        var run = new AlignmentRun(_model, _reward, _options, _seed, rows, heldOut, temporaryFolder);
         Log.Plan(channel, run, device);
         (byte[] adapters, int done) = run.Train(
             step =>
@@ -91,6 +96,20 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
 
         var aligned = new AlignedModel(_model, ownsModel: false, adapters, run.Sampling, _seed, temporaryFolder);
         return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Of(run, done), _options.IncludeBaseModel);
+    }
+
+    private static void RequirePrompts(string? promptColumnName, VideoDiffusionModel model, VideoReward reward)
+    {
+        string? reader = !model.ReadsImages ? $"A {model.Family} model makes videos from texts" : reward.Contract.ReadsPrompt ? $"The reward '{reward.Name}' reads the prompt" : null;
+        if (promptColumnName is null && reader is not null)
+        {
+            throw new ArgumentNullException(nameof(promptColumnName), $"{reader}: name the column of prompts.");
+        }
+
+        if (promptColumnName is not null)
+        {
+            ArgumentException.ThrowIfNullOrEmpty(promptColumnName);
+        }
     }
 
     /// <inheritdoc/>

@@ -140,6 +140,9 @@ public sealed record VideoAlignmentOptions
     /// <summary>Prompts that are never trained on, whose mean reward is measured along the way on fixed seeds; none by default.</summary>
     public IReadOnlyList<string> HeldOutPrompts { get; init; } = [];
 
+    /// <summary>More rows to measure on, a table with the columns that <c>Fit</c> reads: for models that make videos from pictures. Null by default.</summary>
+    public IDataView? HeldOutData { get; init; }
+
     /// <summary>Optimizer steps between two measurements on <see cref="HeldOutPrompts"/>, at least 1; 10 by default.</summary>
     public int HeldOutEvery { get; init; } = 10;
 
@@ -151,6 +154,13 @@ public sealed record VideoAlignmentOptions
     /// and this column, so without it equal prompts give equal videos.
     /// </summary>
     public string? SeedColumnName { get; init; }
+
+    /// <summary>
+    /// The column of pictures that a model such as Stable Video Diffusion makes videos from: <c>MLImage</c>, the path of a file, or
+    /// <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1]. A picture of another size than the videos is stretched to theirs, with a message. Null (default)
+    /// for models that read texts.
+    /// </summary>
+    public string? ImageColumnName { get; init; }
 
     /// <summary>
     /// Whether saving the fitted transformer puts the files of the base model into the zip; false by default: the zip holds a reference to them
@@ -177,12 +187,29 @@ public sealed record VideoAlignmentOptions
             faults.Add($"{nameof(InferenceSteps)} must be at most {model.Scheduler.TrainTimesteps}, the length of the model's noise schedule, got {InferenceSteps}.");
         }
 
+        if (model.ReadsImages && ImageColumnName is null)
+        {
+            faults.Add($"{nameof(ImageColumnName)} must name the column of pictures: a {model.Family} model makes videos from them, got null.");
+        }
+
+        if (!model.ReadsImages && ImageColumnName is not null)
+        {
+            faults.Add($"{nameof(ImageColumnName)} must be null: a {model.Family} model makes videos from texts, got '{ImageColumnName}'.");
+        }
+
+        if (model.ReadsImages && HeldOutPrompts is { Count: > 0 })
+        {
+            faults.Add($"{nameof(HeldOutPrompts)} must be empty for a {model.Family} model, which needs pictures too; use {nameof(HeldOutData)}.");
+        }
+
         int sampled = 0;
         Try<NotSupportedException>(nameof(Sampler), () => sampled = model.CreateSampler(SamplingFor(model)).Timesteps.Count);
         Try<ArgumentException>(nameof(GradientWindow), () => Window.Resolve(sampled, static _ => 0));
         Try<ArgumentException>(nameof(LoraLayers), () => LoraTargets.Select(model.Denoiser));
         Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(SizeFor(model).Frames));
-        if (model.SizeFault(SizeFor(model)) is { } fault && Frames is null or >= 1 && Height is null or >= 1 && Width is null or >= 1)
+        VideoSize usual = model.DefaultSize;
+        var asked = new VideoSize(Math.Max(Frames ?? usual.Frames, 1), Height > 0 ? Height.Value : usual.Height, Width > 0 ? Width.Value : usual.Width);
+        if (model.SizeFault(asked) is { } fault)
         {
             faults.Add(fault);
         }
@@ -285,6 +312,7 @@ public sealed record VideoAlignmentOptions
         Require(Steps >= 1, Steps, "at least 1");
         Require(HeldOutPrompts is not null, HeldOutPrompts, "a list, or empty");
         Require(HeldOutEvery >= 1, HeldOutEvery, "at least 1");
+        Require(ImageColumnName is null or { Length: > 0 }, ImageColumnName, "the name of a column, or null");
         Require(SeedColumnName is null or { Length: > 0 }, SeedColumnName, "the name of a column, or null");
         return faults;
 

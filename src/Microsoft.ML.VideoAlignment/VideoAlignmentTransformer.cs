@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment;
@@ -38,7 +39,7 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
     }
 
     /// <summary>Frames, height and width of the videos.</summary>
-    public VideoSize Size => _aligned.Sampling.Size;
+    public VideoSize Size => _aligned.Model.OutputSize(_aligned.Sampling.Size);
 
     /// <summary>The base model.</summary>
     public VideoModelReference BaseModel => VideoModelReference.Of(_aligned.Model);
@@ -101,6 +102,7 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
             OutputColumn = _columns.Output,
             PromptColumn = _columns.Prompt,
             SeedColumn = _columns.Seed,
+            ImageColumn = _columns.Image,
             BaseModel = BaseModel,
             Sampling = _aligned.Sampling,
             Seed = _aligned.Seed,
@@ -119,7 +121,7 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
         LoadPlaces places = LoadPlaces.For(environment);
         (AlignmentManifest manifest, VideoDiffusionModel model, bool ownsModel, byte[]? adapters, string? unpacked) = AlignmentArchive.Load(host, context, places);
         model.MoveTo(device);
-        var columns = new AlignmentColumns(manifest.OutputColumn, manifest.PromptColumn, manifest.SeedColumn);
+        var columns = new AlignmentColumns(manifest.OutputColumn, manifest.PromptColumn, manifest.SeedColumn, manifest.ImageColumn);
         var aligned = new AlignedModel(model, ownsModel, adapters, manifest.Sampling, manifest.Seed, Devices.TemporaryFolder(host), unpacked);
         return new VideoAlignmentTransformer(host, columns, aligned, manifest.Training, includeBaseModel: unpacked is not null);
     }
@@ -130,25 +132,31 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
         IReadOnlyList<DataViewSchema.Column> inputs = _columns.Find(inputSchema);
         var column = new AppendedColumn(_columns.Output, VideoColumn.Type(Size), VideoColumn.Annotations(), inputs, row =>
         {
-            Func<(string Prompt, long Seed)> read = AlignmentColumns.Reader(row, inputs);
+            Func<(VideoPrompt Prompt, long Seed)> read = _columns.Reader(row, _aligned.Sampling.Size, Say);
             return VideoColumn.Getter(row, () =>
             {
-                (string prompt, long rowSeed) = read();
+                (VideoPrompt prompt, long rowSeed) = read();
                 return Generate(prompt, rowSeed);
             });
         });
         return new AppendingMapper(inputSchema, column);
     }
 
-    private float[] Generate(string prompt, long rowSeed)
+    private float[] Generate(VideoPrompt prompt, long rowSeed)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_aligned.Model.CountTruncated(prompt) is > 0 and var tokens)
+        if (_aligned.Model.CountTruncated(prompt.Text) is > 0 and var tokens)
         {
             using IChannel channel = _host.Start("Generation");
-            Log.Truncated(channel, prompt, tokens);
+            Log.Truncated(channel, prompt.Text, tokens);
         }
 
-        return _aligned.Generate(prompt, RowSeed.Of(_aligned.Seed, rowSeed, prompt));
+        return _aligned.Generate(prompt, RowSeed.Of(_aligned.Seed, rowSeed, prompt.Text));
+    }
+
+    private void Say(string message)
+    {
+        using IChannel channel = _host.Start("Generation");
+        Log.Info(channel, message);
     }
 }

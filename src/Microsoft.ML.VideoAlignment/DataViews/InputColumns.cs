@@ -1,4 +1,5 @@
 using Microsoft.ML.Data;
+using Microsoft.ML.Transforms.Image;
 
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
@@ -14,6 +15,8 @@ internal static class InputColumns
 
     private const string Video = "a video, Vector<Single, T, 3, H, W> with known dimensions";
 
+    private const string Image = "a picture: MLImage, the path of a file (text), or Vector<Single, 3, H, W>";
+
     /// <summary>Checks a text column.</summary>
     public static void RequireText(SchemaShape inputSchema, string name) =>
         Require(inputSchema, name, Text, column => column.Kind == SchemaShape.Column.VectorKind.Scalar && column.ItemType is TextDataViewType);
@@ -25,6 +28,16 @@ internal static class InputColumns
     /// <summary>Checks a vector of Single; the dimensions are known only with the data.</summary>
     public static void RequireVideo(SchemaShape inputSchema, string name) =>
         Require(inputSchema, name, Video, column => column.Kind == SchemaShape.Column.VectorKind.Vector && column.ItemType == NumberDataViewType.Single);
+
+    /// <summary>Checks a column of pictures; the dimensions of a vector are known only with the data.</summary>
+    public static void RequireImage(SchemaShape inputSchema, string name) => Require(inputSchema, name, Image, column => column.Kind == SchemaShape.Column.VectorKind.Scalar
+        ? column.ItemType is TextDataViewType or ImageDataViewType
+        : column.Kind == SchemaShape.Column.VectorKind.Vector && column.ItemType == NumberDataViewType.Single);
+
+    /// <summary>The column of pictures.</summary>
+    public static DataViewSchema.Column FindImage(DataViewSchema inputSchema, string name) => Require(inputSchema, name, Image, type =>
+        type is TextDataViewType or ImageDataViewType
+        || (type is VectorDataViewType { Dimensions: [3, > 0, > 0] } vector && vector.ItemType == NumberDataViewType.Single));
 
     /// <summary>The text column.</summary>
     public static DataViewSchema.Column FindText(DataViewSchema inputSchema, string name) =>

@@ -1,7 +1,9 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
+using SkiaSharp;
 
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
@@ -68,6 +70,26 @@ internal static class MlNetInterop
     /// </summary>
     public static void Register(ComponentCatalog catalog, IReadOnlyList<(Type Type, string Signature)> loaders) =>
         catalog.RegisterAssembly(new LoaderAssembly(loaders));
+
+    /// <summary>
+    /// The bytes of an image. <see cref="MLImage.Pixels"/> is bound to SkiaSharp 2 and throws beside SkiaSharp 3 (the method it calls has another type there);
+    /// what this reads is the same in both.
+    /// </summary>
+    public static byte[] PixelsOf(MLImage image)
+    {
+        SKBitmap bitmap = BitmapField(image);
+        byte[] bytes = new byte[bitmap.Width * bitmap.Height * 4];
+        for (int row = 0; row < bitmap.Height; row++)
+        {
+            Marshal.Copy(bitmap.GetPixels() + (row * bitmap.RowBytes), bytes, row * bitmap.Width * 4, bitmap.Width * 4);
+        }
+
+        GC.KeepAlive(image);
+        return bytes;
+    }
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_image")]
+    private static extern ref SKBitmap BitmapField(MLImage image);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_env")]
     private static extern ref IHostEnvironment EnvironmentField(TransformsCatalog catalog);

@@ -37,12 +37,18 @@ internal sealed record SamplingSettings
         Prompts = [.. prompts.Select(prompt => prompt.Text)],
         NegativePrompt = NegativePrompt,
         Size = Size,
-        Images = prompts.Any(prompt => prompt.Image is not null) ? stack([.. prompts.Select(prompt => prompt.Image!)]) : null,
+        Images = prompts.Any(prompt => prompt.Image is not null) ? Stack(prompts) : null,
         FramesPerSecond = FramesPerSecond,
         MotionBucketId = MotionBucketId,
         NoiseAugmentation = NoiseAugmentation,
         Noise = noise,
     };
+
+    private static Tensor Stack(IReadOnlyList<VideoPrompt> prompts)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return stack([.. prompts.Select(prompt => prompt.Image!())]).MoveToOuterDisposeScope();
+    }
 }
 
 /// <summary>What a model's publisher samples with; options that are left null take these.</summary>

@@ -1,7 +1,10 @@
 namespace Microsoft.ML.VideoAlignment.Pipelines;
 
-/// <summary>What one video is made from: a text, and for image to video a picture [3, H, W], RGB in [0, 1], of the video's size.</summary>
-internal sealed record VideoPrompt(string Text, Tensor? Image = null)
+/// <summary>
+/// What one video is made from: a text, and for image to video what makes the picture, a tensor [3, H, W], RGB in [0, 1], of the video's size that the
+/// caller owns.
+/// </summary>
+internal sealed record VideoPrompt(string Text, Func<Tensor>? Image = null)
 {
     public static implicit operator VideoPrompt(string text) => new(text);
 }

@@ -13,7 +13,7 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// A whole text-to-video model in two linear layers, without files: for tests of what ML.NET sees. It really samples and really trains, in
 /// milliseconds, and counts what it is asked for.
 /// </summary>
-internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12") : VideoDiffusionModel
+internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12", bool readsImages = false) : VideoDiffusionModel
 {
     private const string SchedulerJson =
         """{ "_class_name": "DDIMScheduler", "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "num_train_timesteps": 1000, "set_alpha_to_one": true, "clip_sample": false }""";
@@ -59,9 +59,12 @@ internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12
 
     internal override int CountTruncated(string prompt) => Math.Max(0, prompt.Length - 40);
 
+    internal override bool ReadsImages => readsImages;
+
+    /// <summary>[B, 1, 4] from the text, or from the mean colour of the picture.</summary>
     internal override Condition Encode(VideoRequest request) => new()
     {
-        Text = stack([.. request.Prompts.Select(prompt =>
+        Text = readsImages ? nn.functional.pad(request.Images!.mean([2, 3]), [0, 1]).unsqueeze(1) : stack([.. request.Prompts.Select(prompt =>
             tensor([.. SHA256.HashData(Encoding.UTF8.GetBytes(prompt)).Take(4).Select(value => (value / 128f) - 1)]).unsqueeze(0))]),
         Size = request.Size,
     };

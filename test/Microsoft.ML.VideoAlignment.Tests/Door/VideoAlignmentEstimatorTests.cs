@@ -68,7 +68,7 @@ public class VideoAlignmentEstimatorTests
     {
         using VideoReward action = VideoRewards.ActionClassification(SmallRewards.ClassifierFolder);
         var rig = new DoorRig();
-        var estimator = new VideoAlignmentEstimator(rig.Context, new AlignmentColumns("Video", "Prompt", null), rig.Model, action, DoorRig.ThreeSteps);
+        var estimator = new VideoAlignmentEstimator(rig.Context, new AlignmentColumns("Video", "Prompt", null, null), rig.Model, action, DoorRig.ThreeSteps);
         Assert.That(() => estimator.Fit(rig.Table("jogging", "a red circle")), Throws.TypeOf<RewardContractException>().With.Message.Contains("'a red circle'"));
         Assert.That(rig.Model.GradedVideos, Is.Zero);
     }

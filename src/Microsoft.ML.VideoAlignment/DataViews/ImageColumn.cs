@@ -1,0 +1,116 @@
+using System.Globalization;
+using Microsoft.ML.Data;
+using Microsoft.ML.VideoAlignment.Rewards;
+
+namespace Microsoft.ML.VideoAlignment.DataViews;
+
+/// <summary>
+/// Pictures of a table: <see cref="MLImage"/>, the path of a picture file, or <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1]. A picture is kept as small as
+/// it came (path, bytes, floats) and becomes a tensor when it is asked for.
+/// </summary>
+internal static class ImageColumn
+{
+    /// <summary>
+    /// Given a row, reads the picture it stands on: a function that makes the tensor [3, H, W], RGB in [0, 1], of the size asked for, owned by who calls it.
+    /// </summary>
+    /// <param name="row">The row.</param>
+    /// <param name="column">As <see cref="InputColumns.FindImage"/> gave it.</param>
+    /// <param name="height">Wanted, in pixels.</param>
+    /// <param name="width">Wanted, in pixels.</param>
+    /// <param name="say">Told when a picture of another size is resized.</param>
+    public static Func<Func<Tensor>> Reader(DataViewRow row, DataViewSchema.Column column, int height, int width, Action<string> say)
+    {
+        Func<Func<Tensor>> read = column.Type switch
+        {
+            TextDataViewType => Paths(row, column),
+            VectorDataViewType vector => Vectors(row, column, vector.Dimensions),
+            _ => Images(row, column),
+        };
+        return () =>
+        {
+            Func<Tensor> picture = read();
+            return () => Fit(picture(), height, width, column.Name, say);
+        };
+    }
+
+    private static Func<Func<Tensor>> Paths(DataViewRow row, DataViewSchema.Column column)
+    {
+        ValueGetter<ReadOnlyMemory<char>> getter = row.GetGetter<ReadOnlyMemory<char>>(column);
+        return () =>
+        {
+            ReadOnlyMemory<char> path = default;
+            getter(ref path);
+            string file = path.ToString();
+            if (!File.Exists(file))
+            {
+                throw new FileNotFoundException($"Image column '{column.Name}': no picture '{file}'. Expected the path of a PNG, JPEG, BMP or GIF file.", file);
+            }
+
+            return () =>
+            {
+                using MLImage image = Open(file, column.Name);
+                return MlImagePixels.Read(image).ToTensor();
+            };
+        };
+    }
+
+    private static Func<Func<Tensor>> Images(DataViewRow row, DataViewSchema.Column column)
+    {
+        ValueGetter<MLImage> getter = row.GetGetter<MLImage>(column);
+        return () =>
+        {
+            MLImage image = null!;
+            getter(ref image);
+            MlImagePixels pixels = MlImagePixels.Read(image
+                ?? throw new InvalidOperationException($"Image column '{column.Name}': a row has no picture. Leave such rows out (FilterRowsByMissingValues), or give each a picture."));
+            return pixels.ToTensor;
+        };
+    }
+
+    private static Func<Func<Tensor>> Vectors(DataViewRow row, DataViewSchema.Column column, IReadOnlyList<int> shape)
+    {
+        ValueGetter<VBuffer<float>> getter = row.GetGetter<VBuffer<float>>(column);
+        return () =>
+        {
+            VBuffer<float> buffer = default;
+            getter(ref buffer);
+            float[] values = [.. buffer.DenseValues()];
+            foreach (float value in values)
+            {
+                if (!(value is >= 0 and <= 1))
+                {
+                    throw new InvalidOperationException(string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"Image column '{column.Name}': expected RGB in [0, 1], got {value}. Bytes are scaled by ExtractPixels(..., scaleImage: 1f / 255)."));
+                }
+            }
+
+            return () => tensor(values, [shape[0], shape[1], shape[2]]);
+        };
+    }
+
+    private static MLImage Open(string file, string column)
+    {
+        try
+        {
+            return MLImage.CreateFromFile(file);
+        }
+        catch (ArgumentException error)
+        {
+            throw new InvalidDataException($"Image column '{column}': '{file}' is no picture that can be read: {error.Message}", error);
+        }
+    }
+
+    /// <summary>Stretches a picture of another size, without ringing (bilinear, antialiased).</summary>
+    private static Tensor Fit(Tensor picture, int height, int width, string column, Action<string> say)
+    {
+        if (picture.shape[1] == height && picture.shape[2] == width)
+        {
+            return picture;
+        }
+
+        say($"Image column '{column}': a picture of {picture.shape[1]} x {picture.shape[2]} (height x width) is resized to {height} x {width}.");
+        using Tensor source = picture;
+        return Resize.Apply(source, height, width, Interpolation.Bilinear, antialias: true);
+    }
+}

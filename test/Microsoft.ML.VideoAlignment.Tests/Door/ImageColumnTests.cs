@@ -1,0 +1,219 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using Microsoft.ML.Transforms.Image;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>Image to video through ML.NET: a column of pictures in any of its three forms.</summary>
+public class ImageColumnTests
+{
+    private const int Height = 4;
+    private const int Width = 8;
+
+    private static readonly VideoAlignmentOptions s_options = DoorRig.ThreeSteps with { ImageColumnName = "Picture" };
+
+    private string _folder = "";
+
+    [SetUp]
+    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("pictures").FullName;
+
+    [TearDown]
+    public void DeleteFolder() => Directory.Delete(_folder, recursive: true);
+
+    [Test]
+    public void PathsImagesAndVectorsOfOnePictureGiveOneVideo()
+    {
+        byte[] pixels = Pixels(Height, Width, seed: 3);
+        string file = Save(pixels, Height, Width);
+        using MLImage image = MLImage.CreateFromPixels(Width, Height, MLPixelFormat.Rgba32, pixels);
+        var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
+        float[] fromPath = Video(rig, [new PathRow { Picture = file }]);
+        float[] fromImage = Video(rig, [new ImageRow { Picture = image }]);
+        float[] fromVector = Video(rig, [new VectorRow { Picture = Planes(pixels, Height, Width) }]);
+        float[] another = Video(rig, [new VectorRow { Picture = Planes(Pixels(Height, Width, seed: 4), Height, Width) }]);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(fromImage, Is.EqualTo(fromPath));
+            Assert.That(fromVector, Is.EqualTo(fromPath));
+            Assert.That(another, Is.Not.EqualTo(fromPath), "the picture decides the video");
+        }
+    }
+
+    [Test]
+    public void BlueIsNotTakenForRed()
+    {
+        byte[] red = [.. Enumerable.Repeat(new byte[] { 255, 0, 0, 255 }, Height * Width).SelectMany(pixel => pixel)];
+        byte[] redInBgra = [.. Enumerable.Repeat(new byte[] { 0, 0, 255, 255 }, Height * Width).SelectMany(pixel => pixel)];
+        using MLImage rgba = MLImage.CreateFromPixels(Width, Height, MLPixelFormat.Rgba32, red);
+        using MLImage bgra = MLImage.CreateFromPixels(Width, Height, MLPixelFormat.Bgra32, redInBgra);
+        var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
+        Assert.That(Video(rig, [new ImageRow { Picture = bgra }]), Is.EqualTo(Video(rig, [new ImageRow { Picture = rgba }])));
+    }
+
+    [Test]
+    public void APictureOfAnotherSizeIsResizedWithAMessage()
+    {
+        string file = Save(Pixels(8, 16, seed: 1), 8, 16);
+        var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
+        List<(ChannelMessageKind Kind, string Text)> log = rig.Listen();
+        Video(rig, [new PathRow { Picture = file }]);
+        Assert.That(log.Select(line => line.Text), Has.Some.Contains("a picture of 8 x 16 (height x width) is resized to 4 x 8"));
+    }
+
+    [Test]
+    public void SavedAndLoadedItBindsToTheRowClassAgain()
+    {
+        using MLImage image = MLImage.CreateFromPixels(Width, Height, MLPixelFormat.Rgba32, Pixels(Height, Width, seed: 3));
+        var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
+        rig.Opener = _ => new TinyVideoModel(readsImages: true);
+        IDataView rows = rig.Context.Data.LoadFromEnumerable<ImageRow>([new ImageRow { Picture = image }]);
+        using VideoAlignmentTransformer aligned = rig.Estimator(s_options).Fit(rows);
+        using var zip = new MemoryStream();
+        rig.Context.Model.Save(aligned, rows.Schema, zip);
+        zip.Position = 0;
+        MLContext loading = rig.Loading();
+        ITransformer loaded = loading.Model.Load(zip, out DataViewSchema schema);
+        using PredictionEngine<ImageRow, VideoRow> engine = loading.Model.CreatePredictionEngine<ImageRow, VideoRow>(loaded);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(schema.Select(column => column.Name), Has.None.EqualTo("Picture"), "ML.NET has no codec for images: the schema comes back without them");
+            Assert.That(engine.Predict(new ImageRow { Picture = image }).Video, Is.EqualTo(First(aligned.Transform(rows))));
+        }
+    }
+
+    [Test]
+    public void ValuesOutsideTheUnitRangeAreRefused()
+    {
+        float[] bytes = Planes(Pixels(Height, Width, seed: 3), Height, Width);
+        bytes[5] = 255;
+        var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
+        Assert.That(
+            () => Video(rig, [new VectorRow { Picture = bytes }]),
+            Throws.InvalidOperationException.With.Message.Contains("expected RGB in [0, 1], got 255").And.Message.Contains("scaleImage: 1f / 255"));
+    }
+
+    [Test]
+    public void AMissingFileAndAFileThatIsNoPictureAreNamed()
+    {
+        string text = Path.Combine(_folder, "notes.png");
+        File.WriteAllText(text, "no picture");
+        var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(() => Video(rig, [new PathRow { Picture = Path.Combine(_folder, "none.png") }]), Throws.TypeOf<FileNotFoundException>().With.Message.Contains("none.png"));
+            Assert.That(() => Video(rig, [new PathRow { Picture = text }]), Throws.InnerException.TypeOf<InvalidDataException>().Or.TypeOf<InvalidDataException>());
+        }
+    }
+
+    [Test]
+    public void AVectorOfAnotherShapeIsRefusedBeforeAnythingIsDone()
+    {
+        var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
+        Assert.That(
+            () => rig.Estimator(s_options).Fit(rig.Context.Data.LoadFromEnumerable<FlatRow>([new FlatRow()])),
+            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("'Picture'").And.Message.Contains("Vector<Single, 3, H, W>"));
+        Assert.That(rig.Model.GradedVideos, Is.Zero);
+    }
+
+    [Test]
+    public void OptionsThatDoNotFitTheModelAreListed()
+    {
+        using var images = new TinyVideoModel(readsImages: true);
+        using var texts = new TinyVideoModel();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(() => DoorRig.ThreeSteps.ValidateFor(images), Throws.ArgumentException.With.Message.Contains("ImageColumnName must name the column of pictures"));
+            Assert.That(() => s_options.ValidateFor(texts), Throws.ArgumentException.With.Message.Contains("makes videos from texts, got 'Picture'"));
+            Assert.That(() => (s_options with { HeldOutPrompts = ["a"] }).ValidateFor(images), Throws.ArgumentException.With.Message.Contains("use HeldOutData"));
+        }
+    }
+
+    [Test]
+    public void HeldOutPicturesAreMeasured()
+    {
+        var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
+        var told = new List<VideoAlignmentProgress>();
+        IDataView heldOut = rig.Context.Data.LoadFromEnumerable<VectorRow>([new VectorRow { Picture = Planes(Pixels(Height, Width, seed: 9), Height, Width) }]);
+        VideoAlignmentOptions options = s_options with { HeldOutData = heldOut, HeldOutEvery = 1, Progress = new Told(told) };
+        using VideoAlignmentTransformer aligned = rig.Estimator(options).Fit(
+            rig.Context.Data.LoadFromEnumerable<VectorRow>([new VectorRow { Picture = Planes(Pixels(Height, Width, seed: 3), Height, Width) }]));
+        Assert.That(told.Select(step => step.HeldOutReward), Is.All.Not.Null);
+    }
+
+    private static float[] Video<TRow>(DoorRig rig, TRow[] rows)
+        where TRow : class
+    {
+        IDataView data = rig.Context.Data.LoadFromEnumerable(rows);
+        using VideoAlignmentTransformer aligned = rig.Estimator(s_options).Fit(data);
+        return First(aligned.Transform(data));
+    }
+
+    private static float[] First(IDataView data)
+    {
+        DataViewSchema.Column column = data.Schema["Video"];
+        using DataViewRowCursor cursor = data.GetRowCursor([column]);
+        cursor.MoveNext();
+        VBuffer<float> video = default;
+        cursor.GetGetter<VBuffer<float>>(column)(ref video);
+        return [.. video.DenseValues()];
+    }
+
+    private string Save(byte[] pixels, int height, int width)
+    {
+        string file = Path.Combine(_folder, $"{height}x{width}.png");
+        using MLImage image = MLImage.CreateFromPixels(width, height, MLPixelFormat.Rgba32, pixels);
+        image.Save(file);
+        return file;
+    }
+
+    private static byte[] Pixels(int height, int width, int seed)
+    {
+        byte[] bytes = new byte[height * width * 4];
+        new Random(seed).NextBytes(bytes);
+        for (int alpha = 3; alpha < bytes.Length; alpha += 4)
+        {
+            bytes[alpha] = 255;
+        }
+
+        return bytes;
+    }
+
+    private static float[] Planes(byte[] pixels, int height, int width) =>
+        [.. Enumerable.Range(0, 3).SelectMany(channel => Enumerable.Range(0, height * width).Select(pixel => pixels[(pixel * 4) + channel] / 255f))];
+
+    private sealed class Told(List<VideoAlignmentProgress> steps) : IProgress<VideoAlignmentProgress>
+    {
+        public void Report(VideoAlignmentProgress value) => steps.Add(value);
+    }
+
+    private sealed class PathRow
+    {
+        public string Prompt { get; set; } = "";
+
+        public string Picture { get; set; } = "";
+    }
+
+    private sealed class ImageRow
+    {
+        public string Prompt { get; set; } = "";
+
+        [ImageType(Height, Width)]
+        public MLImage? Picture { get; set; }
+    }
+
+    private sealed class VectorRow
+    {
+        public string Prompt { get; set; } = "";
+
+        [VectorType(3, Height, Width)]
+        public float[] Picture { get; set; } = [];
+    }
+
+    private sealed class FlatRow
+    {
+        public string Prompt { get; set; } = "";
+
+        [VectorType(Height * Width)]
+        public float[] Picture { get; set; } = new float[Height * Width];
+    }
+}
