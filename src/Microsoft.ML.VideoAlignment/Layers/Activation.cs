@@ -14,12 +14,15 @@ internal sealed class Activation
     /// <summary>Exact, by erf.</summary>
     public static Activation Gelu { get; } = new(x => nn.functional.gelu(x));
 
+    /// <summary>0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).</summary>
+    public static Activation GeluTanh { get; } = new(x => nn.functional.gelu(x, TorchSharp.Modules.GELU.Approximate.tanh));
+
     public static Activation QuickGelu { get; } = new(ComputeQuickGelu);
 
     /// <summary>Whether norms may apply it in their own pass.</summary>
     public bool IsSilu { get; }
 
-    /// <summary>silu (= swish), mish, gelu (exact, by erf), quick_gelu or relu.</summary>
+    /// <summary>silu (= swish), mish, gelu (exact, by erf), gelu_new (by tanh, as gelu_pytorch_tanh), quick_gelu or relu.</summary>
     /// <remarks>
     /// <paramref name="key"/>: of the config.json, for the error.
     /// </remarks>
@@ -29,9 +32,10 @@ internal sealed class Activation
         "silu" or "swish" => Silu,
         "mish" => new Activation(x => nn.functional.mish(x)),
         "gelu" => Gelu,
+        "gelu_new" or "gelu_pytorch_tanh" => GeluTanh,
         "quick_gelu" => QuickGelu,
         "relu" => new Activation(x => nn.functional.relu(x)),
-        _ => throw new InvalidDataException($"{key}: expected silu, swish, mish, gelu, quick_gelu or relu, got '{name}'. Is this config.json this model's?"),
+        _ => throw new InvalidDataException($"{key}: expected silu, swish, mish, gelu, gelu_new, quick_gelu or relu, got '{name}'. Is this config.json this model's?"),
     };
 
     /// <summary>x: any shape -> the same shape.</summary>

@@ -31,6 +31,7 @@ public sealed class ManifestRunner : IConformanceRunner
         ["vjepa-vith16-384"] = (config, _) => (new VJepaNetwork(VJepaConfig.FromJson(config), Placement.Meta), VJepaNetwork.Keys),
         ["hpsv2"] = (config, _) => OpenClip(config),
         ["hpsv2.1"] = (config, _) => OpenClip(config),
+        ["t5-v1_1-xxl-encoder"] = (config, file) => (new T5Encoder(T5Config.FromJson(config), Placement.Meta), T5Keys.For(file)),
         ["pickscore-v1"] = (config, _) => (new ClipModel(ClipConfig.FromJson(config), Placement.Meta), ClipKeys.Both),
     };
 

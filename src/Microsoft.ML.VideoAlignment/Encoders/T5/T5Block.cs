@@ -1,0 +1,185 @@
+using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+using Embedding = Microsoft.ML.VideoAlignment.Layers.Embedding;
+using Linear = Microsoft.ML.VideoAlignment.Layers.Linear;
+
+namespace Microsoft.ML.VideoAlignment.Encoders;
+
+/// <summary>x += attention(norm(x)); x += feed-forward(norm(x)). No layer has a bias. Keys <c>layer.0.*</c> and <c>layer.1.*</c>.</summary>
+internal sealed class T5Block : nn.Module
+{
+    [ComponentName(Name = "layer")]
+    private readonly Parts _layer;
+
+    private readonly long _maxDistance;
+
+    /// <remarks>
+    /// <paramref name="ownsTable"/>: the first block, which computes the position bias of all.
+    /// </remarks>
+    public T5Block(T5Config config, bool ownsTable, Placement placement)
+        : base(nameof(T5Block))
+    {
+        _layer = new Parts(config, ownsTable, placement);
+        _maxDistance = config.RelativeAttentionMaxDistance;
+        RegisterComponents();
+    }
+
+    /// <summary>x: [B, L, D] -> [B, L, D].</summary>
+    /// <remarks>
+    /// <paramref name="bias"/>: added to the attention logits, [1 or B, heads, L, L]: position bias and padding.
+    /// </remarks>
+    public Tensor Forward(Tensor x, Tensor bias)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor attended = x + _layer.Attention.Forward(x, bias);
+        return (attended + _layer.FeedForward.Forward(attended)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>[1, heads, L, L]; of the first block only.</summary>
+    public Tensor PositionBias(long length) => T5PositionBias.Compute(
+        _layer.Attention.Table ?? throw new InvalidOperationException("Only the first block has the table of position biases."), length, _maxDistance);
+
+    /// <summary>Carries the names.</summary>
+    private sealed class Parts : nn.Module
+    {
+        [ComponentName(Name = "0")]
+        public readonly T5AttentionLayer Attention;
+
+        [ComponentName(Name = "1")]
+        public readonly T5FeedForwardLayer FeedForward;
+
+        public Parts(T5Config config, bool ownsTable, Placement placement)
+            : base(nameof(Parts))
+        {
+            Attention = new T5AttentionLayer(config, ownsTable, placement);
+            FeedForward = new T5FeedForwardLayer(config, placement);
+            RegisterComponents();
+        }
+    }
+}
+
+/// <summary>Norm, then self-attention whose logits are not scaled. Keys <c>layer_norm</c> and <c>SelfAttention.{q, k, v, o}</c>.</summary>
+internal sealed class T5AttentionLayer : nn.Module
+{
+    [ComponentName(Name = "layer_norm")]
+    private readonly RmsNorm _norm;
+
+    [ComponentName(Name = "SelfAttention")]
+    private readonly Projections _projections;
+
+    private readonly long _headSize;
+
+    public T5AttentionLayer(T5Config config, bool ownsTable, Placement placement)
+        : base(nameof(T5AttentionLayer))
+    {
+        _norm = new RmsNorm(config.DModel, config.LayerNormEpsilon, placement);
+        _projections = new Projections(config, ownsTable, placement);
+        _headSize = config.DKv;
+        RegisterComponents();
+    }
+
+    public Embedding? Table => _projections.Table;
+
+    public Tensor Forward(Tensor x, Tensor bias)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor normal = _norm.call(x);
+
+        // The fused kernel divides by the root of the head size, and has no switch for it.
+        Tensor query = Heads(_projections.Query.Scaled(normal, Math.Sqrt(_headSize)));
+        Tensor y = nn.functional.scaled_dot_product_attention(query, Heads(_projections.Key.call(normal)), Heads(_projections.Value.call(normal)), bias);
+        return _projections.Output.call(y.transpose(1, 2).flatten(2)).MoveToOuterDisposeScope(); // [B, heads, L, d] -> [B, L, heads*d]
+    }
+
+    private Tensor Heads(Tensor x) => x.unflatten(2, [-1, _headSize]).transpose(1, 2); // [B, L, heads*d] -> [B, heads, L, d]
+
+    private sealed class Projections : nn.Module
+    {
+        [ComponentName(Name = "q")]
+        public readonly Linear Query;
+
+        [ComponentName(Name = "k")]
+        public readonly Linear Key;
+
+        [ComponentName(Name = "v")]
+        public readonly Linear Value;
+
+        [ComponentName(Name = "o")]
+        public readonly Linear Output;
+
+        [ComponentName(Name = "relative_attention_bias")]
+        public readonly Embedding? Table;
+
+        public Projections(T5Config config, bool ownsTable, Placement placement)
+            : base(nameof(Projections))
+        {
+            long inner = config.NumHeads * config.DKv;
+            Query = new Linear(config.DModel, inner, placement, bias: false);
+            Key = new Linear(config.DModel, inner, placement, bias: false);
+            Value = new Linear(config.DModel, inner, placement, bias: false);
+            Output = new Linear(inner, config.DModel, placement, bias: false);
+            Table = ownsTable ? new Embedding(config.RelativeAttentionNumBuckets, config.NumHeads, placement) : null;
+            RegisterComponents();
+        }
+    }
+}
+
+/// <summary>
+/// Norm, then wo(act(wi x)), or gated wo(act(wi_0 x) * wi_1 x). Keys <c>layer_norm</c> and <c>DenseReluDense.*</c>, which is the name of the gated form too.
+/// </summary>
+internal sealed class T5FeedForwardLayer : nn.Module
+{
+    [ComponentName(Name = "layer_norm")]
+    private readonly RmsNorm _norm;
+
+    [ComponentName(Name = "DenseReluDense")]
+    private readonly Dense _dense;
+
+    private readonly Activation _activation;
+
+    public T5FeedForwardLayer(T5Config config, Placement placement)
+        : base(nameof(T5FeedForwardLayer))
+    {
+        _norm = new RmsNorm(config.DModel, config.LayerNormEpsilon, placement);
+        _dense = new Dense(config, placement);
+        _activation = config.Activation;
+        RegisterComponents();
+    }
+
+    public Tensor Forward(Tensor x)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor normal = _norm.call(x);
+        Tensor inner = _dense.Gated is null
+            ? _activation.Apply(_dense.Plain!.call(normal))
+            : _activation.Apply(_dense.Gate!.call(normal)) * _dense.Gated.call(normal);
+        return _dense.Output.call(inner).MoveToOuterDisposeScope();
+    }
+
+    private sealed class Dense : nn.Module
+    {
+        [ComponentName(Name = "wi")]
+        public readonly Linear? Plain;
+
+        [ComponentName(Name = "wi_0")]
+        public readonly Linear? Gate;
+
+        [ComponentName(Name = "wi_1")]
+        public readonly Linear? Gated;
+
+        [ComponentName(Name = "wo")]
+        public readonly Linear Output;
+
+        public Dense(T5Config config, Placement placement)
+            : base(nameof(Dense))
+        {
+            Linear Widening() => new(config.DModel, config.DFf, placement, bias: false);
+            Plain = config.IsGated ? null : Widening();
+            Gate = config.IsGated ? Widening() : null;
+            Gated = config.IsGated ? Widening() : null;
+            Output = new Linear(config.DFf, config.DModel, placement, bias: false);
+            RegisterComponents();
+        }
+    }
+}

@@ -1,0 +1,46 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Weights;
+
+namespace Microsoft.ML.VideoAlignment.Encoders;
+
+/// <summary>Where the weights of a text encoder are between its calls.</summary>
+internal enum T5Residence
+{
+    /// <summary>In memory if they fit, else in the files.</summary>
+    Automatic,
+
+    /// <summary>In memory.</summary>
+    Memory,
+
+    /// <summary>In the files; every call reads them, one block at a time.</summary>
+    Files,
+}
+
+/// <summary>Opens a T5 encoder's folder the way that the machine's memory allows.</summary>
+internal static class T5Files
+{
+    /// <summary>The part of the free memory that a text encoder may take: a denoiser and a decoder are to come.</summary>
+    private const double Share = 0.5;
+
+    /// <summary>Reads config.json; the weights at once, or at each call.</summary>
+    /// <param name="folder">A transformers folder.</param>
+    /// <param name="placement">Where weights go and how they are stored.</param>
+    /// <param name="residence">Where they stay.</param>
+    /// <param name="variant">Such as "fp16", where the file names carry one.</param>
+    public static IT5Encoder Open(string folder, Placement placement, T5Residence residence = T5Residence.Automatic, string? variant = null)
+    {
+        bool stream = residence == T5Residence.Files
+            || (residence == T5Residence.Automatic && Bytes(T5Config.FromJson(new DiffusersFolder(folder).Config()), placement.Dtype) > Share * FreeMemory());
+        return stream ? StreamedT5Encoder.FromFolder(folder, placement, variant) : T5Encoder.FromFolder(folder, placement, variant);
+    }
+
+    /// <summary>Bytes of the encoder's weights when they are stored so.</summary>
+    public static long Bytes(T5Config config, ScalarType dtype)
+    {
+        using var shapes = new T5Encoder(config, Placement.Meta);
+        return shapes.parameters().Sum(parameter => parameter.numel()) * dtype.ElementSize();
+    }
+
+    /// <summary>Of what this process may have (a container's limit counts), what it does not hold yet.</summary>
+    private static long FreeMemory() => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet;
+}
