@@ -1,0 +1,141 @@
+using System.Buffers.Binary;
+using System.Text;
+
+namespace Microsoft.ML.VideoAlignment.Encoders;
+
+/// <summary>What a piece of a SentencePiece vocabulary is; the numbers are the file's.</summary>
+internal enum PieceKind
+{
+    Normal = 1,
+    Unknown = 2,
+    Control = 3,
+    UserDefined = 4,
+    Unused = 5,
+    Byte = 6,
+}
+
+/// <summary>One piece; its id is its place in the file.</summary>
+internal readonly record struct SentencePiece(string Text, float Score, PieceKind Kind);
+
+/// <summary>
+/// A SentencePiece model file (spiece.model): a protocol buffer, sentencepiece_model.proto. Read here because Microsoft.ML.Tokenizers 2.0 fails on unigram
+/// models without a token for the beginning of a sentence, which T5's are.
+/// </summary>
+internal sealed record SentencePieceModel
+{
+    private const int Unigram = 1;
+
+    public required IReadOnlyList<SentencePiece> Pieces { get; init; }
+
+    /// <summary>The compiled rules of the normaliser; empty: none.</summary>
+    public ReadOnlyMemory<byte> NormalizerRules { get; init; }
+
+    /// <summary>Whether a blank is put before the text, so that a word is the same piece at its start and inside.</summary>
+    public bool AddDummyPrefix { get; init; } = true;
+
+    /// <summary>Whether blanks at the ends go, and runs of blanks become one.</summary>
+    public bool RemoveExtraWhitespaces { get; init; } = true;
+
+    /// <summary>Whether a blank is written as U+2581 in pieces.</summary>
+    public bool EscapeWhitespaces { get; init; } = true;
+
+    /// <summary>Reads a file.</summary>
+    /// <exception cref="FileNotFoundException">There is none.</exception>
+    /// <exception cref="InvalidDataException">It is no unigram SentencePiece model.</exception>
+    public static SentencePieceModel FromFile(string path)
+    {
+        if (!File.Exists(path))
+        {
+            throw new FileNotFoundException($"There is no SentencePiece model at {Path.GetFullPath(path)}. T5's tokenizer is the file spiece.model of its folder.", path);
+        }
+
+        try
+        {
+            return Read(File.ReadAllBytes(path));
+        }
+        catch (InvalidDataException exception)
+        {
+            throw new InvalidDataException($"{path}: {exception.Message}", exception);
+        }
+    }
+
+    private static SentencePieceModel Read(ReadOnlyMemory<byte> file)
+    {
+        List<SentencePiece> pieces = [];
+        var model = new SentencePieceModel { Pieces = pieces };
+        var fields = new ProtoFields(file);
+        while (fields.Next())
+        {
+            switch (fields.Number)
+            {
+                case 1:
+                    pieces.Add(ReadPiece(fields.Bytes));
+                    break;
+                case 2:
+                    RequireUnigram(fields.Bytes);
+                    break;
+                case 3:
+                    model = ReadNormalizer(model, fields.Bytes);
+                    break;
+                default:
+                    break;
+            }
+        }
+
+        return pieces.Count > 0 ? model : throw new InvalidDataException("no SentencePiece model: it has no pieces.");
+    }
+
+    private static SentencePiece ReadPiece(ReadOnlyMemory<byte> bytes)
+    {
+        var piece = new SentencePiece("", 0, PieceKind.Normal);
+        var fields = new ProtoFields(bytes);
+        while (fields.Next())
+        {
+            piece = fields.Number switch
+            {
+                1 => piece with { Text = Encoding.UTF8.GetString(fields.Bytes.Span) },
+                2 => piece with { Score = BinaryPrimitives.ReadSingleLittleEndian(fields.Bytes.Span) },
+                3 => piece with { Kind = (PieceKind)fields.Value },
+                _ => piece,
+            };
+        }
+
+        return piece;
+    }
+
+    private static void RequireUnigram(ReadOnlyMemory<byte> bytes)
+    {
+        const int ModelType = 3, WhitespaceAsSuffix = 24, ByteFallback = 35;
+        var fields = new ProtoFields(bytes);
+        while (fields.Next())
+        {
+            if (fields.Number == ModelType && fields.Value != Unigram)
+            {
+                throw new InvalidDataException($"a SentencePiece model of type {fields.Value}; only unigram models ({Unigram}), as T5's, are read.");
+            }
+
+            if (fields.Number is WhitespaceAsSuffix or ByteFallback && fields.Value != 0)
+            {
+                throw new InvalidDataException($"a SentencePiece model with {(fields.Number == ByteFallback ? "byte fallback" : "blanks behind words")}, which T5's has not and is not supported.");
+            }
+        }
+    }
+
+    private static SentencePieceModel ReadNormalizer(SentencePieceModel model, ReadOnlyMemory<byte> bytes)
+    {
+        var fields = new ProtoFields(bytes);
+        while (fields.Next())
+        {
+            model = fields.Number switch
+            {
+                2 => model with { NormalizerRules = fields.Bytes },
+                3 => model with { AddDummyPrefix = fields.Value != 0 },
+                4 => model with { RemoveExtraWhitespaces = fields.Value != 0 },
+                5 => model with { EscapeWhitespaces = fields.Value != 0 },
+                _ => model,
+            };
+        }
+
+        return model;
+    }
+}
