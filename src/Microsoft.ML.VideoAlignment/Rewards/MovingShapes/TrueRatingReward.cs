@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Video;
+
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
 /// <summary>The true rating of MovingShapes videos, for evaluation: it declares no gradient, so that nothing is trained on the answer.</summary>

@@ -1,4 +1,4 @@
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Video;
 
 /// <summary>How a resize weighs the pixels around a point.</summary>
 internal enum Interpolation
@@ -117,7 +117,7 @@ internal static class Resize
     }
 
     /// <summary>Keys's cubic convolution kernel (1981), eq. 15 with free a.</summary>
-    private static double Cubic(double x, double a)
+    internal static double Cubic(double x, double a)
     {
         x = Math.Abs(x);
         return x < 1 ? ((((a + 2) * x) - (a + 3)) * x * x) + 1 : x < 2 ? a * ((((x - 5) * x) + 8) * x - 4) : 0;
