@@ -11,9 +11,6 @@ namespace Microsoft.ML.VideoAlignment.Autoencoders;
 /// </summary>
 internal sealed class AutoencoderKL : nn.Module
 {
-    /// <summary>Bounds of the log-variance; outside them its gradient is zero.</summary>
-    private const double LeastLogVariance = -30, LargestLogVariance = 20;
-
     /// <summary>
     /// How names in a file become keys: files of before 2023 call the attention's layers query, key, value and proj_attn, and store them as matrices
     /// or as 1x1 convolutions.
@@ -77,16 +74,15 @@ internal sealed class AutoencoderKL : nn.Module
         Shapes.Require(pixels, $"N, {Config.InChannels}, H, W");
         using DisposeScope scope = NewDisposeScope();
         Tensor moments = _encoder.forward(pixels);
-        moments = _quantConv?.forward(moments) ?? moments;
-        Tensor[] halves = moments.chunk(2, dim: 1);
-        return (halves[0].contiguous().MoveToOuterDisposeScope(), halves[1].clamp(LeastLogVariance, LargestLogVariance).contiguous().MoveToOuterDisposeScope());
+        (Tensor mean, Tensor logVariance) = GaussianPosterior.Split(_quantConv?.forward(moments) ?? moments);
+        return (mean.MoveToOuterDisposeScope(), logVariance.MoveToOuterDisposeScope());
     }
 
     /// <summary>Latents as the denoiser has them: scaling factor x (mean + exp(log-variance / 2) x noise). All tensors of one shape.</summary>
     public Tensor Sample(Tensor mean, Tensor logVariance, Tensor noise)
     {
-        using DisposeScope scope = NewDisposeScope();
-        return ((mean + (logVariance / 2).exp() * noise) * ScalingFactor).MoveToOuterDisposeScope();
+        using Tensor sample = GaussianPosterior.Sample(mean, logVariance, noise);
+        return sample * ScalingFactor;
     }
 
     /// <summary>latents: [M, z, h, w] as the denoiser has them -> pictures [M, 3, f h, f w], about [-1, 1], not clamped.</summary>

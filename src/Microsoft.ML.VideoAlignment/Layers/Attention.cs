@@ -51,6 +51,13 @@ internal sealed class Attention : nn.Module
     public Tensor Cross(Tensor x, Tensor context, Tensor residual)
     {
         using DisposeScope scope = NewDisposeScope();
+        if (context.shape[1] == 1)
+        {
+            // All attention is on the only token, whatever the query: its value, once per video. Queries and keys have no gradient either way.
+            Tensor only = _toOut[0].forward(_toV.forward(context)); // [B, 1, D]
+            return (residual.unflatten(0, [context.shape[0], -1]) + only.unsqueeze(1)).flatten(0, 1).MoveToOuterDisposeScope();
+        }
+
         Tensor y = AttendOver([context.shape[0], -1, _heads, _headSize], x, context); // [B, (N / B) * L, h, d]
         return Output(y.reshape(x.shape[0], x.shape[1], -1), residual).MoveToOuterDisposeScope();
     }

@@ -32,11 +32,16 @@ internal sealed class TemporalConv3d : nn.Module<Tensor, Tensor>, IAdaptable
     public AdapterSlot Slot { get; } = new();
 
     /// <summary>x: [B, in, T, H*W] -> [B, out, T, H*W].</summary>
-    public override Tensor forward(Tensor x)
+    public override Tensor forward(Tensor x) => Forward(x, null);
+
+    /// <summary>As <see cref="forward"/>, with <paramref name="shift"/> [out] added to every pixel: it joins the bias, so it costs nothing.</summary>
+    public Tensor Forward(Tensor x, Tensor? shift)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor packed = MemoryLayout.ChannelsLast(x);
-        Tensor y = nn.functional.conv2d(packed, Slot.Effective(_weight, x.dtype).squeeze(-1), _bias.to_type(x.dtype), padding: _padding);
+        Tensor bias = _bias.to_type(x.dtype);
+        bias = shift is null ? bias : bias + shift;
+        Tensor y = nn.functional.conv2d(packed, Slot.Effective(_weight, x.dtype).squeeze(-1), bias, padding: _padding);
         if (Slot.Beside(_weight) is { } adapter)
         {
             Tensor low = nn.functional.conv2d(packed, adapter.Down.to_type(x.dtype).squeeze(-1), padding: _padding) * adapter.Scale;

@@ -17,16 +17,17 @@ internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor>
 
     private readonly Activation _activation;
 
-    public TimestepEmbedding(long channels, long width, string activation, Placement placement)
+    /// <summary>outWidth: Width of what comes out; null: <paramref name="width"/>, that of the layer between.</summary>
+    public TimestepEmbedding(long channels, long width, string activation, Placement placement, long? outWidth = null)
         : base(nameof(TimestepEmbedding))
     {
         _linear1 = new Linear(channels, width, placement);
-        _linear2 = new Linear(width, width, placement);
+        _linear2 = new Linear(width, outWidth ?? width, placement);
         _activation = Activation.ByName(activation);
         RegisterComponents();
     }
 
-    /// <summary>sinusoid: [N, channels] -> [N, width].</summary>
+    /// <summary>sinusoid: [N, channels] -> [N, width], or [N, outWidth].</summary>
     public override Tensor forward(Tensor sinusoid)
     {
         using Tensor wide = _linear1.forward(sinusoid);

@@ -2,6 +2,7 @@ using System.IO.Compression;
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Autoencoders;
 using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
+using Microsoft.ML.VideoAlignment.Denoisers.StableVideo;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Tensors;
@@ -31,7 +32,10 @@ public sealed class ManifestRunner : IConformanceRunner
         ["vjepa-vith16-384"] = (config, _) => (new VJepaNetwork(VJepaConfig.FromJson(config), Placement.Meta), VJepaNetwork.Keys),
         ["hpsv2"] = (config, _) => OpenClip(config),
         ["hpsv2.1"] = (config, _) => OpenClip(config),
-        ["t5-v1_1-xxl-encoder"] = (config, file) => (new T5Encoder(T5Config.FromJson(config), Placement.Meta), T5Keys.For(file)),
+        ["svd-unet"] = (config, _) => (new SvdUNet(SvdUNetConfig.FromJson(config), Placement.Meta), KeyMap.Identity),
+        ["svd-xt-unet"] = (config, _) => (new SvdUNet(SvdUNetConfig.FromJson(config), Placement.Meta), KeyMap.Identity),
+        ["svd-vae"] = (config, _) => (new AutoencoderKLTemporalDecoder(AutoencoderKLConfig.FromJson(config), Placement.Meta), AutoencoderKL.Keys),
+        ["svd-image-encoder"] = (config, file) => (new ClipVisionEncoder(ClipVisionConfig.FromJson(config), withProjection: true, Placement.Meta), ClipKeys.Vision(file)),
         ["pickscore-v1"] = (config, _) => (new ClipModel(ClipConfig.FromJson(config), Placement.Meta), ClipKeys.Both),
     };
 

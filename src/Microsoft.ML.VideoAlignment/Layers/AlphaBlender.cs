@@ -1,0 +1,60 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Microsoft.ML.VideoAlignment.Layers;
+
+/// <summary>Where the weight of a blend comes from.</summary>
+internal enum BlendStrategy
+{
+    /// <summary>mix_factor itself, a constant of the file.</summary>
+    Constant,
+
+    /// <summary>sigmoid(mix_factor).</summary>
+    Learned,
+
+    /// <summary>As <see cref="Learned"/>, but the spatial branch alone for frames that are pictures of their own.</summary>
+    LearnedWithImages,
+}
+
+/// <summary>
+/// alpha * spatial + (1 - alpha) * temporal, or the weights the other way round; key <c>mix_factor</c> [1]. Reference: diffusers, <c>AlphaBlender</c>.
+/// </summary>
+internal sealed class AlphaBlender : nn.Module
+{
+    [ComponentName(Name = "mix_factor")]
+    private readonly Parameter? _learned;
+
+    [ComponentName(Name = "mix_factor")]
+    private readonly Tensor? _fixed;
+
+    private readonly BlendStrategy _strategy;
+    private readonly bool _switched;
+
+    /// <summary>switched: The weight is the temporal branch's.</summary>
+    public AlphaBlender(BlendStrategy strategy, bool switched, Placement placement)
+        : base(nameof(AlphaBlender))
+    {
+        Parameter factor = placement.Parameter(1);
+        (_learned, _fixed) = strategy == BlendStrategy.Constant ? (null, factor.detach().DetachFromDisposeScope()) : (factor, (Tensor?)null);
+        (_strategy, _switched) = (strategy, switched);
+        RegisterComponents();
+    }
+
+    /// <summary>
+    /// Two tensors of one shape -> a fresh one of that shape. imageOnly: of a shape that broadcasts to it, 1 for frames that are pictures of their own;
+    /// null: there are none.
+    /// </summary>
+    public Tensor Blend(Tensor spatial, Tensor temporal, Tensor? imageOnly = null)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor alpha = _fixed?.to_type(spatial.dtype) ?? _learned!.to_type(spatial.dtype).sigmoid(); // [1]
+        if (imageOnly is not null && _strategy == BlendStrategy.LearnedWithImages)
+        {
+            alpha = where(imageOnly.to_type(ScalarType.Bool), ones_like(alpha), alpha);
+        }
+
+        Tensor y = _switched ? spatial.lerp(temporal, alpha) : temporal.lerp(spatial, alpha);
+        return y.MoveToOuterDisposeScope();
+    }
+}

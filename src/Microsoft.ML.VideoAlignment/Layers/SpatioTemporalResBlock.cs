@@ -1,0 +1,107 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+
+namespace Microsoft.ML.VideoAlignment.Layers;
+
+/// <summary>
+/// A residual block on each frame, a residual block over time on its output, and a learned blend of both (Blattmann et al. 2023, "Align your latents",
+/// arXiv 2304.08818, section 3.1). Reference: diffusers, <c>SpatioTemporalResBlock</c>.
+/// </summary>
+internal sealed class SpatioTemporalResBlock : nn.Module
+{
+    /// <summary>Of every group norm, whatever the channels.</summary>
+    internal const long Groups = 32;
+
+    [ComponentName(Name = "spatial_res_block")]
+    private readonly ResnetBlock2D _spatial;
+
+    [ComponentName(Name = "temporal_res_block")]
+    private readonly TemporalResnetBlock _temporal;
+
+    [ComponentName(Name = "time_mixer")]
+    private readonly AlphaBlender _mixer;
+
+    /// <summary>
+    /// embeddingWidth: Width of the time embedding; null: the block has none. temporalEps: of the norms over time; null: as in space. switched: the blend's
+    /// weight is the temporal branch's.
+    /// </summary>
+    public SpatioTemporalResBlock(
+        long inChannels, long outChannels, long? embeddingWidth, double eps, Placement placement,
+        double? temporalEps = null, BlendStrategy blend = BlendStrategy.LearnedWithImages, bool switched = false)
+        : base(nameof(SpatioTemporalResBlock))
+    {
+        _spatial = new ResnetBlock2D(inChannels, outChannels, embeddingWidth, Groups, eps, "silu", placement);
+        _temporal = new TemporalResnetBlock(outChannels, embeddingWidth, temporalEps ?? eps, placement);
+        _mixer = new AlphaBlender(blend, switched, placement);
+        RegisterComponents();
+    }
+
+    /// <summary>
+    /// x: [B*T, in, H, W], frames of a sample adjacent; temb: [R, E], R = 1, B or B*T; imageOnly: [B, T], 1 for frames that are pictures of their own, null:
+    /// none is -> [B*T, out, H, W].
+    /// </summary>
+    public Tensor Forward(Tensor x, Tensor? temb, long frames, Tensor? imageOnly = null)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor spatial = TokenLayout.ToClips(_spatial.Forward(x, temb), frames); // [B, C, T, H*W]
+        Tensor temporal = _temporal.Forward(spatial, temb);
+        Tensor y = _mixer.Blend(spatial, temporal, imageOnly?.view(-1, 1, frames, 1));
+        return TokenLayout.FromClips(y, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>
+/// norm1, SiLU, conv1, + time_emb_proj(SiLU(temb)), norm2, SiLU, conv2, + input, with convolutions over three frames; statistics span all frames of a
+/// clip. Reference: diffusers, <c>TemporalResnetBlock</c>.
+/// </summary>
+internal sealed class TemporalResnetBlock : nn.Module
+{
+    [ComponentName(Name = "norm1")]
+    private readonly GroupNorm _norm1;
+
+    [ComponentName(Name = "conv1")]
+    private readonly TemporalConv3d _conv1;
+
+    [ComponentName(Name = "time_emb_proj")]
+    private readonly Linear? _timeEmbProj;
+
+    [ComponentName(Name = "norm2")]
+    private readonly GroupNorm _norm2;
+
+    [ComponentName(Name = "conv2")]
+    private readonly TemporalConv3d _conv2;
+
+    public TemporalResnetBlock(long channels, long? embeddingWidth, double eps, Placement placement)
+        : base(nameof(TemporalResnetBlock))
+    {
+        _norm1 = new GroupNorm(SpatioTemporalResBlock.Groups, channels, eps, placement);
+        _conv1 = new TemporalConv3d(channels, channels, 3, placement);
+        _timeEmbProj = embeddingWidth is { } width ? new Linear(width, channels, placement) : null;
+        _norm2 = new GroupNorm(SpatioTemporalResBlock.Groups, channels, eps, placement);
+        _conv2 = new TemporalConv3d(channels, channels, 3, placement);
+        RegisterComponents();
+    }
+
+    /// <summary>x: [B, C, T, H*W]; temb: [R, E], R = 1, B or B*T -> the shape of x.</summary>
+    public Tensor Forward(Tensor x, Tensor? temb)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor hidden = _norm1.Activated(x, Activation.Silu);
+        Tensor? shift = temb is null || _timeEmbProj is null ? null : _timeEmbProj.forward(Activation.Silu.Apply(temb)); // [R, C]
+        if (shift is not null && shift.shape[0] == 1)
+        {
+            hidden = _conv1.Forward(hidden, shift.squeeze(0));
+        }
+        else
+        {
+            hidden = _conv1.forward(hidden);
+            if (shift is not null)
+            {
+                long batch = x.shape[0];
+                hidden += shift.view(batch, shift.shape[0] / batch, -1).transpose(1, 2).unsqueeze(-1); // [B, C, 1 or T, 1]
+            }
+        }
+
+        return (x + _conv2.forward(_norm2.Activated(hidden, Activation.Silu))).MoveToOuterDisposeScope();
+    }
+}
