@@ -12,7 +12,7 @@ internal static class NotCovered
         ["S10-opensora"] = null,
         ["S12-pipelines"] =
         [
-            "opensora.pipeline", "opensora.prompt-processing", "diffusers.StableVideoDiffusionPipeline", "svd.autoregressive", "svd.resize_with_antialiasing",
+            "opensora.pipeline", "opensora.prompt-processing", "diffusers.StableVideoDiffusionPipeline", "svd.autoregressive",
             "lvdm.text-to-video",
         ],
         ["S15-vader-step"] = ["opensora-train-step", "videocrafter-train-step"],
