@@ -42,11 +42,11 @@ internal sealed class AutoencoderKL : nn.Module
     {
         config.Validate();
         Config = config;
-        long z = config.LatentChannels;
+        long z = config.LatentChannels, latents = LatentChannels;
         _encoder = new VaeEncoder(config, placement);
         _decoder = new VaeDecoder(config, placement);
-        _quantConv = config.UseQuantConv ? new Conv2d(2 * z, 2 * z, 1, placement) : null;
-        _postQuantConv = config.UsePostQuantConv ? new Conv2d(z, z, 1, placement) : null;
+        _quantConv = config.UseQuantConv ? new Conv2d(2 * z, 2 * latents, 1, placement) : null;
+        _postQuantConv = config.UsePostQuantConv ? new Conv2d(latents, z, 1, placement) : null;
         RegisterComponents();
     }
 
@@ -54,6 +54,9 @@ internal sealed class AutoencoderKL : nn.Module
 
     /// <summary>Latents as the denoiser has them = this times the encoder's.</summary>
     public double ScalingFactor => Config.ScalingFactor;
+
+    /// <summary>Channels of the latents.</summary>
+    public long LatentChannels => Config.EmbedChannels ?? Config.LatentChannels;
 
     /// <summary>Pixels per latent along each side.</summary>
     public int SpatialFactor => 1 << (Config.BlockOutChannels.Count - 1);
@@ -88,7 +91,7 @@ internal sealed class AutoencoderKL : nn.Module
     /// <summary>latents: [M, z, h, w] as the denoiser has them -> pictures [M, 3, f h, f w], about [-1, 1], not clamped.</summary>
     public Tensor Decode(Tensor latents)
     {
-        Shapes.Require(latents, $"M, {Config.LatentChannels}, h, w");
+        Shapes.Require(latents, $"M, {LatentChannels}, h, w");
         using DisposeScope scope = NewDisposeScope();
         Tensor z = latents / ScalingFactor;
         z = _postQuantConv?.forward(z) ?? z;

@@ -17,7 +17,14 @@ internal sealed record AutoencoderKLConfig
 
     public string Activation { get; init; } = "silu";
 
+    /// <summary>z, the channels between encoder and decoder.</summary>
     public long LatentChannels { get; init; } = 4;
+
+    /// <summary>Channels of the latents themselves, between quant_conv and post_quant_conv, where they are not z; null: z. lvdm calls them embed_dim.</summary>
+    public long? EmbedChannels { get; init; }
+
+    /// <summary>Width of the encoder's first convolution, where it is not that of its first level; null: the first level's.</summary>
+    public long? StemChannels { get; init; }
 
     public long NormGroups { get; init; } = 32;
 
@@ -71,6 +78,16 @@ internal sealed record AutoencoderKLConfig
             {
                 throw new InvalidDataException($"config: norm_num_groups {NormGroups} does not divide block_out_channels' {channels}.");
             }
+        }
+
+        if (StemChannels is { } stem && stem % NormGroups != 0)
+        {
+            throw new InvalidDataException($"config: norm_num_groups {NormGroups} does not divide the first convolution's width {stem}.");
+        }
+
+        if (EmbedChannels is { } channelsOfLatents && channelsOfLatents != LatentChannels && !(UseQuantConv && UsePostQuantConv))
+        {
+            throw new InvalidDataException($"config: latents of {channelsOfLatents} channels between halves of {LatentChannels} need both 1x1 convolutions.");
         }
 
         if (!(ScalingFactor > 0))

@@ -28,9 +28,10 @@ internal sealed class VaeEncoder : nn.Module<Tensor, Tensor>
         : base(nameof(VaeEncoder))
     {
         IReadOnlyList<long> widths = config.BlockOutChannels;
-        _convIn = new Conv2d(config.InChannels, widths[0], 3, placement, padding: 1);
+        long stem = config.StemChannels ?? widths[0];
+        _convIn = new Conv2d(config.InChannels, stem, 3, placement, padding: 1);
         _downBlocks = nn.ModuleList([.. widths.Select((width, level) => new VaeLevel(
-            config, level == 0 ? widths[0] : widths[level - 1], width, config.LayersPerBlock, downsample: level < widths.Count - 1, upsample: false, placement))]);
+            config, level == 0 ? stem : widths[level - 1], width, config.LayersPerBlock, downsample: level < widths.Count - 1, upsample: false, placement))]);
         _midBlock = new VaeMiddle(config, placement);
         _convNormOut = new GroupNorm(config.NormGroups, widths[^1], VaeMiddle.Eps, placement);
         _convOut = new Conv2d(widths[^1], 2 * config.LatentChannels, 3, placement, padding: 1);

@@ -21,10 +21,17 @@ internal sealed class Attention : nn.Module
     [ComponentName(Name = "to_out")]
     private readonly TorchSharp.Modules.ModuleList<Linear> _toOut;
 
+    [ComponentName(Name = "relative_position_k")]
+    private readonly RelativePositions? _relativeKeys;
+
+    [ComponentName(Name = "relative_position_v")]
+    private readonly RelativePositions? _relativeValues;
+
     private readonly long _heads;
     private readonly long _headSize;
 
-    public Attention(long width, long contextWidth, long heads, long headSize, Placement placement, bool bias = false)
+    /// <summary>relativePositions: The largest distance in frames that <see cref="OverTime"/> tells apart (Shaw et al. 2018); null: it tells none.</summary>
+    public Attention(long width, long contextWidth, long heads, long headSize, Placement placement, bool bias = false, long? relativePositions = null)
         : base(nameof(Attention))
     {
         long inner = heads * headSize;
@@ -32,6 +39,8 @@ internal sealed class Attention : nn.Module
         _toK = new Linear(contextWidth, inner, placement, bias);
         _toV = new Linear(contextWidth, inner, placement, bias);
         _toOut = nn.ModuleList(new Linear(inner, width, placement));
+        _relativeKeys = relativePositions is { } reach ? new RelativePositions(reach, headSize, placement) : null;
+        _relativeValues = relativePositions is { } same ? new RelativePositions(same, headSize, placement) : null;
         (_heads, _headSize) = (heads, headSize);
         RegisterComponents();
     }
@@ -66,7 +75,7 @@ internal sealed class Attention : nn.Module
     public Tensor OverTime(Tensor x, Tensor residual)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor y = AttendOver([x.shape[0], x.shape[1], -1, _headSize], x, x); // [B, T, P*h, d]
+        Tensor y = _relativeKeys is null ? AttendOver([x.shape[0], x.shape[1], -1, _headSize], x, x) : AttendWithDistances(x); // [B, T, P*h, d]
         return Output(y.reshape(x.shape[0], x.shape[1], x.shape[2], -1), residual).MoveToOuterDisposeScope();
     }
 
@@ -97,6 +106,21 @@ internal sealed class Attention : nn.Module
         Tensor[] v = _toV.forward(context).view(contextSplit).unbind(0);
         return stack(q.Select((rows, i) =>
             rows.transpose(0, 1).bmm(k[i].permute(1, 2, 0)).softmax(-1).bmm(v[i].transpose(0, 1)).transpose(0, 1))); // [L, G, d] each
+    }
+
+    /// <summary>
+    /// As <see cref="AttendOver"/> in time, with distances: logits = (q.k + q.R_k[s - t]) / sqrt(d), out = P v + P.R_v[s - t] (Shaw et al. 2018, arXiv 1803.02155,
+    /// eq. 3 and 4). x [B, T, P, D] -> [B, T, P*h, d].
+    /// </summary>
+    private Tensor AttendWithDistances(Tensor x)
+    {
+        (long batch, long frames) = (x.shape[0], x.shape[1]);
+        Tensor Rows(Tensor y) => y.reshape(batch, frames, -1, _headSize).transpose(0, 1).flatten(1, 2); // [T, G, d], G = B*P*h
+        Tensor q = Rows(_toQ.Scaled(x, 1 / Math.Sqrt(_headSize))), k = Rows(_toK.forward(x)), v = Rows(_toV.forward(x));
+        Tensor logits = q.transpose(0, 1).bmm(k.permute(1, 2, 0)) + q.bmm(_relativeKeys!.Between(frames, x.dtype).transpose(1, 2)).transpose(0, 1); // [G, T, S]
+        Tensor weights = logits.softmax(-1);
+        Tensor y = weights.bmm(v.transpose(0, 1)).transpose(0, 1) + weights.transpose(0, 1).bmm(_relativeValues!.Between(frames, x.dtype)); // [T, G, d]
+        return y.unflatten(1, [batch, -1]).transpose(0, 1);
     }
 
     private Tensor Output(Tensor y, Tensor residual) => _toOut[0].Added(y, residual);

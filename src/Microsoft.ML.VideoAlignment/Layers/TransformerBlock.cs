@@ -27,15 +27,16 @@ internal sealed class TransformerBlock : nn.Module
     [ComponentName(Name = "ff")]
     private readonly FeedForward _ff;
 
-    /// <summary>contextWidth: Width of the text's tokens; null: attn2 is a self-attention.</summary>
-    public TransformerBlock(long heads, long headSize, long? contextWidth, Placement placement, bool attentionBias = false, double eps = 1e-5)
+    /// <summary>contextWidth: Width of the text's tokens; null: attn2 is a self-attention. relativePositions: of both, see <see cref="Attention"/>.</summary>
+    public TransformerBlock(
+        long heads, long headSize, long? contextWidth, Placement placement, bool attentionBias = false, double eps = 1e-5, long? relativePositions = null)
         : base(nameof(TransformerBlock))
     {
         long width = heads * headSize;
         _norm1 = new LayerNorm(width, eps, placement);
-        _attn1 = new Attention(width, width, heads, headSize, placement, attentionBias);
+        _attn1 = new Attention(width, width, heads, headSize, placement, attentionBias, relativePositions);
         _norm2 = new LayerNorm(width, eps, placement);
-        _attn2 = new Attention(width, contextWidth ?? width, heads, headSize, placement, attentionBias);
+        _attn2 = new Attention(width, contextWidth ?? width, heads, headSize, placement, attentionBias, relativePositions);
         _norm3 = new LayerNorm(width, eps, placement);
         _ff = new FeedForward(width, placement);
         RegisterComponents();

@@ -39,7 +39,7 @@ internal sealed class NoiseSchedule
         double[] betas = config.Numbers("trained_betas") ?? kind switch
         {
             "linear" => Spacing.Linspace(start, end, length),
-            "scaled_linear" => [.. Spacing.Linspace(Math.Sqrt(start), Math.Sqrt(end), length).Select(root => root * root)],
+            "scaled_linear" => ScaledLinear(start, end, length),
             _ => Cosine(length),
         };
         if (betas.Length == 0 || betas.Any(beta => beta is not (>= 0 and < 1)))
@@ -62,6 +62,10 @@ internal sealed class NoiseSchedule
 
         return new NoiseSchedule(alphasCumprod, kind == "squaredcos_cap_v2");
     }
+
+    /// <summary>Betas whose roots rise evenly: "scaled_linear" of diffusers, "linear" of latent-diffusion and lvdm.</summary>
+    public static double[] ScaledLinear(double start, double end, int length) =>
+        [.. Spacing.Linspace(Math.Sqrt(start), Math.Sqrt(end), length).Select(root => root * root)];
 
     /// <summary>The same with <see cref="TinySignal"/> in place of a last value of 0, for samplers on sigma = sqrt((1 - abar)/abar).</summary>
     public NoiseSchedule WithoutExactZero() =>

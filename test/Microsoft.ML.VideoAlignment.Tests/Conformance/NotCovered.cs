@@ -8,7 +8,7 @@ internal static class NotCovered
     {
         ["S04-t5-encoder"] = null,
         ["S05-tokenizers"] = ["transformers.T5Tokenizer", "opensora.clean_caption"],
-        ["S09-videocrafter"] = null,
+        ["S08-svd"] = null,
         ["S10-opensora"] = null,
         ["S12-pipelines"] =
         [

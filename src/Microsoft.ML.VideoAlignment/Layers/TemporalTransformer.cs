@@ -1,13 +1,12 @@
-using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using TorchSharp.Utils;
 
-namespace Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
+namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>
-/// x + proj_out(blocks(proj_in(norm x))): every pixel attends to itself at other times, without position embedding or mask. The norm's statistics
-/// span all frames of a clip. Only attention itself needs the time axis, so tokens stay in frame order. Reference: diffusers,
-/// <c>TransformerTemporalModel</c>.
+/// x + proj_out(blocks(proj_in(norm x))): every pixel attends to itself at other times, without mask. The norm's statistics span all frames of a clip.
+/// Only attention itself needs the time axis, so tokens stay in frame order. Reference: diffusers, <c>TransformerTemporalModel</c>; lvdm,
+/// <c>TemporalTransformer</c>, whose projections some files hold as convolutions [o, i, 1].
 /// </summary>
 internal sealed class TemporalTransformer : nn.Module
 {
@@ -25,15 +24,16 @@ internal sealed class TemporalTransformer : nn.Module
     [ComponentName(Name = "proj_out")]
     private readonly Linear _projOut;
 
+    /// <summary>relativePositions: The largest distance in frames that attention tells apart; null: it tells none.</summary>
     public TemporalTransformer(
-        long channels, long heads, long headSize, long groups, Placement placement, long blocks = 1, bool attentionBias = false)
+        long channels, long heads, long headSize, long groups, Placement placement, long blocks = 1, bool attentionBias = false, long? relativePositions = null)
         : base(nameof(TemporalTransformer))
     {
         long inner = heads * headSize;
         _norm = new GroupNorm(groups, channels, GroupNormEps, placement);
         _projIn = new Linear(channels, inner, placement);
         _blocks = nn.ModuleList([.. Enumerable.Range(0, (int)blocks)
-            .Select(_ => new TransformerBlock(heads, headSize, contextWidth: null, placement, attentionBias))]);
+            .Select(_ => new TransformerBlock(heads, headSize, contextWidth: null, placement, attentionBias, relativePositions: relativePositions))]);
         _projOut = new Linear(inner, channels, placement);
         RegisterComponents();
     }

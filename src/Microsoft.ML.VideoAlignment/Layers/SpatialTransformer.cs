@@ -1,12 +1,11 @@
-using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using TorchSharp.Utils;
 
-namespace Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
+namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>
 /// x + proj_out(blocks(proj_in(norm x))): the pixels of each frame attend to each other and to the text. The projections are Linear, or 1x1
-/// convolutions in older models. Reference: diffusers, <c>Transformer2DModel</c>.
+/// convolutions in older models. Reference: diffusers, <c>Transformer2DModel</c>; lvdm, <c>SpatialTransformer</c>.
 /// </summary>
 internal sealed class SpatialTransformer : nn.Module
 {

@@ -1,12 +1,11 @@
-using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using TorchSharp.Utils;
 
-namespace Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
+namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>
 /// x + four stages of GroupNorm, SiLU and a convolution over three frames. Statistics span all frames of a clip. Keys <c>conv1.{0,2}</c> and
-/// <c>conv2.{0,3}</c> to <c>conv4.{0,3}</c>. Reference: diffusers, <c>TemporalConvLayer</c> in eval mode.
+/// <c>conv2.{0,3}</c> to <c>conv4.{0,3}</c>. Reference: diffusers, <c>TemporalConvLayer</c> in eval mode; lvdm, <c>TemporalConvBlock</c>.
 /// </summary>
 internal sealed class TemporalConvLayer : nn.Module
 {

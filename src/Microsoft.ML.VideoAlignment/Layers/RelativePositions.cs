@@ -1,0 +1,35 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Microsoft.ML.VideoAlignment.Layers;
+
+/// <summary>
+/// One vector for each distance between two frames, the same beyond the largest (Shaw et al. 2018, arXiv 1803.02155, section 3.2). Key
+/// <c>embeddings_table</c> [2 R + 1, d]. Reference: lvdm, <c>RelativePosition</c>.
+/// </summary>
+internal sealed class RelativePositions : nn.Module
+{
+    [ComponentName(Name = "embeddings_table")]
+    private readonly Parameter _table;
+
+    private readonly long _reach;
+
+    /// <summary>reach: R, the largest distance in frames that has its own vector.</summary>
+    public RelativePositions(long reach, long width, Placement placement)
+        : base(nameof(RelativePositions))
+    {
+        _table = placement.Parameter((2 * reach) + 1, width);
+        _reach = reach;
+        RegisterComponents();
+    }
+
+    /// <summary>[T, T, d]: row t, column s is the vector of the distance s - t.</summary>
+    public Tensor Between(long frames, ScalarType dtype)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor at = arange(frames, device: _table.device);
+        Tensor distance = (at.unsqueeze(0) - at.unsqueeze(1)).clamp(-_reach, _reach) + _reach;
+        return _table.index_select(0, distance.flatten()).to_type(dtype).unflatten(0, [frames, frames]).MoveToOuterDisposeScope();
+    }
+}
