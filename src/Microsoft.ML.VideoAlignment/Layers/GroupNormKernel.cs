@@ -95,10 +95,11 @@ internal sealed unsafe class GroupNormKernel : autograd.SingleTensorFunction<Gro
         CpuKernels.For(g.Images * g.Slices, work =>
         {
             (int image, int first, int count) = g.Slice(work);
-            float* coefficients = stackalloc float[2 * g.Channels];
-            Coefficients(image, g, statistics, scale, shift, coefficients);
+            float* factor = stackalloc float[2 * g.Channels];
+            float* means = factor + g.Channels;
+            Coefficients(image, g, statistics, scale, factor, means);
             long start = (((long)image * g.RowCount) + first) * g.Channels;
-            GroupNormLoops.Apply(from + start, to + start, count, g.Channels, coefficients, coefficients + g.Channels, silu);
+            GroupNormLoops.Apply(from + start, to + start, count, g.Channels, factor, shift, means, silu);
         });
         return y;
     }
@@ -144,14 +145,13 @@ internal sealed unsafe class GroupNormKernel : autograd.SingleTensorFunction<Gro
         }
     }
 
-    /// <summary>y = a x + b per channel: a into the first half, b into the second.</summary>
-    private static void Coefficients(int image, Geometry g, float[] statistics, float* scale, float* shift, float* coefficients)
+    /// <summary>y = factor (x - mean) + shift, both by channel.</summary>
+    private static void Coefficients(int image, Geometry g, float[] statistics, float* scale, float* factor, float* means)
     {
         for (int c = 0; c < g.Channels; c++)
         {
             int at = 2 * ((image * g.Groups) + (c / g.GroupSize));
-            coefficients[c] = statistics[at + 1] * scale[c];
-            coefficients[g.Channels + c] = shift[c] - (statistics[at] * coefficients[c]);
+            (factor[c], means[c]) = (statistics[at + 1] * scale[c], statistics[at]);
         }
     }
 
@@ -171,20 +171,19 @@ internal sealed unsafe class GroupNormKernel : autograd.SingleTensorFunction<Gro
         CpuKernels.For(g.Images * g.Slices, work =>
         {
             (int image, int first, int count) = g.Slice(work);
-            float* a = stackalloc float[4 * g.Channels];
-            float* means = a + (2 * g.Channels);
-            Coefficients(image, g, statistics, scale, shift, a);
+            float* factor = stackalloc float[3 * g.Channels];
+            float* means = factor + g.Channels, rstds = means + g.Channels;
+            Coefficients(image, g, statistics, scale, factor, means);
             for (int c = 0; c < g.Channels; c++)
             {
-                int at = 2 * ((image * g.Groups) + (c / g.GroupSize));
-                (means[c], means[g.Channels + c]) = (statistics[at], statistics[at + 1]);
+                rstds[c] = statistics[(2 * ((image * g.Groups) + (c / g.GroupSize))) + 1];
             }
 
             long start = (((long)image * g.RowCount) + first) * g.Channels;
             fixed (double* sum = &sums[work * 2 * g.Channels])
             {
                 GroupNormLoops.Slopes(
-                    from + start, given + start, to + start, count, g.Channels, a, a + g.Channels, means, means + g.Channels, silu, sum);
+                    from + start, given + start, to + start, count, g.Channels, factor, shift, means, rstds, silu, sum);
             }
         });
 
@@ -217,9 +216,9 @@ internal sealed unsafe class GroupNormKernel : autograd.SingleTensorFunction<Gro
                     against += scale[c] * dyxhat;
                 }
 
-                (double mean, double rstd) = (statistics[2 * at], statistics[(2 * at) + 1]);
-                groups[2 * at] = (float)(-rstd * rstd * against / elements); // factor of x
-                groups[(2 * at) + 1] = (float)(rstd * ((mean * rstd * against) - plain) / elements); // constant
+                double rstd = statistics[(2 * at) + 1];
+                groups[2 * at] = (float)(-rstd * rstd * against / elements); // factor of x - mean
+                groups[(2 * at) + 1] = (float)(-rstd * plain / elements); // constant
             }
         }
 
@@ -228,17 +227,17 @@ internal sealed unsafe class GroupNormKernel : autograd.SingleTensorFunction<Gro
         CpuKernels.For(g.Images * g.Slices, work =>
         {
             (int image, int first, int count) = g.Slice(work);
-            float* a = stackalloc float[3 * g.Channels];
-            float* b = a + g.Channels;
-            float* constant = a + (2 * g.Channels);
+            float* factor = stackalloc float[4 * g.Channels];
+            float* means = factor + g.Channels, b = means + g.Channels, constant = b + g.Channels;
+            Coefficients(image, g, statistics, scale, factor, means);
             for (int c = 0; c < g.Channels; c++)
             {
                 int at = 2 * ((image * g.Groups) + (c / g.GroupSize));
-                (a[c], b[c], constant[c]) = (statistics[at + 1] * scale[c], groups[at], groups[at + 1]);
+                (b[c], constant[c]) = (groups[at], groups[at + 1]);
             }
 
             long start = (((long)image * g.RowCount) + first) * g.Channels;
-            GroupNormLoops.Combine(from + start, to + start, count, g.Channels, a, b, constant);
+            GroupNormLoops.Combine(from + start, to + start, count, g.Channels, factor, b, constant, means);
         });
 
         float* dGamma = CpuKernels.Address(dWeight);

@@ -55,22 +55,25 @@ internal static unsafe class GroupNormLoops
         }
     }
 
-    /// <summary>y = a x + b per channel, then SiLU or not.</summary>
+    /// <summary>
+    /// y = a (x - mean) + b per channel, then SiLU or not. The mean is taken off first: where it is large beside the spread, a x and b - a mean would
+    /// cancel each other.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Apply(float* x, float* y, int rows, int channels, float* a, float* b, bool silu)
+    public static void Apply(float* x, float* y, int rows, int channels, float* a, float* b, float* means, bool silu)
     {
         for (int r = 0; r < rows; r++, x += channels, y += channels)
         {
             int c = 0;
             for (; c + CpuKernels.Width <= channels; c += CpuKernels.Width)
             {
-                Vector512<float> v = Vector512.FusedMultiplyAdd(Vector512.Load(x + c), Vector512.Load(a + c), Vector512.Load(b + c));
+                Vector512<float> v = Vector512.FusedMultiplyAdd(Vector512.Load(x + c) - Vector512.Load(means + c), Vector512.Load(a + c), Vector512.Load(b + c));
                 Vector512.Store(silu ? v * CpuKernels.Sigmoid(v) : v, y + c);
             }
 
             for (; c < channels; c++)
             {
-                float v = MathF.FusedMultiplyAdd(x[c], a[c], b[c]);
+                float v = MathF.FusedMultiplyAdd(x[c] - means[c], a[c], b[c]);
                 y[c] = silu ? v / (1 + MathF.Exp(-v)) : v;
             }
         }
@@ -88,17 +91,17 @@ internal static unsafe class GroupNormLoops
             Vector512<float> s = Vector512<float>.Zero, q = s;
             for (long r = 0, i = c; r < rows; r++, i += channels)
             {
-                Vector512<float> value = Vector512.Load(x + i), d = Vector512.Load(dz + i);
+                Vector512<float> away = Vector512.Load(x + i) - mean, d = Vector512.Load(dz + i);
                 if (silu)
                 {
-                    Vector512<float> y = Vector512.FusedMultiplyAdd(value, va, vb);
+                    Vector512<float> y = Vector512.FusedMultiplyAdd(away, va, vb);
                     Vector512<float> sigmoid = CpuKernels.Sigmoid(y);
                     d *= sigmoid * Vector512.FusedMultiplyAdd(y, Vector512<float>.One - sigmoid, Vector512<float>.One);
                 }
 
                 Vector512.Store(d, dy + i);
                 s += d;
-                q = Vector512.FusedMultiplyAdd(d, value - mean, q);
+                q = Vector512.FusedMultiplyAdd(d, away, q);
             }
 
             for (int k = 0; k < CpuKernels.Width; k++)
@@ -113,17 +116,17 @@ internal static unsafe class GroupNormLoops
             (float s, float q) = (0, 0);
             for (long r = 0, i = c; r < rows; r++, i += channels)
             {
-                float d = dz[i];
+                (float away, float d) = (x[i] - means[c], dz[i]);
                 if (silu)
                 {
-                    float y = MathF.FusedMultiplyAdd(x[i], a[c], b[c]);
+                    float y = MathF.FusedMultiplyAdd(away, a[c], b[c]);
                     float sigmoid = 1 / (1 + MathF.Exp(-y));
                     d *= sigmoid * (1 + (y * (1 - sigmoid)));
                 }
 
                 dy[i] = d;
                 s += d;
-                q += d * (x[i] - means[c]);
+                q += d * away;
             }
 
             sum[c] = s;
@@ -131,22 +134,22 @@ internal static unsafe class GroupNormLoops
         }
     }
 
-    /// <summary>dx = a dy + b x + constant, in place of dy.</summary>
+    /// <summary>dx = a dy + b (x - mean) + constant, in place of dy.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Combine(float* x, float* dx, int rows, int channels, float* a, float* b, float* constant)
+    public static void Combine(float* x, float* dx, int rows, int channels, float* a, float* b, float* constant, float* means)
     {
         for (int r = 0; r < rows; r++, x += channels, dx += channels)
         {
             int c = 0;
             for (; c + CpuKernels.Width <= channels; c += CpuKernels.Width)
             {
-                Vector512<float> rest = Vector512.FusedMultiplyAdd(Vector512.Load(x + c), Vector512.Load(b + c), Vector512.Load(constant + c));
+                Vector512<float> rest = Vector512.FusedMultiplyAdd(Vector512.Load(x + c) - Vector512.Load(means + c), Vector512.Load(b + c), Vector512.Load(constant + c));
                 Vector512.Store(Vector512.FusedMultiplyAdd(Vector512.Load(dx + c), Vector512.Load(a + c), rest), dx + c);
             }
 
             for (; c < channels; c++)
             {
-                dx[c] = (dx[c] * a[c]) + (x[c] * b[c]) + constant[c];
+                dx[c] = (dx[c] * a[c]) + ((x[c] - means[c]) * b[c]) + constant[c];
             }
         }
     }
