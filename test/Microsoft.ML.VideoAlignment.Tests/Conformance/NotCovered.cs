@@ -24,7 +24,8 @@ internal static class NotCovered
     {
         ["S18-manifests"] =
         [
-            "opensora-stdit3-xl-2", "opensora-vae-v1.2", "t5-v1_1-xxl-encoder", "vader-lora-opensora-r16", "vader-lora-videocrafter2-r16", "videocrafter2-model",
+            "opensora-stdit3-xl-2", "opensora-vae-v1.2", "svd-image-encoder", "svd-unet", "svd-vae", "svd-xt-unet",
+            "t5-v1_1-xxl-encoder", "vader-lora-opensora-r16",
         ],
     };
 
