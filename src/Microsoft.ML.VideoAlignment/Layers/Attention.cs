@@ -88,24 +88,43 @@ internal sealed class Attention : nn.Module
     }
 
     /// <summary>
-    /// Attention along the second axis of [B, L, G, d] (queries) and [B, M, G, d] (keys and values), each of the G rows for itself. On the CPU plain
-    /// batched products are faster than the fused kernel where G is large and L small (time) or M small (text): they read the strided rows as they lie.
+    /// Softmax(q k^T / sqrt(d) + bias) v along the second axis: queries [B, L, G, d], keys and values [B, M, G, d], each of the G rows for itself
+    /// -> [B, L, G, d]. <paramref name="bias"/>: [B, M], added to the scores of every query; null: none.
     /// </summary>
+    internal static Tensor Along(Tensor q, Tensor k, Tensor v, Tensor? bias = null)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return (q.device_type == DeviceType.CPU ? Products(q * (1 / Math.Sqrt(q.shape[3])), k, v, bias) : Fused(q, k, v, bias)).MoveToOuterDisposeScope();
+    }
+
     private Tensor AttendOver(long[] split, Tensor x, Tensor context)
     {
         long[] contextSplit = [context.shape[0], context.shape[1], .. split[2..]];
-        if (x.device_type != DeviceType.CPU)
-        {
-            Tensor Lead(Tensor rows) => rows.transpose(1, 2); // [B, G, L, d]
-            return nn.functional.scaled_dot_product_attention(
-                Lead(_toQ.forward(x).view(split)), Lead(_toK.forward(context).view(contextSplit)), Lead(_toV.forward(context).view(contextSplit))).transpose(1, 2);
-        }
+        bool plain = x.device_type == DeviceType.CPU;
+        Tensor q = (plain ? _toQ.Scaled(x, 1 / Math.Sqrt(_headSize)) : _toQ.forward(x)).view(split);
+        Tensor k = _toK.forward(context).view(contextSplit), v = _toV.forward(context).view(contextSplit);
+        return plain ? Products(q, k, v, bias: null) : Fused(q, k, v, bias: null);
+    }
 
-        Tensor[] q = _toQ.Scaled(x, 1 / Math.Sqrt(_headSize)).view(split).unbind(0);
-        Tensor[] k = _toK.forward(context).view(contextSplit).unbind(0);
-        Tensor[] v = _toV.forward(context).view(contextSplit).unbind(0);
-        return stack(q.Select((rows, i) =>
-            rows.transpose(0, 1).bmm(k[i].permute(1, 2, 0)).softmax(-1).bmm(v[i].transpose(0, 1)).transpose(0, 1))); // [L, G, d] each
+    private static Tensor Fused(Tensor q, Tensor k, Tensor v, Tensor? bias)
+    {
+        Tensor? mask = bias?.unsqueeze(1).unsqueeze(1); // [B, 1, 1, M]
+        return nn.functional.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), mask).transpose(1, 2);
+    }
+
+    /// <summary>
+    /// With queries that are scaled already. On the CPU plain batched products are faster than the fused kernel where G is large and L small (time) or M
+    /// small (text): they read the strided rows as they lie.
+    /// </summary>
+    private static Tensor Products(Tensor q, Tensor k, Tensor v, Tensor? bias)
+    {
+        Tensor[] queries = q.unbind(0), keys = k.unbind(0), values = v.unbind(0);
+        return stack(queries.Select((rows, i) =>
+        {
+            Tensor scores = rows.transpose(0, 1).bmm(keys[i].permute(1, 2, 0)); // [G, L, M]
+            scores = bias is null ? scores : scores + bias[i];
+            return scores.softmax(-1).bmm(values[i].transpose(0, 1)).transpose(0, 1); // [L, G, d]
+        }));
     }
 
     /// <summary>

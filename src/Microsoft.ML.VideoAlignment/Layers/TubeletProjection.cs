@@ -5,10 +5,10 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>
-/// One token for each t x p x p pixels: torch.nn.Conv3d whose stride is its kernel, as one matrix product over blocks of pixels. Keys <c>weight</c>
-/// [D, C, t, p, p], <c>bias</c> [D].
+/// One token for each t x p x q pixels: torch.nn.Conv3d whose stride is its kernel, as one matrix product over blocks of pixels. Keys <c>weight</c>
+/// [D, C, t, p, q], <c>bias</c> [D]. With an adapter slot.
 /// </summary>
-internal sealed class TubeletProjection : nn.Module<Tensor, Tensor>
+internal sealed class TubeletProjection : nn.Module<Tensor, Tensor>, IAdaptable
 {
     [ComponentName(Name = "weight")]
     private readonly Parameter _weight;
@@ -17,28 +17,46 @@ internal sealed class TubeletProjection : nn.Module<Tensor, Tensor>
     private readonly Parameter _bias;
 
     private readonly long _frames;
-    private readonly long _side;
+    private readonly long _height;
+    private readonly long _width;
 
     public TubeletProjection(long channels, long width, long frames, long side, Placement placement)
+        : this(channels, width, frames, side, side, placement)
+    {
+    }
+
+    /// <summary>columns: Width of a token in pixels, where it is not its height.</summary>
+    public TubeletProjection(long channels, long width, long frames, long rows, long columns, Placement placement)
         : base(nameof(TubeletProjection))
     {
-        _weight = placement.Parameter(width, channels, frames, side, side);
+        _weight = placement.Parameter(width, channels, frames, rows, columns);
         _bias = placement.Parameter(width);
-        (_frames, _side) = (frames, side);
+        (_frames, _height, _width) = (frames, rows, columns);
         RegisterComponents();
     }
 
+    public Parameter Weight => _weight;
+
+    public AdapterSlot Slot { get; } = new();
+
     /// <summary>Tokens over time, rows and columns that pixels [B, C, T, H, W] have; what does not fill a token is left out, as a convolution does.</summary>
-    public (long Frames, long Rows, long Columns) Grid(Tensor pixels) => (pixels.shape[2] / _frames, pixels.shape[3] / _side, pixels.shape[4] / _side);
+    public (long Frames, long Rows, long Columns) Grid(Tensor pixels) => (pixels.shape[2] / _frames, pixels.shape[3] / _height, pixels.shape[4] / _width);
 
     /// <summary>pixels: [B, C, T, H, W] -> [B, N, D], time before rows before columns.</summary>
     public override Tensor forward(Tensor pixels)
     {
         using DisposeScope scope = NewDisposeScope();
         (long frames, long rows, long columns) = Grid(pixels);
-        Tensor whole = pixels.narrow(2, 0, frames * _frames).narrow(3, 0, rows * _side).narrow(4, 0, columns * _side);
-        Tensor cut = whole.reshape([pixels.shape[0], pixels.shape[1], frames, _frames, rows, _side, columns, _side]).permute(0, 2, 4, 6, 1, 3, 5, 7);
-        Tensor blocks = cut.reshape(pixels.shape[0], frames * rows * columns, -1); // [B, N, C*t*p*p]
-        return nn.functional.linear(blocks, _weight.flatten(1).to_type(pixels.dtype), _bias.to_type(pixels.dtype)).MoveToOuterDisposeScope();
+        Tensor whole = pixels.narrow(2, 0, frames * _frames).narrow(3, 0, rows * _height).narrow(4, 0, columns * _width);
+        Tensor cut = whole.reshape([pixels.shape[0], pixels.shape[1], frames, _frames, rows, _height, columns, _width]).permute(0, 2, 4, 6, 1, 3, 5, 7);
+        Tensor blocks = cut.reshape(pixels.shape[0], frames * rows * columns, -1); // [B, N, C*t*p*q]
+        Tensor y = nn.functional.linear(blocks, Slot.Effective(_weight, pixels.dtype).flatten(1), _bias.to_type(pixels.dtype));
+        if (Slot.Beside(_weight) is { } adapter)
+        {
+            Tensor low = nn.functional.linear(blocks, adapter.Down.to_type(pixels.dtype).flatten(1)) * adapter.Scale;
+            y += nn.functional.linear(low, adapter.Up.to_type(pixels.dtype).flatten(1));
+        }
+
+        return y.MoveToOuterDisposeScope();
     }
 }

@@ -31,6 +31,9 @@ internal sealed record Placement(Device Device, ScalarType Dtype)
         return Own(storage.alias());
     }
 
+    /// <summary>As <see cref="Parameter"/>, for a tensor that stands in the file and is no parameter: a field of type Tensor becomes a buffer.</summary>
+    public Tensor Buffer(params ReadOnlySpan<long> shape) => empty(shape, dtype: Dtype, device: Device).DetachFromDisposeScope();
+
     /// <summary>
     /// As <see cref="Parameter"/>, for a convolution weight [out, in, ...kernel], laid out in memory as [out, ...kernel, in]: the layout that
     /// oneDNN takes without a copy when the input is channels-last.

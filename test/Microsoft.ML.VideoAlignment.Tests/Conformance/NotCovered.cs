@@ -9,7 +9,12 @@ internal static class NotCovered
         ["S04-t5-encoder"] = null,
         ["S05-tokenizers"] = ["transformers.T5Tokenizer", "opensora.clean_caption"],
         ["S08-svd"] = null,
-        ["S10-opensora"] = null,
+        ["S09-videocrafter"] = null,
+        ["S10-opensora"] =
+        [
+            "opensora.VAE_Temporal", "opensora.VideoAutoencoderPipeline", "opensora.latent-size", "opensora.RFLOW.timesteps", "opensora.RFLOW.sample",
+            "opensora.RFLOW.training_losses", "opensora.apply-mask-strategy", "opensora.sizes",
+        ],
         ["S12-pipelines"] =
         [
             "opensora.pipeline", "opensora.prompt-processing", "diffusers.StableVideoDiffusionPipeline", "svd.autoregressive",

@@ -1,0 +1,163 @@
+using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
+using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Weights;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>S10: Open-Sora's denoiser and its parts.</summary>
+public sealed class OpenSoraNetworkRunner : IConformanceRunner
+{
+    private readonly Dictionary<string, Action<ConformanceCase>> _kinds;
+
+    public OpenSoraNetworkRunner() => _kinds = new(StringComparer.Ordinal)
+    {
+        ["opensora.STDiT3"] = Network,
+        ["opensora.STDiT3Block"] = Block,
+        ["opensora.MultiHeadCrossAttention"] = CrossAttention,
+        ["opensora.CaptionEmbedder"] = Caption,
+        ["opensora.TimestepEmbedder"] = Time,
+        ["opensora.SizeEmbedder"] = Sizes,
+        ["opensora.T2IFinalLayer"] = Final,
+        ["opensora.PositionEmbedding2D"] = Positions,
+    };
+
+    public string Suite => "S10-opensora";
+
+    public IReadOnlyCollection<string> Kinds => _kinds.Keys;
+
+    public void Run(ConformanceCase testCase)
+    {
+        ArgumentNullException.ThrowIfNull(testCase);
+        _kinds[testCase.Kind](testCase);
+    }
+
+    private static void Network(ConformanceCase c)
+    {
+        foreach (bool recompute in new[] { false, true })
+        {
+            using var network = new STDiT3(STDiT3Config.FromJson(c.Config), Placement.Cpu) { RecomputeBlocks = recompute };
+            Check(c, network, ["x", "y"], inputs => network.Forward(
+                inputs["x"], c["in.timestep"], inputs["y"].squeeze(1), c.Find("in.mask"), c.Find("in.x_mask"), c["in.fps"],
+                c["in.height"][0].item<float>(), c["in.width"][0].item<float>()));
+        }
+    }
+
+    private static void Block(ConformanceCase c)
+    {
+        JsonElement config = c.Config;
+        var shape = new STDiT3Config
+        {
+            HiddenSize = config.GetProperty("hidden_size").GetInt64(),
+            Heads = config.GetProperty("num_heads").GetInt64(),
+            MlpRatio = ConfigJson.Number(config, "mlp_ratio", 4),
+            NormsQueriesAndKeys = ConfigJson.Flag(config, "qk_norm", false),
+        };
+        (long frames, long places) = (c.Arguments.GetProperty("T").GetInt64(), c.Arguments.GetProperty("S").GetInt64());
+        Tensor? turns = null;
+        if (ConfigJson.Flag(config, "temporal", false))
+        {
+            Assert.That(ConfigJson.Integer(config, "rope_dim", shape.HeadSize), Is.EqualTo(shape.HeadSize), "the whole head is turned");
+            Tensor pairs = arange(shape.HeadSize / 2, dtype: ScalarType.Float64) * (-2.0 / shape.HeadSize);
+            turns = RotaryEmbedding.Turns(pow(ConfigJson.Number(config, "rope_theta", 10000), pairs).to_type(ScalarType.Float32), frames);
+        }
+
+        using var block = new STDiT3Block(shape, Placement.Cpu);
+        Check(c, block, c.Find("in.t0") is null ? ["x", "y", "t"] : ["x", "y", "t", "t0"], inputs =>
+        {
+            (Tensor text, Tensor? bias) = Padded(inputs["y"], c.Arguments, "y_lens", inputs["x"].shape[0]);
+            Tensor time = Modulation.PerFrame(inputs["t"], inputs.GetValueOrDefault("t0"), c.Find("in.x_mask"));
+            return block.Forward(inputs["x"].unflatten(1, [frames, places]), text, time, bias, turns).flatten(1, 2);
+        });
+    }
+
+    private static void CrossAttention(ConformanceCase c)
+    {
+        using var layer = new MultiHeadCrossAttention(c.Config.GetProperty("d_model").GetInt64(), c.Config.GetProperty("num_heads").GetInt64(), Placement.Cpu);
+        Check(c, layer, ["x", "cond"], inputs =>
+        {
+            (Tensor text, Tensor? bias) = Padded(inputs["cond"], c.Arguments, "mask", inputs["x"].shape[0]);
+            return layer.Forward(inputs["x"], text, bias);
+        });
+    }
+
+    private static void Caption(ConformanceCase c)
+    {
+        using var embedder = new CaptionEmbedder(
+            c.Config.GetProperty("in_channels").GetInt64(), c.Config.GetProperty("hidden_size").GetInt64(), ConfigJson.Integer(c.Config, "token_num", 120), Placement.Cpu);
+        Check(c, embedder, ["caption"], inputs =>
+            embedder.forward(c.Find("in.force_drop_ids") is { } drop ? embedder.Dropped(inputs["caption"], drop) : inputs["caption"]));
+    }
+
+    private static void Time(ConformanceCase c)
+    {
+        using TimestepEmbedder embedder = Embedder(c);
+        Tensor frequencies = TimestepEmbedder.Sinusoid(c["in.t"], ConfigJson.Integer(c.Config, "frequency_embedding_size", 256));
+        Check(c, embedder, [], _ => embedder.forward(c["in.t"]), ("frequencies", frequencies));
+    }
+
+    private static void Sizes(ConformanceCase c)
+    {
+        using TimestepEmbedder embedder = Embedder(c);
+        Check(c, embedder, [], _ => embedder.Sizes(c["in.s"], c.Arguments.GetProperty("bs").GetInt64()));
+    }
+
+    private static TimestepEmbedder Embedder(ConformanceCase c) =>
+        new(c.Config.GetProperty("hidden_size").GetInt64(), Placement.Cpu, ConfigJson.Integer(c.Config, "frequency_embedding_size", 256));
+
+    private static void Final(ConformanceCase c)
+    {
+        using var layer = new FinalLayer(
+            c.Config.GetProperty("hidden_size").GetInt64(), c.Config.GetProperty("num_patch").GetInt64() * c.Config.GetProperty("out_channels").GetInt64(), Placement.Cpu);
+        (long frames, long places) = (c.Arguments.GetProperty("T").GetInt64(), c.Arguments.GetProperty("S").GetInt64());
+        Check(c, layer, c.Find("in.t0") is null ? ["x", "t"] : ["x", "t", "t0"], inputs =>
+            layer.Forward(inputs["x"].unflatten(1, [frames, places]), inputs["t"], inputs.GetValueOrDefault("t0"), c.Find("in.x_mask")).flatten(1, 2));
+    }
+
+    private static void Positions(ConformanceCase c)
+    {
+        JsonElement[] calls = [.. c.Arguments.GetProperty("calls").EnumerateArray()];
+        var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal);
+        for (int i = 0; i < calls.Length; i++)
+        {
+            outputs[$"{i}"] = PositionEmbedding2D.Of(
+                calls[i].GetProperty("h").GetInt64(), calls[i].GetProperty("w").GetInt64(), c.Config.GetProperty("dim").GetInt64(),
+                ConfigJson.Number(calls[i], "scale", 1), ConfigJson.Find(calls[i], "base_size")?.GetDouble(), CPU);
+        }
+
+        c.CheckOutputsAndGradients(outputs, new Dictionary<string, Tensor>());
+    }
+
+    /// <summary>Texts packed one after the other [1, sum, C], as the reference has them -> [B, L, C] with a bias on the padding.</summary>
+    private static (Tensor Text, Tensor? Bias) Padded(Tensor packed, JsonElement arguments, string key, long batch)
+    {
+        if (ConfigJson.Find(arguments, key) is null)
+        {
+            return (packed.expand(batch, -1, -1), null);
+        }
+
+        long[] lengths = [.. ConfigJson.Integers(arguments, key)];
+        long longest = lengths.Max();
+        Tensor[] texts = packed[0].split(lengths);
+        Tensor mask = stack(lengths.Select(length => arange(longest) < length));
+        return (stack(texts.Select(text => nn.functional.pad(text, [0, 0, 0, longest - text.shape[0]], value: 7))), MultiHeadCrossAttention.Bias(mask));
+    }
+
+    private static void Check(
+        ConformanceCase c, nn.Module module, string[] inputNames, Func<Dictionary<string, Tensor>, Tensor> run, params (string Name, Tensor Value)[] more)
+    {
+        string prefix = c.Json.GetProperty("weights")[0].GetProperty("prefix").GetString()!;
+        using (IWeightSource file = WeightFile.Open(c.PathOf(c.Json.GetProperty("weights")[0].GetProperty("file").GetString()!)))
+        {
+            WeightLoader.Load(module, file, prefix);
+        }
+
+        Dictionary<string, Tensor> parameters = module.state_dict();
+        c.RequireParameterGradients(key => parameters[key]);
+        Dictionary<string, Tensor> inputs = inputNames.ToDictionary(name => name, c.Input, StringComparer.Ordinal);
+        var outputs = more.ToDictionary(pair => pair.Name, pair => pair.Value, StringComparer.Ordinal);
+        outputs["sample"] = run(inputs);
+        c.CheckOutputsAndGradients(outputs, inputs, key => parameters[key]);
+    }
+}
