@@ -46,20 +46,27 @@ internal static class Denoising
                 StepGradient gradient = plan[step];
                 UseAdapters(adapters, merged: !gradient.Network);
 
+                Tensor? drawn = sampler.NeedsNoise(step) ? Draw(noise, step) : null;
+                Tensor current;
+                using (set_grad_enabled(gradient.Sampler))
+                {
+                    current = sampler.BeforeStep(step, latents, drawn);
+                }
+
                 Tensor prediction;
                 using (set_grad_enabled(gradient.Network))
                 {
-                    Tensor input = sampler.ScaleInput(gradient.DetachInput ? latents.detach() : latents, step);
+                    Tensor input = sampler.ScaleInput(gradient.DetachInput ? current.detach() : current, step);
                     prediction = predict(input, sampler.Timesteps[step]);
                 }
 
                 SamplerStep result;
                 using (set_grad_enabled(gradient.Sampler))
                 {
-                    result = sampler.Step(step, latents, prediction, history, sampler.NeedsNoise(step) ? Draw(noise, step) : null);
+                    result = sampler.Step(step, current, prediction, history, drawn);
                 }
 
-                onStep?.Invoke(new DenoisingStep(step, sampler.Timesteps[step], latents, prediction, result));
+                onStep?.Invoke(new DenoisingStep(step, sampler.Timesteps[step], current, prediction, result));
                 if (step == plan.Stop)
                 {
                     return result.Predicted.MoveToOuterDisposeScope().MoveToOuterDisposeScope();

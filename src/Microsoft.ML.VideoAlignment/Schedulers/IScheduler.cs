@@ -30,7 +30,7 @@ internal interface ISampler
     /// <summary>How many of the newest clean predictions (last of the list = newest) <see cref="Step"/> reads: 0 for DDIM, 1 for DPM-Solver++ 2M.</summary>
     int HistoryLength { get; }
 
-    /// <summary>Whether step <paramref name="step"/> adds noise, which the caller must then pass.</summary>
+    /// <summary>Whether step <paramref name="step"/> adds noise, which the caller must then pass to <see cref="BeforeStep"/> and <see cref="Step"/>.</summary>
     bool NeedsNoise(int step);
 
     /// <summary>
@@ -38,6 +38,9 @@ internal interface ISampler
     /// result of the step. For the last step it is the sensitivity of the final latents.
     /// </summary>
     double Sensitivity(int step);
+
+    /// <summary>What the step starts from: x_i, or x_i with noise on frames whose editing begins here. A fresh tensor or an alias; differentiable.</summary>
+    Tensor BeforeStep(int step, Tensor sample, Tensor? noise) => sample.alias();
 
     /// <summary>The network's input at this step (a fresh tensor; an alias where the sampler does not scale).</summary>
     Tensor ScaleInput(Tensor sample, int step);

@@ -10,11 +10,6 @@ internal static class NotCovered
         ["S05-tokenizers"] = ["transformers.T5Tokenizer", "opensora.clean_caption"],
         ["S08-svd"] = null,
         ["S09-videocrafter"] = null,
-        ["S10-opensora"] =
-        [
-            "opensora.VAE_Temporal", "opensora.VideoAutoencoderPipeline", "opensora.latent-size", "opensora.RFLOW.timesteps", "opensora.RFLOW.sample",
-            "opensora.RFLOW.training_losses", "opensora.apply-mask-strategy", "opensora.sizes",
-        ],
         ["S12-pipelines"] =
         [
             "opensora.pipeline", "opensora.prompt-processing", "diffusers.StableVideoDiffusionPipeline", "svd.autoregressive",
@@ -29,8 +24,8 @@ internal static class NotCovered
     {
         ["S18-manifests"] =
         [
-            "opensora-stdit3-xl-2", "opensora-vae-v1.2", "svd-image-encoder", "svd-unet", "svd-vae", "svd-xt-unet",
-            "t5-v1_1-xxl-encoder", "vader-lora-opensora-r16",
+            "svd-image-encoder", "svd-unet", "svd-vae", "svd-xt-unet",
+            "t5-v1_1-xxl-encoder", "vader-lora-opensora-r16", "vader-lora-videocrafter2-r16", "videocrafter2-model",
         ],
     };
 

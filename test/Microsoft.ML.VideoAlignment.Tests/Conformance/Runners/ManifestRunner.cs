@@ -1,8 +1,9 @@
 using System.IO.Compression;
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Autoencoders;
+using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
-using Microsoft.ML.VideoAlignment.Denoisers.VideoCrafter;
+using Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
@@ -32,6 +33,8 @@ public sealed class ManifestRunner : IConformanceRunner
         ["vjepa-vitl16"] = (config, _) => (new VJepaNetwork(VJepaConfig.FromJson(config), Placement.Meta), VJepaNetwork.Keys),
         ["vjepa-vith16"] = (config, _) => (new VJepaNetwork(VJepaConfig.FromJson(config), Placement.Meta), VJepaNetwork.Keys),
         ["vjepa-vith16-384"] = (config, _) => (new VJepaNetwork(VJepaConfig.FromJson(config), Placement.Meta), VJepaNetwork.Keys),
+        ["opensora-stdit3-xl-2"] = (config, _) => (new STDiT3(STDiT3Config.FromJson(config), Placement.Meta), KeyMap.Identity),
+        ["opensora-vae-v1.2"] = (config, _) => (new VideoAutoencoder(VideoAutoencoderConfig.FromJson(config), Placement.Meta), VideoAutoencoder.Keys),
         ["hpsv2"] = (config, _) => OpenClip(config),
         ["hpsv2.1"] = (config, _) => OpenClip(config),
         ["videocrafter2-model"] = (config, _) => VideoCrafter(VideoCrafterConfig.FromJson(config, VideoCrafterConfig.KnownText)),

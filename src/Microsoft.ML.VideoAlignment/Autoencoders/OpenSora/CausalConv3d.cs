@@ -1,0 +1,71 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
+
+/// <summary>
+/// A k x k x k convolution that looks at no later frame: zeros around each picture and, in time, all of them before the first. Computed as a k x k
+/// convolution of pictures that carry the frames before them as more channels. Keys <c>conv.weight</c> [out, in, k, k, k] and <c>conv.bias</c>. Reference:
+/// Open-Sora, <c>CausalConv3d</c> (Yu et al. 2023, arXiv 2310.05737, section 3.1).
+/// </summary>
+internal sealed class CausalConv3d : nn.Module
+{
+    [ComponentName(Name = "conv")]
+    private readonly Weights _conv;
+
+    private readonly long _kernel;
+    private readonly long _stride;
+
+    /// <summary>stride: In time only.</summary>
+    public CausalConv3d(long inChannels, long outChannels, long kernel, Placement placement, bool bias = true, long stride = 1)
+        : base(nameof(CausalConv3d))
+    {
+        _conv = new Weights(inChannels, outChannels, kernel, bias, placement);
+        (_kernel, _stride) = (kernel, stride);
+        RegisterComponents();
+    }
+
+    /// <summary>x: [B*T, in, H, W] -> [B*T', out, H, W], T' = T / stride.</summary>
+    public Tensor Forward(Tensor x, long frames)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor weight = _conv.Weight.to_type(x.dtype).permute(0, 2, 1, 3, 4).flatten(1, 2); // [out, k*in, k, k]
+        Tensor taps = _kernel == 1 && _stride == 1 ? x : WithFramesBefore(x, frames);
+        return nn.functional.conv2d(taps, weight, _conv.Bias?.to_type(x.dtype), padding: [_kernel / 2, _kernel / 2]).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>[B*T, C, H, W] -> [B*T', k*C, H, W]: tap d of output frame t is frame stride*t + d of the clip with its zeros in front.</summary>
+    private Tensor WithFramesBefore(Tensor x, long frames)
+    {
+        Tensor clip = x.permute(0, 2, 3, 1).unflatten(0, [-1, frames]); // [B, T, H, W, C], as it lies in channels-last memory
+        (long batch, long height, long width, long channels) = (clip.shape[0], clip.shape[2], clip.shape[3], clip.shape[4]);
+        long before = _kernel - _stride;
+        if (before > 0)
+        {
+            clip = cat([zeros([batch, before, height, width, channels], dtype: x.dtype, device: x.device), clip], dim: 1);
+        }
+
+        long count = ((frames + before - _kernel) / _stride) + 1;
+        Tensor[] taps = [.. Enumerable.Range(0, (int)_kernel).Select(d => clip.slice(1, d, d + ((count - 1) * _stride) + 1, _stride))];
+        return cat(taps, dim: 4).flatten(0, 1).permute(0, 3, 1, 2);
+    }
+
+    /// <summary>Carries the names.</summary>
+    private sealed class Weights : nn.Module
+    {
+        [ComponentName(Name = "weight")]
+        public readonly Parameter Weight;
+
+        [ComponentName(Name = "bias")]
+        public readonly Parameter? Bias;
+
+        public Weights(long inChannels, long outChannels, long kernel, bool bias, Placement placement)
+            : base(nameof(Weights))
+        {
+            Weight = placement.Parameter(outChannels, inChannels, kernel, kernel, kernel);
+            Bias = bias ? placement.Parameter(outChannels) : null;
+            RegisterComponents();
+        }
+    }
+}

@@ -1,0 +1,106 @@
+using System.Text.Json;
+
+namespace Microsoft.ML.VideoAlignment.Schedulers;
+
+/// <summary>
+/// Rectified flow (Liu et al. 2022, arXiv 2209.03003) as Open-Sora 1.2's <c>RFLOW</c>: x_t = (1 - t/1000) x_0 + t/1000 noise, and the network predicts
+/// the velocity v = x_0 - noise. Larger and longer videos spend more steps at high noise (Esser et al. 2024, arXiv 2403.03206, section 5.3.2).
+/// </summary>
+internal sealed record RectifiedFlow : IScheduler
+{
+    /// <summary>Sides and frames at which the times are not moved.</summary>
+    private const double BaseArea = 512 * 512;
+
+    public string Name => "RFLOW";
+
+    /// <summary>Of the training schedule: times run from this to 0.</summary>
+    public int TrainTimesteps { get; init; } = 1000;
+
+    /// <summary>Whether times depend on the size of the video.</summary>
+    public bool MovesTimes { get; init; }
+
+    /// <summary>Whether times are whole numbers (before they are moved).</summary>
+    public bool RoundsTimes { get; init; }
+
+    /// <summary>Reads the reference's keys; absent ones have its defaults.</summary>
+    public static RectifiedFlow FromConfig(JsonElement json)
+    {
+        var config = new SchedulerConfig(json, nameof(RectifiedFlow));
+        return new RectifiedFlow
+        {
+            TrainTimesteps = config.Integer("num_timesteps", 1000),
+            MovesTimes = config.Flag("use_timestep_transform", false),
+            RoundsTimes = config.Flag("use_discrete_timesteps", false),
+        };
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">The times depend on the size of the video.</exception>
+    public ISampler CreateSampler(int steps, double eta = 0) => MovesTimes
+        ? throw new InvalidOperationException("This rectified flow moves its times with the size of the video; pass the size.")
+        : CreateSampler(steps, frames: 1, height: 0, width: 0);
+
+    /// <summary>
+    /// The run over <paramref name="steps"/> steps for a video of this size in frames and pixels. <paramref name="frameMask"/>: [B, T'], for each latent
+    /// frame 1 = generate, 0 = keep as given, between = edit; null: generate all.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">No step, or a number of frames that times cannot be moved for.</exception>
+    public ISampler CreateSampler(int steps, int frames, double height, double width, Tensor? frameMask = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
+        return new RectifiedFlowSampler(Timesteps(steps, MovesTimes ? Ratio(frames, height, width) : 1), TrainTimesteps, frameMask);
+    }
+
+    /// <summary>How far times are moved towards noise: the square root of the pixels over 512 x 512, and of the latent frames.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">2 to 16 frames: the reference counts whole chunks of 17, which are none, and divides 0 by 0.</exception>
+    public static double Ratio(int frames, double height, double width)
+    {
+        if (frames is < 1 or (> 1 and < 17))
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(frames), frames, $"Times are moved by the number of whole chunks of 17 frames: expected 1 frame or at least 17, got {frames}. The nearest is {(frames < 9 ? 1 : 17)}.");
+        }
+
+        double latentFrames = frames == 1 ? 1 : frames / 17 * 5;
+        return Math.Sqrt(height * width / BaseArea) * Math.Sqrt(latentFrames);
+    }
+
+    /// <summary>(1 - t/1000) clean + t/1000 noise. clean, noise: [B, ...]; timesteps: [B].</summary>
+    public Tensor AddNoise(Tensor clean, Tensor noise, Tensor timesteps)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor part = PerSample(timesteps / TrainTimesteps, clean);
+        return (((1 - part) * clean) + (part * noise)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The sample that the network is shown in training: frames that the mask [B, T] turns off stay clean. clean, noise: [B, c, T, h, w].</summary>
+    public Tensor TrainingInput(Tensor clean, Tensor noise, Tensor timesteps, Tensor? frameMask)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor noisy = AddNoise(clean, noise, timesteps);
+        return (frameMask is null ? noisy : where(PerFrame(frameMask), noisy, clean)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// Mean of (velocity - (clean - noise))^2 of each sample, [B]; with a mask [B, T], over the frames that it leaves on. velocity, clean, noise:
+    /// [B, c, T, h, w].
+    /// </summary>
+    public static Tensor Loss(Tensor velocity, Tensor clean, Tensor noise, Tensor? frameMask)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor frames = (velocity - (clean - noise)).square().mean([1, 3, 4]); // [B, T]
+        Tensor loss = frameMask is null ? frames.mean([1]) : where(frameMask.ne(0), frames, zeros_like(frames)).sum([1]) / frameMask.ne(0).sum([1]);
+        return loss.MoveToOuterDisposeScope();
+    }
+
+    private double[] Timesteps(int steps, double ratio) =>
+        [.. Enumerable.Range(0, steps)
+            .Select(i => (1 - ((double)i / steps)) * TrainTimesteps)
+            .Select(t => RoundsTimes ? Math.Round(t, MidpointRounding.ToEven) : t)
+            .Select(t => ratio * t / (1 + ((ratio - 1) * t / TrainTimesteps)))];
+
+    private static Tensor PerSample(Tensor values, Tensor like) => values.reshape([-1, .. Enumerable.Repeat(1L, (int)like.ndim - 1)]);
+
+    /// <summary>[B, T] -> boolean [B, 1, T, 1, 1].</summary>
+    private static Tensor PerFrame(Tensor frameMask) => frameMask.ne(0).unsqueeze(1).unsqueeze(-1).unsqueeze(-1);
+}

@@ -1,0 +1,85 @@
+namespace Microsoft.ML.VideoAlignment.Schedulers;
+
+/// <summary>
+/// Euler's method on the rectified flow: z' = z + (t_i - t_{i+1})/1000 v, down to t = 0. With a frame mask m, a frame is active where 1000 m >= t; it gets
+/// noise once, before its first active step, unless m = 1, and where it is not active it is put back after the step. Reference: Open-Sora,
+/// <c>RFLOW.sample</c>.
+/// </summary>
+internal sealed class RectifiedFlowSampler : ISampler
+{
+    private readonly double[] _timesteps;
+    private readonly int _train;
+    private readonly float[] _frameMask;
+    private readonly long[] _maskShape;
+
+    /// <summary>frameMask: [B, T'] or null.</summary>
+    public RectifiedFlowSampler(double[] timesteps, int trainTimesteps, Tensor? frameMask)
+    {
+        (_timesteps, _train) = (timesteps, trainTimesteps);
+        using Tensor? mask = frameMask?.detach().cpu().to_type(ScalarType.Float32).contiguous();
+        _frameMask = mask is null ? [] : mask.data<float>().ToArray();
+        _maskShape = mask is null ? [] : [mask.shape[0], 1, mask.shape[1], 1, 1];
+    }
+
+    public IReadOnlyList<double> Timesteps => _timesteps;
+
+    public double InitialNoiseSigma => 1;
+
+    public int HistoryLength => 0;
+
+    /// <summary>The part of the way that step <paramref name="step"/> goes.</summary>
+    public double Length(int step) => (_timesteps[step] - (step + 1 < _timesteps.Length ? _timesteps[step + 1] : 0)) / _train;
+
+    public bool NeedsNoise(int step) => Frames(step, Begins).Contains(true);
+
+    public double Sensitivity(int step) => Length(step);
+
+    public Tensor ScaleInput(Tensor sample, int step) => sample.alias();
+
+    /// <summary>sample with noise on the frames that become active in this step: (1 - t/1000) sample + t/1000 noise.</summary>
+    public Tensor BeforeStep(int step, Tensor sample, Tensor? noise)
+    {
+        LinearStep.RequireStep(step, _timesteps.Length);
+        bool[] begins = Frames(step, Begins);
+        if (!begins.Contains(true))
+        {
+            return sample.alias();
+        }
+
+        LinearStep.RequireNoise(1, noise, step);
+        using DisposeScope scope = NewDisposeScope();
+        double part = _timesteps[step] / _train;
+        Tensor noisy = LinearStep.Combine((1 - part, sample), (part, noise));
+        return where(Spread(begins, sample.device), noisy, sample).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The clean prediction is z + t/1000 v: the end of a straight path.</summary>
+    public SamplerStep Step(int step, Tensor sample, Tensor prediction, IReadOnlyList<Tensor> history, Tensor? noise)
+    {
+        LinearStep.RequireStep(step, _timesteps.Length);
+        using DisposeScope scope = NewDisposeScope();
+        Tensor next = LinearStep.Combine((1, sample), (Length(step), prediction));
+        Tensor clean = LinearStep.Combine((1, sample), (_timesteps[step] / _train, prediction));
+        bool[] active = Frames(step, IsActive);
+        if (active.Contains(false))
+        {
+            Tensor generated = Spread(active, sample.device);
+            (next, clean) = (where(generated, next, sample), where(generated, clean, sample));
+        }
+
+        return new SamplerStep(next.MoveToOuterDisposeScope(), clean.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>What the network is told of the frames at a time: int64 [B, T], 1 = active. frameMask: [B, T].</summary>
+    public static Tensor ActiveFrames(Tensor frameMask, double timestep, int trainTimesteps) => (frameMask * (float)trainTimesteps).ge((float)timestep).to_type(ScalarType.Int64);
+
+    // In float32, as the reference compares.
+    private bool IsActive(int step, float mask) => mask * _train >= (float)_timesteps[step];
+
+    private bool Begins(int step, float mask) => mask != 1 && IsActive(step, mask) && (step == 0 || !IsActive(step - 1, mask));
+
+    private bool[] Frames(int step, Func<int, float, bool> holds) => [.. _frameMask.Select(mask => holds(step, mask))];
+
+    /// <summary>One flag a sample and frame -> boolean [B, 1, T, 1, 1].</summary>
+    private Tensor Spread(bool[] frames, Device device) => tensor(frames, device: device).view(_maskShape);
+}
