@@ -13,14 +13,14 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
     private readonly Embedding _shared;
 
     [ComponentName(Name = "encoder")]
-    private readonly Stack _encoder;
+    private readonly BlockStack _encoder;
 
     public T5Encoder(T5Config config, Placement placement)
         : base(nameof(T5Encoder))
     {
         Config = config;
         _shared = new Embedding(config.VocabSize, config.DModel, placement);
-        _encoder = new Stack(config, placement);
+        _encoder = new BlockStack(config, placement);
         RegisterComponents();
     }
 
@@ -89,7 +89,7 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
         return (position + padding.view(-1, 1, 1, position.shape[3])).MoveToOuterDisposeScope();
     }
 
-    private sealed class Stack : nn.Module
+    private sealed class BlockStack : nn.Module
     {
         [ComponentName(Name = "block")]
         public readonly TorchSharp.Modules.ModuleList<T5Block> Blocks;
@@ -97,8 +97,8 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
         [ComponentName(Name = "final_layer_norm")]
         public readonly RmsNorm FinalLayerNorm;
 
-        public Stack(T5Config config, Placement placement)
-            : base(nameof(Stack))
+        public BlockStack(T5Config config, Placement placement)
+            : base(nameof(BlockStack))
         {
             Blocks = nn.ModuleList([.. Enumerable.Range(0, (int)config.NumLayers).Select(index => new T5Block(config, ownsTable: index == 0, placement))]);
             FinalLayerNorm = new RmsNorm(config.DModel, config.LayerNormEpsilon, placement);
