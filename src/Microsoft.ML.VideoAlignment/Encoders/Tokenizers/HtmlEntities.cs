@@ -18,6 +18,9 @@ internal static class HtmlEntities
     /// </summary>
     public static string Decode(string text) => Replace(text, Reference);
 
+    /// <summary>What a name without its ampersand and semicolon stands for; null: nothing.</summary>
+    public static string? Named(string name) => s_names.Value.GetValueOrDefault($"{name};");
+
     /// <summary>As ftfy does: only references that end in a semicolon, but a lower-case name is known in capitals too (&amp;EACUTE; is a capital letter).</summary>
     public static string DecodeComplete(string text) => Replace(text, (text, at) =>
     {
