@@ -203,7 +203,7 @@ public sealed record VideoAlignmentOptions
         }
 
         int sampled = 0;
-        Try<NotSupportedException>(nameof(Sampler), () => sampled = model.CreateSampler(SamplingFor(model)).Timesteps.Count);
+        Try<ArgumentException>(nameof(InferenceSteps), () => Try<NotSupportedException>(nameof(Sampler), () => sampled = model.CreateSampler(SamplingFor(model)).Timesteps.Count));
         Try<ArgumentException>(nameof(GradientWindow), () => Window.Resolve(sampled, static _ => 0));
         Try<ArgumentException>(nameof(LoraLayers), () => LoraTargets.Select(model.Denoiser));
         Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(SizeFor(model).Frames));

@@ -97,4 +97,17 @@ internal sealed class AutoencoderKL : nn.Module
         z = _postQuantConv?.forward(z) ?? z;
         return _decoder.forward(z).MoveToOuterDisposeScope();
     }
+
+    /// <summary>As <see cref="Decode"/>, every frame for itself: latents [B, z, T, h, w] -> the <paramref name="chosen"/> frames (null: all) [B, 3, f, f h, f w].</summary>
+    public Tensor DecodeFrames(Tensor latents, IReadOnlyList<int>? chosen)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor taken = chosen is null
+            ? latents
+            : latents.index_select(2, tensor(chosen.Select(frame => (long)frame).ToArray(), device: latents.device));
+        (long batch, long count) = (taken.shape[0], taken.shape[2]);
+        Tensor pictures = taken.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, z, f, h, w] -> [B*f, z, h, w]
+        Tensor decoded = Decode(pictures);
+        return decoded.unflatten(0, [batch, count]).permute(0, 2, 1, 3, 4).MoveToOuterDisposeScope(); // -> [B, 3, f, H, W]
+    }
 }

@@ -137,17 +137,7 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
 
     internal override Tensor Predict(Tensor latents, double timestep, Condition condition) => _unet.Forward(latents, timestep, condition.Text);
 
-    internal override Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        Tensor taken = chosen is null
-            ? latents
-            : latents.index_select(2, tensor(chosen.Select(frame => (long)frame).ToArray(), device: latents.device));
-        (long batch, long count) = (taken.shape[0], taken.shape[2]);
-        Tensor pictures = taken.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, c, f, h, w] -> [B*f, c, h, w]
-        Tensor decoded = _vae.Decode(pictures);
-        return decoded.unflatten(0, [batch, count]).permute(0, 2, 1, 3, 4).MoveToOuterDisposeScope(); // -> [B, 3, f, H, W]
-    }
+    internal override Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null) => _vae.DecodeFrames(latents, chosen);
 
     protected override void Dispose(bool disposing)
     {

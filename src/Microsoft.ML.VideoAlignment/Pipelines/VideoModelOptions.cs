@@ -7,6 +7,17 @@ public sealed record VideoModelOptions
     public string? Variant { get; init; }
 
     /// <summary>
+    /// The tokenizer of a model whose files carry none: open_clip's bpe_simple_vocab_16e6.txt.gz, or a CLIP tokenizer folder. Null (default): what lies beside the
+    /// model. Read for VideoCrafter.
+    /// </summary>
+    public string? TokenizerPath { get; init; }
+
+    /// <summary>
+    /// The yaml of a VideoCrafter checkpoint. Null (default): config.yaml beside it, or where there is none the published VideoCrafter2's configuration.
+    /// </summary>
+    public string? ConfigurationPath { get; init; }
+
+    /// <summary>
     /// How frozen weights are stored. Computation is in float32 whatever this says; smaller weights are cast where they are used, which costs time and
     /// saves memory. Default: float32.
     /// </summary>

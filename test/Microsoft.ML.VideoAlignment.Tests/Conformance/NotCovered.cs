@@ -10,10 +10,9 @@ internal static class NotCovered
         ["S09-videocrafter"] = null,
         ["S12-pipelines"] =
         [
-            "opensora.pipeline", "diffusers.StableVideoDiffusionPipeline", "svd.autoregressive", "svd.resize_with_antialiasing",
-            "lvdm.text-to-video",
+            "opensora.pipeline", "opensora.prompt-processing", "diffusers.StableVideoDiffusionPipeline", "svd.autoregressive", "svd.resize_with_antialiasing",
         ],
-        ["S15-vader-step"] = ["opensora-train-step", "videocrafter-train-step"],
+        ["S15-vader-step"] = ["opensora-train-step"],
         ["S16-policy"] = null,
     };
 

@@ -41,7 +41,8 @@ internal sealed class VideoCrafterNetworks : nn.Module
 
     public AutoencoderKL Vae => _vae;
 
-    public OpenClipTextTower Text => _text.Text;
+    /// <summary>open_clip's text half.</summary>
+    public OpenClipModel TextModel => _text;
 
     public LvdmScheduleBuffers Schedule => _schedule;
 

@@ -1,0 +1,76 @@
+using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>S12, VideoCrafter part: a whole checkpoint, token ids in, frames out.</summary>
+internal sealed class VideoCrafterPipelineRunner : IConformanceRunner
+{
+    public string Suite => "S12-pipelines";
+
+    public IReadOnlyCollection<string> Kinds => ["lvdm.text-to-video"];
+
+    public void Run(ConformanceCase testCase)
+    {
+        using VideoCrafterPipeline model = VideoCrafterCase.Load(testCase);
+        SamplingSettings sampling = VideoCrafterCase.Sampling(testCase, testCase["in.x_T"].shape, testCase.Arguments.GetProperty("unconditional_guidance_scale").GetDouble());
+        Condition condition = VideoCrafterCase.Condition(testCase, model, testCase["in.tokens"], sampling.Size);
+        Condition unconditional = VideoCrafterCase.Condition(testCase, model, testCase["in.uncond_tokens"], sampling.Size);
+        Assert.That(model.LatentShape((int)testCase["in.x_T"].shape[0], sampling.Size), Is.EqualTo(testCase["in.x_T"].shape), "shape of the latents for this size");
+
+        ISampler sampler = model.CreateSampler(sampling);
+        Assert.That(sampler.Timesteps, Has.Count.EqualTo(testCase.Arguments.GetProperty("steps").GetInt32()), $"{testCase}: steps");
+        Tensor start = testCase.Input("x_T");
+        using var guidance = new Guidance(model, condition, model.GuidanceActs(sampling.GuidanceScale) ? unconditional : null, sampling);
+        var (xs, cleans) = (new List<Tensor>(), new List<Tensor>());
+        Tensor latents = Denoising.Run(
+            sampler, start, guidance.Predict, GradientPlan.Suffix(sampler.Timesteps.Count, start: 0), noise: step => testCase["in.noise"][step],
+            onStep: step =>
+            {
+                xs.Add(step.Result.Sample.detach().clone().DetachFromDisposeScope());
+                cleans.Add(step.Result.Predicted.detach().clone().DetachFromDisposeScope());
+            });
+        testCase.CheckOutputsAndGradients(
+            new Dictionary<string, Tensor>(StringComparer.Ordinal)
+            {
+                ["context"] = condition.Text,
+                ["uncond_context"] = unconditional.Text,
+                ["x"] = stack(xs),
+                ["pred_x0"] = stack(cleans),
+                ["latents"] = latents,
+                ["frames"] = model.Decode(latents, sampling.Size.Frames),
+            },
+            new Dictionary<string, Tensor>(StringComparer.Ordinal) { ["x_T"] = start });
+    }
+}
+
+/// <summary>What the S12 and S15 cases of VideoCrafter share.</summary>
+internal static class VideoCrafterCase
+{
+    public static VideoCrafterPipeline Load(ConformanceCase testCase)
+    {
+        JsonElement weights = testCase.Json.GetProperty("weights")[0];
+        var files = new VideoCrafterFiles(
+            testCase.PathOf(weights.GetProperty("file").GetString()!), testCase.PathOf(testCase.Arguments.GetProperty("config_file").GetString()!));
+        return VideoCrafterPipeline.Load(files.Checkpoint, files, tokenizer: null, Placement.Cpu);
+    }
+
+    /// <summary>latents: [B, c, T, h, w].</summary>
+    public static SamplingSettings Sampling(ConformanceCase testCase, long[] latents, double guidance)
+    {
+        int factor = 1 << (testCase.Config.GetProperty("params").GetProperty("first_stage_config").GetProperty("params").GetProperty("ddconfig").GetProperty("ch_mult").GetArrayLength() - 1);
+        return new SamplingSettings
+        {
+            Size = new VideoSize((int)latents[^3], (int)latents[^2] * factor, (int)latents[^1] * factor),
+            Steps = testCase.Arguments.GetProperty("S").GetInt32(),
+            GuidanceScale = guidance,
+            Eta = testCase.Arguments.GetProperty("eta").GetDouble(),
+        };
+    }
+
+    /// <summary>Token ids [B, L] and the case's frames per second, which differ between rows.</summary>
+    public static Condition Condition(ConformanceCase testCase, VideoCrafterPipeline model, Tensor ids, VideoSize size) =>
+        new() { Text = model.Prompts.Encode(ids), Scalars = testCase["in.fps"].unsqueeze(1).to_type(ScalarType.Float32), Size = size };
+}
