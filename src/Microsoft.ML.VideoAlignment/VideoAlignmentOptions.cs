@@ -20,13 +20,14 @@ public sealed record VideoAlignmentOptions
     public int? Width { get; init; }
 
     /// <summary>
-    /// Denoising steps T, from 1 to the length of the model's noise schedule; null (default): the model's usual number, 25 for ModelScope (VADER's script).
+    /// Denoising steps T, from 1 to the length of the model's noise schedule; null (default): the model's usual number, 25 for ModelScope and VideoCrafter
+    /// (VADER's scripts). VideoCrafter's sampler takes more where they do not divide that length, and says which it cannot take.
     /// </summary>
     public int? InferenceSteps { get; init; }
 
     /// <summary>
-    /// Classifier-free guidance g in e = e(negative) + g (e(prompt) - e(negative)), finite; 1 or less means no guidance and halves the work. Null (default):
-    /// the model's usual value, 9 for ModelScope (VADER's script).
+    /// Classifier-free guidance g in e = e(negative) + g (e(prompt) - e(negative)), finite; 1 or less (VideoCrafter: exactly 1) means no guidance and halves
+    /// the work. Null (default): the model's usual value, 9 for ModelScope, 12 for VideoCrafter (VADER's scripts).
     /// </summary>
     public double? GuidanceScale { get; init; }
 
@@ -42,7 +43,7 @@ public sealed record VideoAlignmentOptions
     /// </summary>
     public double? MinGuidanceScale { get; init; }
 
-    /// <summary>Frames a second that the model is told, above 0; null (default): the model's usual number. ModelScope is told none.</summary>
+    /// <summary>Frames a second that the model is told, above 0; null (default): the model's usual number, 24 for VideoCrafter (VADER's script). ModelScope is told none.</summary>
     public double? FramesPerSecond { get; init; }
 
     /// <summary>How much motion Stable Video Diffusion is asked for, from 1 to 255; null (default): 127. Other models are told none.</summary>

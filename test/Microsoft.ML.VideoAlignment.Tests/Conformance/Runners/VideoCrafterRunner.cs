@@ -104,8 +104,16 @@ public sealed class VideoCrafterRunner : IConformanceRunner
     /// <summary>A network of which only the embeddings are used.</summary>
     private static LvdmUNetConfig TimeOnly(long channels) => new()
     {
-        InChannels = 1, OutChannels = 1, ModelChannels = channels, ChannelMultipliers = [1], ResBlocks = 1, AttentionResolutions = [], HeadSize = 1, ContextWidth = 1,
-        TemporalAttention = false, FpsCondition = true,
+        InChannels = 1,
+        OutChannels = 1,
+        ModelChannels = channels,
+        ChannelMultipliers = [1],
+        ResBlocks = 1,
+        AttentionResolutions = [],
+        HeadSize = 1,
+        ContextWidth = 1,
+        TemporalAttention = false,
+        FpsCondition = true,
     };
 
     private static void Autoencoder(ConformanceCase c)
