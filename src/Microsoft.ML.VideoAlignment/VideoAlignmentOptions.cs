@@ -188,33 +188,16 @@ public sealed record VideoAlignmentOptions
             faults.Add($"{nameof(InferenceSteps)} must be at most {model.Scheduler.TrainTimesteps}, the length of the model's noise schedule, got {InferenceSteps}.");
         }
 
-        if (model.ReadsImages && ImageColumnName is null)
-        {
-            faults.Add($"{nameof(ImageColumnName)} must name the column of pictures: a {model.Family} model makes videos from them, got null.");
-        }
-
-        if (!model.ReadsImages && ImageColumnName is not null)
-        {
-            faults.Add($"{nameof(ImageColumnName)} must be null: a {model.Family} model makes videos from texts, got '{ImageColumnName}'.");
-        }
-
-        if (model.ReadsImages && HeldOutPrompts is { Count: > 0 })
-        {
-            faults.Add($"{nameof(HeldOutPrompts)} must be empty for a {model.Family} model, which needs pictures too; use {nameof(HeldOutData)}.");
-        }
-
-        int sampled = 0;
-        Try<ArgumentException>(nameof(InferenceSteps), () => Try<NotSupportedException>(nameof(Sampler), () => sampled = model.CreateSampler(SamplingFor(model)).Timesteps.Count));
-        Try<ArgumentException>(nameof(GradientWindow), () => Window.Resolve(sampled, static _ => 0));
-        Try<ArgumentException>(nameof(LoraLayers), () => LoraTargets.Select(model.Denoiser));
-        Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(SizeFor(model).Frames));
-        VideoSize usual = model.DefaultSize;
-        var asked = new VideoSize(Math.Max(Frames ?? usual.Frames, 1), Height > 0 ? Height.Value : usual.Height, Width > 0 ? Width.Value : usual.Width);
-        if (model.SizeFault(asked) is { } fault)
+        if (model.SizeFault(SizeFor(model)) is { } fault && Frames is null or >= 1 && Height is null or >= 1 && Width is null or >= 1)
         {
             faults.Add(fault);
         }
 
+        int sampled = 0;
+        Try<NotSupportedException>(nameof(Sampler), () => sampled = model.CreateSampler(SamplingFor(model)).Timesteps.Count);
+        Try<ArgumentException>(nameof(GradientWindow), () => Window.Resolve(sampled, static _ => 0));
+        Try<ArgumentException>(nameof(LoraLayers), () => LoraTargets.Select(model.Denoiser));
+        Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(model.RewardFrameCount(SizeFor(model))));
         Throw(faults);
 
         // What other rooms check of their own arguments, said beside the rest; pointless where the basics are wrong.

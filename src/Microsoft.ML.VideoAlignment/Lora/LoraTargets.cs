@@ -6,18 +6,19 @@ namespace Microsoft.ML.VideoAlignment.Lora;
 /// Which layers of a network get adapters. A name selects the layer of that module path or the layers whose path ends with it after a dot; a pattern is
 /// a regular expression that must match a whole path: both as peft's target_modules.
 /// </summary>
-internal sealed class LoraTargets
+internal sealed record LoraTargets
 {
     private readonly string? _pattern;
     private readonly IReadOnlyList<string> _names;
 
     private LoraTargets(string? pattern, IReadOnlyList<string> names) => (_pattern, _names) = (pattern, names);
 
-    /// <summary>Queries, keys and values of every attention: what VADER's VideoCrafter script adapts.</summary>
-    public static LoraTargets AttentionQkv { get; } = Names("to_q", "to_k", "to_v");
+    /// <summary>Queries, keys and values of every attention, by the names of either family: what VADER's VideoCrafter and Open-Sora scripts adapt.</summary>
+    public static LoraTargets AttentionQkv { get; } = Names("to_q", "to_k", "to_v") with { Otherwise = Names("qkv", "q_linear", "kv_linear") };
 
     /// <summary>As <see cref="AttentionQkv"/>, with the output projection: diffusers' usual set.</summary>
-    public static LoraTargets AttentionQkvOut { get; } = Names("to_q", "to_k", "to_v", "to_out.0");
+    public static LoraTargets AttentionQkvOut { get; } =
+        Names("to_q", "to_k", "to_v", "to_out.0") with { Otherwise = Names("qkv", "q_linear", "kv_linear", "attn.proj", "cross_attn.proj") };
 
     /// <summary>
     /// Every Linear and convolution, with the rank of each layer clipped to the smaller of its inputs and outputs: what VADER's ModelScope script adapts
@@ -27,6 +28,9 @@ internal sealed class LoraTargets
 
     /// <summary>Whether a layer's rank is at most the smaller of its inputs and outputs.</summary>
     public bool ClipsRank { get; private init; }
+
+    /// <summary>What to select in a network that has none of the names but has these; null: nothing.</summary>
+    private LoraTargets? Otherwise { get; init; }
 
     public static LoraTargets Names(params string[] names) =>
         names.Length > 0 && names.All(name => name.Length > 0) ? new(null, names) : throw new ArgumentException("Name at least one layer.", nameof(names));
@@ -50,12 +54,17 @@ internal sealed class LoraTargets
             return Require([.. layers.Where(layer => whole.IsMatch(layer.Name))], $"The LoRA pattern '{_pattern}'");
         }
 
+        if (Otherwise is not null && !layers.Any(Named) && layers.Any(Otherwise.Named))
+        {
+            return Otherwise.Select(network);
+        }
+
         foreach (string name in _names)
         {
             Require([.. layers.Where(layer => EndsWith(layer.Name, name))], $"The LoRA target '{name}'");
         }
 
-        return Require([.. layers.Where(layer => _names.Count == 0 || _names.Any(name => EndsWith(layer.Name, name)))], "The preset of all layers");
+        return Require([.. layers.Where(layer => _names.Count == 0 || Named(layer))], "The preset of all layers");
 
         IReadOnlyList<AdaptableLayer> Require(IReadOnlyList<AdaptableLayer> found, string what)
         {
@@ -68,6 +77,8 @@ internal sealed class LoraTargets
             throw new ArgumentException($"{what} matches nothing in {network.GetName()}: {some}.");
         }
     }
+
+    private bool Named(AdaptableLayer layer) => _names.Any(name => EndsWith(layer.Name, name));
 
     /// <summary>A regular expression of a file or a user; matching is bounded in time.</summary>
     public static Regex Compile(string pattern)

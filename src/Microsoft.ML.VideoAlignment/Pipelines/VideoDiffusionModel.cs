@@ -93,6 +93,15 @@ public abstract class VideoDiffusionModel : IDisposable
     /// </summary>
     internal abstract Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null);
 
+    /// <summary>How many frames a video of this size has for <see cref="DecodeForReward"/> to choose from.</summary>
+    internal virtual int RewardFrameCount(VideoSize size) => size.Frames;
+
+    /// <summary>The frames that a reward is shown in training: those of <see cref="Decode"/>, except where a family is trained otherwise.</summary>
+    internal virtual Tensor DecodeForReward(Tensor latents, int frames, IReadOnlyList<int> chosen) => Decode(latents, frames, chosen);
+
+    /// <summary>How many frames of a finished video are decoded at a time: bounds the decoder's memory.</summary>
+    internal virtual int FramesDecodedTogether => 8;
+
     /// <summary>Loads a model from the files that its publisher gives out; the family is recognised from them.</summary>
     /// <param name="path">The model's folder or file; see the README for what each family looks like.</param>
     /// <param name="options">How weights are read and held; null: the defaults.</param>

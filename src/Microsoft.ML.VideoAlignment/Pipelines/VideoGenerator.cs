@@ -7,9 +7,6 @@ namespace Microsoft.ML.VideoAlignment.Pipelines;
 /// <summary>Generates videos without gradient.</summary>
 internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings settings)
 {
-    /// <summary>Frames decoded at a time: bounds the decoder's memory.</summary>
-    private const int DecodedTogether = 8;
-
     /// <summary>One video per prompt.</summary>
     /// <param name="prompts">B prompts.</param>
     /// <param name="seeds">B seeds; a row's video depends on its own seed only.</param>
@@ -35,7 +32,7 @@ internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings
     private Tensor DecodeAll(Tensor latents)
     {
         var parts = new List<Tensor>();
-        foreach (int[] part in Enumerable.Range(0, settings.Size.Frames).Chunk(DecodedTogether))
+        foreach (int[] part in Enumerable.Range(0, settings.Size.Frames).Chunk(model.FramesDecodedTogether))
         {
             using Tensor decoded = model.Decode(latents, settings.Size.Frames, part);
             parts.Add(UnitRange.FromSigned(decoded));

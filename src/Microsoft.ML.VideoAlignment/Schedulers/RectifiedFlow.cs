@@ -11,6 +11,10 @@ internal sealed record RectifiedFlow : IScheduler
     /// <summary>Sides and frames at which the times are not moved.</summary>
     private const double BaseArea = 512 * 512;
 
+    /// <summary>Frames that the reference's autoencoder takes together, into this many latent frames: times are moved by whole chunks.</summary>
+    public const int ChunkFrames = 17;
+    private const int ChunkLatents = 5;
+
     public string Name => "RFLOW";
 
     /// <summary>Of the training schedule: times run from this to 0.</summary>
@@ -52,18 +56,21 @@ internal sealed record RectifiedFlow : IScheduler
     }
 
     /// <summary>How far times are moved towards noise: the square root of the pixels over 512 x 512, and of the latent frames.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">2 to 16 frames: the reference counts whole chunks of 17, which are none, and divides 0 by 0.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">2 to 16 frames: the reference counts whole chunks, which are none, and divides 0 by 0.</exception>
     public static double Ratio(int frames, double height, double width)
     {
-        if (frames is < 1 or (> 1 and < 17))
+        if (frames is < 1 or (> 1 and < ChunkFrames))
         {
             throw new ArgumentOutOfRangeException(
-                nameof(frames), frames, $"Times are moved by the number of whole chunks of 17 frames: expected 1 frame or at least 17, got {frames}. The nearest is {(frames < 9 ? 1 : 17)}.");
+                nameof(frames), frames, $"Times are moved by the number of whole chunks of {ChunkFrames} frames: expected 1 frame or at least {ChunkFrames}, got {frames}. The nearest is {NearestFrames(frames)}.");
         }
 
-        double latentFrames = frames == 1 ? 1 : frames / 17 * 5;
+        double latentFrames = frames == 1 ? 1 : frames / ChunkFrames * ChunkLatents;
         return Math.Sqrt(height * width / BaseArea) * Math.Sqrt(latentFrames);
     }
+
+    /// <summary>The nearest number of frames that times can be moved for.</summary>
+    public static int NearestFrames(int frames) => frames >= ChunkFrames ? frames : 2 * frames <= ChunkFrames + 1 ? 1 : ChunkFrames;
 
     /// <summary>(1 - t/1000) clean + t/1000 noise. clean, noise: [B, ...]; timesteps: [B].</summary>
     public Tensor AddNoise(Tensor clean, Tensor noise, Tensor timesteps)

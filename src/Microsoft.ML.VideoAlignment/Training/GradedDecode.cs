@@ -29,7 +29,7 @@ internal sealed class GradedDecode(VideoDiffusionModel model, int videoFrames, i
 
     private (Tensor Decoded, Tensor Scores, Tensor Loss) AtOnce(Tensor latents, IReadOnlyList<int> frames, Score score, double share)
     {
-        Tensor decoded = model.Decode(latents, videoFrames, frames);
+        Tensor decoded = model.DecodeForReward(latents, videoFrames, frames);
         (Tensor scores, Tensor loss) = score(decoded);
         Recompute.Backward(loss * share);
         return (decoded, scores, loss);
@@ -41,7 +41,7 @@ internal sealed class GradedDecode(VideoDiffusionModel model, int videoFrames, i
         Tensor decoded;
         using (no_grad())
         {
-            decoded = cat([.. chunks.Select(chunk => model.Decode(leaf, videoFrames, chunk))], dim: 2);
+            decoded = cat([.. chunks.Select(chunk => model.DecodeForReward(leaf, videoFrames, chunk))], dim: 2);
         }
 
         decoded.requires_grad_(true);
@@ -52,7 +52,7 @@ internal sealed class GradedDecode(VideoDiffusionModel model, int videoFrames, i
         foreach (int[] chunk in chunks)
         {
             using DisposeScope scope = NewDisposeScope();
-            Recompute.Backward(model.Decode(leaf, videoFrames, chunk), slope.narrow(2, first, chunk.Length));
+            Recompute.Backward(model.DecodeForReward(leaf, videoFrames, chunk), slope.narrow(2, first, chunk.Length));
             first += chunk.Length;
         }
 

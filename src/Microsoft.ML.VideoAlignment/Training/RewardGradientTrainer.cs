@@ -135,7 +135,7 @@ internal sealed class RewardGradientTrainer : IDisposable
             Start = Noise(shape) * _sampler.InitialNoiseSigma,
             Noise = _ => Noise(shape),
             Plan = _settings.Window.Resolve(_sampler.Timesteps.Count, draws.Below),
-            Frames = _settings.Frames.Select(_settings.Sampling.Size.Frames, draws.Below),
+            Frames = _settings.Frames.Select(_model.RewardFrameCount(_settings.Sampling.Size), draws.Below),
         };
     }
 

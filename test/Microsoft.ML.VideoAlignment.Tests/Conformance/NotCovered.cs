@@ -10,9 +10,10 @@ internal static class NotCovered
         ["S09-videocrafter"] = null,
         ["S12-pipelines"] =
         [
-            "opensora.pipeline", "opensora.prompt-processing", "diffusers.StableVideoDiffusionPipeline", "svd.autoregressive", "svd.resize_with_antialiasing",
+            "diffusers.StableVideoDiffusionPipeline", "svd.autoregressive", "svd.resize_with_antialiasing",
+            "lvdm.text-to-video",
         ],
-        ["S15-vader-step"] = ["opensora-train-step"],
+        ["S15-vader-step"] = ["videocrafter-train-step"],
         ["S16-policy"] = null,
     };
 

@@ -93,9 +93,10 @@ public sealed class ManifestRunner : IConformanceRunner
         JsonElement manifest = Read(testCase.PathOf(testCase.Arguments.GetProperty("manifest").GetString()!));
         using nn.Module network = denoiser(baseModel.Config);
         using var generator = new Generator(1);
+        LoraTargets targets = LoraTargets.Names([.. testCase.Config.GetProperty("target_modules").EnumerateArray().Select(name => name.GetString()!)]);
+        Assert.That(LoraTargets.AttentionQkv.Select(network).Select(layer => layer.Name), Is.EqualTo(targets.Select(network).Select(layer => layer.Name)), $"{testCase}: the preset");
         using LoraAdapters adapters = LoraAdapters.Attach(
-            network, LoraTargets.Names([.. testCase.Config.GetProperty("target_modules").EnumerateArray().Select(name => name.GetString()!)]),
-            testCase.Config.GetProperty("r").GetInt32(), testCase.Config.GetProperty("lora_alpha").GetDouble(), generator);
+            network, targets, testCase.Config.GetProperty("r").GetInt32(), testCase.Config.GetProperty("lora_alpha").GetDouble(), generator);
         Assert.That(
             adapters.NamedFactors.Select(factor => $"{prefix}{factor.Name} {Shapes.Describe(factor.Factor)}"),
             Is.EquivalentTo(ShapesOf(manifest.GetProperty("keys")).Select(key => $"{key.Key} {Shapes.Describe((IEnumerable<long>)key.Value)}")), $"{testCase}: names and shapes");

@@ -1,0 +1,327 @@
+using System.Runtime.CompilerServices;
+using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
+using Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
+using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Weights;
+
+namespace Microsoft.ML.VideoAlignment.Pipelines;
+
+/// <summary>
+/// Open-Sora 1.2 (hpcai-tech/OpenSora-STDiT-v3 with OpenSora-VAE-v1.2 and the encoder of T5 v1.1 XXL): rectified flow whose times depend on the size of
+/// the video, and guidance away from a learned null text. Reference: VADER-Open-Sora's inference and training scripts.
+/// </summary>
+internal sealed class OpenSoraPipeline : VideoDiffusionModel
+{
+    private const double UsualFramesPerSecond = 24;
+
+    private readonly ITextStateEncoder _text;
+    private readonly STDiT3 _network;
+    private readonly VideoAutoencoder _vae;
+    private readonly RectifiedFlow _flow;
+    private readonly Lazy<string> _hash;
+    private readonly ConditionalWeakTable<Condition, StrongBox<long>> _longestTexts = [];
+    private Device _device;
+
+    private OpenSoraPipeline(
+        string source, ITextStateEncoder text, STDiT3 network, VideoAutoencoder vae, RectifiedFlow flow, Placement placement, Func<string> hash)
+    {
+        Source = source;
+        (_text, _network, _vae, _flow) = (text, network, vae, flow);
+        _hash = new Lazy<string>(hash);
+        _device = placement.Device;
+    }
+
+    public override string Family => "Open-Sora";
+
+    public override string Source { get; }
+
+    public override string Hash => _hash.Value;
+
+    /// <summary>VADER's training command: 2 seconds at 240p, 3:4.</summary>
+    public override VideoSize DefaultSize { get; } = new(OpenSoraSizes.FrameCount("2s"), OpenSoraSizes.ImageSize("240p", "3:4").Height, OpenSoraSizes.ImageSize("240p", "3:4").Width);
+
+    /// <summary>Any size will do: what does not fill a latent is left out (see <see cref="OutputSize"/>).</summary>
+    public override int SizeMultiple => 1;
+
+    /// <summary>How prompts are written for the text encoder.</summary>
+    internal OpenSoraPromptSettings PromptSettings { get; init; } = new();
+
+    /// <summary>
+    /// Whether rewards are shown latent frames that are decoded as if each were a video of one frame, as VADER does, instead of frames of the video. Cheaper,
+    /// but the decoder is not told what comes before. Default: false.
+    /// </summary>
+    internal bool RewardsLatentFrames { get; init; }
+
+    /// <summary>The text encoder with its tokenizer.</summary>
+    internal ITextStateEncoder TextEncoder => _text;
+
+    internal VideoAutoencoder Autoencoder => _vae;
+
+    internal override SamplingDefaults DefaultSampling => new(30, 7) { FramesPerSecond = UsualFramesPerSecond };
+
+    internal override nn.Module Denoiser => _network;
+
+    internal override IScheduler Scheduler => _flow;
+
+    internal override Device Device => _device;
+
+    internal override bool RecomputeBlocks
+    {
+        get => _network.RecomputeBlocks;
+        set => (_network.RecomputeBlocks, _vae.RecomputeBlocks) = (value, value);
+    }
+
+    /// <summary>The networks by their folder's name; the text encoder has its own life.</summary>
+    internal override IReadOnlyDictionary<string, nn.Module> Networks =>
+        new Dictionary<string, nn.Module>(StringComparer.Ordinal) { ["transformer"] = _network, ["vae"] = _vae };
+
+    /// <summary>A temporal chunk at once: it has to be decoded whole for any of its frames.</summary>
+    internal override int FramesDecodedTogether => _vae.Config.ChunkFrames ?? base.FramesDecodedTogether;
+
+    /// <summary>How the family is recognised.</summary>
+    internal static ModelFamily Files { get; } = new(
+        "Open-Sora 1.2", "a folder with transformer/ (config.json of model_type STDiT3), vae/ and text_encoder/ (T5 with spiece.model)",
+        path => IsDenoiser(Path.Combine(path, "transformer")) || IsDenoiser(path), (path, options) => FromFolder(path, options.Variant, Placement.OnCpu(options.Precision)));
+
+    /// <summary>Loads a folder with transformer/, vae/ and text_encoder/. The text encoder's weights are checked now and read at the first prompt.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="variant">The files' variant, such as "fp16".</param>
+    /// <param name="placement">Where the weights go and how they are stored.</param>
+    /// <param name="flow">How times run; null: as VADER samples.</param>
+    /// <param name="prompts">How prompts are written for the text encoder; null: as VADER writes them.</param>
+    /// <exception cref="WeightFileException">A folder or file is missing, damaged, or of another model.</exception>
+    internal static OpenSoraPipeline FromFolder(
+        string folder, string? variant, Placement placement, RectifiedFlow? flow = null, OpenSoraPromptSettings? prompts = null)
+    {
+        var files = new DiffusersFolder(folder);
+        if (!files.Has("transformer") && IsDenoiser(folder))
+        {
+            throw new WeightFileException(
+                folder, "is Open-Sora's denoiser alone. Expected a folder with transformer/ (this one), vae/ (OpenSora-VAE-v1.2) and text_encoder/ (t5-v1_1-xxl with spiece.model); links will do.");
+        }
+
+        string textFolder = files.Component("text_encoder").Location;
+        files.Component("text_encoder").OpenWeights(variant).Dispose();
+        STDiT3 network = LoadNetwork(files.Component("transformer"), variant, placement);
+        var text = new T5PromptEncoder(
+            T5Tokenizer.FromFolder(textFolder, (int)network.Config.MaxTokens), () => T5Files.Open(textFolder, placement, variant: variant));
+        return new OpenSoraPipeline(
+            folder, text, network, LoadAutoencoder(files.Component("vae"), variant, placement), flow ?? Vader, placement, () => HashOf(files, variant))
+        {
+            PromptSettings = prompts ?? new(),
+        };
+    }
+
+    /// <summary>A model from single folders, for cases that come without a whole one; it has no hash.</summary>
+    internal static OpenSoraPipeline FromParts(ITextStateEncoder text, string transformerFolder, string vaeFolder, RectifiedFlow flow, Placement placement, bool rewardsLatentFrames) => new(
+        transformerFolder, text, LoadNetwork(new DiffusersFolder(transformerFolder), variant: null, placement),
+        LoadAutoencoder(new DiffusersFolder(vaeFolder), variant: null, placement), flow, placement,
+        () => throw new InvalidOperationException("A model made of parts has no hash."))
+    {
+        RewardsLatentFrames = rewardsLatentFrames,
+    };
+
+    internal override IScheduler SwapScheduler(string className) => throw new NotSupportedException($"Open-Sora samples with rectified flow (RFLOW) and no other; leave the sampler's name out, got '{className}'.");
+
+    internal override ISampler CreateSampler(SamplingSettings settings) => CreateSampler(settings, frameMask: null);
+
+    /// <summary>As <see cref="CreateSampler(SamplingSettings)"/>, with frames that are given or edited: [B, T'], see <see cref="Condition.FrameMask"/>.</summary>
+    internal ISampler CreateSampler(SamplingSettings settings, Tensor? frameMask)
+    {
+        if (settings.SamplerName is { } name && name != _flow.Name)
+        {
+            SwapScheduler(name);
+        }
+
+        return _flow.CreateSampler(settings.Steps, settings.Size.Frames, settings.Size.Height, settings.Size.Width, frameMask);
+    }
+
+    internal override void MoveTo(Device device)
+    {
+        foreach (nn.Module network in Networks.Values)
+        {
+            network.to(device);
+        }
+
+        (_text as T5PromptEncoder)?.MoveTo(device);
+        _device = device;
+    }
+
+    internal override Condition Encode(VideoRequest request)
+    {
+        TextStates states = _text.Encode([.. request.Prompts.Select(PromptSettings.TextOf)]);
+        double rate = request.Size.Frames == 1 ? OpenSoraSizes.PictureFramesPerSecond
+            : request.FramesPerSecond > 0 ? request.FramesPerSecond : UsualFramesPerSecond;
+        return new Condition
+        {
+            Text = states.States.to(_device),
+            TextMask = states.Mask.to(_device),
+
+            // Stays on the CPU: whether all rows are alike is then known without waiting for the device.
+            Scalars = full([request.Prompts.Count, 1], rate, dtype: ScalarType.Float32),
+            Size = request.Size,
+        };
+    }
+
+    /// <summary>The learned null text, with as many tokens as the prompt has: the reference uses the prompt's mask for both.</summary>
+    internal override Condition EncodeUnconditional(VideoRequest request, Condition conditional)
+    {
+        if (request.NegativePrompt.Length > 0)
+        {
+            throw new NotSupportedException($"Open-Sora leads away from a learned null text and takes no negative prompt; leave it empty, got '{request.NegativePrompt}'.");
+        }
+
+        return Unconditional(conditional);
+    }
+
+    /// <summary>The other branch of a condition.</summary>
+    internal Condition Unconditional(Condition conditional) => conditional with
+    {
+        Text = _network.NullText.to_type(conditional.Text.dtype).unsqueeze(0).repeat(conditional.Text.shape[0], 1, 1),
+        TextMask = conditional.TextMask?.alias(),
+        Scalars = conditional.Scalars?.alias(),
+        FrameMask = conditional.FrameMask?.alias(),
+    };
+
+    /// <summary>At 1 the null text has no weight; below, it has.</summary>
+    internal override bool GuidanceActs(double scale) => scale != 1;
+
+    internal override int CountTruncated(string prompt) => _text.CountTruncated(PromptSettings.TextOf(prompt));
+
+    internal override long[] LatentShape(int batch, VideoSize size)
+    {
+        (int frames, int height, int width) = _vae.Config.LatentSize(size.Frames, size.Height, size.Width);
+        return [batch, _network.Config.InChannels, frames, height, width];
+    }
+
+    internal override string? SizeFault(VideoSize size)
+    {
+        var faults = new List<string>();
+        if (_flow.MovesTimes && size.Frames is > 1 and < RectifiedFlow.ChunkFrames)
+        {
+            faults.Add($"{nameof(size.Frames)} must be 1 or at least {RectifiedFlow.ChunkFrames} for an {Family} model, got {size.Frames}; try {RectifiedFlow.NearestFrames(size.Frames)}.");
+        }
+
+        int least = _vae.Config.SpatialFactor;
+        if (Math.Min(size.Height, size.Width) < least)
+        {
+            faults.Add($"{nameof(size.Height)} and {nameof(size.Width)} must be at least {least} for an {Family} model, got {size.Height} and {size.Width}; try {Math.Max(least, size.Height)} and {Math.Max(least, size.Width)}.");
+        }
+
+        return faults.Count == 0 ? null : string.Join(' ', faults);
+    }
+
+    internal override VideoSize OutputSize(VideoSize size) =>
+        size with { Height = size.Height / _vae.Config.SpatialFactor * _vae.Config.SpatialFactor, Width = size.Width / _vae.Config.SpatialFactor * _vae.Config.SpatialFactor };
+
+    internal override Tensor Predict(Tensor latents, double timestep, Condition condition)
+    {
+        using Tensor whole = PredictAll(latents, timestep, condition);
+        return whole.narrow(1, 0, _network.Config.InChannels);
+    }
+
+    /// <summary>As <see cref="Predict"/>, with the channels that samplers do not use.</summary>
+    internal Tensor PredictAll(Tensor latents, double timestep, Condition condition)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor? active = condition.FrameMask is { } mask ? RectifiedFlowSampler.ActiveFrames(mask, timestep, _flow.TrainTimesteps) : null;
+        Tensor time = full([1], timestep, dtype: ScalarType.Float32, device: latents.device);
+        long tokens = LongestText(condition);
+        return _network.Forward(
+            latents, time, condition.Text.narrow(1, 0, tokens), condition.TextMask?.narrow(1, 0, tokens), active, Rate(condition, latents.device),
+            condition.Size.Height, condition.Size.Width).MoveToOuterDisposeScope();
+    }
+
+    internal override Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null) => _vae.Decode(latents, frames, chosen);
+
+    internal override int RewardFrameCount(VideoSize size) => RewardsLatentFrames ? (int)LatentShape(1, size)[2] : size.Frames;
+
+    internal override Tensor DecodeForReward(Tensor latents, int frames, IReadOnlyList<int> chosen) =>
+        RewardsLatentFrames ? DecodeAlone(latents, chosen) : Decode(latents, frames, chosen);
+
+    /// <summary>
+    /// Latents [B, c, T', h, w] -> [B, 3, f, H, W]: each of the latent frames decoded alone as a video of one frame, which is the last of its pixel frames out
+    /// of their context (VADER-Open-Sora's way).
+    /// </summary>
+    internal Tensor DecodeAlone(Tensor latents, IReadOnlyList<int> latentFrames)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor taken = latents.index_select(2, tensor(latentFrames.Select(frame => (long)frame).ToArray(), device: latents.device));
+        Tensor pictures = _vae.Decode(taken.transpose(1, 2).flatten(0, 1).unsqueeze(2), frames: 1); // [B*f, 3, 1, H, W]
+        return pictures.squeeze(2).unflatten(0, [latents.shape[0], latentFrames.Count]).transpose(1, 2).MoveToOuterDisposeScope();
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _text.Dispose();
+            _network.Dispose();
+            _vae.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    /// <summary>Of VADER's inference configuration.</summary>
+    private static RectifiedFlow Vader { get; } = new() { MovesTimes = true };
+
+    private static bool IsDenoiser(string folder) => File.Exists(Path.Combine(folder, "config.json")) && ConfigJson.Text(new DiffusersFolder(folder).Config(), "model_type", "") == "STDiT3";
+
+    private static STDiT3 LoadNetwork(DiffusersFolder files, string? variant, Placement placement)
+    {
+        using IWeightSource weights = files.OpenWeights(variant);
+        return WeightLoader.Fill(new STDiT3(STDiT3Config.FromJson(files.Config()), placement), weights);
+    }
+
+    private static VideoAutoencoder LoadAutoencoder(DiffusersFolder files, string? variant, Placement placement)
+    {
+        using IWeightSource weights = files.OpenWeights(variant);
+        return WeightLoader.Fill(new VideoAutoencoder(VideoAutoencoderConfig.FromJson(files.Config()), placement), weights, map: VideoAutoencoder.Keys);
+    }
+
+    private static string HashOf(DiffusersFolder files, string? variant)
+    {
+        Dictionary<string, IWeightSource> parts = new(StringComparer.Ordinal);
+        try
+        {
+            foreach (string part in new[] { "transformer", "vae", "text_encoder" })
+            {
+                parts[part] = files.Component(part).OpenWeights(variant);
+            }
+
+            return WeightHash.Compute(parts);
+        }
+        finally
+        {
+            foreach (IWeightSource source in parts.Values)
+            {
+                source.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Frames a second, [1] where all rows are alike: the network's modulation is then the same for all of them.</summary>
+    private static Tensor Rate(Condition condition, Device device)
+    {
+        using Tensor rates = condition.Scalars!.cpu().contiguous();
+        float[] values = [.. rates.data<float>()];
+        return tensor(values.Distinct().Count() == 1 ? values[..1] : values, device: device);
+    }
+
+    /// <summary>How far the longest text of a batch reaches: what lies behind takes no part. Found once for a condition, not at each step.</summary>
+    private long LongestText(Condition condition) => _longestTexts.GetValue(condition, static given =>
+    {
+        if (given.TextMask is not { } mask)
+        {
+            return new StrongBox<long>(given.Text.shape[1]);
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        Tensor used = mask.ne(0).any(0).cpu();
+        return new StrongBox<long>(Math.Max(1, Array.LastIndexOf(used.data<bool>().ToArray(), true) + 1));
+    }).Value;
+}
