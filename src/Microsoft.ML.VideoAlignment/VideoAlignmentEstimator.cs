@@ -60,7 +60,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         ArgumentNullException.ThrowIfNull(input);
         _columns.Require(MlNetInterop.ShapeOf(input.Schema));
         VideoSize size = _options.SizeFor(_model);
-        int shown = _options.FramesFor(_reward).Count(size.Frames);
+        int shown = _options.FramesFor(_reward).Count(_model.RewardFrameCount(size));
         RewardFit.RequireTrainable(_reward, shown);
         using IChannel channel = _host.Start("Training");
         void Say(string message) => Log.Info(channel, message);

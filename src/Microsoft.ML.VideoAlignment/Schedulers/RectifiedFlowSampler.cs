@@ -16,7 +16,7 @@ internal sealed class RectifiedFlowSampler : ISampler
     public RectifiedFlowSampler(double[] timesteps, int trainTimesteps, Tensor? frameMask)
     {
         (_timesteps, _train) = (timesteps, trainTimesteps);
-        using Tensor? mask = frameMask?.detach().cpu().to_type(ScalarType.Float32).contiguous();
+        using Tensor? mask = frameMask?.cpu().to_type(ScalarType.Float32).contiguous();
         _frameMask = mask is null ? [] : mask.data<float>().ToArray();
         _maskShape = mask is null ? [] : [mask.shape[0], 1, mask.shape[1], 1, 1];
     }

@@ -12,17 +12,17 @@ namespace Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 internal sealed class CausalConv3d : nn.Module
 {
     [ComponentName(Name = "conv")]
-    private readonly Weights _conv;
+    private readonly Kernel _conv;
 
-    private readonly long _kernel;
+    private readonly long _size;
     private readonly long _stride;
 
     /// <summary>stride: In time only.</summary>
     public CausalConv3d(long inChannels, long outChannels, long kernel, Placement placement, bool bias = true, long stride = 1)
         : base(nameof(CausalConv3d))
     {
-        _conv = new Weights(inChannels, outChannels, kernel, bias, placement);
-        (_kernel, _stride) = (kernel, stride);
+        _conv = new Kernel(inChannels, outChannels, kernel, bias, placement);
+        (_size, _stride) = (kernel, stride);
         RegisterComponents();
     }
 
@@ -31,8 +31,8 @@ internal sealed class CausalConv3d : nn.Module
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor weight = _conv.Weight.to_type(x.dtype).permute(0, 2, 1, 3, 4).flatten(1, 2); // [out, k*in, k, k]
-        Tensor taps = _kernel == 1 && _stride == 1 ? x : WithFramesBefore(x, frames);
-        return nn.functional.conv2d(taps, weight, _conv.Bias?.to_type(x.dtype), padding: [_kernel / 2, _kernel / 2]).MoveToOuterDisposeScope();
+        Tensor taps = _size == 1 && _stride == 1 ? x : WithFramesBefore(x, frames);
+        return nn.functional.conv2d(taps, weight, _conv.Bias?.to_type(x.dtype), padding: [_size / 2, _size / 2]).MoveToOuterDisposeScope();
     }
 
     /// <summary>[B*T, C, H, W] -> [B*T', k*C, H, W]: tap d of output frame t is frame stride*t + d of the clip with its zeros in front.</summary>
@@ -40,19 +40,19 @@ internal sealed class CausalConv3d : nn.Module
     {
         Tensor clip = x.permute(0, 2, 3, 1).unflatten(0, [-1, frames]); // [B, T, H, W, C], as it lies in channels-last memory
         (long batch, long height, long width, long channels) = (clip.shape[0], clip.shape[2], clip.shape[3], clip.shape[4]);
-        long before = _kernel - _stride;
+        long before = _size - _stride;
         if (before > 0)
         {
             clip = cat([zeros([batch, before, height, width, channels], dtype: x.dtype, device: x.device), clip], dim: 1);
         }
 
-        long count = ((frames + before - _kernel) / _stride) + 1;
-        Tensor[] taps = [.. Enumerable.Range(0, (int)_kernel).Select(d => clip.slice(1, d, d + ((count - 1) * _stride) + 1, _stride))];
+        long count = ((frames + before - _size) / _stride) + 1;
+        Tensor[] taps = [.. Enumerable.Range(0, (int)_size).Select(d => clip.slice(1, d, d + ((count - 1) * _stride) + 1, _stride))];
         return cat(taps, dim: 4).flatten(0, 1).permute(0, 3, 1, 2);
     }
 
     /// <summary>Carries the names.</summary>
-    private sealed class Weights : nn.Module
+    private sealed class Kernel : nn.Module
     {
         [ComponentName(Name = "weight")]
         public readonly Parameter Weight;
@@ -60,8 +60,8 @@ internal sealed class CausalConv3d : nn.Module
         [ComponentName(Name = "bias")]
         public readonly Parameter? Bias;
 
-        public Weights(long inChannels, long outChannels, long kernel, bool bias, Placement placement)
-            : base(nameof(Weights))
+        public Kernel(long inChannels, long outChannels, long kernel, bool bias, Placement placement)
+            : base(nameof(Kernel))
         {
             Weight = placement.Parameter(outChannels, inChannels, kernel, kernel, kernel);
             Bias = bias ? placement.Parameter(outChannels) : null;

@@ -1,6 +1,5 @@
 using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Tensors;
-using TorchSharp.Modules;
 using TorchSharp.Utils;
 
 namespace Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
@@ -12,16 +11,16 @@ internal sealed class TemporalDecoder : nn.Module
     private readonly CausalConv3d _convIn;
 
     [ComponentName(Name = "res_blocks")]
-    private readonly ModuleList<TemporalResBlock> _first;
+    private readonly TorchSharp.Modules.ModuleList<TemporalResBlock> _first;
 
     [ComponentName(Name = "block_res_blocks")]
-    private readonly ModuleList<ModuleList<TemporalResBlock>> _levels;
+    private readonly TorchSharp.Modules.ModuleList<TorchSharp.Modules.ModuleList<TemporalResBlock>> _levels;
 
     [ComponentName(Name = "conv_blocks")]
-    private readonly ModuleList<nn.Module> _doublings;
+    private readonly TorchSharp.Modules.ModuleList<nn.Module> _doublings;
 
     [ComponentName(Name = "norm1")]
-    private readonly Microsoft.ML.VideoAlignment.Layers.GroupNorm _norm;
+    private readonly GroupNorm _norm;
 
     [ComponentName(Name = "conv_out")]
     private readonly CausalConv3d _convOut;
@@ -54,7 +53,7 @@ internal sealed class TemporalDecoder : nn.Module
         x = Block(inputs => Blocks(_convIn.Forward(inputs[0], given), _first, given), x);
         for (int level = _levels.Count - 1; level >= 0; level--)
         {
-            (ModuleList<TemporalResBlock> blocks, long count) = (_levels[level], frames);
+            (TorchSharp.Modules.ModuleList<TemporalResBlock> blocks, long count) = (_levels[level], frames);
             x = Block(inputs => Blocks(inputs[0], blocks, count), x);
             if (level > 0 && _doublings[level - 1] is CausalConv3d doubling)
             {
@@ -67,7 +66,7 @@ internal sealed class TemporalDecoder : nn.Module
         return Block(inputs => _convOut.Forward(ClipNorm.Activated(_norm, inputs[0], all), all), x).MoveToOuterDisposeScope();
     }
 
-    private static Tensor Blocks(Tensor x, ModuleList<TemporalResBlock> blocks, long frames) => blocks.Aggregate(x, (hidden, block) => block.Forward(hidden, frames));
+    private static Tensor Blocks(Tensor x, TorchSharp.Modules.ModuleList<TemporalResBlock> blocks, long frames) => blocks.Aggregate(x, (hidden, block) => block.Forward(hidden, frames));
 
     /// <summary>[B*T, 2C, H, W] -> [B*2T, C, H, W]: channel 2c + s is channel c at time 2t + s.</summary>
     private static Tensor Doubled(Tensor x)

@@ -1,6 +1,5 @@
 using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Tensors;
-using TorchSharp.Modules;
 using TorchSharp.Utils;
 
 namespace Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
@@ -12,16 +11,16 @@ internal sealed class TemporalEncoder : nn.Module
     private readonly CausalConv3d _convIn;
 
     [ComponentName(Name = "block_res_blocks")]
-    private readonly ModuleList<ModuleList<TemporalResBlock>> _levels;
+    private readonly TorchSharp.Modules.ModuleList<TorchSharp.Modules.ModuleList<TemporalResBlock>> _levels;
 
     [ComponentName(Name = "conv_blocks")]
-    private readonly ModuleList<nn.Module> _halvings;
+    private readonly TorchSharp.Modules.ModuleList<nn.Module> _halvings;
 
     [ComponentName(Name = "res_blocks")]
-    private readonly ModuleList<TemporalResBlock> _last;
+    private readonly TorchSharp.Modules.ModuleList<TemporalResBlock> _last;
 
     [ComponentName(Name = "norm1")]
-    private readonly Microsoft.ML.VideoAlignment.Layers.GroupNorm _norm;
+    private readonly GroupNorm _norm;
 
     [ComponentName(Name = "conv2")]
     private readonly CausalConv3d _convOut;

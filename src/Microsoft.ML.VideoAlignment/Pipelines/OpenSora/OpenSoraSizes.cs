@@ -39,7 +39,16 @@ internal static class OpenSoraSizes
 
     private static readonly Dictionary<string, int> s_lengths = new(StringComparer.Ordinal)
     {
-        ["1x"] = 51, ["2x"] = 102, ["4x"] = 204, ["8x"] = 408, ["16x"] = 816, ["2s"] = 51, ["4s"] = 102, ["8s"] = 204, ["16s"] = 408, ["32s"] = 816,
+        ["1x"] = 51,
+        ["2x"] = 102,
+        ["4x"] = 204,
+        ["8x"] = 408,
+        ["16x"] = 816,
+        ["2s"] = 51,
+        ["4s"] = 102,
+        ["8s"] = 204,
+        ["16s"] = 408,
+        ["32s"] = 816,
     };
 
     /// <summary>Height and width in pixels of a resolution such as "240p" and a ratio height:width such as "9:16".</summary>

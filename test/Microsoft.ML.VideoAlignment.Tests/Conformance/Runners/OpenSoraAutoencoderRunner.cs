@@ -36,7 +36,7 @@ public sealed class OpenSoraAutoencoderRunner : IConformanceRunner
     {
         // The case names no type: it is the general class.
         Dictionary<string, JsonElement> keys = c.Config.EnumerateObject().ToDictionary(key => key.Name, key => key.Value, StringComparer.Ordinal);
-        keys["type"] = JsonSerializer.SerializeToElement("VAE_Temporal");
+        keys.TryAdd("type", JsonSerializer.SerializeToElement("VAE_Temporal"));
         JsonElement config = JsonSerializer.SerializeToElement(keys);
         using var vae = new TemporalVae(TemporalVaeConfig.FromJson(config), Placement.Cpu) { RecomputeBlocks = recompute };
         Check(c, vae, KeyMap.Identity, inputs =>

@@ -58,8 +58,8 @@ public sealed class OpenSoraFlowRunner : IConformanceRunner
             Tensor? active = frameMask is null ? null : RectifiedFlowSampler.ActiveFrames(frameMask, timestep, flow.TrainTimesteps);
             seen.Add(z.detach().clone().DetachFromDisposeScope());
             masks.Add(active?.DetachFromDisposeScope() ?? zeros(0));
-            Tensor conditional = Velocity(z, full(batch, timestep), inputs["y"], c["in.mask"], active);
-            Tensor unconditional = Velocity(z, full(batch, timestep), inputs["y_null"], c["in.mask"], active);
+            Tensor conditional = Velocity(z, Times(batch, timestep), inputs["y"], c["in.mask"], active);
+            Tensor unconditional = Velocity(z, Times(batch, timestep), inputs["y_null"], c["in.mask"], active);
             return unconditional + (scale * (conditional - unconditional));
         }
 
@@ -133,7 +133,7 @@ public sealed class OpenSoraFlowRunner : IConformanceRunner
             Assert.That(OpenSoraSizes.PixelCount(resolution.Name), Is.EqualTo(resolution.Value.GetInt32()), resolution.Name);
         }
 
-        Assert.That(OpenSoraSizes.PictureFramesPerSecond, Is.EqualTo(c.Arguments.GetProperty("image_fps").GetDouble()));
+        Assert.That(c.Arguments.GetProperty("image_fps").GetDouble(), Is.EqualTo(OpenSoraSizes.PictureFramesPerSecond));
     }
 
     private static ISampler Sampler(ConformanceCase c, RectifiedFlow flow, int steps, int row, Tensor? frameMask = null) =>
@@ -149,5 +149,5 @@ public sealed class OpenSoraFlowRunner : IConformanceRunner
         return active is null ? v : where(active.ne(0).view(z.shape[0], 1, -1, 1, 1), v, v * 0.5);
     }
 
-    private static Tensor full(long batch, double timestep) => ones(batch) * timestep;
+    private static Tensor Times(long batch, double timestep) => ones(batch) * timestep;
 }
