@@ -14,6 +14,8 @@ internal sealed record AlignmentRun(
 
     public SamplingSettings Sampling { get; } = Options.SamplingFor(Model);
 
+    public GradientWindow Window { get; } = Options.WindowFor(Model);
+
     public RewardFrames Frames { get; } = Options.FramesFor(Reward);
 
     public RewardLoss Loss { get; } = Options.Loss ?? RewardLoss.For(Reward.Contract);
@@ -55,7 +57,7 @@ internal sealed record AlignmentRun(
     private RewardGradientSettings Settings() => new()
     {
         Sampling = Sampling,
-        Window = Options.Window,
+        Window = Window,
         Frames = Frames,
         FramesPerDecode = Options.FramesPerDecode,
         Loss = Loss,

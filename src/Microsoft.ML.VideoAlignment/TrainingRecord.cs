@@ -16,7 +16,7 @@ internal static class TrainingRecord
             ["steps"] = options.Steps,
             ["batchSize"] = options.BatchSize,
             ["accumulationSteps"] = options.AccumulationSteps,
-            ["gradientWindow"] = options.Window.ToString(),
+            ["gradientWindow"] = run.Window.ToString(),
             ["rewardFrames"] = run.Frames.ToString(),
             ["loss"] = run.Loss.ToString(),
             ["loraTargets"] = options.LoraTargets.ToString(),

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Schedulers;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -79,8 +80,8 @@ public sealed record VideoAlignmentOptions
     public string? LoraPattern { get; init; }
 
     /// <summary>
-    /// K: how many of the last denoising steps carry gradient, from 1 to <see cref="InferenceSteps"/>; 1 by default (VADER). Memory and time of a
-    /// training step grow with K, not with the other steps.
+    /// K: how many of the last denoising steps carry gradient, from 1 to <see cref="InferenceSteps"/>; 1 by default (VADER). Of Stable Video Diffusion, whose
+    /// last steps are nearly inert, it is the K steps that move the video most. Memory and time of a training step grow with K, not with the other steps.
     /// </summary>
     public int GradientSteps { get; init; } = 1;
 
@@ -188,6 +189,11 @@ public sealed record VideoAlignmentOptions
             faults.Add($"{nameof(InferenceSteps)} must be at most {model.Scheduler.TrainTimesteps}, the length of the model's noise schedule, got {InferenceSteps}.");
         }
 
+        ISampler? sampler = null;
+        Try<NotSupportedException>(nameof(Sampler), () => sampler = model.CreateSampler(SamplingFor(model)));
+        Try<ArgumentException>(nameof(GradientWindow), () => WindowFor(model).Resolve(sampler!, static _ => 0));
+        Try<ArgumentException>(nameof(LoraLayers), () => LoraTargets.Select(model.Denoiser));
+        Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(SizeFor(model).Frames));
         if (model.SizeFault(SizeFor(model)) is { } fault && Frames is null or >= 1 && Height is null or >= 1 && Width is null or >= 1)
         {
             faults.Add(fault);
@@ -221,7 +227,8 @@ public sealed record VideoAlignmentOptions
     }
 
     /// <summary>The graded steps.</summary>
-    internal GradientWindow Window => GradientWindow ?? GradientWindow.LastSteps(GradientSteps);
+    internal GradientWindow WindowFor(VideoDiffusionModel model) =>
+        GradientWindow ?? (model.LastStepIsInert ? GradientWindow.MostSensitive(GradientSteps) : GradientWindow.LastSteps(GradientSteps));
 
     /// <summary>The adapted layers.</summary>
     internal LoraTargets LoraTargets => LoraPattern is not null ? LoraTargets.Pattern(LoraPattern) : LoraLayers switch

@@ -29,17 +29,26 @@ internal static class Denoising
     /// <param name="adapters">Merged in gradient-free steps, separate in graded ones; left separate at the end.</param>
     /// <param name="onStep">Called after each step.</param>
     /// <param name="cancellation">Checked before each step.</param>
+    /// <param name="first">The step to begin with, <paramref name="start"/> being x of that step; above 0 only for samplers without history.</param>
+    /// <param name="end">The step before which to stop; null: after the last.</param>
     /// <returns>The final latents; the caller owns them.</returns>
+    /// <remarks>Where gradients are off, nothing is recorded whatever the plan says.</remarks>
     public static Tensor Run(
         ISampler sampler, Tensor start, Func<Tensor, double, Tensor> predict, GradientPlan plan, StepNoise? noise = null,
-        LoraAdapters? adapters = null, Action<DenoisingStep>? onStep = null, CancellationToken cancellation = default)
+        LoraAdapters? adapters = null, Action<DenoisingStep>? onStep = null, CancellationToken cancellation = default, int first = 0, int? end = null)
     {
+        if (first > 0 && sampler.HistoryLength > 0)
+        {
+            throw new ArgumentException("This sampler remembers earlier steps, so a run cannot begin in the middle.", nameof(first));
+        }
+
+        bool recording = is_grad_enabled();
         using DisposeScope run = NewDisposeScope();
         Tensor latents = start.alias();
         var history = new List<Tensor>();
         try
         {
-            for (int step = 0; step < plan.Count; step++)
+            for (int step = first; step < (end ?? plan.Count); step++)
             {
                 cancellation.ThrowIfCancellationRequested();
                 using DisposeScope scope = NewDisposeScope();
@@ -54,14 +63,14 @@ internal static class Denoising
                 }
 
                 Tensor prediction;
-                using (set_grad_enabled(gradient.Network))
+                using (set_grad_enabled(recording && gradient.Network))
                 {
                     Tensor input = sampler.ScaleInput(gradient.DetachInput ? current.detach() : current, step);
                     prediction = predict(input, sampler.Timesteps[step]);
                 }
 
                 SamplerStep result;
-                using (set_grad_enabled(gradient.Sampler))
+                using (set_grad_enabled(recording && gradient.Sampler))
                 {
                     result = sampler.Step(step, current, prediction, history, drawn);
                 }

@@ -31,6 +31,9 @@ internal sealed class GradientPlan
     /// <summary>Steps in which the network carries gradient.</summary>
     public IEnumerable<int> GradedSteps => Enumerable.Range(0, Count).Where(step => _steps[step].Network && (Stop is null || step <= Stop));
 
+    /// <summary>The same steps and the same stop, nothing recorded.</summary>
+    public GradientPlan WithoutGradient() => new(new StepGradient[Count], Stop);
+
     /// <summary>No step carries gradient: generation.</summary>
     public static GradientPlan None(int steps) => new(new StepGradient[steps], stop: null);
 

@@ -101,7 +101,7 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
         model = new ModelScopePipeline(
             source ?? folder, prompts, LoadUNet(files.Component("unet"), variant, placement), LoadVae(files.Component("vae"), variant, placement),
             SchedulerConfig.ReadFile(Path.Combine(files.Component("scheduler").Location, "scheduler_config.json")),
-            (int)ConfigJson.Integer(index, FramesKey, OfficialFrames), placement, () => HashOf(files, variant));
+            (int)ConfigJson.Integer(index, FramesKey, OfficialFrames), placement, () => WeightHash.Compute(files, variant, "unet", "vae", "text_encoder"));
         return model;
     }
 
@@ -161,26 +161,5 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
     {
         using IWeightSource weights = files.OpenWeights(variant);
         return WeightLoader.Fill(new AutoencoderKL(AutoencoderKLConfig.FromJson(files.Config()), placement), weights, map: AutoencoderKL.Keys);
-    }
-
-    private static string HashOf(DiffusersFolder files, string? variant)
-    {
-        Dictionary<string, IWeightSource> parts = new(StringComparer.Ordinal);
-        try
-        {
-            foreach (string part in new[] { "unet", "vae", "text_encoder" })
-            {
-                parts[part] = files.Component(part).OpenWeights(variant);
-            }
-
-            return WeightHash.Compute(parts);
-        }
-        finally
-        {
-            foreach (IWeightSource source in parts.Values)
-            {
-                source.Dispose();
-            }
-        }
     }
 }

@@ -1,3 +1,6 @@
+using System.Text.Json.Serialization;
+using Microsoft.ML.VideoAlignment.Video;
+
 namespace Microsoft.ML.VideoAlignment.Pipelines;
 
 /// <summary>How a video is sampled: everything that decides its pixels besides weights, prompt and seed.</summary>
@@ -22,6 +25,22 @@ internal sealed record SamplingSettings
     /// <summary>Class name of another sampler to make from the folder's scheduler file, such as "DPMSolverMultistepScheduler"; null: the folder's own.</summary>
     public string? SamplerName { get; init; }
 
+    /// <summary>
+    /// Noise levels that replace the sampler's own, one more than its steps, the final one (0) included; null: the sampler's own for
+    /// <see cref="Steps"/>. Only samplers of the Euler kind take them.
+    /// </summary>
+    public IReadOnlyList<double>? Sigmas { get; init; }
+
+    /// <summary>
+    /// Clips of a film, each beginning with the last frame of the one before: the film has this times the frames of <see cref="Size"/>. Above 1 only for
+    /// models that begin with an image.
+    /// </summary>
+    public int SegmentCount { get; init; } = 1;
+
+    /// <summary>Frames of the whole film.</summary>
+    [JsonIgnore]
+    public int FilmFrames => SegmentCount * Size.Frames;
+
     /// <inheritdoc cref="VideoRequest.FramesPerSecond"/>
     public double FramesPerSecond { get; init; }
 
@@ -37,17 +56,25 @@ internal sealed record SamplingSettings
         Prompts = [.. prompts.Select(prompt => prompt.Text)],
         NegativePrompt = NegativePrompt,
         Size = Size,
-        Images = prompts.Any(prompt => prompt.Image is not null) ? Stack(prompts) : null,
+        Images = Pictures(prompts),
         FramesPerSecond = FramesPerSecond,
         MotionBucketId = MotionBucketId,
         NoiseAugmentation = NoiseAugmentation,
         Noise = noise,
     };
 
-    private static Tensor Stack(IReadOnlyList<VideoPrompt> prompts)
+    /// <summary>[B, 3, H, W] of the video's size, whatever sizes the pictures have; null: there are none.</summary>
+    private Tensor? Pictures(IReadOnlyList<VideoPrompt> prompts)
     {
+        if (prompts.All(prompt => prompt.Image is null))
+        {
+            return null;
+        }
+
         using DisposeScope scope = NewDisposeScope();
-        return stack([.. prompts.Select(prompt => prompt.Image!())]).MoveToOuterDisposeScope();
+        Tensor[] rows = [.. prompts.Select((prompt, row) => FirstFrame.Fit(
+            prompt.Image?.unsqueeze(0) ?? throw new ArgumentException($"Row {row} has no image, and other rows of its batch have one.", nameof(prompts)), Size.Height, Size.Width))];
+        return cat(rows).MoveToOuterDisposeScope();
     }
 }
 

@@ -50,6 +50,9 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>Whether videos are made from pictures (<see cref="VideoRequest.Images"/>) rather than from texts.</summary>
     internal virtual bool ReadsImages => false;
 
+    /// <summary>Whether the last sampler steps hardly move the video, so that a gradient window should not be made of them.</summary>
+    internal virtual bool LastStepIsInert => false;
+
     /// <summary>The tables of one run of the sampler that the settings ask for.</summary>
     internal virtual Schedulers.ISampler CreateSampler(SamplingSettings settings) =>
         (settings.SamplerName is null ? Scheduler : SwapScheduler(settings.SamplerName)).CreateSampler(settings.Steps, settings.Eta);

@@ -12,7 +12,7 @@ internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings
     /// <param name="seeds">B seeds; a row's video depends on its own seed only.</param>
     /// <param name="adapters">Merged for the run; null: the base model.</param>
     /// <param name="cancellation">Checked at each step.</param>
-    /// <returns>[B, 3, T, H, W], RGB in [0, 1], float32 on the model's device.</returns>
+    /// <returns>[B, 3, T, H, W], RGB in [0, 1], float32 on the model's device; T is that of all clips of the film.</returns>
     public Tensor Generate(IReadOnlyList<VideoPrompt> prompts, IReadOnlyList<ulong> seeds, LoraAdapters? adapters = null, CancellationToken cancellation = default)
     {
         using var mode = inference_mode();
@@ -20,13 +20,30 @@ internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings
         ISampler sampler = model.CreateSampler(settings);
         using var noise = new SeededNoise(seeds, model.Device);
         long[] shape = model.LatentShape(prompts.Count, settings.Size);
-        VideoRequest request = settings.Request(prompts, noise.Next);
-        Condition condition = model.Encode(request);
-        using var guidance = new Guidance(model, condition, model.GuidanceActs(settings.GuidanceScale) ? model.EncodeUnconditional(request, condition) : null, settings);
-        Tensor start = noise.Next(shape) * sampler.InitialNoiseSigma;
-        Tensor latents = Denoising.Run(
-            sampler, start, guidance.Predict, GradientPlan.None(sampler.Timesteps.Count), _ => noise.Next(shape), adapters, cancellation: cancellation);
-        return DecodeAll(latents).MoveToOuterDisposeScope();
+        var clips = new List<Tensor>();
+        new ClipChain(model, settings, sampler, adapters).Run(Begin, Finish, cancellation);
+        return (clips.Count == 1 ? clips[0] : cat(clips, dim: 2)).MoveToOuterDisposeScope();
+
+        Clip Begin(int index, Tensor? image)
+        {
+            VideoRequest request = settings.Request(prompts, noise.Next);
+            request = image is null ? request : request with { Images = image };
+            Condition condition = model.Encode(request);
+            return new Clip
+            {
+                Condition = condition,
+                Unconditional = model.GuidanceActs(settings.GuidanceScale) ? model.EncodeUnconditional(request, condition) : null,
+                Start = noise.Next(shape) * sampler.InitialNoiseSigma,
+                Noise = _ => noise.Next(shape),
+                Plan = GradientPlan.None(sampler.Timesteps.Count),
+            };
+        }
+
+        Tensor? Finish(int index, Tensor latents)
+        {
+            clips.Add(DecodeAll(latents).MoveToOuterDisposeScope());
+            return index + 1 < settings.SegmentCount ? clips[^1].select(2, -1) : null;
+        }
     }
 
     private Tensor DecodeAll(Tensor latents)

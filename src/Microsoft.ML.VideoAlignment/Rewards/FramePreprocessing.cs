@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.Rewards;
@@ -15,9 +16,8 @@ internal enum FrameFit
 /// <summary>How a picture network wants its pictures. Two rewards with equal records share the pictures of one call.</summary>
 internal sealed record FramePreprocessing
 {
-    /// <summary>Channel mean and standard deviation of CLIP's training pictures, R, G, B (openai/CLIP, clip.py).</summary>
-    public static ((float R, float G, float B) Mean, (float R, float G, float B) Std) Clip { get; } =
-        ((0.48145466f, 0.4578275f, 0.40821073f), (0.26862954f, 0.26130258f, 0.27577711f));
+    /// <inheritdoc cref="ClipPixels"/>
+    public static ((float R, float G, float B) Mean, (float R, float G, float B) Std) Clip => (ClipPixels.Mean, ClipPixels.Std);
 
     /// <summary>The same of ImageNet, as torchvision and the video networks have it.</summary>
     public static ((float R, float G, float B) Mean, (float R, float G, float B) Std) ImageNet { get; } = ((0.485f, 0.456f, 0.406f), (0.229f, 0.224f, 0.225f));
@@ -67,8 +67,6 @@ internal sealed record FramePreprocessing
             x = x.narrow(2, (height / 2) - (Height / 2), Height).narrow(3, (width / 2) - (Width / 2), Width);
         }
 
-        Tensor mean = tensor([Mean.R, Mean.G, Mean.B], dtype: x.dtype, device: x.device).view(1, 3, 1, 1);
-        Tensor std = tensor([Std.R, Std.G, Std.B], dtype: x.dtype, device: x.device).view(1, 3, 1, 1);
-        return ((x - mean) / std).MoveToOuterDisposeScope();
+        return UnitRange.Standardise(x, Mean, Std).MoveToOuterDisposeScope();
     }
 }

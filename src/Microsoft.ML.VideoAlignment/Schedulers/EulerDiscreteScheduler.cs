@@ -66,13 +66,28 @@ internal sealed class EulerDiscreteScheduler : IScheduler
             timesteps = [.. sigmas.Select(sigma => Spacing.PositionOf(_trainSigmas, sigma))];
         }
 
-        if (_continuous)
+        return Create([.. sigmas, _endsAtZero ? 0 : _trainSigmas[0]], timesteps);
+    }
+
+    /// <summary>
+    /// The tables of a run through the caller's own noise levels, one more than its steps, the final one included (usually 0); the configuration's spacing
+    /// is not used.
+    /// </summary>
+    /// <exception cref="ArgumentException">Fewer than two levels, or levels that do not fall, above zero up to the last.</exception>
+    public ISampler CreateSampler(IReadOnlyList<double> sigmas)
+    {
+        ArgumentNullException.ThrowIfNull(sigmas);
+        if (sigmas.Count < 2 || !(sigmas[^1] >= 0) || !double.IsFinite(sigmas[0]) || Enumerable.Range(1, sigmas.Count - 1).Any(i => !(sigmas[i] < sigmas[i - 1])))
         {
-            timesteps = [.. sigmas.Select(sigma => Math.Log(sigma) / 4)];
+            throw new ArgumentException(
+                $"sigmas: expected at least two noise levels that fall, the last at least 0 (such as 20, 3, 0.7, 0 for three steps), got {string.Join(", ", sigmas)}.", nameof(sigmas));
         }
 
-        return new Sampler(_prediction, timesteps, [.. sigmas, _endsAtZero ? 0 : _trainSigmas[0]], scaleStart: _spacing == "leading");
+        return Create([.. sigmas], [.. sigmas.SkipLast(1).Select(sigma => Spacing.PositionOf(_trainSigmas, sigma))]);
     }
+
+    private Sampler Create(double[] sigmas, double[] timesteps) =>
+        new(_prediction, _continuous ? [.. sigmas.SkipLast(1).Select(sigma => Math.Log(sigma) / 4)] : timesteps, sigmas, scaleStart: _spacing == "leading");
 
     internal sealed class Sampler(PredictionType prediction, double[] timesteps, double[] sigmas, bool scaleStart) : ISampler
     {

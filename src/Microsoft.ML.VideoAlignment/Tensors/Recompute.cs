@@ -39,16 +39,27 @@ internal static class Recompute
     /// </summary>
     public static void Backward(Tensor y, Tensor? slope = null)
     {
-        t_failure = null;
-        if (slope is null)
+        if (slope is not null)
         {
-            y.backward();
-        }
-        else
-        {
-            y.backward([slope]);
+            Backward([y], [slope]);
+            return;
         }
 
+        t_failure = null;
+        y.backward();
+        Rethrow();
+    }
+
+    /// <summary>As the other overload, of several tensors that may share a graph.</summary>
+    public static void Backward(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> slopes)
+    {
+        t_failure = null;
+        autograd.backward([.. ys], [.. slopes]);
+        Rethrow();
+    }
+
+    private static void Rethrow()
+    {
         ExceptionDispatchInfo? failure = t_failure;
         t_failure = null;
         failure?.Throw();

@@ -17,17 +17,29 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
         {
             if (model.ReadsImages)
             {
-                return Make(prompts, noise);
+                return Make(sampling.Request(prompts, noise));
             }
 
             foreach (VideoPrompt prompt in prompts.Where(prompt => !_kept.ContainsKey(prompt.Text)).DistinctBy(prompt => prompt.Text).ToList())
             {
-                (Condition conditional, Condition? unconditional) = Make([prompt], noise);
+                (Condition conditional, Condition? unconditional) = Make(sampling.Request([prompt], noise));
                 _kept[prompt.Text] = (conditional.DetachFromDisposeScope(), unconditional?.DetachFromDisposeScope());
             }
 
             var rows = prompts.Select(prompt => _kept[prompt.Text]).ToList();
             return (Condition.Stack([.. rows.Select(row => row.Conditional)]), Acts ? Condition.Stack([.. rows.Select(row => row.Unconditional!)]) : null);
+        }
+    }
+
+    /// <summary>
+    /// Both branches of a film's further clip, which begins with <paramref name="images"/> [B, 3, H, W], RGB in [0, 1]. They carry gradient where the images
+    /// do.
+    /// </summary>
+    public (Condition Conditional, Condition? Unconditional) After(IReadOnlyList<VideoPrompt> prompts, Tensor images, Func<IReadOnlyList<long>, Tensor> noise)
+    {
+        using (set_grad_enabled(images.requires_grad && is_grad_enabled()))
+        {
+            return Make(sampling.Request([.. prompts.Select(prompt => prompt with { Image = null })], noise) with { Images = images });
         }
     }
 
@@ -42,9 +54,8 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
 
     private bool Acts => model.GuidanceActs(sampling.GuidanceScale);
 
-    private (Condition Conditional, Condition? Unconditional) Make(IReadOnlyList<VideoPrompt> prompts, Func<IReadOnlyList<long>, Tensor> noise)
+    private (Condition Conditional, Condition? Unconditional) Make(VideoRequest request)
     {
-        VideoRequest request = sampling.Request(prompts, noise);
         Condition conditional = model.Encode(request);
         return (conditional, Acts ? model.EncodeUnconditional(request, conditional) : null);
     }

@@ -1,5 +1,7 @@
 using System.Globalization;
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -36,6 +38,29 @@ public abstract record GradientWindow
 
     /// <summary>The given steps and no others; elsewhere the network is a constant and the sampler's path is kept.</summary>
     public static GradientWindow Steps(params IReadOnlyList<int> steps) => new Set([.. steps]);
+
+    /// <summary>
+    /// The <paramref name="count"/> steps whose predictions move the final latents most, and no others; elsewhere the network is a constant and the
+    /// sampler's path is kept. For samplers whose last step is nearly inert, as Stable Video Diffusion's: of its 25 steps the last one moves the latents by
+    /// 0.002 of a change in its prediction, step 17 by 0.29.
+    /// </summary>
+    public static GradientWindow MostSensitive(int count = 1) => new Sensitive(count);
+
+    /// <summary>As the other overload, for a run of this sampler; windows that look at it need this one.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The window does not fit into the run.</exception>
+    internal GradientPlan Resolve(ISampler sampler, Func<int, int> draw)
+    {
+        int steps = sampler.Timesteps.Count;
+        if (this is not Sensitive(var count))
+        {
+            return Resolve(steps, draw);
+        }
+
+        double[] sensitivity = StepSensitivity.Of(sampler);
+        return GradientPlan.Chosen(
+            steps, Enumerable.Range(0, steps).OrderByDescending(step => Math.Abs(sensitivity[step])).Take(Within(count, 1, steps, "the number of steps", steps)).ToHashSet(),
+            detachInput: false);
+    }
 
     /// <summary>What every step of a run over <paramref name="steps"/> sampler steps does. <paramref name="draw"/>: uniform integer below its argument.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The window does not fit into the run.</exception>
@@ -79,4 +104,6 @@ public abstract record GradientWindow
     private sealed record Tuned(int[] Graded, int Stop) : GradientWindow;
 
     private sealed record Set(int[] Graded) : GradientWindow;
+
+    private sealed record Sensitive(int Count) : GradientWindow;
 }

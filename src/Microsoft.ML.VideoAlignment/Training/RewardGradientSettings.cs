@@ -14,6 +14,11 @@ internal sealed record RewardGradientSettings
     /// <summary>Frames decoded together with a graph (see <see cref="GradedDecode"/>); null: all that are scored.</summary>
     public int? FramesPerDecode { get; init; }
 
+    /// <summary>
+    /// Whether the frame that one clip of a film hands to the next keeps its graph, so that a later clip's reward reaches the steps of earlier ones too.
+    /// </summary>
+    public bool CarryGradientAcrossClips { get; init; }
+
     public required RewardLoss Loss { get; init; }
 
     /// <summary>Optimiser steps.</summary>

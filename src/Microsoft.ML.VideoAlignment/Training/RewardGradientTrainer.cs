@@ -87,12 +87,29 @@ internal sealed class RewardGradientTrainer : IDisposable
     public RolloutResult Backward(Rollout rollout, CancellationToken cancellation = default)
     {
         using DisposeScope scope = NewDisposeScope();
-        using var guidance = new Guidance(_model, rollout.Condition, rollout.Unconditional, _settings.Sampling);
-        Tensor latents = Denoising.Run(_sampler, rollout.Start, guidance.Predict, rollout.Plan, rollout.Noise, _adapters, cancellation: cancellation);
+        var chain = new ClipChain(_model, _settings.Sampling, _sampler, _adapters);
+        var clips = new List<Tensor>();
+        chain.Run(Begin, Finish, cancellation);
         CountWork(rollout);
-        (Tensor decoded, Tensor scores, Tensor loss) = new GradedDecode(_model, _settings.Sampling.Size.Frames, _settings.FramesPerDecode)
-            .Backward(latents, rollout.Frames, Score, 1.0 / _settings.Accumulation);
+        (Tensor decoded, Tensor scores, Tensor loss) = new GradedDecode(chain, _settings.Sampling.Size.Frames, _settings.FramesPerDecode)
+            .Backward(clips, rollout.Frames, Score, 1.0 / _settings.Accumulation);
+        Tensor latents = clips.Count == 1 ? clips[0] : cat([.. clips.Select(clip => clip.detach())], dim: 2);
         return new RolloutResult(Keep(latents), Keep(decoded), Keep(scores), Keep(loss));
+
+        // A clip that no scored frame depends on needs no graph.
+        Clip Begin(int index, Tensor? image)
+        {
+            Clip clip = rollout.Begin(index, image);
+            bool scored = rollout.Frames.Any(frame =>
+                frame / _settings.Sampling.Size.Frames == index || (_settings.CarryGradientAcrossClips && frame / _settings.Sampling.Size.Frames > index));
+            return scored || _settings.Sampling.SegmentCount == 1 ? clip : clip with { Plan = clip.Plan.WithoutGradient() };
+        }
+
+        Tensor? Finish(int index, Tensor latents)
+        {
+            clips.Add(latents.MoveToOuterDisposeScope());
+            return index + 1 < _settings.Sampling.SegmentCount ? chain.LastFrame(latents, _settings.CarryGradientAcrossClips) : null;
+        }
 
         (Tensor Scores, Tensor Loss) Score(Tensor decoded)
         {
@@ -134,9 +151,23 @@ internal sealed class RewardGradientTrainer : IDisposable
             Unconditional = unconditional,
             Start = Noise(shape) * _sampler.InitialNoiseSigma,
             Noise = _ => Noise(shape),
-            Plan = _settings.Window.Resolve(_sampler.Timesteps.Count, draws.Below),
-            Frames = _settings.Frames.Select(_model.RewardFrameCount(_settings.Sampling.Size), draws.Below),
+            Plan = _settings.Window.Resolve(_sampler, draws.Below),
+            Frames = _settings.Frames.Select(_settings.Sampling.FilmFrames, draws.Below),
+            Later = [.. Enumerable.Repeat<Func<Tensor, Clip>>(After, _settings.Sampling.SegmentCount - 1)],
         };
+
+        Clip After(Tensor image)
+        {
+            (Condition conditional, Condition? unconditional) = _conditions.After(prompts, image, Noise);
+            return new Clip
+            {
+                Condition = conditional,
+                Unconditional = unconditional,
+                Start = Noise(shape) * _sampler.InitialNoiseSigma,
+                Noise = _ => Noise(shape),
+                Plan = _settings.Window.Resolve(_sampler, draws.Below),
+            };
+        }
     }
 
     private double HeldOutReward()
@@ -153,7 +184,7 @@ internal sealed class RewardGradientTrainer : IDisposable
                 total += _reward.Score(frames, [.. prompts.Select(prompt => prompt.Text)]).sum().ToDouble();
             }
 
-            DenoiserEvaluations += (long)prompts.Length * _sampler.Timesteps.Count * Branches;
+            DenoiserEvaluations += (long)prompts.Length * _sampler.Timesteps.Count * _settings.Sampling.SegmentCount * Branches;
             RewardQueries += prompts.Length;
         }
 
@@ -165,7 +196,7 @@ internal sealed class RewardGradientTrainer : IDisposable
     private void CountWork(Rollout rollout)
     {
         int steps = rollout.Plan.Stop + 1 ?? rollout.Plan.Count;
-        DenoiserEvaluations += (long)rollout.Prompts.Count * steps * Branches;
+        DenoiserEvaluations += (long)rollout.Prompts.Count * steps * _settings.Sampling.SegmentCount * Branches;
         RewardQueries += rollout.Prompts.Count;
     }
 

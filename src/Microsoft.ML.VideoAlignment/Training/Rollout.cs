@@ -23,12 +23,23 @@ internal sealed record Rollout
     /// <summary>Which steps carry gradient.</summary>
     public required GradientPlan Plan { get; init; }
 
-    /// <summary>Frames that are decoded and scored, ascending.</summary>
+    /// <summary>
+    /// The further clips of a film: for each what makes it ready from the image [B, 3, H, W] that it begins with, which carries gradient where the run hands
+    /// it on.
+    /// </summary>
+    public IReadOnlyList<Func<Tensor, Clip>> Later { get; init; } = [];
+
+    /// <summary>Frames of the whole film that are decoded and scored, ascending.</summary>
     public required IReadOnlyList<int> Frames { get; init; }
+
+    /// <summary>The clip of this index. <paramref name="image"/>: see <see cref="Later"/>; the first clip has its own.</summary>
+    public Clip Begin(int clip, Tensor? image) => clip > 0
+        ? Later[clip - 1](image!)
+        : new Clip { Condition = Condition, Unconditional = Unconditional, Start = Start, Noise = Noise, Plan = Plan };
 }
 
 /// <summary>What a micro-batch gave; its gradient is in the adapters. All tensors are without graph and owned by the caller.</summary>
-/// <param name="Latents">Decoded latents [B, c, T, h, w].</param>
+/// <param name="Latents">Decoded latents [B, c, T, h, w], those of a film's clips one after another.</param>
 /// <param name="Decoded">Decoder output [B, 3, f, H, W], not clamped.</param>
 /// <param name="Scores">[B].</param>
 /// <param name="Loss">Scalar, not divided by the accumulation.</param>

@@ -24,4 +24,12 @@ internal static class UnitRange
         Tensor above = x >= 1;
         return where((x <= 0).logical_or(above), above.to_type(x.dtype), x).MoveToOuterDisposeScope();
     }
+
+    /// <summary>(x - mean) / std, channel by channel, as picture networks want it. pictures: [N, 3, H, W] in [0, 1] -> the same shape.</summary>
+    public static Tensor Standardise(Tensor pictures, (float R, float G, float B) mean, (float R, float G, float B) std)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor Channels((float R, float G, float B) values) => tensor([values.R, values.G, values.B], dtype: pictures.dtype, device: pictures.device).view(1, 3, 1, 1);
+        return ((pictures - Channels(mean)) / Channels(std)).MoveToOuterDisposeScope();
+    }
 }

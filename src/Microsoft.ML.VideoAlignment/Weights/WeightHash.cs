@@ -29,4 +29,26 @@ internal static class WeightHash
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
+
+    /// <summary>Of the weights in several folders of a diffusers folder, each under its folder's name.</summary>
+    public static string Compute(DiffusersFolder files, string? variant, params IReadOnlyList<string> folders)
+    {
+        var parts = new Dictionary<string, IWeightSource>(StringComparer.Ordinal);
+        try
+        {
+            foreach (string folder in folders)
+            {
+                parts[folder] = files.Component(folder).OpenWeights(variant);
+            }
+
+            return Compute(parts);
+        }
+        finally
+        {
+            foreach (IWeightSource source in parts.Values)
+            {
+                source.Dispose();
+            }
+        }
+    }
 }

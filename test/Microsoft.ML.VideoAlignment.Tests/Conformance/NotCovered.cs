@@ -10,8 +10,7 @@ internal static class NotCovered
         ["S09-videocrafter"] = null,
         ["S12-pipelines"] =
         [
-            "diffusers.StableVideoDiffusionPipeline", "svd.autoregressive", "svd.resize_with_antialiasing",
-            "lvdm.text-to-video",
+            "opensora.pipeline", "opensora.prompt-processing", "lvdm.text-to-video",
         ],
         ["S15-vader-step"] = ["videocrafter-train-step"],
         ["S16-policy"] = null,

@@ -1,0 +1,147 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Video;
+
+namespace Microsoft.ML.VideoAlignment.Pipelines;
+
+/// <summary>One clip of a film, ready to be sampled.</summary>
+internal sealed record Clip
+{
+    /// <summary>What the denoiser is told.</summary>
+    public required Condition Condition { get; init; }
+
+    /// <summary>The same of the branch to lead away from; null where guidance does not act.</summary>
+    public required Condition? Unconditional { get; init; }
+
+    /// <summary>x_0 [B, c, T, h, w].</summary>
+    public required Tensor Start { get; init; }
+
+    /// <summary>Noise of stochastic steps.</summary>
+    public required StepNoise Noise { get; init; }
+
+    /// <summary>Which steps carry gradient.</summary>
+    public required GradientPlan Plan { get; init; }
+}
+
+/// <summary>
+/// A film: clips one after another, each beginning with the last frame of the one before (VADER, arXiv 2407.08737, section 5, longer videos). Every clip
+/// goes through the one sampling loop; a film of one clip is an ordinary video. Generation and training both come through here.
+/// </summary>
+/// <remarks>
+/// Where blocks are recomputed, each graded clip of several is one block too: it keeps the latents at its first graded step and runs the rest again in
+/// the backward pass, so that memory does not grow with the number of clips.
+/// </remarks>
+internal sealed class ClipChain
+{
+    private readonly VideoDiffusionModel _model;
+    private readonly SamplingSettings _settings;
+    private readonly ISampler _sampler;
+    private readonly LoraAdapters? _adapters;
+
+    /// <param name="model">Samples.</param>
+    /// <param name="settings">How, and how many clips.</param>
+    /// <param name="sampler">Made from the settings.</param>
+    /// <param name="adapters">Merged in gradient-free steps; null: the base model.</param>
+    /// <exception cref="NotSupportedException">Several clips of a model that does not begin with an image.</exception>
+    public ClipChain(VideoDiffusionModel model, SamplingSettings settings, ISampler sampler, LoraAdapters? adapters)
+    {
+        if (Fault(model, settings.SegmentCount) is { } fault)
+        {
+            throw new NotSupportedException(fault);
+        }
+
+        (_model, _settings, _sampler, _adapters) = (model, settings, sampler, adapters);
+    }
+
+    private bool RecomputesClips => _model.RecomputeBlocks && _settings.SegmentCount > 1 && is_grad_enabled();
+
+    /// <summary>What keeps the model from films of so many clips; null: nothing.</summary>
+    public static string? Fault(VideoDiffusionModel model, int segments) =>
+        segments < 1 ? $"SegmentCount must be at least 1, got {segments}."
+        : segments > 1 && !model.ReadsImages
+            ? $"SegmentCount {segments}: a further clip begins with the last frame of the one before, and a {model.Family} model makes videos from text alone. "
+                + "Use 1, or a model that begins with an image, such as Stable Video Diffusion."
+        : null;
+
+    /// <summary>Samples all clips.</summary>
+    /// <param name="begin">Makes a clip ready. Its argument: the clip's index, and the image that it begins with; null for the first.</param>
+    /// <param name="finish">
+    /// Takes a clip's index and latents, and returns the image [B, 3, H, W], RGB in [0, 1], that the next one begins with; what comes after the last clip
+    /// is not read. Latents that are to outlive the call must be moved to the outer scope.
+    /// </param>
+    /// <param name="cancellation">Checked at each step.</param>
+    public void Run(Func<int, Tensor?, Clip> begin, Func<int, Tensor, Tensor?> finish, CancellationToken cancellation = default)
+    {
+        Tensor? image = null;
+        for (int clip = 0; clip < _settings.SegmentCount; clip++)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            image = finish(clip, Sample(begin(clip, image), cancellation))?.MoveToOuterDisposeScope();
+        }
+    }
+
+    /// <summary>Decoder output of some frames of a clip [B, 3, f, H, W], about [-1, 1], with the latents' graph.</summary>
+    public Tensor Decode(Tensor latents, IReadOnlyList<int> frames) => RecomputesClips
+        ? Recompute.Run(inputs => _model.Decode(inputs[0], _settings.Size.Frames, frames), latents)
+        : _model.Decode(latents, _settings.Size.Frames, frames);
+
+    /// <summary>What the next clip begins with: the clip's last frame [B, 3, H, W], RGB in [0, 1]. Without <paramref name="carry"/> it has no graph.</summary>
+    public Tensor LastFrame(Tensor latents, bool carry)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using (set_grad_enabled(carry && is_grad_enabled()))
+        {
+            return UnitRange.FromSigned(Decode(latents, [_settings.Size.Frames - 1]).squeeze(2)).MoveToOuterDisposeScope();
+        }
+    }
+
+    private Tensor Sample(Clip clip, CancellationToken cancellation)
+    {
+        if (!RecomputesClips || !clip.Plan.GradedSteps.Any())
+        {
+            return Steps(clip, cancellation);
+        }
+
+        // Steps before the first graded one are constants, so they need not be run again, unless the sampler remembers them.
+        int first = _sampler.HistoryLength == 0 ? clip.Plan.GradedSteps.First() : 0;
+        Tensor start;
+        using (no_grad())
+        {
+            start = first == 0 ? clip.Start : Steps(clip, cancellation, end: first);
+        }
+
+        // Everything that carries a graph or is drawn must be an input: noise is drawn here, in order, and not again.
+        int[] stochastic = [.. Enumerable.Range(first, clip.Plan.Count - first).Where(_sampler.NeedsNoise)];
+        List<Tensor> inputs = [start, .. stochastic.Select(step => clip.Noise(step))];
+        Tensor Add(Tensor tensor)
+        {
+            inputs.Add(tensor);
+            return tensor;
+        }
+
+        clip.Condition.Map(Add);
+        clip.Unconditional?.Map(Add);
+        return Recompute.Run(
+            given =>
+            {
+                int next = 1 + stochastic.Length;
+                Tensor Take(Tensor tensor) => given[next++];
+                Clip again = clip with
+                {
+                    Condition = clip.Condition.Map(Take),
+                    Unconditional = clip.Unconditional?.Map(Take),
+                    Start = given[0],
+                    Noise = step => given[1 + Array.IndexOf(stochastic, step)].alias(),
+                };
+                return Steps(again, cancellation, first);
+            },
+            [.. inputs]);
+    }
+
+    private Tensor Steps(Clip clip, CancellationToken cancellation, int first = 0, int? end = null)
+    {
+        using var guidance = new Guidance(_model, clip.Condition, clip.Unconditional, _settings);
+        return Denoising.Run(_sampler, clip.Start, guidance.Predict, clip.Plan, clip.Noise, _adapters, cancellation: cancellation, first: first, end: end);
+    }
+}
