@@ -6,7 +6,7 @@ using Microsoft.ML.VideoAlignment.Video;
 namespace Microsoft.ML.VideoAlignment.Pipelines;
 
 /// <summary>One clip of a film, ready to be sampled.</summary>
-internal sealed record Clip
+internal sealed record PreparedClip
 {
     /// <summary>What the denoiser is told.</summary>
     public required Condition Condition { get; init; }
@@ -71,7 +71,7 @@ internal sealed class ClipChain
     /// is not read. Latents that are to outlive the call must be moved to the outer scope.
     /// </param>
     /// <param name="cancellation">Checked at each step.</param>
-    public void Run(Func<int, Tensor?, Clip> begin, Func<int, Tensor, Tensor?> finish, CancellationToken cancellation = default)
+    public void Run(Func<int, Tensor?, PreparedClip> begin, Func<int, Tensor, Tensor?> finish, CancellationToken cancellation = default)
     {
         Tensor? image = null;
         for (int clip = 0; clip < _settings.SegmentCount; clip++)
@@ -96,7 +96,7 @@ internal sealed class ClipChain
         }
     }
 
-    private Tensor Sample(Clip clip, CancellationToken cancellation)
+    private Tensor Sample(PreparedClip clip, CancellationToken cancellation)
     {
         if (!RecomputesClips || !clip.Plan.GradedSteps.Any())
         {
@@ -127,7 +127,7 @@ internal sealed class ClipChain
             {
                 int next = 1 + stochastic.Length;
                 Tensor Take(Tensor tensor) => given[next++];
-                Clip again = clip with
+                PreparedClip again = clip with
                 {
                     Condition = clip.Condition.Map(Take),
                     Unconditional = clip.Unconditional?.Map(Take),
@@ -139,7 +139,7 @@ internal sealed class ClipChain
             [.. inputs]);
     }
 
-    private Tensor Steps(Clip clip, CancellationToken cancellation, int first = 0, int? end = null)
+    private Tensor Steps(PreparedClip clip, CancellationToken cancellation, int first = 0, int? end = null)
     {
         using var guidance = new Guidance(_model, clip.Condition, clip.Unconditional, _settings);
         return Denoising.Run(_sampler, clip.Start, guidance.Predict, clip.Plan, clip.Noise, _adapters, cancellation: cancellation, first: first, end: end);

@@ -158,8 +158,8 @@ internal sealed class StableVideoPipeline : VideoDiffusionModel
         Tensor images = FirstFrame.Fit(given.to(Device), request.Size.Height, request.Size.Width);
         Tensor noise = request.Noise(images.shape);
         bool recompute = RecomputeBlocks && images.requires_grad;
-        Tensor embedding = Recomputed(recompute, Embed, images); // [B, 1, D]
-        Tensor latents = Recomputed(recompute, pictures => Latents(pictures, noise, request.NoiseAugmentation), images);
+        Tensor embedding = Block(recompute, inputs => Embed(inputs[0]), images); // [B, 1, D]
+        Tensor latents = Block(recompute, inputs => Latents(inputs[0], inputs[1], request.NoiseAugmentation), images, noise);
         float[] numbers = [(float)(request.FramesPerSecond - 1), (float)request.MotionBucketId, (float)request.NoiseAugmentation];
         return new Condition
         {
@@ -219,8 +219,8 @@ internal sealed class StableVideoPipeline : VideoDiffusionModel
         base.Dispose(disposing);
     }
 
-    private static Tensor Recomputed(bool recompute, Func<Tensor, Tensor> network, Tensor input) =>
-        recompute ? Recompute.Run(inputs => network(inputs[0]), input) : network(input);
+    private static Tensor Block(bool recompute, Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs) =>
+        recompute ? Recompute.Run(block, inputs) : block(inputs);
 
     private static SvdUNet LoadUNet(DiffusersFolder files, string? variant, Placement placement)
     {

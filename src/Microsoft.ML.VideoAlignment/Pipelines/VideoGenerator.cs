@@ -24,12 +24,12 @@ internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings
         new ClipChain(model, settings, sampler, adapters).Run(Begin, Finish, cancellation);
         return (clips.Count == 1 ? clips[0] : cat(clips, dim: 2)).MoveToOuterDisposeScope();
 
-        Clip Begin(int index, Tensor? image)
+        PreparedClip Begin(int index, Tensor? image)
         {
             VideoRequest request = settings.Request(prompts, noise.Next);
             request = image is null ? request : request with { Images = image };
             Condition condition = model.Encode(request);
-            return new Clip
+            return new PreparedClip
             {
                 Condition = condition,
                 Unconditional = model.GuidanceActs(settings.GuidanceScale) ? model.EncodeUnconditional(request, condition) : null,

@@ -97,9 +97,9 @@ internal sealed class RewardGradientTrainer : IDisposable
         return new RolloutResult(Keep(latents), Keep(decoded), Keep(scores), Keep(loss));
 
         // A clip that no scored frame depends on needs no graph.
-        Clip Begin(int index, Tensor? image)
+        PreparedClip Begin(int index, Tensor? image)
         {
-            Clip clip = rollout.Begin(index, image);
+            PreparedClip clip = rollout.Begin(index, image);
             bool scored = rollout.Frames.Any(frame =>
                 frame / _settings.Sampling.Size.Frames == index || (_settings.CarryGradientAcrossClips && frame / _settings.Sampling.Size.Frames > index));
             return scored || _settings.Sampling.SegmentCount == 1 ? clip : clip with { Plan = clip.Plan.WithoutGradient() };
@@ -153,13 +153,13 @@ internal sealed class RewardGradientTrainer : IDisposable
             Noise = _ => Noise(shape),
             Plan = _settings.Window.Resolve(_sampler, draws.Below),
             Frames = _settings.Frames.Select(_settings.Sampling.FilmFrames, draws.Below),
-            Later = [.. Enumerable.Repeat<Func<Tensor, Clip>>(After, _settings.Sampling.SegmentCount - 1)],
+            Later = [.. Enumerable.Repeat<Func<Tensor, PreparedClip>>(After, _settings.Sampling.SegmentCount - 1)],
         };
 
-        Clip After(Tensor image)
+        PreparedClip After(Tensor image)
         {
             (Condition conditional, Condition? unconditional) = _conditions.After(prompts, image, Noise);
-            return new Clip
+            return new PreparedClip
             {
                 Condition = conditional,
                 Unconditional = unconditional,

@@ -27,15 +27,15 @@ internal sealed record Rollout
     /// The further clips of a film: for each what makes it ready from the image [B, 3, H, W] that it begins with, which carries gradient where the run hands
     /// it on.
     /// </summary>
-    public IReadOnlyList<Func<Tensor, Clip>> Later { get; init; } = [];
+    public IReadOnlyList<Func<Tensor, PreparedClip>> Later { get; init; } = [];
 
     /// <summary>Frames of the whole film that are decoded and scored, ascending.</summary>
     public required IReadOnlyList<int> Frames { get; init; }
 
     /// <summary>The clip of this index. <paramref name="image"/>: see <see cref="Later"/>; the first clip has its own.</summary>
-    public Clip Begin(int clip, Tensor? image) => clip > 0
+    public PreparedClip Begin(int clip, Tensor? image) => clip > 0
         ? Later[clip - 1](image!)
-        : new Clip { Condition = Condition, Unconditional = Unconditional, Start = Start, Noise = Noise, Plan = Plan };
+        : new PreparedClip { Condition = Condition, Unconditional = Unconditional, Start = Start, Noise = Noise, Plan = Plan };
 }
 
 /// <summary>What a micro-batch gave; its gradient is in the adapters. All tensors are without graph and owned by the caller.</summary>

@@ -9,6 +9,12 @@ public class SamplerTests
         , "prediction_type": "v_prediction", "sigma_max": 700.0, "sigma_min": 0.002, "timestep_spacing": "leading", "timestep_type": "continuous", "use_karras_sigmas": true
         """;
 
+    /// <summary>Stable Video Diffusion's official sampler.</summary>
+    internal static ISampler StableVideo(int steps) => EulerDiscreteScheduler.FromConfig(DdimTests.Json(StableVideoDiffusion)).CreateSampler(steps);
+
+    /// <summary>ModelScope's sampler in VADER.</summary>
+    internal static ISampler Solver(int steps) => SchedulerFactory.FromConfig(s_file, "DPMSolverMultistepScheduler").CreateSampler(steps);
+
     private static readonly JsonElement s_file = DdimTests.Json(DdimTests.ScaledLinear + """, "_class_name": "DDIMScheduler", "steps_offset": 1, "set_alpha_to_one": false """);
 
     /// <summary>VADER's ModelScope sampler at 25 steps: 999, 959, ..., 80, 40 (recorded from diffusers).</summary>

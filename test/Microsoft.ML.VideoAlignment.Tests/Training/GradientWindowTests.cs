@@ -1,4 +1,6 @@
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -56,4 +58,49 @@ public class GradientWindowTests
     [TestCaseSource(nameof(Impossible))]
     public void AWindowOutsideTheRunIsRefused(GradientWindow window) =>
         Assert.That(() => Resolve(window), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("window"));
+
+    /// <summary>Of the 25 official steps of Stable Video Diffusion, from its reference: d(final latents) / d(prediction), later predictions held.</summary>
+    [TestCase(0, -0.0003, 5e-5)]
+    [TestCase(14, -0.08, 5e-3)]
+    [TestCase(16, -0.22, 5e-3)]
+    [TestCase(17, -0.29, 5e-3)]
+    [TestCase(18, -0.26, 5e-3)]
+    [TestCase(20, -0.09, 5e-3)]
+    [TestCase(23, -0.006, 5e-4)]
+    [TestCase(24, -0.002, 1e-4)]
+    public void SensitivityOfTheFinalLatentsIsTheKnownOne(int step, double expected, double within) =>
+        Assert.That(StepSensitivity.Of(SamplerTests.StableVideo(25))[step], Is.EqualTo(expected).Within(within));
+
+    [Test]
+    public void TheMostSensitiveStepsAreChosenBySamplerAlone()
+    {
+        GradientPlan plan = GradientWindow.MostSensitive(3).Resolve(SamplerTests.StableVideo(25), _ => 0);
+        Assert.That(plan.GradedSteps, Is.EqualTo(new[] { 16, 17, 18 }));
+        Assert.That(Enumerable.Range(0, 25).All(step => plan[step] is { Sampler: true, DetachInput: false }));
+        Assert.That(() => GradientWindow.MostSensitive(26).Resolve(SamplerTests.StableVideo(25), _ => 0), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(GradientWindow.LastSteps(2).Resolve(SamplerTests.StableVideo(25), _ => 0).GradedSteps, Is.EqualTo(new[] { 23, 24 }), "other windows as ever");
+    }
+
+    /// <summary>DPM-Solver++ remembers a clean prediction, which the next step uses too: against a run that differs by a small change of one prediction.</summary>
+    [Test]
+    public void WhatASamplerRemembersCounts([Values(0, 3, 8, 9)] int step)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        ISampler sampler = SamplerTests.Solver(10);
+        double expected = Run(1) - Run(0);
+        Assert.That(StepSensitivity.Of(sampler)[step], Is.EqualTo(expected).Within(1e-9 + (1e-9 * Math.Abs(expected))));
+
+        double Run(double change)
+        {
+            Tensor x = tensor(new[] { 0.7 });
+            var history = new List<Tensor>();
+            for (int i = 0; i < 10; i++)
+            {
+                SamplerStep result = sampler.Step(i, x, tensor(new[] { 0.3 * i + (i == step ? change : 0) }), history, null);
+                (x, history) = (result.Sample, [result.Predicted]);
+            }
+
+            return x.item<double>();
+        }
+    }
 }

@@ -92,11 +92,11 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
         testCase.CheckOutputsAndGradients(
             new Dictionary<string, Tensor> { ["frames"] = cat(frames, dim: 2).transpose(1, 2) }, new Dictionary<string, Tensor> { ["image"] = given }, parameter);
 
-        Clip Begin(int index, Tensor? image)
+        PreparedClip Begin(int index, Tensor? image)
         {
             VideoRequest request = Request(sampling, image ?? given, testCase[$"in.noise.augmentation.{index}"]);
             Condition condition = model.Encode(request);
-            return new Clip
+            return new PreparedClip
             {
                 Condition = condition,
                 Unconditional = model.GuidanceActs(sampling.GuidanceScale) ? model.EncodeUnconditional(request, condition) : null,

@@ -1,6 +1,7 @@
 using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Video;
 
-namespace Microsoft.ML.VideoAlignment.Video;
+namespace Microsoft.ML.VideoAlignment.Pipelines;
 
 /// <summary>A picture as the beginning of a video: RGB in [0, 1] and of the video's size.</summary>
 internal static class FirstFrame

@@ -1,0 +1,47 @@
+using Microsoft.ML.VideoAlignment.Pipelines;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+public class FirstFrameTests
+{
+    [Test]
+    public void APictureOfTheVideosSizeIsTakenAsItIs()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor picture = Ramp.Values(1, 1, 3, 8, 12) + 0.5;
+        Assert.That(FirstFrame.Fit(picture, 8, 12).data<float>().ToArray(), Is.EqualTo(picture.data<float>().ToArray()));
+        Assert.That(FirstFrame.Note(picture, 8, 12), Is.Null);
+    }
+
+    [Test]
+    public void AnotherSizeIsResizedWithinTheRangeAndSaid()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor picture = zeros(1, 3, 8, 8);
+        picture[0, .., 2.., 2..] = 1;
+        Tensor fitted = FirstFrame.Fit(picture, 20, 16);
+        Assert.That(fitted.shape, Is.EqualTo(new long[] { 1, 3, 20, 16 }));
+        Assert.That((fitted.min().item<float>(), fitted.max().item<float>()), Is.EqualTo((0f, 1f)), "no overshoot");
+        Assert.That(FirstFrame.Note(picture, 20, 16), Does.Contain("8 x 8").And.Contain("16 x 20").And.Contain("proportions"));
+        Assert.That(FirstFrame.Note(picture, 16, 16), Does.Not.Contain("proportions"));
+    }
+
+    [TestCase(255.0)]
+    [TestCase(-1.0)]
+    [TestCase(double.NaN)]
+    public void AnotherRangeIsRefusedWithACure(double value)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor picture = zeros(1, 3, 8, 8);
+        picture[0, 1, 2, 3] = value;
+        Assert.That(() => FirstFrame.Fit(picture, 8, 8), Throws.ArgumentException.With.Message.Contains("[0, 1]").And.Message.Contains("Divide"));
+    }
+
+    [Test]
+    public void BytesAndOtherShapesAreRefused()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Assert.That(() => FirstFrame.Fit(zeros([1, 3, 8, 8], dtype: ScalarType.Byte), 8, 8), Throws.ArgumentException.With.Message.Contains("255"));
+        Assert.That(() => FirstFrame.Fit(zeros(1, 1, 8, 8), 8, 8), Throws.ArgumentException.With.Message.Contains("B, 3, H, W"));
+    }
+}
