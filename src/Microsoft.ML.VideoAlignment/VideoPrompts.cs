@@ -1,0 +1,120 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.VideoAlignment.DataViews;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>Prompts from files and word lists, in the forms that VADER's prompt sets have.</summary>
+public static class VideoPrompts
+{
+    /// <summary>One prompt a line, without blanks at its ends; empty lines are no prompts.</summary>
+    /// <param name="path">A text file in UTF-8.</param>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">It has no prompts.</exception>
+    public static IReadOnlyList<string> FromTextFile(string path)
+    {
+        string[] prompts = [.. Lines(path).Select(line => line.Trim()).Where(line => line.Length > 0)];
+        return prompts.Length > 0 ? prompts : throw new InvalidDataException($"{path} has no prompts: expected one a line, and every line is empty.");
+    }
+
+    /// <summary>
+    /// One column of a table whose cells are divided by tabs and whose first line names the columns. A cell may stand in double quotes, doubled ones inside;
+    /// rows whose cell is empty are no prompts.
+    /// </summary>
+    /// <param name="path">A text file in UTF-8.</param>
+    /// <param name="column">The column's name, in the file's own letter case.</param>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">It has no such column, a row is too short, or there are no prompts.</exception>
+    public static IReadOnlyList<string> FromTsv(string path, string column)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(column);
+        string[] lines = Lines(path);
+        string[] names = lines.Length == 0 ? [] : [.. lines[0].Split('\t').Select(Cell)];
+        int[] places = [.. Enumerable.Range(0, names.Length).Where(place => names[place] == column)];
+        if (places.Length != 1)
+        {
+            throw new InvalidDataException(
+                $"{path}: {(places.Length == 0 ? "no" : "more than one")} column '{column}'; its first line names {(names.Length == 0 ? "nothing" : string.Join(", ", names.Select(name => $"'{name}'")))}.");
+        }
+
+        List<string> prompts = [];
+        for (int row = 1; row < lines.Length; row++)
+        {
+            string[] cells = lines[row].Split('\t');
+            if (lines[row].Trim().Length > 0)
+            {
+                prompts.Add(places[0] < cells.Length ? Cell(cells[places[0]])
+                    : throw new InvalidDataException($"{path}, line {row + 1}: {cells.Length} cells, but column '{column}' is number {places[0] + 1}. Are the cells divided by tabs?"));
+            }
+        }
+
+        prompts.RemoveAll(prompt => prompt.Length == 0);
+        return prompts.Count > 0 ? prompts : throw new InvalidDataException($"{path} has no prompts: column '{column}' is empty.");
+    }
+
+    /// <summary>
+    /// Every noun with every activity: "a cat" + "riding a bike" is "a cat riding a bike". Nouns get "a" or "an" by their sound. With the 45 animals and 3
+    /// activities of DDPO (arXiv 2305.13301) these are VADER's 135 activity prompts.
+    /// </summary>
+    /// <param name="nouns">Such as the lines of a file; not empty.</param>
+    /// <param name="activities">Such as "washing the dishes"; not empty.</param>
+    /// <returns>The first noun with each activity, then the second, and so on.</returns>
+    public static IReadOnlyList<string> NounsAndActivities(IReadOnlyList<string> nouns, IReadOnlyList<string> activities)
+    {
+        (nouns, activities) = (Words(nouns, nameof(nouns)), Words(activities, nameof(activities)));
+        return [.. nouns.SelectMany(noun => activities.Select(activity => $"{IndefiniteArticle.With(noun)} {activity}"))];
+    }
+
+    /// <summary>
+    /// As <see cref="NounsAndActivities(IReadOnlyList{string}, IReadOnlyList{string})"/>, but <paramref name="count"/> of them drawn with replacement, a noun
+    /// and an activity each time, as VADER draws them.
+    /// </summary>
+    /// <param name="nouns">Not empty.</param>
+    /// <param name="activities">Not empty.</param>
+    /// <param name="count">How many; 1 or more.</param>
+    /// <param name="seed">The same seed gives the same prompts.</param>
+    public static IReadOnlyList<string> NounsAndActivities(IReadOnlyList<string> nouns, IReadOnlyList<string> activities, int count, int seed)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        (nouns, activities) = (Words(nouns, nameof(nouns)), Words(activities, nameof(activities)));
+        var random = new Random(seed);
+        return [.. Enumerable.Range(0, count).Select(_ => $"{IndefiniteArticle.With(nouns[random.Next(nouns.Count)])} {activities[random.Next(activities.Count)]}")];
+    }
+
+    /// <summary>The prompts as a table with one text column, to fit and to transform.</summary>
+    /// <param name="data">mlContext.Data.</param>
+    /// <param name="prompts">One row each.</param>
+    /// <param name="columnName">The column's name. Default: Prompt.</param>
+    public static IDataView LoadFromPrompts(this DataOperationsCatalog data, IEnumerable<string> prompts, string columnName = nameof(Row.Prompt))
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentNullException.ThrowIfNull(prompts);
+        ArgumentException.ThrowIfNullOrEmpty(columnName);
+        SchemaDefinition schema = SchemaDefinition.Create(typeof(Row));
+        schema[nameof(Row.Prompt)].ColumnName = columnName;
+        return data.LoadFromEnumerable(prompts.Select(prompt => new Row { Prompt = prompt }).ToArray(), schema);
+    }
+
+    private static string[] Lines(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return File.Exists(path) ? File.ReadAllLines(path) : throw new FileNotFoundException($"There is no prompt file at {Path.GetFullPath(path)}.", path);
+    }
+
+    private static string Cell(string text)
+    {
+        string cell = text.Trim();
+        return cell.Length >= 2 && cell[0] == '"' && cell[^1] == '"' ? cell[1..^1].Replace("\"\"", "\"", StringComparison.Ordinal).Trim() : cell;
+    }
+
+    private static string[] Words(IReadOnlyList<string> words, string name)
+    {
+        ArgumentNullException.ThrowIfNull(words, name);
+        string[] trimmed = [.. words.Select(word => word.Trim()).Where(word => word.Length > 0)];
+        return trimmed.Length > 0 ? trimmed : throw new ArgumentException("There are no words to compose prompts of.", name);
+    }
+
+    private sealed class Row
+    {
+        public string Prompt { get; set; } = "";
+    }
+}
