@@ -18,6 +18,11 @@ internal sealed record ModelFamily(string Name, string Layout, Func<string, bool
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (!Directory.Exists(path) && !File.Exists(path))
         {
+            if (HubModel.IsId(path))
+            {
+                return Open(HubFiles.Resolve(path, options.Hub, options.Variant), options);
+            }
+
             throw new DirectoryNotFoundException($"No model folder or file '{path}'. {Known()}");
         }
 

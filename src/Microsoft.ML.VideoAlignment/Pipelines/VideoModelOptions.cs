@@ -22,4 +22,7 @@ public sealed record VideoModelOptions
     /// saves memory. Default: float32.
     /// </summary>
     public WeightPrecision Precision { get; init; } = WeightPrecision.Full;
+
+    /// <summary>How a model that is named "owner/name" is found. Default: the hub's main branch, through the local cache.</summary>
+    public HubOptions Hub { get; init; } = new();
 }

@@ -1,3 +1,4 @@
+using Microsoft.ML.Data;
 using Microsoft.ML.VideoAlignment.DataViews;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -86,7 +87,7 @@ public class VideoPromptsTests
     public void PromptsBecomeATable()
     {
         IDataView table = new MLContext(1).Data.LoadFromPrompts(["b", "", "a"], "Text");
-        Assert.That(PromptReader.Read(table, "Text"), Is.EqualTo(new[] { "b", "", "a" }));
+        Assert.That(table.GetColumn<string>("Text"), Is.EqualTo(new[] { "b", "", "a" }));
         Assert.That(new MLContext(1).Data.LoadFromPrompts(["b"]).Schema.Select(column => column.Name), Is.EqualTo(new[] { "Prompt" }));
     }
 

@@ -1,5 +1,4 @@
 using Microsoft.ML.VideoAlignment.Tensors;
-using TorchSharp.Utils;
 using Embedding = Microsoft.ML.VideoAlignment.Layers.Embedding;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
