@@ -1,0 +1,129 @@
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>
+/// Options of published training runs, to start from: <c>VideoAlignmentPresets.VaderOpenSoraHps with { Steps = 50 }</c>. Where a source leaves a value
+/// to its tools' defaults, the preset has that default. Sources: the training scripts of github.com/mihirp1998/VADER at adaf2ef, and
+/// Prabhudesai et al. 2024 (arXiv 2407.08737) for what was not released. Dropout, which those scripts have on while they train, is off here.
+/// </summary>
+public static class VideoAlignmentPresets
+{
+    /// <summary>
+    /// VADER-VideoCrafter's training command: VideoCrafter2 at 320 x 512, 12 frames at 24 a second, aesthetic with HPS v2.1. The script's loss is
+    /// (1.5 * 0.1 * mean |aesthetic - 10| + mean |1 - hps|) / 2; below those targets its gradient is that of the reward
+    /// <c>0.075f * aesthetic + 0.5f * hps</c>, whose mean these options maximise.
+    /// </summary>
+    public static VideoAlignmentOptions VaderVideoCrafterHpsAesthetic { get; } = new()
+    {
+        Frames = 12,
+        Height = 320,
+        Width = 512,
+        FramesPerSecond = 24,
+        InferenceSteps = 25,
+        GuidanceScale = 12,
+        Eta = 1,
+        LoraRank = 16,
+        LoraAlpha = 8,
+        LoraLayers = LoraLayers.AttentionQkv,
+        GradientSteps = 1,
+        RewardFrames = RewardFrames.OneRandom,
+        LearningRate = 2e-4,
+        WeightDecay = 0.01,
+        MaxGradientNorm = 1,
+        BatchSize = 1,
+        AccumulationSteps = 8,
+        Steps = 450,
+    };
+
+    /// <summary>As <see cref="VaderVideoCrafterHpsAesthetic"/>, for PickScore alone: the published LoRA vader_videocrafter_pickscore is of this rank.</summary>
+    public static VideoAlignmentOptions VaderVideoCrafterPickScore { get; } = VaderVideoCrafterHpsAesthetic with { Loss = RewardLoss.Shortfall(100, 0.01) };
+
+    /// <summary>
+    /// VADER-VideoCrafter's earlier command for actions: every second frame is shown to the VideoMAE classifier, and the gradient is of 4 videos.
+    /// </summary>
+    public static VideoAlignmentOptions VaderVideoCrafterAction { get; } = VaderVideoCrafterHpsAesthetic with
+    {
+        RewardFrames = RewardFrames.EveryNth(2),
+        AccumulationSteps = 4,
+    };
+
+    /// <summary>
+    /// VADER-Open-Sora's training command: 2 seconds (51 frames) at 240p, 3:4, HPS v2.1. The reward is shown one latent frame, decoded as if it were a
+    /// video of its own, as the script does.
+    /// </summary>
+    public static VideoAlignmentOptions VaderOpenSoraHps { get; } = new()
+    {
+        Frames = 51,
+        Height = 276,
+        Width = 368,
+        FramesPerSecond = 24,
+        InferenceSteps = 30,
+        GuidanceScale = 7,
+        LoraRank = 16,
+        LoraAlpha = 8,
+        LoraLayers = LoraLayers.AttentionQkv,
+        GradientSteps = 1,
+        RewardFrames = RewardFrames.OneRandom,
+        RewardLatentFrames = true,
+        Loss = RewardLoss.Shortfall(1, 1),
+        LearningRate = 2e-4,
+        WeightDecay = 0.01,
+        MaxGradientNorm = 1,
+        BatchSize = 1,
+        AccumulationSteps = 8,
+        Steps = 800,
+    };
+
+    /// <summary>
+    /// VADER-ModelScope's training command: 384 x 384, 16 frames, aesthetic, every layer adapted with a scale of 1. The script asks for 16 videos a step and,
+    /// by advancing its counter twice, makes a step of 8 (its gradient divided by 16); here a step is of the 16 that were asked for.
+    /// </summary>
+    public static VideoAlignmentOptions VaderModelScopeAesthetic { get; } = new()
+    {
+        Frames = 16,
+        Height = 384,
+        Width = 384,
+        InferenceSteps = 25,
+        GuidanceScale = 9,
+        Eta = 0,
+        Sampler = "DPMSolverMultistepScheduler",
+        LoraRank = 16,
+        LoraAlpha = 16,
+        LoraLayers = LoraLayers.All,
+        GradientSteps = 1,
+        RewardFrames = RewardFrames.OneRandom,
+        Loss = RewardLoss.Aesthetic,
+        LearningRate = 2e-4,
+        WeightDecay = 0,
+        MaxGradientNorm = 1,
+        BatchSize = 1,
+        AccumulationSteps = 16,
+    };
+
+    /// <summary>
+    /// The paper's image-to-video experiment, aesthetic on Stable Video Diffusion, for which no code was released: VADER's usual learning rate and rank with
+    /// the model publisher's sampler. One graded step, the one that moves the film most: the last of Stable Video Diffusion is nearly inert.
+    /// <see cref="VideoAlignmentOptions.ImageColumnName"/> is left for you to set.
+    /// </summary>
+    public static VideoAlignmentOptions VaderStableVideoAesthetic { get; } = new()
+    {
+        InferenceSteps = 25,
+        LoraRank = 16,
+        LoraAlpha = 8,
+        LoraLayers = LoraLayers.AttentionQkv,
+        GradientWindow = GradientWindow.MostSensitive(1),
+        RewardFrames = RewardFrames.OneRandom,
+        Loss = RewardLoss.Aesthetic,
+        AccumulationSteps = 8,
+    };
+
+    /// <summary>
+    /// The paper's longer videos, V-JEPA's consistency on Stable Video Diffusion extended three times from the last frame, for which no code was released.
+    /// The reward sees the whole film. <see cref="VideoAlignmentOptions.ImageColumnName"/> is left for you to set.
+    /// </summary>
+    public static VideoAlignmentOptions VaderStableVideoConsistency { get; } = VaderStableVideoAesthetic with
+    {
+        SegmentCount = 3,
+        RewardFrames = RewardFrames.All,
+        Loss = null,
+    };
+}
