@@ -95,6 +95,13 @@ public sealed record VideoAlignmentOptions
     public RewardFrames? RewardFrames { get; init; }
 
     /// <summary>
+    /// Whether the reward is shown latent frames, each decoded as if it were a video of its own, instead of frames of the video: cheaper where a latent frame
+    /// stands for several frames and chunks are decoded whole (Open-Sora; VADER trains it so), but the decoder is not told what comes before. Off by default.
+    /// <see cref="RewardFrames"/> then counts latent frames.
+    /// </summary>
+    public bool RewardLatentFrames { get; init; }
+
+    /// <summary>
     /// How many of the scored frames are decoded together with a graph, at least 1; null (default): all of them. A smaller number bounds the decoder's memory
     /// by that many frames, for one more decode: the gradient is the same.
     /// </summary>
@@ -189,12 +196,34 @@ public sealed record VideoAlignmentOptions
             faults.Add($"{nameof(InferenceSteps)} must be at most {model.Scheduler.TrainTimesteps}, the length of the model's noise schedule, got {InferenceSteps}.");
         }
 
-        ISampler? sampler = null;
-        Try<NotSupportedException>(nameof(Sampler), () => sampler = model.CreateSampler(SamplingFor(model)));
-        Try<ArgumentException>(nameof(GradientWindow), () => WindowFor(model).Resolve(sampler!, static _ => 0));
-        Try<ArgumentException>(nameof(LoraLayers), () => LoraTargets.Select(model.Denoiser));
-        Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(SizeFor(model).Frames));
-        if (model.SizeFault(SizeFor(model)) is { } fault && Frames is null or >= 1 && Height is null or >= 1 && Width is null or >= 1)
+        if (ClipChain.Fault(model, SegmentCount) is { } chained)
+        {
+            faults.Add(chained);
+        }
+
+        if (SegmentCount > 1 && RewardLatentFrames)
+        {
+            faults.Add($"{nameof(RewardLatentFrames)} must be false for a film of several clips, got {nameof(SegmentCount)} {SegmentCount}.");
+        }
+
+        if (model.ReadsImages && ImageColumnName is null)
+        {
+            faults.Add($"{nameof(ImageColumnName)} must name the column of pictures: a {model.Family} model makes videos from them, got null.");
+        }
+
+        if (!model.ReadsImages && ImageColumnName is not null)
+        {
+            faults.Add($"{nameof(ImageColumnName)} must be null: a {model.Family} model makes videos from texts, got '{ImageColumnName}'.");
+        }
+
+        if (model.ReadsImages && HeldOutPrompts is { Count: > 0 })
+        {
+            faults.Add($"{nameof(HeldOutPrompts)} must be empty for a {model.Family} model, which needs pictures too; use {nameof(HeldOutData)}.");
+        }
+
+        VideoSize usual = model.DefaultSize;
+        var asked = new VideoSize(Math.Max(Frames ?? usual.Frames, 1), Height > 0 ? Height.Value : usual.Height, Width > 0 ? Width.Value : usual.Width);
+        if (model.SizeFault(asked) is { } fault)
         {
             faults.Add(fault);
         }
@@ -257,6 +286,8 @@ public sealed record VideoAlignmentOptions
             FramesPerSecond = FramesPerSecond ?? usual.FramesPerSecond,
             MotionBucketId = MotionBucketId ?? usual.MotionBucketId,
             NoiseAugmentation = NoiseAugmentation ?? usual.NoiseAugmentation,
+            SegmentCount = SegmentCount,
+            RewardsLatentFrames = RewardLatentFrames,
         };
     }
 

@@ -81,10 +81,8 @@ internal sealed class ClipChain
         }
     }
 
-    /// <summary>Decoder output of some frames of a clip [B, 3, f, H, W], about [-1, 1], with the latents' graph.</summary>
-    public Tensor Decode(Tensor latents, IReadOnlyList<int> frames) => RecomputesClips
-        ? Recompute.Run(inputs => _model.Decode(inputs[0], _settings.Size.Frames, frames), latents)
-        : _model.Decode(latents, _settings.Size.Frames, frames);
+    /// <summary>Decoder output of the frames of a clip that a reward is shown [B, 3, f, H, W], about [-1, 1], with the latents' graph.</summary>
+    public Tensor DecodeForReward(Tensor latents, IReadOnlyList<int> frames) => Decoded(latents, clip => _settings.RewardsLatentFrames ? _model.DecodeAlone(clip, frames) : _model.Decode(clip, _settings.Size.Frames, frames));
 
     /// <summary>What the next clip begins with: the clip's last frame [B, 3, H, W], RGB in [0, 1]. Without <paramref name="carry"/> it has no graph.</summary>
     public Tensor LastFrame(Tensor latents, bool carry)

@@ -40,6 +40,18 @@ internal sealed record SamplingSettings
     [JsonIgnore]
     public int FilmFrames => SegmentCount * Size.Frames;
 
+    /// <summary>
+    /// Whether rewards are shown latent frames, each decoded as if it were a video of its own (<see cref="VideoDiffusionModel.DecodeAlone"/>), instead of frames
+    /// of the video.
+    /// </summary>
+    public bool RewardsLatentFrames { get; init; }
+
+    /// <summary>How large the model's films are.</summary>
+    public VideoSize FilmSize(VideoDiffusionModel model) => model.OutputSize(Size) with { Frames = FilmFrames };
+
+    /// <summary>Frames of the film that a training step chooses from.</summary>
+    public int RewardFrameCount(VideoDiffusionModel model) => SegmentCount * (RewardsLatentFrames ? (int)model.LatentShape(1, Size)[2] : Size.Frames);
+
     /// <inheritdoc cref="VideoRequest.FramesPerSecond"/>
     public double FramesPerSecond { get; init; }
 

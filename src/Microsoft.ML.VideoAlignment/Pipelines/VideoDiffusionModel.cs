@@ -96,11 +96,11 @@ public abstract class VideoDiffusionModel : IDisposable
     /// </summary>
     internal abstract Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null);
 
-    /// <summary>How many frames a video of this size has for <see cref="DecodeForReward"/> to choose from.</summary>
-    internal virtual int RewardFrameCount(VideoSize size) => size.Frames;
-
-    /// <summary>The frames that a reward is shown in training: those of <see cref="Decode"/>, except where a family is trained otherwise.</summary>
-    internal virtual Tensor DecodeForReward(Tensor latents, int frames, IReadOnlyList<int> chosen) => Decode(latents, frames, chosen);
+    /// <summary>
+    /// One picture for each of the chosen latent frames, decoded as if it were a video of its own: [B, c, T', h, w] -> [B, 3, f, H, W]. Where frames are decoded
+    /// one by one anyway it is what <see cref="Decode"/> gives.
+    /// </summary>
+    internal virtual Tensor DecodeAlone(Tensor latents, IReadOnlyList<int> chosen) => Decode(latents, (int)latents.shape[2], chosen);
 
     /// <summary>How many frames of a finished video are decoded at a time: bounds the decoder's memory.</summary>
     internal virtual int FramesDecodedTogether => 8;

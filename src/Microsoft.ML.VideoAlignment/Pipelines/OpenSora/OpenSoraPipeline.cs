@@ -49,12 +49,6 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     /// <summary>How prompts are written for the text encoder.</summary>
     internal OpenSoraPromptSettings PromptSettings { get; init; } = new();
 
-    /// <summary>
-    /// Whether rewards are shown latent frames that are decoded as if each were a video of one frame, as VADER does, instead of frames of the video. Cheaper,
-    /// but the decoder is not told what comes before. Default: false.
-    /// </summary>
-    internal bool RewardsLatentFrames { get; init; }
-
     /// <summary>The text encoder with its tokenizer.</summary>
     internal ITextStateEncoder TextEncoder => _text;
 
@@ -116,13 +110,10 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     }
 
     /// <summary>A model from single folders, for cases that come without a whole one; it has no hash.</summary>
-    internal static OpenSoraPipeline FromParts(ITextStateEncoder text, string transformerFolder, string vaeFolder, RectifiedFlow flow, Placement placement, bool rewardsLatentFrames) => new(
+    internal static OpenSoraPipeline FromParts(ITextStateEncoder text, string transformerFolder, string vaeFolder, RectifiedFlow flow, Placement placement) => new(
         transformerFolder, text, LoadNetwork(new DiffusersFolder(transformerFolder), variant: null, placement),
         LoadAutoencoder(new DiffusersFolder(vaeFolder), variant: null, placement), flow, placement,
-        () => throw new InvalidOperationException("A model made of parts has no hash."))
-    {
-        RewardsLatentFrames = rewardsLatentFrames,
-    };
+        () => throw new InvalidOperationException("A model made of parts has no hash."));
 
     internal override IScheduler SwapScheduler(string className) => throw new NotSupportedException($"Open-Sora samples with rectified flow (RFLOW) and no other; leave the sampler's name out, got '{className}'.");
 
@@ -237,21 +228,13 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
 
     internal override Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null) => _vae.Decode(latents, frames, chosen);
 
-    internal override int RewardFrameCount(VideoSize size) => RewardsLatentFrames ? (int)LatentShape(1, size)[2] : size.Frames;
-
-    internal override Tensor DecodeForReward(Tensor latents, int frames, IReadOnlyList<int> chosen) =>
-        RewardsLatentFrames ? DecodeAlone(latents, chosen) : Decode(latents, frames, chosen);
-
-    /// <summary>
-    /// Latents [B, c, T', h, w] -> [B, 3, f, H, W]: each of the latent frames decoded alone as a video of one frame, which is the last of its pixel frames out
-    /// of their context (VADER-Open-Sora's way).
-    /// </summary>
-    internal Tensor DecodeAlone(Tensor latents, IReadOnlyList<int> latentFrames)
+    /// <summary>VADER-Open-Sora's way: the last of a latent frame's pixel frames, out of their context.</summary>
+    internal override Tensor DecodeAlone(Tensor latents, IReadOnlyList<int> chosen)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor taken = latents.index_select(2, tensor(latentFrames.Select(frame => (long)frame).ToArray(), device: latents.device));
+        Tensor taken = latents.index_select(2, tensor(chosen.Select(frame => (long)frame).ToArray(), device: latents.device));
         Tensor pictures = _vae.Decode(taken.transpose(1, 2).flatten(0, 1).unsqueeze(2), frames: 1); // [B*f, 3, 1, H, W]
-        return pictures.squeeze(2).unflatten(0, [latents.shape[0], latentFrames.Count]).transpose(1, 2).MoveToOuterDisposeScope();
+        return pictures.squeeze(2).unflatten(0, [latents.shape[0], chosen.Count]).transpose(1, 2).MoveToOuterDisposeScope();
     }
 
     protected override void Dispose(bool disposing)

@@ -22,15 +22,8 @@ internal sealed class OpenSoraTrainStepRunner : IConformanceRunner
 
     private static void Run(ConformanceCase testCase, bool recompute)
     {
-        JsonElement arguments = testCase.Arguments;
-        bool latentFrames = arguments.GetProperty("decode").GetString() switch
-        {
-            "latent-frame" => true,
-            "video" => false,
-            var other => throw new NotSupportedException($"decode {other}"),
-        };
         using OpenSoraPipeline model = OpenSoraPipeline.FromParts(
-            new NoTexts(), testCase.PathOf("transformer"), testCase.PathOf("vae"), RectifiedFlow.FromConfig(testCase.Config.GetProperty("scheduler")), Placement.Cpu, latentFrames);
+            new NoTexts(), testCase.PathOf("transformer"), testCase.PathOf("vae"), RectifiedFlow.FromConfig(testCase.Config.GetProperty("scheduler")), Placement.Cpu);
         model.RecomputeBlocks = recompute;
         JsonElement lora = testCase.Config.GetProperty("lora");
         using LoraWeights factors = LoraFile.Read(
@@ -51,6 +44,12 @@ internal sealed class OpenSoraTrainStepRunner : IConformanceRunner
             Steps = scheduler.GetProperty("num_sampling_steps").GetInt32(),
             GuidanceScale = scheduler.GetProperty("cfg_scale").GetDouble(),
             FramesPerSecond = arguments.GetProperty("fps").GetDouble(),
+            RewardsLatentFrames = arguments.GetProperty("decode").GetString() switch
+            {
+                "latent-frame" => true,
+                "video" => false,
+                var other => throw new NotSupportedException($"decode {other}"),
+            },
         };
     }
 
