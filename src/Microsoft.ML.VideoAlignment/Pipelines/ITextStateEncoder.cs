@@ -15,6 +15,9 @@ internal interface ITextStateEncoder : IDisposable
     /// <summary>How many tokens of the prompt do not fit and are cut.</summary>
     int CountTruncated(string prompt);
 
+    /// <summary>Where weights go from now on, and states.</summary>
+    void MoveTo(Device device);
+
     /// <summary>Frees the weights; the next call that needs them reads them again.</summary>
     void Release();
 }

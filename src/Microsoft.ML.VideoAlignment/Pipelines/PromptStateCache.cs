@@ -69,6 +69,8 @@ internal sealed class PromptStateCache : ITextStateEncoder
 
     public int CountTruncated(string prompt) => _inner.CountTruncated(prompt);
 
+    public void MoveTo(Device device) => _inner.MoveTo(device);
+
     public void Release() => _inner.Release();
 
     public void Dispose() => _inner.Dispose();

@@ -171,7 +171,7 @@ internal sealed class StableVideoPipeline : VideoDiffusionModel
     }
 
     /// <summary>No image: zeros in place of its embedding and its latents, the same numbers.</summary>
-    internal override Condition EncodeUnconditional(VideoRequest request, Condition conditional) => conditional with
+    internal override Condition EncodeUnconditional(VideoRequest request, Condition conditional, Func<VideoRequest, Condition>? encode = null) => conditional with
     {
         Text = zeros_like(conditional.Text),
         ImageLatents = zeros_like(conditional.ImageLatents!),

@@ -60,9 +60,20 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>What the denoiser is told of a batch. The empty prompt is a prompt like any other. Carries gradient from <see cref="VideoRequest.Images"/>.</summary>
     internal abstract Condition Encode(VideoRequest request);
 
-    /// <summary>The same of the branch that guidance leads away from. <paramref name="conditional"/>: what <see cref="Encode"/> made of the request.</summary>
-    internal virtual Condition EncodeUnconditional(VideoRequest request, Condition conditional) =>
-        Encode(request with { Prompts = [.. request.Prompts.Select(_ => request.NegativePrompt)] });
+    /// <summary>
+    /// The same of the branch that guidance leads away from. <paramref name="conditional"/>: what <see cref="Encode"/> made of the request;
+    /// <paramref name="encode"/>: how a text that it needs is encoded, null: by <see cref="Encode"/>.
+    /// </summary>
+    internal virtual Condition EncodeUnconditional(VideoRequest request, Condition conditional, Func<VideoRequest, Condition>? encode = null) =>
+        (encode ?? Encode)(request with { Prompts = [.. request.Prompts.Select(_ => request.NegativePrompt)] });
+
+    /// <summary>Whether the text encoder is opened when a text needs it, so that <see cref="ReleaseTextEncoder"/> costs no more than opening it again.</summary>
+    internal virtual bool TextEncoderReopens => false;
+
+    /// <summary>Frees the text encoder's weights until a text needs them again, where they can be reopened.</summary>
+    internal virtual void ReleaseTextEncoder()
+    {
+    }
 
     /// <summary>Whether a guidance scale calls for the unconditional branch; above 1 in diffusers.</summary>
     internal virtual bool GuidanceActs(double scale) => scale > 1;

@@ -5,7 +5,10 @@ using Microsoft.ML.VideoAlignment.Video;
 namespace Microsoft.ML.VideoAlignment.Pipelines;
 
 /// <summary>Generates videos without gradient.</summary>
-internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings settings)
+/// <param name="model">Samples and decodes.</param>
+/// <param name="settings">How.</param>
+/// <param name="conditions">What was encoded before; null: nothing. The caller's.</param>
+internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings settings, ConditionCache? conditions = null)
 {
     /// <summary>One video per prompt.</summary>
     /// <param name="prompts">B prompts.</param>
@@ -20,19 +23,19 @@ internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings
         ISampler sampler = model.CreateSampler(settings);
         using var noise = new SeededNoise(seeds, model.Device);
         long[] shape = model.LatentShape(prompts.Count, settings.Size);
+        using ConditionCache? own = conditions is null ? new ConditionCache(model, settings) : null;
+        ConditionCache encoded = conditions ?? own!;
         var clips = new List<Tensor>();
         new ClipChain(model, settings, sampler, adapters).Run(Begin, Finish, cancellation);
         return (clips.Count == 1 ? clips[0] : cat(clips, dim: 2)).MoveToOuterDisposeScope();
 
         PreparedClip Begin(int index, Tensor? image)
         {
-            VideoRequest request = settings.Request(prompts, noise.Next);
-            request = image is null ? request : request with { Images = image };
-            Condition condition = model.Encode(request);
+            (Condition conditional, Condition? unconditional) = image is null ? encoded.Of(prompts, noise.Next) : encoded.After(prompts, image, noise.Next);
             return new PreparedClip
             {
-                Condition = condition,
-                Unconditional = model.GuidanceActs(settings.GuidanceScale) ? model.EncodeUnconditional(request, condition) : null,
+                Condition = conditional,
+                Unconditional = unconditional,
                 Start = noise.Next(shape) * sampler.InitialNoiseSigma,
                 Noise = _ => noise.Next(shape),
                 Plan = GradientPlan.None(sampler.Timesteps.Count),

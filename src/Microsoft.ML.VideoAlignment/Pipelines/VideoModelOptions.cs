@@ -23,6 +23,18 @@ public sealed record VideoModelOptions
     /// </summary>
     public WeightPrecision Precision { get; init; } = WeightPrecision.Full;
 
+    /// <summary>
+    /// Where the weights of Open-Sora's text encoder are between its calls; training encodes every prompt of the run first and then frees them. Default:
+    /// <see cref="TextEncoderResidence.Automatic"/>. Smaller text encoders stay in memory.
+    /// </summary>
+    public TextEncoderResidence TextEncoder { get; init; }
+
+    /// <summary>
+    /// A folder in which the states of Open-Sora's prompts are kept from run to run, so that its text encoder is opened only for prompts that are new. Null
+    /// (default): none.
+    /// </summary>
+    public string? PromptCacheFolder { get; init; }
+
     /// <summary>How a model that is named "owner/name" is found. Default: the hub's main branch, through the local cache.</summary>
     public HubOptions Hub { get; init; } = new();
 }

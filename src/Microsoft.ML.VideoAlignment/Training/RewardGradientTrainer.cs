@@ -44,6 +44,7 @@ internal sealed class RewardGradientTrainer : IDisposable
         using var draws = new TrainingDraws(prompts, _settings.Seed);
         var watch = new AdapterWatch(_adapters, _reward.Contract.GradientMayVanish);
         _reward.BeginTraining();
+        _conditions.Prepare([.. prompts, .. _settings.HeldOutPrompts, _settings.Sampling.NegativePrompt]);
         for (int step = 1; step <= _settings.Steps; step++)
         {
             using DisposeScope scope = NewDisposeScope();
@@ -173,7 +174,7 @@ internal sealed class RewardGradientTrainer : IDisposable
     private double HeldOutReward()
     {
         using DisposeScope scope = NewDisposeScope();
-        var generator = new VideoGenerator(_model, _settings.Sampling);
+        var generator = new VideoGenerator(_model, _settings.Sampling, _conditions);
         double total = 0;
         foreach (VideoPrompt[] prompts in _settings.HeldOutPrompts.Chunk(_settings.BatchSize))
         {

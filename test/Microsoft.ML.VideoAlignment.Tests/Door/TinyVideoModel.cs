@@ -61,13 +61,26 @@ internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12
 
     internal override bool ReadsImages => readsImages;
 
+    /// <summary>Rows that were encoded.</summary>
+    public int Encodings { get; private set; }
+
+    /// <summary>How often the text encoder was freed.</summary>
+    public int Releases { get; private set; }
+
+    internal override bool TextEncoderReopens => true;
+
+    internal override void ReleaseTextEncoder() => Releases++;
+
     /// <summary>[B, 1, 4] from the text, or from the mean colour of the picture.</summary>
-    internal override Condition Encode(VideoRequest request) => new()
+    internal override Condition Encode(VideoRequest request)
     {
-        Text = readsImages ? nn.functional.pad(request.Images!.mean([2, 3]), [0, 1]).unsqueeze(1) : stack([.. request.Prompts.Select(prompt =>
-            tensor([.. SHA256.HashData(Encoding.UTF8.GetBytes(prompt)).Take(4).Select(value => (value / 128f) - 1)]).unsqueeze(0))]),
-        Size = request.Size,
-    };
+        Encodings += request.Prompts.Count;
+        Tensor text = readsImages
+            ? nn.functional.pad(request.Images!.mean([2, 3]), [0, 1]).unsqueeze(1)
+            : stack([.. request.Prompts.Select(prompt =>
+                tensor([.. SHA256.HashData(Encoding.UTF8.GetBytes(prompt)).Take(4).Select(value => (value / 128f) - 1)]).unsqueeze(0))]);
+        return new Condition { Text = text, Size = request.Size };
+    }
 
     internal override long[] LatentShape(int batch, VideoSize size) => [batch, 4, size.Frames, size.Height / 4, size.Width / 4];
 

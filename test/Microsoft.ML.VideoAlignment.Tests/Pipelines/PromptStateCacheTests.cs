@@ -156,6 +156,8 @@ public class PromptStateCacheTests
 
         public int CountTruncated(string prompt) => inner.CountTruncated(prompt);
 
+        public void MoveTo(Device device) => inner.MoveTo(device);
+
         public void Release() => inner.Release();
 
         public void Dispose() => inner.Dispose();

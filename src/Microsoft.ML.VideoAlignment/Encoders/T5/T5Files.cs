@@ -3,19 +3,6 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>Where the weights of a text encoder are between its calls.</summary>
-internal enum T5Residence
-{
-    /// <summary>In memory if they fit, else in the files.</summary>
-    Automatic,
-
-    /// <summary>In memory.</summary>
-    Memory,
-
-    /// <summary>In the files; every call reads them, one block at a time.</summary>
-    Files,
-}
-
 /// <summary>Opens a T5 encoder's folder the way that the machine's memory allows.</summary>
 internal static class T5Files
 {
@@ -27,10 +14,10 @@ internal static class T5Files
     /// <param name="placement">Where weights go and how they are stored.</param>
     /// <param name="residence">Where they stay.</param>
     /// <param name="variant">Such as "fp16", where the file names carry one.</param>
-    public static IT5Encoder Open(string folder, Placement placement, T5Residence residence = T5Residence.Automatic, string? variant = null)
+    public static IT5Encoder Open(string folder, Placement placement, TextEncoderResidence residence = TextEncoderResidence.Automatic, string? variant = null)
     {
-        bool stream = residence == T5Residence.Files
-            || (residence == T5Residence.Automatic && Bytes(T5Config.FromJson(new DiffusersFolder(folder).Config()), placement.Dtype) > Share * FreeMemory());
+        bool stream = residence == TextEncoderResidence.Files
+            || (residence == TextEncoderResidence.Automatic && Bytes(T5Config.FromJson(new DiffusersFolder(folder).Config()), placement.Dtype) > Share * FreeMemory());
         return stream ? StreamedT5Encoder.FromFolder(folder, placement, variant) : T5Encoder.FromFolder(folder, placement, variant);
     }
 

@@ -78,7 +78,11 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     /// <summary>How the family is recognised.</summary>
     internal static ModelFamily Files { get; } = new(
         "Open-Sora 1.2", "a folder with transformer/ (config.json of model_type STDiT3), vae/ and text_encoder/ (T5 with spiece.model)",
-        path => IsDenoiser(Path.Combine(path, "transformer")) || IsDenoiser(path), (path, options) => FromFolder(path, options.Variant, Placement.OnCpu(options.Precision)));
+        path => IsDenoiser(Path.Combine(path, "transformer")) || IsDenoiser(path), (path, options) => Open(path, options));
+
+    /// <inheritdoc cref="FromFolder"/>
+    internal static OpenSoraPipeline Open(string folder, VideoModelOptions options) =>
+        FromFolder(folder, options.Variant, Placement.OnCpu(options.Precision), residence: options.TextEncoder, promptCacheFolder: options.PromptCacheFolder);
 
     /// <summary>Loads a folder with transformer/, vae/ and text_encoder/. The text encoder's weights are checked now and read at the first prompt.</summary>
     /// <param name="folder">The folder.</param>
@@ -86,9 +90,12 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     /// <param name="placement">Where the weights go and how they are stored.</param>
     /// <param name="flow">How times run; null: as VADER samples.</param>
     /// <param name="prompts">How prompts are written for the text encoder; null: as VADER writes them.</param>
+    /// <param name="residence">Where the text encoder's weights stay between its calls.</param>
+    /// <param name="promptCacheFolder">Where states of prompts are kept; null: nowhere.</param>
     /// <exception cref="WeightFileException">A folder or file is missing, damaged, or of another model.</exception>
     internal static OpenSoraPipeline FromFolder(
-        string folder, string? variant, Placement placement, RectifiedFlow? flow = null, OpenSoraPromptSettings? prompts = null)
+        string folder, string? variant, Placement placement, RectifiedFlow? flow = null, OpenSoraPromptSettings? prompts = null,
+        TextEncoderResidence residence = TextEncoderResidence.Automatic, string? promptCacheFolder = null)
     {
         var files = new DiffusersFolder(folder);
         if (!files.Has("transformer") && IsDenoiser(folder))
@@ -100,8 +107,13 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
         string textFolder = files.Component("text_encoder").Location;
         files.Component("text_encoder").OpenWeights(variant).Dispose();
         STDiT3 network = LoadNetwork(files.Component("transformer"), variant, placement);
-        var text = new T5PromptEncoder(
-            T5Tokenizer.FromFolder(textFolder, (int)network.Config.MaxTokens), () => T5Files.Open(textFolder, placement, variant: variant));
+        ITextStateEncoder text = new T5PromptEncoder(
+            T5Tokenizer.FromFolder(textFolder, (int)network.Config.MaxTokens), () => T5Files.Open(textFolder, placement, residence, variant));
+        if (promptCacheFolder is not null)
+        {
+            text = new PromptStateCache(text, promptCacheFolder, $"{FolderFingerprint.Compute(textFolder)}-{variant}-{placement.Dtype}");
+        }
+
         return new OpenSoraPipeline(
             folder, text, network, LoadAutoencoder(files.Component("vae"), variant, placement), flow ?? Vader, placement, () => HashOf(files, variant))
         {
@@ -130,6 +142,10 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
         return _flow.CreateSampler(settings.Steps, settings.Size.Frames, settings.Size.Height, settings.Size.Width, frameMask);
     }
 
+    internal override bool TextEncoderReopens => true;
+
+    internal override void ReleaseTextEncoder() => _text.Release();
+
     internal override void MoveTo(Device device)
     {
         foreach (nn.Module network in Networks.Values)
@@ -137,7 +153,7 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
             network.to(device);
         }
 
-        (_text as T5PromptEncoder)?.MoveTo(device);
+        _text.MoveTo(device);
         _device = device;
     }
 
@@ -158,7 +174,7 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     }
 
     /// <summary>The learned null text, with as many tokens as the prompt has: the reference uses the prompt's mask for both.</summary>
-    internal override Condition EncodeUnconditional(VideoRequest request, Condition conditional)
+    internal override Condition EncodeUnconditional(VideoRequest request, Condition conditional, Func<VideoRequest, Condition>? encode = null)
     {
         if (request.NegativePrompt.Length > 0)
         {

@@ -86,6 +86,10 @@ internal sealed class OpenSoraTrainStepRunner : IConformanceRunner
 
         public int CountTruncated(string prompt) => 0;
 
+        public void MoveTo(Device device)
+        {
+        }
+
         public void Release()
         {
         }

@@ -1,0 +1,88 @@
+namespace Microsoft.ML.VideoAlignment.Pipelines;
+
+/// <summary>
+/// Conditions of a training run. Those of texts are made once and kept, row by row, since a run comes back to its prompts many times; those of pictures,
+/// which hold fresh noise, are made each time.
+/// </summary>
+internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings sampling) : IDisposable
+{
+    private readonly Dictionary<string, Condition> _kept = new(StringComparer.Ordinal);
+
+    private bool Acts => model.GuidanceActs(sampling.GuidanceScale);
+
+    /// <summary>
+    /// Encodes every text of a run now and frees the text encoder, if it is one that is opened when it is needed: it may be larger than all else together.
+    /// </summary>
+    public void Prepare(IEnumerable<VideoPrompt> prompts)
+    {
+        if (model.ReadsImages || !model.TextEncoderReopens)
+        {
+            return;
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        VideoPrompt[] distinct = [.. prompts.DistinctBy(prompt => prompt.Text)];
+        foreach (VideoPrompt prompt in distinct)
+        {
+            Of([prompt], _ => throw new InvalidOperationException("texts need no noise"));
+        }
+
+        model.ReleaseTextEncoder();
+    }
+
+    /// <summary>Both branches of a batch; the second is null where guidance does not act. They carry no gradient.</summary>
+    /// <param name="prompts">B prompts.</param>
+    /// <param name="noise">See <see cref="VideoRequest.Noise"/>.</param>
+    public (Condition Conditional, Condition? Unconditional) Of(IReadOnlyList<VideoPrompt> prompts, Func<IReadOnlyList<long>, Tensor> noise)
+    {
+        using (no_grad())
+        {
+            return Make(sampling.Request(prompts, noise));
+        }
+    }
+
+    /// <summary>
+    /// Both branches of a film's further clip, which begins with <paramref name="images"/> [B, 3, H, W], RGB in [0, 1]. They carry gradient where the images
+    /// do.
+    /// </summary>
+    public (Condition Conditional, Condition? Unconditional) After(IReadOnlyList<VideoPrompt> prompts, Tensor images, Func<IReadOnlyList<long>, Tensor> noise)
+    {
+        using (set_grad_enabled(images.requires_grad && is_grad_enabled()))
+        {
+            return Make(sampling.Request([.. prompts.Select(prompt => prompt with { Image = null })], noise) with { Images = images });
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (Condition condition in _kept.Values)
+        {
+            condition.Dispose();
+        }
+    }
+
+    /// <summary>As <see cref="VideoDiffusionModel.Encode"/>; texts that were seen before are not encoded again.</summary>
+    private Condition Encode(VideoRequest request)
+    {
+        if (model.ReadsImages)
+        {
+            return model.Encode(request);
+        }
+
+        foreach (string prompt in request.Prompts.Where(prompt => !_kept.ContainsKey(prompt)).Distinct().ToList())
+        {
+            // What is made in inference mode, where held-out films are, could not take part in a graph later.
+            using IDisposable mode = inference_mode(false);
+            using IDisposable guard = no_grad();
+            _kept[prompt] = model.Encode(request with { Prompts = [prompt] }).DetachFromDisposeScope();
+        }
+
+        return Condition.Stack([.. request.Prompts.Select(prompt => _kept[prompt])]);
+    }
+
+    private (Condition Conditional, Condition? Unconditional) Make(VideoRequest request)
+    {
+        Condition conditional = Encode(request);
+        return (conditional, Acts ? model.EncodeUnconditional(request, conditional, Encode) : null);
+    }
+}
