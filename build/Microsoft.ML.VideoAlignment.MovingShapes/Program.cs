@@ -15,6 +15,11 @@ using Microsoft.ML.VideoAlignment.MovingShapes.Stages;
     (ConsistencyStage.Name, ConsistencyStage.Run),
     (LatentStage.Name, LatentStage.Run),
     (UNetStage.Name, UNetStage.Run),
+    (TemporalVaeStage.Name, TemporalVaeStage.Run),
+    (PictureEncoderStage.Name, PictureEncoderStage.Run),
+    (ExcerptStage.Name, ExcerptStage.Run),
+    (ImageToVideoStage.Name, ImageToVideoStage.Run),
+    (ImageToVideoTrial.Name, ImageToVideoTrial.Run),
     (ShipStage.Name, ShipStage.Run),
     (ReportStage.Name, ReportStage.Run),
 ];

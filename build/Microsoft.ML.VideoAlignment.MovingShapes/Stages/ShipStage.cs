@@ -40,7 +40,7 @@ internal static class ShipStage
             using ClipModel clip = ClipStage.Load(shop);
             WriteWeights(clip, Path.Combine(shop.Ship, "clip", "model.safetensors"));
             WriteJson(Path.Combine(shop.Ship, "clip", "config.json"), ClipConfig());
-            WriteJson(Path.Combine(shop.Ship, "clip", "preprocessor_config.json"), Preprocessor());
+            WriteJson(Path.Combine(shop.Ship, "clip", "preprocessor_config.json"), Preprocessor(Film.Size));
         }
 
         foreach ((string state, string file) in HeadStage.Files.Where(head => File.Exists(shop.StateFile(head.State))))
@@ -49,6 +49,7 @@ internal static class ShipStage
             WriteWeights(head, Path.Combine(shop.Ship, file));
         }
 
+        ImageToVideoFiles.Write(shop);
         RewardFiles.Write(shop);
     }
 
@@ -177,32 +178,36 @@ internal static class ShipStage
             ["projection_dim"] = vision.ProjectionDim,
             ["text_config"] = TextConfig(null),
             ["torch_dtype"] = "float16",
-            ["vision_config"] = new Dictionary<string, object>
-            {
-                ["attention_dropout"] = 0.0,
-                ["hidden_act"] = vision.HiddenAct,
-                ["hidden_size"] = vision.HiddenSize,
-                ["image_size"] = vision.ImageSize,
-                ["initializer_factor"] = 1.0,
-                ["initializer_range"] = 0.02,
-                ["intermediate_size"] = vision.IntermediateSize,
-                ["layer_norm_eps"] = vision.LayerNormEps,
-                ["model_type"] = "clip_vision_model",
-                ["num_attention_heads"] = vision.NumAttentionHeads,
-                ["num_channels"] = vision.NumChannels,
-                ["num_hidden_layers"] = vision.NumHiddenLayers,
-                ["patch_size"] = vision.PatchSize,
-                ["projection_dim"] = vision.ProjectionDim,
-            },
+            ["vision_config"] = VisionConfig(vision),
         };
     }
 
-    private static Dictionary<string, object> Preprocessor()
+    /// <summary>A vision tower's configuration, as transformers has it.</summary>
+    public static Dictionary<string, object> VisionConfig(ClipVisionConfig vision) => new()
+    {
+        ["attention_dropout"] = 0.0,
+        ["hidden_act"] = vision.HiddenAct,
+        ["hidden_size"] = vision.HiddenSize,
+        ["image_size"] = vision.ImageSize,
+        ["initializer_factor"] = 1.0,
+        ["initializer_range"] = 0.02,
+        ["intermediate_size"] = vision.IntermediateSize,
+        ["layer_norm_eps"] = vision.LayerNormEps,
+        ["model_type"] = "clip_vision_model",
+        ["num_attention_heads"] = vision.NumAttentionHeads,
+        ["num_channels"] = vision.NumChannels,
+        ["num_hidden_layers"] = vision.NumHiddenLayers,
+        ["patch_size"] = vision.PatchSize,
+        ["projection_dim"] = vision.ProjectionDim,
+    };
+
+    /// <summary>How CLIP's pictures of a side are made.</summary>
+    public static Dictionary<string, object> Preprocessor(int side)
     {
         ((float R, float G, float B) mean, (float R, float G, float B) std) = Rewards.FramePreprocessing.Clip;
         return new()
         {
-            ["crop_size"] = Film.Size,
+            ["crop_size"] = side,
             ["do_center_crop"] = true,
             ["do_normalize"] = true,
             ["do_resize"] = true,
@@ -210,7 +215,7 @@ internal static class ShipStage
             ["image_processor_type"] = "CLIPImageProcessor",
             ["image_std"] = new[] { std.R, std.G, std.B },
             ["resample"] = 3,
-            ["size"] = new Dictionary<string, int> { ["shortest_edge"] = Film.Size },
+            ["size"] = new Dictionary<string, int> { ["shortest_edge"] = side },
         };
     }
 }
