@@ -19,9 +19,9 @@ using Microsoft.ML.VideoAlignment.MovingShapes.Stages;
     (PictureEncoderStage.Name, PictureEncoderStage.Run),
     (ExcerptStage.Name, ExcerptStage.Run),
     (ImageToVideoStage.Name, ImageToVideoStage.Run),
-    (ImageToVideoTrial.Name, ImageToVideoTrial.Run),
     (ShipStage.Name, ShipStage.Run),
     (ReportStage.Name, ReportStage.Run),
+    (ImageToVideoReport.Name, ImageToVideoReport.Run),
 ];
 
 string? Option(string name) => Array.IndexOf(args, name) is int at and >= 0 && at + 1 < args.Length ? args[at + 1] : null;

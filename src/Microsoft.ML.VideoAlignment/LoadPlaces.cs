@@ -60,9 +60,13 @@ internal sealed record LoadPlaces(
         }
     }
 
-    /// <summary>A folder, or the embedded model's name.</summary>
-    public static VideoDiffusionModel OpenSource(string source) =>
-        source == VideoDiffusionModel.MovingShapesSource ? VideoDiffusionModel.MovingShapes() : VideoDiffusionModel.FromPretrained(source);
+    /// <summary>A folder, or an embedded model's name.</summary>
+    public static VideoDiffusionModel OpenSource(string source) => source switch
+    {
+        VideoDiffusionModel.MovingShapesSource => VideoDiffusionModel.MovingShapes(),
+        VideoDiffusionModel.MovingShapesImageToVideoSource => VideoDiffusionModel.MovingShapesImageToVideo(),
+        _ => VideoDiffusionModel.FromPretrained(source),
+    };
 
     private static void RequireSame(VideoModelReference reference, VideoDiffusionModel model)
     {

@@ -10,5 +10,5 @@ public sealed record VideoModelReference(string Family, string Source, string Ha
         new(model.Family, Path.Exists(model.Source) && !IsEmbedded(model) ? Path.GetFullPath(model.Source) : model.Source, model.Hash);
 
     /// <summary>Whether the model comes with the library.</summary>
-    internal static bool IsEmbedded(VideoDiffusionModel model) => model.Source == VideoDiffusionModel.MovingShapesSource;
+    internal static bool IsEmbedded(VideoDiffusionModel model) => model.Source is VideoDiffusionModel.MovingShapesSource or VideoDiffusionModel.MovingShapesImageToVideoSource;
 }

@@ -27,6 +27,8 @@ internal static class ImageToVideoStage
     private const double AugmentationMean = -3.3, AugmentationStd = 0.7; // of the logarithm
     private const int Stream = 14;
 
+    private static readonly string[] s_idle = [".norm2.", ".attn2.to_q.", ".attn2.to_k."];
+
     public static TrainingPlan Plan { get; } = new() { Steps = 4000, PeakRate = 1.5e-3, WarmUp = 100, WeightDecay = 1e-2, AverageKeep = 0.998 };
 
     public static SvdUNetConfig Config { get; } = new()
@@ -80,6 +82,12 @@ internal static class ImageToVideoStage
             using (Generator generator = StepRandom.Tensors(Stream, -1))
             {
                 Initialiser.Fill(network, generator, Fill);
+            }
+
+            // Attention to a single token gives that token's value, whatever is asked.
+            foreach ((_, Parameter idle) in network.named_parameters().Where(pair => s_idle.Any(part => pair.name.Contains(part, StringComparison.Ordinal)) && pair.name.Contains("transformer_blocks.", StringComparison.Ordinal)))
+            {
+                idle.requires_grad = false;
             }
 
             var lesson = new Lesson(latents, embeddings, ExcerptStage.Draw(), vae);

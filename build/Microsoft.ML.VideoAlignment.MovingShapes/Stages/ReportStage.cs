@@ -129,7 +129,7 @@ internal static class ReportStage
     }
 
     /// <summary>How many steps a stage has taken; 0 where it has not run.</summary>
-    private static int Steps(Workshop shop, string stage)
+    public static int Steps(Workshop shop, string stage)
     {
         if (!File.Exists(shop.StateFile(stage)))
         {

@@ -16,6 +16,8 @@ internal static class TemporalVaeStage
 
     private const double ColourWeight = 3;
     private const double DivergenceWeight = 1e-6; // of the divergence summed over a picture's latents
+    private const double OutlineWeight = 0.1; // of the mean absolute error, for the decoder alone
+    private const double LargestNoise = 0.2; // latents have a standard deviation of 1.8
     private const int HalfBatch = 8; // frames
     private const int CrowdSize = 4;
     private const int HeldOutStream = 111;
@@ -28,7 +30,11 @@ internal static class TemporalVaeStage
     [
         new("temporal-vae", Stream: 11, new TrainingPlan { Steps = 1400, PeakRate = 2e-3 }, CrowdShare: 0.5),
         new("temporal-vae-again", Stream: 15, new TrainingPlan { Steps = 700, PeakRate = 1.5e-3, WarmUp = 30 }, CrowdShare: 0.3),
+        new("temporal-decoder", Stream: 16, new TrainingPlan { Steps = 900, PeakRate = 1.5e-3, WarmUp = 30 }, CrowdShare: 0.1) { DecoderOnly = true },
     ];
+
+    /// <summary>State names of the parts, in order.</summary>
+    public static IEnumerable<string> PartNames => s_parts.Select(part => part.Name);
 
     public static AutoencoderKLConfig Config(double scalingFactor) => new()
     {
@@ -55,6 +61,7 @@ internal static class TemporalVaeStage
         using DisposeScope scope = NewDisposeScope();
         Tensor crowds = Clips(StepRandom.Numbers(HeldOutStream, 0), 16, Film.Frames, crowdShare: 1);
         Tensor clips = Clips(StepRandom.Numbers(HeldOutStream, 1), 32, Film.Frames, crowdShare: 0);
+        NoteShapes(shop, network);
         shop.Note("temporal vae mse crowds", Error(network, crowds));
         shop.Note("temporal vae mse clips", Error(network, clips));
         Tensor sample = cat([crowds.narrow(0, 0, 4), clips.narrow(0, 0, 4)], 0);
@@ -88,7 +95,8 @@ internal static class TemporalVaeStage
         Parameters.SetTrainable(network, true);
 
         // A middle of one block has an attention that is in the file and takes no part.
-        foreach ((_, TorchSharp.Modules.Parameter idle) in network.named_parameters().Where(pair => pair.name.StartsWith("decoder.mid_block.attentions.", StringComparison.Ordinal)))
+        foreach ((_, TorchSharp.Modules.Parameter idle) in network.named_parameters().Where(pair =>
+            pair.name.StartsWith("decoder.mid_block.attentions.", StringComparison.Ordinal) || (part.DecoderOnly && !pair.name.StartsWith("decoder.", StringComparison.Ordinal))))
         {
             idle.requires_grad = false;
         }
@@ -147,19 +155,47 @@ internal static class TemporalVaeStage
     private static Tensor Loss(AutoencoderKLTemporalDecoder network, Part part, int frames, int draw)
     {
         Tensor x = (Rows(Clips(StepRandom.Numbers(part.Stream, draw), HalfBatch / frames, frames, part.CrowdShare)) * 2) - 1;
-        (Tensor mean, Tensor logVariance) = network.Encode(x);
         using Generator generator = StepRandom.Tensors(part.Stream, draw);
+        if (part.DecoderOnly)
+        {
+            Tensor z = Disturbed(network, x, generator);
+            Tensor difference = network.Decode(z, frames) - x;
+            return difference.square().mean() + (ColourWeight * Colour(difference).square().mean()) + (OutlineWeight * difference.abs().mean());
+        }
+
+        (Tensor mean, Tensor logVariance) = network.Encode(x);
         Tensor y = network.Decode(mean + ((logVariance / 2).exp() * randn(mean.shape, generator: generator)), frames);
         Tensor error = y - x;
-        Tensor colour = error - error.mean([1], keepdim: true);
         Tensor divergence = 0.5 * (mean.square() + logVariance.exp() - 1 - logVariance).sum([1, 2, 3]).mean();
-        return error.square().mean() + (ColourWeight * colour.square().mean()) + (DivergenceWeight * divergence);
+        return error.square().mean() + (ColourWeight * Colour(error).square().mean()) + (DivergenceWeight * divergence);
     }
+
+    /// <summary>Latents that the decoder learns to make pictures of: the posterior's mean, for each frame with noise of a width of its own, as a denoiser leaves some.</summary>
+    private static Tensor Disturbed(AutoencoderKLTemporalDecoder network, Tensor x, Generator generator)
+    {
+        using IDisposable guard = no_grad();
+        Tensor mean = network.Encode(x).Mean;
+        return mean + (LargestNoise * rand([mean.shape[0], 1, 1, 1], generator: generator) * randn(mean.shape, generator: generator));
+    }
+
+    /// <summary>A pixel less its grey.</summary>
+    private static Tensor Colour(Tensor pictures) => pictures - pictures.mean([1], keepdim: true);
 
     private static double Error(AutoencoderKLTemporalDecoder network, Tensor clips)
     {
         Tensor x = (Rows(clips) * 2) - 1;
         return (network.Decode(network.Encode(x).Mean, Film.Frames) - x).square().mean().item<float>();
+    }
+
+    /// <summary>How many painted films show their shape still when they come out of the autoencoder.</summary>
+    private static void NoteShapes(Workshop shop, AutoencoderKLTemporalDecoder network)
+    {
+        Random random = StepRandom.Numbers(HeldOutStream, 2);
+        Film[] films = [.. Enumerable.Range(0, 96).Select(i => Film.Draw(random, dull: i % 2 == 0))];
+        Tensor again = Decode(network, network.Encode((Rows(Painter.PaintFilms(films)) * 2) - 1).Mean);
+        Subject[] seen = [.. Judge.Read(again)];
+        shop.Note("temporal vae shape", films.Zip(seen).Average(pair => pair.First.Subject.Shape == pair.Second.Shape ? 1.0 : 0));
+        shop.Note("temporal vae subject", films.Zip(seen).Average(pair => pair.First.Subject == pair.Second ? 1.0 : 0));
     }
 
     /// <summary>z: [N*8, 4, 8, 8], unscaled -> films [N, 3, 8, 32, 32] in [0, 1].</summary>
@@ -199,5 +235,9 @@ internal static class TemporalVaeStage
     /// <param name="Stream">Of the random numbers.</param>
     /// <param name="Plan">Optimiser and length.</param>
     /// <param name="CrowdShare">Of the clips: how many have four figures.</param>
-    private sealed record Part(string Name, int Stream, TrainingPlan Plan, double CrowdShare);
+    private sealed record Part(string Name, int Stream, TrainingPlan Plan, double CrowdShare)
+    {
+        /// <summary>The encoder stays as it is: the denoiser learns from its latents meanwhile.</summary>
+        public bool DecoderOnly { get; init; }
+    }
 }

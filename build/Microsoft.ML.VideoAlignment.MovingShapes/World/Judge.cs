@@ -15,14 +15,17 @@ internal static class Judge
     private static readonly float[] s_areas = [MathF.PI, 1.76f * 1.76f, 0.75f * MathF.Sqrt(3) * 1.69f, (2 * 2.2f * 0.76f) - (0.76f * 0.76f)];
 
     /// <summary>films: [N, 3, 8, 32, 32], RGB in [0, 1] -> N subjects.</summary>
-    public static IReadOnlyList<Subject> Read(Tensor films)
+    public static IReadOnlyList<Subject> Read(Tensor films) => [.. Measure(films).Select(reading => reading.Subject)];
+
+    /// <summary>films: [N, 3, 8, 32, 32], RGB in [0, 1] -> what they show, and how many pixels the figure travels to the right and down within the film.</summary>
+    public static IReadOnlyList<(Subject Subject, float Right, float Down)> Measure(Tensor films)
     {
         using DisposeScope scope = NewDisposeScope();
         float[] pixels = films.to_type(ScalarType.Float32).cpu().permute(0, 2, 1, 3, 4).contiguous().data<float>().ToArray();
         return [.. Enumerable.Range(0, (int)films.shape[0]).Select(i => ReadOne(pixels.AsSpan(i * Film.Frames * Film.FrameLength, Film.Frames * Film.FrameLength)))];
     }
 
-    private static Subject ReadOne(ReadOnlySpan<float> film)
+    private static (Subject Subject, float Right, float Down) ReadOne(ReadOnlySpan<float> film)
     {
         (double sine, double cosine) = (0, 0);
         float[] x = new float[Film.Frames];
@@ -65,11 +68,12 @@ internal static class Judge
 
         float grey = rim.Count == 0 ? 0.5f : rim.Order().ElementAt(rim.Count / 2);
         double mean = ((Math.Atan2(sine, cosine) * 180 / Math.PI) + 360) % 360;
-        return new Subject(
+        var subject = new Subject(
             Nearest(Attributes.Hues, hue => Math.Min(Math.Abs(hue - mean), 360 - Math.Abs(hue - mean))),
             (Shape)Array.IndexOf(overlap, overlap.Max()),
             MotionOf(x, y, area),
             Nearest(Attributes.Greys, level => Math.Abs(level - grey)));
+        return (subject, Travel(x), Travel(y));
     }
 
     private static Motion MotionOf(float[] x, float[] y, float[] area)

@@ -58,9 +58,9 @@ internal sealed class StableVideoPipeline : VideoDiffusionModel
 
     public override int SizeMultiple => _vae.SpatialFactor;
 
-    /// <summary>The reference's defaults.</summary>
+    /// <summary>The reference's defaults; the embedded model, which is guided enough by its picture, has its own steps and guidance.</summary>
     internal override SamplingDefaults DefaultSampling =>
-        new(25, 3) { MinGuidanceScale = 1, FramesPerSecond = 7, MotionBucketId = 127, NoiseAugmentation = 0.02 };
+        (Source == MovingShapesImageToVideoSource ? new SamplingDefaults(20, 1.5) : new SamplingDefaults(25, 3)) with { MinGuidanceScale = 1, FramesPerSecond = 7, MotionBucketId = 127, NoiseAugmentation = 0.02 };
 
     internal override bool ReadsImages => true;
 
