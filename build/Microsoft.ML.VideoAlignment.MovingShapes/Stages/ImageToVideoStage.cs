@@ -22,14 +22,22 @@ internal static class ImageToVideoStage
 
     private const int HalfBatch = 8;
     private const double EmptyShare = 0.1;
-    private const double SigmaMean = 0.8, SigmaStd = 1.7; // of the logarithm
+    private const double WideMean = 0.8, WideStd = 1.7; // of the logarithm of the noise level: all that a sampler goes through
+    private const double MiddleMean = 0.2, MiddleStd = 1; // where shapes are decided
     private const double CleanShare = 0.3;
     private const double AugmentationMean = -3.3, AugmentationStd = 0.7; // of the logarithm
-    private const int Stream = 14;
 
     private static readonly string[] s_idle = [".norm2.", ".attn2.to_q.", ".attn2.to_k."];
 
-    public static TrainingPlan Plan { get; } = new() { Steps = 4000, PeakRate = 1.5e-3, WarmUp = 100, WeightDecay = 1e-2, AverageKeep = 0.998 };
+    /// <summary>Each part goes on from the result of the one before. The first is broken off in the middle of its plan.</summary>
+    private static readonly Part[] s_parts =
+    [
+        new("image-to-video-motion", Stream: 14, Plan(4000, peak: 1.5e-3, warmUp: 100), UpTo: 2000, WideOfHalf: HalfBatch),
+        new(Name, Stream: 17, Plan(2000, peak: 1.2e-3, warmUp: 40), UpTo: int.MaxValue, WideOfHalf: 2),
+    ];
+
+    /// <summary>State names of the parts, in order.</summary>
+    public static IEnumerable<string> PartNames => s_parts.Select(part => part.Name);
 
     public static SvdUNetConfig Config { get; } = new()
     {
@@ -72,27 +80,22 @@ internal static class ImageToVideoStage
 
     public static void Run(Workshop shop)
     {
-        TrainingPlan plan = Plan with { Steps = shop.Steps ?? Plan.Steps };
-        using SvdUNet average = Make();
-        if (!TrainingRun.IsFinished(shop.StateFile(Name), plan))
+        if (s_parts.All(part => IsFinished(shop, part)))
         {
-            (Tensor latents, Tensor embeddings) = ExcerptStage.Load(shop);
-            using AutoencoderKLTemporalDecoder vae = TemporalVaeStage.Load(shop, 1);
-            using SvdUNet network = Make();
-            using (Generator generator = StepRandom.Tensors(Stream, -1))
-            {
-                Initialiser.Fill(network, generator, Fill);
-            }
+            return;
+        }
 
-            // Attention to a single token gives that token's value, whatever is asked.
-            foreach ((_, Parameter idle) in network.named_parameters().Where(pair => s_idle.Any(part => pair.name.Contains(part, StringComparison.Ordinal)) && pair.name.Contains("transformer_blocks.", StringComparison.Ordinal)))
+        (Tensor latents, Tensor embeddings) = ExcerptStage.Load(shop);
+        using AutoencoderKLTemporalDecoder vae = TemporalVaeStage.Load(shop, 1);
+        var lesson = new Lesson(latents, embeddings, ExcerptStage.Draw(), vae);
+        for (int i = 0; i < s_parts.Length; i++)
+        {
+            if (!IsFinished(shop, s_parts[i]))
             {
-                idle.requires_grad = false;
+                using SvdUNet network = Make();
+                Begin(shop, network, i);
+                Train(shop, network, s_parts[i], lesson);
             }
-
-            var lesson = new Lesson(latents, embeddings, ExcerptStage.Draw(), vae);
-            using var training = new TrainingRun(shop.StateFile(Name), network, average, plan, shop.Log);
-            training.Run((step, half) => Loss(network, lesson, (TrainingRun.Parts * step) + half, half));
         }
     }
 
@@ -102,6 +105,40 @@ internal static class ImageToVideoStage
         SvdUNet network = Make();
         TrainingRun.LoadResult(shop.StateFile(Name), network);
         return network;
+    }
+
+    private static TrainingPlan Plan(int steps, double peak, int warmUp) =>
+        new() { Steps = steps, PeakRate = peak, WarmUp = warmUp, WeightDecay = 1e-2, AverageKeep = 0.998 };
+
+    private static bool IsFinished(Workshop shop, Part part) =>
+        TrainingRun.IsFinished(shop.StateFile(part.Name), part.Plan with { Steps = Math.Min(part.UpTo, shop.Steps ?? part.Plan.Steps) });
+
+    private static void Begin(Workshop shop, SvdUNet network, int part)
+    {
+        if (part == 0)
+        {
+            using Generator generator = StepRandom.Tensors(s_parts[part].Stream, -1);
+            Initialiser.Fill(network, generator, Fill);
+        }
+        else
+        {
+            TrainingRun.LoadResult(shop.StateFile(s_parts[part - 1].Name), network);
+            Parameters.SetTrainable(network, true);
+        }
+
+        // Attention to a single token gives that token's value, whatever is asked.
+        foreach ((_, Parameter idle) in network.named_parameters().Where(pair =>
+            pair.name.Contains("transformer_blocks.", StringComparison.Ordinal) && s_idle.Any(part => pair.name.Contains(part, StringComparison.Ordinal))))
+        {
+            idle.requires_grad = false;
+        }
+    }
+
+    private static void Train(Workshop shop, SvdUNet network, Part part, Lesson lesson)
+    {
+        using SvdUNet average = Make();
+        using var training = new TrainingRun(shop.StateFile(part.Name), network, average, part.Plan with { Steps = shop.Steps ?? part.Plan.Steps }, shop.Log);
+        training.Run((step, half) => Loss(network, part, lesson, (TrainingRun.Parts * step) + half, half), upTo: part.UpTo);
     }
 
     private static SvdUNet Make() => new(Config, Placement.Cpu);
@@ -119,17 +156,14 @@ internal static class ImageToVideoStage
         return zero;
     }
 
-    private static Tensor Loss(SvdUNet network, Lesson lesson, int draw, int half)
+    private static Tensor Loss(SvdUNet network, Part part, Lesson lesson, int draw, int half)
     {
-        Random random = StepRandom.Numbers(Stream, draw);
-        using Generator generator = StepRandom.Tensors(Stream, draw);
+        Random random = StepRandom.Numbers(part.Stream, draw);
+        using Generator generator = StepRandom.Tensors(part.Stream, draw);
         long[] rows = [.. Enumerable.Range(0, HalfBatch).Select(_ => (long)random.Next(lesson.Excerpts.Length))];
         Excerpt[] excerpts = [.. rows.Select(row => lesson.Excerpts[row])];
 
-        // Each sample of the whole batch has its own slice of the noise levels' distribution.
-        float[] shares = [.. Enumerable.Range(0, HalfBatch).Select(i => (float)(((i * TrainingRun.Parts) + half + random.NextDouble()) / (HalfBatch * TrainingRun.Parts)))];
-        Tensor normal = Math.Sqrt(2) * ((2 * tensor(shares)) - 1).clamp(-0.9999, 0.9999).erfinv();
-        Tensor sigma = (SigmaMean + (SigmaStd * normal)).exp();
+        Tensor sigma = cat([Sigmas(0, part.WideOfHalf, WideMean, WideStd), Sigmas(part.WideOfHalf, HalfBatch, MiddleMean, MiddleStd)]);
         Tensor alpha = (sigma.square() + 1).rsqrt().view(-1, 1, 1, 1, 1);
         Tensor level = sigma.view(-1, 1, 1, 1, 1) * alpha;
 
@@ -151,10 +185,25 @@ internal static class ImageToVideoStage
         Tensor context = lesson.Embeddings.index_select(0, tensor(rows)) * tells.view(-1, 1, 1);
         Tensor velocity = network.Forward(sample, sigma.log() / 4, context, added);
         return (velocity - ((alpha * noise) - (level * clips))).square().mean();
+
+        // Each sample of the whole batch has its own slice of the distribution.
+        Tensor Sigmas(int first, int end, double mean, double std)
+        {
+            int slices = (end - first) * TrainingRun.Parts;
+            float[] shares = [.. Enumerable.Range(0, end - first).Select(i => (float)(((i * TrainingRun.Parts) + half + random.NextDouble()) / slices))];
+            return (mean + (std * Math.Sqrt(2) * ((2 * tensor(shares)) - 1).clamp(-0.9999, 0.9999).erfinv())).exp();
+        }
     }
 
     private static double Gaussian(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 
     /// <summary>What is learned from: latents [N, 4, T, h, w], embeddings [N, 1, 64], the clips behind them, and the encoder of the pictures.</summary>
     private sealed record Lesson(Tensor Latents, Tensor Embeddings, Excerpt[] Excerpts, AutoencoderKLTemporalDecoder Vae);
+
+    /// <param name="Name">Of the state file.</param>
+    /// <param name="Stream">Of the random numbers.</param>
+    /// <param name="Plan">Optimiser and length.</param>
+    /// <param name="UpTo">Step at which it ends, if that is before the plan's.</param>
+    /// <param name="WideOfHalf">How many clips of a half batch have a noise level from the wide distribution; the others' are from the middle.</param>
+    private sealed record Part(string Name, int Stream, TrainingPlan Plan, int UpTo, int WideOfHalf);
 }
