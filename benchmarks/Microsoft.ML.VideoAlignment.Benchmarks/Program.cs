@@ -22,6 +22,15 @@ switch (args.FirstOrDefault())
     case "--reward-of":
         RewardCost.RunAlone(Count(1, 0));
         return;
+    case "--memory-estimates":
+        MemoryEstimates.Run(args.ElementAtOrDefault(1));
+        return;
+    case "--official-memory":
+        MemoryEstimates.RunOfficial();
+        return;
+    case "--memory-of" when FamilyModels.Names.Contains(args[1]):
+        MemoryEstimates.RunAlone(args[1], recompute: args.ElementAtOrDefault(2) != "kept");
+        return;
     case "--memory-of":
         MemoryByLength.RunAlone(args[1], Count(2, 20));
         return;

@@ -7,7 +7,7 @@ namespace Microsoft.ML.VideoAlignment.Benchmarks;
 /// <summary>A ModelScope model of any size with random weights, for the trainer to work on.</summary>
 internal static class SizedModel
 {
-    private static readonly JsonElement s_scheduler = JsonSerializer.SerializeToElement(new Dictionary<string, object>
+    internal static JsonElement Scheduler { get; } = JsonSerializer.SerializeToElement(new Dictionary<string, object>
     {
         ["_class_name"] = "DDIMScheduler",
         ["beta_start"] = 0.00085,
@@ -20,7 +20,7 @@ internal static class SizedModel
     });
 
     public static VideoDiffusionModel Make(ModelSize size) =>
-        ModelScopePipeline.FromNetworks(size.Name, new RandomStates(size), Networks.UNet(size), Networks.Vae(size), s_scheduler, Placement.Cpu);
+        ModelScopePipeline.FromNetworks(size.Name, new RandomStates(size), Networks.UNet(size), Networks.Vae(size), Scheduler, Placement.Cpu);
 
     /// <summary>Encoding a prompt is done once and costs nothing beside the rest, so its states are random.</summary>
     private sealed class RandomStates(ModelSize size) : IPromptEncoder

@@ -54,7 +54,8 @@ internal sealed record AlignmentRun(
         });
     });
 
-    private RewardGradientSettings Settings() => new()
+    /// <summary>What the trainer is told.</summary>
+    public RewardGradientSettings Settings() => new()
     {
         Sampling = Sampling,
         Window = Window,

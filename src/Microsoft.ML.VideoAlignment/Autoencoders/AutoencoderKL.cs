@@ -104,7 +104,7 @@ internal sealed class AutoencoderKL : nn.Module
         using DisposeScope scope = NewDisposeScope();
         Tensor taken = chosen is null
             ? latents
-            : latents.index_select(2, tensor(chosen.Select(frame => (long)frame).ToArray(), device: latents.device));
+            : ChosenFrames.Of(latents, chosen);
         (long batch, long count) = (taken.shape[0], taken.shape[2]);
         Tensor pictures = taken.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, z, f, h, w] -> [B*f, z, h, w]
         Tensor decoded = Decode(pictures);

@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Tensors;
 using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Layers;
@@ -99,6 +100,7 @@ internal sealed class AdapterSlot
         using Tensor delta = Adapter.Delta(weight);
         using Tensor whole = weight.to_type(delta.dtype);
         _merged = whole.add(delta).DetachFromDisposeScope();
+        MemoryMeter.Look(_merged);
     }
 
     public void Unmerge()

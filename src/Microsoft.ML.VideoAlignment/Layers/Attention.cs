@@ -82,7 +82,7 @@ internal sealed class Attention : nn.Module
     /// <summary>Softmax(q k^T / sqrt(d)) v, heads joined: [N, h, L, d] -> [N, L, h*d].</summary>
     internal static Tensor Attend(Tensor q, Tensor k, Tensor v)
     {
-        using Tensor y = nn.functional.scaled_dot_product_attention(q, k, v);
+        using Tensor y = ShapeOnly.Holds(q) ? ShapeOnly.Attention(q, k, v) : nn.functional.scaled_dot_product_attention(q, k, v);
         using Tensor tokens = y.transpose(1, 2);
         return tokens.flatten(2);
     }
@@ -94,13 +94,13 @@ internal sealed class Attention : nn.Module
     internal static Tensor Along(Tensor q, Tensor k, Tensor v, Tensor? bias = null)
     {
         using DisposeScope scope = NewDisposeScope();
-        return (q.device_type == DeviceType.CPU ? Products(q * (1 / Math.Sqrt(q.shape[3])), k, v, bias) : Fused(q, k, v, bias)).MoveToOuterDisposeScope();
+        return (CpuKernels.OnCpu(q) ? Products(q * (1 / Math.Sqrt(q.shape[3])), k, v, bias) : Fused(q, k, v, bias)).MoveToOuterDisposeScope();
     }
 
     private Tensor AttendOver(long[] split, Tensor x, Tensor context)
     {
         long[] contextSplit = [context.shape[0], context.shape[1], .. split[2..]];
-        bool plain = x.device_type == DeviceType.CPU;
+        bool plain = CpuKernels.OnCpu(x);
         Tensor q = (plain ? _toQ.Scaled(x, 1 / Math.Sqrt(_headSize)) : _toQ.forward(x)).view(split);
         Tensor k = _toK.forward(context).view(contextSplit), v = _toV.forward(context).view(contextSplit);
         return plain ? Products(q, k, v, bias: null) : Fused(q, k, v, bias: null);
@@ -108,6 +108,11 @@ internal sealed class Attention : nn.Module
 
     private static Tensor Fused(Tensor q, Tensor k, Tensor v, Tensor? bias)
     {
+        if (ShapeOnly.Holds(q))
+        {
+            return ShapeOnly.Attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)).transpose(1, 2);
+        }
+
         Tensor? mask = bias?.unsqueeze(1).unsqueeze(1); // [B, 1, 1, M]
         return nn.functional.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), mask).transpose(1, 2);
     }
@@ -123,7 +128,9 @@ internal sealed class Attention : nn.Module
         {
             Tensor scores = rows.transpose(0, 1).bmm(keys[i].permute(1, 2, 0)); // [G, L, M]
             scores = bias is null ? scores : scores + bias[i];
-            return scores.softmax(-1).bmm(values[i].transpose(0, 1)).transpose(0, 1); // [L, G, d]
+            Tensor y = scores.softmax(-1).bmm(values[i].transpose(0, 1)); // [G, L, d]
+            MemoryMeter.Look();
+            return y.transpose(0, 1);
         }));
     }
 

@@ -49,12 +49,14 @@ internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
         Tensor packed = MemoryLayout.ChannelsLast(x);
         Tensor? bias = _bias?.to_type(x.dtype);
         bias = shift is null ? bias : bias is null ? shift : bias + shift;
-        Tensor y = nn.functional.conv2d(packed, Slot.Effective(_weight, x.dtype), bias, _stride, _padding);
+        Tensor y = Convolution.Of(packed, Slot.Effective(_weight, x.dtype), bias, _stride, _padding);
         if (Slot.Beside(_weight) is { } adapter)
         {
-            Tensor low = nn.functional.conv2d(packed, adapter.Down.to_type(x.dtype), strides: _stride, padding: _padding) * adapter.Scale;
-            y += nn.functional.conv2d(low, adapter.Up.to_type(x.dtype));
+            Tensor low = Convolution.Of(packed, adapter.Down.to_type(x.dtype), bias: null, _stride, _padding) * adapter.Scale;
+            y += Convolution.Of(low, adapter.Up.to_type(x.dtype), bias: null);
         }
+
+        MemoryMeter.Look();
 
         return y.MoveToOuterDisposeScope();
     }

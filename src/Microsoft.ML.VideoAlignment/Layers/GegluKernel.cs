@@ -48,8 +48,9 @@ internal sealed unsafe class GegluKernel : autograd.SingleTensorFunction<GegluKe
         Tensor? dw1 = graded[2] ? zeros_like(w1) : null, db1 = graded[3] ? zeros_like(b1) : null, dw2 = graded[4] ? zeros_like(w2) : null;
         Tensor bias = b1.contiguous();
         long chunk = Chunk(tokens, wide);
-        Tensor h = empty([chunk, wide]), g = empty([chunk, wide / 2]);
-        for (long first = 0; first < tokens.shape[0]; first += chunk)
+        Tensor h = empty([chunk, wide], device: x.device), g = empty([chunk, wide / 2], device: x.device);
+        MemoryMeter.Look(grad, x);
+        for (long first = 0; first < tokens.shape[0] && !ShapeOnly.Holds(x); first += chunk)
         {
             using DisposeScope step = NewDisposeScope();
             long count = Math.Min(chunk, tokens.shape[0] - first);
@@ -78,8 +79,9 @@ internal sealed unsafe class GegluKernel : autograd.SingleTensorFunction<GegluKe
         Tensor y = (residual + b2).contiguous();
         Tensor tokens = x.reshape(-1, width), sum = y.view(-1, width), bias = b1.contiguous(), w1t = w1.t(), w2t = w2.t();
         long chunk = Chunk(tokens, wide);
-        Tensor h = empty([chunk, wide]), g = empty([chunk, wide / 2]);
-        for (long first = 0; first < tokens.shape[0]; first += chunk)
+        Tensor h = empty([chunk, wide], device: x.device), g = empty([chunk, wide / 2], device: x.device);
+        MemoryMeter.Look(x, residual);
+        for (long first = 0; first < tokens.shape[0] && !ShapeOnly.Holds(x); first += chunk)
         {
             using DisposeScope step = NewDisposeScope();
             long count = Math.Min(chunk, tokens.shape[0] - first);

@@ -36,6 +36,8 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
             y += nn.functional.linear(low, adapter.Up.to_type(x.dtype));
         }
 
+        MemoryMeter.Look();
+
         return y.MoveToOuterDisposeScope();
     }
 
@@ -43,7 +45,9 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
     public Tensor Added(Tensor x, Tensor residual)
     {
         using Tensor y = forward(x);
-        return residual + y;
+        Tensor sum = residual + y;
+        MemoryMeter.Look(sum);
+        return sum;
     }
 
     /// <summary>factor * the layer's output; the factor joins the weight, which is smaller than what comes out.</summary>
@@ -53,6 +57,7 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
         Tensor y = Slot.Beside(_weight) is null
             ? nn.functional.linear(x, Slot.Effective(_weight, x.dtype) * factor, _bias is null ? null : _bias.to_type(x.dtype) * factor)
             : forward(x) * factor;
+        MemoryMeter.Look();
         return y.MoveToOuterDisposeScope();
     }
 

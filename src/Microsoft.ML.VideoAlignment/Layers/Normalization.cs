@@ -46,7 +46,9 @@ internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
     {
         using Tensor weight = _weight.to_type(x.dtype);
         using Tensor bias = _bias.to_type(x.dtype);
-        return HasKernel(x) ? GroupNormKernel.Run(x, weight, bias, _groups, _eps, silu) : nn.functional.group_norm(x, _groups, weight, bias, _eps);
+        return HasKernel(x) ? GroupNormKernel.Run(x, weight, bias, _groups, _eps, silu)
+            : ShapeOnly.Holds(x) ? ShapeOnly.Norm(x, weight, bias)
+            : nn.functional.group_norm(x, _groups, weight, bias, _eps);
     }
 }
 
@@ -71,11 +73,15 @@ internal sealed class LayerNorm : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>The norm with given weights, or none.</summary>
+    public static Tensor Of(Tensor x, long[] shape, Tensor? weight, Tensor? bias, double eps) =>
+        ShapeOnly.Holds(x) ? ShapeOnly.Norm(x, weight, bias) : nn.functional.layer_norm(x, shape, weight, bias, eps);
+
     /// <summary>x: [..., D] -> the same shape.</summary>
     public override Tensor forward(Tensor x)
     {
         using Tensor weight = _weight.to_type(x.dtype);
         using Tensor bias = _bias.to_type(x.dtype);
-        return nn.functional.layer_norm(x, _shape, weight, bias, _eps);
+        return Of(x, _shape, weight, bias, _eps);
     }
 }

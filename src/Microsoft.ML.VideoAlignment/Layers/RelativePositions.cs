@@ -30,6 +30,6 @@ internal sealed class RelativePositions : nn.Module
         using DisposeScope scope = NewDisposeScope();
         Tensor at = arange(frames, device: _table.device);
         Tensor distance = (at.unsqueeze(0) - at.unsqueeze(1)).clamp(-_reach, _reach) + _reach;
-        return _table.index_select(0, distance.flatten()).to_type(dtype).unflatten(0, [frames, frames]).MoveToOuterDisposeScope();
+        return (ShapeOnly.Holds(_table) ? ShapeOnly.Select(_table, 0, frames * frames) : _table.index_select(0, distance.flatten())).to_type(dtype).unflatten(0, [frames, frames]).MoveToOuterDisposeScope();
     }
 }

@@ -54,7 +54,7 @@ internal sealed class Upsample2D : nn.Module
     /// <summary>x: [N, C, h, w] -> [N, C, height, width]. Source pixel = floor(i * h / height).</summary>
     public Tensor Forward(Tensor x, long height, long width)
     {
-        if (x.device_type == DeviceType.CPU && (height, width) == (2 * x.shape[2], 2 * x.shape[3]) && _conv.IsWhole)
+        if (CpuKernels.OnCpu(x) && (height, width) == (2 * x.shape[2], 2 * x.shape[3]) && _conv.IsWhole)
         {
             return Doubled(x);
         }
@@ -72,7 +72,11 @@ internal sealed class Upsample2D : nn.Module
         using DisposeScope scope = NewDisposeScope();
         (Tensor weight, Tensor? bias) = _conv.Whole(x.dtype);
         Tensor taps = weight.permute(0, 2, 3, 1).flatten(1, 2); // [out, 9, in], as it lies in memory
-        Tensor kernel = tensor(s_spread, [16, 9], dtype: x.dtype).matmul(taps).unflatten(1, [4, 4]).permute(3, 0, 1, 2); // [in, out, 4, 4]
-        return nn.functional.conv_transpose2d(MemoryLayout.ChannelsLast(x), kernel, bias, strides: [2, 2], padding: [1, 1]).MoveToOuterDisposeScope();
+        Tensor kernel = tensor(s_spread, [16, 9], dtype: x.dtype, device: x.device).matmul(taps).unflatten(1, [4, 4]).permute(3, 0, 1, 2); // [in, out, 4, 4]
+        Tensor packed = MemoryLayout.ChannelsLast(x);
+        Tensor y = ShapeOnly.Holds(x)
+            ? ShapeOnly.TransposedConvolution(packed, kernel, bias, [2, 2], [1, 1])
+            : nn.functional.conv_transpose2d(packed, kernel, bias, strides: [2, 2], padding: [1, 1]);
+        return y.MoveToOuterDisposeScope();
     }
 }

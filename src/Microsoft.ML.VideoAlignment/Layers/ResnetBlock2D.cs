@@ -68,6 +68,8 @@ internal sealed class ResnetBlock2D : nn.Module
 
         hidden = _conv2.forward(_norm2.Activated(hidden, _activation));
         Tensor sum = (_convShortcut?.forward(x) ?? x) + hidden;
-        return (_outputScale == 1 ? sum : sum / _outputScale).MoveToOuterDisposeScope();
+        sum = _outputScale == 1 ? sum : sum / _outputScale;
+        MemoryMeter.Look();
+        return sum.MoveToOuterDisposeScope();
     }
 }

@@ -41,12 +41,14 @@ internal sealed class TemporalConv3d : nn.Module<Tensor, Tensor>, IAdaptable
         Tensor packed = MemoryLayout.ChannelsLast(x);
         Tensor bias = _bias.to_type(x.dtype);
         bias = shift is null ? bias : bias + shift;
-        Tensor y = nn.functional.conv2d(packed, Slot.Effective(_weight, x.dtype).squeeze(-1), bias, padding: _padding);
+        Tensor y = Convolution.Of(packed, Slot.Effective(_weight, x.dtype).squeeze(-1), bias, padding: _padding);
         if (Slot.Beside(_weight) is { } adapter)
         {
-            Tensor low = nn.functional.conv2d(packed, adapter.Down.to_type(x.dtype).squeeze(-1), padding: _padding) * adapter.Scale;
-            y += nn.functional.conv2d(low, adapter.Up.to_type(x.dtype).squeeze(-1));
+            Tensor low = Convolution.Of(packed, adapter.Down.to_type(x.dtype).squeeze(-1), bias: null, padding: _padding) * adapter.Scale;
+            y += Convolution.Of(low, adapter.Up.to_type(x.dtype).squeeze(-1), bias: null);
         }
+
+        MemoryMeter.Look();
 
         return y.MoveToOuterDisposeScope();
     }

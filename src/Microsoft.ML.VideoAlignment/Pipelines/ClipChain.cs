@@ -94,7 +94,13 @@ internal sealed class ClipChain
         }
     }
 
-    private Tensor Sample(PreparedClip clip, CancellationToken cancellation)
+    private Tensor Decoded(Tensor latents, Func<Tensor, Tensor> decode)
+    {
+        MemoryMeter.Enter(MemoryPhase.Decode);
+        return RecomputesClips ? Recompute.Run(inputs => decode(inputs[0]), latents) : decode(latents);
+    }
+
+    private Tensor Sample(Clip clip, CancellationToken cancellation)
     {
         if (!RecomputesClips || !clip.Plan.GradedSteps.Any())
         {

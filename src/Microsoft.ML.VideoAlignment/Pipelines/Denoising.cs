@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Pipelines;
 
@@ -62,6 +63,7 @@ internal static class Denoising
                     current = sampler.BeforeStep(step, latents, drawn);
                 }
 
+                MemoryMeter.Enter(recording && gradient.Network ? MemoryPhase.GradedStep : MemoryPhase.Sampling);
                 Tensor prediction;
                 using (set_grad_enabled(recording && gradient.Network))
                 {

@@ -24,6 +24,9 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
     /// <summary>ModelScope's own clip length, for folders that do not say theirs.</summary>
     private const int OfficialFrames = 16;
 
+    /// <summary>CLIP's.</summary>
+    private const int TextTokens = 77;
+
     private readonly IPromptEncoder _prompts;
     private readonly UNet3D _unet;
     private readonly AutoencoderKL _vae;
@@ -115,6 +118,13 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
     internal static ModelScopePipeline FromNetworks(
         string source, IPromptEncoder prompts, UNet3D unet, AutoencoderKL vae, JsonElement schedulerConfig, Placement placement) =>
         new(source, prompts, unet, vae, schedulerConfig, OfficialFrames, placement, () => throw new InvalidOperationException("A model made of parts has no hash."));
+
+    internal override VideoDiffusionModel OnMeta() => new ModelScopePipeline(
+        Source, _prompts, new UNet3D(_unet.Config, Placement.ShapesOf(_unet)), new AutoencoderKL(_vae.Config, Placement.ShapesOf(_vae)), _schedulerConfig, DefaultSize.Frames,
+        Placement.Meta, () => Hash);
+
+    internal override Condition EmptyCondition(int batch, VideoSize size) =>
+        new() { Text = empty([batch, TextTokens, _unet.Config.CrossAttentionWidth], device: META), Size = size };
 
     internal override IScheduler SwapScheduler(string className) => SchedulerFactory.FromConfig(_schedulerConfig, className);
 

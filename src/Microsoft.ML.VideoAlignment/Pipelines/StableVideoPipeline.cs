@@ -121,6 +121,21 @@ internal sealed class StableVideoPipeline : VideoDiffusionModel
         Placement placement) =>
         new(source, imageEncoder, unet, vae, schedulerConfig, size, placement, () => throw new InvalidOperationException("A model made of parts has no hash."));
 
+    internal override VideoDiffusionModel OnMeta() => new StableVideoPipeline(
+        Source, _imageEncoder, new SvdUNet(_unet.Config, Placement.ShapesOf(_unet)), new AutoencoderKLTemporalDecoder(_vae.Config, Placement.ShapesOf(_vae)), _schedulerConfig,
+        (DefaultSize.Height, DefaultSize.Width), Placement.Meta, () => Hash)
+    {
+        FramesPerDecode = FramesPerDecode,
+    };
+
+    internal override Condition EmptyCondition(int batch, VideoSize size) => new()
+    {
+        Text = empty([batch, 1, _unet.Config.CrossAttentionWidth[0]], device: META),
+        ImageLatents = empty([batch, _unet.Config.InChannels - _unet.Config.OutChannels, size.Height / SizeMultiple, size.Width / SizeMultiple], device: META),
+        Scalars = empty([batch, 3], device: META),
+        Size = size,
+    };
+
     internal override IScheduler SwapScheduler(string className) => SchedulerFactory.FromConfig(_schedulerConfig, className);
 
     internal override ISampler CreateSampler(SamplingSettings settings)
@@ -201,7 +216,7 @@ internal sealed class StableVideoPipeline : VideoDiffusionModel
         Tensor decoded = parts.Length == 1 ? parts[0] : cat(parts, dim: 2);
         if (!made.SequenceEqual(wanted))
         {
-            decoded = decoded.index_select(2, tensor(wanted.Select(frame => (long)Array.IndexOf(made, frame)).ToArray(), device: decoded.device));
+            decoded = ChosenFrames.Of(decoded, wanted.Select(frame => Array.IndexOf(made, frame)));
         }
 
         return decoded.MoveToOuterDisposeScope();

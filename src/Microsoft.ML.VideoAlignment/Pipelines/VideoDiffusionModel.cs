@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment;
@@ -115,6 +116,15 @@ public abstract class VideoDiffusionModel : IDisposable
 
     /// <summary>How many frames of a finished video are decoded at a time: bounds the decoder's memory.</summary>
     internal virtual int FramesDecodedTogether => 8;
+
+    /// <summary>
+    /// A model of the same denoiser and decoder that has shapes and no memory (<see cref="ShapeOnly"/>). Encoders are this model's own: it is not to be disposed
+    /// and encodes nothing.
+    /// </summary>
+    internal virtual VideoDiffusionModel OnMeta() => throw new NotSupportedException($"The memory of a {Family} model cannot be estimated.");
+
+    /// <summary>A condition of a batch that has shapes and no numbers, each text as long as the network takes it.</summary>
+    internal virtual Condition EmptyCondition(int batch, VideoSize size) => throw new NotSupportedException($"The memory of a {Family} model cannot be estimated.");
 
     /// <summary>Loads a model from the files that its publisher gives out; the family is recognised from them.</summary>
     /// <param name="path">The model's folder or file; see the README for what each family looks like.</param>

@@ -11,7 +11,10 @@ internal static unsafe class CpuKernels
     public const int Width = 16;
 
     /// <summary>Whether our loops may take this tensor: float32 in CPU memory.</summary>
-    public static bool Fits(Tensor x) => x.device_type == DeviceType.CPU && x.dtype == ScalarType.Float32;
+    public static bool Fits(Tensor x) => OnCpu(x) && x.dtype == ScalarType.Float32;
+
+    /// <summary>Whether the CPU's ways are to be taken: the tensor is in its memory, or has only a shape and stands for one that is.</summary>
+    public static bool OnCpu(Tensor x) => x.device_type == DeviceType.CPU || (ShapeOnly.Holds(x) && MemoryMeter.StandsForCpu);
 
     /// <summary>The address of the first number of a contiguous tensor; the caller keeps the tensor alive.</summary>
     public static float* Address(Tensor contiguous)

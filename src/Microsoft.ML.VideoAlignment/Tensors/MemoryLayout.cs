@@ -9,7 +9,7 @@ internal static class MemoryLayout
     /// <summary>The same values with channels-last strides (on other devices than the CPU: unchanged). x: [N, C, H, W].</summary>
     public static Tensor ChannelsLast(Tensor x)
     {
-        if (x.device_type != DeviceType.CPU || x.stride(1) == 1)
+        if (!CpuKernels.OnCpu(x) || x.stride(1) == 1)
         {
             return x.alias();
         }

@@ -18,6 +18,9 @@ internal sealed record Placement(Device Device, ScalarType Dtype)
     /// <summary>Shapes and names only, no memory: for checking a full-size network against its list of keys.</summary>
     public static Placement Meta { get; } = new(META, ScalarType.Float32);
 
+    /// <summary>As <see cref="Meta"/>, of weights that are stored as this network's are.</summary>
+    public static Placement ShapesOf(nn.Module network) => new(META, network.parameters().First().dtype);
+
     /// <summary>What a network computes in whose weights are stored so: half precision saves memory, not digits.</summary>
     public static ScalarType Computing(ScalarType stored) => stored is ScalarType.Float16 or ScalarType.BFloat16 ? ScalarType.Float32 : stored;
 

@@ -46,6 +46,7 @@ internal static class Recompute
         }
 
         t_failure = null;
+        MemoryMeter.Enter(MemoryPhase.Backward);
         y.backward();
         Rethrow();
     }
@@ -54,6 +55,7 @@ internal static class Recompute
     public static void Backward(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> slopes)
     {
         t_failure = null;
+        MemoryMeter.Enter(MemoryPhase.Backward);
         autograd.backward([.. ys], [.. slopes]);
         Rethrow();
     }
@@ -82,7 +84,9 @@ internal static class Recompute
             using (no_grad())
             {
                 using DisposeScope scope = NewDisposeScope();
-                return [plan.Block(inputs).MoveToOuterDisposeScope()];
+                Tensor y = plan.Block(inputs);
+                MemoryMeter.Look();
+                return [y.MoveToOuterDisposeScope()];
             }
         }
 
@@ -98,6 +102,7 @@ internal static class Recompute
                 using (enable_grad())
                 {
                     Tensor y = block(inputs);
+                    MemoryMeter.Look(grads[0]);
                     y.backward([grads[0]]);
                 }
             }

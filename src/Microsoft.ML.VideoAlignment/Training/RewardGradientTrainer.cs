@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Video;
 using Microsoft.ML.VideoAlignment.Weights;
 
@@ -114,6 +115,8 @@ internal sealed class RewardGradientTrainer : IDisposable
 
         (Tensor Scores, Tensor Loss) Score(Tensor decoded)
         {
+            MemoryMeter.Enter(MemoryPhase.Score);
+            MemoryMeter.Look(decoded);
             Tensor scores = _reward.Score(UnitRange.FromSigned(decoded), rollout.Prompts);
             return (scores, _settings.Loss.Of(scores));
         }

@@ -22,7 +22,7 @@ internal static class UnitRange
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor above = x >= 1;
-        return where((x <= 0).logical_or(above), above.to_type(x.dtype), x).MoveToOuterDisposeScope();
+        return (x.masked_fill((x <= 0) | above, 0) + above.to_type(x.dtype)).MoveToOuterDisposeScope();
     }
 
     /// <summary>(x - mean) / std, channel by channel, as picture networks want it. pictures: [N, 3, H, W] in [0, 1] -> the same shape.</summary>

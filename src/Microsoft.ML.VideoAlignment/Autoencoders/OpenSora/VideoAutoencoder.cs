@@ -104,8 +104,8 @@ internal sealed class VideoAutoencoder : nn.Module
             int start = wanted.Key * latentChunk;
             Tensor piece = z.narrow(2, start, Math.Min(latentChunk, expected - start));
             Tensor decoded = _temporal.Decode(piece, Math.Min(chunk, frames - (wanted.Key * chunk)));
-            long[] local = [.. wanted.Select(frame => (long)(frame - (wanted.Key * chunk)))];
-            clips.Add(local.Length == decoded.shape[2] ? decoded : decoded.index_select(2, tensor(local, device: decoded.device)));
+            int[] local = [.. wanted.Select(frame => frame - (wanted.Key * chunk))];
+            clips.Add(local.Length == decoded.shape[2] ? decoded : ChosenFrames.Of(decoded, local));
         }
 
         Tensor pictures = ClipPictures.From(cat(clips, dim: 2));

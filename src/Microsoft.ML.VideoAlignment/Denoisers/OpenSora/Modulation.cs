@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Layers;
+
 namespace Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
 
 /// <summary>
@@ -40,7 +42,7 @@ internal static class Modulation
         long[] width = [x.shape[^1]];
         Tensor gain = scale + 1;
         return (shift.numel() == width[0]
-            ? nn.functional.layer_norm(x, width, gain.flatten(), shift.flatten(), Eps) // one time for all: the norm's own affine map
-            : shift.addcmul(nn.functional.layer_norm(x, width, null, null, Eps), gain, 1)).MoveToOuterDisposeScope();
+            ? LayerNorm.Of(x, width, gain.flatten(), shift.flatten(), Eps) // one time for all: the norm's own affine map
+            : shift.addcmul(LayerNorm.Of(x, width, null, null, Eps), gain, 1)).MoveToOuterDisposeScope();
     }
 }

@@ -127,6 +127,24 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
         LoadAutoencoder(new DiffusersFolder(vaeFolder), variant: null, placement), flow, placement,
         () => throw new InvalidOperationException("A model made of parts has no hash."));
 
+    /// <summary>A model from networks that are made already; it owns them and has no hash.</summary>
+    internal static OpenSoraPipeline FromNetworks(
+        string source, ITextStateEncoder text, STDiT3 network, VideoAutoencoder vae, Placement placement) =>
+        new(source, text, network, vae, Vader, placement, () => throw new InvalidOperationException("A model made of parts has no hash."));
+
+    internal override VideoDiffusionModel OnMeta() => new OpenSoraPipeline(
+        Source, _text, new STDiT3(_network.Config, Placement.ShapesOf(_network)), new VideoAutoencoder(_vae.Config, Placement.ShapesOf(_vae)), _flow, Placement.Meta,
+        () => Hash);
+
+    /// <summary>The longest text that the network takes.</summary>
+    internal override Condition EmptyCondition(int batch, VideoSize size) => new()
+    {
+        Text = empty([batch, _network.Config.MaxTokens, _network.Config.CaptionChannels], device: META),
+        TextMask = empty([batch, _network.Config.MaxTokens], dtype: ScalarType.Int64, device: META),
+        Scalars = full([batch, 1], UsualFramesPerSecond, dtype: ScalarType.Float32),
+        Size = size,
+    };
+
     internal override IScheduler SwapScheduler(string className) => throw new NotSupportedException($"Open-Sora samples with rectified flow (RFLOW) and no other; leave the sampler's name out, got '{className}'.");
 
     internal override ISampler CreateSampler(SamplingSettings settings) => CreateSampler(settings, frameMask: null);
@@ -248,7 +266,7 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     internal override Tensor DecodeAlone(Tensor latents, IReadOnlyList<int> chosen)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor taken = latents.index_select(2, tensor(chosen.Select(frame => (long)frame).ToArray(), device: latents.device));
+        Tensor taken = ChosenFrames.Of(latents, chosen);
         Tensor pictures = _vae.Decode(taken.transpose(1, 2).flatten(0, 1).unsqueeze(2), frames: 1); // [B*f, 3, 1, H, W]
         return pictures.squeeze(2).unflatten(0, [latents.shape[0], chosen.Count]).transpose(1, 2).MoveToOuterDisposeScope();
     }
@@ -314,7 +332,7 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     /// <summary>How far the longest text of a batch reaches: what lies behind takes no part. Found once for a condition, not at each step.</summary>
     private long LongestText(Condition condition) => _longestTexts.GetValue(condition, static given =>
     {
-        if (given.TextMask is not { } mask)
+        if (given.TextMask is not { } mask || ShapeOnly.Holds(mask))
         {
             return new StrongBox<long>(given.Text.shape[1]);
         }

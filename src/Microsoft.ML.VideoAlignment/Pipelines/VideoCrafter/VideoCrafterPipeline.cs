@@ -96,6 +96,21 @@ internal sealed class VideoCrafterPipeline : VideoDiffusionModel
         }
     }
 
+    /// <summary>A model from networks that are made already; it owns them and has no hash. <paramref name="tokenizer"/>: see <see cref="Load"/>.</summary>
+    internal static VideoCrafterPipeline FromNetworks(
+        string source, VideoCrafterConfig config, VideoCrafterNetworks networks, ClipTokenizer? tokenizer, Placement placement) =>
+        new(source, config, networks, tokenizer, placement, () => throw new InvalidOperationException("A model made of parts has no hash."));
+
+    internal override VideoDiffusionModel OnMeta() =>
+        new VideoCrafterPipeline(Source, _config, new VideoCrafterNetworks(_config, Placement.ShapesOf(UNet)), tokenizer: null, Placement.Meta, () => Hash);
+
+    internal override Condition EmptyCondition(int batch, VideoSize size) => new()
+    {
+        Text = empty([batch, _config.Text.Text!.ContextLength, UNet.Config.ContextWidth], device: META),
+        Scalars = empty([batch, 1], device: META),
+        Size = size,
+    };
+
     /// <summary>The scale array that goes with the model's schedule is known to no other sampler.</summary>
     internal override IScheduler SwapScheduler(string className) => className == Scheduler.Name
         ? Scheduler

@@ -1,0 +1,105 @@
+using System.Diagnostics;
+using System.Globalization;
+using Microsoft.ML.VideoAlignment.Pipelines;
+
+namespace Microsoft.ML.VideoAlignment.Benchmarks;
+
+/// <summary>
+/// Does <see cref="MemoryEstimation.EstimateMemory"/> say what a run takes? Each measurement has a process of its own: the highest resident memory of a training
+/// step, model included, above what was resident after the runtime and libtorch had started and before the model was made. The reward is the frames' mean.
+/// </summary>
+internal static class MemoryEstimates
+{
+    private const int Side = 128;
+
+    private static readonly string[] s_ways = ["recomputed", "kept"];
+
+    public static void Run(string? only)
+    {
+        Console.WriteLine("| family | graded steps | weights, MB | estimate, MB | measured, MB | estimate / measured | peak in |");
+        Console.WriteLine("|---|---|---|---|---|---|---|");
+        foreach (string family in FamilyModels.Names.Where(name => only is null || name == only))
+        {
+            using VideoDiffusionModel model = FamilyModels.Middle(family);
+            foreach (string way in s_ways)
+            {
+                MemoryEstimate estimate = model.EstimateMemory(Options(family, way == s_ways[0]));
+                string measured = Child(family, way);
+                string ratio = double.TryParse(measured, CultureInfo.InvariantCulture, out double megabytes) ? (estimate.Peak / 1e6 / megabytes).ToString("0.00", CultureInfo.InvariantCulture) : "";
+                Console.WriteLine(string.Create(
+                    CultureInfo.InvariantCulture, $"| {family} | {way} | {estimate.Weights / 1e6:0} | {estimate.Peak / 1e6:0} | {measured} | {ratio} | {estimate.PeakPhase} |"));
+                Console.Error.WriteLine(estimate.Describe());
+            }
+        }
+    }
+
+    /// <summary>The child's part: prints the megabytes.</summary>
+    public static void RunAlone(string family, bool recompute)
+    {
+        using (DisposeScope scope = NewDisposeScope())
+        {
+            Tensor x = nn.functional.conv2d(ones(1, 8, 16, 16), ones(8, 8, 3, 3));
+            x.matmul(x).mean().ToDouble();
+        }
+
+        VideoPrompt prompt = family == "svd" ? new VideoPrompt("") { Image = () => ones(3, Side, Side) * 0.5 } : new VideoPrompt("a prompt");
+        long? before = PeakMemory.Start();
+        using VideoDiffusionModel model = FamilyModels.Middle(family);
+        using VideoReward reward = VideoRewards.Custom("mean", (frames, _) => frames.mean([1, 2, 3, 4]));
+        new AlignmentRun(model, reward, Options(family, recompute), Seed: 1, [prompt], HeldOut: [], Path.GetTempPath()).Train(_ => { }, _ => { });
+        Console.WriteLine(PeakMemory.Since(before) is { } bytes ? (bytes / 1e6).ToString("0", CultureInfo.InvariantCulture) : "not measured on this system");
+    }
+
+    /// <summary>The published sizes under the published presets, which no machine need hold.</summary>
+    public static void RunOfficial()
+    {
+        (string Family, string Preset, VideoAlignmentOptions Options)[] runs =
+        [
+            ("modelscope", nameof(VideoAlignmentPresets.VaderModelScopeAesthetic), VideoAlignmentPresets.VaderModelScopeAesthetic),
+            ("videocrafter", nameof(VideoAlignmentPresets.VaderVideoCrafterHpsAesthetic), VideoAlignmentPresets.VaderVideoCrafterHpsAesthetic),
+            ("opensora", nameof(VideoAlignmentPresets.VaderOpenSoraHps), VideoAlignmentPresets.VaderOpenSoraHps),
+            ("svd", nameof(VideoAlignmentPresets.VaderStableVideoAesthetic), VideoAlignmentPresets.VaderStableVideoAesthetic),
+        ];
+        Console.WriteLine("| preset | frozen weights | graded steps | weights, GB | adapters, GB | peak, GB | peak in |");
+        Console.WriteLine("|---|---|---|---|---|---|---|");
+        foreach ((string family, string preset, VideoAlignmentOptions options) in runs)
+        {
+            foreach (ScalarType dtype in new[] { ScalarType.Float32, ScalarType.Float16 })
+            {
+                VideoDiffusionModel model = FamilyModels.Official(family, dtype);
+                foreach (string way in s_ways)
+                {
+                    MemoryEstimate estimate = model.EstimateMemory(options with { Recompute = way == s_ways[0] });
+                    Console.WriteLine(string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"| {preset} | {(dtype == ScalarType.Float32 ? "float32" : "half")} | {way} | {estimate.Weights / 1e9:0.0} | {estimate.Adapters / 1e9:0.00} | {estimate.Peak / 1e9:0.0} | {estimate.PeakPhase} |"));
+                }
+            }
+        }
+    }
+
+    private static VideoAlignmentOptions Options(string family, bool recompute)
+    {
+        var options = new VideoAlignmentOptions
+        {
+            Frames = 8,
+            Height = Side,
+            Width = Side,
+            InferenceSteps = 2,
+            LoraLayers = LoraLayers.AttentionQkv,
+            RewardFrames = RewardFrames.OneRandom,
+            Recompute = recompute,
+            Steps = 1,
+        };
+        return family == "opensora" ? options with { Frames = 34, RewardLatentFrames = true } : options;
+    }
+
+    private static string Child(string family, string way)
+    {
+        var start = new ProcessStartInfo("dotnet", [typeof(MemoryEstimates).Assembly.Location, "--memory-of", family, way]) { RedirectStandardOutput = true };
+        using Process child = Process.Start(start)!;
+        string output = child.StandardOutput.ReadToEnd().Trim();
+        child.WaitForExit();
+        return child.ExitCode == 0 ? output : $"failed with code {child.ExitCode}";
+    }
+}

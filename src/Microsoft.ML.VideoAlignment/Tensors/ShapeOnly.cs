@@ -1,0 +1,92 @@
+namespace Microsoft.ML.VideoAlignment.Tensors;
+
+/// <summary>
+/// Operations that libtorch does not have for the meta device, by shapes alone: each gives an empty result, keeps for the backward pass what libtorch's own keeps,
+/// and gives empty gradients.
+/// </summary>
+internal sealed class ShapeOnly : autograd.SingleTensorFunction<ShapeOnly>
+{
+    public override string Name => nameof(ShapeOnly);
+
+    /// <summary>Whether a tensor has no numbers.</summary>
+    public static bool Holds(Tensor x) => x.device_type == DeviceType.META;
+
+    /// <summary>x: [N, in, H, W]; weight: [out, in, k, l] -> [N, out, H', W'], channels-last. The input is kept for the weight's gradient, the weight for the input's.</summary>
+    public static Tensor Convolution(Tensor x, Tensor weight, Tensor? bias, long[] stride, long[] padding)
+    {
+        long Side(int axis) => ((x.shape[axis] + (2 * padding[axis - 2]) - weight.shape[axis]) / stride[axis - 2]) + 1;
+        return Run(Like([x.shape[0], weight.shape[0], Side(2), Side(3)], x, channelsLast: true), [x, weight, .. Given(bias)], [weight.requires_grad ? 0 : 1, 1]);
+    }
+
+    /// <summary>x: [N, in, h, w]; weight: [in, out, k, l] -> [N, out, H, W], channels-last.</summary>
+    public static Tensor TransposedConvolution(Tensor x, Tensor weight, Tensor? bias, long[] stride, long[] padding)
+    {
+        long Side(int axis) => ((x.shape[axis] - 1) * stride[axis - 2]) - (2 * padding[axis - 2]) + weight.shape[axis];
+        return Run(Like([x.shape[0], weight.shape[1], Side(2), Side(3)], x, channelsLast: true), [x, weight, .. Given(bias)], [weight.requires_grad ? 0 : 1, 1]);
+    }
+
+    /// <summary>Queries [N, h, L, d], keys and values [N, h, M, d] -> [N, h, L, d], which lies as [N, L, h, d]. The fused kernel keeps all four and no scores.</summary>
+    public static Tensor Attention(Tensor q, Tensor k, Tensor v)
+    {
+        long[] shape = [q.shape[0], q.shape[2], q.shape[1], v.shape[3]];
+        return Run(() => empty(shape, dtype: q.dtype, device: META).transpose(1, 2), [q, k, v], [0, 1, 2], keepsResult: true);
+    }
+
+    /// <summary>A norm of any kind: x -> its shape; x is kept.</summary>
+    public static Tensor Norm(Tensor x, Tensor? weight, Tensor? bias) =>
+        Run(Like(x.shape, x, IsChannelsLast(x)), [x, .. Given(weight), .. Given(bias)], [0]);
+
+    /// <summary><paramref name="count"/> slices along an axis.</summary>
+    public static Tensor Select(Tensor x, int axis, long count)
+    {
+        long[] shape = [.. x.shape];
+        shape[axis] = count;
+        return Run(Like(shape, x, channelsLast: false), [x], []);
+    }
+
+    /// <summary>As torch.where, of two tensors of one shape; the condition is kept.</summary>
+    public static Tensor Where(Tensor condition, Tensor first, Tensor second) =>
+        Run(Like(second.shape, second, IsChannelsLast(second)), [first, second, condition], [2]);
+
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        var plan = (Plan)vars[0];
+        Tensor[] inputs = [.. vars.Skip(1).Cast<Tensor>()];
+        using IDisposable guard = no_grad();
+        Tensor y = plan.Make();
+        ctx.save_for_backward([.. plan.Kept.Distinct().Select(index => inputs[index]), .. plan.KeepsResult ? new[] { y.detach() } : []]);
+        ctx.save_data("gradients", inputs.Select(input => input.requires_grad ? Like(input.shape, input, IsChannelsLast(input)) : null).ToArray());
+        return y;
+    }
+
+    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad)
+    {
+        using IDisposable guard = no_grad();
+        var gradients = (Func<Tensor>?[])ctx.get_data("gradients");
+        List<Tensor> result = [null!, .. gradients.Select(gradient => gradient?.Invoke()!)];
+        MemoryMeter.Look([grad, .. result]);
+        return result;
+    }
+
+    private static Tensor Run(Func<Tensor> make, Tensor[] inputs, int[] kept, bool keepsResult = false)
+    {
+        Tensor y = is_grad_enabled() && inputs.Any(input => input.requires_grad) ? apply([new Plan(make, kept, keepsResult), .. inputs]) : make();
+        MemoryMeter.Look([y, .. inputs]);
+        return y;
+    }
+
+    /// <summary>Makes an empty tensor of this shape.</summary>
+    private static Func<Tensor> Like(long[] shape, Tensor x, bool channelsLast)
+    {
+        ScalarType dtype = x.dtype;
+        return channelsLast
+            ? () => empty([shape[0], shape[2], shape[3], shape[1]], dtype: dtype, device: META).permute(0, 3, 1, 2)
+            : () => empty(shape, dtype: dtype, device: META);
+    }
+
+    private static bool IsChannelsLast(Tensor x) => x.ndim == 4 && x.stride(1) == 1;
+
+    private static Tensor[] Given(Tensor? tensor) => tensor is null ? [] : [tensor];
+
+    private sealed record Plan(Func<Tensor> Make, int[] Kept, bool KeepsResult);
+}
