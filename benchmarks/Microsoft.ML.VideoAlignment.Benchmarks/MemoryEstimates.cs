@@ -7,6 +7,7 @@ namespace Microsoft.ML.VideoAlignment.Benchmarks;
 /// <summary>
 /// Does <see cref="MemoryEstimation.EstimateMemory"/> say what a run takes? Each measurement has a process of its own: the highest resident memory of a training
 /// step, model included, above what was resident after the runtime and libtorch had started and before the model was made. The reward is the frames' mean.
+/// The child's allocator is told to give freed blocks back (MALLOC_MMAP_THRESHOLD_), as glibc otherwise keeps several hundred MB of those below 32 MB at this size.
 /// </summary>
 internal static class MemoryEstimates
 {
@@ -97,6 +98,7 @@ internal static class MemoryEstimates
     private static string Child(string family, string way)
     {
         var start = new ProcessStartInfo("dotnet", [typeof(MemoryEstimates).Assembly.Location, "--memory-of", family, way]) { RedirectStandardOutput = true };
+        (start.Environment["MALLOC_MMAP_THRESHOLD_"], start.Environment["MALLOC_TRIM_THRESHOLD_"]) = ("65536", "65536");
         using Process child = Process.Start(start)!;
         string output = child.StandardOutput.ReadToEnd().Trim();
         child.WaitForExit();

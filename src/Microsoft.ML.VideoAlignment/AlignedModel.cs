@@ -41,12 +41,12 @@ internal sealed class AlignedModel : IDisposable
     public float[] Generate(VideoPrompt prompt, ulong seed)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        return ModelSlots.Of(Model).With(Adapters, _temporaryFolder, adapters =>
+        return MemoryShortage.Explain(Model, Sampling, () => ModelSlots.Of(Model).With(Adapters, _temporaryFolder, adapters =>
         {
             using DisposeScope scope = NewDisposeScope();
             Tensor video = new VideoGenerator(Model, Sampling).Generate([prompt], [seed], adapters); // [1, 3, T, H, W]
             return video.squeeze(0).permute(1, 0, 2, 3).contiguous().cpu().data<float>().ToArray(); // [T, 3, H, W]
-        });
+        }));
     }
 
     public void Dispose()

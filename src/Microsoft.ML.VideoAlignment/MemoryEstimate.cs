@@ -5,7 +5,7 @@ namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
 /// What a training run would take, in bytes, found by running one training step on shapes without numbers. Besides it a process needs the runtime's own 100 to
-/// 200 MB, and what the reward's networks compute with, which is not counted.
+/// 200 MB, and the reward its networks, which are not counted.
 /// </summary>
 public sealed record MemoryEstimate
 {
@@ -33,13 +33,13 @@ public sealed record MemoryEstimate
     /// <summary>Most that decoding a finished video holds, which has no graph and goes part by part.</summary>
     public required long Generation { get; init; }
 
-    /// <summary>The reward's weights; null: not known.</summary>
-    public long? Reward { get; init; }
+    /// <summary>What is alive together at the worst moment of a training step, the reward aside.</summary>
+    public long Peak => Weights + Adapters + Phases.Max(phase => phase.Bytes);
 
-    /// <summary>What is alive together at the worst moment of a training step, activations of the reward aside.</summary>
-    public long Peak => Weights + Adapters + (Reward ?? 0) + Phases.Max(phase => phase.Bytes);
+    /// <summary>What is alive together at the worst moment of generating one video with a fitted transformer.</summary>
+    public long GenerationPeak => Weights + (Adapters / 4) + Math.Max(Sampling, Generation);
 
-    /// <summary>The phase of that moment.</summary>
+    /// <summary>What a training step is doing at its worst moment.</summary>
     public string PeakPhase => Phases.MaxBy(phase => phase.Bytes).Name;
 
     private (string Name, long Bytes)[] Phases =>
@@ -51,19 +51,15 @@ public sealed record MemoryEstimate
         var text = new StringBuilder();
         Line("frozen weights", Weights);
         Line("LoRA: factors, gradients, AdamW", Adapters);
-        if (Reward is { } reward)
-        {
-            Line("the reward's weights", reward);
-        }
-
         foreach ((string name, long bytes) in Phases)
         {
             Line(name, bytes);
         }
 
         Line("decoding a finished video", Generation);
+        Line("peak of generating a video", GenerationPeak);
         Line("peak of a training step", Peak);
-        text.Append(CultureInfo.InvariantCulture, $"{Name}: the peak is in {PeakPhase}{(Reward is null ? "; the reward's networks come on top" : "")}.");
+        text.Append(CultureInfo.InvariantCulture, $"{Name}: the peak is in {PeakPhase}; the reward's networks come on top.");
         return text.ToString();
 
         void Line(string name, long bytes) => text.Append(CultureInfo.InvariantCulture, $"{name,-34}{InMegabytes(bytes),12}").Append('\n');

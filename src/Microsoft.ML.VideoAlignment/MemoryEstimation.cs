@@ -1,5 +1,4 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
 
@@ -30,11 +29,11 @@ public static class MemoryEstimation
         using DisposeScope scope = NewDisposeScope();
         VideoDiffusionModel shapes = model.OnMeta();
         shapes.RecomputeBlocks = options.Recompute;
-        using VideoReward none = VideoRewards.Custom("none", (frames, _) => frames);
+        using VideoReward mean = VideoRewards.Custom("mean", (frames, _) => frames.mean([1, 2, 3, 4]));
         using var generator = new Generator(0);
         using LoraAdapters adapters = LoraAdapters.Attach(shapes.Denoiser, options.LoraTargets, options.LoraRank, options.LoraAlpha, generator);
-        var run = new AlignmentRun(shapes, reward ?? none, options, Seed: 0, Prompts: [], HeldOut: [], TemporaryFolder: "");
-        IReadOnlyDictionary<MemoryPhase, long> phases = MemoryWalk.Run(shapes, adapters, run.Settings(), model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type);
+        var run = new AlignmentRun(shapes, reward ?? mean, options, Seed: 0, Prompts: [], HeldOut: [], TemporaryFolder: "");
+        IReadOnlyDictionary<MemoryPhase, long> phases = MemoryWalk.Run(shapes, adapters, mean, run.Settings(), model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type);
         return new MemoryEstimate
         {
             Name = $"{model.Family}, {size.Frames} x {size.Height} x {size.Width}",

@@ -54,6 +54,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type. Nothing has been done then.</exception>
     /// <exception cref="RewardContractException">The reward cannot train this model: no gradient, too few frames, a wrong shape, a prompt it cannot read.</exception>
     /// <exception cref="InvalidOperationException">The table is empty, or the GPU asked for does not exist.</exception>
+    /// <exception cref="InsufficientMemoryException">Memory ran out; the message says what the run is estimated to take, and which options make it smaller.</exception>
     /// <exception cref="TrainingStepException">A step gave NaN or the reward threw; the exception names a file with the weights of the step before.</exception>
     public VideoAlignmentTransformer Fit(IDataView input)
     {
@@ -73,7 +74,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         Device device = Devices.Choose(_host, channel);
         _model.MoveTo(device);
         _reward.MoveTo(device);
-        RewardFit.Try(_reward, device, shown, _model.OutputSize(size), prompts, channel);
+        MemoryShortage.Explain(_model, _options, _reward, () => RewardFit.Try(_reward, device, shown, sampling.FilmSize(_model), prompts, channel));
         foreach ((string prompt, int tokens) in prompts.Distinct().Select(prompt => (prompt, _model.CountTruncated(prompt))).Where(pair => pair.Item2 > 0))
         {
             Log.Truncated(channel, prompt, tokens);
@@ -82,13 +83,13 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         string temporaryFolder = Devices.TemporaryFolder(_host);
         var run = new AlignmentRun(_model, _reward, _options, _seed, rows, heldOut, temporaryFolder);
         Log.Plan(channel, run, device);
-        (byte[] adapters, int done) = run.Train(
+        (byte[] adapters, int done) = MemoryShortage.Explain(_model, _options, _reward, () => run.Train(
             step =>
             {
                 Log.Step(channel, step);
                 _options.Progress?.Report(step);
             },
-            warning => channel.Warning(MessageSensitivity.None, "{0}", warning));
+            warning => channel.Warning(MessageSensitivity.None, "{0}", warning)));
         if (done < _options.Steps)
         {
             channel.Warning(MessageSensitivity.None, "Cancelled: the transformer has the weights of step {0} of {1}.", done, _options.Steps);

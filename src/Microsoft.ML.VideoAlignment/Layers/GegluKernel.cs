@@ -20,7 +20,7 @@ internal sealed unsafe class GegluKernel : autograd.SingleTensorFunction<GegluKe
     {
         if (is_grad_enabled() && new[] { x, residual, w1, b1, w2, b2 }.Any(tensor => tensor.requires_grad))
         {
-            return apply(x, residual, w1, b1, w2, b2);
+            return HandedOver.Applied(() => apply(x, residual, w1, b1, w2, b2));
         }
 
         return Forward(x, residual, w1, b1, w2, b2);
@@ -64,12 +64,12 @@ internal sealed unsafe class GegluKernel : autograd.SingleTensorFunction<GegluKe
             dw2?.addmm_(slope.t(), gated, beta: 1, alpha: 1);
         }
 
-        return
+        return HandedOver.Returned(grad,
         [
             graded[0] ? dx.reshape(x.shape).MoveToOuterDisposeScope() : null!, graded[1] ? grad.alias().MoveToOuterDisposeScope() : null!,
             dw1?.MoveToOuterDisposeScope()!, db1?.MoveToOuterDisposeScope()!, dw2?.MoveToOuterDisposeScope()!,
             graded[5] ? dy.sum(dim: 0).MoveToOuterDisposeScope() : null!,
-        ];
+        ]);
     }
 
     private static Tensor Forward(Tensor x, Tensor residual, Tensor w1, Tensor b1, Tensor w2, Tensor b2)

@@ -22,7 +22,7 @@ internal sealed unsafe class GroupNormKernel : autograd.SingleTensorFunction<Gro
         using Tensor packed = MemoryLayout.ChannelsLast(x);
         using Tensor rows = Rows(packed);
         using Tensor y = is_grad_enabled() && (x.requires_grad || weight.requires_grad || bias.requires_grad)
-            ? apply(rows, weight, bias, groups, eps, silu)
+            ? HandedOver.Applied(() => apply(rows, weight, bias, groups, eps, silu))
             : Forward(rows, weight, bias, new Geometry(rows, groups), eps, silu, new float[2 * groups * rows.shape[0]]);
         return y.permute(0, 3, 1, 2);
     }
@@ -51,11 +51,11 @@ internal sealed unsafe class GroupNormKernel : autograd.SingleTensorFunction<Gro
         (Tensor dx, Tensor dWeight, Tensor dBias) = Backward(
             grad.contiguous(), saved[0], saved[1], saved[2], new Geometry(saved[0], (long)ctx.get_data("groups")), (bool)ctx.get_data("silu"),
             (float[])ctx.get_data("statistics"));
-        return
+        return HandedOver.Returned(grad,
         [
             graded[0] ? dx.MoveToOuterDisposeScope() : null!, graded[1] ? dWeight.MoveToOuterDisposeScope() : null!,
             graded[2] ? dBias.MoveToOuterDisposeScope() : null!, null!, null!, null!,
-        ];
+        ]);
     }
 
     /// <summary>[N, C, H, W] -> [N, H, W, C], contiguous.</summary>
@@ -70,9 +70,9 @@ internal sealed unsafe class GroupNormKernel : autograd.SingleTensorFunction<Gro
         using Tensor gamma = weight.contiguous();
         using Tensor beta = bias.contiguous();
         Tensor y = empty_like(x);
+        MemoryMeter.Look(x, y);
         if (ShapeOnly.Holds(x))
         {
-            MemoryMeter.Look(x, y);
             return y;
         }
 
@@ -166,9 +166,9 @@ internal sealed unsafe class GroupNormKernel : autograd.SingleTensorFunction<Gro
         using Tensor gamma = weight.contiguous();
         using Tensor beta = bias.contiguous();
         Tensor dx = empty_like(x), dWeight = empty_like(gamma), dBias = empty_like(beta);
+        MemoryMeter.Look(dz, x, dx);
         if (ShapeOnly.Holds(x))
         {
-            MemoryMeter.Look(dz, x, dx);
             return (dx, dWeight, dBias);
         }
 

@@ -77,6 +77,7 @@ internal sealed class Upsample2D : nn.Module
         Tensor y = ShapeOnly.Holds(x)
             ? ShapeOnly.TransposedConvolution(packed, kernel, bias, [2, 2], [1, 1])
             : nn.functional.conv_transpose2d(packed, kernel, bias, strides: [2, 2], padding: [1, 1]);
+        MemoryMeter.Look();
         return y.MoveToOuterDisposeScope();
     }
 }

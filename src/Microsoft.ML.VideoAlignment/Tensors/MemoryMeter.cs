@@ -35,10 +35,13 @@ internal sealed class MemoryMeter : IDisposable
     private readonly HashSet<nint> _apart;
     private readonly Dictionary<nint, Tensor> _held = [];
     private readonly long[] _peaks = new long[Enum.GetValues<MemoryPhase>().Length];
+    private readonly DeviceType _counted;
     private MemoryPhase _phase;
 
-    /// <summary>apart: Tensors that are counted elsewhere, such as weights. device: the one that the meta device stands for.</summary>
-    public MemoryMeter(IEnumerable<Tensor> apart, DeviceType device)
+    /// <summary>
+    /// apart: Tensors that are counted elsewhere, such as weights. device: the one that the meta device stands for. counted: the device whose tensors are counted.
+    /// </summary>
+    public MemoryMeter(IEnumerable<Tensor> apart, DeviceType device, DeviceType counted = DeviceType.META)
     {
         StorageCount.Require();
         if (t_current is not null)
@@ -47,7 +50,7 @@ internal sealed class MemoryMeter : IDisposable
         }
 
         _apart = [.. apart.Select(StorageCount.Of)];
-        Device = device;
+        (Device, _counted) = (device, counted);
         t_current = this;
     }
 
@@ -55,6 +58,9 @@ internal sealed class MemoryMeter : IDisposable
     public static bool StandsForCpu => t_current is not { Device: not DeviceType.CPU };
 
     public DeviceType Device { get; }
+
+    /// <summary>Bytes that were alive when last looked at.</summary>
+    public long Alive { get; private set; }
 
     /// <summary>Most bytes that were alive at a time in this phase.</summary>
     public long this[MemoryPhase phase] => _peaks[(int)phase];
@@ -97,7 +103,7 @@ internal sealed class MemoryMeter : IDisposable
 
     private void Note(Tensor? tensor)
     {
-        if (tensor is null || tensor.device_type != DeviceType.META || StorageCount.Of(tensor) is var storage && (_held.ContainsKey(storage) || _apart.Contains(storage)))
+        if (tensor is null || tensor.device_type != _counted || StorageCount.Of(tensor) is var storage && (_held.ContainsKey(storage) || _apart.Contains(storage)))
         {
             return;
         }
@@ -127,6 +133,7 @@ internal sealed class MemoryMeter : IDisposable
             }
         }
 
+        Alive = alive;
         _peaks[(int)_phase] = Math.Max(_peaks[(int)_phase], alive);
     }
 }

@@ -30,7 +30,7 @@ internal static class Recompute
 
         // The first block of a graded step has inputs without a graph; without one input that requires grad its output would have none either.
         using Tensor anchor = zeros(1, device: inputs[0].device, requires_grad: true);
-        return Recomputed.apply([new Plan(block, offload), anchor, .. inputs])[0];
+        return HandedOver.Applied(() => Recomputed.apply([new Plan(block, offload), anchor, .. inputs])[0]);
     }
 
     /// <summary>
@@ -118,7 +118,7 @@ internal static class Recompute
                 result.Add(graded[i] ? (inputs[i].grad ?? zeros_like(inputs[i])).MoveToOuterDisposeScope() : null!);
             }
 
-            return result;
+            return HandedOver.Returned(grads[0], result);
         }
     }
 }

@@ -11,18 +11,18 @@ internal sealed class ShapeOnly : autograd.SingleTensorFunction<ShapeOnly>
     /// <summary>Whether a tensor has no numbers.</summary>
     public static bool Holds(Tensor x) => x.device_type == DeviceType.META;
 
-    /// <summary>x: [N, in, H, W]; weight: [out, in, k, l] -> [N, out, H', W'], channels-last. The input is kept for the weight's gradient, the weight for the input's.</summary>
+    /// <summary>x: [N, in, H, W]; weight: [out, in, k, l] -> [N, out, H', W'], channels-last. Input and weight are kept, whichever is trained.</summary>
     public static Tensor Convolution(Tensor x, Tensor weight, Tensor? bias, long[] stride, long[] padding)
     {
         long Side(int axis) => ((x.shape[axis] + (2 * padding[axis - 2]) - weight.shape[axis]) / stride[axis - 2]) + 1;
-        return Run(Like([x.shape[0], weight.shape[0], Side(2), Side(3)], x, channelsLast: true), [x, weight, .. Given(bias)], [weight.requires_grad ? 0 : 1, 1]);
+        return Run(Like([x.shape[0], weight.shape[0], Side(2), Side(3)], x, channelsLast: true), [x, weight, .. Given(bias)], [0, 1]);
     }
 
     /// <summary>x: [N, in, h, w]; weight: [in, out, k, l] -> [N, out, H, W], channels-last.</summary>
     public static Tensor TransposedConvolution(Tensor x, Tensor weight, Tensor? bias, long[] stride, long[] padding)
     {
         long Side(int axis) => ((x.shape[axis] - 1) * stride[axis - 2]) - (2 * padding[axis - 2]) + weight.shape[axis];
-        return Run(Like([x.shape[0], weight.shape[1], Side(2), Side(3)], x, channelsLast: true), [x, weight, .. Given(bias)], [weight.requires_grad ? 0 : 1, 1]);
+        return Run(Like([x.shape[0], weight.shape[1], Side(2), Side(3)], x, channelsLast: true), [x, weight, .. Given(bias)], [0, 1]);
     }
 
     /// <summary>Queries [N, h, L, d], keys and values [N, h, M, d] -> [N, h, L, d], which lies as [N, L, h, d]. The fused kernel keeps all four and no scores.</summary>
@@ -54,7 +54,9 @@ internal sealed class ShapeOnly : autograd.SingleTensorFunction<ShapeOnly>
         Tensor[] inputs = [.. vars.Skip(1).Cast<Tensor>()];
         using IDisposable guard = no_grad();
         Tensor y = plan.Make();
-        ctx.save_for_backward([.. plan.Kept.Distinct().Select(index => inputs[index]), .. plan.KeepsResult ? new[] { y.detach() } : []]);
+        // Not as saved variables: TorchSharp holds those until the whole graph goes, libtorch's own operations until they have run backward.
+        IEnumerable<Tensor> kept = plan.Kept.Select(index => inputs[index]).Concat(plan.KeepsResult ? [y] : []);
+        ctx.save_data("kept", kept.Select(tensor => tensor.detach().DetachFromDisposeScope()).ToArray());
         ctx.save_data("gradients", inputs.Select(input => input.requires_grad ? Like(input.shape, input, IsChannelsLast(input)) : null).ToArray());
         return y;
     }
@@ -65,12 +67,17 @@ internal sealed class ShapeOnly : autograd.SingleTensorFunction<ShapeOnly>
         var gradients = (Func<Tensor>?[])ctx.get_data("gradients");
         List<Tensor> result = [null!, .. gradients.Select(gradient => gradient?.Invoke()!)];
         MemoryMeter.Look([grad, .. result]);
-        return result;
+        foreach (Tensor kept in (Tensor[])ctx.get_data("kept"))
+        {
+            kept.Dispose();
+        }
+
+        return HandedOver.Returned(grad, result);
     }
 
     private static Tensor Run(Func<Tensor> make, Tensor[] inputs, int[] kept, bool keepsResult = false)
     {
-        Tensor y = is_grad_enabled() && inputs.Any(input => input.requires_grad) ? apply([new Plan(make, kept, keepsResult), .. inputs]) : make();
+        Tensor y = is_grad_enabled() && inputs.Any(input => input.requires_grad) ? HandedOver.Applied(() => apply([new Plan(make, kept, keepsResult), .. inputs])) : make();
         MemoryMeter.Look([y, .. inputs]);
         return y;
     }

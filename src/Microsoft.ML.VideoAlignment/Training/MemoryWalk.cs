@@ -14,13 +14,13 @@ internal static class MemoryWalk
     /// <summary>Activations by phase, in bytes. Weights, factors and their gradients are not among them; weights with adapters merged into them are.</summary>
     /// <param name="model">Made by <see cref="VideoDiffusionModel.OnMeta"/>.</param>
     /// <param name="adapters">Of its denoiser.</param>
+    /// <param name="reward">One that can score shapes.</param>
     /// <param name="settings">Of the run; its loss is of no matter.</param>
     /// <param name="device">Where the run will be.</param>
-    public static IReadOnlyDictionary<MemoryPhase, long> Run(VideoDiffusionModel model, LoraAdapters adapters, RewardGradientSettings settings, DeviceType device)
+    public static IReadOnlyDictionary<MemoryPhase, long> Run(VideoDiffusionModel model, LoraAdapters adapters, VideoReward reward, RewardGradientSettings settings, DeviceType device)
     {
         using DisposeScope scope = NewDisposeScope();
         (SamplingSettings sampling, GradientPlan plan) = Shortened(model, settings);
-        using VideoReward reward = VideoRewards.Custom("mean", (frames, _) => frames.mean([1, 2, 3, 4]));
         using var trainer = new RewardGradientTrainer(model, reward, adapters, settings with { Sampling = sampling, Loss = RewardLoss.Maximise() });
         IEnumerable<Tensor> apart = model.Networks.Values.SelectMany(Stored).Concat(adapters.Parameters).Where(ShapeOnly.Holds);
         using var meter = new MemoryMeter([.. apart], device);
