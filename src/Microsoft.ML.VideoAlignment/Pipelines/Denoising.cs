@@ -29,14 +29,14 @@ internal static class Denoising
     /// <param name="noise">Draws for samplers that need them.</param>
     /// <param name="adapters">Merged in gradient-free steps, separate in graded ones; left separate at the end.</param>
     /// <param name="onStep">Called after each step.</param>
-    /// <param name="cancellation">Checked before each step.</param>
     /// <param name="first">The step to begin with, <paramref name="start"/> being x of that step; above 0 only for samplers without history.</param>
     /// <param name="end">The step before which to stop; null: after the last.</param>
+    /// <param name="cancellation">Checked before each step.</param>
     /// <returns>The final latents; the caller owns them.</returns>
     /// <remarks>Where gradients are off, nothing is recorded whatever the plan says.</remarks>
     public static Tensor Run(
         ISampler sampler, Tensor start, Func<Tensor, double, Tensor> predict, GradientPlan plan, StepNoise? noise = null,
-        LoraAdapters? adapters = null, Action<DenoisingStep>? onStep = null, CancellationToken cancellation = default, int first = 0, int? end = null)
+        LoraAdapters? adapters = null, Action<DenoisingStep>? onStep = null, int first = 0, int? end = null, CancellationToken cancellation = default)
     {
         if (first > 0 && sampler.HistoryLength > 0)
         {
@@ -58,7 +58,7 @@ internal static class Denoising
 
                 Tensor? drawn = sampler.NeedsNoise(step) ? Draw(noise, step) : null;
                 Tensor current;
-                using (set_grad_enabled(gradient.Sampler))
+                using (set_grad_enabled(recording && gradient.Sampler))
                 {
                     current = sampler.BeforeStep(step, latents, drawn);
                 }
