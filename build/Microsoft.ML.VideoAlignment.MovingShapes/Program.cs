@@ -6,6 +6,7 @@ using Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 (string Name, Action<Workshop> Run)[] stages =
 [
     (WordsStage.Name, WordsStage.Run),
+    (PicturesStage.Name, PicturesStage.Run),
     (VaeStage.Name, VaeStage.Run),
     (ClipStage.Name, ClipStage.Run),
     (HeadStage.Name, HeadStage.Run),

@@ -61,6 +61,7 @@ internal sealed record AlignmentRun(
         Window = Window,
         Frames = Frames,
         FramesPerDecode = Options.FramesPerDecode,
+        CarryGradientAcrossClips = Options.CarryGradientAcrossClips,
         Loss = Loss,
         Steps = Options.Steps,
         BatchSize = Options.BatchSize,

@@ -60,14 +60,14 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     {
         ArgumentNullException.ThrowIfNull(input);
         _columns.Require(MlNetInterop.ShapeOf(input.Schema));
-        VideoSize size = _options.SizeFor(_model);
-        int shown = _options.FramesFor(_reward).Count(_model.RewardFrameCount(size));
+        SamplingSettings sampling = _options.SamplingFor(_model);
+        int shown = _options.FramesFor(_reward).Count(sampling.RewardFrameCount(_model));
         RewardFit.RequireTrainable(_reward, shown);
         using IChannel channel = _host.Start("Training");
         void Say(string message) => Log.Info(channel, message);
-        IReadOnlyList<VideoPrompt> rows = _columns.Read(input, size, Say);
+        IReadOnlyList<VideoPrompt> rows = _columns.Read(input, sampling.Size, Say);
         IReadOnlyList<VideoPrompt> heldOut =
-            [.. _options.HeldOutPrompts, .. _options.HeldOutData is { } data ? _columns.Read(data, size, Say) : []];
+            [.. _options.HeldOutPrompts, .. _options.HeldOutData is { } data ? _columns.Read(data, sampling.Size, Say) : []];
         string[] prompts = [.. rows.Select(row => row.Text)];
         _reward.RequirePrompts([.. prompts, .. heldOut.Select(row => row.Text)]);
 

@@ -56,6 +56,18 @@ public sealed record VideoAlignmentOptions
     public double? NoiseAugmentation { get; init; }
 
     /// <summary>
+    /// Clips of a video, at least 1; 1 by default. Each further clip begins with the last frame of the one before, so a video has this times
+    /// <see cref="Frames"/> frames (VADER, section 5: 3). Above 1 only for models that begin with an image.
+    /// </summary>
+    public int SegmentCount { get; init; } = 1;
+
+    /// <summary>
+    /// Whether the frame that one clip hands to the next carries gradient in training, so that the reward of a later clip reaches the denoising steps of
+    /// earlier ones through it; false by default: gradient stays inside a clip.
+    /// </summary>
+    public bool CarryGradientAcrossClips { get; init; }
+
+    /// <summary>
     /// Another sampler than the model's own, made from the same noise schedule: a class name of diffusers such as "DDIMScheduler" or
     /// "DPMSolverMultistepScheduler"; null (default): the model's own.
     /// </summary>
@@ -196,7 +208,7 @@ public sealed record VideoAlignmentOptions
             faults.Add($"{nameof(InferenceSteps)} must be at most {model.Scheduler.TrainTimesteps}, the length of the model's noise schedule, got {InferenceSteps}.");
         }
 
-        if (ClipChain.Fault(model, SegmentCount) is { } chained)
+        if (SegmentCount > 1 && ClipChain.Fault(model, SegmentCount) is { } chained)
         {
             faults.Add(chained);
         }
@@ -228,11 +240,11 @@ public sealed record VideoAlignmentOptions
             faults.Add(fault);
         }
 
-        int sampled = 0;
-        Try<NotSupportedException>(nameof(Sampler), () => sampled = model.CreateSampler(SamplingFor(model)).Timesteps.Count);
-        Try<ArgumentException>(nameof(GradientWindow), () => Window.Resolve(sampled, static _ => 0));
+        ISampler? sampler = null;
+        Try<ArgumentException>(nameof(InferenceSteps), () => Try<NotSupportedException>(nameof(Sampler), () => sampler = model.CreateSampler(SamplingFor(model))));
+        Try<ArgumentException>(nameof(GradientWindow), () => WindowFor(model).Resolve(sampler!, static _ => 0));
         Try<ArgumentException>(nameof(LoraLayers), () => LoraTargets.Select(model.Denoiser));
-        Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(model.RewardFrameCount(SizeFor(model))));
+        Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(SamplingFor(model).RewardFrameCount(model)));
         Throw(faults);
 
         // What other rooms check of their own arguments, said beside the rest; pointless where the basics are wrong.
@@ -283,10 +295,10 @@ public sealed record VideoAlignmentOptions
             Eta = Eta ?? usual.Eta,
             NegativePrompt = NegativePrompt,
             SamplerName = Sampler,
+            SegmentCount = SegmentCount,
             FramesPerSecond = FramesPerSecond ?? usual.FramesPerSecond,
             MotionBucketId = MotionBucketId ?? usual.MotionBucketId,
             NoiseAugmentation = NoiseAugmentation ?? usual.NoiseAugmentation,
-            SegmentCount = SegmentCount,
             RewardsLatentFrames = RewardLatentFrames,
         };
     }
@@ -316,6 +328,7 @@ public sealed record VideoAlignmentOptions
         Require(FramesPerSecond is null or (> 0 and < double.PositiveInfinity), FramesPerSecond, "above 0, or null");
         Require(MotionBucketId is null or (>= 1 and <= 255), MotionBucketId, "from 1 to 255, or null");
         Require(NoiseAugmentation is null or (>= 0 and < double.PositiveInfinity), NoiseAugmentation, "at least 0, or null");
+        Require(SegmentCount >= 1, SegmentCount, "at least 1");
         Require(NegativePrompt is not null, NegativePrompt, "a text, or empty");
         Require(LoraRank >= 1, LoraRank, "at least 1");
         Require(LoraAlpha > 0 && double.IsFinite(LoraAlpha), LoraAlpha, "above 0");

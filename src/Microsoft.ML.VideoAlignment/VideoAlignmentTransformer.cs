@@ -39,7 +39,7 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
     }
 
     /// <summary>Frames, height and width of the videos.</summary>
-    public VideoSize Size => _aligned.Model.OutputSize(_aligned.Sampling.Size);
+    public VideoSize Size => _aligned.Sampling.FilmSize(_aligned.Model);
 
     /// <summary>The base model.</summary>
     public VideoModelReference BaseModel => VideoModelReference.Of(_aligned.Model);

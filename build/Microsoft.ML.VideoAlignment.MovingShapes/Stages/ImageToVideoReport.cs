@@ -112,7 +112,7 @@ internal static class ImageToVideoReport
         for (int start = 0; start < pictures.shape[0]; start += Chunk)
         {
             int count = (int)Math.Min(Chunk, pictures.shape[0] - start);
-            VideoPrompt[] prompts = [.. Enumerable.Range(start, count).Select(i => new VideoPrompt("", pictures[i]))];
+            VideoPrompt[] prompts = [.. Enumerable.Range(start, count).Select(i => new VideoPrompt("", () => pictures[i]))];
             films.Add(new VideoGenerator(model, sampling).Generate(prompts, [.. Enumerable.Range(start, count).Select(i => (ulong)(firstSeed + i))]));
         }
 

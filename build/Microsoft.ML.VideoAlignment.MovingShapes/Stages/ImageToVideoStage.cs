@@ -163,7 +163,8 @@ internal static class ImageToVideoStage
         long[] rows = [.. Enumerable.Range(0, HalfBatch).Select(_ => (long)random.Next(lesson.Excerpts.Length))];
         Excerpt[] excerpts = [.. rows.Select(row => lesson.Excerpts[row])];
 
-        Tensor sigma = cat([Sigmas(0, part.WideOfHalf, WideMean, WideStd), Sigmas(part.WideOfHalf, HalfBatch, MiddleMean, MiddleStd)]);
+        Tensor wide = Sigmas(part.WideOfHalf, WideMean, WideStd);
+        Tensor sigma = part.WideOfHalf == HalfBatch ? wide : cat([wide, Sigmas(HalfBatch - part.WideOfHalf, MiddleMean, MiddleStd)]);
         Tensor alpha = (sigma.square() + 1).rsqrt().view(-1, 1, 1, 1, 1);
         Tensor level = sigma.view(-1, 1, 1, 1, 1) * alpha;
 
@@ -187,10 +188,10 @@ internal static class ImageToVideoStage
         return (velocity - ((alpha * noise) - (level * clips))).square().mean();
 
         // Each sample of the whole batch has its own slice of the distribution.
-        Tensor Sigmas(int first, int end, double mean, double std)
+        Tensor Sigmas(int count, double mean, double std)
         {
-            int slices = (end - first) * TrainingRun.Parts;
-            float[] shares = [.. Enumerable.Range(0, end - first).Select(i => (float)(((i * TrainingRun.Parts) + half + random.NextDouble()) / slices))];
+            int slices = count * TrainingRun.Parts;
+            float[] shares = [.. Enumerable.Range(0, count).Select(i => (float)(((i * TrainingRun.Parts) + half + random.NextDouble()) / slices))];
             return (mean + (std * Math.Sqrt(2) * ((2 * tensor(shares)) - 1).clamp(-0.9999, 0.9999).erfinv())).exp();
         }
     }

@@ -25,10 +25,17 @@ internal static class ContactSheet
             }
         }
 
-        Tensor bytes = (sheet.clamp(0, 1) * 255).round().to_type(ScalarType.Byte).permute(1, 2, 0).contiguous();
-        var settings = new MagickReadSettings { Width = (uint)sheet.shape[2], Height = (uint)sheet.shape[1], Depth = 8, Format = MagickFormat.Rgb };
+        WritePicture(sheet, path, percent: 300);
+    }
+
+    /// <summary>One picture as PNG. picture: [3, H, W], RGB in [0, 1].</summary>
+    public static void WritePicture(Tensor picture, string path, int percent = 100)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor bytes = (picture.clamp(0, 1) * 255).round().to_type(ScalarType.Byte).permute(1, 2, 0).contiguous();
+        var settings = new MagickReadSettings { Width = (uint)picture.shape[2], Height = (uint)picture.shape[1], Depth = 8, Format = MagickFormat.Rgb };
         using var image = new MagickImage(bytes.data<byte>().ToArray(), settings);
-        image.Sample(new Percentage(300));
+        image.Sample(new Percentage(percent));
         image.Write(path, MagickFormat.Png);
     }
 }

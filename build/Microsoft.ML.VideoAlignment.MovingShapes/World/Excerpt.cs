@@ -2,7 +2,7 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.World;
 
 /// <summary>
 /// Eight frames out of a longer film: a figure that is anywhere and of any size at the first frame and moves on from there. A figure hardly ever leaves the
-/// picture: towards a near border it rarely moves, and what is large does not grow. So a film can go on from the last frame of another.
+/// picture: towards a near border it rarely moves, and what is large does not grow (which leaves few that do: 4 in 100). So a film can go on from the last frame of another.
 /// </summary>
 /// <param name="Subject">What it shows.</param>
 /// <param name="First">The figure as it is at the first frame; its <see cref="Figure.Motion"/> and <see cref="Figure.Travel"/> are not used.</param>

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Microsoft.ML.Data;
-using Microsoft.ML.VideoAlignment.Rewards;
 
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
@@ -11,13 +10,13 @@ namespace Microsoft.ML.VideoAlignment.DataViews;
 internal static class ImageColumn
 {
     /// <summary>
-    /// Given a row, reads the picture it stands on: a function that makes the tensor [3, H, W], RGB in [0, 1], of the size asked for, owned by who calls it.
+    /// Given a row, reads the picture it stands on: a function that makes the tensor [3, H, W], RGB in [0, 1], of its own size, owned by who calls it.
     /// </summary>
     /// <param name="row">The row.</param>
     /// <param name="column">As <see cref="InputColumns.FindImage"/> gave it.</param>
-    /// <param name="height">Wanted, in pixels.</param>
-    /// <param name="width">Wanted, in pixels.</param>
-    /// <param name="say">Told when a picture of another size is resized.</param>
+    /// <param name="height">Height of the video, in pixels.</param>
+    /// <param name="width">Its width.</param>
+    /// <param name="say">Told when a picture has another size, and will be resized.</param>
     public static Func<Func<Tensor>> Reader(DataViewRow row, DataViewSchema.Column column, int height, int width, Action<string> say)
     {
         Func<Func<Tensor>> read = column.Type switch
@@ -29,7 +28,16 @@ internal static class ImageColumn
         return () =>
         {
             Func<Tensor> picture = read();
-            return () => Fit(picture(), height, width, column.Name, say);
+            return () =>
+            {
+                Tensor made = picture();
+                if (made.shape[1] != height || made.shape[2] != width)
+                {
+                    say($"Image column '{column.Name}': a picture of {made.shape[1]} x {made.shape[2]} (height x width) is resized to the video's {height} x {width}.");
+                }
+
+                return made;
+            };
         };
     }
 
@@ -99,18 +107,5 @@ internal static class ImageColumn
         {
             throw new InvalidDataException($"Image column '{column}': '{file}' is no picture that can be read: {error.Message}", error);
         }
-    }
-
-    /// <summary>Stretches a picture of another size, without ringing (bilinear, antialiased).</summary>
-    private static Tensor Fit(Tensor picture, int height, int width, string column, Action<string> say)
-    {
-        if (picture.shape[1] == height && picture.shape[2] == width)
-        {
-            return picture;
-        }
-
-        say($"Image column '{column}': a picture of {picture.shape[1]} x {picture.shape[2]} (height x width) is resized to {height} x {width}.");
-        using Tensor source = picture;
-        return Resize.Apply(source, height, width, Interpolation.Bilinear, antialias: true);
     }
 }

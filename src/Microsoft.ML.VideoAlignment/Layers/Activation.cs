@@ -14,7 +14,7 @@ internal sealed class Activation
     /// <summary>Exact, by erf.</summary>
     public static Activation Gelu { get; } = new(x => nn.functional.gelu(x));
 
-    /// <summary>GELU by tanh (Hendrycks and Gimpel 2016, arXiv 1606.08415, section 2): up to 1e-4 from the exact one in outputs.</summary>
+    /// <summary>0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). Up to 1e-4 from the exact one in outputs.</summary>
     public static Activation GeluTanh { get; } = new(x => nn.functional.gelu(x, TorchSharp.Modules.GELU.Approximate.tanh));
 
     public static Activation QuickGelu { get; } = new(ComputeQuickGelu);

@@ -90,7 +90,7 @@ internal sealed class ClipChain
         using DisposeScope scope = NewDisposeScope();
         using (set_grad_enabled(carry && is_grad_enabled()))
         {
-            return UnitRange.FromSigned(Decode(latents, [_settings.Size.Frames - 1]).squeeze(2)).MoveToOuterDisposeScope();
+            return UnitRange.FromSigned(Decoded(latents, clip => _model.Decode(clip, _settings.Size.Frames, [_settings.Size.Frames - 1])).squeeze(2)).MoveToOuterDisposeScope();
         }
     }
 
@@ -100,7 +100,7 @@ internal sealed class ClipChain
         return RecomputesClips ? Recompute.Run(inputs => decode(inputs[0]), latents) : decode(latents);
     }
 
-    private Tensor Sample(Clip clip, CancellationToken cancellation)
+    private Tensor Sample(PreparedClip clip, CancellationToken cancellation)
     {
         if (!RecomputesClips || !clip.Plan.GradedSteps.Any())
         {

@@ -9,12 +9,6 @@ internal static class FirstFrame
     // Resizing overshoots and 16-bit storage rounds; a picture of 8-bit numbers is far outside.
     private const double Slack = 0.01;
 
-    /// <summary>What is done to a picture [..., H, W] that is to begin a video of this size; null: nothing. For a log.</summary>
-    public static string? Note(Tensor picture, int height, int width) => Fits(picture, height, width)
-        ? null
-        : $"The image is {picture.shape[^1]} x {picture.shape[^2]} pixels and is resized to the video's {width} x {height}"
-            + $"{(picture.shape[^1] * height == picture.shape[^2] * width ? "" : ", which changes its proportions; crop it first if that matters")}.";
-
     /// <summary>
     /// pictures: [B, 3, H, W] in [0, 1] -> [B, 3, height, width] in [0, 1], resized (bicubic with antialias) where the size is another. Carries gradient.
     /// </summary>
@@ -32,7 +26,7 @@ internal static class FirstFrame
             RequireUnitRange(pictures);
         }
 
-        if (Fits(pictures, height, width))
+        if (pictures.shape[2] == height && pictures.shape[3] == width)
         {
             return pictures.alias();
         }
@@ -40,8 +34,6 @@ internal static class FirstFrame
         using Tensor resized = Resize.Apply(pictures, height, width, Interpolation.Bicubic, antialias: true);
         return UnitRange.Clamp(resized);
     }
-
-    private static bool Fits(Tensor picture, int height, int width) => picture.shape[^2] == height && picture.shape[^1] == width;
 
     private static void RequireUnitRange(Tensor pictures)
     {

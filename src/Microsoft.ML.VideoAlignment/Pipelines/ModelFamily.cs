@@ -10,7 +10,7 @@ namespace Microsoft.ML.VideoAlignment.Pipelines;
 internal sealed record ModelFamily(string Name, string Layout, Func<string, bool> Recognises, Func<string, VideoModelOptions, VideoDiffusionModel> Load)
 {
     /// <summary>Every family, in the order they are tried.</summary>
-    public static IReadOnlyList<ModelFamily> All { get; } = [ModelScopePipeline.Files, StableVideoPipeline.Files];
+    public static IReadOnlyList<ModelFamily> All { get; } = [ModelScopePipeline.Files, StableVideoPipeline.Files, OpenSoraPipeline.Files, VideoCrafterPipeline.Files];
 
     /// <summary>Loads the model at a path, whichever family it is of.</summary>
     public static VideoDiffusionModel Open(string path, VideoModelOptions options)

@@ -84,7 +84,7 @@ internal sealed record SamplingSettings
 
         using DisposeScope scope = NewDisposeScope();
         Tensor[] rows = [.. prompts.Select((prompt, row) => FirstFrame.Fit(
-            prompt.Image?.unsqueeze(0) ?? throw new ArgumentException($"Row {row} has no image, and other rows of its batch have one.", nameof(prompts)), Size.Height, Size.Width))];
+            prompt.Image?.Invoke().unsqueeze(0) ?? throw new ArgumentException($"Row {row} has no image, and other rows of its batch have one.", nameof(prompts)), Size.Height, Size.Width))];
         return cat(rows).MoveToOuterDisposeScope();
     }
 }

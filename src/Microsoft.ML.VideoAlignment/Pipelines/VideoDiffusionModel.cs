@@ -142,8 +142,8 @@ public abstract class VideoDiffusionModel : IDisposable
 
     /// <summary>
     /// The tiny image-to-video model that comes with this library, in the form of Stable Video Diffusion: from a picture of 32 x 32 pixels with one shape on it,
-    /// 8 frames in which the shape moves or grows. The motion bucket says how fast (127, the default: 14 pixels in a film at 7 frames a second; 0: it stays),
-    /// chance says which way.
+    /// 8 frames in which something of its colour moves on its background. The motion bucket says how fast (127, the default: 14 pixels in a film at 7 frames a
+    /// second; 0: it stays), chance says which way. Outlines are not kept: a shape blurs within a few frames (figures in MovingShapes/image-to-video/report.txt).
     /// </summary>
     public static VideoDiffusionModel MovingShapesImageToVideo() =>
         StableVideoPipeline.Open(EmbeddedModels.Find("image-to-video"), new VideoModelOptions(), MovingShapesImageToVideoSource);

@@ -1,8 +1,7 @@
 namespace Microsoft.ML.VideoAlignment.Pipelines;
 
 /// <summary>
-/// What one video is made from: a text, and for image to video what makes the picture, a tensor [3, H, W], RGB in [0, 1], of the video's size that the
-/// caller owns.
+/// What one video is made from: a text, and for image to video what makes the picture, a tensor [3, H, W], RGB in [0, 1], that the caller owns.
 /// </summary>
 internal sealed record VideoPrompt(string Text, Func<Tensor>? Image = null)
 {

@@ -67,7 +67,7 @@ internal sealed class GradedDecode(ClipChain chain, int clipFrames, int? framesP
     {
         if (clips.Count == 1)
         {
-            return chain.Decode(clips[0], frames);
+            return chain.DecodeForReward(clips[0], frames);
         }
 
         using DisposeScope scope = NewDisposeScope();
@@ -75,7 +75,7 @@ internal sealed class GradedDecode(ClipChain chain, int clipFrames, int? framesP
         for (int first = 0; first < frames.Count; first += (int)parts[^1].shape[2])
         {
             int clip = frames[first] / clipFrames;
-            parts.Add(chain.Decode(clips[clip], [.. frames.Skip(first).TakeWhile(frame => frame / clipFrames == clip).Select(frame => frame % clipFrames)]));
+            parts.Add(chain.DecodeForReward(clips[clip], [.. frames.Skip(first).TakeWhile(frame => frame / clipFrames == clip).Select(frame => frame % clipFrames)]));
         }
 
         return cat(parts, dim: 2).MoveToOuterDisposeScope();

@@ -65,8 +65,8 @@ internal static class MemoryWalk
             Noise = _ => Empty(shape),
             Plan = plan,
             Frames = settings.Frames.Select(sampling.RewardFrameCount(model), static _ => 0),
-            Later = [.. Enumerable.Repeat<Func<Tensor, Clip>>(
-                _ => new Clip { Condition = Condition(), Unconditional = Other(), Start = Empty(shape), Noise = _ => Empty(shape), Plan = plan }, sampling.SegmentCount - 1)],
+            Later = [.. Enumerable.Repeat<Func<Tensor, PreparedClip>>(
+                _ => new PreparedClip { Condition = Condition(), Unconditional = Other(), Start = Empty(shape), Noise = _ => Empty(shape), Plan = plan }, sampling.SegmentCount - 1)],
         };
 
         Condition Condition() => model.EmptyCondition(settings.BatchSize, sampling.Size);

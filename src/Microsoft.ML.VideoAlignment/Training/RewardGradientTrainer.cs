@@ -156,7 +156,7 @@ internal sealed class RewardGradientTrainer : IDisposable
             Start = Noise(shape) * _sampler.InitialNoiseSigma,
             Noise = _ => Noise(shape),
             Plan = _settings.Window.Resolve(_sampler, draws.Below),
-            Frames = _settings.Frames.Select(_settings.Sampling.FilmFrames, draws.Below),
+            Frames = _settings.Frames.Select(_settings.Sampling.RewardFrameCount(_model), draws.Below),
             Later = [.. Enumerable.Repeat<Func<Tensor, PreparedClip>>(After, _settings.Sampling.SegmentCount - 1)],
         };
 

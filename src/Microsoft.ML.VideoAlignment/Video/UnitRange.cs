@@ -21,8 +21,7 @@ internal static class UnitRange
     public static Tensor Clamp(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor above = x >= 1;
-        return (x.masked_fill((x <= 0) | above, 0) + above.to_type(x.dtype)).MoveToOuterDisposeScope();
+        return x.clone().masked_fill_(x <= 0, 0).masked_fill_(x >= 1, 1).MoveToOuterDisposeScope();
     }
 
     /// <summary>(x - mean) / std, channel by channel, as picture networks want it. pictures: [N, 3, H, W] in [0, 1] -> the same shape.</summary>

@@ -57,7 +57,7 @@ public class ImageColumnTests
         var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
         List<(ChannelMessageKind Kind, string Text)> log = rig.Listen();
         Video(rig, [new PathRow { Picture = file }]);
-        Assert.That(log.Select(line => line.Text), Has.Some.Contains("a picture of 8 x 16 (height x width) is resized to 4 x 8"));
+        Assert.That(log.Select(line => line.Text), Has.Some.Contains("a picture of 8 x 16 (height x width) is resized to the video's 4 x 8"));
     }
 
     [Test]

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
@@ -7,6 +8,7 @@ using Microsoft.ML.VideoAlignment.Weights;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>What is estimated before a run, and what is said when memory runs out in one. How near the estimate comes to a process is the benchmarks' question.</summary>
+[SuppressMessage("Usage", "CA2201", Justification = "ExternalException is what TorchSharp throws for libtorch.")]
 public class MemoryEstimationTests
 {
     private static readonly VideoAlignmentOptions s_options = new() { LoraRank = 4, RewardFrames = RewardFrames.All };

@@ -48,7 +48,7 @@ public class StableVideoPipelineTests
         using StableVideoPipeline model = TinyImageModel.Load();
         Assert.That(() => new VideoGenerator(model, TinyImageModel.Sampling()).Generate(["a horse"], [1]), Throws.ArgumentException.With.Message.Contains("image"));
         Assert.That(
-            () => new VideoGenerator(model, TinyImageModel.Sampling()).Generate([new("", TinyImageModel.Image()), new("")], [1, 2]),
+            () => new VideoGenerator(model, TinyImageModel.Sampling()).Generate([new("", () => TinyImageModel.Image()), new("")], [1, 2]),
             Throws.ArgumentException.With.Message.Contains("Row 1"));
     }
 
@@ -58,9 +58,9 @@ public class StableVideoPipelineTests
         using DisposeScope scope = NewDisposeScope();
         using StableVideoPipeline model = TinyImageModel.Load();
         var generator = new VideoGenerator(model, TinyImageModel.Sampling());
-        using Tensor video = generator.Generate([new("", TinyImageModel.Image(12, 10)), new("", TinyImageModel.Image())], [1, 2]);
+        using Tensor video = generator.Generate([new("", () => TinyImageModel.Image(12, 10)), new("", () => TinyImageModel.Image())], [1, 2]);
         Assert.That(video.shape, Is.EqualTo(new long[] { 2, 3, 2, 8, 8 }));
-        Assert.That(() => generator.Generate([new("", TinyImageModel.Image() * 255)], [1]), Throws.ArgumentException.With.Message.Contains("[0, 1]"));
+        Assert.That(() => generator.Generate([new("", () => TinyImageModel.Image() * 255)], [1]), Throws.ArgumentException.With.Message.Contains("[0, 1]"));
     }
 
     [TestCase(0, 8, 8, "Frames")]

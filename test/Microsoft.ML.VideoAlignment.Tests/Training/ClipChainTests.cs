@@ -14,7 +14,7 @@ public class ClipChainTests
     {
         using DisposeScope scope = NewDisposeScope();
         using StableVideoPipeline model = TinyImageModel.Load();
-        VideoPrompt prompt = new("", TinyImageModel.Image());
+        VideoPrompt prompt = new("", () => TinyImageModel.Image());
         Tensor video = new VideoGenerator(model, TinyImageModel.Sampling()).Generate([prompt], [7]);
         Tensor film = new VideoGenerator(model, TinyImageModel.Sampling(3)).Generate([prompt], [7]);
         Assert.That(film.shape, Is.EqualTo(new long[] { 1, 3, 6, 8, 8 }));
@@ -99,12 +99,12 @@ public class ClipChainTests
         using DisposeScope scope = NewDisposeScope();
         using StableVideoPipeline model = TinyImageModel.Load();
         using LoraAdapters adapters = TinyModel.Adapt(model);
-        VideoPrompt[] prompts = [new("", TinyImageModel.Image()), new("", TinyImageModel.Image(start: 5))];
+        VideoPrompt[] prompts = [new("", () => TinyImageModel.Image()), new("", () => TinyImageModel.Image(start: 5))];
         RewardGradientSettings settings = TinyModel.Settings(steps: 6) with
         {
             Sampling = TinyImageModel.Sampling(2),
             Window = GradientWindow.MostSensitive(),
-            HeldOutPrompts = [new("", TinyImageModel.Image(start: 11))],
+            HeldOutPrompts = [new("", () => TinyImageModel.Image(start: 11))],
             HeldOutEvery = 1,
         };
         var curve = new List<double>();

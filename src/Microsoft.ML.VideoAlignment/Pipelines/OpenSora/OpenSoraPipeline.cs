@@ -115,7 +115,7 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
         }
 
         return new OpenSoraPipeline(
-            folder, text, network, LoadAutoencoder(files.Component("vae"), variant, placement), flow ?? Vader, placement, () => HashOf(files, variant))
+            folder, text, network, LoadAutoencoder(files.Component("vae"), variant, placement), flow ?? Vader, placement, () => WeightHash.Compute(files, variant, "transformer", "vae", "text_encoder"))
         {
             PromptSettings = prompts ?? new(),
         };
@@ -298,27 +298,6 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     {
         using IWeightSource weights = files.OpenWeights(variant);
         return WeightLoader.Fill(new VideoAutoencoder(VideoAutoencoderConfig.FromJson(files.Config()), placement), weights, map: VideoAutoencoder.Keys);
-    }
-
-    private static string HashOf(DiffusersFolder files, string? variant)
-    {
-        Dictionary<string, IWeightSource> parts = new(StringComparer.Ordinal);
-        try
-        {
-            foreach (string part in new[] { "transformer", "vae", "text_encoder" })
-            {
-                parts[part] = files.Component(part).OpenWeights(variant);
-            }
-
-            return WeightHash.Compute(parts);
-        }
-        finally
-        {
-            foreach (IWeightSource source in parts.Values)
-            {
-                source.Dispose();
-            }
-        }
     }
 
     /// <summary>Frames a second, [1] where all rows are alike: the network's modulation is then the same for all of them.</summary>

@@ -4,6 +4,8 @@ using Microsoft.ML.VideoAlignment.Autoencoders;
 using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
 using Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
+using Microsoft.ML.VideoAlignment.Denoisers.StableVideo;
+using Microsoft.ML.VideoAlignment.Denoisers.VideoCrafter;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
@@ -37,6 +39,11 @@ public sealed class ManifestRunner : IConformanceRunner
         ["opensora-vae-v1.2"] = (config, _) => (new VideoAutoencoder(VideoAutoencoderConfig.FromJson(config), Placement.Meta), VideoAutoencoder.Keys),
         ["hpsv2"] = (config, _) => OpenClip(config),
         ["hpsv2.1"] = (config, _) => OpenClip(config),
+        ["svd-unet"] = (config, _) => (new SvdUNet(SvdUNetConfig.FromJson(config), Placement.Meta), KeyMap.Identity),
+        ["svd-xt-unet"] = (config, _) => (new SvdUNet(SvdUNetConfig.FromJson(config), Placement.Meta), KeyMap.Identity),
+        ["svd-vae"] = (config, _) => (new AutoencoderKLTemporalDecoder(AutoencoderKLConfig.FromJson(config), Placement.Meta), AutoencoderKL.Keys),
+        ["svd-image-encoder"] = (config, file) => (new ClipVisionEncoder(ClipVisionConfig.FromJson(config), withProjection: true, Placement.Meta), ClipKeys.Vision(file)),
+        ["t5-v1_1-xxl-encoder"] = (config, file) => (new T5Encoder(T5Config.FromJson(config), Placement.Meta), T5Keys.For(file)),
         ["videocrafter2-model"] = (config, _) => VideoCrafter(VideoCrafterConfig.FromJson(config, VideoCrafterConfig.KnownText)),
         ["pickscore-v1"] = (config, _) => (new ClipModel(ClipConfig.FromJson(config), Placement.Meta), ClipKeys.Both),
     };
@@ -46,6 +53,7 @@ public sealed class ManifestRunner : IConformanceRunner
     {
         ["vader-lora-videocrafter2-r16"] =
             (config => new LvdmUNet(LvdmUNetConfig.FromJson(config.GetProperty("unet_config").GetProperty("params")), Placement.Meta), "base_model.model.model.diffusion_model."),
+        ["vader-lora-opensora-r16"] = (config => new STDiT3(STDiT3Config.FromJson(config), Placement.Meta), "base_model.model."),
     };
 
     /// <summary>Tensors that the file holds with more axes of size 1 than we do: convolutions of size 1 that are matrices here.</summary>

@@ -108,7 +108,7 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
 
         Tensor? Finish(int index, Tensor latents)
         {
-            frames.Add(UnitRange.FromSigned(chain.Decode(latents, [.. Enumerable.Range(0, sampling.Size.Frames)])).MoveToOuterDisposeScope());
+            frames.Add(UnitRange.FromSigned(chain.DecodeForReward(latents, [.. Enumerable.Range(0, sampling.Size.Frames)])).MoveToOuterDisposeScope());
             return chain.LastFrame(latents, carry);
         }
     }
