@@ -22,9 +22,19 @@ internal static class FamilyModels
 
     private static readonly JsonElement s_euler = JsonSerializer.SerializeToElement(new Dictionary<string, object>
     {
-        ["_class_name"] = "EulerDiscreteScheduler", ["beta_start"] = 0.00085, ["beta_end"] = 0.012, ["beta_schedule"] = "scaled_linear", ["num_train_timesteps"] = 1000,
-        ["prediction_type"] = "v_prediction", ["use_karras_sigmas"] = true, ["sigma_min"] = 0.002, ["sigma_max"] = 700.0, ["timestep_type"] = "continuous",
-        ["timestep_spacing"] = "leading", ["interpolation_type"] = "linear", ["steps_offset"] = 1,
+        ["_class_name"] = "EulerDiscreteScheduler",
+        ["beta_start"] = 0.00085,
+        ["beta_end"] = 0.012,
+        ["beta_schedule"] = "scaled_linear",
+        ["num_train_timesteps"] = 1000,
+        ["prediction_type"] = "v_prediction",
+        ["use_karras_sigmas"] = true,
+        ["sigma_min"] = 0.002,
+        ["sigma_max"] = 700.0,
+        ["timestep_type"] = "continuous",
+        ["timestep_spacing"] = "leading",
+        ["interpolation_type"] = "linear",
+        ["steps_offset"] = 1,
     });
 
     public static IReadOnlyList<string> Names { get; } = ["modelscope", "videocrafter", "opensora", "svd"];
@@ -38,7 +48,11 @@ internal static class FamilyModels
             "modelscope" => ModelScopePipeline.FromNetworks(
                 family, new RandomPrompts(new ClipTextEncoder(new ClipTextConfig
                 {
-                    HiddenSize = 1024, IntermediateSize = 4096, NumHiddenLayers = 23, NumAttentionHeads = 16, HiddenAct = "gelu",
+                    HiddenSize = 1024,
+                    IntermediateSize = 4096,
+                    NumHiddenLayers = 23,
+                    NumAttentionHeads = 16,
+                    HiddenAct = "gelu",
                 }, withProjection: false, placement), 77, 1024), new UNet3D(new UNet3DConfig(), placement), new AutoencoderKL(s_officialVae, placement), SizedModel.Scheduler, placement),
             "videocrafter" => VideoCrafterPipeline.FromNetworks(
                 family, VideoCrafterConfig.VideoCrafter2, new VideoCrafterNetworks(VideoCrafterConfig.VideoCrafter2, placement), tokenizer: null, placement),
@@ -47,7 +61,14 @@ internal static class FamilyModels
             _ => StableVideoPipeline.FromNetworks(
                 family, new ClipVisionEncoder(new ClipVisionConfig
                 {
-                    HiddenSize = 1280, IntermediateSize = 5120, NumHiddenLayers = 32, NumAttentionHeads = 16, ImageSize = 224, PatchSize = 14, ProjectionDim = 1024, HiddenAct = "gelu",
+                    HiddenSize = 1280,
+                    IntermediateSize = 5120,
+                    NumHiddenLayers = 32,
+                    NumAttentionHeads = 16,
+                    ImageSize = 224,
+                    PatchSize = 14,
+                    ProjectionDim = 1024,
+                    HiddenAct = "gelu",
                 }, withProjection: true, placement), new SvdUNet(new SvdUNetConfig { Frames = 14 }, placement), new AutoencoderKLTemporalDecoder(s_officialVae, placement), s_euler, (576, 1024), placement),
         };
     }
@@ -132,6 +153,10 @@ internal static class FamilyModels
             new(Random(prompts.Count, tokens, width), ones([prompts.Count, tokens], dtype: ScalarType.Int64));
 
         public int CountTruncated(string prompt) => 0;
+
+        public void MoveTo(Device device)
+        {
+        }
 
         public void Release()
         {

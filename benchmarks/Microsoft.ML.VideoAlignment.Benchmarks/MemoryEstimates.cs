@@ -43,7 +43,7 @@ internal static class MemoryEstimates
             x.matmul(x).mean().ToDouble();
         }
 
-        VideoPrompt prompt = family == "svd" ? new VideoPrompt("") { Image = () => ones(3, Side, Side) * 0.5 } : new VideoPrompt("a prompt");
+        VideoPrompt prompt = Prompt(family);
         long? before = PeakMemory.Start();
         using VideoDiffusionModel model = FamilyModels.Middle(family);
         using VideoReward reward = VideoRewards.Custom("mean", (frames, _) => frames.mean([1, 2, 3, 4]));
@@ -79,7 +79,11 @@ internal static class MemoryEstimates
         }
     }
 
-    private static VideoAlignmentOptions Options(string family, bool recompute)
+    /// <summary>What a family makes a video from.</summary>
+    public static VideoPrompt Prompt(string family) => family == "svd" ? new VideoPrompt("") { Image = () => ones(3, Side, Side) * 0.5 } : new VideoPrompt("a prompt");
+
+    /// <summary>A short run at the size of these measurements.</summary>
+    public static VideoAlignmentOptions Options(string family, bool recompute)
     {
         var options = new VideoAlignmentOptions
         {

@@ -13,6 +13,9 @@ switch (args.FirstOrDefault())
     case "--compare":
         Compare.Run(Count(1, 5), args.ElementAtOrDefault(2) ?? "");
         return;
+    case "--families":
+        FamilySpeed.Run(args.ElementAtOrDefault(1));
+        return;
     case "--memory":
         MemoryByLength.Run();
         return;
