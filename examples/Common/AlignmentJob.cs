@@ -43,7 +43,7 @@ internal sealed record AlignmentJob
         comparison.WriteFilms(folder);
         RewardPlot.Write(folder["reward.png"], curve, comparison.Ends(curve[^1].Step));
         mlContext.Model.Save(aligned, Prompts.Schema, folder["aligned.zip"]);
-        bool same = Reload.GivesTheSameFilm(folder["aligned.zip"], comparison.Films[0]);
+        bool same = Reload.GivesTheSameFilm(folder["aligned.zip"], Unseen, comparison.Films[0]);
         RunCard.Write(folder["run-card.json"], this, curve, comparison, same);
         string place = folder.Finish();
 
@@ -67,7 +67,7 @@ internal sealed record AlignmentJob
         VideoAlignmentOptions options = Options with
         {
             Steps = Settings.Steps,
-            HeldOutPrompts = [.. PromptRow.Read(mlContext, Unseen).Take(HeldOutPrompts).Select(row => row.Prompt)],
+            HeldOutData = HeldOutPrompts > 0 ? mlContext.Data.TakeRows(Unseen, HeldOutPrompts) : null,
             Seed = Settings.Seed,
             Progress = view,
             CancellationToken = stop.Token,
@@ -89,7 +89,7 @@ internal sealed record AlignmentJob
 
     private void Describe(VideoAlignmentOptions options)
     {
-        VideoSize size = Model.DefaultSize;
+        VideoSize size = Model.DefaultSize with { Frames = Model.DefaultSize.Frames * options.SegmentCount };
         Table table = new Table().RoundedBorder().HideHeaders().AddColumns("", "");
         void Row(string name, FormattableString value) => table.AddRow(name, Markup.Escape(value.ToString(CultureInfo.InvariantCulture)));
         Row("model", $"{Model.Source} ({Model.Family}), {size.Frames} frames of {size.Width} x {size.Height}");

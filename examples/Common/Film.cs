@@ -14,6 +14,14 @@ internal sealed class PromptRow
     public static IEnumerable<PromptRow> Read(MLContext mlContext, IDataView rows) => mlContext.Data.CreateEnumerable<PromptRow>(rows, reuseRowObject: false);
 }
 
+/// <summary>A row of the picture tables: the file that a film begins with, and what it shows.</summary>
+internal sealed class PictureRow
+{
+    public string Prompt { get; set; } = "";
+
+    public string Picture { get; set; } = "";
+}
+
 /// <summary>One unseen prompt: the base model's film and the aligned model's on the same seed, with their scores in the order of the measures.</summary>
 internal sealed record Film(string Prompt, float[] Before, float[] After, float[] ScoresBefore, float[] ScoresAfter);
 

@@ -39,6 +39,23 @@ internal static class MovingShapesWorld
     /// <summary>That window in words.</summary>
     public const string EarlySteps = "steps 0, 2, .. 10, scored at step 13";
 
+    /// <summary>
+    /// For the image-to-video model: the steps that move the film most, as the sampler's tables tell, since the last ones hardly do.
+    /// </summary>
+    public static VideoAlignmentOptions PictureOptions { get; } = Options with
+    {
+        ImageColumnName = nameof(PictureRow.Picture),
+        LearningRate = 1e-3,
+        GradientSteps = 1,
+        GradientWindow = GradientWindow.MostSensitive(3),
+    };
+
+    /// <summary>That window in words.</summary>
+    public const string PictureSteps = "the 3 steps that move the film most";
+
+    /// <summary>As <see cref="EarlyOptions"/>, for the image-to-video model: how a figure moves is decided early.</summary>
+    public static VideoAlignmentOptions PictureEarlyOptions { get; } = PictureOptions with { LearningRate = 2e-3, GradientWindow = EarlyOptions.GradientWindow, RewardFrames = null };
+
     /// <summary>Its folder beside the program.</summary>
     public static string Folder { get; } = Path.Combine(AppContext.BaseDirectory, "MovingShapes");
 
@@ -47,6 +64,19 @@ internal static class MovingShapesWorld
 
     /// <summary>Prompts to compare on: no colour, shape and motion of these occur together in the others.</summary>
     public static IDataView Unseen(MLContext mlContext, string word = "") => Prompts(mlContext, "unseen.tsv", word);
+
+    /// <summary>The pictures for training.</summary>
+    public static IDataView Pictures(MLContext mlContext) => Pictures(mlContext, "train.tsv");
+
+    /// <summary>Pictures to compare on.</summary>
+    public static IDataView UnseenPictures(MLContext mlContext) => Pictures(mlContext, "unseen.tsv");
+
+    private static IDataView Pictures(MLContext mlContext, string file)
+    {
+        string folder = Path.Combine(Folder, "pictures");
+        return mlContext.Data.LoadFromEnumerable(File.ReadLines(Path.Combine(folder, file)).Skip(1).Select(line => line.Split('\t'))
+            .Select(cells => new PictureRow { Picture = Path.Combine(folder, cells[0]), Prompt = cells[1] }).ToArray());
+    }
 
     private static IDataView Prompts(MLContext mlContext, string file, string word)
     {

@@ -25,6 +25,8 @@ public class ExampleTests
     [TestCase("RewardMix", "unknown option 'word'", "word")]
     [TestCase("RewardMix", "every weight is 0", "--aesthetic", "0", "--preference", "0", "--text", "0")]
     [TestCase("RemoveObject", "--label must be square or circle or triangle or cross, got 'hexagon'", "--label", "hexagon")]
+    [TestCase("ImageToVideo", "--action must be moving right or moving left or moving up or moving down or growing or staying still, got 'dancing'", "--action", "dancing")]
+    [TestCase("LongVideo", "--clips must be a whole number of at least 1, got '0'", "--clips", "0")]
     [TestCase("TeachAnAction", "--gradient must be early or all or last, got 'none'", "--gradient", "none")]
     [TestCase("EveryReward", "--only: there is no reward 'nothing'", "--only", "text,nothing")]
     [TestCase("EveryReward", "unknown option '--bogus'", "--bogus")]
@@ -45,6 +47,8 @@ public class ExampleTests
     [TestCase("RewardMix")]
     [TestCase("RemoveObject")]
     [TestCase("TeachAnAction")]
+    [TestCase("ImageToVideo")]
+    [TestCase("LongVideo")]
     [TestCase("EveryReward")]
     [TestCase("ScoreVideos")]
     public void HelpSaysHowToRunIt(string example)
@@ -70,6 +74,8 @@ public class ExampleTests
     [TestCase("RewardMix", "heldOut", "heldOutAesthetic", "heldOutPreference", "heldOutText", "heldOutTrue")]
     [TestCase("RemoveObject", "heldOut", "heldOutAesthetic")]
     [TestCase("TeachAnAction", "heldOutProbability", "heldOutLogProbability")]
+    [TestCase("ImageToVideo", "heldOut", "heldOutProbability")]
+    [TestCase("LongVideo", "heldOut", "heldOutTrue")]
     public void AShortRunLeavesAWholeResult(string example, params string[] measures)
     {
         string result = Path.Combine(_folder, "result");
@@ -91,7 +97,7 @@ public class ExampleTests
 
         Assert.That(card.RootElement.TryGetProperty("heldOut", out _), Is.True);
         Assert.That(card.RootElement.GetProperty("steps").GetInt32(), Is.EqualTo(1));
-        Assert.That(VideoFile.Read(Path.Combine(result, "before.gif")).Frames, Is.EqualTo(8));
+        Assert.That(VideoFile.Read(Path.Combine(result, "before.gif")).Frames, Is.EqualTo(example == "LongVideo" ? 24 : 8));
     }
 
     [Test]

@@ -1,0 +1,42 @@
+// Image to video: teaches the embedded image-to-video model how the figure of a picture is to move. A picture does not say; an action classifier is the reward.
+//   dotnet run -c Release --project examples/ImageToVideo -- --action "moving right"
+using Microsoft.ML;
+using Microsoft.ML.VideoAlignment;
+
+const string Name = "image-to-video";
+string help = $"""
+    Teaches the embedded image-to-video model an action. A picture decides what a film shows, not how it moves: the base model moves figures anywhere.
+
+    dotnet run -c Release --project examples/ImageToVideo -- [options]
+
+      --action NAME      moving right (default), moving left, moving up, moving down, growing, staying still
+    {RunSettings.Help(Name)}
+    """;
+
+return CommandLine.Run("ImageToVideo", help, args, line =>
+{
+    RunSettings settings = RunSettings.Read(line, Name);
+    string action = line.Choice("--action", "moving right", "moving left", "moving up", "moving down", "growing", "staying still");
+    line.End();
+
+    using var folder = new ResultFolder(settings.Out);
+    MLContext mlContext = settings.NewContext();
+    using var model = VideoDiffusionModel.MovingShapesImageToVideo();
+    using VideoReward training = VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = action, LogProbability = true });
+    using VideoReward probability = VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = action });
+    return new AlignmentJob
+    {
+        Settings = settings,
+        Model = model,
+        Reward = training,
+        Measures =
+        [
+            new Measure("probability of the motion", "heldOutProbability", probability),
+            new Measure("its logarithm (trained on)", "heldOut", training, Weight: 1),
+        ],
+        Options = MovingShapesWorld.PictureEarlyOptions,
+        Gradient = MovingShapesWorld.EarlySteps,
+        Prompts = MovingShapesWorld.Pictures(mlContext),
+        Unseen = MovingShapesWorld.UnseenPictures(mlContext),
+    }.Run(mlContext, folder);
+});

@@ -1,0 +1,54 @@
+// Films three times as long: each clip begins with the last frame of the one before, and V-JEPA judges the whole film.
+//   dotnet run -c Release --project examples/LongVideo
+using Microsoft.ML;
+using Microsoft.ML.VideoAlignment;
+
+const string Name = "long-video";
+string help = $"""
+    Extends films of the embedded image-to-video model, each clip from the last frame of the one before, and aligns them to V-JEPA's consistency.
+
+    dotnet run -c Release --project examples/LongVideo -- [options]
+
+      --clips N          clips of a film (default 3)
+      --carry            gradient of later clips goes on into earlier ones through the frame they begin with
+    {RunSettings.Help(Name, steps: 20)}
+    """;
+
+return CommandLine.Run("LongVideo", help, args, line =>
+{
+    RunSettings settings = RunSettings.Read(line, Name, steps: 20);
+    int clips = line.Number("--clips", 3, minimum: 1);
+    bool carry = line.Flag("--carry");
+    line.End();
+
+    using var folder = new ResultFolder(settings.Out);
+    MLContext mlContext = settings.NewContext();
+    #region readme-film
+    using var model = VideoDiffusionModel.MovingShapesImageToVideo(); // or FromPretrained("stabilityai/stable-video-diffusion-img2vid")
+    using VideoReward consistency = VideoRewards.MovingShapesTemporalConsistency();
+
+    // Every frame of the film at once would be more than V-JEPA was trained at; evenly spread ones show the whole of it.
+    VideoAlignmentOptions options = MovingShapesWorld.PictureOptions with
+    {
+        SegmentCount = clips,
+        CarryGradientAcrossClips = carry,
+        RewardFrames = RewardFrames.Spaced(model.DefaultSize.Frames),
+    };
+    #endregion
+    using VideoReward rating = VideoRewards.MovingShapesTrueRating();
+    return new AlignmentJob
+    {
+        Settings = settings,
+        Model = model,
+        Reward = consistency,
+        Measures =
+        [
+            new Measure("consistency of the film", "heldOut", consistency, Weight: 1),
+            new Measure("true rating (never trained on)", "heldOutTrue", rating),
+        ],
+        Options = options,
+        Gradient = MovingShapesWorld.PictureSteps,
+        Prompts = MovingShapesWorld.Pictures(mlContext),
+        Unseen = MovingShapesWorld.UnseenPictures(mlContext),
+    }.Run(mlContext, folder);
+});
