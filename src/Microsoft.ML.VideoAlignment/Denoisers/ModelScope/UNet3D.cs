@@ -50,46 +50,12 @@ internal sealed class UNet3D : nn.Module
         _timeEmbedding = new TimestepEmbedding(widths[0], 4 * widths[0], config.Activation, placement);
         _transformerIn = new TemporalTransformer(widths[0], TransformerInHeads, config.HeadSize, config.NormGroups, placement);
 
-        // Widths of the skips, in the order they are made: the upward half takes them from the end.
-        var skips = new Stack<long>([widths[0]]);
-        var downBlocks = new List<UNet3DBlock>();
-        long width = widths[0];
-        for (int level = 0; level < levels; level++)
-        {
-            var inChannels = new List<long>();
-            for (int layer = 0; layer < config.LayersPerBlock; layer++)
-            {
-                inChannels.Add(layer == 0 ? width : widths[level]);
-                skips.Push(widths[level]);
-            }
-
-            bool last = level == levels - 1;
-            if (!last)
-            {
-                skips.Push(widths[level]);
-            }
-
-            width = widths[level];
-            downBlocks.Add(new UNet3DBlock(config, inChannels, width, config.DownBlockTypes[level] == "CrossAttnDownBlock3D", !last, upsample: false, placement));
-        }
-
-        _downBlocks = nn.ModuleList([.. downBlocks]);
+        (IReadOnlyList<IReadOnlyList<long>> down, IReadOnlyList<IReadOnlyList<long>> up) = UNetWalk.Widths(widths, [.. Enumerable.Repeat(config.LayersPerBlock, levels)]);
+        _downBlocks = nn.ModuleList([.. down.Select((inChannels, level) => new UNet3DBlock(
+            config, inChannels, widths[level], config.DownBlockTypes[level] == "CrossAttnDownBlock3D", downsample: level < levels - 1, upsample: false, placement))]);
         _midBlock = new UNet3DMidBlock(config, placement);
-        var upBlocks = new List<UNet3DBlock>();
-        for (int level = levels - 1; level >= 0; level--)
-        {
-            var inChannels = new List<long>();
-            for (int layer = 0; layer <= config.LayersPerBlock; layer++)
-            {
-                inChannels.Add((layer == 0 ? width : widths[level]) + skips.Pop());
-            }
-
-            width = widths[level];
-            bool attention = config.UpBlockTypes[levels - 1 - level] == "CrossAttnUpBlock3D";
-            upBlocks.Add(new UNet3DBlock(config, inChannels, width, attention, downsample: false, upsample: level > 0, placement));
-        }
-
-        _upBlocks = nn.ModuleList([.. upBlocks]);
+        _upBlocks = nn.ModuleList([.. up.Select((inChannels, step) => new UNet3DBlock(
+            config, inChannels, widths[levels - 1 - step], config.UpBlockTypes[step] == "CrossAttnUpBlock3D", downsample: false, upsample: step < levels - 1, placement))]);
         _convNormOut = new GroupNorm(config.NormGroups, widths[0], config.NormEps, placement);
         _convOut = new Conv2d(widths[0], config.OutChannels, 3, placement, padding: 1);
         _activation = Activation.ByName(config.Activation);
@@ -126,53 +92,12 @@ internal sealed class UNet3D : nn.Module
         }
 
         Tensor pictures = sample.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, C, T, H, W] -> [B*T, C, H, W]
-        Tensor x = Block(inputs => _transformerIn.Forward(_convIn.forward(inputs[0]), frames), pictures);
-        var skips = new Stack<Tensor>([x]);
-        foreach (UNet3DBlock block in _downBlocks)
-        {
-            for (int layer = 0; layer < block.Layers; layer++)
-            {
-                int index = layer;
-                x = Block(inputs => block.Layer(index, inputs[0], inputs[1], inputs[2], frames), x, temb, context);
-                skips.Push(x);
-            }
-
-            if (block.Downsampler is { } downsampler)
-            {
-                x = downsampler.forward(x);
-                skips.Push(x);
-            }
-        }
-
-        x = Block(inputs => _midBlock.Forward(inputs[0], inputs[1], inputs[2], frames), x, temb, context);
-        foreach (UNet3DBlock block in _upBlocks)
-        {
-            for (int layer = 0; layer < block.Layers; layer++)
-            {
-                int index = layer;
-                using Tensor hidden = x;
-                using Tensor skip = skips.Pop();
-                x = Block(inputs => UpLayer(block, index, inputs, frames), hidden, skip, temb, context);
-            }
-
-            if (block.Upsampler is { } upsampler)
-            {
-                // The size is that of the skip to come: twice this one's, except where halving had to round.
-                using Tensor hidden = x;
-                x = upsampler.Forward(hidden, skips.Peek().shape[2], skips.Peek().shape[3]);
-            }
-        }
-
+        Tensor x = Block(inputs => _transformerIn.Forward(_convIn.forward(inputs[0]), frames), [pictures]);
+        x = UNetWalk.Run(x, temb, context, frames, _downBlocks, _midBlock.Forward, _upBlocks, Block);
         Tensor y = _convOut.forward(_convNormOut.Activated(x, _activation)); // [B*T, out, H, W]
         return y.unflatten(0, [-1, frames]).permute(0, 2, 1, 3, 4).contiguous().MoveToOuterDisposeScope();
     }
 
-    private static Tensor UpLayer(UNet3DBlock block, int index, IReadOnlyList<Tensor> inputs, long frames)
-    {
-        using Tensor joined = cat([inputs[0], inputs[1]], dim: 1);
-        return block.Layer(index, joined, inputs[2], inputs[3], frames);
-    }
-
-    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs) =>
+    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor[] inputs) =>
         RecomputeBlocks ? Recompute.Run(block, inputs) : block(inputs);
 }

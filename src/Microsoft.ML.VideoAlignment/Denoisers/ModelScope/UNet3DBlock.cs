@@ -8,7 +8,7 @@ namespace Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
 /// One level of the network: layers of (residual block, temporal convolution and, in CrossAttn blocks, attention in space and over time), then the
 /// change of size. Reference: diffusers, <c>CrossAttnDownBlock3D</c>, <c>DownBlock3D</c> and their Up twins.
 /// </summary>
-internal sealed class UNet3DBlock : nn.Module
+internal sealed class UNet3DBlock : nn.Module, IUNetLevel
 {
     [ComponentName(Name = "resnets")]
     private readonly TorchSharp.Modules.ModuleList<ResnetBlock2D> _resnets;
@@ -53,13 +53,11 @@ internal sealed class UNet3DBlock : nn.Module
 
     public int Layers => _resnets.Count;
 
-    /// <summary>Null: the level keeps its size.</summary>
     public Downsample2D? Downsampler => _downsamplers?[0];
 
-    /// <summary>Null: the level keeps its size.</summary>
     public Upsample2D? Upsampler => _upsamplers?[0];
 
-    /// <summary>x: [B*T, in, H, W]; temb: [1 or B, E]; context: [B, L, D] -> [B*T, out, H, W].</summary>
+    /// <inheritdoc/>
     public Tensor Layer(int index, Tensor x, Tensor temb, Tensor context, long frames)
     {
         using DisposeScope scope = NewDisposeScope();

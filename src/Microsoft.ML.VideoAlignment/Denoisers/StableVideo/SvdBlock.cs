@@ -8,7 +8,7 @@ namespace Microsoft.ML.VideoAlignment.Denoisers.StableVideo;
 /// One level of the network: layers of a residual block and, where the level attends, a transformer, then the change of size. Reference: diffusers,
 /// <c>CrossAttnDownBlockSpatioTemporal</c>, <c>DownBlockSpatioTemporal</c> and their Up twins.
 /// </summary>
-internal sealed class SvdBlock : nn.Module
+internal sealed class SvdBlock : nn.Module, IUNetLevel
 {
     [ComponentName(Name = "resnets")]
     private readonly TorchSharp.Modules.ModuleList<SpatioTemporalResBlock> _resnets;
@@ -37,13 +37,11 @@ internal sealed class SvdBlock : nn.Module
 
     public int Layers => _resnets.Count;
 
-    /// <summary>Null: the level keeps its size.</summary>
     public Downsample2D? Downsampler => _downsamplers?[0];
 
-    /// <summary>Null: the level keeps its size.</summary>
     public Upsample2D? Upsampler => _upsamplers?[0];
 
-    /// <summary>x: [B*T, in, H, W]; temb: [1 or B, E]; context: [B, L, D] -> [B*T, out, H, W].</summary>
+    /// <inheritdoc/>
     public Tensor Layer(int index, Tensor x, Tensor temb, Tensor context, long frames)
     {
         using DisposeScope scope = NewDisposeScope();

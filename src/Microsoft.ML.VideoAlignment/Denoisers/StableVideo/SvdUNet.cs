@@ -50,46 +50,12 @@ internal sealed class SvdUNet : nn.Module
         _timeEmbedding = new TimestepEmbedding(widths[0], 4 * widths[0], "silu", placement);
         _addEmbedding = new TimestepEmbedding(config.AdditionWidth, 4 * widths[0], "silu", placement);
 
-        // Widths of the skips, in the order they are made: the upward half takes them from the end.
-        var skips = new Stack<long>([widths[0]]);
-        var downBlocks = new List<SvdBlock>();
-        long width = widths[0];
-        for (int level = 0; level < levels; level++)
-        {
-            var inChannels = new List<long>();
-            for (int layer = 0; layer < config.LayersPerBlock[level]; layer++)
-            {
-                inChannels.Add(width);
-                width = widths[level];
-                skips.Push(width);
-            }
-
-            bool last = level == levels - 1;
-            if (!last)
-            {
-                skips.Push(width);
-            }
-
-            bool attends = config.DownAttention[level];
-            downBlocks.Add(new SvdBlock(config, level, inChannels, attends ? ResnetEps : PlainDownEps, attends, downsample: !last, upsample: false, placement));
-        }
-
-        _downBlocks = nn.ModuleList([.. downBlocks]);
+        (IReadOnlyList<IReadOnlyList<long>> down, IReadOnlyList<IReadOnlyList<long>> up) = UNetWalk.Widths(widths, config.LayersPerBlock);
+        _downBlocks = nn.ModuleList([.. down.Select((inChannels, level) => new SvdBlock(
+            config, level, inChannels, config.DownAttention[level] ? ResnetEps : PlainDownEps, config.DownAttention[level], downsample: level < levels - 1, upsample: false, placement))]);
         _midBlock = new SvdMidBlock(config, placement);
-        var upBlocks = new List<SvdBlock>();
-        for (int level = levels - 1; level >= 0; level--)
-        {
-            var inChannels = new List<long>();
-            for (int layer = 0; layer <= config.LayersPerBlock[level]; layer++)
-            {
-                inChannels.Add(width + skips.Pop());
-                width = widths[level];
-            }
-
-            upBlocks.Add(new SvdBlock(config, level, inChannels, ResnetEps, config.UpAttention[levels - 1 - level], downsample: false, upsample: level > 0, placement));
-        }
-
-        _upBlocks = nn.ModuleList([.. upBlocks]);
+        _upBlocks = nn.ModuleList([.. up.Select((inChannels, step) => new SvdBlock(
+            config, levels - 1 - step, inChannels, ResnetEps, config.UpAttention[step], downsample: false, upsample: step < levels - 1, placement))]);
         _convNormOut = new GroupNorm(SpatioTemporalResBlock.Groups, widths[0], LastNormEps, placement);
         _convOut = new Conv2d(widths[0], config.OutChannels, 3, placement, padding: 1);
         RegisterComponents();
@@ -123,51 +89,9 @@ internal sealed class SvdUNet : nn.Module
         long frames = sample.shape[2];
         Tensor temb = Embedding(sample, timestep, addedNumbers);
         Tensor pictures = sample.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, C, T, H, W] -> [B*T, C, H, W]
-        Tensor x = _convIn.forward(pictures);
-        var skips = new Stack<Tensor>([x]);
-        foreach (SvdBlock block in _downBlocks)
-        {
-            for (int layer = 0; layer < block.Layers; layer++)
-            {
-                int index = layer;
-                x = Block(inputs => block.Layer(index, inputs[0], inputs[1], inputs[2], frames), x, temb, context);
-                skips.Push(x);
-            }
-
-            if (block.Downsampler is { } downsampler)
-            {
-                x = downsampler.forward(x);
-                skips.Push(x);
-            }
-        }
-
-        x = Block(inputs => _midBlock.Forward(inputs[0], inputs[1], inputs[2], frames), x, temb, context);
-        foreach (SvdBlock block in _upBlocks)
-        {
-            for (int layer = 0; layer < block.Layers; layer++)
-            {
-                int index = layer;
-                using Tensor hidden = x;
-                using Tensor skip = skips.Pop();
-                x = Block(inputs => UpLayer(block, index, inputs, frames), hidden, skip, temb, context);
-            }
-
-            if (block.Upsampler is { } upsampler)
-            {
-                // The size is that of the skip to come: twice this one's, except where halving had to round.
-                using Tensor hidden = x;
-                x = upsampler.Forward(hidden, skips.Peek().shape[2], skips.Peek().shape[3]);
-            }
-        }
-
+        Tensor x = UNetWalk.Run(_convIn.forward(pictures), temb, context, frames, _downBlocks, _midBlock.Forward, _upBlocks, Block);
         Tensor y = _convOut.forward(_convNormOut.Activated(x, Activation.Silu)); // [B*T, out, H, W]
         return y.unflatten(0, [-1, frames]).permute(0, 2, 1, 3, 4).contiguous().MoveToOuterDisposeScope();
-    }
-
-    private static Tensor UpLayer(SvdBlock block, int index, IReadOnlyList<Tensor> inputs, long frames)
-    {
-        using Tensor joined = cat([inputs[0], inputs[1]], dim: 1);
-        return block.Layer(index, joined, inputs[2], inputs[3], frames);
     }
 
     /// <summary>time_embedding of the time + add_embedding of the numbers, each of which has a sinusoid of its own -> [B, E].</summary>
@@ -186,6 +110,6 @@ internal sealed class SvdUNet : nn.Module
         return _timeEmbedding.forward(Sinusoid(times, Config.BlockOutChannels[0])) + _addEmbedding.forward(added);
     }
 
-    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs) =>
+    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor[] inputs) =>
         RecomputeBlocks ? Recompute.Run(block, inputs) : block(inputs);
 }
