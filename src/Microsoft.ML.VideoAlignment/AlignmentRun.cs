@@ -49,7 +49,7 @@ internal sealed record AlignmentRun(
             Loss = step.Loss,
             GradientNorm = step.GradientNorm,
             HeldOutReward = step.HeldOutReward,
-            RewardQueries = trainer.RewardQueries,
+            RewardQueries = trainer.Work.RewardQueries,
             Elapsed = step.Elapsed,
         });
     });

@@ -54,6 +54,9 @@ internal sealed class ClipChain
         (_model, _settings, _sampler, _adapters) = (model, settings, sampler, adapters);
     }
 
+    /// <summary>Told of each denoising step, with what made its prediction; null: nobody. Where clips are recomputed it sees no graph.</summary>
+    public Action<Guidance, DenoisingStep>? OnStep { get; init; }
+
     private bool RecomputesClips => _model.RecomputeBlocks && _settings.SegmentCount > 1 && is_grad_enabled();
 
     /// <summary>What keeps the model from films of so many clips; null: nothing.</summary>
@@ -146,6 +149,7 @@ internal sealed class ClipChain
     private Tensor Steps(PreparedClip clip, CancellationToken cancellation, int first = 0, int? end = null)
     {
         using var guidance = new Guidance(_model, clip.Condition, clip.Unconditional, _settings);
-        return Denoising.Run(_sampler, clip.Start, guidance.Predict, clip.Plan, clip.Noise, _adapters, cancellation: cancellation, first: first, end: end);
+        return Denoising.Run(
+            _sampler, clip.Start, guidance.Predict, clip.Plan, clip.Noise, _adapters, OnStep is null ? null : step => OnStep(guidance, step), first, end, cancellation);
     }
 }

@@ -25,6 +25,9 @@ internal sealed class Guidance : IDisposable
         _condition = (_acts ? Condition.Stack(unconditional!, conditional) : conditional.Map(static tensor => tensor.alias())).DetachFromDisposeScope();
     }
 
+    /// <summary>Network evaluations of a prediction.</summary>
+    public int Branches => _acts ? 2 : 1;
+
     /// <summary>The guided prediction for x [B, c, T, h, w] at a timestep.</summary>
     public Tensor Predict(Tensor latents, double timestep)
     {

@@ -21,22 +21,24 @@ internal sealed class GradedDecode(ClipChain chain, int clipFrames, int? framesP
     /// carry a graph that is spent.
     /// </summary>
     /// <remarks>
-    /// <paramref name="share"/>: what the loss is multiplied by before it is back-propagated.
+    /// <paramref name="share"/>: what the loss is multiplied by before it is back-propagated. <paramref name="penalty"/>: what is added to the loss, a scalar
+    /// with the graph of the same denoising steps; null: nothing.
     /// </remarks>
-    public (Tensor Decoded, Tensor Scores, Tensor Loss) Backward(IReadOnlyList<Tensor> clips, IReadOnlyList<int> frames, Score score, double share) =>
+    public (Tensor Decoded, Tensor Scores, Tensor Loss) Backward(IReadOnlyList<Tensor> clips, IReadOnlyList<int> frames, Score score, double share, Tensor? penalty = null) =>
         framesPerChunk is { } count && count < frames.Count
-            ? InChunks(clips, [.. frames.Chunk(count)], score, share)
-            : AtOnce(clips, frames, score, share);
+            ? InChunks(clips, [.. frames.Chunk(count)], score, share, penalty)
+            : AtOnce(clips, frames, score, share, penalty);
 
-    private (Tensor Decoded, Tensor Scores, Tensor Loss) AtOnce(IReadOnlyList<Tensor> clips, IReadOnlyList<int> frames, Score score, double share)
+    private (Tensor Decoded, Tensor Scores, Tensor Loss) AtOnce(IReadOnlyList<Tensor> clips, IReadOnlyList<int> frames, Score score, double share, Tensor? penalty)
     {
         Tensor decoded = Decode(clips, frames);
         (Tensor scores, Tensor loss) = score(decoded);
-        Recompute.Backward(loss * share);
-        return (decoded, scores, loss);
+        Tensor whole = penalty is null ? loss : loss + penalty;
+        Recompute.Backward(whole * share);
+        return (decoded, scores, whole);
     }
 
-    private (Tensor Decoded, Tensor Scores, Tensor Loss) InChunks(IReadOnlyList<Tensor> clips, int[][] chunks, Score score, double share)
+    private (Tensor Decoded, Tensor Scores, Tensor Loss) InChunks(IReadOnlyList<Tensor> clips, int[][] chunks, Score score, double share, Tensor? penalty)
     {
         Tensor[] leaves = [.. clips.Select(clip => clip.detach().requires_grad_(true))];
         Tensor decoded;
@@ -59,8 +61,10 @@ internal sealed class GradedDecode(ClipChain chain, int clipFrames, int? framesP
 
         // All at once: where a clip's graph goes on into the one before, it can be walked only once.
         int[] scored = [.. Enumerable.Range(0, clips.Count).Where(clip => leaves[clip].grad is not null)];
-        Recompute.Backward([.. scored.Select(clip => clips[clip])], [.. scored.Select(clip => leaves[clip].grad!)]);
-        return (decoded, scores, loss);
+        Recompute.Backward(
+            [.. scored.Select(clip => clips[clip]), .. penalty is null ? Array.Empty<Tensor>() : [penalty]],
+            [.. scored.Select(clip => leaves[clip].grad!), .. penalty is null ? Array.Empty<Tensor>() : [full_like(penalty, share)]]);
+        return (decoded, scores, penalty is null ? loss : loss + penalty);
     }
 
     private Tensor Decode(IReadOnlyList<Tensor> clips, IReadOnlyList<int> frames)

@@ -112,7 +112,7 @@ public class ClipChainTests
         using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
         trainer.Train(prompts, step => curve.Add(step.HeldOutReward!.Value));
         Assert.That(curve[^1], Is.GreaterThan(curve[0] + 1e-4), string.Join(", ", curve));
-        Assert.That(trainer.DenoiserEvaluations, Is.EqualTo(6 * 2 * (2 * 2 * 2)), "6 updates and measurements of 2 clips, 2 steps, 2 branches");
+        Assert.That(trainer.Work.DenoiserEvaluations, Is.EqualTo(6 * 2 * (2 * 2 * 2)), "6 updates and measurements of 2 clips, 2 steps, 2 branches");
     }
 
     private static LoraAdapters Adapt(VideoDiffusionModel model)

@@ -1,0 +1,50 @@
+using Microsoft.ML.VideoAlignment.Lora;
+
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>
+/// The exponential moving average of the adapters: after update t, mean = d mean + (1 - d) factor with d = min(decay, (1 + t) / (10 + t)), so that the
+/// start is soon forgotten (diffusers' EMAModel). Training goes on with the factors themselves.
+/// </summary>
+internal sealed class AdapterAverage : IDisposable
+{
+    private readonly LoraAdapters _adapters;
+    private readonly double _decay;
+    private readonly List<Tensor> _mean = [];
+    private int _updates;
+
+    public AdapterAverage(LoraAdapters adapters, double decay)
+    {
+        (_adapters, _decay) = (adapters, decay);
+        using IDisposable guard = no_grad();
+        _mean.AddRange(adapters.Parameters.Select(factor => factor.detach().clone().DetachFromDisposeScope()));
+    }
+
+    /// <summary>To be called after each update.</summary>
+    public void Follow()
+    {
+        using IDisposable guard = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        _updates++;
+        double decay = Math.Min(_decay, (1.0 + _updates) / (10.0 + _updates));
+        foreach ((Tensor mean, Tensor factor) in _mean.Zip(_adapters.Parameters))
+        {
+            mean.mul_(decay).add_(factor, alpha: 1 - decay);
+        }
+    }
+
+    /// <summary>Changes places with the factors; a second call changes them back.</summary>
+    public void Swap()
+    {
+        using IDisposable guard = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        foreach ((Tensor mean, Tensor factor) in _mean.Zip(_adapters.Parameters))
+        {
+            Tensor kept = factor.detach().clone();
+            factor.copy_(mean);
+            mean.copy_(kept);
+        }
+    }
+
+    public void Dispose() => _mean.ForEach(mean => mean.Dispose());
+}

@@ -1,0 +1,63 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Schedulers;
+
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>
+/// How far the adapters have led the denoiser away from the base model: mean over graded steps of mean (e_adapted - e_base)^2, both predictions for one
+/// input. The KL divergence between the two models' Gaussian denoising steps is this up to a factor that depends on the step alone (Ho et al. 2020,
+/// arXiv 2006.11239, eq. 8; as a regulariser of alignment Fan et al. 2023, DPOK, arXiv 2305.16381, section 4.2).
+/// </summary>
+/// <param name="adapters">Switched off for the base model's prediction.</param>
+/// <param name="sampler">Scales the network's input.</param>
+/// <param name="work">Counts the base model's evaluations.</param>
+internal sealed class BaseDistance(LoraAdapters adapters, ISampler sampler, WorkCount work)
+{
+    private readonly List<Tensor> _ofSteps = [];
+
+    /// <summary>Takes a step in, if it carries gradient. <paramref name="guidance"/>: what made its prediction.</summary>
+    public void Add(Guidance guidance, DenoisingStep step)
+    {
+        if (!step.Prediction.requires_grad)
+        {
+            return;
+        }
+
+        Tensor other;
+        using (no_grad())
+        {
+            using Tensor input = sampler.ScaleInput(step.Latents.detach(), step.Index);
+            adapters.Enabled = false;
+            try
+            {
+                other = guidance.Predict(input, step.Timestep);
+            }
+            finally
+            {
+                adapters.Enabled = true;
+            }
+        }
+
+        work.Denoised(step.Latents.shape[0] * guidance.Branches);
+        using (other)
+        {
+            using Tensor difference = step.Prediction - other;
+            _ofSteps.Add(difference.square().mean().DetachFromDisposeScope());
+        }
+    }
+
+    /// <summary>The distance, a scalar that carries gradient, and frees what was gathered; null where no step carried any.</summary>
+    public Tensor? Take()
+    {
+        if (_ofSteps.Count == 0)
+        {
+            return null;
+        }
+
+        Tensor mean = stack(_ofSteps).mean();
+        _ofSteps.ForEach(term => term.Dispose());
+        _ofSteps.Clear();
+        return mean;
+    }
+}

@@ -1,0 +1,65 @@
+using Microsoft.ML.VideoAlignment.Pipelines;
+
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>What every algorithm's training run needs besides model, reward and adapters. Validated at the public door.</summary>
+internal record TrainingSettings
+{
+    public required SamplingSettings Sampling { get; init; }
+
+    /// <summary>Optimiser steps.</summary>
+    public required int Steps { get; init; }
+
+    public required int BatchSize { get; init; }
+
+    /// <summary>Micro-batches per optimiser step; the loss of each is divided by this, so that the gradient is that of one large batch.</summary>
+    public required int Accumulation { get; init; }
+
+    public required double LearningRate { get; init; }
+
+    public double Beta1 { get; init; } = 0.9;
+
+    public double Beta2 { get; init; } = 0.999;
+
+    public double Epsilon { get; init; } = 1e-8;
+
+    public double WeightDecay { get; init; } = 0.01;
+
+    /// <summary>Global gradient norm above which gradients are scaled down.</summary>
+    public required double MaxGradientNorm { get; init; }
+
+    public required ulong Seed { get; init; }
+
+    /// <summary>Prompts whose mean reward is measured along the way, on fixed seeds; empty: none.</summary>
+    public IReadOnlyList<VideoPrompt> HeldOutPrompts { get; init; } = [];
+
+    /// <summary>Optimiser steps between two measurements on the held-out prompts.</summary>
+    public int HeldOutEvery { get; init; } = 10;
+
+    /// <summary>Decay of the running mean of the adapters that is measured, saved and returned in their stead; null: none.</summary>
+    public double? AverageDecay { get; init; }
+
+    /// <summary>Whether the adapters end as those that did best on the held-out prompts instead of the last ones.</summary>
+    public bool KeepBest { get; init; }
+
+    /// <summary>Measurements on the held-out prompts without a better one after which the run ends; null: never.</summary>
+    public int? Patience { get; init; }
+
+    /// <summary>Optimiser steps between two checkpoints; null: none.</summary>
+    public int? CheckpointEvery { get; init; }
+
+    /// <summary>Told of a step at which the adapters are worth keeping, while they are what would be returned then.</summary>
+    public Action<int>? Checkpoint { get; init; }
+
+    /// <summary>Where the last good adapters go when a step is not finite.</summary>
+    public string RecoveryFolder { get; init; } = Path.GetTempPath();
+}
+
+/// <summary>One finished optimiser step.</summary>
+/// <param name="Step">Counted from 1.</param>
+/// <param name="Reward">Mean score over the step's videos.</param>
+/// <param name="Loss">Mean loss over the micro-batches.</param>
+/// <param name="GradientNorm">Global norm before clipping.</param>
+/// <param name="HeldOutReward">Mean score on the held-out prompts, in steps that measure it.</param>
+/// <param name="Elapsed">Time since the run began.</param>
+internal readonly record struct TrainingStep(int Step, double Reward, double Loss, double GradientNorm, double? HeldOutReward, TimeSpan Elapsed);

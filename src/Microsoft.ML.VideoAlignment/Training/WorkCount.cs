@@ -1,0 +1,24 @@
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>What a run has cost so far, in units that do not depend on the machine: what algorithms are compared by.</summary>
+internal sealed class WorkCount
+{
+    /// <summary>Denoiser evaluations, one a video, step and guidance branch. What a backward pass computes again is not counted.</summary>
+    public long DenoiserEvaluations { get; private set; }
+
+    /// <summary>Videos scored, held-out ones included.</summary>
+    public long RewardQueries { get; private set; }
+
+    /// <summary>Videos scored in order to measure, which training never saw.</summary>
+    public long HeldOutQueries { get; private set; }
+
+    public void Denoised(long evaluations) => DenoiserEvaluations += evaluations;
+
+    public void Scored(long videos) => RewardQueries += videos;
+
+    public void Measured(long videos)
+    {
+        RewardQueries += videos;
+        HeldOutQueries += videos;
+    }
+}
