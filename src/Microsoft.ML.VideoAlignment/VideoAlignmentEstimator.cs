@@ -71,12 +71,12 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         IReadOnlyList<VideoPrompt> heldOut =
             [.. _options.HeldOutPrompts, .. _options.HeldOutData is { } data ? _columns.Read(data, sampling.Size, Say) : []];
         string[] prompts = [.. rows.Select(row => row.Text)];
-        _reward.RequirePrompts([.. prompts, .. heldOut.Select(row => row.Text)]);
+        _reward.RequirePrompts([.. prompts.Concat(heldOut.Select(row => row.Text)).Select(_model.RewardText)]);
 
         Device device = Devices.Choose(_host, channel);
         _model.MoveTo(device);
         _reward.MoveTo(device);
-        MemoryShortage.Explain(_model, _options, _reward, () => RewardFit.Try(_reward, device, shown, sampling.FilmSize(_model), prompts, channel));
+        MemoryShortage.Explain(_model, _options, _reward, () => RewardFit.Try(_reward, device, shown, sampling.FilmSize(_model), [.. prompts.Select(_model.RewardText)], channel));
         foreach ((string prompt, int tokens) in prompts.Distinct().Select(prompt => (prompt, _model.CountTruncated(prompt))).Where(pair => pair.Item2 > 0))
         {
             Log.Truncated(channel, prompt, tokens);

@@ -257,6 +257,12 @@ public sealed record VideoAlignmentOptions
             faults.Add($"{nameof(RewardLatentFrames)} must be false for a film of several clips, got {nameof(SegmentCount)} {SegmentCount}.");
         }
 
+        if (!model.TakesNegativePrompt && NegativePrompt is { Length: > 0 })
+        {
+            string what = model.ReadsImages ? "reads no texts" : "leads away from a learned null text";
+            faults.Add($"{nameof(NegativePrompt)} must be empty: guidance of a {model.Family} model {what}, got '{NegativePrompt}'.");
+        }
+
         if (model.ReadsImages && ImageColumnName is null)
         {
             faults.Add($"{nameof(ImageColumnName)} must name the column of pictures: a {model.Family} model makes videos from them, got null.");

@@ -76,6 +76,12 @@ public abstract class VideoDiffusionModel : IDisposable
     {
     }
 
+    /// <summary>Whether guidance can lead away from a text of the user's.</summary>
+    internal virtual bool TakesNegativePrompt => !ReadsImages;
+
+    /// <summary>What a reward reads of a prompt: the prompt, without what is written for the model alone.</summary>
+    internal virtual string RewardText(string prompt) => prompt;
+
     /// <summary>Whether a guidance scale calls for the unconditional branch; above 1 in diffusers.</summary>
     internal virtual bool GuidanceActs(double scale) => scale > 1;
 

@@ -79,7 +79,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         (Condition conditional, Condition? unconditional) = Conditions.Of(prompts, Noise);
         return new Rollout
         {
-            Prompts = [.. prompts.Select(prompt => prompt.Text)],
+            Prompts = [.. prompts.Select(prompt => Model.RewardText(prompt.Text))],
             Condition = conditional,
             Unconditional = unconditional,
             Start = Noise(shape) * Sampler.InitialNoiseSigma,

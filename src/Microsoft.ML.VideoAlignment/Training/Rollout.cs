@@ -5,7 +5,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// <summary>Everything random or given about one micro-batch, so that the gradient itself is a pure function of it.</summary>
 internal sealed record Rollout
 {
-    /// <summary>B prompts.</summary>
+    /// <summary>B prompts, as the reward reads them.</summary>
     public required IReadOnlyList<string> Prompts { get; init; }
 
     /// <summary>What the denoiser is told.</summary>
