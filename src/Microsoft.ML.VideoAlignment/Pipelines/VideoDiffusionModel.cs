@@ -24,6 +24,9 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>Height and width must be multiples of this, in pixels.</summary>
     public abstract int SizeMultiple { get; }
 
+    /// <summary>How its files were read, for whoever has to read them again.</summary>
+    internal VideoModelOptions LoadedWith { get; set; } = new();
+
     /// <summary>Whether blocks of denoiser and decoder keep only their inputs in graded steps and run again in the backward pass.</summary>
     internal abstract bool RecomputeBlocks { get; set; }
 
