@@ -50,8 +50,8 @@ public abstract class VideoDiffusionModel : IDisposable
     /// </summary>
     /// <exception cref="NotSupportedException">The model's latents follow another process.</exception>
     internal virtual Schedulers.IPolicyScheduler PolicyScheduler => Scheduler as Schedulers.IPolicyScheduler ?? throw new NotSupportedException(
-        $"DDPO and Diffusion-DPO are defined for models whose latents are sqrt(abar) x_0 + sqrt(1 - abar) noise and whose sampler is DDIM; a {Family} model samples with "
-        + $"{Scheduler.Name}. Use AlignmentAlgorithm.RewardGradient for it, or a ModelScope or VideoCrafter model.");
+        $"DDPO, Diffusion-DPO and DRaFT-LV are defined for models whose latents are sqrt(abar) x_0 + sqrt(1 - abar) noise and whose sampler is DDIM; a {Family} model samples with "
+        + $"{Scheduler.Name}. Use AlignmentAlgorithm.RewardGradient with another window for it, or a ModelScope or VideoCrafter model.");
 
     /// <summary>The device of every weight.</summary>
     internal abstract Device Device { get; }

@@ -29,6 +29,9 @@ internal sealed record Rollout
     /// </summary>
     public IReadOnlyList<Func<Tensor, PreparedClip>> Later { get; init; } = [];
 
+    /// <summary>Noise of each further copy of the finished latents that is graded (DRaFT-LV): [B, c, T, h, w], standard normal.</summary>
+    public IReadOnlyList<Func<Tensor>> Copies { get; init; } = [];
+
     /// <summary>Frames of the whole film that are decoded and scored, ascending.</summary>
     public required IReadOnlyList<int> Frames { get; init; }
 
