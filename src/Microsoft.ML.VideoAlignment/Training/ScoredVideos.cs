@@ -1,5 +1,4 @@
 using Microsoft.ML.VideoAlignment.Pipelines;
-using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Video;
 
