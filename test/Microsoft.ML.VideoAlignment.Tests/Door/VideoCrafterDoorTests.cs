@@ -85,6 +85,20 @@ public class VideoCrafterDoorTests
         Assert.That(Reloaded(), Is.EqualTo(videos));
     }
 
+    /// <summary>Its own sampler is a policy as it stands.</summary>
+    [TestCaseSource(typeof(AlgorithmTests), nameof(AlgorithmTests.Algorithms))]
+    public void AlgorithmsThatLearnFromScoresTakeItToo(AlignmentAlgorithm algorithm) =>
+        Assert.That(AlignAndSave(s_options with { Algorithm = algorithm }, Model).SelectMany(video => video), Is.All.InRange(0f, 1f));
+
+    [Test]
+    public void EveryVideoOfABatchCanBeAtItsOwnTime()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable guard = no_grad();
+        using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model);
+        OwnTimes.Check(model, new SamplingSettings { Size = new VideoSize(2, 16, 16), Steps = 2, GuidanceScale = 1, FramesPerSecond = 24 });
+    }
+
     [Test]
     public void EveryFormOfTheFileGivesTheSameModel()
     {
