@@ -36,7 +36,12 @@ public abstract record GradientWindow
     /// scored; the gradient is the mean over all of them (DRaFT-LV, arXiv 2309.17400, section 4.3, which takes 2). Costs copies - 1 reward queries and graded steps more, and no
     /// sampling. For models whose latents are sqrt(abar) x_0 + sqrt(1 - abar) noise: ModelScope and VideoCrafter.
     /// </summary>
-    public static GradientWindow LowVariance(int copies = 2) => new LastCopies(copies);
+    /// <exception cref="ArgumentOutOfRangeException">Less than one.</exception>
+    public static GradientWindow LowVariance(int copies = 2)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(copies, 1);
+        return new LastCopies(copies);
+    }
 
     /// <summary>
     /// The network carries gradient in <paramref name="steps"/> with its input detached, the sampler's path is kept, and the clean prediction of step
@@ -108,8 +113,7 @@ public abstract record GradientWindow
     /// <exception cref="ArgumentOutOfRangeException">The window does not fit into the run.</exception>
     internal GradientPlan Resolve(int steps, Func<int, int> draw) => this switch
     {
-        LastCopies { Number: >= 1 } => GradientPlan.Suffix(steps, steps - 1),
-        LastCopies(var copies) => throw new ArgumentOutOfRangeException(nameof(copies), copies, "Gradient window: the number of copies must be at least 1."),
+        LastCopies => GradientPlan.Suffix(steps, steps - 1),
         Last(var count) => GradientPlan.Suffix(steps, steps - Within(count, 1, steps, "the number of last steps", steps)),
         From(var start) => GradientPlan.Suffix(steps, Within(start, 0, steps - 1, "the start step", steps)),
         Random => GradientPlan.Suffix(steps, draw(steps)),

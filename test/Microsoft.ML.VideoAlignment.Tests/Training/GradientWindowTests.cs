@@ -20,6 +20,14 @@ public class GradientWindowTests
     }
 
     [Test]
+    public void CopiesAreOfTheLastStep()
+    {
+        Assert.That(Resolve(GradientWindow.LowVariance(3)).GradedSteps, Is.EqualTo(new[] { Steps - 1 }));
+        Assert.That((GradientWindow.LowVariance(3).Copies, GradientWindow.LastSteps(2).Copies), Is.EqualTo((3, 1)));
+        Assert.That(() => GradientWindow.LowVariance(0), Throws.InstanceOf<ArgumentOutOfRangeException>());
+    }
+
+    [Test]
     public void RandomStartIsASuffixFromTheDrawnStep([Values(0, 3, 5)] int drawn) =>
         Assert.That(Resolve(GradientWindow.RandomStart(), drawn).GradedSteps, Is.EqualTo(Enumerable.Range(drawn, Steps - drawn)));
 

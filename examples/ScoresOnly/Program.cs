@@ -1,0 +1,75 @@
+// A reward without gradient: the size of a film as compressed by zlib, which no derivative goes through. Diffusion-DPO and DDPO learn from its scores alone.
+//   dotnet run -c Release --project examples/ScoresOnly
+using System.IO.Compression;
+using Microsoft.ML;
+using Microsoft.ML.VideoAlignment;
+using TorchSharp;
+using static TorchSharp.torch;
+
+const string Name = "scores-only";
+string help = $"""
+    Aligns the embedded model to films that compress well, by preferences: the reward has no gradient, only scores.
+
+    dotnet run -c Release --project examples/ScoresOnly -- [options]
+
+      --algorithm NAME   dpo (default) or ddpo
+    {RunSettings.Help(Name)}
+    """;
+
+return CommandLine.Run("ScoresOnly", help, args, line =>
+{
+    RunSettings settings = RunSettings.Read(line, Name);
+    string algorithm = line.Choice("--algorithm", "dpo", "ddpo");
+    line.End();
+
+    using var folder = new ResultFolder(settings.Out);
+    MLContext mlContext = settings.NewContext();
+    using var model = VideoDiffusionModel.MovingShapes();
+    using VideoReward rating = VideoRewards.MovingShapesTrueRating();
+
+    #region readme-scores
+    // Kilobytes of the film as zlib writes it: numbers go in, a number comes out, and no gradient comes back.
+    using VideoReward size = VideoRewards.Custom(
+        "compressed film",
+        (frames, prompts) =>
+        {
+            using Tensor bytes = (frames * 255).to(uint8).cpu();
+            return tensor(bytes.unbind(0).Select(film => (float)Compressed(film) / 1000).ToArray());
+        },
+        new RewardContract { IsDifferentiable = false, Direction = ScoreDirection.LowerIsBetter, ScoresFramesSeparately = false });
+
+    VideoAlignmentOptions options = MovingShapesWorld.Options with
+    {
+        Algorithm = algorithm == "dpo"
+            ? AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { InnerEpochs = 2 })
+            : AlignmentAlgorithm.Ddpo(new DdpoOptions { TrainWithGuidance = false }),
+        GradientSteps = 1,
+        BatchSize = 8,
+        InferenceSteps = 10,
+        LearningRate = algorithm == "dpo" ? 3e-3 : 1e-3,
+    };
+    #endregion
+
+    return new AlignmentJob
+    {
+        Settings = settings,
+        Model = model,
+        Reward = size,
+        Measures = [new Measure("kB as compressed", "heldOut", size, Weight: 1), new Measure("true rating", "trueRating", rating)],
+        Options = options,
+        Gradient = "no step of the reward's: its scores are all that is known",
+        Prompts = MovingShapesWorld.Prompts(mlContext),
+        Unseen = MovingShapesWorld.Unseen(mlContext),
+    }.Run(mlContext, folder);
+});
+
+static long Compressed(Tensor film)
+{
+    using var target = new MemoryStream();
+    using (var zlib = new ZLibStream(target, CompressionLevel.Optimal, leaveOpen: true))
+    {
+        zlib.Write(film.contiguous().bytes);
+    }
+
+    return target.Length;
+}
