@@ -1,5 +1,4 @@
 using Microsoft.ML.VideoAlignment.Tensors;
-using TorchSharp.Utils;
 using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Layers;
@@ -22,11 +21,7 @@ internal enum BlendStrategy
 /// </summary>
 internal sealed class AlphaBlender : nn.Module
 {
-    [ComponentName(Name = "mix_factor")]
-    private readonly Parameter? _learned;
-
-    [ComponentName(Name = "mix_factor")]
-    private readonly Tensor? _fixed;
+    private const string Key = "mix_factor";
 
     private readonly BlendStrategy _strategy;
     private readonly bool _switched;
@@ -36,9 +31,17 @@ internal sealed class AlphaBlender : nn.Module
         : base(nameof(AlphaBlender))
     {
         Parameter factor = placement.Parameter(1);
-        (_learned, _fixed) = strategy == BlendStrategy.Constant ? (null, factor.detach().DetachFromDisposeScope()) : (factor, (Tensor?)null);
         (_strategy, _switched) = (strategy, switched);
-        RegisterComponents();
+
+        // By hand: two fields of one name, a parameter and a buffer, would break the module's conversion to another device or dtype.
+        if (strategy == BlendStrategy.Constant)
+        {
+            register_buffer(Key, factor.detach().DetachFromDisposeScope());
+        }
+        else
+        {
+            register_parameter(Key, factor);
+        }
     }
 
     /// <summary>
@@ -48,7 +51,9 @@ internal sealed class AlphaBlender : nn.Module
     public Tensor Blend(Tensor spatial, Tensor temporal, Tensor? imageOnly = null)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor alpha = _fixed?.to_type(spatial.dtype) ?? _learned!.to_type(spatial.dtype).sigmoid(); // [1]
+        Tensor alpha = _strategy == BlendStrategy.Constant
+            ? get_buffer(Key)!.to_type(spatial.dtype)
+            : get_parameter(Key)!.to_type(spatial.dtype).sigmoid(); // [1]
         if (imageOnly is not null && _strategy == BlendStrategy.LearnedWithImages)
         {
             alpha = where(imageOnly.to_type(ScalarType.Bool), ones_like(alpha), alpha);
