@@ -30,6 +30,7 @@ public class ExampleTests
     [TestCase("TeachAnAction", "--gradient must be early or all or last, got 'none'", "--gradient", "none")]
     [TestCase("EveryReward", "--only: there is no reward 'nothing'", "--only", "text,nothing")]
     [TestCase("EveryReward", "unknown option '--bogus'", "--bogus")]
+    [TestCase("ProveGradients", "--window must be of last, last 2,", "--window", "first")]
     [TestCase("ScoreVideos", "expected a folder and at least one reward", ".")]
     [TestCase("ScoreVideos", "the folder 'nowhere' does not exist", "nowhere", "true")]
     [TestCase("ScoreVideos", "holds no .gif", ".", "true")]
@@ -50,6 +51,7 @@ public class ExampleTests
     [TestCase("ImageToVideo")]
     [TestCase("LongVideo")]
     [TestCase("EveryReward")]
+    [TestCase("ProveGradients")]
     [TestCase("ScoreVideos")]
     public void HelpSaysHowToRunIt(string example)
     {
@@ -98,6 +100,16 @@ public class ExampleTests
         Assert.That(card.RootElement.TryGetProperty("heldOut", out _), Is.True);
         Assert.That(card.RootElement.GetProperty("steps").GetInt32(), Is.EqualTo(1));
         Assert.That(VideoFile.Read(Path.Combine(result, "before.gif")).Frames, Is.EqualTo(example == "LongVideo" ? 24 : 8));
+    }
+
+    [Test]
+    public void GradientsAreProved()
+    {
+        (int code, string output, string[] errors) = ExampleProgram.Run(
+            "ProveGradients", _folder, "--family", "opensora", "--reward", "custom", "--window", "drtune", "--batch", "1", "--frames", "all", "--recompute", "off", "--full", "--out", Path.Combine(_folder, "proof.tsv"));
+        Assert.That(code, Is.Zero, output + string.Join('\n', errors));
+        Assert.That(output, Does.Contain("2 passed, 0 failed"));
+        Assert.That(File.ReadLines(Path.Combine(_folder, "proof.tsv")).Count(), Is.EqualTo(3));
     }
 
     [Test]

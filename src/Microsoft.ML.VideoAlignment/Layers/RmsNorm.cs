@@ -6,7 +6,7 @@ namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>
 /// x / sqrt(mean(x^2) + eps) * weight over the last axis; nothing is subtracted (Zhang and Sennrich 2019, arXiv 1910.07467). The mean is taken in float32
-/// whatever x is. Key <c>weight</c> [D]. Reference: transformers, <c>T5LayerNorm</c>; Open-Sora, <c>LlamaRMSNorm</c>.
+/// however small x is. Key <c>weight</c> [D]. Reference: transformers, <c>T5LayerNorm</c>; Open-Sora, <c>LlamaRMSNorm</c>.
 /// </summary>
 internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
 {
@@ -27,7 +27,7 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor wide = x.to_type(ScalarType.Float32);
+        Tensor wide = x.to_type(Placement.Computing(x.dtype));
         Tensor scale = (wide.square().mean([-1L], keepdim: true) + _eps).rsqrt();
         return ((wide * scale).to_type(x.dtype) * _weight.to_type(x.dtype)).MoveToOuterDisposeScope();
     }

@@ -6,7 +6,7 @@ namespace Microsoft.ML.VideoAlignment.Lora;
 
 /// <summary>
 /// The LoRA adapters of one network (Hu et al. 2021, arXiv 2106.09685): fills the slots of the selected layers, owns the factors, and empties the slots
-/// when disposed. Factors are float32 on the network's device, whatever the frozen weights are stored in. Freshly attached, the network computes exactly
+/// when disposed. Factors are float32 on the network's device, whatever the frozen weights are stored in (float64 beside weights in float64). Freshly attached, the network computes exactly
 /// what it did before, because up starts at zero.
 /// </summary>
 internal sealed class LoraAdapters : IDisposable
@@ -105,8 +105,9 @@ internal sealed class LoraAdapters : IDisposable
             long[] shape = layer.DownShape(own);
             double bound = 1 / Math.Sqrt(shape[1..].Aggregate(1L, (product, size) => product * size));
             Device device = layer.Layer.Weight.device;
-            Tensor down = ((rand(shape, dtype: ScalarType.Float32, generator: generator) * (2 * bound)) - bound).to(device);
-            Tensor up = zeros(layer.UpShape(own), dtype: ScalarType.Float32, device: device);
+            ScalarType dtype = FactorDtype(layer.Layer.Weight);
+            Tensor down = ((rand(shape, dtype: ScalarType.Float32, generator: generator) * (2 * bound)) - bound).to(dtype, device);
+            Tensor up = zeros(layer.UpShape(own), dtype: dtype, device: device);
             layers.Add((layer, new LowRankAdapter(Own(down), Own(up), alpha / rank)));
         }
 
@@ -125,9 +126,8 @@ internal sealed class LoraAdapters : IDisposable
         {
             using DisposeScope scope = NewDisposeScope();
             using IDisposable guard = no_grad();
-            Device device = layer.Layer.Weight.device;
-            return new LowRankAdapter(
-                Own(pair.Down.to(ScalarType.Float32).to(device).clone().contiguous()), Own(pair.Up.to(ScalarType.Float32).to(device).clone().contiguous()), pair.Scale);
+            (ScalarType dtype, Device device) = (FactorDtype(layer.Layer.Weight), layer.Layer.Weight.device);
+            return new LowRankAdapter(Own(pair.Down.to(dtype, device).clone().contiguous()), Own(pair.Up.to(dtype, device).clone().contiguous()), pair.Scale);
         }
     }
 
@@ -213,6 +213,8 @@ internal sealed class LoraAdapters : IDisposable
     }
 
     public void Dispose() => Detach();
+
+    private static ScalarType FactorDtype(Tensor weight) => weight.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
 
     private static Parameter Own(Tensor factor)
     {

@@ -90,9 +90,11 @@ internal sealed class ClipChain
     /// <summary>What the next clip begins with: the clip's last frame [B, 3, H, W], RGB in [0, 1]. Without <paramref name="carry"/> it has no graph.</summary>
     public Tensor LastFrame(Tensor latents, bool carry)
     {
-        using DisposeScope scope = NewDisposeScope();
-        using (set_grad_enabled(carry && is_grad_enabled()))
+        return carry ? Frame() : StopGradient.Of(Frame, "frame handed on");
+
+        Tensor Frame()
         {
+            using DisposeScope scope = NewDisposeScope();
             return UnitRange.FromSigned(Decoded(latents, clip => _model.Decode(clip, _settings.Size.Frames, [_settings.Size.Frames - 1])).squeeze(2)).MoveToOuterDisposeScope();
         }
     }
@@ -112,11 +114,7 @@ internal sealed class ClipChain
 
         // Steps before the first graded one are constants, so they need not be run again, unless the sampler remembers them.
         int first = _sampler.HistoryLength == 0 ? clip.Plan.GradedSteps.First() : 0;
-        Tensor start;
-        using (no_grad())
-        {
-            start = first == 0 ? clip.Start : Steps(clip, cancellation, end: first);
-        }
+        Tensor start = first == 0 ? clip.Start : StopGradient.Of(() => Steps(clip, cancellation, end: first), "steps before the window");
 
         // Everything that carries a graph or is drawn must be an input: noise is drawn here, in order, and not again.
         int[] stochastic = [.. Enumerable.Range(first, clip.Plan.Count - first).Where(_sampler.NeedsNoise)];

@@ -83,6 +83,10 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
     private (Condition Conditional, Condition? Unconditional) Make(VideoRequest request)
     {
         Condition conditional = Encode(request);
-        return (conditional, Acts ? model.EncodeUnconditional(request, conditional, Encode) : null);
+        return (Computing(conditional), Acts ? Computing(model.EncodeUnconditional(request, conditional, Encode)) : null);
     }
+
+    /// <summary>In what the denoiser computes in: no change, unless it is in float64.</summary>
+    private Condition Computing(Condition condition) => model.ComputeDtype != ScalarType.Float64 ? condition
+        : condition.Map(static tensor => tensor.is_floating_point() ? tensor.to_type(ScalarType.Float64) : tensor.alias());
 }

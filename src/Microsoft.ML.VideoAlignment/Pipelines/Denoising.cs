@@ -21,6 +21,9 @@ internal readonly record struct DenoisingStep(int Index, double Timestep, Tensor
 /// </summary>
 internal static class Denoising
 {
+    /// <summary>What <see cref="StopGradient"/> is told: the prediction of a step outside the window, and a step's input that is detached.</summary>
+    public const string HeldPrediction = "prediction", HeldInput = "input";
+
     /// <summary>Runs the sampler from <paramref name="start"/> to its end, or to the clean prediction of the plan's stop.</summary>
     /// <param name="sampler">Its tables decide the number of steps.</param>
     /// <param name="start">x_0 [B, c, T, h, w], already scaled by the sampler's initial sigma.</param>
@@ -64,12 +67,9 @@ internal static class Denoising
                 }
 
                 MemoryMeter.Enter(recording && gradient.Network ? MemoryPhase.GradedStep : MemoryPhase.Sampling);
-                Tensor prediction;
-                using (set_grad_enabled(recording && gradient.Network))
-                {
-                    Tensor input = sampler.ScaleInput(gradient.DetachInput ? current.detach() : current, step);
-                    prediction = predict(input, sampler.Timesteps[step]);
-                }
+                Tensor prediction = !gradient.Network
+                    ? StopGradient.Of(() => predict(sampler.ScaleInput(current, step), sampler.Timesteps[step]), HeldPrediction)
+                    : predict(sampler.ScaleInput(gradient.DetachInput ? StopGradient.Of(current.detach, HeldInput) : current, step), sampler.Timesteps[step]);
 
                 SamplerStep result;
                 using (set_grad_enabled(recording && gradient.Sampler))

@@ -170,7 +170,7 @@ internal sealed class StableVideoPipeline : VideoDiffusionModel
         Tensor given = request.Images ?? throw new ArgumentException(
             $"{Family} makes a video from an image, and the request has none. Give each row an image, RGB in [0, 1], that the video begins with.", nameof(request));
         Shapes.Require(given, $"{request.Prompts.Count}, 3, H, W", nameof(request.Images));
-        Tensor images = FirstFrame.Fit(given.to(Device), request.Size.Height, request.Size.Width);
+        Tensor images = FirstFrame.Fit(given.to(Device).to_type(ComputeDtype), request.Size.Height, request.Size.Width);
         Tensor noise = request.Noise(images.shape);
         bool recompute = RecomputeBlocks && images.requires_grad;
         Tensor embedding = Block(recompute, inputs => Embed(inputs[0]), images); // [B, 1, D]

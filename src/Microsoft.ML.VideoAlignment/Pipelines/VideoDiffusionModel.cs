@@ -56,6 +56,9 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>The device of every weight.</summary>
     internal abstract Device Device { get; }
 
+    /// <summary>What the denoiser computes in: noise and pictures are brought to it.</summary>
+    internal ScalarType ComputeDtype => Tensors.Placement.Computing(Denoiser.parameters().First().dtype);
+
     /// <summary>Moves all networks.</summary>
     internal abstract void MoveTo(Device device);
 
@@ -172,6 +175,15 @@ public abstract class VideoDiffusionModel : IDisposable
     /// </summary>
     public static VideoDiffusionModel MovingShapesImageToVideo() =>
         StableVideoPipeline.Open(EmbeddedModels.Find("image-to-video"), new VideoModelOptions(), MovingShapesImageToVideoSource);
+
+    /// <summary>
+    /// A small model of a family with random weights and no files: for gradient checks, tests and learning the API. Its videos are grey noise. Weights and text
+    /// states are a function of <paramref name="seed"/>. An alignment of it can be used and cannot be saved, since there is nothing to load its base from.
+    /// </summary>
+    /// <param name="family">Whose blocks, sampler and decoder it has.</param>
+    /// <param name="size">How large.</param>
+    /// <param name="seed">Of the weights.</param>
+    public static VideoDiffusionModel Untrained(VideoModelFamily family, UntrainedSize size = UntrainedSize.Tiny, int seed = 1) => UntrainedModel.Make(family, size, seed);
 
     /// <summary>What <see cref="Source"/> says of the embedded models.</summary>
     internal const string MovingShapesSource = "MovingShapes", MovingShapesImageToVideoSource = "MovingShapesImageToVideo";

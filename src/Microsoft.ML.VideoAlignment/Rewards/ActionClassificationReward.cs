@@ -135,6 +135,8 @@ internal sealed class ActionClassificationReward : VideoReward
     /// <summary>A parameter by its name in the file; for tests.</summary>
     internal Tensor Weight(string key) => _network.get_parameter(VideoMaeNetwork.Keys.Key(key)!)!;
 
+    internal override IEnumerable<nn.Module> Networks => [_network];
+
     public override void MoveTo(Device device) => _network.to(device);
 
     internal override void RequirePrompts(IEnumerable<string> prompts)

@@ -78,6 +78,8 @@ internal sealed class HeadReward : PictureReward
     /// <summary>All weights; none takes gradient.</summary>
     internal IEnumerable<Tensor> Weights => [.. _clip.parameters(), .. _head.parameters()];
 
+    internal override IEnumerable<nn.Module> Networks => [_clip, _head];
+
     public override void MoveTo(Device device)
     {
         _clip.to(device);

@@ -121,6 +121,8 @@ internal sealed class ObjectRemovalReward : PictureReward
     /// <summary>A parameter by the network's own key; for tests.</summary>
     internal Tensor Weight(string key) => _network.get_parameter(YolosNetwork.Keys.Key(key)!)!;
 
+    internal override IEnumerable<nn.Module> Networks => [_network];
+
     public override void MoveTo(Device device) => _network.to(device);
 
     protected override Tensor PictureScores(PreprocessedFrames frames, IReadOnlyList<string> prompts) => 1 - Stages(frames).Confidence;

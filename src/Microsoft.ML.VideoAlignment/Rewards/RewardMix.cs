@@ -74,6 +74,8 @@ internal sealed class RewardMix : VideoReward
             : new Dictionary<string, string> { [MomentsArgument] = string.Join(';', _moments.Select(moments => moments.ToText())) },
     };
 
+    internal override IEnumerable<nn.Module> Networks => _parts.SelectMany(part => part.Reward.Networks);
+
     public override void MoveTo(Device device)
     {
         foreach ((_, VideoReward reward, _) in _parts)
@@ -137,7 +139,9 @@ internal sealed class RewardMix : VideoReward
             moments.Add(score);
         }
 
-        return (score - moments.Mean) / (moments.StandardDeviation > LeastDeviation ? moments.StandardDeviation : 1);
+        double mean = StopGradient.Of(() => moments.Mean);
+        double deviation = StopGradient.Of(() => moments.StandardDeviation);
+        return (score - mean) / (deviation > LeastDeviation ? deviation : 1);
     }
 
     protected override void Dispose(bool disposing)

@@ -100,6 +100,8 @@ internal sealed class TextImageReward : PictureReward
         return (features, ClipModel.Normalize(features));
     }
 
+    internal override IEnumerable<nn.Module> Networks => [Towers.Vision];
+
     public override void MoveTo(Device device) => Towers.MoveTo(device);
 
     public override void RestrictToPrompts(IReadOnlyList<string> prompts) => Towers.RestrictTo(prompts);

@@ -38,6 +38,9 @@ internal sealed class TextImageTowers : IDisposable
     /// <summary>Height and width of the pictures, in pixels.</summary>
     public (int Height, int Width) ImageSize { get; }
 
+    /// <summary>The network of pictures.</summary>
+    public nn.Module Vision => _vision;
+
     /// <summary>Embeddings of prompts, [B, P], l2-normalised.</summary>
     public PromptEmbeddings Prompts { get; }
 

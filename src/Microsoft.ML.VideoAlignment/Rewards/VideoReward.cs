@@ -61,6 +61,9 @@ public abstract class VideoReward : IDisposable
     {
     }
 
+    /// <summary>The networks that frames pass through, for conversions to another dtype; none for code of the caller's.</summary>
+    internal virtual IEnumerable<nn.Module> Networks => [];
+
     /// <summary>Moves the reward's networks.</summary>
     public abstract void MoveTo(Device device);
 

@@ -42,6 +42,8 @@ internal sealed class VideoTextSimilarity : VideoReward
         TextImageTowers.FromClipFolder(Title, clipFolder, PromptTokens.OfClipFolder(clipFolder), placement),
         () => RewardReference.Of(Kind, placement, (HeadReward.ClipRole, clipFolder)));
 
+    internal override IEnumerable<nn.Module> Networks => [_towers.Vision];
+
     public override void MoveTo(Device device) => _towers.MoveTo(device);
 
     public override void RestrictToPrompts(IReadOnlyList<string> prompts) => _towers.RestrictTo(prompts);

@@ -1,6 +1,7 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
@@ -24,26 +25,23 @@ internal sealed class BaseDistance(LoraAdapters adapters, ISampler sampler, Work
             return;
         }
 
-        Tensor other;
-        using (no_grad())
+        using Tensor other = StopGradient.Of(BasePrediction, "base prediction");
+        work.Denoised(step.Latents.shape[0] * guidance.Branches);
+        using Tensor difference = step.Prediction - other;
+        _ofSteps.Add(difference.square().mean().DetachFromDisposeScope());
+
+        Tensor BasePrediction()
         {
-            using Tensor input = sampler.ScaleInput(step.Latents.detach(), step.Index);
+            using Tensor input = sampler.ScaleInput(step.Latents, step.Index);
             adapters.Enabled = false;
             try
             {
-                other = guidance.Predict(input, step.Timestep);
+                return guidance.Predict(input, step.Timestep);
             }
             finally
             {
                 adapters.Enabled = true;
             }
-        }
-
-        work.Denoised(step.Latents.shape[0] * guidance.Branches);
-        using (other)
-        {
-            using Tensor difference = step.Prediction - other;
-            _ofSteps.Add(difference.square().mean().DetachFromDisposeScope());
         }
     }
 

@@ -29,13 +29,21 @@ internal sealed class GradedDecode(ClipChain chain, int clipFrames, int? framesP
             ? InChunks(clips, [.. frames.Chunk(count)], score, share, penalty)
             : AtOnce(clips, frames, score, share, penalty);
 
+    /// <summary>As <see cref="Backward"/> without its last act: nothing is back-propagated.</summary>
+    public (Tensor Decoded, Tensor Scores, Tensor Loss) Forward(IReadOnlyList<Tensor> clips, IReadOnlyList<int> frames, Score score, Tensor? penalty = null)
+    {
+        Tensor decoded = framesPerChunk is { } count && count < frames.Count
+            ? cat([.. frames.Chunk(count).Select(chunk => Decode(clips, chunk))], dim: 2)
+            : Decode(clips, frames);
+        (Tensor scores, Tensor loss) = score(decoded);
+        return (decoded, scores, penalty is null ? loss : loss + penalty);
+    }
+
     private (Tensor Decoded, Tensor Scores, Tensor Loss) AtOnce(IReadOnlyList<Tensor> clips, IReadOnlyList<int> frames, Score score, double share, Tensor? penalty)
     {
-        Tensor decoded = Decode(clips, frames);
-        (Tensor scores, Tensor loss) = score(decoded);
-        Tensor whole = penalty is null ? loss : loss + penalty;
-        Recompute.Backward(whole * share);
-        return (decoded, scores, whole);
+        (Tensor decoded, Tensor scores, Tensor loss) = Forward(clips, frames, score, penalty);
+        Recompute.Backward(loss * share);
+        return (decoded, scores, loss);
     }
 
     private (Tensor Decoded, Tensor Scores, Tensor Loss) InChunks(IReadOnlyList<Tensor> clips, int[][] chunks, Score score, double share, Tensor? penalty)

@@ -32,75 +32,17 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
     }
 
     /// <summary>Samples, decodes, scores, and adds the gradient of loss / accumulation to the adapters.</summary>
-    public RolloutResult Backward(Rollout rollout, CancellationToken cancellation = default)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        BaseDistance? distance = _settings.BaseDistanceWeight > 0 ? new BaseDistance(Adapters, Sampler, Work) : null;
-        var chain = new ClipChain(Model, _settings.Sampling, Sampler, Adapters) { OnStep = distance is null ? null : distance.Add };
-        var clips = new List<Tensor>();
-        chain.Run(Begin, Finish, cancellation);
-        CountWork(rollout);
-        Tensor? penalty = distance?.Take() is { } apart ? apart * _settings.BaseDistanceWeight : null;
-        (Tensor decoded, Tensor scores, Tensor loss) = new GradedDecode(chain, _settings.Sampling.Size.Frames, _settings.FramesPerDecode)
-            .Backward(clips, rollout.Frames, Score, Share(rollout), penalty);
-        foreach (Func<Tensor> noise in rollout.Copies)
-        {
-            BackwardCopy(chain, rollout, clips[0].detach(), noise(), Score);
-        }
+    public RolloutResult Backward(Rollout rollout, CancellationToken cancellation = default) => Run(rollout, backward: true, cancellation);
 
-        Tensor latents = clips.Count == 1 ? clips[0] : cat([.. clips.Select(clip => clip.detach())], dim: 2);
-        return new RolloutResult(Keep(latents), Keep(decoded), Keep(scores), Keep(loss));
+    /// <summary>The same run, of which nothing is back-propagated: for its loss as a function of the adapters.</summary>
+    public RolloutResult Forward(Rollout rollout) => Run(rollout, backward: false, CancellationToken.None);
 
-        // A clip that no scored frame depends on needs no graph.
-        PreparedClip Begin(int index, Tensor? image)
-        {
-            PreparedClip clip = rollout.Begin(index, image);
-            bool scored = rollout.Frames.Any(frame =>
-                frame / _settings.Sampling.Size.Frames == index || (_settings.CarryGradientAcrossClips && frame / _settings.Sampling.Size.Frames > index));
-            return scored || _settings.Sampling.SegmentCount == 1 ? clip : clip with { Plan = clip.Plan.WithoutGradient() };
-        }
-
-        Tensor? Finish(int index, Tensor latents)
-        {
-            clips.Add(latents.MoveToOuterDisposeScope());
-            return index + 1 < _settings.Sampling.SegmentCount ? chain.LastFrame(latents, _settings.CarryGradientAcrossClips) : null;
-        }
-
-        (Tensor Scores, Tensor Loss) Score(Tensor decoded)
-        {
-            MemoryMeter.Enter(MemoryPhase.Score);
-            MemoryMeter.Look(decoded);
-            Tensor scores = Reward.Score(UnitRange.FromSigned(decoded), rollout.Prompts);
-            return (scores, _settings.Loss.Of(scores));
-        }
-
-        static Tensor Keep(Tensor tensor) => tensor.detach().MoveToOuterDisposeScope();
-    }
-
-    /// <summary>What a loss is multiplied by, so that accumulated micro-batches and copies have the gradient of their mean.</summary>
-    private double Share(Rollout rollout) => 1.0 / (_settings.Accumulation * (1 + rollout.Copies.Count));
-
-    /// <summary>DRaFT-LV, arXiv 2309.17400, algorithm 1: the finished latents, noised to the last step's level and denoised once.</summary>
-    private void BackwardCopy(ClipChain chain, Rollout rollout, Tensor finished, Tensor noise, GradedDecode.Score score)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        IPolicyScheduler scheduler = Model.PolicyScheduler;
-        ISampler sampler = scheduler.CreateSampler(_settings.Sampling.Steps);
-        int last = sampler.Timesteps.Count - 1;
-        long[] timesteps = [.. Enumerable.Repeat((long)sampler.Timesteps[last], (int)finished.shape[0])];
-        Tensor noised = scheduler.Forward.AddNoise(finished, noise, timesteps);
-        using var guidance = new Guidance(Model, rollout.Condition, rollout.Unconditional, _settings.Sampling);
-        Tensor clean = Denoising.Run(sampler, noised, guidance.Predict, GradientPlan.Suffix(last + 1, last, stop: last), adapters: Adapters, first: last);
-        new GradedDecode(chain, _settings.Sampling.Size.Frames, _settings.FramesPerDecode).Backward([clean], rollout.Frames, score, Share(rollout));
-        Work.Denoised(finished.shape[0] * guidance.Branches);
-        Work.Scored(finished.shape[0]);
-    }
-
-    private Rollout Draw(TrainingDraws draws)
+    /// <summary>What the next micro-batch is.</summary>
+    public Rollout Draw(TrainingDraws draws)
     {
         IReadOnlyList<VideoPrompt> prompts = draws.Prompts(_settings.BatchSize);
         long[] shape = Model.LatentShape(_settings.BatchSize, _settings.Sampling.Size);
-        Tensor Noise(IReadOnlyList<long> shape) => draws.Noise(shape, Model.Device);
+        Tensor Noise(IReadOnlyList<long> shape) => draws.Noise(shape, Model.Device).to_type(Model.ComputeDtype);
         (Condition conditional, Condition? unconditional) = Conditions.Of(prompts, Noise);
         return new Rollout
         {
@@ -127,6 +69,77 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
                 Plan = _settings.Window.Resolve(Sampler, draws.Below),
             };
         }
+    }
+
+    private RolloutResult Run(Rollout rollout, bool backward, CancellationToken cancellation)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        BaseDistance? distance = _settings.BaseDistanceWeight > 0 ? new BaseDistance(Adapters, Sampler, Work) : null;
+        var chain = new ClipChain(Model, _settings.Sampling, Sampler, Adapters) { OnStep = distance is null ? null : distance.Add };
+        var clips = new List<Tensor>();
+        chain.Run(Begin, Finish, cancellation);
+        CountWork(rollout);
+
+        // The penalty belongs to the whole, whose copies each get a share.
+        int copies = 1 + rollout.Copies.Count;
+        Tensor? penalty = distance?.Take() is { } apart ? apart * (_settings.BaseDistanceWeight * copies) : null;
+        (Tensor decoded, Tensor scores, Tensor loss) = Decode(clips, penalty);
+        foreach (Func<Tensor> noise in rollout.Copies)
+        {
+            using DisposeScope copy = NewDisposeScope();
+            Tensor clean = Copy(rollout, StopGradient.Of(clips[0].detach, "finished latents"), noise());
+            loss = (loss.detach() + Decode([clean], penalty: null).Loss.detach()).MoveToOuterDisposeScope();
+        }
+
+        loss /= copies;
+        Tensor latents = clips.Count == 1 ? clips[0] : cat([.. clips.Select(clip => clip.detach())], dim: 2);
+        return new RolloutResult(Keep(latents), Keep(decoded), Keep(scores), Keep(loss));
+
+        // A clip that no scored frame depends on needs no graph.
+        PreparedClip Begin(int index, Tensor? image)
+        {
+            PreparedClip clip = rollout.Begin(index, image);
+            bool scored = rollout.Frames.Any(frame =>
+                frame / _settings.Sampling.Size.Frames == index || (_settings.CarryGradientAcrossClips && frame / _settings.Sampling.Size.Frames > index));
+            return scored || _settings.Sampling.SegmentCount == 1 ? clip : clip with { Plan = clip.Plan.WithoutGradient() };
+        }
+
+        Tensor? Finish(int index, Tensor latents)
+        {
+            clips.Add(latents.MoveToOuterDisposeScope());
+            return index + 1 < _settings.Sampling.SegmentCount ? chain.LastFrame(latents, _settings.CarryGradientAcrossClips) : null;
+        }
+
+        (Tensor Decoded, Tensor Scores, Tensor Loss) Decode(IReadOnlyList<Tensor> latents, Tensor? penalty)
+        {
+            var decode = new GradedDecode(chain, _settings.Sampling.Size.Frames, _settings.FramesPerDecode);
+            return backward ? decode.Backward(latents, rollout.Frames, Score, 1.0 / (_settings.Accumulation * copies), penalty) : decode.Forward(latents, rollout.Frames, Score, penalty);
+        }
+
+        (Tensor Scores, Tensor Loss) Score(Tensor decoded)
+        {
+            MemoryMeter.Enter(MemoryPhase.Score);
+            MemoryMeter.Look(decoded);
+            Tensor scores = Reward.Score(UnitRange.FromSigned(decoded), rollout.Prompts);
+            return (scores, _settings.Loss.Of(scores));
+        }
+
+        static Tensor Keep(Tensor tensor) => tensor.detach().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>DRaFT-LV, arXiv 2309.17400, algorithm 1: the finished latents, noised to the last step's level and denoised once.</summary>
+    private Tensor Copy(Rollout rollout, Tensor finished, Tensor noise)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        IPolicyScheduler scheduler = Model.PolicyScheduler;
+        ISampler sampler = scheduler.CreateSampler(_settings.Sampling.Steps);
+        int last = sampler.Timesteps.Count - 1;
+        long[] timesteps = [.. Enumerable.Repeat((long)sampler.Timesteps[last], (int)finished.shape[0])];
+        Tensor noised = scheduler.Forward.AddNoise(finished, noise, timesteps);
+        using var guidance = new Guidance(Model, rollout.Condition, rollout.Unconditional, _settings.Sampling);
+        Work.Denoised(finished.shape[0] * guidance.Branches);
+        Work.Scored(finished.shape[0]);
+        return Denoising.Run(sampler, noised, guidance.Predict, GradientPlan.Suffix(last + 1, last, stop: last), adapters: Adapters, first: last).MoveToOuterDisposeScope();
     }
 
     private void CountWork(Rollout rollout)

@@ -27,7 +27,7 @@ internal sealed class RotaryEmbedding : nn.Module
     public static Tensor Turns(Tensor frequencies, long positions)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor angles = arange(positions, dtype: ScalarType.Float32, device: frequencies.device).unsqueeze(1) * frequencies;
+        Tensor angles = arange(positions, dtype: frequencies.dtype, device: frequencies.device).unsqueeze(1) * frequencies;
         return (ShapeOnly.Holds(angles) ? empty(angles.shape, dtype: ScalarType.ComplexFloat32, device: META) : polar(ones_like(angles), angles)).MoveToOuterDisposeScope();
     }
 
@@ -35,7 +35,7 @@ internal sealed class RotaryEmbedding : nn.Module
     public static Tensor Turn(Tensor x, Tensor turns)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor pairs = x.to_type(ScalarType.Float32).contiguous().unflatten(4, [-1, 2]).view_as_complex();
+        Tensor pairs = x.to_type(Placement.Computing(x.dtype)).contiguous().unflatten(4, [-1, 2]).view_as_complex();
         Tensor turned = pairs * turns.unsqueeze(1).unsqueeze(1);
         return turned.view_as_real().flatten(4).to_type(x.dtype).MoveToOuterDisposeScope();
     }

@@ -68,7 +68,7 @@ internal sealed class STDiT3 : nn.Module
     public bool RecomputeBlocks { get; set; }
 
     /// <summary>
-    /// x: [B, c, T, h, w] -> [B, 2c, T, h, w] (c where the network predicts no sigma), float32.
+    /// x: [B, c, T, h, w] -> [B, 2c, T, h, w] (c where the network predicts no sigma), at least float32.
     /// </summary>
     /// <remarks>
     /// <paramref name="timestep"/>, <paramref name="fps"/>: [B] or [1]; 0..1000 and frames per second. <paramref name="text"/>: [B, L, E];
@@ -102,7 +102,7 @@ internal sealed class STDiT3 : nn.Module
             y = Block(_temporalBlocks[i], y, projected, time, bias, turns);
         }
 
-        return Unpatched(_final.Forward(y, now.to_type(x.dtype), clean?.to_type(x.dtype), frameMask), grid, x.shape).to_type(ScalarType.Float32).MoveToOuterDisposeScope();
+        return Unpatched(_final.Forward(y, now.to_type(x.dtype), clean?.to_type(x.dtype), frameMask), grid, x.shape).to_type(Placement.Computing(x.dtype)).MoveToOuterDisposeScope();
     }
 
     private Tensor Block(STDiT3Block block, Tensor x, Tensor text, Tensor time, Tensor? bias, Tensor? turns)

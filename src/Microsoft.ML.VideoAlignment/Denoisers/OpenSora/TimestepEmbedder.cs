@@ -24,11 +24,11 @@ internal sealed class TimestepEmbedder : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>values: [N] -> [N, D] float32.</summary>
+    /// <summary>values: [N] -> [N, D], at least float32.</summary>
     public override Tensor forward(Tensor values)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor hidden = _mlp.First.forward(Sinusoid(values, _frequencies));
+        Tensor hidden = _mlp.First.forward(Sinusoid(values, _frequencies).to_type(Placement.Computing(_mlp.First.Weight.dtype)));
         return _mlp.Second.forward(nn.functional.silu(hidden)).MoveToOuterDisposeScope();
     }
 

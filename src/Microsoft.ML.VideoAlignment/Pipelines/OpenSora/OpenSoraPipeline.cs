@@ -308,7 +308,7 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     /// <summary>Frames a second, [1] where all rows are alike: the network's modulation is then the same for all of them.</summary>
     private static Tensor Rate(Condition condition, Device device)
     {
-        using Tensor rates = condition.Scalars!.cpu().contiguous();
+        using Tensor rates = condition.Scalars!.to_type(ScalarType.Float32).cpu().contiguous();
         float[] values = [.. rates.data<float>()];
         return tensor(values.Distinct().Count() == 1 ? values[..1] : values, device: device);
     }

@@ -87,6 +87,8 @@ internal sealed class VJepaReward : VideoReward
         }));
     }
 
+    internal override IEnumerable<nn.Module> Networks => [_network];
+
     public override void MoveTo(Device device)
     {
         _network.to(device);

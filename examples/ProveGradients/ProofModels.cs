@@ -1,0 +1,20 @@
+using Microsoft.ML.VideoAlignment;
+
+namespace ProveGradients;
+
+/// <summary>A small untrained model of each family, made once.</summary>
+internal sealed class ProofModels : IDisposable
+{
+    private readonly Dictionary<VideoModelFamily, VideoDiffusionModel> _made = [];
+
+    public VideoDiffusionModel this[VideoModelFamily family] =>
+        _made.TryGetValue(family, out VideoDiffusionModel? model) ? model : _made[family] = VideoDiffusionModel.Untrained(family);
+
+    public void Dispose()
+    {
+        foreach (VideoDiffusionModel model in _made.Values)
+        {
+            model.Dispose();
+        }
+    }
+}

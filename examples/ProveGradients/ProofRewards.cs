@@ -1,0 +1,43 @@
+using Microsoft.ML.VideoAlignment;
+
+namespace ProveGradients;
+
+/// <summary>A reward of every kind, with the small networks of the embedded world; each is made once.</summary>
+internal sealed class ProofRewards : IDisposable
+{
+    private static readonly string s_clip = Path.Combine(AppContext.BaseDirectory, "MovingShapes", "clip");
+
+    private static readonly Dictionary<string, Func<VideoReward>> s_makers = new(StringComparer.Ordinal)
+    {
+        ["custom"] = () => VideoRewards.Custom("contrast", (frames, _) => frames.std([1, 2, 3, 4], unbiased: false) + frames.select(1, 0).mean([1, 2, 3])),
+        ["aesthetic"] = VideoRewards.MovingShapesAesthetic,
+        ["weather"] = VideoRewards.MovingShapesWeather,
+        ["compression"] = VideoRewards.MovingShapesCompressedSize,
+        ["text"] = VideoRewards.MovingShapesTextSimilarity,
+        ["video-text"] = () => VideoRewards.VideoTextSimilarity(s_clip),
+        ["preference"] = VideoRewards.MovingShapesPreference,
+        ["pickscore"] = () => VideoRewards.PickScore(s_clip),
+        ["removal"] = () => VideoRewards.MovingShapesObjectRemoval("square", new ObjectRemovalOptions { Threshold = 0 }),
+        ["action"] = () => VideoRewards.MovingShapesAction(new ActionClassificationOptions { LogProbability = true }),
+        ["consistency"] = VideoRewards.MovingShapesTemporalConsistency,
+        ["sum"] = () => (VideoRewards.MovingShapesAesthetic() * 1.5f) + VideoRewards.MovingShapesTextSimilarity(),
+        ["normalised"] = () => VideoRewards.Mix([(VideoRewards.MovingShapesAesthetic(), 1f), (VideoRewards.MovingShapesTextSimilarity(), 2f)], normalise: true),
+    };
+
+    private readonly Dictionary<string, VideoReward> _made = new(StringComparer.Ordinal);
+
+    public static IReadOnlyList<string> Names { get; } = [.. s_makers.Keys];
+
+    /// <summary>Whether the reward looks at a film of eight frames as a whole.</summary>
+    public static bool NeedsFilm(string name) => name is "action" or "consistency";
+
+    public VideoReward this[string name] => _made.TryGetValue(name, out VideoReward? reward) ? reward : _made[name] = s_makers[name]();
+
+    public void Dispose()
+    {
+        foreach (VideoReward reward in _made.Values)
+        {
+            reward.Dispose();
+        }
+    }
+}

@@ -1,0 +1,125 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Training;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>
+/// Proves a gradient: in float64, along random directions of the LoRA factors, the derivative that training back-propagates is compared with difference
+/// quotients of the very loss that training computes. For rewards and models of your own, and small sizes: each row costs four to twelve forward runs.
+/// </summary>
+public static class GradientCheck
+{
+    /// <summary>Compares, under the options that a training run would have.</summary>
+    /// <param name="model">Small, on the CPU. Its networks are in float64 for the call and as they were after it.</param>
+    /// <param name="reward">
+    /// Differentiable, and able to compute in float64: every reward of this library but TorchScript programs, and functions of your own that leave the frames'
+    /// dtype alone. Its networks are converted like the model's.
+    /// </param>
+    /// <param name="options">
+    /// Sizes, window, guidance, batch, frames, loss and LoRA as in training; what concerns the optimiser is not read. LoRA factors start at random, since with
+    /// the upper ones at zero half of the gradient would be zero. A column of pictures need not be named: the check draws pictures.
+    /// </param>
+    /// <param name="check">How thoroughly; null: the defaults.</param>
+    /// <returns>Every comparison; <see cref="GradientCheckReport.ThrowIfFailed"/> for tests.</returns>
+    /// <exception cref="ArgumentException">Options are out of range, or do not fit the model or reward.</exception>
+    /// <exception cref="RewardContractException">The reward is not differentiable or not of float64.</exception>
+    public static GradientCheckReport Run(VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, GradientCheckOptions? check = null) =>
+        Run(model, reward, options, check, fault: null);
+
+    /// <inheritdoc cref="Run(VideoDiffusionModel, VideoReward, VideoAlignmentOptions, GradientCheckOptions?)"/>
+    /// <remarks><paramref name="fault"/>: see <see cref="GradientProof"/>.</remarks>
+    internal static GradientCheckReport Run(
+        VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, GradientCheckOptions? check, Func<Rollout, Rollout>? fault)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(reward);
+        ArgumentNullException.ThrowIfNull(options);
+        check ??= new GradientCheckOptions();
+        check.Validate();
+        options = options with { ImageColumnName = model.ReadsImages ? options.ImageColumnName ?? "Image" : options.ImageColumnName };
+        options.ValidateFor(model);
+        if (!reward.Contract.IsDifferentiable)
+        {
+            throw new RewardContractException($"Reward '{reward.Name}' declares that it is not differentiable: there is no gradient to check.");
+        }
+
+        return ModelSlots.Of(model).Emptied(() => Compare(model, reward, options, check, fault));
+    }
+
+    private static GradientCheckReport Compare(
+        VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, GradientCheckOptions check, Func<Rollout, Rollout>? fault)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable mode = enable_grad();
+        using var exact = new Float64([.. model.Networks.Values, .. reward.Networks]);
+        using LoraAdapters adapters = Adapters(model, options, check.Seed);
+        IReadOnlyList<VideoPrompt> prompts = Prompts(model, options, check);
+        RequirePrecision(model, reward, options, prompts);
+        var run = new AlignmentRun(model, reward, options, check.Seed, prompts, [], Path.GetTempPath());
+        RewardGradientSettings settings = run.Settings() with { Accumulation = 1 };
+        bool recomputed = model.RecomputeBlocks;
+        model.RecomputeBlocks = options.Recompute;
+        try
+        {
+            using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+            GradientCheckReport report = new GradientProof(trainer, reward, adapters, settings, prompts, check, fault).Run();
+            return check.Invariants
+                ? report with { Rows = [.. report.Rows, .. new GradientInvariants(model, reward, adapters, settings, prompts, unchecked((ulong)check.Seed)).Rows()] }
+                : report;
+        }
+        finally
+        {
+            model.RecomputeBlocks = recomputed;
+        }
+    }
+
+    /// <summary>Makes what adapters add about a third of the weights' size.</summary>
+    private const double AdapterSize = 0.5;
+
+    private static LoraAdapters Adapters(VideoDiffusionModel model, VideoAlignmentOptions options, int seed)
+    {
+        using var generator = new Generator(unchecked((ulong)seed));
+        LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, options.LoraTargets, options.LoraRank, options.LoraAlpha, generator);
+        using IDisposable guard = no_grad();
+        foreach (AdaptedLayer layer in adapters.Layers)
+        {
+            using Tensor drawn = randn(layer.Adapter.Up.shape, dtype: ScalarType.Float64, generator: generator);
+            using Tensor up = drawn * (AdapterSize / (layer.Adapter.Scale * Math.Sqrt(layer.Adapter.Rank)));
+            layer.Adapter.Up.copy_(up);
+        }
+
+        return adapters;
+    }
+
+    /// <summary>With a picture each, of soft colours, where the model reads pictures.</summary>
+    private static VideoPrompt[] Prompts(VideoDiffusionModel model, VideoAlignmentOptions options, GradientCheckOptions check)
+    {
+        VideoSize size = options.SizeFor(model);
+        return [.. check.Prompts.Select((prompt, row) => new VideoPrompt(prompt, model.ReadsImages ? () => Picture(row) : null))];
+
+        Tensor Picture(int row)
+        {
+            using var generator = new Generator(unchecked((ulong)(check.Seed + row)));
+            using Tensor drawn = rand([3, size.Height, size.Width], dtype: ScalarType.Float32, generator: generator);
+            using Tensor soft = drawn * 0.6;
+            return soft + 0.2;
+        }
+    }
+
+    private static void RequirePrecision(VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, IReadOnlyList<VideoPrompt> prompts)
+    {
+        VideoSize size = options.SamplingFor(model).FilmSize(model);
+        RewardContract contract = reward.Contract;
+        int count = Math.Max(1, (contract.MinimumFrames + contract.FrameMultiple - 1) / contract.FrameMultiple) * contract.FrameMultiple;
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable guard = no_grad();
+        Tensor score = reward.Score(full([1, 3, count, size.Height, size.Width], 0.5, dtype: ScalarType.Float64, device: model.Device), [prompts[0].Text]);
+        if (score.dtype != ScalarType.Float64)
+        {
+            throw new RewardContractException($"Reward '{reward.Name}' gave a score of {score.dtype} for frames of Float64: it computes in less than the check compares. " +
+                "Leave the frames' dtype alone (make constants of frames.dtype); TorchScript programs are always given Float32 and cannot be checked.");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+namespace Microsoft.ML.VideoAlignment.Pipelines;
+
+/// <summary>
+/// Random weights that keep numbers in range: products keep their input's scale, norms are the identity, and decoders make pictures of low contrast about
+/// grey, so that nothing is cut at black or white.
+/// </summary>
+internal sealed class UntrainedWeights(int seed) : IDisposable
+{
+    private const double Contrast = 0.15;
+
+    private readonly Generator _generator = new(unchecked((ulong)seed));
+
+    /// <summary>Fills every parameter and buffer.</summary>
+    public T Fill<T>(T network)
+        where T : nn.Module
+    {
+        using IDisposable guard = no_grad();
+        foreach ((string name, Tensor weight) in network.named_parameters().Select(pair => (pair.name, (Tensor)pair.parameter)).Concat(network.named_buffers().Select(pair => (pair.name, pair.buffer))))
+        {
+            if (weight.is_floating_point())
+            {
+                using DisposeScope scope = NewDisposeScope();
+                weight.copy_(Value(name, weight.shape));
+            }
+        }
+
+        return network;
+    }
+
+    public void Dispose() => _generator.Dispose();
+
+    private Tensor Value(string name, long[] shape)
+    {
+        string last = name[(name.LastIndexOf('.') + 1)..];
+        if (last == "freqs")
+        {
+            return pow(10000, arange(shape[0], dtype: ScalarType.Float64) / -shape[0]); // of rotary positions
+        }
+
+        if (last is "scale" or "shift")
+        {
+            return full(shape, last == "scale" ? 1 : 0); // of latents
+        }
+
+        double fan = shape.Length > 1 ? shape.Skip(1).Aggregate(1L, (product, size) => product * size) : 1;
+        double spread = shape.Length > 1 ? 1 / Math.Sqrt(fan) : 0.02;
+        Tensor drawn = randn(shape, dtype: ScalarType.Float32, generator: _generator) * spread;
+        bool gain = shape.Length == 1 && last == "weight";
+        bool pixels = name.EndsWith("decoder.conv_out.weight", StringComparison.Ordinal) || name.EndsWith("decoder.time_conv_out.weight", StringComparison.Ordinal);
+        return gain ? drawn + 1 : pixels ? drawn * Contrast : drawn;
+    }
+}

@@ -1,0 +1,159 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>What must be equal, whatever the numbers are. Gradients are those of <see cref="RewardGradientTrainer.Backward"/>.</summary>
+/// <param name="model">In float64.</param>
+/// <param name="reward">In float64.</param>
+/// <param name="adapters">Of its denoiser.</param>
+/// <param name="settings">Without accumulation.</param>
+/// <param name="prompts">What batches are made of.</param>
+/// <param name="seed">Of the batches.</param>
+internal sealed class GradientInvariants(
+    VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings, IReadOnlyList<VideoPrompt> prompts, ulong seed)
+{
+    /// <summary>For sums in another order.</summary>
+    private const double Rounding = 1e-10;
+
+    private int Steps { get; } = model.CreateSampler(settings.Sampling).Timesteps.Count;
+
+    public IEnumerable<GradientCheckRow> Rows()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return [.. Recomputed(), .. Windows(), .. BeforeTheWindow(), .. Parts()];
+    }
+
+    /// <summary>
+    /// Blocks that are run again compute what they computed: the loss is the same bit for bit. In the gradient the parts of what several blocks read (the time,
+    /// the text, skips) are summed in another order.
+    /// </summary>
+    private IEnumerable<GradientCheckRow> Recomputed()
+    {
+        bool recompute = model.RecomputeBlocks;
+        (double loss, IReadOnlyDictionary<string, Tensor> gradient) given = Of(settings), other;
+        try
+        {
+            model.RecomputeBlocks = !recompute;
+            other = Of(settings);
+        }
+        finally
+        {
+            model.RecomputeBlocks = recompute;
+        }
+
+        yield return new GradientCheckRow("recompute = plain: loss", given.loss, other.loss, Math.Abs(given.loss - other.loss), 0, "bit for bit");
+        yield return Equal("recompute = plain: gradient", given.gradient, other.gradient, Rounding, "");
+    }
+
+    /// <summary>Every step graded, said in three ways.</summary>
+    private IEnumerable<GradientCheckRow> Windows()
+    {
+        IReadOnlyDictionary<string, Tensor> full = Of(settings with { Window = GradientWindow.FromStep(0) }).Gradient;
+        yield return Equal("the last T steps = full", full, Of(settings with { Window = GradientWindow.LastSteps(Steps) }).Gradient, 0, "bit for bit");
+        yield return Equal("all steps by number = full", full, Of(settings with { Window = GradientWindow.Steps([.. Enumerable.Range(0, Steps)]) }).Gradient, 0, "bit for bit");
+    }
+
+    /// <summary>x_0 has exactly no gradient when step 0 is outside the window, and has some when it is inside.</summary>
+    private IEnumerable<GradientCheckRow> BeforeTheWindow()
+    {
+        if (Steps == 1 || settings.Sampling.SegmentCount > 1)
+        {
+            yield break;
+        }
+
+        double inside = AtStart(0), outside = AtStart(1);
+        yield return new GradientCheckRow("no gradient before the window", outside, 0, outside == 0 ? 0 : double.NaN, 0, FormattableString.Invariant($"at the start noise; {inside:e1} when step 0 is inside"));
+        yield return new GradientCheckRow("some gradient within the window", inside, inside, inside > 0 || reward.Contract.GradientMayVanish ? 0 : double.NaN, 0, "at the start noise");
+    }
+
+    /// <summary>Two batches, one after the other in one process or each in its own, and both as one.</summary>
+    private IEnumerable<GradientCheckRow> Parts()
+    {
+        if (settings.Sampling.SegmentCount > 1)
+        {
+            yield break;
+        }
+
+        using var trainer = Trainer(settings);
+        (Rollout first, Rollout second) = TwoBatches(trainer);
+        RolloutResult one = Run(trainer, first);
+        IReadOnlyDictionary<string, Tensor> ofFirst = AdapterGradient.Take(adapters);
+        RolloutResult two = Run(trainer, second);
+        IReadOnlyDictionary<string, Tensor> ofSecond = AdapterGradient.Take(adapters);
+        RolloutResult both = Run(trainer, Joined(first, second));
+        IReadOnlyDictionary<string, Tensor> whole = AdapterGradient.Take(adapters);
+
+        const string Accumulated = "2 accumulated = one batch", Averaged = "mean of two processes = one with both batches";
+        double frames = (cat([one.Decoded, two.Decoded]) - both.Decoded).abs().max().ToDouble();
+        yield return new GradientCheckRow("a video does not depend on its batch", frames, 0, frames, 1e-9, "");
+        if ((cat([one.Scores, two.Scores]) - both.Scores).abs().max().ToDouble() > 1e-9)
+        {
+            yield return new GradientCheckRow(Accumulated, 0, 0, 0, Rounding, "not compared: this reward's score of a video depends on its batch");
+            yield break;
+        }
+
+        using (var accumulating = Trainer(settings with { Accumulation = 2 }))
+        {
+            Run(accumulating, first);
+            Run(accumulating, second);
+        }
+
+        yield return Equal(Accumulated, whole, AdapterGradient.Take(adapters), Rounding, "");
+        yield return Equal(Averaged, whole, AdapterGradient.Mean(ofFirst, ofSecond), Rounding, "two gradients computed apart, then averaged, in this process");
+    }
+
+    private double AtStart(int firstGraded)
+    {
+        using var trainer = Trainer(settings);
+        using var draws = new TrainingDraws(prompts, seed);
+        Rollout rollout = trainer.Draw(draws);
+        Tensor start = rollout.Start.detach().requires_grad_(true);
+        Run(trainer, rollout with { Start = start, Copies = [], Plan = GradientPlan.Suffix(Steps, firstGraded) });
+        AdapterGradient.Take(adapters);
+        return start.grad?.abs().max().ToDouble() ?? 0;
+    }
+
+    private (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) Of(RewardGradientSettings chosen)
+    {
+        using var trainer = Trainer(chosen);
+        using var draws = new TrainingDraws(prompts, seed);
+        double loss = Run(trainer, trainer.Draw(draws)).Loss.ToDouble();
+        return (loss, AdapterGradient.Take(adapters));
+    }
+
+    private RolloutResult Run(RewardGradientTrainer trainer, Rollout rollout)
+    {
+        reward.BeginTraining();
+        return trainer.Backward(rollout);
+    }
+
+    private RewardGradientTrainer Trainer(RewardGradientSettings chosen) => new(model, reward, adapters, chosen);
+
+    /// <summary>Two batches with one window and the same frames, whose noise can be asked for again.</summary>
+    private (Rollout First, Rollout Second) TwoBatches(RewardGradientTrainer trainer)
+    {
+        using var draws = new TrainingDraws(prompts, seed);
+        Rollout first = Fixed(trainer.Draw(draws));
+        return (first, Fixed(trainer.Draw(draws)) with { Plan = first.Plan, Frames = first.Frames });
+
+        Rollout Fixed(Rollout rollout)
+        {
+            Tensor[] noise = [.. Enumerable.Range(0, Steps).Select(step => draws.Noise(rollout.Start.shape, rollout.Start.device).to_type(rollout.Start.dtype))];
+            return rollout with { Noise = step => noise[step].alias(), Copies = [] };
+        }
+    }
+
+    private static Rollout Joined(Rollout first, Rollout second) => first with
+    {
+        Prompts = [.. first.Prompts, .. second.Prompts],
+        Condition = Condition.Stack(first.Condition, second.Condition),
+        Unconditional = first.Unconditional is null ? null : Condition.Stack(first.Unconditional, second.Unconditional!),
+        Start = cat([first.Start, second.Start]),
+        Noise = step => cat([first.Noise(step), second.Noise(step)]),
+    };
+
+    private static GradientCheckRow Equal(
+        string name, IReadOnlyDictionary<string, Tensor> first, IReadOnlyDictionary<string, Tensor> second, double tolerance, string note) =>
+        new(name, AdapterDirection.Norm(first.Values), AdapterDirection.Norm(second.Values), AdapterGradient.Distance(first, second), tolerance, note);
+}

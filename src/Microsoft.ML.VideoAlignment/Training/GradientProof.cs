@@ -1,0 +1,150 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>
+/// Compares the gradient of <see cref="RewardGradientTrainer"/> with difference quotients of its loss, which the same trainer computes by the same code. What
+/// the window makes constant (predictions of steps outside it, inputs that are detached, a film's frames handed on) keeps the value it has at the point itself
+/// (<see cref="HeldConstants"/>): the quotient is that of the function whose derivative the gradient is. With a full window and a reward without stop-gradients
+/// nothing is held, and the quotient is the loss's own.
+/// </summary>
+internal sealed class GradientProof
+{
+    /// <summary>A direction that happens to lie across the gradient is measured against this share of what a direction of its length gives on average.</summary>
+    private const double LeastShare = 0.1;
+
+    /// <summary>Where the loss hardly changes, steps are longer, so that it changes by more of itself than this: rounding is 1e-16 of it. At most so many times longer.</summary>
+    private const double LeastChange = 1e-7, MostLonger = 100;
+
+    private readonly VideoReward _reward;
+    private readonly LoraAdapters _adapters;
+    private readonly RewardGradientTrainer _trainer;
+    private readonly RewardGradientSettings _settings;
+    private readonly IReadOnlyList<VideoPrompt> _prompts;
+    private readonly GradientCheckOptions _options;
+    private readonly Func<Rollout, Rollout>? _fault;
+
+    /// <param name="trainer">Made from the other arguments; everything in float64.</param>
+    /// <param name="reward">Its reward.</param>
+    /// <param name="adapters">Its adapters, none of whose factors is zero.</param>
+    /// <param name="settings">Its settings, without accumulation.</param>
+    /// <param name="prompts">What batches are made of.</param>
+    /// <param name="options">How thoroughly.</param>
+    /// <param name="fault">What the gradient's run is given instead of the drawn batch: for tests, which must see that the proof fails. Null: nothing else.</param>
+    public GradientProof(
+        RewardGradientTrainer trainer, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings, IReadOnlyList<VideoPrompt> prompts,
+        GradientCheckOptions options, Func<Rollout, Rollout>? fault)
+    {
+        (_trainer, _reward, _adapters, _settings, _prompts, _options, _fault) = (trainer, reward, adapters, settings, prompts, options, fault);
+    }
+
+    public GradientCheckReport Run()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using var held = new HeldConstants();
+        var rows = new List<GradientCheckRow>();
+        GradientPlan plan = Draw(_ => _).Plan;
+        double loss = Loss(held);
+        (double graded, IReadOnlyDictionary<string, Tensor> gradient) = Gradient();
+        rows.Add(Same("loss of the graded run", graded, loss));
+        rows.Add(Constants(held, plan));
+        using var generator = new Generator(unchecked((ulong)_options.Seed));
+        double norm = AdapterDirection.Norm(gradient.Values);
+        rows.Add(new GradientCheckRow(
+            "gradient is not zero", norm, norm, norm > 0 || _reward.Contract.GradientMayVanish ? 0 : double.NaN, 0,
+            norm > 0 ? "" : "nothing can be compared: no gradient reaches the adapters"));
+        foreach (Func<AdapterDirection> make in Directions(gradient, generator))
+        {
+            using AdapterDirection direction = make();
+            rows.Add(Compare(direction, gradient, held, loss));
+        }
+
+        return new GradientCheckReport(loss, norm, rows);
+    }
+
+    /// <summary>Back-propagates one batch: the loss, and copies of the factors' gradients by name (a factor without one is left out).</summary>
+    public (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) Gradient()
+    {
+        _reward.BeginTraining();
+        double loss = Draw(rollout => _trainer.Backward(_fault?.Invoke(rollout) ?? rollout)).Loss.ToDouble();
+        return (loss, AdapterGradient.Take(_adapters));
+    }
+
+    private static GradientCheckRow Same(string name, double first, double second) =>
+        new(name, first, second, Math.Abs(first - second) / Math.Max(Math.Abs(second), double.Epsilon), 1e-12, "");
+
+    /// <summary>The loop must have held exactly what the window says, neither more (a lost gradient) nor less.</summary>
+    private GradientCheckRow Constants(HeldConstants held, GradientPlan plan)
+    {
+        int run = plan.Stop + 1 ?? plan.Count, graded = plan.GradedSteps.Count();
+        int detached = plan.GradedSteps.Count(step => plan[step].DetachInput);
+        (int predictions, int inputs) = (held.Count(Denoising.HeldPrediction), held.Count(Denoising.HeldInput));
+        bool one = _settings.Sampling.SegmentCount == 1;
+        bool right = !one || (predictions == run - graded && inputs == detached);
+        return new GradientCheckRow(
+            "constants are the window's", run - graded + detached, predictions + inputs, right ? 0 : double.NaN, 0,
+            one ? $"{predictions} predictions, {inputs} inputs of {run} steps" : $"{predictions} predictions, {inputs} inputs; not counted for films of several clips");
+    }
+
+    private GradientCheckRow Compare(AdapterDirection direction, IReadOnlyDictionary<string, Tensor> gradient, HeldConstants held, double loss)
+    {
+        double analytic = direction.Derivative(gradient);
+        double typical = direction.NormOf(gradient) * direction.Length() / Math.Sqrt(direction.Size), least = LeastShare * typical;
+        double step = typical > 0 ? Math.Clamp(LeastChange * Math.Abs(loss) / typical, _options.StepSize, MostLonger * _options.StepSize) : _options.StepSize;
+        double Scale(double numeric) => Math.Max(Math.Max(Math.Abs(analytic), Math.Abs(numeric)), least);
+        DifferenceQuotient numeric = DifferenceQuotient.Of(
+            amount =>
+            {
+                direction.Move(amount);
+                return Loss(held);
+            },
+            step, value => _options.Tolerance * Math.Max(Math.Abs(value), least));
+        double scale = Scale(numeric.Value);
+        double error = scale > 0 ? Math.Abs(analytic - numeric.Value) / scale : 0;
+        string note = error <= _options.Tolerance ? ""
+            : numeric.Value == 0 ? "the loss does not move at all: it does not depend on the adapters, or is rounded to float32"
+            : numeric.Disagreement > _options.Tolerance * scale
+                ? FormattableString.Invariant($"the quotients of two steps disagree by {numeric.Disagreement / scale:e0}: a kink is near, or something computes in float32")
+            : "";
+        return new GradientCheckRow(direction.Name, analytic, numeric.Value, error, _options.Tolerance, note);
+    }
+
+    private IEnumerable<Func<AdapterDirection>> Directions(IReadOnlyDictionary<string, Tensor> gradient, Generator generator)
+    {
+        for (int i = 1; i <= _options.Directions; i++)
+        {
+            string name = $"all adapters {i}";
+            yield return () => AdapterDirection.Random(name, _adapters, _ => true, generator);
+        }
+
+        yield return () => AdapterDirection.Along("along the gradient", _adapters, gradient);
+        string[] layers = [.. _adapters.Layers.Select(layer => layer.Name)];
+        new System.Random(_options.Seed).Shuffle(layers);
+        (string Name, Func<string, bool> Among)[] parts =
+        [
+            ("lower factors", name => name.Contains("lora_A", StringComparison.Ordinal)),
+            ("upper factors", name => name.Contains("lora_B", StringComparison.Ordinal)),
+            .. layers.Select(layer => ($"layer {layer}", (Func<string, bool>)(name => name.StartsWith($"{layer}.lora_", StringComparison.Ordinal)))),
+        ];
+        foreach ((string name, Func<string, bool> among) in parts.Take(_options.Parts))
+        {
+            yield return () => AdapterDirection.Random(name, _adapters, among, generator);
+        }
+    }
+
+    private double Loss(HeldConstants held)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        _reward.BeginTraining();
+        return held.Run(() => Draw(_trainer.Forward).Loss.ToDouble());
+    }
+
+    /// <summary>The first batch of the seed, drawn anew each time, since its noise comes from a stream.</summary>
+    private T Draw<T>(Func<Rollout, T> use)
+    {
+        using var draws = new TrainingDraws(_prompts, unchecked((ulong)_options.Seed));
+        return use(_trainer.Draw(draws));
+    }
+}

@@ -1,0 +1,163 @@
+using ProveGradients;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>
+/// The gradient proof: every family, every reward and every window with every pair of the other settings. The product of all is examples/ProveGradients --full.
+/// </summary>
+[NonParallelizable]
+public class GradientCheckTests
+{
+    private static readonly GradientCheckOptions s_brief = new() { Directions = 1, Parts = 0, Invariants = false };
+
+    private readonly Dictionary<VideoModelFamily, VideoDiffusionModel> _models = [];
+    private readonly ProofRewards _rewards = new();
+
+    public static IEnumerable<TestCaseData> Cases() => ProofCase.EveryValue().Select(proof => new TestCaseData(proof).SetArgDisplayNames(proof.ToString()));
+
+    [OneTimeTearDown]
+    public void Free()
+    {
+        foreach (VideoDiffusionModel model in _models.Values)
+        {
+            model.Dispose();
+        }
+
+        _rewards.Dispose();
+    }
+
+    [TestCaseSource(nameof(Cases))]
+    public void TheGradientIsTheDerivative(object proof)
+    {
+        var proved = (ProofCase)proof;
+        GradientCheckReport report = GradientCheck.Run(Model(proved.Family), _rewards[proved["reward"]], proved.Options(), s_brief);
+        Assert.That(report.Passed, $"{proved}\n{report}");
+        Assert.That(report.GradientNorm, Is.GreaterThan(0), "otherwise nothing was compared");
+    }
+
+    [Test]
+    public void WhatMustBeEqualIs([Values] VideoModelFamily family)
+    {
+        VideoAlignmentOptions options = Options(family) with { GradientWindow = GradientWindow.LastSteps(2), Recompute = false };
+        GradientCheckReport report = GradientCheck.Run(Model(family), _rewards["custom"], options, new GradientCheckOptions { Directions = 1, Parts = 0 });
+        Assert.That(report.Passed, report.ToString());
+        Assert.That(report.Rows.Select(row => row.Name), Is.SupersetOf(new[]
+        {
+            "recompute = plain: loss", "recompute = plain: gradient", "the last T steps = full", "all steps by number = full", "no gradient before the window",
+            "2 accumulated = one batch", "mean of two processes = one with both batches",
+        }));
+    }
+
+    /// <summary>A film of two clips: the first clip's steps get gradient from the second's frames, or do not.</summary>
+    [TestCase(true, true)]
+    [TestCase(false, false)]
+    public void FilmsOfSeveralClips(bool carry, bool recompute)
+    {
+        VideoAlignmentOptions options = Options(VideoModelFamily.StableVideoDiffusion) with
+        {
+            SegmentCount = 2,
+            CarryGradientAcrossClips = carry,
+            Recompute = recompute,
+            GradientWindow = GradientWindow.LastSteps(2),
+        };
+        GradientCheckReport report = GradientCheck.Run(Model(VideoModelFamily.StableVideoDiffusion), _rewards["custom"], options, s_brief);
+        Assert.That(report.Passed, report.ToString());
+    }
+
+    [Test]
+    public void FramesDecodedInChunksAndDistanceFromTheBase()
+    {
+        VideoAlignmentOptions options = Options(VideoModelFamily.ModelScope) with
+        {
+            FramesPerDecode = 1,
+            KlWeight = 0.7,
+            Loss = RewardLoss.Target(10, 0.1),
+            GradientWindow = GradientWindow.FromStep(1),
+        };
+        GradientCheckReport report = GradientCheck.Run(Model(VideoModelFamily.ModelScope), _rewards["custom"], options, s_brief with { Parts = 3 });
+        Assert.That(report.Passed, report.ToString());
+    }
+
+    [Test]
+    public void CopiesOfTheLastStepWithADistanceFromTheBase()
+    {
+        VideoAlignmentOptions options = Options(VideoModelFamily.ModelScope) with { KlWeight = 0.7, GradientWindow = GradientWindow.LowVariance(3) };
+        GradientCheckReport report = GradientCheck.Run(Model(VideoModelFamily.ModelScope), _rewards["custom"], options, s_brief);
+        Assert.That(report.Passed, report.ToString());
+    }
+
+    [Test]
+    public void EveryWeightIsAsItWas()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = VideoDiffusionModel.Untrained(VideoModelFamily.OpenSora);
+        Dictionary<string, Tensor> before = State(model);
+        GradientCheck.Run(model, _rewards["custom"], Options(VideoModelFamily.OpenSora), s_brief);
+        foreach ((string name, Tensor now) in State(model))
+        {
+            Assert.That(now.dtype, Is.EqualTo(before[name].dtype), name);
+            Assert.That(now.Equals(before[name]), name);
+        }
+
+        Assert.That(before, Has.Count.GreaterThan(50));
+
+        static Dictionary<string, Tensor> State(VideoDiffusionModel model) => model.Networks
+            .SelectMany(network => network.Value.state_dict().Select(pair => ($"{network.Key}.{pair.Key}", pair.Value.clone()))).ToDictionary();
+    }
+
+    [Test]
+    public void ARewardInFloat32IsRefused()
+    {
+        using VideoReward single = VideoRewards.Custom("single", (frames, _) => frames.to(ScalarType.Float32).mean([1, 2, 3, 4]));
+        Assert.That(
+            () => GradientCheck.Run(Model(VideoModelFamily.ModelScope), single, Options(VideoModelFamily.ModelScope)),
+            Throws.TypeOf<RewardContractException>().With.Message.Contains("'single' gave a score of Float32"));
+    }
+
+    /// <summary>Float32 in the middle is not seen by the dtype of the score; the loss then moves in jumps, or not at all.</summary>
+    [Test]
+    public void Float32InTheMiddleIsNoticed()
+    {
+        using VideoReward hidden = VideoRewards.Custom("hidden", (frames, _) => frames.to(ScalarType.Float32).mean([1, 2, 3, 4]).to(ScalarType.Float64));
+        GradientCheckReport report = GradientCheck.Run(Model(VideoModelFamily.ModelScope), hidden, Options(VideoModelFamily.ModelScope), s_brief);
+        Assert.That(report.Passed, Is.False);
+        Assert.That(report.Rows.Where(row => !row.Passed).Select(row => row.Note), Has.Some.Contains("float32"));
+    }
+
+    [Test]
+    public void ARewardWithoutGradientIsRefused() => Assert.That(
+        () => GradientCheck.Run(Model(VideoModelFamily.ModelScope), VideoRewards.MovingShapesTrueRating(), Options(VideoModelFamily.ModelScope)),
+        Throws.TypeOf<RewardContractException>().With.Message.Contains("not differentiable"));
+
+    [Test]
+    public void EveryFaultOfTheOptionsIsNamed() => Assert.That(
+        () => new GradientCheckOptions { Prompts = [], Directions = 0, Parts = -1, StepSize = 0, Tolerance = double.NaN }.Validate(),
+        Throws.ArgumentException.With.Message.Contains("Prompts must").And.Message.Contains("Directions must").And.Message.Contains("Parts must")
+            .And.Message.Contains("StepSize must").And.Message.Contains("Tolerance must"));
+
+    [Test]
+    public void AFailedReportThrowsWithItsTable()
+    {
+        var report = new GradientCheckReport(1, 2, [new("good", 1, 1, 0, 1e-6, ""), new("bad", 1, 2, 0.5, 1e-6, "why")]);
+        Assert.That(report.Passed, Is.False);
+        Assert.That(report.LargestError, Is.EqualTo(0.5));
+        Assert.That(report.ThrowIfFailed, Throws.TypeOf<GradientCheckException>().With.Message.Contains("1 of 2 comparisons failed").And.Message.Contains("FAIL bad").And.Message.Contains("(why)"));
+        Assert.That(new GradientCheckRow("", 1, 1, double.NaN, 1, "").Passed, Is.False);
+    }
+
+    /// <summary>Two frames of 8 x 16 pixels (Open-Sora's least are 17), four steps, guidance.</summary>
+    internal static VideoAlignmentOptions Options(VideoModelFamily family) => new()
+    {
+        Frames = family == VideoModelFamily.OpenSora ? 17 : 2,
+        Height = 8,
+        Width = 16,
+        InferenceSteps = 4,
+        GuidanceScale = 2,
+        Eta = 0,
+        LoraRank = 2,
+        RewardFrames = RewardFrames.All,
+    };
+
+    private VideoDiffusionModel Model(VideoModelFamily family) =>
+        _models.TryGetValue(family, out VideoDiffusionModel? model) ? model : _models[family] = VideoDiffusionModel.Untrained(family);
+}

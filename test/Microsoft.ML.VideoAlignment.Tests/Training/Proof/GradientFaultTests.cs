@@ -1,0 +1,163 @@
+using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Training;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>Faults that people make, each put in on purpose: the proof must see every one, and must see nothing without them.</summary>
+[NonParallelizable]
+public class GradientFaultTests
+{
+    private static readonly GradientCheckOptions s_brief = new() { Directions = 1, Parts = 0, Invariants = false };
+
+    private VideoDiffusionModel _model = null!;
+
+    [OneTimeSetUp]
+    public void Make() => _model = VideoDiffusionModel.Untrained(VideoModelFamily.ModelScope);
+
+    [OneTimeTearDown]
+    public void Free() => _model.Dispose();
+
+    [Test]
+    public void WithoutAFaultItPasses()
+    {
+        using VideoReward reward = Redness();
+        GradientCheckReport report = Check(new FaultyModel(_model), reward);
+        Assert.That(report.Passed, report.ToString());
+    }
+
+    [Test]
+    public void ADetachInTheReward()
+    {
+        using VideoReward reward = VideoRewards.Custom("detached mean", (frames, _) =>
+            (frames.select(1, 0).mean([1, 2, 3]) - (frames.select(1, 1).mean([1, 2, 3]).detach() * 0.5)).exp());
+        RequireCaught(_model, reward);
+    }
+
+    [Test]
+    public void AWrongSignInTheReward()
+    {
+        using VideoReward reward = VideoRewards.Custom("wrong sign", (frames, _) => WrongSlope.Of(frames, -1).select(1, 0).mean([1, 2, 3]));
+        RequireCaught(_model, reward);
+    }
+
+    /// <summary>A scale that one half of a layer forgets: one part in a thousand.</summary>
+    [Test]
+    public void AFactorThatIsOffByAThousandth()
+    {
+        using VideoReward reward = Redness();
+        RequireCaught(new FaultyModel(_model) { Decoding = latents => WrongSlope.Of(latents, 1.001) }, reward);
+    }
+
+    [Test]
+    public void AWrongSignInTheSampler()
+    {
+        using VideoReward reward = Redness();
+        RequireCaught(new FaultyModel(_model) { Sampling = sampler => new FaultySampler(sampler, prediction => WrongSlope.Of(prediction, -1)) }, reward);
+    }
+
+    /// <summary>The branch that guidance leads away from, in no_grad: it saves memory and gives another gradient.</summary>
+    [Test]
+    public void GuidancesOtherBranchWithoutGradient()
+    {
+        using VideoReward reward = Redness();
+        RequireCaught(
+            new FaultyModel(_model)
+            {
+                Predicting = (latents, timestep, condition) =>
+                {
+                    Tensor[] both = _model.Predict(latents, timestep, condition).chunk(2);
+                    return cat([both[0].detach(), both[1]]);
+                },
+            },
+            reward);
+    }
+
+    /// <summary>The gradient of a step does not go on through x to the steps before it.</summary>
+    [Test]
+    public void AnInputThatIsDetached()
+    {
+        using VideoReward reward = Redness();
+        RequireCaught(new FaultyModel(_model) { Predicting = (latents, timestep, condition) => _model.Predict(latents.detach(), timestep, condition) }, reward, GradientWindow.FromStep(0));
+    }
+
+    /// <summary>A tensor with a graph that the block reads without its being an input of the recomputation.</summary>
+    [Test]
+    public void ARecomputedBlockThatForgetsAnInput()
+    {
+        using VideoReward reward = Redness();
+        RequireCaught(
+            new FaultyModel(_model)
+            {
+                Predicting = (latents, timestep, condition) =>
+                {
+                    Tensor x = latents.detach();
+                    Tensor forgotten = (latents * 0.1).detach().DetachFromDisposeScope();
+                    Condition kept = condition.Map(tensor => tensor.clone()).DetachFromDisposeScope();
+                    return Recompute.Run(inputs => _model.Predict(inputs[0] + forgotten, timestep, kept), x);
+                },
+            },
+            reward, GradientWindow.FromStep(0));
+    }
+
+    /// <summary>One layer of all computes with its adapter merged in a graded step: right forward, no gradient.</summary>
+    [Test]
+    public void AnAdapterThatStaysMerged()
+    {
+        using VideoReward reward = Redness();
+        AdaptableLayer layer = AdaptableLayer.Of(_model.Denoiser).Last(layer => layer.Name.Contains("attn", StringComparison.Ordinal));
+        RequireCaught(
+            new FaultyModel(_model)
+            {
+                Predicting = (latents, timestep, condition) =>
+                {
+                    using (no_grad())
+                    {
+                        layer.Layer.Slot.Merge(layer.Layer.Weight);
+                    }
+
+                    return _model.Predict(latents, timestep, condition);
+                },
+            },
+            reward);
+    }
+
+    [Test]
+    public void AStepOutsideTheWindowThatIsGraded()
+    {
+        using VideoReward reward = Redness();
+        RequireCaught(_model, reward, GradientWindow.LastSteps(1), rollout => rollout with { Plan = GradientPlan.Suffix(rollout.Plan.Count, rollout.Plan.Count - 2) });
+    }
+
+    [Test]
+    public void AStepOfTheWindowThatIsNotGraded()
+    {
+        using VideoReward reward = Redness();
+        RequireCaught(_model, reward, GradientWindow.Steps(1, 2), rollout => rollout with { Plan = GradientPlan.Chosen(rollout.Plan.Count, new HashSet<int> { 2 }, detachInput: false) });
+    }
+
+    [Test]
+    public void AnotherFrameThanTheScoredOne()
+    {
+        using VideoReward reward = Redness();
+        RequireCaught(_model, reward, fault: rollout => rollout with { Frames = [0] });
+    }
+
+    private static VideoReward Redness() => VideoRewards.Custom("redness", (frames, _) => (frames.select(1, 0).mean([1, 2, 3]) * 3).exp());
+
+    private static GradientCheckReport Check(VideoDiffusionModel model, VideoReward reward, GradientWindow? window = null, Func<Rollout, Rollout>? fault = null) => GradientCheck.Run(
+        model, reward,
+        GradientCheckTests.Options(VideoModelFamily.ModelScope) with { InferenceSteps = 3, LoraLayers = LoraLayers.AttentionQkvOut, GradientWindow = window ?? GradientWindow.LastSteps(2), Recompute = false },
+        s_brief, fault);
+
+    private static void RequireCaught(VideoDiffusionModel model, VideoReward reward, GradientWindow? window = null, Func<Rollout, Rollout>? fault = null)
+    {
+        GradientCheckReport report = Check(model, reward, window, fault);
+        TestContext.Out.WriteLine(report);
+        Assert.That(report.Passed, Is.False, report.ToString());
+        Assert.That(report.Rows.Where(row => row.Name is "all adapters 1" or "along the gradient").Any(row => row.Error > 100 * row.Tolerance), "caught by the derivative itself");
+        Assert.That(report.ThrowIfFailed, Throws.TypeOf<GradientCheckException>());
+    }
+}
