@@ -61,7 +61,7 @@ public class GradedStep : Question
     private void Run(bool recompute)
     {
         using DisposeScope scope = NewDisposeScope();
-        _unet.RecomputeBlocks = recompute;
+        _unet.Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep;
         Recompute.Backward(_unet.Forward(_latents, 500, _text).mean());
         foreach (TorchSharp.Modules.Parameter parameter in _adapters.Parameters)
         {

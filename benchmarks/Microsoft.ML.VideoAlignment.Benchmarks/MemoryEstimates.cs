@@ -70,7 +70,7 @@ internal static class MemoryEstimates
                 VideoDiffusionModel model = FamilyModels.Official(family, dtype);
                 foreach (string way in s_ways)
                 {
-                    MemoryEstimate estimate = model.EstimateMemory(options with { Recompute = way == s_ways[0] });
+                    MemoryEstimate estimate = model.EstimateMemory(options with { Recompute = way == s_ways[0] ? ActivationRecompute.Blocks : ActivationRecompute.None });
                     Console.WriteLine(string.Create(
                         CultureInfo.InvariantCulture,
                         $"| {preset} | {(dtype == ScalarType.Float32 ? "float32" : "half")} | {way} | {estimate.Weights / 1e9:0.0} | {estimate.Adapters / 1e9:0.00} | {estimate.Peak / 1e9:0.0} | {estimate.PeakPhase} |"));
@@ -93,7 +93,7 @@ internal static class MemoryEstimates
             InferenceSteps = 2,
             LoraLayers = LoraLayers.AttentionQkv,
             RewardFrames = RewardFrames.OneRandom,
-            Recompute = recompute,
+            Recompute = recompute ? ActivationRecompute.Blocks : ActivationRecompute.None,
             Steps = 1,
         };
         return family == "opensora" ? options with { Frames = 34, RewardLatentFrames = true } : options;

@@ -20,7 +20,7 @@ internal static class MovingShapesWorld
         GuidanceScale = 1.5,
         GradientSteps = 2,
         RewardFrames = RewardFrames.All,
-        Recompute = false,
+        Recompute = ActivationRecompute.None,
     };
 
     /// <summary>

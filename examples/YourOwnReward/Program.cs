@@ -22,7 +22,7 @@ IDataView prompts = mlContext.Data.LoadFromTextFile<PromptRow>(Path.Combine(ship
 IDataView unseen = mlContext.Data.LoadFromTextFile<PromptRow>(Path.Combine(shipped, "unseen.tsv"), hasHeader: true);
 
 using var model = VideoDiffusionModel.MovingShapes(); // or FromPretrained("path/to/text-to-video-ms-1.7b")
-var options = new VideoAlignmentOptions { Steps = 10, LearningRate = 1e-3, InferenceSteps = 20, GuidanceScale = 1.5, Recompute = false };
+var options = new VideoAlignmentOptions { Steps = 10, LearningRate = 1e-3, InferenceSteps = 20, GuidanceScale = 1.5, Recompute = ActivationRecompute.None };
 var alignment = mlContext.Transforms.AlignVideoDiffusion("Video", "Prompt", model, redness, options);
 
 using VideoAlignmentTransformer aligned = alignment.Fit(prompts);

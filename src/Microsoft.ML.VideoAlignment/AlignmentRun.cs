@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
 using Microsoft.ML.VideoAlignment.Weights;
 
@@ -26,13 +27,13 @@ internal sealed record AlignmentRun(
     /// <param name="warn">Told what looks wrong.</param>
     public AlignmentOutcome Train(Action<VideoAlignmentProgress> onStep, Action<string> warn) => ModelSlots.Of(Model).Emptied(() =>
     {
-        bool recomputed = Model.RecomputeBlocks;
+        (ActivationMemory activations, bool steps) = (Model.Activations, Model.RecomputeSteps);
         using var generator = new Generator(unchecked((ulong)Seed) ^ FactorStream);
         using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, Options.LoraTargets, Options.LoraRank, Options.LoraAlpha, generator);
         using AlignmentTrainer trainer = Trainer(adapters, Settings() with { Checkpoint = Keep });
         try
         {
-            Model.RecomputeBlocks = Options.Recompute;
+            (Model.Activations, Model.RecomputeSteps) = (Options.Activations, Options.Recompute == ActivationRecompute.Steps);
             int done = trainer.Train(Prompts, Report, warn, Options.CancellationToken);
             if (trainer is DiffusionDpoTrainer { Ties: > 0 and var ties })
             {
@@ -51,7 +52,7 @@ internal sealed record AlignmentRun(
         }
         finally
         {
-            Model.RecomputeBlocks = recomputed;
+            (Model.Activations, Model.RecomputeSteps) = (activations, steps);
         }
 
         void Keep(int step)

@@ -28,7 +28,7 @@ public static class MemoryEstimation
 
         using DisposeScope scope = NewDisposeScope();
         VideoDiffusionModel shapes = model.OnMeta();
-        shapes.RecomputeBlocks = options.Recompute;
+        (shapes.Activations, shapes.RecomputeSteps) = (options.Activations, options.Recompute == ActivationRecompute.Steps);
         using VideoReward mean = VideoRewards.Custom("mean", (frames, _) => frames.mean([1, 2, 3, 4]));
         using var generator = new Generator(0);
         using LoraAdapters adapters = LoraAdapters.Attach(shapes.Denoiser, options.LoraTargets, options.LoraRank, options.LoraAlpha, generator);

@@ -73,9 +73,9 @@ internal static class MemoryShortage
 
     private static IEnumerable<string> Advice(VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward reward)
     {
-        if (!options.Recompute)
+        if (options.Recompute != ActivationRecompute.Steps)
         {
-            yield return $"{nameof(options.Recompute)} = true";
+            yield return $"{nameof(options.Recompute)} = {(options.Recompute == ActivationRecompute.None ? ActivationRecompute.Blocks : ActivationRecompute.Steps)}";
         }
 
         int shown = options.FramesFor(reward).Count(options.SamplingFor(model).RewardFrameCount(model));

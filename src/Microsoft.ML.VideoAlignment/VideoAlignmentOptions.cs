@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -160,10 +161,16 @@ public sealed record VideoAlignmentOptions
     public int Steps { get; init; } = 100;
 
     /// <summary>
-    /// Activations of graded steps are computed again in the backward pass instead of being kept: about a third more work there, and much less
-    /// memory. On by default, as in VADER.
+    /// Which activations of graded steps are computed again in the backward pass instead of being kept; the gradient is the same.
+    /// <see cref="ActivationRecompute.Blocks"/> by default, as in VADER: about a third more work there, and much less memory.
     /// </summary>
-    public bool Recompute { get; init; } = true;
+    public ActivationRecompute Recompute { get; init; } = ActivationRecompute.Blocks;
+
+    /// <summary>
+    /// Whether what recomputed blocks keep waits for the backward pass in the CPU's memory instead of the GPU's. Off by default. Needs
+    /// <see cref="Recompute"/>; on the CPU it changes nothing.
+    /// </summary>
+    public bool OffloadActivations { get; init; }
 
     /// <summary>Prompts that are never trained on, whose mean reward is measured along the way on fixed seeds; none by default.</summary>
     public IReadOnlyList<string> HeldOutPrompts { get; init; } = [];
@@ -326,6 +333,10 @@ public sealed record VideoAlignmentOptions
         }
     }
 
+    /// <summary>What blocks of the networks keep.</summary>
+    internal ActivationMemory Activations => Recompute == ActivationRecompute.None ? ActivationMemory.Keep
+        : OffloadActivations ? ActivationMemory.RecomputeOffloaded : ActivationMemory.Recompute;
+
     /// <summary>The graded steps.</summary>
     internal GradientWindow WindowFor(VideoDiffusionModel model) =>
         GradientWindow ?? (model.LastStepIsInert ? GradientWindow.MostSensitive(GradientSteps) : GradientWindow.LastSteps(GradientSteps));
@@ -394,6 +405,8 @@ public sealed record VideoAlignmentOptions
         Require(GradientSteps >= 1, GradientSteps, "at least 1");
         Require(GradientWindow is null || GradientSteps == 1, GradientSteps, $"left alone when {nameof(GradientWindow)} is set");
         Require(FramesPerDecode is null or >= 1, FramesPerDecode, "at least 1, or null");
+        Require(Enum.IsDefined(Recompute), Recompute, "one of the names of the enumeration");
+        Require(!OffloadActivations || Recompute != ActivationRecompute.None, OffloadActivations, $"false where {nameof(Recompute)} is {nameof(ActivationRecompute.None)}: only what recomputed blocks keep is offloaded");
         Require(Enum.IsDefined(LoraLayers), LoraLayers, "one of the names of the enumeration");
         Require(LearningRate > 0 && double.IsFinite(LearningRate), LearningRate, "above 0");
         Require(WeightDecay >= 0 && double.IsFinite(WeightDecay), WeightDecay, "at least 0");

@@ -62,13 +62,13 @@ internal sealed class AutoencoderKL : nn.Module
     public int SpatialFactor => 1 << (Config.BlockOutChannels.Count - 1);
 
     /// <summary>
-    /// Decoding keeps one tensor per level instead of the whole graph, and runs each level again in the backward pass (see <see cref="Recompute"/>).
-    /// No effect where gradients are off. Default: false.
+    /// What each level of the decoder keeps for the backward pass: its whole graph, or its inputs alone (see <see cref="Recompute"/>). No effect where
+    /// gradients are off.
     /// </summary>
-    public bool RecomputeBlocks
+    public ActivationMemory Activations
     {
-        get => _decoder.RecomputeBlocks;
-        set => _decoder.RecomputeBlocks = value;
+        get => _decoder.Activations;
+        set => _decoder.Activations = value;
     }
 
     /// <summary>pixels: [N, 3, H, W] in [-1, 1] -> mean and log-variance (within [-30, 20]) of the posterior, each [N, z, H / f, W / f], not scaled.</summary>

@@ -38,11 +38,11 @@ internal sealed class AutoencoderKLTemporalDecoder : nn.Module
     /// <summary>Pixels per latent along each side.</summary>
     public int SpatialFactor => 1 << (Config.BlockOutChannels.Count - 1);
 
-    /// <inheritdoc cref="AutoencoderKL.RecomputeBlocks"/>
-    public bool RecomputeBlocks
+    /// <inheritdoc cref="AutoencoderKL.Activations"/>
+    public ActivationMemory Activations
     {
-        get => _decoder.RecomputeBlocks;
-        set => _decoder.RecomputeBlocks = value;
+        get => _decoder.Activations;
+        set => _decoder.Activations = value;
     }
 
     /// <summary>pixels: [N, 3, H, W] in [-1, 1] -> mean and log-variance (within [-30, 20]) of the posterior, each [N, z, H / f, W / f], not scaled.</summary>

@@ -39,8 +39,8 @@ internal sealed class TemporalVaeDecoder : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>See <see cref="AutoencoderKL.RecomputeBlocks"/>.</summary>
-    public bool RecomputeBlocks { get; set; }
+    /// <summary>See <see cref="AutoencoderKL.Activations"/>.</summary>
+    public ActivationMemory Activations { get; set; }
 
     /// <summary>x: [V*T, z, h, w] -> [V*T, 3, f h, f w].</summary>
     public Tensor Forward(Tensor x, long frames)
@@ -66,7 +66,7 @@ internal sealed class TemporalVaeDecoder : nn.Module
         return TokenLayout.FromClips(clips, pictures.shape[2], pictures.shape[3]).MoveToOuterDisposeScope();
     }
 
-    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor x) => RecomputeBlocks ? Recompute.Run(block, x) : block([x]);
+    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor x) => Recompute.Run(Activations, block, x);
 
     /// <summary>
     /// A residual block, attention between the pixels of a frame, a residual block. Files have as many residual blocks as a level has layers: without a

@@ -38,8 +38,8 @@ internal sealed class VaeDecoder : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>See <see cref="AutoencoderKL.RecomputeBlocks"/>.</summary>
-    public bool RecomputeBlocks { get; set; }
+    /// <summary>See <see cref="AutoencoderKL.Activations"/>.</summary>
+    public ActivationMemory Activations { get; set; }
 
     /// <summary>x: [N, z, h, w] -> [N, 3, f h, f w].</summary>
     public override Tensor forward(Tensor x)
@@ -60,5 +60,5 @@ internal sealed class VaeDecoder : nn.Module<Tensor, Tensor>
         return _convOut.forward(_convNormOut.Activated(x, _activation)).MoveToOuterDisposeScope();
     }
 
-    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor x) => RecomputeBlocks ? Recompute.Run(block, x) : block([x]);
+    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor x) => Recompute.Run(Activations, block, x);
 }

@@ -102,7 +102,7 @@ internal sealed class ClipChain
     private Tensor Decoded(Tensor latents, Func<Tensor, Tensor> decode)
     {
         MemoryMeter.Enter(MemoryPhase.Decode);
-        return RecomputesClips ? Recompute.Run(inputs => decode(inputs[0]), latents) : decode(latents);
+        return Recompute.Run(RecomputesClips ? _model.Activations : ActivationMemory.Keep, inputs => decode(inputs[0]), latents);
     }
 
     private Tensor Sample(PreparedClip clip, CancellationToken cancellation)
@@ -128,7 +128,7 @@ internal sealed class ClipChain
         clip.Condition.Map(Add);
         clip.Unconditional?.Map(Add);
         return Recompute.Run(
-            given =>
+            _model.Activations, given =>
             {
                 int next = 1 + stochastic.Length;
                 Tensor Take(Tensor tensor) => given[next++];

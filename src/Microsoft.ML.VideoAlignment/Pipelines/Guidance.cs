@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Pipelines;
 
 /// <summary>
@@ -29,21 +31,45 @@ internal sealed class Guidance : IDisposable
     public int Branches => _acts ? 2 : 1;
 
     /// <summary>The guided prediction for x [B, c, T, h, w] at a timestep.</summary>
-    public Tensor Predict(Tensor latents, double timestep) => Guided(latents, input => _model.Predict(input, timestep, _condition));
+    public Tensor Predict(Tensor latents, double timestep) => Kept(latents, (input, condition) => _model.Predict(input, timestep, condition));
 
     /// <summary>The same where each of the B samples is at a timestep of its own.</summary>
     public Tensor Predict(Tensor latents, IReadOnlyList<double> timesteps) =>
-        Guided(latents, input => _model.PredictEach(input, _acts ? [.. timesteps, .. timesteps] : timesteps, _condition));
+        Kept(latents, (input, condition) => _model.PredictEach(input, _acts ? [.. timesteps, .. timesteps] : timesteps, condition));
 
-    private Tensor Guided(Tensor latents, Func<Tensor, Tensor> predict)
+    /// <summary>The guided prediction, of which the backward pass finds all or, where whole steps are recomputed, the input alone.</summary>
+    private Tensor Kept(Tensor latents, Func<Tensor, Condition, Tensor> predict)
+    {
+        if (!_model.RecomputeSteps)
+        {
+            return Guided(latents, _condition, predict);
+        }
+
+        // Everything that carries a graph must be among the inputs; the condition itself is gone when the step runs again.
+        List<Tensor> inputs = [latents];
+        _condition.Map(tensor =>
+        {
+            inputs.Add(tensor);
+            return tensor;
+        });
+        return Recompute.Run(_model.Activations == ActivationMemory.RecomputeOffloaded ? _model.Activations : ActivationMemory.Recompute, Again, [.. inputs]);
+
+        Tensor Again(IReadOnlyList<Tensor> given)
+        {
+            int next = 1;
+            return Guided(given[0], _condition.Map(_ => given[next++]), predict);
+        }
+    }
+
+    private Tensor Guided(Tensor latents, Condition condition, Func<Tensor, Condition, Tensor> predict)
     {
         if (!_acts)
         {
-            return predict(latents);
+            return predict(latents, condition);
         }
 
         using DisposeScope scope = NewDisposeScope();
-        Tensor both = predict(cat([latents, latents]));
+        Tensor both = predict(cat([latents, latents]), condition);
         Tensor[] branches = both.chunk(2);
         Tensor direction = branches[1] - branches[0];
         return (branches[0] + (_first == _last ? direction * _last : direction * PerFrame(both))).MoveToOuterDisposeScope();

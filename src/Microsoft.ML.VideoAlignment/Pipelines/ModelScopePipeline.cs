@@ -68,10 +68,10 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
 
     internal override Device Device => _device;
 
-    internal override bool RecomputeBlocks
+    internal override ActivationMemory Activations
     {
-        get => _unet.RecomputeBlocks;
-        set => _unet.RecomputeBlocks = _vae.RecomputeBlocks = value;
+        get => _unet.Activations;
+        set => _unet.Activations = _vae.Activations = value;
     }
 
     /// <summary>The networks by their folder's name.</summary>

@@ -79,10 +79,10 @@ internal sealed class StableVideoPipeline : VideoDiffusionModel
     /// </summary>
     internal int? FramesPerDecode { get; set; } = 8;
 
-    internal override bool RecomputeBlocks
+    internal override ActivationMemory Activations
     {
-        get => _unet.RecomputeBlocks;
-        set => _unet.RecomputeBlocks = _vae.RecomputeBlocks = value;
+        get => _unet.Activations;
+        set => _unet.Activations = _vae.Activations = value;
     }
 
     /// <summary>The networks by their folder's name.</summary>
@@ -172,9 +172,9 @@ internal sealed class StableVideoPipeline : VideoDiffusionModel
         Shapes.Require(given, $"{request.Prompts.Count}, 3, H, W", nameof(request.Images));
         Tensor images = FirstFrame.Fit(given.to(Device).to_type(ComputeDtype), request.Size.Height, request.Size.Width);
         Tensor noise = request.Noise(images.shape);
-        bool recompute = RecomputeBlocks && images.requires_grad;
-        Tensor embedding = Block(recompute, inputs => Embed(inputs[0]), images); // [B, 1, D]
-        Tensor latents = Block(recompute, inputs => Latents(inputs[0], inputs[1], request.NoiseAugmentation), images, noise);
+        ActivationMemory memory = images.requires_grad ? Activations : ActivationMemory.Keep;
+        Tensor embedding = Recompute.Run(memory, inputs => Embed(inputs[0]), images); // [B, 1, D]
+        Tensor latents = Recompute.Run(memory, inputs => Latents(inputs[0], inputs[1], request.NoiseAugmentation), images, noise);
         float[] numbers = [(float)(request.FramesPerSecond - 1), (float)request.MotionBucketId, (float)request.NoiseAugmentation];
         return new Condition
         {
@@ -233,9 +233,6 @@ internal sealed class StableVideoPipeline : VideoDiffusionModel
 
         base.Dispose(disposing);
     }
-
-    private static Tensor Block(bool recompute, Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs) =>
-        recompute ? Recompute.Run(block, inputs) : block(inputs);
 
     private static SvdUNet LoadUNet(DiffusersFolder files, string? variant, Placement placement)
     {

@@ -27,8 +27,20 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>How its files were read, for whoever has to read them again.</summary>
     internal VideoModelOptions LoadedWith { get; set; } = new();
 
-    /// <summary>Whether blocks of denoiser and decoder keep only their inputs in graded steps and run again in the backward pass.</summary>
-    internal abstract bool RecomputeBlocks { get; set; }
+    /// <summary>What the blocks of denoiser and decoder keep for the backward pass of graded steps.</summary>
+    internal abstract ActivationMemory Activations { get; set; }
+
+    /// <summary>Whether those blocks keep their inputs alone and run again.</summary>
+    internal bool RecomputeBlocks
+    {
+        get => Activations != ActivationMemory.Keep;
+        set => Activations = value ? ActivationMemory.Recompute : ActivationMemory.Keep;
+    }
+
+    /// <summary>
+    /// Whether a graded step keeps the denoiser's input alone, and runs the whole denoiser again, whose blocks then follow <see cref="Activations"/>.
+    /// </summary>
+    internal bool RecomputeSteps { get; set; }
 
     /// <summary>Every network by its name in the model's files.</summary>
     internal abstract IReadOnlyDictionary<string, nn.Module> Networks { get; }

@@ -15,22 +15,19 @@ internal static class Recompute
     /// Runs <paramref name="block"/> on <paramref name="inputs"/>. Every tensor that carries a graph must be among the inputs; parameters that
     /// the block owns need not be. Where nothing is recorded (gradients are off), the block simply runs.
     /// </summary>
-    public static Tensor Run(Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs) => Run(block, offload: false, inputs);
+    public static Tensor Run(Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs) => Run(ActivationMemory.Recompute, block, inputs);
 
     /// <inheritdoc cref="Run(Func{IReadOnlyList{Tensor}, Tensor}, Tensor[])"/>
-    /// <remarks>
-    /// <paramref name="offload"/>: whether the inputs wait for the backward pass in the CPU's memory instead of the device's. On the CPU it changes nothing.
-    /// </remarks>
-    public static Tensor Run(Func<IReadOnlyList<Tensor>, Tensor> block, bool offload, params Tensor[] inputs)
+    public static Tensor Run(ActivationMemory memory, Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs)
     {
-        if (!is_grad_enabled())
+        if (memory == ActivationMemory.Keep || !is_grad_enabled())
         {
             return block(inputs);
         }
 
         // The first block of a graded step has inputs without a graph; without one input that requires grad its output would have none either.
         using Tensor anchor = zeros(1, device: inputs[0].device, requires_grad: true);
-        return HandedOver.Applied(() => Recomputed.apply([new Plan(block, offload), anchor, .. inputs])[0]);
+        return HandedOver.Applied(() => Recomputed.apply([new Plan(block, memory == ActivationMemory.RecomputeOffloaded), anchor, .. inputs])[0]);
     }
 
     /// <summary>
@@ -67,7 +64,16 @@ internal static class Recompute
         failure?.Throw();
     }
 
+    private static Tensor Returned(Tensor saved, Waiting? waiting)
+    {
+        Tensor given = saved.detach();
+        return waiting is null ? given : HostMemory.Back(given, waiting.Device, waiting.Shape, waiting.Strides);
+    }
+
     private sealed record Plan(Func<IReadOnlyList<Tensor>, Tensor> Block, bool Offload);
+
+    /// <summary>Where an input was that waits in the CPU's memory, and how it lay.</summary>
+    private sealed record Waiting(Device Device, long[] Shape, long[] Strides);
 
     private sealed class Recomputed : autograd.MultiTensorFunction<Recomputed>
     {
@@ -79,8 +85,8 @@ internal static class Recompute
             List<Tensor> inputs = [.. vars.Skip(2).Cast<Tensor>()];
             ctx.save_data("block", plan.Block);
             ctx.save_data("graded", inputs.Select(input => input.requires_grad).ToArray());
-            ctx.save_data("devices", inputs.Select(input => input.device).ToArray());
-            ctx.save_for_backward(plan.Offload ? [.. inputs.Select(input => input.cpu())] : inputs);
+            ctx.save_data("waiting", inputs.Select(input => plan.Offload && HostMemory.Takes(input) ? new Waiting(input.device, input.shape, input.stride()) : null).ToArray());
+            ctx.save_for_backward([.. inputs.Select(input => plan.Offload && HostMemory.Takes(input) ? HostMemory.Out(input) : input)]);
             using (no_grad())
             {
                 using DisposeScope scope = NewDisposeScope();
@@ -94,9 +100,9 @@ internal static class Recompute
         {
             var block = (Func<IReadOnlyList<Tensor>, Tensor>)ctx.get_data("block");
             bool[] graded = (bool[])ctx.get_data("graded");
-            var devices = (Device[])ctx.get_data("devices");
+            var waiting = (Waiting?[])ctx.get_data("waiting");
             using DisposeScope scope = NewDisposeScope();
-            List<Tensor> inputs = [.. ctx.get_saved_variables().Select((saved, i) => saved.detach().to(devices[i]).requires_grad_(graded[i]))];
+            List<Tensor> inputs = [.. ctx.get_saved_variables().Select((saved, i) => Returned(saved, waiting[i]).requires_grad_(graded[i]))];
             try
             {
                 using (enable_grad())

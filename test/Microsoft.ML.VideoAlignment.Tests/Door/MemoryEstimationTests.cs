@@ -52,7 +52,7 @@ public class MemoryEstimationTests
             Assert.That(four, Is.GreaterThan(1.7 * two).And.LessThan(2.2 * two));
         }
 
-        long Of(int batch) => _model.EstimateMemory(s_options with { BatchSize = batch, Recompute = false }).GradedSteps;
+        long Of(int batch) => _model.EstimateMemory(s_options with { BatchSize = batch, Recompute = ActivationRecompute.None }).GradedSteps;
     }
 
     [Test]
@@ -78,7 +78,7 @@ public class MemoryEstimationTests
             Assert.That(kept, Is.GreaterThan(3 * inputs));
         }
 
-        long Of(int steps, bool recompute) => _model.EstimateMemory(s_options with { GradientSteps = steps, Recompute = recompute }).GradedSteps;
+        long Of(int steps, bool recompute) => _model.EstimateMemory(s_options with { GradientSteps = steps, Recompute = recompute ? ActivationRecompute.Blocks : ActivationRecompute.None }).GradedSteps;
     }
 
     [Test]
@@ -112,13 +112,13 @@ public class MemoryEstimationTests
         using VideoReward greedy = VideoRewards.Custom("greedy", (_, _) => throw new ExternalException("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."));
         var context = new MLContext(seed: 1);
         IDataView prompts = context.Data.LoadFromEnumerable([new PromptRow { Prompt = "a red circle" }]);
-        VideoAlignmentOptions options = s_options with { BatchSize = 2, Recompute = false, GradientSteps = 3 };
+        VideoAlignmentOptions options = s_options with { BatchSize = 2, Recompute = ActivationRecompute.None, GradientSteps = 3 };
         VideoAlignmentEstimator estimator = context.Transforms.AlignVideoDiffusion("Video", "Prompt", _model, greedy, options);
         InsufficientMemoryException? error = Assert.Throws<InsufficientMemoryException>(() => estimator.Fit(prompts));
         using (Assert.EnterMultipleScope())
         {
             Assert.That(error!.Message, Does.Contain(MemoryEstimate.InMegabytes(_model.EstimateMemory(options, greedy).Peak)));
-            Assert.That(error.Message, Does.Contain("Recompute = true").And.Contain("BatchSize (now 2)").And.Contain("GradientSteps (now 3)"));
+            Assert.That(error.Message, Does.Contain("Recompute = Blocks").And.Contain("BatchSize (now 2)").And.Contain("GradientSteps (now 3)"));
             Assert.That(error.Message, Does.Contain("FramesPerDecode = 1 (now 8)").And.Contain("8 x 32 x 32").And.Contain("Precision").And.Contain("99 bytes"));
         }
     }

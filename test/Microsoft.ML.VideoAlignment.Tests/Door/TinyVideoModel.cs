@@ -39,7 +39,7 @@ internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12
 
     public override int SizeMultiple => 4;
 
-    internal override bool RecomputeBlocks { get; set; }
+    internal override ActivationMemory Activations { get; set; }
 
     internal override IReadOnlyDictionary<string, nn.Module> Networks => new Dictionary<string, nn.Module> { ["unet"] = _network };
 

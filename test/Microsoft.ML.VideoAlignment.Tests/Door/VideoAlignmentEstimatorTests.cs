@@ -246,7 +246,7 @@ public class VideoAlignmentEstimatorTests
     public void FittingLeavesOptionsAndModelAsTheyWere()
     {
         var rig = new DoorRig();
-        VideoAlignmentOptions before = DoorRig.ThreeSteps with { Recompute = true };
+        VideoAlignmentOptions before = DoorRig.ThreeSteps with { Recompute = ActivationRecompute.Steps };
         VideoAlignmentOptions options = before with { };
         rig.Estimator(options).Fit(rig.Prompts);
         Assert.That(options, Is.EqualTo(before));

@@ -42,8 +42,8 @@ internal sealed class TemporalDecoder : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>See <see cref="VideoAutoencoder.RecomputeBlocks"/>.</summary>
-    public bool RecomputeBlocks { get; set; }
+    /// <summary>See <see cref="VideoAutoencoder.Activations"/>.</summary>
+    public ActivationMemory Activations { get; set; }
 
     /// <summary>x: [B*T, z, H, W] -> [B*f T, c, H, W], f the time factor.</summary>
     public Tensor Forward(Tensor x, long frames)
@@ -76,5 +76,5 @@ internal sealed class TemporalDecoder : nn.Module
         return pairs.permute(0, 4, 1, 2, 3).flatten(0, 1).permute(0, 3, 1, 2).MoveToOuterDisposeScope();
     }
 
-    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor x) => RecomputeBlocks ? Recompute.Run(block, x) : block([x]);
+    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor x) => Recompute.Run(Activations, block, x);
 }

@@ -38,11 +38,11 @@ internal sealed class TemporalVae : nn.Module
 
     public TemporalVaeConfig Config { get; }
 
-    /// <summary>See <see cref="VideoAutoencoder.RecomputeBlocks"/>.</summary>
-    public bool RecomputeBlocks
+    /// <summary>See <see cref="VideoAutoencoder.Activations"/>.</summary>
+    public ActivationMemory Activations
     {
-        get => _decoder.RecomputeBlocks;
-        set => _decoder.RecomputeBlocks = value;
+        get => _decoder.Activations;
+        set => _decoder.Activations = value;
     }
 
     /// <summary>

@@ -41,13 +41,13 @@ internal sealed class VideoAutoencoder : nn.Module
     public static KeyMap Keys => AutoencoderKL.Keys;
 
     /// <summary>
-    /// Decoding keeps one tensor per level instead of the whole graph, and runs each level again in the backward pass (see <see cref="Recompute"/>). No
-    /// effect where gradients are off. Default: false.
+    /// What each level of the decoders keeps for the backward pass: its whole graph, or its inputs alone (see <see cref="Recompute"/>). No effect where
+    /// gradients are off.
     /// </summary>
-    public bool RecomputeBlocks
+    public ActivationMemory Activations
     {
-        get => _temporal.RecomputeBlocks;
-        set => (_temporal.RecomputeBlocks, _spatial.Module.RecomputeBlocks) = (value, value);
+        get => _temporal.Activations;
+        set => (_temporal.Activations, _spatial.Module.Activations) = (value, value);
     }
 
     /// <summary>

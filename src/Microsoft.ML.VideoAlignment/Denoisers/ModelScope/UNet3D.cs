@@ -65,10 +65,9 @@ internal sealed class UNet3D : nn.Module
     public UNet3DConfig Config { get; }
 
     /// <summary>
-    /// Keep one tensor per layer instead of the whole graph, and run each layer again in the backward pass (see <see cref="Recompute"/>). No effect
-    /// where gradients are off. Default: false.
+    /// What each layer keeps for the backward pass: its whole graph, or its inputs alone (see <see cref="Recompute"/>). No effect where gradients are off.
     /// </summary>
-    public bool RecomputeBlocks { get; set; }
+    public ActivationMemory Activations { get; set; }
 
     /// <summary>As <see cref="Forward(Tensor, Tensor, Tensor)"/>, one time for all.</summary>
     public Tensor Forward(Tensor sample, double timestep, Tensor context)
@@ -99,5 +98,5 @@ internal sealed class UNet3D : nn.Module
     }
 
     private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor[] inputs) =>
-        RecomputeBlocks ? Recompute.Run(block, inputs) : block(inputs);
+        Recompute.Run(Activations, block, inputs);
 }

@@ -62,10 +62,9 @@ internal sealed class STDiT3 : nn.Module
     public Tensor NullText => _caption.NullText;
 
     /// <summary>
-    /// Keep one tensor per block instead of the whole graph, and run each block again in the backward pass (see <see cref="Recompute"/>). No effect where
-    /// gradients are off. Default: false.
+    /// What each block keeps for the backward pass: its whole graph, or its inputs alone (see <see cref="Recompute"/>). No effect where gradients are off.
     /// </summary>
-    public bool RecomputeBlocks { get; set; }
+    public ActivationMemory Activations { get; set; }
 
     /// <summary>
     /// x: [B, c, T, h, w] -> [B, 2c, T, h, w] (c where the network predicts no sigma), at least float32.
@@ -107,15 +106,10 @@ internal sealed class STDiT3 : nn.Module
 
     private Tensor Block(STDiT3Block block, Tensor x, Tensor text, Tensor time, Tensor? bias, Tensor? turns)
     {
-        if (!RecomputeBlocks)
-        {
-            return block.Forward(x, text, time, bias, turns);
-        }
-
         // Every tensor must be among the inputs, or it is gone when the block runs again.
         Tensor[] inputs = [x, text, time, .. new[] { bias, turns }.OfType<Tensor>()];
         return Recompute.Run(
-            given => block.Forward(given[0], given[1], given[2], bias is null ? null : given[3], turns is null ? null : given[^1]), inputs);
+            Activations, given => block.Forward(given[0], given[1], given[2], bias is null ? null : given[3], turns is null ? null : given[^1]), inputs);
     }
 
     /// <summary>Zeros at the end of each axis, to whole patches.</summary>

@@ -105,10 +105,9 @@ internal sealed class LvdmUNet : nn.Module
     public LvdmUNetConfig Config { get; }
 
     /// <summary>
-    /// Keep one tensor per block instead of the whole graph, and run each block again in the backward pass (see <see cref="Recompute"/>). No effect
-    /// where gradients are off. Default: false.
+    /// What each block keeps for the backward pass: its whole graph, or its inputs alone (see <see cref="Recompute"/>). No effect where gradients are off.
     /// </summary>
-    public bool RecomputeBlocks { get; set; }
+    public ActivationMemory Activations { get; set; }
 
     /// <summary>
     /// sample: [B, in, T, H, W]; timestep and fps: [B], [1] or []; context: [B, L, D] -> [B, out, T, H, W], contiguous. A network without fps condition does not
@@ -197,7 +196,7 @@ internal sealed class LvdmUNet : nn.Module
     }
 
     private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs) =>
-        RecomputeBlocks ? Recompute.Run(block, inputs) : block(inputs);
+        Recompute.Run(Activations, block, inputs);
 
     /// <summary>Norm, SiLU, convolution: 1 is the SiLU, which has no weights.</summary>
     private sealed class Last : nn.Module<Tensor, Tensor>

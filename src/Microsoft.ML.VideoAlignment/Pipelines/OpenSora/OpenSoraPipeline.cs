@@ -62,10 +62,10 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
 
     internal override Device Device => _device;
 
-    internal override bool RecomputeBlocks
+    internal override ActivationMemory Activations
     {
-        get => _network.RecomputeBlocks;
-        set => (_network.RecomputeBlocks, _vae.RecomputeBlocks) = (value, value);
+        get => _network.Activations;
+        set => (_network.Activations, _vae.Activations) = (value, value);
     }
 
     /// <summary>The networks by their folder's name; the text encoder has its own life.</summary>

@@ -58,10 +58,10 @@ internal sealed class VideoCrafterPipeline : VideoDiffusionModel
 
     internal override Device Device => _device;
 
-    internal override bool RecomputeBlocks
+    internal override ActivationMemory Activations
     {
-        get => UNet.RecomputeBlocks;
-        set => UNet.RecomputeBlocks = Vae.RecomputeBlocks = value;
+        get => UNet.Activations;
+        set => UNet.Activations = Vae.Activations = value;
     }
 
     internal override IReadOnlyDictionary<string, nn.Module> Networks =>

@@ -3,14 +3,6 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
-/// <summary>What a stack of layers keeps for the backward pass.</summary>
-internal enum ActivationMemory
-{
-    Keep,
-    Recompute,
-    RecomputeOffloaded,
-}
-
 /// <summary>What V-JEPA's encoder and predictor both do with tokens.</summary>
 internal static class Tokens
 {
@@ -32,13 +24,11 @@ internal static class Tokens
     /// <summary>x: [B, L, D] through the layers; a fresh tensor.</summary>
     public static Tensor Run(IEnumerable<EncoderLayer> layers, Tensor x, ActivationMemory memory)
     {
-        bool recompute = memory != ActivationMemory.Keep && x.requires_grad;
+        memory = x.requires_grad ? memory : ActivationMemory.Keep;
         Tensor state = x.alias();
         foreach (EncoderLayer layer in layers)
         {
-            Tensor next = recompute
-                ? Recompute.Run(inputs => layer.Forward(inputs[0]), memory == ActivationMemory.RecomputeOffloaded, state)
-                : layer.Forward(state);
+            Tensor next = Recompute.Run(memory, inputs => layer.Forward(inputs[0]), state);
             state.Dispose();
             state = next;
         }

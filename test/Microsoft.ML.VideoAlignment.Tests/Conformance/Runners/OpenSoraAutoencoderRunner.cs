@@ -38,7 +38,7 @@ public sealed class OpenSoraAutoencoderRunner : IConformanceRunner
         Dictionary<string, JsonElement> keys = c.Config.EnumerateObject().ToDictionary(key => key.Name, key => key.Value, StringComparer.Ordinal);
         keys.TryAdd("type", JsonSerializer.SerializeToElement("VAE_Temporal"));
         JsonElement config = JsonSerializer.SerializeToElement(keys);
-        using var vae = new TemporalVae(TemporalVaeConfig.FromJson(config), Placement.Cpu) { RecomputeBlocks = recompute };
+        using var vae = new TemporalVae(TemporalVaeConfig.FromJson(config), Placement.Cpu) { Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep };
         Check(c, vae, KeyMap.Identity, inputs =>
         {
             (Tensor mean, Tensor logVariance) = vae.Encode(inputs["x"]);
@@ -48,7 +48,7 @@ public sealed class OpenSoraAutoencoderRunner : IConformanceRunner
 
     private static void Whole(ConformanceCase c, bool recompute)
     {
-        using var vae = new VideoAutoencoder(VideoAutoencoderConfig.FromJson(c.Config), Placement.Cpu) { RecomputeBlocks = recompute };
+        using var vae = new VideoAutoencoder(VideoAutoencoderConfig.FromJson(c.Config), Placement.Cpu) { Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep };
         if (ConfigJson.Find(c.Arguments, "latent_size") is not null)
         {
             (int frames, int height, int width) = vae.Config.LatentSize(Frames(c), (int)c["out.decode"].shape[3], (int)c["out.decode"].shape[4]);

@@ -37,7 +37,7 @@ public sealed class OpenSoraNetworkRunner : IConformanceRunner
     {
         foreach (bool recompute in new[] { false, true })
         {
-            using var network = new STDiT3(STDiT3Config.FromJson(c.Config), Placement.Cpu) { RecomputeBlocks = recompute };
+            using var network = new STDiT3(STDiT3Config.FromJson(c.Config), Placement.Cpu) { Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep };
             Check(c, network, ["x", "y"], inputs => network.Forward(
                 inputs["x"], c["in.timestep"], inputs["y"].squeeze(1), c.Find("in.mask"), c.Find("in.x_mask"), c["in.fps"],
                 c["in.height"][0].item<float>(), c["in.width"][0].item<float>()));

@@ -42,9 +42,9 @@ public sealed class VideoCrafterRunner : IConformanceRunner
             Tensor fps = c.Find("in.fps") ?? tensor(ConfigJson.Integer(c.Arguments, "fps", 16));
             Tensor plain = network.Forward(inputs["x"], c["in.timesteps"], inputs["context"], fps);
             using IDisposable guard = no_grad();
-            network.RecomputeBlocks = true;
+            network.Activations = ActivationMemory.Recompute;
             Assert.That(network.Forward(inputs["x"], c["in.timesteps"], inputs["context"], fps).equal(plain).all().item<bool>(), $"{c}: recomputed blocks");
-            network.RecomputeBlocks = false;
+            network.Activations = ActivationMemory.Keep;
             return new() { ["sample"] = plain };
         });
     }

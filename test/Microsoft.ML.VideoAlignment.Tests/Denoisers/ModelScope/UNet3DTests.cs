@@ -94,7 +94,7 @@ public class UNet3DTests
 
         List<float[]> Run(bool recompute)
         {
-            network.RecomputeBlocks = recompute;
+            network.Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep;
             adapters.ForEach(adapter => (adapter.Down.grad, adapter.Up.grad) = (null, null));
             Tensor x = Ramp.Values(1, 1, 4, 3, 6, 6).requires_grad_(true), context = Ramp.Values(2, 1, 5, 6).requires_grad_(true);
             Recompute.Backward(network.Forward(x, 500, context).pow(2).sum());
@@ -110,7 +110,7 @@ public class UNet3DTests
         using UNet3D network = Ramp.Fill(new UNet3D(s_tiny, Placement.Cpu));
         Tensor x = Ramp.Values(1, 1, 4, 3, 6, 6), context = Ramp.Values(2, 1, 5, 6);
         Tensor plain = network.Forward(x, 500, context);
-        network.RecomputeBlocks = true;
+        network.Activations = ActivationMemory.Recompute;
         long before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         Tensor y = network.Forward(x, 500, context);
         Assert.That(DisposeScopeManager.Statistics.ThreadTotalLiveCount, Is.EqualTo(before + 1));

@@ -82,7 +82,7 @@ public class SvdUNetTests
 
         List<float[]> Run(bool recompute)
         {
-            network.RecomputeBlocks = recompute;
+            network.Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep;
             adapters.ForEach(adapter => (adapter.Down.grad, adapter.Up.grad) = (null, null));
             Tensor x = Ramp.Values(1, 1, 8, 3, 6, 6).requires_grad_(true), context = Ramp.Values(2, 1, 1, 6).requires_grad_(true);
             Recompute.Backward(network.Forward(x, 0.5, context, Numbers(1)).pow(2).sum());

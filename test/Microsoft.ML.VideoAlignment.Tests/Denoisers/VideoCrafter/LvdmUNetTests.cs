@@ -56,7 +56,7 @@ public class LvdmUNetTests
     {
         using DisposeScope scope = NewDisposeScope();
         using LvdmUNet network = Ramp.Fill(new LvdmUNet(s_tiny with { RelativePositions = 2 }, Placement.Cpu));
-        network.RecomputeBlocks = recompute;
+        network.Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep;
         using var generator = new Generator(1);
         using LoraAdapters adapters = LoraAdapters.Attach(network, LoraTargets.AttentionQkv, 2, 8, generator);
         adapters.RequireGradient(true);
