@@ -36,9 +36,9 @@ internal static class FamilyModels
     public static IReadOnlyList<string> Names { get; } = ["modelscope", "videocrafter", "opensora", "svd"];
 
     /// <summary>As published, weights stored so; shapes without memory.</summary>
-    public static VideoDiffusionModel Official(string family, ScalarType dtype)
+    public static VideoDiffusionModel Official(string family, WeightPrecision precision)
     {
-        var placement = new Placement(META, dtype);
+        Placement placement = Placement.OnCpu(precision) with { Device = META };
         return family switch
         {
             "modelscope" => ModelScopePipeline.FromNetworks(
@@ -69,8 +69,8 @@ internal static class FamilyModels
         };
     }
 
-    /// <summary>The same blocks in about a third of the widths: 0.3 to 0.8 GB of random weights.</summary>
-    public static VideoDiffusionModel Middle(string family) => VideoDiffusionModel.Untrained(
+    /// <summary>The same blocks in about a third of the widths: 0.3 to 0.8 GB of weights, random ones unless they are not <paramref name="filled"/>.</summary>
+    public static VideoDiffusionModel Middle(string family, WeightPrecision precision = WeightPrecision.Full, bool filled = true) => UntrainedModel.Make(
         family switch
         {
             "modelscope" => VideoModelFamily.ModelScope,
@@ -78,7 +78,7 @@ internal static class FamilyModels
             "opensora" => VideoModelFamily.OpenSora,
             _ => VideoModelFamily.StableVideoDiffusion,
         },
-        UntrainedSize.Middle);
+        UntrainedSize.Middle, seed: 1, precision, filled);
 
     private static Tensor Random(params long[] shape)
     {

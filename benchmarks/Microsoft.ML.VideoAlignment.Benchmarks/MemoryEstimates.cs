@@ -13,7 +13,7 @@ internal static class MemoryEstimates
 {
     private const int Side = 128;
 
-    private static readonly string[] s_ways = ["recomputed", "kept"];
+    private static readonly string[] s_ways = ["recomputed", "kept", "film of 3, recomputed"];
 
     public static void Run(string? only)
     {
@@ -22,9 +22,9 @@ internal static class MemoryEstimates
         foreach (string family in FamilyModels.Names.Where(name => only is null || name == only))
         {
             using VideoDiffusionModel model = FamilyModels.Middle(family);
-            foreach (string way in s_ways)
+            foreach (string way in s_ways.Take(family == "svd" ? 3 : 2))
             {
-                MemoryEstimate estimate = model.EstimateMemory(Options(family, way == s_ways[0]));
+                MemoryEstimate estimate = model.EstimateMemory(Options(family, way));
                 string measured = Child(family, way);
                 string ratio = double.TryParse(measured, CultureInfo.InvariantCulture, out double megabytes) ? (estimate.Peak / 1e6 / megabytes).ToString("0.00", CultureInfo.InvariantCulture) : "";
                 Console.WriteLine(string.Create(
@@ -35,19 +35,14 @@ internal static class MemoryEstimates
     }
 
     /// <summary>The child's part: prints the megabytes.</summary>
-    public static void RunAlone(string family, bool recompute)
+    public static void RunAlone(string family, string way)
     {
-        using (DisposeScope scope = NewDisposeScope())
-        {
-            Tensor x = nn.functional.conv2d(ones(1, 8, 16, 16), ones(8, 8, 3, 3));
-            x.matmul(x).mean().ToDouble();
-        }
-
+        WarmUp();
         VideoPrompt prompt = Prompt(family);
         long? before = PeakMemory.Start();
         using VideoDiffusionModel model = FamilyModels.Middle(family);
         using VideoReward reward = VideoRewards.Custom("mean", (frames, _) => frames.mean([1, 2, 3, 4]));
-        new AlignmentRun(model, reward, Options(family, recompute), Seed: 1, [prompt], HeldOut: [], Path.GetTempPath()).Train(_ => { }, _ => { });
+        new AlignmentRun(model, reward, Options(family, way), Seed: 1, [prompt], HeldOut: [], Path.GetTempPath()).Train(_ => { }, _ => { });
         Console.WriteLine(PeakMemory.Since(before) is { } bytes ? (bytes / 1e6).ToString("0", CultureInfo.InvariantCulture) : "not measured on this system");
     }
 
@@ -65,15 +60,15 @@ internal static class MemoryEstimates
         Console.WriteLine("|---|---|---|---|---|---|---|");
         foreach ((string family, string preset, VideoAlignmentOptions options) in runs)
         {
-            foreach (ScalarType dtype in new[] { ScalarType.Float32, ScalarType.Float16 })
+            foreach (WeightPrecision precision in new[] { WeightPrecision.Full, WeightPrecision.Half, WeightPrecision.EightBit })
             {
-                VideoDiffusionModel model = FamilyModels.Official(family, dtype);
-                foreach (string way in s_ways)
+                VideoDiffusionModel model = FamilyModels.Official(family, precision);
+                foreach (string way in s_ways.Take(2))
                 {
                     MemoryEstimate estimate = model.EstimateMemory(options with { Recompute = way == s_ways[0] ? ActivationRecompute.Blocks : ActivationRecompute.None });
                     Console.WriteLine(string.Create(
                         CultureInfo.InvariantCulture,
-                        $"| {preset} | {(dtype == ScalarType.Float32 ? "float32" : "half")} | {way} | {estimate.Weights / 1e9:0.0} | {estimate.Adapters / 1e9:0.00} | {estimate.Peak / 1e9:0.0} | {estimate.PeakPhase} |"));
+                        $"| {preset} | {precision} | {way} | {estimate.Weights / 1e9:0.0} | {estimate.Adapters / 1e9:0.00} | {estimate.Peak / 1e9:0.0} | {estimate.PeakPhase} |"));
                 }
             }
         }
@@ -83,6 +78,11 @@ internal static class MemoryEstimates
     public static VideoPrompt Prompt(string family) => family == "svd" ? new VideoPrompt("") { Image = () => ones(3, Side, Side) * 0.5 } : new VideoPrompt("a prompt");
 
     /// <summary>A short run at the size of these measurements.</summary>
+    public static VideoAlignmentOptions Options(string family, string way) => Options(family, recompute: way != s_ways[1]) is var options && way == s_ways[2]
+        ? options with { SegmentCount = 3, CarryGradientAcrossClips = true, RewardFrames = RewardFrames.Chosen(3, 11, 19), FramesPerDecode = 1 }
+        : options;
+
+    /// <inheritdoc cref="Options(string, string)"/>
     public static VideoAlignmentOptions Options(string family, bool recompute)
     {
         var options = new VideoAlignmentOptions
@@ -99,9 +99,20 @@ internal static class MemoryEstimates
         return family == "opensora" ? options with { Frames = 34, RewardLatentFrames = true } : options;
     }
 
-    private static string Child(string family, string way)
+    /// <summary>What libtorch allocates once is not the run's.</summary>
+    public static void WarmUp()
     {
-        var start = new ProcessStartInfo("dotnet", [typeof(MemoryEstimates).Assembly.Location, "--memory-of", family, way]) { RedirectStandardOutput = true };
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = nn.functional.conv2d(ones(1, 8, 16, 16), ones(8, 8, 3, 3));
+        x.matmul(x).mean().ToDouble();
+    }
+
+    private static string Child(string family, string way) => ChildOutput("--memory-of", family, way);
+
+    /// <summary>What this program prints under these arguments, in a process of its own whose allocator gives freed blocks back.</summary>
+    public static string ChildOutput(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [typeof(MemoryEstimates).Assembly.Location, .. arguments]) { RedirectStandardOutput = true };
         (start.Environment["MALLOC_MMAP_THRESHOLD_"], start.Environment["MALLOC_TRIM_THRESHOLD_"]) = ("65536", "65536");
         using Process child = Process.Start(start)!;
         string output = child.StandardOutput.ReadToEnd().Trim();

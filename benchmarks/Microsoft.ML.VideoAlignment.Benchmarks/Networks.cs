@@ -37,9 +37,24 @@ internal static class Networks
     {
         using IDisposable guard = no_grad();
         using var generator = new Generator(4);
+        double inputs = 1;
         foreach ((string name, TorchSharp.Modules.Parameter parameter) in network.named_parameters())
         {
             using DisposeScope scope = NewDisposeScope();
+            if (parameter.dtype == ScalarType.Int8)
+            {
+                // Uniform in -127..127, whose standard deviation is 73; the scale comes next.
+                inputs = (double)parameter.numel() / parameter.shape[0];
+                parameter.copy_(randint(-127, 128, parameter.shape, dtype: ScalarType.Int8, generator: generator));
+                continue;
+            }
+
+            if (name.EndsWith(ChannelQuantisation.ScaleSuffix, StringComparison.Ordinal))
+            {
+                parameter.copy_(full(parameter.shape, 1 / (73 * Math.Sqrt(inputs))));
+                continue;
+            }
+
             bool scale = parameter.dim() == 1 && name.EndsWith("weight", StringComparison.Ordinal);
             double fan = parameter.dim() > 1 ? parameter.numel() / parameter.shape[0] : 1;
             parameter.copy_(scale ? ones(parameter.shape) : randn(parameter.shape, generator: generator) / (parameter.dim() > 1 ? Math.Sqrt(fan) : 50));

@@ -5,6 +5,7 @@ using BenchmarkDotNet.Filters;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using Microsoft.ML.VideoAlignment;
 using Microsoft.ML.VideoAlignment.Benchmarks;
 
 int Count(int position, int otherwise) => args.Length > position ? int.Parse(args[position], CultureInfo.InvariantCulture) : otherwise;
@@ -32,7 +33,19 @@ switch (args.FirstOrDefault())
         MemoryEstimates.RunOfficial();
         return;
     case "--memory-of" when FamilyModels.Names.Contains(args[1]):
-        MemoryEstimates.RunAlone(args[1], recompute: args.ElementAtOrDefault(2) != "kept");
+        MemoryEstimates.RunAlone(args[1], args[2]);
+        return;
+    case "--memory-tricks":
+        MemoryTricks.Run(args.ElementAtOrDefault(1), Count(2, 1), Count(3, 1));
+        return;
+    case "--trick-of":
+        MemoryTricks.RunAlone(args[1], Count(2, 0), Count(3, 1), Count(4, 1));
+        return;
+    case "--loading":
+        Loading.Run(args[1..]);
+        return;
+    case "--loading-of":
+        Loading.RunAlone(args[1], Enum.Parse<WeightPrecision>(args[2]), args[3]);
         return;
     case "--memory-of":
         MemoryByLength.RunAlone(args[1], Count(2, 20));

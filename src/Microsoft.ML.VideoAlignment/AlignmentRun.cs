@@ -102,6 +102,7 @@ internal sealed record AlignmentRun(
         Beta2 = Options.Beta2,
         Epsilon = Options.Epsilon,
         WeightDecay = Options.WeightDecay,
+        OptimizerState = Options.OptimizerState,
         MaxGradientNorm = Options.MaxGradientNorm,
         Seed = unchecked((ulong)Seed),
         HeldOutPrompts = HeldOut,

@@ -59,8 +59,8 @@ public static class GradientCheck
         RequirePrecision(model, reward, options, prompts);
         var run = new AlignmentRun(model, reward, options, check.Seed, prompts, [], Path.GetTempPath());
         RewardGradientSettings settings = run.Settings() with { Accumulation = 1 };
-        bool recomputed = model.RecomputeBlocks;
-        model.RecomputeBlocks = options.Recompute;
+        (ActivationMemory activations, bool steps) = (model.Activations, model.RecomputeSteps);
+        (model.Activations, model.RecomputeSteps) = (options.Activations, options.Recompute == ActivationRecompute.Steps);
         try
         {
             using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
@@ -71,7 +71,7 @@ public static class GradientCheck
         }
         finally
         {
-            model.RecomputeBlocks = recomputed;
+            (model.Activations, model.RecomputeSteps) = (activations, steps);
         }
     }
 

@@ -15,8 +15,11 @@ public sealed record MemoryEstimate
     /// <summary>Frozen weights of the model's networks. Encoders that are freed after the prompts are encoded (T5) are not among them.</summary>
     public required long Weights { get; init; }
 
-    /// <summary>LoRA factors, their gradients and AdamW's two moments: 16 bytes a number.</summary>
+    /// <summary>LoRA factors, their gradients and AdamW's two moments: 16 bytes a number, or with moments in 8 bits 10.03.</summary>
     public required long Adapters { get; init; }
+
+    /// <summary>Of <see cref="Adapters"/> what the factors alone take: 4 bytes a number.</summary>
+    internal long Factors { get; init; }
 
     /// <summary>Most that denoising steps without gradient hold, adapted weights with the adapters merged into them included.</summary>
     public required long Sampling { get; init; }
@@ -37,7 +40,7 @@ public sealed record MemoryEstimate
     public long Peak => Weights + Adapters + Phases.Max(phase => phase.Bytes);
 
     /// <summary>What is alive together at the worst moment of generating one video with a fitted transformer.</summary>
-    public long GenerationPeak => Weights + (Adapters / 4) + Math.Max(Sampling, Generation);
+    public long GenerationPeak => Weights + Factors + Math.Max(Sampling, Generation);
 
     /// <summary>What a training step is doing at its worst moment.</summary>
     public string PeakPhase => Phases.MaxBy(phase => phase.Bytes).Name;

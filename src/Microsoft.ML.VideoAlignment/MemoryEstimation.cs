@@ -38,7 +38,8 @@ public static class MemoryEstimation
         {
             Name = $"{model.Family}, {size.Frames} x {size.Height} x {size.Width}",
             Weights = model.Networks.Values.SelectMany(MemoryWalk.Stored).Sum(Bytes),
-            Adapters = 4 * adapters.Parameters.Sum(Bytes),
+            Factors = adapters.Parameters.Sum(Bytes),
+            Adapters = adapters.Parameters.Sum(factor => (2 * Bytes(factor)) + IAdapterOptimiser.BytesFor(factor, options.OptimizerState)),
             Sampling = phases[MemoryPhase.Sampling],
             GradedSteps = phases[MemoryPhase.GradedStep],
             Decode = Math.Max(phases[MemoryPhase.Decode], phases[MemoryPhase.Score]),

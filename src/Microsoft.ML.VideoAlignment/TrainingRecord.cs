@@ -39,6 +39,7 @@ internal static class TrainingRecord
             ["beta1"] = options.Beta1,
             ["beta2"] = options.Beta2,
             ["epsilon"] = options.Epsilon,
+            ["optimizerState"] = options.OptimizerState.ToString(),
             ["klWeight"] = options.KlWeight,
             ["emaDecay"] = options.EmaDecay,
             ["maxGradientNorm"] = double.IsFinite(options.MaxGradientNorm) ? options.MaxGradientNorm : null,

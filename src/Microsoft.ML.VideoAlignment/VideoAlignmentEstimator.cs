@@ -56,7 +56,8 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type. Nothing has been done then.</exception>
     /// <exception cref="RewardContractException">The reward cannot train this model: no gradient, too few frames, a wrong shape, a prompt it cannot read.</exception>
     /// <exception cref="InvalidOperationException">The table is empty, or the GPU asked for does not exist.</exception>
-    /// <exception cref="InsufficientMemoryException">Memory ran out; the message says what the run is estimated to take, and which options make it smaller.</exception>
+    /// <exception cref="InsufficientMemoryException">Memory ran out; the message says what the run is estimated to take, and which options make it smaller.
+    /// Or no plan meets <see cref="VideoAlignmentOptions.MemoryBudget"/>.</exception>
     /// <exception cref="TrainingStepException">A step gave NaN or the reward threw; the exception names a file with the weights of the step before.</exception>
     public VideoAlignmentTransformer Fit(IDataView input)
     {
@@ -76,26 +77,40 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         Device device = Devices.Choose(_host, channel);
         _model.MoveTo(device);
         _reward.MoveTo(device);
+        VideoAlignmentOptions options = Planned(Say);
         MemoryShortage.Explain(
-            _model, _options, _reward, () => RewardFit.Try(_reward, device, shown, sampling.FilmSize(_model), [.. prompts.Select(_model.RewardText)], _options.Algorithm, channel));
+            _model, options, _reward, () => RewardFit.Try(_reward, device, shown, sampling.FilmSize(_model), [.. prompts.Select(_model.RewardText)], options.Algorithm, channel));
         foreach ((string prompt, int tokens) in prompts.Distinct().Select(prompt => (prompt, _model.CountTruncated(prompt))).Where(pair => pair.Item2 > 0))
         {
             Log.Truncated(channel, prompt, tokens);
         }
 
         string temporaryFolder = Devices.TemporaryFolder(_host);
-        var run = new AlignmentRun(_model, _reward, _options, _seed, rows, heldOut, temporaryFolder);
+        var run = new AlignmentRun(_model, _reward, options, _seed, rows, heldOut, temporaryFolder);
         Log.Plan(channel, run, device);
-        AlignmentOutcome outcome = MemoryShortage.Explain(_model, _options, _reward, () => run.Train(
+        AlignmentOutcome outcome = MemoryShortage.Explain(_model, options, _reward, () => run.Train(
             step =>
             {
                 Log.Step(channel, step);
-                _options.Progress?.Report(step);
+                options.Progress?.Report(step);
             },
             warning => channel.Warning(MessageSensitivity.None, "{0}", warning)));
-        Log.End(channel, outcome, _options);
+        Log.End(channel, outcome, options);
         var aligned = new AlignedModel(_model, ownsModel: false, outcome.Adapters, run.Sampling, _seed, temporaryFolder);
-        return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Of(run, outcome), _options.IncludeBaseModel);
+        return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Of(run, outcome), options.IncludeBaseModel);
+    }
+
+    /// <summary>The options of the run: where there is a budget, a plan's.</summary>
+    private VideoAlignmentOptions Planned(Action<string> say)
+    {
+        if (_options.MemoryBudget is not { } budget)
+        {
+            return _options;
+        }
+
+        var plan = MemoryPlan.For(_model, _options, budget, _reward);
+        say(plan.Describe());
+        return plan.Options;
     }
 
     /// <inheritdoc/>

@@ -148,6 +148,9 @@ public sealed record VideoAlignmentOptions
     /// <summary>AdamW's epsilon, above 0; 1e-8 by default.</summary>
     public double Epsilon { get; init; } = 1e-8;
 
+    /// <summary>How AdamW's moments are held; float32 by default. <see cref="OptimizerState.EightBit"/> takes a quarter of their memory.</summary>
+    public OptimizerState OptimizerState { get; init; }
+
     /// <summary>The L2 norm to which the gradient over all LoRA weights is clipped, above 0; infinity switches clipping off. 1 by default (VADER).</summary>
     public double MaxGradientNorm { get; init; } = 1;
 
@@ -171,6 +174,13 @@ public sealed record VideoAlignmentOptions
     /// <see cref="Recompute"/>; on the CPU it changes nothing.
     /// </summary>
     public bool OffloadActivations { get; init; }
+
+    /// <summary>
+    /// Most bytes that training may take besides the runtime and the reward's networks, at least 1; null (default): no matter. With a budget, <c>Fit</c> finds a
+    /// <see cref="MemoryPlan"/> for the device it runs on, says so in the log, and follows it; <see cref="Recompute"/> and <see cref="OffloadActivations"/> are then
+    /// the plan's.
+    /// </summary>
+    public long? MemoryBudget { get; init; }
 
     /// <summary>Prompts that are never trained on, whose mean reward is measured along the way on fixed seeds; none by default.</summary>
     public IReadOnlyList<string> HeldOutPrompts { get; init; } = [];
@@ -350,7 +360,8 @@ public sealed record VideoAlignmentOptions
     };
 
     /// <summary>The frames shown to <paramref name="reward"/>.</summary>
-    internal RewardFrames FramesFor(VideoReward reward) => RewardFrames ?? (Algorithm.NeedsRewardGradient && reward.Contract.ScoresFramesSeparately ? RewardFrames.OneRandom : RewardFrames.All);
+    internal RewardFrames FramesFor(VideoReward? reward) =>
+        RewardFrames ?? (Algorithm.NeedsRewardGradient && reward is not { Contract.ScoresFramesSeparately: false } ? RewardFrames.OneRandom : RewardFrames.All);
 
     /// <summary>How videos of <paramref name="model"/> are sampled under these options.</summary>
     internal SamplingSettings SamplingFor(VideoDiffusionModel model)
@@ -407,12 +418,14 @@ public sealed record VideoAlignmentOptions
         Require(FramesPerDecode is null or >= 1, FramesPerDecode, "at least 1, or null");
         Require(Enum.IsDefined(Recompute), Recompute, "one of the names of the enumeration");
         Require(!OffloadActivations || Recompute != ActivationRecompute.None, OffloadActivations, $"false where {nameof(Recompute)} is {nameof(ActivationRecompute.None)}: only what recomputed blocks keep is offloaded");
+        Require(MemoryBudget is null or >= 1, MemoryBudget, "at least 1 byte, or null");
         Require(Enum.IsDefined(LoraLayers), LoraLayers, "one of the names of the enumeration");
         Require(LearningRate > 0 && double.IsFinite(LearningRate), LearningRate, "above 0");
         Require(WeightDecay >= 0 && double.IsFinite(WeightDecay), WeightDecay, "at least 0");
         Require(Beta1 is >= 0 and < 1, Beta1, "from 0 to below 1");
         Require(Beta2 is >= 0 and < 1, Beta2, "from 0 to below 1");
         Require(Epsilon > 0 && double.IsFinite(Epsilon), Epsilon, "above 0");
+        Require(Enum.IsDefined(OptimizerState), OptimizerState, "one of the names of the enumeration");
         Require(MaxGradientNorm > 0, MaxGradientNorm, "above 0; infinity switches clipping off");
         Require(BatchSize >= 1, BatchSize, "at least 1");
         Require(AccumulationSteps >= 1, AccumulationSteps, "at least 1");

@@ -49,7 +49,7 @@ internal sealed class TemporalVaeDecoder : nn.Module
         x = Block(inputs => _midBlock.Forward(_convIn.forward(inputs[0]), frames), x);
         foreach (Level level in _upBlocks)
         {
-            x = Block(inputs => level.Forward(inputs[0], frames), x);
+            x = level.Forward(x, frames, Activations);
         }
 
         return Block(inputs => Output(inputs[0], frames), x).MoveToOuterDisposeScope();
@@ -61,9 +61,15 @@ internal sealed class TemporalVaeDecoder : nn.Module
     private Tensor Output(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor pictures = _convOut.forward(_convNormOut.Activated(x, Activation.Silu));
+        Tensor pictures = Recompute.Rows(Activations, Picture, x);
         Tensor clips = _timeConvOut.forward(TokenLayout.ToClips(pictures, frames));
         return TokenLayout.FromClips(clips, pictures.shape[2], pictures.shape[3]).MoveToOuterDisposeScope();
+
+        Tensor Picture(Tensor part)
+        {
+            using Tensor active = _convNormOut.Activated(part, Activation.Silu);
+            return _convOut.forward(active);
+        }
     }
 
     private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor x) => Recompute.Run(Activations, block, x);
@@ -119,15 +125,25 @@ internal sealed class TemporalVaeDecoder : nn.Module
             RegisterComponents();
         }
 
-        public Tensor Forward(Tensor x, long frames)
+        /// <summary>
+        /// x: [V*T, in, H, W] -> [V*T, out, H', W']. Each residual block is recomputed by itself, and in parts: of eight pictures of 576 x 1024 one tensor of the
+        /// last level is 2.4 GB.
+        /// </summary>
+        public Tensor Forward(Tensor x, long frames, ActivationMemory memory)
         {
             using DisposeScope scope = NewDisposeScope();
             foreach (SpatioTemporalResBlock resnet in _resnets)
             {
-                x = resnet.Forward(x, temb: null, frames);
+                x = memory == ActivationMemory.Keep
+                    ? resnet.Forward(x, temb: null, frames)
+                    : Recompute.Run(memory, inputs => resnet.ForwardInParts(inputs[0], frames, memory), x);
             }
 
-            x = _upsamplers?[0].Forward(x, 2 * x.shape[2], 2 * x.shape[3]) ?? x;
+            if (_upsamplers is not null)
+            {
+                x = Recompute.Rows(memory, part => _upsamplers[0].Forward(part, 2 * part.shape[2], 2 * part.shape[3]), x);
+            }
+
             return x.MoveToOuterDisposeScope();
         }
     }

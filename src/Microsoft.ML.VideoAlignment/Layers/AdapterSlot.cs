@@ -71,25 +71,25 @@ internal sealed class AdapterSlot
     /// The weight to compute with, in the input's dtype. Frozen weights may be stored in a smaller dtype than the activations.
     /// The base weight itself is never changed, so nothing drifts however often an adapter is merged.
     /// </summary>
-    public Tensor Effective(Tensor weight, ScalarType dtype) =>
-        Separate is { } adapter && adapter.FoldsInto(weight) ? Whole(weight, dtype) : (Enabled ? _merged ?? weight : weight).to_type(dtype);
+    public Tensor Effective(FrozenWeight weight, ScalarType dtype) =>
+        Separate is { } adapter && adapter.FoldsInto(weight.Stored) ? Whole(weight, dtype) : Enabled && _merged is not null ? _merged.to_type(dtype) : weight.As(dtype);
 
     /// <summary>W + delta in the input's dtype, with the adapter's graph: for kernels that take a layer apart.</summary>
-    public Tensor Whole(Tensor weight, ScalarType dtype)
+    public Tensor Whole(FrozenWeight weight, ScalarType dtype)
     {
         if (Separate is not { } adapter)
         {
             return Effective(weight, dtype);
         }
 
-        using Tensor delta = adapter.Delta(weight);
-        using Tensor frozen = weight.to_type(delta.dtype);
+        using Tensor delta = adapter.Delta(weight.Stored);
+        using Tensor frozen = weight.As(delta.dtype);
         using Tensor whole = frozen + delta;
         return whole.to_type(dtype);
     }
 
     /// <summary>Computes W + delta once. The slot owns the result until <see cref="Unmerge"/>.</summary>
-    public void Merge(Tensor weight)
+    public void Merge(FrozenWeight weight)
     {
         Unmerge();
         if (Adapter is null)
@@ -97,8 +97,8 @@ internal sealed class AdapterSlot
             return;
         }
 
-        using Tensor delta = Adapter.Delta(weight);
-        using Tensor whole = weight.to_type(delta.dtype);
+        using Tensor delta = Adapter.Delta(weight.Stored);
+        using Tensor whole = weight.As(delta.dtype);
         _merged = whole.add(delta).DetachFromDisposeScope();
         MemoryMeter.Look(_merged);
     }
@@ -114,6 +114,9 @@ internal sealed class AdapterSlot
 internal interface IAdaptable
 {
     Parameter Weight { get; }
+
+    /// <summary>The weight with its scale, where it has one.</summary>
+    FrozenWeight Frozen { get; }
 
     AdapterSlot Slot { get; }
 }

@@ -13,6 +13,9 @@ internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
     [ComponentName(Name = "weight")]
     private readonly Parameter _weight;
 
+    [ComponentName(Name = "weight_scale")]
+    private readonly Parameter? _scale;
+
     [ComponentName(Name = "bias")]
     private readonly Parameter? _bias;
 
@@ -23,6 +26,7 @@ internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
         : base(nameof(Conv2d))
     {
         _weight = placement.ConvolutionWeight(outChannels, inChannels, kernel, kernel);
+        _scale = placement.Scale(_weight);
         _bias = bias ? placement.Parameter(outChannels) : null;
         _stride = [stride, stride];
         _padding = [padding, padding];
@@ -31,13 +35,15 @@ internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
 
     public Parameter Weight => _weight;
 
+    public FrozenWeight Frozen => new(_weight, _scale);
+
     public AdapterSlot Slot { get; } = new();
 
     /// <summary>Whether the layer is one weight now: there is no adapter, or it is in the weight.</summary>
     public bool IsWhole => Slot.Beside(_weight) is null;
 
     /// <summary>Weight and bias to compute with, the adapter's part included (with its graph): for kernels that take the layer apart.</summary>
-    public (Tensor Weight, Tensor? Bias) Whole(ScalarType dtype) => (Slot.Whole(_weight, dtype), _bias?.to_type(dtype));
+    public (Tensor Weight, Tensor? Bias) Whole(ScalarType dtype) => (Slot.Whole(Frozen, dtype), _bias?.to_type(dtype));
 
     /// <summary>x: [N, in, H, W] -> [N, out, H', W'].</summary>
     public override Tensor forward(Tensor x) => Forward(x, null);
@@ -49,7 +55,7 @@ internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
         Tensor packed = MemoryLayout.ChannelsLast(x);
         Tensor? bias = _bias?.to_type(x.dtype);
         bias = shift is null ? bias : bias is null ? shift : bias + shift;
-        Tensor y = Convolution.Of(packed, Slot.Effective(_weight, x.dtype), bias, _stride, _padding);
+        Tensor y = Convolution.Of(packed, Slot.Effective(Frozen, x.dtype), bias, _stride, _padding);
         if (Slot.Beside(_weight) is { } adapter)
         {
             Tensor low = Convolution.Of(packed, adapter.Down.to_type(x.dtype), bias: null, _stride, _padding) * adapter.Scale;

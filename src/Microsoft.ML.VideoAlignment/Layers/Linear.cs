@@ -10,18 +10,24 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
     [ComponentName(Name = "weight")]
     private readonly Parameter _weight;
 
+    [ComponentName(Name = "weight_scale")]
+    private readonly Parameter? _scale;
+
     [ComponentName(Name = "bias")]
     private readonly Parameter? _bias;
 
     public Linear(long inFeatures, long outFeatures, Placement placement, bool bias = true)
         : base(nameof(Linear))
     {
-        _weight = placement.Parameter(outFeatures, inFeatures);
+        _weight = placement.Matrix(outFeatures, inFeatures);
+        _scale = placement.Scale(_weight);
         _bias = bias ? placement.Parameter(outFeatures) : null;
         RegisterComponents();
     }
 
     public Parameter Weight => _weight;
+
+    public FrozenWeight Frozen => new(_weight, _scale);
 
     public AdapterSlot Slot { get; } = new();
 
@@ -29,7 +35,7 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor y = nn.functional.linear(x, Slot.Effective(_weight, x.dtype), _bias?.to_type(x.dtype));
+        Tensor y = nn.functional.linear(x, Slot.Effective(Frozen, x.dtype), _bias?.to_type(x.dtype));
         if (Slot.Beside(_weight) is { } adapter)
         {
             Tensor low = nn.functional.linear(x, adapter.Down.to_type(x.dtype)) * adapter.Scale;
@@ -55,7 +61,7 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor y = Slot.Beside(_weight) is null
-            ? nn.functional.linear(x, Slot.Effective(_weight, x.dtype) * factor, _bias is null ? null : _bias.to_type(x.dtype) * factor)
+            ? nn.functional.linear(x, Slot.Effective(Frozen, x.dtype) * factor, _bias is null ? null : _bias.to_type(x.dtype) * factor)
             : forward(x) * factor;
         MemoryMeter.Look();
         return y.MoveToOuterDisposeScope();
@@ -63,5 +69,5 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
 
     /// <summary>Weight and bias to compute with, the adapter's part included (with its graph): for kernels that take a layer apart.</summary>
     public (Tensor Weight, Tensor Bias) Whole(ScalarType dtype) =>
-        (Slot.Whole(_weight, dtype), _bias is null ? zeros(_weight.shape[0], dtype: dtype, device: _weight.device) : _bias.to_type(dtype));
+        (Slot.Whole(Frozen, dtype), _bias is null ? zeros(_weight.shape[0], dtype: dtype, device: _weight.device) : _bias.to_type(dtype));
 }

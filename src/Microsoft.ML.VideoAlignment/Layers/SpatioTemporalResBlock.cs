@@ -48,6 +48,25 @@ internal sealed class SpatioTemporalResBlock : nn.Module
         Tensor y = _mixer.Blend(spatial, temporal, imageOnly?.view(-1, 1, frames, 1));
         return TokenLayout.FromClips(y, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
     }
+
+    /// <summary>
+    /// As <see cref="Forward"/> of a block without time embedding, for pictures so large that not even one block's graph should be held whole: pictures, the first
+    /// half over time and the second are recomputed by themselves.
+    /// </summary>
+    public Tensor ForwardInParts(Tensor x, long frames, ActivationMemory memory)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor spatial = TokenLayout.ToClips(Recompute.Rows(memory, part => _spatial.Forward(part, temb: null), x), frames); // [B, C, T, H*W]
+        Tensor hidden = Recompute.Run(memory, inputs => _temporal.FirstHalf(inputs[0]), spatial);
+        Tensor y = Recompute.Run(memory, Blended, spatial, hidden);
+        return TokenLayout.FromClips(y, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
+
+        Tensor Blended(IReadOnlyList<Tensor> inputs)
+        {
+            using Tensor temporal = _temporal.SecondHalf(inputs[0], inputs[1]);
+            return _mixer.Blend(inputs[0], temporal);
+        }
+    }
 }
 
 /// <summary>
@@ -102,6 +121,21 @@ internal sealed class TemporalResnetBlock : nn.Module
             }
         }
 
-        return (x + _conv2.forward(_norm2.Activated(hidden, Activation.Silu))).MoveToOuterDisposeScope();
+        return SecondHalf(x, hidden).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>norm1, SiLU, conv1 of x [B, C, T, H*W], for blocks without time embedding.</summary>
+    public Tensor FirstHalf(Tensor x)
+    {
+        using Tensor active = _norm1.Activated(x, Activation.Silu);
+        return _conv1.forward(active);
+    }
+
+    /// <summary>x + conv2, SiLU, norm2 of what the first half made of it.</summary>
+    public Tensor SecondHalf(Tensor x, Tensor hidden)
+    {
+        using Tensor active = _norm2.Activated(hidden, Activation.Silu);
+        using Tensor moved = _conv2.forward(active);
+        return x + moved;
     }
 }

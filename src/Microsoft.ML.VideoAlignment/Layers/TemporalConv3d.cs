@@ -13,6 +13,9 @@ internal sealed class TemporalConv3d : nn.Module<Tensor, Tensor>, IAdaptable
     [ComponentName(Name = "weight")]
     private readonly Parameter _weight;
 
+    [ComponentName(Name = "weight_scale")]
+    private readonly Parameter? _scale;
+
     [ComponentName(Name = "bias")]
     private readonly Parameter _bias;
 
@@ -22,12 +25,15 @@ internal sealed class TemporalConv3d : nn.Module<Tensor, Tensor>, IAdaptable
         : base(nameof(TemporalConv3d))
     {
         _weight = placement.ConvolutionWeight(outChannels, inChannels, kernel, 1, 1);
+        _scale = placement.Scale(_weight);
         _bias = placement.Parameter(outChannels);
         _padding = [kernel / 2, 0];
         RegisterComponents();
     }
 
     public Parameter Weight => _weight;
+
+    public FrozenWeight Frozen => new(_weight, _scale);
 
     public AdapterSlot Slot { get; } = new();
 
@@ -41,7 +47,7 @@ internal sealed class TemporalConv3d : nn.Module<Tensor, Tensor>, IAdaptable
         Tensor packed = MemoryLayout.ChannelsLast(x);
         Tensor bias = _bias.to_type(x.dtype);
         bias = shift is null ? bias : bias + shift;
-        Tensor y = Convolution.Of(packed, Slot.Effective(_weight, x.dtype).squeeze(-1), bias, padding: _padding);
+        Tensor y = Convolution.Of(packed, Slot.Effective(Frozen, x.dtype).squeeze(-1), bias, padding: _padding);
         if (Slot.Beside(_weight) is { } adapter)
         {
             Tensor low = Convolution.Of(packed, adapter.Down.to_type(x.dtype).squeeze(-1), bias: null, padding: _padding) * adapter.Scale;

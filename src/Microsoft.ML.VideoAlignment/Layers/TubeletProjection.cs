@@ -13,6 +13,9 @@ internal sealed class TubeletProjection : nn.Module<Tensor, Tensor>, IAdaptable
     [ComponentName(Name = "weight")]
     private readonly Parameter _weight;
 
+    [ComponentName(Name = "weight_scale")]
+    private readonly Parameter? _scale;
+
     [ComponentName(Name = "bias")]
     private readonly Parameter _bias;
 
@@ -29,13 +32,16 @@ internal sealed class TubeletProjection : nn.Module<Tensor, Tensor>, IAdaptable
     public TubeletProjection(long channels, long width, long frames, long rows, long columns, Placement placement)
         : base(nameof(TubeletProjection))
     {
-        _weight = placement.Parameter(width, channels, frames, rows, columns);
+        _weight = placement.Matrix(width, channels, frames, rows, columns);
+        _scale = placement.Scale(_weight);
         _bias = placement.Parameter(width);
         (_frames, _height, _width) = (frames, rows, columns);
         RegisterComponents();
     }
 
     public Parameter Weight => _weight;
+
+    public FrozenWeight Frozen => new(_weight, _scale);
 
     public AdapterSlot Slot { get; } = new();
 
@@ -50,7 +56,7 @@ internal sealed class TubeletProjection : nn.Module<Tensor, Tensor>, IAdaptable
         Tensor whole = pixels.narrow(2, 0, frames * _frames).narrow(3, 0, rows * _height).narrow(4, 0, columns * _width);
         Tensor cut = whole.reshape([pixels.shape[0], pixels.shape[1], frames, _frames, rows, _height, columns, _width]).permute(0, 2, 4, 6, 1, 3, 5, 7);
         Tensor blocks = cut.reshape(pixels.shape[0], frames * rows * columns, -1); // [B, N, C*t*p*q]
-        Tensor y = nn.functional.linear(blocks, Slot.Effective(_weight, pixels.dtype).flatten(1), _bias.to_type(pixels.dtype));
+        Tensor y = nn.functional.linear(blocks, Slot.Effective(Frozen, pixels.dtype).flatten(1), _bias.to_type(pixels.dtype));
         if (Slot.Beside(_weight) is { } adapter)
         {
             Tensor low = nn.functional.linear(blocks, adapter.Down.to_type(pixels.dtype).flatten(1)) * adapter.Scale;

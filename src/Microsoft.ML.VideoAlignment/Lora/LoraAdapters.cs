@@ -145,7 +145,7 @@ internal sealed class LoraAdapters : IDisposable
     public void Merge()
     {
         using IDisposable guard = no_grad();
-        _layers.ForEach(layer => layer.Layer.Slot.Merge(layer.Layer.Weight));
+        _layers.ForEach(layer => layer.Layer.Slot.Merge(layer.Layer.Frozen));
     }
 
     public void Unmerge() => _layers.ForEach(layer => layer.Layer.Slot.Unmerge());

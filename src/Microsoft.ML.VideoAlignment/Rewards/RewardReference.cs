@@ -32,14 +32,15 @@ internal sealed record RewardReference
     {
         Kind = kind,
         Files = files.ToDictionary(file => file.Role, file => FileReference.Of(file.Path), StringComparer.Ordinal),
-        Arguments = placement.Dtype == ScalarType.Float32
+        Arguments = placement.StoredAs == Placement.Cpu.StoredAs
             ? new Dictionary<string, string>()
-            : new Dictionary<string, string> { [DtypeArgument] = placement.Dtype.ToString() },
+            : new Dictionary<string, string> { [DtypeArgument] = placement.StoredAs },
     };
 
     /// <summary>How the weights were stored.</summary>
     /// <exception cref="InvalidDataException">In a type that this version does not know.</exception>
     public Placement StoredAs() => !Arguments.TryGetValue(DtypeArgument, out string? name) ? Placement.Cpu
+        : name == nameof(WeightPrecision.EightBit) ? Placement.OnCpu(WeightPrecision.EightBit)
         : Enum.TryParse(name, out ScalarType dtype) ? Placement.Cpu with { Dtype = dtype }
         : throw new InvalidDataException($"The model's reward has weights of type '{name}', which this version of the library does not know.");
 

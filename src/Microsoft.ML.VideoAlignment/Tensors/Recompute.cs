@@ -8,6 +8,9 @@ namespace Microsoft.ML.VideoAlignment.Tensors;
 /// </summary>
 internal static class Recompute
 {
+    /// <summary>Rows that together are no larger than this are not worth taking apart.</summary>
+    private const long BytesTogether = 1 << 26;
+
     [ThreadStatic]
     private static ExceptionDispatchInfo? t_failure;
 
@@ -28,6 +31,22 @@ internal static class Recompute
         // The first block of a graded step has inputs without a graph; without one input that requires grad its output would have none either.
         using Tensor anchor = zeros(1, device: inputs[0].device, requires_grad: true);
         return HandedOver.Applied(() => Recomputed.apply([new Plan(block, memory == ActivationMemory.RecomputeOffloaded), anchor, .. inputs])[0]);
+    }
+
+    /// <summary>
+    /// As <see cref="Run(ActivationMemory, Func{IReadOnlyList{Tensor}, Tensor}, Tensor[])"/>, of a block that does the same with each row of x [N, ...]: rows that are
+    /// large run by themselves, so that the block's own tensors are those of few. Where all is kept, it runs at once.
+    /// </summary>
+    public static Tensor Rows(ActivationMemory memory, Func<Tensor, Tensor> block, Tensor x)
+    {
+        long rowBytes = x.numel() / x.shape[0] * x.element_size(), together = Math.Max(1, BytesTogether / Math.Max(1, rowBytes));
+        if (memory == ActivationMemory.Keep || together >= x.shape[0])
+        {
+            return Run(memory, inputs => block(inputs[0]), x);
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        return cat([.. x.split(together).Select(part => Run(memory, inputs => block(inputs[0]), part))]).MoveToOuterDisposeScope();
     }
 
     /// <summary>

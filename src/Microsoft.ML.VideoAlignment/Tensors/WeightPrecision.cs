@@ -11,4 +11,10 @@ public enum WeightPrecision
 
     /// <summary>float16: 2 bytes, 11 bits of mantissa.</summary>
     Half,
+
+    /// <summary>
+    /// int8 with one float32 scale for each output channel, the largest magnitude of the channel / 127: 1 byte for the weights of linear layers and convolutions, each
+    /// within half a scale of what it was. Norms, biases, embeddings and small layers are float16.
+    /// </summary>
+    EightBit,
 }

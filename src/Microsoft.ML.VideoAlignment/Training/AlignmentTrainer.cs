@@ -13,7 +13,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 internal abstract class AlignmentTrainer : IDisposable
 {
     private readonly TrainingSettings _settings;
-    private readonly torch.optim.Optimizer _optimiser;
+    private readonly IAdapterOptimiser _optimiser;
     private readonly HeldOutReward _heldOut;
     private readonly AdapterAverage? _average;
     private readonly BestAdapters _best;
@@ -26,8 +26,7 @@ internal abstract class AlignmentTrainer : IDisposable
         _heldOut = new HeldOutReward(model, reward, settings, Conditions, Work);
         _average = settings.AverageDecay is { } decay ? new AdapterAverage(adapters, decay) : null;
         _best = new BestAdapters(adapters, reward.Contract.Direction);
-        _optimiser = optim.AdamW(
-            adapters.Parameters, settings.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, settings.WeightDecay);
+        _optimiser = IAdapterOptimiser.Create(adapters.Parameters, settings);
     }
 
     /// <summary>What the run has cost since the trainer was made.</summary>
@@ -105,8 +104,8 @@ internal abstract class AlignmentTrainer : IDisposable
         Require(double.IsFinite(loss), step, () => "the loss");
         double norm = nn.utils.clip_grad_norm_(Adapters.Parameters, _settings.MaxGradientNorm);
         Require(double.IsFinite(norm), step, () => $"the gradient of {FirstNonFiniteGradient()}");
-        _optimiser.step();
-        _optimiser.zero_grad();
+        _optimiser.Step();
+        _optimiser.ZeroGrad();
         _average?.Follow();
         return norm;
     }
@@ -138,12 +137,12 @@ internal abstract class AlignmentTrainer : IDisposable
         }
         catch (OperationCanceledException)
         {
-            _optimiser.zero_grad();
+            _optimiser.ZeroGrad();
             return null;
         }
         catch (Exception exception) when (exception is not RewardContractException)
         {
-            _optimiser.zero_grad();
+            _optimiser.ZeroGrad();
             throw new TrainingStepException(step, $"{exception.GetType().Name}: {exception.Message}", SaveLastGood(step), exception);
         }
     }
@@ -185,7 +184,7 @@ internal abstract class AlignmentTrainer : IDisposable
         if (!finite)
         {
             string tensor = what();
-            _optimiser.zero_grad();
+            _optimiser.ZeroGrad();
             throw new TrainingStepException(
                 step, $"{tensor} is not finite. Lower the learning rate or the guidance scale, or look for divisions and logarithms in the reward.", SaveLastGood(step));
         }

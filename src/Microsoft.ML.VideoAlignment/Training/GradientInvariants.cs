@@ -30,20 +30,30 @@ internal sealed class GradientInvariants(
     /// </summary>
     private IEnumerable<GradientCheckRow> Recomputed()
     {
-        bool recompute = model.RecomputeBlocks;
-        (double loss, IReadOnlyDictionary<string, Tensor> gradient) given = Of(settings), other;
-        try
+        (ActivationMemory Activations, bool Steps) given = (model.Activations, model.RecomputeSteps);
+        (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) plain = Under(ActivationMemory.Keep, steps: false);
+        foreach ((string name, ActivationMemory activations, bool steps) in new[]
         {
-            model.RecomputeBlocks = !recompute;
-            other = Of(settings);
-        }
-        finally
+            ("recomputed blocks", ActivationMemory.Recompute, false), ("offloaded blocks", ActivationMemory.RecomputeOffloaded, false), ("recomputed steps", ActivationMemory.Recompute, true),
+        })
         {
-            model.RecomputeBlocks = recompute;
+            (double loss, IReadOnlyDictionary<string, Tensor> gradient) = Under(activations, steps);
+            yield return new GradientCheckRow($"{name} = plain: loss", loss, plain.Loss, Math.Abs(loss - plain.Loss), 0, "bit for bit");
+            yield return Equal($"{name} = plain: gradient", gradient, plain.Gradient, Rounding, "");
         }
 
-        yield return new GradientCheckRow("recompute = plain: loss", given.loss, other.loss, Math.Abs(given.loss - other.loss), 0, "bit for bit");
-        yield return Equal("recompute = plain: gradient", given.gradient, other.gradient, Rounding, "");
+        (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) Under(ActivationMemory activations, bool steps)
+        {
+            try
+            {
+                (model.Activations, model.RecomputeSteps) = (activations, steps);
+                return Of(settings);
+            }
+            finally
+            {
+                (model.Activations, model.RecomputeSteps) = given;
+            }
+        }
     }
 
     /// <summary>Every step graded, said in three ways.</summary>

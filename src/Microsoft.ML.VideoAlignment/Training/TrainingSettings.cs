@@ -25,6 +25,9 @@ internal record TrainingSettings
 
     public double WeightDecay { get; init; } = 0.01;
 
+    /// <summary>How AdamW's moments are held.</summary>
+    public OptimizerState OptimizerState { get; init; }
+
     /// <summary>Global gradient norm above which gradients are scaled down.</summary>
     public required double MaxGradientNorm { get; init; }
 

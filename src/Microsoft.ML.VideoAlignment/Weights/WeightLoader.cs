@@ -10,7 +10,7 @@ internal static class WeightLoader
 {
     /// <summary>
     /// Copies every tensor of <paramref name="source"/> whose name starts with <paramref name="prefix"/> into the module. Parameters keep their
-    /// strides, device and dtype; a conversion between floating types is reported.
+    /// strides, device and dtype; a conversion between floating types is reported, as is one to int8 with scales (<see cref="ChannelQuantisation"/>).
     /// </summary>
     /// <exception cref="WeightFileException">
     /// Keys are missing or unexpected, or shapes differ: the module is unchanged. Or the disk failed in the middle: the module must not be used.
@@ -18,22 +18,29 @@ internal static class WeightLoader
     public static LoadReport Load(nn.Module module, IWeightSource source, string prefix = "", KeyMap? map = null)
     {
         using DisposeScope scope = NewDisposeScope();
-        (LoadReport report, List<(string File, Tensor Target)> plan) = Plan(module, source, prefix, map ?? KeyMap.Identity);
+        (LoadReport report, List<LoadStep> plan) = Plan(module, source, prefix, map ?? KeyMap.Identity);
         if (!report.Fits)
         {
             throw new WeightFileException(source.Location, $"{(prefix.Length > 0 ? $"(names that start with '{prefix}') " : "")}does not fit {module.GetName()}. {report.Problem}");
         }
 
-        if (plan.Find(step => step.Target.device_type == DeviceType.META) is { Target: not null })
+        if (plan.Exists(step => step.Target.device_type == DeviceType.META))
         {
             throw new InvalidOperationException($"{module.GetName()} is on the meta device, which holds no values; build it on a device before loading.");
         }
 
         using IDisposable guard = no_grad();
-        foreach ((string file, Tensor target) in plan)
+        foreach ((string file, Tensor target, Tensor? scale) in plan)
         {
             using DisposeScope step = NewDisposeScope();
-            target.copy_(source.Read(file).reshape(target.shape));
+            Tensor read = source.Read(file).reshape(target.shape);
+            if (scale is not null)
+            {
+                (read, Tensor steps) = ChannelQuantisation.Of(read);
+                scale.copy_(steps);
+            }
+
+            target.copy_(read);
         }
 
         return report;
@@ -66,7 +73,7 @@ internal static class WeightLoader
         return Plan(module, source, prefix, map ?? KeyMap.Identity).Report;
     }
 
-    private static (LoadReport Report, List<(string File, Tensor Target)> Steps) Plan(nn.Module module, IWeightSource source, string prefix, KeyMap map)
+    private static (LoadReport Report, List<LoadStep> Steps) Plan(nn.Module module, IWeightSource source, string prefix, KeyMap map)
     {
         List<string> loaded = [], missing = [], unexpected = [], mismatch = [], converted = [], reshaped = [], ignored = [];
         var files = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -83,9 +90,16 @@ internal static class WeightLoader
             }
         }
 
-        List<(string File, Tensor Target)> steps = [];
-        foreach ((string key, Tensor target) in module.state_dict())
+        List<LoadStep> steps = [];
+        Dictionary<string, Tensor> targets = module.state_dict();
+        HashSet<string> scales = [.. targets.Where(pair => pair.Value.dtype == ScalarType.Int8).Select(pair => pair.Key + ChannelQuantisation.ScaleSuffix).Where(targets.ContainsKey)];
+        foreach ((string key, Tensor target) in targets)
         {
+            if (scales.Contains(key))
+            {
+                continue;
+            }
+
             if (!files.Remove(key, out string? file))
             {
                 if (!map.IsOptional(key))
@@ -97,7 +111,8 @@ internal static class WeightLoader
             }
 
             (ScalarType dtype, IReadOnlyList<long> shape) = source.Entries[file];
-            bool sameKind = dtype == target.dtype || (IsFloating(dtype) && IsFloating(target.dtype));
+            Tensor? scale = targets.GetValueOrDefault(scales.Contains(key + ChannelQuantisation.ScaleSuffix) ? key + ChannelQuantisation.ScaleSuffix : "");
+            bool sameKind = dtype == target.dtype || (IsFloating(dtype) && (IsFloating(target.dtype) || scale is not null));
             if (!sameKind || !map.Fits(key, shape, target.shape))
             {
                 mismatch.Add($"{key}: file {dtype} {Shapes.Describe(shape)}, network {target.dtype} {Shapes.Describe(target)}");
@@ -105,7 +120,7 @@ internal static class WeightLoader
             }
 
             loaded.Add(key);
-            steps.Add((file, target));
+            steps.Add(new LoadStep(file, target, scale));
             if (dtype != target.dtype)
             {
                 converted.Add($"{key}: {dtype} -> {target.dtype}");
@@ -130,6 +145,9 @@ internal static class WeightLoader
             Ignored = ignored,
         }, steps);
     }
+
+    /// <summary>Where a tensor of the file goes; <paramref name="Scale"/>: the scales to make, where it is quantised on the way.</summary>
+    private readonly record struct LoadStep(string File, Tensor Target, Tensor? Scale);
 
     private static bool IsFloating(ScalarType dtype) => dtype is ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64;
 }

@@ -42,6 +42,27 @@ public class RecomputeTests
         Assert.That(weight.grad!.data<float>().ToArray(), Is.All.EqualTo(1f));
     }
 
+    /// <summary>Rows of 36 MB run one by one: 64 MB is what is taken together.</summary>
+    [Test]
+    public void LargeRowsAreTakenApartAndTheGradientIsTheSame()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor x = (arange(27_000_000, dtype: ScalarType.Float32).sin() * 2).view(3, -1).requires_grad_(true);
+        var seen = new List<long>();
+        Recompute.Backward(Recompute.Rows(ActivationMemory.Recompute, Block, x).sum());
+        Tensor apart = x.grad!.clone();
+        x.grad = null;
+        Recompute.Backward(Recompute.Rows(ActivationMemory.Keep, Block, x).sum());
+        Assert.That(seen, Is.EqualTo(new long[] { 1, 1, 1, 1, 1, 1, 3 }));
+        Assert.That((apart == x.grad!).all().ToBoolean());
+
+        Tensor Block(Tensor part)
+        {
+            seen.Add(part.shape[0]);
+            return part.square() * part;
+        }
+    }
+
     [Test]
     public void AnExceptionInTheBackwardPassIsRethrownOutside()
     {

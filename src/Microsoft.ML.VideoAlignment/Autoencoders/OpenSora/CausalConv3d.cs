@@ -31,7 +31,7 @@ internal sealed class CausalConv3d : nn.Module
     public Tensor Forward(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor weight = _conv.Weight.to_type(x.dtype).permute(0, 2, 1, 3, 4).flatten(1, 2); // [out, k*in, k, k]
+        Tensor weight = _conv.Frozen.As(x.dtype).permute(0, 2, 1, 3, 4).flatten(1, 2); // [out, k*in, k, k]
         Tensor taps = _size == 1 && _stride == 1 ? x : WithFramesBefore(x, frames);
         return Convolution.Of(taps, weight, _conv.Bias?.to_type(x.dtype), padding: [_size / 2, _size / 2]).MoveToOuterDisposeScope();
     }
@@ -58,15 +58,21 @@ internal sealed class CausalConv3d : nn.Module
         [ComponentName(Name = "weight")]
         public readonly Parameter Weight;
 
+        [ComponentName(Name = "weight_scale")]
+        public readonly Parameter? Scale;
+
         [ComponentName(Name = "bias")]
         public readonly Parameter? Bias;
 
         public Kernel(long inChannels, long outChannels, long kernel, bool bias, Placement placement)
             : base(nameof(Kernel))
         {
-            Weight = placement.Parameter(outChannels, inChannels, kernel, kernel, kernel);
+            Weight = placement.Matrix(outChannels, inChannels, kernel, kernel, kernel);
+            Scale = placement.Scale(Weight);
             Bias = bias ? placement.Parameter(outChannels) : null;
             RegisterComponents();
         }
+
+        public FrozenWeight Frozen => new(Weight, Scale);
     }
 }

@@ -111,7 +111,7 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
             T5Tokenizer.FromFolder(textFolder, (int)network.Config.MaxTokens), () => T5Files.Open(textFolder, placement, residence, variant));
         if (promptCacheFolder is not null)
         {
-            text = new PromptStateCache(text, promptCacheFolder, $"{FolderFingerprint.Compute(textFolder)}-{variant}-{placement.Dtype}");
+            text = new PromptStateCache(text, promptCacheFolder, $"{FolderFingerprint.Compute(textFolder)}-{variant}-{placement.StoredAs}");
         }
 
         return new OpenSoraPipeline(

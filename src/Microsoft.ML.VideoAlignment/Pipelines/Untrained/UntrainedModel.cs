@@ -19,7 +19,12 @@ internal static class UntrainedModel
     /// <summary>The fixed number of groups in the blocks over time.</summary>
     private const int FixedGroups = 32;
 
-    public static VideoDiffusionModel Make(VideoModelFamily family, UntrainedSize size, int seed)
+    /// <param name="family">Whose networks.</param>
+    /// <param name="size">How large.</param>
+    /// <param name="seed">Of the weights.</param>
+    /// <param name="precision">How they are stored.</param>
+    /// <param name="filled">False: they are whatever was in memory, for whoever fills them from a file.</param>
+    public static VideoDiffusionModel Make(VideoModelFamily family, UntrainedSize size, int seed, WeightPrecision precision = WeightPrecision.Full, bool filled = true)
     {
         bool tiny = size switch
         {
@@ -28,13 +33,14 @@ internal static class UntrainedModel
             _ => throw new ArgumentOutOfRangeException(nameof(size), size, "Unknown size."),
         };
         string source = $"untrained {family}, {size}, seed {seed}";
-        using var weights = new UntrainedWeights(seed);
+        using var weights = new UntrainedWeights(seed, filled);
+        var placement = Placement.OnCpu(precision);
         return family switch
         {
-            VideoModelFamily.ModelScope => ModelScope(source, tiny, weights, seed),
-            VideoModelFamily.VideoCrafter => VideoCrafter(source, tiny, weights),
-            VideoModelFamily.OpenSora => OpenSora(source, tiny, weights, seed),
-            VideoModelFamily.StableVideoDiffusion => StableVideo(source, tiny, weights),
+            VideoModelFamily.ModelScope => ModelScope(source, tiny, weights, placement, seed),
+            VideoModelFamily.VideoCrafter => VideoCrafter(source, tiny, weights, placement),
+            VideoModelFamily.OpenSora => OpenSora(source, tiny, weights, placement, seed),
+            VideoModelFamily.StableVideoDiffusion => StableVideo(source, tiny, weights, placement),
             _ => throw new ArgumentOutOfRangeException(nameof(family), family, "Unknown family."),
         };
     }
@@ -43,7 +49,7 @@ internal static class UntrainedModel
         ? new() { BlockOutChannels = [16, 16, 32], LayersPerBlock = 1, NormGroups = 4, ScalingFactor = 0.5 }
         : new() { BlockOutChannels = [64, 128, 256, 256], LayersPerBlock = 2 };
 
-    private static ModelScopePipeline ModelScope(string source, bool tiny, UntrainedWeights weights, int seed)
+    private static ModelScopePipeline ModelScope(string source, bool tiny, UntrainedWeights weights, Placement placement, int seed)
     {
         UNet3DConfig config = tiny
             ? new()
@@ -60,11 +66,11 @@ internal static class UntrainedModel
         ModelScopePipeline? model = null;
         var prompts = new UntrainedPrompts(tiny ? 6 : 77, config.CrossAttentionWidth, seed, () => model!.Device);
         model = ModelScopePipeline.FromNetworks(
-            source, prompts, weights.Fill(new UNet3D(config, Placement.Cpu)), weights.Fill(new AutoencoderKL(Vae(tiny), Placement.Cpu)), Parse(Ddim), Placement.Cpu);
+            source, prompts, weights.Fill(new UNet3D(config, placement)), weights.Fill(new AutoencoderKL(Vae(tiny), placement)), Parse(Ddim), placement);
         return model;
     }
 
-    private static VideoCrafterPipeline VideoCrafter(string source, bool tiny, UntrainedWeights weights)
+    private static VideoCrafterPipeline VideoCrafter(string source, bool tiny, UntrainedWeights weights, Placement placement)
     {
         ClipTokenizer tokenizer = ClipTokenizer.FromFolder(Path.Combine(EmbeddedModels.Find("text-to-video"), "tokenizer"));
         int vocabulary = tokenizer.HighestId + 1;
@@ -72,22 +78,22 @@ internal static class UntrainedModel
             ? VideoCrafterConfig.FromJson(Parse(TinyLvdm), _ => Parse($$"""{ "embed_dim": 16, "text_cfg": { "context_length": 8, "vocab_size": {{vocabulary}}, "width": 16, "heads": 2, "layers": 2 } }"""))
             : VideoCrafterConfig.FromJson(Parse(MiddleLvdm), _ => Parse($$"""{ "embed_dim": 256, "text_cfg": { "context_length": 20, "vocab_size": {{vocabulary}}, "width": 256, "heads": 4, "layers": 2 } }"""));
         config = tiny ? config with { Autoencoder = Vae(tiny) } : config;
-        return VideoCrafterPipeline.FromNetworks(source, config, weights.Fill(new VideoCrafterNetworks(config, Placement.Cpu)), tokenizer, Placement.Cpu);
+        return VideoCrafterPipeline.FromNetworks(source, config, weights.Fill(new VideoCrafterNetworks(config, placement)), tokenizer, placement);
     }
 
-    private static OpenSoraPipeline OpenSora(string source, bool tiny, UntrainedWeights weights, int seed)
+    private static OpenSoraPipeline OpenSora(string source, bool tiny, UntrainedWeights weights, Placement placement, int seed)
     {
         STDiT3Config config = tiny
             ? new() { HiddenSize = 32, Depth = 1, Heads = 2, MlpRatio = 2, CaptionChannels = 16, MaxTokens = 6 }
             : new() { HiddenSize = 768, Depth = 7, Heads = 12, CaptionChannels = 1024, MaxTokens = 120 };
         TemporalVaeConfig temporal = tiny ? new() { Filters = 16, ResBlocks = 1, Multipliers = [1, 1, 2], NormGroups = 4, Halves = [true, true] } : new() { Filters = 64 };
         var vae = new VideoAutoencoder(
-            new VideoAutoencoderConfig { Spatial = Vae(tiny) with { ScalingFactor = VideoAutoencoderConfig.PictureScale }, Temporal = temporal, ChunkFrames = 17 }, Placement.Cpu);
+            new VideoAutoencoderConfig { Spatial = Vae(tiny) with { ScalingFactor = VideoAutoencoderConfig.PictureScale }, Temporal = temporal, ChunkFrames = 17 }, placement);
         return OpenSoraPipeline.FromNetworks(
-            source, new UntrainedTexts((int)config.MaxTokens, config.CaptionChannels, seed), weights.Fill(new STDiT3(config, Placement.Cpu)), weights.Fill(vae), Placement.Cpu);
+            source, new UntrainedTexts((int)config.MaxTokens, config.CaptionChannels, seed), weights.Fill(new STDiT3(config, placement)), weights.Fill(vae), placement);
     }
 
-    private static StableVideoPipeline StableVideo(string source, bool tiny, UntrainedWeights weights)
+    private static StableVideoPipeline StableVideo(string source, bool tiny, UntrainedWeights weights, Placement placement)
     {
         SvdUNetConfig config = tiny
             ? new()
@@ -108,11 +114,11 @@ internal static class UntrainedModel
             tiny
                 ? new ClipVisionConfig { HiddenSize = 32, IntermediateSize = 64, NumHiddenLayers = 1, NumAttentionHeads = 2, PatchSize = 56, ImageSize = 224, ProjectionDim = 16 }
                 : new ClipVisionConfig { HiddenSize = 128, IntermediateSize = 512, NumHiddenLayers = 2, NumAttentionHeads = 4, PatchSize = 32, ImageSize = 224, ProjectionDim = 256 },
-            withProjection: true, Placement.Cpu);
+            withProjection: true, placement);
         AutoencoderKLConfig vae = tiny ? Vae(tiny) with { BlockOutChannels = [2 * FixedGroups, 2 * FixedGroups, 2 * FixedGroups] } : Vae(tiny);
         return StableVideoPipeline.FromNetworks(
-            source, weights.Fill(encoder), weights.Fill(new SvdUNet(config, Placement.Cpu)), weights.Fill(new AutoencoderKLTemporalDecoder(vae, Placement.Cpu)), Parse(Euler),
-            tiny ? (16, 16) : (128, 128), Placement.Cpu);
+            source, weights.Fill(encoder), weights.Fill(new SvdUNet(config, placement)), weights.Fill(new AutoencoderKLTemporalDecoder(vae, placement)), Parse(Euler),
+            tiny ? (16, 16) : (128, 128), placement);
     }
 
     private static JsonElement Parse(string json)

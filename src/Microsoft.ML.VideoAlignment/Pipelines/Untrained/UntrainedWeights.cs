@@ -1,10 +1,12 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Pipelines;
 
 /// <summary>
 /// Random weights that keep numbers in range: products keep their input's scale, norms are the identity, and decoders make pictures of low contrast about
 /// grey, so that nothing is cut at black or white.
 /// </summary>
-internal sealed class UntrainedWeights(int seed) : IDisposable
+internal sealed class UntrainedWeights(int seed, bool filled) : IDisposable
 {
     private const double Contrast = 0.15;
 
@@ -14,12 +16,24 @@ internal sealed class UntrainedWeights(int seed) : IDisposable
     public T Fill<T>(T network)
         where T : nn.Module
     {
-        using IDisposable guard = no_grad();
-        foreach ((string name, Tensor weight) in network.named_parameters().Select(pair => (pair.name, (Tensor)pair.parameter)).Concat(network.named_buffers().Select(pair => (pair.name, pair.buffer))))
+        if (!filled)
         {
-            if (weight.is_floating_point())
+            return network;
+        }
+
+        using IDisposable guard = no_grad();
+        Dictionary<string, Tensor> stored = network.state_dict();
+        foreach ((string name, Tensor weight) in stored)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            if (weight.dtype == ScalarType.Int8)
             {
-                using DisposeScope scope = NewDisposeScope();
+                (Tensor whole, Tensor scale) = ChannelQuantisation.Of(Value(name, weight.shape));
+                weight.copy_(whole);
+                stored[name + ChannelQuantisation.ScaleSuffix].copy_(scale);
+            }
+            else if (weight.is_floating_point() && !stored.ContainsKey(Quantised(name)))
+            {
                 weight.copy_(Value(name, weight.shape));
             }
         }
@@ -28,6 +42,10 @@ internal sealed class UntrainedWeights(int seed) : IDisposable
     }
 
     public void Dispose() => _generator.Dispose();
+
+    /// <summary>The weight that a tensor of this name would hold the scales of; else a name that nothing has.</summary>
+    private static string Quantised(string name) =>
+        name.EndsWith($"weight{ChannelQuantisation.ScaleSuffix}", StringComparison.Ordinal) ? name[..^ChannelQuantisation.ScaleSuffix.Length] : "";
 
     private Tensor Value(string name, long[] shape)
     {

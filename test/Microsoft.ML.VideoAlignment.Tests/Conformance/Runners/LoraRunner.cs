@@ -72,7 +72,7 @@ public sealed class LoraRunner : IConformanceRunner
         foreach (string name in c.Names("out.merged.").Select(name => name["out.".Length..]))
         {
             AdaptedLayer layer = adapters.Layers.Single(layer => $"merged.{layer.Name}.weight" == name);
-            outputs[name] = layer.Layer.Slot.Effective(layer.Layer.Weight, ScalarType.Float32);
+            outputs[name] = layer.Layer.Slot.Effective(layer.Layer.Frozen, ScalarType.Float32);
         }
 
         adapters.Enabled = false;

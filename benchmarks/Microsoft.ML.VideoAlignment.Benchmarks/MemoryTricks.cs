@@ -1,0 +1,94 @@
+using System.Globalization;
+using Microsoft.ML.VideoAlignment.Pipelines;
+
+namespace Microsoft.ML.VideoAlignment.Benchmarks;
+
+/// <summary>
+/// Peak memory and seconds of a training step, each trick alone and together, at the middle size. Memory is measured as in <see cref="MemoryEstimates"/>, in a
+/// process for each row; seconds are those of the last of three steps.
+/// </summary>
+internal static class MemoryTricks
+{
+    private const string Alone = "--trick-of";
+
+    private static readonly (string Name, WeightPrecision Precision, Func<VideoAlignmentOptions, VideoAlignmentOptions> Apply)[] s_rows =
+    [
+        ("plain", WeightPrecision.Full, options => options),
+        ("recompute blocks", WeightPrecision.Full, options => options with { Recompute = ActivationRecompute.Blocks }),
+        ("recompute steps", WeightPrecision.Full, options => options with { Recompute = ActivationRecompute.Steps }),
+        ("half weights", WeightPrecision.Half, options => options),
+        ("int8 weights", WeightPrecision.EightBit, options => options),
+        ("one frame at a time", WeightPrecision.Full, options => options with { FramesPerDecode = 1 }),
+        ("8-bit AdamW", WeightPrecision.Full, options => options with { OptimizerState = OptimizerState.EightBit }),
+        ("blocks + half", WeightPrecision.Half, options => options with { Recompute = ActivationRecompute.Blocks }),
+        ("blocks + int8", WeightPrecision.EightBit, options => options with { Recompute = ActivationRecompute.Blocks }),
+        ("steps + int8 + one frame + 8-bit AdamW", WeightPrecision.EightBit, options => options with { Recompute = ActivationRecompute.Steps, FramesPerDecode = 1, OptimizerState = OptimizerState.EightBit }),
+    ];
+
+    /// <param name="only">One family; null: all.</param>
+    /// <param name="frames">Frames that the reward is shown.</param>
+    /// <param name="window">Graded steps.</param>
+    public static void Run(string? only, int frames, int window)
+    {
+        foreach (string family in FamilyModels.Names.Where(name => only is null || name == only))
+        {
+            Console.WriteLine($"{family}: {frames} frames shown, {window} graded steps");
+            Console.WriteLine("| tricks | estimate, MB | peak, MB | of plain | seconds a step | of plain |");
+            Console.WriteLine("|---|---|---|---|---|---|");
+            (double Megabytes, double Seconds)? plain = null;
+            for (int row = 0; row < s_rows.Length; row++)
+            {
+                double estimate;
+                using (VideoDiffusionModel model = FamilyModels.Middle(family, s_rows[row].Precision, filled: false))
+                {
+                    estimate = model.EstimateMemory(Options(family, row, frames, window)).Peak / 1e6;
+                }
+
+                string output = Child(family, row, frames, window);
+                if (output.Split(' ') is not [var peak, var time] || !double.TryParse(peak, CultureInfo.InvariantCulture, out double megabytes) || !double.TryParse(time, CultureInfo.InvariantCulture, out double seconds))
+                {
+                    Console.WriteLine($"| {s_rows[row].Name} | {estimate:0} | {output} |");
+                    continue;
+                }
+
+                plain ??= (megabytes, seconds);
+                Console.WriteLine(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"| {s_rows[row].Name} | {estimate:0} | {megabytes:0} | {megabytes / plain.Value.Megabytes:0.00} | {seconds:0.00} | {seconds / plain.Value.Seconds:0.00} |"));
+            }
+        }
+    }
+
+    /// <summary>The child's part: prints megabytes and seconds.</summary>
+    public static void RunAlone(string family, int row, int frames, int window)
+    {
+        MemoryEstimates.WarmUp();
+        VideoPrompt prompt = MemoryEstimates.Prompt(family);
+        long? before = PeakMemory.Start();
+        using VideoDiffusionModel model = FamilyModels.Middle(family, s_rows[row].Precision);
+        using VideoReward reward = VideoRewards.Custom("mean", (shown, _) => shown.mean([1, 2, 3, 4]));
+        var ends = new List<TimeSpan>();
+        VideoAlignmentOptions options = Options(family, row, frames, window) with { Steps = 3 };
+        new AlignmentRun(model, reward, options, Seed: 1, [prompt], HeldOut: [], Path.GetTempPath()).Train(step => ends.Add(step.Elapsed), _ => { });
+        Console.WriteLine(PeakMemory.Since(before) is { } bytes
+            ? string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:0} {(ends[^1] - ends[^2]).TotalSeconds:0.00}")
+            : "not measured on this system");
+    }
+
+    private static VideoAlignmentOptions Options(string family, int row, int frames, int window)
+    {
+        VideoAlignmentOptions plain = MemoryEstimates.Options(family, recompute: false) with
+        {
+            InferenceSteps = window + 1,
+            GradientSteps = window,
+            RewardFrames = family == "opensora" && frames > 1 ? RewardFrames.RandomFrames(Math.Min(frames, 10)) : RewardFrames.RandomFrames(frames),
+        };
+        return s_rows[row].Apply(plain);
+    }
+
+    private static string Child(string family, int row, int frames, int window)
+    {
+        string[] arguments = [Alone, family, .. new[] { row, frames, window }.Select(number => number.ToString(CultureInfo.InvariantCulture))];
+        return MemoryEstimates.ChildOutput(arguments);
+    }
+}

@@ -1,0 +1,104 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>
+/// AdamW whose moments are held in 8 bits (Dettmers et al. 2022, arXiv 2110.02861, section 2): read into float32, moved, used, and held again. As in their
+/// implementation both moments have trees of their own and blocks of 256. Other than there, small tensors are held in 8 bits too, and of the second moment the
+/// root is held, so that it spans as many decades as the gradient does; above zero, it never becomes zero.
+/// </summary>
+internal sealed class EightBitAdamW : IAdapterOptimiser
+{
+    private readonly List<Moments> _moments;
+    private readonly TrainingSettings _settings;
+    private DynamicTree? _first;
+    private DynamicTree? _second;
+    private int _steps;
+
+    public EightBitAdamW(IReadOnlyList<Parameter> parameters, TrainingSettings settings) =>
+        (_moments, _settings) = ([.. parameters.Select(parameter => new Moments(parameter))], settings);
+
+    public long StateBytes => _moments.Sum(moments => moments.Bytes);
+
+    public void Step()
+    {
+        using IDisposable guard = no_grad();
+        _steps++;
+        foreach (Moments moments in _moments)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            if (moments.Parameter.grad is { } gradient)
+            {
+                _first ??= DynamicTree.Signed(gradient.device);
+                _second ??= DynamicTree.Positive(gradient.device);
+                Move(moments, gradient.flatten());
+            }
+        }
+    }
+
+    public void ZeroGrad()
+    {
+        foreach (Moments moments in _moments)
+        {
+            using Tensor? gradient = moments.Parameter.grad;
+            gradient?.zero_();
+        }
+    }
+
+    public void Dispose()
+    {
+        _moments.ForEach(moments => moments.Dispose());
+        _first?.Dispose();
+        _second?.Dispose();
+    }
+
+    private void Move(Moments moments, Tensor gradient)
+    {
+        (double beta1, double beta2) = (_settings.Beta1, _settings.Beta2);
+        Tensor mean = moments.First is null ? gradient * (1 - beta1) : moments.First.Restore(_first!).mul_(beta1).add_(gradient, alpha: 1 - beta1);
+        Tensor square = moments.Second is null ? gradient.square() * (1 - beta2) : moments.Second.Restore(_second!).square().mul_(beta2).add_(gradient.square(), alpha: 1 - beta2);
+        Tensor spread = (square / (1 - Math.Pow(beta2, _steps))).sqrt_().add_(_settings.Epsilon);
+        Tensor way = mean / spread * (_settings.LearningRate / (1 - Math.Pow(beta1, _steps)));
+        moments.Parameter.mul_(1 - (_settings.LearningRate * _settings.WeightDecay)).sub_(way.view(moments.Parameter.shape));
+        moments.Hold(_first!.Hold(mean), _second!.Hold(square.sqrt()));
+    }
+
+    /// <summary>A moment of one tensor.</summary>
+    private sealed record Held(Tensor Places, Tensor Scales)
+    {
+        public long Bytes => Places.numel() + (Scales.numel() * sizeof(float));
+
+        public Tensor Restore(DynamicTree tree) => tree.Restore(Places, Scales);
+
+        public void Dispose()
+        {
+            Places.Dispose();
+            Scales.Dispose();
+        }
+    }
+
+    private sealed class Moments(Parameter parameter)
+    {
+        public Parameter Parameter => parameter;
+
+        public Held? First { get; private set; }
+
+        public Held? Second { get; private set; }
+
+        public long Bytes => (First?.Bytes ?? 0) + (Second?.Bytes ?? 0);
+
+        public void Hold((Tensor Places, Tensor Scales) first, (Tensor Places, Tensor Scales) second)
+        {
+            Dispose();
+            First = new Held(first.Places.DetachFromDisposeScope(), first.Scales.DetachFromDisposeScope());
+            Second = new Held(second.Places.DetachFromDisposeScope(), second.Scales.DetachFromDisposeScope());
+        }
+
+        public void Dispose()
+        {
+            First?.Dispose();
+            Second?.Dispose();
+        }
+    }
+}

@@ -1,0 +1,129 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Training;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+public class EightBitAdamWTests
+{
+    /// <summary>The paper's figure 2 has 7 exponent bits: from 5.5e-7 to 1, and at most 0.4 % to 4.5 % between neighbours' middles by decade.</summary>
+    [Test]
+    public void TheTreeHoldsSevenDecades([Values] bool signed)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using DynamicTree tree = signed ? DynamicTree.Signed(CPU) : DynamicTree.Positive(CPU);
+        float[] values = tree.Values.data<float>().ToArray();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(values, Has.Length.EqualTo(256).And.Ordered.And.Unique);
+            Assert.That(values, Has.Member(0f).And.Member(1f));
+            Assert.That(values.Where(value => value > 0).Min(), Is.EqualTo(signed ? 5.5e-7f : 3.25e-7f).Within(1).Percent);
+            Assert.That(values[0], Is.EqualTo(signed ? -0.993f : 0f).Within(1e-3f));
+        }
+    }
+
+    [Test]
+    public void WhatIsHeldIsTheNearestValueOfItsBlock()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using DynamicTree tree = DynamicTree.Positive(CPU);
+        using var generator = new Generator(3);
+        Tensor x = pow(10, (rand(1000, generator: generator) * 6) - 6) * cat([ones(256) * 1e-4, ones(256) * 1e3, ones(488)]);
+        (Tensor places, Tensor scales) = tree.Hold(x);
+        Tensor back = tree.Restore(places, scales);
+        Tensor shares = x / scales.repeat_interleave(DynamicTree.Block).narrow(0, 0, 1000);
+        Tensor best = (tree.Values.unsqueeze(0) - shares.unsqueeze(1)).abs().amin([1]);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(places.dtype, Is.EqualTo(ScalarType.Byte));
+            Assert.That(scales.shape[0], Is.EqualTo(4));
+            Assert.That(((back / scales.repeat_interleave(DynamicTree.Block).narrow(0, 0, 1000)) - shares).abs().sub(best).max().ToDouble(), Is.LessThan(1e-6));
+            Assert.That(back.gt(0).all().ToBoolean(), "a second moment above zero stays above zero");
+            Assert.That(tree.Restore(tree.Hold(zeros(7)).Places, zeros(1)).abs().max().ToDouble(), Is.Zero);
+        }
+    }
+
+    /// <summary>A quadratic whose curvatures span three decades within a block: both go down alike and end as low.</summary>
+    [Test]
+    public void OnAQuadraticItFollowsAdamW()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor curvature = pow(10, linspace(-1.5, 1.5, 600));
+        (double start, double wide) = Descend(OptimizerState.Float32);
+        (_, double small) = Descend(OptimizerState.EightBit);
+        Assert.That(wide, Is.LessThan(0.05 * start));
+        Assert.That(small, Is.EqualTo(wide).Within(0.001 * start));
+
+        (double Start, double End) Descend(OptimizerState state)
+        {
+            var x = new Parameter(Ramp.Values(1, 600) + 2);
+            using IAdapterOptimiser optimiser = IAdapterOptimiser.Create([x], TinyModel.Settings() with { LearningRate = 5e-2, OptimizerState = state });
+            double first = Loss().ToDouble();
+            for (int step = 0; step < 100; step++)
+            {
+                optimiser.ZeroGrad();
+                Loss().backward();
+                optimiser.Step();
+            }
+
+            return (first, Loss().ToDouble());
+
+            Tensor Loss() => (x.square() * curvature).mean();
+        }
+    }
+
+    [Test]
+    public void StatesTakeAQuarter()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Parameter[] factors = [new(Ramp.Values(1, 16, 320)), new(Ramp.Values(2, 1280, 16)), new(Ramp.Values(3, 3, 5))];
+        long[] bytes = [.. new[] { OptimizerState.Float32, OptimizerState.EightBit }.Select(state =>
+        {
+            using IAdapterOptimiser optimiser = IAdapterOptimiser.Create(factors, TinyModel.Settings() with { OptimizerState = state });
+            factors.Aggregate(zeros(1), (sum, factor) => sum + factor.square().sum()).backward();
+            optimiser.Step();
+            Assert.That(optimiser.StateBytes, Is.EqualTo(factors.Sum(factor => IAdapterOptimiser.BytesFor(factor, state))));
+            return optimiser.StateBytes;
+        })];
+        Assert.That(bytes[1], Is.LessThan(0.3 * bytes[0]));
+    }
+
+    /// <summary>
+    /// A dozen updates of a tiny model raise the reward as much, nearly. Factors whose gradient is a thousandth of their block's largest are moved otherwise, as few
+    /// values lie there, and matter as little.
+    /// </summary>
+    [Test]
+    public void AlignmentGainsAsMuch()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        double wide = Gain(OptimizerState.Float32), small = Gain(OptimizerState.EightBit);
+        Assert.That(wide, Is.GreaterThan(1e-3));
+        Assert.That(small, Is.GreaterThan(0.8 * wide).And.LessThan(2 * wide));
+
+        double Gain(OptimizerState state)
+        {
+            using LoraAdapters adapters = TinyModel.Adapt(model);
+            using VideoReward reward = TinyModel.Redness();
+            RewardGradientSettings settings = TinyModel.Settings(steps: 12) with
+            {
+                HeldOutPrompts = ["a green cross"],
+                HeldOutEvery = 1,
+                Window = GradientWindow.LastSteps(3),
+                OptimizerState = state,
+            };
+            var curve = new List<double>();
+            using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+            trainer.Train(["a red circle", "a blue square"], step => curve.Add(step.HeldOutReward!.Value));
+            return curve[^1] - curve[0];
+        }
+    }
+
+    [Test]
+    public void TheDoorTakesTheOption()
+    {
+        VideoAlignmentOptions options = new() { OptimizerState = (OptimizerState)7 };
+        Assert.That(options.Validate, Throws.ArgumentException.With.Message.Contains("OptimizerState"));
+    }
+}
