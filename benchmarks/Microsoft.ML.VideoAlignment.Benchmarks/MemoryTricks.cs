@@ -5,7 +5,7 @@ namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
 /// <summary>
 /// Peak memory and seconds of a training step, each trick alone and together, at the middle size. Memory is measured as in <see cref="MemoryEstimates"/>, in a
-/// process for each row; seconds are those of the last of three steps.
+/// process for each row; seconds are those of the second of two steps.
 /// </summary>
 internal static class MemoryTricks
 {
@@ -28,7 +28,8 @@ internal static class MemoryTricks
     /// <param name="only">One family; null: all.</param>
     /// <param name="frames">Frames that the reward is shown.</param>
     /// <param name="window">Graded steps.</param>
-    public static void Run(string? only, int frames, int window)
+    /// <param name="rows">Places of the rows to measure, such as "0,1,7"; null: all. The first is what the others are compared to.</param>
+    public static void Run(string? only, int frames, int window, string? rows)
     {
         foreach (string family in FamilyModels.Names.Where(name => only is null || name == only))
         {
@@ -36,7 +37,7 @@ internal static class MemoryTricks
             Console.WriteLine("| tricks | estimate, MB | peak, MB | of plain | seconds a step | of plain |");
             Console.WriteLine("|---|---|---|---|---|---|");
             (double Megabytes, double Seconds)? plain = null;
-            for (int row = 0; row < s_rows.Length; row++)
+            foreach (int row in rows?.Split(',').Select(row => int.Parse(row, CultureInfo.InvariantCulture)) ?? Enumerable.Range(0, s_rows.Length))
             {
                 double estimate;
                 using (VideoDiffusionModel model = FamilyModels.Middle(family, s_rows[row].Precision, filled: false))
@@ -68,7 +69,7 @@ internal static class MemoryTricks
         using VideoDiffusionModel model = FamilyModels.Middle(family, s_rows[row].Precision);
         using VideoReward reward = VideoRewards.Custom("mean", (shown, _) => shown.mean([1, 2, 3, 4]));
         var ends = new List<TimeSpan>();
-        VideoAlignmentOptions options = Options(family, row, frames, window) with { Steps = 3 };
+        VideoAlignmentOptions options = Options(family, row, frames, window) with { Steps = 2 };
         new AlignmentRun(model, reward, options, Seed: 1, [prompt], HeldOut: [], Path.GetTempPath()).Train(step => ends.Add(step.Elapsed), _ => { });
         Console.WriteLine(PeakMemory.Since(before) is { } bytes
             ? string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:0} {(ends[^1] - ends[^2]).TotalSeconds:0.00}")

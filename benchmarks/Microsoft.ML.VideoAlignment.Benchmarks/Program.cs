@@ -36,7 +36,7 @@ switch (args.FirstOrDefault())
         MemoryEstimates.RunAlone(args[1], args[2]);
         return;
     case "--memory-tricks":
-        MemoryTricks.Run(args.ElementAtOrDefault(1), Count(2, 1), Count(3, 1));
+        MemoryTricks.Run(args.ElementAtOrDefault(1), Count(2, 1), Count(3, 1), args.ElementAtOrDefault(4));
         return;
     case "--trick-of":
         MemoryTricks.RunAlone(args[1], Count(2, 0), Count(3, 1), Count(4, 1));

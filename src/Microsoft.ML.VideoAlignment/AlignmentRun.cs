@@ -30,10 +30,12 @@ internal sealed record AlignmentRun(
         (ActivationMemory activations, bool steps) = (Model.Activations, Model.RecomputeSteps);
         using var generator = new Generator(unchecked((ulong)Seed) ^ FactorStream);
         using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, Options.LoraTargets, Options.LoraRank, Options.LoraAlpha, generator);
-        using AlignmentTrainer trainer = Trainer(adapters, Settings() with { Checkpoint = Keep });
+        IdleNetworks? idle = Idle();
+        using VideoReward? awakened = idle is null ? null : new AwakenedReward(Reward, idle);
+        using AlignmentTrainer trainer = Trainer(awakened ?? Reward, adapters, Settings() with { Checkpoint = Keep });
         try
         {
-            (Model.Activations, Model.RecomputeSteps) = (Options.Activations, Options.Recompute == ActivationRecompute.Steps);
+            (Model.Activations, Model.RecomputeSteps, Model.Idle) = (Options.Activations, Options.Recompute == ActivationRecompute.Steps, idle);
             int done = trainer.Train(Prompts, Report, warn, Options.CancellationToken);
             if (trainer is DiffusionDpoTrainer { Ties: > 0 and var ties })
             {
@@ -52,7 +54,8 @@ internal sealed record AlignmentRun(
         }
         finally
         {
-            (Model.Activations, Model.RecomputeSteps) = (activations, steps);
+            (Model.Activations, Model.RecomputeSteps, Model.Idle) = (activations, steps, null);
+            idle?.WakeAll();
         }
 
         void Keep(int step)
@@ -78,11 +81,25 @@ internal sealed record AlignmentRun(
         });
     });
 
-    private AlignmentTrainer Trainer(LoraAdapters adapters, RewardGradientSettings settings) => Options.Algorithm switch
+    /// <summary>Networks that wait in the CPU's memory; null: none do. In a film clips run again out of order, and would want all of them all the time.</summary>
+    private IdleNetworks? Idle() => !Options.OffloadIdleNetworks || Model.Device.type != DeviceType.CUDA || Options.SegmentCount > 1 ? null : IdleNetworks.Of(Model, (name, working) =>
     {
-        AlignmentAlgorithm.Policy(var ddpo) => new DdpoTrainer(Model, Reward, adapters, new DdpoSettings(settings, ddpo, Frames, Loss)),
-        AlignmentAlgorithm.Preferences(var dpo) => new DiffusionDpoTrainer(Model, Reward, adapters, new DiffusionDpoSettings(settings, dpo, Frames, Loss)),
-        _ => new RewardGradientTrainer(Model, Reward, adapters, settings),
+        Device place = working ? Model.Device : CPU;
+        if (name == IdleNetworks.Reward)
+        {
+            Reward.MoveTo(place);
+        }
+        else
+        {
+            Model.Networks[name].to(place);
+        }
+    });
+
+    private AlignmentTrainer Trainer(VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings) => Options.Algorithm switch
+    {
+        AlignmentAlgorithm.Policy(var ddpo) => new DdpoTrainer(Model, reward, adapters, new DdpoSettings(settings, ddpo, Frames, Loss)),
+        AlignmentAlgorithm.Preferences(var dpo) => new DiffusionDpoTrainer(Model, reward, adapters, new DiffusionDpoSettings(settings, dpo, Frames, Loss)),
+        _ => new RewardGradientTrainer(Model, reward, adapters, settings),
     };
 
     /// <summary>What the trainer is told by options that are not of an algorithm of its own.</summary>

@@ -37,7 +37,7 @@ public static class MemoryEstimation
         return new MemoryEstimate
         {
             Name = $"{model.Family}, {size.Frames} x {size.Height} x {size.Width}",
-            Weights = model.Networks.Values.SelectMany(MemoryWalk.Stored).Sum(Bytes),
+            Weights = Resident(model, options).SelectMany(MemoryWalk.Stored).Sum(Bytes),
             Factors = adapters.Parameters.Sum(Bytes),
             Adapters = adapters.Parameters.Sum(factor => (2 * Bytes(factor)) + IAdapterOptimiser.BytesFor(factor, options.OptimizerState)),
             Sampling = phases[MemoryPhase.Sampling],
@@ -47,6 +47,12 @@ public static class MemoryEstimation
             Generation = phases[MemoryPhase.Generation],
         };
     }
+
+    /// <summary>Networks on the device at once: where idle ones wait elsewhere, encoders are not beside the graph.</summary>
+    private static IEnumerable<nn.Module> Resident(VideoDiffusionModel model, VideoAlignmentOptions options) =>
+        options is { OffloadIdleNetworks: true, SegmentCount: 1 } && model.Device.type == DeviceType.CUDA
+            ? model.Networks.Where(pair => pair.Value == model.Denoiser || pair.Key == "vae").Select(pair => pair.Value)
+            : model.Networks.Values;
 
     private static long Bytes(Tensor tensor) => tensor.numel() * tensor.element_size();
 }

@@ -71,6 +71,11 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
             }
         }
 
+        if (gpu && !options.OffloadIdleNetworks && options.SegmentCount == 1)
+        {
+            yield return new Trick($"{nameof(options.OffloadIdleNetworks)} = true", given => given with { OffloadIdleNetworks = true });
+        }
+
         yield return new Trick($"{nameof(options.Recompute)} = {ActivationRecompute.Blocks}", given => given with { Recompute = ActivationRecompute.Blocks });
         if (gpu)
         {

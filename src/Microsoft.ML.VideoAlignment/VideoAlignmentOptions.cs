@@ -176,6 +176,12 @@ public sealed record VideoAlignmentOptions
     public bool OffloadActivations { get; init; }
 
     /// <summary>
+    /// Whether text encoder, decoder and reward wait in the CPU's memory while a GPU denoises. Off by default. For films of several clips and on the CPU it changes
+    /// nothing.
+    /// </summary>
+    public bool OffloadIdleNetworks { get; init; }
+
+    /// <summary>
     /// Most bytes that training may take besides the runtime and the reward's networks, at least 1; null (default): no matter. With a budget, <c>Fit</c> finds a
     /// <see cref="MemoryPlan"/> for the device it runs on, says so in the log, and follows it; <see cref="Recompute"/> and <see cref="OffloadActivations"/> are then
     /// the plan's.

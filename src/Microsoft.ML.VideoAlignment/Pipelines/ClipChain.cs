@@ -102,6 +102,7 @@ internal sealed class ClipChain
     private Tensor Decoded(Tensor latents, Func<Tensor, Tensor> decode)
     {
         MemoryMeter.Enter(MemoryPhase.Decode);
+        _model.Idle?.Enter(WorkStage.Decoding);
         return Recompute.Run(RecomputesClips ? _model.Activations : ActivationMemory.Keep, inputs => decode(inputs[0]), latents);
     }
 
@@ -146,6 +147,7 @@ internal sealed class ClipChain
 
     private Tensor Steps(PreparedClip clip, CancellationToken cancellation, int first = 0, int? end = null)
     {
+        _model.Idle?.Enter(WorkStage.Sampling);
         using var guidance = new Guidance(_model, clip.Condition, clip.Unconditional, _settings);
         return Denoising.Run(
             _sampler, clip.Start, guidance.Predict, clip.Plan, clip.Noise, _adapters, OnStep is null ? null : step => OnStep(guidance, step), first, end, cancellation);

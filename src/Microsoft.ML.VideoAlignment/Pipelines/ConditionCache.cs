@@ -15,7 +15,7 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
     /// </summary>
     public void Prepare(IEnumerable<VideoPrompt> prompts)
     {
-        if (model.ReadsImages || !model.TextEncoderReopens)
+        if (model.ReadsImages || (!model.TextEncoderReopens && model.Idle is null))
         {
             return;
         }
@@ -66,6 +66,7 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
     {
         if (model.ReadsImages)
         {
+            model.Idle?.Enter(WorkStage.Encoding);
             return model.Encode(request);
         }
 
@@ -74,6 +75,7 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
             // What is made in inference mode, where held-out films are, could not take part in a graph later.
             using IDisposable mode = inference_mode(false);
             using IDisposable guard = no_grad();
+            model.Idle?.Enter(WorkStage.Encoding);
             _kept[prompt] = model.Encode(request with { Prompts = [prompt] }).DetachFromDisposeScope();
         }
 

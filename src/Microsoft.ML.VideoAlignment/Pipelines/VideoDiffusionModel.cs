@@ -42,6 +42,9 @@ public abstract class VideoDiffusionModel : IDisposable
     /// </summary>
     internal bool RecomputeSteps { get; set; }
 
+    /// <summary>Told what is being done, where networks wait off the device meanwhile; null: all stay.</summary>
+    internal IdleNetworks? Idle { get; set; }
+
     /// <summary>Every network by its name in the model's files.</summary>
     internal abstract IReadOnlyDictionary<string, nn.Module> Networks { get; }
 

@@ -51,6 +51,7 @@ internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings
 
     private Tensor DecodeAll(Tensor latents)
     {
+        model.Idle?.Enter(WorkStage.Decoding);
         var parts = new List<Tensor>();
         foreach (int[] part in Enumerable.Range(0, settings.Size.Frames).Chunk(model.FramesDecodedTogether))
         {

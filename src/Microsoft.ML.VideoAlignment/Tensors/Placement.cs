@@ -31,8 +31,8 @@ internal sealed record Placement(Device Device, ScalarType Dtype)
     /// <summary>As <see cref="Meta"/>, of weights that are stored as this network's are.</summary>
     public static Placement ShapesOf(nn.Module network)
     {
-        var stored = network.parameters().Select(parameter => parameter.dtype).ToHashSet();
-        return stored.Contains(ScalarType.Int8) ? OnCpu(WeightPrecision.EightBit) with { Device = META } : new Placement(META, stored.Single());
+        ScalarType[] stored = [.. network.parameters().Select(parameter => parameter.dtype)];
+        return stored.Contains(ScalarType.Int8) ? OnCpu(WeightPrecision.EightBit) with { Device = META } : new Placement(META, stored[0]);
     }
 
     /// <summary>What a network computes in whose weights are stored so: half precision saves memory, not digits.</summary>

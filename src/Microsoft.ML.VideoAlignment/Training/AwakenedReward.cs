@@ -1,0 +1,28 @@
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Rewards;
+
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>A reward that may be waiting off the device when it is asked; it belongs to the caller.</summary>
+internal sealed class AwakenedReward(VideoReward reward, IdleNetworks idle) : VideoReward
+{
+    public override string Name => reward.Name;
+
+    public override RewardContract Contract => reward.Contract;
+
+    internal override RewardReference Reference => reward.Reference;
+
+    public override void MoveTo(Device device) => reward.MoveTo(device);
+
+    public override void RestrictToPrompts(IReadOnlyList<string> prompts) => reward.RestrictToPrompts(prompts);
+
+    internal override void BeginTraining() => reward.BeginTraining();
+
+    internal override void RequirePrompts(IEnumerable<string> prompts) => reward.RequirePrompts(prompts);
+
+    protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts)
+    {
+        idle.Enter(WorkStage.Scoring);
+        return reward.Score(frames, prompts);
+    }
+}

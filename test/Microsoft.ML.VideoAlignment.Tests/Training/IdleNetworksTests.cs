@@ -1,0 +1,66 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Training;
+using Microsoft.ML.VideoAlignment.Weights;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>
+/// Without a GPU a network can still wait where it cannot work: as float64, at which every product with float32 fails. What trains through that has woken each
+/// network before its work and has not sent it away too early.
+/// </summary>
+public class IdleNetworksTests
+{
+    [TestCase(false, 1)]
+    [TestCase(true, 1)]
+    [TestCase(false, null)]
+    public void NetworksThatWaitTrainTheSame(bool images, int? framesPerDecode)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = images ? TinyImageModel.Load() : TinyModel.Load();
+        model.RecomputeBlocks = true;
+        byte[] plain = Trained(null);
+        var moves = new List<string>();
+        byte[] moved = Trained(IdleNetworks.Of(model, (name, works) =>
+        {
+            moves.Add($"{name} {(works ? "works" : "waits")}");
+            if (name != IdleNetworks.Reward)
+            {
+                model.Networks[name].to(works ? ScalarType.Float32 : ScalarType.Float64);
+            }
+        }));
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(moved, Is.EqualTo(plain));
+            Assert.That(moves, Does.Contain("vae waits").And.Contain("vae works").And.Contain("reward waits").And.Contain("reward works"));
+            Assert.That(moves.Count(move => move == "text_encoder works"), images ? Is.Zero : Is.EqualTo(1), "at the end: texts are encoded before the first step");
+            Assert.That(moves.Count(move => move == "vae works"), Is.AtLeast(2));
+            Assert.That(moves.Count(move => move.EndsWith("works", StringComparison.Ordinal)), Is.EqualTo(moves.Count / 2));
+        }
+
+        byte[] Trained(IdleNetworks? idle)
+        {
+            using LoraAdapters adapters = TinyModel.Adapt(model);
+            using VideoReward redness = TinyModel.Redness();
+            using VideoReward reward = idle is null ? TinyModel.Redness() : new AwakenedReward(redness, idle);
+            RewardGradientSettings settings = TinyModel.Settings(steps: 2) with { FramesPerDecode = framesPerDecode, HeldOutEvery = 1 };
+            VideoPrompt[] prompts = images ? [new("", () => TinyImageModel.Image())] : ["a red circle", "a blue square"];
+            settings = settings with { Sampling = images ? TinyImageModel.Sampling(1) : settings.Sampling, HeldOutPrompts = [prompts[0]] };
+            model.Idle = idle;
+            try
+            {
+                using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+                trainer.Train(prompts);
+            }
+            finally
+            {
+                model.Idle = null;
+                idle?.WakeAll();
+            }
+
+            using var file = new MemoryStream();
+            SafetensorsWriter.Write(file, adapters.StateDict());
+            return file.ToArray();
+        }
+    }
+}
