@@ -30,7 +30,7 @@ internal sealed class TorchAdamW(IReadOnlyList<Parameter> parameters, TrainingSe
     private readonly torch.optim.Optimizer _optimiser = optim.AdamW(
         parameters, settings.LearningRate, settings.Beta1, settings.Beta2, settings.Epsilon, settings.WeightDecay);
 
-    public long StateBytes { get; } = parameters.Sum(parameter => IAdapterOptimiser.BytesFor(parameter, OptimizerState.Float32));
+    public long StateBytes { get; } = parameters.Sum(parameter => IAdapterOptimiser.BytesFor(parameter, OptimizerState.Full));
 
     public void Step() => _optimiser.step();
 

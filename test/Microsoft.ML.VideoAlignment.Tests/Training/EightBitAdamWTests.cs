@@ -50,7 +50,7 @@ public class EightBitAdamWTests
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor curvature = pow(10, linspace(-1.5, 1.5, 600));
-        (double start, double wide) = Descend(OptimizerState.Float32);
+        (double start, double wide) = Descend(OptimizerState.Full);
         (_, double small) = Descend(OptimizerState.EightBit);
         Assert.That(wide, Is.LessThan(0.05 * start));
         Assert.That(small, Is.EqualTo(wide).Within(0.001 * start));
@@ -78,7 +78,7 @@ public class EightBitAdamWTests
     {
         using DisposeScope scope = NewDisposeScope();
         Parameter[] factors = [new(Ramp.Values(1, 16, 320)), new(Ramp.Values(2, 1280, 16)), new(Ramp.Values(3, 3, 5))];
-        long[] bytes = [.. new[] { OptimizerState.Float32, OptimizerState.EightBit }.Select(state =>
+        long[] bytes = [.. new[] { OptimizerState.Full, OptimizerState.EightBit }.Select(state =>
         {
             using IAdapterOptimiser optimiser = IAdapterOptimiser.Create(factors, TinyModel.Settings() with { OptimizerState = state });
             factors.Aggregate(zeros(1), (sum, factor) => sum + factor.square().sum()).backward();
@@ -98,7 +98,7 @@ public class EightBitAdamWTests
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoDiffusionModel model = TinyModel.Load();
-        double wide = Gain(OptimizerState.Float32), small = Gain(OptimizerState.EightBit);
+        double wide = Gain(OptimizerState.Full), small = Gain(OptimizerState.EightBit);
         Assert.That(wide, Is.GreaterThan(1e-3));
         Assert.That(small, Is.GreaterThan(0.8 * wide).And.LessThan(2 * wide));
 
