@@ -6,8 +6,8 @@ using Microsoft.ML.VideoAlignment.Weights;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>
-/// Without a GPU a network can still wait where it cannot work: as float64, at which every product with float32 fails. What trains through that has woken each
-/// network before its work and has not sent it away too early.
+/// Without a GPU a network can still wait where it works wrongly: with all its weights doubled, which is undone to the bit. What trains as it does without has woken
+/// each network before its work and has not sent it away too early.
 /// </summary>
 public class IdleNetworksTests
 {
@@ -26,7 +26,11 @@ public class IdleNetworksTests
             moves.Add($"{name} {(works ? "works" : "waits")}");
             if (name != IdleNetworks.Reward)
             {
-                model.Networks[name].to(works ? ScalarType.Float32 : ScalarType.Float64);
+                using IDisposable guard = no_grad();
+                foreach (TorchSharp.Modules.Parameter parameter in model.Networks[name].parameters())
+                {
+                    parameter.mul_(works ? 0.5 : 2);
+                }
             }
         }));
         using (Assert.EnterMultipleScope())
