@@ -23,9 +23,10 @@ internal sealed class ProofCase
         new("window", "last", "last 2", "full", "random", "single", "drtune", "set", "sensitive", "low variance"),
         new("guidance", "off", "on"),
         new("eta", "0", "1"),
-        new("recompute", "off", "on"),
+        new("recompute", "off", "blocks", "steps"),
         new("batch", "1", "3"),
         new("frames", "one", "all"),
+        new("offload", "off", "on"),
     ];
 
     /// <summary>Every value, and every pair of values of two axes. <paramref name="only"/>: for an axis the values that are wanted; null: all.</summary>
@@ -67,7 +68,13 @@ internal sealed class ProofCase
             Eta = this["eta"] == "1" ? 1 : 0,
             LoraRank = 2,
             BatchSize = this["batch"] == "3" ? 3 : 1,
-            Recompute = this["recompute"] == "on",
+            Recompute = this["recompute"] switch
+            {
+                "blocks" => ActivationRecompute.Blocks,
+                "steps" => ActivationRecompute.Steps,
+                _ => ActivationRecompute.None,
+            },
+            OffloadActivations = this["offload"] == "on",
             RewardFrames = this["frames"] == "one" ? RewardFrames.OneRandom : openSora && film ? RewardFrames.Spaced(FilmFrames) : RewardFrames.All,
             GradientWindow = this["window"] switch
             {
@@ -84,7 +91,7 @@ internal sealed class ProofCase
         };
     }
 
-    public override string ToString() => string.Join(", ", Axes.Select((axis, at) => axis.Values[_values[at]] is "off" or "on" or "0" or "1" or "3" or "one" or "all" ? $"{axis.Name} {axis.Values[_values[at]]}" : axis.Values[_values[at]]));
+    public override string ToString() => string.Join(", ", Axes.Select((axis, at) => axis.Values[_values[at]] is "off" or "on" or "blocks" or "steps" or "0" or "1" or "3" or "one" or "all" ? $"{axis.Name} {axis.Values[_values[at]]}" : axis.Values[_values[at]]));
 
     public static VideoModelFamily FamilyOf(string name) => name switch
     {
@@ -97,10 +104,14 @@ internal sealed class ProofCase
     private static bool IsWanted(int[] values, IReadOnlyDictionary<string, string[]?> only) =>
         Axes.Index().All(axis => values[axis.Index] < 0 || only[axis.Item.Name] is not { } wanted || wanted.Contains(axis.Item.Values[values[axis.Index]]));
 
-    /// <summary>Noise within the run, and copies of the last step, are only known to the samplers of two families; a film is scored whole.</summary>
+    /// <summary>
+    /// Noise within the run, and copies of the last step, are only known to the samplers of two families; a film is scored whole; what is not recomputed is not
+    /// offloaded.
+    /// </summary>
     private static bool IsPossible(int[] values)
     {
         string Value(int axis) => values[axis] < 0 ? "" : Axes[axis].Values[values[axis]];
-        return !((Value(4) == "1" || Value(2) == "low variance") && Value(0) is ("opensora" or "svd")) && !(Value(7) == "one" && ProofRewards.NeedsFilm(Value(1)));
+        return !((Value(4) == "1" || Value(2) == "low variance") && Value(0) is ("opensora" or "svd")) && !(Value(7) == "one" && ProofRewards.NeedsFilm(Value(1)))
+            && !(Value(8) == "on" && Value(5) == "off");
     }
 }

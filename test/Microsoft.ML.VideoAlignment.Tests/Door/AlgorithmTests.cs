@@ -188,7 +188,13 @@ public class AlgorithmTests
         IDataView prompts = context.Data.LoadFromEnumerable(new[] { new PromptRow { Prompt = "a red circle" } });
         var options = new VideoAlignmentOptions
         {
-            Algorithm = algorithm, Frames = 2, InferenceSteps = 2, GuidanceScale = 3, Steps = 1, LoraRank = 2, Sampler = "DPMSolverMultistepScheduler",
+            Algorithm = algorithm,
+            Frames = 2,
+            InferenceSteps = 2,
+            GuidanceScale = 3,
+            Steps = 1,
+            LoraRank = 2,
+            Sampler = "DPMSolverMultistepScheduler",
         };
         using VideoAlignmentTransformer aligned = context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options).Fit(prompts);
         Assert.That(EstimatorContract.Values(aligned.Transform(prompts)).SelectMany(video => video), Is.All.InRange(0f, 1f));

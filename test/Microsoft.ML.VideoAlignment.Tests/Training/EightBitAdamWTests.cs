@@ -9,17 +9,17 @@ public class EightBitAdamWTests
 {
     /// <summary>The paper's figure 2 has 7 exponent bits: from 5.5e-7 to 1, and at most 0.4 % to 4.5 % between neighbours' middles by decade.</summary>
     [Test]
-    public void TheTreeHoldsSevenDecades([Values] bool signed)
+    public void TheTreeHoldsSevenDecades([Values] bool ofEitherSign)
     {
         using DisposeScope scope = NewDisposeScope();
-        using DynamicTree tree = signed ? DynamicTree.Signed(CPU) : DynamicTree.Positive(CPU);
+        using DynamicTree tree = ofEitherSign ? DynamicTree.Signed(CPU) : DynamicTree.Positive(CPU);
         float[] values = tree.Values.data<float>().ToArray();
         using (Assert.EnterMultipleScope())
         {
             Assert.That(values, Has.Length.EqualTo(256).And.Ordered.And.Unique);
             Assert.That(values, Has.Member(0f).And.Member(1f));
-            Assert.That(values.Where(value => value > 0).Min(), Is.EqualTo(signed ? 5.5e-7f : 3.25e-7f).Within(1).Percent);
-            Assert.That(values[0], Is.EqualTo(signed ? -0.993f : 0f).Within(1e-3f));
+            Assert.That(values.Where(value => value > 0).Min(), Is.EqualTo(ofEitherSign ? 5.5e-7f : 3.25e-7f).Within(1).Percent);
+            Assert.That(values[0], Is.EqualTo(ofEitherSign ? -0.993f : 0f).Within(1e-3f));
         }
     }
 

@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -23,10 +24,10 @@ internal sealed class FaultyModel(VideoDiffusionModel inner) : VideoDiffusionMod
 
     public override int SizeMultiple => inner.SizeMultiple;
 
-    internal override bool RecomputeBlocks
+    internal override ActivationMemory Activations
     {
-        get => inner.RecomputeBlocks;
-        set => inner.RecomputeBlocks = value;
+        get => inner.Activations;
+        set => inner.Activations = value;
     }
 
     internal override IReadOnlyDictionary<string, nn.Module> Networks => inner.Networks;

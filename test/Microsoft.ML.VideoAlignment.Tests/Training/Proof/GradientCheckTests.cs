@@ -38,20 +38,20 @@ public class GradientCheckTests
     [Test]
     public void WhatMustBeEqualIs([Values] VideoModelFamily family)
     {
-        VideoAlignmentOptions options = Options(family) with { GradientWindow = GradientWindow.LastSteps(2), Recompute = false };
+        VideoAlignmentOptions options = Options(family) with { GradientWindow = GradientWindow.LastSteps(2), Recompute = ActivationRecompute.None };
         GradientCheckReport report = GradientCheck.Run(Model(family), _rewards["custom"], options, new GradientCheckOptions { Directions = 1, Parts = 0 });
         Assert.That(report.Passed, report.ToString());
         Assert.That(report.Rows.Select(row => row.Name), Is.SupersetOf(new[]
         {
-            "recompute = plain: loss", "recompute = plain: gradient", "the last T steps = full", "all steps by number = full", "no gradient before the window",
+            "recomputed blocks = plain: loss", "offloaded blocks = plain: gradient", "recomputed steps = plain: gradient", "the last T steps = full", "all steps by number = full", "no gradient before the window",
             "2 accumulated = one batch", "mean of two processes = one with both batches",
         }));
     }
 
     /// <summary>A film of two clips: the first clip's steps get gradient from the second's frames, or do not.</summary>
-    [TestCase(true, true)]
-    [TestCase(false, false)]
-    public void FilmsOfSeveralClips(bool carry, bool recompute)
+    [TestCase(true, ActivationRecompute.Blocks)]
+    [TestCase(false, ActivationRecompute.None)]
+    public void FilmsOfSeveralClips(bool carry, ActivationRecompute recompute)
     {
         VideoAlignmentOptions options = Options(VideoModelFamily.StableVideoDiffusion) with
         {

@@ -115,7 +115,7 @@ public class GradientFaultTests
                 {
                     using (no_grad())
                     {
-                        layer.Layer.Slot.Merge(layer.Layer.Weight);
+                        layer.Layer.Slot.Merge(layer.Layer.Frozen);
                     }
 
                     return _model.Predict(latents, timestep, condition);
@@ -149,7 +149,7 @@ public class GradientFaultTests
 
     private static GradientCheckReport Check(VideoDiffusionModel model, VideoReward reward, GradientWindow? window = null, Func<Rollout, Rollout>? fault = null) => GradientCheck.Run(
         model, reward,
-        GradientCheckTests.Options(VideoModelFamily.ModelScope) with { InferenceSteps = 3, LoraLayers = LoraLayers.AttentionQkvOut, GradientWindow = window ?? GradientWindow.LastSteps(2), Recompute = false },
+        GradientCheckTests.Options(VideoModelFamily.ModelScope) with { InferenceSteps = 3, LoraLayers = LoraLayers.AttentionQkvOut, GradientWindow = window ?? GradientWindow.LastSteps(2), Recompute = ActivationRecompute.None },
         s_brief, fault);
 
     private static void RequireCaught(VideoDiffusionModel model, VideoReward reward, GradientWindow? window = null, Func<Rollout, Rollout>? fault = null)
