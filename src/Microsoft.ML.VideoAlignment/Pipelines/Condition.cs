@@ -38,6 +38,13 @@ internal sealed record Condition : IDisposable
         Tensor? Rows(Func<Condition, Tensor?> tensor) => tensor(parts[0]) is null ? null : cat([.. parts.Select(part => tensor(part)!)]);
     }
 
+    /// <summary>The chosen rows, in the order given; a row may come more than once.</summary>
+    public Condition Rows(params IReadOnlyList<int> rows)
+    {
+        using Tensor index = tensor(rows.Select(static row => (long)row).ToArray(), device: Text.device);
+        return Map(part => part.index_select(0, index));
+    }
+
     /// <summary>Every tensor replaced.</summary>
     public Condition Map(Func<Tensor, Tensor> map) => this with
     {

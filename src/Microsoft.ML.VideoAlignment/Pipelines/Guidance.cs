@@ -29,15 +29,21 @@ internal sealed class Guidance : IDisposable
     public int Branches => _acts ? 2 : 1;
 
     /// <summary>The guided prediction for x [B, c, T, h, w] at a timestep.</summary>
-    public Tensor Predict(Tensor latents, double timestep)
+    public Tensor Predict(Tensor latents, double timestep) => Guided(latents, input => _model.Predict(input, timestep, _condition));
+
+    /// <summary>The same where each of the B samples is at a timestep of its own.</summary>
+    public Tensor Predict(Tensor latents, IReadOnlyList<double> timesteps) =>
+        Guided(latents, input => _model.PredictEach(input, _acts ? [.. timesteps, .. timesteps] : timesteps, _condition));
+
+    private Tensor Guided(Tensor latents, Func<Tensor, Tensor> predict)
     {
         if (!_acts)
         {
-            return _model.Predict(latents, timestep, _condition);
+            return predict(latents);
         }
 
         using DisposeScope scope = NewDisposeScope();
-        Tensor both = _model.Predict(cat([latents, latents]), timestep, _condition);
+        Tensor both = predict(cat([latents, latents]));
         Tensor[] branches = both.chunk(2);
         Tensor direction = branches[1] - branches[0];
         return (branches[0] + (_first == _last ? direction * _last : direction * PerFrame(both))).MoveToOuterDisposeScope();

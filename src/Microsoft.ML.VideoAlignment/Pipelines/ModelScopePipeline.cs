@@ -128,6 +128,8 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
 
     internal override IScheduler SwapScheduler(string className) => SchedulerFactory.FromConfig(_schedulerConfig, className);
 
+    internal override IPolicyScheduler PolicyScheduler => Scheduler as IPolicyScheduler ?? DdimScheduler.FromConfig(_schedulerConfig);
+
     internal override void MoveTo(Device device)
     {
         foreach (nn.Module network in Networks.Values)
@@ -146,6 +148,12 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
         [batch, _unet.Config.InChannels, size.Frames, size.Height / SizeMultiple, size.Width / SizeMultiple];
 
     internal override Tensor Predict(Tensor latents, double timestep, Condition condition) => _unet.Forward(latents, timestep, condition.Text);
+
+    internal override Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition)
+    {
+        using Tensor each = tensor(timesteps.ToArray(), device: latents.device);
+        return _unet.Forward(latents, each, condition.Text);
+    }
 
     internal override Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null) => _vae.DecodeFrames(latents, chosen);
 

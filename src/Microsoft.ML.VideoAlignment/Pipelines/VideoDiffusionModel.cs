@@ -42,6 +42,14 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>Another sampler made from the folder's scheduler file; unknown names are an error that lists the known ones.</summary>
     internal abstract Schedulers.IScheduler SwapScheduler(string className);
 
+    /// <summary>
+    /// The sampler whose steps are Gaussian, made from the folder's scheduler file: DDPO's rollouts, and the forward process of Diffusion-DPO.
+    /// </summary>
+    /// <exception cref="NotSupportedException">The model's latents follow another process.</exception>
+    internal virtual Schedulers.IPolicyScheduler PolicyScheduler => Scheduler as Schedulers.IPolicyScheduler ?? throw new NotSupportedException(
+        $"DDPO and Diffusion-DPO are defined for models whose latents are sqrt(abar) x_0 + sqrt(1 - abar) noise and whose sampler is DDIM; a {Family} model samples with "
+        + $"{Scheduler.Name}. Use AlignmentAlgorithm.RewardGradient for it, or a ModelScope or VideoCrafter model.");
+
     /// <summary>The device of every weight.</summary>
     internal abstract Device Device { get; }
 
@@ -100,6 +108,14 @@ public abstract class VideoDiffusionModel : IDisposable
 
     /// <summary>(x_t [B, c, T, h, w], t, condition) -> prediction [B, c, T, h, w].</summary>
     internal abstract Tensor Predict(Tensor latents, double timestep, Condition condition);
+
+    /// <summary>As <see cref="Predict"/>, where each of the B samples is at a timestep of its own.</summary>
+    internal virtual Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor[] rows = [.. timesteps.Select((timestep, row) => Predict(latents.narrow(0, row, 1), timestep, condition.Rows(row)))];
+        return cat(rows).MoveToOuterDisposeScope();
+    }
 
     /// <summary>
     /// Latents [B, c, T, h, w] of a video of <paramref name="frames"/> frames -> decoder output [B, 3, f, H, W], about [-1, 1], not clamped, of the

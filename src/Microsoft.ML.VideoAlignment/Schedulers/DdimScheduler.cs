@@ -6,10 +6,9 @@ namespace Microsoft.ML.VideoAlignment.Schedulers;
 /// DDIM (Song, Meng and Ermon 2020, arXiv 2010.02502, eq. 12 and 16) as diffusers' DDIMScheduler: the previous timestep is t - train/S for every spacing,
 /// not the next entry of the list. Defaults of absent keys: clip_sample true with range 1, set_alpha_to_one true, leading, offset 0, epsilon.
 /// </summary>
-internal sealed class DdimScheduler : IScheduler
+internal sealed class DdimScheduler : IPolicyScheduler
 {
     private readonly NoiseSchedule _schedule;
-    private readonly PredictionType _prediction;
     private readonly double? _clip;
     private readonly string _spacing;
     private readonly int _offset;
@@ -18,7 +17,7 @@ internal sealed class DdimScheduler : IScheduler
     {
         config.RequireOff("thresholding");
         _schedule = NoiseSchedule.FromConfig(config);
-        _prediction = PredictionTypes.FromConfig(config);
+        Prediction = PredictionTypes.FromConfig(config);
         _clip = config.Flag("clip_sample", true) ? config.Number("clip_sample_range", 1) : null;
         _spacing = config.Choice("timestep_spacing", "leading", "leading", "trailing", "linspace");
         _offset = config.Integer("steps_offset", 0);
@@ -31,6 +30,10 @@ internal sealed class DdimScheduler : IScheduler
 
     public NoiseSchedule Schedule => _schedule;
 
+    public PredictionType Prediction { get; }
+
+    public ForwardProcess Forward => new(_schedule);
+
     /// <summary>abar behind the last step: 1 or abar_0.</summary>
     public double FinalAlphaCumprod { get; }
 
@@ -41,55 +44,81 @@ internal sealed class DdimScheduler : IScheduler
     /// <param name="steps">S, between 1 and the number of training timesteps.</param>
     /// <param name="eta">0 (deterministic) to 1 (the variance of DDPM).</param>
     /// <param name="rederiveNoise">Whether the noise is derived anew from the clipped clean sample (diffusers' use_clipped_model_output).</param>
-    public ISampler CreateSampler(int steps, double eta, bool rederiveNoise)
+    public ISampler CreateSampler(int steps, double eta, bool rederiveNoise) =>
+        new Sampler(this, Timesteps(steps, _offset), TrainTimesteps / steps, RequireEta(eta), rederiveNoise, FinalAlphaCumprod);
+
+    public IPolicySampler CreatePolicy(int steps, double eta) =>
+        CreatePolicy(Timesteps(steps, _spacing == "leading" ? Math.Max(_offset, 1) : _offset), steps, eta, rederiveNoise: false);
+
+    /// <summary>As <see cref="CreateSampler(int, double, bool)"/>, as a policy: the last step goes to abar_0.</summary>
+    /// <exception cref="ArgumentException">A step would be deterministic.</exception>
+    public IPolicySampler CreatePolicy(int steps, double eta, bool rederiveNoise) => CreatePolicy(Timesteps(steps, _offset), steps, eta, rederiveNoise);
+
+    /// <summary>As the other overload, for timesteps of one's own, each going train/<paramref name="steps"/> back.</summary>
+    public IPolicySampler CreatePolicy(double[] timesteps, int steps, double eta, bool rederiveNoise)
     {
         Spacing.RequireSteps(steps, TrainTimesteps, Name);
-        if (eta is not (>= 0 and <= 1))
+        if (RequireEta(eta) == 0)
         {
-            throw new ArgumentOutOfRangeException(nameof(eta), eta, $"{Name}: eta must lie between 0 (no noise) and 1 (the noise of DDPM).");
+            throw new ArgumentOutOfRangeException(nameof(eta), eta, $"{Name}: with eta 0 every step is deterministic and has no probability. Give it above 0, such as 1.");
         }
 
+        var sampler = new Sampler(this, timesteps, TrainTimesteps / steps, eta, rederiveNoise, _schedule.AlphasCumprod[0]);
+        int still = Enumerable.Range(0, timesteps.Length).FirstOrDefault(step => !(sampler.Deviation(step) > 0), -1);
+        return still < 0
+            ? sampler
+            : throw new ArgumentException(
+                $"{Name}: at timestep {timesteps[still]} the step is deterministic (standard deviation 0), so its probability is infinite. With {_spacing} spacing and "
+                + $"steps_offset {_offset} the timesteps end there; use steps_offset 1, or trailing spacing.", nameof(timesteps));
+    }
+
+    private double RequireEta(double eta) => eta is >= 0 and <= 1
+        ? eta
+        : throw new ArgumentOutOfRangeException(nameof(eta), eta, $"{Name}: eta must lie between 0 (no noise) and 1 (the noise of DDPM).");
+
+    private double[] Timesteps(int steps, int offset)
+    {
+        Spacing.RequireSteps(steps, TrainTimesteps, Name);
         int train = TrainTimesteps;
         double[] timesteps = _spacing switch
         {
-            "leading" => Spacing.Leading(steps, train / steps, _offset),
+            "leading" => Spacing.Leading(steps, train / steps, offset),
             "trailing" => Spacing.Trailing(steps, train, train),
             _ => [.. Spacing.Linspace(0, train - 1, steps).Reverse().Select(t => Math.Round(t, MidpointRounding.ToEven))],
         };
-        if (timesteps[0] >= train)
-        {
-            throw new ArgumentException($"{Name}: steps_offset {_offset} puts the first of {steps} steps at timestep {timesteps[0]}, beyond the training schedule's last, {train - 1}. Use fewer steps.", nameof(steps));
-        }
-
-        return new Sampler(this, timesteps, train / steps, eta, rederiveNoise);
+        return timesteps[0] < train
+            ? timesteps
+            : throw new ArgumentException($"{Name}: steps_offset {offset} puts the first of {steps} steps at timestep {timesteps[0]}, beyond the training schedule's last, {train - 1}. Use fewer steps.", nameof(steps));
     }
 
-    private sealed class Sampler : ISampler
+    private sealed class Sampler : IPolicySampler
     {
         private readonly PredictionType _prediction;
         private readonly double? _clip;
         private readonly bool _rederiveNoise;
         private readonly double[] _timesteps;
-        private readonly Row[] _rows;
+        private readonly DdimStep[] _steps;
 
-        public Sampler(DdimScheduler owner, double[] timesteps, int stride, double eta, bool rederiveNoise)
+        /// <param name="owner">Whose schedule.</param>
+        /// <param name="timesteps">Of each step.</param>
+        /// <param name="stride">How far a step goes back.</param>
+        /// <param name="eta">From 0 to 1.</param>
+        /// <param name="rederiveNoise">See <see cref="DdimStep.Apply"/>.</param>
+        /// <param name="final">abar behind a step that goes back beyond timestep 0.</param>
+        public Sampler(DdimScheduler owner, double[] timesteps, int stride, double eta, bool rederiveNoise, double final)
         {
-            (_prediction, _clip, _rederiveNoise, _timesteps) = (owner._prediction, owner._clip, rederiveNoise, timesteps);
-            _rows = [.. timesteps.Select(t => RowAt((int)t))];
+            (_prediction, _clip, _rederiveNoise, _timesteps) = (owner.Prediction, owner._clip, rederiveNoise, timesteps);
+            _steps = [.. timesteps.Select(t => StepAt((int)t))];
 
-            Row RowAt(int t)
+            DdimStep StepAt(int t)
             {
                 double a = owner._schedule.AlphasCumprod[t];
-                double previous = t - stride >= 0 ? owner._schedule.AlphasCumprod[t - stride] : owner.FinalAlphaCumprod;
                 if (a == 0 && _prediction == PredictionType.Epsilon)
                 {
                     throw new NotSupportedException($"{owner.Name}: at timestep {t} the sample is pure noise (rescale_betas_zero_snr), from which a noise prediction cannot tell the clean sample. Use prediction_type v_prediction or sample.");
                 }
 
-                // eq. 16; at abar 1 behind the last step there is no noise left to add.
-                double variance = (1 - previous) / (1 - a) * (1 - (a / previous));
-                double deviation = eta * Math.Sqrt(Math.Max(variance, 0));
-                return new Row(Math.Sqrt(a), Math.Sqrt(1 - a), Math.Sqrt(previous), Math.Sqrt(Math.Max(1 - previous - (deviation * deviation), 0)), deviation);
+                return DdimStep.Between(a, t - stride >= 0 ? owner._schedule.AlphasCumprod[t - stride] : final, eta);
             }
         }
 
@@ -99,39 +128,27 @@ internal sealed class DdimScheduler : IScheduler
 
         public int HistoryLength => 0;
 
-        public bool NeedsNoise(int step) => _rows[step].Deviation > 0;
+        public bool NeedsNoise(int step) => _steps[step].Deviation > 0;
 
-        public double Sensitivity(int step)
-        {
-            Row row = _rows[step];
-            double clean = _prediction.Clean(row.Alpha, row.Sigma).OfPrediction;
-            double noise = _rederiveNoise ? -row.Alpha / row.Sigma * clean : _prediction.Noise(row.Alpha, row.Sigma).OfPrediction;
-            return (row.NextAlpha * clean) + (row.Direction * noise);
-        }
+        public double Sensitivity(int step) => _steps[step].Sensitivity(_prediction, _rederiveNoise);
 
         public Tensor ScaleInput(Tensor sample, int step) => sample.alias();
 
         public SamplerStep Step(int step, Tensor sample, Tensor prediction, IReadOnlyList<Tensor> history, Tensor? noise)
         {
-            LinearStep.RequireStep(step, _rows.Length);
-            Row row = _rows[step];
-            LinearStep.RequireNoise(row.Deviation, noise, step);
-            using DisposeScope scope = NewDisposeScope();
-            (double cleanX, double cleanM) = _prediction.Clean(row.Alpha, row.Sigma);
-            (double noiseX, double noiseM) = _rederiveNoise ? (1 / row.Sigma, 0) : _prediction.Noise(row.Alpha, row.Sigma);
-            Tensor clean = LinearStep.Combine((cleanX, sample), (cleanM, prediction));
-            if (_clip is { } range)
-            {
-                clean = clean.clamp(-range, range);
-            }
-
-            // The direction is a sum of x, m and (where the noise is derived anew) the clipped clean sample.
-            double fromClean = row.NextAlpha - (_rederiveNoise ? row.Direction * row.Alpha / row.Sigma : 0);
-            Tensor next = LinearStep.Combine((fromClean, clean), (row.Direction * noiseX, sample), (row.Direction * noiseM, prediction), (row.Deviation, noise));
-            return new SamplerStep(next.MoveToOuterDisposeScope(), clean.MoveToOuterDisposeScope());
+            LinearStep.RequireStep(step, _steps.Length);
+            LinearStep.RequireNoise(_steps[step].Deviation, noise, step);
+            return _steps[step].Apply(_prediction, _clip, _rederiveNoise, sample, prediction, noise);
         }
 
-        /// <summary>x = Alpha x_0 + Sigma noise now; x' = NextAlpha x_0 + Direction noise + Deviation fresh noise.</summary>
-        private readonly record struct Row(double Alpha, double Sigma, double NextAlpha, double Direction, double Deviation);
+        public double Deviation(int step) => _steps[step].Deviation;
+
+        public Tensor Mean(int step, Tensor sample, Tensor prediction)
+        {
+            LinearStep.RequireStep(step, _steps.Length);
+            SamplerStep result = _steps[step].Apply(_prediction, _clip, _rederiveNoise, sample, prediction, noise: null);
+            result.Predicted.Dispose();
+            return result.Sample;
+        }
     }
 }

@@ -7,7 +7,7 @@ namespace Microsoft.ML.VideoAlignment.Schedulers;
 /// there are more than S of them where S does not divide N; latents scaled down in noisy steps (<c>use_scale</c>); noise at the last step too, whose result is x and not
 /// the clean prediction. Reference: lvdm, <c>DDIMSampler</c>, and the buffers of <c>LatentDiffusion</c>.
 /// </summary>
-internal sealed class LvdmDdimScheduler : IScheduler
+internal sealed class LvdmDdimScheduler : IPolicyScheduler
 {
     private readonly double[] _betas;
     private readonly double[] _alphasCumprod;
@@ -62,6 +62,15 @@ internal sealed class LvdmDdimScheduler : IScheduler
     /// <exception cref="ArgumentOutOfRangeException">Steps for which the spacing would begin behind the last training timestep; eta outside [0, 1].</exception>
     public ISampler CreateSampler(int steps, double eta = 0) => new Sampler(this, steps, eta);
 
+    public PredictionType Prediction => PredictionType.Epsilon;
+
+    public ForwardProcess Forward => new(NoiseSchedule.FromAlphas(_alphasCumprod), _scales);
+
+    /// <summary>The sampler itself, which ends at timestep 1 and goes to abar_0 there.</summary>
+    public IPolicySampler CreatePolicy(int steps, double eta) => eta > 0
+        ? new Sampler(this, steps, eta)
+        : throw new ArgumentOutOfRangeException(nameof(eta), eta, $"{Name}: with eta 0 every step is deterministic and has no probability. Give it above 0, such as 1.");
+
     private static double Rounded(double value) => (float)value;
 
     /// <summary>From scale_a to scale_b in mid_step steps, then scale_b: N more entries, or N in all with fix_scale_bug.</summary>
@@ -79,7 +88,7 @@ internal sealed class LvdmDdimScheduler : IScheduler
     }
 
     /// <summary>The tables of one run, in order of increasing timestep as the reference stores them; step 0 is the last of them.</summary>
-    internal sealed class Sampler : ISampler
+    internal sealed class Sampler : IPolicySampler
     {
         private readonly Row[] _rows;
         private readonly double[] _timesteps;
@@ -146,15 +155,31 @@ internal sealed class LvdmDdimScheduler : IScheduler
         public SamplerStep Step(int step, Tensor sample, Tensor prediction, IReadOnlyList<Tensor> history, Tensor? noise)
         {
             LinearStep.RequireStep(step, _rows.Length);
-            Row row = _rows[step];
-            LinearStep.RequireNoise(row.Deviation, noise, step);
-            using DisposeScope scope = NewDisposeScope();
-            Tensor clean = LinearStep.Combine((row.CleanOfSample, sample), (row.CleanOfPrediction, prediction));
-            Tensor next = LinearStep.Combine((row.NextScale, clean), (row.Direction, prediction), (row.Deviation, noise));
-            return new SamplerStep(next.MoveToOuterDisposeScope(), clean.MoveToOuterDisposeScope());
+            LinearStep.RequireNoise(_rows[step].Deviation, noise, step);
+            return _rows[step].Apply(sample, prediction, noise);
+        }
+
+        public double Deviation(int step) => _rows[step].Deviation;
+
+        public Tensor Mean(int step, Tensor sample, Tensor prediction)
+        {
+            LinearStep.RequireStep(step, _rows.Length);
+            SamplerStep result = _rows[step].Apply(sample, prediction, noise: null);
+            result.Predicted.Dispose();
+            return result.Sample;
         }
 
         /// <summary>x_0 = CleanOfSample x + CleanOfPrediction e; x' = NextScale x_0 + Direction e + Deviation fresh noise.</summary>
-        private readonly record struct Row(double CleanOfSample, double CleanOfPrediction, double NextScale, double Direction, double Deviation);
+        private readonly record struct Row(double CleanOfSample, double CleanOfPrediction, double NextScale, double Direction, double Deviation)
+        {
+            /// <summary>Without noise x' is the mean of the step.</summary>
+            public SamplerStep Apply(Tensor sample, Tensor prediction, Tensor? noise)
+            {
+                using DisposeScope scope = NewDisposeScope();
+                Tensor clean = LinearStep.Combine((CleanOfSample, sample), (CleanOfPrediction, prediction));
+                Tensor next = LinearStep.Combine((NextScale, clean), (Direction, prediction), (Deviation, noise));
+                return new SamplerStep(next.MoveToOuterDisposeScope(), clean.MoveToOuterDisposeScope());
+            }
+        }
     }
 }

@@ -63,6 +63,9 @@ internal sealed class NoiseSchedule
         return new NoiseSchedule(alphasCumprod, kind == "squaredcos_cap_v2");
     }
 
+    /// <summary>A schedule that is known by its abar.</summary>
+    public static NoiseSchedule FromAlphas(IReadOnlyList<double> alphasCumprod) => new([.. alphasCumprod], isCosine: false);
+
     /// <summary>Betas whose roots rise evenly: "scaled_linear" of diffusers, "linear" of latent-diffusion and lvdm.</summary>
     public static double[] ScaledLinear(double start, double end, int length) =>
         [.. Spacing.Linspace(Math.Sqrt(start), Math.Sqrt(end), length).Select(root => root * root)];

@@ -50,6 +50,9 @@ internal abstract class AlignmentTrainer : IDisposable
 
     protected ConditionCache Conditions { get; }
 
+    /// <summary>Whether a step may rightly have no gradient at all.</summary>
+    protected virtual bool GradientMayVanish => Reward.Contract.GradientMayVanish;
+
     /// <summary>Denoiser evaluations a video and step.</summary>
     protected int Branches => _settings.Sampling.Branches(Model);
 
@@ -61,7 +64,7 @@ internal abstract class AlignmentTrainer : IDisposable
     {
         var clock = Stopwatch.StartNew();
         using var draws = new TrainingDraws(prompts, _settings.Seed);
-        var watch = new AdapterWatch(Adapters, Reward.Contract.GradientMayVanish);
+        var watch = new AdapterWatch(Adapters, GradientMayVanish);
         Reward.BeginTraining();
         Conditions.Prepare([.. prompts, .. _settings.HeldOutPrompts, _settings.Sampling.NegativePrompt]);
         int done = 0;
@@ -110,11 +113,17 @@ internal abstract class AlignmentTrainer : IDisposable
 
     public void Dispose()
     {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Frees what the run has gathered; model, reward and adapters are the caller's.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
         _optimiser.Dispose();
         _average?.Dispose();
         _best.Dispose();
         Conditions.Dispose();
-        GC.SuppressFinalize(this);
     }
 
     /// <summary>Adds the gradient of the next optimiser step to the adapters, and says what it was made of.</summary>

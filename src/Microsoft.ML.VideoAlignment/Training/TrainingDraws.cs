@@ -24,6 +24,14 @@ internal sealed class TrainingDraws : IDisposable
     /// <summary>A uniform integer in [0, bound).</summary>
     public int Below(int bound) => _choices.Next(bound);
 
+    /// <summary>0 to <paramref name="count"/> - 1 in an order drawn uniformly.</summary>
+    public int[] Permutation(int count)
+    {
+        int[] order = [.. Enumerable.Range(0, count)];
+        _choices.Shuffle(order);
+        return order;
+    }
+
     /// <summary>The next <paramref name="count"/> prompts.</summary>
     public IReadOnlyList<VideoPrompt> Prompts(int count)
     {

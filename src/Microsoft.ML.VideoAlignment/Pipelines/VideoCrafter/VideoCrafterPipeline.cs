@@ -146,6 +146,12 @@ internal sealed class VideoCrafterPipeline : VideoDiffusionModel
         return UNet.Forward(latents, time, condition.Text, condition.Scalars!);
     }
 
+    internal override Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition)
+    {
+        using Tensor each = tensor(timesteps.ToArray(), device: latents.device);
+        return UNet.Forward(latents, each, condition.Text, condition.Scalars!);
+    }
+
     internal override Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null) => Vae.DecodeFrames(latents, chosen);
 
     protected override void Dispose(bool disposing)

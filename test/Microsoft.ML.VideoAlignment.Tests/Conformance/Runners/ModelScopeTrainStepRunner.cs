@@ -26,7 +26,7 @@ internal sealed class ModelScopeTrainStepRunner : IConformanceRunner
     internal static void Run(ConformanceCase testCase, bool recompute)
     {
         using ModelScopePipeline model = LoadModel(testCase, recompute);
-        using LoraAdapters adapters = LoadAdapters(testCase, model);
+        using LoraAdapters adapters = LoadAdapters(testCase, model, testCase.Config.GetProperty("lora").GetProperty("scaling").GetDouble());
         TrainStepCase.Run(testCase, model, adapters, Sampling(testCase), micro => RolloutOf(testCase, model, micro));
     }
 
@@ -35,7 +35,7 @@ internal sealed class ModelScopeTrainStepRunner : IConformanceRunner
     {
         int ranks = testCase.Arguments.GetProperty("ranks").GetInt32();
         using ModelScopePipeline model = LoadModel(testCase, recompute: false);
-        using LoraAdapters adapters = LoadAdapters(testCase, model);
+        using LoraAdapters adapters = LoadAdapters(testCase, model, testCase.Config.GetProperty("lora").GetProperty("scaling").GetDouble());
         using var reward = new TinyReward(testCase);
         using var trainer = new RewardGradientTrainer(model, reward, adapters, TrainStepCase.Settings(testCase, Sampling(testCase), accumulate: 1));
         var norms = new List<Tensor>();
@@ -67,11 +67,10 @@ internal sealed class ModelScopeTrainStepRunner : IConformanceRunner
         return model;
     }
 
-    private static LoraAdapters LoadAdapters(ConformanceCase testCase, ModelScopePipeline model)
+    internal static LoraAdapters LoadAdapters(ConformanceCase testCase, ModelScopePipeline model, double scale)
     {
         JsonElement weights = testCase.Json.GetProperty("weights").EnumerateArray().Single(file => file.GetProperty("format").GetString() == "safetensors");
         string prefix = weights.GetProperty("prefix").GetString()!;
-        double scale = testCase.Config.GetProperty("lora").GetProperty("scaling").GetDouble();
         using IWeightSource file = new SafetensorsFile(testCase.PathOf(weights.GetProperty("file").GetString()!));
         using var factors = new LoraWeights(
             [

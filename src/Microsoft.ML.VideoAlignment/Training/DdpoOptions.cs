@@ -1,0 +1,75 @@
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>
+/// DDPO (Black et al. 2023, arXiv 2305.13301): denoising as a decision process, learnt by clipped policy gradients from scores alone. Defaults are those of
+/// github.com/kvablack/ddpo-pytorch at 1958463 unless a property says otherwise; that code's other settings are properties of
+/// <see cref="VideoAlignmentOptions"/>: batch size, accumulation, learning rate (there 3e-4), weight decay (1e-4), clipping.
+/// </summary>
+/// <remarks>
+/// Rollouts are sampled by DDIM with fresh noise in each step, made from the model's own scheduler file, whatever sampler videos are generated with later.
+/// As there, the last step goes to the noise level of timestep 0; where the file's timesteps would end at 0, at which nothing is drawn any more, all of
+/// them are one later (steps_offset 1, which Stable Diffusion's files have).
+/// </remarks>
+public sealed record DdpoOptions
+{
+    /// <summary>
+    /// Videos sampled and scored before learning from them, a multiple of <see cref="VideoAlignmentOptions.BatchSize"/> x
+    /// <see cref="VideoAlignmentOptions.AccumulationSteps"/> and at least 2; null (default): twice that product, so that each rollout gives two optimizer steps
+    /// (ddpo-pytorch's aesthetic run).
+    /// </summary>
+    public int? SamplesPerRollout { get; init; }
+
+    /// <summary>Videos of one prompt in a rollout, a divisor of <see cref="SamplesPerRollout"/>; 1 by default: prompts are taken one by one.</summary>
+    public int SamplesPerPrompt { get; init; } = 1;
+
+    /// <summary>How often a rollout is walked through, at least 1; 1 by default.</summary>
+    public int InnerEpochs { get; init; } = 1;
+
+    /// <summary>c, beyond which the ratio of new to old probability, 1 - c to 1 + c, earns nothing more, above 0; 1e-4 by default. (The probability is a mean over a video's numbers, so ratios are near 1.)</summary>
+    public double ClipRange { get; init; } = 1e-4;
+
+    /// <summary>Advantages are held within plus and minus this, above 0; 5 by default.</summary>
+    public double AdvantageClip { get; init; } = 5;
+
+    /// <summary>The part of each video's denoising steps that is learnt from, drawn anew in each inner epoch, in (0, 1]; 1 by default.</summary>
+    public double TimestepFraction { get; init; } = 1;
+
+    /// <summary>Whether the prediction that is learnt is the guided one, as the sampled one was; true by default. Without it a learning step costs half.</summary>
+    public bool TrainWithGuidance { get; init; } = true;
+
+    /// <summary>Whether a score is compared with earlier ones of its own prompt instead of with its rollout; true by default.</summary>
+    public bool PerPromptAdvantages { get; init; } = true;
+
+    /// <summary>Scores remembered for each prompt, at least 1; 32 by default (ddpo-pytorch's aesthetic run).</summary>
+    public int AdvantageBuffer { get; init; } = 32;
+
+    /// <summary>Scores of a prompt below which it is compared with its rollout instead, at least 1; 16 by default.</summary>
+    public int AdvantageMinimum { get; init; } = 16;
+
+    /// <summary>Noise of the rollouts' steps in units of DDPM's, in (0, 1]; 1 by default. <see cref="VideoAlignmentOptions.Eta"/> is that of generation.</summary>
+    public double Eta { get; init; } = 1;
+
+    /// <summary>Videos of a rollout where an optimiser step takes <paramref name="videos"/>.</summary>
+    internal int Samples(int videos) => SamplesPerRollout ?? Math.Max(2 * videos, 2);
+
+    /// <summary>What is wrong, where an optimiser step takes <paramref name="videos"/>.</summary>
+    internal IEnumerable<string> Faults(int videos)
+    {
+        int samples = Samples(videos);
+        return new (bool Holds, string Fault)[]
+        {
+            (samples >= 2 && samples % videos == 0, $"{nameof(SamplesPerRollout)} must be at least 2 and a multiple of BatchSize x AccumulationSteps, {videos}, got {samples}."),
+            (SamplesPerPrompt >= 1 && samples % SamplesPerPrompt == 0, $"{nameof(SamplesPerPrompt)} must divide the {samples} videos of a rollout, got {SamplesPerPrompt}."),
+            (InnerEpochs >= 1, $"{nameof(InnerEpochs)} must be at least 1, got {InnerEpochs}."),
+            (ClipRange > 0 && double.IsFinite(ClipRange), FormattableString.Invariant($"{nameof(ClipRange)} must be above 0, got {ClipRange}.")),
+            (AdvantageClip > 0, FormattableString.Invariant($"{nameof(AdvantageClip)} must be above 0, got {AdvantageClip}.")),
+            (TimestepFraction is > 0 and <= 1, FormattableString.Invariant($"{nameof(TimestepFraction)} must be above 0 and at most 1, got {TimestepFraction}.")),
+            (AdvantageBuffer >= 1, $"{nameof(AdvantageBuffer)} must be at least 1, got {AdvantageBuffer}."),
+            (AdvantageMinimum >= 1, $"{nameof(AdvantageMinimum)} must be at least 1, got {AdvantageMinimum}."),
+            (Eta is > 0 and <= 1, FormattableString.Invariant($"{nameof(Eta)} must be above 0 and at most 1 (a step without noise has no probability), got {Eta}.")),
+        }.Where(check => !check.Holds).Select(check => $"{nameof(DdpoOptions)}.{check.Fault}");
+    }
+
+    /// <summary>Denoising steps of a video that are learnt from, of <paramref name="steps"/> sampled.</summary>
+    internal int LearntSteps(int steps) => (int)(steps * TimestepFraction);
+}

@@ -1,0 +1,167 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>
+/// DDPO (Black et al. 2023, arXiv 2305.13301) for video: each denoising step is an action of a Gaussian policy, and steps of videos that scored well are made
+/// more probable, within PPO's bounds. Nothing is known of the reward but its scores. Reference: ddpo-pytorch's training script.
+/// </summary>
+internal sealed class DdpoTrainer : AlignmentTrainer
+{
+    private readonly DdpoSettings _settings;
+    private readonly DdpoOptions _options;
+    private readonly IPolicySampler _policy;
+    private readonly PpoLoss _loss;
+    private readonly PerPromptStatTracker? _tracker;
+    private readonly ScoredVideos _scored;
+    private PolicyEpoch? _epoch;
+
+    /// <param name="model">Its scheduler must have policies.</param>
+    /// <param name="reward">Need not be differentiable.</param>
+    /// <param name="adapters">What learns.</param>
+    /// <param name="settings">Validated at the public door.</param>
+    /// <param name="policy">The rollouts' sampler; null: the model's, see <see cref="IPolicyScheduler.CreatePolicy"/>.</param>
+    public DdpoTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, DdpoSettings settings, IPolicySampler? policy = null)
+        : base(model, reward, adapters, settings)
+    {
+        (_settings, _options) = (settings, settings.Ddpo);
+        _policy = policy ?? model.PolicyScheduler.CreatePolicy(settings.Sampling.Steps, _options.Eta);
+        _loss = new PpoLoss(_options.AdvantageClip, _options.ClipRange);
+        _tracker = _options.PerPromptAdvantages ? new PerPromptStatTracker(_options.AdvantageBuffer, _options.AdvantageMinimum) : null;
+        _scored = new ScoredVideos(model, reward, settings.Sampling, settings.Frames, settings.Loss, Work);
+    }
+
+    /// <summary>Told of each micro-batch before its backward pass, with its part of the mean's divisor; null: nobody. Tensors live until the update.</summary>
+    public Action<PolicyMicroStep>? OnMicroStep { get; init; }
+
+    /// <summary>Denoising steps of a rollout.</summary>
+    public int StepCount => _policy.Timesteps.Count;
+
+    /// <summary>Where all videos of a rollout score alike there is nothing to learn from it.</summary>
+    protected override bool GradientMayVanish => true;
+
+    /// <summary>Micro-batches whose mean gradient makes an optimiser step.</summary>
+    private int MicroBatches => _settings.Accumulation * _options.LearntSteps(StepCount);
+
+    protected override StepOutcome Accumulate(TrainingDraws draws, CancellationToken cancellation)
+    {
+        if (_epoch is null or { IsOver: true })
+        {
+            _epoch?.Dispose();
+            _epoch = null;
+            _epoch = Collect(draws, cancellation);
+        }
+
+        return Backward(_epoch, cancellation);
+    }
+
+    /// <summary>Samples videos of given draws through the one loop; no gradient.</summary>
+    public PolicySamples Sample(PreparedClip clip, CancellationToken cancellation = default)
+    {
+        PolicySamples samples = PolicySamples.Run(Model, _policy, _settings.Sampling, Adapters, clip, cancellation);
+        Work.Denoised(clip.Start.shape[0] * StepCount * (clip.Unconditional is null ? 1 : 2));
+        return samples;
+    }
+
+    /// <summary>Scores as advantages: over the prompt's earlier scores, or over these.</summary>
+    public double[] Advantages(IReadOnlyList<string> prompts, IReadOnlyList<double> worth) => _tracker?.Update(prompts, worth) ?? PerPromptStatTracker.Global(worth);
+
+    /// <summary>An epoch of a rollout that owns <paramref name="samples"/>.</summary>
+    public PolicyEpoch Begin(PolicySamples samples, IReadOnlyList<double> advantages, IReadOnlyList<double> scores, IEnumerable<PolicyOrder> orders) =>
+        new(samples, advantages, scores, orders, _settings.BatchSize, _options.LearntSteps(StepCount));
+
+    /// <summary>Adds the gradient of the epoch's next optimiser step to the adapters.</summary>
+    public StepOutcome Backward(PolicyEpoch epoch, CancellationToken cancellation = default)
+    {
+        double loss = 0;
+        var scored = new HashSet<int>();
+        for (int micro = 0; micro < MicroBatches && !epoch.IsOver; micro++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            PolicyMicroBatch batch = epoch.Next();
+            scored.UnionWith(batch.Rows);
+            loss += Backward(epoch, batch) / MicroBatches;
+        }
+
+        return new StepOutcome(scored.Average(row => epoch.Scores[row]), loss);
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _epoch?.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private double Backward(PolicyEpoch epoch, PolicyMicroBatch batch)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        PolicySamples samples = epoch.Samples;
+        Tensor At(int ahead) => stack([.. batch.Rows.Zip(batch.Steps, (row, step) => samples.Trajectory[row, step + ahead])]);
+        Tensor old = stack([.. batch.Rows.Zip(batch.Steps, (row, step) => samples.LogProbabilities[row, step])]);
+        Tensor advantages = tensor(batch.Rows.Select(row => epoch.Advantages[row]).ToArray(), dtype: old.dtype, device: old.device);
+        Condition condition = samples.Condition.Rows(batch.Rows);
+        Condition? unconditional = _options.TrainWithGuidance ? samples.Unconditional?.Rows(batch.Rows) : null;
+        using var guidance = new Guidance(Model, condition, unconditional, _settings.Sampling);
+
+        MemoryMeter.Enter(MemoryPhase.GradedStep);
+        Tensor latents = At(0);
+        Tensor prediction = guidance.Predict(latents, [.. batch.Steps.Select(step => _policy.Timesteps[step])]);
+        Work.Denoised(batch.Rows.Length * guidance.Branches);
+        (Tensor mean, double[] deviations) = PolicyStep.Of(_policy, batch.Steps, latents, prediction);
+        Tensor probability = PolicyStep.LogProbability(At(1), mean, deviations);
+        PpoTerms terms = _loss.Of(probability, old, advantages);
+        OnMicroStep?.Invoke(new PolicyMicroStep(prediction, probability, terms, MicroBatches));
+        Recompute.Backward(terms.Loss / MicroBatches);
+        return terms.Loss.ToDouble();
+    }
+
+    private PolicyEpoch Collect(TrainingDraws draws, CancellationToken cancellation)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        int samples = _options.Samples(_settings.BatchSize * _settings.Accumulation);
+        VideoPrompt[] prompts = [.. draws.Prompts(samples / _options.SamplesPerPrompt).SelectMany(prompt => Enumerable.Repeat(prompt, _options.SamplesPerPrompt))];
+        var parts = new List<PolicySamples>();
+        (List<double> scores, List<double> worth) = ([], []);
+        foreach (VideoPrompt[] batch in prompts.Chunk(_settings.BatchSize))
+        {
+            PolicySamples part = Sample(Draw(batch, draws), cancellation);
+            (double[] scored, double[] worths) = _scored.Of(part.Latents, [.. batch.Select(prompt => prompt.Text)], draws.Below);
+            parts.Add(part);
+            scores.AddRange(scored);
+            worth.AddRange(worths);
+        }
+
+        double[] advantages = Advantages([.. prompts.Select(prompt => prompt.Text)], worth);
+        PolicyOrder[] orders = [.. Enumerable.Range(0, _options.InnerEpochs).Select(_ => PolicyOrder.Draw(draws, samples, StepCount))];
+        return Begin(PolicySamples.Join(parts), advantages, scores, orders);
+    }
+
+    private PreparedClip Draw(IReadOnlyList<VideoPrompt> prompts, TrainingDraws draws)
+    {
+        Tensor Noise(IReadOnlyList<long> shape) => draws.Noise(shape, Model.Device);
+        long[] shape = Model.LatentShape(prompts.Count, _settings.Sampling.Size);
+        (Condition conditional, Condition? unconditional) = Conditions.Of(prompts, Noise);
+        return new PreparedClip
+        {
+            Condition = conditional,
+            Unconditional = unconditional,
+            Start = Noise(shape) * _policy.InitialNoiseSigma,
+            Noise = _ => Noise(shape),
+            Plan = GradientPlan.None(StepCount),
+        };
+    }
+}
+
+/// <summary>One micro-batch of DDPO on its way, for those who look on.</summary>
+/// <param name="Prediction">The (guided) prediction, with its graph.</param>
+/// <param name="LogProbability">Of the steps taken, now [B].</param>
+/// <param name="Terms">The loss, not divided, and what goes with it.</param>
+/// <param name="Divisor">What the loss is divided by before it is back-propagated.</param>
+internal readonly record struct PolicyMicroStep(Tensor Prediction, Tensor LogProbability, PpoTerms Terms, int Divisor);

@@ -1,0 +1,185 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>
+/// Diffusion-DPO (Wallace et al. 2023, arXiv 2311.12908) for video, on pairs that the reward makes: of a prompt's videos the best-scored wins and the worst
+/// loses. The reference is the same network with the adapters off. Nothing is known of the reward but its scores.
+/// </summary>
+internal sealed class DiffusionDpoTrainer : AlignmentTrainer
+{
+    private readonly DiffusionDpoSettings _settings;
+    private readonly DiffusionDpoOptions _options;
+    private readonly IPolicyScheduler _scheduler;
+    private readonly DiffusionDpoLoss _loss;
+    private readonly ScoredVideos _scored;
+    private readonly PreferencePairs _pairs = new();
+
+    /// <param name="model">Its scheduler must have a forward process.</param>
+    /// <param name="reward">Need not be differentiable.</param>
+    /// <param name="adapters">What learns.</param>
+    /// <param name="settings">Validated at the public door.</param>
+    public DiffusionDpoTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, DiffusionDpoSettings settings)
+        : base(model, reward, adapters, settings)
+    {
+        (_settings, _options) = (settings, settings.Dpo);
+        _scheduler = model.PolicyScheduler;
+        _loss = new DiffusionDpoLoss(_options.Beta);
+        _scored = new ScoredVideos(model, reward, settings.Sampling, settings.Frames, settings.Loss, Work);
+    }
+
+    /// <summary>Told of each micro-batch before its backward pass; null: nobody.</summary>
+    public Action<PreferenceMicroStep>? OnMicroStep { get; init; }
+
+    /// <summary>Prompts all of whose videos scored alike so far, and which gave no pair.</summary>
+    public int Ties { get; private set; }
+
+    protected override StepOutcome Accumulate(TrainingDraws draws, CancellationToken cancellation)
+    {
+        (double reward, double loss) = (0, 0);
+        for (int micro = 0; micro < _settings.Accumulation; micro++)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            while (_pairs.Count < _settings.BatchSize)
+            {
+                Collect(draws, cancellation);
+            }
+
+            IReadOnlyList<PreferencePair> pairs = _pairs.Take(_settings.BatchSize);
+            Tensor latents = cat([.. pairs.Select(pair => pair.Winner), .. pairs.Select(pair => pair.Loser)]);
+            loss += Backward(new PreferenceBatch(
+                latents,
+                draws.Noise([pairs.Count, .. latents.shape[1..]], Model.Device),
+                [.. pairs.Select(_ => (long)draws.Below(_scheduler.TrainTimesteps))],
+                Condition.Stack([.. pairs.Select(pair => pair.Condition)]))) / _settings.Accumulation;
+            reward += pairs.Average(pair => pair.Score) / _settings.Accumulation;
+            _pairs.Done(pairs);
+        }
+
+        return new StepOutcome(reward, loss);
+    }
+
+    /// <summary>Adds the gradient of loss / accumulation to the adapters; returns the loss.</summary>
+    public double Backward(PreferenceBatch batch)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        long[] timesteps = [.. batch.Timesteps, .. batch.Timesteps];
+        double[] times = [.. timesteps.Select(static t => (double)t)];
+        Tensor noise = cat([batch.Noise, batch.Noise]);
+        Condition condition = Condition.Stack(batch.Condition, batch.Condition);
+        Tensor noisy = _scheduler.Forward.AddNoise(batch.Latents, noise, timesteps);
+        Tensor target = _scheduler.Forward.Target(_scheduler.Prediction, batch.Latents, noise, timesteps);
+        Tensor reference = Reference(noisy, times, condition);
+        MemoryMeter.Enter(MemoryPhase.GradedStep);
+        Tensor prediction = Model.PredictEach(noisy, times, condition);
+        Work.Denoised(2 * times.Length);
+        DiffusionDpoTerms terms = _loss.Of(prediction, reference, target);
+        OnMicroStep?.Invoke(new PreferenceMicroStep(prediction, reference, terms, _settings.Accumulation));
+        Recompute.Backward(terms.Loss / _settings.Accumulation);
+        return terms.Loss.ToDouble();
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _pairs.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private Tensor Reference(Tensor noisy, double[] times, Condition condition)
+    {
+        using IDisposable guard = no_grad();
+        Adapters.Enabled = false;
+        try
+        {
+            return Model.PredictEach(noisy, times, condition);
+        }
+        finally
+        {
+            Adapters.Enabled = true;
+        }
+    }
+
+    /// <summary>Samples and scores the videos of a rollout, and queues its pairs.</summary>
+    private void Collect(TrainingDraws draws, CancellationToken cancellation)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable guard = no_grad();
+        int count = _options.Pairs(_settings.BatchSize * _settings.Accumulation), each = _options.CandidatesPerPrompt;
+        VideoPrompt[] prompts = [.. draws.Prompts(count).SelectMany(prompt => Enumerable.Repeat(prompt, each))];
+        var latents = new List<Tensor>();
+        var conditions = new List<Condition>();
+        (List<double> scores, List<double> worth) = ([], []);
+        foreach (VideoPrompt[] batch in prompts.Chunk(_settings.BatchSize))
+        {
+            (Tensor made, Condition condition) = Sample(batch, draws, cancellation);
+            (double[] scored, double[] worths) = _scored.Of(made, [.. batch.Select(prompt => prompt.Text)], draws.Below);
+            latents.Add(made);
+            conditions.Add(condition);
+            scores.AddRange(scored);
+            worth.AddRange(worths);
+        }
+
+        Tensor all = cat(latents);
+        Condition told = Condition.Stack(conditions);
+        List<PreferencePair> pairs = [];
+        for (int first = 0; first < prompts.Length; first += each)
+        {
+            int[] rows = [.. Enumerable.Range(first, each)];
+            int best = rows.MaxBy(row => worth[row]), worst = rows.MinBy(row => worth[row]);
+            if (!(worth[best] > worth[worst]))
+            {
+                Ties++;
+                continue;
+            }
+
+            pairs.Add(new PreferencePair(Row(best), Row(worst), told.Rows(best).DetachFromDisposeScope(), (scores[best] + scores[worst]) / 2));
+        }
+
+        if (pairs.Count == 0)
+        {
+            throw new RewardContractException(
+                $"Diffusion-DPO learns from pairs with a winner, and reward '{Reward.Name}' scored the {each} videos of every one of {count} prompts alike. Use a reward with "
+                + $"finer scores, more videos a prompt ({nameof(DiffusionDpoOptions)}.{nameof(DiffusionDpoOptions.CandidatesPerPrompt)}), or more prompts a rollout "
+                + $"({nameof(DiffusionDpoOptions.PairsPerRollout)}).");
+        }
+
+        _pairs.Add(pairs, _options.InnerEpochs, draws.Permutation);
+
+        Tensor Row(int row) => all.narrow(0, row, 1).clone().DetachFromDisposeScope();
+    }
+
+    /// <summary>Finished latents of the model's own sampler, and the conditional branch's condition.</summary>
+    private (Tensor Latents, Condition Condition) Sample(IReadOnlyList<VideoPrompt> prompts, TrainingDraws draws, CancellationToken cancellation)
+    {
+        Tensor Noise(IReadOnlyList<long> shape) => draws.Noise(shape, Model.Device);
+        long[] shape = Model.LatentShape(prompts.Count, _settings.Sampling.Size);
+        (Condition conditional, Condition? unconditional) = Conditions.Of(prompts, Noise);
+        using var guidance = new Guidance(Model, conditional, unconditional, _settings.Sampling);
+        Work.Denoised((long)prompts.Count * Sampler.Timesteps.Count * guidance.Branches);
+        Adapters.Enabled = !_options.SampleFromBaseModel;
+        try
+        {
+            return (Denoising.Run(
+                Sampler, Noise(shape) * Sampler.InitialNoiseSigma, guidance.Predict, GradientPlan.None(Sampler.Timesteps.Count), _ => Noise(shape), Adapters,
+                cancellation: cancellation), conditional);
+        }
+        finally
+        {
+            Adapters.Enabled = true;
+        }
+    }
+}
+
+/// <summary>One micro-batch of Diffusion-DPO on its way, for those who look on.</summary>
+/// <param name="Prediction">The model's prediction [2B, ...], with its graph.</param>
+/// <param name="Reference">The base model's.</param>
+/// <param name="Terms">The loss, not divided, and what goes with it.</param>
+/// <param name="Divisor">What the loss is divided by before it is back-propagated.</param>
+internal readonly record struct PreferenceMicroStep(Tensor Prediction, Tensor Reference, DiffusionDpoTerms Terms, int Divisor);

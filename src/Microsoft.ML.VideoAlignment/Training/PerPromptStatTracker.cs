@@ -1,0 +1,64 @@
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>
+/// How much better than usual a score is, for its own prompt: the last scores of each prompt are remembered. Reference: ddpo-pytorch,
+/// <c>PerPromptStatTracker</c> (Black et al. 2023, arXiv 2305.13301, section 5.1); its two ways add different small numbers to the deviation.
+/// </summary>
+/// <param name="capacity">Scores remembered for each prompt.</param>
+/// <param name="minimum">Scores of a prompt below which it is measured against the update's whole batch.</param>
+internal sealed class PerPromptStatTracker(int capacity, int minimum)
+{
+    private readonly Dictionary<string, Queue<double>> _recent = new(StringComparer.Ordinal);
+
+    /// <summary>Remembers the scores, then gives (score - mean) / (deviation + 1e-6) for each, in order.</summary>
+    public double[] Update(IReadOnlyList<string> prompts, IReadOnlyList<double> scores)
+    {
+        (double Mean, double Deviation) all = Moments(scores);
+        var advantages = new double[scores.Count];
+        foreach (IGrouping<string, int> rows in Enumerable.Range(0, prompts.Count).GroupBy(row => prompts[row], StringComparer.Ordinal))
+        {
+            if (!_recent.TryGetValue(rows.Key, out Queue<double>? recent))
+            {
+                _recent[rows.Key] = recent = [];
+            }
+
+            foreach (int row in rows)
+            {
+                recent.Enqueue(scores[row]);
+                if (recent.Count > capacity)
+                {
+                    recent.Dequeue();
+                }
+            }
+
+            (double mean, double deviation) = recent.Count < minimum ? all : Moments(recent);
+            foreach (int row in rows)
+            {
+                advantages[row] = (scores[row] - mean) / (deviation + 1e-6);
+            }
+        }
+
+        return advantages;
+    }
+
+    /// <summary>Mean and population deviation of what is remembered of a prompt, and how many scores that is.</summary>
+    public (double Mean, double Deviation, int Count) Recent(string prompt)
+    {
+        Queue<double> recent = _recent[prompt];
+        (double mean, double deviation) = Moments(recent);
+        return (mean, deviation, recent.Count);
+    }
+
+    /// <summary>The way without memory: (score - mean) / (deviation + 1e-8) over these scores.</summary>
+    public static double[] Global(IReadOnlyList<double> scores)
+    {
+        (double mean, double deviation) = Moments(scores);
+        return [.. scores.Select(score => (score - mean) / (deviation + 1e-8))];
+    }
+
+    private static (double Mean, double Deviation) Moments(IReadOnlyCollection<double> scores)
+    {
+        double mean = scores.Average();
+        return (mean, Math.Sqrt(scores.Average(score => (score - mean) * (score - mean))));
+    }
+}

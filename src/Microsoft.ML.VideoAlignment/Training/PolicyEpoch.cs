@@ -1,0 +1,67 @@
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>A few videos, and for each one of its denoising steps: what one backward pass learns from.</summary>
+/// <param name="Rows">Videos of the rollout.</param>
+/// <param name="Steps">A step of each.</param>
+internal sealed record PolicyMicroBatch(int[] Rows, int[] Steps);
+
+/// <summary>The orders in which one walk through a rollout takes its videos, and each video's denoising steps.</summary>
+/// <param name="Videos">A permutation of the N videos as the walk before left them.</param>
+/// <param name="Steps">For each place after that a permutation of its steps, as the walk before left them.</param>
+internal sealed record PolicyOrder(int[] Videos, int[][] Steps)
+{
+    public static PolicyOrder Draw(TrainingDraws draws, int videos, int steps) =>
+        new(draws.Permutation(videos), [.. Enumerable.Range(0, videos).Select(_ => draws.Permutation(steps))]);
+}
+
+/// <summary>
+/// A rollout on its way into the adapters: its videos, what each was worth, and the micro-batches that are still to be learnt from. Reference: the inner
+/// loops of ddpo-pytorch's training script.
+/// </summary>
+internal sealed class PolicyEpoch : IDisposable
+{
+    private readonly Queue<PolicyMicroBatch> _rest;
+
+    /// <param name="samples">The rollout, which this owns.</param>
+    /// <param name="advantages">Of each video.</param>
+    /// <param name="scores">Of each video, in the reward's own units.</param>
+    /// <param name="orders">One for each inner epoch.</param>
+    /// <param name="batchSize">Videos of a micro-batch.</param>
+    /// <param name="learntSteps">Steps of each video that are learnt from.</param>
+    public PolicyEpoch(PolicySamples samples, IReadOnlyList<double> advantages, IReadOnlyList<double> scores, IEnumerable<PolicyOrder> orders, int batchSize, int learntSteps)
+    {
+        (Samples, Advantages, Scores) = (samples, advantages, scores);
+        _rest = new Queue<PolicyMicroBatch>(Walk((int)samples.LogProbabilities.shape[0], (int)samples.LogProbabilities.shape[1], orders, batchSize, learntSteps));
+    }
+
+    public PolicySamples Samples { get; }
+
+    public IReadOnlyList<double> Advantages { get; }
+
+    public IReadOnlyList<double> Scores { get; }
+
+    public bool IsOver => _rest.Count == 0;
+
+    public PolicyMicroBatch Next() => _rest.Dequeue();
+
+    public void Dispose() => Samples.Dispose();
+
+    /// <summary>Each walk shuffles what the one before left: videos first, then each video's steps.</summary>
+    private static IEnumerable<PolicyMicroBatch> Walk(int videos, int steps, IEnumerable<PolicyOrder> orders, int batchSize, int learntSteps)
+    {
+        int[] order = [.. Enumerable.Range(0, videos)];
+        int[][] times = [.. order.Select(_ => Enumerable.Range(0, steps).ToArray())];
+        foreach (PolicyOrder next in orders)
+        {
+            order = [.. next.Videos.Select(place => order[place])];
+            times = [.. next.Videos.Select((from, place) => next.Steps[place].Select(step => times[from][step]).ToArray())];
+            foreach (int[] places in Enumerable.Range(0, videos).Chunk(batchSize))
+            {
+                for (int step = 0; step < learntSteps; step++)
+                {
+                    yield return new PolicyMicroBatch([.. places.Select(place => order[place])], [.. places.Select(place => times[place][step])]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+using Microsoft.ML.VideoAlignment.Pipelines;
+
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>The better and the worse of a prompt's videos, kept until it has been learnt from often enough.</summary>
+/// <param name="Winner">Latents [1, c, T, h, w].</param>
+/// <param name="Loser">The same of the worse.</param>
+/// <param name="Condition">What the denoiser was told, one row.</param>
+/// <param name="Score">The pair's mean score, in the reward's own units.</param>
+internal sealed record PreferencePair(Tensor Winner, Tensor Loser, Condition Condition, double Score) : IDisposable
+{
+    public void Dispose()
+    {
+        Winner.Dispose();
+        Loser.Dispose();
+        Condition.Dispose();
+    }
+}
+
+/// <summary>Everything random or given about one micro-batch of Diffusion-DPO, so that the gradient itself is a pure function of it.</summary>
+/// <param name="Latents">Clean latents [2B, c, T, h, w]: winners, then their losers in the same order.</param>
+/// <param name="Noise">Of each pair [B, c, T, h, w]: both of a pair get the same.</param>
+/// <param name="Timesteps">Of each pair.</param>
+/// <param name="Condition">Of each pair, B rows.</param>
+internal sealed record PreferenceBatch(Tensor Latents, Tensor Noise, long[] Timesteps, Condition Condition);
+
+/// <summary>Pairs waiting to be learnt from, each as often as asked for, in orders that are drawn anew for each pass.</summary>
+internal sealed class PreferencePairs : IDisposable
+{
+    private readonly Queue<PreferencePair> _queue = [];
+    private readonly Dictionary<PreferencePair, int> _uses = new(ReferenceEqualityComparer.Instance);
+
+    public int Count => _queue.Count;
+
+    /// <summary>Queues the pairs of a rollout, which this owns from now on.</summary>
+    public void Add(IReadOnlyList<PreferencePair> pairs, int passes, Func<int, int[]> permutation)
+    {
+        for (int pass = 0; pass < passes; pass++)
+        {
+            foreach (int place in permutation(pairs.Count))
+            {
+                _queue.Enqueue(pairs[place]);
+            }
+        }
+
+        foreach (PreferencePair pair in pairs)
+        {
+            _uses[pair] = passes;
+        }
+    }
+
+    /// <summary>The next pairs; there must be as many.</summary>
+    public IReadOnlyList<PreferencePair> Take(int count) => [.. Enumerable.Range(0, count).Select(_ => _queue.Dequeue())];
+
+    /// <summary>To be called when pairs have been learnt from: frees those that will not come again.</summary>
+    public void Done(IReadOnlyList<PreferencePair> pairs)
+    {
+        foreach (PreferencePair pair in pairs)
+        {
+            if (--_uses[pair] == 0)
+            {
+                _uses.Remove(pair);
+                pair.Dispose();
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (PreferencePair pair in _uses.Keys)
+        {
+            pair.Dispose();
+        }
+
+        _uses.Clear();
+        _queue.Clear();
+    }
+}

@@ -1,0 +1,243 @@
+using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Autoencoders;
+using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Training;
+using Microsoft.ML.VideoAlignment.Weights;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>S16: whole updates of the real trainers on given draws.</summary>
+internal sealed class PolicyUpdateRunner : IConformanceRunner
+{
+    public string Suite => "S16-policy";
+
+    public IReadOnlyCollection<string> Kinds => ["ddpo-update", "diffusion-dpo-update"];
+
+    public void Run(ConformanceCase testCase)
+    {
+        Run(testCase, recompute: false);
+        Run(testCase, recompute: true);
+    }
+
+    private static void Run(ConformanceCase testCase, bool recompute)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using ModelScopePipeline model = LoadModel(testCase);
+        model.RecomputeBlocks = recompute;
+        JsonElement lora = testCase.Config.GetProperty("lora");
+        using LoraAdapters adapters = ModelScopeTrainStepRunner.LoadAdapters(testCase, model, lora.GetProperty("lora_alpha").GetDouble() / lora.GetProperty("r").GetInt32());
+        if (testCase.Kind == "ddpo-update")
+        {
+            Ddpo(testCase, model, adapters);
+        }
+        else
+        {
+            Dpo(testCase, model, adapters);
+        }
+
+        foreach ((string key, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
+        {
+            testCase.CheckOutput($"param.{key}", factor);
+        }
+    }
+
+    private static void Ddpo(ConformanceCase testCase, ModelScopePipeline model, LoraAdapters adapters)
+    {
+        JsonElement arguments = testCase.Arguments;
+        JsonElement tracked = arguments.GetProperty("per_prompt");
+        bool perPrompt = tracked.ValueKind == JsonValueKind.Object;
+        long[] latents = testCase["in.latents"].shape;
+        int videos = (int)latents[0], epochs = arguments.GetProperty("num_inner_epochs").GetInt32();
+        var settings = new DdpoSettings
+        {
+            Sampling = Sampling(latents, arguments.GetProperty("num_inference_steps").GetInt32(), arguments.GetProperty("guidance_scale").GetDouble()),
+            Ddpo = new DdpoOptions
+            {
+                InnerEpochs = epochs,
+                ClipRange = arguments.GetProperty("clip_range").GetDouble(),
+                AdvantageClip = arguments.GetProperty("adv_clip_max").GetDouble(),
+                TimestepFraction = arguments.GetProperty("timestep_fraction").GetDouble(),
+                TrainWithGuidance = arguments.GetProperty("train_cfg").GetBoolean(),
+                PerPromptAdvantages = perPrompt,
+                AdvantageBuffer = perPrompt ? tracked.GetProperty("buffer_size").GetInt32() : 1,
+                AdvantageMinimum = perPrompt ? tracked.GetProperty("min_count").GetInt32() : 1,
+            },
+            Frames = RewardFrames.All,
+            Loss = RewardLoss.Maximise(),
+            Steps = 1,
+            BatchSize = arguments.GetProperty("train_batch_size").GetInt32(),
+            Accumulation = arguments.GetProperty("optimiser").GetProperty("accumulate").GetInt32(),
+            LearningRate = 1,
+            MaxGradientNorm = 1,
+            Seed = 0,
+        };
+        settings = (DdpoSettings)WithOptimiser(settings, arguments.GetProperty("optimiser"));
+        IPolicySampler policy = ((DdimScheduler)model.Scheduler).CreatePolicy(settings.Sampling.Steps, arguments.GetProperty("eta").GetDouble(), rederiveNoise: false);
+        var micro = new List<(Tensor Probability, PpoTerms Terms)>();
+        Tensor? first = null;
+        int divisor = 0;
+        using VideoReward reward = TinyModel.Redness();
+        using var trainer = new DdpoTrainer(model, reward, adapters, settings, policy) { OnMicroStep = Look };
+
+        PolicySamples samples = trainer.Sample(new PreparedClip
+        {
+            Condition = ConditionOf(testCase["in.prompt_embeds"], settings.Sampling),
+            Unconditional = model.GuidanceActs(settings.Sampling.GuidanceScale)
+                ? ConditionOf(testCase["in.negative_prompt_embeds"].expand(videos, -1, -1), settings.Sampling) : null,
+            Start = testCase["in.latents"],
+            Noise = step => testCase["in.noise"][step],
+            Plan = GradientPlan.None(trainer.StepCount),
+        });
+        testCase.CheckOutput("trajectory", samples.Trajectory);
+        testCase.CheckOutput("log_probs", samples.LogProbabilities);
+
+        double[] rewards = testCase["in.rewards"].to_type(ScalarType.Float64).data<double>().ToArray();
+        double[] advantages = trainer.Advantages([.. arguments.GetProperty("prompts").EnumerateArray().Select(prompt => prompt.GetString()!)], rewards);
+        testCase.CheckOutput("advantages", tensor(advantages));
+        using PolicyEpoch epoch = trainer.Begin(samples, advantages, rewards, Enumerable.Range(0, epochs).Select(e => new PolicyOrder(
+            Whole(testCase["in.perm"][e]), [.. Enumerable.Range(0, videos).Select(place => Whole(testCase["in.perms"][e, place]))])));
+        var norms = new List<double>();
+        while (!epoch.IsOver)
+        {
+            trainer.Backward(epoch);
+            if (norms.Count == 0)
+            {
+                CheckGradients(testCase, adapters, scale: 1);
+                testCase.CheckOutput("noise_pred.first", first!);
+                testCase.CheckGradient("grad.noise_pred.first", first!.grad! * divisor);
+            }
+
+            norms.Add(trainer.Update(norms.Count + 1, reward: 0, loss: 0));
+        }
+
+        testCase.CheckOutput("grad-norm", tensor(norms.ToArray()));
+        Check("log_prob", step => step.Probability);
+        Check("ratio", step => step.Terms.Ratio);
+        Check("loss", step => step.Terms.Loss);
+        Check("approx_kl", step => step.Terms.ApproximateKl);
+        Check("clipfrac", step => step.Terms.ClipFraction);
+
+        void Check(string name, Func<(Tensor Probability, PpoTerms Terms), Tensor> of) => testCase.CheckOutput($"micro.{name}", stack(micro.Select(of)));
+
+        void Look(PolicyMicroStep step)
+        {
+            static Tensor Kept(Tensor tensor) => tensor.detach().clone().DetachFromDisposeScope();
+            micro.Add((Kept(step.LogProbability), new PpoTerms(Kept(step.Terms.Loss), Kept(step.Terms.Ratio), Kept(step.Terms.ApproximateKl), Kept(step.Terms.ClipFraction))));
+            if (first is null)
+            {
+                first = step.Prediction.DetachFromDisposeScope();
+                first.retain_grad();
+                divisor = step.Divisor;
+            }
+        }
+    }
+
+    private static void Dpo(ConformanceCase testCase, ModelScopePipeline model, LoraAdapters adapters)
+    {
+        JsonElement arguments = testCase.Arguments;
+        JsonElement optimiser = arguments.GetProperty("optimiser");
+        long[] latents = testCase["in.latents"].shape;
+        int accumulate = optimiser.GetProperty("accumulate").GetInt32();
+        var settings = new DiffusionDpoSettings
+        {
+            Sampling = Sampling(latents[1..], steps: 1, guidanceScale: 1),
+            Dpo = new DiffusionDpoOptions { Beta = arguments.GetProperty("beta_dpo").GetDouble() },
+            Frames = RewardFrames.All,
+            Loss = RewardLoss.Maximise(),
+            Steps = optimiser.GetProperty("steps").GetInt32(),
+            BatchSize = (int)latents[1] / 2,
+            Accumulation = accumulate,
+            LearningRate = 1,
+            MaxGradientNorm = 1,
+            Seed = 0,
+        };
+        settings = (DiffusionDpoSettings)WithOptimiser(settings, optimiser);
+        var seen = new List<PreferenceMicroStep>();
+        using VideoReward reward = TinyModel.Redness();
+        using var trainer = new DiffusionDpoTrainer(model, reward, adapters, settings) { OnMicroStep = Look };
+        var norms = new List<double>();
+        for (int micro = 0; micro < latents[0]; micro++)
+        {
+            trainer.Backward(new PreferenceBatch(
+                testCase["in.latents"][micro], testCase["in.noise"][micro], Whole(testCase["in.timesteps"][micro]).Select(t => (long)t).ToArray(),
+                ConditionOf(testCase["in.prompt_embeds"][micro], settings.Sampling)));
+            if (micro == 0)
+            {
+                CheckGradients(testCase, adapters, accumulate);
+                testCase.CheckGradient("grad.model_pred.0", seen[0].Prediction.grad! * accumulate);
+            }
+
+            if ((micro + 1) % accumulate == 0)
+            {
+                norms.Add(trainer.Update(norms.Count + 1, reward: 0, loss: 0));
+            }
+        }
+
+        testCase.CheckOutput("grad-norm", tensor(norms.ToArray()));
+        Check("model_pred", step => step.Prediction);
+        Check("ref_pred", step => step.Reference);
+        Check("loss", step => step.Terms.Loss);
+        Check("inside_term", step => step.Terms.Inside);
+        Check("implicit_acc", step => step.Terms.Accuracy);
+        Check("raw_model_loss", step => step.Terms.ModelError);
+        Check("raw_ref_loss", step => step.Terms.ReferenceError);
+
+        void Check(string name, Func<PreferenceMicroStep, Tensor> of) => testCase.CheckOutput(name, stack(seen.Select(step => of(step).detach())));
+
+        void Look(PreferenceMicroStep step)
+        {
+            step.Prediction.retain_grad();
+            foreach (Tensor kept in new[] { step.Prediction, step.Reference, step.Terms.Loss, step.Terms.Inside, step.Terms.Accuracy, step.Terms.ModelError, step.Terms.ReferenceError })
+            {
+                kept.DetachFromDisposeScope();
+            }
+
+            seen.Add(step);
+        }
+    }
+
+    private static void CheckGradients(ConformanceCase testCase, LoraAdapters adapters, double scale)
+    {
+        foreach ((string key, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
+        {
+            testCase.CheckGradient($"grad.param.{key}", factor.grad! * scale);
+        }
+    }
+
+    private static TrainingSettings WithOptimiser(TrainingSettings settings, JsonElement optimiser)
+    {
+        Assert.That(optimiser.GetProperty("name").GetString(), Is.EqualTo("AdamW"));
+        return settings with
+        {
+            LearningRate = optimiser.GetProperty("lr").GetDouble(),
+            Beta1 = optimiser.GetProperty("betas")[0].GetDouble(),
+            Beta2 = optimiser.GetProperty("betas")[1].GetDouble(),
+            Epsilon = optimiser.GetProperty("eps").GetDouble(),
+            WeightDecay = optimiser.GetProperty("weight_decay").GetDouble(),
+            MaxGradientNorm = optimiser.GetProperty("max_grad_norm").GetDouble(),
+        };
+    }
+
+    /// <summary>Sizes in pixels are not read when the start is given.</summary>
+    private static SamplingSettings Sampling(long[] latents, int steps, double guidanceScale) =>
+        new() { Size = new VideoSize((int)latents[2], (int)latents[3], (int)latents[4]), Steps = steps, GuidanceScale = guidanceScale };
+
+    private static Condition ConditionOf(Tensor text, SamplingSettings sampling) => new() { Text = text, Size = sampling.Size };
+
+    private static int[] Whole(Tensor order) => [.. order.contiguous().data<long>().ToArray().Select(index => (int)index)];
+
+    /// <summary>A case has no decoder; nothing is decoded.</summary>
+    private static ModelScopePipeline LoadModel(ConformanceCase testCase)
+    {
+        var files = new DiffusersFolder(testCase.PathOf("unet"));
+        using IWeightSource weights = files.OpenWeights(null);
+        UNet3D unet = WeightLoader.Fill(new UNet3D(UNet3DConfig.FromJson(files.Config()), Placement.Cpu), weights);
+        return ModelScopePipeline.FromNetworks(
+            "case", new NoPrompts(), unet, new AutoencoderKL(new AutoencoderKLConfig { BlockOutChannels = [8], NormGroups = 4 }, Placement.Cpu),
+            SchedulerConfig.ReadFile(testCase.PathOf("scheduler/scheduler_config.json")), Placement.Cpu);
+    }
+}
