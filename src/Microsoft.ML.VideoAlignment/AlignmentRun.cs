@@ -1,6 +1,7 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Training;
+using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -23,22 +24,36 @@ internal sealed record AlignmentRun(
     /// <summary>Trains, with the model's slots to itself.</summary>
     /// <param name="onStep">Told of each step.</param>
     /// <param name="warn">Told what looks wrong.</param>
-    /// <returns>Content of an <see cref="AdapterFile"/>, and the steps done: fewer than asked for after a cancellation.</returns>
-    public (byte[] Adapters, int Steps) Train(Action<VideoAlignmentProgress> onStep, Action<string> warn) => ModelSlots.Of(Model).Emptied(() =>
+    public AlignmentOutcome Train(Action<VideoAlignmentProgress> onStep, Action<string> warn) => ModelSlots.Of(Model).Emptied(() =>
     {
         bool recomputed = Model.RecomputeBlocks;
         using var generator = new Generator(unchecked((ulong)Seed) ^ FactorStream);
         using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, Options.LoraTargets, Options.LoraRank, Options.LoraAlpha, generator);
-        using var trainer = new RewardGradientTrainer(Model, Reward, adapters, Settings());
+        using var trainer = new RewardGradientTrainer(Model, Reward, adapters, Settings() with { Checkpoint = Keep });
         try
         {
             Model.RecomputeBlocks = Options.Recompute;
             int done = trainer.Train(Prompts, Report, warn, Options.CancellationToken);
-            return (AdapterFile.Write(adapters, TemporaryFolder), done);
+            return new AlignmentOutcome
+            {
+                Adapters = AdapterFile.Write(adapters, TemporaryFolder),
+                Steps = done,
+                KeptStep = trainer.KeptStep,
+                StoppedEarly = trainer.StoppedEarly,
+                RewardQueries = trainer.Work.RewardQueries,
+                DenoiserEvaluations = trainer.Work.DenoiserEvaluations,
+            };
         }
         finally
         {
             Model.RecomputeBlocks = recomputed;
+        }
+
+        void Keep(int step)
+        {
+            Directory.CreateDirectory(Options.CheckpointFolder!);
+            byte[] content = AdapterFile.Write(adapters, TemporaryFolder);
+            WrittenFile.Write(Path.Combine(Options.CheckpointFolder!, $"step-{step}.safetensors"), stream => stream.Write(content));
         }
 
         void Report(TrainingStep step) => onStep(new VideoAlignmentProgress
@@ -50,6 +65,9 @@ internal sealed record AlignmentRun(
             GradientNorm = step.GradientNorm,
             HeldOutReward = step.HeldOutReward,
             RewardQueries = trainer.Work.RewardQueries,
+            HeldOutQueries = trainer.Work.HeldOutQueries,
+            DenoiserEvaluations = trainer.Work.DenoiserEvaluations,
+            PeakBytes = PeakMemory.OfProcess(),
             Elapsed = step.Elapsed,
         });
     });
@@ -75,6 +93,11 @@ internal sealed record AlignmentRun(
         Seed = unchecked((ulong)Seed),
         HeldOutPrompts = HeldOut,
         HeldOutEvery = Options.HeldOutEvery,
+        KeepBest = Options.KeepBest,
+        Patience = Options.EarlyStopPatience,
+        AverageDecay = Options.EmaDecay,
+        CheckpointEvery = Options.CheckpointFolder is null ? null : Options.CheckpointEvery,
+        BaseDistanceWeight = Options.KlWeight,
         RecoveryFolder = TemporaryFolder,
     };
 }

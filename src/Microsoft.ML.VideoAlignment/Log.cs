@@ -25,6 +25,24 @@ internal static class Log
         $"Step {step.Step}/{step.Steps}: reward {step.Reward:G5}, loss {step.Loss:G5}, gradient norm {step.GradientNorm:G4}, "
         + $"{step.Elapsed.TotalSeconds / step.Step:F2} s a step, {step.Remaining:hh\\:mm\\:ss} left{(step.HeldOutReward is { } heldOut ? $", held-out reward {heldOut:G5}" : "")}."));
 
+    /// <summary>Says what is not plain about the end: which step's weights, and why no more steps.</summary>
+    public static void End(IChannel channel, AlignmentOutcome outcome, VideoAlignmentOptions options)
+    {
+        if (outcome.StoppedEarly)
+        {
+            Info(channel, $"Stopped after step {outcome.Steps} of {options.Steps}: the last {options.EarlyStopPatience} measurements on held-out prompts were no better than the best.");
+        }
+        else if (outcome.Steps < options.Steps)
+        {
+            channel.Warning(MessageSensitivity.None, "Cancelled: the transformer has the weights of step {0} of {1}.", outcome.KeptStep ?? outcome.Steps, options.Steps);
+        }
+
+        if (outcome.KeptStep is { } kept)
+        {
+            Info(channel, $"The transformer has the weights of step {kept}, the best on held-out prompts.");
+        }
+    }
+
     public static void Truncated(IChannel channel, string prompt, int tokens) => channel.Warning(
         MessageSensitivity.UserData, "A prompt is longer than the text encoder reads; its last {0} tokens are ignored: {1}", tokens, prompt);
 

@@ -50,7 +50,10 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
 
     /// <summary>Trains the LoRA weights.</summary>
     /// <param name="input">A table with the prompt column.</param>
-    /// <returns>The transformer with the weights of the last step; after a cancellation, of the last step done.</returns>
+    /// <returns>
+    /// The transformer with the weights of the last step, or of the best one (<see cref="VideoAlignmentOptions.KeepBest"/>); after a cancellation, of the last step
+    /// done.
+    /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type. Nothing has been done then.</exception>
     /// <exception cref="RewardContractException">The reward cannot train this model: no gradient, too few frames, a wrong shape, a prompt it cannot read.</exception>
     /// <exception cref="InvalidOperationException">The table is empty, or the GPU asked for does not exist.</exception>
@@ -83,20 +86,16 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         string temporaryFolder = Devices.TemporaryFolder(_host);
         var run = new AlignmentRun(_model, _reward, _options, _seed, rows, heldOut, temporaryFolder);
         Log.Plan(channel, run, device);
-        (byte[] adapters, int done) = MemoryShortage.Explain(_model, _options, _reward, () => run.Train(
+        AlignmentOutcome outcome = MemoryShortage.Explain(_model, _options, _reward, () => run.Train(
             step =>
             {
                 Log.Step(channel, step);
                 _options.Progress?.Report(step);
             },
             warning => channel.Warning(MessageSensitivity.None, "{0}", warning)));
-        if (done < _options.Steps)
-        {
-            channel.Warning(MessageSensitivity.None, "Cancelled: the transformer has the weights of step {0} of {1}.", done, _options.Steps);
-        }
-
-        var aligned = new AlignedModel(_model, ownsModel: false, adapters, run.Sampling, _seed, temporaryFolder);
-        return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Of(run, done), _options.IncludeBaseModel);
+        Log.End(channel, outcome, _options);
+        var aligned = new AlignedModel(_model, ownsModel: false, outcome.Adapters, run.Sampling, _seed, temporaryFolder);
+        return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Of(run, outcome), _options.IncludeBaseModel);
     }
 
     private static void RequirePrompts(string? promptColumnName, VideoDiffusionModel model, VideoReward reward)

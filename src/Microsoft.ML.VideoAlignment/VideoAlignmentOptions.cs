@@ -167,6 +167,40 @@ public sealed record VideoAlignmentOptions
     /// <summary>Optimizer steps between two measurements on <see cref="HeldOutPrompts"/>, at least 1; 10 by default.</summary>
     public int HeldOutEvery { get; init; } = 10;
 
+    /// <summary>
+    /// Whether <c>Fit</c> returns the weights that did best on the held-out prompts instead of the last ones; false by default. Needs
+    /// <see cref="HeldOutPrompts"/> or <see cref="HeldOutData"/>.
+    /// </summary>
+    public bool KeepBest { get; init; }
+
+    /// <summary>
+    /// Measurements on the held-out prompts in a row without a better one after which training ends, at least 1; null (default): it goes to
+    /// <see cref="Steps"/>. Against rewards that go on rising in training and no longer elsewhere.
+    /// </summary>
+    public int? EarlyStopPatience { get; init; }
+
+    /// <summary>
+    /// Decay of an exponential moving average of the LoRA weights, in [0, 1); after step t it is at most (1 + t) / (10 + t), as in diffusers' EMAModel. The
+    /// average is what is measured, kept and returned. Null (default): none, as in VADER.
+    /// </summary>
+    public double? EmaDecay { get; init; }
+
+    /// <summary>
+    /// Weight of a penalty on leaving the base model, at least 0; 0 by default, as in VADER. The penalty is the mean over graded steps of
+    /// mean (e_aligned - e_base)^2, which is the KL divergence of the two denoising steps up to a factor of the step (DPOK, arXiv 2305.16381, section 4.2). Costs one
+    /// more denoiser evaluation a graded step. Not for films of several clips.
+    /// </summary>
+    public double KlWeight { get; init; }
+
+    /// <summary>
+    /// A folder for the LoRA weights of every <see cref="CheckpointEvery"/> steps, as <c>step-N.safetensors</c> in diffusers' form, each whole or not there; null
+    /// (default): none. <c>GenerateVideo</c> reads them, several at once to mix them.
+    /// </summary>
+    public string? CheckpointFolder { get; init; }
+
+    /// <summary>Optimizer steps between two files in <see cref="CheckpointFolder"/>, at least 1; 10 by default.</summary>
+    public int CheckpointEvery { get; init; } = 10;
+
     /// <summary>The seed of everything random, training and generation; null (default): the seed of the <see cref="MLContext"/>.</summary>
     public int? Seed { get; init; }
 
@@ -211,6 +245,11 @@ public sealed record VideoAlignmentOptions
         if (SegmentCount > 1 && ClipChain.Fault(model, SegmentCount) is { } chained)
         {
             faults.Add(chained);
+        }
+
+        if (SegmentCount > 1 && KlWeight > 0)
+        {
+            faults.Add($"{nameof(KlWeight)} must be 0 for a film of several clips, got {KlWeight} with {nameof(SegmentCount)} {SegmentCount}.");
         }
 
         if (SegmentCount > 1 && RewardLatentFrames)
@@ -347,6 +386,14 @@ public sealed record VideoAlignmentOptions
         Require(Steps >= 1, Steps, "at least 1");
         Require(HeldOutPrompts is not null, HeldOutPrompts, "a list, or empty");
         Require(HeldOutEvery >= 1, HeldOutEvery, "at least 1");
+        bool measures = HeldOutPrompts is { Count: > 0 } || HeldOutData is not null;
+        Require(!KeepBest || measures, KeepBest, $"false without {nameof(HeldOutPrompts)} or {nameof(HeldOutData)}");
+        Require(EarlyStopPatience is null or >= 1, EarlyStopPatience, "at least 1, or null");
+        Require(EarlyStopPatience is null || measures, EarlyStopPatience, $"null without {nameof(HeldOutPrompts)} or {nameof(HeldOutData)}");
+        Require(EmaDecay is null or (>= 0 and < 1), EmaDecay, "from 0 to below 1, or null");
+        Require(KlWeight >= 0 && double.IsFinite(KlWeight), KlWeight, "at least 0");
+        Require(CheckpointFolder is null or { Length: > 0 }, CheckpointFolder, "the path of a folder, or null");
+        Require(CheckpointEvery >= 1, CheckpointEvery, "at least 1");
         Require(ImageColumnName is null or { Length: > 0 }, ImageColumnName, "the name of a column, or null");
         Require(SeedColumnName is null or { Length: > 0 }, SeedColumnName, "the name of a column, or null");
         return faults;

@@ -21,8 +21,17 @@ public sealed record VideoAlignmentProgress
     /// <summary>Mean reward on the held-out prompts, in steps that measure it (<see cref="VideoAlignmentOptions.HeldOutPrompts"/>); else null.</summary>
     public double? HeldOutReward { get; init; }
 
-    /// <summary>Videos generated and scored since the run began.</summary>
+    /// <summary>Videos generated and scored since the run began, those of measurements included.</summary>
     public required long RewardQueries { get; init; }
+
+    /// <summary>How many of <see cref="RewardQueries"/> were measurements on held-out prompts, from which nothing is learned.</summary>
+    public long HeldOutQueries { get; init; }
+
+    /// <summary>Denoiser evaluations since the run began, one a video, denoising step and guidance branch; what a backward pass computes again is not counted.</summary>
+    public long DenoiserEvaluations { get; init; }
+
+    /// <summary>The most memory the process has had resident at once, in bytes, on the host and everything in it included; null where the system does not say.</summary>
+    public long? PeakBytes { get; init; }
 
     /// <summary>Time since the run began.</summary>
     public required TimeSpan Elapsed { get; init; }

@@ -36,4 +36,23 @@ internal static class TinyModel
 
     /// <summary>Mean redness: a reward in one line.</summary>
     public static VideoReward Redness() => VideoRewards.Custom("redness", static (frames, _) => frames.select(1, 0).mean([1, 2, 3]));
+
+    /// <summary>A rollout without anything drawn: by default three steps, the last two graded.</summary>
+    public static Rollout Fixed(VideoDiffusionModel model, string[] prompts, Tensor start, int[] frames, int steps = 3, int firstGraded = 1) => new()
+    {
+        Prompts = prompts,
+        Condition = ConditionOf(model, prompts),
+        Unconditional = ConditionOf(model, [.. prompts.Select(_ => "")]),
+        Start = start,
+        Noise = _ => throw new InvalidOperationException("eta is 0"),
+        Plan = GradientPlan.Suffix(steps, firstGraded),
+        Frames = frames,
+    };
+
+    private static Condition ConditionOf(VideoDiffusionModel model, string[] prompts) => model.Encode(new VideoRequest
+    {
+        Prompts = prompts,
+        Size = model.DefaultSize,
+        Noise = _ => throw new InvalidOperationException("nothing is drawn"),
+    });
 }

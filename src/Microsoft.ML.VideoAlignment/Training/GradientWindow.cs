@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Training;
@@ -45,6 +46,37 @@ public abstract record GradientWindow
     /// 0.002 of a change in its prediction, step 17 by 0.29.
     /// </summary>
     public static GradientWindow MostSensitive(int count = 1) => new Sensitive(count);
+
+    /// <summary>
+    /// A table for people: of each sampler step its time step, how strongly the final latents react to a change in its prediction (known from the sampler alone),
+    /// and whether this window grades it.
+    /// </summary>
+    /// <param name="model">Whose sampler is asked.</param>
+    /// <param name="inferenceSteps">Sampler steps; null: the model's usual number.</param>
+    /// <param name="sampler">Another sampler's class name, as <see cref="VideoAlignmentOptions.Sampler"/>; null: the model's own.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The window does not fit into the run.</exception>
+    public string Describe(VideoDiffusionModel model, int? inferenceSteps = null, string? sampler = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        SamplingDefaults usual = model.DefaultSampling;
+        ISampler run = model.CreateSampler(new SamplingSettings
+        {
+            Size = model.DefaultSize,
+            Steps = inferenceSteps ?? usual.Steps,
+            GuidanceScale = usual.GuidanceScale,
+            Eta = usual.Eta,
+            SamplerName = sampler,
+        });
+        HashSet<int> graded = [.. Resolve(run, static _ => 0).GradedSteps];
+        double[] sensitivity = StepSensitivity.Of(run);
+        var text = new StringBuilder($"{"step",4} {"time step",10} {"d(latents)/d(prediction)",25}\n");
+        for (int step = 0; step < run.Timesteps.Count; step++)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{step,4} {run.Timesteps[step],10:0.###} {sensitivity[step],25:0.0000}{(graded.Contains(step) ? "  graded" : "")}\n");
+        }
+
+        return text.ToString();
+    }
 
     /// <summary>As the other overload, for a run of this sampler; windows that look at it need this one.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The window does not fit into the run.</exception>

@@ -120,6 +120,35 @@ public class VideoAlignmentEstimatorTests
     }
 
     [Test]
+    public void CheckpointsAreTheWeightsOfTheirSteps()
+    {
+        var rig = new DoorRig();
+        string folder = Path.Combine(TestContext.CurrentContext.WorkDirectory, $"checkpoints-{Guid.NewGuid():N}", "new");
+        rig.Estimator(DoorRig.ThreeSteps with { CheckpointFolder = folder, CheckpointEvery = 2 }).Fit(rig.Prompts);
+        Assert.That(Directory.GetFiles(folder).Select(Path.GetFileName), Is.EqualTo(new[] { "step-2.safetensors" }));
+        byte[] two = Weights(rig.Estimator(DoorRig.ThreeSteps with { Steps = 2 }).Fit(rig.Prompts));
+        Assert.That(File.ReadAllBytes(Path.Combine(folder, "step-2.safetensors")), Is.EqualTo(two));
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Test]
+    public void ARunThatStopsEarlySaysWhichWeightsItKept()
+    {
+        var rig = new DoorRig();
+        List<(ChannelMessageKind Kind, string Text)> log = rig.Listen();
+        VideoAlignmentOptions options = DoorRig.ThreeSteps with { Steps = 40, HeldOutPrompts = ["a held-out prompt"], HeldOutEvery = 1, KeepBest = true, EarlyStopPatience = 1, Loss = RewardLoss.Minimise() };
+        VideoAlignmentProgress? last = null;
+        rig.Estimator(options with { Progress = new Told(step => last = step) }).Fit(rig.Prompts);
+        Assert.That(last!.Step, Is.LessThan(40));
+        Assert.That(last.HeldOutQueries, Is.EqualTo(last.Step));
+        Assert.That(last.RewardQueries, Is.EqualTo(2 * last.Step));
+        Assert.That(last.DenoiserEvaluations, Is.GreaterThan(0));
+        Assert.That(last.PeakBytes, Is.GreaterThan(1 << 20));
+        Assert.That(log.Select(message => message.Text), Has.Some.Contains($"Stopped after step {last.Step} of 40").And.Some.Contains("has the weights of step"));
+        Assert.That(log, Has.None.Matches<(ChannelMessageKind Kind, string Text)>(message => message.Text.Contains("Cancelled", StringComparison.Ordinal)));
+    }
+
+    [Test]
     public void OneSeedGivesOneResult()
     {
         var rig = new DoorRig(seed: null);
@@ -255,6 +284,11 @@ public class VideoAlignmentEstimatorTests
         byte[] weights = File.ReadAllBytes(path);
         File.Delete(path);
         return weights;
+    }
+
+    private sealed class Told(Action<VideoAlignmentProgress> tell) : IProgress<VideoAlignmentProgress>
+    {
+        public void Report(VideoAlignmentProgress value) => tell(value);
     }
 
     private sealed class Reports(Action<int>? onStep = null) : IProgress<VideoAlignmentProgress>

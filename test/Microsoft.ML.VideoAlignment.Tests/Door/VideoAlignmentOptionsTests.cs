@@ -35,6 +35,15 @@ public class VideoAlignmentOptionsTests
         Assert.That(error.Message.Split("must be"), Has.Length.EqualTo(10));
     }
 
+    [Test]
+    public void WhatNeedsMeasurementsIsRefusedWithoutThem()
+    {
+        var options = new VideoAlignmentOptions { KeepBest = true, EarlyStopPatience = 2, EmaDecay = 1, KlWeight = -1, CheckpointEvery = 0 };
+        Assert.That(options.Validate, Throws.ArgumentException.With.Message.Contains("KeepBest must be false without HeldOutPrompts").And.Message.Contains("EarlyStopPatience must be null without")
+            .And.Message.Contains("EmaDecay must be from 0 to below 1").And.Message.Contains("KlWeight must be at least 0, got -1").And.Message.Contains("CheckpointEvery must be at least 1"));
+        Assert.That(new VideoAlignmentOptions { KeepBest = true, EarlyStopPatience = 2, HeldOutPrompts = ["one"] }.Validate, Throws.Nothing);
+    }
+
     [TestCase(nameof(VideoAlignmentOptions.Sampler), "DDIMScheduler")]
     [TestCase(nameof(VideoAlignmentOptions.GradientWindow), "3 sampler steps")]
     [TestCase(nameof(VideoAlignmentOptions.LoraLayers), "matches nothing")]

@@ -103,4 +103,17 @@ public class GradientWindowTests
             return x.item<double>();
         }
     }
+
+    [Test]
+    public void TheDescriptionTellsEachStepsSensitivityAndWhetherItIsGraded()
+    {
+        using VideoDiffusionModel model = VideoDiffusionModel.MovingShapes();
+        string[] lines = GradientWindow.MostSensitive(2).Describe(model, 5, "DDIMScheduler").Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.That(lines, Has.Length.EqualTo(6));
+        double[] sensitivity = [.. lines.Skip(1).Select(line => double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[2], System.Globalization.CultureInfo.InvariantCulture))];
+        Assert.That(sensitivity, Has.All.LessThan(0));
+        int[] strongest = [.. Enumerable.Range(0, 5).OrderBy(step => sensitivity[step]).Take(2)];
+        Assert.That(Enumerable.Range(0, 5).Where(step => lines[step + 1].EndsWith("graded", StringComparison.Ordinal)), Is.EquivalentTo(strongest));
+        Assert.That(() => GradientWindow.LastSteps(9).Describe(model, 5), Throws.InstanceOf<ArgumentOutOfRangeException>());
+    }
 }

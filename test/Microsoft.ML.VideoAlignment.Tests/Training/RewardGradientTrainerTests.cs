@@ -38,7 +38,7 @@ public class RewardGradientTrainerTests
 
         Dictionary<string, Tensor> Gradients(int accumulation, (int Start, int Count)[] batches) => GradientsOf(
             model, reward, adapters, TinyModel.Settings(accumulation: accumulation),
-            batches.Select(batch => Fixed(model, [.. s_prompts.Skip(batch.Start).Take(batch.Count)], start.narrow(0, batch.Start, batch.Count), [0, 2])));
+            batches.Select(batch => TinyModel.Fixed(model, [.. s_prompts.Skip(batch.Start).Take(batch.Count)], start.narrow(0, batch.Start, batch.Count), [0, 2])));
     }
 
     /// <summary>A reward that is no mean over frames, so that a chunk's gradient depends on frames outside it.</summary>
@@ -61,7 +61,7 @@ public class RewardGradientTrainerTests
         RequireEqual(Gradients(framesPerDecode), Gradients(null));
 
         Dictionary<string, Tensor> Gradients(int? count) =>
-            GradientsOf(model, reward, adapters, TinyModel.Settings() with { FramesPerDecode = count }, [Fixed(model, s_prompts[..2], start, all)]);
+            GradientsOf(model, reward, adapters, TinyModel.Settings() with { FramesPerDecode = count }, [TinyModel.Fixed(model, s_prompts[..2], start, all)]);
     }
 
     [Test]
@@ -243,25 +243,6 @@ public class RewardGradientTrainerTests
             network.to(ScalarType.Float64);
         }
     }
-
-    /// <summary>A rollout without anything drawn: three steps, the last two graded.</summary>
-    private static Rollout Fixed(VideoDiffusionModel model, string[] prompts, Tensor start, int[] frames) => new()
-    {
-        Prompts = prompts,
-        Condition = ConditionOf(model, prompts),
-        Unconditional = ConditionOf(model, [.. prompts.Select(_ => "")]),
-        Start = start,
-        Noise = _ => throw new InvalidOperationException("eta is 0"),
-        Plan = GradientPlan.Suffix(3, start: 1),
-        Frames = frames,
-    };
-
-    private static Condition ConditionOf(VideoDiffusionModel model, string[] prompts) => model.Encode(new VideoRequest
-    {
-        Prompts = prompts,
-        Size = model.DefaultSize,
-        Noise = _ => throw new InvalidOperationException("nothing is drawn"),
-    });
 
     /// <summary>The accumulated gradient of every upper factor (the lower ones have none while the upper are zero), by name.</summary>
     private static Dictionary<string, Tensor> GradientsOf(

@@ -1,0 +1,149 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Training;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>What the loop does for every algorithm besides applying gradients.</summary>
+[NonParallelizable]
+public class AlignmentTrainerTests
+{
+    [Test]
+    public void TheAverageIsThatOfEveryUpdatesFactors()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        const double decay = 0.25;
+        List<IReadOnlyDictionary<string, Tensor>> plain = [Start()];
+        Run(TinyModel.Settings(steps: 4), plain);
+        List<IReadOnlyDictionary<string, Tensor>> averaged = [];
+        IReadOnlyDictionary<string, Tensor> end = Run(TinyModel.Settings(steps: 4) with { AverageDecay = decay }, averaged);
+        foreach (string name in end.Keys)
+        {
+            Tensor mean = plain[0][name];
+            for (int update = 1; update <= 4; update++)
+            {
+                double keep = Math.Min(decay, (1.0 + update) / (10.0 + update));
+                mean = (mean * keep) + (plain[update][name] * (1 - keep));
+                Assert.That(averaged[update - 1][name].allclose(mean, rtol: 1e-5, atol: 1e-8), name);
+            }
+
+            Assert.That(end[name].equal(averaged[^1][name]).all().ToBoolean(), $"{name}: what is left is the average");
+        }
+
+        IReadOnlyDictionary<string, Tensor> Start()
+        {
+            using LoraAdapters adapters = TinyModel.Adapt(model);
+            return adapters.StateDict();
+        }
+
+        IReadOnlyDictionary<string, Tensor> Run(RewardGradientSettings settings, List<IReadOnlyDictionary<string, Tensor>> kept)
+        {
+            using LoraAdapters adapters = TinyModel.Adapt(model);
+            using VideoReward reward = TinyModel.Redness();
+            using var trainer = new RewardGradientTrainer(model, reward, adapters, settings with { CheckpointEvery = 1, Checkpoint = _ => kept.Add(Kept(adapters)) });
+            trainer.Train(["a red circle"]);
+            return adapters.StateDict();
+        }
+    }
+
+    /// <summary>Held-out scores are read from a script: they are asked for without a graph.</summary>
+    [TestCase(ScoreDirection.HigherIsBetter, 2)]
+    [TestCase(ScoreDirection.LowerIsBetter, 1)]
+    public void TheBestIsKeptAndTheRunEndsWhenNothingBetterCame(ScoreDirection direction, int best)
+    {
+        double[] script = [1, 3, 2, 1, 0, 0];
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        int measured = 0;
+        using VideoReward reward = VideoRewards.Custom(
+            "scripted", (frames, _) => frames.requires_grad ? frames.mean([1, 2, 3, 4]) : full(frames.shape[0], script[measured++]), new RewardContract { Direction = direction });
+        var states = new List<IReadOnlyDictionary<string, Tensor>>();
+        RewardGradientSettings settings = TinyModel.Settings(steps: 6) with
+        {
+            HeldOutPrompts = ["a green cross"],
+            HeldOutEvery = 1,
+            KeepBest = true,
+            Patience = 2,
+            CheckpointEvery = 1,
+            Checkpoint = _ => states.Add(Kept(adapters)),
+        };
+        using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+        Assert.That(trainer.Train(["a red circle"]), Is.EqualTo(best + 2));
+        Assert.That(trainer.StoppedEarly);
+        Assert.That(trainer.KeptStep, Is.EqualTo(best));
+        IReadOnlyDictionary<string, Tensor> end = adapters.StateDict();
+        Assert.That(end.Keys, Has.All.Matches<string>(name => end[name!].equal(states[best - 1][name!]).all().ToBoolean()));
+        Assert.That(end.Keys, Has.Some.Matches<string>(name => !end[name!].equal(states[^1][name!]).all().ToBoolean()), "training had moved on");
+        Assert.That(trainer.Work.HeldOutQueries, Is.EqualTo(best + 2));
+        Assert.That(trainer.Work.RewardQueries, Is.EqualTo(2 * (best + 2)));
+    }
+
+    /// <summary>One sampler step, so that its input does not depend on the factors: central differences see the whole of the penalty's gradient.</summary>
+    [TestCase(null)]
+    [TestCase(1)]
+    public void ThePenaltyOnLeavingTheBaseModelHasItsGradient(int? framesPerDecode)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        foreach (nn.Module network in model.Networks.Values)
+        {
+            network.to(ScalarType.Float64);
+        }
+
+        using var generator = new Generator(4);
+        Dictionary<string, Tensor> direction = adapters.NamedFactors.ToDictionary(pair => pair.Name, pair => randn(pair.Factor.shape, generator: generator));
+        Move(0.1);
+        RewardGradientSettings settings = TinyModel.Settings() with { FramesPerDecode = framesPerDecode };
+        settings = settings with { Sampling = settings.Sampling with { Steps = 1 } };
+        Tensor start = randn(model.LatentShape(1, TinyModel.Size), dtype: ScalarType.Float64, generator: generator);
+
+        double with = Loss(settings with { BaseDistanceWeight = 7 }, out double slope), without = Loss(settings, out double plain);
+        Assert.That(with - without, Is.GreaterThan(1e-4), "the factors have left zero, so there is a distance");
+        const double step = 1e-4;
+        Move(step);
+        double above = Loss(settings with { BaseDistanceWeight = 7 }, out _);
+        Move(-2 * step);
+        double below = Loss(settings with { BaseDistanceWeight = 7 }, out _);
+        double numeric = (above - below) / (2 * step);
+
+        // Factors are float32, so a step of 1e-4 is known to three digits.
+        Assert.That(slope, Is.EqualTo(numeric).Within(2e-3 * Math.Abs(numeric)));
+        Assert.That(Math.Abs(slope - plain), Is.GreaterThan(0.1 * Math.Abs(slope)), "the penalty is a good part of it");
+
+        double Loss(RewardGradientSettings settings, out double slope)
+        {
+            using VideoReward reward = TinyModel.Redness();
+            using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+            RolloutResult result = trainer.Backward(TinyModel.Fixed(model, ["a red circle"], start, [0, 1, 2], steps: 1, firstGraded: 0));
+            slope = adapters.NamedFactors.Sum(pair => (pair.Factor.grad! * direction[pair.Name]).sum().ToDouble());
+            foreach ((_, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
+            {
+                factor.grad = null;
+            }
+
+            return result.Loss.ToDouble();
+        }
+
+        void Move(double by)
+        {
+            using IDisposable guard = no_grad();
+            foreach ((string name, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
+            {
+                factor.add_(direction[name], alpha: by);
+            }
+        }
+    }
+
+    private static IReadOnlyDictionary<string, Tensor> Kept(LoraAdapters adapters)
+    {
+        IReadOnlyDictionary<string, Tensor> state = adapters.StateDict();
+        foreach (Tensor tensor in state.Values)
+        {
+            tensor.DetachFromDisposeScope();
+        }
+
+        return state;
+    }
+}
