@@ -1,0 +1,34 @@
+namespace Microsoft.ML.VideoAlignment.Paper;
+
+/// <summary>The runs that Table 1 and Figure 7 read: every method on every reward.</summary>
+internal sealed class Contest
+{
+    private readonly Dictionary<(string Method, string Reward), Sample> _samples = [];
+
+    private Contest(IReadOnlyList<CellResult> results)
+    {
+        Results = results;
+        foreach (string reward in PaperRewards.Trained)
+        {
+            CellResult[] bases = [.. results.Where(run => run.Cell.Method == Methods.Base && run.Cell.Reward == reward)];
+            foreach (string method in Methods.All)
+            {
+                _samples[(method, reward)] = new Sample(Methods.Title(method), results.Where(run => run.Cell.Method == method && run.Cell.Reward == reward), bases);
+            }
+        }
+    }
+
+    public IReadOnlyList<CellResult> Results { get; }
+
+    public Sample this[string method, string reward] => _samples[(method, reward)];
+
+    /// <summary>Seed by seed, so that a campaign that was stopped has as many seeds of each.</summary>
+    public static Contest Run(Desk desk) => new(desk.Campaign.Complete(
+        from seed in desk.Scale.SeedList
+        from reward in PaperRewards.Trained
+        from method in Methods.All
+        select desk.Scale.Cell(method, reward, seed, desk.Rates.Of(method))));
+
+    /// <summary>The samples of the trained methods on a reward that have runs.</summary>
+    public IReadOnlyList<Sample> Trained(string reward) => [.. Methods.Trained.Select(method => this[method, reward]).Where(sample => !sample.IsEmpty)];
+}
