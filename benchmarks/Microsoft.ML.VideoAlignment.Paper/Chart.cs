@@ -89,7 +89,7 @@ internal static class Chart
     /// <summary>A method has one colour in every picture; other names go through the palette.</summary>
     private static Color ColorOf(string name, IReadOnlyList<Series> series) =>
         name == Methods.Title(Methods.Base) ? Colors.Gray
-        : name == Methods.Title(Methods.Ddpo) ? Colors.DarkOrange
+        : name.StartsWith(Methods.Title(Methods.Ddpo), StringComparison.Ordinal) ? Colors.DarkOrange
         : name == Methods.Title(Methods.Dpo) ? Colors.SeaGreen
         : name == Methods.Title(Methods.Vader) ? Colors.SteelBlue
         : new ScottPlot.Palettes.Category10().GetColor(series.ToList().FindIndex(each => each.Name == name));

@@ -29,6 +29,15 @@ internal sealed class Contest
         from method in Methods.All
         select desk.Scale.Cell(method, reward, seed, desk.Rates.Of(method))));
 
+    /// <summary>DDPO with many more queries on one reward, to see what VADER's level costs it.</summary>
+    public Sample Longer(Desk desk, string reward)
+    {
+        Scale scale = desk.Scale;
+        IReadOnlyList<CellResult> runs = desk.Campaign.Complete(Enumerable.Range(1, scale.LongSeeds).Select(seed =>
+            scale.Cell(Methods.Ddpo, reward, seed, desk.Rates.Of(Methods.Ddpo)) with { Queries = scale.LongQueries, MeasureEvery = scale.Queries, Films = 0 }));
+        return new Sample(Methods.Title(Methods.Ddpo) + ", longer", runs, this[Methods.Base, reward].Runs);
+    }
+
     /// <summary>The samples of the trained methods on a reward that have runs.</summary>
     public IReadOnlyList<Sample> Trained(string reward) => [.. Methods.Trained.Select(method => this[method, reward]).Where(sample => !sample.IsEmpty)];
 }

@@ -5,9 +5,13 @@ internal static class Efficiency
 {
     private const double Share = 0.9, Asked = 10;
 
-    public static void Claim(Page page, Contest contest, string reward)
+    /// <param name="page">Where the claim goes.</param>
+    /// <param name="contest">The runs of Table 1.</param>
+    /// <param name="reward">Of which reward.</param>
+    /// <param name="longer">Longer runs of DDPO, if there are any.</param>
+    public static void Claim(Page page, Contest contest, string reward, Sample? longer = null)
     {
-        (Sample vader, Sample ddpo) = (contest[Methods.Vader, reward], contest[Methods.Ddpo, reward]);
+        (Sample vader, Sample ddpo) = (contest[Methods.Vader, reward], longer is { IsEmpty: false } ? longer : contest[Methods.Ddpo, reward]);
         if (vader.IsEmpty || ddpo.IsEmpty)
         {
             return;

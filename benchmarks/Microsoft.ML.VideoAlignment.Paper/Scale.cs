@@ -13,6 +13,8 @@ internal sealed record Scale
         Queries = 32,
         Prompts = 4,
         MeasureEvery = 16,
+        LongQueries = 64,
+        LongSeeds = 2,
         SearchQueries = 16,
         Rates = [1e-3],
         Resolutions = [16, 32],
@@ -24,6 +26,12 @@ internal sealed record Scale
 
     /// <summary>Films that each method may have scored.</summary>
     public int Queries { get; init; } = 128;
+
+    /// <summary>Films of the longer DDPO runs, which look for the place where DDPO is as far as VADER; on the aesthetic reward alone.</summary>
+    public int LongQueries { get; init; } = 1024;
+
+    /// <summary>Seeds of the longer DDPO runs.</summary>
+    public int LongSeeds { get; init; } = 3;
 
     public int Batch { get; init; } = 8;
 
