@@ -31,6 +31,16 @@ public abstract record AlignmentAlgorithm
     /// <summary>Whether the reward must carry gradient.</summary>
     internal bool NeedsRewardGradient => this is Gradient;
 
+    /// <summary>What is wrong with its options, where an optimiser step takes <paramref name="videos"/> (or pairs).</summary>
+    internal virtual IEnumerable<string> Faults(int videos) => [];
+
+    /// <summary>Throws where it is not for this model, or not for a run of so many denoising steps.</summary>
+    /// <exception cref="NotSupportedException">The model's latents follow another process.</exception>
+    /// <exception cref="ArgumentException">The run has no policy, or no step to learn from.</exception>
+    internal virtual void Require(VideoDiffusionModel model, int steps)
+    {
+    }
+
     internal sealed record Gradient : AlignmentAlgorithm
     {
         public override string ToString() => "reward gradient";
@@ -39,10 +49,26 @@ public abstract record AlignmentAlgorithm
     internal sealed record Policy(DdpoOptions Options) : AlignmentAlgorithm
     {
         public override string ToString() => $"DDPO ({Options})";
+
+        internal override IEnumerable<string> Faults(int videos) => Options.Faults(videos);
+
+        internal override void Require(VideoDiffusionModel model, int steps)
+        {
+            int count = model.PolicyScheduler.CreatePolicy(steps, Options.Eta).Timesteps.Count;
+            if (Options.LearntSteps(count) < 1)
+            {
+                throw new ArgumentException(FormattableString.Invariant(
+                    $"{nameof(DdpoOptions)}.{nameof(DdpoOptions.TimestepFraction)} must leave at least one of {count} denoising steps, got {Options.TimestepFraction}."));
+            }
+        }
     }
 
     internal sealed record Preferences(DiffusionDpoOptions Options) : AlignmentAlgorithm
     {
         public override string ToString() => $"Diffusion-DPO ({Options})";
+
+        internal override IEnumerable<string> Faults(int videos) => Options.Faults();
+
+        internal override void Require(VideoDiffusionModel model, int steps) => _ = model.PolicyScheduler;
     }
 }

@@ -29,11 +29,16 @@ internal sealed record AlignmentRun(
         bool recomputed = Model.RecomputeBlocks;
         using var generator = new Generator(unchecked((ulong)Seed) ^ FactorStream);
         using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, Options.LoraTargets, Options.LoraRank, Options.LoraAlpha, generator);
-        using var trainer = new RewardGradientTrainer(Model, Reward, adapters, Settings() with { Checkpoint = Keep });
+        using AlignmentTrainer trainer = Trainer(adapters, Settings() with { Checkpoint = Keep });
         try
         {
             Model.RecomputeBlocks = Options.Recompute;
             int done = trainer.Train(Prompts, Report, warn, Options.CancellationToken);
+            if (trainer is DiffusionDpoTrainer { Ties: > 0 and var ties })
+            {
+                warn($"{ties} prompts gave no pair: all of their videos scored alike.");
+            }
+
             return new AlignmentOutcome
             {
                 Adapters = AdapterFile.Write(adapters, TemporaryFolder),
@@ -72,7 +77,14 @@ internal sealed record AlignmentRun(
         });
     });
 
-    /// <summary>What the trainer is told.</summary>
+    private AlignmentTrainer Trainer(LoraAdapters adapters, RewardGradientSettings settings) => Options.Algorithm switch
+    {
+        AlignmentAlgorithm.Policy(var ddpo) => new DdpoTrainer(Model, Reward, adapters, new DdpoSettings(settings, ddpo, Frames, Loss)),
+        AlignmentAlgorithm.Preferences(var dpo) => new DiffusionDpoTrainer(Model, Reward, adapters, new DiffusionDpoSettings(settings, dpo, Frames, Loss)),
+        _ => new RewardGradientTrainer(Model, Reward, adapters, settings),
+    };
+
+    /// <summary>What the trainer is told by options that are not of an algorithm of its own.</summary>
     public RewardGradientSettings Settings() => new()
     {
         Sampling = Sampling,

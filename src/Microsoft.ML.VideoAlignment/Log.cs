@@ -15,7 +15,7 @@ internal static class Log
         Info(channel, string.Create(
             CultureInfo.InvariantCulture,
             $"Aligning {run.Model.Family} ({run.Model.Source}) to '{run.Reward.Name}' on {device}: {run.Prompts.Count} prompts, "
-            + $"videos of {size.Frames} x {size.Height} x {size.Width}, {run.Sampling.Steps} denoising steps, gradient in {run.Window}, frames {run.Frames}, "
+            + $"videos of {size.Frames} x {size.Height} x {size.Width}, {run.Sampling.Steps} denoising steps, {(options.Algorithm.NeedsRewardGradient ? $"gradient in {run.Window}" : options.Algorithm)}, frames {run.Frames}, "
             + $"guidance {run.Sampling.GuidanceScale}, LoRA rank {options.LoraRank} alpha {options.LoraAlpha} in {layers} layers, "
             + $"{options.Steps} optimizer steps of {options.BatchSize * options.AccumulationSteps} videos, learning rate {options.LearningRate}, {run.Loss}, seed {run.Seed}."));
     }

@@ -1,15 +1,24 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>What a saved alignment tells of its training. Nothing reads it back; it is for people.</summary>
 internal static class TrainingRecord
 {
+    private static readonly JsonSerializerOptions s_camelCase = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+    };
+
     public static JsonObject Of(AlignmentRun run, AlignmentOutcome outcome)
     {
         VideoAlignmentOptions options = run.Options;
         return new JsonObject
         {
+            ["algorithm"] = Algorithm(options.Algorithm),
             ["reward"] = run.Reward.Name,
             ["prompts"] = run.Prompts.Count,
             ["stepsDone"] = outcome.Steps,
@@ -19,7 +28,7 @@ internal static class TrainingRecord
             ["steps"] = options.Steps,
             ["batchSize"] = options.BatchSize,
             ["accumulationSteps"] = options.AccumulationSteps,
-            ["gradientWindow"] = run.Window.ToString(),
+            ["gradientWindow"] = options.Algorithm.NeedsRewardGradient ? run.Window.ToString() : null,
             ["rewardFrames"] = run.Frames.ToString(),
             ["loss"] = run.Loss.ToString(),
             ["loraTargets"] = options.LoraTargets.ToString(),
@@ -36,4 +45,11 @@ internal static class TrainingRecord
             ["libraryVersion"] = typeof(TrainingRecord).Assembly.GetName().Version?.ToString(3),
         };
     }
+    /// <summary>Its name, and settings of its own where it has any.</summary>
+    private static JsonObject Algorithm(AlignmentAlgorithm algorithm) => algorithm switch
+    {
+        AlignmentAlgorithm.Policy(var ddpo) => new JsonObject { ["name"] = nameof(AlignmentAlgorithm.Ddpo), ["settings"] = JsonSerializer.SerializeToNode(ddpo, s_camelCase) },
+        AlignmentAlgorithm.Preferences(var dpo) => new JsonObject { ["name"] = nameof(AlignmentAlgorithm.DiffusionDpo), ["settings"] = JsonSerializer.SerializeToNode(dpo, s_camelCase) },
+        _ => new JsonObject { ["name"] = nameof(AlignmentAlgorithm.RewardGradient) },
+    };
 }

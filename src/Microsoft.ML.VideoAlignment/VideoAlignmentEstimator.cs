@@ -6,7 +6,7 @@ namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
 /// Aligns a video diffusion model to a reward by back-propagating the reward's gradient through the last denoising steps and the video decoder into
-/// LoRA weights (VADER, arXiv 2407.08737). <see cref="Fit"/> trains on a column of prompts; the fitted transformer generates a video for each prompt.
+/// LoRA weights (VADER, arXiv 2407.08737), or from the reward's scores alone (<see cref="VideoAlignmentOptions.Algorithm"/>). <see cref="Fit"/> trains on a column of prompts; the fitted transformer generates a video for each prompt.
 /// </summary>
 /// <remarks>
 /// <format type="text/markdown"><![CDATA[
@@ -65,7 +65,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         _columns.Require(MlNetInterop.ShapeOf(input.Schema));
         SamplingSettings sampling = _options.SamplingFor(_model);
         int shown = _options.FramesFor(_reward).Count(sampling.RewardFrameCount(_model));
-        RewardFit.RequireTrainable(_reward, shown);
+        RewardFit.RequireTrainable(_reward, shown, _options.Algorithm);
         using IChannel channel = _host.Start("Training");
         void Say(string message) => Log.Info(channel, message);
         IReadOnlyList<VideoPrompt> rows = _columns.Read(input, sampling.Size, Say);
@@ -77,7 +77,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         Device device = Devices.Choose(_host, channel);
         _model.MoveTo(device);
         _reward.MoveTo(device);
-        MemoryShortage.Explain(_model, _options, _reward, () => RewardFit.Try(_reward, device, shown, sampling.FilmSize(_model), prompts, channel));
+        MemoryShortage.Explain(_model, _options, _reward, () => RewardFit.Try(_reward, device, shown, sampling.FilmSize(_model), prompts, _options.Algorithm, channel));
         foreach ((string prompt, int tokens) in prompts.Distinct().Select(prompt => (prompt, _model.CountTruncated(prompt))).Where(pair => pair.Item2 > 0))
         {
             Log.Truncated(channel, prompt, tokens);

@@ -92,6 +92,13 @@ public sealed record VideoAlignmentOptions
     public string? LoraPattern { get; init; }
 
     /// <summary>
+    /// Where the gradient comes from: by default the reward's own (<see cref="AlignmentAlgorithm.RewardGradient"/>, VADER), to which <see cref="GradientSteps"/>,
+    /// <see cref="GradientWindow"/>, <see cref="FramesPerDecode"/>, <see cref="CarryGradientAcrossClips"/> and <see cref="KlWeight"/> belong.
+    /// <see cref="AlignmentAlgorithm.Ddpo"/> and <see cref="AlignmentAlgorithm.DiffusionDpo"/> take rewards without gradient, and no films of several clips.
+    /// </summary>
+    public AlignmentAlgorithm Algorithm { get; init; } = AlignmentAlgorithm.RewardGradient;
+
+    /// <summary>
     /// K: how many of the last denoising steps carry gradient, from 1 to <see cref="InferenceSteps"/>; 1 by default (VADER). Of Stable Video Diffusion, whose
     /// last steps are nearly inert, it is the K steps that move the video most. Memory and time of a training step grow with K, not with the other steps.
     /// </summary>
@@ -102,7 +109,7 @@ public sealed record VideoAlignmentOptions
 
     /// <summary>
     /// Which frames of a training video are decoded and scored; null (default): one drawn at random for rewards that are means over frames (VADER), all
-    /// frames for others.
+    /// frames for others, and for algorithms that learn from scores alone.
     /// </summary>
     public RewardFrames? RewardFrames { get; init; }
 
@@ -282,6 +289,7 @@ public sealed record VideoAlignmentOptions
         ISampler? sampler = null;
         Try<ArgumentException>(nameof(InferenceSteps), () => Try<NotSupportedException>(nameof(Sampler), () => sampler = model.CreateSampler(SamplingFor(model))));
         Try<ArgumentException>(nameof(GradientWindow), () => WindowFor(model).Resolve(sampler!, static _ => 0));
+        Try<ArgumentException>(nameof(Algorithm), () => Try<NotSupportedException>(nameof(Algorithm), () => Algorithm.Require(model, SamplingFor(model).Steps)));
         Try<ArgumentException>(nameof(LoraLayers), () => LoraTargets.Select(model.Denoiser));
         Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(SamplingFor(model).RewardFrameCount(model)));
         Throw(faults);
@@ -319,7 +327,7 @@ public sealed record VideoAlignmentOptions
     };
 
     /// <summary>The frames shown to <paramref name="reward"/>.</summary>
-    internal RewardFrames FramesFor(VideoReward reward) => RewardFrames ?? (reward.Contract.ScoresFramesSeparately ? RewardFrames.OneRandom : RewardFrames.All);
+    internal RewardFrames FramesFor(VideoReward reward) => RewardFrames ?? (Algorithm.NeedsRewardGradient && reward.Contract.ScoresFramesSeparately ? RewardFrames.OneRandom : RewardFrames.All);
 
     /// <summary>How videos of <paramref name="model"/> are sampled under these options.</summary>
     internal SamplingSettings SamplingFor(VideoDiffusionModel model)
@@ -394,6 +402,19 @@ public sealed record VideoAlignmentOptions
         Require(KlWeight >= 0 && double.IsFinite(KlWeight), KlWeight, "at least 0");
         Require(CheckpointFolder is null or { Length: > 0 }, CheckpointFolder, "the path of a folder, or null");
         Require(CheckpointEvery >= 1, CheckpointEvery, "at least 1");
+        Require(Algorithm is not null, Algorithm, "an algorithm");
+        if (Algorithm is { NeedsRewardGradient: false })
+        {
+            const string Alone = "left alone where the reward's gradient is not followed";
+            Require(GradientWindow is null, GradientWindow, Alone);
+            Require(GradientSteps == 1, GradientSteps, Alone);
+            Require(FramesPerDecode is null, FramesPerDecode, Alone);
+            Require(!CarryGradientAcrossClips, CarryGradientAcrossClips, Alone);
+            Require(KlWeight == 0, KlWeight, Alone);
+            Require(SegmentCount == 1, SegmentCount, "1 where the reward's gradient is not followed");
+            faults.AddRange(Algorithm.Faults(Math.Max(BatchSize, 1) * Math.Max(AccumulationSteps, 1)));
+        }
+
         Require(ImageColumnName is null or { Length: > 0 }, ImageColumnName, "the name of a column, or null");
         Require(SeedColumnName is null or { Length: > 0 }, SeedColumnName, "the name of a column, or null");
         return faults;

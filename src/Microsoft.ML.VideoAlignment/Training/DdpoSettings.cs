@@ -1,23 +1,21 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>What <see cref="DdpoTrainer"/> needs besides what every trainer does.</summary>
 internal sealed record DdpoSettings : TrainingSettings
 {
-    public required DdpoOptions Ddpo { get; init; }
+    /// <param name="common">What every trainer needs.</param>
+    /// <param name="ddpo">The algorithm's own.</param>
+    /// <param name="frames">What the reward is shown.</param>
+    /// <param name="loss">Says which way a score is better.</param>
+    [SetsRequiredMembers]
+    public DdpoSettings(TrainingSettings common, DdpoOptions ddpo, RewardFrames frames, RewardLoss loss)
+        : base(common) => (Ddpo, Frames, Loss) = (ddpo, frames, loss);
 
-    public required RewardFrames Frames { get; init; }
+    public DdpoOptions Ddpo { get; init; }
 
-    /// <summary>Says which way a score is better.</summary>
-    public required RewardLoss Loss { get; init; }
-}
+    public RewardFrames Frames { get; init; }
 
-/// <summary>What <see cref="DiffusionDpoTrainer"/> needs besides what every trainer does.</summary>
-internal sealed record DiffusionDpoSettings : TrainingSettings
-{
-    public required DiffusionDpoOptions Dpo { get; init; }
-
-    public required RewardFrames Frames { get; init; }
-
-    /// <summary>Says which way a score is better.</summary>
-    public required RewardLoss Loss { get; init; }
+    public RewardLoss Loss { get; init; }
 }

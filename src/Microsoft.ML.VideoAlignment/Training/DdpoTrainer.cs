@@ -143,10 +143,10 @@ internal sealed class DdpoTrainer : AlignmentTrainer
         return Begin(PolicySamples.Join(parts), advantages, scores, orders);
     }
 
-    private PreparedClip Draw(IReadOnlyList<VideoPrompt> prompts, TrainingDraws draws)
+    private PreparedClip Draw(VideoPrompt[] prompts, TrainingDraws draws)
     {
         Tensor Noise(IReadOnlyList<long> shape) => draws.Noise(shape, Model.Device);
-        long[] shape = Model.LatentShape(prompts.Count, _settings.Sampling.Size);
+        long[] shape = Model.LatentShape(prompts.Length, _settings.Sampling.Size);
         (Condition conditional, Condition? unconditional) = Conditions.Of(prompts, Noise);
         return new PreparedClip
         {

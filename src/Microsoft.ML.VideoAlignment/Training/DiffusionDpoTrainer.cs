@@ -156,13 +156,13 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer
     }
 
     /// <summary>Finished latents of the model's own sampler, and the conditional branch's condition.</summary>
-    private (Tensor Latents, Condition Condition) Sample(IReadOnlyList<VideoPrompt> prompts, TrainingDraws draws, CancellationToken cancellation)
+    private (Tensor Latents, Condition Condition) Sample(VideoPrompt[] prompts, TrainingDraws draws, CancellationToken cancellation)
     {
         Tensor Noise(IReadOnlyList<long> shape) => draws.Noise(shape, Model.Device);
-        long[] shape = Model.LatentShape(prompts.Count, _settings.Sampling.Size);
+        long[] shape = Model.LatentShape(prompts.Length, _settings.Sampling.Size);
         (Condition conditional, Condition? unconditional) = Conditions.Of(prompts, Noise);
         using var guidance = new Guidance(Model, conditional, unconditional, _settings.Sampling);
-        Work.Denoised((long)prompts.Count * Sampler.Timesteps.Count * guidance.Branches);
+        Work.Denoised((long)prompts.Length * Sampler.Timesteps.Count * guidance.Branches);
         Adapters.Enabled = !_options.SampleFromBaseModel;
         try
         {

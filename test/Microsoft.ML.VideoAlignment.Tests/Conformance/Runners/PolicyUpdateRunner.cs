@@ -52,30 +52,20 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         bool perPrompt = tracked.ValueKind == JsonValueKind.Object;
         long[] latents = testCase["in.latents"].shape;
         int videos = (int)latents[0], epochs = arguments.GetProperty("num_inner_epochs").GetInt32();
-        var settings = new DdpoSettings
+        SamplingSettings sampling = Sampling(latents, arguments.GetProperty("num_inference_steps").GetInt32(), arguments.GetProperty("guidance_scale").GetDouble());
+        var options = new DdpoOptions
         {
-            Sampling = Sampling(latents, arguments.GetProperty("num_inference_steps").GetInt32(), arguments.GetProperty("guidance_scale").GetDouble()),
-            Ddpo = new DdpoOptions
-            {
-                InnerEpochs = epochs,
-                ClipRange = arguments.GetProperty("clip_range").GetDouble(),
-                AdvantageClip = arguments.GetProperty("adv_clip_max").GetDouble(),
-                TimestepFraction = arguments.GetProperty("timestep_fraction").GetDouble(),
-                TrainWithGuidance = arguments.GetProperty("train_cfg").GetBoolean(),
-                PerPromptAdvantages = perPrompt,
-                AdvantageBuffer = perPrompt ? tracked.GetProperty("buffer_size").GetInt32() : 1,
-                AdvantageMinimum = perPrompt ? tracked.GetProperty("min_count").GetInt32() : 1,
-            },
-            Frames = RewardFrames.All,
-            Loss = RewardLoss.Maximise(),
-            Steps = 1,
-            BatchSize = arguments.GetProperty("train_batch_size").GetInt32(),
-            Accumulation = arguments.GetProperty("optimiser").GetProperty("accumulate").GetInt32(),
-            LearningRate = 1,
-            MaxGradientNorm = 1,
-            Seed = 0,
+            InnerEpochs = epochs,
+            ClipRange = arguments.GetProperty("clip_range").GetDouble(),
+            AdvantageClip = arguments.GetProperty("adv_clip_max").GetDouble(),
+            TimestepFraction = arguments.GetProperty("timestep_fraction").GetDouble(),
+            TrainWithGuidance = arguments.GetProperty("train_cfg").GetBoolean(),
+            PerPromptAdvantages = perPrompt,
+            AdvantageBuffer = perPrompt ? tracked.GetProperty("buffer_size").GetInt32() : 1,
+            AdvantageMinimum = perPrompt ? tracked.GetProperty("min_count").GetInt32() : 1,
         };
-        settings = (DdpoSettings)WithOptimiser(settings, arguments.GetProperty("optimiser"));
+        var settings = new DdpoSettings(
+            Training(sampling, arguments.GetProperty("train_batch_size").GetInt32(), arguments.GetProperty("optimiser")), options, RewardFrames.All, RewardLoss.Maximise());
         IPolicySampler policy = ((DdimScheduler)model.Scheduler).CreatePolicy(settings.Sampling.Steps, arguments.GetProperty("eta").GetDouble(), rederiveNoise: false);
         var micro = new List<(Tensor Probability, PpoTerms Terms)>();
         Tensor? first = null;
@@ -142,20 +132,10 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         JsonElement optimiser = arguments.GetProperty("optimiser");
         long[] latents = testCase["in.latents"].shape;
         int accumulate = optimiser.GetProperty("accumulate").GetInt32();
-        var settings = new DiffusionDpoSettings
-        {
-            Sampling = Sampling(latents[1..], steps: 1, guidanceScale: 1),
-            Dpo = new DiffusionDpoOptions { Beta = arguments.GetProperty("beta_dpo").GetDouble() },
-            Frames = RewardFrames.All,
-            Loss = RewardLoss.Maximise(),
-            Steps = optimiser.GetProperty("steps").GetInt32(),
-            BatchSize = (int)latents[1] / 2,
-            Accumulation = accumulate,
-            LearningRate = 1,
-            MaxGradientNorm = 1,
-            Seed = 0,
-        };
-        settings = (DiffusionDpoSettings)WithOptimiser(settings, optimiser);
+        SamplingSettings sampling = Sampling(latents[1..], steps: 1, guidanceScale: 1);
+        var settings = new DiffusionDpoSettings(
+            Training(sampling, (int)latents[1] / 2, optimiser), new DiffusionDpoOptions { Beta = arguments.GetProperty("beta_dpo").GetDouble() },
+            RewardFrames.All, RewardLoss.Maximise());
         var seen = new List<PreferenceMicroStep>();
         using VideoReward reward = TinyModel.Redness();
         using var trainer = new DiffusionDpoTrainer(model, reward, adapters, settings) { OnMicroStep = Look };
@@ -208,17 +188,22 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         }
     }
 
-    private static TrainingSettings WithOptimiser(TrainingSettings settings, JsonElement optimiser)
+    private static TrainingSettings Training(SamplingSettings sampling, int batchSize, JsonElement optimiser)
     {
         Assert.That(optimiser.GetProperty("name").GetString(), Is.EqualTo("AdamW"));
-        return settings with
+        return new TrainingSettings
         {
+            Sampling = sampling,
+            Steps = 1,
+            BatchSize = batchSize,
+            Accumulation = optimiser.GetProperty("accumulate").GetInt32(),
             LearningRate = optimiser.GetProperty("lr").GetDouble(),
             Beta1 = optimiser.GetProperty("betas")[0].GetDouble(),
             Beta2 = optimiser.GetProperty("betas")[1].GetDouble(),
             Epsilon = optimiser.GetProperty("eps").GetDouble(),
             WeightDecay = optimiser.GetProperty("weight_decay").GetDouble(),
             MaxGradientNorm = optimiser.GetProperty("max_grad_norm").GetDouble(),
+            Seed = 0,
         };
     }
 
