@@ -53,7 +53,7 @@ internal sealed record Scale
     public int MeasureEvery { get; init; } = 32;
 
     /// <summary>Films of a run of the search for learning rates.</summary>
-    public int SearchQueries { get; init; } = 64;
+    public int SearchQueries { get; init; } = 128;
 
     /// <summary>Learning rates that are tried for each method.</summary>
     public IReadOnlyList<double> Rates { get; init; } = [3e-4, 1e-3, 3e-3];
