@@ -5,7 +5,7 @@ internal sealed class Contest
 {
     private readonly Dictionary<(string Method, string Reward), Sample> _samples = [];
 
-    private Contest(IReadOnlyList<CellResult> results)
+    internal Contest(IReadOnlyList<CellResult> results)
     {
         Results = results;
         foreach (string reward in PaperRewards.Trained)

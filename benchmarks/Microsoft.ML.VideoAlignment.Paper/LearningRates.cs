@@ -46,6 +46,12 @@ internal sealed class LearningRates
                 : Score(run, chosen: rate == Of(method))),
         ]));
 
+        string[] edges = [.. Methods.Trained.Where(method => Scale.Rates.Count > 1 && Of(method) == Scale.Rates[^1] && _runs.Any(run => run.Cell.Method == method)).Select(Methods.Title)];
+        if (edges.Length > 0)
+        {
+            page.Say($"The best rate is the highest of the list for {string.Join(" and ", edges)}: a higher one might do better still.");
+        }
+
         static string Score(CellResult run, bool chosen)
         {
             string score = run.Aligned[PaperRewards.Aesthetic].ToString("0.00", CultureInfo.InvariantCulture);
