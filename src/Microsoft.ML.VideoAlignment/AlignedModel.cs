@@ -37,6 +37,10 @@ internal sealed class AlignedModel : IDisposable
     /// <summary>The same model and settings without the adapters; it owns nothing.</summary>
     public AlignedModel WithoutAdapters() => new(Model, ownsModel: false, adapters: null, Sampling, Seed, _temporaryFolder);
 
+    /// <summary>The same model and settings with these adapters at another strength; it owns nothing.</summary>
+    public AlignedModel AtStrength(byte[] adapters, double strength) =>
+        new(Model, ownsModel: false, AdapterFile.AtStrength(Model.Denoiser, adapters, strength, _temporaryFolder), Sampling, Seed, _temporaryFolder);
+
     /// <summary>Row-major [T, 3, H, W] in [0, 1].</summary>
     public float[] Generate(VideoPrompt prompt, ulong seed)
     {

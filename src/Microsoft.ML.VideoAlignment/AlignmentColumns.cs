@@ -6,6 +6,30 @@ namespace Microsoft.ML.VideoAlignment;
 /// <summary>The columns of an alignment; null: none. At least one of prompt and image is there.</summary>
 internal sealed record AlignmentColumns(string Output, string? Prompt, string? Seed, string? Image)
 {
+    /// <summary>Checks that the columns that a model and a reward (null: there is none) read have names.</summary>
+    public static void RequireNames(string outputColumnName, string? promptColumnName, VideoDiffusionModel model, VideoReward? reward)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
+        string? reader = !model.ReadsImages ? $"A {model.Family} model makes videos from texts" : reward?.Contract.ReadsPrompt == true ? $"The reward '{reward.Name}' reads the prompt" : null;
+        if (promptColumnName is null && reader is not null)
+        {
+            throw new ArgumentNullException(nameof(promptColumnName), $"{reader}: name the column of prompts.");
+        }
+
+        if (promptColumnName is not null)
+        {
+            ArgumentException.ThrowIfNullOrEmpty(promptColumnName);
+        }
+    }
+
+    /// <summary>The input's schema with the column of videos.</summary>
+    public SchemaShape OutputSchema(SchemaShape inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        Require(inputSchema);
+        return InputColumns.With(inputSchema, VideoColumn.Shape(Output));
+    }
+
     /// <summary>Checks that the input has them.</summary>
     public void Require(SchemaShape inputSchema)
     {

@@ -8,7 +8,7 @@ namespace Microsoft.ML.VideoAlignment;
 /// saved; a reward's files at their new places, else at the old.
 /// </summary>
 internal sealed record LoadPlaces(
-    Func<string, VideoDiffusionModel> OpenModel, Func<VideoModelReference, VideoDiffusionModel?>? Resolve = null, IReadOnlyDictionary<string, string>? MovedRewardFiles = null)
+    Func<string, VideoModelOptions, VideoDiffusionModel> OpenModel, Func<VideoModelReference, VideoDiffusionModel?>? Resolve = null, IReadOnlyDictionary<string, string>? MovedRewardFiles = null)
 {
     // Hosts registered in a context share its catalog, but not the context's own options; a weak table leaves the context collectable.
     private static readonly ConditionalWeakTable<ComponentCatalog, LoadPlaces> s_registered = [];
@@ -38,7 +38,7 @@ internal sealed record LoadPlaces(
         VideoDiffusionModel model;
         try
         {
-            model = OpenModel(source);
+            model = OpenModel(source, reference.ToOptions());
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException or InvalidDataException)
         {
@@ -61,11 +61,11 @@ internal sealed record LoadPlaces(
     }
 
     /// <summary>A folder, or an embedded model's name.</summary>
-    public static VideoDiffusionModel OpenSource(string source) => source switch
+    public static VideoDiffusionModel OpenSource(string source, VideoModelOptions options) => source switch
     {
         VideoDiffusionModel.MovingShapesSource => VideoDiffusionModel.MovingShapes(),
         VideoDiffusionModel.MovingShapesImageToVideoSource => VideoDiffusionModel.MovingShapesImageToVideo(),
-        _ => VideoDiffusionModel.FromPretrained(source),
+        _ => VideoDiffusionModel.FromPretrained(source, options),
     };
 
     private static void RequireSame(VideoModelReference reference, VideoDiffusionModel model)

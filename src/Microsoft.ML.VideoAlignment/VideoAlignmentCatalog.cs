@@ -38,6 +38,24 @@ public static class VideoAlignmentCatalog
         return new VideoAlignmentEstimator(MlNetInterop.EnvironmentOf(catalog), columns, model, reward, options!);
     }
 
+    /// <summary>Generates a video for each prompt by a model as it is, or with LoRA weights from files: no training, no reward.</summary>
+    /// <param name="catalog">The transforms catalog.</param>
+    /// <param name="outputColumnName">The video column to make: <c>Vector&lt;Single, T, 3, H, W&gt;</c>, RGB in [0, 1].</param>
+    /// <param name="promptColumnName">The text column to generate from; null for models that make videos from pictures.</param>
+    /// <param name="model">The base model; it stays the caller's.</param>
+    /// <param name="options">How videos are sampled; what concerns training is not read. Null: the defaults.</param>
+    /// <param name="loras">LoRA files of any format, mixed by their strengths: W + sum of strength x delta; none: the base model.</param>
+    /// <exception cref="ArgumentException">The options are at fault; the message lists every fault.</exception>
+    public static VideoGenerationEstimator GenerateVideo(
+        this TransformsCatalog catalog, string outputColumnName, string? promptColumnName, VideoDiffusionModel model, VideoAlignmentOptions? options = null,
+        params IReadOnlyList<VideoLora> loras)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentNullException.ThrowIfNull(loras);
+        var columns = new AlignmentColumns(outputColumnName, promptColumnName, options?.SeedColumnName, options?.ImageColumnName);
+        return new VideoGenerationEstimator(MlNetInterop.EnvironmentOf(catalog), columns, model, options ?? new VideoAlignmentOptions(), loras);
+    }
+
     /// <summary>
     /// Scores a column of videos by a reward. A video with values outside [0, 1] (by more than 1e-3) is refused when it is read, with the value.
     /// </summary>

@@ -33,10 +33,9 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     internal VideoAlignmentEstimator(
         IHostEnvironment environment, AlignmentColumns columns, VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options)
     {
-        ArgumentException.ThrowIfNullOrEmpty(columns.Output, "outputColumnName");
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(reward);
-        RequirePrompts(columns.Prompt, model, reward);
+        AlignmentColumns.RequireNames(columns.Output, columns.Prompt, model, reward);
         ArgumentNullException.ThrowIfNull(options);
         options.ValidateFor(model);
         Loaders.Register(environment);
@@ -72,12 +71,13 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         IReadOnlyList<VideoPrompt> heldOut =
             [.. _options.HeldOutPrompts, .. _options.HeldOutData is { } data ? _columns.Read(data, sampling.Size, Say) : []];
         string[] prompts = [.. rows.Select(row => row.Text)];
-        _reward.RequirePrompts([.. prompts, .. heldOut.Select(row => row.Text)]);
+        _reward.RequirePrompts([.. prompts.Concat(heldOut.Select(row => row.Text)).Select(_model.RewardText)]);
 
         Device device = Devices.Choose(_host, channel);
         _model.MoveTo(device);
         _reward.MoveTo(device);
-        MemoryShortage.Explain(_model, _options, _reward, () => RewardFit.Try(_reward, device, shown, sampling.FilmSize(_model), prompts, _options.Algorithm, channel));
+        MemoryShortage.Explain(
+            _model, _options, _reward, () => RewardFit.Try(_reward, device, shown, sampling.FilmSize(_model), [.. prompts.Select(_model.RewardText)], _options.Algorithm, channel));
         foreach ((string prompt, int tokens) in prompts.Distinct().Select(prompt => (prompt, _model.CountTruncated(prompt))).Where(pair => pair.Item2 > 0))
         {
             Log.Truncated(channel, prompt, tokens);
@@ -98,26 +98,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Of(run, outcome), _options.IncludeBaseModel);
     }
 
-    private static void RequirePrompts(string? promptColumnName, VideoDiffusionModel model, VideoReward reward)
-    {
-        string? reader = !model.ReadsImages ? $"A {model.Family} model makes videos from texts" : reward.Contract.ReadsPrompt ? $"The reward '{reward.Name}' reads the prompt" : null;
-        if (promptColumnName is null && reader is not null)
-        {
-            throw new ArgumentNullException(nameof(promptColumnName), $"{reader}: name the column of prompts.");
-        }
-
-        if (promptColumnName is not null)
-        {
-            ArgumentException.ThrowIfNullOrEmpty(promptColumnName);
-        }
-    }
-
     /// <inheritdoc/>
     /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type.</exception>
-    public SchemaShape GetOutputSchema(SchemaShape inputSchema)
-    {
-        ArgumentNullException.ThrowIfNull(inputSchema);
-        _columns.Require(inputSchema);
-        return InputColumns.With(inputSchema, VideoColumn.Shape(_columns.Output));
-    }
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema) => _columns.OutputSchema(inputSchema);
 }

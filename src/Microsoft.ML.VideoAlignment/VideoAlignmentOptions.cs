@@ -259,9 +259,20 @@ public sealed record VideoAlignmentOptions
             faults.Add($"{nameof(KlWeight)} must be 0 for a film of several clips, got {KlWeight} with {nameof(SegmentCount)} {SegmentCount}.");
         }
 
+        if (SegmentCount > 1 && GradientWindow is { Copies: > 1 })
+        {
+            faults.Add($"{nameof(GradientWindow)} must not be {nameof(VideoAlignment.GradientWindow.LowVariance)} for a film of several clips, got {nameof(SegmentCount)} {SegmentCount}.");
+        }
+
         if (SegmentCount > 1 && RewardLatentFrames)
         {
             faults.Add($"{nameof(RewardLatentFrames)} must be false for a film of several clips, got {nameof(SegmentCount)} {SegmentCount}.");
+        }
+
+        if (!model.TakesNegativePrompt && NegativePrompt is { Length: > 0 })
+        {
+            string what = model.ReadsImages ? "reads no texts" : "leads away from a learned null text";
+            faults.Add($"{nameof(NegativePrompt)} must be empty: guidance of a {model.Family} model {what}, got '{NegativePrompt}'.");
         }
 
         if (model.ReadsImages && ImageColumnName is null)
@@ -289,6 +300,7 @@ public sealed record VideoAlignmentOptions
         ISampler? sampler = null;
         Try<ArgumentException>(nameof(InferenceSteps), () => Try<NotSupportedException>(nameof(Sampler), () => sampler = model.CreateSampler(SamplingFor(model))));
         Try<ArgumentException>(nameof(GradientWindow), () => WindowFor(model).Resolve(sampler!, static _ => 0));
+        Try<NotSupportedException>(nameof(GradientWindow), () => _ = WindowFor(model).Copies > 1 ? model.PolicyScheduler : null);
         Try<ArgumentException>(nameof(Algorithm), () => Try<NotSupportedException>(nameof(Algorithm), () => Algorithm.Require(model, SamplingFor(model).Steps)));
         Try<ArgumentException>(nameof(LoraLayers), () => LoraTargets.Select(model.Denoiser));
         Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(SamplingFor(model).RewardFrameCount(model)));

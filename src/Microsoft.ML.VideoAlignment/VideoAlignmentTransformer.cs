@@ -4,7 +4,6 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.VideoAlignment.DataViews;
 using Microsoft.ML.VideoAlignment.Pipelines;
-using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -58,15 +57,35 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
         return new VideoAlignmentTransformer(_host, _columns with { Output = outputColumnName }, _aligned.WithoutAdapters(), _training, _includeBaseModel);
     }
 
-    /// <summary>Writes the LoRA weights as a safetensors file: whole, or not at all.</summary>
-    /// <param name="path">Where to; a file there is replaced.</param>
+    /// <summary>
+    /// The same alignment at another strength, under the same settings and the same seeds: W + strength x delta. It borrows this transformer's model.
+    /// </summary>
+    /// <param name="outputColumnName">The name of its video column.</param>
+    /// <param name="strength">0: the base model; 1: this transformer; other finite numbers go further or the other way.</param>
+    /// <exception cref="InvalidOperationException">There are no LoRA weights: this is the base model.</exception>
+    public VideoAlignmentTransformer WithStrength(string outputColumnName, double strength)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (!double.IsFinite(strength))
+        {
+            throw new ArgumentOutOfRangeException(nameof(strength), strength, "The strength must be a finite number: 0 is the base model, 1 the alignment as trained.");
+        }
+
+        return new VideoAlignmentTransformer(_host, _columns with { Output = outputColumnName }, _aligned.AtStrength(Adapters(), strength), _training, _includeBaseModel);
+    }
+
+    /// <summary>Writes the LoRA weights: whole, or not at all.</summary>
+    /// <param name="path">Where to; what is there is replaced. A folder for <see cref="LoraFormat.Peft"/>, else a file.</param>
+    /// <param name="format">The format; by default diffusers' pytorch_lora_weights.safetensors.</param>
+    /// <param name="options">What the format needs to know; null: the defaults.</param>
     /// <exception cref="InvalidOperationException">There are none: this is the base model.</exception>
-    public void SaveAdapters(string path)
+    /// <exception cref="NotSupportedException">The format has no place for what these weights hold; the message names one that has.</exception>
+    public void SaveAdapters(string path, LoraFormat format = LoraFormat.Diffusers, LoraFileOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ObjectDisposedException.ThrowIf(_disposed, this);
-        byte[] adapters = _aligned.Adapters ?? throw new InvalidOperationException("This transformer is the base model; it has no LoRA weights to save.");
-        WrittenFile.Write(path, stream => stream.Write(adapters));
+        AdapterFile.Export(_aligned.Model.Denoiser, Adapters(), path, format, options, Devices.TemporaryFolder(_host));
     }
 
     /// <inheritdoc/>
@@ -125,6 +144,8 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
         var aligned = new AlignedModel(model, ownsModel, adapters, manifest.Sampling, manifest.Seed, Devices.TemporaryFolder(host), unpacked);
         return new VideoAlignmentTransformer(host, columns, aligned, manifest.Training, includeBaseModel: unpacked is not null);
     }
+
+    private byte[] Adapters() => _aligned.Adapters ?? throw new InvalidOperationException("This transformer is the base model; it has no LoRA weights.");
 
     private AppendingMapper Bind(DataViewSchema inputSchema)
     {

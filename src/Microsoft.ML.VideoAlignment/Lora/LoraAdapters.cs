@@ -43,10 +43,6 @@ internal sealed class LoraAdapters : IDisposable
 
     public nn.Module Network => _network;
 
-    /// <summary>Names for a target_modules list that select these layers and no others; null where no list can (see <see cref="LoraTargets.ShortestNames"/>).</summary>
-    public IReadOnlyList<string>? TargetNames() =>
-        LoraTargets.ShortestNames([.. _layers.Select(layer => layer.Name)], [.. AdaptableLayer.Of(_network).Select(layer => layer.Name)]);
-
     /// <summary>What the file that the adapters came from held beside them, for saving it again; null where they were attached afresh.</summary>
     public LoraOrigin? Origin { get; private init; }
 

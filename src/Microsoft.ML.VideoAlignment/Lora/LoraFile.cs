@@ -32,19 +32,27 @@ internal static class LoraFile
     public static void Save(LoraAdapters adapters, string path, LoraFormat format, LoraFileOptions? options = null)
     {
         using LoraWeights weights = adapters.ToWeights();
+        Save(adapters.Network, weights, path, format, options);
+    }
+
+    /// <summary>As the other overload, of weights that are in no network's slots; they fit <paramref name="network"/>.</summary>
+    public static void Save(nn.Module network, LoraWeights weights, string path, LoraFormat format, LoraFileOptions? options = null)
+    {
+        IReadOnlyList<string>? targetNames = LoraTargets.ShortestNames(
+            [.. weights.Pairs.Select(pair => pair.Module)], [.. AdaptableLayer.Of(network).Select(layer => layer.Name)]);
         switch (format)
         {
             case LoraFormat.Peft:
-                PeftFolder.Write(path, weights, adapters.TargetNames());
+                PeftFolder.Write(path, weights, targetNames);
                 break;
             case LoraFormat.Diffusers or LoraFormat.DiffusersDown or LoraFormat.DiffusersProcessor:
-                DiffusersLora.Write(path, weights, format, adapters.TargetNames());
+                DiffusersLora.Write(path, weights, format, targetNames);
                 break;
             case LoraFormat.Vader:
                 VaderLora.Write(path, weights, options ?? new());
                 break;
             case LoraFormat.Cloneofsimo:
-                CloneofsimoLora.Write(adapters.Network, path, weights, options ?? new());
+                CloneofsimoLora.Write(network, path, weights, options ?? new());
                 break;
             default:
                 KohyaLora.Write(path, weights);

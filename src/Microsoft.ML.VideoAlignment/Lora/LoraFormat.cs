@@ -1,7 +1,9 @@
-namespace Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Lora;
 
-/// <summary>The file formats of adapters.</summary>
-internal enum LoraFormat
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>The file formats of LoRA weights. Reading does not need the generation of diffusers' keys; writing does.</summary>
+public enum LoraFormat
 {
     /// <summary>A folder with adapter_config.json and adapter_model.safetensors or .bin.</summary>
     Peft,
@@ -25,8 +27,8 @@ internal enum LoraFormat
     Kohya,
 }
 
-/// <summary>What a file does not say itself.</summary>
-internal sealed record LoraFileOptions
+/// <summary>What a file of LoRA weights does not say itself.</summary>
+public sealed record LoraFileOptions
 {
     /// <summary>Vader: what stands before the module; null: one of the two prefixes that VADER's scripts make.</summary>
     public string? Prefix { get; init; }

@@ -27,9 +27,9 @@ internal sealed record ModelFamily(string Name, string Layout, Func<string, bool
         }
 
         ModelFamily? family = All.FirstOrDefault(family => family.Recognises(path));
-        return family is not null
-            ? family.Load(path, options)
-            : throw new NotSupportedException($"'{path}' is not a known model: {Found(path)}. {Known()}");
+        VideoDiffusionModel model = family?.Load(path, options) ?? throw new NotSupportedException($"'{path}' is not a known model: {Found(path)}. {Known()}");
+        model.LoadedWith = options;
+        return model;
     }
 
     private static string Known() => $"Looked for: {string.Join("; ", All.Select(family => $"{family.Name}: {family.Layout}"))}.";

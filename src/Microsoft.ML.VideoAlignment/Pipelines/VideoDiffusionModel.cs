@@ -24,6 +24,9 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>Height and width must be multiples of this, in pixels.</summary>
     public abstract int SizeMultiple { get; }
 
+    /// <summary>How its files were read, for whoever has to read them again.</summary>
+    internal VideoModelOptions LoadedWith { get; set; } = new();
+
     /// <summary>Whether blocks of denoiser and decoder keep only their inputs in graded steps and run again in the backward pass.</summary>
     internal abstract bool RecomputeBlocks { get; set; }
 
@@ -47,8 +50,8 @@ public abstract class VideoDiffusionModel : IDisposable
     /// </summary>
     /// <exception cref="NotSupportedException">The model's latents follow another process.</exception>
     internal virtual Schedulers.IPolicyScheduler PolicyScheduler => Scheduler as Schedulers.IPolicyScheduler ?? throw new NotSupportedException(
-        $"DDPO and Diffusion-DPO are defined for models whose latents are sqrt(abar) x_0 + sqrt(1 - abar) noise and whose sampler is DDIM; a {Family} model samples with "
-        + $"{Scheduler.Name}. Use AlignmentAlgorithm.RewardGradient for it, or a ModelScope or VideoCrafter model.");
+        $"DDPO, Diffusion-DPO and DRaFT-LV are defined for models whose latents are sqrt(abar) x_0 + sqrt(1 - abar) noise and whose sampler is DDIM; a {Family} model samples with "
+        + $"{Scheduler.Name}. Use AlignmentAlgorithm.RewardGradient with another window for it, or a ModelScope or VideoCrafter model.");
 
     /// <summary>The device of every weight.</summary>
     internal abstract Device Device { get; }
@@ -83,6 +86,12 @@ public abstract class VideoDiffusionModel : IDisposable
     internal virtual void ReleaseTextEncoder()
     {
     }
+
+    /// <summary>Whether guidance can lead away from a text of the user's.</summary>
+    internal virtual bool TakesNegativePrompt => !ReadsImages;
+
+    /// <summary>What a reward reads of a prompt: the prompt, without what is written for the model alone.</summary>
+    internal virtual string RewardText(string prompt) => prompt;
 
     /// <summary>Whether a guidance scale calls for the unconditional branch; above 1 in diffusers.</summary>
     internal virtual bool GuidanceActs(double scale) => scale > 1;

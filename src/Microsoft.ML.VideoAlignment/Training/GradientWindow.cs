@@ -32,6 +32,13 @@ public abstract record GradientWindow
     public static GradientWindow SingleStep(int step) => new Single(step);
 
     /// <summary>
+    /// The last step, and <paramref name="copies"/> - 1 times more: the finished latents are noised anew to the last step's level, denoised once with gradient, decoded and
+    /// scored; the gradient is the mean over all of them (DRaFT-LV, arXiv 2309.17400, section 4.3, which takes 2). Costs copies - 1 reward queries and graded steps more, and no
+    /// sampling. For models whose latents are sqrt(abar) x_0 + sqrt(1 - abar) noise: ModelScope and VideoCrafter.
+    /// </summary>
+    public static GradientWindow LowVariance(int copies = 2) => new LastCopies(copies);
+
+    /// <summary>
     /// The network carries gradient in <paramref name="steps"/> with its input detached, the sampler's path is kept, and the clean prediction of step
     /// <paramref name="stop"/> is decoded (DRTune, arXiv 2405.00760).
     /// </summary>
@@ -78,6 +85,9 @@ public abstract record GradientWindow
         return text.ToString();
     }
 
+    /// <summary>How often the last step is graded, each time from other noise.</summary>
+    internal int Copies => this is LastCopies(var copies) ? copies : 1;
+
     /// <summary>As the other overload, for a run of this sampler; windows that look at it need this one.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The window does not fit into the run.</exception>
     internal GradientPlan Resolve(ISampler sampler, Func<int, int> draw)
@@ -98,6 +108,8 @@ public abstract record GradientWindow
     /// <exception cref="ArgumentOutOfRangeException">The window does not fit into the run.</exception>
     internal GradientPlan Resolve(int steps, Func<int, int> draw) => this switch
     {
+        LastCopies { Number: >= 1 } => GradientPlan.Suffix(steps, steps - 1),
+        LastCopies(var copies) => throw new ArgumentOutOfRangeException(nameof(copies), copies, "Gradient window: the number of copies must be at least 1."),
         Last(var count) => GradientPlan.Suffix(steps, steps - Within(count, 1, steps, "the number of last steps", steps)),
         From(var start) => GradientPlan.Suffix(steps, Within(start, 0, steps - 1, "the start step", steps)),
         Random => GradientPlan.Suffix(steps, draw(steps)),
@@ -126,6 +138,8 @@ public abstract record GradientWindow
                 string.Create(CultureInfo.InvariantCulture, $"Gradient window: {what} must be {low} to {high} for {steps} sampler steps, got {value}."));
 
     private sealed record Last(int Count) : GradientWindow;
+
+    private sealed record LastCopies(int Number) : GradientWindow;
 
     private sealed record From(int Start) : GradientWindow;
 

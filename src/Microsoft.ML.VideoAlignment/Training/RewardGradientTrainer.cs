@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Video;
 
@@ -41,7 +42,12 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         CountWork(rollout);
         Tensor? penalty = distance?.Take() is { } apart ? apart * _settings.BaseDistanceWeight : null;
         (Tensor decoded, Tensor scores, Tensor loss) = new GradedDecode(chain, _settings.Sampling.Size.Frames, _settings.FramesPerDecode)
-            .Backward(clips, rollout.Frames, Score, 1.0 / _settings.Accumulation, penalty);
+            .Backward(clips, rollout.Frames, Score, Share(rollout), penalty);
+        foreach (Func<Tensor> noise in rollout.Copies)
+        {
+            BackwardCopy(chain, rollout, clips[0].detach(), noise(), Score);
+        }
+
         Tensor latents = clips.Count == 1 ? clips[0] : cat([.. clips.Select(clip => clip.detach())], dim: 2);
         return new RolloutResult(Keep(latents), Keep(decoded), Keep(scores), Keep(loss));
 
@@ -71,6 +77,25 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         static Tensor Keep(Tensor tensor) => tensor.detach().MoveToOuterDisposeScope();
     }
 
+    /// <summary>What a loss is multiplied by, so that accumulated micro-batches and copies have the gradient of their mean.</summary>
+    private double Share(Rollout rollout) => 1.0 / (_settings.Accumulation * (1 + rollout.Copies.Count));
+
+    /// <summary>DRaFT-LV, arXiv 2309.17400, algorithm 1: the finished latents, noised to the last step's level and denoised once.</summary>
+    private void BackwardCopy(ClipChain chain, Rollout rollout, Tensor finished, Tensor noise, GradedDecode.Score score)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        IPolicyScheduler scheduler = Model.PolicyScheduler;
+        ISampler sampler = scheduler.CreateSampler(_settings.Sampling.Steps);
+        int last = sampler.Timesteps.Count - 1;
+        long[] timesteps = [.. Enumerable.Repeat((long)sampler.Timesteps[last], (int)finished.shape[0])];
+        Tensor noised = scheduler.Forward.AddNoise(finished, noise, timesteps);
+        using var guidance = new Guidance(Model, rollout.Condition, rollout.Unconditional, _settings.Sampling);
+        Tensor clean = Denoising.Run(sampler, noised, guidance.Predict, GradientPlan.Suffix(last + 1, last, stop: last), adapters: Adapters, first: last);
+        new GradedDecode(chain, _settings.Sampling.Size.Frames, _settings.FramesPerDecode).Backward([clean], rollout.Frames, score, Share(rollout));
+        Work.Denoised(finished.shape[0] * guidance.Branches);
+        Work.Scored(finished.shape[0]);
+    }
+
     private Rollout Draw(TrainingDraws draws)
     {
         IReadOnlyList<VideoPrompt> prompts = draws.Prompts(_settings.BatchSize);
@@ -79,13 +104,14 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         (Condition conditional, Condition? unconditional) = Conditions.Of(prompts, Noise);
         return new Rollout
         {
-            Prompts = [.. prompts.Select(prompt => prompt.Text)],
+            Prompts = [.. prompts.Select(prompt => Model.RewardText(prompt.Text))],
             Condition = conditional,
             Unconditional = unconditional,
             Start = Noise(shape) * Sampler.InitialNoiseSigma,
             Noise = _ => Noise(shape),
             Plan = _settings.Window.Resolve(Sampler, draws.Below),
             Frames = _settings.Frames.Select(_settings.Sampling.RewardFrameCount(Model), draws.Below),
+            Copies = [.. Enumerable.Repeat(() => Noise(shape), _settings.Window.Copies - 1)],
             Later = [.. Enumerable.Repeat<Func<Tensor, PreparedClip>>(After, _settings.Sampling.SegmentCount - 1)],
         };
 

@@ -5,7 +5,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// <summary>Everything random or given about one micro-batch, so that the gradient itself is a pure function of it.</summary>
 internal sealed record Rollout
 {
-    /// <summary>B prompts.</summary>
+    /// <summary>B prompts, as the reward reads them.</summary>
     public required IReadOnlyList<string> Prompts { get; init; }
 
     /// <summary>What the denoiser is told.</summary>
@@ -28,6 +28,9 @@ internal sealed record Rollout
     /// it on.
     /// </summary>
     public IReadOnlyList<Func<Tensor, PreparedClip>> Later { get; init; } = [];
+
+    /// <summary>Noise of each further copy of the finished latents that is graded (DRaFT-LV): [B, c, T, h, w], standard normal.</summary>
+    public IReadOnlyList<Func<Tensor>> Copies { get; init; } = [];
 
     /// <summary>Frames of the whole film that are decoded and scored, ascending.</summary>
     public required IReadOnlyList<int> Frames { get; init; }

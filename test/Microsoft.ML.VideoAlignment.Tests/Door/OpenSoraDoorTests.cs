@@ -50,6 +50,37 @@ public class OpenSoraDoorTests
         Assert.That(EstimatorContract.Values(((ITransformer)loaded).Transform(Prompts(fresh))), Is.EqualTo(videos));
     }
 
+    [Test]
+    public void ANegativePromptIsRefusedBeforeAnythingIsDone()
+    {
+        using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model);
+        using VideoReward reward = TinyModel.Redness();
+        Assert.That(
+            () => new MLContext().Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, s_options with { NegativePrompt = "blurry" }),
+            Throws.ArgumentException.With.Message.Contains("NegativePrompt must be empty").And.Message.Contains("null text"));
+    }
+
+    /// <summary>VADER's reward reads the cleaned text before the scores, of the segment that is generated.</summary>
+    [Test]
+    public void TheRewardReadsTheCleanedPromptWithoutWhatIsWrittenForTheModel()
+    {
+        using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model);
+        var context = new MLContext(seed: 1);
+        var read = new HashSet<string>();
+        using VideoReward reward = VideoRewards.Custom(
+            "reader",
+            (frames, prompts) =>
+            {
+                read.UnionWith(prompts);
+                return frames.select(1, 0).mean([1L, 2L, 3L]);
+            },
+            new RewardContract { ReadsPrompt = true });
+        IDataView prompts = context.Data.LoadFromEnumerable(new[] { "A RED Circle aesthetic score: 5.5." }.Select(prompt => new PromptRow { Prompt = prompt }));
+        context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, s_options with { Steps = 1, HeldOutPrompts = ["|0| A Dog |1| A Cat"] }).Fit(prompts).Dispose();
+        Assert.That(read, Does.Contain("a red circle").And.Contain("a cat"));
+        Assert.That(read, Has.None.Contains("score").And.None.Contains("|"));
+    }
+
     private static IDataView Prompts(MLContext context) =>
         context.Data.LoadFromEnumerable(new[] { "a red circle", "a blue square" }.Select(prompt => new PromptRow { Prompt = prompt }).ToList());
 

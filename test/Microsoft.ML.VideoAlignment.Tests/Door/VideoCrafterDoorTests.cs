@@ -66,6 +66,39 @@ public class VideoCrafterDoorTests
         Assert.That(Reloaded(), Is.EqualTo(videos));
     }
 
+    /// <summary>Half precision shows in the videos, and without the two paths there is no model at all.</summary>
+    [Test]
+    public void WhatTheModelWasLoadedWithIsUsedAgain()
+    {
+        string elsewhere = Directory.CreateDirectory(Path.Combine(_folder, "elsewhere")).FullName;
+        Directory.Move(Vocabulary, Path.Combine(elsewhere, "tokenizer"));
+        File.Move(Config, Path.Combine(elsewhere, "settings.yaml"));
+        var loading = new VideoModelOptions
+        {
+            Precision = WeightPrecision.BrainHalf,
+            TokenizerPath = Path.Combine(elsewhere, "tokenizer"),
+            ConfigurationPath = Path.Combine(elsewhere, "settings.yaml"),
+        };
+        float[][] videos = AlignAndSave(s_options, Checkpoint, loading);
+        Assert.That(AlignAndSave(s_options, Checkpoint, loading with { Precision = WeightPrecision.Full }), Is.Not.EqualTo(videos));
+        AlignAndSave(s_options, Checkpoint, loading);
+        Assert.That(Reloaded(), Is.EqualTo(videos));
+    }
+
+    /// <summary>Its own sampler is a policy as it stands.</summary>
+    [TestCaseSource(typeof(AlgorithmTests), nameof(AlgorithmTests.Algorithms))]
+    public void AlgorithmsThatLearnFromScoresTakeItToo(AlignmentAlgorithm algorithm) =>
+        Assert.That(AlignAndSave(s_options with { Algorithm = algorithm }, Model).SelectMany(video => video), Is.All.InRange(0f, 1f));
+
+    [Test]
+    public void EveryVideoOfABatchCanBeAtItsOwnTime()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable guard = no_grad();
+        using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model);
+        OwnTimes.Check(model, new SamplingSettings { Size = new VideoSize(2, 16, 16), Steps = 2, GuidanceScale = 1, FramesPerSecond = 24 });
+    }
+
     [Test]
     public void EveryFormOfTheFileGivesTheSameModel()
     {
@@ -210,10 +243,10 @@ public class VideoCrafterDoorTests
     private static VideoReward Redness() =>
         VideoRewards.Custom("redness", (frames, _) => frames.select(1, 0).mean([1L, 2L, 3L]) - frames.select(1, 2).mean([1L, 2L, 3L]));
 
-    private float[][] AlignAndSave(VideoAlignmentOptions options, string path)
+    private float[][] AlignAndSave(VideoAlignmentOptions options, string path, VideoModelOptions? loading = null)
     {
         var context = new MLContext(seed: 1);
-        using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(path);
+        using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(path, loading);
         using VideoReward reward = Redness();
         IDataView prompts = Prompts(context);
         using VideoAlignmentTransformer aligned = context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options).Fit(prompts);

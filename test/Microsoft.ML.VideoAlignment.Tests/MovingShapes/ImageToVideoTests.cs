@@ -68,7 +68,7 @@ public class ImageToVideoTests
     [Test]
     public void ItIsFoundByItsName()
     {
-        using VideoDiffusionModel again = LoadPlaces.OpenSource(_model.Source);
+        using VideoDiffusionModel again = LoadPlaces.OpenSource(_model.Source, new VideoModelOptions());
         using (Assert.EnterMultipleScope())
         {
             Assert.That(again.Hash, Is.EqualTo(_model.Hash));

@@ -32,6 +32,20 @@ public class LvdmDdimTests
         Assert.That(sampler.Sensitivity(23), Is.EqualTo(-0.199).Within(5e-3));
     }
 
+    /// <summary>lvdm's q_sample: the clean sample is scaled as well, the noise is not.</summary>
+    [Test]
+    public void CleanSamplesAreScaledBeforeTheyAreNoised()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        long[] times = [41, 961];
+        Tensor one = ones(2, 3, dtype: ScalarType.Float64), none = zeros(2, 3, dtype: ScalarType.Float64);
+        double[] signal = s_published.Forward.AddNoise(one, none, times)[.., 0].data<double>().ToArray();
+        double[] noise = s_published.Forward.AddNoise(none, one, times)[.., 0].data<double>().ToArray();
+        Assert.That(signal[0], Is.EqualTo(Math.Sqrt(0.960873) * 0.969173).Within(1e-5));
+        Assert.That(noise[0], Is.EqualTo(Math.Sqrt(1 - 0.960873)).Within(1e-5));
+        Assert.That(signal[1], Is.EqualTo(Math.Sqrt(s_published.AlphasCumprod[961]) * 0.7).Within(1e-6));
+    }
+
     [TestCase(0.0)]
     [TestCase(0.5)]
     [TestCase(1.0)]

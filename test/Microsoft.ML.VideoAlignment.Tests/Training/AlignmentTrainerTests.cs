@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -133,6 +134,70 @@ public class AlignmentTrainerTests
             {
                 factor.add_(direction[name], alpha: by);
             }
+        }
+    }
+
+    /// <summary>A copy's part of the gradient, by hand: noised with abar of timestep 1, one guided prediction, the clean sample, decoded, scored.</summary>
+    [Test]
+    public void AFurtherCopyIsNoisedAndDenoisedOnce()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        foreach (nn.Module network in model.Networks.Values)
+        {
+            network.to(ScalarType.Float64);
+        }
+
+        using var generator = new Generator(4);
+        using VideoReward reward = TinyModel.Redness();
+        RewardGradientSettings settings = TinyModel.Settings();
+        using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+        Tensor Random() => randn(model.LatentShape(1, TinyModel.Size), dtype: ScalarType.Float64, generator: generator);
+        Rollout plain = TinyModel.Fixed(model, ["a red circle"], Random(), [0, 2], firstGraded: 2);
+        Tensor noise = Random();
+        RolloutResult result = trainer.Backward(plain);
+        Dictionary<string, Tensor> once = Gradients();
+        trainer.Backward(plain with { Copies = [() => noise.alias()] });
+        Dictionary<string, Tensor> both = Gradients();
+
+        // The file: scaled_linear from 0.00085 to 0.012 over 1000 steps; three DDIM steps with leading spacing end at timestep 0 + steps_offset.
+        ISampler sampler = model.PolicyScheduler.CreateSampler(3);
+        long timestep = (long)sampler.Timesteps[^1];
+        double abar = 1;
+        for (int t = 0; t <= timestep; t++)
+        {
+            double root = Math.Sqrt(0.00085) + ((Math.Sqrt(0.012) - Math.Sqrt(0.00085)) * t / 999);
+            abar *= 1 - (root * root);
+        }
+
+        Tensor noised = (result.Latents * Math.Sqrt(abar)) + (noise * Math.Sqrt(1 - abar));
+        Tensor conditional = model.Predict(noised, timestep, plain.Condition), other = model.Predict(noised, timestep, plain.Unconditional!);
+        Tensor epsilon = other + ((conditional - other) * settings.Sampling.GuidanceScale);
+        Tensor clean = (noised - (epsilon * Math.Sqrt(1 - abar))) / Math.Sqrt(abar);
+        Tensor frames = (model.Decode(clean, TinyModel.Size.Frames, [0, 2]) / 2 + 0.5).clamp(0, 1);
+        (-reward.Score(frames, ["a red circle"]).mean()).backward();
+        Dictionary<string, Tensor> copy = Gradients();
+        double largest = copy.Values.Max(gradient => gradient.abs().max().ToDouble());
+        Assert.That(largest, Is.GreaterThan(1e-9));
+        foreach ((string name, Tensor gradient) in both)
+        {
+            Tensor mean = (once[name] + copy[name]) / 2;
+            Assert.That((gradient - mean).abs().max().ToDouble(), Is.LessThan(1e-6 * largest), name);
+        }
+
+        Assert.That(trainer.Work.RewardQueries, Is.EqualTo(3));
+        Assert.That(trainer.Work.DenoiserEvaluations, Is.EqualTo((6 * 2) + 2));
+
+        Dictionary<string, Tensor> Gradients()
+        {
+            Dictionary<string, Tensor> gradients = adapters.NamedFactors.Where(pair => pair.Factor.grad is not null).ToDictionary(pair => pair.Name, pair => pair.Factor.grad!.clone());
+            foreach ((_, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
+            {
+                factor.grad = null;
+            }
+
+            return gradients;
         }
     }
 

@@ -22,6 +22,15 @@ public class DdpoTrainerTests
     }
 
     [Test]
+    public void EveryVideoOfABatchCanBeAtItsOwnTime()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable guard = no_grad();
+        using VideoDiffusionModel model = TinyModel.Load();
+        OwnTimes.Check(model, TinyModel.Settings().Sampling);
+    }
+
+    [Test]
     public void VideosThatScoreAlikeTeachNothing()
     {
         using DisposeScope scope = NewDisposeScope();

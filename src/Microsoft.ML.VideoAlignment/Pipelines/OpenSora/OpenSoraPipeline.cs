@@ -191,6 +191,11 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
         };
     }
 
+    internal override bool TakesNegativePrompt => false;
+
+    /// <summary>The cleaned text of the loop without its scores (VADER's train script).</summary>
+    internal override string RewardText(string prompt) => OpenSoraPrompt.RewardText(PromptSettings.TextOf(prompt));
+
     /// <summary>The learned null text, with as many tokens as the prompt has: the reference uses the prompt's mask for both.</summary>
     internal override Condition EncodeUnconditional(VideoRequest request, Condition conditional, Func<VideoRequest, Condition>? encode = null)
     {

@@ -1,0 +1,43 @@
+// LoRA weights between the formats of peft, diffusers, VADER, cloneofsimo and kohya.
+//   dotnet run -c Release --project examples/LoraFiles
+//   dotnet run -c Release --project examples/LoraFiles -- peft_model_100.pt converted --format Peft --model VideoCrafter/model.ckpt
+using Microsoft.ML.VideoAlignment;
+
+string help = $"""
+    Converts LoRA weights between file formats; without words, shows all formats on a short alignment of the embedded model.
+
+    dotnet run -c Release --project examples/LoraFiles -- [FROM TO] [options]
+
+      FROM             a file or peft folder; its format is recognised
+      TO               the file or peft folder to write
+      --format NAME    {string.Join(", ", Enum.GetNames<LoraFormat>())} (default {LoraFormat.Diffusers})
+      --model PATH     the base model that the weights are for (default: the embedded text-to-video model)
+      --alpha A        the alpha of VADER's files, which do not hold it (default 8)
+      --strength S     how much of the weights is kept, 0 to 1 and beyond (default 1)
+    """;
+
+return CommandLine.Run("LoraFiles", help, args, line =>
+{
+    LoraFormat format = Enum.Parse<LoraFormat>(line.Choice("--format", [nameof(LoraFormat.Diffusers), .. Enum.GetNames<LoraFormat>()]));
+    string? path = line.Existing("--model");
+    var fileOptions = new LoraFileOptions { Alpha = line.Weight("--alpha", 8) };
+    float strength = line.Weight("--strength", 1);
+    IReadOnlyList<string> words = line.Words();
+    if (words.Count is not (0 or 2))
+    {
+        throw new UsageException($"expected FROM and TO, or neither; got {words.Count} words; see --help");
+    }
+
+    using VideoDiffusionModel model = path is null ? VideoDiffusionModel.MovingShapes() : CommandLine.Open("--model", () => VideoDiffusionModel.FromPretrained(path));
+    if (words.Count == 0)
+    {
+        return AllFormats.Show(model);
+    }
+
+    #region readme-convert
+    var lora = new VideoLora(words[0]) { FileOptions = fileOptions, Strength = strength };
+    lora.Convert(model, words[1], format, fileOptions);
+    #endregion
+    Console.WriteLine($"{words[1]}: {format} of {words[0]}");
+    return 0;
+});

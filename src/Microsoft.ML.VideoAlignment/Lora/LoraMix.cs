@@ -1,0 +1,22 @@
+namespace Microsoft.ML.VideoAlignment.Lora;
+
+/// <summary>
+/// Several adapters of one network as one: sum of strength * scale * up down. Factors are put side by side, so that the sum is exact and ranks add up.
+/// </summary>
+internal static class LoraMix
+{
+    /// <summary>The caller owns the result; its scales are 1. Modules stand in the order in which they first appear.</summary>
+    public static LoraWeights Of(IReadOnlyList<(LoraWeights Weights, double Strength)> parts)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        IEnumerable<LoraPair> pairs = parts
+            .SelectMany(part => part.Weights.Pairs.Select(pair => (Pair: pair, Factor: part.Strength * pair.Scale)))
+            .GroupBy(item => item.Pair.Module, StringComparer.Ordinal)
+            .Select(group => new LoraPair(
+                group.Key,
+                cat([.. group.Select(item => item.Pair.Down.to(ScalarType.Float32))], dim: 0).DetachFromDisposeScope(),
+                cat([.. group.Select(item => item.Pair.Up.to(ScalarType.Float32) * item.Factor)], dim: 1).DetachFromDisposeScope(),
+                Scale: 1));
+        return new LoraWeights([.. pairs], new LoraOrigin { Location = string.Join(" + ", parts.Select(part => part.Weights.Origin.Location)) });
+    }
+}

@@ -1,0 +1,69 @@
+using System.Text.Json.Nodes;
+using Microsoft.ML.Runtime;
+using Microsoft.ML.VideoAlignment.DataViews;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>
+/// Generates videos by a model as it is, or with LoRA weights from files, without training: <see cref="Fit"/> reads the files, and the transformer is the
+/// same as that of an alignment, with saving, a <c>PredictionEngine</c> and all.
+/// </summary>
+/// <remarks>
+/// <format type="text/markdown"><![CDATA[
+/// ###  Estimator Characteristics
+/// |  |  |
+/// | -- | -- |
+/// | Does this estimator need to look at the data to train its parameters? | No |
+/// | Input column data type | Text |
+/// | Output column data type | Vector of <xref:System.Single> with dimensions T, 3, H, W; RGB in [0, 1] |
+/// | Exportable to ONNX | No |
+/// ]]></format>
+/// The model belongs to the caller, who disposes it after the transformers that use it.
+/// </remarks>
+public sealed class VideoGenerationEstimator : IEstimator<VideoAlignmentTransformer>
+{
+    private readonly IHost _host;
+    private readonly AlignmentColumns _columns;
+    private readonly VideoDiffusionModel _model;
+    private readonly VideoAlignmentOptions _options;
+    private readonly IReadOnlyList<VideoLora> _loras;
+    private readonly int _seed;
+
+    internal VideoGenerationEstimator(
+        IHostEnvironment environment, AlignmentColumns columns, VideoDiffusionModel model, VideoAlignmentOptions options, IReadOnlyList<VideoLora> loras)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
+        AlignmentColumns.RequireNames(columns.Output, columns.Prompt, model, reward: null);
+        options.ValidateFor(model);
+        Loaders.Register(environment);
+        _host = environment.Register(nameof(VideoGenerationEstimator));
+        (_columns, _model, _options, _loras) = (columns, model, options, loras);
+        _seed = options.Seed ?? MlNetInterop.Seed(environment) ?? _host.Rand.Next();
+    }
+
+    /// <summary>Reads the LoRA files and binds to the table's columns; nothing is trained.</summary>
+    /// <param name="input">A table with the columns that the model reads; its rows are not looked at.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type.</exception>
+    /// <exception cref="WeightFileException">A file is unsound, no plain LoRA, or another model's.</exception>
+    /// <exception cref="InvalidOperationException">The GPU asked for does not exist.</exception>
+    public VideoAlignmentTransformer Fit(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        _columns.Require(MlNetInterop.ShapeOf(input.Schema));
+        using IChannel channel = _host.Start("Loading");
+        string temporaryFolder = Devices.TemporaryFolder(_host);
+        byte[]? adapters = _loras.Count == 0 ? null : VideoLora.Combine(_model, _loras, temporaryFolder);
+        _model.MoveTo(Devices.Choose(_host, channel));
+        var generated = new AlignedModel(_model, ownsModel: false, adapters, _options.SamplingFor(_model), _seed, temporaryFolder);
+        var record = new JsonObject
+        {
+            ["loraFiles"] = new JsonArray([.. _loras.Select(lora => (JsonNode)new JsonObject { ["file"] = Path.GetFileName(lora.Path), ["strength"] = lora.Strength })]),
+        };
+        return new VideoAlignmentTransformer(_host, _columns, generated, record, _options.IncludeBaseModel);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type.</exception>
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema) => _columns.OutputSchema(inputSchema);
+}
