@@ -79,18 +79,17 @@ internal static class Table1
 
     private static void WriteOtherMeasures(Page page, Contest contest)
     {
-        string[] others = [.. PaperRewards.Measures];
-        page.Head("What training on one reward does to the others").Say(
-            $"Unseen prompts; the reward trained on in bold. The true rating is what the aesthetic head was trained to predict, text similarity says how far films still follow their prompts.");
-        page.Table(["method", "trained on", .. others], from reward in PaperRewards.Trained
+        IEnumerable<IReadOnlyList<string>> rows =
+            from reward in PaperRewards.Trained
             from method in reward == PaperRewards.Aesthetic ? Methods.All : Methods.Trained
             let sample = contest[method, reward]
             where !sample.IsEmpty
-            select (IReadOnlyList<string>)
-            [
-                sample.Name, method == Methods.Base ? "-" : reward,
-                .. others.Select(measure => measure == reward && method != Methods.Base ? $"**{sample.Unseen(measure)}**" : sample.Unseen(measure).ToString()),
-            ]);
+            let trained = method != Methods.Base
+            let scores = PaperRewards.Measures.Select(measure => trained && measure == reward ? $"**{sample.Unseen(measure)}**" : sample.Unseen(measure).ToString())
+            select (IReadOnlyList<string>)[sample.Name, trained ? reward : "-", .. scores];
+        page.Head("What training on one reward does to the others").Say(
+            $"Unseen prompts; the reward trained on in bold. The true rating is what the aesthetic head was trained to predict, text similarity says how far films still follow their prompts.");
+        page.Table(["method", "trained on", .. PaperRewards.Measures], rows);
     }
 
     private static void WriteClaims(Page page, Contest contest)
