@@ -51,7 +51,7 @@ internal static class Chart
                     FillColor = ColorOf(each.Name, series),
                     LineWidth = 1.2f,
                     LineColor = Colors.Black.WithAlpha(0.7),
-                    ErrorSize = 0.25,
+                    ErrorSize = width * 0.25,
                 }),
             ];
             plot.Add.Bars(bars).LegendText = each.Name;

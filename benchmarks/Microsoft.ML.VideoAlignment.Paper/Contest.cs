@@ -38,6 +38,20 @@ internal sealed class Contest
         return new Sample(Methods.Title(Methods.Ddpo) + ", longer", runs, this[Methods.Base, reward].Runs);
     }
 
+    /// <summary>VADER at the next lower rate of the list, on the aesthetic reward; null where there is none. The rate that gives the highest reward need not be the one to use.</summary>
+    public Sample? Gentler(Desk desk)
+    {
+        Scale scale = desk.Scale;
+        double[] lower = [.. scale.Rates.Where(rate => rate < desk.Rates.Of(Methods.Vader)).Order()];
+        if (lower.Length == 0)
+        {
+            return null;
+        }
+
+        IReadOnlyList<CellResult> runs = desk.Campaign.Complete(scale.SeedList.Select(seed => scale.Cell(Methods.Vader, PaperRewards.Aesthetic, seed, lower[^1])));
+        return new Sample(FormattableString.Invariant($"VADER, learning rate {lower[^1]:0e+0}"), runs, this[Methods.Base, PaperRewards.Aesthetic].Runs);
+    }
+
     /// <summary>The samples of the trained methods on a reward that have runs.</summary>
     public IReadOnlyList<Sample> Trained(string reward) => [.. Methods.Trained.Select(method => this[method, reward]).Where(sample => !sample.IsEmpty)];
 }

@@ -37,7 +37,7 @@ internal sealed class LearningRates
     public void Write(Page page)
     {
         page.Head("Learning rates").Say(
-            $"Aesthetic reward of films of prompts of alignment after {Scale.SearchQueries} queries, one seed that the tables do not use; the best rate of each method is used everywhere. In brackets: not chosen.");
+            $"Aesthetic reward of films of prompts of alignment after {Scale.SearchQueries} queries, one seed that the tables do not use; the best rate of each method is used everywhere. In brackets: not chosen. Behind it the text similarity of the same films, which the choice does not look at.");
         page.Table(["learning rate", .. Methods.Trained.Select(Methods.Title)], Scale.Rates.Select(rate => (IReadOnlyList<string>)
         [
             rate.ToString("0e+0", CultureInfo.InvariantCulture),
@@ -55,7 +55,8 @@ internal sealed class LearningRates
         static string Score(CellResult run, bool chosen)
         {
             string score = run.Aligned[PaperRewards.Aesthetic].ToString("0.00", CultureInfo.InvariantCulture);
-            return chosen ? $"**{score}**" : $"({score})";
+            string text = run.Aligned[PaperRewards.TextSimilarity].ToString("0.00", CultureInfo.InvariantCulture);
+            return $"{(chosen ? $"**{score}**" : $"({score})")}, {text}";
         }
     }
 }

@@ -58,8 +58,8 @@ internal sealed record Scale
     /// <summary>Learning rates that are tried for each method.</summary>
     public IReadOnlyList<double> Rates { get; init; } = [3e-4, 1e-3, 3e-3];
 
-    /// <summary>Sides of square films in pixels; the model was trained at 32.</summary>
-    public IReadOnlyList<int> Resolutions { get; init; } = [16, 32, 48];
+    /// <summary>Sides of square films in pixels, multiples of 8; the model was trained at 32.</summary>
+    public IReadOnlyList<int> Resolutions { get; init; } = [16, 24, 32];
 
     /// <summary>Pairs that a person is shown.</summary>
     public int PreferencePairs { get; init; } = 12;
