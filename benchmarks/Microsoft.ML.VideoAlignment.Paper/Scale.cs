@@ -31,7 +31,7 @@ internal sealed record Scale
     public int LongQueries { get; init; } = 1024;
 
     /// <summary>Seeds of the longer DDPO runs.</summary>
-    public int LongSeeds { get; init; } = 3;
+    public int LongSeeds { get; init; } = 2;
 
     public int Batch { get; init; } = 8;
 

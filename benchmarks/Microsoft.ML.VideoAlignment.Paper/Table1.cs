@@ -116,7 +116,7 @@ internal static class Table1
         {
             Sample vader = contest[Methods.Vader, reward];
             Interval lost = Fig4.Gap(contest[Methods.Base, reward], vader, run => run.Unseen[PaperRewards.TextSimilarity]);
-            page.Claim(lost.Low <= 0, $"trained on {reward}, VADER's films follow their prompts as the base model's do: text similarity falls by {lost}, seed by seed.");
+            page.Claim(lost.Low <= 0, $"trained on {reward}, VADER's films follow their prompts as the base model's do, as far as these runs can tell: text similarity falls by {lost}, seed by seed.");
         }
 
         page.Space().Say($"How many queries each level costs is the question of [Figure 7](fig7.md).");
