@@ -1,0 +1,105 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.VideoAlignment.Media;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.VideoAlignment.Paper;
+
+/// <summary>Does one cell: trains through the public door, and measures films of prompts of alignment and of unseen ones.</summary>
+internal static class CellRun
+{
+    /// <summary>Enough films that a reward's pass is worth its overhead, few enough that memory does not show.</summary>
+    private const int ScoredTogether = 16;
+
+    public static void Run(Cell cell, CellStore store)
+    {
+        var mlContext = new MLContext(cell.Seed) { GpuDeviceId = 0, FallbackToCpu = true };
+        using VideoDiffusionModel model = Open(cell);
+        using VideoReward reward = PaperRewards.Open(cell.Reward);
+        IDataView aligned = Rows(mlContext, cell, MovingShapesWorld.Prompts, MovingShapesWorld.Pictures);
+        IDataView unseen = Rows(mlContext, cell, MovingShapesWorld.Unseen, MovingShapesWorld.UnseenPictures);
+
+        (VideoAlignmentOptions options, int cycle) = Methods.Options(cell);
+        var clock = new TrainingClock(cycle);
+        VideoAlignmentEstimator estimator = mlContext.Transforms.AlignVideoDiffusion(
+            Columns.Aligned, nameof(PromptRow.Prompt), model, reward,
+            options with { HeldOutData = cell.MeasureEvery > 0 ? unseen : null, Progress = clock });
+        long? before = Benchmarks.PeakMemory.Start();
+        using VideoAlignmentTransformer transformer = estimator.Fit(aligned);
+        long? peak = Benchmarks.PeakMemory.Since(before);
+
+        Film[] unseenFilms = [.. Read(transformer.Transform(unseen))];
+        for (int film = 0; film < cell.Films; film++)
+        {
+            VideoFile.Write(store.FilmOf(cell, film), new VideoClip(unseenFilms[film].Values, transformer.Size.Frames, transformer.Size.Height, transformer.Size.Width));
+        }
+
+        (double seconds, double cpuSeconds) = clock.Total();
+        store.Write(new CellResult
+        {
+            Cell = cell,
+            Curve = clock.Curve(),
+            Aligned = cell.MeasureEvery > 0 ? Score([.. Read(transformer.Transform(aligned))], transformer.Size) : Nothing,
+            Unseen = cell.MeasureEvery > 0 ? Score(unseenFilms, transformer.Size) : Nothing,
+            Seconds = Math.Round(seconds, 3),
+            CpuSeconds = Math.Round(cpuSeconds, 3),
+            PeakBytes = peak,
+            Machine = Provenance.Machine,
+            Commit = Provenance.Commit,
+        });
+    }
+
+    /// <summary>The embedded model of a cell. The caller disposes it.</summary>
+    public static VideoDiffusionModel Open(Cell cell) => cell.Model == Cell.Text ? VideoDiffusionModel.MovingShapes() : VideoDiffusionModel.MovingShapesImageToVideo();
+
+    /// <summary>The prompts that a cell keeps films of.</summary>
+    public static string[] UnseenPrompts(Cell cell)
+    {
+        var mlContext = new MLContext();
+        return [.. PromptRow.Read(mlContext, Rows(mlContext, cell, MovingShapesWorld.Unseen, MovingShapesWorld.UnseenPictures)).Select(row => row.Prompt)];
+    }
+
+    private static IReadOnlyDictionary<string, double> Nothing { get; } = new Dictionary<string, double>();
+
+    private static IDataView Rows(MLContext mlContext, Cell cell, Func<MLContext, string, IDataView> prompts, Func<MLContext, IDataView> pictures) =>
+        mlContext.Data.TakeRows(cell.Model == Cell.Text ? prompts(mlContext, "") : pictures(mlContext), cell.Prompts);
+
+    private static IEnumerable<Film> Read(IDataView view)
+    {
+        using DataViewRowCursor cursor = view.GetRowCursor(view.Schema);
+        ValueGetter<ReadOnlyMemory<char>> prompt = cursor.GetGetter<ReadOnlyMemory<char>>(view.Schema[nameof(PromptRow.Prompt)]);
+        ValueGetter<VBuffer<float>> video = cursor.GetGetter<VBuffer<float>>(view.Schema[Columns.Aligned]);
+        while (cursor.MoveNext())
+        {
+            ReadOnlyMemory<char> text = default;
+            VBuffer<float> values = default;
+            prompt(ref text);
+            video(ref values);
+            yield return new Film(text.ToString(), [.. values.DenseValues()]);
+        }
+    }
+
+    /// <summary>Each measure's mean over the films.</summary>
+    private static Dictionary<string, double> Score(Film[] films, VideoSize size)
+    {
+        using IDisposable guard = no_grad();
+        var means = new Dictionary<string, double>();
+        foreach (string measure in PaperRewards.Measures)
+        {
+            using VideoReward reward = PaperRewards.Open(measure);
+            double total = 0;
+            foreach (Film[] some in films.Chunk(ScoredTogether))
+            {
+                using DisposeScope scope = NewDisposeScope();
+                Tensor frames = tensor((float[])[.. some.SelectMany(film => film.Values)], [some.Length, size.Frames, 3, size.Height, size.Width]);
+                total += reward.Score(frames.permute(0, 2, 1, 3, 4).contiguous(), [.. some.Select(film => film.Prompt)]).sum().ToDouble();
+            }
+
+            means[measure] = Math.Round(total / films.Length, 6);
+        }
+
+        return means;
+    }
+
+    private sealed record Film(string Prompt, float[] Values);
+}

@@ -1,0 +1,57 @@
+namespace Microsoft.ML.VideoAlignment.Paper;
+
+/// <summary>The runs that Table 1 and Figure 7 read: every method on every reward.</summary>
+internal sealed class Contest
+{
+    private readonly Dictionary<(string Method, string Reward), Sample> _samples = [];
+
+    internal Contest(IReadOnlyList<CellResult> results)
+    {
+        Results = results;
+        foreach (string reward in PaperRewards.Trained)
+        {
+            CellResult[] bases = [.. results.Where(run => run.Cell.Method == Methods.Base && run.Cell.Reward == reward)];
+            foreach (string method in Methods.All)
+            {
+                _samples[(method, reward)] = new Sample(Methods.Title(method), results.Where(run => run.Cell.Method == method && run.Cell.Reward == reward), bases);
+            }
+        }
+    }
+
+    public IReadOnlyList<CellResult> Results { get; }
+
+    public Sample this[string method, string reward] => _samples[(method, reward)];
+
+    /// <summary>Seed by seed, so that a campaign that was stopped has as many seeds of each.</summary>
+    public static Contest Run(Desk desk) => new(desk.Campaign.Complete(
+        from seed in desk.Scale.SeedList
+        from reward in PaperRewards.Trained
+        from method in Methods.All
+        select desk.Scale.Cell(method, reward, seed, desk.Rates.Of(method))));
+
+    /// <summary>DDPO with many more queries on one reward, to see what VADER's level costs it.</summary>
+    public Sample Longer(Desk desk, string reward)
+    {
+        Scale scale = desk.Scale;
+        IReadOnlyList<CellResult> runs = desk.Campaign.Complete(Enumerable.Range(1, scale.LongSeeds).Select(seed =>
+            scale.Cell(Methods.Ddpo, reward, seed, desk.Rates.Of(Methods.Ddpo)) with { Queries = scale.LongQueries, MeasureEvery = scale.Queries, Films = 0 }));
+        return new Sample(Methods.Title(Methods.Ddpo) + ", longer", runs, this[Methods.Base, reward].Runs);
+    }
+
+    /// <summary>VADER at the next lower rate of the list, on the aesthetic reward; null where there is none. The rate that gives the highest reward need not be the one to use.</summary>
+    public Sample? Gentler(Desk desk)
+    {
+        Scale scale = desk.Scale;
+        double[] lower = [.. scale.Rates.Where(rate => rate < desk.Rates.Of(Methods.Vader)).Order()];
+        if (lower.Length == 0)
+        {
+            return null;
+        }
+
+        IReadOnlyList<CellResult> runs = desk.Campaign.Complete(scale.SeedList.Select(seed => scale.Cell(Methods.Vader, PaperRewards.Aesthetic, seed, lower[^1])));
+        return new Sample(FormattableString.Invariant($"VADER, learning rate {lower[^1]:0e+0}"), runs, this[Methods.Base, PaperRewards.Aesthetic].Runs);
+    }
+
+    /// <summary>The samples of the trained methods on a reward that have runs.</summary>
+    public IReadOnlyList<Sample> Trained(string reward) => [.. Methods.Trained.Select(method => this[method, reward]).Where(sample => !sample.IsEmpty)];
+}

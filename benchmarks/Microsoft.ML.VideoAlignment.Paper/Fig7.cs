@@ -1,0 +1,83 @@
+using System.Globalization;
+
+namespace Microsoft.ML.VideoAlignment.Paper;
+
+/// <summary>Figure 7 of VADER: the reward of unseen prompts against queries, and against time.</summary>
+internal static class Fig7
+{
+    public const string Name = "fig7";
+
+    public static void Run(Desk desk)
+    {
+        Contest contest = Contest.Run(desk);
+        var page = new Page(
+            "Figure 7: reward against queries and against time",
+            "VADER (arXiv 2407.08737), Figure 7, on the embedded world: the reward of unseen prompts along the runs of Table 1, by the films that were scored in training and by the CPU time of training.");
+        page.Say($"DDPO also has longer runs on the aesthetic reward, {desk.Scale.LongQueries} films and {desk.Scale.LongSeeds} seeds, to see what VADER's level costs it.");
+        Sample longer = contest.Longer(desk, PaperRewards.Aesthetic);
+        foreach (string reward in PaperRewards.Trained)
+        {
+            IReadOnlyList<Sample> samples = contest.Trained(reward);
+            if (samples.Count == 0)
+            {
+                continue;
+            }
+
+            string file = $"fig7-{reward}.png";
+            page.Head(reward).Picture(file, $"Reward {reward} by queries and by CPU seconds");
+            page.Table(["queries", .. samples.Select(sample => sample.Name)], samples[0].Mean.Select((point, at) => (IReadOnlyList<string>)
+            [
+                $"{point.Queries}", .. samples.Select(sample => sample.At(Sample.Queries, point.Queries).ToString(Table1.Digits(reward))),
+            ]));
+            Chart.Save(
+                desk[file],
+                Chart.Lines(reward, "films scored in training", "reward of unseen prompts", [.. samples.Select(sample => sample.Series(Sample.Queries))]),
+                Chart.Lines(reward, "CPU seconds of training", "reward of unseen prompts", [.. samples.Select(sample => sample.Series(Sample.CpuSeconds))]));
+        }
+
+        WriteLonger(page, desk, contest, longer);
+        page.Head("What these runs say");
+        foreach (string reward in PaperRewards.Trained)
+        {
+            Efficiency.Claim(page, contest, reward, reward == PaperRewards.Aesthetic ? longer : null);
+            WriteTimes(page, contest, reward);
+        }
+
+        page.Space();
+        Csv.Write(
+            desk["fig7.csv"], ["method", "reward", "films in all", "seed", "queries", "seconds", "CPU seconds", "reward of unseen prompts"],
+            from run in contest.Results.Concat(longer.Runs)
+            from point in run.Curve
+            select new object?[] { run.Cell.Method, run.Cell.Reward, run.Cell.Queries, run.Cell.Seed, run.Cell.Method == Methods.Base ? 0 : point.Queries, point.Seconds, point.CpuSeconds, point.Reward });
+        page.Write(desk["fig7.md"], [.. contest.Results, .. longer.Runs], desk.Command(Name));
+    }
+
+    private static void WriteLonger(Page page, Desk desk, Contest contest, Sample longer)
+    {
+        Sample vader = contest[Methods.Vader, PaperRewards.Aesthetic];
+        if (longer.IsEmpty || vader.IsEmpty)
+        {
+            return;
+        }
+
+        page.Head("aesthetic, DDPO for longer").Picture("fig7-longer.png", "VADER against longer runs of DDPO");
+        page.Table(["queries", longer.Name, "CPU seconds"], longer.Mean.Select(point => (IReadOnlyList<string>)
+            [$"{point.Queries}", longer.At(Sample.Queries, point.Queries).ToString(), point.CpuSeconds.ToString("0", CultureInfo.InvariantCulture)]));
+        Chart.Save(
+            desk["fig7-longer.png"],
+            Chart.Lines("aesthetic, DDPO for longer", "films scored in training", "reward of unseen prompts", [longer.Series(Sample.Queries), vader.Series(Sample.Queries)]),
+            Chart.Lines("aesthetic, DDPO for longer", "CPU seconds of training", "reward of unseen prompts", [longer.Series(Sample.CpuSeconds), vader.Series(Sample.CpuSeconds)]));
+    }
+
+    /// <summary>The paper's second axis: at the time that the quicker of two needs for all its queries, who is ahead?</summary>
+    private static void WriteTimes(Page page, Contest contest, string reward)
+    {
+        Sample vader = contest[Methods.Vader, reward];
+        foreach (Sample other in contest.Trained(reward).Where(sample => sample != vader && !vader.IsEmpty))
+        {
+            double time = Math.Min(vader.Mean[^1].CpuSeconds, other.Mean[^1].CpuSeconds);
+            (Interval ours, Interval theirs) = (vader.At(Sample.CpuSeconds, time), other.At(Sample.CpuSeconds, time));
+            page.Claim(ours.Low > theirs.High, $"after {time:0} CPU seconds VADER's {reward} reward is above {other.Name}'s, intervals apart: {ours.ToString(Table1.Digits(reward))} against {theirs.ToString(Table1.Digits(reward))}.");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+using System.Globalization;
+
+namespace Microsoft.ML.VideoAlignment.Paper;
+
+/// <summary>The methods of the comparison, as options of the library. LoRA, sampler, guidance, films of a pass and AdamW are the same for all.</summary>
+internal static class Methods
+{
+    public const string Base = "base", Ddpo = "ddpo", Dpo = "dpo", Vader = "vader";
+
+    /// <summary>VADER's default window.</summary>
+    public const string LastStep = "last 1";
+
+    /// <summary>For motion, which the early steps decide: every second step of the first three fifths with its input held constant, scored at .65 of the way (DRTune).</summary>
+    public const string Early = "early";
+
+    /// <summary>Nothing moves at this rate: a base cell is measured exactly as the others are.</summary>
+    public const double NoLearning = 1e-12;
+
+    public static IReadOnlyList<string> All { get; } = [Base, .. Trained];
+
+    public static IReadOnlyList<string> Trained => [Ddpo, Dpo, Vader];
+
+    /// <summary>As tables write it.</summary>
+    public static string Title(string method) => method switch
+    {
+        Base => "base model",
+        Ddpo => "DDPO",
+        Dpo => "Diffusion-DPO",
+        _ => "VADER",
+    };
+
+    /// <summary>The window that a method's runs on a reward have. It says nothing to DDPO and DPO, which grade every step they learn from.</summary>
+    public static string WindowFor(string reward) => reward == PaperRewards.Action ? Early : LastStep;
+
+    /// <summary>What a cell is run with, and the optimizer steps until the algorithm begins anew with new films.</summary>
+    public static (VideoAlignmentOptions Options, int Cycle) Options(Cell cell)
+    {
+        VideoAlignmentOptions shared = new()
+        {
+            ImageColumnName = cell.Model == Cell.Image ? nameof(PictureRow.Picture) : null,
+            Width = cell.Size,
+            Height = cell.Size,
+            InferenceSteps = cell.SamplerSteps,
+            GuidanceScale = cell.Guidance,
+            Eta = cell.Model == Cell.Image ? null : cell.Eta,
+            LoraRank = 8,
+            LoraAlpha = 8,
+            LearningRate = cell.LearningRate,
+            BatchSize = cell.Batch,
+            GradientWindow = Window(cell.Window, cell.SamplerSteps),
+            RewardFrames = cell.AllFrames ? RewardFrames.All : null,
+            Recompute = ActivationRecompute.None,
+            Seed = cell.Seed,
+        };
+        return cell.Method switch
+        {
+            Base or Vader => Stepped(shared, cell, 1, cell.Batch),
+
+            // Two optimizer steps to a rollout, each on its own half; scores of whole films, which costs these two hardly anything and spares them noise.
+            Ddpo => Stepped(shared with { Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { Eta = cell.Eta }), GradientWindow = null, RewardFrames = RewardFrames.All }, cell, 2, 2 * cell.Batch),
+
+            // 2 x 8 pairs of films, each learnt from twice: as many optimizer steps for as many films as the others.
+            Dpo => Stepped(shared with { Algorithm = AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { InnerEpochs = 2 }), GradientWindow = null, RewardFrames = RewardFrames.All }, cell, 4, 4 * cell.Batch),
+            _ => throw new ArgumentException($"There is no method '{cell.Method}'; there are {string.Join(", ", All)}.", nameof(cell)),
+        };
+    }
+
+    /// <summary>"last K", "sensitive K", or "early".</summary>
+    public static GradientWindow Window(string name, int samplerSteps)
+    {
+        if (name == Early)
+        {
+            return GradientWindow.DrTune([.. Enumerable.Range(0, ((samplerSteps * 3) + 4) / 5).Where(step => step % 2 == 0)], samplerSteps * 13 / 20);
+        }
+
+        return name.Split(' ') is [var kind and ("last" or "sensitive"), var number] && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
+            ? kind == "last" ? GradientWindow.LastSteps(count) : GradientWindow.MostSensitive(count)
+            : throw new ArgumentException($"A window is 'last K', 'sensitive K' or '{Early}', got '{name}'.", nameof(name));
+    }
+
+    private static (VideoAlignmentOptions Options, int Cycle) Stepped(VideoAlignmentOptions options, Cell cell, int cycle, int queriesPerCycle) => (
+        options with
+        {
+            Steps = Math.Max(1, cell.Queries / queriesPerCycle) * cycle,
+            HeldOutEvery = Math.Max(1, cell.MeasureEvery / queriesPerCycle) * cycle,
+        },
+        cycle);
+}

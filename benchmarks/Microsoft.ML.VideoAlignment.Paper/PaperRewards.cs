@@ -1,0 +1,32 @@
+namespace Microsoft.ML.VideoAlignment.Paper;
+
+/// <summary>The rewards of the comparison: what is trained on, and what films are measured by.</summary>
+internal static class PaperRewards
+{
+    public const string Aesthetic = "aesthetic", Preference = "preference", Action = "action";
+
+    /// <summary>Never trained on: they show what a gain costs, or whether it is real.</summary>
+    public const string TrueRating = "true rating", TextSimilarity = "text similarity", ActionProbability = "probability of the action";
+
+    /// <summary>
+    /// The action that every figure is taught. Prompts' own motions are recognised with a probability of .77 before any alignment: they leave no room for a
+    /// comparison.
+    /// </summary>
+    public const string TaughtAction = "growing";
+
+    public static IReadOnlyList<string> Trained { get; } = [Aesthetic, Preference, Action];
+
+    public static IReadOnlyList<string> Measures { get; } = [.. Trained, TrueRating, TextSimilarity, ActionProbability];
+
+    /// <summary>The caller disposes it.</summary>
+    public static VideoReward Open(string name) => name switch
+    {
+        Aesthetic => VideoRewards.MovingShapesAesthetic(),
+        Preference => VideoRewards.MovingShapesPreference(),
+        Action => VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = TaughtAction, LogProbability = true }),
+        ActionProbability => VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = TaughtAction }),
+        TrueRating => VideoRewards.MovingShapesTrueRating(),
+        TextSimilarity => VideoRewards.MovingShapesTextSimilarity(),
+        _ => throw new ArgumentException($"There is no reward '{name}'; there are {string.Join(", ", Measures)}.", nameof(name)),
+    };
+}

@@ -1,0 +1,88 @@
+namespace Microsoft.ML.VideoAlignment.Paper;
+
+/// <summary>The sizes of a campaign, all in one place.</summary>
+internal sealed record Scale
+{
+    /// <summary>The committed figures: about 45 minutes of two cores for everything.</summary>
+    public static Scale Full { get; } = new();
+
+    /// <summary>Minutes: to see that all of it runs. Too small to judge by.</summary>
+    public static Scale Quick { get; } = new()
+    {
+        Seeds = 2,
+        Queries = 32,
+        Prompts = 4,
+        MeasureEvery = 16,
+        LongQueries = 64,
+        LongSeeds = 2,
+        SearchQueries = 16,
+        Rates = [1e-3],
+        Resolutions = [16, 32],
+        PreferencePairs = 2,
+    };
+
+    /// <summary>Runs of each kind, each with a seed of its own: an interval is over them.</summary>
+    public int Seeds { get; init; } = 5;
+
+    /// <summary>Films that each method may have scored.</summary>
+    public int Queries { get; init; } = 128;
+
+    /// <summary>Films of the longer DDPO runs, which look for the place where DDPO is as far as VADER; on the aesthetic reward alone.</summary>
+    public int LongQueries { get; init; } = 1024;
+
+    /// <summary>Seeds of the longer DDPO runs.</summary>
+    public int LongSeeds { get; init; } = 2;
+
+    public int Batch { get; init; } = 8;
+
+    /// <summary>DDIM steps of the text-to-video model. With eta 1 DDPO's policy is what all methods sample from.</summary>
+    public int SamplerSteps { get; init; } = 5;
+
+    /// <summary>Steps of the image-to-video model's Euler sampler.</summary>
+    public int ImageSamplerSteps { get; init; } = 10;
+
+    /// <summary>1: none, which halves the work of every method.</summary>
+    public double Guidance { get; init; } = 1;
+
+    public double Eta { get; init; } = 1;
+
+    /// <summary>Prompts of alignment; as many unseen ones are measured.</summary>
+    public int Prompts { get; init; } = 12;
+
+    /// <summary>Films of training between two measurements.</summary>
+    public int MeasureEvery { get; init; } = 32;
+
+    /// <summary>Films of a run of the search for learning rates.</summary>
+    public int SearchQueries { get; init; } = 128;
+
+    /// <summary>Learning rates that are tried for each method.</summary>
+    public IReadOnlyList<double> Rates { get; init; } = [3e-4, 1e-3, 3e-3];
+
+    /// <summary>Sides of square films in pixels, multiples of 8; the model was trained at 32.</summary>
+    public IReadOnlyList<int> Resolutions { get; init; } = [16, 24, 32];
+
+    /// <summary>Pairs that a person is shown.</summary>
+    public int PreferencePairs { get; init; } = 12;
+
+    /// <summary>A run of this size.</summary>
+    public Cell Cell(string method, string reward, int seed, double learningRate) => new()
+    {
+        Method = method,
+        Reward = reward,
+        Seed = seed,
+        LearningRate = method == Methods.Base ? Methods.NoLearning : learningRate,
+        Queries = method == Methods.Base ? Batch : Queries,
+        Batch = Batch,
+        SamplerSteps = SamplerSteps,
+        Guidance = Guidance,
+        Eta = Eta,
+        Size = 32,
+        Window = Methods.WindowFor(reward),
+        Prompts = Prompts,
+        MeasureEvery = method == Methods.Base ? Batch : MeasureEvery,
+        Films = seed == 1 ? PreferencePairs : 0,
+    };
+
+    /// <summary>The seeds, 1 and on.</summary>
+    public IEnumerable<int> SeedList => Enumerable.Range(1, Seeds);
+}

@@ -1,0 +1,118 @@
+using Microsoft.ML.VideoAlignment.Paper;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>A run is done when its file has its place, and then is not done again.</summary>
+public class ResumeTests
+{
+    private static readonly Cell s_cell = Scale.Quick.Cell(Methods.Vader, PaperRewards.Aesthetic, seed: 7, learningRate: 1e-3);
+
+    private string _folder = "";
+    private CellStore _store = null!;
+
+    [SetUp]
+    public void MakeFolder()
+    {
+        _folder = Directory.CreateTempSubdirectory("cells-").FullName;
+        _store = new CellStore(_folder);
+    }
+
+    [TearDown]
+    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+
+    [Test]
+    public void WhatIsWrittenIsFoundAsItWas()
+    {
+        Assert.That(_store.Find(s_cell), Is.Null);
+        CellResult result = Result(s_cell);
+        _store.Write(result);
+        CellResult found = _store.Find(s_cell)!;
+        Assert.That(found.Cell, Is.EqualTo(s_cell));
+        Assert.That(found.Curve, Is.EqualTo(result.Curve));
+        Assert.That(found.Unseen, Is.EqualTo(result.Unseen));
+        Assert.That((found.CpuSeconds, found.PeakBytes, found.Commit), Is.EqualTo((result.CpuSeconds, result.PeakBytes, result.Commit)));
+        Assert.That(Directory.EnumerateFiles(_folder), Has.Exactly(1).Items, "no temporary file is left");
+        Assert.That(CellStore.FromText(CellStore.ToText(s_cell)), Is.EqualTo(s_cell));
+    }
+
+    [Test]
+    public void AResultOfOtherSettingsIsNone()
+    {
+        _store.Write(Result(s_cell));
+        Cell other = s_cell with { Prompts = s_cell.Prompts + 1 };
+        Assert.That(_store.PathOf(other), Is.EqualTo(_store.PathOf(s_cell)), "they share a name, so the content must decide");
+        Assert.That(_store.Find(other), Is.Null);
+    }
+
+    [Test]
+    public void AHalfWrittenFileIsNone()
+    {
+        _store.Write(Result(s_cell));
+        string text = File.ReadAllText(_store.PathOf(s_cell));
+        File.WriteAllText(_store.PathOf(s_cell), text[..(text.Length / 2)]);
+        Assert.That(_store.Find(s_cell), Is.Null);
+    }
+
+    [Test]
+    public void AResultWithoutItsFilmsIsNone()
+    {
+        Cell filmed = s_cell with { Films = 2 };
+        _store.Write(Result(filmed));
+        File.WriteAllText(_store.FilmOf(filmed, 0), "");
+        Assert.That(_store.Find(filmed), Is.Null);
+        File.WriteAllText(_store.FilmOf(filmed, 1), "");
+        Assert.That(_store.Find(filmed), Is.Not.Null);
+    }
+
+    /// <summary>Two are done, one broke off, one was never begun, one fails: a second campaign does just the last three.</summary>
+    [Test]
+    public void AnUnfinishedCellIsDoneAgainAndAFinishedOneIsNot([Values(1, 3)] int parallel)
+    {
+        Cell[] cells = [.. Enumerable.Range(1, 5).Select(seed => s_cell with { Seed = seed })];
+        _store.Write(Result(cells[0]));
+        _store.Write(Result(cells[1]));
+        File.WriteAllText(_store.PathOf(cells[2]) + ".tmp", "{");
+        var run = new List<int>();
+        var campaign = new Campaign(_store, parallel, cell =>
+        {
+            lock (run)
+            {
+                run.Add(cell.Seed);
+            }
+
+            if (cell.Seed == 5)
+            {
+                return "it broke";
+            }
+
+            _store.Write(Result(cell));
+            return null;
+        });
+        Assert.That(campaign.Complete([.. cells, cells[0]]).Select(result => result.Cell.Seed), Is.EqualTo(new[] { 1, 2, 3, 4 }));
+        Assert.That(run, Is.EquivalentTo(new[] { 3, 4, 5 }));
+        run.Clear();
+        campaign.Complete(cells);
+        Assert.That(run, Is.EqualTo(new[] { 5 }), "what failed is tried again, nothing else");
+    }
+
+    [Test]
+    public void WithoutProcessesOnlyWhatIsThereCounts()
+    {
+        _store.Write(Result(s_cell));
+        var campaign = new Campaign(_store, parallel: 0, _ => throw new AssertionException("nothing may run"));
+        Assert.That(campaign.Complete([s_cell, s_cell with { Seed = 8 }]), Has.Count.EqualTo(1));
+    }
+
+    private static CellResult Result(Cell cell) => new()
+    {
+        Cell = cell,
+        Curve = [new CurvePoint(16, 1.5, 1.25, 5.5)],
+        Aligned = new Dictionary<string, double> { [PaperRewards.Aesthetic] = 6 },
+        Unseen = new Dictionary<string, double> { [PaperRewards.Aesthetic] = 5.5 },
+        Seconds = 1.5,
+        CpuSeconds = 1.25,
+        PeakBytes = 1000,
+        Machine = "a machine",
+        Commit = "01234567",
+    };
+}
