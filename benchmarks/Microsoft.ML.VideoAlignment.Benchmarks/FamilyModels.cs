@@ -7,7 +7,6 @@ using Microsoft.ML.VideoAlignment.Denoisers.StableVideo;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Tensors;
-using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 

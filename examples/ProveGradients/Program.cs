@@ -6,6 +6,9 @@ using Microsoft.ML.VideoAlignment;
 using ProveGradients;
 using Spectre.Console;
 
+// A point that lies on a kink of the loss proves nothing; so many are tried.
+const int Points = 3;
+
 var anything = ProofCase.Axes.ToDictionary(axis => axis.Name, _ => (string[]?)null);
 string help = $"""
     Proves the gradient of every way to train: on a small untrained model of each family, in float64, the derivative that is back-propagated against difference
@@ -34,11 +37,14 @@ return CommandLine.Run("ProveGradients", help, args, line =>
     var table = new ProofTable(cases.Length);
     foreach (ProofCase proof in cases)
     {
-        #region readme-check
-        GradientCheckReport report = GradientCheck.Run(
-            models[proof.Family], rewards[proof["reward"]], proof.Options(), new GradientCheckOptions { Directions = 1, Parts = 0, Invariants = false });
-        #endregion
-        table.Add(proof, report, everyRow);
+        int point = 1;
+        GradientCheckReport report = Check(proof, point);
+        while (point < Points && !report.Passed && report.Rows.All(row => row.Passed || row.NearKink))
+        {
+            report = Check(proof, ++point);
+        }
+
+        table.Add(proof, report, point, everyRow);
     }
 
     if (invariants)
@@ -48,6 +54,14 @@ return CommandLine.Run("ProveGradients", help, args, line =>
             ProofCase proof = ProofCase.EveryValue().First(known => known["family"] == family);
             table.AddInvariants(family, GradientCheck.Run(models[proof.Family], rewards["custom"], proof.Options() with { InferenceSteps = 4 }));
         }
+    }
+
+    GradientCheckReport Check(ProofCase proof, int point)
+    {
+        #region readme-check
+        var check = new GradientCheckOptions { Directions = 1, Parts = 0, Invariants = false, Seed = point };
+        return GradientCheck.Run(models[proof.Family], rewards[proof["reward"]], proof.Options(), check);
+        #endregion
     }
 
     table.Print();

@@ -17,12 +17,12 @@ internal sealed class ProofTable(int cases)
 
     public double LargestError => _rows.Select(row => row.Report.LargestError).DefaultIfEmpty().Max();
 
-    public void Add(ProofCase proof, GradientCheckReport report, bool everyRow)
+    public void Add(ProofCase proof, GradientCheckReport report, int point, bool everyRow)
     {
         _rows.Add((proof, report));
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{_rows.Count,4}/{cases} {(report.Passed ? "ok  " : "FAIL")} error {report.LargestError:0.0e+00}, norm {report.GradientNorm:0.0e+00}: {proof}"));
+            $"{_rows.Count,4}/{cases} {(report.Passed ? "ok  " : "FAIL")} error {report.LargestError:0.0e+00}, norm {report.GradientNorm:0.0e+00}: {proof}{(point > 1 ? $", at point {point} (a kink before)" : "")}"));
         if (everyRow || !report.Passed)
         {
             Console.Write(report);

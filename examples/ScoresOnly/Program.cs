@@ -3,7 +3,6 @@
 using System.IO.Compression;
 using Microsoft.ML;
 using Microsoft.ML.VideoAlignment;
-using TorchSharp;
 using static TorchSharp.torch;
 
 const string Name = "scores-only";

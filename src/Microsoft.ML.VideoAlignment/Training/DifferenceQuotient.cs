@@ -3,26 +3,28 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// <summary>
 /// The derivative of a function at 0 by central differences over a step and half of it, extrapolated (Richardson). Where the two disagree by more than a smooth
 /// function's would, a kink (a clamp, an absolute value, a choice) lies between: smaller steps are then tried, and the one whose quotients agree best is taken.
-/// What is compared with it plays no part in that choice.
+/// A kink at 0 itself, where both would agree on the mean of the slopes, shows in the slopes' difference, which does not halve with the step. What is compared
+/// with the quotient plays no part in that choice.
 /// </summary>
 /// <param name="Value">The derivative.</param>
-/// <param name="Disagreement">Between the quotients over the step and over half of it; far above the value's own error for a smooth function.</param>
+/// <param name="Disagreement">Of the quotients, or of the slopes to both sides; far above the value's own error for a smooth function.</param>
 internal readonly record struct DifferenceQuotient(double Value, double Disagreement)
 {
     private const int Steps = 3;
     private const double Shrink = 10;
 
     /// <param name="function">Of a step.</param>
+    /// <param name="here">The function at 0.</param>
     /// <param name="step">The largest step.</param>
     /// <param name="enough">A disagreement that is small enough.</param>
-    public static DifferenceQuotient Of(Func<double, double> function, double step, Func<double, double> enough)
+    public static DifferenceQuotient Of(Func<double, double> function, double here, double step, Func<double, double> enough)
     {
         DifferenceQuotient? best = null;
         for (int attempt = 0; attempt < Steps; attempt++, step /= Shrink)
         {
-            double coarse = (function(step) - function(-step)) / (2 * step);
-            double fine = (function(step / 2) - function(-step / 2)) / step;
-            var quotient = new DifferenceQuotient(fine + ((fine - coarse) / 3), Math.Abs(fine - coarse));
+            (double coarse, double coarseBend) = Over(step);
+            (double fine, double fineBend) = Over(step / 2);
+            var quotient = new DifferenceQuotient(fine + ((fine - coarse) / 3), Math.Max(Math.Abs(fine - coarse), Math.Abs((2 * fineBend) - coarseBend)));
             if (best is null || quotient.Disagreement < best.Value.Disagreement)
             {
                 best = quotient;
@@ -35,5 +37,12 @@ internal readonly record struct DifferenceQuotient(double Value, double Disagree
         }
 
         return best!.Value;
+
+        // The slope, and how much more it is to the right than to the left.
+        (double Slope, double Bend) Over(double by)
+        {
+            (double right, double left) = (function(by), function(-by));
+            return ((right - left) / (2 * by), (right - here - (here - left)) / by);
+        }
     }
 }

@@ -14,6 +14,12 @@ public sealed record GradientCheckRow(string Name, double Analytic, double Numer
 {
     /// <summary>Whether the error is within the tolerance. What is not a number is not.</summary>
     public bool Passed => Error <= Tolerance;
+
+    /// <summary>
+    /// Whether the loss has a kink (a clamp, an absolute value, a choice) within reach of the smallest step, so that no quotient tells its slope: look from another
+    /// point (<see cref="GradientCheckOptions.Seed"/>).
+    /// </summary>
+    public bool NearKink { get; init; }
 }
 
 /// <summary>What <see cref="GradientCheck"/> found.</summary>

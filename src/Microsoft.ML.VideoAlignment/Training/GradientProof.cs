@@ -100,15 +100,16 @@ internal sealed class GradientProof
                 direction.Move(amount);
                 return Loss(held);
             },
-            step, value => _options.Tolerance * Math.Max(Math.Abs(value), least));
+            loss, step, value => _options.Tolerance * Math.Max(Math.Abs(value), least));
         double scale = Scale(numeric.Value);
         double error = scale > 0 ? Math.Abs(analytic - numeric.Value) / scale : 0;
+        bool kink = numeric.Disagreement > _options.Tolerance * scale;
         string note = error <= _options.Tolerance ? ""
             : numeric.Value == 0 ? "the loss does not move at all: it does not depend on the adapters, or is rounded to float32"
-            : numeric.Disagreement > _options.Tolerance * scale
+            : kink
                 ? FormattableString.Invariant($"the quotients of two steps disagree by {numeric.Disagreement / scale:e0}: a kink is near, or something computes in float32")
             : "";
-        return new GradientCheckRow(direction.Name, analytic, numeric.Value, error, _options.Tolerance, note);
+        return new GradientCheckRow(direction.Name, analytic, numeric.Value, error, _options.Tolerance, note) { NearKink = kink };
     }
 
     private IEnumerable<Func<AdapterDirection>> Directions(IReadOnlyDictionary<string, Tensor> gradient, Generator generator)

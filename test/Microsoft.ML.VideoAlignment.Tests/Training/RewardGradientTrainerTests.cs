@@ -1,5 +1,4 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Training;
 using Microsoft.ML.VideoAlignment.Weights;
 

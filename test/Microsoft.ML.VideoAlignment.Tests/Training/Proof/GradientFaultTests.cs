@@ -1,4 +1,3 @@
-using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Tensors;
