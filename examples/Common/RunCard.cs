@@ -20,6 +20,7 @@ internal static class RunCard
         card["reward"] = job.Reward.Name;
         card["steps"] = last.Step;
         card["rewardQueries"] = last.RewardQueries;
+        card["denoiserEvaluations"] = last.DenoiserEvaluations;
         card["secondsPerStep"] = Math.Round(last.Elapsed.TotalSeconds / last.Step, 4);
         card["peakMemoryBytes"] = PeakMemory();
         card["seed"] = job.Settings.Seed;

@@ -82,7 +82,7 @@ internal sealed record AlignmentRun(
     });
 
     /// <summary>Networks that wait in the CPU's memory; null: none do. In a film clips run again out of order, and would want all of them all the time.</summary>
-    private IdleNetworks? Idle() => !Options.OffloadIdleNetworks || Model.Device.type != DeviceType.CUDA || Options.SegmentCount > 1 ? null : IdleNetworks.Of(Model, (name, working) =>
+    private IdleNetworks? Idle() => !Options.OffloadIdleNetworks || !Options.Algorithm.NeedsRewardGradient || Model.Device.type != DeviceType.CUDA || Options.SegmentCount > 1 ? null : IdleNetworks.Of(Model, (name, working) =>
     {
         Device place = working ? Model.Device : CPU;
         if (name == IdleNetworks.Reward)

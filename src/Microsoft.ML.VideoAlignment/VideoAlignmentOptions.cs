@@ -176,8 +176,8 @@ public sealed record VideoAlignmentOptions
     public bool OffloadActivations { get; init; }
 
     /// <summary>
-    /// Whether text encoder, decoder and reward wait in the CPU's memory while a GPU denoises. Off by default. For films of several clips and on the CPU it changes
-    /// nothing.
+    /// Whether text encoder, decoder and reward wait in the CPU's memory while a GPU denoises. Off by default. For films of several clips, for algorithms that learn from
+    /// scores alone, and on the CPU it changes nothing.
     /// </summary>
     public bool OffloadIdleNetworks { get; init; }
 
