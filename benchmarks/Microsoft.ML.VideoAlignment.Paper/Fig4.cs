@@ -11,11 +11,14 @@ internal static class Fig4
 
     public static void Run(Desk desk)
     {
-        IReadOnlyList<CellResult> results = desk.Campaign.Complete(
-            from seed in desk.Scale.SeedList
-            from size in desk.Scale.Resolutions
-            from method in new[] { Methods.Base, Methods.Ddpo, Methods.Vader }
-            select Resized(desk.Scale.Cell(method, Reward, seed, desk.Rates.Of(method)), size));
+        Cell[] cells =
+        [
+            .. from seed in desk.Scale.SeedList
+               from size in desk.Scale.Resolutions
+               from method in new[] { Methods.Base, Methods.Ddpo, Methods.Vader }
+               select Resized(desk.Scale.Cell(method, Reward, seed, desk.Rates.Of(method)), size),
+        ];
+        IReadOnlyList<CellResult> results = desk.Campaign.Complete(cells);
         Dictionary<(string, int), Sample> samples = [];
         foreach (int size in desk.Scale.Resolutions)
         {
@@ -31,7 +34,7 @@ internal static class Fig4
         var page = new Page(
             "Figure 4: reward gradients and DDPO as the resolution grows",
             "VADER (arXiv 2407.08737), Figure 4, on the embedded world: the aesthetic reward of unseen prompts after the same number of queries at three resolutions, and the distance between the methods, seed by seed.");
-        page.Say($"The model was trained at 32 pixels; at other sizes its films are out of what it learned, and the base model's reward differs. {desk.Scale.Queries} films scored in training; learning rates are those found at 32 pixels.");
+        page.Missing(results.Count, cells.Length).Say($"The model was trained at 32 pixels; at other sizes its films are out of what it learned, and the base model's reward differs. {desk.Scale.Queries} films scored in training; learning rates are those found at 32 pixels.");
         page.Table(["pixels", "base model", "DDPO", "VADER", "VADER - DDPO", "CPU seconds: DDPO", "VADER"], sizes.Select(size => (IReadOnlyList<string>)
         [
             $"{size} x {size}",

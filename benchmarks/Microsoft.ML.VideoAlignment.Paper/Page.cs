@@ -16,6 +16,10 @@ internal sealed class Page
 
     public Page Picture(string file, string alternative) => Add($"![{alternative}]({file})\n\n");
 
+    /// <summary>Says so where runs are missing: a page can be made of what is there.</summary>
+    public Page Missing(int there, int wanted) =>
+        there == wanted ? this : Say($"**Unfinished**: {there} of {wanted} runs are there, so some seeds or sizes are missing below and intervals are wide or none. The command goes on where it stopped.");
+
     /// <summary>A claim with what became of it.</summary>
     public Page Claim(bool? holds, FormattableString text) =>
         Add($"- **{holds switch { true => "Holds", false => "Does not hold", null => "Cannot be said" }}**: {text.ToString(CultureInfo.InvariantCulture)}\n");

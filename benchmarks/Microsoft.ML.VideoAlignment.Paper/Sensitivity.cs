@@ -21,16 +21,19 @@ internal static class Sensitivity
 
         // Where the most sensitive step is the last one the two windows are one, and there is nothing to run.
         Dictionary<string, double[]> sensitivities = models.ToDictionary(model => model.Name, model => Steps(model.Of(Methods.Vader, 1)));
-        IReadOnlyList<CellResult> results = desk.Campaign.Complete(
-            from seed in scale.SeedList
-            from model in models
-            where !SameStep(sensitivities[model.Name])
-            from cell in new[] { model.Of(Methods.Base, seed), model.Of(Methods.Vader, seed), model.Of(Methods.Vader, seed) with { Window = Sensitive, Films = 0 } }
-            select cell);
+        Cell[] cells =
+        [
+            .. from seed in scale.SeedList
+               from model in models
+               where !SameStep(sensitivities[model.Name])
+               from cell in new[] { model.Of(Methods.Base, seed), model.Of(Methods.Vader, seed), model.Of(Methods.Vader, seed) with { Window = Sensitive, Films = 0 } }
+               select cell,
+        ];
+        IReadOnlyList<CellResult> results = desk.Campaign.Complete(cells);
         var page = new Page(
             "Sensitivity-aware windows: MostSensitive against LastSteps",
             "How strongly the final latents react to the prediction of a step is known from the sampler alone, and the last step can be nearly inert. One graded step, chosen by that number or simply the last: the same queries, the same number of network evaluations, nearly the same time.");
-        page.Say($"Aesthetic reward of unseen prompts (text to video) and unseen pictures (image to video, the form of Stable Video Diffusion); {scale.Queries} films scored in training.");
+        page.Missing(results.Count, cells.Length).Say($"Aesthetic reward of unseen prompts (text to video) and unseen pictures (image to video, the form of Stable Video Diffusion); {scale.Queries} films scored in training.");
         var plots = new List<ScottPlot.Plot>();
         var rows = new List<object?[]>();
         var claims = new List<(bool? Holds, FormattableString Text)>();
