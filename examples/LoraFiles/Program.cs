@@ -34,10 +34,14 @@ return CommandLine.Run("LoraFiles", help, args, line =>
         return AllFormats.Show(model);
     }
 
-    #region readme-convert
-    var lora = new VideoLora(words[0]) { FileOptions = fileOptions, Strength = strength };
-    lora.Convert(model, words[1], format, fileOptions);
-    #endregion
+    CommandLine.Open(words[0], () =>
+    {
+        #region readme-convert
+        var lora = new VideoLora(words[0]) { FileOptions = fileOptions, Strength = strength };
+        lora.Convert(model, words[1], format, fileOptions);
+        #endregion
+        return lora;
+    });
     Console.WriteLine($"{words[1]}: {format} of {words[0]}");
     return 0;
 });
