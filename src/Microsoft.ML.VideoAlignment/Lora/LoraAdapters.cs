@@ -57,6 +57,20 @@ internal sealed class LoraAdapters : IDisposable
         }
     }
 
+    /// <summary>Runs <paramref name="work"/> on the base model: switched off for it, and on again after it, whatever it threw.</summary>
+    public T Without<T>(Func<T> work)
+    {
+        Enabled = false;
+        try
+        {
+            return work();
+        }
+        finally
+        {
+            Enabled = true;
+        }
+    }
+
     /// <summary>The dial between the base model (0) and the adapted one (1). Merged weights are made anew.</summary>
     public double Strength
     {

@@ -33,15 +33,7 @@ internal sealed class BaseDistance(LoraAdapters adapters, ISampler sampler, Work
         Tensor BasePrediction()
         {
             using Tensor input = sampler.ScaleInput(step.Latents, step.Index);
-            adapters.Enabled = false;
-            try
-            {
-                return guidance.Predict(input, step.Timestep);
-            }
-            finally
-            {
-                adapters.Enabled = true;
-            }
+            return adapters.Without(() => guidance.Predict(input, step.Timestep));
         }
     }
 

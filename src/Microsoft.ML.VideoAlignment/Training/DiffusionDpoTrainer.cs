@@ -95,15 +95,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer
     private Tensor Reference(Tensor noisy, double[] times, Condition condition)
     {
         using IDisposable guard = no_grad();
-        Adapters.Enabled = false;
-        try
-        {
-            return Model.PredictEach(noisy, times, condition);
-        }
-        finally
-        {
-            Adapters.Enabled = true;
-        }
+        return Adapters.Without(() => Model.PredictEach(noisy, times, condition));
     }
 
     /// <summary>Samples and scores the videos of a rollout, and queues its pairs.</summary>
@@ -163,17 +155,11 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer
         (Condition conditional, Condition? unconditional) = Conditions.Of(prompts, Noise);
         using var guidance = new Guidance(Model, conditional, unconditional, _settings.Sampling);
         Work.Denoised((long)prompts.Length * Sampler.Timesteps.Count * guidance.Branches);
-        Adapters.Enabled = !_options.SampleFromBaseModel;
-        try
-        {
-            return (Denoising.Run(
-                Sampler, Noise(shape) * Sampler.InitialNoiseSigma, guidance.Predict, GradientPlan.None(Sampler.Timesteps.Count), _ => Noise(shape), Adapters,
-                cancellation: cancellation), conditional);
-        }
-        finally
-        {
-            Adapters.Enabled = true;
-        }
+        return (_options.SampleFromBaseModel ? Adapters.Without(Run) : Run(), conditional);
+
+        Tensor Run() => Denoising.Run(
+            Sampler, Noise(shape) * Sampler.InitialNoiseSigma, guidance.Predict, GradientPlan.None(Sampler.Timesteps.Count), _ => Noise(shape), Adapters,
+            cancellation: cancellation);
     }
 }
 
