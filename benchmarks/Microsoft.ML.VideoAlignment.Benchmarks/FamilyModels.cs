@@ -15,23 +15,6 @@ internal static class FamilyModels
 {
     private static readonly AutoencoderKLConfig s_officialVae = new() { BlockOutChannels = [128, 256, 512, 512], LayersPerBlock = 2 };
 
-    private static readonly JsonElement s_euler = JsonSerializer.SerializeToElement(new Dictionary<string, object>
-    {
-        ["_class_name"] = "EulerDiscreteScheduler",
-        ["beta_start"] = 0.00085,
-        ["beta_end"] = 0.012,
-        ["beta_schedule"] = "scaled_linear",
-        ["num_train_timesteps"] = 1000,
-        ["prediction_type"] = "v_prediction",
-        ["use_karras_sigmas"] = true,
-        ["sigma_min"] = 0.002,
-        ["sigma_max"] = 700.0,
-        ["timestep_type"] = "continuous",
-        ["timestep_spacing"] = "leading",
-        ["interpolation_type"] = "linear",
-        ["steps_offset"] = 1,
-    });
-
     public static IReadOnlyList<string> Names { get; } = ["modelscope", "videocrafter", "opensora", "svd"];
 
     /// <summary>As published, weights stored so; shapes without memory.</summary>
@@ -41,18 +24,18 @@ internal static class FamilyModels
         return family switch
         {
             "modelscope" => ModelScopePipeline.FromNetworks(
-                family, new RandomPrompts(new ClipTextEncoder(new ClipTextConfig
+                family, new UntrainedPrompts(77, 1024, seed: 1, () => CPU, new ClipTextEncoder(new ClipTextConfig
                 {
                     HiddenSize = 1024,
                     IntermediateSize = 4096,
                     NumHiddenLayers = 23,
                     NumAttentionHeads = 16,
                     HiddenAct = "gelu",
-                }, withProjection: false, placement), 77, 1024), new UNet3D(new UNet3DConfig(), placement), new AutoencoderKL(s_officialVae, placement), SizedModel.Scheduler, placement),
+                }, withProjection: false, placement)), new UNet3D(new UNet3DConfig(), placement), new AutoencoderKL(s_officialVae, placement), SizedModel.Scheduler, placement),
             "videocrafter" => VideoCrafterPipeline.FromNetworks(
                 family, VideoCrafterConfig.VideoCrafter2, new VideoCrafterNetworks(VideoCrafterConfig.VideoCrafter2, placement), tokenizer: null, placement),
             "opensora" => OpenSoraPipeline.FromNetworks(
-                family, new RandomTexts(300, 4096), new STDiT3(new STDiT3Config(), placement), new VideoAutoencoder(new VideoAutoencoderConfig { ChunkFrames = 17, ScaleChannels = 4 }, placement), placement),
+                family, new UntrainedTexts(300, 4096, seed: 1), new STDiT3(new STDiT3Config(), placement), new VideoAutoencoder(new VideoAutoencoderConfig { ChunkFrames = 17, ScaleChannels = 4 }, placement), placement),
             _ => StableVideoPipeline.FromNetworks(
                 family, new ClipVisionEncoder(new ClipVisionConfig
                 {
@@ -64,7 +47,7 @@ internal static class FamilyModels
                     PatchSize = 14,
                     ProjectionDim = 1024,
                     HiddenAct = "gelu",
-                }, withProjection: true, placement), new SvdUNet(new SvdUNetConfig { Frames = 14 }, placement), new AutoencoderKLTemporalDecoder(s_officialVae, placement), s_euler, (576, 1024), placement),
+                }, withProjection: true, placement), new SvdUNet(new SvdUNetConfig { Frames = 14 }, placement), new AutoencoderKLTemporalDecoder(s_officialVae, placement), JsonSerializer.Deserialize<JsonElement>(UntrainedModel.Euler), (576, 1024), placement),
         };
     }
 
@@ -78,47 +61,4 @@ internal static class FamilyModels
             _ => VideoModelFamily.StableVideoDiffusion,
         },
         UntrainedSize.Middle, seed: 1, precision, filled);
-
-    private static Tensor Random(params long[] shape)
-    {
-        using var generator = new Generator(5);
-        return randn(shape, generator: generator);
-    }
-
-    private sealed class RandomPrompts(nn.Module network, long tokens, long width) : IPromptEncoder
-    {
-        public nn.Module Network => network;
-
-        public Tensor Tokens(IReadOnlyList<string> prompts) => throw new NotSupportedException("random text states have no tokens");
-
-        public Tensor Encode(IReadOnlyList<string> prompts) => Random(prompts.Count, tokens, width);
-
-        public int CountTruncated(string prompt) => 0;
-
-        public void Dispose() => network.Dispose();
-    }
-
-    private sealed class RandomTexts(int tokens, long width) : ITextStateEncoder
-    {
-        public Device Device => CPU;
-
-        public int Length => tokens;
-
-        public TextStates Encode(IReadOnlyList<string> prompts) =>
-            new(Random(prompts.Count, tokens, width), ones([prompts.Count, tokens], dtype: ScalarType.Int64));
-
-        public int CountTruncated(string prompt) => 0;
-
-        public void MoveTo(Device device)
-        {
-        }
-
-        public void Release()
-        {
-        }
-
-        public void Dispose()
-        {
-        }
-    }
 }

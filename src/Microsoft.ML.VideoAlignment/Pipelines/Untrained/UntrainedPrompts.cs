@@ -23,9 +23,14 @@ internal static class UntrainedStates
 }
 
 /// <summary>For networks that read all tokens.</summary>
-internal sealed class UntrainedPrompts(long tokens, long width, int seed, Func<Device> device) : IPromptEncoder
+/// <param name="tokens">Of every prompt.</param>
+/// <param name="width">Of a state.</param>
+/// <param name="seed">Of the states.</param>
+/// <param name="device">Where they go.</param>
+/// <param name="network">What stands for the text encoder's weights, which this owns; null: nothing.</param>
+internal sealed class UntrainedPrompts(long tokens, long width, int seed, Func<Device> device, nn.Module? network = null) : IPromptEncoder
 {
-    public nn.Module Network { get; } = nn.Identity();
+    public nn.Module Network { get; } = network ?? nn.Identity();
 
     public Tensor Tokens(IReadOnlyList<string> prompts) => throw new NotSupportedException("An untrained model has no tokens: its text states are random.");
 
