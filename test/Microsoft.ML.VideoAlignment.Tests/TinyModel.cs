@@ -41,11 +41,14 @@ internal static class TinyModel
     public static Rollout Fixed(VideoDiffusionModel model, string[] prompts, Tensor start, int[] frames, int steps = 3, int firstGraded = 1) => new()
     {
         Prompts = prompts,
-        Condition = ConditionOf(model, prompts),
-        Unconditional = ConditionOf(model, [.. prompts.Select(_ => "")]),
-        Start = start,
-        Noise = _ => throw new InvalidOperationException("eta is 0"),
-        Plan = GradientPlan.Suffix(steps, firstGraded),
+        First = new PreparedClip
+        {
+            Condition = ConditionOf(model, prompts),
+            Unconditional = ConditionOf(model, [.. prompts.Select(_ => "")]),
+            Start = start,
+            Noise = _ => throw new InvalidOperationException("eta is 0"),
+            Plan = GradientPlan.Suffix(steps, firstGraded),
+        },
         Frames = frames,
     };
 

@@ -5,25 +5,6 @@ using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.Pipelines;
 
-/// <summary>One clip of a film, ready to be sampled.</summary>
-internal sealed record PreparedClip
-{
-    /// <summary>What the denoiser is told.</summary>
-    public required Condition Condition { get; init; }
-
-    /// <summary>The same of the branch to lead away from; null where guidance does not act.</summary>
-    public required Condition? Unconditional { get; init; }
-
-    /// <summary>x_0 [B, c, T, h, w].</summary>
-    public required Tensor Start { get; init; }
-
-    /// <summary>Noise of stochastic steps.</summary>
-    public required StepNoise Noise { get; init; }
-
-    /// <summary>Which steps carry gradient.</summary>
-    public required GradientPlan Plan { get; init; }
-}
-
 /// <summary>
 /// A film: clips one after another, each beginning with the last frame of the one before (VADER, arXiv 2407.08737, section 5, longer videos). Every clip
 /// goes through the one sampling loop; a film of one clip is an ordinary video. Generation and training both come through here.

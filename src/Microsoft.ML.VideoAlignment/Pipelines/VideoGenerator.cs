@@ -22,25 +22,11 @@ internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings
         using DisposeScope scope = NewDisposeScope();
         ISampler sampler = model.CreateSampler(settings);
         using var noise = new SeededNoise(seeds, model.Device);
-        long[] shape = model.LatentShape(prompts.Count, settings.Size);
         using ConditionCache? own = conditions is null ? new ConditionCache(model, settings) : null;
-        ConditionCache encoded = conditions ?? own!;
+        var preparation = new ClipPreparation(model, settings, sampler, conditions ?? own!);
         var clips = new List<Tensor>();
-        new ClipChain(model, settings, sampler, adapters).Run(Begin, Finish, cancellation);
+        new ClipChain(model, settings, sampler, adapters).Run((_, image) => preparation.Prepare(prompts, image, noise.Next), Finish, cancellation);
         return (clips.Count == 1 ? clips[0] : cat(clips, dim: 2)).MoveToOuterDisposeScope();
-
-        PreparedClip Begin(int index, Tensor? image)
-        {
-            (Condition conditional, Condition? unconditional) = image is null ? encoded.Of(prompts, noise.Next) : encoded.After(prompts, image, noise.Next);
-            return new PreparedClip
-            {
-                Condition = conditional,
-                Unconditional = unconditional,
-                Start = noise.Next(shape) * sampler.InitialNoiseSigma,
-                Noise = _ => noise.Next(shape),
-                Plan = GradientPlan.None(sampler.Timesteps.Count),
-            };
-        }
 
         Tensor? Finish(int index, Tensor latents)
         {

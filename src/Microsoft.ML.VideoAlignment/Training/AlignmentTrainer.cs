@@ -23,6 +23,7 @@ internal abstract class AlignmentTrainer : IDisposable
         (Model, Reward, Adapters, _settings) = (model, reward, adapters, settings);
         Sampler = model.CreateSampler(settings.Sampling);
         Conditions = new ConditionCache(model, settings.Sampling);
+        Preparation = new ClipPreparation(model, settings.Sampling, Sampler, Conditions);
         _heldOut = new HeldOutReward(model, reward, settings, Conditions, Work);
         _average = settings.AverageDecay is { } decay ? new AdapterAverage(adapters, decay) : null;
         _best = new BestAdapters(adapters, reward.Contract.Direction);
@@ -48,6 +49,9 @@ internal abstract class AlignmentTrainer : IDisposable
     protected ISampler Sampler { get; }
 
     protected ConditionCache Conditions { get; }
+
+    /// <summary>Makes clips ready for <see cref="Sampler"/>.</summary>
+    protected ClipPreparation Preparation { get; }
 
     /// <summary>Whether a step may rightly have no gradient at all.</summary>
     protected virtual bool GradientMayVanish => Reward.Contract.GradientMayVanish;
@@ -127,6 +131,9 @@ internal abstract class AlignmentTrainer : IDisposable
 
     /// <summary>Adds the gradient of the next optimiser step to the adapters, and says what it was made of.</summary>
     protected abstract StepOutcome Accumulate(TrainingDraws draws, CancellationToken cancellation);
+
+    /// <summary>Noise in what the denoiser computes in, on the model's device.</summary>
+    protected Func<IReadOnlyList<long>, Tensor> Noise(TrainingDraws draws) => shape => draws.Noise(shape, Model.Device).to_type(Model.ComputeDtype);
 
     /// <summary>Null after a cancellation: the step under way is dropped, and the weights are those of the last finished one.</summary>
     private StepOutcome? Gather(int step, TrainingDraws draws, CancellationToken cancellation)

@@ -14,6 +14,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer
     private readonly DdpoSettings _settings;
     private readonly DdpoOptions _options;
     private readonly IPolicySampler _policy;
+    private readonly ClipPreparation _preparation;
     private readonly PpoLoss _loss;
     private readonly PerPromptStatTracker? _tracker;
     private readonly ScoredVideos _scored;
@@ -29,6 +30,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer
     {
         (_settings, _options) = (settings, settings.Ddpo);
         _policy = policy ?? model.PolicyScheduler.CreatePolicy(settings.Sampling.Steps, _options.Eta);
+        _preparation = new ClipPreparation(model, settings.Sampling, _policy, Conditions);
         _loss = new PpoLoss(_options.AdvantageClip, _options.ClipRange);
         _tracker = _options.PerPromptAdvantages ? new PerPromptStatTracker(_options.AdvantageBuffer, _options.AdvantageMinimum) : null;
         _scored = new ScoredVideos(model, reward, settings.Sampling, settings.Frames, settings.Loss, Work);
@@ -131,7 +133,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer
         (List<double> scores, List<double> worth) = ([], []);
         foreach (VideoPrompt[] batch in prompts.Chunk(_settings.BatchSize))
         {
-            PolicySamples part = Sample(Draw(batch, draws), cancellation);
+            PolicySamples part = Sample(_preparation.Prepare(batch, image: null, Noise(draws)), cancellation);
             (double[] scored, double[] worths) = _scored.Of(part.Latents, [.. batch.Select(prompt => prompt.Text)], draws.Below);
             parts.Add(part);
             scores.AddRange(scored);
@@ -141,21 +143,6 @@ internal sealed class DdpoTrainer : AlignmentTrainer
         double[] advantages = Advantages([.. prompts.Select(prompt => prompt.Text)], worth);
         PolicyOrder[] orders = [.. Enumerable.Range(0, _options.InnerEpochs).Select(_ => PolicyOrder.Draw(draws, samples, StepCount))];
         return Begin(PolicySamples.Join(parts), advantages, scores, orders);
-    }
-
-    private PreparedClip Draw(VideoPrompt[] prompts, TrainingDraws draws)
-    {
-        Tensor Noise(IReadOnlyList<long> shape) => draws.Noise(shape, Model.Device);
-        long[] shape = Model.LatentShape(prompts.Length, _settings.Sampling.Size);
-        (Condition conditional, Condition? unconditional) = Conditions.Of(prompts, Noise);
-        return new PreparedClip
-        {
-            Condition = conditional,
-            Unconditional = unconditional,
-            Start = Noise(shape) * _policy.InitialNoiseSigma,
-            Noise = _ => Noise(shape),
-            Plan = GradientPlan.None(StepCount),
-        };
     }
 }
 

@@ -150,16 +150,12 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer
     /// <summary>Finished latents of the model's own sampler, and the conditional branch's condition.</summary>
     private (Tensor Latents, Condition Condition) Sample(VideoPrompt[] prompts, TrainingDraws draws, CancellationToken cancellation)
     {
-        Tensor Noise(IReadOnlyList<long> shape) => draws.Noise(shape, Model.Device);
-        long[] shape = Model.LatentShape(prompts.Length, _settings.Sampling.Size);
-        (Condition conditional, Condition? unconditional) = Conditions.Of(prompts, Noise);
-        using var guidance = new Guidance(Model, conditional, unconditional, _settings.Sampling);
+        PreparedClip clip = Preparation.Prepare(prompts, image: null, Noise(draws));
+        using var guidance = new Guidance(Model, clip.Condition, clip.Unconditional, _settings.Sampling);
         Work.Denoised((long)prompts.Length * Sampler.Timesteps.Count * guidance.Branches);
-        return (_options.SampleFromBaseModel ? Adapters.Without(Run) : Run(), conditional);
+        return (_options.SampleFromBaseModel ? Adapters.Without(Run) : Run(), clip.Condition);
 
-        Tensor Run() => Denoising.Run(
-            Sampler, Noise(shape) * Sampler.InitialNoiseSigma, guidance.Predict, GradientPlan.None(Sampler.Timesteps.Count), _ => Noise(shape), Adapters,
-            cancellation: cancellation);
+        Tensor Run() => Denoising.Run(Sampler, clip.Start, guidance.Predict, clip.Plan, clip.Noise, Adapters, cancellation: cancellation);
     }
 }
 

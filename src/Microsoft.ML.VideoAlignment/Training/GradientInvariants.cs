@@ -119,8 +119,8 @@ internal sealed class GradientInvariants(
         using var trainer = Trainer(settings);
         using var draws = new TrainingDraws(prompts, seed);
         Rollout rollout = trainer.Draw(draws);
-        Tensor start = rollout.Start.detach().requires_grad_(true);
-        Run(trainer, rollout with { Start = start, Copies = [], Plan = GradientPlan.Suffix(Steps, firstGraded) });
+        Tensor start = rollout.First.Start.detach().requires_grad_(true);
+        Run(trainer, rollout with { First = rollout.First with { Start = start, Plan = GradientPlan.Suffix(Steps, firstGraded) }, Copies = [] });
         AdapterGradient.Take(adapters);
         return start.grad?.abs().max().ToDouble() ?? 0;
     }
@@ -145,19 +145,25 @@ internal sealed class GradientInvariants(
     private (Rollout First, Rollout Second) TwoBatches(RewardGradientTrainer trainer)
     {
         using var draws = new TrainingDraws(prompts, seed);
-        Rollout first = Fixed(trainer.Draw(draws));
-        return (first, Fixed(trainer.Draw(draws)) with { Plan = first.Plan, Frames = first.Frames });
+        Rollout first = Fixed(trainer.Draw(draws)), second = Fixed(trainer.Draw(draws));
+        return (first, second with { First = second.First with { Plan = first.First.Plan }, Frames = first.Frames });
 
         Rollout Fixed(Rollout rollout)
         {
-            Tensor[] noise = [.. Enumerable.Range(0, Steps).Select(step => draws.Noise(rollout.Start.shape, rollout.Start.device).to_type(rollout.Start.dtype))];
-            return rollout with { Noise = step => noise[step].alias(), Copies = [] };
+            Tensor start = rollout.First.Start;
+            Tensor[] noise = [.. Enumerable.Range(0, Steps).Select(step => draws.Noise(start.shape, start.device).to_type(start.dtype))];
+            return rollout with { First = rollout.First with { Noise = step => noise[step].alias() }, Copies = [] };
         }
     }
 
     private static Rollout Joined(Rollout first, Rollout second) => first with
     {
         Prompts = [.. first.Prompts, .. second.Prompts],
+        First = Joined(first.First, second.First),
+    };
+
+    private static PreparedClip Joined(PreparedClip first, PreparedClip second) => first with
+    {
         Condition = Condition.Stack(first.Condition, second.Condition),
         Unconditional = first.Unconditional is null ? null : Condition.Stack(first.Unconditional, second.Unconditional!),
         Start = cat([first.Start, second.Start]),

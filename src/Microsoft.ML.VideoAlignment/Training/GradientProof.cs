@@ -45,7 +45,7 @@ internal sealed class GradientProof
         using DisposeScope scope = NewDisposeScope();
         using var held = new HeldConstants();
         var rows = new List<GradientCheckRow>();
-        GradientPlan plan = Draw(_ => _).Plan;
+        GradientPlan plan = Draw(_ => _).First.Plan;
         double loss = Loss(held);
         (double graded, IReadOnlyDictionary<string, Tensor> gradient) = Gradient();
         rows.Add(Same("loss of the graded run", graded, loss));

@@ -59,15 +59,12 @@ internal static class MemoryWalk
         return new Rollout
         {
             Prompts = [.. Enumerable.Repeat("", settings.BatchSize)],
-            Condition = Condition(),
-            Unconditional = Other(),
-            Start = Empty(shape),
-            Noise = _ => Empty(shape),
-            Plan = plan,
+            First = Clip(),
             Frames = settings.Frames.Select(sampling.RewardFrameCount(model), static _ => 0),
-            Later = [.. Enumerable.Repeat<Func<Tensor, PreparedClip>>(
-                _ => new PreparedClip { Condition = Condition(), Unconditional = Other(), Start = Empty(shape), Noise = _ => Empty(shape), Plan = plan }, sampling.SegmentCount - 1)],
+            Later = [.. Enumerable.Repeat<Func<Tensor, PreparedClip>>(_ => Clip(), sampling.SegmentCount - 1)],
         };
+
+        PreparedClip Clip() => new() { Condition = Condition(), Unconditional = Other(), Start = Empty(shape), Noise = _ => Empty(shape), Plan = plan };
 
         Condition Condition() => model.EmptyCondition(settings.BatchSize, sampling.Size);
 

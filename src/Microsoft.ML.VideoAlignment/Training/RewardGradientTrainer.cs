@@ -41,34 +41,18 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
     public Rollout Draw(TrainingDraws draws)
     {
         IReadOnlyList<VideoPrompt> prompts = draws.Prompts(_settings.BatchSize);
-        long[] shape = Model.LatentShape(_settings.BatchSize, _settings.Sampling.Size);
-        Tensor Noise(IReadOnlyList<long> shape) => draws.Noise(shape, Model.Device).to_type(Model.ComputeDtype);
-        (Condition conditional, Condition? unconditional) = Conditions.Of(prompts, Noise);
+        Func<IReadOnlyList<long>, Tensor> noise = Noise(draws);
+        PreparedClip first = Clip(image: null);
         return new Rollout
         {
             Prompts = [.. prompts.Select(prompt => Model.RewardText(prompt.Text))],
-            Condition = conditional,
-            Unconditional = unconditional,
-            Start = Noise(shape) * Sampler.InitialNoiseSigma,
-            Noise = _ => Noise(shape),
-            Plan = _settings.Window.Resolve(Sampler, draws.Below),
+            First = first,
             Frames = _settings.Frames.Select(_settings.Sampling.RewardFrameCount(Model), draws.Below),
-            Copies = [.. Enumerable.Repeat(() => Noise(shape), _settings.Window.Copies - 1)],
-            Later = [.. Enumerable.Repeat<Func<Tensor, PreparedClip>>(After, _settings.Sampling.SegmentCount - 1)],
+            Copies = [.. Enumerable.Repeat(() => noise(first.Start.shape), _settings.Window.Copies - 1)],
+            Later = [.. Enumerable.Repeat<Func<Tensor, PreparedClip>>(Clip, _settings.Sampling.SegmentCount - 1)],
         };
 
-        PreparedClip After(Tensor image)
-        {
-            (Condition conditional, Condition? unconditional) = Conditions.After(prompts, image, Noise);
-            return new PreparedClip
-            {
-                Condition = conditional,
-                Unconditional = unconditional,
-                Start = Noise(shape) * Sampler.InitialNoiseSigma,
-                Noise = _ => Noise(shape),
-                Plan = _settings.Window.Resolve(Sampler, draws.Below),
-            };
-        }
+        PreparedClip Clip(Tensor? image) => Preparation.Prepare(prompts, image, noise, () => _settings.Window.Resolve(Sampler, draws.Below));
     }
 
     private RolloutResult Run(Rollout rollout, bool backward, CancellationToken cancellation)
@@ -136,7 +120,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         int last = sampler.Timesteps.Count - 1;
         long[] timesteps = [.. Enumerable.Repeat((long)sampler.Timesteps[last], (int)finished.shape[0])];
         Tensor noised = scheduler.Forward.AddNoise(finished, noise, timesteps);
-        using var guidance = new Guidance(Model, rollout.Condition, rollout.Unconditional, _settings.Sampling);
+        using var guidance = new Guidance(Model, rollout.First.Condition, rollout.First.Unconditional, _settings.Sampling);
         Work.Denoised(finished.shape[0] * guidance.Branches);
         Work.Scored(finished.shape[0]);
         return Denoising.Run(sampler, noised, guidance.Predict, GradientPlan.Suffix(last + 1, last, stop: last), adapters: Adapters, first: last).MoveToOuterDisposeScope();
@@ -144,7 +128,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
 
     private void CountWork(Rollout rollout)
     {
-        int steps = rollout.Plan.Stop + 1 ?? rollout.Plan.Count;
+        int steps = rollout.First.Plan.Stop + 1 ?? rollout.First.Plan.Count;
         Work.Denoised((long)rollout.Prompts.Count * steps * _settings.Sampling.SegmentCount * Branches);
         Work.Scored(rollout.Prompts.Count);
     }

@@ -8,20 +8,8 @@ internal sealed record Rollout
     /// <summary>B prompts, as the reward reads them.</summary>
     public required IReadOnlyList<string> Prompts { get; init; }
 
-    /// <summary>What the denoiser is told.</summary>
-    public required Condition Condition { get; init; }
-
-    /// <summary>The same of the branch to lead away from; null where guidance does not act.</summary>
-    public required Condition? Unconditional { get; init; }
-
-    /// <summary>x_0 [B, c, T, h, w].</summary>
-    public required Tensor Start { get; init; }
-
-    /// <summary>Noise of stochastic steps.</summary>
-    public required StepNoise Noise { get; init; }
-
-    /// <summary>Which steps carry gradient.</summary>
-    public required GradientPlan Plan { get; init; }
+    /// <summary>The first clip, and for a video the only one.</summary>
+    public required PreparedClip First { get; init; }
 
     /// <summary>
     /// The further clips of a film: for each what makes it ready from the image [B, 3, H, W] that it begins with, which carries gradient where the run hands
@@ -36,9 +24,7 @@ internal sealed record Rollout
     public required IReadOnlyList<int> Frames { get; init; }
 
     /// <summary>The clip of this index. <paramref name="image"/>: see <see cref="Later"/>; the first clip has its own.</summary>
-    public PreparedClip Begin(int clip, Tensor? image) => clip > 0
-        ? Later[clip - 1](image!)
-        : new PreparedClip { Condition = Condition, Unconditional = Unconditional, Start = Start, Noise = Noise, Plan = Plan };
+    public PreparedClip Begin(int clip, Tensor? image) => clip > 0 ? Later[clip - 1](image!) : First;
 }
 
 /// <summary>What a micro-batch gave; its gradient is in the adapters. All tensors are without graph and owned by the caller.</summary>

@@ -102,11 +102,7 @@ public class ActivationMemoryTests
         trainer.Backward(new Rollout
         {
             Prompts = [""],
-            Condition = first.Condition,
-            Unconditional = first.Unconditional,
-            Start = first.Start,
-            Noise = first.Noise,
-            Plan = first.Plan,
+            First = first,
             Frames = images ? [1, 3] : [0, 2],
             Later = images ? [image => Clip(1, image)] : [],
         });

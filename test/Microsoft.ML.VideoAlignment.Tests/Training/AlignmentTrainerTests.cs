@@ -172,7 +172,7 @@ public class AlignmentTrainerTests
         }
 
         Tensor noised = (result.Latents * Math.Sqrt(abar)) + (noise * Math.Sqrt(1 - abar));
-        Tensor conditional = model.Predict(noised, timestep, plain.Condition), other = model.Predict(noised, timestep, plain.Unconditional!);
+        Tensor conditional = model.Predict(noised, timestep, plain.First.Condition), other = model.Predict(noised, timestep, plain.First.Unconditional!);
         Tensor epsilon = other + ((conditional - other) * settings.Sampling.GuidanceScale);
         Tensor clean = (noised - (epsilon * Math.Sqrt(1 - abar))) / Math.Sqrt(abar);
         Tensor frames = (model.Decode(clean, TinyModel.Size.Frames, [0, 2]) / 2 + 0.5).clamp(0, 1);

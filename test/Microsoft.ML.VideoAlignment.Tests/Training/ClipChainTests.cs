@@ -142,11 +142,7 @@ public class ClipChainTests
         trainer.Backward(new Rollout
         {
             Prompts = [""],
-            Condition = first.Condition,
-            Unconditional = first.Unconditional,
-            Start = first.Start,
-            Noise = first.Noise,
-            Plan = first.Plan,
+            First = first,
             Frames = [0, 1, 3, 4, 5],
             Later = [image => Make(1, image), image => Make(2, image)],
         });

@@ -104,11 +104,14 @@ internal sealed class ModelScopeTrainStepRunner : IConformanceRunner
         return new Rollout
         {
             Prompts = [.. Enumerable.Repeat("", (int)start.shape[0])],
-            Condition = ConditionOf(Rows(testCase["in.prompt_embeds"][micro])),
-            Unconditional = testCase.Find("in.negative_prompt_embeds") is { } unconditional ? ConditionOf(Rows(unconditional)) : null,
-            Start = start,
-            Noise = step => Rows(testCase["in.noise"][micro, step]),
-            Plan = TrainStepCase.WindowOf(testCase.Arguments.GetProperty("window")).Resolve(steps, _ => throw new InvalidOperationException("nothing is drawn here")),
+            First = new PreparedClip
+            {
+                Condition = ConditionOf(Rows(testCase["in.prompt_embeds"][micro])),
+                Unconditional = testCase.Find("in.negative_prompt_embeds") is { } unconditional ? ConditionOf(Rows(unconditional)) : null,
+                Start = start,
+                Noise = step => Rows(testCase["in.noise"][micro, step]),
+                Plan = TrainStepCase.WindowOf(testCase.Arguments.GetProperty("window")).Resolve(steps, _ => throw new InvalidOperationException("nothing is drawn here")),
+            },
             Frames = [.. testCase.Arguments.GetProperty("frames").EnumerateArray().Select(frame => frame.GetInt32())],
         };
     }

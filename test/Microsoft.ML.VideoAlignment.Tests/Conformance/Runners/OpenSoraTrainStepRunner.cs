@@ -67,11 +67,14 @@ internal sealed class OpenSoraTrainStepRunner : IConformanceRunner
         return new Rollout
         {
             Prompts = [.. Enumerable.Repeat("", (int)start.shape[0])],
-            Condition = conditional,
-            Unconditional = model.Unconditional(conditional),
-            Start = start,
-            Noise = _ => throw new InvalidOperationException("rectified flow draws nothing"),
-            Plan = TrainStepCase.WindowOf(testCase.Arguments.GetProperty("window")).Resolve(sampling.Steps, _ => throw new InvalidOperationException("nothing is drawn here")),
+            First = new PreparedClip
+            {
+                Condition = conditional,
+                Unconditional = model.Unconditional(conditional),
+                Start = start,
+                Noise = _ => throw new InvalidOperationException("rectified flow draws nothing"),
+                Plan = TrainStepCase.WindowOf(testCase.Arguments.GetProperty("window")).Resolve(sampling.Steps, _ => throw new InvalidOperationException("nothing is drawn here")),
+            },
             Frames = [.. testCase.Arguments.GetProperty("frames")[micro].EnumerateArray().Select(frame => frame.GetInt32())],
         };
     }

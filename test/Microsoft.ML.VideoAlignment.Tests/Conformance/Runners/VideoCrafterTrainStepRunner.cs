@@ -56,11 +56,14 @@ internal sealed class VideoCrafterTrainStepRunner : IConformanceRunner
             micro => new Rollout
             {
                 Prompts = [.. Enumerable.Repeat("", (int)testCase["in.tokens"].shape[1])],
-                Condition = conditions[micro],
-                Unconditional = model.GuidanceActs(sampling.GuidanceScale) ? unconditional : null,
-                Start = testCase["in.latents"][micro],
-                Noise = step => testCase["in.noise"][micro, step],
-                Plan = plan,
+                First = new PreparedClip
+                {
+                    Condition = conditions[micro],
+                    Unconditional = model.GuidanceActs(sampling.GuidanceScale) ? unconditional : null,
+                    Start = testCase["in.latents"][micro],
+                    Noise = step => testCase["in.noise"][micro, step],
+                    Plan = plan,
+                },
                 Frames = [frames[micro]],
             },
             Prefix);

@@ -127,14 +127,14 @@ public class GradientFaultTests
     public void AStepOutsideTheWindowThatIsGraded()
     {
         using VideoReward reward = Redness();
-        RequireCaught(_model, reward, GradientWindow.LastSteps(1), rollout => rollout with { Plan = GradientPlan.Suffix(rollout.Plan.Count, rollout.Plan.Count - 2) });
+        RequireCaught(_model, reward, GradientWindow.LastSteps(1), rollout => Planned(rollout, count => GradientPlan.Suffix(count, count - 2)));
     }
 
     [Test]
     public void AStepOfTheWindowThatIsNotGraded()
     {
         using VideoReward reward = Redness();
-        RequireCaught(_model, reward, GradientWindow.Steps(1, 2), rollout => rollout with { Plan = GradientPlan.Chosen(rollout.Plan.Count, new HashSet<int> { 2 }, detachInput: false) });
+        RequireCaught(_model, reward, GradientWindow.Steps(1, 2), rollout => Planned(rollout, count => GradientPlan.Chosen(count, new HashSet<int> { 2 }, detachInput: false)));
     }
 
     [Test]
@@ -143,6 +143,8 @@ public class GradientFaultTests
         using VideoReward reward = Redness();
         RequireCaught(_model, reward, fault: rollout => rollout with { Frames = [0] });
     }
+
+    private static Rollout Planned(Rollout rollout, Func<int, GradientPlan> plan) => rollout with { First = rollout.First with { Plan = plan(rollout.First.Plan.Count) } };
 
     private static VideoReward Redness() => VideoRewards.Custom("redness", (frames, _) => (frames.select(1, 0).mean([1, 2, 3]) * 3).exp());
 

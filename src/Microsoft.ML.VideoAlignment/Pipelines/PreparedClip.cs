@@ -1,0 +1,52 @@
+using Microsoft.ML.VideoAlignment.Schedulers;
+
+namespace Microsoft.ML.VideoAlignment.Pipelines;
+
+/// <summary>One clip of a film, ready to be sampled.</summary>
+internal sealed record PreparedClip
+{
+    /// <summary>What the denoiser is told.</summary>
+    public required Condition Condition { get; init; }
+
+    /// <summary>The same of the branch to lead away from; null where guidance does not act.</summary>
+    public required Condition? Unconditional { get; init; }
+
+    /// <summary>x_0 [B, c, T, h, w].</summary>
+    public required Tensor Start { get; init; }
+
+    /// <summary>Noise of stochastic steps.</summary>
+    public required StepNoise Noise { get; init; }
+
+    /// <summary>Which steps carry gradient.</summary>
+    public required GradientPlan Plan { get; init; }
+}
+
+/// <summary>
+/// Makes clips ready, for generation and for training. Draws come in one order: what the conditions need, the start, the plan; then, while the clip is
+/// sampled, the noise of its steps.
+/// </summary>
+/// <param name="model">Whose latents are drawn.</param>
+/// <param name="sampling">Of the run.</param>
+/// <param name="sampler">Of the run.</param>
+/// <param name="conditions">Encodes what the clips are made from.</param>
+internal sealed class ClipPreparation(VideoDiffusionModel model, SamplingSettings sampling, ISampler sampler, ConditionCache conditions)
+{
+    /// <summary>A film's first clip, or with <paramref name="image"/> a further one.</summary>
+    /// <param name="prompts">B prompts.</param>
+    /// <param name="image">[B, 3, H, W], RGB in [0, 1], that a further clip begins with; the conditions carry gradient where it does. Null for the first clip.</param>
+    /// <param name="noise">Standard normal noise of a shape [B, ...], on the model's device.</param>
+    /// <param name="plan">Which steps carry gradient; null: none.</param>
+    public PreparedClip Prepare(IReadOnlyList<VideoPrompt> prompts, Tensor? image, Func<IReadOnlyList<long>, Tensor> noise, Func<GradientPlan>? plan = null)
+    {
+        long[] shape = model.LatentShape(prompts.Count, sampling.Size);
+        (Condition conditional, Condition? unconditional) = image is null ? conditions.Of(prompts, noise) : conditions.After(prompts, image, noise);
+        return new PreparedClip
+        {
+            Condition = conditional,
+            Unconditional = unconditional,
+            Start = noise(shape) * sampler.InitialNoiseSigma,
+            Noise = _ => noise(shape),
+            Plan = plan?.Invoke() ?? GradientPlan.None(sampler.Timesteps.Count),
+        };
+    }
+}
