@@ -13,8 +13,8 @@ internal static class Fig7
         var page = new Page(
             "Figure 7: reward against queries and against time",
             "VADER (arXiv 2407.08737), Figure 7, on the embedded world: the reward of unseen prompts along the runs of Table 1, by the films that were scored in training and by the CPU time of training.");
-        page.Say($"DDPO also has longer runs on the aesthetic reward, {desk.Scale.LongQueries} films and {desk.Scale.LongSeeds} seeds, to see what VADER's level costs it.");
-        Sample longer = contest.Longer(desk, PaperRewards.Aesthetic);
+        page.Say($"DDPO also has longer runs, {desk.Scale.LongQueries} films and {desk.Scale.LongSeeds} seeds, to see what VADER's level costs it.");
+        var longer = PaperRewards.Trained.ToDictionary(reward => reward, reward => contest.Longer(desk, reward));
         foreach (string reward in PaperRewards.Trained)
         {
             IReadOnlyList<Sample> samples = contest.Trained(reward);
@@ -35,38 +35,43 @@ internal static class Fig7
                 Chart.Lines(reward, "CPU seconds of training", "reward of unseen prompts", [.. samples.Select(sample => sample.Series(Sample.CpuSeconds))]));
         }
 
-        WriteLonger(page, desk, contest, longer);
+        foreach (string reward in PaperRewards.Trained)
+        {
+            WriteLonger(page, desk, reward, contest[Methods.Vader, reward], longer[reward]);
+        }
+
         page.Head("What these runs say");
         foreach (string reward in PaperRewards.Trained)
         {
-            Efficiency.Claim(page, contest, reward, reward == PaperRewards.Aesthetic ? longer : null);
+            Efficiency.Claim(page, contest, reward, longer[reward]);
             WriteTimes(page, contest, reward);
         }
 
         page.Space();
+        CellResult[] runs = [.. contest.Results, .. longer.Values.SelectMany(sample => sample.Runs)];
         Csv.Write(
             desk["fig7.csv"], ["method", "reward", "films in all", "seed", "queries", "seconds", "CPU seconds", "reward of unseen prompts"],
-            from run in contest.Results.Concat(longer.Runs)
+            from run in runs
             from point in run.Curve
             select new object?[] { run.Cell.Method, run.Cell.Reward, run.Cell.Queries, run.Cell.Seed, run.Cell.Method == Methods.Base ? 0 : point.Queries, point.Seconds, point.CpuSeconds, point.Reward });
-        page.Write(desk["fig7.md"], [.. contest.Results, .. longer.Runs], desk.Command(Name));
+        page.Write(desk["fig7.md"], runs, desk.Command(Name));
     }
 
-    private static void WriteLonger(Page page, Desk desk, Contest contest, Sample longer)
+    private static void WriteLonger(Page page, Desk desk, string reward, Sample vader, Sample longer)
     {
-        Sample vader = contest[Methods.Vader, PaperRewards.Aesthetic];
         if (longer.IsEmpty || vader.IsEmpty)
         {
             return;
         }
 
-        page.Head("aesthetic, DDPO for longer").Picture("fig7-longer.png", "VADER against longer runs of DDPO");
+        string title = $"{reward}, DDPO for longer", file = $"fig7-longer-{reward}.png";
+        page.Head(title).Picture(file, "VADER against longer runs of DDPO");
         page.Table(["queries", longer.Name, "CPU seconds"], longer.Mean.Select(point => (IReadOnlyList<string>)
-            [$"{point.Queries}", longer.At(Sample.Queries, point.Queries).ToString(), point.CpuSeconds.ToString("0", CultureInfo.InvariantCulture)]));
+            [$"{point.Queries}", longer.At(Sample.Queries, point.Queries).ToString(Table1.Digits(reward)), point.CpuSeconds.ToString("0", CultureInfo.InvariantCulture)]));
         Chart.Save(
-            desk["fig7-longer.png"],
-            Chart.Lines("aesthetic, DDPO for longer", "films scored in training", "reward of unseen prompts", [longer.Series(Sample.Queries), vader.Series(Sample.Queries)]),
-            Chart.Lines("aesthetic, DDPO for longer", "CPU seconds of training", "reward of unseen prompts", [longer.Series(Sample.CpuSeconds), vader.Series(Sample.CpuSeconds)]));
+            desk[file],
+            Chart.Lines(title, "films scored in training", "reward of unseen prompts", [longer.Series(Sample.Queries), vader.Series(Sample.Queries)]),
+            Chart.Lines(title, "CPU seconds of training", "reward of unseen prompts", [longer.Series(Sample.CpuSeconds), vader.Series(Sample.CpuSeconds)]));
     }
 
     /// <summary>The paper's second axis: at the time that the quicker of two needs for all its queries, who is ahead?</summary>

@@ -15,7 +15,7 @@ const string Help = """
       compare A B        two run cards (run-card.json) side by side
       all                everything but compare
 
-      --quick            minutes instead of the better part of an hour: shows that it runs, proves nothing
+      --quick            minutes instead of an hour or two: shows that it runs, proves nothing
       --parallel N       runs at a time, each of one thread (default 2); 0: none, pages from the runs that are there
       --results FOLDER   where runs, pages and pictures go (default results beside this program's source, quick: out/paper-quick)
       --help             this text
