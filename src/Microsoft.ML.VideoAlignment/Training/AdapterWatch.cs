@@ -4,8 +4,8 @@ namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
 /// Is it learning? Observes the first two updates (a down factor gets no gradient while its up factor is still zero, so one is not enough): gradient
-/// must have reached adapters, and every factor that it reached must have moved. One that stays where it was is lost to rounding. Where the reward's
-/// gradient may rightly be zero, only updates with some gradient are observed, however late they come.
+/// must have reached adapters, and what it reached must have moved: a factor that stays where it was has lost its steps to rounding, and a run in which
+/// all do learns nothing. Where the reward's gradient may rightly be zero, only updates with some gradient are observed, however late they come.
 /// </summary>
 internal sealed class AdapterWatch(LoraAdapters adapters, bool gradientMayVanish = false)
 {
@@ -46,8 +46,8 @@ internal sealed class AdapterWatch(LoraAdapters adapters, bool gradientMayVanish
         _observed += any || !gradientMayVanish ? 1 : 0;
     }
 
-    /// <summary>To be called after each update. Returns the adapter tensors that no gradient reached, once, after the last observed update.</summary>
-    /// <exception cref="InvalidOperationException">No adapter got gradient, or one that did has not moved.</exception>
+    /// <summary>To be called after each update. Returns what to warn of, once, after the last observed update.</summary>
+    /// <exception cref="InvalidOperationException">No adapter got gradient, or none that did has moved.</exception>
     public IReadOnlyList<string> AfterUpdate(int step)
     {
         if (_done || _observed < ObservedUpdates)
@@ -74,15 +74,23 @@ internal sealed class AdapterWatch(LoraAdapters adapters, bool gradientMayVanish
                 "Check that the reward's score depends on the frames it is shown and that the gradient window holds a step that still changes the video.");
         }
 
-        if (still.Length > 0)
+        if (still.Length == _reached.Count)
         {
             throw new InvalidOperationException(
-                $"After {step} training steps {still.Length} of {names.Length} adapter tensors have not moved although they got gradient: " +
-                $"{string.Join(", ", still.Take(5))}{(still.Length > 5 ? ", ..." : "")}. Raise the learning rate: its steps are lost to rounding.");
+                $"After {step} training steps none of the {_reached.Count} adapter tensors that got gradient has moved: its steps are lost to rounding. Raise the learning rate; " +
+                "or, if the gradient is below AdamW's epsilon, choose steps that move the video more (GradientWindow.MostSensitive) or a larger reward.");
         }
 
-        return [.. names.Where(name => !_reached.Contains(name))];
+        string[] idle = [.. names.Where(name => !_reached.Contains(name))];
+        return
+        [
+            .. Warning("No gradient reaches", idle, "they cannot influence the reward"),
+            .. Warning("No step moves", still, "it is lost to rounding: the learning rate is low, or their gradient below AdamW's epsilon"),
+        ];
     }
+
+    private static IEnumerable<string> Warning(string what, string[] tensors, string why) =>
+        tensors.Length == 0 ? [] : [$"{what} {tensors.Length} adapter tensors ({why}): {string.Join(", ", tensors.Take(5))}{(tensors.Length > 5 ? ", ..." : ".")}"];
 
     private static bool Same(Tensor before, Tensor now) => before.eq(now).all().ToBoolean();
 }

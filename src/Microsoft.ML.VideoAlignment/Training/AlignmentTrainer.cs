@@ -24,7 +24,7 @@ internal abstract class AlignmentTrainer : IDisposable
         Sampler = model.CreateSampler(settings.Sampling);
         Conditions = new ConditionCache(model, settings.Sampling);
         Preparation = new ClipPreparation(model, settings.Sampling, Sampler, Conditions);
-        _heldOut = new HeldOutReward(model, reward, settings, Conditions, Work);
+        _heldOut = new HeldOutReward(model, reward, settings, Sampler.Timesteps.Count, Conditions, Work);
         _average = settings.AverageDecay is { } decay ? new AdapterAverage(adapters, decay) : null;
         _best = new BestAdapters(adapters, reward.Contract.Direction);
         _optimiser = IAdapterOptimiser.Create(adapters.Parameters, settings);
@@ -82,9 +82,9 @@ internal abstract class AlignmentTrainer : IDisposable
 
             watch.BeforeUpdate();
             double norm = Update(step, outcome.Reward, outcome.Loss);
-            if (watch.AfterUpdate(step) is { Count: > 0 } idle)
+            foreach (string warning in watch.AfterUpdate(step))
             {
-                warn?.Invoke($"No gradient reaches {idle.Count} adapter tensors (they cannot influence the reward): {string.Join(", ", idle.Take(5))}.");
+                warn?.Invoke(warning);
             }
 
             done = step;

@@ -1,6 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
-using Microsoft.ML.VideoAlignment.Schedulers;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
@@ -8,9 +7,10 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// <param name="model">Generates.</param>
 /// <param name="reward">Scores.</param>
 /// <param name="settings">Whose held-out prompts are measured.</param>
+/// <param name="steps">Denoising steps of a video.</param>
 /// <param name="conditions">What was encoded before.</param>
 /// <param name="work">Counts what a measurement costs.</param>
-internal sealed class HeldOutReward(VideoDiffusionModel model, VideoReward reward, TrainingSettings settings, ConditionCache conditions, WorkCount work)
+internal sealed class HeldOutReward(VideoDiffusionModel model, VideoReward reward, TrainingSettings settings, int steps, ConditionCache conditions, WorkCount work)
 {
     /// <summary>Whether this step is one that measures.</summary>
     public bool IsDue(int step) => settings.HeldOutPrompts.Count > 0 && (step % settings.HeldOutEvery == 0 || step == settings.Steps);
@@ -20,7 +20,6 @@ internal sealed class HeldOutReward(VideoDiffusionModel model, VideoReward rewar
     {
         using DisposeScope scope = NewDisposeScope();
         var generator = new VideoGenerator(model, settings.Sampling, conditions);
-        ISampler sampler = model.CreateSampler(settings.Sampling);
         double total = 0;
         foreach (VideoPrompt[] prompts in settings.HeldOutPrompts.Chunk(settings.BatchSize))
         {
@@ -31,7 +30,7 @@ internal sealed class HeldOutReward(VideoDiffusionModel model, VideoReward rewar
                 total += reward.Score(frames, [.. prompts.Select(prompt => model.RewardText(prompt.Text))]).sum().ToDouble();
             }
 
-            work.Denoised((long)prompts.Length * sampler.Timesteps.Count * settings.Sampling.SegmentCount * settings.Sampling.Branches(model));
+            work.Denoised((long)prompts.Length * steps * settings.Sampling.SegmentCount * settings.Sampling.Branches(model));
             work.Measured(prompts.Length);
         }
 

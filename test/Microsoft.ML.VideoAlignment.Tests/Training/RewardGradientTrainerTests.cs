@@ -186,6 +186,39 @@ public class RewardGradientTrainerTests
     }
 
     [Test]
+    public void StepsLostToRoundingAreNoticed()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        using (no_grad())
+        {
+            foreach (TorchSharp.Modules.Parameter each in adapters.Parameters)
+            {
+                each.fill_(0.1);
+            }
+        }
+
+        RewardGradientSettings settings = TinyModel.Settings(steps: 3) with { WeightDecay = 0 };
+        var warnings = new List<string>();
+        Assert.That(
+            () => Train(model, TinyModel.Redness(), adapters, settings with { LearningRate = 1e-12 }),
+            Throws.InvalidOperationException.With.Message.Contains("none of the").And.Message.Contains("Raise the learning rate"));
+
+        // One tensor is too large to be moved by a step that moves others.
+        (string large, TorchSharp.Modules.Parameter factor) = adapters.NamedFactors.Last(pair => pair.Name.Contains("lora_A", StringComparison.Ordinal));
+        using (no_grad())
+        {
+            factor.fill_(1e8);
+        }
+
+        using VideoReward reward = TinyModel.Redness();
+        using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+        Assert.That(trainer.Train(["a red circle"], warn: warnings.Add), Is.EqualTo(3));
+        Assert.That(warnings, Has.Some.StartsWith("No step moves"), large);
+    }
+
+    [Test]
     public void StepsInWhichNothingIsFoundAreWaitedOutWhereTheContractSaysSo()
     {
         using DisposeScope scope = NewDisposeScope();
