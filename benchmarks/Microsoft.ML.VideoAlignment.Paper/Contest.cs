@@ -38,18 +38,20 @@ internal sealed class Contest
         return new Sample(Methods.Title(Methods.Ddpo) + ", longer", runs, this[Methods.Base, reward].Runs);
     }
 
-    /// <summary>VADER at the next lower rate of the list, on the aesthetic reward; null where there is none. The rate that gives the highest reward need not be the one to use.</summary>
-    public Sample? Gentler(Desk desk)
+    /// <summary>The methods that win more aesthetic reward at a rate where films stop following their prompts, at that rate.</summary>
+    public IReadOnlyList<Sample> Unrestrained(Desk desk)
     {
-        Scale scale = desk.Scale;
-        double[] lower = [.. scale.Rates.Where(rate => rate < desk.Rates.Of(Methods.Vader)).Order()];
-        if (lower.Length == 0)
+        var samples = new List<Sample>();
+        foreach (string method in Methods.Trained)
         {
-            return null;
+            if (desk.Rates.HighestOf(method) is { } rate)
+            {
+                IReadOnlyList<CellResult> runs = desk.Campaign.Complete(desk.Scale.SeedList.Select(seed => desk.Scale.Cell(method, PaperRewards.Aesthetic, seed, rate)));
+                samples.Add(new Sample(FormattableString.Invariant($"{Methods.Title(method)}, learning rate {rate:0e+0}"), runs, this[Methods.Base, PaperRewards.Aesthetic].Runs));
+            }
         }
 
-        IReadOnlyList<CellResult> runs = desk.Campaign.Complete(scale.SeedList.Select(seed => scale.Cell(Methods.Vader, PaperRewards.Aesthetic, seed, lower[^1])));
-        return new Sample(FormattableString.Invariant($"VADER, learning rate {lower[^1]:0e+0}"), runs, this[Methods.Base, PaperRewards.Aesthetic].Runs);
+        return [.. samples.Where(sample => !sample.IsEmpty)];
     }
 
     /// <summary>The samples of the trained methods on a reward that have runs.</summary>

@@ -7,12 +7,12 @@ internal static class Films
 {
     private const int Shown = 6, Scale = 3;
 
-    public static void WriteTable1(Page page, Desk desk, Contest contest, Sample? gentler)
+    public static void WriteTable1(Page page, Desk desk, Contest contest, IReadOnlyList<Sample> unrestrained)
     {
         page.Head("Films").Say($"Unseen prompts, the films of seed 1. Rows from above: {string.Join(", ", Methods.All.Select(Methods.Title))}; where a method has no run yet its row is missing.");
         foreach (string reward in PaperRewards.Trained)
         {
-            IEnumerable<Sample> samples = Methods.All.Select(method => contest[method, reward]).Concat(reward == PaperRewards.Aesthetic && gentler is not null ? [gentler] : []);
+            IEnumerable<Sample> samples = Methods.All.Select(method => contest[method, reward]).Concat(reward == PaperRewards.Aesthetic ? unrestrained : []);
             CellResult[] rows = [.. samples.SelectMany(sample => sample.Runs.Where(run => run.Cell.Films > 0).Take(1))];
             if (rows.Length > 0)
             {
@@ -20,7 +20,7 @@ internal static class Films
                 VideoClip[] films = [.. rows.SelectMany(run => Enumerable.Range(0, columns).Select(film => VideoFile.Read(desk.Store.FilmOf(run.Cell, film))))];
                 string file = $"table1-{reward}.gif";
                 VideoFile.Write(desk[file], VideoClip.Grid(films, columns), scale: Scale);
-                page.Say($"Trained on {reward}{(reward == PaperRewards.Aesthetic && gentler is not null ? $"; last row: {gentler.Name}" : "")}:").Picture(file, $"Films of each method, trained on {reward}");
+                page.Say($"Trained on {reward}{(reward == PaperRewards.Aesthetic && unrestrained.Count > 0 ? $"; last rows: {string.Join("; ", unrestrained.Select(sample => sample.Name))}" : "")}:").Picture(file, $"Films of each method, trained on {reward}");
             }
         }
     }

@@ -3,20 +3,27 @@ using System.Globalization;
 namespace Microsoft.ML.VideoAlignment.Paper;
 
 /// <summary>
-/// A small search, the same for every method: each rate of the list, the aesthetic reward, one seed that the comparison does not use, fewer films; the
-/// rate that gives the highest reward on prompts of alignment is used for all rewards and sizes.
+/// A small search, the same for every method: each rate of the list, the aesthetic reward, one seed that the comparison does not use. Of the rates whose
+/// films still follow their prompts, the one that gives the highest reward on prompts of alignment is used for all rewards and sizes: by the reward alone
+/// the rate would win that over-optimises it most.
 /// </summary>
 internal sealed class LearningRates
 {
     private const int Seed = 101;
 
-    private readonly IReadOnlyList<CellResult> _runs;
+    /// <summary>Least text similarity of a rate that is used, as a share of the base model's.</summary>
+    private const double Following = 0.9;
 
-    private LearningRates(IReadOnlyList<CellResult> runs, Scale scale) => (_runs, Scale) = (runs, scale);
+    private readonly Scale _scale;
+    private readonly double _leastText;
 
-    private Scale Scale { get; }
+    internal LearningRates(IReadOnlyList<CellResult> runs, Scale scale)
+    {
+        (Runs, _scale) = (runs, scale);
+        _leastText = Following * runs.FirstOrDefault(run => run.Cell.Method == Methods.Base)?.Aligned[PaperRewards.TextSimilarity] ?? double.NegativeInfinity;
+    }
 
-    public IReadOnlyList<CellResult> Runs => _runs;
+    public IReadOnlyList<CellResult> Runs { get; }
 
     public static LearningRates Search(Desk desk)
     {
@@ -26,37 +33,50 @@ internal sealed class LearningRates
             Queries = scale.SearchQueries,
             MeasureEvery = scale.SearchQueries,
         }));
-        return new LearningRates(desk.Campaign.Complete(cells), scale);
+        return new LearningRates(desk.Campaign.Complete(cells.Prepend(scale.Cell(Methods.Base, PaperRewards.Aesthetic, Seed, 0))), scale);
     }
 
-    /// <summary>Where nothing was searched yet, the middle of the list.</summary>
-    public double Of(string method) =>
-        _runs.Where(run => run.Cell.Method == method).MaxBy(run => run.Aligned[PaperRewards.Aesthetic])?.Cell.LearningRate ?? Scale.Rates[Scale.Rates.Count / 2];
+    /// <summary>The rate that a method is compared with: where no rate follows the prompts the lowest, where nothing was searched yet the middle of the list.</summary>
+    public double Of(string method) => RunsOf(method) switch
+    {
+        [] => _scale.Rates[_scale.Rates.Count / 2],
+        var runs when Best(runs.Where(Follows)) is { } best => best,
+        _ => _scale.Rates[0],
+    };
+
+    /// <summary>The rate of the highest reward, whatever becomes of the prompts; null where that is <see cref="Of"/>, or nothing was searched yet.</summary>
+    public double? HighestOf(string method) => Best(RunsOf(method)) is { } highest && highest != Of(method) ? highest : null;
 
     /// <summary>The search as a table of a page.</summary>
     public void Write(Page page)
     {
         page.Head("Learning rates").Say(
-            $"Aesthetic reward of films of prompts of alignment after {Scale.SearchQueries} queries, one seed that the tables do not use; the best rate of each method is used everywhere. In brackets: not chosen. Behind it the text similarity of the same films, which the choice does not look at.");
-        page.Table(["learning rate", .. Methods.Trained.Select(Methods.Title)], Scale.Rates.Select(rate => (IReadOnlyList<string>)
+            $"Aesthetic reward of films of prompts of alignment after {_scale.SearchQueries} queries, one seed that the tables do not use; behind it the text similarity of the same films. A rate whose films do not follow their prompts, with a text similarity below {_leastText:0.00}, nine tenths of the base model's, is struck out; of the others the best of each method is used everywhere.");
+        page.Table(["learning rate", .. Methods.Trained.Select(Methods.Title)], _scale.Rates.Select(rate => (IReadOnlyList<string>)
         [
             rate.ToString("0e+0", CultureInfo.InvariantCulture),
             .. Methods.Trained.Select(method =>
-                _runs.FirstOrDefault(run => run.Cell.Method == method && run.Cell.LearningRate == rate) is not { } run ? "-"
+                RunsOf(method).FirstOrDefault(run => run.Cell.LearningRate == rate) is not { } run ? "-"
                 : Score(run, chosen: rate == Of(method))),
         ]));
 
-        string[] edges = [.. Methods.Trained.Where(method => Scale.Rates.Count > 1 && Of(method) == Scale.Rates[^1] && _runs.Any(run => run.Cell.Method == method)).Select(Methods.Title)];
+        string[] edges = [.. Methods.Trained.Where(method => _scale.Rates.Count > 1 && RunsOf(method).Count > 0 && Of(method) == _scale.Rates[^1]).Select(Methods.Title)];
         if (edges.Length > 0)
         {
             page.Say($"The best rate is the highest of the list for {string.Join(" and ", edges)}: a higher one might do better still.");
         }
 
-        static string Score(CellResult run, bool chosen)
+        string Score(CellResult run, bool chosen)
         {
             string score = run.Aligned[PaperRewards.Aesthetic].ToString("0.00", CultureInfo.InvariantCulture);
             string text = run.Aligned[PaperRewards.TextSimilarity].ToString("0.00", CultureInfo.InvariantCulture);
-            return $"{(chosen ? $"**{score}**" : $"({score})")}, {text}";
+            return $"{(chosen ? $"**{score}**" : Follows(run) ? score : $"~~{score}~~")}, {text}";
         }
     }
+
+    private static double? Best(IEnumerable<CellResult> runs) => runs.MaxBy(run => run.Aligned[PaperRewards.Aesthetic])?.Cell.LearningRate;
+
+    private IReadOnlyList<CellResult> RunsOf(string method) => [.. Runs.Where(run => run.Cell.Method == method)];
+
+    private bool Follows(CellResult run) => run.Aligned[PaperRewards.TextSimilarity] >= _leastText;
 }

@@ -30,11 +30,11 @@ internal static class Table1
 
         WriteEqualTime(page, contest);
         WriteCosts(page, contest);
-        Sample? gentler = contest.Gentler(desk);
-        WriteOtherMeasures(page, contest, gentler);
+        IReadOnlyList<Sample> unrestrained = contest.Unrestrained(desk);
+        WriteOtherMeasures(page, contest, unrestrained);
         WriteClaims(page, contest);
         rates.Write(page);
-        Films.WriteTable1(page, desk, contest, gentler);
+        Films.WriteTable1(page, desk, contest, unrestrained);
 
         Csv.Write(
             desk["table1.csv"], ["method", "reward", "prompts", "mean", "half width 95 %", "seeds"],
@@ -47,7 +47,7 @@ internal static class Table1
         Chart.Save(desk["table1.png"], [.. PaperRewards.Trained.Select(reward => Chart.Bars(reward, "reward", ["aligned prompts", "unseen"],
             [.. Methods.All.Select(method => contest[method, reward]).Where(sample => !sample.IsEmpty)
                 .Select(sample => new Series(sample.Name, [(0, sample.Aligned(reward)), (1, sample.Unseen(reward))]))]))]);
-        page.Write(desk["table1.md"], [.. contest.Results, .. rates.Runs, .. gentler?.Runs ?? []], desk.Command(Name));
+        page.Write(desk["table1.md"], [.. contest.Results, .. rates.Runs, .. unrestrained.SelectMany(sample => sample.Runs)], desk.Command(Name));
     }
 
     internal static int Digits(string reward) => reward == PaperRewards.Preference ? 3 : 2;
@@ -78,7 +78,7 @@ internal static class Table1
         ]));
     }
 
-    private static void WriteOtherMeasures(Page page, Contest contest, Sample? gentler)
+    private static void WriteOtherMeasures(Page page, Contest contest, IReadOnlyList<Sample> unrestrained)
     {
         IEnumerable<IReadOnlyList<string>> rows =
             from reward in PaperRewards.Trained
@@ -89,10 +89,8 @@ internal static class Table1
             let scores = PaperRewards.Measures.Select(measure => trained && measure == reward ? $"**{sample.Unseen(measure)}**" : sample.Unseen(measure).ToString())
             select (IReadOnlyList<string>)[sample.Name, trained ? reward : "-", .. scores];
         page.Head("What training on one reward does to the others").Say(
-            $"Unseen prompts; the reward trained on in bold. The true rating is what the aesthetic head was trained to predict, text similarity says how far films still follow their prompts.");
-        IEnumerable<IReadOnlyList<string>> more = gentler is { IsEmpty: false }
-            ? [[gentler.Name, PaperRewards.Aesthetic, .. PaperRewards.Measures.Select(measure => gentler.Unseen(measure).ToString())]]
-            : [];
+            $"Unseen prompts; the reward trained on in bold. The true rating is what the aesthetic head was trained to predict, text similarity says how far films still follow their prompts. Rows with a learning rate: methods at the rate that won most aesthetic reward, where films follow their prompts no more.");
+        IEnumerable<IReadOnlyList<string>> more = unrestrained.Select(sample => (IReadOnlyList<string>)[sample.Name, PaperRewards.Aesthetic, .. PaperRewards.Measures.Select(measure => sample.Unseen(measure).ToString())]);
         page.Table(["method", "trained on", .. PaperRewards.Measures], rows.Concat(more));
     }
 

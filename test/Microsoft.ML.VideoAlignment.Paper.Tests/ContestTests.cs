@@ -19,7 +19,7 @@ public class ContestTests
         Contest contest = Runs(s_vader, [(queries, reached)]);
         var page = new Page("title", "question");
         Efficiency.Claim(page, contest, Reward);
-        string text = Text(page);
+        string text = PageText.Of(page);
         Assert.That(text, Does.Contain(holds ? verdict : "**Does not hold**").And.Contain(says));
     }
 
@@ -28,7 +28,7 @@ public class ContestTests
     {
         var page = new Page("title", "question");
         Efficiency.Claim(page, Runs([(90, 4.9), (100, 4.8)], [(100, 6)]), Reward);
-        Assert.That(Text(page), Does.Contain("**Does not hold**").And.Contain("it does not"));
+        Assert.That(PageText.Of(page), Does.Contain("**Does not hold**").And.Contain("it does not"));
     }
 
     [Test]
@@ -38,7 +38,7 @@ public class ContestTests
         var longer = new Sample("longer", [Run(Methods.Ddpo, 1, [(1000, 7)]), Run(Methods.Ddpo, 2, [(1000, 7)])], contest[Methods.Base, Reward].Runs);
         var page = new Page("title", "question");
         Efficiency.Claim(page, contest, Reward, longer);
-        Assert.That(Text(page), Does.Contain("**Holds**").And.Contain("with 1000 queries, 11.1 times as many"));
+        Assert.That(PageText.Of(page), Does.Contain("**Holds**").And.Contain("with 1000 queries, 11.1 times as many"));
     }
 
     [Test]
@@ -80,13 +80,4 @@ public class ContestTests
         Machine = "",
         Commit = "",
     };
-
-    private static string Text(Page page)
-    {
-        string path = Path.GetTempFileName();
-        page.Write(path, [], "a command");
-        string text = File.ReadAllText(path);
-        File.Delete(path);
-        return text;
-    }
 }
