@@ -169,15 +169,9 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
         base.Dispose(disposing);
     }
 
-    private static UNet3D LoadUNet(DiffusersFolder files, string? variant, Placement placement)
-    {
-        using IWeightSource weights = files.OpenWeights(variant);
-        return WeightLoader.Fill(new UNet3D(UNet3DConfig.FromJson(files.Config()), placement), weights);
-    }
+    private static UNet3D LoadUNet(DiffusersFolder files, string? variant, Placement placement) =>
+        files.Load(config => new UNet3D(UNet3DConfig.FromJson(config), placement), variant);
 
-    private static AutoencoderKL LoadVae(DiffusersFolder files, string? variant, Placement placement)
-    {
-        using IWeightSource weights = files.OpenWeights(variant);
-        return WeightLoader.Fill(new AutoencoderKL(AutoencoderKLConfig.FromJson(files.Config()), placement), weights, map: AutoencoderKL.Keys);
-    }
+    private static AutoencoderKL LoadVae(DiffusersFolder files, string? variant, Placement placement) =>
+        files.Load(config => new AutoencoderKL(AutoencoderKLConfig.FromJson(config), placement), variant, AutoencoderKL.Keys);
 }

@@ -234,17 +234,11 @@ internal sealed class StableVideoPipeline : VideoDiffusionModel
         base.Dispose(disposing);
     }
 
-    private static SvdUNet LoadUNet(DiffusersFolder files, string? variant, Placement placement)
-    {
-        using IWeightSource weights = files.OpenWeights(variant);
-        return WeightLoader.Fill(new SvdUNet(SvdUNetConfig.FromJson(files.Config()), placement), weights);
-    }
+    private static SvdUNet LoadUNet(DiffusersFolder files, string? variant, Placement placement) =>
+        files.Load(config => new SvdUNet(SvdUNetConfig.FromJson(config), placement), variant);
 
-    private static AutoencoderKLTemporalDecoder LoadVae(DiffusersFolder files, string? variant, Placement placement)
-    {
-        using IWeightSource weights = files.OpenWeights(variant);
-        return WeightLoader.Fill(new AutoencoderKLTemporalDecoder(AutoencoderKLConfig.FromJson(files.Config()), placement), weights, map: AutoencoderKL.Keys);
-    }
+    private static AutoencoderKLTemporalDecoder LoadVae(DiffusersFolder files, string? variant, Placement placement) =>
+        files.Load(config => new AutoencoderKLTemporalDecoder(AutoencoderKLConfig.FromJson(config), placement), variant, AutoencoderKL.Keys);
 
     /// <summary>images: [B, 3, H, W] in [0, 1]; noise: of that shape -> the images in [-1, 1] with noise on them, not cut.</summary>
     internal static Tensor WithNoise(Tensor images, Tensor noise, double strength)

@@ -73,6 +73,15 @@ internal sealed class DiffusersFolder
     /// <inheritdoc cref="WeightPath"/>
     public IWeightSource OpenWeights(string? variant = null) => WeightFile.Open(WeightPath(variant));
 
+    /// <summary>The network that this folder describes and holds: made from config.json and filled with the weights.</summary>
+    /// <inheritdoc cref="WeightPath"/>
+    public T Load<T>(Func<JsonElement, T> make, string? variant = null, KeyMap? map = null)
+        where T : nn.Module
+    {
+        using IWeightSource weights = OpenWeights(variant);
+        return WeightLoader.Fill(make(Config()), weights, map: map);
+    }
+
     private static IEnumerable<string> Names(string? variant)
     {
         string[] safetensors = ["diffusion_pytorch_model", "model"];

@@ -293,17 +293,11 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
 
     private static bool IsDenoiser(string folder) => File.Exists(Path.Combine(folder, "config.json")) && ConfigJson.Text(new DiffusersFolder(folder).Config(), "model_type", "") == "STDiT3";
 
-    private static STDiT3 LoadNetwork(DiffusersFolder files, string? variant, Placement placement)
-    {
-        using IWeightSource weights = files.OpenWeights(variant);
-        return WeightLoader.Fill(new STDiT3(STDiT3Config.FromJson(files.Config()), placement), weights);
-    }
+    private static STDiT3 LoadNetwork(DiffusersFolder files, string? variant, Placement placement) =>
+        files.Load(config => new STDiT3(STDiT3Config.FromJson(config), placement), variant);
 
-    private static VideoAutoencoder LoadAutoencoder(DiffusersFolder files, string? variant, Placement placement)
-    {
-        using IWeightSource weights = files.OpenWeights(variant);
-        return WeightLoader.Fill(new VideoAutoencoder(VideoAutoencoderConfig.FromJson(files.Config()), placement), weights, map: VideoAutoencoder.Keys);
-    }
+    private static VideoAutoencoder LoadAutoencoder(DiffusersFolder files, string? variant, Placement placement) =>
+        files.Load(config => new VideoAutoencoder(VideoAutoencoderConfig.FromJson(config), placement), variant, VideoAutoencoder.Keys);
 
     /// <summary>Frames a second, [1] where all rows are alike: the network's modulation is then the same for all of them.</summary>
     private static Tensor Rate(Condition condition, Device device)

@@ -51,12 +51,9 @@ internal sealed class VideoMaeNetwork : nn.Module
 
     /// <summary>Reads config.json and the weights of a transformers folder.</summary>
     /// <exception cref="WeightFileException">It is no folder of this network.</exception>
-    public static VideoMaeNetwork FromFolder(string folder, Placement placement)
-    {
-        DiffusersFolder files = TransformersFolder.Open(folder, "videomae", "VideoMAEForVideoClassification", "MCG-NJU/videomae-base-finetuned-kinetics");
-        using IWeightSource weights = files.OpenWeights();
-        return WeightLoader.Fill(new VideoMaeNetwork(VideoMaeConfig.FromJson(files.Config()), placement), weights, map: Keys);
-    }
+    public static VideoMaeNetwork FromFolder(string folder, Placement placement) =>
+        TransformersFolder.Open(folder, "videomae", "VideoMAEForVideoClassification", "MCG-NJU/videomae-base-finetuned-kinetics")
+            .Load(config => new VideoMaeNetwork(VideoMaeConfig.FromJson(config), placement), map: Keys);
 
     /// <summary>pixels: [B, T, C, H, W], resized and normalised -> the tokens as the encoder leaves them, [B, N, D], and logits [B, labels].</summary>
     public (Tensor LastHiddenState, Tensor Logits) Run(Tensor pixels)

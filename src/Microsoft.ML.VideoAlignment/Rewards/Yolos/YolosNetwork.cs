@@ -83,12 +83,8 @@ internal sealed class YolosNetwork : nn.Module
 
     /// <summary>Reads config.json and the weights of a transformers folder.</summary>
     /// <exception cref="WeightFileException">It is no folder of this network.</exception>
-    public static YolosNetwork FromFolder(string folder, Placement placement)
-    {
-        DiffusersFolder files = TransformersFolder.Open(folder, "yolos", "YolosForObjectDetection", "hustvl/yolos-base");
-        using IWeightSource weights = files.OpenWeights();
-        return WeightLoader.Fill(new YolosNetwork(YolosConfig.FromJson(files.Config()), placement), weights, map: Keys);
-    }
+    public static YolosNetwork FromFolder(string folder, Placement placement) =>
+        TransformersFolder.Open(folder, "yolos", "YolosForObjectDetection", "hustvl/yolos-base").Load(config => new YolosNetwork(YolosConfig.FromJson(config), placement), map: Keys);
 
     /// <summary>pixels: [N, C, H, W], normalised.</summary>
     public YolosOutput Run(Tensor pixels)

@@ -6,11 +6,9 @@ using Microsoft.ML.VideoAlignment.Schedulers;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>S10: rectified flow on the suite's network without weights, and the tables and texts that decide sizes and masks.</summary>
-public sealed class OpenSoraFlowRunner : IConformanceRunner
+public sealed class OpenSoraFlowRunner() : NetworkRunner("S10-opensora", s_kinds)
 {
-    private readonly Dictionary<string, Action<ConformanceCase>> _kinds;
-
-    public OpenSoraFlowRunner() => _kinds = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, Action<ConformanceCase>> s_kinds = new(StringComparer.Ordinal)
     {
         ["opensora.RFLOW.timesteps"] = Timesteps,
         ["opensora.RFLOW.sample"] = Sample,
@@ -18,16 +16,6 @@ public sealed class OpenSoraFlowRunner : IConformanceRunner
         ["opensora.apply-mask-strategy"] = Masks,
         ["opensora.sizes"] = Sizes,
     };
-
-    public string Suite => "S10-opensora";
-
-    public IReadOnlyCollection<string> Kinds => _kinds.Keys;
-
-    public void Run(ConformanceCase testCase)
-    {
-        ArgumentNullException.ThrowIfNull(testCase);
-        _kinds[testCase.Kind](testCase);
-    }
 
     private static void Timesteps(ConformanceCase c)
     {

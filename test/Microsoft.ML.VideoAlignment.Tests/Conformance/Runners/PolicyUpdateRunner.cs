@@ -218,9 +218,7 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
     /// <summary>A case has no decoder; nothing is decoded.</summary>
     private static ModelScopePipeline LoadModel(ConformanceCase testCase)
     {
-        var files = new DiffusersFolder(testCase.PathOf("unet"));
-        using IWeightSource weights = files.OpenWeights(null);
-        UNet3D unet = WeightLoader.Fill(new UNet3D(UNet3DConfig.FromJson(files.Config()), Placement.Cpu), weights);
+        UNet3D unet = new DiffusersFolder(testCase.PathOf("unet")).Load(config => new UNet3D(UNet3DConfig.FromJson(config), Placement.Cpu));
         return ModelScopePipeline.FromNetworks(
             "case", new NoPrompts(), unet, new AutoencoderKL(new AutoencoderKLConfig { BlockOutChannels = [8], NormGroups = 4 }, Placement.Cpu),
             SchedulerConfig.ReadFile(testCase.PathOf("scheduler/scheduler_config.json")), Placement.Cpu);

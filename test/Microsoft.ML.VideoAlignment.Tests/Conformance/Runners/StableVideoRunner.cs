@@ -8,11 +8,9 @@ using Microsoft.ML.VideoAlignment.Weights;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>S08: the networks of Stable Video Diffusion and their parts.</summary>
-public sealed class StableVideoRunner : IConformanceRunner
+public sealed class StableVideoRunner() : NetworkRunner("S08-svd", s_kinds)
 {
-    private readonly Dictionary<string, Action<ConformanceCase>> _kinds;
-
-    public StableVideoRunner() => _kinds = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, Action<ConformanceCase>> s_kinds = new(StringComparer.Ordinal)
     {
         ["diffusers.UNetSpatioTemporalConditionModel"] = Network,
         ["diffusers.AutoencoderKLTemporalDecoder"] = Autoencoder,
@@ -20,16 +18,6 @@ public sealed class StableVideoRunner : IConformanceRunner
         ["diffusers.TransformerSpatioTemporalModel"] = Transformer,
         ["diffusers.AlphaBlender"] = Blender,
     };
-
-    public string Suite => "S08-svd";
-
-    public IReadOnlyCollection<string> Kinds => _kinds.Keys;
-
-    public void Run(ConformanceCase testCase)
-    {
-        ArgumentNullException.ThrowIfNull(testCase);
-        _kinds[testCase.Kind](testCase);
-    }
 
     private static void Network(ConformanceCase c)
     {
@@ -106,18 +94,4 @@ public sealed class StableVideoRunner : IConformanceRunner
     };
 
     private static long Frames(ConformanceCase c) => c["in.image_only_indicator"].shape[1];
-
-    private static void Check(ConformanceCase c, nn.Module module, string[] inputNames, Func<Dictionary<string, Tensor>, Dictionary<string, Tensor>> run)
-    {
-        string prefix = c.Json.GetProperty("weights")[0].GetProperty("prefix").GetString()!;
-        using (IWeightSource file = WeightFile.Open(c.PathOf(c.Json.GetProperty("weights")[0].GetProperty("file").GetString()!)))
-        {
-            WeightLoader.Load(module, file, prefix);
-        }
-
-        Dictionary<string, Tensor> parameters = module.state_dict();
-        c.RequireParameterGradients(key => parameters[key]);
-        Dictionary<string, Tensor> inputs = inputNames.ToDictionary(name => name, c.Input, StringComparer.Ordinal);
-        c.CheckOutputsAndGradients(run(inputs), inputs, key => parameters[key]);
-    }
 }

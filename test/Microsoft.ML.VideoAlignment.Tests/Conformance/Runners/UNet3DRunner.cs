@@ -7,11 +7,9 @@ using Microsoft.ML.VideoAlignment.Weights;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>S06: the ModelScope denoiser and its parts.</summary>
-public sealed class UNet3DRunner : IConformanceRunner
+public sealed class UNet3DRunner() : NetworkRunner("S06-unet3d", s_kinds)
 {
-    private readonly Dictionary<string, Action<ConformanceCase>> _kinds;
-
-    public UNet3DRunner() => _kinds = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, Action<ConformanceCase>> s_kinds = new(StringComparer.Ordinal)
     {
         ["diffusers.UNet3DConditionModel"] = Network,
         ["diffusers.models.TemporalConvLayer"] = TemporalConvolution,
@@ -20,16 +18,6 @@ public sealed class UNet3DRunner : IConformanceRunner
         ["diffusers.models.ResnetBlock2D"] = Residual,
         ["diffusers.models.TimestepEmbedding"] = Time,
     };
-
-    public string Suite => "S06-unet3d";
-
-    public IReadOnlyCollection<string> Kinds => _kinds.Keys;
-
-    public void Run(ConformanceCase testCase)
-    {
-        ArgumentNullException.ThrowIfNull(testCase);
-        _kinds[testCase.Kind](testCase);
-    }
 
     private static void Network(ConformanceCase c)
     {
@@ -102,19 +90,5 @@ public sealed class UNet3DRunner : IConformanceRunner
         {
             ConfigJson.RequireOnly(config, key, only);
         }
-    }
-
-    private static void Check(ConformanceCase c, nn.Module module, string[] inputNames, Func<Dictionary<string, Tensor>, Dictionary<string, Tensor>> run)
-    {
-        string prefix = c.Json.GetProperty("weights")[0].GetProperty("prefix").GetString()!;
-        using (IWeightSource file = WeightFile.Open(c.PathOf(c.Json.GetProperty("weights")[0].GetProperty("file").GetString()!)))
-        {
-            WeightLoader.Load(module, file, prefix);
-        }
-
-        Dictionary<string, Tensor> parameters = module.state_dict();
-        c.RequireParameterGradients(key => parameters[key]);
-        Dictionary<string, Tensor> inputs = inputNames.ToDictionary(name => name, c.Input, StringComparer.Ordinal);
-        c.CheckOutputsAndGradients(run(inputs), inputs, key => parameters[key]);
     }
 }

@@ -9,11 +9,9 @@ using Microsoft.ML.VideoAlignment.Weights;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>S09: VideoCrafter's denoiser, its parts, its autoencoder and its sampler.</summary>
-public sealed class VideoCrafterRunner : IConformanceRunner
+public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_kinds)
 {
-    private readonly Dictionary<string, Action<ConformanceCase>> _kinds;
-
-    public VideoCrafterRunner() => _kinds = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, Action<ConformanceCase>> s_kinds = new(StringComparer.Ordinal)
     {
         ["lvdm.UNetModel"] = Network,
         ["lvdm.ResBlock"] = Residual,
@@ -23,16 +21,6 @@ public sealed class VideoCrafterRunner : IConformanceRunner
         ["lvdm.AutoencoderKL"] = Autoencoder,
         ["lvdm.DDIMSampler"] = Sampling,
     };
-
-    public string Suite => "S09-videocrafter";
-
-    public IReadOnlyCollection<string> Kinds => _kinds.Keys;
-
-    public void Run(ConformanceCase testCase)
-    {
-        ArgumentNullException.ThrowIfNull(testCase);
-        _kinds[testCase.Kind](testCase);
-    }
 
     private static void Network(ConformanceCase c)
     {
@@ -216,18 +204,6 @@ public sealed class VideoCrafterRunner : IConformanceRunner
     }
 
     private static void Check(
-        ConformanceCase c, nn.Module module, KeyMap keys, string[] inputNames, Func<Dictionary<string, Tensor>, Dictionary<string, Tensor>> run)
-    {
-        JsonElement weights = c.Json.GetProperty("weights")[0];
-        using (IWeightSource file = WeightFile.Open(c.PathOf(weights.GetProperty("file").GetString()!)))
-        {
-            WeightLoader.Load(module, file, weights.GetProperty("prefix").GetString()!, keys);
-        }
-
-        Dictionary<string, Tensor> parameters = module.state_dict();
-        Tensor Parameter(string name) => parameters[keys.Key(name)!];
-        c.RequireParameterGradients(Parameter);
-        Dictionary<string, Tensor> inputs = inputNames.ToDictionary(name => name, c.Input, StringComparer.Ordinal);
-        c.CheckOutputsAndGradients(run(inputs), inputs, Parameter);
-    }
+        ConformanceCase c, nn.Module module, KeyMap keys, string[] inputNames, Func<Dictionary<string, Tensor>, Dictionary<string, Tensor>> run) =>
+        Check(c, module, inputNames, run, keys);
 }
