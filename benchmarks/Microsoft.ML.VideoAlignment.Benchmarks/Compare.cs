@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
@@ -13,7 +14,7 @@ internal static class Compare
     {
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{Environment.ProcessorCount} cores, {get_num_threads()} threads; matmul peak {MatmulPeak.GigaflopsPerSecond:0.0} GFLOP/s; medians of {rounds} runs in turn"));
+            $"{CountedRun.Machine}; medians of {rounds} runs in turn"));
         if (Peer.Folder is null)
         {
             Console.WriteLine($"No comparison: {Peer.Absence}.");
@@ -21,20 +22,20 @@ internal static class Compare
 
         Console.WriteLine("| middle size | ours, s | reference, s | ratio | ours, GFLOP/s | of matmul |");
         Console.WriteLine("|---|---|---|---|---|---|");
-        void Row<T>(string name, T question, Func<T, Action> ours, Func<T, Action> reference, string method)
+        void Row<T>(string name, T question, Func<T, Action> ours, Func<T, Action> reference)
             where T : Question
         {
             if (name.Contains(only, StringComparison.OrdinalIgnoreCase))
             {
-                Measure(name, question, ours, reference, method, rounds);
+                Measure(name, question, ours, reference, rounds);
             }
         }
 
-        Row("denoiser forward (guided, batch 2)", new DenoiseStep(), question => question.Ours, question => question.Reference, nameof(DenoiseStep.Ours));
-        Row("graded step (forward, backward into LoRA)", new GradedStep(), question => question.Ours, question => question.Reference, nameof(GradedStep.Ours));
-        Row("graded step with recompute", new GradedStep(), question => question.OursRecomputed, question => question.Reference, nameof(GradedStep.Ours));
-        Row("VAE decode, one frame", new VaeDecode(), question => question.Ours, question => question.Reference, nameof(VaeDecode.Ours));
-        Row("VAE decode and backward", new VaeDecode(), question => question.OursBackward, question => question.ReferenceBackward, nameof(VaeDecode.OursBackward));
+        Row("denoiser forward (guided, batch 2)", new DenoiseStep(), question => question.Ours, question => question.Reference);
+        Row("graded step (forward, backward into LoRA)", new GradedStep(), question => question.Ours, question => question.Reference);
+        Row("graded step with recompute", new GradedStep(), question => question.OursRecomputed, question => question.Reference);
+        Row("VAE decode, one frame", new VaeDecode(), question => question.Ours, question => question.Reference);
+        Row("VAE decode and backward", new VaeDecode(), question => question.OursBackward, question => question.ReferenceBackward);
         if ("VADER step".Contains(only, StringComparison.OrdinalIgnoreCase))
         {
             VaderStep.PrintShare(rounds);
@@ -54,7 +55,7 @@ internal static class Compare
         return Stopwatch.GetElapsedTime(started).TotalSeconds;
     }
 
-    private static void Measure<T>(string name, T question, Func<T, Action> ours, Func<T, Action> reference, string method, int rounds)
+    private static void Measure<T>(string name, T question, Func<T, Action> ours, Func<T, Action> reference, int rounds)
         where T : Question
     {
         question.Setup();
@@ -62,6 +63,7 @@ internal static class Compare
         {
             bool compared = Peer.Folder is not null;
             var (mine, theirs) = (new List<double>(), new List<double>());
+            long operations = WorkMeter.Of(ours(question));
 
             // Two rounds warm up: libtorch's profiling executor specialises a graph in its first two calls.
             for (int round = -2; round < rounds; round++)
@@ -76,10 +78,10 @@ internal static class Compare
             }
 
             (double a, double b) = (Median(mine), Median(theirs));
-            double speed = question.WorkOf(method) / a / 1e9;
+            var run = new CountedRun(a, operations);
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"| {name} | {a:0.000} | {(compared ? b.ToString("0.000", CultureInfo.InvariantCulture) : "-")} | {(compared ? (a / b).ToString("0.00", CultureInfo.InvariantCulture) : "-")} | {speed:0.0} | {speed / MatmulPeak.GigaflopsPerSecond:0 %} |"));
+                $"| {name} | {a:0.000} | {(compared ? b.ToString("0.000", CultureInfo.InvariantCulture) : "-")} | {(compared ? (a / b).ToString("0.00", CultureInfo.InvariantCulture) : "-")} | {run.GigaflopsPerSecond:0.0} | {run.ShareOfPeak:0 %} |"));
         }
         finally
         {

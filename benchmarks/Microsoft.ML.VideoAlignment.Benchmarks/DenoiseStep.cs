@@ -12,8 +12,6 @@ public class DenoiseStep : Question
     private Tensor _timestep = null!;
     private Peer? _peer;
 
-    internal override double Work => Flops.Denoiser(ModelSize.ByName(Size));
-
     [GlobalSetup]
     public override void Setup()
     {

@@ -15,9 +15,6 @@ public class GradedStep : Question
     private Tensor _timestep = null!;
     private Peer? _peer;
 
-    /// <summary>Forward, and once more for the gradient through frozen weights; LoRA's own products are small beside it.</summary>
-    internal override double Work => 2 * Flops.Denoiser(ModelSize.ByName(Size));
-
     [GlobalSetup]
     public override void Setup()
     {

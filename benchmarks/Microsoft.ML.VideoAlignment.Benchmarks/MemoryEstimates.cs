@@ -13,7 +13,10 @@ internal static class MemoryEstimates
 {
     private const int Side = 128;
 
-    private static readonly string[] s_ways = ["recomputed", "kept", "film of 3, recomputed"];
+    /// <summary>The first of the ways to run a graded step.</summary>
+    public const string Recomputed = "recomputed";
+
+    private static readonly string[] s_ways = [Recomputed, "kept", "film of 3, recomputed"];
 
     public static void Run(string? only)
     {
@@ -107,7 +110,8 @@ internal static class MemoryEstimates
         x.matmul(x).mean().ToDouble();
     }
 
-    private static string Child(string family, string way) => ChildOutput("--memory-of", family, way);
+    /// <summary>Megabytes that a process takes for a run, in a process of its own; or why it could not be measured.</summary>
+    public static string Child(string family, string way) => ChildOutput("--memory-of", family, way);
 
     /// <summary>What this program prints under these arguments, in a process of its own whose allocator gives freed blocks back.</summary>
     public static string ChildOutput(params string[] arguments)

@@ -9,11 +9,6 @@ public abstract class Question
     [Params("embedded", "middle")]
     public string Size { get; set; } = "middle";
 
-    /// <summary>Floating-point operations of a run of <see cref="Ours"/>.</summary>
-    internal abstract double Work { get; }
-
-    internal virtual double WorkOf(string method) => Work;
-
     public abstract void Setup();
 
     public abstract void Ours();

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Encoders;
-using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -29,9 +28,9 @@ internal static class RewardCost
     public static void Run()
     {
         Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"{Environment.ProcessorCount} cores, {get_num_threads()} threads; matmul peak {MatmulPeak.GigaflopsPerSecond:0.0} GFLOP/s; better of two runs"));
-        Console.WriteLine("| reward, full size | weights, MB | forward, s | forward and backward, s | of matmul | peak above weights, MB |");
-        Console.WriteLine("|---|---|---|---|---|---|");
+            CultureInfo.InvariantCulture, $"{CountedRun.Machine}; better of two runs"));
+        Console.WriteLine("| reward, full size | weights, MB | forward, s | forward and backward, s | GFLOP | of matmul | peak above weights, MB |");
+        Console.WriteLine("|---|---|---|---|---|---|---|");
         for (int i = 0; i < s_rewards.Length; i++)
         {
             string[] arguments = [typeof(RewardCost).Assembly.Location, Alone, i.ToString(CultureInfo.InvariantCulture)];
@@ -47,7 +46,8 @@ internal static class RewardCost
         (string name, Func<Network> make) = s_rewards[reward];
         Network network = make();
         double megabytes = network.Module.parameters().Sum(parameter => (double)parameter.numel() * 4) / 1e6;
-        double forward = double.PositiveInfinity, both = forward;
+        double forward = double.PositiveInfinity;
+        var both = new List<CountedRun>();
         long? peak = PeakMemory.Of(() =>
         {
             for (int run = 0; run < 2; run++)
@@ -58,58 +58,55 @@ internal static class RewardCost
                     using IDisposable guard = no_grad();
                     network.Score(network.Pixels());
                 }));
-                both = Math.Min(both, Compare.Seconds(() =>
+                long operations = 0;
+                double seconds = Compare.Seconds(() => operations = WorkMeter.Of(() =>
                 {
                     using DisposeScope scope = NewDisposeScope();
                     Recompute.Backward(network.Score(network.Pixels().requires_grad_(true)).mean());
                 }));
+                both.Add(new CountedRun(seconds, operations));
             }
         });
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"| {name} | {megabytes:0} | {forward:0.00} | {both:0.00} | {(network.Work is { } work ? (2 * work / both / 1e9 / MatmulPeak.GigaflopsPerSecond).ToString("0 %", CultureInfo.InvariantCulture) : "-")} | {(peak is { } bytes ? (bytes / 1e6).ToString("0", CultureInfo.InvariantCulture) : "-")} |"));
+            $"| {name} | {megabytes:0} | {forward:0.00} | {both.MinBy(run => run.Seconds)} | {(peak is { } bytes ? (bytes / 1e6).ToString("0", CultureInfo.InvariantCulture) : "-")} |"));
     }
 
     private static Network ClipLarge()
     {
         var config = new ClipVisionConfig { HiddenSize = 1024, IntermediateSize = 4096, NumHiddenLayers = 24, NumAttentionHeads = 16, PatchSize = 14, ImageSize = 224, ProjectionDim = 768 };
         var tower = new ClipVisionEncoder(config, withProjection: true, Placement.Cpu);
-        return new Network(Networks.Filled(tower), tower.forward, [1, 3, 224, 224], Encoder(config.Layer, 24, 257));
+        return new Network(Networks.Filled(tower), tower.forward, [1, 3, 224, 224]);
     }
 
     private static Network OpenClipHuge()
     {
         OpenClipVisionConfig config = OpenClipVisionConfig.FromJson(Parse("""{"image_size": 224, "layers": 32, "width": 1280, "head_width": 80, "patch_size": 14}"""), quickGelu: false);
         var tower = new OpenClipVisionTower(config, 1024, Placement.Cpu);
-        return new Network(Networks.Filled(tower), tower.forward, [1, 3, 224, 224], Encoder(config.Layer, 32, 257));
+        return new Network(Networks.Filled(tower), tower.forward, [1, 3, 224, 224]);
     }
 
     private static Network Yolos(string json)
     {
         YolosConfig config = YolosConfig.FromJson(Parse(json));
         var detector = new YolosNetwork(config, Placement.Cpu);
-        return new Network(Networks.Filled(detector), pixels => detector.Run(pixels).Logits, [1, 3, 512, 819], Encoder(config.Layer, config.NumHiddenLayers, (32 * 51) + 101));
+        return new Network(Networks.Filled(detector), pixels => detector.Run(pixels).Logits, [1, 3, 512, 819]);
     }
 
     private static Network VideoMae()
     {
         VideoMaeConfig config = VideoMaeConfig.FromJson(Parse("""{"num_labels": 400, "use_mean_pooling": true}"""));
         var classifier = new VideoMaeNetwork(config, Placement.Cpu);
-        return new Network(Networks.Filled(classifier), pixels => classifier.Run(pixels).Logits, [1, 16, 3, 224, 224], Encoder(config.Layer, config.NumHiddenLayers, 8 * 14 * 14));
+        return new Network(Networks.Filled(classifier), pixels => classifier.Run(pixels).Logits, [1, 16, 3, 224, 224]);
     }
 
-    /// <summary>Its work depends on the masks drawn, so no share of the peak is given.</summary>
     private static Network VJepaLarge()
     {
         VJepaConfig config = VJepaConfig.FromJson(Parse("""{"embed_dim": 1024, "depth": 24, "num_heads": 16, "pred_depth": 12, "pred_embed_dim": 384, "uniform_power": true, "use_mask_tokens": true, "num_mask_tokens": 2}"""));
         var network = new VJepaNetwork(config, Placement.Cpu);
         var reward = new VJepaReward(Networks.Filled(network), new VJepaOptions { RecomputeActivations = true }, Placement.Cpu, clamp: true, () => throw new NotSupportedException());
-        return new Network(network, frames => reward.Score(frames, []), [1, 3, 16, 224, 224], Work: null);
+        return new Network(network, frames => reward.Score(frames, []), [1, 3, 16, 224, 224]);
     }
-
-    /// <summary>Operations of a transformer encoder on one row of tokens.</summary>
-    private static double Encoder(EncoderShape shape, long layers, double tokens) =>
-        layers * tokens * ((8.0 * shape.Width * shape.Width) + (4 * tokens * shape.Width) + (4.0 * shape.Width * shape.MlpWidth));
 
     private static JsonElement Parse(string json)
     {
@@ -120,8 +117,7 @@ internal static class RewardCost
     /// <param name="Module">Holds the weights.</param>
     /// <param name="Score">Pixels -> any tensor that depends on all of them.</param>
     /// <param name="Shape">Of the pixels.</param>
-    /// <param name="Work">Operations of a forward pass, where they can be told.</param>
-    private sealed record Network(nn.Module Module, Func<Tensor, Tensor> Score, long[] Shape, double? Work)
+    private sealed record Network(nn.Module Module, Func<Tensor, Tensor> Score, long[] Shape)
     {
         public Tensor Pixels()
         {

@@ -10,10 +10,6 @@ public class VaeDecode : Question
     private Tensor _latents = null!;
     private Peer? _peer;
 
-    internal override double Work => Flops.Decoder(ModelSize.ByName(Size));
-
-    internal override double WorkOf(string method) => method.EndsWith("Backward", StringComparison.Ordinal) ? 2 * Work : Work;
-
     [GlobalSetup]
     public override void Setup()
     {

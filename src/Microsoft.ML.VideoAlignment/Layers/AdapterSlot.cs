@@ -34,7 +34,7 @@ internal sealed class LowRankAdapter(Parameter down, Parameter up, double scale)
     {
         using Tensor up = Up.flatten(1);
         using Tensor down = Down.flatten(1);
-        using Tensor product = up.matmul(down);
+        using Tensor product = Products.Matrices(up, down);
         using Tensor scaled = product * Scale;
         return scaled.reshape(weight.shape);
     }

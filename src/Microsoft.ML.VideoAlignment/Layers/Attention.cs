@@ -82,7 +82,7 @@ internal sealed class Attention : nn.Module
     /// <summary>Softmax(q k^T / sqrt(d)) v, heads joined: [N, h, L, d] -> [N, L, h*d].</summary>
     internal static Tensor Attend(Tensor q, Tensor k, Tensor v)
     {
-        using Tensor y = ShapeOnly.Holds(q) ? ShapeOnly.Attention(q, k, v) : nn.functional.scaled_dot_product_attention(q, k, v);
+        using Tensor y = Products.Attention(q, k, v);
         using Tensor tokens = y.transpose(1, 2);
         return tokens.flatten(2);
     }
@@ -94,7 +94,7 @@ internal sealed class Attention : nn.Module
     internal static Tensor Along(Tensor q, Tensor k, Tensor v, Tensor? bias = null)
     {
         using DisposeScope scope = NewDisposeScope();
-        return (CpuKernels.OnCpu(q) ? Products(q * (1 / Math.Sqrt(q.shape[3])), k, v, bias) : Fused(q, k, v, bias)).MoveToOuterDisposeScope();
+        return (CpuKernels.OnCpu(q) ? Plain(q * (1 / Math.Sqrt(q.shape[3])), k, v, bias) : Fused(q, k, v, bias)).MoveToOuterDisposeScope();
     }
 
     private Tensor AttendOver(long[] split, Tensor x, Tensor context)
@@ -103,32 +103,27 @@ internal sealed class Attention : nn.Module
         bool plain = CpuKernels.OnCpu(x);
         Tensor q = (plain ? _toQ.Scaled(x, 1 / Math.Sqrt(_headSize)) : _toQ.forward(x)).view(split);
         Tensor k = _toK.forward(context).view(contextSplit), v = _toV.forward(context).view(contextSplit);
-        return plain ? Products(q, k, v, bias: null) : Fused(q, k, v, bias: null);
+        return plain ? Plain(q, k, v, bias: null) : Fused(q, k, v, bias: null);
     }
 
     private static Tensor Fused(Tensor q, Tensor k, Tensor v, Tensor? bias)
     {
-        if (ShapeOnly.Holds(q))
-        {
-            return ShapeOnly.Attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)).transpose(1, 2);
-        }
-
         Tensor? mask = bias?.unsqueeze(1).unsqueeze(1); // [B, 1, 1, M]
-        return nn.functional.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), mask).transpose(1, 2);
+        return Products.Attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), mask).transpose(1, 2);
     }
 
     /// <summary>
     /// With queries that are scaled already. On the CPU plain batched products are faster than the fused kernel where G is large and L small (time) or M
     /// small (text): they read the strided rows as they lie.
     /// </summary>
-    private static Tensor Products(Tensor q, Tensor k, Tensor v, Tensor? bias)
+    private static Tensor Plain(Tensor q, Tensor k, Tensor v, Tensor? bias)
     {
         Tensor[] queries = q.unbind(0), keys = k.unbind(0), values = v.unbind(0);
         return stack(queries.Select((rows, i) =>
         {
-            Tensor scores = rows.transpose(0, 1).bmm(keys[i].permute(1, 2, 0)); // [G, L, M]
+            Tensor scores = Products.Batched(rows.transpose(0, 1), keys[i].permute(1, 2, 0)); // [G, L, M]
             scores = bias is null ? scores : scores + bias[i];
-            Tensor y = scores.softmax(-1).bmm(values[i].transpose(0, 1)); // [G, L, d]
+            Tensor y = Products.Batched(scores.softmax(-1), values[i].transpose(0, 1)); // [G, L, d]
             MemoryMeter.Look();
             return y.transpose(0, 1);
         }));
@@ -143,9 +138,11 @@ internal sealed class Attention : nn.Module
         (long batch, long frames) = (x.shape[0], x.shape[1]);
         Tensor Rows(Tensor y) => y.reshape(batch, frames, -1, _headSize).transpose(0, 1).flatten(1, 2); // [T, G, d], G = B*P*h
         Tensor q = Rows(_toQ.Scaled(x, 1 / Math.Sqrt(_headSize))), k = Rows(_toK.forward(x)), v = Rows(_toV.forward(x));
-        Tensor logits = q.transpose(0, 1).bmm(k.permute(1, 2, 0)) + q.bmm(_relativeKeys!.Between(frames, x.dtype).transpose(1, 2)).transpose(0, 1); // [G, T, S]
+        Tensor logits = Products.Batched(q.transpose(0, 1), k.permute(1, 2, 0))
+            + Products.Batched(q, _relativeKeys!.Between(frames, x.dtype).transpose(1, 2)).transpose(0, 1); // [G, T, S]
         Tensor weights = logits.softmax(-1);
-        Tensor y = weights.bmm(v.transpose(0, 1)).transpose(0, 1) + weights.transpose(0, 1).bmm(_relativeValues!.Between(frames, x.dtype)); // [T, G, d]
+        Tensor y = Products.Batched(weights, v.transpose(0, 1)).transpose(0, 1)
+            + Products.Batched(weights.transpose(0, 1), _relativeValues!.Between(frames, x.dtype)); // [T, G, d]
         return y.unflatten(1, [batch, -1]).transpose(0, 1);
     }
 

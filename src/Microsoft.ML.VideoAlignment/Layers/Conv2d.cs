@@ -55,11 +55,11 @@ internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
         Tensor packed = MemoryLayout.ChannelsLast(x);
         Tensor? bias = _bias?.to_type(x.dtype);
         bias = shift is null ? bias : bias is null ? shift : bias + shift;
-        Tensor y = Convolution.Of(packed, Slot.Effective(Frozen, x.dtype), bias, _stride, _padding);
+        Tensor y = Products.Convolution(packed, Slot.Effective(Frozen, x.dtype), bias, _stride, _padding);
         if (Slot.Beside(_weight) is { } adapter)
         {
-            Tensor low = Convolution.Of(packed, adapter.Down.to_type(x.dtype), bias: null, _stride, _padding) * adapter.Scale;
-            y += Convolution.Of(low, adapter.Up.to_type(x.dtype), bias: null);
+            Tensor low = Products.Convolution(packed, adapter.Down.to_type(x.dtype), bias: null, _stride, _padding) * adapter.Scale;
+            y += Products.Convolution(low, adapter.Up.to_type(x.dtype), bias: null);
         }
 
         MemoryMeter.Look();

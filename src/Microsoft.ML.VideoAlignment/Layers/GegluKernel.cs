@@ -50,6 +50,7 @@ internal sealed unsafe class GegluKernel : autograd.SingleTensorFunction<GegluKe
         long chunk = Chunk(tokens, wide);
         Tensor h = empty([chunk, wide], device: x.device), g = empty([chunk, wide / 2], device: x.device);
         MemoryMeter.Look(grad, x);
+        WorkMeter.Current?.Product(tokens.numel() * ((2 * wide) + (wide / 2) + (graded[2] ? wide : 0) + (graded[4] ? wide / 2 : 0)));
         for (long first = 0; first < tokens.shape[0] && !ShapeOnly.Holds(x); first += chunk)
         {
             using DisposeScope step = NewDisposeScope();
@@ -81,6 +82,7 @@ internal sealed unsafe class GegluKernel : autograd.SingleTensorFunction<GegluKe
         long chunk = Chunk(tokens, wide);
         Tensor h = empty([chunk, wide], device: x.device), g = empty([chunk, wide / 2], device: x.device);
         MemoryMeter.Look(x, residual);
+        WorkMeter.Current?.Product(tokens.numel() * (wide + (wide / 2)));
         for (long first = 0; first < tokens.shape[0] && !ShapeOnly.Holds(x); first += chunk)
         {
             using DisposeScope step = NewDisposeScope();

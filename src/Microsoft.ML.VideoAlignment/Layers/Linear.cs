@@ -35,11 +35,11 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor y = nn.functional.linear(x, Slot.Effective(Frozen, x.dtype), _bias?.to_type(x.dtype));
+        Tensor y = Products.Linear(x, Slot.Effective(Frozen, x.dtype), _bias?.to_type(x.dtype));
         if (Slot.Beside(_weight) is { } adapter)
         {
-            Tensor low = nn.functional.linear(x, adapter.Down.to_type(x.dtype)) * adapter.Scale;
-            y += nn.functional.linear(low, adapter.Up.to_type(x.dtype));
+            Tensor low = Products.Linear(x, adapter.Down.to_type(x.dtype)) * adapter.Scale;
+            y += Products.Linear(low, adapter.Up.to_type(x.dtype));
         }
 
         MemoryMeter.Look();
@@ -61,7 +61,7 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor y = Slot.Beside(_weight) is null
-            ? nn.functional.linear(x, Slot.Effective(Frozen, x.dtype) * factor, _bias is null ? null : _bias.to_type(x.dtype) * factor)
+            ? Products.Linear(x, Slot.Effective(Frozen, x.dtype) * factor, _bias is null ? null : _bias.to_type(x.dtype) * factor)
             : forward(x) * factor;
         MemoryMeter.Look();
         return y.MoveToOuterDisposeScope();

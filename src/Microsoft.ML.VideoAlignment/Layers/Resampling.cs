@@ -72,11 +72,9 @@ internal sealed class Upsample2D : nn.Module
         using DisposeScope scope = NewDisposeScope();
         (Tensor weight, Tensor? bias) = _conv.Whole(x.dtype);
         Tensor taps = weight.permute(0, 2, 3, 1).flatten(1, 2); // [out, 9, in], as it lies in memory
-        Tensor kernel = tensor(s_spread, [16, 9], dtype: x.dtype, device: x.device).matmul(taps).unflatten(1, [4, 4]).permute(3, 0, 1, 2); // [in, out, 4, 4]
+        Tensor kernel = Products.Matrices(tensor(s_spread, [16, 9], dtype: x.dtype, device: x.device), taps).unflatten(1, [4, 4]).permute(3, 0, 1, 2); // [in, out, 4, 4]
         Tensor packed = MemoryLayout.ChannelsLast(x);
-        Tensor y = ShapeOnly.Holds(x)
-            ? ShapeOnly.TransposedConvolution(packed, kernel, bias, [2, 2], [1, 1])
-            : nn.functional.conv_transpose2d(packed, kernel, bias, strides: [2, 2], padding: [1, 1]);
+        Tensor y = Products.TransposedConvolution(packed, kernel, bias, [2, 2], [1, 1]);
         MemoryMeter.Look();
         return y.MoveToOuterDisposeScope();
     }

@@ -47,11 +47,11 @@ internal sealed class TemporalConv3d : nn.Module<Tensor, Tensor>, IAdaptable
         Tensor packed = MemoryLayout.ChannelsLast(x);
         Tensor bias = _bias.to_type(x.dtype);
         bias = shift is null ? bias : bias + shift;
-        Tensor y = Convolution.Of(packed, Slot.Effective(Frozen, x.dtype).squeeze(-1), bias, padding: _padding);
+        Tensor y = Products.Convolution(packed, Slot.Effective(Frozen, x.dtype).squeeze(-1), bias, padding: _padding);
         if (Slot.Beside(_weight) is { } adapter)
         {
-            Tensor low = Convolution.Of(packed, adapter.Down.to_type(x.dtype).squeeze(-1), bias: null, padding: _padding) * adapter.Scale;
-            y += Convolution.Of(low, adapter.Up.to_type(x.dtype).squeeze(-1), bias: null);
+            Tensor low = Products.Convolution(packed, adapter.Down.to_type(x.dtype).squeeze(-1), bias: null, padding: _padding) * adapter.Scale;
+            y += Products.Convolution(low, adapter.Up.to_type(x.dtype).squeeze(-1), bias: null);
         }
 
         MemoryMeter.Look();

@@ -33,7 +33,7 @@ internal sealed class CausalConv3d : nn.Module
         using DisposeScope scope = NewDisposeScope();
         Tensor weight = _conv.Frozen.As(x.dtype).permute(0, 2, 1, 3, 4).flatten(1, 2); // [out, k*in, k, k]
         Tensor taps = _size == 1 && _stride == 1 ? x : WithFramesBefore(x, frames);
-        return Convolution.Of(taps, weight, _conv.Bias?.to_type(x.dtype), padding: [_size / 2, _size / 2]).MoveToOuterDisposeScope();
+        return Products.Convolution(taps, weight, _conv.Bias?.to_type(x.dtype), padding: [_size / 2, _size / 2]).MoveToOuterDisposeScope();
     }
 
     /// <summary>[B*T, C, H, W] -> [B*T', k*C, H, W]: tap d of output frame t is frame stride*t + d of the clip with its zeros in front.</summary>

@@ -48,7 +48,7 @@ internal sealed class OpenClipTextTower : nn.Module
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor pooled = ClipTextTower.Row(Context(ids, clipSkip: 0), ids.argmax(-1));
-        return pooled.matmul(_projection.to_type(pooled.dtype)).MoveToOuterDisposeScope();
+        return Products.Matrices(pooled, _projection.to_type(pooled.dtype)).MoveToOuterDisposeScope();
     }
 
     /// <summary>

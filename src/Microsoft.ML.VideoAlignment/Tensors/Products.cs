@@ -1,0 +1,58 @@
+namespace Microsoft.ML.VideoAlignment.Tensors;
+
+/// <summary>
+/// Everything that multiplies matrices: counted by the thread's <see cref="WorkMeter"/>, and by shapes alone where libtorch has no kernel for the meta device.
+/// </summary>
+internal static class Products
+{
+    /// <summary>x: [..., in]; weight: [out, in]; bias: [out] -> x W^T + b, [..., out].</summary>
+    public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null)
+    {
+        WorkMeter.Current?.Product(x.numel() * weight.shape[0], x, weight);
+        return nn.functional.linear(x, weight, bias);
+    }
+
+    /// <summary>a: [..., n, k]; b: [..., k, m] -> [..., n, m], one broadcast to the other.</summary>
+    public static Tensor Matrices(Tensor a, Tensor b)
+    {
+        Tensor y = a.matmul(b);
+        WorkMeter.Current?.Product(y.numel() * a.shape[^1], a, b);
+        return y;
+    }
+
+    /// <summary>a: [N, n, k]; b: [N, k, m] -> [N, n, m].</summary>
+    public static Tensor Batched(Tensor a, Tensor b)
+    {
+        WorkMeter.Current?.Product(a.numel() * b.shape[2], a, b);
+        return a.bmm(b);
+    }
+
+    /// <summary>x: [N, in, H, W]; weight: [out, in, k, l] -> [N, out, H', W']. Stride 1 and no padding unless given.</summary>
+    public static Tensor Convolution(Tensor x, Tensor weight, Tensor? bias, long[]? stride = null, long[]? padding = null)
+    {
+        Tensor y = ShapeOnly.Holds(x)
+            ? ShapeOnly.Convolution(x, weight, bias, stride ?? [1, 1], padding ?? [0, 0])
+            : nn.functional.conv2d(x, weight, bias, stride, padding);
+        WorkMeter.Current?.Product(y.numel() * (weight.numel() / weight.shape[0]), x, weight);
+        return y;
+    }
+
+    /// <summary>x: [N, in, h, w]; weight: [in, out, k, l] -> [N, out, H, W].</summary>
+    public static Tensor TransposedConvolution(Tensor x, Tensor weight, Tensor? bias, long[] stride, long[] padding)
+    {
+        WorkMeter.Current?.Product(x.numel() * (weight.numel() / weight.shape[0]), x, weight);
+        return ShapeOnly.Holds(x)
+            ? ShapeOnly.TransposedConvolution(x, weight, bias, stride, padding)
+            : nn.functional.conv_transpose2d(x, weight, bias, strides: stride, padding: padding);
+    }
+
+    /// <summary>
+    /// Softmax(q k^T / sqrt(d)) v in one kernel: queries [N, h, L, d], keys and values [N, h, M, d] -> [N, h, L, d]. <paramref name="mask"/>: boolean, or added
+    /// to the scores; null: none. <paramref name="causal"/>: each query sees the keys up to its own place.
+    /// </summary>
+    public static Tensor Attention(Tensor q, Tensor k, Tensor v, Tensor? mask = null, bool causal = false)
+    {
+        WorkMeter.Current?.Attention(q, k, v);
+        return ShapeOnly.Holds(q) ? ShapeOnly.Attention(q, k, v) : nn.functional.scaled_dot_product_attention(q, k, v, mask, is_casual: causal);
+    }
+}
