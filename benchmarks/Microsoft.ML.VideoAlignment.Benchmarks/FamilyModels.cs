@@ -52,7 +52,11 @@ internal static class FamilyModels
     }
 
     /// <summary>The same blocks in about a third of the widths: 0.3 to 0.8 GB of weights, random ones unless they are not <paramref name="filled"/>.</summary>
-    public static VideoDiffusionModel Middle(string family, WeightPrecision precision = WeightPrecision.Full, bool filled = true) => UntrainedModel.Make(
+    public static VideoDiffusionModel Middle(string family, WeightPrecision precision = WeightPrecision.Full, bool filled = true) =>
+        Untrained(family, UntrainedSize.Middle, precision, filled);
+
+    /// <summary>Of any of the sizes that need no files.</summary>
+    public static VideoDiffusionModel Untrained(string family, UntrainedSize size, WeightPrecision precision, bool filled) => UntrainedModel.Make(
         family switch
         {
             "modelscope" => VideoModelFamily.ModelScope,
@@ -60,5 +64,5 @@ internal static class FamilyModels
             "opensora" => VideoModelFamily.OpenSora,
             _ => VideoModelFamily.StableVideoDiffusion,
         },
-        UntrainedSize.Middle, seed: 1, precision, filled);
+        size, seed: 1, precision, filled);
 }

@@ -11,14 +11,14 @@ internal static class ChannelQuantisation
 
     private const double Largest = 127;
 
-    /// <summary>weight: [out, ...], floating -> int8 of its shape, and float32 scales [out].</summary>
+    /// <summary>weight: [out, ...], floating -> int8 of its shape, and float32 scales [out]. Channels do not meet, so a weight may come in parts of some of them.</summary>
     public static (Tensor Whole, Tensor Scale) Of(Tensor weight)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor wide = weight.to_type(ScalarType.Float32);
         Tensor scale = wide.flatten(1).abs().amax([1]) / Largest;
         Tensor steps = scale.where(scale.gt(0), ones_like(scale)); // a channel of zeros
-        Tensor whole = (wide / Along(steps, wide)).round().to_type(ScalarType.Int8);
+        Tensor whole = (wide / Along(steps, wide)).round_().to_type(ScalarType.Int8);
         return (whole.MoveToOuterDisposeScope(), scale.MoveToOuterDisposeScope());
     }
 

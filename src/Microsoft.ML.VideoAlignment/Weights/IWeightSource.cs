@@ -14,4 +14,15 @@ internal interface IWeightSource : IDisposable
 
     /// <summary>A fresh CPU tensor in the file's dtype, contiguous; the caller owns it.</summary>
     Tensor Read(string name);
+
+    /// <summary>
+    /// Hands over the same numbers in order as flat pieces of a multiple of <paramref name="unit"/> elements, which live until the call returns: what is read of
+    /// a large tensor then takes little beside what it is read into. A source that cannot do so hands over one piece.
+    /// </summary>
+    void ReadInPieces(string name, long unit, Action<Tensor> take)
+    {
+        using Tensor whole = Read(name);
+        using Tensor flat = whole.view(-1);
+        take(flat);
+    }
 }

@@ -32,14 +32,21 @@ internal sealed class SafetensorsFile : IWeightSource
 
     public Tensor Read(string name)
     {
-        if (!_header.Entries.TryGetValue(name, out SafetensorsHeader.Entry entry))
-        {
-            throw _file.Fault($"has no tensor '{name}'.");
-        }
-
-        using Stream data = _file.Slice(_header.DataStart + entry.Begin, entry.End - entry.Begin);
+        SafetensorsHeader.Entry entry = Find(name);
+        using Stream data = Open(entry);
         return entry.Dtype.ReadTensor(entry.Shape, data);
     }
 
+    public void ReadInPieces(string name, long unit, Action<Tensor> take)
+    {
+        SafetensorsHeader.Entry entry = Find(name);
+        using Stream data = Open(entry);
+        entry.Dtype.ReadInPieces((entry.End - entry.Begin) / entry.Dtype.Size, unit, data, take);
+    }
+
     public void Dispose() => _file.Dispose();
+
+    private SafetensorsHeader.Entry Find(string name) => _header.Entries.TryGetValue(name, out SafetensorsHeader.Entry entry) ? entry : throw _file.Fault($"has no tensor '{name}'.");
+
+    private Stream Open(SafetensorsHeader.Entry entry) => _file.Slice(_header.DataStart + entry.Begin, entry.End - entry.Begin);
 }

@@ -89,7 +89,10 @@ internal sealed class SafetensorsHeader
             }
             else
             {
-                Require(Entries.TryAdd(name, ReadEntry(name, ref reader)), $"tensor '{Short(name)}' occurs twice");
+                if (!Entries.TryAdd(name, ReadEntry(name, ref reader)))
+                {
+                    throw Wrong($"{Tensor(name)} occurs twice");
+                }
             }
         }
 
@@ -110,10 +113,14 @@ internal sealed class SafetensorsHeader
         }
     }
 
+    /// <summary>Messages are made where something is wrong only: a large model's would take more memory than its header.</summary>
     private Entry ReadEntry(string name, ref Utf8JsonReader reader)
     {
-        string tensor = $"tensor '{Short(name)}'";
-        Require(reader.TokenType == JsonTokenType.StartObject, $"{tensor} is described by no object");
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            throw Wrong($"{Tensor(name)} is described by no object");
+        }
+
         WeightDtype? dtype = null;
         long[]? shape = null;
         long[]? offsets = null;
@@ -126,36 +133,54 @@ internal sealed class SafetensorsHeader
                 case "dtype" when dtype is null:
                     string? text = reader.TokenType == JsonTokenType.String ? reader.GetString() : null;
                     dtype = WeightDtype.NamedInSafetensors(text)
-                        ?? throw Wrong($"{tensor} has dtype '{Short(text ?? "")}'; known are {string.Join(' ', WeightDtype.All.Select(known => known.SafetensorsName))}");
+                        ?? throw Wrong($"{Tensor(name)} has dtype '{Short(text ?? "")}'; known are {string.Join(' ', WeightDtype.All.Select(known => known.SafetensorsName))}");
                     break;
                 case "shape" when shape is null:
-                    shape = ReadSizes(tensor, "shape", ref reader);
+                    shape = ReadSizes(name, "shape", ref reader);
                     break;
                 case "data_offsets" when offsets is null:
-                    offsets = ReadSizes(tensor, "data_offsets", ref reader);
+                    offsets = ReadSizes(name, "data_offsets", ref reader);
                     break;
                 default:
-                    throw Wrong($"{tensor} has the field '{Short(field)}' twice, or should not have it");
+                    throw Wrong($"{Tensor(name)} has the field '{Short(field)}' twice, or should not have it");
             }
         }
 
-        Require(dtype is not null && shape is not null && offsets is not null, $"{tensor} lacks dtype, shape or data_offsets");
-        Require(offsets!.Length == 2 && offsets[0] <= offsets[1], $"{tensor} has data_offsets [{string.Join(", ", offsets.Take(4))}]; begin <= end is expected");
-        long? bytes = dtype!.ByteCount(shape!);
-        Require(bytes == offsets[1] - offsets[0],
-            $"{tensor} of shape [{string.Join(", ", shape!)}] and dtype {dtype.SafetensorsName} takes {bytes?.ToString() ?? "more than 2^63"} bytes, but its data_offsets span {offsets[1] - offsets[0]}");
-        return new Entry(dtype, shape!, offsets[0], offsets[1]);
+        if (dtype is null || shape is null || offsets is null)
+        {
+            throw Wrong($"{Tensor(name)} lacks dtype, shape or data_offsets");
+        }
+
+        if (offsets.Length != 2 || offsets[0] > offsets[1])
+        {
+            throw Wrong($"{Tensor(name)} has data_offsets [{string.Join(", ", offsets.Take(4))}]; begin <= end is expected");
+        }
+
+        long? bytes = dtype.ByteCount(shape);
+        return bytes == offsets[1] - offsets[0] ? new Entry(dtype, shape, offsets[0], offsets[1]) : throw Wrong(
+            $"{Tensor(name)} of shape [{string.Join(", ", shape)}] and dtype {dtype.SafetensorsName} takes {bytes?.ToString() ?? "more than 2^63"} bytes, but its data_offsets span {offsets[1] - offsets[0]}");
     }
 
-    private long[] ReadSizes(string tensor, string field, ref Utf8JsonReader reader)
+    private long[] ReadSizes(string name, string field, ref Utf8JsonReader reader)
     {
-        Require(reader.TokenType == JsonTokenType.StartArray, $"{tensor}: {field} is no list");
+        if (reader.TokenType != JsonTokenType.StartArray)
+        {
+            throw Wrong($"{Tensor(name)}: {field} is no list");
+        }
+
         var sizes = new List<long>();
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
-            long size = -1;
-            Require(reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out size) && size >= 0, $"{tensor}: {field} holds something that is no non-negative integer");
-            Require(sizes.Count < StoredTensor.MaxRank, $"{tensor}: {field} has more than {StoredTensor.MaxRank} numbers");
+            if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out long size) || size < 0)
+            {
+                throw Wrong($"{Tensor(name)}: {field} holds something that is no non-negative integer");
+            }
+
+            if (sizes.Count == StoredTensor.MaxRank)
+            {
+                throw Wrong($"{Tensor(name)}: {field} has more than {StoredTensor.MaxRank} numbers");
+            }
+
             sizes.Add(size);
         }
 
@@ -168,8 +193,11 @@ internal sealed class SafetensorsHeader
         long covered = 0;
         foreach ((string name, Entry entry) in Entries.OrderBy(pair => pair.Value.Begin).ThenBy(pair => pair.Value.End))
         {
-            Require(entry.Begin == covered,
-                $"tensor '{Short(name)}' begins at byte {entry.Begin} of the data, but the tensors before it end at {covered}: {(entry.Begin > covered ? "a hole" : "an overlap")}");
+            if (entry.Begin != covered)
+            {
+                throw Wrong($"{Tensor(name)} begins at byte {entry.Begin} of the data, but the tensors before it end at {covered}: {(entry.Begin > covered ? "a hole" : "an overlap")}");
+            }
+
             covered = entry.End;
         }
 
@@ -186,6 +214,8 @@ internal sealed class SafetensorsHeader
     }
 
     private WeightFileException Wrong(string problem) => _file.Fault($"bad safetensors header: {problem}.");
+
+    private static string Tensor(string name) => $"tensor '{Short(name)}'";
 
     private static string Short(string name) => name.Length <= 100 ? name : name[..100] + "...";
 }

@@ -41,7 +41,9 @@ internal sealed class ShardedWeights : IWeightSource
 
     public IReadOnlyDictionary<string, WeightInfo> Entries { get; }
 
-    public Tensor Read(string name) => _map.TryGetValue(name, out string? shard) ? _shards[shard].Read(name) : throw Fault($"has no tensor '{name}'.");
+    public Tensor Read(string name) => Shard(name).Read(name);
+
+    public void ReadInPieces(string name, long unit, Action<Tensor> take) => Shard(name).ReadInPieces(name, unit, take);
 
     public void Dispose()
     {
@@ -50,6 +52,8 @@ internal sealed class ShardedWeights : IWeightSource
             shard.Dispose();
         }
     }
+
+    private IWeightSource Shard(string name) => _map.TryGetValue(name, out string? shard) ? _shards[shard] : throw Fault($"has no tensor '{name}'.");
 
     private Dictionary<string, string> ReadMap(string path)
     {

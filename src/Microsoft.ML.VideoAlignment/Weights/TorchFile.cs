@@ -20,10 +20,15 @@ internal abstract class TorchFile : IWeightSource
 
     protected FileBytes File { get; }
 
-    public Tensor Read(string name) => Entries.ContainsKey(name) ? Read(_tensors[name]) : throw File.Fault($"has no tensor '{name}'.");
+    public Tensor Read(string name) => Read(Stored(name));
 
     /// <summary>A fresh contiguous CPU tensor; the caller owns it.</summary>
     public Tensor Read(TensorNode node) => Read(node.Tensor);
+
+    public void ReadInPieces(string name, long unit, Action<Tensor> take) => ReadInPieces(Stored(name), unit, take);
+
+    /// <inheritdoc cref="IWeightSource.ReadInPieces"/>
+    public void ReadInPieces(TensorNode node, long unit, Action<Tensor> take) => ReadInPieces(node.Tensor, unit, take);
 
     public void Dispose() => File.Dispose();
 
@@ -80,20 +85,43 @@ internal abstract class TorchFile : IWeightSource
         return node;
     }
 
-    private Tensor Read(StoredTensor tensor)
+    private StoredTensor Stored(string name) => Entries.ContainsKey(name) ? _tensors[name] : throw File.Fault($"has no tensor '{name}'.");
+
+    private Tensor Read(StoredTensor tensor) => Reading(tensor, data =>
+    {
+        if (tensor.IsContiguous || tensor.Extent == 0)
+        {
+            return tensor.Dtype.ReadTensor(tensor.Shape, data);
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        Tensor elements = tensor.Dtype.ReadTensor([tensor.Extent], data);
+        return elements.as_strided([.. tensor.Shape], [.. tensor.Strides], 0).contiguous().MoveToOuterDisposeScope();
+    });
+
+    private void ReadInPieces(StoredTensor tensor, long unit, Action<Tensor> take)
+    {
+        if (!tensor.IsContiguous)
+        {
+            using Tensor whole = Read(tensor);
+            using Tensor flat = whole.view(-1);
+            take(flat);
+            return;
+        }
+
+        Reading(tensor, data =>
+        {
+            tensor.Dtype.ReadInPieces(tensor.Shape.Aggregate(1L, (product, side) => product * side), unit, data, take);
+            return true;
+        });
+    }
+
+    private T Reading<T>(StoredTensor tensor, Func<Stream, T> read)
     {
         try
         {
-            if (tensor.IsContiguous || tensor.Extent == 0)
-            {
-                using Stream whole = Open(tensor.Storage, tensor.Offset * tensor.Dtype.Size);
-                return tensor.Dtype.ReadTensor(tensor.Shape, whole);
-            }
-
-            using DisposeScope scope = NewDisposeScope();
             using Stream data = Open(tensor.Storage, tensor.Offset * tensor.Dtype.Size);
-            Tensor elements = tensor.Dtype.ReadTensor([tensor.Extent], data);
-            return elements.as_strided([.. tensor.Shape], [.. tensor.Strides], 0).contiguous().MoveToOuterDisposeScope();
+            return read(data);
         }
         catch (Exception exception) when (exception is EndOfStreamException or InvalidDataException)
         {

@@ -6,6 +6,8 @@ namespace Microsoft.ML.VideoAlignment.Weights;
 /// </summary>
 internal sealed record WeightDtype(string Name, string SafetensorsName, int Size, ScalarType Delivered)
 {
+    private const long PieceElements = 1 << 18;
+
     public static WeightDtype Float8E4M3 { get; } = new("float8_e4m3fn", "F8_E4M3", 1, ScalarType.Float32);
 
     public static WeightDtype Float8E5M2 { get; } = new("float8_e5m2", "F8_E5M2", 1, ScalarType.Float32);
@@ -68,6 +70,26 @@ internal sealed record WeightDtype(string Name, string SafetensorsName, int Size
         {
             tensor.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>
+    /// The next <paramref name="count"/> elements in flat pieces of a multiple of <paramref name="unit"/> elements, about a megabyte each, one after the other in
+    /// the same memory.
+    /// </summary>
+    public void ReadInPieces(long count, long unit, Stream source, Action<Tensor> take)
+    {
+        long most = Math.Min(count, unit * Math.Max(1, PieceElements / unit));
+        using Tensor piece = empty([most], dtype: Delivered);
+        for (long start = 0; start < count; start += most)
+        {
+            using Tensor part = piece.narrow(0, 0, Math.Min(most, count - start));
+            foreach (Tensor slice in TensorSlices.Of(part))
+            {
+                Fill(slice, source);
+            }
+
+            take(part);
         }
     }
 

@@ -5,7 +5,7 @@ namespace Microsoft.ML.VideoAlignment.Weights;
 
 /// <summary>
 /// The name of a set of weights: SHA-256 over names, dtypes, shapes and bytes in the order of the names. The file format, the order in the file
-/// and the sharding do not enter; one tensor at a time is in memory.
+/// and the sharding do not enter; a piece of one tensor at a time is in memory.
 /// </summary>
 internal static class WeightHash
 {
@@ -22,8 +22,7 @@ internal static class WeightHash
             {
                 // Lengths in front keep "a" + "bc" apart from "ab" + "c".
                 hash.AppendData(Encoding.UTF8.GetBytes($"{part.Length}:{part}{name.Length}:{name}{info.Dtype}[{string.Join(',', info.Shape)}]"));
-                using Tensor tensor = source.Read(name);
-                TensorSlices.CopyTo(tensor, hash.AppendData);
+                source.ReadInPieces(name, unit: 1, piece => TensorSlices.CopyTo(piece, hash.AppendData));
             }
         }
 

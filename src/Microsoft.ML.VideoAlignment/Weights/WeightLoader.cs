@@ -32,15 +32,7 @@ internal static class WeightLoader
         using IDisposable guard = no_grad();
         foreach ((string file, Tensor target, Tensor? scale) in plan)
         {
-            using DisposeScope step = NewDisposeScope();
-            Tensor read = source.Read(file).reshape(target.shape);
-            if (scale is not null)
-            {
-                (read, Tensor steps) = ChannelQuantisation.Of(read);
-                scale.copy_(steps);
-            }
-
-            target.copy_(read);
+            Fill(target, scale, source, file);
         }
 
         return report;
@@ -73,6 +65,33 @@ internal static class WeightLoader
         return Plan(module, source, prefix, map ?? KeyMap.Identity).Report;
     }
 
+    /// <summary>Row by row of the first axis, as many at a time as the source hands over.</summary>
+    private static void Fill(Tensor target, Tensor? scale, IWeightSource source, string file)
+    {
+        using DisposeScope step = NewDisposeScope();
+        Tensor rows = target.ndim == 0 ? target.unsqueeze(0) : target;
+        if (rows.numel() == 0)
+        {
+            return;
+        }
+
+        long unit = rows.numel() / rows.shape[0], at = 0;
+        source.ReadInPieces(file, unit, piece =>
+        {
+            using DisposeScope part = NewDisposeScope();
+            long count = piece.numel() / unit;
+            Tensor read = piece.view([count, .. rows.shape[1..]]);
+            if (scale is not null)
+            {
+                (read, Tensor steps) = ChannelQuantisation.Of(read);
+                scale.narrow(0, at, count).copy_(steps);
+            }
+
+            rows.narrow(0, at, count).copy_(read);
+            at += count;
+        });
+    }
+
     private static (LoadReport Report, List<LoadStep> Steps) Plan(nn.Module module, IWeightSource source, string prefix, KeyMap map)
     {
         List<string> loaded = [], missing = [], unexpected = [], mismatch = [], converted = [], reshaped = [], ignored = [];
@@ -91,7 +110,8 @@ internal static class WeightLoader
         }
 
         List<LoadStep> steps = [];
-        Dictionary<string, Tensor> targets = module.state_dict();
+        var targets = new Dictionary<string, Tensor>(StringComparer.Ordinal);
+        Collect(module, "", targets);
         HashSet<string> scales = [.. targets.Where(pair => pair.Value.dtype == ScalarType.Int8).Select(pair => pair.Key + ChannelQuantisation.ScaleSuffix).Where(targets.ContainsKey)];
         foreach ((string key, Tensor target) in targets)
         {
@@ -144,6 +164,22 @@ internal static class WeightLoader
             Reshaped = reshaped,
             Ignored = ignored,
         }, steps);
+    }
+
+    /// <summary>
+    /// What <c>state_dict</c> gives. That asks every module for all that is below it, so that a network of 1500 tensors makes 14 MB of names.
+    /// </summary>
+    private static void Collect(nn.Module module, string prefix, Dictionary<string, Tensor> tensors)
+    {
+        foreach ((string name, Tensor tensor) in module.named_parameters(recurse: false).Select(pair => (pair.name, (Tensor)pair.parameter)).Concat(module.named_buffers(recurse: false)))
+        {
+            tensors.TryAdd(prefix + name, tensor);
+        }
+
+        foreach ((string name, nn.Module child) in module.named_children())
+        {
+            Collect(child, $"{prefix}{name}.", tensors);
+        }
     }
 
     /// <summary>Where a tensor of the file goes; <paramref name="Scale"/>: the scales to make, where it is quantised on the way.</summary>

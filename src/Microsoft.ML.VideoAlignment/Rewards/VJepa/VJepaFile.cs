@@ -42,5 +42,7 @@ internal sealed class VJepaFile : IWeightSource
 
     public Tensor Read(string name) => _file.Read(_tensors[name]);
 
+    public void ReadInPieces(string name, long unit, Action<Tensor> take) => _file.ReadInPieces(_tensors[name], unit, take);
+
     public void Dispose() => _file.Dispose();
 }
