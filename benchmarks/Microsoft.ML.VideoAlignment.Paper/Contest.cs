@@ -27,14 +27,14 @@ internal sealed class Contest
         from seed in desk.Scale.SeedList
         from reward in PaperRewards.Trained
         from method in Methods.All
-        select desk.Scale.Cell(method, reward, seed, desk.Rates.Of(method))));
+        select desk.Scale.Cell(method, reward, seed, desk.Rates.Of(method, reward))));
 
     /// <summary>DDPO with many more queries on one reward, to see what VADER's level costs it.</summary>
     public Sample Longer(Desk desk, string reward)
     {
         Scale scale = desk.Scale;
         IReadOnlyList<CellResult> runs = desk.Campaign.Complete(Enumerable.Range(1, scale.LongSeeds).Select(seed =>
-            scale.Cell(Methods.Ddpo, reward, seed, desk.Rates.Of(Methods.Ddpo)) with { Queries = scale.LongQueries, MeasureEvery = scale.Queries, Films = 0 }));
+            scale.Cell(Methods.Ddpo, reward, seed, desk.Rates.Of(Methods.Ddpo, reward)) with { Queries = scale.LongQueries, MeasureEvery = scale.Queries, Films = 0 }));
         return new Sample(Methods.Title(Methods.Ddpo) + ", longer", runs, this[Methods.Base, reward].Runs);
     }
 
@@ -44,7 +44,7 @@ internal sealed class Contest
         var samples = new List<Sample>();
         foreach (string method in Methods.Trained)
         {
-            if (desk.Rates.HighestOf(method) is { } rate)
+            if (desk.Rates.HighestOf(method, PaperRewards.Aesthetic) is { } rate)
             {
                 IReadOnlyList<CellResult> runs = desk.Campaign.Complete(desk.Scale.SeedList.Select(seed => desk.Scale.Cell(method, PaperRewards.Aesthetic, seed, rate)));
                 samples.Add(new Sample(FormattableString.Invariant($"{Methods.Title(method)}, learning rate {rate:0e+0}"), runs, this[Methods.Base, PaperRewards.Aesthetic].Runs));

@@ -16,7 +16,7 @@ internal static class Fig4
             .. from seed in desk.Scale.SeedList
                from size in desk.Scale.Resolutions
                from method in new[] { Methods.Base, Methods.Ddpo, Methods.Vader }
-               select Resized(desk.Scale.Cell(method, Reward, seed, desk.Rates.Of(method)), size),
+               select Resized(desk.Scale.Cell(method, Reward, seed, desk.Rates.Of(method, Reward)), size),
         ];
         IReadOnlyList<CellResult> results = desk.Campaign.Complete(cells);
         Dictionary<(string, int), Sample> samples = [];

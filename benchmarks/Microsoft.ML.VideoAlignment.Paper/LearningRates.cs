@@ -3,9 +3,10 @@ using System.Globalization;
 namespace Microsoft.ML.VideoAlignment.Paper;
 
 /// <summary>
-/// A small search, the same for every method: each rate of the list, the aesthetic reward, one seed that the comparison does not use. Of the rates whose
-/// films still follow their prompts, the one that gives the highest reward on prompts of alignment is used for all rewards and sizes: by the reward alone
-/// the rate would win that over-optimises it most.
+/// A small search, the same for every method: each rate of the list, one seed that the comparison does not use, and the reward on prompts of alignment. Of the
+/// rates whose films still follow their prompts the one that gives the highest aesthetic reward is used for it, for the preference and for all sizes: by the
+/// reward alone the rate would win that over-optimises it most. The action has a search of its own, in which the prompts are no bound: it is taught against
+/// what they say.
 /// </summary>
 internal sealed class LearningRates
 {
@@ -28,16 +29,16 @@ internal sealed class LearningRates
     public static LearningRates Search(Desk desk)
     {
         Scale scale = desk.Scale;
-        IEnumerable<Cell> cells = Methods.Trained.SelectMany(method => scale.Rates.Select(rate => scale.Cell(method, PaperRewards.Aesthetic, Seed, rate) with
-        {
-            Queries = scale.SearchQueries,
-            MeasureEvery = scale.SearchQueries,
-        }));
+        IEnumerable<Cell> cells =
+            from reward in new[] { PaperRewards.Aesthetic, PaperRewards.Action }
+            from method in Methods.Trained
+            from rate in scale.Rates
+            select scale.Cell(method, reward, Seed, rate) with { Queries = scale.SearchQueries, MeasureEvery = scale.SearchQueries };
         return new LearningRates(desk.Campaign.Complete(cells.Prepend(scale.Cell(Methods.Base, PaperRewards.Aesthetic, Seed, 0))), scale);
     }
 
     /// <summary>The rate that a method is compared with: where no rate follows the prompts the lowest, where nothing was searched yet the middle of the list.</summary>
-    public double Of(string method) => RunsOf(method) switch
+    public double Of(string method, string reward) => RunsOf(method, reward) switch
     {
         [] => _scale.Rates[_scale.Rates.Count / 2],
         var runs when Best(runs.Where(Follows)) is { } best => best,
@@ -45,22 +46,31 @@ internal sealed class LearningRates
     };
 
     /// <summary>The rate of the highest reward, whatever becomes of the prompts; null where that is <see cref="Of"/>, or nothing was searched yet.</summary>
-    public double? HighestOf(string method) => Best(RunsOf(method)) is { } highest && highest != Of(method) ? highest : null;
+    public double? HighestOf(string method, string reward) => Best(RunsOf(method, reward)) is { } highest && highest != Of(method, reward) ? highest : null;
 
-    /// <summary>The search as a table of a page.</summary>
+    /// <summary>The search as tables of a page.</summary>
     public void Write(Page page)
     {
         page.Head("Learning rates").Say(
-            $"Aesthetic reward of films of prompts of alignment after {_scale.SearchQueries} queries, one seed that the tables do not use; behind it the text similarity of the same films. A rate whose films do not follow their prompts, with a text similarity below {_leastText:0.00}, nine tenths of the base model's, is struck out; of the others the best of each method is used everywhere.");
+            $"Aesthetic reward of films of prompts of alignment after {_scale.SearchQueries} queries, one seed that the tables do not use; behind it the text similarity of the same films. A rate whose films do not follow their prompts, with a text similarity below {_leastText:0.00}, nine tenths of the base model's, is struck out; of the others the best of each method is used, for the preference and at other sizes too.");
+        WriteTable(page, PaperRewards.Aesthetic);
+        page.Say($"The same of the action, which is taught against what prompts say, so that they are no bound:");
+        WriteTable(page, PaperRewards.Action);
+    }
+
+    private static double? Best(IEnumerable<CellResult> runs) => runs.MaxBy(run => run.Aligned[run.Cell.Reward])?.Cell.LearningRate;
+
+    private void WriteTable(Page page, string reward)
+    {
         page.Table(["learning rate", .. Methods.Trained.Select(Methods.Title)], _scale.Rates.Select(rate => (IReadOnlyList<string>)
         [
             rate.ToString("0e+0", CultureInfo.InvariantCulture),
             .. Methods.Trained.Select(method =>
-                RunsOf(method).FirstOrDefault(run => run.Cell.LearningRate == rate) is not { } run ? "-"
-                : Score(run, chosen: rate == Of(method))),
+                RunsOf(method, reward).FirstOrDefault(run => run.Cell.LearningRate == rate) is not { } run ? "-"
+                : Score(run, chosen: rate == Of(method, reward))),
         ]));
 
-        string[] edges = [.. Methods.Trained.Where(method => _scale.Rates.Count > 1 && RunsOf(method).Count > 0 && Of(method) == _scale.Rates[^1]).Select(Methods.Title)];
+        string[] edges = [.. Methods.Trained.Where(method => _scale.Rates.Count > 1 && RunsOf(method, reward).Count > 0 && Of(method, reward) == _scale.Rates[^1]).Select(Methods.Title)];
         if (edges.Length > 0)
         {
             page.Say($"The best rate is the highest of the list for {string.Join(" and ", edges)}: a higher one might do better still.");
@@ -68,15 +78,15 @@ internal sealed class LearningRates
 
         string Score(CellResult run, bool chosen)
         {
-            string score = run.Aligned[PaperRewards.Aesthetic].ToString("0.00", CultureInfo.InvariantCulture);
+            string score = run.Aligned[reward].ToString("0.00", CultureInfo.InvariantCulture);
             string text = run.Aligned[PaperRewards.TextSimilarity].ToString("0.00", CultureInfo.InvariantCulture);
             return $"{(chosen ? $"**{score}**" : Follows(run) ? score : $"~~{score}~~")}, {text}";
         }
     }
 
-    private static double? Best(IEnumerable<CellResult> runs) => runs.MaxBy(run => run.Aligned[PaperRewards.Aesthetic])?.Cell.LearningRate;
+    /// <summary>The action's for it, the aesthetic reward's for all others.</summary>
+    private IReadOnlyList<CellResult> RunsOf(string method, string reward) =>
+        [.. Runs.Where(run => run.Cell.Method == method && run.Cell.Reward == PaperRewards.Action == (reward == PaperRewards.Action))];
 
-    private IReadOnlyList<CellResult> RunsOf(string method) => [.. Runs.Where(run => run.Cell.Method == method)];
-
-    private bool Follows(CellResult run) => run.Aligned[PaperRewards.TextSimilarity] >= _leastText;
+    private bool Follows(CellResult run) => run.Cell.Reward == PaperRewards.Action || run.Aligned[PaperRewards.TextSimilarity] >= _leastText;
 }

@@ -15,7 +15,7 @@ internal static class Sensitivity
         Scale scale = desk.Scale;
         (string Name, string Title, Func<string, int, Cell> Of)[] models =
         [
-            (Cell.Text, "text to video, DDIM", (method, seed) => desk.Scale.Cell(method, Reward, seed, desk.Rates.Of(Methods.Vader))),
+            (Cell.Text, "text to video, DDIM", (method, seed) => desk.Scale.Cell(method, Reward, seed, desk.Rates.Of(Methods.Vader, Reward))),
             (Cell.Image, "image to video, Euler with Karras sigmas", (method, seed) => Image(desk, method, seed)),
         ];
 
@@ -81,7 +81,7 @@ internal static class Sensitivity
         static string Mean(CellResult[] runs, string measure) => Interval.Of(runs.Select(run => run.Unseen[measure])).ToString();
     }
 
-    private static Cell Image(Desk desk, string method, int seed) => desk.Scale.Cell(method, Reward, seed, desk.Rates.Of(Methods.Vader)) with { Model = Cell.Image, SamplerSteps = desk.Scale.ImageSamplerSteps, Films = 0 };
+    private static Cell Image(Desk desk, string method, int seed) => desk.Scale.Cell(method, Reward, seed, desk.Rates.Of(Methods.Vader, Reward)) with { Model = Cell.Image, SamplerSteps = desk.Scale.ImageSamplerSteps, Films = 0 };
 
     private static bool SameStep(double[] steps) => Array.IndexOf(steps, steps.MaxBy(Math.Abs)) == steps.Length - 1;
 

@@ -17,7 +17,7 @@ internal static class Table2
         IReadOnlyList<CellResult> results = [];
         if (answers.Count == 0)
         {
-            Cell Of(string method) => desk.Scale.Cell(method, PaperRewards.Preference, 1, desk.Rates.Of(method)) with { Films = desk.Scale.PreferencePairs };
+            Cell Of(string method) => desk.Scale.Cell(method, PaperRewards.Preference, 1, desk.Rates.Of(method, PaperRewards.Preference)) with { Films = desk.Scale.PreferencePairs };
             results = desk.Campaign.Complete([Of(Methods.Vader), Of(Methods.Base)]);
             if (results.Count < 2)
             {
