@@ -10,7 +10,7 @@ internal sealed record AlignmentColumns(string Output, string? Prompt, string? S
     public static void RequireNames(string outputColumnName, string? promptColumnName, VideoDiffusionModel model, VideoReward? reward)
     {
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
-        string? reader = !model.ReadsImages ? $"A {model.Family} model makes videos from texts" : reward?.Contract.ReadsPrompt == true ? $"The reward '{reward.Name}' reads the prompt" : null;
+        string? reader = model.Pictures != PictureUse.Required ? $"A {model.Family} model makes videos from texts" : reward?.Contract.ReadsPrompt == true ? $"The reward '{reward.Name}' reads the prompt" : null;
         if (promptColumnName is null && reader is not null)
         {
             throw new ArgumentNullException(nameof(promptColumnName), $"{reader}: name the column of prompts.");
@@ -66,23 +66,22 @@ internal sealed record AlignmentColumns(string Output, string? Prompt, string? S
 
     /// <summary>Reads the row the cursor stands on.</summary>
     /// <param name="row">The row.</param>
-    /// <param name="size">The size that pictures are brought to.</param>
-    /// <param name="say">Told when a picture is resized.</param>
-    public Func<(VideoPrompt Prompt, long Seed)> Reader(DataViewRow row, VideoSize size, Action<string> say)
+    /// <param name="pictures">Makes the prompt of what is read.</param>
+    public Func<(VideoPrompt Prompt, long Seed)> Reader(DataViewRow row, PromptPictures pictures)
     {
         Func<string> text = Prompt is null ? () => "" : Texts(row, InputColumns.FindText(row.Schema, Prompt));
-        Func<Func<Tensor>>? picture = Image is null ? null : ImageColumn.Reader(row, InputColumns.FindImage(row.Schema, Image), size.Height, size.Width, say);
+        Func<Func<Tensor>>? picture = Image is null ? null : ImageColumn.Reader(row, InputColumns.FindImage(row.Schema, Image), pictures.Size, pictures.Say);
         Func<long> seed = Seed is null ? () => 0 : RowSeed.Reader(row, InputColumns.FindInteger(row.Schema, Seed));
-        return () => (new VideoPrompt(text(), picture?.Invoke()), seed());
+        return () => (pictures.Of(text(), picture?.Invoke()), seed());
     }
 
     /// <summary>Every row of a table, in its order: alignment draws rows at random, many times over. An empty prompt is a prompt like any other.</summary>
     /// <exception cref="InvalidOperationException">The table has no rows.</exception>
-    public IReadOnlyList<VideoPrompt> Read(IDataView input, VideoSize size, Action<string> say)
+    public IReadOnlyList<VideoPrompt> Read(IDataView input, PromptPictures pictures)
     {
         var rows = new List<VideoPrompt>();
         using DataViewRowCursor cursor = input.GetRowCursor(Find(input.Schema));
-        Func<(VideoPrompt Prompt, long Seed)> read = Reader(cursor, size, say);
+        Func<(VideoPrompt Prompt, long Seed)> read = Reader(cursor, pictures);
         while (cursor.MoveNext())
         {
             rows.Add(read().Prompt);

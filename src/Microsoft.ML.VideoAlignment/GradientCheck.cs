@@ -19,7 +19,8 @@ public static class GradientCheck
     /// </param>
     /// <param name="options">
     /// Sizes, window, guidance, batch, frames, loss and LoRA as in training; what concerns the optimiser is not read. LoRA factors start at random, since with
-    /// the upper ones at zero half of the gradient would be zero. A column of pictures need not be named: the check draws pictures.
+    /// the upper ones at zero half of the gradient would be zero. A column of pictures need not be named for models that require one: the check draws pictures. Others
+    /// that may take pictures get them where a column is named.
     /// </param>
     /// <param name="check">How thoroughly; null: the defaults.</param>
     /// <returns>Every comparison; <see cref="GradientCheckReport.ThrowIfFailed"/> for tests.</returns>
@@ -38,7 +39,7 @@ public static class GradientCheck
         ArgumentNullException.ThrowIfNull(options);
         check ??= new GradientCheckOptions();
         check.Validate();
-        options = options with { ImageColumnName = model.ReadsImages ? options.ImageColumnName ?? "Image" : options.ImageColumnName };
+        options = options with { ImageColumnName = model.Pictures == PictureUse.Required ? options.ImageColumnName ?? "Image" : options.ImageColumnName };
         options.ValidateFor(model);
         if (!reward.Contract.IsDifferentiable)
         {
@@ -97,7 +98,7 @@ public static class GradientCheck
     private static VideoPrompt[] Prompts(VideoDiffusionModel model, VideoAlignmentOptions options, GradientCheckOptions check)
     {
         VideoSize size = options.SizeFor(model);
-        return [.. check.Prompts.Select((prompt, row) => new VideoPrompt(prompt, model.ReadsImages ? () => Picture(row) : null))];
+        return [.. check.Prompts.Select((prompt, row) => new VideoPrompt(prompt, options.ImageColumnName is null ? null : () => Picture(row)))];
 
         Tensor Picture(int row)
         {

@@ -55,6 +55,10 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type. Nothing has been done then.</exception>
     /// <exception cref="RewardContractException">The reward cannot train this model: no gradient, too few frames, a wrong shape, a prompt it cannot read.</exception>
+    /// <exception cref="FormatException">A prompt's notation is wrong, or asks for what cannot be done with its pictures.</exception>
+    /// <exception cref="NotSupportedException">A prompt names a file, and <see cref="VideoModelOptions.ReferenceFolder"/> names no folder; or it names a film.</exception>
+    /// <exception cref="FileNotFoundException">A picture is not there.</exception>
+    /// <exception cref="UnauthorizedAccessException">A prompt names a file outside the folder.</exception>
     /// <exception cref="InvalidOperationException">The table is empty, or the GPU asked for does not exist.</exception>
     /// <exception cref="InsufficientMemoryException">Memory ran out; the message says what the run is estimated to take, and which options make it smaller.
     /// Or no plan meets <see cref="VideoAlignmentOptions.MemoryBudget"/>.</exception>
@@ -68,19 +72,21 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         RewardFit.RequireTrainable(_reward, shown, _options.Algorithm);
         using IChannel channel = _host.Start("Training");
         void Say(string message) => Log.Info(channel, message);
-        IReadOnlyList<VideoPrompt> rows = _columns.Read(input, sampling.Size, Say);
+        var pictures = new PromptPictures(_model, sampling, Say);
+        IReadOnlyList<VideoPrompt> rows = _columns.Read(input, pictures);
         IReadOnlyList<VideoPrompt> heldOut =
-            [.. _options.HeldOutPrompts, .. _options.HeldOutData is { } data ? _columns.Read(data, sampling.Size, Say) : []];
+            [.. _options.HeldOutPrompts.Select(prompt => pictures.Of(prompt)), .. _options.HeldOutData is { } data ? _columns.Read(data, pictures) : []];
         string[] prompts = [.. rows.Select(row => row.Text)];
-        _reward.RequirePrompts([.. prompts.Concat(heldOut.Select(row => row.Text)).Select(_model.RewardText)]);
+        string Shown(string prompt) => _model.RewardText(prompt, sampling.SegmentCount);
+        _reward.RequirePrompts([.. prompts.Concat(heldOut.Select(row => row.Text)).Select(Shown)]);
 
         Device device = Devices.Choose(_host, channel);
         _model.MoveTo(device);
         _reward.MoveTo(device);
         VideoAlignmentOptions options = Planned(Say);
         MemoryShortage.Explain(
-            _model, options, _reward, () => RewardFit.Try(_reward, device, shown, sampling.FilmSize(_model), [.. prompts.Select(_model.RewardText)], options.Algorithm, channel));
-        foreach ((string prompt, int tokens) in prompts.Distinct().Select(prompt => (prompt, _model.CountTruncated(prompt))).Where(pair => pair.Item2 > 0))
+            _model, options, _reward, () => RewardFit.Try(_reward, device, shown, sampling.FilmSize(_model), [.. prompts.Select(Shown)], options.Algorithm, channel));
+        foreach ((string prompt, int tokens) in prompts.Distinct().Select(prompt => (prompt, _model.CountTruncated(prompt, sampling.SegmentCount))).Where(pair => pair.Item2 > 0))
         {
             Log.Truncated(channel, prompt, tokens);
         }

@@ -58,7 +58,8 @@ public sealed record VideoAlignmentOptions
 
     /// <summary>
     /// Clips of a video, at least 1; 1 by default. Each further clip begins with the last frame of the one before, so a video has this times
-    /// <see cref="Frames"/> frames (VADER, section 5: 3). Above 1 only for models that begin with an image.
+    /// <see cref="Frames"/> frames (VADER, section 5: 3). Above 1 only for models that can begin with an image: Stable Video Diffusion and Open-Sora. An Open-Sora
+    /// prompt may have a text for each clip, <c>|0| a sunny day |2| a rainy day</c>, counted from 0.
     /// </summary>
     public int SegmentCount { get; init; } = 1;
 
@@ -243,7 +244,8 @@ public sealed record VideoAlignmentOptions
     /// <summary>
     /// The column of pictures that a model such as Stable Video Diffusion makes videos from: <c>MLImage</c>, the path of a file, or
     /// <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1]. A picture of another size than the videos is stretched to theirs, with a message. Null (default)
-    /// for models that read texts.
+    /// for models that read texts. With Open-Sora, which reads the prompt too, the picture is the first frame, or the frames that the prompt's
+    /// <c>{"mask_strategy": "..."}</c> says.
     /// </summary>
     public string? ImageColumnName { get; init; }
 
@@ -294,23 +296,23 @@ public sealed record VideoAlignmentOptions
 
         if (!model.TakesNegativePrompt && NegativePrompt is { Length: > 0 })
         {
-            string what = model.ReadsImages ? "reads no texts" : "leads away from a learned null text";
+            string what = model.Pictures == PictureUse.Required ? "reads no texts" : "leads away from a learned null text";
             faults.Add($"{nameof(NegativePrompt)} must be empty: guidance of a {model.Family} model {what}, got '{NegativePrompt}'.");
         }
 
-        if (model.ReadsImages && ImageColumnName is null)
+        if (model.Pictures == PictureUse.Required && ImageColumnName is null)
         {
             faults.Add($"{nameof(ImageColumnName)} must name the column of pictures: a {model.Family} model makes videos from them, got null.");
         }
 
-        if (!model.ReadsImages && ImageColumnName is not null)
+        if (model.Pictures == PictureUse.None && ImageColumnName is not null)
         {
             faults.Add($"{nameof(ImageColumnName)} must be null: a {model.Family} model makes videos from texts, got '{ImageColumnName}'.");
         }
 
-        if (model.ReadsImages && HeldOutPrompts is { Count: > 0 })
+        if ((model.Pictures == PictureUse.Required || (model.Pictures == PictureUse.Optional && ImageColumnName is not null)) && HeldOutPrompts is { Count: > 0 })
         {
-            faults.Add($"{nameof(HeldOutPrompts)} must be empty for a {model.Family} model, which needs pictures too; use {nameof(HeldOutData)}.");
+            faults.Add($"{nameof(HeldOutPrompts)} must be empty where a {model.Family} model is given pictures, which texts alone have not; use {nameof(HeldOutData)}.");
         }
 
         VideoSize usual = model.DefaultSize;
@@ -318,6 +320,10 @@ public sealed record VideoAlignmentOptions
         if (model.SizeFault(asked) is { } fault)
         {
             faults.Add(fault);
+        }
+        else if (model.Pictures == PictureUse.Optional && (ImageColumnName is not null || SegmentCount > 1) && model.LatentShape(1, asked)[2] == 1)
+        {
+            faults.Add($"{nameof(Frames)} must be larger for videos of a {model.Family} model that begin with a picture, got {asked.Frames}: there would be no frame left to make.");
         }
 
         ISampler? sampler = null;

@@ -153,7 +153,7 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
         IReadOnlyList<DataViewSchema.Column> inputs = _columns.Find(inputSchema);
         var column = new AppendedColumn(_columns.Output, VideoColumn.Type(Size), VideoColumn.Annotations(), inputs, row =>
         {
-            Func<(VideoPrompt Prompt, long Seed)> read = _columns.Reader(row, _aligned.Sampling.Size, Say);
+            Func<(VideoPrompt Prompt, long Seed)> read = _columns.Reader(row, new PromptPictures(_aligned.Model, _aligned.Sampling, Say));
             return VideoColumn.Getter(row, () =>
             {
                 (VideoPrompt prompt, long rowSeed) = read();
@@ -166,7 +166,7 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
     private float[] Generate(VideoPrompt prompt, long rowSeed)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_aligned.Model.CountTruncated(prompt.Text) is > 0 and var tokens)
+        if (_aligned.Model.CountTruncated(prompt.Text, _aligned.Sampling.SegmentCount) is > 0 and var tokens)
         {
             using IChannel channel = _host.Start("Generation");
             Log.Truncated(channel, prompt.Text, tokens);

@@ -14,10 +14,9 @@ internal static class ImageColumn
     /// </summary>
     /// <param name="row">The row.</param>
     /// <param name="column">As <see cref="InputColumns.FindImage"/> gave it.</param>
-    /// <param name="height">Height of the video, in pixels.</param>
-    /// <param name="width">Its width.</param>
+    /// <param name="size">Of the videos.</param>
     /// <param name="say">Told when a picture has another size, and will be resized.</param>
-    public static Func<Func<Tensor>> Reader(DataViewRow row, DataViewSchema.Column column, int height, int width, Action<string> say)
+    public static Func<Func<Tensor>> Reader(DataViewRow row, DataViewSchema.Column column, VideoSize size, Action<string> say)
     {
         Func<Func<Tensor>> read = column.Type switch
         {
@@ -25,21 +24,10 @@ internal static class ImageColumn
             VectorDataViewType vector => Vectors(row, column, vector.Dimensions),
             _ => Images(row, column),
         };
-        return () =>
-        {
-            Func<Tensor> picture = read();
-            return () =>
-            {
-                Tensor made = picture();
-                if (made.shape[1] != height || made.shape[2] != width)
-                {
-                    say($"Image column '{column.Name}': a picture of {made.shape[1]} x {made.shape[2]} (height x width) is resized to the video's {height} x {width}.");
-                }
-
-                return made;
-            };
-        };
+        return () => Picture.Announced(read(), Named(column), size, say);
     }
+
+    private static string Named(DataViewSchema.Column column) => $"Image column '{column.Name}'";
 
     private static Func<Func<Tensor>> Paths(DataViewRow row, DataViewSchema.Column column)
     {
@@ -48,17 +36,7 @@ internal static class ImageColumn
         {
             ReadOnlyMemory<char> path = default;
             getter(ref path);
-            string file = path.ToString();
-            if (!File.Exists(file))
-            {
-                throw new FileNotFoundException($"Image column '{column.Name}': no picture '{file}'. Expected the path of a PNG, JPEG, BMP or GIF file.", file);
-            }
-
-            return () =>
-            {
-                using MLImage image = Open(file, column.Name);
-                return MlImagePixels.Read(image).ToTensor();
-            };
+            return Picture.FromFile(path.ToString(), Named(column));
         };
     }
 
@@ -70,7 +48,7 @@ internal static class ImageColumn
             MLImage image = null!;
             getter(ref image);
             MlImagePixels pixels = MlImagePixels.Read(image
-                ?? throw new InvalidOperationException($"Image column '{column.Name}': a row has no picture. Leave such rows out (FilterRowsByMissingValues), or give each a picture."));
+                ?? throw new InvalidOperationException($"{Named(column)}: a row has no picture. Leave such rows out (FilterRowsByMissingValues), or give each a picture."));
             return pixels.ToTensor;
         };
     }
@@ -89,23 +67,11 @@ internal static class ImageColumn
                 {
                     throw new InvalidOperationException(string.Create(
                         CultureInfo.InvariantCulture,
-                        $"Image column '{column.Name}': expected RGB in [0, 1], got {value}. Bytes are scaled by ExtractPixels(..., scaleImage: 1f / 255)."));
+                        $"{Named(column)}: expected RGB in [0, 1], got {value}. Bytes are scaled by ExtractPixels(..., scaleImage: 1f / 255)."));
                 }
             }
 
             return () => tensor(values, [shape[0], shape[1], shape[2]]);
         };
-    }
-
-    private static MLImage Open(string file, string column)
-    {
-        try
-        {
-            return MLImage.CreateFromFile(file);
-        }
-        catch (ArgumentException error)
-        {
-            throw new InvalidDataException($"Image column '{column}': '{file}' is no picture that can be read: {error.Message}", error);
-        }
     }
 }

@@ -24,7 +24,7 @@ internal sealed class ClipChain
     /// <param name="settings">How, and how many clips.</param>
     /// <param name="sampler">Made from the settings.</param>
     /// <param name="adapters">Merged in gradient-free steps; null: the base model.</param>
-    /// <exception cref="NotSupportedException">Several clips of a model that does not begin with an image.</exception>
+    /// <exception cref="NotSupportedException">Several clips of a model that cannot begin with an image.</exception>
     public ClipChain(VideoDiffusionModel model, SamplingSettings settings, ISampler sampler, LoraAdapters? adapters)
     {
         if (Fault(model, settings.SegmentCount) is { } fault)
@@ -43,9 +43,9 @@ internal sealed class ClipChain
     /// <summary>What keeps the model from films of so many clips; null: nothing.</summary>
     public static string? Fault(VideoDiffusionModel model, int segments) =>
         segments < 1 ? $"SegmentCount must be at least 1, got {segments}."
-        : segments > 1 && !model.ReadsImages
+        : segments > 1 && model.Pictures == PictureUse.None
             ? $"SegmentCount {segments}: a further clip begins with the last frame of the one before, and a {model.Family} model makes videos from text alone. "
-                + "Use 1, or a model that begins with an image, such as Stable Video Diffusion."
+                + "Use 1, or a model that can begin with an image: Stable Video Diffusion or Open-Sora."
         : null;
 
     /// <summary>Samples all clips.</summary>
@@ -95,11 +95,12 @@ internal sealed class ClipChain
         }
 
         // Steps before the first graded one are constants, so they need not be run again, unless the sampler remembers them.
-        int first = _sampler.HistoryLength == 0 ? clip.Plan.GradedSteps.First() : 0;
+        ISampler sampler = clip.Sampler ?? _sampler;
+        int first = sampler.HistoryLength == 0 ? clip.Plan.GradedSteps.First() : 0;
         Tensor start = first == 0 ? clip.Start : StopGradient.Of(() => Steps(clip, cancellation, end: first), "steps before the window");
 
         // Everything that carries a graph or is drawn must be an input: noise is drawn here, in order, and not again.
-        int[] stochastic = [.. Enumerable.Range(first, clip.Plan.Count - first).Where(_sampler.NeedsNoise)];
+        int[] stochastic = [.. Enumerable.Range(first, clip.Plan.Count - first).Where(sampler.NeedsNoise)];
         List<Tensor> inputs = [start, .. stochastic.Select(step => clip.Noise(step))];
         Tensor Add(Tensor tensor)
         {
@@ -130,7 +131,9 @@ internal sealed class ClipChain
     {
         _model.Idle?.Enter(WorkStage.Sampling);
         using var guidance = new Guidance(_model, clip.Condition, clip.Unconditional, _settings);
-        return Denoising.Run(
-            _sampler, clip.Start, guidance.Predict, clip.Plan, clip.Noise, _adapters, OnStep is null ? null : step => OnStep(guidance, step), first, end, cancellation);
+        using Tensor latents = Denoising.Run(
+            clip.Sampler ?? _sampler, clip.Start, guidance.Predict, clip.Plan, clip.Noise, _adapters, OnStep is null ? null : step => OnStep(guidance, step), first, end,
+            cancellation);
+        return _model.Finish(latents, clip.Condition);
     }
 }

@@ -11,7 +11,7 @@ internal sealed record Condition : IDisposable
     /// <summary>int64 [B, L], 1 for tokens that count; null: all do.</summary>
     public Tensor? TextMask { get; init; }
 
-    /// <summary>[B, c, h, w]: the encoded image that the video starts from.</summary>
+    /// <summary>[B, c, h, w]: the encoded image that the video starts from. Or [B, c, T', h, w]: what is given of frames, see <see cref="FrameMask"/>.</summary>
     public Tensor? ImageLatents { get; init; }
 
     /// <summary>[B, n]: frame rate, motion bucket and the like, in the family's order.</summary>

@@ -15,16 +15,21 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
     /// </summary>
     public void Prepare(IEnumerable<VideoPrompt> prompts)
     {
-        if (model.ReadsImages || (!model.TextEncoderReopens && model.Idle is null))
+        if (model.Pictures == PictureUse.Required || (!model.TextEncoderReopens && model.Idle is null))
         {
             return;
         }
 
         using DisposeScope scope = NewDisposeScope();
-        VideoPrompt[] distinct = [.. prompts.DistinctBy(prompt => prompt.Text)];
-        foreach (VideoPrompt prompt in distinct)
+        using IDisposable guard = no_grad();
+        VideoRequest[] texts = [.. prompts.DistinctBy(prompt => prompt.Text).Select(prompt =>
+            sampling.Request([prompt.WithoutPictures], _ => throw new InvalidOperationException("texts need no noise")))];
+        foreach (VideoRequest text in texts)
         {
-            Of([prompt], _ => throw new InvalidOperationException("texts need no noise"));
+            for (int clip = 0; clip < sampling.SegmentCount; clip++)
+            {
+                Make(text with { Clip = clip }, Texts);
+            }
         }
 
         model.ReleaseTextEncoder();
@@ -37,7 +42,7 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
     {
         using (no_grad())
         {
-            return Make(sampling.Request(prompts, noise));
+            return Make(Request(prompts, noise), Encode);
         }
     }
 
@@ -45,11 +50,11 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
     /// Both branches of a film's further clip, which begins with <paramref name="images"/> [B, 3, H, W], RGB in [0, 1]. They carry gradient where the images
     /// do.
     /// </summary>
-    public (Condition Conditional, Condition? Unconditional) After(IReadOnlyList<VideoPrompt> prompts, Tensor images, Func<IReadOnlyList<long>, Tensor> noise)
+    public (Condition Conditional, Condition? Unconditional) After(int clip, IReadOnlyList<VideoPrompt> prompts, Tensor images, Func<IReadOnlyList<long>, Tensor> noise)
     {
         using (set_grad_enabled(images.requires_grad && is_grad_enabled()))
         {
-            return Make(sampling.Request([.. prompts.Select(prompt => prompt with { Image = null })], noise) with { Images = images });
+            return Make(Request(prompts, noise, later: true) with { Images = images, Clip = clip }, Encode);
         }
     }
 
@@ -61,31 +66,48 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
         }
     }
 
+    /// <summary>The request of a batch, with its rows' pictures where the model may read them. <paramref name="later"/>: of a further clip, which has its image already.</summary>
+    private VideoRequest Request(IReadOnlyList<VideoPrompt> prompts, Func<IReadOnlyList<long>, Tensor> noise, bool later = false) =>
+        model.Pictures != PictureUse.Optional && !later ? sampling.Request(prompts, noise)
+        : sampling.Request([.. prompts.Select(prompt => prompt.WithoutPictures)], noise) with { References = [.. prompts.Select(prompt => prompt.Pictures)] };
+
     /// <summary>As <see cref="VideoDiffusionModel.Encode"/>; texts that were seen before are not encoded again.</summary>
     private Condition Encode(VideoRequest request)
     {
-        if (model.ReadsImages)
+        if (model.Pictures == PictureUse.Required)
         {
             model.Idle?.Enter(WorkStage.Encoding);
             return model.Encode(request);
         }
 
-        foreach (string prompt in request.Prompts.Where(prompt => !_kept.ContainsKey(prompt)).Distinct().ToList())
+        Condition texts = Texts(request);
+        if (request.Images is not null || request.References.Any(pictures => pictures.Count > 0))
+        {
+            model.Idle?.Enter(WorkStage.Encoding);
+        }
+
+        return model.AddPictures(texts, request);
+    }
+
+    private Condition Texts(VideoRequest request)
+    {
+        string[] read = [.. request.Prompts.Select(prompt => model.TextRead(prompt, request.Clip, request.Clips))];
+        foreach ((string text, string prompt) in read.Zip(request.Prompts).Where(pair => !_kept.ContainsKey(pair.First)).DistinctBy(pair => pair.First).ToList())
         {
             // What is made in inference mode, where held-out films are, could not take part in a graph later.
             using IDisposable mode = inference_mode(false);
             using IDisposable guard = no_grad();
             model.Idle?.Enter(WorkStage.Encoding);
-            _kept[prompt] = model.Encode(request with { Prompts = [prompt] }).DetachFromDisposeScope();
+            _kept[text] = model.EncodeTexts(request with { Prompts = [prompt] }).DetachFromDisposeScope();
         }
 
-        return Condition.Stack([.. request.Prompts.Select(prompt => _kept[prompt])]);
+        return Condition.Stack([.. read.Select(text => _kept[text])]);
     }
 
-    private (Condition Conditional, Condition? Unconditional) Make(VideoRequest request)
+    private (Condition Conditional, Condition? Unconditional) Make(VideoRequest request, Func<VideoRequest, Condition> encode)
     {
-        Condition conditional = Encode(request);
-        return (Computing(conditional), Acts ? Computing(model.EncodeUnconditional(request, conditional, Encode)) : null);
+        Condition conditional = encode(request);
+        return (Computing(conditional), Acts ? Computing(model.EncodeUnconditional(request, conditional, encode)) : null);
     }
 
     /// <summary>In what the denoiser computes in: no change, unless it is in float64.</summary>

@@ -66,7 +66,7 @@ internal sealed class IdleNetworks(IReadOnlyList<(string Name, WorkStage[] Works
         }
     }
 
-    /// <summary>A model that begins with a picture encodes it with its autoencoder too.</summary>
+    /// <summary>A model that may begin with a picture encodes it with its autoencoder too.</summary>
     private static WorkStage[] Works(VideoDiffusionModel model, string network) =>
-        network != "vae" ? [WorkStage.Encoding] : model.ReadsImages ? [WorkStage.Encoding, WorkStage.Decoding] : [WorkStage.Decoding];
+        network != "vae" ? [WorkStage.Encoding] : model.Pictures != PictureUse.None ? [WorkStage.Encoding, WorkStage.Decoding] : [WorkStage.Decoding];
 }

@@ -142,7 +142,7 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
 
     internal override Condition Encode(VideoRequest request) => new() { Text = _prompts.Encode(request.Prompts), Size = request.Size };
 
-    internal override int CountTruncated(string prompt) => _prompts.CountTruncated(prompt);
+    internal override int CountTruncated(string prompt, int clips) => _prompts.CountTruncated(prompt);
 
     internal override long[] LatentShape(int batch, VideoSize size) =>
         [batch, _unet.Config.InChannels, size.Frames, size.Height / SizeMultiple, size.Width / SizeMultiple];

@@ -19,6 +19,9 @@ internal sealed record PreparedClip
 
     /// <summary>Which steps carry gradient.</summary>
     public required GradientPlan Plan { get; init; }
+
+    /// <summary>The run's sampler as this clip needs it, with its given frames; null: the run's own.</summary>
+    public ISampler? Sampler { get; init; }
 }
 
 /// <summary>
@@ -32,21 +35,23 @@ internal sealed record PreparedClip
 internal sealed class ClipPreparation(VideoDiffusionModel model, SamplingSettings sampling, ISampler sampler, ConditionCache conditions)
 {
     /// <summary>A film's first clip, or with <paramref name="image"/> a further one.</summary>
+    /// <param name="clip">Which clip of the film.</param>
     /// <param name="prompts">B prompts.</param>
     /// <param name="image">[B, 3, H, W], RGB in [0, 1], that a further clip begins with; the conditions carry gradient where it does. Null for the first clip.</param>
     /// <param name="noise">Standard normal noise of a shape [B, ...], on the model's device.</param>
     /// <param name="plan">Which steps carry gradient; null: none.</param>
-    public PreparedClip Prepare(IReadOnlyList<VideoPrompt> prompts, Tensor? image, Func<IReadOnlyList<long>, Tensor> noise, Func<GradientPlan>? plan = null)
+    public PreparedClip Prepare(int clip, IReadOnlyList<VideoPrompt> prompts, Tensor? image, Func<IReadOnlyList<long>, Tensor> noise, Func<GradientPlan>? plan = null)
     {
         long[] shape = model.LatentShape(prompts.Count, sampling.Size);
-        (Condition conditional, Condition? unconditional) = image is null ? conditions.Of(prompts, noise) : conditions.After(prompts, image, noise);
+        (Condition conditional, Condition? unconditional) = image is null ? conditions.Of(prompts, noise) : conditions.After(clip, prompts, image, noise);
         return new PreparedClip
         {
             Condition = conditional,
             Unconditional = unconditional,
-            Start = noise(shape) * sampler.InitialNoiseSigma,
+            Start = model.Begin(noise(shape) * sampler.InitialNoiseSigma, conditional),
             Noise = _ => noise(shape),
             Plan = plan?.Invoke() ?? GradientPlan.None(sampler.Timesteps.Count),
+            Sampler = model.SamplerFor(sampling, conditional),
         };
     }
 }

@@ -32,7 +32,7 @@ internal sealed record SamplingSettings
 
     /// <summary>
     /// Clips of a film, each beginning with the last frame of the one before: the film has this times the frames of <see cref="Size"/>. Above 1 only for
-    /// models that begin with an image.
+    /// models that can begin with an image.
     /// </summary>
     public int SegmentCount { get; init; } = 1;
 
@@ -74,6 +74,7 @@ internal sealed record SamplingSettings
         FramesPerSecond = FramesPerSecond,
         MotionBucketId = MotionBucketId,
         NoiseAugmentation = NoiseAugmentation,
+        Clips = SegmentCount,
         Noise = noise,
     };
 

@@ -62,7 +62,7 @@ internal sealed class StableVideoPipeline : VideoDiffusionModel
     internal override SamplingDefaults DefaultSampling =>
         (Source == MovingShapesImageToVideoSource ? new SamplingDefaults(20, 1.5) : new SamplingDefaults(25, 3)) with { MinGuidanceScale = 1, FramesPerSecond = 7, MotionBucketId = 127, NoiseAugmentation = 0.02 };
 
-    internal override bool ReadsImages => true;
+    internal override PictureUse Pictures => PictureUse.Required;
 
     /// <summary>d(final latents) / d(prediction) is -0.002 at the last of 25 steps, -0.29 at step 17.</summary>
     internal override bool LastStepIsInert => true;
@@ -193,7 +193,7 @@ internal sealed class StableVideoPipeline : VideoDiffusionModel
         Scalars = conditional.Scalars!.alias(),
     };
 
-    internal override int CountTruncated(string prompt) => 0;
+    internal override int CountTruncated(string prompt, int clips) => 0;
 
     internal override long[] LatentShape(int batch, VideoSize size) =>
         [batch, _unet.Config.OutChannels, size.Frames, size.Height / SizeMultiple, size.Width / SizeMultiple];

@@ -77,8 +77,8 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>Moves all networks.</summary>
     internal abstract void MoveTo(Device device);
 
-    /// <summary>Whether videos are made from pictures (<see cref="VideoRequest.Images"/>) rather than from texts.</summary>
-    internal virtual bool ReadsImages => false;
+    /// <summary>Whether videos are made from pictures.</summary>
+    internal virtual PictureUse Pictures => PictureUse.None;
 
     /// <summary>Whether the last sampler steps hardly move the video, so that a gradient window should not be made of them.</summary>
     internal virtual bool LastStepIsInert => false;
@@ -87,8 +87,43 @@ public abstract class VideoDiffusionModel : IDisposable
     internal virtual Schedulers.ISampler CreateSampler(SamplingSettings settings) =>
         (settings.SamplerName is null ? Scheduler : SwapScheduler(settings.SamplerName)).CreateSampler(settings.Steps, settings.Eta);
 
+    /// <summary>
+    /// The sampler of a clip whose condition asks for one of its own, made from the settings; null: any clip's will do.
+    /// </summary>
+    internal virtual Schedulers.ISampler? SamplerFor(SamplingSettings settings, Condition condition) => null;
+
     /// <summary>What the denoiser is told of a batch. The empty prompt is a prompt like any other. Carries gradient from <see cref="VideoRequest.Images"/>.</summary>
     internal abstract Condition Encode(VideoRequest request);
+
+    /// <summary>
+    /// Of <see cref="Encode"/> what texts alone decide, row by row (<see cref="TextRead"/>), and can be kept; of models that read no texts there is nothing to keep.
+    /// </summary>
+    internal virtual Condition EncodeTexts(VideoRequest request) => Encode(request);
+
+    /// <summary>The rest of <see cref="Encode"/>, which carries gradient where images do: the texts' condition with what the request's pictures give.</summary>
+    internal virtual Condition AddPictures(Condition texts, VideoRequest request) => texts;
+
+    /// <summary>What the text encoder reads of a prompt for clip <paramref name="clip"/> of a film of <paramref name="clips"/>.</summary>
+    internal virtual string TextRead(string prompt, int clip, int clips) => prompt;
+
+    /// <summary>Paths of the pictures that a prompt names, as they are written.</summary>
+    /// <exception cref="FormatException">The prompt's notation is wrong.</exception>
+    internal virtual IReadOnlyList<string> PicturesNamed(string prompt) => [];
+
+    /// <summary>Checks that what a prompt says of its pictures can be done for a film of <paramref name="clips"/> clips.</summary>
+    /// <param name="prompt">The prompt.</param>
+    /// <param name="pictures">How many pictures there are.</param>
+    /// <param name="clips">Clips of the film.</param>
+    /// <exception cref="FormatException">It cannot.</exception>
+    internal virtual void RequirePictures(string prompt, int pictures, int clips)
+    {
+    }
+
+    /// <summary>x_0 of a clip: noise [B, c, T, h, w], already scaled, with what the condition gives in place.</summary>
+    internal virtual Tensor Begin(Tensor noise, Condition condition) => noise.alias();
+
+    /// <summary>The clip's latents after the last step; what the condition gives has its graph, whichever steps were graded.</summary>
+    internal virtual Tensor Finish(Tensor latents, Condition condition) => latents.alias();
 
     /// <summary>
     /// The same of the branch that guidance leads away from. <paramref name="conditional"/>: what <see cref="Encode"/> made of the request;
@@ -106,16 +141,16 @@ public abstract class VideoDiffusionModel : IDisposable
     }
 
     /// <summary>Whether guidance can lead away from a text of the user's.</summary>
-    internal virtual bool TakesNegativePrompt => !ReadsImages;
+    internal virtual bool TakesNegativePrompt => Pictures != PictureUse.Required;
 
-    /// <summary>What a reward reads of a prompt: the prompt, without what is written for the model alone.</summary>
-    internal virtual string RewardText(string prompt) => prompt;
+    /// <summary>What a reward reads of a film's prompt: the prompt, without what is written for the model alone.</summary>
+    internal virtual string RewardText(string prompt, int clips) => prompt;
 
     /// <summary>Whether a guidance scale calls for the unconditional branch; above 1 in diffusers.</summary>
     internal virtual bool GuidanceActs(double scale) => scale > 1;
 
-    /// <summary>How many tokens of the prompt are cut because they do not fit.</summary>
-    internal abstract int CountTruncated(string prompt);
+    /// <summary>How many tokens of a film's prompt are cut because they do not fit; of a prompt with texts for several clips, the most of any.</summary>
+    internal abstract int CountTruncated(string prompt, int clips);
 
     /// <summary>Shape of the latents of a batch: [B, c, T, h, w].</summary>
     internal abstract long[] LatentShape(int batch, VideoSize size);

@@ -12,7 +12,7 @@ internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings
 {
     /// <summary>One video per prompt.</summary>
     /// <param name="prompts">B prompts.</param>
-    /// <param name="seeds">B seeds; a row's video depends on its own seed only.</param>
+    /// <param name="seeds">B seeds; a row's video depends on its own seed only (and where rows are given pictures on how many its batch has).</param>
     /// <param name="adapters">Merged for the run; null: the base model.</param>
     /// <param name="cancellation">Checked at each step.</param>
     /// <returns>[B, 3, T, H, W], RGB in [0, 1], float32 on the model's device; T is that of all clips of the film.</returns>
@@ -25,7 +25,7 @@ internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings
         using ConditionCache? own = conditions is null ? new ConditionCache(model, settings) : null;
         var preparation = new ClipPreparation(model, settings, sampler, conditions ?? own!);
         var clips = new List<Tensor>();
-        new ClipChain(model, settings, sampler, adapters).Run((_, image) => preparation.Prepare(prompts, image, noise.Next), Finish, cancellation);
+        new ClipChain(model, settings, sampler, adapters).Run((clip, image) => preparation.Prepare(clip, prompts, image, noise.Next), Finish, cancellation);
         return (clips.Count == 1 ? clips[0] : cat(clips, dim: 2)).MoveToOuterDisposeScope();
 
         Tensor? Finish(int index, Tensor latents)

@@ -67,7 +67,10 @@ internal abstract class AlignmentTrainer : IDisposable
     {
         var clock = Stopwatch.StartNew();
         using var draws = new TrainingDraws(prompts, _settings.Seed);
-        var watch = new AdapterWatch(Adapters, GradientMayVanish);
+
+        // A frame that is given does not move with the adapters.
+        bool given = Model.Pictures == PictureUse.Optional && (_settings.Sampling.SegmentCount > 1 || prompts.Any(prompt => prompt.Pictures.Count > 0));
+        var watch = new AdapterWatch(Adapters, GradientMayVanish || given);
         Reward.BeginTraining();
         Conditions.Prepare([.. prompts, .. _settings.HeldOutPrompts, _settings.Sampling.NegativePrompt]);
         int done = 0;

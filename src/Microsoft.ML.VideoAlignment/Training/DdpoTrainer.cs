@@ -133,7 +133,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer
         (List<double> scores, List<double> worth) = ([], []);
         foreach (VideoPrompt[] batch in prompts.Chunk(_settings.BatchSize))
         {
-            PolicySamples part = Sample(_preparation.Prepare(batch, image: null, Noise(draws)), cancellation);
+            PolicySamples part = Sample(_preparation.Prepare(clip: 0, batch, image: null, Noise(draws)), cancellation);
             (double[] scored, double[] worths) = _scored.Of(part.Latents, [.. batch.Select(prompt => prompt.Text)], draws.Below);
             parts.Add(part);
             scores.AddRange(scored);

@@ -150,12 +150,12 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer
     /// <summary>Finished latents of the model's own sampler, and the conditional branch's condition.</summary>
     private (Tensor Latents, Condition Condition) Sample(VideoPrompt[] prompts, TrainingDraws draws, CancellationToken cancellation)
     {
-        PreparedClip clip = Preparation.Prepare(prompts, image: null, Noise(draws));
+        PreparedClip clip = Preparation.Prepare(clip: 0, prompts, image: null, Noise(draws));
         using var guidance = new Guidance(Model, clip.Condition, clip.Unconditional, _settings.Sampling);
         Work.Denoised((long)prompts.Length * Sampler.Timesteps.Count * guidance.Branches);
         return (_options.SampleFromBaseModel ? Adapters.Without(Run) : Run(), clip.Condition);
 
-        Tensor Run() => Denoising.Run(Sampler, clip.Start, guidance.Predict, clip.Plan, clip.Noise, Adapters, cancellation: cancellation);
+        Tensor Run() => Denoising.Run(clip.Sampler ?? Sampler, clip.Start, guidance.Predict, clip.Plan, clip.Noise, Adapters, cancellation: cancellation);
     }
 }
 

@@ -27,7 +27,7 @@ internal sealed class HeldOutReward(VideoDiffusionModel model, VideoReward rewar
             using Tensor frames = generator.Generate(prompts, seeds, adapters);
             using (no_grad())
             {
-                total += reward.Score(frames, [.. prompts.Select(prompt => model.RewardText(prompt.Text))]).sum().ToDouble();
+                total += reward.Score(frames, [.. prompts.Select(prompt => model.RewardText(prompt.Text, settings.Sampling.SegmentCount))]).sum().ToDouble();
             }
 
             work.Denoised((long)prompts.Length * steps * settings.Sampling.SegmentCount * settings.Sampling.Branches(model));

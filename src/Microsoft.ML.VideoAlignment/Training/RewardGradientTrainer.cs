@@ -42,17 +42,17 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
     {
         IReadOnlyList<VideoPrompt> prompts = draws.Prompts(_settings.BatchSize);
         Func<IReadOnlyList<long>, Tensor> noise = Noise(draws);
-        PreparedClip first = Clip(image: null);
+        PreparedClip first = Clip(0, image: null);
         return new Rollout
         {
-            Prompts = [.. prompts.Select(prompt => Model.RewardText(prompt.Text))],
+            Prompts = [.. prompts.Select(prompt => Model.RewardText(prompt.Text, _settings.Sampling.SegmentCount))],
             First = first,
             Frames = _settings.Frames.Select(_settings.Sampling.RewardFrameCount(Model), draws.Below),
             Copies = [.. Enumerable.Repeat(() => noise(first.Start.shape), _settings.Window.Copies - 1)],
-            Later = [.. Enumerable.Repeat<Func<Tensor, PreparedClip>>(Clip, _settings.Sampling.SegmentCount - 1)],
+            Later = [.. Enumerable.Range(1, _settings.Sampling.SegmentCount - 1).Select(clip => (Func<Tensor, PreparedClip>)(image => Clip(clip, image)))],
         };
 
-        PreparedClip Clip(Tensor? image) => Preparation.Prepare(prompts, image, noise, () => _settings.Window.Resolve(Sampler, draws.Below));
+        PreparedClip Clip(int index, Tensor? image) => Preparation.Prepare(index, prompts, image, noise, () => _settings.Window.Resolve(Sampler, draws.Below));
     }
 
     private RolloutResult Run(Rollout rollout, bool backward, CancellationToken cancellation)

@@ -23,7 +23,7 @@ internal sealed class ScoredVideos(VideoDiffusionModel model, VideoReward reward
         IReadOnlyList<int> chosen = frames.Select(sampling.RewardFrameCount(model), draw);
         Tensor shown = cat([.. chosen.Chunk(model.FramesDecodedTogether).Select(part => UnitRange.FromSigned(chain.DecodeForReward(latents, part)))], dim: 2);
         MemoryMeter.Enter(MemoryPhase.Score);
-        Tensor scores = reward.Score(shown, [.. prompts.Select(model.RewardText)]).to_type(ScalarType.Float64).cpu();
+        Tensor scores = reward.Score(shown, [.. prompts.Select(prompt => model.RewardText(prompt, sampling.SegmentCount))]).to_type(ScalarType.Float64).cpu();
         work.Scored(prompts.Count);
         double[] values = scores.data<double>().ToArray();
         return (values, [.. values.Select((_, row) => -loss.Of(scores[row]).ToDouble())]);

@@ -1,3 +1,6 @@
+using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.Pipelines;
+
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 public class AlignmentColumnsTests
@@ -6,10 +9,17 @@ public class AlignmentColumnsTests
 
     [Test]
     public void PromptsComeInTheOrderOfTheRowsEmptyOnesIncluded() => Assert.That(
-        s_columns.Read(new DoorRig().Table("b", "", "a"), default, _ => { }).Select(row => row.Text), Is.EqualTo(new[] { "b", "", "a" }));
+        Read("b", "", "a").Select(row => row.Text), Is.EqualTo(new[] { "b", "", "a" }));
 
     [Test]
     public void ATableWithoutRowsIsAnError() => Assert.That(
-        () => s_columns.Read(new DoorRig().Table(), default, _ => { }),
+        () => Read(),
         Throws.InvalidOperationException.With.Message.Contains("no prompts").And.Message.Contains("'Prompt'"));
+
+    private static IReadOnlyList<VideoPrompt> Read(params string[] prompts)
+    {
+        using var model = new TinyVideoModel();
+        var pictures = new PromptPictures(model, new SamplingSettings { Size = model.DefaultSize, Steps = 1, GuidanceScale = 1 }, _ => { });
+        return s_columns.Read(new DoorRig().Table(prompts), pictures);
+    }
 }

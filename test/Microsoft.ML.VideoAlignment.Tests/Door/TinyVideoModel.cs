@@ -57,9 +57,9 @@ internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12
     {
     }
 
-    internal override int CountTruncated(string prompt) => Math.Max(0, prompt.Length - 40);
+    internal override int CountTruncated(string prompt, int clips) => Math.Max(0, prompt.Length - 40);
 
-    internal override bool ReadsImages => readsImages;
+    internal override PictureUse Pictures => readsImages ? PictureUse.Required : PictureUse.None;
 
     /// <summary>Rows that were encoded.</summary>
     public int Encodings { get; private set; }

@@ -72,7 +72,7 @@ public class ImageToVideoTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(again.Hash, Is.EqualTo(_model.Hash));
-            Assert.That(again.ReadsImages);
+            Assert.That(again.Pictures, Is.EqualTo(PictureUse.Required));
             Assert.That(again.DefaultSize, Is.EqualTo(new VideoSize(Film.Frames, Film.Size, Film.Size)));
             Assert.That(VideoModelReference.IsEmbedded(again));
         }

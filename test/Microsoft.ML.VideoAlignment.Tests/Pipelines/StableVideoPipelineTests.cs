@@ -11,7 +11,7 @@ public class StableVideoPipelineTests
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(TinyImageModel.Folder);
         Assert.That(model.Family, Is.EqualTo("Stable Video Diffusion"));
         Assert.That(model.DefaultSize, Is.EqualTo(new VideoSize(3, 576, 1024)));
-        Assert.That(model.ReadsImages);
+        Assert.That(model.Pictures, Is.EqualTo(PictureUse.Required));
         Assert.That(model.Hash, Has.Length.EqualTo(64));
         Assert.That(model.DefaultSampling, Is.EqualTo(new SamplingDefaults(25, 3) { MinGuidanceScale = 1, FramesPerSecond = 7, MotionBucketId = 127, NoiseAugmentation = 0.02 }));
     }

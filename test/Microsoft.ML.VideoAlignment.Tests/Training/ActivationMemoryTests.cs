@@ -93,7 +93,7 @@ public class ActivationMemoryTests
             factor.copy_(values);
         }
 
-        bool images = model.ReadsImages;
+        bool images = model.Pictures == PictureUse.Required;
         RewardGradientSettings settings = TinyModel.Settings();
         settings = settings with { Sampling = images ? TinyImageModel.Sampling(2) : settings.Sampling, CarryGradientAcrossClips = images };
         using VideoReward reward = TinyModel.Redness();

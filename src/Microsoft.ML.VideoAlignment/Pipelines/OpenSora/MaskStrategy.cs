@@ -18,11 +18,37 @@ internal readonly record struct MaskStrategy(int Loop, int Reference, int Refere
     public static IReadOnlyList<MaskStrategy> Parse(string text) => [.. text.Split(';').Where(group => group.Length > 0).Select(ParseGroup)];
 
     /// <summary>
+    /// The groups that act in one clip of a film whose prompt says <paramref name="strategy"/> and has <paramref name="references"/> pictures. Without a strategy the
+    /// first picture begins the film.
+    /// </summary>
+    /// <param name="strategy">In Open-Sora's notation, or empty.</param>
+    /// <param name="references">Pictures of the prompt.</param>
+    /// <param name="clip">Which clip.</param>
+    /// <param name="clips">Of how many.</param>
+    /// <param name="only">The loop that a video of one clip is. What is written for loop 0 acts in it too where nothing is written for this one.</param>
+    public static IReadOnlyList<MaskStrategy> InClip(string strategy, int references, int clip, int clips, int only)
+    {
+        if (strategy.Length == 0)
+        {
+            return references > 0 && clip == 0 ? Parse("0") : [];
+        }
+
+        IReadOnlyList<MaskStrategy> all = Parse(strategy);
+        int loop = clips > 1 ? clip : all.Any(group => group.Loop == only) ? only : 0;
+        return [.. all.Where(group => group.Loop == loop)];
+    }
+
+    /// <summary>
     /// z: [B, c, T', h, w]; references: for each sample its latents [c, t, h, w]; strategies: one text a sample -> z with the given frames in place, and
     /// the frame mask [B, T'], 1 where nothing is given. <paramref name="align"/>: starts snap to multiples of this (latent frames of a chunk); null: not.
     /// </summary>
     public static (Tensor Latents, Tensor FrameMask) Apply(
-        Tensor z, IReadOnlyList<IReadOnlyList<Tensor>> references, IReadOnlyList<string> strategies, int loop, int? align)
+        Tensor z, IReadOnlyList<IReadOnlyList<Tensor>> references, IReadOnlyList<string> strategies, int loop, int? align) =>
+        Apply(z, references, [.. strategies.Select(strategy => Parse(strategy).Where(group => group.Loop == loop).ToList())], align);
+
+    /// <summary>The same of groups that all act, whichever loop they name. Carries gradient from the references.</summary>
+    public static (Tensor Latents, Tensor FrameMask) Apply(
+        Tensor z, IReadOnlyList<IReadOnlyList<Tensor>> references, IReadOnlyList<IReadOnlyList<MaskStrategy>> groups, int? align)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor latents = z.clone();
@@ -36,13 +62,13 @@ internal readonly record struct MaskStrategy(int Loop, int Reference, int Refere
             }
         }
 
-        for (int row = 0; row < strategies.Count; row++)
+        for (int row = 0; row < groups.Count; row++)
         {
-            foreach (MaskStrategy group in Parse(strategies[row]).Where(group => group.Loop == loop))
+            foreach (MaskStrategy group in groups[row])
             {
                 if (group.Reference < 0 || group.Reference >= references[row].Count)
                 {
-                    throw new ArgumentException($"Mask strategy '{strategies[row]}' of sample {row} names reference {group.Reference}; there are {references[row].Count}.", nameof(strategies));
+                    throw new ArgumentException($"The mask strategy of sample {row} names reference {group.Reference}; there are {references[row].Count}.", nameof(groups));
                 }
 
                 Tensor reference = references[row][group.Reference];

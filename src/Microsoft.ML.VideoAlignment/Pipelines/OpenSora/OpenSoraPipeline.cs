@@ -149,6 +149,8 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
 
     internal override ISampler CreateSampler(SamplingSettings settings) => CreateSampler(settings, frameMask: null);
 
+    internal override ISampler? SamplerFor(SamplingSettings settings, Condition condition) => condition.FrameMask is { } mask ? CreateSampler(settings, mask) : null;
+
     /// <summary>As <see cref="CreateSampler(SamplingSettings)"/>, with frames that are given or edited: [B, T'], see <see cref="Condition.FrameMask"/>.</summary>
     internal ISampler CreateSampler(SamplingSettings settings, Tensor? frameMask)
     {
@@ -175,9 +177,33 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
         _device = device;
     }
 
-    internal override Condition Encode(VideoRequest request)
+    /// <summary>A picture may begin a video, and a film's further clips begin with the last frame of the one before.</summary>
+    internal override PictureUse Pictures => PictureUse.Optional;
+
+    private GivenFrames Given => new(_vae, PromptSettings);
+
+    internal override Condition Encode(VideoRequest request) => AddPictures(EncodeTexts(request), request);
+
+    /// <summary>Pictures are fitted to the size that frames come out with, so that none of a picture is lost, and a frame handed on is not resized.</summary>
+    internal override Condition AddPictures(Condition texts, VideoRequest request)
     {
-        TextStates states = _text.Encode([.. request.Prompts.Select(PromptSettings.TextOf)]);
+        using Tensor like = empty(0, ComputeDtype, _device);
+        return Given.AddTo(texts, request, LatentShape(request.Prompts.Count, request.Size), OutputSize(request.Size), like);
+    }
+
+    internal override string TextRead(string prompt, int clip, int clips) => PromptSettings.TextOf(prompt, PromptSettings.LoopOf(clip, clips));
+
+    internal override IReadOnlyList<string> PicturesNamed(string prompt) => GivenFrames.Named(prompt);
+
+    internal override void RequirePictures(string prompt, int pictures, int clips) => Given.Require(prompt, pictures, clips);
+
+    internal override Tensor Begin(Tensor noise, Condition condition) => GivenFrames.InPlace(noise, condition, edited: true);
+
+    internal override Tensor Finish(Tensor latents, Condition condition) => GivenFrames.InPlace(latents, condition, edited: false);
+
+    internal override Condition EncodeTexts(VideoRequest request)
+    {
+        TextStates states = _text.Encode([.. request.Prompts.Select(prompt => TextRead(prompt, request.Clip, request.Clips))]);
         double rate = request.Size.Frames == 1 ? OpenSoraSizes.PictureFramesPerSecond
             : request.FramesPerSecond > 0 ? request.FramesPerSecond : UsualFramesPerSecond;
         return new Condition
@@ -193,8 +219,8 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
 
     internal override bool TakesNegativePrompt => false;
 
-    /// <summary>The cleaned text of the loop without its scores (VADER's train script).</summary>
-    internal override string RewardText(string prompt) => OpenSoraPrompt.RewardText(PromptSettings.TextOf(prompt));
+    /// <summary>The cleaned text of the loop without its scores (VADER's train script); of a film those of its clips, one after another.</summary>
+    internal override string RewardText(string prompt, int clips) => string.Join(", ", PromptSettings.TextsOf(prompt, clips).Select(OpenSoraPrompt.RewardText).Distinct());
 
     /// <summary>The learned null text, with as many tokens as the prompt has: the reference uses the prompt's mask for both.</summary>
     internal override Condition EncodeUnconditional(VideoRequest request, Condition conditional, Func<VideoRequest, Condition>? encode = null)
@@ -213,13 +239,14 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
         Text = _network.NullText.to_type(conditional.Text.dtype).unsqueeze(0).repeat(conditional.Text.shape[0], 1, 1),
         TextMask = conditional.TextMask?.alias(),
         Scalars = conditional.Scalars?.alias(),
+        ImageLatents = conditional.ImageLatents?.alias(),
         FrameMask = conditional.FrameMask?.alias(),
     };
 
     /// <summary>At 1 the null text has no weight; below, it has.</summary>
     internal override bool GuidanceActs(double scale) => scale != 1;
 
-    internal override int CountTruncated(string prompt) => _text.CountTruncated(PromptSettings.TextOf(prompt));
+    internal override int CountTruncated(string prompt, int clips) => PromptSettings.TextsOf(prompt, clips).Max(_text.CountTruncated);
 
     internal override long[] LatentShape(int batch, VideoSize size)
     {
@@ -257,6 +284,9 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     internal Tensor PredictAll(Tensor latents, double timestep, Condition condition)
     {
         using DisposeScope scope = NewDisposeScope();
+
+        // They are there already; with their graph they are there in graded steps alone if not put in again.
+        latents = Finish(latents, condition);
         Tensor? active = condition.FrameMask is { } mask ? RectifiedFlowSampler.ActiveFrames(mask, timestep, _flow.TrainTimesteps) : null;
         Tensor time = full([1], timestep, dtype: ScalarType.Float32, device: latents.device);
         long tokens = LongestText(condition);

@@ -9,20 +9,23 @@ internal sealed record OpenSoraPromptSettings
 
     public string? CameraMotion { get; init; }
 
-    /// <summary>The loop of a long video whose segment of the prompt is taken; VADER always makes loop 1.</summary>
+    /// <summary>
+    /// The loop that a video of one clip is. VADER's scripts hand the number of loops, 1, to what asks for the index of one; films of several clips count
+    /// from 0, as Open-Sora's own script does.
+    /// </summary>
     public int Loop { get; init; } = 1;
+
+    /// <summary>The loop that clip <paramref name="clip"/> of a film of <paramref name="clips"/> is.</summary>
+    public int LoopOf(int clip, int clips) => clips == 1 ? Loop : clip;
 
     /// <summary>The text for the encoder: scored, cleaned, and of segments the one of the loop.</summary>
     /// <exception cref="FormatException">The prompt's notation is wrong.</exception>
-    /// <exception cref="NotSupportedException">The prompt names references.</exception>
-    public string TextOf(string prompt)
+    public string TextOf(string prompt, int loop)
     {
         OpenSoraPrompt parsed = OpenSoraPrompt.Parse(prompt);
-        if (parsed.ReferencePath.Length > 0)
-        {
-            throw new NotSupportedException($"The prompt names the reference '{parsed.ReferencePath}': files named in prompts are not read. Leave the part in braces out.");
-        }
-
-        return parsed.ForLoop(OpenSoraPrompt.Cleaned(parsed.Scored(AestheticScore, MotionScore, CameraMotion)), Loop);
+        return parsed.ForLoop(OpenSoraPrompt.Cleaned(parsed.Scored(AestheticScore, MotionScore, CameraMotion)), loop);
     }
+
+    /// <summary>The texts of a film's clips, equal ones once.</summary>
+    public IEnumerable<string> TextsOf(string prompt, int clips) => Enumerable.Range(0, clips).Select(clip => TextOf(prompt, LoopOf(clip, clips))).Distinct();
 }

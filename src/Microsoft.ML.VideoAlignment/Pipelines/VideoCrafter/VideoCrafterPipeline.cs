@@ -135,7 +135,7 @@ internal sealed class VideoCrafterPipeline : VideoDiffusionModel
         Size = request.Size,
     };
 
-    internal override int CountTruncated(string prompt) => Prompts.CountTruncated(prompt);
+    internal override int CountTruncated(string prompt, int clips) => Prompts.CountTruncated(prompt);
 
     internal override long[] LatentShape(int batch, VideoSize size) =>
         [batch, UNet.Config.InChannels, size.Frames, size.Height / Vae.SpatialFactor, size.Width / Vae.SpatialFactor];

@@ -34,7 +34,7 @@ public sealed class OpenSoraPipelineRunner : IConformanceRunner
         Assert.That(z.shape[2..], Is.EqualTo(ConfigJson.Integers(arguments, "latent_size")));
 
         var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal);
-        string[] texts = [.. prompts.Select(model.PromptSettings.TextOf)];
+        string[] texts = [.. prompts.Select(prompt => model.PromptSettings.TextOf(prompt, model.PromptSettings.Loop))];
         Assert.That(texts, Is.EqualTo(Texts(arguments, "expected_prompts")));
         (outputs["input_ids"], outputs["attention_mask"], _) = ((T5PromptEncoder)model.TextEncoder).Tokens(texts);
         VideoRequest request = sampling.Request([.. prompts.Select(prompt => (VideoPrompt)prompt)], _ => throw new InvalidOperationException("no noise is drawn for the text"));

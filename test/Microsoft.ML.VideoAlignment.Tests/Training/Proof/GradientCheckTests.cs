@@ -64,6 +64,37 @@ public class GradientCheckTests
         Assert.That(report.Passed, report.ToString());
     }
 
+    /// <summary>
+    /// What Open-Sora is given is part of its latents from the first step on, and yet carries gradient where steps before the window do not: a film whose graded steps
+    /// are the last ones, or all.
+    /// </summary>
+    [TestCase(true, 2, ActivationRecompute.Blocks)]
+    [TestCase(true, 4, ActivationRecompute.Steps)]
+    [TestCase(true, 1, ActivationRecompute.None)]
+    [TestCase(false, 2, ActivationRecompute.Blocks)]
+    public void FilmsOfOpenSora(bool carry, int graded, ActivationRecompute recompute)
+    {
+        VideoAlignmentOptions options = Options(VideoModelFamily.OpenSora) with
+        {
+            ImageColumnName = "Picture",
+            SegmentCount = 2,
+            CarryGradientAcrossClips = carry,
+            Recompute = recompute,
+            GradientWindow = GradientWindow.LastSteps(graded),
+        };
+        GradientCheckReport report = GradientCheck.Run(Model(VideoModelFamily.OpenSora), _rewards["custom"], options, s_brief);
+        Assert.That(report.Passed, report.ToString());
+    }
+
+    /// <summary>A picture of the user's as the first frame.</summary>
+    [Test]
+    public void WhatMustBeEqualIsWithAPicture()
+    {
+        VideoAlignmentOptions options = Options(VideoModelFamily.OpenSora) with { ImageColumnName = "Picture", GradientWindow = GradientWindow.LastSteps(2), Recompute = ActivationRecompute.None };
+        GradientCheckReport report = GradientCheck.Run(Model(VideoModelFamily.OpenSora), _rewards["custom"], options, new GradientCheckOptions { Directions = 1, Parts = 0 });
+        Assert.That(report.Passed, report.ToString());
+    }
+
     [Test]
     public void FramesDecodedInChunksAndDistanceFromTheBase()
     {

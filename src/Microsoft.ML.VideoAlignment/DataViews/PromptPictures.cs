@@ -1,0 +1,56 @@
+using Microsoft.ML.VideoAlignment.Pipelines;
+
+namespace Microsoft.ML.VideoAlignment.DataViews;
+
+/// <summary>
+/// Makes the prompt of a row from its text and its picture, with the pictures that the text names. Those are read from the folder alone that the model's user
+/// named (<see cref="VideoModelOptions.ReferenceFolder"/>), since prompts may be anyone's.
+/// </summary>
+/// <param name="model">Says what a text names.</param>
+/// <param name="sampling">How films are made.</param>
+/// <param name="say">Told when a picture has another size than the videos, and will be resized.</param>
+internal sealed class PromptPictures(VideoDiffusionModel model, SamplingSettings sampling, Action<string> say)
+{
+    /// <summary>The size of the videos.</summary>
+    public VideoSize Size { get; } = model.OutputSize(sampling.Size);
+
+    /// <inheritdoc cref="Picture.Announced"/>
+    public Action<string> Say => say;
+
+    /// <summary>The prompt of a row; <paramref name="image"/>: that of its column, if it has one.</summary>
+    /// <exception cref="FormatException">The text's notation is wrong, or asks for what cannot be done with its pictures.</exception>
+    /// <exception cref="NotSupportedException">It names a file, and no folder was named; or a film.</exception>
+    /// <exception cref="FileNotFoundException">A picture is not there.</exception>
+    /// <exception cref="UnauthorizedAccessException">A path leads out of the folder.</exception>
+    public VideoPrompt Of(string text, Func<Tensor>? image = null)
+    {
+        IReadOnlyList<string> named = model.PicturesNamed(text);
+        if (named.Count > 0 && image is not null)
+        {
+            throw new FormatException(
+                $"The prompt '{text}' names the picture '{named[0]}', and its row has one in the image column: which of them is meant is not said. Leave reference_path out, or the image column.");
+        }
+
+        var prompt = new VideoPrompt(text, image) { Named = [.. named.Select(path => Open(text, path))] };
+        model.RequirePictures(text, prompt.Pictures.Count, sampling.SegmentCount);
+        return prompt;
+    }
+
+    private Func<Tensor> Open(string text, string path)
+    {
+        if (model.LoadedWith.ReferenceFolder is not { } folder)
+        {
+            throw new NotSupportedException(
+                $"The prompt '{text}' names the picture '{path}', and files named in prompts are read only from a folder of yours: name it in "
+                + $"{nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)} when you load the model, or leave the part in braces out.");
+        }
+
+        string root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)) + Path.DirectorySeparatorChar;
+        bool leaves = Path.IsPathRooted(path) || path.Split('/', '\\').Contains("..") || path.Contains("://", StringComparison.Ordinal);
+        string file = leaves ? "" : Path.GetFullPath(Path.Combine(root, path));
+        return leaves || !file.StartsWith(root, StringComparison.Ordinal)
+            ? throw new UnauthorizedAccessException(
+                $"The prompt '{text}' names '{path}': expected a path relative to {nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)} ('{folder}') that stays inside it.")
+            : Picture.Announced(Picture.FromFile(file, $"The prompt '{text}'"), $"The prompt '{text}'", Size, say);
+    }
+}
