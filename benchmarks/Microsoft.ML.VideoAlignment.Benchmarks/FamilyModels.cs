@@ -55,6 +55,9 @@ internal static class FamilyModels
     public static VideoDiffusionModel Middle(string family, WeightPrecision precision = WeightPrecision.Full, bool filled = true) =>
         Untrained(family, UntrainedSize.Middle, precision, filled);
 
+    /// <summary>The same blocks with next to no weights.</summary>
+    public static VideoDiffusionModel Tiny(string family) => Untrained(family, UntrainedSize.Tiny, WeightPrecision.Full, filled: true);
+
     /// <summary>Of any of the sizes that need no files.</summary>
     public static VideoDiffusionModel Untrained(string family, UntrainedSize size, WeightPrecision precision, bool filled) => UntrainedModel.Make(
         family switch

@@ -5,8 +5,8 @@ using Microsoft.ML.VideoAlignment.Pipelines;
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
 /// <summary>
-/// Does <see cref="MemoryEstimation.EstimateMemory"/> say what a run takes? Each measurement has a process of its own: the highest resident memory of a training
-/// step, model included, above what was resident after the runtime and libtorch had started and before the model was made. The reward is the frames' mean.
+/// Does <see cref="MemoryEstimation.EstimateMemory"/> say what a run takes? Each measurement has a process of its own: the highest resident memory of two training
+/// steps, model included, above what was resident after the runtime and libtorch had started and before the model was made. The reward is the frames' mean.
 /// The child's allocator is told to give freed blocks back (MALLOC_MMAP_THRESHOLD_), as glibc otherwise keeps several hundred MB of those below 32 MB at this size.
 /// </summary>
 internal static class MemoryEstimates
@@ -16,24 +16,57 @@ internal static class MemoryEstimates
     /// <summary>The first of the ways to run a graded step.</summary>
     public const string Recomputed = "recomputed";
 
-    private static readonly string[] s_ways = [Recomputed, "kept", "film of 3, recomputed"];
+    private static readonly string[] s_all = FamilyModels.Names.ToArray(), s_scores = ["modelscope", "videocrafter"];
 
-    public static void Run(string? only)
+    /// <summary>The last is not one of them: a model of next to no weights, whose run shows what the process takes besides tensors.</summary>
+    private static readonly (string Name, string[] Families, Func<VideoAlignmentOptions, VideoAlignmentOptions> Apply)[] s_ways =
+    [
+        (Recomputed, s_all, options => options),
+        ("kept", s_all, options => options with { Recompute = ActivationRecompute.None }),
+        ("penalty, recomputed", ["modelscope"], options => options with { KlWeight = 0.1 }),
+        ("film of 3, recomputed", ["svd"], options => options with { SegmentCount = 3, CarryGradientAcrossClips = true, RewardFrames = RewardFrames.Chosen(3, 11, 19), FramesPerDecode = 1 }),
+        ("DDPO, recomputed", s_scores, options => options with { Algorithm = AlignmentAlgorithm.Ddpo() }),
+        ("DDPO, kept", ["modelscope"], options => options with { Algorithm = AlignmentAlgorithm.Ddpo(), Recompute = ActivationRecompute.None }),
+        ("Diffusion-DPO, recomputed", s_scores, options => options with { Algorithm = AlignmentAlgorithm.DiffusionDpo() }),
+        ("Diffusion-DPO, kept", ["modelscope"], options => options with { Algorithm = AlignmentAlgorithm.DiffusionDpo(), Recompute = ActivationRecompute.None }),
+        (Tiny, s_all, options => options with { Height = 32, Width = 32, Frames = options.Frames is 34 ? 17 : 4, InferenceSteps = 10, Steps = 20 }),
+    ];
+
+    private const string Tiny = "tiny";
+
+    /// <param name="only">One family; null: all.</param>
+    /// <param name="way">One way, such as "kept"; null: all.</param>
+    public static void Run(string? only, string? way)
     {
         Console.WriteLine("| family | graded steps | weights, MB | estimate, MB | measured, MB | estimate / measured | peak in |");
         Console.WriteLine("|---|---|---|---|---|---|---|");
         foreach (string family in FamilyModels.Names.Where(name => only is null || name == only))
         {
-            using VideoDiffusionModel model = FamilyModels.Middle(family);
-            foreach (string way in s_ways.Take(family == "svd" ? 3 : 2))
+            using VideoDiffusionModel model = FamilyModels.Middle(family, filled: false);
+            foreach (string name in s_ways.Where(row => way is null ? row.Name != Tiny : row.Name == way).Where(row => row.Families.Contains(family)).Select(row => row.Name))
             {
-                MemoryEstimate estimate = model.EstimateMemory(Options(family, way));
-                string measured = Child(family, way);
-                string ratio = double.TryParse(measured, CultureInfo.InvariantCulture, out double megabytes) ? (estimate.Peak / 1e6 / megabytes).ToString("0.00", CultureInfo.InvariantCulture) : "";
+                MemoryEstimate estimate = model.EstimateMemory(Options(family, name));
+                string measured = Child(family, name);
+                string ratio = Megabytes(measured) is { } megabytes ? (estimate.Peak / 1e6 / megabytes).ToString("0.00", CultureInfo.InvariantCulture) : "";
                 Console.WriteLine(string.Create(
-                    CultureInfo.InvariantCulture, $"| {family} | {way} | {estimate.Weights / 1e6:0} | {estimate.Peak / 1e6:0} | {measured} | {ratio} | {estimate.PeakPhase} |"));
+                    CultureInfo.InvariantCulture, $"| {family} | {name} | {estimate.Weights / 1e6:0} | {estimate.Peak / 1e6:0} | {measured} | {ratio} | {estimate.PeakPhase} |"));
                 Console.Error.WriteLine(estimate.Describe());
             }
+        }
+    }
+
+    /// <summary>What a run takes besides tensors: of a model of each family that has next to none, the measured peak less the estimated tensors.</summary>
+    public static void RunRuntime()
+    {
+        Console.WriteLine("| family | tensors, MB | measured, MB | besides tensors, MB |");
+        Console.WriteLine("|---|---|---|---|");
+        foreach (string family in FamilyModels.Names)
+        {
+            using VideoDiffusionModel model = Model(family, Tiny);
+            MemoryEstimate estimate = model.EstimateMemory(Options(family, Tiny));
+            double tensors = (estimate.Peak - estimate.Runtime) / 1e6;
+            string measured = Child(family, Tiny);
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {family} | {tensors:0.0} | {measured} | {Megabytes(measured) - tensors:0} |"));
         }
     }
 
@@ -43,7 +76,7 @@ internal static class MemoryEstimates
         WarmUp();
         VideoPrompt prompt = Prompt(family);
         long? before = PeakMemory.Start();
-        using VideoDiffusionModel model = FamilyModels.Middle(family);
+        using VideoDiffusionModel model = Model(family, way);
         using VideoReward reward = VideoRewards.Custom("mean", (frames, _) => frames.mean([1, 2, 3, 4]));
         new AlignmentRun(model, reward, Options(family, way), Seed: 1, [prompt], HeldOut: [], Path.GetTempPath()).Train(_ => { }, _ => { });
         Console.WriteLine(PeakMemory.Since(before) is { } bytes ? (bytes / 1e6).ToString("0", CultureInfo.InvariantCulture) : "not measured on this system");
@@ -66,9 +99,9 @@ internal static class MemoryEstimates
             foreach (WeightPrecision precision in new[] { WeightPrecision.Full, WeightPrecision.Half, WeightPrecision.EightBit })
             {
                 VideoDiffusionModel model = FamilyModels.Official(family, precision);
-                foreach (string way in s_ways.Take(2))
+                foreach (string way in new[] { "recomputed", "kept" })
                 {
-                    MemoryEstimate estimate = model.EstimateMemory(options with { Recompute = way == s_ways[0] ? ActivationRecompute.Blocks : ActivationRecompute.None });
+                    MemoryEstimate estimate = model.EstimateMemory(options with { Recompute = way == "recomputed" ? ActivationRecompute.Blocks : ActivationRecompute.None });
                     Console.WriteLine(string.Create(
                         CultureInfo.InvariantCulture,
                         $"| {preset} | {precision} | {way} | {estimate.Weights / 1e9:0.0} | {estimate.Adapters / 1e9:0.00} | {estimate.Peak / 1e9:0.0} | {estimate.PeakPhase} |"));
@@ -81,9 +114,7 @@ internal static class MemoryEstimates
     public static VideoPrompt Prompt(string family) => family == "svd" ? new VideoPrompt("") { Image = () => ones(3, Side, Side) * 0.5 } : new VideoPrompt("a prompt");
 
     /// <summary>A short run at the size of these measurements.</summary>
-    public static VideoAlignmentOptions Options(string family, string way) => Options(family, recompute: way != s_ways[1]) is var options && way == s_ways[2]
-        ? options with { SegmentCount = 3, CarryGradientAcrossClips = true, RewardFrames = RewardFrames.Chosen(3, 11, 19), FramesPerDecode = 1 }
-        : options;
+    public static VideoAlignmentOptions Options(string family, string way) => s_ways.First(row => row.Name == way).Apply(Options(family, recompute: true));
 
     /// <inheritdoc cref="Options(string, string)"/>
     public static VideoAlignmentOptions Options(string family, bool recompute)
@@ -97,7 +128,7 @@ internal static class MemoryEstimates
             LoraLayers = LoraLayers.AttentionQkv,
             RewardFrames = RewardFrames.OneRandom,
             Recompute = recompute ? ActivationRecompute.Blocks : ActivationRecompute.None,
-            Steps = 1,
+            Steps = 2,
         };
         return family == "opensora" ? options with { Frames = 34, RewardLatentFrames = true } : options;
     }
@@ -109,6 +140,10 @@ internal static class MemoryEstimates
         Tensor x = nn.functional.conv2d(ones(1, 8, 16, 16), ones(8, 8, 3, 3));
         x.matmul(x).mean().ToDouble();
     }
+
+    private static VideoDiffusionModel Model(string family, string way) => way == Tiny ? FamilyModels.Tiny(family) : FamilyModels.Middle(family);
+
+    private static double? Megabytes(string printed) => double.TryParse(printed, CultureInfo.InvariantCulture, out double megabytes) ? megabytes : null;
 
     /// <summary>Megabytes that a process takes for a run, in a process of its own; or why it could not be measured.</summary>
     public static string Child(string family, string way) => ChildOutput("--memory-of", family, way);

@@ -23,6 +23,7 @@ internal static class MemoryTricks
         ("8-bit AdamW", WeightPrecision.Full, options => options with { OptimizerState = OptimizerState.EightBit }),
         ("blocks + half", WeightPrecision.Half, options => options with { Recompute = ActivationRecompute.Blocks }),
         ("blocks + int8", WeightPrecision.EightBit, options => options with { Recompute = ActivationRecompute.Blocks }),
+        ("blocks + half + one frame + 8-bit AdamW", WeightPrecision.Half, options => options with { Recompute = ActivationRecompute.Blocks, FramesPerDecode = 1, OptimizerState = OptimizerState.EightBit }),
         ("steps + int8 + one frame + 8-bit AdamW", WeightPrecision.EightBit, options => options with { Recompute = ActivationRecompute.Steps, FramesPerDecode = 1, OptimizerState = OptimizerState.EightBit }),
     ];
 
@@ -35,8 +36,8 @@ internal static class MemoryTricks
         foreach (string family in FamilyModels.Names.Where(name => only is null || name == only))
         {
             Console.WriteLine($"{family}: {frames} frames shown, {window} graded steps");
-            Console.WriteLine("| tricks | estimate, MB | peak, MB | of plain | processor seconds a step | of plain |");
-            Console.WriteLine("|---|---|---|---|---|---|");
+            Console.WriteLine("| tricks | estimate, MB | peak, MB | estimate / peak | of plain | processor seconds a step | of plain |");
+            Console.WriteLine("|---|---|---|---|---|---|---|");
             (double Megabytes, double Seconds)? plain = null;
             foreach (int row in rows?.Split(',').Select(row => int.Parse(row, CultureInfo.InvariantCulture)) ?? Enumerable.Range(0, s_rows.Length))
             {
@@ -56,7 +57,7 @@ internal static class MemoryTricks
                 plain ??= (megabytes, seconds);
                 Console.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"| {s_rows[row].Name} | {estimate:0} | {megabytes:0} | {megabytes / plain.Value.Megabytes:0.00} | {seconds:0.00} | {seconds / plain.Value.Seconds:0.00} |"));
+                    $"| {s_rows[row].Name} | {estimate:0} | {megabytes:0} | {estimate / megabytes:0.00} | {megabytes / plain.Value.Megabytes:0.00} | {seconds:0.00} | {seconds / plain.Value.Seconds:0.00} |"));
             }
         }
     }

@@ -27,7 +27,10 @@ switch (args.FirstOrDefault())
         RewardCost.RunAlone(Count(1, 0));
         return;
     case "--memory-estimates":
-        MemoryEstimates.Run(args.ElementAtOrDefault(1));
+        MemoryEstimates.Run(args.ElementAtOrDefault(1), args.ElementAtOrDefault(2));
+        return;
+    case "--runtime-memory":
+        MemoryEstimates.RunRuntime();
         return;
     case "--official-memory":
         MemoryEstimates.RunOfficial();

@@ -32,7 +32,7 @@ internal sealed record AlignmentRun(
         using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, Options.LoraTargets, Options.LoraRank, Options.LoraAlpha, generator);
         IdleNetworks? idle = Idle();
         using VideoReward? awakened = idle is null ? null : new AwakenedReward(Reward, idle);
-        using AlignmentTrainer trainer = Trainer(awakened ?? Reward, adapters, Settings() with { Checkpoint = Keep });
+        using AlignmentTrainer trainer = Trainer(awakened ?? Reward, adapters, OfAlgorithm(Settings() with { Checkpoint = Keep }));
         try
         {
             (Model.Activations, Model.RecomputeSteps, Model.Idle) = (Options.Activations, Options.Recompute == ActivationRecompute.Steps, idle);
@@ -95,11 +95,19 @@ internal sealed record AlignmentRun(
         }
     });
 
-    private AlignmentTrainer Trainer(VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings) => Options.Algorithm switch
+    private AlignmentTrainer Trainer(VideoReward reward, LoraAdapters adapters, TrainingSettings settings) => settings switch
     {
-        AlignmentAlgorithm.Policy(var ddpo) => new DdpoTrainer(Model, reward, adapters, new DdpoSettings(settings, ddpo, Frames, Loss)),
-        AlignmentAlgorithm.Preferences(var dpo) => new DiffusionDpoTrainer(Model, reward, adapters, new DiffusionDpoSettings(settings, dpo, Frames, Loss)),
-        _ => new RewardGradientTrainer(Model, reward, adapters, settings),
+        DdpoSettings ddpo => new DdpoTrainer(Model, reward, adapters, ddpo),
+        DiffusionDpoSettings dpo => new DiffusionDpoTrainer(Model, reward, adapters, dpo),
+        _ => new RewardGradientTrainer(Model, reward, adapters, (RewardGradientSettings)settings),
+    };
+
+    /// <summary>What the algorithm's trainer is told.</summary>
+    public TrainingSettings OfAlgorithm(RewardGradientSettings settings) => Options.Algorithm switch
+    {
+        AlignmentAlgorithm.Policy(var ddpo) => new DdpoSettings(settings, ddpo, Frames, Loss),
+        AlignmentAlgorithm.Preferences(var dpo) => new DiffusionDpoSettings(settings, dpo, Frames, Loss),
+        _ => settings,
     };
 
     /// <summary>What the trainer is told by options that are not of an algorithm of its own.</summary>

@@ -1,4 +1,6 @@
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
 
@@ -9,48 +11,80 @@ public static class MemoryEstimation
 {
     /// <summary>
     /// The memory of aligning <paramref name="model"/> under these options, on the device where the model is. Takes a second or so and no memory to speak of: a
-    /// training step is run on shapes alone. On the CPU within about 15 % of what a run of the model's size or larger takes.
+    /// training step of the options' algorithm is run on shapes alone. On the CPU within about 15 % of what a run takes.
     /// </summary>
     /// <param name="model">The base model.</param>
     /// <param name="options">Of the run. What decides most: size, frames, <see cref="VideoAlignmentOptions.Recompute"/>, and how many frames are decoded.</param>
-    /// <param name="reward">Whose kind decides how many frames are decoded; null: one that scores frames by themselves.</param>
+    /// <param name="reward">
+    /// Whose weights and work are counted, and whose kind decides how many frames are decoded; null: one that scores frames by themselves and takes nothing. Of code
+    /// of your own and of TorchScript programs what scoring takes is not known; the estimate's table says so.
+    /// </param>
     /// <exception cref="ArgumentException">The options are at fault; the message says how.</exception>
     public static MemoryEstimate EstimateMemory(this VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward? reward = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
-        options.Validate();
+        (options with { ImageColumnName = model.Pictures == PictureUse.Required ? options.ImageColumnName ?? "Image" : options.ImageColumnName }).ValidateFor(model);
         VideoSize size = options.SizeFor(model);
-        if (model.SizeFault(size) is { } fault)
-        {
-            throw new ArgumentException($"{nameof(VideoAlignmentOptions)}: {fault}", nameof(options));
-        }
-
+        DeviceType device = model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type;
         using DisposeScope scope = NewDisposeScope();
         VideoDiffusionModel shapes = model.OnMeta();
         (shapes.Activations, shapes.RecomputeSteps) = (options.Activations, options.Recompute == ActivationRecompute.Steps);
-        using VideoReward mean = VideoRewards.Custom("mean", (frames, _) => frames.mean([1, 2, 3, 4]));
+        using var scoring = RewardShapes.Of(reward);
         using var generator = new Generator(0);
         using LoraAdapters adapters = LoraAdapters.Attach(shapes.Denoiser, options.LoraTargets, options.LoraRank, options.LoraAlpha, generator);
-        var run = new AlignmentRun(shapes, reward ?? mean, options, Seed: 0, Prompts: [], HeldOut: [], TemporaryFolder: "");
-        IReadOnlyDictionary<MemoryPhase, long> phases = MemoryWalk.Run(shapes, adapters, mean, run.Settings(), model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type);
+        VideoPrompt[] heldOut = options.HeldOutData is null ? [.. options.HeldOutPrompts] : [.. Enumerable.Repeat<VideoPrompt>("", options.BatchSize)];
+        var run = new AlignmentRun(shapes, reward ?? scoring.Stand, options, Seed: 0, Prompts: [], heldOut, TemporaryFolder: "");
+        IReadOnlyDictionary<MemoryPhase, long> phases = MemoryWalk.Run(shapes, adapters, scoring.Stand, run.OfAlgorithm(run.Settings()), device);
+        long factors = adapters.Parameters.Sum(Bytes);
         return new MemoryEstimate
         {
             Name = $"{model.Family}, {size.Frames} x {size.Height} x {size.Width}",
             Weights = Resident(model, options).SelectMany(MemoryWalk.Stored).Sum(Bytes),
-            Factors = adapters.Parameters.Sum(Bytes),
-            Adapters = adapters.Parameters.Sum(factor => (2 * Bytes(factor)) + IAdapterOptimiser.BytesFor(factor, options.OptimizerState)),
+            Reward = reward?.Stored.Sum(Bytes) ?? 0,
+            Runtime = RuntimeMemory.On(device),
+            Factors = factors,
+            Adapters = adapters.Parameters.Sum(factor => (2 * Bytes(factor)) + IAdapterOptimiser.BytesFor(factor, options.OptimizerState)) + (Copies(options, device) * factors),
             Sampling = phases[MemoryPhase.Sampling],
             GradedSteps = phases[MemoryPhase.GradedStep],
-            Decode = Math.Max(phases[MemoryPhase.Decode], phases[MemoryPhase.Score]),
+            Decode = phases[MemoryPhase.Decode],
+            Scoring = phases[MemoryPhase.Score],
             Backward = phases[MemoryPhase.Backward],
+            HeldOut = phases[MemoryPhase.HeldOut],
             Generation = phases[MemoryPhase.Generation],
+            Uncounted = Uncounted(reward, scoring),
         };
+    }
+
+    /// <summary>The running mean is beside the factors, the best ones so far are in the CPU's memory.</summary>
+    private static int Copies(VideoAlignmentOptions options, DeviceType device) =>
+        (options.EmaDecay is null ? 0 : 1) + (options.KeepBest && device == DeviceType.CPU ? 1 : 0);
+
+    private static string Uncounted(VideoReward? reward, RewardShapes scoring)
+    {
+        string Named(IEnumerable<string> names) => string.Join(", ", names.Select(name => $"'{name}'"));
+        var said = new List<string>();
+        if (reward is null)
+        {
+            said.Add("no reward was given, and none is counted");
+        }
+
+        if (scoring.WeightsAlone.Count > 0)
+        {
+            said.Add($"of the reward {Named(scoring.WeightsAlone)} only the weights are counted, what scoring takes comes on top");
+        }
+
+        if (scoring.Unknown.Count > 0)
+        {
+            said.Add($"the reward {Named(scoring.Unknown)} is code that is not known here, and what it takes comes on top");
+        }
+
+        return string.Join("; ", said);
     }
 
     /// <summary>Networks on the device at once: where idle ones wait elsewhere, encoders are not beside the graph.</summary>
     private static IEnumerable<nn.Module> Resident(VideoDiffusionModel model, VideoAlignmentOptions options) =>
-        options is { OffloadIdleNetworks: true, SegmentCount: 1 } && model.Device.type == DeviceType.CUDA
+        options is { OffloadIdleNetworks: true, SegmentCount: 1, Algorithm.NeedsRewardGradient: true } && model.Device.type == DeviceType.CUDA
             ? model.Networks.Where(pair => pair.Value == model.Denoiser || pair.Key == "vae").Select(pair => pair.Value)
             : model.Networks.Values;
 

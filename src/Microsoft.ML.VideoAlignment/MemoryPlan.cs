@@ -4,8 +4,7 @@ using System.Text;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// The cheapest way, in time, to train within a budget of memory, and why. Memory is that of <see cref="MemoryEstimate.Peak"/>: the runtime's own 100 to 200 MB
-/// and the reward's networks come on top.
+/// The cheapest way, in time, to train within a budget of memory, and why. Memory is that of <see cref="MemoryEstimate.Peak"/>.
 /// </summary>
 public sealed record MemoryPlan
 {
@@ -32,7 +31,7 @@ public sealed record MemoryPlan
     /// <param name="model">The base model, on the device of the run.</param>
     /// <param name="options">Of the run.</param>
     /// <param name="budgetBytes">Most that the run may take.</param>
-    /// <param name="reward">Whose kind decides how many frames are decoded; null: one that scores frames by themselves.</param>
+    /// <param name="reward">As of <see cref="MemoryEstimation.EstimateMemory"/>.</param>
     /// <exception cref="ArgumentException">The options are at fault; the message says how.</exception>
     /// <exception cref="InsufficientMemoryException">No plan fits; the message says the least possible, what drives it, and what would change that.</exception>
     public static MemoryPlan For(VideoDiffusionModel model, VideoAlignmentOptions options, long budgetBytes, VideoReward? reward = null)
@@ -53,7 +52,7 @@ public sealed record MemoryPlan
             text.Append(CultureInfo.InvariantCulture, $"{step.Change,-44}{MemoryEstimate.InMegabytes(step.Bytes),12}  {step.Verdict}\n");
         }
 
-        text.Append(CultureInfo.InvariantCulture, $"Peak {MemoryEstimate.InMegabytes(Estimate.Peak)}, of which weights {MemoryEstimate.InMegabytes(Estimate.Weights)}, in {Estimate.PeakPhase}; the reward's networks come on top.");
+        text.Append(CultureInfo.InvariantCulture, $"Peak {MemoryEstimate.InMegabytes(Estimate.Peak)}, of which weights {MemoryEstimate.InMegabytes(Estimate.Weights)}, in {Estimate.PeakPhase}{Estimate.Remark}.");
         return text.ToString();
     }
 

@@ -6,7 +6,7 @@ namespace Microsoft.ML.VideoAlignment;
 /// <summary>Finds a <see cref="MemoryPlan"/>: every estimate is a training step on shapes, so what is said of a trick is what the code does.</summary>
 internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOptions options, long budget, VideoReward? reward)
 {
-    /// <summary>A saving below this part of the peak is no reason to spend time.</summary>
+    /// <summary>A saving below this part of what a plan can change is no reason to spend time.</summary>
     private const double Worthwhile = 0.01;
 
     private readonly List<MemoryPlanStep> _tried = [];
@@ -27,7 +27,7 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
             }
 
             MemoryEstimate estimate = Try(trick.Name, With(plain, [.. kept, trick]));
-            bool saves = estimate.Peak < best.Peak * (1 - Worthwhile);
+            bool saves = best.Peak - estimate.Peak > Worthwhile * (best.Peak - best.Runtime);
             Judge(saves ? "kept" : "saves nothing here");
             if (saves)
             {
@@ -56,11 +56,11 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
         return MemoryPlan.Of(With(plain, kept), best, budget, _tried);
     }
 
-    /// <summary>First what costs least time; last what changes numbers.</summary>
+    /// <summary>What acts for the algorithm: first what costs least time; last what changes numbers.</summary>
     private IEnumerable<Trick> Tricks()
     {
-        bool gpu = model.Device.type == DeviceType.CUDA;
-        int shown = options.FramesFor(reward).Count(options.SamplingFor(model).RewardFrameCount(model));
+        bool gpu = model.Device.type == DeviceType.CUDA, follows = options.Algorithm.NeedsRewardGradient;
+        int shown = !follows ? 1 : options.FramesFor(reward).Count(options.SamplingFor(model).RewardFrameCount(model));
         for (int frames = (Math.Min(shown, options.FramesPerDecode ?? shown) + 1) / 2; frames >= 1 && shown > 1; frames = frames == 1 ? 0 : (frames + 1) / 2)
         {
             int count = frames;
@@ -70,7 +70,7 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
             }
         }
 
-        if (gpu && !options.OffloadIdleNetworks && options.SegmentCount == 1)
+        if (gpu && follows && !options.OffloadIdleNetworks && options.SegmentCount == 1)
         {
             yield return new Trick($"{nameof(options.OffloadIdleNetworks)} = true", given => given with { OffloadIdleNetworks = true });
         }
@@ -81,7 +81,12 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
             yield return new Trick($"{nameof(options.OffloadActivations)} = true", given => given with { Recompute = ActivationRecompute.Blocks, OffloadActivations = true });
         }
 
-        yield return new Trick($"{nameof(options.Recompute)} = {ActivationRecompute.Steps}", given => given with { Recompute = ActivationRecompute.Steps });
+        // Diffusion-DPO's graded call is no denoising step: it comes from no other and leads to none.
+        if (options.Algorithm is not AlignmentAlgorithm.Preferences)
+        {
+            yield return new Trick($"{nameof(options.Recompute)} = {ActivationRecompute.Steps}", given => given with { Recompute = ActivationRecompute.Steps });
+        }
+
         if (options.OptimizerState != OptimizerState.EightBit)
         {
             yield return new Trick($"{nameof(options.OptimizerState)} = {OptimizerState.EightBit}", given => given with { OptimizerState = OptimizerState.EightBit });
@@ -101,8 +106,7 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
 
     private string Impossible(MemoryEstimate least, VideoAlignmentOptions tried)
     {
-        long activations = least.Peak - least.Weights - least.Adapters;
-        (string driver, long bytes) = new[] { ("the frozen weights", least.Weights), ("LoRA and its optimizer", least.Adapters), (least.PeakPhase, activations) }.MaxBy(part => part.Item2);
+        (string driver, long bytes) = least.Parts.MaxBy(part => part.Bytes);
         var ways = new List<string>();
         foreach (WeightPrecision precision in new[] { WeightPrecision.Half, WeightPrecision.EightBit })
         {
@@ -110,6 +114,11 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
             {
                 ways.Add($"load the model with {nameof(VideoModelOptions)}.{nameof(VideoModelOptions.Precision)} = {precision}, for about {MemoryEstimate.InMegabytes(least.Peak - least.Weights + stored)}");
             }
+        }
+
+        if (least.Reward > 0.2 * least.Peak)
+        {
+            ways.Add($"load the reward with a smaller {nameof(VideoModelOptions.Precision)}");
         }
 
         if (tried.BatchSize > 1)
@@ -125,8 +134,8 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
         }
 
         return $"No plan trains {least.Name} within {MemoryEstimate.InMegabytes(budget)}: the least possible is {MemoryEstimate.InMegabytes(least.Peak)}, "
-            + $"and what drives it is {driver} with {MemoryEstimate.InMegabytes(bytes)} (weights {MemoryEstimate.InMegabytes(least.Weights)}, LoRA {MemoryEstimate.InMegabytes(least.Adapters)}, "
-            + $"{least.PeakPhase} {MemoryEstimate.InMegabytes(activations)}). What would lower it: {string.Join("; ", ways)}. "
+            + $"and what drives it is {driver} with {MemoryEstimate.InMegabytes(bytes)} "
+            + $"({string.Join(", ", least.Parts.Select(part => $"{part.Name} {MemoryEstimate.InMegabytes(part.Bytes)}"))}{least.Remark}). What would lower it: {string.Join("; ", ways)}. "
             + $"Tried: {string.Join(", ", _tried.Select(step => $"{step.Change} {MemoryEstimate.InMegabytes(step.Bytes)}"))}.";
     }
 

@@ -35,7 +35,7 @@ internal static class MemoryShortage
         {
             MemoryEstimate? estimate = Estimate(model, options, reward);
             string expected = estimate is null ? "" : $" These options are estimated to take {MemoryEstimate.InMegabytes(estimate.Peak)} (weights {MemoryEstimate.InMegabytes(estimate.Weights)}; "
-                + $"the peak is in {estimate.PeakPhase}) and what the reward needs.";
+                + $"the peak is in {estimate.PeakPhase}{estimate.Remark}).";
             throw new InsufficientMemoryException(
                 $"Memory ran out in training.{expected} What makes it smaller, first what costs least: {string.Join("; ", Advice(model, options, reward))}. {exception.Message}", exception);
         }
@@ -79,7 +79,7 @@ internal static class MemoryShortage
         }
 
         int shown = options.FramesFor(reward).Count(options.SamplingFor(model).RewardFrameCount(model));
-        if (shown > 1 && options.FramesPerDecode is not 1)
+        if (options.Algorithm.NeedsRewardGradient && shown > 1 && options.FramesPerDecode is not 1)
         {
             yield return string.Create(CultureInfo.InvariantCulture, $"{nameof(options.FramesPerDecode)} = 1 (now {options.FramesPerDecode ?? shown})");
         }

@@ -183,7 +183,8 @@ public sealed record VideoAlignmentOptions
     public bool OffloadIdleNetworks { get; init; }
 
     /// <summary>
-    /// Most bytes that training may take besides the runtime and the reward's networks, at least 1; null (default): no matter. With a budget, <c>Fit</c> finds a
+    /// Most bytes that training may take, at least 1; null (default): no matter. Counted is what <see cref="MemoryEstimate.Peak"/> counts: networks of model and reward,
+    /// LoRA and its optimizer, activations, and on the CPU the runtime. With a budget, <c>Fit</c> finds a
     /// <see cref="MemoryPlan"/> for the device it runs on, says so in the log, and follows it; <see cref="Recompute"/> and <see cref="OffloadActivations"/> are then
     /// the plan's.
     /// </summary>

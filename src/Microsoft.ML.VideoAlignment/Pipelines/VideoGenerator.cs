@@ -1,5 +1,4 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.Pipelines;
@@ -18,14 +17,19 @@ internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings
     /// <returns>[B, 3, T, H, W], RGB in [0, 1], float32 on the model's device; T is that of all clips of the film.</returns>
     public Tensor Generate(IReadOnlyList<VideoPrompt> prompts, IReadOnlyList<ulong> seeds, LoraAdapters? adapters = null, CancellationToken cancellation = default)
     {
-        using var mode = inference_mode();
-        using DisposeScope scope = NewDisposeScope();
-        ISampler sampler = model.CreateSampler(settings);
         using var noise = new SeededNoise(seeds, model.Device);
         using ConditionCache? own = conditions is null ? new ConditionCache(model, settings) : null;
-        var preparation = new ClipPreparation(model, settings, sampler, conditions ?? own!);
+        var preparation = new ClipPreparation(model, settings, model.CreateSampler(settings), conditions ?? own!);
+        return Generate((clip, image) => preparation.Prepare(clip, prompts, image, noise.Next), adapters, cancellation);
+    }
+
+    /// <summary>As the other overload, of clips that <paramref name="prepare"/> makes ready, see <see cref="ClipChain.Run"/>.</summary>
+    public Tensor Generate(Func<int, Tensor?, PreparedClip> prepare, LoraAdapters? adapters, CancellationToken cancellation = default)
+    {
+        using var mode = inference_mode();
+        using DisposeScope scope = NewDisposeScope();
         var clips = new List<Tensor>();
-        new ClipChain(model, settings, sampler, adapters).Run((clip, image) => preparation.Prepare(clip, prompts, image, noise.Next), Finish, cancellation);
+        new ClipChain(model, settings, model.CreateSampler(settings), adapters).Run(prepare, Finish, cancellation);
         return (clips.Count == 1 ? clips[0] : cat(clips, dim: 2)).MoveToOuterDisposeScope();
 
         Tensor? Finish(int index, Tensor latents)

@@ -137,6 +137,9 @@ internal sealed class ActionClassificationReward : VideoReward
 
     internal override IEnumerable<nn.Module> Networks => [_network];
 
+    internal override VideoReward OnMeta() => new ActionClassificationReward(
+        new VideoMaeNetwork(_network.Config, Placement.ShapesOf(_network)), _folder, _options with { Label = _options.Label ?? _network.Config.Labels.Any }, _embedded);
+
     public override void MoveTo(Device device) => _network.to(device);
 
     internal override void RequirePrompts(IEnumerable<string> prompts)

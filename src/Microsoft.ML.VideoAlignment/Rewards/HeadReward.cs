@@ -80,6 +80,8 @@ internal sealed class HeadReward : PictureReward
 
     internal override IEnumerable<nn.Module> Networks => [_clip, _head];
 
+    internal override VideoReward OnMeta() => new HeadReward(Kind, _clip.OnMeta(), _head.OnMeta(), Preprocessing, _reference);
+
     public override void MoveTo(Device device)
     {
         _clip.to(device);

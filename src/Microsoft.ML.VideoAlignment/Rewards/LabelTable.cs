@@ -16,6 +16,9 @@ internal sealed class LabelTable
 
     private LabelTable(int count) => Count = count;
 
+    /// <summary>One of the names.</summary>
+    public string Any => _ids.Keys.First();
+
     /// <summary>How many classes the network has.</summary>
     public int Count { get; }
 

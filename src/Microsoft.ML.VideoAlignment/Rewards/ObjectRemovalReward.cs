@@ -110,7 +110,7 @@ internal sealed class ObjectRemovalReward : PictureReward
         Tensor probabilities = output.Logits.softmax(-1);
         Tensor wanted = probabilities.select(2, _class); // [N, queries]
         Tensor best = probabilities.narrow(2, 0, _network.Config.Labels.Count).argmax(2);
-        Tensor kept = best.eq(_class).logical_and(wanted.gt(_options.Threshold));
+        Tensor kept = best.eq(_class).bitwise_and(wanted.gt(_options.Threshold));
         Tensor count = kept.sum(1);
 
         // Dividing by at least one keeps a picture without the object at 0 / 1: attached, and no NaN.
@@ -122,6 +122,8 @@ internal sealed class ObjectRemovalReward : PictureReward
     internal Tensor Weight(string key) => _network.get_parameter(YolosNetwork.Keys.Key(key)!)!;
 
     internal override IEnumerable<nn.Module> Networks => [_network];
+
+    internal override VideoReward OnMeta() => new ObjectRemovalReward(new YolosNetwork(_network.Config, Placement.ShapesOf(_network)), _folder, _label, _class, _options, _embedded);
 
     public override void MoveTo(Device device) => _network.to(device);
 

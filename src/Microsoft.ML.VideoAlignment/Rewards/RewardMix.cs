@@ -76,6 +76,8 @@ internal sealed class RewardMix : VideoReward
 
     internal override IEnumerable<nn.Module> Networks => _parts.SelectMany(part => part.Reward.Networks);
 
+    internal override IEnumerable<Tensor> Stored => _parts.SelectMany(part => part.Reward.Stored);
+
     public override void MoveTo(Device device)
     {
         foreach ((_, VideoReward reward, _) in _parts)

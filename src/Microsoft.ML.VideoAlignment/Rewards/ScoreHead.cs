@@ -38,6 +38,9 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>The same head of shapes alone (<see cref="ShapeOnly"/>).</summary>
+    public ScoreHead OnMeta() => new(_form, new NumberedLayers([.. _layers.Linears.Select((linear, number) => (number, (IReadOnlyList<long>)linear.Weight.shape))], Placement.ShapesOf(this)));
+
     /// <summary>P, the width of the embedding.</summary>
     public long InFeatures => _layers.Linears[0].Weight.shape[1];
 
@@ -80,10 +83,12 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
         Tensor x = embedding;
         foreach (Linear linear in _layers.Linears)
         {
-            x = linear.call(_form == HeadForm.Rectified && !ReferenceEquals(linear, _layers.Linears[0]) ? x.relu() : x);
+            x = linear.call(_form == HeadForm.Rectified && !ReferenceEquals(linear, _layers.Linears[0]) ? Rectified(x) : x);
         }
 
         return x.squeeze(1).MoveToOuterDisposeScope();
+
+        static Tensor Rectified(Tensor x) => ShapeOnly.Holds(x) ? ShapeOnly.Pointwise(x) : x.relu();
     }
 
     [GeneratedRegex(@"^layers\.(\d{1,4})\.weight$", RegexOptions.CultureInvariant)]

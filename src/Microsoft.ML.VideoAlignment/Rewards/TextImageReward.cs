@@ -102,6 +102,10 @@ internal sealed class TextImageReward : PictureReward
 
     internal override IEnumerable<nn.Module> Networks => [Towers.Vision];
 
+    internal override IEnumerable<Tensor> Stored => Towers.Stored;
+
+    internal override VideoReward OnMeta() => new TextImageReward(Name, Towers.OnMeta(), Preprocessing, _tempered, Contract.ScoreRange, _reference);
+
     public override void MoveTo(Device device) => Towers.MoveTo(device);
 
     public override void RestrictToPrompts(IReadOnlyList<string> prompts) => Towers.RestrictTo(prompts);

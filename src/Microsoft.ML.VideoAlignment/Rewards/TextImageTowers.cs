@@ -35,6 +35,14 @@ internal sealed class TextImageTowers : IDisposable
         });
     }
 
+    private TextImageTowers((int Height, int Width) imageSize, nn.Module vision, Func<Tensor, Tensor> imageFeatures, long width)
+    {
+        (ImageSize, _vision, _imageFeatures, _device) = (imageSize, vision, imageFeatures, META);
+        (_textFeatures, _key) = ((_, _) => throw new InvalidOperationException("Shapes read no texts."), static name => name);
+        _logitScale = empty([], device: META).DetachFromDisposeScope();
+        Prompts = new PromptEmbeddings(nameof(OnMeta), prompts => empty([prompts.Count, width], device: META));
+    }
+
     /// <summary>Height and width of the pictures, in pixels.</summary>
     public (int Height, int Width) ImageSize { get; }
 
@@ -49,6 +57,23 @@ internal sealed class TextImageTowers : IDisposable
 
     /// <summary>All weights; none takes gradient.</summary>
     public IEnumerable<Tensor> Weights => [.. _vision.parameters(), .. _text?.parameters() ?? [], .. _logitScale is null ? (Tensor[])[] : [_logitScale]];
+
+    /// <summary>All weights, and the scales of those in 8 bits.</summary>
+    public IEnumerable<Tensor> Stored => [.. Weights, .. _vision.buffers(), .. _text?.buffers() ?? []];
+
+    /// <summary>The image tower of shapes alone (<see cref="ShapeOnly"/>), beside embeddings of prompts that say nothing.</summary>
+    public TextImageTowers OnMeta()
+    {
+        if (_vision is ClipVisionEncoder clip)
+        {
+            ClipVisionEncoder shapes = clip.OnMeta();
+            return new TextImageTowers(ImageSize, shapes, shapes.call, clip.Config.ProjectionDim);
+        }
+
+        OpenClipConfig config = ((OpenClipModel)_vision).Config;
+        var half = new OpenClipModel(config, OpenClipHalves.Vision, Placement.ShapesOf(_vision));
+        return new TextImageTowers(ImageSize, half, half.Vision.call, config.EmbedDim);
+    }
 
     /// <summary>A whole CLIP model's transformers folder.</summary>
     /// <param name="reward">Name of the reward, for errors.</param>

@@ -57,6 +57,8 @@ internal sealed class TorchScriptReward : VideoReward
     /// <summary>All weights; none takes gradient.</summary>
     internal IEnumerable<Tensor> Weights => _program.parameters();
 
+    internal override IEnumerable<Tensor> Stored => _program.parameters().Concat(_program.buffers());
+
     public override void MoveTo(Device device) => _program.to(device);
 
     protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts)

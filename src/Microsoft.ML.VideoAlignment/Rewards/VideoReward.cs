@@ -64,6 +64,15 @@ public abstract class VideoReward : IDisposable
     /// <summary>The networks that frames pass through, for conversions to another dtype; none for code of the caller's.</summary>
     internal virtual IEnumerable<nn.Module> Networks => [];
 
+    /// <summary>Everything that its networks hold, encoders of prompts included; none for code of the caller's.</summary>
+    internal virtual IEnumerable<Tensor> Stored => Networks.SelectMany(static network => network.parameters().Concat(network.buffers()));
+
+    /// <summary>
+    /// The same reward of networks that have shapes and no memory (<see cref="ShapeOnly"/>), for estimates of what scoring takes; the caller disposes it. It knows no
+    /// text: what a prompt says has no part in shapes. Null: this reward cannot.
+    /// </summary>
+    internal virtual VideoReward? OnMeta() => null;
+
     /// <summary>Moves the reward's networks.</summary>
     public abstract void MoveTo(Device device);
 

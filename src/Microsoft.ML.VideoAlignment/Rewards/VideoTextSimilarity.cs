@@ -44,6 +44,10 @@ internal sealed class VideoTextSimilarity : VideoReward
 
     internal override IEnumerable<nn.Module> Networks => [_towers.Vision];
 
+    internal override IEnumerable<Tensor> Stored => _towers.Stored;
+
+    internal override VideoReward OnMeta() => new VideoTextSimilarity(_towers.OnMeta(), _reference);
+
     public override void MoveTo(Device device) => _towers.MoveTo(device);
 
     public override void RestrictToPrompts(IReadOnlyList<string> prompts) => _towers.RestrictTo(prompts);

@@ -18,8 +18,11 @@ internal enum MemoryPhase
     /// <summary>The gradient, back through all of that.</summary>
     Backward,
 
-    /// <summary>Decoding a finished video without gradient, part by part.</summary>
+    /// <summary>Generating a finished video without gradient, decoded part by part.</summary>
     Generation,
+
+    /// <summary>Generating and scoring held-out videos.</summary>
+    HeldOut,
 }
 
 /// <summary>

@@ -11,6 +11,9 @@ internal sealed class ShapeOnly : autograd.SingleTensorFunction<ShapeOnly>
     /// <summary>Whether a tensor has no numbers.</summary>
     public static bool Holds(Tensor x) => x.device_type == DeviceType.META;
 
+    /// <summary>What a scalar says, once the device has it; 0 where there are no numbers.</summary>
+    public static double Number(Tensor scalar) => Holds(scalar) ? 0 : scalar.ToDouble();
+
     /// <summary>x: [N, in, H, W]; weight: [out, in, k, l] -> [N, out, H', W'], channels-last. Input and weight are kept, whichever is trained.</summary>
     public static Tensor Convolution(Tensor x, Tensor weight, Tensor? bias, long[] stride, long[] padding)
     {
@@ -35,6 +38,9 @@ internal sealed class ShapeOnly : autograd.SingleTensorFunction<ShapeOnly>
     /// <summary>A norm of any kind: x -> its shape; x is kept.</summary>
     public static Tensor Norm(Tensor x, Tensor? weight, Tensor? bias) =>
         Run(Like(x.shape, x, IsChannelsLast(x)), [x, .. Given(weight), .. Given(bias)], [0]);
+
+    /// <summary>A function of each number by itself, such as relu: x -> its shape; x, or as much, is kept.</summary>
+    public static Tensor Pointwise(Tensor x) => Norm(x, weight: null, bias: null);
 
     /// <summary><paramref name="count"/> slices along an axis.</summary>
     public static Tensor Select(Tensor x, int axis, long count)

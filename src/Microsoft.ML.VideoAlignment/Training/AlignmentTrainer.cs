@@ -93,6 +93,9 @@ internal abstract class AlignmentTrainer : IDisposable
             done = step;
             double? heldOut = Look(step);
             onStep?.Invoke(new TrainingStep(step, outcome.Reward, outcome.Loss, norm, heldOut, clock.Elapsed));
+
+            // The runtime lets what is left of tensors pile up to the size of the processor's cache, 100 MB and more, before it looks; a step's worth takes milliseconds.
+            GC.Collect(0);
         }
 
         _average?.Swap();

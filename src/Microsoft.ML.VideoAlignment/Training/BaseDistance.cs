@@ -28,6 +28,7 @@ internal sealed class BaseDistance(LoraAdapters adapters, ISampler sampler, Work
         using Tensor other = StopGradient.Of(BasePrediction, "base prediction");
         work.Denoised(step.Latents.shape[0] * guidance.Branches);
         using Tensor difference = step.Prediction - other;
+        MemoryMeter.Look(difference);
         _ofSteps.Add(difference.square().mean().DetachFromDisposeScope());
 
         Tensor BasePrediction()

@@ -121,7 +121,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer
         PpoTerms terms = _loss.Of(probability, old, advantages);
         OnMicroStep?.Invoke(new PolicyMicroStep(prediction, probability, terms, MicroBatches));
         Recompute.Backward(terms.Loss / MicroBatches);
-        return terms.Loss.ToDouble();
+        return ShapeOnly.Number(terms.Loss);
     }
 
     private PolicyEpoch Collect(TrainingDraws draws, CancellationToken cancellation)

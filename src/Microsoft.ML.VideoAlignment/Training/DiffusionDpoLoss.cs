@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
@@ -16,7 +18,7 @@ internal sealed class DiffusionDpoLoss(double beta)
         Tensor errors = Errors(prediction), referenceErrors = Errors(reference);
         Tensor inside = ((errors[0] - errors[1]) - (referenceErrors[0] - referenceErrors[1])) * (-beta / 2);
         return new DiffusionDpoTerms(
-            Out(-nn.functional.logsigmoid(inside).mean()), Out(inside), Out(inside.gt(0).to_type(inside.dtype).mean()), Out(errors.mean()), Out(referenceErrors.mean()));
+            Out(-(ShapeOnly.Holds(inside) ? ShapeOnly.Pointwise(inside) : nn.functional.logsigmoid(inside)).mean()), Out(inside), Out(inside.gt(0).to_type(inside.dtype).mean()), Out(errors.mean()), Out(referenceErrors.mean()));
 
         static Tensor Out(Tensor tensor) => tensor.MoveToOuterDisposeScope();
     }

@@ -79,7 +79,18 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer
         DiffusionDpoTerms terms = _loss.Of(prediction, reference, target);
         OnMicroStep?.Invoke(new PreferenceMicroStep(prediction, reference, terms, _settings.Accumulation));
         Recompute.Backward(terms.Loss / _settings.Accumulation);
-        return terms.Loss.ToDouble();
+        return ShapeOnly.Number(terms.Loss);
+    }
+
+    /// <summary>Finished latents of the model's own sampler; no gradient.</summary>
+    public Tensor Sample(PreparedClip clip, CancellationToken cancellation = default)
+    {
+        using IDisposable guard = no_grad();
+        using var guidance = new Guidance(Model, clip.Condition, clip.Unconditional, _settings.Sampling);
+        Work.Denoised(clip.Start.shape[0] * Sampler.Timesteps.Count * guidance.Branches);
+        return _options.SampleFromBaseModel ? Adapters.Without(Run) : Run();
+
+        Tensor Run() => Denoising.Run(clip.Sampler ?? Sampler, clip.Start, guidance.Predict, clip.Plan, clip.Noise, Adapters, cancellation: cancellation);
     }
 
     protected override void Dispose(bool disposing)
@@ -95,6 +106,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer
     private Tensor Reference(Tensor noisy, double[] times, Condition condition)
     {
         using IDisposable guard = no_grad();
+        MemoryMeter.Enter(MemoryPhase.Sampling);
         return Adapters.Without(() => Model.PredictEach(noisy, times, condition));
     }
 
@@ -110,10 +122,11 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer
         (List<double> scores, List<double> worth) = ([], []);
         foreach (VideoPrompt[] batch in prompts.Chunk(_settings.BatchSize))
         {
-            (Tensor made, Condition condition) = Sample(batch, draws, cancellation);
+            PreparedClip clip = Preparation.Prepare(clip: 0, batch, image: null, Noise(draws));
+            Tensor made = Sample(clip, cancellation);
             (double[] scored, double[] worths) = _scored.Of(made, [.. batch.Select(prompt => prompt.Text)], draws.Below);
             latents.Add(made);
-            conditions.Add(condition);
+            conditions.Add(clip.Condition);
             scores.AddRange(scored);
             worth.AddRange(worths);
         }
@@ -145,17 +158,6 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer
         _pairs.Add(pairs, _options.InnerEpochs, draws.Permutation);
 
         Tensor Row(int row) => all.narrow(0, row, 1).clone().DetachFromDisposeScope();
-    }
-
-    /// <summary>Finished latents of the model's own sampler, and the conditional branch's condition.</summary>
-    private (Tensor Latents, Condition Condition) Sample(VideoPrompt[] prompts, TrainingDraws draws, CancellationToken cancellation)
-    {
-        PreparedClip clip = Preparation.Prepare(clip: 0, prompts, image: null, Noise(draws));
-        using var guidance = new Guidance(Model, clip.Condition, clip.Unconditional, _settings.Sampling);
-        Work.Denoised((long)prompts.Length * Sampler.Timesteps.Count * guidance.Branches);
-        return (_options.SampleFromBaseModel ? Adapters.Without(Run) : Run(), clip.Condition);
-
-        Tensor Run() => Denoising.Run(clip.Sampler ?? Sampler, clip.Start, guidance.Predict, clip.Plan, clip.Noise, Adapters, cancellation: cancellation);
     }
 }
 

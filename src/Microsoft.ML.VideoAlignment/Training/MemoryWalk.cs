@@ -6,70 +6,121 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// One training step of <see cref="RewardGradientTrainer"/> on a model that has shapes and no memory, and a meter beside it: what is alive at the worst moment
-/// of each phase comes from the code that will run, not from a formula about it. Steps outside the window are all alike, so few stand for them.
+/// A training step of the algorithm's own trainer on a model that has shapes and no memory, and a meter beside it: what is alive at the worst moment of each
+/// phase comes from the code that will run, not from a formula about it. Steps outside the window are all alike, so few stand for them.
 /// </summary>
-internal static class MemoryWalk
+internal sealed class MemoryWalk
 {
-    /// <summary>Activations by phase, in bytes. Weights, factors and their gradients are not among them; weights with adapters merged into them are.</summary>
+    private readonly VideoDiffusionModel _model;
+    private readonly LoraAdapters _adapters;
+    private readonly VideoReward _reward;
+    private readonly DeviceType _device;
+
+    private MemoryWalk(VideoDiffusionModel model, LoraAdapters adapters, VideoReward reward, DeviceType device) =>
+        (_model, _adapters, _reward, _device) = (model, adapters, reward, device);
+
+    /// <summary>
+    /// Activations by phase, in bytes. Weights, factors and their gradients are not among them; weights with adapters merged into them are, and what an algorithm
+    /// keeps from one step to the next.
+    /// </summary>
     /// <param name="model">Made by <see cref="VideoDiffusionModel.OnMeta"/>.</param>
     /// <param name="adapters">Of its denoiser.</param>
     /// <param name="reward">One that can score shapes.</param>
-    /// <param name="settings">Of the run; its loss is of no matter.</param>
+    /// <param name="settings">Of the run and its algorithm; its loss is of no matter. Held-out prompts are counted, not read.</param>
     /// <param name="device">Where the run will be.</param>
-    public static IReadOnlyDictionary<MemoryPhase, long> Run(VideoDiffusionModel model, LoraAdapters adapters, VideoReward reward, RewardGradientSettings settings, DeviceType device)
+    public static IReadOnlyDictionary<MemoryPhase, long> Run(VideoDiffusionModel model, LoraAdapters adapters, VideoReward reward, TrainingSettings settings, DeviceType device)
     {
-        using DisposeScope scope = NewDisposeScope();
-        (SamplingSettings sampling, GradientPlan plan) = Shortened(model, settings);
-        using var trainer = new RewardGradientTrainer(model, reward, adapters, settings with { Sampling = sampling, Loss = RewardLoss.Maximise() });
-        IEnumerable<Tensor> apart = model.Networks.Values.SelectMany(Stored).Concat(adapters.Parameters).Where(ShapeOnly.Holds);
-        using var meter = new MemoryMeter([.. apart], device);
-        trainer.Backward(Rollout(model, settings, sampling, plan));
-        using (no_grad())
+        var walk = new MemoryWalk(model, adapters, reward, device);
+        IReadOnlyDictionary<MemoryPhase, long> training = walk.Metered(() => walk.Train(settings));
+        IReadOnlyDictionary<MemoryPhase, long> generation = walk.Metered(() => walk.Generate(settings, videos: 1));
+        IReadOnlyDictionary<MemoryPhase, long>? heldOut = settings.HeldOutPrompts.Count == 0 ? null
+            : walk.Metered(() => walk.Measure(settings, Math.Min(settings.BatchSize, settings.HeldOutPrompts.Count)));
+        return new Dictionary<MemoryPhase, long>(training)
         {
-            MemoryMeter.Enter(MemoryPhase.Generation);
-            int[] part = [.. Enumerable.Range(0, Math.Min(sampling.Size.Frames, model.FramesDecodedTogether))];
-            MemoryMeter.Look(model.Decode(Empty(model.LatentShape(1, sampling.Size)), sampling.Size.Frames, part));
-        }
-
-        return Enum.GetValues<MemoryPhase>().ToDictionary(phase => phase, phase => meter[phase]);
+            [MemoryPhase.Generation] = generation.Values.Max(),
+            [MemoryPhase.HeldOut] = heldOut?.Values.Max() ?? 0,
+        };
     }
 
     /// <summary>What a network holds.</summary>
     public static IEnumerable<Tensor> Stored(nn.Module network) => network.parameters().Concat(network.buffers());
 
-    /// <summary>The run's graded steps, as many and as apart as they are, with one step before them and one after where there are any.</summary>
-    private static (SamplingSettings Sampling, GradientPlan Plan) Shortened(VideoDiffusionModel model, RewardGradientSettings settings)
+    private Dictionary<MemoryPhase, long> Metered(Action work)
     {
-        ISampler sampler = model.CreateSampler(settings.Sampling);
+        using DisposeScope scope = NewDisposeScope();
+        IEnumerable<Tensor> apart = [.. _model.Networks.Values.SelectMany(Stored), .. _adapters.Parameters, .. _reward.Stored];
+        using var meter = new MemoryMeter([.. apart.Where(ShapeOnly.Holds)], _device);
+        work();
+        return Enum.GetValues<MemoryPhase>().ToDictionary(phase => phase, phase => meter[phase]);
+    }
+
+    private void Train(TrainingSettings settings)
+    {
+        switch (settings)
+        {
+            case DdpoSettings ddpo:
+                new RolloutWalk(_model, _adapters, _reward).Policy(ddpo);
+                break;
+            case DiffusionDpoSettings dpo:
+                new RolloutWalk(_model, _adapters, _reward).Preferences(dpo);
+                break;
+            case RewardGradientSettings gradient:
+                (SamplingSettings sampling, GradientPlan plan) = Shortened(gradient);
+                using (var trainer = new RewardGradientTrainer(_model, _reward, _adapters, gradient with { Sampling = sampling, Loss = RewardLoss.Maximise() }))
+                {
+                    trainer.Backward(Rollout(gradient, sampling, plan));
+                }
+
+                break;
+            default:
+                throw new NotSupportedException(settings.GetType().Name);
+        }
+    }
+
+    private Tensor Generate(TrainingSettings settings, int videos)
+    {
+        ISampler sampler = _model.CreateSampler(settings.Sampling);
+        SamplingSettings few = settings.Sampling with { Steps = Math.Min(settings.Sampling.Steps, Math.Max(2, 1 + sampler.HistoryLength)), Sigmas = null };
+        GradientPlan plan = GradientPlan.None(_model.CreateSampler(few).Timesteps.Count);
+        return new VideoGenerator(_model, few).Generate((_, _) => ShapeClip.Of(_model, few, videos, plan), _adapters);
+    }
+
+    /// <summary>As <see cref="HeldOutReward"/> does with each batch.</summary>
+    private void Measure(TrainingSettings settings, int videos)
+    {
+        using Tensor frames = Generate(settings, videos);
+        using IDisposable guard = no_grad();
+        MemoryMeter.Enter(MemoryPhase.Score);
+        MemoryMeter.Look(frames);
+        using Tensor scores = _reward.Score(frames, ShapeClip.Prompts(videos));
+    }
+
+    /// <summary>The run's graded steps, as many and as apart as they are, with one step before them and one after where there are any.</summary>
+    private (SamplingSettings Sampling, GradientPlan Plan) Shortened(RewardGradientSettings settings)
+    {
+        ISampler sampler = _model.CreateSampler(settings.Sampling);
         GradientPlan plan = settings.Window.Resolve(sampler, static _ => 0);
         int[] graded = [.. plan.GradedSteps];
         int end = Math.Min(plan.Stop + 1 ?? plan.Count, plan.Count), after = Math.Min(1, end - 1 - graded[^1]);
         int length = Math.Min(1, graded[0]) + graded[^1] - graded[0] + 1 + after;
         SamplingSettings few = settings.Sampling with { Steps = Math.Min(length, settings.Sampling.Steps), Sigmas = null };
-        int count = model.CreateSampler(few).Timesteps.Count, first = count - after - (graded[^1] - graded[0] + 1);
+        int count = _model.CreateSampler(few).Timesteps.Count, first = count - after - (graded[^1] - graded[0] + 1);
         return first < 0
             ? (settings.Sampling, plan)
             : (few, GradientPlan.Chosen(count, graded.Select(step => step - graded[0] + first).ToHashSet(), plan[graded[0]].DetachInput));
     }
 
-    private static Rollout Rollout(VideoDiffusionModel model, RewardGradientSettings settings, SamplingSettings sampling, GradientPlan plan)
+    /// <summary>Copies of the finished latents follow one another and are all alike: one stands for them.</summary>
+    private Rollout Rollout(RewardGradientSettings settings, SamplingSettings sampling, GradientPlan plan)
     {
-        long[] shape = model.LatentShape(settings.BatchSize, sampling.Size);
+        PreparedClip Clip() => ShapeClip.Of(_model, sampling, settings.BatchSize, plan);
         return new Rollout
         {
-            Prompts = [.. Enumerable.Repeat("", settings.BatchSize)],
+            Prompts = ShapeClip.Prompts(settings.BatchSize),
             First = Clip(),
-            Frames = settings.Frames.Select(sampling.RewardFrameCount(model), static _ => 0),
+            Frames = settings.Frames.Select(sampling.RewardFrameCount(_model), static _ => 0),
+            Copies = [.. Enumerable.Repeat(() => ShapeClip.Empty(_model.LatentShape(settings.BatchSize, sampling.Size)), Math.Min(1, settings.Window.Copies - 1))],
             Later = [.. Enumerable.Repeat<Func<Tensor, PreparedClip>>(_ => Clip(), sampling.SegmentCount - 1)],
         };
-
-        PreparedClip Clip() => new() { Condition = Condition(), Unconditional = Other(), Start = Empty(shape), Noise = _ => Empty(shape), Plan = plan };
-
-        Condition Condition() => model.EmptyCondition(settings.BatchSize, sampling.Size);
-
-        Condition? Other() => model.GuidanceActs(sampling.GuidanceScale) ? Condition() : null;
     }
-
-    private static Tensor Empty(long[] shape) => empty(shape, device: META);
 }

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
@@ -15,6 +17,12 @@ internal sealed class PpoLoss(double advantageClip, double clipRange)
         Tensor cost = -advantages.clamp(-advantageClip, advantageClip);
         Tensor difference = logProbability - old;
         Tensor ratio = difference.exp();
+        if (ShapeOnly.Holds(ratio))
+        {
+            Tensor plain = (cost * ratio).mean(); // meta tensors have no maximum to go back through
+            return new PpoTerms(Out(plain), Out(ratio), Out(difference.mean()), Out(difference.mean()));
+        }
+
         Tensor loss = maximum(cost * ratio, cost * ratio.clamp(1 - clipRange, 1 + clipRange)).mean();
         return new PpoTerms(
             Out(loss), Out(ratio), Out(difference.square().mean() / 2), Out((ratio - 1).abs().gt(clipRange).to_type(loss.dtype).mean()));

@@ -66,17 +66,27 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
 
         // The penalty belongs to the whole, whose copies each get a share.
         int copies = 1 + rollout.Copies.Count;
-        Tensor? penalty = distance?.Take() is { } apart ? apart * (_settings.BaseDistanceWeight * copies) : null;
+        Tensor? penalty;
+        using (NewDisposeScope())
+        {
+            penalty = distance?.Take() is { } apart ? (apart * (_settings.BaseDistanceWeight * copies)).MoveToOuterDisposeScope() : null;
+        }
+
         (Tensor decoded, Tensor scores, Tensor loss) = Decode(clips, penalty);
+
+        // Copies make graphs of their own: the first one's, which is spent, must not be held beside them.
+        penalty?.Dispose();
+        Tensor[] finished = [.. clips.Select(static clip => clip.detach())];
+        clips.ForEach(static clip => clip.Dispose());
         foreach (Func<Tensor> noise in rollout.Copies)
         {
             using DisposeScope copy = NewDisposeScope();
-            Tensor clean = Copy(rollout, StopGradient.Of(clips[0].detach, "finished latents"), noise());
-            loss = (loss.detach() + Decode([clean], penalty: null).Loss.detach()).MoveToOuterDisposeScope();
+            Tensor clean = Copy(rollout, StopGradient.Of(finished[0].detach, "finished latents"), noise());
+            loss = (loss + Decode([clean], penalty: null).Loss).MoveToOuterDisposeScope();
         }
 
         loss /= copies;
-        Tensor latents = clips.Count == 1 ? clips[0] : cat([.. clips.Select(clip => clip.detach())], dim: 2);
+        Tensor latents = finished.Length == 1 ? finished[0] : cat(finished, dim: 2);
         return new RolloutResult(Keep(latents), Keep(decoded), Keep(scores), Keep(loss));
 
         // A clip that no scored frame depends on needs no graph.
@@ -96,8 +106,12 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
 
         (Tensor Decoded, Tensor Scores, Tensor Loss) Decode(IReadOnlyList<Tensor> latents, Tensor? penalty)
         {
+            using DisposeScope graph = NewDisposeScope();
             var decode = new GradedDecode(chain, _settings.Sampling.Size.Frames, _settings.FramesPerDecode);
-            return backward ? decode.Backward(latents, rollout.Frames, Score, 1.0 / (_settings.Accumulation * copies), penalty) : decode.Forward(latents, rollout.Frames, Score, penalty);
+            (Tensor shown, Tensor given, Tensor lost) = backward
+                ? decode.Backward(latents, rollout.Frames, Score, 1.0 / (_settings.Accumulation * copies), penalty)
+                : decode.Forward(latents, rollout.Frames, Score, penalty);
+            return (Keep(shown), Keep(given), Keep(lost));
         }
 
         (Tensor Scores, Tensor Loss) Score(Tensor decoded)

@@ -23,9 +23,10 @@ internal sealed class ScoredVideos(VideoDiffusionModel model, VideoReward reward
         IReadOnlyList<int> chosen = frames.Select(sampling.RewardFrameCount(model), draw);
         Tensor shown = cat([.. chosen.Chunk(model.FramesDecodedTogether).Select(part => UnitRange.FromSigned(chain.DecodeForReward(latents, part)))], dim: 2);
         MemoryMeter.Enter(MemoryPhase.Score);
-        Tensor scores = reward.Score(shown, [.. prompts.Select(prompt => model.RewardText(prompt, sampling.SegmentCount))]).to_type(ScalarType.Float64).cpu();
+        MemoryMeter.Look();
+        Tensor scores = reward.Score(shown, [.. prompts.Select(prompt => model.RewardText(prompt, sampling.SegmentCount))]).to_type(ScalarType.Float64);
         work.Scored(prompts.Count);
-        double[] values = scores.data<double>().ToArray();
-        return (values, [.. values.Select((_, row) => -loss.Of(scores[row]).ToDouble())]);
+        double[] values = [.. scores.unbind().Select(ShapeOnly.Number)];
+        return (values, [.. values.Select(value => -loss.Of(tensor(value)).ToDouble())]);
     }
 }

@@ -28,6 +28,9 @@ internal sealed class ClipVisionEncoder : nn.Module<Tensor, Tensor>
 
     public ClipVisionConfig Config { get; }
 
+    /// <summary>The same encoder of shapes alone (<see cref="ShapeOnly"/>).</summary>
+    public ClipVisionEncoder OnMeta() => new(Config, _projection is not null, Placement.ShapesOf(this));
+
     /// <summary>Reads config.json and the weights of a transformers folder. Of a whole CLIP model's folder only the vision half is read.</summary>
     /// <remarks>
     /// <paramref name="variant"/>: such as "fp16", where the file names carry one.

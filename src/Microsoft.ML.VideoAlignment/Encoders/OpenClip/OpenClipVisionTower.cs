@@ -58,6 +58,7 @@ internal sealed class OpenClipVisionTower : nn.Module<Tensor, Tensor>
         Tensor tokens = cat([first, patches], 1) + _position.to_type(patches.dtype);
         Tensor seen = _encoder.Run(_normBefore.call(tokens), mask: null, causal: false, _encoder.Depth);
         Tensor pooled = _normAfter.call(seen.select(1, 0));
+        MemoryMeter.Look();
         return Products.Matrices(pooled, _projection.to_type(pooled.dtype)).MoveToOuterDisposeScope();
     }
 }

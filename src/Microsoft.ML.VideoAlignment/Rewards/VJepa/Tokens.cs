@@ -18,7 +18,9 @@ internal static class Tokens
     public static Tensor Rows(Tensor table, Tensor mask, ScalarType dtype)
     {
         using DisposeScope scope = NewDisposeScope();
-        return table.squeeze(0).index_select(0, mask.flatten()).view(mask.shape[0], mask.shape[1], -1).to_type(dtype).MoveToOuterDisposeScope();
+        Tensor rows = table.squeeze(0), places = mask.flatten();
+        Tensor chosen = ShapeOnly.Holds(places) ? ShapeOnly.Select(rows, 0, places.shape[0]) : rows.index_select(0, places);
+        return chosen.view(mask.shape[0], mask.shape[1], -1).to_type(dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>x: [B, L, D] through the layers; a fresh tensor.</summary>

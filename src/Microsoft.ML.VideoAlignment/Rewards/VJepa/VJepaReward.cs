@@ -89,6 +89,12 @@ internal sealed class VJepaReward : VideoReward
 
     internal override IEnumerable<nn.Module> Networks => [_network];
 
+    internal override VideoReward OnMeta()
+    {
+        Placement shapes = Placement.ShapesOf(_network);
+        return new VJepaReward(new VJepaNetwork(_network.Config, shapes), _options, shapes, Preprocessing.Clamp, _reference);
+    }
+
     public override void MoveTo(Device device)
     {
         _network.to(device);
@@ -108,7 +114,8 @@ internal sealed class VJepaReward : VideoReward
     /// <summary>clips: [B, 3, T, S, S], prepared -> what the networks made of them with the given masks ([B, K] and [B, M] each).</summary>
     public VJepaStages Stages(Tensor clips, IReadOnlyList<(Tensor Context, Tensor Predicted)> masks)
     {
-        Tensor Target() => nn.functional.layer_norm(_network.Target.Forward(clips, memory: _memory), [_network.Config.Width], eps: TargetNormEps);
+        Tensor Normal(Tensor x) => ShapeOnly.Holds(x) ? ShapeOnly.Norm(x, weight: null, bias: null) : nn.functional.layer_norm(x, [_network.Config.Width], eps: TargetNormEps);
+        Tensor Target() => Normal(_network.Target.Forward(clips, memory: _memory));
         Tensor all = _options.TargetGradient ? Target() : StopGradient.Of(Target);
         List<Tensor> context = [], predicted = [], targets = [];
         Tensor? loss = null;
@@ -120,6 +127,7 @@ internal sealed class VJepaReward : VideoReward
             targets.Add(Tokens.Gather(all, wanted));
             Tensor one = Loss(predicted[i], targets[i]);
             loss = loss is null ? one : loss + one;
+            MemoryMeter.Look();
         }
 
         return new VJepaStages(context, predicted, targets, -(loss! / masks.Count));
@@ -158,7 +166,7 @@ internal sealed class VJepaReward : VideoReward
     /// <summary>mean |z - h|^e / e of each clip.</summary>
     private Tensor Loss(Tensor predicted, Tensor target)
     {
-        Tensor distance = (predicted - target).abs();
+        Tensor apart = predicted - target, distance = ShapeOnly.Holds(apart) ? ShapeOnly.Pointwise(apart) : apart.abs();
         return (_options.LossExponent == 1 ? distance : distance.pow(_options.LossExponent)).mean([1, 2]) / _options.LossExponent;
     }
 

@@ -22,7 +22,9 @@ internal sealed class PredictionHead : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor hidden = _layers[1].call(_layers[0].call(x).relu()).relu();
+        Tensor hidden = Rectified(_layers[1].call(Rectified(_layers[0].call(x))));
         return _layers[2].call(hidden).MoveToOuterDisposeScope();
+
+        static Tensor Rectified(Tensor x) => ShapeOnly.Holds(x) ? ShapeOnly.Pointwise(x) : x.relu();
     }
 }

@@ -1,0 +1,147 @@
+using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>What is estimated of a reward: all it stores, and what scoring holds where its networks are known.</summary>
+public class MemoryOfRewardsTests
+{
+    private static readonly VideoAlignmentOptions s_options = new() { LoraRank = 4, RewardFrames = RewardFrames.All };
+
+    private static readonly Dictionary<string, Func<VideoReward>> s_rewards = new()
+    {
+        ["aesthetic"] = VideoRewards.MovingShapesAesthetic,
+        ["similarity"] = VideoRewards.MovingShapesTextSimilarity,
+        ["preference"] = VideoRewards.MovingShapesPreference,
+        ["action"] = () => VideoRewards.MovingShapesAction(),
+        ["removal"] = () => VideoRewards.MovingShapesObjectRemoval("circle"),
+        ["consistency"] = VideoRewards.MovingShapesTemporalConsistency,
+        ["sum"] = () => (VideoRewards.MovingShapesAesthetic() * 0.5f) + VideoRewards.MovingShapesPreference(),
+    };
+
+    private static IEnumerable<string> Names => s_rewards.Keys;
+
+    private VideoDiffusionModel _model = null!;
+
+    [OneTimeSetUp]
+    public void Load() => _model = VideoDiffusionModel.MovingShapes();
+
+    [OneTimeTearDown]
+    public void Free() => _model.Dispose();
+
+    [TestCaseSource(nameof(Names))]
+    public void ItsWeightsAreCountedExactly(string name)
+    {
+        using VideoReward reward = s_rewards[name]();
+        MemoryEstimate with = _model.EstimateMemory(s_options, reward);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(with.Reward, Is.EqualTo(Bytes(reward)).And.Positive);
+            Assert.That(with.Peak, Is.EqualTo(with.Weights + with.Reward + with.Adapters + with.Runtime + Largest(with)));
+            Assert.That(with.Describe(), Does.Not.Contain("on top").And.Contain("the reward's weights"));
+        }
+    }
+
+    [Test]
+    public void ATextEncoderCountsUntilItIsLetGo()
+    {
+        using VideoReward reward = VideoRewards.MovingShapesPreference();
+        long both = _model.EstimateMemory(s_options, reward).Reward, vision = reward.Networks.SelectMany(network => network.parameters()).Sum(weight => weight.numel() * weight.element_size());
+        reward.RestrictToPrompts(["a red circle"]);
+        long restricted = _model.EstimateMemory(s_options, reward).Reward;
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(both, Is.GreaterThan(vision));
+            Assert.That(restricted, Is.EqualTo(vision).Within(8), "the temperature, where there is one");
+        }
+    }
+
+    /// <summary>The real networks on real frames, followed in the same way, keep what their shapes keep.</summary>
+    [TestCaseSource(nameof(Names))]
+    public void ShapesKeepWhatTensorsKeep(string name)
+    {
+        using VideoReward reward = s_rewards[name]();
+        using var shapes = RewardShapes.Of(reward);
+        long real = Kept(reward, CPU, "a red circle moving right"), walked = Kept(shapes.Stand, META, "");
+        Assert.That(walked, Is.EqualTo(real).Within(2).Percent.And.Positive);
+    }
+
+    [Test]
+    public void ScoringIsBesideTheGraph()
+    {
+        using VideoReward reward = VideoRewards.MovingShapesPreference();
+        MemoryEstimate none = _model.EstimateMemory(s_options), with = _model.EstimateMemory(s_options, reward);
+        long alone;
+        using (var shapes = RewardShapes.Of(reward))
+        {
+            alone = Kept(shapes.Stand, META, "");
+        }
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(with.Scoring - none.Scoring, Is.GreaterThan(0.9 * alone));
+            Assert.That(with.GradedSteps, Is.EqualTo(none.GradedSteps));
+        }
+    }
+
+    [Test]
+    public void WhatIsNotKnownIsSaid()
+    {
+        using VideoReward own = TinyModel.Redness();
+        using VideoReward mixed = VideoRewards.MovingShapesAesthetic() + TinyModel.Redness();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(_model.EstimateMemory(s_options).Describe(), Does.Contain("no reward was given"));
+            Assert.That(_model.EstimateMemory(s_options, own).Describe(), Does.Contain("'redness' is code that is not known here"));
+            Assert.That(_model.EstimateMemory(s_options, own).Reward, Is.Zero);
+            Assert.That(_model.EstimateMemory(s_options, mixed).Describe(), Does.Contain("'redness' is code").And.Not.Contain("aesthetic"));
+            Assert.That(MemoryPlan.For(_model, s_options, long.MaxValue, own).Describe(), Does.Contain("'redness' is code that is not known here"));
+        }
+    }
+
+    [Test]
+    public void ABudgetThatNothingMeetsNamesRewardAndRuntime()
+    {
+        using VideoReward reward = VideoRewards.MovingShapesPreference();
+        InsufficientMemoryException? error = Assert.Throws<InsufficientMemoryException>(() => MemoryPlan.For(_model, s_options, 1_000_000, reward));
+        long runtime = _model.EstimateMemory(s_options).Runtime;
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(error!.Message, Does.Contain($"what drives it is the runtime with {MemoryEstimate.InMegabytes(runtime)}"), "of models this small");
+            Assert.That(error.Message, Does.Contain($"the reward's weights {MemoryEstimate.InMegabytes(Bytes(reward))}"));
+        }
+    }
+
+    /// <summary>All that a reward is made of; its loader's own list of weights.</summary>
+    private static long Bytes(VideoReward reward) => reward switch
+    {
+        RewardMix mix => mix.Parts.Sum(part => Bytes(part.Reward)),
+        TextImageReward pictures => Sum(pictures.Weights),
+        HeadReward head => Sum(head.Weights),
+        ActionClassificationReward action => Sum(action.Weights),
+        ObjectRemovalReward removal => Sum(removal.Weights),
+        VJepaReward consistency => Sum(consistency.Weights),
+        _ => throw new NotSupportedException(reward.Name),
+    };
+
+    private static long Sum(IEnumerable<Tensor> weights) => weights.Sum(weight => weight.numel() * weight.element_size());
+
+    private static long Largest(MemoryEstimate estimate) =>
+        new[] { estimate.Sampling, estimate.GradedSteps, estimate.Decode, estimate.Scoring, estimate.Backward, estimate.HeldOut }.Max();
+
+    /// <summary>Bytes that are alive when 8 frames that carry gradient have been scored, weights aside.</summary>
+    private static long Kept(VideoReward reward, Device device, string prompt)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor frames = full([1, 3, 8, 32, 32], 0.5, device: device).requires_grad_(true);
+        using (no_grad())
+        {
+            reward.Score(frames, [prompt]).Dispose(); // texts are encoded now
+        }
+
+        using var meter = new MemoryMeter([.. reward.Stored.Where(weight => weight.device_type == device.type)], DeviceType.CPU, device.type);
+        Tensor score = reward.Score(frames, [prompt]);
+        MemoryMeter.Look(score, frames);
+        return meter.Alive;
+    }
+}
