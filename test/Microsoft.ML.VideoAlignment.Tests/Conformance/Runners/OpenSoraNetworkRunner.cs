@@ -2,7 +2,6 @@ using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
 using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Tensors;
-using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
