@@ -27,7 +27,7 @@ internal static class FamilySpeed
         {
             using VideoDiffusionModel model = FamilyModels.Middle(family);
             VideoPrompt prompt = MemoryEstimates.Prompt(family);
-            VideoAlignmentOptions options = MemoryEstimates.Options(family, recompute: true);
+            VideoAlignmentOptions options = MemoryEstimates.Options(family, recompute: true) with { Steps = 1 };
             using VideoReward reward = VideoRewards.Custom("mean", (frames, _) => frames.mean([1, 2, 3, 4]));
             var run = new AlignmentRun(model, reward, options, Seed: 1, [prompt], HeldOut: [], Path.GetTempPath());
             (CountedRun call, CountedRun decode) = Parts(model, run.Sampling, prompt);
