@@ -8,69 +8,20 @@ namespace Microsoft.ML.VideoAlignment.Layers;
 /// activations stay in cache and are never kept; the backward pass makes them again. At 18432 tokens of width 64 they are 38 MB, and touching fresh
 /// memory of that size costs more than the products.
 /// </summary>
-internal sealed unsafe class GegluKernel : autograd.SingleTensorFunction<GegluKernel>
+internal static unsafe class GegluKernel
 {
     /// <summary>Numbers of the widened activations that are alive at a time (4 MB).</summary>
     private const long ChunkNumbers = 1 << 20;
-
-    public override string Name => nameof(GegluKernel);
 
     /// <summary>x, residual: [..., D]; w1: [8 D, D]; b1: [8 D]; w2: [D, 4 D]; b2: [D] -> [..., D].</summary>
     public static Tensor Run(Tensor x, Tensor residual, Tensor w1, Tensor b1, Tensor w2, Tensor b2)
     {
         if (is_grad_enabled() && new[] { x, residual, w1, b1, w2, b2 }.Any(tensor => tensor.requires_grad))
         {
-            return HandedOver.Applied(() => apply(x, residual, w1, b1, w2, b2));
+            return CustomFunction.Run(new Operation(), x, residual, w1, b1, w2, b2);
         }
 
         return Forward(x, residual, w1, b1, w2, b2);
-    }
-
-    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
-    {
-        Tensor[] inputs = [.. vars.Cast<Tensor>()];
-        ctx.save_for_backward([inputs[0], inputs[2], inputs[3], inputs[4]]);
-        ctx.save_data("graded", inputs.Select(input => input.requires_grad).ToArray());
-        using IDisposable guard = no_grad();
-        return Forward(inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], inputs[5]);
-    }
-
-    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        using IDisposable guard = no_grad();
-        List<Tensor> saved = ctx.get_saved_variables();
-        bool[] graded = (bool[])ctx.get_data("graded");
-        (Tensor x, Tensor w1, Tensor b1, Tensor w2) = (saved[0], saved[1], saved[2], saved[3]);
-        (long width, long wide) = (x.shape[^1], w1.shape[0]);
-        Tensor tokens = x.reshape(-1, width), dy = grad.reshape(-1, width);
-        Tensor dx = empty_like(tokens);
-        Tensor? dw1 = graded[2] ? zeros_like(w1) : null, db1 = graded[3] ? zeros_like(b1) : null, dw2 = graded[4] ? zeros_like(w2) : null;
-        Tensor bias = b1.contiguous();
-        long chunk = Chunk(tokens, wide);
-        Tensor h = empty([chunk, wide], device: x.device), g = empty([chunk, wide / 2], device: x.device);
-        MemoryMeter.Look(grad, x);
-        WorkMeter.Current?.Product(tokens.numel() * ((2 * wide) + (wide / 2) + (graded[2] ? wide : 0) + (graded[4] ? wide / 2 : 0)));
-        for (long first = 0; first < tokens.shape[0] && !ShapeOnly.Holds(x); first += chunk)
-        {
-            using DisposeScope step = NewDisposeScope();
-            long count = Math.Min(chunk, tokens.shape[0] - first);
-            Tensor part = tokens.narrow(0, first, count), slope = dy.narrow(0, first, count), hidden = h.narrow(0, 0, count), gated = g.narrow(0, 0, count);
-            hidden.addmm_(part, w1.t(), beta: 0, alpha: 1);
-            gated.addmm_(slope, w2, beta: 0, alpha: 1);
-            Differentiate(hidden, gated, bias);
-            dx.narrow(0, first, count).addmm_(hidden, w1, beta: 0, alpha: 1);
-            dw1?.addmm_(hidden.t(), part, beta: 1, alpha: 1);
-            db1?.add_(hidden.sum(dim: 0));
-            dw2?.addmm_(slope.t(), gated, beta: 1, alpha: 1);
-        }
-
-        return HandedOver.Returned(grad,
-        [
-            graded[0] ? dx.reshape(x.shape).MoveToOuterDisposeScope() : null!, graded[1] ? grad.alias().MoveToOuterDisposeScope() : null!,
-            dw1?.MoveToOuterDisposeScope()!, db1?.MoveToOuterDisposeScope()!, dw2?.MoveToOuterDisposeScope()!,
-            graded[5] ? dy.sum(dim: 0).MoveToOuterDisposeScope() : null!,
-        ]);
     }
 
     private static Tensor Forward(Tensor x, Tensor residual, Tensor w1, Tensor b1, Tensor w2, Tensor b2)
@@ -94,6 +45,37 @@ internal sealed unsafe class GegluKernel : autograd.SingleTensorFunction<GegluKe
         }
 
         return y.MoveToOuterDisposeScope();
+    }
+
+    private static Tensor?[] Backward(Tensor grad, Tensor x, Tensor w1, Tensor b1, Tensor w2, IReadOnlyList<bool> required)
+    {
+        (long width, long wide) = (x.shape[^1], w1.shape[0]);
+        Tensor tokens = x.reshape(-1, width), dy = grad.reshape(-1, width);
+        Tensor dx = empty_like(tokens);
+        Tensor? dw1 = required[2] ? zeros_like(w1) : null, db1 = required[3] ? zeros_like(b1) : null, dw2 = required[4] ? zeros_like(w2) : null;
+        Tensor bias = b1.contiguous();
+        long chunk = Chunk(tokens, wide);
+        Tensor h = empty([chunk, wide], device: x.device), g = empty([chunk, wide / 2], device: x.device);
+        MemoryMeter.Look(grad, x);
+        WorkMeter.Current?.Product(tokens.numel() * ((2 * wide) + (wide / 2) + (required[2] ? wide : 0) + (required[4] ? wide / 2 : 0)));
+        for (long first = 0; first < tokens.shape[0] && !ShapeOnly.Holds(x); first += chunk)
+        {
+            using DisposeScope step = NewDisposeScope();
+            long count = Math.Min(chunk, tokens.shape[0] - first);
+            Tensor part = tokens.narrow(0, first, count), slope = dy.narrow(0, first, count), hidden = h.narrow(0, 0, count), gated = g.narrow(0, 0, count);
+            hidden.addmm_(part, w1.t(), beta: 0, alpha: 1);
+            gated.addmm_(slope, w2, beta: 0, alpha: 1);
+            Differentiate(hidden, gated, bias);
+            dx.narrow(0, first, count).addmm_(hidden, w1, beta: 0, alpha: 1);
+            dw1?.addmm_(hidden.t(), part, beta: 1, alpha: 1);
+            db1?.add_(hidden.sum(dim: 0));
+            dw2?.addmm_(slope.t(), gated, beta: 1, alpha: 1);
+        }
+
+        return
+        [
+            required[0] ? dx.reshape(x.shape) : null, required[1] ? grad.alias() : null, dw1, db1, dw2, required[5] ? dy.sum(dim: 0) : null,
+        ];
     }
 
     private static long Chunk(Tensor tokens, long wide) => Math.Min(tokens.shape[0], Math.Max(64, ChunkNumbers / wide));
@@ -177,5 +159,23 @@ internal sealed unsafe class GegluKernel : autograd.SingleTensorFunction<GegluKe
         float* padded = stackalloc float[CpuKernels.Width];
         Vector512.Store(value, padded);
         new Span<float>(padded, count).CopyTo(new Span<float>(at, count));
+    }
+
+    private sealed class Operation : DifferentiableOperation
+    {
+        public override string Name => nameof(GegluKernel);
+
+        public override Tensor Forward(IReadOnlyList<Tensor> inputs, ICollection<Tensor> saved)
+        {
+            foreach (int kept in (int[])[0, 2, 3, 4])
+            {
+                saved.Add(inputs[kept]);
+            }
+
+            return GegluKernel.Forward(inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], inputs[5]);
+        }
+
+        public override IReadOnlyList<Tensor?> Backward(BackwardCall call) =>
+            GegluKernel.Backward(call.Gradient, call.Saved[0], call.Saved[1], call.Saved[2], call.Saved[3], call.Required);
     }
 }

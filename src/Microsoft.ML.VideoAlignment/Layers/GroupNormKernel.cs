@@ -9,12 +9,10 @@ namespace Microsoft.ML.VideoAlignment.Layers;
 /// channels of one group, which are two to eight numbers: 23 ms where this takes one (32 x 64 x 24 x 24, 32 groups, one core); its backward pass is
 /// as slow. Only the input and the statistics are kept for the backward pass.
 /// </summary>
-internal sealed unsafe class GroupNormKernel : autograd.SingleTensorFunction<GroupNormKernel>
+internal static unsafe class GroupNormKernel
 {
     /// <summary>Rows of one slice of work: few enough for float32 sums, which are then added in float64.</summary>
     private const int SliceRows = 256;
-
-    public override string Name => nameof(GroupNormKernel);
 
     /// <summary>x: [N, C, H, W], channels last -> the same shape and layout.</summary>
     public static Tensor Run(Tensor x, Tensor weight, Tensor bias, long groups, double eps, bool silu)
@@ -22,40 +20,9 @@ internal sealed unsafe class GroupNormKernel : autograd.SingleTensorFunction<Gro
         using Tensor packed = MemoryLayout.ChannelsLast(x);
         using Tensor rows = Rows(packed);
         using Tensor y = is_grad_enabled() && (x.requires_grad || weight.requires_grad || bias.requires_grad)
-            ? HandedOver.Applied(() => apply(rows, weight, bias, groups, eps, silu))
+            ? CustomFunction.Run(new Operation(groups, eps, silu), rows, weight, bias)
             : Forward(rows, weight, bias, new Geometry(rows, groups), eps, silu, new float[2 * groups * rows.shape[0]]);
         return y.permute(0, 3, 1, 2);
-    }
-
-    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
-    {
-        (var x, var weight, var bias) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2]);
-        (long groups, double eps, bool silu) = ((long)vars[3], (double)vars[4], (bool)vars[5]);
-        using DisposeScope scope = NewDisposeScope();
-        using IDisposable guard = no_grad();
-        float[] statistics = new float[2 * groups * x.shape[0]];
-        ctx.save_for_backward([x, weight, bias]);
-        ctx.save_data("statistics", statistics);
-        ctx.save_data("groups", groups);
-        ctx.save_data("silu", silu);
-        ctx.save_data("graded", new[] { x.requires_grad, weight.requires_grad, bias.requires_grad });
-        return Forward(x, weight, bias, new Geometry(x, groups), eps, silu, statistics).MoveToOuterDisposeScope();
-    }
-
-    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        using IDisposable guard = no_grad();
-        List<Tensor> saved = ctx.get_saved_variables();
-        bool[] graded = (bool[])ctx.get_data("graded");
-        (Tensor dx, Tensor dWeight, Tensor dBias) = Backward(
-            grad.contiguous(), saved[0], saved[1], saved[2], new Geometry(saved[0], (long)ctx.get_data("groups")), (bool)ctx.get_data("silu"),
-            (float[])ctx.get_data("statistics"));
-        return HandedOver.Returned(grad,
-        [
-            graded[0] ? dx.MoveToOuterDisposeScope() : null!, graded[1] ? dWeight.MoveToOuterDisposeScope() : null!,
-            graded[2] ? dBias.MoveToOuterDisposeScope() : null!, null!, null!, null!,
-        ]);
     }
 
     /// <summary>[N, C, H, W] -> [N, H, W, C], contiguous.</summary>
@@ -260,6 +227,30 @@ internal sealed unsafe class GroupNormKernel : autograd.SingleTensorFunction<Gro
         }
 
         return (dx, dWeight, dBias);
+    }
+
+    private sealed class Operation(long groups, double eps, bool silu) : DifferentiableOperation
+    {
+        private float[] _statistics = [];
+
+        public override string Name => nameof(GroupNormKernel);
+
+        public override Tensor Forward(IReadOnlyList<Tensor> inputs, ICollection<Tensor> saved)
+        {
+            (Tensor x, Tensor weight, Tensor bias) = (inputs[0], inputs[1], inputs[2]);
+            saved.Add(x);
+            saved.Add(weight);
+            saved.Add(bias);
+            _statistics = new float[2 * groups * x.shape[0]];
+            return GroupNormKernel.Forward(x, weight, bias, new Geometry(x, groups), eps, silu, _statistics);
+        }
+
+        public override IReadOnlyList<Tensor?> Backward(BackwardCall call)
+        {
+            (Tensor x, Tensor weight, Tensor bias) = (call.Saved[0], call.Saved[1], call.Saved[2]);
+            (Tensor dx, Tensor dWeight, Tensor dBias) = GroupNormKernel.Backward(call.Gradient.contiguous(), x, weight, bias, new Geometry(x, groups), silu, _statistics);
+            return [call.Required[0] ? dx : null, call.Required[1] ? dWeight : null, call.Required[2] ? dBias : null];
+        }
     }
 
     /// <summary>Images of RowCount rows of Channels numbers, cut into slices of rows.</summary>

@@ -1,36 +1,45 @@
+using System.Runtime.CompilerServices;
+
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
-/// Handles that TorchSharp leaves in the dispose scope around a custom autograd function, where they would hold memory until the scope ends, long after libtorch
-/// has no more use for it: without this, gradients of a whole backward pass.
+/// Tensors that a backward function has returned to libtorch. libtorch takes references of its own on the thread that ran the function, as soon as it returns, and
+/// TorchSharp keeps its handles: left to the dispose scope they would hold the gradients of a whole backward pass, and collected too early they would be read after
+/// they are freed.
 /// </summary>
+/// <remarks>
+/// So they belong to the thread that returned them: when that thread runs managed code again, libtorch has its references, and no other thread may free them before.
+/// Neither pass nor node would do: several passes share a device's thread, and a node learns nothing of its result's fate.
+/// </remarks>
 internal static class HandedOver
 {
-    [ThreadStatic]
-    private static Tensor[]? t_last;
+    private static readonly ConditionalWeakTable<Thread, Handles> s_ofThread = [];
 
-    /// <summary>
-    /// <paramref name="apply"/>'s result without the spare tensor of its shape that TorchSharp makes beside it (for outputs without a gradient, which single outputs
-    /// are not).
-    /// </summary>
-    public static Tensor Applied(Func<Tensor> apply)
+    /// <summary>Keeps what the running thread is about to return, and frees what it returned before.</summary>
+    /// <param name="handles">Null entries are passed over.</param>
+    public static void Keep(IReadOnlyList<Tensor?> handles) => s_ofThread.GetOrCreateValue(Thread.CurrentThread).Replace(handles);
+
+    /// <summary>Frees what the running thread has returned; not for use between a backward function's return and libtorch.</summary>
+    public static void Free()
     {
-        using DisposeScope scope = NewDisposeScope();
-        return apply().MoveToOuterDisposeScope();
+        if (s_ofThread.TryGetValue(Thread.CurrentThread, out Handles? handles))
+        {
+            handles.Replace([]);
+        }
     }
 
-    /// <summary>
-    /// Passes on what a backward function returns for <paramref name="gradient"/>. When the next one returns, libtorch has its own references to these, and they
-    /// are freed here.
-    /// </summary>
-    public static List<Tensor> Returned(Tensor gradient, List<Tensor> results)
+    private sealed class Handles
     {
-        foreach (Tensor tensor in t_last ?? [])
-        {
-            tensor.Dispose();
-        }
+        private IReadOnlyList<Tensor?> _tensors = [];
 
-        t_last = [gradient, .. results.Where(result => result is not null)];
-        return results;
+        public void Replace(IReadOnlyList<Tensor?> tensors)
+        {
+            foreach (Tensor? tensor in _tensors)
+            {
+                tensor?.Dispose();
+            }
+
+            _tensors = tensors;
+        }
     }
 }

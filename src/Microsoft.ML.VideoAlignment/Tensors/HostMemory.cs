@@ -13,7 +13,11 @@ internal static class HostMemory
     public static Tensor Out(Tensor x) => ShapeOnly.Holds(x) ? empty(0, dtype: x.dtype, device: META) : x.to(CPU, non_blocking: true);
 
     /// <summary>What <see cref="Out"/> was given, on its device again.</summary>
-    public static Tensor Back(Tensor waiting, Device device, long[] shape, long[] strides) => waiting.device_type == DeviceType.META
-        ? empty_strided(shape, strides, dtype: waiting.dtype, device: META)
-        : waiting.to(device, non_blocking: true);
+    public static Tensor Back(Tensor waiting, Device device, long[] shape, long[] strides)
+    {
+        BackwardObserver.Notify(BackwardObserver.OffloadedInput);
+        return waiting.device_type == DeviceType.META
+            ? empty_strided(shape, strides, dtype: waiting.dtype, device: META)
+            : waiting.to(device, non_blocking: true);
+    }
 }

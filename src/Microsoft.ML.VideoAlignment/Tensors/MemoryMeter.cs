@@ -28,13 +28,13 @@ internal enum MemoryPhase
 /// <summary>
 /// Counts what tensors would take while the real code runs on the meta device, where tensors have shapes and no memory. Kernels and layers call
 /// <see cref="Look"/> when they hold most; a storage that was seen once is followed until nobody holds it any more, autograd included. Without a meter
-/// in the thread, looking costs nothing.
+/// in the flow of execution, looking costs nothing.
 /// </summary>
 internal sealed class MemoryMeter : IDisposable
 {
-    [ThreadStatic]
-    private static MemoryMeter? t_current;
-
+    private readonly int _thread = Environment.CurrentManagedThreadId;
+    private readonly MemoryMeter? _outer = AmbientState.Current.Memory;
+    private readonly Lock _lock = new();
     private readonly HashSet<nint> _apart;
     private readonly Dictionary<nint, Tensor> _held = [];
     private readonly long[] _peaks = new long[Enum.GetValues<MemoryPhase>().Length];
@@ -47,20 +47,23 @@ internal sealed class MemoryMeter : IDisposable
     public MemoryMeter(IEnumerable<Tensor> apart, DeviceType device, DeviceType counted = DeviceType.META)
     {
         StorageCount.Require();
-        if (t_current is not null)
+        if (_outer?._thread == _thread)
         {
-            throw new InvalidOperationException("This thread has a memory meter already.");
+            throw new InvalidOperationException("This flow of execution has a memory meter already. Dispose it before another begins.");
         }
 
         _apart = [.. apart.Select(StorageCount.Of)];
         (Device, _counted) = (device, counted);
-        t_current = this;
+        AmbientState.Current = AmbientState.Current with { Memory = this };
     }
 
     /// <summary>Whether what runs on the meta device should choose the CPU's ways; without a meter it does.</summary>
-    public static bool StandsForCpu => t_current is not { Device: not DeviceType.CPU };
+    public static bool StandsForCpu => AmbientState.Current.Memory is not { Device: not DeviceType.CPU };
 
     public DeviceType Device { get; }
+
+    /// <summary>Whether the meter counts no more.</summary>
+    public bool IsOver { get; private set; }
 
     /// <summary>Bytes that were alive when last looked at.</summary>
     public long Alive { get; private set; }
@@ -71,37 +74,49 @@ internal sealed class MemoryMeter : IDisposable
     /// <summary>What follows belongs to this phase.</summary>
     public static void Enter(MemoryPhase phase)
     {
-        if (t_current is { } meter)
+        if (AmbientState.Current.Memory is { } meter)
         {
             meter._phase = phase;
         }
     }
 
-    /// <summary>Counts what is alive now: all that this thread's dispose scopes own, what was seen before and is still held, and <paramref name="also"/>.</summary>
+    /// <summary>Counts what is alive now: all that the running thread's dispose scopes own, what was seen before and is still held, and <paramref name="also"/>.</summary>
     public static void Look(params ReadOnlySpan<Tensor?> also)
     {
-        if (t_current is not { } meter)
+        if (AmbientState.Current.Memory is not { } meter)
         {
             return;
         }
 
-        foreach (Tensor? tensor in also)
+        lock (meter._lock)
         {
-            meter.Note(tensor);
-        }
+            if (meter.IsOver)
+            {
+                return;
+            }
 
-        meter.Count();
+            foreach (Tensor? tensor in also)
+            {
+                meter.Note(tensor);
+            }
+
+            meter.Count();
+        }
     }
 
     public void Dispose()
     {
-        t_current = null;
-        foreach (Tensor tensor in _held.Values)
+        AmbientState.Current = AmbientState.Current with { Memory = _outer };
+        lock (_lock)
         {
-            tensor.Dispose();
-        }
+            IsOver = true;
+            foreach (Tensor tensor in _held.Values)
+            {
+                tensor.Dispose();
+            }
 
-        _held.Clear();
+            _held.Clear();
+        }
     }
 
     private void Note(Tensor? tensor)

@@ -1,5 +1,3 @@
-using System.Runtime.ExceptionServices;
-
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
@@ -10,9 +8,6 @@ internal static class Recompute
 {
     /// <summary>Rows that together are no larger than this are not worth taking apart.</summary>
     private const long BytesTogether = 1 << 26;
-
-    [ThreadStatic]
-    private static ExceptionDispatchInfo? t_failure;
 
     /// <summary>
     /// Runs <paramref name="block"/> on <paramref name="inputs"/>. Every tensor that carries a graph must be among the inputs; parameters that
@@ -28,9 +23,7 @@ internal static class Recompute
             return block(inputs);
         }
 
-        // The first block of a graded step has inputs without a graph; without one input that requires grad its output would have none either.
-        using Tensor anchor = zeros(1, device: inputs[0].device, requires_grad: true);
-        return HandedOver.Applied(() => Recomputed.apply([new Plan(block, memory == ActivationMemory.RecomputeOffloaded), anchor, .. inputs])[0]);
+        return CustomFunction.Run(new RecomputedBlock(block, memory == ActivationMemory.RecomputeOffloaded), inputs);
     }
 
     /// <summary>
@@ -50,100 +43,81 @@ internal static class Recompute
     }
 
     /// <summary>
-    /// <c>y.backward()</c> that rethrows what a recomputed block threw: an exception cannot cross libtorch's frames, it would end the process.
-    /// <paramref name="slope"/>: what is back-propagated, of y's shape; null for a scalar: 1.
+    /// <c>y.backward()</c> that throws what an operation of ours threw in it, on whatever thread. Gradients that the pass had given by then stay where they are: a step
+    /// that failed must drop them.
     /// </summary>
+    /// <param name="y">A scalar, or a tensor of the slope's shape.</param>
+    /// <param name="slope">What is back-propagated, of y's shape; null for a scalar: 1.</param>
     public static void Backward(Tensor y, Tensor? slope = null)
     {
-        if (slope is not null)
+        if (slope is null)
+        {
+            Backward(y.backward);
+        }
+        else
         {
             Backward([y], [slope]);
-            return;
         }
-
-        t_failure = null;
-        MemoryMeter.Enter(MemoryPhase.Backward);
-        y.backward();
-        Rethrow();
     }
 
     /// <summary>As the other overload, of several tensors that may share a graph.</summary>
-    public static void Backward(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> slopes)
+    /// <param name="ys">Tensors with a graph.</param>
+    /// <param name="slopes">What is back-propagated from each, of its shape.</param>
+    public static void Backward(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> slopes) => Backward(() => autograd.backward([.. ys], [.. slopes]));
+
+    private static void Backward(Action pass)
     {
-        t_failure = null;
         MemoryMeter.Enter(MemoryPhase.Backward);
-        autograd.backward([.. ys], [.. slopes]);
-        Rethrow();
+        try
+        {
+            BackwardFailures.Rethrow(pass);
+        }
+        finally
+        {
+            HandedOver.Free();
+        }
     }
 
-    private static void Rethrow()
+    private sealed class RecomputedBlock(Func<IReadOnlyList<Tensor>, Tensor> block, bool offload) : DifferentiableOperation
     {
-        ExceptionDispatchInfo? failure = t_failure;
-        t_failure = null;
-        failure?.Throw();
-    }
+        private Waiting?[] _waiting = [];
 
-    private static Tensor Returned(Tensor saved, Waiting? waiting)
-    {
-        Tensor given = saved.detach();
-        return waiting is null ? given : HostMemory.Back(given, waiting.Device, waiting.Shape, waiting.Strides);
-    }
-
-    private sealed record Plan(Func<IReadOnlyList<Tensor>, Tensor> Block, bool Offload);
-
-    /// <summary>Where an input was that waits in the CPU's memory, and how it lay.</summary>
-    private sealed record Waiting(Device Device, long[] Shape, long[] Strides);
-
-    private sealed class Recomputed : autograd.MultiTensorFunction<Recomputed>
-    {
         public override string Name => nameof(Recompute);
 
-        public override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
+        public override Tensor Forward(IReadOnlyList<Tensor> inputs, ICollection<Tensor> saved)
         {
-            var plan = (Plan)vars[0];
-            List<Tensor> inputs = [.. vars.Skip(2).Cast<Tensor>()];
-            ctx.save_data("block", plan.Block);
-            ctx.save_data("graded", inputs.Select(input => input.requires_grad).ToArray());
-            ctx.save_data("waiting", inputs.Select(input => plan.Offload && HostMemory.Takes(input) ? new Waiting(input.device, input.shape, input.stride()) : null).ToArray());
-            ctx.save_for_backward([.. inputs.Select(input => plan.Offload && HostMemory.Takes(input) ? HostMemory.Out(input) : input)]);
-            using (no_grad())
+            _waiting = [.. inputs.Select(input => offload && HostMemory.Takes(input) ? new Waiting(input.device, input.shape, input.stride()) : null)];
+            foreach ((Tensor input, Waiting? waiting) in inputs.Zip(_waiting))
             {
-                using DisposeScope scope = NewDisposeScope();
-                Tensor y = plan.Block(inputs);
-                MemoryMeter.Look();
-                return [y.MoveToOuterDisposeScope()];
+                saved.Add(waiting is null ? input : HostMemory.Out(input));
             }
-        }
 
-        public override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grads)
-        {
-            var block = (Func<IReadOnlyList<Tensor>, Tensor>)ctx.get_data("block");
-            bool[] graded = (bool[])ctx.get_data("graded");
-            var waiting = (Waiting?[])ctx.get_data("waiting");
             using DisposeScope scope = NewDisposeScope();
-            List<Tensor> inputs = [.. ctx.get_saved_variables().Select((saved, i) => Returned(saved, waiting[i]).requires_grad_(graded[i]))];
-            try
-            {
-                using (enable_grad())
-                {
-                    Tensor y = block(inputs);
-                    MemoryMeter.Look(grads[0]);
-                    y.backward([grads[0]]);
-                }
-            }
-            catch (Exception exception)
-            {
-                t_failure ??= ExceptionDispatchInfo.Capture(exception);
-            }
-
-            // One entry per argument of apply: the block, the anchor, then the inputs.
-            var result = new List<Tensor> { null!, null! };
-            for (int i = 0; i < inputs.Count; i++)
-            {
-                result.Add(graded[i] ? (inputs[i].grad ?? zeros_like(inputs[i])).MoveToOuterDisposeScope() : null!);
-            }
-
-            return HandedOver.Returned(grads[0], result);
+            Tensor y = block(inputs);
+            MemoryMeter.Look();
+            return inputs.Any(input => ReferenceEquals(input, y)) ? y.alias().MoveToOuterDisposeScope() : y.MoveToOuterDisposeScope();
         }
+
+        public override IReadOnlyList<Tensor?> Backward(BackwardCall call)
+        {
+            Tensor[] inputs = [.. call.Saved.Zip(_waiting, Returned).Zip(call.Required, (input, required) => input.requires_grad_(required))];
+            using (enable_grad())
+            {
+                Tensor y = block(inputs);
+                MemoryMeter.Look(call.Gradient);
+                BackwardFailures.Rethrow(() => y.backward([call.Gradient]));
+            }
+
+            return [.. inputs.Zip(call.Required, (input, required) => required ? input.grad ?? zeros_like(input) : null)];
+        }
+
+        private static Tensor Returned(Tensor saved, Waiting? waiting)
+        {
+            Tensor given = saved.detach();
+            return waiting is null ? given : HostMemory.Back(given, waiting.Device, waiting.Shape, waiting.Strides);
+        }
+
+        /// <summary>Where an input was that waits in the CPU's memory, and how it lay.</summary>
+        private sealed record Waiting(Device Device, long[] Shape, long[] Strides);
     }
 }

@@ -4,10 +4,8 @@ namespace Microsoft.ML.VideoAlignment.Tensors;
 /// Operations that libtorch does not have for the meta device, by shapes alone: each gives an empty result, keeps for the backward pass what libtorch's own keeps,
 /// and gives empty gradients.
 /// </summary>
-internal sealed class ShapeOnly : autograd.SingleTensorFunction<ShapeOnly>
+internal static class ShapeOnly
 {
-    public override string Name => nameof(ShapeOnly);
-
     /// <summary>Whether a tensor has no numbers.</summary>
     public static bool Holds(Tensor x) => x.device_type == DeviceType.META;
 
@@ -54,36 +52,9 @@ internal sealed class ShapeOnly : autograd.SingleTensorFunction<ShapeOnly>
     public static Tensor Where(Tensor condition, Tensor first, Tensor second) =>
         Run(Like(second.shape, second, IsChannelsLast(second)), [first, second, condition], [2]);
 
-    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
-    {
-        var plan = (Plan)vars[0];
-        Tensor[] inputs = [.. vars.Skip(1).Cast<Tensor>()];
-        using IDisposable guard = no_grad();
-        Tensor y = plan.Make();
-        // Not as saved variables: TorchSharp holds those until the whole graph goes, libtorch's own operations until they have run backward.
-        IEnumerable<Tensor> kept = plan.Kept.Select(index => inputs[index]).Concat(plan.KeepsResult ? [y] : []);
-        ctx.save_data("kept", kept.Select(tensor => tensor.detach().DetachFromDisposeScope()).ToArray());
-        ctx.save_data("gradients", inputs.Select(input => input.requires_grad ? Like(input.shape, input, IsChannelsLast(input)) : null).ToArray());
-        return y;
-    }
-
-    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad)
-    {
-        using IDisposable guard = no_grad();
-        var gradients = (Func<Tensor>?[])ctx.get_data("gradients");
-        List<Tensor> result = [null!, .. gradients.Select(gradient => gradient?.Invoke()!)];
-        MemoryMeter.Look([grad, .. result]);
-        foreach (Tensor kept in (Tensor[])ctx.get_data("kept"))
-        {
-            kept.Dispose();
-        }
-
-        return HandedOver.Returned(grad, result);
-    }
-
     private static Tensor Run(Func<Tensor> make, Tensor[] inputs, int[] kept, bool keepsResult = false)
     {
-        Tensor y = is_grad_enabled() && inputs.Any(input => input.requires_grad) ? HandedOver.Applied(() => apply([new Plan(make, kept, keepsResult), .. inputs])) : make();
+        Tensor y = is_grad_enabled() && inputs.Any(input => input.requires_grad) ? CustomFunction.Run(new Operation(make, kept, keepsResult), inputs) : make();
         MemoryMeter.Look([y, .. inputs]);
         return y;
     }
@@ -101,5 +72,32 @@ internal sealed class ShapeOnly : autograd.SingleTensorFunction<ShapeOnly>
 
     private static Tensor[] Given(Tensor? tensor) => tensor is null ? [] : [tensor];
 
-    private sealed record Plan(Func<Tensor> Make, int[] Kept, bool KeepsResult);
+    private sealed class Operation(Func<Tensor> make, int[] kept, bool keepsResult) : DifferentiableOperation
+    {
+        // Not as saved variables: TorchSharp holds those until the whole graph goes, libtorch's own operations until they have run backward.
+        private Tensor[] _kept = [];
+        private Func<Tensor>?[] _gradients = [];
+
+        public override string Name => nameof(ShapeOnly);
+
+        public override Tensor Forward(IReadOnlyList<Tensor> inputs, ICollection<Tensor> saved)
+        {
+            Tensor y = make();
+            _kept = [.. kept.Select(index => inputs[index]).Concat(keepsResult ? [y] : []).Select(tensor => tensor.detach().DetachFromDisposeScope())];
+            _gradients = [.. inputs.Select(input => input.requires_grad ? Like(input.shape, input, IsChannelsLast(input)) : null)];
+            return y;
+        }
+
+        public override IReadOnlyList<Tensor?> Backward(BackwardCall call)
+        {
+            Tensor?[] gradients = [.. _gradients.Select(gradient => gradient?.Invoke())];
+            MemoryMeter.Look([call.Gradient, .. gradients]);
+            foreach (Tensor tensor in _kept)
+            {
+                tensor.Dispose();
+            }
+
+            return gradients;
+        }
+    }
 }

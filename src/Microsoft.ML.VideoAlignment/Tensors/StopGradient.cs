@@ -6,9 +6,6 @@ namespace Microsoft.ML.VideoAlignment.Tensors;
 /// </summary>
 internal static class StopGradient
 {
-    [ThreadStatic]
-    private static HeldConstants? t_held;
-
     /// <summary>
     /// Runs <paramref name="branch"/> without recording a graph; it gives a tensor without one (an alias of one that has a graph has it too). <paramref name="what"/>:
     /// a word for counts.
@@ -16,37 +13,52 @@ internal static class StopGradient
     public static Tensor Of(Func<Tensor> branch, string what = "value")
     {
         using IDisposable guard = no_grad();
-        return t_held is { } held ? held.Tensor(what, () => Alone(branch)) : branch();
+        return AmbientState.Current.Constants is { } holding ? holding.Held.Tensor(what, () => Alone(branch)) : branch();
     }
 
     /// <summary>The same of a number on the host.</summary>
-    public static double Of(Func<double> number, string what = "value") => t_held is { } held ? held.Number(what, () => Alone(number)) : number();
+    public static double Of(Func<double> number, string what = "value") =>
+        AmbientState.Current.Constants is { } holding ? holding.Held.Number(what, () => Alone(number)) : number();
 
-    /// <summary>Gives constants to <paramref name="held"/>, and takes them from it, until disposed; on this thread.</summary>
-    public static IDisposable Under(HeldConstants held)
-    {
-        HeldConstants? outer = t_held;
-        t_held = held;
-        return new Ending(() => t_held = outer);
-    }
+    /// <summary>Gives constants to <paramref name="held"/>, and takes them from it, until disposed; in this flow of execution.</summary>
+    public static IDisposable Under(HeldConstants held) => new Holding(held);
 
     /// <summary>A constant within a constant is part of it: it is not asked for again when the outer one is held.</summary>
     private static T Alone<T>(Func<T> branch)
     {
-        HeldConstants? held = t_held;
-        t_held = null;
+        Holding? holding = AmbientState.Current.Constants;
+        AmbientState.Current = AmbientState.Current with { Constants = null };
         try
         {
             return branch();
         }
         finally
         {
-            t_held = held;
+            AmbientState.Current = AmbientState.Current with { Constants = holding };
         }
     }
 
-    private sealed class Ending(Action end) : IDisposable
+    /// <summary>The time in which a flow of execution keeps constants.</summary>
+    internal sealed class Holding : IDisposable
     {
-        public void Dispose() => end();
+        private readonly Holding? _outer;
+
+        public Holding(HeldConstants held)
+        {
+            (Held, _outer) = (held, AmbientState.Current.Constants);
+            AmbientState.Current = AmbientState.Current with { Constants = this };
+        }
+
+        /// <summary>Where the constants are kept.</summary>
+        public HeldConstants Held { get; }
+
+        /// <summary>Whether the time has ended.</summary>
+        public bool IsOver { get; private set; }
+
+        public void Dispose()
+        {
+            IsOver = true;
+            AmbientState.Current = AmbientState.Current with { Constants = _outer };
+        }
     }
 }

@@ -1,8 +1,8 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
-/// Counts the multiplications and additions of this thread's matrix products, convolutions and attention (<see cref="Products"/>), on numbers or on shapes
-/// alone. Norms, activations, interpolation and the resizing of pictures are not counted. Without a meter in the thread, counting costs nothing.
+/// Counts the multiplications and additions of matrix products, convolutions and attention (<see cref="Products"/>) in this flow of execution, on numbers or on shapes
+/// alone. Norms, activations, interpolation and the resizing of pictures are not counted. Without a meter in the flow, counting costs nothing.
 /// </summary>
 /// <remarks>
 /// A backward pass is counted where its graph is recorded: for each factor that carries gradient as much again as forward. So a block that is recomputed counts
@@ -10,17 +10,30 @@ namespace Microsoft.ML.VideoAlignment.Tensors;
 /// </remarks>
 internal sealed class WorkMeter : IDisposable
 {
-    [ThreadStatic]
-    private static WorkMeter? t_current;
+    private readonly int _thread = Environment.CurrentManagedThreadId;
+    private readonly WorkMeter? _outer = AmbientState.Current.Work;
+    private long _operations;
 
-    public WorkMeter() =>
-        t_current = t_current is null ? this : throw new InvalidOperationException("This thread has a work meter already.");
+    /// <summary>Begins to count, until disposed. Work of this flow on another thread may have a meter of its own.</summary>
+    /// <exception cref="InvalidOperationException">The flow has a meter already.</exception>
+    public WorkMeter()
+    {
+        if (_outer?._thread == _thread)
+        {
+            throw new InvalidOperationException("This flow of execution has a work meter already. Dispose it before another begins.");
+        }
 
-    /// <summary>The thread's meter, or null.</summary>
-    public static WorkMeter? Current => t_current;
+        AmbientState.Current = AmbientState.Current with { Work = this };
+    }
+
+    /// <summary>The flow's meter; null: none.</summary>
+    public static WorkMeter? Current => AmbientState.Current.Work;
 
     /// <summary>Multiplications and additions so far, each one operation.</summary>
-    public long Operations { get; private set; }
+    public long Operations => Volatile.Read(ref _operations);
+
+    /// <summary>Whether the meter counts no more.</summary>
+    public bool IsOver { get; private set; }
 
     /// <summary>What some work takes, which runs once.</summary>
     public static long Of(Action work)
@@ -42,7 +55,7 @@ internal sealed class WorkMeter : IDisposable
             }
         }
 
-        Operations += 2 * multiplyAdds * times;
+        Interlocked.Add(ref _operations, 2 * multiplyAdds * times);
     }
 
     /// <summary>
@@ -53,8 +66,12 @@ internal sealed class WorkMeter : IDisposable
     {
         long pairs = q.numel() / q.shape[^1] * k.shape[^2], scores = pairs * q.shape[^1], values = pairs * v.shape[^1];
         bool graded = is_grad_enabled() && (q.requires_grad || k.requires_grad || v.requires_grad);
-        Operations += 2 * (scores + values + (graded ? (3 * scores) + (2 * values) : 0));
+        Interlocked.Add(ref _operations, 2 * (scores + values + (graded ? (3 * scores) + (2 * values) : 0)));
     }
 
-    public void Dispose() => t_current = null;
+    public void Dispose()
+    {
+        IsOver = true;
+        AmbientState.Current = AmbientState.Current with { Work = _outer };
+    }
 }

@@ -13,7 +13,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// <param name="adapters">Switched off for the base model's prediction.</param>
 /// <param name="sampler">Scales the network's input.</param>
 /// <param name="work">Counts the base model's evaluations.</param>
-internal sealed class BaseDistance(LoraAdapters adapters, ISampler sampler, WorkCount work)
+internal sealed class BaseDistance(LoraAdapters adapters, ISampler sampler, WorkCount work) : IDisposable
 {
     private readonly List<Tensor> _ofSteps = [];
 
@@ -47,8 +47,14 @@ internal sealed class BaseDistance(LoraAdapters adapters, ISampler sampler, Work
         }
 
         Tensor mean = stack(_ofSteps).mean();
+        Dispose();
+        return mean;
+    }
+
+    /// <summary>Frees what was gathered; a run that fails between its steps and its end leaves some.</summary>
+    public void Dispose()
+    {
         _ofSteps.ForEach(term => term.Dispose());
         _ofSteps.Clear();
-        return mean;
     }
 }

@@ -58,7 +58,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
     private RolloutResult Run(Rollout rollout, bool backward, CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
-        BaseDistance? distance = _settings.BaseDistanceWeight > 0 ? new BaseDistance(Adapters, Sampler, Work) : null;
+        using BaseDistance? distance = _settings.BaseDistanceWeight > 0 ? new BaseDistance(Adapters, Sampler, Work) : null;
         var chain = new ClipChain(Model, _settings.Sampling, Sampler, Adapters) { OnStep = distance is null ? null : distance.Add };
         var clips = new List<Tensor>();
         chain.Run(Begin, Finish, cancellation);

@@ -47,4 +47,63 @@ public class StopGradientTests
         (x * StopGradient.Of(() => x * x)).backward();
         Assert.That(x.grad!.ToDouble(), Is.EqualTo(4));
     }
+
+    /// <summary>The block's constant is met again where the block runs again, on a thread that knows nothing of the run.</summary>
+    [TestCase(false)]
+    [TestCase(true)]
+    public void ConstantsAreHeldOnTheThreadThatRunsTheBackwardPass(bool deep)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using var held = new HeldConstants();
+        int blocks = 0;
+        Assert.That(Slope(2), Is.EqualTo(2), "recorded");
+        Assert.That(held.Count("value"), Is.EqualTo(blocks));
+        Assert.That(Slope(3), Is.EqualTo(2), "replayed: d(c x)/dx with the first run's c");
+
+        double Slope(double value) => held.Run(() =>
+        {
+            Tensor x = tensor(value).requires_grad_(true);
+            Tensor Block(Tensor given)
+            {
+                blocks++;
+                return given * StopGradient.Of(given.detach);
+            }
+
+            Tensor y = deep ? ForeignThread.Deep(Block, x) : Recompute.Run(inputs => Block(inputs[0]), x);
+            ForeignThread.Run(() => Recompute.Backward(y));
+            return x.grad!.ToDouble();
+        });
+    }
+
+    /// <summary>The run is over before the graph that it recorded is used.</summary>
+    [Test]
+    public void ARunThatHasEndedHoldsNothing()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using var held = new HeldConstants();
+        Tensor x = tensor(2.0).requires_grad_(true);
+        Tensor y = held.Run(() => Recompute.Run(inputs => inputs[0] * StopGradient.Of(inputs[0].detach), x));
+        Recompute.Backward(y);
+        Assert.That(held.Count("value"), Is.EqualTo(1));
+    }
+
+    [Test]
+    public void RunsAtTheSameTimeHoldTheirOwn()
+    {
+        using var together = new Barrier(2);
+        double[] sums = new double[2];
+        Thread[] threads = [.. Enumerable.Range(0, 2).Select(index => new Thread(() =>
+        {
+            using var held = new HeldConstants();
+            double Run(double value) => held.Run(() =>
+            {
+                together.SignalAndWait();
+                return StopGradient.Of(() => value);
+            });
+            sums[index] = Run(index + 1) + (10 * Run(0));
+        }))];
+        Array.ForEach(threads, thread => thread.Start());
+        Array.ForEach(threads, thread => thread.Join());
+        Assert.That(sums, Is.EqualTo(new[] { 11.0, 22.0 }));
+    }
 }

@@ -149,6 +149,107 @@ public class WorkMeterTests
         Assert.That(() => new WorkMeter(), Throws.InvalidOperationException);
     }
 
+    /// <summary>A block of 8 x 8 over five tokens: forward, forward again and back to its input.</summary>
+    private const long BlockProduct = 2 * 5 * 8 * 8;
+
+    /// <summary>The thread that runs the backward pass knows nothing of the flow that recorded it.</summary>
+    [TestCase(false)]
+    [TestCase(true)]
+    public void ABackwardPassIsCountedOnWhateverThread(bool other)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor y = null!;
+        using var meter = new WorkMeter();
+        y = Block();
+        Assert.That(meter.Operations, Is.EqualTo(BlockProduct));
+        Pass(y, other);
+        Assert.That(meter.Operations, Is.EqualTo(3 * BlockProduct));
+    }
+
+    [Test]
+    public void AMeterOfTheBackwardPassAloneCountsIt()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor y = Block();
+        Assert.That(WorkMeter.Of(() => Recompute.Backward(y)), Is.EqualTo(2 * BlockProduct));
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public void AMeterThatHasEndedCountsNothing(bool other)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor y;
+        WorkMeter ended;
+        using (ended = new WorkMeter())
+        {
+            y = Block();
+        }
+
+        Pass(y, other);
+        Assert.That(ended.Operations, Is.EqualTo(BlockProduct));
+        Assert.That(WorkMeter.Current, Is.Null);
+    }
+
+    /// <summary>Each has begun before either counts; both run their backward passes on a thread of neither.</summary>
+    [Test]
+    public void RunsAtTheSameTimeCountTheirOwn()
+    {
+        using var together = new Barrier(2);
+        long[] counts = new long[2];
+        Thread[] threads = [.. Enumerable.Range(0, 2).Select(index => new Thread(() => counts[index] = WorkMeter.Of(() =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            together.SignalAndWait();
+            for (int block = 0; block <= index; block++)
+            {
+                Pass(Block(), other: true);
+            }
+
+            together.SignalAndWait();
+        })))];
+        Array.ForEach(threads, thread => thread.Start());
+        Array.ForEach(threads, thread => thread.Join());
+        Assert.That(counts, Is.EqualTo(new[] { 3 * BlockProduct, 2 * 3 * BlockProduct }));
+    }
+
+    [Test]
+    public void WorkOnAnotherThreadOfTheFlowIsCountedAndMayHaveAMeterOfItsOwn()
+    {
+        using var meter = new WorkMeter();
+        long own = 0;
+        var thread = new Thread(() =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            using IDisposable guard = no_grad();
+            Block();
+            own = WorkMeter.Of(() => Block());
+        });
+        thread.Start();
+        thread.Join();
+        Assert.That(own, Is.EqualTo(BlockProduct));
+        Assert.That(meter.Operations, Is.EqualTo(BlockProduct), "what the inner meter counted is its own");
+    }
+
+    private static Tensor Block()
+    {
+        Linear layer = Ramp.Fill(new Linear(8, 8, Placement.Cpu));
+        Tensor x = Ramp.Values(1, 5, 8).requires_grad_(is_grad_enabled());
+        return Recompute.Run(inputs => layer.forward(inputs[0]), x).sum();
+    }
+
+    private static void Pass(Tensor y, bool other)
+    {
+        if (other)
+        {
+            ForeignThread.Run(() => Recompute.Backward(y));
+        }
+        else
+        {
+            Recompute.Backward(y);
+        }
+    }
+
     private static Linear Adapted(int width)
     {
         Linear layer = Ramp.Fill(new Linear(width, width, Placement.Cpu));

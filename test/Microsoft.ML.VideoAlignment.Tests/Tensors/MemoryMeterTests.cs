@@ -1,0 +1,97 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>What is counted is what the flow of execution does, on whatever thread.</summary>
+public class MemoryMeterTests
+{
+    private const long Large = 1 << 22;
+
+    /// <summary>The block holds a large tensor only when it runs again.</summary>
+    [TestCase(false)]
+    [TestCase(true)]
+    public void ABlockThatRunsAgainIsSeenOnWhateverThread(bool other)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using var meter = new MemoryMeter([], DeviceType.CPU);
+        Tensor y = Recorded();
+        Assert.That(Peak(meter), Is.LessThan(Large));
+        Pass(y, other);
+        Assert.That(Peak(meter), Is.GreaterThan(Large));
+    }
+
+    [Test]
+    public void AMeterThatHasEndedSeesNothing()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor y;
+        MemoryMeter meter;
+        using (meter = new MemoryMeter([], DeviceType.CPU))
+        {
+            y = Recorded();
+        }
+
+        Pass(y, other: true);
+        Assert.That(Peak(meter), Is.LessThan(Large));
+    }
+
+    [Test]
+    public void RunsAtTheSameTimeSeeTheirOwn()
+    {
+        using var together = new Barrier(2);
+        long[] peaks = new long[2];
+        Thread[] threads = [.. Enumerable.Range(0, 2).Select(index => new Thread(() =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            using var meter = new MemoryMeter([], index == 0 ? DeviceType.CPU : DeviceType.CUDA);
+            together.SignalAndWait();
+            using Tensor own = empty((index + 1) * Large, dtype: ScalarType.Byte, device: META);
+            MemoryMeter.Look();
+            together.SignalAndWait();
+            peaks[index] = MemoryMeter.StandsForCpu == (index == 0) ? Peak(meter) : -1;
+            together.SignalAndWait();
+        }))];
+        Array.ForEach(threads, thread => thread.Start());
+        Array.ForEach(threads, thread => thread.Join());
+        Assert.That(peaks, Is.EqualTo(new[] { Large, 2 * Large }));
+    }
+
+    [Test]
+    public void AFlowHasOneMeterAtATime()
+    {
+        using (new MemoryMeter([], DeviceType.CPU))
+        {
+            Assert.That(() => new MemoryMeter([], DeviceType.CPU), Throws.InvalidOperationException);
+        }
+
+        using var next = new MemoryMeter([], DeviceType.CUDA);
+        Assert.That(MemoryMeter.StandsForCpu, Is.False);
+    }
+
+    private static Tensor Recorded() => Recompute.Run(
+        inputs =>
+        {
+            if (is_grad_enabled())
+            {
+                using Tensor large = empty(Large, device: META);
+                MemoryMeter.Look(large);
+            }
+
+            return inputs[0] * 2;
+        },
+        empty(3, device: META).requires_grad_(true)).sum();
+
+    private static void Pass(Tensor y, bool other)
+    {
+        if (other)
+        {
+            ForeignThread.Run(() => Recompute.Backward(y));
+        }
+        else
+        {
+            Recompute.Backward(y);
+        }
+    }
+
+    private static long Peak(MemoryMeter meter) => Enum.GetValues<MemoryPhase>().Max(phase => meter[phase]);
+}

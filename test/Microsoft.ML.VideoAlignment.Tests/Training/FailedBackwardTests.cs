@@ -1,0 +1,128 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Training;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>A step whose backward pass fails changes no weight, and nothing of its gradient is left.</summary>
+[NonParallelizable]
+public class FailedBackwardTests
+{
+    private static readonly VideoPrompt[] s_prompts = ["a red circle", "a blue square", "a horse", "a green cross"];
+
+    private static IEnumerable<TestCaseData> Trainers()
+    {
+        RewardGradientSettings settings = TinyModel.Settings(steps: 2, batch: 1, accumulation: 2);
+        yield return Case("all frames at once", (model, adapters) => new RewardGradientTrainer(model, TinyModel.Redness(), adapters, settings));
+        yield return Case("frames in chunks", (model, adapters) => new RewardGradientTrainer(model, TinyModel.Redness(), adapters, settings with { FramesPerDecode = 1 }));
+        yield return Case("penalty", (model, adapters) => new RewardGradientTrainer(model, TinyModel.Redness(), adapters, settings with { BaseDistanceWeight = 0.1 }));
+        yield return Case("DDPO", (model, adapters) => new DdpoTrainer(
+            model, TinyModel.Redness(), adapters, new DdpoSettings(TinyModel.Settings(steps: 2, batch: 2), new DdpoOptions { PerPromptAdvantages = false }, RewardFrames.All, RewardLoss.Maximise())));
+        yield return Case("Diffusion-DPO", (model, adapters) => new DiffusionDpoTrainer(
+            model, TinyModel.Redness(), adapters, new DiffusionDpoSettings(TinyModel.Settings(steps: 2, batch: 1), new DiffusionDpoOptions(), RewardFrames.All, RewardLoss.Maximise())));
+
+        static TestCaseData Case(string name, Func<VideoDiffusionModel, LoraAdapters, AlignmentTrainer> make) => new TestCaseData(make).SetArgDisplayNames(name);
+    }
+
+    /// <summary>The first block of the denoiser fails that runs after adapters have got gradient of the same step.</summary>
+    [TestCaseSource(nameof(Trainers))]
+    public void NoUpdateFollowsABlockThatFails(object make)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        model.Activations = ActivationMemory.Recompute;
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        using AlignmentTrainer trainer = ((Func<VideoDiffusionModel, LoraAdapters, AlignmentTrainer>)make)(model, adapters);
+        Dictionary<string, byte[]> before = Bytes(adapters);
+        var fault = new OutOfMemoryException("no memory");
+        bool broken = false;
+        using (new BackwardObserver(Break))
+        {
+            Assert.That(() => trainer.Train(s_prompts), Throws.TypeOf<TrainingStepException>().With.InnerException.SameAs(fault));
+        }
+
+        Assert.That(broken);
+        RequireUntouched(adapters, before);
+
+        void Break(string name)
+        {
+            if (adapters.Parameters.Any(factor => factor.grad is { } gradient && gradient.count_nonzero().ToInt64() > 0))
+            {
+                broken = true;
+                throw fault;
+            }
+        }
+    }
+
+    /// <summary>The reward's backward pass fails on a thread of libtorch's own, in the third step.</summary>
+    [TestCase("OutOfMemory")]
+    [TestCase("Plain")]
+    public void ARewardThatFailsOnAnotherThreadEndsTheRunAsItsLastGoodStepLeftIt(string kind)
+    {
+        Exception fault = kind == "Plain" ? new InvalidOperationException("a fault") : new OutOfMemoryException("no memory");
+        (Exception? caught, int steps, int thread) = Run(() => throw fault, CancellationToken.None);
+        Assert.That(caught, Is.TypeOf<TrainingStepException>().With.InnerException.SameAs(fault));
+        Assert.That(steps, Is.EqualTo(2));
+        Assert.That(thread, Is.Not.EqualTo(Environment.CurrentManagedThreadId));
+    }
+
+    [Test]
+    public void ARunCancelledInTheBackwardPassKeepsItsLastGoodStep()
+    {
+        using var source = new CancellationTokenSource();
+        (Exception? caught, int steps, int thread) = Run(
+            () =>
+            {
+                source.Cancel();
+                source.Token.ThrowIfCancellationRequested();
+            },
+            source.Token);
+        Assert.That(caught, Is.Null, "a run that is cancelled returns what it has");
+        Assert.That(steps, Is.EqualTo(2));
+        Assert.That(thread, Is.Not.EqualTo(Environment.CurrentManagedThreadId));
+    }
+
+    private static (Exception? Caught, int Steps, int Thread) Run(Action fail, CancellationToken cancellation)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        (int caller, int thread, int steps) = (Environment.CurrentManagedThreadId, -1, 0);
+        VideoReward reward = VideoRewards.Custom("redness", (frames, _) => ForeignThread.Deep(Score, frames));
+        using var trainer = new RewardGradientTrainer(model, reward, adapters, TinyModel.Settings(steps: 4));
+        Dictionary<string, byte[]> good = [];
+        Exception? caught = null;
+        try
+        {
+            trainer.Train(s_prompts, step => (steps, good) = (step.Step, Bytes(adapters)), cancellation: cancellation);
+        }
+        catch (TrainingStepException exception)
+        {
+            caught = exception;
+        }
+
+        RequireUntouched(adapters, good);
+        return (caught, steps, thread);
+
+        Tensor Score(Tensor frames)
+        {
+            if (steps == 2 && is_grad_enabled() && Environment.CurrentManagedThreadId != caller)
+            {
+                thread = Environment.CurrentManagedThreadId;
+                fail();
+            }
+
+            return frames.select(1, 0).mean([1, 2, 3]);
+        }
+    }
+
+    private static void RequireUntouched(LoraAdapters adapters, Dictionary<string, byte[]> before)
+    {
+        Assert.That(Bytes(adapters), Is.EqualTo(before));
+        Assert.That(adapters.Parameters, Has.All.Matches<Tensor>(factor => factor!.grad is not { } gradient || gradient.count_nonzero().ToInt64() == 0));
+    }
+
+    private static Dictionary<string, byte[]> Bytes(LoraAdapters adapters) =>
+        adapters.StateDict().ToDictionary(pair => pair.Key, pair => pair.Value.contiguous().bytes.ToArray(), StringComparer.Ordinal);
+}
