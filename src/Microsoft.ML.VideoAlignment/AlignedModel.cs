@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
 
 namespace Microsoft.ML.VideoAlignment;
@@ -6,8 +7,7 @@ namespace Microsoft.ML.VideoAlignment;
 internal sealed class AlignedModel : IDisposable
 {
     private readonly bool _ownsModel;
-    private readonly string? _unpacked;
-    private readonly string _temporaryFolder;
+    private readonly UnpackedBase? _unpacked;
     private bool _disposed;
 
     /// <param name="model">The base model.</param>
@@ -15,13 +15,9 @@ internal sealed class AlignedModel : IDisposable
     /// <param name="adapters">Content of an <see cref="AdapterFile"/>; null: the base model's own videos.</param>
     /// <param name="sampling">How videos are sampled.</param>
     /// <param name="seed">The run's seed.</param>
-    /// <param name="temporaryFolder">Where files may lie for a moment.</param>
-    /// <param name="unpacked">A folder with the base model's files that goes when this is disposed.</param>
-    public AlignedModel(
-        VideoDiffusionModel model, bool ownsModel, byte[]? adapters, SamplingSettings sampling, int seed, string temporaryFolder, string? unpacked = null)
-    {
-        (Model, _ownsModel, Adapters, Sampling, Seed, _temporaryFolder, _unpacked) = (model, ownsModel, adapters, sampling, seed, temporaryFolder, unpacked);
-    }
+    /// <param name="unpacked">The base model's files, where they came out of a zip; who owns the model owns them.</param>
+    public AlignedModel(VideoDiffusionModel model, bool ownsModel, byte[]? adapters, SamplingSettings sampling, int seed, UnpackedBase? unpacked = null) =>
+        (Model, _ownsModel, Adapters, Sampling, Seed, _unpacked) = (model, ownsModel, adapters, sampling, seed, unpacked);
 
     public VideoDiffusionModel Model { get; }
 
@@ -32,20 +28,20 @@ internal sealed class AlignedModel : IDisposable
     public byte[]? Adapters { get; }
 
     /// <summary>The folder of the base model's files; null where they come with the library.</summary>
-    public string? BaseFolder => _unpacked ?? (VideoModelReference.IsEmbedded(Model) ? null : Model.Source);
+    public string? BaseFolder => _unpacked?.Folder ?? (VideoModelReference.IsEmbedded(Model) ? null : Model.Source);
 
     /// <summary>The same model and settings without the adapters; it owns nothing.</summary>
-    public AlignedModel WithoutAdapters() => new(Model, ownsModel: false, adapters: null, Sampling, Seed, _temporaryFolder);
+    public AlignedModel WithoutAdapters() => new(Model, ownsModel: false, adapters: null, Sampling, Seed, _unpacked);
 
     /// <summary>The same model and settings with these adapters at another strength; it owns nothing.</summary>
     public AlignedModel AtStrength(byte[] adapters, double strength) =>
-        new(Model, ownsModel: false, AdapterFile.AtStrength(Model.Denoiser, adapters, strength, _temporaryFolder), Sampling, Seed, _temporaryFolder);
+        new(Model, ownsModel: false, AdapterFile.AtStrength(Model.Denoiser, adapters, strength), Sampling, Seed, _unpacked);
 
     /// <summary>Row-major [T, 3, H, W] in [0, 1].</summary>
     public float[] Generate(VideoPrompt prompt, ulong seed)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        return MemoryShortage.Explain(Model, Sampling, () => ModelSlots.Of(Model).With(Adapters, _temporaryFolder, adapters =>
+        return MemoryShortage.Explain(Model, Sampling, () => ModelSlots.Of(Model).With(Adapters, adapters =>
         {
             using DisposeScope scope = NewDisposeScope();
             Tensor video = new VideoGenerator(Model, Sampling).Generate([prompt], [seed], adapters); // [1, 3, T, H, W]
@@ -65,11 +61,7 @@ internal sealed class AlignedModel : IDisposable
         if (_ownsModel)
         {
             Model.Dispose();
-        }
-
-        if (_unpacked is not null)
-        {
-            AlignmentArchive.Delete(_unpacked);
+            _unpacked?.Dispose();
         }
     }
 }

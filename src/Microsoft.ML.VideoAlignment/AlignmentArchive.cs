@@ -3,8 +3,8 @@ using Microsoft.ML.VideoAlignment.DataViews;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>What a zip gave back. <paramref name="Unpacked"/>: where an included base model was unpacked.</summary>
-internal sealed record LoadedAlignment(AlignmentManifest Manifest, VideoDiffusionModel Model, bool OwnsModel, byte[]? Adapters, string? Unpacked);
+/// <summary>What a zip gave back. <paramref name="Unpacked"/>: the files of an included base model.</summary>
+internal sealed record LoadedAlignment(AlignmentManifest Manifest, VideoDiffusionModel Model, bool OwnsModel, byte[]? Adapters, UnpackedBase? Unpacked);
 
 /// <summary>
 /// A saved alignment: <c>settings.json</c>, <c>adapters.safetensors</c>, and, where asked for, the files of the base model as <c>base-0000</c>, ...
@@ -51,25 +51,15 @@ internal static class AlignmentArchive
             return new LoadedAlignment(manifest, found, owned, adapters, Unpacked: null);
         }
 
-        string folder = Path.Combine(Devices.TemporaryFolder(host), $"video-base-{Guid.NewGuid():N}");
+        var unpacked = UnpackedBase.Create(Devices.TemporaryFolder(host), folder => Unpack(context, manifest.BaseFiles, folder));
         try
         {
-            Unpack(context, manifest.BaseFiles, folder);
-            return new LoadedAlignment(manifest, places.Open(manifest.BaseModel, folder), OwnsModel: true, adapters, folder);
+            return new LoadedAlignment(manifest, places.Open(manifest.BaseModel, unpacked.Folder), OwnsModel: true, adapters, unpacked);
         }
         catch
         {
-            Delete(folder);
+            unpacked.Dispose();
             throw;
-        }
-    }
-
-    /// <summary>Removes an unpacked base model.</summary>
-    public static void Delete(string folder)
-    {
-        if (Directory.Exists(folder))
-        {
-            Directory.Delete(folder, recursive: true);
         }
     }
 

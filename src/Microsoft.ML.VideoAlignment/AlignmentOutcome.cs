@@ -3,7 +3,7 @@ namespace Microsoft.ML.VideoAlignment;
 /// <summary>How a training run ended.</summary>
 internal sealed record AlignmentOutcome
 {
-    /// <summary>Content of an <see cref="AdapterFile"/>.</summary>
+    /// <summary>Content of an <see cref="Lora.AdapterFile"/>.</summary>
     public required byte[] Adapters { get; init; }
 
     /// <summary>Optimiser steps done; fewer than asked for after a cancellation or an early stop.</summary>

@@ -25,17 +25,47 @@ internal sealed record AlignmentRun(
     /// <summary>Trains, with the model's slots to itself.</summary>
     /// <param name="onStep">Told of each step.</param>
     /// <param name="warn">Told what looks wrong.</param>
-    public AlignmentOutcome Train(Action<VideoAlignmentProgress> onStep, Action<string> warn) => ModelSlots.Of(Model).Emptied(() =>
+    public AlignmentOutcome Train(Action<VideoAlignmentProgress> onStep, Action<string> warn) => Train(onStep, warn, static outcome => outcome);
+
+    /// <inheritdoc cref="Train(Action{VideoAlignmentProgress}, Action{string})"/>
+    /// <param name="onStep">Told of each step.</param>
+    /// <param name="warn">Told what looks wrong.</param>
+    /// <param name="complete">Makes what is wanted of the outcome; what it throws does not lose the weights either.</param>
+    /// <exception cref="TrainingStepException">Something failed after the first step had begun.</exception>
+    /// <exception cref="IOException">The folder of checkpoints cannot be written; no step has begun.</exception>
+    public T Train<T>(Action<VideoAlignmentProgress> onStep, Action<string> warn, Func<AlignmentOutcome, T> complete) => ModelSlots.Of(Model).Emptied(() =>
     {
         (ActivationMemory activations, bool steps) = (Model.Activations, Model.RecomputeSteps);
         using var generator = new Generator(unchecked((ulong)Seed) ^ FactorStream);
         using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, Options.LoraTargets, Options.LoraRank, Options.LoraAlpha, generator);
+        if (Options.CheckpointFolder is { } folder)
+        {
+            WritableFolder.Require(folder, nameof(Options.CheckpointFolder), AdapterFile.Write(adapters));
+        }
+
         IdleNetworks? idle = Idle();
         using VideoReward? awakened = idle is null ? null : new AwakenedReward(Reward, idle);
         using AlignmentTrainer trainer = Trainer(awakened ?? Reward, adapters, OfAlgorithm(Settings() with { Checkpoint = Keep }));
-        try
+        return trainer.Rescued(() =>
         {
-            (Model.Activations, Model.RecomputeSteps, Model.Idle) = (Options.Activations, Options.Recompute == ActivationRecompute.Steps, idle);
+            T result;
+            try
+            {
+                (Model.Activations, Model.RecomputeSteps, Model.Idle) = (Options.Activations, Options.Recompute == ActivationRecompute.Steps, idle);
+                result = complete(Run());
+            }
+            catch (Exception)
+            {
+                RestoreAfterFailure();
+                throw;
+            }
+
+            Restore();
+            return result;
+        });
+
+        AlignmentOutcome Run()
+        {
             int done = trainer.Train(Prompts, Report, warn, Options.CancellationToken);
             if (trainer is DiffusionDpoTrainer { Ties: > 0 and var ties })
             {
@@ -44,7 +74,7 @@ internal sealed record AlignmentRun(
 
             return new AlignmentOutcome
             {
-                Adapters = AdapterFile.Write(adapters, TemporaryFolder),
+                Adapters = AdapterFile.Write(adapters),
                 Steps = done,
                 KeptStep = trainer.KeptStep,
                 StoppedEarly = trainer.StoppedEarly,
@@ -52,16 +82,37 @@ internal sealed record AlignmentRun(
                 DenoiserEvaluations = trainer.Work.DenoiserEvaluations,
             };
         }
-        finally
+
+        void Restore()
         {
             (Model.Activations, Model.RecomputeSteps, Model.Idle) = (activations, steps, null);
             idle?.WakeAll();
         }
 
+        // The first failure is the one to tell: one that follows from it must not take its place.
+        void RestoreAfterFailure()
+        {
+            try
+            {
+                Restore();
+            }
+            catch (Exception second)
+            {
+                try
+                {
+                    warn($"After a failure networks that waited in the CPU's memory could not be brought back ({second.Message}); load the model anew before using it again.");
+                }
+                catch (Exception)
+                {
+                    // A log that throws, too.
+                }
+            }
+        }
+
         void Keep(int step)
         {
+            byte[] content = AdapterFile.Write(adapters);
             Directory.CreateDirectory(Options.CheckpointFolder!);
-            byte[] content = AdapterFile.Write(adapters, TemporaryFolder);
             WrittenFile.Write(Path.Combine(Options.CheckpointFolder!, $"step-{step}.safetensors"), stream => stream.Write(content));
         }
 
@@ -137,6 +188,6 @@ internal sealed record AlignmentRun(
         AverageDecay = Options.EmaDecay,
         CheckpointEvery = Options.CheckpointFolder is null ? null : Options.CheckpointEvery,
         BaseDistanceWeight = Options.KlWeight,
-        RecoveryFolder = TemporaryFolder,
+        RecoveryFolders = Options.CheckpointFolder is { } folder ? [folder, TemporaryFolder] : [TemporaryFolder],
     };
 }

@@ -99,14 +99,14 @@ internal static class MemoryShortage
         yield return Smaller(options.SizeFor(model));
     }
 
-    /// <summary>Null where the family has none: the shortage is still the news.</summary>
+    /// <summary>Null where there is none, or none can be made with the memory that is left: the shortage is still the news.</summary>
     private static MemoryEstimate? Estimate(VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward? reward)
     {
         try
         {
             return model.EstimateMemory(options, reward);
         }
-        catch (NotSupportedException)
+        catch (Exception)
         {
             return null;
         }

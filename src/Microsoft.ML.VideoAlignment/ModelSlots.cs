@@ -21,14 +21,14 @@ internal sealed class ModelSlots
     public static ModelSlots Of(VideoDiffusionModel model) => s_ofModel.GetValue(model, static model => new ModelSlots(model));
 
     /// <summary>Runs <paramref name="work"/> while these adapters act and no others; null: while none does.</summary>
-    public T With<T>(byte[]? content, string temporaryFolder, Func<LoraAdapters?, T> work)
+    public T With<T>(byte[]? content, Func<LoraAdapters?, T> work)
     {
         lock (_turn)
         {
             if (content is not null && !ReferenceEquals(content, _content))
             {
                 Empty();
-                _attached = AdapterFile.Attach(_model.Denoiser, content, temporaryFolder);
+                _attached = AdapterFile.Attach(_model.Denoiser, content);
                 _content = content;
             }
 

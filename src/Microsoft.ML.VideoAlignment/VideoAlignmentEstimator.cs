@@ -54,15 +54,23 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     /// done.
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type. Nothing has been done then.</exception>
-    /// <exception cref="RewardContractException">The reward cannot train this model: no gradient, too few frames, a wrong shape, a prompt it cannot read.</exception>
+    /// <exception cref="RewardContractException">
+    /// The reward cannot train this model: no gradient, too few frames, a wrong shape, a prompt it cannot read. Only while no step is finished; later it is the
+    /// <see cref="Exception.InnerException"/> of a <see cref="TrainingStepException"/>.
+    /// </exception>
     /// <exception cref="FormatException">A prompt's notation is wrong, or asks for what cannot be done with its pictures.</exception>
     /// <exception cref="NotSupportedException">A prompt names a file, and <see cref="VideoModelOptions.ReferenceFolder"/> names no folder; or it names a film.</exception>
     /// <exception cref="FileNotFoundException">A picture is not there.</exception>
     /// <exception cref="UnauthorizedAccessException">A prompt names a file outside the folder.</exception>
     /// <exception cref="InvalidOperationException">The table is empty, or the GPU asked for does not exist.</exception>
-    /// <exception cref="InsufficientMemoryException">Memory ran out; the message says what the run is estimated to take, and which options make it smaller.
-    /// Or no plan meets <see cref="VideoAlignmentOptions.MemoryBudget"/>.</exception>
-    /// <exception cref="TrainingStepException">A step gave NaN or the reward threw; the exception names a file with the weights of the step before.</exception>
+    /// <exception cref="IOException"><see cref="VideoAlignmentOptions.CheckpointFolder"/> cannot be written. No step has begun then.</exception>
+    /// <exception cref="InsufficientMemoryException">Memory ran out; the message says what the run is estimated to take, and which options make it smaller. Where a step
+    /// had begun, the <see cref="Exception.InnerException"/> is a <see cref="TrainingStepException"/> with the weights. Or no plan meets <see cref="VideoAlignmentOptions.MemoryBudget"/>.</exception>
+    /// <exception cref="TrainingStepException">
+    /// Something failed after the first step had begun: a number was not finite, or the reward, a measurement, a checkpoint, <see cref="VideoAlignmentOptions.Progress"/>
+    /// or the log threw (also an <see cref="OperationCanceledException"/> that <see cref="VideoAlignmentOptions.CancellationToken"/> did not ask for). The exception holds
+    /// the weights that the last finished step would have returned, and names a file with them.
+    /// </exception>
     public VideoAlignmentTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -94,16 +102,19 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         string temporaryFolder = Devices.TemporaryFolder(_host);
         var run = new AlignmentRun(_model, _reward, options, _seed, rows, heldOut, temporaryFolder);
         Log.Plan(channel, run, device);
-        AlignmentOutcome outcome = MemoryShortage.Explain(_model, options, _reward, () => run.Train(
+        return MemoryShortage.Explain(_model, options, _reward, () => run.Train(
             step =>
             {
                 Log.Step(channel, step);
                 options.Progress?.Report(step);
             },
-            warning => channel.Warning(MessageSensitivity.None, "{0}", warning)));
-        Log.End(channel, outcome, options);
-        var aligned = new AlignedModel(_model, ownsModel: false, outcome.Adapters, run.Sampling, _seed, temporaryFolder);
-        return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Of(run, outcome), options.IncludeBaseModel);
+            warning => channel.Warning(MessageSensitivity.None, "{0}", warning),
+            outcome =>
+            {
+                Log.End(channel, outcome, options);
+                var aligned = new AlignedModel(_model, ownsModel: false, outcome.Adapters, run.Sampling, _seed);
+                return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Of(run, outcome), options.IncludeBaseModel);
+            }));
     }
 
     /// <summary>The options of the run: where there is a budget, a plan's.</summary>

@@ -226,7 +226,7 @@ public sealed record VideoAlignmentOptions
 
     /// <summary>
     /// A folder for the LoRA weights of every <see cref="CheckpointEvery"/> steps, as <c>step-N.safetensors</c> in diffusers' form, each whole or not there; null
-    /// (default): none. <c>GenerateVideo</c> reads them, several at once to mix them.
+    /// (default): none. <c>GenerateVideo</c> reads them, several at once to mix them. The folder is tried before the first step, and takes the weights of a run that fails.
     /// </summary>
     public string? CheckpointFolder { get; init; }
 
@@ -256,10 +256,16 @@ public sealed record VideoAlignmentOptions
     /// </summary>
     public bool IncludeBaseModel { get; init; }
 
-    /// <summary>Told of every optimizer step; null by default. The same figures go to <c>MLContext.Log</c>.</summary>
+    /// <summary>
+    /// Told of every optimizer step; null by default. The same figures go to <c>MLContext.Log</c>. What it throws ends <c>Fit</c> in a
+    /// <see cref="TrainingStepException"/> with the weights of that step.
+    /// </summary>
     public IProgress<VideoAlignmentProgress>? Progress { get; init; }
 
-    /// <summary>Ends the run after the step under way; <c>Fit</c> then returns the weights reached so far.</summary>
+    /// <summary>
+    /// Ends the run: the step or measurement under way is dropped, and <c>Fit</c> returns what it would have returned after the last finished step. An
+    /// <see cref="OperationCanceledException"/> while this is not cancelled is a failure like any other.
+    /// </summary>
     public CancellationToken CancellationToken { get; init; }
 
     /// <summary>Checks ranges and relations, all of them, before anything is done.</summary>

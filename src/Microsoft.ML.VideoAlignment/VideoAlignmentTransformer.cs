@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
 
 namespace Microsoft.ML.VideoAlignment;
@@ -16,6 +17,8 @@ namespace Microsoft.ML.VideoAlignment;
 /// else: the same row gives the same video whatever the order of reading, and in a <c>PredictionEngine</c>.
 /// A fitted transformer borrows the model that was given to the estimator and never disposes it; a loaded one owns the model it loaded, unless
 /// a resolver supplied it. Disposing twice is harmless, and a model disposed first is no obstacle.
+/// Generating and <see cref="SaveAdapters"/> write nothing but the file that is asked for. <c>mlContext.Model.Save</c> and <c>Load</c> need a temporary folder that can
+/// be written (<c>MLContext.TempFilePath</c>), ML.NET's own rule; a base model that came inside the zip stays there, unpacked, until the transformer is disposed.
 /// </remarks>
 public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
 {
@@ -85,7 +88,7 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ObjectDisposedException.ThrowIf(_disposed, this);
-        AdapterFile.Export(_aligned.Model.Denoiser, Adapters(), path, format, options, Devices.TemporaryFolder(_host));
+        AdapterFile.Export(_aligned.Model.Denoiser, Adapters(), path, format, options);
     }
 
     /// <inheritdoc/>
@@ -138,10 +141,20 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
         using IChannel channel = host.Start("Loading");
         Device device = Devices.Choose(host, channel);
         LoadPlaces places = LoadPlaces.For(environment);
-        (AlignmentManifest manifest, VideoDiffusionModel model, bool ownsModel, byte[]? adapters, string? unpacked) = AlignmentArchive.Load(host, context, places);
-        model.MoveTo(device);
+        (AlignmentManifest manifest, VideoDiffusionModel model, bool ownsModel, byte[]? adapters, UnpackedBase? unpacked) = AlignmentArchive.Load(host, context, places);
+        try
+        {
+            model.MoveTo(device);
+        }
+        catch when (ownsModel)
+        {
+            model.Dispose();
+            unpacked?.Dispose();
+            throw;
+        }
+
         var columns = new AlignmentColumns(manifest.OutputColumn, manifest.PromptColumn, manifest.SeedColumn, manifest.ImageColumn);
-        var aligned = new AlignedModel(model, ownsModel, adapters, manifest.Sampling, manifest.Seed, Devices.TemporaryFolder(host), unpacked);
+        var aligned = new AlignedModel(model, ownsModel, adapters, manifest.Sampling, manifest.Seed, unpacked);
         return new VideoAlignmentTransformer(host, columns, aligned, manifest.Training, includeBaseModel: unpacked is not null);
     }
 

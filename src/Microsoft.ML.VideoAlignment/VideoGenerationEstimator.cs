@@ -52,10 +52,9 @@ public sealed class VideoGenerationEstimator : IEstimator<VideoAlignmentTransfor
         ArgumentNullException.ThrowIfNull(input);
         _columns.Require(MlNetInterop.ShapeOf(input.Schema));
         using IChannel channel = _host.Start("Loading");
-        string temporaryFolder = Devices.TemporaryFolder(_host);
-        byte[]? adapters = _loras.Count == 0 ? null : VideoLora.Combine(_model, _loras, temporaryFolder);
+        byte[]? adapters = _loras.Count == 0 ? null : VideoLora.Combine(_model, _loras);
         _model.MoveTo(Devices.Choose(_host, channel));
-        var generated = new AlignedModel(_model, ownsModel: false, adapters, _options.SamplingFor(_model), _seed, temporaryFolder);
+        var generated = new AlignedModel(_model, ownsModel: false, adapters, _options.SamplingFor(_model), _seed);
         var record = new JsonObject
         {
             ["loraFiles"] = new JsonArray([.. _loras.Select(lora => (JsonNode)new JsonObject { ["file"] = Path.GetFileName(lora.Path), ["strength"] = lora.Strength })]),

@@ -36,7 +36,7 @@ public sealed record VideoLora(string Path)
     }
 
     /// <summary>Several as the content of one <see cref="AdapterFile"/>.</summary>
-    internal static byte[] Combine(VideoDiffusionModel model, IReadOnlyList<VideoLora> loras, string temporaryFolder)
+    internal static byte[] Combine(VideoDiffusionModel model, IReadOnlyList<VideoLora> loras)
     {
         var parts = new List<(LoraWeights Weights, double Strength)>();
         try
@@ -47,7 +47,7 @@ public sealed record VideoLora(string Path)
             }
 
             using LoraWeights? mixed = parts is [(_, 1)] ? null : LoraMix.Of(parts);
-            return AdapterFile.Write(model.Denoiser, mixed ?? parts[0].Weights, temporaryFolder);
+            return AdapterFile.Write(model.Denoiser, mixed ?? parts[0].Weights);
         }
         finally
         {

@@ -17,10 +17,16 @@ internal static partial class DiffusersLora
     public static LoraWeights Read(string path)
     {
         using IWeightSource source = WeightFile.Open(path);
+        return Read(source);
+    }
+
+    /// <summary>As the other overload, of a file that is open.</summary>
+    public static LoraWeights Read(IWeightSource source)
+    {
         IReadOnlyDictionary<string, string> metadata = (source as SafetensorsFile)?.Metadata ?? new Dictionary<string, string>(StringComparer.Ordinal);
         string prefix = new[] { DefaultPrefix, "transformer." }.FirstOrDefault(name => source.Entries.Keys.Any(key => key.StartsWith(name, StringComparison.Ordinal))) ?? "";
-        JsonObject? settings = metadata.TryGetValue(MetadataKey, out string? json) ? OfNetwork(json, prefix.Length > 0 ? prefix : DefaultPrefix, path) : null;
-        LoraSettings? scales = settings is null ? null : LoraSettings.FromJson(settings, path);
+        JsonObject? settings = metadata.TryGetValue(MetadataKey, out string? json) ? OfNetwork(json, prefix.Length > 0 ? prefix : DefaultPrefix, source.Location) : null;
+        LoraSettings? scales = settings is null ? null : LoraSettings.FromJson(settings, source.Location);
         var format = LoraFormat.Diffusers;
         var origin = new LoraOrigin { Prefix = prefix, Settings = settings, Metadata = metadata };
         LoraWeights weights = LoraKeys.Read(source, Parse, (module, rank, alpha) => alpha / rank ?? scales?.ScaleOf(module, rank) ?? 1, origin);
@@ -54,7 +60,7 @@ internal static partial class DiffusersLora
     }
 
     /// <summary>Writes the generation of keys that was read; adapters that come from elsewhere get lora_A and lora_B.</summary>
-    public static void Write(string path, LoraWeights weights, LoraFormat format, IReadOnlyList<string>? targetNames)
+    public static void Write(Stream stream, LoraWeights weights, LoraFormat format, IReadOnlyList<string>? targetNames)
     {
         LoraOrigin origin = weights.Origin;
         bool again = origin.Format is LoraFormat.Diffusers or LoraFormat.DiffusersDown or LoraFormat.DiffusersProcessor && (format == LoraFormat.Diffusers || format == origin.Format);
@@ -95,7 +101,7 @@ internal static partial class DiffusersLora
             }
         }
 
-        SafetensorsWriter.Write(path, tensors, metadata);
+        SafetensorsWriter.Write(stream, tensors, metadata);
     }
 
     private static Dictionary<string, Tensor> Processor(LoraWeights weights, string prefix, bool scaled)

@@ -39,7 +39,7 @@ internal sealed class LoraAdapters : IDisposable
 
     /// <summary>The factors themselves by name, in order: "MODULE.lora_A.weight" (down), "MODULE.lora_B.weight" (up).</summary>
     public IEnumerable<(string Name, Parameter Factor)> NamedFactors =>
-        _layers.SelectMany(layer => new[] { ($"{layer.Name}.lora_A.weight", layer.Adapter.Down), ($"{layer.Name}.lora_B.weight", layer.Adapter.Up) });
+        _layers.SelectMany(layer => new[] { (DownName(layer.Name), layer.Adapter.Down), (UpName(layer.Name), layer.Adapter.Up) });
 
     public nn.Module Network => _network;
 
@@ -197,7 +197,13 @@ internal sealed class LoraAdapters : IDisposable
     }
 
     /// <summary>The adapters as a file holds them, copied to the CPU; the caller disposes it.</summary>
-    public LoraWeights ToWeights()
+    public LoraWeights ToWeights() => ToWeights(static (_, factor) => factor);
+
+    /// <summary>As the other overload, with other factors in place of the network's.</summary>
+    /// <param name="state">As <see cref="StateDict"/> gives it.</param>
+    public LoraWeights ToWeights(IReadOnlyDictionary<string, Tensor> state) => ToWeights((name, _) => state[name]);
+
+    private LoraWeights ToWeights(Func<string, Tensor, Tensor> value)
     {
         using IDisposable guard = no_grad();
         ScalarType dtype = Origin?.Dtype ?? ScalarType.Float32;
@@ -208,7 +214,13 @@ internal sealed class LoraAdapters : IDisposable
         }
 
         return new LoraWeights(
-            [.. _layers.Select(layer => new LoraPair(layer.Name, Copy(layer.Adapter.Down), Copy(layer.Adapter.Up), layer.Adapter.TrainedScale))],
+            [
+                .. _layers.Select(layer => new LoraPair(
+                    layer.Name,
+                    Copy(value(DownName(layer.Name), layer.Adapter.Down)),
+                    Copy(value(UpName(layer.Name), layer.Adapter.Up)),
+                    layer.Adapter.TrainedScale)),
+            ],
             Origin ?? new LoraOrigin());
     }
 
@@ -227,6 +239,10 @@ internal sealed class LoraAdapters : IDisposable
     }
 
     public void Dispose() => Detach();
+
+    private static string DownName(string module) => $"{module}.lora_A.weight";
+
+    private static string UpName(string module) => $"{module}.lora_B.weight";
 
     private static ScalarType FactorDtype(Tensor weight) => weight.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
 

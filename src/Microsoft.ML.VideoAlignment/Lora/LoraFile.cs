@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Weights;
+
 namespace Microsoft.ML.VideoAlignment.Lora;
 
 /// <summary>Adapter files, in and out. Reading refuses what is not plain LoRA by its name, and checks the whole file against the network before anything is attached.</summary>
@@ -35,18 +37,21 @@ internal static class LoraFile
         Save(adapters.Network, weights, path, format, options);
     }
 
+    /// <summary>Writes a file of <see cref="LoraFormat.Diffusers"/> into a stream.</summary>
+    public static void Save(nn.Module network, LoraWeights weights, Stream stream) =>
+        DiffusersLora.Write(stream, weights, LoraFormat.Diffusers, TargetNames(network, weights));
+
     /// <summary>As the other overload, of weights that are in no network's slots; they fit <paramref name="network"/>.</summary>
     public static void Save(nn.Module network, LoraWeights weights, string path, LoraFormat format, LoraFileOptions? options = null)
     {
-        IReadOnlyList<string>? targetNames = LoraTargets.ShortestNames(
-            [.. weights.Pairs.Select(pair => pair.Module)], [.. AdaptableLayer.Of(network).Select(layer => layer.Name)]);
+        IReadOnlyList<string>? targetNames = TargetNames(network, weights);
         switch (format)
         {
             case LoraFormat.Peft:
                 PeftFolder.Write(path, weights, targetNames);
                 break;
             case LoraFormat.Diffusers or LoraFormat.DiffusersDown or LoraFormat.DiffusersProcessor:
-                DiffusersLora.Write(path, weights, format, targetNames);
+                WrittenFile.Write(path, stream => DiffusersLora.Write(stream, weights, format, targetNames));
                 break;
             case LoraFormat.Vader:
                 VaderLora.Write(path, weights, options ?? new());
@@ -59,4 +64,7 @@ internal static class LoraFile
                 break;
         }
     }
+
+    private static IReadOnlyList<string>? TargetNames(nn.Module network, LoraWeights weights) => LoraTargets.ShortestNames(
+        [.. weights.Pairs.Select(pair => pair.Module)], [.. AdaptableLayer.Of(network).Select(layer => layer.Name)]);
 }

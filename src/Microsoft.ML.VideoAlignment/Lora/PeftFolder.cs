@@ -29,10 +29,23 @@ internal static class PeftFolder
 
     public static void Write(string folder, LoraWeights weights, IReadOnlyList<string>? targetNames)
     {
-        Directory.CreateDirectory(folder);
         JsonObject config = weights.Origin is { Format: LoraFormat.Peft, Settings: { } settings } ? settings : LoraSettings.Describe(weights, targetNames);
-        SafetensorsWriter.Write(Path.Combine(folder, WeightsFile), LoraOutput.Named(weights, Prefix, ".lora_A.weight", ".lora_B.weight"), LoraOutput.TorchMetadata);
-        WrittenFile.Write(Path.Combine(folder, ConfigFile), stream => JsonSerializer.Serialize(stream, config, s_indented));
+        bool isNew = !Directory.Exists(folder);
+        Directory.CreateDirectory(folder);
+        try
+        {
+            // One tells how the other is to be read: an old one beside a new one would be wrong without a word.
+            WrittenFile.WriteAll(
+            [
+                (Path.Combine(folder, WeightsFile), stream => SafetensorsWriter.Write(stream, LoraOutput.Named(weights, Prefix, ".lora_A.weight", ".lora_B.weight"), LoraOutput.TorchMetadata)),
+                (Path.Combine(folder, ConfigFile), stream => JsonSerializer.Serialize(stream, config, s_indented)),
+            ]);
+        }
+        catch when (isNew)
+        {
+            WritableFolder.RemoveEmpty(folder);
+            throw;
+        }
     }
 
     private static JsonObject ReadConfig(string path)

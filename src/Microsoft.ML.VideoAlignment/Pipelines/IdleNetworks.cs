@@ -49,20 +49,35 @@ internal sealed class IdleNetworks(IReadOnlyList<(string Name, WorkStage[] Works
         }
     }
 
-    /// <summary>All are on the device again.</summary>
+    /// <summary>All are on the device again; one that cannot be does not keep the others away.</summary>
+    /// <exception cref="AggregateException">Those that could not be brought back.</exception>
     public void WakeAll()
     {
+        var failures = new List<Exception>();
         foreach ((string name, _) in networks)
         {
-            Wake(name);
+            try
+            {
+                Wake(name);
+            }
+            catch (Exception failure)
+            {
+                failures.Add(failure);
+            }
+        }
+
+        if (failures.Count > 0)
+        {
+            throw new AggregateException(failures);
         }
     }
 
     private void Wake(string name)
     {
-        if (_waiting.Remove(name))
+        if (_waiting.Contains(name))
         {
             move(name, true);
+            _waiting.Remove(name);
         }
     }
 

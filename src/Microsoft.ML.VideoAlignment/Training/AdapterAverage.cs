@@ -12,12 +12,30 @@ internal sealed class AdapterAverage : IDisposable
     private readonly double _decay;
     private readonly List<Tensor> _mean = [];
     private int _updates;
+    private bool _inPlace;
 
     public AdapterAverage(LoraAdapters adapters, double decay)
     {
         (_adapters, _decay) = (adapters, decay);
         using IDisposable guard = no_grad();
         _mean.AddRange(adapters.Parameters.Select(factor => factor.detach().clone().DetachFromDisposeScope()));
+    }
+
+    /// <summary>The average, in the order of <see cref="LoraAdapters.Parameters"/>, wherever it stands.</summary>
+    public IReadOnlyList<Tensor> Returned => _inPlace ? [.. _adapters.Parameters] : _mean;
+
+    /// <summary>Whether the average stands in the factors' place, and the factors in its own; setting it to what it is changes nothing.</summary>
+    public bool InPlace
+    {
+        get => _inPlace;
+        set
+        {
+            if (value != _inPlace)
+            {
+                Swap();
+                _inPlace = value;
+            }
+        }
     }
 
     /// <summary>To be called after each update.</summary>
@@ -33,8 +51,9 @@ internal sealed class AdapterAverage : IDisposable
         }
     }
 
-    /// <summary>Changes places with the factors; a second call changes them back.</summary>
-    public void Swap()
+    public void Dispose() => _mean.ForEach(mean => mean.Dispose());
+
+    private void Swap()
     {
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
@@ -45,6 +64,4 @@ internal sealed class AdapterAverage : IDisposable
             mean.copy_(kept);
         }
     }
-
-    public void Dispose() => _mean.ForEach(mean => mean.Dispose());
 }

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Schedulers;
-using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
@@ -17,6 +16,8 @@ internal abstract class AlignmentTrainer : IDisposable
     private readonly HeldOutReward _heldOut;
     private readonly AdapterAverage? _average;
     private readonly BestAdapters _best;
+    private readonly FinishedAdapters _finished;
+    private int _underWay;
 
     protected AlignmentTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, TrainingSettings settings)
     {
@@ -27,6 +28,7 @@ internal abstract class AlignmentTrainer : IDisposable
         _heldOut = new HeldOutReward(model, reward, settings, Sampler.Timesteps.Count, Conditions, Work);
         _average = settings.AverageDecay is { } decay ? new AdapterAverage(adapters, decay) : null;
         _best = new BestAdapters(adapters, reward.Contract.Direction);
+        _finished = new FinishedAdapters(adapters, _average, settings.KeepBest ? _best : null, onDevice: model.Device.type != DeviceType.CPU);
         _optimiser = IAdapterOptimiser.Create(adapters.Parameters, settings);
     }
 
@@ -59,10 +61,14 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <summary>Denoiser evaluations a video and step.</summary>
     protected int Branches => _settings.Sampling.Branches(Model);
 
+    /// <summary>The last optimiser step whose update was applied, counted from 1; 0: none was.</summary>
+    public int Done { get; private set; }
+
     /// <summary>
     /// Trains. Returns the number of optimiser steps done; fewer than asked for when cancelled or stopped early. The adapters end as what is to be used:
     /// the average where there is one, the best where those are kept.
     /// </summary>
+    /// <exception cref="TrainingStepException">See <see cref="Rescued"/>.</exception>
     public int Train(IReadOnlyList<VideoPrompt> prompts, Action<TrainingStep>? onStep = null, Action<string>? warn = null, CancellationToken cancellation = default)
     {
         var clock = Stopwatch.StartNew();
@@ -73,16 +79,41 @@ internal abstract class AlignmentTrainer : IDisposable
         var watch = new AdapterWatch(Adapters, GradientMayVanish || given);
         Reward.BeginTraining();
         Conditions.Prepare([.. prompts, .. _settings.HeldOutPrompts, _settings.Sampling.NegativePrompt]);
-        int done = 0;
-        while (done < _settings.Steps && !StoppedEarly)
+        _finished.Finished(Done);
+        return Rescued(() =>
         {
-            int step = done + 1;
-            using DisposeScope scope = NewDisposeScope();
-            if (Gather(step, draws, cancellation) is not { } outcome)
+            while (Done < _settings.Steps && !StoppedEarly)
             {
-                break;
+                try
+                {
+                    RunStep(Done + 1);
+                }
+                catch (Exception exception) when (EndsTheRun(exception, cancellation))
+                {
+                    // What was gathered is dropped: the weights are those of the last finished step.
+                    _optimiser.ZeroGrad();
+                    break;
+                }
+
+                // The runtime lets what is left of tensors pile up to the size of the processor's cache, 100 MB and more, before it looks; a step's worth takes milliseconds.
+                GC.Collect(0);
             }
 
+            ShowAverage(true);
+            if (_settings.KeepBest)
+            {
+                _best.Restore();
+            }
+
+            return Done;
+        });
+
+        void RunStep(int step)
+        {
+            _underWay = step;
+            using DisposeScope scope = NewDisposeScope();
+            cancellation.ThrowIfCancellationRequested();
+            StepOutcome outcome = Accumulate(draws, cancellation);
             watch.BeforeUpdate();
             double norm = Update(step, outcome.Reward, outcome.Loss);
             foreach (string warning in watch.AfterUpdate(step))
@@ -90,21 +121,26 @@ internal abstract class AlignmentTrainer : IDisposable
                 warn?.Invoke(warning);
             }
 
-            done = step;
-            double? heldOut = Look(step);
+            double? heldOut = Evaluate(step, cancellation);
             onStep?.Invoke(new TrainingStep(step, outcome.Reward, outcome.Loss, norm, heldOut, clock.Elapsed));
-
-            // The runtime lets what is left of tensors pile up to the size of the processor's cache, 100 MB and more, before it looks; a step's worth takes milliseconds.
-            GC.Collect(0);
         }
+    }
 
-        _average?.Swap();
-        if (_settings.KeepBest)
+    /// <summary>Runs a part of the run, <see cref="Train"/> or what follows it, whose failure must not take along what was learned.</summary>
+    /// <exception cref="TrainingStepException">
+    /// Whatever <paramref name="work"/> threw, with the weights after the last finished step. A <see cref="RewardContractException"/> before any step is finished
+    /// passes as it is: nothing has been learned yet, and the reward is what has to change.
+    /// </exception>
+    public T Rescued<T>(Func<T> work)
+    {
+        try
         {
-            _best.Restore();
+            return work();
         }
-
-        return done;
+        catch (Exception exception) when (exception is not TrainingStepException && !(exception is RewardContractException && Done == 0))
+        {
+            throw Failure(_underWay, $"{exception.GetType().Name}: {exception.Message}", exception);
+        }
     }
 
     /// <summary>Checks, clips and applies the accumulated gradient; returns its norm before clipping.</summary>
@@ -114,9 +150,12 @@ internal abstract class AlignmentTrainer : IDisposable
         Require(double.IsFinite(loss), step, () => "the loss");
         double norm = nn.utils.clip_grad_norm_(Adapters.Parameters, _settings.MaxGradientNorm);
         Require(double.IsFinite(norm), step, () => $"the gradient of {FirstNonFiniteGradient()}");
+        _finished.BeforeUpdate();
         _optimiser.Step();
-        _optimiser.ZeroGrad();
         _average?.Follow();
+        Done = step;
+        _finished.Finished(step);
+        _optimiser.ZeroGrad();
         return norm;
     }
 
@@ -132,6 +171,7 @@ internal abstract class AlignmentTrainer : IDisposable
         _optimiser.Dispose();
         _average?.Dispose();
         _best.Dispose();
+        _finished.Dispose();
         Conditions.Dispose();
     }
 
@@ -141,27 +181,15 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <summary>Noise in what the denoiser computes in, on the model's device.</summary>
     protected Func<IReadOnlyList<long>, Tensor> Noise(TrainingDraws draws) => shape => draws.Noise(shape, Model.Device).to_type(Model.ComputeDtype);
 
-    /// <summary>Null after a cancellation: the step under way is dropped, and the weights are those of the last finished one.</summary>
-    private StepOutcome? Gather(int step, TrainingDraws draws, CancellationToken cancellation)
-    {
-        try
-        {
-            return Accumulate(draws, cancellation);
-        }
-        catch (OperationCanceledException)
-        {
-            _optimiser.ZeroGrad();
-            return null;
-        }
-        catch (Exception exception) when (exception is not RewardContractException)
-        {
-            _optimiser.ZeroGrad();
-            throw new TrainingStepException(step, $"{exception.GetType().Name}: {exception.Message}", SaveLastGood(step), exception);
-        }
-    }
+    /// <summary>
+    /// Whether an exception is the run's own cancellation coming through: the token was cancelled, and someone noticed. A cancellation of anything else, such as
+    /// a request that timed out, is a failure.
+    /// </summary>
+    private static bool EndsTheRun(Exception exception, CancellationToken cancellation) => cancellation.IsCancellationRequested
+        && (exception is OperationCanceledException || (exception is AggregateException { InnerExceptions: var all } && all.All(each => EndsTheRun(each, cancellation))));
 
     /// <summary>Measures and keeps what this step is to be measured and kept for, by the adapters that would be returned now.</summary>
-    private double? Look(int step)
+    private double? Evaluate(int step, CancellationToken cancellation)
     {
         bool checkpoint = step % _settings.CheckpointEvery == 0;
         if (!_heldOut.IsDue(step) && !checkpoint)
@@ -169,26 +197,29 @@ internal abstract class AlignmentTrainer : IDisposable
             return null;
         }
 
-        _average?.Swap();
-        try
+        // Where this is left early the run ends, and the average is wanted where it is.
+        ShowAverage(true);
+        double? reward = _heldOut.IsDue(step) ? _heldOut.Measure(Adapters, cancellation) : null;
+        if (reward is { } measured)
         {
-            double? reward = _heldOut.IsDue(step) ? _heldOut.Measure(Adapters) : null;
-            if (reward is { } measured)
-            {
-                _best.Measured(step, measured);
-                StoppedEarly = _best.Since >= _settings.Patience && step < _settings.Steps;
-            }
-
-            if (checkpoint)
-            {
-                _settings.Checkpoint?.Invoke(step);
-            }
-
-            return reward;
+            _best.Measured(step, measured);
+            StoppedEarly = _best.Since >= _settings.Patience && step < _settings.Steps;
         }
-        finally
+
+        if (checkpoint)
         {
-            _average?.Swap();
+            _settings.Checkpoint?.Invoke(step);
+        }
+
+        ShowAverage(false);
+        return reward;
+    }
+
+    private void ShowAverage(bool inPlace)
+    {
+        if (_average is not null)
+        {
+            _average.InPlace = inPlace;
         }
     }
 
@@ -196,20 +227,23 @@ internal abstract class AlignmentTrainer : IDisposable
     {
         if (!finite)
         {
-            string tensor = what();
-            _optimiser.ZeroGrad();
-            throw new TrainingStepException(
-                step, $"{tensor} is not finite. Lower the learning rate or the guidance scale, or look for divisions and logarithms in the reward.", SaveLastGood(step));
+            throw Failure(step, $"{what()} is not finite. Lower the learning rate or the guidance scale, or look for divisions and logarithms in the reward.", cause: null);
         }
     }
 
-    /// <summary>The adapters are those of the last good step until an update is applied.</summary>
-    private string SaveLastGood(int step)
+    private TrainingStepException Failure(int step, string problem, Exception? cause)
     {
-        using DisposeScope scope = NewDisposeScope();
-        string path = Path.Combine(_settings.RecoveryFolder, $"adapters-after-step-{step - 1}-{Guid.NewGuid():N}.safetensors");
-        SafetensorsWriter.Write(path, Adapters.StateDict());
-        return path;
+        var failure = TrainingStepException.Rescuing(step, problem, cause, _finished, _settings.RecoveryFolders);
+        try
+        {
+            _optimiser.ZeroGrad();
+        }
+        catch (Exception)
+        {
+            // A device that no longer answers: what went wrong first is the news, and the gradient goes with the adapters.
+        }
+
+        return failure;
     }
 
     private string FirstNonFiniteGradient()

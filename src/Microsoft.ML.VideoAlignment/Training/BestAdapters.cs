@@ -12,6 +12,9 @@ internal sealed class BestAdapters(LoraAdapters adapters, ScoreDirection directi
     private IReadOnlyDictionary<string, Tensor>? _state;
     private double _best;
 
+    /// <summary>The best, as <see cref="LoraAdapters.StateDict"/> gives it; null: there was no measurement.</summary>
+    public IReadOnlyDictionary<string, Tensor>? State => _state;
+
     /// <summary>The step of the best measurement; null: there was none.</summary>
     public int? Step { get; private set; }
 
@@ -27,12 +30,14 @@ internal sealed class BestAdapters(LoraAdapters adapters, ScoreDirection directi
             return;
         }
 
-        Free();
-        (_state, _best, Step, Since) = (adapters.StateDict(), reward, step, 0);
-        foreach (Tensor tensor in _state.Values)
+        IReadOnlyDictionary<string, Tensor> state = adapters.StateDict();
+        foreach (Tensor tensor in state.Values)
         {
             tensor.DetachFromDisposeScope();
         }
+
+        Free();
+        (_state, _best, Step, Since) = (state, reward, step, 0);
     }
 
     /// <summary>Puts the best back in place of what is there; without a measurement nothing changes.</summary>

@@ -42,6 +42,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer
         (double reward, double loss) = (0, 0);
         for (int micro = 0; micro < _settings.Accumulation; micro++)
         {
+            cancellation.ThrowIfCancellationRequested();
             using DisposeScope scope = NewDisposeScope();
             while (_pairs.Count < _settings.BatchSize)
             {

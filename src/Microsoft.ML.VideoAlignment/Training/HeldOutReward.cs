@@ -16,7 +16,8 @@ internal sealed class HeldOutReward(VideoDiffusionModel model, VideoReward rewar
     public bool IsDue(int step) => settings.HeldOutPrompts.Count > 0 && (step % settings.HeldOutEvery == 0 || step == settings.Steps);
 
     /// <summary>In the reward's own units.</summary>
-    public double Measure(LoraAdapters adapters)
+    /// <exception cref="OperationCanceledException">Cancelled; nothing was measured.</exception>
+    public double Measure(LoraAdapters adapters, CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
         var generator = new VideoGenerator(model, settings.Sampling, conditions);
@@ -24,7 +25,7 @@ internal sealed class HeldOutReward(VideoDiffusionModel model, VideoReward rewar
         foreach (VideoPrompt[] prompts in settings.HeldOutPrompts.Chunk(settings.BatchSize))
         {
             ulong[] seeds = [.. prompts.Select((_, row) => settings.Seed + (ulong)row + 1)];
-            using Tensor frames = generator.Generate(prompts, seeds, adapters);
+            using Tensor frames = generator.Generate(prompts, seeds, adapters, cancellation);
             using (no_grad())
             {
                 total += reward.Score(frames, [.. prompts.Select(prompt => model.RewardText(prompt.Text, settings.Sampling.SegmentCount))]).sum().ToDouble();

@@ -23,6 +23,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         (double reward, double loss) = (0, 0);
         for (int micro = 0; micro < _settings.Accumulation; micro++)
         {
+            cancellation.ThrowIfCancellationRequested();
             RolloutResult result = Backward(Draw(draws), cancellation);
             reward += result.Scores.mean().ToDouble() / _settings.Accumulation;
             loss += result.Loss.ToDouble() / _settings.Accumulation;

@@ -54,8 +54,8 @@ internal record TrainingSettings
     /// <summary>Told of a step at which the adapters are worth keeping, while they are what would be returned then.</summary>
     public Action<int>? Checkpoint { get; init; }
 
-    /// <summary>Where the last good adapters go when a step is not finite.</summary>
-    public string RecoveryFolder { get; init; } = Path.GetTempPath();
+    /// <summary>Where the adapters go when a run fails: the first that can be written.</summary>
+    public IReadOnlyList<string> RecoveryFolders { get; init; } = [Path.GetTempPath()];
 }
 
 /// <summary>One finished optimiser step.</summary>

@@ -1,26 +1,63 @@
+using Microsoft.ML.VideoAlignment.Training;
+using Microsoft.ML.VideoAlignment.Weights;
+
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// A training step could not be finished: a score, loss or gradient was NaN or infinite, or the reward threw. Nothing of that step reached the
-/// weights; those of the last good step are in <see cref="LastGoodWeights"/>.
+/// A training run could not go on: a score, loss or gradient was NaN or infinite, or the reward, a measurement, a checkpoint or a callback threw. The weights
+/// that the run would have returned after its last finished step are in <see cref="LastGoodWeights"/> and in this exception.
 /// </summary>
 public sealed class TrainingStepException : Exception
 {
-    /// <summary>Says which step, what was wrong, and where the last good weights are.</summary>
-    /// <param name="step">The optimiser step, counted from 1.</param>
-    /// <param name="problem">A sentence.</param>
-    /// <param name="lastGoodWeights">The file with the weights after the step before.</param>
-    /// <param name="innerException">What the reward threw, if it did.</param>
-    public TrainingStepException(int step, string problem, string lastGoodWeights, Exception? innerException = null)
-        : base($"Training step {step}: {problem} The weights after step {step - 1} are in '{lastGoodWeights}'.", innerException)
-    {
-        Step = step;
-        LastGoodWeights = lastGoodWeights;
-    }
+    private readonly byte[]? _adapters;
+    private readonly string _where;
 
-    /// <summary>The optimiser step that failed, counted from 1.</summary>
+    private TrainingStepException(int step, string problem, Exception? innerException, RescuedAdapters? rescued, string? path, string where)
+        : base($"Training step {step}: {problem} {where}", innerException) =>
+        (Step, LastGoodStep, LastGoodWeights, _adapters, _where) = (step, rescued?.Step ?? 0, path, rescued?.Content, where);
+
+    /// <summary>The optimizer step under way when the run failed, counted from 1.</summary>
     public int Step { get; }
 
-    /// <summary>A safetensors file with the adapters after the last good step.</summary>
-    public string LastGoodWeights { get; }
+    /// <summary>The optimizer step whose weights were saved, counted from 1; 0: no step was finished, they are untrained.</summary>
+    public int LastGoodStep { get; }
+
+    /// <summary>A file with the weights of <see cref="LastGoodStep"/> as <c>SaveAdapters</c> writes them by default; null: none could be written, the message says why.</summary>
+    public string? LastGoodWeights { get; }
+
+    /// <summary>Writes the weights of <see cref="LastGoodStep"/> in diffusers' form: whole, or not at all.</summary>
+    /// <param name="path">The file; what is there is replaced.</param>
+    /// <exception cref="InvalidOperationException">There are none: reading them from the device failed as well. The message says why.</exception>
+    /// <exception cref="IOException">The file cannot be written there.</exception>
+    public void SaveAdapters(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        byte[] adapters = _adapters ?? throw new InvalidOperationException($"There are no weights to save. {_where}");
+        WrittenFile.Write(path, stream => stream.Write(adapters));
+    }
+
+    /// <summary>Saves what can be saved, and says what happened and where the weights are.</summary>
+    /// <param name="step">The step under way.</param>
+    /// <param name="problem">A sentence.</param>
+    /// <param name="cause">What was thrown; null: a number was not finite.</param>
+    /// <param name="finished">The weights.</param>
+    /// <param name="folders">See <see cref="RecoveryFile"/>.</param>
+    internal static TrainingStepException Rescuing(int step, string problem, Exception? cause, FinishedAdapters finished, IReadOnlyList<string> folders)
+    {
+        RescuedAdapters rescued;
+        try
+        {
+            rescued = finished.Rescue();
+        }
+        catch (Exception second)
+        {
+            return new TrainingStepException(step, problem, cause, rescued: null, path: null, $"The weights are lost: saving them failed too ({second.GetType().Name}: {second.Message}).");
+        }
+
+        (string? path, string? trouble) = RecoveryFile.Write(rescued, folders);
+        string where = path is not null
+            ? $"{rescued.Name} are in '{path}'."
+            : $"{rescued.Name} could not be written to a file ({trouble}); this exception holds them: call its {nameof(SaveAdapters)} with a path that can be written.";
+        return new TrainingStepException(step, problem, cause, rescued, path, where);
+    }
 }

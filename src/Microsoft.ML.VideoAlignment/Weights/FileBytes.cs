@@ -2,10 +2,11 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>A file opened for reading at any place; short reads are errors that name the file.</summary>
+/// <summary>A file opened for reading at any place, on the disk or in memory; short reads are errors that name the file.</summary>
 internal sealed class FileBytes : IDisposable
 {
-    private readonly SafeFileHandle _handle;
+    private readonly SafeFileHandle? _handle;
+    private readonly ReadOnlyMemory<byte> _content;
 
     public FileBytes(string path)
     {
@@ -24,6 +25,11 @@ internal sealed class FileBytes : IDisposable
             throw new WeightFileException(path, $"cannot be opened: {exception.Message}", exception);
         }
     }
+
+    /// <summary>A file's content in memory.</summary>
+    /// <param name="name">What messages call it.</param>
+    /// <param name="content">The content.</param>
+    public FileBytes(string name, ReadOnlyMemory<byte> content) => (Location, _content, Length) = (name, content, content.Length);
 
     public string Location { get; }
 
@@ -44,19 +50,26 @@ internal sealed class FileBytes : IDisposable
     /// <summary>Part of the file as a stream. Reading over its end gives the end of the stream; a file that ends earlier is an error.</summary>
     public Stream Slice(long offset, long length) => new SliceStream(this, offset, length);
 
-    public void Dispose() => _handle.Dispose();
+    public void Dispose() => _handle?.Dispose();
 
     private int ReadSome(long offset, Span<byte> buffer)
     {
         try
         {
-            int count = RandomAccess.Read(_handle, buffer, offset);
+            int count = _handle is null ? Copy(offset, buffer) : RandomAccess.Read(_handle, buffer, offset);
             return count > 0 || buffer.IsEmpty ? count : throw Fault($"the file ends at byte {Length}; byte {offset} was to be read. It is truncated.");
         }
         catch (IOException exception) when (exception is not WeightFileException)
         {
             throw Fault($"cannot be read at byte {offset}: {exception.Message}", exception);
         }
+    }
+
+    private int Copy(long offset, Span<byte> buffer)
+    {
+        int count = (int)Math.Clamp(Length - offset, 0, buffer.Length);
+        _content.Span.Slice((int)Math.Min(offset, Length), count).CopyTo(buffer);
+        return count;
     }
 
     private sealed class SliceStream(FileBytes file, long offset, long length) : Stream

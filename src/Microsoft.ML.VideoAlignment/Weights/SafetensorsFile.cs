@@ -8,8 +8,22 @@ internal sealed class SafetensorsFile : IWeightSource
 
     /// <exception cref="WeightFileException">The file is no sound safetensors file.</exception>
     public SafetensorsFile(string path)
+        : this(new FileBytes(path))
     {
-        _file = new FileBytes(path);
+    }
+
+    /// <summary>A file's content in memory.</summary>
+    /// <param name="name">What messages call it.</param>
+    /// <param name="content">The content; not to be changed while this is open.</param>
+    /// <exception cref="WeightFileException">The content is no sound safetensors file.</exception>
+    public SafetensorsFile(string name, ReadOnlyMemory<byte> content)
+        : this(new FileBytes(name, content))
+    {
+    }
+
+    private SafetensorsFile(FileBytes file)
+    {
+        _file = file;
         try
         {
             _header = SafetensorsHeader.Read(_file);
