@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
 using Microsoft.ML.VideoAlignment.Weights;
@@ -21,6 +22,9 @@ internal sealed record AlignmentRun(
     public RewardFrames Frames { get; } = Options.FramesFor(Reward);
 
     public RewardLoss Loss { get; } = Options.Loss ?? RewardLoss.For(Reward.Contract);
+
+    /// <summary>Where the run's states go, and where it goes on; null: nowhere.</summary>
+    public RunFolder? Folder { get; init; }
 
     /// <summary>Trains, with the model's slots to itself.</summary>
     /// <param name="onStep">Told of each step.</param>
@@ -188,6 +192,8 @@ internal sealed record AlignmentRun(
         AverageDecay = Options.EmaDecay,
         CheckpointEvery = Options.CheckpointFolder is null ? null : Options.CheckpointEvery,
         BaseDistanceWeight = Options.KlWeight,
-        RecoveryFolders = Options.CheckpointFolder is { } folder ? [folder, TemporaryFolder] : [TemporaryFolder],
+        RunFolder = Folder,
+        StateEvery = Options.StateEvery,
+        RecoveryFolders = [.. new[] { Options.CheckpointFolder, Options.RunFolder }.OfType<string>(), TemporaryFolder],
     };
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.ML.Runtime;
+using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -24,6 +25,18 @@ internal static class Log
         CultureInfo.InvariantCulture,
         $"Step {step.Step}/{step.Steps}: reward {step.Reward:G5}, loss {step.Loss:G5}, gradient norm {step.GradientNorm:G4}, "
         + $"{step.Elapsed.TotalSeconds / step.Step:F2} s a step, {step.Remaining:hh\\:mm\\:ss} left{(step.HeldOutReward is { } heldOut ? $", held-out reward {heldOut:G5}" : "")}."));
+
+    /// <summary>Says where a run goes on; nothing where it begins.</summary>
+    public static void Resume(IChannel channel, RunFolder? folder, VideoAlignmentOptions options)
+    {
+        if (folder?.Found is { } state)
+        {
+            string file = Path.GetFileName(state.Location);
+            channel.Info(MessageSensitivity.UserData, "{0}", state.Step < options.Steps
+                ? $"Goes on after step {state.Step} of {options.Steps}, from {file} in RunFolder '{options.RunFolder}'."
+                : $"The run in RunFolder '{options.RunFolder}' has done its {state.Step} steps ({file}): it is not trained again. More Steps would go on with it.");
+        }
+    }
 
     /// <summary>Says what is not plain about the end: which step's weights, and why no more steps.</summary>
     public static void End(IChannel channel, AlignmentOutcome outcome, VideoAlignmentOptions options)

@@ -1,6 +1,7 @@
 using Microsoft.ML.Runtime;
 using Microsoft.ML.VideoAlignment.DataViews;
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -19,7 +20,7 @@ namespace Microsoft.ML.VideoAlignment;
 /// | Exportable to ONNX | No |
 /// ]]></format>
 /// The model and the reward belong to the caller, who disposes them after the transformers that use them. Fitting moves both to the device that
-/// <c>MLContext.GpuDeviceId</c> and <c>FallbackToCpu</c> name. Fitting twice gives the same weights, bit for bit, on one machine.
+/// <c>MLContext.GpuDeviceId</c> and <c>FallbackToCpu</c> name. With <see cref="VideoAlignmentOptions.RunFolder"/> fitting goes on where it was interrupted. Fitting twice gives the same weights, bit for bit, on one machine.
 /// </remarks>
 public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransformer>
 {
@@ -28,7 +29,8 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     private readonly VideoDiffusionModel _model;
     private readonly VideoReward _reward;
     private readonly VideoAlignmentOptions _options;
-    private readonly int _seed;
+    private readonly int? _seed;
+    private readonly int _otherwise;
 
     internal VideoAlignmentEstimator(
         IHostEnvironment environment, AlignmentColumns columns, VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options)
@@ -44,7 +46,8 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         _model = model;
         _reward = reward;
         _options = options;
-        _seed = options.Seed ?? MlNetInterop.Seed(environment) ?? _host.Rand.Next();
+        _seed = options.Seed ?? MlNetInterop.Seed(environment);
+        _otherwise = _seed ?? _host.Rand.Next();
     }
 
     /// <summary>Trains the LoRA weights.</summary>
@@ -64,6 +67,8 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     /// <exception cref="UnauthorizedAccessException">A prompt names a file outside the folder.</exception>
     /// <exception cref="InvalidOperationException">The table is empty, or the GPU asked for does not exist.</exception>
     /// <exception cref="IOException"><see cref="VideoAlignmentOptions.CheckpointFolder"/> cannot be written. No step has begun then.</exception>
+    /// <exception cref="RunFolderException"><see cref="VideoAlignmentOptions.RunFolder"/> cannot be written, is used by another run, is of a run that this one cannot go on
+    /// with, or has no state that can be read. No step has begun then.</exception>
     /// <exception cref="InsufficientMemoryException">Memory ran out; the message says what the run is estimated to take, and which options make it smaller. Where a step
     /// had begun, the <see cref="Exception.InnerException"/> is a <see cref="TrainingStepException"/> with the weights. Or no plan meets <see cref="VideoAlignmentOptions.MemoryBudget"/>.</exception>
     /// <exception cref="TrainingStepException">
@@ -91,6 +96,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         Device device = Devices.Choose(_host, channel);
         _model.MoveTo(device);
         _reward.MoveTo(device);
+        using RunFolder? folder = _options.RunFolder is { } path ? RunFolder.Open(path, warning => channel.Warning(MessageSensitivity.UserData, "{0}", warning)) : null;
         VideoAlignmentOptions options = Planned(Say);
         MemoryShortage.Explain(
             _model, options, _reward, () => RewardFit.Try(_reward, device, shown, sampling.FilmSize(_model), [.. prompts.Select(Shown)], options.Algorithm, channel));
@@ -99,9 +105,12 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
             Log.Truncated(channel, prompt, tokens);
         }
 
-        string temporaryFolder = Devices.TemporaryFolder(_host);
-        var run = new AlignmentRun(_model, _reward, options, _seed, rows, heldOut, temporaryFolder);
+        // Where no seed was asked for, a run that goes on keeps the one it had.
+        int seed = _seed ?? folder?.Found?.Seed ?? _otherwise;
+        var run = new AlignmentRun(_model, _reward, options, seed, rows, heldOut, Devices.TemporaryFolder(_host)) { Folder = folder };
+        folder?.Compare(AlignmentFingerprint.From(run), warning => channel.Warning(MessageSensitivity.UserData, "{0}", warning));
         Log.Plan(channel, run, device);
+        Log.Resume(channel, folder, options);
         return MemoryShortage.Explain(_model, options, _reward, () => run.Train(
             step =>
             {
@@ -112,7 +121,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
             outcome =>
             {
                 Log.End(channel, outcome, options);
-                var aligned = new AlignedModel(_model, ownsModel: false, outcome.Adapters, run.Sampling, _seed);
+                var aligned = new AlignedModel(_model, ownsModel: false, outcome.Adapters, run.Sampling, seed);
                 return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Of(run, outcome), options.IncludeBaseModel);
             }));
     }

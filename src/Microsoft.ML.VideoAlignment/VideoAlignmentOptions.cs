@@ -233,6 +233,17 @@ public sealed record VideoAlignmentOptions
     /// <summary>Optimizer steps between two files in <see cref="CheckpointFolder"/>, at least 1; 10 by default.</summary>
     public int CheckpointEvery { get; init; } = 10;
 
+    /// <summary>
+    /// A folder for the state of the run, from which <c>Fit</c> goes on after a cancellation, a failure, a crash or a power failure: with the same folder, and otherwise
+    /// as before. It gives the weights, bit for bit, of the run that was never interrupted. Null (default): none. A folder is for one run, and for one process at
+    /// a time; <c>Fit</c> says in the log what has changed since the state was made, and refuses what could not go on. With more <see cref="Steps"/> a finished
+    /// run goes on. The library's rewards keep what they remember there; one of the caller's own must score by its arguments alone.
+    /// </summary>
+    public string? RunFolder { get; init; }
+
+    /// <summary>Optimizer steps between two states in <see cref="RunFolder"/>, at least 1; 10 by default. Cancelled and finished runs leave one in any case.</summary>
+    public int StateEvery { get; init; } = 10;
+
     /// <summary>The seed of everything random, training and generation; null (default): the seed of the <see cref="MLContext"/>.</summary>
     public int? Seed { get; init; }
 
@@ -459,6 +470,8 @@ public sealed record VideoAlignmentOptions
         Require(KlWeight >= 0 && double.IsFinite(KlWeight), KlWeight, "at least 0");
         Require(CheckpointFolder is null or { Length: > 0 }, CheckpointFolder, "the path of a folder, or null");
         Require(CheckpointEvery >= 1, CheckpointEvery, "at least 1");
+        Require(RunFolder is null or { Length: > 0 }, RunFolder, "the path of a folder, or null");
+        Require(StateEvery >= 1, StateEvery, "at least 1");
         Require(Algorithm is not null, Algorithm, "an algorithm");
         if (Algorithm is { NeedsRewardGradient: false })
         {

@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Pipelines;
@@ -60,11 +61,41 @@ internal sealed record Condition : IDisposable
     /// <summary>The same tensors, kept alive beyond the scope they were made in.</summary>
     public Condition DetachFromDisposeScope() => Map(static tensor => tensor.DetachFromDisposeScope());
 
+    /// <summary>Writes every tensor and the size into a section of a run's state.</summary>
+    public void Save(StateWriter state)
+    {
+        state.Write("frames", Size.Frames);
+        state.Write("height", Size.Height);
+        state.Write("width", Size.Width);
+        foreach ((string name, Tensor? tensor) in Parts.Where(part => part.Tensor is not null))
+        {
+            state.Write(name, tensor!);
+        }
+    }
+
+    /// <summary>What <see cref="Save"/> wrote, of no dispose scope; the caller owns it.</summary>
+    public static Condition Load(StateReader state, Device device)
+    {
+        Tensor? Part(string name) => state.Has(name) ? state.AnyTensor(name, device) : null;
+        return new Condition
+        {
+            Text = state.AnyTensor(nameof(Text), device),
+            TextMask = Part(nameof(TextMask)),
+            ImageLatents = Part(nameof(ImageLatents)),
+            Scalars = Part(nameof(Scalars)),
+            FrameMask = Part(nameof(FrameMask)),
+            Size = new VideoSize((int)state.Integer("frames", 1, int.MaxValue), (int)state.Integer("height", 1, int.MaxValue), (int)state.Integer("width", 1, int.MaxValue)),
+        };
+    }
+
     public void Dispose()
     {
-        foreach (Tensor? tensor in new[] { Text, TextMask, ImageLatents, Scalars, FrameMask })
+        foreach ((_, Tensor? tensor) in Parts)
         {
             tensor?.Dispose();
         }
     }
+
+    private IEnumerable<(string Name, Tensor? Tensor)> Parts =>
+        [(nameof(Text), Text), (nameof(TextMask), TextMask), (nameof(ImageLatents), ImageLatents), (nameof(Scalars), Scalars), (nameof(FrameMask), FrameMask)];
 }

@@ -5,14 +5,11 @@ namespace Microsoft.ML.VideoAlignment.Rewards;
 /// from then on an unknown prompt is an error.
 /// </summary>
 /// <param name="reward">Name of the reward, for errors.</param>
-/// <param name="encode">Texts -> their embeddings [N, P], l2-normalised; a fresh tensor.</param>
+/// <param name="encode">Texts -> their embeddings [N, P], l2-normalised; a fresh tensor. Asked for one text at a time.</param>
 internal sealed class PromptEmbeddings(string reward, Func<IReadOnlyList<string>, Tensor> encode) : IDisposable
 {
     /// <summary>Prompts whose embeddings are kept; a prompt set of an alignment run is far smaller.</summary>
     private const int MostKept = 4096;
-
-    /// <summary>Texts in one pass of the encoder: a whole prompt set at once would need the memory of its activations.</summary>
-    private const int MostAtOnce = 32;
 
     private readonly Dictionary<string, Tensor> _kept = new(StringComparer.Ordinal);
     private bool _closed;
@@ -80,18 +77,15 @@ internal sealed class PromptEmbeddings(string reward, Func<IReadOnlyList<string>
 
     private string[] Unknown(IReadOnlyList<string> prompts) => [.. prompts.Distinct(StringComparer.Ordinal).Where(prompt => !_kept.ContainsKey(prompt))];
 
+    /// <summary>One by one, since what a text gets must not depend on which others came along: a run that goes on in another process meets them in another order.</summary>
     private void Encode(string[] prompts)
     {
-        foreach (string[] some in prompts.Chunk(MostAtOnce))
+        foreach (string prompt in prompts)
         {
-            using Tensor embeddings = encode(some);
-            for (int row = 0; row < some.Length; row++)
-            {
-                using Tensor embedding = embeddings[row];
-                Keep(some[row], embedding);
-            }
-
-            Encoded += some.Length;
+            using Tensor embeddings = encode([prompt]);
+            using Tensor embedding = embeddings[0];
+            Keep(prompt, embedding);
+            Encoded++;
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Rewards;
@@ -104,6 +105,50 @@ internal sealed class RewardMix : VideoReward
         foreach (RunningMoments moments in _moments ?? [])
         {
             moments.Clear();
+        }
+    }
+
+    internal override void SaveTraining(StateWriter state)
+    {
+        foreach ((int index, (_, VideoReward reward, _)) in _parts.Index())
+        {
+            reward.SaveTraining(state.Section($"{index}"));
+        }
+
+        if (_moments is not null)
+        {
+            state.WriteList(MomentsArgument, [.. _moments.Select(moments => moments.ToText())]);
+        }
+    }
+
+    internal override void LoadTraining(StateReader state)
+    {
+        foreach ((int index, (_, VideoReward reward, _)) in _parts.Index())
+        {
+            reward.LoadTraining(state.Section($"{index}"));
+        }
+
+        if (_moments is null)
+        {
+            return;
+        }
+
+        string[] moments = state.Texts(MomentsArgument);
+        if (moments.Length != _moments.Length)
+        {
+            throw state.Fault(MomentsArgument, $"is of {moments.Length} parts, and the sum has {_moments.Length}");
+        }
+
+        foreach ((int index, string text) in moments.Index())
+        {
+            try
+            {
+                _moments[index] = RunningMoments.Parse(text);
+            }
+            catch (FormatException error)
+            {
+                throw state.Fault(MomentsArgument, error.Message);
+            }
         }
     }
 

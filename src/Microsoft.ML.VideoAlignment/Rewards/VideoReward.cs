@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment;
@@ -58,6 +59,16 @@ public abstract class VideoReward : IDisposable
     /// that equal runs are equal.
     /// </summary>
     internal virtual void BeginTraining()
+    {
+    }
+
+    /// <summary>Writes what <see cref="BeginTraining"/> starts anew, so that a run can go on in another process.</summary>
+    internal virtual void SaveTraining(StateWriter state)
+    {
+    }
+
+    /// <summary>Replaces it by what <see cref="SaveTraining"/> wrote.</summary>
+    internal virtual void LoadTraining(StateReader state)
     {
     }
 

@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
@@ -6,7 +7,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// The exponential moving average of the adapters: after update t, mean = d mean + (1 - d) factor with d = min(decay, (1 + t) / (10 + t)), so that the
 /// start is soon forgotten (diffusers' EMAModel). Training goes on with the factors themselves.
 /// </summary>
-internal sealed class AdapterAverage : IDisposable
+internal sealed class AdapterAverage : IResumable, IDisposable
 {
     private readonly LoraAdapters _adapters;
     private readonly double _decay;
@@ -23,6 +24,9 @@ internal sealed class AdapterAverage : IDisposable
 
     /// <summary>The average, in the order of <see cref="LoraAdapters.Parameters"/>, wherever it stands.</summary>
     public IReadOnlyList<Tensor> Returned => _inPlace ? [.. _adapters.Parameters] : _mean;
+
+    /// <summary>What the optimizer moves, in the same order, wherever it stands.</summary>
+    public IReadOnlyList<Tensor> Moved => _inPlace ? _mean : [.. _adapters.Parameters];
 
     /// <summary>Whether the average stands in the factors' place, and the factors in its own; setting it to what it is changes nothing.</summary>
     public bool InPlace
@@ -48,6 +52,28 @@ internal sealed class AdapterAverage : IDisposable
         foreach ((Tensor mean, Tensor factor) in _mean.Zip(_adapters.Parameters))
         {
             mean.mul_(decay).add_(factor, alpha: 1 - decay);
+        }
+    }
+
+    public void Save(StateWriter state)
+    {
+        state.Write("updates", _updates);
+        foreach ((int index, Tensor mean) in Returned.Index())
+        {
+            state.Write($"mean/{index}", mean);
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>To be called while the average is not in the factors' place. Where the run had no average so far, it begins with the factors as they are.</remarks>
+    public void Load(StateReader state)
+    {
+        using IDisposable guard = no_grad();
+        _updates = state.IsEmpty ? 0 : (int)state.Integer("updates", maximum: int.MaxValue);
+        foreach ((int index, (Tensor mean, Tensor factor)) in _mean.Zip(_adapters.Parameters).Index())
+        {
+            using Tensor from = state.IsEmpty ? factor.alias() : state.TensorLike($"mean/{index}", mean);
+            mean.copy_(from);
         }
     }
 

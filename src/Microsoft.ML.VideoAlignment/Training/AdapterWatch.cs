@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
@@ -7,7 +8,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// must have reached adapters, and what it reached must have moved: a factor that stays where it was has lost its steps to rounding, and a run in which
 /// all do learns nothing. Where the reward's gradient may rightly be zero, only updates with some gradient are observed, however late they come.
 /// </summary>
-internal sealed class AdapterWatch(LoraAdapters adapters, bool gradientMayVanish = false)
+internal sealed class AdapterWatch(LoraAdapters adapters, bool gradientMayVanish = false) : IResumable
 {
     private const int ObservedUpdates = 2;
 
@@ -87,6 +88,26 @@ internal sealed class AdapterWatch(LoraAdapters adapters, bool gradientMayVanish
             .. Warning("No gradient reaches", idle, "they cannot influence the reward"),
             .. Warning("No step moves", still, "it is lost to rounding: the learning rate is low, or their gradient below AdamW's epsilon"),
         ];
+    }
+
+    public void Save(StateWriter state)
+    {
+        state.Write("done", _done);
+        state.Write("observed", _observed);
+        state.WriteList("reached", [.. _reached.Order(StringComparer.Ordinal)]);
+        foreach ((string name, Tensor factor) in _before)
+        {
+            state.Write($"before/{name}", factor);
+        }
+    }
+
+    public void Load(StateReader state)
+    {
+        (_done, _observed) = (state.Flag("done"), (int)state.Integer("observed", maximum: ObservedUpdates));
+        _reached.Clear();
+        _reached.UnionWith(state.Texts("reached"));
+        _before = adapters.NamedFactors.Where(pair => state.Has($"before/{pair.Name}")).ToDictionary(
+            pair => pair.Name, pair => state.TensorLike($"before/{pair.Name}", pair.Factor).to(pair.Factor.device).DetachFromDisposeScope(), StringComparer.Ordinal);
     }
 
     private static IEnumerable<string> Warning(string what, string[] tensors, string why) =>

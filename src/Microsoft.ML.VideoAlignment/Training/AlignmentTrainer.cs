@@ -1,6 +1,6 @@
-using System.Diagnostics;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Schedulers;
 
 namespace Microsoft.ML.VideoAlignment.Training;
@@ -17,7 +17,10 @@ internal abstract class AlignmentTrainer : IDisposable
     private readonly AdapterAverage? _average;
     private readonly BestAdapters _best;
     private readonly FinishedAdapters _finished;
+    private readonly TrainingProgress _progress = new();
+    private TrainingState? _state;
     private int _underWay;
+    private bool _begun;
 
     protected AlignmentTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, TrainingSettings settings)
     {
@@ -62,7 +65,7 @@ internal abstract class AlignmentTrainer : IDisposable
     protected int Branches => _settings.Sampling.Branches(Model);
 
     /// <summary>The last optimiser step whose update was applied, counted from 1; 0: none was.</summary>
-    public int Done { get; private set; }
+    public int Done => _progress.Step;
 
     /// <summary>
     /// Trains. Returns the number of optimiser steps done; fewer than asked for when cancelled or stopped early. The adapters end as what is to be used:
@@ -71,7 +74,6 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <exception cref="TrainingStepException">See <see cref="Rescued"/>.</exception>
     public int Train(IReadOnlyList<VideoPrompt> prompts, Action<TrainingStep>? onStep = null, Action<string>? warn = null, CancellationToken cancellation = default)
     {
-        var clock = Stopwatch.StartNew();
         using var draws = new TrainingDraws(prompts, _settings.Seed);
 
         // A frame that is given does not move with the adapters.
@@ -79,14 +81,41 @@ internal abstract class AlignmentTrainer : IDisposable
         var watch = new AdapterWatch(Adapters, GradientMayVanish || given);
         Reward.BeginTraining();
         Conditions.Prepare([.. prompts, .. _settings.HeldOutPrompts, _settings.Sampling.NegativePrompt]);
+        using TrainingState? state = Resume(draws, watch);
+        _state = state;
         _finished.Finished(Done);
+        _begun = true;
         return Rescued(() =>
         {
-            while (Done < _settings.Steps && !StoppedEarly)
+            try
+            {
+                Loop();
+            }
+            catch (Exception)
+            {
+                LeaveStateBehind();
+                throw;
+            }
+
+            _state?.Write();
+            ShowAverage(true);
+            if (_settings.KeepBest)
+            {
+                _best.Restore();
+            }
+
+            return Done;
+        });
+
+        void Loop()
+        {
+            while (_progress.Unreported is not null || (Done < _settings.Steps && !StoppedEarly))
             {
                 try
                 {
-                    RunStep(Done + 1);
+                    using DisposeScope scope = NewDisposeScope();
+                    TrainingStep learned = _progress.Unreported ?? Learn(Done + 1);
+                    Report(learned);
                 }
                 catch (Exception exception) when (EndsTheRun(exception, cancellation))
                 {
@@ -98,22 +127,14 @@ internal abstract class AlignmentTrainer : IDisposable
                 // The runtime lets what is left of tensors pile up to the size of the processor's cache, 100 MB and more, before it looks; a step's worth takes milliseconds.
                 GC.Collect(0);
             }
+        }
 
-            ShowAverage(true);
-            if (_settings.KeepBest)
-            {
-                _best.Restore();
-            }
-
-            return Done;
-        });
-
-        void RunStep(int step)
+        TrainingStep Learn(int step)
         {
             _underWay = step;
-            using DisposeScope scope = NewDisposeScope();
             cancellation.ThrowIfCancellationRequested();
             StepOutcome outcome = Accumulate(draws, cancellation);
+            _state?.Leave();
             watch.BeforeUpdate();
             double norm = Update(step, outcome.Reward, outcome.Loss);
             foreach (string warning in watch.AfterUpdate(step))
@@ -121,8 +142,22 @@ internal abstract class AlignmentTrainer : IDisposable
                 warn?.Invoke(warning);
             }
 
-            double? heldOut = Evaluate(step, cancellation);
-            onStep?.Invoke(new TrainingStep(step, outcome.Reward, outcome.Loss, norm, heldOut, clock.Elapsed));
+            _progress.Reach();
+            var learned = new TrainingStep(step, outcome.Reward, outcome.Loss, norm, HeldOutReward: null, _progress.Elapsed);
+            _progress.Unreported = learned;
+            _state?.Reached(step);
+            return learned;
+        }
+
+        void Report(TrainingStep learned)
+        {
+            _underWay = learned.Step;
+            double? heldOut = Evaluate(learned.Step, cancellation);
+            _progress.Unreported = null;
+            _progress.Reach();
+            _state?.Reached(learned.Step);
+            _state?.WriteIfDue();
+            onStep?.Invoke(learned with { HeldOutReward = heldOut, Elapsed = _progress.Elapsed });
         }
     }
 
@@ -137,7 +172,7 @@ internal abstract class AlignmentTrainer : IDisposable
         {
             return work();
         }
-        catch (Exception exception) when (exception is not TrainingStepException && !(exception is RewardContractException && Done == 0))
+        catch (Exception exception) when (_begun && exception is not TrainingStepException && !(exception is RewardContractException && Done == 0))
         {
             throw Failure(_underWay, $"{exception.GetType().Name}: {exception.Message}", exception);
         }
@@ -153,7 +188,7 @@ internal abstract class AlignmentTrainer : IDisposable
         _finished.BeforeUpdate();
         _optimiser.Step();
         _average?.Follow();
-        Done = step;
+        _progress.Step = step;
         _finished.Finished(step);
         _optimiser.ZeroGrad();
         return norm;
@@ -202,6 +237,7 @@ internal abstract class AlignmentTrainer : IDisposable
         double? reward = _heldOut.IsDue(step) ? _heldOut.Measure(Adapters, cancellation) : null;
         if (reward is { } measured)
         {
+            _state?.Leave();
             _best.Measured(step, measured);
             StoppedEarly = _best.Since >= _settings.Patience && step < _settings.Steps;
         }
@@ -213,6 +249,56 @@ internal abstract class AlignmentTrainer : IDisposable
 
         ShowAverage(false);
         return reward;
+    }
+
+    /// <summary>Goes on where the run's folder says it was; null: the run has no folder.</summary>
+    private TrainingState? Resume(TrainingDraws draws, AdapterWatch watch)
+    {
+        if (_settings.RunFolder is not { } folder)
+        {
+            return null;
+        }
+
+        var state = new TrainingState(folder, _settings.StateEvery, unchecked((int)_settings.Seed));
+        state.AddSettled("adapters", new AdapterFactors(Adapters, _average));
+        state.AddSettled("optimizer", _optimiser);
+        state.AddSettled("best", _best);
+        state.AddSettled("watch", watch);
+        state.AddMoving("progress", _progress);
+        state.AddMoving("draws", draws);
+        state.AddMoving("work", Work);
+        state.AddMoving("reward", new RewardTraining(Reward), perishes: true);
+        if (_average is not null)
+        {
+            state.AddSettled("average", _average);
+        }
+
+        if (this is IResumable algorithm)
+        {
+            state.AddMoving("algorithm", algorithm, perishes: true);
+        }
+
+        if (state.Restore() && folder.Remeasures)
+        {
+            _best.Outdate();
+        }
+
+        StoppedEarly = _best.Since >= _settings.Patience && Done < _settings.Steps;
+        state.Reached(Done);
+        return state;
+    }
+
+    /// <summary>Writes the last boundary before a failure, where that can be done; else the states before it stay: the failure is the news.</summary>
+    private void LeaveStateBehind()
+    {
+        try
+        {
+            _state?.Write();
+        }
+        catch (Exception)
+        {
+            // A device that no longer answers, or a full disk.
+        }
     }
 
     private void ShowAverage(bool inPlace)

@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
@@ -17,6 +18,10 @@ internal sealed class AwakenedReward(VideoReward reward, IdleNetworks idle) : Vi
     public override void RestrictToPrompts(IReadOnlyList<string> prompts) => reward.RestrictToPrompts(prompts);
 
     internal override void BeginTraining() => reward.BeginTraining();
+
+    internal override void SaveTraining(StateWriter state) => reward.SaveTraining(state);
+
+    internal override void LoadTraining(StateReader state) => reward.LoadTraining(state);
 
     internal override void RequirePrompts(IEnumerable<string> prompts) => reward.RequirePrompts(prompts);
 

@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
@@ -7,7 +8,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// </summary>
 /// <param name="adapters">Of the run.</param>
 /// <param name="direction">Which scores are better.</param>
-internal sealed class BestAdapters(LoraAdapters adapters, ScoreDirection direction) : IDisposable
+internal sealed class BestAdapters(LoraAdapters adapters, ScoreDirection direction) : IResumable, IDisposable
 {
     private IReadOnlyDictionary<string, Tensor>? _state;
     private double _best;
@@ -47,6 +48,39 @@ internal sealed class BestAdapters(LoraAdapters adapters, ScoreDirection directi
         {
             adapters.Load(_state);
         }
+    }
+
+    /// <summary>To be called when measurements from now on do not compare with those before: the next one is the best, whatever it is.</summary>
+    public void Outdate() => (_best, Since) = (direction == ScoreDirection.HigherIsBetter ? double.NegativeInfinity : double.PositiveInfinity, 0);
+
+    public void Save(StateWriter state)
+    {
+        if (Step is not { } step)
+        {
+            return;
+        }
+
+        state.Write("step", step);
+        state.Write("since", Since);
+        state.Write("reward", _best);
+        foreach ((string name, Tensor factor) in _state!)
+        {
+            state.Write($"adapters/{name}", factor);
+        }
+    }
+
+    public void Load(StateReader state)
+    {
+        Free();
+        if (state.IsEmpty)
+        {
+            (Step, Since) = (null, 0);
+            return;
+        }
+
+        (Step, Since, _best) = ((int)state.Integer("step", 1, int.MaxValue), (int)state.Integer("since", 0, int.MaxValue), state.Number("reward"));
+        _state = adapters.NamedFactors.ToDictionary(
+            pair => pair.Name, pair => state.TensorLike($"adapters/{pair.Name}", pair.Factor).DetachFromDisposeScope(), StringComparer.Ordinal);
     }
 
     public void Dispose() => Free();

@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -9,7 +10,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// DDPO (Black et al. 2023, arXiv 2305.13301) for video: each denoising step is an action of a Gaussian policy, and steps of videos that scored well are made
 /// more probable, within PPO's bounds. Nothing is known of the reward but its scores. Reference: ddpo-pytorch's training script.
 /// </summary>
-internal sealed class DdpoTrainer : AlignmentTrainer
+internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
 {
     private readonly DdpoSettings _settings;
     private readonly DdpoOptions _options;
@@ -91,6 +92,28 @@ internal sealed class DdpoTrainer : AlignmentTrainer
         return new StepOutcome(scored.Average(row => epoch.Scores[row]), loss);
     }
 
+    public void Save(StateWriter state)
+    {
+        _tracker?.Save(state.Section("tracker"));
+        if (_epoch is { IsOver: false })
+        {
+            _epoch.Save(state.Section("epoch"));
+        }
+    }
+
+    public void Load(StateReader state)
+    {
+        _tracker?.Load(state.Section("tracker"));
+        _epoch?.Dispose();
+        _epoch = null;
+        StateReader epoch = state.Section("epoch");
+        if (!epoch.IsEmpty)
+        {
+            _epoch = PolicyEpoch.Load(epoch, Model.Device);
+            RequireFitting(_epoch, epoch);
+        }
+    }
+
     protected override void Dispose(bool disposing)
     {
         if (disposing)
@@ -122,6 +145,17 @@ internal sealed class DdpoTrainer : AlignmentTrainer
         OnMicroStep?.Invoke(new PolicyMicroStep(prediction, probability, terms, MicroBatches));
         Recompute.Backward(terms.Loss / MicroBatches);
         return ShapeOnly.Number(terms.Loss);
+    }
+
+    /// <summary>A rollout of other steps or latents than this run's cannot be learnt from.</summary>
+    private void RequireFitting(PolicyEpoch epoch, StateReader state)
+    {
+        PolicySamples samples = epoch.Samples;
+        long[] latents = Model.LatentShape(1, _settings.Sampling.Size);
+        if (samples.LogProbabilities.shape[1] != StepCount || !samples.Trajectory.shape.Skip(2).SequenceEqual(latents.Skip(1)))
+        {
+            throw state.Fault("samples/trajectory", $"is {Shapes.Describe(samples.Trajectory)}, expected {StepCount + 1} states of [{string.Join(", ", latents)}] for each video");
+        }
     }
 
     private PolicyEpoch Collect(TrainingDraws draws, CancellationToken cancellation)

@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -9,7 +10,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// Diffusion-DPO (Wallace et al. 2023, arXiv 2311.12908) for video, on pairs that the reward makes: of a prompt's videos the best-scored wins and the worst
 /// loses. The reference is the same network with the adapters off. Nothing is known of the reward but its scores.
 /// </summary>
-internal sealed class DiffusionDpoTrainer : AlignmentTrainer
+internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
 {
     private readonly DiffusionDpoSettings _settings;
     private readonly DiffusionDpoOptions _options;
@@ -92,6 +93,18 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer
         return _options.SampleFromBaseModel ? Adapters.Without(Run) : Run();
 
         Tensor Run() => Denoising.Run(clip.Sampler ?? Sampler, clip.Start, guidance.Predict, clip.Plan, clip.Noise, Adapters, cancellation: cancellation);
+    }
+
+    public void Save(StateWriter state)
+    {
+        state.Write("ties", Ties);
+        _pairs.Save(state.Section("pairs"));
+    }
+
+    public void Load(StateReader state)
+    {
+        Ties = (int)state.Integer("ties", maximum: int.MaxValue);
+        _pairs.Load(state.Section("pairs"), Model.Device);
     }
 
     protected override void Dispose(bool disposing)

@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Parameter = TorchSharp.Modules.Parameter;
 
@@ -46,6 +47,25 @@ internal sealed class EightBitAdamW : IAdapterOptimiser
         }
     }
 
+    public void Save(StateWriter state)
+    {
+        state.Write("steps", _steps);
+        foreach ((int index, Moments moments) in _moments.Index())
+        {
+            moments.First?.Save(state, $"first/{index}");
+            moments.Second?.Save(state, $"second/{index}");
+        }
+    }
+
+    public void Load(StateReader state)
+    {
+        _steps = (int)state.Integer("steps", maximum: int.MaxValue);
+        foreach ((int index, Moments moments) in _moments.Index())
+        {
+            moments.Load(state, $"first/{index}", $"second/{index}");
+        }
+    }
+
     public void Dispose()
     {
         _moments.ForEach(moments => moments.Dispose());
@@ -71,6 +91,26 @@ internal sealed class EightBitAdamW : IAdapterOptimiser
 
         public Tensor Restore(DynamicTree tree) => tree.Restore(Places, Scales);
 
+        public void Save(StateWriter state, string name)
+        {
+            state.Write($"{name}/codes", Places);
+            state.Write($"{name}/scales", Scales);
+        }
+
+        /// <summary>Of a parameter; null where it had not moved yet.</summary>
+        public static Held? Load(StateReader state, string name, Parameter parameter)
+        {
+            if (!state.Has($"{name}/codes"))
+            {
+                return null;
+            }
+
+            using DisposeScope scope = NewDisposeScope();
+            long count = parameter.numel(), blocks = (count + DynamicTree.Block - 1) / DynamicTree.Block;
+            Tensor codes = state.Tensor($"{name}/codes", ScalarType.Byte, count), scales = state.Tensor($"{name}/scales", ScalarType.Float32, blocks);
+            return new Held(codes.to(parameter.device).DetachFromDisposeScope(), scales.to(parameter.device).DetachFromDisposeScope());
+        }
+
         public void Dispose()
         {
             Places.Dispose();
@@ -93,6 +133,12 @@ internal sealed class EightBitAdamW : IAdapterOptimiser
             Dispose();
             First = new Held(first.Places.DetachFromDisposeScope(), first.Scales.DetachFromDisposeScope());
             Second = new Held(second.Places.DetachFromDisposeScope(), second.Scales.DetachFromDisposeScope());
+        }
+
+        public void Load(StateReader state, string first, string second)
+        {
+            Dispose();
+            (First, Second) = (Held.Load(state, first, parameter), Held.Load(state, second, parameter));
         }
 
         public void Dispose()

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Runs;
+
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
@@ -6,7 +8,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// </summary>
 /// <param name="capacity">Scores remembered for each prompt.</param>
 /// <param name="minimum">Scores of a prompt below which it is measured against the update's whole batch.</param>
-internal sealed class PerPromptStatTracker(int capacity, int minimum)
+internal sealed class PerPromptStatTracker(int capacity, int minimum) : IResumable
 {
     private readonly Dictionary<string, Queue<double>> _recent = new(StringComparer.Ordinal);
 
@@ -54,6 +56,39 @@ internal sealed class PerPromptStatTracker(int capacity, int minimum)
     {
         (double mean, double deviation) = Moments(scores);
         return [.. scores.Select(score => (score - mean) / (deviation + 1e-8))];
+    }
+
+    public void Save(StateWriter state)
+    {
+        state.WriteList("prompts", [.. _recent.Keys]);
+        state.WriteList("counts", [.. _recent.Values.Select(scores => scores.Count)]);
+        state.WriteList("scores", [.. _recent.Values.SelectMany(scores => scores)]);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Where the capacity has become smaller, the oldest scores are forgotten.</remarks>
+    public void Load(StateReader state)
+    {
+        _recent.Clear();
+        if (state.IsEmpty)
+        {
+            return;
+        }
+
+        string[] prompts = state.Texts("prompts");
+        int[] counts = state.Integers("counts");
+        double[] scores = state.Numbers("scores");
+        if (counts.Length != prompts.Length || counts.Sum(static count => (long)count) != scores.Length)
+        {
+            throw state.Fault("counts", $"has {counts.Length} numbers for {prompts.Length} prompts and {scores.Length} scores");
+        }
+
+        int first = 0;
+        foreach ((string prompt, int count) in prompts.Zip(counts))
+        {
+            _recent[prompt] = new Queue<double>(scores.Skip(first).Take(count).TakeLast(capacity));
+            first += count;
+        }
     }
 
     private static (double Mean, double Deviation) Moments(IReadOnlyCollection<double> scores)

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Runs;
+
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>A few videos, and for each one of its denoising steps: what one backward pass learns from.</summary>
@@ -34,6 +36,9 @@ internal sealed class PolicyEpoch : IDisposable
         _rest = new Queue<PolicyMicroBatch>(Walk((int)samples.LogProbabilities.shape[0], (int)samples.LogProbabilities.shape[1], orders, batchSize, learntSteps));
     }
 
+    private PolicyEpoch(PolicySamples samples, IReadOnlyList<double> advantages, IReadOnlyList<double> scores, IEnumerable<PolicyMicroBatch> rest) =>
+        (Samples, Advantages, Scores, _rest) = (samples, advantages, scores, new Queue<PolicyMicroBatch>(rest));
+
     public PolicySamples Samples { get; }
 
     public IReadOnlyList<double> Advantages { get; }
@@ -43,6 +48,52 @@ internal sealed class PolicyEpoch : IDisposable
     public bool IsOver => _rest.Count == 0;
 
     public PolicyMicroBatch Next() => _rest.Dequeue();
+
+    /// <summary>Writes the rollout and what is still to be learnt from it.</summary>
+    public void Save(StateWriter state)
+    {
+        Samples.Save(state.Section("samples"));
+        state.WriteList("advantages", Advantages);
+        state.WriteList("scores", Scores);
+        state.WriteList("sizes", [.. _rest.Select(batch => batch.Rows.Length)]);
+        state.WriteList("rows", [.. _rest.SelectMany(batch => batch.Rows)]);
+        state.WriteList("steps", [.. _rest.SelectMany(batch => batch.Steps)]);
+    }
+
+    /// <summary>What <see cref="Save"/> wrote.</summary>
+    /// <param name="state">The section.</param>
+    /// <param name="device">Where the rollout is learnt from.</param>
+    /// <returns>The epoch, which owns its samples.</returns>
+    public static PolicyEpoch Load(StateReader state, Device device)
+    {
+        double[] advantages = state.Numbers("advantages"), scores = state.Numbers("scores");
+        int[] sizes = state.Integers("sizes", 1);
+        var samples = PolicySamples.Load(state.Section("samples"), device);
+        try
+        {
+            (int videos, int steps) = ((int)samples.LogProbabilities.shape[0], (int)samples.LogProbabilities.shape[1]);
+            int[] rows = state.Integers("rows", 0, videos - 1), times = state.Integers("steps", 0, steps - 1);
+            if (advantages.Length != videos || scores.Length != videos || rows.Length != times.Length || sizes.Sum(static size => (long)size) != rows.Length)
+            {
+                throw state.Fault("sizes", $"and the lists beside it do not fit {videos} videos");
+            }
+
+            var rest = new List<PolicyMicroBatch>();
+            int first = 0;
+            foreach (int size in sizes)
+            {
+                rest.Add(new PolicyMicroBatch(rows[first..(first + size)], times[first..(first + size)]));
+                first += size;
+            }
+
+            return new PolicyEpoch(samples, advantages, scores, rest);
+        }
+        catch
+        {
+            samples.Dispose();
+            throw;
+        }
+    }
 
     public void Dispose() => Samples.Dispose();
 

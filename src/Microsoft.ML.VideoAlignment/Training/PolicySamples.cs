@@ -1,6 +1,8 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
@@ -55,6 +57,28 @@ internal sealed record PolicySamples(Tensor Trajectory, Tensor LogProbabilities,
         cat([.. parts.Select(part => part.LogProbabilities)]).DetachFromDisposeScope(),
         Condition.Stack([.. parts.Select(part => part.Condition)]).DetachFromDisposeScope(),
         parts[0].Unconditional is null ? null : Condition.Stack([.. parts.Select(part => part.Unconditional!)]).DetachFromDisposeScope());
+
+    /// <summary>Writes all of it.</summary>
+    public void Save(StateWriter state)
+    {
+        state.Write("trajectory", Trajectory);
+        state.Write("logProbabilities", LogProbabilities);
+        Condition.Save(state.Section("condition"));
+        Unconditional?.Save(state.Section("unconditional"));
+    }
+
+    /// <summary>What <see cref="Save"/> wrote, of no dispose scope; the caller owns it.</summary>
+    public static PolicySamples Load(StateReader state, Device device)
+    {
+        Tensor trajectory = state.AnyTensor("trajectory", device), probabilities = state.AnyTensor("logProbabilities", device);
+        if (probabilities.dim() != 2 || trajectory.dim() < 3 || trajectory.shape[0] != probabilities.shape[0] || trajectory.shape[1] != probabilities.shape[1] + 1)
+        {
+            throw state.Fault("trajectory", $"is {Shapes.Describe(trajectory)} beside probabilities {Shapes.Describe(probabilities)}");
+        }
+
+        StateReader unconditional = state.Section("unconditional");
+        return new PolicySamples(trajectory, probabilities, Condition.Load(state.Section("condition"), device), unconditional.IsEmpty ? null : Condition.Load(unconditional, device));
+    }
 
     public void Dispose()
     {

@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
@@ -62,6 +63,43 @@ internal sealed class PreferencePairs : IDisposable
                 _uses.Remove(pair);
                 pair.Dispose();
             }
+        }
+    }
+
+    /// <summary>Writes the pairs and their order. Between steps a pair is used as often as it is queued, so the queue says it all.</summary>
+    public void Save(StateWriter state)
+    {
+        PreferencePair[] pairs = [.. _queue.Distinct(ReferenceEqualityComparer.Instance).Cast<PreferencePair>()];
+        state.WriteList("scores", [.. pairs.Select(pair => pair.Score)]);
+        state.WriteList("queue", [.. _queue.Select(queued => Array.FindIndex(pairs, pair => ReferenceEquals(pair, queued)))]);
+        foreach ((int index, PreferencePair pair) in pairs.Index())
+        {
+            StateWriter section = state.Section($"{index}");
+            section.Write("winner", pair.Winner);
+            section.Write("loser", pair.Loser);
+            pair.Condition.Save(section.Section("condition"));
+        }
+    }
+
+    /// <summary>Replaces the pairs by what <see cref="Save"/> wrote.</summary>
+    public void Load(StateReader state, Device device)
+    {
+        Dispose();
+        if (state.IsEmpty)
+        {
+            return;
+        }
+
+        PreferencePair[] pairs = [.. state.Numbers("scores").Select((score, index) =>
+        {
+            StateReader section = state.Section($"{index}");
+            return new PreferencePair(
+                section.AnyTensor("winner", device), section.AnyTensor("loser", device), Condition.Load(section.Section("condition"), device), score);
+        })];
+        foreach (int place in state.Integers("queue", 0, pairs.Length - 1))
+        {
+            _queue.Enqueue(pairs[place]);
+            _uses[pairs[place]] = _uses.GetValueOrDefault(pairs[place]) + 1;
         }
     }
 

@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
@@ -6,19 +7,21 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// Every random draw of a training run, from one seed: prompts in shuffled passes over the table (each is used once before any is used again), noise,
 /// window starts and frame choices.
 /// </summary>
-internal sealed class TrainingDraws : IDisposable
+internal sealed class TrainingDraws : IResumable, IDisposable
 {
     private readonly Generator _noise;
-    private readonly System.Random _choices;
-    private readonly VideoPrompt[] _prompts;
+    private readonly CountedRandom _choices;
+    private readonly IReadOnlyList<VideoPrompt> _prompts;
+    private readonly int[] _order;
     private int _next;
 
     public TrainingDraws(IReadOnlyList<VideoPrompt> prompts, ulong seed)
     {
-        _prompts = [.. prompts];
-        _next = _prompts.Length;
+        _prompts = prompts;
+        _order = [.. Enumerable.Range(0, prompts.Count)];
+        _next = _order.Length;
         _noise = new Generator(seed);
-        _choices = new System.Random(unchecked((int)(seed ^ (seed >> 32))));
+        _choices = new CountedRandom(unchecked((int)(seed ^ (seed >> 32))));
     }
 
     /// <summary>A uniform integer in [0, bound).</summary>
@@ -38,13 +41,13 @@ internal sealed class TrainingDraws : IDisposable
         var batch = new VideoPrompt[count];
         for (int row = 0; row < count; row++)
         {
-            if (_next == _prompts.Length)
+            if (_next == _order.Length)
             {
-                _choices.Shuffle(_prompts);
+                _choices.Shuffle(_order);
                 _next = 0;
             }
 
-            batch[row] = _prompts[_next++];
+            batch[row] = _prompts[_order[_next++]];
         }
 
         return batch;
@@ -55,6 +58,45 @@ internal sealed class TrainingDraws : IDisposable
     {
         using Tensor drawn = randn([.. shape], dtype: ScalarType.Float32, generator: _noise);
         return drawn.to(device);
+    }
+
+    public void Save(StateWriter state)
+    {
+        using Tensor noise = _noise.get_state();
+        state.Write("noise", noise);
+        state.Write("choices", _choices.Drawn);
+        state.WriteList("order", _order);
+        state.Write("next", _next);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Where the table has another number of rows than it had, a new pass over it begins.</remarks>
+    public void Load(StateReader state)
+    {
+        using (Tensor current = _noise.get_state())
+        using (Tensor noise = state.TensorLike("noise", current))
+        {
+            _noise.set_state(noise);
+        }
+
+        _choices.SkipTo(state.Integer("choices", 0, CountedRandom.Longest));
+        int[] order = state.Integers("order");
+        bool permutation = order.Order().SequenceEqual(Enumerable.Range(0, order.Length));
+        if (!permutation)
+        {
+            throw state.Fault("order", $"is not an order of {order.Length} prompts");
+        }
+
+        int next = (int)state.Integer("next", 0, order.Length);
+        if (order.Length == _order.Length)
+        {
+            order.CopyTo(_order, 0);
+            _next = next;
+        }
+        else
+        {
+            _next = _order.Length;
+        }
     }
 
     public void Dispose() => _noise.Dispose();

@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
@@ -50,6 +51,12 @@ internal record TrainingSettings
 
     /// <summary>Optimiser steps between two checkpoints; null: none.</summary>
     public int? CheckpointEvery { get; init; }
+
+    /// <summary>Where the run's states go, and where it goes on; null: nowhere.</summary>
+    public RunFolder? RunFolder { get; init; }
+
+    /// <summary>Optimiser steps between two states.</summary>
+    public int StateEvery { get; init; } = 10;
 
     /// <summary>Told of a step at which the adapters are worth keeping, while they are what would be returned then.</summary>
     public Action<int>? Checkpoint { get; init; }

@@ -1,7 +1,9 @@
+using Microsoft.ML.VideoAlignment.Runs;
+
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>What a run has cost so far, in units that do not depend on the machine: what algorithms are compared by.</summary>
-internal sealed class WorkCount
+internal sealed class WorkCount : IResumable
 {
     /// <summary>Denoiser evaluations, one a video, step and guidance branch. What a backward pass computes again is not counted.</summary>
     public long DenoiserEvaluations { get; private set; }
@@ -21,4 +23,14 @@ internal sealed class WorkCount
         RewardQueries += videos;
         HeldOutQueries += videos;
     }
+
+    public void Save(StateWriter state)
+    {
+        state.Write("denoiserEvaluations", DenoiserEvaluations);
+        state.Write("rewardQueries", RewardQueries);
+        state.Write("heldOutQueries", HeldOutQueries);
+    }
+
+    public void Load(StateReader state) => (DenoiserEvaluations, RewardQueries, HeldOutQueries) =
+        (state.Integer("denoiserEvaluations"), state.Integer("rewardQueries"), state.Integer("heldOutQueries"));
 }

@@ -34,6 +34,11 @@ internal static class WrittenFile
             {
                 Rename(partials[file], files[file].Path);
             }
+
+            foreach (string folder in files.Select(file => Path.GetDirectoryName(Path.GetFullPath(file.Path))!).Distinct())
+            {
+                FolderFlush.ToDisk(folder);
+            }
         }
         catch
         {

@@ -12,7 +12,7 @@ public partial class RoomsTests
     [
         ["Tensors", "Video", "Distributed"],
         ["Layers", "Weights", "Schedulers"],
-        ["Encoders", "Denoisers", "Autoencoders", "Lora"],
+        ["Encoders", "Denoisers", "Autoencoders", "Lora", "Runs"],
         ["Pipelines", "Rewards"],
         ["Training", "DataViews"],
     ];

@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Rewards;
@@ -102,6 +103,10 @@ internal sealed class VJepaReward : VideoReward
     }
 
     internal override void BeginTraining() => _gradedCalls = 0;
+
+    internal override void SaveTraining(StateWriter state) => state.Write("gradedCalls", (long)_gradedCalls);
+
+    internal override void LoadTraining(StateReader state) => _gradedCalls = (ulong)state.Integer("gradedCalls");
 
     /// <summary>One draw of the masks for one video.</summary>
     public IReadOnlyList<(Tensor Context, Tensor Predicted)> DrawMasks(ulong call)

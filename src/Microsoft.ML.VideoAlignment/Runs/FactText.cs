@@ -1,0 +1,62 @@
+using System.Collections;
+using System.Globalization;
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Microsoft.ML.VideoAlignment.Runs;
+
+/// <summary>A value as a text that differs wherever the value does: invariant, with every element of lists and every field of records.</summary>
+internal static class FactText
+{
+    /// <summary>Hexadecimal digits of a hash that are shown and compared: 64 bits.</summary>
+    private const int HashDigits = 16;
+
+    /// <param name="value">A number, text, list, or record of such; null is "none".</param>
+    /// <returns>The text.</returns>
+    public static string From(object? value) => value switch
+    {
+        null => "none",
+        string text => $"'{text}'",
+        Enum name => name.ToString(),
+        IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
+        bool flag => flag ? "true" : "false",
+        ITuple tuple => $"({string.Join(", ", Enumerable.Range(0, tuple.Length).Select(place => From(tuple[place])))})",
+        IEnumerable list => $"[{string.Join(", ", list.Cast<object?>().Select(From))}]",
+        _ => Fields(value),
+    };
+
+    /// <summary>A text of any length as its hash.</summary>
+    /// <param name="parts">Each is hashed with its length, so that "a", "bc" differs from "ab", "c".</param>
+    /// <returns>The first digits of a SHA-256.</returns>
+    public static string Hash(IEnumerable<string> parts)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (string part in parts)
+        {
+            byte[] bytes = Encoding.UTF8.GetBytes(part);
+            hash.AppendData(BitConverter.GetBytes((long)bytes.Length));
+            hash.AppendData(bytes);
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset())[..HashDigits];
+    }
+
+    /// <summary>Every field of a record as a text of its own, also what it keeps in private; those of records within it as "OUTER.INNER".</summary>
+    /// <param name="value">A record.</param>
+    /// <returns>Names and texts, in the order of the names.</returns>
+    public static IEnumerable<(string Name, string Text)> Members(object value) =>
+        Read(value).SelectMany(field => IsRecord(field.Value) ? Members(field.Value!).Select(inner => ($"{field.Name}.{inner.Name}", inner.Text)) : [(field.Name, From(field.Value))]);
+
+    /// <summary>"Type { A = 1, B = 'x' }".</summary>
+    private static string Fields(object value) =>
+        $"{value.GetType().Name} {{ {string.Join(", ", Read(value).Select(field => $"{field.Name} = {From(field.Value)}"))} }}";
+
+    private static bool IsRecord(object? value) => value is not (null or string or bool or IFormattable or ITuple or IEnumerable);
+
+    private static IEnumerable<(string Name, object? Value)> Read(object value) =>
+        value.GetType().GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)
+            .Select(field => (Name: field.Name.Split('<', '>') is [_, { Length: > 0 } property, ..] ? property : field.Name.TrimStart('_'), Value: field.GetValue(value)))
+            .OrderBy(field => field.Name, StringComparer.Ordinal);
+}

@@ -1,0 +1,37 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Microsoft.ML.VideoAlignment.Runs;
+
+/// <summary>Everything that decides what a run computes besides its state, to be compared with that of the run a state was made by.</summary>
+/// <param name="Facts">Names are unique within a kind.</param>
+internal sealed record RunFingerprint(IReadOnlyList<RunFact> Facts)
+{
+    /// <summary>The facts as text for a file; what a change means is not written: it is the reader's to say.</summary>
+    public string ToJson() => new JsonArray([.. Facts.Select(fact => (JsonNode)new JsonArray(fact.Kind, fact.Name, fact.Value))]).ToJsonString();
+
+    /// <exception cref="FormatException">The text is not from <see cref="ToJson"/>.</exception>
+    public static IReadOnlyDictionary<(string Kind, string Name), string> Parse(string json)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<string[][]>(json)!.ToDictionary(fact => (fact[0], fact[1]), fact => fact[2]);
+        }
+        catch (Exception error) when (error is JsonException or ArgumentException or NullReferenceException or IndexOutOfRangeException)
+        {
+            throw new FormatException("the list of what the run was made with cannot be read", error);
+        }
+    }
+
+    /// <summary>What differs from the facts of a state.</summary>
+    /// <param name="recorded">From <see cref="Parse"/>.</param>
+    /// <returns>The facts of now that were others, and what they were.</returns>
+    public IReadOnlyList<(RunFact Now, string Before)> Differences(IReadOnlyDictionary<(string Kind, string Name), string> recorded) =>
+    [
+        .. Facts.Select(fact => (Now: fact, Before: recorded.GetValueOrDefault((fact.Kind, fact.Name), "not recorded"))).Where(pair => pair.Before != pair.Now.Value),
+    ];
+
+    /// <summary>Differences of one kind as a phrase: "LearningRate was 0.001 and is 0.01; ...".</summary>
+    public static string Describe(IEnumerable<(RunFact Now, string Before)> differences) =>
+        string.Join("; ", differences.Select(pair => $"{pair.Now.Name} was {pair.Before} and is {pair.Now.Value}"));
+}

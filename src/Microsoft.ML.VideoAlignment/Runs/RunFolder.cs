@@ -1,0 +1,197 @@
+using Microsoft.ML.VideoAlignment.Weights;
+
+namespace Microsoft.ML.VideoAlignment.Runs;
+
+/// <summary>
+/// The folder of one run: its newest states, two of them, so that one is whole whatever happens to the other, and a lock. Only files that the run wrote itself are
+/// ever removed.
+/// </summary>
+internal sealed class RunFolder : IDisposable
+{
+    private readonly string _path;
+    private readonly RunLock _lock;
+    private readonly string _run;
+    private RunFingerprint _fingerprint = new([]);
+    private int? _newest;
+
+    private RunFolder(string path, RunLock held, string run, RunState? found) =>
+        (_path, _lock, _run, Found, _newest) = (path, held, run, found, found?.Step);
+
+    /// <summary>The state to go on from; null: the run begins.</summary>
+    public RunState? Found { get; }
+
+    /// <summary>Whether what was sampled, scored and measured before the state no longer compares.</summary>
+    public bool Remeasures { get; private set; }
+
+    /// <summary>The error for a folder that cannot be written.</summary>
+    public static RunFolderException Unwritable(string path, Exception error) =>
+        new(path, $"the state of a run cannot be written here: {error.Message} Name a folder on a disk with room that this process may write to (RunFolder).", error);
+
+    /// <summary>Locks the folder, which is made where there is none, and finds the newest state that can be read.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="log">Told in one line each which states cannot be read, and which are of another run.</param>
+    /// <returns>The folder, which is the run's until it is disposed.</returns>
+    /// <exception cref="RunFolderException">Another run uses the folder, it cannot be written, or none of its states can be read.</exception>
+    public static RunFolder Open(string path, Action<string> log)
+    {
+        try
+        {
+            Directory.CreateDirectory(path);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
+        {
+            throw Unwritable(path, error);
+        }
+
+        RunLock held = RunLock.Take(path);
+        RunState? state = null;
+        try
+        {
+            RemovePartials(path);
+            string run = Owner(path, held) ?? Guid.NewGuid().ToString("N");
+            state = Newest(path, run, log);
+            var folder = new RunFolder(path, held, state?.Run ?? run, state);
+            if (held.Owner != folder._run)
+            {
+                held.Own(folder._run);
+            }
+
+            return folder;
+        }
+        catch (Exception error)
+        {
+            state?.Dispose();
+            held.Dispose();
+            if (error is UnauthorizedAccessException or IOException and not RunFolderException)
+            {
+                throw Unwritable(path, error);
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Compares what this run is made with with what its state was made with; states are written with the new from now on.</summary>
+    /// <param name="fingerprint">What this run is made with.</param>
+    /// <param name="log">Told what differs, one line for each kind.</param>
+    /// <exception cref="RunFolderException">The states are of a run that this one cannot go on with.</exception>
+    public void Compare(RunFingerprint fingerprint, Action<string> log)
+    {
+        _fingerprint = fingerprint;
+        IReadOnlyList<(RunFact Now, string Before)> differences = Found is null ? [] : fingerprint.Differences(Found.Facts);
+        RequireSameRun([.. differences.Where(pair => pair.Now.Change == FactChange.Breaks)]);
+        foreach (IGrouping<string, (RunFact Now, string Before)> kind in differences.GroupBy(pair => pair.Now.Kind))
+        {
+            string anew = kind.Any(pair => pair.Now.Change == FactChange.Remeasures) ? "; what was sampled, scored and measured before does not count any more" : "";
+            log($"RunFolder '{_path}': {kind.Key} changed since step {Found!.Step}: {RunFingerprint.Describe(kind)}. The run goes on with the new{anew}.");
+        }
+
+        Remeasures = differences.Any(pair => pair.Now.Change == FactChange.Remeasures);
+    }
+
+    /// <summary>Writes the state after a step, and then removes those older than the one before it.</summary>
+    /// <param name="step">Optimizer steps done.</param>
+    /// <param name="seed">The run's seed.</param>
+    /// <param name="content">The parts' sections.</param>
+    /// <exception cref="RunFolderException">It cannot be written; the states before it are as they were.</exception>
+    public void Write(int step, int seed, StateWriter content)
+    {
+        try
+        {
+            RunState.Write(Path.Combine(_path, StateName.For(_run, step).FileName), _run, step, seed, _fingerprint, content);
+            if (step != _newest)
+            {
+                foreach (StateName old in States(_path).Where(name => name.IsOf(_run) && name.Step < (_newest ?? step)))
+                {
+                    File.Delete(Path.Combine(_path, old.FileName));
+                }
+            }
+
+            _newest = step;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw Unwritable(_path, error);
+        }
+    }
+
+    public void Dispose()
+    {
+        Found?.Dispose();
+        _lock.Dispose();
+    }
+
+    private static StateName[] States(string path) =>
+        [.. Directory.EnumerateFiles(path).Select(file => StateName.Parse(Path.GetFileName(file))).OfType<StateName>().OrderByDescending(name => name.Step)];
+
+    /// <summary>The run whose folder it is; null: nobody's.</summary>
+    /// <exception cref="RunFolderException">The lock does not say whose it is, and states of several runs are there.</exception>
+    private static string? Owner(string path, RunLock held)
+    {
+        string[] runs = [.. States(path).Select(name => name.Run).Distinct()];
+        return held.Owner ?? (runs.Length <= 1 ? runs.FirstOrDefault() : throw new RunFolderException(
+            path, $"states of {runs.Length} runs are here ({string.Join(", ", runs.Select(run => $"state-*-{run}"))}), and nothing says which is to go on. Leave those of one, or name another RunFolder."));
+    }
+
+    /// <summary>The newest readable state of a run; null: it has none.</summary>
+    private static RunState? Newest(string path, string run, Action<string> log)
+    {
+        StateName[] all = States(path), own = [.. all.Where(name => name.IsOf(run))];
+        if (own.Length < all.Length)
+        {
+            log($"RunFolder '{path}' holds states of another run, which are left alone: {string.Join(", ", all.Except(own).Select(name => name.FileName))}.");
+        }
+
+        var faults = new List<string>();
+        foreach (StateName name in own)
+        {
+            try
+            {
+                RunState state = Open(Path.Combine(path, name.FileName), run, name.Step);
+                faults.ForEach(fault => log($"{fault} The run goes on from the state before it, {name.FileName}."));
+                return state;
+            }
+            catch (RunFolderException error)
+            {
+                faults.Add($"RunFolder: {error.Message.TrimEnd('.')}.");
+            }
+        }
+
+        return faults.Count == 0 ? null : throw new RunFolderException(
+            path, $"none of the run's states can be read. Put one back from a copy, name another RunFolder, or delete this one to begin anew. {string.Join(' ', faults)}");
+    }
+
+    /// <summary>Opens a state that must be what its name says.</summary>
+    private static RunState Open(string file, string run, int step)
+    {
+        var state = RunState.Open(file);
+        if (state.Run.StartsWith(run, StringComparison.Ordinal) && state.Step == step)
+        {
+            return state;
+        }
+
+        (string foreign, int other) = (state.Run, state.Step);
+        state.Dispose();
+        throw new RunFolderException(file, $"its name says step {step} of run {run}, and its content is step {other} of run {foreign}");
+    }
+
+    /// <summary>Removes what killed processes were writing; nobody else is, since the lock is held.</summary>
+    private static void RemovePartials(string path)
+    {
+        foreach (string file in Directory.EnumerateFiles(path).Where(file => StateName.IsPartial(Path.GetFileName(file))))
+        {
+            File.Delete(file);
+        }
+    }
+
+    private void RequireSameRun((RunFact Now, string Before)[] broken)
+    {
+        if (broken.Length > 0)
+        {
+            throw new RunFolderException(
+                _path, $"its states are of another run ({Path.GetFileName(Found!.Location)}), with which this one cannot go on: "
+                + $"{string.Join("; ", broken.GroupBy(pair => pair.Now.Kind).Select(kind => $"{kind.Key}: {RunFingerprint.Describe(kind)}"))}. "
+                + "Name another RunFolder, or delete this one to begin anew.");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Weights;
+
+namespace Microsoft.ML.VideoAlignment.Runs;
+
+/// <summary>Reads what a <see cref="StateWriter"/> gathered. Every name, kind, size and range is checked: the file may be hostile.</summary>
+/// <param name="values">Numbers and texts of the section.</param>
+/// <param name="tensors">Tensors of the whole state.</param>
+/// <param name="path">What the names of the section's tensors begin with.</param>
+internal sealed class StateReader(JsonObject values, IWeightSource tensors, string path = "")
+{
+    /// <summary>Whether nothing was written here.</summary>
+    public bool IsEmpty => values.Count == 0 && !tensors.Entries.Keys.Any(name => name.StartsWith(path, StringComparison.Ordinal));
+
+    /// <summary>The section of a part; an empty one where the state has none of this name.</summary>
+    public StateReader Section(string name) =>
+        new(values[name] switch { null => [], JsonObject section => section, _ => throw Fault(name, "is not a section") }, tensors, $"{path}{name}/");
+
+    public long Integer(string name, long minimum = 0, long maximum = long.MaxValue) =>
+        values[name] is JsonValue value && value.TryGetValue(out long number) && number >= minimum && number <= maximum
+            ? number
+            : throw Fault(name, $"is not a whole number from {minimum} to {maximum}");
+
+    public bool Flag(string name) => values[name] is JsonValue value && value.TryGetValue(out bool flag) ? flag : throw Fault(name, "is neither true nor false");
+
+    public string Text(string name) => values[name] is JsonValue value && value.TryGetValue(out string? text) ? text : throw Fault(name, "is not a text");
+
+    public double Number(string name) => StateNumber.TryParse(Text(name), out double number) ? number : throw Fault(name, "is not a number");
+
+    /// <summary>Whether there is a value or tensor of this name.</summary>
+    public bool Has(string name) => values.ContainsKey(name) || tensors.Entries.ContainsKey(path + name);
+
+    /// <summary>A tensor whose size is known.</summary>
+    /// <param name="name">Within the section.</param>
+    /// <param name="like">What it must equal in shape and element type.</param>
+    /// <returns>A tensor on the CPU, which the caller owns.</returns>
+    public Tensor TensorLike(string name, Tensor like) => Tensor(name, like.dtype, like.shape);
+
+    /// <summary>A tensor whose size is known.</summary>
+    /// <param name="name">Within the section.</param>
+    /// <param name="dtype">Its element type.</param>
+    /// <param name="shape">Its sizes; -1 where any will do.</param>
+    /// <returns>A tensor on the CPU, which the caller owns.</returns>
+    public Tensor Tensor(string name, ScalarType dtype, params IReadOnlyList<long> shape)
+    {
+        WeightInfo info = Entry(name);
+        bool fits = info.Dtype == dtype && info.Shape.Count == shape.Count && info.Shape.Zip(shape).All(pair => pair.Second < 0 || pair.First == pair.Second);
+        return fits ? tensors.Read(path + name)
+            : throw Fault(name, $"is {info.Dtype} [{string.Join(", ", info.Shape)}], expected {dtype} [{string.Join(", ", shape)}]");
+    }
+
+    /// <summary>A tensor of any size that outlives the scope of the call.</summary>
+    /// <param name="name">Within the section.</param>
+    /// <param name="device">Where it goes.</param>
+    /// <returns>The tensor, which the caller owns.</returns>
+    public Tensor AnyTensor(string name, Device device)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        _ = Entry(name);
+        return tensors.Read(path + name).to(device).DetachFromDisposeScope();
+    }
+
+    public double[] Numbers(string name)
+    {
+        using Tensor list = Tensor(name, ScalarType.Float64, -1);
+        return list.data<double>().ToArray();
+    }
+
+    public int[] Integers(string name, int minimum = 0, int maximum = int.MaxValue)
+    {
+        using Tensor list = Tensor(name, ScalarType.Int64, -1);
+        return [.. list.data<long>().Select(value => value >= minimum && value <= maximum ? (int)value : throw Fault(name, $"holds {value}, expected {minimum} to {maximum}"))];
+    }
+
+    public string[] Texts(string name)
+    {
+        using Tensor list = Tensor(name, ScalarType.Byte, -1);
+        try
+        {
+            return JsonSerializer.Deserialize<string[]>(list.bytes) is { } texts && !texts.Contains(null) ? texts : throw Fault(name, "holds null");
+        }
+        catch (JsonException error)
+        {
+            throw Fault(name, $"is not a list of texts: {error.Message}");
+        }
+    }
+
+    /// <summary>The error for a value of this section.</summary>
+    public RunFolderException Fault(string name, string problem) =>
+        new(tensors.Location, $"'{path}{name}' {problem}. The state was written by another version, or changed since. Name another RunFolder, or delete this file.");
+
+    private WeightInfo Entry(string name) => tensors.Entries.TryGetValue(path + name, out WeightInfo info) ? info : throw Fault(name, "is missing");
+}
