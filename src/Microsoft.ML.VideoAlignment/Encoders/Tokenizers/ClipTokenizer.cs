@@ -9,7 +9,8 @@ namespace Microsoft.ML.VideoAlignment.Encoders;
 internal sealed class ClipTokenizer
 {
     private readonly BpeTokenizer _bpe;
-    private readonly (string Text, int Id)[] _special;
+    private readonly AddedTokenSplitter _added;
+    private readonly (string Text, int Id)[] _ofPieces;
     private readonly bool _openClip;
     private readonly int _start;
     private readonly int _end;
@@ -28,22 +29,23 @@ internal sealed class ClipTokenizer
             EndOfWordSuffix = "</w>",
             UnknownToken = vocabulary.Ids.ContainsKey(options.UnknownToken) ? options.UnknownToken : null,
         });
-        int Id(string token, string role) =>
-            options.AddedTokens.TryGetValue(token, out int id) || vocabulary.Ids.TryGetValue(token, out id) ? id
-            : throw new InvalidDataException($"CLIP tokenizer: the {role} token '{token}' is not among the {vocabulary.Ids.Count} entries of the vocabulary.");
+        int Id(string token, string role) => options.Find(token, vocabulary) ?? throw new InvalidDataException(
+            $"CLIP tokenizer: the {role} token '{token}' is not among the {vocabulary.Ids.Count} entries of the vocabulary.");
         _openClip = options.Library == ClipTokenizerLibrary.OpenClip;
         (_start, _end) = (Id(options.StartToken, "start"), Id(options.EndToken, "end"));
         PadId = _openClip ? 0 : Id(options.PadToken, "padding");
         HighestId = Math.Max(Math.Max(_start, _end), vocabulary.Ids.Values.Max());
         MaxLength = options.MaxLength;
-        _special =
-        [
-            .. new Dictionary<string, int>(options.AddedTokens)
-                {
-                    [options.StartToken] = _start, [options.EndToken] = _end, [_openClip ? "" : options.PadToken] = PadId,
-                }
-                .Where(token => token.Key.Length > 0).OrderByDescending(token => token.Key.Length).Select(token => (token.Key, token.Value)),
-        ];
+
+        // OpenCLIP looks for its start and end where a piece begins; what else was added, and all of transformers' tokens, wherever it stands.
+        _ofPieces = _openClip ? [(options.StartToken, _start), (options.EndToken, _end)] : [];
+        AddedToken[] roles = _openClip ? [] : [new(options.StartToken, _start), new(options.EndToken, _end), new(options.PadToken, PadId)];
+        _added = new AddedTokenSplitter(
+            [
+                .. roles.Where(role => options.AddedTokens.All(token => token.Text != role.Text)),
+                .. options.AddedTokens.Where(token => _ofPieces.All(piece => piece.Text != token.Text)),
+            ],
+            _openClip ? OpenClipText.Normalize : ClipText.Normalize);
     }
 
     /// <summary>Tokens in a row, start and end included.</summary>
@@ -90,57 +92,36 @@ internal sealed class ClipTokenizer
     /// <summary>The ids of the text alone, uncut, without start and end.</summary>
     public IReadOnlyList<int> Tokens(string text)
     {
-        if (_openClip)
-        {
-            return OpenClipTokens(OpenClipText.Normalize(text));
-        }
-
-        string normal = ClipText.Normalize(text);
         List<int> ids = [];
-        int plain = 0;
-        for (int at = 0; at < normal.Length;)
+        foreach ((string piece, int? added) in _added.Split(text))
         {
-            (string special, int id) = _special.FirstOrDefault(token => string.CompareOrdinal(normal, at, token.Text, 0, token.Text.Length) == 0);
-            if (special is null)
+            if (added is { } id)
             {
-                at++;
-                continue;
+                ids.Add(id);
             }
-
-            Merge(normal[plain..at], ids);
-            ids.Add(id);
-            at += special.Length;
-            plain = at;
+            else
+            {
+                Merge(piece, ids);
+            }
         }
 
-        Merge(normal[plain..], ids);
         return ids;
     }
 
-    private List<int> OpenClipTokens(string normal)
+    /// <summary>Adds the ids of normalised text between added tokens.</summary>
+    private void Merge(string text, List<int> ids)
     {
-        List<int> ids = [];
-        foreach (Range piece in ClipText.Split(normal, [.. _special.Select(token => token.Text)]))
+        foreach (Range piece in ClipText.Split(text, [.. _ofPieces.Select(token => token.Text)]))
         {
-            (string special, int id) = _special.FirstOrDefault(token => normal.AsSpan(piece).SequenceEqual(token.Text));
+            (string special, int id) = _ofPieces.FirstOrDefault(token => text.AsSpan(piece).SequenceEqual(token.Text));
             if (special is null)
             {
-                ids.AddRange(_bpe.EncodeToIds(normal.AsSpan(piece), considerPreTokenization: false, considerNormalization: false));
+                ids.AddRange(_bpe.EncodeToIds(text.AsSpan(piece), considerPreTokenization: false, considerNormalization: false));
             }
             else
             {
                 ids.Add(id);
             }
-        }
-
-        return ids;
-    }
-
-    private void Merge(string text, List<int> ids)
-    {
-        foreach (Range piece in ClipText.Split(text))
-        {
-            ids.AddRange(_bpe.EncodeToIds(text.AsSpan(piece), considerPreTokenization: false, considerNormalization: false));
         }
     }
 }

@@ -4,7 +4,8 @@ namespace Microsoft.ML.VideoAlignment.Encoders;
 
 /// <summary>
 /// A tokenizer folder as transformers writes it. Vocabulary: vocab.json and merges.txt, or tokenizer.json alone (newest tools). Special tokens:
-/// special_tokens_map.json first (the two files disagree about pad_token in real folders), then tokenizer_config.json, which also has model_max_length.
+/// special_tokens_map.json first (the two files disagree about pad_token in real folders), then tokenizer_config.json, which also has model_max_length. Added
+/// tokens: see <see cref="AddedTokenFiles"/>.
 /// </summary>
 internal static class ClipTokenizerFolder
 {
@@ -21,9 +22,9 @@ internal static class ClipTokenizerFolder
     /// <inheritdoc cref="Read"/>
     public static (BpeVocabulary Vocabulary, ClipTokenizerOptions Options) Open(string folder)
     {
-        JsonElement config = Json(folder, "tokenizer_config.json");
-        JsonElement map = Json(folder, "special_tokens_map.json");
-        JsonElement whole = Json(folder, "tokenizer.json");
+        JsonElement config = AddedTokenFiles.Json(folder, "tokenizer_config.json");
+        JsonElement map = AddedTokenFiles.Json(folder, "special_tokens_map.json");
+        JsonElement whole = AddedTokenFiles.Json(folder, "tokenizer.json");
         string vocab = Path.Combine(folder, "vocab.json");
         string merges = Path.Combine(folder, "merges.txt");
         BpeVocabulary vocabulary = !File.Exists(vocab) && whole.ValueKind == JsonValueKind.Object
@@ -37,56 +38,18 @@ internal static class ClipTokenizerFolder
             EndToken = Token("eos_token", defaults.EndToken),
             UnknownToken = Token("unk_token", defaults.UnknownToken),
             PadToken = Token("pad_token", defaults.PadToken),
-            MaxLength = Find(config, "model_max_length") is { ValueKind: JsonValueKind.Number } length && length.GetDouble() <= LargestLength
+            MaxLength = AddedTokenFiles.Find(config, "model_max_length") is { ValueKind: JsonValueKind.Number } length && length.GetDouble() <= LargestLength
                 ? length.GetInt32()
                 : defaults.MaxLength,
-            AddedTokens = Added(config, whole),
+            AddedTokens = AddedTokenFiles.Read(AddedTokenFiles.Json(folder, "added_tokens.json"), whole, config, folder),
         });
     }
 
-    /// <summary>added_tokens of tokenizer.json and added_tokens_decoder of tokenizer_config.json.</summary>
-    private static Dictionary<string, int> Added(JsonElement config, JsonElement whole)
-    {
-        var added = new Dictionary<string, int>(StringComparer.Ordinal);
-        if (Find(whole, "added_tokens") is { ValueKind: JsonValueKind.Array } list)
-        {
-            foreach (JsonElement token in list.EnumerateArray())
-            {
-                added[token.GetProperty("content").GetString()!] = token.GetProperty("id").GetInt32();
-            }
-        }
-
-        if (Find(config, "added_tokens_decoder") is { ValueKind: JsonValueKind.Object } decoder)
-        {
-            foreach (JsonProperty token in decoder.EnumerateObject())
-            {
-                added[token.Value.GetProperty("content").GetString()!] = int.Parse(token.Name, System.Globalization.CultureInfo.InvariantCulture);
-            }
-        }
-
-        return added;
-    }
-
     /// <summary>A token stands as a text or as an object with its content.</summary>
-    private static string? Content(JsonElement json, string key) => Find(json, key) switch
+    private static string? Content(JsonElement json, string key) => AddedTokenFiles.Find(json, key) switch
     {
         { ValueKind: JsonValueKind.String } text => text.GetString(),
         { ValueKind: JsonValueKind.Object } token when token.TryGetProperty("content", out JsonElement content) => content.GetString(),
         _ => null,
     };
-
-    private static JsonElement? Find(JsonElement json, string key) =>
-        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(key, out JsonElement value) ? value : null;
-
-    private static JsonElement Json(string folder, string file)
-    {
-        string path = Path.Combine(folder, file);
-        if (!File.Exists(path))
-        {
-            return default;
-        }
-
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
-        return document.RootElement.Clone();
-    }
 }

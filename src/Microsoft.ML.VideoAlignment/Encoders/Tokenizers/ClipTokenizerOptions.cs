@@ -29,6 +29,10 @@ internal sealed record ClipTokenizerOptions
     /// <summary>Tokens in a row, start and end included: model_max_length.</summary>
     public int MaxLength { get; init; } = 77;
 
-    /// <summary>Further tokens that are recognised whole wherever they stand in a text, with their ids.</summary>
-    public IReadOnlyDictionary<string, int> AddedTokens { get; init; } = new Dictionary<string, int>();
+    /// <summary>Further tokens that are recognised whole wherever they stand in a text.</summary>
+    public IReadOnlyList<AddedToken> AddedTokens { get; init; } = [];
+
+    /// <summary>The id of a token: an added one's, else the vocabulary's; null: it is in neither.</summary>
+    public int? Find(string token, BpeVocabulary vocabulary) =>
+        AddedTokens.LastOrDefault(added => added.Text == token)?.Id ?? (vocabulary.Ids.TryGetValue(token, out int id) ? id : null);
 }

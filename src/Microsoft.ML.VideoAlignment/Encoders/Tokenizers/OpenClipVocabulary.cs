@@ -22,9 +22,11 @@ internal static class OpenClipVocabulary
         if (Directory.Exists(path))
         {
             (BpeVocabulary vocabulary, ClipTokenizerOptions options) = ClipTokenizerFolder.Open(path);
-            int Id(string token) => options.AddedTokens.TryGetValue(token, out int id) || vocabulary.Ids.TryGetValue(token, out id) ? id
-                : throw new InvalidDataException($"The tokenizer in {path} has no token '{token}'.");
-            return Make(vocabulary, Id(options.StartToken), Id(options.EndToken), options.UnknownToken, options.MaxLength);
+            int Id(string token) => options.Find(token, vocabulary) ?? throw new InvalidDataException($"The tokenizer in {path} has no token '{token}'.");
+            string[] roles = [options.StartToken, options.EndToken, options.PadToken];
+            return Make(
+                vocabulary, Id(options.StartToken), Id(options.EndToken), options.UnknownToken, options.MaxLength,
+                options.AddedTokens.Where(token => !roles.Contains(token.Text) && !vocabulary.Ids.ContainsKey(token.Text)));
         }
 
         if (!File.Exists(path))
@@ -34,7 +36,7 @@ internal static class OpenClipVocabulary
         }
 
         BpeVocabulary merges = Read(path);
-        return Make(merges, merges.Ids[StartToken], merges.Ids[EndToken], EndToken, new ClipTokenizerOptions().MaxLength);
+        return Make(merges, merges.Ids[StartToken], merges.Ids[EndToken], EndToken, new ClipTokenizerOptions().MaxLength, []);
     }
 
     /// <summary>
@@ -72,14 +74,15 @@ internal static class OpenClipVocabulary
         return new BpeVocabulary(ids, merges);
     }
 
-    private static ClipTokenizer Make(BpeVocabulary vocabulary, int start, int end, string unknown, int length) => new(vocabulary, new ClipTokenizerOptions
+    private static ClipTokenizer Make(BpeVocabulary vocabulary, int start, int end, string unknown, int length, IEnumerable<AddedToken> added) =>
+        new(vocabulary, new ClipTokenizerOptions
     {
         Library = ClipTokenizerLibrary.OpenClip,
         StartToken = StartToken,
         EndToken = EndToken,
         UnknownToken = unknown,
         MaxLength = length,
-        AddedTokens = new Dictionary<string, int> { [StartToken] = start, [EndToken] = end },
+        AddedTokens = [.. added, new AddedToken(StartToken, start), new AddedToken(EndToken, end)],
     });
 
     /// <summary>GPT-2's byte letters: printable bytes as themselves, the others as U+0100 upwards, in this order.</summary>

@@ -8,14 +8,17 @@ internal sealed class T5Tokenizer
 {
     private const string FileName = "spiece.model";
     private const int UsualLength = 512;
+    private const int UsualExtraIds = 100;
 
     private readonly SentencePieceNormalizer _normalizer;
     private readonly UnigramSegmenter _segmenter;
+    private readonly AddedTokenSplitter _added;
 
     /// <param name="model">The vocabulary.</param>
     /// <param name="maxLength">Tokens in a row, end token included.</param>
+    /// <param name="added">Tokens that are recognised whole wherever they stand; null: none.</param>
     /// <exception cref="InvalidDataException">The model lacks the end or the padding token.</exception>
-    public T5Tokenizer(SentencePieceModel model, int maxLength)
+    public T5Tokenizer(SentencePieceModel model, int maxLength, IReadOnlyList<AddedToken>? added = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maxLength, 1);
         int Id(string token) => model.Pieces.Select((piece, id) => (piece.Text, id)).Where(pair => pair.Text == token).Select(pair => (int?)pair.id).FirstOrDefault()
@@ -24,6 +27,7 @@ internal sealed class T5Tokenizer
         _normalizer = new SentencePieceNormalizer(model);
         _segmenter = new UnigramSegmenter(model.Pieces);
         MaxLength = maxLength;
+        _added = new AddedTokenSplitter(added ?? [], _normalizer.Normalize);
     }
 
     /// <summary>Tokens in a row, end token included.</summary>
@@ -36,8 +40,12 @@ internal sealed class T5Tokenizer
     /// <summary>Reads spiece.model of a tokenizer folder.</summary>
     /// <param name="folder">A T5 folder.</param>
     /// <param name="maxLength">Tokens in a row; null: model_max_length of tokenizer_config.json, or 512 where that is missing.</param>
-    public static T5Tokenizer FromFolder(string folder, int? maxLength = null) =>
-        new(SentencePieceModel.FromFile(Path.Combine(folder, FileName)), maxLength ?? ConfiguredLength(Path.Combine(folder, "tokenizer_config.json")));
+    public static T5Tokenizer FromFolder(string folder, int? maxLength = null)
+    {
+        var model = SentencePieceModel.FromFile(Path.Combine(folder, FileName));
+        JsonElement config = AddedTokenFiles.Json(folder, "tokenizer_config.json");
+        return new T5Tokenizer(model, maxLength ?? ConfiguredLength(config), Added(model, folder, config));
+    }
 
     /// <summary>
     /// Tokens, end, padding. A text that is too long is cut so that the end token stays last; <see cref="TokenBatch.CutTokens"/> tells the caller, who should warn.
@@ -69,19 +77,34 @@ internal sealed class T5Tokenizer
     }
 
     /// <summary>The ids of the text alone, uncut, without the end token.</summary>
-    public IReadOnlyList<int> Tokens(string text) => _segmenter.Segment(_normalizer.Normalize(text));
+    public IReadOnlyList<int> Tokens(string text) => [.. _added.Split(text).SelectMany(piece => piece.Id is { } id ? [id] : _segmenter.Segment(piece.Text))];
 
-    private static int ConfiguredLength(string path)
+    /// <summary>
+    /// The model's own marks, the extra ids that follow its pieces (<c>&lt;extra_id_0&gt;</c> is the last of them), and what the folder's files add. Reference:
+    /// transformers' T5Tokenizer, which looks for all of them in the text as it is written.
+    /// </summary>
+    private static AddedToken[] Added(SentencePieceModel model, string folder, JsonElement config)
     {
-        if (!File.Exists(path))
+        IEnumerable<AddedToken> marks = model.Pieces.Index().Where(piece => piece.Item.Kind is PieceKind.Control or PieceKind.Unknown)
+            .Select(piece => new AddedToken(piece.Item.Text, piece.Index));
+        long named = config.ValueKind == JsonValueKind.Object ? ConfigJson.Integer(config, "extra_ids", UsualExtraIds) : UsualExtraIds;
+        int count = (int)Math.Clamp(named, 0, model.Pieces.Count);
+        IEnumerable<AddedToken> extra = Enumerable.Range(0, count).Select(index =>
+            new AddedToken(FormattableString.Invariant($"<extra_id_{index}>"), model.Pieces.Count + count - 1 - index) { LeftStrip = true, RightStrip = true });
+        IReadOnlyList<AddedToken> written = AddedTokenFiles.Read(
+            AddedTokenFiles.Json(folder, "added_tokens.json"), AddedTokenFiles.Json(folder, "tokenizer.json"), config, folder);
+        return [.. marks.Concat(extra).Concat(written).Select(token => token with { Normalized = false })];
+    }
+
+    private static int ConfiguredLength(JsonElement config)
+    {
+        if (config.ValueKind != JsonValueKind.Object)
         {
             return UsualLength;
         }
 
-        using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(path));
-
         // "No limit" is written as 1e30.
-        double length = ConfigJson.Number(json.RootElement, "model_max_length", UsualLength);
+        double length = ConfigJson.Number(config, "model_max_length", UsualLength);
         return length is >= 1 and <= int.MaxValue ? (int)length : UsualLength;
     }
 }

@@ -6,6 +6,28 @@ namespace Microsoft.ML.VideoAlignment.Encoders;
 /// <param name="CutTokens">By row, how many tokens of the text did not fit.</param>
 internal sealed record TokenBatch(Tensor Ids, Tensor AttentionMask, IReadOnlyList<int> CutTokens) : IDisposable
 {
+    /// <summary>Checks that a text encoder has an embedding for every id.</summary>
+    /// <param name="rows">How many it has.</param>
+    /// <param name="texts">What was encoded, for the message.</param>
+    /// <returns>This.</returns>
+    /// <exception cref="InvalidDataException">It has not; the ids are freed.</exception>
+    public TokenBatch RequireBelow(long rows, IReadOnlyList<string> texts)
+    {
+        long[] ids = Ids.data<long>().ToArray();
+        int bad = Array.FindIndex(ids, id => id < 0 || id >= rows);
+        if (bad < 0)
+        {
+            return this;
+        }
+
+        string text = texts[bad / (ids.Length / texts.Count)];
+        Dispose();
+        throw new InvalidDataException(
+            $"The text '{text}' has a token with the id {ids[bad]}, and the text encoder has embeddings for 0 to {rows - 1}. The tokenizer's files name a "
+                + "token that this encoder was not taught: "
+            + "give the files that belong to its weights, or leave the token out of the text.");
+    }
+
     public void Dispose()
     {
         Ids.Dispose();
