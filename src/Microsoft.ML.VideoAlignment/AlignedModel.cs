@@ -8,6 +8,7 @@ internal sealed class AlignedModel : IDisposable
 {
     private readonly bool _ownsModel;
     private readonly UnpackedBase? _unpacked;
+    private readonly Device? _device;
     private bool _disposed;
 
     /// <param name="model">The base model.</param>
@@ -16,8 +17,10 @@ internal sealed class AlignedModel : IDisposable
     /// <param name="sampling">How videos are sampled.</param>
     /// <param name="seed">The run's seed.</param>
     /// <param name="unpacked">The base model's files, where they came out of a zip; who owns the model owns them.</param>
-    public AlignedModel(VideoDiffusionModel model, bool ownsModel, byte[]? adapters, SamplingSettings sampling, int seed, UnpackedBase? unpacked = null) =>
-        (Model, _ownsModel, Adapters, Sampling, Seed, _unpacked) = (model, ownsModel, adapters, sampling, seed, unpacked);
+    /// <param name="device">Where videos are made: the model is brought there whenever another has moved it away; null: wherever it is.</param>
+    public AlignedModel(
+        VideoDiffusionModel model, bool ownsModel, byte[]? adapters, SamplingSettings sampling, int seed, UnpackedBase? unpacked = null, Device? device = null) =>
+        (Model, _ownsModel, Adapters, Sampling, Seed, _unpacked, _device) = (model, ownsModel, adapters, sampling, seed, unpacked, device);
 
     public VideoDiffusionModel Model { get; }
 
@@ -31,17 +34,18 @@ internal sealed class AlignedModel : IDisposable
     public string? BaseFolder => _unpacked?.Folder ?? (VideoModelReference.IsEmbedded(Model) ? null : Model.Source);
 
     /// <summary>The same model and settings without the adapters; it owns nothing.</summary>
-    public AlignedModel WithoutAdapters() => new(Model, ownsModel: false, adapters: null, Sampling, Seed, _unpacked);
+    public AlignedModel WithoutAdapters() => new(Model, ownsModel: false, adapters: null, Sampling, Seed, _unpacked, _device);
 
     /// <summary>The same model and settings with these adapters at another strength; it owns nothing.</summary>
     public AlignedModel AtStrength(byte[] adapters, double strength) =>
-        new(Model, ownsModel: false, AdapterFile.AtStrength(Model.Denoiser, adapters, strength), Sampling, Seed, _unpacked);
+        new(Model, ownsModel: false, AdapterFile.AtStrength(Model.Denoiser, adapters, strength), Sampling, Seed, _unpacked, _device);
 
     /// <summary>Row-major [T, 3, H, W] in [0, 1].</summary>
     public float[] Generate(VideoPrompt prompt, ulong seed)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        return MemoryShortage.Explain(Model, Sampling, () => ModelSlots.Of(Model).With(Adapters, adapters =>
+        Model.RequireAlive();
+        return MemoryShortage.Explain(Model, Sampling, () => ModelSlots.Of(Model).With(_device, Adapters, adapters =>
         {
             using DisposeScope scope = NewDisposeScope();
             Tensor video = new VideoGenerator(Model, Sampling).Generate([prompt], [seed], adapters); // [1, 3, T, H, W]

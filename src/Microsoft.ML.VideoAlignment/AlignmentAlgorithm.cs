@@ -67,7 +67,7 @@ public abstract record AlignmentAlgorithm
     {
         public override string ToString() => $"Diffusion-DPO ({Options})";
 
-        internal override IEnumerable<string> Faults(int videos) => Options.Faults();
+        internal override IEnumerable<string> Faults(int videos) => Options.Faults(videos);
 
         internal override void Require(VideoDiffusionModel model, int steps) => _ = model.PolicyScheduler;
     }

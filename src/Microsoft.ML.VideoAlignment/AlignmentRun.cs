@@ -15,6 +15,9 @@ internal sealed record AlignmentRun(
     /// <summary>Keeps the numbers of the factors' start apart from those of the noise, which come from the same seed.</summary>
     private const ulong FactorStream = 0x4C6F5241;
 
+    /// <summary>Where it trains; null: where the model is.</summary>
+    public Device? Place { get; init; }
+
     public SamplingSettings Sampling { get; } = Options.SamplingFor(Model);
 
     public GradientWindow Window { get; } = Options.WindowFor(Model);
@@ -39,6 +42,7 @@ internal sealed record AlignmentRun(
     /// <exception cref="IOException">The folder of checkpoints cannot be written; no step has begun.</exception>
     public T Train<T>(Action<VideoAlignmentProgress> onStep, Action<string> warn, Func<AlignmentOutcome, T> complete) => ModelSlots.Of(Model).Emptied(() =>
     {
+        using IDisposable used = RewardDevices.Use(Reward, Model.Device, alone: MovesIdleNetworks);
         (ActivationMemory activations, bool steps) = (Model.Activations, Model.RecomputeSteps);
         using var generator = new Generator(unchecked((ulong)Seed) ^ FactorStream);
         using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, Options.LoraTargets, Options.LoraRank, Options.LoraAlpha, generator);
@@ -134,10 +138,14 @@ internal sealed record AlignmentRun(
             PeakBytes = PeakMemory.OfProcess(),
             Elapsed = step.Elapsed,
         });
-    });
+    }, Place);
 
-    /// <summary>Networks that wait in the CPU's memory; null: none do. In a film clips run again out of order, and would want all of them all the time.</summary>
-    private IdleNetworks? Idle() => !Options.OffloadIdleNetworks || !Options.Algorithm.NeedsRewardGradient || Model.Device.type != DeviceType.CUDA || Options.SegmentCount > 1 ? null : IdleNetworks.Of(Model, (name, working) =>
+    /// <summary>Whether networks wait in the CPU's memory. In a film clips run again out of order, and would want all of them all the time.</summary>
+    private bool MovesIdleNetworks =>
+        Options.OffloadIdleNetworks && Options.Algorithm.NeedsRewardGradient && Model.Device.type == DeviceType.CUDA && Options.SegmentCount == 1;
+
+    /// <summary>Networks that wait in the CPU's memory; null: none do.</summary>
+    private IdleNetworks? Idle() => !MovesIdleNetworks ? null : IdleNetworks.Of(Model, (name, working) =>
     {
         Device place = working ? Model.Device : CPU;
         if (name == IdleNetworks.Reward)

@@ -21,4 +21,7 @@ internal static class Devices
 
         return cudaDevice is { } index ? device(DeviceType.CUDA, index) : CPU;
     }
+
+    /// <summary>Whether two devices are one; the CPU has no number.</summary>
+    public static bool Same(Device a, Device b) => a.type == b.type && (a.type == DeviceType.CPU || Math.Max(a.index, 0) == Math.Max(b.index, 0));
 }

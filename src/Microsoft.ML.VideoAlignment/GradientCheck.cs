@@ -41,6 +41,7 @@ public static class GradientCheck
         check.Validate();
         options = options with { ImageColumnName = model.Pictures == PictureUse.Required ? options.ImageColumnName ?? "Image" : options.ImageColumnName };
         options.ValidateFor(model);
+        reward.RequireAlive();
         if (!reward.Contract.IsDifferentiable)
         {
             throw new RewardContractException($"Reward '{reward.Name}' declares that it is not differentiable: there is no gradient to check.");
@@ -52,6 +53,7 @@ public static class GradientCheck
     private static GradientCheckReport Compare(
         VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, GradientCheckOptions check, Func<Rollout, Rollout>? fault)
     {
+        using IDisposable used = RewardDevices.Use(reward, model.Device, alone: true);
         using DisposeScope scope = NewDisposeScope();
         using IDisposable mode = enable_grad();
         using var exact = new Float64([.. model.Networks.Values, .. reward.Networks]);

@@ -56,6 +56,15 @@ internal static class Log
         }
     }
 
+    /// <summary>Options that were set and change nothing. They may hold a prompt.</summary>
+    public static void Ineffective(IChannel channel, IEnumerable<string> lines)
+    {
+        foreach (string line in lines)
+        {
+            channel.Warning(MessageSensitivity.UserData, "{0}", line);
+        }
+    }
+
     public static void Truncated(IChannel channel, string prompt, int tokens) => channel.Warning(
         MessageSensitivity.UserData, "A prompt is longer than the text encoder reads; its last {0} tokens are ignored: {1}", tokens, prompt);
 

@@ -25,6 +25,7 @@ public static class MemoryEstimation
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
         (options with { ImageColumnName = model.Pictures == PictureUse.Required ? options.ImageColumnName ?? "Image" : options.ImageColumnName }).ValidateFor(model);
+        reward?.RequireAlive();
         VideoSize size = options.SizeFor(model);
         DeviceType device = model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type;
         using DisposeScope scope = NewDisposeScope();

@@ -5,7 +5,8 @@ namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
 /// Who fills the adapter slots of a model. A network has one set of slots, but several alignments may share it (two fits, or an alignment beside its own
-/// base): each takes its turn, and the slots keep what they hold until another asks. One at a time, whatever the thread.
+/// base): each takes its turn, and the slots keep what they hold until another asks. One at a time, whatever the thread. The model is moved to another device
+/// in a turn and at no other time, so none of its networks is moved under a running forward or backward pass.
 /// </summary>
 internal sealed class ModelSlots
 {
@@ -15,16 +16,34 @@ internal sealed class ModelSlots
     private readonly VideoDiffusionModel _model;
     private byte[]? _content;
     private LoraAdapters? _attached;
+    private bool _lent;
 
     private ModelSlots(VideoDiffusionModel model) => _model = model;
 
     public static ModelSlots Of(VideoDiffusionModel model) => s_ofModel.GetValue(model, static model => new ModelSlots(model));
 
-    /// <summary>Runs <paramref name="work"/> while these adapters act and no others; null: while none does.</summary>
-    public T With<T>(byte[]? content, Func<LoraAdapters?, T> work)
+    /// <summary>Whether the current thread has the model to itself.</summary>
+    public bool IsHeldByCurrentThread => _turn.IsHeldByCurrentThread;
+
+    /// <summary>Brings the model to a device, once whatever is under way has ended.</summary>
+    public void MoveTo(Device device)
     {
         lock (_turn)
         {
+            Place(device);
+        }
+    }
+
+    /// <summary>Runs <paramref name="work"/> while these adapters act and no others; null: while none does.</summary>
+    /// <param name="device">Where the model has to be; null: wherever it is.</param>
+    /// <param name="content">Content of an <see cref="AdapterFile"/>; null: the base model.</param>
+    /// <param name="work">Is given the attached adapters.</param>
+    /// <exception cref="InvalidOperationException">A run on this very thread has the slots, and its callback asks for them.</exception>
+    public T With<T>(Device? device, byte[]? content, Func<LoraAdapters?, T> work)
+    {
+        lock (_turn)
+        {
+            Place(device);
             if (content is not null && !ReferenceEquals(content, _content))
             {
                 Empty();
@@ -43,12 +62,24 @@ internal sealed class ModelSlots
     }
 
     /// <summary>Runs <paramref name="work"/> while the slots are empty, for it to fill.</summary>
-    public T Emptied<T>(Func<T> work)
+    /// <param name="work">Leaves them empty.</param>
+    /// <param name="device">Where the model has to be; null: wherever it is.</param>
+    /// <exception cref="InvalidOperationException">A run on this very thread has the slots, and its callback asks for them.</exception>
+    public T Emptied<T>(Func<T> work, Device? device = null)
     {
         lock (_turn)
         {
+            Place(device);
             Empty();
-            return work();
+            _lent = true;
+            try
+            {
+                return work();
+            }
+            finally
+            {
+                _lent = false;
+            }
         }
     }
 
@@ -61,6 +92,23 @@ internal sealed class ModelSlots
             {
                 Empty();
             }
+        }
+    }
+
+    /// <summary>To be called first in a turn.</summary>
+    private void Place(Device? device)
+    {
+        if (_lent)
+        {
+            throw new InvalidOperationException(
+                $"The {_model.Family} model is in a training run on this thread, whose callback asks it for something else. Do so after the run has "
+                    + "returned, or load the model a second time.");
+        }
+
+        _model.RequireAlive();
+        if (device is not null && !Devices.Same(_model.Device, device))
+        {
+            _model.MoveTo(device);
         }
     }
 

@@ -29,7 +29,10 @@ internal sealed record ScoringColumns(string Output, string Video, string? Promp
             ? new BoundScoring(video, prompt, new VideoSize(shape[0], shape[2], shape[3]))
             : throw new ArgumentOutOfRangeException(
                 nameof(inputSchema),
-                $"Schema mismatch for input column '{Video}': the reward '{reward.Name}' takes at least {reward.Contract.MinimumFrames} frames, a multiple of {reward.Contract.FrameMultiple}, got {video.Type}.");
+                $"Schema mismatch for input column '{Video}': the reward '{reward.Name}' takes at least {reward.Contract.MinimumFrames} frames, a multiple "
+                    + $"of {reward.Contract.FrameMultiple}, got {video.Type}. "
+                + $"Make videos of such a length, or measure while you train: {nameof(VideoAlignmentOptions)}.{nameof(VideoAlignmentOptions.HeldOutData)} "
+                + $"shows the reward what {nameof(VideoAlignmentOptions.RewardFrames)} chooses.");
     }
 }
 

@@ -20,7 +20,10 @@ namespace Microsoft.ML.VideoAlignment;
 /// | Exportable to ONNX | No |
 /// ]]></format>
 /// The model and the reward belong to the caller, who disposes them after the transformers that use them. Fitting moves both to the device that
-/// <c>MLContext.GpuDeviceId</c> and <c>FallbackToCpu</c> name. With <see cref="VideoAlignmentOptions.RunFolder"/> fitting goes on where it was interrupted. Fitting twice gives the same weights, bit for bit, on one machine.
+/// <c>MLContext.GpuDeviceId</c> and <c>FallbackToCpu</c> name, and the transformer makes its videos there. They may be used from several threads: trainings and
+/// videos of one model take turns, and what another context wants on another device waits for its turn and then moves the model, there and back each time.
+/// Where that is often, load the model once for each device. With <see cref="VideoAlignmentOptions.RunFolder"/> fitting goes on where it was interrupted. Fitting
+/// twice gives the same weights, bit for bit, on one machine.
 /// </remarks>
 public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransformer>
 {
@@ -37,6 +40,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(reward);
+        reward.RequireAlive();
         AlignmentColumns.RequireNames(columns.Output, columns.Prompt, model, reward);
         ArgumentNullException.ThrowIfNull(options);
         options.ValidateFor(model);
@@ -66,6 +70,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     /// <exception cref="FileNotFoundException">A picture is not there.</exception>
     /// <exception cref="UnauthorizedAccessException">A prompt names a file outside the folder.</exception>
     /// <exception cref="InvalidOperationException">The table is empty, or the GPU asked for does not exist.</exception>
+    /// <exception cref="ObjectDisposedException">The model or the reward has been disposed.</exception>
     /// <exception cref="IOException"><see cref="VideoAlignmentOptions.CheckpointFolder"/> cannot be written. No step has begun then.</exception>
     /// <exception cref="RunFolderException"><see cref="VideoAlignmentOptions.RunFolder"/> cannot be written, is used by another run, is of a run that this one cannot go on
     /// with, or has no state that can be read. No step has begun then.</exception>
@@ -74,40 +79,46 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     /// <exception cref="TrainingStepException">
     /// Something failed after the first step had begun: a number was not finite, or the reward, a measurement, a checkpoint, <see cref="VideoAlignmentOptions.Progress"/>
     /// or the log threw (also an <see cref="OperationCanceledException"/> that <see cref="VideoAlignmentOptions.CancellationToken"/> did not ask for). The exception holds
-    /// the weights that the last finished step would have returned, and names a file with them.
+    /// the weights that the last finished step would have returned, and names a file with them. Where latents or frames were not finite it is caused by a
+    /// <see cref="NotFiniteNumberException"/> that names the step or stage, the row and its prompt.
     /// </exception>
     public VideoAlignmentTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
+        _model.RequireAlive();
+        _reward.RequireAlive();
         _columns.Require(MlNetInterop.ShapeOf(input.Schema));
         SamplingSettings sampling = _options.SamplingFor(_model);
-        int shown = _options.FramesFor(_reward).Count(sampling.RewardFrameCount(_model));
-        RewardFit.RequireTrainable(_reward, shown, _options.Algorithm);
+        int shown = RewardFit.RequireTrainable(_reward, _options, _model);
         using IChannel channel = _host.Start("Training");
         void Say(string message) => Log.Info(channel, message);
         var pictures = new PromptPictures(_model, sampling, Say);
         IReadOnlyList<VideoPrompt> rows = _columns.Read(input, pictures);
         IReadOnlyList<VideoPrompt> heldOut =
             [.. _options.HeldOutPrompts.Select(prompt => pictures.Of(prompt)), .. _options.HeldOutData is { } data ? _columns.Read(data, pictures) : []];
-        string[] prompts = [.. rows.Select(row => row.Text)];
+        string[] texts = [.. rows.Concat(heldOut).Select(row => row.Text)];
         string Shown(string prompt) => _model.RewardText(prompt, sampling.SegmentCount);
-        _reward.RequirePrompts([.. prompts.Concat(heldOut.Select(row => row.Text)).Select(Shown)]);
+        _reward.RequirePrompts([.. texts.Select(Shown)]);
 
         Device device = Devices.Choose(_host, channel);
-        _model.MoveTo(device);
-        _reward.MoveTo(device);
+        Log.Ineffective(channel, [.. IneffectiveOptions.OfSampling(_options, _model), .. IneffectiveOptions.OfTraining(_options, _model, _reward, device)]);
+        ModelSlots.Of(_model).MoveTo(device);
         using RunFolder? folder = _options.RunFolder is { } path ? RunFolder.Open(path, warning => channel.Warning(MessageSensitivity.UserData, "{0}", warning)) : null;
         VideoAlignmentOptions options = Planned(Say);
         MemoryShortage.Explain(
-            _model, options, _reward, () => RewardFit.Try(_reward, device, shown, sampling.FilmSize(_model), [.. prompts.Select(Shown)], options.Algorithm, channel));
-        foreach ((string prompt, int tokens) in prompts.Distinct().Select(prompt => (prompt, _model.CountTruncated(prompt, sampling.SegmentCount))).Where(pair => pair.Item2 > 0))
+            _model, options, _reward,
+            () => RewardFit.Try(_reward, device, shown, sampling.FilmSize(_model), [.. texts.Select(Shown)], options.Algorithm, channel));
+        foreach (string prompt in texts.Distinct())
         {
-            Log.Truncated(channel, prompt, tokens);
+            if (_model.CountTruncated(prompt, sampling.SegmentCount) is > 0 and var tokens)
+            {
+                Log.Truncated(channel, prompt, tokens);
+            }
         }
 
         // Where no seed was asked for, a run that goes on keeps the one it had.
         int seed = _seed ?? folder?.Found?.Seed ?? _otherwise;
-        var run = new AlignmentRun(_model, _reward, options, seed, rows, heldOut, Devices.TemporaryFolder(_host)) { Folder = folder };
+        var run = new AlignmentRun(_model, _reward, options, seed, rows, heldOut, Devices.TemporaryFolder(_host)) { Folder = folder, Place = device };
         folder?.Compare(AlignmentFingerprint.From(run), warning => channel.Warning(MessageSensitivity.UserData, "{0}", warning));
         Log.Plan(channel, run, device);
         Log.Resume(channel, folder, options);
@@ -121,7 +132,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
             outcome =>
             {
                 Log.End(channel, outcome, options);
-                var aligned = new AlignedModel(_model, ownsModel: false, outcome.Adapters, run.Sampling, seed);
+                var aligned = new AlignedModel(_model, ownsModel: false, outcome.Adapters, run.Sampling, seed, device: device);
                 return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Of(run, outcome), options.IncludeBaseModel);
             }));
     }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Microsoft.ML.VideoAlignment.DataViews;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Schedulers;
@@ -34,8 +35,8 @@ public sealed record VideoAlignmentOptions
     public double? GuidanceScale { get; init; }
 
     /// <summary>
-    /// Noise added in each step, from 0 (deterministic, DDIM) to 1 (as much as DDPM). Samplers without it ignore it. Null (default): the model's usual
-    /// value, 0 for ModelScope, 1 for VideoCrafter (VADER's scripts).
+    /// Noise added in each step, from 0 (deterministic, DDIM) to 1 (as much as DDPM). Samplers without it ignore it, and the log says so. Null (default): the
+    /// model's usual value, 0 for ModelScope, 1 for VideoCrafter (VADER's scripts).
     /// </summary>
     public double? Eta { get; init; }
 
@@ -75,7 +76,10 @@ public sealed record VideoAlignmentOptions
     /// </summary>
     public string? Sampler { get; init; }
 
-    /// <summary>What guidance leads away from; empty by default, as in VADER.</summary>
+    /// <summary>
+    /// What guidance leads away from; empty by default, as in VADER. Where <see cref="GuidanceScale"/> switches guidance off it changes nothing, and the log
+    /// says so.
+    /// </summary>
     public string NegativePrompt { get; init; } = "";
 
     /// <summary>Rank r of the LoRA matrices, at least 1; 16 by default (VADER's training scripts).</summary>
@@ -110,8 +114,8 @@ public sealed record VideoAlignmentOptions
     public GradientWindow? GradientWindow { get; init; }
 
     /// <summary>
-    /// Which frames of a training video are decoded and scored; null (default): one drawn at random for rewards that are means over frames (VADER), all
-    /// frames for others, and for algorithms that learn from scores alone.
+    /// Which frames of a training video, and of a held-out one, are decoded and scored; null (default): one drawn at random for rewards that are means over
+    /// frames (VADER), all frames for others, and for algorithms that learn from scores alone.
     /// </summary>
     public RewardFrames? RewardFrames { get; init; }
 
@@ -190,7 +194,10 @@ public sealed record VideoAlignmentOptions
     /// </summary>
     public long? MemoryBudget { get; init; }
 
-    /// <summary>Prompts that are never trained on, whose mean reward is measured along the way on fixed seeds; none by default.</summary>
+    /// <summary>
+    /// Prompts that are never trained on, whose mean reward is measured along the way, in the reward's own units; none by default. Noise and drawn
+    /// <see cref="RewardFrames"/> are a function of the seed and a prompt's place in the list, whatever <see cref="BatchSize"/> is.
+    /// </summary>
     public IReadOnlyList<string> HeldOutPrompts { get; init; } = [];
 
     /// <summary>More rows to measure on, a table with the columns that <c>Fit</c> reads: for models that make videos from pictures. Null by default.</summary>
@@ -286,6 +293,7 @@ public sealed record VideoAlignmentOptions
     /// <summary>As <see cref="Validate"/>, with what depends on the model: the size must be one it can make, and steps one its schedule can take.</summary>
     internal void ValidateFor(VideoDiffusionModel model)
     {
+        model.RequireAlive();
         List<string> faults = Faults();
         if (InferenceSteps > model.Scheduler.TrainTimesteps)
         {
@@ -335,7 +343,11 @@ public sealed record VideoAlignmentOptions
 
         VideoSize usual = model.DefaultSize;
         var asked = new VideoSize(Math.Max(Frames ?? usual.Frames, 1), Height > 0 ? Height.Value : usual.Height, Width > 0 ? Width.Value : usual.Width);
-        if (model.SizeFault(asked) is { } fault)
+        if (CapacityFault(asked, Math.Max(SegmentCount, 1)) is { } tooLarge)
+        {
+            faults.Add(tooLarge);
+        }
+        else if (model.SizeFault(asked) is { } fault)
         {
             faults.Add(fault);
         }
@@ -418,6 +430,18 @@ public sealed record VideoAlignmentOptions
     internal VideoSize SizeFor(VideoDiffusionModel model) =>
         new(Frames ?? model.DefaultSize.Frames, Height ?? model.DefaultSize.Height, Width ?? model.DefaultSize.Width);
 
+    /// <summary>What keeps a video from a column, whose values are counted by an Int32; null: nothing.</summary>
+    private static string? CapacityFault(VideoSize size, int segments)
+    {
+        Int128 values = VideoColumn.Values(size, segments);
+        string named = $"{nameof(Frames)} x {nameof(Height)} x {nameof(Width)}{(segments > 1 ? $" x {nameof(SegmentCount)}" : "")}";
+        string times = segments > 1 ? FormattableString.Invariant($" x {segments}") : "";
+        string given = FormattableString.Invariant($"{size.Frames} x {size.Height} x {size.Width}{times}");
+        string counts = FormattableString.Invariant($"at most {Array.MaxLength} values, got {given} x 3 channels = {values}");
+        return values <= Array.MaxLength ? null
+            : $"{named} must make a video of {counts}: a column holds no more. Make shorter or smaller videos, and several rows of them.";
+    }
+
     private static void Throw(List<string> faults, string parameter = "options")
     {
         if (faults.Count > 0)
@@ -459,6 +483,9 @@ public sealed record VideoAlignmentOptions
         Require(MaxGradientNorm > 0, MaxGradientNorm, "above 0; infinity switches clipping off");
         Require(BatchSize >= 1, BatchSize, "at least 1");
         Require(AccumulationSteps >= 1, AccumulationSteps, "at least 1");
+        bool countable = (long)Math.Max(BatchSize, 1) * Math.Max(AccumulationSteps, 1) <= int.MaxValue / 2;
+        Require(countable, AccumulationSteps,
+            FormattableString.Invariant($"at most {int.MaxValue / 2} divided by {nameof(BatchSize)}, {BatchSize}: a step takes their product of videos"));
         Require(Steps >= 1, Steps, "at least 1");
         Require(HeldOutPrompts is not null, HeldOutPrompts, "a list, or empty");
         Require(HeldOutEvery >= 1, HeldOutEvery, "at least 1");
@@ -482,7 +509,7 @@ public sealed record VideoAlignmentOptions
             Require(!CarryGradientAcrossClips, CarryGradientAcrossClips, Alone);
             Require(KlWeight == 0, KlWeight, Alone);
             Require(SegmentCount == 1, SegmentCount, "1 where the reward's gradient is not followed");
-            faults.AddRange(Algorithm.Faults(Math.Max(BatchSize, 1) * Math.Max(AccumulationSteps, 1)));
+            faults.AddRange(countable ? Algorithm.Faults(Math.Max(BatchSize, 1) * Math.Max(AccumulationSteps, 1)) : []);
         }
 
         Require(ImageColumnName is null or { Length: > 0 }, ImageColumnName, "the name of a column, or null");

@@ -118,12 +118,13 @@ public static class VideoAlignmentPresets
 
     /// <summary>
     /// The paper's longer videos, V-JEPA's consistency on Stable Video Diffusion extended three times from the last frame, for which no code was released.
-    /// The reward sees the whole film. <see cref="VideoAlignmentOptions.ImageColumnName"/> is left for you to set.
+    /// The reward sees the whole film as one of V-JEPA's clips: 16 frames, evenly spread over the 42 or 75, so that what changes from segment to segment is in
+    /// its view. <see cref="VideoAlignmentOptions.ImageColumnName"/> is left for you to set.
     /// </summary>
     public static VideoAlignmentOptions VaderStableVideoConsistency { get; } = VaderStableVideoAesthetic with
     {
         SegmentCount = 3,
-        RewardFrames = RewardFrames.All,
+        RewardFrames = RewardFrames.Spaced(16),
         Loss = null,
     };
 }

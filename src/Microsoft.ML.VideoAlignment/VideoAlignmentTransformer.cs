@@ -15,7 +15,8 @@ namespace Microsoft.ML.VideoAlignment;
 /// <remarks>
 /// The noise of a row is a function of the run's seed, the prompt and the seed column (<see cref="VideoAlignmentOptions.SeedColumnName"/>), and of nothing
 /// else: the same row gives the same video whatever the order of reading, and in a <c>PredictionEngine</c>.
-/// A fitted transformer borrows the model that was given to the estimator and never disposes it; a loaded one owns the model it loaded, unless
+/// A video that is not finite does not leave: reading it throws <see cref="NotFiniteNumberException"/>, which names the denoising step or the decoder, and the
+/// prompt. A fitted transformer borrows the model that was given to the estimator and never disposes it; a loaded one owns the model it loaded, unless
 /// a resolver supplied it. Disposing twice is harmless, and a model disposed first is no obstacle.
 /// Generating and <see cref="SaveAdapters"/> write nothing but the file that is asked for. <c>mlContext.Model.Save</c> and <c>Load</c> need a temporary folder that can
 /// be written (<c>MLContext.TempFilePath</c>), ML.NET's own rule; a base model that came inside the zip stays there, unpacked, until the transformer is disposed.
@@ -56,7 +57,7 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
     public VideoAlignmentTransformer WithoutAlignment(string outputColumnName)
     {
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        RequireAlive();
         return new VideoAlignmentTransformer(_host, _columns with { Output = outputColumnName }, _aligned.WithoutAdapters(), _training, _includeBaseModel);
     }
 
@@ -69,7 +70,7 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
     public VideoAlignmentTransformer WithStrength(string outputColumnName, double strength)
     {
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        RequireAlive();
         if (!double.IsFinite(strength))
         {
             throw new ArgumentOutOfRangeException(nameof(strength), strength, "The strength must be a finite number: 0 is the base model, 1 the alignment as trained.");
@@ -87,7 +88,7 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
     public void SaveAdapters(string path, LoraFormat format = LoraFormat.Diffusers, LoraFileOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        RequireAlive();
         AdapterFile.Export(_aligned.Model.Denoiser, Adapters(), path, format, options);
     }
 
@@ -104,7 +105,6 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
     public IDataView Transform(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        ObjectDisposedException.ThrowIf(_disposed, this);
         return Bind(input.Schema).View(input);
     }
 
@@ -118,7 +118,7 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
     void ICanSaveModel.Save(ModelSaveContext ctx)
     {
         ArgumentNullException.ThrowIfNull(ctx);
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        RequireOpen();
         var manifest = new AlignmentManifest
         {
             OutputColumn = _columns.Output,
@@ -144,7 +144,7 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
         (AlignmentManifest manifest, VideoDiffusionModel model, bool ownsModel, byte[]? adapters, UnpackedBase? unpacked) = AlignmentArchive.Load(host, context, places);
         try
         {
-            model.MoveTo(device);
+            ModelSlots.Of(model).MoveTo(device);
         }
         catch when (ownsModel)
         {
@@ -154,15 +154,33 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
         }
 
         var columns = new AlignmentColumns(manifest.OutputColumn, manifest.PromptColumn, manifest.SeedColumn, manifest.ImageColumn);
-        var aligned = new AlignedModel(model, ownsModel, adapters, manifest.Sampling, manifest.Seed, unpacked);
+        var aligned = new AlignedModel(model, ownsModel, adapters, manifest.Sampling, manifest.Seed, unpacked, device);
         return new VideoAlignmentTransformer(host, columns, aligned, manifest.Training, includeBaseModel: unpacked is not null);
     }
 
     private byte[] Adapters() => _aligned.Adapters ?? throw new InvalidOperationException("This transformer is the base model; it has no LoRA weights.");
 
+    private void RequireAlive()
+    {
+        RequireOpen();
+        _aligned.Model.RequireAlive();
+    }
+
+    private void RequireOpen()
+    {
+        if (_disposed)
+        {
+            throw new ObjectDisposedException(
+                nameof(VideoAlignmentTransformer),
+                $"The transformer of column '{_columns.Output}' has been disposed. Dispose it after every table and prediction engine that reads its "
+                    + "videos; fit or load it again to use it again.");
+        }
+    }
+
     private AppendingMapper Bind(DataViewSchema inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
+        RequireAlive();
         IReadOnlyList<DataViewSchema.Column> inputs = _columns.Find(inputSchema);
         var column = new AppendedColumn(_columns.Output, VideoColumn.Type(Size), VideoColumn.Annotations(), inputs, row =>
         {
@@ -178,7 +196,7 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
 
     private float[] Generate(VideoPrompt prompt, long rowSeed)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        RequireAlive();
         if (_aligned.Model.CountTruncated(prompt.Text, _aligned.Sampling.SegmentCount) is > 0 and var tokens)
         {
             using IChannel channel = _host.Start("Generation");

@@ -18,7 +18,8 @@ namespace Microsoft.ML.VideoAlignment;
 /// | Output column data type | Vector of <xref:System.Single> with dimensions T, 3, H, W; RGB in [0, 1] |
 /// | Exportable to ONNX | No |
 /// ]]></format>
-/// The model belongs to the caller, who disposes it after the transformers that use it.
+/// The model belongs to the caller, who disposes it after the transformers that use it. It may be used from several threads, which take turns; contexts that
+/// want it on different devices move it at each turn.
 /// </remarks>
 public sealed class VideoGenerationEstimator : IEstimator<VideoAlignmentTransformer>
 {
@@ -47,14 +48,18 @@ public sealed class VideoGenerationEstimator : IEstimator<VideoAlignmentTransfor
     /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type.</exception>
     /// <exception cref="WeightFileException">A file is unsound, no plain LoRA, or another model's.</exception>
     /// <exception cref="InvalidOperationException">The GPU asked for does not exist.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public VideoAlignmentTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
+        _model.RequireAlive();
         _columns.Require(MlNetInterop.ShapeOf(input.Schema));
         using IChannel channel = _host.Start("Loading");
         byte[]? adapters = _loras.Count == 0 ? null : VideoLora.Combine(_model, _loras);
-        _model.MoveTo(Devices.Choose(_host, channel));
-        var generated = new AlignedModel(_model, ownsModel: false, adapters, _options.SamplingFor(_model), _seed);
+        Log.Ineffective(channel, IneffectiveOptions.OfSampling(_options, _model));
+        Device device = Devices.Choose(_host, channel);
+        ModelSlots.Of(_model).MoveTo(device);
+        var generated = new AlignedModel(_model, ownsModel: false, adapters, _options.SamplingFor(_model), _seed, device: device);
         var record = new JsonObject
         {
             ["loraFiles"] = new JsonArray([.. _loras.Select(lora => (JsonNode)new JsonObject { ["file"] = Path.GetFileName(lora.Path), ["strength"] = lora.Strength })]),

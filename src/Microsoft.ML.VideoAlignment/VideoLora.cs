@@ -57,6 +57,7 @@ public sealed record VideoLora(string Path)
 
     private LoraWeights Read(VideoDiffusionModel model)
     {
+        model.RequireAlive();
         if (!double.IsFinite(Strength))
         {
             throw new ArgumentException($"The strength of '{Path}' must be a finite number, got {Strength}.");

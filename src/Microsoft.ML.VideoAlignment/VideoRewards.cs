@@ -158,9 +158,14 @@ public static class VideoRewards
     /// weights compare parts of different scales.
     /// </summary>
     /// <remarks>
-    /// Mean and standard deviation (over n - 1; 1 while they are not known or below 1e-6) run over every score of the present run of training: a call whose
-    /// frames carry gradient adds its batch first and is then normalised; both count as constants for the gradient. Other calls use what stands and change
-    /// nothing, so that scoring is repeatable. A run of training begins anew. A model file keeps them.
+    /// Mean and standard deviation (over n - 1; 1 while they are not known or below 1e-6) run over every score of the present run of training, each training
+    /// video's once. Reward gradients: a batch enters first and is then normalised, and both numbers count as constants for the gradient; further copies of a
+    /// video (<see cref="GradientWindow.LowVariance"/>) are normalised and do not enter. DDPO and Diffusion-DPO: all videos of a rollout enter, then all are
+    /// normalised by the same numbers, so that advantages and pairs compare like with like. The reward of a step that is reported is the normalised one.
+    /// Held-out measurements are the weighted sum in the parts' own units, and change nothing; so do trial calls. <see cref="VideoReward.Score(Tensor,
+    /// IReadOnlyList{string})"/>
+    /// counts as training where frames carry gradient; else it normalises by what stands, so that scoring is repeatable. A run of training begins anew. A model
+    /// file keeps the numbers.
     /// </remarks>
     /// <param name="parts">Rewards and weights.</param>
     /// <param name="normalise">Whether to normalise.</param>

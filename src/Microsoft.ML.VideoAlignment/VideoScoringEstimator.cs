@@ -15,7 +15,8 @@ namespace Microsoft.ML.VideoAlignment;
 /// | Output column data type | <xref:System.Single> |
 /// | Exportable to ONNX | No |
 /// ]]></format>
-/// The reward belongs to the caller, who disposes it after the transformers that use it.
+/// The reward belongs to the caller, who disposes it after the transformers that use it. Scoring on one device goes on side by side; where another context
+/// wants the reward on another device, it waits until nobody uses it and moves it, at each change.
 /// </remarks>
 public sealed class VideoScoringEstimator : IEstimator<VideoScoringTransformer>
 {
@@ -28,6 +29,7 @@ public sealed class VideoScoringEstimator : IEstimator<VideoScoringTransformer>
         ArgumentException.ThrowIfNullOrEmpty(columns.Output, "outputColumnName");
         ArgumentException.ThrowIfNullOrEmpty(columns.Video, "videoColumnName");
         ArgumentNullException.ThrowIfNull(reward);
+        reward.RequireAlive();
         Loaders.Register(environment);
         _host = environment.Register(nameof(VideoScoringEstimator));
         _columns = columns;
@@ -37,14 +39,16 @@ public sealed class VideoScoringEstimator : IEstimator<VideoScoringTransformer>
     /// <summary>Checks the columns and moves the reward to the device that <see cref="MLContext"/> names; there is nothing to train.</summary>
     /// <param name="input">A table with the video column.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing, of another type, or its videos cannot be scored by this reward.</exception>
+    /// <exception cref="ObjectDisposedException">The reward has been disposed.</exception>
     public VideoScoringTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
+        _reward.RequireAlive();
         _columns.Require(MlNetInterop.ShapeOf(input.Schema));
         _columns.Find(input.Schema, _reward);
         using IChannel channel = _host.Start("Scoring");
         Device device = Devices.Choose(_host, channel);
-        _reward.MoveTo(device);
+        RewardDevices.Use(_reward, device).Dispose();
         return new VideoScoringTransformer(_host, _columns, _reward, device, ownsReward: false);
     }
 

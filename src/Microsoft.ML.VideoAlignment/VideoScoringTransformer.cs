@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.VideoAlignment.DataViews;
@@ -43,7 +44,6 @@ public sealed class VideoScoringTransformer : ITransformer, IDisposable
     public IDataView Transform(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        ObjectDisposedException.ThrowIf(_disposed, this);
         return Bind(input.Schema).View(input);
     }
 
@@ -61,7 +61,7 @@ public sealed class VideoScoringTransformer : ITransformer, IDisposable
     void ICanSaveModel.Save(ModelSaveContext ctx)
     {
         ArgumentNullException.ThrowIfNull(ctx);
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        RequireAlive();
         ScoringArchive.Save(ctx, LoaderSignature, _columns, _reward);
     }
 
@@ -73,13 +73,27 @@ public sealed class VideoScoringTransformer : ITransformer, IDisposable
         using IChannel channel = host.Start("Loading");
         Device device = Devices.Choose(host, channel);
         (ScoringColumns columns, VideoReward reward) = ScoringArchive.Load(context, LoadPlaces.For(environment));
-        reward.MoveTo(device);
+        RewardDevices.Use(reward, device).Dispose();
         return new VideoScoringTransformer(host, columns, reward, device, ownsReward: true);
+    }
+
+    private void RequireAlive()
+    {
+        if (_disposed)
+        {
+            throw new ObjectDisposedException(
+                nameof(VideoScoringTransformer),
+                $"The transformer that scores column '{_columns.Video}' has been disposed. Dispose it after every table and prediction engine that reads "
+                    + "its scores; fit or load it again to use it again.");
+        }
+
+        _reward.RequireAlive();
     }
 
     private AppendingMapper Bind(DataViewSchema inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
+        RequireAlive();
         BoundScoring bound = _columns.Find(inputSchema, _reward);
         var column = new AppendedColumn(_columns.Output, NumberDataViewType.Single, new DataViewSchema.Annotations.Builder().ToAnnotations(), bound.Columns, row => Getter(row, bound));
         return new AppendingMapper(inputSchema, column);
@@ -102,14 +116,20 @@ public sealed class VideoScoringTransformer : ITransformer, IDisposable
 
     private float Score(VBuffer<float> frames, VideoSize size, string? prompt)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        RequireAlive();
         float[] values = new float[frames.Length];
         frames.CopyTo(values);
+        using IDisposable used = RewardDevices.Use(_reward, _device);
         using IDisposable mode = no_grad();
         using DisposeScope scope = NewDisposeScope();
         Tensor video = tensor(values).reshape(1, size.Frames, 3, size.Height, size.Width).permute(0, 2, 1, 3, 4).to(_device); // [T, 3, H, W] -> [1, 3, T, H, W]
         Tensor shown = _columns.ClampFrames ? UnitRange.Clamp(video) : video;
         RewardContractCheck.RequireUnitRange(shown);
-        return _reward.Score(shown, [prompt ?? ""]).to(ScalarType.Float32).cpu().item<float>();
+        float score = _reward.Score(shown, [prompt ?? ""]).to(ScalarType.Float32).cpu().item<float>();
+        return float.IsFinite(score) ? score : throw new RewardContractException(
+            $"Reward '{_reward.Name}' scored {(prompt is null ? "a video" : $"the video of prompt '{prompt}'")} "
+                + "{score.ToString(CultureInfo.InvariantCulture)}, "
+            + "though its frames are finite. "
+            + "Look for divisions, logarithms and square roots in the reward, and for half precision in its networks.");
     }
 }

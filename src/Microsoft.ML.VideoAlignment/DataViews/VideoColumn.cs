@@ -9,7 +9,15 @@ internal static class VideoColumn
 
     public const string RangeAnnotation = "ValueRange";
 
-    public static VectorDataViewType Type(VideoSize size) => new(NumberDataViewType.Single, size.Frames, 3, size.Height, size.Width);
+    /// <exception cref="ArgumentOutOfRangeException">A video has more values than a column counts.</exception>
+    public static VectorDataViewType Type(VideoSize size) => Values(size) <= Array.MaxLength
+        ? new(NumberDataViewType.Single, size.Frames, 3, size.Height, size.Width)
+        : throw new ArgumentOutOfRangeException(
+            nameof(size), size, $"A video of {size.Frames} x 3 x {size.Height} x {size.Width} has {Values(size)} values, and a column holds at most "
+                + $"{Array.MaxLength}. Make shorter or smaller videos.");
+
+    /// <summary>How many numbers a video of so many segments is.</summary>
+    public static Int128 Values(VideoSize size, int segments = 1) => (Int128)segments * size.Frames * size.Height * size.Width * 3;
 
     public static DataViewSchema.Annotations Annotations()
     {

@@ -38,6 +38,9 @@ internal sealed class ClipChain
     /// <summary>Told of each denoising step, with what made its prediction; null: nobody. Where clips are recomputed it sees no graph.</summary>
     public Action<Guidance, DenoisingStep>? OnStep { get; init; }
 
+    /// <summary>Prompts of the rows, for messages: those of the clip that was sampled last; empty: not known.</summary>
+    public IReadOnlyList<string> Prompts { get; set; } = [];
+
     private bool RecomputesClips => _model.RecomputeBlocks && _settings.SegmentCount > 1 && is_grad_enabled();
 
     /// <summary>What keeps the model from films of so many clips; null: nothing.</summary>
@@ -61,12 +64,54 @@ internal sealed class ClipChain
         for (int clip = 0; clip < _settings.SegmentCount; clip++)
         {
             using DisposeScope scope = NewDisposeScope();
-            image = finish(clip, Sample(begin(clip, image), cancellation))?.MoveToOuterDisposeScope();
+            PreparedClip prepared = begin(clip, image);
+            Prompts = prepared.Prompts;
+            image = finish(clip, Sample(prepared, cancellation))?.MoveToOuterDisposeScope();
         }
     }
 
     /// <summary>Decoder output of the frames of a clip that a reward is shown [B, 3, f, H, W], about [-1, 1], with the latents' graph.</summary>
-    public Tensor DecodeForReward(Tensor latents, IReadOnlyList<int> frames) => Decoded(latents, clip => _settings.RewardsLatentFrames ? _model.DecodeAlone(clip, frames) : _model.Decode(clip, _settings.Size.Frames, frames));
+    public Tensor DecodeForReward(Tensor latents, IReadOnlyList<int> frames) =>
+        _settings.RewardsLatentFrames ? Decoded(latents, frames, clip => _model.DecodeAlone(clip, frames)) : Decode(latents, frames);
+
+    /// <summary>Decoder output of frames of a clip [B, 3, f, H, W], about [-1, 1], with the latents' graph.</summary>
+    public Tensor Decode(Tensor latents, IReadOnlyList<int> frames) => Decoded(latents, frames, clip => _model.Decode(clip, _settings.Size.Frames, frames));
+
+    /// <summary>The same of frames of a whole film, ascending, whose clips' latents follow one another.</summary>
+    public Tensor DecodeForReward(IReadOnlyList<Tensor> clips, IReadOnlyList<int> frames)
+    {
+        if (clips.Count == 1)
+        {
+            return DecodeForReward(clips[0], frames);
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        int each = _settings.Size.Frames;
+        var parts = new List<Tensor>();
+        for (int first = 0; first < frames.Count; first += (int)parts[^1].shape[2])
+        {
+            int clip = frames[first] / each;
+            parts.Add(DecodeForReward(clips[clip], [.. frames.Skip(first).TakeWhile(frame => frame / each == clip).Select(frame => frame % each)]));
+        }
+
+        return cat(parts, dim: 2).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// What a reward is shown [B, 3, f, H, W], RGB in [0, 1], where no gradient is recorded: few frames are decoded at a time, so that the decoder's memory
+    /// does not grow with their number.
+    /// </summary>
+    public Tensor FramesForReward(IReadOnlyList<Tensor> clips, IReadOnlyList<int> frames)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return cat([.. frames.Chunk(_model.FramesDecodedTogether).Select(Shown)], dim: 2).MoveToOuterDisposeScope();
+
+        Tensor Shown(int[] part)
+        {
+            using Tensor pixels = DecodeForReward(clips, part);
+            return UnitRange.FromSigned(pixels);
+        }
+    }
 
     /// <summary>What the next clip begins with: the clip's last frame [B, 3, H, W], RGB in [0, 1]. Without <paramref name="carry"/> it has no graph.</summary>
     public Tensor LastFrame(Tensor latents, bool carry)
@@ -76,15 +121,17 @@ internal sealed class ClipChain
         Tensor Frame()
         {
             using DisposeScope scope = NewDisposeScope();
-            return UnitRange.FromSigned(Decoded(latents, clip => _model.Decode(clip, _settings.Size.Frames, [_settings.Size.Frames - 1])).squeeze(2)).MoveToOuterDisposeScope();
+            return UnitRange.FromSigned(Decode(latents, [_settings.Size.Frames - 1]).squeeze(2)).MoveToOuterDisposeScope();
         }
     }
 
-    private Tensor Decoded(Tensor latents, Func<Tensor, Tensor> decode)
+    private Tensor Decoded(Tensor latents, IReadOnlyList<int> frames, Func<Tensor, Tensor> decode)
     {
         MemoryMeter.Enter(MemoryPhase.Decode);
         _model.Idle?.Enter(WorkStage.Decoding);
-        return Recompute.Run(RecomputesClips ? _model.Activations : ActivationMemory.Keep, inputs => decode(inputs[0]), latents);
+        Tensor pixels = Recompute.Run(RecomputesClips ? _model.Activations : ActivationMemory.Keep, inputs => decode(inputs[0]), latents);
+        FiniteVideo.RequireDecoded(pixels, frames, Prompts);
+        return pixels;
     }
 
     private Tensor Sample(PreparedClip clip, CancellationToken cancellation)
@@ -133,7 +180,7 @@ internal sealed class ClipChain
         using var guidance = new Guidance(_model, clip.Condition, clip.Unconditional, _settings);
         using Tensor latents = Denoising.Run(
             clip.Sampler ?? _sampler, clip.Start, guidance.Predict, clip.Plan, clip.Noise, _adapters, OnStep is null ? null : step => OnStep(guidance, step), first, end,
-            cancellation);
+            clip.Prompts, cancellation);
         return _model.Finish(latents, clip.Condition);
     }
 }

@@ -13,7 +13,7 @@ internal sealed class ClipPromptEncoder(ClipTokenizer tokenizer, ClipTextEncoder
     /// <summary>int64 [B, L].</summary>
     public Tensor Tokens(IReadOnlyList<string> prompts)
     {
-        using TokenBatch tokens = tokenizer.Encode(prompts);
+        using TokenBatch tokens = tokenizer.Encode(prompts).RequireBelow(network.Config.VocabSize, prompts);
         return tokens.Ids.to(device());
     }
 

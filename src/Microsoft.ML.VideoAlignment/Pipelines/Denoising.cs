@@ -34,12 +34,15 @@ internal static class Denoising
     /// <param name="onStep">Called after each step.</param>
     /// <param name="first">The step to begin with, <paramref name="start"/> being x of that step; above 0 only for samplers without history.</param>
     /// <param name="end">The step before which to stop; null: after the last.</param>
+    /// <param name="prompts">Of the rows, for messages; null: not known.</param>
     /// <param name="cancellation">Checked before each step.</param>
+    /// <exception cref="NotFiniteNumberException">The latents at the end are not finite; the message names the first step whose numbers were not.</exception>
     /// <returns>The final latents; the caller owns them.</returns>
     /// <remarks>Where gradients are off, nothing is recorded whatever the plan says.</remarks>
     public static Tensor Run(
         ISampler sampler, Tensor start, Func<Tensor, double, Tensor> predict, GradientPlan plan, StepNoise? noise = null,
-        LoraAdapters? adapters = null, Action<DenoisingStep>? onStep = null, int first = 0, int? end = null, CancellationToken cancellation = default)
+        LoraAdapters? adapters = null, Action<DenoisingStep>? onStep = null, int first = 0, int? end = null, IReadOnlyList<string>? prompts = null,
+        CancellationToken cancellation = default)
     {
         if (first > 0 && sampler.HistoryLength > 0)
         {
@@ -50,6 +53,7 @@ internal static class Denoising
         using DisposeScope run = NewDisposeScope();
         Tensor latents = start.alias();
         var history = new List<Tensor>();
+        var finite = new FiniteLatents(sampler, prompts ?? []);
         try
         {
             for (int step = first; step < (end ?? plan.Count); step++)
@@ -77,9 +81,11 @@ internal static class Denoising
                     result = sampler.Step(step, current, prediction, history, drawn);
                 }
 
+                finite.Note(step, prediction, step == plan.Stop ? result.Predicted : result.Sample);
                 onStep?.Invoke(new DenoisingStep(step, sampler.Timesteps[step], current, prediction, result));
                 if (step == plan.Stop)
                 {
+                    finite.Require();
                     return result.Predicted.MoveToOuterDisposeScope().MoveToOuterDisposeScope();
                 }
 
@@ -93,6 +99,7 @@ internal static class Denoising
             adapters?.Unmerge();
         }
 
+        finite.Require();
         return latents.MoveToOuterDisposeScope();
     }
 

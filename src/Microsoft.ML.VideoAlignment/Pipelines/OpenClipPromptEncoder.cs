@@ -36,7 +36,7 @@ internal sealed class OpenClipPromptEncoder : IPromptEncoder
 
     public Tensor Tokens(IReadOnlyList<string> prompts)
     {
-        using TokenBatch tokens = Tokenizer.Encode(prompts, Length);
+        using TokenBatch tokens = Tokenizer.Encode(prompts, Length).RequireBelow(_network.Text.Config.VocabSize, prompts);
         return tokens.Ids.to(_device());
     }
 

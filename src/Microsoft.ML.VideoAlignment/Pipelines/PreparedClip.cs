@@ -20,6 +20,9 @@ internal sealed record PreparedClip
     /// <summary>Which steps carry gradient.</summary>
     public required GradientPlan Plan { get; init; }
 
+    /// <summary>The prompts of its rows, for messages; empty: not known.</summary>
+    public IReadOnlyList<string> Prompts { get; init; } = [];
+
     /// <summary>The run's sampler as this clip needs it, with its given frames; null: the run's own.</summary>
     public ISampler? Sampler { get; init; }
 }
@@ -51,6 +54,7 @@ internal sealed class ClipPreparation(VideoDiffusionModel model, SamplingSetting
             Start = model.Begin(noise(shape) * sampler.InitialNoiseSigma, conditional),
             Noise = _ => noise(shape),
             Plan = plan?.Invoke() ?? GradientPlan.None(sampler.Timesteps.Count),
+            Prompts = [.. prompts.Select(static prompt => prompt.Text)],
             Sampler = model.SamplerFor(sampling, conditional),
         };
     }

@@ -38,7 +38,7 @@ internal sealed record SamplingSettings
 
     /// <summary>Frames of the whole film.</summary>
     [JsonIgnore]
-    public int FilmFrames => SegmentCount * Size.Frames;
+    public int FilmFrames => checked(SegmentCount * Size.Frames);
 
     /// <summary>
     /// Whether rewards are shown latent frames, each decoded as if it were a video of its own (<see cref="VideoDiffusionModel.DecodeAlone"/>), instead of frames

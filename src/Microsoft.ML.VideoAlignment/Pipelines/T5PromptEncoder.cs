@@ -34,7 +34,7 @@ internal sealed class T5PromptEncoder(T5Tokenizer tokenizer, Func<IT5Encoder> op
 
     public TextStates Encode(IReadOnlyList<string> prompts)
     {
-        using TokenBatch tokens = Tokens(prompts);
+        using TokenBatch tokens = Tokens(prompts).RequireBelow(Encoder.Config.VocabSize, prompts);
         using Tensor ids = tokens.Ids.to(Device, copy: true);
         Tensor mask = tokens.AttentionMask.to(Device, copy: true);
         return new TextStates(Encoder.Encode(ids, mask), mask);

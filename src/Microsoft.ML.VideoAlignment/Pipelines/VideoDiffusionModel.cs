@@ -9,6 +9,8 @@ namespace Microsoft.ML.VideoAlignment;
 /// </summary>
 public abstract class VideoDiffusionModel : IDisposable
 {
+    private bool _disposed;
+
     /// <summary>The model family, such as "ModelScope".</summary>
     public abstract string Family { get; }
 
@@ -238,9 +240,23 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>What <see cref="Source"/> says of the embedded models.</summary>
     internal const string MovingShapesSource = "MovingShapes", MovingShapesImageToVideoSource = "MovingShapesImageToVideo";
 
+    /// <summary>Throws where the model has been disposed: its networks are gone.</summary>
+    /// <exception cref="ObjectDisposedException">It has been.</exception>
+    internal void RequireAlive()
+    {
+        if (_disposed)
+        {
+            throw new ObjectDisposedException(
+                GetType().Name,
+                $"The {Family} model '{Source}' has been disposed. Dispose a model after everything that uses it: estimators, and the transformers that "
+                    + "they fitted; load it again to use it again.");
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
+        _disposed = true;
         Dispose(disposing: true);
         GC.SuppressFinalize(this);
     }

@@ -140,7 +140,11 @@ internal sealed class ActionClassificationReward : VideoReward
     internal override VideoReward OnMeta() => new ActionClassificationReward(
         new VideoMaeNetwork(_network.Config, Placement.ShapesOf(_network)), _folder, _options with { Label = _options.Label ?? _network.Config.Labels.Any }, _embedded);
 
-    public override void MoveTo(Device device) => _network.to(device);
+    public override void MoveTo(Device device)
+    {
+        RequireAlive();
+        _network.to(device);
+    }
 
     internal override void RequirePrompts(IEnumerable<string> prompts)
     {

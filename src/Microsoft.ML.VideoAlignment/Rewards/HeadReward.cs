@@ -84,6 +84,7 @@ internal sealed class HeadReward : PictureReward
 
     public override void MoveTo(Device device)
     {
+        RequireAlive();
         _clip.to(device);
         _head.to(device);
     }

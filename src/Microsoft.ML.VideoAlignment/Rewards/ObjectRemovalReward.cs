@@ -125,7 +125,11 @@ internal sealed class ObjectRemovalReward : PictureReward
 
     internal override VideoReward OnMeta() => new ObjectRemovalReward(new YolosNetwork(_network.Config, Placement.ShapesOf(_network)), _folder, _label, _class, _options, _embedded);
 
-    public override void MoveTo(Device device) => _network.to(device);
+    public override void MoveTo(Device device)
+    {
+        RequireAlive();
+        _network.to(device);
+    }
 
     protected override Tensor PictureScores(PreprocessedFrames frames, IReadOnlyList<string> prompts) => 1 - Stages(frames).Confidence;
 

@@ -1,12 +1,17 @@
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
 /// <summary>The frames of one call of a reward, and the pictures that its parts made of them, each made once. The call's dispose scope owns the tensors.</summary>
-internal sealed class PreprocessedFrames(Tensor frames)
+/// <param name="frames">[B, 3, T, H, W], RGB in [0, 1]; the caller's.</param>
+/// <param name="use">What the scores are for.</param>
+internal sealed class PreprocessedFrames(Tensor frames, ScoreUse use = ScoreUse.Scoring)
 {
     private readonly Dictionary<FramePreprocessing, Tensor> _pictures = [];
 
     /// <summary>[B, 3, T, H, W], RGB in [0, 1]; the caller's.</summary>
     public Tensor Frames { get; } = frames;
+
+    /// <summary>What the scores are for.</summary>
+    public ScoreUse Use { get; } = use;
 
     public long Batch => Frames.shape[0];
 

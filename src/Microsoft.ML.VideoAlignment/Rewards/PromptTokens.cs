@@ -21,7 +21,7 @@ internal static class PromptTokens
     {
         ClipTokenizer tokenizer = OpenClipVocabulary.Tokenizer(path);
         return (prompts, config) => tokenizer.HighestId < config.VocabSize
-            ? tokenizer.Encode(prompts, (int)config.ContextLength)
+            ? tokenizer.Encode(prompts, (int)config.ContextLength).RequireBelow(config.VocabSize, prompts)
             : throw new InvalidDataException($"The tokenizer at {path} has ids up to {tokenizer.HighestId}, the text tower {config.VocabSize} words. Is it this model's?");
     }
 }

@@ -79,8 +79,18 @@ internal sealed class RewardMix : VideoReward
 
     internal override IEnumerable<Tensor> Stored => _parts.SelectMany(part => part.Reward.Stored);
 
+    internal override void RequireAlive()
+    {
+        base.RequireAlive();
+        foreach ((_, VideoReward reward, _) in _parts)
+        {
+            reward.RequireAlive();
+        }
+    }
+
     public override void MoveTo(Device device)
     {
+        RequireAlive();
         foreach ((_, VideoReward reward, _) in _parts)
         {
             reward.MoveTo(device);
@@ -154,6 +164,7 @@ internal sealed class RewardMix : VideoReward
 
     public override void RestrictToPrompts(IReadOnlyList<string> prompts)
     {
+        RequireAlive();
         foreach ((_, VideoReward reward, _) in _parts)
         {
             reward.RestrictToPrompts(prompts);
@@ -162,16 +173,46 @@ internal sealed class RewardMix : VideoReward
 
     protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => ScorePrepared(new PreprocessedFrames(frames), prompts, parts: null);
 
+    internal override int PartCount => _parts.Sum(part => part.Reward.PartCount);
+
+    internal override IReadOnlyList<Tensor> ScoreParts(PreprocessedFrames frames, IReadOnlyList<string> prompts) =>
+        [.. _parts.SelectMany(part => part.Reward.ScoreParts(frames, prompts))];
+
+    internal override Tensor Combine(IReadOnlyList<Tensor> parts, ScoreUse use) => Sum(parts, use, named: null);
+
+    internal override double RoundingOf(IReadOnlyList<Tensor> parts)
+    {
+        double total = 0;
+        int next = 0;
+        for (int i = 0; i < _parts.Length; i++)
+        {
+            (_, VideoReward reward, float weight) = _parts[i];
+            double divisor = _moments is null ? 1 : Divisor(_moments[i].StandardDeviation);
+            total += Math.Abs(weight) * reward.RoundingOf([.. parts.Skip(next).Take(reward.PartCount)]) / divisor;
+            next += reward.PartCount;
+        }
+
+        return total;
+    }
+
     private protected override Tensor ScorePrepared(PreprocessedFrames frames, IReadOnlyList<string> prompts, IDictionary<string, Tensor>? parts)
     {
-        bool training = is_grad_enabled() && frames.Frames.requires_grad;
+        ScoreUse use = frames.Use == ScoreUse.Scoring && is_grad_enabled() && frames.Frames.requires_grad ? ScoreUse.Training : frames.Use;
+        return Sum(ScoreParts(frames, prompts), use, parts);
+    }
+
+    /// <summary>The weighted sum; <paramref name="named"/> is given the score of each part before its weight. Null: not wanted.</summary>
+    private Tensor Sum(IReadOnlyList<Tensor> scores, ScoreUse use, IDictionary<string, Tensor>? named)
+    {
         Tensor? total = null;
+        int next = 0;
         for (int i = 0; i < _parts.Length; i++)
         {
             (string name, VideoReward reward, float weight) = _parts[i];
-            Tensor score = reward.CheckedScore(frames, prompts, parts: null);
-            parts?.Add(name, score);
-            Tensor weighted = (_moments is null ? score : Normalised(score, _moments[i], training)) * weight;
+            Tensor score = reward.Combine([.. scores.Skip(next).Take(reward.PartCount)], use);
+            next += reward.PartCount;
+            named?.Add(name, score);
+            Tensor weighted = (_moments is null || use == ScoreUse.Validation ? score : Normalised(score, _moments[i], use)) * weight;
             total = total is null ? weighted : total + weighted;
         }
 
@@ -179,17 +220,19 @@ internal sealed class RewardMix : VideoReward
     }
 
     /// <summary>(score - mean) / deviation, both constants: gradient is the score's own, divided by the deviation.</summary>
-    private static Tensor Normalised(Tensor score, RunningMoments moments, bool training)
+    private static Tensor Normalised(Tensor score, RunningMoments moments, ScoreUse use)
     {
-        if (training)
+        if (use == ScoreUse.Training)
         {
             moments.Add(score);
         }
 
         double mean = StopGradient.Of(() => moments.Mean);
         double deviation = StopGradient.Of(() => moments.StandardDeviation);
-        return (score - mean) / (deviation > LeastDeviation ? deviation : 1);
+        return (score - mean) / Divisor(deviation);
     }
+
+    private static double Divisor(double deviation) => deviation > LeastDeviation ? deviation : 1;
 
     protected override void Dispose(bool disposing)
     {
@@ -207,6 +250,7 @@ internal sealed class RewardMix : VideoReward
         foreach ((VideoReward reward, float weight) in parts)
         {
             ArgumentNullException.ThrowIfNull(reward);
+            reward.RequireAlive();
             if (!float.IsFinite(weight) || weight == 0)
             {
                 throw new RewardContractException($"The weight of reward '{reward.Name}' must be a number other than 0, got {weight}. Leave the part out instead.");
@@ -294,6 +338,9 @@ internal sealed class RewardMix : VideoReward
             (x, y) = (y, x % y);
         }
 
-        return a / x * b;
+        long multiple = (long)(a / x) * b;
+        return multiple <= int.MaxValue ? (int)multiple : throw new RewardContractException(
+            $"The parts of a sum take multiples of {a} and of {b} frames, and the least number that is both is {multiple}: no video is so long. Score them "
+                + "by themselves.");
     }
 }

@@ -106,9 +106,17 @@ internal sealed class TextImageReward : PictureReward
 
     internal override VideoReward OnMeta() => new TextImageReward(Name, Towers.OnMeta(), Preprocessing, _tempered, Contract.ScoreRange, _reference);
 
-    public override void MoveTo(Device device) => Towers.MoveTo(device);
+    public override void MoveTo(Device device)
+    {
+        RequireAlive();
+        Towers.MoveTo(device);
+    }
 
-    public override void RestrictToPrompts(IReadOnlyList<string> prompts) => Towers.RestrictTo(prompts);
+    public override void RestrictToPrompts(IReadOnlyList<string> prompts)
+    {
+        RequireAlive();
+        Towers.RestrictTo(prompts);
+    }
 
     protected override Tensor PictureScores(PreprocessedFrames frames, IReadOnlyList<string> prompts)
     {

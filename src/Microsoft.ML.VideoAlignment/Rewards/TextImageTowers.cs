@@ -97,7 +97,9 @@ internal sealed class TextImageTowers : IDisposable
         using Tensor stored = files.Weights.Read("logit_scale");
         return new TextImageTowers(
             reward, ((int)config.Vision.ImageSize, (int)config.Vision.ImageSize), vision, vision.call, text, Features,
-            stored.to(Placement.Computing(placement.Dtype), placement.Device, copy: true), prompts => tokenize(prompts, length), name => name, placement.Device);
+            stored.to(Placement.Computing(placement.Dtype), placement.Device, copy: true), Tokens, name => name, placement.Device);
+
+        TokenBatch Tokens(IReadOnlyList<string> prompts) => tokenize(prompts, length).RequireBelow(config.Text.VocabSize, prompts);
 
         Tensor Features(Tensor ids, Tensor? mask)
         {

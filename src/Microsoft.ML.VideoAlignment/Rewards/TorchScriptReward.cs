@@ -59,7 +59,11 @@ internal sealed class TorchScriptReward : VideoReward
 
     internal override IEnumerable<Tensor> Stored => _program.parameters().Concat(_program.buffers());
 
-    public override void MoveTo(Device device) => _program.to(device);
+    public override void MoveTo(Device device)
+    {
+        RequireAlive();
+        _program.to(device);
+    }
 
     protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts)
     {

@@ -10,6 +10,14 @@ namespace Microsoft.ML.VideoAlignment;
 /// </summary>
 public abstract class VideoReward : IDisposable
 {
+    /// <summary>Scores that are sums of thousands of rounded terms differ by some units in the last place though nothing differs.</summary>
+    private const double RoundingUnits = 16;
+
+    /// <summary>From 1 to the next number.</summary>
+    private const double Float32Unit = 1.0 / (1 << 23);
+
+    private bool _disposed;
+
     /// <summary>A short name for logs and tables.</summary>
     public abstract string Name { get; }
 
@@ -30,6 +38,7 @@ public abstract class VideoReward : IDisposable
     /// <param name="prompts">B prompts; may be empty for a reward that does not read them.</param>
     /// <returns>[B]; carries gradient to <paramref name="frames"/> where the contract says so. The caller owns it.</returns>
     /// <exception cref="RewardContractException">The frames or prompts are not what the contract asks for, or the score is not [B].</exception>
+    /// <exception cref="ObjectDisposedException">The reward, or a part of it, has been disposed.</exception>
     public Tensor Score(Tensor frames, IReadOnlyList<string> prompts)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -52,6 +61,38 @@ public abstract class VideoReward : IDisposable
 
         parts = named.ToDictionary(part => part.Key, part => part.Value.MoveToOuterDisposeScope(), StringComparer.Ordinal);
         return score;
+    }
+
+    /// <summary>As <see cref="Score(Tensor, IReadOnlyList{string})"/>, where it is known what the scores are for.</summary>
+    internal Tensor Score(Tensor frames, IReadOnlyList<string> prompts, ScoreUse use)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return CheckedScore(new PreprocessedFrames(frames, use), prompts, parts: null).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// Scores [B] of every reward that a sum is made of, for algorithms that score many batches before they learn from any: what the sum is follows from all
+    /// of them (<see cref="Combine"/>). One for a reward that has no parts.
+    /// </summary>
+    internal virtual IReadOnlyList<Tensor> ScoreParts(PreprocessedFrames frames, IReadOnlyList<string> prompts) => [CheckedScore(frames, prompts, parts: null)];
+
+    /// <summary>How many scores <see cref="ScoreParts"/> gives for a video.</summary>
+    internal virtual int PartCount => 1;
+
+    /// <summary>Puts the scores of <see cref="ScoreParts"/> together. The caller owns the result.</summary>
+    /// <param name="parts">Each [N], of all videos that are scored for one purpose.</param>
+    /// <param name="use">What the scores are for.</param>
+    internal virtual Tensor Combine(IReadOnlyList<Tensor> parts, ScoreUse use) => parts[0].alias();
+
+    /// <summary>
+    /// How much the result of <see cref="Combine"/> may differ by rounding alone: so many units of float32, in which networks compute scores, of the largest
+    /// part.
+    /// </summary>
+    /// <param name="parts">What was combined.</param>
+    internal virtual double RoundingOf(IReadOnlyList<Tensor> parts)
+    {
+        using Tensor largest = parts[0].abs().amax();
+        return RoundingUnits * Float32Unit * ShapeOnly.Number(largest);
     }
 
     /// <summary>
@@ -112,9 +153,23 @@ public abstract class VideoReward : IDisposable
     private protected virtual Tensor ScorePrepared(PreprocessedFrames frames, IReadOnlyList<string> prompts, IDictionary<string, Tensor>? parts) =>
         ScoreCore(frames.Frames, prompts);
 
+    /// <summary>Throws where the reward has been disposed: its networks are gone.</summary>
+    /// <exception cref="ObjectDisposedException">It has been.</exception>
+    internal virtual void RequireAlive()
+    {
+        if (_disposed)
+        {
+            throw new ObjectDisposedException(
+                GetType().Name,
+                $"The reward '{Name}' has been disposed. Dispose a reward after everything that uses it: estimators, scoring transformers, and sums, which "
+                    + "dispose their parts; make it again to use it again.");
+        }
+    }
+
     /// <summary>Checks what goes in, scores, checks what comes out.</summary>
     internal Tensor CheckedScore(PreprocessedFrames prepared, IReadOnlyList<string> prompts, IDictionary<string, Tensor>? parts)
     {
+        RequireAlive();
         ArgumentNullException.ThrowIfNull(prompts);
         CheckInputs(prepared.Frames, prompts);
         Tensor score = ScorePrepared(prepared, prompts, parts)
@@ -182,6 +237,7 @@ public abstract class VideoReward : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _disposed = true;
         Dispose(disposing: true);
         GC.SuppressFinalize(this);
     }

@@ -48,9 +48,17 @@ internal sealed class VideoTextSimilarity : VideoReward
 
     internal override VideoReward OnMeta() => new VideoTextSimilarity(_towers.OnMeta(), _reference);
 
-    public override void MoveTo(Device device) => _towers.MoveTo(device);
+    public override void MoveTo(Device device)
+    {
+        RequireAlive();
+        _towers.MoveTo(device);
+    }
 
-    public override void RestrictToPrompts(IReadOnlyList<string> prompts) => _towers.RestrictTo(prompts);
+    public override void RestrictToPrompts(IReadOnlyList<string> prompts)
+    {
+        RequireAlive();
+        _towers.RestrictTo(prompts);
+    }
 
     protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => ScorePrepared(new PreprocessedFrames(frames), prompts, parts: null);
 

@@ -118,7 +118,10 @@ internal sealed class DdimScheduler : IPolicyScheduler
                     throw new NotSupportedException($"{owner.Name}: at timestep {t} the sample is pure noise (rescale_betas_zero_snr), from which a noise prediction cannot tell the clean sample. Use prediction_type v_prediction or sample.");
                 }
 
-                return DdimStep.Between(a, t - stride >= 0 ? owner._schedule.AlphasCumprod[t - stride] : final, eta);
+                var step = DdimStep.Between(a, t - stride >= 0 ? owner._schedule.AlphasCumprod[t - stride] : final, eta);
+                return step.IsFinite ? step : throw new ArgumentException(
+                    $"{owner.Name}: at timestep {t} the schedule has no noise (abar 1), and the step divides 0 by 0. Take steps_offset 1, or a beta_start "
+                        + "above 0.", nameof(timesteps));
             }
         }
 

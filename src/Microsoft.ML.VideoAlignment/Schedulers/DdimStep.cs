@@ -6,6 +6,10 @@ namespace Microsoft.ML.VideoAlignment.Schedulers;
 /// </summary>
 internal readonly record struct DdimStep(double Alpha, double Sigma, double NextAlpha, double Direction, double Deviation)
 {
+    /// <summary>Whether every weight is a number.</summary>
+    public bool IsFinite => double.IsFinite(Alpha) && double.IsFinite(Sigma) && double.IsFinite(NextAlpha) && double.IsFinite(Direction)
+        && double.IsFinite(Deviation);
+
     /// <summary>From abar = <paramref name="a"/> to abar = <paramref name="previous"/>. <paramref name="eta"/>: 0 deterministic, 1 as DDPM.</summary>
     public static DdimStep Between(double a, double previous, double eta)
     {

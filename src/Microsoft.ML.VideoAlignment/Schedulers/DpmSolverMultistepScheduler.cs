@@ -69,9 +69,26 @@ internal sealed class DpmSolverMultistepScheduler : IScheduler
     public static DpmSolverMultistepScheduler FromConfig(JsonElement json) => new(new SchedulerConfig(json, nameof(DpmSolverMultistepScheduler)));
 
     /// <summary>Eta has no meaning here. Trailing spacing with clipped lambdas gives fewer steps than asked for, as in the reference.</summary>
+    /// <exception cref="ArgumentException">So many steps visit a noise level twice, where the multistep formula divides 0 by 0 (in the reference the video is
+    /// then NaN).</exception>
     public ISampler CreateSampler(int steps, double eta = 0)
     {
         Spacing.RequireSteps(steps, TrainTimesteps, Name);
+        Sampler sampler = Create(steps);
+        if (sampler.FirstNotFinite is not { } bad)
+        {
+            return sampler;
+        }
+
+        int most = Enumerable.Range(1, steps - 1).Reverse().FirstOrDefault(fewer => Create(fewer).FirstNotFinite is null);
+        throw new ArgumentException(
+            $"{Name}: {steps} steps with {_spacing} spacing and steps_offset {_offset} visit one noise level more than once before step {bad + 1}, where "
+                + $"order {_order} divides 0 by 0. "
+            + (most > 0 ? $"Take {most} steps or fewer, or another Sampler." : "Take another Sampler, or another spacing."), nameof(steps));
+    }
+
+    private Sampler Create(int steps)
+    {
         double[] timesteps = _spacing switch
         {
             "linspace" => [.. Spacing.Linspace(0, _last - 1, steps + 1).Skip(1).Reverse().Select(t => Math.Round(t, MidpointRounding.ToEven))],
@@ -119,6 +136,9 @@ internal sealed class DpmSolverMultistepScheduler : IScheduler
                 return i == count - 2 && shortRun ? Math.Min(order, 2) : order;
             }
         }
+
+        /// <summary>The first step whose weights are not numbers; null: all are.</summary>
+        public int? FirstNotFinite => Array.FindIndex(_steps, static step => !step.IsFinite) is >= 0 and int step ? step : null;
 
         public IReadOnlyList<double> Timesteps => _timesteps;
 

@@ -7,6 +7,9 @@ namespace Microsoft.ML.VideoAlignment.Schedulers;
 /// </summary>
 internal readonly record struct DpmSolverStep(int Order, double Sample, double Newest, double Second, double Third, double Noise)
 {
+    /// <summary>Whether every weight is a number: not so behind a step of no length, whose slope is 0 / 0.</summary>
+    public bool IsFinite => double.IsFinite(Sample) && double.IsFinite(Newest) && double.IsFinite(Second) && double.IsFinite(Third) && double.IsFinite(Noise);
+
     /// <summary>(alpha, sigma) of unit variance from the ratio sigma/alpha.</summary>
     public static (double Alpha, double Sigma) Split(double ratio)
     {

@@ -86,7 +86,15 @@ internal sealed class EulerDiscreteScheduler : IScheduler
         return Create([.. sigmas], [.. sigmas.SkipLast(1).Select(sigma => Spacing.PositionOf(_trainSigmas, sigma))]);
     }
 
-    private Sampler Create(double[] sigmas, double[] timesteps) =>
+    private Sampler Create(double[] sigmas, double[] timesteps)
+    {
+        int bad = Array.FindIndex(sigmas, 0, sigmas.Length - 1, static sigma => !(sigma > 0 && double.IsFinite(sigma)));
+        return bad < 0 ? Made(sigmas, timesteps) : throw new ArgumentException(
+            $"{Name}: step {bad + 1} begins at the noise level {sigmas[bad]}, and it divides by it: expected a number above 0. Take fewer steps, "
+                + "steps_offset 1, or a beta_start or sigma_min above 0.", nameof(sigmas));
+    }
+
+    private Sampler Made(double[] sigmas, double[] timesteps) =>
         new(_prediction, _continuous ? [.. sigmas.SkipLast(1).Select(sigma => Math.Log(sigma) / 4)] : timesteps, sigmas, scaleStart: _spacing == "leading");
 
     internal sealed class Sampler(PredictionType prediction, double[] timesteps, double[] sigmas, bool scaleStart) : ISampler

@@ -123,6 +123,12 @@ internal sealed class LvdmDdimScheduler : IPolicyScheduler
                     1 / (Math.Sqrt(a) * Scales[i]), -Math.Sqrt(1 - a) / (Math.Sqrt(a) * Scales[i]), Math.Sqrt(previous) * PreviousScales[i],
                     Math.Sqrt(Math.Max(1 - previous - (deviation * deviation), 0)), deviation);
             })];
+            if (Array.FindIndex(_rows, static row => !row.IsFinite) is >= 0 and int bad)
+            {
+                throw new ArgumentException(
+                    $"{owner.Name}: at timestep {_timesteps[bad]} the schedule has no noise (abar 1 in float32), and the step divides 0 by 0. Give a larger "
+                        + "linear_start.", nameof(steps));
+            }
         }
 
         /// <summary>abar by increasing timestep.</summary>
@@ -172,6 +178,11 @@ internal sealed class LvdmDdimScheduler : IPolicyScheduler
         /// <summary>x_0 = CleanOfSample x + CleanOfPrediction e; x' = NextScale x_0 + Direction e + Deviation fresh noise.</summary>
         private readonly record struct Row(double CleanOfSample, double CleanOfPrediction, double NextScale, double Direction, double Deviation)
         {
+            /// <summary>Whether every weight is a number.</summary>
+            public bool IsFinite =>
+                double.IsFinite(CleanOfSample) && double.IsFinite(CleanOfPrediction) && double.IsFinite(NextScale) && double.IsFinite(Direction)
+                    && double.IsFinite(Deviation);
+
             /// <summary>Without noise x' is the mean of the step.</summary>
             public SamplerStep Apply(Tensor sample, Tensor prediction, Tensor? noise)
             {

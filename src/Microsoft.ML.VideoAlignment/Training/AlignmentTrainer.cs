@@ -18,6 +18,7 @@ internal abstract class AlignmentTrainer : IDisposable
     private readonly BestAdapters _best;
     private readonly FinishedAdapters _finished;
     private readonly TrainingProgress _progress = new();
+    private readonly RunNotices _notices = new();
     private TrainingState? _state;
     private int _underWay;
     private bool _begun;
@@ -136,8 +137,8 @@ internal abstract class AlignmentTrainer : IDisposable
             StepOutcome outcome = Accumulate(draws, cancellation);
             _state?.Leave();
             watch.BeforeUpdate();
-            double norm = Update(step, outcome.Reward, outcome.Loss);
-            foreach (string warning in watch.AfterUpdate(step))
+            double norm = outcome.ChangesNothing ? WithoutUpdate() : Update(step, outcome.Reward, outcome.Loss);
+            foreach (string warning in watch.AfterUpdate(step).Concat(_notices.Drain()))
             {
                 warn?.Invoke(warning);
             }
@@ -222,6 +223,16 @@ internal abstract class AlignmentTrainer : IDisposable
     /// </summary>
     private static bool EndsTheRun(Exception exception, CancellationToken cancellation) => cancellation.IsCancellationRequested
         && (exception is OperationCanceledException || (exception is AggregateException { InnerExceptions: var all } && all.All(each => EndsTheRun(each, cancellation))));
+
+    /// <summary>Adds a text to the warnings of the step under way, unless there has been one of its kind in this run.</summary>
+    protected void Notice(string kind, string text) => _notices.Add(kind, text);
+
+    /// <summary>A step that has nothing to learn from moves no weights, not even by what the optimiser remembers or by decay.</summary>
+    private double WithoutUpdate()
+    {
+        _optimiser.ZeroGrad();
+        return 0;
+    }
 
     /// <summary>Measures and keeps what this step is to be measured and kept for, by the adapters that would be returned now.</summary>
     private double? Evaluate(int step, CancellationToken cancellation)
@@ -342,4 +353,8 @@ internal abstract class AlignmentTrainer : IDisposable
 /// <summary>What the gradient of an optimiser step was made of.</summary>
 /// <param name="Reward">Mean score over the step's videos.</param>
 /// <param name="Loss">Mean loss over the micro-batches.</param>
-internal readonly record struct StepOutcome(double Reward, double Loss);
+internal readonly record struct StepOutcome(double Reward, double Loss)
+{
+    /// <summary>Whether there was nothing to learn from, so that no update is due.</summary>
+    public bool ChangesNothing { get; init; }
+}

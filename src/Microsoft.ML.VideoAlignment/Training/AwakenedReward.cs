@@ -25,9 +25,11 @@ internal sealed class AwakenedReward(VideoReward reward, IdleNetworks idle) : Vi
 
     internal override void RequirePrompts(IEnumerable<string> prompts) => reward.RequirePrompts(prompts);
 
-    protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts)
+    protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => ScorePrepared(new PreprocessedFrames(frames), prompts, parts: null);
+
+    private protected override Tensor ScorePrepared(PreprocessedFrames frames, IReadOnlyList<string> prompts, IDictionary<string, Tensor>? parts)
     {
         idle.Enter(WorkStage.Scoring);
-        return reward.Score(frames, prompts);
+        return reward.CheckedScore(frames, prompts, parts);
     }
 }

@@ -15,7 +15,5 @@ internal sealed record DdpoSettings : TrainingSettings
 
     public DdpoOptions Ddpo { get; init; }
 
-    public RewardFrames Frames { get; init; }
-
     public RewardLoss Loss { get; init; }
 }

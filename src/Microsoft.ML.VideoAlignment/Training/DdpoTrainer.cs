@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Runs;
@@ -18,7 +19,6 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     private readonly ClipPreparation _preparation;
     private readonly PpoLoss _loss;
     private readonly PerPromptStatTracker? _tracker;
-    private readonly ScoredVideos _scored;
     private PolicyEpoch? _epoch;
 
     /// <param name="model">Its scheduler must have policies.</param>
@@ -34,7 +34,6 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         _preparation = new ClipPreparation(model, settings.Sampling, _policy, Conditions);
         _loss = new PpoLoss(_options.AdvantageClip, _options.ClipRange);
         _tracker = _options.PerPromptAdvantages ? new PerPromptStatTracker(_options.AdvantageBuffer, _options.AdvantageMinimum) : null;
-        _scored = new ScoredVideos(model, reward, settings.Sampling, settings.Frames, settings.Loss, Work);
     }
 
     /// <summary>Told of each micro-batch before its backward pass, with its part of the mean's divisor; null: nobody. Tensors live until the update.</summary>
@@ -69,8 +68,11 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         return samples;
     }
 
-    /// <summary>Scores as advantages: over the prompt's earlier scores, or over these.</summary>
-    public double[] Advantages(IReadOnlyList<string> prompts, IReadOnlyList<double> worth) => _tracker?.Update(prompts, worth) ?? PerPromptStatTracker.Global(worth);
+    /// <summary>
+    /// Scores as advantages: over the prompt's earlier scores, or over these. Where they are alike but for <paramref name="rounding"/> they are 0.
+    /// </summary>
+    public double[] Advantages(IReadOnlyList<string> prompts, IReadOnlyList<double> worth, double rounding = 0) =>
+        _tracker?.Update(prompts, worth, rounding) ?? PerPromptStatTracker.Global(worth, rounding);
 
     /// <summary>An epoch of a rollout that owns <paramref name="samples"/>.</summary>
     public PolicyEpoch Begin(PolicySamples samples, IReadOnlyList<double> advantages, IReadOnlyList<double> scores, IEnumerable<PolicyOrder> orders) =>
@@ -89,7 +91,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
             loss += Backward(epoch, batch) / MicroBatches;
         }
 
-        return new StepOutcome(scored.Average(row => epoch.Scores[row]), loss);
+        return new StepOutcome(scored.Average(row => epoch.Scores[row]), loss) { ChangesNothing = scored.All(row => epoch.Advantages[row] == 0) };
     }
 
     public void Save(StateWriter state)
@@ -164,17 +166,26 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         int samples = _options.Samples(_settings.BatchSize * _settings.Accumulation);
         VideoPrompt[] prompts = [.. draws.Prompts(samples / _options.SamplesPerPrompt).SelectMany(prompt => Enumerable.Repeat(prompt, _options.SamplesPerPrompt))];
         var parts = new List<PolicySamples>();
-        (List<double> scores, List<double> worth) = ([], []);
+        var scored = new ScoredVideos(Model, Reward, _settings.Sampling, _settings.Frames, _settings.Loss, Work);
         foreach (VideoPrompt[] batch in prompts.Chunk(_settings.BatchSize))
         {
             PolicySamples part = Sample(_preparation.Prepare(clip: 0, batch, image: null, Noise(draws)), cancellation);
-            (double[] scored, double[] worths) = _scored.Of(part.Latents, [.. batch.Select(prompt => prompt.Text)], draws.Below);
+            scored.Add(part.Latents, [.. batch.Select(prompt => prompt.Text)], draws.Below);
             parts.Add(part);
-            scores.AddRange(scored);
-            worth.AddRange(worths);
         }
 
-        double[] advantages = Advantages([.. prompts.Select(prompt => prompt.Text)], worth);
+        (double[] scores, double[] worth, double rounding) = scored.Finish();
+        double[] advantages = Advantages([.. prompts.Select(prompt => prompt.Text)], worth, rounding);
+        if (Array.TrueForAll(advantages, static advantage => advantage == 0))
+        {
+            Notice("alike", string.Create(
+                CultureInfo.InvariantCulture,
+                $"DDPO learns from differences, and reward '{Reward.Name}' scored all {samples} videos of a rollout alike, {scores.Min():g9} to "
+                    + $"{scores.Max():g9}")
+                + ", which rounding explains: such rollouts change no weights. "
+                + $"Use a reward with finer scores, or more videos a rollout ({nameof(DdpoOptions)}.{nameof(DdpoOptions.SamplesPerRollout)}).");
+        }
+
         PolicyOrder[] orders = [.. Enumerable.Range(0, _options.InnerEpochs).Select(_ => PolicyOrder.Draw(draws, samples, StepCount))];
         return Begin(PolicySamples.Join(parts), advantages, scores, orders);
     }

@@ -11,7 +11,8 @@ public sealed record DiffusionDpoOptions
     public double Beta { get; init; } = 5000;
 
     /// <summary>
-    /// Prompts sampled before learning from them, each of which gives a pair unless its videos score alike, at least 1; null (default): as many as two optimizer
+    /// Prompts sampled before learning from them, each of which gives a pair unless its videos score alike (but for 1.9e-6 of the largest, which is rounding),
+    /// at least 1; null (default): as many as two optimizer
     /// steps take. An optimizer step takes <see cref="VideoAlignmentOptions.BatchSize"/> x <see cref="VideoAlignmentOptions.AccumulationSteps"/> pairs.
     /// </summary>
     public int? PairsPerRollout { get; init; }
@@ -29,11 +30,14 @@ public sealed record DiffusionDpoOptions
     internal int Pairs(int pairs) => PairsPerRollout ?? (2 * pairs);
 
     /// <summary>What is wrong.</summary>
-    internal IEnumerable<string> Faults() => new (bool Holds, string Fault)[]
+    /// <param name="pairs">Pairs that an optimiser step takes.</param>
+    internal IEnumerable<string> Faults(int pairs) => new (bool Holds, string Fault)[]
     {
         (Beta > 0 && double.IsFinite(Beta), FormattableString.Invariant($"{nameof(Beta)} must be above 0, got {Beta}.")),
         (PairsPerRollout is null or >= 1, $"{nameof(PairsPerRollout)} must be at least 1, or null, got {PairsPerRollout}."),
         (CandidatesPerPrompt >= 2, $"{nameof(CandidatesPerPrompt)} must be at least 2, got {CandidatesPerPrompt}."),
+        ((long)Pairs(pairs) * CandidatesPerPrompt <= Array.MaxLength,
+            $"{nameof(CandidatesPerPrompt)} x {nameof(PairsPerRollout)} must be at most {Array.MaxLength} videos, got {CandidatesPerPrompt} x {Pairs(pairs)}."),
         (InnerEpochs >= 1, $"{nameof(InnerEpochs)} must be at least 1, got {InnerEpochs}."),
     }.Where(check => !check.Holds).Select(check => $"{nameof(DiffusionDpoOptions)}.{check.Fault}");
 }

@@ -15,7 +15,5 @@ internal sealed record DiffusionDpoSettings : TrainingSettings
 
     public DiffusionDpoOptions Dpo { get; init; }
 
-    public RewardFrames Frames { get; init; }
-
     public RewardLoss Loss { get; init; }
 }

@@ -16,7 +16,6 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
     private readonly DiffusionDpoOptions _options;
     private readonly IPolicyScheduler _scheduler;
     private readonly DiffusionDpoLoss _loss;
-    private readonly ScoredVideos _scored;
     private readonly PreferencePairs _pairs = new();
 
     /// <param name="model">Its scheduler must have a forward process.</param>
@@ -29,7 +28,6 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         (_settings, _options) = (settings, settings.Dpo);
         _scheduler = model.PolicyScheduler;
         _loss = new DiffusionDpoLoss(_options.Beta);
-        _scored = new ScoredVideos(model, reward, settings.Sampling, settings.Frames, settings.Loss, Work);
     }
 
     /// <summary>Told of each micro-batch before its backward pass; null: nobody.</summary>
@@ -92,7 +90,8 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         Work.Denoised(clip.Start.shape[0] * Sampler.Timesteps.Count * guidance.Branches);
         return _options.SampleFromBaseModel ? Adapters.Without(Run) : Run();
 
-        Tensor Run() => Denoising.Run(clip.Sampler ?? Sampler, clip.Start, guidance.Predict, clip.Plan, clip.Noise, Adapters, cancellation: cancellation);
+        Tensor Run() => Denoising.Run(
+            clip.Sampler ?? Sampler, clip.Start, guidance.Predict, clip.Plan, clip.Noise, Adapters, prompts: clip.Prompts, cancellation: cancellation);
     }
 
     public void Save(StateWriter state)
@@ -133,18 +132,17 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         VideoPrompt[] prompts = [.. draws.Prompts(count).SelectMany(prompt => Enumerable.Repeat(prompt, each))];
         var latents = new List<Tensor>();
         var conditions = new List<Condition>();
-        (List<double> scores, List<double> worth) = ([], []);
+        var scored = new ScoredVideos(Model, Reward, _settings.Sampling, _settings.Frames, _settings.Loss, Work);
         foreach (VideoPrompt[] batch in prompts.Chunk(_settings.BatchSize))
         {
             PreparedClip clip = Preparation.Prepare(clip: 0, batch, image: null, Noise(draws));
             Tensor made = Sample(clip, cancellation);
-            (double[] scored, double[] worths) = _scored.Of(made, [.. batch.Select(prompt => prompt.Text)], draws.Below);
+            scored.Add(made, [.. batch.Select(prompt => prompt.Text)], draws.Below);
             latents.Add(made);
             conditions.Add(clip.Condition);
-            scores.AddRange(scored);
-            worth.AddRange(worths);
         }
 
+        (double[] scores, double[] worth, double rounding) = scored.Finish();
         Tensor all = cat(latents);
         Condition told = Condition.Stack(conditions);
         List<PreferencePair> pairs = [];
@@ -152,7 +150,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         {
             int[] rows = [.. Enumerable.Range(first, each)];
             int best = rows.MaxBy(row => worth[row]), worst = rows.MinBy(row => worth[row]);
-            if (!(worth[best] > worth[worst]))
+            if (!(worth[best] - worth[worst] > rounding))
             {
                 Ties++;
                 continue;

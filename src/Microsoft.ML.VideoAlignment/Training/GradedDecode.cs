@@ -9,9 +9,8 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// once more to carry d(loss)/d(frames) on to the latents. A model's frames do not depend on which others are asked for, so both ways give one gradient.
 /// </summary>
 /// <param name="chain">Decodes.</param>
-/// <param name="clipFrames">Frames of a clip.</param>
 /// <param name="framesPerChunk">Frames decoded together with a graph; null: all.</param>
-internal sealed class GradedDecode(ClipChain chain, int clipFrames, int? framesPerChunk)
+internal sealed class GradedDecode(ClipChain chain, int? framesPerChunk)
 {
     /// <summary>Scores of decoder output [B, 3, f, H, W], about [-1, 1] -> [B], and the loss, a scalar; both carry gradient.</summary>
     public delegate (Tensor Scores, Tensor Loss) Score(Tensor decoded);
@@ -33,8 +32,8 @@ internal sealed class GradedDecode(ClipChain chain, int clipFrames, int? framesP
     public (Tensor Decoded, Tensor Scores, Tensor Loss) Forward(IReadOnlyList<Tensor> clips, IReadOnlyList<int> frames, Score score, Tensor? penalty = null)
     {
         Tensor decoded = framesPerChunk is { } count && count < frames.Count
-            ? cat([.. frames.Chunk(count).Select(chunk => Decode(clips, chunk))], dim: 2)
-            : Decode(clips, frames);
+            ? cat([.. frames.Chunk(count).Select(chunk => chain.DecodeForReward(clips, chunk))], dim: 2)
+            : chain.DecodeForReward(clips, frames);
         (Tensor scores, Tensor loss) = score(decoded);
         return (decoded, scores, penalty is null ? loss : loss + penalty);
     }
@@ -52,7 +51,7 @@ internal sealed class GradedDecode(ClipChain chain, int clipFrames, int? framesP
         Tensor decoded;
         using (no_grad())
         {
-            decoded = cat([.. chunks.Select(chunk => Decode(leaves, chunk))], dim: 2);
+            decoded = cat([.. chunks.Select(chunk => chain.DecodeForReward(leaves, chunk))], dim: 2);
         }
 
         decoded.requires_grad_(true);
@@ -63,7 +62,7 @@ internal sealed class GradedDecode(ClipChain chain, int clipFrames, int? framesP
         foreach (int[] chunk in chunks)
         {
             using DisposeScope scope = NewDisposeScope();
-            Recompute.Backward(Decode(leaves, chunk), slope.narrow(2, first, chunk.Length));
+            Recompute.Backward(chain.DecodeForReward(leaves, chunk), slope.narrow(2, first, chunk.Length));
             first += chunk.Length;
         }
 
@@ -73,23 +72,5 @@ internal sealed class GradedDecode(ClipChain chain, int clipFrames, int? framesP
             [.. scored.Select(clip => clips[clip]), .. penalty is null ? Array.Empty<Tensor>() : [penalty]],
             [.. scored.Select(clip => leaves[clip].grad!), .. penalty is null ? Array.Empty<Tensor>() : [full_like(penalty, share)]]);
         return (decoded, scores, penalty is null ? loss : loss + penalty);
-    }
-
-    private Tensor Decode(IReadOnlyList<Tensor> clips, IReadOnlyList<int> frames)
-    {
-        if (clips.Count == 1)
-        {
-            return chain.DecodeForReward(clips[0], frames);
-        }
-
-        using DisposeScope scope = NewDisposeScope();
-        var parts = new List<Tensor>();
-        for (int first = 0; first < frames.Count; first += (int)parts[^1].shape[2])
-        {
-            int clip = frames[first] / clipFrames;
-            parts.Add(chain.DecodeForReward(clips[clip], [.. frames.Skip(first).TakeWhile(frame => frame / clipFrames == clip).Select(frame => frame % clipFrames)]));
-        }
-
-        return cat(parts, dim: 2).MoveToOuterDisposeScope();
     }
 }

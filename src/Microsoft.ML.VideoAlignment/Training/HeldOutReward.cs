@@ -1,9 +1,13 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Rewards;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>The mean reward on prompts that are never trained on, always on the same seeds, so that two measurements differ by the weights alone.</summary>
+/// <summary>
+/// The mean reward on prompts that are never trained on, shown the frames that training shows. Noise and drawn frames are a function of the run's seed and the
+/// row's place in the list: two measurements differ by the weights alone, and batches of another size give the same number.
+/// </summary>
 /// <param name="model">Generates.</param>
 /// <param name="reward">Scores.</param>
 /// <param name="settings">Whose held-out prompts are measured.</param>
@@ -17,24 +21,48 @@ internal sealed class HeldOutReward(VideoDiffusionModel model, VideoReward rewar
 
     /// <summary>In the reward's own units.</summary>
     /// <exception cref="OperationCanceledException">Cancelled; nothing was measured.</exception>
+    /// <exception cref="NotFiniteNumberException">A video or a score is not finite.</exception>
     public double Measure(LoraAdapters adapters, CancellationToken cancellation)
     {
-        using DisposeScope scope = NewDisposeScope();
-        var generator = new VideoGenerator(model, settings.Sampling, conditions);
         double total = 0;
-        foreach (VideoPrompt[] prompts in settings.HeldOutPrompts.Chunk(settings.BatchSize))
+        IReadOnlyList<int>[] shown = Shown();
+        foreach (int[] rows in Batches())
         {
-            ulong[] seeds = [.. prompts.Select((_, row) => settings.Seed + (ulong)row + 1)];
-            using Tensor frames = generator.Generate(prompts, seeds, adapters, cancellation);
-            using (no_grad())
-            {
-                total += reward.Score(frames, [.. prompts.Select(prompt => model.RewardText(prompt.Text, settings.Sampling.SegmentCount))]).sum().ToDouble();
-            }
-
-            work.Denoised((long)prompts.Length * steps * settings.Sampling.SegmentCount * settings.Sampling.Branches(model));
-            work.Measured(prompts.Length);
+            total += Score(rows, shown, adapters, cancellation).Sum();
+            work.Denoised((long)rows.Length * steps * settings.Sampling.SegmentCount * settings.Sampling.Branches(model));
+            work.Measured(rows.Length);
         }
 
         return total / settings.HeldOutPrompts.Count;
+    }
+
+    /// <summary>
+    /// Rows that are generated together. How much noise a batch draws for given pictures depends on all of its rows, so a row that has some is alone.
+    /// </summary>
+    private IEnumerable<int[]> Batches()
+    {
+        int[] all = [.. Enumerable.Range(0, settings.HeldOutPrompts.Count)];
+        bool Alone(int row) => model.Pictures == PictureUse.Optional && settings.HeldOutPrompts[row].Pictures.Count > 0;
+        return [.. all.Where(row => !Alone(row)).Chunk(settings.BatchSize), .. all.Where(Alone).Chunk(1)];
+    }
+
+    private double[] Score(int[] rows, IReadOnlyList<int>[] shown, LoraAdapters adapters, CancellationToken cancellation)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        VideoPrompt[] prompts = [.. rows.Select(row => settings.HeldOutPrompts[row])];
+        ulong[] seeds = [.. rows.Select(row => settings.Seed + (ulong)row + 1)];
+        var generator = new VideoGenerator(model, settings.Sampling, conditions);
+        Tensor videos = generator.GenerateForReward(prompts, seeds, [.. rows.Select(row => shown[row])], adapters, cancellation);
+        using IDisposable guard = no_grad();
+        string[] texts = [.. prompts.Select(prompt => model.RewardText(prompt.Text, settings.Sampling.SegmentCount))];
+        return FiniteScores.Of(reward, reward.Score(videos, texts, ScoreUse.Validation), texts);
+    }
+
+    /// <summary>The frames of each row, drawn in the order of the list.</summary>
+    private IReadOnlyList<int>[] Shown()
+    {
+        var draws = new System.Random(unchecked((int)(settings.Seed ^ (settings.Seed >> 32))));
+        int count = settings.Sampling.RewardFrameCount(model);
+        return [.. settings.HeldOutPrompts.Select(_ => settings.Frames.Select(count, draws.Next))];
     }
 }

@@ -32,7 +32,7 @@ internal sealed class MemoryWalk
     {
         var walk = new MemoryWalk(model, adapters, reward, device);
         IReadOnlyDictionary<MemoryPhase, long> training = walk.Metered(() => walk.Train(settings));
-        IReadOnlyDictionary<MemoryPhase, long> generation = walk.Metered(() => walk.Generate(settings, videos: 1));
+        IReadOnlyDictionary<MemoryPhase, long> generation = walk.Metered(() => walk.Generate(settings));
         IReadOnlyDictionary<MemoryPhase, long>? heldOut = settings.HeldOutPrompts.Count == 0 ? null
             : walk.Metered(() => walk.Measure(settings, Math.Min(settings.BatchSize, settings.HeldOutPrompts.Count)));
         return new Dictionary<MemoryPhase, long>(training)
@@ -77,22 +77,27 @@ internal sealed class MemoryWalk
         }
     }
 
-    private Tensor Generate(TrainingSettings settings, int videos)
-    {
-        ISampler sampler = _model.CreateSampler(settings.Sampling);
-        SamplingSettings few = settings.Sampling with { Steps = Math.Min(settings.Sampling.Steps, Math.Max(2, 1 + sampler.HistoryLength)), Sigmas = null };
-        GradientPlan plan = GradientPlan.None(_model.CreateSampler(few).Timesteps.Count);
-        return new VideoGenerator(_model, few).Generate((_, _) => ShapeClip.Of(_model, few, videos, plan), _adapters);
-    }
+    private void Generate(TrainingSettings settings) => Few(settings, videos: 1, (generator, prepare) => generator.Generate(prepare, _adapters));
 
     /// <summary>As <see cref="HeldOutReward"/> does with each batch.</summary>
     private void Measure(TrainingSettings settings, int videos)
     {
-        using Tensor frames = Generate(settings, videos);
+        IReadOnlyList<int> shown = settings.Frames.Select(settings.Sampling.RewardFrameCount(_model), static _ => 0);
+        IReadOnlyList<int>[] each = [.. Enumerable.Repeat(shown, videos)];
+        using Tensor frames = Few(settings, videos, (generator, prepare) => generator.GenerateForReward(prepare, each, _adapters));
         using IDisposable guard = no_grad();
         MemoryMeter.Enter(MemoryPhase.Score);
         MemoryMeter.Look(frames);
         using Tensor scores = _reward.Score(frames, ShapeClip.Prompts(videos));
+    }
+
+    /// <summary>Generates in as few steps as show what all of them hold.</summary>
+    private Tensor Few(TrainingSettings settings, int videos, Func<VideoGenerator, Func<int, Tensor?, PreparedClip>, Tensor> generate)
+    {
+        ISampler sampler = _model.CreateSampler(settings.Sampling);
+        SamplingSettings few = settings.Sampling with { Steps = Math.Min(settings.Sampling.Steps, Math.Max(2, 1 + sampler.HistoryLength)), Sigmas = null };
+        GradientPlan plan = GradientPlan.None(_model.CreateSampler(few).Timesteps.Count);
+        return generate(new VideoGenerator(_model, few), (_, _) => ShapeClip.Of(_model, few, videos, plan));
     }
 
     /// <summary>The run's graded steps, as many and as apart as they are, with one step before them and one after where there are any.</summary>

@@ -13,7 +13,10 @@ internal sealed class PerPromptStatTracker(int capacity, int minimum) : IResumab
     private readonly Dictionary<string, Queue<double>> _recent = new(StringComparer.Ordinal);
 
     /// <summary>Remembers the scores, then gives (score - mean) / (deviation + 1e-6) for each, in order.</summary>
-    public double[] Update(IReadOnlyList<string> prompts, IReadOnlyList<double> scores)
+    /// <param name="prompts">Of each score.</param>
+    /// <param name="scores">The scores.</param>
+    /// <param name="rounding">A deviation that says nothing: advantages against it are 0. The reference divides by what there is.</param>
+    public double[] Update(IReadOnlyList<string> prompts, IReadOnlyList<double> scores, double rounding = 0)
     {
         (double Mean, double Deviation) all = Moments(scores);
         var advantages = new double[scores.Count];
@@ -36,7 +39,7 @@ internal sealed class PerPromptStatTracker(int capacity, int minimum) : IResumab
             (double mean, double deviation) = recent.Count < minimum ? all : Moments(recent);
             foreach (int row in rows)
             {
-                advantages[row] = (scores[row] - mean) / (deviation + 1e-6);
+                advantages[row] = deviation > rounding ? (scores[row] - mean) / (deviation + 1e-6) : 0;
             }
         }
 
@@ -52,10 +55,12 @@ internal sealed class PerPromptStatTracker(int capacity, int minimum) : IResumab
     }
 
     /// <summary>The way without memory: (score - mean) / (deviation + 1e-8) over these scores.</summary>
-    public static double[] Global(IReadOnlyList<double> scores)
+    /// <param name="scores">The scores.</param>
+    /// <param name="rounding">As of <see cref="Update"/>.</param>
+    public static double[] Global(IReadOnlyList<double> scores, double rounding = 0)
     {
         (double mean, double deviation) = Moments(scores);
-        return [.. scores.Select(score => (score - mean) / (deviation + 1e-8))];
+        return [.. scores.Select(score => deviation > rounding ? (score - mean) / (deviation + 1e-8) : 0)];
     }
 
     public void Save(StateWriter state)

@@ -33,7 +33,9 @@ internal sealed record PolicySamples(Tensor Trajectory, Tensor LogProbabilities,
         using var guidance = new Guidance(model, clip.Condition, clip.Unconditional, sampling);
         List<Tensor> states = [clip.Start];
         var probabilities = new List<Tensor>();
-        Denoising.Run(policy, clip.Start, guidance.Predict, GradientPlan.None(policy.Timesteps.Count), clip.Noise, adapters, Record, cancellation: cancellation);
+        Denoising.Run(
+            policy, clip.Start, guidance.Predict, GradientPlan.None(policy.Timesteps.Count), clip.Noise, adapters, Record, prompts: clip.Prompts,
+            cancellation: cancellation);
         return new PolicySamples(
             stack(states, dim: 1).MoveToOuterDisposeScope(), stack(probabilities, dim: 1).MoveToOuterDisposeScope(), Kept(clip.Condition)!, Kept(clip.Unconditional));
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment;
@@ -61,7 +62,7 @@ public sealed record RewardContractCheck
         IReadOnlyList<string> given = prompts is { Count: > 0 } ? prompts : s_prompts;
         string[] trialPrompts = [.. Enumerable.Range(0, batch).Select(row => given[row % given.Count])];
         using IDisposable mode = enable_grad(needsGradient);
-        Tensor score = reward.Score(trial, trialPrompts);
+        Tensor score = reward.Score(trial, trialPrompts, ScoreUse.Repetition);
         if (needsGradient && !score.requires_grad)
         {
             throw NoGradient(reward, "its score does not require grad although the frames do");

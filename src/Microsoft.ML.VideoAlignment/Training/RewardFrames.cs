@@ -1,8 +1,9 @@
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// Which frames of a generated video are decoded and shown to the reward in a training step. The policy belongs to the trainer, not to the reward.
-/// Frame indices are those of the latents; all videos of a batch show the same ones.
+/// Which frames of a generated video are decoded and shown to the reward, in a training step and in measurements on held-out prompts. The policy belongs to the
+/// trainer, not to
+/// the reward. Frame indices are those of the latents; all videos of a batch show the same ones, and each held-out video its own, which never change.
 /// </summary>
 public abstract record RewardFrames
 {

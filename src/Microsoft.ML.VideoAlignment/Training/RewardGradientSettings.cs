@@ -5,8 +5,6 @@ internal sealed record RewardGradientSettings : TrainingSettings
 {
     public required GradientWindow Window { get; init; }
 
-    public required RewardFrames Frames { get; init; }
-
     /// <summary>Frames decoded together with a graph (see <see cref="GradedDecode"/>); null: all that are scored.</summary>
     public int? FramesPerDecode { get; init; }
 

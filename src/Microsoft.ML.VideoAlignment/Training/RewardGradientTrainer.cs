@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Video;
@@ -73,7 +74,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
             penalty = distance?.Take() is { } apart ? (apart * (_settings.BaseDistanceWeight * copies)).MoveToOuterDisposeScope() : null;
         }
 
-        (Tensor decoded, Tensor scores, Tensor loss) = Decode(clips, penalty);
+        (Tensor decoded, Tensor scores, Tensor loss) = Decode(clips, penalty, ScoreUse.Training);
 
         // Copies make graphs of their own: the first one's, which is spent, must not be held beside them.
         penalty?.Dispose();
@@ -83,7 +84,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         {
             using DisposeScope copy = NewDisposeScope();
             Tensor clean = Copy(rollout, StopGradient.Of(finished[0].detach, "finished latents"), noise());
-            loss = (loss + Decode([clean], penalty: null).Loss).MoveToOuterDisposeScope();
+            loss = (loss + Decode([clean], penalty: null, ScoreUse.Repetition).Loss).MoveToOuterDisposeScope();
         }
 
         loss /= copies;
@@ -105,21 +106,21 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
             return index + 1 < _settings.Sampling.SegmentCount ? chain.LastFrame(latents, _settings.CarryGradientAcrossClips) : null;
         }
 
-        (Tensor Decoded, Tensor Scores, Tensor Loss) Decode(IReadOnlyList<Tensor> latents, Tensor? penalty)
+        (Tensor Decoded, Tensor Scores, Tensor Loss) Decode(IReadOnlyList<Tensor> latents, Tensor? penalty, ScoreUse use)
         {
             using DisposeScope graph = NewDisposeScope();
-            var decode = new GradedDecode(chain, _settings.Sampling.Size.Frames, _settings.FramesPerDecode);
+            var decode = new GradedDecode(chain, _settings.FramesPerDecode);
             (Tensor shown, Tensor given, Tensor lost) = backward
-                ? decode.Backward(latents, rollout.Frames, Score, 1.0 / (_settings.Accumulation * copies), penalty)
-                : decode.Forward(latents, rollout.Frames, Score, penalty);
+                ? decode.Backward(latents, rollout.Frames, pixels => Score(pixels, use), 1.0 / (_settings.Accumulation * copies), penalty)
+                : decode.Forward(latents, rollout.Frames, pixels => Score(pixels, use), penalty);
             return (Keep(shown), Keep(given), Keep(lost));
         }
 
-        (Tensor Scores, Tensor Loss) Score(Tensor decoded)
+        (Tensor Scores, Tensor Loss) Score(Tensor decoded, ScoreUse use)
         {
             MemoryMeter.Enter(MemoryPhase.Score);
             MemoryMeter.Look(decoded);
-            Tensor scores = Reward.Score(UnitRange.FromSigned(decoded), rollout.Prompts);
+            Tensor scores = Reward.Score(UnitRange.FromSigned(decoded), rollout.Prompts, use);
             return (scores, _settings.Loss.Of(scores));
         }
 
@@ -138,7 +139,8 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         using var guidance = new Guidance(Model, rollout.First.Condition, rollout.First.Unconditional, _settings.Sampling);
         Work.Denoised(finished.shape[0] * guidance.Branches);
         Work.Scored(finished.shape[0]);
-        return Denoising.Run(sampler, noised, guidance.Predict, GradientPlan.Suffix(last + 1, last, stop: last), adapters: Adapters, first: last).MoveToOuterDisposeScope();
+        var plan = GradientPlan.Suffix(last + 1, last, stop: last);
+        return Denoising.Run(sampler, noised, guidance.Predict, plan, adapters: Adapters, first: last, prompts: rollout.Prompts).MoveToOuterDisposeScope();
     }
 
     private void CountWork(Rollout rollout)

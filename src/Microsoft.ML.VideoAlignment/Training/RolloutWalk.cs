@@ -82,7 +82,7 @@ internal sealed class RolloutWalk(VideoDiffusionModel model, LoraAdapters adapte
     }
 
     private void Score(Tensor latents, SamplingSettings sampling, int videos, RewardFrames frames, RewardLoss loss) =>
-        new ScoredVideos(model, reward, sampling, frames, loss, new WorkCount()).Of(latents, ShapeClip.Prompts(videos), static _ => 0);
+        new ScoredVideos(model, reward, sampling, frames, loss, new WorkCount()).Add(latents, ShapeClip.Prompts(videos), static _ => 0);
 
     private static Tensor?[] Of(PolicySamples samples)
     {

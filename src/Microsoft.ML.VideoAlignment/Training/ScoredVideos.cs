@@ -1,10 +1,13 @@
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Tensors;
-using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>Scores finished latents for algorithms that learn from the numbers alone: nothing is recorded, so the reward need not be differentiable.</summary>
+/// <summary>
+/// Scores the finished latents of a rollout, for algorithms that learn from the numbers alone: nothing is recorded, so the reward need not be differentiable. A
+/// normalized sum is put together when the whole rollout has been scored, so that one rollout's videos are compared by one measure.
+/// </summary>
 /// <param name="model">Decodes.</param>
 /// <param name="reward">Scores.</param>
 /// <param name="sampling">How the latents were made.</param>
@@ -13,20 +16,40 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// <param name="work">Counts the queries.</param>
 internal sealed class ScoredVideos(VideoDiffusionModel model, VideoReward reward, SamplingSettings sampling, RewardFrames frames, RewardLoss loss, WorkCount work)
 {
-    /// <summary>latents: [B, c, T, h, w]; draw: uniform integer below its argument.</summary>
-    /// <returns>The scores, and how much each is worth: the loss of that score alone, negated.</returns>
-    public (double[] Scores, double[] Worth) Of(Tensor latents, IReadOnlyList<string> prompts, Func<int, int> draw)
+    private readonly List<double[][]> _batches = [];
+    private readonly List<string> _prompts = [];
+
+    /// <summary>Scores a batch of the rollout.</summary>
+    /// <param name="latents">[B, c, T, h, w].</param>
+    /// <param name="prompts">B prompts.</param>
+    /// <param name="draw">Uniform integer below its argument.</param>
+    public void Add(Tensor latents, IReadOnlyList<string> prompts, Func<int, int> draw)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
-        var chain = new ClipChain(model, sampling, model.CreateSampler(sampling), adapters: null);
-        IReadOnlyList<int> chosen = frames.Select(sampling.RewardFrameCount(model), draw);
-        Tensor shown = cat([.. chosen.Chunk(model.FramesDecodedTogether).Select(part => UnitRange.FromSigned(chain.DecodeForReward(latents, part)))], dim: 2);
+        var chain = new ClipChain(model, sampling, model.CreateSampler(sampling), adapters: null) { Prompts = prompts };
+        Tensor shown = chain.FramesForReward([latents], frames.Select(sampling.RewardFrameCount(model), draw));
         MemoryMeter.Enter(MemoryPhase.Score);
         MemoryMeter.Look();
-        Tensor scores = reward.Score(shown, [.. prompts.Select(prompt => model.RewardText(prompt, sampling.SegmentCount))]).to_type(ScalarType.Float64);
+        string[] texts = [.. prompts.Select(prompt => model.RewardText(prompt, sampling.SegmentCount))];
+        _batches.Add([.. reward.ScoreParts(new PreprocessedFrames(shown, ScoreUse.Training), texts).Select(part => FiniteScores.Of(reward, part, texts))]);
+        _prompts.AddRange(texts);
         work.Scored(prompts.Count);
-        double[] values = [.. scores.unbind().Select(ShapeOnly.Number)];
-        return (values, [.. values.Select(value => -loss.Of(tensor(value)).ToDouble())]);
+    }
+
+    /// <summary>
+    /// The rollout's scores, how much each is worth (the loss of that score alone, negated), and by how much worths may differ by rounding alone. The next
+    /// rollout begins.
+    /// </summary>
+    public (double[] Scores, double[] Worth, double Rounding) Finish()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable guard = no_grad();
+        Tensor[] parts = [.. Enumerable.Range(0, reward.PartCount).Select(part => tensor(_batches.SelectMany(batch => batch[part]).ToArray()))];
+        double[] scores = FiniteScores.Of(reward, reward.Combine(parts, ScoreUse.Training), _prompts);
+        double rounding = loss.Scale * reward.RoundingOf(parts);
+        _batches.Clear();
+        _prompts.Clear();
+        return (scores, [.. scores.Select(score => -loss.Of(tensor(score)).ToDouble())], rounding);
     }
 }

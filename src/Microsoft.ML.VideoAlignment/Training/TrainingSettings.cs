@@ -34,6 +34,9 @@ internal record TrainingSettings
 
     public required ulong Seed { get; init; }
 
+    /// <summary>What the reward is shown of a video, in training and in validation.</summary>
+    public RewardFrames Frames { get; init; } = RewardFrames.All;
+
     /// <summary>Prompts whose mean reward is measured along the way, on fixed seeds; empty: none.</summary>
     public IReadOnlyList<VideoPrompt> HeldOutPrompts { get; init; } = [];
 

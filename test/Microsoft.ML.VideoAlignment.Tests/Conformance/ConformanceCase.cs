@@ -92,6 +92,10 @@ public sealed class ConformanceCase
     /// <summary>An input that gradient is asked for: a leaf that requires grad where the case has grad.in.NAME.</summary>
     public Tensor Input(string name) => this[$"in.{name}"].clone().requires_grad_(Find($"grad.in.{name}") is not null);
 
+    /// <summary>Those inputs of these names that the case has: a case of a whole network may run a part of it.</summary>
+    public Dictionary<string, Tensor> Inputs(params string[] names) =>
+        names.Where(name => Find($"in.{name}") is not null).ToDictionary(name => name, Input, StringComparer.Ordinal);
+
     /// <summary>Compares with out.NAME.</summary>
     public void CheckOutput(string name, Tensor actual) => Compare($"out.{name}", actual, OutTolerance);
 
@@ -103,7 +107,8 @@ public sealed class ConformanceCase
     }
 
     /// <summary>
-    /// Checks every output given, then back-propagates sum(out * cotangent) over those with a cotangent and checks all gradients of the case.
+    /// Checks every output of the case; what a runner made besides, since it makes all that its kind can have, is left aside. Then back-propagates sum(out *
+    /// cotangent) over those with a cotangent and checks all gradients of the case.
     /// <paramref name="parameter"/> finds a parameter by the reference's state-dict key; parameters asked for must require grad before the forward run
     /// (<see cref="RequireParameterGradients"/>).
     /// </summary>
@@ -111,7 +116,9 @@ public sealed class ConformanceCase
     {
         string[] missing = [.. Names("out.").Select(name => name["out.".Length..]).Where(name => !outputs.ContainsKey(name))];
         Assert.That(missing, Is.Empty, $"{this}: outputs that the runner did not make");
-        foreach ((string name, Tensor value) in outputs)
+        Dictionary<string, Tensor> asked = outputs.Where(output => Find($"out.{output.Key}") is not null).ToDictionary(StringComparer.Ordinal);
+        Assert.That(asked, Is.Not.Empty, $"{this}: the case has no output");
+        foreach ((string name, Tensor value) in asked)
         {
             CheckOutput(name, value.detach());
         }

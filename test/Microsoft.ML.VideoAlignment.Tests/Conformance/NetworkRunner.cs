@@ -22,7 +22,7 @@ public abstract class NetworkRunner : IConformanceRunner
         _kinds[testCase.Kind](testCase);
     }
 
-    /// <summary>Fills a module with the case's weights, runs it on the inputs of these names, and compares outputs and gradients.</summary>
+    /// <summary>Fills a module with the case's weights, runs it on those inputs of these names that the case has, and compares outputs and gradients.</summary>
     private protected static void Check(
         ConformanceCase c, nn.Module module, string[] inputNames, Func<Dictionary<string, Tensor>, Dictionary<string, Tensor>> run, KeyMap? keys = null)
     {
@@ -37,7 +37,7 @@ public abstract class NetworkRunner : IConformanceRunner
         Dictionary<string, Tensor> parameters = module.state_dict();
         Tensor Parameter(string name) => parameters[keys.Key(name)!];
         c.RequireParameterGradients(Parameter);
-        Dictionary<string, Tensor> inputs = inputNames.ToDictionary(name => name, c.Input, StringComparer.Ordinal);
+        Dictionary<string, Tensor> inputs = c.Inputs(inputNames);
         c.CheckOutputsAndGradients(run(inputs), inputs, Parameter);
     }
 }

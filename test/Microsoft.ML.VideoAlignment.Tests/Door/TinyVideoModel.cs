@@ -19,6 +19,7 @@ internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12
         """{ "_class_name": "DDIMScheduler", "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "num_train_timesteps": 1000, "set_alpha_to_one": true, "clip_sample": false }""";
 
     private readonly TwoLayers _network = new();
+    private Device _device = CPU;
     private readonly Tensor _toPixels = Ramp(4, 3).DetachFromDisposeScope();
 
     /// <summary>Videos made without gradient.</summary>
@@ -49,13 +50,28 @@ internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12
 
     internal override IScheduler Scheduler { get; } = SchedulerFactory.FromConfig(JsonDocument.Parse(SchedulerJson).RootElement);
 
-    internal override Device Device => CPU;
+    internal override Device Device => _device;
 
     internal override IScheduler SwapScheduler(string className) => SchedulerFactory.FromConfig(JsonDocument.Parse(SchedulerJson).RootElement, className);
 
+    /// <summary>The weights stay where they are: a device is a name here.</summary>
     internal override void MoveTo(Device device)
     {
+        Moving?.Invoke(device);
+        _device = device;
     }
+
+    /// <summary>Told of each move, before it is made.</summary>
+    public Action<Device>? Moving { get; set; }
+
+    /// <summary>Told of each call of the network.</summary>
+    public Action? Predicting { get; set; }
+
+    /// <summary>What the prediction at a timestep is multiplied by; 1 by default.</summary>
+    public Func<double, double> PredictionFactor { get; set; } = static _ => 1;
+
+    /// <summary>What the decoder's output is multiplied by.</summary>
+    public double DecoderFactor { get; set; } = 1;
 
     internal override int CountTruncated(string prompt, int clips) => Math.Max(0, prompt.Length - 40);
 
@@ -86,9 +102,11 @@ internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12
 
     internal override Tensor Predict(Tensor latents, double timestep, Condition condition)
     {
+        Predicting?.Invoke();
         using DisposeScope scope = NewDisposeScope();
         Tensor x = latents.permute(0, 2, 3, 4, 1) + condition.Text.view(-1, 1, 1, 1, 4) + (timestep / 1000); // [B, T, h, w, 4]
-        return _network.call(x).permute(0, 4, 1, 2, 3).MoveToOuterDisposeScope();
+        Tensor y = _network.call(x).permute(0, 4, 1, 2, 3);
+        return (PredictionFactor(timestep) is not 1 and var factor ? y * factor : y).MoveToOuterDisposeScope();
     }
 
     internal override Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null)
@@ -97,7 +115,7 @@ internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12
         (Generations, GradedVideos) = latents.requires_grad ? (Generations, GradedVideos + 1) : (Generations + 1, GradedVideos);
         Tensor taken = chosen is null ? latents : latents.index_select(2, tensor(chosen.Select(frame => (long)frame).ToArray()));
         Tensor pixels = taken.permute(0, 2, 3, 4, 1).matmul(_toPixels).tanh().permute(0, 4, 1, 2, 3); // [B, 3, f, h, w]
-        return (pixels * 0.9).repeat_interleave(4, 3).repeat_interleave(4, 4).MoveToOuterDisposeScope();
+        return (pixels * (0.9 * DecoderFactor)).repeat_interleave(4, 3).repeat_interleave(4, 4).MoveToOuterDisposeScope();
     }
 
     protected override void Dispose(bool disposing)

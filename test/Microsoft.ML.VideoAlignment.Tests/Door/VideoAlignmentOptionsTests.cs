@@ -63,6 +63,38 @@ public class VideoAlignmentOptionsTests
         Assert.That(() => new VideoAlignmentOptions { LoraLayers = LoraLayers.AttentionQkv }.ValidateFor(new TinyVideoModel()), Throws.ArgumentException, "no to_k");
     }
 
+    /// <summary>
+    /// A column's values are counted by an Int32; the products here are beyond an Int32, an Int64 and wherever else they might have been made.
+    /// </summary>
+    [TestCase(100, 4000, 2000, 1)]
+    [TestCase(int.MaxValue, 4, 8, 1)]
+    [TestCase(int.MaxValue, int.MaxValue - 3, int.MaxValue - 3, 1)]
+    [TestCase(2, 4, 8, 1 << 25)]
+    [TestCase(2, 4, 8, int.MaxValue)]
+    public void AVideoThatNoColumnHoldsIsRefusedAtOnce(int frames, int height, int width, int segments)
+    {
+        VideoAlignmentOptions options = new() { Frames = frames, Height = height, Width = width, SegmentCount = segments, ImageColumnName = segments > 1
+            ? "Image" : null };
+        var rig = new DoorRig { Model = new TinyVideoModel(readsImages: segments > 1) };
+        Assert.That(
+            () => rig.Estimator(options), Throws.ArgumentException.With.Message.Contains($"{frames} x {height} x {width}").And.Message.Contains("a column "
+                + "holds no more").And.Message.Contains("shorter or smaller"));
+        Assert.That(() => rig.Context.Transforms.GenerateVideo("Video", "Prompt", rig.Model, options),
+            Throws.ArgumentException.With.Message.Contains("a column holds no more"));
+    }
+
+    [Test]
+    public void AStepOfMoreVideosThanCanBeCountedIsRefused()
+    {
+        var options = new VideoAlignmentOptions { BatchSize = 1 << 20, AccumulationSteps = 1 << 20 };
+        Assert.That(options.Validate, Throws.ArgumentException.With.Message.Contains("AccumulationSteps must be at most"));
+        Assert.That((options with { Algorithm = AlignmentAlgorithm.Ddpo() }).Validate,
+            Throws.ArgumentException.With.Message.Contains("AccumulationSteps must be at most"));
+        var many = new DiffusionDpoOptions { PairsPerRollout = 1 << 20, CandidatesPerPrompt = 1 << 20 };
+        Assert.That(new VideoAlignmentOptions { Algorithm = AlignmentAlgorithm.DiffusionDpo(many) }.Validate,
+            Throws.ArgumentException.With.Message.Contains("CandidatesPerPrompt"));
+    }
+
     [Test]
     public void EveryOptionIsDocumentedAndInitOnly()
     {

@@ -1,4 +1,7 @@
 using System.Reflection;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -9,6 +12,117 @@ public class VideoAlignmentPresetsTests
 
     [TestCaseSource(nameof(Presets))]
     public void IsValid(VideoAlignmentOptions preset) => Assert.That(preset.Validate, Throws.Nothing);
+
+    /// <summary>
+    /// The families' untrained models at every number of frames that their publishers trained at, and for each preset the rewards that it is named after.
+    /// </summary>
+    private static IEnumerable<TestCaseData> Runs()
+    {
+        VJepaOptions[] consistency = [VJepaOptions.VitLarge16, VJepaOptions.VitHuge16, VJepaOptions.VitHuge16At384];
+        RewardContract perFrame = new(), perFrameOfPrompts = new() { ReadsPrompt = true };
+        var runs = new List<(string Preset, VideoModelFamily Family, int?[] Frames, RewardContract[] Contracts)>
+        {
+            (nameof(VideoAlignmentPresets.VaderVideoCrafterHpsAesthetic), VideoModelFamily.VideoCrafter, [null, 16], [perFrame, perFrameOfPrompts]),
+            (nameof(VideoAlignmentPresets.VaderVideoCrafterPickScore), VideoModelFamily.VideoCrafter, [null, 16], [perFrameOfPrompts]),
+            (nameof(VideoAlignmentPresets.VaderVideoCrafterAction), VideoModelFamily.VideoCrafter, [null, 16], [Action()]),
+            (nameof(VideoAlignmentPresets.VaderOpenSoraHps), VideoModelFamily.OpenSora, [null, 102], [perFrameOfPrompts]),
+            (nameof(VideoAlignmentPresets.VaderModelScopeAesthetic), VideoModelFamily.ModelScope, [null], [perFrame]),
+            (nameof(VideoAlignmentPresets.VaderStableVideoAesthetic), VideoModelFamily.StableVideoDiffusion, [14, 25], [perFrame]),
+            (nameof(VideoAlignmentPresets.VaderStableVideoConsistency), VideoModelFamily.StableVideoDiffusion, [null, 14, 25],
+                [.. consistency.Select(Consistency)]),
+        };
+        return from run in runs
+               from frames in run.Frames
+               from contract in run.Contracts.Index()
+               select new TestCaseData(run.Preset, run.Family, frames,
+                   contract.Item).SetName($"{{m}}({run.Preset}, {frames?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "its "
+                       + $"own"} frames, reward {contract.Index + 1})");
+    }
+
+    [Test]
+    public void EveryPresetIsTried() =>
+        Assert.That(Runs().Select(run => run.Arguments[0]).Distinct(),
+            Is.EquivalentTo(typeof(VideoAlignmentPresets).GetProperties(BindingFlags.Public | BindingFlags.Static).Select(property => property.Name)));
+
+    /// <summary>What Fit checks before its first step, held-out videos included.</summary>
+    [TestCaseSource(nameof(Runs))]
+    public void APresetCanBeginWithItsModelAndReward(string name, VideoModelFamily family, int? frames, RewardContract contract)
+    {
+        using VideoDiffusionModel model = VideoDiffusionModel.Untrained(family);
+        using var reward = new FakeReward(contract);
+        var preset = (VideoAlignmentOptions)typeof(VideoAlignmentPresets).GetProperty(name)!.GetValue(null)!;
+        VideoAlignmentOptions options = preset with { Frames = frames ?? preset.Frames, ImageColumnName = model.Pictures == PictureUse.Required ? "Image"
+            : null };
+        Assert.That(() => new MLContext(1).Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options), Throws.Nothing);
+        int shown = RewardFit.RequireTrainable(reward, options, model);
+        Assert.That(RewardFit.Takes(contract, shown));
+        Assert.That(() => RewardContractCheck.Run(reward, CPU, shown, 16, 16), Throws.Nothing);
+    }
+
+    /// <summary>The consistency preset through Fit itself, in one step, measurement and all.</summary>
+    [Test]
+    public void TheConsistencyPresetTrainsAndMeasures()
+    {
+        using VideoDiffusionModel model = VideoDiffusionModel.Untrained(VideoModelFamily.StableVideoDiffusion);
+        using var reward = new FakeReward(Consistency(VJepaOptions.VitLarge16));
+        var context = new MLContext(1);
+        IDataView rows = context.Data.LoadFromEnumerable([new ImageRow { Image = [.. Enumerable.Range(0, 3 * 16 * 16).Select(i => i / 768f)] }]);
+        VideoAlignmentOptions options = VideoAlignmentPresets.VaderStableVideoConsistency with
+        {
+            Frames = 14,
+            InferenceSteps = 2,
+            Steps = 1,
+            AccumulationSteps = 1,
+            ImageColumnName = "Image",
+            HeldOutData = rows,
+            LoraRank = 2,
+        };
+        double? measured = null;
+        context.Transforms.AlignVideoDiffusion("Video", null, model, reward,
+            options with { Progress = new Told(step => measured = step.HeldOutReward) }).Fit(rows);
+        Assert.That(measured, Is.Not.Null);
+    }
+
+    private static RewardContract Consistency(VJepaOptions options)
+    {
+        VJepaConfig config = new()
+        {
+            CropSize = options.CropSize!.Value,
+            PatchSize = options.PatchSize!.Value,
+            Frames = options.Frames,
+            TubeletSize = options.TubeletSize!.Value,
+
+            // What a contract says does not depend on the width and the number of layers.
+            Width = 24,
+            Depth = 1,
+            Heads = 1,
+            MlpWidth = 24,
+            PredictorWidth = 24,
+            PredictorDepth = 1,
+            PredictorMlpWidth = 24,
+            MaskTokens = 2,
+        };
+        using var reward = new VJepaReward(new VJepaNetwork(config, Placement.Meta), options, Placement.Meta, clamp: true, () =>
+            throw new NotSupportedException());
+        return reward.Contract;
+    }
+
+    private static RewardContract Action()
+    {
+        using VideoReward reward = SmallRewards.Make("action");
+        return reward.Contract;
+    }
+
+    private sealed class ImageRow
+    {
+        [Microsoft.ML.Data.VectorType(3, 16, 16)]
+        public float[] Image { get; set; } = [];
+    }
+
+    private sealed class Told(Action<VideoAlignmentProgress> told) : IProgress<VideoAlignmentProgress>
+    {
+        public void Report(VideoAlignmentProgress value) => told(value);
+    }
 
     [Test]
     public void RewardQueriesAreThoseOfTheScripts()

@@ -71,6 +71,11 @@ public class RewardMixTests
     }
 
     [Test]
+    public void PartsWhoseFramesMeetInNoVideoAreRefused() => Assert.That(
+        () => Channel("a", 0, new RewardContract { FrameMultiple = 65_536 }) + Channel("b", 1, new RewardContract { FrameMultiple = 65_537 }),
+        Throws.TypeOf<RewardContractException>().With.Message.Contains("65536").And.Message.Contains("4295032832"));
+
+    [Test]
     public void PartsThatImproveInOppositeDirectionsAreRefused()
     {
         VideoReward size = Channel("size", 0, new RewardContract { Direction = ScoreDirection.LowerIsBetter });

@@ -35,8 +35,13 @@ internal static class SmallRewards
         Prompts = new Dictionary<string, string> { ["cake"] = "jogging", ["no"] = "abseiling", ["lamp"] = "chopping wood" },
     };
 
-    public static IEnumerable<TestFixtureData> All() => new (string Name, Func<VideoReward> Make)[]
-    {
+    public static IEnumerable<TestFixtureData> All() => s_kinds.Select(reward => new TestFixtureData(reward.Make).SetArgDisplayNames(reward.Name));
+
+    /// <summary>One of them, by its name in the list.</summary>
+    public static VideoReward Make(string name) => s_kinds.Single(reward => reward.Name == name).Make();
+
+    private static readonly (string Name, Func<VideoReward> Make)[] s_kinds =
+    [
         ("aesthetic", () => VideoRewards.Aesthetic(ClipFolder, HeadFile)),
         ("weather", () => VideoRewards.Weather(ClipFolder, HeadFile)),
         ("compressed size", () => VideoRewards.CompressedSize(ClipFolder, HeadFile)),
@@ -51,7 +56,7 @@ internal static class SmallRewards
         ("temporal consistency", () => VideoRewards.TemporalConsistency(VJepaFile, new VJepaOptions { Frames = 4, Heads = 3 })),
         ("normalised sum", () => VideoRewards.Mix([(VideoRewards.Aesthetic(ClipFolder, HeadFile), 1.5f), (VideoRewards.TextImageSimilarity(ClipFolder), 1f)], normalise: true)),
         ("custom", () => VideoRewards.Custom("contrast", (frames, _) => frames.std([1, 2, 3, 4], unbiased: false))),
-    }.Select(reward => new TestFixtureData(reward.Make).SetArgDisplayNames(reward.Name));
+    ];
 
     public static HeadReward AestheticIn(ScalarType dtype) =>
         HeadReward.FromFiles(HeadRewardKind.Aesthetic, ClipFolder, HeadFile, new Placement(CPU, dtype));

@@ -43,6 +43,36 @@ public class DdpoTrainerTests
         Assert.That(norms, Is.EqualTo(new double[4]));
     }
 
+    /// <summary>Scores that differ by as much as float32 rounds them by give no step, and one line says why; those that differ by more do.</summary>
+    [TestCase(0.5, 0, true)]
+    [TestCase(0.5, 1e-7, true)]
+    [TestCase(20, 1e-5, true)]
+    [TestCase(0.5, 1e-3, false)]
+    [TestCase(1e-4, 1e-7, false)]
+    public void DifferencesOfRoundingTeachNothing(double score, double apart, bool alike)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        foreach (bool perPrompt in new[] { false, true })
+        {
+            foreach (bool normalize in new[] { false, true })
+            {
+                using LoraAdapters adapters = TinyModel.Adapt(model);
+                using VideoReward reward = VideoRewards.Mix([(VideoRewards.Custom("nearly flat", (frames, _) =>
+                    (frames.mean([1, 2, 3, 4]).sin() * apart) + score, new RewardContract { IsDifferentiable = false }), 3f)], normalize);
+                DdpoSettings settings = Settings(steps: 4, batch: 2);
+                settings = settings with { WeightDecay = 0.1, Ddpo = settings.Ddpo with { PerPromptAdvantages = perPrompt } };
+                using var trainer = new DdpoTrainer(model, reward, adapters, settings);
+                IReadOnlyDictionary<string, Tensor> before = adapters.StateDict();
+                var warnings = new List<string>();
+                trainer.Train(s_prompts, warn: warnings.Add);
+                bool moved = adapters.StateDict().Any(pair => !pair.Value.equal(before[pair.Key]).all().ToBoolean());
+                Assert.That(moved, Is.EqualTo(!alike), $"per prompt {perPrompt}, normalized {normalize}");
+                Assert.That(warnings.Count(warning => warning.Contains("DDPO learns from differences", StringComparison.Ordinal)), Is.EqualTo(alike ? 1 : 0));
+            }
+        }
+    }
+
     /// <summary>At a ratio of 1 the gradient is -A times that of the log-probability, so scores the other way round turn it round.</summary>
     [Test]
     public void ALossToLowerTurnsTheGradientRound()

@@ -74,7 +74,9 @@ internal sealed record LvdmUNetConfig
             ConfigJson.RequireOnly(json, key, only);
         }
 
-        bool relative = ConfigJson.Flag(json, "use_relative_position", true) && ConfigJson.Flag(json, "temporal_attention", true);
+        // init_attn attends over time too, whatever the levels do.
+        bool overTime = ConfigJson.Flag(json, "temporal_attention", true) || ConfigJson.Flag(json, "addition_attention", false);
+        bool relative = ConfigJson.Flag(json, "use_relative_position", true) && overTime;
         var config = new LvdmUNetConfig
         {
             InChannels = Required(json, "in_channels"),

@@ -44,6 +44,13 @@ internal sealed class GivenFrames(VideoAutoencoder vae, OpenSoraPromptSettings s
                     + "References are the pictures of reference_path, or the one of the image column.");
             }
 
+            // A picture is one latent frame.
+            if (group.ReferenceStart < -1)
+            {
+                throw new FormatException($"The mask strategy '{strategy}' begins at latent frame {group.ReferenceStart} of a reference: expected 0, or -1, "
+                    + "of a picture's one frame.");
+            }
+
             if (!(group.EditRatio is >= 0 and < 1))
             {
                 throw new FormatException(FormattableString.Invariant(

@@ -47,6 +47,7 @@ internal readonly record struct MaskStrategy(int Loop, int Reference, int Refere
         Apply(z, references, [.. strategies.Select(strategy => Parse(strategy).Where(group => group.Loop == loop).ToList())], align);
 
     /// <summary>The same of groups that all act, whichever loop they name. Carries gradient from the references.</summary>
+    /// <exception cref="FormatException">A start lies before the first frame.</exception>
     public static (Tensor Latents, Tensor FrameMask) Apply(
         Tensor z, IReadOnlyList<IReadOnlyList<Tensor>> references, IReadOnlyList<IReadOnlyList<MaskStrategy>> groups, int? align)
     {
@@ -113,6 +114,12 @@ internal readonly record struct MaskStrategy(int Loop, int Reference, int Refere
     private static int Start(int start, int length, int? align)
     {
         int value = start < 0 ? length + start : start;
+        if (value < 0)
+        {
+            throw new FormatException($"A mask strategy begins {-start} latent frames before the end of {length}: expected a start from {-length} to "
+                + $"{length - 1}.");
+        }
+
         if (align is not { } size)
         {
             return value;

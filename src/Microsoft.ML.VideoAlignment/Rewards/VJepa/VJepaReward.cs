@@ -98,6 +98,7 @@ internal sealed class VJepaReward : VideoReward
 
     public override void MoveTo(Device device)
     {
+        RequireAlive();
         _network.to(device);
         _device = device;
     }

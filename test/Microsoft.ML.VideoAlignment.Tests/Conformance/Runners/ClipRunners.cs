@@ -92,24 +92,27 @@ public sealed class ClipModelRunner : IConformanceRunner
             (source, placement, prefix) => ClipModel.FromSource(source, config, placement, prefix));
         Tensor Parameter(string key) => ClipCases.Parameter(model, key);
         testCase.RequireParameterGradients(Parameter);
-        Tensor pixels = testCase.Input("pixel_values");
-        Tensor image = model.ImageFeatures(pixels, ClipCases.Interpolates(testCase));
-        Tensor text = model.TextFeatures(testCase["in.input_ids"], testCase.Find("in.attention_mask"));
-        Tensor imageUnit = ClipModel.Normalize(image);
-        Tensor textUnit = ClipModel.Normalize(text);
-        Tensor logits = model.LogitScale.exp() * imageUnit.matmul(textUnit.t());
-        testCase.CheckOutputsAndGradients(
-            new Dictionary<string, Tensor>
-            {
-                ["image_features"] = image,
-                ["text_features"] = text,
-                ["image_embeds"] = imageUnit,
-                ["text_embeds"] = textUnit,
-                ["logits_per_image"] = logits,
-                ["logits_per_text"] = logits.t(),
-            },
-            new Dictionary<string, Tensor> { ["pixel_values"] = pixels },
-            Parameter);
+        Dictionary<string, Tensor> inputs = testCase.Inputs("pixel_values");
+        var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal);
+        if (inputs.TryGetValue("pixel_values", out Tensor? pixels))
+        {
+            outputs["image_features"] = model.ImageFeatures(pixels, ClipCases.Interpolates(testCase));
+            outputs["image_embeds"] = ClipModel.Normalize(outputs["image_features"]);
+        }
+
+        if (testCase.Find("in.input_ids") is { } ids)
+        {
+            outputs["text_features"] = model.TextFeatures(ids, testCase.Find("in.attention_mask"));
+            outputs["text_embeds"] = ClipModel.Normalize(outputs["text_features"]);
+        }
+
+        if (outputs.TryGetValue("image_embeds", out Tensor? image) && outputs.TryGetValue("text_embeds", out Tensor? text))
+        {
+            outputs["logits_per_image"] = model.LogitScale.exp() * image.matmul(text.t());
+            outputs["logits_per_text"] = outputs["logits_per_image"].t();
+        }
+
+        testCase.CheckOutputsAndGradients(outputs, inputs, Parameter);
     }
 }
 

@@ -38,7 +38,7 @@ public sealed class OpenSoraFlowRunner() : NetworkRunner("S10-opensora", s_kinds
         int steps = c.Config.GetProperty("num_sampling_steps").GetInt32();
         ISampler sampler = Sampler(c, flow, steps, row: 0, frameMask);
         double scale = c.Arguments.GetProperty("guidance_scale").GetDouble();
-        var inputs = new Dictionary<string, Tensor>(StringComparer.Ordinal) { ["z"] = c.Input("z"), ["y"] = c.Input("y"), ["y_null"] = c.Input("y_null") };
+        Dictionary<string, Tensor> inputs = c.Inputs("z", "y", "y_null");
         long batch = inputs["z"].shape[0];
         List<Tensor> seen = [], masks = [];
         Tensor Predict(Tensor z, double timestep)
@@ -47,7 +47,12 @@ public sealed class OpenSoraFlowRunner() : NetworkRunner("S10-opensora", s_kinds
             seen.Add(z.detach().clone().DetachFromDisposeScope());
             masks.Add(active?.DetachFromDisposeScope() ?? zeros(0));
             Tensor conditional = Velocity(z, Times(batch, timestep), inputs["y"], c["in.mask"], active);
-            Tensor unconditional = Velocity(z, Times(batch, timestep), inputs["y_null"], c["in.mask"], active);
+            if (!inputs.TryGetValue("y_null", out Tensor? without))
+            {
+                return conditional;
+            }
+
+            Tensor unconditional = Velocity(z, Times(batch, timestep), without, c["in.mask"], active);
             return unconditional + (scale * (conditional - unconditional));
         }
 

@@ -38,7 +38,7 @@ public sealed class OpenSoraPipelineRunner : IConformanceRunner
         Assert.That(texts, Is.EqualTo(Texts(arguments, "expected_prompts")));
         (outputs["input_ids"], outputs["attention_mask"], _) = ((T5PromptEncoder)model.TextEncoder).Tokens(texts);
         VideoRequest request = sampling.Request([.. prompts.Select(prompt => (VideoPrompt)prompt)], _ => throw new InvalidOperationException("no noise is drawn for the text"));
-        Condition conditional = model.Encode(request);
+        Condition conditional = model.EncodeTexts(request); // references come as the case's own, with their noise
         outputs["text_embeddings"] = conditional.Text.unsqueeze(1);
         Tensor start = Given(testCase, model, z, outputs);
         Tensor? frameMask = outputs.GetValueOrDefault("frame_mask");
@@ -87,7 +87,10 @@ public sealed class OpenSoraPipelineRunner : IConformanceRunner
     /// <summary>z with the references' latents in place; adds what the case lists of them to the outputs.</summary>
     private static Tensor Given(ConformanceCase testCase, OpenSoraPipeline model, Tensor z, Dictionary<string, Tensor> outputs)
     {
-        string[] strategies = Texts(testCase.Arguments, "mask_strategy");
+        // What a prompt's own suffix says goes before the arguments.
+        string[] beside = Texts(testCase.Arguments, "mask_strategy");
+        string[] strategies = [.. Texts(testCase.Arguments, "prompts").Select((prompt, row) =>
+            OpenSoraPrompt.Parse(prompt).MaskStrategy is { Length: > 0 } own ? own : row < beside.Length ? beside[row] : "")];
         List<Tensor>[] references = [.. strategies.Select(_ => new List<Tensor>())];
         for (int row = 0; row < strategies.Length; row++)
         {

@@ -32,14 +32,23 @@ public sealed class StableVideoRunner() : NetworkRunner("S08-svd", s_kinds)
         using var vae = new AutoencoderKLTemporalDecoder(AutoencoderKLConfig.FromJson(c.Config), Placement.Cpu);
         Check(c, vae, ["pixels", "z"], inputs =>
         {
-            (Tensor mean, Tensor logVariance) = vae.Encode(inputs["pixels"]);
-            return new()
+            var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal);
+            if (inputs.TryGetValue("pixels", out Tensor? pixels))
             {
-                ["mode"] = mean,
-                ["logvar"] = logVariance,
-                ["sampled"] = GaussianPosterior.Sample(mean, logVariance, c["in.noise"]),
-                ["decoded"] = vae.Decode(inputs["z"], c.Arguments.GetProperty("num_frames").GetInt64()),
-            };
+                (Tensor mean, Tensor logVariance) = vae.Encode(pixels);
+                (outputs["mode"], outputs["logvar"]) = (mean, logVariance);
+                if (c.Find("in.noise") is { } noise)
+                {
+                    outputs["sampled"] = GaussianPosterior.Sample(mean, logVariance, noise);
+                }
+            }
+
+            if (inputs.TryGetValue("z", out Tensor? z))
+            {
+                outputs["decoded"] = vae.Decode(z, c.Arguments.GetProperty("num_frames").GetInt64());
+            }
+
+            return outputs;
         });
     }
 

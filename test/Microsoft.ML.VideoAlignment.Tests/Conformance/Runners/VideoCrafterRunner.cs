@@ -80,12 +80,21 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
         long channels = c.Config.GetProperty("model_channels").GetInt64();
         using var network = new LvdmUNet(TimeOnly(channels), Placement.Cpu);
         KeyMap keys = LvdmUNet.Keys with { Optional = ["input_blocks.*", "middle_block.*", "output_blocks.*", "out.*"] };
-        Check(c, network, keys, [], _ => new()
+        Check(c, network, keys, [], _ =>
         {
-            ["timestep_embedding"] = LvdmUNet.Sinusoid(c["in.timesteps"], channels),
-            ["fps_sinusoid"] = LvdmUNet.Sinusoid(c["in.fps"], channels),
-            ["odd_embedding"] = LvdmUNet.Sinusoid(c["in.timesteps"], c.Config.GetProperty("odd_dim").GetInt64()),
-            ["emb"] = network.Embed(c["in.timesteps"], c["in.fps"], ScalarType.Float32),
+            Tensor timesteps = c["in.timesteps"];
+            var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal) { ["timestep_embedding"] = LvdmUNet.Sinusoid(timesteps, channels) };
+            if (c.Find("in.fps") is { } fps)
+            {
+                (outputs["fps_sinusoid"], outputs["emb"]) = (LvdmUNet.Sinusoid(fps, channels), network.Embed(timesteps, fps, ScalarType.Float32));
+            }
+
+            if (ConfigJson.Find(c.Config, "odd_dim") is { } odd)
+            {
+                outputs["odd_embedding"] = LvdmUNet.Sinusoid(timesteps, odd.GetInt64());
+            }
+
+            return outputs;
         });
     }
 
@@ -110,18 +119,27 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
         using var vae = new AutoencoderKL(config, Placement.Cpu);
         Check(c, vae, LvdmAutoencoder.Keys(config.BlockOutChannels.Count), ["video", "z"], inputs =>
         {
-            (Tensor mean, Tensor logVariance) = vae.Encode(Pictures(inputs["video"]));
-            return new()
+            var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal);
+            if (inputs.TryGetValue("video", out Tensor? video))
             {
-                ["mean"] = Clip(mean),
-                ["logvar"] = Clip(logVariance),
-                ["latents"] = Clip(vae.Sample(mean, logVariance, Pictures(c["in.noise"]))),
-                ["frames"] = Clip(vae.Decode(Pictures(inputs["z"]))),
-            };
+                (Tensor mean, Tensor logVariance) = vae.Encode(Pictures(video));
+                (outputs["mean"], outputs["logvar"]) = (Clip(mean), Clip(logVariance));
+                if (c.Find("in.noise") is { } noise)
+                {
+                    outputs["latents"] = Clip(vae.Sample(mean, logVariance, Pictures(noise)));
+                }
+            }
+
+            if (inputs.TryGetValue("z", out Tensor? z))
+            {
+                outputs["frames"] = Clip(vae.Decode(Pictures(z)));
+            }
+
+            return outputs;
 
             static Tensor Pictures(Tensor clip) => clip.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, C, T, H, W] -> [B*T, C, H, W]
 
-            Tensor Clip(Tensor pictures) => pictures.unflatten(0, [inputs["video"].shape[0], -1]).permute(0, 2, 1, 3, 4);
+            Tensor Clip(Tensor pictures) => pictures.unflatten(0, [inputs.Values.First().shape[0], -1]).permute(0, 2, 1, 3, 4);
         });
     }
 
@@ -134,8 +152,7 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
         Assert.That(sampler.Timesteps, Is.EqualTo(c["out.timesteps"].data<long>().ToArray().Reverse().Select(t => (double)t)), $"{c}: timesteps");
 
         double guidance = c.Arguments.GetProperty("unconditional_guidance_scale").GetDouble();
-        string[] names = ["x_T", "context", "uncond_context", "net.M"];
-        Dictionary<string, Tensor> inputs = names.Where(name => c.Find($"in.{name}") is not null).ToDictionary(name => name, c.Input, StringComparer.Ordinal);
+        Dictionary<string, Tensor> inputs = c.Inputs("x_T", "context", "uncond_context", "net.M");
         Tensor x = inputs["x_T"];
         var (xs, cleans) = (new List<Tensor>(), new List<Tensor>());
         for (int step = 0; step < steps; step++)
@@ -172,14 +189,9 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
             outputs["scale_arr_full"] = Table(scales);
         }
 
-        foreach (string zero in c.Arguments.GetProperty("zero_outputs").EnumerateArray().Select(name => name.GetString()!))
+        foreach (string zero in ConfigJson.Texts(c.Arguments, "zero_outputs"))
         {
             Assert.That(outputs[zero].count_nonzero().item<long>(), Is.Zero, $"{c}: {zero}");
-        }
-
-        foreach (string name in outputs.Keys.Where(name => c.Find($"out.{name}") is null).ToList())
-        {
-            outputs.Remove(name);
         }
 
         c.CheckOutputsAndGradients(outputs, inputs);

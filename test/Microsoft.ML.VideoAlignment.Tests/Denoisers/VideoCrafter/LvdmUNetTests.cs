@@ -76,6 +76,31 @@ public class LvdmUNetTests
         Assert.That(network.parameters().Where(parameter => !adapters.Parameters.Contains(parameter)).Select(parameter => parameter.grad), Is.All.Null);
     }
 
+    /// <summary>Relative positions belong to attention over time wherever there is some: of the levels, and of init_attn, which has its own switch.</summary>
+    [Test]
+    public void RelativePositionsGoWhereAttentionOverTimeIs([Values] bool relative, [Values] bool temporal, [Values] bool addition, [Values] bool convolution,
+        [Values] bool linear, [Values] bool fps)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable guard = no_grad();
+        string Word(bool flag) => flag ? "true" : "false";
+        JsonElement json = JsonDocument.Parse($$"""
+            { "in_channels": 4, "out_channels": 4, "model_channels": 32, "channel_mult": [1, 1], "num_res_blocks": 1, "attention_resolutions": [2],
+                "num_head_channels": 8, "context_dim": 6,
+              "temporal_length": 3, "use_relative_position": {{Word(relative)}}, "temporal_attention": {{Word(temporal)}},
+                  "addition_attention": {{Word(addition)}}, "temporal_conv": {{Word(convolution)}},
+              "use_linear": {{Word(linear)}}, "fps_cond": {{Word(fps)}} }
+            """).RootElement;
+        using LvdmUNet network = Ramp.Fill(new LvdmUNet(LvdmUNetConfig.FromJson(json), Placement.Cpu));
+        string[] tables = [.. network.state_dict().Keys.Where(key => key.EndsWith("embeddings_table", StringComparison.Ordinal)).Select(key =>
+            key[..key.IndexOf('.', StringComparison.Ordinal)])];
+
+        // Two tables an attention, two attentions a transformer; transformers in one input block, the middle and two output blocks.
+        Assert.That(tables.Count(key => key == "init_attn"), Is.EqualTo(relative && addition ? 4 : 0));
+        Assert.That(tables.Count(key => key != "init_attn"), Is.EqualTo(relative && temporal ? 16 : 0));
+        Assert.That(Run(network, 1, 5, 2, 4).isfinite().all().item<bool>());
+    }
+
     [Test]
     public void ForwardLeavesOneTensor()
     {

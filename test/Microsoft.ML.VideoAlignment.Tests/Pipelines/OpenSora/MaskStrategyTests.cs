@@ -26,6 +26,28 @@ public class MaskStrategyTests
     public string EachClipHasItsLoopsGroups(string strategy, int references, int clip, int clips) =>
         string.Join(',', MaskStrategy.InClip(strategy, references, clip, clips, only: 1).Select(group => group.Reference));
 
+    [TestCase("0,0,-1,0", new[] { 4f, 0, 0, 0, 0 })]
+    [TestCase("0,0,-5,-1", new[] { 0f, 0, 0, 0, 0 }, TestName = "{m}(the reference's first frame is 0)")]
+    [TestCase("0,0,-2,-2,9", new[] { 0f, 0, 0, 3, 4 })]
+    public void NegativeStartsCountFromTheEnd(string strategy, float[] expected)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor reference = arange(5f).view(1, 5, 1, 1);
+        (Tensor z, Tensor mask) = MaskStrategy.Apply(zeros([1, 1, 5, 1, 1]), [[reference]], [strategy], loop: 0, align: null);
+        Assert.That(z.flatten().data<float>().ToArray(), Is.EqualTo(expected));
+        Assert.That(mask.sum().ToSingle(), Is.EqualTo(strategy.EndsWith('9') ? 3 : 4));
+    }
+
+    [TestCase("0,0,-6,0")]
+    [TestCase("0,0,0,-6")]
+    public void AStartBeforeTheFirstFrameIsRefused(string strategy)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Assert.That(
+            () => MaskStrategy.Apply(zeros([1, 1, 5, 1, 1]), [[zeros([1, 5, 1, 1])]], [strategy], loop: 0, align: null),
+            Throws.InstanceOf<FormatException>().With.Message.Contains("6 latent frames").And.Message.Contains("-5 to 4"));
+    }
+
     [Test]
     public void AReferenceThatIsNotThereIsNamed()
     {

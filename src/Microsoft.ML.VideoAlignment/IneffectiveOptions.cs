@@ -1,0 +1,124 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Schedulers;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>
+/// Options that were set and change nothing, one line each for the log: what is asked for and not done must not go unsaid. What is certainly a mistake is
+/// refused by <see cref="VideoAlignmentOptions.Validate"/> instead.
+/// </summary>
+internal sealed class IneffectiveOptions
+{
+    private static readonly VideoAlignmentOptions s_defaults = new();
+
+    private readonly List<string> _lines = [];
+
+    private IneffectiveOptions()
+    {
+    }
+
+    /// <summary>What concerns how videos are sampled.</summary>
+    public static IReadOnlyList<string> OfSampling(VideoAlignmentOptions options, VideoDiffusionModel model)
+    {
+        var found = new IneffectiveOptions();
+        SamplingSettings sampling = options.SamplingFor(model);
+        SamplingDefaults usual = model.DefaultSampling;
+        bool guided = model.GuidanceActs(sampling.GuidanceScale);
+        string scale = FormattableString.Invariant($"guidance does not act at {nameof(options.GuidanceScale)} {sampling.GuidanceScale}");
+        found.Add(options.NegativePrompt, options.NegativePrompt.Length > 0 && !guided, $"{scale}; set it above 1");
+        found.Add(options.MinGuidanceScale, options.MinGuidanceScale is not null && !guided, scale);
+
+        IScheduler scheduler = options.Sampler is null ? model.Scheduler : model.SwapScheduler(options.Sampler);
+        bool takesEta = scheduler is IPolicyScheduler;
+        found.Add(options.Eta, options.Eta > 0 && !takesEta, $"{scheduler.Name} takes no noise by eta; DDIM does ({nameof(options.Sampler)})");
+        found.Add(options.FramesPerSecond, options.FramesPerSecond is not null && usual.FramesPerSecond == 0, $"a {model.Family} model is not told it");
+        found.Add(options.MotionBucketId, options.MotionBucketId is not null && usual.MotionBucketId == 0, $"a {model.Family} model is not told it");
+        bool addsNoise = usual.NoiseAugmentation > 0;
+        found.Add(options.NoiseAugmentation, options.NoiseAugmentation is not null && !addsNoise, $"a {model.Family} model adds no noise to images");
+        bool embedded = VideoModelReference.IsEmbedded(model);
+        found.Add(options.IncludeBaseModel, options.IncludeBaseModel && embedded, "the model comes with the library, and a saved transformer names it");
+        return found._lines;
+    }
+
+    /// <summary>What concerns training.</summary>
+    /// <param name="options">The options.</param>
+    /// <param name="model">What is aligned.</param>
+    /// <param name="reward">To what.</param>
+    /// <param name="device">Where.</param>
+    public static IReadOnlyList<string> OfTraining(VideoAlignmentOptions options, VideoDiffusionModel model, VideoReward reward, Device device)
+    {
+        var found = new IneffectiveOptions();
+        found.AddMeasurements(options);
+        found.AddReward(options, model, reward);
+        found.AddMemory(options, device.type == DeviceType.CPU);
+        bool pattern = options.LoraPattern is not null;
+        found.Add(options.LoraLayers, pattern && options.LoraLayers != s_defaults.LoraLayers, $"{nameof(options.LoraPattern)} chooses the layers");
+        found.Add(options.EmaDecay, options.EmaDecay == 0, "an average of decay 0 is the last weights");
+        if (options.Algorithm is AlignmentAlgorithm.Policy(var ddpo) && !ddpo.PerPromptAdvantages)
+        {
+            var usual = new DdpoOptions();
+            const string Off = $"{nameof(ddpo.PerPromptAdvantages)} is false";
+            found.Add(ddpo.AdvantageBuffer, ddpo.AdvantageBuffer != usual.AdvantageBuffer, Off);
+            found.Add(ddpo.AdvantageMinimum, ddpo.AdvantageMinimum != usual.AdvantageMinimum, Off);
+        }
+
+        return found._lines;
+    }
+
+    private void AddMeasurements(VideoAlignmentOptions options)
+    {
+        bool measures = options.HeldOutPrompts.Count > 0 || options.HeldOutData is not null;
+        int count = (options.Steps / options.HeldOutEvery) + (options.Steps % options.HeldOutEvery == 0 ? 0 : 1);
+        Add(
+            options.HeldOutEvery, options.HeldOutEvery != s_defaults.HeldOutEvery && !measures,
+            $"there are no {nameof(options.HeldOutPrompts)} and no {nameof(options.HeldOutData)}");
+        Add(
+            options.EarlyStopPatience, options.EarlyStopPatience >= count,
+            $"a run of {options.Steps} steps has {count} measurements ({nameof(options.HeldOutEvery)} {options.HeldOutEvery})");
+        bool keeps = options.CheckpointFolder is not null;
+        Add(options.CheckpointEvery, options.CheckpointEvery != s_defaults.CheckpointEvery && !keeps, $"there is no {nameof(options.CheckpointFolder)}");
+        Add(
+            options.CheckpointFolder, keeps && options.CheckpointEvery > options.Steps,
+            $"a run of {options.Steps} steps ends before the first file ({nameof(options.CheckpointEvery)} {options.CheckpointEvery})");
+    }
+
+    private void AddReward(VideoAlignmentOptions options, VideoDiffusionModel model, VideoReward reward)
+    {
+        SamplingSettings sampling = options.SamplingFor(model);
+        int shown = options.FramesFor(reward).Count(sampling.RewardFrameCount(model));
+        bool alone = options.SegmentCount == 1;
+        Add(options.CarryGradientAcrossClips, options.CarryGradientAcrossClips && alone, $"a video of {nameof(options.SegmentCount)} 1 hands no frame on");
+        Add(
+            options.FramesPerDecode, options.FramesPerDecode > 1 && options.FramesPerDecode >= shown,
+            $"the reward is shown {shown} frames a video, which are decoded together anyway");
+        bool plain = model.LatentShape(1, sampling.Size)[2] == sampling.Size.Frames;
+        Add(options.RewardLatentFrames, options.RewardLatentFrames && plain, $"a latent frame of a {model.Family} model is one frame of the video");
+        bool compares = !options.Algorithm.NeedsRewardGradient;
+        Add(options.Loss, options.Loss is { Scale: not 1 } && compares, $"{nameof(options.Algorithm)} compares videos, and the loss's scale cancels");
+    }
+
+    private void AddMemory(VideoAlignmentOptions options, bool cpu)
+    {
+        const string OnCpu = "training is on the CPU";
+        Add(options.OffloadActivations, options.OffloadActivations && cpu, OnCpu);
+        bool follows = options.Algorithm.NeedsRewardGradient, stays = cpu || !follows || options.SegmentCount > 1;
+        Add(
+            options.OffloadIdleNetworks, options.OffloadIdleNetworks && stays,
+            cpu ? OnCpu : follows ? "several segments want all networks all the time" : $"{nameof(options.Algorithm)} learns from scores alone");
+        bool planned = options.MemoryBudget is not null;
+        Add(options.Recompute, planned && options.Recompute != s_defaults.Recompute, $"{nameof(options.MemoryBudget)} decides it");
+        Add(options.OffloadActivations, planned && options.OffloadActivations && !cpu, $"{nameof(options.MemoryBudget)} decides it");
+    }
+
+    private void Add<T>(T value, bool holds, string why, [CallerArgumentExpression(nameof(value))] string option = "")
+    {
+        if (holds)
+        {
+            string name = option.Replace("options.", "", StringComparison.Ordinal).Replace("ddpo.", $"{nameof(DdpoOptions)}.", StringComparison.Ordinal);
+            string shown = value is string text ? $"'{text}'" : FormattableString.Invariant($"{value}");
+            _lines.Add($"{name} {shown} has no effect: {why}.");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+using System.Globalization;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>Reads scores that are used as numbers: one that is not finite decides nothing, and would be averaged, compared or remembered unseen.</summary>
+internal static class FiniteScores
+{
+    /// <summary>The scores on the host; zeros where there are no numbers.</summary>
+    /// <param name="reward">Gave them.</param>
+    /// <param name="scores">[B].</param>
+    /// <param name="prompts">B prompts, for the message.</param>
+    /// <exception cref="NotFiniteNumberException">A score is NaN or infinite.</exception>
+    public static double[] Of(VideoReward reward, Tensor scores, IReadOnlyList<string> prompts)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        double[] values = [.. scores.to_type(ScalarType.Float64).unbind().Select(ShapeOnly.Number)];
+        int bad = Array.FindIndex(values, static value => !double.IsFinite(value));
+        return bad < 0 ? values : throw new NotFiniteNumberException(string.Create(
+            CultureInfo.InvariantCulture,
+            $"Reward '{reward.Name}' scored the video of prompt '{prompts[bad]}' {values[bad]}, though its frames are finite. ")
+            + "Look for divisions, logarithms and square roots in the reward, and for half precision in its networks.", values[bad]);
+    }
+}
