@@ -53,6 +53,12 @@ switch (args.FirstOrDefault())
     case "--memory-of":
         MemoryByLength.RunAlone(args[1], Count(2, 20));
         return;
+    case "--soak":
+        Environment.ExitCode = Soak.Run(Count(1, 1000));
+        return;
+    case "--soak-of":
+        Environment.ExitCode = Soak.RunAlone(args[1], Count(2, 1000), args[3]);
+        return;
 }
 
 Console.WriteLine(Peer.Folder is null ? $"No comparison: {Peer.Absence}." : $"Reference graphs: {Peer.Folder}");

@@ -1,0 +1,82 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Microsoft.ML.VideoAlignment.Benchmarks;
+
+/// <summary>
+/// A thousand steps of each algorithm on the embedded model, each in a process of its own with a temporary folder of its own. The exit code says whether anything
+/// grew or was left behind.
+/// </summary>
+internal static class Soak
+{
+    private const int Readings = 100;
+
+    /// <summary>Runs all algorithms, one after the other, and returns the exit code.</summary>
+    /// <param name="steps">Optimizer steps of each, at least 100.</param>
+    public static int Run(int steps)
+    {
+        Console.WriteLine($"{steps} steps of each algorithm; windows: the second quarter of the run, and the last");
+        Console.WriteLine("algorithm       | live tensors    | undisposed      | resident MiB            | growth | left | seconds");
+        int failures = 0;
+        foreach (string name in SoakRun.Algorithms.Keys)
+        {
+            string folder = Directory.CreateTempSubdirectory("soak-").FullName;
+            try
+            {
+                var start = new ProcessStartInfo(Environment.ProcessPath!);
+                if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
+                {
+                    start.ArgumentList.Add(typeof(Soak).Assembly.Location);
+                }
+
+                foreach (string argument in (string[])["--soak-of", name, steps.ToString(CultureInfo.InvariantCulture), folder])
+                {
+                    start.ArgumentList.Add(argument);
+                }
+
+                // One arena: glibc's further ones keep what threads free, each its own, and by chance. The runtime's sockets for debuggers would lie in the folder.
+                (start.Environment["TMPDIR"], start.Environment["MALLOC_ARENA_MAX"], start.Environment["DOTNET_EnableDiagnostics"]) = (folder, "1", "0");
+                using Process process = Process.Start(start)!;
+                process.WaitForExit();
+                failures += process.ExitCode == 0 ? 0 : 1;
+            }
+            finally
+            {
+                Directory.Delete(folder, recursive: true);
+            }
+        }
+
+        Console.WriteLine(failures == 0 ? "flat" : $"{failures} of {SoakRun.Algorithms.Count} not flat");
+        return failures == 0 ? 0 : 1;
+    }
+
+    /// <summary>Runs one algorithm in this process, prints its line and what is wrong, and returns the exit code.</summary>
+    /// <param name="name">Of the algorithm.</param>
+    /// <param name="steps">Optimizer steps.</param>
+    /// <param name="folder">An empty folder for everything temporary.</param>
+    public static int RunAlone(string name, int steps, string folder)
+    {
+        var options = new VideoAlignmentOptions
+        {
+            Algorithm = SoakRun.Algorithms[name],
+            Steps = steps,
+            InferenceSteps = 2,
+            GuidanceScale = 1,
+            Frames = 4,
+            LoraRank = 2,
+        };
+        var clock = Stopwatch.StartNew();
+        SoakReport report = SoakRun.Run(VideoDiffusionModel.MovingShapes, VideoRewards.MovingShapesAesthetic, options, Math.Max(1, steps / Readings), folder);
+        const double Mebi = 1 << 20;
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{name,-15} | {report.Tensors.Early,6} -> {report.Tensors.Late,-6} | {report.InScopes.Early,6} -> {report.InScopes.Late,-6} | {report.Resident.Early / Mebi,9:0.0} -> {report.Resident.Late / Mebi,-9:0.0}  | {report.Growth,6:+0.0%;-0.0%} | {report.FilesLeft.Count,4} | {clock.Elapsed.TotalSeconds:0}"));
+        string[] faults = [.. report.Faults(memory: true)];
+        foreach (string fault in faults)
+        {
+            Console.WriteLine($"  {fault}");
+        }
+
+        return faults.Length == 0 ? 0 : 1;
+    }
+}

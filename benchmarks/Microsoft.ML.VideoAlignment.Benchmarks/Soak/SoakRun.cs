@@ -1,0 +1,59 @@
+namespace Microsoft.ML.VideoAlignment.Benchmarks;
+
+/// <summary>Aligns a model for many steps through the public door, and reads along the way what the process holds.</summary>
+internal static class SoakRun
+{
+    private static readonly string[] s_prompts =
+        ["a red circle moving right on a dark background", "a blue square growing on a light background", "a green cross moving up on a dark background"];
+
+    /// <summary>The algorithms, by name.</summary>
+    public static IReadOnlyDictionary<string, AlignmentAlgorithm> Algorithms { get; } = new Dictionary<string, AlignmentAlgorithm>(StringComparer.Ordinal)
+    {
+        ["reward gradient"] = AlignmentAlgorithm.RewardGradient,
+        ["DDPO"] = AlignmentAlgorithm.Ddpo(),
+        ["Diffusion-DPO"] = AlignmentAlgorithm.DiffusionDpo(),
+    };
+
+    /// <summary>Trains, generates one video with what came out, and disposes everything.</summary>
+    /// <param name="open">Opens the model, which the run disposes.</param>
+    /// <param name="make">Makes the reward, which the run disposes.</param>
+    /// <param name="options">Of the run; progress is the soak's.</param>
+    /// <param name="every">Steps between two readings.</param>
+    /// <param name="folder">An empty folder for everything temporary.</param>
+    public static SoakReport Run(Func<VideoDiffusionModel> open, Func<VideoReward> make, VideoAlignmentOptions options, int every, string folder)
+    {
+        var readings = new List<SoakReading>(options.Steps / every);
+        using (VideoDiffusionModel model = open())
+        using (VideoReward reward = make())
+        {
+            var context = new MLContext(seed: 1) { TempFilePath = folder };
+            IDataView prompts = context.Data.LoadFromEnumerable(s_prompts.Select(prompt => new PromptRow { Prompt = prompt }));
+            var watched = options with
+            {
+                Progress = new Reader(step =>
+                {
+                    if (step % every == 0)
+                    {
+                        readings.Add(SoakReading.Now(step));
+                    }
+                }),
+            };
+            using VideoAlignmentTransformer aligned = context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, watched).Fit(prompts);
+            using DataViewRowCursor rows = aligned.Transform(prompts).GetRowCursor(aligned.GetOutputSchema(prompts.Schema));
+            rows.MoveNext();
+        }
+
+        return new SoakReport(readings, [.. Directory.EnumerateFileSystemEntries(folder, "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(folder, path))]);
+    }
+
+    private sealed class PromptRow
+    {
+        public string Prompt { get; set; } = "";
+    }
+
+    /// <summary>Reads on the training thread, between two steps; <see cref="Progress{T}"/> would read at any time.</summary>
+    private sealed class Reader(Action<int> onStep) : IProgress<VideoAlignmentProgress>
+    {
+        public void Report(VideoAlignmentProgress value) => onStep(value.Step);
+    }
+}
