@@ -1,0 +1,47 @@
+namespace Microsoft.ML.VideoAlignment.Mutations;
+
+/// <summary>Files in which numbers are made.</summary>
+/// <param name="Name">As the command line says it.</param>
+/// <param name="Files">Files, or folders ending in '/', relative to the library's folder.</param>
+/// <param name="Without">Files among them that make no numbers, and what they do instead is checked elsewhere.</param>
+internal sealed record Room(string Name, IReadOnlyList<string> Files, IReadOnlyList<string> Without)
+{
+    /// <summary>Every room that can be asked for.</summary>
+    public static IReadOnlyList<Room> All { get; } =
+    [
+        new("training", ["Training/"],
+        [
+            // Estimates of memory, counts of work, checks of ranges and contracts, messages.
+            "MemoryWalk", "RolloutWalk", "ShapeClip", "WorkCount", "RewardContractCheck", "TrainingStepException", "DdpoOptions", "DiffusionDpoOptions",
+
+            // The gradient proof is an instrument: faults are put into what it measures, and GradientFaultTests guards it.
+            "GradientProof", "GradientInvariants", "GradientCheckOptions", "GradientCheckReport",
+
+            // Evaluation has them.
+            "HeldOutReward", "ScoredVideos",
+        ]),
+        new("sampling",
+        [
+            "Pipelines/Denoising.cs", "Pipelines/Guidance.cs", "Pipelines/GradientPlan.cs", "Pipelines/SamplingSettings.cs", "Pipelines/SeededNoise.cs", "Pipelines/ClipChain.cs",
+            "Pipelines/PreparedClip.cs", "Pipelines/FirstFrame.cs", "Pipelines/Condition.cs", "Pipelines/VideoGenerator.cs",
+        ],
+        []),
+        new("schedulers", ["Schedulers/"], ["SchedulerConfig", "SchedulerFactory"]),
+        new("lora", ["Lora/", "Layers/AdapterSlot.cs"], ["LoraFormat", "LoraFormatOf", "LoraOrigin", "LoraFile"]),
+        new("rewards", ["Rewards/"],
+        [
+            "ActionClassificationOptions", "ObjectRemovalOptions", "VJepaOptions", "ClipFiles", "VJepaFile", "PreferenceFile", "TransformersFolder", "ContractJson", "RewardContract",
+            "RewardContractException", "VitConfig", "VitKeys", "VJepaConfig", "VideoMaeConfig", "YolosConfig", "TorchScriptReward", "RewardShapes", "MovingShapesSettings",
+        ]),
+        new("evaluation", ["VideoAlignmentEvaluator.cs", "VideoAlignmentMetrics.cs", "Tensors/RunningMoments.cs", "Training/HeldOutReward.cs", "Training/ScoredVideos.cs"], []),
+    ];
+
+    /// <summary>Folders of tests that may see the faults, relative to the test project.</summary>
+    public static IReadOnlyList<string> TestFolders { get; } =
+        ["Training", "Pipelines", "Schedulers", "Lora", "Layers", "Rewards", "Tensors", "DataViews", "Conformance", "Door", "Video"];
+
+    /// <summary>Whether the room has this file.</summary>
+    /// <param name="file">Relative to the library's folder, with forward slashes.</param>
+    public bool Has(string file) =>
+        Files.Any(known => known.EndsWith('/') ? file.StartsWith(known, StringComparison.Ordinal) : file == known) && !Without.Contains(Path.GetFileNameWithoutExtension(file));
+}
