@@ -34,9 +34,11 @@ internal static class Covering
     /// <param name="axes">What varies.</param>
     /// <param name="possible">Of a case in which axes that are not decided are -1: whether it can still be one.</param>
     /// <param name="paired">Of two axes' names.</param>
-    public static IReadOnlyList<int[]> Of(IReadOnlyList<Axis> axes, Func<int[], bool> possible, Func<string, string, bool> paired)
+    /// <param name="together">Names of axes of which every combination of values is wanted, not only every pair.</param>
+    public static IReadOnlyList<int[]> Of(
+        IReadOnlyList<Axis> axes, Func<int[], bool> possible, Func<string, string, bool> paired, params IReadOnlyList<string> together)
     {
-        List<(int Axis, int Value)[]> wanted = [.. Pairs(axes, paired), .. Singles(axes)];
+        List<(int Axis, int Value)[]> wanted = [.. Combinations(axes, together), .. Pairs(axes, paired), .. Singles(axes)];
         var cases = new List<int[]>();
         while (wanted.Count > 0)
         {
@@ -61,6 +63,12 @@ internal static class Covering
 
     private static IEnumerable<(int Axis, int Value)[]> Singles(IReadOnlyList<Axis> axes) =>
         axes.SelectMany((axis, index) => axis.Values.Select((_, value) => new[] { (index, value) }));
+
+    private static IEnumerable<(int Axis, int Value)[]> Combinations(IReadOnlyList<Axis> axes, IReadOnlyList<string> together)
+    {
+        int[] at = [.. axes.Index().Where(axis => together.Contains(axis.Item.Name)).Select(axis => axis.Index)];
+        return at.Length == 0 ? [] : Product([.. at.Select(axis => axes[axis])], _ => true).Select(values => values.Select((value, index) => (at[index], value)).ToArray());
+    }
 
     private static IEnumerable<(int Axis, int Value)[]> Pairs(IReadOnlyList<Axis> axes, Func<string, string, bool> paired)
     {

@@ -27,15 +27,26 @@ internal sealed class ProofCase
         new("batch", "1", "3"),
         new("frames", "one", "all"),
         new("offload", "off", "on"),
+        new("base-distance", "off", "on"),
+        new("accumulation", "1", "2"),
+        new("decode", "whole", "frame by frame"),
+        new("copies", "1", "2", "3"),
+        new("segments", "1", "2", "2 carried"),
     ];
 
-    /// <summary>Every value, and every pair of values of two axes. <paramref name="only"/>: for an axis the values that are wanted; null: all.</summary>
-    public static IReadOnlyList<ProofCase> EveryPair(IReadOnlyDictionary<string, string[]?> only) =>
-        [.. Covering.Of(Axes, values => IsPossible(values) && IsWanted(values, only), (_, _) => true).Select(values => new ProofCase(values))];
+    /// <summary>What each takes a share of the gradient: a share that is forgotten shows where they meet.</summary>
+    private static readonly string[] s_shares = ["base-distance", "accumulation", "decode", "copies"];
 
-    /// <summary>Every value, and every pair of values of two axes other than reward and window.</summary>
+    /// <summary>
+    /// Every value, every pair of values of two axes, and every combination of what takes shares. <paramref name="only"/>: for an axis the values that are wanted; null:
+    /// all.
+    /// </summary>
+    public static IReadOnlyList<ProofCase> EveryPair(IReadOnlyDictionary<string, string[]?> only) =>
+        [.. Covering.Of(Axes, values => IsPossible(values) && IsWanted(values, only), (_, _) => true, s_shares).Select(values => new ProofCase(values))];
+
+    /// <summary>Every value, every combination of what takes shares, and every pair of values of two axes other than reward and window.</summary>
     public static IReadOnlyList<ProofCase> EveryValue() =>
-        [.. Covering.Of(Axes, IsPossible, (a, b) => a is not ("reward" or "window") && b is not ("reward" or "window")).Select(values => new ProofCase(values))];
+        [.. Covering.Of(Axes, IsPossible, (a, b) => a is not ("reward" or "window") && b is not ("reward" or "window"), s_shares).Select(values => new ProofCase(values))];
 
     /// <summary>The product. <paramref name="only"/>: see <see cref="EveryPair"/>.</summary>
     public static IEnumerable<ProofCase> All(IReadOnlyDictionary<string, string[]?> only) =>
@@ -54,7 +65,7 @@ internal sealed class ProofCase
 
     public VideoAlignmentOptions Options()
     {
-        (bool film, bool openSora) = (ProofRewards.NeedsFilm(this["reward"]), Family == VideoModelFamily.OpenSora);
+        (bool film, bool openSora, bool segments) = (ProofRewards.NeedsFilm(this["reward"]), Family == VideoModelFamily.OpenSora, this["segments"] != "1");
         return new VideoAlignmentOptions
         {
             Frames = openSora ? OpenSoraFrames : film ? FilmFrames : 3,
@@ -75,7 +86,13 @@ internal sealed class ProofCase
                 _ => ActivationRecompute.None,
             },
             OffloadActivations = this["offload"] == "on",
-            RewardFrames = this["frames"] == "one" ? RewardFrames.OneRandom : openSora && film ? RewardFrames.Spaced(FilmFrames) : RewardFrames.All,
+            RewardFrames = this["frames"] == "one" ? RewardFrames.OneRandom : film && (openSora || segments) ? RewardFrames.Spaced(FilmFrames) : RewardFrames.All,
+            KlWeight = this["base-distance"] == "on" ? 0.7 : 0,
+            AccumulationSteps = this["accumulation"] == "2" ? 2 : 1,
+            FramesPerDecode = this["decode"] == "whole" ? null : 1,
+            SegmentCount = segments ? 2 : 1,
+            CarryGradientAcrossClips = this["segments"] == "2 carried",
+            ImageColumnName = segments ? "Image" : null,
             GradientWindow = this["window"] switch
             {
                 "last" => GradientWindow.LastSteps(1),
@@ -85,13 +102,14 @@ internal sealed class ProofCase
                 "single" => GradientWindow.SingleStep(2),
                 "drtune" => GradientWindow.DrTune([0, 2], stop: 3),
                 "set" => GradientWindow.Steps(0, 2),
-                "low variance" => GradientWindow.LowVariance(2),
+                "low variance" => GradientWindow.LowVariance(this["copies"] == "3" ? 3 : 2),
                 _ => GradientWindow.MostSensitive(2),
             },
         };
     }
 
-    public override string ToString() => string.Join(", ", Axes.Select((axis, at) => axis.Values[_values[at]] is "off" or "on" or "blocks" or "steps" or "0" or "1" or "3" or "one" or "all" ? $"{axis.Name} {axis.Values[_values[at]]}" : axis.Values[_values[at]]));
+    public override string ToString() =>
+        string.Join(", ", Axes.Select((axis, at) => axis.Name is "family" or "reward" or "window" ? axis.Values[_values[at]] : $"{axis.Name} {axis.Values[_values[at]]}"));
 
     public static VideoModelFamily FamilyOf(string name) => name switch
     {
@@ -105,13 +123,18 @@ internal sealed class ProofCase
         Axes.Index().All(axis => values[axis.Index] < 0 || only[axis.Item.Name] is not { } wanted || wanted.Contains(axis.Item.Values[values[axis.Index]]));
 
     /// <summary>
-    /// Noise within the run, and copies of the last step, are only known to the samplers of two families; a film is scored whole; what is not recomputed is not
-    /// offloaded.
+    /// Noise within the run, and copies of the last step, are only known to the samplers of two families, and segments to the models of the other two; a film is scored
+    /// whole; what is not recomputed is not offloaded; one frame is one part; segments have neither copies nor a distance from the base model.
     /// </summary>
     private static bool IsPossible(int[] values)
     {
         string Value(int axis) => values[axis] < 0 ? "" : Axes[axis].Values[values[axis]];
-        return !((Value(4) == "1" || Value(2) == "low variance") && Value(0) is ("opensora" or "svd")) && !(Value(7) == "one" && ProofRewards.NeedsFilm(Value(1)))
-            && !(Value(8) == "on" && Value(5) == "off");
+        (string family, string window, string distance, string copies, string segments) = (Value(0), Value(2), Value(9), Value(12), Value(13));
+        bool chains = segments is "2" or "2 carried", noise = Value(4) == "1" || window == "low variance" || copies is "2" or "3";
+        return !(noise && family is ("opensora" or "svd"))
+            && !(Value(7) == "one" && (ProofRewards.NeedsFilm(Value(1)) || Value(11) == "frame by frame"))
+            && !(Value(8) == "on" && Value(5) == "off")
+            && !(window.Length > 0 && copies.Length > 0 && window == "low variance" != (copies != "1"))
+            && !(chains && (family is ("modelscope" or "videocrafter") || noise || distance == "on"));
     }
 }

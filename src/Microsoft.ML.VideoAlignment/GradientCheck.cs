@@ -18,9 +18,9 @@ public static class GradientCheck
     /// dtype alone. Its networks are converted like the model's.
     /// </param>
     /// <param name="options">
-    /// Sizes, window, guidance, batch, frames, loss and LoRA as in training; what concerns the optimiser is not read. LoRA factors start at random, since with
-    /// the upper ones at zero half of the gradient would be zero. A column of pictures need not be named for models that require one: the check draws pictures. Others
-    /// that may take pictures get them where a column is named.
+    /// Sizes, window, guidance, batch, accumulation, frames, loss, distance from the base model and LoRA as in training; what concerns the optimiser is not read.
+    /// LoRA factors start at random, since with the upper ones at zero half of the gradient would be zero. A column of pictures need not be named for models that
+    /// require one: the check draws pictures. Others that may take pictures get them where a column is named.
     /// </param>
     /// <param name="check">How thoroughly; null: the defaults.</param>
     /// <returns>Every comparison; <see cref="GradientCheckReport.ThrowIfFailed"/> for tests.</returns>
@@ -32,7 +32,7 @@ public static class GradientCheck
     /// <inheritdoc cref="Run(VideoDiffusionModel, VideoReward, VideoAlignmentOptions, GradientCheckOptions?)"/>
     /// <remarks><paramref name="fault"/>: see <see cref="GradientProof"/>.</remarks>
     internal static GradientCheckReport Run(
-        VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, GradientCheckOptions? check, Func<Rollout, Rollout>? fault)
+        VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, GradientCheckOptions? check, GradientFault? fault)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(reward);
@@ -51,7 +51,7 @@ public static class GradientCheck
     }
 
     private static GradientCheckReport Compare(
-        VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, GradientCheckOptions check, Func<Rollout, Rollout>? fault)
+        VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, GradientCheckOptions check, GradientFault? fault)
     {
         using IDisposable used = RewardDevices.Use(reward, model.Device, alone: true);
         using DisposeScope scope = NewDisposeScope();
@@ -61,15 +61,16 @@ public static class GradientCheck
         IReadOnlyList<VideoPrompt> prompts = Prompts(model, options, check);
         RequirePrecision(model, reward, options, prompts);
         var run = new AlignmentRun(model, reward, options, check.Seed, prompts, [], Path.GetTempPath());
-        RewardGradientSettings settings = run.Settings() with { Accumulation = 1 };
+        RewardGradientSettings settings = run.Settings();
         (ActivationMemory activations, bool steps) = (model.Activations, model.RecomputeSteps);
         (model.Activations, model.RecomputeSteps) = (options.Activations, options.Recompute == ActivationRecompute.Steps);
         try
         {
             using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
-            GradientCheckReport report = new GradientProof(trainer, reward, adapters, settings, prompts, check, fault).Run();
+            using RewardGradientTrainer? faulty = fault?.Settings is { } change ? new RewardGradientTrainer(model, reward, adapters, change(settings)) : null;
+            GradientCheckReport report = new GradientProof(trainer, faulty ?? trainer, reward, adapters, settings, prompts, check, fault).Run();
             return check.Invariants
-                ? report with { Rows = [.. report.Rows, .. new GradientInvariants(model, reward, adapters, settings, prompts, unchecked((ulong)check.Seed)).Rows()] }
+                ? report with { Rows = [.. report.Rows, .. Invariants(model, reward, adapters, settings with { Accumulation = 1 }, prompts, check)] }
                 : report;
         }
         finally
@@ -77,6 +78,10 @@ public static class GradientCheck
             (model.Activations, model.RecomputeSteps) = (activations, steps);
         }
     }
+
+    private static IEnumerable<GradientCheckRow> Invariants(
+        VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings, IReadOnlyList<VideoPrompt> prompts,
+        GradientCheckOptions check) => new GradientInvariants(model, reward, adapters, settings, prompts, unchecked((ulong)check.Seed)).Rows();
 
     /// <summary>Makes what adapters add about a third of the weights' size.</summary>
     private const double AdapterSize = 0.5;

@@ -20,24 +20,28 @@ internal sealed class GradientProof
 
     private readonly VideoReward _reward;
     private readonly LoraAdapters _adapters;
-    private readonly RewardGradientTrainer _trainer;
+    private readonly RewardGradientTrainer _trainer, _graded;
     private readonly RewardGradientSettings _settings;
     private readonly IReadOnlyList<VideoPrompt> _prompts;
     private readonly GradientCheckOptions _options;
-    private readonly Func<Rollout, Rollout>? _fault;
+    private readonly GradientFault? _fault;
+
+    /// <summary>The windows that the micro-batches were drawn with.</summary>
+    private readonly List<GradientPlan> _plans = [];
 
     /// <param name="trainer">Made from the other arguments; everything in float64.</param>
+    /// <param name="graded">Back-propagates the batches that <paramref name="trainer"/> draws: the same trainer, or one with the fault's settings.</param>
     /// <param name="reward">Its reward.</param>
     /// <param name="adapters">Its adapters, none of whose factors is zero.</param>
-    /// <param name="settings">Its settings, without accumulation.</param>
+    /// <param name="settings">Its settings.</param>
     /// <param name="prompts">What batches are made of.</param>
     /// <param name="options">How thoroughly.</param>
-    /// <param name="fault">What the gradient's run is given instead of the drawn batch: for tests, which must see that the proof fails. Null: nothing else.</param>
+    /// <param name="fault">What is wrong with the gradient's run; null: nothing.</param>
     public GradientProof(
-        RewardGradientTrainer trainer, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings, IReadOnlyList<VideoPrompt> prompts,
-        GradientCheckOptions options, Func<Rollout, Rollout>? fault)
+        RewardGradientTrainer trainer, RewardGradientTrainer graded, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings,
+        IReadOnlyList<VideoPrompt> prompts, GradientCheckOptions options, GradientFault? fault)
     {
-        (_trainer, _reward, _adapters, _settings, _prompts, _options, _fault) = (trainer, reward, adapters, settings, prompts, options, fault);
+        (_trainer, _graded, _reward, _adapters, _settings, _prompts, _options, _fault) = (trainer, graded, reward, adapters, settings, prompts, options, fault);
     }
 
     public GradientCheckReport Run()
@@ -45,11 +49,10 @@ internal sealed class GradientProof
         using DisposeScope scope = NewDisposeScope();
         using var held = new HeldConstants();
         var rows = new List<GradientCheckRow>();
-        GradientPlan plan = Draw(_ => _).First.Plan;
         double loss = Loss(held);
         (double graded, IReadOnlyDictionary<string, Tensor> gradient) = Gradient();
         rows.Add(Same("loss of the graded run", graded, loss));
-        rows.Add(Constants(held, plan));
+        rows.Add(Constants(held));
         using var generator = new Generator(unchecked((ulong)_options.Seed));
         double norm = AdapterDirection.Norm(gradient.Values);
         rows.Add(new GradientCheckRow(
@@ -64,11 +67,16 @@ internal sealed class GradientProof
         return new GradientCheckReport(loss, norm, rows);
     }
 
-    /// <summary>Back-propagates one batch: the loss, and copies of the factors' gradients by name (a factor without one is left out).</summary>
+    /// <summary>Back-propagates the micro-batches of one step: the loss, and copies of the factors' gradients by name (a factor without one is left out).</summary>
     public (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) Gradient()
     {
         _reward.BeginTraining();
-        double loss = Draw(rollout => _trainer.Backward(_fault?.Invoke(rollout) ?? rollout)).Loss.ToDouble();
+        _plans.Clear();
+        double loss = Step(rollout =>
+        {
+            _plans.Add(rollout.First.Plan);
+            return _graded.Backward(_fault?.Rollout?.Invoke(rollout) ?? rollout);
+        }).Loss;
         return (loss, AdapterGradient.Take(_adapters));
     }
 
@@ -76,10 +84,10 @@ internal sealed class GradientProof
         new(name, first, second, Math.Abs(first - second) / Math.Max(Math.Abs(second), double.Epsilon), 1e-12, "");
 
     /// <summary>The loop must have held exactly what the window says, neither more (a lost gradient) nor less.</summary>
-    private GradientCheckRow Constants(HeldConstants held, GradientPlan plan)
+    private GradientCheckRow Constants(HeldConstants held)
     {
-        int run = plan.Stop + 1 ?? plan.Count, graded = plan.GradedSteps.Count();
-        int detached = plan.GradedSteps.Count(step => plan[step].DetachInput);
+        int run = _plans.Sum(plan => plan.Stop + 1 ?? plan.Count), graded = _plans.Sum(plan => plan.GradedSteps.Count());
+        int detached = _plans.Sum(plan => plan.GradedSteps.Count(step => plan[step].DetachInput));
         (int predictions, int inputs) = (held.Count(Denoising.HeldPrediction), held.Count(Denoising.HeldInput));
         bool one = _settings.Sampling.SegmentCount == 1;
         bool right = !one || (predictions == run - graded && inputs == detached);
@@ -139,13 +147,13 @@ internal sealed class GradientProof
     {
         using DisposeScope scope = NewDisposeScope();
         _reward.BeginTraining();
-        return held.Run(() => Draw(_trainer.Forward).Loss.ToDouble());
+        return held.Run(() => Step(_trainer.Forward).Loss);
     }
 
-    /// <summary>The first batch of the seed, drawn anew each time, since its noise comes from a stream.</summary>
-    private T Draw<T>(Func<Rollout, T> use)
+    /// <summary>The first step of the seed, drawn anew each time, since its noise comes from a stream.</summary>
+    private StepOutcome Step(Func<Rollout, RolloutResult> run)
     {
         using var draws = new TrainingDraws(_prompts, unchecked((ulong)_options.Seed));
-        return use(_trainer.Draw(draws));
+        return _trainer.Accumulate(draws, run);
     }
 }

@@ -19,13 +19,21 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
     public RewardGradientTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings)
         : base(model, reward, adapters, settings) => _settings = settings;
 
-    protected override StepOutcome Accumulate(TrainingDraws draws, CancellationToken cancellation)
+    protected override StepOutcome Accumulate(TrainingDraws draws, CancellationToken cancellation) => Accumulate(draws, rollout =>
+    {
+        cancellation.ThrowIfCancellationRequested();
+        return Backward(rollout, cancellation);
+    });
+
+    /// <summary>Runs the micro-batches of one optimizer step, and returns the means of what they gave.</summary>
+    /// <param name="draws">Everything random about them, in order.</param>
+    /// <param name="run">Runs one: <see cref="Backward"/>, or <see cref="Forward"/> for the loss as a function of the adapters.</param>
+    public StepOutcome Accumulate(TrainingDraws draws, Func<Rollout, RolloutResult> run)
     {
         (double reward, double loss) = (0, 0);
         for (int micro = 0; micro < _settings.Accumulation; micro++)
         {
-            cancellation.ThrowIfCancellationRequested();
-            RolloutResult result = Backward(Draw(draws), cancellation);
+            RolloutResult result = run(Draw(draws));
             reward += result.Scores.mean().ToDouble() / _settings.Accumulation;
             loss += result.Loss.ToDouble() / _settings.Accumulation;
         }

@@ -201,6 +201,35 @@ public class AlignmentTrainerTests
         }
     }
 
+    /// <summary>The root of 0 has a slope that is not finite, and times 0 it is no number: score and loss are finite, and every factor's gradient is not.</summary>
+    [TestCase(0.0, Description = "not a number")]
+    [TestCase(1.0, Description = "infinite")]
+    public void AGradientThatIsNotFiniteIsNotAppliedThoughTheLossIsFinite(double slope)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        IReadOnlyDictionary<string, Tensor> before = Kept(adapters);
+        using var folder = new TemporaryFolder();
+        using VideoReward reward = VideoRewards.Custom("root", (frames, _) =>
+        {
+            Tensor mean = frames.mean([1, 2, 3, 4]);
+            return mean + ((mean - mean.detach()) * slope).sqrt();
+        });
+        using var trainer = new RewardGradientTrainer(model, reward, adapters, TinyModel.Settings(steps: 2) with { RecoveryFolder = $"{folder}" });
+        var told = new List<TrainingStep>();
+        TrainingStepException failure = Assert.Throws<TrainingStepException>(() => trainer.Train(["a red circle"], told.Add))!;
+        Assert.That(failure.Message, Does.Contain("the gradient of ").And.Contain("is not finite"));
+        Assert.That(told, Is.Empty, "no step is reported");
+        Assert.That(adapters.NamedFactors.Select(pair => pair.Name), Has.Some.Matches<string>(name => failure.Message.Contains($"the gradient of {name}")), "a factor is named");
+        foreach ((string name, Tensor now) in adapters.StateDict())
+        {
+            Assert.That(now.equal(before[name]).all().ToBoolean(), $"{name}: nothing is applied");
+        }
+
+        Assert.That(adapters.NamedFactors.All(pair => pair.Factor.grad is not { } left || left.count_nonzero().ToInt64() == 0), "nothing is left for a later step");
+    }
+
     private static IReadOnlyDictionary<string, Tensor> Kept(LoraAdapters adapters)
     {
         IReadOnlyDictionary<string, Tensor> state = adapters.StateDict();

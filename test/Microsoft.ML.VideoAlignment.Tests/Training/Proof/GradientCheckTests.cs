@@ -3,7 +3,8 @@ using ProveGradients;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>
-/// The gradient proof: every family, every reward and every window with every pair of the other settings. The product of all is examples/ProveGradients --full.
+/// The gradient proof: every family, every reward and every window with every pair of the other settings, and every combination of those that take shares of the
+/// gradient. The product of all is examples/ProveGradients --full.
 /// </summary>
 [NonParallelizable]
 public class GradientCheckTests
@@ -33,6 +34,15 @@ public class GradientCheckTests
         GradientCheckReport report = GradientCheck.Run(Model(proved.Family), _rewards[proved["reward"]], proved.Options(), s_brief);
         Assert.That(report.Passed, $"{proved}\n{report}");
         Assert.That(report.GradientNorm, Is.GreaterThan(0), "otherwise nothing was compared");
+    }
+
+    /// <summary>A share that is forgotten shows only where what takes shares meets: each combination must be there.</summary>
+    [Test]
+    public void EveryCombinationOfSharesIsProved()
+    {
+        string[][] shares = [.. ProofCase.EveryValue().Select(proof => new[] { proof["base-distance"], proof["accumulation"], proof["decode"], proof["copies"] })];
+        Assert.That(shares.Select(share => string.Join('|', share)).Distinct().Count(), Is.EqualTo(2 * 2 * 2 * 3));
+        Assert.That(ProofCase.EveryValue().Select(proof => proof["segments"]).Distinct().Count(), Is.EqualTo(3));
     }
 
     [Test]

@@ -127,35 +127,99 @@ public class GradientFaultTests
     public void AStepOutsideTheWindowThatIsGraded()
     {
         using VideoReward reward = Redness();
-        RequireCaught(_model, reward, GradientWindow.LastSteps(1), rollout => Planned(rollout, count => GradientPlan.Suffix(count, count - 2)));
+        RequireCaught(_model, reward, GradientWindow.LastSteps(1), Of(rollout => Planned(rollout, count => GradientPlan.Suffix(count, count - 2))));
     }
 
     [Test]
     public void AStepOfTheWindowThatIsNotGraded()
     {
         using VideoReward reward = Redness();
-        RequireCaught(_model, reward, GradientWindow.Steps(1, 2), rollout => Planned(rollout, count => GradientPlan.Chosen(count, new HashSet<int> { 2 }, detachInput: false)));
+        RequireCaught(_model, reward, GradientWindow.Steps(1, 2), Of(rollout => Planned(rollout, count => GradientPlan.Chosen(count, new HashSet<int> { 2 }, detachInput: false))));
     }
 
     [Test]
     public void AnotherFrameThanTheScoredOne()
     {
         using VideoReward reward = Redness();
-        RequireCaught(_model, reward, fault: rollout => rollout with { Frames = [0] });
+        RequireCaught(_model, reward, fault: Of(rollout => rollout with { Frames = [0] }));
     }
+
+    /// <summary>Two micro-batches, each back-propagated whole: twice the gradient.</summary>
+    [Test]
+    public void AMicroBatchWithoutItsShare()
+    {
+        using VideoReward reward = Redness();
+        RequireCaught(_model, reward, fault: new GradientFault { Settings = settings => settings with { Accumulation = 1 } }, change: options => options with { AccumulationSteps = 2 });
+    }
+
+    /// <summary>What <c>backward(penalty)</c> beside <c>backward(loss / accumulation)</c> gives, frame by frame and at once.</summary>
+    [Test]
+    public void ADistanceFromTheBaseWithoutItsShare([Values(null, 1)] int? framesPerDecode)
+    {
+        using VideoReward reward = Redness();
+        RequireCaught(
+            _model, reward,
+            fault: new GradientFault { Settings = settings => settings with { BaseDistanceWeight = settings.BaseDistanceWeight * settings.Accumulation } },
+            change: options => options with { AccumulationSteps = 2, FramesPerDecode = framesPerDecode, KlWeight = 0.7 });
+    }
+
+    [Test]
+    public void ADistanceFromTheBaseWithoutGradient()
+    {
+        using VideoReward reward = Redness();
+        RequireCaught(_model, reward, fault: new GradientFault { Settings = settings => settings with { BaseDistanceWeight = 0 } }, change: options => options with { KlWeight = 0.7 });
+    }
+
+    /// <summary>The first copy alone, with the whole share.</summary>
+    [Test]
+    public void ACopyThatIsForgotten()
+    {
+        using VideoReward reward = Redness();
+        RequireCaught(_model, reward, GradientWindow.LowVariance(3), Of(rollout => rollout with { Copies = [.. rollout.Copies.Skip(1)] }));
+    }
+
+    /// <summary>What a segment hands on loses its graph, where it is to keep it.</summary>
+    [Test]
+    public void ASegmentThatIsDetachedFromTheOneBefore()
+    {
+        using VideoReward reward = Redness();
+        using VideoDiffusionModel model = VideoDiffusionModel.Untrained(VideoModelFamily.StableVideoDiffusion);
+        RequireCaught(
+            model, reward,
+            fault: Of(rollout => rollout with { Later = [.. rollout.Later.Select(begin => (Func<Tensor, PreparedClip>)(image => begin(image.detach())))] }),
+            change: options => options with { SegmentCount = 2, CarryGradientAcrossClips = true });
+    }
+
+    private static GradientFault Of(Func<Rollout, Rollout> rollout) => new() { Rollout = rollout };
 
     private static Rollout Planned(Rollout rollout, Func<int, GradientPlan> plan) => rollout with { First = rollout.First with { Plan = plan(rollout.First.Plan.Count) } };
 
     private static VideoReward Redness() => VideoRewards.Custom("redness", (frames, _) => (frames.select(1, 0).mean([1, 2, 3]) * 3).exp());
 
-    private static GradientCheckReport Check(VideoDiffusionModel model, VideoReward reward, GradientWindow? window = null, Func<Rollout, Rollout>? fault = null) => GradientCheck.Run(
-        model, reward,
-        GradientCheckTests.Options(VideoModelFamily.ModelScope) with { InferenceSteps = 3, LoraLayers = LoraLayers.AttentionQkvOut, GradientWindow = window ?? GradientWindow.LastSteps(2), Recompute = ActivationRecompute.None },
-        s_brief, fault);
-
-    private static void RequireCaught(VideoDiffusionModel model, VideoReward reward, GradientWindow? window = null, Func<Rollout, Rollout>? fault = null)
+    private static GradientCheckReport Check(
+        VideoDiffusionModel model, VideoReward reward, GradientWindow? window = null, GradientFault? fault = null, Func<VideoAlignmentOptions, VideoAlignmentOptions>? change = null)
     {
-        GradientCheckReport report = Check(model, reward, window, fault);
+        VideoAlignmentOptions options = GradientCheckTests.Options(VideoModelFamily.ModelScope) with
+        {
+            InferenceSteps = 3,
+            LoraLayers = LoraLayers.AttentionQkvOut,
+            GradientWindow = window ?? GradientWindow.LastSteps(2),
+            Recompute = ActivationRecompute.None,
+        };
+        return GradientCheck.Run(model, reward, change?.Invoke(options) ?? options, s_brief, fault);
+    }
+
+    /// <summary>The change is one of the options that the fault needs; with them and without the fault everything passes.</summary>
+    private static void RequireCaught(
+        VideoDiffusionModel model, VideoReward reward, GradientWindow? window = null, GradientFault? fault = null, Func<VideoAlignmentOptions, VideoAlignmentOptions>? change = null)
+    {
+        if (change is not null)
+        {
+            GradientCheckReport sound = Check(model, reward, window, fault: null, change);
+            Assert.That(sound.Passed, sound.ToString());
+        }
+
+        GradientCheckReport report = Check(model, reward, window, fault, change);
         TestContext.Out.WriteLine(report);
         Assert.That(report.Passed, Is.False, report.ToString());
         Assert.That(report.Rows.Where(row => row.Name is "all adapters 1" or "along the gradient").Any(row => row.Error > 100 * row.Tolerance), "caught by the derivative itself");
