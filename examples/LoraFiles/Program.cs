@@ -8,7 +8,7 @@ string help = $"""
 
     dotnet run -c Release --project examples/LoraFiles -- [FROM TO] [options]
 
-      FROM             a file or peft folder; its format is recognised
+      FROM             a file or folder of peft or diffusers; its format is recognised
       TO               the file or peft folder to write
       --format NAME    {string.Join(", ", Enum.GetNames<LoraFormat>())} (default {LoraFormat.Diffusers})
       --model PATH     the base model that the weights are for (default: the embedded text-to-video model)
@@ -20,7 +20,8 @@ return CommandLine.Run("LoraFiles", help, args, line =>
 {
     LoraFormat format = Enum.Parse<LoraFormat>(line.Choice("--format", [nameof(LoraFormat.Diffusers), .. Enum.GetNames<LoraFormat>()]));
     string? path = line.Existing("--model");
-    var fileOptions = new LoraFileOptions { Alpha = line.Weight("--alpha", 8) };
+    float alpha = line.Weight("--alpha", -1);
+    LoraFileOptions fileOptions = alpha < 0 ? new() : new() { Alpha = alpha };
     float strength = line.Weight("--strength", 1);
     IReadOnlyList<string> words = line.Words();
     if (words.Count is not (0 or 2))
@@ -34,14 +35,19 @@ return CommandLine.Run("LoraFiles", help, args, line =>
         return AllFormats.Show(model);
     }
 
-    CommandLine.Open(words[0], () =>
+    IReadOnlyList<string> notes = CommandLine.Open(words[0], () =>
     {
         #region readme-convert
         var lora = new VideoLora(words[0]) { FileOptions = fileOptions, Strength = strength };
-        lora.Convert(model, words[1], format, fileOptions);
+        IReadOnlyList<string> leftOut = lora.Convert(model, words[1], format, fileOptions);
         #endregion
-        return lora;
+        return leftOut;
     });
+    foreach (string note in notes)
+    {
+        Console.Error.WriteLine($"LoraFiles: {note}");
+    }
+
     Console.WriteLine($"{words[1]}: {format} of {words[0]}");
     return 0;
 });

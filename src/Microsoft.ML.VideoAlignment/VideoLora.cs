@@ -3,7 +3,7 @@ using Microsoft.ML.VideoAlignment.Lora;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>LoRA weights in a file, of any of the formats in <see cref="LoraFormat"/>: what an alignment or another trainer left behind.</summary>
-/// <param name="Path">The file, or for peft the folder.</param>
+/// <param name="Path">The file, or the folder of peft or diffusers that holds it.</param>
 public sealed record VideoLora(string Path)
 {
     /// <summary>The format; null (default): recognised from the file.</summary>
@@ -24,19 +24,22 @@ public sealed record VideoLora(string Path)
     /// <param name="path">Where to: a folder for <see cref="LoraFormat.Peft"/>, else a file. What is there is replaced.</param>
     /// <param name="format">The format to write.</param>
     /// <param name="options">What the format needs to know; null: the defaults.</param>
+    /// <returns>What was left out or taken for granted, a sentence each, such as a text encoder's tensors; empty: nothing.</returns>
     /// <exception cref="WeightFileException">The weights are unsound, no plain LoRA, or another model's; the message lists the keys that do not fit.</exception>
     /// <exception cref="NotSupportedException">The format has no place for what these weights hold (a scale, a layer); the message names one that has.</exception>
-    public void Convert(VideoDiffusionModel model, string path, LoraFormat format, LoraFileOptions? options = null)
+    public IReadOnlyList<string> Convert(VideoDiffusionModel model, string path, LoraFormat format, LoraFileOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrEmpty(path);
         using LoraWeights weights = Read(model);
         using LoraWeights? scaled = Strength == 1 ? null : LoraMix.Of([(weights, Strength)]);
+        bool kept = scaled is null && LoraFile.KeepsOtherNetworks(weights, format);
         LoraFile.Save(model.Denoiser, scaled ?? weights, path, format, options);
+        return Notes(weights, kept ? null : "are left out of the file that is written");
     }
 
-    /// <summary>Several as the content of one <see cref="AdapterFile"/>.</summary>
-    internal static byte[] Combine(VideoDiffusionModel model, IReadOnlyList<VideoLora> loras)
+    /// <summary>Several as the content of one <see cref="AdapterFile"/>, and what was left out or taken for granted, a sentence each.</summary>
+    internal static (byte[] Content, IReadOnlyList<string> Notes) Combine(VideoDiffusionModel model, IReadOnlyList<VideoLora> loras)
     {
         var parts = new List<(LoraWeights Weights, double Strength)>();
         try
@@ -47,7 +50,7 @@ public sealed record VideoLora(string Path)
             }
 
             using LoraWeights? mixed = parts is [(_, 1)] ? null : LoraMix.Of(parts);
-            return AdapterFile.Write(model.Denoiser, mixed ?? parts[0].Weights);
+            return (AdapterFile.Write(model.Denoiser, mixed ?? parts[0].Weights), [.. parts.SelectMany(part => Notes(part.Weights, "are not applied"))]);
         }
         finally
         {
@@ -55,12 +58,18 @@ public sealed record VideoLora(string Path)
         }
     }
 
+    private static string[] Notes(LoraWeights weights, string? consequence)
+    {
+        string? lost = consequence is null ? null : weights.Origin.DescribeNotApplied(consequence);
+        return [.. weights.Origin.Assumptions, .. lost is null ? Array.Empty<string>() : [lost]];
+    }
+
     private LoraWeights Read(VideoDiffusionModel model)
     {
         model.RequireAlive();
         if (!double.IsFinite(Strength))
         {
-            throw new ArgumentException($"The strength of '{Path}' must be a finite number, got {Strength}.");
+            throw new ArgumentException($"The strength of '{Path}' must be a finite number, got {Strength.ToString(System.Globalization.CultureInfo.InvariantCulture)}.");
         }
 
         LoraWeights weights = LoraFile.Read(model.Denoiser, Path, RecognisedFormat, FileOptions);

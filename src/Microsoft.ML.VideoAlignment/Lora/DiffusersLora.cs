@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Lora;
@@ -11,12 +12,11 @@ namespace Microsoft.ML.VideoAlignment.Lora;
 /// </summary>
 internal static partial class DiffusersLora
 {
-    private const string DefaultPrefix = "unet.";
     private const string MetadataKey = "lora_adapter_metadata";
 
     public static LoraWeights Read(string path)
     {
-        using IWeightSource source = WeightFile.Open(path);
+        using IWeightSource source = LoraFile.OpenTensors(path);
         return Read(source);
     }
 
@@ -24,81 +24,54 @@ internal static partial class DiffusersLora
     public static LoraWeights Read(IWeightSource source)
     {
         IReadOnlyDictionary<string, string> metadata = (source as SafetensorsFile)?.Metadata ?? new Dictionary<string, string>(StringComparer.Ordinal);
-        string prefix = new[] { DefaultPrefix, "transformer." }.FirstOrDefault(name => source.Entries.Keys.Any(key => key.StartsWith(name, StringComparison.Ordinal))) ?? "";
-        JsonObject? settings = metadata.TryGetValue(MetadataKey, out string? json) ? OfNetwork(json, prefix.Length > 0 ? prefix : DefaultPrefix, source.Location) : null;
+        string prefix = LoraPrefix.Find(source.Entries.Keys);
+        JsonObject? settings = metadata.TryGetValue(MetadataKey, out string? json) ? SettingsUnder(prefix.Length > 0 ? prefix : LoraPrefix.UNet, json, source.Location) : null;
         LoraSettings? scales = settings is null ? null : LoraSettings.FromJson(settings, source.Location);
-        var format = LoraFormat.Diffusers;
-        var origin = new LoraOrigin { Prefix = prefix, Settings = settings, Metadata = metadata };
-        LoraWeights weights = LoraKeys.Read(source, Parse, (module, rank, alpha) => alpha / rank ?? scales?.ScaleOf(module, rank) ?? 1, origin);
-        return new LoraWeights(weights.Pairs, weights.Origin with { Format = format });
-
-        (string, LoraRole)? Parse(string key)
-        {
-            if (!key.StartsWith(prefix, StringComparison.Ordinal) || key.StartsWith("text_encoder", StringComparison.Ordinal))
-            {
-                return key.StartsWith("text_encoder", StringComparison.Ordinal) ? (key, LoraRole.NotApplied) : null;
-            }
-
-            string name = key[prefix.Length..];
-            if (LoraKeys.Suffixed(name, ".lora_A.weight", ".lora_B.weight") is { } peft)
-            {
-                return peft;
-            }
-
-            Match processor = ProcessorKey().Match(name);
-            if (processor.Success)
-            {
-                format = LoraFormat.DiffusersProcessor;
-                string layer = processor.Groups["layer"].Value;
-                return ($"{processor.Groups["attention"].Value}.{(layer == "to_out" ? "to_out.0" : layer)}", processor.Groups["role"].Value == "down" ? LoraRole.Down : LoraRole.Up);
-            }
-
-            (string, LoraRole)? middle = LoraKeys.Suffixed(name, ".lora.down.weight", ".lora.up.weight", ".alpha");
-            format = middle is null ? format : LoraFormat.DiffusersDown;
-            return middle;
-        }
+        var origin = new LoraOrigin { Format = LoraFormat.Diffusers, Prefix = prefix, Settings = settings, Metadata = metadata };
+        return LoraKeys.Read(
+            source, key => key.StartsWith(prefix, StringComparison.Ordinal) ? LoraKey.Parse(key[prefix.Length..]) : null,
+            (module, rank, alpha) => alpha / rank ?? scales?.ScaleOf(module, rank) ?? 1, origin);
     }
+
+    /// <summary>Whether a format is one of diffusers' generations of keys.</summary>
+    public static bool IsGeneration(LoraFormat format) => format is LoraFormat.Diffusers or LoraFormat.DiffusersDown or LoraFormat.DiffusersProcessor;
 
     /// <summary>Writes the generation of keys that was read; adapters that come from elsewhere get lora_A and lora_B.</summary>
     public static void Write(Stream stream, LoraWeights weights, LoraFormat format, IReadOnlyList<string>? targetNames)
     {
-        LoraOrigin origin = weights.Origin;
-        bool again = origin.Format is LoraFormat.Diffusers or LoraFormat.DiffusersDown or LoraFormat.DiffusersProcessor && (format == LoraFormat.Diffusers || format == origin.Format);
-        format = again ? origin.Format!.Value : format;
-        string prefix = again ? origin.Prefix : DefaultPrefix;
-        var metadata = new Dictionary<string, string>(again ? origin.Metadata : LoraOutput.TorchMetadata, StringComparer.Ordinal);
-        bool scaled = weights.Pairs.Any(pair => pair.Scale != 1);
         using DisposeScope scope = NewDisposeScope();
+        LoraFormat read = weights.Origin.Format is LoraFormat.DiffusersDown or LoraFormat.DiffusersProcessor && format == LoraFormat.Diffusers ? weights.Origin.Format.Value : format;
+        if (LoraOutput.IsAsRead(weights, read))
+        {
+            SafetensorsWriter.Write(stream, LoraOutput.AsRead(weights), weights.Origin.Metadata);
+            return;
+        }
+
+        var metadata = new Dictionary<string, string>(LoraOutput.TorchMetadata, StringComparer.Ordinal);
+        bool scaled = weights.Pairs.Any(pair => pair.Scale != 1);
         Dictionary<string, Tensor> tensors;
         switch (format)
         {
             case LoraFormat.DiffusersProcessor:
-                tensors = Processor(weights, prefix, scaled);
+                tensors = Processor(weights, LoraPrefix.UNet, scaled);
                 break;
             case LoraFormat.DiffusersDown:
-                tensors = LoraOutput.Named(weights, prefix, ".lora.down.weight", ".lora.up.weight");
-                foreach (LoraPair pair in weights.Pairs.Where(pair => again ? !origin.WithoutAlpha.Contains(pair.Module) : scaled))
+                tensors = LoraOutput.Named(weights, LoraPrefix.UNet, ".lora.down.weight", ".lora.up.weight");
+                foreach (LoraPair pair in weights.Pairs.Where(_ => scaled))
                 {
-                    tensors.Add($"{prefix}{pair.Module}.alpha", tensor((float)pair.Alpha));
+                    tensors.Add($"{LoraPrefix.UNet}{pair.Module}.alpha", tensor((float)pair.Alpha));
                 }
 
                 break;
             default:
-                tensors = LoraOutput.Named(weights, prefix, ".lora_A.weight", ".lora_B.weight");
-                if (scaled && !(again && origin.Settings is not null))
+                tensors = LoraOutput.Named(weights, LoraPrefix.UNet, ".lora_A.weight", ".lora_B.weight");
+                if (scaled)
                 {
-                    metadata[MetadataKey] = new JsonObject(LoraSettings.Describe(weights, targetNames).Select(pair => KeyValuePair.Create(prefix + pair.Key, pair.Value?.DeepClone()))).ToJsonString();
+                    metadata[MetadataKey] = new JsonObject(
+                        LoraSettings.Describe(weights, targetNames).Select(pair => KeyValuePair.Create(LoraPrefix.UNet + pair.Key, pair.Value?.DeepClone()))).ToJsonString();
                 }
 
                 break;
-        }
-
-        if (again)
-        {
-            foreach ((string key, StoredBytes value) in origin.NotApplied)
-            {
-                tensors.Add(key, value.ToTensor());
-            }
         }
 
         SafetensorsWriter.Write(stream, tensors, metadata);
@@ -129,26 +102,13 @@ internal static partial class DiffusersLora
     }
 
     /// <summary>The entries that start with the network's prefix, without it.</summary>
-    private static JsonObject? OfNetwork(string json, string prefix, string path)
+    private static JsonObject? SettingsUnder(string prefix, string json, string path)
     {
-        try
-        {
-            if (JsonNode.Parse(json) is not JsonObject all)
-            {
-                throw new WeightFileException(path, $"{MetadataKey} is no JSON object.");
-            }
-
-            KeyValuePair<string, JsonNode?>[] own = [.. all.Where(pair => pair.Key.StartsWith(prefix, StringComparison.Ordinal))];
-            return own.Length == 0 ? null : new JsonObject(own.Select(pair => KeyValuePair.Create(pair.Key[prefix.Length..], pair.Value?.DeepClone())));
-        }
-        catch (JsonException exception)
-        {
-            throw new WeightFileException(path, $"{MetadataKey} is no JSON: {exception.Message}", exception);
-        }
+        JsonElement all = JsonFile.RequireObject(JsonFile.Parse(json, $"{path} ({MetadataKey})"), $"{path} ({MetadataKey})");
+        JsonProperty[] own = [.. all.EnumerateObject().Where(entry => entry.Name.StartsWith(prefix, StringComparison.Ordinal))];
+        return own.Length == 0 ? null
+            : new JsonObject(own.DistinctBy(entry => entry.Name).Select(entry => KeyValuePair.Create(entry.Name[prefix.Length..], JsonNode.Parse(entry.Value.GetRawText()))));
     }
-
-    [GeneratedRegex(@"^(?<attention>.+)\.processor\.(?<layer>to_q|to_k|to_v|to_out)_lora\.(?<role>down|up)\.weight$", RegexOptions.ExplicitCapture)]
-    private static partial Regex ProcessorKey();
 
     [GeneratedRegex(@"^(?<attention>.+)\.(?<layer>to_q|to_k|to_v|to_out)(\.0)?$", RegexOptions.ExplicitCapture)]
     private static partial Regex ProjectionName();

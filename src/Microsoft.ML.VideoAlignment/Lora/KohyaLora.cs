@@ -1,47 +1,49 @@
+using System.Text.RegularExpressions;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Lora;
 
 /// <summary>
-/// The picture trainers' format (kohya-ss, LyCORIS): lora_unet_ and the module path with underscores for dots, lora_down, lora_up and alpha. An underscore
-/// may or may not be a dot, so names are found among the network's. Scale = alpha / rank; a module without alpha has scale 1.
+/// The picture trainers' format (kohya-ss, LyCORIS, OneTrainer): lora_unet_ or lora_transformer_ and the module path with underscores for dots, lora_down, lora_up and alpha.
+/// An underscore may or may not be a dot, so names are found among the network's. Scale = alpha / rank; a module without alpha has scale 1, as in the trainer's own loader.
 /// </summary>
-internal static class KohyaLora
+internal static partial class KohyaLora
 {
     private const string Prefix = "lora_unet_";
+    private const string AlphaMetadata = "ss_network_alpha";
 
     public static LoraWeights Read(nn.Module network, string path)
     {
         Dictionary<string, string[]> modules = AdaptableLayer.Of(network).GroupBy(layer => Flat(layer.Name), StringComparer.Ordinal)
             .ToDictionary(group => group.Key, group => group.Select(layer => layer.Name).ToArray(), StringComparer.Ordinal);
-        using IWeightSource source = WeightFile.Open(path);
-        var origin = new LoraOrigin { Format = LoraFormat.Kohya, Prefix = Prefix, Metadata = (source as SafetensorsFile)?.Metadata ?? LoraOutput.TorchMetadata };
+        using IWeightSource source = LoraFile.OpenTensors(path);
+        IReadOnlyDictionary<string, string> metadata = (source as SafetensorsFile)?.Metadata ?? LoraOutput.TorchMetadata;
+        var origin = new LoraOrigin { Format = LoraFormat.Kohya, Prefix = Prefix, Metadata = metadata, Assumptions = Assume(source, metadata) };
         return LoraKeys.Read(source, Parse, (_, rank, alpha) => alpha / rank ?? 1, origin);
 
-        (string, LoraRole)? Parse(string key)
+        LoraKey? Parse(string key)
         {
-            if (key.StartsWith("lora_te", StringComparison.Ordinal))
-            {
-                return (key, LoraRole.NotApplied);
-            }
-
-            if (!key.StartsWith(Prefix, StringComparison.Ordinal) || LoraKeys.Suffixed(key[Prefix.Length..], ".lora_down.weight", ".lora_up.weight", ".alpha") is not { } parts)
+            if (PrefixForm().Match(key) is not { Success: true } prefix || LoraKey.Parse(key[prefix.Length..]) is not { } parts)
             {
                 return null;
             }
 
             // A name that the network has not is left as it is: the check against the network lists it.
             return !modules.TryGetValue(parts.Module, out string[]? names) ? parts
-                : names.Length == 1 ? (names[0], parts.Role)
+                : names.Length == 1 ? parts with { Module = names[0] }
                 : throw new WeightFileException(path, $"'{key}' may mean any of {string.Join(", ", names)}.");
         }
     }
 
     public static void Write(string path, LoraWeights weights)
     {
-        LoraOrigin origin = weights.Origin;
-        bool again = origin.Format == LoraFormat.Kohya;
         using DisposeScope scope = NewDisposeScope();
+        if (LoraOutput.IsAsRead(weights, LoraFormat.Kohya))
+        {
+            SafetensorsWriter.Write(path, LoraOutput.AsRead(weights), weights.Origin.Metadata);
+            return;
+        }
+
         var tensors = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         foreach (LoraPair pair in weights.Pairs)
         {
@@ -52,19 +54,19 @@ internal static class KohyaLora
             }
 
             tensors.Add($"{name}.lora_up.weight", pair.Up);
-            if (!again || !origin.WithoutAlpha.Contains(pair.Module))
-            {
-                tensors.Add($"{name}.alpha", tensor(pair.Alpha, dtype: pair.Down.dtype));
-            }
+            tensors.Add($"{name}.alpha", tensor(pair.Alpha, dtype: pair.Down.dtype));
         }
 
-        foreach ((string key, StoredBytes value) in again ? origin.NotApplied : new Dictionary<string, StoredBytes>(StringComparer.Ordinal))
-        {
-            tensors.Add(key, value.ToTensor());
-        }
-
-        SafetensorsWriter.Write(path, tensors, again ? origin.Metadata : LoraOutput.TorchMetadata);
+        SafetensorsWriter.Write(path, tensors, LoraOutput.TorchMetadata);
     }
 
+    private static string[] Assume(IWeightSource source, IReadOnlyDictionary<string, string> metadata) =>
+        metadata.TryGetValue(AlphaMetadata, out string? alpha) && !source.Entries.Keys.Any(key => key.EndsWith(".alpha", StringComparison.Ordinal) && !LoraPrefix.IsTextEncoder(key))
+            ? [$"{source.Location}: no tensor says an alpha, so the scale is 1, as the trainer's own loader has it; the header's {AlphaMetadata} ('{alpha}') is of the training and is not read."]
+            : [];
+
     private static string Flat(string module) => module.Replace('.', '_');
+
+    [GeneratedRegex("^lora_(unet|transformer)_", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
+    private static partial Regex PrefixForm();
 }

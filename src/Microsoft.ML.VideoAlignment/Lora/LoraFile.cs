@@ -15,14 +15,35 @@ internal static class LoraFile
 
     /// <summary>Reads an adapter for <paramref name="network"/>, whose layers give names to formats that have none or ambiguous ones.</summary>
     /// <exception cref="WeightFileException">The file is unsound or no plain LoRA.</exception>
-    public static LoraWeights Read(nn.Module network, string path, LoraFormat format, LoraFileOptions? options = null) => format switch
+    public static LoraWeights Read(nn.Module network, string path, LoraFormat format, LoraFileOptions? options = null)
     {
-        LoraFormat.Peft => PeftFolder.Read(path),
-        LoraFormat.Diffusers or LoraFormat.DiffusersDown or LoraFormat.DiffusersProcessor => DiffusersLora.Read(path),
-        LoraFormat.Vader => VaderLora.Read(path, options ?? new()),
-        LoraFormat.Cloneofsimo => CloneofsimoLora.Read(network, path, options ?? new()),
-        _ => KohyaLora.Read(network, path),
-    };
+        LoraPlace place = LoraPlace.Find(path);
+        return format switch
+        {
+            LoraFormat.Peft => PeftFolder.Read(place),
+            LoraFormat.Diffusers or LoraFormat.DiffusersDown or LoraFormat.DiffusersProcessor => DiffusersLora.Read(place.Weights),
+            LoraFormat.Vader => VaderLora.Read(place.Weights, options ?? new()),
+            LoraFormat.Cloneofsimo => CloneofsimoLora.Read(network, place.Weights, options ?? new()),
+            _ => KohyaLora.Read(network, place.Weights),
+        };
+    }
+
+    /// <summary>The named tensors of an adapter file: of a checkpoint that holds nothing else at its top, those of the one dict in it. The caller disposes the source.</summary>
+    /// <exception cref="WeightFileException">The file is unsound, or has no tensors with names.</exception>
+    public static IWeightSource OpenTensors(string path)
+    {
+        IWeightSource source = WeightFile.OpenSingle(path);
+        try
+        {
+            (source as TorchFile)?.SelectOnlyDict();
+            return source;
+        }
+        catch
+        {
+            source.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>
     /// Writes the adapters; an adapter that was loaded from the same format gives the same keys, tensors and settings again. Files appear whole or not at all.
@@ -40,6 +61,9 @@ internal static class LoraFile
     /// <summary>Writes a file of <see cref="LoraFormat.Diffusers"/> into a stream.</summary>
     public static void Save(nn.Module network, LoraWeights weights, Stream stream) =>
         DiffusersLora.Write(stream, weights, LoraFormat.Diffusers, TargetNames(network, weights));
+    /// <summary>Whether saving in this format keeps the tensors of other networks that the weights' file holds.</summary>
+    public static bool KeepsOtherNetworks(LoraWeights weights, LoraFormat format) =>
+        LoraOutput.IsAsRead(weights, format) || (format == LoraFormat.Diffusers && weights.Origin.Format is { } read && DiffusersLora.IsGeneration(read));
 
     /// <summary>As the other overload, of weights that are in no network's slots; they fit <paramref name="network"/>.</summary>
     public static void Save(nn.Module network, LoraWeights weights, string path, LoraFormat format, LoraFileOptions? options = null)

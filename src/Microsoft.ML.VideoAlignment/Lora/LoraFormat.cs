@@ -5,7 +5,7 @@ namespace Microsoft.ML.VideoAlignment;
 /// <summary>The file formats of LoRA weights. Reading does not need the generation of diffusers' keys; writing does.</summary>
 public enum LoraFormat
 {
-    /// <summary>A folder with adapter_config.json and adapter_model.safetensors or .bin.</summary>
+    /// <summary>A folder with adapter_config.json and adapter_model.safetensors or .bin; read also by the path of either file.</summary>
     Peft,
 
     /// <summary>pytorch_lora_weights.safetensors with lora_A and lora_B keys; a scale other than 1 stands in the header's metadata.</summary>
@@ -30,11 +30,20 @@ public enum LoraFormat
 /// <summary>What a file of LoRA weights does not say itself.</summary>
 public sealed record LoraFileOptions
 {
+    private readonly double? _alpha;
+
     /// <summary>Vader: what stands before the module; null: one of the two prefixes that VADER's scripts make.</summary>
     public string? Prefix { get; init; }
 
     /// <summary>Vader: the alpha it was trained with (8: peft's default, which VADER's scripts leave).</summary>
-    public double Alpha { get; init; } = LoraAdapters.DefaultAlpha;
+    public double Alpha
+    {
+        get => _alpha ?? LoraAdapters.DefaultAlpha;
+        init => _alpha = value;
+    }
+
+    /// <summary>Whether the alpha was given, and is not the default.</summary>
+    internal bool AlphaIsStated => _alpha is not null;
 
     /// <summary>Cloneofsimo: reference classes below which the layers lie (VADER's ModelScope script: the whole network).</summary>
     public IReadOnlyList<string> TargetClasses { get; init; } = ["UNet3DConditionModel"];

@@ -8,31 +8,32 @@ internal static class LoraFormatOf
     /// <exception cref="WeightFileException">It is unsound, or of none of the formats; the message says what was looked for.</exception>
     public static LoraFormat File(string path)
     {
-        if (Directory.Exists(path))
+        LoraPlace place = LoraPlace.Find(path);
+        if (place.Config is not null)
         {
             return LoraFormat.Peft;
         }
 
         IReadOnlyCollection<string> keys;
-        using (IWeightSource source = WeightFile.OpenSingle(path))
+        using (IWeightSource source = WeightFile.OpenSingle(place.Weights))
         {
             if (source is TorchFile { Root: ListNode })
             {
                 return LoraFormat.Cloneofsimo;
             }
 
-            (source as TorchFile)?.Select(null);
+            (source as TorchFile)?.SelectOnlyDict();
             keys = [.. source.Entries.Keys];
         }
 
-        return Any("lora_unet_") || Any("lora_te") ? LoraFormat.Kohya
+        return Any("lora_unet_") || Any("lora_transformer_") || Any("lora_te") ? LoraFormat.Kohya
             : keys.Any(key => key.Contains(".processor.", StringComparison.Ordinal)) ? LoraFormat.DiffusersProcessor
-            : Any(PeftFolder.Prefix) ? LoraFormat.Vader
+            : Any(LoraPrefix.Peft) ? LoraFormat.Vader
             : keys.Any(key => key.Contains(".lora.down.", StringComparison.Ordinal)) ? LoraFormat.DiffusersDown
-            : keys.Any(key => key.Contains("lora_A", StringComparison.Ordinal)) ? LoraFormat.Diffusers
+            : keys.Any(key => key.Contains("lora_A", StringComparison.Ordinal) || key.Contains("lora_down", StringComparison.Ordinal)) ? LoraFormat.Diffusers
             : throw new WeightFileException(
-                path, "is of no known LoRA format: looked for a folder with adapter_config.json (peft), a list of tensors (cloneofsimo), and keys with lora_unet_ (kohya), "
-                + $".processor. or lora_A or .lora.down. (diffusers), {PeftFolder.Prefix} (VADER). It holds {string.Join(", ", keys.Take(3))}{(keys.Count > 3 ? ", ..." : "")}.");
+                place.Weights, "is of no known LoRA format: looked for a folder with adapter_config.json (peft), a list of tensors (cloneofsimo), and keys with lora_unet_ (kohya), "
+                + $".processor. or lora_A or .lora.down. (diffusers), {LoraPrefix.Peft} (VADER). It holds {string.Join(", ", keys.Take(3))}{(keys.Count > 3 ? ", ..." : "")}.");
 
         bool Any(string prefix) => keys.Any(key => key.StartsWith(prefix, StringComparison.Ordinal));
     }

@@ -1,71 +1,128 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Lora;
 
-/// <summary>What one tensor of an adapter file is.</summary>
-internal enum LoraRole
-{
-    Down,
-    Up,
-
-    /// <summary>A number beside the factors; scale = alpha / rank.</summary>
-    Alpha,
-
-    /// <summary>For another network, such as a text encoder.</summary>
-    NotApplied,
-}
-
 /// <summary>Reads files whose tensors have names: finds the pairs, and refuses what is not plain LoRA.</summary>
-internal static class LoraKeys
+internal static partial class LoraKeys
 {
+    /// <summary>Alphas beyond this are no settings of a training.</summary>
+    public const double MaxAlpha = 1e9;
+
     /// <summary>Names of other methods, by the piece of a key that gives them away.</summary>
     private static readonly (string Piece, string Method)[] s_others =
     [
         ("lora_magnitude_vector", "DoRA (magnitudes beside the factors)"), ("dora_scale", "DoRA (magnitudes beside the factors)"), ("hada_", "LoHa (Hadamard products)"),
-        ("lokr_", "LoKr (Kronecker products)"), ("ia3_", "IA3"), ("oft_", "OFT (orthogonal)"), ("boft_", "BOFT"), ("vera_", "VeRA"), ("lora_mid", "LoCon with a Tucker core"),
-        ("lora_embedding_", "LoRA of an embedding"), ("lora_B.bias", "LoRA with a bias (lora_bias)"), ("lora_up.bias", "LoRA with a bias"), ("modules_to_save", "LoRA with whole layers beside it (modules_to_save)"),
-        ("glora_", "GLoRA"),
+        ("lokr_", "LoKr (Kronecker products)"), ("ia3_", "IA3"), ("boft_", "BOFT"), ("oft_", "OFT (orthogonal)"), ("vera_", "VeRA"), ("lora_mid", "LoCon with a Tucker core"),
+        ("lora_embedding_", "LoRA of an embedding"), ("modules_to_save", "LoRA with whole layers beside it (modules_to_save)"), ("glora_", "GLoRA"), (".diff_b", "differences of whole biases (diff_b)"),
+        (".diff", "differences of whole layers (diff)"), (".w_norm", "differences of norms (w_norm)"), (".b_norm", "differences of norms (b_norm)"), (".set_weight", "whole layers (set_weight)"),
+        (".on_input", "IA3 (on_input)"), ("reshape_weight", "a layer of another shape (reshape_weight)"),
     ];
 
-    /// <summary>The module before one of these suffixes, and what the suffix means; null for another key.</summary>
-    public static (string Module, LoraRole Role)? Suffixed(string key, string down, string up, string? alpha = null) =>
-        key.EndsWith(down, StringComparison.Ordinal) ? (key[..^down.Length], LoraRole.Down)
-        : key.EndsWith(up, StringComparison.Ordinal) ? (key[..^up.Length], LoraRole.Up)
-        : alpha is not null && key.EndsWith(alpha, StringComparison.Ordinal) ? (key[..^alpha.Length], LoraRole.Alpha)
-        : null;
-
     /// <summary>
-    /// Reads every tensor of <paramref name="source"/>. <paramref name="parse"/> gives the module and role of a key, null for a key it does not know;
-    /// <paramref name="scaleOf"/> the scale from module, rank and alpha (null where the file has none).
+    /// Reads every tensor of <paramref name="source"/>. <paramref name="parse"/> takes a key apart, null for one it does not know; <paramref name="scaleOf"/> gives the scale
+    /// from module, rank and alpha (null where the file has none).
     /// </summary>
-    public static LoraWeights Read(IWeightSource source, Func<string, (string Module, LoraRole Role)?> parse, Func<string, long, double?, double> scaleOf, LoraOrigin origin)
+    /// <exception cref="WeightFileException">Keys are unknown, halves of pairs or another method's; there are several adapters; a factor or an alpha is none.</exception>
+    public static LoraWeights Read(IWeightSource source, Func<string, LoraKey?> parse, Func<string, long, double?, double> scaleOf, LoraOrigin origin)
     {
         var found = new Dictionary<string, Dictionary<LoraRole, string>>(StringComparer.Ordinal);
+        var adapters = new SortedSet<string>(StringComparer.Ordinal);
+        var generations = new HashSet<LoraFormat>();
         var notApplied = new List<string>();
         var unknown = new List<string>();
         foreach (string key in source.Entries.Keys)
         {
-            switch (parse(key))
+            if (LoraPrefix.IsTextEncoder(key))
             {
-                case null when s_others.FirstOrDefault(other => key.Contains(other.Piece, StringComparison.Ordinal)) is { Method: { } method }:
-                    throw new WeightFileException(source.Location, $"holds {method}, not plain LoRA: '{key}'. It cannot be applied here; convert or merge it with the tool that made it.");
-                case null:
-                    unknown.Add(key);
-                    break;
-                case (_, LoraRole.NotApplied):
-                    notApplied.Add(key);
-                    break;
-                case var (module, role):
-                    Dictionary<LoraRole, string> roles = found.TryGetValue(module, out Dictionary<LoraRole, string>? known) ? known : found[module] = [];
-                    if (!roles.TryAdd(role, key))
-                    {
-                        throw new WeightFileException(source.Location, $"'{key}' and '{roles[role]}' mean the same tensor.");
-                    }
+                notApplied.Add(key);
+            }
+            else if (parse(key) is { } parsed)
+            {
+                Dictionary<LoraRole, string> roles = found.TryGetValue(parsed.Module, out Dictionary<LoraRole, string>? known) ? known : found[parsed.Module] = [];
+                if (parsed.Generation is { } generation)
+                {
+                    adapters.Add(parsed.Adapter ?? "");
+                    generations.Add(generation);
+                }
 
-                    break;
+                RequireOneAdapter(source, adapters);
+                if (!roles.TryAdd(parsed.Role, key))
+                {
+                    throw new WeightFileException(source.Location, $"'{key}' and '{roles[parsed.Role]}' mean the same tensor.");
+                }
+            }
+            else
+            {
+                RequirePlain(source, key);
+                unknown.Add(key);
             }
         }
 
+        RequirePairs(source, found, unknown);
+        List<LoraPair> pairs = ReadPairs(source, found, scaleOf);
+        return new LoraWeights(pairs, origin with
+        {
+            Location = source.Location,
+            Format = origin.Format is LoraFormat.Diffusers ? GenerationOf(generations) : origin.Format,
+            Dtype = pairs.Count > 0 ? pairs[0].Down.dtype : ScalarType.Float32,
+            NotApplied = notApplied.ToDictionary(key => key, key => StoredBytes.Read(source, key), StringComparer.Ordinal),
+            Keys = found.ToDictionary(pair => pair.Key, pair => LoraPairKeys.Describe(source, pair.Value), StringComparer.Ordinal),
+        });
+    }
+
+    /// <summary>Factors are finite, floating, and have one axis or more behind the rank.</summary>
+    /// <exception cref="WeightFileException">They are not.</exception>
+    public static void RequireFactors(LoraPair pair, string location)
+    {
+        foreach (Tensor factor in new[] { pair.Down, pair.Up })
+        {
+            if (factor.dim() < 2 || factor.numel() == 0 || !factor.is_floating_point())
+            {
+                throw new WeightFileException(location, $"the factors of {pair.Module} are {factor.dtype} [{string.Join(", ", factor.shape)}], no factors of LoRA.");
+            }
+
+            using DisposeScope scope = NewDisposeScope();
+            if (!factor.isfinite().all().ToBoolean())
+            {
+                throw new WeightFileException(location, $"the factors of {pair.Module} hold numbers that are not finite: the training that made them failed. Take an earlier checkpoint.");
+            }
+        }
+    }
+
+    /// <summary>An alpha as it scales: finite and above 0.</summary>
+    /// <exception cref="WeightFileException">It is not.</exception>
+    public static double RequireAlpha(double alpha, string location, string what) => alpha is > 0 and <= MaxAlpha
+        ? alpha
+        : throw new WeightFileException(location, $"{what} is {alpha.ToString("R", CultureInfo.InvariantCulture)}; an alpha is a finite number above 0, and its factors are scaled by alpha / rank. The file is damaged.");
+
+    /// <summary>diffusers' generation of a file; one that mixes them is written as it was read.</summary>
+    private static LoraFormat GenerationOf(HashSet<LoraFormat> generations) =>
+        generations.SetEquals([LoraFormat.DiffusersProcessor]) ? LoraFormat.DiffusersProcessor
+        : generations.SetEquals([LoraFormat.DiffusersDown]) ? LoraFormat.DiffusersDown
+        : LoraFormat.Diffusers;
+
+    private static void RequireOneAdapter(IWeightSource source, SortedSet<string> adapters)
+    {
+        if (adapters.Count > 1)
+        {
+            throw new WeightFileException(source.Location, $"holds more than one adapter: {string.Join(", ", adapters.Select(name => name.Length == 0 ? "one without a name" : $"'{name}'"))}. "
+                + "Save the one that is wanted alone (peft: save_pretrained with selected_adapters).");
+        }
+    }
+
+    private static void RequirePlain(IWeightSource source, string key)
+    {
+        string? method = Bias().IsMatch(key) ? "LoRA with a bias (lora_bias)" : s_others.FirstOrDefault(other => key.Contains(other.Piece, StringComparison.Ordinal)).Method;
+        if (method is not null)
+        {
+            throw new WeightFileException(source.Location, $"holds {method}, not plain LoRA: '{key}'. It cannot be applied here; convert or merge it with the tool that made it.");
+        }
+    }
+
+    private static void RequirePairs(IWeightSource source, Dictionary<string, Dictionary<LoraRole, string>> found, List<string> unknown)
+    {
         string[] faults =
         [
             .. unknown.Select(key => $"'{key}' is no key of this format"),
@@ -75,7 +132,10 @@ internal static class LoraKeys
         {
             throw new WeightFileException(source.Location, $"{string.Join("; ", faults.Take(10))}{(faults.Length > 10 ? $"; and {faults.Length - 10} more" : "")}.");
         }
+    }
 
+    private static List<LoraPair> ReadPairs(IWeightSource source, Dictionary<string, Dictionary<LoraRole, string>> found, Func<string, long, double?, double> scaleOf)
+    {
         var pairs = new List<LoraPair>();
         try
         {
@@ -86,38 +146,20 @@ internal static class LoraKeys
                 var pair = new LoraPair(module, down, up, 1);
                 pairs.Add(pair);
                 RequireFactors(pair, source.Location);
-                double? alpha = roles.TryGetValue(LoraRole.Alpha, out string? key) ? Number(source, key) : null;
+                double? alpha = roles.TryGetValue(LoraRole.Alpha, out string? key) ? Alpha(source, key) : null;
                 pairs[^1] = pair with { Scale = scaleOf(module, pair.Rank, alpha) };
             }
+
+            return pairs;
         }
         catch
         {
             pairs.ForEach(pair => pair.Dispose());
             throw;
         }
-
-        return new LoraWeights(pairs, origin with
-        {
-            Location = source.Location,
-            Dtype = pairs.Count > 0 ? pairs[0].Down.dtype : ScalarType.Float32,
-            NotApplied = notApplied.ToDictionary(key => key, key => Keep(source, key), StringComparer.Ordinal),
-            WithoutAlpha = found.Where(pair => !pair.Value.ContainsKey(LoraRole.Alpha)).Select(pair => pair.Key).ToHashSet(StringComparer.Ordinal),
-        });
     }
 
-    /// <summary>Factors must be floating and have one axis or more behind the rank.</summary>
-    public static void RequireFactors(LoraPair pair, string location)
-    {
-        foreach (Tensor factor in new[] { pair.Down, pair.Up })
-        {
-            if (factor.dim() < 2 || factor.numel() == 0 || !factor.is_floating_point())
-            {
-                throw new WeightFileException(location, $"the factors of {pair.Module} are {factor.dtype} [{string.Join(", ", factor.shape)}], no factors of LoRA.");
-            }
-        }
-    }
-
-    private static double Number(IWeightSource source, string key)
+    private static double Alpha(IWeightSource source, string key)
     {
         using Tensor value = source.Read(key);
         if (value.numel() != 1)
@@ -126,12 +168,9 @@ internal static class LoraKeys
         }
 
         using Tensor number = value.to(ScalarType.Float64);
-        return number.item<double>();
+        return RequireAlpha(number.item<double>(), source.Location, $"'{key}'");
     }
 
-    private static StoredBytes Keep(IWeightSource source, string key)
-    {
-        using Tensor value = source.Read(key);
-        return StoredBytes.Of(value);
-    }
+    [GeneratedRegex(@"\.(lora_B|lora_up|lora\.up)(\.[^.]+)?\.bias$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
+    private static partial Regex Bias();
 }

@@ -18,4 +18,30 @@ internal static class LoraOutput
 
         return named;
     }
+
+    /// <summary>Whether the file that the weights came from is of this format and has names for all of them.</summary>
+    public static bool IsAsRead(LoraWeights weights, LoraFormat format) => weights.Origin.Format == format && weights.Pairs.All(pair => weights.Origin.Keys.ContainsKey(pair.Module));
+
+    /// <summary>Every tensor under the name that it had in the file, those of other networks included. New tensors belong to the caller's scope.</summary>
+    public static Dictionary<string, Tensor> AsRead(LoraWeights weights)
+    {
+        var named = new Dictionary<string, Tensor>(StringComparer.Ordinal);
+        foreach (LoraPair pair in weights.Pairs)
+        {
+            LoraPairKeys keys = weights.Origin.Keys[pair.Module];
+            named.Add(keys.Down, pair.Down);
+            named.Add(keys.Up, pair.Up);
+            if (keys.Alpha is { } alpha)
+            {
+                named.Add(alpha, full([.. keys.AlphaForm.Shape], pair.Alpha, dtype: keys.AlphaForm.Dtype));
+            }
+        }
+
+        foreach ((string key, StoredBytes value) in weights.Origin.NotApplied)
+        {
+            named.Add(key, value.ToTensor());
+        }
+
+        return named;
+    }
 }

@@ -20,6 +20,11 @@ internal sealed class LoraSettings
     /// <summary>Initialisations that change the base weights, so that the factors do not fit the original ones.</summary>
     private static readonly string[] s_refusedStarts = ["pissa", "olora", "corda", "loftq", "lora_ga"];
 
+    /// <summary>peft's.</summary>
+    private const int DefaultRank = 8, DefaultAlpha = 8;
+
+    private const int MaxRank = 1 << 20;
+
     private readonly string _location;
     private readonly long _rank;
     private readonly double _alpha;
@@ -55,10 +60,10 @@ internal sealed class LoraSettings
             throw new WeightFileException(location, $"init_lora_weights is '{start}': {changed} changes the base weights, so the factors do not fit the original ones. Save it converted to plain LoRA (peft: path_initial_model_for_weight_conversion).");
         }
 
-        _rank = (long)Number(json, "r", 8);
-        _alpha = Number(json, "lora_alpha", 8);
+        _rank = json["r"] is { } rank ? (long)Rank("r", rank) : DefaultRank;
+        _alpha = json["lora_alpha"] is { } alpha ? Alpha("lora_alpha", alpha) : DefaultAlpha;
         _rootScale = IsSet(json["use_rslora"]);
-        (_ranks, _alphas) = (Patterns(json, "rank_pattern"), Patterns(json, "alpha_pattern"));
+        (_ranks, _alphas) = (Patterns(json, "rank_pattern", Rank), Patterns(json, "alpha_pattern", Alpha));
     }
 
     public static LoraSettings FromJson(JsonObject json, string location) => new(json, location);
@@ -143,19 +148,27 @@ internal sealed class LoraSettings
         null => false,
         JsonArray array => array.Count > 0,
         JsonObject map => map.Count > 0,
-        _ => node.GetValueKind() is not (JsonValueKind.False or JsonValueKind.Null) && node.ToString().Length > 0,
+        _ => node.GetValueKind() switch
+        {
+            JsonValueKind.False or JsonValueKind.Null => false,
+            JsonValueKind.Number => Number(node) != 0,
+            _ => node.ToString().Length > 0,
+        },
     };
 
-    private double Number(JsonObject json, string key, double otherwise)
-    {
-        JsonNode? value = json[key];
-        return value is null ? otherwise
-            : value.GetValueKind() == JsonValueKind.Number && value.GetValue<double>() is > 0 and < 1e9 and var number ? number
-            : throw new WeightFileException(_location, $"{key} is {value.ToJsonString()}, expected a number above 0.");
-    }
+    private double Rank(string key, JsonNode? value) => Number(value) is >= 1 and <= MaxRank and var number && number == Math.Floor(number)
+        ? number
+        : throw new WeightFileException(_location, $"{key} is {value?.ToJsonString() ?? "null"}, expected a whole number above 0 and up to {MaxRank}.");
+
+    private double Alpha(string key, JsonNode? value) => Number(value) is > 0 and <= LoraKeys.MaxAlpha and var number
+        ? number
+        : throw new WeightFileException(_location, $"{key} is {value?.ToJsonString() ?? "null"}, expected a finite number above 0.");
+
+    /// <summary>The number, or NaN where the value is none.</summary>
+    private static double Number(JsonNode? value) => value?.GetValueKind() == JsonValueKind.Number ? JsonSerializer.SerializeToElement(value).GetDouble() : double.NaN;
 
     /// <summary>In file order: the first key that matches wins.</summary>
-    private List<(Regex Key, double Value)> Patterns(JsonObject json, string key)
+    private List<(Regex Key, double Value)> Patterns(JsonObject json, string key, Func<string, JsonNode?, double> read)
     {
         if (json[key] is null)
         {
@@ -169,7 +182,7 @@ internal sealed class LoraSettings
 
         try
         {
-            return [.. patterns.Select(pair => (LoraTargets.Compile($@"^(.*\.)?({pair.Key})$"), Number(patterns, pair.Key, 0)))];
+            return [.. patterns.Select(pair => (LoraTargets.Compile($@"^(.*\.)?({pair.Key})$"), read($"{key} of '{pair.Key}'", pair.Value)))];
         }
         catch (ArgumentException exception)
         {

@@ -1,0 +1,65 @@
+using System.Text.RegularExpressions;
+
+namespace Microsoft.ML.VideoAlignment.Lora;
+
+/// <summary>
+/// The name of one tensor of an adapter file, taken apart. The dialects differ in what stands for the factors: lora_A and lora_B (peft, diffusers), lora.down and lora.up
+/// (diffusers before), lora_down and lora_up (kohya and those after it), ATTENTION.processor.to_q_lora.down (diffusers first).
+/// </summary>
+/// <param name="Module">The layer, without the names that torch.compile, DDP and FSDP put into paths.</param>
+/// <param name="Role">What the tensor is to it.</param>
+/// <param name="Generation">Whose key it is; null: an alpha, which several have.</param>
+/// <param name="Adapter">peft's adapter name between factor and "weight", such as "default"; null: none.</param>
+internal readonly partial record struct LoraKey(string Module, LoraRole Role, LoraFormat? Generation, string? Adapter)
+{
+    private const string AlphaSuffix = ".alpha";
+
+    private static readonly string[] s_wrappers = ["_orig_mod", "module", "_forward_module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
+
+    /// <summary>The parts of a name without its prefix; null: no key of plain LoRA.</summary>
+    public static LoraKey? Parse(string name)
+    {
+        if (ProcessorName().Match(name) is { Success: true } processor)
+        {
+            string layer = processor.Groups["layer"].Value;
+            return new LoraKey(
+                Unwrapped($"{processor.Groups["attention"].Value}.{(layer == "to_out" ? "to_out.0" : layer)}"), processor.Groups["role"].Value == "down" ? LoraRole.Down : LoraRole.Up,
+                LoraFormat.DiffusersProcessor, Adapter: null);
+        }
+
+        if (FactorName().Match(name) is { Success: true } factor)
+        {
+            string kind = factor.Groups["factor"].Value;
+            return new LoraKey(
+                Unwrapped(factor.Groups["module"].Value), kind is "lora_A" or "lora.down" or "lora_down" ? LoraRole.Down : LoraRole.Up,
+                kind switch { "lora_A" or "lora_B" => LoraFormat.Diffusers, "lora.down" or "lora.up" => LoraFormat.DiffusersDown, _ => LoraFormat.Kohya },
+                factor.Groups["adapter"] is { Success: true } adapter ? adapter.Value : null);
+        }
+
+        return name.Length > AlphaSuffix.Length && name.EndsWith(AlphaSuffix, StringComparison.Ordinal)
+            ? new LoraKey(Unwrapped(name[..^AlphaSuffix.Length]), LoraRole.Alpha, Generation: null, Adapter: null)
+            : null;
+    }
+
+    private static string Unwrapped(string module)
+    {
+        string[] parts = module.Split('.');
+        return parts.Any(s_wrappers.Contains) ? string.Join('.', parts.Where(part => !s_wrappers.Contains(part))) : module;
+    }
+
+    [GeneratedRegex(@"^(?<attention>.+)\.processor\.(?<layer>to_q|to_k|to_v|to_out)_lora\.(?<role>down|up)\.weight$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
+    private static partial Regex ProcessorName();
+
+    [GeneratedRegex(@"^(?<module>.+)\.(?<factor>lora_A|lora_B|lora\.down|lora\.up|lora_down|lora_up)(\.(?<adapter>[^.]+))?\.weight$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
+    private static partial Regex FactorName();
+}
+
+/// <summary>What one tensor of an adapter file is.</summary>
+internal enum LoraRole
+{
+    Down,
+    Up,
+
+    /// <summary>A number beside the factors; scale = alpha / rank.</summary>
+    Alpha,
+}

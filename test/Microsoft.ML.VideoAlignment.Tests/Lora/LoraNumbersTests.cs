@@ -1,0 +1,118 @@
+using System.Globalization;
+using System.Text;
+using Microsoft.ML.VideoAlignment.Files;
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Weights;
+
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+/// <summary>Every number that an adapter file can give: ranks, alphas, patterns, factors.</summary>
+public class LoraNumbersTests
+{
+    private static readonly double[] s_noAlphas = [double.NaN, double.PositiveInfinity, double.NegativeInfinity, 0, -8, 1e30];
+
+    private TemporaryFolder _folder = null!;
+    private TinyNetwork _network = null!;
+
+    [SetUp]
+    public void Open() => (_folder, _network) = (new TemporaryFolder(), new TinyNetwork());
+
+    [TearDown]
+    public void Close()
+    {
+        _network.Dispose();
+        _folder.Dispose();
+    }
+
+    [Test]
+    public void AnAlphaThatScalesNothingIsRefused([ValueSource(nameof(s_noAlphas))] double alpha, [Values("lora_unet_attn_to_q.{0}", "unet.attn.to_q.{0}", "base_model.model.attn.to_q.{0}")] string key)
+    {
+        bool kohya = key.StartsWith("lora_unet", StringComparison.Ordinal);
+        string path = _folder.Path("adapter.safetensors");
+        string name = string.Format(CultureInfo.InvariantCulture, key, "alpha");
+        SafetensorsWriter.Write(path, new Dictionary<string, Tensor>
+        {
+            [string.Format(CultureInfo.InvariantCulture, key, kohya ? "lora_down.weight" : "lora_A.weight")] = ones(2, 6),
+            [string.Format(CultureInfo.InvariantCulture, key, kohya ? "lora_up.weight" : "lora_B.weight")] = ones(6, 2),
+            [name] = tensor(alpha),
+        });
+        Assert.That(() => LoraFile.Read(_network, path, LoraFormatOf.File(path)), Throws.TypeOf<WeightFileException>().With.Message.Contains(name).And.Message.Contains("above 0"));
+    }
+
+    [TestCase("NaN")]
+    [TestCase("Infinity")]
+    [TestCase("-Infinity")]
+    [TestCase("1e999")]
+    [TestCase("0")]
+    [TestCase("-1")]
+    [TestCase("\"8\"")]
+    [TestCase("true")]
+    public void NumbersOfPeftsSettingsAreNumbersAboveZero(string number)
+    {
+        foreach (string settings in new[]
+        {
+            $$"""{ "r": {{number}} }""", $$"""{ "lora_alpha": {{number}} }""", $$"""{ "rank_pattern": { "to_q": {{number}} } }""", $$"""{ "alpha_pattern": { "to_q": {{number}} } }""",
+        })
+        {
+            _folder.Write("peft/adapter_config.json", Encoding.UTF8.GetBytes(settings));
+            string file = _folder.Path("peft/adapter_model.safetensors");
+            SafetensorsWriter.Write(file, new Dictionary<string, Tensor> { ["attn.to_q.lora_A.weight"] = ones(8, 6), ["attn.to_q.lora_B.weight"] = ones(6, 8) });
+            Assert.That(() => LoraFile.Read(_network, file, LoraFormat.Peft), Throws.TypeOf<WeightFileException>().With.Message.Contains("adapter_config.json").And.Message.Contains("above 0"), settings);
+        }
+    }
+
+    [TestCase("""{ "r": 2.5 }""", "whole number")]
+    [TestCase("""{ "rank_pattern": { "to_q": 1.5 } }""", "whole number")]
+    [TestCase("""{ "r": 3000000 }""", "up to")]
+    [TestCase("""{ "alpha_pattern": { "to_q": null } }""", "alpha_pattern of 'to_q' is null")]
+    [TestCase("""{ "lora_alpha": 1e12 }""", "lora_alpha")]
+    public void RanksAreWholeAndPatternsAreNotEmpty(string json, string mentions) => Assert.That(
+        () => LoraSettings.FromJson(System.Text.Json.Nodes.JsonObject.Create(JsonFile.Parse(json, "here"))!, "here"), Throws.TypeOf<WeightFileException>().With.Message.Contains(mentions));
+
+    [Test]
+    public void ASwitchIsOffWhateverFalseLooksLike()
+    {
+        LoraSettings Settings(string value) => LoraSettings.FromJson(System.Text.Json.Nodes.JsonNode.Parse($$"""{ "r": 4, "lora_alpha": 4, "use_rslora": {{value}}, "use_dora": 0 }""")!.AsObject(), "here");
+        Assert.That(new[] { "false", "null", "0", "true", "1" }.Select(value => Settings(value).ScaleOf("to_q", 4)), Is.EqualTo(new[] { 1.0, 1, 1, 2, 2 }));
+    }
+
+    [Test]
+    public void DiffusersMetadataIsReadWithTheSameCare()
+    {
+        string path = _folder.Path("adapter.safetensors");
+        foreach (string metadata in new[] { """{ "unet.r": 2, "unet.lora_alpha": NaN }""", """{ "unet.r": 2, "unet.lora_alpha": 1e999 }""", """{ "unet.r": 2.5 }""" })
+        {
+            SafetensorsWriter.Write(
+                path, new Dictionary<string, Tensor> { ["unet.attn.to_q.lora_A.weight"] = ones(2, 6), ["unet.attn.to_q.lora_B.weight"] = ones(6, 2) },
+                new Dictionary<string, string> { ["lora_adapter_metadata"] = metadata });
+            Assert.That(() => LoraFile.Read(_network, path, LoraFormat.Diffusers), Throws.TypeOf<WeightFileException>().With.Message.Contains("above 0"), metadata);
+        }
+    }
+
+    [Test]
+    public void FactorsThatAreNotFiniteAreRefused([Values(float.NaN, float.PositiveInfinity)] float value, [Values] bool inUp, [Values] bool half)
+    {
+        string path = _folder.Path("adapter.safetensors");
+        ScalarType dtype = half ? ScalarType.BFloat16 : ScalarType.Float32;
+        Tensor down = ones(2, 6, dtype: dtype), up = ones(6, 2, dtype: dtype);
+        (inUp ? up : down)[0, 1] = value;
+        SafetensorsWriter.Write(path, new Dictionary<string, Tensor> { ["unet.attn.to_q.lora_A.weight"] = down, ["unet.attn.to_q.lora_B.weight"] = up });
+        Assert.That(() => LoraFile.Read(_network, path, LoraFormat.Diffusers), Throws.TypeOf<WeightFileException>().With.Message.Contains("attn.to_q").And.Message.Contains("not finite"));
+    }
+
+    [Test]
+    public void AFactorOfRankZeroIsRefused()
+    {
+        string path = _folder.Path("adapter.safetensors");
+        SafetensorsWriter.Write(path, new Dictionary<string, Tensor> { ["unet.attn.to_q.lora_A.weight"] = ones(0, 6), ["unet.attn.to_q.lora_B.weight"] = ones(6, 0) });
+        Assert.That(() => LoraFile.Read(_network, path, LoraFormat.Diffusers), Throws.TypeOf<WeightFileException>().With.Message.Contains("no factors of LoRA"));
+    }
+
+    [Test]
+    public void TheAlphaThatAUserStatesIsOne([ValueSource(nameof(s_noAlphas))] double alpha)
+    {
+        string path = _folder.Path("vader.pt");
+        TorchZipWriter.Write(path, new Dictionary<string, Tensor> { ["base_model.model.attn.to_q.lora_A.weight"] = ones(2, 6), ["base_model.model.attn.to_q.lora_B.weight"] = ones(6, 2) });
+        Assert.That(() => LoraFile.Read(_network, path, LoraFormat.Vader, new LoraFileOptions { Alpha = alpha }), Throws.ArgumentException.With.Message.Contains("Alpha"));
+    }
+}
