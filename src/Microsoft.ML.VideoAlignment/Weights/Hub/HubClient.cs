@@ -4,31 +4,30 @@ using System.Text.Json;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>Speaks to the hub. The token goes to the hub's own host only, not to where it redirects downloads.</summary>
+/// <summary>Speaks to the hub. The token goes to the hub's own host only, encrypted or to this machine, and not to where the hub redirects downloads.</summary>
 internal sealed class HubClient : IDisposable
 {
-    private const string PublicEndpoint = "https://huggingface.co";
     private const int MaxListingBytes = 64 << 20;
     private const int MaxRedirects = 5;
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
 
     private readonly HttpClient _http;
     private readonly Uri _endpoint;
-    private readonly string? _token;
+    private readonly HubToken _token;
+    private readonly TimeSpan _patience;
     private readonly HubModel _model;
 
     /// <remarks>
     /// <paramref name="handler"/>: null for the network; must not follow redirects.
     /// </remarks>
-    public HubClient(HubModel model, Func<string, string?> environment, HttpMessageHandler? handler = null)
+    public HubClient(HubModel model, HubEnvironment environment, HttpMessageHandler? handler = null)
     {
-        string endpoint = environment("HF_ENDPOINT") is { Length: > 0 } other ? other : PublicEndpoint;
-        _endpoint = Uri.TryCreate($"{endpoint.TrimEnd('/')}/", UriKind.Absolute, out Uri? uri) && uri.Scheme is "https" or "http"
-            ? uri
-            : throw new ArgumentException($"HF_ENDPOINT is '{endpoint}'; expected an address such as {PublicEndpoint}.");
-        _token = environment("HF_TOKEN") is { Length: > 0 } token ? token : null;
         _model = model;
-        _http = new HttpClient(handler ?? new SocketsHttpHandler { AllowAutoRedirect = false, ConnectTimeout = s_patience }, disposeHandler: handler is null)
+        _endpoint = environment.Endpoint;
+        _patience = environment.AnswerTimeout;
+        HubToken token = environment.Token();
+        _token = token.Value is null || _endpoint.Scheme == "https" || _endpoint.IsLoopback ? token
+            : new HubToken(null, $"it was not sent, because {_endpoint} is not encrypted; set HF_ENDPOINT to an https address");
+        _http = new HttpClient(handler ?? new SocketsHttpHandler { AllowAutoRedirect = false, ConnectTimeout = _patience }, disposeHandler: handler is null)
         {
             Timeout = Timeout.InfiniteTimeSpan,
         };
@@ -40,14 +39,15 @@ internal sealed class HubClient : IDisposable
     /// <summary>The commit of the revision and its files.</summary>
     /// <exception cref="HttpRequestException">No network, or no hub.</exception>
     /// <exception cref="ModelDownloadException">The hub refuses, or its answer is unsound.</exception>
-    public (string Commit, IReadOnlyList<HubFile> Files) List()
+    public async Task<(string Commit, IReadOnlyList<HubFile> Files)> ListAsync(CancellationToken cancellation)
     {
-        using var timeout = new CancellationTokenSource(s_patience);
-        using HttpResponseMessage response = Send(HttpMethod.Get, new Uri(_endpoint, $"api/models/{_model.Id}/revision/{Uri.EscapeDataString(_model.Revision)}?blobs=true"), null, timeout.Token);
-        using Stream stream = response.Content.ReadAsStream(timeout.Token);
+        using CancellationTokenSource timeout = WithTimeout(cancellation);
+        var address = new Uri(_endpoint, $"api/models/{_model.Id}/revision/{Uri.EscapeDataString(_model.Revision)}?blobs=true");
+        using HttpResponseMessage response = await SendAsync(HttpMethod.Get, address, null, timeout.Token).ConfigureAwait(false);
+        using Stream stream = await response.Content.ReadAsStreamAsync(timeout.Token).ConfigureAwait(false);
         using var bytes = new MemoryStream();
         byte[] buffer = new byte[1 << 16];
-        for (int count; (count = stream.Read(buffer)) > 0;)
+        for (int count; (count = await stream.ReadAsync(buffer, timeout.Token).ConfigureAwait(false)) > 0;)
         {
             bytes.Write(buffer, 0, count);
             if (bytes.Length > MaxListingBytes)
@@ -56,24 +56,14 @@ internal sealed class HubClient : IDisposable
             }
         }
 
-        try
-        {
-            using JsonDocument json = JsonDocument.Parse(bytes.GetBuffer().AsMemory(0, (int)bytes.Length), new JsonDocumentOptions { MaxDepth = 64 });
-            string commit = json.RootElement.GetProperty("sha").GetString() ?? "";
-            HubFile[] files = [.. json.RootElement.GetProperty("siblings").EnumerateArray().Select(ReadFile)];
-            return HubModel.Parse(_model.Id, commit).Commit is null ? throw Fault($"the hub's answer names no commit ('{commit}').") : (commit, files);
-        }
-        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
-        {
-            throw Fault($"the hub's answer is not the list of files that was asked for: {exception.Message}", exception);
-        }
+        return ReadListing(bytes.GetBuffer().AsMemory(0, (int)bytes.Length));
     }
 
     /// <summary>Size and hash of a file whose listing lacks them, from the headers of its address.</summary>
-    public HubFile Describe(string commit, HubFile file)
+    public async Task<HubFile> DescribeAsync(string commit, HubFile file, CancellationToken cancellation)
     {
-        using var timeout = new CancellationTokenSource(s_patience);
-        using HttpResponseMessage response = Send(HttpMethod.Head, Address(commit, file), null, timeout.Token, follow: false);
+        using CancellationTokenSource timeout = WithTimeout(cancellation);
+        using HttpResponseMessage response = await SendAsync(HttpMethod.Head, Address(commit, file), null, timeout.Token, follow: false).ConfigureAwait(false);
         string? Header(string name) => response.Headers.TryGetValues(name, out IEnumerable<string>? values) ? values.First() : null;
         string? tag = Header("X-Linked-ETag") ?? Header("ETag");
         string? size = Header("X-Linked-Size");
@@ -85,10 +75,35 @@ internal sealed class HubClient : IDisposable
     }
 
     /// <summary>The content from a byte on; the hub may ignore that and send all.</summary>
-    public HttpResponseMessage Open(string commit, HubFile file, long from) =>
-        Send(HttpMethod.Get, Address(commit, file), from > 0 ? new RangeHeaderValue(from, null) : null, CancellationToken.None);
+    public async Task<HttpResponseMessage> OpenAsync(string commit, HubFile file, long from, CancellationToken cancellation)
+    {
+        using CancellationTokenSource timeout = WithTimeout(cancellation);
+        return await SendAsync(HttpMethod.Get, Address(commit, file), from > 0 ? new RangeHeaderValue(from, null) : null, timeout.Token).ConfigureAwait(false);
+    }
 
     public void Dispose() => _http.Dispose();
+
+    private CancellationTokenSource WithTimeout(CancellationToken cancellation)
+    {
+        var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        timeout.CancelAfter(_patience);
+        return timeout;
+    }
+
+    private (string Commit, IReadOnlyList<HubFile> Files) ReadListing(ReadOnlyMemory<byte> text)
+    {
+        try
+        {
+            using JsonDocument json = JsonDocument.Parse(text, new JsonDocumentOptions { MaxDepth = 64 });
+            string commit = json.RootElement.GetProperty("sha").GetString() ?? "";
+            HubFile[] files = [.. json.RootElement.GetProperty("siblings").EnumerateArray().Select(ReadFile)];
+            return HubModel.Parse(_model.Id, commit).Commit is null ? throw Fault($"the hub's answer names no commit ('{commit}').") : (commit, files);
+        }
+        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
+        {
+            throw Fault($"the hub's answer is not the list of files that was asked for: {exception.Message}", exception);
+        }
+    }
 
     private Uri Address(string commit, HubFile file) => new(_endpoint, $"{_model.Id}/resolve/{commit}/{string.Join('/', file.Path.Split('/').Select(Uri.EscapeDataString))}");
 
@@ -104,12 +119,14 @@ internal sealed class HubClient : IDisposable
         JsonElement place = large ? lfs : entry;
         string? Text(string name) => place.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
         long? size = place.TryGetProperty("size", out JsonElement length) && length.ValueKind == JsonValueKind.Number ? length.GetInt64() : null;
-        return new HubFile(path, size, Hash(large ? Text("sha256") ?? Text("oid") : Text("blobId")));
+        return size is >= 0 or null
+            ? new HubFile(path, size, Hash(large ? Text("sha256") ?? Text("oid") : Text("blobId")))
+            : throw Fault($"the hub lists '{path}' with {size} bytes.");
     }
 
     private static string? Hash(string? text) => text is { Length: 40 or 64 } && text.All(char.IsAsciiHexDigit) ? text.ToLowerInvariant() : null;
 
-    private HttpResponseMessage Send(HttpMethod method, Uri address, RangeHeaderValue? range, CancellationToken stop, bool follow = true)
+    private async Task<HttpResponseMessage> SendAsync(HttpMethod method, Uri address, RangeHeaderValue? range, CancellationToken cancellation, bool follow = true)
     {
         for (int redirect = 0; redirect <= MaxRedirects; redirect++)
         {
@@ -117,8 +134,8 @@ internal sealed class HubClient : IDisposable
             request.Headers.Range = range;
             request.Headers.UserAgent.ParseAdd("Microsoft.ML.VideoAlignment");
             bool home = address.Host == _endpoint.Host && address.Scheme == _endpoint.Scheme && address.Port == _endpoint.Port;
-            request.Headers.Authorization = home && _token is not null ? new AuthenticationHeaderValue("Bearer", _token) : null;
-            HttpResponseMessage response = _http.Send(request, HttpCompletionOption.ResponseHeadersRead, stop);
+            request.Headers.Authorization = home && _token.Value is not null ? new AuthenticationHeaderValue("Bearer", _token.Value) : null;
+            HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation).ConfigureAwait(false);
             bool moved = (int)response.StatusCode is 301 or 302 or 303 or 307 or 308 && response.Headers.Location is not null;
             Uri next = moved ? new Uri(address, response.Headers.Location!) : address;
 
@@ -141,8 +158,9 @@ internal sealed class HubClient : IDisposable
         response.Dispose();
         return status switch
         {
-            401 or 403 => Fault($"the hub refuses ({status}). The model may be private, or its licence must be accepted: do that at {Page}, and set HF_TOKEN to an access token of yours."),
-            404 => Fault($"the hub has no such model, revision '{_model.Revision}' or file ({address}). Check the spelling at {Page}."),
+            401 or 403 => Fault($"the hub refuses ({status}). The model may be private or gated, or its name is misspelt: look at {Page}, accept its licence there where it asks for that, and set HF_TOKEN to an access token "
+                + $"of yours. Of tokens, {_token.Description}."),
+            404 => Fault($"the hub has no such model, revision '{_model.Revision}' or file ({address}), or shows it only to those who may see it. Check the spelling at {Page}. Of tokens, {_token.Description}."),
             _ => new HttpRequestException($"{address}: the hub answered {status}.", null, (HttpStatusCode)status),
         };
     }

@@ -6,40 +6,63 @@ namespace Microsoft.ML.VideoAlignment.Weights;
 
 /// <summary>
 /// One file into the cache's blobs: appended to HASH.incomplete, which a later try goes on with, checked by its hash, then renamed. A name without
-/// ".incomplete" is always a whole file.
+/// ".incomplete" is always a whole file. One process at a time fetches a blob; another waits, and takes what came.
 /// </summary>
-internal sealed class HubDownload(HubClient client, HubCache cache, HubModel model, TimeSpan pause)
+/// <param name="client">Speaks to the hub.</param>
+/// <param name="cache">Where blobs lie.</param>
+/// <param name="model">The model, for errors.</param>
+/// <param name="pause">Between two tries, and two looks at a lock.</param>
+/// <param name="silence">How long a connection may send nothing.</param>
+internal sealed class HubDownload(HubClient client, HubCache cache, HubModel model, TimeSpan pause, TimeSpan silence)
 {
     private const int Attempts = 5;
     private const int BufferBytes = 1 << 20;
-    private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(60);
 
     /// <summary>Fetches the file unless it is there.</summary>
-    /// <remarks>
-    /// <paramref name="arrived"/>: told how many bytes of this file are there, now and then.
-    /// </remarks>
+    /// <param name="commit">Of which commit.</param>
+    /// <param name="file">Which file.</param>
+    /// <param name="arrived">Told how many bytes of this file are there, now and then.</param>
+    /// <param name="cancellation">Ends the download; what came stays, for the next try to go on with.</param>
     /// <exception cref="ModelDownloadException">It did not come whole, or is not what the hub says it is.</exception>
-    public void Fetch(string commit, HubFile file, Action<long> arrived)
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public async Task FetchAsync(string commit, HubFile file, Action<long> arrived, CancellationToken cancellation)
     {
-        string blob = cache.Blob(file.Hash!);
-        if (HubCache.LengthOf(blob) is { } length && (file.Size is null || length == file.Size))
+        string partial = cache.Partial(file.Hash!);
+        if (!cache.HasBlob(file))
         {
-            arrived(length);
-            return;
+            Directory.CreateDirectory(Path.GetDirectoryName(partial)!);
+            string lockFile = cache.LockFile(file.Hash!);
+            using IDisposable held = await HubLock.AcquireAsync(lockFile, () => Waiting(partial, arrived), pause, cancellation).ConfigureAwait(false)
+                ?? throw new ModelDownloadException(model.Id,
+                    $"another process holds {lockFile}, to fetch {file.Path}, and does not go on. End that process, or wait until it is done, and call again.");
+            if (!cache.HasBlob(file))
+            {
+                await FetchAloneAsync(commit, file, partial, arrived, cancellation).ConfigureAwait(false);
+            }
         }
 
-        Directory.CreateDirectory(Path.GetDirectoryName(blob)!);
-        string partial = $"{blob}.incomplete";
+        arrived(HubCache.LengthOf(cache.Blob(file.Hash!)) ?? file.Size ?? 0);
+    }
 
+    private static long Waiting(string partial, Action<long> arrived)
+    {
+        var file = new FileInfo(partial);
+        long bytes = file.Exists ? file.Length : 0;
+        arrived(bytes);
+        return bytes;
+    }
+
+    private async Task FetchAloneAsync(string commit, HubFile file, string partial, Action<long> arrived, CancellationToken cancellation)
+    {
         // What an earlier try left may be damaged; after a wrong hash it is fetched from the start, once.
         bool resumed = HubCache.LengthOf(partial) > 0;
-        Complete(commit, file, partial, arrived);
-        string hash = HashOf(partial, file.Hash!.Length);
+        await CompleteAsync(commit, file, partial, arrived, cancellation).ConfigureAwait(false);
+        string hash = HashOf(partial, file.Hash!.Length, cancellation);
         if (hash != file.Hash && resumed)
         {
             File.Delete(partial);
-            Complete(commit, file, partial, arrived);
-            hash = HashOf(partial, file.Hash.Length);
+            await CompleteAsync(commit, file, partial, arrived, cancellation).ConfigureAwait(false);
+            hash = HashOf(partial, file.Hash.Length, cancellation);
         }
 
         if (hash != file.Hash)
@@ -49,19 +72,19 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
                 $"{file.Path} came with the hash {hash}, but the hub says {file.Hash}: it was damaged or changed on its way, and is thrown away. Try again, or over another network.");
         }
 
-        File.Move(partial, blob, overwrite: true);
+        File.Move(partial, cache.Blob(file.Hash), overwrite: true);
     }
 
-    private void Complete(string commit, HubFile file, string partial, Action<long> arrived)
+    private async Task CompleteAsync(string commit, HubFile file, string partial, Action<long> arrived, CancellationToken cancellation)
     {
         for (int attempt = 1; ; attempt++)
         {
             try
             {
-                Append(commit, file, partial, arrived);
+                await AppendAsync(commit, file, partial, arrived, cancellation).ConfigureAwait(false);
                 return;
             }
-            catch (Exception exception) when (IsPassing(exception))
+            catch (Exception exception) when (!cancellation.IsCancellationRequested && IsPassing(exception))
             {
                 if (attempt == Attempts)
                 {
@@ -69,14 +92,14 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
                         $"{file.Path} did not come whole in {Attempts} tries ({exception.Message}). {HubCache.LengthOf(partial) ?? 0} bytes of it are kept; call again to go on.", exception);
                 }
 
-                Thread.Sleep(pause * attempt);
+                await Task.Delay(pause * attempt, cancellation).ConfigureAwait(false);
             }
         }
     }
 
-    private void Append(string commit, HubFile file, string partial, Action<long> arrived)
+    private async Task AppendAsync(string commit, HubFile file, string partial, Action<long> arrived, CancellationToken cancellation)
     {
-        using var target = new FileStream(partial, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        using var target = new FileStream(partial, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
         if (file.Size is { } size && target.Length >= size)
         {
             if (target.Length == size)
@@ -87,7 +110,7 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
             target.SetLength(0);
         }
 
-        using HttpResponseMessage response = client.Open(commit, file, target.Length);
+        using HttpResponseMessage response = await client.OpenAsync(commit, file, target.Length, cancellation).ConfigureAwait(false);
         if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
         {
             target.SetLength(0);
@@ -103,7 +126,7 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
 
         target.SetLength(goesOn ? target.Length : 0);
         target.Seek(0, SeekOrigin.End);
-        Copy(response, target, file, arrived);
+        await CopyAsync(response, target, file, arrived, cancellation).ConfigureAwait(false);
         long expected = file.Size ?? response.Content.Headers.ContentRange?.Length ?? (goesOn ? null : response.Content.Headers.ContentLength) ?? target.Length;
         if (target.Length != expected)
         {
@@ -114,28 +137,40 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
         }
     }
 
-    private static void Copy(HttpResponseMessage response, FileStream target, HubFile file, Action<long> arrived)
+    private async Task CopyAsync(HttpResponseMessage response, FileStream target, HubFile file, Action<long> arrived, CancellationToken cancellation)
     {
-        using Stream source = response.Content.ReadAsStream();
-
         // A connection that is silent for long is dead; the read then fails, and the next try goes on from here.
-        using var watch = new Timer(_ => response.Dispose());
+        using var alive = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using Stream source = await response.Content.ReadAsStreamAsync(alive.Token).ConfigureAwait(false);
         byte[] buffer = new byte[BufferBytes];
         while (true)
         {
-            watch.Change(s_silence, Timeout.InfiniteTimeSpan);
-            int count = source.Read(buffer);
+            alive.CancelAfter(silence);
+            int count = await source.ReadAsync(buffer, alive.Token).ConfigureAwait(false);
             if (count == 0)
             {
                 return;
             }
 
-            target.Write(buffer, 0, count);
+            Append(target, buffer.AsSpan(0, count), file);
             arrived(target.Length);
             if (target.Length > file.Size)
             {
                 return;
             }
+        }
+    }
+
+    private void Append(FileStream target, ReadOnlySpan<byte> bytes, HubFile file)
+    {
+        try
+        {
+            target.Write(bytes);
+            target.Flush();
+        }
+        catch (IOException exception)
+        {
+            throw new ModelDownloadException(model.Id, $"{file.Path} cannot be written to {target.Name}: {exception.Message} Free space there, or choose another cache by HF_HUB_CACHE, and call again to go on.", exception);
         }
     }
 
@@ -149,7 +184,7 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
     };
 
     /// <summary>By the length of the hash that is asked for: SHA-256, or Git's SHA-1 of "blob LENGTH\0" and the content.</summary>
-    private static string HashOf(string path, int digits)
+    private static string HashOf(string path, int digits, CancellationToken cancellation)
     {
         using FileStream file = File.OpenRead(path);
 #pragma warning disable CA5350 // Git's name of the file, given by the hub: it finds damage, not forgery.
@@ -159,6 +194,7 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
         byte[] buffer = new byte[BufferBytes];
         for (int count; (count = file.Read(buffer)) > 0;)
         {
+            cancellation.ThrowIfCancellationRequested();
             hash.AppendData(buffer, 0, count);
         }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
@@ -7,8 +8,15 @@ internal static class HubFiles
 {
     private static readonly TimeSpan s_reportEvery = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>As <see cref="ResolveAsync"/>, in the caller's thread.</summary>
+    /// <inheritdoc cref="ResolveAsync"/>
+    public static string Resolve(
+        string id, HubOptions options, string? variant = null, HttpMessageHandler? network = null, Func<string, string?>? environment = null, TimeSpan? pause = null,
+        HubAdmission? admit = null, CancellationToken cancellation = default) =>
+        ResolveAsync(id, options, variant, network, environment, pause, admit, cancellation: cancellation).GetAwaiter().GetResult();
+
     /// <summary>
-    /// The folder of the model's files: of the newest commit of the revision where the hub can be asked, else the one in the cache. What is missing is fetched.
+    /// The folder of the model's files: of the newest commit of the revision where the hub can be asked, else the one in the cache. What is missing is fetched, small files first.
     /// </summary>
     /// <param name="id">"owner/name".</param>
     /// <param name="options">Revision, cache, progress.</param>
@@ -16,66 +24,120 @@ internal static class HubFiles
     /// <param name="network">What speaks HTTP; null: the network.</param>
     /// <param name="environment">Looks up environment variables; null: this process's.</param>
     /// <param name="pause">Between tries; null: seconds.</param>
+    /// <param name="admit">Called before large files are fetched, and throws where the model is none that can be opened; null: any is fetched.</param>
+    /// <param name="freeBytes">What is free on the disk of a folder; null: as the system says.</param>
+    /// <param name="cancellation">Ends the download; what came stays, for the next call to go on with.</param>
     /// <exception cref="ModelDownloadException">The model is not in the cache and cannot be fetched.</exception>
-    public static string Resolve(
-        string id, HubOptions options, string? variant = null, HttpMessageHandler? network = null, Func<string, string?>? environment = null, TimeSpan? pause = null)
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static async Task<string> ResolveAsync(
+        string id, HubOptions options, string? variant = null, HttpMessageHandler? network = null, Func<string, string?>? environment = null, TimeSpan? pause = null,
+        HubAdmission? admit = null, Func<string, long?>? freeBytes = null, CancellationToken cancellation = default)
     {
-        Func<string, string?> variables = environment ?? Environment.GetEnvironmentVariable;
+        cancellation.ThrowIfCancellationRequested();
+        var variables = new HubEnvironment(environment ?? Environment.GetEnvironmentVariable);
         HubModel model = HubModel.Parse(id, options.Revision);
-        var cache = new HubCache(options.CacheFolder ?? HubCache.DefaultFolder(variables), model);
+        string folder = options.CacheFolder is { } chosen ? variables.Expand(chosen) : variables.CacheFolder;
+        var cache = new HubCache(folder, model);
         using var client = new HubClient(model, variables, network);
-        if (options.Offline || variables("HF_HUB_OFFLINE") is "1" or "true" or "TRUE" or "ON" or "YES")
+        if (options.Offline || variables.IsOffline)
         {
             return cache.Snapshot() ?? throw NotThere(client, cache, model, "the hub is not asked, because offline was chosen", null);
         }
 
         try
         {
-            return Fetch(client, cache, model, options, variant, pause ?? TimeSpan.FromSeconds(2));
+            var download = new HubDownload(client, cache, model, pause ?? TimeSpan.FromSeconds(2), variables.DownloadTimeout);
+            return await FetchAsync(client, cache, model, options, variant, download, admit, freeBytes ?? DiskSpace.Free, cancellation).ConfigureAwait(false);
         }
-        catch (Exception exception) when (exception is HttpRequestException or OperationCanceledException)
+        catch (Exception exception) when (exception is HttpRequestException || (exception is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
             return cache.Snapshot() ?? throw NotThere(client, cache, model, $"the hub cannot be reached ({exception.Message})", exception);
         }
     }
 
-    private static string Fetch(HubClient client, HubCache cache, HubModel model, HubOptions options, string? variant, TimeSpan pause)
+    private static async Task<string> FetchAsync(
+        HubClient client, HubCache cache, HubModel model, HubOptions options, string? variant, HubDownload download, HubAdmission? admit, Func<string, long?> freeBytes,
+        CancellationToken cancellation)
     {
-        (string commit, IReadOnlyList<HubFile> files) = client.List();
-        HubFile[] missing =
-        [
-            .. HubSelection.Choose(files, variant).Where(file => !cache.Has(commit, file))
-                .Select(file => file.Hash is null || file.Size is null ? client.Describe(commit, file) : file),
-        ];
-        var download = new HubDownload(client, cache, model, pause);
-        long total = missing.Sum(file => file.Size ?? 0);
-        long before = 0;
-        long reported = 0;
+        (string commit, IReadOnlyList<HubFile> files) = await client.ListAsync(cancellation).ConfigureAwait(false);
+        if (HubSelection.VariantFault(files, variant) is { } fault)
+        {
+            throw new ModelDownloadException(model.Id, fault);
+        }
+
+        IReadOnlyList<HubFile> chosen = HubSelection.Choose(files, variant);
+        var missing = new List<HubFile>();
+        foreach (HubFile file in chosen.Where(file => !cache.Has(commit, file)).OrderBy(file => !HubSelection.IsSmall(file)))
+        {
+            missing.Add(file.Hash is null || file.Size is null ? await client.DescribeAsync(commit, file, cancellation).ConfigureAwait(false) : file);
+        }
+
+        var progress = new Progress(options.Progress, missing.Sum(file => file.Size ?? 0));
+        bool admitted = false;
         foreach (HubFile file in missing)
         {
-            download.Fetch(commit, file, bytes =>
+            if (!admitted && !HubSelection.IsSmall(file))
             {
-                if (reported == 0 || Stopwatch.GetElapsedTime(reported) >= s_reportEvery)
-                {
-                    reported = Stopwatch.GetTimestamp();
-                    options.Progress?.Report(new DownloadProgress(file.Path, before + bytes, total));
-                }
-            });
+                admitted = true;
+                admit?.Invoke(cache.SnapshotOf(commit), [.. chosen.Select(wanted => wanted.Path)]);
+                RequireSpace(cache, model, [.. missing.Where(left => !HubSelection.IsSmall(left))], freeBytes);
+            }
+
+            await download.FetchAsync(commit, file, bytes => progress.Report(file, bytes), cancellation).ConfigureAwait(false);
             cache.Link(commit, file);
-            before += file.Size ?? 0;
+            progress.Finish(file);
         }
 
-        if (missing.Length > 0)
-        {
-            options.Progress?.Report(new DownloadProgress(missing[^1].Path, before, total));
-        }
-
+        progress.End();
         cache.SetCommit(commit);
         return cache.SnapshotOf(commit);
+    }
+
+    private static void RequireSpace(HubCache cache, HubModel model, IReadOnlyList<HubFile> files, Func<string, long?> freeBytes)
+    {
+        long needed = files.Where(file => !cache.HasBlob(file)).Sum(file => Math.Max(0, (file.Size ?? 0) - (HubCache.LengthOf(cache.Partial(file.Hash!)) ?? 0)));
+        if (freeBytes(cache.Location) is { } free && needed > free)
+        {
+            throw new ModelDownloadException(model.Id, string.Create(CultureInfo.InvariantCulture,
+                $"{needed / 1e9:0.##} GB are still to be fetched into {cache.Location}, and {free / 1e9:0.##} GB are free there. Free space, or choose another cache by HF_HUB_CACHE or {nameof(HubOptions)}.{nameof(HubOptions.CacheFolder)}."));
+        }
     }
 
     private static ModelDownloadException NotThere(HubClient client, HubCache cache, HubModel model, string why, Exception? inner) => new(model.Id,
         $"revision '{model.Revision}' is not in the cache ({cache.Location}), and {why}. Where there is a network, fetch all files of {client.Page} (configurations and weights, "
         + $"folders included) into one folder and give that folder's path here; or copy the whole folder '{Path.GetFileName(cache.Location)}' of another machine's cache into "
         + $"{Path.GetDirectoryName(cache.Location)}. If '{model.Id}' is meant as a path, there is nothing at {Path.GetFullPath(model.Id)}.", inner);
+
+    /// <summary>Bytes of all files of one download, told a few times a second.</summary>
+    private sealed class Progress(IProgress<DownloadProgress>? listener, long total)
+    {
+        private long _finished;
+        private long _reported;
+        private string? _last;
+
+        public void Report(HubFile file, long bytes)
+        {
+            _last = file.Path;
+            if (_reported == 0 || Stopwatch.GetElapsedTime(_reported) >= s_reportEvery)
+            {
+                _reported = Stopwatch.GetTimestamp();
+                listener?.Report(new DownloadProgress(file.Path, _finished + Math.Min(bytes, file.Size ?? bytes), total));
+            }
+        }
+
+        public void Finish(HubFile file) => _finished += file.Size ?? 0;
+
+        public void End()
+        {
+            if (_last is not null)
+            {
+                listener?.Report(new DownloadProgress(_last, _finished, total));
+            }
+        }
+    }
 }
+
+/// <summary>Decides from a model's small files whether its large ones are worth fetching; throws where they are not.</summary>
+/// <param name="folder">The folder that holds the small files.</param>
+/// <param name="names">Every file that is there or to come, with '/' in the names.</param>
+internal delegate void HubAdmission(string folder, IReadOnlyCollection<string> names);

@@ -1,20 +1,20 @@
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// How a model named "owner/name" is found: in the local cache of the Hugging Face hub, and where a network is there, by download into it. An access token is
-/// read from the environment variable HF_TOKEN, the cache's place from HF_HUB_CACHE or HF_HOME, the hub's address from HF_ENDPOINT.
+/// How a model named "owner/name" is found: in the local cache of the Hugging Face hub, and where a network is there, by download into it. The hub's own variables mean what they mean to its
+/// tools: token (HF_TOKEN, HUGGING_FACE_HUB_TOKEN, HF_TOKEN_PATH, the file of a login), cache (HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME), HF_ENDPOINT, HF_HUB_OFFLINE.
 /// </summary>
 public sealed record HubOptions
 {
     /// <summary>Branch, tag or commit. Default: main.</summary>
     public string Revision { get; init; } = "main";
 
-    /// <summary>Whether to look in the cache only. Default: false, or true where the environment variable HF_HUB_OFFLINE is 1.</summary>
+    /// <summary>Whether to look in the cache only. Default: false; the variables HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE (1, on, yes, true) mean true.</summary>
     public bool Offline { get; init; }
 
-    /// <summary>The cache's folder. Default: where the hub's own tools have it.</summary>
+    /// <summary>The cache's folder; "~" and variables are put in. Default: null, where the hub's own tools have it.</summary>
     public string? CacheFolder { get; init; }
 
-    /// <summary>Hears of downloads, a few times a second. Default: nobody.</summary>
+    /// <summary>Receives the progress of downloads, a few times a second. Default: null.</summary>
     public IProgress<DownloadProgress>? Progress { get; init; }
 }

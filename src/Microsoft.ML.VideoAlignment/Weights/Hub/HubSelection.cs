@@ -11,37 +11,87 @@ internal static partial class HubSelection
     private static readonly string[] s_small = [".json", ".txt", ".model", ".gz", ".yaml", ".yml", ".npy", ".tiktoken"];
     private static readonly string[] s_checkpoints = [".ckpt", ".pt", ".pth"];
 
-    /// <summary>Configurations and vocabularies, and of each folder the weights in one form: safetensors before PyTorch files, the variant before those without one.</summary>
+    /// <summary>
+    /// Configurations and vocabularies, and of each folder the weights in one form: those that will be opened (<see cref="WeightNames"/>); where no name is of the known ones, safetensors before
+    /// PyTorch files, the variant before those without one.
+    /// </summary>
     public static IReadOnlyList<HubFile> Choose(IReadOnlyList<HubFile> files, string? variant)
     {
-        bool pipeline = files.Any(file => file.Path == DiffusersFolder.IndexName);
-        List<HubFile> chosen = [.. files.Where(file => Ends(file, s_small) && !IsIndex(file))];
-        foreach (IGrouping<string, HubFile> folder in files.Where(file => !Ends(file, s_small) || IsIndex(file)).GroupBy(file => Path.GetDirectoryName(file.Path) ?? ""))
+        List<HubFile> chosen = [.. files.Where(IsSmall)];
+        foreach (IGrouping<string, HubFile> folder in WeightFolders(files))
         {
-            // Beside the folders of a pipeline lies the same once more in one file.
-            if (folder.Key.Length > 0 || !pipeline)
-            {
-                chosen.AddRange(Form(folder, ".safetensors", variant) ?? Form(folder, ".bin", variant) ?? [.. folder.Where(file => Ends(file, s_checkpoints))]);
-            }
+            chosen.AddRange(Known(folder, variant) ?? Form(folder, ".safetensors", variant) ?? Form(folder, ".bin", variant) ?? [.. folder.Where(file => Ends(file, s_checkpoints))]);
         }
 
         return chosen;
     }
 
+    /// <summary>Whether a file is read before it is known whether the model can be opened.</summary>
+    public static bool IsSmall(HubFile file) => Ends(file, s_small) && !IsIndex(file);
+
+    /// <summary>What is wrong with the variant that is asked for: no part of the model has it, or none is and a part has no other; null: nothing.</summary>
+    public static string? VariantFault(IReadOnlyList<HubFile> files, string? variant)
+    {
+        HubFile[] weights = [.. WeightFolders(files).SelectMany(folder => folder).Where(IsWeights)];
+        string[] known = [.. weights.Select(file => VariantOf(file, variant)).OfType<string>().Distinct().Order(StringComparer.Ordinal)];
+        if (variant is not null)
+        {
+            return known.Contains(variant) || weights.Length == 0 ? null
+                : $"no file is of the variant '{variant}'. There {(known.Length == 0 ? "are no variants" : $"are {string.Join(", ", known)}")}; leave the variant out, or ask for one that is there.";
+        }
+
+        IGrouping<string, HubFile>? lacking = WeightFolders(files).FirstOrDefault(folder => folder.Any(IsWeights) && folder.Where(IsWeights).All(file => VariantOf(file, null) is not null));
+        return lacking is null ? null
+            : $"{(lacking.Key.Length == 0 ? "it" : $"{lacking.Key}/")} has weights of the variants {string.Join(", ", known)} only, and a variant must be asked for: VideoModelOptions.Variant.";
+    }
+
+    private static IEnumerable<IGrouping<string, HubFile>> WeightFolders(IReadOnlyList<HubFile> files)
+    {
+        bool pipeline = files.Any(file => file.Path == DiffusersFolder.IndexName);
+
+        // Beside the folders of a pipeline lies the same once more in one file.
+        return files.Where(file => !IsSmall(file)).GroupBy(file => Path.GetDirectoryName(file.Path) ?? "").Where(folder => folder.Key.Length > 0 || !pipeline);
+    }
+
+    /// <summary>The file or index that will be opened, and the shards that go with an index; null: no name is known.</summary>
+    private static HubFile[]? Known(IGrouping<string, HubFile> folder, string? variant)
+    {
+        Dictionary<string, HubFile> names = folder.ToDictionary(file => Path.GetFileName(file.Path), StringComparer.Ordinal);
+        if (WeightNames.Find(names.ContainsKey, variant) is not { } found)
+        {
+            return null;
+        }
+
+        string extension = found.Contains(".safetensors", StringComparison.Ordinal) ? ".safetensors" : ".bin";
+        string? form = VariantOf(names[found], variant);
+        return IsIndex(names[found])
+            ? [names[found], .. folder.Where(file => file.Path.EndsWith(extension, StringComparison.Ordinal) && Shard().IsMatch(file.Path) && VariantOf(file, variant) == form)]
+            : [names[found]];
+    }
+
     private static HubFile[]? Form(IEnumerable<HubFile> folder, string extension, string? variant)
     {
         HubFile[] all = [.. folder.Where(file => file.Path.EndsWith(extension, StringComparison.Ordinal) || file.Path.Contains($"{extension}.", StringComparison.Ordinal))];
-        HubFile[] wanted = [.. all.Where(file => VariantOf(file) == variant)];
-        HubFile[] plain = [.. all.Where(file => VariantOf(file) is null)];
-        return wanted.Length > 0 ? wanted : plain.Length > 0 ? plain : all.Length > 0 ? all : null;
+        HubFile[] wanted = [.. all.Where(file => VariantOf(file, variant) == variant)];
+        HubFile[] plain = [.. all.Where(file => VariantOf(file, variant) is null)];
+        return wanted.Length > 0 ? wanted : plain.Length > 0 ? plain : null;
     }
 
     private static bool IsIndex(HubFile file) => file.Path.Contains(".index.", StringComparison.Ordinal);
 
-    private static string? VariantOf(HubFile file) => Variant().Match(Path.GetFileName(file.Path)) is { Success: true } match ? match.Groups[1].Value : null;
+    private static bool IsWeights(HubFile file) => file.Path.Contains(".safetensors", StringComparison.Ordinal) || file.Path.Contains(".bin", StringComparison.Ordinal);
+
+    private static string? VariantOf(HubFile file, string? asked)
+    {
+        string name = Path.GetFileName(file.Path);
+        return asked is not null && WeightNames.HasVariant(name, asked) ? asked : Variant().Match(name) is { Success: true } match ? match.Groups[1].Value : null;
+    }
 
     private static bool Ends(HubFile file, string[] extensions) => extensions.Any(extension => file.Path.EndsWith(extension, StringComparison.Ordinal));
 
     [GeneratedRegex(@"\.(fp16|bf16|fp32|non_ema|ema)[.-]")]
     private static partial Regex Variant();
+
+    [GeneratedRegex(@"-\d{5}-of-\d{5}\.")]
+    private static partial Regex Shard();
 }

@@ -33,6 +33,12 @@ internal sealed class FakeHub : HttpMessageHandler
     /// <summary>Answers other than the usual, by a part of the address.</summary>
     public Dictionary<string, HttpStatusCode> Refusals { get; } = [];
 
+    /// <summary>After how many bytes of content an answer falls silent for good; null: none does.</summary>
+    public int? SilentAfter { get; set; }
+
+    /// <summary>Called with each request's address before it is answered.</summary>
+    public Action<Uri>? Asked { get; set; }
+
     /// <summary>What is sent in place of a file's content.</summary>
     public Dictionary<string, byte[]> Damaged { get; } = [];
 
@@ -44,13 +50,18 @@ internal sealed class FakeHub : HttpMessageHandler
         }
 
         Uri address = request.RequestUri!;
-        Requests.Add($"{request.Method} {address} {request.Headers.Range}{(request.Headers.Authorization is null ? "" : " token")}".TrimEnd());
+        Asked?.Invoke(address);
+        lock (Requests)
+        {
+            Requests.Add($"{request.Method} {address} {request.Headers.Range}{(request.Headers.Authorization is null ? "" : " token")}".TrimEnd());
+        }
+
         if (Refusals.Keys.FirstOrDefault(part => address.AbsoluteUri.Contains(part, StringComparison.Ordinal)) is { } refused)
         {
             return new HttpResponseMessage(Refusals[refused]);
         }
 
-        if (address.AbsolutePath.StartsWith("/api/", StringComparison.Ordinal))
+        if (address.AbsolutePath.Contains("/api/models/", StringComparison.Ordinal))
         {
             return new HttpResponseMessage { Content = new ByteArrayContent(Listing()) };
         }
@@ -89,7 +100,7 @@ internal sealed class FakeHub : HttpMessageHandler
         Stream stream = new MemoryStream(content[from..]);
         var response = new HttpResponseMessage(from > 0 ? HttpStatusCode.PartialContent : HttpStatusCode.OK)
         {
-            Content = new StreamContent(Cuts.TryDequeue(out int cut) ? new CutStream(stream, cut) : stream),
+            Content = new StreamContent(SilentAfter is { } silent ? new CutStream(stream, silent, falls: true) : Cuts.TryDequeue(out int cut) ? new CutStream(stream, cut, falls: false) : stream),
         };
         response.Content.Headers.ContentLength = content.Length - from;
         response.Content.Headers.ContentRange = from > 0 ? new ContentRangeHeaderValue(from, content.Length - 1, content.Length) : null;
@@ -105,8 +116,8 @@ internal sealed class FakeHub : HttpMessageHandler
             : new { rfilename = file.Key, size = file.Value.Length, blobId = Hash(file.Value) }),
     });
 
-    /// <summary>Fails after some bytes.</summary>
-    private sealed class CutStream(Stream inner, int bytes) : Stream
+    /// <summary>Fails after some bytes, or falls silent until the reader gives up.</summary>
+    private sealed class CutStream(Stream inner, int bytes, bool falls) : Stream
     {
         private int _left = bytes;
 
@@ -129,6 +140,19 @@ internal sealed class FakeHub : HttpMessageHandler
 
             int read = inner.Read(buffer, offset, Math.Min(count, _left));
             _left -= read;
+            return read;
+        }
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            if (_left == 0 && falls)
+            {
+                await Task.Delay(Timeout.Infinite, cancellationToken);
+            }
+
+            byte[] bytes = new byte[buffer.Length];
+            int read = Read(bytes, 0, bytes.Length);
+            bytes.AsMemory(0, read).CopyTo(buffer);
             return read;
         }
 
