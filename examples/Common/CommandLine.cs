@@ -38,7 +38,8 @@ internal sealed class CommandLine
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException or InvalidDataException)
         {
-            throw new UsageException($"{option}: {error.Message}");
+            // Errors of files name their file; an option that is that path is not said twice.
+            throw new UsageException(error.Message.StartsWith(option, StringComparison.Ordinal) ? error.Message : $"{option}: {error.Message}");
         }
     }
 

@@ -50,7 +50,7 @@ internal sealed record AlignmentManifest
         }
 
         return manifest.Version <= CurrentVersion
-            ? manifest
+            ? manifest.Sampling.Fault() is { } fault ? throw new FormatException($"The saved alignment's settings are damaged: {fault}.") : manifest
             : throw new FormatException($"The alignment was saved in format {manifest.Version}; this library reads formats up to {CurrentVersion}. Update it.");
     }
 }

@@ -8,7 +8,8 @@ namespace Microsoft.ML.VideoAlignment;
 /// saved; a reward's files at their new places, else at the old.
 /// </summary>
 internal sealed record LoadPlaces(
-    Func<string, VideoModelOptions, VideoDiffusionModel> OpenModel, Func<VideoModelReference, VideoDiffusionModel?>? Resolve = null, IReadOnlyDictionary<string, string>? MovedRewardFiles = null)
+    Func<string, VideoModelOptions, VideoDiffusionModel> OpenModel, Func<VideoModelReference, VideoDiffusionModel?>? Resolve = null, IReadOnlyDictionary<string, string>? MovedRewardFiles = null,
+    HubOptions? Hub = null)
 {
     // Hosts registered in a context share its catalog, but not the context's own options; a weak table leaves the context collectable.
     private static readonly ConditionalWeakTable<ComponentCatalog, LoadPlaces> s_registered = [];
@@ -38,13 +39,15 @@ internal sealed record LoadPlaces(
         VideoDiffusionModel model;
         try
         {
-            model = OpenModel(source, reference.ToOptions());
+            model = OpenModel(source, reference.ToOptions(Hub));
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException or InvalidDataException)
         {
             throw new InvalidOperationException(
-                $"The alignment belongs to the {reference.Family} model '{source}' (SHA-256 {reference.Hash}), which cannot be loaded from there: {error.Message} "
-                + "If it has moved, call mlContext.RegisterVideoAlignment(reference => VideoDiffusionModel.FromPretrained(newFolder)) before loading.",
+                $"The alignment belongs to the {reference.Family} model '{(source == reference.Source ? reference.SourceInWords : source)}' (SHA-256 {reference.Hash}), which cannot be loaded from there: {error.Message} "
+                + (reference.Kind == VideoModelSourceKind.Hub
+                    ? $"What a file names is not downloaded unasked: call VideoDiffusionModel.FromPretrained once with this id and revision, or mlContext.RegisterVideoAlignment(hub: new HubOptions()) before loading."
+                    : "If it has moved, call mlContext.RegisterVideoAlignment(reference => VideoDiffusionModel.FromPretrained(newFolder)) before loading."),
                 error);
         }
 
@@ -73,7 +76,7 @@ internal sealed record LoadPlaces(
         if (!string.Equals(model.Hash, reference.Hash, StringComparison.OrdinalIgnoreCase))
         {
             throw new InvalidOperationException(
-                $"The alignment belongs to the {reference.Family} model '{reference.Source}' with SHA-256 {reference.Hash}, but the weights of "
+                $"The alignment belongs to the {reference.Family} model '{reference.SourceInWords}' with SHA-256 {reference.Hash}, but the weights of "
                 + $"'{model.Source}' ({model.Family}) have SHA-256 {model.Hash}. LoRA weights fit only the base they were trained on: "
                 + "restore that model, or align again.");
         }

@@ -68,6 +68,15 @@ internal static class Log
     public static void Truncated(IChannel channel, string prompt, int tokens) => channel.Warning(
         MessageSensitivity.UserData, "A prompt is longer than the text encoder reads; its last {0} tokens are ignored: {1}", tokens, prompt);
 
+    /// <summary>Warnings that may name the user's files.</summary>
+    public static void Warn(IChannel channel, IEnumerable<string> messages)
+    {
+        foreach (string message in messages)
+        {
+            channel.Warning(MessageSensitivity.UserData, "{0}", message);
+        }
+    }
+
     public static void Info(IChannel channel, string message) =>
         channel.Info(MessageSensitivity.None, "{0}", message);
 }

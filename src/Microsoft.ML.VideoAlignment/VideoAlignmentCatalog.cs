@@ -104,13 +104,17 @@ public static class VideoAlignmentCatalog
     /// was saved. The transformer checks its hash, and does not dispose it.
     /// </param>
     /// <param name="movedRewardFiles">New places, by old path, of files that rewards of saved <c>ScoreVideo</c> transforms were made from.</param>
+    /// <param name="hub">
+    /// How a base model that an alignment names by its id of the hub is looked for; its revision is the alignment's. Null (default): in the local cache alone, nothing is downloaded.
+    /// </param>
     public static void RegisterVideoAlignment(
         this MLContext mlContext,
         Func<VideoModelReference, VideoDiffusionModel?>? resolveBaseModel = null,
-        IReadOnlyDictionary<string, string>? movedRewardFiles = null)
+        IReadOnlyDictionary<string, string>? movedRewardFiles = null,
+        HubOptions? hub = null)
     {
         ArgumentNullException.ThrowIfNull(mlContext);
         Loaders.Register(mlContext);
-        LoadPlaces.Register(mlContext, new LoadPlaces(LoadPlaces.OpenSource, resolveBaseModel, movedRewardFiles));
+        LoadPlaces.Register(mlContext, new LoadPlaces(LoadPlaces.OpenSource, resolveBaseModel, movedRewardFiles, hub));
     }
 }

@@ -120,6 +120,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         int seed = _seed ?? folder?.Found?.Seed ?? _otherwise;
         var run = new AlignmentRun(_model, _reward, options, seed, rows, heldOut, Devices.TemporaryFolder(_host)) { Folder = folder, Place = device };
         folder?.Compare(AlignmentFingerprint.From(run), warning => channel.Warning(MessageSensitivity.UserData, "{0}", warning));
+        Log.Warn(channel, run.Model.LoadNotes);
         Log.Plan(channel, run, device);
         Log.Resume(channel, folder, options);
         return MemoryShortage.Explain(_model, options, _reward, () => run.Train(

@@ -55,7 +55,14 @@ public sealed class VideoGenerationEstimator : IEstimator<VideoAlignmentTransfor
         _model.RequireAlive();
         _columns.Require(MlNetInterop.ShapeOf(input.Schema));
         using IChannel channel = _host.Start("Loading");
-        byte[]? adapters = _loras.Count == 0 ? null : VideoLora.Combine(_model, _loras);
+        Log.Warn(channel, _model.LoadNotes);
+        byte[]? adapters = null;
+        if (_loras.Count > 0)
+        {
+            (adapters, IReadOnlyList<string> notes) = VideoLora.Combine(_model, _loras);
+            Log.Warn(channel, notes);
+        }
+
         Log.Ineffective(channel, IneffectiveOptions.OfSampling(_options, _model));
         Device device = Devices.Choose(_host, channel);
         ModelSlots.Of(_model).MoveTo(device);

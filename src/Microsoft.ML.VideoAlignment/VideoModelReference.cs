@@ -4,10 +4,17 @@ namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>The base model that a saved alignment belongs to.</summary>
 /// <param name="Family">Such as "ModelScope".</param>
-/// <param name="Source">The folder or file it was loaded from when the alignment was saved, or the name of an embedded model.</param>
+/// <param name="Source">The folder or file it was loaded from when the alignment was saved, its id of the hub, or the name of an embedded model: see <see cref="Kind"/>.</param>
 /// <param name="Hash">SHA-256 over its weights, hexadecimal.</param>
 public sealed record VideoModelReference(string Family, string Source, string Hash)
 {
+    /// <summary>What <see cref="Source"/> is. Default, and where the file does not say: a path.</summary>
+    [JsonConverter(typeof(JsonStringEnumConverter))]
+    public VideoModelSourceKind Kind { get; init; }
+
+    /// <summary>The commit of a model of the hub; null for others.</summary>
+    public string? Revision { get; init; }
+
     /// <summary>See <see cref="VideoModelOptions.Variant"/>.</summary>
     public string? Variant { get; init; }
 
@@ -24,8 +31,13 @@ public sealed record VideoModelReference(string Family, string Source, string Ha
     internal static VideoModelReference Of(VideoDiffusionModel model)
     {
         VideoModelOptions options = model.LoadedWith;
-        return new VideoModelReference(model.Family, Path.Exists(model.Source) && !IsEmbedded(model) ? Path.GetFullPath(model.Source) : model.Source, model.Hash)
+        (VideoModelSourceKind kind, string source) = model.HubOrigin is { } hub ? (VideoModelSourceKind.Hub, hub.Id)
+            : IsEmbedded(model) ? (VideoModelSourceKind.Embedded, model.Source)
+            : (VideoModelSourceKind.Path, Path.Exists(model.Source) ? Path.GetFullPath(model.Source) : model.Source);
+        return new VideoModelReference(model.Family, source, model.Hash)
         {
+            Kind = kind,
+            Revision = model.HubOrigin?.Commit,
             Variant = options.Variant,
             Precision = options.Precision,
             TokenizerPath = options.TokenizerPath is null ? null : Path.GetFullPath(options.TokenizerPath),
@@ -37,5 +49,16 @@ public sealed record VideoModelReference(string Family, string Source, string Ha
     internal static bool IsEmbedded(VideoDiffusionModel model) => model.Source is VideoDiffusionModel.MovingShapesSource or VideoDiffusionModel.MovingShapesImageToVideoSource;
 
     /// <summary>What the model was loaded with.</summary>
-    internal VideoModelOptions ToOptions() => new() { Variant = Variant, Precision = Precision, TokenizerPath = TokenizerPath, ConfigurationPath = ConfigurationPath };
+    /// <param name="hub">How a model of the hub is looked for; null: in the local cache alone.</param>
+    internal VideoModelOptions ToOptions(HubOptions? hub = null)
+    {
+        HubOptions found = Kind == VideoModelSourceKind.Hub && hub is not null ? hub : new HubOptions { Offline = true };
+        return new VideoModelOptions
+        {
+            Variant = Variant, Precision = Precision, TokenizerPath = TokenizerPath, ConfigurationPath = ConfigurationPath, Hub = Revision is null ? found : found with { Revision = Revision },
+        };
+    }
+
+    /// <summary>The source as an error names it.</summary>
+    internal string SourceInWords => Revision is null ? Source : $"{Source} at {Revision}";
 }

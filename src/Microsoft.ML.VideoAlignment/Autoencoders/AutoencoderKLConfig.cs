@@ -50,7 +50,7 @@ internal sealed record AutoencoderKLConfig
             InChannels = ConfigJson.Integer(json, "in_channels", defaults.InChannels),
             OutChannels = ConfigJson.Integer(json, "out_channels", defaults.OutChannels),
             BlockOutChannels = ConfigJson.Integers(json, "block_out_channels", [.. defaults.BlockOutChannels]),
-            LayersPerBlock = ConfigJson.Integer(json, "layers_per_block", defaults.LayersPerBlock),
+            LayersPerBlock = ConfigJson.Integer(json, "layers_per_block", defaults.LayersPerBlock, maximum: ConfigJson.MaxLayers),
             Activation = ConfigJson.Text(json, "act_fn", defaults.Activation),
             LatentChannels = ConfigJson.Integer(json, "latent_channels", defaults.LatentChannels),
             NormGroups = ConfigJson.Integer(json, "norm_num_groups", defaults.NormGroups),

@@ -28,8 +28,8 @@ internal static partial class LvdmAutoencoder
             throw new NotSupportedException("first_stage_config: attn_resolutions names attention at full sizes; only [] (attention in the middle alone) is supported.");
         }
 
-        long Required(JsonElement from, string key) =>
-            ConfigJson.Find(from, key) is null ? throw new InvalidDataException($"first_stage_config: {key} is missing.") : ConfigJson.Integer(from, key, 0);
+        long Required(JsonElement from, string key, long maximum = ConfigJson.MaxSize) =>
+            ConfigJson.Find(from, key) is null ? throw new InvalidDataException($"first_stage_config: {key} is missing.") : ConfigJson.Integer(from, key, 0, maximum: maximum);
         long width = Required(network, "ch");
         var config = new AutoencoderKLConfig
         {
@@ -37,7 +37,7 @@ internal static partial class LvdmAutoencoder
             OutChannels = Required(network, "out_ch"),
             BlockOutChannels = [.. ConfigJson.Integers(network, "ch_mult", 1, 2, 4, 8).Select(multiplier => multiplier * width)],
             StemChannels = width,
-            LayersPerBlock = Required(network, "num_res_blocks"),
+            LayersPerBlock = Required(network, "num_res_blocks", ConfigJson.MaxLayers),
             LatentChannels = Required(network, "z_channels"),
             EmbedChannels = Required(json, "embed_dim"),
             ScalingFactor = scalingFactor,

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace Microsoft.ML.VideoAlignment.Layers;
@@ -5,13 +6,24 @@ namespace Microsoft.ML.VideoAlignment.Layers;
 /// <summary>Reads a network's config.json: absent or null keys take the reference's default, unknown values are refused by name.</summary>
 internal static class ConfigJson
 {
-    public static long Integer(JsonElement json, string key, long fallback) =>
-        Find(json, key) is not { } value ? fallback
-        : value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number) ? number
-        : throw Unexpected(key, "a whole number", value);
+    /// <summary>The largest size, width or count that is read; published configurations end at 262,144 words.</summary>
+    public const long MaxSize = 1 << 24;
 
-    public static double Number(JsonElement json, string key, double fallback) =>
-        Find(json, key) is not { } value ? fallback : value.ValueKind == JsonValueKind.Number ? value.GetDouble() : throw Unexpected(key, "a number", value);
+    /// <summary>The most layers, blocks or levels that a network is built of.</summary>
+    public const long MaxLayers = 1000;
+
+    private const int MaxLevels = 16;
+
+    /// <summary>A whole number within bounds.</summary>
+    public static long Integer(JsonElement json, string key, long fallback, long minimum = 1, long maximum = MaxSize) =>
+        Find(json, key) is not { } value ? fallback
+        : Whole(value, minimum, maximum) ?? throw Unexpected(key, $"a whole number from {minimum} to {maximum}", value);
+
+    /// <summary>A finite number above 0.</summary>
+    public static double Number(JsonElement json, string key, double fallback, double maximum = 1e6) =>
+        Find(json, key) is not { } value ? fallback
+        : value.ValueKind == JsonValueKind.Number && value.GetDouble() is var number && number > 0 && number <= maximum && double.IsFinite(number) ? number
+        : throw Unexpected(key, string.Create(CultureInfo.InvariantCulture, $"a number above 0 and up to {maximum:R}"), value);
 
     public static bool Flag(JsonElement json, string key, bool fallback) =>
         Find(json, key) is not { } value ? fallback
@@ -21,11 +33,15 @@ internal static class ConfigJson
     public static string Text(JsonElement json, string key, string fallback) =>
         Find(json, key) is not { } value ? fallback : value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Unexpected(key, "text", value);
 
-    public static IReadOnlyList<long> Integers(JsonElement json, string key, params long[] fallback) =>
+    /// <summary>A list of whole numbers of at least 1, one for each level of a network.</summary>
+    public static IReadOnlyList<long> Integers(JsonElement json, string key, params long[] fallback) => Integers(json, key, minimum: 1, fallback);
+
+    /// <summary>A list of whole numbers within bounds, one for each level of a network.</summary>
+    public static IReadOnlyList<long> Integers(JsonElement json, string key, int minimum, IReadOnlyList<long> fallback) =>
         Find(json, key) is not { } value ? fallback
-        : value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Number && item.TryGetInt64(out _))
+        : value.ValueKind == JsonValueKind.Array && value.GetArrayLength() <= MaxLevels && value.EnumerateArray().All(item => Whole(item, minimum, MaxSize) is not null)
             ? [.. value.EnumerateArray().Select(item => item.GetInt64())]
-        : throw Unexpected(key, "a list of whole numbers", value);
+        : throw Unexpected(key, $"a list of at most {MaxLevels} whole numbers from {minimum} to {MaxSize}", value);
 
     /// <summary>Height and width: [height, width], or one number for both.</summary>
     public static (long Height, long Width) Size(JsonElement json, string key, (long Height, long Width) fallback)
@@ -58,9 +74,19 @@ internal static class ConfigJson
     }
 
     /// <summary>The value of <paramref name="key"/>, or null when it is absent or null.</summary>
+    /// <exception cref="InvalidDataException">The configuration is no JSON object.</exception>
     public static JsonElement? Find(JsonElement json, string key) =>
-        json.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        json.ValueKind != JsonValueKind.Object ? throw new InvalidDataException($"config: expected an object with {key}, got {Short(json)}.")
+        : json.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
-    private static InvalidDataException Unexpected(string key, string expected, JsonElement value) =>
-        new($"config: {key}: expected {expected}, got {value.GetRawText()}.");
+    private static long? Whole(JsonElement value, long minimum, long maximum) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number) && number >= minimum && number <= maximum ? number : null;
+
+    private static InvalidDataException Unexpected(string key, string expected, JsonElement value) => new($"config: {key}: expected {expected}, got {Short(value)}.");
+
+    private static string Short(JsonElement value)
+    {
+        string text = value.GetRawText();
+        return text.Length <= 80 ? text : text[..80] + "...";
+    }
 }

@@ -9,8 +9,12 @@ namespace Microsoft.ML.VideoAlignment.Layers;
 /// <param name="Heads">Divides the width.</param>
 /// <param name="Activation">Between the two linear layers.</param>
 /// <param name="NormEps">Epsilon of both norms.</param>
+/// <exception cref="InvalidDataException">The heads do not divide the width.</exception>
 internal sealed record EncoderShape(long Width, long MlpWidth, long Heads, Activation Activation, double NormEps)
 {
+    /// <summary>Number of heads, a divisor of the width.</summary>
+    public long Heads { get; init; } = Heads > 0 && Width % Heads == 0 ? Heads : throw new InvalidDataException($"config: {Heads} heads do not divide the width {Width}.");
+
     /// <summary>Whether the file has queries, keys and values as one product <c>qkv_proj</c> [3D, D], thirds in this order, each head-major.</summary>
     public bool FusedQkv { get; init; }
 

@@ -81,32 +81,55 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
     /// <summary>How the family is recognised.</summary>
     internal static ModelFamily Files { get; } = new(
         "ModelScope", $"a diffusers folder: {DiffusersFolder.IndexName} with {ClassName}, unet/, vae/, text_encoder/, tokenizer/, scheduler/",
-        path => DiffusersFolder.PipelineClass(path) == ClassName, (path, options) => Open(path, options));
+        listing => DiffusersFolder.PipelineClass(listing.Path) == ClassName, Check, (path, options, cancellation) => Open(path, options, source: null, cancellation));
 
     /// <inheritdoc cref="FromFolder"/>
-    internal static ModelScopePipeline Open(string folder, VideoModelOptions options, string? source = null) =>
-        FromFolder(folder, options.Variant, Placement.OnCpu(options.Precision), source);
+    internal static ModelScopePipeline Open(string folder, VideoModelOptions options, string? source = null, CancellationToken cancellation = default) =>
+        FromFolder(folder, options.Variant, Placement.OnCpu(options.Precision), source, cancellation);
 
     /// <summary>Loads a diffusers folder: model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="variant">The files' variant, such as "fp16" in diffusion_pytorch_model.fp16.safetensors.</param>
     /// <param name="placement">Where the weights go and how they are stored.</param>
     /// <param name="source">What to call the model; null: the folder.</param>
-    internal static ModelScopePipeline FromFolder(string folder, string? variant, Placement placement, string? source = null)
+    /// <param name="cancellation">Ends the reading.</param>
+    internal static ModelScopePipeline FromFolder(string folder, string? variant, Placement placement, string? source = null, CancellationToken cancellation = default)
     {
-        var files = new DiffusersFolder(folder);
-        JsonElement index = files.Config(DiffusersFolder.IndexName);
+        var files = new DiffusersFolder(folder, cancellation);
+        int frames = files.Parse(index => (int)ConfigJson.Integer(index, FramesKey, OfficialFrames), DiffusersFolder.IndexName);
+        JsonElement scheduler = ReadScheduler(files);
+        using var parts = new UnfinishedParts();
         ModelScopePipeline? model = null;
-        var prompts = new ClipPromptEncoder(
+        ClipPromptEncoder prompts = parts.Add(new ClipPromptEncoder(
             ClipTokenizer.FromFolder(files.Component("tokenizer").Location),
-            ClipTextEncoder.FromFolder(files.Component("text_encoder").Location, placement, variant),
-            () => model!.Device);
-        model = new ModelScopePipeline(
-            source ?? folder, prompts, LoadUNet(files.Component("unet"), variant, placement), LoadVae(files.Component("vae"), variant, placement),
-            SchedulerConfig.ReadFile(Path.Combine(files.Component("scheduler").Location, "scheduler_config.json")),
-            (int)ConfigJson.Integer(index, FramesKey, OfficialFrames), placement, () => WeightHash.Compute(files, variant, "unet", "vae", "text_encoder"));
+            ClipTextEncoder.FromFolder(files.Component("text_encoder"), placement, variant),
+            () => model!.Device));
+        UNet3D unet = parts.Add(LoadUNet(files.Component("unet"), variant, placement));
+        AutoencoderKL vae = parts.Add(LoadVae(files.Component("vae"), variant, placement));
+        model = parts.Finish(new ModelScopePipeline(
+            source ?? folder, prompts, unet, vae, scheduler, frames, placement, () => WeightHash.Compute(new DiffusersFolder(folder), variant, "unet", "vae", "text_encoder")));
         return model;
     }
+
+    /// <summary>Reads what is not weights.</summary>
+    private static void Check(ModelListing listing, VideoModelOptions options)
+    {
+        var files = new DiffusersFolder(listing.Path);
+        files.Component("unet").Parse(UNet3DConfig.FromJson);
+        files.Component("vae").Parse(AutoencoderKLConfig.FromJson);
+        files.Component("text_encoder").Parse(ClipTextConfig.FromJson);
+        ClipTokenizer.FromFolder(files.Component("tokenizer").Location);
+        ReadScheduler(files);
+        listing.RequireWeights(options.Variant, "unet", "vae", "text_encoder");
+    }
+
+    private static JsonElement ReadScheduler(DiffusersFolder files) => files.Component("scheduler").Parse(
+        json =>
+        {
+            SchedulerFactory.FromConfig(json);
+            return json;
+        },
+        "scheduler_config.json");
 
     /// <summary>A model from single folders, for cases that come without a whole one.</summary>
     internal static ModelScopePipeline FromParts(

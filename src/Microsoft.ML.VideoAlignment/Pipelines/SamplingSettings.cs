@@ -64,6 +64,23 @@ internal sealed record SamplingSettings
     /// <inheritdoc cref="VideoRequest.NoiseAugmentation"/>
     public double NoiseAugmentation { get; init; }
 
+    /// <summary>What is wrong with settings that a file gave, whatever the model; null: nothing.</summary>
+    public string? Fault()
+    {
+        const int MaxSide = 1 << 16;
+        (string Name, double? Value, double Least, double Most)[] numbers =
+        [
+            (nameof(Steps), Steps, 1, 1_000_000), (nameof(GuidanceScale), GuidanceScale, double.MinValue, double.MaxValue), (nameof(MinGuidanceScale), MinGuidanceScale, double.MinValue, double.MaxValue),
+            (nameof(Eta), Eta, 0, 1), (nameof(SegmentCount), SegmentCount, 1, MaxSide), (nameof(FramesPerSecond), FramesPerSecond, 0, double.MaxValue),
+            (nameof(MotionBucketId), MotionBucketId, double.MinValue, double.MaxValue), (nameof(NoiseAugmentation), NoiseAugmentation, 0, double.MaxValue),
+            (nameof(Size.Frames), Size.Frames, 1, MaxSide), (nameof(Size.Height), Size.Height, 1, MaxSide), (nameof(Size.Width), Size.Width, 1, MaxSide),
+            .. (Sigmas ?? []).Select(sigma => (nameof(Sigmas), (double?)sigma, 0.0, double.MaxValue)),
+        ];
+        return numbers.FirstOrDefault(number => number.Value is { } value && !(value >= number.Least && value <= number.Most)) is { Name: { } name } wrong
+            ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{name} is {wrong.Value}, expected a number from {wrong.Least} to {wrong.Most}")
+            : null;
+    }
+
     /// <summary>These prompts under these settings. <paramref name="noise"/>: a source of standard normal noise of any shape [B, ...].</summary>
     public VideoRequest Request(IReadOnlyList<VideoPrompt> prompts, Func<IReadOnlyList<long>, Tensor> noise) => new()
     {

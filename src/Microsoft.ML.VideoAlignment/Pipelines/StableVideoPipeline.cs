@@ -92,28 +92,50 @@ internal sealed class StableVideoPipeline : VideoDiffusionModel
     /// <summary>How the family is recognised.</summary>
     internal static ModelFamily Files { get; } = new(
         "Stable Video Diffusion", $"a diffusers folder: {DiffusersFolder.IndexName} with {ClassName}, unet/, vae/, image_encoder/, scheduler/",
-        path => DiffusersFolder.PipelineClass(path) == ClassName, (path, options) => Open(path, options));
+        listing => DiffusersFolder.PipelineClass(listing.Path) == ClassName, Check, (path, options, cancellation) => Open(path, options, source: null, cancellation));
 
     /// <inheritdoc cref="FromFolder"/>
-    internal static StableVideoPipeline Open(string folder, VideoModelOptions options, string? source = null) =>
-        FromFolder(folder, options.Variant, Placement.OnCpu(options.Precision), source);
+    internal static StableVideoPipeline Open(string folder, VideoModelOptions options, string? source = null, CancellationToken cancellation = default) =>
+        FromFolder(folder, options.Variant, Placement.OnCpu(options.Precision), source, cancellation);
 
     /// <summary>Loads a diffusers folder: model_index.json, unet/, vae/, image_encoder/, scheduler/.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="variant">The files' variant, such as "fp16" in diffusion_pytorch_model.fp16.safetensors.</param>
     /// <param name="placement">Where the weights go and how they are stored.</param>
     /// <param name="source">What to call the model; null: the folder.</param>
-    internal static StableVideoPipeline FromFolder(string folder, string? variant, Placement placement, string? source = null)
+    /// <param name="cancellation">Ends the reading.</param>
+    internal static StableVideoPipeline FromFolder(string folder, string? variant, Placement placement, string? source = null, CancellationToken cancellation = default)
     {
-        var files = new DiffusersFolder(folder);
-        JsonElement index = files.Config(DiffusersFolder.IndexName);
-        return new StableVideoPipeline(
-            source ?? folder, ClipVisionEncoder.FromFolder(files.Component("image_encoder").Location, placement, variant),
-            LoadUNet(files.Component("unet"), variant, placement), LoadVae(files.Component("vae"), variant, placement),
-            SchedulerConfig.ReadFile(Path.Combine(files.Component("scheduler").Location, "scheduler_config.json")),
-            ((int)ConfigJson.Integer(index, HeightKey, OfficialHeight), (int)ConfigJson.Integer(index, WidthKey, OfficialWidth)), placement,
-            () => WeightHash.Compute(files, variant, "unet", "vae", "image_encoder"));
+        var files = new DiffusersFolder(folder, cancellation);
+        (int, int) size = files.Parse(
+            index => ((int)ConfigJson.Integer(index, HeightKey, OfficialHeight), (int)ConfigJson.Integer(index, WidthKey, OfficialWidth)), DiffusersFolder.IndexName);
+        JsonElement scheduler = ReadScheduler(files);
+        using var parts = new UnfinishedParts();
+        ClipVisionEncoder imageEncoder = parts.Add(ClipVisionEncoder.FromFolder(files.Component("image_encoder"), placement, variant));
+        SvdUNet unet = parts.Add(LoadUNet(files.Component("unet"), variant, placement));
+        AutoencoderKLTemporalDecoder vae = parts.Add(LoadVae(files.Component("vae"), variant, placement));
+        return parts.Finish(new StableVideoPipeline(
+            source ?? folder, imageEncoder, unet, vae, scheduler, size, placement, () => WeightHash.Compute(new DiffusersFolder(folder), variant, "unet", "vae", "image_encoder")));
     }
+
+    /// <summary>Reads what is not weights.</summary>
+    private static void Check(ModelListing listing, VideoModelOptions options)
+    {
+        var files = new DiffusersFolder(listing.Path);
+        files.Component("unet").Parse(SvdUNetConfig.FromJson);
+        files.Component("vae").Parse(AutoencoderKLConfig.FromJson);
+        files.Component("image_encoder").Parse(ClipVisionConfig.FromJson);
+        ReadScheduler(files);
+        listing.RequireWeights(options.Variant, "unet", "vae", "image_encoder");
+    }
+
+    private static JsonElement ReadScheduler(DiffusersFolder files) => files.Component("scheduler").Parse(
+        json =>
+        {
+            SchedulerFactory.FromConfig(json);
+            return json;
+        },
+        "scheduler_config.json");
 
     /// <summary>A model from networks that are made already; it owns them and has no hash.</summary>
     internal static StableVideoPipeline FromNetworks(

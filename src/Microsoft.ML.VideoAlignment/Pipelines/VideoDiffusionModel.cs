@@ -26,6 +26,12 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>Height and width must be multiples of this, in pixels.</summary>
     public abstract int SizeMultiple { get; }
 
+    /// <summary>What loading left out, a sentence each, such as the averaged weights of a training checkpoint; empty: nothing.</summary>
+    public IReadOnlyList<string> LoadNotes { get; internal set; } = [];
+
+    /// <summary>The model of the hub that the files are, and its commit; null: they were named by their path.</summary>
+    internal (string Id, string Commit)? HubOrigin { get; set; }
+
     /// <summary>How its files were read, for whoever has to read them again.</summary>
     internal VideoModelOptions LoadedWith { get; set; } = new();
 
@@ -207,12 +213,21 @@ public abstract class VideoDiffusionModel : IDisposable
     internal virtual Condition EmptyCondition(int batch, VideoSize size) => throw new NotSupportedException($"The memory of a {Family} model cannot be estimated.");
 
     /// <summary>Loads a model from the files that its publisher gives out; the family is recognised from them.</summary>
-    /// <param name="path">The model's folder or file; see the README for what each family looks like.</param>
+    /// <param name="path">The model's folder or file, or its id of the hub ("owner/name"); see the README for what each family looks like.</param>
     /// <param name="options">How weights are read and held; null: the defaults.</param>
+    /// <param name="cancellationToken">Ends the download or the reading; what was downloaded stays, for the next call to go on with.</param>
     /// <exception cref="DirectoryNotFoundException">There is nothing at this path.</exception>
     /// <exception cref="NotSupportedException">What is there is no model of a known family; the message lists what was looked for.</exception>
     /// <exception cref="WeightFileException">A weight file is missing, damaged, or of another model.</exception>
-    public static VideoDiffusionModel FromPretrained(string path, VideoModelOptions? options = null) => ModelFamily.Open(path, options ?? new VideoModelOptions());
+    /// <exception cref="ModelDownloadException">A model of the hub is not in the cache and cannot be fetched.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public static VideoDiffusionModel FromPretrained(string path, VideoModelOptions? options = null, CancellationToken cancellationToken = default) =>
+        ModelFamily.Open(path, options ?? new VideoModelOptions(), cancellationToken);
+
+    /// <summary>As <see cref="FromPretrained"/>, without a thread that waits: downloads are asynchronous, weights are read in a thread of the pool.</summary>
+    /// <inheritdoc cref="FromPretrained"/>
+    public static Task<VideoDiffusionModel> FromPretrainedAsync(string path, VideoModelOptions? options = null, CancellationToken cancellationToken = default) =>
+        ModelFamily.OpenAsync(path, options ?? new VideoModelOptions(), cancellationToken);
 
     /// <summary>
     /// The tiny text-to-video model that comes with this library: 8 frames of 32 x 32 pixels of moving shapes, in ModelScope's form, trained by the

@@ -11,6 +11,7 @@ namespace Microsoft.ML.VideoAlignment.Rewards;
 internal sealed class LabelTable
 {
     private const int Suggestions = 5;
+    private const int MaxLabels = 100_000;
 
     private readonly Dictionary<string, int> _ids = new(StringComparer.Ordinal);
 
@@ -34,7 +35,7 @@ internal sealed class LabelTable
         int count = Pairs(config, "id2label").Count() is var rows and > 0 ? rows : named.Length;
         if (count == 0)
         {
-            count = checked((int)ConfigJson.Integer(config, "num_labels", 2));
+            count = checked((int)ConfigJson.Integer(config, "num_labels", 2, maximum: MaxLabels));
             named = [.. Enumerable.Range(0, count).Select(id => ($"LABEL_{id}", id))];
         }
 

@@ -29,6 +29,7 @@ internal sealed class PreferenceFile : IDisposable
                 torch.Select((torch.Root as DictNode)?.Find(Entry) is DictNode ? Entry : null);
             }
 
+            source = UnwrappedWeights.Unwrap(source);
             return source.Entries.ContainsKey("visual.conv1.weight") && source.Entries.ContainsKey("text_projection")
                 ? new PreferenceFile(source)
                 : throw new WeightFileException(path, "is no HPS v2 model: expected OpenCLIP's two towers (visual.conv1.weight, text_projection, ... under state_dict), " +

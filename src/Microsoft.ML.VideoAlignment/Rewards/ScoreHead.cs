@@ -51,7 +51,7 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
     /// <exception cref="WeightFileException">The file holds no chain of linear layers that ends in one number.</exception>
     public static ScoreHead FromFile(string path, HeadForm form, Placement placement)
     {
-        using IWeightSource source = WeightFile.Open(path);
+        using IWeightSource source = UnwrappedWeights.Unwrap(WeightFile.Open(path));
         int[] numbers = [.. source.Entries.Keys.Select(name => LayerWeight().Match(name)).Where(match => match.Success)
             .Select(match => int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture)).Order()];
         (int Number, IReadOnlyList<long> Shape)[] layers = [.. numbers.Select(number => (number, source.Entries[$"layers.{number}.weight"].Shape))];
@@ -65,7 +65,20 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
                     : string.Join(", ", layers.Select(layer => $"layers.{layer.Number}.weight {Shapes.Describe(layer.Shape)}")) + "."));
         }
 
-        return WeightLoader.Fill(new ScoreHead(form, new NumberedLayers(layers, placement)), source);
+        ScoreHead head = WeightLoader.Fill(new ScoreHead(form, new NumberedLayers(layers, placement)), source);
+        if (head.NameOfNonFinite() is not { } name)
+        {
+            return head;
+        }
+
+        head.Dispose();
+        throw new WeightFileException(path, $"{name} holds numbers that are not finite: every score would be. The training that made it failed; take another file.");
+    }
+
+    private string? NameOfNonFinite()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return named_parameters().FirstOrDefault(pair => !pair.parameter.isfinite().all().ToBoolean()).name;
     }
 
     /// <summary>embedding: [N, P] -> scores [N].</summary>

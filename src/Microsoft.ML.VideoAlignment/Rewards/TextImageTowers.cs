@@ -84,7 +84,7 @@ internal sealed class TextImageTowers : IDisposable
     {
         ClipFiles.Require(folder);
         using var files = new ClipFolder(folder, variant: null);
-        var config = ClipConfig.FromJson(files.Config);
+        ClipConfig config = files.Parse(ClipConfig.FromJson);
         string[] absent = [.. s_tops.Where(name => !files.Weights.Entries.ContainsKey(name))];
         if (absent.Length > 0)
         {

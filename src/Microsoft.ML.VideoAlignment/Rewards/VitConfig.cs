@@ -45,14 +45,14 @@ internal abstract record VitConfig
         {
             HiddenSize = ConfigJson.Integer(json, "hidden_size", defaults.HiddenSize),
             IntermediateSize = ConfigJson.Integer(json, "intermediate_size", defaults.IntermediateSize),
-            NumHiddenLayers = ConfigJson.Integer(json, "num_hidden_layers", defaults.NumHiddenLayers),
+            NumHiddenLayers = ConfigJson.Integer(json, "num_hidden_layers", defaults.NumHiddenLayers, maximum: ConfigJson.MaxLayers),
             NumAttentionHeads = ConfigJson.Integer(json, "num_attention_heads", defaults.NumAttentionHeads),
             NumChannels = ConfigJson.Integer(json, "num_channels", defaults.NumChannels),
             ImageSize = ConfigJson.Size(json, "image_size", defaults.ImageSize),
             PatchSize = patchHeight == patchWidth ? patchHeight : throw new NotSupportedException($"config: patch_size {patchHeight} x {patchWidth}: only square patches are supported."),
             QkvBias = ConfigJson.Flag(json, "qkv_bias", defaults.QkvBias),
             HiddenAct = ConfigJson.Text(json, "hidden_act", defaults.HiddenAct),
-            LayerNormEps = ConfigJson.Number(json, "layer_norm_eps", defaults.LayerNormEps),
+            LayerNormEps = ConfigJson.Number(json, "layer_norm_eps", defaults.LayerNormEps, maximum: 1),
         };
         return (T)read; // a record's "with" keeps the type of what it copies
     }

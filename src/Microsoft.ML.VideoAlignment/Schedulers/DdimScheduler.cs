@@ -18,9 +18,9 @@ internal sealed class DdimScheduler : IPolicyScheduler
         config.RequireOff("thresholding");
         _schedule = NoiseSchedule.FromConfig(config);
         Prediction = PredictionTypes.FromConfig(config);
-        _clip = config.Flag("clip_sample", true) ? config.Number("clip_sample_range", 1) : null;
+        _clip = config.Flag("clip_sample", true) ? config.Positive("clip_sample_range", 1) : null;
         _spacing = config.Choice("timestep_spacing", "leading", "leading", "trailing", "linspace");
-        _offset = config.Integer("steps_offset", 0);
+        _offset = config.Integer("steps_offset", 0, minimum: 0, TrainTimesteps - 1);
         FinalAlphaCumprod = config.Flag("set_alpha_to_one", true) ? 1 : _schedule.AlphasCumprod[0];
     }
 

@@ -33,11 +33,7 @@ internal sealed class DpmSolverMultistepScheduler : IScheduler
         _schedule = NoiseSchedule.FromConfig(config).WithoutExactZero();
         _trainSigmas = _schedule.Sigmas();
         _prediction = PredictionTypes.FromConfig(config);
-        _order = config.Integer("solver_order", 2);
-        if (_order is < 1 or > 3)
-        {
-            throw config.Wrong("solver_order", _order, "1, 2 or 3");
-        }
+        _order = config.Integer("solver_order", 2, minimum: 1, maximum: 3);
 
         _stochastic = config.Choice("algorithm_type", "dpmsolver++", "dpmsolver++", "sde-dpmsolver++") == "sde-dpmsolver++";
 
@@ -48,11 +44,11 @@ internal sealed class DpmSolverMultistepScheduler : IScheduler
         _karras = config.Flag("use_karras_sigmas", false);
         _endsAtZero = config.Choice("final_sigmas_type", "zero", "zero", "sigma_min") == "zero";
         _spacing = config.Choice("timestep_spacing", "linspace", "linspace", "leading", "trailing");
-        _offset = config.Integer("steps_offset", 0);
-        (_sigmaMin, _sigmaMax) = (config.OptionalNumber("sigma_min"), config.OptionalNumber("sigma_max"));
+        _offset = config.Integer("steps_offset", 0, minimum: 0, TrainTimesteps - 1);
+        (_sigmaMin, _sigmaMax) = config.SigmaRange();
 
         // lambda = log(alpha/sigma) = -log sqrt((1 - abar)/abar) falls with t.
-        double lambdaMin = config.Number("lambda_min_clipped", double.NegativeInfinity);
+        double lambdaMin = config.NumberOrInfinity("lambda_min_clipped", double.NegativeInfinity);
         _last = _schedule.Length - _trainSigmas.Count(sigma => -Math.Log(sigma) < lambdaMin);
         if (_last < 1)
         {

@@ -32,8 +32,8 @@ internal sealed class EulerDiscreteScheduler : IScheduler
         _continuous = config.Choice("timestep_type", "discrete", "discrete", "continuous") == "continuous" && _prediction == PredictionType.Velocity;
         _endsAtZero = config.Choice("final_sigmas_type", "zero", "zero", "sigma_min") == "zero";
         _spacing = config.Choice("timestep_spacing", "linspace", "linspace", "leading", "trailing");
-        _offset = config.Integer("steps_offset", 0);
-        (_sigmaMin, _sigmaMax) = (config.OptionalNumber("sigma_min"), config.OptionalNumber("sigma_max"));
+        _offset = config.Integer("steps_offset", 0, minimum: 0, TrainTimesteps - 1);
+        (_sigmaMin, _sigmaMax) = config.SigmaRange();
     }
 
     public string Name => "EulerDiscreteScheduler";

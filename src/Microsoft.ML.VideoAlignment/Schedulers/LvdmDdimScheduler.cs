@@ -9,6 +9,9 @@ namespace Microsoft.ML.VideoAlignment.Schedulers;
 /// </summary>
 internal sealed class LvdmDdimScheduler : IPolicyScheduler
 {
+    /// <summary>Latents that are scaled by more leave what float32 can hold.</summary>
+    private const double MaxScale = 1e6;
+
     private readonly double[] _betas;
     private readonly double[] _alphasCumprod;
     private readonly double[]? _scales;
@@ -23,11 +26,11 @@ internal sealed class LvdmDdimScheduler : IPolicyScheduler
             throw new NotSupportedException($"{nameof(LvdmDdimScheduler)}: given_betas is not supported; expected linear_start and linear_end.");
         }
 
-        int length = config.Integer("timesteps", 1000);
+        int length = config.Integer("timesteps", 1000, minimum: 2, SchedulerConfig.MaxTrainTimesteps);
         (double start, double end) = (config.Number("linear_start", 1e-4), config.Number("linear_end", 2e-2));
-        if (length < 2 || start is not (> 0 and < 1) || end is not (> 0 and < 1))
+        if (start is not (> 0 and < 1) || end is not (> 0 and < 1))
         {
-            throw new InvalidDataException($"{nameof(LvdmDdimScheduler)}: expected at least two timesteps and linear_start and linear_end between 0 and 1, got {length}, {start} and {end}.");
+            throw new InvalidDataException($"{nameof(LvdmDdimScheduler)}: expected linear_start and linear_end between 0 and 1, got {start} and {end}.");
         }
 
         _betas = NoiseSchedule.ScaledLinear(start, end, length);
@@ -76,11 +79,11 @@ internal sealed class LvdmDdimScheduler : IPolicyScheduler
     /// <summary>From scale_a to scale_b in mid_step steps, then scale_b: N more entries, or N in all with fix_scale_bug.</summary>
     private static double[] Scales(SchedulerConfig config, int length)
     {
-        (double first, double last) = (config.Number("scale_a", 1), config.Number("scale_b", 0.3));
-        int middle = config.Integer("mid_step", 400);
-        if (middle < 1 || middle > length || !(first > 0) || !(last > 0))
+        (double first, double last) = (config.Positive("scale_a", 1), config.Positive("scale_b", 0.3));
+        int middle = config.Integer("mid_step", 400, minimum: 1, length);
+        if (!(first <= MaxScale) || !(last <= MaxScale))
         {
-            throw new InvalidDataException($"{nameof(LvdmDdimScheduler)}: expected mid_step within the {length} timesteps and scale_a and scale_b above 0, got {middle}, {first} and {last}.");
+            throw new InvalidDataException($"{nameof(LvdmDdimScheduler)}: expected scale_a and scale_b up to {MaxScale}, got {first} and {last}.");
         }
 
         int rest = config.Flag("fix_scale_bug", false) ? length - middle : length;

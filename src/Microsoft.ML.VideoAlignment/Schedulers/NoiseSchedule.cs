@@ -27,12 +27,7 @@ internal sealed class NoiseSchedule
     /// </summary>
     public static NoiseSchedule FromConfig(SchedulerConfig config)
     {
-        int length = config.Integer("num_train_timesteps", 1000);
-        if (length < 1)
-        {
-            throw config.Wrong("num_train_timesteps", length, "at least 1");
-        }
-
+        int length = config.Integer("num_train_timesteps", 1000, minimum: 1, SchedulerConfig.MaxTrainTimesteps);
         double start = config.Number("beta_start", 0.0001);
         double end = config.Number("beta_end", 0.02);
         string kind = config.Choice("beta_schedule", "linear", "linear", "scaled_linear", "squaredcos_cap_v2");
@@ -53,6 +48,12 @@ internal sealed class NoiseSchedule
         {
             product *= 1 - betas[t];
             alphasCumprod[t] = product;
+        }
+
+        // Without noise, or without signal before the last timestep, sigma or 1/abar is 0/0 there.
+        if (!(product < 1) || (alphasCumprod.Length > 1 && !(alphasCumprod[^2] > 0)))
+        {
+            throw config.Wrong("the product of all 1 - beta", product, "a number above 0 and below 1: beta_start, beta_end or trained_betas add no noise, or too much");
         }
 
         if (config.Flag("rescale_betas_zero_snr", false))

@@ -32,7 +32,7 @@ internal sealed record RectifiedFlow : IScheduler
         var config = new SchedulerConfig(json, nameof(RectifiedFlow));
         return new RectifiedFlow
         {
-            TrainTimesteps = config.Integer("num_timesteps", 1000),
+            TrainTimesteps = config.Integer("num_timesteps", 1000, minimum: 1, SchedulerConfig.MaxTrainTimesteps),
             MovesTimes = config.Flag("use_timestep_transform", false),
             RoundsTimes = config.Flag("use_discrete_timesteps", false),
         };

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
-using System.Text.RegularExpressions;
+using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
@@ -8,8 +8,11 @@ namespace Microsoft.ML.VideoAlignment.Schedulers;
 /// The keys of a scheduler_config.json. An absent or null key takes the default of the class that asks, an unknown key has no effect (as in diffusers'
 /// from_config), and a value outside the supported ones is an error that lists them.
 /// </summary>
-internal sealed partial class SchedulerConfig
+internal sealed class SchedulerConfig
 {
+    /// <summary>The longest training schedule that is read; published ones have 1000 timesteps.</summary>
+    public const int MaxTrainTimesteps = 1_000_000;
+
     private readonly Dictionary<string, JsonElement> _values;
     private readonly string _owner;
 
@@ -29,47 +32,36 @@ internal sealed partial class SchedulerConfig
     }
 
     /// <summary>Reads a scheduler_config.json.</summary>
-    public static JsonElement ReadFile(string path) => Parse(File.ReadAllText(path), path);
+    /// <exception cref="WeightFileException">It is missing, or no JSON.</exception>
+    public static JsonElement ReadFile(string path) => JsonFile.Read(path);
 
-    /// <summary>
-    /// JSON as Python writes it: infinities stand there without quotes ("lambda_min_clipped": -Infinity), which is no JSON, so they are quoted first.
-    /// </summary>
-    public static JsonElement Parse(string text, string location)
-    {
-        string quoted = PythonNumber().Replace(text, match => match.Groups["number"].Success ? $"\"{match.Value}\"" : match.Value);
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(quoted);
-            return document.RootElement.Clone();
-        }
-        catch (JsonException exception)
-        {
-            throw new InvalidDataException($"{location} is not a JSON file: {exception.Message}", exception);
-        }
-    }
-
+    /// <summary>A finite number, or <paramref name="otherwise"/> where the key is absent.</summary>
     public double Number(string key, double otherwise) => OptionalNumber(key) ?? otherwise;
 
-    public double? OptionalNumber(string key)
-    {
-        if (!_values.TryGetValue(key, out JsonElement value))
-        {
-            return null;
-        }
+    /// <summary>A finite number above 0, or <paramref name="otherwise"/> where the key is absent.</summary>
+    public double Positive(string key, double otherwise) => OptionalPositive(key) ?? otherwise;
 
-        return value.ValueKind switch
-        {
-            JsonValueKind.Number => value.GetDouble(),
-            JsonValueKind.String when value.GetString() is "-Infinity" or "-inf" => double.NegativeInfinity,
-            JsonValueKind.String when value.GetString() is "Infinity" or "inf" => double.PositiveInfinity,
-            _ => throw Wrong(key, value, "a number"),
-        };
+    /// <summary>A finite number above 0, or null where the key is absent.</summary>
+    public double? OptionalPositive(string key) => OptionalNumber(key) is not { } number ? null : number > 0 ? number : throw Wrong(key, _values[key], "a number above 0");
+
+    /// <summary>A number or an infinity, which Python writes without quotes; <paramref name="otherwise"/> where the key is absent.</summary>
+    public double NumberOrInfinity(string key, double otherwise) => !_values.TryGetValue(key, out JsonElement value) ? otherwise
+        : value.ValueKind == JsonValueKind.String && value.GetString() is "-Infinity" or "-inf" ? double.NegativeInfinity
+        : value.ValueKind == JsonValueKind.String && value.GetString() is "Infinity" or "inf" ? double.PositiveInfinity
+        : Number(key, otherwise);
+
+    /// <summary>sigma_min and sigma_max, each above 0 and the first below the second; null where they are absent.</summary>
+    public (double? Min, double? Max) SigmaRange()
+    {
+        (double? min, double? max) = (OptionalPositive("sigma_min"), OptionalPositive("sigma_max"));
+        return min < max || min is null || max is null ? (min, max) : throw Wrong("sigma_min", min.Value, $"a number below sigma_max, {max.Value.ToString(CultureInfo.InvariantCulture)}");
     }
 
-    public int Integer(string key, int otherwise)
+    /// <summary>A whole number from <paramref name="minimum"/> to <paramref name="maximum"/>, or <paramref name="otherwise"/> where the key is absent.</summary>
+    public int Integer(string key, int otherwise, int minimum, int maximum)
     {
         double number = Number(key, otherwise);
-        return number == Math.Floor(number) && Math.Abs(number) < int.MaxValue ? (int)number : throw Wrong(key, _values[key], "an integer");
+        return number == Math.Floor(number) && number >= minimum && number <= maximum ? (int)number : throw Wrong(key, _values[key], $"a whole number from {minimum} to {maximum}");
     }
 
     public bool Flag(string key, bool otherwise) =>
@@ -90,16 +82,10 @@ internal sealed partial class SchedulerConfig
             : throw Wrong(key, value, $"one of {string.Join(", ", supported.ToArray())}");
     }
 
-    /// <summary>A list of numbers, or null where the key is absent.</summary>
-    public double[]? Numbers(string key)
-    {
-        if (!_values.TryGetValue(key, out JsonElement value))
-        {
-            return null;
-        }
-
-        return value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray().Select(item => item.GetDouble())] : throw Wrong(key, value, "a list of numbers");
-    }
+    /// <summary>A list of finite numbers, or null where the key is absent.</summary>
+    public double[]? Numbers(string key) => !_values.TryGetValue(key, out JsonElement value) ? null
+        : value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => Finite(item) is not null) ? [.. value.EnumerateArray().Select(item => Finite(item)!.Value)]
+        : throw Wrong(key, value, "a list of numbers");
 
     /// <summary>Options of the reference that are not built: an error where the file switches one on.</summary>
     public void RequireOff(params ReadOnlySpan<string> keys)
@@ -116,11 +102,13 @@ internal sealed partial class SchedulerConfig
     public InvalidDataException Wrong(string key, double value, string expected) =>
         new($"{_owner}: {key} is {value.ToString(CultureInfo.InvariantCulture)}, expected {expected}.");
 
-    private InvalidDataException Wrong(string key, JsonElement value, string expected) => new($"{_owner}: {key} is {value.GetRawText()}, expected {expected}.");
+    private double? OptionalNumber(string key) => !_values.TryGetValue(key, out JsonElement value) ? null : Finite(value) ?? throw Wrong(key, value, "a number");
 
-    // Strings are matched first so that a word inside one stays as it is.
-    [GeneratedRegex("""
-        "(?:[^"\\]|\\.)*"|(?<number>-?\bInfinity\b|\bNaN\b)
-        """, RegexOptions.ExplicitCapture | RegexOptions.IgnorePatternWhitespace)]
-    private static partial Regex PythonNumber();
+    private static double? Finite(JsonElement value) => value.ValueKind == JsonValueKind.Number && value.GetDouble() is var number && double.IsFinite(number) ? number : null;
+
+    private InvalidDataException Wrong(string key, JsonElement value, string expected)
+    {
+        string text = value.GetRawText();
+        return new($"{_owner}: {key} is {(text.Length <= 80 ? text : text[..80] + "...")}, expected {expected}.");
+    }
 }

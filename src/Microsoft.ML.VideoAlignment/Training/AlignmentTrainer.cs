@@ -137,7 +137,7 @@ internal abstract class AlignmentTrainer : IDisposable
             StepOutcome outcome = Accumulate(draws, cancellation);
             _state?.Leave();
             watch.BeforeUpdate();
-            double norm = outcome.ChangesNothing ? WithoutUpdate() : Update(step, outcome.Reward, outcome.Loss);
+            double norm = outcome.ChangesNothing ? WithoutUpdate(step) : Update(step, outcome.Reward, outcome.Loss);
             foreach (string warning in watch.AfterUpdate(step).Concat(_notices.Drain()))
             {
                 warn?.Invoke(warning);
@@ -228,8 +228,10 @@ internal abstract class AlignmentTrainer : IDisposable
     protected void Notice(string kind, string text) => _notices.Add(kind, text);
 
     /// <summary>A step that has nothing to learn from moves no weights, not even by what the optimiser remembers or by decay.</summary>
-    private double WithoutUpdate()
+    private double WithoutUpdate(int step)
     {
+        _progress.Step = step;
+        _finished.Finished(step);
         _optimiser.ZeroGrad();
         return 0;
     }

@@ -21,6 +21,10 @@ internal sealed class RestrictedUnpickler
 
     private const int MaxDepth = 1000;
 
+    /// <summary>How a file that holds more than weights becomes one that does not.</summary>
+    public const string Remedy = "If you trust who made the file, write its weights alone in Python and give that file here: "
+        + "torch.save(torch.load(\"OLD\", map_location=\"cpu\", weights_only=False)[\"state_dict\"], \"NEW\") (without [\"state_dict\"] where the weights lie at the top)";
+
     private static readonly BoolNode s_true = new(true);
     private static readonly BoolNode s_false = new(false);
     private static readonly NoneNode s_none = new();
@@ -51,7 +55,7 @@ internal sealed class RestrictedUnpickler
         var reader = new PickleReader(bytes, position, location, what);
         var unpickler = new RestrictedUnpickler(reader, legacy);
         WeightNode root = unpickler.Run();
-        WeightTree.Check(root, MaxDepth, problem => throw reader.Fault(problem));
+        WeightTree.Check(root, MaxDepth, problem => throw unpickler.Refused(problem));
         position = reader.Position;
         storages = unpickler._arguments.Storages;
         return root;
@@ -246,14 +250,18 @@ internal sealed class RestrictedUnpickler
                 List<WeightNode> call = PopLast(2);
                 Push(call[0] is PickleGlobal { Call: not PickleCall.None } function
                     ? New(_arguments.Call(function, call[1]))
-                    : throw _reader.Fault($"a call (REDUCE) of {call[0].Kind}; only OrderedDict, torch.Size and the rebuilding of tensors may be called"));
+                    : throw Refused($"a call (REDUCE) of {call[0].Kind}; only OrderedDict, torch.Size and the rebuilding of tensors may be called"));
                 break;
             case (byte)'b': // BUILD
                 WeightNode state = Pop();
-                Require(Top() is DictNode { Ordered: true } && state is DictNode, $"attributes (BUILD, with {state.Kind}) for {Top().Kind}; only an OrderedDict may have some");
+                if (Top() is not DictNode { Ordered: true } || state is not DictNode)
+                {
+                    throw Refused($"attributes (BUILD, with {state.Kind}) for {Top().Kind}; only an OrderedDict may have some");
+                }
+
                 break;
             default:
-                throw _reader.Fault(Refusal(opcode));
+                throw Refused(Refusal(opcode));
         }
     }
 
@@ -269,7 +277,10 @@ internal sealed class RestrictedUnpickler
 
     private WeightNode Global(string module, string name) =>
         PickleGlobals.Find(module, name)
-        ?? throw _reader.Fault($"the file names {Shown(module)}.{Shown(name)}, which is not among the few things weights are made of. Unpickling it elsewhere could run code; ask for safetensors");
+        ?? throw Refused($"the file names {Shown(module)}.{Shown(name)}, which is not among the few things weights are made of. Unpickling it elsewhere could run code; ask for safetensors");
+
+    /// <summary>The file may be sound, but holds something that is not built here.</summary>
+    private WeightFileException Refused(string problem) => _reader.Fault($"{problem}. {Remedy}");
 
     private static string Shown(string name) => name.Length <= 80 ? name : name[..80] + "...";
 
@@ -329,7 +340,10 @@ internal sealed class RestrictedUnpickler
         Charge(keysAndValues.Count + (dict.Items.Count == 0 ? 4 : 0));
         for (int i = 0; i < keysAndValues.Count; i += 2)
         {
-            Require(dict.Set(keysAndValues[i], keysAndValues[i + 1]), $"{keysAndValues[i].Kind} as the key of a dict; text, integers, booleans and floats may be keys");
+            if (!dict.Set(keysAndValues[i], keysAndValues[i + 1]))
+            {
+                throw Refused($"{keysAndValues[i].Kind} as the key of a dict; text, integers, booleans and floats may be keys");
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
@@ -57,42 +58,29 @@ internal sealed class ShardedWeights : IWeightSource
 
     private Dictionary<string, string> ReadMap(string path)
     {
-        using var file = new FileBytes(path);
-        if (file.Length > MaxIndexBytes)
+        JsonElement index = JsonFile.ReadObject(path, MaxIndexBytes);
+        if (!index.TryGetProperty("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
         {
-            throw Fault($"an index of {file.Length} bytes, more than {MaxIndexBytes}.");
+            throw Fault("no index of shards: weight_map is to be an object of tensor names and file names.");
         }
 
-        try
+        var names = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (JsonProperty property in map.EnumerateObject())
         {
-            using JsonDocument json = JsonDocument.Parse(file.Read(0, (int)file.Length), new JsonDocumentOptions { MaxDepth = 16 });
-            if (json.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement.TryGetProperty("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
+            string shard = property.Value.ValueKind == JsonValueKind.String ? property.Value.GetString()! : "";
+            if (shard is "" or "." or ".." || shard.AsSpan().IndexOfAny("/\\:\0") >= 0)
             {
-                throw Fault("no index of shards: weight_map is to be an object of tensor names and file names.");
+                throw Fault($"weight_map sends '{property.Name}' to '{shard}', which is no plain file name in the index's folder.");
             }
 
-            var names = new Dictionary<string, string>(StringComparer.Ordinal);
-            foreach (JsonProperty property in map.EnumerateObject())
+            if (!names.TryAdd(property.Name, shard))
             {
-                string shard = property.Value.ValueKind == JsonValueKind.String ? property.Value.GetString()! : "";
-                if (shard is "" or "." or ".." || shard.AsSpan().IndexOfAny("/\\:\0") >= 0)
-                {
-                    throw Fault($"weight_map sends '{property.Name}' to '{shard}', which is no plain file name in the index's folder.");
-                }
-
-                if (!names.TryAdd(property.Name, shard))
-                {
-                    throw Fault($"weight_map names '{property.Name}' twice.");
-                }
+                throw Fault($"weight_map names '{property.Name}' twice.");
             }
+        }
 
-            return names;
-        }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
-        {
-            throw Fault($"the index is no valid JSON: {exception.Message}", exception);
-        }
+        return names;
     }
 
-    private WeightFileException Fault(string problem, Exception? inner = null) => new(Location, problem, inner);
+    private WeightFileException Fault(string problem) => new(Location, problem);
 }

@@ -55,6 +55,16 @@ internal abstract class TorchFile : IWeightSource
         return _entries = _tensors.ToDictionary(pair => pair.Key, pair => new WeightInfo(pair.Value.Dtype.Delivered, pair.Value.Shape), StringComparer.Ordinal);
     }
 
+    /// <summary>Chooses the root, or where there is no tensor in it but in a single dict below it, that dict.</summary>
+    /// <inheritdoc cref="Select"/>
+    public IReadOnlyDictionary<string, WeightInfo> SelectOnlyDict()
+    {
+        string[] holding = Root is DictNode && !Children(Root).Any(child => child.Value is TensorNode)
+            ? [.. Children(Root).Where(child => child.Value is DictNode && Children(child.Value).Any(entry => entry.Value is TensorNode)).Select(child => child.Name)]
+            : [];
+        return Select(holding is [var only] ? only : null);
+    }
+
     /// <summary>The bytes of a storage from <paramref name="offset"/> on.</summary>
     protected abstract Stream Open(TorchStorage storage, long offset);
 

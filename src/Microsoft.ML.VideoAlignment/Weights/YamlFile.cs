@@ -2,13 +2,14 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Microsoft.ML.VideoAlignment.Files;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
 /// <summary>
-/// A model's yaml as the JSON that a config.json would hold, so that one reader serves both. Plain scalars are typed as PyYAML's loader does (null, true, 12, 1e-4);
+/// A model's yaml as the JSON that a config.json would hold, so that one reader serves both. Plain scalars are typed as PyYAML's loader does (null, true, 12, 1e-4), those beyond a double's range stay text;
 /// quoted ones are text.
 /// </summary>
 internal static partial class YamlFile
@@ -16,7 +17,7 @@ internal static partial class YamlFile
     /// <summary>A configuration has a few hundred values. More than this is a file of aliases made to fill memory.</summary>
     private const int MostNodes = 100_000, DeepestNesting = 64;
 
-    private const long LargestFile = 4 << 20;
+    private const int LargestFile = 4 << 20;
 
     /// <summary>Reads the only document of a file.</summary>
     /// <exception cref="WeightFileException">The file is missing, too large, no YAML, or no map at the top.</exception>
@@ -24,13 +25,7 @@ internal static partial class YamlFile
     {
         try
         {
-            var file = new FileInfo(path);
-            if (!file.Exists || file.Length > LargestFile)
-            {
-                throw new WeightFileException(path, file.Exists ? $"has {file.Length} bytes, too many for a configuration." : "there is no such file.");
-            }
-
-            using StreamReader reader = File.OpenText(path);
+            using var reader = new StringReader(TextFile.Read(path, LargestFile));
             var yaml = new YamlStream();
             yaml.Load(reader);
             if (yaml.Documents is not [{ RootNode: YamlMappingNode root }])
@@ -91,7 +86,7 @@ internal static partial class YamlFile
             "true" or "True" or "TRUE" or "yes" or "Yes" or "YES" or "on" or "On" or "ON" => true,
             "false" or "False" or "FALSE" or "no" or "No" or "NO" or "off" or "Off" or "OFF" => false,
             _ when WholeNumber().IsMatch(text) && long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole) => whole,
-            _ when Number().IsMatch(text) && double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) => number,
+            _ when Number().IsMatch(text) && double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number) => number,
             _ => text,
         };
     }

@@ -10,7 +10,7 @@ public partial class RoomsTests
     /// <summary>src/README.md shows the same floors.</summary>
     private static readonly string[][] s_floors =
     [
-        ["Tensors", "Video", "Distributed"],
+        ["Files", "Tensors", "Video", "Distributed"],
         ["Layers", "Weights", "Schedulers"],
         ["Encoders", "Denoisers", "Autoencoders", "Lora", "Runs"],
         ["Pipelines", "Rewards"],

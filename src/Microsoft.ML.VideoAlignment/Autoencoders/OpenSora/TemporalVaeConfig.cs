@@ -53,7 +53,7 @@ internal sealed record TemporalVaeConfig
             LatentChannels = ConfigJson.Integer(json, "latent_embed_dim", defaults.LatentChannels),
             EmbedChannels = ConfigJson.Integer(json, "embed_dim", defaults.EmbedChannels),
             Filters = ConfigJson.Integer(json, "filters", defaults.Filters),
-            ResBlocks = ConfigJson.Integer(json, "num_res_blocks", defaults.ResBlocks),
+            ResBlocks = ConfigJson.Integer(json, "num_res_blocks", defaults.ResBlocks, maximum: ConfigJson.MaxLayers),
             Multipliers = ConfigJson.Integers(json, "channel_multipliers", [.. defaults.Multipliers]),
             Halves = ReadHalves(json, type == "VAE_Temporal" ? [true, true, false] : [.. defaults.Halves]),
             NormGroups = ConfigJson.Integer(json, "num_groups", defaults.NormGroups),

@@ -35,7 +35,7 @@ internal sealed record VideoAutoencoderConfig
         JsonElement? pictures = ConfigJson.Find(json, "vae_2d");
         JsonElement? sizes = (pictures is { } part ? ConfigJson.Find(part, "config") : null) ?? ConfigJson.Find(json, "vae_2d_config");
         AutoencoderKLConfig spatial = sizes is { } given ? AutoencoderKLConfig.FromJson(given) : defaults.Spatial;
-        long chunk = ConfigJson.Integer(json, "micro_frame_size", 0);
+        long chunk = ConfigJson.Integer(json, "micro_frame_size", 0, minimum: 0);
         long batch = pictures is { } two ? ConfigJson.Integer(two, "micro_batch_size", defaults.PictureBatch) : defaults.PictureBatch;
         if (chunk < 0 || batch < 1)
         {

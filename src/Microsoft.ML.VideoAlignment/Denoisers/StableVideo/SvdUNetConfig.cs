@@ -58,10 +58,10 @@ internal sealed record SvdUNetConfig
     {
         var defaults = new SvdUNetConfig();
         IReadOnlyList<long> widths = ConfigJson.Integers(json, "block_out_channels", [.. defaults.BlockOutChannels]);
-        IReadOnlyList<long> PerLevel(string key, IReadOnlyList<long> fallback) =>
+        IReadOnlyList<long> PerLevel(string key, IReadOnlyList<long> fallback, int minimum = 1) =>
             ConfigJson.Find(json, key) is { ValueKind: JsonValueKind.Number }
-                ? [.. Enumerable.Repeat(ConfigJson.Integer(json, key, 0), widths.Count)]
-                : ConfigJson.Integers(json, key, [.. fallback.Distinct().Count() == 1 ? Enumerable.Repeat(fallback[0], widths.Count) : fallback]);
+                ? [.. Enumerable.Repeat(ConfigJson.Integer(json, key, 0, minimum), widths.Count)]
+                : ConfigJson.Integers(json, key, minimum, [.. fallback.Distinct().Count() == 1 ? Enumerable.Repeat(fallback[0], widths.Count) : fallback]);
         var config = new SvdUNetConfig
         {
             InChannels = ConfigJson.Integer(json, "in_channels", defaults.InChannels),
@@ -72,9 +72,9 @@ internal sealed record SvdUNetConfig
             BlockOutChannels = widths,
             AdditionTimeEmbedDim = ConfigJson.Integer(json, "addition_time_embed_dim", defaults.AdditionTimeEmbedDim),
             AdditionWidth = ConfigJson.Integer(json, "projection_class_embeddings_input_dim", defaults.AdditionWidth),
-            LayersPerBlock = PerLevel("layers_per_block", defaults.LayersPerBlock),
+            LayersPerBlock = PerLevel("layers_per_block", defaults.LayersPerBlock, minimum: 0),
             CrossAttentionWidth = PerLevel("cross_attention_dim", defaults.CrossAttentionWidth),
-            TransformerLayers = PerLevel("transformer_layers_per_block", defaults.TransformerLayers),
+            TransformerLayers = PerLevel("transformer_layers_per_block", defaults.TransformerLayers, minimum: 0),
             Heads = PerLevel("num_attention_heads", defaults.Heads),
             Frames = (int)ConfigJson.Integer(json, "num_frames", defaults.Frames),
         };
@@ -109,6 +109,11 @@ internal sealed record SvdUNetConfig
             if (Heads[level] < 1 || channels % Heads[level] != 0)
             {
                 throw new InvalidDataException($"config: num_attention_heads: {Heads[level]} heads do not divide the {channels} channels of level {level}.");
+            }
+
+            if (LayersPerBlock[level] > ConfigJson.MaxLayers || TransformerLayers[level] > ConfigJson.MaxLayers)
+            {
+                throw new InvalidDataException($"config: level {level} has {LayersPerBlock[level]} layers of {TransformerLayers[level]} transformer blocks; at most {ConfigJson.MaxLayers} are built.");
             }
 
             if (LayersPerBlock[level] < 0 || (LayersPerBlock[level] == 0 && level > 0 && channels != BlockOutChannels[level - 1]))

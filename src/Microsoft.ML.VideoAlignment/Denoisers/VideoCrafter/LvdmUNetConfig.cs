@@ -83,12 +83,12 @@ internal sealed record LvdmUNetConfig
             OutChannels = Required(json, "out_channels"),
             ModelChannels = Required(json, "model_channels"),
             ChannelMultipliers = ConfigJson.Integers(json, "channel_mult", 1, 2, 4, 8),
-            ResBlocks = Required(json, "num_res_blocks"),
+            ResBlocks = Required(json, "num_res_blocks", ConfigJson.MaxLayers),
             AttentionResolutions = ConfigJson.Find(json, "attention_resolutions") is null ? throw Missing("attention_resolutions") : ConfigJson.Integers(json, "attention_resolutions"),
             Heads = Positive(json, "num_heads"),
             HeadSize = Positive(json, "num_head_channels"),
-            TransformerDepth = ConfigJson.Integer(json, "transformer_depth", 1),
-            TemporalDepth = ConfigJson.Integer(json, "temporal_transformer_depth", 1),
+            TransformerDepth = ConfigJson.Integer(json, "transformer_depth", 1, maximum: ConfigJson.MaxLayers),
+            TemporalDepth = ConfigJson.Integer(json, "temporal_transformer_depth", 1, maximum: ConfigJson.MaxLayers),
             ContextWidth = Required(json, "context_dim"),
             UseLinear = ConfigJson.Flag(json, "use_linear", false),
             TemporalConvolution = ConfigJson.Flag(json, "temporal_conv", false),
@@ -124,7 +124,7 @@ internal sealed record LvdmUNetConfig
 
         foreach (long channels in ChannelMultipliers.Select(multiplier => multiplier * ModelChannels))
         {
-            if (channels < 1 || channels % LvdmResBlock.Groups != 0)
+            if (channels is < 1 or > ConfigJson.MaxSize || channels % LvdmResBlock.Groups != 0)
             {
                 throw new InvalidDataException($"unet_config: model_channels x channel_mult gives {channels} channels, no multiple of the {LvdmResBlock.Groups} groups of every norm.");
             }
@@ -136,11 +136,12 @@ internal sealed record LvdmUNetConfig
         }
     }
 
-    private static long Required(JsonElement json, string key) => ConfigJson.Find(json, key) is null ? throw Missing(key) : ConfigJson.Integer(json, key, 0);
+    private static long Required(JsonElement json, string key, long maximum = ConfigJson.MaxSize) =>
+        ConfigJson.Find(json, key) is null ? throw Missing(key) : ConfigJson.Integer(json, key, 0, maximum: maximum);
 
     private static InvalidDataException Missing(string key) => new($"unet_config: {key} is missing. Is this the yaml of a VideoCrafter model?");
 
-    private static long? Positive(JsonElement json, string key) => ConfigJson.Integer(json, key, -1) is > 0 and var number ? number : null;
+    private static long? Positive(JsonElement json, string key) => ConfigJson.Integer(json, key, -1, minimum: -1) is > 0 and var number ? number : null;
 
     /// <summary>Options of the constructor that would make another network than VideoCrafter's text-to-video models.</summary>
     private static readonly (string Key, string Only)[] s_only =

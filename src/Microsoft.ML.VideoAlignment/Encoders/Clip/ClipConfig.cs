@@ -45,13 +45,13 @@ internal sealed record ClipTextConfig
             VocabSize = ConfigJson.Integer(half, "vocab_size", defaults.VocabSize),
             HiddenSize = ConfigJson.Integer(half, "hidden_size", defaults.HiddenSize),
             IntermediateSize = ConfigJson.Integer(half, "intermediate_size", defaults.IntermediateSize),
-            NumHiddenLayers = ConfigJson.Integer(half, "num_hidden_layers", defaults.NumHiddenLayers),
+            NumHiddenLayers = ConfigJson.Integer(half, "num_hidden_layers", defaults.NumHiddenLayers, maximum: ConfigJson.MaxLayers),
             NumAttentionHeads = ConfigJson.Integer(half, "num_attention_heads", defaults.NumAttentionHeads),
             MaxPositionEmbeddings = ConfigJson.Integer(half, "max_position_embeddings", defaults.MaxPositionEmbeddings),
             HiddenAct = ConfigJson.Text(half, "hidden_act", defaults.HiddenAct),
-            LayerNormEps = ConfigJson.Number(half, "layer_norm_eps", defaults.LayerNormEps),
+            LayerNormEps = ConfigJson.Number(half, "layer_norm_eps", defaults.LayerNormEps, maximum: 1),
             ProjectionDim = ConfigJson.Integer(half, "projection_dim", defaults.ProjectionDim),
-            EosTokenId = ConfigJson.Integer(half, "eos_token_id", defaults.EosTokenId),
+            EosTokenId = ConfigJson.Integer(half, "eos_token_id", defaults.EosTokenId, minimum: 0),
         };
     }
 }
@@ -95,13 +95,13 @@ internal sealed record ClipVisionConfig
         {
             HiddenSize = ConfigJson.Integer(half, "hidden_size", defaults.HiddenSize),
             IntermediateSize = ConfigJson.Integer(half, "intermediate_size", defaults.IntermediateSize),
-            NumHiddenLayers = ConfigJson.Integer(half, "num_hidden_layers", defaults.NumHiddenLayers),
+            NumHiddenLayers = ConfigJson.Integer(half, "num_hidden_layers", defaults.NumHiddenLayers, maximum: ConfigJson.MaxLayers),
             NumAttentionHeads = ConfigJson.Integer(half, "num_attention_heads", defaults.NumAttentionHeads),
             NumChannels = ConfigJson.Integer(half, "num_channels", defaults.NumChannels),
             ImageSize = ConfigJson.Integer(half, "image_size", defaults.ImageSize),
             PatchSize = ConfigJson.Integer(half, "patch_size", defaults.PatchSize),
             HiddenAct = ConfigJson.Text(half, "hidden_act", defaults.HiddenAct),
-            LayerNormEps = ConfigJson.Number(half, "layer_norm_eps", defaults.LayerNormEps),
+            LayerNormEps = ConfigJson.Number(half, "layer_norm_eps", defaults.LayerNormEps, maximum: 1),
             ProjectionDim = ConfigJson.Integer(half, "projection_dim", defaults.ProjectionDim),
         };
     }

@@ -6,15 +6,24 @@ namespace Microsoft.ML.VideoAlignment.Encoders;
 /// <summary>config.json and the weights of a transformers folder: model.safetensors before pytorch_model.bin, each whole or in shards with an index.</summary>
 internal sealed class ClipFolder : IDisposable
 {
+    private readonly DiffusersFolder _files;
+
     /// <exception cref="WeightFileException">The folder lacks the configuration or the weights.</exception>
     public ClipFolder(string folder, string? variant)
+        : this(new DiffusersFolder(folder), variant)
     {
-        var files = new DiffusersFolder(folder);
-        Config = files.Config();
-        Weights = files.OpenWeights(variant);
     }
 
-    public JsonElement Config { get; }
+    /// <inheritdoc cref="ClipFolder(string, string?)"/>
+    public ClipFolder(DiffusersFolder folder, string? variant)
+    {
+        _files = folder;
+        _files.Config();
+        Weights = _files.OpenWeights(variant);
+    }
+
+    /// <inheritdoc cref="DiffusersFolder.Parse"/>
+    public T Parse<T>(Func<JsonElement, T> read) => _files.Parse(read);
 
     public IWeightSource Weights { get; }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Layers;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
@@ -37,5 +38,7 @@ internal static class ClipHalf
     public static bool IsWhole(JsonElement json) => json.TryGetProperty("text_config", out _) || json.TryGetProperty("vision_config", out _);
 
     private static IEnumerable<JsonElement> Places(JsonElement json, params string[] names) =>
-        names.Select(name => json.TryGetProperty(name, out JsonElement place) ? place : default).Where(place => place.ValueKind == JsonValueKind.Object);
+        names.Select(name => ConfigJson.Find(json, name)).OfType<JsonElement>().Select(place => place.ValueKind == JsonValueKind.Object
+            ? place
+            : throw new InvalidDataException($"config: {names[0]}: expected an object, got a value of the kind {place.ValueKind}."));
 }

@@ -51,7 +51,7 @@ internal sealed class ClipModel : nn.Module
     public static ClipModel FromFolder(string folder, Placement placement, string? variant = null)
     {
         using var files = new ClipFolder(folder, variant);
-        return FromSource(files.Weights, ClipConfig.FromJson(files.Config), placement);
+        return FromSource(files.Weights, files.Parse(ClipConfig.FromJson), placement);
     }
 
     /// <inheritdoc cref="ClipTextEncoder.FromSource"/>

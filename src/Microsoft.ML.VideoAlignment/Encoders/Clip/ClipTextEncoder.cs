@@ -32,10 +32,13 @@ internal sealed class ClipTextEncoder : nn.Module<Tensor, Tensor>
     /// <remarks>
     /// <paramref name="variant"/>: such as "fp16", where the file names carry one.
     /// </remarks>
-    public static ClipTextEncoder FromFolder(string folder, Placement placement, string? variant = null)
+    public static ClipTextEncoder FromFolder(string folder, Placement placement, string? variant = null) => FromFolder(new DiffusersFolder(folder), placement, variant);
+
+    /// <inheritdoc cref="FromFolder(string, Placement, string?)"/>
+    public static ClipTextEncoder FromFolder(DiffusersFolder folder, Placement placement, string? variant)
     {
         using var files = new ClipFolder(folder, variant);
-        return FromSource(files.Weights, ClipTextConfig.FromJson(files.Config), placement);
+        return FromSource(files.Weights, files.Parse(ClipTextConfig.FromJson), placement);
     }
 
     /// <summary>Fills an encoder from named tensors; it has a projection where they have one.</summary>

@@ -35,10 +35,13 @@ internal sealed class ClipVisionEncoder : nn.Module<Tensor, Tensor>
     /// <remarks>
     /// <paramref name="variant"/>: such as "fp16", where the file names carry one.
     /// </remarks>
-    public static ClipVisionEncoder FromFolder(string folder, Placement placement, string? variant = null)
+    public static ClipVisionEncoder FromFolder(string folder, Placement placement, string? variant = null) => FromFolder(new DiffusersFolder(folder), placement, variant);
+
+    /// <inheritdoc cref="FromFolder(string, Placement, string?)"/>
+    public static ClipVisionEncoder FromFolder(DiffusersFolder folder, Placement placement, string? variant)
     {
         using var files = new ClipFolder(folder, variant);
-        return FromSource(files.Weights, ClipVisionConfig.FromJson(files.Config), placement);
+        return FromSource(files.Weights, files.Parse(ClipVisionConfig.FromJson), placement);
     }
 
     /// <summary>Fills an encoder from named tensors; it has a projection where they have one.</summary>

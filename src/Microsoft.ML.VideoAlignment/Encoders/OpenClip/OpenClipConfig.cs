@@ -73,8 +73,8 @@ internal sealed record OpenClipVisionConfig
             ImageHeight = size[0],
             ImageWidth = size[^1],
             PatchSize = ConfigJson.Integer(json, "patch_size", 16),
-            Layers = ConfigJson.Integer(json, "layers", 12),
-            Layer = OpenClipLayer.Shape(width, (long)(width * ConfigJson.Number(json, "mlp_ratio", 4)), width / ConfigJson.Integer(json, "head_width", 64), quickGelu),
+            Layers = ConfigJson.Integer(json, "layers", 12, maximum: ConfigJson.MaxLayers),
+            Layer = OpenClipLayer.Shape(width, (long)(width * ConfigJson.Number(json, "mlp_ratio", 4, maximum: 1000)), width / ConfigJson.Integer(json, "head_width", 64), quickGelu),
         };
     }
 
@@ -120,8 +120,8 @@ internal sealed record OpenClipTextConfig
         {
             ContextLength = ConfigJson.Integer(json, "context_length", 77),
             VocabSize = ConfigJson.Integer(json, "vocab_size", 49408),
-            Layers = ConfigJson.Integer(json, "layers", 12),
-            Layer = OpenClipLayer.Shape(width, (long)(width * ConfigJson.Number(json, "mlp_ratio", 4)), ConfigJson.Integer(json, "heads", 8), quickGelu),
+            Layers = ConfigJson.Integer(json, "layers", 12, maximum: ConfigJson.MaxLayers),
+            Layer = OpenClipLayer.Shape(width, (long)(width * ConfigJson.Number(json, "mlp_ratio", 4, maximum: 1000)), ConfigJson.Integer(json, "heads", 8), quickGelu),
         };
     }
 

@@ -44,7 +44,7 @@ internal sealed class StreamedT5Encoder : IT5Encoder
     public static StreamedT5Encoder FromFolder(string folder, Placement placement, string? variant = null)
     {
         var files = new DiffusersFolder(folder);
-        var config = T5Config.FromJson(files.Config());
+        T5Config config = files.Parse(T5Config.FromJson);
         return new StreamedT5Encoder(files.OpenWeights(variant), config, placement);
     }
 

@@ -55,11 +55,11 @@ internal sealed record T5Config
             DModel = ConfigJson.Integer(json, "d_model", defaults.DModel),
             DKv = ConfigJson.Integer(json, "d_kv", defaults.DKv),
             DFf = ConfigJson.Integer(json, "d_ff", defaults.DFf),
-            NumLayers = ConfigJson.Integer(json, "num_layers", defaults.NumLayers),
+            NumLayers = ConfigJson.Integer(json, "num_layers", defaults.NumLayers, maximum: ConfigJson.MaxLayers),
             NumHeads = ConfigJson.Integer(json, "num_heads", defaults.NumHeads),
             RelativeAttentionNumBuckets = ConfigJson.Integer(json, "relative_attention_num_buckets", defaults.RelativeAttentionNumBuckets),
             RelativeAttentionMaxDistance = ConfigJson.Integer(json, "relative_attention_max_distance", defaults.RelativeAttentionMaxDistance),
-            LayerNormEpsilon = ConfigJson.Number(json, "layer_norm_epsilon", defaults.LayerNormEpsilon),
+            LayerNormEpsilon = ConfigJson.Number(json, "layer_norm_epsilon", defaults.LayerNormEpsilon, maximum: 1),
             FeedForwardProj = ConfigJson.Text(json, "feed_forward_proj", defaults.FeedForwardProj),
         };
         config.Validate();

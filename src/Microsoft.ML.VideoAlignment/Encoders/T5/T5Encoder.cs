@@ -34,7 +34,7 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
     {
         var files = new DiffusersFolder(folder);
         using IWeightSource weights = files.OpenWeights(variant);
-        return FromSource(weights, T5Config.FromJson(files.Config()), placement);
+        return FromSource(weights, files.Parse(T5Config.FromJson), placement);
     }
 
     /// <summary>Fills an encoder from named tensors.</summary>

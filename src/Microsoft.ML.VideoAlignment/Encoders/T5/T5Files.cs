@@ -17,7 +17,7 @@ internal static class T5Files
     public static IT5Encoder Open(string folder, Placement placement, TextEncoderResidence residence = TextEncoderResidence.Automatic, string? variant = null)
     {
         bool stream = residence == TextEncoderResidence.Files
-            || (residence == TextEncoderResidence.Automatic && Bytes(T5Config.FromJson(new DiffusersFolder(folder).Config()), placement.EightBitMatrices ? ScalarType.Int8 : placement.Dtype) > Share * FreeMemory());
+            || (residence == TextEncoderResidence.Automatic && Bytes(new DiffusersFolder(folder).Parse(T5Config.FromJson), placement.EightBitMatrices ? ScalarType.Int8 : placement.Dtype) > Share * FreeMemory());
         return stream ? StreamedT5Encoder.FromFolder(folder, placement, variant) : T5Encoder.FromFolder(folder, placement, variant);
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
@@ -69,13 +70,7 @@ internal static class AddedTokenFiles
     public static JsonElement Json(string folder, string file)
     {
         string path = Path.Combine(folder, file);
-        if (!File.Exists(path))
-        {
-            return default;
-        }
-
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
-        return document.RootElement.Clone();
+        return File.Exists(path) ? JsonFile.ReadObject(path) : default;
     }
 
     /// <summary>A value of an object; null where it is not there.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
@@ -15,8 +16,8 @@ internal sealed record BpeVocabulary(IReadOnlyDictionary<string, int> Ids, IRead
             throw new FileNotFoundException($"CLIP tokenizer: there is no {missing}. A vocabulary is vocab.json with merges.txt, or tokenizer.json.", missing);
         }
 
-        Dictionary<string, int> ids = JsonSerializer.Deserialize<Dictionary<string, int>>(File.ReadAllBytes(vocabPath))!;
-        string[] merges = [.. File.ReadLines(mergesPath).Where((line, index) => line.Length > 0 && !(index == 0 && line.StartsWith("#version", StringComparison.Ordinal)))];
+        Dictionary<string, int> ids = JsonFile.ReadObject(vocabPath).Deserialize<Dictionary<string, int>>()!;
+        string[] merges = [.. TextFile.ReadLines(mergesPath).Where((line, index) => line.Length > 0 && !(index == 0 && line.StartsWith("#version", StringComparison.Ordinal)))];
         return new BpeVocabulary(ids, merges);
     }
 

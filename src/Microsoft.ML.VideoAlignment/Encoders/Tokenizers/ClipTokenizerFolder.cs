@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
@@ -13,14 +14,29 @@ internal static class ClipTokenizerFolder
     private const double LargestLength = 1e6;
 
     /// <exception cref="FileNotFoundException">The folder has no vocabulary.</exception>
-    public static ClipTokenizer Read(string folder)
+    /// <exception cref="InvalidDataException">A file of it holds values of the wrong kind.</exception>
+    public static ClipTokenizer Read(string folder) => Guarded(folder, () =>
     {
-        (BpeVocabulary vocabulary, ClipTokenizerOptions options) = Open(folder);
+        (BpeVocabulary vocabulary, ClipTokenizerOptions options) = OpenFiles(folder);
         return new ClipTokenizer(vocabulary, options);
-    }
+    });
 
     /// <inheritdoc cref="Read"/>
-    public static (BpeVocabulary Vocabulary, ClipTokenizerOptions Options) Open(string folder)
+    public static (BpeVocabulary Vocabulary, ClipTokenizerOptions Options) Open(string folder) => Guarded(folder, () => OpenFiles(folder));
+
+    private static T Guarded<T>(string folder, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or OverflowException)
+        {
+            throw new InvalidDataException($"The tokenizer in {folder} is damaged, or of another kind than CLIP's: {exception.Message}", exception);
+        }
+    }
+
+    private static (BpeVocabulary Vocabulary, ClipTokenizerOptions Options) OpenFiles(string folder)
     {
         JsonElement config = AddedTokenFiles.Json(folder, "tokenizer_config.json");
         JsonElement map = AddedTokenFiles.Json(folder, "special_tokens_map.json");

@@ -46,7 +46,7 @@ internal sealed record SentencePieceModel
     {
         if (!File.Exists(path))
         {
-            throw new FileNotFoundException($"There is no SentencePiece model at {Path.GetFullPath(path)}. T5's tokenizer is the file spiece.model of its folder.", path);
+            throw new FileNotFoundException($"There is no SentencePiece model at {Path.GetFullPath(path)}. T5's tokenizer is the file {T5TokenizerFolder.FileName} of its folder.", path);
         }
 
         try

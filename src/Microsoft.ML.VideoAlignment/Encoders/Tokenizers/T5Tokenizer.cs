@@ -1,4 +1,4 @@
-using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Layers;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
@@ -6,7 +6,6 @@ namespace Microsoft.ML.VideoAlignment.Encoders;
 /// <summary>T5's tokenizer: SentencePiece unigram pieces and the end token, cut and padded. The ids are those of transformers' T5Tokenizer.</summary>
 internal sealed class T5Tokenizer
 {
-    private const string FileName = "spiece.model";
     private const int UsualLength = 512;
     private const int UsualExtraIds = 100;
 
@@ -40,9 +39,10 @@ internal sealed class T5Tokenizer
     /// <summary>Reads spiece.model of a tokenizer folder.</summary>
     /// <param name="folder">A T5 folder.</param>
     /// <param name="maxLength">Tokens in a row; null: model_max_length of tokenizer_config.json, or 512 where that is missing.</param>
+    /// <exception cref="FileNotFoundException">The folder has none.</exception>
     public static T5Tokenizer FromFolder(string folder, int? maxLength = null)
     {
-        var model = SentencePieceModel.FromFile(Path.Combine(folder, FileName));
+        var model = SentencePieceModel.FromFile(T5TokenizerFolder.Require(folder));
         JsonElement config = AddedTokenFiles.Json(folder, "tokenizer_config.json");
         return new T5Tokenizer(model, maxLength ?? ConfiguredLength(config), Added(model, folder, config));
     }
@@ -104,7 +104,7 @@ internal sealed class T5Tokenizer
         }
 
         // "No limit" is written as 1e30.
-        double length = ConfigJson.Number(config, "model_max_length", UsualLength);
+        double length = ConfigJson.Number(config, "model_max_length", UsualLength, double.MaxValue);
         return length is >= 1 and <= int.MaxValue ? (int)length : UsualLength;
     }
 }

@@ -78,11 +78,11 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     /// <summary>How the family is recognised.</summary>
     internal static ModelFamily Files { get; } = new(
         "Open-Sora 1.2", "a folder with transformer/ (config.json of model_type STDiT3), vae/ and text_encoder/ (T5 with spiece.model)",
-        path => IsDenoiser(Path.Combine(path, "transformer")) || IsDenoiser(path), (path, options) => Open(path, options));
+        listing => IsDenoiser(Path.Combine(listing.Path, "transformer")) || IsDenoiser(listing.Path), Check, Open);
 
     /// <inheritdoc cref="FromFolder"/>
-    internal static OpenSoraPipeline Open(string folder, VideoModelOptions options) =>
-        FromFolder(folder, options.Variant, Placement.OnCpu(options.Precision), residence: options.TextEncoder, promptCacheFolder: options.PromptCacheFolder);
+    internal static OpenSoraPipeline Open(string folder, VideoModelOptions options, CancellationToken cancellation = default) => FromFolder(
+        folder, options.Variant, Placement.OnCpu(options.Precision), residence: options.TextEncoder, promptCacheFolder: options.PromptCacheFolder, cancellation: cancellation);
 
     /// <summary>Loads a folder with transformer/, vae/ and text_encoder/. The text encoder's weights are checked now and read at the first prompt.</summary>
     /// <param name="folder">The folder.</param>
@@ -92,33 +92,54 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     /// <param name="prompts">How prompts are written for the text encoder; null: as VADER writes them.</param>
     /// <param name="residence">Where the text encoder's weights stay between its calls.</param>
     /// <param name="promptCacheFolder">Where states of prompts are kept; null: nowhere.</param>
+    /// <param name="cancellation">Ends the reading.</param>
     /// <exception cref="WeightFileException">A folder or file is missing, damaged, or of another model.</exception>
     internal static OpenSoraPipeline FromFolder(
         string folder, string? variant, Placement placement, RectifiedFlow? flow = null, OpenSoraPromptSettings? prompts = null,
-        TextEncoderResidence residence = TextEncoderResidence.Automatic, string? promptCacheFolder = null)
+        TextEncoderResidence residence = TextEncoderResidence.Automatic, string? promptCacheFolder = null, CancellationToken cancellation = default)
     {
-        var files = new DiffusersFolder(folder);
-        if (!files.Has("transformer") && IsDenoiser(folder))
+        var files = new DiffusersFolder(folder, cancellation);
+        RequireWhole(folder, files.Has("transformer"));
+        string textFolder = files.Component("text_encoder").Location;
+        string tokenizerFolder = T5TokenizerFolder.Find(folder);
+        files.Component("text_encoder").OpenWeights(variant).Dispose();
+        using var parts = new UnfinishedParts();
+        STDiT3 network = parts.Add(LoadNetwork(files.Component("transformer"), variant, placement));
+        ITextStateEncoder text = new T5PromptEncoder(
+            T5Tokenizer.FromFolder(tokenizerFolder, (int)network.Config.MaxTokens), () => T5Files.Open(textFolder, placement, residence, variant));
+        if (promptCacheFolder is not null)
+        {
+            string[] fingerprints = [.. new[] { textFolder, tokenizerFolder }.Distinct().Select(FolderFingerprint.Compute)];
+            text = new PromptStateCache(text, promptCacheFolder, $"{string.Join('-', fingerprints)}-{variant}-{placement.StoredAs}");
+        }
+
+        VideoAutoencoder vae = parts.Add(LoadAutoencoder(files.Component("vae"), variant, placement));
+        return parts.Finish(new OpenSoraPipeline(
+            folder, text, network, vae, flow ?? Vader, placement, () => WeightHash.Compute(new DiffusersFolder(folder), variant, "transformer", "vae", "text_encoder"))
+        {
+            PromptSettings = prompts ?? new(),
+        });
+    }
+
+    /// <summary>Reads what is not weights.</summary>
+    private static void Check(ModelListing listing, VideoModelOptions options)
+    {
+        RequireWhole(listing.Path, listing.HasFolder("transformer"));
+        var files = new DiffusersFolder(listing.Path);
+        files.Component("transformer").Parse(STDiT3Config.FromJson);
+        files.Component("vae").Parse(VideoAutoencoderConfig.FromJson);
+        files.Component("text_encoder").Parse(T5Config.FromJson);
+        T5Tokenizer.FromFolder(T5TokenizerFolder.Find(listing.Path));
+        listing.RequireWeights(options.Variant, "transformer", "vae", "text_encoder");
+    }
+
+    private static void RequireWhole(string folder, bool hasDenoiserFolder)
+    {
+        if (!hasDenoiserFolder && IsDenoiser(folder))
         {
             throw new WeightFileException(
                 folder, "is Open-Sora's denoiser alone. Expected a folder with transformer/ (this one), vae/ (OpenSora-VAE-v1.2) and text_encoder/ (t5-v1_1-xxl with spiece.model); links will do.");
         }
-
-        string textFolder = files.Component("text_encoder").Location;
-        files.Component("text_encoder").OpenWeights(variant).Dispose();
-        STDiT3 network = LoadNetwork(files.Component("transformer"), variant, placement);
-        ITextStateEncoder text = new T5PromptEncoder(
-            T5Tokenizer.FromFolder(textFolder, (int)network.Config.MaxTokens), () => T5Files.Open(textFolder, placement, residence, variant));
-        if (promptCacheFolder is not null)
-        {
-            text = new PromptStateCache(text, promptCacheFolder, $"{FolderFingerprint.Compute(textFolder)}-{variant}-{placement.StoredAs}");
-        }
-
-        return new OpenSoraPipeline(
-            folder, text, network, LoadAutoencoder(files.Component("vae"), variant, placement), flow ?? Vader, placement, () => WeightHash.Compute(files, variant, "transformer", "vae", "text_encoder"))
-        {
-            PromptSettings = prompts ?? new(),
-        };
     }
 
     /// <summary>A model from single folders, for cases that come without a whole one; it has no hash.</summary>

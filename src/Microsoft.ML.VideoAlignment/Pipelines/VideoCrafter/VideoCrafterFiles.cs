@@ -41,9 +41,9 @@ internal sealed class VideoCrafterFiles
 
     public VideoCrafterConfig Config { get; }
 
-    /// <summary>Whether a path is a checkpoint of lvdm's kind, by its name.</summary>
-    public static bool Recognises(string path) =>
-        Directory.Exists(path) ? File.Exists(Path.Combine(path, CheckpointName)) : path.EndsWith(".ckpt", StringComparison.OrdinalIgnoreCase) && File.Exists(path);
+    /// <summary>Whether a listing is a checkpoint of lvdm's kind, or has one, by its name.</summary>
+    public static bool Recognises(ModelListing listing) =>
+        listing.Has(CheckpointName) || (listing.Path.EndsWith(".ckpt", StringComparison.OrdinalIgnoreCase) && File.Exists(listing.Path));
 
     /// <summary>The checkpoint's state dict and the map from its names to keys of <see cref="VideoCrafterNetworks"/>; the caller disposes the source.</summary>
     /// <remarks>
@@ -79,12 +79,16 @@ internal sealed class VideoCrafterFiles
     }
 
     /// <summary>Loads every network, strictly: no name may be missing or left over, and the schedule must be the configuration's.</summary>
+    /// <param name="placement">Where weights go and how they are stored.</param>
+    /// <param name="notes">What of the checkpoint was left out, a sentence each.</param>
+    /// <param name="cancellation">Ends the reading.</param>
     /// <exception cref="WeightFileException">The checkpoint is damaged, or is of another version than the configuration; the first differing names are listed.</exception>
-    public VideoCrafterNetworks Load(Placement placement)
+    public VideoCrafterNetworks Load(Placement placement, out IReadOnlyList<string> notes, CancellationToken cancellation = default)
     {
-        (IWeightSource source, KeyMap map) = Open();
-        using (source)
+        (IWeightSource file, KeyMap map) = Open();
+        using (IWeightSource source = CancellableWeights.Watch(file, cancellation))
         {
+            notes = CheckpointLeftovers.Describe(Checkpoint, source.Entries.Keys);
             var networks = new VideoCrafterNetworks(Config, placement);
             try
             {

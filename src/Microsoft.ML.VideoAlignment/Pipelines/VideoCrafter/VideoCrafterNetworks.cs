@@ -60,7 +60,7 @@ internal sealed class VideoCrafterNetworks : nn.Module
             Rename = name =>
             {
                 (string prefix, string part, KeyMap map) = parts.FirstOrDefault(known => name.StartsWith(known.Prefix, StringComparison.Ordinal));
-                return prefix is null ? $"schedule.{name}" : map.Key(name[prefix.Length..]) is { } key ? $"{part}.{key}" : null;
+                return CheckpointLeftovers.IsLeftover(name) ? null : prefix is null ? $"schedule.{name}" : map.Key(name[prefix.Length..]) is { } key ? $"{part}.{key}" : null;
             },
             Reshape = [.. parts.SelectMany(part => part.Map.Reshape.Select(pattern => $"{part.Part}.{pattern}"))],
         };

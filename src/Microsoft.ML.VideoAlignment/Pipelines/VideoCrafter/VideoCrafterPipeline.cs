@@ -33,7 +33,7 @@ internal sealed class VideoCrafterPipeline : VideoDiffusionModel
     /// <summary>How the family is recognised.</summary>
     internal static ModelFamily Files { get; } = new(
         "VideoCrafter", $"a .ckpt file, or a folder with {VideoCrafterFiles.CheckpointName}, and beside it config.yaml (without one: VideoCrafter2's) and bpe_simple_vocab_16e6.txt.gz",
-        VideoCrafterFiles.Recognises, Open);
+        VideoCrafterFiles.Recognises, Check, Open);
 
     /// <summary>The text encoder with its tokenizer.</summary>
     internal OpenClipPromptEncoder Prompts { get; }
@@ -72,22 +72,26 @@ internal sealed class VideoCrafterPipeline : VideoDiffusionModel
     private AutoencoderKL Vae => _networks.Vae;
 
     /// <summary>Loads a checkpoint, or the model.ckpt of a folder, with the tokenizer beside it or of the options.</summary>
-    internal static VideoCrafterPipeline Open(string path, VideoModelOptions options)
+    internal static VideoCrafterPipeline Open(string path, VideoModelOptions options, CancellationToken cancellation = default)
     {
         var files = new VideoCrafterFiles(path, options.ConfigurationPath);
         ClipTokenizer tokenizer = files.Tokenizer(options.TokenizerPath);
-        return Load(path, files, tokenizer, Placement.OnCpu(options.Precision));
+        return Load(path, files, tokenizer, Placement.OnCpu(options.Precision), cancellation);
     }
 
+    /// <summary>Reads what is not weights.</summary>
+    private static void Check(ModelListing listing, VideoModelOptions options) =>
+        new VideoCrafterFiles(Path.Combine(listing.Path, VideoCrafterFiles.CheckpointName), options.ConfigurationPath).Tokenizer(options.TokenizerPath);
+
     /// <summary>Loads a checkpoint. <paramref name="tokenizer"/> null: only given token ids can be encoded.</summary>
-    internal static VideoCrafterPipeline Load(string path, VideoCrafterFiles files, ClipTokenizer? tokenizer, Placement placement)
+    internal static VideoCrafterPipeline Load(string path, VideoCrafterFiles files, ClipTokenizer? tokenizer, Placement placement, CancellationToken cancellation = default)
     {
-        VideoCrafterNetworks networks = files.Load(placement);
+        VideoCrafterNetworks networks = files.Load(placement, out IReadOnlyList<string> notes, cancellation);
         try
         {
             // A folder can be saved into an alignment whole; a checkpoint under another name cannot be found in one again.
             string source = Path.GetFileName(path) == VideoCrafterFiles.CheckpointName ? Path.GetDirectoryName(Path.GetFullPath(path))! : path;
-            return new VideoCrafterPipeline(source, files.Config, networks, tokenizer, placement, files.Hash);
+            return new VideoCrafterPipeline(source, files.Config, networks, tokenizer, placement, files.Hash) { LoadNotes = notes };
         }
         catch
         {

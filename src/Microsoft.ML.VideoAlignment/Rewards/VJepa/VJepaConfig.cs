@@ -51,7 +51,7 @@ internal sealed record VJepaConfig
     {
         ConfigJson.RequireOnly(json, "use_mask_tokens", "true");
         (long width, long predictor) = (ConfigJson.Integer(json, "embed_dim", 768), ConfigJson.Integer(json, "pred_embed_dim", 384));
-        double ratio = ConfigJson.Number(json, "mlp_ratio", 4);
+        double ratio = ConfigJson.Number(json, "mlp_ratio", 4, maximum: 1000);
         return new VJepaConfig
         {
             CropSize = ConfigJson.Integer(json, "crop_size", 224),
@@ -59,12 +59,12 @@ internal sealed record VJepaConfig
             Frames = ConfigJson.Integer(json, "num_frames", 16),
             TubeletSize = ConfigJson.Integer(json, "tubelet_size", 2),
             Width = width,
-            Depth = ConfigJson.Integer(json, "depth", 12),
+            Depth = ConfigJson.Integer(json, "depth", 12, maximum: ConfigJson.MaxLayers),
             Heads = ConfigJson.Integer(json, "num_heads", 12),
             MlpWidth = (long)(width * ratio),
             PredictorWidth = predictor,
-            PredictorDepth = ConfigJson.Integer(json, "pred_depth", 6),
-            PredictorMlpWidth = (long)(predictor * ConfigJson.Number(json, "pred_mlp_ratio", 4)),
+            PredictorDepth = ConfigJson.Integer(json, "pred_depth", 6, maximum: ConfigJson.MaxLayers),
+            PredictorMlpWidth = (long)(predictor * ConfigJson.Number(json, "pred_mlp_ratio", 4, maximum: 1000)),
             MaskTokens = ConfigJson.Integer(json, "num_mask_tokens", 2),
         };
     }

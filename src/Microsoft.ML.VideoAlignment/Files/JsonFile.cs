@@ -1,0 +1,80 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+
+namespace Microsoft.ML.VideoAlignment.Files;
+
+/// <summary>
+/// JSON as other programs write it: with a byte order mark, and with Python's NaN and infinities, which stand there without quotes and are read as the texts
+/// "NaN", "Infinity" and "-Infinity". Every error names the file.
+/// </summary>
+internal static partial class JsonFile
+{
+    /// <summary>Reads a file of any JSON value.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="maxBytes">The most bytes that such a file may have.</param>
+    /// <exception cref="WeightFileException">The file is missing, too large, or no JSON.</exception>
+    public static JsonElement Read(string path, int maxBytes = TextFile.MaxBytes) => Parse(TextFile.Read(path, maxBytes), path);
+
+    /// <summary>Reads a file whose value is an object.</summary>
+    /// <inheritdoc cref="Read"/>
+    public static JsonElement ReadObject(string path, int maxBytes = TextFile.MaxBytes) => RequireObject(Read(path, maxBytes), path);
+
+    /// <summary>Parses a text.</summary>
+    /// <param name="text">The JSON.</param>
+    /// <param name="location">Where it stands, for the error.</param>
+    /// <exception cref="WeightFileException">It is no JSON.</exception>
+    public static JsonElement Parse(string text, string location)
+    {
+        try
+        {
+            return ParseStrictly(text);
+        }
+        catch (JsonException) when (text.Contains("NaN", StringComparison.Ordinal) || text.Contains("Infinity", StringComparison.Ordinal))
+        {
+            return ParseQuoted(text, location);
+        }
+        catch (JsonException exception)
+        {
+            throw NoJson(text, location, exception);
+        }
+    }
+
+    /// <summary>The value itself, which must be an object.</summary>
+    /// <param name="json">The value.</param>
+    /// <param name="location">Where it stands, for the error.</param>
+    /// <exception cref="WeightFileException">It is of another kind.</exception>
+    public static JsonElement RequireObject(JsonElement json, string location) => json.ValueKind == JsonValueKind.Object
+        ? json
+        : throw new WeightFileException(location, $"is no JSON object: it holds a value of the kind {json.ValueKind}.");
+
+    private static JsonElement ParseQuoted(string text, string location)
+    {
+        try
+        {
+            return ParseStrictly(PythonNumber().Replace(text, match => match.Groups["number"].Success ? $"\"{match.Value}\"" : match.Value));
+        }
+        catch (JsonException exception)
+        {
+            throw NoJson(text, location, exception);
+        }
+    }
+
+    private static JsonElement ParseStrictly(string text)
+    {
+        using JsonDocument document = JsonDocument.Parse(text);
+        return document.RootElement.Clone();
+    }
+
+    private static WeightFileException NoJson(string text, string location, JsonException exception)
+    {
+        string head = text.Length <= FileSigns.HeadBytes ? text : text[..FileSigns.HeadBytes];
+        string? looks = head.TrimStart().StartsWith('{') ? null : FileSigns.Describe(System.Text.Encoding.UTF8.GetBytes(head));
+        return new WeightFileException(location, $"is no valid JSON: {looks ?? exception.Message.TrimEnd('.')}.", exception);
+    }
+
+    // Strings are matched first so that a word inside one stays as it is.
+    [GeneratedRegex("""
+        "(?:[^"\\]|\\.)*"|(?<number>-?\bInfinity\b|\bNaN\b)
+        """, RegexOptions.ExplicitCapture | RegexOptions.IgnorePatternWhitespace)]
+    private static partial Regex PythonNumber();
+}

@@ -1,0 +1,35 @@
+namespace Microsoft.ML.VideoAlignment.Weights;
+
+/// <summary>A source whose reading ends at the next piece of a tensor once a token is cancelled.</summary>
+internal sealed class CancellableWeights : IWeightSource
+{
+    private readonly IWeightSource _source;
+    private readonly CancellationToken _cancellation;
+
+    private CancellableWeights(IWeightSource source, CancellationToken cancellation) => (_source, _cancellation) = (source, cancellation);
+
+    public string Location => _source.Location;
+
+    public IReadOnlyDictionary<string, WeightInfo> Entries => _source.Entries;
+
+    /// <summary>The source itself where the token can never be cancelled; the result owns it.</summary>
+    public static IWeightSource Watch(IWeightSource source, CancellationToken cancellation) => cancellation.CanBeCanceled ? new CancellableWeights(source, cancellation) : source;
+
+    public Tensor Read(string name)
+    {
+        _cancellation.ThrowIfCancellationRequested();
+        return _source.Read(name);
+    }
+
+    public void ReadInPieces(string name, long unit, Action<Tensor> take)
+    {
+        _cancellation.ThrowIfCancellationRequested();
+        _source.ReadInPieces(name, unit, piece =>
+        {
+            _cancellation.ThrowIfCancellationRequested();
+            take(piece);
+        });
+    }
+
+    public void Dispose() => _source.Dispose();
+}
