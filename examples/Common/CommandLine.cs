@@ -36,7 +36,7 @@ internal sealed class CommandLine
         {
             return open();
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException or InvalidDataException)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException or InvalidDataException or TimeoutException)
         {
             // Errors of files name their file; an option that is that path is not said twice.
             throw new UsageException(error.Message.StartsWith(option, StringComparison.Ordinal) ? error.Message : $"{option}: {error.Message}");

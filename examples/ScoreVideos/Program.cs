@@ -7,7 +7,8 @@ using Spectre.Console;
 using TorchSharp;
 
 string help = $"""
-    Scores the videos of a folder (.gif, .webp, folders of .png frames) by any rewards.
+    Scores the videos of a folder by any rewards: {Films.Kinds}.
+    Video files such as .mp4 are read through ffmpeg, where it is installed. What is passed over is counted and named.
 
     dotnet run -c Release --project examples/ScoreVideos -- FOLDER REWARD [REWARD ...] [options]
 
@@ -27,15 +28,24 @@ return CommandLine.Run("ScoreVideos", help, args, line =>
         throw new UsageException("expected a folder and at least one reward; see --help");
     }
 
-    IReadOnlyList<(string Name, string Path)> films = Films.In(folder);
-    Func<string, string> promptOf = Films.Prompts(promptFile);
+    (IReadOnlyList<(string Name, string Path)> films, IReadOnlyList<string> others) = Films.In(folder);
+    Func<string, string> prompted = Films.Prompts(promptFile);
+    var prompts = films.ToDictionary(film => film.Name, film => prompted(film.Name), StringComparer.Ordinal);
     VideoReward[] rewards = [.. words.Skip(1).Select(RewardName.Open)];
     var notes = new List<string>();
+    var passedOver = new List<string>(others);
     List<string[]> rows = [["file", "prompt", .. words.Skip(1)]];
     foreach ((string name, string path) in films)
     {
-        VideoClip clip = Films.Read(path);
-        rows.Add([name, promptOf(name), .. rewards.Select(reward => Score(reward, clip, promptOf(name), notes))]);
+        if (Films.Read(name, path, passedOver.Add) is { } clip)
+        {
+            rows.Add([name, prompts[name], .. rewards.Select(reward => Score(reward, clip, prompts[name], notes))]);
+        }
+    }
+
+    if (rows.Count == 1)
+    {
+        throw new UsageException($"no video of '{folder}' could be read: {passedOver[^1]}");
     }
 
     var table = new Table().RoundedBorder();
@@ -43,10 +53,12 @@ return CommandLine.Run("ScoreVideos", help, args, line =>
     rows.Skip(1).ToList().ForEach(row => table.AddRow([.. row.Select(Markup.Escape)]));
     AnsiConsole.Write(table);
     notes.Distinct().ToList().ForEach(Console.Error.WriteLine);
+    passedOver.ForEach(entry => Console.Error.WriteLine($"passed over: {entry.ReplaceLineEndings(" ")}"));
 
     CommandLine.Open("--out", () => Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(target))!));
     File.WriteAllLines(target, rows.Select(row => string.Join('\t', row)));
-    Console.WriteLine($"{films.Count} videos, {rewards.Length} rewards: {target}");
+    string over = passedOver.Count > 0 ? $", {passedOver.Count} passed over" : "";
+    Console.WriteLine($"{rows.Count - 1} videos, {rewards.Length} rewards{over}: {target}");
     return 0;
 });
 

@@ -138,11 +138,14 @@ public sealed class VideoClip
     /// <inheritdoc/>
     public override string ToString() => $"[T {Frames}, C 3, H {Height}, W {Width}]";
 
+    /// <summary>Takes the values over.</summary>
+    internal static VideoClip Owning(float[] values, int frames, int height, int width) => new(values, frames, height, width, owned: true);
+
     /// <summary>One frame as 8-bit RGB pixels, each enlarged to scale x scale.</summary>
     internal byte[] Pixels(int frame, int scale)
     {
-        int wide = Width * scale;
-        byte[] pixels = new byte[3 * Height * scale * wide];
+        int wide = checked(Width * scale);
+        byte[] pixels = new byte[checked(3 * Height * scale * wide)];
         int plane = Height * Width;
         for (int y = 0; y < Height; y++)
         {

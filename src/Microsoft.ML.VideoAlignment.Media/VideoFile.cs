@@ -1,41 +1,73 @@
 using System.Text.RegularExpressions;
 using ImageMagick;
+using Microsoft.ML.VideoAlignment.Video;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.VideoAlignment.Media;
 
 /// <summary>
 /// Writes and reads videos. The extension chooses the format that is written: .gif, .webp, .png (the frames in a row), .mp4 (where ffmpeg is installed).
+/// GIF holds times in hundredths of a second, WebP in thousandths: they are rounded so that the whole keeps its length. Browsers slow down frames of 10 ms or less, so
+/// above 50 (GIF) or 90 (WebP) frames a second some are left out, evenly.
 /// </summary>
 public static partial class VideoFile
 {
     /// <summary>Extensions that <see cref="Write(string, VideoClip, double, int)"/> knows.</summary>
     public static IReadOnlyList<string> Extensions { get; } = [".gif", ".webp", ".png", ".mp4"];
 
+    /// <summary>Extensions of the videos that <see cref="Read(string)"/> knows: animated images, and what it reads where ffmpeg is installed. Still images are read as well.</summary>
+    public static IReadOnlyList<string> ReadableExtensions { get; } = [".gif", ".webp", .. Ffmpeg.Extensions];
+
     /// <summary>Writes a video; an existing file is replaced once the new one is whole.</summary>
-    /// <param name="path">Where to; its folder must exist.</param>
+    /// <param name="path">Where to; its folder must exist. The name is taken literally.</param>
     /// <param name="clip">The video.</param>
-    /// <param name="framesPerSecond">Above 0, at most 100. GIF holds times in hundredths of a second: they are rounded so that the whole keeps its length.</param>
+    /// <param name="framesPerSecond">Above 0, at most 100.</param>
     /// <param name="scale">Each pixel becomes scale x scale, without smoothing: small videos stay sharp.</param>
     /// <exception cref="NotSupportedException">Unknown extension, or .mp4 without ffmpeg.</exception>
     /// <exception cref="IOException">The file cannot be written; nothing is left behind.</exception>
-    public static void Write(string path, VideoClip clip, double framesPerSecond = 8, int scale = 1)
+    /// <exception cref="TimeoutException">ffmpeg took longer than ten minutes.</exception>
+    public static void Write(string path, VideoClip clip, double framesPerSecond = 8, int scale = 1) =>
+        Write(path, clip, new VideoWriteOptions { FramesPerSecond = framesPerSecond, Scale = scale });
+
+    /// <summary>Writes frames [T, 3, H, W], RGB in [0, 1].</summary>
+    /// <inheritdoc cref="Write(string, VideoClip, double, int)"/>
+    public static void Write(string path, Tensor frames, double framesPerSecond = 8, int scale = 1) =>
+        Write(path, VideoClip.FromTensor(frames), framesPerSecond, scale);
+
+    /// <summary>Writes a video; an existing file is replaced once the new one is whole.</summary>
+    /// <param name="path">Where to; its folder must exist. The name is taken literally.</param>
+    /// <param name="clip">The video.</param>
+    /// <param name="options">Rate, size and time.</param>
+    /// <param name="cancellationToken">Ends ffmpeg.</param>
+    /// <exception cref="NotSupportedException">Unknown extension, or .mp4 without ffmpeg.</exception>
+    /// <exception cref="IOException">The file cannot be written; nothing is left behind.</exception>
+    /// <exception cref="TimeoutException">ffmpeg took longer than <see cref="VideoWriteOptions.Timeout"/>.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static void Write(string path, VideoClip clip, VideoWriteOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(clip);
+        ArgumentNullException.ThrowIfNull(options);
+        (double framesPerSecond, int scale) = (options.FramesPerSecond, options.Scale);
         ArgumentOutOfRangeException.ThrowIfLessThan(scale, 1);
         if (!(framesPerSecond is > 0 and <= 100))
         {
-            throw new ArgumentOutOfRangeException(nameof(framesPerSecond), framesPerSecond, "Frames per second must be above 0 and at most 100.");
+            throw new ArgumentOutOfRangeException(nameof(options), framesPerSecond, "Frames per second must be above 0 and at most 100.");
         }
 
+        if (3L * clip.Height * clip.Width > Array.MaxLength / scale / scale)
+        {
+            throw new ArgumentOutOfRangeException(nameof(options), scale, $"Frames of {clip.Width} x {clip.Height} pixels cannot be enlarged so much: expected at most {Array.MaxLength / 3} pixels.");
+        }
+
+        RequireTimeout(options.Timeout);
         string extension = Path.GetExtension(path).ToLowerInvariant();
         Action<string> write = extension switch
         {
-            ".gif" => temporary => WriteImages(temporary, clip, framesPerSecond, scale, MagickFormat.Gif),
-            ".webp" => temporary => WriteImages(temporary, clip, framesPerSecond, scale, MagickFormat.WebP),
-            ".png" => temporary => WriteImages(temporary, clip.FilmStrip(), framesPerSecond, scale, MagickFormat.Png24),
-            ".mp4" => temporary => Ffmpeg.Write(temporary, clip, framesPerSecond, scale),
+            ".gif" => temporary => WriteImage(temporary, output => AnimatedImage.WriteGif(output, clip, framesPerSecond, scale)),
+            ".webp" => temporary => WriteImage(temporary, output => AnimatedImage.WriteWebP(output, clip, framesPerSecond, scale)),
+            ".png" => temporary => WriteImage(temporary, output => AnimatedImage.WritePng(output, clip, scale)),
+            ".mp4" => temporary => Ffmpeg.Write(temporary, clip, framesPerSecond, scale, timeout: options.Timeout, cancellation: cancellationToken),
             _ => throw new NotSupportedException($"'{path}': unknown extension '{extension}'; known are {string.Join(", ", Extensions)}."),
         };
 
@@ -51,49 +83,67 @@ public static partial class VideoFile
             write(temporary);
             File.Move(temporary, full, overwrite: true);
         }
+        catch (MagickException error)
+        {
+            throw new IOException($"'{path}' cannot be written as {extension}: {error.Message}", error);
+        }
         finally
         {
             File.Delete(temporary);
         }
     }
 
-    /// <summary>Writes frames [T, 3, H, W], RGB in [0, 1].</summary>
-    /// <inheritdoc cref="Write(string, VideoClip, double, int)"/>
-    public static void Write(string path, Tensor frames, double framesPerSecond = 8, int scale = 1) =>
-        Write(path, VideoClip.FromTensor(frames), framesPerSecond, scale);
-
-    /// <summary>Reads an animated picture (GIF, WebP), or a folder of PNG files as the frames of one video, in the order of their names (2 before 10).</summary>
+    /// <summary>
+    /// Reads a video: an animated image (GIF, WebP), a video file (MP4, MOV, WebM, MKV, AVI) where ffmpeg is installed, a folder of PNG files as its frames, in the order of
+    /// their names (2 before 10), or a still image as one frame.
+    /// </summary>
     /// <param name="path">The file, or the folder.</param>
-    /// <returns>The frames, RGB in [0, 1]. Where pixels are transparent they are white. Times between frames are not kept.</returns>
+    /// <returns>The frames, RGB in [0, 1], each once. They stand upright as the file says, and are white where they are transparent; colour profiles are not applied.</returns>
     /// <exception cref="FileNotFoundException">There is no such file or folder.</exception>
-    /// <exception cref="InvalidDataException">It is no picture, the folder has no PNG file, or frames differ in size.</exception>
-    public static VideoClip Read(string path)
+    /// <exception cref="InvalidDataException">It is not what its extension says, damaged, larger than <see cref="VideoReadOptions"/> allow, the folder has no PNG file, or frames differ in size.</exception>
+    /// <exception cref="UnauthorizedAccessException">A frame of the folder is a symbolic link that leads out of it.</exception>
+    /// <exception cref="NotSupportedException">It is a video file, and ffmpeg is not installed.</exception>
+    /// <exception cref="TimeoutException">ffmpeg took longer than ten minutes.</exception>
+    public static VideoClip Read(string path) => Read(path, new VideoReadOptions());
+
+    /// <inheritdoc cref="Read(string)"/>
+    /// <param name="path">The file, or the folder.</param>
+    /// <param name="options">Times and limits.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static VideoClip Read(string path, VideoReadOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        using var images = new MagickImageCollection();
-        foreach (string file in Directory.Exists(path) ? FrameFiles(path) : [path])
+        ArgumentNullException.ThrowIfNull(options);
+        RequireTimeout(options.Timeout);
+        if (options.FramesPerSecond is { } rate && !(rate is > 0 and <= 1000))
         {
-            if (!File.Exists(file))
-            {
-                throw new FileNotFoundException($"'{file}' does not exist: expected an animated picture, or a folder of PNG frames.", file);
-            }
-
-            try
-            {
-                images.AddRange(file);
-            }
-            catch (MagickException error)
-            {
-                throw new InvalidDataException($"'{file}' cannot be read as a picture: {error.Message}", error);
-            }
+            throw new ArgumentOutOfRangeException(nameof(options), rate, $"{nameof(VideoReadOptions.FramesPerSecond)} must be above 0 and at most 1000, or null.");
         }
 
-        if (!Directory.Exists(path))
+        var frames = new FrameList(path, options, cancellationToken);
+        if (Directory.Exists(path))
         {
-            images.Coalesce(); // frames of a GIF may hold only what changed
+            foreach (string file in FrameFiles(path))
+            {
+                frames.AddFirst(file);
+            }
+        }
+        else if (!File.Exists(path))
+        {
+            throw new FileNotFoundException($"'{path}' does not exist: expected a video or an image file, or a folder of PNG frames.", path);
+        }
+        else if (Ffmpeg.IsNamed(path))
+        {
+            frames.RequireFileSize(path);
+            Ffmpeg.Read(path, options, frames.Add, cancellation: cancellationToken);
+        }
+        else
+        {
+            frames.AddAll(path);
         }
 
-        return Clip(path, images);
+        return frames.ToClip();
     }
 
     [GeneratedRegex("[0-9]+")]
@@ -101,74 +151,31 @@ public static partial class VideoFile
 
     private static IReadOnlyList<string> FrameFiles(string folder)
     {
-        string[] files = Directory.GetFiles(folder, "*.png");
-        return files.Length > 0
-            ? [.. files.OrderBy(file => Digits().Replace(Path.GetFileName(file), number => number.Value.PadLeft(20, '0')), StringComparer.Ordinal)]
-            : throw new InvalidDataException($"The folder '{folder}' holds no PNG file: expected the frames of one video.");
+        string[] files = [.. Directory.EnumerateFiles(folder).Where(file => Path.GetExtension(file).Equals(".png", StringComparison.OrdinalIgnoreCase))];
+        if (files.Length == 0)
+        {
+            throw new InvalidDataException($"The folder '{folder}' holds no PNG file: expected the frames of one video.");
+        }
+
+        return
+        [
+            .. files.OrderBy(file => Digits().Replace(Path.GetFileName(file), number => number.Value.PadLeft(20, '0')), StringComparer.Ordinal)
+                .Select(file => ImageFolder.Inside(folder, Path.GetFileName(file)) ?? throw new UnauthorizedAccessException(
+                    $"'{file}' is a link that leads out of its folder, or has the name of a device: expected a file of the folder. Copy the frame into it.")),
+        ];
     }
 
-    /// <summary>Bytes [H, W, RGB] of each frame -> [T, 3, H, W].</summary>
-    private static VideoClip Clip(string path, MagickImageCollection images)
+    private static void RequireTimeout(TimeSpan timeout)
     {
-        (int height, int width) = (checked((int)images[0].Height), checked((int)images[0].Width));
-        int plane = height * width;
-        float[] values = new float[images.Count * 3 * plane];
-        for (int frame = 0; frame < images.Count; frame++)
+        if (timeout <= TimeSpan.Zero || timeout.TotalMilliseconds > int.MaxValue)
         {
-            IMagickImage<byte> image = images[frame];
-            if (image.Height != height || image.Width != width)
-            {
-                throw new InvalidDataException($"'{path}': frame {frame} is {image.Width} x {image.Height}, the first {width} x {height}; frames of a video share one size.");
-            }
-
-            image.ColorSpace = ColorSpace.sRGB;
-            image.BackgroundColor = MagickColors.White;
-            image.Alpha(AlphaAction.Remove);
-            using IPixelCollection<byte> pixels = image.GetPixels();
-            byte[] bytes = pixels.ToByteArray(PixelMapping.RGB)!;
-            for (int channel = 0; channel < 3; channel++)
-            {
-                int start = ((frame * 3) + channel) * plane;
-                for (int pixel = 0; pixel < plane; pixel++)
-                {
-                    values[start + pixel] = bytes[(3 * pixel) + channel] / 255f;
-                }
-            }
+            throw new ArgumentOutOfRangeException(nameof(timeout), timeout, "The timeout must be above 0 and at most 24 days.");
         }
-
-        return new VideoClip(values, images.Count, height, width);
     }
 
-    private static void WriteImages(string path, VideoClip clip, double framesPerSecond, int scale, MagickFormat format)
+    private static void WriteImage(string temporary, Action<Stream> write)
     {
-        using var images = new MagickImageCollection();
-        uint shown = 0;
-        for (int frame = 0; frame < clip.Frames; frame++)
-        {
-            var settings = new PixelReadSettings((uint)(clip.Width * scale), (uint)(clip.Height * scale), StorageType.Char, PixelMapping.RGB);
-            var image = new MagickImage();
-            image.ReadPixels(clip.Pixels(frame, scale), settings);
-            uint until = (uint)Math.Round((frame + 1) * 100 / framesPerSecond);
-            image.AnimationDelay = Math.Max(1, until - shown);
-            image.AnimationTicksPerSecond = 100;
-            image.AnimationIterations = 0;
-            image.GifDisposeMethod = GifDisposeMethod.None;
-            shown = until;
-            images.Add(image);
-        }
-
-        if (format == MagickFormat.Gif)
-        {
-            images.Quantize(new QuantizeSettings { Colors = 256, DitherMethod = DitherMethod.No });
-        }
-        else if (format == MagickFormat.WebP)
-        {
-            foreach (IMagickImage<byte> image in images)
-            {
-                image.Settings.SetDefine(MagickFormat.WebP, "lossless", true);
-            }
-        }
-
-        images.Write(path, format);
+        using var output = new FileStream(temporary, FileMode.CreateNew);
+        write(output);
     }
 }

@@ -70,7 +70,7 @@ internal sealed record AlignmentColumns(string Output, string? Prompt, string? S
     public Func<(VideoPrompt Prompt, long Seed)> Reader(DataViewRow row, PromptPictures pictures)
     {
         Func<string> text = Prompt is null ? () => "" : Texts(row, InputColumns.FindText(row.Schema, Prompt));
-        Func<Func<Tensor>>? picture = Image is null ? null : ImageColumn.Reader(row, InputColumns.FindImage(row.Schema, Image), pictures.Size, pictures.Say);
+        Func<Func<Tensor>>? picture = Image is null ? null : ImageColumn.Reader(row, InputColumns.FindImage(row.Schema, Image), pictures.Size, pictures.Limits, pictures.Say);
         Func<long> seed = Seed is null ? () => 0 : RowSeed.Reader(row, InputColumns.FindInteger(row.Schema, Seed));
         return () => (pictures.Of(text(), picture?.Invoke()), seed());
     }

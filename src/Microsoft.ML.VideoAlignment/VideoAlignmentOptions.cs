@@ -262,7 +262,8 @@ public sealed record VideoAlignmentOptions
 
     /// <summary>
     /// The column of pictures that a model such as Stable Video Diffusion makes videos from: <c>MLImage</c>, the path of a file, or
-    /// <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1]. A picture of another size than the videos is stretched to theirs, with a message. Null (default)
+    /// <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1]. Files stand upright as their Exif orientation says and lie on white where they are transparent; colour
+    /// profiles are not applied. A picture of another size than the videos is stretched to theirs, with a message. Null (default)
     /// for models that read texts. With Open-Sora, which reads the prompt too, the picture is the first frame, or the frames that the prompt's
     /// <c>{"mask_strategy": "..."}</c> says.
     /// </summary>

@@ -149,6 +149,36 @@ public class ExampleTests
         Assert.That(output, Does.Contain("2 videos, 3 rewards"));
     }
 
+    /// <summary>One bad file does not lose the scores of the others, and nothing is passed over without a word.</summary>
+    [Test]
+    public void WhatIsPassedOverIsCountedAndNamed()
+    {
+        var film = new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32);
+        VideoFile.Write(Path.Combine(_folder, "good.gif"), film);
+        File.WriteAllText(Path.Combine(_folder, "bad.gif"), "not a film");
+        File.WriteAllText(Path.Combine(_folder, "film.mp4"), "not a film");
+        File.WriteAllText(Path.Combine(_folder, "notes.txt"), "");
+        Directory.CreateDirectory(Path.Combine(_folder, "nothing"));
+        string outside = Directory.CreateTempSubdirectory("outside").FullName;
+        try
+        {
+            VideoFile.Write(Path.Combine(outside, "secret.gif"), film);
+            File.CreateSymbolicLink(Path.Combine(_folder, "link.gif"), Path.Combine(outside, "secret.gif"));
+            string table = Path.Combine(_folder, "table.tsv");
+            (int code, string output, string[] errors) = ExampleProgram.Run("ScoreVideos", _folder, _folder, "true", "--out", table);
+            Assert.That(code, Is.Zero, string.Join('\n', errors));
+            Assert.That(File.ReadLines(table).Skip(1).Select(row => row.Split('\t')[0]), Is.EqualTo(new[] { "good.gif" }));
+            Assert.That(output, Does.Contain("1 videos, 1 rewards, 5 passed over"));
+            Assert.That(
+                errors.Where(line => line.StartsWith("passed over: ", StringComparison.Ordinal)).Select(line => line.Split(' ')[2]),
+                Is.EquivalentTo(new[] { "bad.gif:", "film.mp4:", "link.gif:", "notes.txt:", "nothing:" }));
+        }
+        finally
+        {
+            Directory.Delete(outside, recursive: true);
+        }
+    }
+
     [Test]
     public void PromptsComeFromATable()
     {

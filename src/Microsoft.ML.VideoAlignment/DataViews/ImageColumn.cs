@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.ML.Data;
+using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
@@ -15,41 +16,42 @@ internal static class ImageColumn
     /// <param name="row">The row.</param>
     /// <param name="column">As <see cref="InputColumns.FindImage"/> gave it.</param>
     /// <param name="size">Of the videos.</param>
+    /// <param name="limits">The largest file that is read.</param>
     /// <param name="say">Told when a picture has another size, and will be resized.</param>
-    public static Func<Func<Tensor>> Reader(DataViewRow row, DataViewSchema.Column column, VideoSize size, Action<string> say)
+    public static Func<Func<Tensor>> Reader(DataViewRow row, DataViewSchema.Column column, VideoSize size, ImageLimits limits, Action<string> say)
     {
         Func<Func<Tensor>> read = column.Type switch
         {
-            TextDataViewType => Paths(row, column),
+            TextDataViewType => Paths(row, column, limits),
             VectorDataViewType vector => Vectors(row, column, vector.Dimensions),
-            _ => Images(row, column),
+            _ => Images(row, column, limits, say),
         };
         return () => Picture.Announced(read(), Named(column), size, say);
     }
 
     private static string Named(DataViewSchema.Column column) => $"Image column '{column.Name}'";
 
-    private static Func<Func<Tensor>> Paths(DataViewRow row, DataViewSchema.Column column)
+    private static Func<Func<Tensor>> Paths(DataViewRow row, DataViewSchema.Column column, ImageLimits limits)
     {
         ValueGetter<ReadOnlyMemory<char>> getter = row.GetGetter<ReadOnlyMemory<char>>(column);
         return () =>
         {
             ReadOnlyMemory<char> path = default;
             getter(ref path);
-            return Picture.FromFile(path.ToString(), Named(column));
+            return Picture.FromFile(path.ToString(), Named(column), limits);
         };
     }
 
-    private static Func<Func<Tensor>> Images(DataViewRow row, DataViewSchema.Column column)
+    private static Func<Func<Tensor>> Images(DataViewRow row, DataViewSchema.Column column, ImageLimits limits, Action<string> say)
     {
         ValueGetter<MLImage> getter = row.GetGetter<MLImage>(column);
         return () =>
         {
             MLImage image = null!;
             getter(ref image);
-            MlImagePixels pixels = MlImagePixels.Read(image
+            RgbImage pixels = MlImagePixels.Read(image
                 ?? throw new InvalidOperationException($"{Named(column)}: a row has no picture. Leave such rows out (FilterRowsByMissingValues), or give each a picture."));
-            return pixels.ToTensor;
+            return MlImageOrientation.Apply(pixels, image.Tag, Named(column), limits, say).ToTensor;
         };
     }
 

@@ -1,18 +1,38 @@
 using Microsoft.ML.Data;
+using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
-/// <summary>The pixels of an <see cref="MLImage"/>: four bytes each, the last one alpha, which is left out. Row by row.</summary>
-internal sealed record MlImagePixels(byte[] Bytes, int Height, int Width, bool BlueFirst)
+/// <summary>The pixels of an <see cref="MLImage"/>, which holds four bytes each, colours multiplied by alpha.</summary>
+internal static class MlImagePixels
 {
-    public static MlImagePixels Read(MLImage image) =>
-        new(MlNetInterop.PixelsOf(image), image.Height, image.Width, image.PixelFormat == MLPixelFormat.Bgra32);
-
-    /// <summary>[3, H, W], RGB in [0, 1], float32.</summary>
-    public Tensor ToTensor()
+    /// <summary>The pixels on white, as of a file.</summary>
+    /// <param name="image">An image in memory. Where every alpha is 0 and colours are not, there is no alpha: its bytes are filling.</param>
+    public static RgbImage Read(MLImage image)
     {
-        using DisposeScope scope = NewDisposeScope();
-        Tensor channels = tensor(Bytes, [Height, Width, 4]).permute(2, 0, 1).narrow(0, 0, 3).to(ScalarType.Float32) / 255;
-        return (BlueFirst ? channels.flip(0) : channels).contiguous().MoveToOuterDisposeScope();
+        byte[] bytes = MlNetInterop.PixelsOf(image);
+        bool opaque = MlNetInterop.IsOpaque(image) || (bytes.AsSpan().ContainsAnyExcept((byte)0) && AlphasAreZero(bytes));
+        if (opaque)
+        {
+            for (int alpha = 3; alpha < bytes.Length; alpha += 4)
+            {
+                bytes[alpha] = 255;
+            }
+        }
+
+        return RgbImage.OnWhite(bytes, image.Height, image.Width, image.PixelFormat == MLPixelFormat.Bgra32);
+    }
+
+    private static bool AlphasAreZero(byte[] bytes)
+    {
+        for (int alpha = 3; alpha < bytes.Length; alpha += 4)
+        {
+            if (bytes[alpha] != 0)
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 }

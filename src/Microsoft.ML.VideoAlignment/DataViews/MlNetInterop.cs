@@ -88,6 +88,9 @@ internal static class MlNetInterop
         return bytes;
     }
 
+    /// <summary>Whether the image says that it has no transparency.</summary>
+    public static bool IsOpaque(MLImage image) => BitmapField(image).AlphaType == SKAlphaType.Opaque;
+
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_image")]
     private static extern ref SKBitmap BitmapField(MLImage image);
 

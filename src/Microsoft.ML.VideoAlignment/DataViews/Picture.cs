@@ -1,25 +1,33 @@
-using Microsoft.ML.Data;
+using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
 /// <summary>One picture of a user's, [3, H, W], RGB in [0, 1], made into a tensor when it is asked for; who asks owns it.</summary>
 internal static class Picture
 {
-    /// <summary>A picture file, which is looked for now and read later.</summary>
-    /// <param name="file">PNG, JPEG, BMP or GIF.</param>
+    /// <summary>A picture file, which is looked for now and read later: upright, on white where it is transparent.</summary>
+    /// <param name="file">A PNG, JPEG, GIF, WebP or BMP file; of an animated one the first frame.</param>
     /// <param name="named">Who names it, for errors.</param>
+    /// <param name="limits">The largest file that is read.</param>
     /// <exception cref="FileNotFoundException">It is not there.</exception>
-    public static Func<Tensor> FromFile(string file, string named)
+    public static Func<Tensor> FromFile(string file, string named, ImageLimits limits)
     {
         if (!File.Exists(file))
         {
-            throw new FileNotFoundException($"{named}: no picture '{file}'. Expected the path of a PNG, JPEG, BMP or GIF file.", file);
+            throw new FileNotFoundException($"{named}: no picture '{file}'. Expected the path of a {ImageFormat.Names} file.", file);
         }
 
         return () =>
         {
-            using MLImage image = Open(file, named);
-            return MlImagePixels.Read(image).ToTensor();
+            try
+            {
+                using ImageFile image = ImageFile.Open(file, limits);
+                return image.First().ToTensor();
+            }
+            catch (InvalidDataException error)
+            {
+                throw new InvalidDataException($"{named}: {error.Message}", error);
+            }
         };
     }
 
@@ -34,16 +42,4 @@ internal static class Picture
 
         return made;
     };
-
-    private static MLImage Open(string file, string named)
-    {
-        try
-        {
-            return MLImage.CreateFromFile(file);
-        }
-        catch (ArgumentException error)
-        {
-            throw new InvalidDataException($"{named}: '{file}' is no picture that can be read: {error.Message}", error);
-        }
-    }
 }

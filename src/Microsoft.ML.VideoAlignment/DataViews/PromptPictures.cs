@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
@@ -14,6 +15,9 @@ internal sealed class PromptPictures(VideoDiffusionModel model, SamplingSettings
     /// <summary>The size of the videos.</summary>
     public VideoSize Size { get; } = model.OutputSize(sampling.Size);
 
+    /// <summary>The largest files that are read.</summary>
+    public ImageLimits Limits => model.LoadedWith.ImageLimits;
+
     /// <inheritdoc cref="Picture.Announced"/>
     public Action<string> Say => say;
 
@@ -21,7 +25,7 @@ internal sealed class PromptPictures(VideoDiffusionModel model, SamplingSettings
     /// <exception cref="FormatException">The text's notation is wrong, or asks for what cannot be done with its pictures.</exception>
     /// <exception cref="NotSupportedException">It names a file, and no folder was named; or a film.</exception>
     /// <exception cref="FileNotFoundException">A picture is not there.</exception>
-    /// <exception cref="UnauthorizedAccessException">A path leads out of the folder.</exception>
+    /// <exception cref="UnauthorizedAccessException">A path, or a symbolic link in it, leads out of the folder.</exception>
     public VideoPrompt Of(string text, Func<Tensor>? image = null)
     {
         IReadOnlyList<string> named = model.PicturesNamed(text);
@@ -45,12 +49,15 @@ internal sealed class PromptPictures(VideoDiffusionModel model, SamplingSettings
                 + $"{nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)} when you load the model, or leave the part in braces out.");
         }
 
-        string root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)) + Path.DirectorySeparatorChar;
-        bool leaves = Path.IsPathRooted(path) || path.Split('/', '\\').Contains("..") || path.Contains("://", StringComparison.Ordinal);
-        string file = leaves ? "" : Path.GetFullPath(Path.Combine(root, path));
-        return leaves || !file.StartsWith(root, StringComparison.Ordinal)
-            ? throw new UnauthorizedAccessException(
-                $"The prompt '{text}' names '{path}': expected a path relative to {nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)} ('{folder}') that stays inside it.")
-            : Picture.Announced(Picture.FromFile(file, $"The prompt '{text}'"), $"The prompt '{text}'", Size, say);
+        string named = $"The prompt '{text}'";
+        string file = Inside();
+        Func<Tensor> picture = Picture.FromFile(file, named, Limits);
+        return Picture.Announced(() => Inside() == file ? picture() : throw Outside(), named, Size, say);
+
+        // The folder may be changed between the prompt's reading and the picture's.
+        string Inside() => ImageFolder.Inside(folder, path) ?? throw Outside();
+
+        UnauthorizedAccessException Outside() => new(
+            $"{named} names '{path}': expected a path relative to {nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)} ('{folder}') that stays inside it, links followed.");
     }
 }

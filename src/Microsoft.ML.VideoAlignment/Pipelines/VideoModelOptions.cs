@@ -37,9 +37,12 @@ public sealed record VideoModelOptions
 
     /// <summary>
     /// The folder of the pictures that Open-Sora's prompts name: <c>a ship at sea {"reference_path": "ships/one.png", "mask_strategy": "0"}</c>. Paths in prompts are
-    /// relative to it and stay inside it. Null (default): a prompt that names a file is refused. It is not saved with an alignment.
+    /// relative to it and stay inside it, symbolic links followed. Null (default): a prompt that names a file is refused. It is not saved with an alignment.
     /// </summary>
     public string? ReferenceFolder { get; init; }
+
+    /// <summary>The largest image files that are read for this model, from a column of paths or from the reference folder. It is not saved with an alignment.</summary>
+    public ImageLimits ImageLimits { get; init; } = new();
 
     /// <summary>How a model that is named "owner/name" is found. Default: the hub's main branch, through the local cache.</summary>
     public HubOptions Hub { get; init; } = new();

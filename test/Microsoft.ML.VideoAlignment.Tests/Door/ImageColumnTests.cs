@@ -106,6 +106,29 @@ public class ImageColumnTests
     }
 
     [Test]
+    public void AnImageThatDeclaresTooMuchIsRefused()
+    {
+        string bomb = Path.Combine(_folder, "bomb.png");
+        File.WriteAllBytes(bomb, PngBytes.Write(60_000, 60_000, 1, 0, [new byte[7500]]));
+        var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
+        Assert.That(
+            () => Video(rig, [new PathRow { Picture = bomb }]),
+            Throws.Exception.With.Message.Contains("declares 60000 x 60000").Or.InnerException.With.Message.Contains("declares 60000 x 60000"));
+    }
+
+    /// <summary>ML.NET says nothing of the fourth byte: where it is 0 throughout it is filling.</summary>
+    [Test]
+    public void AFourthByteOfZeroIsNoTransparency()
+    {
+        byte[] pixels = Pixels(Height, Width, seed: 3);
+        using MLImage opaque = MLImage.CreateFromPixels(Width, Height, MLPixelFormat.Rgba32, pixels);
+        using MLImage filled = MLImage.CreateFromPixels(Width, Height, MLPixelFormat.Rgba32, [.. pixels.Select((value, at) => at % 4 == 3 ? (byte)0 : value)]);
+        using MLImage clear = MLImage.CreateFromPixels(Width, Height, MLPixelFormat.Rgba32, new byte[4 * Height * Width]);
+        Assert.That(DataViews.MlImagePixels.Read(filled).Bytes, Is.EqualTo(DataViews.MlImagePixels.Read(opaque).Bytes));
+        Assert.That(DataViews.MlImagePixels.Read(clear).Bytes, Is.All.EqualTo(255));
+    }
+
+    [Test]
     public void AVectorOfAnotherShapeIsRefusedBeforeAnythingIsDone()
     {
         var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };

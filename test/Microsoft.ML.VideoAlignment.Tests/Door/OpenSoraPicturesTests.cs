@@ -143,6 +143,63 @@ public class OpenSoraPicturesTests
         Assert.That(() => EstimatorContract.Values(generated.Transform(Texts(context, prompt))), Throws.Exception.With.Message.Contains(what), "generation");
     }
 
+    [TestCase("link.png")]
+    [TestCase("way/outside.png")]
+    [TestCase("ships/up/outside.png")]
+    [TestCase("circle.png")]
+    [TestCase("NUL")]
+    [TestCase("ships/aux.png")]
+    [TestCase("C:two.png")]
+    [TestCase("two.png:stream")]
+    [TestCase(".")]
+    public void NothingLeadsOutOfTheFolder(string path)
+    {
+        File.CreateSymbolicLink(Path.Combine(Pictures, "link.png"), Path.Combine(_folder, "outside.png"));
+        Directory.CreateSymbolicLink(Path.Combine(Pictures, "way"), _folder);
+        Directory.CreateSymbolicLink(Path.Combine(Pictures, "ships", "up"), "../..");
+        File.CreateSymbolicLink(Path.Combine(Pictures, "circle.png"), "circle.png");
+        using VideoDiffusionModel model = Open();
+        var pictures = new PromptPictures(model, s_options.SamplingFor(model), _ => { });
+        Assert.That(
+            () => pictures.Of($$"""a ship {"reference_path": "{{path}}"}"""),
+            Throws.TypeOf<UnauthorizedAccessException>().With.Message.Contains(path).And.Message.Contains("stays inside"));
+    }
+
+    [Test]
+    public void LinksInsideTheFolderAreFollowed()
+    {
+        File.CreateSymbolicLink(Path.Combine(Pictures, "link.png"), "ships/one.png");
+        Directory.CreateSymbolicLink(Path.Combine(_folder, "way"), Pictures);
+        using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model, new VideoModelOptions { ReferenceFolder = Path.Combine(_folder, "way") });
+        var pictures = new PromptPictures(model, s_options.SamplingFor(model), _ => { });
+        using Tensor linked = pictures.Of("""a ship {"reference_path": "link.png"}""").Pictures[0](), named = pictures.Of("""a ship {"reference_path": "ships/one.png"}""").Pictures[0]();
+        Assert.That(linked.Equals(named));
+    }
+
+    /// <summary>The picture is read when a video is made, long after the prompt.</summary>
+    [Test]
+    public void ALinkThatComesLaterIsSeen()
+    {
+        using VideoDiffusionModel model = Open();
+        VideoPrompt prompt = new PromptPictures(model, s_options.SamplingFor(model), _ => { }).Of("""a ship {"reference_path": "two.png"}""");
+        File.Delete(Path.Combine(Pictures, "two.png"));
+        File.CreateSymbolicLink(Path.Combine(Pictures, "two.png"), Path.Combine(_folder, "outside.png"));
+        Assert.That(() => prompt.Pictures[0](), Throws.TypeOf<UnauthorizedAccessException>());
+    }
+
+    [Test]
+    public void LimitsOfTheModelHoldForItsImages()
+    {
+        using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(
+            Model, new VideoModelOptions { ReferenceFolder = Pictures, ImageLimits = new ImageLimits { MaxPixels = Height * Width } });
+        var pictures = new PromptPictures(model, s_options.SamplingFor(model), _ => { });
+        using Tensor small = pictures.Of("""a ship {"reference_path": "two.png"}""").Pictures[0]();
+        Assert.That(small.shape, Is.EqualTo(new long[] { 3, Height, Width }));
+        Assert.That(
+            () => pictures.Of("""a ship {"reference_path": "large.png"}""").Pictures[0](),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("48 x 32").And.Message.Contains("MaxPixels"));
+    }
+
     [Test]
     public void NoFileIsReadWhereNoFolderIsNamed()
     {

@@ -1,0 +1,72 @@
+using System.Globalization;
+using ImageMagick;
+
+namespace Microsoft.ML.VideoAlignment.Media;
+
+/// <summary>Writes GIF, WebP and PNG through Magick.NET, into streams: a path would be read for patterns and prefixes.</summary>
+internal static class AnimatedImage
+{
+    private const int GifTicks = 100;
+    private const uint GifShortest = 2; // browsers show 0 and 1 for a tenth of a second
+    private const uint GifLongest = ushort.MaxValue;
+    private const int WebPTicks = 1000;
+    private const uint WebPShortest = 11; // and here 10 and less
+    private const uint WebPLongest = (1 << 24) - 1;
+
+    /// <summary>256 colours for all frames together.</summary>
+    public static void WriteGif(Stream output, VideoClip clip, double framesPerSecond, int scale)
+    {
+        using MagickImageCollection images = Animation(clip, framesPerSecond, scale, GifTicks, GifShortest, GifLongest);
+        images.Quantize(new QuantizeSettings { Colors = 256, DitherMethod = DitherMethod.No });
+        images.Write(output, MagickFormat.Gif);
+    }
+
+    /// <summary>Lossless.</summary>
+    public static void WriteWebP(Stream output, VideoClip clip, double framesPerSecond, int scale)
+    {
+        using MagickImageCollection images = Animation(clip, framesPerSecond, scale, WebPTicks, WebPShortest, WebPLongest);
+        foreach (IMagickImage<byte> image in images)
+        {
+            image.Settings.SetDefine(MagickFormat.WebP, "lossless", true);
+        }
+
+        images.Write(output, MagickFormat.WebP);
+    }
+
+    /// <summary>The frames in a row.</summary>
+    public static void WritePng(Stream output, VideoClip clip, int scale)
+    {
+        using MagickImage image = Image(clip.FilmStrip(), 0, scale);
+        image.Write(output, MagickFormat.Png24);
+    }
+
+    private static MagickImageCollection Animation(VideoClip clip, double framesPerSecond, int scale, int ticksPerSecond, uint shortest, uint longest)
+    {
+        var images = new MagickImageCollection();
+        foreach ((int frame, uint ticks) in FrameTimes.Spread(clip.Frames, framesPerSecond, ticksPerSecond, shortest))
+        {
+            if (ticks > longest)
+            {
+                throw new ArgumentOutOfRangeException(nameof(framesPerSecond), framesPerSecond, string.Create(
+                    CultureInfo.InvariantCulture, $"A frame would be shown for {ticks / (double)ticksPerSecond} s: expected at most {longest / (double)ticksPerSecond} in this format. Write .mp4, or a frame several times."));
+            }
+
+            MagickImage image = Image(clip, frame, scale);
+            image.AnimationDelay = ticks;
+            image.AnimationTicksPerSecond = ticksPerSecond;
+            image.AnimationIterations = 0;
+            image.GifDisposeMethod = GifDisposeMethod.None;
+            images.Add(image);
+        }
+
+        return images;
+    }
+
+    private static MagickImage Image(VideoClip clip, int frame, int scale)
+    {
+        var settings = new PixelReadSettings((uint)(clip.Width * scale), (uint)(clip.Height * scale), StorageType.Char, PixelMapping.RGB);
+        var image = new MagickImage();
+        image.ReadPixels(clip.Pixels(frame, scale), settings);
+        return image;
+    }
+}
