@@ -248,7 +248,8 @@ internal static unsafe class GroupNormKernel
         public override IReadOnlyList<Tensor?> Backward(BackwardCall call)
         {
             (Tensor x, Tensor weight, Tensor bias) = (call.Saved[0], call.Saved[1], call.Saved[2]);
-            (Tensor dx, Tensor dWeight, Tensor dBias) = GroupNormKernel.Backward(call.Gradient.contiguous(), x, weight, bias, new Geometry(x, groups), silu, _statistics);
+            (Tensor dx, Tensor dWeight, Tensor dBias) =
+                GroupNormKernel.Backward(call.Gradient.contiguous(), x, weight, bias, new Geometry(x, groups), silu, _statistics);
             return [call.Required[0] ? dx : null, call.Required[1] ? dWeight : null, call.Required[2] ? dBias : null];
         }
     }

@@ -61,6 +61,7 @@ internal static class LoraFile
     /// <summary>Writes a file of <see cref="LoraFormat.Diffusers"/> into a stream.</summary>
     public static void Save(nn.Module network, LoraWeights weights, Stream stream) =>
         DiffusersLora.Write(stream, weights, LoraFormat.Diffusers, TargetNames(network, weights));
+
     /// <summary>Whether saving in this format keeps the tensors of other networks that the weights' file holds.</summary>
     public static bool KeepsOtherNetworks(LoraWeights weights, LoraFormat format) =>
         LoraOutput.IsAsRead(weights, format) || (format == LoraFormat.Diffusers && weights.Origin.Format is { } read && DiffusersLora.IsGeneration(read));

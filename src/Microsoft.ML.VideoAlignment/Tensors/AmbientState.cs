@@ -1,8 +1,8 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
-/// What belongs to a flow of execution and to no thread. It goes with the flow into tasks and threads, and with a recorded node to whatever thread runs the node's
-/// backward pass; concurrent flows do not see each other's. Members that have ended read as null wherever they are still referred to.
+/// What belongs to a flow of execution and to no thread. It goes with the flow into tasks and threads, and with a recorded node to whatever thread runs the
+/// node's backward pass; concurrent flows do not see each other's. Members that have ended read as null wherever they are still referred to.
 /// </summary>
 internal sealed record AmbientState
 {

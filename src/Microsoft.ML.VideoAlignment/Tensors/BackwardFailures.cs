@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
@@ -6,8 +7,8 @@ using System.Text.RegularExpressions;
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
-/// Failures on their way from a node of the backward pass, past libtorch's native frames and threads, to the caller: each waits under a number that libtorch's own
-/// error carries in its text.
+/// Failures on their way from a node of the backward pass, past libtorch's native frames and threads, to the caller: each waits under a number that libtorch's
+/// own error carries in its text.
 /// </summary>
 internal static partial class BackwardFailures
 {
@@ -57,7 +58,9 @@ internal static partial class BackwardFailures
         {
             foreach (ValueMatch match in Number().EnumerateMatches(exception.Message))
             {
-                if (long.TryParse(exception.Message.AsSpan(match.Index, match.Length), out long number) && s_waiting.TryRemove(number, out ExceptionDispatchInfo? failure))
+                ReadOnlySpan<char> digits = exception.Message.AsSpan(match.Index, match.Length);
+                if (long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
+                    && s_waiting.TryRemove(number, out ExceptionDispatchInfo? failure))
                 {
                     return failure;
                 }

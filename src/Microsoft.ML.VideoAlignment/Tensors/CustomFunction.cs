@@ -5,9 +5,9 @@ namespace Microsoft.ML.VideoAlignment.Tensors;
 /// backward pass through native frames, which an exception cannot cross, and on a GPU from a thread of its own.
 /// </summary>
 /// <remarks>
-/// A failure is kept under a number (<see cref="BackwardFailures"/>), and the node answers with a gradient of that many elements in one dimension for an anchor that
-/// has two. libtorch refuses such a gradient whatever the inputs are, stops the pass before another node runs, and throws in the thread that asked for the pass,
-/// where the original exception takes over.
+/// A failure is kept under a number (<see cref="BackwardFailures"/>), and the node answers with a gradient of that many elements in one dimension for an anchor
+/// that has two. libtorch refuses such a gradient whatever the inputs are, stops the pass before another node runs, and throws in the thread that asked for the
+/// pass, where the original exception takes over.
 /// </remarks>
 internal sealed class CustomFunction : autograd.MultiTensorFunction<CustomFunction>
 {
@@ -82,7 +82,9 @@ internal sealed class CustomFunction : autograd.MultiTensorFunction<CustomFuncti
         Tensor?[] results = [.. recording.Operation.Backward(new BackwardCall(gradient, ctx.get_saved_variables(), recording.Required))];
         return results.Length == recording.Required.Count
             ? [.. results.Select(result => result?.MoveToOuterDisposeScope())]
-            : throw new InvalidOperationException($"{recording.Operation.Name} has {recording.Required.Count} inputs and gave {results.Length} gradients. Return one entry per input, null where none is required.");
+            : throw new InvalidOperationException(
+                $"{recording.Operation.Name} has {recording.Required.Count} inputs and gave {results.Length} gradients. "
+                + "Return one entry per input, null where none is required.");
     }
 
     /// <summary>What a node remembers of its recording.</summary>

@@ -80,7 +80,9 @@ internal sealed class MemoryMeter : IDisposable
         }
     }
 
-    /// <summary>Counts what is alive now: all that the running thread's dispose scopes own, what was seen before and is still held, and <paramref name="also"/>.</summary>
+    /// <summary>
+    /// Counts what is alive now: all that the running thread's dispose scopes own, what was seen before and is still held, and <paramref name="also"/>.
+    /// </summary>
     public static void Look(params ReadOnlySpan<Tensor?> also)
     {
         if (AmbientState.Current.Memory is not { } meter)

@@ -18,12 +18,9 @@ internal static class Recompute
     /// <inheritdoc cref="Run(Func{IReadOnlyList{Tensor}, Tensor}, Tensor[])"/>
     public static Tensor Run(ActivationMemory memory, Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs)
     {
-        if (memory == ActivationMemory.Keep || !is_grad_enabled())
-        {
-            return block(inputs);
-        }
-
-        return CustomFunction.Run(new RecomputedBlock(block, memory == ActivationMemory.RecomputeOffloaded), inputs);
+        return memory == ActivationMemory.Keep || !is_grad_enabled()
+            ? block(inputs)
+            : CustomFunction.Run(new RecomputedBlock(block, memory == ActivationMemory.RecomputeOffloaded), inputs);
     }
 
     /// <summary>
@@ -43,8 +40,8 @@ internal static class Recompute
     }
 
     /// <summary>
-    /// <c>y.backward()</c> that throws what an operation of ours threw in it, on whatever thread. Gradients that the pass had given by then stay where they are: a step
-    /// that failed must drop them.
+    /// Runs <c>y.backward()</c> and throws what an operation of ours threw in it, on whatever thread. Gradients that the pass has given by then stay where they
+    /// are: a step that fails drops them.
     /// </summary>
     /// <param name="y">A scalar, or a tensor of the slope's shape.</param>
     /// <param name="slope">What is back-propagated, of y's shape; null for a scalar: 1.</param>
@@ -60,7 +57,7 @@ internal static class Recompute
         }
     }
 
-    /// <summary>As the other overload, of several tensors that may share a graph.</summary>
+    /// <summary>Runs one backward pass from several tensors, which may share a graph.</summary>
     /// <param name="ys">Tensors with a graph.</param>
     /// <param name="slopes">What is back-propagated from each, of its shape.</param>
     public static void Backward(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> slopes) => Backward(() => autograd.backward([.. ys], [.. slopes]));

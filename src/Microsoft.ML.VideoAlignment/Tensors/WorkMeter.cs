@@ -1,8 +1,8 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
-/// Counts the multiplications and additions of matrix products, convolutions and attention (<see cref="Products"/>) in this flow of execution, on numbers or on shapes
-/// alone. Norms, activations, interpolation and the resizing of pictures are not counted. Without a meter in the flow, counting costs nothing.
+/// Counts the multiplications and additions of matrix products, convolutions and attention (<see cref="Products"/>) in this flow of execution, on numbers or on
+/// shapes alone. Norms, activations, interpolation and the resizing of pictures are not counted. Without a meter in the flow, counting costs nothing.
 /// </summary>
 /// <remarks>
 /// A backward pass is counted where its graph is recorded: for each factor that carries gradient as much again as forward. So a block that is recomputed counts

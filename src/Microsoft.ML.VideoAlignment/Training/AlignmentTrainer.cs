@@ -22,6 +22,7 @@ internal abstract class AlignmentTrainer : IDisposable
     private TrainingState? _state;
     private int _underWay;
     private bool _begun;
+    private TrainingStepException? _failure;
 
     protected AlignmentTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, TrainingSettings settings)
     {
@@ -173,7 +174,7 @@ internal abstract class AlignmentTrainer : IDisposable
         {
             return work();
         }
-        catch (Exception exception) when (_begun && exception is not TrainingStepException && !(exception is RewardContractException && Done == 0))
+        catch (Exception exception) when (_begun && exception != _failure && !(exception is RewardContractException && Done == 0))
         {
             throw Failure(_underWay, $"{exception.GetType().Name}: {exception.Message}", exception);
         }
@@ -332,7 +333,7 @@ internal abstract class AlignmentTrainer : IDisposable
 
     private TrainingStepException Failure(int step, string problem, Exception? cause)
     {
-        var failure = TrainingStepException.Rescuing(step, problem, cause, _finished, _settings.RecoveryFolders);
+        _failure = TrainingStepException.Rescuing(step, problem, cause, _finished, _settings.RecoveryFolders);
         try
         {
             _optimiser.ZeroGrad();
@@ -342,7 +343,7 @@ internal abstract class AlignmentTrainer : IDisposable
             // A device that no longer answers: what went wrong first is the news, and the gradient goes with the adapters.
         }
 
-        return failure;
+        return _failure;
     }
 
     private string FirstNonFiniteGradient()

@@ -15,15 +15,17 @@ public partial class BackwardRulesTests
     private static partial Regex Pass();
 
     [Test]
-    public void NoStateBelongsToAThread() => Assert.That(Matching(StateOfAThread()), Is.Empty, "use AmbientState, which follows the flow of execution into the backward pass");
+    public void NoStateBelongsToAThread() =>
+        Assert.That(Matching(StateOfAThread()), Is.Empty, "use AmbientState, which follows the flow of execution into the backward pass");
 
     [Test]
-    public void OneCustomFunctionGuardsEveryOperation() =>
-        Assert.That(Matching(Function()), Is.EqualTo(new[] { "Tensors/CustomFunction.cs" }), "derive from DifferentiableOperation: an exception in a function of libtorch's ends the process");
+    public void OneCustomFunctionGuardsEveryOperation() => Assert.That(
+        Matching(Function()), Is.EqualTo(new[] { "Tensors/CustomFunction.cs" }),
+        "derive from DifferentiableOperation: what another function throws ends the process");
 
     [Test]
-    public void BackwardPassesAreAskedForInOnePlace() =>
-        Assert.That(Matching(Pass()), Is.EqualTo(new[] { "Tensors/Recompute.cs" }), "call Recompute.Backward, or a node's exception arrives as libtorch's words about a shape");
+    public void BackwardPassesAreAskedForInOnePlace() => Assert.That(
+        Matching(Pass()), Is.EqualTo(new[] { "Tensors/Recompute.cs" }), "call Recompute.Backward, or a node's exception arrives as words about a shape");
 
     [TestCase("[ThreadStatic] private static int t_x;", true)]
     [TestCase("private static readonly ThreadLocal<int> s_x = new();", true)]
@@ -41,6 +43,10 @@ public partial class BackwardRulesTests
     private static IEnumerable<string> Matching(Regex pattern)
     {
         const string Library = "src/Microsoft.ML.VideoAlignment/";
-        return [.. Repository.Files("src", "*.cs").Where(path => pattern.IsMatch(CSharpTokens.Code(Repository.Read(path)))).Select(path => path.Replace(Library, "", StringComparison.Ordinal))];
+        return
+        [
+            .. Repository.Files("src", "*.cs").Where(path => pattern.IsMatch(CSharpTokens.Code(Repository.Read(path))))
+                .Select(path => path.Replace(Library, "", StringComparison.Ordinal)),
+        ];
     }
 }

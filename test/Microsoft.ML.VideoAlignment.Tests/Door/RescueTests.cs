@@ -46,12 +46,28 @@ public class RescueTests
 
     [TestCase(typeof(TimeoutException))]
     [TestCase(typeof(OperationCanceledException))]
-    [TestCase(typeof(TrainingStepFake))]
     public void AProgressCallbackThatThrowsLosesNothing(Type type)
     {
         var thrown = (Exception)Activator.CreateInstance(type)!;
         TrainingStepException error = Failed(Options() with { Progress = new Told(step => Throw(step.Step == 2, thrown)) });
         Assert.That((error.Step, error.LastGoodStep, error.InnerException), Is.EqualTo((2, 2, thrown)), "the weights are those of the step that was reported");
+        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options() with { Steps = 2 })));
+    }
+
+    /// <summary>A callback that trains another model, say.</summary>
+    [Test]
+    public void AnotherRunsFailureInsideThisOneIsAFailureOfThisOne()
+    {
+        TrainingStepException? other = null;
+        Told progress = new(step =>
+        {
+            if (step.Step == 2)
+            {
+                throw other = Failed(Options(), new Scripted { Throw = call => call == 2 ? new TimeoutException() : null });
+            }
+        });
+        TrainingStepException error = Failed(Options() with { Progress = progress });
+        Assert.That((error.LastGoodStep, error.InnerException), Is.EqualTo((2, (Exception?)other)));
         Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options() with { Steps = 2 })));
     }
 
@@ -117,6 +133,15 @@ public class RescueTests
         var reward = new Scripted { Shape = call => call == 2 ? [1, 1] : null };
         var estimator = new VideoAlignmentEstimator(rig.Context, new AlignmentColumns("Video", "Prompt", null, null), rig.Model, reward, Options());
         Assert.That(() => estimator.Fit(rig.Prompts), Throws.TypeOf<RewardContractException>());
+    }
+
+    [Test]
+    public void WhatFailsBeforeTheFirstStepIsPlainAndWritesNothing()
+    {
+        var thrown = new TimeoutException();
+        DoorRig rig = Rig(_folder.Path("temporary"));
+        Assert.That(() => Estimator(rig, Options(), new Scripted { Begin = () => throw thrown }).Fit(rig.Prompts), Throws.Exception.SameAs(thrown));
+        Assert.That(Directory.EnumerateFileSystemEntries(_folder.ToString()), Is.Empty);
     }
 
     [Test]
@@ -391,8 +416,6 @@ public class RescueTests
         return File.ReadAllBytes(path);
     }
 
-    private sealed class TrainingStepFake() : Exception("an exception of the caller's own");
-
     private sealed class Told(Action<VideoAlignmentProgress> tell) : IProgress<VideoAlignmentProgress>
     {
         public void Report(VideoAlignmentProgress value) => tell(value);
@@ -415,6 +438,8 @@ public class RescueTests
 
         public Action? Told { get; init; }
 
+        public Action? Begin { get; init; }
+
         public int HeldOutCalls { get; private set; }
 
         public override string Name => "scripted";
@@ -424,6 +449,8 @@ public class RescueTests
         public override void MoveTo(Device device)
         {
         }
+
+        internal override void BeginTraining() => Begin?.Invoke();
 
         protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts)
         {

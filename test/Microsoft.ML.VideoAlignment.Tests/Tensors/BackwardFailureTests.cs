@@ -4,11 +4,9 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>A node of the backward pass that fails, whatever its operation, its thread and its exception, fails the call of the pass and nothing else.</summary>
+/// <summary>A node of the backward pass that fails, whatever its operation, thread and exception, fails the call of the pass and nothing else.</summary>
 public class BackwardFailureTests
 {
-    private static readonly string[] s_kinds = ["OutOfMemory", "OutOfDeviceMemory", "Cancelled", "Plain"];
-
     private static IEnumerable<CustomOperation> Operations() => CustomOperations.All;
 
     public enum Place
@@ -24,21 +22,21 @@ public class BackwardFailureTests
     }
 
     /// <summary>
-    /// Every operation with every failure on either thread of ours; on libtorch's, where each failure climbs through sixty passes, every operation and every failure.
+    /// Every operation with every failure on either thread of ours. On libtorch's, where a failure climbs through sixty passes: every operation, every failure.
     /// </summary>
     private static IEnumerable<TestCaseData> Cases() =>
         from operation in CustomOperations.All
         from place in Enum.GetValues<Place>()
-        from kind in s_kinds
-        where place != Place.ThreadOfLibtorch || operation == CustomOperations.All[0] || kind == s_kinds[0]
-        select new TestCaseData(operation, place, kind);
+        from fault in Enum.GetValues<Fault>()
+        where place != Place.ThreadOfLibtorch || operation == CustomOperations.All[0] || fault == Fault.OutOfMemory
+        select new TestCaseData(operation, place, fault);
 
     [TestCaseSource(nameof(Cases))]
-    public void TheCallerGetsTheNodesOwnException(object operation, Place place, string kind)
+    public void TheCallerGetsTheNodesOwnException(object operation, Place place, Fault fault)
     {
         var tried = (CustomOperation)operation;
         using DisposeScope scope = NewDisposeScope();
-        Exception thrown = Failure(kind);
+        Exception thrown = Faults.Create(fault);
         int caller = Environment.CurrentManagedThreadId;
         int? ran = null;
         Tensor leaf = tried.Leaf();
@@ -72,14 +70,6 @@ public class BackwardFailureTests
         }
     }
 
-    private static Exception Failure(string kind) => kind switch
-    {
-        "OutOfMemory" => new OutOfMemoryException("no memory for the runtime"),
-        "OutOfDeviceMemory" => new ExternalException("CUDA out of memory. Tried to allocate 2.00 GiB."),
-        "Cancelled" => new OperationCanceledException("stop", new CancellationToken(canceled: true)),
-        _ => new InvalidOperationException("a fault"),
-    };
-
     /// <summary>The leaf is behind another node, which must not run after one has failed.</summary>
     private static Tensor Loss(CustomOperation operation, Tensor leaf, Place place)
     {
@@ -106,8 +96,9 @@ public class BackwardFailureTests
         using DisposeScope scope = NewDisposeScope();
         int caller = Environment.CurrentManagedThreadId;
         Tensor leaf = ones(3).requires_grad_(true);
-        var operation = new CustomOperation("allocating", "Recompute", CPU, [3], x => Recompute.Run(
-            inputs => is_grad_enabled() && (place == Place.RecordingThread || Environment.CurrentManagedThreadId != caller) ? inputs[0] * empty(1L << 50) : inputs[0] * 2, x));
+        bool Breaks() => is_grad_enabled() && (place == Place.RecordingThread || Environment.CurrentManagedThreadId != caller);
+        Tensor Block(IReadOnlyList<Tensor> inputs) => Breaks() ? inputs[0] * empty(1L << 50) : inputs[0] * 2;
+        var operation = new CustomOperation("allocating", "Recompute", CPU, [3], x => Recompute.Run(Block, x));
         Exception? caught = Assert.Catch(() => Pass(Loss(operation, leaf, place), place));
         Assert.That(MemoryShortage.Caused(caught), caught!.Message);
         Assert.That(leaf.grad, Is.Null);
@@ -225,7 +216,7 @@ public class BackwardFailureTests
         Tensor leaf = ones(3).requires_grad_(true);
         Assert.That(
             () => Recompute.Backward(CustomFunction.Run(new Doubling { Gradients = 1 }, leaf, leaf).sum()),
-            Throws.InvalidOperationException.With.Message.EqualTo("Doubling has 2 inputs and gave 1 gradients. Return one entry per input, null where none is required."));
+            Throws.InvalidOperationException.With.Message.StartsWith("Doubling has 2 inputs and gave 1 gradients."));
     }
 
     /// <summary>A node behind one that gives no gradient has nothing to do; TorchSharp would make zeros like a tensor that is gone.</summary>
@@ -250,20 +241,16 @@ public class BackwardFailureTests
     [Test]
     public void PassesThatFailAtTheSameTimeEachGetTheirOwn()
     {
-        using var together = new Barrier(2);
         Exception[] faults = [new InvalidOperationException("first"), new OperationCanceledException("second")];
         var caught = new Exception?[2];
-        Thread[] threads = [.. Enumerable.Range(0, 2).Select(index => new Thread(() => caught[index] = Assert.Catch(() => Fail(index))))];
-        Array.ForEach(threads, thread => thread.Start());
-        Array.ForEach(threads, thread => thread.Join());
-        Assert.That(caught, Is.EqualTo(faults));
-
-        void Fail(int index)
+        ForeignThread.Together(2, (index, meet) =>
         {
             using DisposeScope scope = NewDisposeScope();
             Tensor leaf = ones(3).requires_grad_(true);
-            Recompute.Backward(CustomFunction.Run(new Doubling { Fault = faults[index], Before = () => together.SignalAndWait() }, leaf, leaf).sum());
-        }
+            Tensor loss = CustomFunction.Run(new Doubling { Fault = faults[index], Before = meet }, leaf, leaf).sum();
+            caught[index] = Assert.Catch(() => Recompute.Backward(loss));
+        });
+        Assert.That(caught, Is.EqualTo(faults));
     }
 
     [Test]
@@ -274,7 +261,8 @@ public class BackwardFailureTests
         for (int i = 0; i < BackwardFailures.Capacity + 4; i++)
         {
             using DisposeScope pass = NewDisposeScope();
-            Assert.That(CustomFunction.Run(new Doubling { Fault = new InvalidOperationException("a fault") }, leaf, leaf).sum().backward, Throws.TypeOf<ExternalException>());
+            var fault = new InvalidOperationException("a fault");
+            Assert.That(CustomFunction.Run(new Doubling { Fault = fault }, leaf, leaf).sum().backward, Throws.TypeOf<ExternalException>());
         }
 
         Assert.That(BackwardFailures.Count, Is.LessThanOrEqualTo(BackwardFailures.Capacity));
@@ -289,11 +277,12 @@ public class BackwardFailureTests
     public void AFailureWhileOffloadedInputsComeBackIsTheCallers([Values] Place place)
     {
         using DisposeScope scope = NewDisposeScope();
-        var fault = new OutOfMemoryException("no room on the device");
+        Exception fault = Faults.Create(Fault.OutOfDeviceMemory);
         int caller = Environment.CurrentManagedThreadId;
         bool failed = false;
         Tensor leaf = empty(2, 8, device: META).requires_grad_(true);
-        var operation = new CustomOperation("offloaded", "Recompute", META, [2, 8], x => Recompute.Run(ActivationMemory.RecomputeOffloaded, inputs => inputs[0] * 2, x));
+        var operation = new CustomOperation(
+            "offloaded", "Recompute", META, [2, 8], x => Recompute.Run(ActivationMemory.RecomputeOffloaded, inputs => inputs[0] * 2, x));
         using var meter = new MemoryMeter([], DeviceType.CUDA);
         using (new BackwardObserver(Break))
         {
@@ -320,7 +309,8 @@ public class BackwardFailureTests
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor leaf = ones(3).requires_grad_(true);
-        Assert.That(Collected(Remembered(leaf, inputs => throw new InvalidOperationException("forward"), typeof(InvalidOperationException))), Is.True);
+        WeakReference failed = Remembered(leaf, inputs => throw new InvalidOperationException("forward"), typeof(InvalidOperationException));
+        Assert.That(Collected(failed));
     }
 
     /// <summary>The block has run; then TorchSharp makes room for a tensor like its result, which no machine has.</summary>
@@ -329,7 +319,7 @@ public class BackwardFailureTests
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor leaf = ones(1).requires_grad_(true);
-        Assert.That(Collected(Remembered(leaf, inputs => inputs[0].expand(1L << 50), typeof(ExternalException))), Is.True);
+        Assert.That(Collected(Remembered(leaf, inputs => inputs[0].expand(1L << 50), typeof(ExternalException))));
     }
 
     [Test]

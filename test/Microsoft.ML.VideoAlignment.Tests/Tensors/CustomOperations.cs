@@ -11,10 +11,16 @@ internal static class CustomOperations
     [
         new("Recompute", "Recompute", CPU, [2, 8, 4, 4], x => Recompute.Run(inputs => inputs[0].tanh() * inputs[0], x)),
         new("Recompute offloaded", "Recompute", CPU, [2, 8, 4, 4], x => Recompute.Run(ActivationMemory.RecomputeOffloaded, inputs => inputs[0].tanh(), x)),
-        new("GroupNormKernel", "GroupNormKernel", CPU, [2, 8, 4, 4], x => GroupNormKernel.Run(x, Ramp.Values(2, 8) + 1, Ramp.Values(3, 8), 2, 1e-5, silu: true)),
-        new("GegluKernel", "GegluKernel", CPU, [2, 3, 8], x => GegluKernel.Run(x, x * 2, Ramp.Values(2, 64, 8), Ramp.Values(3, 64), Ramp.Values(4, 8, 32), Ramp.Values(5, 8))),
+        new(
+            "GroupNormKernel", "GroupNormKernel", CPU, [2, 8, 4, 4],
+            x => GroupNormKernel.Run(x, Ramp.Values(2, 8) + 1, Ramp.Values(3, 8), 2, 1e-5, silu: true)),
+        new(
+            "GegluKernel", "GegluKernel", CPU, [2, 3, 8],
+            x => GegluKernel.Run(x, x * 2, Ramp.Values(2, 64, 8), Ramp.Values(3, 64), Ramp.Values(4, 8, 32), Ramp.Values(5, 8))),
         new("Convolution of shapes", "ShapeOnly", META, [2, 8, 4, 4], x => ShapeOnly.Convolution(x, Empty(3, 8, 3, 3), Empty(3), [1, 1], [1, 1])),
-        new("TransposedConvolution of shapes", "ShapeOnly", META, [2, 8, 4, 4], x => ShapeOnly.TransposedConvolution(x, Empty(8, 3, 2, 2), null, [2, 2], [0, 0])),
+        new(
+            "TransposedConvolution of shapes", "ShapeOnly", META, [2, 8, 4, 4],
+            x => ShapeOnly.TransposedConvolution(x, Empty(8, 3, 2, 2), null, [2, 2], [0, 0])),
         new("Attention of shapes", "ShapeOnly", META, [2, 2, 4, 4], x => ShapeOnly.Attention(x, x, x)),
         new("Norm of shapes", "ShapeOnly", META, [2, 8, 4, 4], x => ShapeOnly.Norm(x, Empty(8), Empty(8))),
         new("Select of shapes", "ShapeOnly", META, [2, 8, 4, 4], x => ShapeOnly.Select(x, 1, 3)),

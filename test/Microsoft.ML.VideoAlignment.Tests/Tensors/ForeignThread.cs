@@ -10,33 +10,39 @@ internal static class ForeignThread
     private const int Deepest = 60;
 
     /// <summary>Runs <paramref name="work"/> on a new thread without this one's flow, waits, and throws what it threw.</summary>
-    public static void Run(Action work)
-    {
-        ExceptionDispatchInfo? failure = null;
-        Thread thread;
-        using (ExecutionContext.SuppressFlow())
-        {
-            thread = new Thread(() =>
-            {
-                try
-                {
-                    work();
-                }
-                catch (Exception exception)
-                {
-                    failure = ExceptionDispatchInfo.Capture(exception);
-                }
-            });
-            thread.Start();
-        }
+    public static void Run(Action work) => Together(1, (_, _) => work());
 
-        thread.Join();
-        failure?.Throw();
+    /// <summary>
+    /// Runs <paramref name="work"/> on several such threads at a time, waits, and throws what one of them threw. Each is told its number, and how to wait for all
+    /// others that have not ended.
+    /// </summary>
+    public static void Together(int count, Action<int, Action> work)
+    {
+        using var barrier = new Barrier(count);
+        var failures = new ExceptionDispatchInfo?[count];
+        Thread[] threads = [.. Enumerable.Range(0, count).Select(index => new Thread(() =>
+        {
+            try
+            {
+                work(index, barrier.SignalAndWait);
+            }
+            catch (Exception exception)
+            {
+                failures[index] = ExceptionDispatchInfo.Capture(exception);
+            }
+            finally
+            {
+                barrier.RemoveParticipant();
+            }
+        }))];
+        Array.ForEach(threads, thread => thread.UnsafeStart());
+        Array.ForEach(threads, thread => thread.Join());
+        Array.Find(failures, failure => failure is not null)?.Throw();
     }
 
     /// <summary>
-    /// <paramref name="block"/> of x, so deep in passes that wait for each other that its backward pass runs on a thread of libtorch's own while the caller of the whole pass
-    /// waits. libtorch itself carries its errors from there to the caller, as it does from a GPU's thread.
+    /// <paramref name="block"/> of x, so deep in passes that wait for each other that its backward pass runs on a thread of libtorch's own while the caller of
+    /// the whole pass waits. libtorch itself carries its errors from there to the caller, as it does from a GPU's thread.
     /// </summary>
     public static Tensor Deep(Func<Tensor, Tensor> block, Tensor x) => CustomFunction.Run(new Descent(block, Deepest + 2), x);
 

@@ -76,9 +76,7 @@ public class HandedOverTests
     {
         float[][] gradients = new float[4][];
         float[] alone = Gradient(1);
-        Thread[] threads = [.. Enumerable.Range(0, gradients.Length).Select(index => new Thread(() => gradients[index] = Gradient(30)))];
-        Array.ForEach(threads, thread => thread.Start());
-        Array.ForEach(threads, thread => thread.Join());
+        ForeignThread.Together(gradients.Length, (index, _) => gradients[index] = Gradient(30));
         foreach (float[] gradient in gradients)
         {
             Assert.That(gradient, Is.EqualTo(alone));

@@ -38,21 +38,18 @@ public class MemoryMeterTests
     [Test]
     public void RunsAtTheSameTimeSeeTheirOwn()
     {
-        using var together = new Barrier(2);
         long[] peaks = new long[2];
-        Thread[] threads = [.. Enumerable.Range(0, 2).Select(index => new Thread(() =>
+        ForeignThread.Together(2, (index, meet) =>
         {
             using DisposeScope scope = NewDisposeScope();
             using var meter = new MemoryMeter([], index == 0 ? DeviceType.CPU : DeviceType.CUDA);
-            together.SignalAndWait();
+            meet();
             using Tensor own = empty((index + 1) * Large, dtype: ScalarType.Byte, device: META);
             MemoryMeter.Look();
-            together.SignalAndWait();
+            meet();
             peaks[index] = MemoryMeter.StandsForCpu == (index == 0) ? Peak(meter) : -1;
-            together.SignalAndWait();
-        }))];
-        Array.ForEach(threads, thread => thread.Start());
-        Array.ForEach(threads, thread => thread.Join());
+            meet();
+        });
         Assert.That(peaks, Is.EqualTo(new[] { Large, 2 * Large }));
     }
 

@@ -90,20 +90,17 @@ public class StopGradientTests
     [Test]
     public void RunsAtTheSameTimeHoldTheirOwn()
     {
-        using var together = new Barrier(2);
         double[] sums = new double[2];
-        Thread[] threads = [.. Enumerable.Range(0, 2).Select(index => new Thread(() =>
+        ForeignThread.Together(2, (index, meet) =>
         {
             using var held = new HeldConstants();
             double Run(double value) => held.Run(() =>
             {
-                together.SignalAndWait();
+                meet();
                 return StopGradient.Of(() => value);
             });
             sums[index] = Run(index + 1) + (10 * Run(0));
-        }))];
-        Array.ForEach(threads, thread => thread.Start());
-        Array.ForEach(threads, thread => thread.Join());
+        });
         Assert.That(sums, Is.EqualTo(new[] { 11.0, 22.0 }));
     }
 }

@@ -195,21 +195,18 @@ public class WorkMeterTests
     [Test]
     public void RunsAtTheSameTimeCountTheirOwn()
     {
-        using var together = new Barrier(2);
         long[] counts = new long[2];
-        Thread[] threads = [.. Enumerable.Range(0, 2).Select(index => new Thread(() => counts[index] = WorkMeter.Of(() =>
+        ForeignThread.Together(2, (index, meet) => counts[index] = WorkMeter.Of(() =>
         {
             using DisposeScope scope = NewDisposeScope();
-            together.SignalAndWait();
+            meet();
             for (int block = 0; block <= index; block++)
             {
                 Pass(Block(), other: true);
             }
 
-            together.SignalAndWait();
-        })))];
-        Array.ForEach(threads, thread => thread.Start());
-        Array.ForEach(threads, thread => thread.Join());
+            meet();
+        }));
         Assert.That(counts, Is.EqualTo(new[] { 3 * BlockProduct, 2 * 3 * BlockProduct }));
     }
 
@@ -218,15 +215,16 @@ public class WorkMeterTests
     {
         using var meter = new WorkMeter();
         long own = 0;
-        var thread = new Thread(() =>
-        {
-            using DisposeScope scope = NewDisposeScope();
-            using IDisposable guard = no_grad();
-            Block();
-            own = WorkMeter.Of(() => Block());
-        });
-        thread.Start();
-        thread.Join();
+        ExecutionContext flow = ExecutionContext.Capture()!;
+        ForeignThread.Run(() => ExecutionContext.Run(
+            flow, _ =>
+            {
+                using DisposeScope scope = NewDisposeScope();
+                using IDisposable guard = no_grad();
+                Block();
+                own = WorkMeter.Of(() => Block());
+            },
+            null));
         Assert.That(own, Is.EqualTo(BlockProduct));
         Assert.That(meter.Operations, Is.EqualTo(BlockProduct), "what the inner meter counted is its own");
     }

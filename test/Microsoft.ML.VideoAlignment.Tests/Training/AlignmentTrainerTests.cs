@@ -216,7 +216,7 @@ public class AlignmentTrainerTests
             Tensor mean = frames.mean([1, 2, 3, 4]);
             return mean + ((mean - mean.detach()) * slope).sqrt();
         });
-        using var trainer = new RewardGradientTrainer(model, reward, adapters, TinyModel.Settings(steps: 2) with { RecoveryFolder = $"{folder}" });
+        using var trainer = new RewardGradientTrainer(model, reward, adapters, TinyModel.Settings(steps: 2) with { RecoveryFolders = [$"{folder}"] });
         var told = new List<TrainingStep>();
         TrainingStepException failure = Assert.Throws<TrainingStepException>(() => trainer.Train(["a red circle"], told.Add))!;
         Assert.That(failure.Message, Does.Contain("the gradient of ").And.Contain("is not finite"));

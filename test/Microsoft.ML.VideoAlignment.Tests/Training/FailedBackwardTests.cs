@@ -13,16 +13,27 @@ public class FailedBackwardTests
 
     private static IEnumerable<TestCaseData> Trainers()
     {
-        RewardGradientSettings settings = TinyModel.Settings(steps: 2, batch: 1, accumulation: 2);
-        yield return Case("all frames at once", (model, adapters) => new RewardGradientTrainer(model, TinyModel.Redness(), adapters, settings));
-        yield return Case("frames in chunks", (model, adapters) => new RewardGradientTrainer(model, TinyModel.Redness(), adapters, settings with { FramesPerDecode = 1 }));
-        yield return Case("penalty", (model, adapters) => new RewardGradientTrainer(model, TinyModel.Redness(), adapters, settings with { BaseDistanceWeight = 0.1 }));
-        yield return Case("DDPO", (model, adapters) => new DdpoTrainer(
-            model, TinyModel.Redness(), adapters, new DdpoSettings(TinyModel.Settings(steps: 2, batch: 2), new DdpoOptions { PerPromptAdvantages = false }, RewardFrames.All, RewardLoss.Maximise())));
-        yield return Case("Diffusion-DPO", (model, adapters) => new DiffusionDpoTrainer(
-            model, TinyModel.Redness(), adapters, new DiffusionDpoSettings(TinyModel.Settings(steps: 2, batch: 1), new DiffusionDpoOptions(), RewardFrames.All, RewardLoss.Maximise())));
+        RewardGradientSettings settings = TinyModel.Settings(accumulation: 2);
+        yield return Case("all frames at once", (model, adapters) => Reward(model, adapters, settings));
+        yield return Case("frames in chunks", (model, adapters) => Reward(model, adapters, settings with { FramesPerDecode = 1 }));
+        yield return Case("penalty", (model, adapters) => Reward(model, adapters, settings with { BaseDistanceWeight = 0.1 }));
+        yield return Case("DDPO", (model, adapters) =>
+        {
+            var alike = new DdpoOptions { PerPromptAdvantages = false };
+            var options = new DdpoSettings(TinyModel.Settings(batch: 2), alike, RewardFrames.All, RewardLoss.Maximise());
+            return new DdpoTrainer(model, TinyModel.Redness(), adapters, options);
+        });
+        yield return Case("Diffusion-DPO", (model, adapters) =>
+        {
+            var options = new DiffusionDpoSettings(TinyModel.Settings(), new DiffusionDpoOptions(), RewardFrames.All, RewardLoss.Maximise());
+            return new DiffusionDpoTrainer(model, TinyModel.Redness(), adapters, options);
+        });
 
-        static TestCaseData Case(string name, Func<VideoDiffusionModel, LoraAdapters, AlignmentTrainer> make) => new TestCaseData(make).SetArgDisplayNames(name);
+        static AlignmentTrainer Reward(VideoDiffusionModel model, LoraAdapters adapters, RewardGradientSettings settings) =>
+            new RewardGradientTrainer(model, TinyModel.Redness(), adapters, settings);
+
+        static TestCaseData Case(string name, Func<VideoDiffusionModel, LoraAdapters, AlignmentTrainer> make) =>
+            new TestCaseData(make).SetArgDisplayNames(name);
     }
 
     /// <summary>The first block of the denoiser fails that runs after adapters have got gradient of the same step.</summary>
@@ -35,7 +46,7 @@ public class FailedBackwardTests
         using LoraAdapters adapters = TinyModel.Adapt(model);
         using AlignmentTrainer trainer = ((Func<VideoDiffusionModel, LoraAdapters, AlignmentTrainer>)make)(model, adapters);
         Dictionary<string, byte[]> before = Bytes(adapters);
-        var fault = new OutOfMemoryException("no memory");
+        Exception fault = Faults.Create(Fault.OutOfDeviceMemory);
         bool broken = false;
         using (new BackwardObserver(Break))
         {
@@ -56,11 +67,11 @@ public class FailedBackwardTests
     }
 
     /// <summary>The reward's backward pass fails on a thread of libtorch's own, in the third step.</summary>
-    [TestCase("OutOfMemory")]
-    [TestCase("Plain")]
-    public void ARewardThatFailsOnAnotherThreadEndsTheRunAsItsLastGoodStepLeftIt(string kind)
+    [TestCase(Fault.OutOfMemory)]
+    [TestCase(Fault.Plain)]
+    public void ARewardThatFailsOnAnotherThreadEndsTheRunAsItsLastGoodStepLeftIt(Fault kind)
     {
-        Exception fault = kind == "Plain" ? new InvalidOperationException("a fault") : new OutOfMemoryException("no memory");
+        Exception fault = Faults.Create(kind);
         (Exception? caught, int steps, int thread) = Run(() => throw fault, CancellationToken.None);
         Assert.That(caught, Is.TypeOf<TrainingStepException>().With.InnerException.SameAs(fault));
         Assert.That(steps, Is.EqualTo(2));

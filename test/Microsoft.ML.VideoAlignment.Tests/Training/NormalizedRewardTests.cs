@@ -26,7 +26,7 @@ public class NormalizedRewardTests
     public void HeldOutRewardsAreInTheirOwnUnits(AlignmentAlgorithm algorithm)
     {
         (_, double[] heldOut, _) = Run(algorithm, normalize: true);
-        Assert.That(heldOut, Is.All.InRange(100 * 0.1, (100 * 0.9) + 1), "100 times the mean brightness, and a red of weight 1");
+        Assert.That(heldOut, Is.All.InRange(10.0, 98.0), "100 times the mean brightness, and 3 times what is not red");
     }
 
     /// <summary>4 steps of 2 videos; rollouts of DDPO are 8 videos for as many steps as it takes; of DPO 4 prompts of 2 videos for 2 steps.</summary>
@@ -35,7 +35,7 @@ public class NormalizedRewardTests
     {
         using RewardMix mix = Mix(normalize: true);
         VideoAlignmentProgress last = Train(mix, algorithm, AnyWindow(algorithm)).Last();
-        long trained = last.RewardQueries / (algorithm == AlignmentAlgorithm.RewardGradient ? 3 : 1);
+        long queries = last.RewardQueries - last.HeldOutQueries, trained = queries / (algorithm == AlignmentAlgorithm.RewardGradient ? 3 : 1);
         Assert.That(Counts(mix), Is.All.EqualTo(trained), "three copies of a video's last step are one video");
         Assert.That(last.HeldOutQueries, Is.GreaterThan(0));
     }
@@ -53,11 +53,11 @@ public class NormalizedRewardTests
         Tensor[] columns = [.. Enumerable.Range(0, mix.PartCount).Select(part => cat([.. parts.Select(batch => batch[part])]))];
         double[] scores = [.. mix.Combine(columns, ScoreUse.Training).data<float>().ToArray().Select(value => (double)value)];
         double deviation = Math.Sqrt(5.0 / 3);
-        Assert.That(scores, Is.EqualTo(new[] { -1.5, -0.5, 0.5, 1.5 }.Select(apart => (100 + 1) * apart / deviation)).Within(1e-4));
+        Assert.That(scores, Is.EqualTo(new[] { -1.5, -0.5, 0.5, 1.5 }.Select(apart => (1 - 3) * apart / deviation)).Within(1e-4));
         Assert.That(Counts(mix), Is.All.EqualTo(4));
-        Assert.That(mix.Score(Grey(2, 3), ["", ""], ScoreUse.Validation).data<float>().ToArray(), Is.EqualTo(new[] { 202f, 303 }).Within(1e-3));
+        Assert.That(mix.Score(Grey(2, 3), ["", ""], ScoreUse.Validation).data<float>().ToArray(), Is.EqualTo(new[] { 200f - 3, 300 - 6 }).Within(1e-3));
         Assert.That(mix.Score(Grey(2, 3), ["", ""], ScoreUse.Repetition).data<float>().ToArray(),
-            Is.EqualTo(new[] { 50.5 / deviation, 151.5 / deviation }).Within(1e-3));
+            Is.EqualTo(new[] { -1 / deviation, -3 / deviation }).Within(1e-3));
         Assert.That(Counts(mix), Is.All.EqualTo(4), "neither adds");
     }
 
@@ -101,8 +101,15 @@ public class NormalizedRewardTests
         return [.. steps];
     }
 
-    /// <summary>100 times the brightness and once the red: as different in scale as rewards are.</summary>
-    private static RewardMix Mix(bool normalize) => new([(new Part("brightness", null), 100f), (new Part("red", 0), 1f)], normalize);
+    /// <summary>
+    /// 100 times the brightness, and 3 times what is not red: as different in scale as rewards are. What is brighter is better, until both have one scale.
+    /// </summary>
+    private static RewardMix Mix(bool normalize)
+    {
+        var brightness = new Part("brightness", static frames => frames.mean([1, 2, 3, 4]) * 100);
+        var notRed = new Part("not red", static frames => 1 - frames.select(1, 0).mean([1, 2, 3]));
+        return new RewardMix([(brightness, 1f), (notRed, 3f)], normalize);
+    }
 
     /// <summary>How many scores each part's running moments have seen.</summary>
     private static long[] Counts(RewardMix mix) =>
@@ -116,7 +123,7 @@ public class NormalizedRewardTests
         return frames;
     }
 
-    private sealed class Part(string name, int? channel) : VideoReward
+    private sealed class Part(string name, Func<Tensor, Tensor> score) : VideoReward
     {
         public override string Name => name;
 
@@ -128,8 +135,7 @@ public class NormalizedRewardTests
         {
         }
 
-        protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) =>
-            channel is { } one ? frames.select(1, one).mean([1, 2, 3]) : frames.mean([1, 2, 3, 4]);
+        protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => score(frames);
     }
 
     private sealed class Told(List<VideoAlignmentProgress> steps) : IProgress<VideoAlignmentProgress>

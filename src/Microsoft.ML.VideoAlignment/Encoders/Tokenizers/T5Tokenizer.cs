@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Layers;
 
@@ -87,7 +88,7 @@ internal sealed class T5Tokenizer
     {
         IEnumerable<AddedToken> marks = model.Pieces.Index().Where(piece => piece.Item.Kind is PieceKind.Control or PieceKind.Unknown)
             .Select(piece => new AddedToken(piece.Item.Text, piece.Index));
-        long named = config.ValueKind == JsonValueKind.Object ? ConfigJson.Integer(config, "extra_ids", UsualExtraIds) : UsualExtraIds;
+        long named = config.ValueKind == JsonValueKind.Object ? ConfigJson.Integer(config, "extra_ids", UsualExtraIds, minimum: 0) : UsualExtraIds;
         int count = (int)Math.Clamp(named, 0, model.Pieces.Count);
         IEnumerable<AddedToken> extra = Enumerable.Range(0, count).Select(index =>
             new AddedToken(FormattableString.Invariant($"<extra_id_{index}>"), model.Pieces.Count + count - 1 - index) { LeftStrip = true, RightStrip = true });

@@ -87,7 +87,7 @@ public sealed class VJepaRunner : IConformanceRunner
     private static void RunReward(ConformanceCase testCase)
     {
         JsonElement arguments = testCase.Arguments;
-        Assert.That(ConfigJson.Number(arguments, "reg_coeff", 0), Is.Zero, $"{testCase}: the variance regulariser is not part of the reward");
+        Assert.That(ConfigJson.Find(arguments, "reg_coeff")?.GetDouble() ?? 0, Is.Zero, $"{testCase}: the variance regulariser is not part of the reward");
         VJepaOptions options = Options(testCase);
         using VJepaReward reward = Load(testCase, options);
         testCase.RequireParameterGradients(reward.Weight);
