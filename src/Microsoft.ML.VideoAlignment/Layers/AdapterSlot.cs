@@ -53,8 +53,16 @@ internal sealed class LowRankAdapter(Parameter down, Parameter up, double scale)
 internal sealed class AdapterSlot
 {
     private Tensor? _merged;
+    private bool _hasMattered;
+    private bool _hasBeenIdle;
 
     public LowRankAdapter? Adapter { get; set; }
+
+    /// <summary>
+    /// Whether nothing that the layer gave since <see cref="ForgetUses"/> could matter, by the structure of the network and the sizes it ran with: queries and keys of
+    /// attention over one token, a shift that a norm takes away again. Its adapter has a gradient of zero, on every processor, and is not expected to have another.
+    /// </summary>
+    public bool IsInert => _hasBeenIdle && !_hasMattered;
 
     /// <summary>False: the layer is the base model's, whatever the slot holds.</summary>
     public bool Enabled { get; set; } = true;
@@ -102,6 +110,17 @@ internal sealed class AdapterSlot
         _merged = whole.add(delta).DetachFromDisposeScope();
         MemoryMeter.Look(_merged);
     }
+
+    /// <summary>Notes that the layer ran where its output can matter, or cannot; layers whose output always can need not say so.</summary>
+    /// <param name="matters">False: nothing that comes after depends on the layer's output, whatever the weights are.</param>
+    public void RecordUse(bool matters)
+    {
+        _hasMattered |= matters;
+        _hasBeenIdle |= !matters;
+    }
+
+    /// <summary>Begins anew with what <see cref="IsInert"/> says.</summary>
+    public void ForgetUses() => (_hasMattered, _hasBeenIdle) = (false, false);
 
     public void Unmerge()
     {

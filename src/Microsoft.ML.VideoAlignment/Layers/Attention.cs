@@ -49,6 +49,7 @@ internal sealed class Attention : nn.Module
     public Tensor Self(Tensor x, Tensor residual)
     {
         using DisposeScope scope = NewDisposeScope();
+        RecordUse(keys: x.shape[1]);
         Tensor[] qkv = [Heads(_toQ.forward(x)), Heads(_toK.forward(x)), Heads(_toV.forward(x))];
         return Output(Attend(qkv[0], qkv[1], qkv[2]), residual).MoveToOuterDisposeScope();
     }
@@ -60,6 +61,7 @@ internal sealed class Attention : nn.Module
     public Tensor Cross(Tensor x, Tensor context, Tensor residual)
     {
         using DisposeScope scope = NewDisposeScope();
+        RecordUse(keys: context.shape[1]);
         if (context.shape[1] == 1)
         {
             // All attention is on the only token, whatever the query: its value, once per video. Queries and keys have no gradient either way.
@@ -75,6 +77,7 @@ internal sealed class Attention : nn.Module
     public Tensor OverTime(Tensor x, Tensor residual)
     {
         using DisposeScope scope = NewDisposeScope();
+        RecordUse(keys: x.shape[1]);
         Tensor y = _relativeKeys is null ? AttendOver([x.shape[0], x.shape[1], -1, _headSize], x, x) : AttendWithDistances(x); // [B, T, P*h, d]
         return Output(y.reshape(x.shape[0], x.shape[1], x.shape[2], -1), residual).MoveToOuterDisposeScope();
     }
@@ -144,6 +147,13 @@ internal sealed class Attention : nn.Module
         Tensor y = Products.Batched(weights, v.transpose(0, 1)).transpose(0, 1)
             + Products.Batched(weights.transpose(0, 1), _relativeValues!.Between(frames, x.dtype)); // [T, G, d]
         return y.unflatten(1, [batch, -1]).transpose(0, 1);
+    }
+
+    /// <summary>Over one key the softmax is 1 whatever queries and keys are.</summary>
+    private void RecordUse(long keys)
+    {
+        _toQ.Slot.RecordUse(matters: keys > 1);
+        _toK.Slot.RecordUse(matters: keys > 1);
     }
 
     private Tensor Output(Tensor y, Tensor residual) => _toOut[0].Added(y, residual);

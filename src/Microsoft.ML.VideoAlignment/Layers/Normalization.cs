@@ -25,6 +25,15 @@ internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>
+    /// Whether each channel is a group of its own: the norm then takes away whatever is the same all over a channel, such as a shift by the time embedding.
+    /// </summary>
+    public bool RemovesShifts => _groups == _weight.shape[0];
+
+    /// <summary>Whether a group of <paramref name="x"/> is one number, which minus its mean is zero: the norm gives its bias whatever comes in.</summary>
+    /// <param name="x">[N, C, ...].</param>
+    public bool RemovesAll(Tensor x) => RemovesShifts && x.numel() == x.shape[0] * x.shape[1];
+
     /// <summary>x: [N, C, H, W] -> the same shape.</summary>
     public override Tensor forward(Tensor x) => Normalize(x, silu: false);
 
@@ -40,12 +49,42 @@ internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
         return activation.Apply(normal);
     }
 
+    /// <summary>
+    /// What <paramref name="layer"/> makes of <paramref name="input"/>, to be added all over each channel before this norm. Where the norm takes it away again it is zero,
+    /// with a gradient of zero: what the norm's own formula leaves is rounding noise, each processor's another, which Adam would make whole steps of.
+    /// </summary>
+    /// <param name="layer">Makes a number for each channel.</param>
+    /// <param name="input">[R, in].</param>
+    /// <param name="uniform">Whether one number goes to all that the norm's statistics span; false: frames have their own.</param>
+    /// <returns>[R, C].</returns>
+    public Tensor Shift(Linear layer, Tensor input, bool uniform = true)
+    {
+        bool removed = RemovesShifts && uniform;
+        layer.Slot.RecordUse(matters: !removed);
+        Tensor shift = layer.forward(input);
+        if (!removed)
+        {
+            return shift;
+        }
+
+        using Tensor taken = shift;
+        return taken * 0;
+    }
+
     private static bool HasKernel(Tensor x) => CpuKernels.Fits(x) && x.ndim == 4;
 
     private Tensor Normalize(Tensor x, bool silu)
     {
         using Tensor weight = _weight.to_type(x.dtype);
         using Tensor bias = _bias.to_type(x.dtype);
+        if (RemovesAll(x) && !ShapeOnly.Holds(x))
+        {
+            // The gradient to x is zero; by the norm's own formula it would be what rounding leaves of a difference.
+            using Tensor nothing = x * 0;
+            using Tensor constant = nothing + bias.view([-1, .. Enumerable.Repeat(1L, (int)x.ndim - 2)]);
+            return silu ? nn.functional.silu(constant) : constant.alias();
+        }
+
         return HasKernel(x) ? GroupNormKernel.Run(x, weight, bias, _groups, _eps, silu)
             : ShapeOnly.Holds(x) ? ShapeOnly.Norm(x, weight, bias)
             : nn.functional.group_norm(x, _groups, weight, bias, _eps);

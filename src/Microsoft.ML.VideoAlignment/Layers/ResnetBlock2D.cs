@@ -7,7 +7,7 @@ namespace Microsoft.ML.VideoAlignment.Layers;
 /// norm1, activation, conv1, + time_emb_proj(activation(temb)), norm2, activation, conv2; (input + hidden) / output scale. A 1x1
 /// <c>conv_shortcut</c> on the input where the widths differ. Reference: diffusers, <c>ResnetBlock2D</c>.
 /// </summary>
-internal sealed class ResnetBlock2D : nn.Module
+internal sealed class ResnetBlock2D : nn.Module, ITimeDependent
 {
     [ComponentName(Name = "norm1")]
     private readonly GroupNorm _norm1;
@@ -46,12 +46,14 @@ internal sealed class ResnetBlock2D : nn.Module
         RegisterComponents();
     }
 
+    public bool DependsOnTime => _timeEmbProj is not null && !_norm2.RemovesShifts;
+
     /// <summary>x: [N, in, H, W]; temb: [R, E], R divides N, row n takes embedding n / (N / R) -> [N, out, H, W].</summary>
     public Tensor Forward(Tensor x, Tensor? temb)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor hidden = _norm1.Activated(x, _activation);
-        Tensor? shift = temb is null || _timeEmbProj is null ? null : _timeEmbProj.forward(_activation.Apply(temb)); // [R, out]
+        Tensor? shift = temb is null || _timeEmbProj is null ? null : _norm2.Shift(_timeEmbProj, _activation.Apply(temb)); // [R, out]
         if (shift is not null && shift.shape[0] == 1)
         {
             // One time for all rows is a bias of the convolution, which costs nothing; adding it afterwards is a pass over the whole tensor.
@@ -66,6 +68,7 @@ internal sealed class ResnetBlock2D : nn.Module
             }
         }
 
+        _conv1.Slot.RecordUse(matters: !_norm2.RemovesAll(hidden));
         hidden = _conv2.forward(_norm2.Activated(hidden, _activation));
         Tensor sum = (_convShortcut?.forward(x) ?? x) + hidden;
         sum = _outputScale == 1 ? sum : sum / _outputScale;

@@ -73,7 +73,7 @@ internal sealed class SpatioTemporalResBlock : nn.Module
 /// norm1, SiLU, conv1, + time_emb_proj(SiLU(temb)), norm2, SiLU, conv2, + input, with convolutions over three frames; statistics span all frames of a
 /// clip. Reference: diffusers, <c>TemporalResnetBlock</c>.
 /// </summary>
-internal sealed class TemporalResnetBlock : nn.Module
+internal sealed class TemporalResnetBlock : nn.Module, ITimeDependent
 {
     [ComponentName(Name = "norm1")]
     private readonly GroupNorm _norm1;
@@ -101,12 +101,16 @@ internal sealed class TemporalResnetBlock : nn.Module
         RegisterComponents();
     }
 
+    /// <summary>A shift of its own for each frame is never all removed; networks have one for all of them.</summary>
+    public bool DependsOnTime => _timeEmbProj is not null && !_norm2.RemovesShifts;
+
     /// <summary>x: [B, C, T, H*W]; temb: [R, E], R = 1, B or B*T -> the shape of x.</summary>
     public Tensor Forward(Tensor x, Tensor? temb)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor hidden = _norm1.Activated(x, Activation.Silu);
-        Tensor? shift = temb is null || _timeEmbProj is null ? null : _timeEmbProj.forward(Activation.Silu.Apply(temb)); // [R, C]
+        bool uniform = temb is not null && temb.shape[0] <= x.shape[0];
+        Tensor? shift = temb is null || _timeEmbProj is null ? null : _norm2.Shift(_timeEmbProj, Activation.Silu.Apply(temb), uniform); // [R, C]
         if (shift is not null && shift.shape[0] == 1)
         {
             hidden = _conv1.Forward(hidden, shift.squeeze(0));
@@ -134,6 +138,7 @@ internal sealed class TemporalResnetBlock : nn.Module
     /// <summary>x + conv2, SiLU, norm2 of what the first half made of it.</summary>
     public Tensor SecondHalf(Tensor x, Tensor hidden)
     {
+        _conv1.Slot.RecordUse(matters: !_norm2.RemovesAll(hidden));
         using Tensor active = _norm2.Activated(hidden, Activation.Silu);
         using Tensor moved = _conv2.forward(active);
         return x + moved;

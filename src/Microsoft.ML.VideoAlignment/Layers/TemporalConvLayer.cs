@@ -38,7 +38,8 @@ internal sealed class TemporalConvLayer : nn.Module
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor clips = TokenLayout.ToClips(x, frames); // [B, C, T, H*W]
-        Tensor hidden = _conv4.forward(_conv3.forward(_conv2.forward(_conv1.forward(clips))));
+        Tensor hidden = _conv2.After(_conv1, _conv1.forward(clips));
+        hidden = _conv4.After(_conv3, _conv3.After(_conv2, hidden));
         return TokenLayout.FromClips(clips + hidden, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
     }
 
@@ -64,10 +65,19 @@ internal sealed class TemporalConvLayer : nn.Module
             RegisterComponents();
         }
 
+        private TemporalConv3d Convolution => _second ?? _third!;
+
         public override Tensor forward(Tensor x)
         {
             using Tensor active = _norm.Activated(x, Activation.Silu);
-            return (_second ?? _third!).forward(active);
+            return Convolution.forward(active);
+        }
+
+        /// <summary>The stage on what the one before gave, which nothing else reads.</summary>
+        public Tensor After(Stage before, Tensor x)
+        {
+            before.Convolution.Slot.RecordUse(matters: !_norm.RemovesAll(x));
+            return forward(x);
         }
     }
 }

@@ -16,6 +16,7 @@ internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor>
     private readonly Linear _linear2;
 
     private readonly Activation _activation;
+    private bool _matters = true;
 
     /// <summary>outWidth: Width of what comes out; null: <paramref name="width"/>, that of the layer between.</summary>
     public TimestepEmbedding(long channels, long width, string activation, Placement placement, long? outWidth = null)
@@ -27,9 +28,15 @@ internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>Says that only the blocks of <paramref name="network"/> read the embedding: where none of them depends on it, its layers are inert.</summary>
+    /// <param name="network">The network with all its blocks.</param>
+    public void ReadBy(nn.Module network) => _matters = network.modules().OfType<ITimeDependent>().Any(block => block.DependsOnTime);
+
     /// <summary>sinusoid: [N, channels] -> [N, width], or [N, outWidth].</summary>
     public override Tensor forward(Tensor sinusoid)
     {
+        _linear1.Slot.RecordUse(_matters);
+        _linear2.Slot.RecordUse(_matters);
         using Tensor wide = _linear1.forward(sinusoid);
         using Tensor active = _activation.Apply(wide);
         return _linear2.forward(active);

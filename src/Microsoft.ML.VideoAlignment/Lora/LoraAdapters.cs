@@ -14,6 +14,9 @@ internal sealed class LoraAdapters : IDisposable
     /// <summary>VADER's VideoCrafter script leaves peft's default, so its scale is 8 / rank.</summary>
     public const double DefaultAlpha = 8;
 
+    /// <summary>What follows a module's path in the names of its factors.</summary>
+    public const string DownSuffix = ".lora_A.weight", UpSuffix = ".lora_B.weight";
+
     private readonly nn.Module _network;
     private readonly List<AdaptedLayer> _layers;
     private bool _enabled = true;
@@ -39,7 +42,14 @@ internal sealed class LoraAdapters : IDisposable
 
     /// <summary>The factors themselves by name, in order: "MODULE.lora_A.weight" (down), "MODULE.lora_B.weight" (up).</summary>
     public IEnumerable<(string Name, Parameter Factor)> NamedFactors =>
-        _layers.SelectMany(layer => new[] { (DownName(layer.Name), layer.Adapter.Down), (UpName(layer.Name), layer.Adapter.Up) });
+        _layers.SelectMany(layer => new[] { (DownName(layer), layer.Adapter.Down), (UpName(layer), layer.Adapter.Up) });
+
+    /// <summary>
+    /// Names, as in <see cref="NamedFactors"/>, of the factors that cannot matter by the structure of the network and the sizes it ran with since
+    /// <see cref="ForgetUses"/>; see <see cref="AdapterSlot.IsInert"/>.
+    /// </summary>
+    public IReadOnlySet<string> InertFactors =>
+        _layers.Where(layer => layer.Layer.Slot.IsInert).SelectMany(layer => new[] { DownName(layer), UpName(layer) }).ToHashSet(StringComparer.Ordinal);
 
     public nn.Module Network => _network;
 
@@ -164,6 +174,9 @@ internal sealed class LoraAdapters : IDisposable
 
     public void Unmerge() => _layers.ForEach(layer => layer.Layer.Slot.Unmerge());
 
+    /// <summary>Begins anew with what <see cref="InertFactors"/> names.</summary>
+    public void ForgetUses() => _layers.ForEach(layer => layer.Layer.Slot.ForgetUses());
+
     /// <summary>Copies of the factors on the CPU by name: "MODULE.lora_A.weight" (down) and "MODULE.lora_B.weight" (up). The caller owns them.</summary>
     public IReadOnlyDictionary<string, Tensor> StateDict()
     {
@@ -217,8 +230,8 @@ internal sealed class LoraAdapters : IDisposable
             [
                 .. _layers.Select(layer => new LoraPair(
                     layer.Name,
-                    Copy(value(DownName(layer.Name), layer.Adapter.Down)),
-                    Copy(value(UpName(layer.Name), layer.Adapter.Up)),
+                    Copy(value(DownName(layer), layer.Adapter.Down)),
+                    Copy(value(UpName(layer), layer.Adapter.Up)),
                     layer.Adapter.TrainedScale)),
             ],
             Origin ?? new LoraOrigin());
@@ -240,9 +253,9 @@ internal sealed class LoraAdapters : IDisposable
 
     public void Dispose() => Detach();
 
-    private static string DownName(string module) => $"{module}.lora_A.weight";
+    private static string DownName(AdaptedLayer layer) => layer.Name + DownSuffix;
 
-    private static string UpName(string module) => $"{module}.lora_B.weight";
+    private static string UpName(AdaptedLayer layer) => layer.Name + UpSuffix;
 
     private static ScalarType FactorDtype(Tensor weight) => weight.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
 

@@ -48,11 +48,20 @@ internal static class Products
 
     /// <summary>
     /// Softmax(q k^T / sqrt(d)) v in one kernel: queries [N, h, L, d], keys and values [N, h, M, d] -> [N, h, L, d]. <paramref name="mask"/>: boolean, or added
-    /// to the scores; null: none. <paramref name="causal"/>: each query sees the keys up to its own place.
+    /// to the scores; null: none. <paramref name="causal"/>: each query sees the keys up to its own place. Over a single key the kernels leave rounding noise where queries and
+    /// keys have no gradient, each processor its own, which Adam would make whole steps of; written out, that gradient is exactly zero.
     /// </summary>
     public static Tensor Attention(Tensor q, Tensor k, Tensor v, Tensor? mask = null, bool causal = false)
     {
         WorkMeter.Current?.Attention(q, k, v);
-        return ShapeOnly.Holds(q) ? ShapeOnly.Attention(q, k, v) : nn.functional.scaled_dot_product_attention(q, k, v, mask, is_casual: causal);
+        return k.shape[2] == 1 && !ShapeOnly.Holds(q) ? OverOneKey(q, k, v, mask) : ShapeOnly.Holds(q) ? ShapeOnly.Attention(q, k, v) : nn.functional.scaled_dot_product_attention(q, k, v, mask, is_casual: causal);
+    }
+
+    private static Tensor OverOneKey(Tensor q, Tensor k, Tensor v, Tensor? mask)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor scores = q.matmul(k.transpose(2, 3)) / Math.Sqrt(q.shape[3]); // [N, h, L, 1]
+        scores = mask is null ? scores : mask.dtype == ScalarType.Bool ? scores.masked_fill(mask.logical_not(), double.NegativeInfinity) : scores + mask;
+        return scores.softmax(-1).matmul(v).MoveToOuterDisposeScope();
     }
 }

@@ -232,7 +232,7 @@ public class RewardGradientTrainerTests
         Assert.That(() => Train(model, nothing, adapters, TinyModel.Settings(steps: 3)), Throws.Nothing);
         using var trainer = new RewardGradientTrainer(model, late, adapters, TinyModel.Settings(steps: 6));
         Assert.That(trainer.Train(["a red circle"], warn: warnings.Add), Is.EqualTo(6));
-        Assert.That(warnings, Is.Empty, "the two updates that are looked at are the first with a gradient");
+        Assert.That(warnings, Is.Empty, "queries and keys over one pixel are known to be inert; the two updates that are looked at are the first with a gradient");
     }
 
     [Test]
@@ -296,7 +296,7 @@ public class RewardGradientTrainerTests
         return gradients;
     }
 
-    /// <summary>Queries of an attention over one pixel get no gradient but rounding noise, hence the small share of the largest gradient.</summary>
+    /// <summary>To rounding, of which one part is that of the largest gradient: small ones are differences of large ones.</summary>
     private static void RequireEqual(Dictionary<string, Tensor> gradients, Dictionary<string, Tensor> expected)
     {
         double largest = expected.Values.Max(gradient => gradient.abs().max().ToDouble());

@@ -60,6 +60,7 @@ internal sealed class UNet3D : nn.Module
         _convOut = new Conv2d(widths[0], config.OutChannels, 3, placement, padding: 1);
         _activation = Activation.ByName(config.Activation);
         RegisterComponents();
+        _timeEmbedding.ReadBy(this);
     }
 
     public UNet3DConfig Config { get; }

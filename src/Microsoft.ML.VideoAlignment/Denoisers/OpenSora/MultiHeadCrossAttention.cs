@@ -36,6 +36,7 @@ internal sealed class MultiHeadCrossAttention : nn.Module
     public Tensor Forward(Tensor x, Tensor text, Tensor? bias)
     {
         using DisposeScope scope = NewDisposeScope();
+        _query.Slot.RecordUse(matters: text.shape[1] > 1); // over one token the softmax is 1 whatever the queries are
         Tensor q = _query.forward(x).unflatten(2, _split);
         Tensor[] kv = _keyValue.forward(text).unflatten(2, [2, .. _split]).unbind(2); // [B, L, h, d] each
         return _proj.forward(Attention.Along(q, kv[0], kv[1], bias).flatten(2)).MoveToOuterDisposeScope();

@@ -59,6 +59,8 @@ internal sealed class SvdUNet : nn.Module
         _convNormOut = new GroupNorm(SpatioTemporalResBlock.Groups, widths[0], LastNormEps, placement);
         _convOut = new Conv2d(widths[0], config.OutChannels, 3, placement, padding: 1);
         RegisterComponents();
+        _timeEmbedding.ReadBy(this);
+        _addEmbedding.ReadBy(this);
     }
 
     public SvdUNetConfig Config { get; }

@@ -87,6 +87,8 @@ internal sealed class LvdmUNet : nn.Module
         _outputBlocks = nn.ModuleList([.. output]);
         _last = new Last(width, config.OutChannels, placement);
         RegisterComponents();
+        _timeEmbed.ReadBy(this);
+        _fpsEmbedding?.ReadBy(this);
     }
 
     /// <summary>How lvdm's names become keys: its Sequentials have numbers where the shared blocks have names, and some matrices are convolutions of size 1 there.</summary>

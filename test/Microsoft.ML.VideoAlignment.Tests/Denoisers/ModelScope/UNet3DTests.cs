@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
 using Microsoft.ML.VideoAlignment.Layers;
@@ -121,10 +120,9 @@ public class UNet3DTests
     [Test]
     public void TheFullSizeNetworkCostsNoMemoryOnMeta()
     {
-        var watch = Stopwatch.StartNew();
         using var network = new UNet3D(new UNet3DConfig(), Placement.Meta);
         Assert.That(network.parameters().Sum(parameter => parameter.numel()), Is.EqualTo(1_411_233_860)); // text-to-video-ms-1.7b
-        Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(20)));
+        Assert.That(network.state_dict().Values.Select(weight => weight.device_type), Is.All.EqualTo(DeviceType.META), "5.6 GB of float32 that nobody allocated");
     }
 
     [TestCase("""{"down_block_types": ["CrossAttnDownBlock3D", "AttnDownBlock2D", "DownBlock3D", "DownBlock3D"]}""", "AttnDownBlock2D")]
