@@ -1,6 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
@@ -10,8 +12,36 @@ internal static unsafe class CpuKernels
     /// <summary>Numbers in one vector.</summary>
     public const int Width = 16;
 
-    /// <summary>Whether our loops may take this tensor: float32 in CPU memory.</summary>
-    public static bool Fits(Tensor x) => OnCpu(x) && x.dtype == ScalarType.Float32;
+    private static readonly Lazy<bool> s_enabled = new(static () =>
+        IsSwitchedOn(Environment.GetEnvironmentVariable(Variable), AppContext.TryGetSwitch(Switch, out bool on) ? on : null)
+        && ((Avx2.IsSupported && Fma.IsSupported) || AdvSimd.Arm64.IsSupported));
+
+    /// <summary>The switch, as a program sets it in its runtimeconfig or by <see cref="AppContext.SetSwitch"/> before the first tensor is made; on by default.</summary>
+    public const string Switch = "Microsoft.ML.VideoAlignment.CpuKernels";
+
+    /// <summary>The same as an environment variable, which wins: 0 turns the kernels off, 1 on.</summary>
+    public const string Variable = "VIDEO_ALIGNMENT_CPU_KERNELS";
+
+    /// <summary>
+    /// Whether our loops run at all: they are not switched off, and the processor has the instructions that their vectors are made of. Without fused multiply-add each
+    /// product would be a call. Where they do not run, libtorch's own operations do; memory estimates follow. Read once.
+    /// </summary>
+    public static bool Enabled => s_enabled.Value;
+
+    /// <summary>Whether our loops may take this tensor: they run, and it is float32 in CPU memory.</summary>
+    public static bool Fits(Tensor x) => Enabled && x.dtype == ScalarType.Float32 && OnCpu(x);
+
+    /// <summary>What the two switches say together.</summary>
+    /// <param name="variable">The environment variable's value; null: not set.</param>
+    /// <param name="value">The program's switch; null: not set.</param>
+    /// <exception cref="InvalidOperationException">The variable is neither 0 nor 1.</exception>
+    internal static bool IsSwitchedOn(string? variable, bool? value) => variable switch
+    {
+        null or "" => value ?? true,
+        "0" => false,
+        "1" => true,
+        _ => throw new InvalidOperationException($"The environment variable {Variable} is '{variable}'; expected 0 (libtorch's operations), 1 (the library's own loops), or not set."),
+    };
 
     /// <summary>Whether the CPU's ways are to be taken: the tensor is in its memory, or has only a shape and stands for one that is.</summary>
     public static bool OnCpu(Tensor x) => x.device_type == DeviceType.CPU || (ShapeOnly.Holds(x) && MemoryMeter.StandsForCpu);
