@@ -9,6 +9,7 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 public sealed class ConformanceCase
 {
     private readonly Dictionary<string, Tensor> _tensors = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _read = new(StringComparer.Ordinal);
 
     private ConformanceCase(string folder, JsonElement json)
     {
@@ -41,9 +42,12 @@ public sealed class ConformanceCase
 
     /// <summary>Where the cases are: CONFORMANCE_DIR when set, else the copy beside the test assembly.</summary>
     public static string Root =>
-        Environment.GetEnvironmentVariable("CONFORMANCE_DIR") is { Length: > 0 } root
-            ? root
+        IsElsewhere
+            ? Environment.GetEnvironmentVariable("CONFORMANCE_DIR")!
             : Path.Combine(TestContext.CurrentContext.TestDirectory, "Conformance", "Cases");
+
+    /// <summary>Whether <see cref="Root"/> is another folder than this project's own cases, of which the tests know how many there are and what is in them.</summary>
+    public static bool IsElsewhere => Environment.GetEnvironmentVariable("CONFORMANCE_DIR") is { Length: > 0 };
 
     /// <summary>Every case of every suite that is there, by folder.</summary>
     public static IEnumerable<ConformanceCase> All() =>
@@ -65,7 +69,24 @@ public sealed class ConformanceCase
     public string PathOf(string relative) => Path.GetFullPath(Path.Combine(Folder, relative));
 
     /// <summary>A tensor of the case, such as "in.sample"; owned by the case.</summary>
-    public Tensor this[string name] => Find(name) ?? throw new KeyNotFoundException($"{this} has no tensor {name}.");
+    public Tensor this[string name]
+    {
+        get
+        {
+            _read.Add(name);
+            return Find(name) ?? throw new KeyNotFoundException($"{this} has no tensor {name}.");
+        }
+    }
+
+    /// <summary>Whether the case asks for a gradient; where it does not, its forward pass alone is compared.</summary>
+    public bool HasGradient => Names("in.cotangent").Concat(Names("grad.")).Any();
+
+    /// <summary>What the reference gave and the run so far has not been compared with.</summary>
+    public IReadOnlyList<string> Unread => MayBeRefused ? [] : [.. Names("out.").Concat(Names("grad.")).Where(name => !_read.Contains(name))];
+
+    /// <summary>Whether the case is a file that need not be read, whatever the reference made of it.</summary>
+    private bool MayBeRefused =>
+        Json.TryGetProperty("arguments", out JsonElement arguments) && arguments.TryGetProperty("expect", out JsonElement expect) && expect.GetString() is "refuse" or "survive";
 
     /// <summary>A tensor of the case, or null when the case has none of this name.</summary>
     public Tensor? Find(string name)
@@ -85,7 +106,7 @@ public sealed class ConformanceCase
     /// <summary>Names of the case's tensors that start with <paramref name="prefix"/>.</summary>
     public IEnumerable<string> Names(string prefix)
     {
-        _ = Find("");
+        _ = File.Exists(PathOf("tensors.safetensors")) ? Find("") : null;
         return _tensors.Keys.Where(name => name.StartsWith(prefix, StringComparison.Ordinal)).Order(StringComparer.Ordinal);
     }
 
@@ -132,6 +153,7 @@ public sealed class ConformanceCase
 
         if (total is null)
         {
+            Assert.That(Names("grad."), Is.Empty, $"{this}: gradients of what? There is no in.cotangent of any output.");
             return;
         }
 

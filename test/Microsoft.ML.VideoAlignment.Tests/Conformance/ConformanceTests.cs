@@ -25,6 +25,21 @@ public class ConformanceTests
     public static IEnumerable<TestCaseData> Cases() =>
         ConformanceCase.All().Where(testCase => !NotCovered.Contains(testCase)).Select(testCase => new TestCaseData(testCase).SetName($"Conformance({testCase})"));
 
+    /// <summary>A folder that is gone would otherwise be a test that is not missed.</summary>
+    [Test]
+    public void NoCaseIsMissing()
+    {
+        if (ConformanceCase.IsElsewhere)
+        {
+            Assert.That(ConformanceCase.All(), Is.Not.Empty, $"CONFORMANCE_DIR, {ConformanceCase.Root}, holds no SUITE/CASE/case.json");
+            return;
+        }
+
+        Assert.That(
+            ConformanceCase.All().CountBy(testCase => testCase.Suite).OrderBy(pair => pair.Key, StringComparer.Ordinal),
+            Is.EqualTo(ExpectedCases.Counts), "cases of each suite; ExpectedCases says how many there are");
+    }
+
     [TestCaseSource(nameof(Cases))]
     public void Case(ConformanceCase testCase)
     {
@@ -33,5 +48,27 @@ public class ConformanceTests
         Assert.That(runner, Is.Not.Null, $"{testCase}: no runner knows the kind '{testCase.Kind}'");
         using DisposeScope scope = NewDisposeScope();
         runner!.Run(testCase);
+        RequireWhole(testCase);
+    }
+
+    /// <summary>
+    /// All that the reference gave was compared, and a case that asks for no gradient is one of those that cannot. Of cases from elsewhere it is said, since nobody here
+    /// knows what they were made with.
+    /// </summary>
+    private static void RequireWhole(ConformanceCase testCase)
+    {
+        string[] gaps =
+        [
+            .. testCase.HasGradient || ExpectedCases.IsForwardOnly(testCase)
+                ? Array.Empty<string>() : [$"{testCase}: no cotangent and no gradient, so the backward pass is not tested; ExpectedCases lists the kinds for which that is right"],
+            .. testCase.Unread.Count == 0 ? Array.Empty<string>() : [$"{testCase}: given by the reference and compared with nothing: {string.Join(", ", testCase.Unread)}"],
+        ];
+        if (ConformanceCase.IsElsewhere)
+        {
+            Array.ForEach(gaps, TestContext.Out.WriteLine);
+            return;
+        }
+
+        Assert.That(gaps, Is.Empty);
     }
 }
