@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.VideoAlignment.Runs;
 
@@ -13,18 +12,18 @@ internal static class Log
         VideoAlignmentOptions options = run.Options;
         VideoSize size = run.Sampling.Size;
         int layers = options.LoraTargets.Select(run.Model.Denoiser).Count;
-        Info(channel, string.Create(
-            CultureInfo.InvariantCulture,
+        Info(
+            channel,
             $"Aligning {run.Model.Family} ({run.Model.Source}) to '{run.Reward.Name}' on {device}: {run.Prompts.Count} prompts, "
             + $"videos of {size.Frames} x {size.Height} x {size.Width}, {run.Sampling.Steps} denoising steps, {(options.Algorithm.NeedsRewardGradient ? $"gradient in {run.Window}" : options.Algorithm)}, frames {run.Frames}, "
             + $"guidance {run.Sampling.GuidanceScale}, LoRA rank {options.LoraRank} alpha {options.LoraAlpha} in {layers} layers, "
-            + $"{options.Steps} optimizer steps of {options.BatchSize * options.AccumulationSteps} videos, learning rate {options.LearningRate}, {run.Loss}, seed {run.Seed}."));
+            + $"{options.Steps} optimizer steps of {options.BatchSize * options.AccumulationSteps} videos, learning rate {options.LearningRate}, {run.Loss}, seed {run.Seed}.");
     }
 
-    public static void Step(IChannel channel, VideoAlignmentProgress step) => Info(channel, string.Create(
-        CultureInfo.InvariantCulture,
+    public static void Step(IChannel channel, VideoAlignmentProgress step) => Info(
+        channel,
         $"Step {step.Step}/{step.Steps}: reward {step.Reward:G5}, loss {step.Loss:G5}, gradient norm {step.GradientNorm:G4}, "
-        + $"{step.Elapsed.TotalSeconds / step.Step:F2} s a step, {step.Remaining:hh\\:mm\\:ss} left{(step.HeldOutReward is { } heldOut ? $", held-out reward {heldOut:G5}" : "")}."));
+        + $"{step.Elapsed.TotalSeconds / step.Step:F2} s a step, {step.Remaining:hh\\:mm\\:ss} left{(step.HeldOutReward is { } heldOut ? $", held-out reward {heldOut:G5}" : "")}.");
 
     /// <summary>Says where a run goes on; nothing where it begins.</summary>
     public static void Resume(IChannel channel, RunFolder? folder, VideoAlignmentOptions options)

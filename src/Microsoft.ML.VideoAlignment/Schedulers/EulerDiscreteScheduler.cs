@@ -80,7 +80,7 @@ internal sealed class EulerDiscreteScheduler : IScheduler
         if (sigmas.Count < 2 || !(sigmas[^1] >= 0) || !double.IsFinite(sigmas[0]) || Enumerable.Range(1, sigmas.Count - 1).Any(i => !(sigmas[i] < sigmas[i - 1])))
         {
             throw new ArgumentException(
-                $"sigmas: expected at least two noise levels that fall, the last at least 0 (such as 20, 3, 0.7, 0 for three steps), got {string.Join(", ", sigmas)}.", nameof(sigmas));
+                $"sigmas: expected at least two noise levels that fall, the last at least 0 (such as 20, 3, 0.7, 0 for three steps), got {string.Join(", ", sigmas.Select(static sigma => $"{sigma}"))}.", nameof(sigmas));
         }
 
         return Create([.. sigmas], [.. sigmas.SkipLast(1).Select(sigma => Spacing.PositionOf(_trainSigmas, sigma))]);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 
 namespace Microsoft.ML.VideoAlignment.Tensors;
@@ -18,7 +19,7 @@ internal static class Shapes
         var letters = new Dictionary<string, long>(StringComparer.Ordinal);
         for (int axis = 0; fits && axis < axes.Length; axis++)
         {
-            long expected = long.TryParse(axes[axis], out long size) ? size : letters.GetValueOrDefault(axes[axis], shape[axis]);
+            long expected = long.TryParse(axes[axis], NumberStyles.None, CultureInfo.InvariantCulture, out long size) ? size : letters.GetValueOrDefault(axes[axis], shape[axis]);
             letters[axes[axis]] = shape[axis];
             fits = expected == shape[axis];
         }
@@ -33,5 +34,5 @@ internal static class Shapes
     public static string Describe(Tensor tensor) => Describe((IEnumerable<long>)tensor.shape);
 
     /// <inheritdoc cref="Describe(Tensor)"/>
-    public static string Describe(IEnumerable<long> shape) => $"[{string.Join(", ", shape)}]";
+    public static string Describe(IEnumerable<long> shape) => $"[{string.Join(", ", shape.Select(static size => $"{size}"))}]";
 }

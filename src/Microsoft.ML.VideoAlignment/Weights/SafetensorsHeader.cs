@@ -153,7 +153,7 @@ internal sealed class SafetensorsHeader
 
         if (offsets.Length != 2 || offsets[0] > offsets[1])
         {
-            throw Wrong($"{Tensor(name)} has data_offsets [{string.Join(", ", offsets.Take(4))}]; begin <= end is expected");
+            throw Wrong($"{Tensor(name)} has data_offsets [{string.Join(", ", offsets.Take(4).Select(static offset => $"{offset}"))}]; begin <= end is expected");
         }
 
         long? bytes = dtype.ByteCount(shape);

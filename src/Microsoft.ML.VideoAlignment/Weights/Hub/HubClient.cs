@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
@@ -70,7 +71,7 @@ internal sealed class HubClient : IDisposable
         return file with
         {
             Hash = Hash(tag?.Replace("W/", "", StringComparison.Ordinal).Trim('"')) ?? throw Fault($"the hub gives no hash for {file.Path} (ETag '{tag}'); without one a download cannot be checked."),
-            Size = file.Size ?? (long.TryParse(size, out long length) ? length : response.Content.Headers.ContentLength),
+            Size = file.Size ?? (long.TryParse(size, NumberStyles.None, CultureInfo.InvariantCulture, out long length) ? length : response.Content.Headers.ContentLength),
         };
     }
 
