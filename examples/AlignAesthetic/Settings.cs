@@ -19,6 +19,7 @@ internal sealed record Settings
           --head FILE        LAION aesthetic head, for --model
           --prompts FILE     tab-separated training prompts with a header, the prompt first
           --unseen FILE      the same, for prompts not used in alignment
+          --resume           goes on with the run of this --out that was interrupted, by Ctrl+C or otherwise
         {RunSettings.Help(Name, Steps)}
         """;
 
@@ -36,6 +37,9 @@ internal sealed record Settings
 
     public string? Unseen { get; init; }
 
+    /// <summary>Whether an interrupted run goes on.</summary>
+    public bool Resume { get; init; }
+
     /// <exception cref="UsageException">An option is unknown, lacks its value, or has a wrong one.</exception>
     public static Settings Parse(CommandLine line)
     {
@@ -48,6 +52,7 @@ internal sealed record Settings
             Head = line.Existing("--head"),
             Prompts = line.Existing("--prompts"),
             Unseen = line.Existing("--unseen"),
+            Resume = line.Flag("--resume"),
         };
         line.End();
         return settings.Model is not null && new[] { settings.Clip, settings.Head, settings.Prompts, settings.Unseen }.Contains(null)

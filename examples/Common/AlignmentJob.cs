@@ -32,12 +32,21 @@ internal sealed record AlignmentJob
     /// <summary>Unseen prompts that the reward is measured on along the way.</summary>
     public int HeldOutPrompts { get; init; } = 8;
 
+    /// <summary>Where the run's state is, so that it can go on later; null: nowhere.</summary>
+    public InterruptedRun? Interrupted { get; init; }
+
     /// <summary>Trains, compares, writes everything into the folder and finishes it. Returns the exit code.</summary>
     public int Run(MLContext mlContext, ResultFolder folder)
     {
         long started = Stopwatch.GetTimestamp();
         (VideoAlignmentTransformer transformer, IReadOnlyList<VideoAlignmentProgress> curve, Comparison comparison) = Train(mlContext);
         using VideoAlignmentTransformer aligned = transformer;
+        if (curve.Count == 0)
+        {
+            Console.WriteLine("Stopped before the first step was done: there is nothing to compare.");
+            return 1;
+        }
+
         comparison.Print();
 
         comparison.WriteFilms(folder);
@@ -49,6 +58,15 @@ internal sealed record AlignmentJob
 
         Console.WriteLine(same ? "aligned.zip, loaded in a new MLContext, gives the same frames, bit for bit." : "aligned.zip, loaded in a new MLContext, gives OTHER frames.");
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Stopwatch.GetElapsedTime(started):m\\:ss} min; before.gif, after.gif, before-after.gif, frames.png, reward.png, aligned.zip, run-card.json are in {place}"));
+        if (curve[^1].Step < Settings.Steps)
+        {
+            Console.WriteLine($"Stopped after step {curve[^1].Step} of {Settings.Steps}.{GoOn}");
+        }
+        else
+        {
+            Interrupted?.Remove();
+        }
+
         return same ? 0 : 1;
     }
 
@@ -60,10 +78,15 @@ internal sealed record AlignmentJob
         void Stop(object? sender, ConsoleCancelEventArgs key)
         {
             key.Cancel = !stop.IsCancellationRequested;
+            if (key.Cancel)
+            {
+                Console.WriteLine($"Stopping after the step under way; Ctrl+C again ends the program.{GoOn}");
+            }
+
             stop.Cancel();
         }
 
-        var view = new TrainingView(Settings.Steps);
+        var view = new TrainingView(Settings.Steps, Interrupted);
         VideoAlignmentOptions options = Options with
         {
             Steps = Settings.Steps,
@@ -71,6 +94,8 @@ internal sealed record AlignmentJob
             Seed = Settings.Seed,
             Progress = view,
             CancellationToken = stop.Token,
+            RunFolder = Interrupted?.Folder,
+            StateEvery = 1,
         };
         Describe(options);
 
@@ -86,6 +111,8 @@ internal sealed record AlignmentJob
             Console.CancelKeyPress -= Stop;
         }
     }
+
+    private string GoOn => Interrupted is { } run ? $" To go on: {run.Command}" : "";
 
     private void Describe(VideoAlignmentOptions options)
     {

@@ -5,9 +5,11 @@ using Spectre.Console;
 namespace Examples;
 
 /// <summary>The live line: reward, gradient norm, seconds a step, time left. Keeps the curve for the picture.</summary>
-internal sealed class TrainingView(int steps) : IProgress<VideoAlignmentProgress>
+/// <param name="steps">Optimizer steps.</param>
+/// <param name="run">Where the curve is kept for when the run goes on later; null: nowhere.</param>
+internal sealed class TrainingView(int steps, InterruptedRun? run = null) : IProgress<VideoAlignmentProgress>
 {
-    private readonly List<VideoAlignmentProgress> _curve = [];
+    private readonly List<VideoAlignmentProgress> _curve = [.. run?.Curve() ?? []];
     private ProgressTask? _task;
 
     public IReadOnlyList<VideoAlignmentProgress> Curve => _curve;
@@ -24,7 +26,8 @@ internal sealed class TrainingView(int steps) : IProgress<VideoAlignmentProgress
     // Not System.Progress: that one hands reports to the thread pool, out of order.
     public void Report(VideoAlignmentProgress value)
     {
-        _curve.Add(value);
+        InterruptedRun.Append(_curve, value);
+        run?.Keep(value);
         string line = string.Create(
             CultureInfo.InvariantCulture,
             $"step {value.Step}/{value.Steps}  reward {value.Reward:0.000}  gradient {value.GradientNorm:0.000}  {value.Elapsed.TotalSeconds / value.Step:0.0} s/step  {value.Remaining:m\\:ss} left");

@@ -13,8 +13,18 @@ internal static class ExampleProgram
     /// <returns>Exit code, standard output, and the lines of the error stream.</returns>
     public static (int ExitCode, string Output, string[] Errors) Run(string name, string folder, params string[] arguments)
     {
+        using Process process = Start(name, folder, arguments);
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output, errors.Result.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    /// <summary>Starts it, with its output and error stream to be read.</summary>
+    public static Process Start(string name, string folder, params string[] arguments)
+    {
         string program = Path.Combine(Repository.Root, "examples", name, "bin", s_built, $"{name}.dll");
-        using var process = new Process
+        var process = new Process
         {
             StartInfo = new ProcessStartInfo("dotnet", [program, .. arguments])
             {
@@ -25,9 +35,6 @@ internal static class ExampleProgram
             },
         };
         process.Start();
-        Task<string> errors = process.StandardError.ReadToEndAsync();
-        string output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        return (process.ExitCode, output, errors.Result.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        return process;
     }
 }
