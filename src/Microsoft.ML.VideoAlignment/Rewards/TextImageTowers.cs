@@ -91,10 +91,11 @@ internal sealed class TextImageTowers : IDisposable
             throw new WeightFileException(files.Weights.Location, $"is no whole CLIP model: {string.Join(", ", absent)} missing. {FileLooks.Describe(files.Weights)}");
         }
 
+        using Tensor stored = files.Weights.Read("logit_scale");
+        RequireTemperature(stored, files.Weights.Location);
         var vision = ClipVisionEncoder.FromSource(files.Weights, config.Vision, placement);
         var text = ClipTextEncoder.FromSource(files.Weights, config.Text, placement);
         long length = config.Text.MaxPositionEmbeddings;
-        using Tensor stored = files.Weights.Read("logit_scale");
         return new TextImageTowers(
             reward, ((int)config.Vision.ImageSize, (int)config.Vision.ImageSize), vision, vision.call, text, Features,
             stored.to(Placement.Computing(placement.Dtype), placement.Device, copy: true), Tokens, name => name, placement.Device);
@@ -105,6 +106,16 @@ internal sealed class TextImageTowers : IDisposable
         {
             using ClipOutput output = text.Encode(ids, mask);
             return output.Embedding!.alias();
+        }
+    }
+
+    /// <summary>The file's logit_scale is one number whose exponential float32 holds; published ones are about 4.6.</summary>
+    private static void RequireTemperature(Tensor logitScale, string location)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        if (logitScale.numel() != 1 || !logitScale.abs().le(80).all().ToBoolean())
+        {
+            throw new WeightFileException(location, "logit_scale is no temperature of CLIP: expected one finite number, about 4.6.");
         }
     }
 

@@ -21,7 +21,6 @@ internal abstract class AlignmentTrainer : IDisposable
     private readonly RunNotices _notices = new();
     private TrainingState? _state;
     private int _underWay;
-    private bool _begun;
     private TrainingStepException? _failure;
 
     protected AlignmentTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, TrainingSettings settings)
@@ -86,7 +85,6 @@ internal abstract class AlignmentTrainer : IDisposable
         using TrainingState? state = Resume(draws, watch);
         _state = state;
         _finished.Finished(Done);
-        _begun = true;
         return Rescued(() =>
         {
             try
@@ -165,8 +163,8 @@ internal abstract class AlignmentTrainer : IDisposable
 
     /// <summary>Runs a part of the run, <see cref="Train"/> or what follows it, whose failure must not take along what was learned.</summary>
     /// <exception cref="TrainingStepException">
-    /// Whatever <paramref name="work"/> threw, with the weights after the last finished step. A <see cref="RewardContractException"/> before any step is finished
-    /// passes as it is: nothing has been learned yet, and the reward is what has to change.
+    /// Whatever <paramref name="work"/> threw, with the weights after the last finished step. What it throws before the first step passes as it is, and so does a
+    /// <see cref="RewardContractException"/> before any step is finished: nothing has been learned yet, and the reward is what has to change.
     /// </exception>
     public T Rescued<T>(Func<T> work)
     {
@@ -174,7 +172,7 @@ internal abstract class AlignmentTrainer : IDisposable
         {
             return work();
         }
-        catch (Exception exception) when (_begun && exception != _failure && !(exception is RewardContractException && Done == 0))
+        catch (Exception exception) when (exception != _failure && (Done > 0 || (_underWay > 0 && exception is not RewardContractException)))
         {
             throw Failure(_underWay, $"{exception.GetType().Name}: {exception.Message}", exception);
         }

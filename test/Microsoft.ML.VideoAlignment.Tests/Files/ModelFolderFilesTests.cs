@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Text;
+using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Rewards;
@@ -183,6 +184,59 @@ public class ModelFolderFilesTests
         tensors[name].view(-1)[0] = value;
         SafetensorsWriter.Write(path, tensors);
         Assert.That(() => ScoreHead.FromFile(path, HeadForm.Affine, Placement.Cpu), Throws.TypeOf<WeightFileException>().With.Message.StartsWith(path).And.Message.Contains(name));
+    }
+
+    [TestCase("scale", 0f)]
+    [TestCase("scale", float.NaN)]
+    [TestCase("shift", float.PositiveInfinity)]
+    public void TheScaleOfOpenSorasLatentsIsChecked(string buffer, float value)
+    {
+        using VideoDiffusionModel model = VideoDiffusionModel.Untrained(VideoModelFamily.OpenSora);
+        VideoAutoencoder vae = ((OpenSoraPipeline)model).Autoencoder;
+        Assert.That(() => vae.RequireScale("here"), Throws.Nothing);
+        using IDisposable guard = no_grad();
+        vae.get_buffer(buffer)!.fill_(value);
+        Assert.That(() => vae.RequireScale("here"), Throws.TypeOf<WeightFileException>().With.Message.StartsWith("here"));
+    }
+
+    [TestCase(float.NaN)]
+    [TestCase(1000f)]
+    public void ATemperatureThatNoScoreSurvivesIsRefused(float value)
+    {
+        foreach (string path in Directory.EnumerateFiles(SmallRewards.ClipFolder))
+        {
+            _folder.Write(Path.GetFileName(path), File.ReadAllBytes(path));
+        }
+
+        string weights = _folder.Path("model.safetensors");
+        var tensors = new Dictionary<string, Tensor>(StringComparer.Ordinal);
+        using (var source = new SafetensorsFile(weights))
+        {
+            foreach (string name in source.Entries.Keys)
+            {
+                tensors.Add(name, name == "logit_scale" ? tensor(value) : source.Read(name));
+            }
+        }
+
+        SafetensorsWriter.Write(weights, tensors);
+        Assert.That(() => VideoRewards.TextImageSimilarity($"{_folder}"), Throws.TypeOf<WeightFileException>().With.Message.Contains("logit_scale"));
+    }
+
+    [TestCase("version https://git-lfs.github.com/spec/v1\n", "Git LFS")]
+    [TestCase("", "empty")]
+    public void AVocabularyOfT5ThatIsNoneIsNamedForWhatItIs(string content, string mentions)
+    {
+        string path = _folder.Write("spiece.model", Encoding.UTF8.GetBytes(content));
+        Assert.That(() => SentencePieceModel.FromFile(path), Throws.TypeOf<InvalidDataException>().With.Message.StartsWith(path).And.Message.Contains(mentions));
+    }
+
+    [Test]
+    public void APieceWithoutAFiniteScoreIsRefused()
+    {
+        // Field 1 of the file: a piece of its text (field 1) and its score (field 2, four bytes).
+        byte[] Piece(float score) => [0x0a, 8, 0x0a, 1, (byte)'a', 0x15, .. BitConverter.GetBytes(score)];
+        Assert.That(() => SentencePieceModel.FromFile(_folder.Write("a.model", Piece(-1))), Throws.Nothing);
+        Assert.That(() => SentencePieceModel.FromFile(_folder.Write("b.model", Piece(float.NaN))), Throws.TypeOf<InvalidDataException>().With.Message.Contains("score"));
     }
 
     [TestCase("steps", "0")]

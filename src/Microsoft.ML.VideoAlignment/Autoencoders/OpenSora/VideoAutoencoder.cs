@@ -37,6 +37,19 @@ internal sealed class VideoAutoencoder : nn.Module
 
     public VideoAutoencoderConfig Config { get; }
 
+    /// <summary>Checks the file's scale and shift of latents, by which every latent is divided and moved.</summary>
+    /// <param name="location">Where they came from, for the error.</param>
+    /// <exception cref="WeightFileException">They are not finite, or a scale is 0.</exception>
+    public void RequireScale(string location)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (Tensor scale, Tensor shift) = (Buffer("scale"), Buffer("shift"));
+        if (!scale.isfinite().all().ToBoolean() || !scale.ne(0).all().ToBoolean() || !shift.isfinite().all().ToBoolean())
+        {
+            throw new WeightFileException(location, "its scale and shift of latents must be finite, and the scale not 0: the file is damaged.");
+        }
+    }
+
     /// <summary>How names in a file become keys: the picture autoencoder's old spellings.</summary>
     public static KeyMap Keys => AutoencoderKL.Keys;
 

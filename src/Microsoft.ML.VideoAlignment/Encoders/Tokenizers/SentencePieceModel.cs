@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
@@ -49,13 +50,15 @@ internal sealed record SentencePieceModel
             throw new FileNotFoundException($"There is no SentencePiece model at {Path.GetFullPath(path)}. T5's tokenizer is the file {T5TokenizerFolder.FileName} of its folder.", path);
         }
 
+        byte[] bytes = File.ReadAllBytes(path);
         try
         {
-            return Read(File.ReadAllBytes(path));
+            return Read(bytes);
         }
         catch (InvalidDataException exception)
         {
-            throw new InvalidDataException($"{path}: {exception.Message}", exception);
+            string? looks = FileSigns.Describe(bytes.AsSpan(0, Math.Min(bytes.Length, FileSigns.HeadBytes)));
+            throw new InvalidDataException($"{path}: {(looks is null ? exception.Message : $"no SentencePiece model: {looks}.")}", exception);
         }
     }
 
@@ -94,7 +97,7 @@ internal sealed record SentencePieceModel
             piece = fields.Number switch
             {
                 1 => piece with { Text = Encoding.UTF8.GetString(fields.Bytes.Span) },
-                2 => piece with { Score = BinaryPrimitives.ReadSingleLittleEndian(fields.Bytes.Span) },
+                2 => piece with { Score = ReadScore(fields.Bytes.Span) },
                 3 => piece with { Kind = (PieceKind)fields.Value },
                 _ => piece,
             };
@@ -102,6 +105,10 @@ internal sealed record SentencePieceModel
 
         return piece;
     }
+
+    private static float ReadScore(ReadOnlySpan<byte> bytes) => bytes.Length == sizeof(float) && BinaryPrimitives.ReadSingleLittleEndian(bytes) is var score && float.IsFinite(score)
+        ? score
+        : throw new InvalidDataException("no SentencePiece model: the score of a piece is no finite number.");
 
     private static void RequireUnigram(ReadOnlyMemory<byte> bytes)
     {

@@ -347,8 +347,13 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     private static STDiT3 LoadNetwork(DiffusersFolder files, string? variant, Placement placement) =>
         files.Load(config => new STDiT3(STDiT3Config.FromJson(config), placement), variant);
 
-    private static VideoAutoencoder LoadAutoencoder(DiffusersFolder files, string? variant, Placement placement) =>
-        files.Load(config => new VideoAutoencoder(VideoAutoencoderConfig.FromJson(config), placement), variant, VideoAutoencoder.Keys);
+    private static VideoAutoencoder LoadAutoencoder(DiffusersFolder files, string? variant, Placement placement)
+    {
+        using var parts = new UnfinishedParts();
+        VideoAutoencoder vae = parts.Add(files.Load(config => new VideoAutoencoder(VideoAutoencoderConfig.FromJson(config), placement), variant, VideoAutoencoder.Keys));
+        vae.RequireScale(files.Location);
+        return parts.Finish(vae);
+    }
 
     /// <summary>Frames a second, [1] where all rows are alike: the network's modulation is then the same for all of them.</summary>
     private static Tensor Rate(Condition condition, Device device)

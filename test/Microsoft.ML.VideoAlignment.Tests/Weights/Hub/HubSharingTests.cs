@@ -162,7 +162,7 @@ public class HubSharingTests
         Assert.That(async () => await HubFiles.ResolveAsync(Id, Options(), network: _hub, environment: _ => null, freeBytes: _ => 4999),
             Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("HF_HUB_CACHE").And.Message.Contains("CacheFolder"));
         Assert.That(_hub.Requests, Has.None.Contains(Large));
-        _folder.Write($"models--owner--a-model/blobs/{Hash}.incomplete", _hub.Files[Large][..1]);
+        _folder.Write($"models--owner--a-model/blobs/{Hash}.incomplete", _hub.Files[Large].AsSpan(0, 1));
         Assert.That(async () => await HubFiles.ResolveAsync(Id, Options(), network: _hub, environment: _ => null, freeBytes: _ => 4999), Throws.Nothing, "what is there already needs no space");
         Assert.That(DiskSpace.Free(_folder.Path("not/there/yet")), Is.Positive);
     }
