@@ -94,7 +94,7 @@ public static class GradientCheck
         foreach (AdaptedLayer layer in adapters.Layers)
         {
             using Tensor drawn = randn(layer.Adapter.Up.shape, dtype: ScalarType.Float64, generator: generator);
-            using Tensor up = drawn * (AdapterSize / (layer.Adapter.Scale * Math.Sqrt(layer.Adapter.Rank)));
+            using Tensor up = drawn.Mul(AdapterSize / (layer.Adapter.Scale * Math.Sqrt(layer.Adapter.Rank)));
             layer.Adapter.Up.copy_(up);
         }
 
@@ -111,8 +111,8 @@ public static class GradientCheck
         {
             using var generator = new Generator(unchecked((ulong)(check.Seed + row)));
             using Tensor drawn = rand([3, size.Height, size.Width], dtype: ScalarType.Float32, generator: generator);
-            using Tensor soft = drawn * 0.6;
-            return soft + 0.2;
+            using Tensor soft = drawn.Mul(0.6);
+            return soft.Add(0.2);
         }
     }
 
@@ -123,7 +123,8 @@ public static class GradientCheck
         int count = Math.Max(1, (contract.MinimumFrames + contract.FrameMultiple - 1) / contract.FrameMultiple) * contract.FrameMultiple;
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
-        Tensor score = reward.Score(full([1, 3, count, size.Height, size.Width], 0.5, dtype: ScalarType.Float64, device: model.Device), [prompts[0].Text]);
+        Tensor grey = ScalarOps.Full([1, 3, count, size.Height, size.Width], 0.5, dtype: ScalarType.Float64, device: model.Device);
+        Tensor score = reward.Score(grey, [prompts[0].Text]);
         if (score.dtype != ScalarType.Float64)
         {
             throw new RewardContractException($"Reward '{reward.Name}' gave a score of {score.dtype} for frames of Float64: it computes in less than the check compares. " +

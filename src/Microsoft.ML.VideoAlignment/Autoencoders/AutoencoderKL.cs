@@ -85,7 +85,7 @@ internal sealed class AutoencoderKL : nn.Module
     public Tensor Sample(Tensor mean, Tensor logVariance, Tensor noise)
     {
         using Tensor sample = GaussianPosterior.Sample(mean, logVariance, noise);
-        return sample * ScalingFactor;
+        return sample.Mul(ScalingFactor);
     }
 
     /// <summary>latents: [M, z, h, w] as the denoiser has them -> pictures [M, 3, f h, f w], about [-1, 1], not clamped.</summary>
@@ -93,7 +93,7 @@ internal sealed class AutoencoderKL : nn.Module
     {
         Shapes.Require(latents, $"M, {LatentChannels}, h, w");
         using DisposeScope scope = NewDisposeScope();
-        Tensor z = latents / ScalingFactor;
+        Tensor z = latents.Div(ScalingFactor);
         z = _postQuantConv?.forward(z) ?? z;
         return _decoder.forward(z).MoveToOuterDisposeScope();
     }

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Autoencoders;
 
 /// <summary>What an encoder says about latents: a mean and a log-variance for each number. Reference: diffusers, <c>DiagonalGaussianDistribution</c>.</summary>
@@ -11,13 +13,13 @@ internal static class GaussianPosterior
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor[] halves = moments.chunk(2, dim: 1);
-        return (halves[0].contiguous().MoveToOuterDisposeScope(), halves[1].clamp(LeastLogVariance, LargestLogVariance).contiguous().MoveToOuterDisposeScope());
+        return (halves[0].contiguous().MoveToOuterDisposeScope(), halves[1].Clamp(LeastLogVariance, LargestLogVariance).contiguous().MoveToOuterDisposeScope());
     }
 
     /// <summary>mean + exp(log-variance / 2) x noise. All tensors of one shape.</summary>
     public static Tensor Sample(Tensor mean, Tensor logVariance, Tensor noise)
     {
         using DisposeScope scope = NewDisposeScope();
-        return (mean + ((logVariance / 2).exp() * noise)).MoveToOuterDisposeScope();
+        return mean.Add(logVariance.Div(2).exp() * noise).MoveToOuterDisposeScope();
     }
 }

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>An activation function by the name a config.json gives it. gelu and quick_gelu differ by up to 1e-2, so a name that is not known is an error.</summary>
@@ -44,8 +46,8 @@ internal sealed class Activation
     /// <summary>x sigmoid(1.702 x), written as silu(1.702 x) / 1.702: the same function, one tensor fewer to keep for the gradient.</summary>
     private static Tensor ComputeQuickGelu(Tensor x)
     {
-        using Tensor steep = x * QuickGeluSlope;
+        using Tensor steep = x.Mul(QuickGeluSlope);
         using Tensor gate = nn.functional.silu(steep);
-        return gate / QuickGeluSlope;
+        return gate.Div(QuickGeluSlope);
     }
 }

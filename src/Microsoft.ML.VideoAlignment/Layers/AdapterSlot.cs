@@ -35,7 +35,7 @@ internal sealed class LowRankAdapter(Parameter down, Parameter up, double scale)
         using Tensor up = Up.flatten(1);
         using Tensor down = Down.flatten(1);
         using Tensor product = Products.Matrices(up, down);
-        using Tensor scaled = product * Scale;
+        using Tensor scaled = product.Mul(Scale);
         return scaled.reshape(weight.shape);
     }
 
@@ -92,7 +92,7 @@ internal sealed class AdapterSlot
 
         using Tensor delta = adapter.Delta(weight.Stored);
         using Tensor frozen = weight.As(delta.dtype);
-        using Tensor whole = frozen + delta;
+        using Tensor whole = frozen.Add(delta);
         return whole.to_type(dtype);
     }
 
@@ -107,7 +107,7 @@ internal sealed class AdapterSlot
 
         using Tensor delta = Adapter.Delta(weight.Stored);
         using Tensor whole = weight.As(delta.dtype);
-        _merged = whole.add(delta).DetachFromDisposeScope();
+        _merged = whole.Add(delta).DetachFromDisposeScope();
         MemoryMeter.Look(_merged);
     }
 

@@ -66,7 +66,7 @@ internal sealed class Attention : nn.Module
         {
             // All attention is on the only token, whatever the query: its value, once per video. Queries and keys have no gradient either way.
             Tensor only = _toOut[0].forward(_toV.forward(context)); // [B, 1, D]
-            return (residual.unflatten(0, [context.shape[0], -1]) + only.unsqueeze(1)).flatten(0, 1).MoveToOuterDisposeScope();
+            return residual.unflatten(0, [context.shape[0], -1]).Add(only.unsqueeze(1)).flatten(0, 1).MoveToOuterDisposeScope();
         }
 
         Tensor y = AttendOver([context.shape[0], -1, _heads, _headSize], x, context); // [B, (N / B) * L, h, d]
@@ -97,7 +97,7 @@ internal sealed class Attention : nn.Module
     internal static Tensor Along(Tensor q, Tensor k, Tensor v, Tensor? bias = null)
     {
         using DisposeScope scope = NewDisposeScope();
-        return (CpuKernels.OnCpu(q) ? Plain(q * (1 / Math.Sqrt(q.shape[3])), k, v, bias) : Fused(q, k, v, bias)).MoveToOuterDisposeScope();
+        return (CpuKernels.OnCpu(q) ? Plain(q.Mul(1 / Math.Sqrt(q.shape[3])), k, v, bias) : Fused(q, k, v, bias)).MoveToOuterDisposeScope();
     }
 
     private Tensor AttendOver(long[] split, Tensor x, Tensor context)
@@ -125,7 +125,7 @@ internal sealed class Attention : nn.Module
         return stack(queries.Select((rows, i) =>
         {
             Tensor scores = Products.Batched(rows.transpose(0, 1), keys[i].permute(1, 2, 0)); // [G, L, M]
-            scores = bias is null ? scores : scores + bias[i];
+            scores = bias is null ? scores : scores.Add(bias[i]);
             Tensor y = Products.Batched(scores.softmax(-1), values[i].transpose(0, 1)); // [G, L, d]
             MemoryMeter.Look();
             return y.transpose(0, 1);
@@ -141,11 +141,11 @@ internal sealed class Attention : nn.Module
         (long batch, long frames) = (x.shape[0], x.shape[1]);
         Tensor Rows(Tensor y) => y.reshape(batch, frames, -1, _headSize).transpose(0, 1).flatten(1, 2); // [T, G, d], G = B*P*h
         Tensor q = Rows(_toQ.Scaled(x, 1 / Math.Sqrt(_headSize))), k = Rows(_toK.forward(x)), v = Rows(_toV.forward(x));
-        Tensor logits = Products.Batched(q.transpose(0, 1), k.permute(1, 2, 0))
-            + Products.Batched(q, _relativeKeys!.Between(frames, x.dtype).transpose(1, 2)).transpose(0, 1); // [G, T, S]
+        Tensor byPlace = Products.Batched(q, _relativeKeys!.Between(frames, x.dtype).transpose(1, 2)).transpose(0, 1);
+        Tensor logits = Products.Batched(q.transpose(0, 1), k.permute(1, 2, 0)).Add(byPlace); // [G, T, S]
         Tensor weights = logits.softmax(-1);
-        Tensor y = Products.Batched(weights, v.transpose(0, 1)).transpose(0, 1)
-            + Products.Batched(weights.transpose(0, 1), _relativeValues!.Between(frames, x.dtype)); // [T, G, d]
+        Tensor ofPlaces = Products.Batched(weights.transpose(0, 1), _relativeValues!.Between(frames, x.dtype));
+        Tensor y = Products.Batched(weights, v.transpose(0, 1)).transpose(0, 1).Add(ofPlaces); // [T, G, d]
         return y.unflatten(1, [batch, -1]).transpose(0, 1);
     }
 

@@ -54,12 +54,12 @@ internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
         using DisposeScope scope = NewDisposeScope();
         Tensor packed = MemoryLayout.ChannelsLast(x);
         Tensor? bias = _bias?.to_type(x.dtype);
-        bias = shift is null ? bias : bias is null ? shift : bias + shift;
+        bias = shift is null ? bias : bias is null ? shift : bias.Add(shift);
         Tensor y = Products.Convolution(packed, Slot.Effective(Frozen, x.dtype), bias, _stride, _padding);
         if (Slot.Beside(_weight) is { } adapter)
         {
-            Tensor low = Products.Convolution(packed, adapter.Down.to_type(x.dtype), bias: null, _stride, _padding) * adapter.Scale;
-            y += Products.Convolution(low, adapter.Up.to_type(x.dtype), bias: null);
+            Tensor low = Products.Convolution(packed, adapter.Down.to_type(x.dtype), bias: null, _stride, _padding).Mul(adapter.Scale);
+            y = y.Add(Products.Convolution(low, adapter.Up.to_type(x.dtype), bias: null));
         }
 
         MemoryMeter.Look();

@@ -60,8 +60,8 @@ internal sealed class EncoderLayer : nn.Module
     public Tensor Forward(Tensor x, Tensor? mask = null, bool causal = false)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor attended = x + _attention.Forward(_layerNorm1.call(x), mask, causal);
-        return (attended + _mlp.call(_layerNorm2.call(attended))).MoveToOuterDisposeScope();
+        Tensor attended = x.Add(_attention.Forward(_layerNorm1.call(x), mask, causal));
+        return attended.Add(_mlp.call(_layerNorm2.call(attended))).MoveToOuterDisposeScope();
     }
 }
 

@@ -28,7 +28,7 @@ internal static unsafe class GegluKernel
     {
         using DisposeScope scope = NewDisposeScope();
         (long width, long wide) = (x.shape[^1], w1.shape[0]);
-        Tensor y = (residual + b2).contiguous();
+        Tensor y = residual.Add(b2).contiguous();
         Tensor tokens = x.reshape(-1, width), sum = y.view(-1, width), bias = b1.contiguous(), w1t = w1.t(), w2t = w2.t();
         long chunk = Chunk(tokens, wide);
         Tensor h = empty([chunk, wide], device: x.device), g = empty([chunk, wide / 2], device: x.device);
@@ -68,7 +68,7 @@ internal static unsafe class GegluKernel
             Differentiate(hidden, gated, bias);
             dx.narrow(0, first, count).addmm_(hidden, w1, beta: 0, alpha: 1);
             dw1?.addmm_(hidden.t(), part, beta: 1, alpha: 1);
-            db1?.add_(hidden.sum(dim: 0));
+            db1?.AddInPlace(hidden.sum(dim: 0));
             dw2?.addmm_(slope.t(), gated, beta: 1, alpha: 1);
         }
 

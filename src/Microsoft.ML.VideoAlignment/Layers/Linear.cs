@@ -38,8 +38,8 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
         Tensor y = Products.Linear(x, Slot.Effective(Frozen, x.dtype), _bias?.to_type(x.dtype));
         if (Slot.Beside(_weight) is { } adapter)
         {
-            Tensor low = Products.Linear(x, adapter.Down.to_type(x.dtype)) * adapter.Scale;
-            y += Products.Linear(low, adapter.Up.to_type(x.dtype));
+            Tensor low = Products.Linear(x, adapter.Down.to_type(x.dtype)).Mul(adapter.Scale);
+            y = y.Add(Products.Linear(low, adapter.Up.to_type(x.dtype)));
         }
 
         MemoryMeter.Look();
@@ -51,7 +51,7 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
     public Tensor Added(Tensor x, Tensor residual)
     {
         using Tensor y = forward(x);
-        Tensor sum = residual + y;
+        Tensor sum = residual.Add(y);
         MemoryMeter.Look(sum);
         return sum;
     }
@@ -61,8 +61,8 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor y = Slot.Beside(_weight) is null
-            ? Products.Linear(x, Slot.Effective(Frozen, x.dtype) * factor, _bias is null ? null : _bias.to_type(x.dtype) * factor)
-            : forward(x) * factor;
+            ? Products.Linear(x, Slot.Effective(Frozen, x.dtype).Mul(factor), _bias is null ? null : _bias.to_type(x.dtype).Mul(factor))
+            : forward(x).Mul(factor);
         MemoryMeter.Look();
         return y.MoveToOuterDisposeScope();
     }

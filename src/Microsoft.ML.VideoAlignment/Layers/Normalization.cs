@@ -68,7 +68,7 @@ internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
         }
 
         using Tensor taken = shift;
-        return taken * 0;
+        return taken.Mul(0);
     }
 
     private static bool HasKernel(Tensor x) => CpuKernels.Fits(x) && x.ndim == 4;
@@ -80,8 +80,8 @@ internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
         if (RemovesAll(x) && !ShapeOnly.Holds(x))
         {
             // The gradient to x is zero; by the norm's own formula it would be what rounding leaves of a difference.
-            using Tensor nothing = x * 0;
-            using Tensor constant = nothing + bias.view([-1, .. Enumerable.Repeat(1L, (int)x.ndim - 2)]);
+            using Tensor nothing = x.Mul(0);
+            using Tensor constant = nothing.Add(bias.view([-1, .. Enumerable.Repeat(1L, (int)x.ndim - 2)]));
             return silu ? nn.functional.silu(constant) : constant.alias();
         }
 

@@ -28,8 +28,8 @@ internal sealed class RelativePositions : nn.Module
     public Tensor Between(long frames, ScalarType dtype)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor at = arange(frames, device: _table.device);
-        Tensor distance = (at.unsqueeze(0) - at.unsqueeze(1)).clamp(-_reach, _reach) + _reach;
+        Tensor at = ScalarOps.Range(frames, device: _table.device);
+        Tensor distance = (at.unsqueeze(0) - at.unsqueeze(1)).Clamp(-_reach, _reach).Add(_reach);
         return (ShapeOnly.Holds(_table) ? ShapeOnly.Select(_table, 0, frames * frames) : _table.index_select(0, distance.flatten())).to_type(dtype).unflatten(0, [frames, frames]).MoveToOuterDisposeScope();
     }
 }

@@ -64,14 +64,14 @@ internal sealed class ResnetBlock2D : nn.Module, ITimeDependent
             hidden = _conv1.forward(hidden);
             if (shift is not null)
             {
-                hidden += shift.repeat_interleave(x.shape[0] / shift.shape[0], dim: 0).unsqueeze(-1).unsqueeze(-1);
+                hidden = hidden.Add(shift.repeat_interleave(x.shape[0] / shift.shape[0], dim: 0).unsqueeze(-1).unsqueeze(-1));
             }
         }
 
         _conv1.Slot.RecordUse(matters: !_norm2.RemovesAll(hidden));
         hidden = _conv2.forward(_norm2.Activated(hidden, _activation));
-        Tensor sum = (_convShortcut?.forward(x) ?? x) + hidden;
-        sum = _outputScale == 1 ? sum : sum / _outputScale;
+        Tensor sum = (_convShortcut?.forward(x) ?? x).Add(hidden);
+        sum = _outputScale == 1 ? sum : sum.Div(_outputScale);
         MemoryMeter.Look();
         return sum.MoveToOuterDisposeScope();
     }

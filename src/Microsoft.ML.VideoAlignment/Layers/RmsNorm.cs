@@ -28,7 +28,7 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor wide = x.to_type(Placement.Computing(x.dtype));
-        Tensor scale = (wide.square().mean([-1L], keepdim: true) + _eps).rsqrt();
+        Tensor scale = wide.square().mean([-1L], keepdim: true).Add(_eps).rsqrt();
         return ((wide * scale).to_type(x.dtype) * _weight.to_type(x.dtype)).MoveToOuterDisposeScope();
     }
 }

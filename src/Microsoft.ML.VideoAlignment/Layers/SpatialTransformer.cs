@@ -51,7 +51,7 @@ internal sealed class SpatialTransformer : nn.Module
 
         Tensor y = _projOut is Linear projOut
             ? TokenLayout.ToPictures(projOut.Added(tokens, TokenLayout.ToTokens(x)), height, width)
-            : x + _projOut.forward(TokenLayout.ToPictures(tokens, height, width));
+            : x.Add(_projOut.forward(TokenLayout.ToPictures(tokens, height, width)));
         return y.MoveToOuterDisposeScope();
     }
 }

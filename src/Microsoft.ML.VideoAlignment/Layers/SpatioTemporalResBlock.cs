@@ -121,7 +121,7 @@ internal sealed class TemporalResnetBlock : nn.Module, ITimeDependent
             if (shift is not null)
             {
                 long batch = x.shape[0];
-                hidden += shift.view(batch, shift.shape[0] / batch, -1).transpose(1, 2).unsqueeze(-1); // [B, C, 1 or T, 1]
+                hidden = hidden.Add(shift.view(batch, shift.shape[0] / batch, -1).transpose(1, 2).unsqueeze(-1)); // [B, C, 1 or T, 1]
             }
         }
 
@@ -141,6 +141,6 @@ internal sealed class TemporalResnetBlock : nn.Module, ITimeDependent
         _conv1.Slot.RecordUse(matters: !_norm2.RemovesAll(hidden));
         using Tensor active = _norm2.Activated(hidden, Activation.Silu);
         using Tensor moved = _conv2.forward(active);
-        return x + moved;
+        return x.Add(moved);
     }
 }

@@ -46,12 +46,12 @@ internal sealed class TemporalConv3d : nn.Module<Tensor, Tensor>, IAdaptable
         using DisposeScope scope = NewDisposeScope();
         Tensor packed = MemoryLayout.ChannelsLast(x);
         Tensor bias = _bias.to_type(x.dtype);
-        bias = shift is null ? bias : bias + shift;
+        bias = shift is null ? bias : bias.Add(shift);
         Tensor y = Products.Convolution(packed, Slot.Effective(Frozen, x.dtype).squeeze(-1), bias, padding: _padding);
         if (Slot.Beside(_weight) is { } adapter)
         {
-            Tensor low = Products.Convolution(packed, adapter.Down.to_type(x.dtype).squeeze(-1), bias: null, padding: _padding) * adapter.Scale;
-            y += Products.Convolution(low, adapter.Up.to_type(x.dtype).squeeze(-1), bias: null);
+            Tensor low = Products.Convolution(packed, adapter.Down.to_type(x.dtype).squeeze(-1), bias: null, padding: _padding).Mul(adapter.Scale);
+            y = y.Add(Products.Convolution(low, adapter.Up.to_type(x.dtype).squeeze(-1), bias: null));
         }
 
         MemoryMeter.Look();

@@ -40,7 +40,7 @@ internal sealed class TemporalConvLayer : nn.Module
         Tensor clips = TokenLayout.ToClips(x, frames); // [B, C, T, H*W]
         Tensor hidden = _conv2.After(_conv1, _conv1.forward(clips));
         hidden = _conv4.After(_conv3, _conv3.After(_conv2, hidden));
-        return TokenLayout.FromClips(clips + hidden, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
+        return TokenLayout.FromClips(clips.Add(hidden), x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
     }
 
     private sealed class Stage : nn.Module<Tensor, Tensor>

@@ -50,8 +50,8 @@ internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor>
     {
         using DisposeScope scope = NewDisposeScope();
         long half = channels / 2;
-        Tensor index = arange(half, dtype: ScalarType.Float64, device: timesteps.device);
-        Tensor frequencies = (index * (-Math.Log(10000) / (half - frequencyShift))).exp();
+        Tensor index = ScalarOps.Range(half, dtype: ScalarType.Float64, device: timesteps.device);
+        Tensor frequencies = index.Mul(-Math.Log(10000) / (half - frequencyShift)).exp();
         Tensor angles = timesteps.to_type(ScalarType.Float64).unsqueeze(1) * frequencies;
         Tensor[] parts = cosinesFirst ? [angles.cos(), angles.sin()] : [angles.sin(), angles.cos()];
         Tensor sinusoid = cat(parts, dim: 1);

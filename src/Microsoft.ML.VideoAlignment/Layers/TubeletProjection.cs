@@ -59,8 +59,8 @@ internal sealed class TubeletProjection : nn.Module<Tensor, Tensor>, IAdaptable
         Tensor y = Products.Linear(blocks, Slot.Effective(Frozen, pixels.dtype).flatten(1), _bias.to_type(pixels.dtype));
         if (Slot.Beside(_weight) is { } adapter)
         {
-            Tensor low = Products.Linear(blocks, adapter.Down.to_type(pixels.dtype).flatten(1)) * adapter.Scale;
-            y += Products.Linear(low, adapter.Up.to_type(pixels.dtype).flatten(1));
+            Tensor low = Products.Linear(blocks, adapter.Down.to_type(pixels.dtype).flatten(1)).Mul(adapter.Scale);
+            y = y.Add(Products.Linear(low, adapter.Up.to_type(pixels.dtype).flatten(1)));
         }
 
         return y.MoveToOuterDisposeScope();

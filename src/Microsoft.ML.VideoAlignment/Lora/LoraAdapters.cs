@@ -130,7 +130,7 @@ internal sealed class LoraAdapters : IDisposable
             double bound = 1 / Math.Sqrt(shape[1..].Aggregate(1L, (product, size) => product * size));
             Device device = layer.Layer.Weight.device;
             ScalarType dtype = FactorDtype(layer.Layer.Weight);
-            Tensor down = ((rand(shape, dtype: ScalarType.Float32, generator: generator) * (2 * bound)) - bound).to(dtype, device);
+            Tensor down = rand(shape, dtype: ScalarType.Float32, generator: generator).Mul(2 * bound).Sub(bound).to(dtype, device);
             Tensor up = zeros(layer.UpShape(own), dtype: dtype, device: device);
             layers.Add((layer, new LowRankAdapter(Own(down), Own(up), alpha / rank)));
         }

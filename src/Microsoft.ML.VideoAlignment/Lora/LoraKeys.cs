@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Lora;
@@ -84,7 +85,7 @@ internal static partial class LoraKeys
             }
 
             using DisposeScope scope = NewDisposeScope();
-            if (!factor.isfinite().all().ToBoolean())
+            if (!factor.isfinite().all().AsBoolean())
             {
                 throw new WeightFileException(location, $"the factors of {pair.Module} hold numbers that are not finite: the training that made them failed. Take an earlier checkpoint.");
             }

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Lora;
 
 /// <summary>
@@ -15,7 +17,7 @@ internal static class LoraMix
             .Select(group => new LoraPair(
                 group.Key,
                 cat([.. group.Select(item => item.Pair.Down.to(ScalarType.Float32))], dim: 0).DetachFromDisposeScope(),
-                cat([.. group.Select(item => item.Pair.Up.to(ScalarType.Float32) * item.Factor)], dim: 1).DetachFromDisposeScope(),
+                cat([.. group.Select(item => item.Pair.Up.to(ScalarType.Float32).Mul(item.Factor))], dim: 1).DetachFromDisposeScope(),
                 Scale: 1));
         return new LoraWeights([.. pairs], new LoraOrigin { Location = string.Join(" + ", parts.Select(part => part.Weights.Origin.Location)) });
     }

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Lora;
 
 /// <summary>What the writers of adapter files share.</summary>
@@ -33,7 +35,7 @@ internal static class LoraOutput
             named.Add(keys.Up, pair.Up);
             if (keys.Alpha is { } alpha)
             {
-                named.Add(alpha, full([.. keys.AlphaForm.Shape], pair.Alpha, dtype: keys.AlphaForm.Dtype));
+                named.Add(alpha, ScalarOps.Full([.. keys.AlphaForm.Shape], pair.Alpha, dtype: keys.AlphaForm.Dtype));
             }
         }
 

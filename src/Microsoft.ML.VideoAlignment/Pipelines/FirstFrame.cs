@@ -38,7 +38,7 @@ internal static class FirstFrame
     private static void RequireUnitRange(Tensor pictures)
     {
         using DisposeScope scope = NewDisposeScope();
-        (double least, double most) = (pictures.min().ToDouble(), pictures.max().ToDouble());
+        (double least, double most) = (pictures.min().AsDouble(), pictures.max().AsDouble());
         if (!(least >= -Slack && most <= 1 + Slack))
         {
             throw new ArgumentException(

@@ -72,7 +72,7 @@ internal sealed class Guidance : IDisposable
         Tensor both = predict(cat([latents, latents]), condition);
         Tensor[] branches = both.chunk(2);
         Tensor direction = branches[1] - branches[0];
-        return (branches[0] + (_first == _last ? direction * _last : direction * PerFrame(both))).MoveToOuterDisposeScope();
+        return branches[0].Add(_first == _last ? direction.Mul(_last) : direction * PerFrame(both)).MoveToOuterDisposeScope();
     }
 
     public void Dispose() => _condition.Dispose();

@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Pipelines;
 
@@ -51,7 +52,7 @@ internal sealed class ClipPreparation(VideoDiffusionModel model, SamplingSetting
         {
             Condition = conditional,
             Unconditional = unconditional,
-            Start = model.Begin(noise(shape) * sampler.InitialNoiseSigma, conditional),
+            Start = model.Begin(noise(shape).Mul(sampler.InitialNoiseSigma), conditional),
             Noise = _ => noise(shape),
             Plan = plan?.Invoke() ?? GradientPlan.None(sampler.Timesteps.Count),
             Prompts = [.. prompts.Select(static prompt => prompt.Text)],

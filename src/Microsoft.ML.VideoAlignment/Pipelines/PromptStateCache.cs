@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Pipelines;
@@ -63,7 +64,7 @@ internal sealed class PromptStateCache : ITextStateEncoder
 
         Tensor[] kept = [.. prompts.Select(prompt => rows[prompt])];
         Tensor padded = stack(kept.Select(row => nn.functional.pad(row, [0, 0, 0, Length - row.shape[0]])));
-        Tensor mask = stack(kept.Select(row => arange(Length, dtype: ScalarType.Int64).lt(row.shape[0]).to_type(ScalarType.Int64)));
+        Tensor mask = stack(kept.Select(row => ScalarOps.Range(Length, dtype: ScalarType.Int64).LessThan(row.shape[0]).to_type(ScalarType.Int64)));
         return new TextStates(padded.to(Device).MoveToOuterDisposeScope(), mask.to(Device).MoveToOuterDisposeScope());
     }
 

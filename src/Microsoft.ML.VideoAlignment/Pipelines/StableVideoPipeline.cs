@@ -266,7 +266,7 @@ internal sealed class StableVideoPipeline : VideoDiffusionModel
     internal static Tensor WithNoise(Tensor images, Tensor noise, double strength)
     {
         using DisposeScope scope = NewDisposeScope();
-        return ((images * 2) - 1 + (noise * strength)).MoveToOuterDisposeScope();
+        return images.Mul(2).Sub(1).Add(noise.Mul(strength)).MoveToOuterDisposeScope();
     }
 
     /// <summary>images: [B, 3, H, W] in [0, 1] -> [B, 1, D]. Stretched to a square; overshoot of the resize is not cut.</summary>
@@ -290,7 +290,7 @@ internal sealed class StableVideoPipeline : VideoDiffusionModel
     {
         using DisposeScope scope = NewDisposeScope();
         (long batch, long frames) = (latents.shape[0], latents.shape[2]);
-        Tensor rows = latents.permute(0, 2, 1, 3, 4).flatten(0, 1) / _vae.ScalingFactor; // [B*f, z, h, w]
+        Tensor rows = latents.permute(0, 2, 1, 3, 4).flatten(0, 1).Div(_vae.ScalingFactor); // [B*f, z, h, w]
         return _vae.Decode(rows, frames).unflatten(0, [batch, frames]).permute(0, 2, 1, 3, 4).MoveToOuterDisposeScope();
     }
 }

@@ -110,11 +110,11 @@ internal sealed class ObjectRemovalReward : PictureReward
         Tensor probabilities = output.Logits.softmax(-1);
         Tensor wanted = probabilities.select(2, _class); // [N, queries]
         Tensor best = probabilities.narrow(2, 0, _network.Config.Labels.Count).argmax(2);
-        Tensor kept = best.eq(_class).bitwise_and(wanted.gt(_options.Threshold));
+        Tensor kept = best.EqualTo(_class).bitwise_and(wanted.GreaterThan(_options.Threshold));
         Tensor count = kept.sum(1);
 
         // Dividing by at least one keeps a picture without the object at 0 / 1: attached, and no NaN.
-        Tensor confidence = (wanted * kept.to_type(wanted.dtype)).sum(1) / count.clamp(min: 1).to_type(wanted.dtype);
+        Tensor confidence = (wanted * kept.to_type(wanted.dtype)).sum(1) / count.Clamp(least: 1).to_type(wanted.dtype);
         return (pictures, output, count, confidence);
     }
 
@@ -131,7 +131,7 @@ internal sealed class ObjectRemovalReward : PictureReward
         _network.to(device);
     }
 
-    protected override Tensor PictureScores(PreprocessedFrames frames, IReadOnlyList<string> prompts) => 1 - Stages(frames).Confidence;
+    protected override Tensor PictureScores(PreprocessedFrames frames, IReadOnlyList<string> prompts) => Stages(frames).Confidence.SubtractedFrom(1);
 
     protected override void Dispose(bool disposing)
     {

@@ -212,8 +212,8 @@ internal sealed class RewardMix : VideoReward
             Tensor score = reward.Combine([.. scores.Skip(next).Take(reward.PartCount)], use);
             next += reward.PartCount;
             named?.Add(name, score);
-            Tensor weighted = (_moments is null || use == ScoreUse.Validation ? score : Normalised(score, _moments[i], use)) * weight;
-            total = total is null ? weighted : total + weighted;
+            Tensor weighted = (_moments is null || use == ScoreUse.Validation ? score : Normalised(score, _moments[i], use)).Mul(weight);
+            total = total is null ? weighted : total.Add(weighted);
         }
 
         return total!;
@@ -229,7 +229,7 @@ internal sealed class RewardMix : VideoReward
 
         double mean = StopGradient.Of(() => moments.Mean);
         double deviation = StopGradient.Of(() => moments.StandardDeviation);
-        return (score - mean) / Divisor(deviation);
+        return score.Sub(mean).Div(Divisor(deviation));
     }
 
     private static double Divisor(double deviation) => deviation > LeastDeviation ? deviation : 1;

@@ -78,7 +78,7 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
     private string? NameOfNonFinite()
     {
         using DisposeScope scope = NewDisposeScope();
-        return named_parameters().FirstOrDefault(pair => !pair.parameter.isfinite().all().ToBoolean()).name;
+        return named_parameters().FirstOrDefault(pair => !pair.parameter.isfinite().all().AsBoolean()).name;
     }
 
     /// <summary>embedding: [N, P] -> scores [N].</summary>

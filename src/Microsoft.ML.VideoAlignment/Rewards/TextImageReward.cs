@@ -141,7 +141,7 @@ internal sealed class TextImageReward : PictureReward
     private static (float Low, float High) Range(TextImageTowers towers)
     {
         using Tensor scale = towers.Temperature;
-        float high = (float)Math.Ceiling(scale.ToSingle());
+        float high = (float)Math.Ceiling(scale.AsSingle());
         return (-high, high);
     }
 }

@@ -113,7 +113,7 @@ internal sealed class TextImageTowers : IDisposable
     private static void RequireTemperature(Tensor logitScale, string location)
     {
         using DisposeScope scope = NewDisposeScope();
-        if (logitScale.numel() != 1 || !logitScale.abs().le(80).all().ToBoolean())
+        if (logitScale.numel() != 1 || !logitScale.abs().AtMost(80).all().AsBoolean())
         {
             throw new WeightFileException(location, "logit_scale is no temperature of CLIP: expected one finite number, about 4.6.");
         }

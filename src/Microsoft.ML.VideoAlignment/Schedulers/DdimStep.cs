@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
 /// <summary>
@@ -42,7 +44,7 @@ internal readonly record struct DdimStep(double Alpha, double Sigma, double Next
         Tensor clean = LinearStep.Combine((cleanX, sample), (cleanM, prediction));
         if (clip is { } range)
         {
-            clean = clean.clamp(-range, range);
+            clean = clean.Clamp(-range, range);
         }
 
         // The direction is a sum of x, m and (where the noise is derived anew) the clipped clean sample.

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
@@ -115,7 +116,7 @@ internal sealed class EulerDiscreteScheduler : IScheduler
         public Tensor ScaleInput(Tensor sample, int step)
         {
             LinearStep.RequireStep(step, timesteps.Length);
-            return sample * Scale(step);
+            return sample.Mul(Scale(step));
         }
 
         public SamplerStep Step(int step, Tensor sample, Tensor prediction, IReadOnlyList<Tensor> history, Tensor? noise)

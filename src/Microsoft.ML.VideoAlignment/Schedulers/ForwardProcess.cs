@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
@@ -20,7 +21,7 @@ internal sealed class ForwardProcess(NoiseSchedule schedule, IReadOnlyList<doubl
     {
         using DisposeScope scope = NewDisposeScope();
         (Tensor signal, Tensor deviation) = Weights(clean, timesteps, scales);
-        return ((signal * clean) + (deviation * noise)).MoveToOuterDisposeScope();
+        return (signal * clean).Add(deviation * noise).MoveToOuterDisposeScope();
     }
 
     /// <summary>sqrt(abar) noise - sqrt(1 - abar) x_0: what a v-prediction network is trained on. Shapes as <see cref="AddNoise"/>.</summary>

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
 /// <summary>A sum of tensors with host-side weights, which is what a sampler's step is.</summary>
@@ -14,14 +16,14 @@ internal static class LinearStep
                 continue;
             }
 
-            Tensor scaled = term * weight;
+            Tensor scaled = term.Mul(weight);
             if (sum is null)
             {
                 sum = scaled;
                 continue;
             }
 
-            Tensor total = sum + scaled;
+            Tensor total = sum.Add(scaled);
             sum.Dispose();
             scaled.Dispose();
             sum = total;

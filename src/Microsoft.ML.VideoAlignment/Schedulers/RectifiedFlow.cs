@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
@@ -76,8 +77,8 @@ internal sealed record RectifiedFlow : IScheduler
     public Tensor AddNoise(Tensor clean, Tensor noise, Tensor timesteps)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor part = PerSample(timesteps / TrainTimesteps, clean);
-        return (((1 - part) * clean) + (part * noise)).MoveToOuterDisposeScope();
+        Tensor part = PerSample(timesteps.Div(TrainTimesteps), clean);
+        return (part.SubtractedFrom(1) * clean).Add(part * noise).MoveToOuterDisposeScope();
     }
 
     /// <summary>The sample that the network is shown in training: frames that the mask [B, T] turns off stay clean. clean, noise: [B, c, T, h, w].</summary>
@@ -96,7 +97,8 @@ internal sealed record RectifiedFlow : IScheduler
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor frames = (velocity - (clean - noise)).square().mean([1, 3, 4]); // [B, T]
-        Tensor loss = frameMask is null ? frames.mean([1]) : where(frameMask.ne(0), frames, zeros_like(frames)).sum([1]) / frameMask.ne(0).sum([1]);
+        Tensor? active = frameMask?.NotEqualTo(0);
+        Tensor loss = active is null ? frames.mean([1]) : where(active, frames, zeros_like(frames)).sum([1]) / active.sum([1]);
         return loss.MoveToOuterDisposeScope();
     }
 
@@ -109,5 +111,5 @@ internal sealed record RectifiedFlow : IScheduler
     private static Tensor PerSample(Tensor values, Tensor like) => values.reshape([-1, .. Enumerable.Repeat(1L, (int)like.ndim - 1)]);
 
     /// <summary>[B, T] -> boolean [B, 1, T, 1, 1].</summary>
-    private static Tensor PerFrame(Tensor frameMask) => frameMask.ne(0).unsqueeze(1).unsqueeze(-1).unsqueeze(-1);
+    private static Tensor PerFrame(Tensor frameMask) => frameMask.NotEqualTo(0).unsqueeze(1).unsqueeze(-1).unsqueeze(-1);
 }

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
 /// <summary>
@@ -71,7 +73,8 @@ internal sealed class RectifiedFlowSampler : ISampler
     }
 
     /// <summary>What the network is told of the frames at a time: int64 [B, T], 1 = active. frameMask: [B, T].</summary>
-    public static Tensor ActiveFrames(Tensor frameMask, double timestep, int trainTimesteps) => (frameMask * (float)trainTimesteps).ge((float)timestep).to_type(ScalarType.Int64);
+    public static Tensor ActiveFrames(Tensor frameMask, double timestep, int trainTimesteps) =>
+        frameMask.Mul((float)trainTimesteps).AtLeast((float)timestep).to_type(ScalarType.Int64);
 
     // In float32, as the reference compares.
     private bool IsActive(int step, float mask) => mask * _train >= (float)_timesteps[step];

@@ -16,8 +16,8 @@ internal static class ChannelQuantisation
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor wide = weight.to_type(ScalarType.Float32);
-        Tensor scale = wide.flatten(1).abs().amax([1]) / Largest;
-        Tensor steps = scale.where(scale.gt(0), ones_like(scale)); // a channel of zeros
+        Tensor scale = wide.flatten(1).abs().amax([1]).Div(Largest);
+        Tensor steps = scale.where(scale.GreaterThan(0), ones_like(scale)); // a channel of zeros
         Tensor whole = (wide / Along(steps, wide)).round_().to_type(ScalarType.Int8);
         return (whole.MoveToOuterDisposeScope(), scale.MoveToOuterDisposeScope());
     }

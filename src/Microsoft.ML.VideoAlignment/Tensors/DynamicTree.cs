@@ -58,9 +58,9 @@ internal sealed class DynamicTree : IDisposable
         long count = x.shape[0];
         Tensor blocks = nn.functional.pad(x, [0, (Block - (count % Block)) % Block]).view(-1, Block);
         Tensor scales = blocks.abs().amax([1]);
-        Tensor shares = blocks / scales.clamp_min(float.Epsilon).unsqueeze(1);
+        Tensor shares = blocks / scales.Clamp(float.Epsilon).unsqueeze(1);
         Tensor places = bucketize(shares, _borders);
-        places = places.where(shares.gt(0).logical_not_(), places.clamp_min(_leastPositive));
+        places = places.where(shares.GreaterThan(0).logical_not_(), places.Clamp(_leastPositive));
         return (places.flatten().narrow(0, 0, count).to_type(ScalarType.Byte).MoveToOuterDisposeScope(), scales.MoveToOuterDisposeScope());
     }
 

@@ -60,8 +60,8 @@ internal static class Products
     private static Tensor OverOneKey(Tensor q, Tensor k, Tensor v, Tensor? mask)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor scores = q.matmul(k.transpose(2, 3)) / Math.Sqrt(q.shape[3]); // [N, h, L, 1]
-        scores = mask is null ? scores : mask.dtype == ScalarType.Bool ? scores.masked_fill(mask.logical_not(), double.NegativeInfinity) : scores + mask;
+        Tensor scores = q.matmul(k.transpose(2, 3)).Div(Math.Sqrt(q.shape[3])); // [N, h, L, 1]
+        scores = mask is null ? scores : mask.dtype == ScalarType.Bool ? scores.MaskedFill(mask.logical_not(), double.NegativeInfinity) : scores.Add(mask);
         return scores.softmax(-1).matmul(v).MoveToOuterDisposeScope();
     }
 }

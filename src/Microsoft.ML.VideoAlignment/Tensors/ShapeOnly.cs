@@ -10,7 +10,7 @@ internal static class ShapeOnly
     public static bool Holds(Tensor x) => x.device_type == DeviceType.META;
 
     /// <summary>What a scalar says, once the device has it; 0 where there are no numbers.</summary>
-    public static double Number(Tensor scalar) => Holds(scalar) ? 0 : scalar.ToDouble();
+    public static double Number(Tensor scalar) => Holds(scalar) ? 0 : scalar.AsDouble();
 
     /// <summary>x: [N, in, H, W]; weight: [out, in, k, l] -> [N, out, H', W'], channels-last. Input and weight are kept, whichever is trained.</summary>
     public static Tensor Convolution(Tensor x, Tensor weight, Tensor? bias, long[] stride, long[] padding)

@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Runs;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
@@ -51,7 +52,7 @@ internal sealed class AdapterAverage : IResumable, IDisposable
         double decay = Math.Min(_decay, (1.0 + _updates) / (10.0 + _updates));
         foreach ((Tensor mean, Tensor factor) in _mean.Zip(_adapters.Parameters))
         {
-            mean.mul_(decay).add_(factor, alpha: 1 - decay);
+            mean.MulInPlace(decay).AddInPlace(factor, alpha: 1 - decay);
         }
     }
 

@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Tensors;
 using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Training;
@@ -37,14 +38,14 @@ internal sealed class AdapterDirection : IDisposable
         using IDisposable guard = no_grad();
         double length = Norm(adapters.NamedFactors.Select(pair => (Tensor)pair.Factor)), norm = Norm(gradient.Values);
         return new AdapterDirection(name, adapters.NamedFactors.Where(pair => gradient.ContainsKey(pair.Name))
-            .Select(pair => (pair.Name, pair.Factor, gradient[pair.Name] * (norm > 0 ? length / norm : 0))).ToList());
+            .Select(pair => (pair.Name, pair.Factor, gradient[pair.Name].Mul(norm > 0 ? length / norm : 0))).ToList());
     }
 
     /// <summary>Square root of the sum of squares.</summary>
     public static double Norm(IEnumerable<Tensor> tensors)
     {
         using DisposeScope scope = NewDisposeScope();
-        return Math.Sqrt(tensors.Sum(tensor => tensor.detach().square().sum().ToDouble()));
+        return Math.Sqrt(tensors.Sum(tensor => tensor.detach().square().sum().AsDouble()));
     }
 
     /// <summary>Length of the direction.</summary>
@@ -57,7 +58,7 @@ internal sealed class AdapterDirection : IDisposable
     public double Derivative(IReadOnlyDictionary<string, Tensor> gradient)
     {
         using DisposeScope scope = NewDisposeScope();
-        return _parts.Where(part => gradient.ContainsKey(part.Name)).Sum(part => (gradient[part.Name] * part.Direction).sum().ToDouble());
+        return _parts.Where(part => gradient.ContainsKey(part.Name)).Sum(part => (gradient[part.Name] * part.Direction).sum().AsDouble());
     }
 
     /// <summary>Puts the factors to start + amount * direction.</summary>
@@ -67,7 +68,7 @@ internal sealed class AdapterDirection : IDisposable
         using IDisposable guard = no_grad();
         foreach ((_, Parameter factor, Tensor start, Tensor direction) in _parts)
         {
-            factor.copy_(start + (direction * amount));
+            factor.copy_(start.Add(direction.Mul(amount)));
         }
     }
 

@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Tensors;
 using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Training;
@@ -26,7 +27,7 @@ internal static class AdapterGradient
 
     /// <summary>(a + b) / 2.</summary>
     public static IReadOnlyDictionary<string, Tensor> Mean(IReadOnlyDictionary<string, Tensor> a, IReadOnlyDictionary<string, Tensor> b) =>
-        a.ToDictionary(pair => pair.Key, pair => (pair.Value + b[pair.Key]) / 2, StringComparer.Ordinal);
+        a.ToDictionary(pair => pair.Key, pair => pair.Value.Add(b[pair.Key]).Div(2), StringComparer.Ordinal);
 
     /// <summary>The largest difference of a number, as a share of the largest number of all; infinite where one lacks a factor that the other has.</summary>
     public static double Distance(IReadOnlyDictionary<string, Tensor> a, IReadOnlyDictionary<string, Tensor> b)
@@ -37,8 +38,8 @@ internal static class AdapterGradient
         }
 
         using DisposeScope scope = NewDisposeScope();
-        double largest = a.Values.Select(value => value.abs().max().ToDouble()).DefaultIfEmpty().Max();
-        double apart = a.Select(pair => (pair.Value - b[pair.Key]).abs().max().ToDouble()).DefaultIfEmpty().Max();
+        double largest = a.Values.Select(value => value.abs().max().AsDouble()).DefaultIfEmpty().Max();
+        double apart = a.Select(pair => (pair.Value - b[pair.Key]).abs().max().AsDouble()).DefaultIfEmpty().Max();
         return apart == 0 ? 0 : apart / largest;
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Runs;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
@@ -57,7 +58,7 @@ internal sealed class AdapterWatch : IResumable
                 _before[name] = factor.detach().clone().DetachFromDisposeScope();
             }
 
-            if (!inert.Contains(name) && factor.grad is { } gradient && gradient.count_nonzero().ToInt64() > 0)
+            if (!inert.Contains(name) && factor.grad is { } gradient && gradient.count_nonzero().AsInt64() > 0)
             {
                 any = true;
                 _spreads |= _reached.Add(name) && name.EndsWith(LoraAdapters.UpSuffix, StringComparison.Ordinal);
@@ -144,5 +145,5 @@ internal sealed class AdapterWatch : IResumable
     private static IEnumerable<string> Warning(string what, string[] tensors, string why) =>
         tensors.Length == 0 ? [] : [$"{what} {tensors.Length} adapter tensors ({why}): {string.Join(", ", tensors.Take(5))}{(tensors.Length > 5 ? ", ..." : ".")}"];
 
-    private static bool Same(Tensor before, Tensor now) => before.eq(now).all().ToBoolean();
+    private static bool Same(Tensor before, Tensor now) => before.eq(now).all().AsBoolean();
 }

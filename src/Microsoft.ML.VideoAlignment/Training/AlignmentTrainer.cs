@@ -2,6 +2,7 @@ using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
@@ -347,7 +348,7 @@ internal abstract class AlignmentTrainer : IDisposable
     private string FirstNonFiniteGradient()
     {
         using DisposeScope scope = NewDisposeScope();
-        return Adapters.NamedFactors.First(pair => pair.Factor.grad is { } gradient && !gradient.isfinite().all().ToBoolean()).Name;
+        return Adapters.NamedFactors.First(pair => pair.Factor.grad is { } gradient && !gradient.isfinite().all().AsBoolean()).Name;
     }
 }
 

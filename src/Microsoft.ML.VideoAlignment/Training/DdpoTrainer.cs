@@ -145,7 +145,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         Tensor probability = PolicyStep.LogProbability(At(1), mean, deviations);
         PpoTerms terms = _loss.Of(probability, old, advantages);
         OnMicroStep?.Invoke(new PolicyMicroStep(prediction, probability, terms, MicroBatches));
-        Recompute.Backward(terms.Loss / MicroBatches);
+        Recompute.Backward(terms.Loss.Div(MicroBatches));
         return ShapeOnly.Number(terms.Loss);
     }
 

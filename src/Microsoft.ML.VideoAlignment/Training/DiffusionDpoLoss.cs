@@ -16,9 +16,10 @@ internal sealed class DiffusionDpoLoss(double beta)
         using DisposeScope scope = NewDisposeScope();
         Tensor Errors(Tensor guess) => (guess - target).square().flatten(1).mean([1]).view(2, -1);
         Tensor errors = Errors(prediction), referenceErrors = Errors(reference);
-        Tensor inside = ((errors[0] - errors[1]) - (referenceErrors[0] - referenceErrors[1])) * (-beta / 2);
+        Tensor inside = ((errors[0] - errors[1]) - (referenceErrors[0] - referenceErrors[1])).Mul(-beta / 2);
         return new DiffusionDpoTerms(
-            Out(-(ShapeOnly.Holds(inside) ? ShapeOnly.Pointwise(inside) : nn.functional.logsigmoid(inside)).mean()), Out(inside), Out(inside.gt(0).to_type(inside.dtype).mean()), Out(errors.mean()), Out(referenceErrors.mean()));
+            Out(-(ShapeOnly.Holds(inside) ? ShapeOnly.Pointwise(inside) : nn.functional.logsigmoid(inside)).mean()), Out(inside),
+            Out(inside.GreaterThan(0).to_type(inside.dtype).mean()), Out(errors.mean()), Out(referenceErrors.mean()));
 
         static Tensor Out(Tensor tensor) => tensor.MoveToOuterDisposeScope();
     }

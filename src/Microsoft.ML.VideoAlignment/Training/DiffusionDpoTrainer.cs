@@ -78,7 +78,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         Work.Denoised(2 * times.Length);
         DiffusionDpoTerms terms = _loss.Of(prediction, reference, target);
         OnMicroStep?.Invoke(new PreferenceMicroStep(prediction, reference, terms, _settings.Accumulation));
-        Recompute.Backward(terms.Loss / _settings.Accumulation);
+        Recompute.Backward(terms.Loss.Div(_settings.Accumulation));
         return ShapeOnly.Number(terms.Loss);
     }
 

@@ -76,11 +76,13 @@ internal sealed class EightBitAdamW : IAdapterOptimiser
     private void Move(Moments moments, Tensor gradient)
     {
         (double beta1, double beta2) = (_settings.Beta1, _settings.Beta2);
-        Tensor mean = moments.First is null ? gradient * (1 - beta1) : moments.First.Restore(_first!).mul_(beta1).add_(gradient, alpha: 1 - beta1);
-        Tensor square = moments.Second is null ? gradient.square() * (1 - beta2) : moments.Second.Restore(_second!).square().mul_(beta2).add_(gradient.square(), alpha: 1 - beta2);
-        Tensor spread = (square / (1 - Math.Pow(beta2, _steps))).sqrt_().add_(_settings.Epsilon);
-        Tensor way = mean / spread * (_settings.LearningRate / (1 - Math.Pow(beta1, _steps)));
-        moments.Parameter.mul_(1 - (_settings.LearningRate * _settings.WeightDecay)).sub_(way.view(moments.Parameter.shape));
+        Tensor mean = moments.First is null ? gradient.Mul(1 - beta1) : moments.First.Restore(_first!).MulInPlace(beta1).AddInPlace(gradient, alpha: 1 - beta1);
+        Tensor square = moments.Second is null
+            ? gradient.square().Mul(1 - beta2)
+            : moments.Second.Restore(_second!).square().MulInPlace(beta2).AddInPlace(gradient.square(), alpha: 1 - beta2);
+        Tensor spread = square.Div(1 - Math.Pow(beta2, _steps)).sqrt_().AddInPlace(_settings.Epsilon);
+        Tensor way = (mean / spread).Mul(_settings.LearningRate / (1 - Math.Pow(beta1, _steps)));
+        moments.Parameter.MulInPlace(1 - (_settings.LearningRate * _settings.WeightDecay)).sub_(way.view(moments.Parameter.shape));
         moments.Hold(_first!.Hold(mean), _second!.Hold(square.sqrt()));
     }
 

@@ -35,13 +35,13 @@ internal sealed class GradedDecode(ClipChain chain, int? framesPerChunk)
             ? cat([.. frames.Chunk(count).Select(chunk => chain.DecodeForReward(clips, chunk))], dim: 2)
             : chain.DecodeForReward(clips, frames);
         (Tensor scores, Tensor loss) = score(decoded);
-        return (decoded, scores, penalty is null ? loss : loss + penalty);
+        return (decoded, scores, penalty is null ? loss : loss.Add(penalty));
     }
 
     private (Tensor Decoded, Tensor Scores, Tensor Loss) AtOnce(IReadOnlyList<Tensor> clips, IReadOnlyList<int> frames, Score score, double share, Tensor? penalty)
     {
         (Tensor decoded, Tensor scores, Tensor loss) = Forward(clips, frames, score, penalty);
-        Recompute.Backward(loss * share);
+        Recompute.Backward(loss.Mul(share));
         return (decoded, scores, loss);
     }
 
@@ -56,7 +56,7 @@ internal sealed class GradedDecode(ClipChain chain, int? framesPerChunk)
 
         decoded.requires_grad_(true);
         (Tensor scores, Tensor loss) = score(decoded);
-        Recompute.Backward(loss * share);
+        Recompute.Backward(loss.Mul(share));
         Tensor slope = decoded.grad ?? throw new InvalidOperationException("The loss gives the decoded frames no gradient.");
         int first = 0;
         foreach (int[] chunk in chunks)
@@ -70,7 +70,7 @@ internal sealed class GradedDecode(ClipChain chain, int? framesPerChunk)
         int[] scored = [.. Enumerable.Range(0, clips.Count).Where(clip => leaves[clip].grad is not null)];
         Recompute.Backward(
             [.. scored.Select(clip => clips[clip]), .. penalty is null ? Array.Empty<Tensor>() : [penalty]],
-            [.. scored.Select(clip => leaves[clip].grad!), .. penalty is null ? Array.Empty<Tensor>() : [full_like(penalty, share)]]);
-        return (decoded, scores, penalty is null ? loss : loss + penalty);
+            [.. scored.Select(clip => leaves[clip].grad!), .. penalty is null ? Array.Empty<Tensor>() : [ScalarOps.FullLike(penalty, share)]]);
+        return (decoded, scores, penalty is null ? loss : loss.Add(penalty));
     }
 }

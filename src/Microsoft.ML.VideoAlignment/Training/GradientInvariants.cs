@@ -96,9 +96,9 @@ internal sealed class GradientInvariants(
         IReadOnlyDictionary<string, Tensor> whole = AdapterGradient.Take(adapters);
 
         const string Accumulated = "2 accumulated = one batch", Averaged = "mean of two processes = one with both batches";
-        double frames = (cat([one.Decoded, two.Decoded]) - both.Decoded).abs().max().ToDouble();
+        double frames = (cat([one.Decoded, two.Decoded]) - both.Decoded).abs().max().AsDouble();
         yield return new GradientCheckRow("a video does not depend on its batch", frames, 0, frames, 1e-9, "");
-        if ((cat([one.Scores, two.Scores]) - both.Scores).abs().max().ToDouble() > 1e-9)
+        if ((cat([one.Scores, two.Scores]) - both.Scores).abs().max().AsDouble() > 1e-9)
         {
             yield return new GradientCheckRow(Accumulated, 0, 0, 0, Rounding, "not compared: this reward's score of a video depends on its batch");
             yield break;
@@ -122,14 +122,14 @@ internal sealed class GradientInvariants(
         Tensor start = rollout.First.Start.detach().requires_grad_(true);
         Run(trainer, rollout with { First = rollout.First with { Start = start, Plan = GradientPlan.Suffix(Steps, firstGraded) }, Copies = [] });
         AdapterGradient.Take(adapters);
-        return start.grad?.abs().max().ToDouble() ?? 0;
+        return start.grad?.abs().max().AsDouble() ?? 0;
     }
 
     private (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) Of(RewardGradientSettings chosen)
     {
         using var trainer = Trainer(chosen);
         using var draws = new TrainingDraws(prompts, seed);
-        double loss = Run(trainer, trainer.Draw(draws)).Loss.ToDouble();
+        double loss = Run(trainer, trainer.Draw(draws)).Loss.AsDouble();
         return (loss, AdapterGradient.Take(adapters));
     }
 

@@ -14,7 +14,7 @@ internal sealed class PpoLoss(double advantageClip, double clipRange)
     public PpoTerms Of(Tensor logProbability, Tensor old, Tensor advantages)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor cost = -advantages.clamp(-advantageClip, advantageClip);
+        Tensor cost = -advantages.Clamp(-advantageClip, advantageClip);
         Tensor difference = logProbability - old;
         Tensor ratio = difference.exp();
         if (ShapeOnly.Holds(ratio))
@@ -23,9 +23,9 @@ internal sealed class PpoLoss(double advantageClip, double clipRange)
             return new PpoTerms(Out(plain), Out(ratio), Out(difference.mean()), Out(difference.mean()));
         }
 
-        Tensor loss = maximum(cost * ratio, cost * ratio.clamp(1 - clipRange, 1 + clipRange)).mean();
+        Tensor loss = maximum(cost * ratio, cost * ratio.Clamp(1 - clipRange, 1 + clipRange)).mean();
         return new PpoTerms(
-            Out(loss), Out(ratio), Out(difference.square().mean() / 2), Out((ratio - 1).abs().gt(clipRange).to_type(loss.dtype).mean()));
+            Out(loss), Out(ratio), Out(difference.square().mean().Div(2)), Out(ratio.Sub(1).abs().GreaterThan(clipRange).to_type(loss.dtype).mean()));
 
         static Tensor Out(Tensor tensor) => tensor.MoveToOuterDisposeScope();
     }

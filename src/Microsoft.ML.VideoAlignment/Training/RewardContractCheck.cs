@@ -58,7 +58,7 @@ public sealed record RewardContractCheck
         using var generator = new Generator(1);
 
         // Away from 0 and 1, where a clamp has no gradient. Gradients are on whatever the caller's mode is: the trial is of a graded step.
-        Tensor trial = ((rand([batch, 3, count, height, width], generator: generator) * 0.8) + 0.1).to(device).requires_grad_(needsGradient);
+        Tensor trial = rand([batch, 3, count, height, width], generator: generator).Mul(0.8).Add(0.1).to(device).requires_grad_(needsGradient);
         IReadOnlyList<string> given = prompts is { Count: > 0 } ? prompts : s_prompts;
         string[] trialPrompts = [.. Enumerable.Range(0, batch).Select(row => given[row % given.Count])];
         using IDisposable mode = enable_grad(needsGradient);
@@ -97,7 +97,7 @@ public sealed record RewardContractCheck
         }
 
         // A hair beyond is rounding of an encoder or a resize, not another convention. NaN is in no range.
-        Tensor outside = (values >= -Slack).logical_and(values <= 1 + Slack).logical_not();
+        Tensor outside = values.AtLeast(-Slack).logical_and(values.AtMost(1 + Slack)).logical_not();
         long count = outside.sum().cpu().item<long>();
         if (count == 0)
         {

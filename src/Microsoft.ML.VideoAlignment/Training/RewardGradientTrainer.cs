@@ -34,8 +34,8 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         for (int micro = 0; micro < _settings.Accumulation; micro++)
         {
             RolloutResult result = run(Draw(draws));
-            reward += result.Scores.mean().ToDouble() / _settings.Accumulation;
-            loss += result.Loss.ToDouble() / _settings.Accumulation;
+            reward += result.Scores.mean().AsDouble() / _settings.Accumulation;
+            loss += result.Loss.AsDouble() / _settings.Accumulation;
         }
 
         return new StepOutcome(reward, loss);
@@ -79,7 +79,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         Tensor? penalty;
         using (NewDisposeScope())
         {
-            penalty = distance?.Take() is { } apart ? (apart * (_settings.BaseDistanceWeight * copies)).MoveToOuterDisposeScope() : null;
+            penalty = distance?.Take() is { } apart ? apart.Mul(_settings.BaseDistanceWeight * copies).MoveToOuterDisposeScope() : null;
         }
 
         (Tensor decoded, Tensor scores, Tensor loss) = Decode(clips, penalty, ScoreUse.Training);
@@ -92,10 +92,10 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         {
             using DisposeScope copy = NewDisposeScope();
             Tensor clean = Copy(rollout, StopGradient.Of(finished[0].detach, "finished latents"), noise());
-            loss = (loss + Decode([clean], penalty: null, ScoreUse.Repetition).Loss).MoveToOuterDisposeScope();
+            loss = loss.Add(Decode([clean], penalty: null, ScoreUse.Repetition).Loss).MoveToOuterDisposeScope();
         }
 
-        loss /= copies;
+        loss = loss.Div(copies);
         Tensor latents = finished.Length == 1 ? finished[0] : cat(finished, dim: 2);
         return new RolloutResult(Keep(latents), Keep(decoded), Keep(scores), Keep(loss));
 

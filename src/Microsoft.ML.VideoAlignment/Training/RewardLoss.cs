@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
@@ -84,12 +86,12 @@ public sealed record RewardLoss
         double target = TargetScore ?? 0;
         Tensor each = _form switch
         {
-            Form.Distance => (scores - target).abs(),
-            Form.Shortfall => target - scores,
+            Form.Distance => scores.Sub(target).abs(),
+            Form.Shortfall => scores.SubtractedFrom(target),
             Form.Rise => -scores,
             _ => scores,
         };
-        return (each.mean() * Scale).MoveToOuterDisposeScope();
+        return each.mean().Mul(Scale).MoveToOuterDisposeScope();
     }
 
     private static void RequireTarget(double target)

@@ -50,6 +50,6 @@ internal sealed class ScoredVideos(VideoDiffusionModel model, VideoReward reward
         double rounding = loss.Scale * reward.RoundingOf(parts);
         _batches.Clear();
         _prompts.Clear();
-        return (scores, [.. scores.Select(score => -loss.Of(tensor(score)).ToDouble())], rounding);
+        return (scores, [.. scores.Select(score => -loss.Of(tensor(score)).AsDouble())], rounding);
     }
 }

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Video;
 
 /// <summary>One image of 8-bit RGB values.</summary>
@@ -34,6 +36,6 @@ internal sealed record RgbImage(byte[] Bytes, int Height, int Width)
     public Tensor ToTensor()
     {
         using DisposeScope scope = NewDisposeScope();
-        return (tensor(Bytes, [Height, Width, 3]).permute(2, 0, 1).to(ScalarType.Float32) / 255).contiguous().MoveToOuterDisposeScope();
+        return tensor(Bytes, [Height, Width, 3]).permute(2, 0, 1).to(ScalarType.Float32).Div(255).contiguous().MoveToOuterDisposeScope();
     }
 }

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Video;
 
 /// <summary>Frames are RGB in [0, 1]: how decoder pixels get there, and how values are cut to it.</summary>
@@ -9,8 +11,8 @@ internal static class UnitRange
     /// </summary>
     public static Tensor FromSigned(Tensor pixels)
     {
-        using Tensor halved = pixels / 2;
-        using Tensor shifted = halved + 0.5;
+        using Tensor halved = pixels.Div(2);
+        using Tensor shifted = halved.Add(0.5);
         return Clamp(shifted);
     }
 
@@ -21,7 +23,7 @@ internal static class UnitRange
     public static Tensor Clamp(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        return x.clone().masked_fill_(x <= 0, 0).masked_fill_(x >= 1, 1).MoveToOuterDisposeScope();
+        return x.clone().MaskedFillInPlace(x.AtMost(0), 0).MaskedFillInPlace(x.AtLeast(1), 1).MoveToOuterDisposeScope();
     }
 
     /// <summary>(x - mean) / std, channel by channel, as picture networks want it. pictures: [N, 3, H, W] in [0, 1] -> the same shape.</summary>

@@ -43,7 +43,7 @@ internal sealed class TemporalResBlock : nn.Module
         using DisposeScope scope = NewDisposeScope();
         Tensor hidden = _conv1.Forward(ClipNorm.Activated(_norm1, x, frames), frames);
         hidden = _conv2.Forward(ClipNorm.Activated(_norm2, hidden, frames), frames);
-        return ((_conv3?.Forward(x, frames) ?? x) + hidden).MoveToOuterDisposeScope();
+        return (_conv3?.Forward(x, frames) ?? x).Add(hidden).MoveToOuterDisposeScope();
     }
 }
 

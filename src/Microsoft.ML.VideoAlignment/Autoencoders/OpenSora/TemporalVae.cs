@@ -56,7 +56,7 @@ internal sealed class TemporalVae : nn.Module
         (long frames, long latents) = (whole.shape[2], whole.shape[2] / Config.TimeFactor);
         Tensor moments = _quantConv.Forward(_encoder.Forward(ClipPictures.From(whole), frames), latents);
         Tensor[] halves = ClipPictures.To(moments, latents).chunk(2, dim: 1);
-        return (halves[0].contiguous().MoveToOuterDisposeScope(), halves[1].clamp(LeastLogVariance, LargestLogVariance).contiguous().MoveToOuterDisposeScope());
+        return (halves[0].contiguous().MoveToOuterDisposeScope(), halves[1].Clamp(LeastLogVariance, LargestLogVariance).contiguous().MoveToOuterDisposeScope());
     }
 
     /// <summary>z: [B, z, ceil(T / f), h, w] -> [B, c, T, h, w], T = <paramref name="frames"/>; what was zeros in front is cut.</summary>

@@ -44,7 +44,7 @@ internal sealed class VideoAutoencoder : nn.Module
     {
         using DisposeScope scope = NewDisposeScope();
         (Tensor scale, Tensor shift) = (Buffer("scale"), Buffer("shift"));
-        if (!scale.isfinite().all().ToBoolean() || !scale.ne(0).all().ToBoolean() || !shift.isfinite().all().ToBoolean())
+        if (!scale.isfinite().all().AsBoolean() || !scale.NotEqualTo(0).all().AsBoolean() || !shift.isfinite().all().AsBoolean())
         {
             throw new WeightFileException(location, "its scale and shift of latents must be finite, and the scale not 0: the file is damaged.");
         }
@@ -84,7 +84,7 @@ internal sealed class VideoAutoencoder : nn.Module
         foreach (Tensor chunk in clip.split(Config.ChunkFrames ?? frames, dim: 2))
         {
             (Tensor mean, Tensor logVariance) = _temporal.Encode(chunk);
-            latents.Add(mean + ((logVariance / 2).exp() * videoNoise.narrow(2, start, mean.shape[2])));
+            latents.Add(mean.Add(logVariance.Div(2).exp() * videoNoise.narrow(2, start, mean.shape[2])));
             start += mean.shape[2];
         }
 
@@ -110,7 +110,7 @@ internal sealed class VideoAutoencoder : nn.Module
         }
 
         using DisposeScope scope = NewDisposeScope();
-        Tensor z = (latents * Buffer("scale")) + Buffer("shift");
+        Tensor z = (latents * Buffer("scale")).Add(Buffer("shift"));
         var clips = new List<Tensor>();
         foreach (IGrouping<int, int> wanted in (chosen ?? [.. Enumerable.Range(0, frames)]).GroupBy(frame => frame / chunk))
         {

@@ -33,6 +33,6 @@ internal sealed class CaptionEmbedder : nn.Module<Tensor, Tensor>
     public Tensor Dropped(Tensor caption, Tensor drop)
     {
         using DisposeScope scope = NewDisposeScope();
-        return where(drop.eq(1).view(-1, 1, 1, 1), NullText.to_type(caption.dtype), caption).MoveToOuterDisposeScope();
+        return where(drop.EqualTo(1).view(-1, 1, 1, 1), NullText.to_type(caption.dtype), caption).MoveToOuterDisposeScope();
     }
 }

@@ -38,7 +38,7 @@ internal sealed class FinalLayer : nn.Module
         Tensor y = Modulated(x, now);
         if (clean is not null && keeps is not null)
         {
-            y = where(keeps.ne(0).unsqueeze(-1).unsqueeze(-1), y, Modulated(y, clean));
+            y = where(keeps.NotEqualTo(0).unsqueeze(-1).unsqueeze(-1), y, Modulated(y, clean));
         }
 
         return _linear.forward(y).MoveToOuterDisposeScope();

@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
 
@@ -22,7 +23,7 @@ internal static class Modulation
         }
 
         using DisposeScope scope = NewDisposeScope();
-        return where(keeps.ne(0).unsqueeze(-1), now.unsqueeze(1), clean.unsqueeze(1)).MoveToOuterDisposeScope();
+        return where(keeps.NotEqualTo(0).unsqueeze(-1), now.unsqueeze(1), clean.unsqueeze(1)).MoveToOuterDisposeScope();
     }
 
     /// <summary>The rows of table [n, C] plus those of time [R, F, n*C] (or [R, F, C], the same for all n): n tensors [R, F, 1, C].</summary>
@@ -30,7 +31,7 @@ internal static class Modulation
     {
         using DisposeScope scope = NewDisposeScope();
         (long count, long width) = (table.shape[0], table.shape[1]);
-        Tensor sum = table.to_type(time.dtype) + (time.shape[2] == width ? time.unsqueeze(2) : time.unflatten(2, [count, width])); // [R, F, n, C]
+        Tensor sum = table.to_type(time.dtype).Add(time.shape[2] == width ? time.unsqueeze(2) : time.unflatten(2, [count, width])); // [R, F, n, C]
         Tensor[] rows = sum.unsqueeze(2).unbind(3);
         return [.. rows.Select(row => row.MoveToOuterDisposeScope())];
     }
@@ -40,9 +41,9 @@ internal static class Modulation
     {
         using DisposeScope scope = NewDisposeScope();
         long[] width = [x.shape[^1]];
-        Tensor gain = scale + 1;
+        Tensor gain = scale.Add(1);
         return (shift.numel() == width[0]
             ? LayerNorm.Of(x, width, gain.flatten(), shift.flatten(), Eps) // one time for all: the norm's own affine map
-            : shift.addcmul(LayerNorm.Of(x, width, null, null, Eps), gain, 1)).MoveToOuterDisposeScope();
+            : shift.AddProduct(LayerNorm.Of(x, width, null, null, Eps), gain)).MoveToOuterDisposeScope();
     }
 }

@@ -46,6 +46,6 @@ internal sealed class MultiHeadCrossAttention : nn.Module
     public static Tensor Bias(Tensor mask)
     {
         using DisposeScope scope = NewDisposeScope();
-        return zeros(mask.shape, dtype: ScalarType.Float32, device: mask.device).masked_fill(mask.eq(0), double.NegativeInfinity).MoveToOuterDisposeScope();
+        return zeros(mask.shape, dtype: ScalarType.Float32, device: mask.device).MaskedFill(mask.EqualTo(0), double.NegativeInfinity).MoveToOuterDisposeScope();
     }
 }

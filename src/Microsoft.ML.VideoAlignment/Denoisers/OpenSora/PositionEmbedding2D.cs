@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
 
 /// <summary>Where a token stands in its frame, as sines and cosines. Reference: Open-Sora, <c>PositionEmbedding2D</c>.</summary>
@@ -11,10 +13,10 @@ internal static class PositionEmbedding2D
     public static Tensor Of(long rows, long columns, long width, double scale, double? baseSize, Device device)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor frequencies = pow(10000, arange(width / 4, dtype: ScalarType.Float64, device: device) * (-4.0 / width));
+        Tensor frequencies = pow(10000, ScalarOps.Range(width / 4, dtype: ScalarType.Float64, device: device).Mul(-4.0 / width));
         Tensor[] Waves(long places)
         {
-            Tensor at = arange(places, dtype: ScalarType.Float64, device: device) * ((baseSize ?? places) / (scale * places));
+            Tensor at = ScalarOps.Range(places, dtype: ScalarType.Float64, device: device).Mul((baseSize ?? places) / (scale * places));
             Tensor angles = at.unsqueeze(1) * frequencies;
             return [angles.sin(), angles.cos()]; // [places, width / 4] each
         }

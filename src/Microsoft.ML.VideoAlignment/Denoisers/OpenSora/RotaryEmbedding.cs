@@ -27,7 +27,7 @@ internal sealed class RotaryEmbedding : nn.Module
     public static Tensor Turns(Tensor frequencies, long positions)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor angles = arange(positions, dtype: frequencies.dtype, device: frequencies.device).unsqueeze(1) * frequencies;
+        Tensor angles = ScalarOps.Range(positions, dtype: frequencies.dtype, device: frequencies.device).unsqueeze(1) * frequencies;
         return (ShapeOnly.Holds(angles) ? empty(angles.shape, dtype: ScalarType.ComplexFloat32, device: META) : polar(ones_like(angles), angles)).MoveToOuterDisposeScope();
     }
 

@@ -86,11 +86,11 @@ internal sealed class STDiT3 : nn.Module
         double scale = Math.Sqrt(height * width) / Config.InputSquareSize;
         double baseSize = Math.Round(Math.Sqrt(grid.rows * grid.columns), MidpointRounding.ToEven);
         Tensor places = PositionEmbedding2D.Of(grid.rows, grid.columns, Config.HiddenSize, scale, baseSize, x.device).to_type(x.dtype);
-        Tensor y = tokens.unflatten(1, [grid.frames, grid.rows * grid.columns]) + places; // [B, T', S, C]
+        Tensor y = tokens.unflatten(1, [grid.frames, grid.rows * grid.columns]).Add(places); // [B, T', S, C]
 
         Tensor rate = _fps.forward(fps);
-        Tensor now = _time.forward(timestep) + rate;
-        Tensor? clean = frameMask is null ? null : _time.forward(zeros_like(timestep)) + rate;
+        Tensor now = _time.forward(timestep).Add(rate);
+        Tensor? clean = frameMask is null ? null : _time.forward(zeros_like(timestep)).Add(rate);
         Tensor time = Modulation.PerFrame(_timeBlock.forward(now), clean is null ? null : _timeBlock.forward(clean), frameMask).to_type(x.dtype);
         Tensor projected = _caption.forward(text.to_type(x.dtype));
         Tensor? bias = textMask is null ? null : MultiHeadCrossAttention.Bias(textMask.repeat(x.shape[0] / textMask.shape[0], 1)).to_type(x.dtype);

@@ -42,9 +42,9 @@ internal sealed class STDiT3Block : nn.Module
         Tensor[] rows = Modulation.Rows(_table, time); // shift, scale, gate of attention, then of the feed-forward
         Tensor normed = Modulation.Norm(x, rows[0], rows[1]);
         Tensor attended = turns is null ? _attention.InSpace(normed) : _attention.OverTime(normed, turns);
-        x = x.addcmul(rows[2], attended, 1);
+        x = x.AddProduct(rows[2], attended);
         Tensor tokens = x.flatten(1, 2); // [B, T*S, C]
-        x = (tokens + _crossAttention.Forward(tokens, text, bias)).view(x.shape);
-        return x.addcmul(rows[5], _mlp.forward(Modulation.Norm(x, rows[3], rows[4])), 1).MoveToOuterDisposeScope();
+        x = tokens.Add(_crossAttention.Forward(tokens, text, bias)).view(x.shape);
+        return x.AddProduct(rows[5], _mlp.forward(Modulation.Norm(x, rows[3], rows[4]))).MoveToOuterDisposeScope();
     }
 }

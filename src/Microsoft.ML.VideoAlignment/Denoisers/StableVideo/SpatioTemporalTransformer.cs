@@ -64,14 +64,14 @@ internal sealed class SpatioTemporalTransformer : nn.Module
 
         // Over time all pixels see what the first frame sees.
         Tensor first = context.shape[0] == batch ? context : context.unflatten(0, [batch, frames]).select(1, 0);
-        Tensor numbers = TimestepEmbedding.Sinusoid(arange(frames, device: x.device), _channels, cosinesFirst: true, frequencyShift: 0);
+        Tensor numbers = TimestepEmbedding.Sinusoid(ScalarOps.Range(frames, device: x.device), _channels, cosinesFirst: true, frequencyShift: 0);
         Tensor places = _timePosEmbed.forward(numbers.to_type(x.dtype)).unsqueeze(1); // [T, 1, D]
         Tensor? alone = imageOnly?.view(-1, frames, 1, 1);
         Tensor tokens = _projIn.forward(TokenLayout.ToTokens(_norm.forward(x))); // [B*T, H*W, D]
         for (int pair = 0; pair < _blocks.Count; pair++)
         {
             Tensor inSpace = _blocks[pair].InSpace(tokens, context).unflatten(0, [batch, frames]); // [B, T, H*W, D]
-            Tensor overTime = _temporalBlocks[pair].Forward(inSpace + places, first);
+            Tensor overTime = _temporalBlocks[pair].Forward(inSpace.Add(places), first);
             tokens = _timeMixer.Blend(inSpace, overTime, alone).flatten(0, 1);
         }
 

@@ -108,7 +108,7 @@ internal sealed class SvdUNet : nn.Module
         Tensor Sinusoid(Tensor numbers, long width) =>
             TimestepEmbedding.Sinusoid(numbers, width, cosinesFirst: true, frequencyShift: 0).to(sample.device).to_type(sample.dtype);
         Tensor added = Sinusoid(addedNumbers.flatten(), Config.AdditionTimeEmbedDim).view(batch, Config.AdditionWidth);
-        return _timeEmbedding.forward(Sinusoid(times, Config.BlockOutChannels[0])) + _addEmbedding.forward(added);
+        return _timeEmbedding.forward(Sinusoid(times, Config.BlockOutChannels[0])).Add(_addEmbedding.forward(added));
     }
 
     private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor[] inputs) =>

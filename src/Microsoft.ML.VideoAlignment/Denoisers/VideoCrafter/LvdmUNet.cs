@@ -153,7 +153,7 @@ internal sealed class LvdmUNet : nn.Module
         Tensor emb = _timeEmbed.forward(Sinusoid(timestep, Config.ModelChannels).to_type(dtype));
         if (_fpsEmbedding is not null)
         {
-            emb += _fpsEmbedding.forward(Sinusoid(fps, Config.ModelChannels).to_type(dtype));
+            emb = emb.Add(_fpsEmbedding.forward(Sinusoid(fps, Config.ModelChannels).to_type(dtype)));
         }
 
         return emb.MoveToOuterDisposeScope();

@@ -65,7 +65,7 @@ internal sealed class ClipTextTower : nn.Module
     /// <summary>The row of the first end token, [B, D]. eos_token_id 2 stands for the highest id of the row (see <see cref="ClipTextConfig.EosTokenId"/>).</summary>
     private Tensor Pool(Tensor last, Tensor ids)
     {
-        Tensor position = _eosTokenId == 2 ? ids.argmax(-1) : ids.eq(_eosTokenId).to_type(ScalarType.Int32).argmax(-1);
+        Tensor position = _eosTokenId == 2 ? ids.argmax(-1) : ids.EqualTo(_eosTokenId).to_type(ScalarType.Int32).argmax(-1);
         return Row(last, position);
     }
 
@@ -84,7 +84,7 @@ internal sealed class ClipTextTower : nn.Module
         Shapes.Require(attentionMask, $"{ids.shape[0]}, {ids.shape[1]}");
         long length = ids.shape[1];
         Tensor causal = ones(length, length, dtype: ScalarType.Bool, device: ids.device).tril();
-        return attentionMask.ne(0).view(-1, 1, 1, length).logical_and(causal);
+        return attentionMask.NotEqualTo(0).view(-1, 1, 1, length).logical_and(causal);
     }
 }
 
@@ -118,6 +118,6 @@ internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
         using DisposeScope scope = NewDisposeScope();
         ScalarType dtype = Placement.Computing(_position.Weight.dtype);
         Tensor token = _token.call(ids).to_type(dtype);
-        return (token + _position.Weight.narrow(0, 0, ids.shape[1]).to_type(dtype)).MoveToOuterDisposeScope();
+        return token.Add(_position.Weight.narrow(0, 0, ids.shape[1]).to_type(dtype)).MoveToOuterDisposeScope();
     }
 }

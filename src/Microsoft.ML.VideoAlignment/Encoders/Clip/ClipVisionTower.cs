@@ -86,7 +86,7 @@ internal sealed class ClipVisionEmbeddings : nn.Module
         (long rows, long columns) = (patches.shape[2], patches.shape[3]);
         Tensor tokens = patches.flatten(2).transpose(1, 2);
         Tensor first = _class.to_type(tokens.dtype).expand(tokens.shape[0], 1, -1);
-        return (cat([first, tokens], 1) + Positions(rows, columns).to_type(tokens.dtype)).MoveToOuterDisposeScope();
+        return cat([first, tokens], 1).Add(Positions(rows, columns).to_type(tokens.dtype)).MoveToOuterDisposeScope();
     }
 
     /// <summary>[1 + rows * columns, D]: the class token's row stays as it is, those of the patches follow the grid.</summary>

@@ -65,7 +65,7 @@ internal sealed class OpenClipTextTower : nn.Module
 
         using DisposeScope scope = NewDisposeScope();
         ScalarType dtype = Placement.Computing(_position.dtype);
-        Tensor embedded = _token.call(ids).to_type(dtype) + _position.narrow(0, 0, ids.shape[1]).to_type(dtype);
+        Tensor embedded = _token.call(ids).to_type(dtype).Add(_position.narrow(0, 0, ids.shape[1]).to_type(dtype));
         Tensor state = _encoder.Run(embedded, mask: null, causal: true, _encoder.Depth - clipSkip);
         return _normAfter.call(state).MoveToOuterDisposeScope();
     }

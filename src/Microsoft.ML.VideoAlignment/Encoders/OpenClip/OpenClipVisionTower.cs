@@ -55,7 +55,7 @@ internal sealed class OpenClipVisionTower : nn.Module<Tensor, Tensor>
         using DisposeScope scope = NewDisposeScope();
         Tensor patches = _patch.call(pixels).flatten(2).transpose(1, 2); // [B, D, rows, columns] -> [B, N, D]
         Tensor first = _class.to_type(patches.dtype).expand(patches.shape[0], 1, -1);
-        Tensor tokens = cat([first, patches], 1) + _position.to_type(patches.dtype);
+        Tensor tokens = cat([first, patches], 1).Add(_position.to_type(patches.dtype));
         Tensor seen = _encoder.Run(_normBefore.call(tokens), mask: null, causal: false, _encoder.Depth);
         Tensor pooled = _normAfter.call(seen.select(1, 0));
         MemoryMeter.Look();

@@ -32,8 +32,8 @@ internal sealed class T5Block : nn.Module
     public Tensor Forward(Tensor x, Tensor bias)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor attended = x + _layer.Attention.Forward(x, bias);
-        return (attended + _layer.FeedForward.Forward(attended)).MoveToOuterDisposeScope();
+        Tensor attended = x.Add(_layer.Attention.Forward(x, bias));
+        return attended.Add(_layer.FeedForward.Forward(attended)).MoveToOuterDisposeScope();
     }
 
     /// <summary>[1, heads, L, L]; of the first block only.</summary>

@@ -85,8 +85,8 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
 
         using DisposeScope scope = NewDisposeScope();
         Shapes.Require(attentionMask, $"B, {position.shape[3]}");
-        Tensor padding = attentionMask.eq(0).to_type(position.dtype) * finfo(position.dtype).min;
-        return (position + padding.view(-1, 1, 1, position.shape[3])).MoveToOuterDisposeScope();
+        Tensor padding = attentionMask.EqualTo(0).to_type(position.dtype).Mul(finfo(position.dtype).min);
+        return position.Add(padding.view(-1, 1, 1, position.shape[3])).MoveToOuterDisposeScope();
     }
 
     private sealed class BlockStack : nn.Module

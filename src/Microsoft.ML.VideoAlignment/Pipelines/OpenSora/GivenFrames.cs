@@ -134,7 +134,7 @@ internal sealed class GivenFrames(VideoAutoencoder vae, OpenSoraPromptSettings s
 
         using DisposeScope scope = NewDisposeScope();
         Tensor mask = condition.FrameMask!;
-        Tensor taken = (edited ? mask.ne(1) : mask.eq(0)).unsqueeze(1).unsqueeze(-1).unsqueeze(-1); // [B, 1, T', 1, 1]
+        Tensor taken = (edited ? mask.NotEqualTo(1) : mask.EqualTo(0)).unsqueeze(1).unsqueeze(-1).unsqueeze(-1); // [B, 1, T', 1, 1]
         return where(taken, given, latents).MoveToOuterDisposeScope();
     }
 
@@ -142,7 +142,7 @@ internal sealed class GivenFrames(VideoAutoencoder vae, OpenSoraPromptSettings s
     private Tensor Latents(IReadOnlyList<Tensor> inputs)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor pixels = ((inputs[0] * 2) - 1).unsqueeze(2);
+        Tensor pixels = inputs[0].Mul(2).Sub(1).unsqueeze(2);
         return vae.Encode(pixels, inputs[1], inputs[2]).MoveToOuterDisposeScope();
     }
 

@@ -162,7 +162,7 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     {
         Text = empty([batch, _network.Config.MaxTokens, _network.Config.CaptionChannels], device: META),
         TextMask = empty([batch, _network.Config.MaxTokens], dtype: ScalarType.Int64, device: META),
-        Scalars = full([batch, 1], UsualFramesPerSecond, dtype: ScalarType.Float32),
+        Scalars = ScalarOps.Full([batch, 1], UsualFramesPerSecond, dtype: ScalarType.Float32),
         Size = size,
     };
 
@@ -233,7 +233,7 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
             TextMask = states.Mask.to(_device),
 
             // Stays on the CPU: whether all rows are alike is then known without waiting for the device.
-            Scalars = full([request.Prompts.Count, 1], rate, dtype: ScalarType.Float32),
+            Scalars = ScalarOps.Full([request.Prompts.Count, 1], rate, dtype: ScalarType.Float32),
             Size = request.Size,
         };
     }
@@ -309,7 +309,7 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
         // They are there already; with their graph they are there in graded steps alone if not put in again.
         latents = Finish(latents, condition);
         Tensor? active = condition.FrameMask is { } mask ? RectifiedFlowSampler.ActiveFrames(mask, timestep, _flow.TrainTimesteps) : null;
-        Tensor time = full([1], timestep, dtype: ScalarType.Float32, device: latents.device);
+        Tensor time = ScalarOps.Full([1], timestep, dtype: ScalarType.Float32, device: latents.device);
         long tokens = LongestText(condition);
         return _network.Forward(
             latents, time, condition.Text.narrow(1, 0, tokens), condition.TextMask?.narrow(1, 0, tokens), active, Rate(condition, latents.device),
@@ -372,7 +372,7 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
         }
 
         using DisposeScope scope = NewDisposeScope();
-        Tensor used = mask.ne(0).any(0).cpu();
+        Tensor used = mask.NotEqualTo(0).any(0).cpu();
         return new StrongBox<long>(Math.Max(1, Array.LastIndexOf(used.data<bool>().ToArray(), true) + 1));
     }).Value;
 }

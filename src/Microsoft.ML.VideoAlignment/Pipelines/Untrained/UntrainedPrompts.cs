@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Pipelines;
 
@@ -56,7 +57,7 @@ internal sealed class UntrainedTexts(int tokens, long width, int seed) : ITextSt
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor used = tensor([.. prompts.Select(prompt => Math.Min(tokens, Words(prompt) + 1L))]).unsqueeze(1);
-        Tensor mask = arange(tokens, dtype: ScalarType.Int64).unsqueeze(0).lt(used).to_type(ScalarType.Int64);
+        Tensor mask = ScalarOps.Range(tokens, dtype: ScalarType.Int64).unsqueeze(0).lt(used).to_type(ScalarType.Int64);
         return new TextStates(
             UntrainedStates.Of(prompts, tokens, width, seed).to(Device, copy: true).MoveToOuterDisposeScope(), mask.to(Device, copy: true).MoveToOuterDisposeScope());
     }

@@ -52,19 +52,19 @@ internal sealed class UntrainedWeights(int seed, bool filled) : IDisposable
         string last = name[(name.LastIndexOf('.') + 1)..];
         if (last == "freqs")
         {
-            return pow(10000, arange(shape[0], dtype: ScalarType.Float64) / -shape[0]); // of rotary positions
+            return pow(10000, ScalarOps.Range(shape[0], dtype: ScalarType.Float64).Div(-shape[0])); // of rotary positions
         }
 
         if (last is "scale" or "shift")
         {
-            return full(shape, last == "scale" ? 1 : 0); // of latents
+            return ScalarOps.Full(shape, last == "scale" ? 1 : 0); // of latents
         }
 
         double fan = shape.Length > 1 ? shape.Skip(1).Aggregate(1L, (product, size) => product * size) : 1;
         double spread = shape.Length > 1 ? 1 / Math.Sqrt(fan) : 0.02;
-        Tensor drawn = randn(shape, dtype: ScalarType.Float32, generator: _generator) * spread;
+        Tensor drawn = randn(shape, dtype: ScalarType.Float32, generator: _generator).Mul(spread);
         bool gain = shape.Length == 1 && last == "weight";
         bool pixels = name.EndsWith("decoder.conv_out.weight", StringComparison.Ordinal) || name.EndsWith("decoder.time_conv_out.weight", StringComparison.Ordinal);
-        return gain ? drawn + 1 : pixels ? drawn * Contrast : drawn;
+        return gain ? drawn.Add(1) : pixels ? drawn.Mul(Contrast) : drawn;
     }
 }

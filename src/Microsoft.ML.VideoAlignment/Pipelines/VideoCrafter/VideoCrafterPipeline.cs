@@ -135,7 +135,7 @@ internal sealed class VideoCrafterPipeline : VideoDiffusionModel
     internal static Condition Encode(Tensor text, VideoRequest request) => new()
     {
         Text = text,
-        Scalars = full([text.shape[0], 1], request.FramesPerSecond, dtype: ScalarType.Float32, device: text.device),
+        Scalars = ScalarOps.Full([text.shape[0], 1], request.FramesPerSecond, dtype: ScalarType.Float32, device: text.device),
         Size = request.Size,
     };
 

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
 /// <summary>
@@ -15,7 +17,7 @@ internal static class TrueRating
         Tensors.Shapes.Require(frames, "N, 3, 32, 32");
         using DisposeScope scope = NewDisposeScope();
         Parts parts = PartsOf(frames);
-        Tensor rating = 1 + 9 * (0.5 * parts.Vividness + 0.2 * parts.Size + 0.2 * parts.Cleanness + 0.1 * parts.Position);
+        Tensor rating = parts.Vividness.Mul(0.5).Add(parts.Size.Mul(0.2)).Add(parts.Cleanness.Mul(0.2)).Add(parts.Position.Mul(0.1)).Mul(9).Add(1);
         return rating.MoveToOuterDisposeScope();
     }
 
@@ -25,23 +27,23 @@ internal static class TrueRating
         (Tensor red, Tensor green, Tensor blue) = (frames.select(1, 0), frames.select(1, 1), frames.select(1, 2)); // [N, 32, 32]
         Tensor chroma = frames.amax([1]) - frames.amin([1]);
         Tensor top = chroma.flatten(1).topk(VividPixels, dim: 1).values.mean([1]);
-        Tensor half = top.unsqueeze(1).unsqueeze(2) / 2;
+        Tensor half = top.unsqueeze(1).unsqueeze(2).Div(2);
         Tensor area = chroma.gt(half).to_type(frames.dtype).mean([1, 2]);
-        Tensor vividness = (top / 0.9).clamp(max: 1);
-        Tensor size = (-((area - 0.20) / 0.08).square()).exp();
+        Tensor vividness = top.Div(0.9).Clamp(most: 1);
+        Tensor size = (-area.Sub(0.20).Div(0.08).square()).exp();
 
-        Tensor weight = (chroma - half).clamp(min: 0);
-        Tensor total = weight.sum([1, 2]).clamp(min: 1e-12); // a grey frame has no centroid: its position counts as the corner, P = 0
-        Tensor pixel = arange(32, dtype: frames.dtype, device: frames.device) + 0.5;
+        Tensor weight = (chroma - half).Clamp(least: 0);
+        Tensor total = weight.sum([1, 2]).Clamp(least: 1e-12); // a grey frame has no centroid: its position counts as the corner, P = 0
+        Tensor pixel = ScalarOps.Range(32, dtype: frames.dtype, device: frames.device).Add(0.5);
         Tensor x = (weight.sum([1]) * pixel).sum([1]) / total;
         Tensor y = (weight.sum([2]) * pixel).sum([1]) / total;
-        Tensor position = (-((x - 16).square() + (y - 16).square()) / 64).exp();
+        Tensor position = (-x.Sub(16).square().Add(y.Sub(16).square())).Div(64).exp();
 
-        Tensor luma = 0.299 * red + 0.587 * green + 0.114 * blue;
+        Tensor luma = red.Mul(0.299).Add(green.Mul(0.587)).Add(blue.Mul(0.114));
         Tensor dx = luma.narrow(1, 0, 31).diff(1, 2).abs(); // [N, 31, 31]
         Tensor dy = luma.narrow(2, 0, 31).diff(1, 1).abs();
-        Tensor gradient = (dx + dy).flatten(1).kthvalue(481, 1).values; // the median of 31 x 31
-        Tensor cleanness = (-gradient / 0.015).exp();
+        Tensor gradient = dx.Add(dy).flatten(1).kthvalue(481, 1).values; // the median of 31 x 31
+        Tensor cleanness = (-gradient).Div(0.015).exp();
         return new Parts(vividness, size, cleanness, position, area);
     }
 

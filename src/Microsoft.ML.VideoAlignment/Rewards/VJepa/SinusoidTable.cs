@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
 /// <summary>
@@ -25,8 +27,8 @@ internal static class SinusoidTable
     /// <summary>[positions, size], float64.</summary>
     private static Tensor Part(long size, long positions)
     {
-        Tensor frequencies = pow(10000.0, -(arange(size / 2, dtype: ScalarType.Float64) / (size / 2.0)));
-        Tensor angles = arange(positions, dtype: ScalarType.Float64).unsqueeze(1) * frequencies;
+        Tensor frequencies = pow(10000.0, -ScalarOps.Range(size / 2, dtype: ScalarType.Float64).Div(size / 2.0));
+        Tensor angles = ScalarOps.Range(positions, dtype: ScalarType.Float64).unsqueeze(1) * frequencies;
         return cat([angles.sin(), angles.cos()], 1);
     }
 }

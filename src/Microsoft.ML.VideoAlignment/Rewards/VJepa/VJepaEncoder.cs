@@ -46,7 +46,7 @@ internal sealed class VJepaEncoder : nn.Module
     {
         Shapes.Require(pixels, "B, 3, T, H, W");
         using DisposeScope scope = NewDisposeScope();
-        Tensor tokens = _patches.call(pixels) + Positions(_patches.Grid(pixels)).to_type(pixels.dtype);
+        Tensor tokens = _patches.call(pixels).Add(Positions(_patches.Grid(pixels)).to_type(pixels.dtype));
         Tensor kept = mask is null ? tokens : Tokens.Gather(tokens, mask);
         return _norm.call(Tokens.Run(_blocks, kept, memory)).MoveToOuterDisposeScope();
     }

@@ -52,8 +52,8 @@ internal sealed class VJepaPredictor : nn.Module
     {
         using DisposeScope scope = NewDisposeScope();
         ScalarType dtype = context.dtype;
-        Tensor given = _embed.call(context) + Tokens.Rows(_positions, known, dtype);
-        Tensor asked = _maskTokens[kind].to_type(dtype) + Tokens.Rows(_positions, wanted, dtype);
+        Tensor given = _embed.call(context).Add(Tokens.Rows(_positions, known, dtype));
+        Tensor asked = _maskTokens[kind].to_type(dtype).Add(Tokens.Rows(_positions, wanted, dtype));
         Tensor state = Tokens.Run(_blocks, cat([given, asked], 1), memory);
         return _projection.call(_norm.call(state).narrow(1, known.shape[1], wanted.shape[1])).MoveToOuterDisposeScope();
     }

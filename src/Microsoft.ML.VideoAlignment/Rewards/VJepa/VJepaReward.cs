@@ -132,11 +132,11 @@ internal sealed class VJepaReward : VideoReward
             predicted.Add(_network.Predictor.Forward(context[i], known, wanted, i, _memory));
             targets.Add(Tokens.Gather(all, wanted));
             Tensor one = Loss(predicted[i], targets[i]);
-            loss = loss is null ? one : loss + one;
+            loss = loss is null ? one : loss.Add(one);
             MemoryMeter.Look();
         }
 
-        return new VJepaStages(context, predicted, targets, -(loss! / masks.Count));
+        return new VJepaStages(context, predicted, targets, -loss!.Div(masks.Count));
     }
 
     /// <summary>The prepared frames as clips: [B * clips, 3, T, S, S].</summary>
@@ -173,7 +173,7 @@ internal sealed class VJepaReward : VideoReward
     private Tensor Loss(Tensor predicted, Tensor target)
     {
         Tensor apart = predicted - target, distance = ShapeOnly.Holds(apart) ? ShapeOnly.Pointwise(apart) : apart.abs();
-        return (_options.LossExponent == 1 ? distance : distance.pow(_options.LossExponent)).mean([1, 2]) / _options.LossExponent;
+        return (_options.LossExponent == 1 ? distance : distance.Pow(_options.LossExponent)).mean([1, 2]).Div(_options.LossExponent);
     }
 
     /// <summary>A generator's seed has 32 bits that count; neighbours must not give neighbours (the finaliser of SplitMix64).</summary>

@@ -61,7 +61,7 @@ internal sealed class VideoMaeNetwork : nn.Module
         Shapes.Require(pixels, $"B, T, {Config.NumChannels}, {Config.ImageSize.Height}, {Config.ImageSize.Width}");
         using DisposeScope scope = NewDisposeScope();
         Tensor x = _patch.call(pixels.transpose(1, 2));
-        x += PositionsFor(pixels.shape[1]).to(x.dtype, x.device);
+        x = x.Add(PositionsFor(pixels.shape[1]).to(x.dtype, x.device));
         foreach (EncoderLayer layer in _layers)
         {
             x = layer.Forward(x);
@@ -81,8 +81,8 @@ internal sealed class VideoMaeNetwork : nn.Module
         using DisposeScope scope = NewDisposeScope();
         long tokens = Config.Tubelets(frames) * (Config.ImageSize.Height / Config.PatchSize) * (Config.ImageSize.Width / Config.PatchSize);
         double[] slopes = [.. Enumerable.Range(0, checked((int)Config.HiddenSize)).Select(j => Math.Pow(10000, 2.0 * (j / 2) / Config.HiddenSize))];
-        Tensor angles = arange(tokens, dtype: ScalarType.Float64).unsqueeze(1) / tensor(slopes);
-        Tensor even = (arange(Config.HiddenSize) % 2).eq(0);
+        Tensor angles = ScalarOps.Range(tokens, dtype: ScalarType.Float64).unsqueeze(1) / tensor(slopes);
+        Tensor even = ScalarOps.Range(Config.HiddenSize).Remainder(2).EqualTo(0);
         return where(even, angles.sin(), angles.cos()).to_type(ScalarType.Float32).unsqueeze(0).MoveToOuterDisposeScope();
     }
 }

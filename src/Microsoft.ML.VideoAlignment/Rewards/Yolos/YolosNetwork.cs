@@ -94,14 +94,14 @@ internal sealed class YolosNetwork : nn.Module
         Tensor patches = _patch.call(pixels); // [N, D, rows, columns]
         (long, long) grid = (patches.shape[2], patches.shape[3]);
         Tensor x = cat([Repeated(_class, patches), patches.flatten(2).transpose(1, 2), Repeated(_queries, patches)], 1);
-        x += Positions(_positions.to_type(x.dtype), grid);
+        x = x.Add(Positions(_positions.to_type(x.dtype), grid));
         Tensor? mid = _midPositions is null || _layers.Count == 1 ? null : Positions(_midPositions.squeeze(1).to_type(x.dtype), grid);
         for (int layer = 0; layer < _layers.Count; layer++)
         {
             x = _layers[layer].Forward(x);
             if (mid is not null && layer + 1 < _layers.Count)
             {
-                x += mid[layer];
+                x = x.Add(mid[layer]);
             }
         }
 
