@@ -86,7 +86,7 @@ internal static class Loading
     }
 
     /// <summary>A VideoCrafter checkpoint is opened without the vocabulary, which none has beside it until a user puts it there.</summary>
-    private static VideoDiffusionModel Open(string folder) => VideoCrafterFiles.Recognises(folder) && new VideoCrafterFiles(folder) is var files
+    private static VideoDiffusionModel Open(string folder) => VideoCrafterFiles.Recognises(new ModelListing(folder, [])) && new VideoCrafterFiles(folder) is var files
         ? VideoCrafterPipeline.Load(files.Checkpoint, files, tokenizer: null, Placement.Cpu)
         : VideoDiffusionModel.FromPretrained(folder);
 

@@ -94,7 +94,7 @@ internal static class Command
             .SelectMany(path => Regex.Matches(File.ReadAllText(path), @"\bclass (\w+)").Select(match => match.Groups[1].Value)).Distinct();
         IReadOnlyList<string> tests = worker.List(classesOfTests);
         string key = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n',
-            [.. faults.Select(site => site.Fault.Name), .. sources.Files.Select(file => file.Value.ToString()), File.GetLastWriteTimeUtc(Path.Combine(built, "Microsoft.ML.VideoAlignment.Tests.dll")).ToString("O")]))))[..12];
+            [.. faults.Select(site => site.Fault.Name), .. sources.Files.Select(file => file.Value.ToString()), Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(Path.Combine(built, "Microsoft.ML.VideoAlignment.Tests.dll"))))]))))[..12];
         Console.WriteLine($"{tests.Count} tests without a fault");
         Coverage coverage = Coverage.Measure(worker, tests, faults.Count, Path.Combine(scratch, $"coverage-{key}.jsonl"));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{coverage.Count} tests, {coverage.Seconds:0} s of processor time"));

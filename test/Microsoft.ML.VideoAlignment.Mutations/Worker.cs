@@ -10,8 +10,8 @@ internal sealed class Worker(Stage stage) : IDisposable
     /// <summary>A test may take so many times what it took without a fault, and this many seconds besides.</summary>
     private const double SlowestFactor = 10, SlowestSeconds = 30;
 
-    /// <summary>However busy the machine is: a test that waits for what never comes uses no processor.</summary>
-    private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(10);
+    /// <summary>A test that waits for what never comes uses no processor; one on a busy machine uses little, and a process that was stopped is not asked.</summary>
+    private static readonly TimeSpan s_longestIdle = TimeSpan.FromMinutes(30);
 
     private const long LargestMemory = 6L << 30;
 
@@ -46,27 +46,26 @@ internal sealed class Worker(Stage stage) : IDisposable
         _process!.StandardInput.WriteLine(JsonSerializer.Serialize(order));
         WorkerEvent? failure = null;
         string test = order.Tests[0];
-        var begun = Stopwatch.StartNew();
         TimeSpan used = Used();
+        var idle = new Idleness();
         while (true)
         {
             WorkerEvent what = Take(() =>
                 Memory() > LargestMemory ? "memory"
-                : begun.Elapsed > s_longest || (Used() - used).TotalSeconds > SlowestSeconds + (SlowestFactor * usual(test)) ? "hang"
+                : idle.After(Used()) > s_longestIdle || (Used() - used).TotalSeconds > SlowestSeconds + (SlowestFactor * usual(test)) ? "hang"
                 : null);
             switch (what.Kind)
             {
                 case "done":
                     return failure ?? what;
                 case "begun":
-                    test = what.Test;
-                    (used, begun) = (Used(), Stopwatch.StartNew());
+                    (test, used) = (what.Test, Used());
                     break;
                 case "hang" or "memory" or "crash":
                     End();
                     return failure ?? what with { Test = test };
                 default:
-                    failure ??= what.Kind == "failed" ? what : null;
+                    failure ??= what.Kind == "failed" && order.Faults == 0 ? what : null;
                     onEvent?.Invoke(what);
                     break;
             }
@@ -196,5 +195,19 @@ internal sealed class Worker(Stage stage) : IDisposable
     {
         _process!.Refresh();
         return _process.HasExited ? 0 : _process.WorkingSet64;
+    }
+
+    /// <summary>Time in which the processor time does not grow by itself, between polls of about a second; a pause of this program is not counted.</summary>
+    private sealed class Idleness
+    {
+        private static readonly TimeSpan s_poll = TimeSpan.FromSeconds(1);
+
+        private TimeSpan _idle, _used;
+
+        public TimeSpan After(TimeSpan used)
+        {
+            (_idle, _used) = (used - _used < TimeSpan.FromMilliseconds(1) ? _idle + s_poll : TimeSpan.Zero, used);
+            return _idle;
+        }
     }
 }

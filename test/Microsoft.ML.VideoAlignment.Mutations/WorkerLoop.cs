@@ -31,7 +31,7 @@ internal sealed class WorkerLoop : ITestListener
 {
     private readonly Assembly _tests = Assembly.Load("Microsoft.ML.VideoAlignment.Tests");
     private readonly FieldInfo _active, _reached;
-    private readonly TextWriter _output = new StreamWriter(Console.OpenStandardOutput()) { AutoFlush = true };
+    private readonly TextWriter _output = Console.Out;
     private readonly Dictionary<string, HashSet<int>> _reachedByFixture = new(StringComparer.Ordinal);
 
     private NUnitTestAssemblyRunner? _runner;

@@ -63,6 +63,8 @@ internal static class Soak
             InferenceSteps = 2,
             GuidanceScale = 1,
             Frames = 4,
+            Height = 16,
+            Width = 16,
             LoraRank = 2,
         };
         var clock = Stopwatch.StartNew();
