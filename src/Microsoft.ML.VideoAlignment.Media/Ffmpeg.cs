@@ -16,7 +16,12 @@ internal static class Ffmpeg
     /// <summary>The demuxer of each extension that is read. Naming it keeps a playlist that is named .mp4 from opening other files.</summary>
     private static readonly Dictionary<string, string> s_demuxers = new(StringComparer.OrdinalIgnoreCase)
     {
-        [".mp4"] = "mov", [".m4v"] = "mov", [".mov"] = "mov", [".webm"] = "matroska", [".mkv"] = "matroska", [".avi"] = "avi",
+        [".mp4"] = "mov",
+        [".m4v"] = "mov",
+        [".mov"] = "mov",
+        [".webm"] = "matroska",
+        [".mkv"] = "matroska",
+        [".avi"] = "avi",
     };
 
     /// <summary>The program that is on the PATH.</summary>

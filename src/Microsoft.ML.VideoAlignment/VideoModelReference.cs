@@ -55,7 +55,11 @@ public sealed record VideoModelReference(string Family, string Source, string Ha
         HubOptions found = Kind == VideoModelSourceKind.Hub && hub is not null ? hub : new HubOptions { Offline = true };
         return new VideoModelOptions
         {
-            Variant = Variant, Precision = Precision, TokenizerPath = TokenizerPath, ConfigurationPath = ConfigurationPath, Hub = Revision is null ? found : found with { Revision = Revision },
+            Variant = Variant,
+            Precision = Precision,
+            TokenizerPath = TokenizerPath,
+            ConfigurationPath = ConfigurationPath,
+            Hub = Revision is null ? found : found with { Revision = Revision },
         };
     }
 

@@ -33,7 +33,7 @@ public class ExampleTests
     [TestCase("ProveGradients", "--window must be of last, last 2,", "--window", "first")]
     [TestCase("ScoreVideos", "expected a folder and at least one reward", ".")]
     [TestCase("ScoreVideos", "the folder 'nowhere' does not exist", "nowhere", "true")]
-    [TestCase("ScoreVideos", "holds no .gif", ".", "true")]
+    [TestCase("ScoreVideos", "holds no video", ".", "true")]
     [TestCase("ScoreVideos", "unknown option '--bogus'", ".", "true", "--bogus")]
     [TestCase("GenerateVideo", "no 'nothing.zip'", "a prompt", "film.gif", "nothing.zip")]
     public void AWrongCommandLineIsOneLineAndCode2(string example, string message, params string[] arguments)

@@ -185,7 +185,12 @@ public class VideoReadingTests : TemporaryFolder
 
     private static string Letters(VideoClip clip, int frame) => string.Join('/', clip.Pixels(frame, 1).Chunk(3).Select(pixel => pixel switch
     {
-        [255, 0, 0] => 'r', [0, 255, 0] => 'g', [0, 0, 255] => 'b', [255, 255, 255] => 'w', [0, 0, 0] => 'k', _ => '?',
+        [255, 0, 0] => 'r',
+        [0, 255, 0] => 'g',
+        [0, 0, 255] => 'b',
+        [255, 255, 255] => 'w',
+        [0, 0, 0] => 'k',
+        _ => '?',
     }).Chunk(clip.Width).Select(row => new string(row)));
 
     /// <summary>Frames of 3 x 2 pixels, 10 levels brighter each.</summary>

@@ -1,5 +1,3 @@
-using Microsoft.ML.VideoAlignment.Weights;
-
 namespace Microsoft.ML.VideoAlignment.Lora;
 
 /// <summary>Where an adapter's tensors lie, and the peft configuration that belongs to them.</summary>

@@ -1,5 +1,3 @@
-using Microsoft.ML.VideoAlignment.Weights;
-
 namespace Microsoft.ML.VideoAlignment.Runs;
 
 /// <summary>

@@ -86,7 +86,8 @@ public sealed class ConformanceCase
 
     /// <summary>Whether the case is a file that need not be read, whatever the reference made of it.</summary>
     private bool MayBeRefused =>
-        Json.TryGetProperty("arguments", out JsonElement arguments) && arguments.TryGetProperty("expect", out JsonElement expect) && expect.GetString() is "refuse" or "survive";
+        Json.TryGetProperty("arguments", out JsonElement arguments) && arguments.TryGetProperty("expect", out JsonElement expect)
+        && expect.ValueKind == JsonValueKind.String && expect.GetString() is "refuse" or "survive";
 
     /// <summary>A tensor of the case, or null when the case has none of this name.</summary>
     public Tensor? Find(string name)

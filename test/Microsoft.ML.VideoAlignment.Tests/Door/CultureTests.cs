@@ -17,7 +17,13 @@ public partial class CultureTests
     /// <summary>Negative, fractional and large, as an option or a file may hold them.</summary>
     private static readonly VideoAlignmentOptions s_options = DoorRig.ThreeSteps with
     {
-        LearningRate = 0.0125, LoraAlpha = 2.5, GuidanceScale = 1.5, Loss = RewardLoss.Target(-0.75, 1.25), EmaDecay = 0.5, HeldOutEvery = 1, NegativePrompt = "IIIİ ıi",
+        LearningRate = 0.0125,
+        LoraAlpha = 2.5,
+        GuidanceScale = 1.5,
+        Loss = RewardLoss.Target(-0.75, 1.25),
+        EmaDecay = 0.5,
+        HeldOutEvery = 1,
+        NegativePrompt = "IIIİ ıi",
     };
 
     [TestCaseSource(typeof(Cultures), nameof(Cultures.Names))]
@@ -133,7 +139,15 @@ public partial class CultureTests
         var rig = new DoorRig();
         var bad = new VideoAlignmentOptions
         {
-            LearningRate = -0.5, LoraAlpha = -1.5, GuidanceScale = double.NegativeInfinity, EmaDecay = 1.5, KlWeight = -2.25, MaxGradientNorm = -0.125, Beta1 = 1.5, Epsilon = -1e-9, Eta = -0.5,
+            LearningRate = -0.5,
+            LoraAlpha = -1.5,
+            GuidanceScale = double.NegativeInfinity,
+            EmaDecay = 1.5,
+            KlWeight = -2.25,
+            MaxGradientNorm = -0.125,
+            Beta1 = 1.5,
+            Epsilon = -1e-9,
+            Eta = -0.5,
         };
         using VideoReward small = VideoRewards.Custom("small", (frames, _) => frames.mean([1, 2, 3, 4]), new RewardContract { FramesPerSecond = 7.5, ScoreRange = (-1.5f, -0.25f) });
         using VideoReward mix = small * -0.5f;

@@ -90,8 +90,11 @@ public class FiniteVideoTests
         int calls = 0;
         using VideoReward reward = VideoRewards.Custom("breaks", (frames, _) =>
             frames.mean([1, 2, 3, 4]) * (calls++ == 1 ? double.NaN : 1), new RewardContract { IsDifferentiable = false });
-        VideoAlignmentOptions options = DoorRig.ThreeSteps with { Algorithm = algorithm == "DDPO" ? AlignmentAlgorithm.Ddpo()
-            : AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { CandidatesPerPrompt = 3 }) };
+        VideoAlignmentOptions options = DoorRig.ThreeSteps with
+        {
+            Algorithm = algorithm == "DDPO" ? AlignmentAlgorithm.Ddpo()
+            : AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { CandidatesPerPrompt = 3 })
+        };
         Exception? error = Assert.Catch(() => rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, reward, options).Fit(rig.Prompts));
         Assert.That(Texts(error), Does.Contain("'breaks'"));
     }

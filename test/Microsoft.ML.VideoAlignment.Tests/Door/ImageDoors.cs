@@ -1,4 +1,3 @@
-using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Image;
 using Microsoft.ML.VideoAlignment.DataViews;
 using Microsoft.ML.VideoAlignment.Media;

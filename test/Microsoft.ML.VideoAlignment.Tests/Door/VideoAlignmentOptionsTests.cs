@@ -73,8 +73,15 @@ public class VideoAlignmentOptionsTests
     [TestCase(2, 4, 8, int.MaxValue)]
     public void AVideoThatNoColumnHoldsIsRefusedAtOnce(int frames, int height, int width, int segments)
     {
-        VideoAlignmentOptions options = new() { Frames = frames, Height = height, Width = width, SegmentCount = segments, ImageColumnName = segments > 1
-            ? "Image" : null };
+        VideoAlignmentOptions options = new()
+        {
+            Frames = frames,
+            Height = height,
+            Width = width,
+            SegmentCount = segments,
+            ImageColumnName = segments > 1
+            ? "Image" : null
+        };
         var rig = new DoorRig { Model = new TinyVideoModel(readsImages: segments > 1) };
         Assert.That(
             () => rig.Estimator(options), Throws.ArgumentException.With.Message.Contains($"{frames} x {height} x {width}").And.Message.Contains("a column "

@@ -51,8 +51,12 @@ public class VideoAlignmentPresetsTests
         using VideoDiffusionModel model = VideoDiffusionModel.Untrained(family);
         using var reward = new FakeReward(contract);
         var preset = (VideoAlignmentOptions)typeof(VideoAlignmentPresets).GetProperty(name)!.GetValue(null)!;
-        VideoAlignmentOptions options = preset with { Frames = frames ?? preset.Frames, ImageColumnName = model.Pictures == PictureUse.Required ? "Image"
-            : null };
+        VideoAlignmentOptions options = preset with
+        {
+            Frames = frames ?? preset.Frames,
+            ImageColumnName = model.Pictures == PictureUse.Required ? "Image"
+            : null
+        };
         Assert.That(() => new MLContext(1).Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options), Throws.Nothing);
         int shown = RewardFit.RequireTrainable(reward, options, model);
         Assert.That(RewardFit.Takes(contract, shown));

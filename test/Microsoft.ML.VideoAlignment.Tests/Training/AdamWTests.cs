@@ -1,5 +1,4 @@
 using Microsoft.ML.VideoAlignment.Training;
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Tests;

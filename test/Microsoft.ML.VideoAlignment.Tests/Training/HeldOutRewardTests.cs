@@ -1,6 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
-using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -23,8 +22,14 @@ public class HeldOutRewardTests
             counts.Add((videos.requires_grad, videos.shape[2]));
             return videos.mean([1, 2, 3, 4]);
         });
-        VideoAlignmentOptions options = DoorRig.ThreeSteps with { Frames = 20, RewardFrames = frames, HeldOutPrompts = ["unseen", "also unseen"],
-            HeldOutEvery = 1, Steps = 1 };
+        VideoAlignmentOptions options = DoorRig.ThreeSteps with
+        {
+            Frames = 20,
+            RewardFrames = frames,
+            HeldOutPrompts = ["unseen", "also unseen"],
+            HeldOutEvery = 1,
+            Steps = 1
+        };
         rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, reward, options).Fit(rig.Prompts);
         Assert.That(counts.Where(call => !call.Training), Is.Not.Empty);
         Assert.That(counts.Select(call => call.Frames), Is.All.EqualTo(shown));

@@ -76,14 +76,14 @@ internal static class OpenClipVocabulary
 
     private static ClipTokenizer Make(BpeVocabulary vocabulary, int start, int end, string unknown, int length, IEnumerable<AddedToken> added) =>
         new(vocabulary, new ClipTokenizerOptions
-    {
-        Library = ClipTokenizerLibrary.OpenClip,
-        StartToken = StartToken,
-        EndToken = EndToken,
-        UnknownToken = unknown,
-        MaxLength = length,
-        AddedTokens = [.. added, new AddedToken(StartToken, start), new AddedToken(EndToken, end)],
-    });
+        {
+            Library = ClipTokenizerLibrary.OpenClip,
+            StartToken = StartToken,
+            EndToken = EndToken,
+            UnknownToken = unknown,
+            MaxLength = length,
+            AddedTokens = [.. added, new AddedToken(StartToken, start), new AddedToken(EndToken, end)],
+        });
 
     /// <summary>GPT-2's byte letters: printable bytes as themselves, the others as U+0100 upwards, in this order.</summary>
     private static IEnumerable<string> Letters()

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Layers;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Encoders;
-using Microsoft.ML.VideoAlignment.Pipelines;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
