@@ -10,8 +10,8 @@ public partial class RoomsTests
     /// <summary>src/README.md shows the same floors.</summary>
     private static readonly string[][] s_floors =
     [
-        ["Files", "Tensors", "Video", "Distributed"],
-        ["Layers", "Weights", "Schedulers"],
+        ["Files", "Tensors", "Distributed"],
+        ["Layers", "Weights", "Schedulers", "Video"],
         ["Encoders", "Denoisers", "Autoencoders", "Lora", "Runs"],
         ["Pipelines", "Rewards"],
         ["Training", "DataViews"],
