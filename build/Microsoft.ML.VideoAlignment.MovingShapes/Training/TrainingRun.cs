@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Training;
 
@@ -75,7 +76,7 @@ internal sealed class TrainingRun : IDisposable
             {
                 using DisposeScope scope = NewDisposeScope();
                 Tensor value = loss(Step, part);
-                (value / Parts).backward();
+                Recompute.Backward(value / Parts);
                 values[part] = value.item<float>();
             });
             if (!double.IsFinite(values.Average()))

@@ -45,7 +45,8 @@ public partial class BackwardRulesTests
         const string Library = "src/Microsoft.ML.VideoAlignment/";
         return
         [
-            .. Repository.Files("src", "*.cs").Where(path => pattern.IsMatch(CSharpTokens.Code(Repository.Read(path))))
+            .. new[] { "src", "build" }.SelectMany(folder => Repository.Files(folder, "*.cs"))
+                .Where(path => pattern.IsMatch(CSharpTokens.Code(Repository.Read(path))))
                 .Select(path => path.Replace(Library, "", StringComparison.Ordinal)),
         ];
     }
