@@ -16,7 +16,23 @@ internal sealed class Mutators(SemanticModel model)
 
     /// <summary>Calls x.F() -> x: a forgotten term of a formula.</summary>
     private static readonly string[] s_forgotten =
-        ["sqrt", "square", "exp", "log", "abs", "neg", "detach", "sigmoid", "tanh", "relu", "flip", "pow", "clamp", "clamp_min", "clamp_max", "Reverse", "Distinct", "Order", "roll", "cumsum"];
+        ["sqrt", "square", "exp", "log", "abs", "neg", "detach", "sigmoid", "tanh", "relu", "flip", "pow", "Pow", "clamp", "Clamp", "clamp_min", "clamp_max", "Reverse", "Distinct", "Order", "roll", "cumsum"];
+
+    /// <summary>What stands in the library for an operator between a tensor and a number (ScalarOps): kind and the call in its stead.</summary>
+    private static readonly Dictionary<string, (string Kind, string Call)> s_scalarCalls = new(StringComparer.Ordinal)
+    {
+        ["Add"] = ("sign", "Sub"),
+        ["Sub"] = ("sign", "Add"),
+        ["SubtractedFrom"] = ("order", "Sub"),
+        ["Mul"] = ("factor", "Div"),
+        ["Div"] = ("factor", "Mul"),
+        ["LessThan"] = ("off by one", "AtMost"),
+        ["AtMost"] = ("off by one", "LessThan"),
+        ["GreaterThan"] = ("off by one", "AtLeast"),
+        ["AtLeast"] = ("off by one", "GreaterThan"),
+        ["EqualTo"] = ("comparison", "NotEqualTo"),
+        ["NotEqualTo"] = ("comparison", "EqualTo"),
+    };
 
     private static readonly Dictionary<SyntaxKind, (string Kind, string Operator)[]> s_operators = new()
     {
@@ -129,6 +145,16 @@ internal sealed class Mutators(SemanticModel model)
         }
 
         string name = Exclusions.NameOf(call), arguments = call.ArgumentList.ToString();
+        if (call.Expression is MemberAccessExpressionSyntax { Expression: { } tensor } && s_scalarCalls.TryGetValue(name, out (string Kind, string Call) scalar)
+            && model.GetSymbolInfo(call).Symbol?.ContainingType.Name == "ScalarOps")
+        {
+            yield return (scalar.Kind, $"{Text(tensor)}.{scalar.Call}{arguments}");
+            if (name is "Add" or "Sub" or "Mul" or "Div")
+            {
+                yield return ("missing term", Text(tensor));
+            }
+        }
+
         if (s_otherCalls.TryGetValue(name, out string? other))
         {
             yield return (name.StartsWith("M", StringComparison.OrdinalIgnoreCase) && name.Length == 3 ? "min or max" : "function", call.Expression switch
