@@ -275,25 +275,31 @@ public class RescueTests
         }
     }
 
-    /// <summary>In the second of three micro-batches, with no one asking again before the third.</summary>
+    /// <summary>In the second of three micro-batches; where videos are made before all of them, with the last score, after which nothing more is sampled.</summary>
     [TestCaseSource(nameof(Algorithms))]
     public void ACancellationBetweenMicroBatchesReturnsTheLastStepsWeights(AlignmentAlgorithm algorithm)
     {
         using var source = new CancellationTokenSource();
         VideoAlignmentOptions options = Options() with { AccumulationSteps = 3, Algorithm = algorithm };
-        bool due = false;
-        var reward = new Scripted
+        var calls = new List<int>();
+        int cancelAt = int.MaxValue, call = 0;
+        Scripted Counting() => new()
         {
             Told = () =>
             {
-                if (due)
+                if (++call == cancelAt)
                 {
                     source.Cancel();
                 }
             },
         };
-        Told progress = new(step => due = step.Step == 2);
-        Assert.That(Weights(options with { CancellationToken = source.Token, Progress = progress }, reward), Is.EqualTo(Weights(options with { Steps = 2 })));
+        byte[] expected = Weights(options with { Steps = 2 });
+        Weights(options with { Steps = 3, Progress = new Told(_ => calls.Add(call)) }, Counting());
+        Assert.That(calls[2], Is.GreaterThan(calls[1]), "the third step scores videos of its own");
+        cancelAt = algorithm.NeedsRewardGradient ? calls[1] + 2 : calls[2];
+        call = 0;
+        Assert.That(Weights(options with { CancellationToken = source.Token }, Counting()), Is.EqualTo(expected));
+        Assert.That(call, Is.EqualTo(cancelAt), "it was cancelled, and no more was scored");
     }
 
     [TestCase(false)]
