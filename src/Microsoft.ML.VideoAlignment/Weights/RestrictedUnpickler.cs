@@ -25,6 +25,9 @@ internal sealed class RestrictedUnpickler
     public const string Remedy = "If you trust who made the file, write its weights alone in Python and give that file here: "
         + "torch.save(torch.load(\"OLD\", map_location=\"cpu\", weights_only=False)[\"state_dict\"], \"NEW\") (without [\"state_dict\"] where the weights lie at the top)";
 
+    // Made once: objects are counted a million times.
+    private static readonly string s_tooManyObjects = $"more than {MaxObjects} objects";
+
     private static readonly BoolNode s_true = new(true);
     private static readonly BoolNode s_false = new(false);
     private static readonly NoneNode s_none = new();
@@ -296,7 +299,7 @@ internal sealed class RestrictedUnpickler
         return node;
     }
 
-    private void Charge(int objects) => Require((_objects += objects) <= MaxObjects, $"more than {MaxObjects} objects");
+    private void Charge(int objects) => Require((_objects += objects) <= MaxObjects, s_tooManyObjects);
 
     private WeightNode Top()
     {
