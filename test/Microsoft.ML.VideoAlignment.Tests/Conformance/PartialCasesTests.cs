@@ -102,7 +102,7 @@ public class PartialCasesTests
             }
         }
 
-        public void Run() => new ConformanceTests().Case(ConformanceCase.Load(_place));
+        public void Run() => ConformanceTests.Compare(ConformanceCase.Load(_place));
 
         public void Dispose() => _folder.Dispose();
     }

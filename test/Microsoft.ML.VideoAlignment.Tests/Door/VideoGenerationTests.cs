@@ -79,10 +79,15 @@ public class VideoGenerationTests
         VideoLora one = new(Path.Combine(_folder, "step-1.safetensors")), two = new(Path.Combine(_folder, "step-2.safetensors"));
         float[][] first = Videos(one), second = Videos(two);
         Assert.That(second, Is.EqualTo(Values(_aligned)));
-        Assert.That(Distance(Videos(two with { Strength = 0.5 }, two with { Strength = 0.5 }), second), Is.LessThan(1e-5), "two halves");
-        Assert.That(Distance(Videos(two, one with { Strength = 0.5 }, one with { Strength = -0.5 }), second), Is.LessThan(1e-5), "what cancels out");
-        Assert.That(Distance(Videos(one with { Strength = 0.5 }, two with { Strength = 0.5 }), second), Is.GreaterThan(1e-5));
-        Assert.That(Distance(first, second), Is.GreaterThan(1e-5));
+
+        // Halves add up in another order, so a mix is equal to rounding, which every denoising step carries on; a share that is wrong is of the order of what a step learned.
+        double learned = Distance(first, second), rounding = learned / 20;
+        TestContext.Out.WriteLine($"a step: {learned:g3}");
+        Assert.That(learned, Is.GreaterThan(1e-3));
+        Assert.That(Distance(Videos(two with { Strength = 0.5 }, two with { Strength = 0.5 }), second), Is.LessThan(rounding), "two halves");
+        Assert.That(Distance(Videos(two, one with { Strength = 0.5 }, one with { Strength = -0.5 }), second), Is.LessThan(rounding), "what cancels out");
+        double[] ends = [.. new[] { first, second }.Select(end => Distance(Videos(one with { Strength = 0.5 }, two with { Strength = 0.5 }), end))];
+        Assert.That(ends, Is.All.GreaterThan(rounding), "half of each");
     }
 
     [Test]

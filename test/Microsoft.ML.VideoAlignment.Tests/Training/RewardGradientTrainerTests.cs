@@ -114,7 +114,8 @@ public class RewardGradientTrainerTests
         {
             using LoraAdapters adapters = TinyModel.Adapt(model);
             var scores = new List<double>();
-            Train(model, reward, adapters, TinyModel.Settings(steps: 3), step => scores.Add(step.Reward));
+            using var trainer = new RewardGradientTrainer(model, reward, adapters, TinyModel.Settings(steps: 3));
+            trainer.Train([.. s_prompts], step => scores.Add(step.Reward));
             return scores;
         }
     }
