@@ -24,7 +24,7 @@ internal sealed class ProofCase
         new("guidance", "off", "on"),
         new("eta", "0", "1"),
         new("recompute", "off", "blocks", "steps"),
-        new("batch", "1", "3"),
+        new("batch", "1", "2"),
         new("frames", "one", "all"),
         new("offload", "off", "on"),
         new("base-distance", "off", "on"),
@@ -78,7 +78,7 @@ internal sealed class ProofCase
             MinGuidanceScale = 1,
             Eta = this["eta"] == "1" ? 1 : 0,
             LoraRank = 2,
-            BatchSize = this["batch"] == "3" ? 3 : 1,
+            BatchSize = this["batch"] == "2" ? 2 : 1,
             Recompute = this["recompute"] switch
             {
                 "blocks" => ActivationRecompute.Blocks,

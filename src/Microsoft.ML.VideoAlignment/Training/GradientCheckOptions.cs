@@ -36,6 +36,9 @@ public sealed record GradientCheckOptions
     /// <summary>Whether to look at what must be equal as well: gradients with and without recomputation, in parts and whole, by equal windows. True by default.</summary>
     public bool Invariants { get; init; } = true;
 
+    /// <summary>Whether the direction along the gradient itself is compared as well; the random ones find whatever it finds.</summary>
+    internal bool AlongGradient { get; init; } = true;
+
     /// <summary>Checks every range.</summary>
     /// <exception cref="ArgumentException">With every fault in the message.</exception>
     public void Validate()

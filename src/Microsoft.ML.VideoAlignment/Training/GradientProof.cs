@@ -128,7 +128,11 @@ internal sealed class GradientProof
             yield return () => AdapterDirection.Random(name, _adapters, _ => true, generator);
         }
 
-        yield return () => AdapterDirection.Along("along the gradient", _adapters, gradient);
+        if (_options.AlongGradient)
+        {
+            yield return () => AdapterDirection.Along("along the gradient", _adapters, gradient);
+        }
+
         string[] layers = [.. _adapters.Layers.Select(layer => layer.Name)];
         new System.Random(_options.Seed).Shuffle(layers);
         (string Name, Func<string, bool> Among)[] parts =

@@ -60,7 +60,7 @@ public class DdpoTrainerTests
                 using LoraAdapters adapters = TinyModel.Adapt(model);
                 using VideoReward reward = VideoRewards.Mix([(VideoRewards.Custom("nearly flat", (frames, _) =>
                     (frames.mean([1, 2, 3, 4]).sin() * apart) + score, new RewardContract { IsDifferentiable = false }), 3f)], normalize);
-                DdpoSettings settings = Settings(steps: 4, batch: 2);
+                DdpoSettings settings = Settings(steps: 2, batch: 2);
                 settings = settings with { WeightDecay = 0.1, Ddpo = settings.Ddpo with { PerPromptAdvantages = perPrompt } };
                 using var trainer = new DdpoTrainer(model, reward, adapters, settings);
                 IReadOnlyDictionary<string, Tensor> before = adapters.StateDict();

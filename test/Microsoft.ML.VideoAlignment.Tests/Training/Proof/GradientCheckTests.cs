@@ -9,7 +9,7 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 [NonParallelizable]
 public class GradientCheckTests
 {
-    private static readonly GradientCheckOptions s_brief = new() { Directions = 1, Parts = 0, Invariants = false };
+    private static readonly GradientCheckOptions s_brief = new() { Directions = 1, Parts = 0, Invariants = false, AlongGradient = false };
 
     private readonly Dictionary<VideoModelFamily, VideoDiffusionModel> _models = [];
     private readonly ProofRewards _rewards = new();
