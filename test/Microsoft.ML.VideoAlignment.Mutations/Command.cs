@@ -91,7 +91,7 @@ internal static class Command
         sources.Emit(faults, stage.Library);
         using var worker = new Worker(stage);
         IEnumerable<string> classesOfTests = Room.TestFolders.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(testProject, folder), "*.cs", SearchOption.AllDirectories))
-            .SelectMany(path => Regex.Matches(File.ReadAllText(path), @"\bclass (\w+)").Select(match => match.Groups[1].Value)).Distinct();
+            .SelectMany(path => Regex.Matches(File.ReadAllText(path), @"\bclass (\w+)").Select(match => match.Groups[1].Value)).Distinct().Except(Room.TestsElsewhere);
         IReadOnlyList<string> tests = worker.List(classesOfTests);
         string key = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n',
             [.. faults.Select(site => site.Fault.Name), .. sources.Files.Select(file => file.Value.ToString()), Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(Path.Combine(built, "Microsoft.ML.VideoAlignment.Tests.dll"))))]))))[..12];

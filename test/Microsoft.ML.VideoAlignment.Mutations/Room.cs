@@ -38,7 +38,10 @@ internal sealed record Room(string Name, IReadOnlyList<string> Files, IReadOnlyL
 
     /// <summary>Folders of tests that may see the faults, relative to the test project.</summary>
     public static IReadOnlyList<string> TestFolders { get; } =
-        ["Training", "Pipelines", "Schedulers", "Lora", "Layers", "Rewards", "Tensors", "DataViews", "Conformance", "Door", "Video"];
+        ["Training", "Pipelines", "Schedulers", "Lora", "Layers", "Rewards", "Tensors", "DataViews", "Conformance", "Door", "Video", "Runs"];
+
+    /// <summary>Tests whose work is done by other processes, which have no faults.</summary>
+    public static IReadOnlyList<string> TestsElsewhere { get; } = ["KillTests"];
 
     /// <summary>Whether the room has this file.</summary>
     /// <param name="file">Relative to the library's folder, with forward slashes.</param>
