@@ -30,7 +30,6 @@ internal sealed class LoraAdapters : IDisposable
         {
             layer.Layer.Slot.Unmerge();
             layer.Layer.Slot.Adapter = layer.Adapter;
-            layer.Layer.Slot.Enabled = true;
         }
     }
 

@@ -89,6 +89,26 @@ public class LoraNumbersTests
         }
     }
 
+    /// <summary>Keys may lack the prefix that the header's settings have: the scale is alpha / r all the same.</summary>
+    [TestCase("")]
+    [TestCase("unet.")]
+    public void DiffusersMetadataCountsForBareKeysToo(string prefix)
+    {
+        string path = _folder.Path("adapter.safetensors");
+        SafetensorsWriter.Write(
+            path, new Dictionary<string, Tensor> { [$"{prefix}attn.to_q.lora_A.weight"] = ones(2, 6), [$"{prefix}attn.to_q.lora_B.weight"] = ones(6, 2) },
+            new Dictionary<string, string> { ["lora_adapter_metadata"] = """{ "unet.r": 2, "unet.lora_alpha": 8 }""" });
+        Assert.That(LoraFile.Read(_network, path, LoraFormat.Diffusers).Pairs.Single().Scale, Is.EqualTo(4));
+    }
+
+    /// <summary>An alpha that belongs to no module is no key of an adapter.</summary>
+    [Test]
+    public void AnAlphaWithoutAModuleIsNoKey()
+    {
+        Assert.That(LoraKey.Parse(".alpha"), Is.Null);
+        Assert.That(LoraKey.Parse("a.alpha"), Is.Not.Null);
+    }
+
     [Test]
     public void FactorsThatAreNotFiniteAreRefused([Values(float.NaN, float.PositiveInfinity)] float value, [Values] bool inUp, [Values] bool half)
     {

@@ -23,6 +23,16 @@ public class FirstFrameTests
         Assert.That((fitted.min().item<float>(), fitted.max().item<float>()), Is.EqualTo((0f, 1f)), "no overshoot");
     }
 
+    /// <summary>Stripes of one pixel are grey where eight of them become one; without antialiasing some would be black and some white.</summary>
+    [Test]
+    public void ALargerPictureIsMadeSmallerWithoutAliasing()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor stripes = arange(128).remainder(2).to(ScalarType.Float32).view(1, 1, 1, 128).expand(1, 3, 128, 128);
+        float[] fitted = FirstFrame.Fit(stripes, 16, 16).narrow(3, 2, 12).contiguous().data<float>().ToArray();
+        Assert.That(fitted, Is.All.EqualTo(0.5).Within(0.02));
+    }
+
     [TestCase(255.0)]
     [TestCase(-1.0)]
     [TestCase(double.NaN)]
