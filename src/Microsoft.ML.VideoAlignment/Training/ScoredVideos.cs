@@ -38,8 +38,8 @@ internal sealed class ScoredVideos(VideoDiffusionModel model, VideoReward reward
     }
 
     /// <summary>
-    /// The rollout's scores, how much each is worth (the loss of that score alone, negated), and by how much worths may differ by rounding alone. The next
-    /// rollout begins.
+    /// The rollout's scores, how much each is worth (the loss of that score alone, negated), and by how much worths may differ by rounding
+    /// alone. To be called once, when the rollout is whole.
     /// </summary>
     public (double[] Scores, double[] Worth, double Rounding) Finish()
     {
@@ -48,8 +48,6 @@ internal sealed class ScoredVideos(VideoDiffusionModel model, VideoReward reward
         Tensor[] parts = [.. Enumerable.Range(0, reward.PartCount).Select(part => tensor(_batches.SelectMany(batch => batch[part]).ToArray()))];
         double[] scores = FiniteScores.Of(reward, reward.Combine(parts, ScoreUse.Training), _prompts);
         double rounding = loss.Scale * reward.RoundingOf(parts);
-        _batches.Clear();
-        _prompts.Clear();
         return (scores, [.. scores.Select(score => -loss.Of(tensor(score)).AsDouble())], rounding);
     }
 }

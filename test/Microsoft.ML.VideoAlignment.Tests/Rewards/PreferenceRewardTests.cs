@@ -130,6 +130,7 @@ public class PreferenceRewardTests
         Tensor features = pictures.Stages(new PreprocessedFrames(frames)).Features.view(2, 3, -1);
         Tensor text = pictures.Towers.Prompts.Of(SmallRewards.Prompts);
         Tensor expected = nn.functional.cosine_similarity(features.mean([1]), text, dim: 1);
+        Assert.That(video.Contract.ScoreRange, Is.EqualTo((-1f, 1f)), "a cosine");
         Tensor score = video.Score(frames, SmallRewards.Prompts);
         Assert.That((score - expected).abs().max().item<float>(), Is.LessThan(1e-5));
         Assert.That((score - pictures.Score(frames, SmallRewards.Prompts)).abs().min().item<float>(), Is.GreaterThan(1e-5), "no mean of cosines");

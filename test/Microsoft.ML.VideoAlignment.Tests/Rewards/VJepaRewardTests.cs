@@ -30,6 +30,15 @@ public class VJepaRewardTests
         Masks = [new VJepaMask { Blocks = 2, SpatialScale = (0.2, 0.4) }, new VJepaMask { Blocks = 1, SpatialScale = (0.5, 0.6), TemporalScale = (0.5, 1) }],
     };
 
+    /// <summary>V-JEPA's own pre-training configuration (facebookresearch/jepa, vith16): eight blocks of .15 of the picture, two of .7, over all frames.</summary>
+    [Test]
+    public void MasksAreThoseOfThePretraining()
+    {
+        var mask = new VJepaMask();
+        Assert.That((mask.Blocks, mask.AspectRatio, mask.SpatialScale, mask.TemporalScale), Is.EqualTo((8, (0.75, 1.5), (0.15, 0.15), (1.0, 1.0))));
+        Assert.That(new VJepaOptions().Masks.Select(each => (each.Blocks, each.SpatialScale, each.AspectRatio)), Is.EqualTo(new[] { (8, (0.15, 0.15), (0.75, 1.5)), (2, (0.7, 0.7), (0.75, 1.5)) }));
+    }
+
     [Test]
     public void AVideoScoresAlikeInAnyBatch()
     {

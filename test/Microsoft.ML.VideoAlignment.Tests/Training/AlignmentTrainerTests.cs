@@ -8,6 +8,29 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 [NonParallelizable]
 public class AlignmentTrainerTests
 {
+    /// <summary>A loss or a score that is no number stops the step before its gradient is applied, however finite the gradient is.</summary>
+    [TestCase(0.5, double.NaN, "the loss")]
+    [TestCase(0.5, double.NegativeInfinity, "the loss")]
+    [TestCase(double.PositiveInfinity, 0.5, "the score")]
+    public void AStepWithoutANumberIsNotApplied(double reward, double loss, string named)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        using VideoReward redness = TinyModel.Redness();
+        using var trainer = new RewardGradientTrainer(model, redness, adapters, TinyModel.Settings(steps: 1));
+        foreach (Tensor factor in adapters.Parameters)
+        {
+            factor.grad = ones_like(factor);
+        }
+
+        IReadOnlyDictionary<string, Tensor> before = adapters.StateDict();
+        Assert.That(() => trainer.Update(1, reward, loss), Throws.TypeOf<TrainingStepException>().With.Message.Contains(named));
+        Assert.That(adapters.StateDict().All(pair => pair.Value.Equals(before[pair.Key])), "no weight moved");
+        trainer.Update(1, 0.5, 0.5);
+        Assert.That(adapters.StateDict().All(pair => pair.Value.Equals(before[pair.Key])), Is.False);
+    }
+
     [Test]
     public void TheAverageIsThatOfEveryUpdatesFactors()
     {
