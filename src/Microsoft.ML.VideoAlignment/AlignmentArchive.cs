@@ -1,5 +1,7 @@
 using Microsoft.ML.Runtime;
 using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.Video;
+using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -30,6 +32,11 @@ internal static class AlignmentArchive
             MlNetInterop.SaveStream(context, AdaptersEntry, writer => writer.Write(adapters));
         }
 
+        foreach (string? path in new[] { manifest.BaseModel.Kind == VideoModelSourceKind.Path ? manifest.BaseModel.Source : null, manifest.BaseModel.TokenizerPath, manifest.BaseModel.ConfigurationPath })
+        {
+            SavedPaths.Add(path);
+        }
+
         foreach ((int index, string file) in files.Index())
         {
             MlNetInterop.SaveStream(context, BaseEntry(index), writer =>
@@ -43,15 +50,17 @@ internal static class AlignmentArchive
     /// <summary>Reads, and finds or unpacks the base model.</summary>
     public static LoadedAlignment Load(IHost host, object context, LoadPlaces places)
     {
-        AlignmentManifest manifest = AlignmentManifest.Parse(Read(context, SettingsEntry) ?? throw new FormatException($"The saved alignment has no {SettingsEntry}."));
-        byte[]? adapters = Read(context, AdaptersEntry);
+        var entries = new SavedEntries(context);
+        AlignmentManifest manifest = AlignmentManifest.Parse(
+            entries.Content(SettingsEntry, SavedEntries.MostSettingsBytes) ?? throw new FormatException($"The saved alignment has no {SettingsEntry}."));
+        byte[]? adapters = entries.Content(AdaptersEntry, Array.MaxLength);
         if (manifest.BaseFiles.Count == 0)
         {
             (VideoDiffusionModel found, bool owned) = places.Find(manifest.BaseModel);
             return new LoadedAlignment(manifest, found, owned, adapters, Unpacked: null);
         }
 
-        var unpacked = UnpackedBase.Create(Devices.TemporaryFolder(host), folder => Unpack(context, manifest.BaseFiles, folder));
+        var unpacked = UnpackedBase.Create(Devices.TemporaryFolder(host), folder => Unpack(entries, manifest.BaseFiles, folder));
         try
         {
             return new LoadedAlignment(manifest, places.Open(manifest.BaseModel, unpacked.Folder), OwnsModel: true, adapters, unpacked);
@@ -70,20 +79,14 @@ internal static class AlignmentArchive
         : throw new InvalidOperationException(
             $"IncludeBaseModel asks for the files of the {reference.Family} model, but its folder '{folder}' is not there. Restore it, or save by reference.");
 
-    private static void Unpack(object context, IReadOnlyList<string> files, string folder)
+    private static void Unpack(SavedEntries entries, IReadOnlyList<string> files, string folder)
     {
-        string root = Path.GetFullPath(folder) + Path.DirectorySeparatorChar;
+        RequireNames(files, folder);
         foreach ((int index, string name) in files.Index())
         {
-            // The names come from a file that anyone may have made.
-            string path = Path.GetFullPath(Path.Combine(root, name));
-            if (!path.StartsWith(root, StringComparison.Ordinal))
-            {
-                throw new FormatException($"The saved alignment names a base file outside its folder: '{name}'.");
-            }
-
+            string path = Path.Combine(folder, name);
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            bool found = MlNetInterop.TryLoadStream(context, BaseEntry(index), reader =>
+            bool found = entries.TryRead(BaseEntry(index), long.MaxValue, reader =>
             {
                 using FileStream target = File.Create(path);
                 reader.BaseStream.CopyTo(target);
@@ -95,16 +98,33 @@ internal static class AlignmentArchive
         }
     }
 
-    private static byte[]? Read(object context, string entry)
+    /// <summary>The names come from a file that anyone may have made: each is to be one file below the folder, under every system's rules.</summary>
+    private static void RequireNames(IReadOnlyList<string> files, string folder)
     {
-        byte[]? content = null;
-        bool found = MlNetInterop.TryLoadStream(context, entry, reader =>
+        var taken = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        var folders = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        foreach (string name in files)
         {
-            using var copy = new MemoryStream();
-            reader.BaseStream.CopyTo(copy);
-            content = copy.ToArray();
-        });
-        return found ? content : null;
+            if (!HubModel.IsPlain(name) || ImageFolder.Inside(folder, name) is null)
+            {
+                throw new FormatException($"The saved alignment names a base file outside its folder: '{name}'.");
+            }
+
+            for (int slash = name.IndexOf('/', StringComparison.Ordinal); slash >= 0; slash = name.IndexOf('/', slash + 1))
+            {
+                folders.Add(name[..slash]);
+            }
+
+            if (!taken.Add(name))
+            {
+                throw new FormatException($"The saved alignment names the base file '{name}' twice.");
+            }
+        }
+
+        if (files.FirstOrDefault(folders.Contains) is { } both)
+        {
+            throw new FormatException($"The saved alignment names '{both}' as a base file and as a folder of others.");
+        }
     }
 
     private static string BaseEntry(int index) => $"base-{index:D4}";

@@ -32,7 +32,13 @@ internal sealed record AlignmentManifest
     /// <summary>The base model's files inside the zip, by their paths in its folder; empty: by reference only.</summary>
     public IReadOnlyList<string> BaseFiles { get; init; } = [];
 
-    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+    private static readonly JsonSerializerOptions s_json = new()
+    {
+        WriteIndented = true,
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+    };
 
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, s_json);
 
@@ -50,7 +56,9 @@ internal sealed record AlignmentManifest
         }
 
         return manifest.Version <= CurrentVersion
-            ? manifest.Sampling.Fault() is { } fault ? throw new FormatException($"The saved alignment's settings are damaged: {fault}.") : manifest
+            ? manifest.Fault() is { } fault ? throw new FormatException($"The saved alignment's settings are damaged: {fault}.") : manifest
             : throw new FormatException($"The alignment was saved in format {manifest.Version}; this library reads formats up to {CurrentVersion}. Update it.");
     }
+
+    private string? Fault() => string.IsNullOrEmpty(OutputColumn) ? "the output column has no name" : BaseFiles.Any(string.IsNullOrEmpty) ? "a file of the base model has no name" : Sampling.Fault();
 }

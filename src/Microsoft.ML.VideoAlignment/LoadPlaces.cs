@@ -1,15 +1,16 @@
 using System.Runtime.CompilerServices;
 using Microsoft.ML.Runtime;
+using Microsoft.ML.VideoAlignment.Rewards;
 
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
 /// Where what a saved transformer refers to is found: a base model by the resolver registered for the context, else where it was when the alignment was
-/// saved; a reward's files at their new places, else at the old.
+/// saved; a reward's files at their new places, else at the old. What the file itself names is opened only where <see cref="LoadPermission"/> allows it.
 /// </summary>
 internal sealed record LoadPlaces(
     Func<string, VideoModelOptions, VideoDiffusionModel> OpenModel, Func<VideoModelReference, VideoDiffusionModel?>? Resolve = null, IReadOnlyDictionary<string, string>? MovedRewardFiles = null,
-    HubOptions? Hub = null)
+    HubOptions? Hub = null, LoadPermission? Permission = null)
 {
     // Hosts registered in a context share its catalog, but not the context's own options; a weak table leaves the context collectable.
     private static readonly ConditionalWeakTable<ComponentCatalog, LoadPlaces> s_registered = [];
@@ -30,12 +31,17 @@ internal sealed record LoadPlaces(
             return (supplied, false);
         }
 
-        return (Open(reference, reference.Source), true);
+        return (Open(reference, unpacked: null), true);
     }
 
-    /// <summary>Loads the model from <paramref name="source"/> and checks that it is the one of the reference.</summary>
-    public VideoDiffusionModel Open(VideoModelReference reference, string source)
+    /// <summary>Loads the model of the reference and checks that it is the one.</summary>
+    /// <param name="reference">What the saved alignment names.</param>
+    /// <param name="unpacked">The folder of the model's files where they came inside the zip; null: they are where the reference says.</param>
+    /// <exception cref="InvalidOperationException">It may not be opened, is not there, or its weights are others.</exception>
+    public VideoDiffusionModel Open(VideoModelReference reference, string? unpacked)
     {
+        (Permission ?? LoadPermission.None).Require(reference, unpacked is not null);
+        string source = unpacked ?? reference.Source;
         VideoDiffusionModel model;
         try
         {
@@ -61,6 +67,17 @@ internal sealed record LoadPlaces(
             model.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Makes a saved reward again.</summary>
+    /// <param name="reference">What the saved scoring names.</param>
+    /// <exception cref="InvalidOperationException">It names what may not be opened.</exception>
+    /// <exception cref="FileNotFoundException">Files are missing.</exception>
+    /// <exception cref="InvalidDataException">Files are not what they were, or the kind is of a newer library.</exception>
+    public VideoReward Open(RewardReference reference)
+    {
+        (Permission ?? LoadPermission.None).Require(reference, MovedRewardFiles);
+        return VideoRewards.FromReference(reference, MovedRewardFiles);
     }
 
     /// <summary>A folder, or an embedded model's name.</summary>

@@ -15,7 +15,8 @@ internal static class ScoringArchive
     /// <exception cref="NotSupportedException">The reward is code of the caller's; nothing was written.</exception>
     public static void Save(ModelSaveContext context, string loaderSignature, ScoringColumns columns, VideoReward reward)
     {
-        string reference = reward.Reference.ToJson();
+        RewardReference named = reward.Reference;
+        string reference = named.ToJson();
         MlNetInterop.SetVersion(context, ModelSignature, FormatVersion, loaderSignature);
         MlNetInterop.SaveStream(context, ColumnsEntry, writer =>
         {
@@ -25,23 +26,28 @@ internal static class ScoringArchive
         });
         MlNetInterop.SaveStream(context, FramesEntry, writer => writer.Write(columns.ClampFrames));
         MlNetInterop.SaveStream(context, RewardEntry, writer => writer.Write(reference));
+        foreach ((_, RewardReference.FileReference file) in named.AllFiles())
+        {
+            SavedPaths.Add(file.Path);
+        }
     }
 
+    /// <exception cref="FormatException">The entries are missing, damaged or too large.</exception>
+    /// <exception cref="InvalidOperationException">It names files that may not be opened, or a program that may not be run.</exception>
     public static (ScoringColumns Columns, VideoReward Reward) Load(object context, LoadPlaces places)
     {
+        var entries = new SavedEntries(context);
         ScoringColumns? columns = null;
         string? reference = null;
-        bool found = MlNetInterop.TryLoadStream(context, ColumnsEntry, reader =>
-        {
-            columns = new ScoringColumns(reader.ReadString(), reader.ReadString(), reader.ReadString() is { Length: > 0 } prompt ? prompt : null);
-        });
+        bool found = entries.TryReadSettings(ColumnsEntry, reader =>
+            columns = new ScoringColumns(reader.ReadString(), reader.ReadString(), reader.ReadString() is { Length: > 0 } prompt ? prompt : null));
 
         // Files of earlier versions refuse.
         bool clamp = false;
-        MlNetInterop.TryLoadStream(context, FramesEntry, reader => clamp = reader.ReadBoolean());
-        found &= MlNetInterop.TryLoadStream(context, RewardEntry, reader => reference = reader.ReadString());
+        entries.TryReadSettings(FramesEntry, reader => clamp = reader.ReadBoolean());
+        found &= entries.TryReadSettings(RewardEntry, reader => reference = reader.ReadString());
         return found
-            ? (columns! with { ClampFrames = clamp }, VideoRewards.FromReference(RewardReference.FromJson(reference!), places.MovedRewardFiles))
+            ? (columns! with { ClampFrames = clamp }, places.Open(RewardReference.FromJson(reference!)))
             : throw new FormatException("The saved scoring transform is incomplete.");
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -46,7 +47,23 @@ public sealed record VideoModelReference(string Family, string Source, string Ha
     }
 
     /// <summary>Whether the model comes with the library.</summary>
-    internal static bool IsEmbedded(VideoDiffusionModel model) => model.Source is VideoDiffusionModel.MovingShapesSource or VideoDiffusionModel.MovingShapesImageToVideoSource;
+    internal static bool IsEmbedded(VideoDiffusionModel model) => IsEmbedded(model.Source);
+
+    /// <summary>Whether <see cref="Source"/> is a model that comes with the library; files of earlier versions say so without a <see cref="Kind"/>.</summary>
+    internal bool NamesEmbedded => IsEmbedded(Source);
+
+    /// <summary>What is wrong with a reference that a file gave, whatever the program allows; null: nothing.</summary>
+    internal string? Fault() => Variant is { } variant && (!HubModel.IsPlain(variant) || variant.Contains('/', StringComparison.Ordinal)) ? $"'{variant}' is no variant of file names." : Kind switch
+    {
+        VideoModelSourceKind.Path => null,
+        VideoModelSourceKind.Embedded => NamesEmbedded ? null : "this version of the library has no embedded model of this name. Update it.",
+        VideoModelSourceKind.Hub => !HubModel.IsId(Source) ? "it is no id of the hub, \"owner/name\": the file is damaged or forged."
+            : Path.Exists(Source) ? "the working directory has a file or folder of this name, which would be taken for it: run the program elsewhere, or open the model yourself and pass it to RegisterVideoAlignment."
+            : null,
+        _ => $"its {nameof(Kind)} {(int)Kind} is of a newer version of the library. Update it.",
+    };
+
+    private static bool IsEmbedded(string source) => source is VideoDiffusionModel.MovingShapesSource or VideoDiffusionModel.MovingShapesImageToVideoSource;
 
     /// <summary>What the model was loaded with.</summary>
     /// <param name="hub">How a model of the hub is looked for; null: in the local cache alone.</param>

@@ -252,7 +252,7 @@ public static class VideoRewards
     /// <exception cref="InvalidDataException">Files are not what they were, or the kind is of a newer library.</exception>
     internal static VideoReward FromReference(RewardReference reference, IReadOnlyDictionary<string, string>? moved = null) => reference.Resolve(Make, moved);
 
-    private static VideoReward Make(RewardReference reference, IReadOnlyDictionary<string, string> files)
+    private static VideoReward Make(RewardReference reference, RewardFiles files)
     {
         VideoReward reward = reference.Kind switch
         {
@@ -265,13 +265,13 @@ public static class VideoRewards
             Rewards.VideoTextSimilarity.Kind => Rewards.VideoTextSimilarity.FromFolder(files[HeadReward.ClipRole], reference.StoredAs()),
             ObjectRemovalReward.Kind => ObjectRemovalReward.FromReference(reference, files),
             ActionClassificationReward.Kind => ActionClassificationReward.FromReference(reference, files),
-            TorchScriptReward.Kind => TorchScript(files[TorchScriptReward.FileRole], ContractJson.Read(reference.Arguments[TorchScriptReward.ContractArgument])),
-            VJepaReward.Kind => TemporalConsistency(files[VJepaReward.FileRole], VJepaOptions.FromJson(reference.Arguments[VJepaReward.OptionsArgument])),
+            TorchScriptReward.Kind => TorchScript(files[TorchScriptReward.FileRole], ContractJson.Read(reference.Argument(TorchScriptReward.ContractArgument))),
+            VJepaReward.Kind => TemporalConsistency(files[VJepaReward.FileRole], VJepaOptions.FromJson(reference.Argument(VJepaReward.OptionsArgument))),
             EmbeddedAesthetic or EmbeddedWeather or EmbeddedCompressedSize => EmbeddedHead(reference.Kind),
             EmbeddedTextSimilarity => MovingShapesTextSimilarity(),
             EmbeddedPreference => MovingShapesPreference(),
             EmbeddedAction => MovingShapesAction(ActionClassificationReward.OptionsOf(reference)),
-            EmbeddedObjectRemoval => MovingShapesObjectRemoval(reference.Arguments[ObjectRemovalReward.LabelArgument], ObjectRemovalReward.OptionsOf(reference)),
+            EmbeddedObjectRemoval => MovingShapesObjectRemoval(reference.Argument(ObjectRemovalReward.LabelArgument), ObjectRemovalReward.OptionsOf(reference)),
             EmbeddedTemporalConsistency => MovingShapesTemporalConsistency(),
             TrueRatingReward.Kind => MovingShapesTrueRating(),
             _ => throw new InvalidDataException($"The model's reward is of the kind '{reference.Kind}', which this version of the library does not know."),

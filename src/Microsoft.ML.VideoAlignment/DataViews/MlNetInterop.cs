@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -63,6 +64,29 @@ internal static class MlNetInterop
     /// <summary>Reads an entry of a saved model; false when there is none. <paramref name="context"/>: ML.NET's internal ModelLoadContext.</summary>
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "TryLoadBinaryStream")]
     public static extern bool TryLoadStream([UnsafeAccessorType(LoadContext)] object context, string name, Action<BinaryReader> read);
+
+    /// <summary>
+    /// The entries of the zip that belong to the transformer that is being loaded: names in its folder, packed sizes, and sizes that the zip's directory declares.
+    /// <paramref name="context"/>: ML.NET's internal ModelLoadContext.
+    /// </summary>
+    public static IReadOnlyList<(string Name, long Packed, long Size)> Entries(object context)
+    {
+        const BindingFlags Fields = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic;
+        object repository = Field(context, "Repository")!;
+        string folder = Plain((string?)Field(context, "Directory") ?? "");
+        string prefix = folder.Length == 0 ? "" : $"{folder}/";
+        return
+        [
+            .. ((ZipArchive)Field(repository, "_archive")!).Entries.Where(entry => Plain(entry.FullName).StartsWith(prefix, StringComparison.Ordinal))
+                .Select(entry => (Plain(entry.FullName)[prefix.Length..], entry.CompressedLength, entry.Length)),
+        ];
+
+        static object? Field(object owner, string name) =>
+            (owner.GetType().GetField(name, Fields) ?? throw new MissingFieldException(owner.GetType().Name, name)).GetValue(owner);
+
+        // Old archives have backslashes.
+        static string Plain(string path) => path.Replace('\\', '/');
+    }
 
     /// <summary>
     /// Makes <paramref name="loaders"/> known to a catalog: types with <c>static ITransformer Create(IHostEnvironment, object)</c>. The

@@ -97,7 +97,7 @@ internal sealed class ActionClassificationReward : VideoReward
     }
 
     /// <inheritdoc cref="FromFolder"/>
-    public static ActionClassificationReward FromReference(RewardReference reference, IReadOnlyDictionary<string, string> files)
+    public static ActionClassificationReward FromReference(RewardReference reference, RewardFiles files)
     {
         ActionClassificationOptions options = OptionsOf(reference);
         return FromFolder(files[ClassifierRole], options, Placement.OnCpu(options.Precision));
@@ -109,8 +109,8 @@ internal sealed class ActionClassificationReward : VideoReward
         Label = reference.Arguments.GetValueOrDefault("label"),
         Prompts = reference.Arguments.Where(pair => pair.Key.StartsWith(PromptArgument, StringComparison.Ordinal))
             .ToDictionary(pair => pair.Key[PromptArgument.Length..], pair => pair.Value, StringComparer.Ordinal),
-        LogProbability = bool.Parse(reference.Arguments["logProbability"]),
-        Precision = Enum.Parse<WeightPrecision>(reference.Arguments["precision"]),
+        LogProbability = reference.Argument<bool>("logProbability"),
+        Precision = reference.Choice<WeightPrecision>("precision"),
     };
 
     /// <summary>What the network sees, [B, T, 3, S, S], and its logits [B, labels]; fresh tensors.</summary>

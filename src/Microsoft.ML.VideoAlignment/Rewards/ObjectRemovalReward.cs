@@ -88,18 +88,18 @@ internal sealed class ObjectRemovalReward : PictureReward
     }
 
     /// <inheritdoc cref="FromFolder"/>
-    public static ObjectRemovalReward FromReference(RewardReference reference, IReadOnlyDictionary<string, string> files)
+    public static ObjectRemovalReward FromReference(RewardReference reference, RewardFiles files)
     {
         ObjectRemovalOptions options = OptionsOf(reference);
-        return FromFolder(files[DetectorRole], reference.Arguments[LabelArgument], options, Placement.OnCpu(options.Precision));
+        return FromFolder(files[DetectorRole], reference.Argument(LabelArgument), options, Placement.OnCpu(options.Precision));
     }
 
     /// <summary>The options that a reference was made with.</summary>
     public static ObjectRemovalOptions OptionsOf(RewardReference reference) => new()
     {
-        Threshold = double.Parse(reference.Arguments["threshold"], CultureInfo.InvariantCulture),
-        Height = int.Parse(reference.Arguments["height"], CultureInfo.InvariantCulture),
-        Precision = Enum.Parse<WeightPrecision>(reference.Arguments["precision"]),
+        Threshold = reference.Argument<double>("threshold"),
+        Height = reference.Argument<int>("height"),
+        Precision = reference.Choice<WeightPrecision>("precision"),
     };
 
     /// <summary>Every station of the reward; fresh tensors, rows are pictures b * T + t. Count: int64 [N]; confidence: the mean of what counts, or 0, [N].</summary>

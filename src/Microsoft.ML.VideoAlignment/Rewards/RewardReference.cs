@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -27,6 +28,9 @@ internal sealed record RewardReference
     [JsonIgnore]
     public bool IsMix => Kind == MixKind;
 
+    /// <summary>Whether no element of a list is null, which JSON allows.</summary>
+    private bool IsWhole => Files.Values.All(file => file is not null) && Arguments.Values.All(value => value is not null) && Parts.All(part => part is not null && part.Reward.IsWhole);
+
     /// <summary>A reward made of files; weights that are stored smaller than float32 are part of what it is.</summary>
     public static RewardReference Of(string kind, Placement placement, params (string Role, string Path)[] files) => new()
     {
@@ -36,6 +40,22 @@ internal sealed record RewardReference
             ? new Dictionary<string, string>()
             : new Dictionary<string, string> { [DtypeArgument] = placement.StoredAs },
     };
+
+    /// <summary>An argument of the constructor.</summary>
+    /// <param name="name">Its name.</param>
+    /// <exception cref="InvalidDataException">There is none of this name.</exception>
+    public string Argument(string name) => Arguments.GetValueOrDefault(name) ?? throw new InvalidDataException($"The model's reward {Kind} lacks its argument '{name}'.");
+
+    /// <summary>An argument of the constructor that is no text.</summary>
+    /// <param name="name">Its name.</param>
+    /// <exception cref="InvalidDataException">There is none of this name, or it has another form.</exception>
+    public T Argument<T>(string name)
+        where T : IParsable<T> => T.TryParse(Argument(name), CultureInfo.InvariantCulture, out T? value) ? value : throw Unreadable(name);
+
+    /// <summary>An argument of the constructor that is one of several names.</summary>
+    /// <inheritdoc cref="Argument{T}(string)"/>
+    public T Choice<T>(string name)
+        where T : struct, Enum => Enum.TryParse(Argument(name), out T value) && Enum.IsDefined(value) ? value : throw Unreadable(name);
 
     /// <summary>How the weights were stored.</summary>
     /// <exception cref="InvalidDataException">In a type that this version does not know.</exception>
@@ -51,7 +71,8 @@ internal sealed record RewardReference
     {
         try
         {
-            return JsonSerializer.Deserialize(json, RewardReferenceJson.Default.RewardReference) ?? throw new InvalidDataException("The model file's reward is empty.");
+            RewardReference reference = JsonSerializer.Deserialize(json, RewardReferenceJson.Default.RewardReference) ?? throw new InvalidDataException("The model file's reward is empty.");
+            return reference.IsWhole ? reference : throw new InvalidDataException("The model file's reward is damaged: a part, a file or an argument of it is null.");
         }
         catch (JsonException exception)
         {
@@ -65,7 +86,7 @@ internal sealed record RewardReference
     /// </summary>
     /// <exception cref="FileNotFoundException">Files are missing; the message names all of them.</exception>
     /// <exception cref="InvalidDataException">Files are there but not the same; the message names all of them.</exception>
-    public VideoReward Resolve(Func<RewardReference, IReadOnlyDictionary<string, string>, VideoReward> make, IReadOnlyDictionary<string, string>? moved = null)
+    public VideoReward Resolve(Func<RewardReference, RewardFiles, VideoReward> make, IReadOnlyDictionary<string, string>? moved = null)
     {
         // All files first, so that nothing large is loaded when something is missing, and one message names everything.
         (string Role, FileReference File, string Place)[] files = [.. AllFiles().Select(file => (file.Role, file.File, moved?.GetValueOrDefault(file.File.Path) ?? file.File.Path))];
@@ -77,16 +98,28 @@ internal sealed record RewardReference
         }
 
         string[] changed = [.. files.Where(file => FileReference.Of(file.Place).Sha256 != file.File.Sha256).Select(file => $"{file.Role}: {file.Place}")];
-        return changed.Length == 0
-            ? Make(make, moved)
-            : throw new InvalidDataException($"The model's reward was made from other contents of: {string.Join("; ", changed)}. Scores would not mean the same.");
+        if (changed.Length > 0)
+        {
+            throw new InvalidDataException($"The model's reward was made from other contents of: {string.Join("; ", changed)}. Scores would not mean the same.");
+        }
+
+        try
+        {
+            return Make(make, moved);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new InvalidDataException($"The model's reward {Kind} cannot be made again from what the model file says: {exception.Message}", exception);
+        }
     }
 
-    private VideoReward Make(Func<RewardReference, IReadOnlyDictionary<string, string>, VideoReward> make, IReadOnlyDictionary<string, string>? moved)
+    private InvalidDataException Unreadable(string name) => new($"The model's reward {Kind} has '{Arguments[name]}' as its argument '{name}', which this version of the library cannot read.");
+
+    private VideoReward Make(Func<RewardReference, RewardFiles, VideoReward> make, IReadOnlyDictionary<string, string>? moved)
     {
         if (!IsMix)
         {
-            return make(this, Files.ToDictionary(file => file.Key, file => moved?.GetValueOrDefault(file.Value.Path) ?? file.Value.Path, StringComparer.Ordinal));
+            return make(this, new RewardFiles(Kind, Files.ToDictionary(file => file.Key, file => moved?.GetValueOrDefault(file.Value.Path) ?? file.Value.Path, StringComparer.Ordinal)));
         }
 
         var parts = new List<(VideoReward Reward, float Weight)>();
@@ -106,8 +139,11 @@ internal sealed record RewardReference
         }
     }
 
-    private IEnumerable<(string Role, FileReference File)> AllFiles() =>
-        Files.Select(file => ($"{Kind} {file.Key}", file.Value)).Concat(Parts.SelectMany(part => part.Reward.AllFiles()));
+    /// <summary>The files of this reward and of its parts, with what each is for.</summary>
+    public IEnumerable<(string Role, FileReference File)> AllFiles() => AllKinds().SelectMany(part => part.Files.Select(file => ($"{part.Kind} {file.Key}", file.Value)));
+
+    /// <summary>This reward and its parts, and theirs.</summary>
+    public IEnumerable<RewardReference> AllKinds() => Parts.SelectMany(part => part.Reward.AllKinds()).Prepend(this);
 
     /// <summary>A part of a sum.</summary>
     public sealed record WeightedPart(float Weight, RewardReference Reward);
@@ -145,6 +181,6 @@ internal sealed record RewardReference
     }
 }
 
-[JsonSourceGenerationOptions(WriteIndented = true)]
+[JsonSourceGenerationOptions(WriteIndented = true, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(RewardReference))]
 internal sealed partial class RewardReferenceJson : JsonSerializerContext;

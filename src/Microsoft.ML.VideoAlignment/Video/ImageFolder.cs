@@ -28,6 +28,16 @@ internal static class ImageFolder
         return root.Length > 0 && file is not null && file.StartsWith(prefix, s_comparison) ? file : null;
     }
 
+    /// <summary>Whether a path is a folder or lies inside it, links followed. The file system is asked about a path only where its text lies inside.</summary>
+    /// <param name="folder">The folder. It may be reached through links itself.</param>
+    /// <param name="path">Any path; a relative one begins at the working directory. Nothing need exist there.</param>
+    public static bool Contains(string folder, string path)
+    {
+        string root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)), file = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+        string prefix = Path.EndsInDirectorySeparator(root) ? root : root + Path.DirectorySeparatorChar;
+        return string.Equals(root, file, s_comparison) || (file.StartsWith(prefix, s_comparison) && Inside(root, file[prefix.Length..]) is not null);
+    }
+
     /// <summary>An absolute path with every link in it followed; null where they go in a circle.</summary>
     private static string? Resolved(string path)
     {

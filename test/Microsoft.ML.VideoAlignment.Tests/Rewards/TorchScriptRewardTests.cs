@@ -87,7 +87,7 @@ public class TorchScriptRewardTests
     }
 
     /// <summary>The archive of a state dict, its pickle turned into the object of a class, with code beside it.</summary>
-    private static string Write(TemporaryFolder folder, string code = Program)
+    internal static string Write(TemporaryFolder folder, string code = Program)
     {
         using Tensor gain = tensor(new[] { 3f });
         string path = folder.Path("gain.pt");
