@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Compression;
 using ICSharpCode.SharpZipLib.Checksum;
+using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
@@ -20,6 +21,7 @@ internal sealed class TorchZipFile : TorchFile
         try
         {
             _records = ZipDirectory.Read(File);
+            CheckSizes();
             _root = FindRoot();
             CheckByteOrder();
             byte[] pickle = Whole("data.pkl", RestrictedUnpickler.MaxBytes);
@@ -70,6 +72,16 @@ internal sealed class TorchZipFile : TorchFile
         return roots is [var root] && root.Length > 0 && Has("data.pkl")
             ? root
             : throw File.Fault($"a zip archive, but no checkpoint of torch.save: {(roots.Length > 1 ? "it has several root folders" : "it has no data.pkl in one root folder")}.");
+    }
+
+    /// <summary>What is stored as it is has its size; what is deflated says one, to which reading it is bound.</summary>
+    private void CheckSizes()
+    {
+        ZipDirectory.Entry[] deflated = [.. _records.Values.Where(record => record.Method != 0)];
+        if (UnpackedSize.Fault(deflated.Sum(record => record.CompressedSize), deflated.Sum(record => (decimal)record.Size)) is { } fault)
+        {
+            throw File.Fault($"its deflated records are refused: {fault}. If you trust the file, pack it again without compression (torch.save does not compress).");
+        }
     }
 
     private void CheckByteOrder()
