@@ -16,7 +16,7 @@ internal static class Devices
             MlNetInterop.GpuDeviceId(host), MlNetInterop.FallbackToCpu(host), DeviceSelection.CudaDevices(), out string? notice);
         if (notice is not null)
         {
-            channel.Warning(MessageSensitivity.None, "{0}", notice);
+            Log.DeviceNotice(channel, notice);
         }
 
         return cudaDevice is { } index ? device(DeviceType.CUDA, index) : CPU;

@@ -3,7 +3,10 @@ using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>What the door says through <c>MLContext.Log</c>. (ML.NET's progress channels never reach that event, so steps are messages.)</summary>
+/// <summary>
+/// What the door says through <c>MLContext.Log</c>. (ML.NET's progress channels never reach that event, so steps are messages.) Every message goes through here: what may hold a prompt, a
+/// path, or a name that the user gave is marked as the user's data, and only what is made of numbers and of this library's own words is not.
+/// </summary>
 internal static class Log
 {
     /// <summary>What a run is about to do, with the numbers that follow from its options.</summary>
@@ -12,7 +15,7 @@ internal static class Log
         VideoAlignmentOptions options = run.Options;
         VideoSize size = run.Sampling.Size;
         int layers = options.LoraTargets.Select(run.Model.Denoiser).Count;
-        Info(
+        Inform(
             channel,
             $"Aligning {run.Model.Family} ({run.Model.Source}) to '{run.Reward.Name}' on {device}: {run.Prompts.Count} prompts, "
             + $"videos of {size.Frames} x {size.Height} x {size.Width}, {run.Sampling.Steps} denoising steps, {(options.Algorithm.NeedsRewardGradient ? $"gradient in {run.Window}" : options.Algorithm)}, frames {run.Frames}, "
@@ -20,7 +23,7 @@ internal static class Log
             + $"{options.Steps} optimizer steps of {options.BatchSize * options.AccumulationSteps} videos, learning rate {options.LearningRate}, {run.Loss}, seed {run.Seed}.");
     }
 
-    public static void Step(IChannel channel, VideoAlignmentProgress step) => Info(
+    public static void Step(IChannel channel, VideoAlignmentProgress step) => InformPlainly(
         channel,
         $"Step {step.Step}/{step.Steps}: reward {step.Reward:G5}, loss {step.Loss:G5}, gradient norm {step.GradientNorm:G4}, "
         + $"{step.Elapsed.TotalSeconds / step.Step:F2} s a step, {step.Remaining:hh\\:mm\\:ss} left{(step.HeldOutReward is { } heldOut ? $", held-out reward {heldOut:G5}" : "")}.");
@@ -31,7 +34,7 @@ internal static class Log
         if (folder?.Found is { } state)
         {
             string file = Path.GetFileName(state.Location);
-            channel.Info(MessageSensitivity.UserData, "{0}", state.Step < options.Steps
+            Inform(channel, state.Step < options.Steps
                 ? $"Goes on after step {state.Step} of {options.Steps}, from {file} in RunFolder '{options.RunFolder}'."
                 : $"The run in RunFolder '{options.RunFolder}' has done its {state.Step} steps ({file}): it is not trained again. More Steps would go on with it.");
         }
@@ -42,7 +45,7 @@ internal static class Log
     {
         if (outcome.StoppedEarly)
         {
-            Info(channel, $"Stopped after step {outcome.Steps} of {options.Steps}: the last {options.EarlyStopPatience} measurements on held-out prompts were no better than the best.");
+            InformPlainly(channel, $"Stopped after step {outcome.Steps} of {options.Steps}: the last {options.EarlyStopPatience} measurements on held-out prompts were no better than the best.");
         }
         else if (outcome.Steps < options.Steps)
         {
@@ -51,24 +54,20 @@ internal static class Log
 
         if (outcome.KeptStep is { } kept)
         {
-            Info(channel, $"The transformer has the weights of step {kept}, the best on held-out prompts.");
+            InformPlainly(channel, $"The transformer has the weights of step {kept}, the best on held-out prompts.");
         }
     }
 
-    /// <summary>Options that were set and change nothing. They may hold a prompt.</summary>
-    public static void Ineffective(IChannel channel, IEnumerable<string> lines)
-    {
-        foreach (string line in lines)
-        {
-            channel.Warning(MessageSensitivity.UserData, "{0}", line);
-        }
-    }
+    /// <summary>Where the work is done, if it is not where it was asked for.</summary>
+    public static void DeviceNotice(IChannel channel, string notice) => channel.Warning(MessageSensitivity.None, "{0}", notice);
 
-    public static void Truncated(IChannel channel, string prompt, int tokens) => channel.Warning(
-        MessageSensitivity.UserData, "A prompt is longer than the text encoder reads; its last {0} tokens are ignored: {1}", tokens, prompt);
+    public static void Truncated(IChannel channel, string prompt, int tokens) =>
+        Warn(channel, $"A prompt is longer than the text encoder reads; its last {tokens} tokens are ignored: {prompt}");
 
-    /// <summary>Warnings that may name the user's files.</summary>
-    public static void Warn(IChannel channel, IEnumerable<string> messages)
+    /// <summary>Warns of what may hold the user's texts, paths and names.</summary>
+    /// <param name="channel">The channel.</param>
+    /// <param name="messages">One message each.</param>
+    public static void Warn(IChannel channel, params IEnumerable<string> messages)
     {
         foreach (string message in messages)
         {
@@ -76,6 +75,11 @@ internal static class Log
         }
     }
 
-    public static void Info(IChannel channel, string message) =>
-        channel.Info(MessageSensitivity.None, "{0}", message);
+    /// <summary>Says what may hold the user's texts, paths and names.</summary>
+    /// <param name="channel">The channel.</param>
+    /// <param name="message">The message.</param>
+    public static void Inform(IChannel channel, string message) => channel.Info(MessageSensitivity.UserData, "{0}", message);
+
+    /// <summary>Says what is made of numbers and of this library's words alone.</summary>
+    private static void InformPlainly(IChannel channel, string message) => channel.Info(MessageSensitivity.None, "{0}", message);
 }

@@ -48,7 +48,7 @@ internal static class RewardFit
         using IDisposable used = RewardDevices.Use(reward, device);
         foreach (string oddity in RewardContractCheck.Run(reward, device, shown, size.Height, size.Width, algorithm.NeedsRewardGradient, prompts: prompts).Warnings)
         {
-            channel.Warning(MessageSensitivity.None, "Reward '{0}': {1}", reward.Name, oddity);
+            Log.Warn(channel, $"Reward '{reward.Name}': {oddity}");
         }
     }
 }

@@ -91,7 +91,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         SamplingSettings sampling = _options.SamplingFor(_model);
         int shown = RewardFit.RequireTrainable(_reward, _options, _model);
         using IChannel channel = _host.Start("Training");
-        void Say(string message) => Log.Info(channel, message);
+        void Say(string message) => Log.Inform(channel, message);
         var pictures = new PromptPictures(_model, sampling, Say);
         IReadOnlyList<VideoPrompt> rows = _columns.Read(input, pictures);
         IReadOnlyList<VideoPrompt> heldOut =
@@ -101,9 +101,9 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         _reward.RequirePrompts([.. texts.Select(Shown)]);
 
         Device device = Devices.Choose(_host, channel);
-        Log.Ineffective(channel, [.. IneffectiveOptions.OfSampling(_options, _model), .. IneffectiveOptions.OfTraining(_options, _model, _reward, device)]);
+        Log.Warn(channel, [.. IneffectiveOptions.OfSampling(_options, _model), .. IneffectiveOptions.OfTraining(_options, _model, _reward, device)]);
         ModelSlots.Of(_model).MoveTo(device);
-        using RunFolder? folder = _options.RunFolder is { } path ? RunFolder.Open(path, warning => channel.Warning(MessageSensitivity.UserData, "{0}", warning)) : null;
+        using RunFolder? folder = _options.RunFolder is { } path ? RunFolder.Open(path, warning => Log.Warn(channel, warning)) : null;
         VideoAlignmentOptions options = Planned(Say);
         MemoryShortage.Explain(
             _model, options, _reward,
@@ -119,7 +119,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         // Where no seed was asked for, a run that goes on keeps the one it had.
         int seed = _seed ?? folder?.Found?.Seed ?? _otherwise;
         var run = new AlignmentRun(_model, _reward, options, seed, rows, heldOut, Devices.TemporaryFolder(_host)) { Folder = folder, Place = device };
-        folder?.Compare(AlignmentFingerprint.From(run), warning => channel.Warning(MessageSensitivity.UserData, "{0}", warning));
+        folder?.Compare(AlignmentFingerprint.From(run), warning => Log.Warn(channel, warning));
         Log.Warn(channel, run.Model.LoadNotes);
         Log.Plan(channel, run, device);
         Log.Resume(channel, folder, options);
@@ -129,7 +129,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
                 Log.Step(channel, step);
                 options.Progress?.Report(step);
             },
-            warning => channel.Warning(MessageSensitivity.None, "{0}", warning),
+            warning => Log.Warn(channel, warning),
             outcome =>
             {
                 Log.End(channel, outcome, options);

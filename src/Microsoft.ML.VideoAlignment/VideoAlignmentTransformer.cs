@@ -209,6 +209,6 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
     private void Say(string message)
     {
         using IChannel channel = _host.Start("Generation");
-        Log.Info(channel, message);
+        Log.Inform(channel, message);
     }
 }

@@ -63,7 +63,7 @@ public sealed class VideoGenerationEstimator : IEstimator<VideoAlignmentTransfor
             Log.Warn(channel, notes);
         }
 
-        Log.Ineffective(channel, IneffectiveOptions.OfSampling(_options, _model));
+        Log.Warn(channel, IneffectiveOptions.OfSampling(_options, _model));
         Device device = Devices.Choose(_host, channel);
         ModelSlots.Of(_model).MoveTo(device);
         var generated = new AlignedModel(_model, ownsModel: false, adapters, _options.SamplingFor(_model), _seed, device: device);
