@@ -1,21 +1,25 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
 /// What TorchSharp does not tell of a tensor's memory: which storage it lies in, how large that is, and how many tensors, autograd's saved ones included, hold
-/// it; and which tensors the thread's dispose scopes own. Read where libtorch 2.10's <c>TensorImpl</c> and <c>StorageImpl</c> have it, which
+/// it; and which tensors the thread's dispose scopes own. libtorch has no function for it, so it is read where libtorch 2.10's <c>TensorImpl</c> and <c>StorageImpl</c> have it, which
 /// <see cref="Require"/> checks.
 /// </summary>
 internal static unsafe class StorageCount
 {
-    /// <summary>Offsets in bytes: a virtual table and two 32-bit counts come first in both.</summary>
-    private const int Strong = 8, StorageOfTensor = 16, BytesOfStorage = 48;
+    /// <summary>The libtorch whose layout this is: major and minor in the upper two bytes, as its C interface tells them.</summary>
+    private const ulong KnownVersion = 0x020a;
+
+    /// <summary>Offsets in bytes: a virtual table and two 32-bit counts come first in both; a storage then has the address of its data.</summary>
+    private const int Strong = 8, StorageOfTensor = 16, DataOfStorage = 16, BytesOfStorage = 48;
 
     private static bool s_checked;
 
     /// <summary>Names the storage; never 0 for a tensor that has one.</summary>
-    public static nint Of(Tensor tensor) => *(nint*)(*(nint*)tensor.Handle + StorageOfTensor);
+    public static nint Of(Tensor tensor) => Word(tensor, StorageOfTensor);
 
     /// <summary>Tensors that hold the storage of this tensor, itself included.</summary>
     public static uint Holders(Tensor tensor) => *(uint*)(Of(tensor) + Strong);
@@ -23,26 +27,87 @@ internal static unsafe class StorageCount
     /// <summary>What the storage takes, however little of it the tensor shows.</summary>
     public static long Bytes(Tensor tensor) => *(long*)(Of(tensor) + BytesOfStorage);
 
-    /// <summary>Tries the above on a tensor that is known.</summary>
+    /// <summary>Checks the above, once.</summary>
     /// <exception cref="NotSupportedException">This libtorch lays its tensors out otherwise.</exception>
     public static void Require()
     {
-        if (s_checked)
+        if (!s_checked && LayoutFault(LoadedVersion(), StorageOfTensor) is { } fault)
         {
-            return;
-        }
-
-        using DisposeScope scope = NewDisposeScope();
-        Tensor tensor = empty([3, 5], dtype: ScalarType.Float32, device: META);
-        Tensor other = empty([3, 5], dtype: ScalarType.Float32, device: META);
-        uint alone = Holders(tensor);
-        using Tensor view = tensor.t();
-        if (alone != 1 || Holders(tensor) != 2 || Of(view) != Of(tensor) || Of(other) == Of(tensor) || Bytes(view) != 60 || !Owned().Any(owned => ReferenceEquals(owned, tensor)))
-        {
-            throw new NotSupportedException("Memory cannot be estimated: this libtorch or TorchSharp lays its tensors out otherwise than the version that the library was made for.");
+            throw new NotSupportedException(
+                $"Memory cannot be estimated: {fault}. Leave out what needs an estimate (the option MemoryBudget), or use TorchSharp 0.107 with libtorch 2.10, for which it is made.");
         }
 
         s_checked = true;
+    }
+
+    /// <summary>
+    /// What differs from the layout that is read here; null: nothing. Nothing is followed that has not been checked: first the version decides, then words inside a tensor's own memory are
+    /// compared for tensors that share a storage and one that does not, and only then is what stands there taken for an address.
+    /// </summary>
+    /// <param name="version">libtorch's version as its C interface tells it; null: it tells none.</param>
+    /// <param name="storage">Where in a tensor the address of its storage is to be.</param>
+    internal static string? LayoutFault(ulong? version, int storage)
+    {
+        if (version >> 48 != KnownVersion)
+        {
+            string found = version is { } other ? $"libtorch {other >> 56}.{(other >> 48) & 255}" : "a libtorch that does not tell its version";
+            return $"how tensors lie in memory is known of libtorch {KnownVersion >> 8}.{KnownVersion & 255}, and this is {found}";
+        }
+
+        const string Otherwise = "this libtorch or TorchSharp lays its tensors out otherwise than the version that the library was made for";
+        using DisposeScope scope = NewDisposeScope();
+        Tensor tensor = empty([3, 5], dtype: ScalarType.Float32, device: META), apart = empty([3, 5], dtype: ScalarType.Float32, device: META);
+        uint alone = Count(tensor);
+        Tensor view = tensor.t();
+        Tensor onCpu = zeros(3, 5, dtype: ScalarType.Float32);
+        nint place = Word(tensor, storage);
+        if (place == 0 || place % sizeof(nint) != 0 || Word(view, storage) != place || Word(apart, storage) == place || Word(onCpu, storage) == place || alone != 1 || Count(view) != 1)
+        {
+            return Otherwise;
+        }
+
+        bool held = *(uint*)(place + Strong) == 2 && *(uint*)(Word(apart, storage) + Strong) == 1 && *(long*)(place + BytesOfStorage) == 60;
+        nint data;
+        fixed (byte* first = onCpu.bytes)
+        {
+            data = (nint)first;
+        }
+
+        bool points = *(nint*)(Word(onCpu, storage) + DataOfStorage) == data;
+        return held && points && Owned().Any(owned => ReferenceEquals(owned, tensor)) ? null : Otherwise;
+    }
+
+    /// <summary>The version of the libtorch that is loaded, by the one function of its C interface that takes no tensor; null: it is not found.</summary>
+    internal static ulong? LoadedVersion()
+    {
+        // TorchSharp has loaded it when there is a tensor; by its bare name the same library is given again.
+        using Tensor loads = empty(0);
+        string name = OperatingSystem.IsWindows() ? "torch_cpu.dll" : OperatingSystem.IsMacOS() ? "libtorch_cpu.dylib" : "libtorch_cpu.so";
+        foreach (string path in (string[])[name, .. LoadedFiles(name)])
+        {
+            if (NativeLibrary.TryLoad(path, out nint library))
+            {
+                try
+                {
+                    if (NativeLibrary.TryGetExport(library, "aoti_torch_abi_version", out nint version))
+                    {
+                        return ((delegate* unmanaged<ulong>)version)();
+                    }
+                }
+                finally
+                {
+                    NativeLibrary.Free(library);
+                }
+            }
+        }
+
+        return null;
+    }
+
+    private static IEnumerable<string> LoadedFiles(string name)
+    {
+        using var process = System.Diagnostics.Process.GetCurrentProcess();
+        return [.. process.Modules.Cast<System.Diagnostics.ProcessModule>().Select(module => module.FileName).Where(file => Path.GetFileName(file) == name)];
     }
 
     /// <summary>The tensors of all dispose scopes that are open in this thread.</summary>
@@ -56,6 +121,12 @@ internal static unsafe class StorageCount
             }
         }
     }
+
+    /// <summary>A word of the tensor's own memory, which has some two hundred bytes.</summary>
+    private static nint Word(Tensor tensor, int offset) => *(nint*)(*(nint*)tensor.Handle + offset);
+
+    /// <summary>The holders of the tensor itself.</summary>
+    private static uint Count(Tensor tensor) => *(uint*)(*(nint*)tensor.Handle + Strong);
 
     [UnsafeAccessor(UnsafeAccessorKind.StaticMethod, Name = "get_ThreadSingleton")]
     private static extern DisposeScopeManager Manager(DisposeScopeManager? type);
