@@ -146,8 +146,9 @@ internal sealed record OpenSoraPrompt
 
             return result;
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (exception is JsonException or ArgumentException or InvalidOperationException)
         {
+            // Half of a surrogate pair is no JSON either, which the parser says in other words.
             throw Fault($"it is no JSON ({exception.Message})", exception);
         }
     }

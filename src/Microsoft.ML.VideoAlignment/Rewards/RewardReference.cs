@@ -28,8 +28,9 @@ internal sealed record RewardReference
     [JsonIgnore]
     public bool IsMix => Kind == MixKind;
 
-    /// <summary>Whether no element of a list is null, which JSON allows.</summary>
-    private bool IsWhole => Files.Values.All(file => file is not null) && Arguments.Values.All(value => value is not null) && Parts.All(part => part is not null && part.Reward.IsWhole);
+    /// <summary>Whether everything is there: JSON may leave a list out, or hold null in its place or in it.</summary>
+    private bool IsWhole => Files is not null && Arguments is not null && Parts is not null
+        && Files.Values.All(file => file is not null) && Arguments.Values.All(value => value is not null) && Parts.All(part => part is not null && part.Reward.IsWhole);
 
     /// <summary>A reward made of files; weights that are stored smaller than float32 are part of what it is.</summary>
     public static RewardReference Of(string kind, Placement placement, params (string Role, string Path)[] files) => new()
@@ -72,7 +73,7 @@ internal sealed record RewardReference
         try
         {
             RewardReference reference = JsonSerializer.Deserialize(json, RewardReferenceJson.Default.RewardReference) ?? throw new InvalidDataException("The model file's reward is empty.");
-            return reference.IsWhole ? reference : throw new InvalidDataException("The model file's reward is damaged: a part, a file or an argument of it is null.");
+            return reference.IsWhole ? reference : throw new InvalidDataException("The model file's reward is damaged: its files, arguments or parts, or one of them, are missing.");
         }
         catch (JsonException exception)
         {

@@ -20,7 +20,8 @@ internal static class ImageDoors
     ];
 
     /// <summary>A text column.</summary>
-    public static RgbPixels ByPath(string file) => Read(new MLContext(1).Data.LoadFromEnumerable(new[] { new PathRow { Path = file } }), "Path", _ => { });
+    public static RgbPixels ByPath(string file, ImageLimits? limits = null) =>
+        Read(new MLContext(1).Data.LoadFromEnumerable(new[] { new PathRow { Path = file } }), "Path", _ => { }, limits);
 
     /// <summary>A column of ML.NET's LoadImages, and of ResizeImages behind it where a size is given.</summary>
     public static RgbPixels ByLoadImages(string file, Action<string> say, (int Height, int Width)? size = null)
@@ -46,11 +47,11 @@ internal static class ImageDoors
         return RgbPixels.FromTensor(image);
     }
 
-    private static RgbPixels Read(IDataView rows, string column, Action<string> say)
+    private static RgbPixels Read(IDataView rows, string column, Action<string> say, ImageLimits? limits = null)
     {
         using DataViewRowCursor cursor = rows.GetRowCursor([rows.Schema[column]]);
         cursor.MoveNext();
-        using Tensor image = ImageColumn.Reader(cursor, rows.Schema[column], new VideoSize(1, 1, 1), new ImageLimits(), say)()();
+        using Tensor image = ImageColumn.Reader(cursor, rows.Schema[column], new VideoSize(1, 1, 1), limits ?? new ImageLimits(), say)()();
         return RgbPixels.FromTensor(image);
     }
 

@@ -15,6 +15,10 @@ internal sealed class ClipTokenizer
     private readonly int _start;
     private readonly int _end;
 
+    /// <param name="vocabulary">Tokens and merges.</param>
+    /// <param name="options">Special tokens and length.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The length has no room for start and end.</exception>
+    /// <exception cref="InvalidDataException">The vocabulary contradicts itself, or lacks a special token.</exception>
     public ClipTokenizer(BpeVocabulary vocabulary, ClipTokenizerOptions options)
     {
         if (options.MaxLength < 2)
@@ -22,13 +26,7 @@ internal sealed class ClipTokenizer
             throw new ArgumentOutOfRangeException(nameof(options), options.MaxLength, "MaxLength must hold at least the start and the end token, that is 2.");
         }
 
-        _bpe = BpeTokenizer.Create(new BpeOptions(vocabulary.Ids)
-        {
-            Merges = vocabulary.Merges,
-            ByteLevel = true,
-            EndOfWordSuffix = "</w>",
-            UnknownToken = vocabulary.Ids.ContainsKey(options.UnknownToken) ? options.UnknownToken : null,
-        });
+        _bpe = Merging(vocabulary, options);
         int Id(string token, string role) => options.Find(token, vocabulary) ?? throw new InvalidDataException(
             $"CLIP tokenizer: the {role} token '{token}' is not among the {vocabulary.Ids.Count} entries of the vocabulary.");
         _openClip = options.Library == ClipTokenizerLibrary.OpenClip;
@@ -122,6 +120,24 @@ internal sealed class ClipTokenizer
             {
                 ids.Add(id);
             }
+        }
+    }
+
+    private static BpeTokenizer Merging(BpeVocabulary vocabulary, ClipTokenizerOptions options)
+    {
+        try
+        {
+            return BpeTokenizer.Create(new BpeOptions(vocabulary.Ids)
+            {
+                Merges = vocabulary.Merges,
+                ByteLevel = true,
+                EndOfWordSuffix = "</w>",
+                UnknownToken = vocabulary.Ids.ContainsKey(options.UnknownToken) ? options.UnknownToken : null,
+            });
+        }
+        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException)
+        {
+            throw new InvalidDataException($"CLIP tokenizer: the vocabulary and its merges contradict each other: {exception.Message}", exception);
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
@@ -42,13 +43,13 @@ internal static class OpenClipVocabulary
     /// <summary>
     /// Ids: the 256 bytes as letters, the same at the end of a word, one token a merge, start, end. The first line of the file is a version.
     /// </summary>
-    /// <exception cref="InvalidDataException">A line is no merge.</exception>
+    /// <exception cref="InvalidDataException">A line is no merge, or the file is damaged.</exception>
     public static BpeVocabulary Read(string path)
     {
         using FileStream file = File.OpenRead(path);
         bool zipped = file.ReadByte() == 0x1F && file.ReadByte() == 0x8B;
         file.Position = 0;
-        using Stream stream = zipped ? new GZipStream(file, CompressionMode.Decompress) : file;
+        using Stream stream = zipped ? new UnpackedStream(new GZipStream(file, CompressionMode.Decompress), file.Length, path) : file;
         using var reader = new StreamReader(stream);
         List<string> merges = [];
         for (string? line = reader.ReadLine(); merges.Count < Merges && (line = reader.ReadLine()) is not null;)

@@ -122,7 +122,8 @@ public sealed record VJepaOptions
     {
         try
         {
-            return JsonSerializer.Deserialize(json, VJepaOptionsJson.Default.VJepaOptions) ?? throw new InvalidDataException("The V-JEPA options of the saved reward are empty.");
+            return JsonSerializer.Deserialize(json, VJepaOptionsJson.Default.VJepaOptions) is { Masks: { } masks } options && !masks.Contains(null!) ? options
+                : throw new InvalidDataException("The V-JEPA options of the saved reward are empty, or have no masks.");
         }
         catch (JsonException exception)
         {
