@@ -32,10 +32,10 @@ internal static class AlignmentArchive
             MlNetInterop.SaveStream(context, AdaptersEntry, writer => writer.Write(adapters));
         }
 
-        foreach (string? path in new[] { manifest.BaseModel.Kind == VideoModelSourceKind.Path ? manifest.BaseModel.Source : null, manifest.BaseModel.TokenizerPath, manifest.BaseModel.ConfigurationPath })
-        {
-            SavedPaths.Add(path);
-        }
+        VideoModelReference model = manifest.BaseModel;
+        SavedPaths.Add(model.Kind == VideoModelSourceKind.Path ? model.Source : null);
+        SavedPaths.Add(model.TokenizerPath);
+        SavedPaths.Add(model.ConfigurationPath);
 
         foreach ((int index, string file) in files.Index())
         {

@@ -60,5 +60,7 @@ internal sealed record AlignmentManifest
             : throw new FormatException($"The alignment was saved in format {manifest.Version}; this library reads formats up to {CurrentVersion}. Update it.");
     }
 
-    private string? Fault() => string.IsNullOrEmpty(OutputColumn) ? "the output column has no name" : BaseFiles.Any(string.IsNullOrEmpty) ? "a file of the base model has no name" : Sampling.Fault();
+    private string? Fault() => string.IsNullOrEmpty(OutputColumn) ? "the output column has no name"
+        : BaseFiles.Any(string.IsNullOrEmpty) ? "a file of the base model has no name"
+        : Sampling.Fault();
 }

@@ -4,8 +4,9 @@ using Microsoft.ML.VideoAlignment.Video;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// What the program allows a saved model to open. Whoever made the file wrote the paths and names in it, so a path is opened only inside the trusted folders or where this process saved the
-/// path itself, and a program is run only on request. Nothing is looked at on the disk before it is allowed.
+/// What the program allows a saved model to open. Whoever made the file wrote the paths and names in it, so a path is opened only inside the
+/// trusted folders or where this process saved the path itself, and a program is run only on request. Nothing is looked at on the disk before it
+/// is allowed.
 /// </summary>
 /// <param name="TrustedFolders">Folders whose files a saved model may name.</param>
 /// <param name="TorchScript">Whether the TorchScript programs that saved models name are run.</param>
@@ -29,12 +30,14 @@ internal sealed record LoadPermission(IReadOnlyList<string> TrustedFolders, bool
         if (!unpacked && reference.Kind == VideoModelSourceKind.Path && !reference.NamesEmbedded && !Allows(reference.Source))
         {
             throw new InvalidOperationException(
-                $"{alignment}, and was not saved by this program: the path was written by whoever made the file, and is not opened unasked. Before loading, call "
-                + "mlContext.RegisterVideoAlignment(reference => VideoDiffusionModel.FromPretrained(folder)) with the folder of that model, or "
+                $"{alignment}, and was not saved by this program: the path was written by whoever made the file, and is not opened unasked. "
+                + "Before loading, call mlContext.RegisterVideoAlignment(reference => VideoDiffusionModel.FromPretrained(folder)) with the folder of that model, or "
                 + "mlContext.RegisterVideoAlignment(trustedFolders: [folder]) with a folder whose models may be opened.");
         }
 
-        foreach ((string name, string? path) in new[] { (nameof(reference.TokenizerPath), reference.TokenizerPath), (nameof(reference.ConfigurationPath), reference.ConfigurationPath) })
+        (string Name, string? Path)[] beside =
+            [(nameof(reference.TokenizerPath), reference.TokenizerPath), (nameof(reference.ConfigurationPath), reference.ConfigurationPath)];
+        foreach ((string name, string? path) in beside)
         {
             if (path is not null && !Allows(path))
             {
@@ -52,26 +55,34 @@ internal sealed record LoadPermission(IReadOnlyList<string> TrustedFolders, bool
     /// <exception cref="InvalidOperationException">It names what is not allowed; the message lists all of it, and says why and how to allow it.</exception>
     public void Require(RewardReference reference, IReadOnlyDictionary<string, string>? moved)
     {
-        string[] paths = [.. reference.AllFiles().Select(file => file.File.Path).Where(path => moved?.ContainsKey(path) != true && !Allows(path)).Distinct(StringComparer.Ordinal)];
-        string[] programs = TorchScript ? [] : [.. reference.AllKinds().Where(part => part.Kind == TorchScriptReward.Kind).SelectMany(part => part.Files.Values).Select(file => file.Path)];
+        string[] paths =
+        [
+            .. reference.AllFiles().Select(file => file.File.Path).Where(path => moved?.ContainsKey(path) != true && !Allows(path)).Distinct(StringComparer.Ordinal),
+        ];
+        IEnumerable<RewardReference> run = TorchScript ? [] : reference.AllKinds().Where(part => part.Kind == TorchScriptReward.Kind);
+        string[] programs = [.. run.SelectMany(part => part.Files.Values).Select(file => file.Path)];
         if (programs.Length > 0)
         {
             throw new InvalidOperationException(
-                $"The saved scoring's reward is a TorchScript program: {List(programs)}. Loading it runs the code in that file, and whoever made the model file chose which, so it is not run unasked. "
-                + $"If you trust it, call mlContext.RegisterVideoAlignment(allowTorchScript: true) before loading.{(paths.Length > 0 ? " " + HowToAllow(paths) : "")}");
+                $"The saved scoring's reward is a TorchScript program: {List(programs)}. Loading it runs the code in that file, and whoever made the "
+                + "model file chose which, so it is not run unasked. If you trust it, call mlContext.RegisterVideoAlignment(allowTorchScript: true) "
+                + $"before loading.{(paths.Length > 0 ? " " + HowToAllow(paths) : "")}");
         }
 
         if (paths.Length > 0)
         {
-            throw new InvalidOperationException($"The saved scoring was not saved by this program, and its reward names files that are not opened unasked. {HowToAllow(paths)}");
+            throw new InvalidOperationException(
+                $"The saved scoring was not saved by this program, and its reward names files that are not opened unasked. {HowToAllow(paths)}");
         }
     }
 
     private static string HowToAllow(string[] paths) =>
-        $"Of {List(paths)} say that their folder may be opened, mlContext.RegisterVideoAlignment(trustedFolders: [folder]), or where your own copies are, by old path: RegisterVideoAlignment(movedRewardFiles: ...).";
+        $"Of {List(paths)} say that their folder may be opened, mlContext.RegisterVideoAlignment(trustedFolders: [folder]), "
+        + "or where your own copies are, by old path: RegisterVideoAlignment(movedRewardFiles: ...).";
 
     private static string List(IEnumerable<string> paths) => string.Join(", ", paths.Select(path => $"'{path}'"));
 
     private bool Allows(string path) =>
-        path.Length > 0 && !path.Contains('\0', StringComparison.Ordinal) && (SavedPaths.Contains(path) || TrustedFolders.Any(folder => ImageFolder.Contains(folder, path)));
+        path.Length > 0 && !path.Contains('\0', StringComparison.Ordinal)
+        && (SavedPaths.Contains(path) || TrustedFolders.Any(folder => ImageFolder.Contains(folder, path)));
 }

@@ -4,8 +4,9 @@ using Microsoft.ML.VideoAlignment.Runs;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// What the door says through <c>MLContext.Log</c>. (ML.NET's progress channels never reach that event, so steps are messages.) Every message goes through here: what may hold a prompt, a
-/// path, or a name that the user gave is marked as the user's data, and only what is made of numbers and of this library's own words is not.
+/// What the door says through <c>MLContext.Log</c>. (ML.NET's progress channels never reach that event, so steps are messages.) Every message goes
+/// through here: what may hold a prompt, a path, or a name that the user gave is marked as the user's data, and only what is made of numbers and of
+/// this library's own words is not.
 /// </summary>
 internal static class Log
 {
@@ -45,7 +46,10 @@ internal static class Log
     {
         if (outcome.StoppedEarly)
         {
-            InformPlainly(channel, $"Stopped after step {outcome.Steps} of {options.Steps}: the last {options.EarlyStopPatience} measurements on held-out prompts were no better than the best.");
+            InformPlainly(
+                channel,
+                $"Stopped after step {outcome.Steps} of {options.Steps}: the last {options.EarlyStopPatience} measurements on held-out prompts "
+                + "were no better than the best.");
         }
         else if (outcome.Steps < options.Steps)
         {

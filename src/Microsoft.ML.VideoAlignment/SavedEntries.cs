@@ -4,8 +4,8 @@ using Microsoft.ML.VideoAlignment.Files;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// The entries of a saved transformer, read within limits. ML.NET unpacks an entry into a temporary file before it hands it out, and .NET stops at the size that the zip's directory declares:
-/// checking the declared sizes first bounds what is really written.
+/// The entries of a saved transformer, read within limits. ML.NET unpacks an entry into a temporary file before it hands it out, and .NET stops at
+/// the size that the zip's directory declares: checking the declared sizes first bounds what is really written.
 /// </summary>
 internal sealed class SavedEntries
 {
@@ -89,5 +89,6 @@ internal sealed class SavedEntries
         }
     }
 
-    private static FormatException Damaged(string name, Exception exception) => new($"The saved model's entry '{name}' is damaged: {exception.Message}", exception);
+    private static FormatException Damaged(string name, Exception exception) =>
+        new($"The saved model's entry '{name}' is damaged: {exception.Message}", exception);
 }

@@ -3,8 +3,8 @@ using System.Collections.Concurrent;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// The paths that models saved by this process name: the program chose them itself, so that what it saved it can load again without being asked. They are compared as text, links not
-/// followed.
+/// The paths that models saved by this process name: the program chose them itself, so that what it saved it can load again without being asked.
+/// They are compared as text, links not followed.
 /// </summary>
 internal static class SavedPaths
 {

@@ -95,18 +95,19 @@ public static class VideoAlignmentCatalog
     }
 
     /// <summary>
-    /// Lets <c>mlContext.Model.Load</c> load alignments and scorings, and says what they may open. To be called once in a process that loads without having made an estimator of this
-    /// library; without it, ML.NET says "Error during class instantiation", caused by "Couldn't load model".
+    /// Lets <c>mlContext.Model.Load</c> load alignments and scorings, and says what they may open. To be called once in a process that loads without
+    /// having made an estimator of this library; without it, ML.NET says "Error during class instantiation", caused by "Couldn't load model".
     /// </summary>
     /// <remarks>
-    /// A saved model may be a stranger's. What lies inside it and what comes with this library is opened; a path that it names is opened only where this process saved a model that names it, or
-    /// inside <paramref name="trustedFolders"/>; nothing is downloaded without <paramref name="hub"/>; no program is run without <paramref name="allowTorchScript"/>. What
-    /// <paramref name="resolveBaseModel"/> and <paramref name="movedRewardFiles"/> give is the program's own choice. Hashes are compared in every case.
+    /// A saved model may be a stranger's. What lies inside it and what comes with this library is opened; a path that it names is opened only where
+    /// this process saved a model that names it, or inside <paramref name="trustedFolders"/>; nothing is downloaded without <paramref name="hub"/>; no
+    /// program is run without <paramref name="allowTorchScript"/>. What <paramref name="resolveBaseModel"/> and <paramref name="movedRewardFiles"/>
+    /// give is the program's own choice. Hashes are compared in every case.
     /// </remarks>
     /// <param name="mlContext">The context that will load.</param>
     /// <param name="resolveBaseModel">
-    /// Supplies base models that have moved, that are loaded already, or whose path may not be opened unasked; it may return null to have the model opened where it was when the alignment
-    /// was saved. The transformer checks its hash, and does not dispose it.
+    /// Supplies base models that have moved, that are loaded already, or whose path may not be opened unasked; it may return null to have the model
+    /// opened where it was when the alignment was saved. The transformer checks its hash, and does not dispose it.
     /// </param>
     /// <param name="movedRewardFiles">New places, by old path, of files that rewards of saved <c>ScoreVideo</c> transforms were made from.</param>
     /// <param name="hub">
@@ -114,7 +115,8 @@ public static class VideoAlignmentCatalog
     /// </param>
     /// <param name="trustedFolders">Folders whose files saved models may name, symbolic links followed. Null (default): none.</param>
     /// <param name="allowTorchScript">
-    /// Whether the TorchScript programs that saved rewards name are run: they are code, which does what it likes. Their path must be allowed as well. Default: false.
+    /// Whether the TorchScript programs that saved rewards name are run: they are code, which does what it likes. Their path must be allowed as well.
+    /// Default: false.
     /// </param>
     /// <exception cref="ArgumentException">A trusted folder is empty or null.</exception>
     public static void RegisterVideoAlignment(
@@ -132,7 +134,7 @@ public static class VideoAlignmentCatalog
         }
 
         Loaders.Register(mlContext);
-        LoadPlaces.Register(mlContext, new LoadPlaces(
-            LoadPlaces.OpenSource, resolveBaseModel, movedRewardFiles, hub, new LoadPermission([.. (trustedFolders ?? []).Select(Path.GetFullPath)], allowTorchScript)));
+        var permission = new LoadPermission([.. (trustedFolders ?? []).Select(Path.GetFullPath)], allowTorchScript);
+        LoadPlaces.Register(mlContext, new LoadPlaces(LoadPlaces.OpenSource, resolveBaseModel, movedRewardFiles, hub, permission));
     }
 }

@@ -53,15 +53,18 @@ public sealed record VideoModelReference(string Family, string Source, string Ha
     internal bool NamesEmbedded => IsEmbedded(Source);
 
     /// <summary>What is wrong with a reference that a file gave, whatever the program allows; null: nothing.</summary>
-    internal string? Fault() => Variant is { } variant && (!HubModel.IsPlain(variant) || variant.Contains('/', StringComparison.Ordinal)) ? $"'{variant}' is no variant of file names." : Kind switch
-    {
-        VideoModelSourceKind.Path => null,
-        VideoModelSourceKind.Embedded => NamesEmbedded ? null : "this version of the library has no embedded model of this name. Update it.",
-        VideoModelSourceKind.Hub => !HubModel.IsId(Source) ? "it is no id of the hub, \"owner/name\": the file is damaged or forged."
-            : Path.Exists(Source) ? "the working directory has a file or folder of this name, which would be taken for it: run the program elsewhere, or open the model yourself and pass it to RegisterVideoAlignment."
-            : null,
-        _ => $"its {nameof(Kind)} {(int)Kind} is of a newer version of the library. Update it.",
-    };
+    internal string? Fault() => Variant is { } variant && (!HubModel.IsPlain(variant) || variant.Contains('/', StringComparison.Ordinal))
+        ? $"'{variant}' is no variant of file names."
+        : Kind switch
+        {
+            VideoModelSourceKind.Path => null,
+            VideoModelSourceKind.Embedded => NamesEmbedded ? null : "this version of the library has no embedded model of this name. Update it.",
+            VideoModelSourceKind.Hub => !HubModel.IsId(Source) ? "it is no id of the hub, \"owner/name\": the file is damaged or forged."
+                : Path.Exists(Source) ? "the working directory has a file or folder of this name, which would be taken for it: run the program elsewhere, "
+                    + "or open the model yourself and pass it to RegisterVideoAlignment."
+                : null,
+            _ => $"its {nameof(Kind)} {(int)Kind} is of a newer version of the library. Update it.",
+        };
 
     private static bool IsEmbedded(string source) => source is VideoDiffusionModel.MovingShapesSource or VideoDiffusionModel.MovingShapesImageToVideoSource;
 

@@ -66,8 +66,8 @@ internal static class MlNetInterop
     public static extern bool TryLoadStream([UnsafeAccessorType(LoadContext)] object context, string name, Action<BinaryReader> read);
 
     /// <summary>
-    /// The entries of the zip that belong to the transformer that is being loaded: names in its folder, packed sizes, and sizes that the zip's directory declares.
-    /// <paramref name="context"/>: ML.NET's internal ModelLoadContext.
+    /// The entries of the zip that belong to the transformer that is being loaded: names in its folder, packed sizes, and sizes that the zip's
+    /// directory declares. <paramref name="context"/>: ML.NET's internal ModelLoadContext.
     /// </summary>
     public static IReadOnlyList<(string Name, long Packed, long Size)> Entries(object context)
     {

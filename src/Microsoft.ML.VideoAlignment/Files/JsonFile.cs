@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 
 namespace Microsoft.ML.VideoAlignment.Files;
@@ -46,6 +47,26 @@ internal static partial class JsonFile
     public static JsonElement RequireObject(JsonElement json, string location) => json.ValueKind == JsonValueKind.Object
         ? json
         : throw new WeightFileException(location, $"is no JSON object: it holds a value of the kind {json.ValueKind}.");
+
+    /// <summary>An object that can be changed; of members of one name the last counts, as for Python.</summary>
+    /// <param name="json">An object.</param>
+    public static JsonObject ToNode(JsonElement json)
+    {
+        var node = new JsonObject();
+        foreach (JsonProperty property in json.EnumerateObject())
+        {
+            node[property.Name] = Copy(property.Value);
+        }
+
+        return node;
+    }
+
+    private static JsonNode? Copy(JsonElement json) => json.ValueKind switch
+    {
+        JsonValueKind.Object => ToNode(json),
+        JsonValueKind.Array => new JsonArray([.. json.EnumerateArray().Select(Copy)]),
+        _ => JsonValue.Create(json),
+    };
 
     private static JsonElement ParseQuoted(string text, string location)
     {

@@ -1,7 +1,8 @@
 namespace Microsoft.ML.VideoAlignment.Files;
 
 /// <summary>
-/// How much the packed parts of an archive may unpack to. Deflate makes a thousand bytes of one; weights give at most a few, so an archive that promises more was made to fill memory or a disk.
+/// How much the packed parts of an archive may unpack to. Deflate makes a thousand bytes of one; weights give at most a few, so an archive that
+/// promises more was made to fill memory or a disk.
 /// </summary>
 internal static class UnpackedSize
 {
@@ -18,5 +19,6 @@ internal static class UnpackedSize
     /// <param name="packed">Bytes in the archive, all together.</param>
     /// <param name="unpacked">Bytes that the archive says they unpack to.</param>
     public static string? Fault(long packed, decimal unpacked) => unpacked <= Most(packed) ? null
-        : $"{packed} packed bytes are to unpack to {unpacked}, more than the {Most(packed)} that are unpacked of so few: it is damaged, or made to fill memory or a disk";
+        : $"{packed} packed bytes are to unpack to {unpacked}, more than the {Most(packed)} that are unpacked of so few: "
+            + "it is damaged, or made to fill memory or a disk";
 }

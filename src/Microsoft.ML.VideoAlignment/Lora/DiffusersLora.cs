@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Microsoft.ML.VideoAlignment.Files;
@@ -104,10 +103,9 @@ internal static partial class DiffusersLora
     /// <summary>The entries that start with the network's prefix, without it.</summary>
     private static JsonObject? SettingsUnder(string prefix, string json, string path)
     {
-        JsonElement all = JsonFile.RequireObject(JsonFile.Parse(json, $"{path} ({MetadataKey})"), $"{path} ({MetadataKey})");
-        JsonProperty[] own = [.. all.EnumerateObject().Where(entry => entry.Name.StartsWith(prefix, StringComparison.Ordinal))];
-        return own.Length == 0 ? null
-            : new JsonObject(own.DistinctBy(entry => entry.Name).Select(entry => KeyValuePair.Create(entry.Name[prefix.Length..], JsonNode.Parse(entry.Value.GetRawText()))));
+        JsonObject all = JsonFile.ToNode(JsonFile.RequireObject(JsonFile.Parse(json, $"{path} ({MetadataKey})"), $"{path} ({MetadataKey})"));
+        KeyValuePair<string, JsonNode?>[] own = [.. all.Where(entry => entry.Key.StartsWith(prefix, StringComparison.Ordinal))];
+        return own.Length == 0 ? null : new JsonObject(own.Select(entry => KeyValuePair.Create(entry.Key[prefix.Length..], entry.Value?.DeepClone())));
     }
 
     [GeneratedRegex(@"^(?<attention>.+)\.(?<layer>to_q|to_k|to_v|to_out)(\.0)?$", RegexOptions.ExplicitCapture)]

@@ -22,7 +22,7 @@ internal static class PeftFolder
                 Path.Combine(Path.GetDirectoryName(Path.GetFullPath(place.Weights))!, ConfigFile), $"there is no such file; a peft adapter is a folder with {ConfigFile} and {WeightsFile}.");
         }
 
-        JsonObject config = JsonObject.Create(JsonFile.ReadObject(configPath))!;
+        JsonObject config = JsonFile.ToNode(JsonFile.ReadObject(configPath));
         var settings = LoraSettings.FromJson(config, configPath);
         using IWeightSource source = LoraFile.OpenTensors(place.Weights);
         string prefix = LoraPrefix.Find(source.Entries.Keys);

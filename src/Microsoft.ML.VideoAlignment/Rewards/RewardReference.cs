@@ -30,7 +30,8 @@ internal sealed record RewardReference
 
     /// <summary>Whether everything is there: JSON may leave a list out, or hold null in its place or in it.</summary>
     private bool IsWhole => Files is not null && Arguments is not null && Parts is not null
-        && Files.Values.All(file => file is not null) && Arguments.Values.All(value => value is not null) && Parts.All(part => part is not null && part.Reward.IsWhole);
+        && Files.Values.All(file => file is not null) && Arguments.Values.All(value => value is not null)
+        && Parts.All(part => part is not null && part.Reward.IsWhole);
 
     /// <summary>A reward made of files; weights that are stored smaller than float32 are part of what it is.</summary>
     public static RewardReference Of(string kind, Placement placement, params (string Role, string Path)[] files) => new()
@@ -45,7 +46,8 @@ internal sealed record RewardReference
     /// <summary>An argument of the constructor.</summary>
     /// <param name="name">Its name.</param>
     /// <exception cref="InvalidDataException">There is none of this name.</exception>
-    public string Argument(string name) => Arguments.GetValueOrDefault(name) ?? throw new InvalidDataException($"The model's reward {Kind} lacks its argument '{name}'.");
+    public string Argument(string name) => Arguments.GetValueOrDefault(name)
+        ?? throw new InvalidDataException($"The model's reward {Kind} lacks its argument '{name}'.");
 
     /// <summary>An argument of the constructor that is no text.</summary>
     /// <param name="name">Its name.</param>
@@ -72,8 +74,10 @@ internal sealed record RewardReference
     {
         try
         {
-            RewardReference reference = JsonSerializer.Deserialize(json, RewardReferenceJson.Default.RewardReference) ?? throw new InvalidDataException("The model file's reward is empty.");
-            return reference.IsWhole ? reference : throw new InvalidDataException("The model file's reward is damaged: its files, arguments or parts, or one of them, are missing.");
+            RewardReference reference = JsonSerializer.Deserialize(json, RewardReferenceJson.Default.RewardReference)
+                ?? throw new InvalidDataException("The model file's reward is empty.");
+            return reference.IsWhole ? reference
+                : throw new InvalidDataException("The model file's reward is damaged: its files, arguments or parts, or one of them, are missing.");
         }
         catch (JsonException exception)
         {
@@ -86,7 +90,8 @@ internal sealed record RewardReference
     /// of its files, by role; <paramref name="moved"/> gives new places for files that are no longer where they were, by old path.
     /// </summary>
     /// <exception cref="FileNotFoundException">Files are missing; the message names all of them.</exception>
-    /// <exception cref="InvalidDataException">Files are there but not the same; the message names all of them.</exception>
+    /// <exception cref="InvalidDataException">Files are there but not the same, and the message names all of them; or the reference contradicts itself.</exception>
+    /// <exception cref="RewardContractException">A sum's parts or weights do not go together.</exception>
     public VideoReward Resolve(Func<RewardReference, RewardFiles, VideoReward> make, IReadOnlyDictionary<string, string>? moved = null)
     {
         // All files first, so that nothing large is loaded when something is missing, and one message names everything.
@@ -114,13 +119,15 @@ internal sealed record RewardReference
         }
     }
 
-    private InvalidDataException Unreadable(string name) => new($"The model's reward {Kind} has '{Arguments[name]}' as its argument '{name}', which this version of the library cannot read.");
+    private InvalidDataException Unreadable(string name) =>
+        new($"The model's reward {Kind} has '{Arguments[name]}' as its argument '{name}', which this version of the library cannot read.");
 
     private VideoReward Make(Func<RewardReference, RewardFiles, VideoReward> make, IReadOnlyDictionary<string, string>? moved)
     {
         if (!IsMix)
         {
-            return make(this, new RewardFiles(Kind, Files.ToDictionary(file => file.Key, file => moved?.GetValueOrDefault(file.Value.Path) ?? file.Value.Path, StringComparer.Ordinal)));
+            var places = Files.ToDictionary(file => file.Key, file => moved?.GetValueOrDefault(file.Value.Path) ?? file.Value.Path, StringComparer.Ordinal);
+            return make(this, new RewardFiles(Kind, places));
         }
 
         var parts = new List<(VideoReward Reward, float Weight)>();
@@ -141,7 +148,8 @@ internal sealed record RewardReference
     }
 
     /// <summary>The files of this reward and of its parts, with what each is for.</summary>
-    public IEnumerable<(string Role, FileReference File)> AllFiles() => AllKinds().SelectMany(part => part.Files.Select(file => ($"{part.Kind} {file.Key}", file.Value)));
+    public IEnumerable<(string Role, FileReference File)> AllFiles() =>
+        AllKinds().SelectMany(part => part.Files.Select(file => ($"{part.Kind} {file.Key}", file.Value)));
 
     /// <summary>This reward and its parts, and theirs.</summary>
     public IEnumerable<RewardReference> AllKinds() => Parts.SelectMany(part => part.Reward.AllKinds()).Prepend(this);

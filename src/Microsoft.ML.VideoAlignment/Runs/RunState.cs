@@ -122,7 +122,7 @@ internal sealed class RunState : IDisposable
             throw new FormatException("its content does not have the checksum that was written with it: the file is cut or damaged");
         }
 
-        JsonNode? values = JsonNode.Parse(Value(ValuesKey), documentOptions: new JsonDocumentOptions { MaxDepth = MaxDepth });
+        JsonNode? values = JsonNode.Parse(Value(ValuesKey), documentOptions: new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
         return new RunState(
             file, Value(RunKey), Number(StepKey, 1), Number(SeedKey, int.MinValue), RunFingerprint.Parse(Value(FactsKey)),
             values as JsonObject ?? throw new FormatException("its values are not a JSON object"));

@@ -5,8 +5,8 @@ namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
 /// What TorchSharp does not tell of a tensor's memory: which storage it lies in, how large that is, and how many tensors, autograd's saved ones included, hold
-/// it; and which tensors the thread's dispose scopes own. libtorch has no function for it, so it is read where libtorch 2.10's <c>TensorImpl</c> and <c>StorageImpl</c> have it, which
-/// <see cref="Require"/> checks.
+/// it; and which tensors the thread's dispose scopes own. libtorch has no function for it, so it is read where libtorch 2.10's <c>TensorImpl</c> and
+/// <c>StorageImpl</c> have it, which <see cref="Require"/> checks.
 /// </summary>
 internal static unsafe class StorageCount
 {
@@ -34,15 +34,17 @@ internal static unsafe class StorageCount
         if (!s_checked && LayoutFault(LoadedVersion(), StorageOfTensor) is { } fault)
         {
             throw new NotSupportedException(
-                $"Memory cannot be estimated: {fault}. Leave out what needs an estimate (the option MemoryBudget), or use TorchSharp 0.107 with libtorch 2.10, for which it is made.");
+                $"Memory cannot be estimated: {fault}. Leave out what needs an estimate (the option MemoryBudget), "
+                + "or use TorchSharp 0.107 with libtorch 2.10, for which it is made.");
         }
 
         s_checked = true;
     }
 
     /// <summary>
-    /// What differs from the layout that is read here; null: nothing. Nothing is followed that has not been checked: first the version decides, then words inside a tensor's own memory are
-    /// compared for tensors that share a storage and one that does not, and only then is what stands there taken for an address.
+    /// What differs from the layout that is read here; null: nothing. Nothing is followed that has not been checked: first the version decides, then
+    /// words inside a tensor's own memory are compared for tensors that share a storage and one that does not, and only then is what stands there
+    /// taken for an address.
     /// </summary>
     /// <param name="version">libtorch's version as its C interface tells it; null: it tells none.</param>
     /// <param name="storage">Where in a tensor the address of its storage is to be.</param>
@@ -61,7 +63,8 @@ internal static unsafe class StorageCount
         Tensor view = tensor.t();
         Tensor onCpu = zeros(3, 5, dtype: ScalarType.Float32);
         nint place = Word(tensor, storage);
-        if (place == 0 || place % sizeof(nint) != 0 || Word(view, storage) != place || Word(apart, storage) == place || Word(onCpu, storage) == place || alone != 1 || Count(view) != 1)
+        bool names = place != 0 && place % sizeof(nint) == 0 && Word(view, storage) == place && Word(apart, storage) != place && Word(onCpu, storage) != place;
+        if (!names || alone != 1 || Count(view) != 1)
         {
             return Otherwise;
         }

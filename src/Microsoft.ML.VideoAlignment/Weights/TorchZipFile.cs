@@ -80,7 +80,8 @@ internal sealed class TorchZipFile : TorchFile
         ZipDirectory.Entry[] deflated = [.. _records.Values.Where(record => record.Method != 0)];
         if (UnpackedSize.Fault(deflated.Sum(record => record.CompressedSize), deflated.Sum(record => (decimal)record.Size)) is { } fault)
         {
-            throw File.Fault($"its deflated records are refused: {fault}. If you trust the file, pack it again without compression (torch.save does not compress).");
+            throw File.Fault(
+                $"its deflated records are refused: {fault}. If you trust the file, pack it again without compression (torch.save does not compress).");
         }
     }
 

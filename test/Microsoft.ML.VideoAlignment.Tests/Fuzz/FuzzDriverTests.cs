@@ -8,8 +8,8 @@ public class FuzzDriverTests
     [Test]
     public void AnExceptionThatIsNotPromisedIsAFinding()
     {
-        FuzzReport report = new FuzzDriver(60).Run(Reader((_, input) => throw (input.Length > 12 ? new NullReferenceException() : new InvalidDataException())), 100);
-        Assert.That(report.Findings, Has.Some.Contains("NullReferenceException").And.None.Contains("input 0 InvalidDataException"));
+        FuzzReport report = new FuzzDriver(60).Run(Reader((_, input) => throw (input.Length > 12 ? new ArithmeticException() : new InvalidDataException())), 100);
+        Assert.That(report.Findings, Has.Some.Contains("ArithmeticException").And.None.Contains("input 0 InvalidDataException"));
         Assert.That(report.Findings, Has.Some.Contains("seed 0 is to be read"));
     }
 
@@ -52,7 +52,8 @@ public class FuzzDriverTests
     public void AnInputIsTheSameInEveryRun()
     {
         FuzzReader reader = Reader((_, _) => { });
-        Assert.That(Enumerable.Range(0, 50).Select(number => FuzzDriver.Input(reader, number)), Is.EqualTo(Enumerable.Range(0, 50).Select(number => FuzzDriver.Input(reader, number))));
+        byte[][] first = [.. Enumerable.Range(0, 50).Select(number => FuzzDriver.Input(reader, number))];
+        Assert.That(Enumerable.Range(0, 50).Select(number => FuzzDriver.Input(reader, number)), Is.EqualTo(first));
         Assert.That(Convert.ToHexString(FuzzDriver.Input(reader, 3)), Is.Not.EqualTo(Convert.ToHexString(FuzzDriver.Input(reader, 4))));
     }
 

@@ -43,6 +43,7 @@ internal static class FuzzReaders
         ["images"] = Images,
         ["saved models"] = SavedModels,
         ["run states"] = States,
+        ["hub"] = Hubs,
         ["texts"] = Texts,
     };
 
@@ -52,17 +53,21 @@ internal static class FuzzReaders
 
     private static IEnumerable<FuzzReader> Weights()
     {
-        yield return OneFile("safetensors", "weights.safetensors", ReadWeights, [Case("S17-files", "st-dtypes", "weights.safetensors"), Case("S17-files", "st-names", "weights.safetensors")])
+        byte[][] safetensors = [Case("S17-files", "st-dtypes", "weights.safetensors"), Case("S17-files", "st-names", "weights.safetensors")];
+        yield return OneFile("safetensors", "weights.safetensors", ReadWeights, safetensors)
             with { Words = ["dtype", "shape", "data_offsets", "__metadata__", "F8_E4M3", "BOOL", "BF16"] };
         byte[][] zips = [.. new[] { "torch-nested", "torch-protocol4", "torch-strides" }.Select(name => Case("S17-files", name, "weights.pt"))];
         yield return OneFile("torch zip", "weights.pt", ReadWeights, zips);
         yield return OneFile("torch zip, deflated", "weights.pt", ReadWeights, [.. zips.Select(zip => SavedZip.Change(zip, (_, content) => content))]);
 
         // The CRC of a record catches damage; a forger would write a fitting one.
-        yield return new FuzzReader("pickle in a torch zip", [Pickle(zips[0])],
-            (folder, pickle) => ReadWeights(folder.Write("weights.pt", SavedZip.Change(zips[0], (name, content) => name == "data.pkl" ? pickle : content, CompressionLevel.NoCompression))), typeof(WeightFileException))
-            { Words = ["ctorch._utils\n_rebuild_tensor_v2\n", "ctorch\nFloatStorage\n", "(", "t", "R", "Q", "b", "."] };
-        yield return OneFile("legacy pickle", "weights.pth", ReadWeights, [Case("S17-files", "torch-legacy", "weights.pth"), Case("S17-files", "torch-legacy-views", "weights.bin")]);
+        yield return new FuzzReader("pickle in a torch zip", [Pickle(zips[0])], (folder, pickle) =>
+        {
+            byte[] forged = SavedZip.Change(zips[0], (name, content) => name == "data.pkl" ? pickle : content, CompressionLevel.NoCompression);
+            ReadWeights(folder.Write("weights.pt", forged));
+        }, typeof(WeightFileException)) { Words = ["ctorch._utils\n_rebuild_tensor_v2\n", "ctorch\nFloatStorage\n", "(", "t", "R", "Q", "b", "."] };
+        byte[][] legacy = [Case("S17-files", "torch-legacy", "weights.pth"), Case("S17-files", "torch-legacy-views", "weights.bin")];
+        yield return OneFile("legacy pickle", "weights.pth", ReadWeights, legacy);
         yield return new FuzzReader("unpickler", [.. zips.Select(Pickle)], (_, pickle) =>
         {
             int position = 0;
@@ -143,6 +148,12 @@ internal static class FuzzReaders
         yield return Config("scheduler configuration", json => SchedulerFactory.FromConfig(json), Case([.. modelScope, "scheduler", "scheduler_config.json"]), Case([.. stable, "scheduler", "scheduler_config.json"]))
             with { Words = ["DDIMScheduler", "DPMSolverMultistepScheduler", "EulerDiscreteScheduler", "scaled_linear", "trained_betas", "_class_name"] };
         yield return Config("YOLOS configuration", YolosConfig.FromJson, Embedded("detector"));
+        yield return Config("labels", LabelTable.FromJson, Embedded("detector")) with { Words = ["id2label", "label2id", "num_labels"] };
+        yield return OneFile("model index", "model_index.json", path =>
+        {
+            var listing = new ModelListing(Path.GetDirectoryName(path)!, []);
+            _ = ModelFamily.All.FirstOrDefault(family => family.Recognises(listing));
+        }, [Case([.. modelScope, "model_index.json"]), Case([.. stable, "model_index.json"])], s_configuration) with { Words = ["_class_name", "TextToVideoSDPipeline", "StableVideoDiffusionPipeline"] };
         yield return Config("VideoMAE configuration", VideoMaeConfig.FromJson, Embedded("action"));
         yield return OneFile(
             "YAML of VideoCrafter", "config.yaml",
@@ -170,11 +181,22 @@ internal static class FuzzReaders
         }
 
         yield return Clip("tokenizer.json", ["tokenizer.json", "tokenizer_config.json"]);
-        yield return OneFile("added tokens", "added_tokens.json", path => AddedTokenFiles.Read(AddedTokenFiles.Json(Path.GetDirectoryName(path)!, "added_tokens.json"), default, default, ""), Utf8("""{ "<new>": 7, "b": 8 }"""), s_tokenizer);
+        yield return OneFile(
+            "added tokens", "added_tokens.json",
+            path => AddedTokenFiles.Read(AddedTokenFiles.Json(Path.GetDirectoryName(path)!, "added_tokens.json"), default, default, ""),
+            Utf8("""{ "<new>": 7, "b": 8 }"""), s_tokenizer);
         byte[] merges = File.ReadAllBytes(Path.Combine(clip, "merges.txt"));
         yield return OneFile("OpenCLIP vocabulary", "bpe.txt", path => OpenClipVocabulary.Tokenizer(path).Tokens("a red circle"), [merges], s_tokenizer);
         yield return OneFile("OpenCLIP vocabulary, gzip", "bpe.txt.gz", path => OpenClipVocabulary.Tokenizer(path).Tokens("a red circle"), [Zipped(merges)], s_tokenizer);
         yield return OneFile("SentencePiece model", "spiece.model", path => new T5Tokenizer(SentencePieceModel.FromFile(path), 8).Tokens("a red circle"), [Pieces()], s_tokenizer);
+
+        byte[] pieces = Pieces();
+        yield return new FuzzReader("T5 tokenizer configuration", Utf8("""{ "model_max_length": 300, "added_tokens_decoder": { "2": { "content": "<unk>", "special": true } } }"""), (folder, config) =>
+        {
+            folder.Write("spiece.model", pieces);
+            folder.Write("tokenizer_config.json", config);
+            T5Tokenizer.FromFolder(folder.Path("")).Encode(["a red circle"]);
+        }, s_tokenizer);
 
         FuzzReader Clip(string file, string[] all) => new($"CLIP {file}", [File.ReadAllBytes(Path.Combine(clip, file))], (folder, content) =>
         {
@@ -202,7 +224,9 @@ internal static class FuzzReaders
     private static byte[] Pieces()
     {
         List<byte> file = [];
-        foreach ((string text, float score, int kind) in new[] { ("<pad>", 0f, 3), ("</s>", 0f, 3), ("<unk>", 0f, 2), ("\u2581", -2f, 1), ("\u2581a", -3f, 1), ("r", -4f, 1), ("e", -4f, 1), ("<0x41>", 0f, 6) })
+        (string Text, float Score, int Kind)[] pieces =
+            [("<pad>", 0, 3), ("</s>", 0, 3), ("<unk>", 0, 2), ("\u2581", -2, 1), ("\u2581a", -3, 1), ("r", -4, 1), ("e", -4, 1), ("<0x41>", 0, 6)];
+        foreach ((string text, float score, int kind) in pieces)
         {
             byte[] name = Encoding.UTF8.GetBytes(text);
             byte[] piece = [0x0a, (byte)name.Length, .. name, 0x15, .. BitConverter.GetBytes(score), 0x18, (byte)kind];
@@ -244,7 +268,8 @@ internal static class FuzzReaders
         string module = first[..first.IndexOf("lora", StringComparison.Ordinal)];
         module = module.Length > 0 ? module : first[..first.IndexOf('.', StringComparison.Ordinal)];
         using DisposeScope scope = NewDisposeScope();
-        var tensors = source.Entries.Keys.Where(name => name.StartsWith(module, StringComparison.Ordinal)).ToDictionary(name => name, source.Read, StringComparer.Ordinal);
+        var tensors = source.Entries.Keys.Where(name => name.StartsWith(module, StringComparison.Ordinal))
+            .ToDictionary(name => name, source.Read, StringComparer.Ordinal);
         using var content = new MemoryStream();
         SafetensorsWriter.Write(content, tensors, new Dictionary<string, string>(source.Metadata));
         return content.ToArray();
@@ -296,8 +321,16 @@ internal static class FuzzReaders
 
     private static IEnumerable<FuzzReader> SavedModels()
     {
-        Type[] documented = [typeof(FormatException), typeof(InvalidDataException), typeof(InvalidOperationException), typeof(WeightFileException), typeof(FileNotFoundException), typeof(RewardContractException)];
-        string[] words = ["baseModel", "baseFiles", "kind", "\"Hub\"", "source", "sampling", "sigmas", "Parts", "Files", "Arguments", "TorchScript", "Mix", "Aesthetic", "../x", "MovingShapesTrueRating", "MovingShapesObjectRemoval"];
+        Type[] documented =
+        [
+            typeof(FormatException), typeof(InvalidDataException), typeof(InvalidOperationException), typeof(WeightFileException), typeof(FileNotFoundException),
+            typeof(RewardContractException),
+        ];
+        string[] words =
+        [
+            "baseModel", "baseFiles", "kind", "\"Hub\"", "source", "sampling", "sigmas", "Parts", "Files", "Arguments", "TorchScript", "Mix", "Aesthetic", "../x",
+            "MovingShapesTrueRating", "MovingShapesObjectRemoval",
+        ];
         var rig = new DoorRig();
         byte[] alignment = Save(rig, rig.Estimator().Fit(rig.Prompts), rig.Prompts.Schema);
         MLContext context = rig.Loading(_ => rig.Model);
@@ -325,7 +358,9 @@ internal static class FuzzReaders
             _ = reference.AllFiles().Count();
             if (reference.IsMix || reference.Kind.EndsWith("TrueRating", StringComparison.Ordinal))
             {
-                reference.Resolve((part, _) => part.Kind.EndsWith("TrueRating", StringComparison.Ordinal) ? VideoRewards.MovingShapesTrueRating() : throw new InvalidDataException(part.Kind)).Dispose();
+                reference.Resolve((part, _) => part.Kind.EndsWith("TrueRating", StringComparison.Ordinal)
+                    ? VideoRewards.MovingShapesTrueRating()
+                    : throw new InvalidDataException(part.Kind)).Dispose();
             }
             else if (reference.Kind.EndsWith("ObjectRemoval", StringComparison.Ordinal))
             {
@@ -335,7 +370,7 @@ internal static class FuzzReaders
             {
                 _ = ActionClassificationReward.OptionsOf(reference);
             }
-        }, typeof(InvalidDataException), typeof(FileNotFoundException)) { Words = words };
+        }, typeof(InvalidDataException), typeof(FileNotFoundException), typeof(RewardContractException)) { Words = words };
         yield return new FuzzReader("reward contract", Utf8(ContractJson.Write(new RewardContract { ScoreRange = (0, 1), WorkingSize = (8, 8), FramesPerSecond = 8 })),
             (_, json) => ContractJson.Read(Encoding.UTF8.GetString(json)).Validate("x"), typeof(InvalidDataException), typeof(RewardContractException));
 
@@ -386,6 +421,50 @@ internal static class FuzzReaders
             state.Content.Integer("count");
             state.Content.Section("optimizer").AnyTensor("moments", CPU).Dispose();
         }, [File.ReadAllBytes(path)], typeof(RunFolderException)) with { Words = ["format", "version", "facts", "values", "sha256", "step"] };
+
+        // The checksum of a state keeps mutants from what lies behind it; a forger would write a fitting one.
+        yield return new FuzzReader(
+            "facts of a run state", Utf8("""[["Model", "Hash", "ab12"], ["Options", "LearningRate", "0.001"]]"""),
+            (_, json) => RunFingerprint.Parse(Encoding.UTF8.GetString(json)), typeof(FormatException));
+        yield return new FuzzReader("values of a run state", Utf8("""{ "count": 3, "flag": true, "rate": "0.5", "part": { "name": "x" } }"""), (folder, json) =>
+        {
+            JsonObject values;
+            try
+            {
+                values = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject ?? [];
+            }
+            catch (JsonException)
+            {
+                return;
+            }
+
+            using var none = new SafetensorsFile("none", Case("S17-files", "st-names", "weights.safetensors"));
+            var reader = new StateReader(values, none);
+            _ = (reader.Integer("count"), reader.Flag("flag"), reader.Number("rate"), reader.Section("part").Text("name"));
+        }, typeof(RunFolderException));
+    }
+
+    /// <summary>What a hub answers when it is asked for a model's files; the files themselves are sound.</summary>
+    private static IEnumerable<FuzzReader> Hubs()
+    {
+        var hub = new FakeHub();
+        using var client = new HttpMessageInvoker(hub, disposeHandler: false);
+        using HttpResponseMessage answer = client.Send(new HttpRequestMessage(HttpMethod.Get, "https://huggingface.co/api/models/owner/a-model/revision/main?blobs=true"), default);
+        using var listing = new MemoryStream();
+        answer.Content.ReadAsStream().CopyTo(listing);
+        yield return new FuzzReader("listing of a hub", [listing.ToArray()], (folder, content) =>
+        {
+            using var network = new Listing(content);
+            HubFiles.Resolve("owner/a-model", new HubOptions { CacheFolder = folder.Path("cache") }, network: network, environment: _ => null, pause: TimeSpan.Zero);
+        }, typeof(ModelDownloadException)) { Words = ["siblings", "rfilename", "../x", "lfs", "sha256", "blobId", "model.safetensors", "sha", FakeHub.Commit] };
+    }
+
+    private sealed class Listing(byte[] content) : DelegatingHandler(new FakeHub())
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+            request.RequestUri!.AbsolutePath.StartsWith("/api/", StringComparison.Ordinal)
+                ? Task.FromResult(new HttpResponseMessage { Content = new ByteArrayContent(content), RequestMessage = request })
+                : base.SendAsync(request, cancellationToken);
     }
 
     private static IEnumerable<FuzzReader> Texts()
@@ -409,8 +488,11 @@ internal static class FuzzReaders
         yield return OneFile("prompts in a table", "prompts.tsv", path => VideoPrompts.FromTsv(path, "Prompt"), Utf8("Id\tPrompt\n1\t\"a \"\"ship\"\"\"\n2\ta cat\n"), typeof(InvalidDataException));
 
         // Half of a surrogate pair is what no UTF-8 holds, and what a string may.
-        static FuzzReader Text(string name, Action<string> read, Type[] documented, params string[] seeds) => new(
-            name, Utf8(seeds), (_, bytes) => read(bytes.Length % 2 == 0 ? Encoding.UTF8.GetString(bytes) : Encoding.UTF8.GetString(bytes) + (char)(0xd800 + (bytes.Length % 0x400))), documented);
+        static FuzzReader Text(string name, Action<string> read, Type[] documented, params string[] seeds) => new(name, Utf8(seeds), (_, bytes) =>
+        {
+            string text = Encoding.UTF8.GetString(bytes);
+            read(bytes.Length % 2 == 0 ? text : text + (char)(0xd800 + (bytes.Length % 0x400)));
+        }, documented);
     }
 
     private static FuzzReader OneFile(string name, string file, Action<string> read, byte[][] seeds, params Type[] documented) =>

@@ -29,7 +29,9 @@ internal sealed record BpeVocabulary(IReadOnlyDictionary<string, int> Ids, IRead
         string[] merges =
         [
             .. model.GetProperty("merges").EnumerateArray()
-                .Select(merge => merge.ValueKind == JsonValueKind.Array ? $"{merge[0].GetString()} {merge[1].GetString()}" : merge.GetString()!),
+                .Select(merge => merge.ValueKind != JsonValueKind.Array ? merge.GetString()!
+                    : merge.GetArrayLength() == 2 ? $"{merge[0].GetString()} {merge[1].GetString()}"
+                    : throw new InvalidDataException($"CLIP tokenizer: a merge is a pair of tokens, got {merge.GetArrayLength()} of them.")),
         ];
         return new BpeVocabulary(ids, merges);
     }

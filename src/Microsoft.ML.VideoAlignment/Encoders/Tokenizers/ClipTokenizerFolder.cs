@@ -9,8 +9,8 @@ namespace Microsoft.ML.VideoAlignment.Encoders;
 /// </summary>
 internal static class ClipTokenizerFolder
 {
-    // Where nobody set it, transformers writes 10^30.
-    private const double LargestLength = 1e6;
+    /// <summary>The largest length that is taken for one; where nobody set it, transformers writes 10^30.</summary>
+    public const double LargestLength = 1e6;
 
     /// <exception cref="FileNotFoundException">The folder has no vocabulary.</exception>
     /// <exception cref="InvalidDataException">A file of it holds values of the wrong kind.</exception>
@@ -29,7 +29,8 @@ internal static class ClipTokenizerFolder
         {
             return read();
         }
-        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or OverflowException)
+        catch (Exception exception) when (
+            exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or OverflowException or ArgumentException)
         {
             throw new InvalidDataException($"The tokenizer in {folder} is damaged, or of another kind than CLIP's: {exception.Message}", exception);
         }

@@ -105,6 +105,6 @@ internal sealed class T5Tokenizer
 
         // "No limit" is written as 1e30.
         double length = ConfigJson.Number(config, "model_max_length", UsualLength, double.MaxValue);
-        return length is >= 1 and <= int.MaxValue ? (int)length : UsualLength;
+        return length is >= 1 and <= ClipTokenizerFolder.LargestLength ? (int)length : UsualLength;
     }
 }
