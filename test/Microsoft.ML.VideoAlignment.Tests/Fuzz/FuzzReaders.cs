@@ -1,11 +1,9 @@
-using System.Globalization;
 using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.ML.VideoAlignment.Autoencoders;
 using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
-using Microsoft.ML.VideoAlignment.DataViews;
 using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
 using Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
 using Microsoft.ML.VideoAlignment.Denoisers.StableVideo;
@@ -55,7 +53,8 @@ internal static class FuzzReaders
     {
         byte[][] safetensors = [Case("S17-files", "st-dtypes", "weights.safetensors"), Case("S17-files", "st-names", "weights.safetensors")];
         yield return OneFile("safetensors", "weights.safetensors", ReadWeights, safetensors)
-            with { Words = ["dtype", "shape", "data_offsets", "__metadata__", "F8_E4M3", "BOOL", "BF16"] };
+            with
+        { Words = ["dtype", "shape", "data_offsets", "__metadata__", "F8_E4M3", "BOOL", "BF16"] };
         byte[][] zips = [.. new[] { "torch-nested", "torch-protocol4", "torch-strides" }.Select(name => Case("S17-files", name, "weights.pt"))];
         yield return OneFile("torch zip", "weights.pt", ReadWeights, zips);
         yield return OneFile("torch zip, deflated", "weights.pt", ReadWeights, [.. zips.Select(zip => SavedZip.Change(zip, (_, content) => content))]);
@@ -65,7 +64,8 @@ internal static class FuzzReaders
         {
             byte[] forged = SavedZip.Change(zips[0], (name, content) => name == "data.pkl" ? pickle : content, CompressionLevel.NoCompression);
             ReadWeights(folder.Write("weights.pt", forged));
-        }, typeof(WeightFileException)) { Words = ["ctorch._utils\n_rebuild_tensor_v2\n", "ctorch\nFloatStorage\n", "(", "t", "R", "Q", "b", "."] };
+        }, typeof(WeightFileException))
+        { Words = ["ctorch._utils\n_rebuild_tensor_v2\n", "ctorch\nFloatStorage\n", "(", "t", "R", "Q", "b", "."] };
         byte[][] legacy = [Case("S17-files", "torch-legacy", "weights.pth"), Case("S17-files", "torch-legacy-views", "weights.bin")];
         yield return OneFile("legacy pickle", "weights.pth", ReadWeights, legacy);
         yield return new FuzzReader("unpickler", [.. zips.Select(Pickle)], (_, pickle) =>
@@ -82,7 +82,8 @@ internal static class FuzzReaders
             }
 
             ReadWeights(folder.Write("model.safetensors.index.json", index));
-        }, typeof(WeightFileException)) { Words = ["weight_map", "model-00001-of-00002.safetensors"] };
+        }, typeof(WeightFileException))
+        { Words = ["weight_map", "model-00001-of-00002.safetensors"] };
     }
 
     private static byte[] Pickle(byte[] zip)
@@ -146,19 +147,22 @@ internal static class FuzzReaders
         yield return Config("STDiT3 configuration", STDiT3Config.FromJson, Case([.. openSora, "transformer", "config.json"]));
         yield return Config("Open-Sora VAE configuration", VideoAutoencoderConfig.FromJson, Case([.. openSora, "vae", "config.json"]));
         yield return Config("scheduler configuration", json => SchedulerFactory.FromConfig(json), Case([.. modelScope, "scheduler", "scheduler_config.json"]), Case([.. stable, "scheduler", "scheduler_config.json"]))
-            with { Words = ["DDIMScheduler", "DPMSolverMultistepScheduler", "EulerDiscreteScheduler", "scaled_linear", "trained_betas", "_class_name"] };
+            with
+        { Words = ["DDIMScheduler", "DPMSolverMultistepScheduler", "EulerDiscreteScheduler", "scaled_linear", "trained_betas", "_class_name"] };
         yield return Config("YOLOS configuration", YolosConfig.FromJson, Embedded("detector"));
         yield return Config("labels", LabelTable.FromJson, Embedded("detector")) with { Words = ["id2label", "label2id", "num_labels"] };
         yield return OneFile("model index", "model_index.json", path =>
         {
             var listing = new ModelListing(Path.GetDirectoryName(path)!, []);
             _ = ModelFamily.All.FirstOrDefault(family => family.Recognises(listing));
-        }, [Case([.. modelScope, "model_index.json"]), Case([.. stable, "model_index.json"])], s_configuration) with { Words = ["_class_name", "TextToVideoSDPipeline", "StableVideoDiffusionPipeline"] };
+        }, [Case([.. modelScope, "model_index.json"]), Case([.. stable, "model_index.json"])], s_configuration) with
+        { Words = ["_class_name", "TextToVideoSDPipeline", "StableVideoDiffusionPipeline"] };
         yield return Config("VideoMAE configuration", VideoMaeConfig.FromJson, Embedded("action"));
         yield return OneFile(
             "YAML of VideoCrafter", "config.yaml",
             path => VideoCrafterConfig.FromJson(Params(YamlFile.Read(path)), name => VideoCrafterConfig.KnownText(name) ?? Tiny()),
-            [Case("S12-pipelines", "videocrafter-ckpt", "config.yaml")], s_configuration) with { Words = ["&a ", "*a", "<<: *a", "- ", ": ", "!!binary ", "? ", "|\n", "---\n"] };
+            [Case("S12-pipelines", "videocrafter-ckpt", "config.yaml")], s_configuration) with
+        { Words = ["&a ", "*a", "<<: *a", "- ", ": ", "!!binary ", "? ", "|\n", "---\n"] };
 
         static FuzzReader Config<T>(string name, Func<JsonElement, T> read, params byte[][] seeds) => new(name, seeds, (folder, json) =>
         {
@@ -206,7 +210,8 @@ internal static class FuzzReaders
             }
 
             ClipTokenizer.FromFolder(folder.Path("")).Encode(["a red circle", "x</w>!"]);
-        }, s_tokenizer) { Words = ["</w>", "<|endoftext|>", "content", "added_tokens_decoder", "model_max_length", "merges", "vocab"] };
+        }, s_tokenizer)
+        { Words = ["</w>", "<|endoftext|>", "content", "added_tokens_decoder", "model_max_length", "merges", "vocab"] };
 
         static byte[] Zipped(byte[] content)
         {
@@ -242,7 +247,7 @@ internal static class FuzzReaders
         var network = new Lazy<UNet3D>(() => new UNet3D(UNet3DConfig.FromJson(JsonFile.Read(Path.Combine(all, "unet", "config.json"))), Placement.Cpu));
         byte[] adapter = Small(Path.Combine(all, "peft", "adapter_model.safetensors")), config = File.ReadAllBytes(Path.Combine(all, "peft", "adapter_config.json"));
         yield return new FuzzReader("peft configuration", [config], (folder, content) => Peft(folder, content, adapter), typeof(WeightFileException))
-            { Words = ["rank_pattern", "alpha_pattern", "use_rslora", "lora_alpha", "peft_type", "(a+)+$", "to_q"] };
+        { Words = ["rank_pattern", "alpha_pattern", "use_rslora", "lora_alpha", "peft_type", "(a+)+$", "to_q"] };
         yield return new FuzzReader("peft weights", [adapter], (folder, content) => Peft(folder, config, content), typeof(WeightFileException));
         yield return Lora("kohya file", "kohya.safetensors", LoraFormat.Kohya, Small(Path.Combine(all, "kohya.safetensors")));
         yield return Lora("diffusers LoRA", "pytorch_lora_weights.safetensors", LoraFormat.Diffusers, Small(Path.Combine(all, "pytorch_lora_weights.safetensors")));
@@ -286,7 +291,8 @@ internal static class FuzzReaders
             {
                 using var file = ImageFile.Open(path, limits);
                 Assert.That(file.Frames().Take(100).Count(), Is.GreaterThan(0));
-            }, [seed], documented) with { Words = ["IHDR", "PLTE", "tRNS", "IDAT", "IEND", "eXIf", "acTL", "GIF89a", "RIFF", "WEBP", "VP8X", "Exif\0\0"] };
+            }, [seed], documented) with
+            { Words = ["IHDR", "PLTE", "tRNS", "IDAT", "IEND", "eXIf", "acTL", "GIF89a", "RIFF", "WEBP", "VP8X", "Exif\0\0"] };
         }
 
         foreach ((string name, byte[] seed) in new[] { ("a.png", png), ("a.gif", gif) })
@@ -370,7 +376,8 @@ internal static class FuzzReaders
             {
                 _ = ActionClassificationReward.OptionsOf(reference);
             }
-        }, typeof(InvalidDataException), typeof(FileNotFoundException), typeof(RewardContractException)) { Words = words };
+        }, typeof(InvalidDataException), typeof(FileNotFoundException), typeof(RewardContractException))
+        { Words = words };
         yield return new FuzzReader("reward contract", Utf8(ContractJson.Write(new RewardContract { ScoreRange = (0, 1), WorkingSize = (8, 8), FramesPerSecond = 8 })),
             (_, json) => ContractJson.Read(Encoding.UTF8.GetString(json)).Validate("x"), typeof(InvalidDataException), typeof(RewardContractException));
 
@@ -386,7 +393,8 @@ internal static class FuzzReaders
             {
                 EstimatorContract.Values(transformer.Transform(rig.Table("a")));
             }
-        }, documented) { Words = words, ThroughMlNet = true };
+        }, documented)
+        { Words = words, ThroughMlNet = true };
 
         static byte[] Content(byte[] zip, string entry)
         {
@@ -420,7 +428,8 @@ internal static class FuzzReaders
             using var state = RunState.Open(file);
             state.Content.Integer("count");
             state.Content.Section("optimizer").AnyTensor("moments", CPU).Dispose();
-        }, [File.ReadAllBytes(path)], typeof(RunFolderException)) with { Words = ["format", "version", "facts", "values", "sha256", "step"] };
+        }, [File.ReadAllBytes(path)], typeof(RunFolderException)) with
+        { Words = ["format", "version", "facts", "values", "sha256", "step"] };
 
         // The checksum of a state keeps mutants from what lies behind it; a forger would write a fitting one.
         yield return new FuzzReader(
@@ -456,22 +465,37 @@ internal static class FuzzReaders
         {
             using var network = new Listing(content);
             HubFiles.Resolve("owner/a-model", new HubOptions { CacheFolder = folder.Path("cache") }, network: network, environment: _ => null, pause: TimeSpan.Zero);
-        }, typeof(ModelDownloadException)) { Words = ["siblings", "rfilename", "../x", "lfs", "sha256", "blobId", "model.safetensors", "sha", FakeHub.Commit] };
+        }, typeof(ModelDownloadException))
+        { Words = ["siblings", "rfilename", "../x", "lfs", "sha256", "blobId", "model.safetensors", "sha", FakeHub.Commit] };
     }
 
     private sealed class Listing(byte[] content) : DelegatingHandler(new FakeHub())
     {
-        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
-            request.RequestUri!.AbsolutePath.StartsWith("/api/", StringComparison.Ordinal)
-                ? Task.FromResult(new HttpResponseMessage { Content = new ByteArrayContent(content), RequestMessage = request })
-                : base.SendAsync(request, cancellationToken);
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            if (request.RequestUri!.AbsolutePath.StartsWith("/api/", StringComparison.Ordinal))
+            {
+                return Task.FromResult(new HttpResponseMessage { Content = new ByteArrayContent(content), RequestMessage = request });
+            }
+
+            try
+            {
+                return base.SendAsync(request, cancellationToken);
+            }
+            catch (ArgumentOutOfRangeException)
+            {
+                // The listing says that a file is longer than it is, and what is behind its end was asked for.
+                return Task.FromResult(new HttpResponseMessage(System.Net.HttpStatusCode.RequestedRangeNotSatisfiable) { RequestMessage = request });
+            }
+        }
     }
 
     private static IEnumerable<FuzzReader> Texts()
     {
         string[] captions = [.. JsonNode.Parse(Case("S05-tokenizers", "clean-caption", "texts.json"))!.AsArray().Take(40).Select(text => $"{text!["text"]}")];
         yield return Text("caption", text => CaptionCleaner.Clean(CaptionCleaner.Clean(text)), [], captions)
-            with { Words = ["https://", "www.", ".com", "<person>", "<a href=\"", "</", "&amp;", "#12345", "@", "%E4%B8", "free shipping", "\u31c0", "a1b2c3d4", "click on ", "_-_-_", "x\u0445"] };
+            with
+        { Words = ["https://", "www.", ".com", "<person>", "<a href=\"", "</", "&amp;", "#12345", "@", "%E4%B8", "free shipping", "\u31c0", "a1b2c3d4", "click on ", "_-_-_", "x\u0445"] };
         yield return Text("Open-Sora prompt", text =>
         {
             var prompt = OpenSoraPrompt.Parse(text);
@@ -481,7 +505,8 @@ internal static class FuzzReaders
             _ = GivenFrames.Named(text);
             _ = MaskStrategy.InClip(prompt.MaskStrategy, 2, 1, 3, only: 1).Count;
         }, [typeof(FormatException), typeof(NotSupportedException)], """|0| a sunny day |2| a rainy day {"reference_path": "a.png;b.png", "mask_strategy": "0,0,0,0,1;1,1,-1,2,1,0.5"}""", "a ship", """a {"mask_strategy": "1"}""")
-            with { Words = ["|0|", "|", "{\"reference_path\": \"", "\"mask_strategy\": \"", "aesthetic score:", "motion score:", ",", ";", "-1"] };
+            with
+        { Words = ["|0|", "|", "{\"reference_path\": \"", "\"mask_strategy\": \"", "aesthetic score:", "motion score:", ",", ";", "-1"] };
         var clip = ClipTokenizer.FromFolder(EmbeddedModels.Find("clip"));
         yield return Text("CLIP text", text => clip.Encode([text]), [], captions);
         yield return OneFile("prompts, one a line", "prompts.txt", path => VideoPrompts.FromTextFile(path), Utf8("a ship\na cat\n"), typeof(InvalidDataException));

@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
