@@ -7,6 +7,12 @@ namespace Microsoft.ML.VideoAlignment.Layers;
 /// <summary>torch.nn.GroupNorm: statistics over the channels of a group and everything behind the channel axis. Keeps channels-last memory.</summary>
 internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
 {
+    /// <summary>
+    /// Numbers of a group up to which libtorch's norm is computed in float64. It computes a x + b with b = -a mean, which loses what the mean is larger than the deviation; of
+    /// two numbers that is what rounding makes of it, on each processor another.
+    /// </summary>
+    private const long FewNumbers = 64;
+
     [ComponentName(Name = "weight")]
     private readonly Parameter _weight;
 
@@ -87,7 +93,18 @@ internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
 
         return HasKernel(x) ? GroupNormKernel.Run(x, weight, bias, _groups, _eps, silu)
             : ShapeOnly.Holds(x) ? ShapeOnly.Norm(x, weight, bias)
+            : ByLibtorch(x, weight, bias);
+    }
+
+    private Tensor ByLibtorch(Tensor x, Tensor weight, Tensor bias)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        bool few = x.numel() <= FewNumbers * _groups * x.shape[0];
+        Tensor y = few
+            ? nn.functional.group_norm(x.to_type(ScalarType.Float64), _groups, weight.to_type(ScalarType.Float64), bias.to_type(ScalarType.Float64), _eps).to_type(x.dtype)
             : nn.functional.group_norm(x, _groups, weight, bias, _eps);
+        MemoryMeter.Look(y);
+        return y.MoveToOuterDisposeScope();
     }
 }
 
