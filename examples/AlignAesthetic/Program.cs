@@ -5,11 +5,12 @@ using Microsoft.ML.VideoAlignment;
 return CommandLine.Run("AlignAesthetic", Settings.Help, args, line =>
 {
     Settings settings = Settings.Parse(line);
-    var interrupted = InterruptedRun.Open("examples/AlignAesthetic", args, settings.Run.Out, settings.Resume);
-    using var folder = new ResultFolder(settings.Run.Out);
     MLContext mlContext = settings.Run.NewContext();
-    using VideoDiffusionModel model = CommandLine.Open("--model", () => settings.Model is null ? VideoDiffusionModel.MovingShapes() : VideoDiffusionModel.FromPretrained(settings.Model));
+    IDataView prompts = settings.Prompts is { } file ? PromptRow.Load(mlContext, "--prompts", file) : MovingShapesWorld.Prompts(mlContext);
+    IDataView unseen = settings.Unseen is { } other ? PromptRow.Load(mlContext, "--unseen", other, least: 2) : MovingShapesWorld.Unseen(mlContext);
+    using VideoDiffusionModel model = settings.OpenModel();
     using Rewards rewards = CommandLine.Open("--clip, --head", () => Rewards.Open(settings));
+    using ResultFolder folder = settings.Run.Open(line);
     return new AlignmentJob
     {
         Settings = settings.Run,
@@ -17,8 +18,7 @@ return CommandLine.Run("AlignAesthetic", Settings.Help, args, line =>
         Reward = rewards.Training,
         Measures = rewards.Measures,
         Options = settings.Model is null ? MovingShapesWorld.Options : new VideoAlignmentOptions(),
-        Prompts = settings.Prompts is { } prompts ? PromptRow.Load(mlContext, prompts) : MovingShapesWorld.Prompts(mlContext),
-        Interrupted = interrupted,
-        Unseen = settings.Unseen is { } unseen ? PromptRow.Load(mlContext, unseen) : MovingShapesWorld.Unseen(mlContext),
+        Prompts = prompts,
+        Unseen = unseen,
     }.Run(mlContext, folder);
 });

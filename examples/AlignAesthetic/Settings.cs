@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment;
+
 namespace AlignAesthetic;
 
 /// <summary>What the command line says.</summary>
@@ -13,13 +15,12 @@ internal sealed record Settings
 
           --reward NAME      mix        aesthetic + text similarity: prompts stay obeyed (default)
                              aesthetic  the head alone: shows over-optimization when run long
-          --model FOLDER     an official model folder in diffusers form, in place of the embedded MovingShapes;
+          --model FOLDER     an official model that makes videos from texts, in place of the embedded MovingShapes;
                              needs --clip, --head, --prompts and --unseen
           --clip FOLDER      CLIP ViT-L/14 folder, for --model
           --head FILE        LAION aesthetic head, for --model
           --prompts FILE     tab-separated training prompts with a header, the prompt first
           --unseen FILE      the same, for prompts not used in alignment
-          --resume           goes on with the run of this --out that was interrupted, by Ctrl+C or otherwise
         {RunSettings.Help(Name, Steps)}
         """;
 
@@ -37,9 +38,6 @@ internal sealed record Settings
 
     public string? Unseen { get; init; }
 
-    /// <summary>Whether an interrupted run goes on.</summary>
-    public bool Resume { get; init; }
-
     /// <exception cref="UsageException">An option is unknown, lacks its value, or has a wrong one.</exception>
     public static Settings Parse(CommandLine line)
     {
@@ -52,11 +50,33 @@ internal sealed record Settings
             Head = line.Existing("--head"),
             Prompts = line.Existing("--prompts"),
             Unseen = line.Existing("--unseen"),
-            Resume = line.Flag("--resume"),
         };
         line.End();
+        if (settings.Model is null)
+        {
+            CommandLine.RequireFor("--model", ("--clip", settings.Clip is not null), ("--head", settings.Head is not null));
+        }
+
         return settings.Model is not null && new[] { settings.Clip, settings.Head, settings.Prompts, settings.Unseen }.Contains(null)
             ? throw new UsageException("--model needs --clip, --head, --prompts and --unseen; see --help")
             : settings;
+    }
+
+    /// <summary>The model; the caller disposes it.</summary>
+    /// <exception cref="UsageException">It cannot be read, or is none that this example can align, such as one that makes videos from pictures.</exception>
+    public VideoDiffusionModel OpenModel()
+    {
+        VideoDiffusionModel model = CommandLine.Open("--model", () => Model is null ? VideoDiffusionModel.MovingShapes() : VideoDiffusionModel.FromPretrained(Model));
+        try
+        {
+            _ = new VideoAlignmentOptions().ResolveFor(model);
+            return model;
+        }
+        catch (ArgumentException error)
+        {
+            model.Dispose();
+            throw new UsageException($"--model: '{Model}' is a {model.Family} model, which this example cannot align, since it has texts only and the model's own size: {error.Message} "
+                + "examples/ImageToVideo shows how pictures are given");
+        }
     }
 }

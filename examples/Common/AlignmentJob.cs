@@ -32,97 +32,117 @@ internal sealed record AlignmentJob
     /// <summary>Unseen prompts that the reward is measured on along the way.</summary>
     public int HeldOutPrompts { get; init; } = 8;
 
-    /// <summary>Where the run's state is, so that it can go on later; null: nowhere.</summary>
-    public InterruptedRun? Interrupted { get; init; }
-
-    /// <summary>Trains, compares, writes everything into the folder and finishes it. Returns the exit code.</summary>
+    /// <summary>Trains, keeps what was trained, compares, writes everything into the folder and finishes it. Returns the exit code.</summary>
     public int Run(MLContext mlContext, ResultFolder folder)
     {
         long started = Stopwatch.GetTimestamp();
-        (VideoAlignmentTransformer transformer, IReadOnlyList<VideoAlignmentProgress> curve, Comparison comparison) = Train(mlContext);
-        using VideoAlignmentTransformer aligned = transformer;
+        InterruptedRun run = folder.Interrupted;
+        using var interruption = new Interruption(run.HowToGoOn);
+        (VideoAlignmentTransformer aligned, IReadOnlyList<VideoAlignmentProgress> curve) = Train(mlContext, run, interruption);
+        using VideoAlignmentTransformer owner = aligned;
         if (curve.Count == 0)
         {
             Console.WriteLine("Stopped before the first step was done: there is nothing to compare.");
-            return 1;
+            return Math.Max(1, interruption.ExitCode);
+        }
+
+        // First of all what cannot be had again without training.
+        Save(mlContext, aligned, folder);
+        if (Compare(mlContext, aligned, interruption) is not { } comparison)
+        {
+            Console.WriteLine($"Stopped after step {curve[^1].Step} of {Settings.Steps}.{run.HowToGoOn}");
+            return interruption.ExitCode;
         }
 
         comparison.Print();
-
         comparison.WriteFilms(folder);
         RewardPlot.Write(folder["reward.png"], curve, comparison.Ends(curve[^1].Step));
-        mlContext.Model.Save(aligned, Prompts.Schema, folder["aligned.zip"]);
-        bool same = Reload.GivesTheSameFilm(folder["aligned.zip"], Unseen, comparison.Films[0]);
-        RunCard.Write(folder["run-card.json"], this, curve, comparison, same);
+        bool same = Reload.GivesTheSameFilm(folder[ResultFolder.Trained], Unseen, comparison.Films[0]);
+        RunCard.Write(folder, this, curve, comparison, same);
         string place = folder.Finish();
 
         Console.WriteLine(same ? "aligned.zip, loaded in a new MLContext, gives the same frames, bit for bit." : "aligned.zip, loaded in a new MLContext, gives OTHER frames.");
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Stopwatch.GetElapsedTime(started):m\\:ss} min; before.gif, after.gif, before-after.gif, frames.png, reward.png, aligned.zip, run-card.json are in {place}"));
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Stopwatch.GetElapsedTime(started):m\\:ss} min; before.gif, after.gif, before-after.gif, frames.png, reward.png, films, aligned.zip, run-card.json are in {place}"));
         if (curve[^1].Step < Settings.Steps)
         {
-            Console.WriteLine($"Stopped after step {curve[^1].Step} of {Settings.Steps}.{GoOn}");
+            Console.WriteLine($"Stopped after step {curve[^1].Step} of {Settings.Steps}.{run.HowToGoOn}");
         }
         else
         {
-            Interrupted?.Remove();
+            run.Remove();
         }
 
         return same ? 0 : 1;
     }
 
-    /// <summary>Trains and compares; the caller disposes the transformer.</summary>
-    public (VideoAlignmentTransformer Aligned, IReadOnlyList<VideoAlignmentProgress> Curve, Comparison Comparison) Train(MLContext mlContext)
+    /// <summary>Trains; the caller disposes the transformer.</summary>
+    /// <param name="mlContext">The context.</param>
+    /// <param name="run">Where the run's state is, so that it can go on later.</param>
+    /// <param name="interruption">What ends it early.</param>
+    public (VideoAlignmentTransformer Aligned, IReadOnlyList<VideoAlignmentProgress> Curve) Train(MLContext mlContext, InterruptedRun run, Interruption interruption)
     {
-        // The first Ctrl+C ends training after the step under way and goes on to the comparison; the second ends the program.
-        using var stop = new CancellationTokenSource();
-        void Stop(object? sender, ConsoleCancelEventArgs key)
-        {
-            key.Cancel = !stop.IsCancellationRequested;
-            if (key.Cancel)
-            {
-                Console.WriteLine($"Stopping after the step under way; Ctrl+C again ends the program.{GoOn}");
-            }
-
-            stop.Cancel();
-        }
-
-        var view = new TrainingView(Settings.Steps, Interrupted);
+        var view = new TrainingView(Settings.Steps, run);
         VideoAlignmentOptions options = Options with
         {
             Steps = Settings.Steps,
             HeldOutData = HeldOutPrompts > 0 ? mlContext.Data.TakeRows(Unseen, HeldOutPrompts) : null,
             Seed = Settings.Seed,
             Progress = view,
-            CancellationToken = stop.Token,
-            RunFolder = Interrupted?.Folder,
+            CancellationToken = interruption.Training,
+            RunFolder = run.Folder,
             StateEvery = 1,
         };
-        Describe(options);
+        VideoAlignmentEstimator estimator = CommandLine.Open(
+            Model.Source, () => mlContext.Transforms.AlignVideoDiffusion(Columns.Aligned, nameof(PromptRow.Prompt), Model, Reward, options));
+        Describe(options.ResolveFor(Model, Reward));
+        interruption.Trained = false;
+        VideoAlignmentTransformer aligned = view.Run(() => estimator.Fit(Prompts));
+        interruption.Trained = true;
+        return (aligned, view.Curve);
+    }
 
-        VideoAlignmentEstimator estimator = mlContext.Transforms.AlignVideoDiffusion(Columns.Aligned, nameof(PromptRow.Prompt), Model, Reward, options);
-        Console.CancelKeyPress += Stop;
+    /// <summary>Base against aligned; null: the user did not want to wait for it.</summary>
+    public Comparison? Compare(MLContext mlContext, VideoAlignmentTransformer aligned, Interruption interruption)
+    {
         try
         {
-            VideoAlignmentTransformer aligned = view.Run(() => estimator.Fit(Prompts));
-            return (aligned, view.Curve, Comparison.Run(mlContext, aligned, Unseen, Settings.Films, Measures));
+            interruption.Comparison.ThrowIfCancellationRequested();
+            return Comparison.Run(mlContext, aligned, Unseen, Settings.Films, Measures, interruption.Comparison);
         }
-        finally
+        catch (OperationCanceledException) when (interruption.Comparison.IsCancellationRequested)
         {
-            Console.CancelKeyPress -= Stop;
+            return null;
         }
     }
 
-    private string GoOn => Interrupted is { } run ? $" To go on: {run.Command}" : "";
+    private void Save(MLContext mlContext, VideoAlignmentTransformer aligned, ResultFolder folder)
+    {
+        string path = folder[ResultFolder.Trained];
+        try
+        {
+            TargetFile.Write(path, temporary => mlContext.Model.Save(aligned, Prompts.Schema, temporary));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"{path} cannot be written ({error.Message}). The weights are in {folder.Interrupted.Folder}: make room first.{folder.Interrupted.HowToGoOn}", error);
+        }
+    }
 
+    private static string Window(VideoAlignmentOptions options) => options.GradientWindow == GradientWindow.LastSteps(options.GradientSteps)
+        ? FormattableString.Invariant($"the last {options.GradientSteps}")
+        : FormattableString.Invariant($"the {options.GradientSteps} that move the video most");
+
+    /// <summary>Prints the settings, with what the model decides in them.</summary>
     private void Describe(VideoAlignmentOptions options)
     {
-        VideoSize size = Model.DefaultSize with { Frames = Model.DefaultSize.Frames * options.SegmentCount };
         Table table = new Table().RoundedBorder().HideHeaders().AddColumns("", "");
         void Row(string name, FormattableString value) => table.AddRow(name, Markup.Escape(value.ToString(CultureInfo.InvariantCulture)));
-        Row("model", $"{Model.Source} ({Model.Family}), {size.Frames} frames of {size.Width} x {size.Height}");
+        Row("model", $"{Model.Source} ({Model.Family}), {options.Frames * options.SegmentCount} frames of {options.Width} x {options.Height}");
         Row("reward", $"{Reward.Name}");
         Row("steps", $"{options.Steps} of batch {options.BatchSize} x {options.AccumulationSteps}: {(long)options.Steps * options.BatchSize * options.AccumulationSteps} reward queries");
-        Row("sampling", $"{options.InferenceSteps} denoising steps, guidance {options.GuidanceScale}, gradient through {Gradient ?? FormattableString.Invariant($"the last {options.GradientSteps}")}");
+        Row("sampling", $"{options.InferenceSteps} denoising steps, guidance {options.GuidanceScale}, gradient through {Gradient ?? Window(options)}");
         Row("LoRA", $"rank {options.LoraRank}, alpha {options.LoraAlpha}");
         Row("optimizer", $"AdamW, learning rate {options.LearningRate}, weight decay {options.WeightDecay}, gradient norm at most {options.MaxGradientNorm}");
         Row("seed", $"{Settings.Seed}");

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.VideoAlignment;
 
 namespace Examples;
 
@@ -7,9 +8,18 @@ internal sealed class CommandLine
 {
     private readonly List<string> _left;
 
-    private CommandLine(IEnumerable<string> arguments) => _left = [.. arguments];
+    private CommandLine(string program, string[] arguments) => (Program, Arguments, _left) = (program, arguments, [.. arguments]);
 
-    /// <summary>Runs an example: help on request, and for a <see cref="UsageException"/> one line on the error stream and exit code 2.</summary>
+    /// <summary>The program's name.</summary>
+    public string Program { get; }
+
+    /// <summary>All of the command line.</summary>
+    public IReadOnlyList<string> Arguments { get; }
+
+    /// <summary>
+    /// Runs an example: help on request; one line on the error stream and exit code 2 for a <see cref="UsageException"/>, exit code 1 for what else goes wrong outside the
+    /// program, such as a full disk or a model that a reward does not fit.
+    /// </summary>
     public static int Run(string program, string help, string[] arguments, Func<CommandLine, int> run)
     {
         if (arguments.Any(argument => argument is "--help" or "-h" or "-?"))
@@ -20,12 +30,12 @@ internal sealed class CommandLine
 
         try
         {
-            return run(new CommandLine(arguments));
+            return run(new CommandLine(program, arguments));
         }
-        catch (UsageException error)
+        catch (Exception error) when (error is UsageException or IOException or UnauthorizedAccessException or RewardContractException or TrainingStepException or InsufficientMemoryException)
         {
             Console.Error.WriteLine($"{program}: {error.Message.ReplaceLineEndings(" ")}");
-            return 2;
+            return error is UsageException ? 2 : 1;
         }
     }
 
@@ -78,6 +88,15 @@ internal sealed class CommandLine
     /// <summary>The path of a file or folder that is there, or null.</summary>
     public string? Existing(string option) =>
         Text(option) is not { } path ? null : Path.Exists(path) ? path : throw new UsageException($"{option}: '{path}' does not exist");
+
+    /// <summary>Refuses options that would change nothing without another one.</summary>
+    public static void RequireFor(string needed, params IReadOnlyList<(string Option, bool Given)> options)
+    {
+        if (options.FirstOrDefault(option => option.Given) is { Option: { } idle })
+        {
+            throw new UsageException($"{idle} changes nothing without {needed}; see --help");
+        }
+    }
 
     /// <summary>The words that belong to no option, once every option was read.</summary>
     public IReadOnlyList<string> Words() =>

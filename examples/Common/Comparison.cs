@@ -15,7 +15,7 @@ internal sealed record Comparison(IReadOnlyList<Film> Films, VideoSize Size, IRe
 {
     private const int Shown = 8;
 
-    public static Comparison Run(MLContext mlContext, VideoAlignmentTransformer aligned, IDataView unseen, int count, IReadOnlyList<Measure> measures)
+    public static Comparison Run(MLContext mlContext, VideoAlignmentTransformer aligned, IDataView unseen, int count, IReadOnlyList<Measure> measures, CancellationToken cancellation)
     {
         // Nothing is generated here yet: columns are computed when a row is read, and each film once.
         IDataView view = aligned.Transform(aligned.WithoutAlignment(Columns.Base).Transform(mlContext.Data.TakeRows(unseen, count)));
@@ -27,7 +27,7 @@ internal sealed record Comparison(IReadOnlyList<Film> Films, VideoSize Size, IRe
                 .Fit(view).Transform(view);
         }
 
-        List<Film> films = Watch(Read(view, rewards.Length), count);
+        List<Film> films = Watch(Read(view, rewards.Length), count, cancellation);
         VideoAlignmentMetrics Metrics(int reward)
         {
             IDataView scores = mlContext.Data.LoadFromEnumerable(films.Select(film => new { Before = film.ScoresBefore[reward], After = film.ScoresAfter[reward] }));
@@ -64,9 +64,21 @@ internal sealed record Comparison(IReadOnlyList<Film> Films, VideoSize Size, IRe
         static string Number(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
     }
 
-    /// <summary>before.gif, after.gif, before-after.gif and frames.png, from the first films.</summary>
+    /// <summary>Every film by itself without loss, films.tsv with their prompts, and of the first ones before.gif, after.gif, before-after.gif and frames.png.</summary>
     public void WriteFilms(ResultFolder folder)
     {
+        Directory.CreateDirectory(folder[ResultFolder.Films]);
+        (string Name, string Prompt, float[] Frames)[] each =
+        [
+            .. Films.Select((film, at) => (string.Create(CultureInfo.InvariantCulture, $"base-{at + 1:000}.webp"), film.Prompt, film.Before)),
+            .. Films.Select((film, at) => (string.Create(CultureInfo.InvariantCulture, $"aligned-{at + 1:000}.webp"), film.Prompt, film.After)),
+        ];
+        foreach ((string name, _, float[] frames) in each)
+        {
+            VideoFile.Write(folder[Path.Combine(ResultFolder.Films, name)], Clip(frames));
+        }
+
+        File.WriteAllLines(folder["films.tsv"], each.Select(film => $"{ResultFolder.Films}/{film.Name}\t{film.Prompt.ReplaceLineEndings(" ").Replace('\t', ' ')}"));
         Film[] shown = [.. Films.Take(Shown)];
         VideoClip[] before = [.. shown.Select(film => Clip(film.Before))];
         VideoClip[] after = [.. shown.Select(film => Clip(film.After))];
@@ -113,27 +125,30 @@ internal sealed record Comparison(IReadOnlyList<Film> Films, VideoSize Size, IRe
         }
     }
 
-    private static List<Film> Watch(IEnumerable<Film> rows, int count)
+    private static List<Film> Watch(IEnumerable<Film> rows, int count, CancellationToken cancellation)
     {
         string what = $"films of {count} unseen prompts, before and after";
         if (!AnsiConsole.Profile.Capabilities.Interactive)
         {
             Console.WriteLine(what);
-            return [.. rows];
+            return All(null);
         }
 
-        return AnsiConsole.Progress().Columns(new TaskDescriptionColumn(), new ProgressBarColumn { Width = 24 }, new RemainingTimeColumn()).Start(context =>
+        return AnsiConsole.Progress().Columns(new TaskDescriptionColumn(), new ProgressBarColumn { Width = 24 }, new RemainingTimeColumn())
+            .Start(context => All(context.AddTask(what, maxValue: count)));
+
+        List<Film> All(ProgressTask? task)
         {
-            ProgressTask task = context.AddTask(what, maxValue: count);
             var films = new List<Film>();
             foreach (Film film in rows)
             {
+                cancellation.ThrowIfCancellationRequested();
                 films.Add(film);
-                task.Increment(1);
+                task?.Increment(1);
             }
 
             return films;
-        });
+        }
     }
 
     private VideoClip Clip(float[] values) => new(values, Size.Frames, Size.Height, Size.Width);

@@ -11,6 +11,15 @@ internal sealed class PromptRow
 
     public static IDataView Load(MLContext mlContext, string path) => mlContext.Data.LoadFromTextFile<PromptRow>(path, hasHeader: true);
 
+    /// <summary>The prompts of a file that an option names.</summary>
+    /// <exception cref="UsageException">It cannot be read, or has too few.</exception>
+    public static IDataView Load(MLContext mlContext, string option, string path, int least = 1) => CommandLine.Open(option, () =>
+    {
+        IDataView rows = Load(mlContext, path);
+        int count = Read(mlContext, rows).Take(least).Count();
+        return count == least ? rows : throw new UsageException($"{option}: '{path}' has {count} prompts below its header, expected at least {least}");
+    });
+
     public static IEnumerable<PromptRow> Read(MLContext mlContext, IDataView rows) => mlContext.Data.CreateEnumerable<PromptRow>(rows, reuseRowObject: false);
 }
 

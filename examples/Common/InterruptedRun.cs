@@ -10,20 +10,29 @@ internal sealed record InterruptedRun(string Folder, string Command)
 {
     private const string CurveName = "curve.jsonl";
 
+    /// <summary>Whether a run that was interrupted goes on.</summary>
+    public bool GoesOn { get; private init; }
+
+    /// <summary>What to say to who ends the run: a sentence after a blank.</summary>
+    public string HowToGoOn => $" To go on: {Command}";
+
     /// <summary>The place of a run whose results go to <paramref name="result"/>.</summary>
-    /// <param name="project">Such as examples/AlignAesthetic.</param>
-    /// <param name="arguments">The command line.</param>
+    /// <param name="line">The command line.</param>
     /// <param name="result">The folder of the results.</param>
     /// <param name="resume">Whether the user wants to go on.</param>
     /// <exception cref="UsageException">There is an interrupted run, and the user did not say that it is to go on.</exception>
-    public static InterruptedRun Open(string project, string[] arguments, string result, bool resume)
+    public static InterruptedRun Open(CommandLine line, string result, bool resume)
     {
-        string[] again = resume ? arguments : [.. arguments, "--resume"];
-        string command = $"dotnet run -c Release --project {project} -- {string.Join(' ', again.Select(Quoted))}";
+        string[] again = [.. line.Arguments, .. resume ? [] : new[] { "--resume" }];
+        string command = $"dotnet run -c Release --project examples/{line.Program} -- {string.Join(' ', again.Select(Quoted))}";
         string folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(result)) + ".run";
-        return resume || !Directory.Exists(folder) ? new InterruptedRun(folder, command)
+        bool found = Directory.Exists(folder);
+        return resume || !found ? new InterruptedRun(folder, command) { GoesOn = resume && found }
             : throw new UsageException($"--out: '{folder}' holds a run that was interrupted; go on with it by --resume, or delete it");
     }
+
+    /// <summary>The place of one of several trainings.</summary>
+    public InterruptedRun Part(string name) => this with { Folder = Path.Combine(Folder, name) };
 
     /// <summary>The steps done so far, in this process and before.</summary>
     public IReadOnlyList<VideoAlignmentProgress> Curve()
@@ -61,6 +70,11 @@ internal sealed record InterruptedRun(string Folder, string Command)
         if (!Directory.Exists(Folder))
         {
             return;
+        }
+
+        foreach (string part in Directory.GetDirectories(Folder))
+        {
+            Part(Path.GetFileName(part)).Remove();
         }
 
         foreach (string file in Directory.GetFiles(Folder, "state-*.safetensors").Concat([Path.Combine(Folder, CurveName), Path.Combine(Folder, "run.lock")]))

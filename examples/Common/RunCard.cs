@@ -7,7 +7,7 @@ namespace Examples;
 /// <summary>run-card.json: what was run and what it gave, for programs.</summary>
 internal static class RunCard
 {
-    public static void Write(string path, AlignmentJob job, IReadOnlyList<VideoAlignmentProgress> curve, Comparison comparison, bool reloadedSame)
+    public static void Write(ResultFolder folder, AlignmentJob job, IReadOnlyList<VideoAlignmentProgress> curve, Comparison comparison, bool reloadedSame)
     {
         VideoAlignmentProgress last = curve[^1];
         var card = new Dictionary<string, object?>();
@@ -19,6 +19,7 @@ internal static class RunCard
         card["heldOutPrompts"] = comparison.Films.Count;
         card["reward"] = job.Reward.Name;
         card["steps"] = last.Step;
+        card["stepsAsked"] = job.Settings.Steps;
         card["rewardQueries"] = last.RewardQueries;
         card["denoiserEvaluations"] = last.DenoiserEvaluations;
         card["secondsPerStep"] = Math.Round(last.Elapsed.TotalSeconds / last.Step, 4);
@@ -28,7 +29,14 @@ internal static class RunCard
         card["modelHash"] = job.Model.Hash;
         card["libraryVersion"] = typeof(VideoDiffusionModel).Assembly.GetName().Version!.ToString(3);
         card["reloadedFramesEqual"] = reloadedSame;
-        Write(path, card);
+        Write(folder, card);
+    }
+
+    /// <summary>Writes the card last: it says which files are the result's.</summary>
+    public static void Write(ResultFolder folder, Dictionary<string, object?> card)
+    {
+        card["files"] = folder.Written().Order(StringComparer.Ordinal).ToArray();
+        Write(folder[ResultFolder.Card], card);
     }
 
     public static void Write(string path, IReadOnlyDictionary<string, object?> card) => File.WriteAllText(path, JsonSerializer.Serialize(card, s_indented) + "\n");

@@ -7,11 +7,26 @@ namespace Examples;
 /// <param name="Films">Unseen prompts to compare on.</param>
 /// <param name="Seed">Seed of everything random.</param>
 /// <param name="Out">Where the results go.</param>
-internal sealed record RunSettings(int Steps, int Films, int Seed, string Out)
+/// <param name="Resume">Whether a run that was interrupted goes on.</param>
+internal sealed record RunSettings(int Steps, int Films, int Seed, string Out, bool Resume)
 {
     /// <summary>Takes its options out of the command line; <paramref name="name"/> is the folder below out/.</summary>
     public static RunSettings Read(CommandLine line, string name, int steps = 40) => new(
-        line.Number("--steps", steps, minimum: 1), line.Number("--films", 32, minimum: 2), line.Number("--seed", 1, minimum: 0), line.Text("--out") ?? Path.Combine("out", name));
+        line.Number("--steps", steps, minimum: 1), line.Number("--films", 32, minimum: 2), line.Number("--seed", 1, minimum: 0), line.Text("--out") ?? Path.Combine("out", name),
+        line.Flag("--resume"));
+
+    /// <summary>The folder of the results. To be called when every option has been read.</summary>
+    public ResultFolder Open(CommandLine line)
+    {
+        var interrupted = InterruptedRun.Open(line, Out, Resume);
+        var folder = new ResultFolder(Out, interrupted);
+        if (Resume && !interrupted.GoesOn)
+        {
+            Console.WriteLine($"--resume: there is no interrupted run in {interrupted.Folder}; it begins with step 1.");
+        }
+
+        return folder;
+    }
 
     /// <summary>The lines of the help for these options.</summary>
     public static string Help(string name, int steps = 40) => $"""
@@ -19,6 +34,7 @@ internal sealed record RunSettings(int Steps, int Films, int Seed, string Out)
           --films N          unseen prompts to compare on, at least 2 (default 32)
           --seed N           seed of everything random (default 1)
           --out FOLDER       where the results go (default out/{name}); a former result there is replaced
+          --resume           goes on with the run of this --out that was interrupted, by Ctrl+C or otherwise
           --help             this text
         """;
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.ML.VideoAlignment;
 using Spectre.Console;
 
@@ -6,10 +5,10 @@ namespace Examples;
 
 /// <summary>The live line: reward, gradient norm, seconds a step, time left. Keeps the curve for the picture.</summary>
 /// <param name="steps">Optimizer steps.</param>
-/// <param name="run">Where the curve is kept for when the run goes on later; null: nowhere.</param>
-internal sealed class TrainingView(int steps, InterruptedRun? run = null) : IProgress<VideoAlignmentProgress>
+/// <param name="run">Where the curve is kept for when the run goes on later.</param>
+internal sealed class TrainingView(int steps, InterruptedRun run) : IProgress<VideoAlignmentProgress>
 {
-    private readonly List<VideoAlignmentProgress> _curve = [.. run?.Curve() ?? []];
+    private readonly List<VideoAlignmentProgress> _curve = [.. run.Curve()];
     private ProgressTask? _task;
 
     public IReadOnlyList<VideoAlignmentProgress> Curve => _curve;
@@ -27,10 +26,8 @@ internal sealed class TrainingView(int steps, InterruptedRun? run = null) : IPro
     public void Report(VideoAlignmentProgress value)
     {
         InterruptedRun.Append(_curve, value);
-        run?.Keep(value);
-        string line = string.Create(
-            CultureInfo.InvariantCulture,
-            $"step {value.Step}/{value.Steps}  reward {value.Reward:0.000}  gradient {value.GradientNorm:0.000}  {value.Elapsed.TotalSeconds / value.Step:0.0} s/step  {value.Remaining:m\\:ss} left");
+        run.Keep(value);
+        string line = ProgressLines.Format(value);
         if (_task is null)
         {
             Console.WriteLine(line);

@@ -19,19 +19,20 @@ string help = $"""
 return CommandLine.Run("EveryReward", help, args, line =>
 {
     RunSettings settings = RunSettings.Read(line, Name, Steps);
-    Entry[] entries = [.. line.Text("--only") is not { } only ? Entries.All : only.Split(',').Select(name =>
+    Entry[] entries = [.. line.Text("--only") is not { } only ? Entries.All : only.Split(',', StringSplitOptions.TrimEntries).Distinct().Select(name =>
         Entries.All.FirstOrDefault(entry => entry.Name == name) ?? throw new UsageException($"--only: there is no reward '{name}'; see --help"))];
     line.End();
 
-    using var folder = new ResultFolder(settings.Out);
+    using ResultFolder folder = settings.Open(line);
     MLContext mlContext = settings.NewContext();
+    using var interruption = new Interruption(folder.Interrupted.HowToGoOn);
     var rows = new List<Row>();
     var card = new Dictionary<string, object?>();
     foreach (Entry entry in entries)
     {
         using var model = VideoDiffusionModel.MovingShapes();
         using VideoReward reward = entry.Open();
-        (VideoAlignmentTransformer aligned, IReadOnlyList<VideoAlignmentProgress> curve, Comparison comparison) = new AlignmentJob
+        var job = new AlignmentJob
         {
             Settings = settings,
             Model = model,
@@ -42,8 +43,17 @@ return CommandLine.Run("EveryReward", help, args, line =>
             HeldOutPrompts = 0,
             Prompts = MovingShapesWorld.Prompts(mlContext, entry.Word),
             Unseen = MovingShapesWorld.Unseen(mlContext, entry.Word),
-        }.Train(mlContext);
-        using VideoAlignmentTransformer owned = aligned;
+        };
+
+        // Each training has its state until the table is written: a run that goes on trains no reward twice.
+        (VideoAlignmentTransformer aligned, IReadOnlyList<VideoAlignmentProgress> curve) = job.Train(mlContext, folder.Interrupted.Part(entry.Name), interruption);
+        using VideoAlignmentTransformer owner = aligned;
+        if (interruption.Training.IsCancellationRequested || job.Compare(mlContext, aligned, interruption) is not { } comparison)
+        {
+            Console.WriteLine($"Stopped at '{entry.Name}', with {rows.Count} of {entries.Length} rewards done.{folder.Interrupted.HowToGoOn}");
+            return interruption.ExitCode;
+        }
+
         comparison.Print();
         VideoAlignmentMetrics metrics = comparison.Results[0].Metrics!;
         rows.Add(new Row(entry.Name, reward.Contract.Direction == ScoreDirection.LowerIsBetter, metrics, curve[^1].Step, curve[^1].Elapsed.TotalSeconds / curve[^1].Step));
@@ -52,8 +62,9 @@ return CommandLine.Run("EveryReward", help, args, line =>
 
     File.WriteAllText(folder["rewards.md"], RewardTable.Markdown(rows));
     File.WriteAllText(folder["rewards.tsv"], RewardTable.Tsv(rows));
-    RunCard.Write(folder["run-card.json"], card);
+    RunCard.Write(folder, card);
     string place = folder.Finish();
+    folder.Interrupted.Remove();
     Console.WriteLine(RewardTable.Markdown(rows));
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{rows.Count(row => row.IsGain)} of {rows.Count} rewards gained by more than their 95 % interval; rewards.md, rewards.tsv, run-card.json are in {place}"));
     return 0;

@@ -4,26 +4,52 @@ using Microsoft.ML;
 using Microsoft.ML.VideoAlignment;
 using Microsoft.ML.VideoAlignment.Media;
 
-string prompt = args.ElementAtOrDefault(0) ?? "a red circle moving right on a dark background";
-string film = args.ElementAtOrDefault(1) ?? "film.gif";
-string saved = args.ElementAtOrDefault(2) ?? Path.Combine("out", "align-aesthetic", "aligned.zip");
-if (!File.Exists(saved))
+string help = $"""
+    Generates a film for a prompt by an alignment that was saved.
+
+    dotnet run -c Release --project examples/GenerateVideo -- [PROMPT [FILM [SAVED]]]
+
+      PROMPT             default: a red circle moving right on a dark background
+      FILM               the file to write, {string.Join(", ", VideoFile.Extensions)} (default film.gif)
+      SAVED              default out/align-aesthetic/aligned.zip, which examples/AlignAesthetic makes
+      --help             this text
+    """;
+
+return CommandLine.Run("GenerateVideo", help, args, line =>
 {
-    Console.Error.WriteLine($"GenerateVideo: no '{saved}'; examples/AlignAesthetic makes one");
-    return 2;
-}
+    IReadOnlyList<string> words = line.Words();
+    if (words.Count > 3)
+    {
+        throw new UsageException($"expected at most a prompt, a film and a saved alignment, got {words.Count} words (a prompt of several words stands in quotes); see --help");
+    }
 
-#region readme-generate
-var mlContext = new MLContext { GpuDeviceId = 0, FallbackToCpu = true };
-mlContext.RegisterVideoAlignment();
-using var aligned = (VideoAlignmentTransformer)mlContext.Model.Load(saved, out DataViewSchema _);
-using var engine = mlContext.Model.CreatePredictionEngine<PromptRow, VideoRow>(aligned, new PredictionEngineOptions { OwnsTransformer = false });
+    string prompt = words.ElementAtOrDefault(0) ?? "a red circle moving right on a dark background";
+    string film = words.ElementAtOrDefault(1) ?? "film.gif";
+    string saved = words.ElementAtOrDefault(2) ?? Path.Combine("out", "align-aesthetic", "aligned.zip");
+    if (!File.Exists(saved))
+    {
+        throw new UsageException($"no '{saved}'; examples/AlignAesthetic makes one");
+    }
 
-float[] frames = engine.Predict(new PromptRow { Prompt = prompt }).Video; // [T, 3, H, W], RGB in [0, 1]
-VideoFile.Write(film, new VideoClip(frames, aligned.Size.Frames, aligned.Size.Height, aligned.Size.Width), framesPerSecond: 8, scale: 6);
-#endregion
-Console.WriteLine($"{film}: '{prompt}', {aligned.Size.Frames} frames of {aligned.Size.Width} x {aligned.Size.Height}, by {aligned.BaseModel.Source} as aligned in {saved}");
-return 0;
+    if (!VideoFile.Extensions.Contains(Path.GetExtension(film), StringComparer.OrdinalIgnoreCase))
+    {
+        throw new UsageException($"'{film}': expected a film of {string.Join(", ", VideoFile.Extensions)}");
+    }
+
+    TargetFile.Require("FILM", film);
+
+    #region readme-generate
+    var mlContext = new MLContext { GpuDeviceId = 0, FallbackToCpu = true };
+    mlContext.RegisterVideoAlignment();
+    using var aligned = (VideoAlignmentTransformer)mlContext.Model.Load(saved, out DataViewSchema _);
+    using var engine = mlContext.Model.CreatePredictionEngine<PromptRow, VideoRow>(aligned, new PredictionEngineOptions { OwnsTransformer = false });
+
+    float[] frames = engine.Predict(new PromptRow { Prompt = prompt }).Video; // [T, 3, H, W], RGB in [0, 1]
+    VideoFile.Write(film, new VideoClip(frames, aligned.Size.Frames, aligned.Size.Height, aligned.Size.Width), framesPerSecond: 8, scale: 6);
+    #endregion
+    Console.WriteLine($"{film}: '{prompt}', {aligned.Size.Frames} frames of {aligned.Size.Width} x {aligned.Size.Height}, by {aligned.BaseModel.Source} as aligned in {saved}");
+    return 0;
+});
 
 internal sealed class PromptRow
 {

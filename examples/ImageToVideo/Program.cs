@@ -19,7 +19,7 @@ return CommandLine.Run("ImageToVideo", help, args, line =>
     string action = line.Choice("--action", "moving right", "moving left", "moving up", "moving down", "growing", "staying still");
     line.End();
 
-    using var folder = new ResultFolder(settings.Out);
+    using ResultFolder folder = settings.Open(line);
     MLContext mlContext = settings.NewContext();
     using var model = VideoDiffusionModel.MovingShapesImageToVideo();
     using VideoReward training = VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = action, LogProbability = true });

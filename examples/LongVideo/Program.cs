@@ -20,8 +20,9 @@ return CommandLine.Run("LongVideo", help, args, line =>
     int clips = line.Number("--clips", 3, minimum: 1);
     bool carry = line.Flag("--carry");
     line.End();
+    CommandLine.RequireFor("--clips of 2 or more", ("--carry", carry && clips == 1));
 
-    using var folder = new ResultFolder(settings.Out);
+    using ResultFolder folder = settings.Open(line);
     MLContext mlContext = settings.NewContext();
     #region readme-film
     using var model = VideoDiffusionModel.MovingShapesImageToVideo(); // or FromPretrained("stabilityai/stable-video-diffusion-img2vid")

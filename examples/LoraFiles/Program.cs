@@ -14,10 +14,12 @@ string help = $"""
       --model PATH     the base model that the weights are for (default: the embedded text-to-video model)
       --alpha A        the alpha of VADER's files, which do not hold it (default 8)
       --strength S     how much of the weights is kept, 0 to 1 and beyond (default 1)
+      --help           this text
     """;
 
 return CommandLine.Run("LoraFiles", help, args, line =>
 {
+    string[] ofConversion = [.. new[] { "--format", "--alpha", "--strength" }.Intersect(line.Arguments)];
     LoraFormat format = Enum.Parse<LoraFormat>(line.Choice("--format", [nameof(LoraFormat.Diffusers), .. Enum.GetNames<LoraFormat>()]));
     string? path = line.Existing("--model");
     float alpha = line.Weight("--alpha", -1);
@@ -27,6 +29,15 @@ return CommandLine.Run("LoraFiles", help, args, line =>
     if (words.Count is not (0 or 2))
     {
         throw new UsageException($"expected FROM and TO, or neither; got {words.Count} words; see --help");
+    }
+
+    if (words.Count == 0)
+    {
+        CommandLine.RequireFor("FROM and TO", [.. ofConversion.Select(option => (option, true))]);
+    }
+    else
+    {
+        TargetFile.Require("TO", words[1], mayBeFolder: true);
     }
 
     using VideoDiffusionModel model = path is null ? VideoDiffusionModel.MovingShapes() : CommandLine.Open("--model", () => VideoDiffusionModel.FromPretrained(path));

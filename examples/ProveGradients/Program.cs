@@ -32,6 +32,11 @@ return CommandLine.Run("ProveGradients", help, args, line =>
     var only = ProofCase.Axes.ToDictionary(axis => axis.Name, axis => Chosen(line, axis));
     line.End();
     ProofCase[] cases = [.. full ? ProofCase.All(only) : ProofCase.EveryPair(only)];
+    if (file is not null)
+    {
+        TargetFile.Require("--out", file);
+    }
+
     using var models = new ProofModels();
     using var rewards = new ProofRewards();
     var clock = Stopwatch.StartNew();
@@ -68,7 +73,7 @@ return CommandLine.Run("ProveGradients", help, args, line =>
     table.Print();
     if (file is not null)
     {
-        File.WriteAllText(file, table.Tsv());
+        TargetFile.Write(file, path => File.WriteAllText(path, table.Tsv()));
     }
 
     AnsiConsole.WriteLine(string.Create(

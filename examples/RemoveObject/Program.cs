@@ -21,7 +21,7 @@ return CommandLine.Run("RemoveObject", help, args, line =>
     float aestheticWeight = line.Weight("--aesthetic", 0.03f);
     line.End();
 
-    using var folder = new ResultFolder(settings.Out);
+    using ResultFolder folder = settings.Open(line);
     MLContext mlContext = settings.NewContext();
     using var model = VideoDiffusionModel.MovingShapes();
     using VideoReward removal = VideoRewards.MovingShapesObjectRemoval(label);

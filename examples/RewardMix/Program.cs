@@ -28,7 +28,10 @@ return CommandLine.Run("RewardMix", help, args, line =>
         throw new UsageException("every weight is 0: nothing is left to align to");
     }
 
-    using var folder = new ResultFolder(settings.Out);
+    int mixed = new[] { aestheticWeight, preferenceWeight, textWeight }.Count(weight => weight > 0);
+    CommandLine.RequireFor("two weights above 0", ("--normalise", normalise && mixed == 1));
+
+    using ResultFolder folder = settings.Open(line);
     MLContext mlContext = settings.NewContext();
     using var model = VideoDiffusionModel.MovingShapes();
     using VideoReward aesthetic = VideoRewards.MovingShapesAesthetic();

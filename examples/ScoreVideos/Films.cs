@@ -5,6 +5,9 @@ namespace ScoreVideos;
 /// <summary>The videos of a folder: animated images, video files, and folders of PNG frames.</summary>
 internal static class Films
 {
+    /// <summary>Height and width of the embedded world's films.</summary>
+    private const int EmbeddedSide = 32;
+
     /// <summary>What <see cref="In"/> looks for, for the help.</summary>
     public static string Kinds => $"{string.Join(", ", VideoFile.ReadableExtensions)}, folders of .png frames";
 
@@ -18,12 +21,23 @@ internal static class Films
 
         var videos = new List<(string, string)>();
         var others = new List<string>();
-        foreach (string path in Directory.EnumerateFileSystemEntries(folder).Order(StringComparer.Ordinal))
+        string own = Path.Combine(folder, ResultFolder.Films);
+        bool isResult = IsResult(folder);
+        foreach (string path in Directory.EnumerateFileSystemEntries(folder).Concat(isResult ? Directory.EnumerateFileSystemEntries(own) : []).Order(StringComparer.Ordinal))
         {
-            string name = Path.GetFileName(path);
+            string name = Path.GetRelativePath(folder, path).Replace('\\', '/');
+            if (isResult && path == own)
+            {
+                continue;
+            }
+
             if (Fault(folder, path) is { } fault)
             {
                 others.Add($"{name}: {fault}");
+            }
+            else if (isResult && Path.GetDirectoryName(path) != own && ResultFolder.Listed(Path.Combine(folder, ResultFolder.Card)).Contains(name))
+            {
+                others.Add($"{name}: a sheet of several films; each by itself is in {ResultFolder.Films}");
             }
             else
             {
@@ -34,12 +48,18 @@ internal static class Films
         return videos.Count > 0 ? (videos, others) : throw new UsageException($"'{folder}' holds no video ({Kinds}); {others.Count} entries passed over");
     }
 
+    /// <summary>The prompts of a result's films; null: it is none.</summary>
+    public static string? PromptsOfResult(string folder) => IsResult(folder) && Path.Combine(folder, "films.tsv") is var file && File.Exists(file) ? file : null;
+
     /// <summary>The prompt of each video by its name: from a tab-separated file (file, prompt), or from the name itself, "a-red-circle.gif".</summary>
-    public static Func<string, string> Prompts(string? file)
+    /// <param name="file">The file; null: none.</param>
+    /// <param name="every">Whether every video must have a line.</param>
+    public static Func<string, string> Prompts(string? file, bool every)
     {
+        static string FromName(string name) => Path.GetFileNameWithoutExtension(name).Replace('-', ' ').Replace('_', ' ');
         if (file is null)
         {
-            return name => Path.GetFileNameWithoutExtension(name).Replace('-', ' ').Replace('_', ' ');
+            return FromName;
         }
 
         var prompts = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -49,15 +69,26 @@ internal static class Films
             prompts[cells[0]] = cells.Length > 1 ? cells[1] : throw new UsageException($"--prompts: '{line}' has no tab: expected file, tab, prompt");
         }
 
-        return name => prompts.TryGetValue(name, out string? prompt) ? prompt : throw new UsageException($"--prompts: '{file}' has no line for '{name}'");
+        return name => prompts.TryGetValue(name, out string? prompt) ? prompt : !every ? FromName(name) : throw new UsageException($"--prompts: '{file}' has no line for '{name}'");
     }
 
-    /// <summary>Reads one; null, and a line for the user, where it cannot be read: one bad file does not lose the others' scores.</summary>
-    public static VideoClip? Read(string name, string path, Action<string> passOver)
+    /// <summary>Reads one; null, and a line for the user, where it cannot be read or scored: one bad file does not lose the others' scores.</summary>
+    /// <param name="name">As the table has it.</param>
+    /// <param name="path">The file or folder.</param>
+    /// <param name="embedded">Whether a reward of the embedded world looks at it: a sheet of its films has another shape than one of them, each pixel enlarged or not.</param>
+    /// <param name="passOver">Told why it is passed over.</param>
+    public static VideoClip? Read(string name, string path, bool embedded, Action<string> passOver)
     {
         try
         {
-            return CommandLine.Open(name, () => VideoFile.Read(path));
+            VideoClip clip = CommandLine.Open(name, () => VideoFile.Read(path));
+            if (!embedded || (clip.Height == clip.Width && clip.Height % EmbeddedSide == 0))
+            {
+                return clip;
+            }
+
+            passOver($"{name}: {clip.Width} x {clip.Height} pixels are no film of the embedded rewards' world, {EmbeddedSide} x {EmbeddedSide} or a whole multiple");
+            return null;
         }
         catch (UsageException error)
         {
@@ -65,6 +96,8 @@ internal static class Films
             return null;
         }
     }
+
+    private static bool IsResult(string folder) => File.Exists(Path.Combine(folder, ResultFolder.Card)) && Directory.Exists(Path.Combine(folder, ResultFolder.Films));
 
     private static string? Fault(string folder, string path)
     {

@@ -8,7 +8,8 @@ using TorchSharp;
 
 string help = $"""
     Scores the videos of a folder by any rewards: {Films.Kinds}.
-    Video files such as .mp4 are read through ffmpeg, where it is installed. What is passed over is counted and named.
+    Video files such as .mp4 are read through ffmpeg, where it is installed. Of a result folder of another example its films are scored, on their own
+    prompts. What is passed over, such as a sheet of several films, is counted and named.
 
     dotnet run -c Release --project examples/ScoreVideos -- FOLDER REWARD [REWARD ...] [options]
 
@@ -29,15 +30,17 @@ return CommandLine.Run("ScoreVideos", help, args, line =>
     }
 
     (IReadOnlyList<(string Name, string Path)> films, IReadOnlyList<string> others) = Films.In(folder);
-    Func<string, string> prompted = Films.Prompts(promptFile);
+    Func<string, string> prompted = promptFile is not null ? Films.Prompts(promptFile, every: true) : Films.Prompts(Films.PromptsOfResult(folder), every: false);
     var prompts = films.ToDictionary(film => film.Name, film => prompted(film.Name), StringComparer.Ordinal);
     VideoReward[] rewards = [.. words.Skip(1).Select(RewardName.Open)];
+    bool embedded = words.Skip(1).Any(RewardName.IsEmbedded);
+    TargetFile.Require("--out", target);
     var notes = new List<string>();
     var passedOver = new List<string>(others);
     List<string[]> rows = [["file", "prompt", .. words.Skip(1)]];
     foreach ((string name, string path) in films)
     {
-        if (Films.Read(name, path, passedOver.Add) is { } clip)
+        if (Films.Read(name, path, embedded, passedOver.Add) is { } clip)
         {
             rows.Add([name, prompts[name], .. rewards.Select(reward => Score(reward, clip, prompts[name], notes))]);
         }
@@ -55,8 +58,7 @@ return CommandLine.Run("ScoreVideos", help, args, line =>
     notes.Distinct().ToList().ForEach(Console.Error.WriteLine);
     passedOver.ForEach(entry => Console.Error.WriteLine($"passed over: {entry.ReplaceLineEndings(" ")}"));
 
-    CommandLine.Open("--out", () => Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(target))!));
-    File.WriteAllLines(target, rows.Select(row => string.Join('\t', row)));
+    TargetFile.Write(target, path => File.WriteAllLines(path, rows.Select(row => string.Join('\t', row))));
     string over = passedOver.Count > 0 ? $", {passedOver.Count} passed over" : "";
     Console.WriteLine($"{rows.Count - 1} videos, {rewards.Length} rewards{over}: {target}");
     return 0;

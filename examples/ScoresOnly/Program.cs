@@ -21,7 +21,7 @@ return CommandLine.Run("ScoresOnly", help, args, line =>
     string algorithm = line.Choice("--algorithm", "dpo", "ddpo");
     line.End();
 
-    using var folder = new ResultFolder(settings.Out);
+    using ResultFolder folder = settings.Open(line);
     MLContext mlContext = settings.NewContext();
     using var model = VideoDiffusionModel.MovingShapes();
     using VideoReward rating = VideoRewards.MovingShapesTrueRating();

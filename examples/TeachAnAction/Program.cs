@@ -26,7 +26,7 @@ return CommandLine.Run("TeachAnAction", help, args, line =>
     string gradient = line.Choice("--gradient", "early", "all", "last");
     line.End();
 
-    using var folder = new ResultFolder(settings.Out);
+    using ResultFolder folder = settings.Open(line);
     MLContext mlContext = settings.NewContext();
     using var model = VideoDiffusionModel.MovingShapes();
 

@@ -5,36 +5,57 @@ using Microsoft.ML.Data;
 using Microsoft.ML.VideoAlignment;
 using static TorchSharp.torch;
 
-string shipped = Path.Combine(AppContext.BaseDirectory, "MovingShapes", "prompts");
+const string Help = """
+    Aligns the embedded model to a reward of its own, films with much red, and writes aligned.zip.
 
-#region readme-reward
-// frames: [B, 3, T, H, W], RGB in [0, 1]; the result, [B], must carry gradient. Higher is better.
-using VideoReward redness = VideoRewards.Custom("redness", (frames, prompts) =>
+    dotnet run -c Release --project examples/YourOwnReward -- [--help]
+    """;
+
+return CommandLine.Run("YourOwnReward", Help, args, line =>
 {
-    Tensor[] rgb = frames.unbind(1);
-    return (rgb[0] - ((rgb[1] + rgb[2]) / 2)).mean([1, 2, 3]);
+    line.End();
+    TargetFile.Require("here", "aligned.zip");
+    string shipped = Path.Combine(AppContext.BaseDirectory, "MovingShapes", "prompts");
+
+    #region readme-reward
+    // frames: [B, 3, T, H, W], RGB in [0, 1]; the result, [B], must carry gradient. Higher is better.
+    using VideoReward redness = VideoRewards.Custom("redness", (frames, prompts) =>
+    {
+        Tensor[] rgb = frames.unbind(1);
+        return (rgb[0] - ((rgb[1] + rgb[2]) / 2)).mean([1, 2, 3]);
+    });
+    #endregion
+
+    #region readme-pipeline
+    var mlContext = new MLContext(seed: 1) { GpuDeviceId = 0, FallbackToCpu = true };
+    IDataView prompts = mlContext.Data.LoadFromTextFile<PromptRow>(Path.Combine(shipped, "train.tsv"), hasHeader: true);
+    IDataView unseen = mlContext.Data.LoadFromTextFile<PromptRow>(Path.Combine(shipped, "unseen.tsv"), hasHeader: true);
+
+    using var model = VideoDiffusionModel.MovingShapes(); // or FromPretrained("path/to/text-to-video-ms-1.7b")
+    var options = new VideoAlignmentOptions
+    {
+        Steps = 10,
+        LearningRate = 1e-3,
+        InferenceSteps = 20,
+        GuidanceScale = 1.5,
+        Recompute = ActivationRecompute.None,
+        Progress = new ProgressLines(Console.Out),
+    };
+    var alignment = mlContext.Transforms.AlignVideoDiffusion("Video", "Prompt", model, redness, options);
+
+    using VideoAlignmentTransformer aligned = alignment.Fit(prompts);
+    mlContext.Model.Save(aligned, prompts.Schema, "aligned.zip");
+
+    // The base model's films beside the aligned ones, on the same seeds.
+    var scores = mlContext.Transforms.ScoreVideo("Score", "Video", redness).Append(mlContext.Transforms.ScoreVideo("BaseScore", "BaseVideo", redness));
+    IDataView films = aligned.Transform(aligned.WithoutAlignment("BaseVideo").Transform(mlContext.Data.TakeRows(unseen, 8)));
+    VideoAlignmentMetrics metrics = mlContext.EvaluateVideoAlignment(scores.Fit(films).Transform(films), "Score", "BaseScore");
+    #endregion
+
+    Console.WriteLine(FormattableString.Invariant(
+        $"redness of 8 unseen prompts: {metrics.Gain!.BaseMeanScore:0.000} before, {metrics.MeanScore:0.000} after, higher on {metrics.Gain.WinRate:0 %}"));
+    return 0;
 });
-#endregion
-
-#region readme-pipeline
-var mlContext = new MLContext(seed: 1) { GpuDeviceId = 0, FallbackToCpu = true };
-IDataView prompts = mlContext.Data.LoadFromTextFile<PromptRow>(Path.Combine(shipped, "train.tsv"), hasHeader: true);
-IDataView unseen = mlContext.Data.LoadFromTextFile<PromptRow>(Path.Combine(shipped, "unseen.tsv"), hasHeader: true);
-
-using var model = VideoDiffusionModel.MovingShapes(); // or FromPretrained("path/to/text-to-video-ms-1.7b")
-var options = new VideoAlignmentOptions { Steps = 10, LearningRate = 1e-3, InferenceSteps = 20, GuidanceScale = 1.5, Recompute = ActivationRecompute.None };
-var alignment = mlContext.Transforms.AlignVideoDiffusion("Video", "Prompt", model, redness, options);
-
-using VideoAlignmentTransformer aligned = alignment.Fit(prompts);
-mlContext.Model.Save(aligned, prompts.Schema, "aligned.zip");
-
-// The base model's films beside the aligned ones, on the same seeds.
-var scores = mlContext.Transforms.ScoreVideo("Score", "Video", redness).Append(mlContext.Transforms.ScoreVideo("BaseScore", "BaseVideo", redness));
-IDataView films = aligned.Transform(aligned.WithoutAlignment("BaseVideo").Transform(mlContext.Data.TakeRows(unseen, 8)));
-VideoAlignmentMetrics metrics = mlContext.EvaluateVideoAlignment(scores.Fit(films).Transform(films), "Score", "BaseScore");
-#endregion
-
-Console.WriteLine($"redness of 8 unseen prompts: {metrics.Gain!.BaseMeanScore:0.000} before, {metrics.MeanScore:0.000} after, higher on {metrics.Gain.WinRate:0 %}");
 
 internal sealed class PromptRow
 {

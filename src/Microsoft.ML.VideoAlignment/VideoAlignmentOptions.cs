@@ -291,6 +291,34 @@ public sealed record VideoAlignmentOptions
     /// <exception cref="ArgumentException">With every fault in the message.</exception>
     public void Validate() => Throw(Faults());
 
+    /// <summary>Fills in what the model decides: size, sampling, guidance, and the steps and frames that carry gradient. Fitting with the result is fitting with these options.</summary>
+    /// <param name="model">The model that is to be aligned.</param>
+    /// <param name="reward">What it is aligned to; null: a reward that scores frames one by one.</param>
+    /// <returns>The options with no null where a number is used.</returns>
+    /// <exception cref="ArgumentException">An option is out of range for the model; the message lists every fault.</exception>
+    public VideoAlignmentOptions ResolveFor(VideoDiffusionModel model, VideoReward? reward = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ValidateFor(model);
+        SamplingSettings sampling = SamplingFor(model);
+        SamplingDefaults usual = model.DefaultSampling;
+        return this with
+        {
+            Frames = sampling.Size.Frames,
+            Height = sampling.Size.Height,
+            Width = sampling.Size.Width,
+            InferenceSteps = sampling.Steps,
+            GuidanceScale = sampling.GuidanceScale,
+            MinGuidanceScale = sampling.MinGuidanceScale,
+            Eta = sampling.Eta,
+            FramesPerSecond = usual.FramesPerSecond == 0 ? FramesPerSecond : sampling.FramesPerSecond,
+            MotionBucketId = usual.MotionBucketId == 0 ? MotionBucketId : sampling.MotionBucketId,
+            NoiseAugmentation = usual.NoiseAugmentation > 0 ? sampling.NoiseAugmentation : NoiseAugmentation,
+            GradientWindow = WindowFor(model),
+            RewardFrames = FramesFor(reward),
+        };
+    }
+
     /// <summary>As <see cref="Validate"/>, with what depends on the model: the size must be one it can make, and steps one its schedule can take.</summary>
     internal void ValidateFor(VideoDiffusionModel model)
     {

@@ -21,7 +21,10 @@ internal static class ExampleProgram
     }
 
     /// <summary>Starts it, with its output and error stream to be read.</summary>
-    public static Process Start(string name, string folder, params string[] arguments)
+    public static Process Start(string name, string folder, params string[] arguments) => Start(name, folder, new Dictionary<string, string?>(), arguments);
+
+    /// <summary>Starts it with other environment variables; null: not set.</summary>
+    public static Process Start(string name, string folder, IReadOnlyDictionary<string, string?> variables, params string[] arguments)
     {
         string program = Path.Combine(Repository.Root, "examples", name, "bin", s_built, $"{name}.dll");
         var process = new Process
@@ -34,6 +37,11 @@ internal static class ExampleProgram
                 UseShellExecute = false,
             },
         };
+        foreach ((string variable, string? value) in variables)
+        {
+            process.StartInfo.Environment[variable] = value;
+        }
+
         process.Start();
         return process;
     }

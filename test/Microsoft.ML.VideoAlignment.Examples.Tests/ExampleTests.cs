@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Media;
 
@@ -6,6 +7,15 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// <summary>The examples' command lines, and short runs of them.</summary>
 public class ExampleTests
 {
+    private static readonly string s_world = Path.Combine(Repository.Root, "src", "Microsoft.ML.VideoAlignment", "MovingShapes");
+
+    /// <summary>What an official model needs beside itself; the embedded world's files have the same forms.</summary>
+    private static readonly string[] s_files =
+    [
+        "--clip", Path.Combine(s_world, "clip"), "--head", Path.Combine(s_world, "aesthetic-head.safetensors"),
+        "--prompts", Path.Combine(s_world, "prompts", "train.tsv"), "--unseen", Path.Combine(s_world, "prompts", "unseen.tsv"),
+    ];
+
     private string _folder = "";
 
     [SetUp]
@@ -21,6 +31,14 @@ public class ExampleTests
     [TestCase("AlignAesthetic", "--reward must be mix or aesthetic, got 'y'", "--reward", "y")]
     [TestCase("AlignAesthetic", "--model: 'nowhere' does not exist", "--model", "nowhere")]
     [TestCase("AlignAesthetic", "--model needs --clip", "--model", ".")]
+    [TestCase("AlignAesthetic", "--clip changes nothing without --model", "--clip", ".")]
+    [TestCase("AlignAesthetic", "--head changes nothing without --model", "--head", ".")]
+    [TestCase("RewardMix", "--normalise changes nothing without two weights above 0", "--normalise", "--aesthetic", "0", "--text", "0")]
+    [TestCase("LongVideo", "--carry changes nothing without --clips of 2 or more", "--carry", "--clips", "1")]
+    [TestCase("LoraFiles", "--strength changes nothing without FROM and TO", "--strength", "0.5")]
+    [TestCase("YourOwnReward", "unknown option 'red'", "red")]
+    [TestCase("GenerateVideo", "unknown option '--steps'", "--steps", "3")]
+    [TestCase("GenerateVideo", "got 5 words", "a", "red", "circle", "film.gif", "nothing.zip")]
     [TestCase("RewardMix", "--text must be a number of at least 0, got '-1'", "--text", "-1")]
     [TestCase("RewardMix", "unknown option 'word'", "word")]
     [TestCase("RewardMix", "every weight is 0", "--aesthetic", "0", "--preference", "0", "--text", "0")]
@@ -44,20 +62,86 @@ public class ExampleTests
         Assert.That(Directory.EnumerateFileSystemEntries(_folder), Is.Empty, "nothing is left behind");
     }
 
-    [TestCase("AlignAesthetic")]
-    [TestCase("RewardMix")]
-    [TestCase("RemoveObject")]
-    [TestCase("TeachAnAction")]
-    [TestCase("ImageToVideo")]
-    [TestCase("LongVideo")]
-    [TestCase("EveryReward")]
-    [TestCase("ProveGradients")]
-    [TestCase("ScoreVideos")]
-    public void HelpSaysHowToRunIt(string example)
+    [TestCaseSource(nameof(Examples))]
+    public void HelpSaysHowToRunItAndDoesNothing(string example)
     {
-        (int code, string output, string[] errors) = ExampleProgram.Run(example, _folder, "--help");
+        (int code, string output, string[] errors) = ExampleProgram.Run(example, _folder, "a word", example.Length % 2 == 0 ? "-h" : "--help");
         Assert.That((code, errors.Length), Is.EqualTo((0, 0)));
-        Assert.That(output, Does.Contain($"--project examples/{example} -- ").And.Contain("  --out F").And.Contain("  --help             this text"));
+        Assert.That(output, Does.Contain($"--project examples/{example} -- ").And.Contain("--help"));
+        Assert.That(Directory.EnumerateFileSystemEntries(_folder), Is.Empty);
+    }
+
+    public static IEnumerable<string> Examples() => Repository.Files("examples", "*.csproj").Select(project => Path.GetFileNameWithoutExtension(project)!);
+
+    /// <summary>A place that cannot be written is found before the work. Below a file no folder can be made, whoever tries.</summary>
+    [TestCase("ScoreVideos", "--out", ".", "true", "--out", "film.gif/table.tsv")]
+    [TestCase("ScoreVideos", "--out", ".", "true", "--out", "frames")]
+    [TestCase("ProveGradients", "--out", "--full", "--out", "film.gif/table.tsv")]
+    [TestCase("LoraFiles", "TO", "film.gif", "film.gif/lora.safetensors")]
+    [TestCase("GenerateVideo", "FILM", "a prompt", "film.gif/film.gif", "film.gif")]
+    [TestCase("AlignAesthetic", "--out", "--out", "film.gif/result")]
+    public void ATargetThatCannotBeWrittenIsFoundBeforeTheWork(string example, string option, params string[] arguments)
+    {
+        VideoFile.Write(Path.Combine(_folder, "film.gif"), new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32));
+        Directory.CreateDirectory(Path.Combine(_folder, "frames"));
+        (int code, string output, string[] errors) = ExampleProgram.Run(example, _folder, arguments);
+        Assert.That((code, output, errors.Length), Is.EqualTo((2, "", 1)), string.Join('\n', errors));
+        Assert.That(errors[0], Does.StartWith($"{example}: {option}: '"));
+        Assert.That(Directory.EnumerateFileSystemEntries(_folder).Count(), Is.EqualTo(2), "nothing is left behind");
+    }
+
+    /// <summary>The sheets of a result would be scored as if each were one film: its films are scored instead, on their own prompts.</summary>
+    [Test]
+    public void OfAResultItsFilmsAreScoredNotItsSheets()
+    {
+        string films = Directory.CreateDirectory(Path.Combine(_folder, "films")).FullName;
+        VideoFile.Write(Path.Combine(films, "base-001.webp"), new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32));
+        VideoFile.Write(Path.Combine(_folder, "before.gif"), new VideoClip(new float[3 * 64 * 64], 1, 64, 64));
+        File.WriteAllText(Path.Combine(_folder, "films.tsv"), "films/base-001.webp\ta blue square\n");
+        File.WriteAllText(Path.Combine(_folder, "run-card.json"), """{ "files": ["before.gif", "films.tsv", "films/base-001.webp"] }""");
+        string table = Path.Combine(_folder, "scores", "table.tsv");
+        (int code, string output, string[] errors) = ExampleProgram.Run("ScoreVideos", _folder, _folder, "true", "--out", table);
+        Assert.That(code, Is.Zero, string.Join('\n', errors));
+        Assert.That(File.ReadLines(table).Skip(1).Select(row => row[..row.LastIndexOf('\t')]), Is.EqualTo(new[] { "films/base-001.webp\ta blue square" }));
+        Assert.That(errors, Has.One.StartsWith("passed over: before.gif: a sheet of several films"));
+        Assert.That(output, Does.Contain("1 videos, 1 rewards, 3 passed over"));
+    }
+
+    [Test]
+    public void EmbeddedRewardsPassOverWhatHasNotTheShapeOfTheirFilms()
+    {
+        VideoFile.Write(Path.Combine(_folder, "enlarged.gif"), new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32), scale: 3);
+        VideoClip film = new(new float[8 * 3 * 32 * 32], 8, 32, 32);
+        VideoFile.Write(Path.Combine(_folder, "sheet.gif"), VideoClip.Grid([.. Enumerable.Repeat(film, 16)], columns: 4), scale: 3);
+        (int code, string output, string[] errors) = ExampleProgram.Run("ScoreVideos", _folder, _folder, "true");
+        Assert.That(code, Is.Zero, string.Join('\n', errors));
+        Assert.That(output, Does.Contain("1 videos, 1 rewards, 1 passed over"));
+        Assert.That(errors, Has.One.StartsWith("passed over: sheet.gif: ").And.One.Contains("pixels are no film of the embedded rewards' world"));
+    }
+
+    /// <summary>A model that makes videos from pictures is refused in a line, not by a stack trace out of the estimator.</summary>
+    [Test]
+    public void AModelThatWantsPicturesIsRefusedInALine()
+    {
+        (int code, string output, string[] errors) = ExampleProgram.Run("AlignAesthetic", _folder, ["--model", Path.Combine(s_world, "image-to-video"), .. s_files]);
+        Assert.That((code, output, errors.Length), Is.EqualTo((2, "", 1)), string.Join('\n', errors));
+        Assert.That(errors[0], Does.StartWith("AlignAesthetic: --model: '").And.Contain("a Stable Video Diffusion model makes videos from them"));
+    }
+
+    /// <summary>What the model decides stands in the panel of settings, not a blank.</summary>
+    [Test]
+    public void TheSettingsOfAnOfficialModelHaveNoBlanks()
+    {
+        using Process process = ExampleProgram.Start("AlignAesthetic", _folder, ["--model", Path.Combine(s_world, "text-to-video"), "--reward", "aesthetic", .. s_files]);
+        string? sampling = null;
+        while (sampling is null && process.StandardOutput.ReadLine() is { } line)
+        {
+            sampling = line.Contains("sampling", StringComparison.Ordinal) ? line : null;
+        }
+
+        process.Kill();
+        process.WaitForExit();
+        Assert.That(sampling, Does.Match(@"\d+ denoising steps, guidance \d[\d.]*, gradient through the last 1 "));
     }
 
     [Test]
@@ -84,9 +168,10 @@ public class ExampleTests
         (int code, string output, string[] errors) = ExampleProgram.Run(example, _folder, "--steps", "1", "--films", "2", "--out", result);
         Assert.That(code, Is.Zero, string.Join('\n', errors));
         Assert.That(output, Does.Contain("bit for bit"));
-        string[] files = ["after.gif", "aligned.zip", "before-after.gif", "before.gif", "frames.png", "reward.png", "run-card.json"];
+        string[] files = ["after.gif", "aligned.zip", "before-after.gif", "before.gif", "films.tsv", "frames.png", "reward.png", "run-card.json"];
         Assert.That(Directory.EnumerateFiles(result).Select(Path.GetFileName).Order(StringComparer.Ordinal), Is.EqualTo(files));
         Assert.That(Directory.EnumerateFileSystemEntries(_folder), Has.Exactly(1).Items, "no unfinished folder");
+        Assert.That(Directory.EnumerateFiles(Path.Combine(result, "films")).Count(), Is.EqualTo(4), "each film by itself");
 
         using JsonDocument card = JsonDocument.Parse(File.ReadAllText(Path.Combine(result, "run-card.json")));
         foreach (string measure in measures)

@@ -1,0 +1,63 @@
+using System.Runtime.InteropServices;
+
+namespace Examples;
+
+/// <summary>
+/// Ctrl+C, SIGTERM (docker stop, a cluster's end of time) and SIGHUP (a closed terminal). The first Ctrl+C ends training after the step under way, and the comparison
+/// follows; a second one, or another signal, leaves the comparison out; what comes after that ends the program at once.
+/// </summary>
+internal sealed class Interruption : IDisposable
+{
+    private readonly CancellationTokenSource _training = new();
+    private readonly CancellationTokenSource _comparison = new();
+    private readonly PosixSignalRegistration[] _signals;
+    private readonly string _goOn;
+
+    /// <param name="goOn">How to go on later, as a sentence after a blank; or nothing.</param>
+    public Interruption(string goOn)
+    {
+        _goOn = goOn;
+        _signals = [.. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, context => context.Cancel = Receive(context.Signal)))];
+    }
+
+    /// <summary>Cancelled where training is to end after the step under way.</summary>
+    public CancellationToken Training => _training.Token;
+
+    /// <summary>Cancelled where the program is to end with what was trained, without a comparison.</summary>
+    public CancellationToken Comparison => _comparison.Token;
+
+    /// <summary>What shells see of a program that a signal has ended.</summary>
+    public int ExitCode { get; private set; }
+
+    /// <summary>Once there is no training left to end, Ctrl+C ends the comparison.</summary>
+    public bool Trained { private get; set; }
+
+    public void Dispose()
+    {
+        Array.ForEach(_signals, signal => signal.Dispose());
+        _training.Dispose();
+        _comparison.Dispose();
+    }
+
+    /// <summary>Acts on a signal; false: the program is to end at once.</summary>
+    internal bool Receive(PosixSignal signal)
+    {
+        if (_comparison.IsCancellationRequested)
+        {
+            return false;
+        }
+
+        bool compares = signal == PosixSignal.SIGINT && !Trained && !_training.IsCancellationRequested;
+        ExitCode = compares ? 0 : 128 + signal switch { PosixSignal.SIGINT => 2, PosixSignal.SIGHUP => 1, _ => 15 };
+        if (!compares)
+        {
+            _comparison.Cancel();
+        }
+
+        _training.Cancel();
+        Console.WriteLine(compares
+            ? $"Stopping after the step under way, then comparing; Ctrl+C again leaves the comparison out.{_goOn}"
+            : $"{(Trained ? "Ending without the rest of the comparison" : "Ending after the step under way, without a comparison")}; once more ends the program at once.{_goOn}");
+        return true;
+    }
+}
