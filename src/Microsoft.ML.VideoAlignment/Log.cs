@@ -11,17 +11,25 @@ namespace Microsoft.ML.VideoAlignment;
 internal static class Log
 {
     /// <summary>What a run is about to do, with the numbers that follow from its options.</summary>
-    public static void Plan(IChannel channel, AlignmentRun run, Device device)
+    /// <param name="channel">The log.</param>
+    /// <param name="run">The run.</param>
+    /// <param name="device">Where.</param>
+    /// <param name="threads">libtorch's threads, where they do the work; null: another device does.</param>
+    public static void Plan(IChannel channel, AlignmentRun run, Device device, ThreadUse? threads)
     {
         VideoAlignmentOptions options = run.Options;
         VideoSize size = run.Sampling.Size;
         int layers = options.LoraTargets.Select(run.Model.Denoiser).Count;
         Inform(
             channel,
-            $"Aligning {run.Model.Family} ({run.Model.Source}) to '{run.Reward.Name}' on {device}: {run.Prompts.Count} prompts, "
+            $"Aligning {run.Model.Family} ({run.Model.Source}) to '{run.Reward.Name}' on {device}{(threads is null ? "" : $" with {threads.Describe()}")}: {run.Prompts.Count} prompts, "
             + $"videos of {size.Frames} x {size.Height} x {size.Width}, {run.Sampling.Steps} denoising steps, {(options.Algorithm.NeedsRewardGradient ? $"gradient in {run.Window}" : options.Algorithm)}, frames {run.Frames}, "
             + $"guidance {run.Sampling.GuidanceScale}, LoRA rank {options.LoraRank} alpha {options.LoraAlpha} in {layers} layers, "
             + $"{options.Steps} optimizer steps of {options.BatchSize * options.AccumulationSteps} videos, learning rate {options.LearningRate}, {run.Loss}, seed {run.Seed}.");
+        if (threads?.Excess() is { } excess)
+        {
+            channel.Warning(MessageSensitivity.None, "{0}", excess);
+        }
     }
 
     public static void Step(IChannel channel, VideoAlignmentProgress step) => InformPlainly(

@@ -121,12 +121,18 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         var run = new AlignmentRun(_model, _reward, options, seed, rows, heldOut, Devices.TemporaryFolder(_host)) { Folder = folder, Place = device };
         folder?.Compare(AlignmentFingerprint.From(run), warning => Log.Warn(channel, warning));
         Log.Warn(channel, run.Model.LoadNotes);
-        Log.Plan(channel, run, device);
+        ThreadUse? threads = device.type == DeviceType.CPU ? ThreadUse.OfProcess() : null;
+        Log.Plan(channel, run, device, threads);
         Log.Resume(channel, folder, options);
         return MemoryShortage.Explain(_model, options, _reward, () => run.Train(
             step =>
             {
                 Log.Step(channel, step);
+                if (threads?.AfterStep() is { } advice)
+                {
+                    Say(advice);
+                }
+
                 options.Progress?.Report(step);
             },
             warning => Log.Warn(channel, warning),
