@@ -32,7 +32,8 @@ internal sealed class CommandLine
         {
             return run(new CommandLine(program, arguments));
         }
-        catch (Exception error) when (error is UsageException or IOException or UnauthorizedAccessException or RewardContractException or TrainingStepException or InsufficientMemoryException)
+        catch (Exception error) when (error is UsageException or IOException or UnauthorizedAccessException or DllNotFoundException or InsufficientMemoryException
+            or RewardContractException or TrainingStepException)
         {
             Console.Error.WriteLine($"{program}: {error.Message.ReplaceLineEndings(" ")}");
             return error is UsageException ? 2 : 1;

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>Where networks run, by ML.NET's own settings: <c>GpuDeviceId</c> null is the CPU, a number is that CUDA device.</summary>
@@ -40,5 +42,10 @@ internal static class DeviceSelection
     }
 
     /// <summary>How many CUDA devices there are.</summary>
-    public static int CudaDevices() => cuda.is_available() ? cuda.device_count() : 0;
+    /// <exception cref="DllNotFoundException">See <see cref="NativeTorch.Require"/>.</exception>
+    public static int CudaDevices()
+    {
+        NativeTorch.Require();
+        return cuda.is_available() ? cuda.device_count() : 0;
+    }
 }

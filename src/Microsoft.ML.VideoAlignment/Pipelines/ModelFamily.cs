@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Pipelines;
@@ -19,6 +20,7 @@ internal sealed record ModelFamily(
     public static VideoDiffusionModel Open(string path, VideoModelOptions options, CancellationToken cancellation)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        NativeTorch.Require();
         return IsOfHub(path)
             ? OpenOfHub(path, HubFiles.Resolve(path, options.Hub, options.Variant, admit: Admission(path, options), cancellation: cancellation), options, cancellation)
             : OpenLocal(path, options, cancellation);
@@ -28,6 +30,7 @@ internal sealed record ModelFamily(
     public static async Task<VideoDiffusionModel> OpenAsync(string path, VideoModelOptions options, CancellationToken cancellation)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        NativeTorch.Require();
         if (!IsOfHub(path))
         {
             return await Task.Run(() => OpenLocal(path, options, cancellation), cancellation).ConfigureAwait(false);

@@ -6,14 +6,17 @@ internal sealed record Placement(Device Device, ScalarType Dtype)
     /// <summary>Below so many numbers a matrix is stored as the rest is: it saves nothing to speak of.</summary>
     private const long SmallestQuantised = 4096;
 
+    private static Placement? s_cpu;
+
     /// <summary>Whether large matrices are stored as int8 with a scale for each output channel (<see cref="ChannelQuantisation"/>), and the rest as <see cref="Dtype"/>.</summary>
     public bool EightBitMatrices { get; init; }
 
     /// <summary>How the weights are stored, as a word for files.</summary>
     public string StoredAs => EightBitMatrices ? nameof(WeightPrecision.EightBit) : Dtype.ToString();
 
-    /// <summary>float32 on the CPU.</summary>
-    public static Placement Cpu { get; } = new(CPU, ScalarType.Float32);
+    /// <summary>float32 on the CPU. Whoever loads a network comes by here first.</summary>
+    /// <exception cref="DllNotFoundException">See <see cref="NativeTorch.Require"/>.</exception>
+    public static Placement Cpu => s_cpu ??= OnLoadedCpu();
 
     /// <summary>On the CPU, stored as a user's options say.</summary>
     public static Placement OnCpu(WeightPrecision precision) => precision switch
@@ -26,7 +29,7 @@ internal sealed record Placement(Device Device, ScalarType Dtype)
     };
 
     /// <summary>Shapes and names only, no memory: for checking a full-size network against its list of keys.</summary>
-    public static Placement Meta { get; } = new(META, ScalarType.Float32);
+    public static Placement Meta => Cpu with { Device = META };
 
     /// <summary>As <see cref="Meta"/>, of weights that are stored as this network's are.</summary>
     public static Placement ShapesOf(nn.Module network)
@@ -80,6 +83,12 @@ internal sealed record Placement(Device Device, ScalarType Dtype)
         long[] order = [0, stored.Length - 1, .. Enumerable.Range(1, kernel.Length).Select(axis => (long)axis)];
         using Tensor storage = empty(stored, dtype: OfMatrix(stored), device: Device);
         return Own(storage.permute(order));
+    }
+
+    private static Placement OnLoadedCpu()
+    {
+        NativeTorch.Require();
+        return new Placement(CPU, ScalarType.Float32);
     }
 
     private ScalarType OfMatrix(ReadOnlySpan<long> shape)
