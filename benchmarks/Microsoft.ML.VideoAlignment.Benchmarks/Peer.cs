@@ -3,8 +3,8 @@ using System.IO.Compression;
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
 /// <summary>
-/// The reference's own graphs: TorchScript traces of diffusers' modules at the middle size, run on the same libtorch. The folder is PEER_DIR, else
-/// shared/peer in or beside the repository; they are unpacked to a temporary folder that goes with the process.
+/// The reference's own graphs: TorchScript traces of diffusers' modules at the middle size, run on the same libtorch. They are unpacked to a temporary folder
+/// that goes with the process.
 /// </summary>
 internal sealed class Peer : IDisposable
 {
@@ -12,27 +12,32 @@ internal sealed class Peer : IDisposable
     public const string UNetWithLora = "unet3d-middle-lora.pt";
     public const string VaeDecode = "vae-decode-middle.pt";
 
+    private static readonly PeerFolder s_folder = PeerFolder.Find(
+        Environment.GetEnvironmentVariable("PEER_DIR"), AppContext.BaseDirectory, [Packed(UNet), Packed(UNetWithLora), Packed(VaeDecode)]);
+
     private static readonly string s_unpacked = Path.Combine(Path.GetTempPath(), $"video-alignment-peer-{Environment.ProcessId}");
 
     private readonly jit.ScriptModule _module;
 
     private Peer(jit.ScriptModule module) => _module = module;
 
-    public static string? Folder { get; } = Find();
+    /// <summary>Where the graphs are, all of them; null: nothing is compared.</summary>
+    public static string? Folder => s_folder.Path;
 
     /// <summary>Why nothing is compared.</summary>
-    public static string Absence => "the reference's graphs are not here: set PEER_DIR to the folder that holds unet3d-middle.pt.gz";
+    public static string Absence => s_folder.Absence;
 
+    /// <summary>A graph; null where nothing is compared.</summary>
     public static Peer? Load(string name)
     {
-        if (Folder is null || !File.Exists(Path.Combine(Folder, name + ".gz")))
+        if (Folder is null)
         {
             return null;
         }
 
         Directory.CreateDirectory(s_unpacked);
         string path = Path.Combine(s_unpacked, name);
-        using (var packed = new GZipStream(File.OpenRead(Path.Combine(Folder, name + ".gz")), CompressionMode.Decompress))
+        using (var packed = new GZipStream(File.OpenRead(Path.Combine(Folder, Packed(name))), CompressionMode.Decompress))
         using (FileStream unpacked = File.Create(path))
         {
             packed.CopyTo(unpacked);
@@ -55,22 +60,5 @@ internal sealed class Peer : IDisposable
 
     public void Dispose() => _module.Dispose();
 
-    private static string? Find()
-    {
-        if (Environment.GetEnvironmentVariable("PEER_DIR") is { Length: > 0 } named)
-        {
-            return Directory.Exists(named) ? named : null;
-        }
-
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            string candidate = Path.Combine(folder.FullName, "shared", "peer");
-            if (Directory.Exists(candidate))
-            {
-                return candidate;
-            }
-        }
-
-        return null;
-    }
+    private static string Packed(string name) => name + ".gz";
 }
