@@ -66,7 +66,8 @@ internal sealed record Settings
     /// <exception cref="UsageException">It cannot be read, or is none that this example can align, such as one that makes videos from pictures.</exception>
     public VideoDiffusionModel OpenModel()
     {
-        VideoDiffusionModel model = CommandLine.Open("--model", () => Model is null ? VideoDiffusionModel.MovingShapes() : VideoDiffusionModel.FromPretrained(Model));
+        VideoDiffusionModel model = CommandLine.Open(
+            "--model", () => Model is null ? VideoDiffusionModel.MovingShapes() : VideoDiffusionModel.FromPretrained(Model));
         try
         {
             _ = new VideoAlignmentOptions().ResolveFor(model);
@@ -75,8 +76,9 @@ internal sealed record Settings
         catch (ArgumentException error)
         {
             model.Dispose();
-            throw new UsageException($"--model: '{Model}' is a {model.Family} model, which this example cannot align, since it has texts only and the model's own size: {error.Message} "
-                + "examples/ImageToVideo shows how pictures are given");
+            throw new UsageException(
+                $"--model: '{Model}' is a {model.Family} model, which this example cannot align, since it has texts only and the model's own size: "
+                + $"{error.Message} examples/ImageToVideo shows how pictures are given");
         }
     }
 }

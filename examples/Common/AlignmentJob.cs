@@ -126,13 +126,14 @@ internal sealed record AlignmentJob
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new IOException($"{path} cannot be written ({error.Message}). The weights are in {folder.Interrupted.Folder}: make room first.{folder.Interrupted.HowToGoOn}", error);
+            InterruptedRun run = folder.Interrupted;
+            throw new IOException($"{path} cannot be written ({error.Message}). The weights are in {run.Folder}: make room first.{run.HowToGoOn}", error);
         }
     }
 
-    private static string Window(VideoAlignmentOptions options) => options.GradientWindow == GradientWindow.LastSteps(options.GradientSteps)
-        ? FormattableString.Invariant($"the last {options.GradientSteps}")
-        : FormattableString.Invariant($"the {options.GradientSteps} that move the video most");
+    private string Window(VideoAlignmentOptions resolved) => resolved.GradientWindow == GradientWindow.LastSteps(Options.GradientSteps)
+        ? FormattableString.Invariant($"the last {Options.GradientSteps}")
+        : FormattableString.Invariant($"the {Options.GradientSteps} that move the video most");
 
     /// <summary>Prints the settings, with what the model decides in them.</summary>
     private void Describe(VideoAlignmentOptions options)

@@ -17,7 +17,8 @@ internal sealed class Interruption : IDisposable
     public Interruption(string goOn)
     {
         _goOn = goOn;
-        _signals = [.. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, context => context.Cancel = Receive(context.Signal)))];
+        PosixSignal[] signals = [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP];
+        _signals = [.. signals.Select(signal => PosixSignalRegistration.Create(signal, context => context.Cancel = Receive(context.Signal)))];
     }
 
     /// <summary>Cancelled where training is to end after the step under way.</summary>

@@ -47,7 +47,7 @@ internal static class Threads
             Environment.SetEnvironmentVariable(name, value);
             if (!OperatingSystem.IsWindows())
             {
-                SetNative(name, value, overwrite: 1);
+                _ = SetNative(name, value, overwrite: 1);
             }
         }
     }

@@ -315,6 +315,7 @@ public sealed record VideoAlignmentOptions
             MotionBucketId = usual.MotionBucketId == 0 ? MotionBucketId : sampling.MotionBucketId,
             NoiseAugmentation = usual.NoiseAugmentation > 0 ? sampling.NoiseAugmentation : NoiseAugmentation,
             GradientWindow = WindowFor(model),
+            GradientSteps = 1, // the window has it
             RewardFrames = FramesFor(reward),
         };
     }

@@ -9,6 +9,9 @@ internal static class ExampleProgram
     private static readonly string s_built = Path.Combine(
         Directory.GetParent(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory))!.Name, Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)));
 
+    /// <summary>Where it was built.</summary>
+    public static string Folder(string name) => Path.Combine(Repository.Root, "examples", name, "bin", s_built);
+
     /// <summary>Runs it to its end.</summary>
     /// <returns>Exit code, standard output, and the lines of the error stream.</returns>
     public static (int ExitCode, string Output, string[] Errors) Run(string name, string folder, params string[] arguments)
@@ -26,7 +29,7 @@ internal static class ExampleProgram
     /// <summary>Starts it with other environment variables; null: not set.</summary>
     public static Process Start(string name, string folder, IReadOnlyDictionary<string, string?> variables, params string[] arguments)
     {
-        string program = Path.Combine(Repository.Root, "examples", name, "bin", s_built, $"{name}.dll");
+        string program = Path.Combine(Folder(name), $"{name}.dll");
         var process = new Process
         {
             StartInfo = new ProcessStartInfo("dotnet", [program, .. arguments])

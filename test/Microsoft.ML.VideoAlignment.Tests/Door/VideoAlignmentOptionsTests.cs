@@ -103,6 +103,30 @@ public class VideoAlignmentOptionsTests
     }
 
     [Test]
+    public void WhatTheModelDecidesIsFilledInAndNothingElse()
+    {
+        var options = new VideoAlignmentOptions { LearningRate = 0.25, GradientSteps = 2 };
+        VideoAlignmentOptions resolved = options.ResolveFor(new TinyVideoModel());
+        Assert.That((resolved.Frames, resolved.Height, resolved.Width, resolved.InferenceSteps, resolved.GuidanceScale, resolved.Eta), Is.EqualTo((2, 4, 8, 3, 2.0, 0.0)));
+        Assert.That((resolved.GradientWindow, resolved.RewardFrames), Is.EqualTo((GradientWindow.LastSteps(2), RewardFrames.OneRandom)));
+        Assert.That((resolved.FramesPerSecond, resolved.MotionBucketId), Is.EqualTo(((double?)null, (double?)null)), "the model is not told them");
+        Assert.That(resolved.ResolveFor(new TinyVideoModel()), Is.EqualTo(resolved));
+        VideoAlignmentOptions chosen = options with { GradientSteps = 1, Frames = 4, InferenceSteps = 9, GuidanceScale = 1, GradientWindow = GradientWindow.SingleStep(1), RewardFrames = RewardFrames.All };
+        resolved = chosen.ResolveFor(new TinyVideoModel());
+        Assert.That(resolved, Is.EqualTo(chosen with { Height = 4, Width = 8, Eta = 0, MinGuidanceScale = resolved.MinGuidanceScale }), "what is set stands");
+        Assert.That(() => new VideoAlignmentOptions { Width = 10 }.ResolveFor(new TinyVideoModel()), Throws.ArgumentException.With.Message.Contains("Width must be a multiple of 4"));
+    }
+
+    /// <summary>The same run, whether the model decides or the options repeat what it decides.</summary>
+    [Test]
+    public void FittingWithResolvedOptionsIsFittingWithTheOptions()
+    {
+        var rig = new DoorRig();
+        float[][] Videos(VideoAlignmentOptions options) => EstimatorContract.Values(rig.Estimator(options).Fit(rig.Prompts).Transform(rig.Prompts));
+        Assert.That(Videos(DoorRig.ThreeSteps.ResolveFor(rig.Model, rig.Reward)), Is.EqualTo(Videos(DoorRig.ThreeSteps)));
+    }
+
+    [Test]
     public void EveryOptionIsDocumentedAndInitOnly()
     {
         foreach (var property in typeof(VideoAlignmentOptions).GetProperties())
