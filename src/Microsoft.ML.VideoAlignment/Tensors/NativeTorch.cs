@@ -9,6 +9,9 @@ namespace Microsoft.ML.VideoAlignment.Tensors;
 /// </summary>
 internal static class NativeTorch
 {
+    /// <summary>Systems on x64 that are no Linux with glibc, by the beginnings of their identifiers.</summary>
+    private static readonly string[] s_otherX64 = ["win", "osx", "linux-musl", "linux-bionic", "alpine"];
+
     private static volatile bool s_loaded;
 
     /// <summary>Loads libtorch, unless it is loaded.</summary>
@@ -62,7 +65,7 @@ internal static class NativeTorch
     }
 
     private static bool IsGlibcX64(string system) => system.EndsWith("-x64", StringComparison.Ordinal)
-        && !new[] { "win", "osx", "linux-musl", "linux-bionic", "alpine" }.Any(other => system.StartsWith(other, StringComparison.Ordinal));
+        && !s_otherX64.Any(other => system.StartsWith(other, StringComparison.Ordinal));
 
     /// <summary>What the system says to the library that lies where one is looked for.</summary>
     private static string? Refusal()
