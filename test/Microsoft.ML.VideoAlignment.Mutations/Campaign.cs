@@ -23,13 +23,13 @@ internal sealed class Campaign(Worker worker, Coverage coverage, double budget)
             worker.End();
         }
 
-        IReadOnlyList<string> tests = site.Fault.IsStatic ? coverage.TestsOf(relatives) : coverage.TestsOf(number);
+        IReadOnlyList<string> tests = site.Fault.IsStatic ? coverage.TestsOf(relatives) : coverage.TestsOf(number, site.Fault);
         if (tests.Count == 0)
         {
             return new Verdict("not reached", "no test");
         }
 
-        List<string[]> orders = Orders(tests);
+        List<string[]> orders = Orders(tests, site.Fault);
         Verdict? verdict = Run(number, orders, trusted: site.Fault.IsStatic);
         if (verdict is null && !site.Fault.IsStatic)
         {
@@ -80,8 +80,8 @@ internal sealed class Campaign(Worker worker, Coverage coverage, double budget)
         return null;
     }
 
-    /// <summary>The cheapest first, in orders that grow, up to the budget.</summary>
-    private List<string[]> Orders(IReadOnlyList<string> tests)
+    /// <summary>In orders that grow, up to the budget.</summary>
+    private List<string[]> Orders(IReadOnlyList<string> tests, Fault fault)
     {
         var orders = new List<string[]>();
         var order = new List<string>();
@@ -89,7 +89,7 @@ internal sealed class Campaign(Worker worker, Coverage coverage, double budget)
         foreach (string test in tests)
         {
             double seconds = coverage.SecondsOf(test);
-            if (budget > 0 && all + seconds > budget && all > 0)
+            if (budget > 0 && all + seconds > budget && all > 0 && !Coverage.IsOwn(test, fault))
             {
                 break;
             }

@@ -256,6 +256,29 @@ public class RewardGradientTrainerTests
         Assert.That(Bytes(adapters.StateDict()), Is.EqualTo(afterStepTwo));
     }
 
+    /// <summary>What the micro-batches before it gathered does not wait in the adapters for who uses them next.</summary>
+    [Test]
+    public void ACancelledStepLeavesNoGradientBehind()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        using var cancel = new CancellationTokenSource();
+        int calls = 0;
+        VideoReward reward = VideoRewards.Custom("cancels", (frames, _) =>
+        {
+            if (++calls == 2)
+            {
+                cancel.Cancel();
+            }
+
+            return frames.mean([1, 2, 3, 4]);
+        });
+        Assert.That(Train(model, reward, adapters, TinyModel.Settings(steps: 1) with { Accumulation = 3 }, cancellation: cancel.Token), Is.Zero);
+        Assert.That(calls, Is.EqualTo(2));
+        Assert.That(adapters.Parameters.All(factor => factor.grad is null || factor.grad.abs().sum().ToDouble() == 0));
+    }
+
     private static int Train(
         VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings, Action<TrainingStep>? onStep = null, CancellationToken cancellation = default)
     {
