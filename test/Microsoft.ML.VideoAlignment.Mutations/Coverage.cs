@@ -5,6 +5,9 @@ namespace Microsoft.ML.VideoAlignment.Mutations;
 /// <summary>Which tests reach which faults, and what each test costs: from one run without a fault.</summary>
 internal sealed class Coverage
 {
+    /// <summary>Files whose numbers the gradient proof compares.</summary>
+    private static readonly string[] s_proved = ["RewardGradientTrainer", "GradedDecode", "BaseDistance", "Denoising"];
+
     private readonly Dictionary<string, WorkerEvent> _tests = new(StringComparer.Ordinal);
 
     private Coverage()
@@ -62,10 +65,14 @@ internal sealed class Coverage
             .Select(test => test.Test),
     ];
 
-    /// <summary>Whether a test is of the class that is named after the fault's file; those are run whatever they cost.</summary>
+    /// <summary>Whether a test is of the class that is named after the fault's file, or of the proof of what the file computes; those are run whatever they cost.</summary>
     /// <param name="test">Its full name.</param>
     /// <param name="fault">The fault.</param>
-    public static bool IsOwn(string test, Fault fault) => test.Contains($".{Path.GetFileNameWithoutExtension(fault.File)}Tests.", StringComparison.Ordinal);
+    public static bool IsOwn(string test, Fault fault)
+    {
+        string file = Path.GetFileNameWithoutExtension(fault.File);
+        return test.Contains($".{file}Tests.", StringComparison.Ordinal) || (s_proved.Contains(file) && test.Contains(".GradientCheckTests.", StringComparison.Ordinal));
+    }
 
     /// <summary>Tests that reach any of these faults, the cheapest first.</summary>
     /// <param name="faults">Their numbers.</param>

@@ -30,6 +30,20 @@ public class DdpoTrainerTests
         OwnTimes.Check(model, TinyModel.Settings().Sampling);
     }
 
+    /// <summary>Each part is a number, and their weighted sum is none.</summary>
+    [Test]
+    public void ASumThatOverflowsIsSaidWithItsPrompt()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        using VideoReward huge = VideoRewards.Mix([(VideoRewards.Custom("huge", (frames, _) =>
+            frames.mean([1, 2, 3, 4]).to(ScalarType.Float64) + 1e300, new RewardContract { IsDifferentiable = false }), 1e30f)]);
+        using var trainer = new DdpoTrainer(model, huge, adapters, Settings(steps: 1, batch: 1));
+        Exception? error = Assert.Catch(() => trainer.Train(s_prompts));
+        Assert.That(error!.Message, Does.Contain("huge").And.Contains("video of prompt 'a "));
+    }
+
     [Test]
     public void VideosThatScoreAlikeTeachNothing()
     {

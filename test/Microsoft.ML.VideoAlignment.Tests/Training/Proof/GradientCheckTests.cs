@@ -127,6 +127,22 @@ public class GradientCheckTests
         Assert.That(report.Passed, report.ToString());
     }
 
+    /// <summary>The distance belongs to the video, not to its copies: it counts as much whatever their number.</summary>
+    [Test]
+    public void CopiesDoNotChangeTheWeightOfTheDistance()
+    {
+        double Distance(GradientWindow window)
+        {
+            double Loss(double weight) => GradientCheck.Run(
+                Model(VideoModelFamily.ModelScope), _rewards["custom"], Options(VideoModelFamily.ModelScope) with { KlWeight = weight, GradientWindow = window }, s_brief).Loss;
+            return Loss(0.7) - Loss(0);
+        }
+
+        double once = Distance(GradientWindow.LastSteps(1));
+        Assert.That(once, Is.GreaterThan(0));
+        Assert.That(Distance(GradientWindow.LowVariance(3)), Is.EqualTo(once).Within(1e-6).Percent);
+    }
+
     [Test]
     public void EveryWeightIsAsItWas()
     {
