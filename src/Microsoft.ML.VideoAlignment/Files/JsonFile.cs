@@ -80,10 +80,48 @@ internal static partial class JsonFile
         }
     }
 
-    private static JsonElement ParseStrictly(string text)
+    /// <summary>Parses a text all of whose names and texts can be read: half of a surrogate pair, which no text can hold, is found here and not where it is asked for.</summary>
+    /// <param name="text">The JSON.</param>
+    /// <param name="options">How it is read.</param>
+    /// <exception cref="JsonException">It is no JSON, or holds such a text.</exception>
+    public static JsonElement ParseStrictly(string text, JsonDocumentOptions options = default)
     {
-        using JsonDocument document = JsonDocument.Parse(text);
+        using JsonDocument document = JsonDocument.Parse(text, options);
+        try
+        {
+            ReadTexts(document.RootElement);
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new JsonException($"it holds a text that is none: {exception.Message}", exception);
+        }
+
         return document.RootElement.Clone();
+    }
+
+    private static void ReadTexts(JsonElement value)
+    {
+        switch (value.ValueKind)
+        {
+            case JsonValueKind.Object:
+                foreach (JsonProperty property in value.EnumerateObject())
+                {
+                    _ = property.Name;
+                    ReadTexts(property.Value);
+                }
+
+                break;
+            case JsonValueKind.Array:
+                foreach (JsonElement item in value.EnumerateArray())
+                {
+                    ReadTexts(item);
+                }
+
+                break;
+            case JsonValueKind.String:
+                _ = value.GetString();
+                break;
+        }
     }
 
     private static WeightFileException NoJson(string text, string location, JsonException exception)

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Runs;
@@ -122,11 +123,16 @@ internal sealed class RunState : IDisposable
             throw new FormatException("its content does not have the checksum that was written with it: the file is cut or damaged");
         }
 
-        JsonNode? values = JsonNode.Parse(Value(ValuesKey), documentOptions: new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
-        return new RunState(
-            file, Value(RunKey), Number(StepKey, 1), Number(SeedKey, int.MinValue), RunFingerprint.Parse(Value(FactsKey)),
-            values as JsonObject ?? throw new FormatException("its values are not a JSON object"));
+        return new RunState(file, Value(RunKey), Number(StepKey, 1), Number(SeedKey, int.MinValue), RunFingerprint.Parse(Value(FactsKey)), ParseValues(Value(ValuesKey)));
     }
+
+    /// <summary>The numbers and texts of a state.</summary>
+    /// <param name="text">As they stand in the file.</param>
+    /// <exception cref="JsonException">They are no JSON, or two have one name.</exception>
+    /// <exception cref="FormatException">They are no object.</exception>
+    internal static JsonObject ParseValues(string text) =>
+        JsonObject.Create(JsonFile.ParseStrictly(text, new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false }) is { ValueKind: JsonValueKind.Object } values
+            ? values : throw new FormatException("its values are not a JSON object"))!;
 
     /// <summary>SHA-256 over every other entry of the metadata and over the tensors' names, types, shapes and bytes.</summary>
     private static string Checksum(IReadOnlyDictionary<string, string> metadata, IWeightSource tensors)

@@ -22,7 +22,7 @@ internal static class SchedulerFactory
     /// <exception cref="NotSupportedException">Another class.</exception>
     public static IScheduler FromConfig(JsonElement json, string? className = null)
     {
-        string? name = className ?? (json.ValueKind == JsonValueKind.Object && json.TryGetProperty("_class_name", out JsonElement value) ? value.GetString() : null);
+        string? name = className ?? (json.ValueKind == JsonValueKind.Object && json.TryGetProperty("_class_name", out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null);
         return name is not null && s_classes.TryGetValue(name, out Func<JsonElement, IScheduler>? create)
             ? create(json)
             : throw new NotSupportedException($"The sampler '{name ?? "(no _class_name in the file)"}' is not one of {string.Join(", ", Names)}; ask for one of those by name, made from the same file.");

@@ -54,6 +54,16 @@ public class ConfigurationNumbersTests
         }
     }
 
+    [TestCase("[]")]
+    [TestCase("[224, 224, 3]")]
+    public void AnImagesSizeIsOneNumberOrTwo(string size) => Assert.That(
+        () => OpenClipVisionConfig.FromJson(JsonFile.Parse($$"""{ "image_size": {{size}} }""", "here"), quickGelu: false), Throws.TypeOf<InvalidDataException>().With.Message.Contains("image_size"));
+
+    [TestCase("false")]
+    [TestCase("{}")]
+    public void ASamplersNameIsAText(string name) => Assert.That(
+        () => SchedulerFactory.FromConfig(JsonFile.Parse($$"""{ "_class_name": {{name}} }""", "here")), Throws.TypeOf<NotSupportedException>().With.Message.Contains("no _class_name"));
+
     [Test]
     public void ListsAreShortAndOfSizes()
     {

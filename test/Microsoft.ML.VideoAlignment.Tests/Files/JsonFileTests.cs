@@ -30,6 +30,8 @@ public class JsonFileTests
     [TestCase("", "empty")]
     [TestCase("{ \"a\": 1, }", "no valid JSON")]
     [TestCase("[1]", "no JSON object")]
+    [TestCase("{ \"a\": \"\\ud83d\" }", "a text that is none")]
+    [TestCase("{ \"a\": [{ \"\\udc00\": 1 }] }", "a text that is none")]
     public void AnotherKindIsNamedWithTheFile(string text, string mentions)
     {
         using var folder = new TemporaryFolder();

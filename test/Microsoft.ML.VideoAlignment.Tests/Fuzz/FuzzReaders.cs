@@ -440,9 +440,9 @@ internal static class FuzzReaders
             JsonObject values;
             try
             {
-                values = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject ?? [];
+                values = RunState.ParseValues(Encoding.UTF8.GetString(json));
             }
-            catch (JsonException)
+            catch (Exception error) when (error is JsonException or FormatException)
             {
                 return;
             }

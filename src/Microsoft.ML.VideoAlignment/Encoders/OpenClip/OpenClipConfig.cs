@@ -66,12 +66,11 @@ internal sealed record OpenClipVisionConfig
     public static OpenClipVisionConfig FromJson(JsonElement json, bool quickGelu)
     {
         long width = ConfigJson.Integer(json, "width", 768);
-        bool square = ConfigJson.Find(json, "image_size") is not { ValueKind: JsonValueKind.Array };
-        IReadOnlyList<long> size = square ? [ConfigJson.Integer(json, "image_size", 224)] : ConfigJson.Integers(json, "image_size");
+        (long height, long rowWidth) = ConfigJson.Size(json, "image_size", (224, 224));
         return new OpenClipVisionConfig
         {
-            ImageHeight = size[0],
-            ImageWidth = size[^1],
+            ImageHeight = height,
+            ImageWidth = rowWidth,
             PatchSize = ConfigJson.Integer(json, "patch_size", 16),
             Layers = ConfigJson.Integer(json, "layers", 12, maximum: ConfigJson.MaxLayers),
             Layer = OpenClipLayer.Shape(width, (long)(width * ConfigJson.Number(json, "mlp_ratio", 4, maximum: 1000)), width / ConfigJson.Integer(json, "head_width", 64), quickGelu),

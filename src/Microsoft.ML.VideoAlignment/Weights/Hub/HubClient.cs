@@ -98,6 +98,11 @@ internal sealed class HubClient : IDisposable
             using JsonDocument json = JsonDocument.Parse(text, new JsonDocumentOptions { MaxDepth = 64 });
             string commit = json.RootElement.GetProperty("sha").GetString() ?? "";
             HubFile[] files = [.. json.RootElement.GetProperty("siblings").EnumerateArray().Select(ReadFile)];
+            if (files.GroupBy(static file => file.Path, StringComparer.Ordinal).FirstOrDefault(static same => same.Count() > 1) is { } twice)
+            {
+                throw Fault($"the hub lists '{twice.Key}' twice.");
+            }
+
             return HubModel.Parse(_model.Id, commit).Commit is null ? throw Fault($"the hub's answer names no commit ('{commit}').") : (commit, files);
         }
         catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)

@@ -67,7 +67,11 @@ internal sealed class FakeHub : HttpMessageHandler
         }
 
         string name = Uri.UnescapeDataString(address.AbsolutePath[(address.AbsolutePath.IndexOf(Commit, StringComparison.Ordinal) + Commit.Length + 1)..]);
-        byte[] content = Files[name];
+        if (!Files.TryGetValue(name, out byte[]? content))
+        {
+            return new HttpResponseMessage(HttpStatusCode.NotFound);
+        }
+
         if (content.Length > 1000 && address.Host != "cdn.test")
         {
             var redirect = new HttpResponseMessage(HttpStatusCode.Redirect);
