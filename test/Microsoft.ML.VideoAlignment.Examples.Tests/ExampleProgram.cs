@@ -12,6 +12,20 @@ internal static class ExampleProgram
     /// <summary>Where it was built.</summary>
     public static string Folder(string name) => Path.Combine(Repository.Root, "examples", name, "bin", s_built);
 
+    /// <summary>What to put before a command so that it heeds every signal; nothing where env cannot (GNU's can, since coreutils 8.31).</summary>
+    private static readonly Lazy<string[]> s_heedingSignals = new(static () =>
+    {
+        string[] heeding = ["env", "--default-signal"];
+        if (!OperatingSystem.IsLinux())
+        {
+            return [];
+        }
+
+        using var trial = Process.Start(new ProcessStartInfo(heeding[0], [.. heeding[1..], "true"]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        trial.WaitForExit();
+        return trial.ExitCode == 0 ? heeding : [];
+    });
+
     /// <summary>Runs it to its end.</summary>
     /// <returns>Exit code, standard output, and the lines of the error stream.</returns>
     public static (int ExitCode, string Output, string[] Errors) Run(string name, string folder, params string[] arguments)
@@ -29,10 +43,11 @@ internal static class ExampleProgram
     /// <summary>Starts it with other environment variables; null: not set.</summary>
     public static Process Start(string name, string folder, IReadOnlyDictionary<string, string?> variables, params string[] arguments)
     {
-        string program = Path.Combine(Folder(name), $"{name}.dll");
+        // What was started in the background ignores Ctrl+C, and so would what it starts.
+        string[] command = [.. s_heedingSignals.Value, "dotnet", Path.Combine(Folder(name), $"{name}.dll"), .. arguments];
         var process = new Process
         {
-            StartInfo = new ProcessStartInfo("dotnet", [program, .. arguments])
+            StartInfo = new ProcessStartInfo(command[0], command[1..])
             {
                 WorkingDirectory = folder,
                 RedirectStandardOutput = true,
