@@ -23,6 +23,7 @@ internal static class Films
         var others = new List<string>();
         string own = Path.Combine(folder, ResultFolder.Films);
         bool isResult = IsResult(folder);
+        IReadOnlyList<string> sheets = isResult ? ResultFolder.Listed(Path.Combine(folder, ResultFolder.Card)) : [];
         foreach (string path in Directory.EnumerateFileSystemEntries(folder).Concat(isResult ? Directory.EnumerateFileSystemEntries(own) : []).Order(StringComparer.Ordinal))
         {
             string name = Path.GetRelativePath(folder, path).Replace('\\', '/');
@@ -35,7 +36,7 @@ internal static class Films
             {
                 others.Add($"{name}: {fault}");
             }
-            else if (isResult && Path.GetDirectoryName(path) != own && ResultFolder.Listed(Path.Combine(folder, ResultFolder.Card)).Contains(name))
+            else if (Path.GetDirectoryName(path) != own && sheets.Contains(name))
             {
                 others.Add($"{name}: a sheet of several films; each by itself is in {ResultFolder.Films}");
             }
