@@ -29,7 +29,7 @@ internal sealed class SpeedColumn(bool share) : IColumn
 
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase)
     {
-        if (summary[benchmarkCase]?.ResultStatistics is not { } statistics || !benchmarkCase.Descriptor.Type.IsAssignableTo(typeof(Question)))
+        if (summary[benchmarkCase]?.ResultStatistics is not { } statistics || !benchmarkCase.Descriptor.Type.IsAssignableTo(typeof(BenchmarkBase)))
         {
             return "-";
         }
@@ -47,14 +47,14 @@ internal sealed class SpeedColumn(bool share) : IColumn
     /// <summary>Counted in a run of its own. The reference's graphs cannot be looked into: what ours does stands for them.</summary>
     private static long Operations(BenchmarkCase benchmarkCase)
     {
-        (Type type, string size) = (benchmarkCase.Descriptor.Type, (string)benchmarkCase.Parameters[nameof(Question.Size)]);
-        string method = benchmarkCase.Descriptor.WorkloadMethod.Name.Replace(nameof(Question.Reference), nameof(Question.Ours), StringComparison.Ordinal);
+        (Type type, string size) = (benchmarkCase.Descriptor.Type, (string)benchmarkCase.Parameters[nameof(BenchmarkBase.Size)]);
+        string method = benchmarkCase.Descriptor.WorkloadMethod.Name.Replace(nameof(BenchmarkBase.Reference), nameof(BenchmarkBase.Ours), StringComparison.Ordinal);
         if (!s_operations.TryGetValue((type, size, method), out long operations))
         {
-            var question = (Question)Activator.CreateInstance(type)!;
+            var question = (BenchmarkBase)Activator.CreateInstance(type)!;
             question.Size = size;
             question.Setup();
-            operations = s_operations[(type, size, method)] = WorkMeter.Of(() => type.GetMethod(method)!.Invoke(question, null));
+            operations = s_operations[(type, size, method)] = FlopCounter.Count(() => type.GetMethod(method)!.Invoke(question, null));
             question.Cleanup();
         }
 

@@ -23,7 +23,7 @@ internal static class Compare
         Console.WriteLine("| middle size | ours, s | reference, s | ratio | ours, GFLOP/s | of matmul |");
         Console.WriteLine("|---|---|---|---|---|---|");
         void Row<T>(string name, T question, Func<T, Action> ours, Func<T, Action> reference)
-            where T : Question
+            where T : BenchmarkBase
         {
             if (name.Contains(only, StringComparison.OrdinalIgnoreCase))
             {
@@ -32,8 +32,8 @@ internal static class Compare
         }
 
         Row("denoiser forward (guided, batch 2)", new DenoiseStep(), question => question.Ours, question => question.Reference);
-        Row("graded step (forward, backward into LoRA)", new GradedStep(), question => question.Ours, question => question.Reference);
-        Row("graded step with recompute", new GradedStep(), question => question.OursRecomputed, question => question.Reference);
+        Row("gradient step (forward, backward into LoRA)", new GradientStepComparison(), question => question.Ours, question => question.Reference);
+        Row("gradient step with recompute", new GradientStepComparison(), question => question.OursRecomputed, question => question.Reference);
         Row("VAE decode, one frame", new VaeDecode(), question => question.Ours, question => question.Reference);
         Row("VAE decode and backward", new VaeDecode(), question => question.OursBackward, question => question.ReferenceBackward);
         if ("VADER step".Contains(only, StringComparison.OrdinalIgnoreCase))
@@ -56,16 +56,16 @@ internal static class Compare
     }
 
     private static void Measure<T>(string name, T question, Func<T, Action> ours, Func<T, Action> reference, int rounds)
-        where T : Question
+        where T : BenchmarkBase
     {
         question.Setup();
         try
         {
             bool compared = Peer.Folder is not null;
             var (mine, theirs) = (new List<double>(), new List<double>());
-            long operations = WorkMeter.Of(ours(question));
+            long operations = FlopCounter.Count(ours(question));
 
-            // Two rounds warm up: libtorch's profiling executor specialises a graph in its first two calls.
+            // Two rounds warm up: libtorch's profiling executor specializes a graph in its first two calls.
             for (int round = -2; round < rounds; round++)
             {
                 double own = Seconds(ours(question));

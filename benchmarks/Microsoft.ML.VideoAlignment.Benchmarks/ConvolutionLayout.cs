@@ -7,7 +7,7 @@ namespace Microsoft.ML.VideoAlignment.Benchmarks;
 /// <summary>What does our convolution layout give over torch's own, on the shapes of the middle-size denoiser?</summary>
 public class ConvolutionLayout
 {
-    private Tensor _pictures = null!;
+    private Tensor _images = null!;
     private Tensor _packed = null!;
     private Tensor _clips = null!;
     private Conv2d _spatial = null!;
@@ -23,8 +23,8 @@ public class ConvolutionLayout
     public void Setup()
     {
         long side = 24L * 64 / Channels;
-        _pictures = Networks.Noise(1, 32, Channels, side, side);
-        _packed = MemoryLayout.ChannelsLast(_pictures).DetachFromDisposeScope();
+        _images = Networks.Noise(1, 32, Channels, side, side);
+        _packed = MemoryLayout.ChannelsLast(_images).DetachFromDisposeScope();
         _clips = Networks.Noise(2, 2, Channels, 16, side * side);
         _spatial = new Conv2d(Channels, Channels, 3, Placement.Cpu, padding: 1);
         _temporal = new TemporalConv3d(Channels, Channels, 3, Placement.Cpu);
@@ -39,7 +39,7 @@ public class ConvolutionLayout
     }
 
     [Benchmark(Baseline = true)]
-    public void SpatialTorch() => Run(() => nn.functional.conv2d(_pictures, _plainWeight, padding: [1, 1]));
+    public void SpatialTorch() => Run(() => nn.functional.conv2d(_images, _plainWeight, padding: [1, 1]));
 
     [Benchmark]
     public void SpatialOurs() => Run(() => _spatial.forward(_packed));
@@ -53,7 +53,7 @@ public class ConvolutionLayout
     [GlobalCleanup]
     public void Cleanup()
     {
-        foreach (IDisposable part in new IDisposable[] { _pictures, _packed, _clips, _spatial, _temporal, _plainWeight, _temporalWeight })
+        foreach (IDisposable part in new IDisposable[] { _images, _packed, _clips, _spatial, _temporal, _plainWeight, _temporalWeight })
         {
             part.Dispose();
         }

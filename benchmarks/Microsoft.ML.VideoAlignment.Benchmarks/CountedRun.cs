@@ -3,7 +3,7 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
-/// <summary>How long a piece of work takes, and what it multiplies and adds (<see cref="WorkMeter"/>): counted in its first run, which warms up.</summary>
+/// <summary>How long a piece of work takes, and what it multiplies and adds (<see cref="FlopCounter"/>): counted in its first run, which warms up.</summary>
 internal readonly record struct CountedRun(double Seconds, long Operations)
 {
     public double GigaflopsPerSecond => Operations / Seconds / 1e9;
@@ -18,7 +18,7 @@ internal readonly record struct CountedRun(double Seconds, long Operations)
     /// <summary>The best of several runs after the first.</summary>
     public static CountedRun Best(Action work, int runs)
     {
-        long operations = WorkMeter.Of(work);
+        long operations = FlopCounter.Count(work);
         return new CountedRun(Enumerable.Range(0, runs).Min(_ => Compare.Seconds(work)), operations);
     }
 

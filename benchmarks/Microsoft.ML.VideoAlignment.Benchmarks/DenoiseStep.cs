@@ -4,9 +4,9 @@ using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
 /// <summary>What does one gradient-free denoising step cost (guidance: batch 2)?</summary>
-public class DenoiseStep : Question
+public class DenoiseStep : BenchmarkBase
 {
-    private UNet3D _unet = null!;
+    private ModelScopeUNet _unet = null!;
     private Tensor _latents = null!;
     private Tensor _text = null!;
     private Tensor _timestep = null!;

@@ -31,12 +31,12 @@ internal static class FamilyModels
                     NumHiddenLayers = 23,
                     NumAttentionHeads = 16,
                     HiddenAct = "gelu",
-                }, withProjection: false, placement)), new UNet3D(new UNet3DConfig(), placement), new AutoencoderKL(s_officialVae, placement), SizedModel.Scheduler, placement),
+                }, withProjection: false, placement)), new ModelScopeUNet(new ModelScopeUNetConfig(), placement), new AutoencoderKL(s_officialVae, placement), SizedModel.Scheduler, placement),
             "videocrafter" => VideoCrafterPipeline.FromNetworks(
                 family, VideoCrafterConfig.VideoCrafter2, new VideoCrafterNetworks(VideoCrafterConfig.VideoCrafter2, placement), tokenizer: null, placement),
             "opensora" => OpenSoraPipeline.FromNetworks(
                 family, new UntrainedTexts(300, 4096, seed: 1), new STDiT3(new STDiT3Config(), placement), new VideoAutoencoder(new VideoAutoencoderConfig { ChunkFrames = 17, ScaleChannels = 4 }, placement), placement),
-            _ => StableVideoPipeline.FromNetworks(
+            _ => StableVideoDiffusionPipeline.FromNetworks(
                 family, new ClipVisionEncoder(new ClipVisionConfig
                 {
                     HiddenSize = 1280,
@@ -47,16 +47,16 @@ internal static class FamilyModels
                     PatchSize = 14,
                     ProjectionDim = 1024,
                     HiddenAct = "gelu",
-                }, withProjection: true, placement), new SvdUNet(new SvdUNetConfig { Frames = 14 }, placement), new AutoencoderKLTemporalDecoder(s_officialVae, placement), JsonSerializer.Deserialize<JsonElement>(UntrainedModel.Euler), (576, 1024), placement),
+                }, withProjection: true, placement), new StableVideoDiffusionUNet(new StableVideoDiffusionUNetConfig { Frames = 14 }, placement), new AutoencoderKLTemporalDecoder(s_officialVae, placement), JsonSerializer.Deserialize<JsonElement>(UntrainedModel.Euler), (576, 1024), placement),
         };
     }
 
     /// <summary>The same blocks in about a third of the widths: 0.3 to 0.8 GB of weights, random ones unless they are not <paramref name="filled"/>.</summary>
-    public static VideoDiffusionModel Middle(string family, WeightPrecision precision = WeightPrecision.Full, bool filled = true) =>
+    public static VideoDiffusionModel Middle(string family, WeightPrecision precision = WeightPrecision.Float32, bool filled = true) =>
         Untrained(family, UntrainedSize.Middle, precision, filled);
 
     /// <summary>The same blocks with next to no weights.</summary>
-    public static VideoDiffusionModel Tiny(string family) => Untrained(family, UntrainedSize.Tiny, WeightPrecision.Full, filled: true);
+    public static VideoDiffusionModel Tiny(string family) => Untrained(family, UntrainedSize.Tiny, WeightPrecision.Float32, filled: true);
 
     /// <summary>Of any of the sizes that need no files.</summary>
     public static VideoDiffusionModel Untrained(string family, UntrainedSize size, WeightPrecision precision, bool filled) => UntrainedModel.Make(

@@ -10,7 +10,7 @@ namespace Microsoft.ML.VideoAlignment.Benchmarks;
 /// the decode of what one frame needs, and a whole training step of two denoising steps, the last one graded and recomputed. The better of <see cref="Runs"/> runs behind one that warms up.
 /// </summary>
 /// <remarks>
-/// A training step's operations are all that it does: what encodes the prompt or picture, adapters merged into weights, both denoising steps and the decode
+/// A training step's operations are all that it does: what encodes the prompt or image, adapters merged into weights, both denoising steps and the decode
 /// forward, what of them is recomputed, and backward to inputs and adapters. Its peak is that of <see cref="MemoryEstimates"/> without the weights.
 /// </remarks>
 internal static class FamilySpeed
@@ -31,7 +31,7 @@ internal static class FamilySpeed
             using VideoReward reward = VideoRewards.Custom("mean", (frames, _) => frames.mean([1, 2, 3, 4]));
             var run = new AlignmentRun(model, reward, options, Seed: 1, [prompt], HeldOut: [], Path.GetTempPath());
             (CountedRun call, CountedRun decode) = Parts(model, run.Sampling, prompt);
-            double weights = model.Networks.Values.SelectMany(MemoryWalk.Stored).Sum(weight => weight.numel() * weight.element_size()) / 1e6;
+            double weights = model.Networks.Values.SelectMany(TrainingDryRun.Stored).Sum(weight => weight.numel() * weight.element_size()) / 1e6;
             string measured = MemoryEstimates.Child(family, MemoryEstimates.Recomputed);
             string peak = double.TryParse(measured, CultureInfo.InvariantCulture, out double megabytes) ? (megabytes - weights).ToString("0", CultureInfo.InvariantCulture) : measured;
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {family} | {weights:0} | {call} | {decode} | {Step(model, run, prompt)} | {peak} |"));

@@ -27,7 +27,7 @@ internal static class Loading
         foreach (string family in FamilyModels.Names)
         {
             using var files = new WrittenModel(family, UntrainedSize.Middle);
-            foreach (WeightPrecision precision in new[] { WeightPrecision.Full, WeightPrecision.Half, WeightPrecision.EightBit })
+            foreach (WeightPrecision precision in new[] { WeightPrecision.Float32, WeightPrecision.Float16, WeightPrecision.Int8 })
             {
                 Console.WriteLine($"| {family} | {precision} | {MemoryEstimates.ChildOutput(Alone, family, precision.ToString(), files.Folder)} |");
             }
@@ -70,7 +70,7 @@ internal static class Loading
         });
         using (loaded)
         {
-            double final = loaded!.Networks.Values.SelectMany(MemoryWalk.Stored).Sum(tensor => tensor.numel() * tensor.element_size()) / 1e6;
+            double final = loaded!.Networks.Values.SelectMany(TrainingDryRun.Stored).Sum(tensor => tensor.numel() * tensor.element_size()) / 1e6;
             Console.WriteLine(peak is null
                 ? "not measured on this system"
                 : string.Create(CultureInfo.InvariantCulture, $"{final:0} | {peak:0} | {peak / final:0.00} | {names:0} | {clock.Elapsed.TotalSeconds:0.0}"));
@@ -86,7 +86,7 @@ internal static class Loading
     }
 
     /// <summary>A VideoCrafter checkpoint is opened without the vocabulary, which none has beside it until a user puts it there.</summary>
-    private static VideoDiffusionModel Open(string folder) => VideoCrafterFiles.Recognises(new ModelListing(folder, [])) && new VideoCrafterFiles(folder) is var files
+    private static VideoDiffusionModel Open(string folder) => VideoCrafterFiles.Recognizes(new ModelListing(folder, [])) && new VideoCrafterFiles(folder) is var files
         ? VideoCrafterPipeline.Load(files.Checkpoint, files, tokenizer: null, Placement.Cpu)
         : VideoDiffusionModel.FromPretrained(folder);
 
@@ -104,7 +104,7 @@ internal static class Loading
     {
         public WrittenModel(string family, UntrainedSize size)
         {
-            using VideoDiffusionModel model = FamilyModels.Untrained(family, size, WeightPrecision.Full, filled: true);
+            using VideoDiffusionModel model = FamilyModels.Untrained(family, size, WeightPrecision.Float32, filled: true);
             foreach ((string name, nn.Module network) in model.Networks)
             {
                 SafetensorsWriter.Write(Path.Combine(Folder, $"{name}.safetensors"), network.state_dict());

@@ -13,7 +13,7 @@ internal static class MemoryEstimates
 {
     private const int Side = 128;
 
-    /// <summary>The first of the ways to run a graded step.</summary>
+    /// <summary>The first of the ways to run a gradient step.</summary>
     public const string Recomputed = "recomputed";
 
     private static readonly string[] s_all = FamilyModels.Names.ToArray(), s_scores = ["modelscope", "videocrafter"];
@@ -24,7 +24,7 @@ internal static class MemoryEstimates
         (Recomputed, s_all, options => options),
         ("kept", s_all, options => options with { Recompute = ActivationRecompute.None }),
         ("penalty, recomputed", ["modelscope"], options => options with { KlWeight = 0.1 }),
-        ("film of 3, recomputed", ["svd"], options => options with { SegmentCount = 3, CarryGradientAcrossClips = true, RewardFrames = RewardFrames.Chosen(3, 11, 19), FramesPerDecode = 1 }),
+        ("video of 3, recomputed", ["svd"], options => options with { SegmentCount = 3, CarryGradientAcrossSegments = true, RewardFrames = RewardFrames.Chosen(3, 11, 19), FramesPerDecode = 1 }),
         ("DDPO, recomputed", s_scores, options => options with { Algorithm = AlignmentAlgorithm.Ddpo() }),
         ("DDPO, kept", ["modelscope"], options => options with { Algorithm = AlignmentAlgorithm.Ddpo(), Recompute = ActivationRecompute.None }),
         ("Diffusion-DPO, recomputed", s_scores, options => options with { Algorithm = AlignmentAlgorithm.DiffusionDpo() }),
@@ -38,7 +38,7 @@ internal static class MemoryEstimates
     /// <param name="way">One way, such as "kept"; null: all.</param>
     public static void Run(string? only, string? way)
     {
-        Console.WriteLine("| family | graded steps | weights, MB | estimate, MB | measured, MB | estimate / measured | peak in |");
+        Console.WriteLine("| family | gradient steps | weights, MB | estimate, MB | measured, MB | estimate / measured | peak in |");
         Console.WriteLine("|---|---|---|---|---|---|---|");
         foreach (string family in FamilyModels.Names.Where(name => only is null || name == only))
         {
@@ -92,11 +92,11 @@ internal static class MemoryEstimates
             ("opensora", nameof(VideoAlignmentPresets.VaderOpenSoraHps), VideoAlignmentPresets.VaderOpenSoraHps),
             ("svd", nameof(VideoAlignmentPresets.VaderStableVideoAesthetic), VideoAlignmentPresets.VaderStableVideoAesthetic),
         ];
-        Console.WriteLine("| preset | frozen weights | graded steps | weights, GB | adapters, GB | peak, GB | peak in |");
+        Console.WriteLine("| preset | frozen weights | gradient steps | weights, GB | adapters, GB | peak, GB | peak in |");
         Console.WriteLine("|---|---|---|---|---|---|---|");
         foreach ((string family, string preset, VideoAlignmentOptions options) in runs)
         {
-            foreach (WeightPrecision precision in new[] { WeightPrecision.Full, WeightPrecision.Half, WeightPrecision.EightBit })
+            foreach (WeightPrecision precision in new[] { WeightPrecision.Float32, WeightPrecision.Float16, WeightPrecision.Int8 })
             {
                 VideoDiffusionModel model = FamilyModels.Official(family, precision);
                 foreach (string way in new[] { "recomputed", "kept" })

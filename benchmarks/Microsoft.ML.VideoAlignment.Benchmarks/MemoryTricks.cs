@@ -14,28 +14,28 @@ internal static class MemoryTricks
 
     private static readonly (string Name, WeightPrecision Precision, Func<VideoAlignmentOptions, VideoAlignmentOptions> Apply)[] s_rows =
     [
-        ("plain", WeightPrecision.Full, options => options),
-        ("recompute blocks", WeightPrecision.Full, options => options with { Recompute = ActivationRecompute.Blocks }),
-        ("recompute steps", WeightPrecision.Full, options => options with { Recompute = ActivationRecompute.Steps }),
-        ("half weights", WeightPrecision.Half, options => options),
-        ("int8 weights", WeightPrecision.EightBit, options => options),
-        ("one frame at a time", WeightPrecision.Full, options => options with { FramesPerDecode = 1 }),
-        ("8-bit AdamW", WeightPrecision.Full, options => options with { OptimizerState = OptimizerState.EightBit }),
-        ("blocks + half", WeightPrecision.Half, options => options with { Recompute = ActivationRecompute.Blocks }),
-        ("blocks + int8", WeightPrecision.EightBit, options => options with { Recompute = ActivationRecompute.Blocks }),
-        ("blocks + half + one frame + 8-bit AdamW", WeightPrecision.Half, options => options with { Recompute = ActivationRecompute.Blocks, FramesPerDecode = 1, OptimizerState = OptimizerState.EightBit }),
-        ("steps + int8 + one frame + 8-bit AdamW", WeightPrecision.EightBit, options => options with { Recompute = ActivationRecompute.Steps, FramesPerDecode = 1, OptimizerState = OptimizerState.EightBit }),
+        ("plain", WeightPrecision.Float32, options => options),
+        ("recompute blocks", WeightPrecision.Float32, options => options with { Recompute = ActivationRecompute.Blocks }),
+        ("recompute steps", WeightPrecision.Float32, options => options with { Recompute = ActivationRecompute.Steps }),
+        ("half weights", WeightPrecision.Float16, options => options),
+        ("int8 weights", WeightPrecision.Int8, options => options),
+        ("one frame at a time", WeightPrecision.Float32, options => options with { FramesPerDecode = 1 }),
+        ("8-bit AdamW", WeightPrecision.Float32, options => options with { OptimizerState = OptimizerState.EightBit }),
+        ("blocks + half", WeightPrecision.Float16, options => options with { Recompute = ActivationRecompute.Blocks }),
+        ("blocks + int8", WeightPrecision.Int8, options => options with { Recompute = ActivationRecompute.Blocks }),
+        ("blocks + half + one frame + 8-bit AdamW", WeightPrecision.Float16, options => options with { Recompute = ActivationRecompute.Blocks, FramesPerDecode = 1, OptimizerState = OptimizerState.EightBit }),
+        ("steps + int8 + one frame + 8-bit AdamW", WeightPrecision.Int8, options => options with { Recompute = ActivationRecompute.Steps, FramesPerDecode = 1, OptimizerState = OptimizerState.EightBit }),
     ];
 
     /// <param name="only">One family; null: all.</param>
     /// <param name="frames">Frames that the reward is shown.</param>
-    /// <param name="window">Graded steps.</param>
+    /// <param name="window">Gradient steps.</param>
     /// <param name="rows">Places of the rows to measure, such as "0,1,7"; null: all. The first is what the others are compared to.</param>
     public static void Run(string? only, int frames, int window, string? rows)
     {
         foreach (string family in FamilyModels.Names.Where(name => only is null || name == only))
         {
-            Console.WriteLine($"{family}: {frames} frames shown, {window} graded steps");
+            Console.WriteLine($"{family}: {frames} frames shown, {window} gradient steps");
             Console.WriteLine("| tricks | estimate, MB | peak, MB | estimate / peak | of plain | processor seconds a step | of plain |");
             Console.WriteLine("|---|---|---|---|---|---|---|");
             (double Megabytes, double Seconds)? plain = null;

@@ -5,12 +5,12 @@ using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
 /// <summary>A size at which everything is measured.</summary>
-internal sealed record ModelSize(string Name, UNet3DConfig UNet, AutoencoderKLConfig Vae, long[] Latents, long Tokens, double GuidanceScale, int Steps, int LoraRank)
+internal sealed record ModelSize(string Name, ModelScopeUNetConfig UNet, AutoencoderKLConfig Vae, long[] Latents, long Tokens, double GuidanceScale, int Steps, int LoraRank)
 {
     /// <summary>The model that ships: 8 frames of 32 x 32.</summary>
     public static ModelSize Embedded { get; } = new(
         "embedded",
-        UNet3DConfig.FromJson(Parse("""
+        ModelScopeUNetConfig.FromJson(Parse("""
             {"block_out_channels": [32, 64], "layers_per_block": 1, "attention_head_dim": 8, "cross_attention_dim": 64, "norm_num_groups": 8, "in_channels": 4, "out_channels": 4,
              "down_block_types": ["DownBlock3D", "CrossAttnDownBlock3D"], "up_block_types": ["CrossAttnUpBlock3D", "UpBlock3D"]}
             """)),
@@ -23,7 +23,7 @@ internal sealed record ModelSize(string Name, UNet3DConfig UNet, AutoencoderKLCo
     /// <summary>Large enough that kernels dominate, small enough for two cores: 16 frames of 192 x 192. The reference's graphs have this size.</summary>
     public static ModelSize Middle { get; } = new(
         "middle",
-        UNet3DConfig.FromJson(Parse("""
+        ModelScopeUNetConfig.FromJson(Parse("""
             {"block_out_channels": [64, 128, 256, 256], "layers_per_block": 2, "attention_head_dim": 32, "cross_attention_dim": 256, "norm_num_groups": 32, "in_channels": 4, "out_channels": 4,
              "down_block_types": ["CrossAttnDownBlock3D", "CrossAttnDownBlock3D", "CrossAttnDownBlock3D", "DownBlock3D"],
              "up_block_types": ["UpBlock3D", "CrossAttnUpBlock3D", "CrossAttnUpBlock3D", "CrossAttnUpBlock3D"]}

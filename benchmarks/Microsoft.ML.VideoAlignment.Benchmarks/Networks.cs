@@ -8,7 +8,7 @@ namespace Microsoft.ML.VideoAlignment.Benchmarks;
 /// <summary>Our networks at a size, with random weights: speed does not depend on them, as long as they keep numbers in range.</summary>
 internal static class Networks
 {
-    public static UNet3D UNet(ModelSize size) => Filled(new UNet3D(size.UNet, Placement.Cpu));
+    public static ModelScopeUNet UNet(ModelSize size) => Filled(new ModelScopeUNet(size.UNet, Placement.Cpu));
 
     public static AutoencoderKL Vae(ModelSize size) => Filled(new AutoencoderKL(size.Vae, Placement.Cpu));
 
@@ -49,7 +49,7 @@ internal static class Networks
                 continue;
             }
 
-            if (name.EndsWith(ChannelQuantisation.ScaleSuffix, StringComparison.Ordinal))
+            if (name.EndsWith(ChannelQuantization.ScaleSuffix, StringComparison.Ordinal))
             {
                 parameter.copy_(full(parameter.shape, 1 / (73 * Math.Sqrt(inputs))));
                 continue;

@@ -70,5 +70,5 @@ IConfig config = DefaultConfig.Instance.AddJob(job)
     .AddColumn(new SpeedColumn(share: false), new SpeedColumn(share: true), new MemoryColumn())
     .AddFilter(new SimpleFilter(benchmark =>
         !benchmark.Descriptor.WorkloadMethod.Name.StartsWith("Reference", StringComparison.Ordinal)
-        || (Peer.Folder is not null && benchmark.Parameters[nameof(Question.Size)] is "middle")));
-BenchmarkSwitcher.FromAssembly(typeof(Question).Assembly).Run(args, config);
+        || (Peer.Folder is not null && benchmark.Parameters[nameof(BenchmarkBase.Size)] is "middle")));
+BenchmarkSwitcher.FromAssembly(typeof(BenchmarkBase).Assembly).Run(args, config);

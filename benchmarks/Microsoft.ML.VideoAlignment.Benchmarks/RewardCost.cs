@@ -59,7 +59,7 @@ internal static class RewardCost
                     network.Score(network.Pixels());
                 }));
                 long operations = 0;
-                double seconds = Compare.Seconds(() => operations = WorkMeter.Of(() =>
+                double seconds = Compare.Seconds(() => operations = FlopCounter.Count(() =>
                 {
                     using DisposeScope scope = NewDisposeScope();
                     Recompute.Backward(network.Score(network.Pixels().requires_grad_(true)).mean());

@@ -35,7 +35,7 @@ internal sealed class VaderWork : IDisposable
             Sampling = _sampling,
             Window = GradientWindow.LastSteps(1),
             Frames = RewardFrames.OneRandom,
-            Loss = RewardLoss.Maximise(),
+            Loss = RewardLoss.Maximize(),
             Steps = 1,
             BatchSize = 1,
             Accumulation = 1,

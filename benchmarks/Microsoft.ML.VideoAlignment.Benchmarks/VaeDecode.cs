@@ -4,7 +4,7 @@ using Microsoft.ML.VideoAlignment.Autoencoders;
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
 /// <summary>What does decoding one frame cost, alone and with the gradient back to its latents?</summary>
-public class VaeDecode : Question
+public class VaeDecode : BenchmarkBase
 {
     private AutoencoderKL _vae = null!;
     private Tensor _latents = null!;
@@ -26,10 +26,10 @@ public class VaeDecode : Question
     public override void Reference() => Plain(latents => _peer!.Run(latents));
 
     [Benchmark]
-    public void OursBackward() => Graded(_vae.Decode);
+    public void OursBackward() => WithGradient(_vae.Decode);
 
     [Benchmark]
-    public void ReferenceBackward() => Graded(latents => _peer!.Run(latents));
+    public void ReferenceBackward() => WithGradient(latents => _peer!.Run(latents));
 
     [GlobalCleanup]
     public override void Cleanup()
@@ -46,7 +46,7 @@ public class VaeDecode : Question
         decode(_latents);
     }
 
-    private void Graded(Func<Tensor, Tensor> decode)
+    private void WithGradient(Func<Tensor, Tensor> decode)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor latents = _latents.clone().requires_grad_(true);

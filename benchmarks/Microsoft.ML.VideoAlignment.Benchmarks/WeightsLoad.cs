@@ -18,7 +18,7 @@ public class WeightsLoad
     public void Setup()
     {
         _file = Path.Combine(Path.GetTempPath(), $"weights-load-{Environment.ProcessId}.safetensors");
-        using UNet3D unet = Networks.UNet(ModelSize.ByName(Size));
+        using ModelScopeUNet unet = Networks.UNet(ModelSize.ByName(Size));
         SafetensorsWriter.Write(_file, unet.state_dict());
     }
 
@@ -26,7 +26,7 @@ public class WeightsLoad
     public void Load()
     {
         using var source = new SafetensorsFile(_file);
-        using var unet = new UNet3D(ModelSize.ByName(Size).UNet, Placement.Cpu);
+        using var unet = new ModelScopeUNet(ModelSize.ByName(Size).UNet, Placement.Cpu);
         WeightLoader.Load(unet, source);
     }
 

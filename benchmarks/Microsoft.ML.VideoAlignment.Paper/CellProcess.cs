@@ -10,7 +10,7 @@ internal sealed class CellProcess(string folder)
     public const string Command = "cell";
 
     /// <summary>Null, or what went wrong.</summary>
-    public string? Run(Cell cell)
+    public string? Run(ExperimentConfig cell)
     {
         string program = Environment.ProcessPath!;
         string[] self = Path.GetFileNameWithoutExtension(program) == "dotnet" ? [typeof(CellProcess).Assembly.Location] : [];

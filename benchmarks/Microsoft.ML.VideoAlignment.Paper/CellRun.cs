@@ -11,13 +11,13 @@ internal static class CellRun
     /// <summary>Enough films that a reward's pass is worth its overhead, few enough that memory does not show.</summary>
     private const int ScoredTogether = 16;
 
-    public static void Run(Cell cell, CellStore store)
+    public static void Run(ExperimentConfig cell, CellStore store)
     {
         var mlContext = new MLContext(cell.Seed) { GpuDeviceId = 0, FallbackToCpu = true };
         using VideoDiffusionModel model = Open(cell);
         using VideoReward reward = PaperRewards.Open(cell.Reward);
-        IDataView aligned = Rows(mlContext, cell, MovingShapesWorld.Prompts, MovingShapesWorld.Pictures);
-        IDataView unseen = Rows(mlContext, cell, MovingShapesWorld.Unseen, MovingShapesWorld.UnseenPictures);
+        IDataView aligned = Rows(mlContext, cell, MovingShapesWorld.Prompts, MovingShapesWorld.Images);
+        IDataView unseen = Rows(mlContext, cell, MovingShapesWorld.Unseen, MovingShapesWorld.UnseenImages);
 
         (VideoAlignmentOptions options, int cycle) = Methods.Options(cell);
         var clock = new TrainingClock(cycle);
@@ -28,10 +28,10 @@ internal static class CellRun
         using VideoAlignmentTransformer transformer = estimator.Fit(aligned);
         long? peak = Benchmarks.PeakMemory.Since(before);
 
-        Film[] unseenFilms = [.. Read(transformer.Transform(unseen))];
-        for (int film = 0; film < cell.Films; film++)
+        StoredVideo[] unseenVideos = [.. Read(transformer.Transform(unseen))];
+        for (int video = 0; video < cell.Videos; video++)
         {
-            VideoFile.Write(store.FilmOf(cell, film), new VideoClip(unseenFilms[film].Values, transformer.Size.Frames, transformer.Size.Height, transformer.Size.Width));
+            VideoFile.Write(store.VideoOf(cell, video), new VideoClip(unseenVideos[video].Values, transformer.Size.Frames, transformer.Size.Height, transformer.Size.Width));
         }
 
         (double seconds, double cpuSeconds) = clock.Total();
@@ -40,7 +40,7 @@ internal static class CellRun
             Cell = cell,
             Curve = clock.Curve(),
             Aligned = cell.MeasureEvery > 0 ? Score([.. Read(transformer.Transform(aligned))], transformer.Size) : Nothing,
-            Unseen = cell.MeasureEvery > 0 ? Score(unseenFilms, transformer.Size) : Nothing,
+            Unseen = cell.MeasureEvery > 0 ? Score(unseenVideos, transformer.Size) : Nothing,
             Seconds = Math.Round(seconds, 3),
             CpuSeconds = Math.Round(cpuSeconds, 3),
             PeakBytes = peak,
@@ -50,21 +50,21 @@ internal static class CellRun
     }
 
     /// <summary>The embedded model of a cell. The caller disposes it.</summary>
-    public static VideoDiffusionModel Open(Cell cell) => cell.Model == Cell.Text ? VideoDiffusionModel.MovingShapes() : VideoDiffusionModel.MovingShapesImageToVideo();
+    public static VideoDiffusionModel Open(ExperimentConfig cell) => cell.Model == ExperimentConfig.Text ? VideoDiffusionModel.MovingShapes() : VideoDiffusionModel.MovingShapesImageToVideo();
 
     /// <summary>The prompts that a cell keeps films of.</summary>
-    public static string[] UnseenPrompts(Cell cell)
+    public static string[] UnseenPrompts(ExperimentConfig cell)
     {
         var mlContext = new MLContext();
-        return [.. PromptRow.Read(mlContext, Rows(mlContext, cell, MovingShapesWorld.Unseen, MovingShapesWorld.UnseenPictures)).Select(row => row.Prompt)];
+        return [.. PromptRow.Read(mlContext, Rows(mlContext, cell, MovingShapesWorld.Unseen, MovingShapesWorld.UnseenImages)).Select(row => row.Prompt)];
     }
 
     private static IReadOnlyDictionary<string, double> Nothing { get; } = new Dictionary<string, double>();
 
-    private static IDataView Rows(MLContext mlContext, Cell cell, Func<MLContext, string, IDataView> prompts, Func<MLContext, IDataView> pictures) =>
-        mlContext.Data.TakeRows(cell.Model == Cell.Text ? prompts(mlContext, "") : pictures(mlContext), cell.Prompts);
+    private static IDataView Rows(MLContext mlContext, ExperimentConfig cell, Func<MLContext, string, IDataView> prompts, Func<MLContext, IDataView> images) =>
+        mlContext.Data.TakeRows(cell.Model == ExperimentConfig.Text ? prompts(mlContext, "") : images(mlContext), cell.Prompts);
 
-    private static IEnumerable<Film> Read(IDataView view)
+    private static IEnumerable<StoredVideo> Read(IDataView view)
     {
         using DataViewRowCursor cursor = view.GetRowCursor(view.Schema);
         ValueGetter<ReadOnlyMemory<char>> prompt = cursor.GetGetter<ReadOnlyMemory<char>>(view.Schema[nameof(PromptRow.Prompt)]);
@@ -75,12 +75,12 @@ internal static class CellRun
             VBuffer<float> values = default;
             prompt(ref text);
             video(ref values);
-            yield return new Film(text.ToString(), [.. values.DenseValues()]);
+            yield return new StoredVideo(text.ToString(), [.. values.DenseValues()]);
         }
     }
 
     /// <summary>Each measure's mean over the films.</summary>
-    private static Dictionary<string, double> Score(Film[] films, VideoSize size)
+    private static Dictionary<string, double> Score(StoredVideo[] videos, VideoSize size)
     {
         using IDisposable guard = no_grad();
         var means = new Dictionary<string, double>();
@@ -88,18 +88,18 @@ internal static class CellRun
         {
             using VideoReward reward = PaperRewards.Open(measure);
             double total = 0;
-            foreach (Film[] some in films.Chunk(ScoredTogether))
+            foreach (StoredVideo[] some in videos.Chunk(ScoredTogether))
             {
                 using DisposeScope scope = NewDisposeScope();
-                Tensor frames = tensor((float[])[.. some.SelectMany(film => film.Values)], [some.Length, size.Frames, 3, size.Height, size.Width]);
-                total += reward.Score(frames.permute(0, 2, 1, 3, 4).contiguous(), [.. some.Select(film => film.Prompt)]).sum().ToDouble();
+                Tensor frames = tensor((float[])[.. some.SelectMany(video => video.Values)], [some.Length, size.Frames, 3, size.Height, size.Width]);
+                total += reward.Score(frames.permute(0, 2, 1, 3, 4).contiguous(), [.. some.Select(video => video.Prompt)]).sum().ToDouble();
             }
 
-            means[measure] = Math.Round(total / films.Length, 6);
+            means[measure] = Math.Round(total / videos.Length, 6);
         }
 
         return means;
     }
 
-    private sealed record Film(string Prompt, float[] Values);
+    private sealed record StoredVideo(string Prompt, float[] Values);
 }

@@ -11,7 +11,7 @@ internal sealed class CellStore(string folder)
     private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true };
 
     /// <summary>The result of exactly this cell; null where there is none, or one of other settings, or one that cannot be read.</summary>
-    public CellResult? Find(Cell cell)
+    public CellResult? Find(ExperimentConfig cell)
     {
         string path = PathOf(cell);
         if (!File.Exists(path))
@@ -22,7 +22,7 @@ internal sealed class CellStore(string folder)
         try
         {
             CellResult? result = JsonSerializer.Deserialize<CellResult>(File.ReadAllText(path), s_json);
-            return result?.Cell == cell && Enumerable.Range(0, cell.Films).All(film => File.Exists(FilmOf(cell, film))) ? result : null;
+            return result?.Cell == cell && Enumerable.Range(0, cell.Videos).All(video => File.Exists(VideoOf(cell, video))) ? result : null;
         }
         catch (JsonException)
         {
@@ -47,12 +47,12 @@ internal sealed class CellStore(string folder)
     }
 
     /// <summary>Where a film of the cell is kept; its folder is made.</summary>
-    public string FilmOf(Cell cell, int film) =>
-        Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "films", cell.Name)).FullName, $"{film}.gif");
+    public string VideoOf(ExperimentConfig cell, int video) =>
+        Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "films", cell.Name)).FullName, $"{video}.gif");
 
-    internal string PathOf(Cell cell) => Path.Combine(folder, cell.Name + ".json");
+    internal string PathOf(ExperimentConfig cell) => Path.Combine(folder, cell.Name + ".json");
 
-    public static string ToText(Cell cell) => JsonSerializer.Serialize(cell);
+    public static string ToText(ExperimentConfig cell) => JsonSerializer.Serialize(cell);
 
-    public static Cell FromText(string text) => JsonSerializer.Deserialize<Cell>(text) ?? throw new JsonException("The cell is null.");
+    public static ExperimentConfig FromText(string text) => JsonSerializer.Deserialize<ExperimentConfig>(text) ?? throw new JsonException("The cell is null.");
 }

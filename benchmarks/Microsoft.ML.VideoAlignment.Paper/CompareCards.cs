@@ -23,7 +23,7 @@ internal static class CompareCards
         var page = new Page("Two runs side by side", $"A: `{a.Name}`. B: `{b.Name}`.");
         page.Head("Measures").Say($"Unseen prompts of each run: before, after, and the gain with its 95 % interval.");
         page.Table(["", "A before", "A after", "A gain", "B before", "B after", "B gain"], measures.Select(key => (IReadOnlyList<string>)[key, .. Cells(a, key), .. Cells(b, key)]));
-        page.Picture("compare.png", "Gains of the two runs");
+        page.Image("compare.png", "Gains of the two runs");
         page.Head("Settings").Table(["", "A", "B"], keys.Except(measures).Select(key => (IReadOnlyList<string>)[key, a.Values.GetValueOrDefault(key, "-"), b.Values.GetValueOrDefault(key, "-")]));
         foreach (string key in measures.Where(key => a.Measures.ContainsKey(key) && b.Measures.ContainsKey(key)))
         {

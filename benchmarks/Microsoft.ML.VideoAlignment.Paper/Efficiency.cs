@@ -9,7 +9,7 @@ internal static class Efficiency
     /// <param name="contest">The runs of Table 1.</param>
     /// <param name="reward">Of which reward.</param>
     /// <param name="longer">Longer runs of DDPO, if there are any.</param>
-    public static void Claim(Page page, Contest contest, string reward, Sample? longer = null)
+    public static void Claim(Page page, MethodComparison contest, string reward, Sample? longer = null)
     {
         (Sample vader, Sample ddpo) = (contest[Methods.Vader, reward], longer is { IsEmpty: false } ? longer : contest[Methods.Ddpo, reward]);
         if (vader.IsEmpty || ddpo.IsEmpty)

@@ -9,9 +9,9 @@ internal static class Fig4
 
     private const string Reward = PaperRewards.Aesthetic;
 
-    public static void Run(Desk desk)
+    public static void Run(ExperimentContext desk)
     {
-        Cell[] cells =
+        ExperimentConfig[] cells =
         [
             .. from seed in desk.Scale.SeedList
                from size in desk.Scale.Resolutions
@@ -42,7 +42,7 @@ internal static class Fig4
             gaps[size].ToString(),
             .. new[] { Methods.Ddpo, Methods.Vader }.Select(method => samples[(method, size)].Of(run => run.CpuSeconds).ToString(1)),
         ]));
-        page.Picture("fig4.png", "Reward by resolution, and the distance between VADER and DDPO");
+        page.Image("fig4.png", "Reward by resolution, and the distance between VADER and DDPO");
         page.Head("What these runs say");
         for (int at = 1; at < sizes.Length; at++)
         {
@@ -68,5 +68,5 @@ internal static class Fig4
         join other in b.Runs on run.Cell.Seed equals other.Cell.Seed
         select number(run) - number(other));
 
-    private static Cell Resized(Cell cell, int size) => size == cell.Size ? cell : cell with { Size = size, Films = 0 };
+    private static ExperimentConfig Resized(ExperimentConfig cell, int size) => size == cell.Size ? cell : cell with { Size = size, Videos = 0 };
 }

@@ -7,9 +7,9 @@ internal static class Fig7
 {
     public const string Name = "fig7";
 
-    public static void Run(Desk desk)
+    public static void Run(ExperimentContext desk)
     {
-        Contest contest = Contest.Run(desk);
+        MethodComparison contest = MethodComparison.Run(desk);
         var page = new Page(
             "Figure 7: reward against queries and against time",
             "VADER (arXiv 2407.08737), Figure 7, on the embedded world: the reward of unseen prompts along the runs of Table 1, by the films that were scored in training and by the CPU time of training.");
@@ -24,7 +24,7 @@ internal static class Fig7
             }
 
             string file = $"fig7-{reward}.png";
-            page.Head(reward).Picture(file, $"Reward {reward} by queries and by CPU seconds");
+            page.Head(reward).Image(file, $"Reward {reward} by queries and by CPU seconds");
             page.Table(["queries", .. samples.Select(sample => sample.Name)], samples[0].Mean.Select((point, at) => (IReadOnlyList<string>)
             [
                 $"{point.Queries}", .. samples.Select(sample => sample.At(Sample.Queries, point.Queries).ToString(Table1.Digits(reward))),
@@ -57,7 +57,7 @@ internal static class Fig7
         page.Write(desk["fig7.md"], runs, desk.Command(Name));
     }
 
-    private static void WriteLonger(Page page, Desk desk, string reward, Sample vader, Sample longer)
+    private static void WriteLonger(Page page, ExperimentContext desk, string reward, Sample vader, Sample longer)
     {
         if (longer.IsEmpty || vader.IsEmpty)
         {
@@ -65,7 +65,7 @@ internal static class Fig7
         }
 
         string title = $"{reward}, DDPO for longer", file = $"fig7-longer-{reward}.png";
-        page.Head(title).Picture(file, "VADER against longer runs of DDPO");
+        page.Head(title).Image(file, "VADER against longer runs of DDPO");
         page.Table(["queries", longer.Name, "CPU seconds"], longer.Mean.Select(point => (IReadOnlyList<string>)
             [$"{point.Queries}", longer.At(Sample.Queries, point.Queries).ToString(Table1.Digits(reward)), point.CpuSeconds.ToString("0", CultureInfo.InvariantCulture)]));
         Chart.Save(
@@ -75,7 +75,7 @@ internal static class Fig7
     }
 
     /// <summary>The paper's second axis: at the time that the quicker of two needs for all its queries, who is ahead?</summary>
-    private static void WriteTimes(Page page, Contest contest, string reward)
+    private static void WriteTimes(Page page, MethodComparison contest, string reward)
     {
         Sample vader = contest[Methods.Vader, reward];
         foreach (Sample other in contest.Trained(reward).Where(sample => sample != vader && !vader.IsEmpty))

@@ -11,23 +11,23 @@ internal static class Fig9
 
     private const int MemorySteps = 3, MemorySeeds = 3;
 
-    public static void Run(Desk desk)
+    public static void Run(ExperimentContext desk)
     {
         Scale scale = desk.Scale;
-        (string Name, Func<Cell, Cell> Of)[] variants =
+        (string Name, Func<ExperimentConfig, ExperimentConfig> Of)[] variants =
         [
             ("last step, one frame", cell => cell),
             ("last step, all frames", cell => cell with { AllFrames = true }),
             ("full chain, one frame", cell => cell with { Window = Full(scale) }),
             ("full chain, all frames", cell => cell with { Window = Full(scale), AllFrames = true }),
         ];
-        Cell Vader(int seed, int variant) => variants[variant].Of(scale.Cell(Methods.Vader, Reward, seed, desk.Rates.Of(Methods.Vader, Reward)) with { Films = variant == 0 && seed == 1 ? scale.PreferencePairs : 0 });
+        ExperimentConfig Vader(int seed, int variant) => variants[variant].Of(scale.Cell(Methods.Vader, Reward, seed, desk.Rates.Of(Methods.Vader, Reward)) with { Videos = variant == 0 && seed == 1 ? scale.PreferencePairs : 0 });
 
         // Memory in runs of their own: a few steps, and nothing measured in them that could take more than training does.
         IReadOnlyList<CellResult> memory = desk.Campaign.Complete(
             from seed in scale.SeedList.Take(MemorySeeds)
             from variant in Enumerable.Range(0, variants.Length)
-            select Vader(seed, variant) with { Queries = MemorySteps * scale.Batch, MeasureEvery = 0, Films = 0 });
+            select Vader(seed, variant) with { Queries = MemorySteps * scale.Batch, MeasureEvery = 0, Videos = 0 });
         IReadOnlyList<CellResult> results = desk.Campaign.Complete(
             from seed in scale.SeedList
             from cell in Enumerable.Range(0, variants.Length).Select(variant => Vader(seed, variant)).Prepend(scale.Cell(Methods.Base, Reward, seed, 0))
@@ -46,7 +46,7 @@ internal static class Fig9
             samples[at].Name, samples[at].Unseen(Reward).ToString(), samples[at].Unseen(PaperRewards.TrueRating).ToString(), samples[at].Unseen(PaperRewards.TextSimilarity).ToString(),
             samples[at].Of(run => run.CpuSeconds).ToString(1), peaks[at].ToString(0),
         ]));
-        page.Picture("fig9.png", "Reward by queries and by CPU seconds, and peak memory, for the four ways");
+        page.Image("fig9.png", "Reward by queries and by CPU seconds, and peak memory, for the four ways");
         page.Head("What these runs say");
         foreach (int at in shown.Where(at => at > 0))
         {
@@ -74,5 +74,5 @@ internal static class Fig9
 
     private static string Full(Scale scale) => "last " + scale.SamplerSteps.ToString(CultureInfo.InvariantCulture);
 
-    private static bool Same(Cell a, Cell b) => a.Method == b.Method && a.Window == b.Window && a.AllFrames == b.AllFrames;
+    private static bool Same(ExperimentConfig a, ExperimentConfig b) => a.Method == b.Method && a.Window == b.Window && a.AllFrames == b.AllFrames;
 }

@@ -26,10 +26,10 @@ internal sealed class LearningRates
 
     public IReadOnlyList<CellResult> Runs { get; }
 
-    public static LearningRates Search(Desk desk)
+    public static LearningRates Search(ExperimentContext desk)
     {
         Scale scale = desk.Scale;
-        IEnumerable<Cell> cells =
+        IEnumerable<ExperimentConfig> cells =
             from reward in new[] { PaperRewards.Aesthetic, PaperRewards.Action }
             from method in Methods.Trained
             from rate in scale.Rates

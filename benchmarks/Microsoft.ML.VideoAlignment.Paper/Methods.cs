@@ -33,16 +33,16 @@ internal static class Methods
     public static string WindowFor(string reward) => reward == PaperRewards.Action ? Early : LastStep;
 
     /// <summary>What a cell is run with, and the optimizer steps until the algorithm begins anew with new films.</summary>
-    public static (VideoAlignmentOptions Options, int Cycle) Options(Cell cell)
+    public static (VideoAlignmentOptions Options, int Cycle) Options(ExperimentConfig cell)
     {
         VideoAlignmentOptions shared = new()
         {
-            ImageColumnName = cell.Model == Cell.Image ? nameof(PictureRow.Picture) : null,
+            ImageColumnName = cell.Model == ExperimentConfig.Image ? nameof(ImageRow.Image) : null,
             Width = cell.Size,
             Height = cell.Size,
             InferenceSteps = cell.SamplerSteps,
             GuidanceScale = cell.Guidance,
-            Eta = cell.Model == Cell.Image ? null : cell.Eta,
+            Eta = cell.Model == ExperimentConfig.Image ? null : cell.Eta,
             LoraRank = 8,
             LoraAlpha = 8,
             LearningRate = cell.LearningRate,
@@ -78,7 +78,7 @@ internal static class Methods
             : throw new ArgumentException($"A window is 'last K', 'sensitive K' or '{Early}', got '{name}'.", nameof(name));
     }
 
-    private static (VideoAlignmentOptions Options, int Cycle) Stepped(VideoAlignmentOptions options, Cell cell, int cycle, int queriesPerCycle) => (
+    private static (VideoAlignmentOptions Options, int Cycle) Stepped(VideoAlignmentOptions options, ExperimentConfig cell, int cycle, int queriesPerCycle) => (
         options with
         {
             Steps = Math.Max(1, cell.Queries / queriesPerCycle) * cycle,

@@ -14,7 +14,7 @@ internal sealed class Page
 
     public Page Say(FormattableString text) => Add(text.ToString(CultureInfo.InvariantCulture) + "\n\n");
 
-    public Page Picture(string file, string alternative) => Add($"![{alternative}]({file})\n\n");
+    public Page Image(string file, string alternative) => Add($"![{alternative}]({file})\n\n");
 
     /// <summary>Says so where runs are missing: a page can be made of what is there.</summary>
     public Page Missing(int there, int wanted) =>
@@ -46,7 +46,7 @@ internal sealed class Page
         Head("Where the numbers come from");
         if (results.Count > 0)
         {
-            Cell cell = results[0].Cell;
+            ExperimentConfig cell = results[0].Cell;
             Say($"{results.Count} runs, {results.Sum(result => result.CpuSeconds) / 60:0.0} minutes of CPU time in training, measurements not counted. Machine: {string.Join("; ", results.Select(result => result.Machine).Distinct())}. Commit: {string.Join(", ", results.Select(result => result.Commit).Distinct())}.");
             Say($"LoRA of rank 8 in every layer, AdamW, batch {cell.Batch}, gradient norm clipped at 1; intervals are 95 %, Student's t over the seeds. Each run is a process of one thread; wall time also counts what else the machine did, CPU time does not.");
         }

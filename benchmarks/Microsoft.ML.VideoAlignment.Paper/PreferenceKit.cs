@@ -11,7 +11,7 @@ internal static class PreferenceKit
     private static readonly JsonSerializerOptions s_json = new(JsonSerializerDefaults.Web) { WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
 
     /// <summary>What a person is asked of each pair: the two questions of VADER's Table 2.</summary>
-    public static IReadOnlyList<Question> Questions { get; } =
+    public static IReadOnlyList<BenchmarkBase> Questions { get; } =
     [
         new("quality", "Which film looks better?"),
         new("text", "Which film follows the text better?"),
@@ -20,17 +20,17 @@ internal static class PreferenceKit
     /// <summary>
     /// The page, complete in itself, and its key. Which of a pair comes first is drawn with the seed, so that neither the page's text nor its order tells.
     /// </summary>
-    /// <param name="films">For each pair the prompt, and the GIF of either side.</param>
+    /// <param name="videos">For each pair the prompt, and the GIF of either side.</param>
     /// <param name="sides">Whose films those are.</param>
     /// <param name="seed">Of the draw.</param>
-    public static (string Page, Key Key) Make(IReadOnlyList<(string Prompt, byte[] A, byte[] B)> films, (string A, string B) sides, int seed)
+    public static (string Page, Key Key) Make(IReadOnlyList<(string Prompt, byte[] A, byte[] B)> videos, (string A, string B) sides, int seed)
     {
         var random = new Random(seed);
-        byte[] all = [.. films.SelectMany(film => film.A.Concat(film.B)), .. Encoding.UTF8.GetBytes(string.Join('\n', films.Select(film => film.Prompt)))];
+        byte[] all = [.. videos.SelectMany(video => video.A.Concat(video.B)), .. Encoding.UTF8.GetBytes(string.Join('\n', videos.Select(video => video.Prompt)))];
         string id = Convert.ToHexStringLower(SHA256.HashData(all))[..12];
         var shown = new List<ShownPair>();
         var pairs = new List<KeyPair>();
-        foreach ((int at, (string prompt, byte[] a, byte[] b)) in films.Index())
+        foreach ((int at, (string prompt, byte[] a, byte[] b)) in videos.Index())
         {
             bool swapped = random.Next(2) == 1;
             string name = FormattableString.Invariant($"p{at + 1}");
@@ -70,10 +70,10 @@ internal static class PreferenceKit
 }
 
 /// <summary>A question, by its name in answers and as it is asked.</summary>
-internal sealed record Question(string Id, string Text);
+internal sealed record BenchmarkBase(string Id, string Text);
 
 /// <summary>A pair as the page has it: nothing says whose film is whose.</summary>
-internal sealed record ShownPair(string Id, string Prompt, string[] Films);
+internal sealed record ShownPair(string Id, string Prompt, string[] Videos);
 
 /// <summary>Whose films a pair shows, in the page's order.</summary>
 internal sealed record KeyPair(string Id, string[] Sides);

@@ -44,7 +44,7 @@ return CommandLine.Run("Paper", Help, args, line =>
 
     string cells = Path.Combine(results, "cells");
     var store = new CellStore(cells);
-    var desk = new Desk(quick ? Scale.Quick : Scale.Full, new Campaign(store, parallel, new CellProcess(cells).Run), store, results, quick ? " --quick" : "");
+    var desk = new ExperimentContext(quick ? Scale.Quick : Scale.Full, new ExperimentRunner(store, parallel, new CellProcess(cells).Run), store, results, quick ? " --quick" : "");
     (string Name, Action Run)[] commands =
     [
         (Table1.Name, () => Table1.Run(desk)),

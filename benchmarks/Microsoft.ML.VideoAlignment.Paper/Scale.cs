@@ -65,7 +65,7 @@ internal sealed record Scale
     public int PreferencePairs { get; init; } = 12;
 
     /// <summary>A run of this size.</summary>
-    public Cell Cell(string method, string reward, int seed, double learningRate) => new()
+    public ExperimentConfig Cell(string method, string reward, int seed, double learningRate) => new()
     {
         Method = method,
         Reward = reward,
@@ -80,7 +80,7 @@ internal sealed record Scale
         Window = Methods.WindowFor(reward),
         Prompts = Prompts,
         MeasureEvery = method == Methods.Base ? Batch : MeasureEvery,
-        Films = seed == 1 ? PreferencePairs : 0,
+        Videos = seed == 1 ? PreferencePairs : 0,
     };
 
     /// <summary>The seeds, 1 and on.</summary>

@@ -10,23 +10,23 @@ internal static class Sensitivity
 
     private const string Reward = PaperRewards.Aesthetic, Sensitive = "sensitive 1";
 
-    public static void Run(Desk desk)
+    public static void Run(ExperimentContext desk)
     {
         Scale scale = desk.Scale;
-        (string Name, string Title, Func<string, int, Cell> Of)[] models =
+        (string Name, string Title, Func<string, int, ExperimentConfig> Of)[] models =
         [
-            (Cell.Text, "text to video, DDIM", (method, seed) => desk.Scale.Cell(method, Reward, seed, desk.Rates.Of(Methods.Vader, Reward))),
-            (Cell.Image, "image to video, Euler with Karras sigmas", (method, seed) => Image(desk, method, seed)),
+            (ExperimentConfig.Text, "text to video, DDIM", (method, seed) => desk.Scale.Cell(method, Reward, seed, desk.Rates.Of(Methods.Vader, Reward))),
+            (ExperimentConfig.Image, "image to video, Euler with Karras sigmas", (method, seed) => Image(desk, method, seed)),
         ];
 
         // Where the most sensitive step is the last one the two windows are one, and there is nothing to run.
         Dictionary<string, double[]> sensitivities = models.ToDictionary(model => model.Name, model => Steps(model.Of(Methods.Vader, 1)));
-        Cell[] cells =
+        ExperimentConfig[] cells =
         [
             .. from seed in scale.SeedList
                from model in models
                where !SameStep(sensitivities[model.Name])
-               from cell in new[] { model.Of(Methods.Base, seed), model.Of(Methods.Vader, seed), model.Of(Methods.Vader, seed) with { Window = Sensitive, Films = 0 } }
+               from cell in new[] { model.Of(Methods.Base, seed), model.Of(Methods.Vader, seed), model.Of(Methods.Vader, seed) with { Window = Sensitive, Videos = 0 } }
                select cell,
         ];
         IReadOnlyList<CellResult> results = desk.Campaign.Complete(cells);
@@ -67,7 +67,7 @@ internal static class Sensitivity
             rows.AddRange(new[] { last, sensitive }.SelectMany(sample => sample.Runs.Select(run => new object?[] { model, sample.Name, run.Cell.Seed, run.Unseen[Reward], run.CpuSeconds })));
         }
 
-        page.Picture("sensitivity.png", "Reward by queries for both windows").Head("What these runs say");
+        page.Image("sensitivity.png", "Reward by queries for both windows").Head("What these runs say");
         claims.ForEach(claim => page.Claim(claim.Holds, claim.Text));
         page.Space();
         Csv.Write(desk["sensitivity.csv"], ["model", "window", "seed", "reward of unseen", "CPU seconds"], rows);
@@ -81,13 +81,13 @@ internal static class Sensitivity
         static string Mean(CellResult[] runs, string measure) => Interval.Of(runs.Select(run => run.Unseen[measure])).ToString();
     }
 
-    private static Cell Image(Desk desk, string method, int seed) => desk.Scale.Cell(method, Reward, seed, desk.Rates.Of(Methods.Vader, Reward)) with { Model = Cell.Image, SamplerSteps = desk.Scale.ImageSamplerSteps, Films = 0 };
+    private static ExperimentConfig Image(ExperimentContext desk, string method, int seed) => desk.Scale.Cell(method, Reward, seed, desk.Rates.Of(Methods.Vader, Reward)) with { Model = ExperimentConfig.Image, SamplerSteps = desk.Scale.ImageSamplerSteps, Videos = 0 };
 
     private static bool SameStep(double[] steps) => Array.IndexOf(steps, steps.MaxBy(Math.Abs)) == steps.Length - 1;
 
-    private static double[] Steps(Cell cell)
+    private static double[] Steps(ExperimentConfig cell)
     {
         using VideoDiffusionModel model = CellRun.Open(cell);
-        return StepSensitivity.Of(model.CreateSampler(Methods.Options(cell).Options.SamplingFor(model)));
+        return StepSensitivity.Compute(model.CreateSampler(Methods.Options(cell).Options.SamplingFor(model)));
     }
 }

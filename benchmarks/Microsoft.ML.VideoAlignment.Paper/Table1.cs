@@ -7,10 +7,10 @@ internal static class Table1
 {
     public const string Name = "table1";
 
-    public static void Run(Desk desk)
+    public static void Run(ExperimentContext desk)
     {
         LearningRates rates = desk.Rates;
-        Contest contest = Contest.Run(desk);
+        MethodComparison contest = MethodComparison.Run(desk);
         var page = new Page(
             "Table 1: base model, DDPO, Diffusion-DPO and VADER",
             "VADER (arXiv 2407.08737), Table 1, on the embedded world: what the same number of reward queries, and the same time, buy with each method, on prompts of alignment and on prompts that training never saw.");
@@ -26,7 +26,7 @@ internal static class Table1
                     ? new[] { sample.Aligned(reward).ToString(Digits(reward)), sample.Unseen(reward).ToString(Digits(reward)) }
                     : ["-", "-"]),
             ]));
-        page.Picture("table1.png", "Reward of unseen prompts by method");
+        page.Image("table1.png", "Reward of unseen prompts by method");
 
         WriteEqualTime(page, contest);
         WriteCosts(page, contest);
@@ -34,7 +34,7 @@ internal static class Table1
         WriteOtherMeasures(page, contest, unrestrained);
         WriteClaims(page, contest);
         rates.Write(page);
-        Films.WriteTable1(page, desk, contest, unrestrained);
+        VideoFiles.WriteTable1(page, desk, contest, unrestrained);
 
         Csv.Write(
             desk["table1.csv"], ["method", "reward", "prompts", "mean", "half width 95 %", "seeds"],
@@ -52,7 +52,7 @@ internal static class Table1
 
     internal static int Digits(string reward) => reward == PaperRewards.Preference ? 3 : 2;
 
-    private static void WriteEqualTime(Page page, Contest contest)
+    private static void WriteEqualTime(Page page, MethodComparison contest)
     {
         page.Head("Equal time").Say($"Reward of unseen prompts as it was measured along the way, when each method has trained as long as the fastest needs for all its queries; times by CPU clock.");
         page.Table(["reward", "CPU seconds", .. Methods.Trained.Select(Methods.Title)], PaperRewards.Trained.Where(reward => contest.Trained(reward).Count > 0).Select(reward =>
@@ -66,7 +66,7 @@ internal static class Table1
         }));
     }
 
-    private static void WriteCosts(Page page, Contest contest)
+    private static void WriteCosts(Page page, MethodComparison contest)
     {
         page.Head("What a run costs").Say($"Seconds of training for all queries: CPU time, and by the wall in brackets.");
         page.Table(["reward", .. Methods.Trained.Select(Methods.Title)], PaperRewards.Trained.Select(reward => (IReadOnlyList<string>)
@@ -78,7 +78,7 @@ internal static class Table1
         ]));
     }
 
-    private static void WriteOtherMeasures(Page page, Contest contest, IReadOnlyList<Sample> unrestrained)
+    private static void WriteOtherMeasures(Page page, MethodComparison contest, IReadOnlyList<Sample> unrestrained)
     {
         IEnumerable<IReadOnlyList<string>> rows =
             from reward in PaperRewards.Trained
@@ -94,7 +94,7 @@ internal static class Table1
         page.Table(["method", "trained on", .. PaperRewards.Measures], rows.Concat(more));
     }
 
-    private static void WriteClaims(Page page, Contest contest)
+    private static void WriteClaims(Page page, MethodComparison contest)
     {
         page.Head("What the paper says, and what these runs say");
         foreach (string reward in PaperRewards.Trained)

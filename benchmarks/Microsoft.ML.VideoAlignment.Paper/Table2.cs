@@ -12,12 +12,12 @@ internal static class Table2
 
     /// <param name="desk">Runs and places.</param>
     /// <param name="answers">Files that people downloaded from the page; none: only the page is made.</param>
-    public static void Run(Desk desk, IReadOnlyList<string> answers)
+    public static void Run(ExperimentContext desk, IReadOnlyList<string> answers)
     {
         IReadOnlyList<CellResult> results = [];
         if (answers.Count == 0)
         {
-            Cell Of(string method) => desk.Scale.Cell(method, PaperRewards.Preference, 1, desk.Rates.Of(method, PaperRewards.Preference)) with { Films = desk.Scale.PreferencePairs };
+            ExperimentConfig Of(string method) => desk.Scale.Cell(method, PaperRewards.Preference, 1, desk.Rates.Of(method, PaperRewards.Preference)) with { Videos = desk.Scale.PreferencePairs };
             results = desk.Campaign.Complete([Of(Methods.Vader), Of(Methods.Base)]);
             if (results.Count < 2)
             {
@@ -33,19 +33,19 @@ internal static class Table2
         WritePage(desk, key, rates, answers.Count, results);
     }
 
-    private static void MakeKit(Desk desk, Cell vader, Cell start)
+    private static void MakeKit(ExperimentContext desk, ExperimentConfig vader, ExperimentConfig start)
     {
         string[] prompts = CellRun.UnseenPrompts(vader);
-        (string, byte[], byte[])[] films = [.. Enumerable.Range(0, vader.Films).Select(film =>
-            (prompts[film], File.ReadAllBytes(desk.Store.FilmOf(vader, film)), File.ReadAllBytes(desk.Store.FilmOf(start, film))))];
-        (string page, Key key) = PreferenceKit.Make(films, (Methods.Vader, Methods.Base), seed: 1);
+        (string, byte[], byte[])[] videos = [.. Enumerable.Range(0, vader.Videos).Select(video =>
+            (prompts[video], File.ReadAllBytes(desk.Store.VideoOf(vader, video)), File.ReadAllBytes(desk.Store.VideoOf(start, video))))];
+        (string page, Key key) = PreferenceKit.Make(videos, (Methods.Vader, Methods.Base), seed: 1);
         File.WriteAllText(desk[PageFile], page);
         File.WriteAllText(desk[KeyFile], PreferenceKit.ToText(key));
-        VideoClip[] pairs = [.. Enumerable.Range(0, vader.Films).SelectMany(film => new[] { start, vader }.Select(cell => VideoFile.Read(desk.Store.FilmOf(cell, film))))];
+        VideoClip[] pairs = [.. Enumerable.Range(0, vader.Videos).SelectMany(video => new[] { start, vader }.Select(cell => VideoFile.Read(desk.Store.VideoOf(cell, video))))];
         VideoFile.Write(desk["table2.gif"], VideoClip.Grid(pairs, columns: 6), scale: 3);
     }
 
-    private static void WritePage(Desk desk, Key key, IReadOnlyList<WinRate> rates, int people, IReadOnlyList<CellResult> results)
+    private static void WritePage(ExperimentContext desk, Key key, IReadOnlyList<WinRate> rates, int people, IReadOnlyList<CellResult> results)
     {
         var page = new Page(
             "Table 2: do people prefer VADER's films?",
@@ -62,7 +62,7 @@ internal static class Table2
             [
                 rate.Question.Text, $"{rate.Wins}", $"{rate.Count}", Percent((double)rate.Wins / rate.Count), $"{Percent(rate.Interval.Low)} to {Percent(rate.Interval.High)}", Percent((double)rate.Left / rate.Count),
             ]));
-            page.Picture("table2.png", "Share of answers for VADER");
+            page.Image("table2.png", "Share of answers for VADER");
             page.Head("What these answers say");
             foreach (WinRate rate in rates)
             {
@@ -75,7 +75,7 @@ internal static class Table2
         }
 
         Csv.Write(desk["table2.csv"], ["question", "VADER preferred", "answers", "low 95 %", "high 95 %"], rates.Select(rate => new object?[] { rate.Question.Id, rate.Wins, rate.Count, rate.Interval.Low, rate.Interval.High }));
-        page.Head("The films").Say($"Pairs from left to right: base model, VADER.").Picture("table2.gif", "The pairs of films");
+        page.Head("The films").Say($"Pairs from left to right: base model, VADER.").Image("table2.gif", "The pairs of films");
         page.Write(desk["table2.md"], results, desk.Command(Name));
 
         static string Percent(double share) => share.ToString("0 %", System.Globalization.CultureInfo.InvariantCulture);

@@ -5,7 +5,7 @@ namespace Microsoft.ML.VideoAlignment.Paper;
 /// <param name="Wins">Choices for the side that is counted.</param>
 /// <param name="Count">Choices in all.</param>
 /// <param name="Left">Choices of the left film: a habit of the hand would show here.</param>
-internal sealed record WinRate(Question Question, int Wins, int Count, int Left)
+internal sealed record WinRate(BenchmarkBase Question, int Wins, int Count, int Left)
 {
     /// <summary>The share that people prefer the side by, exact.</summary>
     public (double Low, double High) Interval => Binomial.Interval(Wins, Count);

@@ -6,7 +6,7 @@ using Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 (string Name, Action<Workshop> Run)[] stages =
 [
     (WordsStage.Name, WordsStage.Run),
-    (PicturesStage.Name, PicturesStage.Run),
+    (ImagesStage.Name, ImagesStage.Run),
     (VaeStage.Name, VaeStage.Run),
     (ClipStage.Name, ClipStage.Run),
     (HeadStage.Name, HeadStage.Run),
@@ -17,7 +17,7 @@ using Microsoft.ML.VideoAlignment.MovingShapes.Stages;
     (LatentStage.Name, LatentStage.Run),
     (UNetStage.Name, UNetStage.Run),
     (TemporalVaeStage.Name, TemporalVaeStage.Run),
-    (PictureEncoderStage.Name, PictureEncoderStage.Run),
+    (ImageEncoderStage.Name, ImageEncoderStage.Run),
     (ExcerptStage.Name, ExcerptStage.Run),
     (ImageToVideoStage.Name, ImageToVideoStage.Run),
     (ShipStage.Name, ShipStage.Run),
@@ -38,7 +38,7 @@ if (Option("--out") is not { } folder || args.Where((_, i) => i % 2 == 0).Any(na
 
 // One thread inside an operation: a batch is computed in two halves side by side (see TrainingRun).
 set_num_threads(Number("--threads") ?? 1);
-var workshop = new Workshop(folder) { Steps = Number("--steps"), Films = Number("--films") ?? ReportStage.DefaultFilms, Guidance = Option("--guidance") is { } scale ? double.Parse(scale, System.Globalization.CultureInfo.InvariantCulture) : ReportStage.DefaultGuidance };
+var workshop = new Workshop(folder) { Steps = Number("--steps"), Videos = Number("--films") ?? ReportStage.DefaultVideos, Guidance = Option("--guidance") is { } scale ? double.Parse(scale, System.Globalization.CultureInfo.InvariantCulture) : ReportStage.DefaultGuidance };
 foreach ((string name, Action<Workshop> run) in stages.Where(stage => Option("--stage") is not { } chosen || chosen == stage.Name))
 {
     workshop.Log.Write($"stage {name}");

@@ -12,7 +12,7 @@ internal sealed class Rewards : IDisposable
     {
         float textWeight = mixed && text is not null ? TextWeight : 0;
 
-        // VADER's aesthetic loss is 0.1 |score - 10|; the text term keeps colour, shape and background obeyed. Of a dozen weights and settings tried, this one raised the
+        // VADER's aesthetic loss is 0.1 |score - 10|; the text term keeps color, shape and background obeyed. Of a dozen weights and settings tried, this one raised the
         // rating most without a loss of text similarity, which fell by .03 with a weight of 1.
         Training = VideoRewards.Mix(textWeight > 0 ? [(aesthetic, AestheticWeight), (text!, textWeight)] : [(aesthetic, AestheticWeight)]);
         Measures =
@@ -26,7 +26,7 @@ internal sealed class Rewards : IDisposable
     /// <summary>What the model is aligned to.</summary>
     public VideoReward Training { get; }
 
-    /// <summary>The predicted rating, 1 .. 10; the known formula that its head saw samples of; how well films match their prompts.</summary>
+    /// <summary>The predicted rating, 1 .. 10; the known formula that its head saw samples of; how well videos match their prompts.</summary>
     public IReadOnlyList<Measure> Measures { get; }
 
     public static Rewards Open(Settings settings) => settings.Model is null

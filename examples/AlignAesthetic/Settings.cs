@@ -63,7 +63,7 @@ internal sealed record Settings
     }
 
     /// <summary>The model; the caller disposes it.</summary>
-    /// <exception cref="UsageException">It cannot be read, or is none that this example can align, such as one that makes videos from pictures.</exception>
+    /// <exception cref="UsageException">It cannot be read, or is none that this example can align, such as one that makes videos from images.</exception>
     public VideoDiffusionModel OpenModel()
     {
         VideoDiffusionModel model = CommandLine.Open(
@@ -78,7 +78,7 @@ internal sealed record Settings
             model.Dispose();
             throw new UsageException(
                 $"--model: '{Model}' is a {model.Family} model, which this example cannot align, since it has texts only and the model's own size: "
-                + $"{error.Message} examples/ImageToVideo shows how pictures are given");
+                + $"{error.Message} examples/ImageToVideo shows how images are given");
         }
     }
 }

@@ -55,16 +55,16 @@ internal sealed record AlignmentJob
         }
 
         comparison.Print();
-        comparison.WriteFilms(folder);
+        comparison.WriteVideos(folder);
         RewardPlot.Write(folder["reward.png"], curve, comparison.Ends(curve[^1].Step));
-        bool same = Reload.GivesTheSameFilm(folder[ResultFolder.Trained], Unseen, comparison.Films[0]);
+        bool same = Reload.GivesTheSameVideo(folder[ResultFolder.Trained], Unseen, comparison.Videos[0]);
         RunCard.Write(folder, this, curve, comparison, same);
         string place = folder.Finish();
 
         Console.WriteLine(same ? "aligned.zip, loaded in a new MLContext, gives the same frames, bit for bit." : "aligned.zip, loaded in a new MLContext, gives OTHER frames.");
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{Stopwatch.GetElapsedTime(started):m\\:ss} min; before.gif, after.gif, before-after.gif, frames.png, reward.png, films, aligned.zip, run-card.json are in {place}"));
+            $"{Stopwatch.GetElapsedTime(started):m\\:ss} min; before.gif, after.gif, before-after.gif, frames.png, reward.png, videos, aligned.zip, run-card.json are in {place}"));
         if (curve[^1].Step < Settings.Steps)
         {
             Console.WriteLine($"Stopped after step {curve[^1].Step} of {Settings.Steps}.{run.HowToGoOn}");
@@ -109,7 +109,7 @@ internal sealed record AlignmentJob
         try
         {
             interruption.Comparison.ThrowIfCancellationRequested();
-            return Comparison.Run(mlContext, aligned, Unseen, Settings.Films, Measures, interruption.Comparison);
+            return Comparison.Run(mlContext, aligned, Unseen, Settings.Videos, Measures, interruption.Comparison);
         }
         catch (OperationCanceledException) when (interruption.Comparison.IsCancellationRequested)
         {

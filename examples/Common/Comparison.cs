@@ -7,34 +7,34 @@ using Spectre.Console;
 
 namespace Examples;
 
-/// <summary>Base against aligned on prompts that training never saw: each prompt's two films have the same seed.</summary>
-/// <param name="Films">The films and their scores.</param>
+/// <summary>Base against aligned on prompts that training never saw: each prompt's two videos have the same seed.</summary>
+/// <param name="Videos">The videos and their scores.</param>
 /// <param name="Size">Their size.</param>
 /// <param name="Results">Each measure with what came of it; null where it has no reward.</param>
-internal sealed record Comparison(IReadOnlyList<Film> Films, VideoSize Size, IReadOnlyList<(Measure Measure, VideoAlignmentMetrics? Metrics)> Results)
+internal sealed record Comparison(IReadOnlyList<ShapesVideo> Videos, VideoSize Size, IReadOnlyList<(Measure Measure, VideoAlignmentMetrics? Metrics)> Results)
 {
     private const int Shown = 8;
 
     public static Comparison Run(MLContext mlContext, VideoAlignmentTransformer aligned, IDataView unseen, int count, IReadOnlyList<Measure> measures, CancellationToken cancellation)
     {
-        // Nothing is generated here yet: columns are computed when a row is read, and each film once.
+        // Nothing is generated here yet: columns are computed when a row is read, and each video once.
         IDataView view = aligned.Transform(aligned.WithoutAlignment(Columns.Base).Transform(mlContext.Data.TakeRows(unseen, count)));
         VideoReward[] rewards = [.. measures.Select(measure => measure.Reward).OfType<VideoReward>().Distinct()];
         for (int i = 0; i < rewards.Length; i++)
         {
-            view = mlContext.Transforms.ScoreVideo(Before(i), Columns.Base, rewards[i], nameof(Film.Prompt))
-                .Append(mlContext.Transforms.ScoreVideo(After(i), Columns.Aligned, rewards[i], nameof(Film.Prompt)))
+            view = mlContext.Transforms.ScoreVideo(Before(i), Columns.Base, rewards[i], nameof(ShapesVideo.Prompt))
+                .Append(mlContext.Transforms.ScoreVideo(After(i), Columns.Aligned, rewards[i], nameof(ShapesVideo.Prompt)))
                 .Fit(view).Transform(view);
         }
 
-        List<Film> films = Watch(Read(view, rewards.Length), count, cancellation);
+        List<ShapesVideo> videos = Watch(Read(view, rewards.Length), count, cancellation);
         VideoAlignmentMetrics Metrics(int reward)
         {
-            IDataView scores = mlContext.Data.LoadFromEnumerable(films.Select(film => new { Before = film.ScoresBefore[reward], After = film.ScoresAfter[reward] }));
+            IDataView scores = mlContext.Data.LoadFromEnumerable(videos.Select(video => new { Before = video.ScoresBefore[reward], After = video.ScoresAfter[reward] }));
             return mlContext.EvaluateVideoAlignment(scores, "After", "Before");
         }
 
-        return new Comparison(films, aligned.Size, [.. measures.Select(measure => (measure, measure.Reward is { } reward ? Metrics(Array.IndexOf(rewards, reward)) : null))]);
+        return new Comparison(videos, aligned.Size, [.. measures.Select(measure => (measure, measure.Reward is { } reward ? Metrics(Array.IndexOf(rewards, reward)) : null))]);
     }
 
     /// <summary>The training reward of the unseen prompts, before step 1 and after the last.</summary>
@@ -46,7 +46,7 @@ internal sealed record Comparison(IReadOnlyList<Film> Films, VideoSize Size, IRe
 
     public void Print()
     {
-        Table table = new Table().RoundedBorder().Title($"{Films.Count} unseen prompts, mean and 95 % confidence interval")
+        Table table = new Table().RoundedBorder().Title($"{Videos.Count} unseen prompts, mean and 95 % confidence interval")
             .AddColumns("", "base", "aligned", "gain", "better on");
         foreach ((Measure measure, VideoAlignmentMetrics? metrics) in Results)
         {
@@ -64,30 +64,30 @@ internal sealed record Comparison(IReadOnlyList<Film> Films, VideoSize Size, IRe
         static string Number(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Every film by itself without loss, films.tsv with their prompts, and of the first ones before.gif, after.gif, before-after.gif and frames.png.</summary>
-    public void WriteFilms(ResultFolder folder)
+    /// <summary>Every video by itself without loss, videos.tsv with their prompts, and of the first ones before.gif, after.gif, before-after.gif and frames.png.</summary>
+    public void WriteVideos(ResultFolder folder)
     {
-        Directory.CreateDirectory(folder[ResultFolder.Films]);
+        Directory.CreateDirectory(folder[ResultFolder.Videos]);
         (string Name, string Prompt, float[] Frames)[] each =
         [
-            .. Films.Select((film, at) => (string.Create(CultureInfo.InvariantCulture, $"base-{at + 1:000}.webp"), film.Prompt, film.Before)),
-            .. Films.Select((film, at) => (string.Create(CultureInfo.InvariantCulture, $"aligned-{at + 1:000}.webp"), film.Prompt, film.After)),
+            .. Videos.Select((video, at) => (string.Create(CultureInfo.InvariantCulture, $"base-{at + 1:000}.webp"), video.Prompt, video.Before)),
+            .. Videos.Select((video, at) => (string.Create(CultureInfo.InvariantCulture, $"aligned-{at + 1:000}.webp"), video.Prompt, video.After)),
         ];
         foreach ((string name, _, float[] frames) in each)
         {
-            VideoFile.Write(folder[Path.Combine(ResultFolder.Films, name)], Clip(frames));
+            VideoFile.Write(folder[Path.Combine(ResultFolder.Videos, name)], Clip(frames));
         }
 
-        File.WriteAllLines(folder["films.tsv"], each.Select(film => $"{ResultFolder.Films}/{film.Name}\t{film.Prompt.ReplaceLineEndings(" ").Replace('\t', ' ')}"));
-        Film[] shown = [.. Films.Take(Shown)];
-        VideoClip[] before = [.. shown.Select(film => Clip(film.Before))];
-        VideoClip[] after = [.. shown.Select(film => Clip(film.After))];
+        File.WriteAllLines(folder["videos.tsv"], each.Select(video => $"{ResultFolder.Videos}/{video.Name}\t{video.Prompt.ReplaceLineEndings(" ").Replace('\t', ' ')}"));
+        ShapesVideo[] shown = [.. Videos.Take(Shown)];
+        VideoClip[] before = [.. shown.Select(video => Clip(video.Before))];
+        VideoClip[] after = [.. shown.Select(video => Clip(video.After))];
         int scale = Math.Max(1, 96 / Size.Width);
         VideoFile.Write(folder["before.gif"], VideoClip.Grid(before, columns: 4), scale: scale);
         VideoFile.Write(folder["after.gif"], VideoClip.Grid(after, columns: 4), scale: scale);
         VideoClip[] pairs = [.. before.Zip(after).SelectMany(pair => new[] { pair.First, pair.Second })];
         VideoFile.Write(folder["before-after.gif"], VideoClip.Grid(pairs, columns: 4), scale: scale);
-        VideoClip[] strips = [.. before.Zip(after).SelectMany(pair => new[] { pair.First.FilmStrip(), pair.Second.FilmStrip() })];
+        VideoClip[] strips = [.. before.Zip(after).SelectMany(pair => new[] { pair.First.FrameStrip(), pair.Second.FrameStrip() })];
         VideoFile.Write(folder["frames.png"], VideoClip.Grid(strips, columns: 2, gap: 3), scale: Math.Max(1, scale - 1));
     }
 
@@ -95,10 +95,10 @@ internal sealed record Comparison(IReadOnlyList<Film> Films, VideoSize Size, IRe
 
     private static string After(int reward) => string.Create(CultureInfo.InvariantCulture, $"After{reward}");
 
-    private static IEnumerable<Film> Read(IDataView view, int rewards)
+    private static IEnumerable<ShapesVideo> Read(IDataView view, int rewards)
     {
         using DataViewRowCursor cursor = view.GetRowCursor(view.Schema);
-        ValueGetter<ReadOnlyMemory<char>> prompt = cursor.GetGetter<ReadOnlyMemory<char>>(view.Schema[nameof(Film.Prompt)]);
+        ValueGetter<ReadOnlyMemory<char>> prompt = cursor.GetGetter<ReadOnlyMemory<char>>(view.Schema[nameof(ShapesVideo.Prompt)]);
         ValueGetter<VBuffer<float>> before = cursor.GetGetter<VBuffer<float>>(view.Schema[Columns.Base]);
         ValueGetter<VBuffer<float>> after = cursor.GetGetter<VBuffer<float>>(view.Schema[Columns.Aligned]);
         ValueGetter<float>[] Scores(Func<int, string> name) => [.. Enumerable.Range(0, rewards).Select(reward => cursor.GetGetter<float>(view.Schema[name(reward)]))];
@@ -107,7 +107,7 @@ internal sealed record Comparison(IReadOnlyList<Film> Films, VideoSize Size, IRe
         {
             ReadOnlyMemory<char> text = default;
             prompt(ref text);
-            yield return new Film(text.ToString(), Values(before), Values(after), [.. scoresBefore.Select(Value)], [.. scoresAfter.Select(Value)]);
+            yield return new ShapesVideo(text.ToString(), Values(before), Values(after), [.. scoresBefore.Select(Value)], [.. scoresAfter.Select(Value)]);
         }
 
         static float Value(ValueGetter<float> getter)
@@ -125,9 +125,9 @@ internal sealed record Comparison(IReadOnlyList<Film> Films, VideoSize Size, IRe
         }
     }
 
-    private static List<Film> Watch(IEnumerable<Film> rows, int count, CancellationToken cancellation)
+    private static List<ShapesVideo> Watch(IEnumerable<ShapesVideo> rows, int count, CancellationToken cancellation)
     {
-        string what = $"films of {count} unseen prompts, before and after";
+        string what = $"videos of {count} unseen prompts, before and after";
         if (!AnsiConsole.Profile.Capabilities.Interactive)
         {
             Console.WriteLine(what);
@@ -137,17 +137,17 @@ internal sealed record Comparison(IReadOnlyList<Film> Films, VideoSize Size, IRe
         return AnsiConsole.Progress().Columns(new TaskDescriptionColumn(), new ProgressBarColumn { Width = 24 }, new RemainingTimeColumn())
             .Start(context => All(context.AddTask(what, maxValue: count)));
 
-        List<Film> All(ProgressTask? task)
+        List<ShapesVideo> All(ProgressTask? task)
         {
-            var films = new List<Film>();
-            foreach (Film film in rows)
+            var videos = new List<ShapesVideo>();
+            foreach (ShapesVideo video in rows)
             {
                 cancellation.ThrowIfCancellationRequested();
-                films.Add(film);
+                videos.Add(video);
                 task?.Increment(1);
             }
 
-            return films;
+            return videos;
         }
     }
 

@@ -21,10 +21,10 @@ internal sealed class Interruption : IDisposable
         _signals = [.. signals.Select(signal => PosixSignalRegistration.Create(signal, context => context.Cancel = Receive(context.Signal)))];
     }
 
-    /// <summary>Cancelled where training is to end after the step under way.</summary>
+    /// <summary>Canceled where training is to end after the step under way.</summary>
     public CancellationToken Training => _training.Token;
 
-    /// <summary>Cancelled where the program is to end with what was trained, without a comparison.</summary>
+    /// <summary>Canceled where the program is to end with what was trained, without a comparison.</summary>
     public CancellationToken Comparison => _comparison.Token;
 
     /// <summary>What shells see of a program that a signal has ended.</summary>

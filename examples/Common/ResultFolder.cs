@@ -14,8 +14,8 @@ internal sealed class ResultFolder : IDisposable
     /// <summary>The trained model, which cannot be had again without training.</summary>
     public const string Trained = "aligned.zip";
 
-    /// <summary>The folder of a result with its films one by one.</summary>
-    public const string Films = "films";
+    /// <summary>The folder of a result with its videos one by one.</summary>
+    public const string Videos = "videos";
 
     private const string Lock = "lock";
 

@@ -14,11 +14,11 @@ internal static class RewardPlot
         using var plot = new Plot();
         double[] steps = [.. curve.Select(step => (double)step.Step)];
         double[] rewards = [.. curve.Select(step => step.Reward)];
-        plot.Add.Scatter(steps, rewards, Colors.SteelBlue.WithAlpha(0.4)).LegendText = "training films";
+        plot.Add.Scatter(steps, rewards, Colors.SteelBlue.WithAlpha(0.4)).LegendText = "training videos";
         ScottPlot.Plottables.Scatter smooth = plot.Add.ScatterLine(steps, Smooth(rewards), Colors.SteelBlue);
-        (smooth.LineWidth, smooth.LegendText) = (3, "training films, mean of 7 steps");
-        VideoAlignmentProgress[] measured = [.. curve.Where(step => step.HeldOutReward is not null)];
-        Add(measured.Select(step => (step.Step, step.HeldOutReward!.Value)), Colors.Orange, "a few unseen prompts, along the way");
+        (smooth.LineWidth, smooth.LegendText) = (3, "training videos, mean of 7 steps");
+        VideoAlignmentProgress[] measured = [.. curve.Where(step => step.ValidationEvaluator is not null)];
+        Add(measured.Select(step => (step.Step, step.ValidationEvaluator!.Value)), Colors.Orange, "a few unseen prompts, along the way");
         Add(ends, Colors.Crimson, "all unseen prompts, before and after");
         plot.XLabel("optimizer step");
         plot.YLabel("reward");

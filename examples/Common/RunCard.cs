@@ -16,7 +16,7 @@ internal static class RunCard
             card[measure.Key] = metrics is null ? null : Pair(metrics);
         }
 
-        card["heldOutPrompts"] = comparison.Films.Count;
+        card["heldOutPrompts"] = comparison.Videos.Count;
         card["reward"] = job.Reward.Name;
         card["steps"] = last.Step;
         card["stepsAsked"] = job.Settings.Steps;

@@ -5,7 +5,7 @@ namespace Examples;
 
 /// <summary>
 /// Chooses libtorch's threads before libtorch is loaded, which is when OpenMP reads its variables: no more than the processors that a container's quota or an affinity
-/// leaves, and threads that sleep while they wait for each other. By default OpenMP counts the machine's processors and its threads spin, so that one busy neighbour makes
+/// leaves, and threads that sleep while they wait for each other. By default OpenMP counts the machine's processors and its threads spin, so that one busy neighbor makes
 /// every step many times slower. What the user has set stands.
 /// </summary>
 internal static class Threads

@@ -3,7 +3,7 @@ using Spectre.Console;
 
 namespace Examples;
 
-/// <summary>The live line: reward, gradient norm, seconds a step, time left. Keeps the curve for the picture.</summary>
+/// <summary>The live line: reward, gradient norm, seconds a step, time left. Keeps the curve for the image.</summary>
 /// <param name="steps">Optimizer steps.</param>
 /// <param name="run">Where the curve is kept for when the run goes on later.</param>
 internal sealed class TrainingView(int steps, InterruptedRun run) : IProgress<VideoAlignmentProgress>

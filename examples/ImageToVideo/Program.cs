@@ -1,11 +1,11 @@
-// Image to video: teaches the embedded image-to-video model how the figure of a picture is to move. A picture does not say; an action classifier is the reward.
+// Image to video: teaches the embedded image-to-video model how the figure of an image is to move. An image does not say; an action classifier is the reward.
 //   dotnet run -c Release --project examples/ImageToVideo -- --action "moving right"
 using Microsoft.ML;
 using Microsoft.ML.VideoAlignment;
 
 const string Name = "image-to-video";
 string help = $"""
-    Teaches the embedded image-to-video model an action. A picture decides what a film shows, not how it moves: the base model moves figures anywhere.
+    Teaches the embedded image-to-video model an action. An image decides what a video shows, not how it moves: the base model moves figures anywhere.
 
     dotnet run -c Release --project examples/ImageToVideo -- [options]
 
@@ -34,9 +34,9 @@ return CommandLine.Run("ImageToVideo", help, args, line =>
             new Measure("probability of the motion", "heldOutProbability", probability),
             new Measure("its logarithm (trained on)", "heldOut", training, Weight: 1),
         ],
-        Options = MovingShapesWorld.PictureEarlyOptions,
+        Options = MovingShapesWorld.ImageEarlyOptions,
         Gradient = MovingShapesWorld.EarlySteps,
-        Prompts = MovingShapesWorld.Pictures(mlContext),
-        Unseen = MovingShapesWorld.UnseenPictures(mlContext),
+        Prompts = MovingShapesWorld.Images(mlContext),
+        Unseen = MovingShapesWorld.UnseenImages(mlContext),
     }.Run(mlContext, folder);
 });

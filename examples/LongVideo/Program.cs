@@ -1,15 +1,15 @@
-// Films three times as long: each clip begins with the last frame of the one before, and V-JEPA judges the whole film.
+// Videos three times as long: each clip begins with the last frame of the one before, and V-JEPA judges the whole video.
 //   dotnet run -c Release --project examples/LongVideo
 using Microsoft.ML;
 using Microsoft.ML.VideoAlignment;
 
 const string Name = "long-video";
 string help = $"""
-    Extends films of the embedded image-to-video model, each clip from the last frame of the one before, and aligns them to V-JEPA's consistency.
+    Extends videos of the embedded image-to-video model, each clip from the last frame of the one before, and aligns them to V-JEPA's consistency.
 
     dotnet run -c Release --project examples/LongVideo -- [options]
 
-      --clips N          clips of a film (default 3)
+      --clips N          clips of a video (default 3)
       --carry            gradient of later clips goes on into earlier ones through the frame they begin with
     {RunSettings.Help(Name, steps: 20)}
     """;
@@ -24,15 +24,15 @@ return CommandLine.Run("LongVideo", help, args, line =>
 
     using ResultFolder folder = settings.Open(line);
     MLContext mlContext = settings.NewContext();
-    #region readme-film
+    #region readme-video
     using var model = VideoDiffusionModel.MovingShapesImageToVideo(); // or FromPretrained("stabilityai/stable-video-diffusion-img2vid")
     using VideoReward consistency = VideoRewards.MovingShapesTemporalConsistency();
 
-    // Every frame of the film at once would be more than V-JEPA was trained at; evenly spread ones show the whole of it.
-    VideoAlignmentOptions options = MovingShapesWorld.PictureOptions with
+    // Every frame of the video at once would be more than V-JEPA was trained at; evenly spread ones show the whole of it.
+    VideoAlignmentOptions options = MovingShapesWorld.ImageOptions with
     {
         SegmentCount = clips,
-        CarryGradientAcrossClips = carry,
+        CarryGradientAcrossSegments = carry,
         RewardFrames = RewardFrames.Spaced(model.DefaultSize.Frames),
     };
     #endregion
@@ -44,12 +44,12 @@ return CommandLine.Run("LongVideo", help, args, line =>
         Reward = consistency,
         Measures =
         [
-            new Measure("consistency of the film", "heldOut", consistency, Weight: 1),
+            new Measure("consistency of the video", "heldOut", consistency, Weight: 1),
             new Measure("true rating (never trained on)", "heldOutTrue", rating),
         ],
         Options = options,
-        Gradient = MovingShapesWorld.PictureSteps,
-        Prompts = MovingShapesWorld.Pictures(mlContext),
-        Unseen = MovingShapesWorld.UnseenPictures(mlContext),
+        Gradient = MovingShapesWorld.ImageSteps,
+        Prompts = MovingShapesWorld.Images(mlContext),
+        Unseen = MovingShapesWorld.UnseenImages(mlContext),
     }.Run(mlContext, folder);
 });

@@ -4,7 +4,7 @@ using Spectre.Console;
 
 namespace Examples;
 
-/// <summary>A short alignment, saved in every format that can hold it, each read back: the films must be the same.</summary>
+/// <summary>A short alignment, saved in every format that can hold it, each read back: the videos must be the same.</summary>
 internal static class AllFormats
 {
     private static readonly LoraFormat[] s_ofAttentions =
@@ -15,12 +15,12 @@ internal static class AllFormats
     public static int Show(VideoDiffusionModel model)
     {
         string folder = Directory.CreateTempSubdirectory("lora-files").FullName;
-        var table = new Table().AddColumns("adapted layers", "format", "kB", "recognised as", "largest difference of a film");
+        var table = new Table().AddColumns("adapted layers", "format", "kB", "recognized as", "largest difference of a video");
         try
         {
             bool same = Rows(model, LoraLayers.AttentionQkv, s_ofAttentions, folder, table) & Rows(model, LoraLayers.All, s_ofAllLayers, folder, table);
             AnsiConsole.Write(table);
-            Console.WriteLine(same ? "Every file gives the same film bit for bit." : "A file gives another film.");
+            Console.WriteLine(same ? "Every file gives the same video bit for bit." : "A file gives another video.");
             return same ? 0 : 1;
         }
         finally
@@ -38,7 +38,7 @@ internal static class AllFormats
         // Rank = alpha: scale 1, the only one that diffusers' oldest form and lists without names can hold.
         var options = new VideoAlignmentOptions { Steps = 3, LearningRate = 1e-3, InferenceSteps = 8, GuidanceScale = 1.5, LoraLayers = layers, LoraRank = 4, LoraAlpha = 4 };
         using VideoAlignmentTransformer aligned = mlContext.Transforms.AlignVideoDiffusion("Video", "Prompt", model, redness, options).Fit(prompt);
-        float[] film = Film(aligned);
+        float[] video = Video(aligned);
         var fileOptions = new LoraFileOptions { Alpha = options.LoraAlpha };
         bool same = true;
         foreach (LoraFormat format in formats)
@@ -47,14 +47,14 @@ internal static class AllFormats
             aligned.SaveAdapters(path, format, fileOptions);
             var lora = new VideoLora(path) { FileOptions = fileOptions };
             using VideoAlignmentTransformer again = mlContext.Transforms.GenerateVideo("Video", "Prompt", model, options, lora).Fit(prompt);
-            float difference = Film(again).Zip(film, (a, b) => Math.Abs(a - b)).Max();
+            float difference = Video(again).Zip(video, (a, b) => Math.Abs(a - b)).Max();
             same &= difference == 0;
-            table.AddRow($"{layers}", $"{format}", $"{Bytes(path) / 1000.0:0}", $"{lora.RecognisedFormat}", $"{difference}");
+            table.AddRow($"{layers}", $"{format}", $"{Bytes(path) / 1000.0:0}", $"{lora.DetectedFormat}", $"{difference}");
         }
 
         return same;
 
-        float[] Film(VideoAlignmentTransformer transformer) =>
+        float[] Video(VideoAlignmentTransformer transformer) =>
             mlContext.Data.CreateEnumerable<VideoRow>(transformer.Transform(prompt), reuseRowObject: false).Single().Video;
     }
 

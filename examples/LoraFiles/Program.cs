@@ -8,7 +8,7 @@ string help = $"""
 
     dotnet run -c Release --project examples/LoraFiles -- [FROM TO] [options]
 
-      FROM             a file or folder of peft or diffusers; its format is recognised
+      FROM             a file or folder of peft or diffusers; its format is recognized
       TO               the file or peft folder to write
       --format NAME    {string.Join(", ", Enum.GetNames<LoraFormat>())} (default {LoraFormat.Diffusers})
       --model PATH     the base model that the weights are for (default: the embedded text-to-video model)

@@ -5,10 +5,10 @@ namespace ProveGradients;
 /// <summary>A way to train whose gradient is proved.</summary>
 internal sealed class ProofCase
 {
-    /// <summary>Film length of rewards that need one.</summary>
-    private const int FilmFrames = 8;
+    /// <summary>Video length of rewards that need one.</summary>
+    private const int VideoFrames = 8;
 
-    /// <summary>The shortest film that Open-Sora's times are made for.</summary>
+    /// <summary>The shortest video that Open-Sora's times are made for.</summary>
     private const int OpenSoraFrames = 17;
 
     private readonly int[] _values;
@@ -65,10 +65,10 @@ internal sealed class ProofCase
 
     public VideoAlignmentOptions Options()
     {
-        (bool film, bool openSora, bool segments) = (ProofRewards.NeedsFilm(this["reward"]), Family == VideoModelFamily.OpenSora, this["segments"] != "1");
+        (bool video, bool openSora, bool segments) = (ProofRewards.NeedsVideo(this["reward"]), Family == VideoModelFamily.OpenSora, this["segments"] != "1");
         return new VideoAlignmentOptions
         {
-            Frames = openSora ? OpenSoraFrames : film ? FilmFrames : 3,
+            Frames = openSora ? OpenSoraFrames : video ? VideoFrames : 3,
             Height = 8,
 
             // Of 8 x 8 pixels the networks' lowest level would be one pixel, and its group norms of two numbers: nearly a step function.
@@ -86,12 +86,12 @@ internal sealed class ProofCase
                 _ => ActivationRecompute.None,
             },
             OffloadActivations = this["offload"] == "on",
-            RewardFrames = this["frames"] == "one" ? RewardFrames.OneRandom : film && (openSora || segments) ? RewardFrames.Spaced(FilmFrames) : RewardFrames.All,
+            RewardFrames = this["frames"] == "one" ? RewardFrames.OneRandom : video && (openSora || segments) ? RewardFrames.Spaced(VideoFrames) : RewardFrames.All,
             KlWeight = this["base-distance"] == "on" ? 0.7 : 0,
             AccumulationSteps = this["accumulation"] == "2" ? 2 : 1,
             FramesPerDecode = this["decode"] == "whole" ? null : 1,
             SegmentCount = segments ? 2 : 1,
-            CarryGradientAcrossClips = this["segments"] == "2 carried",
+            CarryGradientAcrossSegments = this["segments"] == "2 carried",
             ImageColumnName = segments ? "Image" : null,
             GradientWindow = this["window"] switch
             {
@@ -123,7 +123,7 @@ internal sealed class ProofCase
         Axes.Index().All(axis => values[axis.Index] < 0 || only[axis.Item.Name] is not { } wanted || wanted.Contains(axis.Item.Values[values[axis.Index]]));
 
     /// <summary>
-    /// Noise within the run, and copies of the last step, are only known to the samplers of two families, and segments to the models of the other two; a film is scored
+    /// Noise within the run, and copies of the last step, are only known to the samplers of two families, and segments to the models of the other two; a video is scored
     /// whole; what is not recomputed is not offloaded; one frame is one part; segments have neither copies nor a distance from the base model.
     /// </summary>
     private static bool IsPossible(int[] values)
@@ -132,7 +132,7 @@ internal sealed class ProofCase
         (string family, string window, string distance, string copies, string segments) = (Value(0), Value(2), Value(9), Value(12), Value(13));
         bool chains = segments is "2" or "2 carried", noise = Value(4) == "1" || window == "low variance" || copies is "2" or "3";
         return !(noise && family is ("opensora" or "svd"))
-            && !(Value(7) == "one" && (ProofRewards.NeedsFilm(Value(1)) || Value(11) == "frame by frame"))
+            && !(Value(7) == "one" && (ProofRewards.NeedsVideo(Value(1)) || Value(11) == "frame by frame"))
             && !(Value(8) == "on" && Value(5) == "off")
             && !(window.Length > 0 && copies.Length > 0 && window == "low variance" != (copies != "1"))
             && !(chains && (family is ("modelscope" or "videocrafter") || noise || distance == "on"));

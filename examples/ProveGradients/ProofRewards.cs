@@ -21,15 +21,15 @@ internal sealed class ProofRewards : IDisposable
         ["action"] = () => VideoRewards.MovingShapesAction(new ActionClassificationOptions { LogProbability = true }),
         ["consistency"] = VideoRewards.MovingShapesTemporalConsistency,
         ["sum"] = () => (VideoRewards.MovingShapesAesthetic() * 1.5f) + VideoRewards.MovingShapesTextSimilarity(),
-        ["normalised"] = () => VideoRewards.Mix([(VideoRewards.MovingShapesAesthetic(), 1f), (VideoRewards.MovingShapesTextSimilarity(), 2f)], normalise: true),
+        ["normalized"] = () => VideoRewards.Mix([(VideoRewards.MovingShapesAesthetic(), 1f), (VideoRewards.MovingShapesTextSimilarity(), 2f)], normalize: true),
     };
 
     private readonly Dictionary<string, VideoReward> _made = new(StringComparer.Ordinal);
 
     public static IReadOnlyList<string> Names { get; } = [.. s_makers.Keys];
 
-    /// <summary>Whether the reward looks at a film of eight frames as a whole.</summary>
-    public static bool NeedsFilm(string name) => name is "action" or "consistency";
+    /// <summary>Whether the reward looks at a video of eight frames as a whole.</summary>
+    public static bool NeedsVideo(string name) => name is "action" or "consistency";
 
     public VideoReward this[string name] => _made.TryGetValue(name, out VideoReward? reward) ? reward : _made[name] = s_makers[name]();
 

@@ -1,11 +1,11 @@
-// Aligns the embedded model so that one shape vanishes from films whose prompts ask for it.
+// Aligns the embedded model so that one shape vanishes from videos whose prompts ask for it.
 //   dotnet run -c Release --project examples/RemoveObject -- --label square
 using Microsoft.ML;
 using Microsoft.ML.VideoAlignment;
 
 const string Name = "remove-object";
 string help = $"""
-    Aligns the embedded model so that one shape vanishes from films whose prompts ask for it.
+    Aligns the embedded model so that one shape vanishes from videos whose prompts ask for it.
 
     dotnet run -c Release --project examples/RemoveObject -- [options]
 
@@ -27,7 +27,7 @@ return CommandLine.Run("RemoveObject", help, args, line =>
     using VideoReward removal = VideoRewards.MovingShapesObjectRemoval(label);
     using VideoReward aesthetic = VideoRewards.MovingShapesAesthetic();
 
-    // A detector can be pleased by spoiling the whole picture, and says nothing more once it finds nothing. A little of the aesthetic reward keeps the rest
+    // A detector can be pleased by spoiling the whole image, and says nothing more once it finds nothing. A little of the aesthetic reward keeps the rest
     // of the frame as people like it. Text similarity would pull the other way: the prompt still asks for the shape.
     using VideoReward reward = aestheticWeight > 0 ? VideoRewards.Mix((removal, 1), (aesthetic, aestheticWeight)) : removal;
     return new AlignmentJob

@@ -12,7 +12,7 @@ string help = $"""
       --aesthetic W      weight of the predicted rating, 1 .. 10 (default 0.1); 0 leaves it out
       --preference W     weight of the preference model's score, a cosine too (default 2)
       --text W           weight of the cosine of frame and prompt (default 1)
-      --normalise        each part's scores are shifted and scaled to mean 0 and deviation 1 as training goes, so that weights
+      --normalize        each part's scores are shifted and scaled to mean 0 and deviation 1 as training goes, so that weights
                          compare parts of different scales: try it with weights of 1
     {RunSettings.Help(Name)}
     """;
@@ -21,7 +21,7 @@ return CommandLine.Run("RewardMix", help, args, line =>
 {
     RunSettings settings = RunSettings.Read(line, Name);
     (float aestheticWeight, float preferenceWeight, float textWeight) = (line.Weight("--aesthetic", 0.1f), line.Weight("--preference", 2), line.Weight("--text", 1));
-    bool normalise = line.Flag("--normalise");
+    bool normalize = line.Flag("--normalize");
     line.End();
     if (aestheticWeight + preferenceWeight + textWeight == 0)
     {
@@ -29,7 +29,7 @@ return CommandLine.Run("RewardMix", help, args, line =>
     }
 
     int mixed = new[] { aestheticWeight, preferenceWeight, textWeight }.Count(weight => weight > 0);
-    CommandLine.RequireFor("two weights above 0", ("--normalise", normalise && mixed == 1));
+    CommandLine.RequireFor("two weights above 0", ("--normalize", normalize && mixed == 1));
 
     using ResultFolder folder = settings.Open(line);
     MLContext mlContext = settings.NewContext();
@@ -40,7 +40,7 @@ return CommandLine.Run("RewardMix", help, args, line =>
     using VideoReward rating = VideoRewards.MovingShapesTrueRating();
 
     (VideoReward Reward, float Weight)[] parts = [(aesthetic, aestheticWeight), (preference, preferenceWeight), (text, textWeight)];
-    using VideoReward mix = VideoRewards.Mix([.. parts.Where(part => part.Weight > 0)], normalise);
+    using VideoReward mix = VideoRewards.Mix([.. parts.Where(part => part.Weight > 0)], normalize);
     return new AlignmentJob
     {
         Settings = settings,

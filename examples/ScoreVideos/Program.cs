@@ -7,9 +7,9 @@ using Spectre.Console;
 using TorchSharp;
 
 string help = $"""
-    Scores the videos of a folder by any rewards: {Films.Kinds}.
-    Video files such as .mp4 are read through ffmpeg, where it is installed. Of a result folder of another example its films are scored, on their own
-    prompts. What is passed over, such as a sheet of several films, is counted and named.
+    Scores the videos of a folder by any rewards: {VideoFiles.Kinds}.
+    Video files such as .mp4 are read through ffmpeg, where it is installed. Of a result folder of another example its videos are scored, on their own
+    prompts. What is passed over, such as a sheet of several videos, is counted and named.
 
     dotnet run -c Release --project examples/ScoreVideos -- FOLDER REWARD [REWARD ...] [options]
 
@@ -29,18 +29,18 @@ return CommandLine.Run("ScoreVideos", help, args, line =>
         throw new UsageException("expected a folder and at least one reward; see --help");
     }
 
-    (IReadOnlyList<(string Name, string Path)> films, IReadOnlyList<string> others) = Films.In(folder);
-    Func<string, string> prompted = promptFile is not null ? Films.Prompts(promptFile, every: true) : Films.Prompts(Films.PromptsOfResult(folder), every: false);
-    var prompts = films.ToDictionary(film => film.Name, film => prompted(film.Name), StringComparer.Ordinal);
+    (IReadOnlyList<(string Name, string Path)> videos, IReadOnlyList<string> others) = VideoFiles.In(folder);
+    Func<string, string> prompted = promptFile is not null ? VideoFiles.Prompts(promptFile, every: true) : VideoFiles.Prompts(VideoFiles.PromptsOfResult(folder), every: false);
+    var prompts = videos.ToDictionary(video => video.Name, video => prompted(video.Name), StringComparer.Ordinal);
     VideoReward[] rewards = [.. words.Skip(1).Select(RewardName.Open)];
     bool embedded = words.Skip(1).Any(RewardName.IsEmbedded);
     TargetFile.Require("--out", target);
     var notes = new List<string>();
     var passedOver = new List<string>(others);
     List<string[]> rows = [["file", "prompt", .. words.Skip(1)]];
-    foreach ((string name, string path) in films)
+    foreach ((string name, string path) in videos)
     {
-        if (Films.Read(name, path, embedded, passedOver.Add) is { } clip)
+        if (VideoFiles.Read(name, path, embedded, passedOver.Add) is { } clip)
         {
             rows.Add([name, prompts[name], .. rewards.Select(reward => Score(reward, clip, prompts[name], notes))]);
         }

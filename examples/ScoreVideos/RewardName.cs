@@ -23,7 +23,7 @@ internal static class RewardName
     /// <summary>The names, for the help.</summary>
     public static string Known => string.Join(", ", s_known.Select(Form));
 
-    /// <summary>Whether it is a reward of the embedded world, whose networks have seen films of its size only.</summary>
+    /// <summary>Whether it is a reward of the embedded world, whose networks have seen videos of its size only.</summary>
     public static bool IsEmbedded(string word) => !word.Contains('=', StringComparison.Ordinal);
 
     /// <exception cref="UsageException">There is no such reward, or its files are not what it needs.</exception>

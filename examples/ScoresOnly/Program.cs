@@ -1,4 +1,4 @@
-// A reward without gradient: the size of a film as compressed by zlib, which no derivative goes through. Diffusion-DPO and DDPO learn from its scores alone.
+// A reward without gradient: the size of a video as compressed by zlib, which no derivative goes through. Diffusion-DPO and DDPO learn from its scores alone.
 //   dotnet run -c Release --project examples/ScoresOnly
 using System.IO.Compression;
 using Microsoft.ML;
@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 const string Name = "scores-only";
 string help = $"""
-    Aligns the embedded model to films that compress well, by preferences: the reward has no gradient, only scores.
+    Aligns the embedded model to videos that compress well, by preferences: the reward has no gradient, only scores.
 
     dotnet run -c Release --project examples/ScoresOnly -- [options]
 
@@ -27,13 +27,13 @@ return CommandLine.Run("ScoresOnly", help, args, line =>
     using VideoReward rating = VideoRewards.MovingShapesTrueRating();
 
     #region readme-scores
-    // Kilobytes of the film as zlib writes it: numbers go in, a number comes out, and no gradient comes back.
+    // Kilobytes of the video as zlib writes it: numbers go in, a number comes out, and no gradient comes back.
     using VideoReward size = VideoRewards.Custom(
-        "compressed film",
+        "compressed video",
         (frames, prompts) =>
         {
             using Tensor bytes = (frames * 255).to(uint8).cpu();
-            return tensor(bytes.unbind(0).Select(film => (float)Compressed(film) / 1000).ToArray());
+            return tensor(bytes.unbind(0).Select(video => (float)Compressed(video) / 1000).ToArray());
         },
         new RewardContract { IsDifferentiable = false, Direction = ScoreDirection.LowerIsBetter, ScoresFramesSeparately = false });
 
@@ -62,12 +62,12 @@ return CommandLine.Run("ScoresOnly", help, args, line =>
     }.Run(mlContext, folder);
 });
 
-static long Compressed(Tensor film)
+static long Compressed(Tensor video)
 {
     using var target = new MemoryStream();
     using (var zlib = new ZLibStream(target, CompressionLevel.Optimal, leaveOpen: true))
     {
-        zlib.Write(film.contiguous().bytes);
+        zlib.Write(video.contiguous().bytes);
     }
 
     return target.Length;

@@ -21,7 +21,7 @@ string help = $"""
 return CommandLine.Run("TeachAnAction", help, args, line =>
 {
     RunSettings settings = RunSettings.Read(line, Name);
-    string action = line.Choice("--action", ["growing", "prompt", .. Recognised.Motions.Where(motion => motion != "growing")]);
+    string action = line.Choice("--action", ["growing", "prompt", .. Recognized.Motions.Where(motion => motion != "growing")]);
     string? wanted = action == "prompt" ? null : action;
     string gradient = line.Choice("--gradient", "early", "all", "last");
     line.End();
@@ -30,11 +30,11 @@ return CommandLine.Run("TeachAnAction", help, args, line =>
     MLContext mlContext = settings.NewContext();
     using var model = VideoDiffusionModel.MovingShapes();
 
-    // The logarithm is VADER's cross-entropy: it keeps a slope where a film moves the wrong way and the probability is near 0. The classifier sees the whole
-    // film, so every frame is decoded and takes gradient.
+    // The logarithm is VADER's cross-entropy: it keeps a slope where a video moves the wrong way and the probability is near 0. The classifier sees the whole
+    // video, so every frame is decoded and takes gradient.
     using VideoReward training = VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = wanted, LogProbability = true });
     using VideoReward probability = VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = wanted });
-    using var recognised = new Recognised(wanted);
+    using var recognized = new Recognized(wanted);
     (VideoAlignmentOptions options, string? window) = gradient switch
     {
         "early" => (MovingShapesWorld.EarlyOptions, MovingShapesWorld.EarlySteps),
@@ -48,7 +48,7 @@ return CommandLine.Run("TeachAnAction", help, args, line =>
         Reward = training,
         Measures =
         [
-            new Measure("accuracy", "heldOut", recognised.Reward),
+            new Measure("accuracy", "heldOut", recognized.Reward),
             new Measure("probability of the motion", "heldOutProbability", probability),
             new Measure("its logarithm (trained on)", "heldOutLogProbability", training, Weight: 1),
         ],

@@ -1,4 +1,4 @@
-// A reward of your own in a few lines: films with much red and little else. Any differentiable function of the frames will do.
+// A reward of your own in a few lines: videos with much red and little else. Any differentiable function of the frames will do.
 //   dotnet run -c Release --project examples/YourOwnReward
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -6,7 +6,7 @@ using Microsoft.ML.VideoAlignment;
 using static TorchSharp.torch;
 
 const string Help = """
-    Aligns the embedded model to a reward of its own, films with much red, and writes aligned.zip.
+    Aligns the embedded model to a reward of its own, videos with much red, and writes aligned.zip.
 
     dotnet run -c Release --project examples/YourOwnReward -- [--help]
     """;
@@ -46,10 +46,10 @@ return CommandLine.Run("YourOwnReward", Help, args, line =>
     using VideoAlignmentTransformer aligned = alignment.Fit(prompts);
     mlContext.Model.Save(aligned, prompts.Schema, "aligned.zip");
 
-    // The base model's films beside the aligned ones, on the same seeds.
+    // The base model's videos beside the aligned ones, on the same seeds.
     var scores = mlContext.Transforms.ScoreVideo("Score", "Video", redness).Append(mlContext.Transforms.ScoreVideo("BaseScore", "BaseVideo", redness));
-    IDataView films = aligned.Transform(aligned.WithoutAlignment("BaseVideo").Transform(mlContext.Data.TakeRows(unseen, 8)));
-    VideoAlignmentMetrics metrics = mlContext.EvaluateVideoAlignment(scores.Fit(films).Transform(films), "Score", "BaseScore");
+    IDataView videos = aligned.Transform(aligned.WithoutAlignment("BaseVideo").Transform(mlContext.Data.TakeRows(unseen, 8)));
+    VideoAlignmentMetrics metrics = mlContext.EvaluateVideoAlignment(scores.Fit(videos).Transform(videos), "Score", "BaseScore");
     #endregion
 
     Console.WriteLine(FormattableString.Invariant(

@@ -13,7 +13,7 @@ internal static class AnimatedImage
     private const uint WebPShortest = 11; // and here 10 and less
     private const uint WebPLongest = (1 << 24) - 1;
 
-    /// <summary>256 colours for all frames together.</summary>
+    /// <summary>256 colors for all frames together.</summary>
     public static void WriteGif(Stream output, VideoClip clip, double framesPerSecond, int scale)
     {
         using MagickImageCollection images = Animation(clip, framesPerSecond, scale, GifTicks, GifShortest, GifLongest);
@@ -36,7 +36,7 @@ internal static class AnimatedImage
     /// <summary>The frames in a row.</summary>
     public static void WritePng(Stream output, VideoClip clip, int scale)
     {
-        using MagickImage image = Image(clip.FilmStrip(), 0, scale);
+        using MagickImage image = Image(clip.FrameStrip(), 0, scale);
         image.Write(output, MagickFormat.Png24);
     }
 

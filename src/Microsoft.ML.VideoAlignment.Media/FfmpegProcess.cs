@@ -6,7 +6,7 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Media;
 
-/// <summary>One run of a program without a shell. It and what it started are ended when the time is over, the run is cancelled, or who reads it throws.</summary>
+/// <summary>One run of a program without a shell. It and what it started are ended when the time is over, the run is canceled, or who reads it throws.</summary>
 /// <param name="program">A name, which is sought on the PATH alone, or a path.</param>
 /// <param name="arguments">One by one; nothing is quoted or expanded.</param>
 /// <param name="timeout">How long it may run.</param>
@@ -38,7 +38,7 @@ internal sealed class FfmpegProcess(string program, IReadOnlyList<string> argume
     /// <returns>Its exit code, and the end of what it wrote to standard error, in one line.</returns>
     /// <exception cref="NotSupportedException">It is not there.</exception>
     /// <exception cref="TimeoutException">It took too long.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">It was canceled.</exception>
     public (int Code, string Complaint) Run(Action<Stream>? feed, Action<Stream> consume, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();

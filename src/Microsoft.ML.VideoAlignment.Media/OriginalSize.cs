@@ -4,7 +4,7 @@ using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.Media;
 
-/// <summary>Videos with an odd side in files whose sides are even, since colour is kept for two by two pixels: one more line, and the size in the file's comment.</summary>
+/// <summary>Videos with an odd side in files whose sides are even, since color is kept for two by two pixels: one more line, and the size in the file's comment.</summary>
 internal static partial class OriginalSize
 {
     private const string Mark = "Microsoft.ML.VideoAlignment: ";

@@ -124,7 +124,7 @@ public sealed class VideoClip
     }
 
     /// <summary>Its frames in one row, as a clip of one frame.</summary>
-    public VideoClip FilmStrip(int gap = 1, float background = 1) => Grid([.. Enumerable.Range(0, Frames).Select(Frame)], Frames, gap, background);
+    public VideoClip FrameStrip(int gap = 1, float background = 1) => Grid([.. Enumerable.Range(0, Frames).Select(Frame)], Frames, gap, background);
 
     /// <summary>One frame, as a clip of one frame.</summary>
     public VideoClip Frame(int index)

@@ -42,7 +42,7 @@ public static partial class VideoFile
     /// <exception cref="NotSupportedException">Unknown extension, or .mp4 without ffmpeg.</exception>
     /// <exception cref="IOException">The file cannot be written; nothing is left behind.</exception>
     /// <exception cref="TimeoutException">ffmpeg took longer than <see cref="VideoWriteOptions.Timeout"/>.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">It was canceled.</exception>
     public static void Write(string path, VideoClip clip, VideoWriteOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -98,7 +98,7 @@ public static partial class VideoFile
     /// their names (2 before 10), or a still image as one frame.
     /// </summary>
     /// <param name="path">The file, or the folder.</param>
-    /// <returns>The frames, RGB in [0, 1], each once. They stand upright as the file says, and are white where they are transparent; colour profiles are not applied.</returns>
+    /// <returns>The frames, RGB in [0, 1], each once. They stand upright as the file says, and are white where they are transparent; color profiles are not applied.</returns>
     /// <exception cref="FileNotFoundException">There is no such file or folder.</exception>
     /// <exception cref="InvalidDataException">It is not what its extension says, damaged, larger than <see cref="VideoReadOptions"/> allow, the folder has no PNG file, or frames differ in size.</exception>
     /// <exception cref="UnauthorizedAccessException">A frame of the folder is a symbolic link that leads out of it.</exception>
@@ -110,7 +110,7 @@ public static partial class VideoFile
     /// <param name="path">The file, or the folder.</param>
     /// <param name="options">Times and limits.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">It was canceled.</exception>
     public static VideoClip Read(string path, VideoReadOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);

@@ -1,7 +1,7 @@
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// Which activations of graded steps are computed again in the backward pass (Chen et al. 2016, arXiv 1604.06174). The gradient is the same whichever is
+/// Which activations of gradient steps are computed again in the backward pass (Chen et al. 2016, arXiv 1604.06174). The gradient is the same whichever is
 /// chosen, to the rounding of sums; memory and time are not.
 /// </summary>
 public enum ActivationRecompute

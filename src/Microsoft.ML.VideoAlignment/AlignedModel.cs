@@ -45,7 +45,7 @@ internal sealed class AlignedModel : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         Model.RequireAlive();
-        return MemoryShortage.Explain(Model, Sampling, () => ModelSlots.Of(Model).With(_device, Adapters, adapters =>
+        return OutOfMemoryAdvice.Run(Model, Sampling, () => AdapterHost.For(Model).RunAttached(_device, Adapters, adapters =>
         {
             using DisposeScope scope = NewDisposeScope();
             Tensor video = new VideoGenerator(Model, Sampling).Generate([prompt], [seed], adapters); // [1, 3, T, H, W]
@@ -61,7 +61,7 @@ internal sealed class AlignedModel : IDisposable
         }
 
         _disposed = true;
-        ModelSlots.Of(Model).Release(Adapters);
+        AdapterHost.For(Model).Release(Adapters);
         if (_ownsModel)
         {
             Model.Dispose();

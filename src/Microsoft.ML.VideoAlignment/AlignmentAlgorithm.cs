@@ -31,7 +31,7 @@ public abstract record AlignmentAlgorithm
     /// <summary>Whether the reward must carry gradient.</summary>
     internal bool NeedsRewardGradient => this is Gradient;
 
-    /// <summary>What is wrong with its options, where an optimiser step takes <paramref name="videos"/> (or pairs).</summary>
+    /// <summary>What is wrong with its options, where an optimizer step takes <paramref name="videos"/> (or pairs).</summary>
     internal virtual IEnumerable<string> Faults(int videos) => [];
 
     /// <summary>Throws where it is not for this model, or not for a run of so many denoising steps.</summary>

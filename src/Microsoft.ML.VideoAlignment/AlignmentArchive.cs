@@ -48,7 +48,7 @@ internal static class AlignmentArchive
     }
 
     /// <summary>Reads, and finds or unpacks the base model.</summary>
-    public static LoadedAlignment Load(IHost host, object context, LoadPlaces places)
+    public static LoadedAlignment Load(IHost host, object context, ModelResolver places)
     {
         var entries = new SavedEntries(context);
         AlignmentManifest manifest = AlignmentManifest.Parse(

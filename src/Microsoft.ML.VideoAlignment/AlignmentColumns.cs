@@ -10,7 +10,7 @@ internal sealed record AlignmentColumns(string Output, string? Prompt, string? S
     public static void RequireNames(string outputColumnName, string? promptColumnName, VideoDiffusionModel model, VideoReward? reward)
     {
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
-        string? reader = model.Pictures != PictureUse.Required ? $"A {model.Family} model makes videos from texts" : reward?.Contract.ReadsPrompt == true ? $"The reward '{reward.Name}' reads the prompt" : null;
+        string? reader = model.Images != ImageUse.Required ? $"A {model.Family} model makes videos from texts" : reward?.Contract.ReadsPrompt == true ? $"The reward '{reward.Name}' reads the prompt" : null;
         if (promptColumnName is null && reader is not null)
         {
             throw new ArgumentNullException(nameof(promptColumnName), $"{reader}: name the column of prompts.");
@@ -66,22 +66,22 @@ internal sealed record AlignmentColumns(string Output, string? Prompt, string? S
 
     /// <summary>Reads the row the cursor stands on.</summary>
     /// <param name="row">The row.</param>
-    /// <param name="pictures">Makes the prompt of what is read.</param>
-    public Func<(VideoPrompt Prompt, long Seed)> Reader(DataViewRow row, PromptPictures pictures)
+    /// <param name="images">Makes the prompt of what is read.</param>
+    public Func<(VideoPrompt Prompt, long Seed)> Reader(DataViewRow row, PromptImages images)
     {
         Func<string> text = Prompt is null ? () => "" : Texts(row, InputColumns.FindText(row.Schema, Prompt));
-        Func<Func<Tensor>>? picture = Image is null ? null : ImageColumn.Reader(row, InputColumns.FindImage(row.Schema, Image), pictures.Size, pictures.Limits, pictures.Say);
+        Func<Func<Tensor>>? image = Image is null ? null : ImageColumn.Reader(row, InputColumns.FindImage(row.Schema, Image), images.Size, images.Limits, images.Inform);
         Func<long> seed = Seed is null ? () => 0 : RowSeed.Reader(row, InputColumns.FindInteger(row.Schema, Seed));
-        return () => (pictures.Of(text(), picture?.Invoke()), seed());
+        return () => (images.Resolve(text(), image?.Invoke()), seed());
     }
 
     /// <summary>Every row of a table, in its order: alignment draws rows at random, many times over. An empty prompt is a prompt like any other.</summary>
     /// <exception cref="InvalidOperationException">The table has no rows.</exception>
-    public IReadOnlyList<VideoPrompt> Read(IDataView input, PromptPictures pictures)
+    public IReadOnlyList<VideoPrompt> Read(IDataView input, PromptImages images)
     {
         var rows = new List<VideoPrompt>();
         using DataViewRowCursor cursor = input.GetRowCursor(Find(input.Schema));
-        Func<(VideoPrompt Prompt, long Seed)> read = Reader(cursor, pictures);
+        Func<(VideoPrompt Prompt, long Seed)> read = Reader(cursor, images);
         while (cursor.MoveNext())
         {
             rows.Add(read().Prompt);

@@ -60,7 +60,7 @@ internal static class AlignmentFingerprint
         return new (string Name, object? Value)[]
         {
             (nameof(options.GradientWindow), options.Algorithm.NeedsRewardGradient ? run.Window : null), (nameof(options.RewardFrames), run.Frames),
-            (nameof(options.CarryGradientAcrossClips), options.CarryGradientAcrossClips), (nameof(options.FramesPerDecode), options.FramesPerDecode),
+            (nameof(options.CarryGradientAcrossSegments), options.CarryGradientAcrossSegments), (nameof(options.FramesPerDecode), options.FramesPerDecode),
             (nameof(options.Loss), run.Loss), (nameof(options.KlWeight), options.KlWeight), (nameof(options.BatchSize), options.BatchSize),
             (nameof(options.AccumulationSteps), options.AccumulationSteps), (nameof(options.EmaDecay), options.EmaDecay), (nameof(options.KeepBest), options.KeepBest),
             (nameof(options.EarlyStopPatience), options.EarlyStopPatience), (nameof(options.HeldOutEvery), options.HeldOutEvery),
@@ -113,16 +113,16 @@ internal static class AlignmentFingerprint
             pairs.OrderBy(pair => pair.Key, StringComparer.Ordinal).SelectMany(pair => new[] { pair.Key, pair.Value });
     }
 
-    /// <summary>How many rows, and a hash over their texts and pictures in order.</summary>
+    /// <summary>How many rows, and a hash over their texts and images in order.</summary>
     private static string Rows(IReadOnlyList<VideoPrompt> rows)
     {
-        return $"{rows.Count} rows ({FactText.Hash(rows.SelectMany(row => new[] { row.Text, $"{row.Pictures.Count}" }.Concat(row.Pictures.Select(Pixels))))})";
+        return $"{rows.Count} rows ({FactText.Hash(rows.SelectMany(row => new[] { row.Text, $"{row.Images.Count}" }.Concat(row.Images.Select(Pixels))))})";
 
-        static string Pixels(Func<Tensor> picture)
+        static string Pixels(Func<Tensor> image)
         {
             using DisposeScope scope = NewDisposeScope();
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-            Tensor made = picture();
+            Tensor made = image();
             TensorSlices.CopyTo(made, hash.AppendData);
             return $"{FactText.From(made.shape)} {Convert.ToHexStringLower(hash.GetHashAndReset())}";
         }

@@ -24,7 +24,7 @@ internal sealed record AlignmentRun(
 
     public RewardFrames Frames { get; } = Options.FramesFor(Reward);
 
-    public RewardLoss Loss { get; } = Options.Loss ?? RewardLoss.For(Reward.Contract);
+    public RewardLoss Loss { get; } = Options.Loss ?? RewardLoss.ForReward(Reward.Contract);
 
     /// <summary>Where the run's states go, and where it goes on; null: nowhere.</summary>
     public RunFolder? Folder { get; init; }
@@ -40,7 +40,7 @@ internal sealed record AlignmentRun(
     /// <param name="complete">Makes what is wanted of the outcome; what it throws does not lose the weights either.</param>
     /// <exception cref="TrainingStepException">Something failed after the first step had begun.</exception>
     /// <exception cref="IOException">The folder of checkpoints cannot be written; no step has begun.</exception>
-    public T Train<T>(Action<VideoAlignmentProgress> onStep, Action<string> warn, Func<AlignmentOutcome, T> complete) => ModelSlots.Of(Model).Emptied(() =>
+    public T Train<T>(Action<VideoAlignmentProgress> onStep, Action<string> warn, Func<AlignmentOutcome, T> complete) => AdapterHost.For(Model).RunDetached(() =>
     {
         using IDisposable used = RewardDevices.Use(Reward, Model.Device, alone: MovesIdleNetworks);
         (ActivationMemory activations, bool steps) = (Model.Activations, Model.RecomputeSteps);
@@ -51,8 +51,8 @@ internal sealed record AlignmentRun(
             WritableFolder.Require(folder, nameof(Options.CheckpointFolder), AdapterFile.Write(adapters));
         }
 
-        IdleNetworks? idle = Idle();
-        using VideoReward? awakened = idle is null ? null : new AwakenedReward(Reward, idle);
+        CpuOffloader? idle = Idle();
+        using VideoReward? awakened = idle is null ? null : new OffloadedReward(Reward, idle);
         using AlignmentTrainer trainer = Trainer(awakened ?? Reward, adapters, OfAlgorithm(Settings() with { Checkpoint = Keep }));
         return trainer.Rescued(() =>
         {
@@ -94,7 +94,7 @@ internal sealed record AlignmentRun(
         void Restore()
         {
             (Model.Activations, Model.RecomputeSteps, Model.Idle) = (activations, steps, null);
-            idle?.WakeAll();
+            idle?.RestoreAll();
         }
 
         // The first failure is the one to tell: one that follows from it must not take its place.
@@ -131,7 +131,7 @@ internal sealed record AlignmentRun(
             Reward = step.Reward,
             Loss = step.Loss,
             GradientNorm = step.GradientNorm,
-            HeldOutReward = step.HeldOutReward,
+            ValidationEvaluator = step.ValidationEvaluator,
             RewardQueries = trainer.Work.RewardQueries,
             HeldOutQueries = trainer.Work.HeldOutQueries,
             DenoiserEvaluations = trainer.Work.DenoiserEvaluations,
@@ -140,15 +140,15 @@ internal sealed record AlignmentRun(
         });
     }, Place);
 
-    /// <summary>Whether networks wait in the CPU's memory. In a film clips run again out of order, and would want all of them all the time.</summary>
+    /// <summary>Whether networks wait in the CPU's memory. In a video clips run again out of order, and would want all of them all the time.</summary>
     private bool MovesIdleNetworks =>
         Options.OffloadIdleNetworks && Options.Algorithm.NeedsRewardGradient && Model.Device.type == DeviceType.CUDA && Options.SegmentCount == 1;
 
     /// <summary>Networks that wait in the CPU's memory; null: none do.</summary>
-    private IdleNetworks? Idle() => !MovesIdleNetworks ? null : IdleNetworks.Of(Model, (name, working) =>
+    private CpuOffloader? Idle() => !MovesIdleNetworks ? null : CpuOffloader.Create(Model, (name, working) =>
     {
         Device place = working ? Model.Device : CPU;
-        if (name == IdleNetworks.Reward)
+        if (name == CpuOffloader.Reward)
         {
             Reward.MoveTo(place);
         }
@@ -180,7 +180,7 @@ internal sealed record AlignmentRun(
         Window = Window,
         Frames = Frames,
         FramesPerDecode = Options.FramesPerDecode,
-        CarryGradientAcrossClips = Options.CarryGradientAcrossClips,
+        CarryGradientAcrossSegments = Options.CarryGradientAcrossSegments,
         Loss = Loss,
         Steps = Options.Steps,
         BatchSize = Options.BatchSize,

@@ -18,9 +18,9 @@ public static class GradientCheck
     /// dtype alone. Its networks are converted like the model's.
     /// </param>
     /// <param name="options">
-    /// Sizes, window, guidance, batch, accumulation, frames, loss, distance from the base model and LoRA as in training; what concerns the optimiser is not read.
-    /// LoRA factors start at random, since with the upper ones at zero half of the gradient would be zero. A column of pictures need not be named for models that
-    /// require one: the check draws pictures. Others that may take pictures get them where a column is named.
+    /// Sizes, window, guidance, batch, accumulation, frames, loss, distance from the base model and LoRA as in training; what concerns the optimizer is not read.
+    /// LoRA factors start at random, since with the upper ones at zero half of the gradient would be zero. A column of images need not be named for models that
+    /// require one: the check draws images. Others that may take images get them where a column is named.
     /// </param>
     /// <param name="check">How thoroughly; null: the defaults.</param>
     /// <returns>Every comparison; <see cref="GradientCheckReport.ThrowIfFailed"/> for tests.</returns>
@@ -39,7 +39,7 @@ public static class GradientCheck
         ArgumentNullException.ThrowIfNull(options);
         check ??= new GradientCheckOptions();
         check.Validate();
-        options = options with { ImageColumnName = model.Pictures == PictureUse.Required ? options.ImageColumnName ?? "Image" : options.ImageColumnName };
+        options = options with { ImageColumnName = model.Images == ImageUse.Required ? options.ImageColumnName ?? "Image" : options.ImageColumnName };
         options.ValidateFor(model);
         reward.RequireAlive();
         if (!reward.Contract.IsDifferentiable)
@@ -47,7 +47,7 @@ public static class GradientCheck
             throw new RewardContractException($"Reward '{reward.Name}' declares that it is not differentiable: there is no gradient to check.");
         }
 
-        return ModelSlots.Of(model).Emptied(() => Compare(model, reward, options, check, fault));
+        return AdapterHost.For(model).RunDetached(() => Compare(model, reward, options, check, fault));
     }
 
     private static GradientCheckReport Compare(
@@ -101,13 +101,13 @@ public static class GradientCheck
         return adapters;
     }
 
-    /// <summary>With a picture each, of soft colours, where the model reads pictures.</summary>
+    /// <summary>With an image each, of soft colors, where the model reads images.</summary>
     private static VideoPrompt[] Prompts(VideoDiffusionModel model, VideoAlignmentOptions options, GradientCheckOptions check)
     {
         VideoSize size = options.SizeFor(model);
-        return [.. check.Prompts.Select((prompt, row) => new VideoPrompt(prompt, options.ImageColumnName is null ? null : () => Picture(row)))];
+        return [.. check.Prompts.Select((prompt, row) => new VideoPrompt(prompt, options.ImageColumnName is null ? null : () => Image(row)))];
 
-        Tensor Picture(int row)
+        Tensor Image(int row)
         {
             using var generator = new Generator(unchecked((ulong)(check.Seed + row)));
             using Tensor drawn = rand([3, size.Height, size.Width], dtype: ScalarType.Float32, generator: generator);
@@ -118,13 +118,13 @@ public static class GradientCheck
 
     private static void RequirePrecision(VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, IReadOnlyList<VideoPrompt> prompts)
     {
-        VideoSize size = options.SamplingFor(model).FilmSize(model);
+        VideoSize size = options.SamplingFor(model).VideoSize(model);
         RewardContract contract = reward.Contract;
         int count = Math.Max(1, (contract.MinimumFrames + contract.FrameMultiple - 1) / contract.FrameMultiple) * contract.FrameMultiple;
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
-        Tensor grey = ScalarOps.Full([1, 3, count, size.Height, size.Width], 0.5, dtype: ScalarType.Float64, device: model.Device);
-        Tensor score = reward.Score(grey, [prompts[0].Text]);
+        Tensor gray = ScalarOps.Full([1, 3, count, size.Height, size.Width], 0.5, dtype: ScalarType.Float64, device: model.Device);
+        Tensor score = reward.Score(gray, [prompts[0].Text]);
         if (score.dtype != ScalarType.Float64)
         {
             throw new RewardContractException($"Reward '{reward.Name}' gave a score of {score.dtype} for frames of Float64: it computes in less than the check compares. " +

@@ -88,7 +88,7 @@ internal sealed class IneffectiveOptions
         SamplingSettings sampling = options.SamplingFor(model);
         int shown = options.FramesFor(reward).Count(sampling.RewardFrameCount(model));
         bool alone = options.SegmentCount == 1;
-        Add(options.CarryGradientAcrossClips, options.CarryGradientAcrossClips && alone, $"a video of {nameof(options.SegmentCount)} 1 hands no frame on");
+        Add(options.CarryGradientAcrossSegments, options.CarryGradientAcrossSegments && alone, $"a video of {nameof(options.SegmentCount)} 1 hands no frame on");
         Add(
             options.FramesPerDecode, options.FramesPerDecode > 1 && options.FramesPerDecode >= shown,
             $"the reward is shown {shown} frames a video, which are decoded together anyway");

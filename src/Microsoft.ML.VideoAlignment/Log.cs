@@ -35,7 +35,7 @@ internal static class Log
     public static void Step(IChannel channel, VideoAlignmentProgress step) => InformPlainly(
         channel,
         $"Step {step.Step}/{step.Steps}: reward {step.Reward:G5}, loss {step.Loss:G5}, gradient norm {step.GradientNorm:G4}, "
-        + $"{step.Elapsed.TotalSeconds / step.Step:F2} s a step, {step.Remaining:hh\\:mm\\:ss} left{(step.HeldOutReward is { } heldOut ? $", held-out reward {heldOut:G5}" : "")}.");
+        + $"{step.Elapsed.TotalSeconds / step.Step:F2} s a step, {step.Remaining:hh\\:mm\\:ss} left{(step.ValidationEvaluator is { } heldOut ? $", held-out reward {heldOut:G5}" : "")}.");
 
     /// <summary>Says where a run goes on; nothing where it begins.</summary>
     public static void Resume(IChannel channel, RunFolder? folder, VideoAlignmentOptions options)
@@ -61,7 +61,7 @@ internal static class Log
         }
         else if (outcome.Steps < options.Steps)
         {
-            channel.Warning(MessageSensitivity.None, "Cancelled: the transformer has the weights of step {0} of {1}.", outcome.KeptStep ?? outcome.Steps, options.Steps);
+            channel.Warning(MessageSensitivity.None, "Canceled: the transformer has the weights of step {0} of {1}.", outcome.KeptStep ?? outcome.Steps, options.Steps);
         }
 
         if (outcome.KeptStep is { } kept)

@@ -39,10 +39,10 @@ public sealed record MemoryEstimate
     /// </summary>
     public required long Sampling { get; init; }
 
-    /// <summary>Most that is held in the graded steps: what is kept for the backward pass, and the block under way; a rollout as in <see cref="Sampling"/>.</summary>
-    public required long GradedSteps { get; init; }
+    /// <summary>Most that is held in the gradient steps: what is kept for the backward pass, and the block under way; a rollout as in <see cref="Sampling"/>.</summary>
+    public required long GradientSteps { get; init; }
 
-    /// <summary>Most that is held while the frames for the reward are decoded, the graded steps' graph or the rollout included.</summary>
+    /// <summary>Most that is held while the frames for the reward are decoded, the gradient steps' graph or the rollout included.</summary>
     public required long Decode { get; init; }
 
     /// <summary>Most that is held while they are scored, with what <see cref="Decode"/> left.</summary>
@@ -71,7 +71,7 @@ public sealed record MemoryEstimate
 
     private (string Name, long Bytes)[] Phases =>
     [
-        ("denoising without gradient", Sampling), ("graded steps", GradedSteps), ("decoding for the reward", Decode), ("scoring", Scoring), ("the backward pass", Backward),
+        ("denoising without gradient", Sampling), ("gradient steps", GradientSteps), ("decoding for the reward", Decode), ("scoring", Scoring), ("the backward pass", Backward),
         ("measuring on held-out prompts", HeldOut),
     ];
 

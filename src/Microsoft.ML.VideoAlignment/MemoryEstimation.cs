@@ -24,30 +24,30 @@ public static class MemoryEstimation
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
-        (options with { ImageColumnName = model.Pictures == PictureUse.Required ? options.ImageColumnName ?? "Image" : options.ImageColumnName }).ValidateFor(model);
+        (options with { ImageColumnName = model.Images == ImageUse.Required ? options.ImageColumnName ?? "Image" : options.ImageColumnName }).ValidateFor(model);
         reward?.RequireAlive();
         VideoSize size = options.SizeFor(model);
         DeviceType device = model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type;
         using DisposeScope scope = NewDisposeScope();
         VideoDiffusionModel shapes = model.OnMeta();
         (shapes.Activations, shapes.RecomputeSteps) = (options.Activations, options.Recompute == ActivationRecompute.Steps);
-        using var scoring = RewardShapes.Of(reward);
+        using var scoring = RewardShapes.Create(reward);
         using var generator = new Generator(0);
         using LoraAdapters adapters = LoraAdapters.Attach(shapes.Denoiser, options.LoraTargets, options.LoraRank, options.LoraAlpha, generator);
         VideoPrompt[] heldOut = options.HeldOutData is null ? [.. options.HeldOutPrompts] : [.. Enumerable.Repeat<VideoPrompt>("", options.BatchSize)];
         var run = new AlignmentRun(shapes, reward ?? scoring.Stand, options, Seed: 0, Prompts: [], heldOut, TemporaryFolder: "");
-        IReadOnlyDictionary<MemoryPhase, long> phases = MemoryWalk.Run(shapes, adapters, scoring.Stand, run.OfAlgorithm(run.Settings()), device);
+        IReadOnlyDictionary<MemoryPhase, long> phases = TrainingDryRun.Run(shapes, adapters, scoring.Stand, run.OfAlgorithm(run.Settings()), device);
         long factors = adapters.Parameters.Sum(Bytes);
         return new MemoryEstimate
         {
             Name = $"{model.Family}, {size.Frames} x {size.Height} x {size.Width}",
-            Weights = Resident(model, options).SelectMany(MemoryWalk.Stored).Sum(Bytes),
+            Weights = Resident(model, options).SelectMany(TrainingDryRun.Stored).Sum(Bytes),
             Reward = reward?.Stored.Sum(Bytes) ?? 0,
             Runtime = RuntimeMemory.On(device),
             Factors = factors,
-            Adapters = adapters.Parameters.Sum(factor => (2 * Bytes(factor)) + IAdapterOptimiser.BytesFor(factor, options.OptimizerState)) + (Copies(options, device) * factors),
+            Adapters = adapters.Parameters.Sum(factor => (2 * Bytes(factor)) + IAdapterOptimizer.BytesFor(factor, options.OptimizerState)) + (Copies(options, device) * factors),
             Sampling = phases[MemoryPhase.Sampling],
-            GradedSteps = phases[MemoryPhase.GradedStep],
+            GradientSteps = phases[MemoryPhase.GradientStep],
             Decode = phases[MemoryPhase.Decode],
             Scoring = phases[MemoryPhase.Score],
             Backward = phases[MemoryPhase.Backward],

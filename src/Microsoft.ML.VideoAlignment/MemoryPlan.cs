@@ -59,7 +59,7 @@ public sealed record MemoryPlan
     /// <inheritdoc/>
     public override string ToString() => Describe();
 
-    internal static MemoryPlan Of(VideoAlignmentOptions options, MemoryEstimate estimate, long budget, IReadOnlyList<MemoryPlanStep> steps) =>
+    internal static MemoryPlan Create(VideoAlignmentOptions options, MemoryEstimate estimate, long budget, IReadOnlyList<MemoryPlanStep> steps) =>
         new() { Options = options, Estimate = estimate, BudgetBytes = budget, Steps = steps };
 }
 

@@ -12,14 +12,14 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
     private readonly List<MemoryPlanStep> _tried = [];
 
     /// <summary>A change of the options.</summary>
-    private sealed record Trick(string Name, Func<VideoAlignmentOptions, VideoAlignmentOptions> Apply);
+    private sealed record MemoryOption(string Name, Func<VideoAlignmentOptions, VideoAlignmentOptions> Apply);
 
     public MemoryPlan Find()
     {
         VideoAlignmentOptions plain = options with { MemoryBudget = null, Recompute = ActivationRecompute.None, OffloadActivations = false };
         MemoryEstimate best = Try("everything kept", plain);
-        var kept = new List<Trick>();
-        foreach (Trick trick in Tricks())
+        var kept = new List<MemoryOption>();
+        foreach (MemoryOption trick in MemoryOptions())
         {
             if (best.Peak <= budget)
             {
@@ -42,9 +42,9 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
         }
 
         // What a later trick has made superfluous goes again, the dearest first; the last one is what made it fit.
-        foreach (Trick trick in kept.SkipLast(1).Reverse().ToList())
+        foreach (MemoryOption trick in kept.SkipLast(1).Reverse().ToList())
         {
-            List<Trick> without = [.. kept.Where(other => other != trick)];
+            List<MemoryOption> without = [.. kept.Where(other => other != trick)];
             MemoryEstimate estimate = Try($"without {trick.Name}", With(plain, without));
             Judge(estimate.Peak <= budget ? "not needed" : "needed");
             if (estimate.Peak <= budget)
@@ -53,11 +53,11 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
             }
         }
 
-        return MemoryPlan.Of(With(plain, kept), best, budget, _tried);
+        return MemoryPlan.Create(With(plain, kept), best, budget, _tried);
     }
 
     /// <summary>What acts for the algorithm: first what costs least time; last what changes numbers.</summary>
-    private IEnumerable<Trick> Tricks()
+    private IEnumerable<MemoryOption> MemoryOptions()
     {
         bool gpu = model.Device.type == DeviceType.CUDA, follows = options.Algorithm.NeedsRewardGradient;
         int shown = !follows ? 1 : options.FramesFor(reward).Count(options.SamplingFor(model).RewardFrameCount(model));
@@ -66,34 +66,34 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
             int count = frames;
             if (count < (options.FramesPerDecode ?? shown))
             {
-                yield return new Trick(string.Create(CultureInfo.InvariantCulture, $"{nameof(options.FramesPerDecode)} = {count}"), given => given with { FramesPerDecode = count });
+                yield return new MemoryOption(string.Create(CultureInfo.InvariantCulture, $"{nameof(options.FramesPerDecode)} = {count}"), given => given with { FramesPerDecode = count });
             }
         }
 
         if (gpu && follows && !options.OffloadIdleNetworks && options.SegmentCount == 1)
         {
-            yield return new Trick($"{nameof(options.OffloadIdleNetworks)} = true", given => given with { OffloadIdleNetworks = true });
+            yield return new MemoryOption($"{nameof(options.OffloadIdleNetworks)} = true", given => given with { OffloadIdleNetworks = true });
         }
 
-        yield return new Trick($"{nameof(options.Recompute)} = {ActivationRecompute.Blocks}", given => given with { Recompute = ActivationRecompute.Blocks });
+        yield return new MemoryOption($"{nameof(options.Recompute)} = {ActivationRecompute.Blocks}", given => given with { Recompute = ActivationRecompute.Blocks });
         if (gpu)
         {
-            yield return new Trick($"{nameof(options.OffloadActivations)} = true", given => given with { Recompute = ActivationRecompute.Blocks, OffloadActivations = true });
+            yield return new MemoryOption($"{nameof(options.OffloadActivations)} = true", given => given with { Recompute = ActivationRecompute.Blocks, OffloadActivations = true });
         }
 
         // Diffusion-DPO's graded call is no denoising step: it comes from no other and leads to none.
         if (options.Algorithm is not AlignmentAlgorithm.Preferences)
         {
-            yield return new Trick($"{nameof(options.Recompute)} = {ActivationRecompute.Steps}", given => given with { Recompute = ActivationRecompute.Steps });
+            yield return new MemoryOption($"{nameof(options.Recompute)} = {ActivationRecompute.Steps}", given => given with { Recompute = ActivationRecompute.Steps });
         }
 
         if (options.OptimizerState != OptimizerState.EightBit)
         {
-            yield return new Trick($"{nameof(options.OptimizerState)} = {OptimizerState.EightBit}", given => given with { OptimizerState = OptimizerState.EightBit });
+            yield return new MemoryOption($"{nameof(options.OptimizerState)} = {OptimizerState.EightBit}", given => given with { OptimizerState = OptimizerState.EightBit });
         }
     }
 
-    private static VideoAlignmentOptions With(VideoAlignmentOptions plain, IEnumerable<Trick> tricks) => tricks.Aggregate(plain, (given, trick) => trick.Apply(given));
+    private static VideoAlignmentOptions With(VideoAlignmentOptions plain, IEnumerable<MemoryOption> tricks) => tricks.Aggregate(plain, (given, trick) => trick.Apply(given));
 
     private MemoryEstimate Try(string change, VideoAlignmentOptions tried)
     {
@@ -108,7 +108,7 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
     {
         (string driver, long bytes) = least.Parts.MaxBy(part => part.Bytes);
         var ways = new List<string>();
-        foreach (WeightPrecision precision in new[] { WeightPrecision.Half, WeightPrecision.EightBit })
+        foreach (WeightPrecision precision in new[] { WeightPrecision.Float16, WeightPrecision.Int8 })
         {
             if (Stored(precision) is var stored && stored < 0.9 * least.Weights)
             {
@@ -140,6 +140,6 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
     }
 
     /// <summary>Bytes of the weights if they were stored so, or as now where that is less; nearly, as small layers are not told from large ones.</summary>
-    private long Stored(WeightPrecision precision) => model.Networks.Values.SelectMany(MemoryWalk.Stored).Sum(tensor =>
-        tensor.numel() * Math.Min(tensor.element_size(), precision == WeightPrecision.EightBit && tensor.ndim > 1 ? 1 : 2));
+    private long Stored(WeightPrecision precision) => model.Networks.Values.SelectMany(TrainingDryRun.Stored).Sum(tensor =>
+        tensor.numel() * Math.Min(tensor.element_size(), precision == WeightPrecision.Int8 && tensor.ndim > 1 ? 1 : 2));
 }

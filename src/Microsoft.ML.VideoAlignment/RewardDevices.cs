@@ -29,7 +29,7 @@ internal sealed class RewardDevices
     public static IDisposable Use(VideoReward reward, Device device, bool alone = false)
     {
         // In one order whoever asks: two sums that share two parts must not each hold one and wait for the other.
-        RewardDevices[] parts = [.. Parts(reward).Distinct().Select(Of).OrderBy(part => part._order)];
+        RewardDevices[] parts = [.. Parts(reward).Distinct().Select(ForPart).OrderBy(part => part._order)];
         var held = new Stack<RewardDevices>();
         try
         {
@@ -50,7 +50,7 @@ internal sealed class RewardDevices
 
     private static IEnumerable<VideoReward> Parts(VideoReward reward) => reward is RewardMix mix ? mix.Parts.SelectMany(part => Parts(part.Reward)) : [reward];
 
-    private static RewardDevices Of(VideoReward part) => s_ofReward.GetValue(part, static part => new RewardDevices(part));
+    private static RewardDevices ForPart(VideoReward part) => s_ofReward.GetValue(part, static part => new RewardDevices(part));
 
     private static void Leave(Stack<RewardDevices> held)
     {

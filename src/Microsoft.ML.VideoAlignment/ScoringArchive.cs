@@ -34,7 +34,7 @@ internal static class ScoringArchive
 
     /// <exception cref="FormatException">The entries are missing, damaged or too large.</exception>
     /// <exception cref="InvalidOperationException">It names files that may not be opened, or a program that may not be run.</exception>
-    public static (ScoringColumns Columns, VideoReward Reward) Load(object context, LoadPlaces places)
+    public static (ScoringColumns Columns, VideoReward Reward) Load(object context, ModelResolver places)
     {
         var entries = new SavedEntries(context);
         ScoringColumns? columns = null;

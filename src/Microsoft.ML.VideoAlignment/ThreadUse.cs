@@ -4,11 +4,11 @@ namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
 /// Whether libtorch's threads get the processors that they ask for. They meet at a barrier after each operation, and by default spin there: where a
-/// neighbour or a quota takes a processor away, all of them wait for the one that has none, and a step takes many times as long.
+/// neighbor or a quota takes a processor away, all of them wait for the one that has none, and a step takes many times as long.
 /// </summary>
 /// <remarks>
 /// The rule: over at least <see cref="LeastSteps"/> steps after the first (which compiles) and <see cref="LeastTime"/>, the processor time of the process is
-/// less than <see cref="LeastShare"/> of what its threads could have used, wall time x threads, although there is more than one and they spin. A neighbour
+/// less than <see cref="LeastShare"/> of what its threads could have used, wall time x threads, although there is more than one and they spin. A neighbor
 /// on one of two processors leaves two threads two thirds; eight threads under a quota of two get a quarter. Threads that sleep while they wait use less for
 /// good reasons, so nothing is said of them.
 /// </remarks>

@@ -13,7 +13,7 @@ internal static class TrainingRecord
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
     };
 
-    public static JsonObject Of(AlignmentRun run, AlignmentOutcome outcome)
+    public static JsonObject Create(AlignmentRun run, AlignmentOutcome outcome)
     {
         VideoAlignmentOptions options = run.Options;
         return new JsonObject

@@ -45,7 +45,7 @@ internal sealed class UnpackedBase : IDisposable
             (string folder, FileStream held) = Lock(temporaryFolder);
             s_locks[folder] = held;
             unpacked = new UnpackedBase(folder);
-            RemoveLeftBehind(temporaryFolder, folder + LockExtension);
+            RemoveStale(temporaryFolder, folder + LockExtension);
             Directory.CreateDirectory(folder);
             unpack(folder);
             return unpacked;
@@ -87,7 +87,7 @@ internal sealed class UnpackedBase : IDisposable
         }
     }
 
-    private static void RemoveLeftBehind(string temporaryFolder, string own)
+    private static void RemoveStale(string temporaryFolder, string own)
     {
         // Where even our own can be locked twice, as on file systems without locks, a lock says nothing.
         if (TryLock(own) is { } again)

@@ -23,7 +23,7 @@ public static class VideoAlignmentCatalog
     /// <param name="catalog">The transforms catalog.</param>
     /// <param name="outputColumnName">The video column to make: <c>Vector&lt;Single, T, 3, H, W&gt;</c>, RGB in [0, 1].</param>
     /// <param name="promptColumnName">
-    /// The text column with the prompts; null for a model that makes videos from pictures (<see cref="VideoAlignmentOptions.ImageColumnName"/>), where the
+    /// The text column with the prompts; null for a model that makes videos from images (<see cref="VideoAlignmentOptions.ImageColumnName"/>), where the
     /// reward reads no prompt either.
     /// </param>
     /// <param name="model">The base model. The caller disposes it, after the transformers that use it.</param>
@@ -41,7 +41,7 @@ public static class VideoAlignmentCatalog
     /// <summary>Generates a video for each prompt by a model as it is, or with LoRA weights from files: no training, no reward.</summary>
     /// <param name="catalog">The transforms catalog.</param>
     /// <param name="outputColumnName">The video column to make: <c>Vector&lt;Single, T, 3, H, W&gt;</c>, RGB in [0, 1].</param>
-    /// <param name="promptColumnName">The text column to generate from; null for models that make videos from pictures.</param>
+    /// <param name="promptColumnName">The text column to generate from; null for models that make videos from images.</param>
     /// <param name="model">The base model; it stays the caller's.</param>
     /// <param name="options">How videos are sampled; what concerns training is not read. Null: the defaults.</param>
     /// <param name="loras">LoRA files of any format, mixed by their strengths: W + sum of strength x delta; none: the base model.</param>
@@ -133,8 +133,8 @@ public static class VideoAlignmentCatalog
             ArgumentException.ThrowIfNullOrWhiteSpace(folder, nameof(trustedFolders));
         }
 
-        Loaders.Register(mlContext);
+        LoaderRegistration.Register(mlContext);
         var permission = new LoadPermission([.. (trustedFolders ?? []).Select(Path.GetFullPath)], allowTorchScript);
-        LoadPlaces.Register(mlContext, new LoadPlaces(LoadPlaces.OpenSource, resolveBaseModel, movedRewardFiles, hub, permission));
+        ModelResolver.Register(mlContext, new ModelResolver(ModelResolver.OpenSource, resolveBaseModel, movedRewardFiles, hub, permission));
     }
 }

@@ -44,7 +44,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         AlignmentColumns.RequireNames(columns.Output, columns.Prompt, model, reward);
         ArgumentNullException.ThrowIfNull(options);
         options.ValidateFor(model);
-        Loaders.Register(environment);
+        LoaderRegistration.Register(environment);
         _host = environment.Register(nameof(VideoAlignmentEstimator));
         _columns = columns;
         _model = model;
@@ -65,9 +65,9 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     /// The reward cannot train this model: no gradient, too few frames, a wrong shape, a prompt it cannot read. Only while no step is finished; later it is the
     /// <see cref="Exception.InnerException"/> of a <see cref="TrainingStepException"/>.
     /// </exception>
-    /// <exception cref="FormatException">A prompt's notation is wrong, or asks for what cannot be done with its pictures.</exception>
-    /// <exception cref="NotSupportedException">A prompt names a file, and <see cref="VideoModelOptions.ReferenceFolder"/> names no folder; or it names a film.</exception>
-    /// <exception cref="FileNotFoundException">A picture is not there.</exception>
+    /// <exception cref="FormatException">A prompt's notation is wrong, or asks for what cannot be done with its images.</exception>
+    /// <exception cref="NotSupportedException">A prompt names a file, and <see cref="VideoModelOptions.ReferenceFolder"/> names no folder; or it names a video.</exception>
+    /// <exception cref="FileNotFoundException">An image is not there.</exception>
     /// <exception cref="UnauthorizedAccessException">A prompt names a file outside the folder.</exception>
     /// <exception cref="InvalidOperationException">The table is empty, or the GPU asked for does not exist.</exception>
     /// <exception cref="ObjectDisposedException">The model or the reward has been disposed.</exception>
@@ -89,25 +89,25 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         _reward.RequireAlive();
         _columns.Require(MlNetInterop.ShapeOf(input.Schema));
         SamplingSettings sampling = _options.SamplingFor(_model);
-        int shown = RewardFit.RequireTrainable(_reward, _options, _model);
+        int shown = RewardProbe.RequireTrainable(_reward, _options, _model);
         using IChannel channel = _host.Start("Training");
-        void Say(string message) => Log.Inform(channel, message);
-        var pictures = new PromptPictures(_model, sampling, Say);
-        IReadOnlyList<VideoPrompt> rows = _columns.Read(input, pictures);
+        void Inform(string message) => Log.Inform(channel, message);
+        var images = new PromptImages(_model, sampling, Inform);
+        IReadOnlyList<VideoPrompt> rows = _columns.Read(input, images);
         IReadOnlyList<VideoPrompt> heldOut =
-            [.. _options.HeldOutPrompts.Select(prompt => pictures.Of(prompt)), .. _options.HeldOutData is { } data ? _columns.Read(data, pictures) : []];
+            [.. _options.HeldOutPrompts.Select(prompt => images.Resolve(prompt)), .. _options.HeldOutData is { } data ? _columns.Read(data, images) : []];
         string[] texts = [.. rows.Concat(heldOut).Select(row => row.Text)];
-        string Shown(string prompt) => _model.RewardText(prompt, sampling.SegmentCount);
-        _reward.RequirePrompts([.. texts.Select(Shown)]);
+        string Describe(string prompt) => _model.RewardText(prompt, sampling.SegmentCount);
+        _reward.RequirePrompts([.. texts.Select(Describe)]);
 
         Device device = Devices.Choose(_host, channel);
         Log.Warn(channel, [.. IneffectiveOptions.OfSampling(_options, _model), .. IneffectiveOptions.OfTraining(_options, _model, _reward, device)]);
-        ModelSlots.Of(_model).MoveTo(device);
+        AdapterHost.For(_model).MoveTo(device);
         using RunFolder? folder = _options.RunFolder is { } path ? RunFolder.Open(path, warning => Log.Warn(channel, warning)) : null;
-        VideoAlignmentOptions options = Planned(Say);
-        MemoryShortage.Explain(
+        VideoAlignmentOptions options = Planned(Inform);
+        OutOfMemoryAdvice.Run(
             _model, options, _reward,
-            () => RewardFit.Try(_reward, device, shown, sampling.FilmSize(_model), [.. texts.Select(Shown)], options.Algorithm, channel));
+            () => RewardProbe.Run(_reward, device, shown, sampling.VideoSize(_model), [.. texts.Select(Describe)], options.Algorithm, channel));
         foreach (string prompt in texts.Distinct())
         {
             if (_model.CountTruncated(prompt, sampling.SegmentCount) is > 0 and var tokens)
@@ -124,13 +124,13 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         ThreadUse? threads = device.type == DeviceType.CPU ? ThreadUse.OfProcess() : null;
         Log.Plan(channel, run, device, threads);
         Log.Resume(channel, folder, options);
-        return MemoryShortage.Explain(_model, options, _reward, () => run.Train(
+        return OutOfMemoryAdvice.Run(_model, options, _reward, () => run.Train(
             step =>
             {
                 Log.Step(channel, step);
                 if (threads?.AfterStep() is { } advice)
                 {
-                    Say(advice);
+                    Inform(advice);
                 }
 
                 options.Progress?.Report(step);
@@ -140,7 +140,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
             {
                 Log.End(channel, outcome, options);
                 var aligned = new AlignedModel(_model, ownsModel: false, outcome.Adapters, run.Sampling, seed, device: device);
-                return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Of(run, outcome), options.IncludeBaseModel);
+                return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Create(run, outcome), options.IncludeBaseModel);
             }));
     }
 

@@ -68,7 +68,7 @@ public sealed record VideoAlignmentOptions
     /// Whether the frame that one clip hands to the next carries gradient in training, so that the reward of a later clip reaches the denoising steps of
     /// earlier ones through it; false by default: gradient stays inside a clip.
     /// </summary>
-    public bool CarryGradientAcrossClips { get; init; }
+    public bool CarryGradientAcrossSegments { get; init; }
 
     /// <summary>
     /// Another sampler than the model's own, made from the same noise schedule: a class name of diffusers such as "DDIMScheduler" or
@@ -99,8 +99,8 @@ public sealed record VideoAlignmentOptions
 
     /// <summary>
     /// Where the gradient comes from: by default the reward's own (<see cref="AlignmentAlgorithm.RewardGradient"/>, VADER), to which <see cref="GradientSteps"/>,
-    /// <see cref="GradientWindow"/>, <see cref="FramesPerDecode"/>, <see cref="CarryGradientAcrossClips"/> and <see cref="KlWeight"/> belong.
-    /// <see cref="AlignmentAlgorithm.Ddpo"/> and <see cref="AlignmentAlgorithm.DiffusionDpo"/> take rewards without gradient, and no films of several clips.
+    /// <see cref="GradientWindow"/>, <see cref="FramesPerDecode"/>, <see cref="CarryGradientAcrossSegments"/> and <see cref="KlWeight"/> belong.
+    /// <see cref="AlignmentAlgorithm.Ddpo"/> and <see cref="AlignmentAlgorithm.DiffusionDpo"/> take rewards without gradient, and no videos of several clips.
     /// </summary>
     public AlignmentAlgorithm Algorithm { get; init; } = AlignmentAlgorithm.RewardGradient;
 
@@ -110,7 +110,7 @@ public sealed record VideoAlignmentOptions
     /// </summary>
     public int GradientSteps { get; init; } = 1;
 
-    /// <summary>Another choice of graded steps than the last <see cref="GradientSteps"/>; null by default.</summary>
+    /// <summary>Another choice of gradient steps than the last <see cref="GradientSteps"/>; null by default.</summary>
     public GradientWindow? GradientWindow { get; init; }
 
     /// <summary>
@@ -169,7 +169,7 @@ public sealed record VideoAlignmentOptions
     public int Steps { get; init; } = 100;
 
     /// <summary>
-    /// Which activations of graded steps are computed again in the backward pass instead of being kept; the gradient is the same.
+    /// Which activations of gradient steps are computed again in the backward pass instead of being kept; the gradient is the same.
     /// <see cref="ActivationRecompute.Blocks"/> by default, as in VADER: about a third more work there, and much less memory.
     /// </summary>
     public ActivationRecompute Recompute { get; init; } = ActivationRecompute.Blocks;
@@ -181,7 +181,7 @@ public sealed record VideoAlignmentOptions
     public bool OffloadActivations { get; init; }
 
     /// <summary>
-    /// Whether text encoder, decoder and reward wait in the CPU's memory while a GPU denoises. Off by default. For films of several clips, for algorithms that learn from
+    /// Whether text encoder, decoder and reward wait in the CPU's memory while a GPU denoises. Off by default. For videos of several clips, for algorithms that learn from
     /// scores alone, and on the CPU it changes nothing.
     /// </summary>
     public bool OffloadIdleNetworks { get; init; }
@@ -200,7 +200,7 @@ public sealed record VideoAlignmentOptions
     /// </summary>
     public IReadOnlyList<string> HeldOutPrompts { get; init; } = [];
 
-    /// <summary>More rows to measure on, a table with the columns that <c>Fit</c> reads: for models that make videos from pictures. Null by default.</summary>
+    /// <summary>More rows to measure on, a table with the columns that <c>Fit</c> reads: for models that make videos from images. Null by default.</summary>
     public IDataView? HeldOutData { get; init; }
 
     /// <summary>Optimizer steps between two measurements on <see cref="HeldOutPrompts"/>, at least 1; 10 by default.</summary>
@@ -225,9 +225,9 @@ public sealed record VideoAlignmentOptions
     public double? EmaDecay { get; init; }
 
     /// <summary>
-    /// Weight of a penalty on leaving the base model, at least 0; 0 by default, as in VADER. The penalty is the mean over graded steps of
+    /// Weight of a penalty on leaving the base model, at least 0; 0 by default, as in VADER. The penalty is the mean over gradient steps of
     /// mean (e_aligned - e_base)^2, which is the KL divergence of the two denoising steps up to a factor of the step (DPOK, arXiv 2305.16381, section 4.2). Costs one
-    /// more denoiser evaluation a graded step. Not for films of several clips.
+    /// more denoiser evaluation a gradient step. Not for videos of several clips.
     /// </summary>
     public double KlWeight { get; init; }
 
@@ -248,7 +248,7 @@ public sealed record VideoAlignmentOptions
     /// </summary>
     public string? RunFolder { get; init; }
 
-    /// <summary>Optimizer steps between two states in <see cref="RunFolder"/>, at least 1; 10 by default. Cancelled and finished runs leave one in any case.</summary>
+    /// <summary>Optimizer steps between two states in <see cref="RunFolder"/>, at least 1; 10 by default. Canceled and finished runs leave one in any case.</summary>
     public int StateEvery { get; init; } = 10;
 
     /// <summary>The seed of everything random, training and generation; null (default): the seed of the <see cref="MLContext"/>.</summary>
@@ -261,10 +261,10 @@ public sealed record VideoAlignmentOptions
     public string? SeedColumnName { get; init; }
 
     /// <summary>
-    /// The column of pictures that a model such as Stable Video Diffusion makes videos from: <c>MLImage</c>, the path of a file, or
-    /// <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1]. Files stand upright as their Exif orientation says and lie on white where they are transparent; colour
-    /// profiles are not applied. A picture of another size than the videos is stretched to theirs, with a message. Null (default)
-    /// for models that read texts. With Open-Sora, which reads the prompt too, the picture is the first frame, or the frames that the prompt's
+    /// The column of images that a model such as Stable Video Diffusion makes videos from: <c>MLImage</c>, the path of a file, or
+    /// <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1]. Files stand upright as their Exif orientation says and lie on white where they are transparent; color
+    /// profiles are not applied. An image of another size than the videos is stretched to theirs, with a message. Null (default)
+    /// for models that read texts. With Open-Sora, which reads the prompt too, the image is the first frame, or the frames that the prompt's
     /// <c>{"mask_strategy": "..."}</c> says.
     /// </summary>
     public string? ImageColumnName { get; init; }
@@ -283,7 +283,7 @@ public sealed record VideoAlignmentOptions
 
     /// <summary>
     /// Ends the run: the step or measurement under way is dropped, and <c>Fit</c> returns what it would have returned after the last finished step. An
-    /// <see cref="OperationCanceledException"/> while this is not cancelled is a failure like any other.
+    /// <see cref="OperationCanceledException"/> while this is not canceled is a failure like any other.
     /// </summary>
     public CancellationToken CancellationToken { get; init; }
 
@@ -330,45 +330,45 @@ public sealed record VideoAlignmentOptions
             faults.Add($"{nameof(InferenceSteps)} must be at most {model.Scheduler.TrainTimesteps}, the length of the model's noise schedule, got {InferenceSteps}.");
         }
 
-        if (SegmentCount > 1 && ClipChain.Fault(model, SegmentCount) is { } chained)
+        if (SegmentCount > 1 && SegmentSampler.Fault(model, SegmentCount) is { } chained)
         {
             faults.Add(chained);
         }
 
         if (SegmentCount > 1 && KlWeight > 0)
         {
-            faults.Add($"{nameof(KlWeight)} must be 0 for a film of several clips, got {KlWeight} with {nameof(SegmentCount)} {SegmentCount}.");
+            faults.Add($"{nameof(KlWeight)} must be 0 for a video of several clips, got {KlWeight} with {nameof(SegmentCount)} {SegmentCount}.");
         }
 
         if (SegmentCount > 1 && GradientWindow is { Copies: > 1 })
         {
-            faults.Add($"{nameof(GradientWindow)} must not be {nameof(VideoAlignment.GradientWindow.LowVariance)} for a film of several clips, got {nameof(SegmentCount)} {SegmentCount}.");
+            faults.Add($"{nameof(GradientWindow)} must not be {nameof(VideoAlignment.GradientWindow.LowVariance)} for a video of several clips, got {nameof(SegmentCount)} {SegmentCount}.");
         }
 
         if (SegmentCount > 1 && RewardLatentFrames)
         {
-            faults.Add($"{nameof(RewardLatentFrames)} must be false for a film of several clips, got {nameof(SegmentCount)} {SegmentCount}.");
+            faults.Add($"{nameof(RewardLatentFrames)} must be false for a video of several clips, got {nameof(SegmentCount)} {SegmentCount}.");
         }
 
         if (!model.TakesNegativePrompt && NegativePrompt is { Length: > 0 })
         {
-            string what = model.Pictures == PictureUse.Required ? "reads no texts" : "leads away from a learned null text";
+            string what = model.Images == ImageUse.Required ? "reads no texts" : "leads away from a learned null text";
             faults.Add($"{nameof(NegativePrompt)} must be empty: guidance of a {model.Family} model {what}, got '{NegativePrompt}'.");
         }
 
-        if (model.Pictures == PictureUse.Required && ImageColumnName is null)
+        if (model.Images == ImageUse.Required && ImageColumnName is null)
         {
-            faults.Add($"{nameof(ImageColumnName)} must name the column of pictures: a {model.Family} model makes videos from them, got null.");
+            faults.Add($"{nameof(ImageColumnName)} must name the column of images: a {model.Family} model makes videos from them, got null.");
         }
 
-        if (model.Pictures == PictureUse.None && ImageColumnName is not null)
+        if (model.Images == ImageUse.None && ImageColumnName is not null)
         {
             faults.Add($"{nameof(ImageColumnName)} must be null: a {model.Family} model makes videos from texts, got '{ImageColumnName}'.");
         }
 
-        if ((model.Pictures == PictureUse.Required || (model.Pictures == PictureUse.Optional && ImageColumnName is not null)) && HeldOutPrompts is { Count: > 0 })
+        if ((model.Images == ImageUse.Required || (model.Images == ImageUse.Optional && ImageColumnName is not null)) && HeldOutPrompts is { Count: > 0 })
         {
-            faults.Add($"{nameof(HeldOutPrompts)} must be empty where a {model.Family} model is given pictures, which texts alone have not; use {nameof(HeldOutData)}.");
+            faults.Add($"{nameof(HeldOutPrompts)} must be empty where a {model.Family} model is given images, which texts alone have not; use {nameof(HeldOutData)}.");
         }
 
         VideoSize usual = model.DefaultSize;
@@ -381,9 +381,9 @@ public sealed record VideoAlignmentOptions
         {
             faults.Add(fault);
         }
-        else if (model.Pictures == PictureUse.Optional && (ImageColumnName is not null || SegmentCount > 1) && model.LatentShape(1, asked)[2] == 1)
+        else if (model.Images == ImageUse.Optional && (ImageColumnName is not null || SegmentCount > 1) && model.LatentShape(1, asked)[2] == 1)
         {
-            faults.Add($"{nameof(Frames)} must be larger for videos of a {model.Family} model that begin with a picture, got {asked.Frames}: there would be no frame left to make.");
+            faults.Add($"{nameof(Frames)} must be larger for videos of a {model.Family} model that begin with an image, got {asked.Frames}: there would be no frame left to make.");
         }
 
         ISampler? sampler = null;
@@ -419,7 +419,7 @@ public sealed record VideoAlignmentOptions
     internal ActivationMemory Activations => Recompute == ActivationRecompute.None ? ActivationMemory.Keep
         : OffloadActivations ? ActivationMemory.RecomputeOffloaded : ActivationMemory.Recompute;
 
-    /// <summary>The graded steps.</summary>
+    /// <summary>The gradient steps.</summary>
     internal GradientWindow WindowFor(VideoDiffusionModel model) =>
         GradientWindow ?? (model.LastStepIsInert ? GradientWindow.MostSensitive(GradientSteps) : GradientWindow.LastSteps(GradientSteps));
 
@@ -536,7 +536,7 @@ public sealed record VideoAlignmentOptions
             Require(GradientWindow is null, GradientWindow, Alone);
             Require(GradientSteps == 1, GradientSteps, Alone);
             Require(FramesPerDecode is null, FramesPerDecode, Alone);
-            Require(!CarryGradientAcrossClips, CarryGradientAcrossClips, Alone);
+            Require(!CarryGradientAcrossSegments, CarryGradientAcrossSegments, Alone);
             Require(KlWeight == 0, KlWeight, Alone);
             Require(SegmentCount == 1, SegmentCount, "1 where the reward's gradient is not followed");
             faults.AddRange(countable ? Algorithm.Faults(Math.Max(BatchSize, 1) * Math.Max(AccumulationSteps, 1)) : []);

@@ -10,7 +10,7 @@ public static class VideoAlignmentPresets
     /// <summary>
     /// VADER-VideoCrafter's training command: VideoCrafter2 at 320 x 512, 12 frames at 24 a second, aesthetic with HPS v2.1. The script's loss is
     /// (1.5 * 0.1 * mean |aesthetic - 10| + mean |1 - hps|) / 2; below those targets its gradient is that of the reward
-    /// <c>0.075f * aesthetic + 0.5f * hps</c>, whose mean these options maximise.
+    /// <c>0.075f * aesthetic + 0.5f * hps</c>, whose mean these options maximize.
     /// </summary>
     public static VideoAlignmentOptions VaderVideoCrafterHpsAesthetic { get; } = new()
     {
@@ -35,7 +35,7 @@ public static class VideoAlignmentPresets
     };
 
     /// <summary>As <see cref="VaderVideoCrafterHpsAesthetic"/>, for PickScore alone: the published LoRA vader_videocrafter_pickscore is of this rank.</summary>
-    public static VideoAlignmentOptions VaderVideoCrafterPickScore { get; } = VaderVideoCrafterHpsAesthetic with { Loss = RewardLoss.Shortfall(100, 0.01) };
+    public static VideoAlignmentOptions VaderVideoCrafterPickScore { get; } = VaderVideoCrafterHpsAesthetic with { Loss = RewardLoss.Hinge(100, 0.01) };
 
     /// <summary>
     /// VADER-VideoCrafter's earlier command for actions: every second frame is shown to the VideoMAE classifier, and the gradient is of 4 videos.
@@ -64,7 +64,7 @@ public static class VideoAlignmentPresets
         GradientSteps = 1,
         RewardFrames = RewardFrames.OneRandom,
         RewardLatentFrames = true,
-        Loss = RewardLoss.Shortfall(1, 1),
+        Loss = RewardLoss.Hinge(1, 1),
         LearningRate = 2e-4,
         WeightDecay = 0.01,
         MaxGradientNorm = 1,
@@ -101,7 +101,7 @@ public static class VideoAlignmentPresets
 
     /// <summary>
     /// The paper's image-to-video experiment, aesthetic on Stable Video Diffusion, for which no code was released: VADER's usual learning rate and rank with
-    /// the model publisher's sampler. One graded step, the one that moves the film most: the last of Stable Video Diffusion is nearly inert.
+    /// the model publisher's sampler. One gradient step, the one that moves the video most: the last of Stable Video Diffusion is nearly inert.
     /// <see cref="VideoAlignmentOptions.ImageColumnName"/> is left for you to set.
     /// </summary>
     public static VideoAlignmentOptions VaderStableVideoAesthetic { get; } = new()
@@ -118,7 +118,7 @@ public static class VideoAlignmentPresets
 
     /// <summary>
     /// The paper's longer videos, V-JEPA's consistency on Stable Video Diffusion extended three times from the last frame, for which no code was released.
-    /// The reward sees the whole film as one of V-JEPA's clips: 16 frames, evenly spread over the 42 or 75, so that what changes from segment to segment is in
+    /// The reward sees the whole video as one of V-JEPA's clips: 16 frames, evenly spread over the 42 or 75, so that what changes from segment to segment is in
     /// its view. <see cref="VideoAlignmentOptions.ImageColumnName"/> is left for you to set.
     /// </summary>
     public static VideoAlignmentOptions VaderStableVideoConsistency { get; } = VaderStableVideoAesthetic with

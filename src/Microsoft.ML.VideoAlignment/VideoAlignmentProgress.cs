@@ -12,14 +12,14 @@ public sealed record VideoAlignmentProgress
     /// <summary>Mean reward over the videos of the step, in the reward's own units.</summary>
     public required double Reward { get; init; }
 
-    /// <summary>The loss that was minimised.</summary>
+    /// <summary>The loss that was minimized.</summary>
     public required double Loss { get; init; }
 
     /// <summary>L2 norm of the gradient over all LoRA weights, before clipping.</summary>
     public required double GradientNorm { get; init; }
 
     /// <summary>Mean reward on the held-out prompts, in steps that measure it (<see cref="VideoAlignmentOptions.HeldOutPrompts"/>); else null.</summary>
-    public double? HeldOutReward { get; init; }
+    public double? ValidationEvaluator { get; init; }
 
     /// <summary>Videos generated and scored since the run began, those of measurements included.</summary>
     public required long RewardQueries { get; init; }

@@ -42,10 +42,10 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
     }
 
     /// <summary>Frames, height and width of the videos.</summary>
-    public VideoSize Size => _aligned.Sampling.FilmSize(_aligned.Model);
+    public VideoSize Size => _aligned.Sampling.VideoSize(_aligned.Model);
 
     /// <summary>The base model.</summary>
-    public VideoModelReference BaseModel => VideoModelReference.Of(_aligned.Model);
+    public VideoModelReference BaseModel => VideoModelReference.Create(_aligned.Model);
 
     /// <inheritdoc/>
     public bool IsRowToRowMapper => true;
@@ -140,11 +140,11 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
         IHost host = environment.Register(nameof(VideoAlignmentTransformer));
         using IChannel channel = host.Start("Loading");
         Device device = Devices.Choose(host, channel);
-        LoadPlaces places = LoadPlaces.For(environment);
+        ModelResolver places = ModelResolver.ForArchive(environment);
         (AlignmentManifest manifest, VideoDiffusionModel model, bool ownsModel, byte[]? adapters, UnpackedBase? unpacked) = AlignmentArchive.Load(host, context, places);
         try
         {
-            ModelSlots.Of(model).MoveTo(device);
+            AdapterHost.For(model).MoveTo(device);
         }
         catch when (ownsModel)
         {
@@ -184,7 +184,7 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
         IReadOnlyList<DataViewSchema.Column> inputs = _columns.Find(inputSchema);
         var column = new AppendedColumn(_columns.Output, VideoColumn.Type(Size), VideoColumn.Annotations(), inputs, row =>
         {
-            Func<(VideoPrompt Prompt, long Seed)> read = _columns.Reader(row, new PromptPictures(_aligned.Model, _aligned.Sampling, Say));
+            Func<(VideoPrompt Prompt, long Seed)> read = _columns.Reader(row, new PromptImages(_aligned.Model, _aligned.Sampling, Inform));
             return VideoColumn.Getter(row, () =>
             {
                 (VideoPrompt prompt, long rowSeed) = read();
@@ -203,10 +203,10 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
             Log.Truncated(channel, prompt.Text, tokens);
         }
 
-        return _aligned.Generate(prompt, RowSeed.Of(_aligned.Seed, rowSeed, prompt.Text));
+        return _aligned.Generate(prompt, RowSeed.Derive(_aligned.Seed, rowSeed, prompt.Text));
     }
 
-    private void Say(string message)
+    private void Inform(string message)
     {
         using IChannel channel = _host.Start("Generation");
         Log.Inform(channel, message);

@@ -37,7 +37,7 @@ public sealed class VideoGenerationEstimator : IEstimator<VideoAlignmentTransfor
         ArgumentNullException.ThrowIfNull(options);
         AlignmentColumns.RequireNames(columns.Output, columns.Prompt, model, reward: null);
         options.ValidateFor(model);
-        Loaders.Register(environment);
+        LoaderRegistration.Register(environment);
         _host = environment.Register(nameof(VideoGenerationEstimator));
         (_columns, _model, _options, _loras) = (columns, model, options, loras);
         _seed = options.Seed ?? MlNetInterop.Seed(environment) ?? _host.Rand.Next();
@@ -65,7 +65,7 @@ public sealed class VideoGenerationEstimator : IEstimator<VideoAlignmentTransfor
 
         Log.Warn(channel, IneffectiveOptions.OfSampling(_options, _model));
         Device device = Devices.Choose(_host, channel);
-        ModelSlots.Of(_model).MoveTo(device);
+        AdapterHost.For(_model).MoveTo(device);
         var generated = new AlignedModel(_model, ownsModel: false, adapters, _options.SamplingFor(_model), _seed, device: device);
         var record = new JsonObject
         {

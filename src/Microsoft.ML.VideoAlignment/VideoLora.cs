@@ -6,12 +6,12 @@ namespace Microsoft.ML.VideoAlignment;
 /// <param name="Path">The file, or the folder of peft or diffusers that holds it.</param>
 public sealed record VideoLora(string Path)
 {
-    /// <summary>The format; null (default): recognised from the file.</summary>
+    /// <summary>The format; null (default): recognized from the file.</summary>
     public LoraFormat? Format { get; init; }
 
-    /// <summary><see cref="Format"/>, or what the file is recognised as; it is looked into at each call.</summary>
+    /// <summary><see cref="Format"/>, or what the file is recognized as; it is looked into at each call.</summary>
     /// <exception cref="WeightFileException">It is unsound, or of no known format; the message says what was looked for.</exception>
-    public LoraFormat RecognisedFormat => Format ?? LoraFormatOf.File(Path);
+    public LoraFormat DetectedFormat => Format ?? LoraFormatDetector.File(Path);
 
     /// <summary>How much of it is heard: 0 the base model, 1 (default) as trained; other finite numbers go further or the other way.</summary>
     public double Strength { get; init; } = 1;
@@ -32,7 +32,7 @@ public sealed record VideoLora(string Path)
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrEmpty(path);
         using LoraWeights weights = Read(model);
-        using LoraWeights? scaled = Strength == 1 ? null : LoraMix.Of([(weights, Strength)]);
+        using LoraWeights? scaled = Strength == 1 ? null : LoraMix.Combine([(weights, Strength)]);
         bool kept = scaled is null && LoraFile.KeepsOtherNetworks(weights, format);
         LoraFile.Save(model.Denoiser, scaled ?? weights, path, format, options);
         return Notes(weights, kept ? null : "are left out of the file that is written");
@@ -49,7 +49,7 @@ public sealed record VideoLora(string Path)
                 parts.Add((lora.Read(model), lora.Strength));
             }
 
-            using LoraWeights? mixed = parts is [(_, 1)] ? null : LoraMix.Of(parts);
+            using LoraWeights? mixed = parts is [(_, 1)] ? null : LoraMix.Combine(parts);
             return (AdapterFile.Write(model.Denoiser, mixed ?? parts[0].Weights), [.. parts.SelectMany(part => Notes(part.Weights, "are not applied"))]);
         }
         finally
@@ -72,7 +72,7 @@ public sealed record VideoLora(string Path)
             throw new ArgumentException($"The strength of '{Path}' must be a finite number, got {Strength.ToString(System.Globalization.CultureInfo.InvariantCulture)}.");
         }
 
-        LoraWeights weights = LoraFile.Read(model.Denoiser, Path, RecognisedFormat, FileOptions);
+        LoraWeights weights = LoraFile.Read(model.Denoiser, Path, DetectedFormat, FileOptions);
         try
         {
             weights.Fit(model.Denoiser);

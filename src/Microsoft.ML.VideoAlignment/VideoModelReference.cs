@@ -29,7 +29,7 @@ public sealed record VideoModelReference(string Family, string Source, string Ha
     /// <summary>See <see cref="VideoModelOptions.ConfigurationPath"/>.</summary>
     public string? ConfigurationPath { get; init; }
 
-    internal static VideoModelReference Of(VideoDiffusionModel model)
+    internal static VideoModelReference Create(VideoDiffusionModel model)
     {
         VideoModelOptions options = model.LoadedWith;
         (VideoModelSourceKind kind, string source) = model.HubOrigin is { } hub ? (VideoModelSourceKind.Hub, hub.Id)

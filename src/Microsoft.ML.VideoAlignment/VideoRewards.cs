@@ -23,30 +23,30 @@ public static class VideoRewards
     /// <param name="clipFolder">A transformers folder of the CLIP model that the head was trained on (LAION's: openai/clip-vit-large-patch14).</param>
     /// <param name="headFile">The head, such as sac+logos+ava1-l14-linearMSE.pth (torch.save or safetensors; keys layers.N; any widths).</param>
     /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
-    public static VideoReward Aesthetic(string clipFolder, string headFile, WeightPrecision precision = WeightPrecision.Full) =>
+    public static VideoReward Aesthetic(string clipFolder, string headFile, WeightPrecision precision = WeightPrecision.Float32) =>
         HeadReward.FromFiles(HeadRewardKind.Aesthetic, clipFolder, headFile, Placement.OnCpu(precision));
 
     /// <summary>How likely the frames show the weather that the head was trained on, 0 .. 1, mean over frames: VADER's rainy and snowy rewards.</summary>
     /// <param name="clipFolder">A transformers folder of the CLIP model that the head was trained on.</param>
     /// <param name="headFile">The head, such as rainy_reward.pt.</param>
     /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
-    public static VideoReward Weather(string clipFolder, string headFile, WeightPrecision precision = WeightPrecision.Full) =>
+    public static VideoReward Weather(string clipFolder, string headFile, WeightPrecision precision = WeightPrecision.Float32) =>
         HeadReward.FromFiles(HeadRewardKind.Weather, clipFolder, headFile, Placement.OnCpu(precision));
 
     /// <summary>
-    /// Predicted size of the frames as JPEG pictures in kB, mean over frames: VADER's compression reward. Lower is better; in a sum with rewards to raise it
+    /// Predicted size of the frames as JPEG images in kB, mean over frames: VADER's compression reward. Lower is better; in a sum with rewards to raise it
     /// takes a negative weight.
     /// </summary>
     /// <param name="clipFolder">A transformers folder of the CLIP model that the head was trained on.</param>
     /// <param name="headFile">The head, such as compression_reward.pt.</param>
     /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
-    public static VideoReward CompressedSize(string clipFolder, string headFile, WeightPrecision precision = WeightPrecision.Full) =>
+    public static VideoReward CompressedSize(string clipFolder, string headFile, WeightPrecision precision = WeightPrecision.Float32) =>
         HeadReward.FromFiles(HeadRewardKind.CompressedSize, clipFolder, headFile, Placement.OnCpu(precision));
 
     /// <summary>Cosine of CLIP's embeddings of frame and prompt, -1 .. 1, mean over frames. In a sum it keeps prompts obeyed while another reward is raised.</summary>
     /// <param name="clipFolder">A transformers folder of a whole CLIP model with its tokenizer.</param>
     /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
-    public static VideoReward TextImageSimilarity(string clipFolder, WeightPrecision precision = WeightPrecision.Full) =>
+    public static VideoReward TextImageSimilarity(string clipFolder, WeightPrecision precision = WeightPrecision.Float32) =>
         TextImageReward.Similarity(clipFolder, Placement.OnCpu(precision));
 
     /// <summary>
@@ -55,7 +55,7 @@ public static class VideoRewards
     /// </summary>
     /// <param name="clipFolder">A transformers folder of a whole CLIP model with its tokenizer.</param>
     /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
-    public static VideoReward VideoTextSimilarity(string clipFolder, WeightPrecision precision = WeightPrecision.Full) =>
+    public static VideoReward VideoTextSimilarity(string clipFolder, WeightPrecision precision = WeightPrecision.Float32) =>
         Rewards.VideoTextSimilarity.FromFolder(clipFolder, Placement.OnCpu(precision));
 
     /// <summary>
@@ -67,20 +67,20 @@ public static class VideoRewards
     /// OpenCLIP's bpe_simple_vocab_16e6.txt.gz, or a CLIP tokenizer folder with the same vocabulary (vocab.json and merges.txt): the model's file has none.
     /// </param>
     /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
-    public static VideoReward HumanPreferenceV2(string file, string tokenizer, WeightPrecision precision = WeightPrecision.Full) =>
+    public static VideoReward HumanPreferenceV2(string file, string tokenizer, WeightPrecision precision = WeightPrecision.Float32) =>
         TextImageReward.HumanPreference(file, tokenizer, Placement.OnCpu(precision));
 
     /// <summary>
-    /// PickScore (arXiv 2305.01569): exp(logit_scale) times the cosine, about -100 .. 100 (around 20 for good pictures), mean over frames. Frames are not stretched:
+    /// PickScore (arXiv 2305.01569): exp(logit_scale) times the cosine, about -100 .. 100 (around 20 for good images), mean over frames. Frames are not stretched:
     /// their short side is resized and the middle cut out.
     /// </summary>
     /// <param name="folder">A transformers folder of the whole model with its tokenizer, such as yuvalkirstain/PickScore_v1.</param>
     /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
-    public static VideoReward PickScore(string folder, WeightPrecision precision = WeightPrecision.Full) => TextImageReward.PickScore(folder, Placement.OnCpu(precision));
+    public static VideoReward PickScore(string folder, WeightPrecision precision = WeightPrecision.Float32) => TextImageReward.PickScore(folder, Placement.OnCpu(precision));
 
     /// <summary>
     /// How surely an object is absent, 0 .. 1, mean over frames: VADER's object removal. It is 1 minus the mean probability of the detections of the object, and 1
-    /// with a gradient of zero where there is none. VADER's loss of it is <see cref="RewardLoss.Shortfall"/> of 1, in gradient the same as raising the score.
+    /// with a gradient of zero where there is none. VADER's loss of it is <see cref="RewardLoss.Hinge"/> of 1, in gradient the same as raising the score.
     /// </summary>
     /// <param name="detectorFolder">A transformers folder of a YOLOS detector (YolosForObjectDetection), such as hustvl/yolos-base or hustvl/yolos-tiny.</param>
     /// <param name="label">What is to vanish: a name of the detector's id2label, such as "book".</param>
@@ -117,7 +117,7 @@ public static class VideoRewards
     /// All videos of a call share one draw of the masks. Calls without gradient always have the first draw of <see cref="VJepaOptions.Seed"/>, so that scores
     /// can be repeated and compared; graded calls have a new one each, the same in each run of training.
     /// </remarks>
-    /// <param name="file">The official file, such as vitl16.pth.tar (encoder, predictor and target_encoder; the optimiser's state in it is not read).</param>
+    /// <param name="file">The official file, such as vitl16.pth.tar (encoder, predictor and target_encoder; the optimizer's state in it is not read).</param>
     /// <param name="options">Sizes where the file's shapes do not tell them, masks, memory; null: defaults.</param>
     /// <exception cref="ArgumentException">Options are out of range.</exception>
     /// <exception cref="WeightFileException">The file is no V-JEPA file, or contradicts the options.</exception>
@@ -148,28 +148,28 @@ public static class VideoRewards
     public static VideoReward TorchScript(string file, RewardContract contract) => new TorchScriptReward(file, contract);
 
     /// <summary>
-    /// A weighted sum of rewards; it owns its parts. Parts that prepare frames alike share the pictures. Rewards that fall as videos get better take a
+    /// A weighted sum of rewards; it owns its parts. Parts that prepare frames alike share the images. Rewards that fall as videos get better take a
     /// negative weight.
     /// </summary>
     public static VideoReward Mix(params (VideoReward Reward, float Weight)[] parts) => new RewardMix(parts);
 
     /// <summary>
-    /// As <see cref="Mix(ValueTuple{VideoReward, float}[])"/>, and with <paramref name="normalise"/> each part's score s enters as (s - mean) / deviation, so that
+    /// As <see cref="Mix(ValueTuple{VideoReward, float}[])"/>, and with <paramref name="normalize"/> each part's score s enters as (s - mean) / deviation, so that
     /// weights compare parts of different scales.
     /// </summary>
     /// <remarks>
     /// Mean and standard deviation (over n - 1; 1 while they are not known or below 1e-6) run over every score of the present run of training, each training
-    /// video's once. Reward gradients: a batch enters first and is then normalised, and both numbers count as constants for the gradient; further copies of a
-    /// video (<see cref="GradientWindow.LowVariance"/>) are normalised and do not enter. DDPO and Diffusion-DPO: all videos of a rollout enter, then all are
-    /// normalised by the same numbers, so that advantages and pairs compare like with like. The reward of a step that is reported is the normalised one.
+    /// video's once. Reward gradients: a batch enters first and is then normalized, and both numbers count as constants for the gradient; further copies of a
+    /// video (<see cref="GradientWindow.LowVariance"/>) are normalized and do not enter. DDPO and Diffusion-DPO: all videos of a rollout enter, then all are
+    /// normalized by the same numbers, so that advantages and pairs compare like with like. The reward of a step that is reported is the normalized one.
     /// Held-out measurements are the weighted sum in the parts' own units, and change nothing; so do trial calls. <see cref="VideoReward.Score(Tensor,
     /// IReadOnlyList{string})"/>
-    /// counts as training where frames carry gradient; else it normalises by what stands, so that scoring is repeatable. A run of training begins anew. A model
+    /// counts as training where frames carry gradient; else it normalizes by what stands, so that scoring is repeatable. A run of training begins anew. A model
     /// file keeps the numbers.
     /// </remarks>
     /// <param name="parts">Rewards and weights.</param>
-    /// <param name="normalise">Whether to normalise.</param>
-    public static VideoReward Mix(IReadOnlyList<(VideoReward Reward, float Weight)> parts, bool normalise) => new RewardMix(parts, normalise);
+    /// <param name="normalize">Whether to normalize.</param>
+    public static VideoReward Mix(IReadOnlyList<(VideoReward Reward, float Weight)> parts, bool normalize) => new RewardMix(parts, normalize);
 
     /// <summary>The aesthetic reward of the embedded MovingShapes world, 1 .. 10: a head trained on samples of the true rating.</summary>
     public static VideoReward MovingShapesAesthetic() => EmbeddedHead(EmbeddedAesthetic);
@@ -189,7 +189,7 @@ public static class VideoRewards
 
     /// <summary>
     /// <see cref="HumanPreferenceV2"/> with the embedded preference model of the MovingShapes world. It learned to choose, of two frames for a prompt, the one
-    /// with the higher sum of true rating and three points for each of colour, shape and background that is the prompt's.
+    /// with the higher sum of true rating and three points for each of color, shape and background that is the prompt's.
     /// </summary>
     public static VideoReward MovingShapesPreference()
     {
@@ -307,7 +307,7 @@ public static class VideoRewards
         Kind = kind,
         Arguments = new Dictionary<string, string>(reference.Arguments)
         {
-            [EmbeddedHash] = string.Join(' ', files.Select(file => RewardReference.FileReference.Of(file).Sha256)),
+            [EmbeddedHash] = string.Join(' ', files.Select(file => RewardReference.FileReference.Create(file).Sha256)),
         },
     };
 }

@@ -30,7 +30,7 @@ public sealed class VideoScoringEstimator : IEstimator<VideoScoringTransformer>
         ArgumentException.ThrowIfNullOrEmpty(columns.Video, "videoColumnName");
         ArgumentNullException.ThrowIfNull(reward);
         reward.RequireAlive();
-        Loaders.Register(environment);
+        LoaderRegistration.Register(environment);
         _host = environment.Register(nameof(VideoScoringEstimator));
         _columns = columns;
         _reward = reward;

@@ -71,7 +71,7 @@ public sealed class VideoScoringTransformer : ITransformer, IDisposable
         IHost host = environment.Register(nameof(VideoScoringTransformer));
         using IChannel channel = host.Start("Loading");
         Device device = Devices.Choose(host, channel);
-        (ScoringColumns columns, VideoReward reward) = ScoringArchive.Load(context, LoadPlaces.For(environment));
+        (ScoringColumns columns, VideoReward reward) = ScoringArchive.Load(context, ModelResolver.ForArchive(environment));
         RewardDevices.Use(reward, device).Dispose();
         return new VideoScoringTransformer(host, columns, reward, device, ownsReward: true);
     }
@@ -104,7 +104,7 @@ public sealed class VideoScoringTransformer : ITransformer, IDisposable
         ValueGetter<ReadOnlyMemory<char>>? prompt = bound.Prompt is { } column ? row.GetGetter<ReadOnlyMemory<char>>(column) : null;
         VBuffer<float> frames = default;
         ReadOnlyMemory<char> text = default;
-        var score = new OncePerRow<float>(row, () =>
+        var score = new RowCache<float>(row, () =>
         {
             video(ref frames);
             prompt?.Invoke(ref text);

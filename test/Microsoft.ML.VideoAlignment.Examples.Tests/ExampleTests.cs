@@ -27,18 +27,18 @@ public class ExampleTests
     [TestCase("AlignAesthetic", "unknown option '--bogus'", "--bogus")]
     [TestCase("AlignAesthetic", "--steps needs a value", "--steps")]
     [TestCase("AlignAesthetic", "--steps must be a whole number of at least 1, got '0'", "--steps", "0")]
-    [TestCase("AlignAesthetic", "--films must be a whole number of at least 2, got 'x'", "--films", "x")]
+    [TestCase("AlignAesthetic", "--videos must be a whole number of at least 2, got 'x'", "--videos", "x")]
     [TestCase("AlignAesthetic", "--reward must be mix or aesthetic, got 'y'", "--reward", "y")]
     [TestCase("AlignAesthetic", "--model: 'nowhere' does not exist", "--model", "nowhere")]
     [TestCase("AlignAesthetic", "--model needs --clip", "--model", ".")]
     [TestCase("AlignAesthetic", "--clip changes nothing without --model", "--clip", ".")]
     [TestCase("AlignAesthetic", "--head changes nothing without --model", "--head", ".")]
-    [TestCase("RewardMix", "--normalise changes nothing without two weights above 0", "--normalise", "--aesthetic", "0", "--text", "0")]
+    [TestCase("RewardMix", "--normalize changes nothing without two weights above 0", "--normalize", "--aesthetic", "0", "--text", "0")]
     [TestCase("LongVideo", "--carry changes nothing without --clips of 2 or more", "--carry", "--clips", "1")]
     [TestCase("LoraFiles", "--strength changes nothing without FROM and TO", "--strength", "0.5")]
     [TestCase("YourOwnReward", "unknown option 'red'", "red")]
     [TestCase("GenerateVideo", "unknown option '--steps'", "--steps", "3")]
-    [TestCase("GenerateVideo", "got 5 words", "a", "red", "circle", "film.gif", "nothing.zip")]
+    [TestCase("GenerateVideo", "got 5 words", "a", "red", "circle", "video.gif", "nothing.zip")]
     [TestCase("RewardMix", "--text must be a number of at least 0, got '-1'", "--text", "-1")]
     [TestCase("RewardMix", "unknown option 'word'", "word")]
     [TestCase("RewardMix", "every weight is 0", "--aesthetic", "0", "--preference", "0", "--text", "0")]
@@ -53,7 +53,7 @@ public class ExampleTests
     [TestCase("ScoreVideos", "the folder 'nowhere' does not exist", "nowhere", "true")]
     [TestCase("ScoreVideos", "holds no video", ".", "true")]
     [TestCase("ScoreVideos", "unknown option '--bogus'", ".", "true", "--bogus")]
-    [TestCase("GenerateVideo", "no 'nothing.zip'", "a prompt", "film.gif", "nothing.zip")]
+    [TestCase("GenerateVideo", "no 'nothing.zip'", "a prompt", "video.gif", "nothing.zip")]
     public void AWrongCommandLineIsOneLineAndCode2(string example, string message, params string[] arguments)
     {
         (int code, string output, string[] errors) = ExampleProgram.Run(example, _folder, arguments);
@@ -74,15 +74,15 @@ public class ExampleTests
     public static IEnumerable<string> Examples() => Repository.Files("examples", "*.csproj").Select(project => Path.GetFileNameWithoutExtension(project)!);
 
     /// <summary>A place that cannot be written is found before the work. Below a file no folder can be made, whoever tries.</summary>
-    [TestCase("ScoreVideos", "--out", ".", "true", "--out", "film.gif/table.tsv")]
+    [TestCase("ScoreVideos", "--out", ".", "true", "--out", "video.gif/table.tsv")]
     [TestCase("ScoreVideos", "--out", ".", "true", "--out", "frames")]
-    [TestCase("ProveGradients", "--out", "--full", "--out", "film.gif/table.tsv")]
-    [TestCase("LoraFiles", "TO", "film.gif", "film.gif/lora.safetensors")]
-    [TestCase("GenerateVideo", "FILM", "a prompt", "film.gif/film.gif", "film.gif")]
-    [TestCase("AlignAesthetic", "--out", "--out", "film.gif/result")]
+    [TestCase("ProveGradients", "--out", "--full", "--out", "video.gif/table.tsv")]
+    [TestCase("LoraFiles", "TO", "video.gif", "video.gif/lora.safetensors")]
+    [TestCase("GenerateVideo", "FILM", "a prompt", "video.gif/video.gif", "video.gif")]
+    [TestCase("AlignAesthetic", "--out", "--out", "video.gif/result")]
     public void ATargetThatCannotBeWrittenIsFoundBeforeTheWork(string example, string option, params string[] arguments)
     {
-        VideoFile.Write(Path.Combine(_folder, "film.gif"), new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32));
+        VideoFile.Write(Path.Combine(_folder, "video.gif"), new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32));
         Directory.CreateDirectory(Path.Combine(_folder, "frames"));
         (int code, string output, string[] errors) = ExampleProgram.Run(example, _folder, arguments);
         Assert.That((code, output, errors.Length), Is.EqualTo((2, "", 1)), string.Join('\n', errors));
@@ -90,38 +90,38 @@ public class ExampleTests
         Assert.That(Directory.EnumerateFileSystemEntries(_folder).Count(), Is.EqualTo(2), "nothing is left behind");
     }
 
-    /// <summary>The sheets of a result would be scored as if each were one film: its films are scored instead, on their own prompts.</summary>
+    /// <summary>The sheets of a result would be scored as if each were one video: its videos are scored instead, on their own prompts.</summary>
     [Test]
-    public void OfAResultItsFilmsAreScoredNotItsSheets()
+    public void OfAResultItsVideosAreScoredNotItsSheets()
     {
-        string films = Directory.CreateDirectory(Path.Combine(_folder, "films")).FullName;
-        VideoFile.Write(Path.Combine(films, "base-001.webp"), new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32));
+        string videos = Directory.CreateDirectory(Path.Combine(_folder, "videos")).FullName;
+        VideoFile.Write(Path.Combine(videos, "base-001.webp"), new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32));
         VideoFile.Write(Path.Combine(_folder, "before.gif"), new VideoClip(new float[3 * 64 * 64], 1, 64, 64));
-        File.WriteAllText(Path.Combine(_folder, "films.tsv"), "films/base-001.webp\ta blue square\n");
-        File.WriteAllText(Path.Combine(_folder, "run-card.json"), """{ "files": ["before.gif", "films.tsv", "films/base-001.webp"] }""");
+        File.WriteAllText(Path.Combine(_folder, "videos.tsv"), "videos/base-001.webp\ta blue square\n");
+        File.WriteAllText(Path.Combine(_folder, "run-card.json"), """{ "files": ["before.gif", "videos.tsv", "videos/base-001.webp"] }""");
         string table = Path.Combine(_folder, "scores", "table.tsv");
         (int code, string output, string[] errors) = ExampleProgram.Run("ScoreVideos", _folder, _folder, "true", "--out", table);
         Assert.That(code, Is.Zero, string.Join('\n', errors));
-        Assert.That(File.ReadLines(table).Skip(1).Select(row => row[..row.LastIndexOf('\t')]), Is.EqualTo(new[] { "films/base-001.webp\ta blue square" }));
-        Assert.That(errors, Has.One.StartsWith("passed over: before.gif: a sheet of several films"));
+        Assert.That(File.ReadLines(table).Skip(1).Select(row => row[..row.LastIndexOf('\t')]), Is.EqualTo(new[] { "videos/base-001.webp\ta blue square" }));
+        Assert.That(errors, Has.One.StartsWith("passed over: before.gif: a sheet of several videos"));
         Assert.That(output, Does.Contain("1 videos, 1 rewards, 3 passed over"));
     }
 
     [Test]
-    public void EmbeddedRewardsPassOverWhatHasNotTheShapeOfTheirFilms()
+    public void EmbeddedRewardsPassOverWhatHasNotTheShapeOfTheirVideos()
     {
         VideoFile.Write(Path.Combine(_folder, "enlarged.gif"), new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32), scale: 3);
-        VideoClip film = new(new float[8 * 3 * 32 * 32], 8, 32, 32);
-        VideoFile.Write(Path.Combine(_folder, "sheet.gif"), VideoClip.Grid([.. Enumerable.Repeat(film, 16)], columns: 4), scale: 3);
+        VideoClip video = new(new float[8 * 3 * 32 * 32], 8, 32, 32);
+        VideoFile.Write(Path.Combine(_folder, "sheet.gif"), VideoClip.Grid([.. Enumerable.Repeat(video, 16)], columns: 4), scale: 3);
         (int code, string output, string[] errors) = ExampleProgram.Run("ScoreVideos", _folder, _folder, "true");
         Assert.That(code, Is.Zero, string.Join('\n', errors));
         Assert.That(output, Does.Contain("1 videos, 1 rewards, 1 passed over"));
-        Assert.That(errors, Has.One.StartsWith("passed over: sheet.gif: ").And.One.Contains("pixels are no film of the embedded rewards' world"));
+        Assert.That(errors, Has.One.StartsWith("passed over: sheet.gif: ").And.One.Contains("pixels are no video of the embedded rewards' world"));
     }
 
-    /// <summary>A model that makes videos from pictures is refused in a line, not by a stack trace out of the estimator.</summary>
+    /// <summary>A model that makes videos from images is refused in a line, not by a stack trace out of the estimator.</summary>
     [Test]
-    public void AModelThatWantsPicturesIsRefusedInALine()
+    public void AModelThatWantsImagesIsRefusedInALine()
     {
         (int code, string output, string[] errors) = ExampleProgram.Run("AlignAesthetic", _folder, ["--model", Path.Combine(s_world, "image-to-video"), .. s_files]);
         Assert.That((code, output, errors.Length), Is.EqualTo((2, "", 1)), string.Join('\n', errors));
@@ -155,7 +155,7 @@ public class ExampleTests
         Assert.That(File.ReadAllText(file), Is.EqualTo("mine"));
     }
 
-    /// <summary>One step and two films: the whole walk of the examples that align a model, in seconds.</summary>
+    /// <summary>One step and two videos: the whole walk of the examples that align a model, in seconds.</summary>
     [TestCase("AlignAesthetic", "heldOut", "heldOutTrue", "heldOutText")]
     [TestCase("RewardMix", "heldOut", "heldOutAesthetic", "heldOutPreference", "heldOutText", "heldOutTrue")]
     [TestCase("RemoveObject", "heldOut", "heldOutAesthetic")]
@@ -165,13 +165,13 @@ public class ExampleTests
     public void AShortRunLeavesAWholeResult(string example, params string[] measures)
     {
         string result = Path.Combine(_folder, "result");
-        (int code, string output, string[] errors) = ExampleProgram.Run(example, _folder, "--steps", "1", "--films", "2", "--out", result);
+        (int code, string output, string[] errors) = ExampleProgram.Run(example, _folder, "--steps", "1", "--videos", "2", "--out", result);
         Assert.That(code, Is.Zero, string.Join('\n', errors));
         Assert.That(output, Does.Contain("bit for bit"));
-        string[] files = ["after.gif", "aligned.zip", "before-after.gif", "before.gif", "films.tsv", "frames.png", "reward.png", "run-card.json"];
+        string[] files = ["after.gif", "aligned.zip", "before-after.gif", "before.gif", "videos.tsv", "frames.png", "reward.png", "run-card.json"];
         Assert.That(Directory.EnumerateFiles(result).Select(Path.GetFileName).Order(StringComparer.Ordinal), Is.EqualTo(files));
         Assert.That(Directory.EnumerateFileSystemEntries(_folder), Has.Exactly(1).Items, "no unfinished folder");
-        Assert.That(Directory.EnumerateFiles(Path.Combine(result, "films")).Count(), Is.EqualTo(4), "each film by itself");
+        Assert.That(Directory.EnumerateFiles(Path.Combine(result, "videos")).Count(), Is.EqualTo(4), "each video by itself");
 
         using JsonDocument card = JsonDocument.Parse(File.ReadAllText(Path.Combine(result, "run-card.json")));
         foreach (string measure in measures)
@@ -202,7 +202,7 @@ public class ExampleTests
     public void TheTableOfRewardsHasALineForEach()
     {
         string result = Path.Combine(_folder, "result");
-        (int code, string output, string[] errors) = ExampleProgram.Run("EveryReward", _folder, "--only", "text,action", "--steps", "1", "--films", "2", "--out", result);
+        (int code, string output, string[] errors) = ExampleProgram.Run("EveryReward", _folder, "--only", "text,action", "--steps", "1", "--videos", "2", "--out", result);
         Assert.That(code, Is.Zero, string.Join('\n', errors));
         Assert.That(Directory.EnumerateFiles(result).Select(Path.GetFileName).Order(StringComparer.Ordinal), Is.EqualTo(new[] { "rewards.md", "rewards.tsv", "run-card.json" }));
         string[][] rows = [.. File.ReadLines(Path.Combine(result, "rewards.tsv")).Select(row => row.Split('\t'))];
@@ -213,7 +213,7 @@ public class ExampleTests
     }
 
     [Test]
-    public void FilmsAndFoldersOfFramesAreScored()
+    public void VideosAndFoldersOfFramesAreScored()
     {
         var red = new VideoClip([.. Enumerable.Range(0, 8 * 3 * 32 * 32).Select(index => index / (32 * 32) % 3 == 0 ? 0.9f : 0.1f)], 8, 32, 32);
         VideoFile.Write(Path.Combine(_folder, "a-red-circle.gif"), red);
@@ -239,16 +239,16 @@ public class ExampleTests
     [Test]
     public void WhatIsPassedOverIsCountedAndNamed()
     {
-        var film = new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32);
-        VideoFile.Write(Path.Combine(_folder, "good.gif"), film);
-        File.WriteAllText(Path.Combine(_folder, "bad.gif"), "not a film");
-        File.WriteAllText(Path.Combine(_folder, "film.mp4"), "not a film");
+        var video = new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32);
+        VideoFile.Write(Path.Combine(_folder, "good.gif"), video);
+        File.WriteAllText(Path.Combine(_folder, "bad.gif"), "not a video");
+        File.WriteAllText(Path.Combine(_folder, "video.mp4"), "not a video");
         File.WriteAllText(Path.Combine(_folder, "notes.txt"), "");
         Directory.CreateDirectory(Path.Combine(_folder, "nothing"));
         string outside = Directory.CreateTempSubdirectory("outside").FullName;
         try
         {
-            VideoFile.Write(Path.Combine(outside, "secret.gif"), film);
+            VideoFile.Write(Path.Combine(outside, "secret.gif"), video);
             File.CreateSymbolicLink(Path.Combine(_folder, "link.gif"), Path.Combine(outside, "secret.gif"));
             string table = Path.Combine(_folder, "table.tsv");
             (int code, string output, string[] errors) = ExampleProgram.Run("ScoreVideos", _folder, _folder, "true", "--out", table);
@@ -257,7 +257,7 @@ public class ExampleTests
             Assert.That(output, Does.Contain("1 videos, 1 rewards, 5 passed over"));
             Assert.That(
                 errors.Where(line => line.StartsWith("passed over: ", StringComparison.Ordinal)).Select(line => line.Split(' ')[2]),
-                Is.EquivalentTo(new[] { "bad.gif:", "film.mp4:", "link.gif:", "notes.txt:", "nothing:" }));
+                Is.EquivalentTo(new[] { "bad.gif:", "video.mp4:", "link.gif:", "notes.txt:", "nothing:" }));
         }
         finally
         {
@@ -268,18 +268,18 @@ public class ExampleTests
     [Test]
     public void PromptsComeFromATable()
     {
-        VideoFile.Write(Path.Combine(_folder, "film.gif"), new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32));
+        VideoFile.Write(Path.Combine(_folder, "video.gif"), new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32));
         string prompts = Path.Combine(_folder, "prompts.tsv");
         File.WriteAllText(prompts, "file\tprompt\nfilm.gif\ta blue square\n");
         string table = Path.Combine(_folder, "table.tsv");
         (int code, _, string[] errors) = ExampleProgram.Run("ScoreVideos", _folder, _folder, "true", "--prompts", prompts, "--out", table);
         Assert.That(code, Is.Zero, string.Join('\n', errors));
-        Assert.That(File.ReadLines(table).Last(), Does.StartWith("film.gif\ta blue square\t"));
+        Assert.That(File.ReadLines(table).Last(), Does.StartWith("video.gif\ta blue square\t"));
 
         File.WriteAllText(prompts, "other.gif\ta blue square\n");
         (code, _, errors) = ExampleProgram.Run("ScoreVideos", _folder, _folder, "true", "--prompts", prompts);
         Assert.That((code, errors.Length), Is.EqualTo((2, 1)));
-        Assert.That(errors[0], Does.Contain("no line for 'film.gif'"));
+        Assert.That(errors[0], Does.Contain("no line for 'video.gif'"));
     }
 
     [TestCase("nothing", "unknown reward 'nothing'")]
@@ -289,7 +289,7 @@ public class ExampleTests
     [TestCase("text=nowhere", "text=nowhere: ")]
     public void ARewardThatCannotBeMadeIsOneLine(string reward, string message)
     {
-        VideoFile.Write(Path.Combine(_folder, "film.gif"), new VideoClip(new float[3 * 4 * 4], 1, 4, 4));
+        VideoFile.Write(Path.Combine(_folder, "video.gif"), new VideoClip(new float[3 * 4 * 4], 1, 4, 4));
         (int code, _, string[] errors) = ExampleProgram.Run("ScoreVideos", _folder, _folder, reward);
         Assert.That((code, errors.Length), Is.EqualTo((2, 1)), string.Join('\n', errors));
         Assert.That(errors[0], Does.StartWith("ScoreVideos: ").And.Contain(message));

@@ -21,8 +21,8 @@ public class ResumeTests
     public void AfterControlCItGoesOnByTheCommandThatItPrints()
     {
         string result = Path.Combine(_folder, "a result");
-        (int code, string output, _) = Signalled("-INT", "step 1/", "--steps", "50", "--films", "2", "--out", result);
-        string command = $"dotnet run -c Release --project examples/AlignAesthetic -- --steps 50 --films 2 --out '{result}' --resume";
+        (int code, string output, _) = Signalled("-INT", "step 1/", "--steps", "50", "--videos", "2", "--out", result);
+        string command = $"dotnet run -c Release --project examples/AlignAesthetic -- --steps 50 --videos 2 --out '{result}' --resume";
         Assert.That(code, Is.Zero);
         Assert.That(output, Does.Contain($"Stopping after the step under way, then comparing; Ctrl+C again leaves the comparison out. To go on: {command}\n"));
         (int reached, int asked) = Steps(result);
@@ -30,7 +30,7 @@ public class ResumeTests
         Assert.That(reached, Is.InRange(1, 49));
         Assert.That(output, Does.Contain($"Stopped after step {reached} of 50. To go on: {command}\n"));
 
-        string[] more = ["--steps", $"{reached + 1}", "--films", "2", "--out", result];
+        string[] more = ["--steps", $"{reached + 1}", "--videos", "2", "--out", result];
         (code, output, string[] errors) = ExampleProgram.Run("AlignAesthetic", _folder, more);
         Assert.That((code, output), Is.EqualTo((2, "")));
         Assert.That(errors, Has.Length.EqualTo(1).And.One.Contains($"'{result}.run' holds a run that was interrupted; go on with it by --resume"));
@@ -51,14 +51,14 @@ public class ResumeTests
     public void AfterSigtermTheTrainedModelIsThereAndTheRunGoesOn()
     {
         string result = Path.Combine(_folder, "result"), unfinished = result + ".unfinished";
-        (int code, string output, string[] errors) = Signalled("-TERM", "films of 2", "--steps", "1", "--films", "2", "--out", result);
+        (int code, string output, string[] errors) = Signalled("-TERM", "videos of 2", "--steps", "1", "--videos", "2", "--out", result);
         Assert.That(code, Is.EqualTo(143), output);
         Assert.That(output, Does.Contain("Stopped after step 1 of 1. To go on: "));
         Assert.That(errors, Has.One.EqualTo($"What was trained is kept: {Path.Combine(unfinished, "aligned.zip")}"));
         Assert.That(Directory.EnumerateFileSystemEntries(unfinished).Select(Path.GetFileName), Is.EqualTo(new[] { "aligned.zip" }));
         Assert.That(Directory.Exists(result), Is.False);
 
-        (code, output, errors) = ExampleProgram.Run("AlignAesthetic", _folder, "--steps", "1", "--films", "2", "--out", result, "--resume");
+        (code, output, errors) = ExampleProgram.Run("AlignAesthetic", _folder, "--steps", "1", "--videos", "2", "--out", result, "--resume");
         Assert.That(code, Is.Zero, string.Join('\n', errors));
         Assert.That(output, Does.Contain("bit for bit").And.Not.Contain("step 1/"), "it is compared, not trained again");
         Assert.That(Directory.EnumerateFileSystemEntries(_folder), Has.Exactly(1).Items);

@@ -15,39 +15,39 @@ public class FfmpegProcessTests : TemporaryFolder
     public void ItsOwnWordsAreInTheError()
     {
         string program = Script("echo 'x264: no space left' >&2; exit 3");
-        Assert.That(() => Ffmpeg.Write(In("film.mp4"), s_clip, 8, 1, program), Throws.InstanceOf<IOException>().With.Message.Contains("code 3").And.Message.Contains("no space left"));
-        Write("film.mp4", [1]);
-        Assert.That(() => Ffmpeg.Read(In("film.mp4"), new VideoReadOptions(), _ => { }, program), Throws.TypeOf<InvalidDataException>().With.Message.Contains("no space left").And.Message.Contains("film.mp4"));
+        Assert.That(() => Ffmpeg.Write(In("video.mp4"), s_clip, 8, 1, program), Throws.InstanceOf<IOException>().With.Message.Contains("code 3").And.Message.Contains("no space left"));
+        Write("video.mp4", [1]);
+        Assert.That(() => Ffmpeg.Read(In("video.mp4"), new VideoReadOptions(), _ => { }, program), Throws.TypeOf<InvalidDataException>().With.Message.Contains("no space left").And.Message.Contains("video.mp4"));
     }
 
     [Test]
     public void AProgramThatTakesNothingIsNoSuccess() =>
-        Assert.That(() => Ffmpeg.Write(In("film.mp4"), s_clip, 8, 1, Script("exec 0<&-; exit 0")), Throws.InstanceOf<IOException>());
+        Assert.That(() => Ffmpeg.Write(In("video.mp4"), s_clip, 8, 1, Script("exec 0<&-; exit 0")), Throws.InstanceOf<IOException>());
 
     [Test]
     public void FloodsOfComplaintsAndOutputDoNotBlock()
     {
         string program = Script("head -c 3000000 /dev/zero | tr '\\0' e >&2; head -c 3000000 /dev/zero; cat > /dev/null; echo last >&2; exit 1");
-        Assert.That(() => Ffmpeg.Write(In("film.mp4"), s_clip, 8, 1, program), Throws.InstanceOf<IOException>().With.Message.Contains("last").And.Message.Length.LessThan(2000));
+        Assert.That(() => Ffmpeg.Write(In("video.mp4"), s_clip, 8, 1, program), Throws.InstanceOf<IOException>().With.Message.Contains("last").And.Message.Length.LessThan(2000));
     }
 
     [Test]
     public void TheTimeoutEndsIt()
     {
         string program = Script("echo busy >&2; sleep 3600");
-        Write("film.mp4", [1]);
+        Write("video.mp4", [1]);
         var brief = new VideoReadOptions { Timeout = TimeSpan.FromMilliseconds(200) };
-        Assert.That(() => Ffmpeg.Read(In("film.mp4"), brief, _ => { }, program), Throws.TypeOf<TimeoutException>().With.Message.Contains("Raise VideoReadOptions.Timeout"));
+        Assert.That(() => Ffmpeg.Read(In("video.mp4"), brief, _ => { }, program), Throws.TypeOf<TimeoutException>().With.Message.Contains("Raise VideoReadOptions.Timeout"));
         Assert.That(
             () => Ffmpeg.Write(In("new.mp4"), s_clip, 8, 1, program, brief.Timeout), Throws.TypeOf<TimeoutException>().With.Message.Contains("Raise VideoWriteOptions.Timeout"));
     }
 
     [Test]
-    public async Task CancellingEndsItAndWhatItStarted()
+    public async Task CancelingEndsItAndWhatItStarted()
     {
         using var cancel = new CancellationTokenSource();
         string program = Script($"sleep 3600 & echo $! > '{In("pid.tmp")}'; mv '{In("pid.tmp")}' '{In("pid")}'; wait");
-        Task run = Task.Run(() => Ffmpeg.Write(In("film.mp4"), s_clip, 8, 1, program, cancellation: cancel.Token));
+        Task run = Task.Run(() => Ffmpeg.Write(In("video.mp4"), s_clip, 8, 1, program, cancellation: cancel.Token));
         while (!File.Exists(In("pid")))
         {
             Assert.That(run.IsCompleted, Is.False);
@@ -71,8 +71,8 @@ public class FfmpegProcessTests : TemporaryFolder
     public void WhoReadsMayStopIt()
     {
         string program = Script("while :; do printf 'P6\\n1 1\\n255\\nabc' || exit 0; done");
-        Write("film.mp4", [1]);
-        Assert.That(() => new FfmpegProcess(program, [], TimeSpan.FromHours(1), "", "").Run(null, output => PpmStream.Read(output, "film.mp4", 100).Take(1000).ToList().ForEach(_ => { }), default).Code, Is.Not.Negative);
+        Write("video.mp4", [1]);
+        Assert.That(() => new FfmpegProcess(program, [], TimeSpan.FromHours(1), "", "").Run(null, output => PpmStream.Read(output, "video.mp4", 100).Take(1000).ToList().ForEach(_ => { }), default).Code, Is.Not.Negative);
         Assert.That(
             () => new FfmpegProcess(program, [], TimeSpan.FromHours(1), "", "").Run(null, _ => throw new InvalidDataException("enough"), default),
             Throws.TypeOf<InvalidDataException>().With.Message.EqualTo("enough"));
@@ -99,9 +99,9 @@ public class FfmpegProcessTests : TemporaryFolder
     [Test]
     public void AMissingProgramIsNamedWithWhatToDo()
     {
-        Write("film.mp4", [1]);
+        Write("video.mp4", [1]);
         Assert.That(
-            () => Ffmpeg.Read(In("film.mp4"), new VideoReadOptions(), _ => { }, "no-such-ffmpeg"),
+            () => Ffmpeg.Read(In("video.mp4"), new VideoReadOptions(), _ => { }, "no-such-ffmpeg"),
             Throws.TypeOf<NotSupportedException>().With.Message.Contains("apt-get install ffmpeg").And.Message.Contains("convert").And.Message.Contains(".gif"));
     }
 
@@ -116,7 +116,7 @@ public class FfmpegProcessTests : TemporaryFolder
     [TestCase("P6\n2000000000 2\n255\n", "9 digits")]
     [TestCase("P6\n3 2\n255\n0123456789ab", "MaxPixels")]
     public void PpmImagesThatAreNoneAreRefused(string text, string message) => Assert.That(
-        () => PpmStream.Read(new MemoryStream([.. text.Select(letter => (byte)letter)]), "film.mp4", 4).Count(), Throws.Exception.With.Message.Contains(message));
+        () => PpmStream.Read(new MemoryStream([.. text.Select(letter => (byte)letter)]), "video.mp4", 4).Count(), Throws.Exception.With.Message.Contains(message));
 
     private static bool Runs(int process)
     {

@@ -6,9 +6,9 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// <summary>Video files through the real ffmpeg.</summary>
 public class Mp4Tests : TemporaryFolder
 {
-    private static readonly string[] s_names = ["a[0].mp4", "film%03d.mp4", "a:b.mp4", "-y.mp4", "http:x.mp4", "a'b \"c.mp4"];
+    private static readonly string[] s_names = ["a[0].mp4", "video%03d.mp4", "a:b.mp4", "-y.mp4", "http:x.mp4", "a'b \"c.mp4"];
 
-    private static readonly byte[][] s_colours =
+    private static readonly byte[][] s_colors =
     [
         [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [0, 255, 255], [255, 0, 255], [255, 255, 255], [0, 0, 0], [128, 128, 128], [200, 60, 20], [30, 90, 160],
     ];
@@ -23,7 +23,7 @@ public class Mp4Tests : TemporaryFolder
     }
 
     [Test]
-    public void ColoursAreKept()
+    public void ColorsAreKept()
     {
         VideoClip bars = Bars(frames: 6, height: 32, width: 16);
         VideoFile.Write(In("bars.mp4"), bars);
@@ -34,7 +34,7 @@ public class Mp4Tests : TemporaryFolder
             for (int frame = 0; frame < 6; frame++)
             {
                 byte[] got = read.Pixels(frame, 1), right = bars.Pixels(frame, 1);
-                foreach (int bar in Enumerable.Range(0, s_colours.Length))
+                foreach (int bar in Enumerable.Range(0, s_colors.Length))
                 {
                     int middle = 3 * ((16 * read.Width) + (bar * 16) + 8);
                     int error = Enumerable.Range(0, 3).Max(channel => Math.Abs(got[middle + channel] - right[middle + channel]));
@@ -45,7 +45,7 @@ public class Mp4Tests : TemporaryFolder
     }
 
     [Test]
-    public void ColoursAreTagged()
+    public void ColorsAreTagged()
     {
         VideoFile.Write(In("bars.mp4"), Bars(2, 16, 16));
         Assert.That(Probe("bars.mp4", "color_space,color_range,color_transfer,color_primaries,pix_fmt"), Is.EquivalentTo(new[]
@@ -64,7 +64,7 @@ public class Mp4Tests : TemporaryFolder
         string scale = matrix == "smpte170m" ? "bt601" : matrix;
         Make("other.mp4", "color=0xc83c14:s=32x32:d=0.5:r=8", "-vf", $"scale=out_color_matrix={scale}:out_range={range}:flags=accurate_rnd,format=yuv420p", "-colorspace", matrix, "-color_range", range);
         byte[] pixels = VideoFile.Read(In("other.mp4")).Pixels(0, 1);
-        Assert.That(pixels[..3].Zip(s_colours[9], (got, right) => Math.Abs(got - right)).Max(), Is.LessThanOrEqualTo(4), string.Join(' ', pixels[..3]));
+        Assert.That(pixels[..3].Zip(s_colors[9], (got, right) => Math.Abs(got - right)).Max(), Is.LessThanOrEqualTo(4), string.Join(' ', pixels[..3]));
     }
 
     [TestCase(7, 5, 1)]
@@ -90,10 +90,10 @@ public class Mp4Tests : TemporaryFolder
     [TestCase(12.5, "25/2")]
     public void RatesAreExact(double rate, string fraction)
     {
-        VideoFile.Write(In("film.mp4"), Bars(24, 16, 16), rate);
-        Assert.That(Probe("film.mp4", "r_frame_rate,nb_frames"), Is.EquivalentTo(new[] { $"r_frame_rate={fraction}", "nb_frames=24" }));
-        Assert.That(VideoFile.Read(In("film.mp4")).Frames, Is.EqualTo(24));
-        Assert.That(VideoFile.Read(In("film.mp4"), new VideoReadOptions { FramesPerSecond = rate }).Frames, Is.EqualTo(24));
+        VideoFile.Write(In("video.mp4"), Bars(24, 16, 16), rate);
+        Assert.That(Probe("video.mp4", "r_frame_rate,nb_frames"), Is.EquivalentTo(new[] { $"r_frame_rate={fraction}", "nb_frames=24" }));
+        Assert.That(VideoFile.Read(In("video.mp4")).Frames, Is.EqualTo(24));
+        Assert.That(VideoFile.Read(In("video.mp4"), new VideoReadOptions { FramesPerSecond = rate }).Frames, Is.EqualTo(24));
     }
 
     /// <summary>Frames at 0, 0.2, 0.6, 1.2 and 2 s: each once, or as they are shown.</summary>
@@ -111,8 +111,8 @@ public class Mp4Tests : TemporaryFolder
     public void RotationIsApplied()
     {
         var clip = new VideoClip([.. Enumerable.Range(0, 2 * 3 * 32 * 64).Select(index => index % 64 < 32 ? 0.9f : 0.1f)], 2, 32, 64);
-        VideoFile.Write(In("film.mp4"), clip);
-        byte[] file = File.ReadAllBytes(In("film.mp4"));
+        VideoFile.Write(In("video.mp4"), clip);
+        byte[] file = File.ReadAllBytes(In("video.mp4"));
         Span<byte> matrix = file.AsSpan(file.AsSpan().IndexOf("tkhd"u8) + 44, 36);
         matrix.Clear();
         BinaryPrimitives.WriteInt32BigEndian(matrix[4..], 1 << 16); // right becomes down
@@ -130,8 +130,8 @@ public class Mp4Tests : TemporaryFolder
     public void OtherContainersAreRead(string extension)
     {
         string[] codec = extension == ".webm" ? ["-c:v", "libvpx"] : [];
-        Make("film" + extension, "color=0x808080:s=32x16:d=0.5:r=8", codec);
-        VideoClip read = VideoFile.Read(In("film" + extension));
+        Make("video" + extension, "color=0x808080:s=32x16:d=0.5:r=8", codec);
+        VideoClip read = VideoFile.Read(In("video" + extension));
         Assert.That((read.Frames, read.Height, read.Width), Is.EqualTo((4, 16, 32)));
     }
 
@@ -148,24 +148,24 @@ public class Mp4Tests : TemporaryFolder
     [Test]
     public void ADamagedFileIsRefusedInFfmpegsWords()
     {
-        VideoFile.Write(In("film.mp4"), Bars(24, 32, 32));
-        byte[] file = File.ReadAllBytes(In("film.mp4"));
+        VideoFile.Write(In("video.mp4"), Bars(24, 32, 32));
+        byte[] file = File.ReadAllBytes(In("video.mp4"));
         Assert.That(() => VideoFile.Read(Write("half.mp4", file[..(file.Length - 400)])), Throws.TypeOf<InvalidDataException>().With.Message.Contains("half.mp4").And.Message.Contains("ffmpeg says"));
-        Assert.That(() => VideoFile.Read(Write("text.mp4", "not a film"u8.ToArray())), Throws.TypeOf<InvalidDataException>().With.Message.Contains("text.mp4"));
+        Assert.That(() => VideoFile.Read(Write("text.mp4", "not a video"u8.ToArray())), Throws.TypeOf<InvalidDataException>().With.Message.Contains("text.mp4"));
     }
 
     [Test]
     public void LimitsHoldForVideoFiles()
     {
-        VideoFile.Write(In("film.mp4"), Bars(10, 16, 16));
-        int width = s_colours.Length * 16;
+        VideoFile.Write(In("video.mp4"), Bars(10, 16, 16));
+        int width = s_colors.Length * 16;
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => VideoFile.Read(In("film.mp4"), new VideoReadOptions { MaxFrames = 9 }), Throws.TypeOf<InvalidDataException>().With.Message.Contains("MaxFrames"));
-            Assert.That(() => VideoFile.Read(In("film.mp4"), new VideoReadOptions { MaxPixels = (10 * 16 * width) - 1 }), Throws.TypeOf<InvalidDataException>().With.Message.Contains("MaxPixels"));
-            Assert.That(() => VideoFile.Read(In("film.mp4"), new VideoReadOptions { MaxPixels = 100 }), Throws.TypeOf<InvalidDataException>());
-            Assert.That(() => VideoFile.Read(In("film.mp4"), new VideoReadOptions { MaxFileBytes = 100 }), Throws.TypeOf<InvalidDataException>().With.Message.Contains("MaxFileBytes"));
-            Assert.That(VideoFile.Read(In("film.mp4"), new VideoReadOptions { MaxFrames = 10, MaxPixels = 10 * 16 * width }).Frames, Is.EqualTo(10));
+            Assert.That(() => VideoFile.Read(In("video.mp4"), new VideoReadOptions { MaxFrames = 9 }), Throws.TypeOf<InvalidDataException>().With.Message.Contains("MaxFrames"));
+            Assert.That(() => VideoFile.Read(In("video.mp4"), new VideoReadOptions { MaxPixels = (10 * 16 * width) - 1 }), Throws.TypeOf<InvalidDataException>().With.Message.Contains("MaxPixels"));
+            Assert.That(() => VideoFile.Read(In("video.mp4"), new VideoReadOptions { MaxPixels = 100 }), Throws.TypeOf<InvalidDataException>());
+            Assert.That(() => VideoFile.Read(In("video.mp4"), new VideoReadOptions { MaxFileBytes = 100 }), Throws.TypeOf<InvalidDataException>().With.Message.Contains("MaxFileBytes"));
+            Assert.That(VideoFile.Read(In("video.mp4"), new VideoReadOptions { MaxFrames = 10, MaxPixels = 10 * 16 * width }).Frames, Is.EqualTo(10));
         }
     }
 
@@ -183,23 +183,23 @@ public class Mp4Tests : TemporaryFolder
     }
 
     [Test]
-    public void CancelledBeforeItBeginsNothingIsLeft()
+    public void CanceledBeforeItBeginsNothingIsLeft()
     {
-        using var cancelled = new CancellationTokenSource();
-        cancelled.Cancel();
-        Assert.That(() => VideoFile.Write(In("film.mp4"), Bars(2, 16, 16), new VideoWriteOptions(), cancelled.Token), Throws.InstanceOf<OperationCanceledException>());
+        using var canceled = new CancellationTokenSource();
+        canceled.Cancel();
+        Assert.That(() => VideoFile.Write(In("video.mp4"), Bars(2, 16, 16), new VideoWriteOptions(), canceled.Token), Throws.InstanceOf<OperationCanceledException>());
         Assert.That(Directory.GetFileSystemEntries(Root), Is.Empty);
     }
 
     /// <summary>Vertical bars of 16 pixels, which move by one bar a frame.</summary>
     private static VideoClip Bars(int frames, int height, int width)
     {
-        int wide = s_colours.Length * width;
+        int wide = s_colors.Length * width;
         var values = new float[frames * 3 * height * wide];
         for (int index = 0; index < values.Length; index++)
         {
             (int frame, int channel, int x) = (index / (3 * height * wide), index / (height * wide) % 3, index % wide);
-            values[index] = s_colours[((x / width) + frame) % s_colours.Length][channel] / 255f;
+            values[index] = s_colors[((x / width) + frame) % s_colors.Length][channel] / 255f;
         }
 
         return new VideoClip(values, frames, height, wide);

@@ -42,10 +42,10 @@ public class VideoClipTests
     }
 
     [Test]
-    public void AFilmStripIsEveryFrameInARow()
+    public void AVideoStripIsEveryFrameInARow()
     {
         VideoClip clip = Ramp(3, 2, 2);
-        VideoClip strip = clip.FilmStrip(gap: 0);
+        VideoClip strip = clip.FrameStrip(gap: 0);
         using (Assert.EnterMultipleScope())
         {
             Assert.That((strip.Frames, strip.Height, strip.Width), Is.EqualTo((1, 2, 6)));

@@ -13,15 +13,15 @@ public class VideoFileTests
     [TearDown]
     public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
 
-    /// <summary>No two frames alike, and few colours: a palette of 256 holds them all and GIF loses nothing.</summary>
-    private static VideoClip FewColours() => new([.. Enumerable.Range(0, 4 * 3 * 5 * 6).Select(index => index * 7 % 11 / 11f)], 4, 5, 6);
+    /// <summary>No two frames alike, and few colors: a palette of 256 holds them all and GIF loses nothing.</summary>
+    private static VideoClip FewColors() => new([.. Enumerable.Range(0, 4 * 3 * 5 * 6).Select(index => index * 7 % 11 / 11f)], 4, 5, 6);
 
     [TestCase(".gif")]
     [TestCase(".webp")]
-    public void FilmsComeBackPixelForPixel(string extension)
+    public void VideosComeBackPixelForPixel(string extension)
     {
-        VideoClip clip = FewColours();
-        string path = Path.Combine(_folder, "film" + extension);
+        VideoClip clip = FewColors();
+        string path = Path.Combine(_folder, "video" + extension);
         VideoFile.Write(path, clip, framesPerSecond: 8, scale: 3);
         using var images = new MagickImageCollection(path);
         images.Coalesce();
@@ -37,8 +37,8 @@ public class VideoFileTests
     [TestCase(".webp")]
     public void WhatWasWrittenIsRead(string extension)
     {
-        VideoClip clip = FewColours();
-        string path = Path.Combine(_folder, "film" + extension);
+        VideoClip clip = FewColors();
+        string path = Path.Combine(_folder, "video" + extension);
         VideoFile.Write(path, clip, scale: 2);
         VideoClip read = VideoFile.Read(path);
         Assert.That((read.Frames, read.Height, read.Width), Is.EqualTo((4, 10, 12)));
@@ -49,9 +49,9 @@ public class VideoFileTests
     }
 
     [Test]
-    public void AFolderOfPicturesIsAFilmInTheOrderOfItsNumbers()
+    public void AFolderOfImagesIsAVideoInTheOrderOfItsNumbers()
     {
-        VideoClip clip = FewColours();
+        VideoClip clip = FewColors();
         for (int frame = 0; frame < 4; frame++)
         {
             VideoFile.Write(Path.Combine(_folder, $"frame{(frame * 4) + 1}.png"), clip.Frame(frame)); // 1, 5, 9, 13
@@ -62,12 +62,12 @@ public class VideoFileTests
     }
 
     [Test]
-    public void GreyAndTransparentPicturesBecomeRgb()
+    public void GrayAndTransparentImagesBecomeRgb()
     {
-        using (var grey = new MagickImage(new MagickColor("#808080"), 3, 2) { ColorType = ColorType.Grayscale })
+        using (var gray = new MagickImage(new MagickColor("#808080"), 3, 2) { ColorType = ColorType.Grayscale })
         using (var clear = new MagickImage(MagickColors.Transparent, 3, 2))
         {
-            grey.Write(Path.Combine(_folder, "1.png"));
+            gray.Write(Path.Combine(_folder, "1.png"));
             clear.Write(Path.Combine(_folder, "2.png"));
         }
 
@@ -80,41 +80,41 @@ public class VideoFileTests
     public void WhatIsNoVideoIsRefused()
     {
         Assert.That(() => VideoFile.Read(_folder), Throws.TypeOf<InvalidDataException>().With.Message.Contains("no PNG"));
-        string path = Path.Combine(_folder, "film.gif");
+        string path = Path.Combine(_folder, "video.gif");
         Assert.That(() => VideoFile.Read(path), Throws.TypeOf<FileNotFoundException>());
-        File.WriteAllText(path, "not a picture");
-        Assert.That(() => VideoFile.Read(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains("film.gif"));
-        VideoFile.Write(Path.Combine(_folder, "1.png"), FewColours().Frame(0));
-        VideoFile.Write(Path.Combine(_folder, "2.png"), FewColours());
+        File.WriteAllText(path, "not an image");
+        Assert.That(() => VideoFile.Read(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains("video.gif"));
+        VideoFile.Write(Path.Combine(_folder, "1.png"), FewColors().Frame(0));
+        VideoFile.Write(Path.Combine(_folder, "2.png"), FewColors());
         Assert.That(() => VideoFile.Read(_folder), Throws.TypeOf<InvalidDataException>().With.Message.Contains("one size"));
     }
 
     [Test]
     public void TheWholeKeepsItsLength()
     {
-        string path = Path.Combine(_folder, "film.gif");
-        VideoFile.Write(path, FewColours(), framesPerSecond: 8);
+        string path = Path.Combine(_folder, "video.gif");
+        VideoFile.Write(path, FewColors(), framesPerSecond: 8);
         using var images = new MagickImageCollection(path);
         Assert.That(images.Select(image => image.AnimationDelay), Is.EqualTo(new[] { 12, 13, 13, 12 }), "4 frames at 8 a second: 50 hundredths");
     }
 
     [Test]
-    public void APictureIsTheFramesInARow()
+    public void AImageIsTheFramesInARow()
     {
         string path = Path.Combine(_folder, "frames.png");
-        VideoClip clip = FewColours();
+        VideoClip clip = FewColors();
         VideoFile.Write(path, clip, scale: 2);
         using var image = new MagickImage(path);
         using IPixelCollection<byte> pixels = image.GetPixels();
-        Assert.That(pixels.ToByteArray(PixelMapping.RGB), Is.EqualTo(clip.FilmStrip().Pixels(0, 2)));
+        Assert.That(pixels.ToByteArray(PixelMapping.RGB), Is.EqualTo(clip.FrameStrip().Pixels(0, 2)));
     }
 
     [Test]
     public void AnExistingFileIsReplacedAndNothingElseIsLeft()
     {
-        string path = Path.Combine(_folder, "film.gif");
+        string path = Path.Combine(_folder, "video.gif");
         File.WriteAllText(path, "old");
-        VideoFile.Write(path, FewColours());
+        VideoFile.Write(path, FewColors());
         using (Assert.EnterMultipleScope())
         {
             Assert.That(Directory.GetFileSystemEntries(_folder), Is.EqualTo(new[] { path }));
@@ -125,13 +125,13 @@ public class VideoFileTests
     [Test]
     public void BadRequestsAreRefusedBeforeAnythingIsWritten()
     {
-        VideoClip clip = FewColours();
+        VideoClip clip = FewColors();
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => VideoFile.Write(Path.Combine(_folder, "film.avi"), clip), Throws.TypeOf<NotSupportedException>().With.Message.Contains(".webp"));
-            Assert.That(() => VideoFile.Write(Path.Combine(_folder, "none", "film.gif"), clip), Throws.TypeOf<DirectoryNotFoundException>().With.Message.Contains("create it"));
-            Assert.That(() => VideoFile.Write(Path.Combine(_folder, "film.gif"), clip, framesPerSecond: double.NaN), Throws.TypeOf<ArgumentOutOfRangeException>());
-            Assert.That(() => VideoFile.Write(Path.Combine(_folder, "film.gif"), clip, scale: 0), Throws.TypeOf<ArgumentOutOfRangeException>());
+            Assert.That(() => VideoFile.Write(Path.Combine(_folder, "video.avi"), clip), Throws.TypeOf<NotSupportedException>().With.Message.Contains(".webp"));
+            Assert.That(() => VideoFile.Write(Path.Combine(_folder, "none", "video.gif"), clip), Throws.TypeOf<DirectoryNotFoundException>().With.Message.Contains("create it"));
+            Assert.That(() => VideoFile.Write(Path.Combine(_folder, "video.gif"), clip, framesPerSecond: double.NaN), Throws.TypeOf<ArgumentOutOfRangeException>());
+            Assert.That(() => VideoFile.Write(Path.Combine(_folder, "video.gif"), clip, scale: 0), Throws.TypeOf<ArgumentOutOfRangeException>());
             Assert.That(Directory.GetFileSystemEntries(_folder), Is.Empty);
         }
     }
@@ -144,11 +144,11 @@ public class VideoFileTests
             Assert.Ignore("needs a program named 'false'");
         }
 
-        string path = Path.Combine(_folder, "film.mp4");
+        string path = Path.Combine(_folder, "video.mp4");
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => Ffmpeg.Write(path, FewColours(), 8, 1, "false"), Throws.TypeOf<IOException>().With.Message.Contains("code 1"));
-            Assert.That(() => Ffmpeg.Write(path, FewColours(), 8, 1, "no-such-ffmpeg"), Throws.TypeOf<NotSupportedException>().With.Message.Contains(".gif"));
+            Assert.That(() => Ffmpeg.Write(path, FewColors(), 8, 1, "false"), Throws.TypeOf<IOException>().With.Message.Contains("code 1"));
+            Assert.That(() => Ffmpeg.Write(path, FewColors(), 8, 1, "no-such-ffmpeg"), Throws.TypeOf<NotSupportedException>().With.Message.Contains(".gif"));
             Assert.That(Directory.GetFileSystemEntries(_folder), Is.Empty);
         }
     }
@@ -156,15 +156,15 @@ public class VideoFileTests
     [Test]
     public void Mp4WhereFfmpegIs()
     {
-        string path = Path.Combine(_folder, "film.mp4");
+        string path = Path.Combine(_folder, "video.mp4");
         if (!Ffmpeg.IsInstalled)
         {
-            Assert.That(() => VideoFile.Write(path, FewColours()), Throws.TypeOf<NotSupportedException>().With.Message.Contains("ffmpeg"));
+            Assert.That(() => VideoFile.Write(path, FewColors()), Throws.TypeOf<NotSupportedException>().With.Message.Contains("ffmpeg"));
             Assert.That(Directory.GetFileSystemEntries(_folder), Is.Empty);
             return;
         }
 
-        VideoFile.Write(path, FewColours(), scale: 3);
+        VideoFile.Write(path, FewColors(), scale: 3);
         Assert.That(File.ReadAllBytes(path)[4..8], Is.EqualTo("ftyp"u8.ToArray()));
     }
 }

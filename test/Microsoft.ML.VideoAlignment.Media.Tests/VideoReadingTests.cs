@@ -6,7 +6,7 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// <summary>What files hold, and what they hold when they are a stranger's.</summary>
 public class VideoReadingTests : TemporaryFolder
 {
-    private static readonly string[] s_odd = ["a[0].gif", "film%03d.gif", "a:b.gif", "@list.gif", "-y.gif", "gif:x.gif", "a b.gif", "~x.gif"];
+    private static readonly string[] s_odd = ["a[0].gif", "video%03d.gif", "a:b.gif", "@list.gif", "-y.gif", "gif:x.gif", "a b.gif", "~x.gif"];
 
     /// <summary>Frames that hold only what changed, and each way to clear them.</summary>
     [Test]
@@ -20,9 +20,9 @@ public class VideoReadingTests : TemporaryFolder
             Add("#000000", 1, 1, 3, 3, GifDisposeMethod.None);
             images.Write(In("parts.gif"));
 
-            void Add(string colour, uint width, uint height, int x, int y, GifDisposeMethod dispose)
+            void Add(string color, uint width, uint height, int x, int y, GifDisposeMethod dispose)
             {
-                images.Add(new MagickImage(new MagickColor(colour), width, height) { Page = new MagickGeometry(x, y, 4, 4), GifDisposeMethod = dispose, AnimationDelay = 10 });
+                images.Add(new MagickImage(new MagickColor(color), width, height) { Page = new MagickGeometry(x, y, 4, 4), GifDisposeMethod = dispose, AnimationDelay = 10 });
             }
         }
 
@@ -38,7 +38,7 @@ public class VideoReadingTests : TemporaryFolder
     public void UnevenTimesAreSampledAsBrowsersShowThem()
     {
         Gif("uneven.gif", 0, 1, 10, 30);
-        int[] At(double? rate) => Greys(VideoFile.Read(In("uneven.gif"), new VideoReadOptions { FramesPerSecond = rate }));
+        int[] At(double? rate) => Grays(VideoFile.Read(In("uneven.gif"), new VideoReadOptions { FramesPerSecond = rate }));
         using (Assert.EnterMultipleScope())
         {
             Assert.That(At(null), Is.EqualTo(new[] { 0, 10, 20, 30 }), "each once");
@@ -56,7 +56,7 @@ public class VideoReadingTests : TemporaryFolder
         var clip = new VideoClip([.. Enumerable.Range(0, 48).SelectMany(frame => Enumerable.Repeat(frame * 5 / 255f, 3))], 48, 1, 1);
         VideoFile.Write(In("even" + extension), clip, rate);
         VideoClip read = VideoFile.Read(In("even" + extension), new VideoReadOptions { FramesPerSecond = rate });
-        Assert.That(Greys(read), Is.EqualTo(Greys(clip)));
+        Assert.That(Grays(read), Is.EqualTo(Grays(clip)));
     }
 
     [TestCase(double.NaN)]
@@ -79,16 +79,16 @@ public class VideoReadingTests : TemporaryFolder
     [Test]
     public void LimitsAreNamedAndCanBeRaised()
     {
-        Gif("film.gif", 10, 10, 10, 10);
+        Gif("video.gif", 10, 10, 10, 10);
         void Refused(VideoReadOptions options, string option) =>
-            Assert.That(() => VideoFile.Read(In("film.gif"), options), Throws.TypeOf<InvalidDataException>().With.Message.Contains($"raise VideoReadOptions.{option}"), option);
+            Assert.That(() => VideoFile.Read(In("video.gif"), options), Throws.TypeOf<InvalidDataException>().With.Message.Contains($"raise VideoReadOptions.{option}"), option);
         using (Assert.EnterMultipleScope())
         {
             Refused(new VideoReadOptions { MaxFrames = 3 }, nameof(VideoReadOptions.MaxFrames));
             Refused(new VideoReadOptions { MaxFrames = 7, FramesPerSecond = 20 }, nameof(VideoReadOptions.MaxFrames));
             Refused(new VideoReadOptions { MaxPixels = 4 * 6 - 1 }, nameof(VideoReadOptions.MaxPixels));
             Refused(new VideoReadOptions { MaxFileBytes = 10 }, nameof(VideoReadOptions.MaxFileBytes));
-            Assert.That(VideoFile.Read(In("film.gif"), new VideoReadOptions { MaxFrames = 4, MaxPixels = 4 * 6 }).Frames, Is.EqualTo(4));
+            Assert.That(VideoFile.Read(In("video.gif"), new VideoReadOptions { MaxFrames = 4, MaxPixels = 4 * 6 }).Frames, Is.EqualTo(4));
         }
     }
 
@@ -138,7 +138,7 @@ public class VideoReadingTests : TemporaryFolder
         using (Assert.EnterMultipleScope())
         {
             Assert.That(() => VideoFile.Read(Write("photo.jpg", png)), Throws.TypeOf<InvalidDataException>().With.Message.Contains("a JPEG file by its name and a PNG file by its content: rename it to .png"));
-            Assert.That(() => VideoFile.Read(Write("film.gif", FlatJpeg.Write([[[1]]]))), Throws.TypeOf<InvalidDataException>().With.Message.Contains("rename it to .jpg"));
+            Assert.That(() => VideoFile.Read(Write("video.gif", FlatJpeg.Write([[[1]]]))), Throws.TypeOf<InvalidDataException>().With.Message.Contains("rename it to .jpg"));
             Assert.That(VideoFile.Read(Write("photo", png)).Width, Is.EqualTo(2), "no extension says nothing");
         }
     }
@@ -154,7 +154,7 @@ public class VideoReadingTests : TemporaryFolder
         var clip = new VideoClip([0, 0, 0, 1, 1, 1], 2, 1, 1);
         VideoFile.Write(In(name), clip);
         Assert.That(Directory.GetFiles(Root).Select(Path.GetFileName), Is.EqualTo(new[] { name }));
-        Assert.That(Greys(VideoFile.Read(In(name))), Is.EqualTo(new[] { 0, 255 }));
+        Assert.That(Grays(VideoFile.Read(In(name))), Is.EqualTo(new[] { 0, 255 }));
     }
 
     [Test]
@@ -181,7 +181,7 @@ public class VideoReadingTests : TemporaryFolder
         Assert.That(Directory.GetFileSystemEntries(Root), Is.Empty);
     }
 
-    private static int[] Greys(VideoClip clip) => [.. Enumerable.Range(0, clip.Frames).Select(frame => (int)clip.Pixels(frame, 1)[0])];
+    private static int[] Grays(VideoClip clip) => [.. Enumerable.Range(0, clip.Frames).Select(frame => (int)clip.Pixels(frame, 1)[0])];
 
     private static string Letters(VideoClip clip, int frame) => string.Join('/', clip.Pixels(frame, 1).Chunk(3).Select(pixel => pixel switch
     {
@@ -199,8 +199,8 @@ public class VideoReadingTests : TemporaryFolder
         using var images = new MagickImageCollection();
         foreach ((uint delay, int frame) in delays.Select((delay, frame) => (delay, frame)))
         {
-            byte grey = (byte)(frame * 10);
-            images.Add(new MagickImage(new MagickColor(grey, grey, grey), 3, 2) { AnimationDelay = delay, AnimationTicksPerSecond = 100 });
+            byte gray = (byte)(frame * 10);
+            images.Add(new MagickImage(new MagickColor(gray, gray, gray), 3, 2) { AnimationDelay = delay, AnimationTicksPerSecond = 100 });
         }
 
         images.Write(In(name));

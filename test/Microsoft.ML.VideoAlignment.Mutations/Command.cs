@@ -106,7 +106,7 @@ internal static class Command
         worker.End();
         var table = new ResultTable(Text("--out") ?? Path.Combine(root, "test", "mutations.tsv"), Flag("--resume"));
         table.Keep(faults.Select(site => site.Fault));
-        var campaign = new Campaign(worker, coverage, budget);
+        var campaign = new MutationRun(worker, coverage, budget);
         for (int number = 0; number < faults.Count; number++)
         {
             FaultSite site = faults[number];

@@ -12,28 +12,28 @@ internal sealed record Room(string Name, IReadOnlyList<string> Files, IReadOnlyL
         new("training", ["Training/"],
         [
             // Estimates of memory, counts of work, checks of ranges and contracts, messages.
-            "MemoryWalk", "RolloutWalk", "ShapeClip", "WorkCount", "RewardContractCheck", "TrainingStepException", "DdpoOptions", "DiffusionDpoOptions",
+            "TrainingDryRun", "RolloutDryRun", "MetaSegment", "WorkCount", "RewardContractCheck", "TrainingStepException", "DdpoOptions", "DiffusionDpoOptions",
 
             // The gradient proof is an instrument: faults are put into what it measures, and GradientFaultTests guards it.
             "GradientProof", "GradientInvariants", "GradientCheckOptions", "GradientCheckReport",
 
             // Evaluation has them.
-            "HeldOutReward", "ScoredVideos",
+            "ValidationEvaluator", "RolloutScorer",
         ]),
         new("sampling",
         [
-            "Pipelines/Denoising.cs", "Pipelines/Guidance.cs", "Pipelines/GradientPlan.cs", "Pipelines/SamplingSettings.cs", "Pipelines/SeededNoise.cs", "Pipelines/ClipChain.cs",
-            "Pipelines/PreparedClip.cs", "Pipelines/FirstFrame.cs", "Pipelines/Condition.cs", "Pipelines/VideoGenerator.cs",
+            "Pipelines/Denoising.cs", "Pipelines/Guidance.cs", "Pipelines/GradientPlan.cs", "Pipelines/SamplingSettings.cs", "Pipelines/SeededNoise.cs", "Pipelines/SegmentSampler.cs",
+            "Pipelines/SegmentInputs.cs", "Pipelines/FirstFrame.cs", "Pipelines/Condition.cs", "Pipelines/VideoGenerator.cs",
         ],
         []),
         new("schedulers", ["Schedulers/"], ["SchedulerConfig", "SchedulerFactory"]),
-        new("lora", ["Lora/", "Layers/AdapterSlot.cs"], ["LoraFormat", "LoraFormatOf", "LoraOrigin", "LoraFile"]),
+        new("lora", ["Lora/", "Layers/AdapterSlot.cs"], ["LoraFormat", "LoraFormatDetector", "LoraOrigin", "LoraFile"]),
         new("rewards", ["Rewards/"],
         [
             "ActionClassificationOptions", "ObjectRemovalOptions", "VJepaOptions", "ClipFiles", "VJepaFile", "PreferenceFile", "TransformersFolder", "ContractJson", "RewardContract",
             "RewardContractException", "VitConfig", "VitKeys", "VJepaConfig", "VideoMaeConfig", "YolosConfig", "TorchScriptReward", "RewardShapes", "MovingShapesSettings",
         ]),
-        new("evaluation", ["VideoAlignmentEvaluator.cs", "VideoAlignmentMetrics.cs", "Tensors/RunningMoments.cs", "Training/HeldOutReward.cs", "Training/ScoredVideos.cs"], []),
+        new("evaluation", ["VideoAlignmentEvaluator.cs", "VideoAlignmentMetrics.cs", "Tensors/RunningMoments.cs", "Training/ValidationEvaluator.cs", "Training/RolloutScorer.cs"], []),
     ];
 
     /// <summary>Folders of tests that may see the faults, relative to the test project.</summary>

@@ -34,7 +34,7 @@ public class CurveTests
         Assert.That(clock.Total(), Is.EqualTo((4.0, 2.0)));
     }
 
-    /// <summary>Steps that make films are not compared with steps that do not.</summary>
+    /// <summary>Steps that make videos are not compared with steps that do not.</summary>
     [Test]
     public void StepsOfACycleAreOfTwoKinds()
     {

@@ -2,7 +2,7 @@ using Microsoft.ML.VideoAlignment.Paper;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>The rate that a method is compared with: the highest reward among the rates whose films still follow their prompts.</summary>
+/// <summary>The rate that a method is compared with: the highest reward among the rates whose videos still follow their prompts.</summary>
 public class LearningRatesTests
 {
     private static readonly Scale s_scale = new() { Rates = [1e-4, 1e-3, 1e-2] };

@@ -22,8 +22,8 @@ public class PreferencePageTests
     [Test]
     public void WhoeverPrefersOneSideIsCountedSo()
     {
-        (string page, Key key) = PreferenceKit.Make(PreferenceTests.Films, ("vader", "base"), seed: 1);
-        string[] preferred = [.. PreferenceTests.Films.Select(film => "data:image/gif;base64," + Convert.ToBase64String(film.A))];
+        (string page, Key key) = PreferenceKit.Make(PreferenceTests.Videos, ("vader", "base"), seed: 1);
+        string[] preferred = [.. PreferenceTests.Videos.Select(video => "data:image/gif;base64," + Convert.ToBase64String(video.A))];
         JsonElement seen = Visit(page, $$"""
             const preferred = new Set({{JsonSerializer.Serialize(preferred)}});
             const at = id => document.getElementById(id), visible = id => !at(id).hidden;
@@ -49,8 +49,8 @@ public class PreferencePageTests
         Assert.That(Texts("before"), Is.EqualTo(new[] { "True", "False", "False" }));
         Assert.That(Texts("after"), Is.EqualTo(new[] { "False", "False", "True" }));
         Assert.That(Texts("link"), Is.EqualTo(new[] { "answers.json", "blob:" }));
-        Assert.That(Texts("prompts").Distinct(), Is.EquivalentTo(PreferenceTests.Films.Select(film => film.Prompt)));
-        Assert.That(Texts("prompts").Distinct(), Is.Not.EqualTo(PreferenceTests.Films.Select(film => film.Prompt)), "pairs come in random order (1 in 40320 they do not)");
+        Assert.That(Texts("prompts").Distinct(), Is.EquivalentTo(PreferenceTests.Videos.Select(video => video.Prompt)));
+        Assert.That(Texts("prompts").Distinct(), Is.Not.EqualTo(PreferenceTests.Videos.Select(video => video.Prompt)), "pairs come in random order (1 in 40320 they do not)");
         Assert.That(Texts("questions").Take(2), Is.EqualTo(PreferenceKit.Questions.Select(question => question.Text)));
         Assert.That(Texts("progress")[^1], Is.EqualTo("Pair 8 of 8"));
         Assert.That(Texts("sides").Distinct().Count(), Is.EqualTo(2), "sides are drawn (1 in 128 they are not)");
@@ -64,7 +64,7 @@ public class PreferencePageTests
     [Test]
     public void AClosedPageGoesOnWhereItWas()
     {
-        (string page, _) = PreferenceKit.Make(PreferenceTests.Films, ("vader", "base"), seed: 1);
+        (string page, _) = PreferenceKit.Make(PreferenceTests.Videos, ("vader", "base"), seed: 1);
         JsonElement seen = Visit(page, """
             const at = id => document.getElementById(id);
             at("start").click();

@@ -7,30 +7,30 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// <summary>The kit that asks people, and the count of what they say.</summary>
 public class PreferenceTests
 {
-    internal static readonly (string Prompt, byte[] A, byte[] B)[] Films = [.. Enumerable.Range(0, 8).Select(pair => ($"a film of </script> \"{pair}\"", new byte[] { 1, (byte)pair }, new byte[] { 2, (byte)pair }))];
+    internal static readonly (string Prompt, byte[] A, byte[] B)[] Videos = [.. Enumerable.Range(0, 8).Select(pair => ($"a film of </script> \"{pair}\"", new byte[] { 1, (byte)pair }, new byte[] { 2, (byte)pair }))];
 
     [Test]
-    public void ThePageTellsNobodyWhoseAFilmIs()
+    public void ThePageTellsNobodyWhoseAVideoIs()
     {
-        (string page, Key key) = PreferenceKit.Make(Films, ("vader", "base"), seed: 1);
+        (string page, Key key) = PreferenceKit.Make(Videos, ("vader", "base"), seed: 1);
         Assert.That(page, Does.Not.Contain("vader").And.Not.Contain("base\""));
-        Assert.That(Regex.Count(page, "data:image/gif;base64,"), Is.EqualTo(2 * Films.Length));
+        Assert.That(Regex.Count(page, "data:image/gif;base64,"), Is.EqualTo(2 * Videos.Length));
         Assert.That(page, Does.Not.Contain("http:").And.Not.Contain("https:").And.Not.Contain(" src=\""), "nothing is fetched");
         Assert.That(key.Pairs.Select(pair => pair.Sides[0]).Distinct(), Is.EquivalentTo(new[] { "vader", "base" }), "sides are mixed");
         Assert.That(Regex.Count(page, "</script>"), Is.EqualTo(3), "a prompt cannot end a script");
     }
 
     [Test]
-    public void TheSameFilmsGiveTheSameKit()
+    public void TheSameVideosGiveTheSameKit()
     {
-        (string page, Key key) = PreferenceKit.Make(Films, ("vader", "base"), seed: 1);
-        (string again, Key keyAgain) = PreferenceKit.Make(Films, ("vader", "base"), seed: 1);
+        (string page, Key key) = PreferenceKit.Make(Videos, ("vader", "base"), seed: 1);
+        (string again, Key keyAgain) = PreferenceKit.Make(Videos, ("vader", "base"), seed: 1);
         Assert.That((again, PreferenceKit.ToText(keyAgain)), Is.EqualTo((page, PreferenceKit.ToText(key))));
-        Assert.That(PreferenceKit.Make(Films[1..], ("vader", "base"), seed: 1).Key.Kit, Is.Not.EqualTo(key.Kit));
+        Assert.That(PreferenceKit.Make(Videos[1..], ("vader", "base"), seed: 1).Key.Kit, Is.Not.EqualTo(key.Kit));
     }
 
     [Test]
-    public void AnswersAreCountedForTheSideWhoseFilmWasChosen()
+    public void AnswersAreCountedForTheSideWhoseVideoWasChosen()
     {
         Key key = new("k", [new("p1", ["vader", "base"]), new("p2", ["base", "vader"])]);
         var first = new AnswerFile("k", [new("p1", "quality", 0, 0, 1), new("p2", "quality", 1, 0, 1), new("p1", "text", 1, 1, 1)]);

@@ -5,7 +5,7 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// <summary>A run is done when its file has its place, and then is not done again.</summary>
 public class ResumeTests
 {
-    private static readonly Cell s_cell = Scale.Quick.Cell(Methods.Vader, PaperRewards.Aesthetic, seed: 7, learningRate: 1e-3);
+    private static readonly ExperimentConfig s_cell = Scale.Quick.Cell(Methods.Vader, PaperRewards.Aesthetic, seed: 7, learningRate: 1e-3);
 
     private string _folder = "";
     private CellStore _store = null!;
@@ -39,7 +39,7 @@ public class ResumeTests
     public void AResultOfOtherSettingsIsNone()
     {
         _store.Write(Result(s_cell));
-        Cell other = s_cell with { Prompts = s_cell.Prompts + 1 };
+        ExperimentConfig other = s_cell with { Prompts = s_cell.Prompts + 1 };
         Assert.That(_store.PathOf(other), Is.EqualTo(_store.PathOf(s_cell)), "they share a name, so the content must decide");
         Assert.That(_store.Find(other), Is.Null);
     }
@@ -54,26 +54,26 @@ public class ResumeTests
     }
 
     [Test]
-    public void AResultWithoutItsFilmsIsNone()
+    public void AResultWithoutItsVideosIsNone()
     {
-        Cell filmed = s_cell with { Films = 2 };
-        _store.Write(Result(filmed));
-        File.WriteAllText(_store.FilmOf(filmed, 0), "");
-        Assert.That(_store.Find(filmed), Is.Null);
-        File.WriteAllText(_store.FilmOf(filmed, 1), "");
-        Assert.That(_store.Find(filmed), Is.Not.Null);
+        ExperimentConfig videoed = s_cell with { Videos = 2 };
+        _store.Write(Result(videoed));
+        File.WriteAllText(_store.VideoOf(videoed, 0), "");
+        Assert.That(_store.Find(videoed), Is.Null);
+        File.WriteAllText(_store.VideoOf(videoed, 1), "");
+        Assert.That(_store.Find(videoed), Is.Not.Null);
     }
 
     /// <summary>Two are done, one broke off, one was never begun, one fails: a second campaign does just the last three.</summary>
     [Test]
     public void AnUnfinishedCellIsDoneAgainAndAFinishedOneIsNot([Values(1, 3)] int parallel)
     {
-        Cell[] cells = [.. Enumerable.Range(1, 5).Select(seed => s_cell with { Seed = seed })];
+        ExperimentConfig[] cells = [.. Enumerable.Range(1, 5).Select(seed => s_cell with { Seed = seed })];
         _store.Write(Result(cells[0]));
         _store.Write(Result(cells[1]));
         File.WriteAllText(_store.PathOf(cells[2]) + ".tmp", "{");
         var run = new List<int>();
-        var campaign = new Campaign(_store, parallel, cell =>
+        var campaign = new ExperimentRunner(_store, parallel, cell =>
         {
             lock (run)
             {
@@ -99,11 +99,11 @@ public class ResumeTests
     public void WithoutProcessesOnlyWhatIsThereCounts()
     {
         _store.Write(Result(s_cell));
-        var campaign = new Campaign(_store, parallel: 0, _ => throw new AssertionException("nothing may run"));
+        var campaign = new ExperimentRunner(_store, parallel: 0, _ => throw new AssertionException("nothing may run"));
         Assert.That(campaign.Complete([s_cell, s_cell with { Seed = 8 }]), Has.Count.EqualTo(1));
     }
 
-    private static CellResult Result(Cell cell) => new()
+    private static CellResult Result(ExperimentConfig cell) => new()
     {
         Cell = cell,
         Curve = [new CurvePoint(16, 1.5, 1.25, 5.5)],

@@ -25,7 +25,7 @@ internal static class TinyModel
         Sampling = new SamplingSettings { Size = Size, Steps = 3, GuidanceScale = 2 },
         Window = GradientWindow.LastSteps(1),
         Frames = RewardFrames.All,
-        Loss = RewardLoss.Maximise(),
+        Loss = RewardLoss.Maximize(),
         Steps = steps,
         BatchSize = batch,
         Accumulation = accumulation,
@@ -38,16 +38,16 @@ internal static class TinyModel
     public static VideoReward Redness() => VideoRewards.Custom("redness", static (frames, _) => frames.select(1, 0).mean([1, 2, 3]));
 
     /// <summary>A rollout without anything drawn: by default three steps, the last two graded.</summary>
-    public static Rollout Fixed(VideoDiffusionModel model, string[] prompts, Tensor start, int[] frames, int steps = 3, int firstGraded = 1) => new()
+    public static Rollout Fixed(VideoDiffusionModel model, string[] prompts, Tensor start, int[] frames, int steps = 3, int firstWithGradient = 1) => new()
     {
         Prompts = prompts,
-        First = new PreparedClip
+        First = new SegmentInputs
         {
             Condition = ConditionOf(model, prompts),
             Unconditional = ConditionOf(model, [.. prompts.Select(_ => "")]),
             Start = start,
             Noise = _ => throw new InvalidOperationException("eta is 0"),
-            Plan = GradientPlan.Suffix(steps, firstGraded),
+            Plan = GradientPlan.Suffix(steps, firstWithGradient),
         },
         Frames = frames,
     };

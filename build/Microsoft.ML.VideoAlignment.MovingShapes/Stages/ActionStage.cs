@@ -6,7 +6,7 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
-/// <summary>Trains the action classifier, a VideoMAE without its pre-training, on the motions of rated films: cross-entropy of six labels.</summary>
+/// <summary>Trains the action classifier, a VideoMAE without its pre-training, on the motions of rated videos: cross-entropy of six labels.</summary>
 internal static class ActionStage
 {
     public const string Name = "action";
@@ -28,7 +28,7 @@ internal static class ActionStage
         ["hidden_dropout_prob"] = 0.0,
         ["hidden_size"] = 64,
         ["id2label"] = Enumerable.Range(0, Attributes.Motions.Count).ToDictionary(id => $"{id}", id => Attributes.Motions[id]),
-        ["image_size"] = Film.Size,
+        ["image_size"] = ShapesVideo.Size,
         ["initializer_range"] = 0.02,
         ["intermediate_size"] = 256,
         ["label2id"] = Enumerable.Range(0, Attributes.Motions.Count).ToDictionary(id => Attributes.Motions[id], id => id),
@@ -36,7 +36,7 @@ internal static class ActionStage
         ["model_type"] = "videomae",
         ["num_attention_heads"] = 4,
         ["num_channels"] = 3,
-        ["num_frames"] = Film.Frames,
+        ["num_frames"] = ShapesVideo.Frames,
         ["num_hidden_layers"] = 3,
         ["patch_size"] = 8,
         ["qkv_bias"] = true,
@@ -51,21 +51,21 @@ internal static class ActionStage
         using VideoMaeNetwork average = Make();
         using (Generator generator = StepRandom.Tensors(Stream, -1))
         {
-            Initialiser.Fill(network, generator, (name, parameter) => VitInitialiser.Fill(name, parameter, generator));
+            Initializer.Fill(network, generator, (name, parameter) => VitInitializer.Fill(name, parameter, generator));
         }
 
         using (var training = new TrainingRun(shop.StateFile(Name), network, average, Plan with { Steps = shop.Steps ?? Plan.Steps }, shop.Log))
         {
             training.Run((step, part) =>
             {
-                (Film[] films, Tensor frames) = RatedFrames.DrawFilms(Stream, (TrainingRun.Parts * step) + part, HalfBatch, LargestNoise);
-                return nn.functional.cross_entropy(Logits(network, frames), Labels(films));
+                (ShapesVideo[] videos, Tensor frames) = RatedFrames.DrawVideos(Stream, (TrainingRun.Parts * step) + part, HalfBatch, LargestNoise);
+                return nn.functional.cross_entropy(Logits(network, frames), Labels(videos));
             });
         }
 
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        (Film[] unseen, Tensor painted) = RatedFrames.DrawFilms(HeldOutStream, 0, HeldOut, 0);
+        (ShapesVideo[] unseen, Tensor painted) = RatedFrames.DrawVideos(HeldOutStream, 0, HeldOut, 0);
         shop.Note("action accuracy", Logits(average, painted).argmax(1).eq(Labels(unseen)).to_type(ScalarType.Float32).mean().item<float>());
     }
 
@@ -84,11 +84,11 @@ internal static class ActionStage
 
     private static VideoMaeNetwork Make() => new(VideoMaeConfig.FromJson(JsonSerializer.SerializeToElement(Config)), Placement.Cpu);
 
-    private static Tensor Logits(VideoMaeNetwork network, Tensor films)
+    private static Tensor Logits(VideoMaeNetwork network, Tensor videos)
     {
-        Tensor pictures = FramePreprocessing.ForImageNet(Film.Size, Film.Size).Apply(PreprocessedFrames.Rows(films));
-        return network.Run(pictures.unflatten(0, [films.shape[0], films.shape[2]])).Logits;
+        Tensor images = FramePreprocessing.ForImageNet(ShapesVideo.Size, ShapesVideo.Size).Apply(PreprocessedFrames.Rows(videos));
+        return network.Run(images.unflatten(0, [videos.shape[0], videos.shape[2]])).Logits;
     }
 
-    private static Tensor Labels(Film[] films) => tensor([.. films.Select(film => (long)film.Subject.Motion)]);
+    private static Tensor Labels(ShapesVideo[] videos) => tensor([.. videos.Select(video => (long)video.Subject.Motion)]);
 }

@@ -12,7 +12,7 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 internal sealed class BaseModel : nn.Module
 {
     [ComponentName(Name = "unet")]
-    private readonly UNet3D _unet;
+    private readonly ModelScopeUNet _unet;
 
     [ComponentName(Name = "text_encoder")]
     private readonly ClipTextEncoder _text;
@@ -20,12 +20,12 @@ internal sealed class BaseModel : nn.Module
     public BaseModel()
         : base(nameof(BaseModel))
     {
-        _unet = new UNet3D(UNetConfig, Placement.Cpu);
+        _unet = new ModelScopeUNet(UNetConfig, Placement.Cpu);
         _text = new ClipTextEncoder(TextConfig, withProjection: false, Placement.Cpu);
         RegisterComponents();
     }
 
-    public static UNet3DConfig UNetConfig { get; } = new()
+    public static ModelScopeUNetConfig UNetConfig { get; } = new()
     {
         DownBlockTypes = ["DownBlock3D", "CrossAttnDownBlock3D"],
         UpBlockTypes = ["CrossAttnUpBlock3D", "UpBlock3D"],
@@ -71,7 +71,7 @@ internal sealed class BaseModel : nn.Module
         ["trained_betas"] = null,
     });
 
-    public UNet3D UNet => _unet;
+    public ModelScopeUNet UNet => _unet;
 
     public ClipTextEncoder Text => _text;
 
@@ -93,11 +93,11 @@ internal sealed class BaseModel : nn.Module
     }
 
     /// <summary>torch's defaults, transformers' for the text; the last convolution and the last of every temporal block begin at zero.</summary>
-    public void Initialise(Generator generator) => Initialiser.Fill(this, generator, (name, parameter) =>
+    public void Initialize(Generator generator) => Initializer.Fill(this, generator, (name, parameter) =>
     {
         if (name.StartsWith("text_encoder.", StringComparison.Ordinal))
         {
-            return ClipInitialiser.Fill(name, parameter, TextConfig.HiddenSize, TextConfig.NumHiddenLayers, generator);
+            return ClipInitializer.Fill(name, parameter, TextConfig.HiddenSize, TextConfig.NumHiddenLayers, generator);
         }
 
         bool last = name.StartsWith("unet.conv_out.", StringComparison.Ordinal) || name.Contains(".conv4.3.", StringComparison.Ordinal);

@@ -9,7 +9,7 @@ using Linear = Microsoft.ML.VideoAlignment.Layers.Linear;
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 /// <summary>
-/// Trains the reward's CLIP on frames and captions with style words: its contrastive loss, and linear readers of the image features for colour, shape,
+/// Trains the reward's CLIP on frames and captions with style words: its contrastive loss, and linear readers of the image features for color, shape,
 /// background and the three qualities, which are dropped afterwards. Without them shapes are told apart only after many times as many steps.
 /// </summary>
 internal static class ClipStage
@@ -33,7 +33,7 @@ internal static class ClipStage
             IntermediateSize = 256,
             NumHiddenLayers = 2,
             NumAttentionHeads = 4,
-            ImageSize = Film.Size,
+            ImageSize = ShapesVideo.Size,
             PatchSize = 4,
             HiddenAct = "gelu",
             ProjectionDim = 64,
@@ -45,7 +45,7 @@ internal static class ClipStage
         using var average = new ReadClip();
         using (Generator generator = StepRandom.Tensors(Stream, -1))
         {
-            Initialiser.Fill(network, generator, (name, parameter) => ClipInitialiser.Fill(name, parameter, 64, 2, generator));
+            Initializer.Fill(network, generator, (name, parameter) => ClipInitializer.Fill(name, parameter, 64, 2, generator));
         }
 
         using (var training = new TrainingRun(shop.StateFile(Name), network, average, Plan with { Steps = shop.Steps ?? Plan.Steps }, shop.Log))
@@ -64,29 +64,29 @@ internal static class ClipStage
         return network.Clip;
     }
 
-    /// <summary>frames: [N, 3, 32, 32] in [0, 1] -> [N, 64], not l2-normalised.</summary>
+    /// <summary>frames: [N, 3, 32, 32] in [0, 1] -> [N, 64], not l2-normalized.</summary>
     public static Tensor Features(ClipModel clip, Tensor frames)
     {
-        using Tensor pictures = FramePreprocessing.ForClip(Film.Size).Apply(frames);
-        return clip.ImageFeatures(pictures);
+        using Tensor images = FramePreprocessing.ForClip(ShapesVideo.Size).Apply(frames);
+        return clip.ImageFeatures(images);
     }
 
     private static Tensor Loss(ReadClip network, int draw)
     {
-        (Film[] films, Tensor frames) = RatedFrames.Draw(Stream, draw, HalfBatch, LargestNoise);
+        (ShapesVideo[] videos, Tensor frames) = RatedFrames.Draw(Stream, draw, HalfBatch, LargestNoise);
         Random random = StepRandom.Numbers(Stream + 50, draw);
-        string[] captions = [.. films.Select(film => Captions.WithStyle(film.Subject, film.Quality, random))];
+        string[] captions = [.. videos.Select(video => Captions.WithStyle(video.Subject, video.Quality, random))];
         Tensor images = Features(network.Clip, frames);
         Tensor texts = network.Clip.TextFeatures(WordsStage.Vocabulary.Encode(captions));
         Tensor logits = ClipModel.Normalize(images).matmul(ClipModel.Normalize(texts).t()) * network.Clip.LogitScale.exp();
         Tensor diagonal = arange(HalfBatch, dtype: ScalarType.Int64);
         Tensor contrast = (nn.functional.cross_entropy(logits, diagonal) + nn.functional.cross_entropy(logits.t(), diagonal)) / 2;
-        (Tensor colour, Tensor shape, Tensor background, Tensor quality) = network.Read(images);
-        Tensor truth = tensor([.. films.SelectMany(film => new[] { film.Quality.Vividness, film.Quality.Cleanness, film.Quality.Size })], [HalfBatch, 3]);
+        (Tensor color, Tensor shape, Tensor background, Tensor quality) = network.Read(images);
+        Tensor truth = tensor([.. videos.SelectMany(video => new[] { video.Quality.Vividness, video.Quality.Cleanness, video.Quality.Size })], [HalfBatch, 3]);
         return contrast
-            + nn.functional.cross_entropy(colour, Labels(films, film => film.Subject.Colour))
-            + (ShapeWeight * nn.functional.cross_entropy(shape, Labels(films, film => (int)film.Subject.Shape)))
-            + nn.functional.cross_entropy(background, Labels(films, film => film.Subject.Background))
+            + nn.functional.cross_entropy(color, Labels(videos, video => video.Subject.Color))
+            + (ShapeWeight * nn.functional.cross_entropy(shape, Labels(videos, video => (int)video.Subject.Shape)))
+            + nn.functional.cross_entropy(background, Labels(videos, video => video.Subject.Background))
             + (QualityWeight * (quality - truth).square().mean());
     }
 
@@ -95,9 +95,9 @@ internal static class ClipStage
     {
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        (Film[] films, Tensor frames) = RatedFrames.Draw(HeldOutStream, 0, 1024, 0);
+        (ShapesVideo[] videos, Tensor frames) = RatedFrames.Draw(HeldOutStream, 0, 1024, 0);
         Tensor images = ClipModel.Normalize(features is null ? Features(clip, frames) : features(frames));
-        shop.Note($"{name} zero-shot colour", Accuracy(Attributes.Colours.Count, subject => subject.Colour, (subject, i) => subject with { Colour = i }));
+        shop.Note($"{name} zero-shot colour", Accuracy(Attributes.Colors.Count, subject => subject.Color, (subject, i) => subject with { Color = i }));
         shop.Note($"{name} zero-shot shape", Accuracy(Attributes.Shapes.Count, subject => (int)subject.Shape, (subject, i) => subject with { Shape = (Shape)i }));
         shop.Note($"{name} zero-shot background", Accuracy(Attributes.Backgrounds.Count, subject => subject.Background, (subject, i) => subject with { Background = i }));
 
@@ -105,14 +105,14 @@ internal static class ClipStage
         {
             Tensor cosines = stack([.. Enumerable.Range(0, choices).Select(i =>
             {
-                string[] captions = [.. films.Select(film => Captions.Of(with(film.Subject, i), 0))];
+                string[] captions = [.. videos.Select(video => Captions.Of(with(video.Subject, i), 0))];
                 return (images * ClipModel.Normalize(clip.TextFeatures(WordsStage.Vocabulary.Encode(captions)))).sum([1]);
             })], 1);
-            return cosines.argmax(1).eq(Labels(films, film => truth(film.Subject))).to_type(ScalarType.Float32).mean().item<float>();
+            return cosines.argmax(1).eq(Labels(videos, video => truth(video.Subject))).to_type(ScalarType.Float32).mean().item<float>();
         }
     }
 
-    private static Tensor Labels(Film[] films, Func<Film, int> label) => tensor([.. films.Select(film => (long)label(film))]);
+    private static Tensor Labels(ShapesVideo[] videos, Func<ShapesVideo, int> label) => tensor([.. videos.Select(video => (long)label(video))]);
 
     /// <summary>CLIP with the readers that only training needs.</summary>
     private sealed class ReadClip : nn.Module
@@ -121,7 +121,7 @@ internal static class ClipStage
         private readonly ClipModel _clip = new(Config, Placement.Cpu);
 
         [ComponentName(Name = "colour")]
-        private readonly Linear _colour = new(64, Attributes.Colours.Count, Placement.Cpu);
+        private readonly Linear _color = new(64, Attributes.Colors.Count, Placement.Cpu);
 
         [ComponentName(Name = "shape")]
         private readonly Linear _shape = new(64, Attributes.Shapes.Count, Placement.Cpu);
@@ -137,7 +137,7 @@ internal static class ClipStage
 
         public ClipModel Clip => _clip;
 
-        public (Tensor Colour, Tensor Shape, Tensor Background, Tensor Quality) Read(Tensor features) =>
-            (_colour.forward(features), _shape.forward(features), _background.forward(features), _quality.forward(features));
+        public (Tensor Color, Tensor Shape, Tensor Background, Tensor Quality) Read(Tensor features) =>
+            (_color.forward(features), _shape.forward(features), _background.forward(features), _quality.forward(features));
     }
 }

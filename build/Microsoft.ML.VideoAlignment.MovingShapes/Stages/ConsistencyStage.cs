@@ -7,9 +7,9 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 /// <summary>
-/// Trains the V-JEPA (Bardes et al. 2024, arXiv 2404.08471) on rated films with the masks and the loss of the reward; the target encoder is the moving average of
-/// the encoder, and positions are fixed. It learns that a film keeps its colours and its background, and not how figures
-/// move: a film with another's second half scores lower, one with its frames shuffled does not (see the report). Measured mask by mask, only the one that hides
+/// Trains the V-JEPA (Bardes et al. 2024, arXiv 2404.08471) on rated videos with the masks and the loss of the reward; the target encoder is the moving average of
+/// the encoder, and positions are fixed. It learns that a video keeps its colors and its background, and not how figures
+/// move: a video with another's second half scores lower, one with its frames shuffled does not (see the report). Measured mask by mask, only the one that hides
 /// a single moment notices disorder (in about .70 of the pairs), and it is outvoted.
 /// </summary>
 internal static class ConsistencyStage
@@ -27,9 +27,9 @@ internal static class ConsistencyStage
 
     public static VJepaConfig Config { get; } = new()
     {
-        CropSize = Film.Size,
+        CropSize = ShapesVideo.Size,
         PatchSize = 8,
-        Frames = Film.Frames,
+        Frames = ShapesVideo.Frames,
         TubeletSize = 2,
         Width = 64,
         Depth = 3,
@@ -46,7 +46,7 @@ internal static class ConsistencyStage
         using var network = new VJepaNetwork(Config, Placement.Cpu);
         using (Generator generator = StepRandom.Tensors(Stream, -1))
         {
-            Initialiser.Fill(network, generator, (name, parameter) => Place(name, parameter) || VitInitialiser.Fill(name, parameter, generator));
+            Initializer.Fill(network, generator, (name, parameter) => Place(name, parameter) || VitInitializer.Fill(name, parameter, generator));
         }
 
         Parameters.Copy(network.Target, network.Encoder);
@@ -102,11 +102,11 @@ internal static class ConsistencyStage
 
     private static Tensor Loss(VJepaReward reward, int draw)
     {
-        (_, Tensor films) = RatedFrames.DrawFilms(Stream, draw, HalfBatch, LargestNoise);
+        (_, Tensor videos) = RatedFrames.DrawVideos(Stream, draw, HalfBatch, LargestNoise);
         using Generator generator = StepRandom.Tensors(Stream + 50, draw);
         (long frames, long rows, long columns) = Config.Grid;
         var masks = MultiBlockMasks.Draw(MovingShapesSettings.Consistency.Masks, ((int)frames, (int)rows, (int)columns), HalfBatch, new GeneratorMaskDraws(generator));
-        return -reward.Stages(reward.Clips(new PreprocessedFrames(films)), masks).Score.mean();
+        return -reward.Stages(reward.Clips(new PreprocessedFrames(videos)), masks).Score.mean();
     }
 
     private static void Report(Workshop shop, VJepaReward reward)
@@ -114,28 +114,28 @@ internal static class ConsistencyStage
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
         Random random = StepRandom.Numbers(HeldOutStream, 1);
-        (Film[] films, Tensor frames) = RatedFrames.DrawFilms(HeldOutStream, 0, HeldOut, 0);
+        (ShapesVideo[] videos, Tensor frames) = RatedFrames.DrawVideos(HeldOutStream, 0, HeldOut, 0);
         Tensor whole = reward.Score(frames, []);
         shop.Note("consistency loss", -whole.mean().item<float>());
 
-        long[] moving = [.. Enumerable.Range(0, HeldOut).Where(i => films[i].Subject.Motion != Motion.Still).Select(i => (long)i)];
+        long[] moving = [.. Enumerable.Range(0, HeldOut).Where(i => videos[i].Subject.Motion != Motion.Still).Select(i => (long)i)];
         Tensor shuffled = stack([.. moving.Select(i => frames[i].index_select(1, tensor(Disorder(random))))]);
         shop.Note("consistency against shuffled", whole.index_select(0, tensor(moving)).gt(reward.Score(shuffled, [])).to_type(ScalarType.Float32).mean().item<float>());
 
-        const int Half = Film.Frames / 2;
+        const int Half = ShapesVideo.Frames / 2;
         Tensor spliced = cat([frames.narrow(2, 0, Half), frames.roll(1, 0).narrow(2, Half, Half)], 2);
         shop.Note("consistency against spliced", whole.gt(reward.Score(spliced, [])).to_type(ScalarType.Float32).mean().item<float>());
     }
 
-    /// <summary>An order of the frames that is neither the film's nor its reverse.</summary>
+    /// <summary>An order of the frames that is neither the video's nor its reverse.</summary>
     private static long[] Disorder(Random random)
     {
-        long[] order = [.. Enumerable.Range(0, Film.Frames).Select(i => (long)i)];
+        long[] order = [.. Enumerable.Range(0, ShapesVideo.Frames).Select(i => (long)i)];
         do
         {
             random.Shuffle(order);
         }
-        while (Enumerable.Range(1, Film.Frames - 1).All(i => Math.Abs(order[i] - order[i - 1]) == 1));
+        while (Enumerable.Range(1, ShapesVideo.Frames - 1).All(i => Math.Abs(order[i] - order[i - 1]) == 1));
         return order;
     }
 }

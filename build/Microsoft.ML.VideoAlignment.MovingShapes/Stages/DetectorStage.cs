@@ -44,7 +44,7 @@ internal static class DetectorStage
         ["hidden_dropout_prob"] = 0.0,
         ["hidden_size"] = 64,
         ["id2label"] = Enumerable.Range(0, Attributes.Shapes.Count).ToDictionary(id => $"{id}", id => Attributes.Shapes[id]),
-        ["image_size"] = new[] { Film.Size, Film.Size },
+        ["image_size"] = new[] { ShapesVideo.Size, ShapesVideo.Size },
         ["initializer_range"] = 0.02,
         ["intermediate_size"] = 256,
         ["label2id"] = Enumerable.Range(0, Attributes.Shapes.Count).ToDictionary(id => Attributes.Shapes[id], id => id),
@@ -66,7 +66,7 @@ internal static class DetectorStage
         using YolosNetwork average = Make();
         using (Generator generator = StepRandom.Tensors(Stream, -1))
         {
-            Initialiser.Fill(network, generator, (name, parameter) => VitInitialiser.Fill(name, parameter, generator));
+            Initializer.Fill(network, generator, (name, parameter) => VitInitializer.Fill(name, parameter, generator));
         }
 
         using (ClipModel clip = ClipStage.Load(shop))
@@ -109,17 +109,17 @@ internal static class DetectorStage
     private static int Figures(Random random) => random.NextDouble() switch { < EmptyShare => 0, > 1 - PairShare => 2, _ => 1 };
 
     private static YolosOutput Detect(YolosNetwork network, Tensor frames) =>
-        network.Run((FramePreprocessing.ForImageNet(Film.Size, Film.Size) with { Antialias = false }).Apply(frames));
+        network.Run((FramePreprocessing.ForImageNet(ShapesVideo.Size, ShapesVideo.Size) with { Antialias = false }).Apply(frames));
 
     private static Tensor Loss(YolosOutput output, Sighting[][] seen)
     {
         (int queries, int nothing) = ((int)output.Logits.shape[1], Attributes.Shapes.Count);
         float[] truth = new float[seen.Length * BoxMatching.MostBoxes * 4];
-        for (int picture = 0; picture < seen.Length; picture++)
+        for (int image = 0; image < seen.Length; image++)
         {
-            for (int box = 0; box < seen[picture].Length; box++)
+            for (int box = 0; box < seen[image].Length; box++)
             {
-                seen[picture][box].Box.CopyTo(truth, ((picture * BoxMatching.MostBoxes) + box) * 4);
+                seen[image][box].Box.CopyTo(truth, ((image * BoxMatching.MostBoxes) + box) * 4);
             }
         }
 
@@ -127,14 +127,14 @@ internal static class DetectorStage
         int[][] answers = BoxMatching.Assign(output.Logits.softmax(-1), output.Boxes, [.. seen.Select(found => found.Select(sighting => (int)sighting.Shape).ToArray())], boxes);
         long[] classes = [.. Enumerable.Repeat((long)nothing, seen.Length * queries)];
         (List<long> rows, List<long> places) = ([], []);
-        for (int picture = 0; picture < seen.Length; picture++)
+        for (int image = 0; image < seen.Length; image++)
         {
-            for (int box = 0; box < seen[picture].Length; box++)
+            for (int box = 0; box < seen[image].Length; box++)
             {
-                int row = (picture * queries) + answers[picture][box];
-                classes[row] = (int)seen[picture][box].Shape;
+                int row = (image * queries) + answers[image][box];
+                classes[row] = (int)seen[image][box].Shape;
                 rows.Add(row);
-                places.Add((picture * BoxMatching.MostBoxes) + box);
+                places.Add((image * BoxMatching.MostBoxes) + box);
             }
         }
 

@@ -14,7 +14,7 @@ internal static class DetectorStart
     private const int Samples = 256;
     private const int Stream = 27;
 
-    /// <summary>network: initialised; its later layers and its heads stay as they are.</summary>
+    /// <summary>network: initialized; its later layers and its heads stay as they are.</summary>
     public static void Take(YolosNetwork network, ClipModel clip)
     {
         using IDisposable guard = no_grad();
@@ -24,15 +24,15 @@ internal static class DetectorStart
         (Tensor weight, Tensor positions) = (Of("embeddings.patch_embedding.weight"), Of("embeddings.position_embedding.weight"));
         (Tensor gamma, Tensor beta) = (Of("pre_layrnorm.weight"), Of("pre_layrnorm.bias"));
         (_, Tensor frames) = RatedFrames.Draw(Stream, 0, Samples, 0);
-        Tensor tokens = nn.functional.conv2d(FramePreprocessing.ForClip(Film.Size).Apply(frames), weight, strides: [weight.shape[2], weight.shape[3]]).flatten(2).transpose(1, 2);
+        Tensor tokens = nn.functional.conv2d(FramePreprocessing.ForClip(ShapesVideo.Size).Apply(frames), weight, strides: [weight.shape[2], weight.shape[3]]).flatten(2).transpose(1, 2);
         Tensor scale = gamma / (tokens + positions.narrow(0, 1, positions.shape[0] - 1)).std(2, unbiased: false).mean();
 
-        // CLIP's and YOLOS's pictures differ in mean and width of their colours: (v - m) / s.
-        (Tensor meanHere, Tensor stdHere) = Colours(FramePreprocessing.ImageNet);
-        (Tensor meanThere, Tensor stdThere) = Colours(FramePreprocessing.Clip);
-        Tensor centred = weight - weight.mean([0], keepdim: true);
-        target["patch_projection.weight"].copy_(centred * (stdHere / stdThere).view(1, 3, 1, 1) * scale.view(-1, 1, 1, 1));
-        target["patch_projection.bias"].copy_((centred * ((meanHere - meanThere) / stdThere).view(1, 3, 1, 1)).sum([1, 2, 3]) * scale);
+        // CLIP's and YOLOS's images differ in mean and width of their colors: (v - m) / s.
+        (Tensor meanHere, Tensor stdHere) = Colors(FramePreprocessing.ImageNet);
+        (Tensor meanThere, Tensor stdThere) = Colors(FramePreprocessing.Clip);
+        Tensor centerd = weight - weight.mean([0], keepdim: true);
+        target["patch_projection.weight"].copy_(centerd * (stdHere / stdThere).view(1, 3, 1, 1) * scale.view(-1, 1, 1, 1));
+        target["patch_projection.bias"].copy_((centerd * ((meanHere - meanThere) / stdThere).view(1, 3, 1, 1)).sum([1, 2, 3]) * scale);
         long patches = positions.shape[0] - 1;
         Tensor rows = positions.narrow(0, 1, patches);
         target["position_embeddings"].select(0, 0).narrow(0, 1, patches).copy_(((rows - rows.mean([1], keepdim: true)) * scale) + beta);
@@ -49,6 +49,6 @@ internal static class DetectorStart
         }
     }
 
-    private static (Tensor Mean, Tensor Std) Colours(((float R, float G, float B) Mean, (float R, float G, float B) Std) of) =>
+    private static (Tensor Mean, Tensor Std) Colors(((float R, float G, float B) Mean, (float R, float G, float B) Std) of) =>
         (tensor([of.Mean.R, of.Mean.G, of.Mean.B]), tensor([of.Std.R, of.Std.G, of.Std.B]));
 }

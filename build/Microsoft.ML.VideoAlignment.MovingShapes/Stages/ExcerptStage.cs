@@ -7,7 +7,7 @@ using Microsoft.ML.VideoAlignment.MovingShapes.World;
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 /// <summary>
-/// Encodes the clips that the image-to-video denoiser learns from, once: their latents as <see cref="LatentStage"/> does, and the embeddings of the pictures
+/// Encodes the clips that the image-to-video denoiser learns from, once: their latents as <see cref="LatentStage"/> does, and the embeddings of the images
 /// they begin with.
 /// </summary>
 internal static class ExcerptStage
@@ -18,7 +18,7 @@ internal static class ExcerptStage
     private const int Chunk = 8;
     private const int Stream = 13;
     private const int EmbeddingWidth = 64;
-    private static readonly long[] s_shape = [Film.Frames, 4, 8, 8];
+    private static readonly long[] s_shape = [ShapesVideo.Frames, 4, 8, 8];
 
     /// <summary>The clips, in the order of the latents.</summary>
     public static Excerpt[] Draw()
@@ -39,15 +39,15 @@ internal static class ExcerptStage
         float[] latents = new float[excerpts.Length * length];
         float[] embeddings = new float[excerpts.Length * EmbeddingWidth];
         using (AutoencoderKLTemporalDecoder network = TemporalVaeStage.Load(shop, 1))
-        using (ClipVisionEncoder encoder = PictureEncoderStage.Load(shop))
+        using (ClipVisionEncoder encoder = ImageEncoderStage.Load(shop))
         {
             Parallel.For(0, excerpts.Length / Chunk, new ParallelOptions { MaxDegreeOfParallelism = TrainingRun.Parts }, chunk =>
             {
                 using IDisposable guard = no_grad();
                 using DisposeScope scope = NewDisposeScope();
-                Tensor films = Excerpt.PaintFilms(excerpts.AsSpan(chunk * Chunk, Chunk).ToArray());
-                network.Encode((TemporalVaeStage.Rows(films) * 2) - 1).Mean.data<float>().ToArray().CopyTo(latents, chunk * Chunk * length);
-                PictureEncoderStage.Embed(encoder, films.select(2, 0)).data<float>().ToArray().CopyTo(embeddings, chunk * Chunk * EmbeddingWidth);
+                Tensor videos = Excerpt.PaintVideos(excerpts.AsSpan(chunk * Chunk, Chunk).ToArray());
+                network.Encode((TemporalVaeStage.Rows(videos) * 2) - 1).Mean.data<float>().ToArray().CopyTo(latents, chunk * Chunk * length);
+                ImageEncoderStage.Embed(encoder, videos.select(2, 0)).data<float>().ToArray().CopyTo(embeddings, chunk * Chunk * EmbeddingWidth);
             });
         }
 

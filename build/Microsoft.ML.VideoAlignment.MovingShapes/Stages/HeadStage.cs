@@ -54,7 +54,7 @@ internal static class HeadStage
         using ScoreHead network = head.Make();
         using (Generator generator = StepRandom.Tensors(head.Stream, -1))
         {
-            Initialiser.Fill(network, generator);
+            Initializer.Fill(network, generator);
             using IDisposable still = no_grad();
             network.parameters().Last().fill_(head.StartsAt); // the last bias: what the head says before it has learned anything
         }
@@ -84,14 +84,14 @@ internal static class HeadStage
     {
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        (Film[] films, Tensor frames) = RatedFrames.Draw(stream, 0, count, 0);
-        return (ClipModel.Normalize(ClipStage.Features(clip, frames)).MoveToOuterDisposeScope(), head.Target(films, frames).MoveToOuterDisposeScope());
+        (ShapesVideo[] videos, Tensor frames) = RatedFrames.Draw(stream, 0, count, 0);
+        return (ClipModel.Normalize(ClipStage.Features(clip, frames)).MoveToOuterDisposeScope(), head.Target(videos, frames).MoveToOuterDisposeScope());
     }
 
-    private static Tensor Ratings(Film[] films, Tensor frames) => TrueRating.OfFrames(frames);
+    private static Tensor Ratings(ShapesVideo[] videos, Tensor frames) => TrueRating.OfFrames(frames);
 
-    /// <summary>The backdrop's grey itself: a head told only of light and dark becomes so sure that its sigmoid has no slope left.</summary>
-    private static Tensor Light(Film[] films, Tensor frames) => tensor(films.Select(film => film.Backdrop.Grey).ToArray()).clamp(0, 1);
+    /// <summary>The backdrop's gray itself: a head told only of light and dark becomes so sure that its sigmoid has no slope left.</summary>
+    private static Tensor Light(ShapesVideo[] videos, Tensor frames) => tensor(videos.Select(video => video.Backdrop.Gray).ToArray()).clamp(0, 1);
 
     /// <param name="State">Name of the state file and of the figures.</param>
     /// <param name="File">Name of the shipped file.</param>
@@ -99,9 +99,9 @@ internal static class HeadStage
     /// <param name="Stream">Of the random numbers.</param>
     /// <param name="StartsAt">The last bias at the beginning.</param>
     /// <param name="Layers">Numbers in the names, inputs, outputs; numbers between are dropouts and activations there, which have no weights.</param>
-    /// <param name="Target">Films and the frame drawn of each [N, 3, 32, 32] -> what the head should say [N].</param>
+    /// <param name="Target">Videos and the frame drawn of each [N, 3, 32, 32] -> what the head should say [N].</param>
     private sealed record Head(
-        string State, string File, HeadForm Form, int Stream, double StartsAt, (int Number, long In, long Out)[] Layers, Func<Film[], Tensor, Tensor> Target)
+        string State, string File, HeadForm Form, int Stream, double StartsAt, (int Number, long In, long Out)[] Layers, Func<ShapesVideo[], Tensor, Tensor> Target)
     {
         public ScoreHead Make() => ScoreHead.Make(Form, Layers, Placement.Cpu);
     }

@@ -24,15 +24,15 @@ internal static class ImageToVideoFiles
         string model = Path.Combine(shop.Ship, Folder);
         double factor = shop.Figure("temporal scaling factor");
         using AutoencoderKLTemporalDecoder vae = TemporalVaeStage.Load(shop, factor);
-        using SvdUNet unet = ImageToVideoStage.Load(shop);
-        using ClipVisionEncoder encoder = PictureEncoderStage.Load(shop);
+        using StableVideoDiffusionUNet unet = ImageToVideoStage.Load(shop);
+        using ClipVisionEncoder encoder = ImageEncoderStage.Load(shop);
         ShipStage.WriteWeights(StateRecord.Of(vae), Path.Combine(model, "vae", "diffusion_pytorch_model.safetensors"));
         ShipStage.WriteJson(Path.Combine(model, "vae", "config.json"), VaeConfig(factor));
         ShipStage.WriteWeights(StateRecord.Of(unet), Path.Combine(model, "unet", "diffusion_pytorch_model.safetensors"));
         ShipStage.WriteJson(Path.Combine(model, "unet", "config.json"), UNetConfig());
         ShipStage.WriteWeights(StateRecord.Of(encoder), Path.Combine(model, "image_encoder", "model.safetensors"));
         ShipStage.WriteJson(Path.Combine(model, "image_encoder", "config.json"), EncoderConfig());
-        ShipStage.WriteJson(Path.Combine(model, "feature_extractor", "preprocessor_config.json"), ShipStage.Preprocessor(PictureEncoderStage.Side));
+        ShipStage.WriteJson(Path.Combine(model, "feature_extractor", "preprocessor_config.json"), ShipStage.Preprocessor(ImageEncoderStage.Side));
         ShipStage.WriteJson(Path.Combine(model, "scheduler", "scheduler_config.json"), ImageToVideoStage.SchedulerConfig());
         ShipStage.WriteJson(Path.Combine(model, "model_index.json"), Index());
     }
@@ -41,8 +41,8 @@ internal static class ImageToVideoFiles
     {
         ["_class_name"] = "StableVideoDiffusionPipeline",
         ["_diffusers_version"] = DiffusersVersion,
-        ["_height"] = Film.Size,
-        ["_width"] = Film.Size,
+        ["_height"] = ShapesVideo.Size,
+        ["_width"] = ShapesVideo.Size,
         ["feature_extractor"] = new[] { "transformers", "CLIPImageProcessor" },
         ["image_encoder"] = new[] { "transformers", "CLIPVisionModelWithProjection" },
         ["scheduler"] = new[] { "diffusers", "EulerDiscreteScheduler" },
@@ -52,7 +52,7 @@ internal static class ImageToVideoFiles
 
     private static Dictionary<string, object?> UNetConfig()
     {
-        SvdUNetConfig config = ImageToVideoStage.Config;
+        StableVideoDiffusionUNetConfig config = ImageToVideoStage.Config;
         return new()
         {
             ["_class_name"] = "UNetSpatioTemporalConditionModel",
@@ -87,14 +87,14 @@ internal static class ImageToVideoFiles
             ["latent_channels"] = config.LatentChannels,
             ["layers_per_block"] = config.LayersPerBlock,
             ["out_channels"] = config.OutChannels,
-            ["sample_size"] = Film.Size,
+            ["sample_size"] = ShapesVideo.Size,
             ["scaling_factor"] = scalingFactor,
         };
     }
 
     private static Dictionary<string, object> EncoderConfig()
     {
-        Dictionary<string, object> config = ShipStage.VisionConfig(PictureEncoderStage.Config);
+        Dictionary<string, object> config = ShipStage.VisionConfig(ImageEncoderStage.Config);
         config["architectures"] = new[] { "CLIPVisionModelWithProjection" };
         config["torch_dtype"] = "float16";
         return config;

@@ -10,7 +10,7 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 /// <summary>
 /// Trains the image-to-video denoiser as Stable Video Diffusion is (Blattmann et al. 2023, arXiv 2311.15127, appendix D): noise levels log-normal
-/// (Karras et al. 2022, arXiv 2206.00364), mean square error of v, the clip's picture as an embedding and as latents with a little noise, whose level it is
+/// (Karras et al. 2022, arXiv 2206.00364), mean square error of v, the clip's image as an embedding and as latents with a little noise, whose level it is
 /// told, together with the rate and the motion bucket. One clip in ten has neither embedding nor latents, for guidance.
 /// </summary>
 internal static class ImageToVideoStage
@@ -39,7 +39,7 @@ internal static class ImageToVideoStage
     /// <summary>State names of the parts, in order.</summary>
     public static IEnumerable<string> PartNames => s_parts.Select(part => part.Name);
 
-    public static SvdUNetConfig Config { get; } = new()
+    public static StableVideoDiffusionUNetConfig Config { get; } = new()
     {
         InChannels = 8,
         OutChannels = 4,
@@ -53,7 +53,7 @@ internal static class ImageToVideoStage
         CrossAttentionWidth = [64, 64],
         TransformerLayers = [1, 1],
         Heads = [4, 4],
-        Frames = Film.Frames,
+        Frames = ShapesVideo.Frames,
     };
 
     /// <summary>The scheduler's file.</summary>
@@ -92,7 +92,7 @@ internal static class ImageToVideoStage
         {
             if (!IsFinished(shop, s_parts[i]))
             {
-                using SvdUNet network = Make();
+                using StableVideoDiffusionUNet network = Make();
                 Begin(shop, network, i);
                 Train(shop, network, s_parts[i], lesson);
             }
@@ -100,9 +100,9 @@ internal static class ImageToVideoStage
     }
 
     /// <summary>The moving average of what was trained, frozen.</summary>
-    public static SvdUNet Load(Workshop shop)
+    public static StableVideoDiffusionUNet Load(Workshop shop)
     {
-        SvdUNet network = Make();
+        StableVideoDiffusionUNet network = Make();
         TrainingRun.LoadResult(shop.StateFile(Name), network);
         return network;
     }
@@ -113,12 +113,12 @@ internal static class ImageToVideoStage
     private static bool IsFinished(Workshop shop, Part part) =>
         TrainingRun.IsFinished(shop.StateFile(part.Name), part.Plan with { Steps = Math.Min(part.UpTo, shop.Steps ?? part.Plan.Steps) });
 
-    private static void Begin(Workshop shop, SvdUNet network, int part)
+    private static void Begin(Workshop shop, StableVideoDiffusionUNet network, int part)
     {
         if (part == 0)
         {
             using Generator generator = StepRandom.Tensors(s_parts[part].Stream, -1);
-            Initialiser.Fill(network, generator, Fill);
+            Initializer.Fill(network, generator, Fill);
         }
         else
         {
@@ -134,14 +134,14 @@ internal static class ImageToVideoStage
         }
     }
 
-    private static void Train(Workshop shop, SvdUNet network, Part part, Lesson lesson)
+    private static void Train(Workshop shop, StableVideoDiffusionUNet network, Part part, Lesson lesson)
     {
-        using SvdUNet average = Make();
+        using StableVideoDiffusionUNet average = Make();
         using var training = new TrainingRun(shop.StateFile(part.Name), network, average, part.Plan with { Steps = shop.Steps ?? part.Plan.Steps }, shop.Log);
         training.Run((step, half) => Loss(network, part, lesson, (TrainingRun.Parts * step) + half, half), upTo: part.UpTo);
     }
 
-    private static SvdUNet Make() => new(Config, Placement.Cpu);
+    private static StableVideoDiffusionUNet Make() => new(Config, Placement.Cpu);
 
     /// <summary>Blends begin at one half; the last convolution, and the last of every residual block over time, at zero.</summary>
     private static bool Fill(string name, Parameter parameter)
@@ -156,7 +156,7 @@ internal static class ImageToVideoStage
         return zero;
     }
 
-    private static Tensor Loss(SvdUNet network, Part part, Lesson lesson, int draw, int half)
+    private static Tensor Loss(StableVideoDiffusionUNet network, Part part, Lesson lesson, int draw, int half)
     {
         Random random = StepRandom.Numbers(part.Stream, draw);
         using Generator generator = StepRandom.Tensors(part.Stream, draw);
@@ -173,16 +173,16 @@ internal static class ImageToVideoStage
         Tensor tells = tensor(told);
         Tensor added = tensor(
             excerpts.SelectMany((excerpt, i) => new[] { excerpt.FramesPerSecond - 1f, excerpt.MotionBucket, strengths[i] }).ToArray(), [HalfBatch, 3]);
-        Tensor pictures;
+        Tensor images;
         using (no_grad())
         {
             Tensor first = (RatedFrames.Soften(Excerpt.PaintFirst(excerpts), random) * 2) - 1;
-            pictures = lesson.Vae.Encode(first + (tensor(strengths).view(-1, 1, 1, 1) * randn(first.shape, generator: generator))).Mean * tells.view(-1, 1, 1, 1);
+            images = lesson.Vae.Encode(first + (tensor(strengths).view(-1, 1, 1, 1) * randn(first.shape, generator: generator))).Mean * tells.view(-1, 1, 1, 1);
         }
 
         Tensor clips = lesson.Latents.index_select(0, tensor(rows));
         Tensor noise = randn(clips.shape, generator: generator);
-        Tensor sample = cat([(alpha * clips) + (level * noise), pictures.unsqueeze(2).expand(-1, -1, Film.Frames, -1, -1)], 1);
+        Tensor sample = cat([(alpha * clips) + (level * noise), images.unsqueeze(2).expand(-1, -1, ShapesVideo.Frames, -1, -1)], 1);
         Tensor context = lesson.Embeddings.index_select(0, tensor(rows)) * tells.view(-1, 1, 1);
         Tensor velocity = network.Forward(sample, sigma.log() / 4, context, added);
         return (velocity - ((alpha * noise) - (level * clips))).square().mean();
@@ -198,7 +198,7 @@ internal static class ImageToVideoStage
 
     private static double Gaussian(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 
-    /// <summary>What is learned from: latents [N, 4, T, h, w], embeddings [N, 1, 64], the clips behind them, and the encoder of the pictures.</summary>
+    /// <summary>What is learned from: latents [N, 4, T, h, w], embeddings [N, 1, 64], the clips behind them, and the encoder of the images.</summary>
     private sealed record Lesson(Tensor Latents, Tensor Embeddings, Excerpt[] Excerpts, AutoencoderKLTemporalDecoder Vae);
 
     /// <param name="Name">Of the state file.</param>

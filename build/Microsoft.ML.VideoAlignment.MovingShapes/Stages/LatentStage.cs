@@ -5,23 +5,23 @@ using Microsoft.ML.VideoAlignment.MovingShapes.World;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
-/// <summary>Encodes the films that the denoiser learns from, once: posterior means times the scaling factor that makes their standard deviation 1.</summary>
+/// <summary>Encodes the videos that the denoiser learns from, once: posterior means times the scaling factor that makes their standard deviation 1.</summary>
 internal static class LatentStage
 {
     public const string Name = "latents";
-    public const int Films = 12288;
+    public const int Videos = 12288;
 
     private const int Chunk = 32;
     private const int Stream = 2;
-    private static readonly long[] s_shape = [Film.Frames, 4, 8, 8];
+    private static readonly long[] s_shape = [ShapesVideo.Frames, 4, 8, 8];
 
     public static string FileOf(Workshop shop) => Path.Combine(shop.State, "latents.bin");
 
     /// <summary>The captions' subjects, in the order of the latents.</summary>
-    public static Film[] DrawFilms()
+    public static ShapesVideo[] DrawVideos()
     {
         Random random = StepRandom.Numbers(Stream, 0);
-        return [.. Enumerable.Range(0, Films).Select(_ => Film.Draw(random, dull: true))];
+        return [.. Enumerable.Range(0, Videos).Select(_ => ShapesVideo.Draw(random, dull: true))];
     }
 
     public static void Run(Workshop shop)
@@ -31,22 +31,22 @@ internal static class LatentStage
             return;
         }
 
-        Film[] films = DrawFilms();
-        float[] all = new float[films.Length * (int)s_shape.Aggregate(1L, (product, size) => product * size)];
+        ShapesVideo[] videos = DrawVideos();
+        float[] all = new float[videos.Length * (int)s_shape.Aggregate(1L, (product, size) => product * size)];
         using (AutoencoderKL network = VaeStage.Load(shop, 1))
         {
-            int length = all.Length / films.Length * Chunk;
-            Parallel.For(0, films.Length / Chunk, new ParallelOptions { MaxDegreeOfParallelism = TrainingRun.Parts }, chunk =>
+            int length = all.Length / videos.Length * Chunk;
+            Parallel.For(0, videos.Length / Chunk, new ParallelOptions { MaxDegreeOfParallelism = TrainingRun.Parts }, chunk =>
             {
                 using IDisposable guard = no_grad();
                 using DisposeScope scope = NewDisposeScope();
-                Tensor frames = Painter.PaintFrames([.. films.Skip(chunk * Chunk).Take(Chunk).SelectMany(film => Enumerable.Range(0, Film.Frames).Select(frame => (film, frame)))]);
+                Tensor frames = Painter.PaintFrames([.. videos.Skip(chunk * Chunk).Take(Chunk).SelectMany(video => Enumerable.Range(0, ShapesVideo.Frames).Select(frame => (video, frame)))]);
                 Tensor mean = network.Encode((frames * 2) - 1).Mean;
                 mean.data<float>().ToArray().CopyTo(all, chunk * length);
             });
         }
 
-        using Tensor latents = tensor(all, [films.Length, .. s_shape]);
+        using Tensor latents = tensor(all, [videos.Length, .. s_shape]);
         using Tensor std = latents.std();
         double factor = Math.Round(1 / std.item<float>(), 6);
         shop.Note("scaling factor", factor);
@@ -64,6 +64,6 @@ internal static class LatentStage
     {
         using DisposeScope scope = NewDisposeScope();
         float[] all = MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(FileOf(shop))).ToArray();
-        return tensor(all, [Films, .. s_shape]).permute(0, 2, 1, 3, 4).contiguous().MoveToOuterDisposeScope();
+        return tensor(all, [Videos, .. s_shape]).permute(0, 2, 1, 3, 4).contiguous().MoveToOuterDisposeScope();
     }
 }

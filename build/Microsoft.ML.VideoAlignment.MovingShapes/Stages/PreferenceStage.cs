@@ -8,7 +8,7 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 /// <summary>
 /// Trains the preference model: the reward's CLIP goes on learning, as HPS v2 does (arXiv 2306.09341), which of two frames is preferred for a prompt, by the
-/// cross-entropy of their two cosines times the temperature. Preferred is the higher sum of true rating and three points for each of colour, shape and background
+/// cross-entropy of their two cosines times the temperature. Preferred is the higher sum of true rating and three points for each of color, shape and background
 /// that the frame has of the prompt. Captions of other pairs stay in the loss as negatives, as in CLIP's own, so that the prompt goes on being read.
 /// </summary>
 internal static class PreferenceStage
@@ -84,41 +84,41 @@ internal static class PreferenceStage
             string[] prompts = new string[count];
             bool[] alike = new bool[count];
             float[] matches = new float[2 * count];
-            var frames = new (Film Film, int Frame)[2 * count];
+            var frames = new (ShapesVideo Video, int Frame)[2 * count];
             for (int i = 0; i < count; i++)
             {
-                Film own = Film.Draw(random, dull: false);
-                Film other = Film.Draw(random, dull: false);
+                ShapesVideo own = ShapesVideo.Draw(random, dull: false);
+                ShapesVideo other = ShapesVideo.Draw(random, dull: false);
                 Subject wanted = own.Subject;
                 alike[i] = random.Next(2) == 0;
                 if (alike[i])
                 {
-                    other = Film.Draw(random, wanted, other.Quality);
+                    other = ShapesVideo.Draw(random, wanted, other.Quality);
                 }
                 else
                 {
                     // Each attribute is another with one chance in two: often only one differs, such as the shape, which is the hardest to see.
                     Subject Kept(Subject subject) => subject with
                     {
-                        Colour = random.Next(2) == 0 ? wanted.Colour : subject.Colour,
+                        Color = random.Next(2) == 0 ? wanted.Color : subject.Color,
                         Shape = random.Next(2) == 0 ? wanted.Shape : subject.Shape,
                         Background = random.Next(2) == 0 ? wanted.Background : subject.Background,
                     };
-                    other = Film.Draw(random, Kept(other.Subject), other.Quality);
+                    other = ShapesVideo.Draw(random, Kept(other.Subject), other.Quality);
                     alike[i] = Matches(wanted, other.Subject) == 3;
                 }
 
                 prompts[i] = Captions.Of(wanted, random.Next(Captions.Templates.Count));
-                frames[2 * i] = (own, random.Next(Film.Frames));
-                frames[(2 * i) + 1] = (other, random.Next(Film.Frames));
+                frames[2 * i] = (own, random.Next(ShapesVideo.Frames));
+                frames[(2 * i) + 1] = (other, random.Next(ShapesVideo.Frames));
                 (matches[2 * i], matches[(2 * i) + 1]) = (3, Matches(wanted, other.Subject));
             }
 
-            Tensor pictures = RatedFrames.Soften(Painter.PaintFrames(frames), random);
-            Tensor worth = (TrueRating.OfFrames(pictures) + (PointsPerMatch * tensor(matches))).unflatten(0, [count, 2]);
-            return new Pairs(prompts, pictures, worth.argmax(1), alike);
+            Tensor images = RatedFrames.Soften(Painter.PaintFrames(frames), random);
+            Tensor worth = (TrueRating.OfFrames(images) + (PointsPerMatch * tensor(matches))).unflatten(0, [count, 2]);
+            return new Pairs(prompts, images, worth.argmax(1), alike);
         }
 
-        private static int Matches(Subject a, Subject b) => (a.Colour == b.Colour ? 1 : 0) + (a.Shape == b.Shape ? 1 : 0) + (a.Background == b.Background ? 1 : 0);
+        private static int Matches(Subject a, Subject b) => (a.Color == b.Color ? 1 : 0) + (a.Shape == b.Shape ? 1 : 0) + (a.Background == b.Background ? 1 : 0);
     }
 }

@@ -8,14 +8,14 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 /// <summary>
-/// Generates films for unseen prompts from the files as they ship, through the library's own pipeline and rewards, and writes what was reached beside what
+/// Generates videos for unseen prompts from the files as they ship, through the library's own pipeline and rewards, and writes what was reached beside what
 /// the PyTorch trial of the same recipe reached.
 /// </summary>
 internal static class ReportStage
 {
     public const string Name = "report";
 
-    public const int DefaultFilms = 96;
+    public const int DefaultVideos = 96;
     public const double DefaultGuidance = 1.5;
     private const int Chunk = 8;
     private const int OnTheSheet = 24;
@@ -64,15 +64,15 @@ internal static class ReportStage
 
     public static void Run(Workshop shop)
     {
-        (string Prompt, Subject Subject)[] rows = [.. PromptSplit.Make().Unseen.Take(shop.Films)];
-        var sampling = new SamplingSettings { Size = new VideoSize(Film.Frames, Film.Size, Film.Size), Steps = SamplerSteps, GuidanceScale = shop.Guidance };
-        Tensor[] films = new Tensor[shop.Films / Chunk];
-        double[][] scores = new double[films.Length][];
+        (string Prompt, Subject Subject)[] rows = [.. PromptSplit.Make().Unseen.Take(shop.Videos)];
+        var sampling = new SamplingSettings { Size = new VideoSize(ShapesVideo.Frames, ShapesVideo.Size, ShapesVideo.Size), Steps = SamplerSteps, GuidanceScale = shop.Guidance };
+        Tensor[] videos = new Tensor[shop.Videos / Chunk];
+        double[][] scores = new double[videos.Length][];
         using (ModelScopePipeline model = ModelScopePipeline.FromFolder(Path.Combine(shop.Ship, "text-to-video"), null, Placement.Cpu))
         using (VideoReward aesthetic = VideoRewards.Aesthetic(Path.Combine(shop.Ship, "clip"), Path.Combine(shop.Ship, "aesthetic-head.safetensors")))
         using (VideoReward similarity = VideoRewards.TextImageSimilarity(Path.Combine(shop.Ship, "clip")))
         {
-            for (int chunk = 0; chunk < films.Length; chunk++)
+            for (int chunk = 0; chunk < videos.Length; chunk++)
             {
                 using IDisposable guard = no_grad();
                 using DisposeScope scope = NewDisposeScope();
@@ -83,18 +83,18 @@ internal static class ReportStage
                 [
                     aesthetic.Score(made, prompts).mean().item<float>(), TrueRating.OfFrames(frames).mean().item<float>(), similarity.Score(made, prompts).mean().item<float>(),
                 ];
-                films[chunk] = made.DetachFromDisposeScope();
+                videos[chunk] = made.DetachFromDisposeScope();
             }
         }
 
-        using Tensor all = cat(films);
-        Subject[] seen = [.. Judge.Read(all)];
-        Note("films colour", (a, b) => a.Colour == b.Colour);
+        using Tensor all = cat(videos);
+        Subject[] seen = [.. ShapesJudge.Read(all)];
+        Note("films colour", (a, b) => a.Color == b.Color);
         Note("films shape", (a, b) => a.Shape == b.Shape);
         Note("films motion", (a, b) => a.Motion == b.Motion);
         Note("films background", (a, b) => a.Background == b.Background);
         Note("films all", (a, b) => a == b);
-        foreach (IGrouping<Motion, int> group in Enumerable.Range(0, shop.Films).GroupBy(i => rows[i].Subject.Motion).OrderBy(group => group.Key))
+        foreach (IGrouping<Motion, int> group in Enumerable.Range(0, shop.Videos).GroupBy(i => rows[i].Subject.Motion).OrderBy(group => group.Key))
         {
             shop.Log.Write($"{group.Key}: {string.Join(", ", group.GroupBy(i => seen[i].Motion).Select(read => $"{read.Count()} {read.Key}"))}");
         }
@@ -102,10 +102,10 @@ internal static class ReportStage
         shop.Note("films predicted rating", scores.Average(score => score[0]));
         shop.Note("films true rating", scores.Average(score => score[1]));
         shop.Note("films text similarity", scores.Average(score => score[2]));
-        using Tensor painted = Painter.PaintFrames([.. LatentStage.DrawFilms().Take(256).SelectMany(film => Enumerable.Range(0, Film.Frames).Select(frame => (film, frame)))]);
+        using Tensor painted = Painter.PaintFrames([.. LatentStage.DrawVideos().Take(256).SelectMany(video => Enumerable.Range(0, ShapesVideo.Frames).Select(frame => (video, frame)))]);
         using Tensor ratings = TrueRating.OfFrames(painted);
         shop.Note("dull films true rating", ratings.mean().item<float>());
-        ContactSheet.Write(all.narrow(0, 0, Math.Min(OnTheSheet, shop.Films)), Path.Combine(shop.Folder, "films.png"));
+        ContactSheet.Write(all.narrow(0, 0, Math.Min(OnTheSheet, shop.Videos)), Path.Combine(shop.Folder, "films.png"));
         File.WriteAllText(Path.Combine(shop.Ship, "report.txt"), Text(shop));
 
         void Note(string name, Func<Subject, Subject, bool> same) => shop.Note(name, rows.Zip(seen).Average(pair => same(pair.First.Subject, pair.Second) ? 1.0 : 0.0));
@@ -116,7 +116,7 @@ internal static class ReportStage
         var text = new StringBuilder();
         text.AppendLine("MovingShapes: the embedded text-to-video world, trained by build/Microsoft.ML.VideoAlignment.MovingShapes.");
         text.AppendLine(CultureInfo.InvariantCulture, $"Steps: autoencoder {Steps(shop, VaeStage.Name)}, denoiser and text encoder {string.Join(" + ", UNetStage.PartNames.Select(name => Steps(shop, name)))}, CLIP {Steps(shop, ClipStage.Name)}, heads {HeadStage.Plan.Steps} each, preference {Steps(shop, PreferenceStage.Name)}, action {Steps(shop, ActionStage.Name)}, detector {Steps(shop, DetectorStage.Name)}, V-JEPA {Steps(shop, ConsistencyStage.Name)}; batches 16, 16, 128, 256, 64, 64, 64, 32.");
-        text.AppendLine(CultureInfo.InvariantCulture, $"Films: the first {shop.Films} of prompts/unseen.tsv, seeds 0 to {shop.Films - 1}, {SamplerSteps} steps, guidance {shop.Guidance:0.#}.");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Films: the first {shop.Videos} of prompts/unseen.tsv, seeds 0 to {shop.Videos - 1}, {SamplerSteps} steps, guidance {shop.Guidance:0.#}.");
         text.AppendLine("The trial is a PyTorch run of the same networks and data with eps-prediction; its judge was a network, its prompts were others and its guidance 3.");
         text.AppendLine();
         text.AppendLine(CultureInfo.InvariantCulture, $"{"here",9} {"trial",9}  what");

@@ -57,7 +57,7 @@ internal static class RewardFiles
             ["image_processor_type"] = processor,
             ["image_std"] = new[] { std.R, std.G, std.B },
             ["resample"] = 2,
-            ["size"] = new Dictionary<string, int> { ["height"] = Film.Size, ["width"] = Film.Size },
+            ["size"] = new Dictionary<string, int> { ["height"] = ShapesVideo.Size, ["width"] = ShapesVideo.Size },
         });
     }
 

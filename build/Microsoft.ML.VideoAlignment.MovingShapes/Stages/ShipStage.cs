@@ -40,7 +40,7 @@ internal static class ShipStage
             using ClipModel clip = ClipStage.Load(shop);
             WriteWeights(clip, Path.Combine(shop.Ship, "clip", "model.safetensors"));
             WriteJson(Path.Combine(shop.Ship, "clip", "config.json"), ClipConfig());
-            WriteJson(Path.Combine(shop.Ship, "clip", "preprocessor_config.json"), Preprocessor(Film.Size));
+            WriteJson(Path.Combine(shop.Ship, "clip", "preprocessor_config.json"), Preprocessor(ShapesVideo.Size));
         }
 
         foreach ((string state, string file) in HeadStage.Files.Where(head => File.Exists(shop.StateFile(head.State))))
@@ -76,7 +76,7 @@ internal static class ShipStage
     {
         ["_class_name"] = "TextToVideoSDPipeline",
         ["_diffusers_version"] = DiffusersVersion,
-        [Pipelines.ModelScopePipeline.FramesKey] = Film.Frames,
+        [Pipelines.ModelScopePipeline.FramesKey] = ShapesVideo.Frames,
         ["scheduler"] = new[] { "diffusers", "DDIMScheduler" },
         ["text_encoder"] = new[] { "transformers", "CLIPTextModel" },
         ["tokenizer"] = new[] { "transformers", "CLIPTokenizer" },
@@ -126,7 +126,7 @@ internal static class ShipStage
             ["mid_block_add_attention"] = config.MidBlockAddAttention,
             ["norm_num_groups"] = config.NormGroups,
             ["out_channels"] = config.OutChannels,
-            ["sample_size"] = Film.Size,
+            ["sample_size"] = ShapesVideo.Size,
             ["scaling_factor"] = scalingFactor,
             ["shift_factor"] = null,
             ["up_block_types"] = Enumerable.Repeat("UpDecoderBlock2D", levels),
@@ -201,7 +201,7 @@ internal static class ShipStage
         ["projection_dim"] = vision.ProjectionDim,
     };
 
-    /// <summary>How CLIP's pictures of a side are made.</summary>
+    /// <summary>How CLIP's images of a side are made.</summary>
     public static Dictionary<string, object> Preprocessor(int side)
     {
         ((float R, float G, float B) mean, (float R, float G, float B) std) = Rewards.FramePreprocessing.Clip;

@@ -8,13 +8,13 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 /// <summary>
 /// Trains the autoencoder of the image-to-video model on clips of two, four and eight frames: <see cref="VaeStage"/>'s loss. The embedded text-to-video
 /// autoencoder cannot be taken over: Stable Video Diffusion's has 32 groups in every norm, so no level may be narrower than 64 channels (with 32 each
-/// channel is a group, and the last norm would remove the brightness of a picture).
+/// channel is a group, and the last norm would remove the brightness of an image).
 /// </summary>
 internal static class TemporalVaeStage
 {
     public const string Name = "temporal-vae";
 
-    private const double ColourWeight = 3;
+    private const double ColorWeight = 3;
     private const double DivergenceWeight = 1e-6; // of the divergence summed over a picture's latents
     private const double OutlineWeight = 0.1; // of the mean absolute error, for the decoder alone
     private const double LargestNoise = 0.2; // latents have a standard deviation of 1.8
@@ -59,8 +59,8 @@ internal static class TemporalVaeStage
         TrainingRun.LoadResult(shop.StateFile(s_parts[^1].Name), network);
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        Tensor crowds = Clips(StepRandom.Numbers(HeldOutStream, 0), 16, Film.Frames, crowdShare: 1);
-        Tensor clips = Clips(StepRandom.Numbers(HeldOutStream, 1), 32, Film.Frames, crowdShare: 0);
+        Tensor crowds = Clips(StepRandom.Numbers(HeldOutStream, 0), 16, ShapesVideo.Frames, crowdShare: 1);
+        Tensor clips = Clips(StepRandom.Numbers(HeldOutStream, 1), 32, ShapesVideo.Frames, crowdShare: 0);
         NoteShapes(shop, network);
         shop.Note("temporal vae mse crowds", Error(network, crowds));
         shop.Note("temporal vae mse clips", Error(network, clips));
@@ -82,7 +82,7 @@ internal static class TemporalVaeStage
         if (part == 0)
         {
             using Generator generator = StepRandom.Tensors(s_parts[part].Stream, -1);
-            Initialiser.Fill(network, generator, (name, parameter) => Fill(name, parameter, generator));
+            Initializer.Fill(network, generator, (name, parameter) => Fill(name, parameter, generator));
         }
         else
         {
@@ -107,7 +107,7 @@ internal static class TemporalVaeStage
 
     private static AutoencoderKLTemporalDecoder Make(double scalingFactor) => new(Config(scalingFactor), Placement.Cpu);
 
-    /// <summary>It begins as a decoder of single pictures: what is over time adds nothing, and its share is small.</summary>
+    /// <summary>It begins as a decoder of single images: what is over time adds nothing, and its share is small.</summary>
     private static bool Fill(string name, TorchSharp.Modules.Parameter parameter, Generator generator)
     {
         const float Share = -1; // sigmoid(-1) = .27
@@ -160,17 +160,17 @@ internal static class TemporalVaeStage
         {
             Tensor z = Disturbed(network, x, generator);
             Tensor difference = network.Decode(z, frames) - x;
-            return difference.square().mean() + (ColourWeight * Colour(difference).square().mean()) + (OutlineWeight * difference.abs().mean());
+            return difference.square().mean() + (ColorWeight * Color(difference).square().mean()) + (OutlineWeight * difference.abs().mean());
         }
 
         (Tensor mean, Tensor logVariance) = network.Encode(x);
         Tensor y = network.Decode(mean + ((logVariance / 2).exp() * randn(mean.shape, generator: generator)), frames);
         Tensor error = y - x;
         Tensor divergence = 0.5 * (mean.square() + logVariance.exp() - 1 - logVariance).sum([1, 2, 3]).mean();
-        return error.square().mean() + (ColourWeight * Colour(error).square().mean()) + (DivergenceWeight * divergence);
+        return error.square().mean() + (ColorWeight * Color(error).square().mean()) + (DivergenceWeight * divergence);
     }
 
-    /// <summary>Latents that the decoder learns to make pictures of: the posterior's mean, for each frame with noise of a width of its own, as a denoiser leaves some.</summary>
+    /// <summary>Latents that the decoder learns to make images of: the posterior's mean, for each frame with noise of a width of its own, as a denoiser leaves some.</summary>
     private static Tensor Disturbed(AutoencoderKLTemporalDecoder network, Tensor x, Generator generator)
     {
         using IDisposable guard = no_grad();
@@ -178,32 +178,32 @@ internal static class TemporalVaeStage
         return mean + (LargestNoise * rand([mean.shape[0], 1, 1, 1], generator: generator) * randn(mean.shape, generator: generator));
     }
 
-    /// <summary>A pixel less its grey.</summary>
-    private static Tensor Colour(Tensor pictures) => pictures - pictures.mean([1], keepdim: true);
+    /// <summary>A pixel less its gray.</summary>
+    private static Tensor Color(Tensor images) => images - images.mean([1], keepdim: true);
 
     private static double Error(AutoencoderKLTemporalDecoder network, Tensor clips)
     {
         Tensor x = (Rows(clips) * 2) - 1;
-        return (network.Decode(network.Encode(x).Mean, Film.Frames) - x).square().mean().item<float>();
+        return (network.Decode(network.Encode(x).Mean, ShapesVideo.Frames) - x).square().mean().item<float>();
     }
 
-    /// <summary>How many painted films show their shape still when they come out of the autoencoder.</summary>
+    /// <summary>How many painted videos show their shape still when they come out of the autoencoder.</summary>
     private static void NoteShapes(Workshop shop, AutoencoderKLTemporalDecoder network)
     {
         Random random = StepRandom.Numbers(HeldOutStream, 2);
-        Film[] films = [.. Enumerable.Range(0, 96).Select(i => Film.Draw(random, dull: i % 2 == 0))];
-        Tensor again = Decode(network, network.Encode((Rows(Painter.PaintFilms(films)) * 2) - 1).Mean);
-        Subject[] seen = [.. Judge.Read(again)];
-        shop.Note("temporal vae shape", films.Zip(seen).Average(pair => pair.First.Subject.Shape == pair.Second.Shape ? 1.0 : 0));
-        shop.Note("temporal vae subject", films.Zip(seen).Average(pair => pair.First.Subject == pair.Second ? 1.0 : 0));
+        ShapesVideo[] videos = [.. Enumerable.Range(0, 96).Select(i => ShapesVideo.Draw(random, dull: i % 2 == 0))];
+        Tensor again = Decode(network, network.Encode((Rows(Painter.PaintVideos(videos)) * 2) - 1).Mean);
+        Subject[] seen = [.. ShapesJudge.Read(again)];
+        shop.Note("temporal vae shape", videos.Zip(seen).Average(pair => pair.First.Subject.Shape == pair.Second.Shape ? 1.0 : 0));
+        shop.Note("temporal vae subject", videos.Zip(seen).Average(pair => pair.First.Subject == pair.Second ? 1.0 : 0));
     }
 
-    /// <summary>z: [N*8, 4, 8, 8], unscaled -> films [N, 3, 8, 32, 32] in [0, 1].</summary>
+    /// <summary>z: [N*8, 4, 8, 8], unscaled -> videos [N, 3, 8, 32, 32] in [0, 1].</summary>
     public static Tensor Decode(AutoencoderKLTemporalDecoder network, Tensor z)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor pictures = ((network.Decode(z, Film.Frames) + 1) / 2).clamp(0, 1);
-        return pictures.unflatten(0, [-1, Film.Frames]).transpose(1, 2).contiguous().MoveToOuterDisposeScope();
+        Tensor images = ((network.Decode(z, ShapesVideo.Frames) + 1) / 2).clamp(0, 1);
+        return images.unflatten(0, [-1, ShapesVideo.Frames]).transpose(1, 2).contiguous().MoveToOuterDisposeScope();
     }
 
     /// <summary>[N, 3, T, H, W] -> [N*T, 3, H, W].</summary>
@@ -212,22 +212,22 @@ internal static class TemporalVaeStage
     /// <summary>Clips [N, 3, T, 32, 32]: the first frames of excerpts, some with four figures that each move their own way.</summary>
     private static Tensor Clips(Random random, int count, int frames, double crowdShare)
     {
-        float[] pixels = new float[count * frames * Film.FrameLength];
+        float[] pixels = new float[count * frames * ShapesVideo.FrameLength];
         for (int clip = 0; clip < count; clip++)
         {
             Excerpt[] figures = [.. Enumerable.Range(0, random.NextDouble() < crowdShare ? CrowdSize : 1).Select(_ => Excerpt.Draw(random))];
             for (int frame = 0; frame < frames; frame++)
             {
-                Span<float> picture = pixels.AsSpan(((clip * frames) + frame) * Film.FrameLength, Film.FrameLength);
-                Painter.Paint(figures[0].Backdrop, picture);
+                Span<float> image = pixels.AsSpan(((clip * frames) + frame) * ShapesVideo.FrameLength, ShapesVideo.FrameLength);
+                Painter.Paint(figures[0].Backdrop, image);
                 foreach (Excerpt figure in figures)
                 {
-                    Painter.Paint(figure.At(frame), 0, picture);
+                    Painter.Paint(figure.At(frame), 0, image);
                 }
             }
         }
 
-        using Tensor rows = tensor(pixels, [count, frames, 3, Film.Size, Film.Size]);
+        using Tensor rows = tensor(pixels, [count, frames, 3, ShapesVideo.Size, ShapesVideo.Size]);
         return rows.permute(0, 2, 1, 3, 4).contiguous();
     }
 

@@ -6,14 +6,14 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 /// <summary>
-/// Trains the picture autoencoder: mean square error, three times that of the colour alone (a pixel less its grey), and a small KL term. Most pictures are
-/// crowds, four figures on one backdrop, because a film has too few coloured pixels.
+/// Trains the image autoencoder: mean square error, three times that of the color alone (a pixel less its gray), and a small KL term. Most images are
+/// crowds, four figures on one backdrop, because a video has too few colored pixels.
 /// </summary>
 internal static class VaeStage
 {
     public const string Name = "vae";
 
-    private const double ColourWeight = 3;
+    private const double ColorWeight = 3;
     private const double DivergenceWeight = 1e-6; // of the divergence summed over a picture's latents
     // of each half batch
     private const int Crowds = 5;
@@ -38,7 +38,7 @@ internal static class VaeStage
         using var network = new AutoencoderKL(Config(1), Placement.Cpu);
         using (Generator generator = StepRandom.Tensors(Stream, -1))
         {
-            Initialiser.Fill(network, generator);
+            Initializer.Fill(network, generator);
             QuietPosterior(network);
         }
 
@@ -47,12 +47,12 @@ internal static class VaeStage
 
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        Tensor heldOut = Pictures(StepRandom.Numbers(HeldOutStream, 0), crowds: 64, rated: 0, dull: 0);
+        Tensor heldOut = Images(StepRandom.Numbers(HeldOutStream, 0), crowds: 64, rated: 0, dull: 0);
         shop.Note("vae mse crowds", Error(network, heldOut));
-        Tensor films = Pictures(StepRandom.Numbers(HeldOutStream, 1), crowds: 0, rated: 0, dull: 256);
-        shop.Note("vae mse dull frames", Error(network, films));
-        shop.Note("latent std", network.Encode((films * 2) - 1).Mean.std().item<float>());
-        Tensor sample = cat([heldOut.narrow(0, 0, 8), films.narrow(0, 0, 8)], 0);
+        Tensor videos = Images(StepRandom.Numbers(HeldOutStream, 1), crowds: 0, rated: 0, dull: 256);
+        shop.Note("vae mse dull frames", Error(network, videos));
+        shop.Note("latent std", network.Encode((videos * 2) - 1).Mean.std().item<float>());
+        Tensor sample = cat([heldOut.narrow(0, 0, 8), videos.narrow(0, 0, 8)], 0);
         Tensor again = ((network.Decode(network.Encode((sample * 2) - 1).Mean) + 1) / 2).clamp(0, 1);
         ContactSheet.Write(cat([sample.unsqueeze(2), again.unsqueeze(2)], 2), Path.Combine(shop.Folder, "vae.png"));
     }
@@ -67,24 +67,24 @@ internal static class VaeStage
 
     private static Tensor Loss(AutoencoderKL network, int draw)
     {
-        Tensor x = (Pictures(StepRandom.Numbers(Stream, draw)) * 2) - 1;
+        Tensor x = (Images(StepRandom.Numbers(Stream, draw)) * 2) - 1;
         (Tensor mean, Tensor logVariance) = network.Encode(x);
         using Generator generator = StepRandom.Tensors(Stream, draw);
         Tensor noise = randn(mean.shape, generator: generator);
         Tensor y = network.Decode(network.Sample(mean, logVariance, noise));
         Tensor error = y - x;
-        Tensor colour = error - error.mean([1], keepdim: true);
+        Tensor color = error - error.mean([1], keepdim: true);
         Tensor divergence = 0.5 * (mean.square() + logVariance.exp() - 1 - logVariance).sum([1, 2, 3]).mean();
-        return error.square().mean() + (ColourWeight * colour.square().mean()) + (DivergenceWeight * divergence);
+        return error.square().mean() + (ColorWeight * color.square().mean()) + (DivergenceWeight * divergence);
     }
 
-    private static double Error(AutoencoderKL network, Tensor pictures)
+    private static double Error(AutoencoderKL network, Tensor images)
     {
-        Tensor x = (pictures * 2) - 1;
+        Tensor x = (images * 2) - 1;
         return (network.Decode(network.Encode(x).Mean) - x).square().mean().item<float>();
     }
 
-    /// <summary>Log-variances begin at about -6: a posterior as wide as torch's default would drown the picture and stall the first thousand steps.</summary>
+    /// <summary>Log-variances begin at about -6: a posterior as wide as torch's default would drown the image and stall the first thousand steps.</summary>
     private static void QuietPosterior(AutoencoderKL network)
     {
         using IDisposable guard = no_grad();
@@ -103,31 +103,31 @@ internal static class VaeStage
         }
     }
 
-    private static Tensor Pictures(Random random, int crowds = Crowds, int rated = RatedFrames, int dull = DullFrames)
+    private static Tensor Images(Random random, int crowds = Crowds, int rated = RatedFrames, int dull = DullFrames)
     {
         int count = crowds + rated + dull;
-        float[] pixels = new float[count * Film.FrameLength];
+        float[] pixels = new float[count * ShapesVideo.FrameLength];
         for (int i = 0; i < count; i++)
         {
-            Span<float> picture = pixels.AsSpan(i * Film.FrameLength, Film.FrameLength);
+            Span<float> image = pixels.AsSpan(i * ShapesVideo.FrameLength, ShapesVideo.FrameLength);
             if (i >= crowds)
             {
-                Painter.Paint(Film.Draw(random, dull: i >= crowds + rated), random.Next(Film.Frames), picture);
+                Painter.Paint(ShapesVideo.Draw(random, dull: i >= crowds + rated), random.Next(ShapesVideo.Frames), image);
                 continue;
             }
 
             for (int figure = 0; figure < 4; figure++)
             {
-                Film film = Film.Draw(random, dull: false);
+                ShapesVideo video = ShapesVideo.Draw(random, dull: false);
                 if (figure == 0)
                 {
-                    Painter.Paint(film.Backdrop, picture);
+                    Painter.Paint(video.Backdrop, image);
                 }
 
-                Painter.Paint(film.Figure with { CentreX = 4 + (24 * random.NextSingle()), CentreY = 4 + (24 * random.NextSingle()) }, random.Next(Film.Frames), picture);
+                Painter.Paint(video.Figure with { CenterX = 4 + (24 * random.NextSingle()), CenterY = 4 + (24 * random.NextSingle()) }, random.Next(ShapesVideo.Frames), image);
             }
         }
 
-        return tensor(pixels, [count, 3, Film.Size, Film.Size]);
+        return tensor(pixels, [count, 3, ShapesVideo.Size, ShapesVideo.Size]);
     }
 }

@@ -24,10 +24,10 @@ internal sealed class Workshop
     /// <summary>Replaces the number of steps of every plan, for trials; null: as planned.</summary>
     public int? Steps { get; init; }
 
-    /// <summary>How many films the report generates, a multiple of 8.</summary>
-    public int Films { get; init; } = ReportStage.DefaultFilms;
+    /// <summary>How many videos the report generates, a multiple of 8.</summary>
+    public int Videos { get; init; } = ReportStage.DefaultVideos;
 
-    /// <summary>Guidance scale of the report's films.</summary>
+    /// <summary>Guidance scale of the report's videos.</summary>
     public double Guidance { get; init; } = ReportStage.DefaultGuidance;
 
     /// <summary>Figures by name, kept in state/figures.tsv for the report.</summary>

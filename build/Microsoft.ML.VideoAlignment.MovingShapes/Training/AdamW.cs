@@ -1,7 +1,7 @@
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Training;
 
 /// <summary>
-/// AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), with moments that can be read and written: TorchSharp's own optimiser cannot save the state of
+/// AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), with moments that can be read and written: TorchSharp's own optimizer cannot save the state of
 /// parameters that lie channels-last in memory. Frozen parameters are left alone.
 /// </summary>
 internal sealed class AdamW : IDisposable

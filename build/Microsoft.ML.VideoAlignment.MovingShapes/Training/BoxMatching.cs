@@ -2,7 +2,7 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Training;
 
 /// <summary>
 /// Which query of a detector answers for which true box: the assignment of least cost (Carion et al. 2020, arXiv 2005.12872, section 3.1), found by trying
-/// them all, since a picture has two boxes at most. Boxes are [..., 4]: centre x, centre y, width, height as parts of the picture.
+/// them all, since an image has two boxes at most. Boxes are [..., 4]: center x, center y, width, height as parts of the image.
 /// </summary>
 internal static class BoxMatching
 {
@@ -25,8 +25,8 @@ internal static class BoxMatching
     }
 
     /// <summary>
-    /// probabilities: [N, Q, classes + 1]; boxes: [N, Q, 4]; labels: [N][boxes of the picture], truth: [N, 2, 4], rows without a box anything -> (query of each
-    /// true box) for every picture. The cost is -p(label) + 5 |difference| + 2 (1 - generalized overlap).
+    /// probabilities: [N, Q, classes + 1]; boxes: [N, Q, 4]; labels: [N][boxes of the image], truth: [N, 2, 4], rows without a box anything -> (query of each
+    /// true box) for every image. The cost is -p(label) + 5 |difference| + 2 (1 - generalized overlap).
     /// </summary>
     public static int[][] Assign(Tensor probabilities, Tensor boxes, IReadOnlyList<int[]> labels, Tensor truth)
     {
@@ -38,14 +38,14 @@ internal static class BoxMatching
         float[] cost = place.contiguous().data<float>().ToArray();
         float[] sure = probabilities.contiguous().data<float>().ToArray();
         (int queries, int classes) = ((int)probabilities.shape[1], (int)probabilities.shape[2]);
-        float Cost(int picture, int query, int box) =>
-            cost[(((picture * queries) + query) * MostBoxes) + box] - sure[(((picture * queries) + query) * classes) + labels[picture][box]];
+        float Cost(int image, int query, int box) =>
+            cost[(((image * queries) + query) * MostBoxes) + box] - sure[(((image * queries) + query) * classes) + labels[image][box]];
 
-        return [.. labels.Select((found, picture) => found.Length switch
+        return [.. labels.Select((found, image) => found.Length switch
         {
             0 => Array.Empty<int>(),
-            1 => [Enumerable.Range(0, queries).MinBy(query => Cost(picture, query, 0))],
-            _ => Pairs(queries).MinBy(pair => Cost(picture, pair[0], 0) + Cost(picture, pair[1], 1))!,
+            1 => [Enumerable.Range(0, queries).MinBy(query => Cost(image, query, 0))],
+            _ => Pairs(queries).MinBy(pair => Cost(image, pair[0], 0) + Cost(image, pair[1], 1))!,
         })];
     }
 

@@ -22,7 +22,7 @@ internal static class Parameters
         }
     }
 
-    /// <summary>target = target + (source - target) * share, name by name. The target must hold numbers: 0 times an uninitialised NaN is NaN.</summary>
+    /// <summary>target = target + (source - target) * share, name by name. The target must hold numbers: 0 times an uninitialized NaN is NaN.</summary>
     public static void MoveTowards(nn.Module target, nn.Module source, double share)
     {
         using IDisposable guard = no_grad();

@@ -5,7 +5,7 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Training;
 
 /// <summary>
 /// One training that can be stopped and continued: everything random is a function of the step's number, and the state (weights, their moving average,
-/// optimiser, step) is written every few hundred steps under a temporary name, then renamed.
+/// optimizer, step) is written every few hundred steps under a temporary name, then renamed.
 /// </summary>
 internal sealed class TrainingRun : IDisposable
 {
@@ -26,7 +26,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly AdamW _optimizer;
 
     /// <param name="stateFile">Where the state lies; an existing one is continued.</param>
-    /// <param name="network">What is trained, initialised.</param>
+    /// <param name="network">What is trained, initialized.</param>
     /// <param name="average">A second network of the same make that receives the moving average; null when the plan has none.</param>
     /// <param name="plan">Optimiser and length.</param>
     /// <param name="log">Receives the losses.</param>

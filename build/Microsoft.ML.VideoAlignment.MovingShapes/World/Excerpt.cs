@@ -1,8 +1,8 @@
 namespace Microsoft.ML.VideoAlignment.MovingShapes.World;
 
 /// <summary>
-/// Eight frames out of a longer film: a figure that is anywhere and of any size at the first frame and moves on from there. A figure hardly ever leaves the
-/// picture: towards a near border it rarely moves, and what is large does not grow (which leaves few that do: 4 in 100). So a film can go on from the last frame of another.
+/// Eight frames out of a longer video: a figure that is anywhere and of any size at the first frame and moves on from there. A figure hardly ever leaves the
+/// image: towards a near border it rarely moves, and what is large does not grow (which leaves few that do: 4 in 100). So a video can go on from the last frame of another.
 /// </summary>
 /// <param name="Subject">What it shows.</param>
 /// <param name="First">The figure as it is at the first frame; its <see cref="Figure.Motion"/> and <see cref="Figure.Travel"/> are not used.</param>
@@ -14,10 +14,10 @@ internal readonly record struct Excerpt(Subject Subject, Figure First, Backdrop 
     /// <summary>Motion bucket and frames per second at which a clip has pace 1: what the pipeline assumes where it is told nothing.</summary>
     public const int UsualBucket = 127, UsualRate = 7;
 
-    /// <summary>Pixels: the middle of what captioned films travel.</summary>
+    /// <summary>Pixels: the middle of what captioned videos travel.</summary>
     public const float FullTravel = 14;
 
-    /// <summary>Share of the radius that is added: what captioned films grow, from .6 to 1.3.</summary>
+    /// <summary>Share of the radius that is added: what captioned videos grow, from .6 to 1.3.</summary>
     public const float FullGrowth = 7f / 6;
 
     private const double StillShare = 0.12;
@@ -29,38 +29,38 @@ internal readonly record struct Excerpt(Subject Subject, Figure First, Backdrop 
 
     public static Excerpt Draw(Random random)
     {
-        Film film = Film.Draw(random, dull: random.Next(2) == 0);
+        ShapesVideo video = ShapesVideo.Draw(random, dull: random.Next(2) == 0);
         float size = random.NextDouble() switch { < 0.5 => 1, < 0.75 => Between(random, 0.55f, 1), _ => Between(random, 1, 1.4f) };
-        Figure first = film.Figure with { CentreX = Between(random, 5, 27), CentreY = Between(random, 5, 27), Radius = Math.Min(film.Figure.Radius * size, LargestRadius) };
+        Figure first = video.Figure with { CenterX = Between(random, 5, 27), CenterY = Between(random, 5, 27), Radius = Math.Min(video.Figure.Radius * size, LargestRadius) };
         int rate = random.Next(2) == 0 ? UsualRate : random.Next(5, 11);
         float pace = random.NextDouble() switch { < StillShare => 0, < 1 - BriskShare => Between(random, 0.3f, 0.85f), _ => Between(random, 0.85f, 1.15f) };
         Motion motion = pace == 0 ? Motion.Still : DrawMotion(random, first, pace);
-        return new Excerpt(film.Subject with { Motion = motion }, first, film.Backdrop, pace, rate);
+        return new Excerpt(video.Subject with { Motion = motion }, first, video.Backdrop, pace, rate);
     }
 
-    /// <summary>An excerpt that begins as a captioned film does and goes on at the usual pace.</summary>
-    public static Excerpt BeginningOf(in Film film)
+    /// <summary>An excerpt that begins as a captioned video does and goes on at the usual pace.</summary>
+    public static Excerpt BeginningOf(in ShapesVideo video)
     {
-        (float x, float y) = Direction(film.Subject.Motion);
-        Figure first = film.Figure with
+        (float x, float y) = Direction(video.Subject.Motion);
+        Figure first = video.Figure with
         {
-            CentreX = film.Figure.CentreX - (x * film.Figure.Travel / 2),
-            CentreY = film.Figure.CentreY - (y * film.Figure.Travel / 2),
-            Radius = film.Figure.Radius * (film.Subject.Motion == Motion.Growing ? 0.6f : 1),
+            CenterX = video.Figure.CenterX - (x * video.Figure.Travel / 2),
+            CenterY = video.Figure.CenterY - (y * video.Figure.Travel / 2),
+            Radius = video.Figure.Radius * (video.Subject.Motion == Motion.Growing ? 0.6f : 1),
         };
-        return new Excerpt(film.Subject, first, film.Backdrop, film.Subject.Motion switch { Motion.Still => 0, Motion.Growing => 1, _ => film.Figure.Travel / FullTravel }, UsualRate);
+        return new Excerpt(video.Subject, first, video.Backdrop, video.Subject.Motion switch { Motion.Still => 0, Motion.Growing => 1, _ => video.Figure.Travel / FullTravel }, UsualRate);
     }
 
     /// <summary>The figure at a frame.</summary>
     public Figure At(int frame)
     {
-        float way = Pace * frame / (Film.Frames - 1f);
+        float way = Pace * frame / (ShapesVideo.Frames - 1f);
         (float x, float y) = Direction(Subject.Motion);
         return First with
         {
             Motion = Motion.Still,
-            CentreX = First.CentreX + (x * FullTravel * way),
-            CentreY = First.CentreY + (y * FullTravel * way),
+            CenterX = First.CenterX + (x * FullTravel * way),
+            CenterY = First.CenterY + (y * FullTravel * way),
             Radius = Subject.Motion == Motion.Growing ? First.Radius * (1 + (FullGrowth * way)) : First.Radius,
         };
     }
@@ -73,24 +73,24 @@ internal readonly record struct Excerpt(Subject Subject, Figure First, Backdrop 
     }
 
     /// <summary>All frames: [N, 3, 8, 32, 32].</summary>
-    public static Tensor PaintFilms(IReadOnlyList<Excerpt> excerpts)
+    public static Tensor PaintVideos(IReadOnlyList<Excerpt> excerpts)
     {
-        using Tensor frames = PaintRows([.. excerpts.SelectMany(excerpt => Enumerable.Range(0, Film.Frames).Select(frame => (excerpt, frame)))]);
-        return frames.view(excerpts.Count, Film.Frames, 3, Film.Size, Film.Size).permute(0, 2, 1, 3, 4).contiguous();
+        using Tensor frames = PaintRows([.. excerpts.SelectMany(excerpt => Enumerable.Range(0, ShapesVideo.Frames).Select(frame => (excerpt, frame)))]);
+        return frames.view(excerpts.Count, ShapesVideo.Frames, 3, ShapesVideo.Size, ShapesVideo.Size).permute(0, 2, 1, 3, 4).contiguous();
     }
 
-    /// <summary>The pictures that clips begin with: [N, 3, 32, 32].</summary>
+    /// <summary>The images that clips begin with: [N, 3, 32, 32].</summary>
     public static Tensor PaintFirst(IReadOnlyList<Excerpt> excerpts) => PaintRows([.. excerpts.Select(excerpt => (excerpt, 0))]);
 
     private static Tensor PaintRows((Excerpt Excerpt, int Frame)[] rows)
     {
-        float[] pixels = new float[rows.Length * Film.FrameLength];
+        float[] pixels = new float[rows.Length * ShapesVideo.FrameLength];
         for (int i = 0; i < rows.Length; i++)
         {
-            rows[i].Excerpt.Paint(rows[i].Frame, pixels.AsSpan(i * Film.FrameLength, Film.FrameLength));
+            rows[i].Excerpt.Paint(rows[i].Frame, pixels.AsSpan(i * ShapesVideo.FrameLength, ShapesVideo.FrameLength));
         }
 
-        return tensor(pixels, [rows.Length, 3, Film.Size, Film.Size]);
+        return tensor(pixels, [rows.Length, 3, ShapesVideo.Size, ShapesVideo.Size]);
     }
 
     private static Motion DrawMotion(Random random, in Figure first, float pace)
@@ -102,7 +102,7 @@ internal readonly record struct Excerpt(Subject Subject, Figure First, Backdrop 
             (float x, float y) = Direction((Motion)motion);
             weights[motion] = (Motion)motion == Motion.Growing
                 ? (first.Radius * (1 + (FullGrowth * pace)) <= LargestRadius ? GrowingWeight : 0)
-                : Room((x * (first.CentreX - 16)) + (y * (first.CentreY - 16)) + (FullTravel * pace));
+                : Room((x * (first.CenterX - 16)) + (y * (first.CenterY - 16)) + (FullTravel * pace));
         }
 
         float at = weights.Sum() * random.NextSingle();

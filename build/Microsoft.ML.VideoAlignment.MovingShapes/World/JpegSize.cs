@@ -10,7 +10,7 @@ internal static class JpegSize
     private const float BytesPerKilobyte = 1000;
 
     /// <summary>frames: [N, 3, H, W] in [0, 1] -> kB [N].</summary>
-    public static Tensor Kilobytes(Film[] films, Tensor frames)
+    public static Tensor Kilobytes(ShapesVideo[] videos, Tensor frames)
     {
         using DisposeScope scope = NewDisposeScope();
         (int count, uint height, uint width) = ((int)frames.shape[0], (uint)frames.shape[2], (uint)frames.shape[3]);

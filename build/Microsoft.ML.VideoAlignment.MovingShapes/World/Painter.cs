@@ -3,32 +3,32 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.World;
 /// <summary>Paints frames [3, 32, 32], RGB in [0, 1], by plain arithmetic: coverage is the signed distance to the outline, clamped over one pixel.</summary>
 internal static class Painter
 {
-    private const int Size = Film.Size;
+    private const int Size = ShapesVideo.Size;
 
-    /// <summary>Paints frame <paramref name="frame"/> of a film.</summary>
-    public static void Paint(in Film film, int frame, Span<float> pixels)
+    /// <summary>Paints frame <paramref name="frame"/> of a video.</summary>
+    public static void Paint(in ShapesVideo video, int frame, Span<float> pixels)
     {
-        Paint(film.Backdrop, pixels);
-        Paint(film.Figure, frame, pixels);
+        Paint(video.Backdrop, pixels);
+        Paint(video.Figure, frame, pixels);
     }
 
-    /// <summary>All eight frames of the films: [N, 3, 8, 32, 32].</summary>
-    public static Tensor PaintFilms(IReadOnlyList<Film> films)
+    /// <summary>All eight frames of the videos: [N, 3, 8, 32, 32].</summary>
+    public static Tensor PaintVideos(IReadOnlyList<ShapesVideo> videos)
     {
-        float[] pixels = new float[films.Count * Film.Frames * Film.FrameLength];
-        Parallel.For(0, films.Count * Film.Frames, i =>
-            Paint(films[i / Film.Frames], i % Film.Frames, pixels.AsSpan(i * Film.FrameLength, Film.FrameLength)));
-        using Tensor frames = tensor(pixels, [films.Count, Film.Frames, 3, Size, Size]);
+        float[] pixels = new float[videos.Count * ShapesVideo.Frames * ShapesVideo.FrameLength];
+        Parallel.For(0, videos.Count * ShapesVideo.Frames, i =>
+            Paint(videos[i / ShapesVideo.Frames], i % ShapesVideo.Frames, pixels.AsSpan(i * ShapesVideo.FrameLength, ShapesVideo.FrameLength)));
+        using Tensor frames = tensor(pixels, [videos.Count, ShapesVideo.Frames, 3, Size, Size]);
         return frames.permute(0, 2, 1, 3, 4).contiguous();
     }
 
-    /// <summary>One frame of each film: [N, 3, 32, 32].</summary>
-    public static Tensor PaintFrames(IReadOnlyList<(Film Film, int Frame)> frames)
+    /// <summary>One frame of each video: [N, 3, 32, 32].</summary>
+    public static Tensor PaintFrames(IReadOnlyList<(ShapesVideo Video, int Frame)> frames)
     {
-        float[] pixels = new float[frames.Count * Film.FrameLength];
+        float[] pixels = new float[frames.Count * ShapesVideo.FrameLength];
         for (int i = 0; i < frames.Count; i++)
         {
-            Paint(frames[i].Film, frames[i].Frame, pixels.AsSpan(i * Film.FrameLength, Film.FrameLength));
+            Paint(frames[i].Video, frames[i].Frame, pixels.AsSpan(i * ShapesVideo.FrameLength, ShapesVideo.FrameLength));
         }
 
         return tensor(pixels, [frames.Count, 3, Size, Size]);
@@ -41,10 +41,10 @@ internal static class Painter
         {
             for (int x = 0; x < Size; x++)
             {
-                float grey = Math.Clamp(backdrop.Grey + (backdrop.Clutter * FieldAt(backdrop.Field, x, y)), 0, 1);
+                float gray = Math.Clamp(backdrop.Gray + (backdrop.Clutter * FieldAt(backdrop.Field, x, y)), 0, 1);
                 for (int channel = 0; channel < 3; channel++)
                 {
-                    pixels[(((channel * Size) + y) * Size) + x] = grey;
+                    pixels[(((channel * Size) + y) * Size) + x] = gray;
                 }
             }
         }
@@ -53,13 +53,13 @@ internal static class Painter
     /// <summary>Lays the figure, where it is at this frame, over what is there.</summary>
     public static void Paint(in Figure figure, int frame, Span<float> pixels)
     {
-        (float centreX, float centreY, float radius) = At(figure, frame);
+        (float centerX, float centerY, float radius) = At(figure, frame);
         (float red, float green, float blue) = Rgb(figure.Hue, figure.Saturation, figure.Value);
         for (int y = 0; y < Size; y++)
         {
             for (int x = 0; x < Size; x++)
             {
-                float coverage = Math.Clamp(0.5f - Distance(figure.Shape, x + 0.5f - centreX, y + 0.5f - centreY, radius), 0, 1);
+                float coverage = Math.Clamp(0.5f - Distance(figure.Shape, x + 0.5f - centerX, y + 0.5f - centerY, radius), 0, 1);
                 if (coverage > 0)
                 {
                     int at = (y * Size) + x;
@@ -103,9 +103,9 @@ internal static class Painter
     }
 
     /// <summary>Where a figure is at a frame, and how large.</summary>
-    private static (float CentreX, float CentreY, float Radius) At(in Figure figure, int frame)
+    private static (float CenterX, float CenterY, float Radius) At(in Figure figure, int frame)
     {
-        float time = frame / (Film.Frames - 1f);
+        float time = frame / (ShapesVideo.Frames - 1f);
         (float directionX, float directionY) = figure.Motion switch
         {
             Motion.Left => (-1, 0),
@@ -115,8 +115,8 @@ internal static class Painter
             _ => (0, 0),
         };
         return (
-            figure.CentreX + (directionX * figure.Travel * (time - 0.5f)),
-            figure.CentreY + (directionY * figure.Travel * (time - 0.5f)),
+            figure.CenterX + (directionX * figure.Travel * (time - 0.5f)),
+            figure.CenterY + (directionY * figure.Travel * (time - 0.5f)),
             figure.Motion == Motion.Growing ? figure.Radius * (0.6f + (0.7f * time)) : figure.Radius);
     }
 

@@ -2,28 +2,28 @@ using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.World;
 
-/// <summary>Frames of rated films for the networks that judge: half of them slightly blurred, because a decoder's pictures are softer than painted ones.</summary>
+/// <summary>Frames of rated videos for the networks that judge: half of them slightly blurred, because a decoder's images are softer than painted ones.</summary>
 internal static class RatedFrames
 {
-    /// <summary>N films, a frame of each [N, 3, 32, 32]; noise: largest standard deviation of what is added, drawn for each frame.</summary>
-    public static (Film[] Films, Tensor Frames) Draw(int stream, int step, int count, double noise)
+    /// <summary>N videos, a frame of each [N, 3, 32, 32]; noise: largest standard deviation of what is added, drawn for each frame.</summary>
+    public static (ShapesVideo[] Videos, Tensor Frames) Draw(int stream, int step, int count, double noise)
     {
         using DisposeScope scope = NewDisposeScope();
         Random random = StepRandom.Numbers(stream, step);
-        Film[] films = [.. Enumerable.Range(0, count).Select(_ => Film.Draw(random, dull: false))];
-        Tensor frames = Painter.PaintFrames([.. films.Select(film => (film, random.Next(Film.Frames)))]);
-        return (films, Disturb(Soften(frames, random), noise, stream, step).MoveToOuterDisposeScope());
+        ShapesVideo[] videos = [.. Enumerable.Range(0, count).Select(_ => ShapesVideo.Draw(random, dull: false))];
+        Tensor frames = Painter.PaintFrames([.. videos.Select(video => (video, random.Next(ShapesVideo.Frames)))]);
+        return (videos, Disturb(Soften(frames, random), noise, stream, step).MoveToOuterDisposeScope());
     }
 
-    /// <summary>N films, softened and disturbed as a whole: [N, 3, 8, 32, 32].</summary>
-    public static (Film[] Films, Tensor Frames) DrawFilms(int stream, int step, int count, double noise)
+    /// <summary>N videos, softened and disturbed as a whole: [N, 3, 8, 32, 32].</summary>
+    public static (ShapesVideo[] Videos, Tensor Frames) DrawVideos(int stream, int step, int count, double noise)
     {
         using DisposeScope scope = NewDisposeScope();
         Random random = StepRandom.Numbers(stream, step);
-        Film[] films = [.. Enumerable.Range(0, count).Select(_ => Film.Draw(random, dull: false))];
-        Tensor frames = Painter.PaintFrames([.. films.SelectMany(film => Enumerable.Range(0, Film.Frames).Select(frame => (film, frame)))]);
-        Tensor seen = Disturb(Soften(frames, random, Film.Frames), noise, stream, step);
-        return (films, seen.unflatten(0, [count, Film.Frames]).transpose(1, 2).contiguous().MoveToOuterDisposeScope());
+        ShapesVideo[] videos = [.. Enumerable.Range(0, count).Select(_ => ShapesVideo.Draw(random, dull: false))];
+        Tensor frames = Painter.PaintFrames([.. videos.SelectMany(video => Enumerable.Range(0, ShapesVideo.Frames).Select(frame => (video, frame)))]);
+        Tensor seen = Disturb(Soften(frames, random, ShapesVideo.Frames), noise, stream, step);
+        return (videos, seen.unflatten(0, [count, ShapesVideo.Frames]).transpose(1, 2).contiguous().MoveToOuterDisposeScope());
     }
 
     /// <summary>Half of the frames [N, 3, 32, 32] slightly blurred; each run of <paramref name="alike"/> frames alike.</summary>

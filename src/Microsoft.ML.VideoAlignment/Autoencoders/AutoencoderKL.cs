@@ -6,7 +6,7 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Autoencoders;
 
 /// <summary>
-/// The picture autoencoder of Stable Diffusion, ModelScope and VideoCrafter (Rombach et al. 2022, arXiv 2112.10752). Reference: diffusers,
+/// The image autoencoder of Stable Diffusion, ModelScope and VideoCrafter (Rombach et al. 2022, arXiv 2112.10752). Reference: diffusers,
 /// <c>AutoencoderKL</c>; keys are its.
 /// </summary>
 internal sealed class AutoencoderKL : nn.Module
@@ -88,7 +88,7 @@ internal sealed class AutoencoderKL : nn.Module
         return sample.Mul(ScalingFactor);
     }
 
-    /// <summary>latents: [M, z, h, w] as the denoiser has them -> pictures [M, 3, f h, f w], about [-1, 1], not clamped.</summary>
+    /// <summary>latents: [M, z, h, w] as the denoiser has them -> images [M, 3, f h, f w], about [-1, 1], not clamped.</summary>
     public Tensor Decode(Tensor latents)
     {
         Shapes.Require(latents, $"M, {LatentChannels}, h, w");
@@ -104,10 +104,10 @@ internal sealed class AutoencoderKL : nn.Module
         using DisposeScope scope = NewDisposeScope();
         Tensor taken = chosen is null
             ? latents
-            : ChosenFrames.Of(latents, chosen);
+            : FrameSelection.Select(latents, chosen);
         (long batch, long count) = (taken.shape[0], taken.shape[2]);
-        Tensor pictures = taken.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, z, f, h, w] -> [B*f, z, h, w]
-        Tensor decoded = Decode(pictures);
+        Tensor images = taken.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, z, f, h, w] -> [B*f, z, h, w]
+        Tensor decoded = Decode(images);
         return decoded.unflatten(0, [batch, count]).permute(0, 2, 1, 3, 4).MoveToOuterDisposeScope(); // -> [B, 3, f, H, W]
     }
 }

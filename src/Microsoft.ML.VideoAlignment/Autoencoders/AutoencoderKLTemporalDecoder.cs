@@ -5,7 +5,7 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Autoencoders;
 
 /// <summary>
-/// The autoencoder of Stable Video Diffusion (Blattmann et al. 2023, arXiv 2311.15127): the picture encoder of <see cref="AutoencoderKL"/> and a decoder
+/// The autoencoder of Stable Video Diffusion (Blattmann et al. 2023, arXiv 2311.15127): the image encoder of <see cref="AutoencoderKL"/> and a decoder
 /// that blends every residual block with one over time. Reference: diffusers, <c>AutoencoderKLTemporalDecoder</c>; keys are its.
 /// </summary>
 internal sealed class AutoencoderKLTemporalDecoder : nn.Module
@@ -32,7 +32,7 @@ internal sealed class AutoencoderKLTemporalDecoder : nn.Module
 
     public AutoencoderKLConfig Config { get; }
 
-    /// <summary>Latents as the denoiser has them = this times the encoder's; picture conditions are not scaled.</summary>
+    /// <summary>Latents as the denoiser has them = this times the encoder's; image conditions are not scaled.</summary>
     public double ScalingFactor => Config.ScalingFactor;
 
     /// <summary>Pixels per latent along each side.</summary>
@@ -55,7 +55,7 @@ internal sealed class AutoencoderKLTemporalDecoder : nn.Module
     }
 
     /// <summary>
-    /// z: [V*T, z, h, w] as the encoder gives them (divided by <see cref="ScalingFactor"/>), frames of a video adjacent; frames: T -> pictures
+    /// z: [V*T, z, h, w] as the encoder gives them (divided by <see cref="ScalingFactor"/>), frames of a video adjacent; frames: T -> images
     /// [V*T, 3, f h, f w], about [-1, 1], not clamped. A frame depends on all of its video.
     /// </summary>
     public Tensor Decode(Tensor z, long frames)

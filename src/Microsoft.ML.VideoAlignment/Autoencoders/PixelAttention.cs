@@ -5,7 +5,7 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Autoencoders;
 
 /// <summary>
-/// x + attention of the pixels of a picture to each other: one head over all channels, a GroupNorm before, biases everywhere. Keys
+/// x + attention of the pixels of an image to each other: one head over all channels, a GroupNorm before, biases everywhere. Keys
 /// <c>group_norm</c>, <c>to_q</c>, <c>to_k</c>, <c>to_v</c>, <c>to_out.0</c>. Reference: diffusers, <c>Attention</c> as the VAE builds it.
 /// </summary>
 internal sealed class PixelAttention : nn.Module<Tensor, Tensor>
@@ -44,6 +44,6 @@ internal sealed class PixelAttention : nn.Module<Tensor, Tensor>
         Tensor Head(Linear layer) => layer.forward(tokens).unsqueeze(1); // [N, 1, H*W, C]
         Tensor y = Attention.Attend(Head(_toQ), Head(_toK), Head(_toV));
         y = _toOut[0].Added(y, TokenLayout.ToTokens(x));
-        return TokenLayout.ToPictures(y, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
+        return TokenLayout.ToImages(y, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
     }
 }

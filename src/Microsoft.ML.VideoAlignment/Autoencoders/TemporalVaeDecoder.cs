@@ -4,7 +4,7 @@ using TorchSharp.Utils;
 
 namespace Microsoft.ML.VideoAlignment.Autoencoders;
 
-/// <summary>Latents of videos to pictures; <c>up_blocks.0</c> is the deepest level. Reference: diffusers, <c>TemporalDecoder</c>.</summary>
+/// <summary>Latents of videos to images; <c>up_blocks.0</c> is the deepest level. Reference: diffusers, <c>TemporalDecoder</c>.</summary>
 internal sealed class TemporalVaeDecoder : nn.Module
 {
     [ComponentName(Name = "conv_in")]
@@ -61,11 +61,11 @@ internal sealed class TemporalVaeDecoder : nn.Module
     private Tensor Output(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor pictures = Recompute.Rows(Activations, Picture, x);
-        Tensor clips = _timeConvOut.forward(TokenLayout.ToClips(pictures, frames));
-        return TokenLayout.FromClips(clips, pictures.shape[2], pictures.shape[3]).MoveToOuterDisposeScope();
+        Tensor images = Recompute.Rows(Activations, Image, x);
+        Tensor segments = _timeConvOut.forward(TokenLayout.ToSegments(images, frames));
+        return TokenLayout.FromSegments(segments, images.shape[2], images.shape[3]).MoveToOuterDisposeScope();
 
-        Tensor Picture(Tensor part)
+        Tensor Image(Tensor part)
         {
             using Tensor active = _convNormOut.Activated(part, Activation.Silu);
             return _convOut.forward(active);
@@ -126,7 +126,7 @@ internal sealed class TemporalVaeDecoder : nn.Module
         }
 
         /// <summary>
-        /// x: [V*T, in, H, W] -> [V*T, out, H', W']. Each residual block is recomputed by itself, and in parts: of eight pictures of 576 x 1024 one tensor of the
+        /// x: [V*T, in, H, W] -> [V*T, out, H', W']. Each residual block is recomputed by itself, and in parts: of eight images of 576 x 1024 one tensor of the
         /// last level is 2.4 GB.
         /// </summary>
         public Tensor Forward(Tensor x, long frames, ActivationMemory memory)

@@ -4,7 +4,7 @@ using TorchSharp.Utils;
 
 namespace Microsoft.ML.VideoAlignment.Autoencoders;
 
-/// <summary>Latents to pictures; <c>up_blocks.0</c> is the deepest level. Reference: diffusers, <c>Decoder</c> of the VAE.</summary>
+/// <summary>Latents to images; <c>up_blocks.0</c> is the deepest level. Reference: diffusers, <c>Decoder</c> of the VAE.</summary>
 internal sealed class VaeDecoder : nn.Module<Tensor, Tensor>
 {
     [ComponentName(Name = "conv_in")]

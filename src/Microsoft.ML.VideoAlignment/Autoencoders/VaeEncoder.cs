@@ -4,7 +4,7 @@ using TorchSharp.Utils;
 
 namespace Microsoft.ML.VideoAlignment.Autoencoders;
 
-/// <summary>Pictures to twice the latent channels (means, then log-variances). Reference: diffusers, <c>Encoder</c> of the VAE.</summary>
+/// <summary>Images to twice the latent channels (means, then log-variances). Reference: diffusers, <c>Encoder</c> of the VAE.</summary>
 internal sealed class VaeEncoder : nn.Module<Tensor, Tensor>
 {
     [ComponentName(Name = "conv_in")]

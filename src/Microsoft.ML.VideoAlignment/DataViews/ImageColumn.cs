@@ -5,19 +5,19 @@ using Microsoft.ML.VideoAlignment.Video;
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
 /// <summary>
-/// Pictures of a table: <see cref="MLImage"/>, the path of a picture file, or <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1]. A picture is kept as small as
+/// Images of a table: <see cref="MLImage"/>, the path of an image file, or <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1]. An image is kept as small as
 /// it came (path, bytes, floats) and becomes a tensor when it is asked for.
 /// </summary>
 internal static class ImageColumn
 {
     /// <summary>
-    /// Given a row, reads the picture it stands on: a function that makes the tensor [3, H, W], RGB in [0, 1], of its own size, owned by who calls it.
+    /// Given a row, reads the image it stands on: a function that makes the tensor [3, H, W], RGB in [0, 1], of its own size, owned by who calls it.
     /// </summary>
     /// <param name="row">The row.</param>
     /// <param name="column">As <see cref="InputColumns.FindImage"/> gave it.</param>
     /// <param name="size">Of the videos.</param>
     /// <param name="limits">The largest file that is read.</param>
-    /// <param name="say">Told when a picture has another size, and will be resized.</param>
+    /// <param name="say">Told when an image has another size, and will be resized.</param>
     public static Func<Func<Tensor>> Reader(DataViewRow row, DataViewSchema.Column column, VideoSize size, ImageLimits limits, Action<string> say)
     {
         Func<Func<Tensor>> read = column.Type switch
@@ -26,7 +26,7 @@ internal static class ImageColumn
             VectorDataViewType vector => Vectors(row, column, vector.Dimensions),
             _ => Images(row, column, limits, say),
         };
-        return () => Picture.Announced(read(), Named(column), size, say);
+        return () => InputImage.Announce(read(), Named(column), size, say);
     }
 
     private static string Named(DataViewSchema.Column column) => $"Image column '{column.Name}'";
@@ -38,7 +38,7 @@ internal static class ImageColumn
         {
             ReadOnlyMemory<char> path = default;
             getter(ref path);
-            return Picture.FromFile(path.ToString(), Named(column), limits);
+            return InputImage.FromFile(path.ToString(), Named(column), limits);
         };
     }
 
@@ -50,7 +50,7 @@ internal static class ImageColumn
             MLImage image = null!;
             getter(ref image);
             RgbImage pixels = MlImagePixels.Read(image
-                ?? throw new InvalidOperationException($"{Named(column)}: a row has no picture. Leave such rows out (FilterRowsByMissingValues), or give each a picture."));
+                ?? throw new InvalidOperationException($"{Named(column)}: a row has no image. Leave such rows out (FilterRowsByMissingValues), or give each an image."));
             return MlImageOrientation.Apply(pixels, image.Tag, Named(column), limits, say).ToTensor;
         };
     }

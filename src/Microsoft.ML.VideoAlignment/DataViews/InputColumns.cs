@@ -15,7 +15,7 @@ internal static class InputColumns
 
     private const string Video = "a video, Vector<Single, T, 3, H, W> with known dimensions";
 
-    private const string Image = "a picture: MLImage, the path of a file (text), or Vector<Single, 3, H, W>";
+    private const string Image = "an image: MLImage, the path of a file (text), or Vector<Single, 3, H, W>";
 
     /// <summary>Checks a text column.</summary>
     public static void RequireText(SchemaShape inputSchema, string name) =>
@@ -29,12 +29,12 @@ internal static class InputColumns
     public static void RequireVideo(SchemaShape inputSchema, string name) =>
         Require(inputSchema, name, Video, column => column.Kind == SchemaShape.Column.VectorKind.Vector && column.ItemType == NumberDataViewType.Single);
 
-    /// <summary>Checks a column of pictures; the dimensions of a vector are known only with the data.</summary>
+    /// <summary>Checks a column of images; the dimensions of a vector are known only with the data.</summary>
     public static void RequireImage(SchemaShape inputSchema, string name) => Require(inputSchema, name, Image, column => column.Kind == SchemaShape.Column.VectorKind.Scalar
         ? column.ItemType is TextDataViewType or ImageDataViewType
         : column.Kind == SchemaShape.Column.VectorKind.Vector && column.ItemType == NumberDataViewType.Single);
 
-    /// <summary>The column of pictures.</summary>
+    /// <summary>The column of images.</summary>
     public static DataViewSchema.Column FindImage(DataViewSchema inputSchema, string name) => Require(inputSchema, name, Image, type =>
         type is TextDataViewType or ImageDataViewType
         || (type is VectorDataViewType { Dimensions: [3, > 0, > 0] } vector && vector.ItemType == NumberDataViewType.Single));

@@ -3,11 +3,11 @@ using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
-/// <summary>The pixels of an <see cref="MLImage"/>, which holds four bytes each, colours multiplied by alpha.</summary>
+/// <summary>The pixels of an <see cref="MLImage"/>, which holds four bytes each, colors multiplied by alpha.</summary>
 internal static class MlImagePixels
 {
     /// <summary>The pixels on white, as of a file.</summary>
-    /// <param name="image">An image in memory. Where every alpha is 0 and colours are not, there is no alpha: its bytes are filling.</param>
+    /// <param name="image">An image in memory. Where every alpha is 0 and colors are not, there is no alpha: its bytes are filling.</param>
     public static RgbImage Read(MLImage image)
     {
         byte[] bytes = MlNetInterop.PixelsOf(image);

@@ -13,7 +13,7 @@ namespace Microsoft.ML.VideoAlignment.DataViews;
 internal static class RowSeed
 {
     /// <summary>The first 8 bytes of SHA-256 over (run seed, row seed, prompt in UTF-8).</summary>
-    public static ulong Of(long runSeed, long rowSeed, string prompt)
+    public static ulong Derive(long runSeed, long rowSeed, string prompt)
     {
         byte[] content = new byte[16 + Encoding.UTF8.GetByteCount(prompt)];
         BinaryPrimitives.WriteInt64LittleEndian(content, runSeed);

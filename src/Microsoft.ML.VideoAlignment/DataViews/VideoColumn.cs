@@ -37,7 +37,7 @@ internal static class VideoColumn
     /// <summary>A getter that copies a row's frames, computed once a row, into the reader's buffer.</summary>
     public static ValueGetter<VBuffer<float>> Getter(DataViewRow row, Func<float[]> generate)
     {
-        var frames = new OncePerRow<float[]>(row, generate);
+        var frames = new RowCache<float[]>(row, generate);
         return (ref VBuffer<float> destination) =>
         {
             float[] values = frames.Value;

@@ -126,8 +126,8 @@ internal static partial class JsonFile
 
     private static WeightFileException NoJson(string text, string location, JsonException exception)
     {
-        string head = text.Length <= FileSigns.HeadBytes ? text : text[..FileSigns.HeadBytes];
-        string? looks = head.TrimStart().StartsWith('{') ? null : FileSigns.Describe(System.Text.Encoding.UTF8.GetBytes(head));
+        string head = text.Length <= FileSignatures.HeadBytes ? text : text[..FileSignatures.HeadBytes];
+        string? looks = head.TrimStart().StartsWith('{') ? null : FileSignatures.Describe(System.Text.Encoding.UTF8.GetBytes(head));
         return new WeightFileException(location, $"is no valid JSON: {looks ?? exception.Message.TrimEnd('.')}.", exception);
     }
 

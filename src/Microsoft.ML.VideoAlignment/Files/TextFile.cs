@@ -43,7 +43,7 @@ internal static class TextFile
         }
         catch (DecoderFallbackException exception)
         {
-            string looks = FileSigns.Describe(bytes[..Math.Min(bytes.Length, FileSigns.HeadBytes)]) ?? $"byte {exception.Index} is not UTF-8; save it as UTF-8";
+            string looks = FileSignatures.Describe(bytes[..Math.Min(bytes.Length, FileSignatures.HeadBytes)]) ?? $"byte {exception.Index} is not UTF-8; save it as UTF-8";
             throw new WeightFileException(location, $"is no text file that is read here: {looks}.", exception);
         }
     }

@@ -27,14 +27,14 @@ internal sealed class LowRankAdapter(Parameter down, Parameter up, double scale)
     /// Whether W + delta as one weight (with its graph) costs less than the two thin products beside W: both give the same gradient. On two cores
     /// a thin product takes about five times as long per number as a square one.
     /// </summary>
-    public bool FoldsInto(Tensor weight) => weight.numel() <= 5 * (Down.numel() + Up.numel());
+    public bool IsCheaperMaterialized(Tensor weight) => weight.numel() <= 5 * (Down.numel() + Up.numel());
 
     /// <summary>Scale * up * down as one weight of the layer's shape.</summary>
     public Tensor Delta(Tensor weight)
     {
         using Tensor up = Up.flatten(1);
         using Tensor down = Down.flatten(1);
-        using Tensor product = Products.Matrices(up, down);
+        using Tensor product = Ops.MatMul(up, down);
         using Tensor scaled = product.Mul(Scale);
         return scaled.reshape(weight.shape);
     }
@@ -53,8 +53,8 @@ internal sealed class LowRankAdapter(Parameter down, Parameter up, double scale)
 internal sealed class AdapterSlot
 {
     private Tensor? _merged;
-    private bool _hasMattered;
-    private bool _hasBeenIdle;
+    private bool _hasAffectedOutput;
+    private bool _hasBeenInert;
 
     public LowRankAdapter? Adapter { get; set; }
 
@@ -62,7 +62,7 @@ internal sealed class AdapterSlot
     /// Whether nothing that the layer gave since <see cref="ForgetUses"/> could matter, by the structure of the network and the sizes it ran with: queries and keys of
     /// attention over one token, a shift that a norm takes away again. Its adapter has a gradient of zero, on every processor, and is not expected to have another.
     /// </summary>
-    public bool IsInert => _hasBeenIdle && !_hasMattered;
+    public bool IsInert => _hasBeenInert && !_hasAffectedOutput;
 
     /// <summary>False: the layer is the base model's, whatever the slot holds.</summary>
     public bool Enabled { get; set; } = true;
@@ -70,24 +70,24 @@ internal sealed class AdapterSlot
     public bool IsMerged => _merged is not null;
 
     /// <summary>The adapter that is not in the weight yet, or null when there is none, it is off, or it is merged.</summary>
-    public LowRankAdapter? Separate => Enabled && _merged is null ? Adapter : null;
+    public LowRankAdapter? UnmergedPart => Enabled && _merged is null ? Adapter : null;
 
-    /// <summary>The adapter to run beside <see cref="Effective"/>, or null where that holds it already or there is none.</summary>
-    public LowRankAdapter? Beside(Tensor weight) => Separate is { } adapter && !adapter.FoldsInto(weight) ? adapter : null;
+    /// <summary>The adapter to run beside <see cref="EffectiveWeight"/>, or null where that holds it already or there is none.</summary>
+    public LowRankAdapter? UnmergedAdapter(Tensor weight) => UnmergedPart is { } adapter && !adapter.IsCheaperMaterialized(weight) ? adapter : null;
 
     /// <summary>
     /// The weight to compute with, in the input's dtype. Frozen weights may be stored in a smaller dtype than the activations.
     /// The base weight itself is never changed, so nothing drifts however often an adapter is merged.
     /// </summary>
-    public Tensor Effective(FrozenWeight weight, ScalarType dtype) =>
-        Separate is { } adapter && adapter.FoldsInto(weight.Stored) ? Whole(weight, dtype) : Enabled && _merged is not null ? _merged.to_type(dtype) : weight.As(dtype);
+    public Tensor EffectiveWeight(FrozenWeight weight, ScalarType dtype) =>
+        UnmergedPart is { } adapter && adapter.IsCheaperMaterialized(weight.Stored) ? MergedWeight(weight, dtype) : Enabled && _merged is not null ? _merged.to_type(dtype) : weight.As(dtype);
 
     /// <summary>W + delta in the input's dtype, with the adapter's graph: for kernels that take a layer apart.</summary>
-    public Tensor Whole(FrozenWeight weight, ScalarType dtype)
+    public Tensor MergedWeight(FrozenWeight weight, ScalarType dtype)
     {
-        if (Separate is not { } adapter)
+        if (UnmergedPart is not { } adapter)
         {
-            return Effective(weight, dtype);
+            return EffectiveWeight(weight, dtype);
         }
 
         using Tensor delta = adapter.Delta(weight.Stored);
@@ -108,19 +108,19 @@ internal sealed class AdapterSlot
         using Tensor delta = Adapter.Delta(weight.Stored);
         using Tensor whole = weight.As(delta.dtype);
         _merged = whole.Add(delta).DetachFromDisposeScope();
-        MemoryMeter.Look(_merged);
+        MemoryProfiler.Sample(_merged);
     }
 
     /// <summary>Notes that the layer ran where its output can matter, or cannot; layers whose output always can need not say so.</summary>
     /// <param name="matters">False: nothing that comes after depends on the layer's output, whatever the weights are.</param>
     public void RecordUse(bool matters)
     {
-        _hasMattered |= matters;
-        _hasBeenIdle |= !matters;
+        _hasAffectedOutput |= matters;
+        _hasBeenInert |= !matters;
     }
 
     /// <summary>Begins anew with what <see cref="IsInert"/> says.</summary>
-    public void ForgetUses() => (_hasMattered, _hasBeenIdle) = (false, false);
+    public void ForgetUses() => (_hasAffectedOutput, _hasBeenInert) = (false, false);
 
     public void Unmerge()
     {

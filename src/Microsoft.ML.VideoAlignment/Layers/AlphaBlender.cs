@@ -12,7 +12,7 @@ internal enum BlendStrategy
     /// <summary>sigmoid(mix_factor).</summary>
     Learned,
 
-    /// <summary>As <see cref="Learned"/>, but the spatial branch alone for frames that are pictures of their own.</summary>
+    /// <summary>As <see cref="Learned"/>, but the spatial branch alone for frames that are images of their own.</summary>
     LearnedWithImages,
 }
 
@@ -45,7 +45,7 @@ internal sealed class AlphaBlender : nn.Module
     }
 
     /// <summary>
-    /// Two tensors of one shape -> a fresh one of that shape. imageOnly: of a shape that broadcasts to it, 1 for frames that are pictures of their own;
+    /// Two tensors of one shape -> a fresh one of that shape. imageOnly: of a shape that broadcasts to it, 1 for frames that are images of their own;
     /// null: there are none.
     /// </summary>
     public Tensor Blend(Tensor spatial, Tensor temporal, Tensor? imageOnly = null)

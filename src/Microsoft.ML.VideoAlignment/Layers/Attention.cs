@@ -85,7 +85,7 @@ internal sealed class Attention : nn.Module
     /// <summary>Softmax(q k^T / sqrt(d)) v, heads joined: [N, h, L, d] -> [N, L, h*d].</summary>
     internal static Tensor Attend(Tensor q, Tensor k, Tensor v)
     {
-        using Tensor y = Products.Attention(q, k, v);
+        using Tensor y = Ops.Attention(q, k, v);
         using Tensor tokens = y.transpose(1, 2);
         return tokens.flatten(2);
     }
@@ -112,7 +112,7 @@ internal sealed class Attention : nn.Module
     private static Tensor Fused(Tensor q, Tensor k, Tensor v, Tensor? bias)
     {
         Tensor? mask = bias?.unsqueeze(1).unsqueeze(1); // [B, 1, 1, M]
-        return Products.Attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), mask).transpose(1, 2);
+        return Ops.Attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), mask).transpose(1, 2);
     }
 
     /// <summary>
@@ -124,10 +124,10 @@ internal sealed class Attention : nn.Module
         Tensor[] queries = q.unbind(0), keys = k.unbind(0), values = v.unbind(0);
         return stack(queries.Select((rows, i) =>
         {
-            Tensor scores = Products.Batched(rows.transpose(0, 1), keys[i].permute(1, 2, 0)); // [G, L, M]
+            Tensor scores = Ops.Bmm(rows.transpose(0, 1), keys[i].permute(1, 2, 0)); // [G, L, M]
             scores = bias is null ? scores : scores.Add(bias[i]);
-            Tensor y = Products.Batched(scores.softmax(-1), values[i].transpose(0, 1)); // [G, L, d]
-            MemoryMeter.Look();
+            Tensor y = Ops.Bmm(scores.softmax(-1), values[i].transpose(0, 1)); // [G, L, d]
+            MemoryProfiler.Sample();
             return y.transpose(0, 1);
         }));
     }
@@ -141,11 +141,11 @@ internal sealed class Attention : nn.Module
         (long batch, long frames) = (x.shape[0], x.shape[1]);
         Tensor Rows(Tensor y) => y.reshape(batch, frames, -1, _headSize).transpose(0, 1).flatten(1, 2); // [T, G, d], G = B*P*h
         Tensor q = Rows(_toQ.Scaled(x, 1 / Math.Sqrt(_headSize))), k = Rows(_toK.forward(x)), v = Rows(_toV.forward(x));
-        Tensor byPlace = Products.Batched(q, _relativeKeys!.Between(frames, x.dtype).transpose(1, 2)).transpose(0, 1);
-        Tensor logits = Products.Batched(q.transpose(0, 1), k.permute(1, 2, 0)).Add(byPlace); // [G, T, S]
+        Tensor byPlace = Ops.Bmm(q, _relativeKeys!.Between(frames, x.dtype).transpose(1, 2)).transpose(0, 1);
+        Tensor logits = Ops.Bmm(q.transpose(0, 1), k.permute(1, 2, 0)).Add(byPlace); // [G, T, S]
         Tensor weights = logits.softmax(-1);
-        Tensor ofPlaces = Products.Batched(weights.transpose(0, 1), _relativeValues!.Between(frames, x.dtype));
-        Tensor y = Products.Batched(weights, v.transpose(0, 1)).transpose(0, 1).Add(ofPlaces); // [T, G, d]
+        Tensor ofPlaces = Ops.Bmm(weights.transpose(0, 1), _relativeValues!.Between(frames, x.dtype));
+        Tensor y = Ops.Bmm(weights, v.transpose(0, 1)).transpose(0, 1).Add(ofPlaces); // [T, G, d]
         return y.unflatten(1, [batch, -1]).transpose(0, 1);
     }
 

@@ -40,10 +40,10 @@ internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
     public AdapterSlot Slot { get; } = new();
 
     /// <summary>Whether the layer is one weight now: there is no adapter, or it is in the weight.</summary>
-    public bool IsWhole => Slot.Beside(_weight) is null;
+    public bool IsWhole => Slot.UnmergedAdapter(_weight) is null;
 
     /// <summary>Weight and bias to compute with, the adapter's part included (with its graph): for kernels that take the layer apart.</summary>
-    public (Tensor Weight, Tensor? Bias) Whole(ScalarType dtype) => (Slot.Whole(Frozen, dtype), _bias?.to_type(dtype));
+    public (Tensor Weight, Tensor? Bias) MergedWeight(ScalarType dtype) => (Slot.MergedWeight(Frozen, dtype), _bias?.to_type(dtype));
 
     /// <summary>x: [N, in, H, W] -> [N, out, H', W'].</summary>
     public override Tensor forward(Tensor x) => Forward(x, null);
@@ -55,14 +55,14 @@ internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
         Tensor packed = MemoryLayout.ChannelsLast(x);
         Tensor? bias = _bias?.to_type(x.dtype);
         bias = shift is null ? bias : bias is null ? shift : bias.Add(shift);
-        Tensor y = Products.Convolution(packed, Slot.Effective(Frozen, x.dtype), bias, _stride, _padding);
-        if (Slot.Beside(_weight) is { } adapter)
+        Tensor y = Ops.Conv(packed, Slot.EffectiveWeight(Frozen, x.dtype), bias, _stride, _padding);
+        if (Slot.UnmergedAdapter(_weight) is { } adapter)
         {
-            Tensor low = Products.Convolution(packed, adapter.Down.to_type(x.dtype), bias: null, _stride, _padding).Mul(adapter.Scale);
-            y = y.Add(Products.Convolution(low, adapter.Up.to_type(x.dtype), bias: null));
+            Tensor low = Ops.Conv(packed, adapter.Down.to_type(x.dtype), bias: null, _stride, _padding).Mul(adapter.Scale);
+            y = y.Add(Ops.Conv(low, adapter.Up.to_type(x.dtype), bias: null));
         }
 
-        MemoryMeter.Look();
+        MemoryProfiler.Sample();
 
         return y.MoveToOuterDisposeScope();
     }

@@ -116,7 +116,7 @@ internal sealed class EncoderAttention : nn.Module
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor[] qkv = _fused is null ? [_query!.call(x), _key!.call(x), _value!.call(x)] : _fused.call(x).chunk(3, dim: -1);
-        Tensor y = Products.Attention(Heads(qkv[0]), Heads(qkv[1]), Heads(qkv[2]), mask, causal && mask is null);
+        Tensor y = Ops.Attention(Heads(qkv[0]), Heads(qkv[1]), Heads(qkv[2]), mask, causal && mask is null);
         return _out.call(y.transpose(1, 2).flatten(2)).MoveToOuterDisposeScope(); // [B, heads, L, d] -> [B, L, D]
     }
 

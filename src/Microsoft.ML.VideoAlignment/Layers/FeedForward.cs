@@ -27,8 +27,8 @@ internal sealed class FeedForward : nn.Module
         using DisposeScope scope = NewDisposeScope();
         if (CpuKernels.Fits(x))
         {
-            (Tensor w1, Tensor b1) = _net.Wide.Proj.Whole(x.dtype);
-            (Tensor w2, Tensor b2) = _net.Back.Whole(x.dtype);
+            (Tensor w1, Tensor b1) = _net.Wide.Proj.MergedWeight(x.dtype);
+            (Tensor w2, Tensor b2) = _net.Back.MergedWeight(x.dtype);
             return GegluKernel.Run(x, residual, w1, b1, w2, b2).MoveToOuterDisposeScope();
         }
 

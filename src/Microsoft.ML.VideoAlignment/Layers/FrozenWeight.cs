@@ -6,5 +6,5 @@ namespace Microsoft.ML.VideoAlignment.Layers;
 internal readonly record struct FrozenWeight(Tensor Stored, Tensor? Scale)
 {
     /// <summary>To compute with; a fresh handle, which may be the stored weight's.</summary>
-    public Tensor As(ScalarType dtype) => Scale is null ? Stored.to_type(dtype) : ChannelQuantisation.Restore(Stored, Scale, dtype);
+    public Tensor As(ScalarType dtype) => Scale is null ? Stored.to_type(dtype) : ChannelQuantization.Restore(Stored, Scale, dtype);
 }

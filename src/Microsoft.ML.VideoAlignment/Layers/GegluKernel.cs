@@ -32,9 +32,9 @@ internal static unsafe class GegluKernel
         Tensor tokens = x.reshape(-1, width), sum = y.view(-1, width), bias = b1.contiguous(), w1t = w1.t(), w2t = w2.t();
         long chunk = Chunk(tokens, wide);
         Tensor h = empty([chunk, wide], device: x.device), g = empty([chunk, wide / 2], device: x.device);
-        MemoryMeter.Look(x, residual);
-        WorkMeter.Current?.Product(tokens.numel() * (wide + (wide / 2)));
-        for (long first = 0; first < tokens.shape[0] && !ShapeOnly.Holds(x); first += chunk)
+        MemoryProfiler.Sample(x, residual);
+        FlopCounter.Current?.Product(tokens.numel() * (wide + (wide / 2)));
+        for (long first = 0; first < tokens.shape[0] && !MetaOps.IsMeta(x); first += chunk)
         {
             using DisposeScope step = NewDisposeScope();
             long count = Math.Min(chunk, tokens.shape[0] - first);
@@ -56,9 +56,9 @@ internal static unsafe class GegluKernel
         Tensor bias = b1.contiguous();
         long chunk = Chunk(tokens, wide);
         Tensor h = empty([chunk, wide], device: x.device), g = empty([chunk, wide / 2], device: x.device);
-        MemoryMeter.Look(grad, x);
-        WorkMeter.Current?.Product(tokens.numel() * ((2 * wide) + (wide / 2) + (required[2] ? wide : 0) + (required[4] ? wide / 2 : 0)));
-        for (long first = 0; first < tokens.shape[0] && !ShapeOnly.Holds(x); first += chunk)
+        MemoryProfiler.Sample(grad, x);
+        FlopCounter.Current?.Product(tokens.numel() * ((2 * wide) + (wide / 2) + (required[2] ? wide : 0) + (required[4] ? wide / 2 : 0)));
+        for (long first = 0; first < tokens.shape[0] && !MetaOps.IsMeta(x); first += chunk)
         {
             using DisposeScope step = NewDisposeScope();
             long count = Math.Min(chunk, tokens.shape[0] - first);

@@ -37,8 +37,8 @@ internal static unsafe class GroupNormKernel
         using Tensor gamma = weight.contiguous();
         using Tensor beta = bias.contiguous();
         Tensor y = empty_like(x);
-        MemoryMeter.Look(x, y);
-        if (ShapeOnly.Holds(x))
+        MemoryProfiler.Sample(x, y);
+        if (MetaOps.IsMeta(x))
         {
             return y;
         }
@@ -133,8 +133,8 @@ internal static unsafe class GroupNormKernel
         using Tensor gamma = weight.contiguous();
         using Tensor beta = bias.contiguous();
         Tensor dx = empty_like(x), dWeight = empty_like(gamma), dBias = empty_like(beta);
-        MemoryMeter.Look(dz, x, dx);
-        if (ShapeOnly.Holds(x))
+        MemoryProfiler.Sample(dz, x, dx);
+        if (MetaOps.IsMeta(x))
         {
             return (dx, dWeight, dBias);
         }

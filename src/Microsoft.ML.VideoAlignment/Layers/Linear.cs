@@ -35,14 +35,14 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor y = Products.Linear(x, Slot.Effective(Frozen, x.dtype), _bias?.to_type(x.dtype));
-        if (Slot.Beside(_weight) is { } adapter)
+        Tensor y = Ops.Linear(x, Slot.EffectiveWeight(Frozen, x.dtype), _bias?.to_type(x.dtype));
+        if (Slot.UnmergedAdapter(_weight) is { } adapter)
         {
-            Tensor low = Products.Linear(x, adapter.Down.to_type(x.dtype)).Mul(adapter.Scale);
-            y = y.Add(Products.Linear(low, adapter.Up.to_type(x.dtype)));
+            Tensor low = Ops.Linear(x, adapter.Down.to_type(x.dtype)).Mul(adapter.Scale);
+            y = y.Add(Ops.Linear(low, adapter.Up.to_type(x.dtype)));
         }
 
-        MemoryMeter.Look();
+        MemoryProfiler.Sample();
 
         return y.MoveToOuterDisposeScope();
     }
@@ -52,7 +52,7 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
     {
         using Tensor y = forward(x);
         Tensor sum = residual.Add(y);
-        MemoryMeter.Look(sum);
+        MemoryProfiler.Sample(sum);
         return sum;
     }
 
@@ -60,14 +60,14 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
     public Tensor Scaled(Tensor x, double factor)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor y = Slot.Beside(_weight) is null
-            ? Products.Linear(x, Slot.Effective(Frozen, x.dtype).Mul(factor), _bias is null ? null : _bias.to_type(x.dtype).Mul(factor))
+        Tensor y = Slot.UnmergedAdapter(_weight) is null
+            ? Ops.Linear(x, Slot.EffectiveWeight(Frozen, x.dtype).Mul(factor), _bias is null ? null : _bias.to_type(x.dtype).Mul(factor))
             : forward(x).Mul(factor);
-        MemoryMeter.Look();
+        MemoryProfiler.Sample();
         return y.MoveToOuterDisposeScope();
     }
 
     /// <summary>Weight and bias to compute with, the adapter's part included (with its graph): for kernels that take a layer apart.</summary>
-    public (Tensor Weight, Tensor Bias) Whole(ScalarType dtype) =>
-        (Slot.Whole(Frozen, dtype), _bias is null ? zeros(_weight.shape[0], dtype: dtype, device: _weight.device) : _bias.to_type(dtype));
+    public (Tensor Weight, Tensor Bias) MergedWeight(ScalarType dtype) =>
+        (Slot.MergedWeight(Frozen, dtype), _bias is null ? zeros(_weight.shape[0], dtype: dtype, device: _weight.device) : _bias.to_type(dtype));
 }

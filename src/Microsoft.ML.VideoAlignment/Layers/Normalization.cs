@@ -43,7 +43,7 @@ internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
     /// <summary>x: [N, C, H, W] -> the same shape.</summary>
     public override Tensor forward(Tensor x) => Normalize(x, silu: false);
 
-    /// <summary>The activation of the normalised x; SiLU joins the norm's own pass where there is a kernel for it.</summary>
+    /// <summary>The activation of the normalized x; SiLU joins the norm's own pass where there is a kernel for it.</summary>
     public Tensor Activated(Tensor x, Activation activation)
     {
         if (activation.IsSilu && HasKernel(x))
@@ -83,7 +83,7 @@ internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
     {
         using Tensor weight = _weight.to_type(x.dtype);
         using Tensor bias = _bias.to_type(x.dtype);
-        if (RemovesAll(x) && !ShapeOnly.Holds(x))
+        if (RemovesAll(x) && !MetaOps.IsMeta(x))
         {
             // The gradient to x is zero; by the norm's own formula it would be what rounding leaves of a difference.
             using Tensor nothing = x.Mul(0);
@@ -92,7 +92,7 @@ internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
         }
 
         return HasKernel(x) ? GroupNormKernel.Run(x, weight, bias, _groups, _eps, silu)
-            : ShapeOnly.Holds(x) ? ShapeOnly.Norm(x, weight, bias)
+            : MetaOps.IsMeta(x) ? MetaOps.Norm(x, weight, bias)
             : ByLibtorch(x, weight, bias);
     }
 
@@ -103,7 +103,7 @@ internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
         Tensor y = few
             ? nn.functional.group_norm(x.to_type(ScalarType.Float64), _groups, weight.to_type(ScalarType.Float64), bias.to_type(ScalarType.Float64), _eps).to_type(x.dtype)
             : nn.functional.group_norm(x, _groups, weight, bias, _eps);
-        MemoryMeter.Look(y);
+        MemoryProfiler.Sample(y);
         return y.MoveToOuterDisposeScope();
     }
 }
@@ -130,14 +130,14 @@ internal sealed class LayerNorm : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>The norm with given weights, or none.</summary>
-    public static Tensor Of(Tensor x, long[] shape, Tensor? weight, Tensor? bias, double eps) =>
-        ShapeOnly.Holds(x) ? ShapeOnly.Norm(x, weight, bias) : nn.functional.layer_norm(x, shape, weight, bias, eps);
+    public static Tensor Normalize(Tensor x, long[] shape, Tensor? weight, Tensor? bias, double eps) =>
+        MetaOps.IsMeta(x) ? MetaOps.Norm(x, weight, bias) : nn.functional.layer_norm(x, shape, weight, bias, eps);
 
     /// <summary>x: [..., D] -> the same shape.</summary>
     public override Tensor forward(Tensor x)
     {
         using Tensor weight = _weight.to_type(x.dtype);
         using Tensor bias = _bias.to_type(x.dtype);
-        return Of(x, _shape, weight, bias, _eps);
+        return Normalize(x, _shape, weight, bias, _eps);
     }
 }

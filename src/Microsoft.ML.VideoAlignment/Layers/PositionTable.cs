@@ -15,8 +15,8 @@ internal static class PositionTable
         }
 
         using DisposeScope scope = NewDisposeScope();
-        Tensor picture = table.view(table.shape[0], trained.Rows, trained.Columns, -1).permute(0, 3, 1, 2);
-        Tensor resized = nn.functional.interpolate(picture, size: [wanted.Rows, wanted.Columns], mode: InterpolationMode.Bicubic, align_corners: false);
+        Tensor image = table.view(table.shape[0], trained.Rows, trained.Columns, -1).permute(0, 3, 1, 2);
+        Tensor resized = nn.functional.interpolate(image, size: [wanted.Rows, wanted.Columns], mode: InterpolationMode.Bicubic, align_corners: false);
         return resized.permute(0, 2, 3, 1).flatten(1, 2).MoveToOuterDisposeScope();
     }
 
@@ -32,8 +32,8 @@ internal static class PositionTable
         }
 
         using DisposeScope scope = NewDisposeScope();
-        Tensor film = table.view(table.shape[0], trained.Frames, trained.Rows, trained.Columns, -1).permute(0, 4, 1, 2, 3);
-        Tensor resized = nn.functional.interpolate(film, size: [wanted.Frames, wanted.Rows, wanted.Columns], mode: InterpolationMode.Trilinear, align_corners: false);
+        Tensor video = table.view(table.shape[0], trained.Frames, trained.Rows, trained.Columns, -1).permute(0, 4, 1, 2, 3);
+        Tensor resized = nn.functional.interpolate(video, size: [wanted.Frames, wanted.Rows, wanted.Columns], mode: InterpolationMode.Trilinear, align_corners: false);
         return resized.permute(0, 2, 3, 4, 1).flatten(1, 3).MoveToOuterDisposeScope();
     }
 }

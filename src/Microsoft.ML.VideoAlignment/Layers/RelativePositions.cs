@@ -30,6 +30,6 @@ internal sealed class RelativePositions : nn.Module
         using DisposeScope scope = NewDisposeScope();
         Tensor at = ScalarOps.Range(frames, device: _table.device);
         Tensor distance = (at.unsqueeze(0) - at.unsqueeze(1)).Clamp(-_reach, _reach).Add(_reach);
-        return (ShapeOnly.Holds(_table) ? ShapeOnly.Select(_table, 0, frames * frames) : _table.index_select(0, distance.flatten())).to_type(dtype).unflatten(0, [frames, frames]).MoveToOuterDisposeScope();
+        return (MetaOps.IsMeta(_table) ? MetaOps.Select(_table, 0, frames * frames) : _table.index_select(0, distance.flatten())).to_type(dtype).unflatten(0, [frames, frames]).MoveToOuterDisposeScope();
     }
 }

@@ -11,7 +11,7 @@ internal sealed class Downsample2D : nn.Module<Tensor, Tensor>
 
     private readonly bool _padEnd;
 
-    /// <summary>padding: Zeros around the picture; 0: one column on the right and one row below instead, as the reference does.</summary>
+    /// <summary>padding: Zeros around the image; 0: one column on the right and one row below instead, as the reference does.</summary>
     public Downsample2D(long channels, long padding, Placement placement)
         : base(nameof(Downsample2D))
     {
@@ -33,7 +33,7 @@ internal sealed class Downsample2D : nn.Module<Tensor, Tensor>
     }
 }
 
-/// <summary>A larger picture by nearest neighbours and a 3x3 convolution, key <c>conv</c>. Reference: diffusers, <c>Upsample2D</c>.</summary>
+/// <summary>A larger image by nearest neighbors and a 3x3 convolution, key <c>conv</c>. Reference: diffusers, <c>Upsample2D</c>.</summary>
 internal sealed class Upsample2D : nn.Module
 {
     /// <summary>[4 * 4, 3 * 3]: which taps of the 3x3 kernel add up to each of the 4x4; along one axis tap d goes to 2 - d and 3 - d.</summary>
@@ -64,18 +64,18 @@ internal sealed class Upsample2D : nn.Module
     }
 
     /// <summary>
-    /// The same for twice the size as one transposed convolution of the small picture: a neighbour's copy meets the 3x3 kernel where its original meets the sum
+    /// The same for twice the size as one transposed convolution of the small image: a neighbor's copy meets the 3x3 kernel where its original meets the sum
     /// of two of its rows and columns. 4 products a pixel instead of 9, and no large copy; on the CPU two to three times faster.
     /// </summary>
     private Tensor Doubled(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        (Tensor weight, Tensor? bias) = _conv.Whole(x.dtype);
+        (Tensor weight, Tensor? bias) = _conv.MergedWeight(x.dtype);
         Tensor taps = weight.permute(0, 2, 3, 1).flatten(1, 2); // [out, 9, in], as it lies in memory
-        Tensor kernel = Products.Matrices(tensor(s_spread, [16, 9], dtype: x.dtype, device: x.device), taps).unflatten(1, [4, 4]).permute(3, 0, 1, 2); // [in, out, 4, 4]
+        Tensor kernel = Ops.MatMul(tensor(s_spread, [16, 9], dtype: x.dtype, device: x.device), taps).unflatten(1, [4, 4]).permute(3, 0, 1, 2); // [in, out, 4, 4]
         Tensor packed = MemoryLayout.ChannelsLast(x);
-        Tensor y = Products.TransposedConvolution(packed, kernel, bias, [2, 2], [1, 1]);
-        MemoryMeter.Look();
+        Tensor y = Ops.ConvTranspose(packed, kernel, bias, [2, 2], [1, 1]);
+        MemoryProfiler.Sample();
         return y.MoveToOuterDisposeScope();
     }
 }

@@ -72,7 +72,7 @@ internal sealed class ResnetBlock2D : nn.Module, ITimeDependent
         hidden = _conv2.forward(_norm2.Activated(hidden, _activation));
         Tensor sum = (_convShortcut?.forward(x) ?? x).Add(hidden);
         sum = _outputScale == 1 ? sum : sum.Div(_outputScale);
-        MemoryMeter.Look();
+        MemoryProfiler.Sample();
         return sum.MoveToOuterDisposeScope();
     }
 }

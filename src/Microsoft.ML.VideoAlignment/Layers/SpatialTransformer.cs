@@ -50,8 +50,8 @@ internal sealed class SpatialTransformer : nn.Module
         }
 
         Tensor y = _projOut is Linear projOut
-            ? TokenLayout.ToPictures(projOut.Added(tokens, TokenLayout.ToTokens(x)), height, width)
-            : x.Add(_projOut.forward(TokenLayout.ToPictures(tokens, height, width)));
+            ? TokenLayout.ToImages(projOut.Added(tokens, TokenLayout.ToTokens(x)), height, width)
+            : x.Add(_projOut.forward(TokenLayout.ToImages(tokens, height, width)));
         return y.MoveToOuterDisposeScope();
     }
 }

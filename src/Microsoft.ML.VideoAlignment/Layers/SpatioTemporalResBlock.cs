@@ -37,29 +37,29 @@ internal sealed class SpatioTemporalResBlock : nn.Module
     }
 
     /// <summary>
-    /// x: [B*T, in, H, W], frames of a sample adjacent; temb: [R, E], R = 1, B or B*T; imageOnly: [B, T], 1 for frames that are pictures of their own, null:
+    /// x: [B*T, in, H, W], frames of a sample adjacent; temb: [R, E], R = 1, B or B*T; imageOnly: [B, T], 1 for frames that are images of their own, null:
     /// none is -> [B*T, out, H, W].
     /// </summary>
     public Tensor Forward(Tensor x, Tensor? temb, long frames, Tensor? imageOnly = null)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor spatial = TokenLayout.ToClips(_spatial.Forward(x, temb), frames); // [B, C, T, H*W]
+        Tensor spatial = TokenLayout.ToSegments(_spatial.Forward(x, temb), frames); // [B, C, T, H*W]
         Tensor temporal = _temporal.Forward(spatial, temb);
         Tensor y = _mixer.Blend(spatial, temporal, imageOnly?.view(-1, 1, frames, 1));
-        return TokenLayout.FromClips(y, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
+        return TokenLayout.FromSegments(y, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
     }
 
     /// <summary>
-    /// As <see cref="Forward"/> of a block without time embedding, for pictures so large that not even one block's graph should be held whole: pictures, the first
+    /// As <see cref="Forward"/> of a block without time embedding, for images so large that not even one block's graph should be held whole: images, the first
     /// half over time and the second are recomputed by themselves.
     /// </summary>
     public Tensor ForwardInParts(Tensor x, long frames, ActivationMemory memory)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor spatial = TokenLayout.ToClips(Recompute.Rows(memory, part => _spatial.Forward(part, temb: null), x), frames); // [B, C, T, H*W]
+        Tensor spatial = TokenLayout.ToSegments(Recompute.Rows(memory, part => _spatial.Forward(part, temb: null), x), frames); // [B, C, T, H*W]
         Tensor hidden = Recompute.Run(memory, inputs => _temporal.FirstHalf(inputs[0]), spatial);
         Tensor y = Recompute.Run(memory, Blended, spatial, hidden);
-        return TokenLayout.FromClips(y, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
+        return TokenLayout.FromSegments(y, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
 
         Tensor Blended(IReadOnlyList<Tensor> inputs)
         {

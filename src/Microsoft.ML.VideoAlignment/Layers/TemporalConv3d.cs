@@ -47,14 +47,14 @@ internal sealed class TemporalConv3d : nn.Module<Tensor, Tensor>, IAdaptable
         Tensor packed = MemoryLayout.ChannelsLast(x);
         Tensor bias = _bias.to_type(x.dtype);
         bias = shift is null ? bias : bias.Add(shift);
-        Tensor y = Products.Convolution(packed, Slot.Effective(Frozen, x.dtype).squeeze(-1), bias, padding: _padding);
-        if (Slot.Beside(_weight) is { } adapter)
+        Tensor y = Ops.Conv(packed, Slot.EffectiveWeight(Frozen, x.dtype).squeeze(-1), bias, padding: _padding);
+        if (Slot.UnmergedAdapter(_weight) is { } adapter)
         {
-            Tensor low = Products.Convolution(packed, adapter.Down.to_type(x.dtype).squeeze(-1), bias: null, padding: _padding).Mul(adapter.Scale);
-            y = y.Add(Products.Convolution(low, adapter.Up.to_type(x.dtype).squeeze(-1), bias: null));
+            Tensor low = Ops.Conv(packed, adapter.Down.to_type(x.dtype).squeeze(-1), bias: null, padding: _padding).Mul(adapter.Scale);
+            y = y.Add(Ops.Conv(low, adapter.Up.to_type(x.dtype).squeeze(-1), bias: null));
         }
 
-        MemoryMeter.Look();
+        MemoryProfiler.Sample();
 
         return y.MoveToOuterDisposeScope();
     }

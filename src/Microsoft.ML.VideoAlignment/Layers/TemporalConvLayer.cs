@@ -37,10 +37,10 @@ internal sealed class TemporalConvLayer : nn.Module
     public Tensor Forward(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor clips = TokenLayout.ToClips(x, frames); // [B, C, T, H*W]
-        Tensor hidden = _conv2.After(_conv1, _conv1.forward(clips));
+        Tensor segments = TokenLayout.ToSegments(x, frames); // [B, C, T, H*W]
+        Tensor hidden = _conv2.After(_conv1, _conv1.forward(segments));
         hidden = _conv4.After(_conv3, _conv3.After(_conv2, hidden));
-        return TokenLayout.FromClips(clips.Add(hidden), x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
+        return TokenLayout.FromSegments(segments.Add(hidden), x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
     }
 
     private sealed class Stage : nn.Module<Tensor, Tensor>

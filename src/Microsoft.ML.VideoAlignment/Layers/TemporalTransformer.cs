@@ -42,14 +42,14 @@ internal sealed class TemporalTransformer : nn.Module
     public Tensor Forward(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor clips = TokenLayout.ToClips(x, frames); // [B, C, T, H*W]
-        Tensor tokens = _projIn.forward(_norm.forward(clips).permute(0, 2, 3, 1)); // [B, T, H*W, D]
+        Tensor segments = TokenLayout.ToSegments(x, frames); // [B, C, T, H*W]
+        Tensor tokens = _projIn.forward(_norm.forward(segments).permute(0, 2, 3, 1)); // [B, T, H*W, D]
         foreach (TransformerBlock block in _blocks)
         {
             tokens = block.OverTime(tokens);
         }
 
-        Tensor y = _projOut.Added(tokens, clips.permute(0, 2, 3, 1)).flatten(0, 1); // [B*T, H*W, C]
-        return TokenLayout.ToPictures(y, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
+        Tensor y = _projOut.Added(tokens, segments.permute(0, 2, 3, 1)).flatten(0, 1); // [B*T, H*W, C]
+        return TokenLayout.ToImages(y, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
     }
 }

@@ -56,11 +56,11 @@ internal sealed class TubeletProjection : nn.Module<Tensor, Tensor>, IAdaptable
         Tensor whole = pixels.narrow(2, 0, frames * _frames).narrow(3, 0, rows * _height).narrow(4, 0, columns * _width);
         Tensor cut = whole.reshape([pixels.shape[0], pixels.shape[1], frames, _frames, rows, _height, columns, _width]).permute(0, 2, 4, 6, 1, 3, 5, 7);
         Tensor blocks = cut.reshape(pixels.shape[0], frames * rows * columns, -1); // [B, N, C*t*p*q]
-        Tensor y = Products.Linear(blocks, Slot.Effective(Frozen, pixels.dtype).flatten(1), _bias.to_type(pixels.dtype));
-        if (Slot.Beside(_weight) is { } adapter)
+        Tensor y = Ops.Linear(blocks, Slot.EffectiveWeight(Frozen, pixels.dtype).flatten(1), _bias.to_type(pixels.dtype));
+        if (Slot.UnmergedAdapter(_weight) is { } adapter)
         {
-            Tensor low = Products.Linear(blocks, adapter.Down.to_type(pixels.dtype).flatten(1)).Mul(adapter.Scale);
-            y = y.Add(Products.Linear(low, adapter.Up.to_type(pixels.dtype).flatten(1)));
+            Tensor low = Ops.Linear(blocks, adapter.Down.to_type(pixels.dtype).flatten(1)).Mul(adapter.Scale);
+            y = y.Add(Ops.Linear(low, adapter.Up.to_type(pixels.dtype).flatten(1)));
         }
 
         return y.MoveToOuterDisposeScope();

@@ -14,7 +14,7 @@ internal readonly record struct AdaptableLayer(string Name, IAdaptable Layer)
     public long[] UpShape(long rank) => [Layer.Weight.shape[0], rank, .. Enumerable.Repeat(1L, (int)Layer.Weight.dim() - 2)];
 
     /// <summary>Every Linear and convolution of ours in the network, depth first in the order of registration (TorchSharp's named_modules goes level by level).</summary>
-    public static IReadOnlyList<AdaptableLayer> Of(nn.Module network)
+    public static IReadOnlyList<AdaptableLayer> FindAll(nn.Module network)
     {
         var layers = new List<AdaptableLayer>();
         Visit(network, "");

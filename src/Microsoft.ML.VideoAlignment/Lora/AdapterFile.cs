@@ -33,7 +33,7 @@ internal static class AdapterFile
     public static byte[] AtStrength(nn.Module network, byte[] content, double strength)
     {
         using LoraWeights weights = Read(content);
-        using LoraWeights scaled = LoraMix.Of([(weights, strength)]);
+        using LoraWeights scaled = LoraMix.Combine([(weights, strength)]);
         return Write(network, scaled);
     }
 

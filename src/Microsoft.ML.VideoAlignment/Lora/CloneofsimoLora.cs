@@ -90,7 +90,7 @@ internal static class CloneofsimoLora
         }
 
         string[][] below = [.. targetClasses.Select(name => s_classes[name])];
-        string[][] paths = [.. AdaptableLayer.Of(network).Select(layer => layer.Name.Split('.')).Where(path => below.Any(marks => marks.Length == 0 || path.Any(marks.Contains)))];
+        string[][] paths = [.. AdaptableLayer.FindAll(network).Select(layer => layer.Name.Split('.')).Where(path => below.Any(marks => marks.Length == 0 || path.Any(marks.Contains)))];
         if (paths.SelectMany(path => path).FirstOrDefault(part => !s_places.ContainsKey(part) && !IsNumber(part)) is { } stranger)
         {
             throw new NotSupportedException($"A list without names fits only ModelScope's denoiser; {network.GetName()} has '{stranger}', whose place in the order is not known.");

@@ -4,7 +4,7 @@ using Microsoft.ML.VideoAlignment.Weights;
 namespace Microsoft.ML.VideoAlignment.Lora;
 
 /// <summary>
-/// The picture trainers' format (kohya-ss, LyCORIS, OneTrainer): lora_unet_ or lora_transformer_ and the module path with underscores for dots, lora_down, lora_up and alpha.
+/// The image trainers' format (kohya-ss, LyCORIS, OneTrainer): lora_unet_ or lora_transformer_ and the module path with underscores for dots, lora_down, lora_up and alpha.
 /// An underscore may or may not be a dot, so names are found among the network's. Scale = alpha / rank; a module without alpha has scale 1, as in the trainer's own loader.
 /// </summary>
 internal static partial class KohyaLora
@@ -14,7 +14,7 @@ internal static partial class KohyaLora
 
     public static LoraWeights Read(nn.Module network, string path)
     {
-        Dictionary<string, string[]> modules = AdaptableLayer.Of(network).GroupBy(layer => Flat(layer.Name), StringComparer.Ordinal)
+        Dictionary<string, string[]> modules = AdaptableLayer.FindAll(network).GroupBy(layer => Flat(layer.Name), StringComparer.Ordinal)
             .ToDictionary(group => group.Key, group => group.Select(layer => layer.Name).ToArray(), StringComparer.Ordinal);
         using IWeightSource source = LoraFile.OpenTensors(path);
         IReadOnlyDictionary<string, string> metadata = (source as SafetensorsFile)?.Metadata ?? LoraOutput.TorchMetadata;

@@ -36,7 +36,7 @@ internal sealed class LoraAdapters : IDisposable
     /// <summary>The adapted layers, in the network's order (as attached) or the file's (as loaded).</summary>
     public IReadOnlyList<AdaptedLayer> Layers => _layers;
 
-    /// <summary>Down and up of every layer, in order: what an optimiser gets.</summary>
+    /// <summary>Down and up of every layer, in order: what an optimizer gets.</summary>
     public IReadOnlyList<Parameter> Parameters => [.. _layers.SelectMany(layer => new[] { layer.Adapter.Down, layer.Adapter.Up })];
 
     /// <summary>The factors themselves by name, in order: "MODULE.lora_A.weight" (down), "MODULE.lora_B.weight" (up).</summary>
@@ -124,7 +124,7 @@ internal sealed class LoraAdapters : IDisposable
         foreach (AdaptableLayer layer in selected)
         {
             using DisposeScope scope = NewDisposeScope();
-            long own = targets.ClipsRank ? Math.Min(rank, Math.Min(layer.WeightShape[0], layer.WeightShape[1])) : rank;
+            long own = targets.SegmentsRank ? Math.Min(rank, Math.Min(layer.WeightShape[0], layer.WeightShape[1])) : rank;
             long[] shape = layer.DownShape(own);
             double bound = 1 / Math.Sqrt(shape[1..].Aggregate(1L, (product, size) => product * size));
             Device device = layer.Layer.Weight.device;
@@ -154,7 +154,7 @@ internal sealed class LoraAdapters : IDisposable
         }
     }
 
-    /// <summary>Whether gradient is recorded for the factors. The trainer switches it on for the graded steps.</summary>
+    /// <summary>Whether gradient is recorded for the factors. The trainer switches it on for the gradient steps.</summary>
     public void RequireGradient(bool required) => _layers.ForEach(layer =>
     {
         layer.Adapter.Down.requires_grad_(required);
@@ -163,7 +163,7 @@ internal sealed class LoraAdapters : IDisposable
 
     /// <summary>
     /// Computes every adapted weight once, for steps without gradient: one product instead of three. After the factors change, merge again;
-    /// before a graded step, <see cref="Unmerge"/>.
+    /// before a gradient step, <see cref="Unmerge"/>.
     /// </summary>
     public void Merge()
     {

@@ -91,5 +91,5 @@ internal static class LoraFile
     }
 
     private static IReadOnlyList<string>? TargetNames(nn.Module network, LoraWeights weights) => LoraTargets.ShortestNames(
-        [.. weights.Pairs.Select(pair => pair.Module)], [.. AdaptableLayer.Of(network).Select(layer => layer.Name)]);
+        [.. weights.Pairs.Select(pair => pair.Module)], [.. AdaptableLayer.FindAll(network).Select(layer => layer.Name)]);
 }

@@ -23,7 +23,7 @@ public enum LoraFormat
     /// <summary>The .pt list without names of VADER's ModelScope script: [up, down, up, down, ...].</summary>
     Cloneofsimo,
 
-    /// <summary>The picture trainers' format: lora_unet_MODULE_WITH_UNDERSCORES.lora_down.weight.</summary>
+    /// <summary>The image trainers' format: lora_unet_MODULE_WITH_UNDERSCORES.lora_down.weight.</summary>
     Kohya,
 }
 

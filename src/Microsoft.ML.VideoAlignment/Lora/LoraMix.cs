@@ -8,7 +8,7 @@ namespace Microsoft.ML.VideoAlignment.Lora;
 internal static class LoraMix
 {
     /// <summary>The caller owns the result; its scales are 1. Modules stand in the order in which they first appear.</summary>
-    public static LoraWeights Of(IReadOnlyList<(LoraWeights Weights, double Strength)> parts)
+    public static LoraWeights Combine(IReadOnlyList<(LoraWeights Weights, double Strength)> parts)
     {
         using DisposeScope scope = NewDisposeScope();
         IEnumerable<LoraPair> pairs = parts

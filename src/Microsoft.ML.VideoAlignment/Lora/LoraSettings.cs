@@ -6,7 +6,7 @@ namespace Microsoft.ML.VideoAlignment.Lora;
 
 /// <summary>
 /// The keys of peft's LoraConfig that say how factors are scaled: r, lora_alpha, rank_pattern, alpha_pattern, use_rslora (peft, tuners/lora/config.py).
-/// Whatever else changes the forward pass is refused by name; how a trained file was initialised has no meaning any more.
+/// Whatever else changes the forward pass is refused by name; how a trained file was initialized has no meaning any more.
 /// </summary>
 internal sealed class LoraSettings
 {
@@ -85,7 +85,7 @@ internal sealed class LoraSettings
 
             if (pair.Alpha != alpha)
             {
-                alphas[exactly] = Whole(pair.Alpha);
+                alphas[exactly] = MergedModules(pair.Alpha);
             }
         }
 
@@ -99,7 +99,7 @@ internal sealed class LoraSettings
             ["fan_in_fan_out"] = false,
             ["inference_mode"] = true,
             ["init_lora_weights"] = true,
-            ["lora_alpha"] = Whole(alpha),
+            ["lora_alpha"] = MergedModules(alpha),
             ["lora_bias"] = false,
             ["lora_dropout"] = 0.0,
             ["peft_type"] = "LORA",
@@ -111,7 +111,7 @@ internal sealed class LoraSettings
             ["use_rslora"] = false,
         };
 
-        static JsonNode Whole(double number) => number == Math.Floor(number) && Math.Abs(number) < 1e9 ? (long)number : number;
+        static JsonNode MergedModules(double number) => number == Math.Floor(number) && Math.Abs(number) < 1e9 ? (long)number : number;
     }
 
     /// <summary>alpha / r of the module (alpha / sqrt(r) with use_rslora).</summary>

@@ -24,10 +24,10 @@ internal sealed record LoraTargets
     /// Every Linear and convolution, with the rank of each layer clipped to the smaller of its inputs and outputs: what VADER's ModelScope script adapts
     /// (lora_version cloneofsimo).
     /// </summary>
-    public static LoraTargets AllLayers { get; } = new(null, []) { ClipsRank = true };
+    public static LoraTargets AllLayers { get; } = new(null, []) { SegmentsRank = true };
 
     /// <summary>Whether a layer's rank is at most the smaller of its inputs and outputs.</summary>
-    public bool ClipsRank { get; private init; }
+    public bool SegmentsRank { get; private init; }
 
     /// <summary>What to select in a network that has none of the names but has these; null: nothing.</summary>
     private LoraTargets? Otherwise { get; init; }
@@ -47,7 +47,7 @@ internal sealed record LoraTargets
     /// <exception cref="ArgumentException">The pattern, or one of the names, selects nothing; or the pattern is no regular expression.</exception>
     public IReadOnlyList<AdaptableLayer> Select(nn.Module network)
     {
-        IReadOnlyList<AdaptableLayer> layers = AdaptableLayer.Of(network);
+        IReadOnlyList<AdaptableLayer> layers = AdaptableLayer.FindAll(network);
         if (_pattern is not null)
         {
             Regex whole = Compile($@"\A(?:{_pattern})\z");

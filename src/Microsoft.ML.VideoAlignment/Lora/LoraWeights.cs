@@ -28,7 +28,7 @@ internal sealed class LoraWeights(IReadOnlyList<LoraPair> pairs, LoraOrigin orig
     /// <exception cref="WeightFileException">Lists every pair that does not fit the network.</exception>
     public IReadOnlyList<(AdaptableLayer Layer, LoraPair Pair)> Fit(nn.Module network)
     {
-        Dictionary<string, AdaptableLayer> layers = AdaptableLayer.Of(network).ToDictionary(layer => layer.Name, StringComparer.Ordinal);
+        Dictionary<string, AdaptableLayer> layers = AdaptableLayer.FindAll(network).ToDictionary(layer => layer.Name, StringComparer.Ordinal);
         var fitted = new List<(AdaptableLayer, LoraPair)>(Pairs.Count);
         var faults = new List<string>();
         foreach (LoraPair pair in Pairs)

@@ -45,7 +45,7 @@ internal sealed record Condition : IDisposable
     public Condition Rows(params IReadOnlyList<int> rows)
     {
         using Tensor index = tensor(rows.Select(static row => (long)row).ToArray(), device: Text.device);
-        return Map(part => ShapeOnly.Holds(part) ? ShapeOnly.Select(part, 0, rows.Count) : part.index_select(0, index));
+        return Map(part => MetaOps.IsMeta(part) ? MetaOps.Select(part, 0, rows.Count) : part.index_select(0, index));
     }
 
     /// <summary>Every tensor replaced.</summary>

@@ -1,7 +1,7 @@
 namespace Microsoft.ML.VideoAlignment.Pipelines;
 
 /// <summary>
-/// Conditions of a training run. Those of texts are made once and kept, row by row, since a run comes back to its prompts many times; those of pictures,
+/// Conditions of a training run. Those of texts are made once and kept, row by row, since a run comes back to its prompts many times; those of images,
 /// which hold fresh noise, are made each time.
 /// </summary>
 internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings sampling) : IDisposable
@@ -15,7 +15,7 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
     /// </summary>
     public void Prepare(IEnumerable<VideoPrompt> prompts)
     {
-        if (model.Pictures == PictureUse.Required || (!model.TextEncoderReopens && model.Idle is null))
+        if (model.Images == ImageUse.Required || (!model.TextEncoderReopens && model.Idle is null))
         {
             return;
         }
@@ -23,12 +23,12 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
         VideoRequest[] texts = [.. prompts.DistinctBy(prompt => prompt.Text).Select(prompt =>
-            sampling.Request([prompt.WithoutPictures], _ => throw new InvalidOperationException("texts need no noise")))];
+            sampling.Request([prompt.WithoutImages], _ => throw new InvalidOperationException("texts need no noise")))];
         foreach (VideoRequest text in texts)
         {
-            for (int clip = 0; clip < sampling.SegmentCount; clip++)
+            for (int segment = 0; segment < sampling.SegmentCount; segment++)
             {
-                Make(text with { Clip = clip }, Texts);
+                Make(text with { Segment = segment }, Texts);
             }
         }
 
@@ -38,7 +38,7 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
     /// <summary>Both branches of a batch; the second is null where guidance does not act. They carry no gradient.</summary>
     /// <param name="prompts">B prompts.</param>
     /// <param name="noise">See <see cref="VideoRequest.Noise"/>.</param>
-    public (Condition Conditional, Condition? Unconditional) Of(IReadOnlyList<VideoPrompt> prompts, Func<IReadOnlyList<long>, Tensor> noise)
+    public (Condition Conditional, Condition? Unconditional) Get(IReadOnlyList<VideoPrompt> prompts, Func<IReadOnlyList<long>, Tensor> noise)
     {
         using (no_grad())
         {
@@ -47,14 +47,14 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
     }
 
     /// <summary>
-    /// Both branches of a film's further clip, which begins with <paramref name="images"/> [B, 3, H, W], RGB in [0, 1]. They carry gradient where the images
+    /// Both branches of a video's further clip, which begins with <paramref name="images"/> [B, 3, H, W], RGB in [0, 1]. They carry gradient where the images
     /// do.
     /// </summary>
-    public (Condition Conditional, Condition? Unconditional) After(int clip, IReadOnlyList<VideoPrompt> prompts, Tensor images, Func<IReadOnlyList<long>, Tensor> noise)
+    public (Condition Conditional, Condition? Unconditional) After(int segment, IReadOnlyList<VideoPrompt> prompts, Tensor images, Func<IReadOnlyList<long>, Tensor> noise)
     {
         using (set_grad_enabled(images.requires_grad && is_grad_enabled()))
         {
-            return Make(Request(prompts, noise, later: true) with { Images = images, Clip = clip }, Encode);
+            return Make(Request(prompts, noise, later: true) with { Images = images, Segment = segment }, Encode);
         }
     }
 
@@ -66,35 +66,35 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
         }
     }
 
-    /// <summary>The request of a batch, with its rows' pictures where the model may read them. <paramref name="later"/>: of a further clip, which has its image already.</summary>
+    /// <summary>The request of a batch, with its rows' images where the model may read them. <paramref name="later"/>: of a further clip, which has its image already.</summary>
     private VideoRequest Request(IReadOnlyList<VideoPrompt> prompts, Func<IReadOnlyList<long>, Tensor> noise, bool later = false) =>
-        model.Pictures != PictureUse.Optional && !later ? sampling.Request(prompts, noise)
-        : sampling.Request([.. prompts.Select(prompt => prompt.WithoutPictures)], noise) with { References = [.. prompts.Select(prompt => prompt.Pictures)] };
+        model.Images != ImageUse.Optional && !later ? sampling.Request(prompts, noise)
+        : sampling.Request([.. prompts.Select(prompt => prompt.WithoutImages)], noise) with { References = [.. prompts.Select(prompt => prompt.Images)] };
 
     /// <summary>As <see cref="VideoDiffusionModel.Encode"/>; texts that were seen before are not encoded again.</summary>
     private Condition Encode(VideoRequest request)
     {
-        if (model.Pictures == PictureUse.Required)
+        if (model.Images == ImageUse.Required)
         {
             model.Idle?.Enter(WorkStage.Encoding);
             return model.Encode(request);
         }
 
         Condition texts = Texts(request);
-        if (request.Images is not null || request.References.Any(pictures => pictures.Count > 0))
+        if (request.Images is not null || request.References.Any(images => images.Count > 0))
         {
             model.Idle?.Enter(WorkStage.Encoding);
         }
 
-        return model.AddPictures(texts, request);
+        return model.AddImages(texts, request);
     }
 
     private Condition Texts(VideoRequest request)
     {
-        string[] read = [.. request.Prompts.Select(prompt => model.TextRead(prompt, request.Clip, request.Clips))];
+        string[] read = [.. request.Prompts.Select(prompt => model.TextRead(prompt, request.Segment, request.Segments))];
         foreach ((string text, string prompt) in read.Zip(request.Prompts).Where(pair => !_kept.ContainsKey(pair.First)).DistinctBy(pair => pair.First).ToList())
         {
-            // What is made in inference mode, where held-out films are, could not take part in a graph later.
+            // What is made in inference mode, where held-out videos are, could not take part in a graph later.
             using IDisposable mode = inference_mode(false);
             using IDisposable guard = no_grad();
             model.Idle?.Enter(WorkStage.Encoding);

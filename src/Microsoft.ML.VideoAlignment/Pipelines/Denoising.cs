@@ -70,10 +70,10 @@ internal static class Denoising
                     current = sampler.BeforeStep(step, latents, drawn);
                 }
 
-                MemoryMeter.Enter(recording && gradient.Network ? MemoryPhase.GradedStep : MemoryPhase.Sampling);
+                MemoryProfiler.Enter(recording && gradient.Network ? MemoryPhase.GradientStep : MemoryPhase.Sampling);
                 Tensor prediction = !gradient.Network
-                    ? StopGradient.Of(() => predict(sampler.ScaleInput(current, step), sampler.Timesteps[step]), HeldPrediction)
-                    : predict(sampler.ScaleInput(gradient.DetachInput ? StopGradient.Of(current.detach, HeldInput) : current, step), sampler.Timesteps[step]);
+                    ? StopGradient.Detach(() => predict(sampler.ScaleInput(current, step), sampler.Timesteps[step]), HeldPrediction)
+                    : predict(sampler.ScaleInput(gradient.DetachInput ? StopGradient.Detach(current.detach, HeldInput) : current, step), sampler.Timesteps[step]);
 
                 SamplerStep result;
                 using (set_grad_enabled(recording && gradient.Sampler))

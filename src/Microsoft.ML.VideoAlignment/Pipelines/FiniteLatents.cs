@@ -20,7 +20,7 @@ internal sealed class FiniteLatents(ISampler sampler, IReadOnlyList<string> prom
     /// <param name="latents">What the sampler made of it [B, ...].</param>
     public void Note(int step, Tensor prediction, Tensor latents)
     {
-        if (!ShapeOnly.Holds(latents))
+        if (!MetaOps.IsMeta(latents))
         {
             _notes.Add((step, FiniteVideo.Rows(prediction).MoveToOuterDisposeScope(), FiniteVideo.Rows(latents).MoveToOuterDisposeScope()));
         }

@@ -30,7 +30,7 @@ internal static class FiniteVideo
     /// <exception cref="NotFiniteNumberException">They are not.</exception>
     public static void RequireDecoded(Tensor pixels, IReadOnlyList<int> frames, IReadOnlyList<string> prompts)
     {
-        if (ShapeOnly.Holds(pixels))
+        if (MetaOps.IsMeta(pixels))
         {
             return;
         }
@@ -40,7 +40,7 @@ internal static class FiniteVideo
         {
             throw new NotFiniteNumberException(
                 $"The decoder's output for frames {string.Join(", ", frames)} is not finite{Named(row, prompts)}, though the latents are. "
-                + "Weights in half precision overflow: load the model with VideoModelOptions.Precision Full or BrainHalf.");
+                + "Weights in half precision overflow: load the model with VideoModelOptions.Precision Full or BFloat16.");
         }
     }
 

@@ -29,7 +29,7 @@ internal sealed class GradientPlan
     public StepGradient this[int step] => _steps[step];
 
     /// <summary>Steps in which the network carries gradient.</summary>
-    public IEnumerable<int> GradedSteps => Enumerable.Range(0, Count).Where(step => _steps[step].Network && (Stop is null || step <= Stop));
+    public IEnumerable<int> GradientSteps => Enumerable.Range(0, Count).Where(step => _steps[step].Network && (Stop is null || step <= Stop));
 
     /// <summary>The same steps and the same stop, nothing recorded.</summary>
     public GradientPlan WithoutGradient() => new(new StepGradient[Count], Stop);
@@ -42,9 +42,9 @@ internal sealed class GradientPlan
         new([.. Enumerable.Range(0, steps).Select(step => step >= start ? new StepGradient(true, false, true) : default)], stop);
 
     /// <summary>
-    /// The network carries gradient in the <paramref name="graded"/> steps and is a constant in all others; the sampler's path is recorded throughout,
-    /// so that a graded step reaches the result past constant ones.
+    /// The network carries gradient in the <paramref name="withGradient"/> steps and is a constant in all others; the sampler's path is recorded throughout,
+    /// so that a gradient step reaches the result past constant ones.
     /// </summary>
-    public static GradientPlan Chosen(int steps, IReadOnlySet<int> graded, bool detachInput, int? stop = null) =>
-        new([.. Enumerable.Range(0, steps).Select(step => new StepGradient(graded.Contains(step), detachInput, true))], stop);
+    public static GradientPlan Chosen(int steps, IReadOnlySet<int> withGradient, bool detachInput, int? stop = null) =>
+        new([.. Enumerable.Range(0, steps).Select(step => new StepGradient(withGradient.Contains(step), detachInput, true))], stop);
 }

@@ -6,15 +6,15 @@ namespace Microsoft.ML.VideoAlignment.Pipelines;
 /// <summary>A family of base models: how its files are known and opened.</summary>
 /// <param name="Name">As in <see cref="VideoDiffusionModel.Family"/>.</param>
 /// <param name="Layout">What its files look like, for the error that lists what was looked for.</param>
-/// <param name="Recognises">Whether a listing is of this family; looks at names and small files only.</param>
+/// <param name="Recognizes">Whether a listing is of this family; looks at names and small files only.</param>
 /// <param name="Check">Reads its configurations and vocabularies, and throws where they cannot be opened; weights need not be there yet.</param>
 /// <param name="Load">Loads it.</param>
 internal sealed record ModelFamily(
-    string Name, string Layout, Func<ModelListing, bool> Recognises, Action<ModelListing, VideoModelOptions> Check,
+    string Name, string Layout, Func<ModelListing, bool> Recognizes, Action<ModelListing, VideoModelOptions> Check,
     Func<string, VideoModelOptions, CancellationToken, VideoDiffusionModel> Load)
 {
     /// <summary>Every family, in the order they are tried.</summary>
-    public static IReadOnlyList<ModelFamily> All { get; } = [ModelScopePipeline.Files, StableVideoPipeline.Files, OpenSoraPipeline.Files, VideoCrafterPipeline.Files];
+    public static IReadOnlyList<ModelFamily> All { get; } = [ModelScopePipeline.Files, StableVideoDiffusionPipeline.Files, OpenSoraPipeline.Files, VideoCrafterPipeline.Files];
 
     /// <summary>Loads the model at a path, or of the hub, whichever family it is of.</summary>
     public static VideoDiffusionModel Open(string path, VideoModelOptions options, CancellationToken cancellation)
@@ -78,7 +78,7 @@ internal sealed record ModelFamily(
 
     private static bool IsOfHub(string path) => !Path.Exists(path) && HubModel.IsId(path);
 
-    private static ModelFamily? Find(ModelListing listing) => All.FirstOrDefault(family => family.Recognises(listing));
+    private static ModelFamily? Find(ModelListing listing) => All.FirstOrDefault(family => family.Recognizes(listing));
 
     private static NotSupportedException Unknown(string name, ModelListing listing) => new($"'{name}' is not a known model: {Found(listing)}. {Known()}");
 

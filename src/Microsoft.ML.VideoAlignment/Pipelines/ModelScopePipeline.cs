@@ -28,14 +28,14 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
     private const int TextTokens = 77;
 
     private readonly IPromptEncoder _prompts;
-    private readonly UNet3D _unet;
+    private readonly ModelScopeUNet _unet;
     private readonly AutoencoderKL _vae;
     private readonly JsonElement _schedulerConfig;
     private readonly Lazy<string> _hash;
     private Device _device;
 
     private ModelScopePipeline(
-        string source, IPromptEncoder prompts, UNet3D unet, AutoencoderKL vae, JsonElement schedulerConfig, int frames, Placement placement, Func<string> hash)
+        string source, IPromptEncoder prompts, ModelScopeUNet unet, AutoencoderKL vae, JsonElement schedulerConfig, int frames, Placement placement, Func<string> hash)
     {
         Source = source;
         (_prompts, _unet, _vae) = (prompts, unet, vae);
@@ -78,7 +78,7 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
     internal override IReadOnlyDictionary<string, nn.Module> Networks =>
         new Dictionary<string, nn.Module>(StringComparer.Ordinal) { ["unet"] = _unet, ["vae"] = _vae, ["text_encoder"] = _prompts.Network };
 
-    /// <summary>How the family is recognised.</summary>
+    /// <summary>How the family is recognized.</summary>
     internal static ModelFamily Files { get; } = new(
         "ModelScope", $"a diffusers folder: {DiffusersFolder.IndexName} with {ClassName}, unet/, vae/, text_encoder/, tokenizer/, scheduler/",
         listing => DiffusersFolder.PipelineClass(listing.Path) == ClassName, Check, (path, options, cancellation) => Open(path, options, source: null, cancellation));
@@ -98,13 +98,13 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
         var files = new DiffusersFolder(folder, cancellation);
         int frames = files.Parse(index => (int)ConfigJson.Integer(index, FramesKey, OfficialFrames), DiffusersFolder.IndexName);
         JsonElement scheduler = ReadScheduler(files);
-        using var parts = new UnfinishedParts();
+        using var parts = new ConstructionScope();
         ModelScopePipeline? model = null;
         ClipPromptEncoder prompts = parts.Add(new ClipPromptEncoder(
             ClipTokenizer.FromFolder(files.Component("tokenizer").Location),
             ClipTextEncoder.FromFolder(files.Component("text_encoder"), placement, variant),
             () => model!.Device));
-        UNet3D unet = parts.Add(LoadUNet(files.Component("unet"), variant, placement));
+        ModelScopeUNet unet = parts.Add(LoadUNet(files.Component("unet"), variant, placement));
         AutoencoderKL vae = parts.Add(LoadVae(files.Component("vae"), variant, placement));
         model = parts.Finish(new ModelScopePipeline(
             source ?? folder, prompts, unet, vae, scheduler, frames, placement, () => WeightHash.Compute(new DiffusersFolder(folder), variant, "unet", "vae", "text_encoder")));
@@ -115,7 +115,7 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
     private static void Check(ModelListing listing, VideoModelOptions options)
     {
         var files = new DiffusersFolder(listing.Path);
-        files.Component("unet").Parse(UNet3DConfig.FromJson);
+        files.Component("unet").Parse(ModelScopeUNetConfig.FromJson);
         files.Component("vae").Parse(AutoencoderKLConfig.FromJson);
         files.Component("text_encoder").Parse(ClipTextConfig.FromJson);
         ClipTokenizer.FromFolder(files.Component("tokenizer").Location);
@@ -139,11 +139,11 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
 
     /// <summary>A model from networks that are made already; it owns them and has no hash.</summary>
     internal static ModelScopePipeline FromNetworks(
-        string source, IPromptEncoder prompts, UNet3D unet, AutoencoderKL vae, JsonElement schedulerConfig, Placement placement) =>
+        string source, IPromptEncoder prompts, ModelScopeUNet unet, AutoencoderKL vae, JsonElement schedulerConfig, Placement placement) =>
         new(source, prompts, unet, vae, schedulerConfig, OfficialFrames, placement, () => throw new InvalidOperationException("A model made of parts has no hash."));
 
     internal override VideoDiffusionModel OnMeta() => new ModelScopePipeline(
-        Source, _prompts, new UNet3D(_unet.Config, Placement.ShapesOf(_unet)), new AutoencoderKL(_vae.Config, Placement.ShapesOf(_vae)), _schedulerConfig, DefaultSize.Frames,
+        Source, _prompts, new ModelScopeUNet(_unet.Config, Placement.ShapesOf(_unet)), new AutoencoderKL(_vae.Config, Placement.ShapesOf(_vae)), _schedulerConfig, DefaultSize.Frames,
         Placement.Meta, () => Hash);
 
     internal override Condition EmptyCondition(int batch, VideoSize size) =>
@@ -165,7 +165,7 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
 
     internal override Condition Encode(VideoRequest request) => new() { Text = _prompts.Encode(request.Prompts), Size = request.Size };
 
-    internal override int CountTruncated(string prompt, int clips) => _prompts.CountTruncated(prompt);
+    internal override int CountTruncated(string prompt, int segments) => _prompts.CountTruncated(prompt);
 
     internal override long[] LatentShape(int batch, VideoSize size) =>
         [batch, _unet.Config.InChannels, size.Frames, size.Height / SizeMultiple, size.Width / SizeMultiple];
@@ -192,8 +192,8 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
         base.Dispose(disposing);
     }
 
-    private static UNet3D LoadUNet(DiffusersFolder files, string? variant, Placement placement) =>
-        files.Load(config => new UNet3D(UNet3DConfig.FromJson(config), placement), variant);
+    private static ModelScopeUNet LoadUNet(DiffusersFolder files, string? variant, Placement placement) =>
+        files.Load(config => new ModelScopeUNet(ModelScopeUNetConfig.FromJson(config), placement), variant);
 
     private static AutoencoderKL LoadVae(DiffusersFolder files, string? variant, Placement placement) =>
         files.Load(config => new AutoencoderKL(AutoencoderKLConfig.FromJson(config), placement), variant, AutoencoderKL.Keys);

@@ -21,7 +21,7 @@ internal sealed record OpenSoraPrompt
     /// <summary>What stands before the JSON suffix, as it is.</summary>
     public required string Text { get; init; }
 
-    /// <summary>Pictures or films to start from, divided by ';'; empty: none.</summary>
+    /// <summary>Images or videos to start from, divided by ';'; empty: none.</summary>
     public string ReferencePath { get; private init; } = "";
 
     /// <summary>Which frames are given, in Open-Sora's notation; empty: none.</summary>

@@ -31,14 +31,14 @@ internal sealed record SamplingSettings
     public IReadOnlyList<double>? Sigmas { get; init; }
 
     /// <summary>
-    /// Clips of a film, each beginning with the last frame of the one before: the film has this times the frames of <see cref="Size"/>. Above 1 only for
+    /// Clips of a video, each beginning with the last frame of the one before: the video has this times the frames of <see cref="Size"/>. Above 1 only for
     /// models that can begin with an image.
     /// </summary>
     public int SegmentCount { get; init; } = 1;
 
-    /// <summary>Frames of the whole film.</summary>
+    /// <summary>Frames of the whole video.</summary>
     [JsonIgnore]
-    public int FilmFrames => checked(SegmentCount * Size.Frames);
+    public int VideoFrames => checked(SegmentCount * Size.Frames);
 
     /// <summary>
     /// Whether rewards are shown latent frames, each decoded as if it were a video of its own (<see cref="VideoDiffusionModel.DecodeAlone"/>), instead of frames
@@ -46,10 +46,10 @@ internal sealed record SamplingSettings
     /// </summary>
     public bool RewardsLatentFrames { get; init; }
 
-    /// <summary>How large the model's films are.</summary>
-    public VideoSize FilmSize(VideoDiffusionModel model) => model.OutputSize(Size) with { Frames = FilmFrames };
+    /// <summary>How large the model's videos are.</summary>
+    public VideoSize VideoSize(VideoDiffusionModel model) => model.OutputSize(Size) with { Frames = VideoFrames };
 
-    /// <summary>Frames of the film that a training step chooses from.</summary>
+    /// <summary>Frames of the video that a training step chooses from.</summary>
     public int RewardFrameCount(VideoDiffusionModel model) => SegmentCount * (RewardsLatentFrames ? (int)model.LatentShape(1, Size)[2] : Size.Frames);
 
     /// <summary>Denoiser evaluations a video and step: 2 where guidance acts, else 1.</summary>
@@ -87,16 +87,16 @@ internal sealed record SamplingSettings
         Prompts = [.. prompts.Select(prompt => prompt.Text)],
         NegativePrompt = NegativePrompt,
         Size = Size,
-        Images = Pictures(prompts),
+        Images = Images(prompts),
         FramesPerSecond = FramesPerSecond,
         MotionBucketId = MotionBucketId,
         NoiseAugmentation = NoiseAugmentation,
-        Clips = SegmentCount,
+        Segments = SegmentCount,
         Noise = noise,
     };
 
-    /// <summary>[B, 3, H, W] of the video's size, whatever sizes the pictures have; null: there are none.</summary>
-    private Tensor? Pictures(IReadOnlyList<VideoPrompt> prompts)
+    /// <summary>[B, 3, H, W] of the video's size, whatever sizes the images have; null: there are none.</summary>
+    private Tensor? Images(IReadOnlyList<VideoPrompt> prompts)
     {
         if (prompts.All(prompt => prompt.Image is null))
         {

@@ -35,7 +35,7 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>How its files were read, for whoever has to read them again.</summary>
     internal VideoModelOptions LoadedWith { get; set; } = new();
 
-    /// <summary>What the blocks of denoiser and decoder keep for the backward pass of graded steps.</summary>
+    /// <summary>What the blocks of denoiser and decoder keep for the backward pass of gradient steps.</summary>
     internal abstract ActivationMemory Activations { get; set; }
 
     /// <summary>Whether those blocks keep their inputs alone and run again.</summary>
@@ -46,12 +46,12 @@ public abstract class VideoDiffusionModel : IDisposable
     }
 
     /// <summary>
-    /// Whether a graded step keeps the denoiser's input alone, and runs the whole denoiser again, whose blocks then follow <see cref="Activations"/>.
+    /// Whether a gradient step keeps the denoiser's input alone, and runs the whole denoiser again, whose blocks then follow <see cref="Activations"/>.
     /// </summary>
     internal bool RecomputeSteps { get; set; }
 
     /// <summary>Told what is being done, where networks wait off the device meanwhile; null: all stay.</summary>
-    internal IdleNetworks? Idle { get; set; }
+    internal CpuOffloader? Idle { get; set; }
 
     /// <summary>Every network by its name in the model's files.</summary>
     internal abstract IReadOnlyDictionary<string, nn.Module> Networks { get; }
@@ -79,14 +79,14 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>The device of every weight.</summary>
     internal abstract Device Device { get; }
 
-    /// <summary>What the denoiser computes in: noise and pictures are brought to it.</summary>
+    /// <summary>What the denoiser computes in: noise and images are brought to it.</summary>
     internal ScalarType ComputeDtype => Tensors.Placement.Computing(Denoiser.parameters().First().dtype);
 
     /// <summary>Moves all networks.</summary>
     internal abstract void MoveTo(Device device);
 
-    /// <summary>Whether videos are made from pictures.</summary>
-    internal virtual PictureUse Pictures => PictureUse.None;
+    /// <summary>Whether videos are made from images.</summary>
+    internal virtual ImageUse Images => ImageUse.None;
 
     /// <summary>Whether the last sampler steps hardly move the video, so that a gradient window should not be made of them.</summary>
     internal virtual bool LastStepIsInert => false;
@@ -108,22 +108,22 @@ public abstract class VideoDiffusionModel : IDisposable
     /// </summary>
     internal virtual Condition EncodeTexts(VideoRequest request) => Encode(request);
 
-    /// <summary>The rest of <see cref="Encode"/>, which carries gradient where images do: the texts' condition with what the request's pictures give.</summary>
-    internal virtual Condition AddPictures(Condition texts, VideoRequest request) => texts;
+    /// <summary>The rest of <see cref="Encode"/>, which carries gradient where images do: the texts' condition with what the request's images give.</summary>
+    internal virtual Condition AddImages(Condition texts, VideoRequest request) => texts;
 
-    /// <summary>What the text encoder reads of a prompt for clip <paramref name="clip"/> of a film of <paramref name="clips"/>.</summary>
-    internal virtual string TextRead(string prompt, int clip, int clips) => prompt;
+    /// <summary>What the text encoder reads of a prompt for clip <paramref name="segment"/> of a video of <paramref name="segments"/>.</summary>
+    internal virtual string TextRead(string prompt, int segment, int segments) => prompt;
 
-    /// <summary>Paths of the pictures that a prompt names, as they are written.</summary>
+    /// <summary>Paths of the images that a prompt names, as they are written.</summary>
     /// <exception cref="FormatException">The prompt's notation is wrong.</exception>
-    internal virtual IReadOnlyList<string> PicturesNamed(string prompt) => [];
+    internal virtual IReadOnlyList<string> ImagesNamed(string prompt) => [];
 
-    /// <summary>Checks that what a prompt says of its pictures can be done for a film of <paramref name="clips"/> clips.</summary>
+    /// <summary>Checks that what a prompt says of its images can be done for a video of <paramref name="segments"/> clips.</summary>
     /// <param name="prompt">The prompt.</param>
-    /// <param name="pictures">How many pictures there are.</param>
-    /// <param name="clips">Clips of the film.</param>
+    /// <param name="images">How many images there are.</param>
+    /// <param name="segments">Clips of the video.</param>
     /// <exception cref="FormatException">It cannot.</exception>
-    internal virtual void RequirePictures(string prompt, int pictures, int clips)
+    internal virtual void RequireImages(string prompt, int images, int segments)
     {
     }
 
@@ -149,16 +149,16 @@ public abstract class VideoDiffusionModel : IDisposable
     }
 
     /// <summary>Whether guidance can lead away from a text of the user's.</summary>
-    internal virtual bool TakesNegativePrompt => Pictures != PictureUse.Required;
+    internal virtual bool TakesNegativePrompt => Images != ImageUse.Required;
 
-    /// <summary>What a reward reads of a film's prompt: the prompt, without what is written for the model alone.</summary>
-    internal virtual string RewardText(string prompt, int clips) => prompt;
+    /// <summary>What a reward reads of a video's prompt: the prompt, without what is written for the model alone.</summary>
+    internal virtual string RewardText(string prompt, int segments) => prompt;
 
     /// <summary>Whether a guidance scale calls for the unconditional branch; above 1 in diffusers.</summary>
     internal virtual bool GuidanceActs(double scale) => scale > 1;
 
-    /// <summary>How many tokens of a film's prompt are cut because they do not fit; of a prompt with texts for several clips, the most of any.</summary>
-    internal abstract int CountTruncated(string prompt, int clips);
+    /// <summary>How many tokens of a video's prompt are cut because they do not fit; of a prompt with texts for several clips, the most of any.</summary>
+    internal abstract int CountTruncated(string prompt, int segments);
 
     /// <summary>Shape of the latents of a batch: [B, c, T, h, w].</summary>
     internal abstract long[] LatentShape(int batch, VideoSize size);
@@ -189,13 +189,13 @@ public abstract class VideoDiffusionModel : IDisposable
 
     /// <summary>
     /// Latents [B, c, T, h, w] of a video of <paramref name="frames"/> frames -> decoder output [B, 3, f, H, W], about [-1, 1], not clamped, of the
-    /// <paramref name="chosen"/> frames; null: all. A frame is the same whichever others are asked for: a decoder that looks at neighbours decodes them
+    /// <paramref name="chosen"/> frames; null: all. A frame is the same whichever others are asked for: a decoder that looks at neighbors decodes them
     /// too and leaves them out.
     /// </summary>
     internal abstract Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null);
 
     /// <summary>
-    /// One picture for each of the chosen latent frames, decoded as if it were a video of its own: [B, c, T', h, w] -> [B, 3, f, H, W]. Where frames are decoded
+    /// One image for each of the chosen latent frames, decoded as if it were a video of its own: [B, c, T', h, w] -> [B, 3, f, H, W]. Where frames are decoded
     /// one by one anyway it is what <see cref="Decode"/> gives.
     /// </summary>
     internal virtual Tensor DecodeAlone(Tensor latents, IReadOnlyList<int> chosen) => Decode(latents, (int)latents.shape[2], chosen);
@@ -204,7 +204,7 @@ public abstract class VideoDiffusionModel : IDisposable
     internal virtual int FramesDecodedTogether => 8;
 
     /// <summary>
-    /// A model of the same denoiser and decoder that has shapes and no memory (<see cref="ShapeOnly"/>). Encoders are this model's own: it is not to be disposed
+    /// A model of the same denoiser and decoder that has shapes and no memory (<see cref="MetaOps"/>). Encoders are this model's own: it is not to be disposed
     /// and encodes nothing.
     /// </summary>
     internal virtual VideoDiffusionModel OnMeta() => throw new NotSupportedException($"The memory of a {Family} model cannot be estimated.");
@@ -212,7 +212,7 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>A condition of a batch that has shapes and no numbers, each text as long as the network takes it.</summary>
     internal virtual Condition EmptyCondition(int batch, VideoSize size) => throw new NotSupportedException($"The memory of a {Family} model cannot be estimated.");
 
-    /// <summary>Loads a model from the files that its publisher gives out; the family is recognised from them.</summary>
+    /// <summary>Loads a model from the files that its publisher gives out; the family is recognized from them.</summary>
     /// <param name="path">The model's folder or file, or its id of the hub ("owner/name"); see the README for what each family looks like.</param>
     /// <param name="options">How weights are read and held; null: the defaults.</param>
     /// <param name="cancellationToken">Ends the download or the reading; what was downloaded stays, for the next call to go on with.</param>
@@ -220,7 +220,7 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <exception cref="NotSupportedException">What is there is no model of a known family; the message lists what was looked for.</exception>
     /// <exception cref="WeightFileException">A weight file is missing, damaged, or of another model.</exception>
     /// <exception cref="ModelDownloadException">A model of the hub is not in the cache and cannot be fetched.</exception>
-    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The token was canceled.</exception>
     public static VideoDiffusionModel FromPretrained(string path, VideoModelOptions? options = null, CancellationToken cancellationToken = default) =>
         ModelFamily.Open(path, options ?? new VideoModelOptions(), cancellationToken);
 
@@ -236,15 +236,15 @@ public abstract class VideoDiffusionModel : IDisposable
     public static VideoDiffusionModel MovingShapes() => ModelScopePipeline.Open(EmbeddedModels.Find("text-to-video"), new VideoModelOptions(), MovingShapesSource);
 
     /// <summary>
-    /// The tiny image-to-video model that comes with this library, in the form of Stable Video Diffusion: from a picture of 32 x 32 pixels with one shape on it,
-    /// 8 frames in which something of its colour moves on its background. The motion bucket says how fast (127, the default: 14 pixels in a film at 7 frames a
+    /// The tiny image-to-video model that comes with this library, in the form of Stable Video Diffusion: from an image of 32 x 32 pixels with one shape on it,
+    /// 8 frames in which something of its color moves on its background. The motion bucket says how fast (127, the default: 14 pixels in a video at 7 frames a
     /// second; 0: it stays), chance says which way. Outlines are not kept: a shape blurs within a few frames (figures in MovingShapes/image-to-video/report.txt).
     /// </summary>
     public static VideoDiffusionModel MovingShapesImageToVideo() =>
-        StableVideoPipeline.Open(EmbeddedModels.Find("image-to-video"), new VideoModelOptions(), MovingShapesImageToVideoSource);
+        StableVideoDiffusionPipeline.Open(EmbeddedModels.Find("image-to-video"), new VideoModelOptions(), MovingShapesImageToVideoSource);
 
     /// <summary>
-    /// A small model of a family with random weights and no files: for gradient checks, tests and learning the API. Its videos are grey noise. Weights and text
+    /// A small model of a family with random weights and no files: for gradient checks, tests and learning the API. Its videos are gray noise. Weights and text
     /// states are a function of <paramref name="seed"/>. An alignment of it can be used and cannot be saved, since there is nothing to load its base from.
     /// </summary>
     /// <param name="family">Whose blocks, sampler and decoder it has.</param>

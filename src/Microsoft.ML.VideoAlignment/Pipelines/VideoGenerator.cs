@@ -11,10 +11,10 @@ internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings
 {
     /// <summary>One video per prompt.</summary>
     /// <param name="prompts">B prompts.</param>
-    /// <param name="seeds">B seeds; a row's video depends on its own seed only (and where rows are given pictures on how many its batch has).</param>
+    /// <param name="seeds">B seeds; a row's video depends on its own seed only (and where rows are given images on how many its batch has).</param>
     /// <param name="adapters">Merged for the run; null: the base model.</param>
     /// <param name="cancellation">Checked at each step.</param>
-    /// <returns>[B, 3, T, H, W], RGB in [0, 1], float32 on the model's device; T is that of all clips of the film.</returns>
+    /// <returns>[B, 3, T, H, W], RGB in [0, 1], float32 on the model's device; T is that of all clips of the video.</returns>
     public Tensor Generate(IReadOnlyList<VideoPrompt> prompts, IReadOnlyList<ulong> seeds, LoraAdapters? adapters = null, CancellationToken cancellation = default)
     {
         using var noise = new SeededNoise(seeds, model.Device);
@@ -28,7 +28,7 @@ internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings
     /// </summary>
     /// <param name="prompts">B prompts.</param>
     /// <param name="seeds">B seeds.</param>
-    /// <param name="frames">B lists of equally many frames of the whole film, ascending (of latent frames where rewards are shown those).</param>
+    /// <param name="frames">B lists of equally many frames of the whole video, ascending (of latent frames where rewards are shown those).</param>
     /// <param name="adapters">Merged for the run; null: the base model.</param>
     /// <param name="cancellation">Checked at each step.</param>
     /// <returns>[B, 3, f, H, W], RGB in [0, 1].</returns>
@@ -41,52 +41,52 @@ internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings
         return GenerateForReward(Preparation(prompts, noise, conditions ?? own!), frames, adapters, cancellation);
     }
 
-    /// <summary>As the other overload, of clips that <paramref name="prepare"/> makes ready, see <see cref="ClipChain.Run"/>.</summary>
-    public Tensor Generate(Func<int, Tensor?, PreparedClip> prepare, LoraAdapters? adapters, CancellationToken cancellation = default)
+    /// <summary>As the other overload, of clips that <paramref name="prepare"/> makes ready, see <see cref="SegmentSampler.Run"/>.</summary>
+    public Tensor Generate(Func<int, Tensor?, SegmentInputs> prepare, LoraAdapters? adapters, CancellationToken cancellation = default)
     {
         using var mode = inference_mode();
         using DisposeScope scope = NewDisposeScope();
-        var clips = new List<Tensor>();
-        ClipChain chain = Chain(adapters);
+        var segments = new List<Tensor>();
+        SegmentSampler chain = Chain(adapters);
         chain.Run(prepare, Finish, cancellation);
-        return (clips.Count == 1 ? clips[0] : cat(clips, dim: 2)).MoveToOuterDisposeScope();
+        return (segments.Count == 1 ? segments[0] : cat(segments, dim: 2)).MoveToOuterDisposeScope();
 
         Tensor? Finish(int index, Tensor latents)
         {
-            clips.Add(DecodeAll(chain, latents).MoveToOuterDisposeScope());
-            return index + 1 < settings.SegmentCount ? clips[^1].select(2, -1) : null;
+            segments.Add(DecodeAll(chain, latents).MoveToOuterDisposeScope());
+            return index + 1 < settings.SegmentCount ? segments[^1].select(2, -1) : null;
         }
     }
 
     /// <summary>As the other overload, of clips that <paramref name="prepare"/> makes ready.</summary>
     public Tensor GenerateForReward(
-        Func<int, Tensor?, PreparedClip> prepare, IReadOnlyList<IReadOnlyList<int>> frames, LoraAdapters? adapters, CancellationToken cancellation = default)
+        Func<int, Tensor?, SegmentInputs> prepare, IReadOnlyList<IReadOnlyList<int>> frames, LoraAdapters? adapters, CancellationToken cancellation = default)
     {
         using var mode = inference_mode();
         using DisposeScope scope = NewDisposeScope();
-        var clips = new List<Tensor>();
-        ClipChain chain = Chain(adapters);
+        var segments = new List<Tensor>();
+        SegmentSampler chain = Chain(adapters);
         chain.Run(prepare, Finish, cancellation);
         return cat([.. frames.Select(Row)]).MoveToOuterDisposeScope();
 
-        Tensor Row(IReadOnlyList<int> shown, int row) => chain.FramesForReward([.. clips.Select(clip => clip.narrow(0, row, 1))], shown);
+        Tensor Row(IReadOnlyList<int> shown, int row) => chain.FramesForReward([.. segments.Select(segment => segment.narrow(0, row, 1))], shown);
 
         Tensor? Finish(int index, Tensor latents)
         {
-            clips.Add(latents.MoveToOuterDisposeScope());
+            segments.Add(latents.MoveToOuterDisposeScope());
             return index + 1 < settings.SegmentCount ? chain.LastFrame(latents, carry: false) : null;
         }
     }
 
-    private ClipChain Chain(LoraAdapters? adapters) => new(model, settings, model.CreateSampler(settings), adapters);
+    private SegmentSampler Chain(LoraAdapters? adapters) => new(model, settings, model.CreateSampler(settings), adapters);
 
-    private Func<int, Tensor?, PreparedClip> Preparation(IReadOnlyList<VideoPrompt> prompts, SeededNoise noise, ConditionCache cache)
+    private Func<int, Tensor?, SegmentInputs> Preparation(IReadOnlyList<VideoPrompt> prompts, SeededNoise noise, ConditionCache cache)
     {
-        var preparation = new ClipPreparation(model, settings, model.CreateSampler(settings), cache);
-        return (clip, image) => preparation.Prepare(clip, prompts, image, noise.Next);
+        var preparation = new SegmentBuilder(model, settings, model.CreateSampler(settings), cache);
+        return (segment, image) => preparation.Build(segment, prompts, image, noise.Next);
     }
 
-    private Tensor DecodeAll(ClipChain chain, Tensor latents)
+    private Tensor DecodeAll(SegmentSampler chain, Tensor latents)
     {
         var parts = new List<Tensor>();
         foreach (int[] part in Enumerable.Range(0, settings.Size.Frames).Chunk(model.FramesDecodedTogether))

@@ -12,7 +12,7 @@ public enum VideoModelFamily
     /// <summary>Open-Sora 1.2 text-to-video: a transformer and rectified flow.</summary>
     OpenSora,
 
-    /// <summary>Stable Video Diffusion, from a picture: a 3-D UNet, Euler steps.</summary>
+    /// <summary>Stable Video Diffusion, from an image: a 3-D UNet, Euler steps.</summary>
     StableVideoDiffusion,
 }
 

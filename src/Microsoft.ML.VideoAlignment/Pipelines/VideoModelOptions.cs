@@ -21,13 +21,13 @@ public sealed record VideoModelOptions
     /// How frozen weights are stored. Computation is in float32 whatever this says; smaller weights are cast where they are used, which costs time and
     /// saves memory. Default: float32.
     /// </summary>
-    public WeightPrecision Precision { get; init; } = WeightPrecision.Full;
+    public WeightPrecision Precision { get; init; } = WeightPrecision.Float32;
 
     /// <summary>
     /// Where the weights of Open-Sora's text encoder are between its calls; training encodes every prompt of the run first and then frees them. Default:
-    /// <see cref="TextEncoderResidence.Automatic"/>. Smaller text encoders stay in memory.
+    /// <see cref="TextEncoderLoading.Automatic"/>. Smaller text encoders stay in memory.
     /// </summary>
-    public TextEncoderResidence TextEncoder { get; init; }
+    public TextEncoderLoading TextEncoder { get; init; }
 
     /// <summary>
     /// A folder in which the states of Open-Sora's prompts are kept from run to run, so that its text encoder is opened only for prompts that are new. Null
@@ -36,7 +36,7 @@ public sealed record VideoModelOptions
     public string? PromptCacheFolder { get; init; }
 
     /// <summary>
-    /// The folder of the pictures that Open-Sora's prompts name: <c>a ship at sea {"reference_path": "ships/one.png", "mask_strategy": "0"}</c>. Paths in prompts are
+    /// The folder of the images that Open-Sora's prompts name: <c>a ship at sea {"reference_path": "ships/one.png", "mask_strategy": "0"}</c>. Paths in prompts are
     /// relative to it and stay inside it, symbolic links followed. Null (default): a prompt that names a file is refused. It is not saved with an alignment.
     /// </summary>
     public string? ReferenceFolder { get; init; }

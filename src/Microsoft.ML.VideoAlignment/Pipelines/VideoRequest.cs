@@ -1,18 +1,18 @@
 namespace Microsoft.ML.VideoAlignment.Pipelines;
 
 /// <summary>
-/// What one video is made from: a text, and for image to video what makes the picture, a tensor [3, H, W], RGB in [0, 1], that the caller owns.
+/// What one video is made from: a text, and for image to video what makes the image, a tensor [3, H, W], RGB in [0, 1], that the caller owns.
 /// </summary>
 internal sealed record VideoPrompt(string Text, Func<Tensor>? Image = null)
 {
-    /// <summary>Pictures that the text itself names, in its order; where there are any, there is no <see cref="Image"/>.</summary>
+    /// <summary>Images that the text itself names, in its order; where there are any, there is no <see cref="Image"/>.</summary>
     public IReadOnlyList<Func<Tensor>> Named { get; init; } = [];
 
-    /// <summary>All pictures.</summary>
-    public IReadOnlyList<Func<Tensor>> Pictures => Image is null ? Named : [Image];
+    /// <summary>All images.</summary>
+    public IReadOnlyList<Func<Tensor>> Images => Image is null ? Named : [Image];
 
     /// <summary>The text alone.</summary>
-    public VideoPrompt WithoutPictures => this with { Image = null, Named = [] };
+    public VideoPrompt WithoutImages => this with { Image = null, Named = [] };
 
     public static implicit operator VideoPrompt(string text) => new(text);
 }
@@ -29,18 +29,18 @@ internal sealed record VideoRequest
     public required VideoSize Size { get; init; }
 
     /// <summary>
-    /// [B, 3, H, W], RGB in [0, 1]: what the clip begins with, the picture of models that require one or a film's frame handed on; null: there is none.
+    /// [B, 3, H, W], RGB in [0, 1]: what the clip begins with, the image of models that require one or a video's frame handed on; null: there is none.
     /// </summary>
     public Tensor? Images { get; init; }
 
-    /// <summary>For models that may read pictures, those of each row, as in <see cref="VideoPrompt.Pictures"/>; empty: no row has any.</summary>
+    /// <summary>For models that may read images, those of each row, as in <see cref="VideoPrompt.Images"/>; empty: no row has any.</summary>
     public IReadOnlyList<IReadOnlyList<Func<Tensor>>> References { get; init; } = [];
 
-    /// <summary>Which clip of a film this is, and of how many.</summary>
-    public int Clip { get; init; }
+    /// <summary>Which clip of a video this is, and of how many.</summary>
+    public int Segment { get; init; }
 
     /// <inheritdoc cref="SamplingSettings.SegmentCount"/>
-    public int Clips { get; init; } = 1;
+    public int Segments { get; init; } = 1;
 
     /// <summary>Frames a second that the network is told.</summary>
     public double FramesPerSecond { get; init; }

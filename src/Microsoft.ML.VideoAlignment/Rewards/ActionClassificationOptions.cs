@@ -20,5 +20,5 @@ public sealed record ActionClassificationOptions
     public bool LogProbability { get; init; }
 
     /// <summary>How the classifier's weights are stored; it computes in float32 whatever this says. Default: float32.</summary>
-    public WeightPrecision Precision { get; init; } = WeightPrecision.Full;
+    public WeightPrecision Precision { get; init; } = WeightPrecision.Float32;
 }

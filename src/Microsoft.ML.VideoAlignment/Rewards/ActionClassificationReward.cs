@@ -67,7 +67,7 @@ internal sealed class ActionClassificationReward : VideoReward
             var reference = new RewardReference
             {
                 Kind = Kind,
-                Files = new Dictionary<string, RewardReference.FileReference> { [ClassifierRole] = RewardReference.FileReference.Of(_folder) },
+                Files = new Dictionary<string, RewardReference.FileReference> { [ClassifierRole] = RewardReference.FileReference.Create(_folder) },
                 Arguments = arguments,
             };
             return _embedded?.Invoke(reference) ?? reference;
@@ -116,7 +116,7 @@ internal sealed class ActionClassificationReward : VideoReward
     /// <summary>What the network sees, [B, T, 3, S, S], and its logits [B, labels]; fresh tensors.</summary>
     public (Tensor Pixels, Tensor Logits) Stages(PreprocessedFrames frames)
     {
-        Tensor pixels = frames.Pictures(_preprocessing).unflatten(0, [frames.Batch, frames.Count]);
+        Tensor pixels = frames.Images(_preprocessing).unflatten(0, [frames.Batch, frames.Count]);
         return (pixels, _network.Run(pixels).Logits);
     }
 

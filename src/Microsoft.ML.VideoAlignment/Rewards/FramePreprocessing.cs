@@ -3,7 +3,7 @@ using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
-/// <summary>How a frame of another shape than the network's becomes a picture.</summary>
+/// <summary>How a frame of another shape than the network's becomes an image.</summary>
 internal enum FrameFit
 {
     /// <summary>Both sides are resized, whatever that does to proportions.</summary>
@@ -13,7 +13,7 @@ internal enum FrameFit
     Crop,
 }
 
-/// <summary>How a picture network wants its pictures. Two rewards with equal records share the pictures of one call.</summary>
+/// <summary>How an image network wants its images. Two rewards with equal records share the images of one call.</summary>
 internal sealed record FramePreprocessing
 {
     /// <inheritdoc cref="ClipPixels"/>
@@ -45,17 +45,17 @@ internal sealed record FramePreprocessing
     /// <summary>Stretched, bilinear with antialias, ImageNet's mean and standard deviation.</summary>
     public static FramePreprocessing ForImageNet(int height, int width) => new() { Height = height, Width = width, Mean = ImageNet.Mean, Std = ImageNet.Std };
 
-    /// <summary>What PickScore's training did (transformers' CLIPImageProcessor): short side to <paramref name="size"/>, bicubic with antialias, centre crop.</summary>
+    /// <summary>What PickScore's training did (transformers' CLIPImageProcessor): short side to <paramref name="size"/>, bicubic with antialias, center crop.</summary>
     public static FramePreprocessing ForPickScore(int size) => ForClip(size) with { Fit = FrameFit.Crop, Interpolation = Interpolation.Bicubic };
 
     /// <summary>For <see cref="RewardContract.Resizing"/>.</summary>
     public string Describe() => $"{(Fit == FrameFit.Crop ? "short side resized and the middle cut out" : "stretched")}, {Interpolation.ToString().ToLowerInvariant()}{(Antialias ? " with antialias" : "")}";
 
-    /// <summary>pictures: [N, 3, H, W] in [0, 1] -> [N, 3, Height, Width], normalised.</summary>
-    public Tensor Apply(Tensor pictures)
+    /// <summary>images: [N, 3, H, W] in [0, 1] -> [N, 3, Height, Width], normalized.</summary>
+    public Tensor Apply(Tensor images)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor x = Clamp ? UnitRange.Clamp(pictures) : pictures;
+        Tensor x = Clamp ? UnitRange.Clamp(images) : images;
         (long height, long width) = Fit == FrameFit.Crop ? Resize.ShortSide(x.shape[2], x.shape[3], Height) : (Height, Width);
         if (x.shape[2] != height || x.shape[3] != width)
         {
@@ -67,6 +67,6 @@ internal sealed record FramePreprocessing
             x = x.narrow(2, (height / 2) - (Height / 2), Height).narrow(3, (width / 2) - (Width / 2), Width);
         }
 
-        return UnitRange.Standardise(x, Mean, Std).MoveToOuterDisposeScope();
+        return UnitRange.Standardize(x, Mean, Std).MoveToOuterDisposeScope();
     }
 }

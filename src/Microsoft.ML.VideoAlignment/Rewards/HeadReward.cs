@@ -4,10 +4,10 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
 /// <summary>
-/// CLIP's image embedding of each frame, l2-normalised, and a small head on it: VADER's aesthetic, weather and compression rewards
+/// CLIP's image embedding of each frame, l2-normalized, and a small head on it: VADER's aesthetic, weather and compression rewards
 /// (aesthetic_scorer.py, weather_scorer.py, compression_scorer.py of commit adaf2ef). Of the CLIP folder only the vision half is read.
 /// </summary>
-internal sealed class HeadReward : PictureReward
+internal sealed class HeadReward : ImageReward
 {
     public const string ClipRole = "clip";
     public const string HeadRole = "head";
@@ -60,14 +60,14 @@ internal sealed class HeadReward : PictureReward
                 "They belong together only when made for one another (LAION's aesthetic head: openai/clip-vit-large-patch14, 768).", nameof(headFile));
         }
 
-        return new HeadReward(kind, clip, head, FramePreprocessing.ForClip((int)clip.Config.ImageSize) with { Clamp = clamp }, reference ?? (() => RewardReference.Of(
+        return new HeadReward(kind, clip, head, FramePreprocessing.ForClip((int)clip.Config.ImageSize) with { Clamp = clamp }, reference ?? (() => RewardReference.Create(
             kind.Name, placement, (ClipRole, clipFolder), (HeadRole, headFile))));
     }
 
-    /// <summary>Every station of the reward; fresh tensors. Rows are pictures, b * T + t.</summary>
+    /// <summary>Every station of the reward; fresh tensors. Rows are images, b * T + t.</summary>
     public (Tensor Features, Tensor Embedding, Tensor Scores) Stages(PreprocessedFrames frames)
     {
-        Tensor features = _clip.call(frames.Pictures(Preprocessing));  // [B*T, P]
+        Tensor features = _clip.call(frames.Images(Preprocessing));  // [B*T, P]
         Tensor embedding = ClipModel.Normalize(features);
         return (features, embedding, _head.call(embedding));
     }
@@ -89,7 +89,7 @@ internal sealed class HeadReward : PictureReward
         _head.to(device);
     }
 
-    protected override Tensor PictureScores(PreprocessedFrames frames, IReadOnlyList<string> prompts) => Stages(frames).Scores;
+    protected override Tensor ImageScores(PreprocessedFrames frames, IReadOnlyList<string> prompts) => Stages(frames).Scores;
 
     protected override void Dispose(bool disposing)
     {

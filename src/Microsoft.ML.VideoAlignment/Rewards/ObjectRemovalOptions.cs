@@ -10,7 +10,7 @@ public sealed record ObjectRemovalOptions
     public int Height { get; init; } = 512;
 
     /// <summary>How the detector's weights are stored; it computes in float32 whatever this says. Default: float32.</summary>
-    public WeightPrecision Precision { get; init; } = WeightPrecision.Full;
+    public WeightPrecision Precision { get; init; } = WeightPrecision.Float32;
 
     /// <summary>Checks the record itself; all faults in one message.</summary>
     /// <exception cref="ArgumentException">An option is out of its range.</exception>

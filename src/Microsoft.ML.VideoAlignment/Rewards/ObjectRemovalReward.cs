@@ -4,12 +4,12 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
 /// <summary>
-/// One minus how sure a YOLOS detector is of an object, per frame: VADER's object removal (train_t2v_lora.py of commit adaf2ef, with the mean over pictures
-/// instead of a sum that a picture without the object sets back to 0). Of the queries whose best class, "no object" left out, is the wanted one and whose
-/// probability, "no object" included, is above the threshold, the probabilities are averaged. Which queries count is a choice without slope; a picture
+/// One minus how sure a YOLOS detector is of an object, per frame: VADER's object removal (train_t2v_lora.py of commit adaf2ef, with the mean over images
+/// instead of a sum that an image without the object sets back to 0). Of the queries whose best class, "no object" left out, is the wanted one and whose
+/// probability, "no object" included, is above the threshold, the probabilities are averaged. Which queries count is a choice without slope; an image
 /// with none scores 1 and has a gradient of zero.
 /// </summary>
-internal sealed class ObjectRemovalReward : PictureReward
+internal sealed class ObjectRemovalReward : ImageReward
 {
     public const string Kind = "ObjectRemoval";
     public const string DetectorRole = "detector";
@@ -45,7 +45,7 @@ internal sealed class ObjectRemovalReward : PictureReward
             var reference = new RewardReference
             {
                 Kind = Kind,
-                Files = new Dictionary<string, RewardReference.FileReference> { [DetectorRole] = RewardReference.FileReference.Of(_folder) },
+                Files = new Dictionary<string, RewardReference.FileReference> { [DetectorRole] = RewardReference.FileReference.Create(_folder) },
                 Arguments = new Dictionary<string, string>
                 {
                     [LabelArgument] = _label,
@@ -102,20 +102,20 @@ internal sealed class ObjectRemovalReward : PictureReward
         Precision = reference.Choice<WeightPrecision>("precision"),
     };
 
-    /// <summary>Every station of the reward; fresh tensors, rows are pictures b * T + t. Count: int64 [N]; confidence: the mean of what counts, or 0, [N].</summary>
-    public (Tensor Pictures, YolosOutput Output, Tensor Count, Tensor Confidence) Stages(PreprocessedFrames frames)
+    /// <summary>Every station of the reward; fresh tensors, rows are images b * T + t. Count: int64 [N]; confidence: the mean of what counts, or 0, [N].</summary>
+    public (Tensor Images, YolosOutput Output, Tensor Count, Tensor Confidence) Stages(PreprocessedFrames frames)
     {
-        Tensor pictures = frames.Pictures(Preprocessing(frames.Frames.shape[3], frames.Frames.shape[4]));
-        YolosOutput output = _network.Run(pictures);
+        Tensor images = frames.Images(Preprocessing(frames.Frames.shape[3], frames.Frames.shape[4]));
+        YolosOutput output = _network.Run(images);
         Tensor probabilities = output.Logits.softmax(-1);
         Tensor wanted = probabilities.select(2, _class); // [N, queries]
         Tensor best = probabilities.narrow(2, 0, _network.Config.Labels.Count).argmax(2);
         Tensor kept = best.EqualTo(_class).bitwise_and(wanted.GreaterThan(_options.Threshold));
         Tensor count = kept.sum(1);
 
-        // Dividing by at least one keeps a picture without the object at 0 / 1: attached, and no NaN.
+        // Dividing by at least one keeps an image without the object at 0 / 1: attached, and no NaN.
         Tensor confidence = (wanted * kept.to_type(wanted.dtype)).sum(1) / count.Clamp(least: 1).to_type(wanted.dtype);
-        return (pictures, output, count, confidence);
+        return (images, output, count, confidence);
     }
 
     /// <summary>A parameter by the network's own key; for tests.</summary>
@@ -131,7 +131,7 @@ internal sealed class ObjectRemovalReward : PictureReward
         _network.to(device);
     }
 
-    protected override Tensor PictureScores(PreprocessedFrames frames, IReadOnlyList<string> prompts) => Stages(frames).Confidence.SubtractedFrom(1);
+    protected override Tensor ImageScores(PreprocessedFrames frames, IReadOnlyList<string> prompts) => Stages(frames).Confidence.SubtractedFrom(1);
 
     protected override void Dispose(bool disposing)
     {

@@ -33,7 +33,7 @@ internal sealed class PreferenceFile : IDisposable
             return source.Entries.ContainsKey("visual.conv1.weight") && source.Entries.ContainsKey("text_projection")
                 ? new PreferenceFile(source)
                 : throw new WeightFileException(path, "is no HPS v2 model: expected OpenCLIP's two towers (visual.conv1.weight, text_projection, ... under state_dict), " +
-                    $"as in HPS_v2_compressed.pt. {FileLooks.Describe(source)}");
+                    $"as in HPS_v2_compressed.pt. {FileContents.Describe(source)}");
         }
         catch
         {

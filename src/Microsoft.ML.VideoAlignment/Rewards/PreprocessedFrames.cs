@@ -1,11 +1,11 @@
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
-/// <summary>The frames of one call of a reward, and the pictures that its parts made of them, each made once. The call's dispose scope owns the tensors.</summary>
+/// <summary>The frames of one call of a reward, and the images that its parts made of them, each made once. The call's dispose scope owns the tensors.</summary>
 /// <param name="frames">[B, 3, T, H, W], RGB in [0, 1]; the caller's.</param>
 /// <param name="use">What the scores are for.</param>
 internal sealed class PreprocessedFrames(Tensor frames, ScoreUse use = ScoreUse.Scoring)
 {
-    private readonly Dictionary<FramePreprocessing, Tensor> _pictures = [];
+    private readonly Dictionary<FramePreprocessing, Tensor> _images = [];
 
     /// <summary>[B, 3, T, H, W], RGB in [0, 1]; the caller's.</summary>
     public Tensor Frames { get; } = frames;
@@ -17,24 +17,24 @@ internal sealed class PreprocessedFrames(Tensor frames, ScoreUse use = ScoreUse.
 
     public long Count => Frames.shape[2];
 
-    /// <summary>How many different pictures were made: 1 where all parts agree.</summary>
-    public int Kinds => _pictures.Count;
+    /// <summary>How many different images were made: 1 where all parts agree.</summary>
+    public int Kinds => _images.Count;
 
     /// <summary>[B*T, 3, height, width], row b * T + t is frame t of video b. Owned by this object; not to be disposed.</summary>
-    public Tensor Pictures(FramePreprocessing preprocessing)
+    public Tensor Images(FramePreprocessing preprocessing)
     {
-        if (!_pictures.TryGetValue(preprocessing, out Tensor? pictures))
+        if (!_images.TryGetValue(preprocessing, out Tensor? images))
         {
             // Small floats would lose in the resize what they have; a network in float64 is a test's.
             using Tensor rows = Rows(Frames);
             using Tensor wide = rows.to_type(rows.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32);
-            _pictures[preprocessing] = pictures = preprocessing.Apply(wide);
+            _images[preprocessing] = images = preprocessing.Apply(wide);
         }
 
-        return pictures;
+        return images;
     }
 
-    /// <summary>Frames as pictures: [B, 3, T, H, W] -> [B*T, 3, H, W].</summary>
+    /// <summary>Frames as images: [B, 3, T, H, W] -> [B*T, 3, H, W].</summary>
     public static Tensor Rows(Tensor frames)
     {
         using Tensor moved = frames.permute(0, 2, 1, 3, 4);

@@ -5,7 +5,7 @@ namespace Microsoft.ML.VideoAlignment.Rewards;
 /// from then on an unknown prompt is an error.
 /// </summary>
 /// <param name="reward">Name of the reward, for errors.</param>
-/// <param name="encode">Texts -> their embeddings [N, P], l2-normalised; a fresh tensor. Asked for one text at a time.</param>
+/// <param name="encode">Texts -> their embeddings [N, P], l2-normalized; a fresh tensor. Asked for one text at a time.</param>
 internal sealed class PromptEmbeddings(string reward, Func<IReadOnlyList<string>, Tensor> encode) : IDisposable
 {
     /// <summary>Prompts whose embeddings are kept; a prompt set of an alignment run is far smaller.</summary>
@@ -19,7 +19,7 @@ internal sealed class PromptEmbeddings(string reward, Func<IReadOnlyList<string>
 
     /// <summary>Prompts -> [B, P], a fresh tensor.</summary>
     /// <exception cref="RewardContractException">A prompt is not among those of <see cref="RestrictTo"/>.</exception>
-    public Tensor Of(IReadOnlyList<string> prompts)
+    public Tensor Embed(IReadOnlyList<string> prompts)
     {
         string[] unknown = Unknown(prompts);
         if (unknown.Length > 0)
@@ -56,7 +56,7 @@ internal sealed class PromptEmbeddings(string reward, Func<IReadOnlyList<string>
         string[] wanted = [.. prompts];
         if (_closed)
         {
-            Of(wanted).Dispose();
+            Embed(wanted).Dispose();
             return;
         }
 

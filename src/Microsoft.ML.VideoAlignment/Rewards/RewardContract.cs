@@ -21,7 +21,7 @@ public sealed record RewardContract
     /// <summary>Whether the score depends on the prompt. Default false.</summary>
     public bool ReadsPrompt { get; init; }
 
-    /// <summary>Fewest frames the reward can score; default 1, for rewards that score pictures.</summary>
+    /// <summary>Fewest frames the reward can score; default 1, for rewards that score images.</summary>
     public int MinimumFrames { get; init; } = 1;
 
     /// <summary>The number of frames must be a multiple of this; default 1. A network with tubelets of two frames says 2.</summary>

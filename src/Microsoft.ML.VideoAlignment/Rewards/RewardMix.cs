@@ -5,7 +5,7 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
 /// <summary>
-/// A weighted sum of rewards. Sums of sums are flattened, so that parts are always plain rewards, each once; only a normalised sum within a sum stays whole.
+/// A weighted sum of rewards. Sums of sums are flattened, so that parts are always plain rewards, each once; only a normalized sum within a sum stays whole.
 /// </summary>
 internal sealed class RewardMix : VideoReward
 {
@@ -18,17 +18,17 @@ internal sealed class RewardMix : VideoReward
     private readonly RunningMoments[]? _moments;
 
     /// <param name="parts">Rewards and weights.</param>
-    /// <param name="normalise">Whether each part's score is shifted and scaled by the mean and deviation of what it gave in training.</param>
-    public RewardMix(IReadOnlyList<(VideoReward Reward, float Weight)> parts, bool normalise = false)
+    /// <param name="normalize">Whether each part's score is shifted and scaled by the mean and deviation of what it gave in training.</param>
+    public RewardMix(IReadOnlyList<(VideoReward Reward, float Weight)> parts, bool normalize = false)
     {
         ArgumentNullException.ThrowIfNull(parts);
         _parts = Named(Flatten(parts));
         Name = string.Join(" + ", _parts.Select(part => part.Weight == 1 ? part.Name : string.Create(CultureInfo.InvariantCulture, $"{part.Weight} * {part.Name}")));
         Contract = Merge(_parts);
-        if (normalise)
+        if (normalize)
         {
             _moments = [.. _parts.Select(_ => new RunningMoments())];
-            Name = $"normalised ({Name})";
+            Name = $"normalized ({Name})";
             Contract = Contract with { ScoreRange = (float.NegativeInfinity, float.PositiveInfinity) };
         }
     }
@@ -42,7 +42,7 @@ internal sealed class RewardMix : VideoReward
             return new RewardMix(parts);
         }
 
-        var mix = new RewardMix(parts, normalise: true);
+        var mix = new RewardMix(parts, normalize: true);
         string[] moments = text.Split(';');
         try
         {
@@ -212,7 +212,7 @@ internal sealed class RewardMix : VideoReward
             Tensor score = reward.Combine([.. scores.Skip(next).Take(reward.PartCount)], use);
             next += reward.PartCount;
             named?.Add(name, score);
-            Tensor weighted = (_moments is null || use == ScoreUse.Validation ? score : Normalised(score, _moments[i], use)).Mul(weight);
+            Tensor weighted = (_moments is null || use == ScoreUse.Validation ? score : Normalized(score, _moments[i], use)).Mul(weight);
             total = total is null ? weighted : total.Add(weighted);
         }
 
@@ -220,15 +220,15 @@ internal sealed class RewardMix : VideoReward
     }
 
     /// <summary>(score - mean) / deviation, both constants: gradient is the score's own, divided by the deviation.</summary>
-    private static Tensor Normalised(Tensor score, RunningMoments moments, ScoreUse use)
+    private static Tensor Normalized(Tensor score, RunningMoments moments, ScoreUse use)
     {
         if (use == ScoreUse.Training)
         {
             moments.Add(score);
         }
 
-        double mean = StopGradient.Of(() => moments.Mean);
-        double deviation = StopGradient.Of(() => moments.StandardDeviation);
+        double mean = StopGradient.Detach(() => moments.Mean);
+        double deviation = StopGradient.Detach(() => moments.StandardDeviation);
         return score.Sub(mean).Div(Divisor(deviation));
     }
 

@@ -34,10 +34,10 @@ internal sealed record RewardReference
         && Parts.All(part => part is not null && part.Reward.IsWhole);
 
     /// <summary>A reward made of files; weights that are stored smaller than float32 are part of what it is.</summary>
-    public static RewardReference Of(string kind, Placement placement, params (string Role, string Path)[] files) => new()
+    public static RewardReference Create(string kind, Placement placement, params (string Role, string Path)[] files) => new()
     {
         Kind = kind,
-        Files = files.ToDictionary(file => file.Role, file => FileReference.Of(file.Path), StringComparer.Ordinal),
+        Files = files.ToDictionary(file => file.Role, file => FileReference.Create(file.Path), StringComparer.Ordinal),
         Arguments = placement.StoredAs == Placement.Cpu.StoredAs
             ? new Dictionary<string, string>()
             : new Dictionary<string, string> { [DtypeArgument] = placement.StoredAs },
@@ -63,7 +63,7 @@ internal sealed record RewardReference
     /// <summary>How the weights were stored.</summary>
     /// <exception cref="InvalidDataException">In a type that this version does not know.</exception>
     public Placement StoredAs() => !Arguments.TryGetValue(DtypeArgument, out string? name) ? Placement.Cpu
-        : name == nameof(WeightPrecision.EightBit) ? Placement.OnCpu(WeightPrecision.EightBit)
+        : name == nameof(WeightPrecision.Int8) ? Placement.OnCpu(WeightPrecision.Int8)
         : Enum.TryParse(name, out ScalarType dtype) ? Placement.Cpu with { Dtype = dtype }
         : throw new InvalidDataException($"The model's reward has weights of type '{name}', which this version of the library does not know.");
 
@@ -103,7 +103,7 @@ internal sealed record RewardReference
                 "Put them back, say where they are now, or load the model without its reward.", missing[0]);
         }
 
-        string[] changed = [.. files.Where(file => FileReference.Of(file.Place).Sha256 != file.File.Sha256).Select(file => $"{file.Role}: {file.Place}")];
+        string[] changed = [.. files.Where(file => FileReference.Create(file.Place).Sha256 != file.File.Sha256).Select(file => $"{file.Role}: {file.Place}")];
         if (changed.Length > 0)
         {
             throw new InvalidDataException($"The model's reward was made from other contents of: {string.Join("; ", changed)}. Scores would not mean the same.");
@@ -162,7 +162,7 @@ internal sealed record RewardReference
     {
         public static bool Exists(string path) => File.Exists(path) || Directory.Exists(path);
 
-        public static FileReference Of(string path) => new(System.IO.Path.GetFullPath(path), Directory.Exists(path) ? HashFolder(path) : HashFile(path));
+        public static FileReference Create(string path) => new(System.IO.Path.GetFullPath(path), Directory.Exists(path) ? HashFolder(path) : HashFile(path));
 
         private static string HashFile(string path)
         {

@@ -18,7 +18,7 @@ internal sealed class RewardShapes : IDisposable
     public IReadOnlyList<string> Unknown { get; }
 
     /// <summary>Null stands for a reward that is not known yet.</summary>
-    public static RewardShapes Of(VideoReward? reward)
+    public static RewardShapes Create(VideoReward? reward)
     {
         VideoReward[] parts = reward is RewardMix mix ? [.. mix.Parts.Select(part => part.Reward)] : reward is null ? [] : [reward];
         (VideoReward Part, VideoReward? Shapes)[] walked = [.. parts.Select(part => (part, part.OnMeta()))];

@@ -21,7 +21,7 @@ internal enum HeadForm
 }
 
 /// <summary>
-/// A small network from an l2-normalised image embedding [N, P] to one number. Keys <c>layers.N.weight</c>, <c>layers.N.bias</c>, where the numbers N
+/// A small network from an l2-normalized image embedding [N, P] to one number. Keys <c>layers.N.weight</c>, <c>layers.N.bias</c>, where the numbers N
 /// skip what has no weights; all widths come from the file. Dropout of the training is off.
 /// </summary>
 internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
@@ -38,7 +38,7 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>The same head of shapes alone (<see cref="ShapeOnly"/>).</summary>
+    /// <summary>The same head of shapes alone (<see cref="MetaOps"/>).</summary>
     public ScoreHead OnMeta() => new(_form, new NumberedLayers([.. _layers.Linears.Select((linear, number) => (number, (IReadOnlyList<long>)linear.Weight.shape))], Placement.ShapesOf(this)));
 
     /// <summary>P, the width of the embedding.</summary>
@@ -61,7 +61,7 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
         {
             throw new WeightFileException(path, "is no reward head: expected layers.N.weight [out, in], each as wide as the one before and the last with one output; found " +
                 (layers.Length == 0
-                    ? $"none. {FileLooks.Describe(source)}"
+                    ? $"none. {FileContents.Describe(source)}"
                     : string.Join(", ", layers.Select(layer => $"layers.{layer.Number}.weight {Shapes.Describe(layer.Shape)}")) + "."));
         }
 
@@ -101,7 +101,7 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
 
         return x.squeeze(1).MoveToOuterDisposeScope();
 
-        static Tensor Rectified(Tensor x) => ShapeOnly.Holds(x) ? ShapeOnly.Pointwise(x) : x.relu();
+        static Tensor Rectified(Tensor x) => MetaOps.IsMeta(x) ? MetaOps.Pointwise(x) : x.relu();
     }
 
     [GeneratedRegex(@"^layers\.(\d{1,4})\.weight$", RegexOptions.CultureInvariant)]

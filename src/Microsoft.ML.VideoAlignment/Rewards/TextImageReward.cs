@@ -5,9 +5,9 @@ namespace Microsoft.ML.VideoAlignment.Rewards;
 
 /// <summary>
 /// Cosine of the embeddings of frame and prompt, mean over frames: CLIP itself (arXiv 2103.00020), HPS v2 (arXiv 2306.09341) and, multiplied by the model's
-/// temperature, PickScore (arXiv 2305.01569). They differ in weights, in how pictures are prepared and in the factor.
+/// temperature, PickScore (arXiv 2305.01569). They differ in weights, in how images are prepared and in the factor.
 /// </summary>
-internal sealed class TextImageReward : PictureReward
+internal sealed class TextImageReward : ImageReward
 {
     public const string SimilarityKind = "TextImageSimilarity";
     public const string PreferenceKind = "HumanPreferenceV2";
@@ -49,16 +49,16 @@ internal sealed class TextImageReward : PictureReward
     {
         const string Title = "text similarity";
         var towers = TextImageTowers.FromClipFolder(Title, clipFolder, PromptTokens.OfClipFolder(clipFolder), placement);
-        return new TextImageReward(Title, towers, Stretched(towers, clamp: true), tempered: false, (-1, 1), reference ?? (() => RewardReference.Of(
+        return new TextImageReward(Title, towers, Stretched(towers, clamp: true), tempered: false, (-1, 1), reference ?? (() => RewardReference.Create(
             SimilarityKind, placement, (HeadReward.ClipRole, clipFolder))));
     }
 
     /// <summary>
-    /// HPS v2.0 and v2.1, one network with other weights: the cosine, without temperature, of VADER's hps_scorer.py (commit adaf2ef). Pictures are stretched
+    /// HPS v2.0 and v2.1, one network with other weights: the cosine, without temperature, of VADER's hps_scorer.py (commit adaf2ef). Images are stretched
     /// as for the aesthetic reward.
     /// </summary>
     public static TextImageReward HumanPreference(string file, string tokenizer, Placement placement) =>
-        HumanPreference(file, PromptTokens.OfOpenClip(tokenizer), placement, () => RewardReference.Of(
+        HumanPreference(file, PromptTokens.OfOpenClip(tokenizer), placement, () => RewardReference.Create(
             PreferenceKind, placement, (ModelRole, file), (TokenizerRole, tokenizer)));
 
     /// <param name="file">HPS_v2_compressed.pt, HPS_v2.1_compressed.pt or another OpenCLIP file.</param>
@@ -79,9 +79,9 @@ internal sealed class TextImageReward : PictureReward
         return new TextImageReward(Title, towers, Stretched(towers, clamp), tempered: false, (-1, 1), reference);
     }
 
-    /// <summary>exp(logit_scale) times the cosine, about -100 .. 100: VADER's PickScore (commit adaf2ef), with each picture against its own prompt.</summary>
+    /// <summary>exp(logit_scale) times the cosine, about -100 .. 100: VADER's PickScore (commit adaf2ef), with each image against its own prompt.</summary>
     public static TextImageReward PickScore(string folder, Placement placement) =>
-        PickScore(folder, PromptTokens.OfClipFolder(folder), placement, () => RewardReference.Of(PickScoreKind, placement, (HeadReward.ClipRole, folder)));
+        PickScore(folder, PromptTokens.OfClipFolder(folder), placement, () => RewardReference.Create(PickScoreKind, placement, (HeadReward.ClipRole, folder)));
 
     /// <inheritdoc cref="HumanPreference(string, Func{IReadOnlyList{string}, OpenClipTextConfig, TokenBatch}, Placement, Func{RewardReference}, OpenClipConfig?, bool, long?)"/>
     internal static TextImageReward PickScore(
@@ -93,10 +93,10 @@ internal sealed class TextImageReward : PictureReward
             Title, towers, FramePreprocessing.ForPickScore(towers.ImageSize.Height) with { Clamp = clamp }, tempered: true, Range(towers), reference);
     }
 
-    /// <summary>Every station of the pictures; fresh tensors. Rows are pictures, b * T + t.</summary>
+    /// <summary>Every station of the images; fresh tensors. Rows are images, b * T + t.</summary>
     public (Tensor Features, Tensor Embedding) Stages(PreprocessedFrames frames)
     {
-        Tensor features = Towers.ImageFeatures(frames.Pictures(Preprocessing)); // [B*T, P]
+        Tensor features = Towers.ImageFeatures(frames.Images(Preprocessing)); // [B*T, P]
         return (features, ClipModel.Normalize(features));
     }
 
@@ -118,9 +118,9 @@ internal sealed class TextImageReward : PictureReward
         Towers.RestrictTo(prompts);
     }
 
-    protected override Tensor PictureScores(PreprocessedFrames frames, IReadOnlyList<string> prompts)
+    protected override Tensor ImageScores(PreprocessedFrames frames, IReadOnlyList<string> prompts)
     {
-        Tensor texts = Towers.Prompts.Of(prompts).repeat_interleave(frames.Count, dim: 0);
+        Tensor texts = Towers.Prompts.Embed(prompts).repeat_interleave(frames.Count, dim: 0);
         Tensor cosines = (Stages(frames).Embedding * texts).sum(1);
         return _tempered ? Towers.Temperature * cosines : cosines;
     }

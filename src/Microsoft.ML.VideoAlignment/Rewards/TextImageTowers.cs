@@ -43,13 +43,13 @@ internal sealed class TextImageTowers : IDisposable
         Prompts = new PromptEmbeddings(nameof(OnMeta), prompts => empty([prompts.Count, width], device: META));
     }
 
-    /// <summary>Height and width of the pictures, in pixels.</summary>
+    /// <summary>Height and width of the images, in pixels.</summary>
     public (int Height, int Width) ImageSize { get; }
 
-    /// <summary>The network of pictures.</summary>
+    /// <summary>The network of images.</summary>
     public nn.Module Vision => _vision;
 
-    /// <summary>Embeddings of prompts, [B, P], l2-normalised.</summary>
+    /// <summary>Embeddings of prompts, [B, P], l2-normalized.</summary>
     public PromptEmbeddings Prompts { get; }
 
     /// <summary>exp of the file's logit_scale, a tensor without axes; a fresh tensor.</summary>
@@ -61,7 +61,7 @@ internal sealed class TextImageTowers : IDisposable
     /// <summary>All weights, and the scales of those in 8 bits.</summary>
     public IEnumerable<Tensor> Stored => [.. Weights, .. _vision.buffers(), .. _text?.buffers() ?? []];
 
-    /// <summary>The image tower of shapes alone (<see cref="ShapeOnly"/>), beside embeddings of prompts that say nothing.</summary>
+    /// <summary>The image tower of shapes alone (<see cref="MetaOps"/>), beside embeddings of prompts that say nothing.</summary>
     public TextImageTowers OnMeta()
     {
         if (_vision is ClipVisionEncoder clip)
@@ -88,7 +88,7 @@ internal sealed class TextImageTowers : IDisposable
         string[] absent = [.. s_tops.Where(name => !files.Weights.Entries.ContainsKey(name))];
         if (absent.Length > 0)
         {
-            throw new WeightFileException(files.Weights.Location, $"is no whole CLIP model: {string.Join(", ", absent)} missing. {FileLooks.Describe(files.Weights)}");
+            throw new WeightFileException(files.Weights.Location, $"is no whole CLIP model: {string.Join(", ", absent)} missing. {FileContents.Describe(files.Weights)}");
         }
 
         using Tensor stored = files.Weights.Read("logit_scale");
@@ -132,11 +132,11 @@ internal sealed class TextImageTowers : IDisposable
             logitScale: null, prompts => tokenize(prompts, config.Text!), OpenClipModel.Keys(OpenClipHalves.Both).Key, placement.Device);
     }
 
-    /// <summary>pixels: [N, 3, H, W], normalised -> [N, P], not l2-normalised.</summary>
+    /// <summary>pixels: [N, 3, H, W], normalized -> [N, P], not l2-normalized.</summary>
     public Tensor ImageFeatures(Tensor pixels) => _imageFeatures(pixels);
 
     /// <summary>
-    /// ids: int64 [N, L] -> [N, P], not l2-normalised. A mask is not needed: both families look to the left only, and the token they pool stands before the padding.
+    /// ids: int64 [N, L] -> [N, P], not l2-normalized. A mask is not needed: both families look to the left only, and the token they pool stands before the padding.
     /// </summary>
     public Tensor TextFeatures(Tensor ids, Tensor? attentionMask = null) => _textFeatures(ids, attentionMask);
 

@@ -50,7 +50,7 @@ internal sealed class TorchScriptReward : VideoReward
     internal override RewardReference Reference => new()
     {
         Kind = Kind,
-        Files = new Dictionary<string, RewardReference.FileReference> { [FileRole] = RewardReference.FileReference.Of(_file) },
+        Files = new Dictionary<string, RewardReference.FileReference> { [FileRole] = RewardReference.FileReference.Create(_file) },
         Arguments = new Dictionary<string, string> { [ContractArgument] = ContractJson.Write(Contract) },
     };
 

@@ -92,7 +92,7 @@ public abstract class VideoReward : IDisposable
     internal virtual double RoundingOf(IReadOnlyList<Tensor> parts)
     {
         using Tensor largest = parts[0].abs().amax();
-        return RoundingUnits * Float32Unit * ShapeOnly.Number(largest);
+        return RoundingUnits * Float32Unit * MetaOps.Number(largest);
     }
 
     /// <summary>
@@ -120,7 +120,7 @@ public abstract class VideoReward : IDisposable
     internal virtual IEnumerable<Tensor> Stored => Networks.SelectMany(static network => network.parameters().Concat(network.buffers()));
 
     /// <summary>
-    /// The same reward of networks that have shapes and no memory (<see cref="ShapeOnly"/>), for estimates of what scoring takes; the caller disposes it. It knows no
+    /// The same reward of networks that have shapes and no memory (<see cref="MetaOps"/>), for estimates of what scoring takes; the caller disposes it. It knows no
     /// text: what a prompt says has no part in shapes. Null: this reward cannot.
     /// </summary>
     internal virtual VideoReward? OnMeta() => null;
@@ -149,7 +149,7 @@ public abstract class VideoReward : IDisposable
     /// <returns>[B]. Tensors made on the way are freed by the caller's scope; what must outlive the call is detached from it.</returns>
     protected abstract Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts);
 
-    /// <summary>The same for rewards of this library, which share pictures prepared alike and report parts.</summary>
+    /// <summary>The same for rewards of this library, which share images prepared alike and report parts.</summary>
     private protected virtual Tensor ScorePrepared(PreprocessedFrames frames, IReadOnlyList<string> prompts, IDictionary<string, Tensor>? parts) =>
         ScoreCore(frames.Frames, prompts);
 

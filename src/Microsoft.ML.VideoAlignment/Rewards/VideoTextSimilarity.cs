@@ -4,7 +4,7 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
 /// <summary>
-/// The cosine of a video's embedding and its prompt's, for any CLIP: cos(mean over t of f(frame t), g(prompt)), f and g before they are l2-normalised. The mean is
+/// The cosine of a video's embedding and its prompt's, for any CLIP: cos(mean over t of f(frame t), g(prompt)), f and g before they are l2-normalized. The mean is
 /// inside the cosine, as in the mean pooling of CLIP4Clip (arXiv 2104.08860): a frame counts by how much it moves the video's embedding, so this is no mean of
 /// frames' scores.
 /// </summary>
@@ -40,7 +40,7 @@ internal sealed class VideoTextSimilarity : VideoReward
 
     public static VideoTextSimilarity FromFolder(string clipFolder, Placement placement) => new(
         TextImageTowers.FromClipFolder(Title, clipFolder, PromptTokens.OfClipFolder(clipFolder), placement),
-        () => RewardReference.Of(Kind, placement, (HeadReward.ClipRole, clipFolder)));
+        () => RewardReference.Create(Kind, placement, (HeadReward.ClipRole, clipFolder)));
 
     internal override IEnumerable<nn.Module> Networks => [_towers.Vision];
 
@@ -64,9 +64,9 @@ internal sealed class VideoTextSimilarity : VideoReward
 
     private protected override Tensor ScorePrepared(PreprocessedFrames frames, IReadOnlyList<string> prompts, IDictionary<string, Tensor>? parts)
     {
-        Tensor features = _towers.ImageFeatures(frames.Pictures(_preprocessing)); // [B*T, P]
+        Tensor features = _towers.ImageFeatures(frames.Images(_preprocessing)); // [B*T, P]
         Tensor video = ClipModel.Normalize(features.view(frames.Batch, frames.Count, -1).mean([1])); // [B, P]
-        return (video * _towers.Prompts.Of(prompts)).sum(1);
+        return (video * _towers.Prompts.Embed(prompts)).sum(1);
     }
 
     protected override void Dispose(bool disposing)

@@ -19,7 +19,7 @@ internal abstract record VitConfig
     /// <summary>Height and width of the input that the network was trained at, in pixels.</summary>
     public required (long Height, long Width) ImageSize { get; init; }
 
-    /// <summary>Side of a patch, in pixels. A remainder of the picture on the right and at the bottom is not seen.</summary>
+    /// <summary>Side of a patch, in pixels. A remainder of the image on the right and at the bottom is not seen.</summary>
     public long PatchSize { get; init; } = 16;
 
     /// <summary>Whether queries and values have a bias.</summary>

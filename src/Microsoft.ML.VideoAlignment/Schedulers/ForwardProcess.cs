@@ -68,7 +68,7 @@ internal sealed class ForwardProcess(NoiseSchedule schedule, IReadOnlyList<doubl
         }
 
         long[] shape = [timesteps.Length, .. Enumerable.Repeat(1L, (int)clean.dim() - 1)];
-        Tensor Of(double[] values) => tensor(values, dtype: clean.dtype, device: clean.device).reshape(shape);
-        return (Of(signal), Of(deviation));
+        Tensor Create(double[] values) => tensor(values, dtype: clean.dtype, device: clean.device).reshape(shape);
+        return (Create(signal), Create(deviation));
     }
 }

@@ -11,7 +11,7 @@ internal static class PolicyStep
     /// <param name="steps">B steps in sampling order, 0 = noisiest.</param>
     /// <param name="sample">x_i [B, ...].</param>
     /// <param name="prediction">[B, ...]; carries gradient into the mean.</param>
-    public static (Tensor Mean, double[] Deviations) Of(IPolicySampler sampler, IReadOnlyList<int> steps, Tensor sample, Tensor prediction)
+    public static (Tensor Mean, double[] Deviations) Compute(IPolicySampler sampler, IReadOnlyList<int> steps, Tensor sample, Tensor prediction)
     {
         using DisposeScope scope = NewDisposeScope();
         RequireSteps(steps, sample);

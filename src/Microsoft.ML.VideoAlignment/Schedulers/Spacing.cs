@@ -41,7 +41,7 @@ internal static class Spacing
         return [.. Linspace(0, 1, count).Select(part => Math.Pow(high + (part * (low - high)), Rho))];
     }
 
-    /// <summary>The value of <paramref name="table"/> at a fractional position, linearly between neighbours, held at the ends.</summary>
+    /// <summary>The value of <paramref name="table"/> at a fractional position, linearly between neighbors, held at the ends.</summary>
     public static double Interpolate(ReadOnlySpan<double> table, double position)
     {
         if (position <= 0)

@@ -9,9 +9,9 @@ internal sealed record AmbientState
     private static readonly AsyncLocal<AmbientState?> s_current = new();
     private static readonly AmbientState s_none = new();
 
-    private readonly StopGradient.Holding? _constants;
-    private readonly WorkMeter? _work;
-    private readonly MemoryMeter? _memory;
+    private readonly StopGradient.Recording? _constants;
+    private readonly FlopCounter? _work;
+    private readonly MemoryProfiler? _memory;
     private readonly BackwardObserver? _observer;
 
     /// <summary>The state of the running flow.</summary>
@@ -22,23 +22,23 @@ internal sealed record AmbientState
     }
 
     /// <summary>Who keeps constants; null: none does.</summary>
-    public StopGradient.Holding? Constants
+    public StopGradient.Recording? Constants
     {
         get => _constants is { IsOver: false } ? _constants : null;
         init => _constants = value;
     }
 
     /// <summary>Who counts operations; null: none does.</summary>
-    public WorkMeter? Work
+    public FlopCounter? Work
     {
-        get => _work is { IsOver: false } ? _work : null;
+        get => _work is { IsEnded: false } ? _work : null;
         init => _work = value;
     }
 
     /// <summary>Who counts memory; null: none does.</summary>
-    public MemoryMeter? Memory
+    public MemoryProfiler? Memory
     {
-        get => _memory is { IsOver: false } ? _memory : null;
+        get => _memory is { IsEnded: false } ? _memory : null;
         init => _memory = value;
     }
 

@@ -44,7 +44,7 @@ internal static unsafe class CpuKernels
     };
 
     /// <summary>Whether the CPU's ways are to be taken: the tensor is in its memory, or has only a shape and stands for one that is.</summary>
-    public static bool OnCpu(Tensor x) => x.device_type == DeviceType.CPU || (ShapeOnly.Holds(x) && MemoryMeter.StandsForCpu);
+    public static bool OnCpu(Tensor x) => x.device_type == DeviceType.CPU || (MetaOps.IsMeta(x) && MemoryProfiler.EstimatesCpu);
 
     /// <summary>The address of the first number of a contiguous tensor; the caller keeps the tensor alive.</summary>
     public static float* Address(Tensor contiguous)

@@ -70,7 +70,7 @@ internal sealed class CustomFunction : autograd.MultiTensorFunction<CustomFuncti
             refusal = BackwardFailures.Refusal(exception);
         }
 
-        HandedOver.Keep([grads[0], refusal, .. gradients]);
+        ReturnedGradients.Replace([grads[0], refusal, .. gradients]);
         return [null!, refusal!, .. gradients.Select(gradient => gradient!)]; // of recording, anchor and inputs
     }
 

@@ -7,10 +7,10 @@ namespace Microsoft.ML.VideoAlignment.Tensors;
 internal static class HostMemory
 {
     /// <summary>Whether a tensor has elsewhere to wait: one on the CPU has not.</summary>
-    public static bool Takes(Tensor x) => x.device_type == DeviceType.CUDA || (ShapeOnly.Holds(x) && !MemoryMeter.StandsForCpu);
+    public static bool Takes(Tensor x) => x.device_type == DeviceType.CUDA || (MetaOps.IsMeta(x) && !MemoryProfiler.EstimatesCpu);
 
     /// <summary>A copy of x that takes none of the device's memory, strides as they are; libtorch pins what it copies to the CPU without waiting.</summary>
-    public static Tensor Out(Tensor x) => ShapeOnly.Holds(x) ? empty(0, dtype: x.dtype, device: META) : x.to(CPU, non_blocking: true);
+    public static Tensor Out(Tensor x) => MetaOps.IsMeta(x) ? empty(0, dtype: x.dtype, device: META) : x.to(CPU, non_blocking: true);
 
     /// <summary>What <see cref="Out"/> was given, on its device again.</summary>
     public static Tensor Back(Tensor waiting, Device device, long[] shape, long[] strides)

@@ -2,7 +2,7 @@ namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
 /// Channels-last memory: a tensor of shape [N, C, H, W] whose elements lie as [N, H, W, C]. On the CPU convolutions are 1.2 to 2.5 times faster
-/// on it, and turning pictures into tokens [N, H*W, C], or frames into clips [B, C, T, H*W], costs nothing.
+/// on it, and turning images into tokens [N, H*W, C], or frames into clips [B, C, T, H*W], costs nothing.
 /// </summary>
 internal static class MemoryLayout
 {

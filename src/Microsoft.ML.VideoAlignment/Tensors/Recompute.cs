@@ -64,14 +64,14 @@ internal static class Recompute
 
     private static void Backward(Action pass)
     {
-        MemoryMeter.Enter(MemoryPhase.Backward);
+        MemoryProfiler.Enter(MemoryPhase.Backward);
         try
         {
             BackwardFailures.Rethrow(pass);
         }
         finally
         {
-            HandedOver.Free();
+            ReturnedGradients.Release();
         }
     }
 
@@ -91,7 +91,7 @@ internal static class Recompute
 
             using DisposeScope scope = NewDisposeScope();
             Tensor y = block(inputs);
-            MemoryMeter.Look();
+            MemoryProfiler.Sample();
             return inputs.Any(input => ReferenceEquals(input, y)) ? y.alias().MoveToOuterDisposeScope() : y.MoveToOuterDisposeScope();
         }
 
@@ -101,7 +101,7 @@ internal static class Recompute
             using (enable_grad())
             {
                 Tensor y = block(inputs);
-                MemoryMeter.Look(call.Gradient);
+                MemoryProfiler.Sample(call.Gradient);
                 BackwardFailures.Rethrow(() => y.backward([call.Gradient]));
             }
 

@@ -19,13 +19,13 @@ internal static unsafe class StorageCount
     private static bool s_checked;
 
     /// <summary>Names the storage; never 0 for a tensor that has one.</summary>
-    public static nint Of(Tensor tensor) => Word(tensor, StorageOfTensor);
+    public static nint StorageAddress(Tensor tensor) => Word(tensor, StorageOfTensor);
 
     /// <summary>Tensors that hold the storage of this tensor, itself included.</summary>
-    public static uint Holders(Tensor tensor) => *(uint*)(Of(tensor) + Strong);
+    public static uint Holders(Tensor tensor) => *(uint*)(StorageAddress(tensor) + Strong);
 
     /// <summary>What the storage takes, however little of it the tensor shows.</summary>
-    public static long Bytes(Tensor tensor) => *(long*)(Of(tensor) + BytesOfStorage);
+    public static long Bytes(Tensor tensor) => *(long*)(StorageAddress(tensor) + BytesOfStorage);
 
     /// <summary>Checks the above, once.</summary>
     /// <exception cref="NotSupportedException">This libtorch lays its tensors out otherwise.</exception>

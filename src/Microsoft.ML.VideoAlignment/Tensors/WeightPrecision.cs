@@ -4,17 +4,17 @@ namespace Microsoft.ML.VideoAlignment;
 public enum WeightPrecision
 {
     /// <summary>float32: 4 bytes a weight.</summary>
-    Full,
+    Float32,
 
     /// <summary>bfloat16: 2 bytes, the range of float32 and 8 bits of mantissa.</summary>
-    BrainHalf,
+    BFloat16,
 
     /// <summary>float16: 2 bytes, 11 bits of mantissa.</summary>
-    Half,
+    Float16,
 
     /// <summary>
     /// int8 with one float32 scale for each output channel, the largest magnitude of the channel / 127: 1 byte for the weights of linear layers and convolutions, each
     /// within half a scale of what it was. Norms, biases, embeddings and small layers are float16.
     /// </summary>
-    EightBit,
+    Int8,
 }

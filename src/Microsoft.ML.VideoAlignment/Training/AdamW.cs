@@ -8,7 +8,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101, algorithm 2) with both moments in float32, operation by operation as torch.optim.AdamW. It stands here because
 /// TorchSharp's passes temporary scalars that a collection can free during the call (<see cref="ScalarOps"/>).
 /// </summary>
-internal sealed class AdamW : IAdapterOptimiser
+internal sealed class AdamW : IAdapterOptimizer
 {
     private readonly TrainingSettings _settings;
     private readonly List<Moments> _moments;
@@ -19,7 +19,7 @@ internal sealed class AdamW : IAdapterOptimiser
     public AdamW(IReadOnlyList<Parameter> parameters, TrainingSettings settings) =>
         (_settings, _moments) = (settings, [.. parameters.Select(parameter => new Moments(parameter))]);
 
-    public long StateBytes => _moments.Sum(moments => IAdapterOptimiser.BytesFor(moments.Parameter, OptimizerState.Full));
+    public long StateBytes => _moments.Sum(moments => IAdapterOptimizer.BytesFor(moments.Parameter, OptimizerState.Full));
 
     public void Step()
     {

@@ -6,7 +6,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// <summary>What the optimizer moves, neither averaged nor scaled, as a part of a run's state.</summary>
 /// <param name="adapters">The run's.</param>
 /// <param name="average">What may stand in the factors' place; null: none.</param>
-internal sealed class AdapterFactors(LoraAdapters adapters, AdapterAverage? average) : IResumable
+internal sealed class AdapterFactors(LoraAdapters adapters, EmaAdapters? average) : IResumable
 {
     public void Save(StateWriter state)
     {

@@ -7,16 +7,16 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// THE MAIN LOOP, one for every algorithm: gather the gradient of an optimiser step, look at it, clip it, apply it, measure, report. Where the gradient
+/// THE MAIN LOOP, one for every algorithm: gather the gradient of an optimizer step, look at it, clip it, apply it, measure, report. Where the gradient
 /// comes from is the subclass's: through the reward (<see cref="RewardGradientTrainer"/>), or from the scores alone.
 /// </summary>
 internal abstract class AlignmentTrainer : IDisposable
 {
     private readonly TrainingSettings _settings;
-    private readonly IAdapterOptimiser _optimiser;
-    private readonly HeldOutReward _heldOut;
-    private readonly AdapterAverage? _average;
-    private readonly BestAdapters _best;
+    private readonly IAdapterOptimizer _optimizer;
+    private readonly ValidationEvaluator _heldOut;
+    private readonly EmaAdapters? _average;
+    private readonly BestCheckpoint _best;
     private readonly FinishedAdapters _finished;
     private readonly TrainingProgress _progress = new();
     private readonly RunNotices _notices = new();
@@ -29,12 +29,12 @@ internal abstract class AlignmentTrainer : IDisposable
         (Model, Reward, Adapters, _settings) = (model, reward, adapters, settings);
         Sampler = model.CreateSampler(settings.Sampling);
         Conditions = new ConditionCache(model, settings.Sampling);
-        Preparation = new ClipPreparation(model, settings.Sampling, Sampler, Conditions);
-        _heldOut = new HeldOutReward(model, reward, settings, Sampler.Timesteps.Count, Conditions, Work);
-        _average = settings.AverageDecay is { } decay ? new AdapterAverage(adapters, decay) : null;
-        _best = new BestAdapters(adapters, reward.Contract.Direction);
+        Preparation = new SegmentBuilder(model, settings.Sampling, Sampler, Conditions);
+        _heldOut = new ValidationEvaluator(model, reward, settings, Sampler.Timesteps.Count, Conditions, Work);
+        _average = settings.AverageDecay is { } decay ? new EmaAdapters(adapters, decay) : null;
+        _best = new BestCheckpoint(adapters, reward.Contract.Direction);
         _finished = new FinishedAdapters(adapters, _average, settings.KeepBest ? _best : null, onDevice: model.Device.type != DeviceType.CPU);
-        _optimiser = IAdapterOptimiser.Create(adapters.Parameters, settings);
+        _optimizer = IAdapterOptimizer.Create(adapters.Parameters, settings);
     }
 
     /// <summary>What the run has cost since the trainer was made.</summary>
@@ -58,7 +58,7 @@ internal abstract class AlignmentTrainer : IDisposable
     protected ConditionCache Conditions { get; }
 
     /// <summary>Makes clips ready for <see cref="Sampler"/>.</summary>
-    protected ClipPreparation Preparation { get; }
+    protected SegmentBuilder Preparation { get; }
 
     /// <summary>Whether a step may rightly have no gradient at all.</summary>
     protected virtual bool GradientMayVanish => Reward.Contract.GradientMayVanish;
@@ -66,21 +66,21 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <summary>Denoiser evaluations a video and step.</summary>
     protected int Branches => _settings.Sampling.Branches(Model);
 
-    /// <summary>The last optimiser step whose update was applied, counted from 1; 0: none was.</summary>
+    /// <summary>The last optimizer step whose update was applied, counted from 1; 0: none was.</summary>
     public int Done => _progress.Step;
 
     /// <summary>
-    /// Trains. Returns the number of optimiser steps done; fewer than asked for when cancelled or stopped early. The adapters end as what is to be used:
+    /// Trains. Returns the number of optimizer steps done; fewer than asked for when canceled or stopped early. The adapters end as what is to be used:
     /// the average where there is one, the best where those are kept.
     /// </summary>
     /// <exception cref="TrainingStepException">See <see cref="Rescued"/>.</exception>
     public int Train(IReadOnlyList<VideoPrompt> prompts, Action<TrainingStep>? onStep = null, Action<string>? warn = null, CancellationToken cancellation = default)
     {
-        using var draws = new TrainingDraws(prompts, _settings.Seed);
+        using var draws = new TrainingRandom(prompts, _settings.Seed);
 
         // A frame that is given does not move with the adapters.
-        bool given = Model.Pictures == PictureUse.Optional && (_settings.Sampling.SegmentCount > 1 || prompts.Any(prompt => prompt.Pictures.Count > 0));
-        var watch = new AdapterWatch(Adapters, GradientMayVanish || given);
+        bool given = Model.Images == ImageUse.Optional && (_settings.Sampling.SegmentCount > 1 || prompts.Any(prompt => prompt.Images.Count > 0));
+        var watch = new GradientFlowCheck(Adapters, GradientMayVanish || given);
         Reward.BeginTraining();
         Conditions.Prepare([.. prompts, .. _settings.HeldOutPrompts, _settings.Sampling.NegativePrompt]);
         using TrainingState? state = Resume(draws, watch);
@@ -115,13 +115,13 @@ internal abstract class AlignmentTrainer : IDisposable
                 try
                 {
                     using DisposeScope scope = NewDisposeScope();
-                    TrainingStep learned = _progress.Unreported ?? Learn(Done + 1);
+                    TrainingStep learned = _progress.Unreported ?? Step(Done + 1);
                     Report(learned);
                 }
                 catch (Exception exception) when (EndsTheRun(exception, cancellation))
                 {
                     // What was gathered is dropped: the weights are those of the last finished step.
-                    _optimiser.ZeroGrad();
+                    _optimizer.ZeroGrad();
                     break;
                 }
 
@@ -130,7 +130,7 @@ internal abstract class AlignmentTrainer : IDisposable
             }
         }
 
-        TrainingStep Learn(int step)
+        TrainingStep Step(int step)
         {
             _underWay = step;
             cancellation.ThrowIfCancellationRequested();
@@ -144,7 +144,7 @@ internal abstract class AlignmentTrainer : IDisposable
             }
 
             _progress.Reach();
-            var learned = new TrainingStep(step, outcome.Reward, outcome.Loss, norm, HeldOutReward: null, _progress.Elapsed);
+            var learned = new TrainingStep(step, outcome.Reward, outcome.Loss, norm, ValidationEvaluator: null, _progress.Elapsed);
             _progress.Unreported = learned;
             _state?.Reached(step);
             return learned;
@@ -153,12 +153,12 @@ internal abstract class AlignmentTrainer : IDisposable
         void Report(TrainingStep learned)
         {
             _underWay = learned.Step;
-            double? heldOut = Evaluate(learned.Step, cancellation);
+            double? heldOut = Validate(learned.Step, cancellation);
             _progress.Unreported = null;
             _progress.Reach();
             _state?.Reached(learned.Step);
             _state?.WriteIfDue();
-            onStep?.Invoke(learned with { HeldOutReward = heldOut, Elapsed = _progress.Elapsed });
+            onStep?.Invoke(learned with { ValidationEvaluator = heldOut, Elapsed = _progress.Elapsed });
         }
     }
 
@@ -187,11 +187,11 @@ internal abstract class AlignmentTrainer : IDisposable
         double norm = nn.utils.clip_grad_norm_(Adapters.Parameters, _settings.MaxGradientNorm);
         Require(double.IsFinite(norm), step, () => $"the gradient of {FirstNonFiniteGradient()}");
         _finished.BeforeUpdate();
-        _optimiser.Step();
-        _average?.Follow();
+        _optimizer.Step();
+        _average?.Update();
         _progress.Step = step;
         _finished.Finished(step);
-        _optimiser.ZeroGrad();
+        _optimizer.ZeroGrad();
         return norm;
     }
 
@@ -204,21 +204,21 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <summary>Frees what the run has gathered; model, reward and adapters are the caller's.</summary>
     protected virtual void Dispose(bool disposing)
     {
-        _optimiser.Dispose();
+        _optimizer.Dispose();
         _average?.Dispose();
         _best.Dispose();
         _finished.Dispose();
         Conditions.Dispose();
     }
 
-    /// <summary>Adds the gradient of the next optimiser step to the adapters, and says what it was made of.</summary>
-    protected abstract StepOutcome Accumulate(TrainingDraws draws, CancellationToken cancellation);
+    /// <summary>Adds the gradient of the next optimizer step to the adapters, and says what it was made of.</summary>
+    protected abstract StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation);
 
     /// <summary>Noise in what the denoiser computes in, on the model's device.</summary>
-    protected Func<IReadOnlyList<long>, Tensor> Noise(TrainingDraws draws) => shape => draws.Noise(shape, Model.Device).to_type(Model.ComputeDtype);
+    protected Func<IReadOnlyList<long>, Tensor> Noise(TrainingRandom draws) => shape => draws.Noise(shape, Model.Device).to_type(Model.ComputeDtype);
 
     /// <summary>
-    /// Whether an exception is the run's own cancellation coming through: the token was cancelled, and someone noticed. A cancellation of anything else, such as
+    /// Whether an exception is the run's own cancellation coming through: the token was canceled, and someone noticed. A cancellation of anything else, such as
     /// a request that timed out, is a failure.
     /// </summary>
     private static bool EndsTheRun(Exception exception, CancellationToken cancellation) => cancellation.IsCancellationRequested
@@ -227,32 +227,32 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <summary>Adds a text to the warnings of the step under way, unless there has been one of its kind in this run.</summary>
     protected void Notice(string kind, string text) => _notices.Add(kind, text);
 
-    /// <summary>A step that has nothing to learn from moves no weights, not even by what the optimiser remembers or by decay.</summary>
+    /// <summary>A step that has nothing to learn from moves no weights, not even by what the optimizer remembers or by decay.</summary>
     private double WithoutUpdate(int step)
     {
         _progress.Step = step;
         _finished.Finished(step);
-        _optimiser.ZeroGrad();
+        _optimizer.ZeroGrad();
         return 0;
     }
 
     /// <summary>Measures and keeps what this step is to be measured and kept for, by the adapters that would be returned now.</summary>
-    private double? Evaluate(int step, CancellationToken cancellation)
+    private double? Validate(int step, CancellationToken cancellation)
     {
         bool checkpoint = step % _settings.CheckpointEvery == 0;
-        if (!_heldOut.IsDue(step) && !checkpoint)
+        if (!_heldOut.ShouldRun(step) && !checkpoint)
         {
             return null;
         }
 
         // Where this is left early the run ends, and the average is wanted where it is.
         ShowAverage(true);
-        double? reward = _heldOut.IsDue(step) ? _heldOut.Measure(Adapters, cancellation) : null;
+        double? reward = _heldOut.ShouldRun(step) ? _heldOut.Run(Adapters, cancellation) : null;
         if (reward is { } measured)
         {
             _state?.Leave();
-            _best.Measured(step, measured);
-            StoppedEarly = _best.Since >= _settings.Patience && step < _settings.Steps;
+            _best.Record(step, measured);
+            StoppedEarly = _best.ValidationsWithoutGain >= _settings.Patience && step < _settings.Steps;
         }
 
         if (checkpoint)
@@ -265,7 +265,7 @@ internal abstract class AlignmentTrainer : IDisposable
     }
 
     /// <summary>Goes on where the run's folder says it was; null: the run has no folder.</summary>
-    private TrainingState? Resume(TrainingDraws draws, AdapterWatch watch)
+    private TrainingState? Resume(TrainingRandom draws, GradientFlowCheck watch)
     {
         if (_settings.RunFolder is not { } folder)
         {
@@ -274,7 +274,7 @@ internal abstract class AlignmentTrainer : IDisposable
 
         var state = new TrainingState(folder, _settings.StateEvery, unchecked((int)_settings.Seed));
         state.AddSettled("adapters", new AdapterFactors(Adapters, _average));
-        state.AddSettled("optimizer", _optimiser);
+        state.AddSettled("optimizer", _optimizer);
         state.AddSettled("best", _best);
         state.AddSettled("watch", watch);
         state.AddMoving("progress", _progress);
@@ -293,10 +293,10 @@ internal abstract class AlignmentTrainer : IDisposable
 
         if (state.Restore() && folder.Remeasures)
         {
-            _best.Outdate();
+            _best.Invalidate();
         }
 
-        StoppedEarly = _best.Since >= _settings.Patience && Done < _settings.Steps;
+        StoppedEarly = _best.ValidationsWithoutGain >= _settings.Patience && Done < _settings.Steps;
         state.Reached(Done);
         return state;
     }
@@ -335,7 +335,7 @@ internal abstract class AlignmentTrainer : IDisposable
         _failure = TrainingStepException.Rescuing(step, problem, cause, _finished, _settings.RecoveryFolders);
         try
         {
-            _optimiser.ZeroGrad();
+            _optimizer.ZeroGrad();
         }
         catch (Exception)
         {
@@ -352,7 +352,7 @@ internal abstract class AlignmentTrainer : IDisposable
     }
 }
 
-/// <summary>What the gradient of an optimiser step was made of.</summary>
+/// <summary>What the gradient of an optimizer step was made of.</summary>
 /// <param name="Reward">Mean score over the step's videos.</param>
 /// <param name="Loss">Mean loss over the micro-batches.</param>
 internal readonly record struct StepOutcome(double Reward, double Loss)

@@ -1,7 +1,7 @@
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// DDPO (Black et al. 2023, arXiv 2305.13301): denoising as a decision process, learnt by clipped policy gradients from scores alone. Defaults are those of
+/// DDPO (Black et al. 2023, arXiv 2305.13301): denoising as a decision process, learned by clipped policy gradients from scores alone. Defaults are those of
 /// github.com/kvablack/ddpo-pytorch at 1958463 unless a property says otherwise; that code's other settings are properties of
 /// <see cref="VideoAlignmentOptions"/>: batch size, accumulation, learning rate (there 3e-4), weight decay (1e-4), clipping.
 /// </summary>
@@ -33,10 +33,10 @@ public sealed record DdpoOptions
     /// <summary>Advantages are held within plus and minus this, above 0; 5 by default.</summary>
     public double AdvantageClip { get; init; } = 5;
 
-    /// <summary>The part of each video's denoising steps that is learnt from, drawn anew in each inner epoch, in (0, 1]; 1 by default.</summary>
+    /// <summary>The part of each video's denoising steps that is learned from, drawn anew in each inner epoch, in (0, 1]; 1 by default.</summary>
     public double TimestepFraction { get; init; } = 1;
 
-    /// <summary>Whether the prediction that is learnt is the guided one, as the sampled one was; true by default. Without it a learning step costs half.</summary>
+    /// <summary>Whether the prediction that is learned is the guided one, as the sampled one was; true by default. Without it a learning step costs half.</summary>
     public bool TrainWithGuidance { get; init; } = true;
 
     /// <summary>Whether a score is compared with earlier ones of its own prompt instead of with its rollout; true by default.</summary>
@@ -51,10 +51,10 @@ public sealed record DdpoOptions
     /// <summary>Noise of the rollouts' steps in units of DDPM's, in (0, 1]; 1 by default. <see cref="VideoAlignmentOptions.Eta"/> is that of generation.</summary>
     public double Eta { get; init; } = 1;
 
-    /// <summary>Videos of a rollout where an optimiser step takes <paramref name="videos"/>.</summary>
+    /// <summary>Videos of a rollout where an optimizer step takes <paramref name="videos"/>.</summary>
     internal int Samples(int videos) => SamplesPerRollout ?? Math.Max(2 * videos, 2);
 
-    /// <summary>What is wrong, where an optimiser step takes <paramref name="videos"/>.</summary>
+    /// <summary>What is wrong, where an optimizer step takes <paramref name="videos"/>.</summary>
     internal IEnumerable<string> Faults(int videos)
     {
         int samples = Samples(videos);
@@ -72,6 +72,6 @@ public sealed record DdpoOptions
         }.Where(check => !check.Holds).Select(check => $"{nameof(DdpoOptions)}.{check.Fault}");
     }
 
-    /// <summary>Denoising steps of a video that are learnt from, of <paramref name="steps"/> sampled.</summary>
+    /// <summary>Denoising steps of a video that are learned from, of <paramref name="steps"/> sampled.</summary>
     internal int LearntSteps(int steps) => (int)(steps * TimestepFraction);
 }

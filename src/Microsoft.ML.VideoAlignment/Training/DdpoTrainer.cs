@@ -16,10 +16,10 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     private readonly DdpoSettings _settings;
     private readonly DdpoOptions _options;
     private readonly IPolicySampler _policy;
-    private readonly ClipPreparation _preparation;
+    private readonly SegmentBuilder _preparation;
     private readonly PpoLoss _loss;
     private readonly PerPromptStatTracker? _tracker;
-    private PolicyEpoch? _epoch;
+    private RolloutBuffer? _epoch;
 
     /// <param name="model">Its scheduler must have policies.</param>
     /// <param name="reward">Need not be differentiable.</param>
@@ -31,7 +31,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     {
         (_settings, _options) = (settings, settings.Ddpo);
         _policy = policy ?? model.PolicyScheduler.CreatePolicy(settings.Sampling.Steps, _options.Eta);
-        _preparation = new ClipPreparation(model, settings.Sampling, _policy, Conditions);
+        _preparation = new SegmentBuilder(model, settings.Sampling, _policy, Conditions);
         _loss = new PpoLoss(_options.AdvantageClip, _options.ClipRange);
         _tracker = _options.PerPromptAdvantages ? new PerPromptStatTracker(_options.AdvantageBuffer, _options.AdvantageMinimum) : null;
     }
@@ -45,12 +45,12 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     /// <summary>Where all videos of a rollout score alike there is nothing to learn from it.</summary>
     protected override bool GradientMayVanish => true;
 
-    /// <summary>Micro-batches whose mean gradient makes an optimiser step.</summary>
+    /// <summary>Micro-batches whose mean gradient makes an optimizer step.</summary>
     private int MicroBatches => _settings.Accumulation * _options.LearntSteps(StepCount);
 
-    protected override StepOutcome Accumulate(TrainingDraws draws, CancellationToken cancellation)
+    protected override StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation)
     {
-        if (_epoch is null or { IsOver: true })
+        if (_epoch is null or { IsExhausted: true })
         {
             _epoch?.Dispose();
             _epoch = null;
@@ -61,10 +61,10 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     }
 
     /// <summary>Samples videos of given draws through the one loop; no gradient.</summary>
-    public PolicySamples Sample(PreparedClip clip, CancellationToken cancellation = default)
+    public PolicySamples Sample(SegmentInputs segment, CancellationToken cancellation = default)
     {
-        PolicySamples samples = PolicySamples.Run(Model, _policy, _settings.Sampling, Adapters, clip, cancellation);
-        Work.Denoised(clip.Start.shape[0] * StepCount * (clip.Unconditional is null ? 1 : 2));
+        PolicySamples samples = PolicySamples.Run(Model, _policy, _settings.Sampling, Adapters, segment, cancellation);
+        Work.Denoised(segment.Start.shape[0] * StepCount * (segment.Unconditional is null ? 1 : 2));
         return samples;
     }
 
@@ -75,15 +75,15 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         _tracker?.Update(prompts, worth, rounding) ?? PerPromptStatTracker.Global(worth, rounding);
 
     /// <summary>An epoch of a rollout that owns <paramref name="samples"/>.</summary>
-    public PolicyEpoch Begin(PolicySamples samples, IReadOnlyList<double> advantages, IReadOnlyList<double> scores, IEnumerable<PolicyOrder> orders) =>
+    public RolloutBuffer Begin(PolicySamples samples, IReadOnlyList<double> advantages, IReadOnlyList<double> scores, IEnumerable<MinibatchOrder> orders) =>
         new(samples, advantages, scores, orders, _settings.BatchSize, _options.LearntSteps(StepCount));
 
-    /// <summary>Adds the gradient of the epoch's next optimiser step to the adapters.</summary>
-    public StepOutcome Backward(PolicyEpoch epoch, CancellationToken cancellation = default)
+    /// <summary>Adds the gradient of the epoch's next optimizer step to the adapters.</summary>
+    public StepOutcome Backward(RolloutBuffer epoch, CancellationToken cancellation = default)
     {
         double loss = 0;
         var scored = new HashSet<int>();
-        for (int micro = 0; micro < MicroBatches && !epoch.IsOver; micro++)
+        for (int micro = 0; micro < MicroBatches && !epoch.IsExhausted; micro++)
         {
             cancellation.ThrowIfCancellationRequested();
             PolicyMicroBatch batch = epoch.Next();
@@ -97,7 +97,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     public void Save(StateWriter state)
     {
         _tracker?.Save(state.Section("tracker"));
-        if (_epoch is { IsOver: false })
+        if (_epoch is { IsExhausted: false })
         {
             _epoch.Save(state.Section("epoch"));
         }
@@ -111,7 +111,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         StateReader epoch = state.Section("epoch");
         if (!epoch.IsEmpty)
         {
-            _epoch = PolicyEpoch.Load(epoch, Model.Device);
+            _epoch = RolloutBuffer.Load(epoch, Model.Device);
             RequireFitting(_epoch, epoch);
         }
     }
@@ -126,7 +126,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         base.Dispose(disposing);
     }
 
-    private double Backward(PolicyEpoch epoch, PolicyMicroBatch batch)
+    private double Backward(RolloutBuffer epoch, PolicyMicroBatch batch)
     {
         using DisposeScope scope = NewDisposeScope();
         PolicySamples samples = epoch.Samples;
@@ -137,20 +137,20 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         Condition? unconditional = _options.TrainWithGuidance ? samples.Unconditional?.Rows(batch.Rows) : null;
         using var guidance = new Guidance(Model, condition, unconditional, _settings.Sampling);
 
-        MemoryMeter.Enter(MemoryPhase.GradedStep);
+        MemoryProfiler.Enter(MemoryPhase.GradientStep);
         Tensor latents = At(0);
         Tensor prediction = guidance.Predict(latents, [.. batch.Steps.Select(step => _policy.Timesteps[step])]);
         Work.Denoised(batch.Rows.Length * guidance.Branches);
-        (Tensor mean, double[] deviations) = PolicyStep.Of(_policy, batch.Steps, latents, prediction);
+        (Tensor mean, double[] deviations) = PolicyStep.Compute(_policy, batch.Steps, latents, prediction);
         Tensor probability = PolicyStep.LogProbability(At(1), mean, deviations);
-        PpoTerms terms = _loss.Of(probability, old, advantages);
+        PpoTerms terms = _loss.Compute(probability, old, advantages);
         OnMicroStep?.Invoke(new PolicyMicroStep(prediction, probability, terms, MicroBatches));
         Recompute.Backward(terms.Loss.Div(MicroBatches));
-        return ShapeOnly.Number(terms.Loss);
+        return MetaOps.Number(terms.Loss);
     }
 
-    /// <summary>A rollout of other steps or latents than this run's cannot be learnt from.</summary>
-    private void RequireFitting(PolicyEpoch epoch, StateReader state)
+    /// <summary>A rollout of other steps or latents than this run's cannot be learned from.</summary>
+    private void RequireFitting(RolloutBuffer epoch, StateReader state)
     {
         PolicySamples samples = epoch.Samples;
         long[] latents = Model.LatentShape(1, _settings.Sampling.Size);
@@ -160,17 +160,17 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         }
     }
 
-    private PolicyEpoch Collect(TrainingDraws draws, CancellationToken cancellation)
+    private RolloutBuffer Collect(TrainingRandom draws, CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
         int samples = _options.Samples(_settings.BatchSize * _settings.Accumulation);
         VideoPrompt[] prompts = [.. draws.Prompts(samples / _options.SamplesPerPrompt).SelectMany(prompt => Enumerable.Repeat(prompt, _options.SamplesPerPrompt))];
         var parts = new List<PolicySamples>();
-        var scored = new ScoredVideos(Model, Reward, _settings.Sampling, _settings.Frames, _settings.Loss, Work);
+        var scored = new RolloutScorer(Model, Reward, _settings.Sampling, _settings.Frames, _settings.Loss, Work);
         foreach (VideoPrompt[] batch in prompts.Chunk(_settings.BatchSize))
         {
-            PolicySamples part = Sample(_preparation.Prepare(clip: 0, batch, image: null, Noise(draws)), cancellation);
-            scored.Add(part.Latents, [.. batch.Select(prompt => prompt.Text)], draws.Below);
+            PolicySamples part = Sample(_preparation.Build(segment: 0, batch, image: null, Noise(draws)), cancellation);
+            scored.Add(part.Latents, [.. batch.Select(prompt => prompt.Text)], draws.Next);
             parts.Add(part);
         }
 
@@ -186,7 +186,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
                 + $"Use a reward with finer scores, or more videos a rollout ({nameof(DdpoOptions)}.{nameof(DdpoOptions.SamplesPerRollout)}).");
         }
 
-        PolicyOrder[] orders = [.. Enumerable.Range(0, _options.InnerEpochs).Select(_ => PolicyOrder.Draw(draws, samples, StepCount))];
+        MinibatchOrder[] orders = [.. Enumerable.Range(0, _options.InnerEpochs).Select(_ => MinibatchOrder.Draw(draws, samples, StepCount))];
         return Begin(PolicySamples.Join(parts), advantages, scores, orders);
     }
 }

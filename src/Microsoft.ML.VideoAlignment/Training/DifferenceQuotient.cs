@@ -17,7 +17,7 @@ internal readonly record struct DifferenceQuotient(double Value, double Disagree
     /// <param name="here">The function at 0.</param>
     /// <param name="step">The largest step.</param>
     /// <param name="enough">A disagreement that is small enough.</param>
-    public static DifferenceQuotient Of(Func<double, double> function, double here, double step, Func<double, double> enough)
+    public static DifferenceQuotient Search(Func<double, double> function, double here, double step, Func<double, double> enough)
     {
         DifferenceQuotient? best = null;
         for (int attempt = 0; attempt < Steps; attempt++, step /= Shrink)

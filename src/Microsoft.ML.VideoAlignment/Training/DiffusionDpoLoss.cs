@@ -11,17 +11,17 @@ namespace Microsoft.ML.VideoAlignment.Training;
 internal sealed class DiffusionDpoLoss(double beta)
 {
     /// <summary>All [2B, ...], first the winners, then their losers in the same order. The prediction carries gradient; reference and target are constants.</summary>
-    public DiffusionDpoTerms Of(Tensor prediction, Tensor reference, Tensor target)
+    public DiffusionDpoTerms Compute(Tensor prediction, Tensor reference, Tensor target)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor Errors(Tensor guess) => (guess - target).square().flatten(1).mean([1]).view(2, -1);
         Tensor errors = Errors(prediction), referenceErrors = Errors(reference);
         Tensor inside = ((errors[0] - errors[1]) - (referenceErrors[0] - referenceErrors[1])).Mul(-beta / 2);
         return new DiffusionDpoTerms(
-            Out(-(ShapeOnly.Holds(inside) ? ShapeOnly.Pointwise(inside) : nn.functional.logsigmoid(inside)).mean()), Out(inside),
-            Out(inside.GreaterThan(0).to_type(inside.dtype).mean()), Out(errors.mean()), Out(referenceErrors.mean()));
+            ToTerms(-(MetaOps.IsMeta(inside) ? MetaOps.Pointwise(inside) : nn.functional.logsigmoid(inside)).mean()), ToTerms(inside),
+            ToTerms(inside.GreaterThan(0).to_type(inside.dtype).mean()), ToTerms(errors.mean()), ToTerms(referenceErrors.mean()));
 
-        static Tensor Out(Tensor tensor) => tensor.MoveToOuterDisposeScope();
+        static Tensor ToTerms(Tensor tensor) => tensor.MoveToOuterDisposeScope();
     }
 }
 

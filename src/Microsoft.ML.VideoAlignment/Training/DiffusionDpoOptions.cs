@@ -20,17 +20,17 @@ public sealed record DiffusionDpoOptions
     /// <summary>Videos sampled for each prompt, of which the best and the worst are the pair, at least 2; 2 by default.</summary>
     public int CandidatesPerPrompt { get; init; } = 2;
 
-    /// <summary>How often each pair is learnt from, each time at another noise level, at least 1; 1 by default.</summary>
+    /// <summary>How often each pair is learned from, each time at another noise level, at least 1; 1 by default.</summary>
     public int InnerEpochs { get; init; } = 1;
 
     /// <summary>Whether the pairs come from the base model, as a data set made beforehand would, or from the model as aligned so far; false by default: from the latter.</summary>
     public bool SampleFromBaseModel { get; init; }
 
-    /// <summary>Pairs of a rollout where an optimiser step takes <paramref name="pairs"/>.</summary>
+    /// <summary>Pairs of a rollout where an optimizer step takes <paramref name="pairs"/>.</summary>
     internal int Pairs(int pairs) => PairsPerRollout ?? (2 * pairs);
 
     /// <summary>What is wrong.</summary>
-    /// <param name="pairs">Pairs that an optimiser step takes.</param>
+    /// <param name="pairs">Pairs that an optimizer step takes.</param>
     internal IEnumerable<string> Faults(int pairs) => new (bool Holds, string Fault)[]
     {
         (Beta > 0 && double.IsFinite(Beta), FormattableString.Invariant($"{nameof(Beta)} must be above 0, got {Beta}.")),

@@ -36,7 +36,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
     /// <summary>Prompts all of whose videos scored alike so far, and which gave no pair.</summary>
     public int Ties { get; private set; }
 
-    protected override StepOutcome Accumulate(TrainingDraws draws, CancellationToken cancellation)
+    protected override StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation)
     {
         (double reward, double loss) = (0, 0);
         for (int micro = 0; micro < _settings.Accumulation; micro++)
@@ -53,7 +53,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
             loss += Backward(new PreferenceBatch(
                 latents,
                 draws.Noise([pairs.Count, .. latents.shape[1..]], Model.Device),
-                [.. pairs.Select(_ => (long)draws.Below(_scheduler.TrainTimesteps))],
+                [.. pairs.Select(_ => (long)draws.Next(_scheduler.TrainTimesteps))],
                 Condition.Stack([.. pairs.Select(pair => pair.Condition)]))) / _settings.Accumulation;
             reward += pairs.Average(pair => pair.Score) / _settings.Accumulation;
             _pairs.Done(pairs);
@@ -73,25 +73,25 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         Tensor noisy = _scheduler.Forward.AddNoise(batch.Latents, noise, timesteps);
         Tensor target = _scheduler.Forward.Target(_scheduler.Prediction, batch.Latents, noise, timesteps);
         Tensor reference = Reference(noisy, times, condition);
-        MemoryMeter.Enter(MemoryPhase.GradedStep);
+        MemoryProfiler.Enter(MemoryPhase.GradientStep);
         Tensor prediction = Model.PredictEach(noisy, times, condition);
         Work.Denoised(2 * times.Length);
-        DiffusionDpoTerms terms = _loss.Of(prediction, reference, target);
+        DiffusionDpoTerms terms = _loss.Compute(prediction, reference, target);
         OnMicroStep?.Invoke(new PreferenceMicroStep(prediction, reference, terms, _settings.Accumulation));
         Recompute.Backward(terms.Loss.Div(_settings.Accumulation));
-        return ShapeOnly.Number(terms.Loss);
+        return MetaOps.Number(terms.Loss);
     }
 
     /// <summary>Finished latents of the model's own sampler; no gradient.</summary>
-    public Tensor Sample(PreparedClip clip, CancellationToken cancellation = default)
+    public Tensor Sample(SegmentInputs segment, CancellationToken cancellation = default)
     {
         using IDisposable guard = no_grad();
-        using var guidance = new Guidance(Model, clip.Condition, clip.Unconditional, _settings.Sampling);
-        Work.Denoised(clip.Start.shape[0] * Sampler.Timesteps.Count * guidance.Branches);
+        using var guidance = new Guidance(Model, segment.Condition, segment.Unconditional, _settings.Sampling);
+        Work.Denoised(segment.Start.shape[0] * Sampler.Timesteps.Count * guidance.Branches);
         return _options.SampleFromBaseModel ? Adapters.Without(Run) : Run();
 
         Tensor Run() => Denoising.Run(
-            clip.Sampler ?? Sampler, clip.Start, guidance.Predict, clip.Plan, clip.Noise, Adapters, prompts: clip.Prompts, cancellation: cancellation);
+            segment.Sampler ?? Sampler, segment.Start, guidance.Predict, segment.Plan, segment.Noise, Adapters, prompts: segment.Prompts, cancellation: cancellation);
     }
 
     public void Save(StateWriter state)
@@ -119,12 +119,12 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
     private Tensor Reference(Tensor noisy, double[] times, Condition condition)
     {
         using IDisposable guard = no_grad();
-        MemoryMeter.Enter(MemoryPhase.Sampling);
+        MemoryProfiler.Enter(MemoryPhase.Sampling);
         return Adapters.Without(() => Model.PredictEach(noisy, times, condition));
     }
 
     /// <summary>Samples and scores the videos of a rollout, and queues its pairs.</summary>
-    private void Collect(TrainingDraws draws, CancellationToken cancellation)
+    private void Collect(TrainingRandom draws, CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
@@ -132,14 +132,14 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         VideoPrompt[] prompts = [.. draws.Prompts(count).SelectMany(prompt => Enumerable.Repeat(prompt, each))];
         var latents = new List<Tensor>();
         var conditions = new List<Condition>();
-        var scored = new ScoredVideos(Model, Reward, _settings.Sampling, _settings.Frames, _settings.Loss, Work);
+        var scored = new RolloutScorer(Model, Reward, _settings.Sampling, _settings.Frames, _settings.Loss, Work);
         foreach (VideoPrompt[] batch in prompts.Chunk(_settings.BatchSize))
         {
-            PreparedClip clip = Preparation.Prepare(clip: 0, batch, image: null, Noise(draws));
-            Tensor made = Sample(clip, cancellation);
-            scored.Add(made, [.. batch.Select(prompt => prompt.Text)], draws.Below);
+            SegmentInputs segment = Preparation.Build(segment: 0, batch, image: null, Noise(draws));
+            Tensor made = Sample(segment, cancellation);
+            scored.Add(made, [.. batch.Select(prompt => prompt.Text)], draws.Next);
             latents.Add(made);
-            conditions.Add(clip.Condition);
+            conditions.Add(segment.Condition);
         }
 
         (double[] scores, double[] worth, double rounding) = scored.Finish();

@@ -9,12 +9,12 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// implementation both moments have trees of their own and blocks of 256. Other than there, small tensors are held in 8 bits too, and of the second moment the
 /// root is held, so that it spans as many decades as the gradient does; above zero, it never becomes zero.
 /// </summary>
-internal sealed class EightBitAdamW : IAdapterOptimiser
+internal sealed class EightBitAdamW : IAdapterOptimizer
 {
     private readonly List<Moments> _moments;
     private readonly TrainingSettings _settings;
-    private DynamicTree? _first;
-    private DynamicTree? _second;
+    private BlockwiseQuantizer? _first;
+    private BlockwiseQuantizer? _second;
     private int _steps;
 
     public EightBitAdamW(IReadOnlyList<Parameter> parameters, TrainingSettings settings) =>
@@ -31,8 +31,8 @@ internal sealed class EightBitAdamW : IAdapterOptimiser
             using DisposeScope scope = NewDisposeScope();
             if (moments.Parameter.grad is { } gradient)
             {
-                _first ??= DynamicTree.Signed(gradient.device);
-                _second ??= DynamicTree.Positive(gradient.device);
+                _first ??= BlockwiseQuantizer.SignedCodes(gradient.device);
+                _second ??= BlockwiseQuantizer.PositiveCodes(gradient.device);
                 Move(moments, gradient.flatten());
             }
         }
@@ -83,15 +83,15 @@ internal sealed class EightBitAdamW : IAdapterOptimiser
         Tensor spread = square.Div(1 - Math.Pow(beta2, _steps)).sqrt_().AddInPlace(_settings.Epsilon);
         Tensor way = (mean / spread).Mul(_settings.LearningRate / (1 - Math.Pow(beta1, _steps)));
         moments.Parameter.MulInPlace(1 - (_settings.LearningRate * _settings.WeightDecay)).sub_(way.view(moments.Parameter.shape));
-        moments.Hold(_first!.Hold(mean), _second!.Hold(square.sqrt()));
+        moments.Quantize(_first!.Quantize(mean), _second!.Quantize(square.sqrt()));
     }
 
     /// <summary>A moment of one tensor.</summary>
-    private sealed record Held(Tensor Places, Tensor Scales)
+    private sealed record EightBitMoment(Tensor Places, Tensor Scales)
     {
         public long Bytes => Places.numel() + (Scales.numel() * sizeof(float));
 
-        public Tensor Restore(DynamicTree tree) => tree.Restore(Places, Scales);
+        public Tensor Restore(BlockwiseQuantizer tree) => tree.Dequantize(Places, Scales);
 
         public void Save(StateWriter state, string name)
         {
@@ -100,7 +100,7 @@ internal sealed class EightBitAdamW : IAdapterOptimiser
         }
 
         /// <summary>Of a parameter; null where it had not moved yet.</summary>
-        public static Held? Load(StateReader state, string name, Parameter parameter)
+        public static EightBitMoment? Load(StateReader state, string name, Parameter parameter)
         {
             if (!state.Has($"{name}/codes"))
             {
@@ -108,9 +108,9 @@ internal sealed class EightBitAdamW : IAdapterOptimiser
             }
 
             using DisposeScope scope = NewDisposeScope();
-            long count = parameter.numel(), blocks = (count + DynamicTree.Block - 1) / DynamicTree.Block;
+            long count = parameter.numel(), blocks = (count + BlockwiseQuantizer.Block - 1) / BlockwiseQuantizer.Block;
             Tensor codes = state.Tensor($"{name}/codes", ScalarType.Byte, count), scales = state.Tensor($"{name}/scales", ScalarType.Float32, blocks);
-            return new Held(codes.to(parameter.device).DetachFromDisposeScope(), scales.to(parameter.device).DetachFromDisposeScope());
+            return new EightBitMoment(codes.to(parameter.device).DetachFromDisposeScope(), scales.to(parameter.device).DetachFromDisposeScope());
         }
 
         public void Dispose()
@@ -124,23 +124,23 @@ internal sealed class EightBitAdamW : IAdapterOptimiser
     {
         public Parameter Parameter => parameter;
 
-        public Held? First { get; private set; }
+        public EightBitMoment? First { get; private set; }
 
-        public Held? Second { get; private set; }
+        public EightBitMoment? Second { get; private set; }
 
         public long Bytes => (First?.Bytes ?? 0) + (Second?.Bytes ?? 0);
 
-        public void Hold((Tensor Places, Tensor Scales) first, (Tensor Places, Tensor Scales) second)
+        public void Quantize((Tensor Places, Tensor Scales) first, (Tensor Places, Tensor Scales) second)
         {
             Dispose();
-            First = new Held(first.Places.DetachFromDisposeScope(), first.Scales.DetachFromDisposeScope());
-            Second = new Held(second.Places.DetachFromDisposeScope(), second.Scales.DetachFromDisposeScope());
+            First = new EightBitMoment(first.Places.DetachFromDisposeScope(), first.Scales.DetachFromDisposeScope());
+            Second = new EightBitMoment(second.Places.DetachFromDisposeScope(), second.Scales.DetachFromDisposeScope());
         }
 
         public void Load(StateReader state, string first, string second)
         {
             Dispose();
-            (First, Second) = (Held.Load(state, first, parameter), Held.Load(state, second, parameter));
+            (First, Second) = (EightBitMoment.Load(state, first, parameter), EightBitMoment.Load(state, second, parameter));
         }
 
         public void Dispose()

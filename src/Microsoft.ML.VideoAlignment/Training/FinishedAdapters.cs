@@ -10,7 +10,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// <param name="average">What is returned in their stead; null: none.</param>
 /// <param name="best">What is returned before all else, once there is a best; null: the best are not kept.</param>
 /// <param name="onDevice">Whether the adapters are in other memory than the host's.</param>
-internal sealed class FinishedAdapters(LoraAdapters adapters, AdapterAverage? average, BestAdapters? best, bool onDevice) : IDisposable
+internal sealed class FinishedAdapters(LoraAdapters adapters, EmaAdapters? average, BestCheckpoint? best, bool onDevice) : IDisposable
 {
     /// <summary>Of <see cref="Live"/>; null: none is needed now.</summary>
     private IReadOnlyList<Tensor>? _copy;

@@ -11,10 +11,10 @@ internal static class FiniteScores
     /// <param name="scores">[B].</param>
     /// <param name="prompts">B prompts, for the message.</param>
     /// <exception cref="NotFiniteNumberException">A score is NaN or infinite.</exception>
-    public static double[] Of(VideoReward reward, Tensor scores, IReadOnlyList<string> prompts)
+    public static double[] Require(VideoReward reward, Tensor scores, IReadOnlyList<string> prompts)
     {
         using DisposeScope scope = NewDisposeScope();
-        double[] values = [.. scores.to_type(ScalarType.Float64).unbind().Select(ShapeOnly.Number)];
+        double[] values = [.. scores.to_type(ScalarType.Float64).unbind().Select(MetaOps.Number)];
         int bad = Array.FindIndex(values, static value => !double.IsFinite(value));
         return bad < 0 ? values : throw new NotFiniteNumberException(string.Create(
             CultureInfo.InvariantCulture,

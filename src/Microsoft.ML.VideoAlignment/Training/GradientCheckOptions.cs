@@ -9,7 +9,7 @@ public sealed record GradientCheckOptions
     public IReadOnlyList<string> Prompts { get; init; } =
         ["a red circle moving right on a dark background", "a blue square growing on a light background", "a green cross moving up on a dark background"];
 
-    /// <summary>The seed of everything random: LoRA factors, noise, window starts and frames, directions, pictures. 1 by default.</summary>
+    /// <summary>The seed of everything random: LoRA factors, noise, window starts and frames, directions, images. 1 by default.</summary>
     public int Seed { get; init; } = 1;
 
     /// <summary>Random directions over all adapters, at least 1; 2 by default. One more goes along the gradient itself.</summary>

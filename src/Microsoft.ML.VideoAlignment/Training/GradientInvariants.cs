@@ -32,23 +32,23 @@ internal sealed class GradientInvariants(
     private IEnumerable<GradientCheckRow> Recomputed()
     {
         (ActivationMemory Activations, bool Steps) given = (model.Activations, model.RecomputeSteps);
-        (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) plain = Under(ActivationMemory.Keep, steps: false);
+        (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) plain = RunUnder(ActivationMemory.Keep, steps: false);
         foreach ((string name, ActivationMemory activations, bool steps) in new[]
         {
             ("recomputed blocks", ActivationMemory.Recompute, false), ("offloaded blocks", ActivationMemory.RecomputeOffloaded, false), ("recomputed steps", ActivationMemory.Recompute, true),
         })
         {
-            (double loss, IReadOnlyDictionary<string, Tensor> gradient) = Under(activations, steps);
+            (double loss, IReadOnlyDictionary<string, Tensor> gradient) = RunUnder(activations, steps);
             yield return new GradientCheckRow($"{name} = plain: loss", loss, plain.Loss, Math.Abs(loss - plain.Loss), 0, "bit for bit");
             yield return Equal($"{name} = plain: gradient", gradient, plain.Gradient, Rounding, "");
         }
 
-        (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) Under(ActivationMemory activations, bool steps)
+        (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) RunUnder(ActivationMemory activations, bool steps)
         {
             try
             {
                 (model.Activations, model.RecomputeSteps) = (activations, steps);
-                return Of(settings);
+                return Check(settings);
             }
             finally
             {
@@ -60,9 +60,9 @@ internal sealed class GradientInvariants(
     /// <summary>Every step graded, said in three ways.</summary>
     private IEnumerable<GradientCheckRow> Windows()
     {
-        IReadOnlyDictionary<string, Tensor> full = Of(settings with { Window = GradientWindow.FromStep(0) }).Gradient;
-        yield return Equal("the last T steps = full", full, Of(settings with { Window = GradientWindow.LastSteps(Steps) }).Gradient, 0, "bit for bit");
-        yield return Equal("all steps by number = full", full, Of(settings with { Window = GradientWindow.Steps([.. Enumerable.Range(0, Steps)]) }).Gradient, 0, "bit for bit");
+        IReadOnlyDictionary<string, Tensor> full = Check(settings with { Window = GradientWindow.FromStep(0) }).Gradient;
+        yield return Equal("the last T steps = full", full, Check(settings with { Window = GradientWindow.LastSteps(Steps) }).Gradient, 0, "bit for bit");
+        yield return Equal("all steps by number = full", full, Check(settings with { Window = GradientWindow.Steps([.. Enumerable.Range(0, Steps)]) }).Gradient, 0, "bit for bit");
     }
 
     /// <summary>x_0 has exactly no gradient when step 0 is outside the window, and has some when it is inside.</summary>
@@ -114,21 +114,21 @@ internal sealed class GradientInvariants(
         yield return Equal(Averaged, whole, AdapterGradient.Mean(ofFirst, ofSecond), Rounding, "two gradients computed apart, then averaged, in this process");
     }
 
-    private double AtStart(int firstGraded)
+    private double AtStart(int firstWithGradient)
     {
         using var trainer = Trainer(settings);
-        using var draws = new TrainingDraws(prompts, seed);
+        using var draws = new TrainingRandom(prompts, seed);
         Rollout rollout = trainer.Draw(draws);
         Tensor start = rollout.First.Start.detach().requires_grad_(true);
-        Run(trainer, rollout with { First = rollout.First with { Start = start, Plan = GradientPlan.Suffix(Steps, firstGraded) }, Copies = [] });
+        Run(trainer, rollout with { First = rollout.First with { Start = start, Plan = GradientPlan.Suffix(Steps, firstWithGradient) }, Copies = [] });
         AdapterGradient.Take(adapters);
         return start.grad?.abs().max().AsDouble() ?? 0;
     }
 
-    private (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) Of(RewardGradientSettings chosen)
+    private (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) Check(RewardGradientSettings chosen)
     {
         using var trainer = Trainer(chosen);
-        using var draws = new TrainingDraws(prompts, seed);
+        using var draws = new TrainingRandom(prompts, seed);
         double loss = Run(trainer, trainer.Draw(draws)).Loss.AsDouble();
         return (loss, AdapterGradient.Take(adapters));
     }
@@ -144,7 +144,7 @@ internal sealed class GradientInvariants(
     /// <summary>Two batches with one window and the same frames, whose noise can be asked for again.</summary>
     private (Rollout First, Rollout Second) TwoBatches(RewardGradientTrainer trainer)
     {
-        using var draws = new TrainingDraws(prompts, seed);
+        using var draws = new TrainingRandom(prompts, seed);
         Rollout first = Fixed(trainer.Draw(draws)), second = Fixed(trainer.Draw(draws));
         return (first, second with { First = second.First with { Plan = first.First.Plan }, Frames = first.Frames });
 
@@ -162,7 +162,7 @@ internal sealed class GradientInvariants(
         First = Joined(first.First, second.First),
     };
 
-    private static PreparedClip Joined(PreparedClip first, PreparedClip second) => first with
+    private static SegmentInputs Joined(SegmentInputs first, SegmentInputs second) => first with
     {
         Condition = Condition.Stack(first.Condition, second.Condition),
         Unconditional = first.Unconditional is null ? null : Condition.Stack(first.Unconditional, second.Unconditional!),

@@ -6,8 +6,8 @@ namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
 /// Compares the gradient of <see cref="RewardGradientTrainer"/> with difference quotients of its loss, which the same trainer computes by the same code. What
-/// the window makes constant (predictions of steps outside it, inputs that are detached, a film's frames handed on) keeps the value it has at the point itself
-/// (<see cref="HeldConstants"/>): the quotient is that of the function whose derivative the gradient is. With a full window and a reward without stop-gradients
+/// the window makes constant (predictions of steps outside it, inputs that are detached, a video's frames handed on) keeps the value it has at the point itself
+/// (<see cref="ConstantRecorder"/>): the quotient is that of the function whose derivative the gradient is. With a full window and a reward without stop-gradients
 /// nothing is held, and the quotient is the loss's own.
 /// </summary>
 internal sealed class GradientProof
@@ -20,7 +20,7 @@ internal sealed class GradientProof
 
     private readonly VideoReward _reward;
     private readonly LoraAdapters _adapters;
-    private readonly RewardGradientTrainer _trainer, _graded;
+    private readonly RewardGradientTrainer _trainer, _gradientSteps;
     private readonly RewardGradientSettings _settings;
     private readonly IReadOnlyList<VideoPrompt> _prompts;
     private readonly GradientCheckOptions _options;
@@ -30,7 +30,7 @@ internal sealed class GradientProof
     private readonly List<GradientPlan> _plans = [];
 
     /// <param name="trainer">Made from the other arguments; everything in float64.</param>
-    /// <param name="graded">Back-propagates the batches that <paramref name="trainer"/> draws: the same trainer, or one with the fault's settings.</param>
+    /// <param name="withGradient">Back-propagates the batches that <paramref name="trainer"/> draws: the same trainer, or one with the fault's settings.</param>
     /// <param name="reward">Its reward.</param>
     /// <param name="adapters">Its adapters, none of whose factors is zero.</param>
     /// <param name="settings">Its settings.</param>
@@ -38,20 +38,20 @@ internal sealed class GradientProof
     /// <param name="options">How thoroughly.</param>
     /// <param name="fault">What is wrong with the gradient's run; null: nothing.</param>
     public GradientProof(
-        RewardGradientTrainer trainer, RewardGradientTrainer graded, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings,
+        RewardGradientTrainer trainer, RewardGradientTrainer withGradient, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings,
         IReadOnlyList<VideoPrompt> prompts, GradientCheckOptions options, GradientFault? fault)
     {
-        (_trainer, _graded, _reward, _adapters, _settings, _prompts, _options, _fault) = (trainer, graded, reward, adapters, settings, prompts, options, fault);
+        (_trainer, _gradientSteps, _reward, _adapters, _settings, _prompts, _options, _fault) = (trainer, withGradient, reward, adapters, settings, prompts, options, fault);
     }
 
     public GradientCheckReport Run()
     {
         using DisposeScope scope = NewDisposeScope();
-        using var held = new HeldConstants();
+        using var held = new ConstantRecorder();
         var rows = new List<GradientCheckRow>();
         double loss = Loss(held);
-        (double graded, IReadOnlyDictionary<string, Tensor> gradient) = Gradient();
-        rows.Add(Same("loss of the graded run", graded, loss));
+        (double withGradient, IReadOnlyDictionary<string, Tensor> gradient) = Gradient();
+        rows.Add(Same("loss of the graded run", withGradient, loss));
         rows.Add(Constants(held));
         using var generator = new Generator(unchecked((ulong)_options.Seed));
         double norm = AdapterDirection.Norm(gradient.Values);
@@ -75,7 +75,7 @@ internal sealed class GradientProof
         double loss = Step(rollout =>
         {
             _plans.Add(rollout.First.Plan);
-            return _graded.Backward(_fault?.Rollout?.Invoke(rollout) ?? rollout);
+            return _gradientSteps.Backward(_fault?.Rollout?.Invoke(rollout) ?? rollout);
         }).Loss;
         return (loss, AdapterGradient.Take(_adapters));
     }
@@ -84,25 +84,25 @@ internal sealed class GradientProof
         new(name, first, second, Math.Abs(first - second) / Math.Max(Math.Abs(second), double.Epsilon), 1e-12, "");
 
     /// <summary>The loop must have held exactly what the window says, neither more (a lost gradient) nor less.</summary>
-    private GradientCheckRow Constants(HeldConstants held)
+    private GradientCheckRow Constants(ConstantRecorder held)
     {
-        int run = _plans.Sum(plan => plan.Stop + 1 ?? plan.Count), graded = _plans.Sum(plan => plan.GradedSteps.Count());
-        int detached = _plans.Sum(plan => plan.GradedSteps.Count(step => plan[step].DetachInput));
+        int run = _plans.Sum(plan => plan.Stop + 1 ?? plan.Count), withGradient = _plans.Sum(plan => plan.GradientSteps.Count());
+        int detached = _plans.Sum(plan => plan.GradientSteps.Count(step => plan[step].DetachInput));
         (int predictions, int inputs) = (held.Count(Denoising.HeldPrediction), held.Count(Denoising.HeldInput));
         bool one = _settings.Sampling.SegmentCount == 1;
-        bool right = !one || (predictions == run - graded && inputs == detached);
+        bool right = !one || (predictions == run - withGradient && inputs == detached);
         return new GradientCheckRow(
-            "constants are the window's", run - graded + detached, predictions + inputs, right ? 0 : double.NaN, 0,
-            one ? $"{predictions} predictions, {inputs} inputs of {run} steps" : $"{predictions} predictions, {inputs} inputs; not counted for films of several clips");
+            "constants are the window's", run - withGradient + detached, predictions + inputs, right ? 0 : double.NaN, 0,
+            one ? $"{predictions} predictions, {inputs} inputs of {run} steps" : $"{predictions} predictions, {inputs} inputs; not counted for videos of several clips");
     }
 
-    private GradientCheckRow Compare(AdapterDirection direction, IReadOnlyDictionary<string, Tensor> gradient, HeldConstants held, double loss)
+    private GradientCheckRow Compare(AdapterDirection direction, IReadOnlyDictionary<string, Tensor> gradient, ConstantRecorder held, double loss)
     {
         double analytic = direction.Derivative(gradient);
         double typical = direction.NormOf(gradient) * direction.Length() / Math.Sqrt(direction.Size), least = LeastShare * typical;
         double step = typical > 0 ? Math.Clamp(LeastChange * Math.Abs(loss) / typical, _options.StepSize, MostLonger * _options.StepSize) : _options.StepSize;
         double Scale(double numeric) => Math.Max(Math.Max(Math.Abs(analytic), Math.Abs(numeric)), least);
-        DifferenceQuotient numeric = DifferenceQuotient.Of(
+        DifferenceQuotient numeric = DifferenceQuotient.Search(
             amount =>
             {
                 direction.Move(amount);
@@ -147,7 +147,7 @@ internal sealed class GradientProof
         }
     }
 
-    private double Loss(HeldConstants held)
+    private double Loss(ConstantRecorder held)
     {
         using DisposeScope scope = NewDisposeScope();
         _reward.BeginTraining();
@@ -157,7 +157,7 @@ internal sealed class GradientProof
     /// <summary>The first step of the seed, drawn anew each time, since its noise comes from a stream.</summary>
     private StepOutcome Step(Func<Rollout, RolloutResult> run)
     {
-        using var draws = new TrainingDraws(_prompts, unchecked((ulong)_options.Seed));
+        using var draws = new TrainingRandom(_prompts, unchecked((ulong)_options.Seed));
         return _trainer.Accumulate(draws, run);
     }
 }

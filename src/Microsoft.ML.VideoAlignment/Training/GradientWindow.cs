@@ -33,7 +33,7 @@ public abstract record GradientWindow
 
     /// <summary>
     /// The last step, and <paramref name="copies"/> - 1 times more: the finished latents are noised anew to the last step's level, denoised once with gradient, decoded and
-    /// scored; the gradient is the mean over all of them (DRaFT-LV, arXiv 2309.17400, section 4.3, which takes 2). Costs copies - 1 reward queries and graded steps more, and no
+    /// scored; the gradient is the mean over all of them (DRaFT-LV, arXiv 2309.17400, section 4.3, which takes 2). Costs copies - 1 reward queries and gradient steps more, and no
     /// sampling. For models whose latents are sqrt(abar) x_0 + sqrt(1 - abar) noise: ModelScope and VideoCrafter.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">Less than one.</exception>
@@ -79,12 +79,12 @@ public abstract record GradientWindow
             Eta = usual.Eta,
             SamplerName = sampler,
         });
-        HashSet<int> graded = [.. Resolve(run, static _ => 0).GradedSteps];
-        double[] sensitivity = StepSensitivity.Of(run);
+        HashSet<int> withGradient = [.. Resolve(run, static _ => 0).GradientSteps];
+        double[] sensitivity = StepSensitivity.Compute(run);
         var text = new StringBuilder($"{"step",4} {"time step",10} {"d(latents)/d(prediction)",25}\n");
         for (int step = 0; step < run.Timesteps.Count; step++)
         {
-            text.Append(CultureInfo.InvariantCulture, $"{step,4} {run.Timesteps[step],10:0.###} {sensitivity[step],25:0.0000}{(graded.Contains(step) ? "  graded" : "")}\n");
+            text.Append(CultureInfo.InvariantCulture, $"{step,4} {run.Timesteps[step],10:0.###} {sensitivity[step],25:0.0000}{(withGradient.Contains(step) ? "  graded" : "")}\n");
         }
 
         return text.ToString();
@@ -103,7 +103,7 @@ public abstract record GradientWindow
             return Resolve(steps, draw);
         }
 
-        double[] sensitivity = StepSensitivity.Of(sampler);
+        double[] sensitivity = StepSensitivity.Compute(sampler);
         return GradientPlan.Chosen(
             steps, Enumerable.Range(0, steps).OrderByDescending(step => Math.Abs(sensitivity[step])).Take(Within(count, 1, steps, "the number of steps", steps)).ToHashSet(),
             detachInput: false);
@@ -151,9 +151,9 @@ public abstract record GradientWindow
 
     private sealed record Single(int Step) : GradientWindow;
 
-    private sealed record Tuned(int[] Graded, int Stop) : GradientWindow;
+    private sealed record Tuned(int[] WithGradient, int Stop) : GradientWindow;
 
-    private sealed record Set(int[] Graded) : GradientWindow;
+    private sealed record Set(int[] WithGradient) : GradientWindow;
 
     private sealed record Sensitive(int Count) : GradientWindow;
 }

@@ -23,27 +23,27 @@ internal sealed record PolicySamples(Tensor Trajectory, Tensor LogProbabilities,
     /// <param name="policy">Its sampler.</param>
     /// <param name="sampling">Whose guidance scale is read.</param>
     /// <param name="adapters">Merged for the run.</param>
-    /// <param name="clip">Conditions, start and noise; its plan is not read.</param>
+    /// <param name="segment">Conditions, start and noise; its plan is not read.</param>
     /// <param name="cancellation">Checked at each step.</param>
     public static PolicySamples Run(
-        VideoDiffusionModel model, IPolicySampler policy, SamplingSettings sampling, LoraAdapters adapters, PreparedClip clip, CancellationToken cancellation)
+        VideoDiffusionModel model, IPolicySampler policy, SamplingSettings sampling, LoraAdapters adapters, SegmentInputs segment, CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
-        using var guidance = new Guidance(model, clip.Condition, clip.Unconditional, sampling);
-        List<Tensor> states = [clip.Start];
+        using var guidance = new Guidance(model, segment.Condition, segment.Unconditional, sampling);
+        List<Tensor> states = [segment.Start];
         var probabilities = new List<Tensor>();
         Denoising.Run(
-            policy, clip.Start, guidance.Predict, GradientPlan.None(policy.Timesteps.Count), clip.Noise, adapters, Record, prompts: clip.Prompts,
+            policy, segment.Start, guidance.Predict, GradientPlan.None(policy.Timesteps.Count), segment.Noise, adapters, Record, prompts: segment.Prompts,
             cancellation: cancellation);
         return new PolicySamples(
-            stack(states, dim: 1).MoveToOuterDisposeScope(), stack(probabilities, dim: 1).MoveToOuterDisposeScope(), Kept(clip.Condition)!, Kept(clip.Unconditional));
+            stack(states, dim: 1).MoveToOuterDisposeScope(), stack(probabilities, dim: 1).MoveToOuterDisposeScope(), Kept(segment.Condition)!, Kept(segment.Unconditional));
 
         void Record(DenoisingStep step)
         {
             using DisposeScope inner = NewDisposeScope();
             int[] steps = [.. Enumerable.Repeat(step.Index, (int)step.Latents.shape[0])];
-            (Tensor mean, double[] deviations) = PolicyStep.Of(policy, steps, step.Latents, step.Prediction);
+            (Tensor mean, double[] deviations) = PolicyStep.Compute(policy, steps, step.Latents, step.Prediction);
             probabilities.Add(Keep(PolicyStep.LogProbability(step.Result.Sample, mean, deviations)));
             states.Add(Keep(step.Result.Sample.alias()));
         }

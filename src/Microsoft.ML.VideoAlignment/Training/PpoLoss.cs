@@ -11,23 +11,23 @@ namespace Microsoft.ML.VideoAlignment.Training;
 internal sealed class PpoLoss(double advantageClip, double clipRange)
 {
     /// <summary>All [B]. logProbability carries gradient; the other two are constants.</summary>
-    public PpoTerms Of(Tensor logProbability, Tensor old, Tensor advantages)
+    public PpoTerms Compute(Tensor logProbability, Tensor old, Tensor advantages)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor cost = -advantages.Clamp(-advantageClip, advantageClip);
         Tensor difference = logProbability - old;
         Tensor ratio = difference.exp();
-        if (ShapeOnly.Holds(ratio))
+        if (MetaOps.IsMeta(ratio))
         {
             Tensor plain = (cost * ratio).mean(); // meta tensors have no maximum to go back through
-            return new PpoTerms(Out(plain), Out(ratio), Out(difference.mean()), Out(difference.mean()));
+            return new PpoTerms(ToTerms(plain), ToTerms(ratio), ToTerms(difference.mean()), ToTerms(difference.mean()));
         }
 
         Tensor loss = maximum(cost * ratio, cost * ratio.Clamp(1 - clipRange, 1 + clipRange)).mean();
         return new PpoTerms(
-            Out(loss), Out(ratio), Out(difference.square().mean().Div(2)), Out(ratio.Sub(1).abs().GreaterThan(clipRange).to_type(loss.dtype).mean()));
+            ToTerms(loss), ToTerms(ratio), ToTerms(difference.square().mean().Div(2)), ToTerms(ratio.Sub(1).abs().GreaterThan(clipRange).to_type(loss.dtype).mean()));
 
-        static Tensor Out(Tensor tensor) => tensor.MoveToOuterDisposeScope();
+        static Tensor ToTerms(Tensor tensor) => tensor.MoveToOuterDisposeScope();
     }
 }
 

@@ -3,7 +3,7 @@ using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>The better and the worse of a prompt's videos, kept until it has been learnt from often enough.</summary>
+/// <summary>The better and the worse of a prompt's videos, kept until it has been learned from often enough.</summary>
 /// <param name="Winner">Latents [1, c, T, h, w].</param>
 /// <param name="Loser">The same of the worse.</param>
 /// <param name="Condition">What the denoiser was told, one row.</param>
@@ -25,7 +25,7 @@ internal sealed record PreferencePair(Tensor Winner, Tensor Loser, Condition Con
 /// <param name="Condition">Of each pair, B rows.</param>
 internal sealed record PreferenceBatch(Tensor Latents, Tensor Noise, long[] Timesteps, Condition Condition);
 
-/// <summary>Pairs waiting to be learnt from, each as often as asked for, in orders that are drawn anew for each pass.</summary>
+/// <summary>Pairs waiting to be learned from, each as often as asked for, in orders that are drawn anew for each pass.</summary>
 internal sealed class PreferencePairs : IDisposable
 {
     private readonly Queue<PreferencePair> _queue = [];
@@ -53,7 +53,7 @@ internal sealed class PreferencePairs : IDisposable
     /// <summary>The next pairs; there must be as many.</summary>
     public IReadOnlyList<PreferencePair> Take(int count) => [.. Enumerable.Range(0, count).Select(_ => _queue.Dequeue())];
 
-    /// <summary>To be called when pairs have been learnt from: frees those that will not come again.</summary>
+    /// <summary>To be called when pairs have been learned from: frees those that will not come again.</summary>
     public void Done(IReadOnlyList<PreferencePair> pairs)
     {
         foreach (PreferencePair pair in pairs)

@@ -57,7 +57,7 @@ public sealed record RewardContractCheck
         using DisposeScope scope = NewDisposeScope();
         using var generator = new Generator(1);
 
-        // Away from 0 and 1, where a clamp has no gradient. Gradients are on whatever the caller's mode is: the trial is of a graded step.
+        // Away from 0 and 1, where a clamp has no gradient. Gradients are on whatever the caller's mode is: the trial is of a gradient step.
         Tensor trial = rand([batch, 3, count, height, width], generator: generator).Mul(0.8).Add(0.1).to(device).requires_grad_(needsGradient);
         IReadOnlyList<string> given = prompts is { Count: > 0 } ? prompts : s_prompts;
         string[] trialPrompts = [.. Enumerable.Range(0, batch).Select(row => given[row % given.Count])];

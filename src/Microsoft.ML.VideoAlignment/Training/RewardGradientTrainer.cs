@@ -19,7 +19,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
     public RewardGradientTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings)
         : base(model, reward, adapters, settings) => _settings = settings;
 
-    protected override StepOutcome Accumulate(TrainingDraws draws, CancellationToken cancellation) => Accumulate(draws, rollout =>
+    protected override StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation) => Accumulate(draws, rollout =>
     {
         cancellation.ThrowIfCancellationRequested();
         return Backward(rollout, cancellation);
@@ -28,7 +28,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
     /// <summary>Runs the micro-batches of one optimizer step, and returns the means of what they gave.</summary>
     /// <param name="draws">Everything random about them, in order.</param>
     /// <param name="run">Runs one: <see cref="Backward"/>, or <see cref="Forward"/> for the loss as a function of the adapters.</param>
-    public StepOutcome Accumulate(TrainingDraws draws, Func<Rollout, RolloutResult> run)
+    public StepOutcome Accumulate(TrainingRandom draws, Func<Rollout, RolloutResult> run)
     {
         (double reward, double loss) = (0, 0);
         for (int micro = 0; micro < _settings.Accumulation; micro++)
@@ -48,29 +48,29 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
     public RolloutResult Forward(Rollout rollout) => Run(rollout, backward: false, CancellationToken.None);
 
     /// <summary>What the next micro-batch is.</summary>
-    public Rollout Draw(TrainingDraws draws)
+    public Rollout Draw(TrainingRandom draws)
     {
         IReadOnlyList<VideoPrompt> prompts = draws.Prompts(_settings.BatchSize);
         Func<IReadOnlyList<long>, Tensor> noise = Noise(draws);
-        PreparedClip first = Clip(0, image: null);
+        SegmentInputs first = Segment(0, image: null);
         return new Rollout
         {
             Prompts = [.. prompts.Select(prompt => Model.RewardText(prompt.Text, _settings.Sampling.SegmentCount))],
             First = first,
-            Frames = _settings.Frames.Select(_settings.Sampling.RewardFrameCount(Model), draws.Below),
+            Frames = _settings.Frames.Select(_settings.Sampling.RewardFrameCount(Model), draws.Next),
             Copies = [.. Enumerable.Repeat(() => noise(first.Start.shape), _settings.Window.Copies - 1)],
-            Later = [.. Enumerable.Range(1, _settings.Sampling.SegmentCount - 1).Select(clip => (Func<Tensor, PreparedClip>)(image => Clip(clip, image)))],
+            Later = [.. Enumerable.Range(1, _settings.Sampling.SegmentCount - 1).Select(segment => (Func<Tensor, SegmentInputs>)(image => Segment(segment, image)))],
         };
 
-        PreparedClip Clip(int index, Tensor? image) => Preparation.Prepare(index, prompts, image, noise, () => _settings.Window.Resolve(Sampler, draws.Below));
+        SegmentInputs Segment(int index, Tensor? image) => Preparation.Build(index, prompts, image, noise, () => _settings.Window.Resolve(Sampler, draws.Next));
     }
 
     private RolloutResult Run(Rollout rollout, bool backward, CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
-        using BaseDistance? distance = _settings.BaseDistanceWeight > 0 ? new BaseDistance(Adapters, Sampler, Work) : null;
-        var chain = new ClipChain(Model, _settings.Sampling, Sampler, Adapters) { OnStep = distance is null ? null : distance.Add };
-        var clips = new List<Tensor>();
+        using KlPenalty? distance = _settings.BaseDistanceWeight > 0 ? new KlPenalty(Adapters, Sampler, Work) : null;
+        var chain = new SegmentSampler(Model, _settings.Sampling, Sampler, Adapters) { OnStep = distance is null ? null : distance.Add };
+        var segments = new List<Tensor>();
         chain.Run(Begin, Finish, cancellation);
         CountWork(rollout);
 
@@ -79,19 +79,19 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         Tensor? penalty;
         using (NewDisposeScope())
         {
-            penalty = distance?.Take() is { } apart ? apart.Mul(_settings.BaseDistanceWeight * copies).MoveToOuterDisposeScope() : null;
+            penalty = distance?.TakeTotal() is { } apart ? apart.Mul(_settings.BaseDistanceWeight * copies).MoveToOuterDisposeScope() : null;
         }
 
-        (Tensor decoded, Tensor scores, Tensor loss) = Decode(clips, penalty, ScoreUse.Training);
+        (Tensor decoded, Tensor scores, Tensor loss) = Decode(segments, penalty, ScoreUse.Training);
 
         // Copies make graphs of their own: the first one's, which is spent, must not be held beside them.
         penalty?.Dispose();
-        Tensor[] finished = [.. clips.Select(static clip => clip.detach())];
-        clips.ForEach(static clip => clip.Dispose());
+        Tensor[] finished = [.. segments.Select(static segment => segment.detach())];
+        segments.ForEach(static segment => segment.Dispose());
         foreach (Func<Tensor> noise in rollout.Copies)
         {
             using DisposeScope copy = NewDisposeScope();
-            Tensor clean = Copy(rollout, StopGradient.Of(finished[0].detach, "finished latents"), noise());
+            Tensor clean = Copy(rollout, StopGradient.Detach(finished[0].detach, "finished latents"), noise());
             loss = loss.Add(Decode([clean], penalty: null, ScoreUse.Repetition).Loss).MoveToOuterDisposeScope();
         }
 
@@ -100,24 +100,24 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         return new RolloutResult(Keep(latents), Keep(decoded), Keep(scores), Keep(loss));
 
         // A clip that no scored frame depends on needs no graph.
-        PreparedClip Begin(int index, Tensor? image)
+        SegmentInputs Begin(int index, Tensor? image)
         {
-            PreparedClip clip = rollout.Begin(index, image);
+            SegmentInputs segment = rollout.Begin(index, image);
             bool scored = rollout.Frames.Any(frame =>
-                frame / _settings.Sampling.Size.Frames == index || (_settings.CarryGradientAcrossClips && frame / _settings.Sampling.Size.Frames > index));
-            return scored || _settings.Sampling.SegmentCount == 1 ? clip : clip with { Plan = clip.Plan.WithoutGradient() };
+                frame / _settings.Sampling.Size.Frames == index || (_settings.CarryGradientAcrossSegments && frame / _settings.Sampling.Size.Frames > index));
+            return scored || _settings.Sampling.SegmentCount == 1 ? segment : segment with { Plan = segment.Plan.WithoutGradient() };
         }
 
         Tensor? Finish(int index, Tensor latents)
         {
-            clips.Add(latents.MoveToOuterDisposeScope());
-            return index + 1 < _settings.Sampling.SegmentCount ? chain.LastFrame(latents, _settings.CarryGradientAcrossClips) : null;
+            segments.Add(latents.MoveToOuterDisposeScope());
+            return index + 1 < _settings.Sampling.SegmentCount ? chain.LastFrame(latents, _settings.CarryGradientAcrossSegments) : null;
         }
 
         (Tensor Decoded, Tensor Scores, Tensor Loss) Decode(IReadOnlyList<Tensor> latents, Tensor? penalty, ScoreUse use)
         {
             using DisposeScope graph = NewDisposeScope();
-            var decode = new GradedDecode(chain, _settings.FramesPerDecode);
+            var decode = new ChunkedDecode(chain, _settings.FramesPerDecode);
             (Tensor shown, Tensor given, Tensor lost) = backward
                 ? decode.Backward(latents, rollout.Frames, pixels => Score(pixels, use), 1.0 / (_settings.Accumulation * copies), penalty)
                 : decode.Forward(latents, rollout.Frames, pixels => Score(pixels, use), penalty);
@@ -126,10 +126,10 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
 
         (Tensor Scores, Tensor Loss) Score(Tensor decoded, ScoreUse use)
         {
-            MemoryMeter.Enter(MemoryPhase.Score);
-            MemoryMeter.Look(decoded);
+            MemoryProfiler.Enter(MemoryPhase.Score);
+            MemoryProfiler.Sample(decoded);
             Tensor scores = Reward.Score(UnitRange.FromSigned(decoded), rollout.Prompts, use);
-            return (scores, _settings.Loss.Of(scores));
+            return (scores, _settings.Loss.Compute(scores));
         }
 
         static Tensor Keep(Tensor tensor) => tensor.detach().MoveToOuterDisposeScope();

@@ -8,11 +8,11 @@ namespace Microsoft.ML.VideoAlignment;
 /// </summary>
 public sealed record RewardLoss
 {
-    private readonly Form _form;
+    private readonly Kind _form;
 
-    private RewardLoss(Form form, double? target, double scale) => (_form, TargetScore, Scale) = (form, target, scale);
+    private RewardLoss(Kind form, double? target, double scale) => (_form, TargetScore, Scale) = (form, target, scale);
 
-    private enum Form
+    private enum Kind
     {
         Distance,
         Shortfall,
@@ -39,56 +39,56 @@ public sealed record RewardLoss
     public static RewardLoss Weather { get; } = Target(1, 1);
 
     /// <summary>VADER's compression loss: mean(score), a size in kB to lower (target null).</summary>
-    public static RewardLoss Compression { get; } = Minimise(1);
+    public static RewardLoss Compression { get; } = Minimize(1);
 
     /// <summary>scale * mean |score - target|.</summary>
     public static RewardLoss Target(double target, double scale = 1)
     {
         RequireScale(scale);
         RequireTarget(target);
-        return new RewardLoss(Form.Distance, target, scale);
+        return new RewardLoss(Kind.Distance, target, scale);
     }
 
-    /// <summary>scale * mean(target - score): the gradient of <see cref="Maximise"/>, with a loss that reads as what is missing (VADER-ModelScope's HPS form).</summary>
-    public static RewardLoss Shortfall(double target, double scale = 1)
+    /// <summary>scale * mean(target - score): the gradient of <see cref="Maximize"/>, with a loss that reads as what is missing (VADER-ModelScope's HPS form).</summary>
+    public static RewardLoss Hinge(double target, double scale = 1)
     {
         RequireScale(scale);
         RequireTarget(target);
-        return new RewardLoss(Form.Shortfall, target, scale);
+        return new RewardLoss(Kind.Shortfall, target, scale);
     }
 
     /// <summary>-scale * mean(score): raises the score without end.</summary>
-    public static RewardLoss Maximise(double scale = 1)
+    public static RewardLoss Maximize(double scale = 1)
     {
         RequireScale(scale);
-        return new RewardLoss(Form.Rise, target: null, scale);
+        return new RewardLoss(Kind.Rise, target: null, scale);
     }
 
     /// <summary>scale * mean(score): lowers the score without end, for rewards whose contract says that lower is better.</summary>
-    public static RewardLoss Minimise(double scale = 1)
+    public static RewardLoss Minimize(double scale = 1)
     {
         RequireScale(scale);
-        return new RewardLoss(Form.Fall, target: null, scale);
+        return new RewardLoss(Kind.Fall, target: null, scale);
     }
 
     /// <summary>The plain form for a reward: raises or lowers its score as its contract's direction says.</summary>
-    public static RewardLoss For(RewardContract contract, double scale = 1)
+    public static RewardLoss ForReward(RewardContract contract, double scale = 1)
     {
         ArgumentNullException.ThrowIfNull(contract);
-        return contract.Direction == ScoreDirection.HigherIsBetter ? Maximise(scale) : Minimise(scale);
+        return contract.Direction == ScoreDirection.HigherIsBetter ? Maximize(scale) : Minimize(scale);
     }
 
     /// <summary>scores: any shape -> the loss, a scalar that carries the scores' gradient.</summary>
-    public Tensor Of(Tensor scores)
+    public Tensor Compute(Tensor scores)
     {
         ArgumentNullException.ThrowIfNull(scores);
         using DisposeScope scope = NewDisposeScope();
         double target = TargetScore ?? 0;
         Tensor each = _form switch
         {
-            Form.Distance => scores.Sub(target).abs(),
-            Form.Shortfall => scores.SubtractedFrom(target),
-            Form.Rise => -scores,
+            Kind.Distance => scores.Sub(target).abs(),
+            Kind.Shortfall => scores.SubtractedFrom(target),
+            Kind.Rise => -scores,
             _ => scores,
         };
         return each.mean().Mul(Scale).MoveToOuterDisposeScope();

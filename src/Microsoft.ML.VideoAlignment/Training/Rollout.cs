@@ -9,26 +9,26 @@ internal sealed record Rollout
     public required IReadOnlyList<string> Prompts { get; init; }
 
     /// <summary>The first clip, and for a video the only one.</summary>
-    public required PreparedClip First { get; init; }
+    public required SegmentInputs First { get; init; }
 
     /// <summary>
-    /// The further clips of a film: for each what makes it ready from the image [B, 3, H, W] that it begins with, which carries gradient where the run hands
+    /// The further clips of a video: for each what makes it ready from the image [B, 3, H, W] that it begins with, which carries gradient where the run hands
     /// it on.
     /// </summary>
-    public IReadOnlyList<Func<Tensor, PreparedClip>> Later { get; init; } = [];
+    public IReadOnlyList<Func<Tensor, SegmentInputs>> Later { get; init; } = [];
 
     /// <summary>Noise of each further copy of the finished latents that is graded (DRaFT-LV): [B, c, T, h, w], standard normal.</summary>
     public IReadOnlyList<Func<Tensor>> Copies { get; init; } = [];
 
-    /// <summary>Frames of the whole film that are decoded and scored, ascending.</summary>
+    /// <summary>Frames of the whole video that are decoded and scored, ascending.</summary>
     public required IReadOnlyList<int> Frames { get; init; }
 
     /// <summary>The clip of this index. <paramref name="image"/>: see <see cref="Later"/>; the first clip has its own.</summary>
-    public PreparedClip Begin(int clip, Tensor? image) => clip > 0 ? Later[clip - 1](image!) : First;
+    public SegmentInputs Begin(int segment, Tensor? image) => segment > 0 ? Later[segment - 1](image!) : First;
 }
 
 /// <summary>What a micro-batch gave; its gradient is in the adapters. All tensors are without graph and owned by the caller.</summary>
-/// <param name="Latents">Decoded latents [B, c, T, h, w], those of a film's clips one after another.</param>
+/// <param name="Latents">Decoded latents [B, c, T, h, w], those of a video's clips one after another.</param>
 /// <param name="Decoded">Decoder output [B, 3, f, H, W], not clamped.</param>
 /// <param name="Scores">[B].</param>
 /// <param name="Loss">Scalar, not divided by the accumulation.</param>

@@ -12,7 +12,7 @@ internal static class StepSensitivity
     /// One number a step. A sampler is linear in predictions and latents, so one run over as many numbers as there are steps, of which number i is 1 in the
     /// prediction of step i and all else is 0, ends in the derivatives themselves.
     /// </summary>
-    public static double[] Of(ISampler sampler)
+    public static double[] Compute(ISampler sampler)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();

@@ -43,6 +43,6 @@ internal sealed class TrainingProgress : IResumable
         _reached = _before;
         StateReader section = state.Section("unreported");
         Unreported = section.IsEmpty ? null
-            : new TrainingStep(Step, section.Number("reward"), section.Number("loss"), section.Number("gradientNorm"), HeldOutReward: null, Elapsed);
+            : new TrainingStep(Step, section.Number("reward"), section.Number("loss"), section.Number("gradientNorm"), ValidationEvaluator: null, Elapsed);
     }
 }

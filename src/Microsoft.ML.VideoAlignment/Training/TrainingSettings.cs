@@ -13,7 +13,7 @@ internal record TrainingSettings
 
     public required int BatchSize { get; init; }
 
-    /// <summary>Micro-batches per optimiser step; the loss of each is divided by this, so that the gradient is that of one large batch.</summary>
+    /// <summary>Micro-batches per optimizer step; the loss of each is divided by this, so that the gradient is that of one large batch.</summary>
     public required int Accumulation { get; init; }
 
     public required double LearningRate { get; init; }
@@ -68,11 +68,11 @@ internal record TrainingSettings
     public IReadOnlyList<string> RecoveryFolders { get; init; } = [Path.GetTempPath()];
 }
 
-/// <summary>One finished optimiser step.</summary>
+/// <summary>One finished optimizer step.</summary>
 /// <param name="Step">Counted from 1.</param>
 /// <param name="Reward">Mean score over the step's videos.</param>
 /// <param name="Loss">Mean loss over the micro-batches.</param>
 /// <param name="GradientNorm">Global norm before clipping.</param>
-/// <param name="HeldOutReward">Mean score on the held-out prompts, in steps that measure it.</param>
+/// <param name="ValidationEvaluator">Mean score on the held-out prompts, in steps that measure it.</param>
 /// <param name="Elapsed">Time since the run began.</param>
-internal readonly record struct TrainingStep(int Step, double Reward, double Loss, double GradientNorm, double? HeldOutReward, TimeSpan Elapsed);
+internal readonly record struct TrainingStep(int Step, double Reward, double Loss, double GradientNorm, double? ValidationEvaluator, TimeSpan Elapsed);

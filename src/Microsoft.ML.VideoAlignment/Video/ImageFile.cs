@@ -5,7 +5,7 @@ namespace Microsoft.ML.VideoAlignment.Video;
 
 /// <summary>
 /// An image file, still or animated: the one decoder of image columns, of images that prompts name and of <c>VideoFile</c>. Frames come upright as the Exif orientation
-/// says, on white where they are transparent, and without regard to colour profiles, as <c>PIL.Image.convert("RGB")</c> reads them.
+/// says, on white where they are transparent, and without regard to color profiles, as <c>PIL.Image.convert("RGB")</c> reads them.
 /// </summary>
 internal sealed class ImageFile : IDisposable
 {
@@ -64,7 +64,7 @@ internal sealed class ImageFile : IDisposable
     /// <exception cref="InvalidDataException">The file is damaged or cut short.</exception>
     public IEnumerable<RgbImage> Frames()
     {
-        SKImageInfo info = new(_codec.Info.Width, _codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Premul); // no colour space: no conversion
+        SKImageInfo info = new(_codec.Info.Width, _codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Premul); // no color space: no conversion
         byte[] canvas = new byte[info.BytesSize];
         (byte[] Pixels, int Frame)? kept = null;
         int count = FrameCount;

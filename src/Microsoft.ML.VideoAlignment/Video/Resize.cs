@@ -10,7 +10,7 @@ internal enum Interpolation
 }
 
 /// <summary>
-/// Resizing as torchvision.transforms.functional.resize does it on tensors: out = W_h x image x W_w^T, one matrix [out, in] per axis, pixel centres
+/// Resizing as torchvision.transforms.functional.resize does it on tensors: out = W_h x image x W_w^T, one matrix [out, in] per axis, pixel centers
 /// at i + 0.5. The matrices are made in float64 on the host; the gradient is their transposes. Bicubic overshoot is kept.
 /// </summary>
 internal static class Resize
@@ -52,7 +52,7 @@ internal static class Resize
         {
             switch (interpolation)
             {
-                // The reference computes these positions in float32, and a whole number one ulp off would pick the neighbour.
+                // The reference computes these positions in float32, and a whole number one ulp off would pick the neighbor.
                 case Interpolation.Nearest:
                     weights[i, Math.Min((long)MathF.Floor(i * ((float)input / output)), input - 1)] = 1;
                     break;
@@ -81,13 +81,13 @@ internal static class Resize
     {
         double stretch = Math.Max(scale, 1);
         double support = (cubic ? 2 : 1) * stretch;
-        double centre = (i + 0.5) * scale;
-        long from = Math.Max((long)(centre - support + 0.5), 0);
-        long to = Math.Min((long)(centre + support + 0.5), weights.GetLength(1));
+        double center = (i + 0.5) * scale;
+        long from = Math.Max((long)(center - support + 0.5), 0);
+        long to = Math.Min((long)(center + support + 0.5), weights.GetLength(1));
         double sum = 0;
         for (long j = from; j < to; j++)
         {
-            double x = (j + 0.5 - centre) / stretch;
+            double x = (j + 0.5 - center) / stretch;
             weights[i, j] = cubic ? Cubic(x, -0.5) : Math.Max(0, 1 - Math.Abs(x));
             sum += weights[i, j];
         }

@@ -12,10 +12,10 @@ internal sealed record RgbImage(byte[] Bytes, int Height, int Width)
     /// Lays pixels on white, as browsers show a transparent image. What lies below full transparency is not in premultiplied pixels, so this is the one rule that
     /// files and images in memory can share.
     /// </summary>
-    /// <param name="premultiplied">[H, W, 4], colours multiplied by alpha, which comes last.</param>
+    /// <param name="premultiplied">[H, W, 4], colors multiplied by alpha, which comes last.</param>
     /// <param name="height">H in pixels.</param>
     /// <param name="width">W in pixels.</param>
-    /// <param name="blueFirst">Whether colours come as blue, green, red.</param>
+    /// <param name="blueFirst">Whether colors come as blue, green, red.</param>
     public static RgbImage OnWhite(ReadOnlySpan<byte> premultiplied, int height, int width, bool blueFirst = false)
     {
         byte[] bytes = new byte[checked(3 * height * width)];

@@ -26,11 +26,11 @@ internal static class UnitRange
         return x.clone().MaskedFillInPlace(x.AtMost(0), 0).MaskedFillInPlace(x.AtLeast(1), 1).MoveToOuterDisposeScope();
     }
 
-    /// <summary>(x - mean) / std, channel by channel, as picture networks want it. pictures: [N, 3, H, W] in [0, 1] -> the same shape.</summary>
-    public static Tensor Standardise(Tensor pictures, (float R, float G, float B) mean, (float R, float G, float B) std)
+    /// <summary>(x - mean) / std, channel by channel, as image networks want it. images: [N, 3, H, W] in [0, 1] -> the same shape.</summary>
+    public static Tensor Standardize(Tensor images, (float R, float G, float B) mean, (float R, float G, float B) std)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor Channels((float R, float G, float B) values) => tensor([values.R, values.G, values.B], dtype: pictures.dtype, device: pictures.device).view(1, 3, 1, 1);
-        return ((pictures - Channels(mean)) / Channels(std)).MoveToOuterDisposeScope();
+        Tensor Channels((float R, float G, float B) values) => tensor([values.R, values.G, values.B], dtype: images.dtype, device: images.device).view(1, 3, 1, 1);
+        return ((images - Channels(mean)) / Channels(std)).MoveToOuterDisposeScope();
     }
 }

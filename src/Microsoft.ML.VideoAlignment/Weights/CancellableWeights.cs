@@ -1,6 +1,6 @@
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>A source whose reading ends at the next piece of a tensor once a token is cancelled.</summary>
+/// <summary>A source whose reading ends at the next piece of a tensor once a token is canceled.</summary>
 internal sealed class CancellableWeights : IWeightSource
 {
     private readonly IWeightSource _source;
@@ -12,7 +12,7 @@ internal sealed class CancellableWeights : IWeightSource
 
     public IReadOnlyDictionary<string, WeightInfo> Entries => _source.Entries;
 
-    /// <summary>The source itself where the token can never be cancelled; the result owns it.</summary>
+    /// <summary>The source itself where the token can never be canceled; the result owns it.</summary>
     public static IWeightSource Watch(IWeightSource source, CancellationToken cancellation) => cancellation.CanBeCanceled ? new CancellableWeights(source, cancellation) : source;
 
     public Tensor Read(string name)

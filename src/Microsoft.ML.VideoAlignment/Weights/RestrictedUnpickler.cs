@@ -10,7 +10,7 @@ namespace Microsoft.ML.VideoAlignment.Weights;
 /// </summary>
 internal sealed class RestrictedUnpickler
 {
-    /// <summary>The longest pickle; a checkpoint of 10,000 tensors with its optimiser takes a few MB.</summary>
+    /// <summary>The longest pickle; a checkpoint of 10,000 tensors with its optimizer takes a few MB.</summary>
     public const int MaxBytes = 16 << 20;
 
     /// <summary>Opcodes of one pickle.</summary>

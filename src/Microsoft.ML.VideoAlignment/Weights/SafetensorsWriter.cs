@@ -33,7 +33,7 @@ internal static class SafetensorsWriter
 
     private static WeightDtype Dtype(string name, Tensor tensor) =>
         name == "__metadata__" ? throw new ArgumentException("A tensor cannot be called __metadata__: the name is the format's own.", nameof(name))
-        : WeightDtype.Of(tensor.dtype) ?? throw new ArgumentException($"Tensor '{name}' has dtype {tensor.dtype}, which safetensors does not have.", nameof(tensor));
+        : WeightDtype.FromScalarType(tensor.dtype) ?? throw new ArgumentException($"Tensor '{name}' has dtype {tensor.dtype}, which safetensors does not have.", nameof(tensor));
 
     private static byte[] Header((string Name, Tensor Tensor, WeightDtype Dtype)[] ordered, IReadOnlyDictionary<string, string>? metadata)
     {

@@ -7,7 +7,7 @@ internal static class TensorSlices
     public const long DefaultBytes = 16 << 20;
 
     /// <summary>Views of a contiguous tensor, in order, at most <paramref name="bytes"/> each; every view lives until the next is asked for.</summary>
-    public static IEnumerable<Tensor> Of(Tensor tensor, long bytes = DefaultBytes)
+    public static IEnumerable<Tensor> Enumerate(Tensor tensor, long bytes = DefaultBytes)
     {
         long count = tensor.numel();
         long step = Math.Max(1, bytes / tensor.element_size());
@@ -23,7 +23,7 @@ internal static class TensorSlices
     public static void CopyTo(Tensor tensor, Action<ReadOnlySpan<byte>> write)
     {
         using DisposeScope scope = NewDisposeScope();
-        foreach (Tensor part in Of(tensor.detach().cpu().contiguous()))
+        foreach (Tensor part in Enumerate(tensor.detach().cpu().contiguous()))
         {
             write(part.bytes);
         }

@@ -29,7 +29,7 @@ internal sealed record WeightDtype(string Name, string SafetensorsName, int Size
     public static WeightDtype? NamedInSafetensors(string? name) => All.FirstOrDefault(dtype => dtype.SafetensorsName == name);
 
     /// <summary>The type a tensor is stored as, or null where the formats have none.</summary>
-    public static WeightDtype? Of(ScalarType type) => All.FirstOrDefault(dtype => dtype.Delivered == type);
+    public static WeightDtype? FromScalarType(ScalarType type) => All.FirstOrDefault(dtype => dtype.Delivered == type);
 
     /// <summary>
     /// Bytes that <paramref name="shape"/> takes, or null: a negative size, or a product that no 64-bit number holds. Sizes of zero count as
@@ -59,7 +59,7 @@ internal sealed record WeightDtype(string Name, string SafetensorsName, int Size
         Tensor tensor = empty([.. shape], dtype: Delivered);
         try
         {
-            foreach (Tensor part in TensorSlices.Of(tensor))
+            foreach (Tensor part in TensorSlices.Enumerate(tensor))
             {
                 Fill(part, source);
             }
@@ -84,7 +84,7 @@ internal sealed record WeightDtype(string Name, string SafetensorsName, int Size
         for (long start = 0; start < count; start += most)
         {
             using Tensor part = piece.narrow(0, 0, Math.Min(most, count - start));
-            foreach (Tensor slice in TensorSlices.Of(part))
+            foreach (Tensor slice in TensorSlices.Enumerate(part))
             {
                 Fill(slice, source);
             }
@@ -112,7 +112,7 @@ internal sealed record WeightDtype(string Name, string SafetensorsName, int Size
         source.ReadExactly(bytes);
         if (Delivered == ScalarType.Bool)
         {
-            // Any other byte than 0 and 1 in a bool tensor is undefined behaviour in libtorch.
+            // Any other byte than 0 and 1 in a bool tensor is undefined behavior in libtorch.
             foreach (ref byte value in bytes)
             {
                 value = value == 0 ? (byte)0 : (byte)1;

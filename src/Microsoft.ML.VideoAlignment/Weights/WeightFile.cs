@@ -12,7 +12,7 @@ internal static class WeightFile
     public static IWeightSource Open(string path, string? entry = null)
     {
         byte[] head = Head(path, out long length);
-        IWeightSource source = FileSigns.IsJson(head) && !IsSafetensors(head, length) ? new ShardedWeights(path) : OpenSingle(path);
+        IWeightSource source = FileSignatures.IsJson(head) && !IsSafetensors(head, length) ? new ShardedWeights(path) : OpenSingle(path);
         try
         {
             if (source is TorchFile torch)
@@ -57,14 +57,14 @@ internal static class WeightFile
         }
 
         bool named = path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase);
-        if (IsSafetensors(head, length) || (named && FileSigns.Describe(head) is null))
+        if (IsSafetensors(head, length) || (named && FileSignatures.Describe(head) is null))
         {
             return new SafetensorsFile(path);
         }
 
         return head.Length > 0 && head[0] == 0x80
             ? new TorchLegacyFile(path)
-            : throw new WeightFileException(path, $"no weight file that is read here (safetensors, torch.save, index of shards): {FileSigns.Describe(head) ?? $"it begins with the bytes {Convert.ToHexString(head.AsSpan(0, Math.Min(16, head.Length)))}"}.");
+            : throw new WeightFileException(path, $"no weight file that is read here (safetensors, torch.save, index of shards): {FileSignatures.Describe(head) ?? $"it begins with the bytes {Convert.ToHexString(head.AsSpan(0, Math.Min(16, head.Length)))}"}.");
     }
 
     private static byte[] Head(string path, out long length)
@@ -76,7 +76,7 @@ internal static class WeightFile
 
         using var file = new FileBytes(path);
         length = file.Length;
-        return file.Read(0, (int)Math.Min(length, FileSigns.HeadBytes));
+        return file.Read(0, (int)Math.Min(length, FileSignatures.HeadBytes));
     }
 
     private static bool IsSafetensors(byte[] head, long length) =>

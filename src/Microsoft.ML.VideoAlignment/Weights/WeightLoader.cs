@@ -10,7 +10,7 @@ internal static class WeightLoader
 {
     /// <summary>
     /// Copies every tensor of <paramref name="source"/> whose name starts with <paramref name="prefix"/> into the module. Parameters keep their
-    /// strides, device and dtype; a conversion between floating types is reported, as is one to int8 with scales (<see cref="ChannelQuantisation"/>).
+    /// strides, device and dtype; a conversion between floating types is reported, as is one to int8 with scales (<see cref="ChannelQuantization"/>).
     /// </summary>
     /// <exception cref="WeightFileException">
     /// Keys are missing or unexpected, or shapes differ: the module is unchanged. Or the disk failed in the middle: the module must not be used.
@@ -83,7 +83,7 @@ internal static class WeightLoader
             Tensor read = piece.view([count, .. rows.shape[1..]]);
             if (scale is not null)
             {
-                (read, Tensor steps) = ChannelQuantisation.Of(read);
+                (read, Tensor steps) = ChannelQuantization.Quantize(read);
                 scale.narrow(0, at, count).copy_(steps);
             }
 
@@ -112,7 +112,7 @@ internal static class WeightLoader
         List<LoadStep> steps = [];
         var targets = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         Collect(module, "", targets);
-        HashSet<string> scales = [.. targets.Where(pair => pair.Value.dtype == ScalarType.Int8).Select(pair => pair.Key + ChannelQuantisation.ScaleSuffix).Where(targets.ContainsKey)];
+        HashSet<string> scales = [.. targets.Where(pair => pair.Value.dtype == ScalarType.Int8).Select(pair => pair.Key + ChannelQuantization.ScaleSuffix).Where(targets.ContainsKey)];
         foreach ((string key, Tensor target) in targets)
         {
             if (scales.Contains(key))
@@ -131,7 +131,7 @@ internal static class WeightLoader
             }
 
             (ScalarType dtype, IReadOnlyList<long> shape) = source.Entries[file];
-            Tensor? scale = targets.GetValueOrDefault(scales.Contains(key + ChannelQuantisation.ScaleSuffix) ? key + ChannelQuantisation.ScaleSuffix : "");
+            Tensor? scale = targets.GetValueOrDefault(scales.Contains(key + ChannelQuantization.ScaleSuffix) ? key + ChannelQuantization.ScaleSuffix : "");
             bool sameKind = dtype == target.dtype || (IsFloating(dtype) && (IsFloating(target.dtype) || scale is not null));
             if (!sameKind || !map.Fits(key, shape, target.shape))
             {
@@ -182,7 +182,7 @@ internal static class WeightLoader
         }
     }
 
-    /// <summary>Where a tensor of the file goes; <paramref name="Scale"/>: the scales to make, where it is quantised on the way.</summary>
+    /// <summary>Where a tensor of the file goes; <paramref name="Scale"/>: the scales to make, where it is quantized on the way.</summary>
     private readonly record struct LoadStep(string File, Tensor Target, Tensor? Scale);
 
     private static bool IsFloating(ScalarType dtype) => dtype is ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64;

@@ -176,7 +176,7 @@ internal static class ZipDirectory
                 && Encoding.UTF8.GetString(file.Read(entry.HeaderOffset + 30, nameLength)) == entry.Name;
             if (!sound)
             {
-                throw file.Fault($"the local header of zip record '{entry.Name}' at byte {entry.HeaderOffset} does not agree with the directory, or the record reaches over its neighbour.");
+                throw file.Fault($"the local header of zip record '{entry.Name}' at byte {entry.HeaderOffset} does not agree with the directory, or the record reaches over its neighbor.");
             }
 
             end = data + entry.CompressedSize;

@@ -71,9 +71,9 @@ public class ResultFolderTests
     [Test]
     public void WhatAKilledProcessLeftIsRemoved()
     {
-        Directory.CreateDirectory(Path.Combine(_out + ".unfinished", "films"));
+        Directory.CreateDirectory(Path.Combine(_out + ".unfinished", "videos"));
         File.WriteAllText(Path.Combine(_out + ".unfinished", "lock"), "");
-        File.WriteAllText(Path.Combine(_out + ".unfinished", "films", "base-001.webp"), "");
+        File.WriteAllText(Path.Combine(_out + ".unfinished", "videos", "base-001.webp"), "");
         using ResultFolder folder = Open();
         Assert.That(folder.Written(), Is.Empty);
     }
@@ -90,15 +90,15 @@ public class ResultFolderTests
     [Test]
     public void OfAFormerResultOnlyItsOwnFilesAreReplaced()
     {
-        Write("old.gif", "films/base-001.webp", "films/base-002.webp");
+        Write("old.gif", "videos/base-001.webp", "videos/base-002.webp");
         Directory.CreateDirectory(Path.Combine(_out, "papers"));
-        foreach (string mine in new[] { "notes.txt", "papers/one.pdf", "films/mine.webp" })
+        foreach (string mine in new[] { "notes.txt", "papers/one.pdf", "videos/mine.webp" })
         {
             File.WriteAllText(Path.Combine(_out, mine), "mine");
         }
 
-        Write("new.gif", "films/base-001.webp");
-        string[] expected = ["films/base-001.webp", "films/mine.webp", "new.gif", "notes.txt", "papers/one.pdf", "run-card.json"];
+        Write("new.gif", "videos/base-001.webp");
+        string[] expected = ["videos/base-001.webp", "videos/mine.webp", "new.gif", "notes.txt", "papers/one.pdf", "run-card.json"];
         Assert.That(Entries(_out), Is.EqualTo(expected));
         Assert.That(File.ReadAllText(Path.Combine(_out, "papers", "one.pdf")), Is.EqualTo("mine"));
         Assert.That(Directory.EnumerateFileSystemEntries(_folder), Has.Exactly(1).Items);
@@ -120,7 +120,7 @@ public class ResultFolderTests
     private void Write(params string[] files)
     {
         using ResultFolder folder = Open();
-        Directory.CreateDirectory(folder["films"]);
+        Directory.CreateDirectory(folder["videos"]);
         foreach (string file in files)
         {
             File.WriteAllText(folder[file], file);

@@ -39,7 +39,7 @@ public class ThreadsTests
         string folder = Directory.CreateTempSubdirectory("example-").FullName;
         try
         {
-            VideoFile.Write(Path.Combine(folder, "film.gif"), new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32));
+            VideoFile.Write(Path.Combine(folder, "video.gif"), new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32));
             var variables = new Dictionary<string, string?> { ["OMP_NUM_THREADS"] = null, ["OMP_WAIT_POLICY"] = null, ["GOMP_SPINCOUNT"] = null, ["OMP_DISPLAY_ENV"] = "TRUE", ["DOTNET_PROCESSOR_COUNT"] = "1" };
             using Process process = ExampleProgram.Start("ScoreVideos", folder, variables, folder, "true");
             Task<string> output = process.StandardOutput.ReadToEndAsync();

@@ -13,7 +13,7 @@ internal static class ExpectedCases
         "PerPromptStatTracker", "hostile", "read", "manifest",
     };
 
-    /// <summary>Cases that generate only, of pipelines whose gradient the training steps (S15) or other cases have; and a picture in which nothing is found.</summary>
+    /// <summary>Cases that generate only, of pipelines whose gradient the training steps (S15) or other cases have; and an image in which nothing is found.</summary>
     private static readonly HashSet<string> s_casesWithoutGradient = new(StringComparer.Ordinal)
     {
         "svd-basic", "videocrafter-ckpt", "videocrafter-deepspeed", "opensora-image", "opensora-reference", "opensora-t2v", "detection-none",

@@ -14,7 +14,7 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 [NonParallelizable]
 public class InertAdaptersTests
 {
-    private static readonly UNet3DConfig s_modelScope = new()
+    private static readonly ModelScopeUNetConfig s_modelScope = new()
     {
         BlockOutChannels = [8, 16],
         DownBlockTypes = ["CrossAttnDownBlock3D", "CrossAttnDownBlock3D"],
@@ -25,7 +25,7 @@ public class InertAdaptersTests
         HeadSize = 4,
     };
 
-    private static readonly LvdmUNetConfig s_videoCrafter = new()
+    private static readonly VideoCrafterUNetConfig s_videoCrafter = new()
     {
         InChannels = 4,
         OutChannels = 4,
@@ -41,7 +41,7 @@ public class InertAdaptersTests
         FpsCondition = true,
     };
 
-    private static readonly SvdUNetConfig s_stableVideo = new()
+    private static readonly StableVideoDiffusionUNetConfig s_stableVideo = new()
     {
         BlockOutChannels = [32, 64],
         DownAttention = [true, true],
@@ -100,21 +100,21 @@ public class InertAdaptersTests
     [TestCase(2, 4, 1, "q_linear", "kv_linear qkv")]
     public void OfOpenSora(int frames, int size, int tokens, string some, string none) => Check(OpenSora(), [1, 4, frames, size, size], tokens, some, none);
 
-    private static (nn.Module, Func<Tensor, int, Tensor>) ModelScope(UNet3DConfig config)
+    private static (nn.Module, Func<Tensor, int, Tensor>) ModelScope(ModelScopeUNetConfig config)
     {
-        var network = new UNet3D(config, Placement.Cpu);
+        var network = new ModelScopeUNet(config, Placement.Cpu);
         return (network, (x, tokens) => network.Forward(x, 500, Text(tokens)));
     }
 
-    private static (nn.Module, Func<Tensor, int, Tensor>) VideoCrafter(LvdmUNetConfig config)
+    private static (nn.Module, Func<Tensor, int, Tensor>) VideoCrafter(VideoCrafterUNetConfig config)
     {
-        var network = new LvdmUNet(config, Placement.Cpu);
+        var network = new VideoCrafterUNet(config, Placement.Cpu);
         return (network, (x, tokens) => network.Forward(x, tensor([500.0]), Text(tokens), tensor([8L])));
     }
 
-    private static (nn.Module, Func<Tensor, int, Tensor>) StableVideo(SvdUNetConfig config)
+    private static (nn.Module, Func<Tensor, int, Tensor>) StableVideo(StableVideoDiffusionUNetConfig config)
     {
-        var network = new SvdUNet(config, Placement.Cpu);
+        var network = new StableVideoDiffusionUNet(config, Placement.Cpu);
         return (network, (x, tokens) => network.Forward(x, 0.5, Text(tokens), tensor(new[,] { { 6, 127, 0.02 } })));
     }
 

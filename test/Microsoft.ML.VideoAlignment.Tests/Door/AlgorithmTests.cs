@@ -20,7 +20,7 @@ public class AlgorithmTests
     {
         var rig = new DoorRig();
         EstimatorContract.SurvivesSaving(rig.Context, rig.Estimator(DoorRig.ThreeSteps with { Algorithm = algorithm }), rig.Prompts, rig.Loading(_ => rig.Model));
-        Assert.That(rig.Model.GradedVideos, Is.Zero, "no video is decoded with a graph");
+        Assert.That(rig.Model.GradientVideos, Is.Zero, "no video is decoded with a graph");
     }
 
     [TestCaseSource(nameof(Algorithms))]
@@ -65,7 +65,7 @@ public class AlgorithmTests
             HeldOutEvery = 1,
             Progress = new Seen(seen),
         }).Fit(rig.Prompts);
-        double[] heldOut = [.. seen.Select(step => step.HeldOutReward!.Value)];
+        double[] heldOut = [.. seen.Select(step => step.ValidationEvaluator!.Value)];
         Assert.That(heldOut[^1], Is.GreaterThan(heldOut[0] + 0.02), string.Join(", ", heldOut));
     }
 
@@ -83,7 +83,7 @@ public class AlgorithmTests
         var seen = new List<VideoAlignmentProgress>();
         rig.Estimator(DoorRig.ThreeSteps with { Algorithm = AlignmentAlgorithm.Ddpo(), Progress = new Seen(seen) }).Fit(rig.Prompts);
 
-        // Rollouts of 2 videos, each for two steps; 3 denoising steps of 2 branches a video, sampled and then learnt.
+        // Rollouts of 2 videos, each for two steps; 3 denoising steps of 2 branches a video, sampled and then learned.
         Assert.That(seen.Select(step => step.RewardQueries), Is.EqualTo(new[] { 2, 2, 4 }));
         Assert.That(seen.Select(step => step.DenoiserEvaluations), Is.EqualTo(new[] { 18, 24, 42 }));
         Assert.That(seen.Select(step => step.GradientNorm), Is.All.GreaterThan(0));
@@ -132,7 +132,7 @@ public class AlgorithmTests
             GradientSteps = 3,
             GradientWindow = GradientWindow.RandomStart(),
             FramesPerDecode = 1,
-            CarryGradientAcrossClips = true,
+            CarryGradientAcrossSegments = true,
             KlWeight = 0.1,
             SegmentCount = 2,
         };
@@ -140,7 +140,7 @@ public class AlgorithmTests
         foreach (string name in new[]
         {
             "SamplesPerRollout", "SamplesPerPrompt", "InnerEpochs", "ClipRange", "AdvantageClip", "TimestepFraction", "AdvantageBuffer", "AdvantageMinimum", "Eta",
-            "GradientSteps", "GradientWindow", "FramesPerDecode", "CarryGradientAcrossClips", "KlWeight", "SegmentCount",
+            "GradientSteps", "GradientWindow", "FramesPerDecode", "CarryGradientAcrossSegments", "KlWeight", "SegmentCount",
         })
         {
             Assert.That(message, Does.Match($@"\b{name} must "));
@@ -160,9 +160,9 @@ public class AlgorithmTests
     [TestCaseSource(nameof(Algorithms))]
     public void FamiliesWithoutGaussianStepsAreRefusedByName(AlignmentAlgorithm algorithm)
     {
-        using VideoDiffusionModel pictures = TinyImageModel.Load();
-        var options = new VideoAlignmentOptions { Algorithm = algorithm, ImageColumnName = "Picture" };
-        Assert.That(() => options.ValidateFor(pictures), Throws.ArgumentException.With.Message.Contains("a Stable Video Diffusion model").And.Message.Contains("RewardGradient"));
+        using VideoDiffusionModel images = TinyImageModel.Load();
+        var options = new VideoAlignmentOptions { Algorithm = algorithm, ImageColumnName = "Image" };
+        Assert.That(() => options.ValidateFor(images), Throws.ArgumentException.With.Message.Contains("a Stable Video Diffusion model").And.Message.Contains("RewardGradient"));
 
         string folder = Directory.CreateTempSubdirectory("door").FullName;
         try

@@ -94,7 +94,7 @@ public class DisposedTests
         Expect(() => RewardContractCheck.Run(reward, CPU), part);
         Expect(() => _ = reward * 2f, part);
         Expect(() => _ = reward + TinyModel.Redness(), part);
-        Expect(() => VideoRewards.Mix([(reward, 1f)], normalise: true), part);
+        Expect(() => VideoRewards.Mix([(reward, 1f)], normalize: true), part);
         if (kind != "custom")
         {
             Expect(() => reward.MoveTo(CPU), part);
@@ -110,7 +110,7 @@ public class DisposedTests
     public void APartOfASumSaysSo()
     {
         VideoReward part = TinyModel.Redness(), other = VideoRewards.Custom("other", (frames, _) => frames.mean([1, 2, 3, 4]));
-        VideoReward sum = part + (other * 2f), normalized = VideoRewards.Mix([(sum, 1f)], normalise: true);
+        VideoReward sum = part + (other * 2f), normalized = VideoRewards.Mix([(sum, 1f)], normalize: true);
         using Tensor frames = SmallRewards.Frames(1, 3, 2, 4, 4);
         part.Dispose();
         Expect(() => sum.Score(frames, [""]), "'redness'", "sums, which dispose their parts");

@@ -54,7 +54,7 @@ internal sealed class DoorRig
     {
         var context = new MLContext(seed: 7);
         context.RegisterVideoAlignment();
-        LoadPlaces.Register(context, new LoadPlaces((source, _) => Opener(source), resolve));
+        ModelResolver.Register(context, new ModelResolver((source, _) => Opener(source), resolve));
         return context;
     }
 

@@ -40,7 +40,7 @@ public class FiniteVideoTests
         from algorithm in new[] { AlignmentAlgorithm.RewardGradient, AlignmentAlgorithm.Ddpo(), AlignmentAlgorithm.DiffusionDpo() }
         select new TestCaseData(decoder, algorithm).SetName($"{{m}}({(decoder ? "decoder" : "denoiser")}, {algorithm.GetType().Name})");
 
-    /// <summary>Nothing is learnt from it either, and the weights of the step before are kept.</summary>
+    /// <summary>Nothing is learned from it either, and the weights of the step before are kept.</summary>
     [TestCaseSource(nameof(FaultsByAlgorithm))]
     public void NoneIsTrainedOn(bool decoder, AlignmentAlgorithm algorithm)
     {

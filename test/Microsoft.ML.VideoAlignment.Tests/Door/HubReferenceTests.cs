@@ -67,9 +67,9 @@ public class HubReferenceTests
     {
         Assert.That(new VideoModelReference("ModelScope", "x", "00").Kind, Is.EqualTo(VideoModelSourceKind.Path));
         using VideoDiffusionModel model = VideoDiffusionModel.MovingShapes();
-        Assert.That(VideoModelReference.Of(model), Has.Property(nameof(VideoModelReference.Kind)).EqualTo(VideoModelSourceKind.Embedded));
+        Assert.That(VideoModelReference.Create(model), Has.Property(nameof(VideoModelReference.Kind)).EqualTo(VideoModelSourceKind.Embedded));
         using VideoDiffusionModel tiny = TinyModel.Load();
-        Assert.That(VideoModelReference.Of(tiny), Has.Property(nameof(VideoModelReference.Kind)).EqualTo(VideoModelSourceKind.Path).And.Property(nameof(VideoModelReference.Revision)).Null);
+        Assert.That(VideoModelReference.Create(tiny), Has.Property(nameof(VideoModelReference.Kind)).EqualTo(VideoModelSourceKind.Path).And.Property(nameof(VideoModelReference.Revision)).Null);
     }
 
     private static VideoModelOptions Offline(string cache) => new() { Hub = new HubOptions { CacheFolder = cache, Offline = true } };

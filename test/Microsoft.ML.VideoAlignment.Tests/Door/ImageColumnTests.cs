@@ -4,38 +4,38 @@ using Microsoft.ML.Transforms.Image;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>Image to video through ML.NET: a column of pictures in any of its three forms.</summary>
+/// <summary>Image to video through ML.NET: a column of images in any of its three forms.</summary>
 public class ImageColumnTests
 {
     private const int Height = 4;
     private const int Width = 8;
 
-    private static readonly VideoAlignmentOptions s_options = DoorRig.ThreeSteps with { ImageColumnName = "Picture" };
+    private static readonly VideoAlignmentOptions s_options = DoorRig.ThreeSteps with { ImageColumnName = "Image" };
 
     private string _folder = "";
 
     [SetUp]
-    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("pictures").FullName;
+    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("images").FullName;
 
     [TearDown]
     public void DeleteFolder() => Directory.Delete(_folder, recursive: true);
 
     [Test]
-    public void PathsImagesAndVectorsOfOnePictureGiveOneVideo()
+    public void PathsImagesAndVectorsOfOneImageGiveOneVideo()
     {
         byte[] pixels = Pixels(Height, Width, seed: 3);
         string file = Save(pixels, Height, Width);
         using MLImage image = MLImage.CreateFromPixels(Width, Height, MLPixelFormat.Rgba32, pixels);
         var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
-        float[] fromPath = Video(rig, [new PathRow { Picture = file }]);
-        float[] fromImage = Video(rig, [new ImageRow { Picture = image }]);
-        float[] fromVector = Video(rig, [new VectorRow { Picture = Planes(pixels, Height, Width) }]);
-        float[] another = Video(rig, [new VectorRow { Picture = Planes(Pixels(Height, Width, seed: 4), Height, Width) }]);
+        float[] fromPath = Video(rig, [new PathRow { Image = file }]);
+        float[] fromImage = Video(rig, [new ImageRow { Image = image }]);
+        float[] fromVector = Video(rig, [new VectorRow { Image = Planes(pixels, Height, Width) }]);
+        float[] another = Video(rig, [new VectorRow { Image = Planes(Pixels(Height, Width, seed: 4), Height, Width) }]);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(fromImage, Is.EqualTo(fromPath));
             Assert.That(fromVector, Is.EqualTo(fromPath));
-            Assert.That(another, Is.Not.EqualTo(fromPath), "the picture decides the video");
+            Assert.That(another, Is.Not.EqualTo(fromPath), "the image decides the video");
         }
     }
 
@@ -47,17 +47,17 @@ public class ImageColumnTests
         using MLImage rgba = MLImage.CreateFromPixels(Width, Height, MLPixelFormat.Rgba32, red);
         using MLImage bgra = MLImage.CreateFromPixels(Width, Height, MLPixelFormat.Bgra32, redInBgra);
         var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
-        Assert.That(Video(rig, [new ImageRow { Picture = bgra }]), Is.EqualTo(Video(rig, [new ImageRow { Picture = rgba }])));
+        Assert.That(Video(rig, [new ImageRow { Image = bgra }]), Is.EqualTo(Video(rig, [new ImageRow { Image = rgba }])));
     }
 
     [Test]
-    public void APictureOfAnotherSizeIsResizedWithAMessage()
+    public void AImageOfAnotherSizeIsResizedWithAMessage()
     {
         string file = Save(Pixels(8, 16, seed: 1), 8, 16);
         var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
         List<(ChannelMessageKind Kind, string Text)> log = rig.Listen();
-        Video(rig, [new PathRow { Picture = file }]);
-        Assert.That(log.Select(line => line.Text), Has.Some.Contains("a picture of 8 x 16 (height x width) is resized to the video's 4 x 8"));
+        Video(rig, [new PathRow { Image = file }]);
+        Assert.That(log.Select(line => line.Text), Has.Some.Contains("an image of 8 x 16 (height x width) is resized to the video's 4 x 8"));
     }
 
     [Test]
@@ -66,7 +66,7 @@ public class ImageColumnTests
         using MLImage image = MLImage.CreateFromPixels(Width, Height, MLPixelFormat.Rgba32, Pixels(Height, Width, seed: 3));
         var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
         rig.Opener = _ => new TinyVideoModel(readsImages: true);
-        IDataView rows = rig.Context.Data.LoadFromEnumerable<ImageRow>([new ImageRow { Picture = image }]);
+        IDataView rows = rig.Context.Data.LoadFromEnumerable<ImageRow>([new ImageRow { Image = image }]);
         using VideoAlignmentTransformer aligned = rig.Estimator(s_options).Fit(rows);
         using var zip = new MemoryStream();
         rig.Context.Model.Save(aligned, rows.Schema, zip);
@@ -76,8 +76,8 @@ public class ImageColumnTests
         using PredictionEngine<ImageRow, VideoRow> engine = loading.Model.CreatePredictionEngine<ImageRow, VideoRow>(loaded);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(schema.Select(column => column.Name), Has.None.EqualTo("Picture"), "ML.NET has no codec for images: the schema comes back without them");
-            Assert.That(engine.Predict(new ImageRow { Picture = image }).Video, Is.EqualTo(First(aligned.Transform(rows))));
+            Assert.That(schema.Select(column => column.Name), Has.None.EqualTo("Image"), "ML.NET has no codec for images: the schema comes back without them");
+            Assert.That(engine.Predict(new ImageRow { Image = image }).Video, Is.EqualTo(First(aligned.Transform(rows))));
         }
     }
 
@@ -88,20 +88,20 @@ public class ImageColumnTests
         bytes[5] = 255;
         var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
         Assert.That(
-            () => Video(rig, [new VectorRow { Picture = bytes }]),
+            () => Video(rig, [new VectorRow { Image = bytes }]),
             Throws.InvalidOperationException.With.Message.Contains("expected RGB in [0, 1], got 255").And.Message.Contains("scaleImage: 1f / 255"));
     }
 
     [Test]
-    public void AMissingFileAndAFileThatIsNoPictureAreNamed()
+    public void AMissingFileAndAFileThatIsNoImageAreNamed()
     {
         string text = Path.Combine(_folder, "notes.png");
-        File.WriteAllText(text, "no picture");
+        File.WriteAllText(text, "no image");
         var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => Video(rig, [new PathRow { Picture = Path.Combine(_folder, "none.png") }]), Throws.TypeOf<FileNotFoundException>().With.Message.Contains("none.png"));
-            Assert.That(() => Video(rig, [new PathRow { Picture = text }]), Throws.InnerException.TypeOf<InvalidDataException>().Or.TypeOf<InvalidDataException>());
+            Assert.That(() => Video(rig, [new PathRow { Image = Path.Combine(_folder, "none.png") }]), Throws.TypeOf<FileNotFoundException>().With.Message.Contains("none.png"));
+            Assert.That(() => Video(rig, [new PathRow { Image = text }]), Throws.InnerException.TypeOf<InvalidDataException>().Or.TypeOf<InvalidDataException>());
         }
     }
 
@@ -112,7 +112,7 @@ public class ImageColumnTests
         File.WriteAllBytes(bomb, PngBytes.Write(60_000, 60_000, 1, 0, [new byte[7500]]));
         var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
         Assert.That(
-            () => Video(rig, [new PathRow { Picture = bomb }]),
+            () => Video(rig, [new PathRow { Image = bomb }]),
             Throws.Exception.With.Message.Contains("declares 60000 x 60000").Or.InnerException.With.Message.Contains("declares 60000 x 60000"));
     }
 
@@ -134,8 +134,8 @@ public class ImageColumnTests
         var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
         Assert.That(
             () => rig.Estimator(s_options).Fit(rig.Context.Data.LoadFromEnumerable<FlatRow>([new FlatRow()])),
-            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("'Picture'").And.Message.Contains("Vector<Single, 3, H, W>"));
-        Assert.That(rig.Model.GradedVideos, Is.Zero);
+            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("'Image'").And.Message.Contains("Vector<Single, 3, H, W>"));
+        Assert.That(rig.Model.GradientVideos, Is.Zero);
     }
 
     [Test]
@@ -145,22 +145,22 @@ public class ImageColumnTests
         using var texts = new TinyVideoModel();
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => DoorRig.ThreeSteps.ValidateFor(images), Throws.ArgumentException.With.Message.Contains("ImageColumnName must name the column of pictures"));
-            Assert.That(() => s_options.ValidateFor(texts), Throws.ArgumentException.With.Message.Contains("makes videos from texts, got 'Picture'"));
+            Assert.That(() => DoorRig.ThreeSteps.ValidateFor(images), Throws.ArgumentException.With.Message.Contains("ImageColumnName must name the column of images"));
+            Assert.That(() => s_options.ValidateFor(texts), Throws.ArgumentException.With.Message.Contains("makes videos from texts, got 'Image'"));
             Assert.That(() => (s_options with { HeldOutPrompts = ["a"] }).ValidateFor(images), Throws.ArgumentException.With.Message.Contains("use HeldOutData"));
         }
     }
 
     [Test]
-    public void HeldOutPicturesAreMeasured()
+    public void HeldOutImagesAreMeasured()
     {
         var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
         var told = new List<VideoAlignmentProgress>();
-        IDataView heldOut = rig.Context.Data.LoadFromEnumerable<VectorRow>([new VectorRow { Picture = Planes(Pixels(Height, Width, seed: 9), Height, Width) }]);
+        IDataView heldOut = rig.Context.Data.LoadFromEnumerable<VectorRow>([new VectorRow { Image = Planes(Pixels(Height, Width, seed: 9), Height, Width) }]);
         VideoAlignmentOptions options = s_options with { HeldOutData = heldOut, HeldOutEvery = 1, Progress = new Told(told) };
         using VideoAlignmentTransformer aligned = rig.Estimator(options).Fit(
-            rig.Context.Data.LoadFromEnumerable<VectorRow>([new VectorRow { Picture = Planes(Pixels(Height, Width, seed: 3), Height, Width) }]));
-        Assert.That(told.Select(step => step.HeldOutReward), Is.All.Not.Null);
+            rig.Context.Data.LoadFromEnumerable<VectorRow>([new VectorRow { Image = Planes(Pixels(Height, Width, seed: 3), Height, Width) }]));
+        Assert.That(told.Select(step => step.ValidationEvaluator), Is.All.Not.Null);
     }
 
     private static float[] Video<TRow>(DoorRig rig, TRow[] rows)
@@ -213,7 +213,7 @@ public class ImageColumnTests
     {
         public string Prompt { get; set; } = "";
 
-        public string Picture { get; set; } = "";
+        public string Image { get; set; } = "";
     }
 
     private sealed class ImageRow
@@ -221,7 +221,7 @@ public class ImageColumnTests
         public string Prompt { get; set; } = "";
 
         [ImageType(Height, Width)]
-        public MLImage? Picture { get; set; }
+        public MLImage? Image { get; set; }
     }
 
     private sealed class VectorRow
@@ -229,7 +229,7 @@ public class ImageColumnTests
         public string Prompt { get; set; } = "";
 
         [VectorType(3, Height, Width)]
-        public float[] Picture { get; set; } = [];
+        public float[] Image { get; set; } = [];
     }
 
     private sealed class FlatRow
@@ -237,6 +237,6 @@ public class ImageColumnTests
         public string Prompt { get; set; } = "";
 
         [VectorType(Height * Width)]
-        public float[] Picture { get; set; } = new float[Height * Width];
+        public float[] Image { get; set; } = new float[Height * Width];
     }
 }

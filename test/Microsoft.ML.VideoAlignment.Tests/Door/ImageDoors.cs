@@ -34,9 +34,9 @@ internal static class ImageDoors
 
     private static RgbPixels ByPrompt(string file, VideoDiffusionModel model)
     {
-        var pictures = new PromptPictures(model, new SamplingSettings { Size = model.DefaultSize, Steps = 1, GuidanceScale = 1 }, _ => { });
-        VideoPrompt prompt = pictures.Of($$"""a ship {"reference_path": "{{Path.GetFileName(file)}}"}""");
-        using Tensor image = prompt.Pictures[0]();
+        var images = new PromptImages(model, new SamplingSettings { Size = model.DefaultSize, Steps = 1, GuidanceScale = 1 }, _ => { });
+        VideoPrompt prompt = images.Resolve($$"""a ship {"reference_path": "{{Path.GetFileName(file)}}"}""");
+        using Tensor image = prompt.Images[0]();
         return RgbPixels.FromTensor(image);
     }
 
@@ -71,7 +71,7 @@ internal sealed record RgbPixels(int Height, int Width, byte[] Bytes)
         return new RgbPixels((int)image.shape[1], (int)image.shape[2], bytes);
     }
 
-    /// <summary>The red of every n-th pixel of every n-th row, for images of grey letters.</summary>
+    /// <summary>The red of every n-th pixel of every n-th row, for images of gray letters.</summary>
     public string Letters(int step = 1) => string.Join('/', Enumerable.Range(0, Height / step).Select(y => string.Concat(Enumerable.Range(0, Width / step).Select(x =>
         (char)('A' + (Bytes[3 * ((y * step * Width) + (x * step))] / 40))))));
 }

@@ -116,7 +116,7 @@ public class ImageDoorsTests
             case ".png":
                 return LetterPng([("eXIf", ExifBytes.Orientation(orientation))]);
             case ".jpg":
-                byte[][][] blocks = [.. s_letters.Select(grey => new[] { grey }).Chunk(3)];
+                byte[][][] blocks = [.. s_letters.Select(gray => new[] { gray }).Chunk(3)];
                 return ExifBytes.InJpeg(FlatJpeg.Write(blocks), orientation);
             default:
                 using (var image = new MagickImage(LetterPng([])))

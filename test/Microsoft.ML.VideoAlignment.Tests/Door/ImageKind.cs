@@ -15,7 +15,7 @@ public sealed record ImageKind(string Name, string Extension, Func<byte[]> Bytes
 
     private static readonly byte[] s_rgb = [.. Enumerable.Range(0, Height * Width * 3).Select(index => (byte)(index * 37 % 256))];
 
-    private static readonly byte[] s_grey = [.. Enumerable.Range(0, Height * Width).Select(index => (byte)(index * 10))];
+    private static readonly byte[] s_gray = [.. Enumerable.Range(0, Height * Width).Select(index => (byte)(index * 10))];
 
     /// <summary>Every kind.</summary>
     public static IEnumerable<ImageKind> All()
@@ -26,13 +26,13 @@ public sealed record ImageKind(string Name, string Extension, Func<byte[]> Bytes
         byte[] doubled = [.. s_rgb.SelectMany(value => new[] { value, value })];
 
         yield return new("PNG", ".png", () => PngBytes.Write(Width, Height, 8, 2, Rows(s_rgb, 3)), s_rgb);
-        yield return new("PNG grey", ".png", () => PngBytes.Write(Width, Height, 8, 0, Rows(s_grey, 1)), Thrice(s_grey));
+        yield return new("PNG gray", ".png", () => PngBytes.Write(Width, Height, 8, 0, Rows(s_gray, 1)), Thrice(s_gray));
         yield return new("PNG black and white", ".png", () => PngBytes.Write(8, 1, 1, 0, [[0b10110010]]), Thrice([255, 0, 255, 255, 0, 0, 255, 0]));
         yield return new("PNG 16 bit", ".png", () => PngBytes.Write(Width, Height, 16, 2, Rows(doubled, 6)), s_rgb);
-        yield return new("PNG 16 bit grey", ".png", () => PngBytes.Write(Width, Height, 16, 0, Rows([.. s_grey.SelectMany(value => new[] { value, value })], 2)), Thrice(s_grey));
+        yield return new("PNG 16 bit gray", ".png", () => PngBytes.Write(Width, Height, 16, 0, Rows([.. s_gray.SelectMany(value => new[] { value, value })], 2)), Thrice(s_gray));
         yield return new(
-            "PNG grey and alpha", ".png", () => PngBytes.Write(Width, Height, 8, 4, Rows([.. s_grey.Zip(alpha, (value, a) => new[] { value, a }).SelectMany(pair => pair)], 2)),
-            OnWhite(Thrice(s_grey), alpha), 1);
+            "PNG gray and alpha", ".png", () => PngBytes.Write(Width, Height, 8, 4, Rows([.. s_gray.Zip(alpha, (value, a) => new[] { value, a }).SelectMany(pair => pair)], 2)),
+            OnWhite(Thrice(s_gray), alpha), 1);
         yield return new(
             "PNG RGB and alpha", ".png",
             () => PngBytes.Write(Width, Height, 8, 6, Rows([.. Enumerable.Range(0, Height * Width).SelectMany(index => s_rgb[(3 * index)..((3 * index) + 3)].Append(alpha[index]))], 4)),
@@ -42,8 +42,8 @@ public sealed record ImageKind(string Name, string Extension, Func<byte[]> Bytes
             "PNG palette with transparency", ".png", () => PngBytes.Write(Width, Height, 8, 3, indices, ("PLTE", palette), ("tRNS", [0, 127, 255])),
             OnWhite([.. indices.SelectMany(row => row).SelectMany(index => palette[(3 * index)..((3 * index) + 3)])], alpha), 1);
         yield return new(
-            "PNG with a transparent colour", ".png", () => PngBytes.Write(Width, Height, 8, 0, Rows(s_grey, 1), ("tRNS", [0, 50])),
-            Thrice([.. s_grey.Select(value => value == 50 ? (byte)255 : value)]));
+            "PNG with a transparent color", ".png", () => PngBytes.Write(Width, Height, 8, 0, Rows(s_gray, 1), ("tRNS", [0, 50])),
+            Thrice([.. s_gray.Select(value => value == 50 ? (byte)255 : value)]));
         yield return new("PNG interlaced", ".png", () => Written(MagickFormat.Png24, image => image.Settings.Interlace = Interlace.Png), s_rgb);
         yield return new("PNG with gamma", ".png", () => PngBytes.Write(Width, Height, 8, 2, Rows(s_rgb, 3), ("gAMA", [0, 1, 0x86, 0xa0])), s_rgb);
         yield return new(
@@ -53,8 +53,8 @@ public sealed record ImageKind(string Name, string Extension, Func<byte[]> Bytes
         yield return new("BMP", ".bmp", () => Written(MagickFormat.Bmp3, _ => { }), s_rgb);
 
         // JPEG: flat blocks hold exactly these values.
-        byte[][][] grey = [[[10], [200]]];
-        yield return new("JPEG grey", ".jpg", () => FlatJpeg.Write(grey), Blocks([[10, 10, 10], [200, 200, 200]]));
+        byte[][][] gray = [[[10], [200]]];
+        yield return new("JPEG gray", ".jpg", () => FlatJpeg.Write(gray), Blocks([[10, 10, 10], [200, 200, 200]]));
         yield return new("JPEG", ".jpg", () => FlatJpeg.Write([[[76, 85, 255], [150, 44, 21]]]), Blocks([[254, 0, 0], [0, 255, 1]]), 2);
         yield return new("JPEG with a profile", ".jpg", () => InApp2(FlatJpeg.Write([[[76, 85, 255], [150, 44, 21]]])), Blocks([[254, 0, 0], [0, 255, 1]]), 2);
         byte[][][] inks = [[[255, 128, 0, 255], [200, 100, 50, 128]]]; // inverted, as Adobe's programs store them: 255 is no ink
@@ -70,12 +70,12 @@ public sealed record ImageKind(string Name, string Extension, Func<byte[]> Bytes
 
     private static byte[][] Rows(byte[] bytes, int bytesPerPixel) => [.. bytes.Chunk(Width * bytesPerPixel)];
 
-    private static byte[] Thrice(byte[] grey) => [.. grey.SelectMany(value => new[] { value, value, value })];
+    private static byte[] Thrice(byte[] gray) => [.. gray.SelectMany(value => new[] { value, value, value })];
 
     private static byte[] OnWhite(byte[] rgb, byte[] alpha) => [.. rgb.Select((value, index) => (byte)Math.Round(255 - ((255 - value) * alpha[index / 3] / 255.0)))];
 
-    /// <summary>8 x 8 pixels of each colour, side by side.</summary>
-    private static byte[] Blocks(byte[][] colours) => [.. Enumerable.Range(0, 8).SelectMany(_ => colours.SelectMany(colour => Enumerable.Repeat(colour, 8).SelectMany(pixel => pixel)))];
+    /// <summary>8 x 8 pixels of each color, side by side.</summary>
+    private static byte[] Blocks(byte[][] colors) => [.. Enumerable.Range(0, 8).SelectMany(_ => colors.SelectMany(color => Enumerable.Repeat(color, 8).SelectMany(pixel => pixel)))];
 
     private static byte[] Written(MagickFormat format, Action<MagickImage> set)
     {

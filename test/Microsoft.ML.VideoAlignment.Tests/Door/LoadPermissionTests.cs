@@ -193,7 +193,7 @@ public class LoadPermissionTests
     private MLContext Loading(params string[] trusted)
     {
         MLContext context = _rig.Loading();
-        LoadPlaces.Register(context, new LoadPlaces((source, _) => _rig.Opener(source), Permission: new LoadPermission(trusted, TorchScript: false)));
+        ModelResolver.Register(context, new ModelResolver((source, _) => _rig.Opener(source), Permission: new LoadPermission(trusted, TorchScript: false)));
         return context;
     }
 

@@ -38,7 +38,7 @@ public class MemoryEstimationTests
     [Test]
     public void HalfPrecisionHalvesTheWeights()
     {
-        using VideoDiffusionModel half = VideoDiffusionModel.FromPretrained(EmbeddedModels.Find("text-to-video"), new VideoModelOptions { Precision = WeightPrecision.Half });
+        using VideoDiffusionModel half = VideoDiffusionModel.FromPretrained(EmbeddedModels.Find("text-to-video"), new VideoModelOptions { Precision = WeightPrecision.Float16 });
         Assert.That(half.EstimateMemory(s_options).Weights * 2, Is.EqualTo(_model.EstimateMemory(s_options).Weights));
     }
 
@@ -52,12 +52,12 @@ public class MemoryEstimationTests
             Assert.That(four, Is.GreaterThan(1.7 * two).And.LessThan(2.2 * two));
         }
 
-        long Of(int batch) => _model.EstimateMemory(s_options with { BatchSize = batch, Recompute = ActivationRecompute.None }).GradedSteps;
+        long Of(int batch) => _model.EstimateMemory(s_options with { BatchSize = batch, Recompute = ActivationRecompute.None }).GradientSteps;
     }
 
-    /// <summary>Each clip of an Open-Sora film is run again in the backward pass: three take what two do.</summary>
+    /// <summary>Each clip of an Open-Sora video is run again in the backward pass: three take what two do.</summary>
     [Test]
-    public void AFilmOfOpenSoraTakesNoMoreWithMoreClips()
+    public void AVideoOfOpenSoraTakesNoMoreWithMoreClips()
     {
         using VideoDiffusionModel model = VideoDiffusionModel.Untrained(VideoModelFamily.OpenSora);
         VideoAlignmentOptions options = new() { Frames = 17, Height = 64, Width = 64, LoraRank = 2, RewardFrames = RewardFrames.OneRandom };
@@ -71,7 +71,7 @@ public class MemoryEstimationTests
         MemoryEstimate usual = _model.EstimateMemory(s_options);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(_model.EstimateMemory(s_options with { Frames = 16 }).GradedSteps, Is.GreaterThan(1.8 * usual.GradedSteps));
+            Assert.That(_model.EstimateMemory(s_options with { Frames = 16 }).GradientSteps, Is.GreaterThan(1.8 * usual.GradientSteps));
             Assert.That(_model.EstimateMemory(s_options with { Height = 64, Width = 64 }).Decode, Is.GreaterThan(3.5 * usual.Decode));
             Assert.That(_model.EstimateMemory(s_options with { RewardFrames = RewardFrames.OneRandom }).Backward, Is.LessThan(usual.Backward));
             Assert.That(_model.EstimateMemory(s_options with { FramesPerDecode = 1 }).Backward, Is.LessThan(usual.Backward));
@@ -79,7 +79,7 @@ public class MemoryEstimationTests
     }
 
     [Test]
-    public void AGradedStepIsKeptWholeOrByItsInputs()
+    public void AWithGradientStepIsKeptWholeOrByItsInputs()
     {
         long kept = Of(3, recompute: false) - Of(2, recompute: false), inputs = Of(3, recompute: true) - Of(2, recompute: true);
         using (Assert.EnterMultipleScope())
@@ -88,7 +88,7 @@ public class MemoryEstimationTests
             Assert.That(kept, Is.GreaterThan(3 * inputs));
         }
 
-        long Of(int steps, bool recompute) => _model.EstimateMemory(s_options with { GradientSteps = steps, Recompute = recompute ? ActivationRecompute.Blocks : ActivationRecompute.None }).GradedSteps;
+        long Of(int steps, bool recompute) => _model.EstimateMemory(s_options with { GradientSteps = steps, Recompute = recompute ? ActivationRecompute.Blocks : ActivationRecompute.None }).GradientSteps;
     }
 
     [Test]
@@ -139,9 +139,9 @@ public class MemoryEstimationTests
         var fault = new ExternalException("mat1 and mat2 shapes cannot be multiplied");
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(MemoryShortage.Caused(fault), Is.False);
-            Assert.That(MemoryShortage.Caused(new InvalidOperationException("step 3", new ExternalException("CUDA out of memory. Tried to allocate 2.00 GiB"))), Is.True);
-            Assert.That(MemoryShortage.Caused(new ExternalException("DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes")), Is.True);
+            Assert.That(OutOfMemoryAdvice.Caused(fault), Is.False);
+            Assert.That(OutOfMemoryAdvice.Caused(new InvalidOperationException("step 3", new ExternalException("CUDA out of memory. Tried to allocate 2.00 GiB"))), Is.True);
+            Assert.That(OutOfMemoryAdvice.Caused(new ExternalException("DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes")), Is.True);
         }
     }
 
@@ -154,10 +154,10 @@ public class MemoryEstimationTests
         Condition condition = model.EmptyCondition(1, model.DefaultSize).Map(tensor => zeros(tensor.shape, device: device));
         Tensor latents = zeros(model.LatentShape(1, model.DefaultSize), device: device);
         IEnumerable<Tensor> apart = model.Networks.Values.SelectMany(network => network.parameters()).Concat(adapters.Parameters).Where(tensor => tensor.device_type == device.type);
-        using var meter = new MemoryMeter([.. apart], DeviceType.CPU, device.type);
+        using var meter = new MemoryProfiler([.. apart], DeviceType.CPU, device.type);
         Tensor prediction = model.Predict(latents, 500, condition);
         Tensor frame = model.Decode(prediction, model.DefaultSize.Frames, [0]);
-        MemoryMeter.Look(frame, condition.Text);
+        MemoryProfiler.Sample(frame, condition.Text);
         return meter.Alive;
     }
 }

@@ -24,7 +24,7 @@ public class MemoryOfAlgorithmsTests
         long each = ((Steps + 1) * LatentBytes()) + (Steps * sizeof(float)) + (2 * ConditionBytes());
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(six.GradedSteps - two.GradedSteps, Is.EqualTo(4 * each));
+            Assert.That(six.GradientSteps - two.GradientSteps, Is.EqualTo(4 * each));
             Assert.That(six.Backward - two.Backward, Is.EqualTo(4 * each));
             Assert.That(six.Sampling - two.Sampling, Is.EqualTo(4 * each), "the last batch is sampled beside all others");
             Assert.That(six.Adapters, Is.EqualTo(two.Adapters));
@@ -40,7 +40,7 @@ public class MemoryOfAlgorithmsTests
         long each = (2 * LatentBytes()) + ConditionBytes();
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(five.GradedSteps - one.GradedSteps, Is.EqualTo(4 * each));
+            Assert.That(five.GradientSteps - one.GradientSteps, Is.EqualTo(4 * each));
             Assert.That(five.Backward - one.Backward, Is.EqualTo(4 * each));
         }
 
@@ -58,7 +58,7 @@ public class MemoryOfAlgorithmsTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(all.Backward, Is.EqualTo(one.Backward));
-            Assert.That(all.GradedSteps, Is.EqualTo(one.GradedSteps));
+            Assert.That(all.GradientSteps, Is.EqualTo(one.GradientSteps));
             Assert.That(all.Decode, Is.GreaterThan(one.Decode));
             Assert.That(gradient.Backward, Is.GreaterThan(gradientOfOne.Backward));
             Assert.That(all.Decode, Is.LessThan(gradient.Decode), "no graph of the decoder");
@@ -67,7 +67,7 @@ public class MemoryOfAlgorithmsTests
 
     /// <summary>DPO learns from winner and loser in one call without guidance, DDPO from one video with both branches of the guidance: as many rows.</summary>
     [Test]
-    public void AGradedCallGrowsWithItsRows()
+    public void AWithGradientCallGrowsWithItsRows()
     {
         MemoryEstimate guided = Of(s_options with { Algorithm = AlignmentAlgorithm.Ddpo() });
         MemoryEstimate unguided = Of(s_options with { Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { TrainWithGuidance = false }) });
@@ -86,7 +86,7 @@ public class MemoryOfAlgorithmsTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(with.Decode - without.Decode, Is.InRange(LatentBytes(), 2 * LatentBytes()), "what the square needs, for the backward pass");
-            Assert.That(with.GradedSteps - without.GradedSteps, Is.GreaterThan(10 * LatentBytes()), "the base model's call beside the graph");
+            Assert.That(with.GradientSteps - without.GradientSteps, Is.GreaterThan(10 * LatentBytes()), "the base model's call beside the graph");
         }
     }
 

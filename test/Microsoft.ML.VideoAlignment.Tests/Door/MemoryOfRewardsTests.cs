@@ -61,7 +61,7 @@ public class MemoryOfRewardsTests
     public void ShapesKeepWhatTensorsKeep(string name)
     {
         using VideoReward reward = s_rewards[name]();
-        using var shapes = RewardShapes.Of(reward);
+        using var shapes = RewardShapes.Create(reward);
         long real = Kept(reward, CPU, "a red circle moving right"), walked = Kept(shapes.Stand, META, "");
         Assert.That(walked, Is.EqualTo(real).Within(2).Percent.And.Positive);
     }
@@ -72,7 +72,7 @@ public class MemoryOfRewardsTests
         using VideoReward reward = VideoRewards.MovingShapesPreference();
         MemoryEstimate none = _model.EstimateMemory(s_options), with = _model.EstimateMemory(s_options, reward);
         long alone;
-        using (var shapes = RewardShapes.Of(reward))
+        using (var shapes = RewardShapes.Create(reward))
         {
             alone = Kept(shapes.Stand, META, "");
         }
@@ -80,7 +80,7 @@ public class MemoryOfRewardsTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(with.Scoring - none.Scoring, Is.GreaterThan(0.9 * alone));
-            Assert.That(with.GradedSteps, Is.EqualTo(none.GradedSteps));
+            Assert.That(with.GradientSteps, Is.EqualTo(none.GradientSteps));
         }
     }
 
@@ -116,7 +116,7 @@ public class MemoryOfRewardsTests
     private static long Bytes(VideoReward reward) => reward switch
     {
         RewardMix mix => mix.Parts.Sum(part => Bytes(part.Reward)),
-        TextImageReward pictures => Sum(pictures.Weights),
+        TextImageReward images => Sum(images.Weights),
         HeadReward head => Sum(head.Weights),
         ActionClassificationReward action => Sum(action.Weights),
         ObjectRemovalReward removal => Sum(removal.Weights),
@@ -127,7 +127,7 @@ public class MemoryOfRewardsTests
     private static long Sum(IEnumerable<Tensor> weights) => weights.Sum(weight => weight.numel() * weight.element_size());
 
     private static long Largest(MemoryEstimate estimate) =>
-        new[] { estimate.Sampling, estimate.GradedSteps, estimate.Decode, estimate.Scoring, estimate.Backward, estimate.HeldOut }.Max();
+        new[] { estimate.Sampling, estimate.GradientSteps, estimate.Decode, estimate.Scoring, estimate.Backward, estimate.HeldOut }.Max();
 
     /// <summary>Bytes that are alive when 8 frames that carry gradient have been scored, weights aside.</summary>
     private static long Kept(VideoReward reward, Device device, string prompt)
@@ -139,9 +139,9 @@ public class MemoryOfRewardsTests
             reward.Score(frames, [prompt]).Dispose(); // texts are encoded now
         }
 
-        using var meter = new MemoryMeter([.. reward.Stored.Where(weight => weight.device_type == device.type)], DeviceType.CPU, device.type);
+        using var meter = new MemoryProfiler([.. reward.Stored.Where(weight => weight.device_type == device.type)], DeviceType.CPU, device.type);
         Tensor score = reward.Score(frames, [prompt]);
-        MemoryMeter.Look(score, frames);
+        MemoryProfiler.Sample(score, frames);
         return meter.Alive;
     }
 }

@@ -90,9 +90,9 @@ public class MemoryPlanTests
         Assert.That(() => impossible.Fit(prompts), Throws.TypeOf<InsufficientMemoryException>().With.Message.Contains("the least possible is"));
     }
 
-    /// <summary>Films: a clip that runs again as a whole keeps its latents, so three clips take about what one does.</summary>
+    /// <summary>Videos: a clip that runs again as a whole keeps its latents, so three clips take about what one does.</summary>
     [Test]
-    public void FilmsOfSeveralClipsAreEstimatedToo()
+    public void VideosOfSeveralSegmentsAreEstimatedToo()
     {
         using VideoDiffusionModel model = VideoDiffusionModel.MovingShapesImageToVideo();
         VideoAlignmentOptions options = new() { LoraRank = 4, RewardFrames = RewardFrames.All, FramesPerDecode = 8, ImageColumnName = "Image" };
@@ -104,6 +104,6 @@ public class MemoryPlanTests
         }
 
         long Of(int clips, ActivationRecompute recompute = ActivationRecompute.Blocks) =>
-            model.EstimateMemory(options with { SegmentCount = clips, Recompute = recompute, CarryGradientAcrossClips = true }).Backward;
+            model.EstimateMemory(options with { SegmentCount = clips, Recompute = recompute, CarryGradientAcrossSegments = true }).Backward;
     }
 }

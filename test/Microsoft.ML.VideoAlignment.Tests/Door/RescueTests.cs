@@ -37,7 +37,7 @@ public class RescueTests
     }
 
     [Test]
-    public void ATokenThatMayBeCancelledDoesNotMakeATimeoutTheRuns()
+    public void ATokenThatMayBeCanceledDoesNotMakeATimeoutTheRuns()
     {
         using var source = new CancellationTokenSource();
         var reward = new Scripted { Throw = call => call == 3 ? new OperationCanceledException(new CancellationToken(canceled: true)) : null };
@@ -299,7 +299,7 @@ public class RescueTests
         cancelAt = algorithm.NeedsRewardGradient ? calls[1] + 2 : calls[2];
         call = 0;
         Assert.That(Weights(options with { CancellationToken = source.Token }, Counting()), Is.EqualTo(expected));
-        Assert.That(call, Is.EqualTo(cancelAt), "it was cancelled, and no more was scored");
+        Assert.That(call, Is.EqualTo(cancelAt), "it was canceled, and no more was scored");
     }
 
     [TestCase(false)]
@@ -321,7 +321,7 @@ public class RescueTests
     }
 
     [Test]
-    public void ACallbackThatPassesTheRunsCancellationOnEndsTheRunAsCancelled()
+    public void ACallbackThatPassesTheRunsCancellationOnEndsTheRunAsCanceled()
     {
         using var source = new CancellationTokenSource();
         Told progress = new(step =>
@@ -365,7 +365,7 @@ public class RescueTests
         Assert.That(
             () => Estimator(rig, Options() with { CheckpointFolder = folder }).Fit(rig.Prompts),
             Throws.TypeOf<IOException>().With.Message.Contains(nameof(VideoAlignmentOptions.CheckpointFolder)).And.Message.Contains(folder).And.Message.Contains("Name a folder"));
-        Assert.That(rig.Model.GradedVideos, Is.Zero);
+        Assert.That(rig.Model.GradientVideos, Is.Zero);
         Assert.That(Directory.EnumerateFileSystemEntries(_folder.ToString(), "*", SearchOption.AllDirectories), Is.EqualTo(before));
     }
 

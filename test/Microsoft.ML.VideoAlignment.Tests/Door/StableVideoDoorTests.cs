@@ -2,7 +2,7 @@ using Microsoft.ML.Data;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>The whole walk on a Stable Video Diffusion folder, by public API only: align films of pictures, generate, score, save, load, compare.</summary>
+/// <summary>The whole walk on a Stable Video Diffusion folder, by public API only: align videos of images, generate, score, save, load, compare.</summary>
 public class StableVideoDoorTests
 {
     private const int Height = 8;
@@ -17,7 +17,7 @@ public class StableVideoDoorTests
         Steps = 2,
         LoraRank = 2,
         LoraLayers = LoraLayers.AttentionQkv,
-        ImageColumnName = "Picture",
+        ImageColumnName = "Image",
     };
 
     private string _folder = null!;
@@ -45,11 +45,11 @@ public class StableVideoDoorTests
     [TestCase(1, false)]
     [TestCase(1, true)]
     [TestCase(3, false)]
-    public void ASavedAlignmentGivesTheSameFilmsInAFreshContext(int clips, bool includeBaseModel)
+    public void ASavedAlignmentGivesTheSameVideosInAFreshContext(int clips, bool includeBaseModel)
     {
-        float[][] films = AlignAndSave(s_options with { SegmentCount = clips, IncludeBaseModel = includeBaseModel });
-        Assert.That(films.SelectMany(film => film), Is.All.InRange(0f, 1f));
-        Assert.That(films.Select(film => film.Length), Is.All.EqualTo(clips * 3 * 3 * Height * Width));
+        float[][] videos = AlignAndSave(s_options with { SegmentCount = clips, IncludeBaseModel = includeBaseModel });
+        Assert.That(videos.SelectMany(video => video), Is.All.InRange(0f, 1f));
+        Assert.That(videos.Select(video => video.Length), Is.All.EqualTo(clips * 3 * 3 * Height * Width));
         if (includeBaseModel)
         {
             Directory.Delete(Model, recursive: true);
@@ -58,7 +58,7 @@ public class StableVideoDoorTests
         var fresh = new MLContext();
         fresh.RegisterVideoAlignment();
         using var loaded = (IDisposable)fresh.Model.Load(Zip, out _);
-        Assert.That(EstimatorContract.Values(((ITransformer)loaded).Transform(Pictures(fresh))), Is.EqualTo(films));
+        Assert.That(EstimatorContract.Values(((ITransformer)loaded).Transform(Images(fresh))), Is.EqualTo(videos));
     }
 
     [Test]
@@ -71,29 +71,29 @@ public class StableVideoDoorTests
             Throws.ArgumentNullException.With.Message.Contains("reads the prompt"));
     }
 
-    private static IDataView Pictures(MLContext context) => context.Data.LoadFromEnumerable(
-        Enumerable.Range(1, 2).Select(row => new PictureRow { Picture = [.. Enumerable.Range(0, 3 * Height * Width).Select(pixel => pixel * row * 37 % 256 / 255f)] }).ToList());
+    private static IDataView Images(MLContext context) => context.Data.LoadFromEnumerable(
+        Enumerable.Range(1, 2).Select(row => new ImageRow { Image = [.. Enumerable.Range(0, 3 * Height * Width).Select(pixel => pixel * row * 37 % 256 / 255f)] }).ToList());
 
     private float[][] AlignAndSave(VideoAlignmentOptions options)
     {
         var context = new MLContext(seed: 1);
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model);
         using VideoReward reward = VideoRewards.Custom("redness", (frames, _) => frames.select(1, 0).mean([1L, 2L, 3L]) - frames.select(1, 2).mean([1L, 2L, 3L]));
-        IDataView pictures = Pictures(context);
-        using VideoAlignmentTransformer aligned = context.Transforms.AlignVideoDiffusion("Video", null, model, reward, options).Fit(pictures);
+        IDataView images = Images(context);
+        using VideoAlignmentTransformer aligned = context.Transforms.AlignVideoDiffusion("Video", null, model, reward, options).Fit(images);
         Assert.That(aligned.Size, Is.EqualTo(new VideoSize(3 * options.SegmentCount, Height, Width)));
-        context.Model.Save(aligned, pictures.Schema, Zip);
-        IDataView scored = context.Transforms.ScoreVideo("Score", "Video", reward).Fit(aligned.Transform(pictures)).Transform(aligned.Transform(pictures));
+        context.Model.Save(aligned, images.Schema, Zip);
+        IDataView scored = context.Transforms.ScoreVideo("Score", "Video", reward).Fit(aligned.Transform(images)).Transform(aligned.Transform(images));
         Assert.That(context.EvaluateVideoAlignment(scored, "Score").Count, Is.EqualTo(2));
-        float[][] films = EstimatorContract.Values(aligned.Transform(pictures));
+        float[][] videos = EstimatorContract.Values(aligned.Transform(images));
         using VideoAlignmentTransformer unaligned = aligned.WithoutAlignment("Video");
-        Assert.That(EstimatorContract.Values(unaligned.Transform(pictures)), Is.Not.EqualTo(films), "training changed the films");
-        return films;
+        Assert.That(EstimatorContract.Values(unaligned.Transform(images)), Is.Not.EqualTo(videos), "training changed the videos");
+        return videos;
     }
 
-    private sealed class PictureRow
+    private sealed class ImageRow
     {
         [VectorType(3, Height, Width)]
-        public float[] Picture { get; set; } = [];
+        public float[] Image { get; set; } = [];
     }
 }

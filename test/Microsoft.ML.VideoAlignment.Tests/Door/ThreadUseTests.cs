@@ -26,7 +26,7 @@ public class ThreadUseTests
     }
 
     [Test]
-    public void ANeighbourOnOneOfTwoProcessorsIsSaidOnce()
+    public void ANeighborOnOneOfTwoProcessorsIsSaidOnce()
     {
         Assert.That(Steps(Make(2, 2), steps: 20, seconds: 4.5, busy: 1.33), Is.EqualTo(new[]
         {
@@ -42,9 +42,9 @@ public class ThreadUseTests
     [Test]
     public void ThreadsThatHaveTheirProcessorsAreNotSpokenOf() => Assert.That(Steps(Make(2, 2), steps: 20, seconds: 5, busy: 1.5), Is.Empty);
 
-    /// <summary>A neighbour who comes late is noticed: what is measured are windows, not the mean since the start.</summary>
+    /// <summary>A neighbor who comes late is noticed: what is measured are windows, not the mean since the start.</summary>
     [Test]
-    public void ANeighbourWhoComesLateIsNoticed()
+    public void ANeighborWhoComesLateIsNoticed()
     {
         ThreadUse use = Make(2, 2);
         Assert.That(Steps(use, steps: 1000, seconds: 1, busy: 2), Is.Empty);

@@ -26,7 +26,7 @@ internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12
     public int Generations { get; private set; }
 
     /// <summary>Videos made in training.</summary>
-    public int GradedVideos { get; private set; }
+    public int GradientVideos { get; private set; }
 
     public int Disposals { get; private set; }
 
@@ -73,9 +73,9 @@ internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12
     /// <summary>What the decoder's output is multiplied by.</summary>
     public double DecoderFactor { get; set; } = 1;
 
-    internal override int CountTruncated(string prompt, int clips) => Math.Max(0, prompt.Length - 40);
+    internal override int CountTruncated(string prompt, int segments) => Math.Max(0, prompt.Length - 40);
 
-    internal override PictureUse Pictures => readsImages ? PictureUse.Required : PictureUse.None;
+    internal override ImageUse Images => readsImages ? ImageUse.Required : ImageUse.None;
 
     /// <summary>Rows that were encoded.</summary>
     public int Encodings { get; private set; }
@@ -87,7 +87,7 @@ internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12
 
     internal override void ReleaseTextEncoder() => Releases++;
 
-    /// <summary>[B, 1, 4] from the text, or from the mean colour of the picture.</summary>
+    /// <summary>[B, 1, 4] from the text, or from the mean color of the image.</summary>
     internal override Condition Encode(VideoRequest request)
     {
         Encodings += request.Prompts.Count;
@@ -112,7 +112,7 @@ internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12
     internal override Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null)
     {
         using DisposeScope scope = NewDisposeScope();
-        (Generations, GradedVideos) = latents.requires_grad ? (Generations, GradedVideos + 1) : (Generations + 1, GradedVideos);
+        (Generations, GradientVideos) = latents.requires_grad ? (Generations, GradientVideos + 1) : (Generations + 1, GradientVideos);
         Tensor taken = chosen is null ? latents : latents.index_select(2, tensor(chosen.Select(frame => (long)frame).ToArray()));
         Tensor pixels = taken.permute(0, 2, 3, 4, 1).matmul(_toPixels).tanh().permute(0, 4, 1, 2, 3); // [B, 3, f, h, w]
         return (pixels * (0.9 * DecoderFactor)).repeat_interleave(4, 3).repeat_interleave(4, 4).MoveToOuterDisposeScope();

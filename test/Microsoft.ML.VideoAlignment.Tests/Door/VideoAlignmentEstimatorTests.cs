@@ -18,7 +18,7 @@ public class VideoAlignmentEstimatorTests
         var rig = new DoorRig();
         IDataView bad = rig.Context.Data.LoadFromEnumerable([new { Text = "a" }]);
         EstimatorContract.BadInputFails(rig.Estimator(), rig.Prompts, bad, "Prompt");
-        Assert.That(rig.Model.GradedVideos, Is.EqualTo(3), "only the good input");
+        Assert.That(rig.Model.GradientVideos, Is.EqualTo(3), "only the good input");
     }
 
     [Test]
@@ -27,7 +27,7 @@ public class VideoAlignmentEstimatorTests
         var rig = new DoorRig();
         EstimatorContract.BadInputFails(rig.Estimator(), rig.Prompts, rig.Context.Data.LoadFromEnumerable([new { Prompt = 1f }]), "Prompt");
         EstimatorContract.BadInputFails(rig.Estimator(), rig.Prompts, rig.Context.Data.LoadFromEnumerable([new { Prompt = new[] { "a", "b" } }]), "Prompt");
-        Assert.That(rig.Model.GradedVideos, Is.EqualTo(6), "only the good inputs");
+        Assert.That(rig.Model.GradientVideos, Is.EqualTo(6), "only the good inputs");
     }
 
     [Test]
@@ -44,7 +44,7 @@ public class VideoAlignmentEstimatorTests
         var rig = new DoorRig();
         IDataView numbers = rig.Context.Data.LoadFromEnumerable([new { Prompt = 1f }]);
         Assert.That(() => rig.Estimator().Append(rig.Context.Transforms.ScoreVideo("Score", "Video", rig.Reward)).Fit(numbers), Throws.TypeOf<ArgumentOutOfRangeException>());
-        Assert.That(rig.Model.GradedVideos, Is.Zero);
+        Assert.That(rig.Model.GradientVideos, Is.Zero);
     }
 
     [Test]
@@ -52,7 +52,7 @@ public class VideoAlignmentEstimatorTests
     {
         var rig = new DoorRig();
         Assert.That(() => rig.Estimator().Fit(rig.Table()), Throws.InvalidOperationException.With.Message.Contains("no prompts"));
-        Assert.That(rig.Model.GradedVideos, Is.Zero);
+        Assert.That(rig.Model.GradientVideos, Is.Zero);
     }
 
     [Test]
@@ -60,7 +60,7 @@ public class VideoAlignmentEstimatorTests
     {
         var rig = new DoorRig { Reward = new FakeReward(new RewardContract { IsDifferentiable = false }) };
         Assert.That(() => rig.Estimator().Fit(rig.Prompts), Throws.TypeOf<RewardContractException>().With.Message.Contains("no gradient"));
-        Assert.That(rig.Model.GradedVideos, Is.Zero);
+        Assert.That(rig.Model.GradientVideos, Is.Zero);
     }
 
     [Test]
@@ -70,7 +70,7 @@ public class VideoAlignmentEstimatorTests
         var rig = new DoorRig();
         var estimator = new VideoAlignmentEstimator(rig.Context, new AlignmentColumns("Video", "Prompt", null, null), rig.Model, action, DoorRig.ThreeSteps);
         Assert.That(() => estimator.Fit(rig.Table("jogging", "a red circle")), Throws.TypeOf<RewardContractException>().With.Message.Contains("'a red circle'"));
-        Assert.That(rig.Model.GradedVideos, Is.Zero);
+        Assert.That(rig.Model.GradientVideos, Is.Zero);
     }
 
     [Test]
@@ -105,9 +105,9 @@ public class VideoAlignmentEstimatorTests
         List<(ChannelMessageKind Kind, string Text)> log = rig.Listen();
         using var source = new CancellationTokenSource();
         VideoAlignmentOptions options = DoorRig.ThreeSteps with { Steps = 50, CancellationToken = source.Token, Progress = new Reports(step => CancelAt(2, step)) };
-        float[][] cancelled = EstimatorContract.Values(rig.Estimator(options).Fit(rig.Prompts).Transform(rig.Prompts));
+        float[][] canceled = EstimatorContract.Values(rig.Estimator(options).Fit(rig.Prompts).Transform(rig.Prompts));
         float[][] twoSteps = EstimatorContract.Values(rig.Estimator(options with { Steps = 2, CancellationToken = default }).Fit(rig.Prompts).Transform(rig.Prompts));
-        Assert.That(cancelled, Is.EqualTo(twoSteps));
+        Assert.That(canceled, Is.EqualTo(twoSteps));
         Assert.That(log.Select(message => message.Text), Has.Some.Contains("step 2 of 50"));
 
         void CancelAt(int last, int step)
@@ -136,7 +136,7 @@ public class VideoAlignmentEstimatorTests
     {
         var rig = new DoorRig();
         List<(ChannelMessageKind Kind, string Text)> log = rig.Listen();
-        VideoAlignmentOptions options = DoorRig.ThreeSteps with { Steps = 40, HeldOutPrompts = ["a held-out prompt"], HeldOutEvery = 1, KeepBest = true, EarlyStopPatience = 1, Loss = RewardLoss.Minimise() };
+        VideoAlignmentOptions options = DoorRig.ThreeSteps with { Steps = 40, HeldOutPrompts = ["a held-out prompt"], HeldOutEvery = 1, KeepBest = true, EarlyStopPatience = 1, Loss = RewardLoss.Minimize() };
         VideoAlignmentProgress? last = null;
         rig.Estimator(options with { Progress = new Told(step => last = step) }).Fit(rig.Prompts);
         Assert.That(last!.Step, Is.LessThan(40));
@@ -145,7 +145,7 @@ public class VideoAlignmentEstimatorTests
         Assert.That(last.DenoiserEvaluations, Is.GreaterThan(0));
         Assert.That(last.PeakBytes, Is.GreaterThan(1 << 20));
         Assert.That(log.Select(message => message.Text), Has.Some.Contains($"Stopped after step {last.Step} of 40").And.Some.Contains("has the weights of step"));
-        Assert.That(log, Has.None.Matches<(ChannelMessageKind Kind, string Text)>(message => message.Text.Contains("Cancelled", StringComparison.Ordinal)));
+        Assert.That(log, Has.None.Matches<(ChannelMessageKind Kind, string Text)>(message => message.Text.Contains("Canceled", StringComparison.Ordinal)));
     }
 
     [Test]
@@ -239,7 +239,7 @@ public class VideoAlignmentEstimatorTests
         Assert.That(
             () => rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, reward, DoorRig.ThreeSteps).Fit(rig.Prompts),
             Throws.TypeOf<RewardContractException>().With.Message.Contains("scalar"));
-        Assert.That(rig.Model.GradedVideos, Is.Zero);
+        Assert.That(rig.Model.GradientVideos, Is.Zero);
     }
 
     [Test]
@@ -260,7 +260,7 @@ public class VideoAlignmentEstimatorTests
         rig.Context.GpuDeviceId = 99;
         rig.Context.FallbackToCpu = false;
         Assert.That(() => rig.Estimator().Fit(rig.Prompts), Throws.InvalidOperationException.With.Message.Contains("GpuDeviceId is 99"));
-        Assert.That(rig.Model.GradedVideos, Is.Zero);
+        Assert.That(rig.Model.GradientVideos, Is.Zero);
         rig.Context.FallbackToCpu = true;
         List<(ChannelMessageKind Kind, string Text)> log = rig.Listen();
         Assert.That(() => rig.Estimator().Fit(rig.Prompts), Throws.Nothing);
@@ -300,7 +300,7 @@ public class VideoAlignmentEstimatorTests
         public void Report(VideoAlignmentProgress value)
         {
             Steps.Add(value.Step);
-            HeldOut.Add(value.HeldOutReward is not null);
+            HeldOut.Add(value.ValidationEvaluator is not null);
             onStep?.Invoke(value.Step);
         }
     }

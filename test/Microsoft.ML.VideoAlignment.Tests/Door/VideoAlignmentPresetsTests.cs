@@ -54,12 +54,12 @@ public class VideoAlignmentPresetsTests
         VideoAlignmentOptions options = preset with
         {
             Frames = frames ?? preset.Frames,
-            ImageColumnName = model.Pictures == PictureUse.Required ? "Image"
+            ImageColumnName = model.Images == ImageUse.Required ? "Image"
             : null
         };
         Assert.That(() => new MLContext(1).Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options), Throws.Nothing);
-        int shown = RewardFit.RequireTrainable(reward, options, model);
-        Assert.That(RewardFit.Takes(contract, shown));
+        int shown = RewardProbe.RequireTrainable(reward, options, model);
+        Assert.That(RewardProbe.NeedsRewardGradient(contract, shown));
         Assert.That(() => RewardContractCheck.Run(reward, CPU, shown, 16, 16), Throws.Nothing);
     }
 
@@ -83,7 +83,7 @@ public class VideoAlignmentPresetsTests
         };
         double? measured = null;
         context.Transforms.AlignVideoDiffusion("Video", null, model, reward,
-            options with { Progress = new Told(step => measured = step.HeldOutReward) }).Fit(rows);
+            options with { Progress = new Told(step => measured = step.ValidationEvaluator) }).Fit(rows);
         Assert.That(measured, Is.Not.Null);
     }
 
@@ -140,7 +140,7 @@ public class VideoAlignmentPresetsTests
         static int Queries(VideoAlignmentOptions options) => options.Steps * options.AccumulationSteps * options.BatchSize;
     }
 
-    /// <summary>Reward 0.075 a + 0.5 h, maximised, has the gradient of the script's loss (1.5 * 0.1 |a - 10| + |1 - h|) / 2 below its targets.</summary>
+    /// <summary>Reward 0.075 a + 0.5 h, maximized, has the gradient of the script's loss (1.5 * 0.1 |a - 10| + |1 - h|) / 2 below its targets.</summary>
     [Test]
     public void TheAestheticHpsRewardHasTheGradientOfTheScriptsLoss()
     {
@@ -150,8 +150,8 @@ public class VideoAlignmentPresetsTests
         double[] expected = [.. aesthetic.grad!.data<double>(), .. hps.grad!.data<double>()];
         aesthetic.grad!.zero_();
         hps.grad!.zero_();
-        RewardLoss loss = VideoAlignmentPresets.VaderVideoCrafterHpsAesthetic.Loss ?? RewardLoss.Maximise();
-        loss.Of((aesthetic * 0.075) + (hps * 0.5)).backward();
+        RewardLoss loss = VideoAlignmentPresets.VaderVideoCrafterHpsAesthetic.Loss ?? RewardLoss.Maximize();
+        loss.Compute((aesthetic * 0.075) + (hps * 0.5)).backward();
         Assert.That(aesthetic.grad!.data<double>().Concat(hps.grad!.data<double>()), Is.EqualTo(expected).Within(1e-12));
     }
 }

@@ -101,8 +101,8 @@ public class VideoAlignmentTransformerTests
         Assert.That(cached.GetColumn<VBuffer<float>>("Video").Count(), Is.EqualTo(3));
         Assert.That(_rig.Model.Generations - before, Is.EqualTo(3), "a cache reads once");
 
-        IDataView normalised = _rig.Context.Transforms.NormalizeMinMax("Small", "Video").Fit(view).Transform(view);
-        Assert.That(normalised.GetColumn<VBuffer<float>>("Small").Count(), Is.EqualTo(3));
+        IDataView normalized = _rig.Context.Transforms.NormalizeMinMax("Small", "Video").Fit(view).Transform(view);
+        Assert.That(normalized.GetColumn<VBuffer<float>>("Small").Count(), Is.EqualTo(3));
         Assert.That(_rig.Context.Data.TrainTestSplit(view, 0.5, seed: 1).TestSet.GetColumn<VBuffer<float>>("Video").Count(), Is.LessThan(3));
     }
 

@@ -75,12 +75,12 @@ public class VideoCrafterDoorTests
         File.Move(Config, Path.Combine(elsewhere, "settings.yaml"));
         var loading = new VideoModelOptions
         {
-            Precision = WeightPrecision.BrainHalf,
+            Precision = WeightPrecision.BFloat16,
             TokenizerPath = Path.Combine(elsewhere, "tokenizer"),
             ConfigurationPath = Path.Combine(elsewhere, "settings.yaml"),
         };
         float[][] videos = AlignAndSave(s_options, Checkpoint, loading);
-        Assert.That(AlignAndSave(s_options, Checkpoint, loading with { Precision = WeightPrecision.Full }), Is.Not.EqualTo(videos));
+        Assert.That(AlignAndSave(s_options, Checkpoint, loading with { Precision = WeightPrecision.Float32 }), Is.Not.EqualTo(videos));
         AlignAndSave(s_options, Checkpoint, loading);
         Assert.That(Reloaded(), Is.EqualTo(videos));
     }
@@ -146,7 +146,7 @@ public class VideoCrafterDoorTests
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
-        float[] full = Prediction(), half = Prediction(new VideoModelOptions { Precision = WeightPrecision.Half });
+        float[] full = Prediction(), half = Prediction(new VideoModelOptions { Precision = WeightPrecision.Float16 });
         Assert.That(half, Is.EqualTo(full).Within(1e-6)); // the file holds float16
     }
 
@@ -209,7 +209,7 @@ public class VideoCrafterDoorTests
         Directory.Move(Vocabulary, Path.Combine(_folder, "elsewhere"));
         Assert.That(Opening, Throws.TypeOf<FileNotFoundException>().With.Message.Contains("bpe_simple_vocab_16e6.txt.gz").And.Message.Contains("TokenizerPath"));
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model, new VideoModelOptions { TokenizerPath = Path.Combine(_folder, "elsewhere") });
-        Assert.That(model.CountTruncated("a red circle", clips: 1), Is.EqualTo(3)); // ten letters in a context of nine
+        Assert.That(model.CountTruncated("a red circle", segments: 1), Is.EqualTo(3)); // ten letters in a context of nine
     }
 
     [Test]

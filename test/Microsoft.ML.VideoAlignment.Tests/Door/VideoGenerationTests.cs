@@ -110,7 +110,7 @@ public class VideoGenerationTests
         using VideoDiffusionModel other = VideoDiffusionModel.MovingShapesImageToVideo();
         Assert.That(
             () => _context.Transforms.GenerateVideo("Video", null, other, new VideoAlignmentOptions { ImageColumnName = "Image" }, new VideoLora(path)).Fit(
-                _context.Data.LoadFromEnumerable([new ImageRow { Image = "picture.png" }])),
+                _context.Data.LoadFromEnumerable([new ImageRow { Image = "image.png" }])),
             Throws.TypeOf<WeightFileException>().With.Message.Contains("another base"));
         Assert.That(() => new VideoLora(path) { Strength = double.PositiveInfinity }.Convert(_model, path + "2", LoraFormat.Peft), Throws.ArgumentException.With.Message.Contains("strength"));
         Assert.That(() => _aligned.SaveAdapters(path + ".pt", LoraFormat.Cloneofsimo), Throws.TypeOf<NotSupportedException>().With.Message.Contains("every layer"));

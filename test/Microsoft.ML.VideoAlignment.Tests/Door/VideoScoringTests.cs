@@ -50,8 +50,8 @@ public class VideoScoringTests
     [Test]
     public void DimensionsThatAreNoVideoFailAtFit()
     {
-        IDataView grey = _rig.Context.Data.LoadFromEnumerable([new Grey()]);
-        Assert.That(() => Estimator().Fit(grey), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("Vector<Single, 2, 1, 4, 8>").And.Message.Contains("T, 3, H, W"));
+        IDataView gray = _rig.Context.Data.LoadFromEnumerable([new Gray()]);
+        Assert.That(() => Estimator().Fit(gray), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("Vector<Single, 2, 1, 4, 8>").And.Message.Contains("T, 3, H, W"));
     }
 
     [Test]
@@ -82,7 +82,7 @@ public class VideoScoringTests
         using VideoReward rating = VideoRewards.MovingShapesTrueRating();
         MLContext other = new(seed: 7);
         other.RegisterVideoAlignment();
-        IDataView frames = _rig.Context.Data.LoadFromEnumerable(Enumerable.Range(0, 3).Select(row => new Film(row)).ToList());
+        IDataView frames = _rig.Context.Data.LoadFromEnumerable(Enumerable.Range(0, 3).Select(row => new VideoRow(row)).ToList());
         EstimatorContract.SurvivesSaving(_rig.Context, _rig.Context.Transforms.ScoreVideo("Score", "Video", rating), frames, other);
         EstimatorContract.SurvivesSaving(_rig.Context, _rig.Context.Transforms.ScoreVideo("Score", "Video", rating, "Prompt"), frames, other);
     }
@@ -126,20 +126,20 @@ public class VideoScoringTests
     private static float[][] Scores(VideoScoringEstimator estimator, IDataView frames) => EstimatorContract.Values(estimator.Fit(frames).Transform(frames));
 
     /// <summary>The last red value of the last frame is another.</summary>
-    private static Film Spoilt(float value)
+    private static VideoRow Spoilt(float value)
     {
-        var film = new Film(0);
-        film.Video[(4 * 32 * 32) - 1] = value;
-        return film;
+        var video = new VideoRow(0);
+        video.Video[(4 * 32 * 32) - 1] = value;
+        return video;
     }
 
-    private sealed class Film
+    private sealed class VideoRow
     {
-        public Film()
+        public VideoRow()
         {
         }
 
-        public Film(int row) => Video = [.. Enumerable.Range(0, Video.Length).Select(i => ((i * 7) + (row * 31)) % 100 / 100f)];
+        public VideoRow(int row) => Video = [.. Enumerable.Range(0, Video.Length).Select(i => ((i * 7) + (row * 31)) % 100 / 100f)];
 
         [VectorType(2, 3, 32, 32)]
         public float[] Video { get; set; } = new float[2 * 3 * 32 * 32];
@@ -155,7 +155,7 @@ public class VideoScoringTests
         public float Prompt { get; set; }
     }
 
-    private sealed class Grey
+    private sealed class Gray
     {
         [VectorType(2, 1, 4, 8)]
         public float[] Video { get; set; } = new float[64];

@@ -20,9 +20,9 @@ public class ConfigurationNumbersTests
     /// <summary>A configuration without the key, and its keys for sizes and for other numbers above 0.</summary>
     private static readonly (string Name, Func<JsonElement, object> Read, string Json, string[] Sizes, string[] Numbers)[] s_networks =
     [
-        ("UNet3D", UNet3DConfig.FromJson, "{", ["in_channels", "out_channels", "layers_per_block", "norm_num_groups", "cross_attention_dim", "attention_head_dim", "sample_size"], ["norm_eps", "mid_block_scale_factor"]),
-        ("SvdUNet", SvdUNetConfig.FromJson, "{", ["in_channels", "out_channels", "sample_size", "addition_time_embed_dim", "projection_class_embeddings_input_dim", "cross_attention_dim", "num_frames"], []),
-        ("LvdmUNet", LvdmUNetConfig.FromJson,
+        ("ModelScopeUNet", ModelScopeUNetConfig.FromJson, "{", ["in_channels", "out_channels", "layers_per_block", "norm_num_groups", "cross_attention_dim", "attention_head_dim", "sample_size"], ["norm_eps", "mid_block_scale_factor"]),
+        ("StableVideoDiffusionUNet", StableVideoDiffusionUNetConfig.FromJson, "{", ["in_channels", "out_channels", "sample_size", "addition_time_embed_dim", "projection_class_embeddings_input_dim", "cross_attention_dim", "num_frames"], []),
+        ("VideoCrafterUNet", VideoCrafterUNetConfig.FromJson,
             """{ "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": 1, "context_dim": 8, "attention_resolutions": [1], "num_head_channels": 8, "temporal_length": 4""",
             ["in_channels", "out_channels", "model_channels", "num_res_blocks", "context_dim", "transformer_depth", "temporal_transformer_depth", "temporal_length"], []),
         ("STDiT3", STDiT3Config.FromJson, "{", ["in_channels", "hidden_size", "depth", "num_heads", "caption_channels", "model_max_length"], ["mlp_ratio", "input_sq_size"]),
@@ -86,7 +86,7 @@ public class ConfigurationNumbersTests
         ("DDIM", DdimScheduler.FromConfig, ["clip_sample_range"], ["num_train_timesteps"]),
         ("DPMSolver", DpmSolverMultistepScheduler.FromConfig, ["sigma_min", "sigma_max"], ["num_train_timesteps", "solver_order"]),
         ("Euler", EulerDiscreteScheduler.FromConfig, ["sigma_min", "sigma_max"], ["num_train_timesteps"]),
-        ("lvdm", LvdmDdimScheduler.FromConfig, ["linear_start", "linear_end", "scale_a", "scale_b"], ["timesteps", "mid_step"]),
+        ("lvdm", VideoCrafterDdimScheduler.FromConfig, ["linear_start", "linear_end", "scale_a", "scale_b"], ["timesteps", "mid_step"]),
         ("RectifiedFlow", RectifiedFlow.FromConfig, [], ["num_timesteps"]),
     }.Select(sampler => new TestCaseData(sampler.Read, sampler.Positive, sampler.Whole).SetName($"{{m}}({sampler.Name})"));
 

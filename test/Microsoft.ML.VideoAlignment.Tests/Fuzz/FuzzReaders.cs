@@ -141,9 +141,9 @@ internal static class FuzzReaders
         yield return Config("CLIP vision configuration", ClipVisionConfig.FromJson, Case([.. stable, "image_encoder", "config.json"]), Embedded("clip"));
         yield return Config("OpenCLIP configuration", OpenClipConfig.FromJson, Case("S12-pipelines", "videocrafter-ckpt", "tiny-text.json"));
         yield return Config("T5 configuration", T5Config.FromJson, Case([.. openSora, "text_encoder", "config.json"]));
-        yield return Config("UNet3D configuration", UNet3DConfig.FromJson, Case([.. modelScope, "unet", "config.json"]));
+        yield return Config("ModelScopeUNet configuration", ModelScopeUNetConfig.FromJson, Case([.. modelScope, "unet", "config.json"]));
         yield return Config("AutoencoderKL configuration", AutoencoderKLConfig.FromJson, Case([.. modelScope, "vae", "config.json"]));
-        yield return Config("SVD UNet configuration", SvdUNetConfig.FromJson, Case([.. stable, "unet", "config.json"]));
+        yield return Config("SVD UNet configuration", StableVideoDiffusionUNetConfig.FromJson, Case([.. stable, "unet", "config.json"]));
         yield return Config("STDiT3 configuration", STDiT3Config.FromJson, Case([.. openSora, "transformer", "config.json"]));
         yield return Config("Open-Sora VAE configuration", VideoAutoencoderConfig.FromJson, Case([.. openSora, "vae", "config.json"]));
         yield return Config("scheduler configuration", json => SchedulerFactory.FromConfig(json), Case([.. modelScope, "scheduler", "scheduler_config.json"]), Case([.. stable, "scheduler", "scheduler_config.json"]))
@@ -154,7 +154,7 @@ internal static class FuzzReaders
         yield return OneFile("model index", "model_index.json", path =>
         {
             var listing = new ModelListing(Path.GetDirectoryName(path)!, []);
-            _ = ModelFamily.All.FirstOrDefault(family => family.Recognises(listing));
+            _ = ModelFamily.All.FirstOrDefault(family => family.Recognizes(listing));
         }, [Case([.. modelScope, "model_index.json"]), Case([.. stable, "model_index.json"])], s_configuration) with
         { Words = ["_class_name", "TextToVideoSDPipeline", "StableVideoDiffusionPipeline"] };
         yield return Config("VideoMAE configuration", VideoMaeConfig.FromJson, Embedded("action"));
@@ -244,7 +244,7 @@ internal static class FuzzReaders
     private static IEnumerable<FuzzReader> Loras()
     {
         string all = Path.Combine(s_cases, "S14-lora", "all-formats");
-        var network = new Lazy<UNet3D>(() => new UNet3D(UNet3DConfig.FromJson(JsonFile.Read(Path.Combine(all, "unet", "config.json"))), Placement.Cpu));
+        var network = new Lazy<ModelScopeUNet>(() => new ModelScopeUNet(ModelScopeUNetConfig.FromJson(JsonFile.Read(Path.Combine(all, "unet", "config.json"))), Placement.Cpu));
         byte[] adapter = Small(Path.Combine(all, "peft", "adapter_model.safetensors")), config = File.ReadAllBytes(Path.Combine(all, "peft", "adapter_config.json"));
         yield return new FuzzReader("peft configuration", [config], (folder, content) => Peft(folder, content, adapter), typeof(WeightFileException))
         { Words = ["rank_pattern", "alpha_pattern", "use_rslora", "lora_alpha", "peft_type", "(a+)+$", "to_q"] };
@@ -353,13 +353,13 @@ internal static class FuzzReaders
         yield return Entry("scoring reward", scoring, "reward.json");
 
         using VideoReward removal = VideoRewards.MovingShapesObjectRemoval("circle"), action = VideoRewards.MovingShapesAction();
-        using var mix = new RewardMix([(VideoRewards.MovingShapesTrueRating(), 1), (VideoRewards.MovingShapesTrueRating(), 2)], normalise: true);
+        using var mix = new RewardMix([(VideoRewards.MovingShapesTrueRating(), 1), (VideoRewards.MovingShapesTrueRating(), 2)], normalize: true);
         string mixed = mix.Reference.ToJson();
         yield return new FuzzReader("reward reference", Utf8(rating.Reference.ToJson(), removal.Reference.ToJson(), action.Reference.ToJson(), mixed), (folder, json) =>
         {
             // The networks of rewards are not what is read here: making them takes long.
             var reference = RewardReference.FromJson(Encoding.UTF8.GetString(json));
-            new LoadPlaces(LoadPlaces.OpenSource).Permission?.Require(reference, moved: null);
+            new ModelResolver(ModelResolver.OpenSource).Permission?.Require(reference, moved: null);
             _ = reference.StoredAs();
             _ = reference.AllFiles().Count();
             if (reference.IsMix || reference.Kind.EndsWith("TrueRating", StringComparison.Ordinal))
@@ -502,8 +502,8 @@ internal static class FuzzReaders
             IReadOnlyList<string> cleaned = OpenSoraPrompt.Cleaned(prompt.Scored());
             _ = prompt.Merged(cleaned);
             _ = prompt.ForLoop(cleaned, 1);
-            _ = GivenFrames.Named(text);
-            _ = MaskStrategy.InClip(prompt.MaskStrategy, 2, 1, 3, only: 1).Count;
+            _ = FrameConditioning.Named(text);
+            _ = MaskStrategy.InSegment(prompt.MaskStrategy, 2, 1, 3, only: 1).Count;
         }, [typeof(FormatException), typeof(NotSupportedException)], """|0| a sunny day |2| a rainy day {"reference_path": "a.png;b.png", "mask_strategy": "0,0,0,0,1;1,1,-1,2,1,0.5"}""", "a ship", """a {"mask_strategy": "1"}""")
             with
         { Words = ["|0|", "|", "{\"reference_path\": \"", "\"mask_strategy\": \"", "aesthetic score:", "motion score:", ",", ";", "-1"] };

@@ -15,7 +15,7 @@ public class AdapterSlotTests
         var layer = Ramp.Fill(new Linear(width, width, Placement.Cpu));
         Tensor x = Ramp.Values(1, 5, width), down = Ramp.Values(2, 4, width), up = Ramp.Values(3, width, 4);
         layer.Slot.Adapter = new LowRankAdapter(nn.Parameter(down.clone()), nn.Parameter(up.clone()), 0.5);
-        Assert.That(layer.Slot.Adapter.FoldsInto(layer.Weight), Is.EqualTo(folds));
+        Assert.That(layer.Slot.Adapter.IsCheaperMaterialized(layer.Weight), Is.EqualTo(folds));
         Tensor y = layer.forward(x);
         y.pow(2).sum().backward();
 

@@ -18,7 +18,7 @@ public class AttentionTests
         {
             Tensor Random(long length) => randn([2, 3, length, size], generator: generator).to_type(dtype).requires_grad_(true);
             Tensor q = Random(5), k = Random(1), v = Random(1);
-            Tensor y = Products.Attention(q, k, v);
+            Tensor y = Ops.Attention(q, k, v);
             (y * randn(y.shape, generator: generator).to_type(dtype)).sum().backward();
             Assert.That(y.eq(v).all().ToBoolean(), $"{size}: the value, bit for bit");
             Assert.That(q.grad!.count_nonzero().ToInt64(), Is.Zero, $"{size}: queries");

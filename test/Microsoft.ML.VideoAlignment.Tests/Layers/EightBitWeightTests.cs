@@ -10,17 +10,17 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// <summary>Frozen weights in int8: a layer computes what a float layer with the restored weights does, gradients included.</summary>
 public class EightBitWeightTests
 {
-    private static readonly VideoModelOptions s_eightBit = new() { Precision = WeightPrecision.EightBit };
+    private static readonly VideoModelOptions s_eightBit = new() { Precision = WeightPrecision.Int8 };
 
     [Test]
     public void ALayerIsTheFloatLayerOfItsRestoredWeights([Values] bool merged, [Values(2, 48)] int rank)
     {
         using DisposeScope scope = NewDisposeScope();
-        using var small = new Linear(64, 80, Placement.OnCpu(WeightPrecision.EightBit));
+        using var small = new Linear(64, 80, Placement.OnCpu(WeightPrecision.Int8));
         using var wide = new Linear(64, 80, Placement.Cpu);
         using (no_grad())
         {
-            (Tensor whole, Tensor scale) = ChannelQuantisation.Of(Ramp.Values(1, 80, 64));
+            (Tensor whole, Tensor scale) = ChannelQuantization.Quantize(Ramp.Values(1, 80, 64));
             small.Weight.copy_(whole);
             small.Frozen.Scale!.copy_(scale);
             small.state_dict()["bias"].copy_(Ramp.Values(2, 80));
@@ -88,7 +88,7 @@ public class EightBitWeightTests
             foreach ((string key, Tensor target) in module.state_dict())
             {
                 Tensor stored = from[key];
-                target.copy_(stored.dtype == ScalarType.Int8 ? ChannelQuantisation.Restore(stored, from[key + ChannelQuantisation.ScaleSuffix], ScalarType.Float32) : stored);
+                target.copy_(stored.dtype == ScalarType.Int8 ? ChannelQuantization.Restore(stored, from[key + ChannelQuantization.ScaleSuffix], ScalarType.Float32) : stored);
             }
         }
 

@@ -1,6 +1,6 @@
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>Deterministic weights and inputs: values that rise and wrap around, so that no two neighbours are alike and no sum cancels.</summary>
+/// <summary>Deterministic weights and inputs: values that rise and wrap around, so that no two neighbors are alike and no sum cancels.</summary>
 internal static class Ramp
 {
     /// <summary>Matrices and kernels around zero, of a size that keeps activations near one; vectors around one half.</summary>

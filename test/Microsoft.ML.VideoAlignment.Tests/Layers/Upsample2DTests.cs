@@ -3,14 +3,14 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>The short way to twice the size against its definition: nearest neighbours, then a 3x3 convolution.</summary>
+/// <summary>The short way to twice the size against its definition: nearest neighbors, then a 3x3 convolution.</summary>
 public sealed class Upsample2DTests
 {
     private const double Tolerance = 1e-12;
 
     [TestCase(false)]
     [TestCase(true)]
-    public void TwiceTheSizeIsNeighboursThenConvolution(bool adapted)
+    public void TwiceTheSizeIsNeighborsThenConvolution(bool adapted)
     {
         using DisposeScope scope = NewDisposeScope();
         using var generator = new Generator(1);

@@ -86,7 +86,7 @@ public class LoraAdaptersTests
         Assert.That(() => Attach(network, LoraTargets.Names("to_q")), Throws.InvalidOperationException.With.Message.Contains("attn.to_q"));
         adapters.Dispose();
         Assert.That(network.Run(), Is.EqualTo(before));
-        Assert.That(AdaptableLayer.Of(network).Select(layer => layer.Layer.Slot.Adapter), Is.All.Null);
+        Assert.That(AdaptableLayer.FindAll(network).Select(layer => layer.Layer.Slot.Adapter), Is.All.Null);
         Attach(network, LoraTargets.Names("to_q")).Dispose();
     }
 

@@ -38,7 +38,7 @@ public class LoraDialectTests
     public void AKeyOfAnyDialectIsReadAndWrittenAgainAsItWas(string down, string up, LoraFormat format, double scale)
     {
         string path = Write("adapter.safetensors", Pair(down, up));
-        Assert.That(LoraFormatOf.File(path), Is.EqualTo(format));
+        Assert.That(LoraFormatDetector.File(path), Is.EqualTo(format));
         using LoraWeights weights = LoraFile.Read(_network, path, format);
         Assert.That(weights.Fit(_network).Single().Layer.Name, Is.EqualTo("attn.to_q"));
         Assert.That(weights.Pairs.Single().Scale, Is.EqualTo(scale));
@@ -78,7 +78,7 @@ public class LoraDialectTests
         Dictionary<string, Tensor> tensors = Pair("unet.attn.to_q.lora_A.weight", "unet.attn.to_q.lora_B.weight");
         tensors.Add("unet.attn.to_q.alpha", tensor(6f, dtype: ScalarType.Float16));
         string path = Write("adapter.safetensors", tensors);
-        Assert.That(LoraFormatOf.File(path), Is.EqualTo(LoraFormat.Diffusers));
+        Assert.That(LoraFormatDetector.File(path), Is.EqualTo(LoraFormat.Diffusers));
         using LoraWeights weights = LoraFile.Read(_network, path, LoraFormat.Diffusers);
         Assert.That((weights.Origin.Format, weights.Pairs.Single().Scale), Is.EqualTo(((LoraFormat?)LoraFormat.Diffusers, 3.0)));
         string saved = _folder.Path("saved.safetensors");
@@ -122,8 +122,8 @@ public class LoraDialectTests
         }
 
         var lora = new VideoLora(file);
-        Assert.That(lora.RecognisedFormat, Is.EqualTo(LoraFormat.Peft));
-        using LoraWeights weights = LoraFile.Read(_network, file, lora.RecognisedFormat);
+        Assert.That(lora.DetectedFormat, Is.EqualTo(LoraFormat.Peft));
+        using LoraWeights weights = LoraFile.Read(_network, file, lora.DetectedFormat);
         Assert.That(weights.Pairs.Single().Scale, Is.EqualTo(16));
         Assert.That(weights.Origin.Assumptions, Is.Empty);
     }
@@ -132,7 +132,7 @@ public class LoraDialectTests
     public void WithoutAConfigurationItIsSaidWhichAlphaWasTaken()
     {
         string path = Write("adapter_model.safetensors", Pair("base_model.model.attn.to_q.lora_A.weight", "base_model.model.attn.to_q.lora_B.weight"));
-        using (LoraWeights weights = LoraFile.Read(_network, path, LoraFormatOf.File(path)))
+        using (LoraWeights weights = LoraFile.Read(_network, path, LoraFormatDetector.File(path)))
         {
             Assert.That(weights.Pairs.Single().Scale, Is.EqualTo(4));
             Assert.That(weights.Origin.Assumptions.Single(), Does.Contain(path).And.Contain("8 was taken").And.Contain("adapter_config.json"));
@@ -160,7 +160,7 @@ public class LoraDialectTests
     {
         Write($"lora/{name}", Pair("unet.attn.to_q.lora_A.weight", "unet.attn.to_q.lora_B.weight"));
         _folder.Write("lora/README.md", "x"u8);
-        Assert.That(LoraFormatOf.File(_folder.Path("lora")), Is.EqualTo(LoraFormat.Diffusers));
+        Assert.That(LoraFormatDetector.File(_folder.Path("lora")), Is.EqualTo(LoraFormat.Diffusers));
         using LoraWeights weights = LoraFile.Read(_network, _folder.Path("lora"), LoraFormat.Diffusers);
         Assert.That(weights.Pairs, Has.Count.EqualTo(1));
     }
@@ -190,7 +190,7 @@ public class LoraDialectTests
         Directory.CreateDirectory(_folder.Path("empty"));
         void Refused(string folder, params string[] mentions)
         {
-            WeightFileException? refusal = Assert.Throws<WeightFileException>(() => LoraFormatOf.File(_folder.Path(folder)));
+            WeightFileException? refusal = Assert.Throws<WeightFileException>(() => LoraFormatDetector.File(_folder.Path(folder)));
             Assert.That(mentions, Is.All.Matches<string>(mention => refusal!.Message.Contains(mention!, StringComparison.Ordinal)), refusal!.Message);
         }
 
@@ -216,7 +216,7 @@ public class LoraDialectTests
         Dictionary<string, Tensor> tensors = Pair(down, up);
         tensors.Add(text, ones(2, 6));
         string path = Write("adapter.safetensors", tensors);
-        using LoraWeights weights = LoraFile.Read(_network, path, LoraFormatOf.File(path), new LoraFileOptions { Alpha = 2 });
+        using LoraWeights weights = LoraFile.Read(_network, path, LoraFormatDetector.File(path), new LoraFileOptions { Alpha = 2 });
         Assert.That(weights.Origin.DescribeNotApplied("are lost"), Does.Contain("1 tensors").And.Contain(text).And.Contain(path));
         Assert.That((LoraFile.KeepsOtherNetworks(weights, format), LoraFile.KeepsOtherNetworks(weights, other)), Is.EqualTo((true, false)));
         string same = _folder.Path("same.safetensors"), converted = _folder.Path("converted");
@@ -234,7 +234,7 @@ public class LoraDialectTests
         {
             ["state_dict"] = Pair("base_model.model.attn.to_q.lora_A.weight", "base_model.model.attn.to_q.lora_B.weight"),
         });
-        Assert.That(LoraFormatOf.File(path), Is.EqualTo(LoraFormat.Vader));
+        Assert.That(LoraFormatDetector.File(path), Is.EqualTo(LoraFormat.Vader));
         using LoraWeights weights = LoraFile.Read(_network, path, LoraFormat.Vader);
         Assert.That(weights.Pairs, Has.Count.EqualTo(1));
     }
@@ -243,8 +243,8 @@ public class LoraDialectTests
     public void ReadingAndConvertingTellOfLostTensorsOnce()
     {
         using VideoDiffusionModel model = TinyModel.Load();
-        string module = AdaptableLayer.Of(model.Denoiser).First(layer => layer.Name.EndsWith("attn1.to_q", StringComparison.Ordinal)).Name;
-        long width = AdaptableLayer.Of(model.Denoiser).First(layer => layer.Name == module).WeightShape[0];
+        string module = AdaptableLayer.FindAll(model.Denoiser).First(layer => layer.Name.EndsWith("attn1.to_q", StringComparison.Ordinal)).Name;
+        long width = AdaptableLayer.FindAll(model.Denoiser).First(layer => layer.Name == module).WeightShape[0];
         string path = Write("adapter.safetensors", new()
         {
             [$"unet.{module}.lora_A.weight"] = ones(2, width),
@@ -269,8 +269,8 @@ public class LoraDialectTests
     public void APeftFolderKeepsItsAlphaOnConversionByEitherPath()
     {
         using VideoDiffusionModel model = TinyModel.Load();
-        string module = AdaptableLayer.Of(model.Denoiser).First(layer => layer.Name.EndsWith("attn1.to_q", StringComparison.Ordinal)).Name;
-        long width = AdaptableLayer.Of(model.Denoiser).First(layer => layer.Name == module).WeightShape[0];
+        string module = AdaptableLayer.FindAll(model.Denoiser).First(layer => layer.Name.EndsWith("attn1.to_q", StringComparison.Ordinal)).Name;
+        long width = AdaptableLayer.FindAll(model.Denoiser).First(layer => layer.Name == module).WeightShape[0];
         string file = Peft("peft", """{ "r": 4, "lora_alpha": 32 }""", new() { [$"base_model.model.{module}.lora_A.weight"] = ones(4, width), [$"base_model.model.{module}.lora_B.weight"] = ones(width, 4) });
         foreach (string path in new[] { Path.GetDirectoryName(file)!, file, Path.Combine(Path.GetDirectoryName(file)!, "adapter_config.json") })
         {

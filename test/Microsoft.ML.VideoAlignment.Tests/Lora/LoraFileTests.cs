@@ -86,7 +86,7 @@ public class LoraFileTests
         string path = Write(file);
         Assert.That(() => LoraFile.Load(network, path, LoraFormat.Diffusers), Throws.TypeOf<WeightFileException>()
             .With.Message.Contains("conv: down [2, 5, 3, 3]").And.Message.Contains("other.to_q: the network has no such layer").And.Message.Contains("TinyNetwork"));
-        Assert.That(AdaptableLayer.Of(network).Select(layer => layer.Layer.Slot.Adapter), Is.All.Null);
+        Assert.That(AdaptableLayer.FindAll(network).Select(layer => layer.Layer.Slot.Adapter), Is.All.Null);
         Assert.That(network.Run(), Is.EqualTo(before));
     }
 

@@ -17,7 +17,7 @@ public class LoraMixTests
             expected[module] += delta;
         }
 
-        using LoraWeights mixed = LoraMix.Of([(first, 0.25), (second, -2)]);
+        using LoraWeights mixed = LoraMix.Combine([(first, 0.25), (second, -2)]);
         Dictionary<string, Tensor> deltas = Deltas(mixed, 1);
         Assert.That(deltas.Keys, Is.EquivalentTo(expected.Keys));
         Assert.That(deltas.Keys, Has.All.Matches<string>(module => deltas[module!].allclose(expected[module!], rtol: 1e-5, atol: 1e-6)));
@@ -42,9 +42,9 @@ public class LoraMixTests
         select new TestCaseData(testCase.PathOf(file.GetProperty("file").GetString()!), file.GetProperty("format").GetString()).SetName($"FormatOf({testCase}, {file.GetProperty("file").GetString()})");
 
     [TestCaseSource(nameof(Files))]
-    public void TheFormatIsRecognised(string path, string format)
+    public void TheFormatIsRecognized(string path, string format)
     {
-        string found = LoraFormatOf.File(path).ToString();
+        string found = LoraFormatDetector.File(path).ToString();
         Assert.That(found.StartsWith("Diffusers", StringComparison.Ordinal) ? "diffusers" : found.ToLowerInvariant(), Is.EqualTo(format));
     }
 
@@ -53,6 +53,6 @@ public class LoraMixTests
     {
         string vae = Path.Combine(TinyModel.Folder, "vae");
         string file = Directory.EnumerateFiles(vae).First(path => !path.EndsWith(".json", StringComparison.Ordinal));
-        Assert.That(() => LoraFormatOf.File(file), Throws.TypeOf<WeightFileException>().With.Message.Contains("kohya").And.Message.Contains("It holds"));
+        Assert.That(() => LoraFormatDetector.File(file), Throws.TypeOf<WeightFileException>().With.Message.Contains("kohya").And.Message.Contains("It holds"));
     }
 }

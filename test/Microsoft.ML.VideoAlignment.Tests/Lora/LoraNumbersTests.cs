@@ -36,7 +36,7 @@ public class LoraNumbersTests
             [string.Format(CultureInfo.InvariantCulture, key, kohya ? "lora_up.weight" : "lora_B.weight")] = ones(6, 2),
             [name] = tensor(alpha),
         });
-        Assert.That(() => LoraFile.Read(_network, path, LoraFormatOf.File(path)), Throws.TypeOf<WeightFileException>().With.Message.Contains(name).And.Message.Contains("above 0"));
+        Assert.That(() => LoraFile.Read(_network, path, LoraFormatDetector.File(path)), Throws.TypeOf<WeightFileException>().With.Message.Contains(name).And.Message.Contains("above 0"));
     }
 
     [TestCase("NaN")]

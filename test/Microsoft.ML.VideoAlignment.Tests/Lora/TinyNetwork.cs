@@ -47,8 +47,8 @@ internal sealed class TinyNetwork : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor picture = _attention.forward(x).permute(0, 2, 1).unsqueeze(-1); // [T, 4, 6, 1]
-        Tensor clip = _conv.forward(picture).permute(1, 0, 2, 3).flatten(2).unsqueeze(0); // [1, 8, T, 6]
+        Tensor image = _attention.forward(x).permute(0, 2, 1).unsqueeze(-1); // [T, 4, 6, 1]
+        Tensor clip = _conv.forward(image).permute(1, 0, 2, 3).flatten(2).unsqueeze(0); // [1, 8, T, 6]
         return _time.forward(clip).MoveToOuterDisposeScope();
     }
 

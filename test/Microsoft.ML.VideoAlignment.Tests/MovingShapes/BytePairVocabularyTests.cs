@@ -63,12 +63,12 @@ public sealed class BytePairVocabularyTests
     public void UnseenTriplesAreNeverAligned()
     {
         var (train, unseen) = PromptSplit.Make();
-        var seen = train.Select(row => (row.Subject.Colour, row.Subject.Shape, row.Subject.Motion)).ToHashSet();
+        var seen = train.Select(row => (row.Subject.Color, row.Subject.Shape, row.Subject.Motion)).ToHashSet();
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(unseen.Count(row => seen.Contains((row.Subject.Colour, row.Subject.Shape, row.Subject.Motion))), Is.Zero);
+            Assert.That(unseen.Count(row => seen.Contains((row.Subject.Color, row.Subject.Shape, row.Subject.Motion))), Is.Zero);
             Assert.That(unseen.Select(row => row.Prompt).Distinct().Count(), Is.GreaterThanOrEqualTo(64));
-            Assert.That(unseen.Take(48).Select(row => (row.Subject.Colour, row.Subject.Shape, row.Subject.Motion)).Distinct().Count(), Is.EqualTo(48));
+            Assert.That(unseen.Take(48).Select(row => (row.Subject.Color, row.Subject.Shape, row.Subject.Motion)).Distinct().Count(), Is.EqualTo(48));
         }
     }
 }

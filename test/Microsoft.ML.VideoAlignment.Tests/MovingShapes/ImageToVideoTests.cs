@@ -4,47 +4,47 @@ using Microsoft.ML.VideoAlignment.Pipelines;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>
-/// The embedded image-to-video model on painted pictures. The shares asked for lie below those that the training program measured on more films
+/// The embedded image-to-video model on painted images. The shares asked for lie below those that the training program measured on more videos
 /// (MovingShapes/image-to-video/report.txt); shapes are not kept well enough to ask for them.
 /// </summary>
 public class ImageToVideoTests
 {
-    private const int Films = 16;
-    private const double LeastColour = 0.6;
+    private const int Videos = 16;
+    private const double LeastColor = 0.6;
     private const double LeastBackground = 0.85;
     private const double LargestFirstFrame = 0.005;
 
     private VideoDiffusionModel _model = null!;
     private Excerpt[] _excerpts = null!;
-    private Tensor _pictures = null!;
+    private Tensor _images = null!;
 
     [OneTimeSetUp]
     public void Open()
     {
         _model = VideoDiffusionModel.MovingShapesImageToVideo();
         var random = new Random(21);
-        _excerpts = [.. Enumerable.Range(0, Films).Select(_ => Excerpt.BeginningOf(Film.Draw(random, dull: false)))];
-        _pictures = Excerpt.PaintFirst(_excerpts);
+        _excerpts = [.. Enumerable.Range(0, Videos).Select(_ => Excerpt.BeginningOf(ShapesVideo.Draw(random, dull: false)))];
+        _images = Excerpt.PaintFirst(_excerpts);
     }
 
     [OneTimeTearDown]
     public void Close()
     {
         _model.Dispose();
-        _pictures.Dispose();
+        _images.Dispose();
     }
 
     [Test]
-    public void AFilmShowsItsPicture()
+    public void AVideoShowsItsImage()
     {
-        using Tensor films = Generate(Films, bucket: Excerpt.UsualBucket);
-        IReadOnlyList<Subject> seen = Judge.Read(films);
-        using Tensor first = films.select(2, 0);
+        using Tensor videos = Generate(Videos, bucket: Excerpt.UsualBucket);
+        IReadOnlyList<Subject> seen = ShapesJudge.Read(videos);
+        using Tensor first = videos.select(2, 0);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(Share((a, b) => a.Colour == b.Colour), Is.GreaterThan(LeastColour), "colour");
+            Assert.That(Share((a, b) => a.Color == b.Color), Is.GreaterThan(LeastColor), "colour");
             Assert.That(Share((a, b) => a.Background == b.Background), Is.GreaterThan(LeastBackground), "background");
-            Assert.That((first - _pictures).square().mean().item<float>(), Is.LessThan(LargestFirstFrame), "first frame");
+            Assert.That((first - _images).square().mean().item<float>(), Is.LessThan(LargestFirstFrame), "first frame");
             Assert.That(seen.Select(subject => subject.Motion).Distinct().Count(), Is.GreaterThan(2), "motions");
         }
 
@@ -57,8 +57,8 @@ public class ImageToVideoTests
         const int Few = 8;
         double[] travels = [.. new double[] { 0, 60, Excerpt.UsualBucket }.Select(bucket =>
         {
-            using Tensor films = Generate(Few, bucket);
-            return Judge.Measure(films).Average(reading => Math.Max(Math.Abs(reading.Right), Math.Abs(reading.Down)));
+            using Tensor videos = Generate(Few, bucket);
+            return ShapesJudge.Measure(videos).Average(reading => Math.Max(Math.Abs(reading.Right), Math.Abs(reading.Down)));
         })];
         TestContext.Out.WriteLine(string.Join(" ", travels.Select(travel => $"{travel:0.0}")));
         Assert.That(travels, Is.Ordered.Ascending);
@@ -68,12 +68,12 @@ public class ImageToVideoTests
     [Test]
     public void ItIsFoundByItsName()
     {
-        using VideoDiffusionModel again = LoadPlaces.OpenSource(_model.Source, new VideoModelOptions());
+        using VideoDiffusionModel again = ModelResolver.OpenSource(_model.Source, new VideoModelOptions());
         using (Assert.EnterMultipleScope())
         {
             Assert.That(again.Hash, Is.EqualTo(_model.Hash));
-            Assert.That(again.Pictures, Is.EqualTo(PictureUse.Required));
-            Assert.That(again.DefaultSize, Is.EqualTo(new VideoSize(Film.Frames, Film.Size, Film.Size)));
+            Assert.That(again.Images, Is.EqualTo(ImageUse.Required));
+            Assert.That(again.DefaultSize, Is.EqualTo(new VideoSize(ShapesVideo.Frames, ShapesVideo.Size, ShapesVideo.Size)));
             Assert.That(VideoModelReference.IsEmbedded(again));
         }
     }
@@ -92,7 +92,7 @@ public class ImageToVideoTests
             MotionBucketId = bucket,
         };
         using DisposeScope scope = NewDisposeScope();
-        VideoPrompt[] prompts = [.. Enumerable.Range(0, count).Select(i => new VideoPrompt("", () => _pictures[i]))];
+        VideoPrompt[] prompts = [.. Enumerable.Range(0, count).Select(i => new VideoPrompt("", () => _images[i]))];
         return new VideoGenerator(_model, sampling).Generate(prompts, [.. Enumerable.Range(0, count).Select(i => (ulong)i)]).MoveToOuterDisposeScope();
     }
 }

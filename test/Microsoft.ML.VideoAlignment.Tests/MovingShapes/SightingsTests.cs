@@ -13,16 +13,16 @@ public class SightingsTests
         var random = new Random(5);
         for (int trial = 0; trial < 200; trial++)
         {
-            Film film = Film.Draw(random, dull: false);
-            int frame = random.Next(Film.Frames);
-            float[] pixels = new float[Film.FrameLength];
+            ShapesVideo video = ShapesVideo.Draw(random, dull: false);
+            int frame = random.Next(ShapesVideo.Frames);
+            float[] pixels = new float[ShapesVideo.FrameLength];
             Array.Fill(pixels, -1);
-            Painter.Paint(film.Figure, frame, pixels);
-            int[] touched = [.. Enumerable.Range(0, Film.Size * Film.Size).Where(at => pixels[at] > -0.5f || pixels[at + (Film.Size * Film.Size)] > -0.5f)];
-            Sighting seen = Painter.Seen(film.Figure, frame);
+            Painter.Paint(video.Figure, frame, pixels);
+            int[] touched = [.. Enumerable.Range(0, ShapesVideo.Size * ShapesVideo.Size).Where(at => pixels[at] > -0.5f || pixels[at + (ShapesVideo.Size * ShapesVideo.Size)] > -0.5f)];
+            Sighting seen = Painter.Seen(video.Figure, frame);
             float[] box = [seen.Left, seen.Top, seen.Right, seen.Bottom];
-            float[] painted = [touched.Min(at => at % Film.Size), touched.Min(at => at / Film.Size), touched.Max(at => at % Film.Size) + 1, touched.Max(at => at / Film.Size) + 1];
-            Assert.That(box, Is.EqualTo(painted).Within(1.6), $"{film.Figure} at {frame}");
+            float[] painted = [touched.Min(at => at % ShapesVideo.Size), touched.Min(at => at / ShapesVideo.Size), touched.Max(at => at % ShapesVideo.Size) + 1, touched.Max(at => at / ShapesVideo.Size) + 1];
+            Assert.That(box, Is.EqualTo(painted).Within(1.6), $"{video.Figure} at {frame}");
         }
     }
 
@@ -33,7 +33,7 @@ public class SightingsTests
         var random = new Random(6);
         for (int trial = 0; trial < 100; trial++)
         {
-            Sighting[] seen = Sightings.Draw(random, 2, new float[Film.FrameLength]);
+            Sighting[] seen = Sightings.Draw(random, 2, new float[ShapesVideo.FrameLength]);
             pairs += seen.Length - 1;
             Assert.That(seen.Length == 1 || !seen[0].Touches(seen[1]));
         }

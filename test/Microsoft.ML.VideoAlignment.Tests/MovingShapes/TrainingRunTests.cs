@@ -49,7 +49,7 @@ public sealed class TrainingRunTests
             using DisposeScope scope = NewDisposeScope();
             using var network = new AutoencoderKL(s_config, Placement.Cpu);
             using Generator generator = StepRandom.Tensors(7, -1);
-            Initialiser.Fill(network, generator);
+            Initializer.Fill(network, generator);
             TorchSharp.Modules.Parameter frozen = network.named_parameters().First(pair => pair.name.EndsWith("weight", StringComparison.Ordinal)).parameter;
             frozen.requires_grad = false;
             Tensor before = frozen.detach().clone();
@@ -60,7 +60,7 @@ public sealed class TrainingRunTests
             {
                 run.Run((step, part) => Loss(network, (TrainingRun.Parts * step) + part), stepped: () =>
                 {
-                    Assert.That(frozen.equal(before + steps).all().item<bool>(), "neither the optimiser nor its decay moves it");
+                    Assert.That(frozen.equal(before + steps).all().item<bool>(), "neither the optimizer nor its decay moves it");
                     steps++;
                     using IDisposable guard = no_grad();
                     frozen.copy_(before + steps);
@@ -84,7 +84,7 @@ public sealed class TrainingRunTests
         using var network = new AutoencoderKL(s_config, Placement.Cpu);
         using var average = new AutoencoderKL(s_config, Placement.Cpu);
         using Generator generator = StepRandom.Tensors(7, -1);
-        Initialiser.Fill(network, generator);
+        Initializer.Fill(network, generator);
         string folder = Path.GetDirectoryName(stateFile)!;
         using (var run = new TrainingRun(stateFile, network, average, plan, new TrainingLog(Path.Combine(folder, "log.txt"))))
         {
@@ -99,7 +99,7 @@ public sealed class TrainingRunTests
     private static Tensor Loss(AutoencoderKL network, int step)
     {
         using Generator generator = StepRandom.Tensors(8, step);
-        Tensor pictures = rand([2, 3, 8, 8], generator: generator);
-        return (network.Decode(network.Encode(pictures).Mean) - pictures).square().mean();
+        Tensor images = rand([2, 3, 8, 8], generator: generator);
+        return (network.Decode(network.Encode(images).Mean) - images).square().mean();
     }
 }

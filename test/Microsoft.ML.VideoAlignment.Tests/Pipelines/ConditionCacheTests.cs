@@ -13,7 +13,7 @@ public class ConditionCacheTests
         using var cache = new ConditionCache(model, s_guided);
         cache.Prepare(["a", "b", "a", ""]);
         int encoded = model.Encodings;
-        (Condition conditional, Condition? unconditional) = cache.Of(["a", "b", "a"], NoNoise);
+        (Condition conditional, Condition? unconditional) = cache.Get(["a", "b", "a"], NoNoise);
         using var expected = new TinyVideoModel();
         using (Assert.EnterMultipleScope())
         {
@@ -30,10 +30,10 @@ public class ConditionCacheTests
     {
         using var model = new TinyVideoModel();
         using var cache = new ConditionCache(model, s_guided with { GuidanceScale = 1 });
-        Assert.That(cache.Of(["a"], NoNoise).Unconditional, Is.Null);
+        Assert.That(cache.Get(["a"], NoNoise).Unconditional, Is.Null);
     }
 
-    /// <summary>Held-out films are made in inference mode, whose tensors autograd refuses.</summary>
+    /// <summary>Held-out videos are made in inference mode, whose tensors autograd refuses.</summary>
     [Test]
     public void WhatIsFirstMetInInferenceModeTakesPartInGraphsLater()
     {
@@ -41,11 +41,11 @@ public class ConditionCacheTests
         using var cache = new ConditionCache(model, s_guided);
         using (inference_mode())
         {
-            cache.Of(["a"], NoNoise);
+            cache.Get(["a"], NoNoise);
         }
 
         using Tensor weight = ones(4).requires_grad_(true);
-        (cache.Of(["a"], NoNoise).Conditional.Text * weight).sum().backward();
+        (cache.Get(["a"], NoNoise).Conditional.Text * weight).sum().backward();
         Assert.That(weight.grad!.abs().sum().ToDouble(), Is.GreaterThan(0));
     }
 

@@ -14,7 +14,7 @@ public class UntrainedModelTests
         Assert.That(video.gt(0).logical_and(video.lt(1)).all().ToBoolean(), "of low contrast, nothing cut");
         Assert.That(video.Equals(Video(same, "a red circle")));
         Assert.That(video.Equals(Video(other, "a red circle")), Is.False);
-        Assert.That(video.Equals(Video(model, "a blue square")), Is.EqualTo(model.Pictures == PictureUse.Required), "prompts are read");
+        Assert.That(video.Equals(Video(model, "a blue square")), Is.EqualTo(model.Images == ImageUse.Required), "prompts are read");
     }
 
     [Test]
@@ -34,7 +34,7 @@ public class UntrainedModelTests
             FramesPerSecond = 7,
             MotionBucketId = 127,
         };
-        VideoPrompt row = new(prompt, model.Pictures == PictureUse.Required ? () => full([3, 16, 16], 0.4) : null);
+        VideoPrompt row = new(prompt, model.Images == ImageUse.Required ? () => full([3, 16, 16], 0.4) : null);
         return new VideoGenerator(model, settings).Generate([row], [3]).clone();
     }
 }

@@ -31,7 +31,7 @@ public class ActionClassificationTests
         }
     }
 
-    /// <summary>What the classifier sees, from its own last tokens: their mean under fc_norm (eps 1e-5), or the first, already normalised.</summary>
+    /// <summary>What the classifier sees, from its own last tokens: their mean under fc_norm (eps 1e-5), or the first, already normalized.</summary>
     [TestCase(true)]
     [TestCase(false)]
     public void ThePoolingIsTheConfigurations(bool meanPooling)
@@ -163,8 +163,8 @@ public class ActionClassificationTests
         Assert.That(() => VideoRewards.ActionClassification(folder.ToString()), Throws.TypeOf<WeightFileException>().With.Message.Contains("VideoMAEForPreTraining"));
     }
 
-    [TestCase(WeightPrecision.Half, 2e-3f)]
-    [TestCase(WeightPrecision.BrainHalf, 2e-2f)]
+    [TestCase(WeightPrecision.Float16, 2e-3f)]
+    [TestCase(WeightPrecision.BFloat16, 2e-2f)]
     public void SmallerWeightsScoreAlike(WeightPrecision precision, float tolerance)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -41,7 +41,7 @@ public class ClipRewardTests
     }
 
     [Test]
-    public void TwoClipRewardsOfOneSizeShareThePictures()
+    public void TwoClipRewardsOfOneSizeShareTheImages()
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoReward mix = VideoRewards.Aesthetic(SmallRewards.ClipFolder, SmallRewards.HeadFile) + VideoRewards.TextImageSimilarity(SmallRewards.ClipFolder);
@@ -76,9 +76,9 @@ public class ClipRewardTests
             reward.Score(frames, SmallRewards.Prompts);
         }
 
-        Tensor graded = frames.clone().requires_grad_(true);
-        reward.Score(graded, SmallRewards.Prompts).sum().backward();
-        Assert.That(graded.grad!.abs().max().item<float>(), Is.GreaterThan(0));
+        Tensor withGradient = frames.clone().requires_grad_(true);
+        reward.Score(withGradient, SmallRewards.Prompts).sum().backward();
+        Assert.That(withGradient.grad!.abs().max().item<float>(), Is.GreaterThan(0));
     }
 
     [Test]

@@ -30,7 +30,7 @@ public class EveryRewardTests(Func<VideoReward> make)
     }
 
     [Test]
-    public void TheOrderOfFramesDoesNotMatterToRewardsOfPictures()
+    public void TheOrderOfFramesDoesNotMatterToRewardsOfImages()
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoReward reward = make();

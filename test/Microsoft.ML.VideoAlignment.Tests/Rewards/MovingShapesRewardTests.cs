@@ -4,10 +4,10 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>The embedded rewards on painted films whose rating and caption are known.</summary>
+/// <summary>The embedded rewards on painted videos whose rating and caption are known.</summary>
 public class MovingShapesRewardTests
 {
-    private const int Films = 128;
+    private const int Videos = 128;
 
     /// <summary>The recipe's head reached a correlation of .868 on single frames it had not seen.</summary>
     [Test]
@@ -19,16 +19,16 @@ public class MovingShapesRewardTests
         using VideoReward predicted = VideoRewards.MovingShapesAesthetic();
         using VideoReward known = VideoRewards.MovingShapesTrueRating();
         Tensor both = stack([predicted.Score(frames, captions), known.Score(frames, captions)]);
-        Tensor centred = both - both.mean([1], keepdim: true);
-        Tensor covariance = centred.matmul(centred.t());
+        Tensor centerd = both - both.mean([1], keepdim: true);
+        Tensor covariance = centerd.matmul(centerd.t());
         double correlation = covariance[0, 1].item<float>() / Math.Sqrt(covariance[0, 0].item<float>() * covariance[1, 1].item<float>());
         TestContext.Out.WriteLine($"correlation {correlation:f3}");
         Assert.That(correlation, Is.GreaterThan(0.8));
     }
 
-    /// <summary>Each film's own caption against the caption of the next film, which nearly always differs in colour, shape or background.</summary>
+    /// <summary>Each video's own caption against the caption of the next video, which nearly always differs in color, shape or background.</summary>
     [Test]
-    public void AFilmIsNearerToItsOwnCaption()
+    public void AVideoIsNearerToItsOwnCaption()
     {
         RequireTheModel();
         using DisposeScope scope = NewDisposeScope();
@@ -71,8 +71,8 @@ public class MovingShapesRewardTests
     private static (Tensor Frames, string[] Captions) Painted()
     {
         var random = new Random(17);
-        Film[] films = [.. Enumerable.Range(0, Films).Select(_ => Film.Draw(random, dull: false))];
-        Tensor painted = Painter.PaintFrames([.. films.Select((film, i) => (film, i % Film.Frames))]);
-        return (painted.unsqueeze(2), [.. films.Select((film, i) => Captions.Of(film.Subject, i % Captions.Templates.Count))]);
+        ShapesVideo[] videos = [.. Enumerable.Range(0, Videos).Select(_ => ShapesVideo.Draw(random, dull: false))];
+        Tensor painted = Painter.PaintFrames([.. videos.Select((video, i) => (video, i % ShapesVideo.Frames))]);
+        return (painted.unsqueeze(2), [.. videos.Select((video, i) => Captions.Of(video.Subject, i % Captions.Templates.Count))]);
     }
 }

@@ -117,8 +117,8 @@ public class ObjectRemovalTests
     }
 
     /// <summary>Weights of 8 or 11 bits move the probabilities in the third digit; a cast that lost the weights would move them wholly.</summary>
-    [TestCase(WeightPrecision.Half, 2e-3f)]
-    [TestCase(WeightPrecision.BrainHalf, 2e-2f)]
+    [TestCase(WeightPrecision.Float16, 2e-3f)]
+    [TestCase(WeightPrecision.BFloat16, 2e-2f)]
     public void SmallerWeightsScoreAlike(WeightPrecision precision, float tolerance)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -64,8 +64,8 @@ public class PreferenceRewardTests
     }
 
     /// <summary>Half keeps 11 bits: a cosine of a small network moves by about 1e-3.</summary>
-    [TestCase(WeightPrecision.Half)]
-    [TestCase(WeightPrecision.BrainHalf)]
+    [TestCase(WeightPrecision.Float16)]
+    [TestCase(WeightPrecision.BFloat16)]
     public void SmallerWeightsGiveNearlyTheSameScore(WeightPrecision precision)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -76,13 +76,13 @@ public class PreferenceRewardTests
         Tensor score = small.Score(frames, SmallRewards.Prompts);
         Assert.That(score.dtype, Is.EqualTo(ScalarType.Float32));
         Tensor difference = (score - full.Score(frames.detach(), SmallRewards.Prompts)).abs().max();
-        Assert.That(difference.item<float>(), Is.GreaterThan(0).And.LessThan(precision == WeightPrecision.Half ? 5e-3 : 5e-2));
+        Assert.That(difference.item<float>(), Is.GreaterThan(0).And.LessThan(precision == WeightPrecision.Float16 ? 5e-3 : 5e-2));
         score.sum().backward();
         Assert.That(frames.grad!.abs().max().item<float>(), Is.GreaterThan(0));
     }
 
     [Test]
-    public void AestheticAndPreferenceShareThePicturesAndPickScoreHasItsOwn()
+    public void AestheticAndPreferenceShareTheImagesAndPickScoreHasItsOwn()
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoReward two = VideoRewards.Aesthetic(SmallRewards.ClipFolder, SmallRewards.HeadFile) + Preference();
@@ -125,27 +125,27 @@ public class PreferenceRewardTests
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoReward video = VideoRewards.VideoTextSimilarity(SmallRewards.ClipFolder);
-        using TextImageReward pictures = TextImageReward.Similarity(SmallRewards.ClipFolder, Placement.Cpu);
+        using TextImageReward images = TextImageReward.Similarity(SmallRewards.ClipFolder, Placement.Cpu);
         Tensor frames = SmallRewards.Frames(2, 3, 3, 32, 32) * tensor(new float[] { 0, 0.5f, 1 }).view(1, 1, 3, 1, 1);
-        Tensor features = pictures.Stages(new PreprocessedFrames(frames)).Features.view(2, 3, -1);
-        Tensor text = pictures.Towers.Prompts.Of(SmallRewards.Prompts);
+        Tensor features = images.Stages(new PreprocessedFrames(frames)).Features.view(2, 3, -1);
+        Tensor text = images.Towers.Prompts.Embed(SmallRewards.Prompts);
         Tensor expected = nn.functional.cosine_similarity(features.mean([1]), text, dim: 1);
         Assert.That(video.Contract.ScoreRange, Is.EqualTo((-1f, 1f)), "a cosine");
         Tensor score = video.Score(frames, SmallRewards.Prompts);
         Assert.That((score - expected).abs().max().item<float>(), Is.LessThan(1e-5));
-        Assert.That((score - pictures.Score(frames, SmallRewards.Prompts)).abs().min().item<float>(), Is.GreaterThan(1e-5), "no mean of cosines");
+        Assert.That((score - images.Score(frames, SmallRewards.Prompts)).abs().min().item<float>(), Is.GreaterThan(1e-5), "no mean of cosines");
         Assert.That(video.Contract.ScoresFramesSeparately, Is.False);
         Tensor single = frames.narrow(2, 1, 1);
-        Assert.That(video.Score(single, SmallRewards.Prompts).allclose(pictures.Score(single, SmallRewards.Prompts), rtol: 1e-4, atol: 1e-6));
+        Assert.That(video.Score(single, SmallRewards.Prompts).allclose(images.Score(single, SmallRewards.Prompts), rtol: 1e-4, atol: 1e-6));
     }
 
     [Test]
     public void RewardsComeBackFromTheirReferences()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoReward mix = VideoRewards.HumanPreferenceV2(SmallPreference.File, SmallRewards.ClipFolder, WeightPrecision.Half)
+        using VideoReward mix = VideoRewards.HumanPreferenceV2(SmallPreference.File, SmallRewards.ClipFolder, WeightPrecision.Float16)
             + (VideoRewards.PickScore(SmallRewards.ClipFolder) * 0.01f) + VideoRewards.VideoTextSimilarity(SmallRewards.ClipFolder)
-            + VideoRewards.Aesthetic(SmallRewards.ClipFolder, SmallRewards.HeadFile, WeightPrecision.BrainHalf);
+            + VideoRewards.Aesthetic(SmallRewards.ClipFolder, SmallRewards.HeadFile, WeightPrecision.BFloat16);
         using VideoReward again = VideoRewards.FromReference(RewardReference.FromJson(mix.Reference.ToJson()));
         Tensor frames = SmallRewards.Frames(2, 3, 2, 32, 32);
         Assert.That(again.Contract, Is.EqualTo(mix.Contract));

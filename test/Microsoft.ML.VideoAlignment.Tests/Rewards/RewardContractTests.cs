@@ -121,7 +121,7 @@ public class RewardContractTests
     }
 
     [Test]
-    public void TheTrialIsOfAGradedStepWhateverTheCallersMode()
+    public void TheTrialIsOfAWithGradientStepWhateverTheCallersMode()
     {
         using VideoReward reward = Brightness();
         using IDisposable guard = no_grad();

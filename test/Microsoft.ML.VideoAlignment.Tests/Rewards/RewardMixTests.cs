@@ -87,14 +87,14 @@ public class RewardMixTests
     }
 
     [Test]
-    public void PicturesPreparedAlikeAreMadeOnce()
+    public void ImagesPreparedAlikeAreMadeOnce()
     {
         using DisposeScope scope = NewDisposeScope();
         var frames = new PreprocessedFrames(rand([2L, 3, 4, 20, 24]));
-        Tensor first = frames.Pictures(FramePreprocessing.ForClip(16));
-        Assert.That(frames.Pictures(FramePreprocessing.ForClip(16)), Is.SameAs(first));
+        Tensor first = frames.Images(FramePreprocessing.ForClip(16));
+        Assert.That(frames.Images(FramePreprocessing.ForClip(16)), Is.SameAs(first));
         Assert.That(first.shape, Is.EqualTo(new long[] { 8, 3, 16, 16 }));
-        Assert.That(frames.Pictures(FramePreprocessing.ForClip(20)), Is.Not.SameAs(first));
+        Assert.That(frames.Images(FramePreprocessing.ForClip(20)), Is.Not.SameAs(first));
         Assert.That(frames.Kinds, Is.EqualTo(2));
     }
 
@@ -103,7 +103,7 @@ public class RewardMixTests
     public void NormalisationRunsOverTrainingBatchesOnly()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoReward mix = VideoRewards.Mix([(Channel("red", 0), 2f), (Channel("constant", 1), 1f)], normalise: true);
+        using VideoReward mix = VideoRewards.Mix([(Channel("red", 0), 2f), (Channel("constant", 1), 1f)], normalize: true);
         Assert.That(Values(mix.Score(Red(0, 1), s_prompts)), Is.EqualTo(new[] { 0f, 2f }), "nothing is known yet: mean 0, deviation 1");
         Tensor first = mix.Score(Red(0, 1).requires_grad_(true), s_prompts);
         Assert.That(Values(first), Is.EqualTo(new[] { -Math.Sqrt(2), Math.Sqrt(2) }).Within(1e-6));
@@ -127,10 +127,10 @@ public class RewardMixTests
     }
 
     [Test]
-    public void ANormalisedSumIsSavedWithItsMoments()
+    public void ANormalizedSumIsSavedWithItsMoments()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoReward mix = VideoRewards.Mix([(VideoRewards.MovingShapesAesthetic(), 2f)], normalise: true);
+        using VideoReward mix = VideoRewards.Mix([(VideoRewards.MovingShapesAesthetic(), 2f)], normalize: true);
         mix.Score(SmallRewards.Frames(3, 3, 1, 32, 32).requires_grad_(true), []);
         RewardReference reference = RewardReference.FromJson(mix.Reference.ToJson());
         using VideoReward again = VideoRewards.FromReference(reference);
@@ -143,12 +143,12 @@ public class RewardMixTests
     }
 
     [Test]
-    public void ANormalisedSumStaysWholeInAnother()
+    public void ANormalizedSumStaysWholeInAnother()
     {
         using DisposeScope scope = NewDisposeScope();
-        VideoReward inner = VideoRewards.Mix([(Channel("red", 0), 1f), (Channel("blue", 2), 1f)], normalise: true);
+        VideoReward inner = VideoRewards.Mix([(Channel("red", 0), 1f), (Channel("blue", 2), 1f)], normalize: true);
         using VideoReward outer = (inner * 0.5f) + Channel("green", 1);
-        Assert.That(((RewardMix)outer).Parts.Select(part => part.Name), Is.EqualTo(new[] { "normalised (red + blue)", "green" }));
+        Assert.That(((RewardMix)outer).Parts.Select(part => part.Name), Is.EqualTo(new[] { "normalized (red + blue)", "green" }));
         outer.Score(Red(0, 1).requires_grad_(true), s_prompts);
         outer.BeginTraining();
         Assert.That(Values(inner.Score(Red(0, 1), s_prompts)), Is.EqualTo(new[] { 0f, 1f }));

@@ -4,7 +4,7 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>An OpenCLIP of a few thousand weights under its own names, for the vocabulary and picture size of <see cref="SmallRewards.ClipFolder"/>.</summary>
+/// <summary>An OpenCLIP of a few thousand weights under its own names, for the vocabulary and image size of <see cref="SmallRewards.ClipFolder"/>.</summary>
 internal static class SmallPreference
 {
     private static readonly Lazy<string> s_file = new(WriteFile);

@@ -48,13 +48,13 @@ internal static class SmallRewards
         ("text similarity", () => VideoRewards.TextImageSimilarity(ClipFolder)),
         ("video-text similarity", () => VideoRewards.VideoTextSimilarity(ClipFolder)),
         ("human preference", () => VideoRewards.HumanPreferenceV2(SmallPreference.File, ClipFolder)),
-        ("human preference in half", () => VideoRewards.HumanPreferenceV2(SmallPreference.File, ClipFolder, WeightPrecision.Half)),
+        ("human preference in half", () => VideoRewards.HumanPreferenceV2(SmallPreference.File, ClipFolder, WeightPrecision.Float16)),
         ("PickScore", () => VideoRewards.PickScore(ClipFolder)),
         ("object removal", () => VideoRewards.ObjectRemoval(DetectorFolder, DetectedLabel, SmallDetection)),
         ("action", () => VideoRewards.ActionClassification(ClassifierFolder, s_actions)),
         ("sum", () => (VideoRewards.Aesthetic(ClipFolder, HeadFile) * 1.5f) + VideoRewards.TextImageSimilarity(ClipFolder)),
         ("temporal consistency", () => VideoRewards.TemporalConsistency(VJepaFile, new VJepaOptions { Frames = 4, Heads = 3 })),
-        ("normalised sum", () => VideoRewards.Mix([(VideoRewards.Aesthetic(ClipFolder, HeadFile), 1.5f), (VideoRewards.TextImageSimilarity(ClipFolder), 1f)], normalise: true)),
+        ("normalized sum", () => VideoRewards.Mix([(VideoRewards.Aesthetic(ClipFolder, HeadFile), 1.5f), (VideoRewards.TextImageSimilarity(ClipFolder), 1f)], normalize: true)),
         ("custom", () => VideoRewards.Custom("contrast", (frames, _) => frames.std([1, 2, 3, 4], unbiased: false))),
     ];
 

@@ -2,12 +2,12 @@ using Microsoft.ML.VideoAlignment.Rewards;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>The formula against small pictures whose parts are known by hand.</summary>
+/// <summary>The formula against small images whose parts are known by hand.</summary>
 public class TrueRatingTests
 {
-    /// <summary>A centred 14 x 14 red square on grey: colour c = .6, top = .6, share 196/1024, centroid (16, 16), most pixels flat.</summary>
+    /// <summary>A centered 14 x 14 red square on gray: color c = .6, top = .6, share 196/1024, centroid (16, 16), most pixels flat.</summary>
     [Test]
-    public void ACentredSquareByHand()
+    public void ACenterdSquareByHand()
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor frame = full([1L, 3, 32, 32], 0.2f);
@@ -22,7 +22,7 @@ public class TrueRatingTests
         Assert.That(TrueRating.OfFrames(frame).item<float>(), Is.EqualTo(1 + (9 * ((0.5 * 0.6 / 0.9) + (0.2 * size) + 0.2 + 0.1))).Within(1e-4));
     }
 
-    /// <summary>Off centre by (4, 3): P = exp(-25/64). A checkerboard of step .01 in luma: |dx| + |dy| = .02 everywhere, C = exp(-.02/.015).</summary>
+    /// <summary>Off center by (4, 3): P = exp(-25/64). A checkerboard of step .01 in luma: |dx| + |dy| = .02 everywhere, C = exp(-.02/.015).</summary>
     [Test]
     public void PlaceAndClutterByHand()
     {

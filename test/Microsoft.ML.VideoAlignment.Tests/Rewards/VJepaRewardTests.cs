@@ -30,7 +30,7 @@ public class VJepaRewardTests
         Masks = [new VJepaMask { Blocks = 2, SpatialScale = (0.2, 0.4) }, new VJepaMask { Blocks = 1, SpatialScale = (0.5, 0.6), TemporalScale = (0.5, 1) }],
     };
 
-    /// <summary>V-JEPA's own pre-training configuration (facebookresearch/jepa, vith16): eight blocks of .15 of the picture, two of .7, over all frames.</summary>
+    /// <summary>V-JEPA's own pre-training configuration (facebookresearch/jepa, vith16): eight blocks of .15 of the image, two of .7, over all frames.</summary>
     [Test]
     public void MasksAreThoseOfThePretraining()
     {
@@ -75,14 +75,14 @@ public class VJepaRewardTests
         using VJepaReward other = Reward(s_options with { Seed = 1 });
         Tensor frames = SmallRewards.Frames(2, 3, 4, 12, 12);
         float[] scored = Values(reward.Score(frames, []));
-        float[][] first = Graded(reward), second = Graded(reward);
+        float[][] first = WithGradient(reward), second = WithGradient(reward);
         Assert.That(Values(reward.Score(frames, [])), Is.EqualTo(scored), "graded calls do not change what scoring gives");
         Assert.That(first.Append(scored).Select(score => score[0]), Is.Unique, "each graded call has masks of its own");
         Assert.That(second, Is.EqualTo(first), "equal runs are equal");
-        Assert.That(Graded(equal), Is.EqualTo(first), "and so are equal rewards");
-        Assert.That(Graded(other), Is.Not.EqualTo(first), "another seed gives other masks");
+        Assert.That(WithGradient(equal), Is.EqualTo(first), "and so are equal rewards");
+        Assert.That(WithGradient(other), Is.Not.EqualTo(first), "another seed gives other masks");
 
-        float[][] Graded(VJepaReward trained)
+        float[][] WithGradient(VJepaReward trained)
         {
             trained.BeginTraining();
             return [.. Enumerable.Range(0, 3).Select(_ => Values(trained.Score(frames.clone().requires_grad_(true), [])))];
@@ -181,7 +181,7 @@ public class VJepaRewardTests
     }
 
     [Test]
-    public void HalfPrecisionIsNearFull([Values(WeightPrecision.Half, WeightPrecision.BrainHalf)] WeightPrecision precision)
+    public void HalfPrecisionIsNearFull([Values(WeightPrecision.Float16, WeightPrecision.BFloat16)] WeightPrecision precision)
     {
         using DisposeScope scope = NewDisposeScope();
         using var folder = new TemporaryFolder();

@@ -14,7 +14,7 @@ public class ResumeTests
 
     /// <summary>One step a sitting, so that every boundary is gone over once.</summary>
     [TestCaseSource(nameof(Cases))]
-    public void CancelledAfterEveryStepItGivesTheSameBytes(string name)
+    public void CanceledAfterEveryStepItGivesTheSameBytes(string name)
     {
         var run = RunCase.Named(name);
         using var folder = new TemporaryFolder();
@@ -39,9 +39,9 @@ public class ResumeTests
         Assert.That(resumed.Select(step => step.Elapsed), Is.Ordered.And.Unique, "time goes on, too");
     }
 
-    /// <summary>The token is cancelled by the reward in the middle of a step or a measurement, of which nothing may be left.</summary>
+    /// <summary>The token is canceled by the reward in the middle of a step or a measurement, of which nothing may be left.</summary>
     [TestCaseSource(nameof(Cases))]
-    public void CancelledWithinAStepItGivesTheSameBytes(string name)
+    public void CanceledWithinAStepItGivesTheSameBytes(string name)
     {
         var run = RunCase.Named(name);
         using var folder = new TemporaryFolder();
@@ -105,5 +105,5 @@ public class ResumeTests
     private static int Let(int sitting) => (3 + (sitting * 4)) % 11;
 
     private static (int Step, double Reward, double Loss, double Norm, double? HeldOut, long Queries, long Measured, long Evaluations) Numbers(VideoAlignmentProgress step) =>
-        (step.Step, step.Reward, step.Loss, step.GradientNorm, step.HeldOutReward, step.RewardQueries, step.HeldOutQueries, step.DenoiserEvaluations);
+        (step.Step, step.Reward, step.Loss, step.GradientNorm, step.ValidationEvaluator, step.RewardQueries, step.HeldOutQueries, step.DenoiserEvaluations);
 }

@@ -51,7 +51,7 @@ public class RunFingerprintTests
         Case(options => options with { BatchSize = 1 }, "options", "BatchSize was 2 and is 1"),
         Case(options => options with { EmaDecay = null }, "options", "EmaDecay was 0.5 and is none"),
         Case(options => options with { GradientWindow = GradientWindow.Steps(1, 2) }, "options", "Graded = [1, 2]"),
-        Case(options => options with { Loss = RewardLoss.Minimise() }, "options", "form = Fall"),
+        Case(options => options with { Loss = RewardLoss.Minimize() }, "options", "form = Fall"),
         Case(options => options with { InferenceSteps = 5 }, "sampling", "Steps was 4 and is 5"),
         Case(options => options with { Seed = 4 }, "sampling", "Seed was 3 and is 4"),
         Case(options => options with { HeldOutPrompts = ["a cow"] }, "held-out data", "Prompts was 3 rows"),
@@ -98,7 +98,7 @@ public class RunFingerprintTests
         s_run.Fit(_folder.ToString(), High(), options => Best(options) with { Steps = 2 });
         var steps = new List<VideoAlignmentProgress>();
         byte[] kept = s_run.Fit(_folder.ToString(), change: options => Best(options) with { Steps = 3, Progress = new Reported(steps.Add) });
-        Assert.That(steps.Single().HeldOutReward, Is.LessThan(1));
+        Assert.That(steps.Single().ValidationEvaluator, Is.LessThan(1));
         Assert.That(kept, Is.EqualTo(s_run.Fit(_folder.ToString(), change: options => Best(options) with { Steps = 3, KeepBest = false })), "step 3 is the best that compares");
     }
 

@@ -133,8 +133,8 @@ public class RunFolderTests
     public void StatesOfAnotherRunAreNamedAndNotMixedIn()
     {
         byte[] expected = s_run.Fit(folder: null);
-        Cancelled(_folder.ToString(), after: 2, seed: 3);
-        Cancelled(_folder.Path("other"), after: 4, seed: 5);
+        Canceled(_folder.ToString(), after: 2, seed: 3);
+        Canceled(_folder.Path("other"), after: 4, seed: 5);
         string other = Directory.GetFiles(_folder.Path("other"), "state-00000004-*").Single();
         string there = _folder.Path(Path.GetFileName(other));
         File.Copy(other, there);
@@ -147,8 +147,8 @@ public class RunFolderTests
     [Test]
     public void WhereNothingSaysWhoseTheFolderIsTheUserDoes()
     {
-        Cancelled(_folder.ToString(), after: 2, seed: 3);
-        Cancelled(_folder.Path("other"), after: 4, seed: 5);
+        Canceled(_folder.ToString(), after: 2, seed: 3);
+        Canceled(_folder.Path("other"), after: 4, seed: 5);
         string other = Directory.GetFiles(_folder.Path("other"), "state-00000004-*").Single();
         File.Copy(other, _folder.Path(Path.GetFileName(other)));
         File.Delete(_folder.Path(RunLock.FileName));
@@ -251,7 +251,7 @@ public class RunFolderTests
 
     private string[] States() => [.. Directory.GetFiles(_folder.ToString(), "state-*.safetensors").Order(StringComparer.Ordinal)];
 
-    private static void Cancelled(string folder, int after, int seed)
+    private static void Canceled(string folder, int after, int seed)
     {
         using var stop = new CancellationTokenSource();
         void Report(VideoAlignmentProgress step)

@@ -7,13 +7,13 @@ public class LvdmDdimTests
     /// <summary>The published VideoCrafter2 (configs/inference_t2v_512_v2.0.yaml).</summary>
     private const string Published = "\"linear_start\": 0.00085, \"linear_end\": 0.012, \"use_scale\": true, \"scale_b\": 0.7";
 
-    private static readonly LvdmDdimScheduler s_published = LvdmDdimScheduler.FromConfig(DdimTests.Json(Published));
+    private static readonly VideoCrafterDdimScheduler s_published = VideoCrafterDdimScheduler.FromConfig(DdimTests.Json(Published));
 
     /// <summary>VADER's 25 steps: t = 961, 921, ..., 41, 1; constants worked out from the schedule's definition in Python.</summary>
     [Test]
     public void TwentyFiveStepsAreTheKnownOnes()
     {
-        var sampler = (LvdmDdimScheduler.Sampler)s_published.CreateSampler(25, 1);
+        var sampler = (VideoCrafterDdimScheduler.Sampler)s_published.CreateSampler(25, 1);
         Assert.That(sampler.Timesteps, Is.EqualTo(Enumerable.Range(0, 25).Reverse().Select(i => (40.0 * i) + 1)));
         Assert.That(sampler.AlphasCumprod[1], Is.EqualTo(0.960873).Within(1e-6));
         Assert.That(sampler.PreviousAlphasCumprod[0], Is.EqualTo(0.99915).Within(1e-6));
@@ -97,7 +97,7 @@ public class LvdmDdimTests
     public void AnExactNetworkIsFollowed()
     {
         using DisposeScope scope = NewDisposeScope();
-        var sampler = (LvdmDdimScheduler.Sampler)s_published.CreateSampler(20, 0);
+        var sampler = (VideoCrafterDdimScheduler.Sampler)s_published.CreateSampler(20, 0);
         Tensor clean = tensor(new[] { 0.3, -1.2 }), noise = tensor(new[] { 1.1, 0.4 });
         (double a, double s) = (sampler.AlphasCumprod[19], sampler.Scales[19]);
         Tensor x = (clean * (Math.Sqrt(a) * s)) + (noise * Math.Sqrt(1 - a));
@@ -113,7 +113,7 @@ public class LvdmDdimTests
     [TestCase("\"linear_end\": 2", "linear_end")]
     [TestCase("\"use_scale\": true, \"mid_step\": 2000", "mid_step")]
     public void AnotherScheduleIsRefusedByName(string json, string named) =>
-        Assert.That(() => LvdmDdimScheduler.FromConfig(DdimTests.Json(json)), Throws.Exception.With.Message.Contains(named));
+        Assert.That(() => VideoCrafterDdimScheduler.FromConfig(DdimTests.Json(json)), Throws.Exception.With.Message.Contains(named));
 
     [Test]
     public void AStepOutsideTheRunOrWithoutItsNoiseIsRefused()

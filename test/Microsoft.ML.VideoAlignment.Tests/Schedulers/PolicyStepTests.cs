@@ -11,7 +11,7 @@ public class PolicyStepTests
         new TestCaseData(DdimScheduler.FromConfig(DdimTests.Json($"{Betas}, \"steps_offset\": 1"))).SetArgDisplayNames("DDIM"),
         new TestCaseData(DdimScheduler.FromConfig(DdimTests.Json($"{Betas}, \"prediction_type\": \"v_prediction\", \"timestep_spacing\": \"trailing\", \"rescale_betas_zero_snr\": true")))
             .SetArgDisplayNames("DDIM from pure noise"),
-        new TestCaseData(LvdmDdimScheduler.FromConfig(DdimTests.Json("\"linear_start\": 0.00085, \"linear_end\": 0.012, \"use_scale\": true, \"scale_b\": 0.7"))).SetArgDisplayNames("lvdm"),
+        new TestCaseData(VideoCrafterDdimScheduler.FromConfig(DdimTests.Json("\"linear_start\": 0.00085, \"linear_end\": 0.012, \"use_scale\": true, \"scale_b\": 0.7"))).SetArgDisplayNames("lvdm"),
     ];
 
     /// <summary>What a rollout draws is what learning gives a probability to: the step is its mean and that many deviations of the noise.</summary>
@@ -27,7 +27,7 @@ public class PolicyStepTests
             (Tensor x, Tensor prediction, Tensor noise) = (Draw(), Draw(), Draw());
             Assert.That(policy.Deviation(step), Is.GreaterThan(0), $"step {step}");
             Tensor next = policy.Step(step, x, prediction, [], noise).Sample;
-            (Tensor mean, double[] deviations) = PolicyStep.Of(policy, [step, step], x, prediction);
+            (Tensor mean, double[] deviations) = PolicyStep.Compute(policy, [step, step], x, prediction);
             Assert.That(((next - mean) / policy.Deviation(step) - noise).abs().max().ToDouble(), Is.LessThan(1e-9), $"step {step}");
             Tensor expected = (noise.square().mean([1L, 2, 3, 4]) * -0.5) - Math.Log(policy.Deviation(step)) - (0.5 * Math.Log(2 * Math.PI));
             Assert.That((PolicyStep.LogProbability(next, mean, deviations) - expected).abs().max().ToDouble(), Is.LessThan(1e-9), $"step {step}");
@@ -42,10 +42,10 @@ public class PolicyStepTests
         IPolicySampler policy = ((IPolicyScheduler)scheduler).CreatePolicy(10, 1);
         using var generator = new Generator(2);
         Tensor x = randn([3L, 4, 2, 2], generator: generator), prediction = randn([3L, 4, 2, 2], generator: generator);
-        (Tensor mean, double[] deviations) = PolicyStep.Of(policy, [9, 0, 4], x, prediction);
+        (Tensor mean, double[] deviations) = PolicyStep.Compute(policy, [9, 0, 4], x, prediction);
         Assert.That(deviations, Is.EqualTo(new[] { policy.Deviation(9), policy.Deviation(0), policy.Deviation(4) }));
         Assert.That(mean[1].allclose(policy.Mean(0, x[1], prediction[1]), rtol: 1e-6, atol: 1e-6), "to rounding");
-        Assert.That(() => PolicyStep.Of(policy, [9, 0], x, prediction), Throws.ArgumentException.With.Message.Contains("3 samples, got 2"));
+        Assert.That(() => PolicyStep.Compute(policy, [9, 0], x, prediction), Throws.ArgumentException.With.Message.Contains("3 samples, got 2"));
     }
 
     [Test]
@@ -68,7 +68,7 @@ public class PolicyStepTests
         Assert.That(() => ddim.CreatePolicy(5, 1, rederiveNoise: false), Throws.ArgumentException.With.Message.Contains("timestep 0").And.Message.Contains("steps_offset 1"));
         Assert.That(() => ddim.CreatePolicy(5, 0), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("eta 0"));
         Assert.That(
-            () => LvdmDdimScheduler.FromConfig(DdimTests.Json("\"linear_start\": 0.00085, \"linear_end\": 0.012")).CreatePolicy(25, 0),
+            () => VideoCrafterDdimScheduler.FromConfig(DdimTests.Json("\"linear_start\": 0.00085, \"linear_end\": 0.012")).CreatePolicy(25, 0),
             Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("eta 0"));
     }
 

@@ -100,7 +100,7 @@ public class BackwardFailureTests
         Tensor Block(IReadOnlyList<Tensor> inputs) => Breaks() ? inputs[0] * empty(1L << 50) : inputs[0] * 2;
         var operation = new CustomOperation("allocating", "Recompute", CPU, [3], x => Recompute.Run(Block, x));
         Exception? caught = Assert.Catch(() => Pass(Loss(operation, leaf, place), place));
-        Assert.That(MemoryShortage.Caused(caught), caught!.Message);
+        Assert.That(OutOfMemoryAdvice.Caused(caught), caught!.Message);
         Assert.That(leaf.grad, Is.Null);
     }
 
@@ -286,7 +286,7 @@ public class BackwardFailureTests
         Tensor leaf = empty(2, 8, device: META).requires_grad_(true);
         var operation = new CustomOperation(
             "offloaded", "Recompute", META, [2, 8], x => Recompute.Run(ActivationMemory.RecomputeOffloaded, inputs => inputs[0] * 2, x));
-        using var meter = new MemoryMeter([], DeviceType.CUDA);
+        using var meter = new MemoryProfiler([], DeviceType.CUDA);
         using (new BackwardObserver(Break))
         {
             Assert.That(() => Pass(Loss(operation, leaf, place), place), Throws.Exception.SameAs(fault));

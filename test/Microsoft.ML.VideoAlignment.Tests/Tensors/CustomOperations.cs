@@ -17,14 +17,14 @@ internal static class CustomOperations
         new(
             "GegluKernel", "GegluKernel", CPU, [2, 3, 8],
             x => GegluKernel.Run(x, x * 2, Ramp.Values(2, 64, 8), Ramp.Values(3, 64), Ramp.Values(4, 8, 32), Ramp.Values(5, 8))),
-        new("Convolution of shapes", "ShapeOnly", META, [2, 8, 4, 4], x => ShapeOnly.Convolution(x, Empty(3, 8, 3, 3), Empty(3), [1, 1], [1, 1])),
+        new("Convolution of shapes", "MetaOps", META, [2, 8, 4, 4], x => MetaOps.Convolution(x, Empty(3, 8, 3, 3), Empty(3), [1, 1], [1, 1])),
         new(
-            "TransposedConvolution of shapes", "ShapeOnly", META, [2, 8, 4, 4],
-            x => ShapeOnly.TransposedConvolution(x, Empty(8, 3, 2, 2), null, [2, 2], [0, 0])),
-        new("Attention of shapes", "ShapeOnly", META, [2, 2, 4, 4], x => ShapeOnly.Attention(x, x, x)),
-        new("Norm of shapes", "ShapeOnly", META, [2, 8, 4, 4], x => ShapeOnly.Norm(x, Empty(8), Empty(8))),
-        new("Select of shapes", "ShapeOnly", META, [2, 8, 4, 4], x => ShapeOnly.Select(x, 1, 3)),
-        new("Where of shapes", "ShapeOnly", META, [2, 8, 4, 4], x => ShapeOnly.Where(Empty(2, 8, 4, 4), x, x)),
+            "TransposedConvolution of shapes", "MetaOps", META, [2, 8, 4, 4],
+            x => MetaOps.TransposedConvolution(x, Empty(8, 3, 2, 2), null, [2, 2], [0, 0])),
+        new("Attention of shapes", "MetaOps", META, [2, 2, 4, 4], x => MetaOps.Attention(x, x, x)),
+        new("Norm of shapes", "MetaOps", META, [2, 8, 4, 4], x => MetaOps.Norm(x, Empty(8), Empty(8))),
+        new("Select of shapes", "MetaOps", META, [2, 8, 4, 4], x => MetaOps.Select(x, 1, 3)),
+        new("Where of shapes", "MetaOps", META, [2, 8, 4, 4], x => MetaOps.Where(Empty(2, 8, 4, 4), x, x)),
     ];
 
     private static Tensor Empty(params long[] shape) => empty(shape, device: META);

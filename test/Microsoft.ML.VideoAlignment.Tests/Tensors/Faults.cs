@@ -12,8 +12,8 @@ public enum Fault
     /// <summary>libtorch has none left on the device.</summary>
     OutOfDeviceMemory,
 
-    /// <summary>The work is cancelled.</summary>
-    Cancelled,
+    /// <summary>The work is canceled.</summary>
+    Canceled,
 
     /// <summary>Any other fault.</summary>
     Plain,
@@ -27,7 +27,7 @@ internal static class Faults
     {
         Fault.OutOfMemory => new OutOfMemoryException("no memory for the runtime"),
         Fault.OutOfDeviceMemory => new ExternalException("CUDA out of memory. Tried to allocate 2.00 GiB."),
-        Fault.Cancelled => new OperationCanceledException("stop", new CancellationToken(canceled: true)),
+        Fault.Canceled => new OperationCanceledException("stop", new CancellationToken(canceled: true)),
         _ => new InvalidOperationException("a fault"),
     };
 }

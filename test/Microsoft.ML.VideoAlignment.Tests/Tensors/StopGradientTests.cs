@@ -8,23 +8,23 @@ public class StopGradientTests
     public void HeldConstantsKeepTheirFirstValues()
     {
         using DisposeScope scope = NewDisposeScope();
-        using var held = new HeldConstants();
+        using var held = new ConstantRecorder();
         double Run(double x) => held.Run(() =>
         {
-            using Tensor constant = StopGradient.Of(() => tensor(x * x), "square");
-            return (x * constant.ToDouble()) + StopGradient.Of(() => x);
+            using Tensor constant = StopGradient.Detach(() => tensor(x * x), "square");
+            return (x * constant.ToDouble()) + StopGradient.Detach(() => x);
         });
         Assert.That(Run(2), Is.EqualTo(10), "2 * 4 + 2: recorded");
         Assert.That(Run(3), Is.EqualTo(14), "3 * 4 + 2: replayed");
         Assert.That(held.Count("square"), Is.EqualTo(1));
-        Assert.That(StopGradient.Of(() => 7.0), Is.EqualTo(7), "outside of a run nothing is held");
+        Assert.That(StopGradient.Detach(() => 7.0), Is.EqualTo(7), "outside of a run nothing is held");
     }
 
     [Test]
     public void AConstantWithinAConstantIsPartOfIt()
     {
-        using var held = new HeldConstants();
-        double Run(double x) => held.Run(() => StopGradient.Of(() => StopGradient.Of(() => x) + 1) + StopGradient.Of(() => x));
+        using var held = new ConstantRecorder();
+        double Run(double x) => held.Run(() => StopGradient.Detach(() => StopGradient.Detach(() => x) + 1) + StopGradient.Detach(() => x));
         Assert.That(Run(1), Is.EqualTo(3));
         Assert.That(Run(5), Is.EqualTo(3));
         Assert.That(held.Count("value"), Is.EqualTo(2));
@@ -33,9 +33,9 @@ public class StopGradientTests
     [Test]
     public void ARunWithOtherConstantsIsAnError()
     {
-        using var held = new HeldConstants();
-        held.Run(() => StopGradient.Of(() => 1.0, "a"));
-        Assert.That(() => held.Run(() => StopGradient.Of(() => 1.0, "b")), Throws.InvalidOperationException.With.Message.Contains("another constant (b"));
+        using var held = new ConstantRecorder();
+        held.Run(() => StopGradient.Detach(() => 1.0, "a"));
+        Assert.That(() => held.Run(() => StopGradient.Detach(() => 1.0, "b")), Throws.InvalidOperationException.With.Message.Contains("another constant (b"));
         Assert.That(() => held.Run(() => 1), Throws.InvalidOperationException.With.Message.Contains("0 constants where the first met 1"));
     }
 
@@ -44,7 +44,7 @@ public class StopGradientTests
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor x = tensor(2.0).requires_grad_(true);
-        (x * StopGradient.Of(() => x * x)).backward();
+        (x * StopGradient.Detach(() => x * x)).backward();
         Assert.That(x.grad!.ToDouble(), Is.EqualTo(4));
     }
 
@@ -54,7 +54,7 @@ public class StopGradientTests
     public void ConstantsAreHeldOnTheThreadThatRunsTheBackwardPass(bool deep)
     {
         using DisposeScope scope = NewDisposeScope();
-        using var held = new HeldConstants();
+        using var held = new ConstantRecorder();
         int blocks = 0;
         Assert.That(Slope(2), Is.EqualTo(2), "recorded");
         Assert.That(held.Count("value"), Is.EqualTo(blocks));
@@ -66,7 +66,7 @@ public class StopGradientTests
             Tensor Block(Tensor given)
             {
                 blocks++;
-                return given * StopGradient.Of(given.detach);
+                return given * StopGradient.Detach(given.detach);
             }
 
             Tensor y = deep ? ForeignThread.Deep(Block, x) : Recompute.Run(inputs => Block(inputs[0]), x);
@@ -80,9 +80,9 @@ public class StopGradientTests
     public void ARunThatHasEndedHoldsNothing()
     {
         using DisposeScope scope = NewDisposeScope();
-        using var held = new HeldConstants();
+        using var held = new ConstantRecorder();
         Tensor x = tensor(2.0).requires_grad_(true);
-        Tensor y = held.Run(() => Recompute.Run(inputs => inputs[0] * StopGradient.Of(inputs[0].detach), x));
+        Tensor y = held.Run(() => Recompute.Run(inputs => inputs[0] * StopGradient.Detach(inputs[0].detach), x));
         Recompute.Backward(y);
         Assert.That(held.Count("value"), Is.EqualTo(1));
     }
@@ -93,11 +93,11 @@ public class StopGradientTests
         double[] sums = new double[2];
         ForeignThread.Together(2, (index, meet) =>
         {
-            using var held = new HeldConstants();
+            using var held = new ConstantRecorder();
             double Run(double value) => held.Run(() =>
             {
                 meet();
-                return StopGradient.Of(() => value);
+                return StopGradient.Detach(() => value);
             });
             sums[index] = Run(index + 1) + (10 * Run(0));
         });

@@ -37,14 +37,14 @@ public class StorageCountTests
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor tensor = zeros(4, 6, dtype: ScalarType.Float32), apart = zeros(1);
-        nint storage = StorageCount.Of(tensor);
+        nint storage = StorageCount.StorageAddress(tensor);
         Assert.That((StorageCount.Holders(tensor), StorageCount.Bytes(tensor)), Is.EqualTo((1u, 96L)));
         using (Tensor row = tensor[1])
         {
-            Assert.That((StorageCount.Of(row), StorageCount.Holders(row), StorageCount.Bytes(row)), Is.EqualTo((storage, 2u, 96L)));
+            Assert.That((StorageCount.StorageAddress(row), StorageCount.Holders(row), StorageCount.Bytes(row)), Is.EqualTo((storage, 2u, 96L)));
         }
 
         Assert.That(StorageCount.Holders(tensor), Is.EqualTo(1u));
-        Assert.That(StorageCount.Of(apart), Is.Not.EqualTo(storage));
+        Assert.That(StorageCount.StorageAddress(apart), Is.Not.EqualTo(storage));
     }
 }

@@ -5,7 +5,7 @@ using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>What graded steps keep decides memory and time and nothing else.</summary>
+/// <summary>What gradient steps keep decides memory and time and nothing else.</summary>
 public class ActivationMemoryTests
 {
     private static readonly (ActivationMemory Blocks, bool Steps)[] s_ways =
@@ -17,7 +17,7 @@ public class ActivationMemoryTests
     /// </summary>
     [TestCase("text", 1)]
     [TestCase("text", 3)]
-    [TestCase("picture", 2)]
+    [TestCase("image", 2)]
     public void TheGradientIsTheSameWhateverIsKept(string made, int window)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -53,7 +53,7 @@ public class ActivationMemoryTests
             Assert.That(whole, Is.LessThan(4 * latents), "latents, the prediction and what the sampler makes of them");
         }
 
-        long Step(ActivationMemory memory, bool steps) => Walked(model, memory, steps, DeviceType.CPU, window: 3)[MemoryPhase.GradedStep] - Walked(model, memory, steps, DeviceType.CPU, window: 2)[MemoryPhase.GradedStep];
+        long Step(ActivationMemory memory, bool steps) => Walked(model, memory, steps, DeviceType.CPU, window: 3)[MemoryPhase.GradientStep] - Walked(model, memory, steps, DeviceType.CPU, window: 2)[MemoryPhase.GradientStep];
     }
 
     /// <summary>Where the device is a GPU, what blocks keep is not in its memory; where it is the CPU there is nowhere else.</summary>
@@ -81,7 +81,7 @@ public class ActivationMemoryTests
     private static void RequireSameBits(Tensor gradient, Tensor expected) =>
         Assert.That(gradient.data<float>().ToArray(), Is.EqualTo(expected.data<float>().ToArray()));
 
-    /// <summary>The gradient of all factors, one behind another: of a video from text, or of a film of two clips that hand gradient on.</summary>
+    /// <summary>The gradient of all factors, one behind another: of a video from text, or of a video of two clips that hand gradient on.</summary>
     private static Tensor Gradient(VideoDiffusionModel model, ActivationMemory blocks, bool steps, int window)
     {
         (model.Activations, model.RecomputeSteps) = (blocks, steps);
@@ -93,28 +93,28 @@ public class ActivationMemoryTests
             factor.copy_(values);
         }
 
-        bool images = model.Pictures == PictureUse.Required;
+        bool images = model.Images == ImageUse.Required;
         RewardGradientSettings settings = TinyModel.Settings();
-        settings = settings with { Sampling = images ? TinyImageModel.Sampling(2) : settings.Sampling, CarryGradientAcrossClips = images };
+        settings = settings with { Sampling = images ? TinyImageModel.Sampling(2) : settings.Sampling, CarryGradientAcrossSegments = images };
         using VideoReward reward = TinyModel.Redness();
         using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
-        PreparedClip first = Clip(0, images ? TinyImageModel.Image().unsqueeze(0) : null);
+        SegmentInputs first = Segment(0, images ? TinyImageModel.Image().unsqueeze(0) : null);
         trainer.Backward(new Rollout
         {
             Prompts = [""],
             First = first,
             Frames = images ? [1, 3] : [0, 2],
-            Later = images ? [image => Clip(1, image)] : [],
+            Later = images ? [image => Segment(1, image)] : [],
         });
         return cat([.. adapters.Parameters.Where(factor => factor.grad is not null).Select(factor => factor.grad!.flatten().clone())]);
 
-        PreparedClip Clip(int index, Tensor? picture)
+        SegmentInputs Segment(int index, Tensor? image)
         {
             Tensor Noise(IReadOnlyList<long> shape) => Ramp.Values(index + 3, [.. shape]) * 2;
-            using IDisposable mode = set_grad_enabled(picture is { requires_grad: true });
-            VideoRequest request = settings.Sampling.Request([new("")], Noise) with { Images = picture };
+            using IDisposable mode = set_grad_enabled(image is { requires_grad: true });
+            VideoRequest request = settings.Sampling.Request([new("")], Noise) with { Images = image };
             Condition condition = model.Encode(request);
-            return new PreparedClip
+            return new SegmentInputs
             {
                 Condition = condition,
                 Unconditional = model.EncodeUnconditional(request, condition),
@@ -137,6 +137,6 @@ public class ActivationMemoryTests
             Window = GradientWindow.LastSteps(window),
             Frames = RewardFrames.OneRandom,
         };
-        return MemoryWalk.Run(shapes, adapters, mean, settings, device);
+        return TrainingDryRun.Run(shapes, adapters, mean, settings, device);
     }
 }

@@ -140,7 +140,7 @@ public class AlignmentTrainerTests
         {
             using VideoReward reward = TinyModel.Redness();
             using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
-            RolloutResult result = trainer.Backward(TinyModel.Fixed(model, ["a red circle"], start, [0, 1, 2], steps: 1, firstGraded: 0));
+            RolloutResult result = trainer.Backward(TinyModel.Fixed(model, ["a red circle"], start, [0, 1, 2], steps: 1, firstWithGradient: 0));
             slope = adapters.NamedFactors.Sum(pair => (pair.Factor.grad! * direction[pair.Name]).sum().ToDouble());
             foreach ((_, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
             {
@@ -177,7 +177,7 @@ public class AlignmentTrainerTests
         RewardGradientSettings settings = TinyModel.Settings();
         using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
         Tensor Random() => randn(model.LatentShape(1, TinyModel.Size), dtype: ScalarType.Float64, generator: generator);
-        Rollout plain = TinyModel.Fixed(model, ["a red circle"], Random(), [0, 2], firstGraded: 2);
+        Rollout plain = TinyModel.Fixed(model, ["a red circle"], Random(), [0, 2], firstWithGradient: 2);
         Tensor noise = Random();
         RolloutResult result = trainer.Backward(plain);
         Dictionary<string, Tensor> once = Gradients();

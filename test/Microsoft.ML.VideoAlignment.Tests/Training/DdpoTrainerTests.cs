@@ -16,7 +16,7 @@ public class DdpoTrainerTests
         using VideoDiffusionModel model = TinyModel.Load();
         List<double[]> ratios = [];
         Run(model, TinyModel.Redness(), Settings(steps: 2, batch: 2), (step, _) => ratios.Add(Values(step.Terms.Ratio)));
-        Assert.That(ratios, Has.Count.EqualTo(6), "3 denoising steps an optimiser step");
+        Assert.That(ratios, Has.Count.EqualTo(6), "3 denoising steps an optimizer step");
 
         // Two batches of one video round differently; what an update does is far more.
         double Largest(IEnumerable<IEnumerable<double>> some) => some.SelectMany(ratio => ratio).Max(ratio => Math.Abs(ratio - 1));
@@ -96,7 +96,7 @@ public class DdpoTrainerTests
         using DisposeScope scope = NewDisposeScope();
         using VideoDiffusionModel model = TinyModel.Load();
         IReadOnlySet<string> inert = new HashSet<string>();
-        Dictionary<string, Tensor> up = Gradient(RewardLoss.Maximise()), down = Gradient(RewardLoss.Minimise());
+        Dictionary<string, Tensor> up = Gradient(RewardLoss.Maximize()), down = Gradient(RewardLoss.Minimize());
         foreach ((string name, Tensor gradient) in up.Where(pair => pair.Key.EndsWith("lora_B.weight", StringComparison.Ordinal)))
         {
             double scale = gradient.abs().max().ToDouble();
@@ -108,7 +108,7 @@ public class DdpoTrainerTests
         {
             using LoraAdapters adapters = TinyModel.Adapt(model);
             using var trainer = new DdpoTrainer(model, TinyModel.Redness(), adapters, Settings(batch: 2, accumulation: 2) with { Loss = loss });
-            using PolicyEpoch epoch = Collected(trainer, model, loss);
+            using RolloutBuffer epoch = Collected(trainer, model, loss);
             trainer.Backward(epoch);
             inert = adapters.InertFactors;
             return adapters.NamedFactors.ToDictionary(pair => pair.Name, pair => pair.Factor.grad!.clone());
@@ -127,11 +127,11 @@ public class DdpoTrainerTests
         using var trainer = new DdpoTrainer(model, TinyModel.Redness(), adapters, settings) { OnMicroStep = step => seen.Add(Values(step.Terms.Ratio)) };
         using PolicySamples samples = Sampled(trainer, model, videos: 2);
         int[] steps = [0, 1, 2];
-        using PolicyEpoch epoch = trainer.Begin(samples, [1, -1], [1, 0], Enumerable.Repeat(new PolicyOrder([0, 1], [steps, steps]), 2));
+        using RolloutBuffer epoch = trainer.Begin(samples, [1, -1], [1, 0], Enumerable.Repeat(new MinibatchOrder([0, 1], [steps, steps]), 2));
         trainer.Backward(epoch);
         trainer.Update(1, 0, 0);
         trainer.Backward(epoch);
-        Assert.That(epoch.IsOver);
+        Assert.That(epoch.IsExhausted);
         (double better, double worse) = (seen.Skip(3).Average(ratio => ratio[0]), seen.Skip(3).Average(ratio => ratio[1]));
         Assert.That(better, Is.GreaterThan(1 + 1e-5));
         Assert.That(worse, Is.LessThan(1 - 1e-5));
@@ -141,12 +141,12 @@ public class DdpoTrainerTests
     public void EveryWalkTakesEachStepOfEachVideoOnce()
     {
         using DisposeScope scope = NewDisposeScope();
-        using var draws = new TrainingDraws(s_prompts, 7);
-        PolicyOrder[] orders = [PolicyOrder.Draw(draws, 6, 5), PolicyOrder.Draw(draws, 6, 5)];
+        using var draws = new TrainingRandom(s_prompts, 7);
+        MinibatchOrder[] orders = [MinibatchOrder.Draw(draws, 6, 5), MinibatchOrder.Draw(draws, 6, 5)];
         var condition = new Condition { Text = zeros(6, 1, 1), Size = TinyModel.Size };
-        using var epoch = new PolicyEpoch(new PolicySamples(zeros(6, 6, 1), zeros(6, 5), condition, null), new double[6], new double[6], orders, batchSize: 2, learntSteps: 5);
+        using var epoch = new RolloutBuffer(new PolicySamples(zeros(6, 6, 1), zeros(6, 5), condition, null), new double[6], new double[6], orders, batchSize: 2, learntSteps: 5);
         var batches = new List<PolicyMicroBatch>();
-        while (!epoch.IsOver)
+        while (!epoch.IsExhausted)
         {
             batches.Add(epoch.Next());
         }
@@ -167,13 +167,13 @@ public class DdpoTrainerTests
         using var trainer = new DdpoTrainer(model, TinyModel.Redness(), adapters, Settings(steps: 5, batch: 2, options: options));
         trainer.Train(s_prompts);
 
-        // A rollout of 4 videos, 3 steps, 2 branches; 2 x 2 optimiser steps of 2 videos, 2 of 3 steps, 1 branch. The fifth begins another rollout.
+        // A rollout of 4 videos, 3 steps, 2 branches; 2 x 2 optimizer steps of 2 videos, 2 of 3 steps, 1 branch. The fifth begins another rollout.
         Assert.That(trainer.Work.RewardQueries, Is.EqualTo(8));
         Assert.That(trainer.Work.DenoiserEvaluations, Is.EqualTo((2 * 4 * 3 * 2) + (5 * 2 * 2)));
     }
 
     private static DdpoSettings Settings(int steps = 2, int batch = 1, int accumulation = 1, DdpoOptions? options = null) =>
-        new(TinyModel.Settings(steps, batch, accumulation), options ?? new DdpoOptions { PerPromptAdvantages = false }, RewardFrames.All, RewardLoss.Maximise());
+        new(TinyModel.Settings(steps, batch, accumulation), options ?? new DdpoOptions { PerPromptAdvantages = false }, RewardFrames.All, RewardLoss.Maximize());
 
     private static void Run(VideoDiffusionModel model, VideoReward reward, DdpoSettings settings, Action<PolicyMicroStep, int> look)
     {
@@ -183,12 +183,12 @@ public class DdpoTrainerTests
         trainer.Train(s_prompts);
     }
 
-    private static PolicyEpoch Collected(DdpoTrainer trainer, VideoDiffusionModel model, RewardLoss loss)
+    private static RolloutBuffer Collected(DdpoTrainer trainer, VideoDiffusionModel model, RewardLoss loss)
     {
         double[] scores = [0.5, 0.1, 0.3, 0.4];
-        double[] worth = [.. scores.Select(score => -loss.Of(tensor(score)).ToDouble())];
+        double[] worth = [.. scores.Select(score => -loss.Compute(tensor(score)).ToDouble())];
         int[][] steps = [.. Enumerable.Repeat(new[] { 2, 0, 1 }, 4)];
-        return trainer.Begin(Sampled(trainer, model, videos: 4), trainer.Advantages(["a", "b", "a", "b"], worth), scores, [new PolicyOrder([3, 1, 0, 2], steps)]);
+        return trainer.Begin(Sampled(trainer, model, videos: 4), trainer.Advantages(["a", "b", "a", "b"], worth), scores, [new MinibatchOrder([3, 1, 0, 2], steps)]);
     }
 
     private static PolicySamples Sampled(DdpoTrainer trainer, VideoDiffusionModel model, int videos)
@@ -196,7 +196,7 @@ public class DdpoTrainerTests
         using var generator = new Generator(4);
         long[] shape = model.LatentShape(videos, TinyModel.Size);
         Condition Of(string text) => model.Encode(new VideoRequest { Prompts = [.. Enumerable.Repeat(text, videos)], Size = TinyModel.Size, Noise = _ => throw new InvalidOperationException() });
-        return trainer.Sample(new PreparedClip
+        return trainer.Sample(new SegmentInputs
         {
             Condition = Of("a red circle"),
             Unconditional = Of(""),

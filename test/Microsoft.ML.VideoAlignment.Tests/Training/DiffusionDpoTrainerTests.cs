@@ -110,7 +110,7 @@ public class DiffusionDpoTrainerTests
         using var trainer = new DiffusionDpoTrainer(model, reward, adapters, Settings(steps: 2, batch: 1, options: options));
         var rewards = new List<double>();
         trainer.Train(s_prompts, step => rewards.Add(step.Reward));
-        Assert.That(rewards, Is.EqualTo(new[] { 3.0, 3.0 }), "(10 - 4) / 2, learnt from twice");
+        Assert.That(rewards, Is.EqualTo(new[] { 3.0, 3.0 }), "(10 - 4) / 2, learned from twice");
 
         // 4 videos of 3 steps with guidance; then two steps of a pair, by model and reference.
         Assert.That(trainer.Work.DenoiserEvaluations, Is.EqualTo((4 * 3 * 2) + (2 * 4)));
@@ -118,7 +118,7 @@ public class DiffusionDpoTrainerTests
     }
 
     private static DiffusionDpoSettings Settings(int steps = 2, int batch = 1, DiffusionDpoOptions? options = null) =>
-        new(TinyModel.Settings(steps, batch), options ?? new DiffusionDpoOptions(), RewardFrames.All, RewardLoss.Maximise());
+        new(TinyModel.Settings(steps, batch), options ?? new DiffusionDpoOptions(), RewardFrames.All, RewardLoss.Maximize());
 
     private static Tensor Latents(VideoDiffusionModel model, int rows)
     {

@@ -7,13 +7,13 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 
 public class EightBitAdamWTests
 {
-    /// <summary>The paper's figure 2 has 7 exponent bits: from 5.5e-7 to 1, and at most 0.4 % to 4.5 % between neighbours' middles by decade.</summary>
+    /// <summary>The paper's figure 2 has 7 exponent bits: from 5.5e-7 to 1, and at most 0.4 % to 4.5 % between neighbors' middles by decade.</summary>
     [Test]
     public void TheTreeHoldsSevenDecades([Values] bool ofEitherSign)
     {
         using DisposeScope scope = NewDisposeScope();
-        using DynamicTree tree = ofEitherSign ? DynamicTree.Signed(CPU) : DynamicTree.Positive(CPU);
-        float[] values = tree.Values.data<float>().ToArray();
+        using BlockwiseQuantizer tree = ofEitherSign ? BlockwiseQuantizer.SignedCodes(CPU) : BlockwiseQuantizer.PositiveCodes(CPU);
+        float[] values = tree.Codes.data<float>().ToArray();
         using (Assert.EnterMultipleScope())
         {
             Assert.That(values, Has.Length.EqualTo(256).And.Ordered.And.Unique);
@@ -27,20 +27,20 @@ public class EightBitAdamWTests
     public void WhatIsHeldIsTheNearestValueOfItsBlock()
     {
         using DisposeScope scope = NewDisposeScope();
-        using DynamicTree tree = DynamicTree.Positive(CPU);
+        using BlockwiseQuantizer tree = BlockwiseQuantizer.PositiveCodes(CPU);
         using var generator = new Generator(3);
         Tensor x = pow(10, (rand(1000, generator: generator) * 6) - 6) * cat([ones(256) * 1e-4, ones(256) * 1e3, ones(488)]);
-        (Tensor places, Tensor scales) = tree.Hold(x);
-        Tensor back = tree.Restore(places, scales);
-        Tensor shares = x / scales.repeat_interleave(DynamicTree.Block).narrow(0, 0, 1000);
-        Tensor best = (tree.Values.unsqueeze(0) - shares.unsqueeze(1)).abs().amin([1]);
+        (Tensor places, Tensor scales) = tree.Quantize(x);
+        Tensor back = tree.Dequantize(places, scales);
+        Tensor shares = x / scales.repeat_interleave(BlockwiseQuantizer.Block).narrow(0, 0, 1000);
+        Tensor best = (tree.Codes.unsqueeze(0) - shares.unsqueeze(1)).abs().amin([1]);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(places.dtype, Is.EqualTo(ScalarType.Byte));
             Assert.That(scales.shape[0], Is.EqualTo(4));
-            Assert.That(((back / scales.repeat_interleave(DynamicTree.Block).narrow(0, 0, 1000)) - shares).abs().sub(best).max().ToDouble(), Is.LessThan(1e-6));
-            Assert.That(tree.Restore(tree.Hold(x.pow(3)).Places, scales).gt(0).all().ToBoolean(), "a second moment above zero stays above zero");
-            Assert.That(tree.Restore(tree.Hold(zeros(7)).Places, zeros(1)).abs().max().ToDouble(), Is.Zero);
+            Assert.That(((back / scales.repeat_interleave(BlockwiseQuantizer.Block).narrow(0, 0, 1000)) - shares).abs().sub(best).max().ToDouble(), Is.LessThan(1e-6));
+            Assert.That(tree.Dequantize(tree.Quantize(x.pow(3)).Places, scales).gt(0).all().ToBoolean(), "a second moment above zero stays above zero");
+            Assert.That(tree.Dequantize(tree.Quantize(zeros(7)).Places, zeros(1)).abs().max().ToDouble(), Is.Zero);
         }
     }
 
@@ -59,15 +59,15 @@ public class EightBitAdamWTests
         (double Start, double End, Tensor Way) Descend(OptimizerState state)
         {
             var x = new Parameter(Ramp.Values(1, 600) + 2);
-            using IAdapterOptimiser optimiser = IAdapterOptimiser.Create([x], TinyModel.Settings() with { LearningRate = 5e-2, OptimizerState = state });
+            using IAdapterOptimizer optimizer = IAdapterOptimizer.Create([x], TinyModel.Settings() with { LearningRate = 5e-2, OptimizerState = state });
             double first = Loss().ToDouble();
             Tensor way = x;
             for (int step = 0; step < 100; step++)
             {
                 way = step == 20 ? x.detach().clone() : way;
-                optimiser.ZeroGrad();
+                optimizer.ZeroGrad();
                 Loss().backward();
-                optimiser.Step();
+                optimizer.Step();
             }
 
             return (first, Loss().ToDouble(), way);
@@ -83,11 +83,11 @@ public class EightBitAdamWTests
         Parameter[] factors = [new(Ramp.Values(1, 16, 320)), new(Ramp.Values(2, 1280, 16)), new(Ramp.Values(3, 3, 5))];
         long[] bytes = [.. new[] { OptimizerState.Full, OptimizerState.EightBit }.Select(state =>
         {
-            using IAdapterOptimiser optimiser = IAdapterOptimiser.Create(factors, TinyModel.Settings() with { OptimizerState = state });
+            using IAdapterOptimizer optimizer = IAdapterOptimizer.Create(factors, TinyModel.Settings() with { OptimizerState = state });
             factors.Aggregate(zeros(1), (sum, factor) => sum + factor.square().sum()).backward();
-            optimiser.Step();
-            Assert.That(optimiser.StateBytes, Is.EqualTo(factors.Sum(factor => IAdapterOptimiser.BytesFor(factor, state))));
-            return optimiser.StateBytes;
+            optimizer.Step();
+            Assert.That(optimizer.StateBytes, Is.EqualTo(factors.Sum(factor => IAdapterOptimizer.BytesFor(factor, state))));
+            return optimizer.StateBytes;
         })];
         Assert.That(bytes[1], Is.LessThan(0.3 * bytes[0]));
     }
@@ -120,7 +120,7 @@ public class EightBitAdamWTests
             };
             var curve = new List<double>();
             using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
-            trainer.Train(["a red circle", "a blue square"], step => curve.Add(step.HeldOutReward!.Value));
+            trainer.Train(["a red circle", "a blue square"], step => curve.Add(step.ValidationEvaluator!.Value));
             return curve[^1] - curve[0];
         }
     }

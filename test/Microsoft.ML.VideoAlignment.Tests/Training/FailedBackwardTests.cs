@@ -20,12 +20,12 @@ public class FailedBackwardTests
         yield return Case("DDPO", (model, adapters) =>
         {
             var alike = new DdpoOptions { PerPromptAdvantages = false };
-            var options = new DdpoSettings(TinyModel.Settings(batch: 2), alike, RewardFrames.All, RewardLoss.Maximise());
+            var options = new DdpoSettings(TinyModel.Settings(batch: 2), alike, RewardFrames.All, RewardLoss.Maximize());
             return new DdpoTrainer(model, TinyModel.Redness(), adapters, options);
         });
         yield return Case("Diffusion-DPO", (model, adapters) =>
         {
-            var options = new DiffusionDpoSettings(TinyModel.Settings(), new DiffusionDpoOptions(), RewardFrames.All, RewardLoss.Maximise());
+            var options = new DiffusionDpoSettings(TinyModel.Settings(), new DiffusionDpoOptions(), RewardFrames.All, RewardLoss.Maximize());
             return new DiffusionDpoTrainer(model, TinyModel.Redness(), adapters, options);
         });
 
@@ -79,7 +79,7 @@ public class FailedBackwardTests
     }
 
     [Test]
-    public void ARunCancelledInTheBackwardPassKeepsItsLastGoodStep()
+    public void ARunCanceledInTheBackwardPassKeepsItsLastGoodStep()
     {
         using var source = new CancellationTokenSource();
         (Exception? caught, int steps, int thread) = Run(
@@ -89,7 +89,7 @@ public class FailedBackwardTests
                 source.Token.ThrowIfCancellationRequested();
             },
             source.Token);
-        Assert.That(caught, Is.Null, "a run that is cancelled returns what it has");
+        Assert.That(caught, Is.Null, "a run that is canceled returns what it has");
         Assert.That(steps, Is.EqualTo(2));
         Assert.That(thread, Is.Not.EqualTo(Environment.CurrentManagedThreadId));
     }

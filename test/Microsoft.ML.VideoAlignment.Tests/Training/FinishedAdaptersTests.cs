@@ -6,14 +6,14 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 
 public class FinishedAdaptersTests
 {
-    /// <summary>As when memory runs out between two of the optimiser's tensors.</summary>
+    /// <summary>As when memory runs out between two of the optimizer's tensors.</summary>
     [Test]
     public void AnUpdateThatStopsHalfWayTakesNothingAway([Values] bool averaged, [Values] bool onDevice)
     {
         using DisposeScope scope = NewDisposeScope();
         using var network = new TinyNetwork();
         using LoraAdapters adapters = LoraAdapters.Attach(network, LoraTargets.AllLayers, 2, 4, new Generator(3));
-        using AdapterAverage? average = averaged ? new AdapterAverage(adapters, 0.5) : null;
+        using EmaAdapters? average = averaged ? new EmaAdapters(adapters, 0.5) : null;
         using var finished = new FinishedAdapters(adapters, average, best: null, onDevice);
         Update(1);
         byte[] first = Returned();
@@ -32,7 +32,7 @@ public class FinishedAdaptersTests
         {
             finished.BeforeUpdate();
             Move(adapters.Parameters.Count);
-            average?.Follow();
+            average?.Update();
             finished.Finished(step);
         }
 
@@ -84,7 +84,7 @@ public class FinishedAdaptersTests
         using DisposeScope scope = NewDisposeScope();
         using var network = new TinyNetwork();
         using LoraAdapters adapters = LoraAdapters.Attach(network, LoraTargets.AllLayers, 2, 4, new Generator(3));
-        using var average = new AdapterAverage(adapters, 0.5);
+        using var average = new EmaAdapters(adapters, 0.5);
         average.Returned[0].fill_(7);
         byte[] factors = AdapterFile.Write(adapters);
         average.InPlace = true;
@@ -101,7 +101,7 @@ public class FinishedAdaptersTests
     {
         var back = new List<string>();
         string? stuck = "first";
-        var idle = new IdleNetworks([("first", [WorkStage.Decoding]), ("second", [WorkStage.Scoring])], (name, works) =>
+        var idle = new CpuOffloader([("first", [WorkStage.Decoding]), ("second", [WorkStage.Scoring])], (name, works) =>
         {
             if (works && name == stuck)
             {
@@ -114,10 +114,10 @@ public class FinishedAdaptersTests
             }
         });
         idle.Enter(WorkStage.Sampling);
-        Assert.That(idle.WakeAll, Throws.TypeOf<AggregateException>().With.InnerException.TypeOf<TimeoutException>());
+        Assert.That(idle.RestoreAll, Throws.TypeOf<AggregateException>().With.InnerException.TypeOf<TimeoutException>());
         Assert.That(back, Is.EqualTo(new[] { "second" }));
         stuck = null;
-        idle.WakeAll();
+        idle.RestoreAll();
         Assert.That(back, Is.EqualTo(new[] { "second", "first" }), "it is asked again");
     }
 }

@@ -14,7 +14,7 @@ public class GradientWindowTests
     public void LastStepsIsASuffix([Values(1, 2, 6)] int count)
     {
         GradientPlan plan = Resolve(GradientWindow.LastSteps(count));
-        Assert.That(plan.GradedSteps, Is.EqualTo(Enumerable.Range(Steps - count, count)));
+        Assert.That(plan.GradientSteps, Is.EqualTo(Enumerable.Range(Steps - count, count)));
         Assert.That(plan.Stop, Is.Null);
         Assert.That(Enumerable.Range(0, Steps).Select(step => plan[step].Sampler), Is.EqualTo(Enumerable.Range(0, Steps).Select(step => step >= Steps - count)));
     }
@@ -22,20 +22,20 @@ public class GradientWindowTests
     [Test]
     public void CopiesAreOfTheLastStep()
     {
-        Assert.That(Resolve(GradientWindow.LowVariance(3)).GradedSteps, Is.EqualTo(new[] { Steps - 1 }));
+        Assert.That(Resolve(GradientWindow.LowVariance(3)).GradientSteps, Is.EqualTo(new[] { Steps - 1 }));
         Assert.That((GradientWindow.LowVariance(3).Copies, GradientWindow.LastSteps(2).Copies), Is.EqualTo((3, 1)));
         Assert.That(() => GradientWindow.LowVariance(0), Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
 
     [Test]
     public void RandomStartIsASuffixFromTheDrawnStep([Values(0, 3, 5)] int drawn) =>
-        Assert.That(Resolve(GradientWindow.RandomStart(), drawn).GradedSteps, Is.EqualTo(Enumerable.Range(drawn, Steps - drawn)));
+        Assert.That(Resolve(GradientWindow.RandomStart(), drawn).GradientSteps, Is.EqualTo(Enumerable.Range(drawn, Steps - drawn)));
 
     [Test]
     public void SingleStepStopsWhereItGrades()
     {
         GradientPlan plan = Resolve(GradientWindow.SingleStep(4));
-        Assert.That(plan.GradedSteps, Is.EqualTo(new[] { 4 }));
+        Assert.That(plan.GradientSteps, Is.EqualTo(new[] { 4 }));
         Assert.That(plan.Stop, Is.EqualTo(4));
     }
 
@@ -43,7 +43,7 @@ public class GradientWindowTests
     public void DrTuneDetachesEveryInputAndKeepsTheSamplersPath()
     {
         GradientPlan plan = Resolve(GradientWindow.DrTune([1, 3], stop: 4));
-        Assert.That(plan.GradedSteps, Is.EqualTo(new[] { 1, 3 }));
+        Assert.That(plan.GradientSteps, Is.EqualTo(new[] { 1, 3 }));
         Assert.That(Enumerable.Range(0, Steps).All(step => plan[step] is { DetachInput: true, Sampler: true }));
         Assert.That(plan.Stop, Is.EqualTo(4));
     }
@@ -52,7 +52,7 @@ public class GradientWindowTests
     public void ChosenStepsKeepTheInputsGradient()
     {
         GradientPlan plan = Resolve(GradientWindow.Steps(2, 3));
-        Assert.That(plan.GradedSteps, Is.EqualTo(new[] { 2, 3 }));
+        Assert.That(plan.GradientSteps, Is.EqualTo(new[] { 2, 3 }));
         Assert.That(plan[2].DetachInput, Is.False);
         Assert.That(plan[5], Is.EqualTo(new StepGradient(Network: false, DetachInput: false, Sampler: true)));
     }
@@ -77,16 +77,16 @@ public class GradientWindowTests
     [TestCase(23, -0.006, 5e-4)]
     [TestCase(24, -0.002, 1e-4)]
     public void SensitivityOfTheFinalLatentsIsTheKnownOne(int step, double expected, double within) =>
-        Assert.That(StepSensitivity.Of(SamplerTests.StableVideo(25))[step], Is.EqualTo(expected).Within(within));
+        Assert.That(StepSensitivity.Compute(SamplerTests.StableVideo(25))[step], Is.EqualTo(expected).Within(within));
 
     [Test]
     public void TheMostSensitiveStepsAreChosenBySamplerAlone()
     {
         GradientPlan plan = GradientWindow.MostSensitive(3).Resolve(SamplerTests.StableVideo(25), _ => 0);
-        Assert.That(plan.GradedSteps, Is.EqualTo(new[] { 16, 17, 18 }));
+        Assert.That(plan.GradientSteps, Is.EqualTo(new[] { 16, 17, 18 }));
         Assert.That(Enumerable.Range(0, 25).All(step => plan[step] is { Sampler: true, DetachInput: false }));
         Assert.That(() => GradientWindow.MostSensitive(26).Resolve(SamplerTests.StableVideo(25), _ => 0), Throws.InstanceOf<ArgumentOutOfRangeException>());
-        Assert.That(GradientWindow.LastSteps(2).Resolve(SamplerTests.StableVideo(25), _ => 0).GradedSteps, Is.EqualTo(new[] { 23, 24 }), "other windows as ever");
+        Assert.That(GradientWindow.LastSteps(2).Resolve(SamplerTests.StableVideo(25), _ => 0).GradientSteps, Is.EqualTo(new[] { 23, 24 }), "other windows as ever");
     }
 
     /// <summary>DPM-Solver++ remembers a clean prediction, which the next step uses too: against a run that differs by a small change of one prediction.</summary>
@@ -96,7 +96,7 @@ public class GradientWindowTests
         using DisposeScope scope = NewDisposeScope();
         ISampler sampler = SamplerTests.Solver(10);
         double expected = Run(1) - Run(0);
-        Assert.That(StepSensitivity.Of(sampler)[step], Is.EqualTo(expected).Within(1e-9 + (1e-9 * Math.Abs(expected))));
+        Assert.That(StepSensitivity.Compute(sampler)[step], Is.EqualTo(expected).Within(1e-9 + (1e-9 * Math.Abs(expected))));
 
         double Run(double change)
         {
@@ -113,7 +113,7 @@ public class GradientWindowTests
     }
 
     [Test]
-    public void TheDescriptionTellsEachStepsSensitivityAndWhetherItIsGraded()
+    public void TheDescriptionTellsEachStepsSensitivityAndWhetherItIsWithGradient()
     {
         using VideoDiffusionModel model = VideoDiffusionModel.MovingShapes();
         string[] lines = GradientWindow.MostSensitive(2).Describe(model, 5, "DDIMScheduler").Split('\n', StringSplitOptions.RemoveEmptyEntries);

@@ -48,15 +48,15 @@ public class NormalizedRewardTests
     {
         using DisposeScope scope = NewDisposeScope();
         using RewardMix mix = Mix(normalize: true);
-        Tensor[] batches = [Grey(0, 1), Grey(2, 3)];
+        Tensor[] batches = [Gray(0, 1), Gray(2, 3)];
         IReadOnlyList<Tensor>[] parts = [.. batches.Select(batch => mix.ScoreParts(new PreprocessedFrames(batch, ScoreUse.Training), ["", ""]))];
         Tensor[] columns = [.. Enumerable.Range(0, mix.PartCount).Select(part => cat([.. parts.Select(batch => batch[part])]))];
         double[] scores = [.. mix.Combine(columns, ScoreUse.Training).data<float>().ToArray().Select(value => (double)value)];
         double deviation = Math.Sqrt(5.0 / 3);
         Assert.That(scores, Is.EqualTo(new[] { -1.5, -0.5, 0.5, 1.5 }.Select(apart => (1 - 3) * apart / deviation)).Within(1e-4));
         Assert.That(Counts(mix), Is.All.EqualTo(4));
-        Assert.That(mix.Score(Grey(2, 3), ["", ""], ScoreUse.Validation).data<float>().ToArray(), Is.EqualTo(new[] { 200f - 3, 300 - 6 }).Within(1e-3));
-        Assert.That(mix.Score(Grey(2, 3), ["", ""], ScoreUse.Repetition).data<float>().ToArray(),
+        Assert.That(mix.Score(Gray(2, 3), ["", ""], ScoreUse.Validation).data<float>().ToArray(), Is.EqualTo(new[] { 200f - 3, 300 - 6 }).Within(1e-3));
+        Assert.That(mix.Score(Gray(2, 3), ["", ""], ScoreUse.Repetition).data<float>().ToArray(),
             Is.EqualTo(new[] { -1 / deviation, -3 / deviation }).Within(1e-3));
         Assert.That(Counts(mix), Is.All.EqualTo(4), "neither adds");
     }
@@ -74,7 +74,7 @@ public class NormalizedRewardTests
         using RewardMix mix = Mix(normalize);
         float[] video = [];
         VideoAlignmentProgress[] steps = Train(mix, algorithm, null, values => video = values);
-        return ([.. steps.Select(step => step.Reward)], [.. steps.Select(step => step.HeldOutReward!.Value)], video);
+        return ([.. steps.Select(step => step.Reward)], [.. steps.Select(step => step.ValidationEvaluator!.Value)], video);
     }
 
     private static GradientWindow? AnyWindow(AlignmentAlgorithm algorithm) =>
@@ -115,7 +115,7 @@ public class NormalizedRewardTests
     private static long[] Counts(RewardMix mix) =>
         [.. mix.Reference.Arguments["moments"].Split(';').Select(moments => long.Parse(moments.Split(' ')[0], CultureInfo.InvariantCulture))];
 
-    private static Tensor Grey(float first, float second)
+    private static Tensor Gray(float first, float second)
     {
         Tensor frames = zeros([2L, 3, 1, 4, 4]);
         frames[0].fill_(first);

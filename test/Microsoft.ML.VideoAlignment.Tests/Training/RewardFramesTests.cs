@@ -36,7 +36,7 @@ public class RewardFramesTests
     }
 
     [Test]
-    public void SpacedFramesAreTheCentresOfEqualParts() =>
+    public void SpacedFramesAreTheCentersOfEqualParts() =>
         Assert.That(RewardFrames.Spaced(4).Select(16, _ => 0), Is.EqualTo(new[] { 2, 6, 10, 14 }));
 
     [Test]

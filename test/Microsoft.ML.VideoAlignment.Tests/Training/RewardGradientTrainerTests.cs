@@ -95,7 +95,7 @@ public class RewardGradientTrainerTests
             Window = GradientWindow.LastSteps(3),
         };
         var curve = new List<double>();
-        Train(model, TinyModel.Redness(), adapters, settings, step => curve.Add(step.HeldOutReward!.Value));
+        Train(model, TinyModel.Redness(), adapters, settings, step => curve.Add(step.ValidationEvaluator!.Value));
         Assert.That(curve[^1], Is.GreaterThan(curve[0] + 1e-3), string.Join(", ", curve));
     }
 
@@ -105,7 +105,7 @@ public class RewardGradientTrainerTests
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoDiffusionModel model = TinyModel.Load();
-        using VideoReward reward = VideoRewards.Mix([(TinyModel.Redness(), 1f)], normalise: true);
+        using VideoReward reward = VideoRewards.Mix([(TinyModel.Redness(), 1f)], normalize: true);
         List<double> first = Run();
         Assert.That(first, Has.Some.Not.Zero);
         Assert.That(Run(), Is.EqualTo(first));
@@ -131,7 +131,7 @@ public class RewardGradientTrainerTests
         var live = new List<long>();
         Train(model, TinyModel.Redness(), adapters, settings, _ => live.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount));
 
-        // Prompts are encoded once each, and the optimiser makes its moments in the first steps.
+        // Prompts are encoded once each, and the optimizer makes its moments in the first steps.
         Assert.That(live.Skip(5).Distinct().Count(), Is.EqualTo(1), string.Join(", ", live.Take(20)));
     }
 
@@ -258,7 +258,7 @@ public class RewardGradientTrainerTests
 
     /// <summary>What the micro-batches before it gathered does not wait in the adapters for who uses them next.</summary>
     [Test]
-    public void ACancelledStepLeavesNoGradientBehind()
+    public void ACanceledStepLeavesNoGradientBehind()
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoDiffusionModel model = TinyModel.Load();

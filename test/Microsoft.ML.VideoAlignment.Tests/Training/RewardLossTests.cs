@@ -8,11 +8,11 @@ public class RewardLossTests
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor scores = tensor([4f, 7f, 12f]);
-        Assert.That(RewardLoss.Aesthetic.Of(scores).item<float>(), Is.EqualTo(0.1 * 11 / 3).Within(1e-6));
-        Assert.That(RewardLoss.Maximise(0.5).Of(scores).item<float>(), Is.EqualTo(-0.5 * 23 / 3).Within(1e-6));
-        Assert.That(RewardLoss.Compression.Of(scores).item<float>(), Is.EqualTo(23.0 / 3).Within(1e-6));
-        Assert.That(RewardLoss.PickScore.Of(scores).item<float>(), Is.EqualTo(1 - (23.0 / 300)).Within(1e-6));
-        Assert.That(RewardLoss.Weather.Of(tensor([0.25f])).item<float>(), Is.EqualTo(0.75).Within(1e-6));
+        Assert.That(RewardLoss.Aesthetic.Compute(scores).item<float>(), Is.EqualTo(0.1 * 11 / 3).Within(1e-6));
+        Assert.That(RewardLoss.Maximize(0.5).Compute(scores).item<float>(), Is.EqualTo(-0.5 * 23 / 3).Within(1e-6));
+        Assert.That(RewardLoss.Compression.Compute(scores).item<float>(), Is.EqualTo(23.0 / 3).Within(1e-6));
+        Assert.That(RewardLoss.PickScore.Compute(scores).item<float>(), Is.EqualTo(1 - (23.0 / 300)).Within(1e-6));
+        Assert.That(RewardLoss.Weather.Compute(tensor([0.25f])).item<float>(), Is.EqualTo(0.75).Within(1e-6));
     }
 
     /// <summary>The absolute value is not a clamp: above the target the gradient turns round.</summary>
@@ -21,15 +21,15 @@ public class RewardLossTests
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor scores = tensor([4f, 12f]).requires_grad_(true);
-        RewardLoss.Aesthetic.Of(scores).backward();
+        RewardLoss.Aesthetic.Compute(scores).backward();
         Assert.That(scores.grad!.data<float>().ToArray(), Is.EqualTo(new[] { -0.05f, 0.05f }).Within(1e-7f));
     }
 
     [Test]
     public void ThePlainFormFollowsTheContract()
     {
-        Assert.That(RewardLoss.For(new RewardContract()), Is.EqualTo(RewardLoss.Maximise()));
-        Assert.That(RewardLoss.For(new RewardContract { Direction = ScoreDirection.LowerIsBetter }, 2), Is.EqualTo(RewardLoss.Minimise(2)));
+        Assert.That(RewardLoss.ForReward(new RewardContract()), Is.EqualTo(RewardLoss.Maximize()));
+        Assert.That(RewardLoss.ForReward(new RewardContract { Direction = ScoreDirection.LowerIsBetter }, 2), Is.EqualTo(RewardLoss.Minimize(2)));
     }
 
     [TestCase(0)]
@@ -37,7 +37,7 @@ public class RewardLossTests
     [TestCase(double.NaN)]
     public void AScaleThatIsNoScaleIsRefused(double scale)
     {
-        Assert.That(() => RewardLoss.Maximise(scale), Throws.TypeOf<ArgumentOutOfRangeException>());
+        Assert.That(() => RewardLoss.Maximize(scale), Throws.TypeOf<ArgumentOutOfRangeException>());
         Assert.That(() => RewardLoss.Target(double.NaN), Throws.TypeOf<ArgumentOutOfRangeException>());
     }
 }

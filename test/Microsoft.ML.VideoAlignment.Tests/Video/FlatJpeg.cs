@@ -6,8 +6,8 @@ internal static class FlatJpeg
     private const int Difference = 12; // one code of 4 bits for each size of a difference, 0 to 11
 
     /// <summary>A baseline file.</summary>
-    /// <param name="blocks">[rows][columns][components]: 1 grey, 3 YCbCr, 4 CMYK or YCCK; the stored values, 0 to 255.</param>
-    /// <param name="adobe">The colour transform of an Adobe marker: 0 none, 1 YCbCr, 2 YCCK; null: no marker.</param>
+    /// <param name="blocks">[rows][columns][components]: 1 gray, 3 YCbCr, 4 CMYK or YCCK; the stored values, 0 to 255.</param>
+    /// <param name="adobe">The color transform of an Adobe marker: 0 none, 1 YCbCr, 2 YCCK; null: no marker.</param>
     public static byte[] Write(byte[][][] blocks, byte? adobe = null)
     {
         (int rows, int columns, int components) = (blocks.Length, blocks[0].Length, blocks[0][0].Length);

@@ -10,17 +10,17 @@ internal static class PngBytes
     /// <param name="width">As the header declares it.</param>
     /// <param name="height">As the header declares it.</param>
     /// <param name="depth">Bits a sample.</param>
-    /// <param name="colour">0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha.</param>
+    /// <param name="color">0 gray, 2 RGB, 3 palette, 4 gray and alpha, 6 RGB and alpha.</param>
     /// <param name="rows">The bytes of each row, unfiltered.</param>
     /// <param name="chunks">What stands between header and image.</param>
-    public static byte[] Write(int width, int height, byte depth, byte colour, byte[][] rows, params (string Type, byte[] Data)[] chunks)
+    public static byte[] Write(int width, int height, byte depth, byte color, byte[][] rows, params (string Type, byte[] Data)[] chunks)
     {
         using var file = new MemoryStream();
         file.Write([0x89, (byte)'P', (byte)'N', (byte)'G', 13, 10, 26, 10]);
         byte[] header = new byte[13];
         BinaryPrimitives.WriteInt32BigEndian(header, width);
         BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(4), height);
-        (header[8], header[9]) = (depth, colour);
+        (header[8], header[9]) = (depth, color);
         Chunk(file, "IHDR", header);
         foreach ((string type, byte[] data) in chunks)
         {

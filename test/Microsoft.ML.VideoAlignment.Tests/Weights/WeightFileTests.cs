@@ -77,7 +77,7 @@ public class WeightFileTests
     public void SlicesCoverATensorOnceAndInOrder(long bytes)
     {
         using Tensor ramp = arange(35, dtype: ScalarType.Float32).reshape(5, 7);
-        float[] seen = [.. TensorSlices.Of(ramp, bytes).SelectMany(part => part.data<float>().ToArray())];
+        float[] seen = [.. TensorSlices.Enumerate(ramp, bytes).SelectMany(part => part.data<float>().ToArray())];
         Assert.That(seen, Is.EqualTo(ramp.data<float>().ToArray()));
     }
 

@@ -43,9 +43,9 @@ public class WeightPiecesTests
         Assert.That(sizes, Is.EqualTo(new[] { Rows * Columns / 2, Rows * Columns / 2 }));
     }
 
-    [TestCase(WeightPrecision.Full)]
-    [TestCase(WeightPrecision.Half)]
-    [TestCase(WeightPrecision.EightBit)]
+    [TestCase(WeightPrecision.Float32)]
+    [TestCase(WeightPrecision.Float16)]
+    [TestCase(WeightPrecision.Int8)]
     public void ALayerLoadedInPiecesHoldsWhatTheWholeGives(WeightPrecision precision)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -53,7 +53,7 @@ public class WeightPiecesTests
         using IWeightSource source = Written(folder, "a.safetensors", Values());
         using var layer = new Linear(Columns, Rows, Placement.OnCpu(precision), bias: false);
         WeightLoader.Load(layer, source);
-        (Tensor expected, Tensor? scale) = precision == WeightPrecision.EightBit ? ChannelQuantisation.Of(Values()) : (Values().to_type(layer.Weight.dtype), null!);
+        (Tensor expected, Tensor? scale) = precision == WeightPrecision.Int8 ? ChannelQuantization.Quantize(Values()) : (Values().to_type(layer.Weight.dtype), null!);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(layer.Weight.Equals(expected), Is.True);
@@ -69,9 +69,9 @@ public class WeightPiecesTests
         using var folder = new TemporaryFolder();
         Tensor weight = Values().flatten().narrow(0, 0, 300 * 200 * 9).view(300, 200, 3, 3);
         using IWeightSource source = Written(folder, "a.pt", weight);
-        using var layer = new Conv2d(200, 300, 3, Placement.OnCpu(eightBit ? WeightPrecision.EightBit : WeightPrecision.Full), bias: false);
+        using var layer = new Conv2d(200, 300, 3, Placement.OnCpu(eightBit ? WeightPrecision.Int8 : WeightPrecision.Float32), bias: false);
         WeightLoader.Load(layer, source);
-        Assert.That(layer.Weight.Equals(eightBit ? ChannelQuantisation.Of(weight).Whole : weight), Is.True);
+        Assert.That(layer.Weight.Equals(eightBit ? ChannelQuantization.Quantize(weight).Whole : weight), Is.True);
     }
 
     /// <summary>Every channel has a magnitude of its own, so that a scale in the wrong place is seen.</summary>

@@ -6,8 +6,8 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 
 /// <summary>
-/// A k x k x k convolution that looks at no later frame: zeros around each picture and, in time, all of them before the first. Computed as a k x k
-/// convolution of pictures that carry the frames before them as more channels. Keys <c>conv.weight</c> [out, in, k, k, k] and <c>conv.bias</c>. Reference:
+/// A k x k x k convolution that looks at no later frame: zeros around each image and, in time, all of them before the first. Computed as a k x k
+/// convolution of images that carry the frames before them as more channels. Keys <c>conv.weight</c> [out, in, k, k, k] and <c>conv.bias</c>. Reference:
 /// Open-Sora, <c>CausalConv3d</c> (Yu et al. 2023, arXiv 2310.05737, section 3.1).
 /// </summary>
 internal sealed class CausalConv3d : nn.Module
@@ -33,22 +33,22 @@ internal sealed class CausalConv3d : nn.Module
         using DisposeScope scope = NewDisposeScope();
         Tensor weight = _conv.Frozen.As(x.dtype).permute(0, 2, 1, 3, 4).flatten(1, 2); // [out, k*in, k, k]
         Tensor taps = _size == 1 && _stride == 1 ? x : WithFramesBefore(x, frames);
-        return Products.Convolution(taps, weight, _conv.Bias?.to_type(x.dtype), padding: [_size / 2, _size / 2]).MoveToOuterDisposeScope();
+        return Ops.Conv(taps, weight, _conv.Bias?.to_type(x.dtype), padding: [_size / 2, _size / 2]).MoveToOuterDisposeScope();
     }
 
     /// <summary>[B*T, C, H, W] -> [B*T', k*C, H, W]: tap d of output frame t is frame stride*t + d of the clip with its zeros in front.</summary>
     private Tensor WithFramesBefore(Tensor x, long frames)
     {
-        Tensor clip = x.permute(0, 2, 3, 1).unflatten(0, [-1, frames]); // [B, T, H, W, C], as it lies in channels-last memory
-        (long batch, long height, long width, long channels) = (clip.shape[0], clip.shape[2], clip.shape[3], clip.shape[4]);
+        Tensor segment = x.permute(0, 2, 3, 1).unflatten(0, [-1, frames]); // [B, T, H, W, C], as it lies in channels-last memory
+        (long batch, long height, long width, long channels) = (segment.shape[0], segment.shape[2], segment.shape[3], segment.shape[4]);
         long before = _size - _stride;
         if (before > 0)
         {
-            clip = cat([zeros([batch, before, height, width, channels], dtype: x.dtype, device: x.device), clip], dim: 1);
+            segment = cat([zeros([batch, before, height, width, channels], dtype: x.dtype, device: x.device), segment], dim: 1);
         }
 
         long count = ((frames + before - _size) / _stride) + 1;
-        Tensor[] taps = [.. Enumerable.Range(0, (int)_size).Select(d => clip.slice(1, d, d + ((count - 1) * _stride) + 1, _stride))];
+        Tensor[] taps = [.. Enumerable.Range(0, (int)_size).Select(d => segment.slice(1, d, d + ((count - 1) * _stride) + 1, _stride))];
         return cat(taps, dim: 4).flatten(0, 1).permute(0, 3, 1, 2);
     }
 

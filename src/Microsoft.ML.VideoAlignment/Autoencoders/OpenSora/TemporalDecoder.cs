@@ -4,7 +4,7 @@ using TorchSharp.Utils;
 
 namespace Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 
-/// <summary>Video latents to picture latents; the deepest level comes first and has the highest number. Reference: Open-Sora, <c>Decoder</c> of <c>VAE_Temporal</c>.</summary>
+/// <summary>Video latents to image latents; the deepest level comes first and has the highest number. Reference: Open-Sora, <c>Decoder</c> of <c>VAE_Temporal</c>.</summary>
 internal sealed class TemporalDecoder : nn.Module
 {
     [ComponentName(Name = "conv1")]

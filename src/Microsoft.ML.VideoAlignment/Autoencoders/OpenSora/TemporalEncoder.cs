@@ -4,7 +4,7 @@ using TorchSharp.Utils;
 
 namespace Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 
-/// <summary>Picture latents to the moments of video latents. Reference: Open-Sora, <c>Encoder</c> of <c>VAE_Temporal</c>.</summary>
+/// <summary>Image latents to the moments of video latents. Reference: Open-Sora, <c>Encoder</c> of <c>VAE_Temporal</c>.</summary>
 internal sealed class TemporalEncoder : nn.Module
 {
     [ComponentName(Name = "conv_in")]

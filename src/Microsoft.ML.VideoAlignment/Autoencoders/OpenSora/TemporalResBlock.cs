@@ -58,7 +58,7 @@ internal static class ClipNorm
     public static Tensor Activated(GroupNorm norm, Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor clips = norm.Activated(TokenLayout.ToClips(x, frames), Activation.Silu); // [B, C, T, H*W]
-        return TokenLayout.FromClips(clips, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
+        Tensor segments = norm.Activated(TokenLayout.ToSegments(x, frames), Activation.Silu); // [B, C, T, H*W]
+        return TokenLayout.FromSegments(segments, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
     }
 }

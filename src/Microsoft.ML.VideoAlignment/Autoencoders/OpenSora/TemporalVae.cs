@@ -4,7 +4,7 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 
 /// <summary>
-/// The second half of Open-Sora's autoencoder: fewer frames of picture latents, by causal convolutions. Its GroupNorms look at all frames of a call, so
+/// The second half of Open-Sora's autoencoder: fewer frames of image latents, by causal convolutions. Its GroupNorms look at all frames of a call, so
 /// decoding is not causal: early frames do depend on late latents. Reference: Open-Sora, <c>VAE_Temporal</c>; keys are its.
 /// </summary>
 internal sealed class TemporalVae : nn.Module
@@ -54,8 +54,8 @@ internal sealed class TemporalVae : nn.Module
         long lack = Lack(x.shape[2]);
         Tensor whole = lack == 0 ? x : nn.functional.pad(x, [0, 0, 0, 0, lack, 0]);
         (long frames, long latents) = (whole.shape[2], whole.shape[2] / Config.TimeFactor);
-        Tensor moments = _quantConv.Forward(_encoder.Forward(ClipPictures.From(whole), frames), latents);
-        Tensor[] halves = ClipPictures.To(moments, latents).chunk(2, dim: 1);
+        Tensor moments = _quantConv.Forward(_encoder.Forward(ClipImages.From(whole), frames), latents);
+        Tensor[] halves = ClipImages.To(moments, latents).chunk(2, dim: 1);
         return (halves[0].contiguous().MoveToOuterDisposeScope(), halves[1].Clamp(LeastLogVariance, LargestLogVariance).contiguous().MoveToOuterDisposeScope());
     }
 
@@ -64,28 +64,28 @@ internal sealed class TemporalVae : nn.Module
     {
         using DisposeScope scope = NewDisposeScope();
         long latents = z.shape[2];
-        Tensor pictures = _decoder.Forward(_postQuantConv.Forward(ClipPictures.From(z), latents), latents);
-        Tensor clip = ClipPictures.To(pictures, latents * Config.TimeFactor);
+        Tensor images = _decoder.Forward(_postQuantConv.Forward(ClipImages.From(z), latents), latents);
+        Tensor segment = ClipImages.To(images, latents * Config.TimeFactor);
         long lack = Lack(frames);
-        return clip.narrow(2, lack, clip.shape[2] - lack).MoveToOuterDisposeScope();
+        return segment.narrow(2, lack, segment.shape[2] - lack).MoveToOuterDisposeScope();
     }
 
     /// <summary>(-frames) mod f.</summary>
     private long Lack(long frames) => (Config.TimeFactor - (frames % Config.TimeFactor)) % Config.TimeFactor;
 }
 
-/// <summary>Clips [B, C, T, H, W] as pictures [B*T, C, H, W] and back.</summary>
-internal static class ClipPictures
+/// <summary>Clips [B, C, T, H, W] as images [B*T, C, H, W] and back.</summary>
+internal static class ClipImages
 {
-    public static Tensor From(Tensor clips)
+    public static Tensor From(Tensor segments)
     {
-        using Tensor frames = clips.transpose(1, 2);
+        using Tensor frames = segments.transpose(1, 2);
         return frames.flatten(0, 1);
     }
 
-    public static Tensor To(Tensor pictures, long frames)
+    public static Tensor To(Tensor images, long frames)
     {
-        using Tensor clips = pictures.unflatten(0, [-1, frames]);
-        return clips.transpose(1, 2);
+        using Tensor segments = images.unflatten(0, [-1, frames]);
+        return segments.transpose(1, 2);
     }
 }

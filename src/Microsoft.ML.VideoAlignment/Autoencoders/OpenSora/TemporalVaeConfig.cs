@@ -6,7 +6,7 @@ namespace Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 /// <summary>The <c>vae_temporal</c> part of Open-Sora's VAE config; defaults are those of its published model (<c>VAE_Temporal_SD</c>).</summary>
 internal sealed record TemporalVaeConfig
 {
-    /// <summary>Channels of the picture latents that go in and come out.</summary>
+    /// <summary>Channels of the image latents that go in and come out.</summary>
     public long InOutChannels { get; init; } = 4;
 
     /// <summary>Channels of the encoder's mean.</summary>

@@ -5,13 +5,13 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 
 /// <summary>
-/// The autoencoder of Open-Sora 1.2: a picture autoencoder for every frame, then a temporal one in chunks of 17 frames that know nothing of each other,
-/// then a fixed normalisation. Reference: Open-Sora, <c>VideoAutoencoderPipeline</c>; keys are its.
+/// The autoencoder of Open-Sora 1.2: an image autoencoder for every frame, then a temporal one in chunks of 17 frames that know nothing of each other,
+/// then a fixed normalization. Reference: Open-Sora, <c>VideoAutoencoderPipeline</c>; keys are its.
 /// </summary>
 internal sealed class VideoAutoencoder : nn.Module
 {
     [ComponentName(Name = "spatial_vae")]
-    private readonly Pictures _spatial;
+    private readonly Images _spatial;
 
     [ComponentName(Name = "temporal_vae")]
     private readonly TemporalVae _temporal;
@@ -26,7 +26,7 @@ internal sealed class VideoAutoencoder : nn.Module
         : base(nameof(VideoAutoencoder))
     {
         Config = config;
-        _spatial = new Pictures(config.Spatial, placement);
+        _spatial = new Images(config.Spatial, placement);
         _temporal = new TemporalVae(config.Temporal, placement);
         Placement exact = placement with { Dtype = ScalarType.Float32 };
         long[] shape = config.ScaleChannels is { } channels ? [1, channels, 1, 1, 1] : [];
@@ -50,7 +50,7 @@ internal sealed class VideoAutoencoder : nn.Module
         }
     }
 
-    /// <summary>How names in a file become keys: the picture autoencoder's old spellings.</summary>
+    /// <summary>How names in a file become keys: the image autoencoder's old spellings.</summary>
     public static KeyMap Keys => AutoencoderKL.Keys;
 
     /// <summary>
@@ -67,21 +67,21 @@ internal sealed class VideoAutoencoder : nn.Module
     /// pixels: [B, 3, T, H, W] in [-1, 1]; standard normal noise of the two posteriors: pictureNoise [B*T, 4, h, w], videoNoise [B, 4, T', h, w]
     /// -> latents as the denoiser has them, [B, 4, T', h, w].
     /// </summary>
-    public Tensor Encode(Tensor pixels, Tensor pictureNoise, Tensor videoNoise)
+    public Tensor Encode(Tensor pixels, Tensor imageNoise, Tensor videoNoise)
     {
         Shapes.Require(pixels, $"B, {Config.Spatial.InChannels}, T, H, W");
         using DisposeScope scope = NewDisposeScope();
         long frames = pixels.shape[2];
-        IEnumerable<Tensor> parts = ClipPictures.From(pixels).split(Config.PictureBatch)
-            .Zip(pictureNoise.split(Config.PictureBatch), (part, noise) =>
+        IEnumerable<Tensor> parts = ClipImages.From(pixels).split(Config.ImageBatch)
+            .Zip(imageNoise.split(Config.ImageBatch), (part, noise) =>
             {
                 (Tensor mean, Tensor logVariance) = _spatial.Module.Encode(part);
                 return _spatial.Module.Sample(mean, logVariance, noise);
             });
-        Tensor clip = ClipPictures.To(cat([.. parts]), frames); // [B, 4, T, h, w]
+        Tensor segment = ClipImages.To(cat([.. parts]), frames); // [B, 4, T, h, w]
         var latents = new List<Tensor>();
         long start = 0;
-        foreach (Tensor chunk in clip.split(Config.ChunkFrames ?? frames, dim: 2))
+        foreach (Tensor chunk in segment.split(Config.ChunkFrames ?? frames, dim: 2))
         {
             (Tensor mean, Tensor logVariance) = _temporal.Encode(chunk);
             latents.Add(mean.Add(logVariance.Div(2).exp() * videoNoise.narrow(2, start, mean.shape[2])));
@@ -111,32 +111,32 @@ internal sealed class VideoAutoencoder : nn.Module
 
         using DisposeScope scope = NewDisposeScope();
         Tensor z = (latents * Buffer("scale")).Add(Buffer("shift"));
-        var clips = new List<Tensor>();
+        var segments = new List<Tensor>();
         foreach (IGrouping<int, int> wanted in (chosen ?? [.. Enumerable.Range(0, frames)]).GroupBy(frame => frame / chunk))
         {
             int start = wanted.Key * latentChunk;
             Tensor piece = z.narrow(2, start, Math.Min(latentChunk, expected - start));
             Tensor decoded = _temporal.Decode(piece, Math.Min(chunk, frames - (wanted.Key * chunk)));
             int[] local = [.. wanted.Select(frame => frame - (wanted.Key * chunk))];
-            clips.Add(local.Length == decoded.shape[2] ? decoded : ChosenFrames.Of(decoded, local));
+            segments.Add(local.Length == decoded.shape[2] ? decoded : FrameSelection.Select(decoded, local));
         }
 
-        Tensor pictures = ClipPictures.From(cat(clips, dim: 2));
-        Tensor pixels = cat([.. pictures.split(Config.PictureBatch).Select(_spatial.Module.Decode)]);
-        return ClipPictures.To(pixels, pixels.shape[0] / latents.shape[0]).MoveToOuterDisposeScope();
+        Tensor images = ClipImages.From(cat(segments, dim: 2));
+        Tensor pixels = cat([.. images.split(Config.ImageBatch).Select(_spatial.Module.Decode)]);
+        return ClipImages.To(pixels, pixels.shape[0] / latents.shape[0]).MoveToOuterDisposeScope();
     }
 
     /// <summary>By name: moving a module replaces its buffers.</summary>
     private Tensor Buffer(string name) => get_buffer(name)!;
 
     /// <summary>Carries the name <c>module</c>.</summary>
-    private sealed class Pictures : nn.Module
+    private sealed class Images : nn.Module
     {
         [ComponentName(Name = "module")]
         public readonly AutoencoderKL Module;
 
-        public Pictures(AutoencoderKLConfig config, Placement placement)
-            : base(nameof(Pictures))
+        public Images(AutoencoderKLConfig config, Placement placement)
+            : base(nameof(Images))
         {
             Module = new AutoencoderKL(config, placement);
             RegisterComponents();

@@ -6,19 +6,19 @@ namespace Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 /// <summary>The config.json of Open-Sora's <c>VideoAutoencoderPipeline</c>.</summary>
 internal sealed record VideoAutoencoderConfig
 {
-    /// <summary>The constant that picture latents are multiplied by, whatever the picture autoencoder's own config says.</summary>
-    public const double PictureScale = 0.18215;
+    /// <summary>The constant that image latents are multiplied by, whatever the image autoencoder's own config says.</summary>
+    public const double ImageScale = 0.18215;
 
-    /// <summary>The published file says nothing of the sizes of its picture autoencoder, which are those of SDXL's.</summary>
-    public AutoencoderKLConfig Spatial { get; init; } = new() { BlockOutChannels = [128, 256, 512, 512], LayersPerBlock = 2, ScalingFactor = PictureScale };
+    /// <summary>The published file says nothing of the sizes of its image autoencoder, which are those of SDXL's.</summary>
+    public AutoencoderKLConfig Spatial { get; init; } = new() { BlockOutChannels = [128, 256, 512, 512], LayersPerBlock = 2, ScalingFactor = ImageScale };
 
     public TemporalVaeConfig Temporal { get; init; } = new();
 
     /// <summary>Frames that are encoded and decoded alone, without the others; null: all together.</summary>
     public int? ChunkFrames { get; init; }
 
-    /// <summary>Pictures decoded at a time: bounds memory, changes nothing.</summary>
-    public int PictureBatch { get; init; } = 4;
+    /// <summary>Images decoded at a time: bounds memory, changes nothing.</summary>
+    public int ImageBatch { get; init; } = 4;
 
     /// <summary>Numbers in the file's scale and shift: one a latent channel, or null where one number is for all.</summary>
     public long? ScaleChannels { get; init; }
@@ -32,11 +32,11 @@ internal sealed record VideoAutoencoderConfig
     {
         ConfigJson.RequireOnly(json, "model_type", "\"VideoAutoencoderPipeline\"");
         var defaults = new VideoAutoencoderConfig();
-        JsonElement? pictures = ConfigJson.Find(json, "vae_2d");
-        JsonElement? sizes = (pictures is { } part ? ConfigJson.Find(part, "config") : null) ?? ConfigJson.Find(json, "vae_2d_config");
+        JsonElement? images = ConfigJson.Find(json, "vae_2d");
+        JsonElement? sizes = (images is { } part ? ConfigJson.Find(part, "config") : null) ?? ConfigJson.Find(json, "vae_2d_config");
         AutoencoderKLConfig spatial = sizes is { } given ? AutoencoderKLConfig.FromJson(given) : defaults.Spatial;
         long chunk = ConfigJson.Integer(json, "micro_frame_size", 0, minimum: 0);
-        long batch = pictures is { } two ? ConfigJson.Integer(two, "micro_batch_size", defaults.PictureBatch) : defaults.PictureBatch;
+        long batch = images is { } two ? ConfigJson.Integer(two, "micro_batch_size", defaults.ImageBatch) : defaults.ImageBatch;
         if (chunk < 0 || batch < 1)
         {
             throw new InvalidDataException($"config: micro_frame_size and micro_batch_size must be positive, got {chunk} and {batch}.");
@@ -44,10 +44,10 @@ internal sealed record VideoAutoencoderConfig
 
         return new VideoAutoencoderConfig
         {
-            Spatial = spatial with { ScalingFactor = PictureScale },
+            Spatial = spatial with { ScalingFactor = ImageScale },
             Temporal = ConfigJson.Find(json, "vae_temporal") is { } temporal ? TemporalVaeConfig.FromJson(temporal) : defaults.Temporal,
             ChunkFrames = chunk == 0 ? null : (int)chunk,
-            PictureBatch = (int)batch,
+            ImageBatch = (int)batch,
             ScaleChannels = ConfigJson.Find(json, "scale") is { ValueKind: JsonValueKind.Array } scale ? scale.GetArrayLength() : null,
         };
     }

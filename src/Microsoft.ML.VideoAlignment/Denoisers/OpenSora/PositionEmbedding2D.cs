@@ -7,10 +7,10 @@ internal static class PositionEmbedding2D
 {
     /// <summary>
     /// [1, rows * columns, width] float32, row by row: sines and cosines of the column, then of the row, at frequencies 10000^(-4k / width). A place counts
-    /// place / <paramref name="scale"/> * <paramref name="baseSize"/> / (number of places), so that a picture of any size and shape covers the range of the
+    /// place / <paramref name="scale"/> * <paramref name="baseSize"/> / (number of places), so that an image of any size and shape covers the range of the
     /// trained one; baseSize null: place / scale.
     /// </summary>
-    public static Tensor Of(long rows, long columns, long width, double scale, double? baseSize, Device device)
+    public static Tensor Create(long rows, long columns, long width, double scale, double? baseSize, Device device)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor frequencies = pow(10000, ScalarOps.Range(width / 4, dtype: ScalarType.Float64, device: device).Mul(-4.0 / width));

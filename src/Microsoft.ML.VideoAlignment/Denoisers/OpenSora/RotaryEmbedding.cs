@@ -5,7 +5,7 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
 
 /// <summary>
-/// Positions in time as rotations of neighbouring pairs of a head's features (Su et al. 2021, arXiv 2104.09864, eq. 34). The frequencies are the file's
+/// Positions in time as rotations of neighboring pairs of a head's features (Su et al. 2021, arXiv 2104.09864, eq. 34). The frequencies are the file's
 /// (<c>freqs</c> [d / 2], held in float32 whatever the other weights are), not computed. Reference: rotary_embedding_torch, as Open-Sora uses it.
 /// </summary>
 internal sealed class RotaryEmbedding : nn.Module
@@ -28,7 +28,7 @@ internal sealed class RotaryEmbedding : nn.Module
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor angles = ScalarOps.Range(positions, dtype: frequencies.dtype, device: frequencies.device).unsqueeze(1) * frequencies;
-        return (ShapeOnly.Holds(angles) ? empty(angles.shape, dtype: ScalarType.ComplexFloat32, device: META) : polar(ones_like(angles), angles)).MoveToOuterDisposeScope();
+        return (MetaOps.IsMeta(angles) ? empty(angles.shape, dtype: ScalarType.ComplexFloat32, device: META) : polar(ones_like(angles), angles)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Turns the pairs of x [B, L, S, h, d] by turns [L, d / 2]: (x0, x1) -> (x0 cos - x1 sin, x1 cos + x0 sin).</summary>

@@ -85,7 +85,7 @@ internal sealed class STDiT3 : nn.Module
         Tensor tokens = _patches.Projection.forward(padded);
         double scale = Math.Sqrt(height * width) / Config.InputSquareSize;
         double baseSize = Math.Round(Math.Sqrt(grid.rows * grid.columns), MidpointRounding.ToEven);
-        Tensor places = PositionEmbedding2D.Of(grid.rows, grid.columns, Config.HiddenSize, scale, baseSize, x.device).to_type(x.dtype);
+        Tensor places = PositionEmbedding2D.Create(grid.rows, grid.columns, Config.HiddenSize, scale, baseSize, x.device).to_type(x.dtype);
         Tensor y = tokens.unflatten(1, [grid.frames, grid.rows * grid.columns]).Add(places); // [B, T', S, C]
 
         Tensor rate = _fps.forward(fps);

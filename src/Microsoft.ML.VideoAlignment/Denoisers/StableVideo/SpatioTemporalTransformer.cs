@@ -53,7 +53,7 @@ internal sealed class SpatioTemporalTransformer : nn.Module
     }
 
     /// <summary>
-    /// x: [B*T, C, H, W], frames of a sample adjacent; context: [R, L, E], R = B or B*T; imageOnly: [B, T], 1 for frames that are pictures of their own,
+    /// x: [B*T, C, H, W], frames of a sample adjacent; context: [R, L, E], R = B or B*T; imageOnly: [B, T], 1 for frames that are images of their own,
     /// null: none is -> [B*T, C, H, W].
     /// </summary>
     public Tensor Forward(Tensor x, Tensor context, long frames, Tensor? imageOnly = null)
@@ -75,7 +75,7 @@ internal sealed class SpatioTemporalTransformer : nn.Module
             tokens = _timeMixer.Blend(inSpace, overTime, alone).flatten(0, 1);
         }
 
-        return TokenLayout.ToPictures(_projOut.Added(tokens, TokenLayout.ToTokens(x)), height, width).MoveToOuterDisposeScope();
+        return TokenLayout.ToImages(_projOut.Added(tokens, TokenLayout.ToTokens(x)), height, width).MoveToOuterDisposeScope();
     }
 }
 

@@ -70,7 +70,7 @@ internal static class CaptionCleaner
     /// <summary>One pass. A second one may find more, and the model wants two.</summary>
     public static string Clean(string caption)
     {
-        string text = LowerCase.Of(CaptionText.Strip(CaptionText.DecodeUrl(caption))).Replace("<person>", "person", StringComparison.Ordinal);
+        string text = LowerCase.Convert(CaptionText.Strip(CaptionText.DecodeUrl(caption))).Replace("<person>", "person", StringComparison.Ordinal);
         text = CaptionMarkup.TextOf(CaptionText.Apply(text, s_addresses));
         text = CaptionText.Apply(text, s_signs);
         text = s_joint.Count(text) > MostJoints ? s_joint.Replace(text, " ") : text;

@@ -38,7 +38,7 @@ internal sealed record ClipTextConfig
     /// <summary>Reads a CLIPTextModel's config.json, or the text half of a CLIPModel's.</summary>
     public static ClipTextConfig FromJson(JsonElement json)
     {
-        JsonElement half = ClipHalf.Of(json, "text_config");
+        JsonElement half = ClipHalf.Select(json, "text_config");
         var defaults = new ClipTextConfig();
         return new ClipTextConfig
         {
@@ -89,7 +89,7 @@ internal sealed record ClipVisionConfig
     /// <summary>Reads a CLIPVisionModel's config.json, or the vision half of a CLIPModel's.</summary>
     public static ClipVisionConfig FromJson(JsonElement json)
     {
-        JsonElement half = ClipHalf.Of(json, "vision_config");
+        JsonElement half = ClipHalf.Select(json, "vision_config");
         var defaults = new ClipVisionConfig();
         return new ClipVisionConfig
         {

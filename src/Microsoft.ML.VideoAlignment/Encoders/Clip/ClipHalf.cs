@@ -9,7 +9,7 @@ namespace Microsoft.ML.VideoAlignment.Encoders;
 /// </summary>
 internal static class ClipHalf
 {
-    public static JsonElement Of(JsonElement json, string half)
+    public static JsonElement Select(JsonElement json, string half)
     {
         if (!IsWhole(json))
         {

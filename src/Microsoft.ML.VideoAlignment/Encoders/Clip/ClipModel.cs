@@ -58,14 +58,14 @@ internal sealed class ClipModel : nn.Module
     public static ClipModel FromSource(IWeightSource source, ClipConfig config, Placement placement, string prefix = "") =>
         WeightLoader.Fill(new ClipModel(config, placement), source, prefix, ClipKeys.Both);
 
-    /// <summary>pixels: [B, C, S, S], normalised -> [B, P], not l2-normalised.</summary>
+    /// <summary>pixels: [B, C, S, S], normalized -> [B, P], not l2-normalized.</summary>
     public Tensor ImageFeatures(Tensor pixels, bool interpolatePositions = false)
     {
         using DisposeScope scope = NewDisposeScope();
         return _visualProjection.call(_vision.Run(pixels, interpolatePositions, keepHiddenStates: false).Pooled).MoveToOuterDisposeScope();
     }
 
-    /// <summary>ids: int64 [B, L] -> [B, P], not l2-normalised.</summary>
+    /// <summary>ids: int64 [B, L] -> [B, P], not l2-normalized.</summary>
     /// <remarks>
     /// <paramref name="attentionMask"/>: [B, L], 0 on padding; null: no padding is excluded.
     /// </remarks>

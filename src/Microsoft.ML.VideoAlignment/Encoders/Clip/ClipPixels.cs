@@ -1,6 +1,6 @@
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>Channel mean and standard deviation of CLIP's training pictures, R, G, B (openai/CLIP, clip.py).</summary>
+/// <summary>Channel mean and standard deviation of CLIP's training images, R, G, B (openai/CLIP, clip.py).</summary>
 internal static class ClipPixels
 {
     public static (float R, float G, float B) Mean { get; } = (0.48145466f, 0.4578275f, 0.40821073f);

@@ -28,7 +28,7 @@ internal sealed class ClipVisionEncoder : nn.Module<Tensor, Tensor>
 
     public ClipVisionConfig Config { get; }
 
-    /// <summary>The same encoder of shapes alone (<see cref="ShapeOnly"/>).</summary>
+    /// <summary>The same encoder of shapes alone (<see cref="MetaOps"/>).</summary>
     public ClipVisionEncoder OnMeta() => new(Config, _projection is not null, Placement.ShapesOf(this));
 
     /// <summary>Reads config.json and the weights of a transformers folder. Of a whole CLIP model's folder only the vision half is read.</summary>
@@ -51,7 +51,7 @@ internal sealed class ClipVisionEncoder : nn.Module<Tensor, Tensor>
     public static ClipVisionEncoder FromSource(IWeightSource source, ClipVisionConfig config, Placement placement, string prefix = "") => WeightLoader.Fill(
         new ClipVisionEncoder(config, source.Entries.ContainsKey($"{prefix}visual_projection.weight"), placement), source, prefix, ClipKeys.Vision(source, prefix));
 
-    /// <summary>pixels: [B, C, S, S], normalised -> the image embedding [B, P], not l2-normalised; [B, D] pooled where there is no projection.</summary>
+    /// <summary>pixels: [B, C, S, S], normalized -> the image embedding [B, P], not l2-normalized; [B, D] pooled where there is no projection.</summary>
     public override Tensor forward(Tensor pixels)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -61,7 +61,7 @@ internal sealed class ClipVisionEncoder : nn.Module<Tensor, Tensor>
 
     /// <summary>All outputs of the reference. Pixels carry gradient.</summary>
     /// <remarks>
-    /// <paramref name="pixels"/>: [B, C, S, S], resized to <see cref="ClipVisionConfig.ImageSize"/> and normalised.
+    /// <paramref name="pixels"/>: [B, C, S, S], resized to <see cref="ClipVisionConfig.ImageSize"/> and normalized.
     /// <paramref name="interpolatePositions"/>: true: any [B, C, H, W]; the position table is resized to the patch grid.
     /// </remarks>
     public ClipOutput Encode(Tensor pixels, bool interpolatePositions = false, bool keepHiddenStates = false)

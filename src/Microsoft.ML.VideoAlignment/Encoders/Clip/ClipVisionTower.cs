@@ -77,7 +77,7 @@ internal sealed class ClipVisionEmbeddings : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>pixels: [B, C, H, W], normalised -> [B, 1 + N, D].</summary>
+    /// <summary>pixels: [B, C, H, W], normalized -> [B, 1 + N, D].</summary>
     public Tensor Forward(Tensor pixels, bool interpolatePositions)
     {
         Shapes.Require(pixels, interpolatePositions ? $"B, {_channels}, H, W" : $"B, {_channels}, {_imageSize}, {_imageSize}");

@@ -27,8 +27,8 @@ internal sealed record OpenClipConfig(long EmbedDim, OpenClipVisionConfig? Visio
     }
 
     /// <summary>
-    /// From the shapes of a file: depths, widths, patch, picture size, context and vocabulary. Three things leave no trace in shapes. The activation is exact
-    /// GELU. The picture is square. Heads: an image tower of width 1280 and up has 16 of them (ViT-H-14, ViT-g-14, ViT-bigG-14), all else heads of 64.
+    /// From the shapes of a file: depths, widths, patch, image size, context and vocabulary. Three things leave no trace in shapes. The activation is exact
+    /// GELU. The image is square. Heads: an image tower of width 1280 and up has 16 of them (ViT-H-14, ViT-g-14, ViT-bigG-14), all else heads of 64.
     /// </summary>
     /// <param name="source">Names as open_clip has them.</param>
     /// <param name="visionHeadWidth">Another width of the image tower's heads; null: by the rule.</param>
@@ -38,7 +38,7 @@ internal sealed record OpenClipConfig(long EmbedDim, OpenClipVisionConfig? Visio
     {
         var shapes = new OpenClipShapes(source);
         return new OpenClipConfig(
-            shapes.Of("text_projection", 2)[1],
+            shapes.Shape("text_projection", 2)[1],
             OpenClipVisionConfig.FromShapes(shapes, visionHeadWidth),
             OpenClipTextConfig.FromShapes(shapes, textHeadWidth));
     }
@@ -47,13 +47,13 @@ internal sealed record OpenClipConfig(long EmbedDim, OpenClipVisionConfig? Visio
 /// <summary>open_clip's CLIPVisionCfg, of a plain ViT.</summary>
 internal sealed record OpenClipVisionConfig
 {
-    /// <summary>Height of the picture, in pixels.</summary>
+    /// <summary>Height of the image, in pixels.</summary>
     public required long ImageHeight { get; init; }
 
-    /// <summary>Width of the picture, in pixels.</summary>
+    /// <summary>Width of the image, in pixels.</summary>
     public required long ImageWidth { get; init; }
 
-    /// <summary>Side of a patch, in pixels. A remainder of the picture on the right and at the bottom is not seen.</summary>
+    /// <summary>Side of a patch, in pixels. A remainder of the image on the right and at the bottom is not seen.</summary>
     public required long PatchSize { get; init; }
 
     public required long Layers { get; init; }
@@ -79,13 +79,13 @@ internal sealed record OpenClipVisionConfig
 
     public static OpenClipVisionConfig FromShapes(OpenClipShapes shapes, long? headWidth)
     {
-        long[] patch = shapes.Of("visual.conv1.weight", 4);
+        long[] patch = shapes.Shape("visual.conv1.weight", 4);
         long width = patch[0];
-        long patches = shapes.Of("visual.positional_embedding", 2)[0] - 1;
+        long patches = shapes.Shape("visual.positional_embedding", 2)[0] - 1;
         long side = (long)Math.Round(Math.Sqrt(patches));
         if (side * side != patches)
         {
-            throw shapes.Fault($"visual.positional_embedding has {patches} patches, which is no square; a picture that is not square cannot be told from a file");
+            throw shapes.Fault($"visual.positional_embedding has {patches} patches, which is no square; an image that is not square cannot be told from a file");
         }
 
         return new OpenClipVisionConfig
@@ -126,10 +126,10 @@ internal sealed record OpenClipTextConfig
 
     public static OpenClipTextConfig FromShapes(OpenClipShapes shapes, long? headWidth)
     {
-        long[] words = shapes.Of("token_embedding.weight", 2);
+        long[] words = shapes.Shape("token_embedding.weight", 2);
         return new OpenClipTextConfig
         {
-            ContextLength = shapes.Of("positional_embedding", 2)[0],
+            ContextLength = shapes.Shape("positional_embedding", 2)[0],
             VocabSize = words[0],
             Layers = shapes.Depth(""),
             Layer = OpenClipLayer.Shape(words[1], shapes.MlpWidth(""), shapes.Heads("text", words[1], headWidth ?? 64), quickGelu: false),
@@ -150,7 +150,7 @@ internal static class OpenClipLayer
 internal sealed partial class OpenClipShapes(IWeightSource source)
 {
     /// <exception cref="WeightFileException">There is no such tensor, or it has another number of axes.</exception>
-    public long[] Of(string name, int axes) =>
+    public long[] Shape(string name, int axes) =>
         !source.Entries.TryGetValue(name, out WeightInfo info) ? throw Fault($"there is no {name}")
         : info.Shape.Count != axes || info.Shape.Any(size => size < 1) ? throw Fault($"{name} has the shape {Shapes.Describe(info.Shape)}, expected {axes} axes")
         : [.. info.Shape];
@@ -160,7 +160,7 @@ internal sealed partial class OpenClipShapes(IWeightSource source)
         .Select(name => Block().Match(name[tower.Length..])).Where(match => match.Success)
         .Select(match => long.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture)).DefaultIfEmpty(-1).Max();
 
-    public long MlpWidth(string tower) => Of($"{tower}transformer.resblocks.0.mlp.c_fc.weight", 2)[0];
+    public long MlpWidth(string tower) => Shape($"{tower}transformer.resblocks.0.mlp.c_fc.weight", 2)[0];
 
     public long Heads(string tower, long width, long headWidth) =>
         headWidth > 0 && width % headWidth == 0 ? width / headWidth : throw Fault($"the {tower} tower's width {width} is not a multiple of heads of {headWidth}");

@@ -43,12 +43,12 @@ internal sealed class OpenClipTextTower : nn.Module
 
     public OpenClipTextConfig Config { get; }
 
-    /// <summary>ids: int64 [B, L] -> text features [B, E], not l2-normalised: the row of the highest id, which is the end token.</summary>
+    /// <summary>ids: int64 [B, L] -> text features [B, E], not l2-normalized: the row of the highest id, which is the end token.</summary>
     public Tensor Features(Tensor ids)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor pooled = ClipTextTower.Row(Context(ids, clipSkip: 0), ids.argmax(-1));
-        return Products.Matrices(pooled, _projection.to_type(pooled.dtype)).MoveToOuterDisposeScope();
+        return Ops.MatMul(pooled, _projection.to_type(pooled.dtype)).MoveToOuterDisposeScope();
     }
 
     /// <summary>

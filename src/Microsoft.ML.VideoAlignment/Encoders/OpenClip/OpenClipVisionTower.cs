@@ -48,7 +48,7 @@ internal sealed class OpenClipVisionTower : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>pixels: [B, 3, H, W], normalised -> image features [B, E], not l2-normalised. Computes in the pixels' dtype.</summary>
+    /// <summary>pixels: [B, 3, H, W], normalized -> image features [B, E], not l2-normalized. Computes in the pixels' dtype.</summary>
     public override Tensor forward(Tensor pixels)
     {
         Shapes.Require(pixels, $"B, 3, {_config.ImageHeight}, {_config.ImageWidth}");
@@ -58,7 +58,7 @@ internal sealed class OpenClipVisionTower : nn.Module<Tensor, Tensor>
         Tensor tokens = cat([first, patches], 1).Add(_position.to_type(patches.dtype));
         Tensor seen = _encoder.Run(_normBefore.call(tokens), mask: null, causal: false, _encoder.Depth);
         Tensor pooled = _normAfter.call(seen.select(1, 0));
-        MemoryMeter.Look();
-        return Products.Matrices(pooled, _projection.to_type(pooled.dtype)).MoveToOuterDisposeScope();
+        MemoryProfiler.Sample();
+        return Ops.MatMul(pooled, _projection.to_type(pooled.dtype)).MoveToOuterDisposeScope();
     }
 }

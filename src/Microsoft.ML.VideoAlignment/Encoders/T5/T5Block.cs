@@ -88,7 +88,7 @@ internal sealed class T5AttentionLayer : nn.Module
 
         // The fused kernel divides by the root of the head size, and has no switch for it.
         Tensor query = Heads(_projections.Query.Scaled(normal, Math.Sqrt(_headSize)));
-        Tensor y = Products.Attention(query, Heads(_projections.Key.call(normal)), Heads(_projections.Value.call(normal)), bias);
+        Tensor y = Ops.Attention(query, Heads(_projections.Key.call(normal)), Heads(_projections.Value.call(normal)), bias);
         return _projections.Output.call(y.transpose(1, 2).flatten(2)).MoveToOuterDisposeScope(); // [B, heads, L, d] -> [B, L, heads*d]
     }
 

@@ -49,7 +49,7 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
     public void MoveTo(Device device) => this.to(device);
 
     /// <summary>
-    /// As <see cref="Encode"/>; <paramref name="states"/> takes the output of every block, not normalised, and owns it.
+    /// As <see cref="Encode"/>; <paramref name="states"/> takes the output of every block, not normalized, and owns it.
     /// </summary>
     public Tensor Run(Tensor ids, Tensor? attentionMask, IList<Tensor>? states)
     {

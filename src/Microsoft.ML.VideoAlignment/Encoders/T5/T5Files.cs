@@ -14,10 +14,10 @@ internal static class T5Files
     /// <param name="placement">Where weights go and how they are stored.</param>
     /// <param name="residence">Where they stay.</param>
     /// <param name="variant">Such as "fp16", where the file names carry one.</param>
-    public static IT5Encoder Open(string folder, Placement placement, TextEncoderResidence residence = TextEncoderResidence.Automatic, string? variant = null)
+    public static IT5Encoder Open(string folder, Placement placement, TextEncoderLoading residence = TextEncoderLoading.Automatic, string? variant = null)
     {
-        bool stream = residence == TextEncoderResidence.Files
-            || (residence == TextEncoderResidence.Automatic && Bytes(new DiffusersFolder(folder).Parse(T5Config.FromJson), placement.EightBitMatrices ? ScalarType.Int8 : placement.Dtype) > Share * FreeMemory());
+        bool stream = residence == TextEncoderLoading.Streamed
+            || (residence == TextEncoderLoading.Automatic && Bytes(new DiffusersFolder(folder).Parse(T5Config.FromJson), placement.EightBitMatrices ? ScalarType.Int8 : placement.Dtype) > Share * FreeMemory());
         return stream ? StreamedT5Encoder.FromFolder(folder, placement, variant) : T5Encoder.FromFolder(folder, placement, variant);
     }
 

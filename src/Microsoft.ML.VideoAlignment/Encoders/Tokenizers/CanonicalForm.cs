@@ -4,7 +4,7 @@ using System.Text;
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
 /// <summary>
-/// Unicode normalisation form C (UAX #15). .NET's own needs ICU: in the globalization-invariant mode that containers use it returns the text as it was, and a
+/// Unicode normalization form C (UAX #15). .NET's own needs ICU: in the globalization-invariant mode that containers use it returns the text as it was, and a
 /// text encoder would see other tokens from one machine to the next. Tables: CanonicalForms.txt.
 /// </summary>
 internal static class CanonicalForm

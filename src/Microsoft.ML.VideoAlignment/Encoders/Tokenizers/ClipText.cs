@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>What CLIP's tokenizer does to a text before byte-pair merging: normalisation, and the split into words.</summary>
+/// <summary>What CLIP's tokenizer does to a text before byte-pair merging: normalization, and the split into words.</summary>
 internal static class ClipText
 {
     private static readonly string[] s_contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];

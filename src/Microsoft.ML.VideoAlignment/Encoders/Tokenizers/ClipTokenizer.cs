@@ -106,7 +106,7 @@ internal sealed class ClipTokenizer
         return ids;
     }
 
-    /// <summary>Adds the ids of normalised text between added tokens.</summary>
+    /// <summary>Adds the ids of normalized text between added tokens.</summary>
     private void Merge(string text, List<int> ids)
     {
         foreach (Range piece in ClipText.Split(text, [.. _ofPieces.Select(token => token.Text)]))

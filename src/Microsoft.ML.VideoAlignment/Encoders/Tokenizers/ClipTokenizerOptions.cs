@@ -29,7 +29,7 @@ internal sealed record ClipTokenizerOptions
     /// <summary>Tokens in a row, start and end included: model_max_length.</summary>
     public int MaxLength { get; init; } = 77;
 
-    /// <summary>Further tokens that are recognised whole wherever they stand in a text.</summary>
+    /// <summary>Further tokens that are recognized whole wherever they stand in a text.</summary>
     public IReadOnlyList<AddedToken> AddedTokens { get; init; } = [];
 
     /// <summary>The id of a token: an added one's, else the vocabulary's; null: it is in neither.</summary>

@@ -5,7 +5,7 @@ namespace Microsoft.ML.VideoAlignment.Encoders;
 /// <summary>Lower case of a whole text, as Python's str.lower: a capital sigma at a word's end becomes the final one. No machine's culture takes part.</summary>
 internal static class LowerCase
 {
-    public static string Of(string text)
+    public static string Convert(string text)
     {
         var lower = new StringBuilder(text.Length);
         Rune[] runes = [.. text.EnumerateRunes()];

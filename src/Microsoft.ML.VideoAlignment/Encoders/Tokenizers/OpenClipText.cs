@@ -9,7 +9,7 @@ internal static class OpenClipText
     /// <see cref="TextRepair"/>, references of HTML decoded twice (published captions have &amp;amp;amp;), white space runs joined to one blank, stripped,
     /// lower case of the whole text (so that a capital sigma at a word's end becomes the final one).
     /// </summary>
-    public static string Normalize(string text) => LowerCase.Of(JoinBlanks(HtmlEntities.Decode(HtmlEntities.Decode(TextRepair.Fix(text)))));
+    public static string Normalize(string text) => LowerCase.Convert(JoinBlanks(HtmlEntities.Decode(HtmlEntities.Decode(TextRepair.Fix(text)))));
 
     private static string JoinBlanks(string text)
     {

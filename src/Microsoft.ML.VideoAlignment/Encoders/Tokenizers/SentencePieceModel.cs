@@ -28,7 +28,7 @@ internal sealed record SentencePieceModel
 
     public required IReadOnlyList<SentencePiece> Pieces { get; init; }
 
-    /// <summary>The compiled rules of the normaliser; empty: none.</summary>
+    /// <summary>The compiled rules of the normalizer; empty: none.</summary>
     public ReadOnlyMemory<byte> NormalizerRules { get; init; }
 
     /// <summary>Whether a blank is put before the text, so that a word is the same piece at its start and inside.</summary>
@@ -57,7 +57,7 @@ internal sealed record SentencePieceModel
         }
         catch (InvalidDataException exception)
         {
-            string? looks = FileSigns.Describe(bytes.AsSpan(0, Math.Min(bytes.Length, FileSigns.HeadBytes)));
+            string? looks = FileSignatures.Describe(bytes.AsSpan(0, Math.Min(bytes.Length, FileSignatures.HeadBytes)));
             throw new InvalidDataException($"{path}: {(looks is null ? exception.Message : $"no SentencePiece model: {looks}.")}", exception);
         }
     }

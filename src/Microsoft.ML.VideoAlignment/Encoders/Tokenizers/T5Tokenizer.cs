@@ -15,7 +15,7 @@ internal sealed class T5Tokenizer
 
     /// <param name="model">The vocabulary.</param>
     /// <param name="maxLength">Tokens in a row, end token included.</param>
-    /// <param name="added">Tokens that are recognised whole wherever they stand; null: none.</param>
+    /// <param name="added">Tokens that are recognized whole wherever they stand; null: none.</param>
     /// <exception cref="InvalidDataException">The model lacks the end or the padding token.</exception>
     public T5Tokenizer(SentencePieceModel model, int maxLength, IReadOnlyList<AddedToken>? added = null)
     {

@@ -4,7 +4,7 @@ namespace Microsoft.ML.VideoAlignment.Encoders;
 
 /// <summary>
 /// The most probable way to cut a text into pieces of a unigram vocabulary (Kudo 2018, arXiv 1804.10959): Viterbi over the sum of the pieces' scores.
-/// Characters without a piece are unknown; neighbouring ones make one unknown piece.
+/// Characters without a piece are unknown; neighboring ones make one unknown piece.
 /// </summary>
 internal sealed class UnigramSegmenter
 {
@@ -46,7 +46,7 @@ internal sealed class UnigramSegmenter
         _lookup = _ids.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
-    /// <summary>Ids of the pieces of a normalised text, in order.</summary>
+    /// <summary>Ids of the pieces of a normalized text, in order.</summary>
     public IReadOnlyList<int> Segment(string text)
     {
         // best[i]: the best way to reach position i.

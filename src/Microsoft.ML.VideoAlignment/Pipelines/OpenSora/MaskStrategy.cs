@@ -18,23 +18,23 @@ internal readonly record struct MaskStrategy(int Loop, int Reference, int Refere
     public static IReadOnlyList<MaskStrategy> Parse(string text) => [.. text.Split(';').Where(group => group.Length > 0).Select(ParseGroup)];
 
     /// <summary>
-    /// The groups that act in one clip of a film whose prompt says <paramref name="strategy"/> and has <paramref name="references"/> pictures. Without a strategy the
-    /// first picture begins the film.
+    /// The groups that act in one clip of a video whose prompt says <paramref name="strategy"/> and has <paramref name="references"/> images. Without a strategy the
+    /// first image begins the video.
     /// </summary>
     /// <param name="strategy">In Open-Sora's notation, or empty.</param>
-    /// <param name="references">Pictures of the prompt.</param>
-    /// <param name="clip">Which clip.</param>
-    /// <param name="clips">Of how many.</param>
+    /// <param name="references">Images of the prompt.</param>
+    /// <param name="segment">Which clip.</param>
+    /// <param name="segments">Of how many.</param>
     /// <param name="only">The loop that a video of one clip is. What is written for loop 0 acts in it too where nothing is written for this one.</param>
-    public static IReadOnlyList<MaskStrategy> InClip(string strategy, int references, int clip, int clips, int only)
+    public static IReadOnlyList<MaskStrategy> InSegment(string strategy, int references, int segment, int segments, int only)
     {
         if (strategy.Length == 0)
         {
-            return references > 0 && clip == 0 ? Parse("0") : [];
+            return references > 0 && segment == 0 ? Parse("0") : [];
         }
 
         IReadOnlyList<MaskStrategy> all = Parse(strategy);
-        int loop = clips > 1 ? clip : all.Any(group => group.Loop == only) ? only : 0;
+        int loop = segments > 1 ? segment : all.Any(group => group.Loop == only) ? only : 0;
         return [.. all.Where(group => group.Loop == loop)];
     }
 

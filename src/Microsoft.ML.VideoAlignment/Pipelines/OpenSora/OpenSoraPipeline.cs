@@ -75,7 +75,7 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     /// <summary>A temporal chunk at once: it has to be decoded whole for any of its frames.</summary>
     internal override int FramesDecodedTogether => _vae.Config.ChunkFrames ?? base.FramesDecodedTogether;
 
-    /// <summary>How the family is recognised.</summary>
+    /// <summary>How the family is recognized.</summary>
     internal static ModelFamily Files { get; } = new(
         "Open-Sora 1.2", "a folder with transformer/ (config.json of model_type STDiT3), vae/ and text_encoder/ (T5 with spiece.model)",
         listing => IsDenoiser(Path.Combine(listing.Path, "transformer")) || IsDenoiser(listing.Path), Check, Open);
@@ -96,14 +96,14 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     /// <exception cref="WeightFileException">A folder or file is missing, damaged, or of another model.</exception>
     internal static OpenSoraPipeline FromFolder(
         string folder, string? variant, Placement placement, RectifiedFlow? flow = null, OpenSoraPromptSettings? prompts = null,
-        TextEncoderResidence residence = TextEncoderResidence.Automatic, string? promptCacheFolder = null, CancellationToken cancellation = default)
+        TextEncoderLoading residence = TextEncoderLoading.Automatic, string? promptCacheFolder = null, CancellationToken cancellation = default)
     {
         var files = new DiffusersFolder(folder, cancellation);
         RequireWhole(folder, files.Has("transformer"));
         string textFolder = files.Component("text_encoder").Location;
         string tokenizerFolder = T5TokenizerFolder.Find(folder);
         files.Component("text_encoder").OpenWeights(variant).Dispose();
-        using var parts = new UnfinishedParts();
+        using var parts = new ConstructionScope();
         STDiT3 network = parts.Add(LoadNetwork(files.Component("transformer"), variant, placement));
         ITextStateEncoder text = new T5PromptEncoder(
             T5Tokenizer.FromFolder(tokenizerFolder, (int)network.Config.MaxTokens), () => T5Files.Open(textFolder, placement, residence, variant));
@@ -198,34 +198,34 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
         _device = device;
     }
 
-    /// <summary>A picture may begin a video, and a film's further clips begin with the last frame of the one before.</summary>
-    internal override PictureUse Pictures => PictureUse.Optional;
+    /// <summary>An image may begin a video, and a video's further clips begin with the last frame of the one before.</summary>
+    internal override ImageUse Images => ImageUse.Optional;
 
-    private GivenFrames Given => new(_vae, PromptSettings);
+    private FrameConditioning Given => new(_vae, PromptSettings);
 
-    internal override Condition Encode(VideoRequest request) => AddPictures(EncodeTexts(request), request);
+    internal override Condition Encode(VideoRequest request) => AddImages(EncodeTexts(request), request);
 
-    /// <summary>Pictures are fitted to the size that frames come out with, so that none of a picture is lost, and a frame handed on is not resized.</summary>
-    internal override Condition AddPictures(Condition texts, VideoRequest request)
+    /// <summary>Images are fitted to the size that frames come out with, so that none of an image is lost, and a frame handed on is not resized.</summary>
+    internal override Condition AddImages(Condition texts, VideoRequest request)
     {
         using Tensor like = empty(0, ComputeDtype, _device);
         return Given.AddTo(texts, request, LatentShape(request.Prompts.Count, request.Size), OutputSize(request.Size), like);
     }
 
-    internal override string TextRead(string prompt, int clip, int clips) => PromptSettings.TextOf(prompt, PromptSettings.LoopOf(clip, clips));
+    internal override string TextRead(string prompt, int segment, int segments) => PromptSettings.TextOf(prompt, PromptSettings.LoopOf(segment, segments));
 
-    internal override IReadOnlyList<string> PicturesNamed(string prompt) => GivenFrames.Named(prompt);
+    internal override IReadOnlyList<string> ImagesNamed(string prompt) => FrameConditioning.Named(prompt);
 
-    internal override void RequirePictures(string prompt, int pictures, int clips) => Given.Require(prompt, pictures, clips);
+    internal override void RequireImages(string prompt, int images, int segments) => Given.Require(prompt, images, segments);
 
-    internal override Tensor Begin(Tensor noise, Condition condition) => GivenFrames.InPlace(noise, condition, edited: true);
+    internal override Tensor Begin(Tensor noise, Condition condition) => FrameConditioning.Insert(noise, condition, edited: true);
 
-    internal override Tensor Finish(Tensor latents, Condition condition) => GivenFrames.InPlace(latents, condition, edited: false);
+    internal override Tensor Finish(Tensor latents, Condition condition) => FrameConditioning.Insert(latents, condition, edited: false);
 
     internal override Condition EncodeTexts(VideoRequest request)
     {
-        TextStates states = _text.Encode([.. request.Prompts.Select(prompt => TextRead(prompt, request.Clip, request.Clips))]);
-        double rate = request.Size.Frames == 1 ? OpenSoraSizes.PictureFramesPerSecond
+        TextStates states = _text.Encode([.. request.Prompts.Select(prompt => TextRead(prompt, request.Segment, request.Segments))]);
+        double rate = request.Size.Frames == 1 ? OpenSoraSizes.ImageFramesPerSecond
             : request.FramesPerSecond > 0 ? request.FramesPerSecond : UsualFramesPerSecond;
         return new Condition
         {
@@ -240,8 +240,8 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
 
     internal override bool TakesNegativePrompt => false;
 
-    /// <summary>The cleaned text of the loop without its scores (VADER's train script); of a film those of its clips, one after another.</summary>
-    internal override string RewardText(string prompt, int clips) => string.Join(", ", PromptSettings.TextsOf(prompt, clips).Select(OpenSoraPrompt.RewardText).Distinct());
+    /// <summary>The cleaned text of the loop without its scores (VADER's train script); of a video those of its clips, one after another.</summary>
+    internal override string RewardText(string prompt, int segments) => string.Join(", ", PromptSettings.TextsOf(prompt, segments).Select(OpenSoraPrompt.RewardText).Distinct());
 
     /// <summary>The learned null text, with as many tokens as the prompt has: the reference uses the prompt's mask for both.</summary>
     internal override Condition EncodeUnconditional(VideoRequest request, Condition conditional, Func<VideoRequest, Condition>? encode = null)
@@ -267,7 +267,7 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     /// <summary>At 1 the null text has no weight; below, it has.</summary>
     internal override bool GuidanceActs(double scale) => scale != 1;
 
-    internal override int CountTruncated(string prompt, int clips) => PromptSettings.TextsOf(prompt, clips).Max(_text.CountTruncated);
+    internal override int CountTruncated(string prompt, int segments) => PromptSettings.TextsOf(prompt, segments).Max(_text.CountTruncated);
 
     internal override long[] LatentShape(int batch, VideoSize size)
     {
@@ -306,7 +306,7 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     {
         using DisposeScope scope = NewDisposeScope();
 
-        // They are there already; with their graph they are there in graded steps alone if not put in again.
+        // They are there already; with their graph they are there in gradient steps alone if not put in again.
         latents = Finish(latents, condition);
         Tensor? active = condition.FrameMask is { } mask ? RectifiedFlowSampler.ActiveFrames(mask, timestep, _flow.TrainTimesteps) : null;
         Tensor time = ScalarOps.Full([1], timestep, dtype: ScalarType.Float32, device: latents.device);
@@ -322,9 +322,9 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     internal override Tensor DecodeAlone(Tensor latents, IReadOnlyList<int> chosen)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor taken = ChosenFrames.Of(latents, chosen);
-        Tensor pictures = _vae.Decode(taken.transpose(1, 2).flatten(0, 1).unsqueeze(2), frames: 1); // [B*f, 3, 1, H, W]
-        return pictures.squeeze(2).unflatten(0, [latents.shape[0], chosen.Count]).transpose(1, 2).MoveToOuterDisposeScope();
+        Tensor taken = FrameSelection.Select(latents, chosen);
+        Tensor images = _vae.Decode(taken.transpose(1, 2).flatten(0, 1).unsqueeze(2), frames: 1); // [B*f, 3, 1, H, W]
+        return images.squeeze(2).unflatten(0, [latents.shape[0], chosen.Count]).transpose(1, 2).MoveToOuterDisposeScope();
     }
 
     protected override void Dispose(bool disposing)
@@ -349,7 +349,7 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
 
     private static VideoAutoencoder LoadAutoencoder(DiffusersFolder files, string? variant, Placement placement)
     {
-        using var parts = new UnfinishedParts();
+        using var parts = new ConstructionScope();
         VideoAutoencoder vae = parts.Add(files.Load(config => new VideoAutoencoder(VideoAutoencoderConfig.FromJson(config), placement), variant, VideoAutoencoder.Keys));
         vae.RequireScale(files.Location);
         return parts.Finish(vae);
@@ -366,7 +366,7 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     /// <summary>How far the longest text of a batch reaches: what lies behind takes no part. Found once for a condition, not at each step.</summary>
     private long LongestText(Condition condition) => _longestTexts.GetValue(condition, static given =>
     {
-        if (given.TextMask is not { } mask || ShapeOnly.Holds(mask))
+        if (given.TextMask is not { } mask || MetaOps.IsMeta(mask))
         {
             return new StrongBox<long>(given.Text.shape[1]);
         }

@@ -8,8 +8,8 @@ namespace Microsoft.ML.VideoAlignment.Pipelines;
 /// </summary>
 internal static class OpenSoraSizes
 {
-    /// <summary>Frames a second that the network is told of a single picture.</summary>
-    public const double PictureFramesPerSecond = 120;
+    /// <summary>Frames a second that the network is told of a single image.</summary>
+    public const double ImageFramesPerSecond = 120;
 
     private const string Unknown = "-";
 

@@ -24,7 +24,7 @@ internal static class UntrainedModel
     /// <param name="seed">Of the weights.</param>
     /// <param name="precision">How they are stored.</param>
     /// <param name="filled">False: they are whatever was in memory, for whoever fills them from a file.</param>
-    public static VideoDiffusionModel Make(VideoModelFamily family, UntrainedSize size, int seed, WeightPrecision precision = WeightPrecision.Full, bool filled = true)
+    public static VideoDiffusionModel Make(VideoModelFamily family, UntrainedSize size, int seed, WeightPrecision precision = WeightPrecision.Float32, bool filled = true)
     {
         bool tiny = size switch
         {
@@ -51,7 +51,7 @@ internal static class UntrainedModel
 
     private static ModelScopePipeline ModelScope(string source, bool tiny, UntrainedWeights weights, Placement placement, int seed)
     {
-        UNet3DConfig config = tiny
+        ModelScopeUNetConfig config = tiny
             ? new()
             {
                 BlockOutChannels = [64, 64],
@@ -66,7 +66,7 @@ internal static class UntrainedModel
         ModelScopePipeline? model = null;
         var prompts = new UntrainedPrompts(tiny ? 6 : 77, config.CrossAttentionWidth, seed, () => model!.Device);
         model = ModelScopePipeline.FromNetworks(
-            source, prompts, weights.Fill(new UNet3D(config, placement)), weights.Fill(new AutoencoderKL(Vae(tiny), placement)), Parse(Ddim), placement);
+            source, prompts, weights.Fill(new ModelScopeUNet(config, placement)), weights.Fill(new AutoencoderKL(Vae(tiny), placement)), Parse(Ddim), placement);
         return model;
     }
 
@@ -88,14 +88,14 @@ internal static class UntrainedModel
             : new() { HiddenSize = 768, Depth = 7, Heads = 12, CaptionChannels = 1024, MaxTokens = 120 };
         TemporalVaeConfig temporal = tiny ? new() { Filters = 16, ResBlocks = 1, Multipliers = [1, 1, 2], NormGroups = 4, Halves = [true, true] } : new() { Filters = 64 };
         var vae = new VideoAutoencoder(
-            new VideoAutoencoderConfig { Spatial = Vae(tiny) with { ScalingFactor = VideoAutoencoderConfig.PictureScale }, Temporal = temporal, ChunkFrames = 17 }, placement);
+            new VideoAutoencoderConfig { Spatial = Vae(tiny) with { ScalingFactor = VideoAutoencoderConfig.ImageScale }, Temporal = temporal, ChunkFrames = 17 }, placement);
         return OpenSoraPipeline.FromNetworks(
             source, new UntrainedTexts((int)config.MaxTokens, config.CaptionChannels, seed), weights.Fill(new STDiT3(config, placement)), weights.Fill(vae), placement);
     }
 
-    private static StableVideoPipeline StableVideo(string source, bool tiny, UntrainedWeights weights, Placement placement)
+    private static StableVideoDiffusionPipeline StableVideo(string source, bool tiny, UntrainedWeights weights, Placement placement)
     {
-        SvdUNetConfig config = tiny
+        StableVideoDiffusionUNetConfig config = tiny
             ? new()
             {
                 BlockOutChannels = [2 * FixedGroups, 2 * FixedGroups],
@@ -116,8 +116,8 @@ internal static class UntrainedModel
                 : new ClipVisionConfig { HiddenSize = 128, IntermediateSize = 512, NumHiddenLayers = 2, NumAttentionHeads = 4, PatchSize = 32, ImageSize = 224, ProjectionDim = 256 },
             withProjection: true, placement);
         AutoencoderKLConfig vae = tiny ? Vae(tiny) with { BlockOutChannels = [2 * FixedGroups, 2 * FixedGroups, 2 * FixedGroups] } : Vae(tiny);
-        return StableVideoPipeline.FromNetworks(
-            source, weights.Fill(encoder), weights.Fill(new SvdUNet(config, placement)), weights.Fill(new AutoencoderKLTemporalDecoder(vae, placement)), Parse(Euler),
+        return StableVideoDiffusionPipeline.FromNetworks(
+            source, weights.Fill(encoder), weights.Fill(new StableVideoDiffusionUNet(config, placement)), weights.Fill(new AutoencoderKLTemporalDecoder(vae, placement)), Parse(Euler),
             tiny ? (16, 16) : (128, 128), placement);
     }
 

@@ -9,7 +9,7 @@ namespace Microsoft.ML.VideoAlignment.Pipelines;
 internal static class UntrainedStates
 {
     /// <summary>[B, tokens, width] on the CPU.</summary>
-    public static Tensor Of(IReadOnlyList<string> prompts, long tokens, long width, int seed)
+    public static Tensor Create(IReadOnlyList<string> prompts, long tokens, long width, int seed)
     {
         using DisposeScope scope = NewDisposeScope();
         return stack([.. prompts.Select(Row)]).MoveToOuterDisposeScope();
@@ -37,7 +37,7 @@ internal sealed class UntrainedPrompts(long tokens, long width, int seed, Func<D
 
     public Tensor Encode(IReadOnlyList<string> prompts)
     {
-        using Tensor states = UntrainedStates.Of(prompts, tokens, width, seed);
+        using Tensor states = UntrainedStates.Create(prompts, tokens, width, seed);
         return states.to(device(), copy: true);
     }
 
@@ -59,7 +59,7 @@ internal sealed class UntrainedTexts(int tokens, long width, int seed) : ITextSt
         Tensor used = tensor([.. prompts.Select(prompt => Math.Min(tokens, Words(prompt) + 1L))]).unsqueeze(1);
         Tensor mask = ScalarOps.Range(tokens, dtype: ScalarType.Int64).unsqueeze(0).lt(used).to_type(ScalarType.Int64);
         return new TextStates(
-            UntrainedStates.Of(prompts, tokens, width, seed).to(Device, copy: true).MoveToOuterDisposeScope(), mask.to(Device, copy: true).MoveToOuterDisposeScope());
+            UntrainedStates.Create(prompts, tokens, width, seed).to(Device, copy: true).MoveToOuterDisposeScope(), mask.to(Device, copy: true).MoveToOuterDisposeScope());
     }
 
     public int CountTruncated(string prompt) => Math.Max(0, Words(prompt) + 1 - tokens);

@@ -3,8 +3,8 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Pipelines;
 
 /// <summary>
-/// Random weights that keep numbers in range: products keep their input's scale, norms are the identity, and decoders make pictures of low contrast about
-/// grey, so that nothing is cut at black or white.
+/// Random weights that keep numbers in range: products keep their input's scale, norms are the identity, and decoders make images of low contrast about
+/// gray, so that nothing is cut at black or white.
 /// </summary>
 internal sealed class UntrainedWeights(int seed, bool filled) : IDisposable
 {
@@ -28,11 +28,11 @@ internal sealed class UntrainedWeights(int seed, bool filled) : IDisposable
             using DisposeScope scope = NewDisposeScope();
             if (weight.dtype == ScalarType.Int8)
             {
-                (Tensor whole, Tensor scale) = ChannelQuantisation.Of(Value(name, weight.shape));
+                (Tensor whole, Tensor scale) = ChannelQuantization.Quantize(Value(name, weight.shape));
                 weight.copy_(whole);
-                stored[name + ChannelQuantisation.ScaleSuffix].copy_(scale);
+                stored[name + ChannelQuantization.ScaleSuffix].copy_(scale);
             }
-            else if (weight.is_floating_point() && !stored.ContainsKey(Quantised(name)))
+            else if (weight.is_floating_point() && !stored.ContainsKey(Quantized(name)))
             {
                 weight.copy_(Value(name, weight.shape));
             }
@@ -44,8 +44,8 @@ internal sealed class UntrainedWeights(int seed, bool filled) : IDisposable
     public void Dispose() => _generator.Dispose();
 
     /// <summary>The weight that a tensor of this name would hold the scales of; else a name that nothing has.</summary>
-    private static string Quantised(string name) =>
-        name.EndsWith($"weight{ChannelQuantisation.ScaleSuffix}", StringComparison.Ordinal) ? name[..^ChannelQuantisation.ScaleSuffix.Length] : "";
+    private static string Quantized(string name) =>
+        name.EndsWith($"weight{ChannelQuantization.ScaleSuffix}", StringComparison.Ordinal) ? name[..^ChannelQuantization.ScaleSuffix.Length] : "";
 
     private Tensor Value(string name, long[] shape)
     {

@@ -13,7 +13,7 @@ internal sealed record VideoCrafterConfig
     /// <summary>The architecture that FrozenOpenCLIPEmbedder takes where the yaml names none.</summary>
     public const string DefaultTextArchitecture = "ViT-H-14";
 
-    public required LvdmUNetConfig UNet { get; init; }
+    public required VideoCrafterUNetConfig UNet { get; init; }
 
     public required AutoencoderKLConfig Autoencoder { get; init; }
 
@@ -22,7 +22,7 @@ internal sealed record VideoCrafterConfig
     /// <summary>How many of the text tower's last blocks are left out: 1 for the layer "penultimate".</summary>
     public required int TextClipSkip { get; init; }
 
-    public required LvdmDdimScheduler Scheduler { get; init; }
+    public required VideoCrafterDdimScheduler Scheduler { get; init; }
 
     /// <summary>Height and width of the latents that the model was trained at; null where the yaml does not say.</summary>
     public (long Height, long Width)? LatentSize { get; init; }
@@ -45,8 +45,8 @@ internal sealed record VideoCrafterConfig
             $"cond_stage_config: the text tower's architecture '{architecture}' is not known; expected {DefaultTextArchitecture}, or open_clip's description of it as {architecture}.json beside the checkpoint.");
         return new VideoCrafterConfig
         {
-            UNet = LvdmUNetConfig.FromJson(Part(json, "unet_config", "UNetModel")),
-            Autoencoder = LvdmAutoencoder.Config(Part(json, "first_stage_config", "AutoencoderKL"), ConfigJson.Number(json, "scale_factor", 1)),
+            UNet = VideoCrafterUNetConfig.FromJson(Part(json, "unet_config", "UNetModel")),
+            Autoencoder = VideoCrafterAutoencoder.Config(Part(json, "first_stage_config", "AutoencoderKL"), ConfigJson.Number(json, "scale_factor", 1)),
             Text = OpenClipConfig.FromJson(description),
             TextClipSkip = ConfigJson.Text(encoder, "layer", "last") switch
             {
@@ -54,7 +54,7 @@ internal sealed record VideoCrafterConfig
                 "penultimate" => 1,
                 var other => throw new NotSupportedException($"cond_stage_config: layer = {other} is not supported; expected last or penultimate."),
             },
-            Scheduler = LvdmDdimScheduler.FromConfig(json),
+            Scheduler = VideoCrafterDdimScheduler.FromConfig(json),
             LatentSize = ConfigJson.Find(json, "image_size") is null ? null : ConfigJson.Size(json, "image_size", default),
         };
     }

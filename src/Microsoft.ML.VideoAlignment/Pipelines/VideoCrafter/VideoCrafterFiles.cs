@@ -42,7 +42,7 @@ internal sealed class VideoCrafterFiles
     public VideoCrafterConfig Config { get; }
 
     /// <summary>Whether a listing is a checkpoint of lvdm's kind, or has one, by its name.</summary>
-    public static bool Recognises(ModelListing listing) =>
+    public static bool Recognizes(ModelListing listing) =>
         listing.Has(CheckpointName) || (listing.Path.EndsWith(".ckpt", StringComparison.OrdinalIgnoreCase) && File.Exists(listing.Path));
 
     /// <summary>The checkpoint's state dict and the map from its names to keys of <see cref="VideoCrafterNetworks"/>; the caller disposes the source.</summary>
@@ -69,7 +69,7 @@ internal sealed class VideoCrafterFiles
 
             return source.Entries.Keys.Any(name => map.Key(name)?.StartsWith("unet.", StringComparison.Ordinal) == true)
                 ? (source, map)
-                : throw new WeightFileException(Checkpoint, $"is no VideoCrafter checkpoint: no name begins with model.diffusion_model. {FileLooks.Describe(source)}");
+                : throw new WeightFileException(Checkpoint, $"is no VideoCrafter checkpoint: no name begins with model.diffusion_model. {FileContents.Describe(source)}");
         }
         catch
         {
@@ -88,7 +88,7 @@ internal sealed class VideoCrafterFiles
         (IWeightSource file, KeyMap map) = Open();
         using (IWeightSource source = CancellableWeights.Watch(file, cancellation))
         {
-            notes = CheckpointLeftovers.Describe(Checkpoint, source.Entries.Keys);
+            notes = IgnoredCheckpointKeys.Describe(Checkpoint, source.Entries.Keys);
             var networks = new VideoCrafterNetworks(Config, placement);
             try
             {

@@ -30,10 +30,10 @@ internal sealed class VideoCrafterPipeline : VideoDiffusionModel
         DefaultSize = new VideoSize(OfficialFrames, (int)height * Vae.SpatialFactor, (int)width * Vae.SpatialFactor);
     }
 
-    /// <summary>How the family is recognised.</summary>
+    /// <summary>How the family is recognized.</summary>
     internal static ModelFamily Files { get; } = new(
         "VideoCrafter", $"a .ckpt file, or a folder with {VideoCrafterFiles.CheckpointName}, and beside it config.yaml (without one: VideoCrafter2's) and bpe_simple_vocab_16e6.txt.gz",
-        VideoCrafterFiles.Recognises, Check, Open);
+        VideoCrafterFiles.Recognizes, Check, Open);
 
     /// <summary>The text encoder with its tokenizer.</summary>
     internal OpenClipPromptEncoder Prompts { get; }
@@ -67,7 +67,7 @@ internal sealed class VideoCrafterPipeline : VideoDiffusionModel
     internal override IReadOnlyDictionary<string, nn.Module> Networks =>
         new Dictionary<string, nn.Module>(StringComparer.Ordinal) { ["unet"] = UNet, ["vae"] = Vae, ["text_encoder"] = Prompts.Network };
 
-    private LvdmUNet UNet => _networks.UNet;
+    private VideoCrafterUNet UNet => _networks.UNet;
 
     private AutoencoderKL Vae => _networks.Vae;
 
@@ -139,7 +139,7 @@ internal sealed class VideoCrafterPipeline : VideoDiffusionModel
         Size = request.Size,
     };
 
-    internal override int CountTruncated(string prompt, int clips) => Prompts.CountTruncated(prompt);
+    internal override int CountTruncated(string prompt, int segments) => Prompts.CountTruncated(prompt);
 
     internal override long[] LatentShape(int batch, VideoSize size) =>
         [batch, UNet.Config.InChannels, size.Frames, size.Height / Vae.SpatialFactor, size.Width / Vae.SpatialFactor];

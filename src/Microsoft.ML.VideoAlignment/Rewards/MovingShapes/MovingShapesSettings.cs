@@ -13,7 +13,7 @@ internal static class MovingShapesSettings
     public static IReadOnlyList<string> Motions { get; } = ["moving left", "moving right", "moving up", "moving down", "growing", "staying still"];
 
     /// <summary>
-    /// V-JEPA's masks are the official two and two that hide whole moments, one and at most two of the four tubelets: with the whole picture hidden only time is
+    /// V-JEPA's masks are the official two and two that hide whole moments, one and at most two of the four tubelets: with the whole image hidden only time is
     /// left to predict from.
     /// </summary>
     public static VJepaOptions Consistency { get; } = new()

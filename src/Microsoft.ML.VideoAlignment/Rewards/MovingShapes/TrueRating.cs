@@ -21,7 +21,7 @@ internal static class TrueRating
         return rating.MoveToOuterDisposeScope();
     }
 
-    /// <summary>The four parts in [0, 1] and the share of coloured pixels, each [N].</summary>
+    /// <summary>The four parts in [0, 1] and the share of colored pixels, each [N].</summary>
     internal static Parts PartsOf(Tensor frames)
     {
         (Tensor red, Tensor green, Tensor blue) = (frames.select(1, 0), frames.select(1, 1), frames.select(1, 2)); // [N, 32, 32]
@@ -33,7 +33,7 @@ internal static class TrueRating
         Tensor size = (-area.Sub(0.20).Div(0.08).square()).exp();
 
         Tensor weight = (chroma - half).Clamp(least: 0);
-        Tensor total = weight.sum([1, 2]).Clamp(least: 1e-12); // a grey frame has no centroid: its position counts as the corner, P = 0
+        Tensor total = weight.sum([1, 2]).Clamp(least: 1e-12); // a gray frame has no centroid: its position counts as the corner, P = 0
         Tensor pixel = ScalarOps.Range(32, dtype: frames.dtype, device: frames.device).Add(0.5);
         Tensor x = (weight.sum([1]) * pixel).sum([1]) / total;
         Tensor y = (weight.sum([2]) * pixel).sum([1]) / total;
@@ -47,6 +47,6 @@ internal static class TrueRating
         return new Parts(vividness, size, cleanness, position, area);
     }
 
-    /// <summary>V, S, C, P of the formula and the share of coloured pixels that S reads.</summary>
+    /// <summary>V, S, C, P of the formula and the share of colored pixels that S reads.</summary>
     internal readonly record struct Parts(Tensor Vividness, Tensor Size, Tensor Cleanness, Tensor Position, Tensor Area);
 }

@@ -3,7 +3,7 @@ using Microsoft.ML.VideoAlignment.Video;
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
 /// <summary>The true rating of MovingShapes videos, for evaluation: it declares no gradient, so that nothing is trained on the answer.</summary>
-internal sealed class TrueRatingReward : PictureReward
+internal sealed class TrueRatingReward : ImageReward
 {
     public const string Kind = "MovingShapesTrueRating";
 
@@ -27,11 +27,11 @@ internal sealed class TrueRatingReward : PictureReward
         // A formula: it runs where the frames are.
     }
 
-    protected override Tensor PictureScores(PreprocessedFrames frames, IReadOnlyList<string> prompts)
+    protected override Tensor ImageScores(PreprocessedFrames frames, IReadOnlyList<string> prompts)
     {
-        Tensor pictures = PreprocessedFrames.Rows(frames.Frames);
-        return TrueRating.OfFrames(pictures.shape[2] == Side && pictures.shape[3] == Side
-            ? pictures
-            : Resize.Apply(pictures, Side, Side, Interpolation.Bilinear, antialias: true));
+        Tensor images = PreprocessedFrames.Rows(frames.Frames);
+        return TrueRating.OfFrames(images.shape[2] == Side && images.shape[3] == Side
+            ? images
+            : Resize.Apply(images, Side, Side, Interpolation.Bilinear, antialias: true));
     }
 }

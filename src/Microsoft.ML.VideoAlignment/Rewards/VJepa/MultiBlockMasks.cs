@@ -3,7 +3,7 @@ namespace Microsoft.ML.VideoAlignment.Rewards;
 /// <summary>The random numbers of a set of masks, in the order in which V-JEPA's collator takes them.</summary>
 internal interface IMaskDraws
 {
-    /// <summary>Three uniform numbers in [0, 1) of one mask: extent in time, share of the picture, aspect ratio.</summary>
+    /// <summary>Three uniform numbers in [0, 1) of one mask: extent in time, share of the image, aspect ratio.</summary>
     (float Time, float Space, float Aspect) Size();
 
     /// <summary>A block's place: uniform integers below the three bounds.</summary>

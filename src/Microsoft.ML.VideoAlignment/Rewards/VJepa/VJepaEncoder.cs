@@ -39,7 +39,7 @@ internal sealed class VJepaEncoder : nn.Module
     }
 
     /// <summary>
-    /// pixels: [B, 3, T, H, W], normalised -> [B, N, D], tokens ordered time, row, column; with <paramref name="mask"/> [B, K] only those, [B, K, D], and
+    /// pixels: [B, 3, T, H, W], normalized -> [B, N, D], tokens ordered time, row, column; with <paramref name="mask"/> [B, K] only those, [B, K, D], and
     /// only they see one another.
     /// </summary>
     public Tensor Forward(Tensor pixels, Tensor? mask = null, ActivationMemory memory = ActivationMemory.Keep)

@@ -6,10 +6,10 @@ namespace Microsoft.ML.VideoAlignment;
 /// </summary>
 public sealed record VJepaMask
 {
-    /// <summary>The official first mask: 8 blocks of 15 % of the picture, over the whole time.</summary>
+    /// <summary>The official first mask: 8 blocks of 15 % of the image, over the whole time.</summary>
     public static VJepaMask ShortRange { get; } = new() { Blocks = 8, SpatialScale = (0.15, 0.15) };
 
-    /// <summary>The official second mask: 2 blocks of 70 % of the picture, over the whole time.</summary>
+    /// <summary>The official second mask: 2 blocks of 70 % of the image, over the whole time.</summary>
     public static VJepaMask LongRange { get; } = new() { Blocks = 2, SpatialScale = (0.7, 0.7) };
 
     /// <summary>Number of blocks; default 8.</summary>
@@ -18,7 +18,7 @@ public sealed record VJepaMask
     /// <summary>Least and largest height over width of a block; default 0.75 .. 1.5.</summary>
     public (double Low, double High) AspectRatio { get; init; } = (0.75, 1.5);
 
-    /// <summary>Least and largest share of the picture that a block covers, above 0, at most 1; default 0.15 .. 0.15.</summary>
+    /// <summary>Least and largest share of the image that a block covers, above 0, at most 1; default 0.15 .. 0.15.</summary>
     public (double Low, double High) SpatialScale { get; init; } = (0.15, 0.15);
 
     /// <summary>Least and largest share of the time that a block covers, above 0, at most 1; default 1 .. 1.</summary>

@@ -47,7 +47,7 @@ internal sealed class VJepaNetwork : nn.Module
 
     public VJepaEncoder Target => _target;
 
-    /// <summary>Reads a file of V-JEPA's training; of what it holds beside the three networks (the optimiser's state) nothing comes into memory.</summary>
+    /// <summary>Reads a file of V-JEPA's training; of what it holds beside the three networks (the optimizer's state) nothing comes into memory.</summary>
     /// <exception cref="WeightFileException">The file is no V-JEPA file, or contradicts the options.</exception>
     public static VJepaNetwork FromFile(string path, VJepaOptions options, Placement placement)
     {

@@ -67,7 +67,7 @@ public sealed record VJepaOptions
     public bool OffloadActivations { get; init; }
 
     /// <summary>How the frozen weights are stored; computation is in float32. Default: float32.</summary>
-    public WeightPrecision Precision { get; init; } = WeightPrecision.Full;
+    public WeightPrecision Precision { get; init; } = WeightPrecision.Float32;
 
     /// <summary>Seed of the masks; default 0. The reward's documentation says which masks a call has.</summary>
     public int Seed { get; init; }

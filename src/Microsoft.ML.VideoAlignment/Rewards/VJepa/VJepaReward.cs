@@ -25,7 +25,7 @@ internal sealed class VJepaReward : VideoReward
     private readonly Func<RewardReference> _reference;
     private readonly ActivationMemory _memory;
     private Device _device;
-    private ulong _gradedCalls;
+    private ulong _gradientCalls;
 
     internal VJepaReward(VJepaNetwork network, VJepaOptions options, Placement placement, bool clamp, Func<RewardReference> reference)
     {
@@ -83,7 +83,7 @@ internal sealed class VJepaReward : VideoReward
         return new VJepaReward(VJepaNetwork.FromFile(file, options, placement), options, placement, clamp, reference ?? (() => new RewardReference
         {
             Kind = Kind,
-            Files = new Dictionary<string, RewardReference.FileReference> { [FileRole] = RewardReference.FileReference.Of(file) },
+            Files = new Dictionary<string, RewardReference.FileReference> { [FileRole] = RewardReference.FileReference.Create(file) },
             Arguments = new Dictionary<string, string> { [OptionsArgument] = options.ToJson() },
         }));
     }
@@ -103,11 +103,11 @@ internal sealed class VJepaReward : VideoReward
         _device = device;
     }
 
-    internal override void BeginTraining() => _gradedCalls = 0;
+    internal override void BeginTraining() => _gradientCalls = 0;
 
-    internal override void SaveTraining(StateWriter state) => state.Write("gradedCalls", (long)_gradedCalls);
+    internal override void SaveTraining(StateWriter state) => state.Write("gradedCalls", (long)_gradientCalls);
 
-    internal override void LoadTraining(StateReader state) => _gradedCalls = (ulong)state.Integer("gradedCalls");
+    internal override void LoadTraining(StateReader state) => _gradientCalls = (ulong)state.Integer("gradedCalls");
 
     /// <summary>One draw of the masks for one video.</summary>
     public IReadOnlyList<(Tensor Context, Tensor Predicted)> DrawMasks(ulong call)
@@ -120,9 +120,9 @@ internal sealed class VJepaReward : VideoReward
     /// <summary>clips: [B, 3, T, S, S], prepared -> what the networks made of them with the given masks ([B, K] and [B, M] each).</summary>
     public VJepaStages Stages(Tensor clips, IReadOnlyList<(Tensor Context, Tensor Predicted)> masks)
     {
-        Tensor Normal(Tensor x) => ShapeOnly.Holds(x) ? ShapeOnly.Norm(x, weight: null, bias: null) : nn.functional.layer_norm(x, [_network.Config.Width], eps: TargetNormEps);
+        Tensor Normal(Tensor x) => MetaOps.IsMeta(x) ? MetaOps.Norm(x, weight: null, bias: null) : nn.functional.layer_norm(x, [_network.Config.Width], eps: TargetNormEps);
         Tensor Target() => Normal(_network.Target.Forward(clips, memory: _memory));
-        Tensor all = _options.TargetGradient ? Target() : StopGradient.Of(Target);
+        Tensor all = _options.TargetGradient ? Target() : StopGradient.Detach(Target);
         List<Tensor> context = [], predicted = [], targets = [];
         Tensor? loss = null;
         for (int i = 0; i < masks.Count; i++)
@@ -133,7 +133,7 @@ internal sealed class VJepaReward : VideoReward
             targets.Add(Tokens.Gather(all, wanted));
             Tensor one = Loss(predicted[i], targets[i]);
             loss = loss is null ? one : loss.Add(one);
-            MemoryMeter.Look();
+            MemoryProfiler.Sample();
         }
 
         return new VJepaStages(context, predicted, targets, -loss!.Div(masks.Count));
@@ -142,8 +142,8 @@ internal sealed class VJepaReward : VideoReward
     /// <summary>The prepared frames as clips: [B * clips, 3, T, S, S].</summary>
     public Tensor Clips(PreprocessedFrames frames)
     {
-        Tensor pictures = frames.Pictures(Preprocessing);  // [B*clips*T, 3, S, S]
-        return pictures.unflatten(0, [-1, _network.Config.Frames]).transpose(1, 2);
+        Tensor images = frames.Images(Preprocessing);  // [B*clips*T, 3, S, S]
+        return images.unflatten(0, [-1, _network.Config.Frames]).transpose(1, 2);
     }
 
     protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => ScorePrepared(new PreprocessedFrames(frames), prompts, parts: null);
@@ -151,9 +151,9 @@ internal sealed class VJepaReward : VideoReward
     private protected override Tensor ScorePrepared(PreprocessedFrames frames, IReadOnlyList<string> prompts, IDictionary<string, Tensor>? parts)
     {
         using DisposeScope scope = NewDisposeScope();
-        bool graded = is_grad_enabled() && frames.Frames.requires_grad;
+        bool withGradient = is_grad_enabled() && frames.Frames.requires_grad;
         Tensor clips = Clips(frames);
-        var masks = DrawMasks(graded ? ++_gradedCalls : 0).Select(mask => (Spread(mask.Context), Spread(mask.Predicted))).ToList();
+        var masks = DrawMasks(withGradient ? ++_gradientCalls : 0).Select(mask => (Spread(mask.Context), Spread(mask.Predicted))).ToList();
         return Stages(clips, masks).Score.view(frames.Batch, -1).mean([1]).MoveToOuterDisposeScope();
 
         Tensor Spread(Tensor mask) => mask.to(_device).expand(clips.shape[0], -1);
@@ -172,11 +172,11 @@ internal sealed class VJepaReward : VideoReward
     /// <summary>mean |z - h|^e / e of each clip.</summary>
     private Tensor Loss(Tensor predicted, Tensor target)
     {
-        Tensor apart = predicted - target, distance = ShapeOnly.Holds(apart) ? ShapeOnly.Pointwise(apart) : apart.abs();
+        Tensor apart = predicted - target, distance = MetaOps.IsMeta(apart) ? MetaOps.Pointwise(apart) : apart.abs();
         return (_options.LossExponent == 1 ? distance : distance.Pow(_options.LossExponent)).mean([1, 2]).Div(_options.LossExponent);
     }
 
-    /// <summary>A generator's seed has 32 bits that count; neighbours must not give neighbours (the finaliser of SplitMix64).</summary>
+    /// <summary>A generator's seed has 32 bits that count; neighbors must not give neighbors (the finalizer of SplitMix64).</summary>
     private static ulong Mixed(int seed, ulong call)
     {
         ulong x = unchecked(((ulong)(uint)seed << 32) + call + 0x9E3779B97F4A7C15);

@@ -55,7 +55,7 @@ internal sealed class VideoMaeNetwork : nn.Module
         TransformersFolder.Open(folder, "videomae", "VideoMAEForVideoClassification", "MCG-NJU/videomae-base-finetuned-kinetics")
             .Load(config => new VideoMaeNetwork(VideoMaeConfig.FromJson(config), placement), map: Keys);
 
-    /// <summary>pixels: [B, T, C, H, W], resized and normalised -> the tokens as the encoder leaves them, [B, N, D], and logits [B, labels].</summary>
+    /// <summary>pixels: [B, T, C, H, W], resized and normalized -> the tokens as the encoder leaves them, [B, N, D], and logits [B, labels].</summary>
     public (Tensor LastHiddenState, Tensor Logits) Run(Tensor pixels)
     {
         Shapes.Require(pixels, $"B, T, {Config.NumChannels}, {Config.ImageSize.Height}, {Config.ImageSize.Width}");

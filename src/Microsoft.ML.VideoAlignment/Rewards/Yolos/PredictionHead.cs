@@ -25,6 +25,6 @@ internal sealed class PredictionHead : nn.Module<Tensor, Tensor>
         Tensor hidden = Rectified(_layers[1].call(Rectified(_layers[0].call(x))));
         return _layers[2].call(hidden).MoveToOuterDisposeScope();
 
-        static Tensor Rectified(Tensor x) => ShapeOnly.Holds(x) ? ShapeOnly.Pointwise(x) : x.relu();
+        static Tensor Rectified(Tensor x) => MetaOps.IsMeta(x) ? MetaOps.Pointwise(x) : x.relu();
     }
 }

@@ -5,11 +5,11 @@ namespace Microsoft.ML.VideoAlignment.Rewards;
 
 /// <summary>
 /// YOLOS (Fang et al. 2021, arXiv 2106.00666) under the names of the reference's config.json (transformers YolosConfig). A key that is absent has the
-/// reference's default. Pictures of other sizes than the trained one resize the position tables; the labels are without "no object".
+/// reference's default. Images of other sizes than the trained one resize the position tables; the labels are without "no object".
 /// </summary>
 internal sealed record YolosConfig : VitConfig
 {
-    /// <summary>Most objects that one picture can show.</summary>
+    /// <summary>Most objects that one image can show.</summary>
     public long NumDetectionTokens { get; init; } = 100;
 
     /// <summary>Whether positions are added again after every layer but the last.</summary>

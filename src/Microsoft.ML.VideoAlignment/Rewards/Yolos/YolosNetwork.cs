@@ -8,14 +8,14 @@ using LayerNorm = Microsoft.ML.VideoAlignment.Layers.LayerNorm;
 
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
-/// <summary>What YOLOS makes of pictures; fresh tensors.</summary>
-/// <param name="LastHiddenState">[N, 1 + patches + queries, D], normalised.</param>
+/// <summary>What YOLOS makes of images; fresh tensors.</summary>
+/// <param name="LastHiddenState">[N, 1 + patches + queries, D], normalized.</param>
 /// <param name="Logits">[N, queries, classes + 1]; the last class is "no object".</param>
-/// <param name="Boxes">[N, queries, 4]: centre x, centre y, width, height, as parts of the picture, 0 .. 1.</param>
+/// <param name="Boxes">[N, queries, 4]: center x, center y, width, height, as parts of the image, 0 .. 1.</param>
 internal sealed record YolosOutput(Tensor LastHiddenState, Tensor Logits, Tensor Boxes);
 
 /// <summary>
-/// transformers' YolosForObjectDetection: a ViT whose last tokens each stand for one object. Pictures of any size of at least one patch; the position
+/// transformers' YolosForObjectDetection: a ViT whose last tokens each stand for one object. Images of any size of at least one patch; the position
 /// tables are resized to them.
 /// </summary>
 internal sealed class YolosNetwork : nn.Module
@@ -86,7 +86,7 @@ internal sealed class YolosNetwork : nn.Module
     public static YolosNetwork FromFolder(string folder, Placement placement) =>
         TransformersFolder.Open(folder, "yolos", "YolosForObjectDetection", "hustvl/yolos-base").Load(config => new YolosNetwork(YolosConfig.FromJson(config), placement), map: Keys);
 
-    /// <summary>pixels: [N, C, H, W], normalised.</summary>
+    /// <summary>pixels: [N, C, H, W], normalized.</summary>
     public YolosOutput Run(Tensor pixels)
     {
         Shapes.Require(pixels, $"N, {Config.NumChannels}, H, W");
@@ -111,7 +111,7 @@ internal sealed class YolosNetwork : nn.Module
             last.MoveToOuterDisposeScope(), _classes.call(objects).MoveToOuterDisposeScope(), _boxes.call(objects).sigmoid().MoveToOuterDisposeScope());
     }
 
-    /// <summary>The table added before the first layer, for a picture of this size: [1, 1 + patches + queries, D].</summary>
+    /// <summary>The table added before the first layer, for an image of this size: [1, 1 + patches + queries, D].</summary>
     public Tensor PositionsFor(long height, long width) => Positions(_positions, (height / Config.PatchSize, width / Config.PatchSize));
 
     /// <summary>table: [R, 1 + trained patches + queries, D] -> [R, 1 + patches + queries, D]; only the patches' rows follow the grid.</summary>

@@ -164,7 +164,7 @@ internal sealed class HubClient : IDisposable
         response.Dispose();
         return status switch
         {
-            401 or 403 => Fault($"the hub refuses ({status}). The model may be private or gated, or its name is misspelt: look at {Page}, accept its licence there where it asks for that, and set HF_TOKEN to an access token "
+            401 or 403 => Fault($"the hub refuses ({status}). The model may be private or gated, or its name is misspelt: look at {Page}, accept its license there where it asks for that, and set HF_TOKEN to an access token "
                 + $"of yours. Of tokens, {_token.Description}."),
             404 => Fault($"the hub has no such model, revision '{_model.Revision}' or file ({address}), or shows it only to those who may see it. Check the spelling at {Page}. Of tokens, {_token.Description}."),
             _ => new HttpRequestException($"{address}: the hub answered {status}.", null, (HttpStatusCode)status),

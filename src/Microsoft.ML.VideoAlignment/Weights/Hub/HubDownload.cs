@@ -24,7 +24,7 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
     /// <param name="arrived">Told how many bytes of this file are there, now and then.</param>
     /// <param name="cancellation">Ends the download; what came stays, for the next try to go on with.</param>
     /// <exception cref="ModelDownloadException">It did not come whole, or is not what the hub says it is.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">It was canceled.</exception>
     public async Task FetchAsync(string commit, HubFile file, Action<long> arrived, CancellationToken cancellation)
     {
         string partial = cache.Partial(file.Hash!);

@@ -28,7 +28,7 @@ internal static class HubFiles
     /// <param name="freeBytes">What is free on the disk of a folder; null: as the system says.</param>
     /// <param name="cancellation">Ends the download; what came stays, for the next call to go on with.</param>
     /// <exception cref="ModelDownloadException">The model is not in the cache and cannot be fetched.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">It was canceled.</exception>
     public static async Task<string> ResolveAsync(
         string id, HubOptions options, string? variant = null, HttpMessageHandler? network = null, Func<string, string?>? environment = null, TimeSpan? pause = null,
         HubAdmission? admit = null, Func<string, long?>? freeBytes = null, CancellationToken cancellation = default)

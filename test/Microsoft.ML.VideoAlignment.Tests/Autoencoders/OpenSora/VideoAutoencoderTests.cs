@@ -9,7 +9,7 @@ public class VideoAutoencoderTests
 {
     private static readonly VideoAutoencoderConfig s_tiny = new()
     {
-        Spatial = new AutoencoderKLConfig { BlockOutChannels = [4, 8], NormGroups = 2, ScalingFactor = VideoAutoencoderConfig.PictureScale },
+        Spatial = new AutoencoderKLConfig { BlockOutChannels = [4, 8], NormGroups = 2, ScalingFactor = VideoAutoencoderConfig.ImageScale },
         Temporal = new TemporalVaeConfig { Filters = 4, ResBlocks = 1, Multipliers = [1, 2, 2], Halves = [true, true], NormGroups = 2 },
         ChunkFrames = 5,
         ScaleChannels = 4,

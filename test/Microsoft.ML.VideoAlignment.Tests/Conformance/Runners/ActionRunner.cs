@@ -58,7 +58,7 @@ public sealed class ActionRunner : IConformanceRunner
 
         using ActionClassificationReward logarithm = Reward(testCase, logProbability: true);
         Tensor again = testCase["in.frames"].clone().requires_grad_(true);
-        Tensor loss = RewardLoss.Maximise().Of(logarithm.ScoresOf(logarithm.Stages(new PreprocessedFrames(again)).Logits, labels));
+        Tensor loss = RewardLoss.Maximize().Compute(logarithm.ScoresOf(logarithm.Stages(new PreprocessedFrames(again)).Logits, labels));
         testCase.CheckOutputsAndGradients(
             new Dictionary<string, Tensor>
             {

@@ -4,7 +4,7 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>S07: the picture autoencoder.</summary>
+/// <summary>S07: the image autoencoder.</summary>
 public sealed class AutoencoderKLRunner : IConformanceRunner
 {
     public string Suite => "S07-vae-kl";

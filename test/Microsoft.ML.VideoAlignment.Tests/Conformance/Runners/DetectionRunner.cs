@@ -58,11 +58,11 @@ public sealed class DetectionRunner : IConformanceRunner
 
         Tensor given = testCase.Input("frames").requires_grad_(true);
         (PreprocessedFrames frames, Tensor score, Tensor perFrame) = Score(reward, given);
-        (Tensor pictures, YolosOutput output, Tensor count, Tensor confidence) = reward.Stages(frames);
-        Tensor loss = RewardLoss.Shortfall(1).Of(perFrame);
+        (Tensor images, YolosOutput output, Tensor count, Tensor confidence) = reward.Stages(frames);
+        Tensor loss = RewardLoss.Hinge(1).Compute(perFrame);
         var outputs = new Dictionary<string, Tensor>
         {
-            ["preprocessed"] = pictures,
+            ["preprocessed"] = images,
             ["logits"] = output.Logits,
             ["pred_boxes"] = output.Boxes,
             ["count"] = given.dim() == 5 ? count.view(frames.Batch, frames.Count) : count,
@@ -77,7 +77,7 @@ public sealed class DetectionRunner : IConformanceRunner
         if (testCase.Find("grad.loss.in.frames") is not null)
         {
             Tensor again = testCase["in.frames"].clone().requires_grad_(true);
-            RewardLoss.Shortfall(1).Of(Score(reward, again).PerFrame).backward();
+            RewardLoss.Hinge(1).Compute(Score(reward, again).PerFrame).backward();
             testCase.CheckGradient("grad.loss.in.frames", again.grad);
         }
 
@@ -91,7 +91,7 @@ public sealed class DetectionRunner : IConformanceRunner
     private static void CheckExpected(ConformanceCase testCase, JsonElement expect, ObjectRemovalReward reward)
     {
         Tensor again = testCase["in.frames"].clone().requires_grad_(true);
-        Tensor loss = RewardLoss.Shortfall(1).Of(Score(reward, again).PerFrame);
+        Tensor loss = RewardLoss.Hinge(1).Compute(Score(reward, again).PerFrame);
         if (expect.TryGetProperty("loss", out JsonElement value))
         {
             Assert.That(loss.item<float>(), Is.EqualTo((float)value.GetDouble()).Within(1e-6f), $"{testCase}: loss");
@@ -112,13 +112,13 @@ public sealed class DetectionRunner : IConformanceRunner
         return (frames, reward.CheckedScore(frames, [], parts: null), reward.FrameScores(frames, []));
     }
 
-    /// <summary>The released code's sum over pictures, which a picture without the object sets back to nothing.</summary>
+    /// <summary>The released code's sum over images, which an image without the object sets back to nothing.</summary>
     private static Tensor ReleasedLoss(Tensor count, Tensor confidence)
     {
         float sum = 0;
-        for (int picture = 0; picture < count.shape[0]; picture++)
+        for (int image = 0; image < count.shape[0]; image++)
         {
-            sum = count[picture].item<long>() == 0 ? 0 : sum + confidence[picture].item<float>();
+            sum = count[image].item<long>() == 0 ? 0 : sum + confidence[image].item<float>();
         }
 
         return tensor(sum / count.shape[0]);

@@ -17,7 +17,7 @@ public sealed class LoraRunner : IConformanceRunner
     public void Run(ConformanceCase testCase)
     {
         ArgumentNullException.ThrowIfNull(testCase);
-        using UNet3D network = Network(testCase);
+        using ModelScopeUNet network = Network(testCase);
         switch (testCase.Kind)
         {
             case "refuse":
@@ -32,7 +32,7 @@ public sealed class LoraRunner : IConformanceRunner
         }
     }
 
-    private static void OneFile(ConformanceCase c, UNet3D network)
+    private static void OneFile(ConformanceCase c, ModelScopeUNet network)
     {
         var file = new AdapterFile(c, c.Arguments);
         using LoraAdapters adapters = file.Load(network);
@@ -41,7 +41,7 @@ public sealed class LoraRunner : IConformanceRunner
         file.SaveAndCompare(adapters, sameFormat: true);
     }
 
-    private static void AllFormats(ConformanceCase c, UNet3D network)
+    private static void AllFormats(ConformanceCase c, ModelScopeUNet network)
     {
         AdapterFile[] files = [.. c.Arguments.GetProperty("files").EnumerateArray().Select(entry => new AdapterFile(c, entry))];
         foreach (AdapterFile from in files)
@@ -55,14 +55,14 @@ public sealed class LoraRunner : IConformanceRunner
         }
     }
 
-    private static void Refuse(ConformanceCase c, UNet3D network)
+    private static void Refuse(ConformanceCase c, ModelScopeUNet network)
     {
         WeightFileException? refusal = Assert.Throws<WeightFileException>(() => new AdapterFile(c, c.Arguments).Load(network), $"{c}");
         TestContext.Out.WriteLine(refusal!.Message);
-        Assert.That(AdaptableLayer.Of(network).Select(layer => layer.Layer.Slot.Adapter), Is.All.Null, $"{c}: the network is as it was");
+        Assert.That(AdaptableLayer.FindAll(network).Select(layer => layer.Layer.Slot.Adapter), Is.All.Null, $"{c}: the network is as it was");
     }
 
-    private static void CheckOutputs(ConformanceCase c, UNet3D network, LoraAdapters adapters)
+    private static void CheckOutputs(ConformanceCase c, ModelScopeUNet network, LoraAdapters adapters)
     {
         using IDisposable guard = no_grad();
         Tensor Forward() => network.Forward(c["in.sample"], c["in.timestep"], c["in.encoder_hidden_states"]);
@@ -72,7 +72,7 @@ public sealed class LoraRunner : IConformanceRunner
         foreach (string name in c.Names("out.merged.").Select(name => name["out.".Length..]))
         {
             AdaptedLayer layer = adapters.Layers.Single(layer => $"merged.{layer.Name}.weight" == name);
-            outputs[name] = layer.Layer.Slot.Effective(layer.Layer.Frozen, ScalarType.Float32);
+            outputs[name] = layer.Layer.Slot.EffectiveWeight(layer.Layer.Frozen, ScalarType.Float32);
         }
 
         adapters.Enabled = false;
@@ -82,12 +82,12 @@ public sealed class LoraRunner : IConformanceRunner
         Assert.That(adapters.Layers, Has.Count.EqualTo(c.Arguments.GetProperty("layers").GetInt32()), $"{c}: adapted layers");
     }
 
-    private static UNet3D Network(ConformanceCase c)
+    private static ModelScopeUNet Network(ConformanceCase c)
     {
         JsonElement weights = c.Json.GetProperty("weights")[0];
         string folder = c.PathOf(weights.GetProperty("file").GetString()!);
         using JsonDocument config = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "config.json")));
-        var network = new UNet3D(UNet3DConfig.FromJson(config.RootElement), Placement.Cpu);
+        var network = new ModelScopeUNet(ModelScopeUNetConfig.FromJson(config.RootElement), Placement.Cpu);
         string file = Path.Combine(folder, "diffusion_pytorch_model.safetensors");
         using IWeightSource source = WeightFile.Open(File.Exists(file) ? file : Path.ChangeExtension(file, ".bin"));
         WeightLoader.Load(network, source, weights.GetProperty("prefix").GetString()!);
@@ -107,7 +107,7 @@ public sealed class LoraRunner : IConformanceRunner
             TargetClasses = arguments.TryGetProperty("target_classes", out JsonElement classes) ? [.. classes.EnumerateArray().Select(name => name.GetString()!)] : ["UNet3DConditionModel"],
         };
 
-        public LoraAdapters Load(UNet3D network) => LoraFile.Load(network, _path, _format, _options);
+        public LoraAdapters Load(ModelScopeUNet network) => LoraFile.Load(network, _path, _format, _options);
 
         /// <summary>Saving gives the file's keys and tensors bit for bit; in the format that was loaded also its settings.</summary>
         public void SaveAndCompare(LoraAdapters adapters, bool sameFormat)

@@ -24,7 +24,7 @@ public sealed class ManifestRunner : IConformanceRunner
     /// <summary>How to build the network a manifest is of, and the key map it is loaded with. A new network is one line here, and one less in NotCovered.</summary>
     private static readonly Dictionary<string, Func<JsonElement, IWeightSource, (nn.Module Module, KeyMap Map)>> s_networks = new(StringComparer.Ordinal)
     {
-        ["modelscope-unet"] = (config, _) => (new UNet3D(UNet3DConfig.FromJson(config), Placement.Meta), KeyMap.Identity),
+        ["modelscope-unet"] = (config, _) => (new ModelScopeUNet(ModelScopeUNetConfig.FromJson(config), Placement.Meta), KeyMap.Identity),
         ["modelscope-vae"] = (config, _) => (new AutoencoderKL(AutoencoderKLConfig.FromJson(config), Placement.Meta), AutoencoderKL.Keys),
         ["modelscope-text-encoder"] = (config, file) =>
             (new ClipTextEncoder(ClipTextConfig.FromJson(config), withProjection: false, Placement.Meta), ClipKeys.Text(file, "")),
@@ -39,8 +39,8 @@ public sealed class ManifestRunner : IConformanceRunner
         ["opensora-vae-v1.2"] = (config, _) => (new VideoAutoencoder(VideoAutoencoderConfig.FromJson(config), Placement.Meta), VideoAutoencoder.Keys),
         ["hpsv2"] = (config, _) => OpenClip(config),
         ["hpsv2.1"] = (config, _) => OpenClip(config),
-        ["svd-unet"] = (config, _) => (new SvdUNet(SvdUNetConfig.FromJson(config), Placement.Meta), KeyMap.Identity),
-        ["svd-xt-unet"] = (config, _) => (new SvdUNet(SvdUNetConfig.FromJson(config), Placement.Meta), KeyMap.Identity),
+        ["svd-unet"] = (config, _) => (new StableVideoDiffusionUNet(StableVideoDiffusionUNetConfig.FromJson(config), Placement.Meta), KeyMap.Identity),
+        ["svd-xt-unet"] = (config, _) => (new StableVideoDiffusionUNet(StableVideoDiffusionUNetConfig.FromJson(config), Placement.Meta), KeyMap.Identity),
         ["svd-vae"] = (config, _) => (new AutoencoderKLTemporalDecoder(AutoencoderKLConfig.FromJson(config), Placement.Meta), AutoencoderKL.Keys),
         ["svd-image-encoder"] = (config, file) => (new ClipVisionEncoder(ClipVisionConfig.FromJson(config), withProjection: true, Placement.Meta), ClipKeys.Vision(file)),
         ["t5-v1_1-xxl-encoder"] = (config, file) => (new T5Encoder(T5Config.FromJson(config), Placement.Meta), T5Keys.For(file)),
@@ -52,7 +52,7 @@ public sealed class ManifestRunner : IConformanceRunner
     private static readonly Dictionary<string, (Func<JsonElement, nn.Module> Denoiser, string Prefix)> s_adapted = new(StringComparer.Ordinal)
     {
         ["vader-lora-videocrafter2-r16"] =
-            (config => new LvdmUNet(LvdmUNetConfig.FromJson(config.GetProperty("unet_config").GetProperty("params")), Placement.Meta), "base_model.model.model.diffusion_model."),
+            (config => new VideoCrafterUNet(VideoCrafterUNetConfig.FromJson(config.GetProperty("unet_config").GetProperty("params")), Placement.Meta), "base_model.model.model.diffusion_model."),
         ["vader-lora-opensora-r16"] = (config => new STDiT3(STDiT3Config.FromJson(config), Placement.Meta), "base_model.model."),
     };
 

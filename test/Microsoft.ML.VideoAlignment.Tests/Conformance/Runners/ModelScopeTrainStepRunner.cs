@@ -104,7 +104,7 @@ internal sealed class ModelScopeTrainStepRunner : IConformanceRunner
         return new Rollout
         {
             Prompts = [.. Enumerable.Repeat("", (int)start.shape[0])],
-            First = new PreparedClip
+            First = new SegmentInputs
             {
                 Condition = ConditionOf(Rows(testCase["in.prompt_embeds"][micro])),
                 Unconditional = testCase.Find("in.negative_prompt_embeds") is { } unconditional ? ConditionOf(Rows(unconditional)) : null,

@@ -126,7 +126,7 @@ public sealed class OpenSoraFlowRunner() : NetworkRunner("S10-opensora", s_kinds
             Assert.That(OpenSoraSizes.PixelCount(resolution.Name), Is.EqualTo(resolution.Value.GetInt32()), resolution.Name);
         }
 
-        Assert.That(c.Arguments.GetProperty("image_fps").GetDouble(), Is.EqualTo(OpenSoraSizes.PictureFramesPerSecond));
+        Assert.That(c.Arguments.GetProperty("image_fps").GetDouble(), Is.EqualTo(OpenSoraSizes.ImageFramesPerSecond));
     }
 
     private static ISampler Sampler(ConformanceCase c, RectifiedFlow flow, int steps, int row, Tensor? frameMask = null) =>

@@ -108,7 +108,7 @@ public sealed class OpenSoraNetworkRunner() : NetworkRunner("S10-opensora", s_ki
         var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         for (int i = 0; i < calls.Length; i++)
         {
-            outputs[$"{i}"] = PositionEmbedding2D.Of(
+            outputs[$"{i}"] = PositionEmbedding2D.Create(
                 calls[i].GetProperty("h").GetInt64(), calls[i].GetProperty("w").GetInt64(), c.Config.GetProperty("dim").GetInt64(),
                 ConfigJson.Number(calls[i], "scale", 1), ConfigJson.Find(calls[i], "base_size")?.GetDouble(), CPU);
         }

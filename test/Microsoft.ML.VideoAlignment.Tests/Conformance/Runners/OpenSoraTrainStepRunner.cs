@@ -61,13 +61,13 @@ internal sealed class OpenSoraTrainStepRunner : IConformanceRunner
         {
             Text = testCase["in.prompt_embeds"][micro].squeeze(1),
             TextMask = testCase["in.attention_mask"][micro],
-            Scalars = ones(start.shape[0], 1) * (sampling.Size.Frames == 1 ? OpenSoraSizes.PictureFramesPerSecond : sampling.FramesPerSecond),
+            Scalars = ones(start.shape[0], 1) * (sampling.Size.Frames == 1 ? OpenSoraSizes.ImageFramesPerSecond : sampling.FramesPerSecond),
             Size = sampling.Size,
         };
         return new Rollout
         {
             Prompts = [.. Enumerable.Repeat("", (int)start.shape[0])],
-            First = new PreparedClip
+            First = new SegmentInputs
             {
                 Condition = conditional,
                 Unconditional = model.Unconditional(conditional),

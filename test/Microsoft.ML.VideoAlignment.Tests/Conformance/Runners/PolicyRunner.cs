@@ -38,7 +38,7 @@ internal sealed class PolicyRunner : IConformanceRunner
         IPolicySampler policy = DdimScheduler.FromConfig(testCase.Config).CreatePolicy(
             timesteps, arguments.GetProperty("num_inference_steps").GetInt32(), Number(arguments, "eta", 1), Flag(arguments, "use_clipped_model_output"));
         Tensor sample = testCase.Input("sample"), prediction = testCase.Input("model_output");
-        (Tensor mean, double[] deviations) = PolicyStep.Of(policy, [.. Enumerable.Range(0, timesteps.Length)], sample, prediction);
+        (Tensor mean, double[] deviations) = PolicyStep.Compute(policy, [.. Enumerable.Range(0, timesteps.Length)], sample, prediction);
         Tensor deviation = tensor(deviations, dtype: ScalarType.Float32);
         Tensor next = (mean + (deviation.view(-1, 1, 1, 1, 1) * testCase["in.noise"])).detach();
         testCase.CheckOutputsAndGradients(
@@ -76,7 +76,7 @@ internal sealed class PolicyRunner : IConformanceRunner
         JsonElement arguments = testCase.Arguments;
         Tensor probability = testCase.Input("log_prob");
         PpoTerms terms = new PpoLoss(arguments.GetProperty("adv_clip_max").GetDouble(), arguments.GetProperty("clip_range").GetDouble())
-            .Of(probability, testCase["in.log_prob_old"], testCase["in.advantages"]);
+            .Compute(probability, testCase["in.log_prob_old"], testCase["in.advantages"]);
         testCase.CheckOutputsAndGradients(
             new Dictionary<string, Tensor>(StringComparer.Ordinal)
             {
@@ -95,7 +95,7 @@ internal sealed class PolicyRunner : IConformanceRunner
         timesteps = [.. timesteps, .. timesteps];
         Tensor latents = testCase["in.latents"], noise = cat([testCase["in.noise"], testCase["in.noise"]]), prediction = testCase.Input("model_pred");
         Tensor target = scheduler.Forward.Target(scheduler.Prediction, latents, noise, timesteps);
-        DiffusionDpoTerms terms = new DiffusionDpoLoss(testCase.Arguments.GetProperty("beta_dpo").GetDouble()).Of(prediction, testCase["in.ref_pred"], target);
+        DiffusionDpoTerms terms = new DiffusionDpoLoss(testCase.Arguments.GetProperty("beta_dpo").GetDouble()).Compute(prediction, testCase["in.ref_pred"], target);
         testCase.CheckOutputsAndGradients(
             new Dictionary<string, Tensor>(StringComparer.Ordinal)
             {

@@ -65,7 +65,7 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
             AdvantageMinimum = perPrompt ? tracked.GetProperty("min_count").GetInt32() : 1,
         };
         var settings = new DdpoSettings(
-            Training(sampling, arguments.GetProperty("train_batch_size").GetInt32(), arguments.GetProperty("optimiser")), options, RewardFrames.All, RewardLoss.Maximise());
+            Training(sampling, arguments.GetProperty("train_batch_size").GetInt32(), arguments.GetProperty("optimizer")), options, RewardFrames.All, RewardLoss.Maximize());
         IPolicySampler policy = ((DdimScheduler)model.Scheduler).CreatePolicy(settings.Sampling.Steps, arguments.GetProperty("eta").GetDouble(), rederiveNoise: false);
         var micro = new List<(Tensor Probability, PpoTerms Terms)>();
         Tensor? first = null;
@@ -73,7 +73,7 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         using VideoReward reward = TinyModel.Redness();
         using var trainer = new DdpoTrainer(model, reward, adapters, settings, policy) { OnMicroStep = Look };
 
-        PolicySamples samples = trainer.Sample(new PreparedClip
+        PolicySamples samples = trainer.Sample(new SegmentInputs
         {
             Condition = ConditionOf(testCase["in.prompt_embeds"], settings.Sampling),
             Unconditional = model.GuidanceActs(settings.Sampling.GuidanceScale)
@@ -88,10 +88,10 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         double[] rewards = testCase["in.rewards"].to_type(ScalarType.Float64).data<double>().ToArray();
         double[] advantages = trainer.Advantages([.. arguments.GetProperty("prompts").EnumerateArray().Select(prompt => prompt.GetString()!)], rewards);
         testCase.CheckOutput("advantages", tensor(advantages));
-        using PolicyEpoch epoch = trainer.Begin(samples, advantages, rewards, Enumerable.Range(0, epochs).Select(e => new PolicyOrder(
+        using RolloutBuffer epoch = trainer.Begin(samples, advantages, rewards, Enumerable.Range(0, epochs).Select(e => new MinibatchOrder(
             Whole(testCase["in.perm"][e]), [.. Enumerable.Range(0, videos).Select(place => Whole(testCase["in.perms"][e, place]))])));
         var norms = new List<double>();
-        while (!epoch.IsOver)
+        while (!epoch.IsExhausted)
         {
             trainer.Backward(epoch);
             if (norms.Count == 0)
@@ -129,13 +129,13 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
     private static void Dpo(ConformanceCase testCase, ModelScopePipeline model, LoraAdapters adapters)
     {
         JsonElement arguments = testCase.Arguments;
-        JsonElement optimiser = arguments.GetProperty("optimiser");
+        JsonElement optimizer = arguments.GetProperty("optimizer");
         long[] latents = testCase["in.latents"].shape;
-        int accumulate = optimiser.GetProperty("accumulate").GetInt32();
+        int accumulate = optimizer.GetProperty("accumulate").GetInt32();
         SamplingSettings sampling = Sampling(latents[1..], steps: 1, guidanceScale: 1);
         var settings = new DiffusionDpoSettings(
-            Training(sampling, (int)latents[1] / 2, optimiser), new DiffusionDpoOptions { Beta = arguments.GetProperty("beta_dpo").GetDouble() },
-            RewardFrames.All, RewardLoss.Maximise());
+            Training(sampling, (int)latents[1] / 2, optimizer), new DiffusionDpoOptions { Beta = arguments.GetProperty("beta_dpo").GetDouble() },
+            RewardFrames.All, RewardLoss.Maximize());
         var seen = new List<PreferenceMicroStep>();
         using VideoReward reward = TinyModel.Redness();
         using var trainer = new DiffusionDpoTrainer(model, reward, adapters, settings) { OnMicroStep = Look };
@@ -188,21 +188,21 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         }
     }
 
-    private static TrainingSettings Training(SamplingSettings sampling, int batchSize, JsonElement optimiser)
+    private static TrainingSettings Training(SamplingSettings sampling, int batchSize, JsonElement optimizer)
     {
-        Assert.That(optimiser.GetProperty("name").GetString(), Is.EqualTo("AdamW"));
+        Assert.That(optimizer.GetProperty("name").GetString(), Is.EqualTo("AdamW"));
         return new TrainingSettings
         {
             Sampling = sampling,
             Steps = 1,
             BatchSize = batchSize,
-            Accumulation = optimiser.GetProperty("accumulate").GetInt32(),
-            LearningRate = optimiser.GetProperty("lr").GetDouble(),
-            Beta1 = optimiser.GetProperty("betas")[0].GetDouble(),
-            Beta2 = optimiser.GetProperty("betas")[1].GetDouble(),
-            Epsilon = optimiser.GetProperty("eps").GetDouble(),
-            WeightDecay = optimiser.GetProperty("weight_decay").GetDouble(),
-            MaxGradientNorm = optimiser.GetProperty("max_grad_norm").GetDouble(),
+            Accumulation = optimizer.GetProperty("accumulate").GetInt32(),
+            LearningRate = optimizer.GetProperty("lr").GetDouble(),
+            Beta1 = optimizer.GetProperty("betas")[0].GetDouble(),
+            Beta2 = optimizer.GetProperty("betas")[1].GetDouble(),
+            Epsilon = optimizer.GetProperty("eps").GetDouble(),
+            WeightDecay = optimizer.GetProperty("weight_decay").GetDouble(),
+            MaxGradientNorm = optimizer.GetProperty("max_grad_norm").GetDouble(),
             Seed = 0,
         };
     }
@@ -218,7 +218,7 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
     /// <summary>A case has no decoder; nothing is decoded.</summary>
     private static ModelScopePipeline LoadModel(ConformanceCase testCase)
     {
-        UNet3D unet = new DiffusersFolder(testCase.PathOf("unet")).Load(config => new UNet3D(UNet3DConfig.FromJson(config), Placement.Cpu));
+        ModelScopeUNet unet = new DiffusersFolder(testCase.PathOf("unet")).Load(config => new ModelScopeUNet(ModelScopeUNetConfig.FromJson(config), Placement.Cpu));
         return ModelScopePipeline.FromNetworks(
             "case", new NoPrompts(), unet, new AutoencoderKL(new AutoencoderKLConfig { BlockOutChannels = [8], NormGroups = 4 }, Placement.Cpu),
             SchedulerConfig.ReadFile(testCase.PathOf("scheduler/scheduler_config.json")), Placement.Cpu);

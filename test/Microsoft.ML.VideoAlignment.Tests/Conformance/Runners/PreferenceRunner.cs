@@ -58,7 +58,7 @@ public sealed class PreferenceRunner : IConformanceRunner
         (Tensor features, Tensor embedding) = reward.Stages(frames);
         var outputs = new Dictionary<string, Tensor>
         {
-            ["preprocessed"] = frames.Pictures(reward.Preprocessing),
+            ["preprocessed"] = frames.Images(reward.Preprocessing),
             ["image_features"] = features,
             ["embedding"] = embedding,
             ["text_features"] = texts,
@@ -69,7 +69,7 @@ public sealed class PreferenceRunner : IConformanceRunner
         };
         if (testCase.Kind == "vader.pickscore")
         {
-            // What the released code computes: every picture against the first prompt.
+            // What the released code computes: every image against the first prompt.
             Tensor first = (reward.Towers.Temperature * (embedding * embedded[0]).sum(1)).flatten();
             (outputs["first_prompt_score"], outputs["first_prompt_loss"]) = (first, lossOf(first));
         }
@@ -96,7 +96,7 @@ public sealed class PreferenceRunner : IConformanceRunner
         testCase.CheckOutputsAndGradients(
             Wanted(testCase, new Dictionary<string, Tensor>
             {
-                ["preprocessed"] = frames.Pictures(preference.Preprocessing),
+                ["preprocessed"] = frames.Images(preference.Preprocessing),
                 ["aesthetic"] = parts[aesthetic.Name],
                 ["hps"] = parts[preference.Name],
                 ["frame_score"] = (aesthetic.FrameScores(frames, prompts) + (weight * preference.FrameScores(frames, prompts))) / 2,
@@ -106,9 +106,9 @@ public sealed class PreferenceRunner : IConformanceRunner
             new Dictionary<string, Tensor> { ["frames"] = given });
         CheckLossGradient(testCase, Loss);
 
-        Tensor Loss(PreprocessedFrames pictures) =>
-            ((Argument("aesthetic_loss_weight", 1.5) * Argument("scale", 0.1) * (aesthetic.FrameScores(pictures, prompts) - Argument("target", 10)).abs().mean())
-                + (1 - preference.FrameScores(pictures, prompts)).abs().mean()) / 2;
+        Tensor Loss(PreprocessedFrames images) =>
+            ((Argument("aesthetic_loss_weight", 1.5) * Argument("scale", 0.1) * (aesthetic.FrameScores(images, prompts) - Argument("target", 10)).abs().mean())
+                + (1 - preference.FrameScores(images, prompts)).abs().mean()) / 2;
     }
 
     private static TextImageReward Preference(ConformanceCase testCase, JsonElement config) => TextImageReward.HumanPreference(

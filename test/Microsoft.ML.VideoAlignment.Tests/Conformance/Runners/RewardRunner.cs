@@ -81,16 +81,16 @@ public sealed class RewardRunner : IConformanceRunner
         (Tensor features, Tensor embedding, _) = reward.Stages(frames);
         RewardLoss loss = Loss(testCase, kind);
         testCase.CheckOutputsAndGradients(
-            Wanted(testCase, ("preprocessed", frames.Pictures(reward.Preprocessing)), ("image_features", features), ("embedding", embedding),
-                ("frame_score", perFrame), ("score", score), ("loss", loss.Of(perFrame))),
+            Wanted(testCase, ("preprocessed", frames.Images(reward.Preprocessing)), ("image_features", features), ("embedding", embedding),
+                ("frame_score", perFrame), ("score", score), ("loss", loss.Compute(perFrame))),
             Outputs(("frames", given)),
             reward.Weight);
 
-        // The released loss is over all pictures; it has a graph of its own.
+        // The released loss is over all images; it has a graph of its own.
         if (testCase.Find("grad.loss.in.frames") is not null)
         {
             Tensor again = testCase["in.frames"].clone().requires_grad_(true);
-            loss.Of(Score(reward, again).PerFrame).backward();
+            loss.Compute(Score(reward, again).PerFrame).backward();
             testCase.CheckGradient("grad.loss.in.frames", again.grad);
         }
     }
@@ -106,7 +106,7 @@ public sealed class RewardRunner : IConformanceRunner
         double scale = testCase.Arguments.TryGetProperty("scale", out JsonElement factor) ? factor.GetDouble() : 1;
         return testCase.Arguments.TryGetProperty("target", out JsonElement target) && target.ValueKind == JsonValueKind.Number
             ? RewardLoss.Target(target.GetDouble(), scale)
-            : kind.Direction == ScoreDirection.LowerIsBetter ? RewardLoss.Minimise(scale) : RewardLoss.Maximise(scale);
+            : kind.Direction == ScoreDirection.LowerIsBetter ? RewardLoss.Minimize(scale) : RewardLoss.Maximize(scale);
     }
 
     private static HeadRewardKind Kind(string name) => name switch

@@ -6,7 +6,7 @@ using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>S12, Stable Video Diffusion part: a whole folder, pictures in, frames out, one clip or a film of several, and the gradient of the whole chain.</summary>
+/// <summary>S12, Stable Video Diffusion part: a whole folder, images in, frames out, one clip or a video of several, and the gradient of the whole chain.</summary>
 internal sealed class StableVideoPipelineRunner : IConformanceRunner
 {
     public string Suite => "S12-pipelines";
@@ -17,7 +17,7 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
     {
         JsonElement arguments = testCase.Arguments;
         JsonElement weights = testCase.Json.GetProperty("weights")[0];
-        using StableVideoPipeline model = StableVideoPipeline.FromFolder(
+        using StableVideoDiffusionPipeline model = StableVideoDiffusionPipeline.FromFolder(
             testCase.PathOf(weights.GetProperty("file").GetString()!), arguments.TryGetProperty("variant", out JsonElement variant) ? variant.GetString() : null, Placement.Cpu);
         model.FramesPerDecode = arguments.TryGetProperty("decode_chunk_size", out JsonElement chunk) && chunk.ValueKind == JsonValueKind.Number ? chunk.GetInt32() : null;
         Tensor Parameter(string key)
@@ -29,7 +29,7 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
         testCase.RequireParameterGradients(Parameter);
         if (testCase.Kind == "svd.autoregressive")
         {
-            RunFilm(testCase, model, Parameter);
+            RunVideo(testCase, model, Parameter);
         }
         else
         {
@@ -37,7 +37,7 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
         }
     }
 
-    private static void RunClip(ConformanceCase testCase, StableVideoPipeline model, Func<string, Tensor> parameter)
+    private static void RunClip(ConformanceCase testCase, StableVideoDiffusionPipeline model, Func<string, Tensor> parameter)
     {
         SamplingSettings sampling = Settings(testCase, model);
         Tensor given = testCase.Input("image"), latents = testCase.Input("latents"), noise = testCase["in.noise.augmentation"];
@@ -50,7 +50,7 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
         var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal)
         {
             ["image_embeddings"] = both.Text,
-            ["conditioning_image"] = StableVideoPipeline.WithNoise(request.Images!, noise, sampling.NoiseAugmentation),
+            ["conditioning_image"] = StableVideoDiffusionPipeline.WithNoise(request.Images!, noise, sampling.NoiseAugmentation),
             ["image_latents"] = both.ImageLatents!,
             ["added_time_ids"] = both.Scalars!,
             ["timesteps"] = tensor(sampler.Timesteps.Select(t => (float)t).ToArray()),
@@ -80,23 +80,23 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
         testCase.CheckOutputsAndGradients(outputs, new Dictionary<string, Tensor> { ["image"] = given, ["latents"] = latents }, parameter);
     }
 
-    private static void RunFilm(ConformanceCase testCase, StableVideoPipeline model, Func<string, Tensor> parameter)
+    private static void RunVideo(ConformanceCase testCase, StableVideoDiffusionPipeline model, Func<string, Tensor> parameter)
     {
         SamplingSettings sampling = Settings(testCase, model) with { SegmentCount = testCase.Arguments.GetProperty("clips").GetInt32() };
         bool carry = !testCase.Arguments.GetProperty("detach_condition").GetBoolean();
         ISampler sampler = model.CreateSampler(sampling);
         Tensor given = testCase.Input("image");
-        var chain = new ClipChain(model, sampling, sampler, adapters: null);
+        var chain = new SegmentSampler(model, sampling, sampler, adapters: null);
         var frames = new List<Tensor>();
         chain.Run(Begin, Finish);
         testCase.CheckOutputsAndGradients(
             new Dictionary<string, Tensor> { ["frames"] = cat(frames, dim: 2).transpose(1, 2) }, new Dictionary<string, Tensor> { ["image"] = given }, parameter);
 
-        PreparedClip Begin(int index, Tensor? image)
+        SegmentInputs Begin(int index, Tensor? image)
         {
             VideoRequest request = Request(sampling, image ?? given, testCase[$"in.noise.augmentation.{index}"]);
             Condition condition = model.Encode(request);
-            return new PreparedClip
+            return new SegmentInputs
             {
                 Condition = condition,
                 Unconditional = model.GuidanceActs(sampling.GuidanceScale) ? model.EncodeUnconditional(request, condition) : null,
@@ -115,8 +115,8 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
 
     private static GradientPlan Plan(ConformanceCase testCase, int steps)
     {
-        int graded = testCase.Arguments.GetProperty("gradient_steps").GetInt32();
-        return graded == 0 ? GradientPlan.None(steps) : GradientPlan.Suffix(steps, steps - graded);
+        int withGradient = testCase.Arguments.GetProperty("gradient_steps").GetInt32();
+        return withGradient == 0 ? GradientPlan.None(steps) : GradientPlan.Suffix(steps, steps - withGradient);
     }
 
     private static VideoRequest Request(SamplingSettings sampling, Tensor given, Tensor noise) => new()
@@ -130,7 +130,7 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
         Noise = _ => noise.alias(),
     };
 
-    private static SamplingSettings Settings(ConformanceCase testCase, StableVideoPipeline model)
+    private static SamplingSettings Settings(ConformanceCase testCase, StableVideoDiffusionPipeline model)
     {
         JsonElement arguments = testCase.Arguments;
         SamplingDefaults usual = model.DefaultSampling;

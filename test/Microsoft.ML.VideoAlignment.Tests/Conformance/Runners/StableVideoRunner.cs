@@ -20,7 +20,7 @@ public sealed class StableVideoRunner() : NetworkRunner("S08-svd", s_kinds)
 
     private static void Network(ConformanceCase c)
     {
-        using var network = new SvdUNet(SvdUNetConfig.FromJson(c.Config), Placement.Cpu);
+        using var network = new StableVideoDiffusionUNet(StableVideoDiffusionUNetConfig.FromJson(c.Config), Placement.Cpu);
         Check(c, network, ["sample", "encoder_hidden_states"], inputs => new()
         {
             ["sample"] = network.Forward(inputs["sample"].transpose(1, 2), c["in.timestep"], inputs["encoder_hidden_states"], c["in.added_time_ids"]).transpose(1, 2),

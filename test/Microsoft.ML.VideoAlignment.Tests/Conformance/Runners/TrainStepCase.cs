@@ -8,7 +8,7 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// <summary>What the S15 cases of all families share: the real trainer run over a case's micro-steps, its settings, and the tiny reward.</summary>
 internal static class TrainStepCase
 {
-    /// <summary>N optimiser steps on given draws; checks gradients of the first micro-step, outputs, norms and the adapters after.</summary>
+    /// <summary>N optimizer steps on given draws; checks gradients of the first micro-step, outputs, norms and the adapters after.</summary>
     /// <param name="testCase">The case.</param>
     /// <param name="model">Its model.</param>
     /// <param name="adapters">Its adapters before training.</param>
@@ -18,8 +18,8 @@ internal static class TrainStepCase
     public static void Run(
         ConformanceCase testCase, VideoDiffusionModel model, LoraAdapters adapters, SamplingSettings sampling, Func<int, Rollout> rollout, string prefix = "")
     {
-        JsonElement optimiser = testCase.Arguments.GetProperty("optimiser");
-        int accumulate = optimiser.GetProperty("accumulate").GetInt32();
+        JsonElement optimizer = testCase.Arguments.GetProperty("optimizer");
+        int accumulate = optimizer.GetProperty("accumulate").GetInt32();
         using var reward = new TinyReward(testCase);
         using var trainer = new RewardGradientTrainer(model, reward, adapters, Settings(testCase, sampling, accumulate));
         Dictionary<string, Tensor> before = adapters.NamedFactors.ToDictionary(pair => pair.Name, pair => pair.Factor.detach().clone());
@@ -71,23 +71,23 @@ internal static class TrainStepCase
     public static RewardGradientSettings Settings(ConformanceCase testCase, SamplingSettings sampling, int accumulate)
     {
         JsonElement arguments = testCase.Arguments;
-        JsonElement optimiser = arguments.GetProperty("optimiser");
-        JsonElement betas = optimiser.GetProperty("betas");
+        JsonElement optimizer = arguments.GetProperty("optimizer");
+        JsonElement betas = optimizer.GetProperty("betas");
         return new RewardGradientSettings
         {
             Sampling = sampling,
             Window = WindowOf(arguments.GetProperty("window"), sampling.Steps),
             Frames = RewardFrames.All,
             Loss = LossOf(arguments.GetProperty("loss").GetString()!),
-            Steps = optimiser.GetProperty("steps").GetInt32(),
+            Steps = optimizer.GetProperty("steps").GetInt32(),
             BatchSize = (int)testCase["in.latents"].shape[1],
             Accumulation = accumulate,
-            LearningRate = optimiser.GetProperty("lr").GetDouble(),
+            LearningRate = optimizer.GetProperty("lr").GetDouble(),
             Beta1 = betas[0].GetDouble(),
             Beta2 = betas[1].GetDouble(),
-            Epsilon = optimiser.GetProperty("eps").GetDouble(),
-            WeightDecay = optimiser.GetProperty("weight_decay").GetDouble(),
-            MaxGradientNorm = optimiser.GetProperty("max_grad_norm").GetDouble(),
+            Epsilon = optimizer.GetProperty("eps").GetDouble(),
+            WeightDecay = optimizer.GetProperty("weight_decay").GetDouble(),
+            MaxGradientNorm = optimizer.GetProperty("max_grad_norm").GetDouble(),
             Seed = 0,
         };
     }
@@ -107,8 +107,8 @@ internal static class TrainStepCase
     private static RewardLoss LossOf(string name) => name switch
     {
         "aesthetic" => RewardLoss.Target(10, 0.1),
-        "negative-mean" => RewardLoss.Maximise(),
-        "hps" => RewardLoss.Shortfall(1, 1),
+        "negative-mean" => RewardLoss.Maximize(),
+        "hps" => RewardLoss.Hinge(1, 1),
         var other => throw new NotSupportedException($"loss {other}"),
     };
 }

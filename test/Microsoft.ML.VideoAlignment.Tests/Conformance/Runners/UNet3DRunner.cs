@@ -20,7 +20,7 @@ public sealed class UNet3DRunner() : NetworkRunner("S06-unet3d", s_kinds)
 
     private static void Network(ConformanceCase c)
     {
-        using var network = new UNet3D(UNet3DConfig.FromJson(c.Config), Placement.Cpu);
+        using var network = new ModelScopeUNet(ModelScopeUNetConfig.FromJson(c.Config), Placement.Cpu);
         Check(c, network, ["sample", "encoder_hidden_states"], inputs =>
             new() { ["sample"] = network.Forward(inputs["sample"], c["in.timestep"], inputs["encoder_hidden_states"]) });
     }

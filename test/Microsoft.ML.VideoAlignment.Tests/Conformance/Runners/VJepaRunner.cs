@@ -92,7 +92,7 @@ public sealed class VJepaRunner : IConformanceRunner
         using VJepaReward reward = Load(testCase, options);
         testCase.RequireParameterGradients(reward.Weight);
         (Tensor frames, Tensor clips, VJepaStages stages) = Score(testCase, reward, options);
-        var outputs = new Dictionary<string, Tensor> { ["preprocessed"] = clips, ["score"] = stages.Score, ["loss"] = RewardLoss.Maximise().Of(stages.Score) };
+        var outputs = new Dictionary<string, Tensor> { ["preprocessed"] = clips, ["score"] = stages.Score, ["loss"] = RewardLoss.Maximize().Compute(stages.Score) };
         for (int i = 0; i < stages.Context.Count; i++)
         {
             outputs[$"context_features.{i}"] = stages.Context[i];
@@ -106,7 +106,7 @@ public sealed class VJepaRunner : IConformanceRunner
         if (testCase.Find("grad.loss.in.frames") is not null)
         {
             (Tensor again, _, VJepaStages plain) = Score(testCase, reward, options);
-            RewardLoss.Maximise().Of(plain.Score).backward();
+            RewardLoss.Maximize().Compute(plain.Score).backward();
             testCase.CheckGradient("grad.loss.in.frames", again.grad);
         }
 

@@ -24,8 +24,8 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
 
     private static void Network(ConformanceCase c)
     {
-        using var network = new LvdmUNet(LvdmUNetConfig.FromJson(c.Config), Placement.Cpu);
-        Check(c, network, LvdmUNet.Keys, ["x", "context"], inputs =>
+        using var network = new VideoCrafterUNet(VideoCrafterUNetConfig.FromJson(c.Config), Placement.Cpu);
+        Check(c, network, VideoCrafterUNet.Keys, ["x", "context"], inputs =>
         {
             Tensor fps = c.Find("in.fps") ?? tensor(ConfigJson.Integer(c.Arguments, "fps", 16));
             Tensor plain = network.Forward(inputs["x"], c["in.timesteps"], inputs["context"], fps);
@@ -42,10 +42,10 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
         JsonElement config = c.Config;
         RequireOnly(config, ("dims", "2"), ("tempspatial_aware", "false"), ("use_scale_shift_norm", "false"), ("up", "false"), ("down", "false"), ("use_conv", "false"));
         long channels = config.GetProperty("channels").GetInt64();
-        using var block = new LvdmResBlock(
+        using var block = new VideoCrafterResBlock(
             channels, ConfigJson.Integer(config, "out_channels", channels), config.GetProperty("emb_channels").GetInt64(),
             ConfigJson.Flag(config, "use_temporal_conv", false), Placement.Cpu);
-        Check(c, block, LvdmUNet.Keys, ["x", "emb"], inputs =>
+        Check(c, block, VideoCrafterUNet.Keys, ["x", "emb"], inputs =>
             new() { ["x"] = block.Forward(inputs["x"], inputs["emb"], inputs["x"].shape[0] / c.Arguments.GetProperty("batch_size").GetInt64()) });
     }
 
@@ -55,8 +55,8 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
         RequireOnly(config, ("disable_self_attn", "false"), ("img_cross_attention", "false"));
         using var transformer = new SpatialTransformer(
             config.GetProperty("in_channels").GetInt64(), config.GetProperty("n_heads").GetInt64(), config.GetProperty("d_head").GetInt64(),
-            config.GetProperty("context_dim").GetInt64(), LvdmResBlock.Groups, Placement.Cpu, ConfigJson.Flag(config, "use_linear", false), ConfigJson.Integer(config, "depth", 1));
-        Check(c, transformer, LvdmUNet.Keys, ["x", "context"], inputs => new() { ["x"] = transformer.Forward(inputs["x"], inputs["context"]) });
+            config.GetProperty("context_dim").GetInt64(), VideoCrafterResBlock.Groups, Placement.Cpu, ConfigJson.Flag(config, "use_linear", false), ConfigJson.Integer(config, "depth", 1));
+        Check(c, transformer, VideoCrafterUNet.Keys, ["x", "context"], inputs => new() { ["x"] = transformer.Forward(inputs["x"], inputs["context"]) });
     }
 
     private static void OverTime(ConformanceCase c)
@@ -64,10 +64,10 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
         JsonElement config = c.Config;
         RequireOnly(config, ("only_self_att", "true"), ("causal_attention", "false"));
         using var transformer = new TemporalTransformer(
-            config.GetProperty("in_channels").GetInt64(), config.GetProperty("n_heads").GetInt64(), config.GetProperty("d_head").GetInt64(), LvdmResBlock.Groups, Placement.Cpu,
+            config.GetProperty("in_channels").GetInt64(), config.GetProperty("n_heads").GetInt64(), config.GetProperty("d_head").GetInt64(), VideoCrafterResBlock.Groups, Placement.Cpu,
             ConfigJson.Integer(config, "depth", 1),
             relativePositions: ConfigJson.Flag(config, "relative_position", false) ? config.GetProperty("temporal_length").GetInt64() : null);
-        Check(c, transformer, LvdmUNet.Keys, ["x"], inputs =>
+        Check(c, transformer, VideoCrafterUNet.Keys, ["x"], inputs =>
         {
             Tensor x = inputs["x"]; // [B, C, T, H, W]
             Tensor y = transformer.Forward(x.permute(0, 2, 1, 3, 4).flatten(0, 1), x.shape[2]);
@@ -78,20 +78,20 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
     private static void Time(ConformanceCase c)
     {
         long channels = c.Config.GetProperty("model_channels").GetInt64();
-        using var network = new LvdmUNet(TimeOnly(channels), Placement.Cpu);
-        KeyMap keys = LvdmUNet.Keys with { Optional = ["input_blocks.*", "middle_block.*", "output_blocks.*", "out.*"] };
+        using var network = new VideoCrafterUNet(TimeOnly(channels), Placement.Cpu);
+        KeyMap keys = VideoCrafterUNet.Keys with { Optional = ["input_blocks.*", "middle_block.*", "output_blocks.*", "out.*"] };
         Check(c, network, keys, [], _ =>
         {
             Tensor timesteps = c["in.timesteps"];
-            var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal) { ["timestep_embedding"] = LvdmUNet.Sinusoid(timesteps, channels) };
+            var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal) { ["timestep_embedding"] = VideoCrafterUNet.Sinusoid(timesteps, channels) };
             if (c.Find("in.fps") is { } fps)
             {
-                (outputs["fps_sinusoid"], outputs["emb"]) = (LvdmUNet.Sinusoid(fps, channels), network.Embed(timesteps, fps, ScalarType.Float32));
+                (outputs["fps_sinusoid"], outputs["emb"]) = (VideoCrafterUNet.Sinusoid(fps, channels), network.Embed(timesteps, fps, ScalarType.Float32));
             }
 
             if (ConfigJson.Find(c.Config, "odd_dim") is { } odd)
             {
-                outputs["odd_embedding"] = LvdmUNet.Sinusoid(timesteps, odd.GetInt64());
+                outputs["odd_embedding"] = VideoCrafterUNet.Sinusoid(timesteps, odd.GetInt64());
             }
 
             return outputs;
@@ -99,7 +99,7 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
     }
 
     /// <summary>A network of which only the embeddings are used.</summary>
-    private static LvdmUNetConfig TimeOnly(long channels) => new()
+    private static VideoCrafterUNetConfig TimeOnly(long channels) => new()
     {
         InChannels = 1,
         OutChannels = 1,
@@ -115,38 +115,38 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
 
     private static void Autoencoder(ConformanceCase c)
     {
-        AutoencoderKLConfig config = LvdmAutoencoder.Config(c.Config, c.Arguments.GetProperty("scale_factor").GetDouble());
+        AutoencoderKLConfig config = VideoCrafterAutoencoder.Config(c.Config, c.Arguments.GetProperty("scale_factor").GetDouble());
         using var vae = new AutoencoderKL(config, Placement.Cpu);
-        Check(c, vae, LvdmAutoencoder.Keys(config.BlockOutChannels.Count), ["video", "z"], inputs =>
+        Check(c, vae, VideoCrafterAutoencoder.Keys(config.BlockOutChannels.Count), ["video", "z"], inputs =>
         {
             var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal);
             if (inputs.TryGetValue("video", out Tensor? video))
             {
-                (Tensor mean, Tensor logVariance) = vae.Encode(Pictures(video));
+                (Tensor mean, Tensor logVariance) = vae.Encode(Images(video));
                 (outputs["mean"], outputs["logvar"]) = (Clip(mean), Clip(logVariance));
                 if (c.Find("in.noise") is { } noise)
                 {
-                    outputs["latents"] = Clip(vae.Sample(mean, logVariance, Pictures(noise)));
+                    outputs["latents"] = Clip(vae.Sample(mean, logVariance, Images(noise)));
                 }
             }
 
             if (inputs.TryGetValue("z", out Tensor? z))
             {
-                outputs["frames"] = Clip(vae.Decode(Pictures(z)));
+                outputs["frames"] = Clip(vae.Decode(Images(z)));
             }
 
             return outputs;
 
-            static Tensor Pictures(Tensor clip) => clip.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, C, T, H, W] -> [B*T, C, H, W]
+            static Tensor Images(Tensor clip) => clip.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, C, T, H, W] -> [B*T, C, H, W]
 
-            Tensor Clip(Tensor pictures) => pictures.unflatten(0, [inputs.Values.First().shape[0], -1]).permute(0, 2, 1, 3, 4);
+            Tensor Clip(Tensor images) => images.unflatten(0, [inputs.Values.First().shape[0], -1]).permute(0, 2, 1, 3, 4);
         });
     }
 
     private static void Sampling(ConformanceCase c)
     {
-        LvdmDdimScheduler scheduler = LvdmDdimScheduler.FromConfig(c.Config);
-        var sampler = (LvdmDdimScheduler.Sampler)scheduler.CreateSampler(c.Arguments.GetProperty("S").GetInt32(), c.Arguments.GetProperty("eta").GetDouble());
+        VideoCrafterDdimScheduler scheduler = VideoCrafterDdimScheduler.FromConfig(c.Config);
+        var sampler = (VideoCrafterDdimScheduler.Sampler)scheduler.CreateSampler(c.Arguments.GetProperty("S").GetInt32(), c.Arguments.GetProperty("eta").GetDouble());
         int steps = c.Arguments.GetProperty("steps").GetInt32();
         Assert.That(sampler.Timesteps, Has.Count.EqualTo(steps), $"{c}: steps");
         Assert.That(sampler.Timesteps, Is.EqualTo(c["out.timesteps"].data<long>().ToArray().Reverse().Select(t => (double)t)), $"{c}: timesteps");

@@ -37,7 +37,7 @@ internal sealed class VideoCrafterTrainStepRunner : IConformanceRunner
         int steps = model.CreateSampler(sampling).Timesteps.Count;
         Assert.That(steps, Is.EqualTo(testCase.Arguments.GetProperty("steps").GetInt32()), $"{testCase}: steps");
         GradientPlan plan = TrainStepCase.WindowOf(testCase.Arguments.GetProperty("window"), sampling.Steps).Resolve(steps, _ => throw new InvalidOperationException("nothing is drawn here"));
-        Assert.That(plan.GradedSteps.Count(), Is.EqualTo(testCase.Arguments.GetProperty("graded_steps").GetInt32()), $"{testCase}: graded steps");
+        Assert.That(plan.GradientSteps.Count(), Is.EqualTo(testCase.Arguments.GetProperty("graded_steps").GetInt32()), $"{testCase}: gradient steps");
 
         Condition[] conditions;
         Condition unconditional;
@@ -56,7 +56,7 @@ internal sealed class VideoCrafterTrainStepRunner : IConformanceRunner
             micro => new Rollout
             {
                 Prompts = [.. Enumerable.Repeat("", (int)testCase["in.tokens"].shape[1])],
-                First = new PreparedClip
+                First = new SegmentInputs
                 {
                     Condition = conditions[micro],
                     Unconditional = model.GuidanceActs(sampling.GuidanceScale) ? unconditional : null,

@@ -13,7 +13,7 @@ public class MaskStrategyTests
     [TestCase("0,0,0,0,1,0,0", "at most 6")]
     public void WhatIsNoGroupIsRefused(string text, string named) => Assert.That(() => MaskStrategy.Parse(text), Throws.InstanceOf<FormatException>().With.Message.Contains(named));
 
-    /// <summary>A video of one clip is VADER's loop 1, and loop 0 where nothing is written for that; films count clips from 0.</summary>
+    /// <summary>A video of one clip is VADER's loop 1, and loop 0 where nothing is written for that; videos count clips from 0.</summary>
     [TestCase("", 1, 0, 1, ExpectedResult = "0")]
     [TestCase("", 0, 0, 1, ExpectedResult = "")]
     [TestCase("", 1, 1, 3, ExpectedResult = "")]
@@ -23,8 +23,8 @@ public class MaskStrategyTests
     [TestCase("0,1;1,0;1,1", 2, 0, 3, ExpectedResult = "1")]
     [TestCase("0,1;1,0;1,1", 2, 1, 3, ExpectedResult = "0,1")]
     [TestCase("0,1;1,0;1,1", 2, 2, 3, ExpectedResult = "")]
-    public string EachClipHasItsLoopsGroups(string strategy, int references, int clip, int clips) =>
-        string.Join(',', MaskStrategy.InClip(strategy, references, clip, clips, only: 1).Select(group => group.Reference));
+    public string EachSegmentHasItsLoopsGroups(string strategy, int references, int segment, int segments) =>
+        string.Join(',', MaskStrategy.InSegment(strategy, references, segment, segments, only: 1).Select(group => group.Reference));
 
     [TestCase("0,0,-1,0", new[] { 4f, 0, 0, 0, 0 })]
     [TestCase("0,0,-5,-1", new[] { 0f, 0, 0, 0, 0 }, TestName = "{m}(the reference's first frame is 0)")]

@@ -16,7 +16,7 @@ public class OpenSoraPipelineTests
     public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
 
     [Test]
-    public void FromPretrainedRecognisesTheFolder()
+    public void FromPretrainedRecognizesTheFolder()
     {
         CopyModel(_folder);
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(_folder);
@@ -123,7 +123,7 @@ public class OpenSoraPipelineTests
         CopyModel(_folder);
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
-        Tensor[] frames = [.. new[] { WeightPrecision.Full, WeightPrecision.BrainHalf }.Select(precision =>
+        Tensor[] frames = [.. new[] { WeightPrecision.Float32, WeightPrecision.BFloat16 }.Select(precision =>
         {
             using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(_folder, new VideoModelOptions { Precision = precision });
             Tensor velocity = model.Predict(Ramp.Values(1, 1, 4, 6, 2, 3), 400, model.Encode(Request("a dog")));

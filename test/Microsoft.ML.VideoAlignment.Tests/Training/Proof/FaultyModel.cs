@@ -57,7 +57,7 @@ internal sealed class FaultyModel(VideoDiffusionModel inner) : VideoDiffusionMod
 
     internal override bool GuidanceActs(double scale) => inner.GuidanceActs(scale);
 
-    internal override int CountTruncated(string prompt, int clips) => inner.CountTruncated(prompt, clips);
+    internal override int CountTruncated(string prompt, int segments) => inner.CountTruncated(prompt, segments);
 
     internal override long[] LatentShape(int batch, VideoSize size) => inner.LatentShape(batch, size);
 

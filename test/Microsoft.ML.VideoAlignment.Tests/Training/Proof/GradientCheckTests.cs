@@ -58,15 +58,15 @@ public class GradientCheckTests
         }));
     }
 
-    /// <summary>A film of two clips: the first clip's steps get gradient from the second's frames, or do not.</summary>
+    /// <summary>A video of two clips: the first clip's steps get gradient from the second's frames, or do not.</summary>
     [TestCase(true, ActivationRecompute.Blocks)]
     [TestCase(false, ActivationRecompute.None)]
-    public void FilmsOfSeveralClips(bool carry, ActivationRecompute recompute)
+    public void VideosOfSeveralSegments(bool carry, ActivationRecompute recompute)
     {
         VideoAlignmentOptions options = Options(VideoModelFamily.StableVideoDiffusion) with
         {
             SegmentCount = 2,
-            CarryGradientAcrossClips = carry,
+            CarryGradientAcrossSegments = carry,
             Recompute = recompute,
             GradientWindow = GradientWindow.LastSteps(2),
         };
@@ -75,32 +75,32 @@ public class GradientCheckTests
     }
 
     /// <summary>
-    /// What Open-Sora is given is part of its latents from the first step on, and yet carries gradient where steps before the window do not: a film whose graded steps
+    /// What Open-Sora is given is part of its latents from the first step on, and yet carries gradient where steps before the window do not: a video whose gradient steps
     /// are the last ones, or all.
     /// </summary>
     [TestCase(true, 2, ActivationRecompute.Blocks)]
     [TestCase(true, 4, ActivationRecompute.Steps)]
     [TestCase(true, 1, ActivationRecompute.None)]
     [TestCase(false, 2, ActivationRecompute.Blocks)]
-    public void FilmsOfOpenSora(bool carry, int graded, ActivationRecompute recompute)
+    public void VideosOfOpenSora(bool carry, int withGradient, ActivationRecompute recompute)
     {
         VideoAlignmentOptions options = Options(VideoModelFamily.OpenSora) with
         {
-            ImageColumnName = "Picture",
+            ImageColumnName = "Image",
             SegmentCount = 2,
-            CarryGradientAcrossClips = carry,
+            CarryGradientAcrossSegments = carry,
             Recompute = recompute,
-            GradientWindow = GradientWindow.LastSteps(graded),
+            GradientWindow = GradientWindow.LastSteps(withGradient),
         };
         GradientCheckReport report = GradientCheck.Run(Model(VideoModelFamily.OpenSora), _rewards["custom"], options, s_brief);
         Assert.That(report.Passed, report.ToString());
     }
 
-    /// <summary>A picture of the user's as the first frame.</summary>
+    /// <summary>An image of the user's as the first frame.</summary>
     [Test]
-    public void WhatMustBeEqualIsWithAPicture()
+    public void WhatMustBeEqualIsWithAImage()
     {
-        VideoAlignmentOptions options = Options(VideoModelFamily.OpenSora) with { ImageColumnName = "Picture", GradientWindow = GradientWindow.LastSteps(2), Recompute = ActivationRecompute.None };
+        VideoAlignmentOptions options = Options(VideoModelFamily.OpenSora) with { ImageColumnName = "Image", GradientWindow = GradientWindow.LastSteps(2), Recompute = ActivationRecompute.None };
         GradientCheckReport report = GradientCheck.Run(Model(VideoModelFamily.OpenSora), _rewards["custom"], options, new GradientCheckOptions { Directions = 1, Parts = 0 });
         Assert.That(report.Passed, report.ToString());
     }

@@ -101,12 +101,12 @@ public class GradientFaultTests
             reward, GradientWindow.FromStep(0));
     }
 
-    /// <summary>One layer of all computes with its adapter merged in a graded step: right forward, no gradient.</summary>
+    /// <summary>One layer of all computes with its adapter merged in a gradient step: right forward, no gradient.</summary>
     [Test]
     public void AnAdapterThatStaysMerged()
     {
         using VideoReward reward = Redness();
-        AdaptableLayer layer = AdaptableLayer.Of(_model.Denoiser).Last(layer => layer.Name.Contains("attn", StringComparison.Ordinal));
+        AdaptableLayer layer = AdaptableLayer.FindAll(_model.Denoiser).Last(layer => layer.Name.Contains("attn", StringComparison.Ordinal));
         RequireCaught(
             new FaultyModel(_model)
             {
@@ -124,14 +124,14 @@ public class GradientFaultTests
     }
 
     [Test]
-    public void AStepOutsideTheWindowThatIsGraded()
+    public void AStepOutsideTheWindowThatIsWithGradient()
     {
         using VideoReward reward = Redness();
         RequireCaught(_model, reward, GradientWindow.LastSteps(1), Of(rollout => Planned(rollout, count => GradientPlan.Suffix(count, count - 2))));
     }
 
     [Test]
-    public void AStepOfTheWindowThatIsNotGraded()
+    public void AStepOfTheWindowThatIsNotWithGradient()
     {
         using VideoReward reward = Redness();
         RequireCaught(_model, reward, GradientWindow.Steps(1, 2), Of(rollout => Planned(rollout, count => GradientPlan.Chosen(count, new HashSet<int> { 2 }, detachInput: false))));
@@ -186,8 +186,8 @@ public class GradientFaultTests
         using VideoDiffusionModel model = VideoDiffusionModel.Untrained(VideoModelFamily.StableVideoDiffusion);
         RequireCaught(
             model, reward,
-            fault: Of(rollout => rollout with { Later = [.. rollout.Later.Select(begin => (Func<Tensor, PreparedClip>)(image => begin(image.detach())))] }),
-            change: options => options with { SegmentCount = 2, CarryGradientAcrossClips = true });
+            fault: Of(rollout => rollout with { Later = [.. rollout.Later.Select(begin => (Func<Tensor, SegmentInputs>)(image => begin(image.detach())))] }),
+            change: options => options with { SegmentCount = 2, CarryGradientAcrossSegments = true });
     }
 
     private static GradientFault Of(Func<Rollout, Rollout> rollout) => new() { Rollout = rollout };

@@ -142,7 +142,7 @@ public class HubFilesTests
 
     [TestCase(HttpStatusCode.NotFound, "no such model")]
     [TestCase(HttpStatusCode.Unauthorized, "HF_TOKEN")]
-    [TestCase(HttpStatusCode.Forbidden, "licence")]
+    [TestCase(HttpStatusCode.Forbidden, "license")]
     public void ARefusalOfTheHubSaysWhatToDo(HttpStatusCode status, string words)
     {
         _hub.Refusals["/api/"] = status;
@@ -220,7 +220,7 @@ public class HubFilesTests
     {
         string[] names =
         [
-            "model_index.json", "README.md", "picture.png", "whole.safetensors", "vae/config.json", "unet/a.safetensors", "unet/a.fp16.safetensors", "unet/a.bin", "unet/a.fp16.bin",
+            "model_index.json", "README.md", "image.png", "whole.safetensors", "vae/config.json", "unet/a.safetensors", "unet/a.fp16.safetensors", "unet/a.bin", "unet/a.fp16.bin",
             "vae/b.safetensors", "vae/b.bin", "vae/model.onnx", "text/c.bin", "text/c.fp16.bin", "text/flax.msgpack",
         ];
         Assert.That(HubSelection.Choose([.. names.Select(name => new HubFile(name, 1, null))], variant).Select(file => file.Path), Is.EquivalentTo(expected.Split(',')));

@@ -52,7 +52,7 @@ public class HubSharingTests
     }
 
     [Test]
-    public async Task WhoWaitsCanBeCancelled()
+    public async Task WhoWaitsCanBeCanceled()
     {
         using FileStream held = HoldLock();
         using var stop = new CancellationTokenSource();
@@ -80,7 +80,7 @@ public class HubSharingTests
     }
 
     [Test]
-    public async Task ACancelledDownloadStaysResumableAndFreesItsLock()
+    public async Task ACanceledDownloadStaysResumableAndFreesItsLock()
     {
         using var stop = new CancellationTokenSource();
         string partial = _folder.Path($"models--owner--a-model/blobs/{Hash}.incomplete");
@@ -101,7 +101,7 @@ public class HubSharingTests
     }
 
     [Test]
-    public void NothingIsAskedOnceItIsCancelled()
+    public void NothingIsAskedOnceItIsCanceled()
     {
         Assert.That(async () => await ResolveAsync(new CancellationToken(canceled: true)), Throws.InstanceOf<OperationCanceledException>());
         Assert.That(_hub.Requests, Is.Empty);

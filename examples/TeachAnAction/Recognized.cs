@@ -1,0 +1,46 @@
+using Microsoft.ML.VideoAlignment;
+using static TorchSharp.torch;
+
+namespace TeachAnAction;
+
+/// <summary>Whether the classifier's first choice is the wanted motion, 1 or 0: its mean is an accuracy. Only measured: it has no gradient.</summary>
+internal sealed class Recognized : IDisposable
+{
+    public static readonly IReadOnlyList<string> Motions = ["moving left", "moving right", "moving up", "moving down", "growing", "staying still"];
+
+    // The same classifier once for each of its labels, whatever the prompt.
+    private readonly VideoReward[] _labels = [.. Motions.Select(motion => VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = motion }))];
+
+    private readonly string? _wanted;
+
+    /// <param name="wanted">The motion; null: the one that the prompt asks for.</param>
+    public Recognized(string? wanted)
+    {
+        _wanted = wanted;
+        Reward = VideoRewards.Custom("recognized", Score, new RewardContract
+        {
+            IsDifferentiable = false,
+            ReadsPrompt = true,
+            MinimumFrames = _labels[0].Contract.MinimumFrames,
+            FrameMultiple = _labels[0].Contract.FrameMultiple,
+            ScoresFramesSeparately = false,
+            ScoreRange = (0, 1),
+        });
+    }
+
+    public VideoReward Reward { get; }
+
+    public void Dispose()
+    {
+        Reward.Dispose();
+        Array.ForEach(_labels, label => label.Dispose());
+    }
+
+    private Tensor Score(Tensor frames, IReadOnlyList<string> prompts)
+    {
+        Tensor video = frames.cpu(); // where these classifiers are
+        Tensor first = stack([.. _labels.Select(label => label.Score(video, []))], 1).argmax(1);
+        Tensor asked = tensor([.. prompts.Select(prompt => (long)Motions.ToList().FindIndex(motion => (_wanted ?? prompt).Contains(motion, StringComparison.Ordinal)))]);
+        return first.eq(asked).to_type(ScalarType.Float32);
+    }
+}

@@ -1,0 +1,40 @@
+using Microsoft.ML.VideoAlignment.Weights;
+
+namespace Microsoft.ML.VideoAlignment.Lora;
+
+/// <summary>Which format a file or folder of LoRA weights has, from what is in it.</summary>
+internal static class LoraFormatDetector
+{
+    /// <exception cref="WeightFileException">It is unsound, or of none of the formats; the message says what was looked for.</exception>
+    public static LoraFormat File(string path)
+    {
+        LoraPlace place = LoraPlace.Find(path);
+        if (place.Config is not null)
+        {
+            return LoraFormat.Peft;
+        }
+
+        IReadOnlyCollection<string> keys;
+        using (IWeightSource source = WeightFile.OpenSingle(place.Weights))
+        {
+            if (source is TorchFile { Root: ListNode })
+            {
+                return LoraFormat.Cloneofsimo;
+            }
+
+            (source as TorchFile)?.SelectOnlyDict();
+            keys = [.. source.Entries.Keys];
+        }
+
+        return Any("lora_unet_") || Any("lora_transformer_") || Any("lora_te") ? LoraFormat.Kohya
+            : keys.Any(key => key.Contains(".processor.", StringComparison.Ordinal)) ? LoraFormat.DiffusersProcessor
+            : Any(LoraPrefix.Peft) ? LoraFormat.Vader
+            : keys.Any(key => key.Contains(".lora.down.", StringComparison.Ordinal)) ? LoraFormat.DiffusersDown
+            : keys.Any(key => key.Contains("lora_A", StringComparison.Ordinal) || key.Contains("lora_down", StringComparison.Ordinal)) ? LoraFormat.Diffusers
+            : throw new WeightFileException(
+                place.Weights, "is of no known LoRA format: looked for a folder with adapter_config.json (peft), a list of tensors (cloneofsimo), and keys with lora_unet_ (kohya), "
+                + $".processor. or lora_A or .lora.down. (diffusers), {LoraPrefix.Peft} (VADER). It holds {string.Join(", ", keys.Take(3))}{(keys.Count > 3 ? ", ..." : "")}.");
+
+        bool Any(string prefix) => keys.Any(key => key.StartsWith(prefix, StringComparison.Ordinal));
+    }
+}

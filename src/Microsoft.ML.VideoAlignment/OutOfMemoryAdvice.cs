@@ -1,0 +1,114 @@
+using System.Globalization;
+using Microsoft.ML.VideoAlignment.Pipelines;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>Turns an allocator's failure into what the run was estimated to take and what would make it smaller.</summary>
+internal static class OutOfMemoryAdvice
+{
+    /// <summary>What libtorch's allocators say: of Linux, of Windows, of CUDA.</summary>
+    private static readonly string[] s_signs = ["can't allocate memory", "not enough memory", "out of memory"];
+
+    /// <summary>Whether the exception, or what caused it, is a failed allocation.</summary>
+    public static bool Caused(Exception? exception)
+    {
+        for (; exception is not null; exception = exception.InnerException)
+        {
+            if (exception is OutOfMemoryException || Array.Exists(s_signs, sign => exception.Message.Contains(sign, StringComparison.OrdinalIgnoreCase)))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Runs a part of training.</summary>
+    /// <exception cref="InsufficientMemoryException">Memory ran out.</exception>
+    public static T Run<T>(VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward reward, Func<T> training)
+    {
+        try
+        {
+            return training();
+        }
+        catch (Exception exception) when (exception is not InsufficientMemoryException && Caused(exception))
+        {
+            MemoryEstimate? estimate = Estimate(model, options, reward);
+            string expected = estimate is null ? "" : $" These options are estimated to take {MemoryEstimate.InMegabytes(estimate.Peak)} (weights {MemoryEstimate.InMegabytes(estimate.Weights)}; "
+                + $"the peak is in {estimate.PeakPhase}{estimate.Remark}).";
+            throw new InsufficientMemoryException(
+                $"Memory ran out in training.{expected} What makes it smaller, first what costs least: {string.Join("; ", Advice(model, options, reward))}. {exception.Message}", exception);
+        }
+    }
+
+    /// <inheritdoc cref="Run{T}(VideoDiffusionModel, VideoAlignmentOptions, VideoReward, Func{T})"/>
+    public static void Run(VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward reward, Action training) => Run(model, options, reward, () =>
+    {
+        training();
+        return true;
+    });
+
+    /// <summary>Runs a generation of one video.</summary>
+    /// <exception cref="InsufficientMemoryException">Memory ran out.</exception>
+    public static T Run<T>(VideoDiffusionModel model, SamplingSettings sampling, Func<T> generation)
+    {
+        try
+        {
+            return generation();
+        }
+        catch (Exception exception) when (exception is not InsufficientMemoryException && Caused(exception))
+        {
+            VideoSize size = sampling.Size;
+            var options = new VideoAlignmentOptions { Frames = size.Frames, Height = size.Height, Width = size.Width, GuidanceScale = sampling.GuidanceScale };
+            string expected = Estimate(model, options, reward: null) is { } estimate ? $" It is estimated to take {MemoryEstimate.InMegabytes(estimate.GenerationPeak)}." : "";
+            throw new InsufficientMemoryException(
+                $"Memory ran out while a video was generated.{expected} What makes it smaller: {Smaller(size)}; {HalfWeights}. {exception.Message}", exception);
+        }
+    }
+
+    private const string HalfWeights = $"weights in half precision ({nameof(VideoModelOptions)}.{nameof(VideoModelOptions.Precision)})";
+
+    private static string Smaller(VideoSize size) => string.Create(
+        CultureInfo.InvariantCulture, $"smaller {nameof(VideoAlignmentOptions.Frames)}, {nameof(VideoAlignmentOptions.Height)} or {nameof(VideoAlignmentOptions.Width)} (now {size.Frames} x {size.Height} x {size.Width})");
+
+    private static IEnumerable<string> Advice(VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward reward)
+    {
+        if (options.Recompute != ActivationRecompute.Steps)
+        {
+            yield return $"{nameof(options.Recompute)} = {(options.Recompute == ActivationRecompute.None ? ActivationRecompute.Blocks : ActivationRecompute.Steps)}";
+        }
+
+        int shown = options.FramesFor(reward).Count(options.SamplingFor(model).RewardFrameCount(model));
+        if (options.Algorithm.NeedsRewardGradient && shown > 1 && options.FramesPerDecode is not 1)
+        {
+            yield return string.Create(CultureInfo.InvariantCulture, $"{nameof(options.FramesPerDecode)} = 1 (now {options.FramesPerDecode ?? shown})");
+        }
+
+        if (options.BatchSize > 1)
+        {
+            yield return string.Create(
+                CultureInfo.InvariantCulture, $"a smaller {nameof(options.BatchSize)} (now {options.BatchSize}), with {nameof(options.AccumulationSteps)} in its place");
+        }
+
+        if (options.GradientSteps > 1)
+        {
+            yield return string.Create(CultureInfo.InvariantCulture, $"fewer {nameof(options.GradientSteps)} (now {options.GradientSteps})");
+        }
+
+        yield return HalfWeights;
+        yield return Smaller(options.SizeFor(model));
+    }
+
+    /// <summary>Null where there is none, or none can be made with the memory that is left: the shortage is still the news.</summary>
+    private static MemoryEstimate? Estimate(VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward? reward)
+    {
+        try
+        {
+            return model.EstimateMemory(options, reward);
+        }
+        catch (Exception)
+        {
+            return null;
+        }
+    }
+}

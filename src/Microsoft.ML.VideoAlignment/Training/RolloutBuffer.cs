@@ -1,0 +1,118 @@
+using Microsoft.ML.VideoAlignment.Runs;
+
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>A few videos, and for each one of its denoising steps: what one backward pass learns from.</summary>
+/// <param name="Rows">Videos of the rollout.</param>
+/// <param name="Steps">A step of each.</param>
+internal sealed record PolicyMicroBatch(int[] Rows, int[] Steps);
+
+/// <summary>The orders in which one walk through a rollout takes its videos, and each video's denoising steps.</summary>
+/// <param name="Videos">A permutation of the N videos as the walk before left them.</param>
+/// <param name="Steps">For each place after that a permutation of its steps, as the walk before left them.</param>
+internal sealed record MinibatchOrder(int[] Videos, int[][] Steps)
+{
+    public static MinibatchOrder Draw(TrainingRandom draws, int videos, int steps) =>
+        new(draws.Permutation(videos), [.. Enumerable.Range(0, videos).Select(_ => draws.Permutation(steps))]);
+}
+
+/// <summary>
+/// A rollout on its way into the adapters: its videos, what each was worth, and the micro-batches that are still to be learned from. Reference: the inner
+/// loops of ddpo-pytorch's training script.
+/// </summary>
+internal sealed class RolloutBuffer : IDisposable
+{
+    private readonly Queue<PolicyMicroBatch> _remaining;
+
+    /// <param name="samples">The rollout, which this owns.</param>
+    /// <param name="advantages">Of each video.</param>
+    /// <param name="scores">Of each video, in the reward's own units.</param>
+    /// <param name="orders">One for each inner epoch.</param>
+    /// <param name="batchSize">Videos of a micro-batch.</param>
+    /// <param name="learntSteps">Steps of each video that are learned from.</param>
+    public RolloutBuffer(PolicySamples samples, IReadOnlyList<double> advantages, IReadOnlyList<double> scores, IEnumerable<MinibatchOrder> orders, int batchSize, int learntSteps)
+    {
+        (Samples, Advantages, Scores) = (samples, advantages, scores);
+        _remaining = new Queue<PolicyMicroBatch>(Reorder((int)samples.LogProbabilities.shape[0], (int)samples.LogProbabilities.shape[1], orders, batchSize, learntSteps));
+    }
+
+    private RolloutBuffer(PolicySamples samples, IReadOnlyList<double> advantages, IReadOnlyList<double> scores, IEnumerable<PolicyMicroBatch> rest) =>
+        (Samples, Advantages, Scores, _remaining) = (samples, advantages, scores, new Queue<PolicyMicroBatch>(rest));
+
+    public PolicySamples Samples { get; }
+
+    public IReadOnlyList<double> Advantages { get; }
+
+    public IReadOnlyList<double> Scores { get; }
+
+    public bool IsExhausted => _remaining.Count == 0;
+
+    public PolicyMicroBatch Next() => _remaining.Dequeue();
+
+    /// <summary>Writes the rollout and what is still to be learned from it.</summary>
+    public void Save(StateWriter state)
+    {
+        Samples.Save(state.Section("samples"));
+        state.WriteList("advantages", Advantages);
+        state.WriteList("scores", Scores);
+        state.WriteList("sizes", [.. _remaining.Select(batch => batch.Rows.Length)]);
+        state.WriteList("rows", [.. _remaining.SelectMany(batch => batch.Rows)]);
+        state.WriteList("steps", [.. _remaining.SelectMany(batch => batch.Steps)]);
+    }
+
+    /// <summary>What <see cref="Save"/> wrote.</summary>
+    /// <param name="state">The section.</param>
+    /// <param name="device">Where the rollout is learned from.</param>
+    /// <returns>The epoch, which owns its samples.</returns>
+    public static RolloutBuffer Load(StateReader state, Device device)
+    {
+        double[] advantages = state.Numbers("advantages"), scores = state.Numbers("scores");
+        int[] sizes = state.Integers("sizes", 1);
+        var samples = PolicySamples.Load(state.Section("samples"), device);
+        try
+        {
+            (int videos, int steps) = ((int)samples.LogProbabilities.shape[0], (int)samples.LogProbabilities.shape[1]);
+            int[] rows = state.Integers("rows", 0, videos - 1), times = state.Integers("steps", 0, steps - 1);
+            if (advantages.Length != videos || scores.Length != videos || rows.Length != times.Length || sizes.Sum(static size => (long)size) != rows.Length)
+            {
+                throw state.Fault("sizes", $"and the lists beside it do not fit {videos} videos");
+            }
+
+            var rest = new List<PolicyMicroBatch>();
+            int first = 0;
+            foreach (int size in sizes)
+            {
+                rest.Add(new PolicyMicroBatch(rows[first..(first + size)], times[first..(first + size)]));
+                first += size;
+            }
+
+            return new RolloutBuffer(samples, advantages, scores, rest);
+        }
+        catch
+        {
+            samples.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose() => Samples.Dispose();
+
+    /// <summary>Each walk shuffles what the one before left: videos first, then each video's steps.</summary>
+    private static IEnumerable<PolicyMicroBatch> Reorder(int videos, int steps, IEnumerable<MinibatchOrder> orders, int batchSize, int learntSteps)
+    {
+        int[] order = [.. Enumerable.Range(0, videos)];
+        int[][] times = [.. order.Select(_ => Enumerable.Range(0, steps).ToArray())];
+        foreach (MinibatchOrder next in orders)
+        {
+            order = [.. next.Videos.Select(place => order[place])];
+            times = [.. next.Videos.Select((from, place) => next.Steps[place].Select(step => times[from][step]).ToArray())];
+            foreach (int[] places in Enumerable.Range(0, videos).Chunk(batchSize))
+            {
+                for (int step = 0; step < learntSteps; step++)
+                {
+                    yield return new PolicyMicroBatch([.. places.Select(place => order[place])], [.. places.Select(place => times[place][step])]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>
+/// The walk of <see cref="TrainingDryRun"/> for trainers that learn from a rollout: its last batch is sampled and scored and one micro-batch learned from by their own
+/// code, in few denoising steps, beside tensors of the size of everything that the rollout has gathered by then.
+/// </summary>
+/// <param name="model">Made by <see cref="VideoDiffusionModel.OnMeta"/>.</param>
+/// <param name="adapters">Of its denoiser.</param>
+/// <param name="reward">One that can score shapes.</param>
+internal sealed class RolloutDryRun(VideoDiffusionModel model, LoraAdapters adapters, VideoReward reward)
+{
+    /// <summary>Steps that are really walked: one like the others, and one from which something is left.</summary>
+    private const int SmallBatch = 2;
+
+    public void Policy(DdpoSettings settings)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (SamplingSettings sampling, int videos) = (settings.Sampling, settings.BatchSize);
+        int steps = model.PolicyScheduler.CreatePolicy(sampling.Steps, settings.Ddpo.Eta).Timesteps.Count;
+        IPolicySampler policy = model.PolicyScheduler.CreatePolicy(Math.Min(SmallBatch, sampling.Steps), settings.Ddpo.Eta);
+        DdpoSettings one = settings with
+        {
+            Sampling = sampling with { Steps = Math.Min(SmallBatch, sampling.Steps), Sigmas = null },
+            Accumulation = 1,
+            Ddpo = settings.Ddpo with { TimestepFraction = 1, InnerEpochs = 1 },
+        };
+        using var trainer = new DdpoTrainer(model, reward, adapters, one, policy);
+        int batches = settings.Ddpo.Samples(videos * settings.Accumulation) / videos;
+        List<PolicySamples> parts = [.. Enumerable.Range(0, batches - 1).Select(_ => Samples())];
+        using (NewDisposeScope())
+        {
+            Tensor others = MetaSegment.Empty([videos, Math.Max(0, steps - policy.Timesteps.Count), .. model.LatentShape(1, sampling.Size)[1..]]);
+            trainer.Sample(MetaSegment.Create(model, sampling, videos, GradientPlan.None(policy.Timesteps.Count)));
+        }
+
+        parts.Add(Samples());
+        Score(parts[^1].Latents, sampling, videos, settings.Frames, settings.Loss);
+        var joined = PolicySamples.Join(parts);
+        MemoryProfiler.Sample(joined.Trajectory);
+        parts.ForEach(part => part.Dispose());
+        double[] zeros = new double[batches * videos];
+        var order = new MinibatchOrder([.. Enumerable.Range(0, zeros.Length)], [.. zeros.Select(_ => Enumerable.Range(0, steps).ToArray())]);
+        using RolloutBuffer epoch = trainer.Begin(joined, zeros, zeros, [order]);
+        MemoryProfiler.Sample(TensorsToKeep(joined));
+        trainer.Backward(epoch);
+
+        PolicySamples Samples()
+        {
+            SegmentInputs segment = MetaSegment.Create(model, sampling, videos, GradientPlan.None(steps));
+            using Tensor start = segment.Start; // gone by then: the trajectory has a copy
+            return new PolicySamples(MetaSegment.Empty([videos, steps + 1, .. start.shape[1..]]), MetaSegment.Empty(videos, steps), segment.Condition, segment.Unconditional);
+        }
+    }
+
+    public void Preferences(DiffusionDpoSettings settings)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (SamplingSettings sampling, int videos) = (settings.Sampling, settings.BatchSize);
+        int history = model.CreateSampler(sampling).HistoryLength;
+        SamplingSettings few = sampling with { Steps = Math.Min(sampling.Steps, SmallBatch + history), Sigmas = null };
+        using var trainer = new DiffusionDpoTrainer(model, reward, adapters, settings with { Sampling = few, Accumulation = 1 });
+        int pairs = settings.Dpo.Pairs(videos * settings.Accumulation), candidates = pairs * settings.Dpo.CandidatesPerPrompt;
+        long[] one = model.LatentShape(1, sampling.Size);
+        using (DisposeScope rollout = NewDisposeScope())
+        {
+            Tensor others = MetaSegment.Empty([Math.Max(0, candidates - videos), .. one[1..]]);
+            Condition? told = candidates > videos ? model.EmptyCondition(candidates - videos, sampling.Size) : null;
+            Tensor made = trainer.Sample(MetaSegment.Create(model, few, videos, GradientPlan.None(model.CreateSampler(few).Timesteps.Count)));
+            Score(made, sampling, videos, settings.Frames, settings.Loss);
+        }
+
+        // Waiting pairs, each with its condition, and the batch that is taken from them.
+        Tensor waiting = MetaSegment.Empty([2 * pairs, .. one[1..]]);
+        Condition conditions = model.EmptyCondition(pairs, sampling.Size);
+        trainer.Backward(new PreferenceBatch(
+            MetaSegment.Empty([2 * videos, .. one[1..]]), MetaSegment.Empty([videos, .. one[1..]]), [.. Enumerable.Repeat(0L, videos)], model.EmptyCondition(videos, sampling.Size)));
+    }
+
+    private void Score(Tensor latents, SamplingSettings sampling, int videos, RewardFrames frames, RewardLoss loss) =>
+        new RolloutScorer(model, reward, sampling, frames, loss, new WorkCount()).Add(latents, MetaSegment.Prompts(videos), static _ => 0);
+
+    private static Tensor?[] TensorsToKeep(PolicySamples samples)
+    {
+        var all = new List<Tensor?> { samples.Trajectory, samples.LogProbabilities };
+        foreach (Condition? condition in new[] { samples.Condition, samples.Unconditional })
+        {
+            condition?.Map(tensor =>
+            {
+                all.Add(tensor);
+                return tensor;
+            });
+        }
+
+        return [.. all];
+    }
+}

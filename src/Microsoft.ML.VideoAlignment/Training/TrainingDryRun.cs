@@ -1,0 +1,131 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Training;
+
+/// <summary>
+/// A training step of the algorithm's own trainer on a model that has shapes and no memory, and a meter beside it: what is alive at the worst moment of each
+/// phase comes from the code that will run, not from a formula about it. Steps outside the window are all alike, so few stand for them.
+/// </summary>
+internal sealed class TrainingDryRun
+{
+    private readonly VideoDiffusionModel _model;
+    private readonly LoraAdapters _adapters;
+    private readonly VideoReward _reward;
+    private readonly DeviceType _device;
+
+    private TrainingDryRun(VideoDiffusionModel model, LoraAdapters adapters, VideoReward reward, DeviceType device) =>
+        (_model, _adapters, _reward, _device) = (model, adapters, reward, device);
+
+    /// <summary>
+    /// Activations by phase, in bytes. Weights, factors and their gradients are not among them; weights with adapters merged into them are, and what an algorithm
+    /// keeps from one step to the next.
+    /// </summary>
+    /// <param name="model">Made by <see cref="VideoDiffusionModel.OnMeta"/>.</param>
+    /// <param name="adapters">Of its denoiser.</param>
+    /// <param name="reward">One that can score shapes.</param>
+    /// <param name="settings">Of the run and its algorithm; its loss is of no matter. Held-out prompts are counted, not read.</param>
+    /// <param name="device">Where the run will be.</param>
+    public static IReadOnlyDictionary<MemoryPhase, long> Run(VideoDiffusionModel model, LoraAdapters adapters, VideoReward reward, TrainingSettings settings, DeviceType device)
+    {
+        var walk = new TrainingDryRun(model, adapters, reward, device);
+        IReadOnlyDictionary<MemoryPhase, long> training = walk.Profiled(() => walk.Train(settings));
+        IReadOnlyDictionary<MemoryPhase, long> generation = walk.Profiled(() => walk.Generate(settings));
+        IReadOnlyDictionary<MemoryPhase, long>? heldOut = settings.HeldOutPrompts.Count == 0 ? null
+            : walk.Profiled(() => walk.Measure(settings, Math.Min(settings.BatchSize, settings.HeldOutPrompts.Count)));
+        return new Dictionary<MemoryPhase, long>(training)
+        {
+            [MemoryPhase.Generation] = generation.Values.Max(),
+            [MemoryPhase.HeldOut] = heldOut?.Values.Max() ?? 0,
+        };
+    }
+
+    /// <summary>What a network holds.</summary>
+    public static IEnumerable<Tensor> Stored(nn.Module network) => network.parameters().Concat(network.buffers());
+
+    private Dictionary<MemoryPhase, long> Profiled(Action work)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        IEnumerable<Tensor> apart = [.. _model.Networks.Values.SelectMany(Stored), .. _adapters.Parameters, .. _reward.Stored];
+        using var meter = new MemoryProfiler([.. apart.Where(MetaOps.IsMeta)], _device);
+        work();
+        return Enum.GetValues<MemoryPhase>().ToDictionary(phase => phase, phase => meter[phase]);
+    }
+
+    private void Train(TrainingSettings settings)
+    {
+        switch (settings)
+        {
+            case DdpoSettings ddpo:
+                new RolloutDryRun(_model, _adapters, _reward).Policy(ddpo);
+                break;
+            case DiffusionDpoSettings dpo:
+                new RolloutDryRun(_model, _adapters, _reward).Preferences(dpo);
+                break;
+            case RewardGradientSettings gradient:
+                (SamplingSettings sampling, GradientPlan plan) = Shortened(gradient);
+                using (var trainer = new RewardGradientTrainer(_model, _reward, _adapters, gradient with { Sampling = sampling, Loss = RewardLoss.Maximize() }))
+                {
+                    trainer.Backward(Rollout(gradient, sampling, plan));
+                }
+
+                break;
+            default:
+                throw new NotSupportedException(settings.GetType().Name);
+        }
+    }
+
+    private void Generate(TrainingSettings settings) => SmallBatch(settings, videos: 1, (generator, prepare) => generator.Generate(prepare, _adapters));
+
+    /// <summary>As <see cref="ValidationEvaluator"/> does with each batch.</summary>
+    private void Measure(TrainingSettings settings, int videos)
+    {
+        IReadOnlyList<int> shown = settings.Frames.Select(settings.Sampling.RewardFrameCount(_model), static _ => 0);
+        IReadOnlyList<int>[] each = [.. Enumerable.Repeat(shown, videos)];
+        using Tensor frames = SmallBatch(settings, videos, (generator, prepare) => generator.GenerateForReward(prepare, each, _adapters));
+        using IDisposable guard = no_grad();
+        MemoryProfiler.Enter(MemoryPhase.Score);
+        MemoryProfiler.Sample(frames);
+        using Tensor scores = _reward.Score(frames, MetaSegment.Prompts(videos));
+    }
+
+    /// <summary>Generates in as few steps as show what all of them hold.</summary>
+    private Tensor SmallBatch(TrainingSettings settings, int videos, Func<VideoGenerator, Func<int, Tensor?, SegmentInputs>, Tensor> generate)
+    {
+        ISampler sampler = _model.CreateSampler(settings.Sampling);
+        SamplingSettings few = settings.Sampling with { Steps = Math.Min(settings.Sampling.Steps, Math.Max(2, 1 + sampler.HistoryLength)), Sigmas = null };
+        GradientPlan plan = GradientPlan.None(_model.CreateSampler(few).Timesteps.Count);
+        return generate(new VideoGenerator(_model, few), (_, _) => MetaSegment.Create(_model, few, videos, plan));
+    }
+
+    /// <summary>The run's gradient steps, as many and as apart as they are, with one step before them and one after where there are any.</summary>
+    private (SamplingSettings Sampling, GradientPlan Plan) Shortened(RewardGradientSettings settings)
+    {
+        ISampler sampler = _model.CreateSampler(settings.Sampling);
+        GradientPlan plan = settings.Window.Resolve(sampler, static _ => 0);
+        int[] withGradient = [.. plan.GradientSteps];
+        int end = Math.Min(plan.Stop + 1 ?? plan.Count, plan.Count), after = Math.Min(1, end - 1 - withGradient[^1]);
+        int length = Math.Min(1, withGradient[0]) + withGradient[^1] - withGradient[0] + 1 + after;
+        SamplingSettings few = settings.Sampling with { Steps = Math.Min(length, settings.Sampling.Steps), Sigmas = null };
+        int count = _model.CreateSampler(few).Timesteps.Count, first = count - after - (withGradient[^1] - withGradient[0] + 1);
+        return first < 0
+            ? (settings.Sampling, plan)
+            : (few, GradientPlan.Chosen(count, withGradient.Select(step => step - withGradient[0] + first).ToHashSet(), plan[withGradient[0]].DetachInput));
+    }
+
+    /// <summary>Copies of the finished latents follow one another and are all alike: one stands for them.</summary>
+    private Rollout Rollout(RewardGradientSettings settings, SamplingSettings sampling, GradientPlan plan)
+    {
+        SegmentInputs Segment() => MetaSegment.Create(_model, sampling, settings.BatchSize, plan);
+        return new Rollout
+        {
+            Prompts = MetaSegment.Prompts(settings.BatchSize),
+            First = Segment(),
+            Frames = settings.Frames.Select(sampling.RewardFrameCount(_model), static _ => 0),
+            Copies = [.. Enumerable.Repeat(() => MetaSegment.Empty(_model.LatentShape(settings.BatchSize, sampling.Size)), Math.Min(1, settings.Window.Copies - 1))],
+            Later = [.. Enumerable.Repeat<Func<Tensor, SegmentInputs>>(_ => Segment(), sampling.SegmentCount - 1)],
+        };
+    }
+}
