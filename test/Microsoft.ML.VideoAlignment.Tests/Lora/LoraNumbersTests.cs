@@ -158,6 +158,6 @@ public class LoraNumbersTests
     public void AStrengthThatNoFactorHoldsIsRefused()
     {
         using var weights = new LoraWeights([new LoraPair("attn.to_q", ones(2, 6), ones(6, 2), 1)], new LoraOrigin { Location = "here" });
-        Assert.That(() => LoraMix.Of([(weights, 1e300)]), Throws.ArgumentException.With.Message.Contains("strength of 'here'").And.Message.Contains("1E+300").And.Message.Contains("attn.to_q"));
+        Assert.That(() => LoraMix.Combine([(weights, 1e300)]), Throws.ArgumentException.With.Message.Contains("strength of 'here'").And.Message.Contains("1E+300").And.Message.Contains("attn.to_q"));
     }
 }
