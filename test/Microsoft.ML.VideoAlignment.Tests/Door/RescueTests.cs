@@ -364,7 +364,7 @@ public class RescueTests
         string[] before = [.. Directory.EnumerateFileSystemEntries(_folder.ToString(), "*", SearchOption.AllDirectories)];
         Assert.That(
             () => Estimator(rig, Options() with { CheckpointFolder = folder }).Fit(rig.Prompts),
-            Throws.TypeOf<IOException>().With.Message.Contains(nameof(VideoAlignmentOptions.CheckpointFolder)).And.Message.Contains(folder).And.Message.Contains("Name a folder"));
+            Throws.TypeOf<IOException>().With.Message.Contains(nameof(VideoAlignmentOptions.CheckpointFolder)).And.Message.Contains(folder).And.Message.Contains("Name a writable folder"));
         Assert.That(rig.Model.GradientVideos, Is.Zero);
         Assert.That(Directory.EnumerateFileSystemEntries(_folder.ToString(), "*", SearchOption.AllDirectories), Is.EqualTo(before));
     }

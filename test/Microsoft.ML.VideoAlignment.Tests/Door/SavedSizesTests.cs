@@ -15,7 +15,7 @@ public class SavedSizesTests
     {
         byte[] bomb = SavedZip.Change(Saved(), (name, content) => name == "adapters.safetensors" ? new byte[48 * Mega] : content);
         Assert.That(bomb, Has.Length.LessThan(Mega));
-        Assert.That(SavedZip.Refusal(Loading(), bomb), Does.Contain("packed bytes are to unpack to").And.Contains("made to fill memory"));
+        Assert.That(SavedZip.Refusal(Loading(), bomb), Does.Contain("packed bytes would unpack to").And.Contains("made to fill memory"));
     }
 
     [Test]

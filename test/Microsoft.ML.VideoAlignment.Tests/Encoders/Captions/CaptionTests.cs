@@ -55,5 +55,6 @@ public class CaptionTests
     [TestCase(0.05, "0.1")]
     [TestCase(7, "7.0")]
     [TestCase(-0.25, "-0.2")]
-    public void ScoresAreRoundedFromTheirBinaryValue(double score, string text) => Assert.That(OpenSoraPrompt.Parse("x").Scored(score)[0], Is.EqualTo($"x aesthetic score: {text}."));
+    public void ScoresAreRoundedFromTheirBinaryValue(double score, string text) =>
+        Assert.That(OpenSoraPrompt.Parse("x").Scored(score)[0], Is.EqualTo($"x aesthetic score: {text}."));
 }
