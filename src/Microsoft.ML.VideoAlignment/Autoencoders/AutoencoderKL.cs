@@ -6,14 +6,14 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Autoencoders;
 
 /// <summary>
-/// The image autoencoder of Stable Diffusion, ModelScope and VideoCrafter (Rombach et al. 2022, arXiv 2112.10752). Reference: diffusers,
-/// <c>AutoencoderKL</c>; keys are its.
+/// The image autoencoder of Stable Diffusion, ModelScope and VideoCrafter (Rombach et al. 2022, arXiv 2112.10752). Reference: diffusers, <c>AutoencoderKL</c>,
+/// whose keys it has.
 /// </summary>
 internal sealed class AutoencoderKL : nn.Module
 {
     /// <summary>
-    /// How names in a file become keys: files of before 2023 call the attention's layers query, key, value and proj_attn, and store them as matrices
-    /// or as 1x1 convolutions.
+    /// How names in a file become keys: files from before 2023 call the attention's layers query, key, value and proj_attn, and store them as matrices or as
+    /// 1x1 convolutions.
     /// </summary>
     public static KeyMap Keys { get; } = new()
     {
@@ -52,18 +52,18 @@ internal sealed class AutoencoderKL : nn.Module
 
     public AutoencoderKLConfig Config { get; }
 
-    /// <summary>Latents as the denoiser has them = this times the encoder's.</summary>
+    /// <summary>Factor from the encoder's latents to the denoiser's.</summary>
     public double ScalingFactor => Config.ScalingFactor;
 
     /// <summary>Channels of the latents.</summary>
     public long LatentChannels => Config.EmbedChannels ?? Config.LatentChannels;
 
-    /// <summary>Pixels per latent along each side.</summary>
+    /// <summary>Pixels per latent along each side: f.</summary>
     public int SpatialFactor => 1 << (Config.BlockOutChannels.Count - 1);
 
     /// <summary>
-    /// What each level of the decoder keeps for the backward pass: its whole graph, or its inputs alone (see <see cref="Recompute"/>). No effect where
-    /// gradients are off.
+    /// What each level of the decoder keeps for the backward pass: its whole graph, or only its inputs (see <see cref="Recompute"/>). No effect where gradients
+    /// are off.
     /// </summary>
     public ActivationMemory Activations
     {
@@ -71,7 +71,9 @@ internal sealed class AutoencoderKL : nn.Module
         set => _decoder.Activations = value;
     }
 
-    /// <summary>pixels: [N, 3, H, W] in [-1, 1] -> mean and log-variance (within [-30, 20]) of the posterior, each [N, z, H / f, W / f], not scaled.</summary>
+    /// <summary>Encodes images to the posterior of their latents, not scaled.</summary>
+    /// <param name="pixels">[N, 3, H, W] in [-1, 1].</param>
+    /// <returns>Mean and log-variance (within [-30, 20]), each [N, z, H / f, W / f].</returns>
     public (Tensor Mean, Tensor LogVariance) Encode(Tensor pixels)
     {
         Shapes.Require(pixels, $"N, {Config.InChannels}, H, W");
@@ -81,14 +83,20 @@ internal sealed class AutoencoderKL : nn.Module
         return (mean.MoveToOuterDisposeScope(), logVariance.MoveToOuterDisposeScope());
     }
 
-    /// <summary>Latents as the denoiser has them: scaling factor x (mean + exp(log-variance / 2) x noise). All tensors of one shape.</summary>
+    /// <summary>Samples the denoiser's latents: scaling factor x (mean + exp(log-variance / 2) x noise).</summary>
+    /// <param name="mean">[N, z, h, w].</param>
+    /// <param name="logVariance">[N, z, h, w].</param>
+    /// <param name="noise">Standard normal [N, z, h, w].</param>
+    /// <returns>[N, z, h, w].</returns>
     public Tensor Sample(Tensor mean, Tensor logVariance, Tensor noise)
     {
         using Tensor sample = GaussianPosterior.Sample(mean, logVariance, noise);
         return sample.Mul(ScalingFactor);
     }
 
-    /// <summary>latents: [M, z, h, w] as the denoiser has them -> images [M, 3, f h, f w], about [-1, 1], not clamped.</summary>
+    /// <summary>Decodes latents to images, about [-1, 1], not clamped.</summary>
+    /// <param name="latents">The denoiser's latents [M, z, h, w].</param>
+    /// <returns>[M, 3, f h, f w].</returns>
     public Tensor Decode(Tensor latents)
     {
         Shapes.Require(latents, $"M, {LatentChannels}, h, w");
@@ -98,7 +106,10 @@ internal sealed class AutoencoderKL : nn.Module
         return _decoder.forward(z).MoveToOuterDisposeScope();
     }
 
-    /// <summary>As <see cref="Decode"/>, every frame for itself: latents [B, z, T, h, w] -> the <paramref name="chosen"/> frames (null: all) [B, 3, f, f h, f w].</summary>
+    /// <summary>Decodes frames of videos, each independently; see <see cref="Decode"/>.</summary>
+    /// <param name="latents">The denoiser's latents [B, z, T, h, w].</param>
+    /// <param name="chosen">Indices of the frames to decode; null: all.</param>
+    /// <returns>[B, 3, number of frames, f h, f w].</returns>
     public Tensor DecodeFrames(Tensor latents, IReadOnlyList<int>? chosen)
     {
         using DisposeScope scope = NewDisposeScope();

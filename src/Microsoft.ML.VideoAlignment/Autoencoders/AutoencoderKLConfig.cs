@@ -20,15 +20,15 @@ internal sealed record AutoencoderKLConfig
     /// <summary>z, the channels between encoder and decoder.</summary>
     public long LatentChannels { get; init; } = 4;
 
-    /// <summary>Channels of the latents themselves, between quant_conv and post_quant_conv, where they are not z; null: z. lvdm calls them embed_dim.</summary>
+    /// <summary>Channels of the latents themselves, between quant_conv and post_quant_conv; null: z. lvdm calls them embed_dim.</summary>
     public long? EmbedChannels { get; init; }
 
-    /// <summary>Width of the encoder's first convolution, where it is not that of its first level; null: the first level's.</summary>
+    /// <summary>Width of the encoder's first convolution; null: that of its first level.</summary>
     public long? StemChannels { get; init; }
 
     public long NormGroups { get; init; } = 32;
 
-    /// <summary>Latents as the denoiser has them = this times the encoder's.</summary>
+    /// <summary>Factor from the encoder's latents to the denoiser's.</summary>
     public double ScalingFactor { get; init; } = 0.18215;
 
     public bool UseQuantConv { get; init; } = true;
@@ -37,8 +37,10 @@ internal sealed record AutoencoderKLConfig
 
     public bool MidBlockAddAttention { get; init; } = true;
 
-    /// <exception cref="InvalidDataException">A value of the wrong type or range.</exception>
-    /// <exception cref="NotSupportedException">An option or block type that this network does not have.</exception>
+    /// <summary>Reads and checks a config.json.</summary>
+    /// <param name="json">The content of the file.</param>
+    /// <exception cref="InvalidDataException">A value has the wrong type or range.</exception>
+    /// <exception cref="NotSupportedException">An option or block type is not part of this network.</exception>
     public static AutoencoderKLConfig FromJson(JsonElement json)
     {
         ConfigJson.RequireOnly(json, "shift_factor", "null");

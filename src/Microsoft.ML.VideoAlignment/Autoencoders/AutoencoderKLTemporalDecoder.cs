@@ -5,8 +5,8 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Autoencoders;
 
 /// <summary>
-/// The autoencoder of Stable Video Diffusion (Blattmann et al. 2023, arXiv 2311.15127): the image encoder of <see cref="AutoencoderKL"/> and a decoder
-/// that blends every residual block with one over time. Reference: diffusers, <c>AutoencoderKLTemporalDecoder</c>; keys are its.
+/// The autoencoder of Stable Video Diffusion (Blattmann et al. 2023, arXiv 2311.15127): the image encoder of <see cref="AutoencoderKL"/> and a decoder that
+/// blends every residual block with one over time. Reference: diffusers, <c>AutoencoderKLTemporalDecoder</c>, whose keys it has.
 /// </summary>
 internal sealed class AutoencoderKLTemporalDecoder : nn.Module
 {
@@ -32,10 +32,10 @@ internal sealed class AutoencoderKLTemporalDecoder : nn.Module
 
     public AutoencoderKLConfig Config { get; }
 
-    /// <summary>Latents as the denoiser has them = this times the encoder's; image conditions are not scaled.</summary>
+    /// <summary>Factor from the encoder's latents to the denoiser's; image conditions are not scaled.</summary>
     public double ScalingFactor => Config.ScalingFactor;
 
-    /// <summary>Pixels per latent along each side.</summary>
+    /// <summary>Pixels per latent along each side: f.</summary>
     public int SpatialFactor => 1 << (Config.BlockOutChannels.Count - 1);
 
     /// <inheritdoc cref="AutoencoderKL.Activations"/>
@@ -45,7 +45,9 @@ internal sealed class AutoencoderKLTemporalDecoder : nn.Module
         set => _decoder.Activations = value;
     }
 
-    /// <summary>pixels: [N, 3, H, W] in [-1, 1] -> mean and log-variance (within [-30, 20]) of the posterior, each [N, z, H / f, W / f], not scaled.</summary>
+    /// <summary>Encodes images to the posterior of their latents, not scaled.</summary>
+    /// <param name="pixels">[N, 3, H, W] in [-1, 1].</param>
+    /// <returns>Mean and log-variance (within [-30, 20]), each [N, z, H / f, W / f].</returns>
     public (Tensor Mean, Tensor LogVariance) Encode(Tensor pixels)
     {
         Shapes.Require(pixels, $"N, {Config.InChannels}, H, W");
@@ -54,16 +56,16 @@ internal sealed class AutoencoderKLTemporalDecoder : nn.Module
         return (mean.MoveToOuterDisposeScope(), logVariance.MoveToOuterDisposeScope());
     }
 
-    /// <summary>
-    /// z: [V*T, z, h, w] as the encoder gives them (divided by <see cref="ScalingFactor"/>), frames of a video adjacent; frames: T -> images
-    /// [V*T, 3, f h, f w], about [-1, 1], not clamped. A frame depends on all of its video.
-    /// </summary>
+    /// <summary>Decodes latents to images, about [-1, 1], not clamped. A frame depends on all of its video.</summary>
+    /// <param name="z">The encoder's latents (divided by <see cref="ScalingFactor"/>) [V*T, z, h, w], frames of a video adjacent.</param>
+    /// <param name="frames">T.</param>
+    /// <returns>[V*T, 3, f h, f w].</returns>
     public Tensor Decode(Tensor z, long frames)
     {
         Shapes.Require(z, $"N, {Config.LatentChannels}, h, w");
         if (frames < 1 || z.shape[0] % frames != 0)
         {
-            throw new ArgumentException($"frames: {z.shape[0]} rows are no whole number of videos of {frames} frames.", nameof(frames));
+            throw new ArgumentException($"frames: {z.shape[0]} rows are not a whole number of videos of {frames} frames.", nameof(frames));
         }
 
         return _decoder.Forward(z, frames);

@@ -5,8 +5,8 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Autoencoders;
 
 /// <summary>
-/// x + attention of the pixels of an image to each other: one head over all channels, a GroupNorm before, biases everywhere. Keys
-/// <c>group_norm</c>, <c>to_q</c>, <c>to_k</c>, <c>to_v</c>, <c>to_out.0</c>. Reference: diffusers, <c>Attention</c> as the VAE builds it.
+/// x + attention between the pixels of an image: one head over all channels, a GroupNorm before, biases everywhere. Keys <c>group_norm</c>, <c>to_q</c>,
+/// <c>to_k</c>, <c>to_v</c>, <c>to_out.0</c>; reference: diffusers, <c>Attention</c> as the VAE builds it.
 /// </summary>
 internal sealed class PixelAttention : nn.Module<Tensor, Tensor>
 {
@@ -36,7 +36,9 @@ internal sealed class PixelAttention : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>x: [N, C, H, W] -> the same shape.</summary>
+    /// <summary>Attends between pixels.</summary>
+    /// <param name="x">[N, C, H, W].</param>
+    /// <returns>[N, C, H, W].</returns>
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();

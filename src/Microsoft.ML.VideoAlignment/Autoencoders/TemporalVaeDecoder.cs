@@ -39,10 +39,13 @@ internal sealed class TemporalVaeDecoder : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>See <see cref="AutoencoderKL.Activations"/>.</summary>
+    /// <summary>What each level keeps for the backward pass; see <see cref="AutoencoderKL.Activations"/>.</summary>
     public ActivationMemory Activations { get; set; }
 
-    /// <summary>x: [V*T, z, h, w] -> [V*T, 3, f h, f w].</summary>
+    /// <summary>Decodes the latents of videos.</summary>
+    /// <param name="x">The encoder's latents [V*T, z, h, w], frames of a video adjacent.</param>
+    /// <param name="frames">T.</param>
+    /// <returns>[V*T, 3, f h, f w].</returns>
     public Tensor Forward(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -74,10 +77,8 @@ internal sealed class TemporalVaeDecoder : nn.Module
 
     private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor x) => Recompute.Run(Activations, block, x);
 
-    /// <summary>
-    /// A residual block, attention between the pixels of a frame, a residual block. Files have as many residual blocks as a level has layers: without a
-    /// second one the attention is not used, and a third is not either. Reference: diffusers, <c>MidBlockTemporalDecoder</c>.
-    /// </summary>
+    // A residual block, attention between the pixels of a frame, a residual block. Files have as many residual blocks as a level has layers: without a second
+    // one the attention is not used, nor is a third block. Reference: diffusers, MidBlockTemporalDecoder.
     private sealed class Middle : nn.Module
     {
         [ComponentName(Name = "resnets")]
@@ -108,7 +109,7 @@ internal sealed class TemporalVaeDecoder : nn.Module
         }
     }
 
-    /// <summary>Residual blocks, then twice the size. Reference: diffusers, <c>UpBlockTemporalDecoder</c>.</summary>
+    // Residual blocks, then doubling of the size. Reference: diffusers, UpBlockTemporalDecoder.
     private sealed class Level : nn.Module
     {
         [ComponentName(Name = "resnets")]
@@ -120,15 +121,14 @@ internal sealed class TemporalVaeDecoder : nn.Module
         public Level(long inChannels, long outChannels, long layers, bool upsample, Placement placement)
             : base(nameof(Level))
         {
-            _resnets = nn.ModuleList([.. Enumerable.Range(0, (int)layers).Select(layer => Resnet(layer == 0 ? inChannels : outChannels, outChannels, placement))]);
+            _resnets = nn.ModuleList(
+                [.. Enumerable.Range(0, (int)layers).Select(layer => Resnet(layer == 0 ? inChannels : outChannels, outChannels, placement))]);
             _upsamplers = upsample ? nn.ModuleList(new Upsample2D(outChannels, placement)) : null;
             RegisterComponents();
         }
 
-        /// <summary>
-        /// x: [V*T, in, H, W] -> [V*T, out, H', W']. Each residual block is recomputed by itself, and in parts: of eight images of 576 x 1024 one tensor of the
-        /// last level is 2.4 GB.
-        /// </summary>
+        // x: [V*T, in, H, W] -> [V*T, out, H', W']. Each residual block is recomputed separately, and in parts: of eight images of 576 x 1024 one tensor of the
+        // last level takes 2.4 GB.
         public Tensor Forward(Tensor x, long frames, ActivationMemory memory)
         {
             using DisposeScope scope = NewDisposeScope();

@@ -4,7 +4,9 @@ using TorchSharp.Utils;
 
 namespace Microsoft.ML.VideoAlignment.Autoencoders;
 
-/// <summary>One level of the encoder or decoder: residual blocks, then the change of size. Reference: diffusers, <c>DownEncoderBlock2D</c>, <c>UpDecoderBlock2D</c>.</summary>
+/// <summary>
+/// One level of the encoder or decoder: residual blocks, then the change of size. Reference: diffusers, <c>DownEncoderBlock2D</c>, <c>UpDecoderBlock2D</c>.
+/// </summary>
 internal sealed class VaeLevel : nn.Module<Tensor, Tensor>
 {
     [ComponentName(Name = "resnets")]
@@ -26,7 +28,9 @@ internal sealed class VaeLevel : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>x: [N, in, H, W] -> [N, out, H', W'].</summary>
+    /// <summary>Applies the level.</summary>
+    /// <param name="x">[N, in, H, W].</param>
+    /// <returns>[N, out, H', W'].</returns>
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -44,7 +48,7 @@ internal sealed class VaeLevel : nn.Module<Tensor, Tensor>
 /// <summary>Residual block, attention between pixels, residual block. Reference: diffusers, <c>UNetMidBlock2D</c>.</summary>
 internal sealed class VaeMiddle : nn.Module<Tensor, Tensor>
 {
-    /// <summary>Of every GroupNorm of the autoencoder.</summary>
+    /// <summary>Eps of every GroupNorm of the autoencoder.</summary>
     internal const double Eps = 1e-6;
 
     [ComponentName(Name = "resnets")]
@@ -65,7 +69,9 @@ internal sealed class VaeMiddle : nn.Module<Tensor, Tensor>
     internal static ResnetBlock2D Resnet(AutoencoderKLConfig config, long inChannels, long outChannels, Placement placement) =>
         new(inChannels, outChannels, embeddingWidth: null, config.NormGroups, Eps, config.Activation, placement);
 
-    /// <summary>x: [N, C, H, W] -> the same shape.</summary>
+    /// <summary>Applies the three parts.</summary>
+    /// <param name="x">[N, C, H, W].</param>
+    /// <returns>[N, C, H, W].</returns>
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -31,17 +31,20 @@ internal sealed class VaeDecoder : nn.Module<Tensor, Tensor>
         _convIn = new Conv2d(config.LatentChannels, widths[0], 3, placement, padding: 1);
         _midBlock = new VaeMiddle(config, placement);
         _upBlocks = nn.ModuleList([.. widths.Select((width, level) => new VaeLevel(
-            config, level == 0 ? widths[0] : widths[level - 1], width, config.LayersPerBlock + 1, downsample: false, upsample: level < widths.Length - 1, placement))]);
+            config, level == 0 ? widths[0] : widths[level - 1], width, config.LayersPerBlock + 1, downsample: false,
+            upsample: level < widths.Length - 1, placement))]);
         _convNormOut = new GroupNorm(config.NormGroups, widths[^1], VaeMiddle.Eps, placement);
         _convOut = new Conv2d(widths[^1], config.OutChannels, 3, placement, padding: 1);
         _activation = Activation.ByName(config.Activation);
         RegisterComponents();
     }
 
-    /// <summary>See <see cref="AutoencoderKL.Activations"/>.</summary>
+    /// <summary>What each level keeps for the backward pass; see <see cref="AutoencoderKL.Activations"/>.</summary>
     public ActivationMemory Activations { get; set; }
 
-    /// <summary>x: [N, z, h, w] -> [N, 3, f h, f w].</summary>
+    /// <summary>Decodes latents.</summary>
+    /// <param name="x">The encoder's latents, after post_quant_conv [N, z, h, w].</param>
+    /// <returns>[N, 3, f h, f w].</returns>
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();

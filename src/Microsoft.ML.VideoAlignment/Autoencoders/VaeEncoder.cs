@@ -39,7 +39,9 @@ internal sealed class VaeEncoder : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>x: [N, 3, H, W] -> [N, 2 z, H / f, W / f], sizes halved downwards at each level.</summary>
+    /// <summary>Encodes images.</summary>
+    /// <param name="x">[N, 3, H, W].</param>
+    /// <returns>[N, 2 z, H / f, W / f], sizes rounded down at each level.</returns>
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();

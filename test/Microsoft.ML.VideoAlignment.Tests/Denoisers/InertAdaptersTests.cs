@@ -69,7 +69,8 @@ public class InertAdaptersTests
     /// <summary>As many groups as channels at the first level, or at both: there the norm takes the time away, and with it the whole embedding.</summary>
     [TestCase(8, 8, 2, 4, "time_emb_proj time_embedding.linear_1 time_embedding.linear_2", "conv1")]
     [TestCase(8, 16, 2, 4, "down_blocks.0*time_emb_proj", "down_blocks.1*time_emb_proj time_embedding")]
-    [TestCase(8, 8, 1, 2, "mid_block.resnets.0.conv1 mid_block.temp_convs.0.conv1.2 mid_block.temp_convs.0.conv3.3", "mid_block.resnets.0.conv2 temp_convs.0.conv4")]
+    [TestCase(
+        8, 8, 1, 2, "mid_block.resnets.0.conv1 mid_block.temp_convs.0.conv1.2 mid_block.temp_convs.0.conv3.3", "mid_block.resnets.0.conv2 temp_convs.0.conv4")]
     public void OfModelScopeWithAGroupForEachChannel(int first, int second, int frames, int size, string some, string none) =>
         Check(ModelScope(s_modelScope with { BlockOutChannels = [first, second], NormGroups = 8 }), [1, 4, frames, size, size], 3, some, none);
 
@@ -82,9 +83,12 @@ public class InertAdaptersTests
 
     [TestCase(2, 2)]
     public void OfVideoCrafterOfOneWidth(int frames, int size) => Check(
-        VideoCrafter(s_videoCrafter with { ChannelMultipliers = [1, 1] }), [1, 4, frames, 2 * size, 2 * size], 3, "time_emb_proj time_embed.linear_1 fps_embedding.linear_2", "conv1");
+        VideoCrafter(s_videoCrafter with { ChannelMultipliers = [1, 1] }), [1, 4, frames, 2 * size, 2 * size], 3,
+        "time_emb_proj time_embed.linear_1 fps_embedding.linear_2", "conv1");
 
-    [TestCase(2, 4, 1, "attn2.to_q attn2.to_k down_blocks.0*spatial_res_block.time_emb_proj down_blocks.0*temporal_res_block.time_emb_proj", "attn1 attn2.to_v add_embedding time_pos_embed")]
+    [TestCase(
+        2, 4, 1, "attn2.to_q attn2.to_k down_blocks.0*spatial_res_block.time_emb_proj down_blocks.0*temporal_res_block.time_emb_proj",
+        "attn1 attn2.to_v add_embedding time_pos_embed")]
     [TestCase(1, 4, 1, "temporal_transformer_blocks*attn1.to_q", "*.transformer_blocks*attn1.to_q")]
     [TestCase(2, 4, 2, "down_blocks.0*time_emb_proj", "attn2.to_q attn2.to_k")]
     public void OfStableVideo(int frames, int size, int tokens, string some, string none) =>
@@ -92,7 +96,8 @@ public class InertAdaptersTests
 
     [TestCase(2)]
     public void OfStableVideoOfOneWidth(int frames) => Check(
-        StableVideo(s_stableVideo with { BlockOutChannels = [32, 32] }), [1, 8, frames, 4, 4], 1, "time_emb_proj add_embedding.linear_1 time_embedding.linear_2", "time_pos_embed");
+        StableVideo(s_stableVideo with { BlockOutChannels = [32, 32] }), [1, 8, frames, 4, 4], 1,
+        "time_emb_proj add_embedding.linear_1 time_embedding.linear_2", "time_pos_embed");
 
     /// <summary>Queries, keys and values share a projection, which the values keep alive.</summary>
     [TestCase(2, 4, 3, "", "q_linear")]
@@ -144,7 +149,8 @@ public class InertAdaptersTests
         Tensor y = family.Forward(randn(shape, dtype: ScalarType.Float64, generator: generator), tokens);
         (y * randn(y.shape, dtype: ScalarType.Float64, generator: generator)).sum().backward();
 
-        Dictionary<string, double> sizes = adapters.Layers.ToDictionary(layer => layer.Name, layer => Math.Max(Size(layer.Adapter.Down), Size(layer.Adapter.Up)), StringComparer.Ordinal);
+        Dictionary<string, double> sizes = adapters.Layers.ToDictionary(
+            layer => layer.Name, layer => Math.Max(Size(layer.Adapter.Down), Size(layer.Adapter.Up)), StringComparer.Ordinal);
         IReadOnlySet<string> inert = adapters.Layers.Where(layer => layer.Layer.Slot.IsInert).Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal);
         double largest = sizes.Values.Max();
         Assert.Multiple(() =>
@@ -165,8 +171,8 @@ public class InertAdaptersTests
             }
         });
 
-        string[] Matching(string pattern) =>
-            [.. sizes.Keys.Where(name => pattern.Split('*').Aggregate(0, (at, part) => at < 0 || name.IndexOf(part, at, StringComparison.Ordinal) is not (>= 0 and var found) ? -1 : found + part.Length) >= 0)];
+        string[] Matching(string pattern) => [.. sizes.Keys.Where(name => pattern.Split('*').Aggregate(
+            0, (at, part) => at < 0 || name.IndexOf(part, at, StringComparison.Ordinal) is not (>= 0 and var found) ? -1 : found + part.Length) >= 0)];
     }
 
     private static double Size(Tensor factor) => factor.grad is { } gradient ? gradient.abs().max().ToDouble() : 0;

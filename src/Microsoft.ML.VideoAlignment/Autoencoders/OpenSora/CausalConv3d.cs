@@ -6,10 +6,13 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 
 /// <summary>
-/// A k x k x k convolution that looks at no later frame: zeros around each image and, in time, all of them before the first. Computed as a k x k
-/// convolution of images that carry the frames before them as more channels. Keys <c>conv.weight</c> [out, in, k, k, k] and <c>conv.bias</c>. Reference:
-/// Open-Sora, <c>CausalConv3d</c> (Yu et al. 2023, arXiv 2310.05737, section 3.1).
+/// A k x k x k convolution that uses no later frame: zeros around each image and, in time, all of them before the first. Keys <c>conv.weight</c> [out, in, k,
+/// k, k] and <c>conv.bias</c>.
 /// </summary>
+/// <remarks>
+/// Computed as a k x k convolution of images that carry the frames before them as more channels. Reference: Open-Sora, <c>CausalConv3d</c> (Yu et al. 2023,
+/// arXiv 2310.05737, section 3.1).
+/// </remarks>
 internal sealed class CausalConv3d : nn.Module
 {
     [ComponentName(Name = "conv")]
@@ -18,7 +21,13 @@ internal sealed class CausalConv3d : nn.Module
     private readonly long _size;
     private readonly long _stride;
 
-    /// <summary>stride: In time only.</summary>
+    /// <summary>Creates the convolution.</summary>
+    /// <param name="inChannels">Input width.</param>
+    /// <param name="outChannels">Output width.</param>
+    /// <param name="kernel">k.</param>
+    /// <param name="placement">Where the weights are stored, and in what precision.</param>
+    /// <param name="bias">Whether it has a bias.</param>
+    /// <param name="stride">Stride in time; in space it is 1.</param>
     public CausalConv3d(long inChannels, long outChannels, long kernel, Placement placement, bool bias = true, long stride = 1)
         : base(nameof(CausalConv3d))
     {
@@ -27,7 +36,10 @@ internal sealed class CausalConv3d : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>x: [B*T, in, H, W] -> [B*T', out, H, W], T' = T / stride.</summary>
+    /// <summary>Convolves segments.</summary>
+    /// <param name="x">[B*T, in, H, W].</param>
+    /// <param name="frames">T.</param>
+    /// <returns>[B*T', out, H, W], T' = T / stride.</returns>
     public Tensor Forward(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -36,7 +48,7 @@ internal sealed class CausalConv3d : nn.Module
         return Ops.Conv(taps, weight, _conv.Bias?.to_type(x.dtype), padding: [_size / 2, _size / 2]).MoveToOuterDisposeScope();
     }
 
-    /// <summary>[B*T, C, H, W] -> [B*T', k*C, H, W]: tap d of output frame t is frame stride*t + d of the clip with its zeros in front.</summary>
+    // [B*T, C, H, W] -> [B*T', k*C, H, W]: tap d of output frame t is frame stride*t + d of the segment with its zeros in front.
     private Tensor WithFramesBefore(Tensor x, long frames)
     {
         Tensor segment = x.permute(0, 2, 3, 1).unflatten(0, [-1, frames]); // [B, T, H, W, C], as it lies in channels-last memory
@@ -52,7 +64,7 @@ internal sealed class CausalConv3d : nn.Module
         return cat(taps, dim: 4).flatten(0, 1).permute(0, 3, 1, 2);
     }
 
-    /// <summary>Carries the names.</summary>
+    // Holds the keys.
     private sealed class Kernel : nn.Module
     {
         [ComponentName(Name = "weight")]

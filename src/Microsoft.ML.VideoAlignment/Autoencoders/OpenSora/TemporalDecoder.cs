@@ -4,7 +4,9 @@ using TorchSharp.Utils;
 
 namespace Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 
-/// <summary>Video latents to image latents; the deepest level comes first and has the highest number. Reference: Open-Sora, <c>Decoder</c> of <c>VAE_Temporal</c>.</summary>
+/// <summary>
+/// Video latents to image latents; the deepest level comes first and has the highest number. Reference: Open-Sora, <c>Decoder</c> of <c>VAE_Temporal</c>.
+/// </summary>
 internal sealed class TemporalDecoder : nn.Module
 {
     [ComponentName(Name = "conv1")]
@@ -42,10 +44,13 @@ internal sealed class TemporalDecoder : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>See <see cref="VideoAutoencoder.Activations"/>.</summary>
+    /// <summary>What each level keeps for the backward pass; see <see cref="VideoAutoencoder.Activations"/>.</summary>
     public ActivationMemory Activations { get; set; }
 
-    /// <summary>x: [B*T, z, H, W] -> [B*f T, c, H, W], f the time factor.</summary>
+    /// <summary>Decodes video latents.</summary>
+    /// <param name="x">[B*T, z, H, W].</param>
+    /// <param name="frames">T.</param>
+    /// <returns>[B*f T, c, H, W], f the time factor.</returns>
     public Tensor Forward(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -66,9 +71,10 @@ internal sealed class TemporalDecoder : nn.Module
         return Block(inputs => _convOut.Forward(ClipNorm.Activated(_norm, inputs[0], all), all), x).MoveToOuterDisposeScope();
     }
 
-    private static Tensor Blocks(Tensor x, TorchSharp.Modules.ModuleList<TemporalResBlock> blocks, long frames) => blocks.Aggregate(x, (hidden, block) => block.Forward(hidden, frames));
+    private static Tensor Blocks(Tensor x, TorchSharp.Modules.ModuleList<TemporalResBlock> blocks, long frames) =>
+        blocks.Aggregate(x, (hidden, block) => block.Forward(hidden, frames));
 
-    /// <summary>[B*T, 2C, H, W] -> [B*2T, C, H, W]: channel 2c + s is channel c at time 2t + s.</summary>
+    // [B*T, 2C, H, W] -> [B*2T, C, H, W]: channel 2c + s is channel c at time 2t + s.
     private static Tensor Doubled(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -42,7 +42,10 @@ internal sealed class TemporalEncoder : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>x: [B*T, c, H, W], T a multiple of the time factor f -> [B*T / f, 2z, H, W].</summary>
+    /// <summary>Encodes image latents.</summary>
+    /// <param name="x">[B*T, c, H, W], T a multiple of the time factor f.</param>
+    /// <param name="frames">T.</param>
+    /// <returns>[B*T / f, 2z, H, W].</returns>
     public Tensor Forward(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -4,7 +4,9 @@ using TorchSharp.Utils;
 
 namespace Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 
-/// <summary>norm1, SiLU, conv1, norm2, SiLU, conv2, + the input (through <c>conv3</c>, 1x1x1, where the widths differ). Reference: Open-Sora, <c>ResBlock</c>.</summary>
+/// <summary>
+/// norm1, SiLU, conv1, norm2, SiLU, conv2, + the input (through <c>conv3</c>, 1x1x1, where the widths differ). Reference: Open-Sora, <c>ResBlock</c>.
+/// </summary>
 internal sealed class TemporalResBlock : nn.Module
 {
     [ComponentName(Name = "norm1")]
@@ -33,11 +35,20 @@ internal sealed class TemporalResBlock : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>A module list of blocks, the first of which changes the width.</summary>
+    /// <summary>Creates a module list of blocks, the first of which changes the width.</summary>
+    /// <param name="count">Number of blocks.</param>
+    /// <param name="inChannels">Input width of the first block.</param>
+    /// <param name="outChannels">Width of all others.</param>
+    /// <param name="groups">Groups of the norms.</param>
+    /// <param name="placement">Where the weights are stored, and in what precision.</param>
     public static TorchSharp.Modules.ModuleList<TemporalResBlock> List(long count, long inChannels, long outChannels, long groups, Placement placement) =>
-        nn.ModuleList([.. Enumerable.Range(0, (int)count).Select(i => new TemporalResBlock(i == 0 ? inChannels : outChannels, outChannels, groups, placement))]);
+        nn.ModuleList(
+            [.. Enumerable.Range(0, (int)count).Select(i => new TemporalResBlock(i == 0 ? inChannels : outChannels, outChannels, groups, placement))]);
 
-    /// <summary>x: [B*T, in, H, W] -> [B*T, out, H, W].</summary>
+    /// <summary>Applies the block.</summary>
+    /// <param name="x">[B*T, in, H, W].</param>
+    /// <param name="frames">T.</param>
+    /// <returns>[B*T, out, H, W].</returns>
     public Tensor Forward(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -47,14 +58,18 @@ internal sealed class TemporalResBlock : nn.Module
     }
 }
 
-/// <summary>GroupNorm over all frames of a clip at once, and SiLU.</summary>
+/// <summary>GroupNorm over all frames of a segment at once, and SiLU.</summary>
 internal static class ClipNorm
 {
     private const double Eps = 1e-5;
 
     public static GroupNorm Create(long channels, long groups, Placement placement) => new(groups, channels, Eps, placement);
 
-    /// <summary>x: [B*T, C, H, W] -> the same shape.</summary>
+    /// <summary>Normalizes and activates.</summary>
+    /// <param name="norm">A norm from <see cref="Create"/>.</param>
+    /// <param name="x">[B*T, C, H, W].</param>
+    /// <param name="frames">T.</param>
+    /// <returns>[B*T, C, H, W].</returns>
     public static Tensor Activated(GroupNorm norm, Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();

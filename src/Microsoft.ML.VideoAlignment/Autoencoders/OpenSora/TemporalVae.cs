@@ -4,12 +4,13 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 
 /// <summary>
-/// The second half of Open-Sora's autoencoder: fewer frames of image latents, by causal convolutions. Its GroupNorms look at all frames of a call, so
-/// decoding is not causal: early frames do depend on late latents. Reference: Open-Sora, <c>VAE_Temporal</c>; keys are its.
+/// The second half of Open-Sora's autoencoder: reduces the frames of image latents by causal convolutions. Reference: Open-Sora, <c>VAE_Temporal</c>, whose
+/// keys it has.
 /// </summary>
+/// <remarks>Its GroupNorms look at all frames of a call, so decoding is not causal: early frames do depend on late latents.</remarks>
 internal sealed class TemporalVae : nn.Module
 {
-    /// <summary>Bounds of the log-variance; outside them its gradient is zero.</summary>
+    // Bounds of the log-variance; outside them its gradient is zero.
     private const double LeastLogVariance = -30, LargestLogVariance = 20;
 
     [ComponentName(Name = "encoder")]
@@ -38,16 +39,16 @@ internal sealed class TemporalVae : nn.Module
 
     public TemporalVaeConfig Config { get; }
 
-    /// <summary>See <see cref="VideoAutoencoder.Activations"/>.</summary>
+    /// <summary>What each level keeps for the backward pass; see <see cref="VideoAutoencoder.Activations"/>.</summary>
     public ActivationMemory Activations
     {
         get => _decoder.Activations;
         set => _decoder.Activations = value;
     }
 
-    /// <summary>
-    /// x: [B, c, T, h, w] -> mean and log-variance (within [-30, 20]), each [B, z, ceil(T / f), h, w]. Frames that lack to a multiple of f are zeros in front.
-    /// </summary>
+    /// <summary>Encodes image latents to the posterior of video latents. Zeros in front fill the frames up to a multiple of f.</summary>
+    /// <param name="x">[B, c, T, h, w].</param>
+    /// <returns>Mean and log-variance (within [-30, 20]), each [B, z, ceil(T / f), h, w].</returns>
     public (Tensor Mean, Tensor LogVariance) Encode(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -59,7 +60,10 @@ internal sealed class TemporalVae : nn.Module
         return (halves[0].contiguous().MoveToOuterDisposeScope(), halves[1].Clamp(LeastLogVariance, LargestLogVariance).contiguous().MoveToOuterDisposeScope());
     }
 
-    /// <summary>z: [B, z, ceil(T / f), h, w] -> [B, c, T, h, w], T = <paramref name="frames"/>; what was zeros in front is cut.</summary>
+    /// <summary>Decodes video latents to image latents, and cuts the frames that were zeros in front.</summary>
+    /// <param name="z">[B, z, ceil(T / f), h, w].</param>
+    /// <param name="frames">T.</param>
+    /// <returns>[B, c, T, h, w].</returns>
     public Tensor Decode(Tensor z, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -70,11 +74,11 @@ internal sealed class TemporalVae : nn.Module
         return segment.narrow(2, lack, segment.shape[2] - lack).MoveToOuterDisposeScope();
     }
 
-    /// <summary>(-frames) mod f.</summary>
+    // (-frames) mod f.
     private long Lack(long frames) => (Config.TimeFactor - (frames % Config.TimeFactor)) % Config.TimeFactor;
 }
 
-/// <summary>Clips [B, C, T, H, W] as images [B*T, C, H, W] and back.</summary>
+/// <summary>Segments [B, C, T, H, W] as images [B*T, C, H, W] and back.</summary>
 internal static class ClipImages
 {
     public static Tensor From(Tensor segments)

@@ -6,7 +6,7 @@ namespace Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 /// <summary>The <c>vae_temporal</c> part of Open-Sora's VAE config; defaults are those of its published model (<c>VAE_Temporal_SD</c>).</summary>
 internal sealed record TemporalVaeConfig
 {
-    /// <summary>Channels of the image latents that go in and come out.</summary>
+    /// <summary>Channels of the image latents, at both ends.</summary>
     public long InOutChannels { get; init; } = 4;
 
     /// <summary>Channels of the encoder's mean.</summary>
@@ -19,7 +19,7 @@ internal sealed record TemporalVaeConfig
 
     public long ResBlocks { get; init; } = 4;
 
-    /// <summary>Width of each level = this times the filters.</summary>
+    /// <summary>Factors of the filters that give each level's width.</summary>
     public IReadOnlyList<long> Multipliers { get; init; } = [1, 2, 2, 4];
 
     /// <summary>Whether the step from each level to the next halves the frames.</summary>
@@ -30,8 +30,10 @@ internal sealed record TemporalVaeConfig
     /// <summary>Frames per latent frame: 2 for each level that halves.</summary>
     public int TimeFactor => 1 << Halves.Count(halves => halves);
 
-    /// <exception cref="InvalidDataException">A value of the wrong type or range.</exception>
-    /// <exception cref="NotSupportedException">An option that this network does not have.</exception>
+    /// <summary>Reads and checks a part of a config.json.</summary>
+    /// <param name="json">The <c>vae_temporal</c> part.</param>
+    /// <exception cref="InvalidDataException">A value has the wrong type or range.</exception>
+    /// <exception cref="NotSupportedException">An option is not part of this network.</exception>
     public static TemporalVaeConfig FromJson(JsonElement json)
     {
         var defaults = new TemporalVaeConfig();
@@ -67,7 +69,8 @@ internal sealed record TemporalVaeConfig
         if (Multipliers.Count == 0 || Halves.Count < Multipliers.Count - 1)
         {
             throw new InvalidDataException(
-                $"config: temporal_downsample must have an entry for each step between levels; channel_multipliers has {Multipliers.Count} levels, temporal_downsample {Halves.Count} entries.");
+                "config: temporal_downsample must have an entry for each step between levels; "
+                + $"channel_multipliers has {Multipliers.Count} levels, temporal_downsample {Halves.Count} entries.");
         }
 
         if (Multipliers.FirstOrDefault(multiplier => NormGroups < 1 || Filters * multiplier % NormGroups != 0 || multiplier < 1) is var wrong and not 0)

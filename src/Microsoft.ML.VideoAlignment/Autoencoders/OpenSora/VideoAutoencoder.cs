@@ -5,8 +5,8 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 
 /// <summary>
-/// The autoencoder of Open-Sora 1.2: an image autoencoder for every frame, then a temporal one in chunks of 17 frames that know nothing of each other,
-/// then a fixed normalization. Reference: Open-Sora, <c>VideoAutoencoderPipeline</c>; keys are its.
+/// The autoencoder of Open-Sora 1.2: an image autoencoder for every frame, then a temporal one in independent chunks of 17 frames, then a fixed normalization.
+/// Reference: Open-Sora, <c>VideoAutoencoderPipeline</c>, whose keys it has.
 /// </summary>
 internal sealed class VideoAutoencoder : nn.Module
 {
@@ -37,8 +37,8 @@ internal sealed class VideoAutoencoder : nn.Module
 
     public VideoAutoencoderConfig Config { get; }
 
-    /// <summary>Checks the file's scale and shift of latents, by which every latent is divided and moved.</summary>
-    /// <param name="location">Where they came from, for the error.</param>
+    /// <summary>Checks the file's scale and shift, which normalize every latent.</summary>
+    /// <param name="location">The file, for the message.</param>
     /// <exception cref="WeightFileException">They are not finite, or a scale is 0.</exception>
     public void RequireScale(string location)
     {
@@ -54,7 +54,7 @@ internal sealed class VideoAutoencoder : nn.Module
     public static KeyMap Keys => AutoencoderKL.Keys;
 
     /// <summary>
-    /// What each level of the decoders keeps for the backward pass: its whole graph, or its inputs alone (see <see cref="Recompute"/>). No effect where
+    /// What each level of the decoders keeps for the backward pass: its whole graph, or only its inputs (see <see cref="Recompute"/>). No effect where
     /// gradients are off.
     /// </summary>
     public ActivationMemory Activations
@@ -63,10 +63,11 @@ internal sealed class VideoAutoencoder : nn.Module
         set => (_temporal.Activations, _spatial.Module.Activations) = (value, value);
     }
 
-    /// <summary>
-    /// pixels: [B, 3, T, H, W] in [-1, 1]; standard normal noise of the two posteriors: pictureNoise [B*T, 4, h, w], videoNoise [B, 4, T', h, w]
-    /// -> latents as the denoiser has them, [B, 4, T', h, w].
-    /// </summary>
+    /// <summary>Encodes videos to the denoiser's latents.</summary>
+    /// <param name="pixels">[B, 3, T, H, W] in [-1, 1].</param>
+    /// <param name="imageNoise">Standard normal noise of the image posterior, [B*T, 4, h, w].</param>
+    /// <param name="videoNoise">Standard normal noise of the video posterior, [B, 4, T', h, w].</param>
+    /// <returns>[B, 4, T', h, w].</returns>
     public Tensor Encode(Tensor pixels, Tensor imageNoise, Tensor videoNoise)
     {
         Shapes.Require(pixels, $"B, {Config.Spatial.InChannels}, T, H, W");
@@ -92,12 +93,14 @@ internal sealed class VideoAutoencoder : nn.Module
     }
 
     /// <summary>
-    /// latents: [B, 4, T', h, w] as the denoiser has them, of a video of <paramref name="frames"/> frames -> [B, 3, f, H, W], about [-1, 1], not clamped.
+    /// Decodes latents to frames, about [-1, 1], not clamped. Only the chunks that hold the chosen frames are decoded; a frame does not depend on which others
+    /// are chosen.
     /// </summary>
-    /// <remarks>
-    /// <paramref name="chosen"/>: frames of the video, ascending; null: all. Only the chunks that hold them are decoded. A frame is the same whichever
-    /// others are asked for.
-    /// </remarks>
+    /// <param name="latents">The denoiser's latents [B, 4, T', h, w].</param>
+    /// <param name="frames">Frames of the video.</param>
+    /// <param name="chosen">Indices of the frames to decode, ascending; null: all.</param>
+    /// <returns>[B, 3, number of chosen frames, H, W].</returns>
+    /// <exception cref="ArgumentException">The latents do not have T' frames.</exception>
     public Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null)
     {
         Shapes.Require(latents, $"B, {Config.Temporal.EmbedChannels}, T, h, w");
@@ -126,10 +129,10 @@ internal sealed class VideoAutoencoder : nn.Module
         return ClipImages.To(pixels, pixels.shape[0] / latents.shape[0]).MoveToOuterDisposeScope();
     }
 
-    /// <summary>By name: moving a module replaces its buffers.</summary>
+    // By name: moving a module replaces its buffers.
     private Tensor Buffer(string name) => get_buffer(name)!;
 
-    /// <summary>Carries the name <c>module</c>.</summary>
+    // Holds the key module.
     private sealed class Images : nn.Module
     {
         [ComponentName(Name = "module")]

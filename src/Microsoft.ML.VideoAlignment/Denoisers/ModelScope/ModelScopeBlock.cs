@@ -5,8 +5,8 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
 
 /// <summary>
-/// One level of the network: layers of (residual block, temporal convolution and, in CrossAttn blocks, attention in space and over time), then the
-/// change of size. Reference: diffusers, <c>CrossAttnDownBlock3D</c>, <c>DownBlock3D</c> and their Up twins.
+/// One level of the network: layers of (residual block, temporal convolution and, in CrossAttn blocks, attention in space and over time), then the change of
+/// size. Reference: diffusers, <c>CrossAttnDownBlock3D</c>, <c>DownBlock3D</c> and their Up twins.
 /// </summary>
 internal sealed class ModelScopeBlock : nn.Module, IUNetLevel
 {
@@ -28,7 +28,14 @@ internal sealed class ModelScopeBlock : nn.Module, IUNetLevel
     [ComponentName(Name = "upsamplers")]
     private readonly TorchSharp.Modules.ModuleList<Upsample2D>? _upsamplers;
 
-    /// <summary>inChannels: Input width of each layer; in the upward half with the skip's.</summary>
+    /// <summary>Creates a level.</summary>
+    /// <param name="config">The network's configuration.</param>
+    /// <param name="inChannels">Input width of each layer; in the upward half including the skip's.</param>
+    /// <param name="outChannels">Output width of each layer.</param>
+    /// <param name="attention">Whether each layer attends.</param>
+    /// <param name="downsample">Whether the level ends by halving the size.</param>
+    /// <param name="upsample">Whether the level ends by doubling the size.</param>
+    /// <param name="placement">Where the weights are stored, and in what precision.</param>
     public ModelScopeBlock(
         ModelScopeUNetConfig config, IReadOnlyList<long> inChannels, long outChannels, bool attention, bool downsample, bool upsample, Placement placement)
         : base(nameof(ModelScopeBlock))
@@ -73,7 +80,10 @@ internal sealed class ModelScopeBlock : nn.Module, IUNetLevel
     }
 }
 
-/// <summary>The middle: residual block, temporal convolution, attention in space and over time, and the first two again. Reference: diffusers, <c>UNetMidBlock3DCrossAttn</c>.</summary>
+/// <summary>
+/// The middle: residual block, temporal convolution, attention in space and over time, and the first two again. Reference: diffusers,
+/// <c>UNetMidBlock3DCrossAttn</c>.
+/// </summary>
 internal sealed class ModelScopeMidBlock : nn.Module
 {
     [ComponentName(Name = "resnets")]
@@ -97,13 +107,19 @@ internal sealed class ModelScopeMidBlock : nn.Module
         ResnetBlock2D Resnet() =>
             new(channels, channels, temb, config.NormGroups, config.NormEps, config.Activation, placement, config.MidBlockScaleFactor);
         _resnets = nn.ModuleList(Resnet(), Resnet());
-        _tempConvs = nn.ModuleList(new TemporalConvLayer(channels, config.NormGroups, placement), new TemporalConvLayer(channels, config.NormGroups, placement));
+        _tempConvs = nn.ModuleList(
+            new TemporalConvLayer(channels, config.NormGroups, placement), new TemporalConvLayer(channels, config.NormGroups, placement));
         _attentions = nn.ModuleList(new SpatialTransformer(channels, heads, config.HeadSize, config.CrossAttentionWidth, config.NormGroups, placement));
         _tempAttentions = nn.ModuleList(new TemporalTransformer(channels, heads, config.HeadSize, config.NormGroups, placement));
         RegisterComponents();
     }
 
-    /// <summary>x: [B*T, C, H, W]; temb: [1 or B, E]; context: [B, L, D] -> [B*T, C, H, W].</summary>
+    /// <summary>Applies the parts in that order.</summary>
+    /// <param name="x">[B*T, C, H, W].</param>
+    /// <param name="temb">[1 or B, E].</param>
+    /// <param name="context">[B, L, D].</param>
+    /// <param name="frames">T.</param>
+    /// <returns>[B*T, C, H, W].</returns>
     public Tensor Forward(Tensor x, Tensor temb, Tensor context, long frames)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -5,12 +5,12 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
 
 /// <summary>
-/// The denoiser of ModelScope's text-to-video (Wang et al. 2023, arXiv 2308.06571): a 2-D diffusion UNet with a temporal convolution after every
-/// residual block and attention over time after every attention in space. Reference: diffusers, <c>UNet3DConditionModel</c>; keys are its.
+/// The denoiser of ModelScope's text-to-video (Wang et al. 2023, arXiv 2308.06571): a 2-D diffusion UNet with a temporal convolution after every residual block
+/// and attention over time after every attention in space. Reference: diffusers, <c>UNet3DConditionModel</c>, whose keys it has.
 /// </summary>
 internal sealed class ModelScopeUNet : nn.Module
 {
-    /// <summary>transformer_in has eight heads, whatever the channels.</summary>
+    // transformer_in has eight heads, whatever the channels.
     private const long TransformerInHeads = 8;
 
     [ComponentName(Name = "conv_in")]
@@ -50,12 +50,15 @@ internal sealed class ModelScopeUNet : nn.Module
         _timeEmbedding = new TimestepEmbedding(widths[0], 4 * widths[0], config.Activation, placement);
         _transformerIn = new TemporalTransformer(widths[0], TransformerInHeads, config.HeadSize, config.NormGroups, placement);
 
-        (IReadOnlyList<IReadOnlyList<long>> down, IReadOnlyList<IReadOnlyList<long>> up) = UNetSkeleton.Widths(widths, [.. Enumerable.Repeat(config.LayersPerBlock, levels)]);
+        (IReadOnlyList<IReadOnlyList<long>> down, IReadOnlyList<IReadOnlyList<long>> up) =
+            UNetSkeleton.Widths(widths, [.. Enumerable.Repeat(config.LayersPerBlock, levels)]);
         _downBlocks = nn.ModuleList([.. down.Select((inChannels, level) => new ModelScopeBlock(
-            config, inChannels, widths[level], config.DownBlockTypes[level] == "CrossAttnDownBlock3D", downsample: level < levels - 1, upsample: false, placement))]);
+            config, inChannels, widths[level], config.DownBlockTypes[level] == "CrossAttnDownBlock3D", downsample: level < levels - 1, upsample: false,
+            placement))]);
         _midBlock = new ModelScopeMidBlock(config, placement);
         _upBlocks = nn.ModuleList([.. up.Select((inChannels, step) => new ModelScopeBlock(
-            config, inChannels, widths[levels - 1 - step], config.UpBlockTypes[step] == "CrossAttnUpBlock3D", downsample: false, upsample: step < levels - 1, placement))]);
+            config, inChannels, widths[levels - 1 - step], config.UpBlockTypes[step] == "CrossAttnUpBlock3D", downsample: false,
+            upsample: step < levels - 1, placement))]);
         _convNormOut = new GroupNorm(config.NormGroups, widths[0], config.NormEps, placement);
         _convOut = new Conv2d(widths[0], config.OutChannels, 3, placement, padding: 1);
         _activation = Activation.ByName(config.Activation);
@@ -66,26 +69,34 @@ internal sealed class ModelScopeUNet : nn.Module
     public ModelScopeUNetConfig Config { get; }
 
     /// <summary>
-    /// What each layer keeps for the backward pass: its whole graph, or its inputs alone (see <see cref="Recompute"/>). No effect where gradients are off.
+    /// What each layer keeps for the backward pass: its whole graph, or only its inputs (see <see cref="Recompute"/>). No effect where gradients are off.
     /// </summary>
     public ActivationMemory Activations { get; set; }
 
-    /// <summary>As <see cref="Forward(Tensor, Tensor, Tensor)"/>, one time for all.</summary>
+    /// <summary>Predicts with one timestep for the whole batch; see <see cref="Forward(Tensor, Tensor, Tensor)"/>.</summary>
+    /// <param name="sample">[B, in, T, H, W].</param>
+    /// <param name="timestep">Whole or fractional, from 0 to 1000.</param>
+    /// <param name="context">[B, L, D].</param>
+    /// <returns>[B, out, T, H, W], contiguous.</returns>
     public Tensor Forward(Tensor sample, double timestep, Tensor context)
     {
         using Tensor one = tensor(timestep, dtype: ScalarType.Float64, device: sample.device);
         return Forward(sample, one, context);
     }
 
-    /// <summary>sample: [B, in, T, H, W]; timestep: [B], [1] or [], whole or fractional, 0..1000; context: [B, L, D] -> [B, out, T, H, W], contiguous.</summary>
+    /// <summary>Predicts from noisy latents.</summary>
+    /// <param name="sample">[B, in, T, H, W].</param>
+    /// <param name="timestep">[B], [1] or [], whole or fractional, from 0 to 1000.</param>
+    /// <param name="context">The text [B, L, D].</param>
+    /// <returns>[B, out, T, H, W], contiguous.</returns>
     public Tensor Forward(Tensor sample, Tensor timestep, Tensor context)
     {
         Shapes.Require(sample, $"B, {Config.InChannels}, T, H, W");
         Shapes.Require(context, $"{sample.shape[0]}, L, {Config.CrossAttentionWidth}");
         using DisposeScope scope = NewDisposeScope();
         long frames = sample.shape[2];
-        Tensor temb = _timeEmbedding.forward(
-            TimestepEmbedding.Sinusoid(timestep.flatten(), Config.BlockOutChannels[0], cosinesFirst: true, frequencyShift: 0).to(sample.device).to_type(sample.dtype));
+        Tensor sinusoid = TimestepEmbedding.Sinusoid(timestep.flatten(), Config.BlockOutChannels[0], cosinesFirst: true, frequencyShift: 0);
+        Tensor temb = _timeEmbedding.forward(sinusoid.to(sample.device).to_type(sample.dtype));
         if (temb.shape[0] != 1 && temb.shape[0] != sample.shape[0])
         {
             throw new ArgumentException($"timestep: expected one value, or one per sample ({sample.shape[0]}), got {temb.shape[0]}.", nameof(timestep));

@@ -3,16 +3,14 @@ using Microsoft.ML.VideoAlignment.Layers;
 
 namespace Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
 
-/// <summary>
-/// The config.json of a diffusers <c>UNet3DConditionModel</c>; defaults are the reference's, which are those of text-to-video-ms-1.7b.
-/// </summary>
+/// <summary>The config.json of a diffusers <c>UNet3DConditionModel</c>; defaults are the reference's, which are those of text-to-video-ms-1.7b.</summary>
 internal sealed record ModelScopeUNetConfig
 {
     public long InChannels { get; init; } = 4;
 
     public long OutChannels { get; init; } = 4;
 
-    /// <summary>Height and width of the latents the network was trained at; 32 for text-to-video-ms-1.7b. The network itself takes any size.</summary>
+    /// <summary>Height and width of the latents of its training; 32 for text-to-video-ms-1.7b. The network itself takes any size.</summary>
     public (long Height, long Width) SampleSize { get; init; } = (32, 32);
 
     /// <summary>CrossAttnDownBlock3D or DownBlock3D, one per level, from the full size down.</summary>
@@ -26,17 +24,17 @@ internal sealed record ModelScopeUNetConfig
 
     public long LayersPerBlock { get; init; } = 2;
 
-    /// <summary>1: zeros around; 0: zeros on the right and below only.</summary>
+    /// <summary>Padding of the downsampling convolutions: 1 = zeros all around, 0 = zeros on the right and below only.</summary>
     public long DownsamplePadding { get; init; } = 1;
 
-    /// <summary>Divides the sums of the two middle residual blocks.</summary>
+    /// <summary>Divisor of the sums of the two middle residual blocks.</summary>
     public double MidBlockScaleFactor { get; init; } = 1;
 
     public string Activation { get; init; } = "silu";
 
     public long NormGroups { get; init; } = 32;
 
-    /// <summary>Of the residual blocks and the last norm; temporal convolutions and transformers have fixed ones.</summary>
+    /// <summary>Eps of the norms of the residual blocks and of the last one; temporal convolutions and transformers have fixed ones.</summary>
     public double NormEps { get; init; } = 1e-5;
 
     /// <summary>Width of the text's tokens.</summary>
@@ -45,8 +43,10 @@ internal sealed record ModelScopeUNetConfig
     /// <summary>Size of a head (not their number): every level has channels / size heads. The reference's key is attention_head_dim.</summary>
     public long HeadSize { get; init; } = 64;
 
-    /// <exception cref="InvalidDataException">A value of the wrong type, or lists that do not fit together.</exception>
-    /// <exception cref="NotSupportedException">An option or block type that this network does not have.</exception>
+    /// <summary>Reads and checks a config.json.</summary>
+    /// <param name="json">The content of the file.</param>
+    /// <exception cref="InvalidDataException">A value has the wrong type, or lists do not fit together.</exception>
+    /// <exception cref="NotSupportedException">An option or block type is not part of this network.</exception>
     public static ModelScopeUNetConfig FromJson(JsonElement json)
     {
         foreach ((string key, string only) in s_only)
@@ -77,13 +77,16 @@ internal sealed record ModelScopeUNetConfig
     }
 
     /// <summary>Checks that the lists fit together and that every block type is known.</summary>
+    /// <exception cref="InvalidDataException">Lists or sizes do not fit together.</exception>
+    /// <exception cref="NotSupportedException">A block type is unknown.</exception>
     public void Validate()
     {
         int levels = BlockOutChannels.Count;
         if (levels == 0 || DownBlockTypes.Count != levels || UpBlockTypes.Count != levels)
         {
             throw new InvalidDataException(
-                $"config: block_out_channels, down_block_types and up_block_types must have one entry per level; got {levels}, {DownBlockTypes.Count} and {UpBlockTypes.Count}.");
+                $"config: block_out_channels, down_block_types and up_block_types must have one entry per level; "
+                + $"got {levels}, {DownBlockTypes.Count} and {UpBlockTypes.Count}.");
         }
 
         RequireKnown("down_block_types", DownBlockTypes, "CrossAttnDownBlock3D", "DownBlock3D");
@@ -108,11 +111,15 @@ internal sealed record ModelScopeUNetConfig
     {
         if (ConfigJson.Find(json, "sample_size") is not { ValueKind: JsonValueKind.Array })
         {
-            return ConfigJson.Find(json, "sample_size") is null ? fallback : (ConfigJson.Integer(json, "sample_size", 0), ConfigJson.Integer(json, "sample_size", 0));
+            return ConfigJson.Find(json, "sample_size") is null
+                ? fallback
+                : (ConfigJson.Integer(json, "sample_size", 0), ConfigJson.Integer(json, "sample_size", 0));
         }
 
         IReadOnlyList<long> sides = ConfigJson.Integers(json, "sample_size");
-        return sides.Count == 2 ? (sides[0], sides[1]) : throw new InvalidDataException($"config: sample_size: expected a side or [height, width], got {sides.Count} numbers.");
+        return sides.Count == 2
+            ? (sides[0], sides[1])
+            : throw new InvalidDataException($"config: sample_size: expected a side or [height, width], got {sides.Count} numbers.");
     }
 
     private static void RequireKnown(string key, IReadOnlyList<string> types, params string[] known)
@@ -123,7 +130,7 @@ internal sealed record ModelScopeUNetConfig
         }
     }
 
-    /// <summary>Keys of related networks that official files carry: harmless at these values, another network at any other.</summary>
+    // Keys of related networks that official files carry: harmless at these values, another network at any other.
     private static readonly (string Key, string Only)[] s_only =
     [
         ("num_attention_heads", "null"), ("time_cond_proj_dim", "null"), ("class_embed_type", "null"), ("num_class_embeds", "null"),

@@ -4,8 +4,8 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
 
 /// <summary>
-/// The text encoder's states at the network's width (<c>y_proj</c>), and the learned text of no prompt (<c>y_embedding</c>, a buffer). Reference:
-/// Open-Sora, <c>CaptionEmbedder</c>.
+/// Projects the text encoder's states to the network's width (<c>y_proj</c>), and holds the learned text of no prompt (<c>y_embedding</c>, a buffer).
+/// Reference: Open-Sora, <c>CaptionEmbedder</c>.
 /// </summary>
 internal sealed class CaptionEmbedder : nn.Module<Tensor, Tensor>
 {
@@ -23,13 +23,18 @@ internal sealed class CaptionEmbedder : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>The text of no prompt, before the projection: [L, E], the module's own.</summary>
+    /// <summary>The text of no prompt, before the projection: [L, E], owned by the module.</summary>
     public Tensor NullText => get_buffer("y_embedding")!;
 
-    /// <summary>caption: [..., L, E] -> [..., L, D].</summary>
+    /// <summary>Projects states.</summary>
+    /// <param name="caption">[..., L, E].</param>
+    /// <returns>[..., L, D].</returns>
     public override Tensor forward(Tensor caption) => _projection.forward(caption);
 
-    /// <summary>caption: [B, 1, L, E]; rows whose entry in <paramref name="drop"/> [B] is 1 become the text of no prompt -> [B, 1, L, E].</summary>
+    /// <summary>Replaces rows by the text of no prompt.</summary>
+    /// <param name="caption">[B, 1, L, E].</param>
+    /// <param name="drop">[B], 1 = replace.</param>
+    /// <returns>[B, 1, L, E].</returns>
     public Tensor Dropped(Tensor caption, Tensor drop)
     {
         using DisposeScope scope = NewDisposeScope();

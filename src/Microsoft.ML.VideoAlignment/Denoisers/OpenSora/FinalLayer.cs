@@ -6,7 +6,7 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
 
 /// <summary>
-/// Modulated norm and <c>linear</c> to the values of a patch. Takes the embedded time itself, not the blocks' projection of it. Reference: Open-Sora,
+/// Modulated norm and <c>linear</c> to the values of a patch; its input is the embedded time itself, not the blocks' projection of it. Reference: Open-Sora,
 /// <c>T2IFinalLayer</c>.
 /// </summary>
 internal sealed class FinalLayer : nn.Module
@@ -25,13 +25,16 @@ internal sealed class FinalLayer : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>
-    /// x: [B, T, S, C]; now, clean (the embedded time 0): [R, C]; keeps: [B, T], see <see cref="Modulation.PerFrame"/> -> [B, T, S, values of a patch].
-    /// </summary>
+    /// <summary>Computes the values of the patches.</summary>
     /// <remarks>
-    /// Where a frame is given, the reference norms and modulates with time 0 what it has already normed and modulated with the present time. Weights were
-    /// trained so, and so do we.
+    /// Where a frame is given, the reference normalizes and modulates with time 0 what it has already normalized and modulated with the present time. Weights
+    /// were trained that way, so this code does the same.
     /// </remarks>
+    /// <param name="x">[B, T, S, C].</param>
+    /// <param name="now">The embedded time, [R, C].</param>
+    /// <param name="clean">The embedded time 0, [R, C]; null: no frame is given.</param>
+    /// <param name="keeps">[B, T]; see <see cref="Modulation.PerFrame"/>.</param>
+    /// <returns>[B, T, S, values of a patch].</returns>
     public Tensor Forward(Tensor x, Tensor now, Tensor? clean, Tensor? keeps)
     {
         using DisposeScope scope = NewDisposeScope();

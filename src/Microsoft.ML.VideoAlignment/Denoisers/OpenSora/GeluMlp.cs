@@ -21,7 +21,9 @@ internal sealed class GeluMlp : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>x: [..., in] -> [..., out].</summary>
+    /// <summary>Applies the three layers.</summary>
+    /// <param name="x">[..., in].</param>
+    /// <returns>[..., out].</returns>
     public override Tensor forward(Tensor x)
     {
         using Tensor wide = _fc1.forward(x);

@@ -38,7 +38,9 @@ internal sealed class JointAttention : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>Every token to those of its frame: x [B, T, S, C] -> the same shape.</summary>
+    /// <summary>Attends from every token to those of its frame.</summary>
+    /// <param name="x">[B, T, S, C].</param>
+    /// <returns>[B, T, S, C].</returns>
     public Tensor InSpace(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -48,7 +50,10 @@ internal sealed class JointAttention : nn.Module
         return _proj.forward(y.view(x.shape)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Every token to those of its place at other times: x [B, T, S, C], turns [T, d / 2] -> the same shape.</summary>
+    /// <summary>Attends from every token to those of its place at other times.</summary>
+    /// <param name="x">[B, T, S, C].</param>
+    /// <param name="turns">Rotations, complex [T, d / 2].</param>
+    /// <returns>[B, T, S, C].</returns>
     public Tensor OverTime(Tensor x, Tensor turns)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -58,7 +63,7 @@ internal sealed class JointAttention : nn.Module
         return _proj.forward(y.reshape(x.shape)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>[B, T, S, h, d] each.</summary>
+    // Each [B, T, S, h, d].
     private (Tensor Q, Tensor K, Tensor V) Heads(Tensor x)
     {
         Tensor[] parts = _qkv.forward(x).unflatten(3, _split).unbind(3);

@@ -4,17 +4,18 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
 
 /// <summary>
-/// Adaptive LayerNorm (Peebles and Xie 2022, arXiv 2212.09748, section 3.2): shift and scale come from the time and belong to a sample or to a frame of
-/// it. Tokens are [B, T, S, C]; what modulates them is [R, F, 1, C] with R = B or 1 and F = T or 1.
+/// Adaptive LayerNorm (Peebles and Xie 2022, arXiv 2212.09748, section 3.2): shift and scale come from the time and belong to a sample or to a frame of it.
+/// Tokens are [B, T, S, C]; what modulates them is [R, F, 1, C] with R = B or 1 and F = T or 1.
 /// </summary>
 internal static class Modulation
 {
     private const double Eps = 1e-6;
 
-    /// <summary>
-    /// now, clean: [R, C]; keeps: [B, T], not 0 where a frame is generated, 0 where it is given and stands at time 0; null: all are generated
-    /// -> [R or B, 1 or T, C].
-    /// </summary>
+    /// <summary>Selects the time of each frame: the present one, or time 0 for given frames.</summary>
+    /// <param name="now">[R, C].</param>
+    /// <param name="clean">Time 0, [R, C]; null: no frame is given.</param>
+    /// <param name="keeps">[B, T], 0 where a frame is given, else not 0; null: all frames are generated.</param>
+    /// <returns>[R or B, 1 or T, C].</returns>
     public static Tensor PerFrame(Tensor now, Tensor? clean, Tensor? keeps)
     {
         if (clean is null || keeps is null)
@@ -26,7 +27,10 @@ internal static class Modulation
         return where(keeps.NotEqualTo(0).unsqueeze(-1), now.unsqueeze(1), clean.unsqueeze(1)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The rows of table [n, C] plus those of time [R, F, n*C] (or [R, F, C], the same for all n): n tensors [R, F, 1, C].</summary>
+    /// <summary>Adds a table's rows to those of the time.</summary>
+    /// <param name="table">[n, C].</param>
+    /// <param name="time">[R, F, n*C], or [R, F, C] for all n rows alike.</param>
+    /// <returns>n tensors [R, F, 1, C].</returns>
     public static Tensor[] Rows(Tensor table, Tensor time)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -37,6 +41,10 @@ internal static class Modulation
     }
 
     /// <summary>LayerNorm(x) (1 + scale) + shift over the last axis; the norm has no weights of its own.</summary>
+    /// <param name="x">[B, T, S, C].</param>
+    /// <param name="shift">[R, F, 1, C].</param>
+    /// <param name="scale">[R, F, 1, C].</param>
+    /// <returns>[B, T, S, C].</returns>
     public static Tensor Norm(Tensor x, Tensor shift, Tensor scale)
     {
         using DisposeScope scope = NewDisposeScope();

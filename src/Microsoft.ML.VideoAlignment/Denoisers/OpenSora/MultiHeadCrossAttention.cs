@@ -6,9 +6,12 @@ namespace Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
 
 /// <summary>
 /// Attention of the video's tokens to the text's: <c>q_linear</c>, <c>kv_linear</c> (keys of all heads, then values), <c>proj</c>. Reference: Open-Sora,
-/// <c>MultiHeadCrossAttention</c>, which packs the texts of a batch without their padding; a bias of minus infinity on the padding gives the same numbers
-/// and gradients, and needs no lengths on the host.
+/// <c>MultiHeadCrossAttention</c>.
 /// </summary>
+/// <remarks>
+/// The reference packs the texts of a batch without their padding; a bias of minus infinity on the padding gives the same numbers and gradients, and needs no
+/// lengths on the host.
+/// </remarks>
 internal sealed class MultiHeadCrossAttention : nn.Module
 {
     [ComponentName(Name = "q_linear")]
@@ -32,7 +35,11 @@ internal sealed class MultiHeadCrossAttention : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>x: [B, N, C]; text: [B, L, C]; bias: see <see cref="Bias"/>; null: all tokens count -> [B, N, C].</summary>
+    /// <summary>Attends to the text.</summary>
+    /// <param name="x">[B, N, C].</param>
+    /// <param name="text">[B, L, C].</param>
+    /// <param name="bias">See <see cref="Bias"/>; null: all tokens count.</param>
+    /// <returns>[B, N, C].</returns>
     public Tensor Forward(Tensor x, Tensor text, Tensor? bias)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -42,7 +49,9 @@ internal sealed class MultiHeadCrossAttention : nn.Module
         return _proj.forward(Attention.Along(q, kv[0], kv[1], bias).flatten(2)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>mask: [B, L], 0 = padding -> float32 [B, L]: 0 where a token counts, minus infinity where it does not.</summary>
+    /// <summary>The bias of a text's tokens: 0 where a token counts, minus infinity where it does not.</summary>
+    /// <param name="mask">[B, L], 0 = padding.</param>
+    /// <returns>float32 [B, L].</returns>
     public static Tensor Bias(Tensor mask)
     {
         using DisposeScope scope = NewDisposeScope();

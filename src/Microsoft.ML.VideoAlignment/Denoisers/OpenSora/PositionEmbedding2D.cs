@@ -2,14 +2,21 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
 
-/// <summary>Where a token stands in its frame, as sines and cosines. Reference: Open-Sora, <c>PositionEmbedding2D</c>.</summary>
+/// <summary>Positions of tokens in their frame, as sines and cosines. Reference: Open-Sora, <c>PositionEmbedding2D</c>.</summary>
 internal static class PositionEmbedding2D
 {
-    /// <summary>
-    /// [1, rows * columns, width] float32, row by row: sines and cosines of the column, then of the row, at frequencies 10000^(-4k / width). A place counts
-    /// place / <paramref name="scale"/> * <paramref name="baseSize"/> / (number of places), so that an image of any size and shape covers the range of the
-    /// trained one; baseSize null: place / scale.
-    /// </summary>
+    /// <summary>Creates the embedding of a grid, row by row: sines and cosines of the column, then of the row, at frequencies 10000^(-4k / width).</summary>
+    /// <remarks>
+    /// A position counts position / <paramref name="scale"/> * <paramref name="baseSize"/> / (number of positions), so that an image of any size and shape
+    /// covers the range of the trained one.
+    /// </remarks>
+    /// <param name="rows">Rows of tokens.</param>
+    /// <param name="columns">Columns of tokens.</param>
+    /// <param name="width">Width of the embedding, a multiple of 4.</param>
+    /// <param name="scale">Side of the image in units of the trained one.</param>
+    /// <param name="baseSize">Side of the square grid with as many tokens; null: position / scale.</param>
+    /// <param name="device">Where to create the tensor.</param>
+    /// <returns>[1, rows * columns, width], float32.</returns>
     public static Tensor Create(long rows, long columns, long width, double scale, double? baseSize, Device device)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -5,8 +5,8 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
 
 /// <summary>
-/// The denoiser of Open-Sora 1.2 (Zheng et al. 2024, arXiv 2412.20404): a diffusion transformer on patches of the latents whose blocks attend within a
-/// frame and over time by turns. Reference: Open-Sora, <c>STDiT3</c>; keys are its.
+/// The denoiser of Open-Sora 1.2 (Zheng et al. 2024, arXiv 2412.20404): a diffusion transformer on patches of the latents whose blocks alternately attend
+/// within a frame and over time. Reference: Open-Sora, <c>STDiT3</c>, whose keys it has.
 /// </summary>
 internal sealed class STDiT3 : nn.Module
 {
@@ -58,23 +58,24 @@ internal sealed class STDiT3 : nn.Module
 
     public STDiT3Config Config { get; }
 
-    /// <summary>The learned text of no prompt, [L, E]: what the unconditional half of guidance is told. The module's own.</summary>
+    /// <summary>The learned text of no prompt, [L, E], for the unconditional half of guidance; owned by the module.</summary>
     public Tensor NullText => _caption.NullText;
 
     /// <summary>
-    /// What each block keeps for the backward pass: its whole graph, or its inputs alone (see <see cref="Recompute"/>). No effect where gradients are off.
+    /// What each block keeps for the backward pass: its whole graph, or only its inputs (see <see cref="Recompute"/>). No effect where gradients are off.
     /// </summary>
     public ActivationMemory Activations { get; set; }
 
-    /// <summary>
-    /// x: [B, c, T, h, w] -> [B, 2c, T, h, w] (c where the network predicts no sigma), at least float32.
-    /// </summary>
-    /// <remarks>
-    /// <paramref name="timestep"/>, <paramref name="fps"/>: [B] or [1]; 0..1000 and frames per second. <paramref name="text"/>: [B, L, E];
-    /// <paramref name="textMask"/>: [B or a divisor of it, L], 0 = padding, fewer rows are repeated as 0, 1, .., 0, 1, ..; null: every token counts.
-    /// <paramref name="frameMask"/>: [B, T], 0 = a given frame, modulated as at time 0; null: all frames are generated. <paramref name="height"/>,
-    /// <paramref name="width"/>: of the video in pixels; only their product is used.
-    /// </remarks>
+    /// <summary>Predicts from noisy latents.</summary>
+    /// <param name="x">[B, c, T, h, w].</param>
+    /// <param name="timestep">[B] or [1], from 0 to 1000.</param>
+    /// <param name="text">[B, L, E].</param>
+    /// <param name="textMask">[B or a divisor of it, L], 0 = padding; fewer rows are repeated as 0, 1, .., 0, 1, ..; null: every token counts.</param>
+    /// <param name="frameMask">[B, T], 0 = a given frame, modulated as at time 0; null: all frames are generated.</param>
+    /// <param name="fps">Frames per second, [B] or [1].</param>
+    /// <param name="height">Height of the video in pixels; only the product with the width is used.</param>
+    /// <param name="width">Width of the video in pixels.</param>
+    /// <returns>[B, 2c, T, h, w] (c where the network predicts no sigma), at least float32.</returns>
     public Tensor Forward(Tensor x, Tensor timestep, Tensor text, Tensor? textMask, Tensor? frameMask, Tensor fps, double height, double width)
     {
         Shapes.Require(x, $"B, {Config.InChannels}, T, h, w");
@@ -101,7 +102,8 @@ internal sealed class STDiT3 : nn.Module
             y = Block(_temporalBlocks[i], y, projected, time, bias, turns);
         }
 
-        return Unpatched(_final.Forward(y, now.to_type(x.dtype), clean?.to_type(x.dtype), frameMask), grid, x.shape).to_type(Placement.Computing(x.dtype)).MoveToOuterDisposeScope();
+        Tensor patches = _final.Forward(y, now.to_type(x.dtype), clean?.to_type(x.dtype), frameMask);
+        return Unpatched(patches, grid, x.shape).to_type(Placement.Computing(x.dtype)).MoveToOuterDisposeScope();
     }
 
     private Tensor Block(STDiT3Block block, Tensor x, Tensor text, Tensor time, Tensor? bias, Tensor? turns)
@@ -112,7 +114,7 @@ internal sealed class STDiT3 : nn.Module
             Activations, given => block.Forward(given[0], given[1], given[2], bias is null ? null : given[3], turns is null ? null : given[^1]), inputs);
     }
 
-    /// <summary>Zeros at the end of each axis, to whole patches.</summary>
+    // Zeros at the end of each axis, up to whole patches.
     private Tensor Padded(Tensor x)
     {
         (long frames, long rows, long columns) = Config.PatchSize;
@@ -121,7 +123,7 @@ internal sealed class STDiT3 : nn.Module
         return lacks.All(lack => lack == 0) ? x : nn.functional.pad(x, lacks);
     }
 
-    /// <summary>[B, T', S, pT*pH*pW*c] -> [B, c, T, h, w] of <paramref name="shape"/>: the channel is the fastest axis of a patch.</summary>
+    // [B, T', S, pT*pH*pW*c] -> [B, c, T, h, w] of the given shape: the channel is the fastest axis of a patch.
     private Tensor Unpatched(Tensor y, (long Frames, long Rows, long Columns) grid, long[] shape)
     {
         (long frames, long rows, long columns) = Config.PatchSize;
@@ -131,7 +133,7 @@ internal sealed class STDiT3 : nn.Module
         return joined.narrow(2, 0, shape[2]).narrow(3, 0, shape[3]).narrow(4, 0, shape[4]).contiguous();
     }
 
-    /// <summary>Carries the name <c>proj</c>. Reference: Open-Sora, <c>PatchEmbed3D</c>.</summary>
+    // Holds the key proj. Reference: Open-Sora, PatchEmbed3D.
     private sealed class PatchEmbedder : nn.Module
     {
         [ComponentName(Name = "proj")]
@@ -146,7 +148,7 @@ internal sealed class STDiT3 : nn.Module
         }
     }
 
-    /// <summary>SiLU and a Linear to what six modulations a block need; carries the name <c>1</c>.</summary>
+    // SiLU and a Linear to the six modulations of a block; holds the key 1.
     private sealed class TimeBlock : nn.Module<Tensor, Tensor>
     {
         [ComponentName(Name = "1")]

@@ -5,7 +5,7 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
 
 /// <summary>
-/// Self-attention (within a frame, or over time where turns are passed), attention to the text, feed-forward; the first and the last are modulated and
+/// Self-attention (within a frame, or over time where rotations are passed), attention to the text, feed-forward; the first and the last are modulated and
 /// gated by the time, with a table <c>scale_shift_table</c> [6, C] of the block's own. Reference: Open-Sora, <c>STDiT3Block</c>.
 /// </summary>
 internal sealed class STDiT3Block : nn.Module
@@ -32,10 +32,13 @@ internal sealed class STDiT3Block : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>
-    /// x: [B, T, S, C]; text: [B, L, C]; time: [R, F, 6C] (see <see cref="Modulation"/>); bias of the text: [B, L] or null; turns: [T, d / 2], null in a
-    /// spatial block -> [B, T, S, C].
-    /// </summary>
+    /// <summary>Applies the block.</summary>
+    /// <param name="x">[B, T, S, C].</param>
+    /// <param name="text">[B, L, C].</param>
+    /// <param name="time">[R, F, 6C]; see <see cref="Modulation"/>.</param>
+    /// <param name="bias">Bias of the text's tokens, [B, L]; null: all count.</param>
+    /// <param name="turns">Rotations, complex [T, d / 2]; null: a spatial block.</param>
+    /// <returns>[B, T, S, C].</returns>
     public Tensor Forward(Tensor x, Tensor text, Tensor time, Tensor? bias, Tensor? turns)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -30,7 +30,7 @@ internal sealed record STDiT3Config
     /// <summary>Tokens of the text, padding included: rows of the learned null text.</summary>
     public long MaxTokens { get; init; } = 300;
 
-    /// <summary>Whether queries and keys of self-attention are normed per head.</summary>
+    /// <summary>Whether queries and keys of self-attention are normalized per head.</summary>
     public bool NormsQueriesAndKeys { get; init; } = true;
 
     /// <summary>Side of the square, in pixels, at which positions have scale 1.</summary>
@@ -43,8 +43,10 @@ internal sealed record STDiT3Config
     /// <summary>Inner width of the feed-forward.</summary>
     public long MlpWidth => (long)(HiddenSize * MlpRatio);
 
-    /// <exception cref="InvalidDataException">A value of the wrong type or range.</exception>
-    /// <exception cref="NotSupportedException">An option that this network does not have.</exception>
+    /// <summary>Reads and checks a config.json.</summary>
+    /// <param name="json">The content of the file.</param>
+    /// <exception cref="InvalidDataException">A value has the wrong type or range.</exception>
+    /// <exception cref="NotSupportedException">An option is not part of this network.</exception>
     public static STDiT3Config FromJson(JsonElement json)
     {
         ConfigJson.RequireOnly(json, "model_type", "\"STDiT3\"");
@@ -77,7 +79,9 @@ internal sealed record STDiT3Config
     public void Validate()
     {
         Require(Math.Min(PatchSize.Frames, Math.Min(PatchSize.Rows, PatchSize.Columns)) > 0, "patch_size", PatchSize, "three positive numbers");
-        Require(Heads > 0 && HiddenSize % Heads == 0 && HeadSize % 2 == 0, "num_heads", Heads, $"a divisor of hidden_size {HiddenSize} that leaves heads of an even size (rotary positions turn pairs)");
+        Require(
+            Heads > 0 && HiddenSize % Heads == 0 && HeadSize % 2 == 0, "num_heads", Heads,
+            $"a divisor of hidden_size {HiddenSize} that leaves heads of an even size (rotary positions rotate pairs)");
         Require(HiddenSize % 4 == 0, "hidden_size", HiddenSize, "a multiple of 4 (sines and cosines of two axes)");
         Require(Depth > 0, "depth", Depth, "at least 1");
         Require(MlpWidth > 0, "mlp_ratio", MlpRatio, "a positive number");

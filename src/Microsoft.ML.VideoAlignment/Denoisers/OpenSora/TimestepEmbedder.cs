@@ -5,8 +5,8 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
 
 /// <summary>
-/// A number (a diffusion time, frames per second) as a vector: cosines and sines, then Linear, SiLU, Linear under the keys <c>mlp.0</c> and <c>mlp.2</c>.
-/// Reference: Open-Sora, <c>TimestepEmbedder</c> and <c>SizeEmbedder</c>.
+/// Embeds a number (a diffusion time, frames per second): cosines and sines, then Linear, SiLU, Linear under the keys <c>mlp.0</c> and <c>mlp.2</c>. Reference:
+/// Open-Sora, <c>TimestepEmbedder</c> and <c>SizeEmbedder</c>.
 /// </summary>
 internal sealed class TimestepEmbedder : nn.Module<Tensor, Tensor>
 {
@@ -15,7 +15,10 @@ internal sealed class TimestepEmbedder : nn.Module<Tensor, Tensor>
 
     private readonly long _frequencies;
 
-    /// <summary>frequencies: Width of the sinusoid; an odd one ends in a zero.</summary>
+    /// <summary>Creates the embedder.</summary>
+    /// <param name="width">D, the width of the vectors.</param>
+    /// <param name="placement">Where the weights are stored, and in what precision.</param>
+    /// <param name="frequencies">Width of the sinusoid; an odd one ends in a zero.</param>
     public TimestepEmbedder(long width, Placement placement, long frequencies = 256)
         : base(nameof(TimestepEmbedder))
     {
@@ -24,7 +27,9 @@ internal sealed class TimestepEmbedder : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>values: [N] -> [N, D], at least float32.</summary>
+    /// <summary>Embeds each number.</summary>
+    /// <param name="values">[N].</param>
+    /// <returns>[N, D], at least float32.</returns>
     public override Tensor forward(Tensor values)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -32,7 +37,10 @@ internal sealed class TimestepEmbedder : nn.Module<Tensor, Tensor>
         return _mlp.Second.forward(nn.functional.silu(hidden)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>sizes: [b] or [b, d]; b divides rows and is repeated as 0, 1, .., 0, 1, .. -> [rows, d*D], the d vectors side by side.</summary>
+    /// <summary>Embeds rows of numbers, the vectors of a row side by side.</summary>
+    /// <param name="sizes">[b] or [b, d]; b divides <paramref name="rows"/>, rows are repeated as 0, 1, .., 0, 1, ...</param>
+    /// <param name="rows">Rows of the result.</param>
+    /// <returns>[rows, d*D].</returns>
     public Tensor Sizes(Tensor sizes, long rows)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -41,10 +49,13 @@ internal sealed class TimestepEmbedder : nn.Module<Tensor, Tensor>
         return forward(repeated.flatten()).view(rows, -1).MoveToOuterDisposeScope();
     }
 
-    /// <summary>values: [N] -> [N, width] float32: cosines, then sines.</summary>
+    /// <summary>The sinusoid of numbers: cosines, then sines.</summary>
+    /// <param name="values">[N].</param>
+    /// <param name="width">Width of the sinusoid.</param>
+    /// <returns>[N, width], float32.</returns>
     public static Tensor Sinusoid(Tensor values, long width) => TimestepEmbedding.Sinusoid(values, width, cosinesFirst: true, frequencyShift: 0);
 
-    /// <summary>Carries the names: 1 is the activation, which has no weights.</summary>
+    // Holds the keys: 1 is the activation, which has no weights.
     private sealed class Mlp : nn.Module
     {
         [ComponentName(Name = "0")]

@@ -5,10 +5,12 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Denoisers.StableVideo;
 
 /// <summary>
-/// x + proj_out(pairs(proj_in(norm x))). Each pair is a block over the pixels of a frame, a block over the frames of a pixel (which knows the frame's
-/// number), and a blend; all pairs share the frame embedding and the blend. Reference: diffusers, <c>TransformerSpatioTemporalModel</c>, in the order
-/// of batch and frames that it has since the temporal context was corrected.
+/// x + proj_out(pairs(proj_in(norm x))). Each pair is a block over the pixels of a frame, a block over the frames of a pixel (which knows the frame's number),
+/// and a blend; all pairs share the frame embedding and the blend.
 /// </summary>
+/// <remarks>
+/// Reference: diffusers, <c>TransformerSpatioTemporalModel</c>, in the order of batch and frames that it has since the temporal context was corrected.
+/// </remarks>
 internal sealed class SpatioTemporalTransformer : nn.Module
 {
     private const double GroupNormEps = 1e-6;
@@ -36,7 +38,13 @@ internal sealed class SpatioTemporalTransformer : nn.Module
 
     private readonly long _channels;
 
-    /// <summary>contextWidth: Width of the context's tokens; null: the second attentions look at the pixels again.</summary>
+    /// <summary>Creates the transformer.</summary>
+    /// <param name="channels">C.</param>
+    /// <param name="heads">Attention heads.</param>
+    /// <param name="headSize">Features per head.</param>
+    /// <param name="contextWidth">Width of the context's tokens; null: the second attentions attend to the pixels again.</param>
+    /// <param name="pairs">Number of pairs of blocks.</param>
+    /// <param name="placement">Where the weights are stored, and in what precision.</param>
     public SpatioTemporalTransformer(long channels, long heads, long headSize, long? contextWidth, long pairs, Placement placement)
         : base(nameof(SpatioTemporalTransformer))
     {
@@ -45,24 +53,27 @@ internal sealed class SpatioTemporalTransformer : nn.Module
         _norm = new GroupNorm(SpatioTemporalResBlock.Groups, channels, GroupNormEps, placement);
         _projIn = new Linear(channels, inner, placement);
         _blocks = nn.ModuleList([.. Enumerable.Range(0, (int)pairs).Select(_ => new TransformerBlock(heads, headSize, contextWidth, placement))]);
-        _temporalBlocks = nn.ModuleList([.. Enumerable.Range(0, (int)pairs).Select(_ => new TemporalTransformerBlock(heads, headSize, contextWidth, placement))]);
+        _temporalBlocks = nn.ModuleList(
+            [.. Enumerable.Range(0, (int)pairs).Select(_ => new TemporalTransformerBlock(heads, headSize, contextWidth, placement))]);
         _timePosEmbed = new TimestepEmbedding(channels, 4 * channels, "silu", placement, outWidth: channels);
         _timeMixer = new AlphaBlender(BlendStrategy.LearnedWithImages, switched: false, placement);
         _projOut = new Linear(inner, channels, placement);
         RegisterComponents();
     }
 
-    /// <summary>
-    /// x: [B*T, C, H, W], frames of a sample adjacent; context: [R, L, E], R = B or B*T; imageOnly: [B, T], 1 for frames that are images of their own,
-    /// null: none is -> [B*T, C, H, W].
-    /// </summary>
+    /// <summary>Applies the pairs of blocks.</summary>
+    /// <param name="x">[B*T, C, H, W], frames of a sample adjacent.</param>
+    /// <param name="context">[R, L, E], R = B or B*T.</param>
+    /// <param name="frames">T.</param>
+    /// <param name="imageOnly">[B, T], 1 for frames that are separate images; null: none.</param>
+    /// <returns>[B*T, C, H, W].</returns>
     public Tensor Forward(Tensor x, Tensor context, long frames, Tensor? imageOnly = null)
     {
         using DisposeScope scope = NewDisposeScope();
         (long height, long width) = (x.shape[2], x.shape[3]);
         long batch = x.shape[0] / frames;
 
-        // Over time all pixels see what the first frame sees.
+        // Over time all pixels attend to the context of the first frame.
         Tensor first = context.shape[0] == batch ? context : context.unflatten(0, [batch, frames]).select(1, 0);
         Tensor numbers = TimestepEmbedding.Sinusoid(ScalarOps.Range(frames, device: x.device), _channels, cosinesFirst: true, frequencyShift: 0);
         Tensor places = _timePosEmbed.forward(numbers.to_type(x.dtype)).unsqueeze(1); // [T, 1, D]
@@ -80,7 +91,7 @@ internal sealed class SpatioTemporalTransformer : nn.Module
 }
 
 /// <summary>
-/// x += ff_in(norm_in x); x += attn1(norm1 x); x += attn2(norm2 x, context); x += ff(norm3 x), where attn1 looks along a pixel's frames. Reference:
+/// x += ff_in(norm_in x); x += attn1(norm1 x); x += attn2(norm2 x, context); x += ff(norm3 x), where attn1 attends along a pixel's frames. Reference:
 /// diffusers, <c>TemporalBasicTransformerBlock</c>.
 /// </summary>
 internal sealed class TemporalTransformerBlock : nn.Module
@@ -111,7 +122,11 @@ internal sealed class TemporalTransformerBlock : nn.Module
     [ComponentName(Name = "ff")]
     private readonly FeedForward _ff;
 
-    /// <summary>contextWidth: Width of the context's tokens; null: there is no second attention.</summary>
+    /// <summary>Creates the block.</summary>
+    /// <param name="heads">Attention heads.</param>
+    /// <param name="headSize">Features per head.</param>
+    /// <param name="contextWidth">Width of the context's tokens; null: there is no second attention.</param>
+    /// <param name="placement">Where the weights are stored, and in what precision.</param>
     public TemporalTransformerBlock(long heads, long headSize, long? contextWidth, Placement placement)
         : base(nameof(TemporalTransformerBlock))
     {
@@ -127,7 +142,10 @@ internal sealed class TemporalTransformerBlock : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>x: [B, T, H*W, D]; context: [B, L, E] -> the shape of x.</summary>
+    /// <summary>Applies the block along the frames of each pixel.</summary>
+    /// <param name="x">[B, T, H*W, D].</param>
+    /// <param name="context">[B, L, E].</param>
+    /// <returns>[B, T, H*W, D].</returns>
     public Tensor Forward(Tensor x, Tensor context)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -22,9 +22,18 @@ internal sealed class StableVideoDiffusionBlock : nn.Module, IUNetLevel
     [ComponentName(Name = "upsamplers")]
     private readonly TorchSharp.Modules.ModuleList<Upsample2D>? _upsamplers;
 
-    /// <summary>inChannels: Input width of each layer; in the upward half with the skip's.</summary>
+    /// <summary>Creates a level.</summary>
+    /// <param name="config">The network's configuration.</param>
+    /// <param name="level">Index of the level; 0 = full size.</param>
+    /// <param name="inChannels">Input width of each layer; in the upward half including the skip's.</param>
+    /// <param name="eps">Eps of the residual blocks' norms.</param>
+    /// <param name="attends">Whether each layer has a transformer.</param>
+    /// <param name="downsample">Whether the level ends by halving the size.</param>
+    /// <param name="upsample">Whether the level ends by doubling the size.</param>
+    /// <param name="placement">Where the weights are stored, and in what precision.</param>
     public StableVideoDiffusionBlock(
-        StableVideoDiffusionUNetConfig config, int level, IReadOnlyList<long> inChannels, double eps, bool attends, bool downsample, bool upsample, Placement placement)
+        StableVideoDiffusionUNetConfig config, int level, IReadOnlyList<long> inChannels, double eps, bool attends, bool downsample, bool upsample,
+        Placement placement)
         : base(nameof(StableVideoDiffusionBlock))
     {
         long channels = config.BlockOutChannels[level];
@@ -78,7 +87,12 @@ internal sealed class StableVideoDiffusionMidBlock : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>x: [B*T, C, H, W]; temb: [1 or B, E]; context: [B, L, D] -> the shape of x.</summary>
+    /// <summary>Applies the three parts.</summary>
+    /// <param name="x">[B*T, C, H, W].</param>
+    /// <param name="temb">[1 or B, E].</param>
+    /// <param name="context">[B, L, D].</param>
+    /// <param name="frames">T.</param>
+    /// <returns>[B*T, C, H, W].</returns>
     public Tensor Forward(Tensor x, Tensor temb, Tensor context, long frames)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -5,12 +5,12 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Denoisers.StableVideo;
 
 /// <summary>
-/// The denoiser of Stable Video Diffusion (Blattmann et al. 2023, arXiv 2311.15127): a 2-D diffusion UNet whose every block is blended with a block
-/// over time. Reference: diffusers, <c>UNetSpatioTemporalConditionModel</c>; keys are its.
+/// The denoiser of Stable Video Diffusion (Blattmann et al. 2023, arXiv 2311.15127): a 2-D diffusion UNet whose every block is blended with a block over time.
+/// Reference: diffusers, <c>UNetSpatioTemporalConditionModel</c>, whose keys it has.
 /// </summary>
 internal sealed class StableVideoDiffusionUNet : nn.Module
 {
-    /// <summary>Of the residual blocks; the reference has the larger one in downward levels without attention (and in the middle).</summary>
+    // Eps of the residual blocks' norms; the reference has the larger one in downward levels without attention (and in the middle).
     private const double ResnetEps = 1e-6, PlainDownEps = 1e-5;
 
     private const double LastNormEps = 1e-5;
@@ -52,7 +52,8 @@ internal sealed class StableVideoDiffusionUNet : nn.Module
 
         (IReadOnlyList<IReadOnlyList<long>> down, IReadOnlyList<IReadOnlyList<long>> up) = UNetSkeleton.Widths(widths, config.LayersPerBlock);
         _downBlocks = nn.ModuleList([.. down.Select((inChannels, level) => new StableVideoDiffusionBlock(
-            config, level, inChannels, config.DownAttention[level] ? ResnetEps : PlainDownEps, config.DownAttention[level], downsample: level < levels - 1, upsample: false, placement))]);
+            config, level, inChannels, config.DownAttention[level] ? ResnetEps : PlainDownEps, config.DownAttention[level],
+            downsample: level < levels - 1, upsample: false, placement))]);
         _midBlock = new StableVideoDiffusionMidBlock(config, placement);
         _upBlocks = nn.ModuleList([.. up.Select((inChannels, step) => new StableVideoDiffusionBlock(
             config, levels - 1 - step, inChannels, ResnetEps, config.UpAttention[step], downsample: false, upsample: step < levels - 1, placement))]);
@@ -66,21 +67,28 @@ internal sealed class StableVideoDiffusionUNet : nn.Module
     public StableVideoDiffusionUNetConfig Config { get; }
 
     /// <summary>
-    /// What each layer keeps for the backward pass: its whole graph, or its inputs alone (see <see cref="Recompute"/>). No effect where gradients are off.
+    /// What each layer keeps for the backward pass: its whole graph, or only its inputs (see <see cref="Recompute"/>). No effect where gradients are off.
     /// </summary>
     public ActivationMemory Activations { get; set; }
 
-    /// <summary>As <see cref="Forward(Tensor, Tensor, Tensor, Tensor)"/>, one time for all.</summary>
+    /// <summary>Predicts with one timestep for the whole batch; see <see cref="Forward(Tensor, Tensor, Tensor, Tensor)"/>.</summary>
+    /// <param name="sample">[B, in, T, H, W].</param>
+    /// <param name="timestep">Continuous, ln(sigma) / 4.</param>
+    /// <param name="context">[B, L, D].</param>
+    /// <param name="addedNumbers">[B, n].</param>
+    /// <returns>[B, out, T, H, W], contiguous.</returns>
     public Tensor Forward(Tensor sample, double timestep, Tensor context, Tensor addedNumbers)
     {
         using Tensor one = tensor(timestep, dtype: ScalarType.Float64, device: sample.device);
         return Forward(sample, one, context, addedNumbers);
     }
 
-    /// <summary>
-    /// sample: [B, in, T, H, W], noisy latents scaled by the sampler, then the image's latents, repeated over time; timestep: [B], [1] or [], continuous,
-    /// ln(sigma) / 4; context: [B, L, D]; addedNumbers: [B, n], fps - 1, motion bucket, noise level -> [B, out, T, H, W], contiguous.
-    /// </summary>
+    /// <summary>Predicts from noisy latents.</summary>
+    /// <param name="sample">[B, in, T, H, W]: noisy latents scaled by the sampler, then the image's latents, repeated over time.</param>
+    /// <param name="timestep">[B], [1] or [], continuous, ln(sigma) / 4.</param>
+    /// <param name="context">The image's embedding [B, L, D].</param>
+    /// <param name="addedNumbers">[B, n]: fps - 1, motion bucket, noise level.</param>
+    /// <returns>[B, out, T, H, W], contiguous.</returns>
     public Tensor Forward(Tensor sample, Tensor timestep, Tensor context, Tensor addedNumbers)
     {
         Shapes.Require(sample, $"B, {Config.InChannels}, T, H, W");
@@ -95,7 +103,7 @@ internal sealed class StableVideoDiffusionUNet : nn.Module
         return y.unflatten(0, [-1, frames]).permute(0, 2, 1, 3, 4).contiguous().MoveToOuterDisposeScope();
     }
 
-    /// <summary>time_embedding of the time + add_embedding of the numbers, each of which has a sinusoid of its own -> [B, E].</summary>
+    // time_embedding of the timestep + add_embedding of the numbers, each of which has its own sinusoid -> [B, E].
     private Tensor Embedding(Tensor sample, Tensor timestep, Tensor addedNumbers)
     {
         long batch = sample.shape[0];

@@ -4,20 +4,20 @@ using Microsoft.ML.VideoAlignment.Layers;
 namespace Microsoft.ML.VideoAlignment.Denoisers.StableVideo;
 
 /// <summary>
-/// The config.json of a diffusers <c>UNetSpatioTemporalConditionModel</c>; defaults are the reference's, which are those of
-/// stable-video-diffusion-img2vid-xt. Lists have one entry per level, from the full size down; the file may hold one number for all levels.
+/// The config.json of a diffusers <c>UNetSpatioTemporalConditionModel</c>; defaults are the reference's, which are those of stable-video-diffusion-img2vid-xt.
+/// Lists have one entry per level, from the full size down; the file may hold one number for all levels.
 /// </summary>
 internal sealed record StableVideoDiffusionUNetConfig
 {
     private const string AttentionDown = "CrossAttnDownBlockSpatioTemporal", PlainDown = "DownBlockSpatioTemporal";
     private const string AttentionUp = "CrossAttnUpBlockSpatioTemporal", PlainUp = "UpBlockSpatioTemporal";
 
-    /// <summary>Noisy latents, then the image's.</summary>
+    /// <summary>Channels of the input: the noisy latents', then the image's.</summary>
     public long InChannels { get; init; } = 8;
 
     public long OutChannels { get; init; } = 4;
 
-    /// <summary>Side of the latents it was trained at, where the file says it. The network itself takes any size.</summary>
+    /// <summary>Side of the latents of its training; null: not in the file. The network itself takes any size.</summary>
     public long? SampleSize { get; init; }
 
     /// <summary>Whether a level attends, in the downward half, from the full size down.</summary>
@@ -29,10 +29,10 @@ internal sealed record StableVideoDiffusionUNetConfig
     /// <summary>Width of each level.</summary>
     public IReadOnlyList<long> BlockOutChannels { get; init; } = [320, 640, 1280, 1280];
 
-    /// <summary>Width of the sinusoid of each added number.</summary>
+    /// <summary>Width of each added number's sinusoid.</summary>
     public long AdditionTimeEmbedDim { get; init; } = 256;
 
-    /// <summary>Width of all those sinusoids together.</summary>
+    /// <summary>Total width of those sinusoids.</summary>
     public long AdditionWidth { get; init; } = 768;
 
     /// <summary>Residual blocks of each level on the way down; one more on the way up.</summary>
@@ -46,14 +46,16 @@ internal sealed record StableVideoDiffusionUNetConfig
     /// <summary>Heads of each level; a head's size is channels / heads.</summary>
     public IReadOnlyList<long> Heads { get; init; } = [5, 10, 20, 20];
 
-    /// <summary>Length of the clips it was trained at: 14, or 25 for -xt. The network itself takes any length.</summary>
+    /// <summary>Length of the videos of its training: 14, or 25 for -xt. The network itself takes any length.</summary>
     public int Frames { get; init; } = 25;
 
-    /// <summary>How many numbers describe a clip besides its image: fps - 1, motion bucket, noise level.</summary>
+    /// <summary>How many numbers describe a video besides its image: fps - 1, motion bucket, noise level.</summary>
     public long AddedNumbers => AdditionWidth / AdditionTimeEmbedDim;
 
-    /// <exception cref="InvalidDataException">A value of the wrong type, or lists that do not fit together.</exception>
-    /// <exception cref="NotSupportedException">A block type that this network does not have.</exception>
+    /// <summary>Reads and checks a config.json.</summary>
+    /// <param name="json">The content of the file.</param>
+    /// <exception cref="InvalidDataException">A value has the wrong type, or lists do not fit together.</exception>
+    /// <exception cref="NotSupportedException">A block type is not part of this network.</exception>
     public static StableVideoDiffusionUNetConfig FromJson(JsonElement json)
     {
         var defaults = new StableVideoDiffusionUNetConfig();
@@ -83,6 +85,7 @@ internal sealed record StableVideoDiffusionUNetConfig
     }
 
     /// <summary>Checks that the lists fit together.</summary>
+    /// <exception cref="InvalidDataException">They do not.</exception>
     public void Validate()
     {
         int levels = BlockOutChannels.Count;
@@ -103,7 +106,8 @@ internal sealed record StableVideoDiffusionUNetConfig
             long channels = BlockOutChannels[level];
             if (channels < 1 || channels % SpatioTemporalResBlock.Groups != 0)
             {
-                throw new InvalidDataException($"config: block_out_channels: group norms of {SpatioTemporalResBlock.Groups} groups need a multiple of it, got {channels}.");
+                throw new InvalidDataException(
+                    $"config: block_out_channels: group norms of {SpatioTemporalResBlock.Groups} groups need a multiple of it, got {channels}.");
             }
 
             if (Heads[level] < 1 || channels % Heads[level] != 0)
@@ -113,20 +117,23 @@ internal sealed record StableVideoDiffusionUNetConfig
 
             if (LayersPerBlock[level] > ConfigJson.MaxLayers || TransformerLayers[level] > ConfigJson.MaxLayers)
             {
-                throw new InvalidDataException($"config: level {level} has {LayersPerBlock[level]} layers of {TransformerLayers[level]} transformer blocks; at most {ConfigJson.MaxLayers} are built.");
+                throw new InvalidDataException(
+                    $"config: level {level} has {LayersPerBlock[level]} layers of {TransformerLayers[level]} transformer blocks; "
+                    + $"at most {ConfigJson.MaxLayers} are built.");
             }
 
             if (LayersPerBlock[level] < 0 || (LayersPerBlock[level] == 0 && level > 0 && channels != BlockOutChannels[level - 1]))
             {
                 throw new InvalidDataException(
-                    $"config: layers_per_block: level {level} has {LayersPerBlock[level]} layers, so nothing makes {channels} channels of {BlockOutChannels[Math.Max(level - 1, 0)]}.");
+                    $"config: layers_per_block: level {level} has {LayersPerBlock[level]} layers, so nothing makes {channels} channels of "
+                    + $"{BlockOutChannels[Math.Max(level - 1, 0)]}.");
             }
         }
 
         if (AdditionTimeEmbedDim < 1 || AdditionWidth % AdditionTimeEmbedDim != 0)
         {
             throw new InvalidDataException(
-                $"config: projection_class_embeddings_input_dim {AdditionWidth} is no multiple of addition_time_embed_dim {AdditionTimeEmbedDim}.");
+                $"config: projection_class_embeddings_input_dim {AdditionWidth} is not a multiple of addition_time_embed_dim {AdditionTimeEmbedDim}.");
         }
     }
 

@@ -4,9 +4,7 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Denoisers.VideoCrafter;
 
-/// <summary>
-/// Layers one after another, each given what it needs; keys are their numbers. Reference: lvdm, <c>TimestepEmbedSequential</c>.
-/// </summary>
+/// <summary>Layers one after another, each called with the inputs it needs; keys are their numbers. Reference: lvdm, <c>TimestepEmbedSequential</c>.</summary>
 internal sealed class VideoCrafterBlock : nn.Module
 {
     private readonly nn.Module[] _layers;
@@ -21,7 +19,12 @@ internal sealed class VideoCrafterBlock : nn.Module
         }
     }
 
-    /// <summary>A residual block and, where the level has attention, the transformers.</summary>
+    /// <summary>Creates a residual block and, where the level has attention, the transformers.</summary>
+    /// <param name="config">The network's configuration.</param>
+    /// <param name="inChannels">Input width.</param>
+    /// <param name="outChannels">Output width.</param>
+    /// <param name="attention">Whether the level has attention.</param>
+    /// <param name="placement">Where the weights are stored, and in what precision.</param>
     public static IEnumerable<nn.Module> Layers(VideoCrafterUNetConfig config, long inChannels, long outChannels, bool attention, Placement placement)
     {
         yield return Residual(config, inChannels, outChannels, placement);
@@ -31,11 +34,19 @@ internal sealed class VideoCrafterBlock : nn.Module
         }
     }
 
-    /// <summary>The middle: residual block, transformers, residual block.</summary>
+    /// <summary>Creates the middle: residual block, transformers, residual block.</summary>
+    /// <param name="config">The network's configuration.</param>
+    /// <param name="channels">Width.</param>
+    /// <param name="placement">Where the weights are stored, and in what precision.</param>
     public static VideoCrafterBlock Middle(VideoCrafterUNetConfig config, long channels, Placement placement) =>
         new([.. Layers(config, channels, channels, attention: true, placement), Residual(config, channels, channels, placement)]);
 
-    /// <summary>x: [B*T, in, H, W]; emb: [1 or B, E]; context: [B, L, D] -> [B*T, out, H', W'].</summary>
+    /// <summary>Applies the layers.</summary>
+    /// <param name="x">[B*T, in, H, W].</param>
+    /// <param name="emb">[1 or B, E].</param>
+    /// <param name="context">[B, L, D].</param>
+    /// <param name="frames">T.</param>
+    /// <returns>[B*T, out, H', W'].</returns>
     public Tensor Forward(Tensor x, Tensor emb, Tensor context, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -48,7 +59,7 @@ internal sealed class VideoCrafterBlock : nn.Module
                 TemporalTransformer overTime => overTime.Forward(x, frames),
                 Upsample2D larger => larger.Forward(x, 2 * x.shape[2], 2 * x.shape[3]),
                 nn.Module<Tensor, Tensor> plain => plain.call(x),
-                _ => throw new InvalidOperationException($"{layer.GetName()} is no layer of this network."),
+                _ => throw new InvalidOperationException($"{layer.GetName()} is not a layer of this network."),
             };
         }
 
@@ -61,7 +72,8 @@ internal sealed class VideoCrafterBlock : nn.Module
     private static IEnumerable<nn.Module> Transformers(VideoCrafterUNetConfig config, long channels, Placement placement)
     {
         (long heads, long headSize) = config.HeadsAt(channels);
-        yield return new SpatialTransformer(channels, heads, headSize, config.ContextWidth, VideoCrafterResBlock.Groups, placement, config.UseLinear, config.TransformerDepth);
+        yield return new SpatialTransformer(
+            channels, heads, headSize, config.ContextWidth, VideoCrafterResBlock.Groups, placement, config.UseLinear, config.TransformerDepth);
         if (config.TemporalAttention)
         {
             yield return new TemporalTransformer(

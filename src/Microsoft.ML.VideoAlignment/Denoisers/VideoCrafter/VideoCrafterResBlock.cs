@@ -5,15 +5,15 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Denoisers.VideoCrafter;
 
 /// <summary>
-/// A residual block on frames (key <c>block</c>; see <see cref="VideoCrafterUNet.Keys"/>) and, behind its sum, a temporal convolution on clips, key <c>temopral_conv</c> (sic).
-/// Reference: lvdm, <c>ResBlock</c>.
+/// A residual block on frames (key <c>block</c>; see <see cref="VideoCrafterUNet.Keys"/>) and, after its sum, a temporal convolution on videos, key
+/// <c>temopral_conv</c> (sic). Reference: lvdm, <c>ResBlock</c>.
 /// </summary>
 internal sealed class VideoCrafterResBlock : nn.Module
 {
-    /// <summary>Of every GroupNorm of the network.</summary>
+    /// <summary>Groups of every GroupNorm of the network.</summary>
     public const long Groups = 32;
 
-    /// <summary>Of the block's norms, the temporal convolution's and the last one; transformers have 1e-6.</summary>
+    /// <summary>Eps of the norms of the block, of the temporal convolution and of the last one; transformers have 1e-6.</summary>
     public const double Eps = 1e-5;
 
     [ComponentName(Name = "block")]
@@ -30,7 +30,11 @@ internal sealed class VideoCrafterResBlock : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>x: [B*T, in, H, W]; emb: [R, E], R divides B*T -> [B*T, out, H, W].</summary>
+    /// <summary>Applies the block.</summary>
+    /// <param name="x">[B*T, in, H, W].</param>
+    /// <param name="emb">[R, E], R divides B*T.</param>
+    /// <param name="frames">T.</param>
+    /// <returns>[B*T, out, H, W].</returns>
     public Tensor Forward(Tensor x, Tensor emb, long frames)
     {
         Tensor y = _block.Forward(x, emb);

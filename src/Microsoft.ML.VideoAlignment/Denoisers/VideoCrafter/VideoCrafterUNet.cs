@@ -6,8 +6,8 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Denoisers.VideoCrafter;
 
 /// <summary>
-/// The denoiser of VideoCrafter (Chen et al. 2024, arXiv 2401.09047): a 2-D diffusion UNet with temporal convolutions, attention over time and frames per second
-/// beside the timestep. Reference: lvdm, <c>UNetModel</c>; keys are its, through <see cref="Keys"/>.
+/// The denoiser of VideoCrafter (Chen et al. 2024, arXiv 2401.09047): a 2-D diffusion UNet with temporal convolutions, attention over time and frames per
+/// second beside the timestep. Reference: lvdm, <c>UNetModel</c>, whose keys it has through <see cref="Keys"/>.
 /// </summary>
 internal sealed class VideoCrafterUNet : nn.Module
 {
@@ -43,8 +43,8 @@ internal sealed class VideoCrafterUNet : nn.Module
         _fpsEmbedding = config.FpsCondition ? new TimestepEmbedding(config.ModelChannels, 4 * config.ModelChannels, "silu", placement) : null;
         _initAttention = config.AdditionAttention
             ? new VideoCrafterBlock(new TemporalTransformer(
-                config.ModelChannels, VideoCrafterUNetConfig.InitAttentionHeads, config.HeadSize!.Value, VideoCrafterResBlock.Groups, placement, config.TransformerDepth,
-                relativePositions: config.RelativePositions))
+                config.ModelChannels, VideoCrafterUNetConfig.InitAttentionHeads, config.HeadSize!.Value, VideoCrafterResBlock.Groups, placement,
+                config.TransformerDepth, relativePositions: config.RelativePositions))
             : null;
 
         // Widths of the skips, in the order they are made: the upward half takes them from the end.
@@ -91,7 +91,9 @@ internal sealed class VideoCrafterUNet : nn.Module
         _fpsEmbedding?.ReadBy(this);
     }
 
-    /// <summary>How lvdm's names become keys: its Sequentials have numbers where the shared blocks have names, and some matrices are convolutions of size 1 there.</summary>
+    /// <summary>
+    /// How lvdm's names become keys: its Sequentials have numbers where the shared blocks have names, and some matrices are convolutions of size 1 there.
+    /// </summary>
     public static KeyMap Keys { get; } = new()
     {
         Aliases =
@@ -107,14 +109,16 @@ internal sealed class VideoCrafterUNet : nn.Module
     public VideoCrafterUNetConfig Config { get; }
 
     /// <summary>
-    /// What each block keeps for the backward pass: its whole graph, or its inputs alone (see <see cref="Recompute"/>). No effect where gradients are off.
+    /// What each block keeps for the backward pass: its whole graph, or only its inputs (see <see cref="Recompute"/>). No effect where gradients are off.
     /// </summary>
     public ActivationMemory Activations { get; set; }
 
-    /// <summary>
-    /// sample: [B, in, T, H, W]; timestep and fps: [B], [1] or []; context: [B, L, D] -> [B, out, T, H, W], contiguous. A network without fps condition does not
-    /// read fps.
-    /// </summary>
+    /// <summary>Predicts from noisy latents.</summary>
+    /// <param name="sample">[B, in, T, H, W].</param>
+    /// <param name="timestep">[B], [1] or [], from 0 to 1000.</param>
+    /// <param name="context">The text [B, L, D].</param>
+    /// <param name="fps">Frames per second, [B], [1] or []; ignored by a network without fps condition.</param>
+    /// <returns>[B, out, T, H, W], contiguous.</returns>
     public Tensor Forward(Tensor sample, Tensor timestep, Tensor context, Tensor fps)
     {
         Shapes.Require(sample, $"B, {Config.InChannels}, T, H, W");
@@ -146,7 +150,11 @@ internal sealed class VideoCrafterUNet : nn.Module
         return y.unflatten(0, [-1, frames]).permute(0, 2, 1, 3, 4).contiguous().MoveToOuterDisposeScope();
     }
 
-    /// <summary>timestep, fps: [N] or [1] -> [N, E]: time_embed(sinusoid t) + fps_embedding(sinusoid fps).</summary>
+    /// <summary>time_embed(sinusoid of the timestep) + fps_embedding(sinusoid of the frames per second).</summary>
+    /// <param name="timestep">[N] or [1].</param>
+    /// <param name="fps">[N] or [1].</param>
+    /// <param name="dtype">The dtype of the network's activations.</param>
+    /// <returns>[N, E].</returns>
     internal Tensor Embed(Tensor timestep, Tensor fps, ScalarType dtype)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -159,8 +167,12 @@ internal sealed class VideoCrafterUNet : nn.Module
         return emb.MoveToOuterDisposeScope();
     }
 
-    /// <summary>[N] -> [N, channels], cosines first.</summary>
-    internal static Tensor Sinusoid(Tensor values, long channels) => TimestepEmbedding.Sinusoid(values.flatten(), channels, cosinesFirst: true, frequencyShift: 0);
+    /// <summary>The sinusoid of numbers, cosines first.</summary>
+    /// <param name="values">[N].</param>
+    /// <param name="channels">Width of the sinusoid.</param>
+    /// <returns>[N, channels].</returns>
+    internal static Tensor Sinusoid(Tensor values, long channels) =>
+        TimestepEmbedding.Sinusoid(values.flatten(), channels, cosinesFirst: true, frequencyShift: 0);
 
     private static Tensor ConcatSkip(VideoCrafterBlock block, IReadOnlyList<Tensor> inputs, long frames)
     {
@@ -185,7 +197,8 @@ internal sealed class VideoCrafterUNet : nn.Module
         if (sample.shape[3] % Config.SizeMultiple != 0 || sample.shape[4] % Config.SizeMultiple != 0)
         {
             throw new ArgumentException(
-                $"sample: height and width must be multiples of {Config.SizeMultiple}, which {Config.Levels} levels halve to a whole number; got {sample.shape[3]} x {sample.shape[4]}.", nameof(sample));
+                $"sample: height and width must be multiples of {Config.SizeMultiple}, which {Config.Levels} levels halve to a whole number; "
+                + $"got {sample.shape[3]} x {sample.shape[4]}.", nameof(sample));
         }
     }
 
@@ -200,7 +213,7 @@ internal sealed class VideoCrafterUNet : nn.Module
     private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs) =>
         Recompute.Run(Activations, block, inputs);
 
-    /// <summary>Norm, SiLU, convolution: 1 is the SiLU, which has no weights.</summary>
+    // Norm, SiLU, convolution: 1 is the SiLU, which has no weights.
     private sealed class Last : nn.Module<Tensor, Tensor>
     {
         [ComponentName(Name = "0")]

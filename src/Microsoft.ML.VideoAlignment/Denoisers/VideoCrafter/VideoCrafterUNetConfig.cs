@@ -9,7 +9,7 @@ namespace Microsoft.ML.VideoAlignment.Denoisers.VideoCrafter;
 /// </summary>
 internal sealed record VideoCrafterUNetConfig
 {
-    /// <summary>init_attn has eight heads, whatever the channels.</summary>
+    /// <summary>Heads of init_attn, whatever the channels.</summary>
     public const long InitAttentionHeads = 8;
 
     public required long InChannels { get; init; }
@@ -30,7 +30,7 @@ internal sealed record VideoCrafterUNetConfig
     /// <summary>Number of heads; null: channels / <see cref="HeadSize"/>.</summary>
     public long? Heads { get; init; }
 
-    /// <summary>Size of a head; null: channels / <see cref="Heads"/>. It wins where both are given, and need not divide the channels.</summary>
+    /// <summary>Size of a head; null: channels / <see cref="Heads"/>. It takes precedence over <see cref="Heads"/>, and need not divide the channels.</summary>
     public long? HeadSize { get; init; }
 
     /// <summary>Blocks of a spatial transformer, and of init_attn.</summary>
@@ -45,19 +45,19 @@ internal sealed record VideoCrafterUNetConfig
     /// <summary>Whether the projections of spatial transformers are Linear and not 1x1 convolutions: the same product, weights of another shape.</summary>
     public bool UseLinear { get; init; }
 
-    /// <summary>A temporal convolution at the end of every residual block.</summary>
+    /// <summary>Whether every residual block ends with a temporal convolution.</summary>
     public bool TemporalConvolution { get; init; }
 
-    /// <summary>A temporal transformer behind every spatial one.</summary>
+    /// <summary>Whether a temporal transformer follows every spatial one.</summary>
     public bool TemporalAttention { get; init; } = true;
 
-    /// <summary>The largest distance in frames that attention over time tells apart; null: it tells none. On in VideoCrafter 1.</summary>
+    /// <summary>The largest distance in frames that attention over time distinguishes; null: none (on in VideoCrafter 1).</summary>
     public long? RelativePositions { get; init; }
 
-    /// <summary>Attention over time behind the first convolution: init_attn.</summary>
+    /// <summary>Whether attention over time follows the first convolution: init_attn.</summary>
     public bool AdditionAttention { get; init; }
 
-    /// <summary>Whether the network is told frames per second.</summary>
+    /// <summary>Whether the network is conditioned on frames per second.</summary>
     public bool FpsCondition { get; init; }
 
     public int Levels => ChannelMultipliers.Count;
@@ -65,8 +65,10 @@ internal sealed record VideoCrafterUNetConfig
     /// <summary>Height and width of the latents must be multiples of this: every level but the last halves them, and the way up doubles.</summary>
     public long SizeMultiple => 1L << (Levels - 1);
 
-    /// <exception cref="InvalidDataException">A value of the wrong type, a missing one, or values that do not fit together.</exception>
-    /// <exception cref="NotSupportedException">An option that makes another network.</exception>
+    /// <summary>Reads and checks the section of a yaml.</summary>
+    /// <param name="json">The section as JSON.</param>
+    /// <exception cref="InvalidDataException">A value is missing or has the wrong type, or values do not fit together.</exception>
+    /// <exception cref="NotSupportedException">An option makes another network.</exception>
     public static VideoCrafterUNetConfig FromJson(JsonElement json)
     {
         foreach ((string key, string only) in s_only)
@@ -84,7 +86,9 @@ internal sealed record VideoCrafterUNetConfig
             ModelChannels = Required(json, "model_channels"),
             ChannelMultipliers = ConfigJson.Integers(json, "channel_mult", 1, 2, 4, 8),
             ResBlocks = Required(json, "num_res_blocks", ConfigJson.MaxLayers),
-            AttentionResolutions = ConfigJson.Find(json, "attention_resolutions") is null ? throw Missing("attention_resolutions") : ConfigJson.Integers(json, "attention_resolutions"),
+            AttentionResolutions = ConfigJson.Find(json, "attention_resolutions") is null
+                ? throw Missing("attention_resolutions")
+                : ConfigJson.Integers(json, "attention_resolutions"),
             Heads = Positive(json, "num_heads"),
             HeadSize = Positive(json, "num_head_channels"),
             TransformerDepth = ConfigJson.Integer(json, "transformer_depth", 1, maximum: ConfigJson.MaxLayers),
@@ -101,15 +105,18 @@ internal sealed record VideoCrafterUNetConfig
         return config;
     }
 
-    /// <summary>Number and size of the heads of attention at a width.</summary>
+    /// <summary>Number and size of the attention heads at a width.</summary>
+    /// <param name="channels">Width of the level.</param>
     public (long Heads, long HeadSize) HeadsAt(long channels) => HeadSize is { } size ? (channels / size, size) : (Heads!.Value, channels / Heads.Value);
 
     /// <summary>Checks that the values fit together.</summary>
+    /// <exception cref="InvalidDataException">They do not.</exception>
     public void Validate()
     {
         if (Levels == 0 || ResBlocks < 1)
         {
-            throw new InvalidDataException($"unet_config: channel_mult must name at least one level and num_res_blocks be at least 1; got {Levels} and {ResBlocks}.");
+            throw new InvalidDataException(
+                $"unet_config: channel_mult must name at least one level and num_res_blocks be at least 1; got {Levels} and {ResBlocks}.");
         }
 
         if (Heads is null && HeadSize is null)
@@ -126,7 +133,9 @@ internal sealed record VideoCrafterUNetConfig
         {
             if (channels is < 1 or > ConfigJson.MaxSize || channels % VideoCrafterResBlock.Groups != 0)
             {
-                throw new InvalidDataException($"unet_config: model_channels x channel_mult gives {channels} channels, no multiple of the {VideoCrafterResBlock.Groups} groups of every norm.");
+                throw new InvalidDataException(
+                    $"unet_config: model_channels x channel_mult gives {channels} channels, "
+                    + $"not a multiple of the {VideoCrafterResBlock.Groups} groups of every norm.");
             }
 
             if (HeadsAt(channels) is not { Heads: > 0, HeadSize: > 0 })
@@ -143,7 +152,7 @@ internal sealed record VideoCrafterUNetConfig
 
     private static long? Positive(JsonElement json, string key) => ConfigJson.Integer(json, key, -1, minimum: -1) is > 0 and var number ? number : null;
 
-    /// <summary>Options of the constructor that would make another network than VideoCrafter's text-to-video models.</summary>
+    // Options of the constructor that would make another network than VideoCrafter's text-to-video models.
     private static readonly (string Key, string Only)[] s_only =
     [
         ("dims", "2"), ("conv_resample", "true"), ("use_scale_shift_norm", "false"), ("resblock_updown", "false"), ("tempspatial_aware", "false"),

@@ -46,7 +46,9 @@ public class VideoAutoencoderTests
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoAutoencoder vae = Tiny();
-        Assert.That(() => vae.Decode(zeros([1, 4, 3, 2, 2]), 10), Throws.ArgumentException.With.Message.Contains("10 frames has 4 latent frames").And.Message.Contains("[1, 4, 3, 2, 2]"));
+        Assert.That(
+            () => vae.Decode(zeros([1, 4, 3, 2, 2]), 10),
+            Throws.ArgumentException.With.Message.Contains("10 frames has 4 latent frames").And.Message.Contains("[1, 4, 3, 2, 2]"));
     }
 
     [TestCase(1, 276, 368, 1, 34, 46)]

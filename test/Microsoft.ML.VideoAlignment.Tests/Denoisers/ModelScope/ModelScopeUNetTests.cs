@@ -39,7 +39,8 @@ public class ModelScopeUNetTests
         using ModelScopeUNet network = Ramp.Fill(new ModelScopeUNet(s_tiny, Placement.Cpu));
         Tensor x = Ramp.Values(1, 2, 4, 3, 6, 6), context = Ramp.Values(2, 2, 5, 6);
         Tensor once = network.Forward(x, 37.5, context), each = network.Forward(x, tensor([37.5, 37.5]), context);
-        Assert.That(GroupNormKernelTests.Distance(once, each.to_type(ScalarType.Float64)), Is.LessThan(1e-5)); // the shared time is added within the convolution
+        Assert.That(
+            GroupNormKernelTests.Distance(once, each.to_type(ScalarType.Float64)), Is.LessThan(1e-5)); // the shared time is added within the convolution
         Tensor other = network.Forward(x, tensor([37.5, 900]), context);
         Assert.That(other[0].allclose(once[0], rtol: 1e-4, atol: 1e-4));
         Assert.That(other[1].allclose(once[1], rtol: 1e-2, atol: 1e-2), Is.False);
@@ -97,7 +98,8 @@ public class ModelScopeUNetTests
             adapters.ForEach(adapter => (adapter.Down.grad, adapter.Up.grad) = (null, null));
             Tensor x = Ramp.Values(1, 1, 4, 3, 6, 6).requires_grad_(true), context = Ramp.Values(2, 1, 5, 6).requires_grad_(true);
             Recompute.Backward(network.Forward(x, 500, context).pow(2).sum());
-            return [.. new[] { x.grad!, context.grad! }.Concat(adapters.SelectMany(adapter => new[] { adapter.Down.grad!, adapter.Up.grad! })).Select(g => g.data<float>().ToArray())];
+            IEnumerable<Tensor> gradients = adapters.SelectMany(adapter => new[] { adapter.Down.grad!, adapter.Up.grad! });
+            return [.. new[] { x.grad!, context.grad! }.Concat(gradients).Select(g => g.data<float>().ToArray())];
         }
     }
 
@@ -122,7 +124,8 @@ public class ModelScopeUNetTests
     {
         using var network = new ModelScopeUNet(new ModelScopeUNetConfig(), Placement.Meta);
         Assert.That(network.parameters().Sum(parameter => parameter.numel()), Is.EqualTo(1_411_233_860)); // text-to-video-ms-1.7b
-        Assert.That(network.state_dict().Values.Select(weight => weight.device_type), Is.All.EqualTo(DeviceType.META), "5.6 GB of float32 that nobody allocated");
+        Assert.That(
+            network.state_dict().Values.Select(weight => weight.device_type), Is.All.EqualTo(DeviceType.META), "5.6 GB of float32 that nobody allocated");
     }
 
     [TestCase("""{"down_block_types": ["CrossAttnDownBlock3D", "AttnDownBlock2D", "DownBlock3D", "DownBlock3D"]}""", "AttnDownBlock2D")]
@@ -147,7 +150,8 @@ public class ModelScopeUNetTests
         Assert.That(
             () => network.Forward(zeros([1, 3, 2, 4, 4]), 1, zeros(1, 5, 6)),
             Throws.ArgumentException.With.Message.Contains("B, 4, T, H, W").And.Message.Contains("[1, 3, 2, 4, 4]"));
-        Assert.That(() => network.Forward(zeros([1, 4, 2, 4, 4]), tensor([1.0, 2.0]), zeros(1, 5, 6)), Throws.ArgumentException.With.Message.Contains("timestep"));
+        Assert.That(
+            () => network.Forward(zeros([1, 4, 2, 4, 4]), tensor([1.0, 2.0]), zeros(1, 5, 6)), Throws.ArgumentException.With.Message.Contains("timestep"));
     }
 
     private static List<LowRankAdapter> Adapt(ModelScopeUNet network)

@@ -74,7 +74,8 @@ public class STDiT3Tests
         foreach (IAdaptable layer in network.modules().OfType<IAdaptable>())
         {
             long[] kernel = layer.Weight.shape[2..];
-            Tensor down = Ramp.Values(adapters.Count, [2, layer.Weight.shape[1], .. kernel]), up = Ramp.Values(adapters.Count + 7, [layer.Weight.shape[0], 2, .. kernel.Select(_ => 1L)]);
+            Tensor down = Ramp.Values(adapters.Count, [2, layer.Weight.shape[1], .. kernel]);
+            Tensor up = Ramp.Values(adapters.Count + 7, [layer.Weight.shape[0], 2, .. kernel.Select(_ => 1L)]);
             adapters.Add(new LowRankAdapter(nn.Parameter(down.clone()), nn.Parameter(up.clone()), 0.1));
             layer.Slot.Adapter = adapters[^1];
         }

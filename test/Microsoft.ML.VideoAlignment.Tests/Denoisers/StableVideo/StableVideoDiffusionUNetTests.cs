@@ -57,11 +57,15 @@ public class StableVideoDiffusionUNetTests
         using StableVideoDiffusionUNet network = Ramp.Fill(new StableVideoDiffusionUNet(s_tiny, Placement.Cpu));
         Dictionary<string, LowRankAdapter> adapters = Adapt(network);
         network.Forward(Ramp.Values(1, 1, 8, 3, 6, 6), 0.5, Ramp.Values(2, 1, 1, 6), Numbers(1)).pow(2).sum().backward();
-        string[] still = [.. adapters.Where(pair => pair.Value.Down.grad is null || pair.Value.Up.grad is null || pair.Value.Up.grad.count_nonzero().item<long>() == 0)
-            .Select(pair => pair.Key)];
+        string[] still =
+        [
+            .. adapters.Where(pair => pair.Value.Down.grad is null || pair.Value.Up.grad is null || pair.Value.Up.grad.count_nonzero().item<long>() == 0)
+                .Select(pair => pair.Key),
+        ];
         Assert.That(adapters, Is.Not.Empty);
         Assert.That(still, Is.All.Matches("attn2\\.to_[qk]$"));
-        Assert.That(still, Has.Length.EqualTo(adapters.Keys.Count(name => name.EndsWith("attn2.to_q", StringComparison.Ordinal) || name.EndsWith("attn2.to_k", StringComparison.Ordinal))));
+        Assert.That(still, Has.Length.EqualTo(adapters.Keys.Count(name =>
+            name.EndsWith("attn2.to_q", StringComparison.Ordinal) || name.EndsWith("attn2.to_k", StringComparison.Ordinal))));
         Assert.That(network.parameters().Select(parameter => parameter.grad), Is.All.Null);
     }
 
@@ -70,7 +74,8 @@ public class StableVideoDiffusionUNetTests
     {
         using DisposeScope scope = NewDisposeScope();
         using StableVideoDiffusionUNet network = Ramp.Fill(new StableVideoDiffusionUNet(s_tiny, Placement.Cpu));
-        List<LowRankAdapter> adapters = [.. Adapt(network).Where(pair => !pair.Key.Contains(".attn2.to_", StringComparison.Ordinal)).Select(pair => pair.Value)];
+        List<LowRankAdapter> adapters =
+            [.. Adapt(network).Where(pair => !pair.Key.Contains(".attn2.to_", StringComparison.Ordinal)).Select(pair => pair.Value)];
         List<float[]> plain = Run(false), recomputed = Run(true);
         for (int i = 0; i < plain.Count; i++)
         {
@@ -86,7 +91,8 @@ public class StableVideoDiffusionUNetTests
             adapters.ForEach(adapter => (adapter.Down.grad, adapter.Up.grad) = (null, null));
             Tensor x = Ramp.Values(1, 1, 8, 3, 6, 6).requires_grad_(true), context = Ramp.Values(2, 1, 1, 6).requires_grad_(true);
             Recompute.Backward(network.Forward(x, 0.5, context, Numbers(1)).pow(2).sum());
-            return [.. new[] { x.grad!, context.grad! }.Concat(adapters.SelectMany(adapter => new[] { adapter.Down.grad!, adapter.Up.grad! })).Select(g => g.data<float>().ToArray())];
+            IEnumerable<Tensor> gradients = adapters.SelectMany(adapter => new[] { adapter.Down.grad!, adapter.Up.grad! });
+            return [.. new[] { x.grad!, context.grad! }.Concat(gradients).Select(g => g.data<float>().ToArray())];
         }
     }
 
@@ -122,8 +128,11 @@ public class StableVideoDiffusionUNetTests
         Assert.That(
             () => network.Forward(zeros([1, 4, 2, 4, 4]), 1, zeros(1, 1, 6), Numbers(1)),
             Throws.ArgumentException.With.Message.Contains("B, 8, T, H, W").And.Message.Contains("[1, 4, 2, 4, 4]"));
-        Assert.That(() => network.Forward(zeros([1, 8, 2, 4, 4]), 1, zeros(1, 1, 6), zeros(1, 2)), Throws.ArgumentException.With.Message.Contains("addedNumbers"));
-        Assert.That(() => network.Forward(zeros([1, 8, 2, 4, 4]), tensor([1.0, 2.0]), zeros(1, 1, 6), Numbers(1)), Throws.ArgumentException.With.Message.Contains("timestep"));
+        Assert.That(
+            () => network.Forward(zeros([1, 8, 2, 4, 4]), 1, zeros(1, 1, 6), zeros(1, 2)), Throws.ArgumentException.With.Message.Contains("addedNumbers"));
+        Assert.That(
+            () => network.Forward(zeros([1, 8, 2, 4, 4]), tensor([1.0, 2.0]), zeros(1, 1, 6), Numbers(1)),
+            Throws.ArgumentException.With.Message.Contains("timestep"));
     }
 
     private static Tensor Numbers(int batch) => tensor([6f, 127f, 0.02f]).expand(batch, 3);

@@ -120,7 +120,9 @@ public class VideoCrafterUNetTests
         using VideoCrafterUNet network = Ramp.Fill(new VideoCrafterUNet(s_tiny, Placement.Cpu));
         Tensor context = zeros(1, 5, 6), one = tensor(1.0);
         Assert.That(() => network.Forward(zeros([1, 3, 2, 4, 4]), one, context, one), Throws.ArgumentException.With.Message.Contains("B, 4, T, H, W"));
-        Assert.That(() => network.Forward(zeros([1, 4, 2, 5, 4]), one, context, one), Throws.ArgumentException.With.Message.Contains("multiples of 2").And.Message.Contains("5 x 4"));
+        Assert.That(
+            () => network.Forward(zeros([1, 4, 2, 5, 4]), one, context, one),
+            Throws.ArgumentException.With.Message.Contains("multiples of 2").And.Message.Contains("5 x 4"));
         Assert.That(() => network.Forward(zeros([1, 4, 2, 4, 4]), one, context, tensor([1.0, 2.0])), Throws.ArgumentException.With.Message.Contains("fps"));
     }
 
@@ -134,7 +136,8 @@ public class VideoCrafterUNetTests
     public void AnotherNetworksConfigIsRefusedByName(string change, string named)
     {
         const string Sound = """
-            {"in_channels": 4, "out_channels": 4, "model_channels": 64, "channel_mult": [1, 2], "num_res_blocks": 1, "attention_resolutions": [2], "num_head_channels": 8,
+            {"in_channels": 4, "out_channels": 4, "model_channels": 64, "channel_mult": [1, 2], "num_res_blocks": 1, "attention_resolutions": [2],
+             "num_head_channels": 8,
              "context_dim": 6, "use_relative_position": false}
             """;
         using JsonDocument sound = JsonDocument.Parse(Sound), changed = JsonDocument.Parse(change);
