@@ -61,7 +61,7 @@ internal static partial class KohyaLora
         SafetensorsWriter.Write(path, tensors, LoraOutput.TorchMetadata);
     }
 
-    /// <summary>In the factors' type, as the trainers write it, where that holds the number; else in float32: half precision ends at 65504.</summary>
+    // In the factors' type, as the trainers write it, where that holds the number; else in float32: half precision ends at 65504.
     private static Tensor AlphaOf(LoraPair pair)
     {
         Tensor alpha = tensor(pair.Alpha, dtype: pair.Down.dtype);

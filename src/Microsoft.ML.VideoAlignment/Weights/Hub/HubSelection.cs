@@ -47,7 +47,7 @@ internal static partial class HubSelection
         if (variant is not null)
         {
             return known.Contains(variant) || weights.Length == 0 ? null
-                : $"no file is of the variant '{variant}'. There {(known.Length == 0 ? "are no variants" : $"are {string.Join(", ", known)}")}; "
+                : $"no file is of the variant '{variant}'. {(known.Length == 0 ? "There are no variants" : $"There are {string.Join(", ", known)}")}; "
                     + "omit the variant, or choose one that exists.";
         }
 
