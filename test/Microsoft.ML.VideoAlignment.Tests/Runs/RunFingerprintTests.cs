@@ -50,7 +50,7 @@ public class RunFingerprintTests
         Case(options => options with { LearningRate = 0.01 }, "optimizer", "LearningRate was 0.05 and is 0.01"),
         Case(options => options with { BatchSize = 1 }, "options", "BatchSize was 2 and is 1"),
         Case(options => options with { EmaDecay = null }, "options", "EmaDecay was 0.5 and is none"),
-        Case(options => options with { GradientWindow = GradientWindow.Steps(1, 2) }, "options", "Graded = [1, 2]"),
+        Case(options => options with { GradientWindow = GradientWindow.Steps(1, 2) }, "options", "WithGradient = [1, 2]"),
         Case(options => options with { Loss = RewardLoss.Minimize() }, "options", "form = Fall"),
         Case(options => options with { InferenceSteps = 5 }, "sampling", "Steps was 4 and is 5"),
         Case(options => options with { Seed = 4 }, "sampling", "Seed was 3 and is 4"),
