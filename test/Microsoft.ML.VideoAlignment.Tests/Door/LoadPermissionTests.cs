@@ -58,7 +58,7 @@ public class LoadPermissionTests
     public void APathIsNotLookedAtBeforeItIsAllowed()
     {
         byte[] forged = SavedZip.Replace(SavedScoring(out string file), "reward.json", file, "/no/such/place");
-        Assert.That(SavedZip.Refusal(Registered(allowTorchScript: true), forged), Does.Contain("not opened unasked").And.Not.Contain("no longer there"));
+        Assert.That(SavedZip.Refusal(Registered(allowTorchScript: true), forged), Does.Contain("not opened without permission").And.Not.Contain("no longer there"));
     }
 
     [TestCase("/etc/passwd")]
@@ -134,8 +134,8 @@ public class LoadPermissionTests
         SavedZip.Load(Loading(_folder.Path("")), forged).Dispose();
     }
 
-    [TestCase("\"Hub\"", "/etc/model", "no id of the hub")]
-    [TestCase("\"Hub\"", "../model", "no id of the hub")]
+    [TestCase("\"Hub\"", "/etc/model", "not a hub id")]
+    [TestCase("\"Hub\"", "../model", "not a hub id")]
     [TestCase("\"Embedded\"", "MovingShapesTheThird", "no embedded model")]
     [TestCase("17", "/saved/by/this/program", "newer version")]
     public void AKindThatTheSourceIsNotIsRefused(string kind, string source, string expected)
@@ -149,7 +149,7 @@ public class LoadPermissionTests
     public void AVariantIsNoPath()
     {
         byte[] forged = SavedZip.Replace(SavedAlignment(), "settings.json", "\"variant\": null", "\"variant\": \"x/../../fp16\"");
-        Assert.That(SavedZip.Refusal(Loading(), forged), Does.Contain("no variant"));
+        Assert.That(SavedZip.Refusal(Loading(), forged), Does.Contain("not a variant"));
         Assert.That(_opened, Is.Empty);
     }
 

@@ -30,7 +30,7 @@ public class ThreadUseTests
     {
         Assert.That(Steps(Make(2, 2), steps: 20, seconds: 4.5, busy: 1.33), Is.EqualTo(new[]
         {
-            "The last 3 steps took 4.5 s each, in which libtorch's 2 threads had 1.3 processors: they wait for each other, and spin meanwhile. "
+            "The last 3 steps took 4.5 s each, in which libtorch's 2 threads had 1.3 processors: they wait for each other, and spin while they wait. "
                 + "Start the program with OMP_NUM_THREADS=1 and OMP_WAIT_POLICY=PASSIVE in its environment, or call torch.set_num_threads(1).",
         }));
     }
