@@ -95,7 +95,9 @@ internal sealed record AlignmentColumns(string Output, string? Prompt, string? S
         return () => (images.Resolve(text(), image?.Invoke()), seed());
     }
 
-    /// <summary>Reads every row of a table, in its order: alignment draws rows at random, many times over. An empty prompt is a prompt like any other.</summary>
+    /// <summary>
+    /// Reads every row of a table, in its order: alignment draws rows at random, many times over. An empty prompt is a prompt like any other.
+    /// </summary>
     /// <param name="input">The table.</param>
     /// <param name="images">Makes a prompt from the text and the image that are read.</param>
     /// <exception cref="InvalidOperationException">The table has no rows.</exception>

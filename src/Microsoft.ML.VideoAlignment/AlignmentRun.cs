@@ -47,7 +47,8 @@ internal sealed record AlignmentRun(
     /// <param name="complete">Makes the result from the outcome; an exception it throws does not lose the weights either.</param>
     /// <exception cref="TrainingStepException">Something failed after the first step had begun.</exception>
     /// <exception cref="IOException">The folder of checkpoints cannot be written; no step has begun.</exception>
-    public T Train<T>(Action<VideoAlignmentProgress> onStep, Action<string> warn, Func<AlignmentOutcome, T> complete) => AdapterHost.For(Model).RunDetached(() =>
+    public T Train<T>(
+        Action<VideoAlignmentProgress> onStep, Action<string> warn, Func<AlignmentOutcome, T> complete) => AdapterHost.For(Model).RunDetached(() =>
     {
         using IDisposable used = RewardDevices.Use(Reward, Model.Device, alone: MovesIdleNetworks);
         (ActivationMemory activations, bool steps) = (Model.Activations, Model.RecomputeSteps);

@@ -33,8 +33,8 @@ internal sealed record LoadPermission(IReadOnlyList<string> TrustedFolders, bool
         {
             throw new InvalidOperationException(
                 $"{alignment}, and was not saved by this program: the path was written by whoever made the file, and is not opened without permission. "
-                + "Before loading, call mlContext.RegisterVideoAlignment(reference => VideoDiffusionModel.FromPretrained(folder)) with the folder of that model, or "
-                + "mlContext.RegisterVideoAlignment(trustedFolders: [folder]) with a folder whose models may be opened.");
+                + "Before loading, call mlContext.RegisterVideoAlignment(reference => VideoDiffusionModel.FromPretrained(folder)) with the folder of that "
+                + "model, or mlContext.RegisterVideoAlignment(trustedFolders: [folder]) with a folder whose models may be opened.");
         }
 
         (string Name, string? Path)[] beside =
@@ -45,8 +45,8 @@ internal sealed record LoadPermission(IReadOnlyList<string> TrustedFolders, bool
             {
                 throw new InvalidOperationException(
                     $"{alignment}, whose {name} is '{path}', a path that whoever made the file wrote, and that is not opened without permission. "
-                    + "Before loading, call mlContext.RegisterVideoAlignment(trustedFolders: [folder]) with a folder whose files may be opened, or open the model yourself: "
-                    + "mlContext.RegisterVideoAlignment(reference => VideoDiffusionModel.FromPretrained(folder, options)).");
+                    + "Before loading, call mlContext.RegisterVideoAlignment(trustedFolders: [folder]) with a folder whose files may be opened, "
+                    + "or open the model yourself: mlContext.RegisterVideoAlignment(reference => VideoDiffusionModel.FromPretrained(folder, options)).");
             }
         }
     }

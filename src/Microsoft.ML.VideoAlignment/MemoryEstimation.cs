@@ -26,7 +26,8 @@ public static class MemoryEstimation
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
-        (options with { ImageColumnName = model.Images == ImageUse.Required ? options.ImageColumnName ?? "Image" : options.ImageColumnName }).ValidateFor(model);
+        string? imageColumn = model.Images == ImageUse.Required ? options.ImageColumnName ?? "Image" : options.ImageColumnName;
+        (options with { ImageColumnName = imageColumn }).ValidateFor(model);
         reward?.RequireAlive();
         VideoSize size = options.SizeFor(model);
         DeviceType device = model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type;

@@ -136,8 +136,7 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
 
         if (tried.BatchSize > 1)
         {
-            ways.Add(string.Create(
-                CultureInfo.InvariantCulture, $"a smaller {nameof(tried.BatchSize)} (now {tried.BatchSize}), with {nameof(tried.AccumulationSteps)} in its place"));
+            ways.Add($"a smaller {nameof(tried.BatchSize)} (now {tried.BatchSize}), with {nameof(tried.AccumulationSteps)} in its place");
         }
 
         VideoSize size = tried.SizeFor(model);

@@ -90,7 +90,8 @@ internal static class OutOfMemoryAdvice
     {
         if (options.Recompute != ActivationRecompute.Steps)
         {
-            yield return $"{nameof(options.Recompute)} = {(options.Recompute == ActivationRecompute.None ? ActivationRecompute.Blocks : ActivationRecompute.Steps)}";
+            ActivationRecompute more = options.Recompute == ActivationRecompute.None ? ActivationRecompute.Blocks : ActivationRecompute.Steps;
+            yield return $"{nameof(options.Recompute)} = {more}";
         }
 
         int shown = options.FramesFor(reward).Count(options.SamplingFor(model).RewardFrameCount(model));
@@ -101,8 +102,7 @@ internal static class OutOfMemoryAdvice
 
         if (options.BatchSize > 1)
         {
-            yield return string.Create(
-                CultureInfo.InvariantCulture, $"a smaller {nameof(options.BatchSize)} (now {options.BatchSize}), with {nameof(options.AccumulationSteps)} in its place");
+            yield return $"a smaller {nameof(options.BatchSize)} (now {options.BatchSize}), with {nameof(options.AccumulationSteps)} in its place";
         }
 
         if (options.GradientSteps > 1)

@@ -17,10 +17,10 @@ internal static class RewardProbe
         int available = options.SamplingFor(model).RewardFrameCount(model), shown = options.FramesFor(reward).Count(available);
         if (algorithm.NeedsRewardGradient && !contract.IsDifferentiable)
         {
+            const string Algorithms = nameof(AlignmentAlgorithm);
             throw new RewardContractException(
-                $"Reward '{reward.Name}' declares that its score carries no gradient, which {nameof(AlignmentAlgorithm)}."
-                + $"{nameof(AlignmentAlgorithm.RewardGradient)} needs. "
-                + $"Use {nameof(AlignmentAlgorithm)}.{nameof(AlignmentAlgorithm.Ddpo)} or {nameof(AlignmentAlgorithm)}.{nameof(AlignmentAlgorithm.DiffusionDpo)} "
+                $"Reward '{reward.Name}' declares that its score carries no gradient, which {Algorithms}.{nameof(AlignmentAlgorithm.RewardGradient)} needs. "
+                + $"Use {Algorithms}.{nameof(AlignmentAlgorithm.Ddpo)} or {Algorithms}.{nameof(AlignmentAlgorithm.DiffusionDpo)} "
                 + $"({nameof(VideoAlignmentOptions)}.{nameof(VideoAlignmentOptions.Algorithm)}), which learn from scores alone, "
                 + "or a differentiable reward for the same goal.");
         }

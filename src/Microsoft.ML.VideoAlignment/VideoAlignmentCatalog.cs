@@ -69,7 +69,8 @@ public static class VideoAlignmentCatalog
     /// <param name="clampFrames">Whether values outside [0, 1] are clamped instead of refused. NaN is refused all the same.</param>
     /// <exception cref="ArgumentException">The reward reads the prompt and no column is named.</exception>
     public static VideoScoringEstimator ScoreVideo(
-        this TransformsCatalog catalog, string outputColumnName, string videoColumnName, VideoReward reward, string? promptColumnName = null, bool clampFrames = false)
+        this TransformsCatalog catalog, string outputColumnName, string videoColumnName, VideoReward reward, string? promptColumnName = null,
+        bool clampFrames = false)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(reward);
@@ -91,7 +92,8 @@ public static class VideoAlignmentCatalog
     /// <param name="baseScoreColumnName">The scores of the base model's videos for the same rows; null: no comparison.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
     /// <exception cref="InvalidOperationException">There are no rows, or a score is not finite.</exception>
-    public static VideoAlignmentMetrics EvaluateVideoAlignment(this MLContext mlContext, IDataView data, string scoreColumnName, string? baseScoreColumnName = null)
+    public static VideoAlignmentMetrics EvaluateVideoAlignment(
+        this MLContext mlContext, IDataView data, string scoreColumnName, string? baseScoreColumnName = null)
     {
         ArgumentNullException.ThrowIfNull(mlContext);
         ArgumentNullException.ThrowIfNull(data);

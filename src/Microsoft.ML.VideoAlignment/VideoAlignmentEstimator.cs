@@ -76,8 +76,8 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     /// <exception cref="ObjectDisposedException">The model or the reward has been disposed.</exception>
     /// <exception cref="IOException"><see cref="VideoAlignmentOptions.CheckpointFolder"/> cannot be written. No step has begun then.</exception>
     /// <exception cref="RunFolderException">
-    /// <see cref="VideoAlignmentOptions.RunFolder"/> cannot be written, is in use by another run, belongs to a run that this one cannot continue, or has no state
-    /// that can be read. No step has begun then.
+    /// <see cref="VideoAlignmentOptions.RunFolder"/> cannot be written, is in use by another run, belongs to a run that this one cannot continue, or has no
+    /// state that can be read. No step has begun then.
     /// </exception>
     /// <exception cref="InsufficientMemoryException">
     /// Memory ran out; the message says what the run is estimated to take, and which options make it smaller. Where a step had begun, the

@@ -69,7 +69,8 @@ internal static class VideoAlignmentEvaluator
             return float.IsFinite(value)
                 ? value
                 : throw new InvalidOperationException(
-                    $"Column '{column.Name}' must have finite scores, got {value} at row {cursor.Position}. Find out why that video has no score, or filter the row.");
+                    $"Column '{column.Name}' must have finite scores, got {value} at row {cursor.Position}. "
+                    + "Find out why that video has no score, or filter the row.");
         };
     }
 }

@@ -108,9 +108,10 @@ public sealed record VideoAlignmentOptions
     public string? LoraPattern { get; init; }
 
     /// <summary>
-    /// Where the gradient comes from: by default the reward's own (<see cref="AlignmentAlgorithm.RewardGradient"/>, VADER), to which <see cref="GradientSteps"/>,
-    /// <see cref="GradientWindow"/>, <see cref="FramesPerDecode"/>, <see cref="CarryGradientAcrossSegments"/> and <see cref="KlWeight"/> belong.
-    /// <see cref="AlignmentAlgorithm.Ddpo"/> and <see cref="AlignmentAlgorithm.DiffusionDpo"/> take rewards without gradient, and only videos of one segment.
+    /// Where the gradient comes from: by default the reward's own (<see cref="AlignmentAlgorithm.RewardGradient"/>, VADER), to which <see
+    /// cref="GradientSteps"/>, <see cref="GradientWindow"/>, <see cref="FramesPerDecode"/>, <see cref="CarryGradientAcrossSegments"/> and <see
+    /// cref="KlWeight"/> belong. <see cref="AlignmentAlgorithm.Ddpo"/> and <see cref="AlignmentAlgorithm.DiffusionDpo"/> take rewards without gradient, and
+    /// only videos of one segment.
     /// </summary>
     public AlignmentAlgorithm Algorithm { get; init; } = AlignmentAlgorithm.RewardGradient;
 
@@ -295,9 +296,9 @@ public sealed record VideoAlignmentOptions
     /// <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1]; null (default): none, for models that read texts.
     /// </summary>
     /// <remarks>
-    /// Image files are rotated as their Exif orientation says and drawn on white where they are transparent; color profiles are not applied. An image of another
-    /// size than the videos is stretched to theirs, with a message. With Open-Sora, which reads the prompt too, the image is the first frame, or the frames that
-    /// the prompt's <c>{"mask_strategy": "..."}</c> says.
+    /// Image files are rotated as their Exif orientation says and drawn on white where they are transparent; color profiles are not applied. An image of
+    /// another size than the videos is stretched to theirs, with a message. With Open-Sora, which reads the prompt too, the image is the first frame, or the
+    /// frames that the prompt's <c>{"mask_strategy": "..."}</c> says.
     /// </remarks>
     public string? ImageColumnName { get; init; }
 
@@ -364,7 +365,8 @@ public sealed record VideoAlignmentOptions
         List<string> faults = Faults();
         if (InferenceSteps > model.Scheduler.TrainTimesteps)
         {
-            faults.Add($"{nameof(InferenceSteps)} must be at most {model.Scheduler.TrainTimesteps}, the length of the model's noise schedule, got {InferenceSteps}.");
+            faults.Add(
+                $"{nameof(InferenceSteps)} must be at most {model.Scheduler.TrainTimesteps}, the length of the model's noise schedule, got {InferenceSteps}.");
         }
 
         if (SegmentCount > 1 && SegmentSampler.Fault(model, SegmentCount) is { } chained)
@@ -430,10 +432,12 @@ public sealed record VideoAlignmentOptions
         }
 
         ISampler? sampler = null;
-        Try<ArgumentException>(nameof(InferenceSteps), () => Try<NotSupportedException>(nameof(Sampler), () => sampler = model.CreateSampler(SamplingFor(model))));
+        Try<ArgumentException>(
+            nameof(InferenceSteps), () => Try<NotSupportedException>(nameof(Sampler), () => sampler = model.CreateSampler(SamplingFor(model))));
         Try<ArgumentException>(nameof(GradientWindow), () => WindowFor(model).Resolve(sampler!, static _ => 0));
         Try<NotSupportedException>(nameof(GradientWindow), () => _ = WindowFor(model).Copies > 1 ? model.PolicyScheduler : null);
-        Try<ArgumentException>(nameof(Algorithm), () => Try<NotSupportedException>(nameof(Algorithm), () => Algorithm.Require(model, SamplingFor(model).Steps)));
+        Try<ArgumentException>(
+            nameof(Algorithm), () => Try<NotSupportedException>(nameof(Algorithm), () => Algorithm.Require(model, SamplingFor(model).Steps)));
         Try<ArgumentException>(nameof(LoraLayers), () => LoraTargets.Select(model.Denoiser));
         Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(SamplingFor(model).RewardFrameCount(model)));
         Throw(faults);
@@ -599,7 +603,8 @@ public sealed record VideoAlignmentOptions
         {
             if (!holds)
             {
-                faults.Add($"{name} must be {expected}, got {(value is null ? "null" : value is string text ? $"'{text}'" : FormattableString.Invariant($"{value}"))}.");
+                string given = value is null ? "null" : value is string text ? $"'{text}'" : $"{value}";
+                faults.Add($"{name} must be {expected}, got {given}.");
             }
         }
     }

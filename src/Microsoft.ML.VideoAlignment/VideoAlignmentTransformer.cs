@@ -64,7 +64,8 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
     }
 
     /// <summary>
-    /// Makes a transformer for this alignment at another strength, W + strength x delta, under the same settings and seeds. It borrows this transformer's model.
+    /// Makes a transformer for this alignment at another strength, W + strength x delta, under the same settings and seeds. It borrows this transformer's
+    /// model.
     /// </summary>
     /// <param name="outputColumnName">The name of the new transformer's video column.</param>
     /// <param name="strength">0: the base model; 1: this transformer; other finite numbers extrapolate.</param>

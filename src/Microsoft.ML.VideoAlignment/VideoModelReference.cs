@@ -66,8 +66,8 @@ public sealed record VideoModelReference(string Family, string Source, string Ha
             VideoModelSourceKind.Path => null,
             VideoModelSourceKind.Embedded => NamesEmbedded ? null : "this version of the library has no embedded model of this name. Update it.",
             VideoModelSourceKind.Hub => !HubModel.IsId(Source) ? "it is not a hub id, \"owner/name\": the file is damaged or forged."
-                : Path.Exists(Source) ? "the working directory has a file or folder of this name, which would be opened in its place: run the program elsewhere, "
-                    + "or open the model yourself and pass it to RegisterVideoAlignment."
+                : Path.Exists(Source) ? "the working directory has a file or folder of this name, which would be opened in its place: "
+                    + "run the program elsewhere, or open the model yourself and pass it to RegisterVideoAlignment."
                 : null,
             _ => $"its {nameof(Kind)} {(int)Kind} is of a newer version of the library. Update it.",
         };

@@ -13,7 +13,10 @@ internal sealed class AdapterDirection : IDisposable
     {
         Name = name;
         using IDisposable guard = no_grad();
-        _parts = [.. parts.Select(part => (part.Name, part.Factor, part.Factor.detach().clone().DetachFromDisposeScope(), part.Direction.DetachFromDisposeScope()))];
+        _parts =
+        [
+            .. parts.Select(part => (part.Name, part.Factor, part.Factor.detach().clone().DetachFromDisposeScope(), part.Direction.DetachFromDisposeScope())),
+        ];
     }
 
     /// <summary>The name in the report.</summary>

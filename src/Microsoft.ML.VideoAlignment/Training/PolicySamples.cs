@@ -24,7 +24,8 @@ internal sealed record PolicySamples(Tensor Trajectory, Tensor LogProbabilities,
     /// <param name="segment">Conditions, start and noise; its gradient plan is not read.</param>
     /// <param name="cancellation">Checked at each step.</param>
     public static PolicySamples Run(
-        VideoDiffusionModel model, IPolicySampler policy, SamplingSettings sampling, LoraAdapters adapters, SegmentInputs segment, CancellationToken cancellation)
+        VideoDiffusionModel model, IPolicySampler policy, SamplingSettings sampling, LoraAdapters adapters, SegmentInputs segment,
+        CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
@@ -76,14 +77,16 @@ internal sealed record PolicySamples(Tensor Trajectory, Tensor LogProbabilities,
     public static PolicySamples Load(StateReader state, Device device)
     {
         Tensor trajectory = state.AnyTensor("trajectory", device), probabilities = state.AnyTensor("logProbabilities", device);
-        if (probabilities.dim() != 2 || trajectory.dim() < 3 || trajectory.shape[0] != probabilities.shape[0] || trajectory.shape[1] != probabilities.shape[1] + 1)
+        if (probabilities.dim() != 2 || trajectory.dim() < 3 || trajectory.shape[0] != probabilities.shape[0]
+            || trajectory.shape[1] != probabilities.shape[1] + 1)
         {
             throw state.Fault("trajectory", $"is {Shapes.Describe(trajectory)} beside probabilities {Shapes.Describe(probabilities)}");
         }
 
         StateReader unconditional = state.Section("unconditional");
         return new PolicySamples(
-            trajectory, probabilities, Condition.Load(state.Section("condition"), device), unconditional.IsEmpty ? null : Condition.Load(unconditional, device));
+            trajectory, probabilities, Condition.Load(state.Section("condition"), device),
+            unconditional.IsEmpty ? null : Condition.Load(unconditional, device));
     }
 
     public void Dispose()

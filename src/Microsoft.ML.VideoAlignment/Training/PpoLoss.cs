@@ -29,7 +29,8 @@ internal sealed class PpoLoss(double advantageClip, double clipRange)
 
         Tensor loss = maximum(cost * ratio, cost * ratio.Clamp(1 - clipRange, 1 + clipRange)).mean();
         return new PpoTerms(
-            ToTerms(loss), ToTerms(ratio), ToTerms(difference.square().mean().Div(2)), ToTerms(ratio.Sub(1).abs().GreaterThan(clipRange).to_type(loss.dtype).mean()));
+            ToTerms(loss), ToTerms(ratio), ToTerms(difference.square().mean().Div(2)),
+            ToTerms(ratio.Sub(1).abs().GreaterThan(clipRange).to_type(loss.dtype).mean()));
 
         static Tensor ToTerms(Tensor tensor) => tensor.MoveToOuterDisposeScope();
     }

@@ -74,7 +74,8 @@ public abstract record RewardFrames
     private static int Within(int value, int low, int high, int frames) =>
         value >= low && value <= high
             ? value
-            : throw new ArgumentOutOfRangeException(nameof(value), value, $"Reward frames: expected {low} to {high} for a video of {frames} frames, got {value}.");
+            : throw new ArgumentOutOfRangeException(
+                nameof(value), value, $"Reward frames: expected {low} to {high} for a video of {frames} frames, got {value}.");
 
     private sealed record Random(int Drawn) : RewardFrames;
 

@@ -14,7 +14,8 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// <param name="frames">Which frames the reward is shown.</param>
 /// <param name="loss">The loss, which says which scores are better.</param>
 /// <param name="work">Counts the videos that are scored.</param>
-internal sealed class RolloutScorer(VideoDiffusionModel model, VideoReward reward, SamplingSettings sampling, RewardFrames frames, RewardLoss loss, WorkCount work)
+internal sealed class RolloutScorer(
+    VideoDiffusionModel model, VideoReward reward, SamplingSettings sampling, RewardFrames frames, RewardLoss loss, WorkCount work)
 {
     private readonly List<double[][]> _batches = [];
     private readonly List<string> _prompts = [];

@@ -26,8 +26,8 @@ internal sealed class TrainingDryRun
     /// <param name="settings">The settings of the run and its algorithm. The loss is ignored, and validation prompts are counted, not read.</param>
     /// <param name="device">The kind of device that the run will use.</param>
     /// <returns>
-    /// Bytes of activations by phase, without weights, factors and their gradients; with weights that have adapters merged into them, and with what an algorithm
-    /// keeps from one step to the next.
+    /// Bytes of activations by phase, without weights, factors and their gradients; with weights that have adapters merged into them, and with what an
+    /// algorithm keeps from one step to the next.
     /// </returns>
     public static IReadOnlyDictionary<MemoryPhase, long> Run(
         VideoDiffusionModel model, LoraAdapters adapters, VideoReward reward, TrainingSettings settings, DeviceType device)
@@ -127,7 +127,10 @@ internal sealed class TrainingDryRun
             Prompts = MetaSegment.Prompts(settings.BatchSize),
             First = Segment(),
             Frames = settings.Frames.Select(sampling.RewardFrameCount(_model), static _ => 0),
-            Copies = [.. Enumerable.Repeat(() => MetaSegment.Empty(_model.LatentShape(settings.BatchSize, sampling.Size)), Math.Min(1, settings.Window.Copies - 1))],
+            Copies =
+            [
+                .. Enumerable.Repeat(() => MetaSegment.Empty(_model.LatentShape(settings.BatchSize, sampling.Size)), Math.Min(1, settings.Window.Copies - 1)),
+            ],
             Later = [.. Enumerable.Repeat<Func<Tensor, SegmentInputs>>(_ => Segment(), sampling.SegmentCount - 1)],
         };
     }

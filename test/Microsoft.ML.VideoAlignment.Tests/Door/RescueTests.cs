@@ -173,7 +173,7 @@ public class RescueTests
         TrainingStepException error = Failed(options, reward);
         Assert.That((error.Step, error.LastGoodStep), Is.EqualTo((4, 1)));
         Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options() with { Steps = 1 })));
-        Assert.That(error.Message, Does.Contain("The weights of step 1 (the best on held-out prompts so far) are in"));
+        Assert.That(error.Message, Does.Contain("The weights of step 1 (the best in validation so far) are in"));
     }
 
     /// <summary>While the average is measured it stands in the factors' place.</summary>

@@ -84,8 +84,9 @@ public class VideoAlignmentOptionsTests
         };
         var rig = new DoorRig { Model = new TinyVideoModel(readsImages: segments > 1) };
         Assert.That(
-            () => rig.Estimator(options), Throws.ArgumentException.With.Message.Contains($"{frames} x {height} x {width}").And.Message.Contains("a column "
-                + "the limit of a column").And.Message.Contains("shorter or smaller"));
+            () => rig.Estimator(options),
+            Throws.ArgumentException.With.Message.Contains($"{frames} x {height} x {width}").And.Message.Contains("that is the limit of a column")
+                .And.Message.Contains("shorter or smaller"));
         Assert.That(() => rig.Context.Transforms.GenerateVideo("Video", "Prompt", rig.Model, options),
             Throws.ArgumentException.With.Message.Contains("that is the limit of a column"));
     }

@@ -121,7 +121,7 @@ public class GradientWindowTests
         double[] sensitivity = [.. lines.Skip(1).Select(line => double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[2], System.Globalization.CultureInfo.InvariantCulture))];
         Assert.That(sensitivity, Has.All.LessThan(0));
         int[] strongest = [.. Enumerable.Range(0, 5).OrderBy(step => sensitivity[step]).Take(2)];
-        Assert.That(Enumerable.Range(0, 5).Where(step => lines[step + 1].EndsWith("graded", StringComparison.Ordinal)), Is.EquivalentTo(strongest));
+        Assert.That(Enumerable.Range(0, 5).Where(step => lines[step + 1].EndsWith("with gradient", StringComparison.Ordinal)), Is.EquivalentTo(strongest));
         Assert.That(() => GradientWindow.LastSteps(9).Describe(model, 5), Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
 }
