@@ -46,7 +46,8 @@ public class MemoryOfRewardsTests
     public void ATextEncoderCountsUntilItIsLetGo()
     {
         using VideoReward reward = VideoRewards.MovingShapesPreference();
-        long both = _model.EstimateMemory(s_options, reward).Reward, vision = reward.Networks.SelectMany(network => network.parameters()).Sum(weight => weight.numel() * weight.element_size());
+        long both = _model.EstimateMemory(s_options, reward).Reward,
+            vision = reward.Networks.SelectMany(network => network.parameters()).Sum(weight => weight.numel() * weight.element_size());
         reward.RestrictToPrompts(["a red circle"]);
         long restricted = _model.EstimateMemory(s_options, reward).Reward;
         using (Assert.EnterMultipleScope())

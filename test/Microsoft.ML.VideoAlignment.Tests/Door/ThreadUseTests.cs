@@ -59,12 +59,14 @@ public class ThreadUseTests
     [TestCase("OMP_WAIT_POLICY", "passive")]
     [TestCase("GOMP_SPINCOUNT", "0")]
     [TestCase("KMP_BLOCKTIME", "0")]
-    public void ThreadsThatSleepUseLessForGoodReasons(string name, string value) => Assert.That(Steps(Make(2, 2, (name, value)), steps: 20, seconds: 5, busy: 0.9), Is.Empty);
+    public void ThreadsThatSleepUseLessForGoodReasons(string name, string value) =>
+        Assert.That(Steps(Make(2, 2, (name, value)), steps: 20, seconds: 5, busy: 0.9), Is.Empty);
 
     [Test]
     public void MoreThreadsThanProcessorsAreSaidAtOnce()
     {
-        Assert.That(Make(8, 2).Excess(), Does.StartWith("libtorch has 8 threads, and this process may use 2 processors: Start the program with OMP_NUM_THREADS=2 "));
+        Assert.That(Make(8, 2).Excess(),
+            Does.StartWith("libtorch has 8 threads, and this process may use 2 processors: Start the program with OMP_NUM_THREADS=2 "));
         Assert.That(Make(2, 2).Excess(), Is.Null);
         Assert.That(Make(1, 1).Describe(), Is.EqualTo("1 thread"));
     }
