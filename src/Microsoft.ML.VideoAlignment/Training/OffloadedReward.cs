@@ -4,7 +4,9 @@ using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>A reward that may be waiting off the device when it is asked; it belongs to the caller.</summary>
+/// <summary>A reward whose networks may be offloaded to the CPU, and are restored before it scores.</summary>
+/// <param name="reward">The reward; disposing this object does not dispose it.</param>
+/// <param name="idle">The offloader, which restores the reward's networks.</param>
 internal sealed class OffloadedReward(VideoReward reward, CpuOffloader idle) : VideoReward
 {
     public override string Name => reward.Name;

@@ -2,7 +2,8 @@ using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>What a reward remembers of the run, as a part of its state.</summary>
+/// <summary>What a reward remembers of a run, as a part of the run's state.</summary>
+/// <param name="reward">The reward.</param>
 internal sealed class RewardTraining(VideoReward reward) : IResumable
 {
     public void Save(StateWriter state) => reward.SaveTraining(state);

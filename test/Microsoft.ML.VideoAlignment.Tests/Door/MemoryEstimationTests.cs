@@ -7,7 +7,9 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>What is estimated before a run, and what is said when memory runs out in one. How near the estimate comes to a process is the benchmarks' question.</summary>
+/// <summary>
+/// What is estimated before a run, and what is said when memory runs out in one. How near the estimate comes to a process is the benchmarks' question.
+/// </summary>
 [SuppressMessage("Usage", "CA2201", Justification = "ExternalException is what TorchSharp throws for libtorch.")]
 public class MemoryEstimationTests
 {
@@ -38,7 +40,8 @@ public class MemoryEstimationTests
     [Test]
     public void HalfPrecisionHalvesTheWeights()
     {
-        using VideoDiffusionModel half = VideoDiffusionModel.FromPretrained(EmbeddedModels.Find("text-to-video"), new VideoModelOptions { Precision = WeightPrecision.Float16 });
+        using VideoDiffusionModel half =
+            VideoDiffusionModel.FromPretrained(EmbeddedModels.Find("text-to-video"), new VideoModelOptions { Precision = WeightPrecision.Float16 });
         Assert.That(half.EstimateMemory(s_options).Weights * 2, Is.EqualTo(_model.EstimateMemory(s_options).Weights));
     }
 
@@ -55,7 +58,7 @@ public class MemoryEstimationTests
         long Of(int batch) => _model.EstimateMemory(s_options with { BatchSize = batch, Recompute = ActivationRecompute.None }).GradientSteps;
     }
 
-    /// <summary>Each clip of an Open-Sora video is run again in the backward pass: three take what two do.</summary>
+    /// <summary>Each segment of an Open-Sora video is run again in the backward pass: three take what two do.</summary>
     [Test]
     public void AVideoOfOpenSoraTakesNoMoreWithMoreClips()
     {
@@ -88,7 +91,8 @@ public class MemoryEstimationTests
             Assert.That(kept, Is.GreaterThan(3 * inputs));
         }
 
-        long Of(int steps, bool recompute) => _model.EstimateMemory(s_options with { GradientSteps = steps, Recompute = recompute ? ActivationRecompute.Blocks : ActivationRecompute.None }).GradientSteps;
+        long Of(int steps, bool recompute) => _model.EstimateMemory(
+            s_options with { GradientSteps = steps, Recompute = recompute ? ActivationRecompute.Blocks : ActivationRecompute.None }).GradientSteps;
     }
 
     [Test]
@@ -119,7 +123,8 @@ public class MemoryEstimationTests
     [Test]
     public void RunningOutOfMemorySaysWhatARunTakesAndWhatToChange()
     {
-        using VideoReward greedy = VideoRewards.Custom("greedy", (_, _) => throw new ExternalException("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."));
+        using VideoReward greedy = VideoRewards.Custom("greedy", (_, _) =>
+            throw new ExternalException("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."));
         var context = new MLContext(seed: 1);
         IDataView prompts = context.Data.LoadFromEnumerable([new PromptRow { Prompt = "a red circle" }]);
         VideoAlignmentOptions options = s_options with { BatchSize = 2, Recompute = ActivationRecompute.None, GradientSteps = 3 };
@@ -140,12 +145,13 @@ public class MemoryEstimationTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(OutOfMemoryAdvice.Caused(fault), Is.False);
-            Assert.That(OutOfMemoryAdvice.Caused(new InvalidOperationException("step 3", new ExternalException("CUDA out of memory. Tried to allocate 2.00 GiB"))), Is.True);
+            Assert.That(OutOfMemoryAdvice.Caused(
+                new InvalidOperationException("step 3", new ExternalException("CUDA out of memory. Tried to allocate 2.00 GiB"))), Is.True);
             Assert.That(OutOfMemoryAdvice.Caused(new ExternalException("DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes")), Is.True);
         }
     }
 
-    /// <summary>Bytes that the graph of a graded prediction and of a decoded frame holds, weights aside.</summary>
+    /// <summary>Bytes of the graph of a prediction with gradient and of a decoded frame, weights aside.</summary>
     private static long Kept(VideoDiffusionModel model, Device device)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -153,7 +159,8 @@ public class MemoryEstimationTests
         using LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, LoraTargets.AttentionQkvOut, 4, 4, generator);
         Condition condition = model.EmptyCondition(1, model.DefaultSize).Map(tensor => zeros(tensor.shape, device: device));
         Tensor latents = zeros(model.LatentShape(1, model.DefaultSize), device: device);
-        IEnumerable<Tensor> apart = model.Networks.Values.SelectMany(network => network.parameters()).Concat(adapters.Parameters).Where(tensor => tensor.device_type == device.type);
+        IEnumerable<Tensor> apart =
+            model.Networks.Values.SelectMany(network => network.parameters()).Concat(adapters.Parameters).Where(tensor => tensor.device_type == device.type);
         using var meter = new MemoryProfiler([.. apart], DeviceType.CPU, device.type);
         Tensor prediction = model.Predict(latents, 500, condition);
         Tensor frame = model.Decode(prediction, model.DefaultSize.Frames, [0]);

@@ -49,7 +49,8 @@ public class SavedSizesTests
     [Test]
     public void SettingsHaveALimitOfTheirOwn()
     {
-        byte[] large = SavedZip.Change(Saved(), (name, content) => name == "settings.json" ? [.. content, .. Enumerable.Repeat((byte)' ', 17 * Mega)] : content, CompressionLevel.NoCompression);
+        byte[] large = SavedZip.Change(Saved(), (name, content) => name == "settings.json" ? [.. content, .. Enumerable.Repeat((byte)' ', 17 * Mega)] : content,
+            CompressionLevel.NoCompression);
         Assert.That(SavedZip.Refusal(Loading(), large), Does.Contain("settings.json").And.Contains("at most"));
     }
 

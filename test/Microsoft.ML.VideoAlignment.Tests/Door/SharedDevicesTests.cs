@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>
-/// Models and rewards that several contexts and threads share, on devices that are names here: networks move when nobody computes with them, and everyone finds
+/// Models and rewards that several contexts and threads share, on devices that are names here: networks move when no computation uses them, and everyone finds
 /// them where he wants them.
 /// </summary>
 public class SharedDevicesTests

@@ -16,7 +16,12 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12", bool readsImages = false) : VideoDiffusionModel
 {
     private const string SchedulerJson =
-        """{ "_class_name": "DDIMScheduler", "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "num_train_timesteps": 1000, "set_alpha_to_one": true, "clip_sample": false }""";
+        """
+        {
+          "_class_name": "DDIMScheduler", "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "num_train_timesteps": 1000,
+          "set_alpha_to_one": true, "clip_sample": false
+        }
+        """;
 
     private readonly TwoLayers _network = new();
     private Device _device = CPU;

@@ -44,7 +44,7 @@ public class VideoAlignmentPresetsTests
         Assert.That(Runs().Select(run => run.Arguments[0]).Distinct(),
             Is.EquivalentTo(typeof(VideoAlignmentPresets).GetProperties(BindingFlags.Public | BindingFlags.Static).Select(property => property.Name)));
 
-    /// <summary>What Fit checks before its first step, held-out videos included.</summary>
+    /// <summary>What Fit checks before its first step, validation videos included.</summary>
     [TestCaseSource(nameof(Runs))]
     public void APresetCanBeginWithItsModelAndReward(string name, VideoModelFamily family, int? frames, RewardContract contract)
     {

@@ -53,7 +53,7 @@ public class RunFolderTests
         s_run.Fit(_folder.ToString(), change: options => Steps(options, 4));
         var log = new List<string>();
         Assert.That(s_run.Fit(_folder.ToString(), log: log, change: options => Steps(options, 6)), Is.EqualTo(expected));
-        Assert.That(log, Has.One.Contains("Goes on after step 4 of 6"));
+        Assert.That(log, Has.One.Contains("Resuming after step 4 of 6"));
         Assert.That(log, Has.None.Contains("changed since"), "more steps are no change");
     }
 

@@ -6,7 +6,7 @@ using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>Frames that Open-Sora is given: images, and the last frames of a video's clips.</summary>
+/// <summary>Frames that Open-Sora is given: images, and the last frames of a video's segments.</summary>
 [NonParallelizable]
 public class OpenSoraLongVideoTests
 {
@@ -67,7 +67,8 @@ public class OpenSoraLongVideoTests
         using var noise = new SeededNoise([3], CPU);
         SegmentInputs segment = new SegmentBuilder(_model, s_clip, _model.CreateSampler(s_clip), cache).Build(0, ["a ship"], image: null, noise.Next);
         using var same = new SeededNoise([3], CPU);
-        Assert.That((segment.Sampler, segment.Condition.FrameMask, segment.Condition.ImageLatents), Is.EqualTo(((ISampler?)null, (Tensor?)null, (Tensor?)null)));
+        Assert.That((segment.Sampler, segment.Condition.FrameMask, segment.Condition.ImageLatents),
+            Is.EqualTo(((ISampler?)null, (Tensor?)null, (Tensor?)null)));
         Assert.That(segment.Start.Equals(same.Next(segment.Start.shape)), "the first draw is the start");
     }
 
@@ -92,7 +93,8 @@ public class OpenSoraLongVideoTests
         Tensor Run(SegmentInputs segment)
         {
             Tensor? latents = null;
-            new SegmentSampler(_model, s_clip, _model.CreateSampler(s_clip), adapters: null).Run((_, _) => segment, (_, made) => { latents = made.MoveToOuterDisposeScope(); return null; });
+            new SegmentSampler(_model, s_clip, _model.CreateSampler(s_clip), adapters: null).Run((_, _) => segment,
+                (_, made) => { latents = made.MoveToOuterDisposeScope(); return null; });
             return latents!;
         }
     }
@@ -124,7 +126,8 @@ public class OpenSoraLongVideoTests
         Tensor? Finish(int segment, Tensor latents)
         {
             Tensor frames = ((_model.Decode(latents, 17) / 2) + 0.5).clamp(0, 1);
-            Assert.That((frames - video.narrow(2, 17 * segment, 17)).abs().max().ToDouble(), Is.LessThan(1e-5), $"clip {segment} of the video, which was handed the same frame");
+            Assert.That((frames - video.narrow(2, 17 * segment, 17)).abs().max().ToDouble(), Is.LessThan(1e-5),
+                $"clip {segment} of the video, which was handed the same frame");
             if (segment > 0)
             {
                 Assert.That(latents[.., .., ..1].Equals(conditions[segment].ImageLatents![.., .., ..1]), $"clip {segment} begins with what it is given");
@@ -146,14 +149,15 @@ public class OpenSoraLongVideoTests
         {
             Assert.That(video[.., .., ..17].Equals(sunny[.., .., ..17]), "loop 0 is the first clip");
             Assert.That(video[.., .., 17..].Equals(sunny[.., .., 17..]), Is.False, "loop 1 is the second");
-            Assert.That(Video(s_clip, new VideoPrompt("|0| a sunny day |1| a rainy day"), seed: 3).Equals(Video(s_clip, new VideoPrompt("a rainy day"), seed: 3)), "a video of one clip is VADER's loop 1");
+            Assert.That(Video(s_clip, new VideoPrompt("|0| a sunny day |1| a rainy day"),
+                seed: 3).Equals(Video(s_clip, new VideoPrompt("a rainy day"), seed: 3)), "a video of one clip is VADER's loop 1");
             Assert.That(_model.RewardText("|0| A sunny day |2| a rainy day", segments: 3), Is.EqualTo("a sunny day, a rainy day"));
             Assert.That(_model.RewardText("A sunny day", segments: 3), Is.EqualTo("a sunny day"));
             Assert.That(_model.RewardText("|0| a sunny day |1| a rainy day", segments: 1), Is.EqualTo("a rainy day"));
         }
     }
 
-    /// <summary>Every clip's text is encoded before the first step, equal ones once.</summary>
+    /// <summary>Every segment's text is encoded before the first step, equal ones once.</summary>
     [Test]
     public void TheTextsOfAllSegmentsAreEncodedAtOnce()
     {
@@ -173,7 +177,9 @@ public class OpenSoraLongVideoTests
         Assert.That(texts.Read, Has.Count.EqualTo(2));
     }
 
-    /// <summary>The reward sees the second clip alone: the first clip's start has gradient if the frame handed on carries it, and none at all if it does not.</summary>
+    /// <summary>
+    /// The reward sees the second segment alone: the first segment's start has gradient if the frame between them carries it, and none at all if it does not.
+    /// </summary>
     [TestCase(false, false)]
     [TestCase(true, false)]
     [TestCase(true, true)]
@@ -183,7 +189,8 @@ public class OpenSoraLongVideoTests
         SamplingSettings two = s_clip with { SegmentCount = 2 };
         using LoraAdapters adapters = TinyModel.Adapt(_model);
         using VideoReward reward = TinyModel.Redness();
-        RewardGradientSettings settings = TinyModel.Settings() with { Sampling = two, CarryGradientAcrossSegments = carry, Window = GradientWindow.LastSteps(2), Frames = RewardFrames.Chosen(20, 33) };
+        RewardGradientSettings settings = TinyModel.Settings()
+            with { Sampling = two, CarryGradientAcrossSegments = carry, Window = GradientWindow.LastSteps(2), Frames = RewardFrames.Chosen(20, 33) };
         using var trainer = new RewardGradientTrainer(_model, reward, adapters, settings);
         using var draws = new TrainingRandom([new VideoPrompt("a ship")], seed: 4);
         _model.RecomputeBlocks = recompute;
@@ -211,7 +218,8 @@ public class OpenSoraLongVideoTests
     {
         using var noise = new SeededNoise([noiseSeed], CPU);
         long[] shape = _model.LatentShape(1, s_clip.Size);
-        Tensor ofImage = noise.Next([1, _model.Autoencoder.Config.Spatial.LatentChannels, .. shape[3..]]), ofVideo = noise.Next([1, shape[1], 1, .. shape[3..]]);
+        Tensor ofImage = noise.Next([1, _model.Autoencoder.Config.Spatial.LatentChannels, .. shape[3..]]),
+            ofVideo = noise.Next([1, shape[1], 1, .. shape[3..]]);
         return _model.Autoencoder.Encode(((image * 2) - 1).unsqueeze(0).unsqueeze(2), ofImage, ofVideo);
     }
 

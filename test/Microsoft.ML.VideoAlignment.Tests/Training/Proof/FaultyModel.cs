@@ -64,7 +64,8 @@ internal sealed class FaultyModel(VideoDiffusionModel inner) : VideoDiffusionMod
     internal override Tensor Predict(Tensor latents, double timestep, Condition condition) =>
         Predicting?.Invoke(latents, timestep, condition) ?? inner.Predict(latents, timestep, condition);
 
-    internal override Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null) => inner.Decode(Decoding?.Invoke(latents) ?? latents, frames, chosen);
+    internal override Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null) =>
+        inner.Decode(Decoding?.Invoke(latents) ?? latents, frames, chosen);
 }
 
 /// <summary>A sampler whose step sees another prediction.</summary>

@@ -3,8 +3,8 @@ using ProveGradients;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>
-/// The gradient proof: every family, every reward and every window with every pair of the other settings, and every combination of those that take shares of the
-/// gradient. The product of all is examples/ProveGradients --full.
+/// The gradient proof: every family, every reward and every window with every pair of the other settings, and every combination of those that take shares of
+/// the gradient. The product of all is examples/ProveGradients --full.
 /// </summary>
 [Parallelizable(ParallelScope.Self)]
 public class GradientCheckTests
@@ -40,7 +40,8 @@ public class GradientCheckTests
     [Test]
     public void EveryCombinationOfSharesIsProved()
     {
-        string[][] shares = [.. ProofCase.EveryValue().Select(proof => new[] { proof["base-distance"], proof["accumulation"], proof["decode"], proof["copies"] })];
+        string[][] shares =
+            [.. ProofCase.EveryValue().Select(proof => new[] { proof["base-distance"], proof["accumulation"], proof["decode"], proof["copies"] })];
         Assert.That(shares.Select(share => string.Join('|', share)).Distinct().Count(), Is.EqualTo(2 * 2 * 2 * 3));
         Assert.That(ProofCase.EveryValue().Select(proof => proof["segments"]).Distinct().Count(), Is.EqualTo(3));
     }
@@ -53,12 +54,13 @@ public class GradientCheckTests
         Assert.That(report.Passed, report.ToString());
         Assert.That(report.Rows.Select(row => row.Name), Is.SupersetOf(new[]
         {
-            "recomputed blocks = plain: loss", "offloaded blocks = plain: gradient", "recomputed steps = plain: gradient", "the last T steps = full", "all steps by number = full", "no gradient before the window",
+            "recomputed blocks = plain: loss", "offloaded blocks = plain: gradient", "recomputed steps = plain: gradient", "the last T steps = full",
+            "all steps by number = full", "no gradient before the window",
             "2 accumulated = one batch", "mean of two processes = one with both batches",
         }));
     }
 
-    /// <summary>A video of two clips: the first clip's steps get gradient from the second's frames, or do not.</summary>
+    /// <summary>A video of two segments: the first segment's steps get gradient from the second's frames, or do not.</summary>
     [TestCase(true, ActivationRecompute.Blocks)]
     [TestCase(false, ActivationRecompute.None)]
     public void VideosOfSeveralSegments(bool carry, ActivationRecompute recompute)
@@ -75,8 +77,8 @@ public class GradientCheckTests
     }
 
     /// <summary>
-    /// What Open-Sora is given is part of its latents from the first step on, and yet carries gradient where steps before the window do not: a video whose gradient steps
-    /// are the last ones, or all.
+    /// What Open-Sora is given is part of its latents from the first step on, and yet carries gradient where steps before the window do not: a video whose
+    /// gradient steps are the last ones, or all.
     /// </summary>
     [TestCase(true, 2, ActivationRecompute.Blocks)]
     [TestCase(true, 4, ActivationRecompute.Steps)]
@@ -100,8 +102,10 @@ public class GradientCheckTests
     [Test]
     public void WhatMustBeEqualIsWithAImage()
     {
-        VideoAlignmentOptions options = Options(VideoModelFamily.OpenSora) with { ImageColumnName = "Image", GradientWindow = GradientWindow.LastSteps(2), Recompute = ActivationRecompute.None };
-        GradientCheckReport report = GradientCheck.Run(Model(VideoModelFamily.OpenSora), _rewards["custom"], options, new GradientCheckOptions { Directions = 1, Parts = 0 });
+        VideoAlignmentOptions options = Options(VideoModelFamily.OpenSora)
+            with { ImageColumnName = "Image", GradientWindow = GradientWindow.LastSteps(2), Recompute = ActivationRecompute.None };
+        GradientCheckReport report =
+            GradientCheck.Run(Model(VideoModelFamily.OpenSora), _rewards["custom"], options, new GradientCheckOptions { Directions = 1, Parts = 0 });
         Assert.That(report.Passed, report.ToString());
     }
 
@@ -134,7 +138,8 @@ public class GradientCheckTests
         double Distance(GradientWindow window)
         {
             double Loss(double weight) => GradientCheck.Run(
-                Model(VideoModelFamily.ModelScope), _rewards["custom"], Options(VideoModelFamily.ModelScope) with { KlWeight = weight, GradientWindow = window }, s_brief).Loss;
+                Model(VideoModelFamily.ModelScope), _rewards["custom"],
+                Options(VideoModelFamily.ModelScope) with { KlWeight = weight, GradientWindow = window }, s_brief).Loss;
             return Loss(0.7) - Loss(0);
         }
 
@@ -198,7 +203,8 @@ public class GradientCheckTests
         var report = new GradientCheckReport(1, 2, [new("good", 1, 1, 0, 1e-6, ""), new("bad", 1, 2, 0.5, 1e-6, "why")]);
         Assert.That(report.Passed, Is.False);
         Assert.That(report.LargestError, Is.EqualTo(0.5));
-        Assert.That(report.ThrowIfFailed, Throws.TypeOf<GradientCheckException>().With.Message.Contains("1 of 2 comparisons failed").And.Message.Contains("FAIL bad").And.Message.Contains("(why)"));
+        Assert.That(report.ThrowIfFailed, Throws.TypeOf<GradientCheckException>().With.Message.Contains("1 of 2 comparisons failed")
+            .And.Message.Contains("FAIL bad").And.Message.Contains("(why)"));
         Assert.That(new GradientCheckRow("", 1, 1, double.NaN, 1, "").Passed, Is.False);
     }
 
