@@ -35,7 +35,8 @@ internal static class AlignmentArchive
     public static void Save(ModelSaveContext context, string loaderSignature, AlignmentManifest manifest, byte[]? adapters, string? baseFolder)
     {
         string[] files = baseFolder is null ? [] : FilesOf(manifest.BaseModel, baseFolder);
-        manifest = manifest with { HasAdapters = adapters is not null, BaseFiles = [.. files.Select(file => Path.GetRelativePath(baseFolder!, file).Replace('\\', '/'))] };
+        manifest = manifest with { HasAdapters = adapters is not null,
+            BaseFiles = [.. files.Select(file => Path.GetRelativePath(baseFolder!, file).Replace('\\', '/'))] };
 
         MlNetInterop.SetVersion(context, ModelSignature, FormatVersion, loaderSignature);
         MlNetInterop.SaveStream(context, SettingsEntry, writer => writer.Write(manifest.ToJson()));
@@ -74,7 +75,8 @@ internal static class AlignmentArchive
         byte[]? adapters = entries.Content(AdaptersEntry, Array.MaxLength);
         if (adapters is null && manifest.HasAdapters == true)
         {
-            throw new FormatException($"The saved alignment does not hold {AdaptersEntry}, which it says it has; without it the videos would be the base model's. Take the file as it was saved.");
+            throw new FormatException($"The saved alignment does not hold {AdaptersEntry}, which it says it has; without it the videos would be the base "
+                + $"model's. Take the file as it was saved.");
         }
 
         if (manifest.BaseFiles.Count == 0)

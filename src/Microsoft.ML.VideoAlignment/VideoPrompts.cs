@@ -99,15 +99,17 @@ public static class VideoPrompts
     private static string[] Lines(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        string[] lines = File.Exists(path) ? File.ReadAllLines(path) : throw new FileNotFoundException($"There is no prompt file at {Path.GetFullPath(path)}.", path);
+        string[] lines = File.Exists(path) ? File.ReadAllLines(path)
+            : throw new FileNotFoundException($"There is no prompt file at {Path.GetFullPath(path)}.", path);
 
-        // What is no UTF-8 is decoded to U+FFFD; UTF-16 without a byte order mark has a NUL in each letter.
+        // Bytes that are not UTF-8 are decoded to U+FFFD; UTF-16 without a byte order mark has a NUL in each letter.
         int foreign = Array.FindIndex(lines, line => line.AsSpan().IndexOfAny('\ufffd', '\0') >= 0);
         return foreign < 0 ? lines
-            : throw new InvalidDataException($"{path}, line {foreign + 1}: holds {(lines[foreign].Contains('\0') ? "NUL characters" : "letters that are not UTF-8")}. Save the file as UTF-8.");
+            : throw new InvalidDataException(
+                $"{path}, line {foreign + 1}: holds {(lines[foreign].Contains('\0') ? "NUL characters" : "letters that are not UTF-8")}. Save the file as UTF-8.");
     }
 
-    /// <summary>The cells of a line; a tab between the quotes of a cell divides none.</summary>
+    // A tab between the quotes of a cell does not divide it.
     private static string[] Cells(string line)
     {
         string[] parts = line.Split('\t');
