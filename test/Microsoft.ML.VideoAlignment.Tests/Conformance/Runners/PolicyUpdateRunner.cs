@@ -65,7 +65,7 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
             AdvantageMinimum = perPrompt ? tracked.GetProperty("min_count").GetInt32() : 1,
         };
         var settings = new DdpoSettings(
-            Training(sampling, arguments.GetProperty("train_batch_size").GetInt32(), arguments.GetProperty("optimizer")), options, RewardFrames.All, RewardLoss.Maximize());
+            Training(sampling, arguments.GetProperty("train_batch_size").GetInt32(), arguments.GetProperty("optimiser")), options, RewardFrames.All, RewardLoss.Maximize());
         IPolicySampler policy = ((DdimScheduler)model.Scheduler).CreatePolicy(settings.Sampling.Steps, arguments.GetProperty("eta").GetDouble(), rederiveNoise: false);
         var micro = new List<(Tensor Probability, PpoTerms Terms)>();
         Tensor? first = null;
@@ -129,7 +129,7 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
     private static void Dpo(ConformanceCase testCase, ModelScopePipeline model, LoraAdapters adapters)
     {
         JsonElement arguments = testCase.Arguments;
-        JsonElement optimizer = arguments.GetProperty("optimizer");
+        JsonElement optimizer = arguments.GetProperty("optimiser");
         long[] latents = testCase["in.latents"].shape;
         int accumulate = optimizer.GetProperty("accumulate").GetInt32();
         SamplingSettings sampling = Sampling(latents[1..], steps: 1, guidanceScale: 1);
