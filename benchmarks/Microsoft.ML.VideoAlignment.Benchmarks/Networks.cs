@@ -16,7 +16,7 @@ internal static class Networks
     public static LoraAdapters Adapters(nn.Module network, ModelSize size)
     {
         using var generator = new Generator(3);
-        return LoraAdapters.Attach(network, LoraTargets.AttentionQkvOut, size.LoraRank, size.LoraRank, generator);
+        return LoraAdapters.Attach(network, LoraVocabulary.Diffusers.AttentionQkvOut, size.LoraRank, size.LoraRank, generator);
     }
 
     public static Tensor Noise(ulong seed, params long[] shape)

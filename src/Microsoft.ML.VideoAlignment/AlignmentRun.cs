@@ -45,7 +45,7 @@ internal sealed record AlignmentRun(
         using IDisposable used = RewardDevices.Use(Reward, Model.Device, alone: MovesIdleNetworks);
         (ActivationMemory activations, bool steps) = (Model.Activations, Model.RecomputeSteps);
         using var generator = new Generator(unchecked((ulong)Seed) ^ FactorStream);
-        using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, Options.LoraTargets, Options.LoraRank, Options.LoraAlpha, generator);
+        using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, Options.LoraTargetsFor(Model), Options.LoraRank, Options.LoraAlpha, generator);
         if (Options.CheckpointFolder is { } folder)
         {
             WritableFolder.Require(folder, nameof(Options.CheckpointFolder), AdapterFile.Write(adapters));

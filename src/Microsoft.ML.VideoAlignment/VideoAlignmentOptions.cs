@@ -391,7 +391,7 @@ public sealed record VideoAlignmentOptions
         Try<ArgumentException>(nameof(GradientWindow), () => WindowFor(model).Resolve(sampler!, static _ => 0));
         Try<NotSupportedException>(nameof(GradientWindow), () => _ = WindowFor(model).Copies > 1 ? model.PolicyScheduler : null);
         Try<ArgumentException>(nameof(Algorithm), () => Try<NotSupportedException>(nameof(Algorithm), () => Algorithm.Require(model, SamplingFor(model).Steps)));
-        Try<ArgumentException>(nameof(LoraLayers), () => LoraTargets.Select(model.Denoiser));
+        Try<ArgumentException>(nameof(LoraLayers), () => LoraTargetsFor(model).Select(model.Denoiser));
         Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(SamplingFor(model).RewardFrameCount(model)));
         Throw(faults);
 
@@ -424,10 +424,11 @@ public sealed record VideoAlignmentOptions
         GradientWindow ?? (model.LastStepIsInert ? GradientWindow.MostSensitive(GradientSteps) : GradientWindow.LastSteps(GradientSteps));
 
     /// <summary>The adapted layers.</summary>
-    internal LoraTargets LoraTargets => LoraPattern is not null ? LoraTargets.Pattern(LoraPattern) : LoraLayers switch
+    /// <param name="model">Whose names of layers are taken.</param>
+    internal LoraTargets LoraTargetsFor(VideoDiffusionModel model) => LoraPattern is not null ? LoraTargets.Pattern(LoraPattern) : LoraLayers switch
     {
-        LoraLayers.AttentionQkv => LoraTargets.AttentionQkv,
-        LoraLayers.AttentionQkvOut => LoraTargets.AttentionQkvOut,
+        LoraLayers.AttentionQkv => model.LoraVocabulary.AttentionQkv,
+        LoraLayers.AttentionQkvOut => model.LoraVocabulary.AttentionQkvOut,
         _ => LoraTargets.AllLayers,
     };
 

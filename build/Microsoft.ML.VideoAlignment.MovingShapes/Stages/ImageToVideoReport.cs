@@ -29,7 +29,7 @@ internal static class ImageToVideoReport
     {
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        using StableVideoDiffusionPipeline model = StableVideoDiffusionPipeline.FromFolder(Path.Combine(shop.Ship, ImageToVideoFiles.Folder), null, Placement.Cpu);
+        using VideoDiffusionModel model = new VideoDiffusionModel(StableVideoDiffusionModel.FromFolder(Path.Combine(shop.Ship, ImageToVideoFiles.Folder), null, Placement.Cpu));
         using var measures = new VideoMeasures(shop.Ship);
         var sampling = new SamplingSettings
         {
@@ -106,7 +106,7 @@ internal static class ImageToVideoReport
         """);
 
     /// <summary>A video for each image [N, 3, 32, 32]; seeds from firstSeed on.</summary>
-    private static Tensor Generate(StableVideoDiffusionPipeline model, SamplingSettings sampling, Tensor images, int firstSeed)
+    private static Tensor Generate(VideoDiffusionModel model, SamplingSettings sampling, Tensor images, int firstSeed)
     {
         var videos = new List<Tensor>();
         for (int start = 0; start < images.shape[0]; start += Chunk)

@@ -68,7 +68,7 @@ internal static class ReportStage
         var sampling = new SamplingSettings { Size = new VideoSize(ShapesVideo.Frames, ShapesVideo.Size, ShapesVideo.Size), Steps = SamplerSteps, GuidanceScale = shop.Guidance };
         Tensor[] videos = new Tensor[shop.Videos / Chunk];
         double[][] scores = new double[videos.Length][];
-        using (ModelScopePipeline model = ModelScopePipeline.FromFolder(Path.Combine(shop.Ship, "text-to-video"), null, Placement.Cpu))
+        using (VideoDiffusionModel model = new VideoDiffusionModel(ModelScopeModel.FromFolder(Path.Combine(shop.Ship, "text-to-video"), null, Placement.Cpu)))
         using (VideoReward aesthetic = VideoRewards.Aesthetic(Path.Combine(shop.Ship, "clip"), Path.Combine(shop.Ship, "aesthetic-head.safetensors")))
         using (VideoReward similarity = VideoRewards.TextImageSimilarity(Path.Combine(shop.Ship, "clip")))
         {

@@ -76,7 +76,7 @@ internal static class ShipStage
     {
         ["_class_name"] = "TextToVideoSDPipeline",
         ["_diffusers_version"] = DiffusersVersion,
-        [Pipelines.ModelScopePipeline.FramesKey] = ShapesVideo.Frames,
+        [Pipelines.ModelScopeModel.FramesKey] = ShapesVideo.Frames,
         ["scheduler"] = new[] { "diffusers", "DDIMScheduler" },
         ["text_encoder"] = new[] { "transformers", "CLIPTextModel" },
         ["tokenizer"] = new[] { "transformers", "CLIPTokenizer" },

@@ -48,7 +48,7 @@ internal sealed class SegmentSampler
         segments < 1 ? $"SegmentCount must be at least 1, got {segments}."
         : segments > 1 && model.Images == ImageUse.None
             ? $"SegmentCount {segments}: a further clip begins with the last frame of the one before, and a {model.Family} model makes videos from text alone. "
-                + "Use 1, or a model that can begin with an image: Stable Video Diffusion or Open-Sora."
+                + "Use 1, or a model that can begin with an image: StableVideoDiffusion or OpenSora."
         : null;
 
     /// <summary>Samples all clips.</summary>

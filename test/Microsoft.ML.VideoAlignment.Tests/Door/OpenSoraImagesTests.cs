@@ -259,7 +259,7 @@ public class OpenSoraImagesTests
             Assert.That(() => (s_options with { Frames = 1, ImageColumnName = "Image" }).ValidateFor(model), Throws.ArgumentException.With.Message.Contains("no frame left to make"));
             Assert.That(() => (s_options with { Frames = 1, SegmentCount = 2 }).ValidateFor(model), Throws.ArgumentException.With.Message.Contains("no frame left to make"));
             Assert.That(() => (s_options with { Frames = 1 }).ValidateFor(model), Throws.Nothing);
-            Assert.That(() => new VideoAlignmentOptions { SegmentCount = 2 }.ValidateFor(texts), Throws.ArgumentException.With.Message.Contains("SegmentCount 2").And.Message.Contains("Open-Sora"));
+            Assert.That(() => new VideoAlignmentOptions { SegmentCount = 2 }.ValidateFor(texts), Throws.ArgumentException.With.Message.Contains("SegmentCount 2").And.Message.Contains("OpenSora"));
             Assert.That(() => new MLContext(1).Transforms.GenerateVideo("Video", null, model, s_options with { ImageColumnName = "Image" }), Throws.ArgumentNullException.With.Message.Contains("from texts"));
         }
     }

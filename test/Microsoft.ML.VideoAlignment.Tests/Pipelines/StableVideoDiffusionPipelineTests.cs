@@ -9,7 +9,7 @@ public class StableVideoDiffusionPipelineTests
     public void TheDoorRecognizesTheFamily()
     {
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(TinyImageModel.Folder);
-        Assert.That(model.Family, Is.EqualTo("Stable Video Diffusion"));
+        Assert.That(model.Family, Is.EqualTo("StableVideoDiffusion"));
         Assert.That(model.DefaultSize, Is.EqualTo(new VideoSize(3, 576, 1024)));
         Assert.That(model.Images, Is.EqualTo(ImageUse.Required));
         Assert.That(model.Hash, Has.Length.EqualTo(64));
@@ -23,7 +23,7 @@ public class StableVideoDiffusionPipelineTests
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
-        using StableVideoDiffusionPipeline model = TinyImageModel.Load();
+        using VideoDiffusionModel model = TinyImageModel.Load();
         model.FramesPerDecode = together;
         Tensor latents = Ramp.Values(1, 2, 4, 5, 4, 4);
         Tensor all = model.Decode(latents, 5);
@@ -45,7 +45,7 @@ public class StableVideoDiffusionPipelineTests
     public void ARequestWithoutAnImageIsRefused()
     {
         using DisposeScope scope = NewDisposeScope();
-        using StableVideoDiffusionPipeline model = TinyImageModel.Load();
+        using VideoDiffusionModel model = TinyImageModel.Load();
         Assert.That(() => new VideoGenerator(model, TinyImageModel.Sampling()).Generate(["a horse"], [1]), Throws.ArgumentException.With.Message.Contains("image"));
         Assert.That(
             () => new VideoGenerator(model, TinyImageModel.Sampling()).Generate([new("", () => TinyImageModel.Image()), new("")], [1, 2]),
@@ -56,7 +56,7 @@ public class StableVideoDiffusionPipelineTests
     public void AnImageOfAnotherSizeIsResizedAndOneOfAnotherRangeRefused()
     {
         using DisposeScope scope = NewDisposeScope();
-        using StableVideoDiffusionPipeline model = TinyImageModel.Load();
+        using VideoDiffusionModel model = TinyImageModel.Load();
         var generator = new VideoGenerator(model, TinyImageModel.Sampling());
         using Tensor video = generator.Generate([new("", () => TinyImageModel.Image(12, 10)), new("", () => TinyImageModel.Image())], [1, 2]);
         Assert.That(video.shape, Is.EqualTo(new long[] { 2, 3, 2, 8, 8 }));
@@ -68,7 +68,7 @@ public class StableVideoDiffusionPipelineTests
     [TestCase(2, 8, 7, "Width")]
     public void ASizeItCannotMakeIsSaid(int frames, int height, int width, string named)
     {
-        using StableVideoDiffusionPipeline model = TinyImageModel.Load();
+        using VideoDiffusionModel model = TinyImageModel.Load();
         Assert.That(model.SizeFault(new VideoSize(frames, height, width)), Does.Contain(named));
         Assert.That(model.SizeFault(TinyImageModel.Size), Is.Null);
     }
@@ -76,7 +76,7 @@ public class StableVideoDiffusionPipelineTests
     [Test]
     public void NoiseLevelsMustFall()
     {
-        using StableVideoDiffusionPipeline model = TinyImageModel.Load();
+        using VideoDiffusionModel model = TinyImageModel.Load();
         ISampler sampler = model.CreateSampler(TinyImageModel.Sampling());
         Assert.That(sampler.Timesteps, Is.EqualTo(new[] { Math.Log(8) / 4, Math.Log(1.5) / 4 }));
         Assert.That(sampler.InitialNoiseSigma, Is.EqualTo(Math.Sqrt(65)));

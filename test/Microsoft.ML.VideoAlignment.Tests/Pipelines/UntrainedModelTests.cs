@@ -5,7 +5,7 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 public class UntrainedModelTests
 {
     [Test]
-    public void AVideoIsAFunctionOfSeedsAndPrompt([Values] VideoModelFamily family)
+    public void AVideoIsAFunctionOfSeedsAndPrompt([ValueSource(typeof(ModelPartsAccess), nameof(ModelPartsAccess.Families))] string family)
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoDiffusionModel model = VideoDiffusionModel.Untrained(family), same = VideoDiffusionModel.Untrained(family), other = VideoDiffusionModel.Untrained(family, seed: 2);
@@ -20,7 +20,7 @@ public class UntrainedModelTests
     [Test]
     public void FamilyAndSizeMustBeKnown()
     {
-        Assert.That(() => VideoDiffusionModel.Untrained((VideoModelFamily)9), Throws.TypeOf<ArgumentOutOfRangeException>());
+        Assert.That(() => VideoDiffusionModel.Untrained("Mars"), Throws.ArgumentException.With.Message.Contains("'Mars'").And.Message.Contains("ModelScope, StableVideoDiffusion, OpenSora, VideoCrafter"));
         Assert.That(() => VideoDiffusionModel.Untrained(VideoModelFamily.ModelScope, (UntrainedSize)9), Throws.TypeOf<ArgumentOutOfRangeException>());
     }
 
@@ -28,7 +28,7 @@ public class UntrainedModelTests
     {
         var settings = new SamplingSettings
         {
-            Size = new VideoSize(model.Family == "Open-Sora" ? 17 : 2, 16, 16),
+            Size = new VideoSize(model.Family == VideoModelFamily.OpenSora ? 17 : 2, 16, 16),
             Steps = 2,
             GuidanceScale = 2,
             FramesPerSecond = 7,

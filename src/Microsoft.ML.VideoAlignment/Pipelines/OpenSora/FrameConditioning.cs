@@ -1,4 +1,6 @@
 using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
+using Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
+using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Pipelines;
@@ -10,28 +12,19 @@ namespace Microsoft.ML.VideoAlignment.Pipelines;
 /// it is one frame, as for every model that makes videos, and nothing is cut.
 /// </summary>
 /// <param name="vae">Encodes images.</param>
-/// <param name="settings">Which loop a clip is.</param>
-internal sealed class FrameConditioning(VideoAutoencoder vae, OpenSoraPromptSettings settings)
+/// <param name="network">The denoiser, whose device and precision latents have.</param>
+/// <param name="settings">Which loop a segment is.</param>
+/// <param name="samplers">Makes samplers that know which frames are given.</param>
+/// <param name="sizes">Gives the size that frames come out with: images are fitted to it, so that none of an image is lost, and a frame handed on is not resized.</param>
+internal sealed class FrameConditioning(VideoAutoencoder vae, STDiT3 network, OpenSoraPromptSettings settings, OpenSoraSamplers samplers, OpenSoraVideoSizes sizes)
+    : IFrameConditioning
 {
-    private static readonly string[] s_videoReaders = [".mp4", ".avi", ".mov", ".mkv", ".webm"];
-
     /// <summary>The starts that frames are given at: those of chunks (<c>align = 5</c> in Open-Sora's and VADER's configurations); null: any.</summary>
     private int? Align => vae.Config.ChunkFrames is { } frames ? VideoAutoencoderConfig.LatentFrames(frames, frames, vae.Config.Temporal.TimeFactor) : null;
 
-    /// <summary>Paths of the images that a prompt names.</summary>
-    /// <exception cref="FormatException">The prompt's notation is wrong.</exception>
-    /// <exception cref="NotSupportedException">It names a video.</exception>
-    public static IReadOnlyList<string> Named(string prompt)
-    {
-        string[] paths = OpenSoraPrompt.Parse(prompt).ReferencePath.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        return paths.FirstOrDefault(path => s_videoReaders.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase)) is { } video
-            ? throw new NotSupportedException($"The prompt names the video '{video}' as a reference: only images are read. Take the frames that you need out of it, as PNG or JPEG files.")
-            : paths;
-    }
+    public IReadOnlyList<string> ImagesNamed(string prompt) => OpenSoraPrompt.ReferencedImages(prompt);
 
-    /// <summary>Checks a prompt's mask strategy.</summary>
-    /// <exception cref="FormatException">It cannot be followed.</exception>
-    public void Require(string prompt, int images, int segments)
+    public void RequireImages(string prompt, int images, int segments)
     {
         string strategy = OpenSoraPrompt.Parse(prompt).MaskStrategy;
         MaskStrategy[] acting = [.. Enumerable.Range(0, segments).SelectMany(segment => MaskStrategy.InSegment(strategy, images, segment, segments, settings.Loop))];
@@ -67,16 +60,14 @@ internal sealed class FrameConditioning(VideoAutoencoder vae, OpenSoraPromptSett
     }
 
     /// <summary>
-    /// The condition of texts with what images give: latents [B, c, T', h, w], zero where nothing is given, and the frame mask [B, T']. The same condition where no
-    /// row is given anything.
+    /// Adds what images give: latents [B, c, T', h, w], zero where nothing is given, and the frame mask [B, T'].
     /// </summary>
     /// <param name="texts">The condition of B rows.</param>
-    /// <param name="request">Whose images and handed-on images are taken.</param>
-    /// <param name="shape">Of the clip's latents.</param>
-    /// <param name="image">The size that images are brought to.</param>
-    /// <param name="like">Whose dtype and device latents have.</param>
+    /// <param name="request">Whose images, and whose frame of the segment before, are taken.</param>
+    /// <param name="shape">The shape of the segment's latents.</param>
+    /// <returns>The same condition where no row is given anything.</returns>
     /// <remarks>The autoencoder's noise is drawn for all rows at once, for each place among their images that any of them needs.</remarks>
-    public Condition AddTo(Condition texts, VideoRequest request, long[] shape, VideoSize image, Tensor like)
+    public Condition AddImages(Condition texts, VideoRequest request, long[] shape)
     {
         int rows = request.Prompts.Count;
         IReadOnlyList<Func<Tensor>>[] images = [.. Enumerable.Range(0, rows).Select(row => row < request.References.Count ? request.References[row] : [])];
@@ -87,6 +78,9 @@ internal sealed class FrameConditioning(VideoAutoencoder vae, OpenSoraPromptSett
         }
 
         using DisposeScope scope = NewDisposeScope();
+        VideoSize image = sizes.Output(request.Size);
+        Tensor weight = network.parameters().First();
+        (Device device, ScalarType dtype) = (weight.device, Placement.Computing(weight.dtype));
         List<Tensor>[] latents = [.. Enumerable.Range(0, rows).Select(_ => new List<Tensor>())];
         for (int place = 0; images.Any(row => row.Count > place); place++)
         {
@@ -106,13 +100,13 @@ internal sealed class FrameConditioning(VideoAutoencoder vae, OpenSoraPromptSett
             }
         }
 
-        (Tensor frames, Tensor mask) = MaskStrategy.Apply(zeros(shape, like.dtype, like.device), latents, groups, Align);
+        (Tensor frames, Tensor mask) = MaskStrategy.Apply(zeros(shape, dtype, device), latents, groups, Align);
         return texts with { ImageLatents = frames.MoveToOuterDisposeScope(), FrameMask = mask.MoveToOuterDisposeScope() };
 
         void Encode(int[] having, Func<int, Tensor> pixels)
         {
             Tensor imageNoise = request.Noise([rows, vae.Config.Spatial.LatentChannels, .. shape[3..]]), videoNoise = request.Noise([rows, shape[1], 1, .. shape[3..]]);
-            Tensor index = tensor(having.Select(row => (long)row).ToArray(), device: like.device);
+            Tensor index = tensor(having.Select(row => (long)row).ToArray(), device: device);
             Tensor[] inputs = [Fitted(having, pixels), imageNoise.index_select(0, index), videoNoise.index_select(0, index)];
             Tensor encoded = Recompute.Run(inputs[0].requires_grad ? vae.Activations : ActivationMemory.Keep, Latents, inputs);
             foreach ((int row, int place) in having.Select((row, place) => (row, place)))
@@ -121,10 +115,20 @@ internal sealed class FrameConditioning(VideoAutoencoder vae, OpenSoraPromptSett
             }
         }
 
-        Tensor Fitted(int[] having, Func<int, Tensor> pixels) => cat([.. having.Select(row => FirstFrame.Fit(pixels(row).to(like.device).to_type(like.dtype), image.Height, image.Width))]);
+        Tensor Fitted(int[] having, Func<int, Tensor> pixels) => cat([.. having.Select(row => FirstFrame.Fit(pixels(row).to(device).to_type(dtype), image.Height, image.Width))]);
     }
 
-    /// <summary>latents [B, c, T', h, w] with the frames in place that are given, for <paramref name="edited"/> also those that are made from an image.</summary>
+    public ISampler? SamplerFor(SamplingSettings settings, Condition condition) => condition.FrameMask is { } mask ? samplers.CreateSampler(settings, mask) : null;
+
+    public Tensor Begin(Tensor noise, Condition condition) => Insert(noise, condition, edited: true);
+
+    public Tensor Finish(Tensor latents, Condition condition) => Insert(latents, condition, edited: false);
+
+    /// <summary>Puts the frames in place that are given.</summary>
+    /// <param name="latents">[B, c, T', h, w].</param>
+    /// <param name="condition">What is given, B rows.</param>
+    /// <param name="edited">Whether also those frames that are made from an image.</param>
+    /// <returns>[B, c, T', h, w].</returns>
     public static Tensor Insert(Tensor latents, Condition condition, bool edited)
     {
         if (condition.ImageLatents is not { } given)

@@ -27,10 +27,11 @@ internal static class UntrainedStates
 /// <param name="tokens">Of every prompt.</param>
 /// <param name="width">Of a state.</param>
 /// <param name="seed">Of the states.</param>
-/// <param name="device">Where they go.</param>
 /// <param name="network">What stands for the text encoder's weights, which this owns; null: nothing.</param>
-internal sealed class UntrainedPrompts(long tokens, long width, int seed, Func<Device> device, nn.Module? network = null) : IPromptEncoder
+internal sealed class UntrainedPrompts(long tokens, long width, int seed, nn.Module? network = null) : IPromptEncoder
 {
+    private Device _device = CPU;
+
     public nn.Module Network { get; } = network ?? nn.Identity();
 
     public Tensor Tokens(IReadOnlyList<string> prompts) => throw new NotSupportedException("An untrained model has no tokens: its text states are random.");
@@ -38,10 +39,16 @@ internal sealed class UntrainedPrompts(long tokens, long width, int seed, Func<D
     public Tensor Encode(IReadOnlyList<string> prompts)
     {
         using Tensor states = UntrainedStates.Create(prompts, tokens, width, seed);
-        return states.to(device(), copy: true);
+        return states.to(_device, copy: true);
     }
 
     public int CountTruncated(string prompt) => 0;
+
+    public void MoveTo(Device device)
+    {
+        Network.to(device);
+        _device = device;
+    }
 
     public void Dispose() => Network.Dispose();
 }

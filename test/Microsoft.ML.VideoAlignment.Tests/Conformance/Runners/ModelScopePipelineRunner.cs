@@ -16,8 +16,8 @@ internal sealed class ModelScopePipelineRunner : IConformanceRunner
     public void Run(ConformanceCase testCase)
     {
         JsonElement arguments = testCase.Arguments;
-        using ModelScopePipeline model = ModelScopePipeline.FromFolder(
-            testCase.PathOf(testCase.Json.GetProperty("weights")[0].GetProperty("file").GetString()!), Text("variant"), Placement.Cpu);
+        using VideoDiffusionModel model = new VideoDiffusionModel(ModelScopeModel.FromFolder(
+            testCase.PathOf(testCase.Json.GetProperty("weights")[0].GetProperty("file").GetString()!), Text("variant"), Placement.Cpu));
         Tensor Parameter(string key)
         {
             int dot = key.IndexOf('.', StringComparison.Ordinal);

@@ -13,5 +13,7 @@ internal sealed class NoPrompts : IPromptEncoder
 
     public int CountTruncated(string prompt) => 0;
 
+    public void MoveTo(Device device) => Network.to(device);
+
     public void Dispose() => Network.Dispose();
 }

@@ -26,7 +26,7 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
     private static void Run(ConformanceCase testCase, bool recompute)
     {
         using DisposeScope scope = NewDisposeScope();
-        using ModelScopePipeline model = LoadModel(testCase);
+        using VideoDiffusionModel model = LoadModel(testCase);
         model.RecomputeBlocks = recompute;
         JsonElement lora = testCase.Config.GetProperty("lora");
         using LoraAdapters adapters = ModelScopeTrainStepRunner.LoadAdapters(testCase, model, lora.GetProperty("lora_alpha").GetDouble() / lora.GetProperty("r").GetInt32());
@@ -45,7 +45,7 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         }
     }
 
-    private static void Ddpo(ConformanceCase testCase, ModelScopePipeline model, LoraAdapters adapters)
+    private static void Ddpo(ConformanceCase testCase, VideoDiffusionModel model, LoraAdapters adapters)
     {
         JsonElement arguments = testCase.Arguments;
         JsonElement tracked = arguments.GetProperty("per_prompt");
@@ -126,7 +126,7 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         }
     }
 
-    private static void Dpo(ConformanceCase testCase, ModelScopePipeline model, LoraAdapters adapters)
+    private static void Dpo(ConformanceCase testCase, VideoDiffusionModel model, LoraAdapters adapters)
     {
         JsonElement arguments = testCase.Arguments;
         JsonElement optimizer = arguments.GetProperty("optimiser");
@@ -216,11 +216,11 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
     private static int[] Whole(Tensor order) => [.. order.contiguous().data<long>().ToArray().Select(index => (int)index)];
 
     /// <summary>A case has no decoder; nothing is decoded.</summary>
-    private static ModelScopePipeline LoadModel(ConformanceCase testCase)
+    private static VideoDiffusionModel LoadModel(ConformanceCase testCase)
     {
         ModelScopeUNet unet = new DiffusersFolder(testCase.PathOf("unet")).Load(config => new ModelScopeUNet(ModelScopeUNetConfig.FromJson(config), Placement.Cpu));
-        return ModelScopePipeline.FromNetworks(
+        return new VideoDiffusionModel(ModelScopeModel.FromNetworks(
             "case", new NoPrompts(), unet, new AutoencoderKL(new AutoencoderKLConfig { BlockOutChannels = [8], NormGroups = 4 }, Placement.Cpu),
-            SchedulerConfig.ReadFile(testCase.PathOf("scheduler/scheduler_config.json")), Placement.Cpu);
+            SchedulerConfig.ReadFile(testCase.PathOf("scheduler/scheduler_config.json")), Placement.Cpu));
     }
 }

@@ -58,7 +58,7 @@ public class VideoCrafterUNetTests
         using VideoCrafterUNet network = Ramp.Fill(new VideoCrafterUNet(s_tiny with { RelativePositions = 2 }, Placement.Cpu));
         network.Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep;
         using var generator = new Generator(1);
-        using LoraAdapters adapters = LoraAdapters.Attach(network, LoraTargets.AttentionQkv, 2, 8, generator);
+        using LoraAdapters adapters = LoraAdapters.Attach(network, LoraVocabulary.Diffusers.AttentionQkv, 2, 8, generator);
         adapters.RequireGradient(true);
         foreach ((_, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
         {

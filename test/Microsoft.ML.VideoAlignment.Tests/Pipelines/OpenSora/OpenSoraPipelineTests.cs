@@ -20,7 +20,7 @@ public class OpenSoraPipelineTests
     {
         CopyModel(_folder);
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(_folder);
-        Assert.That((model.Family, model.Source, model.DefaultSize), Is.EqualTo(("Open-Sora", _folder, new VideoSize(51, 276, 368))));
+        Assert.That((model.Family, model.Source, model.DefaultSize), Is.EqualTo(("OpenSora", _folder, new VideoSize(51, 276, 368))));
         Assert.That(model.Hash, Has.Length.EqualTo(64));
         Assert.That(model.LatentShape(2, model.DefaultSize), Is.EqualTo(new long[] { 2, 4, 15, 34, 46 }));
         Assert.That(model.OutputSize(new VideoSize(51, 240, 426)), Is.EqualTo(new VideoSize(51, 240, 424)));
@@ -94,7 +94,7 @@ public class OpenSoraPipelineTests
     public void WhatItDoesNotReadIsRefused()
     {
         CopyModel(_folder);
-        using OpenSoraPipeline model = OpenSoraPipeline.FromFolder(_folder, variant: null, Placement.Cpu);
+        using VideoDiffusionModel model = new VideoDiffusionModel(OpenSoraModel.FromFolder(_folder, variant: null, Placement.Cpu));
         using DisposeScope scope = NewDisposeScope();
         VideoRequest request = Request("a dog");
         Condition condition = model.Encode(request);
@@ -107,7 +107,7 @@ public class OpenSoraPipelineTests
     public void PromptsOfABatchStayApart()
     {
         CopyModel(_folder);
-        using OpenSoraPipeline model = OpenSoraPipeline.FromFolder(_folder, variant: null, Placement.Cpu);
+        using VideoDiffusionModel model = new VideoDiffusionModel(OpenSoraModel.FromFolder(_folder, variant: null, Placement.Cpu));
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
         Tensor z = Ramp.Values(1, 2, 4, 6, 2, 3);

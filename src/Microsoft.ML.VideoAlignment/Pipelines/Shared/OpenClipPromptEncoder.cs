@@ -11,16 +11,15 @@ internal sealed class OpenClipPromptEncoder : IPromptEncoder
     private readonly ClipTokenizer? _tokenizer;
     private readonly OpenClipModel _network;
     private readonly int _clipSkip;
-    private readonly Func<Device> _device;
+    private Device _device;
 
     /// <param name="tokenizer">Null: only given token ids can be encoded.</param>
     /// <param name="network">The text tower; it belongs to this.</param>
     /// <param name="clipSkip">Blocks that are left out at the end: 1 for the layer "penultimate".</param>
-    /// <param name="device">Where the tower is.</param>
     /// <exception cref="InvalidDataException">The tokenizer has ids that the tower has no embedding for.</exception>
-    public OpenClipPromptEncoder(ClipTokenizer? tokenizer, OpenClipModel network, int clipSkip, Func<Device> device)
+    public OpenClipPromptEncoder(ClipTokenizer? tokenizer, OpenClipModel network, int clipSkip)
     {
-        (_tokenizer, _network, _clipSkip, _device) = (tokenizer, network, clipSkip, device);
+        (_tokenizer, _network, _clipSkip, _device) = (tokenizer, network, clipSkip, network.parameters().First().device);
         if (tokenizer?.HighestId >= network.Text.Config.VocabSize)
         {
             throw new InvalidDataException(
@@ -37,7 +36,7 @@ internal sealed class OpenClipPromptEncoder : IPromptEncoder
     public Tensor Tokens(IReadOnlyList<string> prompts)
     {
         using TokenBatch tokens = Tokenizer.Encode(prompts, Length).RequireBelow(_network.Text.Config.VocabSize, prompts);
-        return tokens.Ids.to(_device());
+        return tokens.Ids.to(_device);
     }
 
     public Tensor Encode(IReadOnlyList<string> prompts)
@@ -50,6 +49,12 @@ internal sealed class OpenClipPromptEncoder : IPromptEncoder
     public Tensor Encode(Tensor ids) => _network.Text.Context(ids, _clipSkip);
 
     public int CountTruncated(string prompt) => Math.Max(0, Tokenizer.Tokens(prompt).Count + 2 - Length);
+
+    public void MoveTo(Device device)
+    {
+        _network.to(device);
+        _device = device;
+    }
 
     public void Dispose() => _network.Dispose();
 }

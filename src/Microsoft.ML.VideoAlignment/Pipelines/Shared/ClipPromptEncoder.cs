@@ -6,15 +6,17 @@ namespace Microsoft.ML.VideoAlignment.Pipelines;
 /// CLIP BPE tokens padded to the tokenizer's length, then the text encoder's last state after its final layer norm; no padding mask, as
 /// diffusers.TextToVideoSDPipeline.
 /// </summary>
-internal sealed class ClipPromptEncoder(ClipTokenizer tokenizer, ClipTextEncoder network, Func<Device> device) : IPromptEncoder
+internal sealed class ClipPromptEncoder(ClipTokenizer tokenizer, ClipTextEncoder network) : IPromptEncoder
 {
+    private Device _device = network.parameters().First().device;
+
     public nn.Module Network => network;
 
     /// <summary>int64 [B, L].</summary>
     public Tensor Tokens(IReadOnlyList<string> prompts)
     {
         using TokenBatch tokens = tokenizer.Encode(prompts).RequireBelow(network.Config.VocabSize, prompts);
-        return tokens.Ids.to(device());
+        return tokens.Ids.to(_device);
     }
 
     public Tensor Encode(IReadOnlyList<string> prompts)
@@ -24,6 +26,12 @@ internal sealed class ClipPromptEncoder(ClipTokenizer tokenizer, ClipTextEncoder
     }
 
     public int CountTruncated(string prompt) => Math.Max(0, tokenizer.Tokens(prompt).Count + 2 - tokenizer.MaxLength);
+
+    public void MoveTo(Device device)
+    {
+        network.to(device);
+        _device = device;
+    }
 
     public void Dispose() => network.Dispose();
 }

@@ -3,18 +3,36 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Pipelines;
 
-/// <summary>A family of base models: how its files are known and opened.</summary>
-/// <param name="Name">As in <see cref="VideoDiffusionModel.Family"/>.</param>
-/// <param name="Layout">What its files look like, for the error that lists what was looked for.</param>
-/// <param name="Recognizes">Whether a listing is of this family; looks at names and small files only.</param>
-/// <param name="Check">Reads its configurations and vocabularies, and throws where they cannot be opened; weights need not be there yet.</param>
-/// <param name="Load">Loads it.</param>
-internal sealed record ModelFamily(
-    string Name, string Layout, Func<ModelListing, bool> Recognizes, Action<ModelListing, VideoModelOptions> Check,
-    Func<string, VideoModelOptions, CancellationToken, VideoDiffusionModel> Load)
+/// <summary>Every family of base models that this library knows, and how a model of any of them is opened.</summary>
+internal static class ModelCatalog
 {
+    /// <summary>The families, in the order they are tried: the only list of them, one line each.</summary>
+    private static readonly ModelDefinition[] s_families =
+    [
+        ModelScopeModel.Definition,
+        StableVideoDiffusionModel.Definition,
+        OpenSoraModel.Definition,
+        VideoCrafterModel.Definition,
+    ];
+
+    private static IReadOnlyList<ModelDefinition> s_all = s_families;
+
     /// <summary>Every family, in the order they are tried.</summary>
-    public static IReadOnlyList<ModelFamily> All { get; } = [ModelScopePipeline.Files, StableVideoDiffusionPipeline.Files, OpenSoraPipeline.Files, VideoCrafterPipeline.Files];
+    public static IReadOnlyList<ModelDefinition> All => Volatile.Read(ref s_all);
+
+    /// <summary>Adds a family after the others, until the result is disposed.</summary>
+    /// <param name="definition">The family.</param>
+    /// <exception cref="ArgumentException">There is one of this name.</exception>
+    internal static IDisposable Register(ModelDefinition definition)
+    {
+        if (All.Any(known => known.Name == definition.Name))
+        {
+            throw new ArgumentException($"There is a family '{definition.Name}' already; give yours another name.", nameof(definition));
+        }
+
+        Change(known => [.. known, definition]);
+        return new Registration(definition);
+    }
 
     /// <summary>Loads the model at a path, or of the hub, whichever family it is of.</summary>
     public static VideoDiffusionModel Open(string path, VideoModelOptions options, CancellationToken cancellation)
@@ -45,7 +63,7 @@ internal sealed record ModelFamily(
     public static HubAdmission Admission(string id, VideoModelOptions options) => (folder, names) =>
     {
         var listing = new ModelListing(folder, names);
-        ModelFamily family = Find(listing) ?? throw Unknown(id, listing);
+        ModelDefinition family = Find(listing) ?? throw Unknown(id, listing);
         family.Check(listing, options);
     };
 
@@ -58,15 +76,13 @@ internal sealed record ModelFamily(
 
         cancellation.ThrowIfCancellationRequested();
         var listing = new ModelListing(path, []);
-        ModelFamily family = Find(listing) ?? throw Unknown(path, listing);
+        ModelDefinition family = Find(listing) ?? throw Unknown(path, listing);
         if (options.Variant is { } variant && Directory.Exists(path))
         {
             new DiffusersFolder(path).RequireVariant(variant);
         }
 
-        VideoDiffusionModel model = family.Load(path, options, cancellation);
-        model.LoadedWith = options;
-        return model;
+        return new VideoDiffusionModel(family.Load(path, options, cancellation)) { LoadedWith = options };
     }
 
     private static VideoDiffusionModel OpenOfHub(string id, string snapshot, VideoModelOptions options, CancellationToken cancellation)
@@ -78,7 +94,7 @@ internal sealed record ModelFamily(
 
     private static bool IsOfHub(string path) => !Path.Exists(path) && HubModel.IsId(path);
 
-    private static ModelFamily? Find(ModelListing listing) => All.FirstOrDefault(family => family.Recognizes(listing));
+    private static ModelDefinition? Find(ModelListing listing) => All.FirstOrDefault(family => family.Recognizes(listing));
 
     private static NotSupportedException Unknown(string name, ModelListing listing) => new($"'{name}' is not a known model: {Found(listing)}. {Known()}");
 
@@ -94,5 +110,20 @@ internal sealed record ModelFamily(
         string[] names = File.Exists(listing.Path) ? [Path.GetFileName(listing.Path)]
             : [.. Directory.EnumerateFileSystemEntries(listing.Path).Select(entry => Path.GetFileName(entry)!).Concat(listing.Coming.Select(name => name.Split('/')[0])).Distinct().Order(StringComparer.Ordinal)];
         return names.Length == 0 ? "the folder is empty" : $"found {string.Join(", ", names.Take(12))}{(names.Length > 12 ? ", ..." : "")}";
+    }
+
+    private static void Change(Func<IReadOnlyList<ModelDefinition>, ModelDefinition[]> change)
+    {
+        IReadOnlyList<ModelDefinition> before;
+        do
+        {
+            before = All;
+        }
+        while (Interlocked.CompareExchange(ref s_all, change(before), before) != before);
+    }
+
+    private sealed class Registration(ModelDefinition definition) : IDisposable
+    {
+        public void Dispose() => Change(known => [.. known.Where(other => other != definition)]);
     }
 }

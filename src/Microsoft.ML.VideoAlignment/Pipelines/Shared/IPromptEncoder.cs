@@ -12,6 +12,11 @@ internal interface IPromptEncoder : IDisposable
     /// <summary>[B, L, D]. The empty prompt is a prompt like any other.</summary>
     Tensor Encode(IReadOnlyList<string> prompts);
 
-    /// <summary>How many tokens of the prompt do not fit and are cut.</summary>
+    /// <summary>Counts the tokens of a prompt that do not fit and are cut.</summary>
+    /// <param name="prompt">The prompt.</param>
     int CountTruncated(string prompt);
+
+    /// <summary>Moves the network, and the states that it makes from now on.</summary>
+    /// <param name="device">Where to.</param>
+    void MoveTo(Device device);
 }

@@ -14,6 +14,8 @@ internal sealed record OpenSoraPrompt
     private const string MotionWords = "motion score:";
     private const string CameraWords = "camera motion:";
 
+    private static readonly string[] s_videoExtensions = [".mp4", ".avi", ".mov", ".mkv", ".webm"];
+
     private OpenSoraPrompt()
     {
     }
@@ -42,6 +44,18 @@ internal sealed record OpenSoraPrompt
         (IReadOnlyList<string> segments, IReadOnlyList<int>? loops) = Split(text);
         var parsed = new OpenSoraPrompt { Text = text, Segments = segments, Loops = loops };
         return brace < 0 ? parsed : parsed.WithSuffix(prompt[brace..]);
+    }
+
+    /// <summary>Gives the paths of the images that a prompt names, as they are written.</summary>
+    /// <param name="prompt">The prompt.</param>
+    /// <exception cref="FormatException">The prompt's notation is wrong.</exception>
+    /// <exception cref="NotSupportedException">It names a video.</exception>
+    public static IReadOnlyList<string> ReferencedImages(string prompt)
+    {
+        string[] paths = Parse(prompt).ReferencePath.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        return paths.FirstOrDefault(path => s_videoExtensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase)) is { } video
+            ? throw new NotSupportedException($"The prompt names the video '{video}' as a reference: only images are read. Take the frames that you need out of it, as PNG or JPEG files.")
+            : paths;
     }
 
     /// <summary>
