@@ -1,6 +1,6 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.VideoAlignment.DataViews;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 

@@ -1,7 +1,7 @@
-using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Conv2d = Microsoft.ML.VideoAlignment.Layers.Conv2d;
 using Linear = Microsoft.ML.VideoAlignment.Layers.Linear;

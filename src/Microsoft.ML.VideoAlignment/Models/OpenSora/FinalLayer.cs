@@ -1,0 +1,52 @@
+using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Tensors;
+using TorchSharp.Utils;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
+
+/// <summary>
+/// Modulated norm and <c>linear</c> to the values of a patch. Takes the embedded time itself, not the blocks' projection of it. Reference: Open-Sora,
+/// <c>T2IFinalLayer</c>.
+/// </summary>
+internal sealed class FinalLayer : nn.Module
+{
+    [ComponentName(Name = "scale_shift_table")]
+    private readonly Parameter _table;
+
+    [ComponentName(Name = "linear")]
+    private readonly Linear _linear;
+
+    public FinalLayer(long width, long patchValues, Placement placement)
+        : base(nameof(FinalLayer))
+    {
+        _table = placement.Parameter(2, width);
+        _linear = new Linear(width, patchValues, placement);
+        RegisterComponents();
+    }
+
+    /// <summary>
+    /// x: [B, T, S, C]; now, clean (the embedded time 0): [R, C]; keeps: [B, T], see <see cref="Modulation.PerFrame"/> -> [B, T, S, values of a patch].
+    /// </summary>
+    /// <remarks>
+    /// Where a frame is given, the reference norms and modulates with time 0 what it has already normed and modulated with the present time. Weights were
+    /// trained so, and so do we.
+    /// </remarks>
+    public Tensor Forward(Tensor x, Tensor now, Tensor? clean, Tensor? keeps)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor y = Modulated(x, now);
+        if (clean is not null && keeps is not null)
+        {
+            y = where(keeps.NotEqualTo(0).unsqueeze(-1).unsqueeze(-1), y, Modulated(y, clean));
+        }
+
+        return _linear.forward(y).MoveToOuterDisposeScope();
+    }
+
+    private Tensor Modulated(Tensor x, Tensor time)
+    {
+        Tensor[] rows = Modulation.Rows(_table, time.unsqueeze(1)); // shift, scale
+        return Modulation.Norm(x, rows[0], rows[1]);
+    }
+}
