@@ -14,11 +14,6 @@ namespace Microsoft.ML.VideoAlignment.Models;
 /// <param name="Seed">The seed of weights and text states.</param>
 internal sealed record UntrainedRequest(string Source, bool Tiny, UntrainedWeights Weights, Placement Placement, int Seed)
 {
-    /// <summary>The image autoencoder of this size.</summary>
-    public AutoencoderKLConfig Vae => Tiny
-        ? new() { BlockOutChannels = [16, 16, 32], LayersPerBlock = 1, NormGroups = 4, ScalingFactor = 0.5 }
-        : new() { BlockOutChannels = [64, 128, 256, 256], LayersPerBlock = 2 };
-
     /// <summary>Reads a configuration that stands in the source.</summary>
     /// <param name="json">The configuration.</param>
     public static JsonElement Parse(string json)

@@ -29,7 +29,7 @@ internal static class ModelScopeUntrained
             : new() { BlockOutChannels = [96, 192, 384, 384], CrossAttentionWidth = 384, HeadSize = 32 };
         return ModelScopeModel.FromNetworks(
             request.Source, new UntrainedPrompts(request.Tiny ? 6 : 77, config.CrossAttentionWidth, request.Seed),
-            request.Weights.Fill(new ModelScopeUNet(config, request.Placement)), request.Weights.Fill(new AutoencoderKL(request.Vae, request.Placement)),
+            request.Weights.Fill(new ModelScopeUNet(config, request.Placement)), request.Weights.Fill(new AutoencoderKL(UntrainedVae.Config(request.Tiny), request.Placement)),
             UntrainedRequest.Parse(Ddim), request.Placement);
     }
 }

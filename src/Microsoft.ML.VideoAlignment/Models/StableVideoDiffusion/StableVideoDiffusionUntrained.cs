@@ -39,7 +39,8 @@ internal static class StableVideoDiffusionUntrained
         ClipVisionConfig vision = request.Tiny
             ? new() { HiddenSize = 32, IntermediateSize = 64, NumHiddenLayers = 1, NumAttentionHeads = 2, PatchSize = 56, ImageSize = 224, ProjectionDim = 16 }
             : new() { HiddenSize = 128, IntermediateSize = 512, NumHiddenLayers = 2, NumAttentionHeads = 4, PatchSize = 32, ImageSize = 224, ProjectionDim = 256 };
-        AutoencoderKLConfig vae = request.Tiny ? request.Vae with { BlockOutChannels = [2 * FixedGroups, 2 * FixedGroups, 2 * FixedGroups] } : request.Vae;
+        AutoencoderKLConfig vae = UntrainedVae.Config(request.Tiny);
+        vae = request.Tiny ? vae with { BlockOutChannels = [2 * FixedGroups, 2 * FixedGroups, 2 * FixedGroups] } : vae;
         UntrainedWeights weights = request.Weights;
         return StableVideoDiffusionModel.FromNetworks(
             request.Source, weights.Fill(new ClipVisionEncoder(vision, withProjection: true, request.Placement)), weights.Fill(new StableVideoDiffusionUNet(config, request.Placement)),

@@ -11,7 +11,7 @@ internal sealed class TemporalVaeDecoder : nn.Module
     private readonly Conv2d _convIn;
 
     [ComponentName(Name = "mid_block")]
-    private readonly Middle _midBlock;
+    private readonly MiddleBlock _midBlock;
 
     [ComponentName(Name = "up_blocks")]
     private readonly TorchSharp.Modules.ModuleList<Level> _upBlocks;
@@ -30,7 +30,7 @@ internal sealed class TemporalVaeDecoder : nn.Module
     {
         long[] widths = [.. config.BlockOutChannels.Reverse()];
         _convIn = new Conv2d(config.LatentChannels, widths[0], 3, placement, padding: 1);
-        _midBlock = new Middle(config, placement);
+        _midBlock = new MiddleBlock(config, placement);
         _upBlocks = nn.ModuleList([.. widths.Select((width, level) => new Level(
             level == 0 ? widths[0] : widths[level - 1], width, config.LayersPerBlock + 1, upsample: level < widths.Length - 1, placement))]);
         _convNormOut = new GroupNorm(SpatioTemporalResBlock.Groups, widths[^1], VaeMiddle.Eps, placement);
@@ -78,7 +78,7 @@ internal sealed class TemporalVaeDecoder : nn.Module
     /// A residual block, attention between the pixels of a frame, a residual block. Files have as many residual blocks as a level has layers: without a
     /// second one the attention is not used, and a third is not either. Reference: diffusers, <c>MidBlockTemporalDecoder</c>.
     /// </summary>
-    private sealed class Middle : nn.Module
+    private sealed class MiddleBlock : nn.Module
     {
         [ComponentName(Name = "resnets")]
         private readonly TorchSharp.Modules.ModuleList<SpatioTemporalResBlock> _resnets;
@@ -86,8 +86,8 @@ internal sealed class TemporalVaeDecoder : nn.Module
         [ComponentName(Name = "attentions")]
         private readonly TorchSharp.Modules.ModuleList<PixelAttention> _attentions;
 
-        public Middle(AutoencoderKLConfig config, Placement placement)
-            : base(nameof(Middle))
+        public MiddleBlock(AutoencoderKLConfig config, Placement placement)
+            : base(nameof(MiddleBlock))
         {
             long channels = config.BlockOutChannels[^1];
             _resnets = nn.ModuleList([.. Enumerable.Range(0, (int)config.LayersPerBlock).Select(_ => Resnet(channels, channels, placement))]);
