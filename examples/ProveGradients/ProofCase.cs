@@ -61,7 +61,7 @@ internal sealed class ProofCase
         }
     }
 
-    public VideoModelFamily Family => FamilyOf(this["family"]);
+    public string Family => FamilyOf(this["family"]);
 
     public VideoAlignmentOptions Options()
     {
@@ -111,7 +111,7 @@ internal sealed class ProofCase
     public override string ToString() =>
         string.Join(", ", Axes.Select((axis, at) => axis.Name is "family" or "reward" or "window" ? axis.Values[_values[at]] : $"{axis.Name} {axis.Values[_values[at]]}"));
 
-    public static VideoModelFamily FamilyOf(string name) => name switch
+    public static string FamilyOf(string name) => name switch
     {
         "modelscope" => VideoModelFamily.ModelScope,
         "videocrafter" => VideoModelFamily.VideoCrafter,

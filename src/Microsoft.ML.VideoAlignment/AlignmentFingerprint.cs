@@ -1,8 +1,8 @@
 using System.Security.Cryptography;
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Runs;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment;
@@ -30,11 +30,10 @@ internal static class AlignmentFingerprint
     private static IEnumerable<RunFact> Adapters(AlignmentRun run)
     {
         VideoAlignmentOptions options = run.Options;
-        IReadOnlyList<AdaptableLayer> layers = options.LoraTargets.Select(run.Model.Denoiser);
+        IReadOnlyList<AdaptableLayer> layers = options.LoraTargetsFor(run.Model).Select(run.Model.Denoiser);
         yield return Fact("LoRA", "LoraRank", options.LoraRank, FactChange.Breaks);
         yield return Fact("LoRA", "LoraAlpha", options.LoraAlpha, FactChange.Breaks);
-        yield return new RunFact(
-            "LoRA", "Layers", $"{layers.Count} by {options.LoraTargets} ({FactText.Hash(layers.Select(layer => layer.Name))})", FactChange.Breaks);
+        yield return new RunFact("LoRA", "Layers", $"{layers.Count} by {options.LoraTargetsFor(run.Model)} ({FactText.Hash(layers.Select(layer => layer.Name))})", FactChange.Breaks);
     }
 
     private static IEnumerable<RunFact> Algorithm(AlignmentRun run) =>

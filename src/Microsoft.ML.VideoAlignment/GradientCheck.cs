@@ -1,5 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
 
@@ -94,7 +94,7 @@ public static class GradientCheck
     private static LoraAdapters Adapters(VideoDiffusionModel model, VideoAlignmentOptions options, int seed)
     {
         using var generator = new Generator(unchecked((ulong)seed));
-        LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, options.LoraTargets, options.LoraRank, options.LoraAlpha, generator);
+        LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, options.LoraTargetsFor(model), options.LoraRank, options.LoraAlpha, generator);
         using IDisposable guard = no_grad();
         foreach (AdaptedLayer layer in adapters.Layers)
         {

@@ -20,7 +20,7 @@ internal static class Log
         VideoAlignmentOptions options = run.Options;
         VideoSize size = run.Sampling.Size;
         string gradient = options.Algorithm.NeedsRewardGradient ? $"gradient in {run.Window}" : $"{options.Algorithm}";
-        int layers = options.LoraTargets.Select(run.Model.Denoiser).Count;
+        int layers = options.LoraTargetsFor(run.Model).Select(run.Model.Denoiser).Count;
         Inform(
             channel,
             $"Aligning {run.Model.Family} ({run.Model.Source}) to '{run.Reward.Name}' on {device}{(threads is null ? "" : $" with {threads.Describe()}")}: "

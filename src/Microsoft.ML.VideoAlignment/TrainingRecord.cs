@@ -34,7 +34,7 @@ internal static class TrainingRecord
             ["gradientWindow"] = options.Algorithm.NeedsRewardGradient ? $"{run.Window}" : null,
             ["rewardFrames"] = $"{run.Frames}",
             ["loss"] = $"{run.Loss}",
-            ["loraTargets"] = $"{options.LoraTargets}",
+            ["loraTargets"] = $"{options.LoraTargetsFor(run.Model)}",
             ["loraRank"] = options.LoraRank,
             ["loraAlpha"] = options.LoraAlpha,
             ["learningRate"] = options.LearningRate,

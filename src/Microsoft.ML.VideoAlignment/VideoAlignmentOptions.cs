@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using Microsoft.ML.VideoAlignment.DataViews;
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -436,9 +436,8 @@ public sealed record VideoAlignmentOptions
             nameof(InferenceSteps), () => Try<NotSupportedException>(nameof(Sampler), () => sampler = model.CreateSampler(SamplingFor(model))));
         Try<ArgumentException>(nameof(GradientWindow), () => WindowFor(model).Resolve(sampler!, static _ => 0));
         Try<NotSupportedException>(nameof(GradientWindow), () => _ = WindowFor(model).Copies > 1 ? model.PolicyScheduler : null);
-        Try<ArgumentException>(
-            nameof(Algorithm), () => Try<NotSupportedException>(nameof(Algorithm), () => Algorithm.Require(model, SamplingFor(model).Steps)));
-        Try<ArgumentException>(nameof(LoraLayers), () => LoraTargets.Select(model.Denoiser));
+        Try<ArgumentException>(nameof(Algorithm), () => Try<NotSupportedException>(nameof(Algorithm), () => Algorithm.Require(model, SamplingFor(model).Steps)));
+        Try<ArgumentException>(nameof(LoraLayers), () => LoraTargetsFor(model).Select(model.Denoiser));
         Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(SamplingFor(model).RewardFrameCount(model)));
         Throw(faults);
 
@@ -471,11 +470,12 @@ public sealed record VideoAlignmentOptions
     internal GradientWindow WindowFor(VideoDiffusionModel model) =>
         GradientWindow ?? (model.LastStepIsInert ? GradientWindow.MostSensitive(GradientSteps) : GradientWindow.LastSteps(GradientSteps));
 
-    /// <summary>The layers that get adapters.</summary>
-    internal LoraTargets LoraTargets => LoraPattern is not null ? LoraTargets.Pattern(LoraPattern) : LoraLayers switch
+    /// <summary>The adapted layers.</summary>
+    /// <param name="model">Whose names of layers are taken.</param>
+    internal LoraTargets LoraTargetsFor(VideoDiffusionModel model) => LoraPattern is not null ? LoraTargets.Pattern(LoraPattern) : LoraLayers switch
     {
-        LoraLayers.AttentionQkv => LoraTargets.AttentionQkv,
-        LoraLayers.AttentionQkvOut => LoraTargets.AttentionQkvOut,
+        LoraLayers.AttentionQkv => model.LoraVocabulary.AttentionQkv,
+        LoraLayers.AttentionQkvOut => model.LoraVocabulary.AttentionQkvOut,
         _ => LoraTargets.AllLayers,
     };
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Autoencoders;
 using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
 using Microsoft.ML.VideoAlignment.Rewards;
@@ -76,7 +76,7 @@ internal static class ShipStage
     {
         ["_class_name"] = "TextToVideoSDPipeline",
         ["_diffusers_version"] = DiffusersVersion,
-        [Pipelines.ModelScopePipeline.FramesKey] = ShapesVideo.Frames,
+        [Models.ModelScope.ModelScopeModel.FramesKey] = ShapesVideo.Frames,
         ["scheduler"] = new[] { "diffusers", "DDIMScheduler" },
         ["text_encoder"] = new[] { "transformers", "CLIPTextModel" },
         ["tokenizer"] = new[] { "transformers", "CLIPTokenizer" },

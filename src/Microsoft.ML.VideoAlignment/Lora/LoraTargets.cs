@@ -15,15 +15,6 @@ internal sealed record LoraTargets
     private LoraTargets(string? pattern, IReadOnlyList<string> names) => (_pattern, _names) = (pattern, names);
 
     /// <summary>
-    /// Queries, keys and values of every attention, by the names of either family: the layers that VADER's VideoCrafter and Open-Sora scripts adapt.
-    /// </summary>
-    public static LoraTargets AttentionQkv { get; } = Names("to_q", "to_k", "to_v") with { Otherwise = Names("qkv", "q_linear", "kv_linear") };
-
-    /// <summary>The layers of <see cref="AttentionQkv"/> and the output projections: diffusers' usual set.</summary>
-    public static LoraTargets AttentionQkvOut { get; } =
-        Names("to_q", "to_k", "to_v", "to_out.0") with { Otherwise = Names("qkv", "q_linear", "kv_linear", "attn.proj", "cross_attn.proj") };
-
-    /// <summary>
     /// Every Linear and convolution, with the rank of each layer clamped to the smaller of its inputs and outputs: the layers that VADER's ModelScope script
     /// adapts (lora_version cloneofsimo).
     /// </summary>
@@ -31,9 +22,6 @@ internal sealed record LoraTargets
 
     /// <summary>Whether a layer's rank is at most the smaller of its inputs and outputs.</summary>
     public bool SegmentsRank { get; private init; }
-
-    // What to select in a network that has none of the names but some of these; null: nothing.
-    private LoraTargets? Otherwise { get; init; }
 
     public static LoraTargets Names(params string[] names) =>
         names.Length > 0 && names.All(name => name.Length > 0) ? new(null, names) : throw new ArgumentException("Name at least one layer.", nameof(names));
@@ -59,11 +47,6 @@ internal sealed record LoraTargets
         {
             Regex whole = Compile($@"\A(?:{_pattern})\z");
             return Require([.. layers.Where(layer => whole.IsMatch(layer.Name))], $"The LoRA pattern '{_pattern}'");
-        }
-
-        if (Otherwise is not null && !layers.Any(Named) && layers.Any(Otherwise.Named))
-        {
-            return Otherwise.Select(network);
         }
 
         foreach (string name in _names)

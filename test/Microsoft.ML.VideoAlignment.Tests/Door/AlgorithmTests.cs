@@ -168,8 +168,7 @@ public class AlgorithmTests
     {
         using VideoDiffusionModel images = TinyImageModel.Load();
         var options = new VideoAlignmentOptions { Algorithm = algorithm, ImageColumnName = "Image" };
-        Assert.That(() => options.ValidateFor(images),
-            Throws.ArgumentException.With.Message.Contains("a Stable Video Diffusion model").And.Message.Contains("RewardGradient"));
+        Assert.That(() => options.ValidateFor(images), Throws.ArgumentException.With.Message.Contains("a StableVideoDiffusion model").And.Message.Contains("RewardGradient"));
 
         string folder = Directory.CreateTempSubdirectory("door").FullName;
         try
@@ -177,8 +176,7 @@ public class AlgorithmTests
             OpenSoraPipelineTests.CopyModel(folder);
             using VideoDiffusionModel flow = VideoDiffusionModel.FromPretrained(folder);
             options = new VideoAlignmentOptions { Algorithm = algorithm, Frames = 17, Height = 16, Width = 24, InferenceSteps = 2 };
-            Assert.That(() => options.ValidateFor(flow),
-                Throws.ArgumentException.With.Message.Contains("Open-Sora model").And.Message.Contains("RewardGradient"));
+            Assert.That(() => options.ValidateFor(flow), Throws.ArgumentException.With.Message.Contains("OpenSora model").And.Message.Contains("RewardGradient"));
         }
         finally
         {

@@ -203,8 +203,7 @@ public partial class CultureTests
             {
                 ["timesteps"] = Utf8(string.Join(' ', scheduler.CreateSampler(5).Timesteps.Select(time => time.ToString("R", CultureInfo.InvariantCulture)))),
                 ["yaml"] = Utf8(YamlFile.Read(yaml).ToString()),
-                ["prompts"] = Bytes(model.Encode(
-                    new Pipelines.VideoRequest { Prompts = prompts, Size = model.DefaultSize, Noise = _ => throw new InvalidOperationException() }).Text),
+                ["prompts"] = Bytes(model.Encode(new Sampling.VideoRequest { Prompts = prompts, Size = model.DefaultSize, Noise = _ => throw new InvalidOperationException() }).Text),
             };
         }
         finally

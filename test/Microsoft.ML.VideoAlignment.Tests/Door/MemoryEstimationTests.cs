@@ -1,7 +1,8 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
@@ -28,7 +29,7 @@ public class MemoryEstimationTests
     {
         long weights = _model.Networks.Values.SelectMany(network => network.state_dict().Values).Sum(tensor => tensor.numel() * tensor.element_size());
         using var generator = new Generator(1);
-        using LoraAdapters adapters = LoraAdapters.Attach(_model.Denoiser, s_options.LoraTargets, s_options.LoraRank, s_options.LoraAlpha, generator);
+        using LoraAdapters adapters = LoraAdapters.Attach(_model.Denoiser, s_options.LoraTargetsFor(_model), s_options.LoraRank, s_options.LoraAlpha, generator);
         MemoryEstimate estimate = _model.EstimateMemory(s_options);
         using (Assert.EnterMultipleScope())
         {
@@ -100,7 +101,7 @@ public class MemoryEstimationTests
     {
         VideoCrafterConfig config = VideoCrafterConfig.VideoCrafter2;
         using var networks = new VideoCrafterNetworks(config, Placement.Meta);
-        using VideoDiffusionModel model = VideoCrafterPipeline.FromNetworks("published", config, networks, tokenizer: null, Placement.Meta);
+        using VideoDiffusionModel model = new VideoDiffusionModel(VideoCrafterModel.FromNetworks("published", config, networks, tokenizer: null, Placement.Meta));
         MemoryEstimate estimate = model.EstimateMemory(VideoAlignmentPresets.VaderVideoCrafterHpsAesthetic);
         using (Assert.EnterMultipleScope())
         {
@@ -156,7 +157,7 @@ public class MemoryEstimationTests
     {
         using DisposeScope scope = NewDisposeScope();
         using var generator = new Generator(1);
-        using LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, LoraTargets.AttentionQkvOut, 4, 4, generator);
+        using LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, LoraVocabulary.Diffusers.AttentionQkvOut, 4, 4, generator);
         Condition condition = model.EmptyCondition(1, model.DefaultSize).Map(tensor => zeros(tensor.shape, device: device));
         Tensor latents = zeros(model.LatentShape(1, model.DefaultSize), device: device);
         IEnumerable<Tensor> apart =

@@ -1,6 +1,6 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.VideoAlignment.DataViews;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -271,10 +271,8 @@ public class OpenSoraImagesTests
             Assert.That(() => (s_options with { Frames = 1, SegmentCount = 2 }).ValidateFor(model),
                 Throws.ArgumentException.With.Message.Contains("no frame left to make"));
             Assert.That(() => (s_options with { Frames = 1 }).ValidateFor(model), Throws.Nothing);
-            Assert.That(() => new VideoAlignmentOptions { SegmentCount = 2 }.ValidateFor(texts),
-                Throws.ArgumentException.With.Message.Contains("SegmentCount 2").And.Message.Contains("Open-Sora"));
-            Assert.That(() => new MLContext(1).Transforms.GenerateVideo("Video", null, model, s_options with { ImageColumnName = "Image" }),
-                Throws.ArgumentNullException.With.Message.Contains("from texts"));
+            Assert.That(() => new VideoAlignmentOptions { SegmentCount = 2 }.ValidateFor(texts), Throws.ArgumentException.With.Message.Contains("SegmentCount 2").And.Message.Contains("OpenSora"));
+            Assert.That(() => new MLContext(1).Transforms.GenerateVideo("Video", null, model, s_options with { ImageColumnName = "Image" }), Throws.ArgumentNullException.With.Message.Contains("from texts"));
         }
     }
 

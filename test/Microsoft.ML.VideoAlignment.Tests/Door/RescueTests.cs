@@ -250,8 +250,8 @@ public class RescueTests
         {
             Assert.That(Videos(earlier), Is.EqualTo(aligned));
             Assert.That(Videos(earlier.WithoutAlignment("Base")), Is.EqualTo(plain));
-            Assert.That(rig.Model.RecomputeBlocks, Is.False);
-            Assert.That(rig.Model.Idle, Is.Null);
+            Assert.That(rig.Model.Model.RecomputeBlocks, Is.False);
+            Assert.That(rig.Model.Model.Idle, Is.Null);
         }
 
         float[][] Videos(VideoAlignmentTransformer transformer) => EstimatorContract.Values(transformer.Transform(rig.Prompts));

@@ -16,11 +16,11 @@ public class SharedDevicesTests
         using var model = new TinyVideoModel();
         var held = new List<bool>();
         model.Moving = _ => held.Add(AdapterHost.For(model).IsHeldByCurrentThread);
-        model.MoveTo(s_other);
+        model.Model.MoveTo(s_other);
         held.Clear();
         var rig = new DoorRig { Model = model };
         rig.Estimator().Fit(rig.Prompts);
-        model.MoveTo(s_other);
+        model.Model.MoveTo(s_other);
         rig.Context.Transforms.GenerateVideo("Video", "Prompt", model).Fit(rig.Prompts);
         Assert.That(held, Is.EqualTo(new[] { true, false, true }), "fitting; this test itself; generating");
     }

@@ -260,7 +260,7 @@ public class VideoAlignmentEstimatorTests
         VideoAlignmentOptions options = before with { };
         rig.Estimator(options).Fit(rig.Prompts);
         Assert.That(options, Is.EqualTo(before));
-        Assert.That(rig.Model.RecomputeBlocks, Is.False);
+        Assert.That(rig.Model.Model.RecomputeBlocks, Is.False);
     }
 
     [Test]

@@ -1,8 +1,9 @@
 using System.IO.Compression;
 using System.Text;
-using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 using Microsoft.ML.VideoAlignment.Encoders;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
+using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
@@ -35,10 +36,8 @@ public class ModelFolderFilesTests
 
         using VideoDiffusionModel marked = VideoDiffusionModel.FromPretrained(model);
         using VideoDiffusionModel plain = TinyModel.Load();
-        using Tensor ids = ((ModelScopePipeline)marked).Prompts is ClipPromptEncoder prompts
-            ? prompts.Tokens(["a red circle"])
-            : throw new InvalidOperationException();
-        using Tensor expected = ((ClipPromptEncoder)((ModelScopePipeline)plain).Prompts).Tokens(["a red circle"]);
+        using Tensor ids = marked.Prompts is ClipPromptEncoder prompts ? prompts.Tokens(["a red circle"]) : throw new InvalidOperationException();
+        using Tensor expected = ((ClipPromptEncoder)plain.Prompts).Tokens(["a red circle"]);
         Assert.That(ids.data<long>().ToArray(), Is.EqualTo(expected.data<long>().ToArray()));
         Assert.That(marked.Hash, Is.EqualTo(plain.Hash));
     }
@@ -214,7 +213,7 @@ public class ModelFolderFilesTests
     public void TheScaleOfOpenSorasLatentsIsChecked(string buffer, float value)
     {
         using VideoDiffusionModel model = VideoDiffusionModel.Untrained(VideoModelFamily.OpenSora);
-        VideoAutoencoder vae = ((OpenSoraPipeline)model).Autoencoder;
+        VideoAutoencoder vae = model.Autoencoder;
         Assert.That(() => vae.RequireScale("here"), Throws.Nothing);
         using IDisposable guard = no_grad();
         vae.get_buffer(buffer)!.fill_(value);

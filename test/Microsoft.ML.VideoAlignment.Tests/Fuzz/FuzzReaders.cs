@@ -2,16 +2,15 @@ using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Microsoft.ML.VideoAlignment.Autoencoders;
-using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
-using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
-using Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
-using Microsoft.ML.VideoAlignment.Denoisers.StableVideo;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Media;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
+using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
+using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Schedulers;
@@ -154,7 +153,7 @@ internal static class FuzzReaders
         yield return OneFile("model index", "model_index.json", path =>
         {
             var listing = new ModelListing(Path.GetDirectoryName(path)!, []);
-            _ = ModelFamily.All.FirstOrDefault(family => family.Recognizes(listing));
+            _ = ModelCatalog.All.FirstOrDefault(family => family.Recognizes(listing));
         }, [Case([.. modelScope, "model_index.json"]), Case([.. stable, "model_index.json"])], s_configuration) with
         { Words = ["_class_name", "TextToVideoSDPipeline", "StableVideoDiffusionPipeline"] };
         yield return Config("VideoMAE configuration", VideoMaeConfig.FromJson, Embedded("action"));
@@ -502,7 +501,7 @@ internal static class FuzzReaders
             IReadOnlyList<string> cleaned = OpenSoraPrompt.Cleaned(prompt.Scored());
             _ = prompt.Merged(cleaned);
             _ = prompt.ForLoop(cleaned, 1);
-            _ = FrameConditioning.Named(text);
+            _ = OpenSoraPrompt.ReferencedImages(text);
             _ = MaskStrategy.InSegment(prompt.MaskStrategy, 2, 1, 3, only: 1).Count;
         }, [typeof(FormatException), typeof(NotSupportedException)], """|0| a sunny day |2| a rainy day {"reference_path": "a.png;b.png", "mask_strategy": "0,0,0,0,1;1,1,-1,2,1,0.5"}""", "a ship", """a {"mask_strategy": "1"}""")
             with

@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
@@ -13,10 +14,10 @@ public class OpenSoraLongVideoTests
     /// <summary>The 17th row of pixels fills no latent: frames have 16, and an image of 16 is not resized.</summary>
     private static readonly SamplingSettings s_clip = new() { Size = new VideoSize(17, 17, 24), Steps = 3, GuidanceScale = 3, FramesPerSecond = 24 };
 
-    private OpenSoraPipeline _model = null!;
+    private VideoDiffusionModel _model = null!;
 
     [OneTimeSetUp]
-    public void Load() => _model = (OpenSoraPipeline)VideoDiffusionModel.Untrained(VideoModelFamily.OpenSora);
+    public void Load() => _model = VideoDiffusionModel.Untrained(VideoModelFamily.OpenSora);
 
     [OneTimeTearDown]
     public void Free() => _model.Dispose();
@@ -165,7 +166,7 @@ public class OpenSoraLongVideoTests
         using var texts = new CountedTexts(_model.TextEncoder);
 
         // It shares its networks with the fixture's model, which frees them.
-        var model = OpenSoraPipeline.FromNetworks("counted", texts, (Denoisers.OpenSora.STDiT3)_model.Denoiser, _model.Autoencoder, Placement.Cpu);
+        var model = new VideoDiffusionModel(OpenSoraModel.FromNetworks("counted", texts, (STDiT3)_model.Denoiser, _model.Autoencoder, Placement.Cpu));
         using var cache = new ConditionCache(model, s_clip with { SegmentCount = 3 });
         cache.Prepare(["|0| a sunny day |1| a rainy day", "a sunny day"]);
         Assert.That(texts.Read, Is.EquivalentTo(new[] { "a sunny day aesthetic score: 6.5.", "a rainy day aesthetic score: 6.5." }));

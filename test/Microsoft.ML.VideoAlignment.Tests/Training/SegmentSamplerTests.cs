@@ -1,5 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Training;
 
@@ -13,7 +13,7 @@ public class SegmentSamplerTests
     public void TheFirstSegmentIsTheVideoAndTheNextBeginsWithItsLastFrame()
     {
         using DisposeScope scope = NewDisposeScope();
-        using StableVideoDiffusionPipeline model = TinyImageModel.Load();
+        using VideoDiffusionModel model = TinyImageModel.Load();
         VideoPrompt prompt = new("", () => TinyImageModel.Image());
         Tensor video = new VideoGenerator(model, TinyImageModel.Sampling()).Generate([prompt], [7]);
         Tensor longVideo = new VideoGenerator(model, TinyImageModel.Sampling(3)).Generate([prompt], [7]);
@@ -73,7 +73,7 @@ public class SegmentSamplerTests
     public void EveryWayOfSavingMemoryGivesTheSameGradient(bool carry)
     {
         using DisposeScope scope = NewDisposeScope();
-        using StableVideoDiffusionPipeline model = TinyImageModel.Load();
+        using VideoDiffusionModel model = TinyImageModel.Load();
         using LoraAdapters adapters = Adapt(model);
         Dictionary<string, Tensor> plain = Gradients(model, adapters, carry, recompute: false, framesPerDecode: null);
         Assert.That(plain.Values.Count(gradient => gradient.count_nonzero().item<long>() > 0), Is.GreaterThan(plain.Count / 2));
@@ -86,7 +86,7 @@ public class SegmentSamplerTests
     public void HandingTheGraphOnChangesTheGradient()
     {
         using DisposeScope scope = NewDisposeScope();
-        using StableVideoDiffusionPipeline model = TinyImageModel.Load();
+        using VideoDiffusionModel model = TinyImageModel.Load();
         using LoraAdapters adapters = Adapt(model);
         Dictionary<string, Tensor> cut = Gradients(model, adapters, carry: false, recompute: false, framesPerDecode: null);
         Dictionary<string, Tensor> carried = Gradients(model, adapters, carry: true, recompute: false, framesPerDecode: null);
@@ -97,7 +97,7 @@ public class SegmentSamplerTests
     public void TrainingOnImagesRaisesTheRewardOfVideos()
     {
         using DisposeScope scope = NewDisposeScope();
-        using StableVideoDiffusionPipeline model = TinyImageModel.Load();
+        using VideoDiffusionModel model = TinyImageModel.Load();
         using LoraAdapters adapters = TinyModel.Adapt(model);
         VideoPrompt[] prompts = [new("", () => TinyImageModel.Image()), new("", () => TinyImageModel.Image(start: 5))];
         RewardGradientSettings settings = TinyModel.Settings(steps: 6) with
@@ -129,8 +129,7 @@ public class SegmentSamplerTests
     }
 
     /// <summary>The gradient of every factor that gets one, of a video of three segments whose steps all carry gradient, by name.</summary>
-    private static Dictionary<string, Tensor> Gradients(StableVideoDiffusionPipeline model, LoraAdapters adapters, bool carry, bool recompute,
-        int? framesPerDecode)
+    private static Dictionary<string, Tensor> Gradients(VideoDiffusionModel model, LoraAdapters adapters, bool carry, bool recompute, int? framesPerDecode)
     {
         model.RecomputeBlocks = recompute;
         SamplingSettings sampling = TinyImageModel.Sampling(3);

@@ -1,5 +1,5 @@
 using Microsoft.ML.VideoAlignment.Encoders;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 

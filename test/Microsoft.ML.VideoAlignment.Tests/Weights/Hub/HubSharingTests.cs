@@ -1,4 +1,5 @@
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -128,8 +129,7 @@ public class HubSharingTests
         _hub.Files.Clear();
         _hub.Files[name] = System.Text.Encoding.UTF8.GetBytes(content);
         _hub.Files["model.safetensors"] = _hub.Files["transformer_3d/model.safetensors"] = new byte[5000];
-        HubAdmission admit = ModelFamily.Admission(Id, new VideoModelOptions());
-        Assert.That(async () => await HubFiles.ResolveAsync(Id, Options(), network: _hub, environment: _ => null, admit: admit),
+        Assert.That(async () => await HubFiles.ResolveAsync(Id, Options(), network: _hub, environment: _ => null, admit: ModelCatalog.Admission(Id, new VideoModelOptions())),
             Throws.Exception.With.Message.Contains(mentions));
         Assert.That(_hub.Requests, Has.None.Contains("safetensors"));
     }
@@ -143,7 +143,7 @@ public class HubSharingTests
         }
 
         _hub.Files.Remove(Large);
-        HubAdmission admit = ModelFamily.Admission(Id, new VideoModelOptions());
+        HubAdmission admit = ModelCatalog.Admission(Id, new VideoModelOptions());
         string folder = HubFiles.Resolve(Id, Options(), network: _hub, environment: _ => null, admit: admit);
         using (VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(folder))
         {

@@ -1,0 +1,131 @@
+using System.Globalization;
+
+namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
+
+/// <summary>
+/// Which latent frames of a video are given by references, in Open-Sora's words: groups of "loop,reference,reference start,target start,length,edit ratio"
+/// between semicolons, missing fields being 0,0,0,0,1,0. Reference: Open-Sora, <c>apply_mask_strategy</c>.
+/// </summary>
+/// <param name="Loop">The loop of a long video in which the group acts.</param>
+/// <param name="Reference">Number of the sample's reference.</param>
+/// <param name="ReferenceStart">First frame taken from it; negative: from its end.</param>
+/// <param name="TargetStart">First frame given; negative: from the end.</param>
+/// <param name="Length">Frames, cut to both ends.</param>
+/// <param name="EditRatio">0: kept as given; 1: made anew; between: noised to this time and made from there.</param>
+internal readonly record struct MaskStrategy(int Loop, int Reference, int ReferenceStart, int TargetStart, int Length, float EditRatio)
+{
+    /// <exception cref="FormatException">A field is no number, or there are too many.</exception>
+    public static IReadOnlyList<MaskStrategy> Parse(string text) => [.. text.Split(';').Where(group => group.Length > 0).Select(ParseGroup)];
+
+    /// <summary>
+    /// The groups that act in one clip of a video whose prompt says <paramref name="strategy"/> and has <paramref name="references"/> images. Without a strategy the
+    /// first image begins the video.
+    /// </summary>
+    /// <param name="strategy">In Open-Sora's notation, or empty.</param>
+    /// <param name="references">Images of the prompt.</param>
+    /// <param name="segment">Which clip.</param>
+    /// <param name="segments">Of how many.</param>
+    /// <param name="only">The loop that a video of one clip is. What is written for loop 0 acts in it too where nothing is written for this one.</param>
+    public static IReadOnlyList<MaskStrategy> InSegment(string strategy, int references, int segment, int segments, int only)
+    {
+        if (strategy.Length == 0)
+        {
+            return references > 0 && segment == 0 ? Parse("0") : [];
+        }
+
+        IReadOnlyList<MaskStrategy> all = Parse(strategy);
+        int loop = segments > 1 ? segment : all.Any(group => group.Loop == only) ? only : 0;
+        return [.. all.Where(group => group.Loop == loop)];
+    }
+
+    /// <summary>
+    /// z: [B, c, T', h, w]; references: for each sample its latents [c, t, h, w]; strategies: one text a sample -> z with the given frames in place, and
+    /// the frame mask [B, T'], 1 where nothing is given. <paramref name="align"/>: starts snap to multiples of this (latent frames of a chunk); null: not.
+    /// </summary>
+    public static (Tensor Latents, Tensor FrameMask) Apply(
+        Tensor z, IReadOnlyList<IReadOnlyList<Tensor>> references, IReadOnlyList<string> strategies, int loop, int? align) =>
+        Apply(z, references, [.. strategies.Select(strategy => Parse(strategy).Where(group => group.Loop == loop).ToList())], align);
+
+    /// <summary>The same of groups that all act, whichever loop they name. Carries gradient from the references.</summary>
+    /// <exception cref="FormatException">A start lies before the first frame.</exception>
+    public static (Tensor Latents, Tensor FrameMask) Apply(
+        Tensor z, IReadOnlyList<IReadOnlyList<Tensor>> references, IReadOnlyList<IReadOnlyList<MaskStrategy>> groups, int? align)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor latents = z.clone();
+        int frames = (int)z.shape[2];
+        float[,] mask = new float[z.shape[0], frames];
+        for (int row = 0; row < mask.GetLength(0); row++)
+        {
+            for (int frame = 0; frame < frames; frame++)
+            {
+                mask[row, frame] = 1;
+            }
+        }
+
+        for (int row = 0; row < groups.Count; row++)
+        {
+            foreach (MaskStrategy group in groups[row])
+            {
+                if (group.Reference < 0 || group.Reference >= references[row].Count)
+                {
+                    throw new ArgumentException($"The mask strategy of sample {row} names reference {group.Reference}; there are {references[row].Count}.", nameof(groups));
+                }
+
+                Tensor reference = references[row][group.Reference];
+                int given = (int)reference.shape[1];
+                int from = Start(group.ReferenceStart, given, align), to = Start(group.TargetStart, frames, align);
+                int length = Math.Min(group.Length, Math.Min(frames - to, given - from));
+                if (length <= 0)
+                {
+                    continue;
+                }
+
+                latents[row].narrow(1, to, length).copy_(reference.narrow(1, from, length));
+                for (int frame = to; frame < to + length; frame++)
+                {
+                    mask[row, frame] = group.EditRatio;
+                }
+            }
+        }
+
+        return (latents.MoveToOuterDisposeScope(), tensor(mask, device: z.device).MoveToOuterDisposeScope());
+    }
+
+    private static MaskStrategy ParseGroup(string group)
+    {
+        string[] fields = group.Split(',');
+        if (fields.Length > 6)
+        {
+            throw new FormatException($"Mask strategy '{group}': expected at most 6 fields (loop, reference, reference start, target start, length, edit ratio), got {fields.Length}.");
+        }
+
+        int Integer(int field, int fallback) =>
+            field >= fields.Length ? fallback
+            : int.TryParse(fields[field], NumberStyles.Integer, CultureInfo.InvariantCulture, out int number) ? number
+            : throw new FormatException($"Mask strategy '{group}': field {field + 1}: expected a whole number, got '{fields[field]}'.");
+        float ratio = 0;
+        return fields.Length < 6 || float.TryParse(fields[5], NumberStyles.Float, CultureInfo.InvariantCulture, out ratio)
+            ? new MaskStrategy(Integer(0, 0), Integer(1, 0), Integer(2, 0), Integer(3, 0), Integer(4, 1), ratio)
+            : throw new FormatException($"Mask strategy '{group}': field 6: expected a number, got '{fields[5]}'.");
+    }
+
+    /// <summary>A start of an axis of <paramref name="length"/> frames, snapped to the nearest multiple of align that begins a whole stretch.</summary>
+    private static int Start(int start, int length, int? align)
+    {
+        int value = start < 0 ? length + start : start;
+        if (value < 0)
+        {
+            throw new FormatException($"A mask strategy begins {-start} latent frames before the end of {length}: expected a start from {-length} to "
+                + $"{length - 1}.");
+        }
+
+        if (align is not { } size)
+        {
+            return value;
+        }
+
+        int stretch = value / size;
+        return (stretch + (2 * (value % size) > size && stretch < (length / size) - 1 ? 1 : 0)) * size;
+    }
+}
