@@ -68,7 +68,7 @@ internal static class CaptionCleaner
         Rule($@"^\.{CaptionText.NoBlank}+$", ""),
     ];
 
-    /// <summary>Runs one pass. A second one may find more, and the model expects two.</summary>
+    /// <summary>Runs one pass of the cleaning. A second one may find more, and the model expects two.</summary>
     /// <param name="caption">The caption.</param>
     public static string Clean(string caption)
     {

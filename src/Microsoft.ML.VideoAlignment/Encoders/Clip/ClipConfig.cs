@@ -57,7 +57,7 @@ internal sealed record ClipTextConfig
     }
 }
 
-/// <summary>The vision tower of CLIP, under the names of the reference's config.json (transformers CLIPVisionConfig) and with its defaults.</summary>
+/// <summary>The vision tower of CLIP, with the names and defaults of the reference's config.json (transformers CLIPVisionConfig).</summary>
 internal sealed record ClipVisionConfig
 {
     public long HiddenSize { get; init; } = 768;
