@@ -98,7 +98,7 @@ internal static class ImageToVideoReport
     }
 
     private static string Header(Workshop shop) => string.Create(CultureInfo.InvariantCulture, $"""
-        MovingShapes, image to video: trained by build/Microsoft.ML.VideoAlignment.MovingShapes.
+        MovingShapes, image to video: trained by build/Microsoft.ML.VideoAlignment.MovingShapes.Training.
         Steps: autoencoder {string.Join(" + ", TemporalVaeStage.PartNames.Select(name => ReportStage.Steps(shop, name)))}, picture encoder {ReportStage.Steps(shop, ImageEncoderStage.Name)}, denoiser {string.Join(" + ", ImageToVideoStage.PartNames.Select(name => ReportStage.Steps(shop, name)))}; batches 16 frames, 96 pictures, 16 clips.
         Autoencoder, mean square error of pixels in [-1, 1]: {shop.Figure("temporal vae mse clips"):0.####} on clips, {shop.Figure("temporal vae mse crowds"):0.####} on four figures at once; scaling factor {shop.Figure("temporal scaling factor"):0.####}.
         Picture encoder with the embedded CLIP's texts, captions that differ in the colour {shop.Figure("picture-encoder zero-shot colour"):0.###}, shape {shop.Figure("picture-encoder zero-shot shape"):0.###}, background {shop.Figure("picture-encoder zero-shot background"):0.###} right.

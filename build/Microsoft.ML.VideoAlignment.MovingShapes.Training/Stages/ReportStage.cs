@@ -114,7 +114,7 @@ internal static class ReportStage
     private static string Text(Workshop shop)
     {
         var text = new StringBuilder();
-        text.AppendLine("MovingShapes: the embedded text-to-video world, trained by build/Microsoft.ML.VideoAlignment.MovingShapes.");
+        text.AppendLine("MovingShapes: the embedded text-to-video world, trained by build/Microsoft.ML.VideoAlignment.MovingShapes.Training.");
         text.AppendLine(CultureInfo.InvariantCulture, $"Steps: autoencoder {Steps(shop, VaeStage.Name)}, denoiser and text encoder {string.Join(" + ", UNetStage.PartNames.Select(name => Steps(shop, name)))}, CLIP {Steps(shop, ClipStage.Name)}, heads {HeadStage.Plan.Steps} each, preference {Steps(shop, PreferenceStage.Name)}, action {Steps(shop, ActionStage.Name)}, detector {Steps(shop, DetectorStage.Name)}, V-JEPA {Steps(shop, ConsistencyStage.Name)}; batches 16, 16, 128, 256, 64, 64, 64, 32.");
         text.AppendLine(CultureInfo.InvariantCulture, $"Films: the first {shop.Videos} of prompts/unseen.tsv, seeds 0 to {shop.Videos - 1}, {SamplerSteps} steps, guidance {shop.Guidance:0.#}.");
         text.AppendLine("The trial is a PyTorch run of the same networks and data with eps-prediction; its judge was a network, its prompts were others and its guidance 3.");
