@@ -30,8 +30,8 @@ internal sealed class AlignedModel : IDisposable
 
     public byte[]? Adapters { get; }
 
-    /// <summary>The folder of the base model's files; null where they come with the library.</summary>
-    public string? BaseFolder => _unpacked?.Folder ?? (VideoModelReference.IsEmbedded(Model) ? null : Model.Source);
+    /// <summary>The folder of the base model's files; null where they come with a package.</summary>
+    public string? BaseFolder => _unpacked?.Folder ?? (Model.ComesWithPackage ? null : Model.Source);
 
     /// <summary>The same model and settings without the adapters; it owns nothing.</summary>
     public AlignedModel WithoutAdapters() => new(Model, ownsModel: false, adapters: null, Sampling, Seed, _unpacked, _device);

@@ -33,7 +33,7 @@ public sealed record VideoModelReference(string Family, string Source, string Ha
     {
         VideoModelOptions options = model.LoadedWith;
         (VideoModelSourceKind kind, string source) = model.HubOrigin is { } hub ? (VideoModelSourceKind.Hub, hub.Id)
-            : IsEmbedded(model) ? (VideoModelSourceKind.Embedded, model.Source)
+            : model.ComesWithPackage ? (VideoModelSourceKind.Embedded, model.Source)
             : (VideoModelSourceKind.Path, Path.Exists(model.Source) ? Path.GetFullPath(model.Source) : model.Source);
         return new VideoModelReference(model.Family, source, model.Hash)
         {
@@ -46,11 +46,8 @@ public sealed record VideoModelReference(string Family, string Source, string Ha
         };
     }
 
-    /// <summary>Whether the model comes with the library.</summary>
-    internal static bool IsEmbedded(VideoDiffusionModel model) => IsEmbedded(model.Source);
-
-    /// <summary>Whether <see cref="Source"/> is a model that comes with the library; files of earlier versions say so without a <see cref="Kind"/>.</summary>
-    internal bool NamesEmbedded => IsEmbedded(Source);
+    /// <summary>Whether <see cref="Source"/> is the name of a package's model; files of earlier versions say so without a <see cref="Kind"/>.</summary>
+    internal bool NamesEmbedded => CompanionPackages.HasModel(Source);
 
     /// <summary>What is wrong with a reference that a file gave, whatever the program allows; null: nothing.</summary>
     internal string? Fault() => Variant is { } variant && (!HubModel.IsPlain(variant) || variant.Contains('/', StringComparison.Ordinal))
@@ -65,8 +62,6 @@ public sealed record VideoModelReference(string Family, string Source, string Ha
                 : null,
             _ => $"its {nameof(Kind)} {(int)Kind} is of a newer version of the library. Update it.",
         };
-
-    private static bool IsEmbedded(string source) => source is VideoDiffusionModel.MovingShapesSource or VideoDiffusionModel.MovingShapesImageToVideoSource;
 
     /// <summary>What the model was loaded with.</summary>
     /// <param name="hub">How a model of the hub is looked for; null: in the local cache alone.</param>

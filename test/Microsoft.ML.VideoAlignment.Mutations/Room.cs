@@ -31,7 +31,7 @@ internal sealed record Room(string Name, IReadOnlyList<string> Files, IReadOnlyL
         new("rewards", ["Rewards/"],
         [
             "ActionClassificationOptions", "ObjectRemovalOptions", "VJepaOptions", "ClipFiles", "VJepaFile", "PreferenceFile", "TransformersFolder", "ContractJson", "RewardContract",
-            "RewardContractException", "VitConfig", "VitKeys", "VJepaConfig", "VideoMaeConfig", "YolosConfig", "TorchScriptReward", "RewardShapes", "MovingShapesSettings",
+            "RewardContractException", "VitConfig", "VitKeys", "VJepaConfig", "VideoMaeConfig", "YolosConfig", "TorchScriptReward", "RewardShapes",
         ]),
         new("evaluation", ["VideoAlignmentEvaluator.cs", "VideoAlignmentMetrics.cs", "Tensors/RunningMoments.cs", "Training/ValidationEvaluator.cs", "Training/RolloutScorer.cs"], []),
     ];

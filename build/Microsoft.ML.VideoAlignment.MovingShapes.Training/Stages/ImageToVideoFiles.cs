@@ -43,6 +43,8 @@ internal static class ImageToVideoFiles
         ["_diffusers_version"] = DiffusersVersion,
         ["_height"] = ShapesVideo.Size,
         ["_width"] = ShapesVideo.Size,
+        [Pipelines.SamplingDefaults.StepsKey] = ReportStage.SamplerSteps,
+        [Pipelines.SamplingDefaults.GuidanceKey] = ReportStage.DefaultGuidance,
         ["feature_extractor"] = new[] { "transformers", "CLIPImageProcessor" },
         ["image_encoder"] = new[] { "transformers", "CLIPVisionModelWithProjection" },
         ["scheduler"] = new[] { "diffusers", "EulerDiscreteScheduler" },

@@ -20,7 +20,7 @@ internal static class ReportStage
     private const int Chunk = 8;
     private const int OnTheSheet = 24;
 
-    private const int SamplerSteps = 20;
+    public const int SamplerSteps = 20;
 
     /// <summary>Names as noted, what they mean, and the trial's figure (null: not measured there).</summary>
     private static readonly (string Name, string Meaning, double? Trial)[] s_rows =

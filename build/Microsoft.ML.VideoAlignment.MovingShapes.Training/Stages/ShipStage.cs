@@ -77,6 +77,8 @@ internal static class ShipStage
         ["_class_name"] = "TextToVideoSDPipeline",
         ["_diffusers_version"] = DiffusersVersion,
         [Pipelines.ModelScopePipeline.FramesKey] = ShapesVideo.Frames,
+        [Pipelines.SamplingDefaults.StepsKey] = ReportStage.SamplerSteps,
+        [Pipelines.SamplingDefaults.GuidanceKey] = ReportStage.DefaultGuidance,
         ["scheduler"] = new[] { "diffusers", "DDIMScheduler" },
         ["text_encoder"] = new[] { "transformers", "CLIPTextModel" },
         ["tokenizer"] = new[] { "transformers", "CLIPTokenizer" },

@@ -6,7 +6,7 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 internal sealed class VideoMeasures(string ship) : IDisposable
 {
     private readonly VideoReward _action = VideoRewards.ActionClassification(Path.Combine(ship, "action"));
-    private readonly VideoReward _consistency = VideoRewards.MovingShapesTemporalConsistency();
+    private readonly VideoReward _consistency = MovingShapesRewards.TemporalConsistency();
 
     /// <summary>The lines of a table.</summary>
     public static IReadOnlyList<(string Meaning, Func<Result, double> Value)> Rows { get; } =

@@ -59,8 +59,12 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
 
     public override int SizeMultiple => _vae.SpatialFactor;
 
-    /// <summary>diffusers' pipeline: 50 steps by default, 25 in its documentation and in VADER; guidance 9. The embedded model was tuned for 20 and 1.5.</summary>
-    internal override SamplingDefaults DefaultSampling => Source == MovingShapesSource ? new(20, 1.5) : new(25, 9);
+    /// <summary>diffusers' pipeline: 50 steps by default, 25 in its documentation and in VADER; guidance 9. A folder can say others.</summary>
+    internal override SamplingDefaults DefaultSampling => Sampling;
+
+    private static SamplingDefaults OfficialSampling { get; } = new(25, 9);
+
+    private SamplingDefaults Sampling { get; init; } = OfficialSampling;
 
     internal override nn.Module Denoiser => _unet;
 
@@ -97,6 +101,7 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
     {
         var files = new DiffusersFolder(folder, cancellation);
         int frames = files.Parse(index => (int)ConfigJson.Integer(index, FramesKey, OfficialFrames), DiffusersFolder.IndexName);
+        SamplingDefaults sampling = files.Parse(index => SamplingDefaults.FromIndex(index, OfficialSampling), DiffusersFolder.IndexName);
         JsonElement scheduler = ReadScheduler(files);
         using var parts = new ConstructionScope();
         ModelScopePipeline? model = null;
@@ -107,7 +112,10 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
         ModelScopeUNet unet = parts.Add(LoadUNet(files.Component("unet"), variant, placement));
         AutoencoderKL vae = parts.Add(LoadVae(files.Component("vae"), variant, placement));
         model = parts.Finish(new ModelScopePipeline(
-            source ?? folder, prompts, unet, vae, scheduler, frames, placement, () => WeightHash.Compute(new DiffusersFolder(folder), variant, "unet", "vae", "text_encoder")));
+            source ?? folder, prompts, unet, vae, scheduler, frames, placement, () => WeightHash.Compute(new DiffusersFolder(folder), variant, "unet", "vae", "text_encoder"))
+        {
+            Sampling = sampling,
+        });
         return model;
     }
 
@@ -144,7 +152,10 @@ internal sealed class ModelScopePipeline : VideoDiffusionModel
 
     internal override VideoDiffusionModel OnMeta() => new ModelScopePipeline(
         Source, _prompts, new ModelScopeUNet(_unet.Config, Placement.ShapesOf(_unet)), new AutoencoderKL(_vae.Config, Placement.ShapesOf(_vae)), _schedulerConfig, DefaultSize.Frames,
-        Placement.Meta, () => Hash);
+        Placement.Meta, () => Hash)
+    {
+        Sampling = Sampling,
+    };
 
     internal override Condition EmptyCondition(int batch, VideoSize size) =>
         new() { Text = empty([batch, TextTokens, _unet.Config.CrossAttentionWidth], device: META), Size = size };

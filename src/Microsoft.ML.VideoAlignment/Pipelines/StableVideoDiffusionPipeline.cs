@@ -58,9 +58,13 @@ internal sealed class StableVideoDiffusionPipeline : VideoDiffusionModel
 
     public override int SizeMultiple => _vae.SpatialFactor;
 
-    /// <summary>The reference's defaults; the embedded model, which is guided enough by its image, has its own steps and guidance.</summary>
-    internal override SamplingDefaults DefaultSampling =>
-        (Source == MovingShapesImageToVideoSource ? new SamplingDefaults(20, 1.5) : new SamplingDefaults(25, 3)) with { MinGuidanceScale = 1, FramesPerSecond = 7, MotionBucketId = 127, NoiseAugmentation = 0.02 };
+    /// <summary>The reference's defaults; a folder can say other steps and another guidance scale.</summary>
+    internal override SamplingDefaults DefaultSampling => Sampling;
+
+    private static SamplingDefaults OfficialSampling { get; } =
+        new(25, 3) { MinGuidanceScale = 1, FramesPerSecond = 7, MotionBucketId = 127, NoiseAugmentation = 0.02 };
+
+    private SamplingDefaults Sampling { get; init; } = OfficialSampling;
 
     internal override ImageUse Images => ImageUse.Required;
 
@@ -109,13 +113,17 @@ internal sealed class StableVideoDiffusionPipeline : VideoDiffusionModel
         var files = new DiffusersFolder(folder, cancellation);
         (int, int) size = files.Parse(
             index => ((int)ConfigJson.Integer(index, HeightKey, OfficialHeight), (int)ConfigJson.Integer(index, WidthKey, OfficialWidth)), DiffusersFolder.IndexName);
+        SamplingDefaults sampling = files.Parse(index => SamplingDefaults.FromIndex(index, OfficialSampling), DiffusersFolder.IndexName);
         JsonElement scheduler = ReadScheduler(files);
         using var parts = new ConstructionScope();
         ClipVisionEncoder imageEncoder = parts.Add(ClipVisionEncoder.FromFolder(files.Component("image_encoder"), placement, variant));
         StableVideoDiffusionUNet unet = parts.Add(LoadUNet(files.Component("unet"), variant, placement));
         AutoencoderKLTemporalDecoder vae = parts.Add(LoadVae(files.Component("vae"), variant, placement));
         return parts.Finish(new StableVideoDiffusionPipeline(
-            source ?? folder, imageEncoder, unet, vae, scheduler, size, placement, () => WeightHash.Compute(new DiffusersFolder(folder), variant, "unet", "vae", "image_encoder")));
+            source ?? folder, imageEncoder, unet, vae, scheduler, size, placement, () => WeightHash.Compute(new DiffusersFolder(folder), variant, "unet", "vae", "image_encoder"))
+        {
+            Sampling = sampling,
+        });
     }
 
     /// <summary>Reads what is not weights.</summary>
@@ -148,6 +156,7 @@ internal sealed class StableVideoDiffusionPipeline : VideoDiffusionModel
         (DefaultSize.Height, DefaultSize.Width), Placement.Meta, () => Hash)
     {
         FramesPerDecode = FramesPerDecode,
+        Sampling = Sampling,
     };
 
     internal override Condition EmptyCondition(int batch, VideoSize size) => new()

@@ -32,6 +32,9 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <summary>The model of the hub that the files are, and its commit; null: they were named by their path.</summary>
     internal (string Id, string Commit)? HubOrigin { get; set; }
 
+    /// <summary>Whether a package opened it, so that <see cref="Source"/> is its name there and saved files name it by that.</summary>
+    internal bool ComesWithPackage { get; set; }
+
     /// <summary>How its files were read, for whoever has to read them again.</summary>
     internal VideoModelOptions LoadedWith { get; set; } = new();
 
@@ -230,20 +233,6 @@ public abstract class VideoDiffusionModel : IDisposable
         ModelFamily.OpenAsync(path, options ?? new VideoModelOptions(), cancellationToken);
 
     /// <summary>
-    /// The tiny text-to-video model that comes with this library: 8 frames of 32 x 32 pixels of moving shapes, in ModelScope's form, trained by the
-    /// program under build/. Prompts are like "a red circle moving right on a dark background".
-    /// </summary>
-    public static VideoDiffusionModel MovingShapes() => ModelScopePipeline.Open(EmbeddedModels.Find("text-to-video"), new VideoModelOptions(), MovingShapesSource);
-
-    /// <summary>
-    /// The tiny image-to-video model that comes with this library, in the form of Stable Video Diffusion: from an image of 32 x 32 pixels with one shape on it,
-    /// 8 frames in which something of its color moves on its background. The motion bucket says how fast (127, the default: 14 pixels in a video at 7 frames a
-    /// second; 0: it stays), chance says which way. Outlines are not kept: a shape blurs within a few frames (figures in MovingShapes/image-to-video/report.txt).
-    /// </summary>
-    public static VideoDiffusionModel MovingShapesImageToVideo() =>
-        StableVideoDiffusionPipeline.Open(EmbeddedModels.Find("image-to-video"), new VideoModelOptions(), MovingShapesImageToVideoSource);
-
-    /// <summary>
     /// A small model of a family with random weights and no files: for gradient checks, tests and learning the API. Its videos are gray noise. Weights and text
     /// states are a function of <paramref name="seed"/>. An alignment of it can be used and cannot be saved, since there is nothing to load its base from.
     /// </summary>
@@ -251,9 +240,6 @@ public abstract class VideoDiffusionModel : IDisposable
     /// <param name="size">How large.</param>
     /// <param name="seed">Of the weights.</param>
     public static VideoDiffusionModel Untrained(VideoModelFamily family, UntrainedSize size = UntrainedSize.Tiny, int seed = 1) => UntrainedModel.Make(family, size, seed);
-
-    /// <summary>What <see cref="Source"/> says of the embedded models.</summary>
-    internal const string MovingShapesSource = "MovingShapes", MovingShapesImageToVideoSource = "MovingShapesImageToVideo";
 
     /// <summary>Throws where the model has been disposed: its networks are gone.</summary>
     /// <exception cref="ObjectDisposedException">It has been.</exception>

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.MovingShapes;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
@@ -16,7 +17,7 @@ public class MemoryEstimationTests
     private VideoDiffusionModel _model = null!;
 
     [OneTimeSetUp]
-    public void Load() => _model = VideoDiffusionModel.MovingShapes();
+    public void Load() => _model = MovingShapesModels.TextToVideo();
 
     [OneTimeTearDown]
     public void Free() => _model.Dispose();
@@ -38,7 +39,7 @@ public class MemoryEstimationTests
     [Test]
     public void HalfPrecisionHalvesTheWeights()
     {
-        using VideoDiffusionModel half = VideoDiffusionModel.FromPretrained(EmbeddedModels.Find("text-to-video"), new VideoModelOptions { Precision = WeightPrecision.Float16 });
+        using VideoDiffusionModel half = VideoDiffusionModel.FromPretrained(MovingShapesFiles.Find("text-to-video"), new VideoModelOptions { Precision = WeightPrecision.Float16 });
         Assert.That(half.EstimateMemory(s_options).Weights * 2, Is.EqualTo(_model.EstimateMemory(s_options).Weights));
     }
 

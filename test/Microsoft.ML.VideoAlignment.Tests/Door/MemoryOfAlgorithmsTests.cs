@@ -12,7 +12,7 @@ public class MemoryOfAlgorithmsTests
     private VideoDiffusionModel _model = null!;
 
     [OneTimeSetUp]
-    public void Load() => _model = VideoDiffusionModel.MovingShapes();
+    public void Load() => _model = MovingShapesModels.TextToVideo();
 
     [OneTimeTearDown]
     public void Free() => _model.Dispose();
@@ -154,7 +154,7 @@ public class MemoryOfAlgorithmsTests
     [Test]
     public void AnAlgorithmThatIsNotForTheModelIsRefused()
     {
-        using VideoDiffusionModel images = VideoDiffusionModel.MovingShapesImageToVideo();
+        using VideoDiffusionModel images = MovingShapesModels.ImageToVideo();
         Assert.That(() => images.EstimateMemory(s_options with { Algorithm = AlignmentAlgorithm.Ddpo() }), Throws.ArgumentException.With.Message.Contains("Algorithm"));
     }
 

@@ -6,6 +6,25 @@ namespace Microsoft.ML.VideoAlignment.Encoders;
 /// <summary>A byte-pair vocabulary: ids by token, and the merges ("left right") in the order in which they apply.</summary>
 internal sealed record BpeVocabulary(IReadOnlyDictionary<string, int> Ids, IReadOnlyList<string> Merges)
 {
+    /// <summary>Numbers the tokens of OpenAI's merges: the 256 bytes as letters, the same at the end of a word, one token a merge, start, end.</summary>
+    /// <param name="merges">The merges ("left right") in order.</param>
+    /// <param name="start">The token before a text.</param>
+    /// <param name="end">The token after a text.</param>
+    public static BpeVocabulary FromMerges(IReadOnlyList<string> merges, string start, string end)
+    {
+        string[] letters = [.. Letters()];
+        string[] tokens =
+            [.. letters, .. letters.Select(letter => $"{letter}</w>"), .. merges.Select(merge => merge.Replace(" ", "", StringComparison.Ordinal)), start, end];
+        var ids = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (int id = 0; id < tokens.Length; id++)
+        {
+            // Of two merges into one token the last counts, as in the reference's dict.
+            ids[tokens[id]] = id;
+        }
+
+        return new BpeVocabulary(ids, merges);
+    }
+
     /// <summary>Reads vocab.json and merges.txt (whose first line is a version).</summary>
     /// <exception cref="FileNotFoundException">One of them is not there.</exception>
     public static BpeVocabulary FromVocabAndMerges(string vocabPath, string mergesPath)
@@ -34,5 +53,13 @@ internal sealed record BpeVocabulary(IReadOnlyDictionary<string, int> Ids, IRead
                     : throw new InvalidDataException($"CLIP tokenizer: a merge is a pair of tokens, got {merge.GetArrayLength()} of them.")),
         ];
         return new BpeVocabulary(ids, merges);
+    }
+
+    /// <summary>GPT-2's byte letters: printable bytes as themselves, the others as U+0100 upwards, in this order.</summary>
+    private static IEnumerable<string> Letters()
+    {
+        static bool Printable(int code) => code is >= 33 and <= 126 or >= 161 and <= 172 or >= 174 and <= 255;
+        return Enumerable.Range(0, 256).Where(Printable).Concat(Enumerable.Range(256, Enumerable.Range(0, 256).Count(code => !Printable(code))))
+            .Select(code => ((char)code).ToString());
     }
 }

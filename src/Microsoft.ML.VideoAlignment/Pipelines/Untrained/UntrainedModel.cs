@@ -72,7 +72,7 @@ internal static class UntrainedModel
 
     private static VideoCrafterPipeline VideoCrafter(string source, bool tiny, UntrainedWeights weights, Placement placement)
     {
-        ClipTokenizer tokenizer = ClipTokenizer.FromFolder(Path.Combine(EmbeddedModels.Find("text-to-video"), "tokenizer"));
+        ClipTokenizer tokenizer = UntrainedTokenizer.Create();
         int vocabulary = tokenizer.HighestId + 1;
         VideoCrafterConfig config = tiny
             ? VideoCrafterConfig.FromJson(Parse(TinyLvdm), _ => Parse($$"""{ "embed_dim": 16, "text_cfg": { "context_length": 8, "vocab_size": {{vocabulary}}, "width": 16, "heads": 2, "layers": 2 } }"""))

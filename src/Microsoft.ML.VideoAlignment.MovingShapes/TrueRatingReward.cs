@@ -1,6 +1,7 @@
+using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Video;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.MovingShapes;
 
 /// <summary>The true rating of MovingShapes videos, for evaluation: it declares no gradient, so that nothing is trained on the answer.</summary>
 internal sealed class TrueRatingReward : ImageReward

@@ -1,6 +1,6 @@
+using Microsoft.ML.VideoAlignment.MovingShapes;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
 using Microsoft.ML.VideoAlignment.Rewards;
-using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -16,8 +16,8 @@ public class MovingShapesRewardTests
         RequireTheModel();
         using DisposeScope scope = NewDisposeScope();
         (Tensor frames, string[] captions) = Painted();
-        using VideoReward predicted = VideoRewards.MovingShapesAesthetic();
-        using VideoReward known = VideoRewards.MovingShapesTrueRating();
+        using VideoReward predicted = MovingShapesRewards.Aesthetic();
+        using VideoReward known = MovingShapesRewards.TrueRating();
         Tensor both = stack([predicted.Score(frames, captions), known.Score(frames, captions)]);
         Tensor centerd = both - both.mean([1], keepdim: true);
         Tensor covariance = centerd.matmul(centerd.t());
@@ -33,7 +33,7 @@ public class MovingShapesRewardTests
         RequireTheModel();
         using DisposeScope scope = NewDisposeScope();
         (Tensor frames, string[] captions) = Painted();
-        using VideoReward text = VideoRewards.MovingShapesTextSimilarity();
+        using VideoReward text = MovingShapesRewards.TextSimilarity();
         Tensor own = text.Score(frames, captions);
         Tensor other = text.Score(frames, [.. captions[1..], captions[0]]);
         double share = own.gt(other).to_type(ScalarType.Float32).mean().item<float>();
@@ -45,7 +45,7 @@ public class MovingShapesRewardTests
     public void TheEmbeddedRewardsComeBackFromTheirReferences()
     {
         RequireTheModel();
-        using VideoReward mix = VideoRewards.MovingShapesAesthetic() + VideoRewards.MovingShapesTextSimilarity();
+        using VideoReward mix = MovingShapesRewards.Aesthetic() + MovingShapesRewards.TextSimilarity();
         RewardReference reference = RewardReference.FromJson(mix.Reference.ToJson());
         using (VideoReward again = VideoRewards.FromReference(reference))
         {
@@ -58,7 +58,7 @@ public class MovingShapesRewardTests
 
     [Test]
     public void APartThatIsNotThereIsNamed() =>
-        Assert.That(() => EmbeddedModels.Find("no-such-part"), Throws.TypeOf<FileNotFoundException>().With.Message.Contains("no-such-part").And.Message.Contains("MovingShapes"));
+        Assert.That(() => MovingShapesFiles.Find("no-such-part"), Throws.TypeOf<FileNotFoundException>().With.Message.Contains("no-such-part").And.Message.Contains("MovingShapes"));
 
     private static void RequireTheModel()
     {

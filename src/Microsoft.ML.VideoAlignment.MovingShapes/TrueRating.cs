@@ -1,6 +1,6 @@
 using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.MovingShapes;
 
 /// <summary>
 /// The known rating, 1 to 10, that the people of the embedded MovingShapes world would give a frame: 1 + 9 (.5 V + .2 S + .2 C + .1 P) for
@@ -14,7 +14,7 @@ internal static class TrueRating
     /// <summary>frames: [N, 3, 32, 32], RGB in [0, 1] -> [N], 1..10.</summary>
     public static Tensor OfFrames(Tensor frames)
     {
-        Tensors.Shapes.Require(frames, "N, 3, 32, 32");
+        Shapes.Require(frames, "N, 3, 32, 32");
         using DisposeScope scope = NewDisposeScope();
         Parts parts = PartsOf(frames);
         Tensor rating = parts.Vividness.Mul(0.5).Add(parts.Size.Mul(0.2)).Add(parts.Cleanness.Mul(0.2)).Add(parts.Position.Mul(0.1)).Mul(9).Add(1);

@@ -1,8 +1,8 @@
-using Microsoft.ML.VideoAlignment.Weights;
+using Microsoft.ML.VideoAlignment.MovingShapes;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>Scripts and plug-ins run in somebody else's folder: the embedded models are found where the library is, too.</summary>
+/// <summary>Scripts and plug-ins run in somebody else's folder: the embedded models are found where the package is, too.</summary>
 public class EmbeddedModelsTests
 {
     private string _folder = "";
@@ -26,13 +26,13 @@ public class EmbeddedModelsTests
     [Test]
     public void BesideTheAssemblyIsNext() => Assert.That(Make("plugin", "MovingShapes", "clip"), Is.EqualTo(Find("clip")));
 
-    /// <summary>A script references lib/net10.0/Microsoft.ML.VideoAlignment.dll in the package's folder.</summary>
+    /// <summary>A script references lib/net10.0/Microsoft.ML.VideoAlignment.MovingShapes.dll in the package's folder.</summary>
     [Test]
     public void InThePackageItIsUnderBuildTransitive()
     {
         string part = Make("package", "0.1.0", "buildTransitive", "MovingShapes", "clip");
         string assembly = Make("package", "0.1.0", "lib", "net10.0");
-        Assert.That(EmbeddedModels.Find("clip", EmbeddedModels.Places(Path.Combine(_folder, "host"), assembly)), Is.EqualTo(part));
+        Assert.That(MovingShapesFiles.Find("clip", MovingShapesFiles.Places(Path.Combine(_folder, "host"), assembly)), Is.EqualTo(part));
     }
 
     [Test]
@@ -45,7 +45,7 @@ public class EmbeddedModelsTests
     /// <summary>In a single file the assembly has no place of its own.</summary>
     [Test]
     public void OfASingleFileOnlyTheProgramsFolderCounts() =>
-        Assert.That(EmbeddedModels.Places(_folder, ""), Is.EqualTo(new[] { Path.Combine(_folder, "MovingShapes") }));
+        Assert.That(MovingShapesFiles.Places(_folder, ""), Is.EqualTo(new[] { Path.Combine(_folder, "MovingShapes") }));
 
-    private string Find(string part) => EmbeddedModels.Find(part, EmbeddedModels.Places(Path.Combine(_folder, "host"), Path.Combine(_folder, "plugin")));
+    private string Find(string part) => MovingShapesFiles.Find(part, MovingShapesFiles.Places(Path.Combine(_folder, "host"), Path.Combine(_folder, "plugin")));
 }

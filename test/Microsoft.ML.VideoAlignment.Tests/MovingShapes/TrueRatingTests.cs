@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.MovingShapes;
 using Microsoft.ML.VideoAlignment.Rewards;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -40,7 +41,7 @@ public class TrueRatingTests
     public void TheRewardIsTheMeanOverFramesAndDeclaresNoGradient()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoReward reward = VideoRewards.MovingShapesTrueRating();
+        using VideoReward reward = MovingShapesRewards.TrueRating();
         using var generator = new Generator(3);
         Tensor frames = rand([2L, 3, 4, 32, 32], generator: generator);
         Tensor score = reward.Score(frames, []);

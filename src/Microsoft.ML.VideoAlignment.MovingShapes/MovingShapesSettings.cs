@@ -1,4 +1,4 @@
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.MovingShapes;
 
 /// <summary>What the embedded reward networks were trained with and their files do not tell; the training program reads it here too.</summary>
 internal static class MovingShapesSettings

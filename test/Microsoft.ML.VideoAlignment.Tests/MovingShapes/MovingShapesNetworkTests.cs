@@ -17,13 +17,13 @@ public class MovingShapesNetworkTests
 
     private static readonly Dictionary<string, Func<VideoReward>> s_rewards = new()
     {
-        ["preference"] = VideoRewards.MovingShapesPreference,
-        ["action"] = () => VideoRewards.MovingShapesAction(),
-        ["action label"] = () => VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = "growing", LogProbability = true }),
-        ["object removal"] = () => VideoRewards.MovingShapesObjectRemoval("square", new ObjectRemovalOptions { Threshold = 0.1 }),
-        ["temporal consistency"] = VideoRewards.MovingShapesTemporalConsistency,
-        ["weather"] = VideoRewards.MovingShapesWeather,
-        ["compressed size"] = VideoRewards.MovingShapesCompressedSize,
+        ["preference"] = MovingShapesRewards.Preference,
+        ["action"] = () => MovingShapesRewards.Action(),
+        ["action label"] = () => MovingShapesRewards.Action(new ActionClassificationOptions { Label = "growing", LogProbability = true }),
+        ["object removal"] = () => MovingShapesRewards.ObjectRemoval("square", new ObjectRemovalOptions { Threshold = 0.1 }),
+        ["temporal consistency"] = MovingShapesRewards.TemporalConsistency,
+        ["weather"] = MovingShapesRewards.Weather,
+        ["compressed size"] = MovingShapesRewards.CompressedSize,
     };
 
     private static IEnumerable<string> Rewards => s_rewards.Keys;
@@ -32,7 +32,7 @@ public class MovingShapesNetworkTests
     public void AVideosMotionIsItsMostProbableLabel()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoReward reward = VideoRewards.MovingShapesAction();
+        using VideoReward reward = MovingShapesRewards.Action();
         (ShapesVideo[] videos, Tensor frames) = Painted(Videos, (random, i) => ShapesVideo.Draw(random, dull: false) is var video ? ShapesVideo.Draw(random, video.Subject with { Motion = (Motion)(i % 6) }, video.Quality) : video);
         Tensor probabilities = stack([.. Attributes.Motions.Select((_, motion) =>
             reward.Score(frames, [.. videos.Select((video, i) => Captions.Of(video.Subject with { Motion = (Motion)motion }, i % Captions.Templates.Count))]))], 1);
@@ -49,7 +49,7 @@ public class MovingShapesNetworkTests
     public void ALightBackdropIsTheWeather()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoReward reward = VideoRewards.MovingShapesWeather();
+        using VideoReward reward = MovingShapesRewards.Weather();
         (ShapesVideo[] videos, Tensor frames) = Painted(Videos, (random, _) => ShapesVideo.Draw(random, dull: false));
         bool[] seen = [.. reward.Score(frames, []).data<float>().ToArray().Select(score => score > 0.63f)];
         Assert.That(seen, Is.EqualTo(videos.Select(video => Attributes.Backgrounds[video.Subject.Background] == "light")));
@@ -59,7 +59,7 @@ public class MovingShapesNetworkTests
     public void ThePredictedSizeFollowsTheFilesSize()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoReward reward = VideoRewards.MovingShapesCompressedSize();
+        using VideoReward reward = MovingShapesRewards.CompressedSize();
         (ShapesVideo[] videos, Tensor frames) = Painted(Videos, (random, _) => ShapesVideo.Draw(random, dull: false));
         Tensor sizes = JpegSize.Kilobytes(videos, frames.transpose(1, 2).flatten(0, 1)).view(Videos, -1).mean([1]);
         Tensor both = stack([reward.Score(frames, []), sizes]);
@@ -74,8 +74,8 @@ public class MovingShapesNetworkTests
     public void TheBetterRatedFrameIsPreferred()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoReward reward = VideoRewards.MovingShapesPreference();
-        using VideoReward known = VideoRewards.MovingShapesTrueRating();
+        using VideoReward reward = MovingShapesRewards.Preference();
+        using VideoReward known = MovingShapesRewards.TrueRating();
         (ShapesVideo[] videos, Tensor one) = Painted(Videos, (random, _) => ShapesVideo.Draw(random, dull: false));
         (_, Tensor other) = Painted(Videos, (random, i) => ShapesVideo.Draw(random, videos[i].Subject, ShapesVideo.Draw(random, dull: false).Quality), seed: 18);
         string[] prompts = [.. videos.Select((video, i) => Captions.Of(video.Subject, i % Captions.Templates.Count))];
@@ -89,7 +89,7 @@ public class MovingShapesNetworkTests
     public void APromptsOwnVideoIsPreferred()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoReward reward = VideoRewards.MovingShapesPreference();
+        using VideoReward reward = MovingShapesRewards.Preference();
         (ShapesVideo[] videos, Tensor frames) = Painted(Videos, (random, _) => ShapesVideo.Draw(random, dull: false));
         string[] prompts = [.. videos.Select((video, i) => Captions.Of(video.Subject, i % Captions.Templates.Count))];
         double share = Share(reward.Score(frames, prompts).gt(reward.Score(frames.roll(1, 0), prompts)));
@@ -105,7 +105,7 @@ public class MovingShapesNetworkTests
         double[,] seen = new double[4, 4];
         foreach (Shape label in Enum.GetValues<Shape>())
         {
-            using VideoReward reward = VideoRewards.MovingShapesObjectRemoval(Attributes.Shapes[(int)label]);
+            using VideoReward reward = MovingShapesRewards.ObjectRemoval(Attributes.Shapes[(int)label]);
             float[] scores = reward.Score(frames, []).data<float>().ToArray();
             foreach (Shape shape in Enum.GetValues<Shape>())
             {
@@ -119,7 +119,7 @@ public class MovingShapesNetworkTests
         Assert.That(Enumerable.Range(0, 16).Where(i => i / 4 != i % 4).Average(i => seen[i / 4, i % 4]), Is.LessThan(0.15));
         float[] empty = new float[ShapesVideo.FrameLength];
         Painter.Paint(videos[0].Backdrop, empty);
-        using VideoReward circle = VideoRewards.MovingShapesObjectRemoval("circle");
+        using VideoReward circle = MovingShapesRewards.ObjectRemoval("circle");
         Assert.That(circle.Score(tensor(empty, [1, 3, 1, ShapesVideo.Size, ShapesVideo.Size]), []).item<float>(), Is.EqualTo(1), "an image without the object");
     }
 
@@ -127,7 +127,7 @@ public class MovingShapesNetworkTests
     public void AVideoIsMoreConsistentThanTwoHalvesOfTwoVideos()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoReward reward = VideoRewards.MovingShapesTemporalConsistency();
+        using VideoReward reward = MovingShapesRewards.TemporalConsistency();
         (_, Tensor frames) = Painted(Videos, (random, _) => ShapesVideo.Draw(random, dull: false));
         Tensor spliced = cat([frames.narrow(2, 0, 4), frames.roll(1, 0).narrow(2, 4, 4)], 2);
         double share = Share(reward.Score(frames, []).gt(reward.Score(spliced, [])));
@@ -170,7 +170,7 @@ public class MovingShapesNetworkTests
     public void APromptsOwnTextsAreKeptBesideTheWorlds()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoReward reward = VideoRewards.MovingShapesAction(new ActionClassificationOptions { Prompts = new Dictionary<string, string> { ["swells"] = "growing" } });
+        using VideoReward reward = MovingShapesRewards.Action(new ActionClassificationOptions { Prompts = new Dictionary<string, string> { ["swells"] = "growing" } });
         (_, Tensor frames) = Painted(1, (random, _) => ShapesVideo.Draw(random, dull: false));
         float own = reward.Score(frames, ["it swells"]).item<float>();
         Assert.That(own, Is.EqualTo(reward.Score(frames, ["a red circle growing on dark"]).item<float>()));
@@ -180,7 +180,7 @@ public class MovingShapesNetworkTests
 
     [Test]
     public void AnUnknownShapeIsNamed() =>
-        Assert.That(() => VideoRewards.MovingShapesObjectRemoval("squere"), Throws.ArgumentException.With.Message.Contains("'square'"));
+        Assert.That(() => MovingShapesRewards.ObjectRemoval("squere"), Throws.ArgumentException.With.Message.Contains("'square'"));
 
     private static double Share(Tensor truths) => truths.to_type(ScalarType.Float32).mean().item<float>();
 
