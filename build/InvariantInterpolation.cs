@@ -6,9 +6,9 @@ using System.Text;
 namespace System.Runtime.CompilerServices;
 
 /// <summary>
-/// Makes every interpolated string of the assembly the same under every culture: numbers in messages, logs and files are written one way ("0.01", "-1"), whoever writes
-/// them and whatever machine they run on. The framework's own handler, which this stands in for, follows the current culture. Text that is meant to follow it would
-/// name the culture (<c>string.Create(CultureInfo.CurrentCulture, ...)</c>); there is none.
+/// Makes every interpolated string of the assembly the same under every culture: numbers in messages, logs and files are written one way ("0.01", "-1"),
+/// whoever writes them and whatever machine they run on. The framework's own handler, which this stands in for, follows the current culture. Text that is meant
+/// to follow it would name the culture (<c>string.Create(CultureInfo.CurrentCulture, ...)</c>); there is none.
 /// </summary>
 [InterpolatedStringHandler]
 [EditorBrowsable(EditorBrowsableState.Never)]

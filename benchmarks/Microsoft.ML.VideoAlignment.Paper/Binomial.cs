@@ -3,7 +3,9 @@ namespace Microsoft.ML.VideoAlignment.Paper;
 /// <summary>The exact confidence interval of a share (Clopper and Pearson 1934, Biometrika 26): no normal approximation, never narrower than it says.</summary>
 internal static class Binomial
 {
-    /// <summary>The shares p that <paramref name="wins"/> of <paramref name="count"/> do not speak against, each tail with half of what the confidence leaves.</summary>
+    /// <summary>
+    /// The shares p that <paramref name="wins"/> of <paramref name="count"/> do not speak against, each tail with half of what the confidence leaves.
+    /// </summary>
     public static (double Low, double High) Interval(int wins, int count, double confidence = 0.95)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);

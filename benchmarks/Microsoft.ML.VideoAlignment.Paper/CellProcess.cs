@@ -14,7 +14,8 @@ internal sealed class CellProcess(string folder)
     {
         string program = Environment.ProcessPath!;
         string[] self = Path.GetFileNameWithoutExtension(program) == "dotnet" ? [typeof(CellProcess).Assembly.Location] : [];
-        var start = new ProcessStartInfo(program, [.. self, Command, "--results", folder, "--cell", CellStore.ToText(cell)]) { RedirectStandardError = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(program, [.. self, Command, "--results", folder, "--cell", CellStore.ToText(cell)]) { RedirectStandardError = true,
+            RedirectStandardOutput = true };
 
         // One thread: what a run takes then does not depend on how many are beside it.
         start.Environment["OMP_NUM_THREADS"] = "1";
@@ -23,6 +24,7 @@ internal sealed class CellProcess(string folder)
         string errors = child.StandardError.ReadToEnd();
         child.WaitForExit();
         output.Wait();
-        return child.ExitCode == 0 ? null : errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).FirstOrDefault() ?? FormattableString.Invariant($"exit code {child.ExitCode}");
+        return child.ExitCode == 0 ? null
+            : errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).FirstOrDefault() ?? FormattableString.Invariant($"exit code {child.ExitCode}");
     }
 }

@@ -31,7 +31,8 @@ internal static class CellRun
         StoredVideo[] unseenVideos = [.. Read(transformer.Transform(unseen))];
         for (int video = 0; video < cell.Videos; video++)
         {
-            VideoFile.Write(store.VideoOf(cell, video), new VideoClip(unseenVideos[video].Values, transformer.Size.Frames, transformer.Size.Height, transformer.Size.Width));
+            VideoFile.Write(store.VideoOf(cell, video),
+                new VideoClip(unseenVideos[video].Values, transformer.Size.Frames, transformer.Size.Height, transformer.Size.Width));
         }
 
         (double seconds, double cpuSeconds) = clock.Total();
@@ -50,7 +51,8 @@ internal static class CellRun
     }
 
     /// <summary>The embedded model of a cell. The caller disposes it.</summary>
-    public static VideoDiffusionModel Open(ExperimentConfig cell) => cell.Model == ExperimentConfig.Text ? MovingShapesModels.TextToVideo() : MovingShapesModels.ImageToVideo();
+    public static VideoDiffusionModel Open(ExperimentConfig cell) => cell.Model == ExperimentConfig.Text ? MovingShapesModels.TextToVideo()
+        : MovingShapesModels.ImageToVideo();
 
     /// <summary>The prompts that a cell keeps films of.</summary>
     public static string[] UnseenPrompts(ExperimentConfig cell)

@@ -22,9 +22,11 @@ internal static class CompareCards
         string[] measures = [.. keys.Where(key => a.Measures.ContainsKey(key) || b.Measures.ContainsKey(key))];
         var page = new Page("Two runs side by side", $"A: `{a.Name}`. B: `{b.Name}`.");
         page.Head("Measures").Say($"Unseen prompts of each run: before, after, and the gain with its 95 % interval.");
-        page.Table(["", "A before", "A after", "A gain", "B before", "B after", "B gain"], measures.Select(key => (IReadOnlyList<string>)[key, .. Cells(a, key), .. Cells(b, key)]));
+        page.Table(["", "A before", "A after", "A gain", "B before", "B after", "B gain"],
+            measures.Select(key => (IReadOnlyList<string>)[key, .. Cells(a, key), .. Cells(b, key)]));
         page.Image("compare.png", "Gains of the two runs");
-        page.Head("Settings").Table(["", "A", "B"], keys.Except(measures).Select(key => (IReadOnlyList<string>)[key, a.Values.GetValueOrDefault(key, "-"), b.Values.GetValueOrDefault(key, "-")]));
+        page.Head("Settings").Table(["", "A", "B"], keys.Except(measures)
+            .Select(key => (IReadOnlyList<string>)[key, a.Values.GetValueOrDefault(key, "-"), b.Values.GetValueOrDefault(key, "-")]));
         foreach (string key in measures.Where(key => a.Measures.ContainsKey(key) && b.Measures.ContainsKey(key)))
         {
             (Interval ours, Interval theirs) = (a.Measures[key].Gain, b.Measures[key].Gain);
@@ -32,11 +34,14 @@ internal static class CompareCards
         }
 
         Directory.CreateDirectory(folder);
-        Csv.Write(Path.Combine(folder, "compare.csv"), ["key", "A", "B"], keys.Select(key => new object?[] { key, a.Values.GetValueOrDefault(key, ""), b.Values.GetValueOrDefault(key, "") }));
+        Csv.Write(Path.Combine(folder, "compare.csv"), ["key", "A", "B"],
+            keys.Select(key => new object?[] { key, a.Values.GetValueOrDefault(key, ""), b.Values.GetValueOrDefault(key, "") }));
         Series[] bars = [.. new[] { ("A", a), ("B", b) }.Select(card => new Series(card.Item1,
-            [.. measures.Index().Where(measure => card.Item2.Measures.ContainsKey(measure.Item)).Select(measure => ((double)measure.Index, card.Item2.Measures[measure.Item].Gain))]))];
+            [.. measures.Index().Where(measure => card.Item2.Measures.ContainsKey(measure.Item))
+                .Select(measure => ((double)measure.Index, card.Item2.Measures[measure.Item].Gain))]))];
         Chart.Save(Path.Combine(folder, "compare.png"), Chart.Bars("gain on unseen prompts", "after - before", measures, bars));
-        page.Write(Path.Combine(folder, "compare.md"), [], "dotnet run -c Release --project benchmarks/Microsoft.ML.VideoAlignment.Paper -- compare A/run-card.json B/run-card.json");
+        page.Write(Path.Combine(folder, "compare.md"), [],
+            "dotnet run -c Release --project benchmarks/Microsoft.ML.VideoAlignment.Paper -- compare A/run-card.json B/run-card.json");
     }
 
     private static Card Read(string path)

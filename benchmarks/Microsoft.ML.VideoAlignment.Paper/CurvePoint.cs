@@ -32,7 +32,8 @@ internal readonly record struct CurvePoint(int Queries, double Seconds, double C
         {
             if (curve[i].Reward >= level)
             {
-                return i == 0 ? axis(curve[0]) : axis(curve[i - 1]) + ((axis(curve[i]) - axis(curve[i - 1])) * (level - curve[i - 1].Reward) / (curve[i].Reward - curve[i - 1].Reward));
+                return i == 0 ? axis(curve[0])
+                    : axis(curve[i - 1]) + ((axis(curve[i]) - axis(curve[i - 1])) * (level - curve[i - 1].Reward) / (curve[i].Reward - curve[i - 1].Reward));
             }
         }
 

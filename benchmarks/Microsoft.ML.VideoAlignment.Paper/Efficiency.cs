@@ -27,14 +27,16 @@ internal static class Efficiency
         }
         else if (theirs is { } others)
         {
-            page.Claim(others >= Asked * queries, $"nine tenths of VADER's gain in {reward} ({level:0.000}) cost VADER {queries:0} queries, at most a tenth of the {others:0} that DDPO needs: {others / queries:0.0} times as many.");
+            page.Claim(others >= Asked * queries, $"nine tenths of VADER's gain in {reward} ({level:0.000}) cost VADER {queries:0} queries, at most a tenth "
+                + $"of the {others:0} that DDPO needs: {others / queries:0.0} times as many.");
         }
         else
         {
             double reached = (ddpo.Mean[^1].Reward - start) / (vader.Mean[^1].Reward - start);
             page.Claim(
                 most >= Asked * queries ? true : null,
-                $"nine tenths of VADER's gain in {reward} ({level:0.000}) cost VADER {queries:0} queries, at most a tenth of what DDPO needs: with {most} queries, {most / queries:0.0} times as many, DDPO has not reached that level; it has {reached * 100:0} % of VADER's gain.");
+                $"nine tenths of VADER's gain in {reward} ({level:0.000}) cost VADER {queries:0} queries, at most a tenth of what DDPO needs: with {most} "
+                    + $"queries, {most / queries:0.0} times as many, DDPO has not reached that level; it has {reached * 100:0} % of VADER's gain.");
         }
     }
 }

@@ -50,7 +50,8 @@ internal sealed class ExperimentRunner(CellStore store, int parallel, Func<Exper
                 lock (queue)
                 {
                     done += failure is null ? 1 : 0;
-                    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{done}/{wanted.Length}  {cell.Name}  {took.TotalSeconds:0} s{(failure is null ? "" : "  FAILED: " + failure)}"));
+                    Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                        $"{done}/{wanted.Length}  {cell.Name}  {took.TotalSeconds:0} s{(failure is null ? "" : "  FAILED: " + failure)}"));
                 }
             }
         }

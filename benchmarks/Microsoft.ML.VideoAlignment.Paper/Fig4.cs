@@ -25,16 +25,20 @@ internal static class Fig4
             CellResult[] there = [.. results.Where(run => run.Cell.Size == size)];
             foreach (string method in Methods.All)
             {
-                samples[(method, size)] = new Sample(Methods.Title(method), there.Where(run => run.Cell.Method == method), [.. there.Where(run => run.Cell.Method == Methods.Base)]);
+                samples[(method, size)] =
+                    new Sample(Methods.Title(method), there.Where(run => run.Cell.Method == method), [.. there.Where(run => run.Cell.Method == Methods.Base)]);
             }
         }
 
         int[] sizes = [.. desk.Scale.Resolutions.Where(size => !samples[(Methods.Vader, size)].IsEmpty && !samples[(Methods.Ddpo, size)].IsEmpty)];
-        Dictionary<int, Interval> gaps = sizes.ToDictionary(size => size, size => Gap(samples[(Methods.Vader, size)], samples[(Methods.Ddpo, size)], run => run.Unseen[Reward]));
+        Dictionary<int, Interval> gaps =
+            sizes.ToDictionary(size => size, size => Gap(samples[(Methods.Vader, size)], samples[(Methods.Ddpo, size)], run => run.Unseen[Reward]));
         var page = new Page(
             "Figure 4: reward gradients and DDPO as the resolution grows",
-            "VADER (arXiv 2407.08737), Figure 4, on the embedded world: the aesthetic reward of unseen prompts after the same number of queries at three resolutions, and the distance between the methods, seed by seed.");
-        page.Missing(results.Count, cells.Length).Say($"The model was trained at 32 pixels; at other sizes its films are out of what it learned, and the base model's reward differs. {desk.Scale.Queries} films scored in training; learning rates are those found at 32 pixels.");
+            "VADER (arXiv 2407.08737), Figure 4, on the embedded world: the aesthetic reward of unseen prompts after the same number of queries at three "
+                + "resolutions, and the distance between the methods, seed by seed.");
+        page.Missing(results.Count, cells.Length).Say($"The model was trained at 32 pixels; at other sizes its films are out of what it learned, and the "
+            + $"base model's reward differs. {desk.Scale.Queries} films scored in training; learning rates are those found at 32 pixels.");
         page.Table(["pixels", "base model", "DDPO", "VADER", "VADER - DDPO", "CPU seconds: DDPO", "VADER"], sizes.Select(size => (IReadOnlyList<string>)
         [
             $"{size} x {size}",
@@ -47,7 +51,8 @@ internal static class Fig4
         for (int at = 1; at < sizes.Length; at++)
         {
             (Interval small, Interval large) = (gaps[sizes[at - 1]], gaps[sizes[at]]);
-            page.Claim(large.Mean > small.Mean ? large.Low > small.High ? true : null : false, $"the distance grows from {sizes[at - 1]} to {sizes[at]} pixels: {small} to {large}{(large.Overlaps(small) ? ", intervals that overlap" : "")}.");
+            page.Claim(large.Mean > small.Mean ? large.Low > small.High ? true : null : false, $"the distance grows from {sizes[at - 1]} to {sizes[at]} "
+                + $"pixels: {small} to {large}{(large.Overlaps(small) ? ", intervals that overlap" : "")}.");
         }
 
         page.Space();
@@ -58,8 +63,10 @@ internal static class Fig4
         Chart.Save(
             desk["fig4.png"],
             Chart.Bars("reward of unseen prompts by resolution", "aesthetic reward", names,
-                [.. new[] { Methods.Base, Methods.Ddpo, Methods.Vader }.Select(method => new Series(Methods.Title(method), [.. sizes.Select((size, at) => ((double)at, samples[(method, size)].Unseen(Reward)))]))]),
-            Chart.Lines("VADER - DDPO", "width and height in pixels", "difference of aesthetic reward", [new Series("difference, seed by seed", [.. sizes.Select(size => ((double)size, gaps[size]))])]));
+                [.. new[] { Methods.Base, Methods.Ddpo, Methods.Vader }.Select(
+                    method => new Series(Methods.Title(method), [.. sizes.Select((size, at) => ((double)at, samples[(method, size)].Unseen(Reward)))]))]),
+            Chart.Lines("VADER - DDPO", "width and height in pixels", "difference of aesthetic reward",
+                [new Series("difference, seed by seed", [.. sizes.Select(size => ((double)size, gaps[size]))])]));
         page.Write(desk["fig4.md"], results, desk.Command(Name));
     }
 

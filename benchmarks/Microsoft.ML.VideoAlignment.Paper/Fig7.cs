@@ -12,7 +12,8 @@ internal static class Fig7
         MethodComparison contest = MethodComparison.Run(desk);
         var page = new Page(
             "Figure 7: reward against queries and against time",
-            "VADER (arXiv 2407.08737), Figure 7, on the embedded world: the reward of unseen prompts along the runs of Table 1, by the films that were scored in training and by the CPU time of training.");
+            "VADER (arXiv 2407.08737), Figure 7, on the embedded world: the reward of unseen prompts along the runs of Table 1, by the films that were "
+                + "scored in training and by the CPU time of training.");
         page.Say($"DDPO also has longer runs, {desk.Scale.LongQueries} films and {desk.Scale.LongSeeds} seeds, to see what VADER's level costs it.");
         var longer = PaperRewards.Trained.ToDictionary(reward => reward, reward => contest.Longer(desk, reward));
         foreach (string reward in PaperRewards.Trained)
@@ -53,7 +54,8 @@ internal static class Fig7
             desk["fig7.csv"], ["method", "reward", "films in all", "seed", "queries", "seconds", "CPU seconds", "reward of unseen prompts"],
             from run in runs
             from point in run.Curve
-            select new object?[] { run.Cell.Method, run.Cell.Reward, run.Cell.Queries, run.Cell.Seed, run.Cell.Method == Methods.Base ? 0 : point.Queries, point.Seconds, point.CpuSeconds, point.Reward });
+            select new object?[] { run.Cell.Method, run.Cell.Reward, run.Cell.Queries, run.Cell.Seed, run.Cell.Method == Methods.Base ? 0
+                : point.Queries, point.Seconds, point.CpuSeconds, point.Reward });
         page.Write(desk["fig7.md"], runs, desk.Command(Name));
     }
 
@@ -67,7 +69,8 @@ internal static class Fig7
         string title = $"{reward}, DDPO for longer", file = $"fig7-longer-{reward}.png";
         page.Head(title).Image(file, "VADER against longer runs of DDPO");
         page.Table(["queries", longer.Name, "CPU seconds"], longer.Mean.Select(point => (IReadOnlyList<string>)
-            [$"{point.Queries}", longer.At(Sample.Queries, point.Queries).ToString(Table1.Digits(reward)), point.CpuSeconds.ToString("0", CultureInfo.InvariantCulture)]));
+            [$"{point.Queries}", longer.At(Sample.Queries, point.Queries).ToString(Table1.Digits(reward)),
+                point.CpuSeconds.ToString("0", CultureInfo.InvariantCulture)]));
         Chart.Save(
             desk[file],
             Chart.Lines(title, "films scored in training", "reward of unseen prompts", [longer.Series(Sample.Queries), vader.Series(Sample.Queries)]),
@@ -82,7 +85,8 @@ internal static class Fig7
         {
             double time = Math.Min(vader.Mean[^1].CpuSeconds, other.Mean[^1].CpuSeconds);
             (Interval ours, Interval theirs) = (vader.At(Sample.CpuSeconds, time), other.At(Sample.CpuSeconds, time));
-            page.Claim(ours.Low > theirs.High, $"after {time:0} CPU seconds VADER's {reward} reward is above {other.Name}'s, intervals apart: {ours.ToString(Table1.Digits(reward))} against {theirs.ToString(Table1.Digits(reward))}.");
+            page.Claim(ours.Low > theirs.High, $"after {time:0} CPU seconds VADER's {reward} reward is above {other.Name}'s, intervals apart: "
+                + $"{ours.ToString(Table1.Digits(reward))} against {theirs.ToString(Table1.Digits(reward))}.");
         }
     }
 }

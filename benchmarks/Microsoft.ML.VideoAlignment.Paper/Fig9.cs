@@ -21,7 +21,8 @@ internal static class Fig9
             ("full chain, one frame", cell => cell with { Window = Full(scale) }),
             ("full chain, all frames", cell => cell with { Window = Full(scale), AllFrames = true }),
         ];
-        ExperimentConfig Vader(int seed, int variant) => variants[variant].Of(scale.Cell(Methods.Vader, Reward, seed, desk.Rates.Of(Methods.Vader, Reward)) with { Videos = variant == 0 && seed == 1 ? scale.PreferencePairs : 0 });
+        ExperimentConfig Vader(int seed, int variant) => variants[variant].Of(scale.Cell(Methods.Vader, Reward, seed,
+            desk.Rates.Of(Methods.Vader, Reward)) with { Videos = variant == 0 && seed == 1 ? scale.PreferencePairs : 0 });
 
         // Memory in runs of their own: a few steps, and nothing measured in them that could take more than training does.
         IReadOnlyList<CellResult> memory = desk.Campaign.Complete(
@@ -34,16 +35,22 @@ internal static class Fig9
             select cell);
         CellResult[] bases = [.. results.Where(run => run.Cell.Method == Methods.Base)];
         Sample[] samples = [.. variants.Select((variant, at) => new Sample(variant.Name, results.Where(run => Same(run.Cell, Vader(1, at))), bases))];
-        Interval[] peaks = [.. variants.Select((_, at) => Interval.Of(memory.Where(run => Same(run.Cell, Vader(1, at))).Select(run => (run.PeakBytes ?? 0) / 1e6).DefaultIfEmpty(double.NaN)))];
+        Interval[] peaks = [.. variants.Select(
+            (_, at) => Interval.Of(memory.Where(run => Same(run.Cell, Vader(1, at))).Select(run => (run.PeakBytes ?? 0) / 1e6).DefaultIfEmpty(double.NaN)))];
         int[] shown = [.. Enumerable.Range(0, variants.Length).Where(at => !samples[at].IsEmpty)];
 
         var page = new Page(
             "Figure 9: truncated back-propagation and frame subsampling",
-            "VADER (arXiv 2407.08737), Figure 9, on the embedded world: gradient through the last denoising step or through the whole chain, one random frame decoded and scored or all of them; the aesthetic reward of unseen prompts after the same number of queries, the time, and the memory.");
-        page.Say($"{scale.Queries} films scored in training, {scale.SamplerSteps} denoising steps, films of 8 frames, no recomputation. Memory: peak resident bytes of a process of its own above what was resident before training, over {MemorySteps} steps, {Math.Min(MemorySeeds, scale.Seeds)} times. Learning rate: the one found for the last step and one frame, for all four.");
-        page.Table(["gradient", "aesthetic, unseen", "true rating", "text similarity", "CPU seconds", "peak memory, MB"], shown.Select(at => (IReadOnlyList<string>)
+            "VADER (arXiv 2407.08737), Figure 9, on the embedded world: gradient through the last denoising step or through the whole chain, one random "
+                + "frame decoded and scored or all of them; the aesthetic reward of unseen prompts after the same number of queries, the time, and the memory.");
+        page.Say($"{scale.Queries} films scored in training, {scale.SamplerSteps} denoising steps, films of 8 frames, no recomputation. Memory: peak "
+            + $"resident bytes of a process of its own above what was resident before training, over {MemorySteps} steps, "
+            + $"{Math.Min(MemorySeeds, scale.Seeds)} times. Learning rate: the one found for the last step and one frame, for all four.");
+        page.Table(["gradient", "aesthetic, unseen", "true rating", "text similarity", "CPU seconds", "peak memory, MB"],
+            shown.Select(at => (IReadOnlyList<string>)
         [
-            samples[at].Name, samples[at].Unseen(Reward).ToString(), samples[at].Unseen(PaperRewards.TrueRating).ToString(), samples[at].Unseen(PaperRewards.TextSimilarity).ToString(),
+            samples[at].Name, samples[at].Unseen(Reward).ToString(), samples[at].Unseen(PaperRewards.TrueRating).ToString(),
+                samples[at].Unseen(PaperRewards.TextSimilarity).ToString(),
             samples[at].Of(run => run.CpuSeconds).ToString(1), peaks[at].ToString(0),
         ]));
         page.Image("fig9.png", "Reward by queries and by CPU seconds, and peak memory, for the four ways");
@@ -55,7 +62,9 @@ internal static class Fig9
             double spent = samples[0].Of(run => run.CpuSeconds).Mean;
             page.Claim(
                 lost.Low <= 0,
-                $"{samples[0].Name} loses no reward, as far as these runs can tell, against {variants[at].Name}: with equal queries the latter's is higher by {lost}, seed by seed, for {time:0.0} times the CPU time and {peaks[at].Mean / peaks[0].Mean:0.0} times the memory. After {spent:0} CPU seconds it is {samples[at].At(Sample.CpuSeconds, spent)} against {samples[0].At(Sample.CpuSeconds, spent)}.");
+                $"{samples[0].Name} loses no reward, as far as these runs can tell, against {variants[at].Name}: with equal queries the latter's is higher "
+                    + $"by {lost}, seed by seed, for {time:0.0} times the CPU time and {peaks[at].Mean / peaks[0].Mean:0.0} times the memory. After "
+                    + $"{spent:0} CPU seconds it is {samples[at].At(Sample.CpuSeconds, spent)} against {samples[0].At(Sample.CpuSeconds, spent)}.");
         }
 
         page.Space();
@@ -63,11 +72,14 @@ internal static class Fig9
             desk["fig9.csv"], ["gradient", "seed", "reward of unseen prompts", "CPU seconds", "peak MB in a run of its own"],
             from at in shown
             from run in samples[at].Runs
-            select new object?[] { samples[at].Name, run.Cell.Seed, run.Unseen[Reward], run.CpuSeconds, memory.FirstOrDefault(other => Same(other.Cell, run.Cell) && other.Cell.Seed == run.Cell.Seed)?.PeakBytes / 1e6 });
+            select new object?[] { samples[at].Name, run.Cell.Seed, run.Unseen[Reward], run.CpuSeconds, memory.FirstOrDefault(
+                other => Same(other.Cell, run.Cell) && other.Cell.Seed == run.Cell.Seed)?.PeakBytes / 1e6 });
         Chart.Save(
             desk["fig9.png"],
-            Chart.Lines("the same queries", "films scored in training", "aesthetic reward of unseen prompts", [.. shown.Select(at => samples[at].Series(Sample.Queries))]),
-            Chart.Lines("the same time", "CPU seconds of training", "aesthetic reward of unseen prompts", [.. shown.Select(at => samples[at].Series(Sample.CpuSeconds))]),
+            Chart.Lines("the same queries", "films scored in training", "aesthetic reward of unseen prompts",
+                [.. shown.Select(at => samples[at].Series(Sample.Queries))]),
+            Chart.Lines("the same time", "CPU seconds of training", "aesthetic reward of unseen prompts",
+                [.. shown.Select(at => samples[at].Series(Sample.CpuSeconds))]),
             Chart.Bars("memory", "peak above what was there before, MB", [""], [.. shown.Select(at => new Series(samples[at].Name, [(0, peaks[at])]))]));
         page.Write(desk["fig9.md"], [.. results, .. memory], desk.Command(Name));
     }

@@ -19,7 +19,8 @@ internal readonly record struct Interval(double Mean, double HalfWidth)
             moments.Add(value);
         }
 
-        return moments.Count > 0 ? new Interval(moments.Mean, moments.ConfidenceHalfWidth) : throw new ArgumentException("An interval needs at least one number.", nameof(values));
+        return moments.Count > 0 ? new Interval(moments.Mean, moments.ConfidenceHalfWidth)
+            : throw new ArgumentException("An interval needs at least one number.", nameof(values));
     }
 
     public bool Overlaps(Interval other) => Low <= other.High && other.Low <= High;

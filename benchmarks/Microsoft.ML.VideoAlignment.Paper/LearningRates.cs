@@ -37,7 +37,9 @@ internal sealed class LearningRates
         return new LearningRates(desk.Campaign.Complete(cells.Prepend(scale.Cell(Methods.Base, PaperRewards.Aesthetic, Seed, 0))), scale);
     }
 
-    /// <summary>The rate that a method is compared with: where no rate follows the prompts the lowest, where nothing was searched yet the middle of the list.</summary>
+    /// <summary>
+    /// The rate that a method is compared with: where no rate follows the prompts the lowest, where nothing was searched yet the middle of the list.
+    /// </summary>
     public double Of(string method, string reward) => RunsOf(method, reward) switch
     {
         [] => _scale.Rates[_scale.Rates.Count / 2],
@@ -52,7 +54,9 @@ internal sealed class LearningRates
     public void Write(Page page)
     {
         page.Head("Learning rates").Say(
-            $"Aesthetic reward of films of prompts of alignment after {_scale.SearchQueries} queries, one seed that the tables do not use; behind it the text similarity of the same films. A rate whose films do not follow their prompts, with a text similarity below {_leastText:0.00}, nine tenths of the base model's, is struck out; of the others the best of each method is used, for the preference and at other sizes too.");
+            $"Aesthetic reward of films of prompts of alignment after {_scale.SearchQueries} queries, one seed that the tables do not use; behind it the "
+                + $"text similarity of the same films. A rate whose films do not follow their prompts, with a text similarity below {_leastText:0.00}, nine "
+                + $"tenths of the base model's, is struck out; of the others the best of each method is used, for the preference and at other sizes too.");
         WriteTable(page, PaperRewards.Aesthetic);
         page.Say($"The same of the action, which is taught against what prompts say, so that they are no bound:");
         WriteTable(page, PaperRewards.Action);
@@ -70,7 +74,8 @@ internal sealed class LearningRates
                 : Score(run, chosen: rate == Of(method, reward))),
         ]));
 
-        string[] edges = [.. Methods.Trained.Where(method => _scale.Rates.Count > 1 && RunsOf(method, reward).Count > 0 && Of(method, reward) == _scale.Rates[^1]).Select(Methods.Title)];
+        string[] edges = [.. Methods.Trained.Where(method => _scale.Rates.Count > 1 && RunsOf(method, reward).Count > 0
+            && Of(method, reward) == _scale.Rates[^1]).Select(Methods.Title)];
         if (edges.Length > 0)
         {
             page.Say($"The best rate is the highest of the list for {string.Join(" and ", edges)}: a higher one might do better still.");

@@ -13,7 +13,8 @@ internal sealed class MethodComparison
             CellResult[] bases = [.. results.Where(run => run.Cell.Method == Methods.Base && run.Cell.Reward == reward)];
             foreach (string method in Methods.All)
             {
-                _samples[(method, reward)] = new Sample(Methods.Title(method), results.Where(run => run.Cell.Method == method && run.Cell.Reward == reward), bases);
+                _samples[(method, reward)] =
+                    new Sample(Methods.Title(method), results.Where(run => run.Cell.Method == method && run.Cell.Reward == reward), bases);
             }
         }
     }
@@ -34,7 +35,8 @@ internal sealed class MethodComparison
     {
         Scale scale = desk.Scale;
         IReadOnlyList<CellResult> runs = desk.Campaign.Complete(Enumerable.Range(1, scale.LongSeeds).Select(seed =>
-            scale.Cell(Methods.Ddpo, reward, seed, desk.Rates.Of(Methods.Ddpo, reward)) with { Queries = scale.LongQueries, MeasureEvery = scale.Queries, Videos = 0 }));
+            scale.Cell(Methods.Ddpo, reward, seed, desk.Rates.Of(Methods.Ddpo, reward)) with { Queries = scale.LongQueries, MeasureEvery = scale.Queries,
+                Videos = 0 }));
         return new Sample(Methods.Title(Methods.Ddpo) + ", longer", runs, this[Methods.Base, reward].Runs);
     }
 
@@ -46,8 +48,10 @@ internal sealed class MethodComparison
         {
             if (desk.Rates.HighestOf(method, PaperRewards.Aesthetic) is { } rate)
             {
-                IReadOnlyList<CellResult> runs = desk.Campaign.Complete(desk.Scale.SeedList.Select(seed => desk.Scale.Cell(method, PaperRewards.Aesthetic, seed, rate)));
-                samples.Add(new Sample(FormattableString.Invariant($"{Methods.Title(method)}, learning rate {rate:0e+0}"), runs, this[Methods.Base, PaperRewards.Aesthetic].Runs));
+                IReadOnlyList<CellResult> runs =
+                    desk.Campaign.Complete(desk.Scale.SeedList.Select(seed => desk.Scale.Cell(method, PaperRewards.Aesthetic, seed, rate)));
+                samples.Add(new Sample(FormattableString.Invariant($"{Methods.Title(method)}, learning rate {rate:0e+0}"), runs,
+                    this[Methods.Base, PaperRewards.Aesthetic].Runs));
             }
         }
 

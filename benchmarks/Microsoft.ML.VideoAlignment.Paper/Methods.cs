@@ -10,7 +10,9 @@ internal static class Methods
     /// <summary>VADER's default window.</summary>
     public const string LastStep = "last 1";
 
-    /// <summary>For motion, which the early steps decide: every second step of the first three fifths with its input held constant, scored at .65 of the way (DRTune).</summary>
+    /// <summary>
+    /// For motion, which the early steps decide: every second step of the first three fifths with its input held constant, scored at .65 of the way (DRTune).
+    /// </summary>
     public const string Early = "early";
 
     /// <summary>Nothing moves at this rate: a base cell is measured exactly as the others are.</summary>
@@ -57,10 +59,12 @@ internal static class Methods
             Base or Vader => Stepped(shared, cell, 1, cell.Batch),
 
             // Two optimizer steps to a rollout, each on its own half; scores of whole films, which costs these two hardly anything and spares them noise.
-            Ddpo => Stepped(shared with { Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { Eta = cell.Eta }), GradientWindow = null, RewardFrames = RewardFrames.All }, cell, 2, 2 * cell.Batch),
+            Ddpo => Stepped(shared with { Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { Eta = cell.Eta }), GradientWindow = null,
+                RewardFrames = RewardFrames.All }, cell, 2, 2 * cell.Batch),
 
             // 2 x 8 pairs of films, each learnt from twice: as many optimizer steps for as many films as the others.
-            Dpo => Stepped(shared with { Algorithm = AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { InnerEpochs = 2 }), GradientWindow = null, RewardFrames = RewardFrames.All }, cell, 4, 4 * cell.Batch),
+            Dpo => Stepped(shared with { Algorithm = AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { InnerEpochs = 2 }), GradientWindow = null,
+                RewardFrames = RewardFrames.All }, cell, 4, 4 * cell.Batch),
             _ => throw new ArgumentException($"There is no method '{cell.Method}'; there are {string.Join(", ", All)}.", nameof(cell)),
         };
     }
@@ -73,7 +77,8 @@ internal static class Methods
             return GradientWindow.DrTune([.. Enumerable.Range(0, ((samplerSteps * 3) + 4) / 5).Where(step => step % 2 == 0)], samplerSteps * 13 / 20);
         }
 
-        return name.Split(' ') is [var kind and ("last" or "sensitive"), var number] && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
+        return name.Split(' ') is [var kind and ("last" or "sensitive"), var number]
+            && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
             ? kind == "last" ? GradientWindow.LastSteps(count) : GradientWindow.MostSensitive(count)
             : throw new ArgumentException($"A window is 'last K', 'sensitive K' or '{Early}', got '{name}'.", nameof(name));
     }

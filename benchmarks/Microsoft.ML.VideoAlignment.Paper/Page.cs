@@ -12,17 +12,18 @@ internal sealed class Page
 
     public Page Head(string title) => Add($"## {title}\n\n");
 
-    public Page Say(FormattableString text) => Add(text.ToString(CultureInfo.InvariantCulture) + "\n\n");
+    public Page Say(string text) => Add(text + "\n\n");
 
     public Page Image(string file, string alternative) => Add($"![{alternative}]({file})\n\n");
 
     /// <summary>Says so where runs are missing: a page can be made of what is there.</summary>
     public Page Missing(int there, int wanted) =>
-        there == wanted ? this : Say($"**Unfinished**: {there} of {wanted} runs are there, so some seeds or sizes are missing below and intervals are wide or none. The command goes on where it stopped.");
+        there == wanted ? this : Say($"**Unfinished**: {there} of {wanted} runs are there, so some seeds or sizes are missing below and intervals are wide "
+            + $"or none. The command goes on where it stopped.");
 
     /// <summary>A claim with what became of it.</summary>
-    public Page Claim(bool? holds, FormattableString text) =>
-        Add($"- **{holds switch { true => "Holds", false => "Does not hold", null => "Cannot be said" }}**: {text.ToString(CultureInfo.InvariantCulture)}\n");
+    public Page Claim(bool? holds, string text) =>
+        Add($"- **{holds switch { true => "Holds", false => "Does not hold", null => "Cannot be said" }}**: {text}\n");
 
     public Page Space() => Add("\n");
 
@@ -47,8 +48,11 @@ internal sealed class Page
         if (results.Count > 0)
         {
             ExperimentConfig cell = results[0].Cell;
-            Say($"{results.Count} runs, {results.Sum(result => result.CpuSeconds) / 60:0.0} minutes of CPU time in training, measurements not counted. Machine: {string.Join("; ", results.Select(result => result.Machine).Distinct())}. Commit: {string.Join(", ", results.Select(result => result.Commit).Distinct())}.");
-            Say($"LoRA of rank 8 in every layer, AdamW, batch {cell.Batch}, gradient norm clipped at 1; intervals are 95 %, Student's t over the seeds. Each run is a process of one thread; wall time also counts what else the machine did, CPU time does not.");
+            Say($"{results.Count} runs, {results.Sum(result => result.CpuSeconds) / 60:0.0} minutes of CPU time in training, measurements not counted. "
+                + $"Machine: {string.Join("; ", results.Select(result => result.Machine).Distinct())}. Commit: "
+                + $"{string.Join(", ", results.Select(result => result.Commit).Distinct())}.");
+            Say($"LoRA of rank 8 in every layer, AdamW, batch {cell.Batch}, gradient norm clipped at 1; intervals are 95 %, Student's t over the seeds. "
+                + $"Each run is a process of one thread; wall time also counts what else the machine did, CPU time does not.");
         }
 
         Say($"Made by `{command}`; the runs are in `cells/`.");

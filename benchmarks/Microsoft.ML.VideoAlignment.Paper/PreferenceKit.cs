@@ -8,7 +8,8 @@ namespace Microsoft.ML.VideoAlignment.Paper;
 /// <summary>Pairs of films that a person chooses from without knowing which is whose, and the key that knows.</summary>
 internal static class PreferenceKit
 {
-    private static readonly JsonSerializerOptions s_json = new(JsonSerializerDefaults.Web) { WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
+    private static readonly JsonSerializerOptions s_json =
+        new(JsonSerializerDefaults.Web) { WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
 
     /// <summary>What a person is asked of each pair: the two questions of VADER's Table 2.</summary>
     public static IReadOnlyList<BenchmarkBase> Questions { get; } =
@@ -26,7 +27,8 @@ internal static class PreferenceKit
     public static (string Page, Key Key) Make(IReadOnlyList<(string Prompt, byte[] A, byte[] B)> videos, (string A, string B) sides, int seed)
     {
         var random = new Random(seed);
-        byte[] all = [.. videos.SelectMany(video => video.A.Concat(video.B)), .. Encoding.UTF8.GetBytes(string.Join('\n', videos.Select(video => video.Prompt)))];
+        byte[] all = [.. videos.SelectMany(video => video.A.Concat(video.B)),
+            .. Encoding.UTF8.GetBytes(string.Join('\n', videos.Select(video => video.Prompt)))];
         string id = Convert.ToHexStringLower(SHA256.HashData(all))[..12];
         var shown = new List<ShownPair>();
         var pairs = new List<KeyPair>();

@@ -33,7 +33,8 @@ return CommandLine.Run("Paper", Help, args, line =>
     }
 
     bool quick = line.Flag("--quick");
-    string results = Path.GetFullPath(line.Text("--results") ?? (quick ? Path.Combine("out", "paper-quick") : Path.Combine("benchmarks", "Microsoft.ML.VideoAlignment.Paper", "results")));
+    string results = Path.GetFullPath(line.Text("--results")
+        ?? (quick ? Path.Combine("out", "paper-quick") : Path.Combine("benchmarks", "Microsoft.ML.VideoAlignment.Paper", "results")));
     int parallel = line.Number("--parallel", 2, minimum: 0);
     IReadOnlyList<string> words = line.Words();
     string command = words.Count > 0 ? words[0] : throw new UsageException("name a command; see --help");
@@ -44,7 +45,8 @@ return CommandLine.Run("Paper", Help, args, line =>
 
     string cells = Path.Combine(results, "cells");
     var store = new CellStore(cells);
-    var desk = new ExperimentContext(quick ? Scale.Quick : Scale.Full, new ExperimentRunner(store, parallel, new CellProcess(cells).Run), store, results, quick ? " --quick" : "");
+    var desk = new ExperimentContext(quick ? Scale.Quick : Scale.Full, new ExperimentRunner(store, parallel, new CellProcess(cells).Run), store, results, quick
+        ? " --quick" : "");
     (string Name, Action Run)[] commands =
     [
         (Table1.Name, () => Table1.Run(desk)),

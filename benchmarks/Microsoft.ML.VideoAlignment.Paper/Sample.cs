@@ -47,6 +47,7 @@ internal sealed class Sample
     public IReadOnlyList<CurvePoint> Mean => IsEmpty ? [] :
     [
         .. Enumerable.Range(0, _curves.Min(curve => curve.Count)).Select(at => new CurvePoint(
-            _curves[0][at].Queries, _curves.Average(curve => curve[at].Seconds), _curves.Average(curve => curve[at].CpuSeconds), _curves.Average(curve => curve[at].Reward))),
+            _curves[0][at].Queries, _curves.Average(curve => curve[at].Seconds), _curves.Average(curve => curve[at].CpuSeconds),
+                _curves.Average(curve => curve[at].Reward))),
     ];
 }

@@ -26,27 +26,32 @@ internal static class Sensitivity
             .. from seed in scale.SeedList
                from model in models
                where !SameStep(sensitivities[model.Name])
-               from cell in new[] { model.Of(Methods.Base, seed), model.Of(Methods.Vader, seed), model.Of(Methods.Vader, seed) with { Window = Sensitive, Videos = 0 } }
+               from cell in new[] { model.Of(Methods.Base, seed), model.Of(Methods.Vader, seed),
+                   model.Of(Methods.Vader, seed) with { Window = Sensitive, Videos = 0 } }
                select cell,
         ];
         IReadOnlyList<CellResult> results = desk.Campaign.Complete(cells);
         var page = new Page(
             "Sensitivity-aware windows: MostSensitive against LastSteps",
-            "How strongly the final latents react to the prediction of a step is known from the sampler alone, and the last step can be nearly inert. One graded step, chosen by that number or simply the last: the same queries, the same number of network evaluations, nearly the same time.");
-        page.Missing(results.Count, cells.Length).Say($"Aesthetic reward of unseen prompts (text to video) and unseen pictures (image to video, the form of Stable Video Diffusion); {scale.Queries} films scored in training.");
+            "How strongly the final latents react to the prediction of a step is known from the sampler alone, and the last step can be nearly inert. One "
+                + "graded step, chosen by that number or simply the last: the same queries, the same number of network evaluations, nearly the same time.");
+        page.Missing(results.Count, cells.Length).Say($"Aesthetic reward of unseen prompts (text to video) and unseen pictures (image to video, the form of "
+            + $"Stable Video Diffusion); {scale.Queries} films scored in training.");
         var plots = new List<ScottPlot.Plot>();
         var rows = new List<object?[]>();
-        var claims = new List<(bool? Holds, FormattableString Text)>();
+        var claims = new List<(bool? Holds, string Text)>();
         foreach ((string model, string title, _) in models)
         {
             CellResult[] there = [.. results.Where(run => run.Cell.Model == model)], bases = [.. there.Where(run => run.Cell.Method == Methods.Base)];
             var last = new Sample("LastSteps(1)", there.Where(run => run.Cell.Method == Methods.Vader && run.Cell.Window == Methods.LastStep), bases);
             var sensitive = new Sample("MostSensitive(1)", there.Where(run => run.Cell.Window == Sensitive), bases);
             double[] steps = sensitivities[model];
-            page.Head(title).Say($"d(final latents) / d(prediction of step i), in sampling order: {string.Join(", ", steps.Select(step => step.ToString("0.####", CultureInfo.InvariantCulture)))}. MostSensitive(1) takes step {Array.IndexOf(steps, steps.MaxBy(Math.Abs))} of 0 to {steps.Length - 1}.");
+            page.Head(title)
+                .Say($"d(final latents) / d(prediction of step i), in sampling order: {string.Join(", ", steps.Select(step => step.ToString("0.####", CultureInfo.InvariantCulture)))}. MostSensitive(1) takes step {Array.IndexOf(steps, steps.MaxBy(Math.Abs))} of 0 to {steps.Length - 1}.");
             if (SameStep(steps))
             {
-                page.Say($"It is the last one: of DDIM steps with trailing spacing the last goes the whole way to the clean video. The two windows are the same here, and nothing was run.");
+                page.Say($"It is the last one: of DDIM steps with trailing spacing the last goes the whole way to the clean video. The two windows are the "
+                    + $"same here, and nothing was run.");
                 continue;
             }
 
@@ -60,11 +65,15 @@ internal static class Sensitivity
             [
                 ["base model", start.ToString(), Mean(bases, PaperRewards.TrueRating), Mean(bases, PaperRewards.TextSimilarity), "-"],
                 .. new[] { last, sensitive }.Select(sample => (IReadOnlyList<string>)
-                    [sample.Name, sample.Unseen(Reward).ToString(), sample.Unseen(PaperRewards.TrueRating).ToString(), sample.Unseen(PaperRewards.TextSimilarity).ToString(), sample.Of(run => run.CpuSeconds).ToString(1)]),
+                    [sample.Name, sample.Unseen(Reward).ToString(), sample.Unseen(PaperRewards.TrueRating).ToString(),
+                        sample.Unseen(PaperRewards.TextSimilarity).ToString(), sample.Of(run => run.CpuSeconds).ToString(1)]),
             ]);
-            claims.Add((gain.Low > 0 ? true : gain.High < 0 ? false : null, $"{title}: the most sensitive step gives more reward than the last one; the difference, seed by seed, is {gain}."));
-            plots.Add(Chart.Lines(title, "films scored in training", "aesthetic reward, unseen", [last.Series(Sample.Queries), sensitive.Series(Sample.Queries)]));
-            rows.AddRange(new[] { last, sensitive }.SelectMany(sample => sample.Runs.Select(run => new object?[] { model, sample.Name, run.Cell.Seed, run.Unseen[Reward], run.CpuSeconds })));
+            claims.Add((gain.Low > 0 ? true : gain.High < 0 ? false
+                : null, $"{title}: the most sensitive step gives more reward than the last one; the difference, seed by seed, is {gain}."));
+            plots.Add(Chart.Lines(title, "films scored in training", "aesthetic reward, unseen",
+                [last.Series(Sample.Queries), sensitive.Series(Sample.Queries)]));
+            rows.AddRange(new[] { last, sensitive }.SelectMany(
+                sample => sample.Runs.Select(run => new object?[] { model, sample.Name, run.Cell.Seed, run.Unseen[Reward], run.CpuSeconds })));
         }
 
         page.Image("sensitivity.png", "Reward by queries for both windows").Head("What these runs say");
@@ -81,7 +90,8 @@ internal static class Sensitivity
         static string Mean(CellResult[] runs, string measure) => Interval.Of(runs.Select(run => run.Unseen[measure])).ToString();
     }
 
-    private static ExperimentConfig Image(ExperimentContext desk, string method, int seed) => desk.Scale.Cell(method, Reward, seed, desk.Rates.Of(Methods.Vader, Reward)) with { Model = ExperimentConfig.Image, SamplerSteps = desk.Scale.ImageSamplerSteps, Videos = 0 };
+    private static ExperimentConfig Image(ExperimentContext desk, string method, int seed) => desk.Scale.Cell(method, Reward, seed,
+        desk.Rates.Of(Methods.Vader, Reward)) with { Model = ExperimentConfig.Image, SamplerSteps = desk.Scale.ImageSamplerSteps, Videos = 0 };
 
     private static bool SameStep(double[] steps) => Array.IndexOf(steps, steps.MaxBy(Math.Abs)) == steps.Length - 1;
 

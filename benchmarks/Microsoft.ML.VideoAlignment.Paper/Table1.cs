@@ -13,8 +13,13 @@ internal static class Table1
         MethodComparison contest = MethodComparison.Run(desk);
         var page = new Page(
             "Table 1: base model, DDPO, Diffusion-DPO and VADER",
-            "VADER (arXiv 2407.08737), Table 1, on the embedded world: what the same number of reward queries, and the same time, buy with each method, on prompts of alignment and on prompts that training never saw.");
-        page.Say($"{desk.Scale.Prompts} prompts of alignment, as many unseen ones; {desk.Scale.Queries} films scored in training; {desk.Scale.SamplerSteps} DDIM steps with eta {desk.Scale.Eta} for all methods, in training and in measuring; the seed of a run is also that of its films, the same for every method. Action: the logarithm of the probability that a film shows '{PaperRewards.TaughtAction}', whatever its prompt says. VADER sends gradient through the last step for aesthetic and preference, and for the action through the window '{Methods.Early}': the last step cannot move a figure.");
+            "VADER (arXiv 2407.08737), Table 1, on the embedded world: what the same number of reward queries, and the same time, buy with each method, on "
+                + "prompts of alignment and on prompts that training never saw.");
+        page.Say($"{desk.Scale.Prompts} prompts of alignment, as many unseen ones; {desk.Scale.Queries} films scored in training; "
+            + $"{desk.Scale.SamplerSteps} DDIM steps with eta {desk.Scale.Eta} for all methods, in training and in measuring; the seed of a run is also "
+            + $"that of its films, the same for every method. Action: the logarithm of the probability that a film shows '{PaperRewards.TaughtAction}', "
+            + $"whatever its prompt says. VADER sends gradient through the last step for aesthetic and preference, and for the action through the window "
+            + $"'{Methods.Early}': the last step cannot move a figure.");
 
         page.Head("Equal reward queries").Say($"Mean over films, then over seeds, with the interval over seeds.");
         page.Table(
@@ -54,14 +59,17 @@ internal static class Table1
 
     private static void WriteEqualTime(Page page, MethodComparison contest)
     {
-        page.Head("Equal time").Say($"Reward of unseen prompts as it was measured along the way, when each method has trained as long as the fastest needs for all its queries; times by CPU clock.");
-        page.Table(["reward", "CPU seconds", .. Methods.Trained.Select(Methods.Title)], PaperRewards.Trained.Where(reward => contest.Trained(reward).Count > 0).Select(reward =>
+        page.Head("Equal time").Say($"Reward of unseen prompts as it was measured along the way, when each method has trained as long as the fastest needs "
+            + $"for all its queries; times by CPU clock.");
+        page.Table(["reward", "CPU seconds", .. Methods.Trained.Select(Methods.Title)], PaperRewards.Trained.Where(reward => contest.Trained(reward).Count > 0)
+            .Select(reward =>
         {
             double time = contest.Trained(reward).Min(sample => sample.Of(run => run.CpuSeconds).Mean);
             return (IReadOnlyList<string>)
             [
                 reward, time.ToString("0.0", CultureInfo.InvariantCulture),
-                .. Methods.Trained.Select(method => contest[method, reward] is { IsEmpty: false } sample ? sample.At(Sample.CpuSeconds, time).ToString(Digits(reward)) : "-"),
+                .. Methods.Trained.Select(method => contest[method, reward] is { IsEmpty: false } sample
+                    ? sample.At(Sample.CpuSeconds, time).ToString(Digits(reward)) : "-"),
             ];
         }));
     }
@@ -86,11 +94,15 @@ internal static class Table1
             let sample = contest[method, reward]
             where !sample.IsEmpty
             let trained = method != Methods.Base
-            let scores = PaperRewards.Measures.Select(measure => trained && measure == reward ? $"**{sample.Unseen(measure)}**" : sample.Unseen(measure).ToString())
+            let scores = PaperRewards.Measures.Select(measure => trained && measure == reward ? $"**{sample.Unseen(measure)}**"
+                : sample.Unseen(measure).ToString())
             select (IReadOnlyList<string>)[sample.Name, trained ? reward : "-", .. scores];
         page.Head("What training on one reward does to the others").Say(
-            $"Unseen prompts; the reward trained on in bold. The true rating is what the aesthetic head was trained to predict, text similarity says how far films still follow their prompts. Rows with a learning rate: methods at the rate that won most aesthetic reward, where films follow their prompts no more.");
-        IEnumerable<IReadOnlyList<string>> more = unrestrained.Select(sample => (IReadOnlyList<string>)[sample.Name, PaperRewards.Aesthetic, .. PaperRewards.Measures.Select(measure => sample.Unseen(measure).ToString())]);
+            $"Unseen prompts; the reward trained on in bold. The true rating is what the aesthetic head was trained to predict, text similarity says how "
+                + $"far films still follow their prompts. Rows with a learning rate: methods at the rate that won most aesthetic reward, where films follow "
+                + $"their prompts no more.");
+        IEnumerable<IReadOnlyList<string>> more = unrestrained.Select(sample =>
+            (IReadOnlyList<string>)[sample.Name, PaperRewards.Aesthetic, .. PaperRewards.Measures.Select(measure => sample.Unseen(measure).ToString())]);
         page.Table(["method", "trained on", .. PaperRewards.Measures], rows.Concat(more));
     }
 
@@ -102,11 +114,14 @@ internal static class Table1
             Sample vader = contest[Methods.Vader, reward];
             foreach (Sample other in contest.Trained(reward).Where(sample => sample != vader && !vader.IsEmpty))
             {
-                (Interval ours, Interval theirs, Interval ahead) = (vader.Unseen(reward), other.Unseen(reward), Fig4.Gap(vader, other, run => run.Unseen[reward]));
+                (Interval ours, Interval theirs, Interval ahead) =
+                    (vader.Unseen(reward), other.Unseen(reward), Fig4.Gap(vader, other, run => run.Unseen[reward]));
                 int digits = Digits(reward);
                 page.Claim(
                     ours.Low > theirs.High,
-                    $"with equal queries VADER's {reward} reward on unseen prompts is above {other.Name}'s, intervals apart: {ours.ToString(digits)} against {theirs.ToString(digits)}; seed by seed the difference is {ahead.ToString(digits)} ({Math.Min(vader.Runs.Count, other.Runs.Count)} seeds).");
+                    $"with equal queries VADER's {reward} reward on unseen prompts is above {other.Name}'s, intervals apart: {ours.ToString(digits)} "
+                        + $"against {theirs.ToString(digits)}; seed by seed the difference is {ahead.ToString(digits)} "
+                        + $"({Math.Min(vader.Runs.Count, other.Runs.Count)} seeds).");
             }
         }
 
@@ -114,7 +129,8 @@ internal static class Table1
         {
             Sample vader = contest[Methods.Vader, reward];
             Interval lost = Fig4.Gap(contest[Methods.Base, reward], vader, run => run.Unseen[PaperRewards.TextSimilarity]);
-            page.Claim(lost.Low <= 0, $"trained on {reward}, VADER's films follow their prompts as the base model's do, as far as these runs can tell: text similarity falls by {lost}, seed by seed.");
+            page.Claim(lost.Low <= 0, $"trained on {reward}, VADER's films follow their prompts as the base model's do, as far as these runs can tell: text "
+                + $"similarity falls by {lost}, seed by seed.");
         }
 
         page.Space().Say($"How many queries each level costs is the question of [Figure 7](fig7.md).");

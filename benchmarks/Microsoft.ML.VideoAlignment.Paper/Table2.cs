@@ -17,7 +17,8 @@ internal static class Table2
         IReadOnlyList<CellResult> results = [];
         if (answers.Count == 0)
         {
-            ExperimentConfig Of(string method) => desk.Scale.Cell(method, PaperRewards.Preference, 1, desk.Rates.Of(method, PaperRewards.Preference)) with { Videos = desk.Scale.PreferencePairs };
+            ExperimentConfig Of(string method) => desk.Scale.Cell(method, PaperRewards.Preference, 1,
+                desk.Rates.Of(method, PaperRewards.Preference)) with { Videos = desk.Scale.PreferencePairs };
             results = desk.Campaign.Complete([Of(Methods.Vader), Of(Methods.Base)]);
             if (results.Count < 2)
             {
@@ -29,7 +30,8 @@ internal static class Table2
         }
 
         Key key = PreferenceKit.Read<Key>(desk[KeyFile]);
-        IReadOnlyList<WinRate> rates = WinRates.Of(key, [.. answers.Select(file => (Path.GetFileName(file), PreferenceKit.Read<AnswerFile>(file)))], Methods.Vader);
+        IReadOnlyList<WinRate> rates =
+            WinRates.Of(key, [.. answers.Select(file => (Path.GetFileName(file), PreferenceKit.Read<AnswerFile>(file)))], Methods.Vader);
         WritePage(desk, key, rates, answers.Count, results);
     }
 
@@ -41,7 +43,8 @@ internal static class Table2
         (string page, Key key) = PreferenceKit.Make(videos, (Methods.Vader, Methods.Base), seed: 1);
         File.WriteAllText(desk[PageFile], page);
         File.WriteAllText(desk[KeyFile], PreferenceKit.ToText(key));
-        VideoClip[] pairs = [.. Enumerable.Range(0, vader.Videos).SelectMany(video => new[] { start, vader }.Select(cell => VideoFile.Read(desk.Store.VideoOf(cell, video))))];
+        VideoClip[] pairs = [.. Enumerable.Range(0, vader.Videos)
+            .SelectMany(video => new[] { start, vader }.Select(cell => VideoFile.Read(desk.Store.VideoOf(cell, video))))];
         VideoFile.Write(desk["table2.gif"], VideoClip.Grid(pairs, columns: 6), scale: 3);
     }
 
@@ -49,32 +52,43 @@ internal static class Table2
     {
         var page = new Page(
             "Table 2: do people prefer VADER's films?",
-            "VADER (arXiv 2407.08737), Table 2, on the embedded world: films of the base model and of the model aligned to the preference reward, the same unseen prompts and seeds, shown in pairs to people who are not told which is which.");
-        page.Say($"[{PageFile}]({PageFile}) holds everything, films included, and needs no network: open it in a browser, answer, download answers.json. Pairs come in random order, sides by chance; both questions of the paper are asked of each pair. [{KeyFile}]({KeyFile}) says which film is whose. `table2 answers.json ...` turns the files of any number of people into the table below; {key.Pairs.Count} pairs.");
+            "VADER (arXiv 2407.08737), Table 2, on the embedded world: films of the base model and of the model aligned to the preference reward, the same "
+                + "unseen prompts and seeds, shown in pairs to people who are not told which is which.");
+        page.Say($"[{PageFile}]({PageFile}) holds everything, films included, and needs no network: open it in a browser, answer, download answers.json. "
+            + $"Pairs come in random order, sides by chance; both questions of the paper are asked of each pair. [{KeyFile}]({KeyFile}) says which film is "
+            + $"whose. `table2 answers.json ...` turns the files of any number of people into the table below; {key.Pairs.Count} pairs.");
         if (rates.Count == 0)
         {
-            page.Say($"**Nobody has been asked yet**: there is no table. The paper reports, for ModelScope aligned to HPSv2, 79 % for fidelity and 61 % for text alignment, 100 answers each.");
+            page.Say($"**Nobody has been asked yet**: there is no table. The paper reports, for ModelScope aligned to HPSv2, 79 % for fidelity and 61 % for "
+                + $"text alignment, 100 answers each.");
         }
         else
         {
-            page.Say($"Answers of {people} people. The interval is the exact binomial one (Clopper and Pearson), 95 %; it takes answers as independent, which those of one person are not quite.");
+            page.Say($"Answers of {people} people. The interval is the exact binomial one (Clopper and Pearson), 95 %; it takes answers as independent, "
+                + $"which those of one person are not quite.");
             page.Table(["question", "VADER preferred", "answers", "share", "95 % interval", "left film chosen"], rates.Select(rate => (IReadOnlyList<string>)
             [
-                rate.Question.Text, $"{rate.Wins}", $"{rate.Count}", Percent((double)rate.Wins / rate.Count), $"{Percent(rate.Interval.Low)} to {Percent(rate.Interval.High)}", Percent((double)rate.Left / rate.Count),
+                rate.Question.Text, $"{rate.Wins}", $"{rate.Count}", Percent((double)rate.Wins / rate.Count),
+                    $"{Percent(rate.Interval.Low)} to {Percent(rate.Interval.High)}", Percent((double)rate.Left / rate.Count),
             ]));
             page.Image("table2.png", "Share of answers for VADER");
             page.Head("What these answers say");
             foreach (WinRate rate in rates)
             {
-                page.Claim(rate.Interval.Low > 0.5 ? true : rate.Interval.High < 0.5 ? false : null, $"asked '{rate.Question.Text}', people prefer VADER's films.");
+                page.Claim(rate.Interval.Low > 0.5 ? true : rate.Interval.High < 0.5 ? false
+                    : null, $"asked '{rate.Question.Text}', people prefer VADER's films.");
             }
 
             page.Space();
-            Plot chart = Chart.Bars("VADER preferred", "share of answers", [.. rates.Select(rate => rate.Question.Id)], [new Series(Methods.Title(Methods.Vader), [.. rates.Select((rate, at) => ((double)at, new Interval((double)rate.Wins / rate.Count, (rate.Interval.High - rate.Interval.Low) / 2)))])]);
+            Plot chart =
+                Chart.Bars("VADER preferred", "share of answers", [.. rates.Select(rate => rate.Question.Id)],
+                    [new Series(Methods.Title(Methods.Vader), [.. rates.Select(
+                        (rate, at) => ((double)at, new Interval((double)rate.Wins / rate.Count, (rate.Interval.High - rate.Interval.Low) / 2)))])]);
             Chart.Save(desk["table2.png"], chart);
         }
 
-        Csv.Write(desk["table2.csv"], ["question", "VADER preferred", "answers", "low 95 %", "high 95 %"], rates.Select(rate => new object?[] { rate.Question.Id, rate.Wins, rate.Count, rate.Interval.Low, rate.Interval.High }));
+        Csv.Write(desk["table2.csv"], ["question", "VADER preferred", "answers", "low 95 %", "high 95 %"],
+            rates.Select(rate => new object?[] { rate.Question.Id, rate.Wins, rate.Count, rate.Interval.Low, rate.Interval.High }));
         page.Head("The films").Say($"Pairs from left to right: base model, VADER.").Image("table2.gif", "The pairs of films");
         page.Write(desk["table2.md"], results, desk.Command(Name));
 

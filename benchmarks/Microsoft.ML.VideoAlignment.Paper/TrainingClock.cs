@@ -11,7 +11,8 @@ internal sealed class TrainingClock(int cycle) : IProgress<VideoAlignmentProgres
     private readonly TimeSpan _cpuAtStart = Environment.CpuUsage.TotalTime;
 
     public void Report(VideoAlignmentProgress value) => Add(
-        value.Elapsed.TotalSeconds, (Environment.CpuUsage.TotalTime - _cpuAtStart).TotalSeconds, (int)(value.RewardQueries - value.HeldOutQueries), value.ValidationEvaluator);
+        value.Elapsed.TotalSeconds, (Environment.CpuUsage.TotalTime - _cpuAtStart).TotalSeconds, (int)(value.RewardQueries - value.HeldOutQueries),
+            value.ValidationEvaluator);
 
     /// <summary>One more step was done.</summary>
     /// <param name="elapsed">Seconds since the run began.</param>
@@ -29,7 +30,8 @@ internal sealed class TrainingClock(int cycle) : IProgress<VideoAlignmentProgres
     {
         double[] seconds = Alone(step => step.Took), cpu = Alone(step => step.CpuTook);
         return [.. _steps.Index().Where(step => step.Item.HeldOut is not null).Select(step => new CurvePoint(
-            step.Item.Queries, Math.Round(seconds[..(step.Index + 1)].Sum(), 3), Math.Round(cpu[..(step.Index + 1)].Sum(), 3), Math.Round(step.Item.HeldOut!.Value, 6)))];
+            step.Item.Queries, Math.Round(seconds[..(step.Index + 1)].Sum(), 3), Math.Round(cpu[..(step.Index + 1)].Sum(), 3),
+                Math.Round(step.Item.HeldOut!.Value, 6)))];
     }
 
     /// <summary>Time of training, measurements taken out.</summary>

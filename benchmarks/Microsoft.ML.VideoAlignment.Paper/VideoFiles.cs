@@ -9,7 +9,8 @@ internal static class VideoFiles
 
     public static void WriteTable1(Page page, ExperimentContext desk, MethodComparison contest, IReadOnlyList<Sample> unrestrained)
     {
-        page.Head("Films").Say($"Unseen prompts, the films of seed 1. Rows from above: {string.Join(", ", Methods.All.Select(Methods.Title))}; where a method has no run yet its row is missing.");
+        page.Head("Films").Say($"Unseen prompts, the films of seed 1. Rows from above: {string.Join(", ", Methods.All.Select(Methods.Title))}; where a "
+            + $"method has no run yet its row is missing.");
         foreach (string reward in PaperRewards.Trained)
         {
             IEnumerable<Sample> samples = Methods.All.Select(method => contest[method, reward]).Concat(reward == PaperRewards.Aesthetic ? unrestrained : []);
@@ -17,10 +18,12 @@ internal static class VideoFiles
             if (rows.Length > 0)
             {
                 int columns = Math.Min(Shown, rows.Min(run => run.Cell.Videos));
-                VideoClip[] videos = [.. rows.SelectMany(run => Enumerable.Range(0, columns).Select(video => VideoFile.Read(desk.Store.VideoOf(run.Cell, video))))];
+                VideoClip[] videos = [.. rows.SelectMany(run => Enumerable.Range(0, columns)
+                    .Select(video => VideoFile.Read(desk.Store.VideoOf(run.Cell, video))))];
                 string file = $"table1-{reward}.gif";
                 VideoFile.Write(desk[file], VideoClip.Grid(videos, columns), scale: Scale);
-                page.Say($"Trained on {reward}{(reward == PaperRewards.Aesthetic && unrestrained.Count > 0 ? $"; last rows: {string.Join("; ", unrestrained.Select(sample => sample.Name))}" : "")}:").Image(file, $"Films of each method, trained on {reward}");
+                page.Say($"Trained on {reward}{(reward == PaperRewards.Aesthetic && unrestrained.Count > 0 ? $"; last rows: "
+                    + $"{string.Join("; ", unrestrained.Select(sample => sample.Name))}" : "")}:").Image(file, $"Films of each method, trained on {reward}");
             }
         }
     }

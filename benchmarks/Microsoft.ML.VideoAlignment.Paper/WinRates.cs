@@ -28,7 +28,8 @@ internal static class WinRates
             .. from question in PreferenceKit.Questions
                let answers = files.SelectMany(file => file.File.Answers!).Where(answer => answer.Question == question.Id).ToArray()
                where answers.Length > 0
-               select new WinRate(question, answers.Count(answer => sides[answer.Pair][answer.Chosen] == side), answers.Length, answers.Count(answer => answer.Chosen == answer.Left)),
+               select new WinRate(question, answers.Count(answer => sides[answer.Pair][answer.Chosen] == side), answers.Length,
+                   answers.Count(answer => answer.Chosen == answer.Left)),
         ];
     }
 
@@ -41,7 +42,8 @@ internal static class WinRates
 
         foreach (Answer answer in file.Answers)
         {
-            if (key.Pairs.All(pair => pair.Id != answer.Pair) || PreferenceKit.Questions.All(question => question.Id != answer.Question) || answer.Chosen is not (0 or 1) || answer.Left is not (0 or 1))
+            if (key.Pairs.All(pair => pair.Id != answer.Pair) || PreferenceKit.Questions.All(question => question.Id != answer.Question)
+                || answer.Chosen is not (0 or 1) || answer.Left is not (0 or 1))
             {
                 throw new UsageException($"'{name}' holds an answer that this kit does not ask for: {answer}");
             }

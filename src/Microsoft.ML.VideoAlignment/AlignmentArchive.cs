@@ -23,7 +23,7 @@ internal static class AlignmentArchive
     public static void Save(ModelSaveContext context, string loaderSignature, AlignmentManifest manifest, byte[]? adapters, string? baseFolder)
     {
         string[] files = baseFolder is null ? [] : FilesOf(manifest.BaseModel, baseFolder);
-        manifest = manifest with { BaseFiles = [.. files.Select(file => Path.GetRelativePath(baseFolder!, file).Replace('\\', '/'))] };
+        manifest = manifest with { HasAdapters = adapters is not null, BaseFiles = [.. files.Select(file => Path.GetRelativePath(baseFolder!, file).Replace('\\', '/'))] };
 
         MlNetInterop.SetVersion(context, ModelSignature, FormatVersion, loaderSignature);
         MlNetInterop.SaveStream(context, SettingsEntry, writer => writer.Write(manifest.ToJson()));
@@ -54,6 +54,11 @@ internal static class AlignmentArchive
         AlignmentManifest manifest = AlignmentManifest.Parse(
             entries.Content(SettingsEntry, SavedEntries.MostSettingsBytes) ?? throw new FormatException($"The saved alignment has no {SettingsEntry}."));
         byte[]? adapters = entries.Content(AdaptersEntry, Array.MaxLength);
+        if (adapters is null && manifest.HasAdapters == true)
+        {
+            throw new FormatException($"The saved alignment does not hold {AdaptersEntry}, which it says it has; without it the videos would be the base model's. Take the file as it was saved.");
+        }
+
         if (manifest.BaseFiles.Count == 0)
         {
             (VideoDiffusionModel found, bool owned) = places.Find(manifest.BaseModel);

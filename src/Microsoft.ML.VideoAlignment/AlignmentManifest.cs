@@ -29,6 +29,9 @@ internal sealed record AlignmentManifest
 
     public required JsonObject Training { get; init; }
 
+    /// <summary>Whether the zip holds adapters, without which the videos would be the base model's; null: it was saved before this was written down.</summary>
+    public bool? HasAdapters { get; init; }
+
     /// <summary>The base model's files inside the zip, by their paths in its folder; empty: by reference only.</summary>
     public IReadOnlyList<string> BaseFiles { get; init; } = [];
 

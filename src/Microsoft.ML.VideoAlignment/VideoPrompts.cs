@@ -9,7 +9,7 @@ public static class VideoPrompts
     /// <summary>One prompt a line, without blanks at its ends; empty lines are no prompts.</summary>
     /// <param name="path">A text file in UTF-8.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">It has no prompts.</exception>
+    /// <exception cref="InvalidDataException">It has no prompts, or is not UTF-8.</exception>
     public static IReadOnlyList<string> FromTextFile(string path)
     {
         string[] prompts = [.. Lines(path).Select(line => line.Trim()).Where(line => line.Length > 0)];
@@ -23,12 +23,12 @@ public static class VideoPrompts
     /// <param name="path">A text file in UTF-8.</param>
     /// <param name="column">The column's name, in the file's own letter case.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">It has no such column, a row is too short, or there are no prompts.</exception>
+    /// <exception cref="InvalidDataException">It has no such column, a row is too short, there are no prompts, or it is not UTF-8.</exception>
     public static IReadOnlyList<string> FromTsv(string path, string column)
     {
         ArgumentException.ThrowIfNullOrEmpty(column);
         string[] lines = Lines(path);
-        string[] names = lines.Length == 0 ? [] : [.. lines[0].Split('\t').Select(Cell)];
+        string[] names = lines.Length == 0 ? [] : [.. Cells(lines[0]).Select(Cell)];
         int[] places = [.. Enumerable.Range(0, names.Length).Where(place => names[place] == column)];
         if (places.Length != 1)
         {
@@ -39,7 +39,7 @@ public static class VideoPrompts
         List<string> prompts = [];
         for (int row = 1; row < lines.Length; row++)
         {
-            string[] cells = lines[row].Split('\t');
+            string[] cells = Cells(lines[row]);
             if (lines[row].Trim().Length > 0)
             {
                 prompts.Add(places[0] < cells.Length ? Cell(cells[places[0]])
@@ -97,7 +97,35 @@ public static class VideoPrompts
     private static string[] Lines(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return File.Exists(path) ? File.ReadAllLines(path) : throw new FileNotFoundException($"There is no prompt file at {Path.GetFullPath(path)}.", path);
+        string[] lines = File.Exists(path) ? File.ReadAllLines(path) : throw new FileNotFoundException($"There is no prompt file at {Path.GetFullPath(path)}.", path);
+
+        // What is no UTF-8 is decoded to U+FFFD; UTF-16 without a byte order mark has a NUL in each letter.
+        int foreign = Array.FindIndex(lines, line => line.AsSpan().IndexOfAny('\ufffd', '\0') >= 0);
+        return foreign < 0 ? lines
+            : throw new InvalidDataException($"{path}, line {foreign + 1}: holds {(lines[foreign].Contains('\0') ? "NUL characters" : "letters that are not UTF-8")}. Save the file as UTF-8.");
+    }
+
+    /// <summary>The cells of a line; a tab between the quotes of a cell divides none.</summary>
+    private static string[] Cells(string line)
+    {
+        string[] parts = line.Split('\t');
+        List<string> cells = [];
+        foreach (string part in parts)
+        {
+            if (cells.Count > 0 && IsOpen(cells[^1]))
+            {
+                cells[^1] = $"{cells[^1]}\t{part}";
+            }
+            else
+            {
+                cells.Add(part);
+            }
+        }
+
+        // A quote that nothing closes is a letter like others.
+        return IsOpen(cells[^1]) ? parts : [.. cells];
+
+        static bool IsOpen(string cell) => cell.TrimStart().StartsWith('"') && cell.Count(letter => letter == '"') % 2 == 1;
     }
 
     private static string Cell(string text)

@@ -16,7 +16,13 @@ public partial class PackagePageTests
     [GeneratedRegex("```csharp\n(?<code>.*?)\n```", RegexOptions.Singleline)]
     private static partial Regex Code();
 
-    private static IEnumerable<TestCaseData> Programs() => Repository.Files("src", "PACKAGE.md").SelectMany(page => Code().Matches(Repository.Read(page))
+    [GeneratedRegex("<!-- whole program -->\\s*```csharp\n(?<code>.*?)\n```", RegexOptions.Singleline)]
+    private static partial Regex WholeProgram();
+
+    private static IEnumerable<TestCaseData> Programs() => PackagePrograms().Concat(WholeProgram().Matches(Repository.Read("README.md"))
+        .Select((block, at) => new TestCaseData(block.Groups["code"].Value).SetArgDisplayNames($"README.md, {at + 1}")));
+
+    private static IEnumerable<TestCaseData> PackagePrograms() => Repository.Files("src", "PACKAGE.md").SelectMany(page => Code().Matches(Repository.Read(page))
         .Select((block, at) => new TestCaseData(block.Groups["code"].Value).SetArgDisplayNames($"{page.Split('/')[1]}, {at + 1}")));
 
     [TestCaseSource(nameof(Programs))]

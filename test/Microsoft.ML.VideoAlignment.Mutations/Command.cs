@@ -30,7 +30,8 @@ internal static class Command
     /// <param name="args">See <see cref="Help"/>.</param>
     public static int Run(string[] args)
     {
-        string? Text(string name) => Array.IndexOf(args, name) is var at and >= 0 ? args.ElementAtOrDefault(at + 1) ?? throw new ArgumentException($"{name} needs a value.") : null;
+        string? Text(string name) => Array.IndexOf(args, name) is var at and >= 0
+            ? args.ElementAtOrDefault(at + 1) ?? throw new ArgumentException($"{name} needs a value.") : null;
         int Number(string name, int otherwise) => Text(name) is { } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
         bool Flag(string name) => args.Contains(name);
 
@@ -47,7 +48,8 @@ internal static class Command
         }
 
         string configuration = Path.GetFileName(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)))!;
-        string testProject = Path.Combine(root, "test", "Microsoft.ML.VideoAlignment.Tests"), built = Path.Combine(testProject, "bin", configuration, "net10.0");
+        string testProject = Path.Combine(root, "test", "Microsoft.ML.VideoAlignment.Tests"),
+            built = Path.Combine(testProject, "bin", configuration, "net10.0");
         string scratch = Text("--scratch") ?? Path.Combine(Path.GetTempPath(), "videoalignment-mutations");
         (int count, int seed, int budget) = (Number("--count", 40), Number("--seed", 1), Number("--budget", 60));
         string[] asked = Text("--rooms")?.Split(',') ?? [.. Room.All.Select(room => room.Name)];
@@ -61,12 +63,15 @@ internal static class Command
         var sources = new Sources(root, built, configuration);
         Dictionary<string, FaultSite[]> all = Room.All.Where(room => asked.Contains(room.Name)).ToDictionary(
             room => room.Name,
-            room => sources.Files.Where(file => room.Has(file.Key)).SelectMany(file => FaultFinder.Find(room, file.Key, file.Value, sources.Model(file.Value))).ToArray());
+            room => sources.Files.Where(file => room.Has(file.Key)).SelectMany(file => FaultFinder.Find(room, file.Key, file.Value, sources.Model(file.Value)))
+                .ToArray());
 
         // The compiler refuses some: more are drawn than are wanted.
         IReadOnlyList<FaultSite> taken = sources.Compilable([.. all.Values.SelectMany(sites => Selection.Draw(sites, (2 * count) + 20, seed))]);
-        IReadOnlyList<FaultSite> byHand = HandMade.Find(Path.Combine(root, "test", "Microsoft.ML.VideoAlignment.Mutations", "handmade.tsv"), sources.Files, asked);
-        IReadOnlyList<FaultSite> faults = [.. taken.GroupBy(site => site.Fault.Room).SelectMany(sites => Selection.Draw(sites, count, seed)), .. sources.Compilable(byHand)];
+        IReadOnlyList<FaultSite> byHand =
+            HandMade.Find(Path.Combine(root, "test", "Microsoft.ML.VideoAlignment.Mutations", "handmade.tsv"), sources.Files, asked);
+        IReadOnlyList<FaultSite> faults = [.. taken.GroupBy(site => site.Fault.Room).SelectMany(sites => Selection.Draw(sites, count, seed)),
+            .. sources.Compilable(byHand)];
         if (byHand.Count + taken.GroupBy(site => site.Fault.Room).Sum(sites => Math.Min(count, sites.Count())) != faults.Count)
         {
             throw new InvalidDataException("handmade.tsv: the compiler refuses a row.");
@@ -90,11 +95,14 @@ internal static class Command
         var stage = new Stage(built, Path.Combine(scratch, "stage"));
         sources.Emit(faults, stage.Library);
         using var worker = new Worker(stage);
-        IEnumerable<string> classesOfTests = Room.TestFolders.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(testProject, folder), "*.cs", SearchOption.AllDirectories))
-            .SelectMany(path => Regex.Matches(File.ReadAllText(path), @"\bclass (\w+)").Select(match => match.Groups[1].Value)).Distinct().Except(Room.TestsElsewhere);
+        IEnumerable<string> classesOfTests =
+            Room.TestFolders.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(testProject, folder), "*.cs", SearchOption.AllDirectories))
+            .SelectMany(path => Regex.Matches(File.ReadAllText(path), @"\bclass (\w+)").Select(match => match.Groups[1].Value)).Distinct()
+            .Except(Room.TestsElsewhere);
         IReadOnlyList<string> tests = worker.List(classesOfTests);
         string key = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n',
-            [.. faults.Select(site => site.Fault.Name), .. sources.Files.Select(file => file.Value.ToString()), Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(Path.Combine(built, "Microsoft.ML.VideoAlignment.Tests.dll"))))]))))[..12];
+            [.. faults.Select(site => site.Fault.Name), .. sources.Files.Select(file => file.Value.ToString()),
+                Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(Path.Combine(built, "Microsoft.ML.VideoAlignment.Tests.dll"))))]))))[..12];
         Console.WriteLine($"{tests.Count} tests without a fault");
         Coverage coverage = Coverage.Measure(worker, tests, faults.Count, Path.Combine(scratch, $"coverage-{key}.jsonl"));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{coverage.Count} tests, {coverage.Seconds:0} s of processor time"));
@@ -118,7 +126,8 @@ internal static class Command
             HashSet<int> relatives = [.. faults.Index().Where(other => other.Item.Fault.File == site.Fault.File).Select(other => other.Index)];
             Verdict verdict = campaign.Try(number, site, relatives);
             table.Set(site.Fault, verdict);
-            Console.WriteLine($"{number + 1,4}/{faults.Count} {verdict.Result} ({verdict.By}): {site.Fault.Name.Replace("\t", " | ", StringComparison.Ordinal)}");
+            Console.WriteLine(
+                $"{number + 1,4}/{faults.Count} {verdict.Result} ({verdict.By}): {site.Fault.Name.Replace("\t", " | ", StringComparison.Ordinal)}");
         }
 
         table.Print(new Equivalents(Path.Combine(root, "test", "Microsoft.ML.VideoAlignment.Mutations", "equivalents.tsv")).Of);

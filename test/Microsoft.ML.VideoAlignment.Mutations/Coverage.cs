@@ -61,17 +61,21 @@ internal sealed class Coverage
     /// <param name="fault">The fault.</param>
     public IReadOnlyList<string> TestsOf(int number, Fault fault) =>
     [
-        .. _tests.Values.Where(test => test.Kind == "passed" && test.Reached!.Contains(number)).OrderBy(test => IsOwn(test.Test, fault) ? 0 : 1).ThenBy(test => test.Seconds)
+        .. _tests.Values.Where(test => test.Kind == "passed" && test.Reached!.Contains(number)).OrderBy(test => IsOwn(test.Test, fault) ? 0 : 1)
+        .ThenBy(test => test.Seconds)
             .Select(test => test.Test),
     ];
 
-    /// <summary>Whether a test is of the class that is named after the fault's file, or of the proof of what the file computes; those are run whatever they cost.</summary>
+    /// <summary>
+    /// Whether a test is of the class that is named after the fault's file, or of the proof of what the file computes; those are run whatever they cost.
+    /// </summary>
     /// <param name="test">Its full name.</param>
     /// <param name="fault">The fault.</param>
     public static bool IsOwn(string test, Fault fault)
     {
         string file = Path.GetFileNameWithoutExtension(fault.File);
-        return test.Contains($".{file}Tests.", StringComparison.Ordinal) || (s_proved.Contains(file) && test.Contains(".GradientCheckTests.", StringComparison.Ordinal));
+        return test.Contains($".{file}Tests.", StringComparison.Ordinal)
+            || (s_proved.Contains(file) && test.Contains(".GradientCheckTests.", StringComparison.Ordinal));
     }
 
     /// <summary>Tests that reach any of these faults, the cheapest first.</summary>

@@ -8,7 +8,8 @@ namespace Microsoft.ML.VideoAlignment.Mutations;
 internal static class Exclusions
 {
     /// <summary>Members whose result is not a number.</summary>
-    private static readonly string[] s_members = ["Dispose", "ToString", "GetHashCode", "Equals", "Describe", "Stored", "MoveTo", "Release", "BytesFor", "CountWork"];
+    private static readonly string[] s_members = ["Dispose", "ToString", "GetHashCode", "Equals", "Describe", "Stored", "MoveTo", "Release", "BytesFor",
+        "CountWork"];
 
     /// <summary>Beginnings of names of members that refuse.</summary>
     private static readonly string[] s_refusals = ["Validate", "Require", "Faults", "Check"];
@@ -16,7 +17,8 @@ internal static class Exclusions
     /// <summary>Calls that are dropped without a number changing.</summary>
     private static readonly string[] s_calls =
     [
-        "Dispose", "MoveToOuterDisposeScope", "DetachFromDisposeScope", "Collect", "ThrowIfNull", "ThrowIfCancellationRequested", "ThrowIfNegative", "ThrowIfNullOrEmpty", "Look", "Enter",
+        "Dispose", "MoveToOuterDisposeScope", "DetachFromDisposeScope", "Collect", "ThrowIfNull", "ThrowIfCancellationRequested", "ThrowIfNegative",
+            "ThrowIfNullOrEmpty", "Look", "Enter",
         "Denoised", "Scored", "Measured", "CountWork", "KeepAlive", "SuppressFinalize", "Invoke", "EnsureCapacity",
     ];
 
@@ -58,13 +60,15 @@ internal static class Exclusions
         MethodDeclarationSyntax method => IsUnwanted(method.Identifier.Text) || IsText(method.ReturnType),
         LocalFunctionStatementSyntax function => IsUnwanted(function.Identifier.Text) || IsText(function.ReturnType),
         PropertyDeclarationSyntax property => IsText(property.Type) || property.Identifier.Text.Contains("Hash", StringComparison.Ordinal),
-        InvocationExpressionSyntax call => NameOf(call) is "nameof" or "Denoised" or "Scored" || call.Expression.ToString().StartsWith("MemoryProfiler.", StringComparison.Ordinal),
+        InvocationExpressionSyntax call => NameOf(call) is "nameof" or "Denoised" or "Scored" || call.Expression.ToString()
+            .StartsWith("MemoryProfiler.", StringComparison.Ordinal),
         _ => false,
     };
 
     private static bool IsUnwanted(string name) => s_members.Contains(name) || s_refusals.Any(start => name.StartsWith(start, StringComparison.Ordinal));
 
-    private static bool IsText(TypeSyntax type) => type.ToString() is "string" or "string?" or "IEnumerable<string>" or "IReadOnlyList<string>" or "JsonNode" or "JsonObject";
+    private static bool IsText(TypeSyntax type) =>
+        type.ToString() is "string" or "string?" or "IEnumerable<string>" or "IReadOnlyList<string>" or "JsonNode" or "JsonObject";
 
     /// <summary>A condition under which something is thrown.</summary>
     private static bool IsRefusal(SyntaxNode node)
@@ -75,7 +79,8 @@ internal static class Exclusions
             {
                 case IfStatementSyntax choice when choice.Condition == ancestor && Throws(choice.Statement):
                     return true;
-                case ConditionalExpressionSyntax choice when choice.Condition == ancestor && (choice.WhenTrue is ThrowExpressionSyntax || choice.WhenFalse is ThrowExpressionSyntax):
+                case ConditionalExpressionSyntax choice when choice.Condition == ancestor
+                    && (choice.WhenTrue is ThrowExpressionSyntax || choice.WhenFalse is ThrowExpressionSyntax):
                     return true;
             }
 

@@ -4,7 +4,9 @@ using Microsoft.CodeAnalysis;
 
 namespace Microsoft.ML.VideoAlignment.Mutations;
 
-/// <summary>A fault that can be put into the sources. Its name is made of words, not of line numbers, so that it outlives edits elsewhere in its file.</summary>
+/// <summary>
+/// A fault that can be put into the sources. Its name is made of words, not of line numbers, so that it outlives edits elsewhere in its file.
+/// </summary>
 /// <param name="Room">Whose numbers it changes.</param>
 /// <param name="File">Relative to the library's folder.</param>
 /// <param name="Member">Type and member, "Type.Member".</param>

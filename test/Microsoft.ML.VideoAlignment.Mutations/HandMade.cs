@@ -19,7 +19,8 @@ internal static partial class HandMade
         foreach (string[] cells in File.ReadLines(path).Skip(1).Select(line => line.Split('\t')).Where(cells => rooms.Contains(cells[0])))
         {
             (string room, string file, string original, string faulty) = (cells[0], cells[1], cells[2], cells[3]);
-            SyntaxNode? node = files.GetValueOrDefault(file)?.GetRoot().DescendantNodes().FirstOrDefault(node => node is ExpressionSyntax or StatementSyntax && OnOneLine(node) == original);
+            SyntaxNode? node = files.GetValueOrDefault(file)?.GetRoot().DescendantNodes()
+                .FirstOrDefault(node => node is ExpressionSyntax or StatementSyntax && OnOneLine(node) == original);
             if (node is null)
             {
                 missing.Add($"{file}: {original}");

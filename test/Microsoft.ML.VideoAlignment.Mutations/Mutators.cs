@@ -11,12 +11,14 @@ internal sealed class Mutators(SemanticModel model)
 {
     /// <summary>Calls that are easily taken for each other.</summary>
     private static readonly Dictionary<string, string> s_otherCalls = Pairs(
-        ("Min", "Max"), ("min", "max"), ("minimum", "maximum"), ("clamp_min", "clamp_max"), ("sin", "cos"), ("Sin", "Cos"), ("floor", "ceil"), ("Floor", "Ceiling"), ("mean", "sum"),
+        ("Min", "Max"), ("min", "max"), ("minimum", "maximum"), ("clamp_min", "clamp_max"), ("sin", "cos"), ("Sin", "Cos"), ("floor", "ceil"),
+            ("Floor", "Ceiling"), ("mean", "sum"),
         ("First", "Last"), ("zeros_like", "ones_like"), ("add", "sub"), ("mul", "div"), ("add_", "sub_"), ("mul_", "div_"), ("log", "exp"));
 
     /// <summary>Calls x.F() -> x: a forgotten term of a formula.</summary>
     private static readonly string[] s_forgotten =
-        ["sqrt", "square", "exp", "log", "abs", "neg", "detach", "sigmoid", "tanh", "relu", "flip", "pow", "Pow", "clamp", "Clamp", "clamp_min", "clamp_max", "Reverse", "Distinct", "Order", "roll", "cumsum"];
+        ["sqrt", "square", "exp", "log", "abs", "neg", "detach", "sigmoid", "tanh", "relu", "flip", "pow", "Pow", "clamp", "Clamp", "clamp_min", "clamp_max",
+            "Reverse", "Distinct", "Order", "roll", "cumsum"];
 
     /// <summary>What stands in the library for an operator between a tensor and a number (ScalarOps): kind and the call in its stead.</summary>
     private static readonly Dictionary<string, (string Kind, string Call)> s_scalarCalls = new(StringComparer.Ordinal)
@@ -63,9 +65,11 @@ internal sealed class Mutators(SemanticModel model)
     public IEnumerable<(string Kind, string Code)> Of(SyntaxNode node) => node switch
     {
         BinaryExpressionSyntax binary => OfBinary(binary),
-        PrefixUnaryExpressionSyntax { RawKind: (int)SyntaxKind.UnaryMinusExpression } minus when minus.Operand is not LiteralExpressionSyntax => [("sign", Text(minus.Operand))],
+        PrefixUnaryExpressionSyntax { RawKind: (int)SyntaxKind.UnaryMinusExpression } minus when minus.Operand is not LiteralExpressionSyntax => [("sign",
+            Text(minus.Operand))],
         PrefixUnaryExpressionSyntax { RawKind: (int)SyntaxKind.LogicalNotExpression } not when !Declares(not) => [("condition", Text(not.Operand))],
-        ConditionalExpressionSyntax { WhenTrue: not ThrowExpressionSyntax, WhenFalse: not ThrowExpressionSyntax } choice when !Declares(choice.Condition) => [("branch", $"{Text(choice.Condition)} ? {Text(choice.WhenFalse)} : {Text(choice.WhenTrue)}")],
+        ConditionalExpressionSyntax { WhenTrue: not ThrowExpressionSyntax, WhenFalse: not ThrowExpressionSyntax } choice when !Declares(
+            choice.Condition) => [("branch", $"{Text(choice.Condition)} ? {Text(choice.WhenFalse)} : {Text(choice.WhenTrue)}")],
         IsPatternExpressionSyntax { Pattern: ConstantPatternSyntax or UnaryPatternSyntax } test when !Declares(test) => [("condition", $"!({Text(test)})")],
         LiteralExpressionSyntax { RawKind: (int)SyntaxKind.NumericLiteralExpression } number => OfNumber(number),
         LiteralExpressionSyntax { RawKind: (int)SyntaxKind.TrueLiteralExpression } => [("constant", "false")],
@@ -103,12 +107,14 @@ internal sealed class Mutators(SemanticModel model)
         if (SymbolEqualityComparer.Default.Equals(model.GetTypeInfo(binary.Left).Type, type))
         {
             yield return ("missing term", Text(binary.Left));
-            if (binary.Kind() is SyntaxKind.SubtractExpression or SyntaxKind.DivideExpression && SymbolEqualityComparer.Default.Equals(model.GetTypeInfo(binary.Right).Type, type))
+            if (binary.Kind() is SyntaxKind.SubtractExpression or SyntaxKind.DivideExpression
+                && SymbolEqualityComparer.Default.Equals(model.GetTypeInfo(binary.Right).Type, type))
             {
                 yield return ("order", $"{Text(binary.Right)} {binary.OperatorToken.Text} ({Text(binary.Left)})");
             }
         }
-        else if (SymbolEqualityComparer.Default.Equals(model.GetTypeInfo(binary.Right).Type, type) && binary.Kind() is SyntaxKind.AddExpression or SyntaxKind.MultiplyExpression)
+        else if (SymbolEqualityComparer.Default.Equals(model.GetTypeInfo(binary.Right).Type, type)
+            && binary.Kind() is SyntaxKind.AddExpression or SyntaxKind.MultiplyExpression)
         {
             yield return ("missing term", Text(binary.Right));
         }
@@ -123,14 +129,16 @@ internal sealed class Mutators(SemanticModel model)
                 yield return ("constant", value == 0 ? "1" : $"({(value + 1).ToString(CultureInfo.InvariantCulture)})");
                 break;
             case double or float when Convert.ToDouble(literal.Token.Value, CultureInfo.InvariantCulture) is var value:
-                yield return ("constant", value == 0 ? (literal.Token.Value is float ? "0.5f" : "0.5") : $"({text} * {(Math.Abs(value) < 1e-3 ? "1000" : "2")})");
+                yield return ("constant", value == 0 ? (literal.Token.Value is float ? "0.5f" : "0.5")
+                    : $"({text} * {(Math.Abs(value) < 1e-3 ? "1000" : "2")})");
                 break;
         }
     }
 
     private IEnumerable<(string, string)> OfIndex(ArgumentSyntax index)
     {
-        if (model.GetTypeInfo(index.Expression).Type is { SpecialType: SpecialType.System_Int32 or SpecialType.System_Int64 } && index.Expression is not LiteralExpressionSyntax && !Declares(index))
+        if (model.GetTypeInfo(index.Expression).Type is { SpecialType: SpecialType.System_Int32 or SpecialType.System_Int64 }
+            && index.Expression is not LiteralExpressionSyntax && !Declares(index))
         {
             string at = Text(index.Expression);
             yield return ("index", $"({at}) == 0 ? 1 : ({at}) - 1");
@@ -170,8 +178,10 @@ internal sealed class Mutators(SemanticModel model)
             yield return ("missing term", Text(subject));
         }
 
-        if (call.ArgumentList.Arguments.ToArray() is [{ NameColon: null } first, { NameColon: null } second, .. var rest] && first.RefKindKeyword.Text.Length + second.RefKindKeyword.Text.Length == 0
-            && model.GetTypeInfo(first.Expression).Type is { } one && IsNumber(one) && SymbolEqualityComparer.Default.Equals(one, model.GetTypeInfo(second.Expression).Type)
+        if (call.ArgumentList.Arguments.ToArray() is [{ NameColon: null } first, { NameColon: null } second, .. var rest] && first.RefKindKeyword.Text.Length
+            + second.RefKindKeyword.Text.Length == 0
+            && model.GetTypeInfo(first.Expression).Type is { } one && IsNumber(one)
+            && SymbolEqualityComparer.Default.Equals(one, model.GetTypeInfo(second.Expression).Type)
             && !first.IsEquivalentTo(second) && name is not ("Min" or "Max" or "minimum" or "maximum" or "add" or "mul"))
         {
             yield return ("order", $"{call.Expression}({string.Join(", ", [Text(second), Text(first), .. rest.Select(Text)])})");
@@ -194,15 +204,18 @@ internal sealed class Mutators(SemanticModel model)
 
     private static bool IsNumber(ITypeSymbol? type) => type is
     {
-        SpecialType: SpecialType.System_Int32 or SpecialType.System_Int64 or SpecialType.System_Double or SpecialType.System_Single or SpecialType.System_UInt64 or SpecialType.System_UInt32,
+        SpecialType: SpecialType.System_Int32 or SpecialType.System_Int64 or SpecialType.System_Double or SpecialType.System_Single
+            or SpecialType.System_UInt64 or SpecialType.System_UInt32,
     }
         or { Name: "Tensor" };
 
     /// <summary>Names that are made in an expression cannot be made twice.</summary>
     private static bool Declares(SyntaxNode node) =>
-        node.DescendantNodesAndSelf().Any(inner => inner is SingleVariableDesignationSyntax or DeclarationExpressionSyntax or AwaitExpressionSyntax or QueryExpressionSyntax);
+        node.DescendantNodesAndSelf()
+            .Any(inner => inner is SingleVariableDesignationSyntax or DeclarationExpressionSyntax or AwaitExpressionSyntax or QueryExpressionSyntax);
 
-    private static bool HasLiteralNull(BinaryExpressionSyntax binary) => binary.Left.IsKind(SyntaxKind.NullLiteralExpression) || binary.Right.IsKind(SyntaxKind.NullLiteralExpression);
+    private static bool HasLiteralNull(BinaryExpressionSyntax binary) =>
+        binary.Left.IsKind(SyntaxKind.NullLiteralExpression) || binary.Right.IsKind(SyntaxKind.NullLiteralExpression);
 
     private static string Text(SyntaxNode node) => node.WithoutTrivia().ToFullString();
 

@@ -60,12 +60,14 @@ internal sealed class ResultTable
         Line("all", _rows);
         foreach ((string name, Verdict verdict) in _rows.Where(row => !row.Value.IsSeen))
         {
-            Console.WriteLine($"{verdict.Result} ({verdict.By}): {name.Replace("\t", " | ", StringComparison.Ordinal)}{(explained(name) is { } why ? $"\n    {why}" : "")}");
+            Console.WriteLine(
+                $"{verdict.Result} ({verdict.By}): {name.Replace("\t", " | ", StringComparison.Ordinal)}{(explained(name) is { } why ? $"\n    {why}" : "")}");
         }
 
         void Line(string name, IEnumerable<KeyValuePair<string, Verdict>> rows)
         {
-            int count = rows.Count(), seen = rows.Count(row => row.Value.IsSeen), known = rows.Count(row => !row.Value.IsSeen && explained(row.Key) is not null);
+            int count = rows.Count(), seen = rows.Count(row => row.Value.IsSeen),
+                known = rows.Count(row => !row.Value.IsSeen && explained(row.Key) is not null);
             double share = count == known ? 1 : seen / (double)(count - known);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-12} {count,7} {seen,6} {known,10} {count - seen - known,9} {share,7:p1}"));
         }

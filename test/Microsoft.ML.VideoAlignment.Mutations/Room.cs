@@ -22,7 +22,8 @@ internal sealed record Room(string Name, IReadOnlyList<string> Files, IReadOnlyL
         ]),
         new("sampling",
         [
-            "Pipelines/Denoising.cs", "Pipelines/Guidance.cs", "Pipelines/GradientPlan.cs", "Pipelines/SamplingSettings.cs", "Pipelines/SeededNoise.cs", "Pipelines/SegmentSampler.cs",
+            "Pipelines/Denoising.cs", "Pipelines/Guidance.cs", "Pipelines/GradientPlan.cs", "Pipelines/SamplingSettings.cs", "Pipelines/SeededNoise.cs",
+                "Pipelines/SegmentSampler.cs",
             "Pipelines/SegmentInputs.cs", "Pipelines/FirstFrame.cs", "Pipelines/Condition.cs", "Pipelines/VideoGenerator.cs",
         ],
         []),
@@ -30,10 +31,12 @@ internal sealed record Room(string Name, IReadOnlyList<string> Files, IReadOnlyL
         new("lora", ["Lora/", "Layers/AdapterSlot.cs"], ["LoraFormat", "LoraFormatDetector", "LoraOrigin", "LoraFile"]),
         new("rewards", ["Rewards/"],
         [
-            "ActionClassificationOptions", "ObjectRemovalOptions", "VJepaOptions", "ClipFiles", "VJepaFile", "PreferenceFile", "TransformersFolder", "ContractJson", "RewardContract",
+            "ActionClassificationOptions", "ObjectRemovalOptions", "VJepaOptions", "ClipFiles", "VJepaFile", "PreferenceFile", "TransformersFolder",
+                "ContractJson", "RewardContract",
             "RewardContractException", "VitConfig", "VitKeys", "VJepaConfig", "VideoMaeConfig", "YolosConfig", "TorchScriptReward", "RewardShapes",
         ]),
-        new("evaluation", ["VideoAlignmentEvaluator.cs", "VideoAlignmentMetrics.cs", "Tensors/RunningMoments.cs", "Training/ValidationEvaluator.cs", "Training/RolloutScorer.cs"], []),
+        new("evaluation", ["VideoAlignmentEvaluator.cs", "VideoAlignmentMetrics.cs", "Tensors/RunningMoments.cs", "Training/ValidationEvaluator.cs",
+            "Training/RolloutScorer.cs"], []),
     ];
 
     /// <summary>Folders of tests that may see the faults, relative to the test project.</summary>
@@ -46,5 +49,6 @@ internal sealed record Room(string Name, IReadOnlyList<string> Files, IReadOnlyL
     /// <summary>Whether the room has this file.</summary>
     /// <param name="file">Relative to the library's folder, with forward slashes.</param>
     public bool Has(string file) =>
-        Files.Any(known => known.EndsWith('/') ? file.StartsWith(known, StringComparison.Ordinal) : file == known) && !Without.Contains(Path.GetFileNameWithoutExtension(file));
+        Files.Any(known => known.EndsWith('/') ? file.StartsWith(known, StringComparison.Ordinal) : file == known)
+            && !Without.Contains(Path.GetFileNameWithoutExtension(file));
 }

@@ -29,9 +29,12 @@ internal sealed class Sources
             .Where(path => !path.StartsWith("bin/", StringComparison.Ordinal) && !path.StartsWith("obj/", StringComparison.Ordinal))
             .Order(StringComparer.Ordinal)
             .ToDictionary(path => path, path => Parse(File.ReadAllText(Path.Combine(folder, path)), path));
-        IEnumerable<SyntaxTree> made = Directory.EnumerateFiles(Path.Combine(folder, "obj", configuration, "net10.0"), "*.cs").Select(path => Parse(File.ReadAllText(path), path));
-        _compilation = CSharpCompilation.Create(Name, [.. Files.Values, .. made, Parse(Schemata.Switch, "FaultSwitch.cs")], References(tests), new CSharpCompilationOptions(
-            OutputKind.DynamicallyLinkedLibrary, optimizationLevel: OptimizationLevel.Release, allowUnsafe: true, nullableContextOptions: NullableContextOptions.Enable));
+        IEnumerable<SyntaxTree> made = Directory.EnumerateFiles(Path.Combine(folder, "obj", configuration, "net10.0"), "*.cs")
+            .Select(path => Parse(File.ReadAllText(path), path));
+        _compilation = CSharpCompilation.Create(Name, [.. Files.Values, .. made, Parse(Schemata.Switch, "FaultSwitch.cs")], References(tests),
+            new CSharpCompilationOptions(
+            OutputKind.DynamicallyLinkedLibrary, optimizationLevel: OptimizationLevel.Release, allowUnsafe: true,
+                nullableContextOptions: NullableContextOptions.Enable));
         CSharpGeneratorDriver.Create(Generators(), parseOptions: s_language).RunGeneratorsAndUpdateCompilation(_compilation, out Compilation generated, out _);
         _compilation = (CSharpCompilation)generated;
     }
@@ -51,7 +54,8 @@ internal sealed class Sources
         while (true)
         {
             CSharpCompilation compilation = With(sites, out List<SyntaxTree> changed);
-            Diagnostic[] errors = [.. changed.SelectMany(tree => compilation.GetSemanticModel(tree).GetDiagnostics()).Where(diagnostic => diagnostic.Severity == DiagnosticSeverity.Error)];
+            Diagnostic[] errors = [.. changed.SelectMany(tree => compilation.GetSemanticModel(tree).GetDiagnostics())
+                .Where(diagnostic => diagnostic.Severity == DiagnosticSeverity.Error)];
             if (errors.Length == 0)
             {
                 return sites;
@@ -60,7 +64,8 @@ internal sealed class Sources
             HashSet<int> refused = [.. errors.SelectMany(Numbers)];
             if (refused.Count == 0)
             {
-                throw new InvalidOperationException($"The sources do not compile: {string.Join(Environment.NewLine, errors.Take(5).Select(error => error.ToString()))}");
+                throw new InvalidOperationException(
+                    $"The sources do not compile: {string.Join(Environment.NewLine, errors.Take(5).Select(error => error.ToString()))}");
             }
 
             sites = [.. sites.Where((_, number) => !refused.Contains(number))];
@@ -80,7 +85,8 @@ internal sealed class Sources
         EmitResult result = With(sites, out _).Emit(file, manifestResources: resources);
         if (!result.Success)
         {
-            throw new InvalidOperationException($"The faulty assembly cannot be written: {result.Diagnostics.First(diagnostic => diagnostic.Severity == DiagnosticSeverity.Error)}");
+            throw new InvalidOperationException(
+                $"The faulty assembly cannot be written: {result.Diagnostics.First(diagnostic => diagnostic.Severity == DiagnosticSeverity.Error)}");
         }
     }
 
@@ -115,7 +121,8 @@ internal sealed class Sources
             var numbers = new List<int>();
             for (int at = text.IndexOf(Mark, StringComparison.Ordinal); at >= 0; at = text.IndexOf(Mark, at + 1, StringComparison.Ordinal))
             {
-                numbers.Add(int.Parse(text.AsSpan(at + Mark.Length, text.IndexOf(')', at) - at - Mark.Length), System.Globalization.CultureInfo.InvariantCulture));
+                numbers.Add(int.Parse(text.AsSpan(at + Mark.Length, text.IndexOf(')', at) - at - Mark.Length),
+                    System.Globalization.CultureInfo.InvariantCulture));
             }
 
             return numbers;
@@ -127,7 +134,8 @@ internal sealed class Sources
     private static IEnumerable<MetadataReference> References(string tests)
     {
         string framework = Path.GetDirectoryName(typeof(object).Assembly.Location)!;
-        IEnumerable<string> system = ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator).Where(path => Path.GetDirectoryName(path) == framework);
+        IEnumerable<string> system = ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
+            .Where(path => Path.GetDirectoryName(path) == framework);
         HashSet<string> names = [.. system.Select(path => Path.GetFileName(path))];
         IEnumerable<string> packages = Directory.EnumerateFiles(tests, "*.dll")
             .Where(path => !names.Contains(Path.GetFileName(path)) && !Path.GetFileName(path).StartsWith(Name, StringComparison.Ordinal) && IsManaged(path));
@@ -150,7 +158,8 @@ internal sealed class Sources
     /// <summary>Those of the framework's reference pack, which every project has.</summary>
     private static IEnumerable<ISourceGenerator> Generators()
     {
-        string packs = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "..", "..", "..", "packs", "Microsoft.NETCore.App.Ref"));
+        string packs =
+            Path.GetFullPath(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "..", "..", "..", "packs", "Microsoft.NETCore.App.Ref"));
         string pack = Directory.EnumerateDirectories(packs, "10.*").Order(StringComparer.Ordinal).Last();
         return [.. Directory.EnumerateFiles(Path.Combine(pack, "analyzers", "dotnet", "cs"), "*.dll")
             .SelectMany(path => new AnalyzerFileReference(path, new Loader()).GetGenerators(LanguageNames.CSharp))];

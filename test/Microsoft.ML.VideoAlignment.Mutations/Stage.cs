@@ -3,7 +3,9 @@ namespace Microsoft.ML.VideoAlignment.Mutations;
 /// <summary>A folder like the one the tests were built into, in which one assembly is another and the temporary files of the runs lie.</summary>
 internal sealed class Stage
 {
-    /// <summary>Lays it out: copies of the assemblies, so that a build beside does not disturb the run, and links to folders and to what is a link there.</summary>
+    /// <summary>
+    /// Lays it out: copies of the assemblies, so that a build beside does not disturb the run, and links to folders and to what is a link there.
+    /// </summary>
     /// <param name="built">Where the tests were built.</param>
     /// <param name="folder">An empty folder, or an earlier stage.</param>
     public Stage(string built, string folder)

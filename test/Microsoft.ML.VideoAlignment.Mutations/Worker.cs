@@ -10,7 +10,9 @@ internal sealed class Worker(Stage stage) : IDisposable
     /// <summary>A test may take so many times what it took without a fault, and this many seconds besides.</summary>
     private const double SlowestFactor = 10, SlowestSeconds = 30;
 
-    /// <summary>A test that waits for what never comes uses no processor; one on a busy machine uses little, and a process that was stopped is not asked.</summary>
+    /// <summary>
+    /// A test that waits for what never comes uses no processor; one on a busy machine uses little, and a process that was stopped is not asked.
+    /// </summary>
     private static readonly TimeSpan s_longestIdle = TimeSpan.FromMinutes(30);
 
     private const long LargestMemory = 6L << 30;
@@ -115,12 +117,14 @@ internal sealed class Worker(Stage stage) : IDisposable
             RedirectStandardError = true,
             WorkingDirectory = stage.Folder,
         };
-        foreach (string argument in (string[])["exec", "--depsfile", $"{stage.Tests}.deps.json", "--runtimeconfig", $"{stage.Tests}.runtimeconfig.json", stage.Program, "--worker", .. arguments])
+        foreach (string argument in (string[])["exec", "--depsfile", $"{stage.Tests}.deps.json", "--runtimeconfig", $"{stage.Tests}.runtimeconfig.json",
+            stage.Program, "--worker", .. arguments])
         {
             start.ArgumentList.Add(argument);
         }
 
-        foreach ((string name, string value) in new[] { ("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1"), ("TMPDIR", stage.Temporary), ("DOTNET_gcServer", "0") })
+        foreach ((string name, string value) in new[] { ("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1"), ("TMPDIR", stage.Temporary),
+            ("DOTNET_gcServer", "0") })
         {
             start.Environment[name] = value;
         }

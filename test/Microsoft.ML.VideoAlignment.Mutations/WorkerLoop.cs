@@ -90,7 +90,8 @@ internal sealed class WorkerLoop : ITestListener
 
         int[] reached = [.. Marked().Union(Fixture(result.Test.ClassName))];
         string kind = failed ? "failed" : result.ResultState.Status == TestStatus.Skipped ? "skipped" : "passed";
-        Say(new WorkerEvent(kind, result.Test.FullName, (Used() - _begun).TotalSeconds, _marks.Length > 0 ? reached : null, failed ? OneLine(result.Message) : ""));
+        Say(new WorkerEvent(kind, result.Test.FullName, (Used() - _begun).TotalSeconds, _marks.Length > 0 ? reached : null, failed ? OneLine(result.Message)
+            : ""));
         if (failed && _marks.Length == 0)
         {
             _runner!.StopRun();
@@ -117,7 +118,8 @@ internal sealed class WorkerLoop : ITestListener
         _active.SetValue(null, order.Fault);
         try
         {
-            _runner.Run(this, TestFilter.FromXml(new XElement("filter", new XElement("or", order.Tests.Select(test => new XElement("test", test)))).ToString()));
+            _runner.Run(this,
+                TestFilter.FromXml(new XElement("filter", new XElement("or", order.Tests.Select(test => new XElement("test", test)))).ToString()));
         }
         finally
         {

@@ -80,7 +80,8 @@ internal static class ActionStage
     /// <summary>Names as transformers has them.</summary>
     public static string FileName(string key) => WrittenNames.Checked(key, VideoMaeNetwork.Keys, WrittenNames.Replace(
         key.StartsWith("classifier.", StringComparison.Ordinal) || key.StartsWith("fc_norm.", StringComparison.Ordinal) ? key : $"videomae.{key}",
-        [("videomae.patch_projection.", "videomae.embeddings.patch_embeddings.projection."), ("q_proj.bias", "q_bias"), ("v_proj.bias", "v_bias"), .. WrittenNames.VitLayer]));
+        [("videomae.patch_projection.", "videomae.embeddings.patch_embeddings.projection."), ("q_proj.bias", "q_bias"), ("v_proj.bias", "v_bias"),
+            .. WrittenNames.VitLayer]));
 
     private static VideoMaeNetwork Make() => new(VideoMaeConfig.FromJson(JsonSerializer.SerializeToElement(Config)), Placement.Cpu);
 

@@ -49,7 +49,9 @@ internal sealed class BaseModel : nn.Module
         EosTokenId = 622,
     };
 
-    /// <summary>The scheduler's file: the network predicts v and the schedule ends in pure noise (what ships), or it predicts the noise on the plain schedule.</summary>
+    /// <summary>
+    /// The scheduler's file: the network predicts v and the schedule ends in pure noise (what ships), or it predicts the noise on the plain schedule.
+    /// </summary>
     public static JsonElement SchedulerConfig(bool velocity) => JsonSerializer.SerializeToElement(new Dictionary<string, object?>
     {
         ["_class_name"] = "DDIMScheduler",

@@ -90,7 +90,9 @@ internal static class ClipStage
             + (QualityWeight * (quality - truth).square().mean());
     }
 
-    /// <summary>Notes how often, of captions that differ in one attribute, the one nearest to an unseen frame is its own; features: of frames, when not this CLIP's.</summary>
+    /// <summary>
+    /// Notes how often, of captions that differ in one attribute, the one nearest to an unseen frame is its own; features: of frames, when not this CLIP's.
+    /// </summary>
     public static void NoteZeroShot(Workshop shop, ClipModel clip, string name, Func<Tensor, Tensor>? features = null)
     {
         using IDisposable guard = no_grad();
@@ -98,8 +100,10 @@ internal static class ClipStage
         (ShapesVideo[] videos, Tensor frames) = RatedFrames.Draw(HeldOutStream, 0, 1024, 0);
         Tensor images = ClipModel.Normalize(features is null ? Features(clip, frames) : features(frames));
         shop.Note($"{name} zero-shot colour", Accuracy(Attributes.Colors.Count, subject => subject.Color, (subject, i) => subject with { Color = i }));
-        shop.Note($"{name} zero-shot shape", Accuracy(Attributes.Shapes.Count, subject => (int)subject.Shape, (subject, i) => subject with { Shape = (Shape)i }));
-        shop.Note($"{name} zero-shot background", Accuracy(Attributes.Backgrounds.Count, subject => subject.Background, (subject, i) => subject with { Background = i }));
+        shop.Note($"{name} zero-shot shape",
+            Accuracy(Attributes.Shapes.Count, subject => (int)subject.Shape, (subject, i) => subject with { Shape = (Shape)i }));
+        shop.Note($"{name} zero-shot background",
+            Accuracy(Attributes.Backgrounds.Count, subject => subject.Background, (subject, i) => subject with { Background = i }));
 
         double Accuracy(int choices, Func<Subject, int> truth, Func<Subject, int, Subject> with)
         {

@@ -7,10 +7,10 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 /// <summary>
-/// Trains the V-JEPA (Bardes et al. 2024, arXiv 2404.08471) on rated videos with the masks and the loss of the reward; the target encoder is the moving average of
-/// the encoder, and positions are fixed. It learns that a video keeps its colors and its background, and not how figures
-/// move: a video with another's second half scores lower, one with its frames shuffled does not (see the report). Measured mask by mask, only the one that hides
-/// a single moment notices disorder (in about .70 of the pairs), and it is outvoted.
+/// Trains the V-JEPA (Bardes et al. 2024, arXiv 2404.08471) on rated videos with the masks and the loss of the reward; the target encoder is the moving average
+/// of the encoder, and positions are fixed. It learns that a video keeps its colors and its background, and not how figures
+/// move: a video with another's second half scores lower, one with its frames shuffled does not (see the report). Measured mask by mask, only the one that
+/// hides a single moment notices disorder (in about .70 of the pairs), and it is outvoted.
 /// </summary>
 internal static class ConsistencyStage
 {
@@ -80,7 +80,8 @@ internal static class ConsistencyStage
     {
         (string dictionary, string rest) = (key[..key.IndexOf('.', StringComparison.Ordinal)], key[(key.IndexOf('.', StringComparison.Ordinal) + 1)..]);
         string name = "module.backbone." + WrittenNames.Replace(
-            rest, [(".layer_norm1.", ".norm1."), (".layer_norm2.", ".norm2."), (".self_attn.qkv_proj.", ".attn.qkv."), (".self_attn.out_proj.", ".attn.proj.")]);
+            rest, [(".layer_norm1.", ".norm1."), (".layer_norm2.", ".norm2."), (".self_attn.qkv_proj.", ".attn.qkv."),
+                (".self_attn.out_proj.", ".attn.proj.")]);
         _ = WrittenNames.Checked(key, VJepaNetwork.Keys, $"{dictionary}/{name}");
         return (dictionary, name);
     }
@@ -105,7 +106,8 @@ internal static class ConsistencyStage
         (_, Tensor videos) = RatedFrames.DrawVideos(Stream, draw, HalfBatch, LargestNoise);
         using Generator generator = StepRandom.Tensors(Stream + 50, draw);
         (long frames, long rows, long columns) = Config.Grid;
-        var masks = MultiBlockMasks.Draw(MovingShapesSettings.Consistency.Masks, ((int)frames, (int)rows, (int)columns), HalfBatch, new GeneratorMaskDraws(generator));
+        var masks = MultiBlockMasks.Draw(MovingShapesSettings.Consistency.Masks, ((int)frames, (int)rows, (int)columns), HalfBatch,
+            new GeneratorMaskDraws(generator));
         return -reward.Stages(reward.Clips(new PreprocessedFrames(videos)), masks).Score.mean();
     }
 
@@ -120,7 +122,8 @@ internal static class ConsistencyStage
 
         long[] moving = [.. Enumerable.Range(0, HeldOut).Where(i => videos[i].Subject.Motion != Motion.Still).Select(i => (long)i)];
         Tensor shuffled = stack([.. moving.Select(i => frames[i].index_select(1, tensor(Disorder(random))))]);
-        shop.Note("consistency against shuffled", whole.index_select(0, tensor(moving)).gt(reward.Score(shuffled, [])).to_type(ScalarType.Float32).mean().item<float>());
+        shop.Note("consistency against shuffled", whole.index_select(0, tensor(moving)).gt(reward.Score(shuffled, [])).to_type(ScalarType.Float32).mean()
+            .item<float>());
 
         const int Half = ShapesVideo.Frames / 2;
         Tensor spliced = cat([frames.narrow(2, 0, Half), frames.roll(1, 0).narrow(2, Half, Half)], 2);

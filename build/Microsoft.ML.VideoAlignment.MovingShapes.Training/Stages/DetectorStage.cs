@@ -9,8 +9,8 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 /// <summary>
 /// Trains the object detector, a YOLOS with five detection tokens, on frames with no, one or two figures: DETR's loss (Carion et al. 2020, arXiv 2005.12872),
-/// cross-entropy with "no object" at a tenth of the weight, distance and generalized overlap of matched boxes. It begins with the layers of the trained CLIP: from
-/// random ones, 1500 steps gave boxes (overlap .86) and no shapes.
+/// cross-entropy with "no object" at a tenth of the weight, distance and generalized overlap of matched boxes. It begins with the layers of the trained CLIP:
+/// from random ones, 1500 steps gave boxes (overlap .86) and no shapes.
 /// </summary>
 internal static class DetectorStage
 {
@@ -102,7 +102,8 @@ internal static class DetectorStage
             "cls_token" or "detection_tokens" or "position_embeddings" => $"vit.embeddings.{key}",
             _ => $"vit.{key}",
         },
-        [("vit.patch_projection.", "vit.embeddings.patch_embeddings.projection."), .. key.StartsWith("layers.", StringComparison.Ordinal) ? WrittenNames.VitLayer : []]));
+        [("vit.patch_projection.", "vit.embeddings.patch_embeddings.projection."), .. key.StartsWith("layers.", StringComparison.Ordinal)
+            ? WrittenNames.VitLayer : []]));
 
     private static YolosNetwork Make() => new(YolosConfig.FromJson(JsonSerializer.SerializeToElement(Config)), Placement.Cpu);
 
@@ -124,7 +125,8 @@ internal static class DetectorStage
         }
 
         Tensor boxes = tensor(truth, [seen.Length, BoxMatching.MostBoxes, 4]);
-        int[][] answers = BoxMatching.Assign(output.Logits.softmax(-1), output.Boxes, [.. seen.Select(found => found.Select(sighting => (int)sighting.Shape).ToArray())], boxes);
+        int[][] answers = BoxMatching.Assign(output.Logits.softmax(-1), output.Boxes,
+            [.. seen.Select(found => found.Select(sighting => (int)sighting.Shape).ToArray())], boxes);
         long[] classes = [.. Enumerable.Repeat((long)nothing, seen.Length * queries)];
         (List<long> rows, List<long> places) = ([], []);
         for (int image = 0; image < seen.Length; image++)

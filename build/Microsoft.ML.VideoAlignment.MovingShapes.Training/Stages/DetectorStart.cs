@@ -6,8 +6,8 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 /// <summary>
-/// Begins the detector with the layers of the reward's CLIP, as YOLOS begins with a pre-trained ViT: detection tokens are its class token with a little noise, which
-/// already reads shapes. CLIP's norm before the layers, which YOLOS has not, goes into patches and positions with the mean width of its tokens.
+/// Begins the detector with the layers of the reward's CLIP, as YOLOS begins with a pre-trained ViT: detection tokens are its class token with a little noise,
+/// which already reads shapes. CLIP's norm before the layers, which YOLOS has not, goes into patches and positions with the mean width of its tokens.
 /// </summary>
 internal static class DetectorStart
 {
@@ -24,7 +24,8 @@ internal static class DetectorStart
         (Tensor weight, Tensor positions) = (Of("embeddings.patch_embedding.weight"), Of("embeddings.position_embedding.weight"));
         (Tensor gamma, Tensor beta) = (Of("pre_layrnorm.weight"), Of("pre_layrnorm.bias"));
         (_, Tensor frames) = RatedFrames.Draw(Stream, 0, Samples, 0);
-        Tensor tokens = nn.functional.conv2d(FramePreprocessing.ForClip(ShapesVideo.Size).Apply(frames), weight, strides: [weight.shape[2], weight.shape[3]]).flatten(2).transpose(1, 2);
+        Tensor tokens = nn.functional.conv2d(FramePreprocessing.ForClip(ShapesVideo.Size).Apply(frames), weight, strides: [weight.shape[2], weight.shape[3]])
+            .flatten(2).transpose(1, 2);
         Tensor scale = gamma / (tokens + positions.narrow(0, 1, positions.shape[0] - 1)).std(2, unbiased: false).mean();
 
         // CLIP's and YOLOS's images differ in mean and width of their colors: (v - m) / s.

@@ -22,8 +22,10 @@ internal static class HeadStage
     private static readonly Head[] s_heads =
     [
         new(Name, "aesthetic-head", HeadForm.Affine, Stream: 5, StartsAt: 5, [(0, 64, 1024), (2, 1024, 128), (4, 128, 64), (6, 64, 16), (7, 16, 1)], Ratings),
-        new("weather", "weather-head", HeadForm.Sigmoid, Stream: 15, StartsAt: 0, [(0, 64, 1024), (2, 1024, 128), (4, 128, 64), (6, 64, 16), (7, 16, 1)], Light),
-        new("compression", "compression-head", HeadForm.Rectified, Stream: 16, StartsAt: 1, [(0, 64, 128), (3, 128, 64), (6, 64, 16), (9, 16, 1)], JpegSize.Kilobytes),
+        new("weather", "weather-head", HeadForm.Sigmoid, Stream: 15, StartsAt: 0, [(0, 64, 1024), (2, 1024, 128), (4, 128, 64), (6, 64, 16), (7, 16, 1)],
+            Light),
+        new("compression", "compression-head", HeadForm.Rectified, Stream: 16, StartsAt: 1, [(0, 64, 128), (3, 128, 64), (6, 64, 16), (9, 16, 1)],
+            JpegSize.Kilobytes),
     ];
 
     public static TrainingPlan Plan { get; } = new() { Steps = 1000, PeakRate = 1e-3 };
@@ -101,7 +103,8 @@ internal static class HeadStage
     /// <param name="Layers">Numbers in the names, inputs, outputs; numbers between are dropouts and activations there, which have no weights.</param>
     /// <param name="Target">Videos and the frame drawn of each [N, 3, 32, 32] -> what the head should say [N].</param>
     private sealed record Head(
-        string State, string File, HeadForm Form, int Stream, double StartsAt, (int Number, long In, long Out)[] Layers, Func<ShapesVideo[], Tensor, Tensor> Target)
+        string State, string File, HeadForm Form, int Stream, double StartsAt, (int Number, long In, long Out)[] Layers,
+            Func<ShapesVideo[], Tensor, Tensor> Target)
     {
         public ScoreHead Make() => ScoreHead.Make(Form, Layers, Placement.Cpu);
     }

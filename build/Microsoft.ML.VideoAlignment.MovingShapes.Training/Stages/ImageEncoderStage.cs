@@ -50,7 +50,8 @@ internal static class ImageEncoderStage
         using var average = new ReadImage();
         using (Generator generator = StepRandom.Tensors(Stream, -1))
         {
-            Initializer.Fill(network, generator, (name, parameter) => ClipInitializer.Fill(name, parameter, Config.HiddenSize, Config.NumHiddenLayers, generator));
+            Initializer.Fill(network, generator,
+                (name, parameter) => ClipInitializer.Fill(name, parameter, Config.HiddenSize, Config.NumHiddenLayers, generator));
         }
 
         using ClipModel teacher = ClipStage.Load(shop);
@@ -147,7 +148,8 @@ internal static class ImageEncoderStage
 
     /// <summary>Center from -1 to 1 and the radius in as large units: [N, 3].</summary>
     private static Tensor Places(Excerpt[] excerpts) => tensor(
-        excerpts.SelectMany(excerpt => new[] { (excerpt.First.CenterX / 16) - 1, (excerpt.First.CenterY / 16) - 1, excerpt.First.Radius / 8 }).ToArray(), [excerpts.Length, 3]);
+        excerpts.SelectMany(excerpt => new[] { (excerpt.First.CenterX / 16) - 1, (excerpt.First.CenterY / 16) - 1, excerpt.First.Radius / 8 }).ToArray(),
+            [excerpts.Length, 3]);
 
     /// <summary>The encoder with the readers that only training needs.</summary>
     private sealed class ReadImage : nn.Module

@@ -29,7 +29,8 @@ internal static class ImageToVideoReport
     {
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        using StableVideoDiffusionPipeline model = StableVideoDiffusionPipeline.FromFolder(Path.Combine(shop.Ship, ImageToVideoFiles.Folder), null, Placement.Cpu);
+        using StableVideoDiffusionPipeline model =
+            StableVideoDiffusionPipeline.FromFolder(Path.Combine(shop.Ship, ImageToVideoFiles.Folder), null, Placement.Cpu);
         using var measures = new VideoMeasures(shop.Ship);
         var sampling = new SamplingSettings
         {
@@ -45,8 +46,11 @@ internal static class ImageToVideoReport
         Excerpt[] excerpts = [.. Enumerable.Range(0, shop.Videos).Select(i => Excerpt.BeginningOf(ShapesVideo.Draw(random, dull: i % 2 == 0)))];
         Tensor images = Excerpt.PaintFirst(excerpts);
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"Pictures: the first frames of {shop.Videos} unseen captioned films, half of them dull. Films: {Steps} steps, guidance 1 to {shop.Guidance:0.##}, motion bucket {Excerpt.UsualBucket}, {Excerpt.UsualRate} frames a second, seeds 0 to {shop.Videos - 1}.");
-        text.AppendLine("Painted: the films behind the pictures. Still: the picture eight times. Cut: the first half of a generated film and the second half of another.");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Pictures: the first frames of {shop.Videos} unseen captioned films, half of them dull. Films: "
+            + $"{Steps} steps, guidance 1 to {shop.Guidance:0.##}, motion bucket {Excerpt.UsualBucket}, {Excerpt.UsualRate} frames a second, seeds 0 to "
+            + $"{shop.Videos - 1}.");
+        text.AppendLine("Painted: the films behind the pictures. Still: the picture eight times. Cut: the first half of a generated film and the second half "
+            + "of another.");
         text.AppendLine();
 
         Tensor made = Generate(model, sampling, images, 0);
@@ -58,7 +62,8 @@ internal static class ImageToVideoReport
         text.AppendLine(string.Concat(kinds.Select(kind => $"{kind.Name,10}")) + "  what");
         foreach ((string meaning, Func<VideoMeasures.Result, double> value) in VideoMeasures.Rows)
         {
-            text.AppendLine(string.Concat(results.Select(result => value(result).ToString("0.####", CultureInfo.InvariantCulture).PadLeft(10))) + "  " + meaning);
+            text.AppendLine(string.Concat(results.Select(result => value(result).ToString("0.####", CultureInfo.InvariantCulture).PadLeft(10))) + "  "
+                + meaning);
         }
 
         text.AppendLine();
@@ -68,7 +73,9 @@ internal static class ImageToVideoReport
 
         Tensor repeated = First(VariedImages).repeat_interleave(VideosAImage, 0);
         Motion[][] motions = [.. ShapesJudge.Read(Generate(model, sampling, repeated, 1000)).Select(subject => subject.Motion).Chunk(VideosAImage)];
-        text.AppendLine(CultureInfo.InvariantCulture, $"Of {VideosAImage} films of one picture {motions.Average(group => group.Distinct().Count()):0.##} motions differ (mean over {VariedImages} pictures).");
+        text.AppendLine(CultureInfo.InvariantCulture,
+            $"Of {VideosAImage} films of one picture {motions.Average(group => group.Distinct().Count()):0.##} motions differ (mean over {VariedImages} "
+                + $"pictures).");
         foreach (double bucket in s_buckets)
         {
             Tensor videos = Generate(model, sampling with { MotionBucketId = bucket }, First(ControlImages), 2000);
@@ -84,11 +91,14 @@ internal static class ImageToVideoReport
         text.AppendLine(CultureInfo.InvariantCulture, $"{first.shape[0]} films of {ClipsAVideo} clips, each beginning with the last frame of the one before:");
         for (int clip = 0; clip < ClipsAVideo; clip++)
         {
-            VideoMeasures.Result result = measures.Of(video.narrow(2, clip * ShapesVideo.Frames, ShapesVideo.Frames).contiguous(), excerpts[..(int)first.shape[0]], first);
-            text.AppendLine(CultureInfo.InvariantCulture, $"clip {clip + 1}: colour {result.Color:0.###}, shape {result.Shape:0.###}, background {result.Background:0.###}, V-JEPA {result.Consistency:0.####}");
+            VideoMeasures.Result result =
+                measures.Of(video.narrow(2, clip * ShapesVideo.Frames, ShapesVideo.Frames).contiguous(), excerpts[..(int)first.shape[0]], first);
+            text.AppendLine(CultureInfo.InvariantCulture, $"clip {clip + 1}: colour {result.Color:0.###}, shape {result.Shape:0.###}, background "
+                + $"{result.Background:0.###}, V-JEPA {result.Consistency:0.####}");
         }
 
-        VideoMeasures.Result seam = measures.Of(video.narrow(2, ShapesVideo.Frames / 2, ShapesVideo.Frames).contiguous(), excerpts[..(int)first.shape[0]], first);
+        VideoMeasures.Result seam =
+            measures.Of(video.narrow(2, ShapesVideo.Frames / 2, ShapesVideo.Frames).contiguous(), excerpts[..(int)first.shape[0]], first);
         text.AppendLine(CultureInfo.InvariantCulture, $"eight frames around the first seam: V-JEPA {seam.Consistency:0.####}");
         Sheet(shop, "long-video.png", [.. Enumerable.Range(0, ClipsAVideo).Select(clip => video.narrow(2, clip * ShapesVideo.Frames, ShapesVideo.Frames))]);
         shop.Log.Write(text.ToString());
@@ -99,9 +109,15 @@ internal static class ImageToVideoReport
 
     private static string Header(Workshop shop) => string.Create(CultureInfo.InvariantCulture, $"""
         MovingShapes, image to video: trained by build/Microsoft.ML.VideoAlignment.MovingShapes.Training.
-        Steps: autoencoder {string.Join(" + ", TemporalVaeStage.PartNames.Select(name => ReportStage.Steps(shop, name)))}, picture encoder {ReportStage.Steps(shop, ImageEncoderStage.Name)}, denoiser {string.Join(" + ", ImageToVideoStage.PartNames.Select(name => ReportStage.Steps(shop, name)))}; batches 16 frames, 96 pictures, 16 clips.
-        Autoencoder, mean square error of pixels in [-1, 1]: {shop.Figure("temporal vae mse clips"):0.####} on clips, {shop.Figure("temporal vae mse crowds"):0.####} on four figures at once; scaling factor {shop.Figure("temporal scaling factor"):0.####}.
-        Picture encoder with the embedded CLIP's texts, captions that differ in the colour {shop.Figure("picture-encoder zero-shot colour"):0.###}, shape {shop.Figure("picture-encoder zero-shot shape"):0.###}, background {shop.Figure("picture-encoder zero-shot background"):0.###} right.
+        Steps: autoencoder {string.Join(" + ",
+            TemporalVaeStage.PartNames.Select(name => ReportStage.Steps(shop, name)))}, picture encoder {ReportStage.Steps(shop,
+                ImageEncoderStage.Name)}, denoiser {string.Join(" + ",
+                    ImageToVideoStage.PartNames.Select(name => ReportStage.Steps(shop, name)))}; batches 16 frames, 96 pictures, 16 clips.
+        Autoencoder, mean square error of pixels in [-1, 1]: {shop.Figure("temporal vae mse clips"):0.####} on clips, {shop.Figure(
+            "temporal vae mse crowds"):0.####} on four figures at once; scaling factor {shop.Figure("temporal scaling factor"):0.####}.
+        Picture encoder with the embedded CLIP's texts, captions that differ in the colour {shop.Figure(
+            "picture-encoder zero-shot colour"):0.###}, shape {shop.Figure("picture-encoder zero-shot shape"):0.###}, background {shop.Figure(
+                "picture-encoder zero-shot background"):0.###} right.
 
         """);
 
@@ -120,7 +136,8 @@ internal static class ImageToVideoReport
     }
 
     private static string Motions(Tensor videos) => string.Join(
-        ", ", ShapesJudge.Read(videos).GroupBy(subject => subject.Motion).OrderBy(group => group.Key).Select(group => $"{group.Count()} {Attributes.Motions[(int)group.Key]}"));
+        ", ", ShapesJudge.Read(videos).GroupBy(subject => subject.Motion).OrderBy(group => group.Key)
+            .Select(group => $"{group.Count()} {Attributes.Motions[(int)group.Key]}"));
 
     private static double Travel(Tensor videos) => ShapesJudge.Measure(videos).Average(reading => Math.Max(Math.Abs(reading.Right), Math.Abs(reading.Down)));
 

@@ -168,7 +168,8 @@ internal static class ImageToVideoStage
         Tensor alpha = (sigma.square() + 1).rsqrt().view(-1, 1, 1, 1, 1);
         Tensor level = sigma.view(-1, 1, 1, 1, 1) * alpha;
 
-        float[] strengths = [.. excerpts.Select(_ => random.NextDouble() < CleanShare ? 0 : (float)Math.Exp(AugmentationMean + (AugmentationStd * Gaussian(random))))];
+        float[] strengths = [.. excerpts.Select(_ => random.NextDouble() < CleanShare ? 0
+            : (float)Math.Exp(AugmentationMean + (AugmentationStd * Gaussian(random))))];
         float[] told = [.. excerpts.Select(_ => random.NextDouble() < EmptyShare ? 0f : 1f)];
         Tensor tells = tensor(told);
         Tensor added = tensor(

@@ -31,7 +31,8 @@ internal static class ImagesStage
             string file = $"{name}/{i:00}.png";
             ContactSheet.WriteImage(images[i], Path.Combine(folder, file));
             Subject subject = excerpts[i].Subject;
-            rows.Add($"{file}\ta {Attributes.Colors[subject.Color]} {Attributes.Shapes[(int)subject.Shape]} on a {Attributes.Backgrounds[subject.Background]} background");
+            rows.Add($"{file}\ta {Attributes.Colors[subject.Color]} {Attributes.Shapes[(int)subject.Shape]} on a "
+                + $"{Attributes.Backgrounds[subject.Background]} background");
         }
 
         File.WriteAllText(Path.Combine(folder, $"{name}.tsv"), string.Join('\n', rows) + "\n");

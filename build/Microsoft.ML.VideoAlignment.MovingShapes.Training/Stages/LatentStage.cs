@@ -40,7 +40,8 @@ internal static class LatentStage
             {
                 using IDisposable guard = no_grad();
                 using DisposeScope scope = NewDisposeScope();
-                Tensor frames = Painter.PaintFrames([.. videos.Skip(chunk * Chunk).Take(Chunk).SelectMany(video => Enumerable.Range(0, ShapesVideo.Frames).Select(frame => (video, frame)))]);
+                Tensor frames = Painter.PaintFrames(
+                    [.. videos.Skip(chunk * Chunk).Take(Chunk).SelectMany(video => Enumerable.Range(0, ShapesVideo.Frames).Select(frame => (video, frame)))]);
                 Tensor mean = network.Encode((frames * 2) - 1).Mean;
                 mean.data<float>().ToArray().CopyTo(all, chunk * length);
             });

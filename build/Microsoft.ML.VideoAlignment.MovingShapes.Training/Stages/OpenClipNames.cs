@@ -41,7 +41,8 @@ internal static partial class OpenClipNames
                 {
                     string end = key[(third.Index + third.Length)..];
                     string name = WrittenNames.Replace(key[..third.Index], s_spellings);
-                    theirs[$"{name}.attn.in_proj_{end}"] = cat([.. new[] { "q", "k", "v" }.Select(part => ours[$"{key[..third.Index]}.self_attn.{part}_proj.{end}"])]);
+                    theirs[$"{name}.attn.in_proj_{end}"] =
+                        cat([.. new[] { "q", "k", "v" }.Select(part => ours[$"{key[..third.Index]}.self_attn.{part}_proj.{end}"])]);
                 }
             }
             else if (key is "text_projection.weight" or "visual_projection.weight")

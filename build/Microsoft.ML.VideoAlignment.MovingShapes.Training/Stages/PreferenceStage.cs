@@ -8,8 +8,8 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 /// <summary>
 /// Trains the preference model: the reward's CLIP goes on learning, as HPS v2 does (arXiv 2306.09341), which of two frames is preferred for a prompt, by the
-/// cross-entropy of their two cosines times the temperature. Preferred is the higher sum of true rating and three points for each of color, shape and background
-/// that the frame has of the prompt. Captions of other pairs stay in the loss as negatives, as in CLIP's own, so that the prompt goes on being read.
+/// cross-entropy of their two cosines times the temperature. Preferred is the higher sum of true rating and three points for each of color, shape and
+/// background that the frame has of the prompt. Captions of other pairs stay in the loss as negatives, as in CLIP's own, so that the prompt goes on being read.
 /// </summary>
 internal static class PreferenceStage
 {
@@ -119,6 +119,7 @@ internal static class PreferenceStage
             return new Pairs(prompts, images, worth.argmax(1), alike);
         }
 
-        private static int Matches(Subject a, Subject b) => (a.Color == b.Color ? 1 : 0) + (a.Shape == b.Shape ? 1 : 0) + (a.Background == b.Background ? 1 : 0);
+        private static int Matches(Subject a, Subject b) =>
+            (a.Color == b.Color ? 1 : 0) + (a.Shape == b.Shape ? 1 : 0) + (a.Background == b.Background ? 1 : 0);
     }
 }

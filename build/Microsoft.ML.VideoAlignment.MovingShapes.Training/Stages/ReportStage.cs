@@ -65,7 +65,8 @@ internal static class ReportStage
     public static void Run(Workshop shop)
     {
         (string Prompt, Subject Subject)[] rows = [.. PromptSplit.Make().Unseen.Take(shop.Videos)];
-        var sampling = new SamplingSettings { Size = new VideoSize(ShapesVideo.Frames, ShapesVideo.Size, ShapesVideo.Size), Steps = SamplerSteps, GuidanceScale = shop.Guidance };
+        var sampling = new SamplingSettings { Size = new VideoSize(ShapesVideo.Frames, ShapesVideo.Size, ShapesVideo.Size), Steps = SamplerSteps,
+            GuidanceScale = shop.Guidance };
         Tensor[] videos = new Tensor[shop.Videos / Chunk];
         double[][] scores = new double[videos.Length][];
         using (ModelScopePipeline model = ModelScopePipeline.FromFolder(Path.Combine(shop.Ship, "text-to-video"), null, Placement.Cpu))
@@ -81,7 +82,8 @@ internal static class ReportStage
                 Tensor frames = made.permute(0, 2, 1, 3, 4).flatten(0, 1);
                 scores[chunk] =
                 [
-                    aesthetic.Score(made, prompts).mean().item<float>(), TrueRating.OfFrames(frames).mean().item<float>(), similarity.Score(made, prompts).mean().item<float>(),
+                    aesthetic.Score(made, prompts).mean().item<float>(), TrueRating.OfFrames(frames).mean().item<float>(), similarity.Score(made, prompts)
+                        .mean().item<float>(),
                 ];
                 videos[chunk] = made.DetachFromDisposeScope();
             }
@@ -102,27 +104,35 @@ internal static class ReportStage
         shop.Note("films predicted rating", scores.Average(score => score[0]));
         shop.Note("films true rating", scores.Average(score => score[1]));
         shop.Note("films text similarity", scores.Average(score => score[2]));
-        using Tensor painted = Painter.PaintFrames([.. LatentStage.DrawVideos().Take(256).SelectMany(video => Enumerable.Range(0, ShapesVideo.Frames).Select(frame => (video, frame)))]);
+        using Tensor painted = Painter.PaintFrames(
+            [.. LatentStage.DrawVideos().Take(256).SelectMany(video => Enumerable.Range(0, ShapesVideo.Frames).Select(frame => (video, frame)))]);
         using Tensor ratings = TrueRating.OfFrames(painted);
         shop.Note("dull films true rating", ratings.mean().item<float>());
         ContactSheet.Write(all.narrow(0, 0, Math.Min(OnTheSheet, shop.Videos)), Path.Combine(shop.Folder, "films.png"));
         File.WriteAllText(Path.Combine(shop.Ship, "report.txt"), Text(shop));
 
-        void Note(string name, Func<Subject, Subject, bool> same) => shop.Note(name, rows.Zip(seen).Average(pair => same(pair.First.Subject, pair.Second) ? 1.0 : 0.0));
+        void Note(string name, Func<Subject, Subject, bool> same) =>
+            shop.Note(name, rows.Zip(seen).Average(pair => same(pair.First.Subject, pair.Second) ? 1.0 : 0.0));
     }
 
     private static string Text(Workshop shop)
     {
         var text = new StringBuilder();
         text.AppendLine("MovingShapes: the embedded text-to-video world, trained by build/Microsoft.ML.VideoAlignment.MovingShapes.Training.");
-        text.AppendLine(CultureInfo.InvariantCulture, $"Steps: autoencoder {Steps(shop, VaeStage.Name)}, denoiser and text encoder {string.Join(" + ", UNetStage.PartNames.Select(name => Steps(shop, name)))}, CLIP {Steps(shop, ClipStage.Name)}, heads {HeadStage.Plan.Steps} each, preference {Steps(shop, PreferenceStage.Name)}, action {Steps(shop, ActionStage.Name)}, detector {Steps(shop, DetectorStage.Name)}, V-JEPA {Steps(shop, ConsistencyStage.Name)}; batches 16, 16, 128, 256, 64, 64, 64, 32.");
-        text.AppendLine(CultureInfo.InvariantCulture, $"Films: the first {shop.Videos} of prompts/unseen.tsv, seeds 0 to {shop.Videos - 1}, {SamplerSteps} steps, guidance {shop.Guidance:0.#}.");
-        text.AppendLine("The trial is a PyTorch run of the same networks and data with eps-prediction; its judge was a network, its prompts were others and its guidance 3.");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Steps: autoencoder {Steps(shop, VaeStage.Name)}, denoiser and text encoder "
+            + $"{string.Join(" + ", UNetStage.PartNames.Select(name => Steps(shop, name)))}, CLIP {Steps(shop, ClipStage.Name)}, heads "
+            + $"{HeadStage.Plan.Steps} each, preference {Steps(shop, PreferenceStage.Name)}, action {Steps(shop, ActionStage.Name)}, detector "
+            + $"{Steps(shop, DetectorStage.Name)}, V-JEPA {Steps(shop, ConsistencyStage.Name)}; batches 16, 16, 128, 256, 64, 64, 64, 32.");
+        text.AppendLine(CultureInfo.InvariantCulture,
+            $"Films: the first {shop.Videos} of prompts/unseen.tsv, seeds 0 to {shop.Videos - 1}, {SamplerSteps} steps, guidance {shop.Guidance:0.#}.");
+        text.AppendLine("The trial is a PyTorch run of the same networks and data with eps-prediction; its judge was a network, its prompts were others and "
+            + "its guidance 3.");
         text.AppendLine();
         text.AppendLine(CultureInfo.InvariantCulture, $"{"here",9} {"trial",9}  what");
         foreach ((string name, string meaning, double? trial) in s_rows)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"{shop.Figure(name),9:0.####} {(trial is { } value ? value.ToString("0.####", CultureInfo.InvariantCulture) : "-"),9}  {meaning}");
+            text.AppendLine(CultureInfo.InvariantCulture,
+                $"{shop.Figure(name),9:0.####} {(trial is { } value ? value.ToString("0.####", CultureInfo.InvariantCulture) : "-"),9}  {meaning}");
         }
 
         return text.ToString();

@@ -37,7 +37,8 @@ internal static class RewardFiles
             using DisposeScope scope = NewDisposeScope();
             var dictionaries = StateRecord.Of(network).GroupBy(pair => ConsistencyStage.FileName(pair.Name).Dictionary).ToDictionary(
                 group => group.Key,
-                group => (IReadOnlyDictionary<string, Tensor>)Halves(group.ToDictionary(pair => ConsistencyStage.FileName(pair.Name).Name, pair => pair.Tensor, StringComparer.Ordinal)),
+                group => (IReadOnlyDictionary<string, Tensor>)Halves(
+                    group.ToDictionary(pair => ConsistencyStage.FileName(pair.Name).Name, pair => pair.Tensor, StringComparer.Ordinal)),
                 StringComparer.Ordinal);
             TorchZipWriter.Write(Path.Combine(shop.Ship, "vjepa.pth.tar"), dictionaries);
         }

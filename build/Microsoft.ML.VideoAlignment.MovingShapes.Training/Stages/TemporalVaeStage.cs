@@ -96,7 +96,8 @@ internal static class TemporalVaeStage
 
         // A middle of one block has an attention that is in the file and takes no part.
         foreach ((_, TorchSharp.Modules.Parameter idle) in network.named_parameters().Where(pair =>
-            pair.name.StartsWith("decoder.mid_block.attentions.", StringComparison.Ordinal) || (part.DecoderOnly && !pair.name.StartsWith("decoder.", StringComparison.Ordinal))))
+            pair.name.StartsWith("decoder.mid_block.attentions.", StringComparison.Ordinal)
+                || (part.DecoderOnly && !pair.name.StartsWith("decoder.", StringComparison.Ordinal))))
         {
             idle.requires_grad = false;
         }
@@ -170,7 +171,9 @@ internal static class TemporalVaeStage
         return error.square().mean() + (ColorWeight * Color(error).square().mean()) + (DivergenceWeight * divergence);
     }
 
-    /// <summary>Latents that the decoder learns to make images of: the posterior's mean, for each frame with noise of a width of its own, as a denoiser leaves some.</summary>
+    /// <summary>
+    /// Latents that the decoder learns to make images of: the posterior's mean, for each frame with noise of a width of its own, as a denoiser leaves some.
+    /// </summary>
     private static Tensor Disturbed(AutoencoderKLTemporalDecoder network, Tensor x, Generator generator)
     {
         using IDisposable guard = no_grad();

@@ -9,9 +9,9 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 /// Trains the denoiser and its text encoder, which begins as CLIP's, on dull videos: weighted mean square error at timesteps spread evenly over each batch,
 /// captions in one of four sentences, one in ten replaced by the empty prompt for guidance. First the network learns to predict the noise, with the weights of
 /// Min-SNR (Hang et al. 2023, arXiv 2303.09556), under which the middle of the schedule counts most and shapes are learned, then with weights that count an
-/// error of the clean video alike at all noise. Last it learns to predict v on a schedule that ends in pure noise (Lin et al. 2023, arXiv 2305.08891), where some
-/// samples are answered by the mean video of their prompt: what a video is to be (which way the figure moves) is decided there, and a prediction of the noise
-/// loses it in its own error. Two short parts insist on the direction and come back to whole videos.
+/// error of the clean video alike at all noise. Last it learns to predict v on a schedule that ends in pure noise (Lin et al. 2023, arXiv 2305.08891), where
+/// some samples are answered by the mean video of their prompt: what a video is to be (which way the figure moves) is decided there, and a prediction of the
+/// noise loses it in its own error. Two short parts insist on the direction and come back to whole videos.
 /// </summary>
 internal static class UNetStage
 {
@@ -30,7 +30,8 @@ internal static class UNetStage
     private static readonly Part[] s_parts =
     [
         new("unet-shapes", Stream: 3, Plan(1600, warmUp: 100, averageKeep: 0.998)) { Weight = abar => Math.Min(LargestRatio * (1 - abar) / abar, 1) },
-        new("unet-films", Stream: 6, Plan(4200, warmUp: 50, averageKeep: 0.998)) { Weight = abar => Math.Min(1 / abar, LargestWeight), MeanSamples = 1, MeanWeight = 0.25 },
+        new("unet-films", Stream: 6, Plan(4200, warmUp: 50, averageKeep: 0.998)) { Weight = abar => Math.Min(1 / abar, LargestWeight), MeanSamples = 1,
+            MeanWeight = 0.25 },
         new("unet-velocity", Stream: 8, Plan(1500, warmUp: 50, averageKeep: 0.995)) { PredictsVelocity = true, MeanSamples = 2 },
         new("unet-order", Stream: 9, Plan(700, warmUp: 50, averageKeep: 0.995)) { PredictsVelocity = true, MeanSamples = 6, OrderWeight = 4 },
         new(Name, Stream: 10, Plan(400, warmUp: 20, averageKeep: 0.995) with { PeakRate = 5e-4 }) { PredictsVelocity = true, MeanSamples = 2, OrderWeight = 4 },
@@ -134,10 +135,13 @@ internal static class UNetStage
         Tensor predicted = model.Forward(noisy, tensor(times), WordsStage.Vocabulary.Encode(captions));
         Tensor error = predicted - target;
         Tensor loss = (error.square().mean([1, 2, 3, 4]) * tensor(weights)).mean();
-        return part.OrderWeight == 0 ? loss : loss + (part.OrderWeight / HalfBatch * error.narrow(0, 0, part.MeanSamples).diff(1, 2).square().mean([1, 2, 3, 4]).sum());
+        return part.OrderWeight == 0 ? loss
+            : loss + (part.OrderWeight / HalfBatch * error.narrow(0, 0, part.MeanSamples).diff(1, 2).square().mean([1, 2, 3, 4]).sum());
     }
 
-    /// <summary>What the network should say of noisy = sqrt(abar) video + sqrt(1 - abar) noise: the noise, or v = sqrt(abar) noise - sqrt(1 - abar) video.</summary>
+    /// <summary>
+    /// What the network should say of noisy = sqrt(abar) video + sqrt(1 - abar) noise: the noise, or v = sqrt(abar) noise - sqrt(1 - abar) video.
+    /// </summary>
     private static Tensor Target(Tensor videos, Tensor noisy, double[] abar, bool velocity)
     {
         Tensor Of(Func<double, double> factor) => tensor(abar.Select(a => (float)factor(a)).ToArray()).view(-1, 1, 1, 1, 1);
@@ -158,7 +162,8 @@ internal static class UNetStage
     }
 
     private static int IndexOf(Subject subject) =>
-        (((((subject.Color * Attributes.Shapes.Count) + (int)subject.Shape) * Attributes.Motions.Count) + (int)subject.Motion) * Attributes.Backgrounds.Count) + subject.Background;
+        (((((subject.Color * Attributes.Shapes.Count) + (int)subject.Shape) * Attributes.Motions.Count) + (int)subject.Motion) * Attributes.Backgrounds.Count)
+            + subject.Background;
 
     private static TrainingPlan Plan(int steps, int warmUp, double averageKeep) =>
         new() { Steps = steps, PeakRate = 1.5e-3, WarmUp = warmUp, WeightDecay = 1e-2, AverageKeep = averageKeep };
@@ -184,8 +189,8 @@ internal static class UNetStage
         public double MeanWeight { get; init; } = 1;
 
         /// <summary>
-        /// What the mean video's error from frame to frame counts besides. The best answer stays the mean video, but which way it moves, a small part of it, weighs
-        /// more: the network has no frame numbers, and finds the order of frames from the clip's ends alone.
+        /// What the mean video's error from frame to frame counts besides. The best answer stays the mean video, but which way it moves, a small part of it,
+        /// weighs more: the network has no frame numbers, and finds the order of frames from the clip's ends alone.
         /// </summary>
         public double OrderWeight { get; init; }
     }

@@ -89,7 +89,8 @@ internal static class VaeStage
     {
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        foreach ((string name, TorchSharp.Modules.Parameter parameter) in network.named_parameters().Where(pair => pair.name.StartsWith("quant_conv", StringComparison.Ordinal)))
+        foreach ((string name, TorchSharp.Modules.Parameter parameter) in network.named_parameters()
+            .Where(pair => pair.name.StartsWith("quant_conv", StringComparison.Ordinal)))
         {
             Tensor logVariance = parameter.narrow(0, parameter.shape[0] / 2, parameter.shape[0] / 2);
             if (name.EndsWith("bias", StringComparison.Ordinal))
@@ -124,7 +125,8 @@ internal static class VaeStage
                     Painter.Paint(video.Backdrop, image);
                 }
 
-                Painter.Paint(video.Figure with { CenterX = 4 + (24 * random.NextSingle()), CenterY = 4 + (24 * random.NextSingle()) }, random.Next(ShapesVideo.Frames), image);
+                Painter.Paint(video.Figure with { CenterX = 4 + (24 * random.NextSingle()), CenterY = 4 + (24 * random.NextSingle()) },
+                    random.Next(ShapesVideo.Frames), image);
             }
         }
 

@@ -50,5 +50,6 @@ internal static class BoxMatching
     }
 
     private static IEnumerable<int[]> Pairs(int queries) =>
-        Enumerable.Range(0, queries).SelectMany(first => Enumerable.Range(0, queries).Where(second => second != first).Select(second => new[] { first, second }));
+        Enumerable.Range(0, queries)
+            .SelectMany(first => Enumerable.Range(0, queries).Where(second => second != first).Select(second => new[] { first, second }));
 }

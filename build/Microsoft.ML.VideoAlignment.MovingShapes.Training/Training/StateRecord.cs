@@ -23,7 +23,8 @@ internal static class StateRecord
             (string found, long count) = (reader.ReadString(), reader.ReadInt64());
             if (found != name || count != tensor.numel())
             {
-                throw new InvalidDataException($"The state file holds {found} ({count} numbers) where {name} ({tensor.numel()}) is expected: it is of another network.");
+                throw new InvalidDataException(
+                    $"The state file holds {found} ({count} numbers) where {name} ({tensor.numel()}) is expected: it is of another network.");
             }
 
             using Tensor packed = empty(tensor.shape, dtype: tensor.dtype);
@@ -33,5 +34,6 @@ internal static class StateRecord
     }
 
     /// <summary>A network's parameters by name.</summary>
-    public static IEnumerable<(string Name, Tensor Tensor)> Of(nn.Module network) => network.named_parameters().Select(pair => (pair.name, (Tensor)pair.parameter));
+    public static IEnumerable<(string Name, Tensor Tensor)> Of(nn.Module network) =>
+        network.named_parameters().Select(pair => (pair.name, (Tensor)pair.parameter));
 }

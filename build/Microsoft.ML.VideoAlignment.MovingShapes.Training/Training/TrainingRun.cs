@@ -98,7 +98,8 @@ internal sealed class TrainingRun : IDisposable
             stepped?.Invoke();
             if (Step % _plan.LogEvery == 0 || Step == _plan.Steps)
             {
-                _log.Write(FormattableString.Invariant($"{_name} step {Step}/{_plan.Steps} loss {sum / count:F5} rate {rate:E2} {clock.Elapsed.TotalSeconds / (Step - first):F3} s/step"));
+                _log.Write(FormattableString.Invariant(
+                    $"{_name} step {Step}/{_plan.Steps} loss {sum / count:F5} rate {rate:E2} {clock.Elapsed.TotalSeconds / (Step - first):F3} s/step"));
                 (sum, count) = (0, 0);
             }
 

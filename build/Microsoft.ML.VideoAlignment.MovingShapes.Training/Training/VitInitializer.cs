@@ -13,7 +13,9 @@ internal static class VitInitializer
     private static readonly string[] s_tokens = ["cls_token", "detection_tokens", "position_embeddings", "mask_tokens"];
     private static readonly string[] s_patches = ["patch_projection", "patch_embed.proj"];
 
-    /// <summary>True when the parameter is a token, a position or a patch's projection; the projection is drawn as torch draws a convolution's weight.</summary>
+    /// <summary>
+    /// True when the parameter is a token, a position or a patch's projection; the projection is drawn as torch draws a convolution's weight.
+    /// </summary>
     public static bool Fill(string name, Parameter parameter, Generator generator)
     {
         if (Array.Exists(s_tokens, token => name.Contains(token, StringComparison.Ordinal)))

@@ -1,6 +1,8 @@
 namespace Microsoft.ML.VideoAlignment.MovingShapes.World;
 
-/// <summary>What a caption can say: 8 colors x 4 shapes x 6 motions x 3 backgrounds, and how good the video is, which captions of the base model never say.</summary>
+/// <summary>
+/// What a caption can say: 8 colors x 4 shapes x 6 motions x 3 backgrounds, and how good the video is, which captions of the base model never say.
+/// </summary>
 internal static class Attributes
 {
     public static IReadOnlyList<string> Colors { get; } = ["red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink"];

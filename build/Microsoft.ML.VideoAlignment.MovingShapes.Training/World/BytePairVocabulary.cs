@@ -15,7 +15,8 @@ internal sealed class BytePairVocabulary
 
     private const string WordEnd = "</w>";
 
-    private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions s_indented =
+        new() { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public BytePairVocabulary(IEnumerable<string> words)
     {
@@ -56,7 +57,9 @@ internal sealed class BytePairVocabulary
     public Tensor Encode(IReadOnlyList<string> captions) =>
         tensor(captions.SelectMany(Encode).ToArray(), [captions.Count, MaximumLength]);
 
-    /// <summary>Writes vocab.json, merges.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json, as transformers' CLIPTokenizer reads them.</summary>
+    /// <summary>
+    /// Writes vocab.json, merges.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json, as transformers' CLIPTokenizer reads them.
+    /// </summary>
     public void Write(string folder)
     {
         Directory.CreateDirectory(folder);
@@ -92,23 +95,28 @@ internal sealed class BytePairVocabulary
         {
             ["version"] = "1.0",
             ["truncation"] = new { direction = "Right", max_length = MaximumLength, strategy = "LongestFirst", stride = 0 },
-            ["padding"] = new { strategy = new { Fixed = MaximumLength }, direction = "Right", pad_to_multiple_of = (int?)null, pad_id = Ids[End], pad_type_id = 0, pad_token = End },
+            ["padding"] = new { strategy = new { Fixed = MaximumLength }, direction = "Right", pad_to_multiple_of = (int?)null, pad_id = Ids[End],
+                pad_type_id = 0, pad_token = End },
             ["added_tokens"] = new[] { Special(Start), Special(End) },
             ["normalizer"] = new
             {
                 type = "Sequence",
-                normalizers = new object[] { new { type = "NFC" }, new { type = "Replace", pattern = new { Regex = @"\s+" }, content = " " }, new { type = "Lowercase" } },
+                normalizers = new object[] { new { type = "NFC" }, new { type = "Replace", pattern = new { Regex = @"\s+" },
+                    content = " " }, new { type = "Lowercase" } },
             },
             ["pre_tokenizer"] = new
             {
                 type = "Sequence",
                 pretokenizers = new object[]
                 {
-                    new { type = "Split", pattern = new { Regex = @"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+" }, behavior = "Removed", invert = true },
+                    new { type = "Split",
+                        pattern = new { Regex = @"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+" },
+                            behavior = "Removed", invert = true },
                     new { type = "ByteLevel", add_prefix_space = false, trim_offsets = true, use_regex = true },
                 },
             },
-            ["post_processor"] = new { type = "RobertaProcessing", sep = new object[] { End, Ids[End] }, cls = new object[] { Start, Ids[Start] }, trim_offsets = false, add_prefix_space = false },
+            ["post_processor"] = new { type = "RobertaProcessing", sep = new object[] { End, Ids[End] }, cls = new object[] { Start, Ids[Start] },
+                trim_offsets = false, add_prefix_space = false },
             ["decoder"] = new { type = "ByteLevel", add_prefix_space = true, trim_offsets = true, use_regex = true },
             ["model"] = new
             {
@@ -125,7 +133,8 @@ internal sealed class BytePairVocabulary
             },
         };
 
-        object Special(string token) => new { id = Ids[token], content = token, single_word = false, lstrip = false, rstrip = false, normalized = false, special = true };
+        object Special(string token) =>
+            new { id = Ids[token], content = token, single_word = false, lstrip = false, rstrip = false, normalized = false, special = true };
     }
 
     private static List<(string Left, string Right)> Learn(IEnumerable<string> words)
@@ -135,7 +144,8 @@ internal sealed class BytePairVocabulary
         while (pieces.Any(word => word.Count > 1))
         {
             (string left, string right) = pieces.SelectMany(word => word.Zip(word.Skip(1))).GroupBy(pair => pair)
-                .OrderByDescending(group => group.Count()).ThenBy(group => group.Key.First, StringComparer.Ordinal).ThenBy(group => group.Key.Second, StringComparer.Ordinal)
+                .OrderByDescending(group => group.Count()).ThenBy(group => group.Key.First, StringComparer.Ordinal)
+                .ThenBy(group => group.Key.Second, StringComparer.Ordinal)
                 .First().Key;
             merges.Add((left, right));
             foreach (List<string> word in pieces)
@@ -154,7 +164,9 @@ internal sealed class BytePairVocabulary
         return merges;
     }
 
-    /// <summary>The letters that stand for bytes in GPT-2's and CLIP's vocabularies: printable Latin-1 as itself, then the other bytes from U+0100 on.</summary>
+    /// <summary>
+    /// The letters that stand for bytes in GPT-2's and CLIP's vocabularies: printable Latin-1 as itself, then the other bytes from U+0100 on.
+    /// </summary>
     private static IEnumerable<string> ByteLetters()
     {
         static bool IsPrintable(int value) => value is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or (>= 0xAE and <= 0xFF);

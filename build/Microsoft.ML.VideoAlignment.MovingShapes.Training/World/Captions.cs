@@ -31,12 +31,14 @@ internal static class Captions
     public static string WithStyle(Subject subject, Quality quality, Random random)
     {
         float[] levels = [quality.Vividness, quality.Cleanness, quality.Size];
-        string[] words = [.. levels.Select((level, i) => level < 0.35f ? s_styles[i].Low : level > 0.65f ? s_styles[i].High : "").Where(word => word.Length > 0)];
+        string[] words = [.. levels.Select((level, i) => level < 0.35f ? s_styles[i].Low : level > 0.65f ? s_styles[i].High : "")
+            .Where(word => word.Length > 0)];
         random.Shuffle(words);
         IEnumerable<string> kept = words.Take(random.Next(4)).Append(Attributes.Colors[subject.Color]);
         return Fill(random.Next(Templates.Count), string.Join(' ', kept), subject);
     }
 
     private static string Fill(int template, string color, Subject subject) => string.Format(
-        Invariant, Templates[template], color, Attributes.Shapes[(int)subject.Shape], Attributes.Motions[(int)subject.Motion], Attributes.Backgrounds[subject.Background]);
+        Invariant, Templates[template], color, Attributes.Shapes[(int)subject.Shape], Attributes.Motions[(int)subject.Motion],
+            Attributes.Backgrounds[subject.Background]);
 }

@@ -2,7 +2,8 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.World;
 
 /// <summary>
 /// Eight frames out of a longer video: a figure that is anywhere and of any size at the first frame and moves on from there. A figure hardly ever leaves the
-/// image: towards a near border it rarely moves, and what is large does not grow (which leaves few that do: 4 in 100). So a video can go on from the last frame of another.
+/// image: towards a near border it rarely moves, and what is large does not grow (which leaves few that do: 4 in 100). So a video can go on from the last frame
+/// of another.
 /// </summary>
 /// <param name="Subject">What it shows.</param>
 /// <param name="First">The figure as it is at the first frame; its <see cref="Figure.Motion"/> and <see cref="Figure.Travel"/> are not used.</param>
@@ -31,7 +32,8 @@ internal readonly record struct Excerpt(Subject Subject, Figure First, Backdrop 
     {
         ShapesVideo video = ShapesVideo.Draw(random, dull: random.Next(2) == 0);
         float size = random.NextDouble() switch { < 0.5 => 1, < 0.75 => Between(random, 0.55f, 1), _ => Between(random, 1, 1.4f) };
-        Figure first = video.Figure with { CenterX = Between(random, 5, 27), CenterY = Between(random, 5, 27), Radius = Math.Min(video.Figure.Radius * size, LargestRadius) };
+        Figure first = video.Figure with { CenterX = Between(random, 5, 27), CenterY = Between(random, 5, 27),
+            Radius = Math.Min(video.Figure.Radius * size, LargestRadius) };
         int rate = random.Next(2) == 0 ? UsualRate : random.Next(5, 11);
         float pace = random.NextDouble() switch { < StillShare => 0, < 1 - BriskShare => Between(random, 0.3f, 0.85f), _ => Between(random, 0.85f, 1.15f) };
         Motion motion = pace == 0 ? Motion.Still : DrawMotion(random, first, pace);
@@ -48,7 +50,8 @@ internal readonly record struct Excerpt(Subject Subject, Figure First, Backdrop 
             CenterY = video.Figure.CenterY - (y * video.Figure.Travel / 2),
             Radius = video.Figure.Radius * (video.Subject.Motion == Motion.Growing ? 0.6f : 1),
         };
-        return new Excerpt(video.Subject, first, video.Backdrop, video.Subject.Motion switch { Motion.Still => 0, Motion.Growing => 1, _ => video.Figure.Travel / FullTravel }, UsualRate);
+        return new Excerpt(video.Subject, first, video.Backdrop,
+            video.Subject.Motion switch { Motion.Still => 0, Motion.Growing => 1, _ => video.Figure.Travel / FullTravel }, UsualRate);
     }
 
     /// <summary>The figure at a frame.</summary>

@@ -20,7 +20,8 @@ internal static class JpegSize
         Parallel.For(0, count, i =>
         {
             using var image = new MagickImage();
-            image.ReadPixels(MemoryMarshal.CreateReadOnlySpan(ref bytes[i * length], length), new PixelReadSettings(width, height, StorageType.Char, PixelMapping.RGB));
+            image.ReadPixels(MemoryMarshal.CreateReadOnlySpan(ref bytes[i * length], length),
+                new PixelReadSettings(width, height, StorageType.Char, PixelMapping.RGB));
             image.Quality = Quality;
             sizes[i] = image.ToByteArray(MagickFormat.Jpeg).Length / BytesPerKilobyte;
         });

@@ -83,7 +83,8 @@ internal static class Painter
             _ => (1.1f, 1.1f, 1.1f),
         };
         return new Sighting(
-            figure.Shape, Math.Max(x - (side * radius), 0), Math.Max(y - (up * radius), 0), Math.Min(x + (side * radius), Size), Math.Min(y + (down * radius), Size));
+            figure.Shape, Math.Max(x - (side * radius), 0), Math.Max(y - (up * radius), 0), Math.Min(x + (side * radius), Size),
+                Math.Min(y + (down * radius), Size));
     }
 
     /// <summary>Signed distance (for corners: a bound of it) from a point to the outline around the origin, in pixels; negative inside.</summary>

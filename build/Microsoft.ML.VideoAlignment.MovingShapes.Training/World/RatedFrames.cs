@@ -2,7 +2,9 @@ using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.World;
 
-/// <summary>Frames of rated videos for the networks that judge: half of them slightly blurred, because a decoder's images are softer than painted ones.</summary>
+/// <summary>
+/// Frames of rated videos for the networks that judge: half of them slightly blurred, because a decoder's images are softer than painted ones.
+/// </summary>
 internal static class RatedFrames
 {
     /// <summary>N videos, a frame of each [N, 3, 32, 32]; noise: largest standard deviation of what is added, drawn for each frame.</summary>

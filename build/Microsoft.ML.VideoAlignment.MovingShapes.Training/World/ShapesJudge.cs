@@ -17,12 +17,15 @@ internal static class ShapesJudge
     /// <summary>videos: [N, 3, 8, 32, 32], RGB in [0, 1] -> N subjects.</summary>
     public static IReadOnlyList<Subject> Read(Tensor videos) => [.. Measure(videos).Select(reading => reading.Subject)];
 
-    /// <summary>videos: [N, 3, 8, 32, 32], RGB in [0, 1] -> what they show, and how many pixels the figure travels to the right and down within the video.</summary>
+    /// <summary>
+    /// videos: [N, 3, 8, 32, 32], RGB in [0, 1] -> what they show, and how many pixels the figure travels to the right and down within the video.
+    /// </summary>
     public static IReadOnlyList<(Subject Subject, float Right, float Down)> Measure(Tensor videos)
     {
         using DisposeScope scope = NewDisposeScope();
         float[] pixels = videos.to_type(ScalarType.Float32).cpu().permute(0, 2, 1, 3, 4).contiguous().data<float>().ToArray();
-        return [.. Enumerable.Range(0, (int)videos.shape[0]).Select(i => ReadOne(pixels.AsSpan(i * ShapesVideo.Frames * ShapesVideo.FrameLength, ShapesVideo.Frames * ShapesVideo.FrameLength)))];
+        return [.. Enumerable.Range(0, (int)videos.shape[0])
+            .Select(i => ReadOne(pixels.AsSpan(i * ShapesVideo.Frames * ShapesVideo.FrameLength, ShapesVideo.Frames * ShapesVideo.FrameLength)))];
     }
 
     private static (Subject Subject, float Right, float Down) ReadOne(ReadOnlySpan<float> video)
@@ -106,7 +109,8 @@ internal static class ShapesJudge
             (float common, float either) = (0, 0);
             for (int at = 0; at < Pixels; at++)
             {
-                float coverage = Math.Clamp(0.5f - Painter.Distance(shape, (at % ShapesVideo.Size) + 0.5f - x, (at / ShapesVideo.Size) + 0.5f - y, radius * scale), 0, 1);
+                float coverage =
+                    Math.Clamp(0.5f - Painter.Distance(shape, (at % ShapesVideo.Size) + 0.5f - x, (at / ShapesVideo.Size) + 0.5f - y, radius * scale), 0, 1);
                 common += Math.Min(coverage, mask[at]);
                 either += Math.Max(coverage, mask[at]);
             }

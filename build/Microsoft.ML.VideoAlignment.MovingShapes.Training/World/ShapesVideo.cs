@@ -21,7 +21,8 @@ internal readonly record struct ShapesVideo(Subject Subject, Quality Quality, Fi
     public static ShapesVideo Draw(Random random, bool dull)
     {
         var subject = new Subject(
-            random.Next(Attributes.Colors.Count), (Shape)random.Next(Attributes.Shapes.Count), (Motion)random.Next(Attributes.Motions.Count), random.Next(Attributes.Backgrounds.Count));
+            random.Next(Attributes.Colors.Count), (Shape)random.Next(Attributes.Shapes.Count), (Motion)random.Next(Attributes.Motions.Count),
+                random.Next(Attributes.Backgrounds.Count));
         var quality = new Quality(Level(random, dull), Level(random, dull), Level(random, dull));
         return Draw(random, subject, quality);
     }

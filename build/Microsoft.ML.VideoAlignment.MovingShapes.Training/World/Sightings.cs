@@ -6,7 +6,8 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.World;
 internal readonly record struct Sighting(Shape Shape, float Left, float Top, float Right, float Bottom)
 {
     /// <summary>Center x, center y, width, height as parts of the frame.</summary>
-    public float[] Box => [(Left + Right) / 2 / ShapesVideo.Size, (Top + Bottom) / 2 / ShapesVideo.Size, (Right - Left) / ShapesVideo.Size, (Bottom - Top) / ShapesVideo.Size];
+    public float[] Box =>
+        [(Left + Right) / 2 / ShapesVideo.Size, (Top + Bottom) / 2 / ShapesVideo.Size, (Right - Left) / ShapesVideo.Size, (Bottom - Top) / ShapesVideo.Size];
 
     public bool Touches(Sighting other) => Left < other.Right && other.Left < Right && Top < other.Bottom && other.Top < Bottom;
 }
@@ -31,7 +32,8 @@ internal static class Sightings
         Sighting first = Painter.Seen(video.Figure, frame);
         for (int attempt = 0; figures == 2 && attempt < Attempts; attempt++)
         {
-            Figure other = ShapesVideo.Draw(random, dull: false).Figure with { Motion = Motion.Still, CenterX = 5 + (22 * random.NextSingle()), CenterY = 5 + (22 * random.NextSingle()) };
+            Figure other = ShapesVideo.Draw(random, dull: false).Figure with { Motion = Motion.Still, CenterX = 5 + (22 * random.NextSingle()), CenterY = 5
+                + (22 * random.NextSingle()) };
             Sighting second = Painter.Seen(other, 0);
             if (!second.Touches(first))
             {

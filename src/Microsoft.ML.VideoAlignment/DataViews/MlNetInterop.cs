@@ -22,7 +22,11 @@ internal static class MlNetInterop
     private static readonly Assembly s_core = typeof(ITransformer).Assembly;
 
     /// <summary>The environment behind <c>mlContext.Transforms</c>.</summary>
-    public static IHostEnvironment EnvironmentOf(TransformsCatalog catalog) => EnvironmentField(catalog);
+    public static IHostEnvironment EnvironmentOf(TransformsCatalog catalog)
+    {
+        MlNetMembers.Require();
+        return EnvironmentField(catalog);
+    }
 
     /// <summary><c>MLContext.GpuDeviceId</c>, from the context or from a host registered in it.</summary>
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_GpuDeviceId")]
@@ -92,8 +96,11 @@ internal static class MlNetInterop
     /// Makes <paramref name="loaders"/> known to a catalog: types with <c>static ITransformer Create(IHostEnvironment, object)</c>. The
     /// attribute ML.NET looks for is internal, so a stand-in assembly that carries it goes through the public registration. Doing it again is harmless.
     /// </summary>
-    public static void Register(ComponentCatalog catalog, IReadOnlyList<(Type Type, string Signature)> loaders) =>
+    public static void Register(ComponentCatalog catalog, IReadOnlyList<(Type Type, string Signature)> loaders)
+    {
+        MlNetMembers.Require();
         catalog.RegisterAssembly(new LoaderAssembly(loaders));
+    }
 
     /// <summary>
     /// The bytes of an image. <see cref="MLImage.Pixels"/> is bound to SkiaSharp 2 and throws beside SkiaSharp 3 (the method it calls has another type there);

@@ -54,10 +54,18 @@ internal static partial class KohyaLora
             }
 
             tensors.Add($"{name}.lora_up.weight", pair.Up);
-            tensors.Add($"{name}.alpha", tensor(pair.Alpha, dtype: pair.Down.dtype));
+            tensors.Add($"{name}.alpha", AlphaOf(pair));
         }
 
         SafetensorsWriter.Write(path, tensors, LoraOutput.TorchMetadata);
+    }
+
+    /// <summary>In the factors' type, as the trainers write it, where that holds the number; else in float32: half precision ends at 65504.</summary>
+    private static Tensor AlphaOf(LoraPair pair)
+    {
+        Tensor alpha = tensor(pair.Alpha, dtype: pair.Down.dtype);
+        double read = alpha.to(ScalarType.Float64).item<double>();
+        return Math.Abs(read - pair.Alpha) <= 1e-6 * Math.Abs(pair.Alpha) ? alpha : tensor(pair.Alpha, dtype: ScalarType.Float32);
     }
 
     private static string[] Assume(IWeightSource source, IReadOnlyDictionary<string, string> metadata) =>

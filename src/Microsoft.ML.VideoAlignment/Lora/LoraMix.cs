@@ -8,17 +8,26 @@ namespace Microsoft.ML.VideoAlignment.Lora;
 internal static class LoraMix
 {
     /// <summary>The caller owns the result; its scales are 1. Modules stand in the order in which they first appear.</summary>
+    /// <exception cref="ArgumentException">A strength takes factors beyond what float32 holds.</exception>
     public static LoraWeights Combine(IReadOnlyList<(LoraWeights Weights, double Strength)> parts)
     {
         using DisposeScope scope = NewDisposeScope();
         IEnumerable<LoraPair> pairs = parts
-            .SelectMany(part => part.Weights.Pairs.Select(pair => (Pair: pair, Factor: part.Strength * pair.Scale)))
+            .SelectMany(part => part.Weights.Pairs.Select(pair => (Pair: pair, Up: Scaled(pair, part))))
             .GroupBy(item => item.Pair.Module, StringComparer.Ordinal)
             .Select(group => new LoraPair(
                 group.Key,
                 cat([.. group.Select(item => item.Pair.Down.to(ScalarType.Float32))], dim: 0).DetachFromDisposeScope(),
-                cat([.. group.Select(item => item.Pair.Up.to(ScalarType.Float32).Mul(item.Factor))], dim: 1).DetachFromDisposeScope(),
+                cat([.. group.Select(item => item.Up)], dim: 1).DetachFromDisposeScope(),
                 Scale: 1));
         return new LoraWeights([.. pairs], new LoraOrigin { Location = string.Join(" + ", parts.Select(part => part.Weights.Origin.Location)) });
+    }
+
+    private static Tensor Scaled(LoraPair pair, (LoraWeights Weights, double Strength) part)
+    {
+        Tensor up = pair.Up.to(ScalarType.Float32).Mul(part.Strength * pair.Scale);
+        return up.isfinite().all().AsBoolean() ? up
+            : throw new ArgumentException($"The strength of '{part.Weights.Origin.Location}' takes the factors of {pair.Module} beyond what float32 holds, "
+                + $"got {part.Strength}; take one nearer to 1.");
     }
 }

@@ -10,6 +10,9 @@ public partial class LayoutTests
     [GeneratedRegex(@"<!-- (?<file>\S+\.cs)#(?<region>[\w-]+) -->\s*```csharp\n(?<code>.*?)\n```", RegexOptions.Singleline)]
     private static partial Regex MarkedBlock();
 
+    [GeneratedRegex(@"<!-- whole program -->\s*```csharp\n")]
+    private static partial Regex WholeProgram();
+
     [GeneratedRegex("```csharp")]
     private static partial Regex AnyBlock();
 
@@ -36,23 +39,36 @@ public partial class LayoutTests
         Assert.That(listed, Is.EquivalentTo(projects));
     }
 
+    /// <summary>Every page of the repository; PACKAGE.md's programs are compiled as pasted (PackagePageTests), and so is what README marks as a whole program.</summary>
+    private static IEnumerable<string> Pages() =>
+        ["README.md", .. new[] { "src", "test", "benchmarks", "examples" }.SelectMany(folder => Repository.Files(folder, "README.md"))
+            .Where(page => !page.Contains("/Conformance/Cases/", StringComparison.Ordinal))];
+
     [Test]
-    public void ReadmeCodeIsCompiledCode()
+    public void CodeOfPagesIsCompiledCode()
     {
-        string readme = Repository.Read("README.md");
-        MatchCollection blocks = MarkedBlock().Matches(readme);
-        Assert.That(blocks, Has.Count.EqualTo(AnyBlock().Count(readme)), "a code block without a mark that names its region");
-        Assert.That(blocks, Is.Not.Empty);
-        foreach (Match block in blocks)
+        foreach (string page in Pages())
         {
-            Assert.That(block.Groups["code"].Value, Is.EqualTo(Region(block.Groups["file"].Value, block.Groups["region"].Value)), block.Groups["file"].Value);
+            string text = Repository.Read(page);
+            MatchCollection blocks = MarkedBlock().Matches(text);
+            Assert.That(
+                blocks.Count + WholeProgram().Count(text), Is.EqualTo(AnyBlock().Count(text)), $"{page}: a code block without a mark that names its region");
+            foreach (Match block in blocks)
+            {
+                Assert.That(block.Groups["code"].Value, Is.EqualTo(Region(block.Groups["file"].Value, block.Groups["region"].Value)), $"{page}: {block.Groups["file"].Value}");
+            }
         }
+
+        Assert.That(MarkedBlock().Count(Repository.Read("README.md")), Is.GreaterThan(0));
     }
 
     [Test]
-    public void ReadmeLinksLeadSomewhere()
+    public void TheRootPageIsShort() => Assert.That(Repository.Read("README.md").TrimEnd('\n').Split('\n'), Has.Length.LessThanOrEqualTo(250));
+
+    [Test]
+    public void LinksOfPagesLeadSomewhere()
     {
-        foreach (string page in new[] { "README.md", "src/README.md" })
+        foreach (string page in Pages())
         {
             string folder = Path.GetDirectoryName(page)!;
             IEnumerable<string> broken = Regex.Matches(Repository.Read(page), @"\]\((?!https?:|#)(?<path>[^)#]+)").Select(match => match.Groups["path"].Value)

@@ -3,6 +3,7 @@ using Microsoft.ML.VideoAlignment.Pipelines;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>What is estimated of each algorithm is what its own trainer holds: relations that follow from what it keeps and what it does not.</summary>
+[Parallelizable(ParallelScope.Self)]
 public class MemoryOfAlgorithmsTests
 {
     private const int Steps = 5;

@@ -100,6 +100,11 @@ public class SavedSizesTests
         Assert.That(SavedZip.Refusal(Loading(), incomplete), Does.Contain("incomplete"));
     }
 
+    /// <summary>A lost or renamed entry would give the base model's videos without a word.</summary>
+    [Test]
+    public void AnAlignmentWithoutItsAdaptersIsRefused() => Assert.That(
+        SavedZip.Refusal(Loading(), SavedZip.Change(Saved(), (name, content) => name == "adapters.safetensors" ? null : content)), Does.Contain("does not hold adapters.safetensors"));
+
     private MLContext Loading() => _rig.Loading(_ => _rig.Model);
 
     private byte[] Saved()

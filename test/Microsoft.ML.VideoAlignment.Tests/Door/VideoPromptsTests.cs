@@ -40,6 +40,26 @@ public class VideoPromptsTests
         }
     }
 
+    /// <summary>Windows' own code page, and UTF-16 without the mark that says so: what was read would be another prompt.</summary>
+    [TestCase("latin1", "UTF-8")]
+    [TestCase("utf-16", "NUL")]
+    public void TextThatIsNotUtf8IsRefusedWithItsLine(string encoding, string mentions)
+    {
+        string path = _folder.Path("prompts.txt");
+        File.WriteAllBytes(path, System.Text.Encoding.GetEncoding(encoding).GetBytes(encoding == "utf-16" ? "prompt\na cat\n" : "prompt\n\u00E9l\u00E9gant\n"));
+        string line = encoding == "utf-16" ? "line 1" : "line 2";
+        Assert.That(() => VideoPrompts.FromTextFile(path), Throws.InstanceOf<InvalidDataException>().With.Message.Contains(line).And.Message.Contains(mentions));
+        Assert.That(() => VideoPrompts.FromTsv(path, "prompt"), Throws.InstanceOf<InvalidDataException>().With.Message.Contains(line).And.Message.Contains(mentions));
+    }
+
+    [Test]
+    public void ATabBetweenQuotesDividesNoCells()
+    {
+        string path = Write("prompt\tnote\n\"a cat\tand \"\"a\tdog\"\"\"\tx\n\"an open quote\ty\n");
+        Assert.That(VideoPrompts.FromTsv(path, "prompt"), Is.EqualTo(new[] { "a cat\tand \"a\tdog\"", "\"an open quote" }));
+        Assert.That(VideoPrompts.FromTsv(path, "note"), Is.EqualTo(new[] { "x", "y" }));
+    }
+
     [Test]
     public void EveryNounMeetsEveryActivity() => Assert.That(
         VideoPrompts.NounsAndActivities(["cat", "ant"], ["riding a bike", "playing chess"]),

@@ -135,4 +135,29 @@ public class LoraNumbersTests
         TorchZipWriter.Write(path, new Dictionary<string, Tensor> { ["base_model.model.attn.to_q.lora_A.weight"] = ones(2, 6), ["base_model.model.attn.to_q.lora_B.weight"] = ones(6, 2) });
         Assert.That(() => LoraFile.Read(_network, path, LoraFormat.Vader, new LoraFileOptions { Alpha = alpha }), Throws.ArgumentException.With.Message.Contains("Alpha"));
     }
+
+    /// <summary>Half precision ends at 65504 and rounds what is no short fraction; the scale that is read is the one that was written.</summary>
+    [Test]
+    public void AnAlphaThatTheFactorsTypeDoesNotHoldIsWrittenWhole([Values(8, 0.3, 17.3, 100000)] double alpha, [Values(ScalarType.Float16, ScalarType.BFloat16)] ScalarType dtype)
+    {
+        string path = _folder.Path("adapter.safetensors");
+        using (var weights = new LoraWeights([new LoraPair("attn.to_q", ones(2, 6, dtype: dtype), ones(6, 2, dtype: dtype), alpha / 2)], new LoraOrigin()))
+        {
+            LoraFile.Save(_network, weights, path, LoraFormat.Kohya);
+        }
+
+        using LoraWeights read = LoraFile.Read(_network, path, LoraFormat.Kohya);
+        Assert.That(read.Pairs.Single().Scale, Is.EqualTo(alpha / 2).Within(1e-5).Percent);
+        using var file = new SafetensorsFile(path);
+        using Tensor written = file.Read("lora_unet_attn_to_q.alpha");
+        Assert.That(written.dtype, Is.EqualTo(alpha == 8 ? dtype : ScalarType.Float32));
+    }
+
+    /// <summary>The file would be refused when it is read, as if a training had failed.</summary>
+    [Test]
+    public void AStrengthThatNoFactorHoldsIsRefused()
+    {
+        using var weights = new LoraWeights([new LoraPair("attn.to_q", ones(2, 6), ones(6, 2), 1)], new LoraOrigin { Location = "here" });
+        Assert.That(() => LoraMix.Combine([(weights, 1e300)]), Throws.ArgumentException.With.Message.Contains("strength of 'here'").And.Message.Contains("1E+300").And.Message.Contains("attn.to_q"));
+    }
 }
