@@ -25,7 +25,7 @@ public static class MovingShapesPrompts
 
     private static (string Image, string Prompt)[] Images(string file)
     {
-        string folder = MovingShapesFiles.Find("pictures");
+        string folder = MovingShapesFiles.Find("images");
         return [.. File.ReadLines(Path.Combine(folder, file)).Skip(1).Select(line => line.Split('\t')).Select(cells => (Path.Combine(folder, cells[0]), cells[1]))];
     }
 }

@@ -6,13 +6,13 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 /// <summary>Paints the images that videos of the image-to-video model can begin with, to align on and to compare on; nothing is trained.</summary>
 internal static class ImagesStage
 {
-    public const string Name = "pictures";
+    public const string Name = "images";
 
     private const int Stream = 210;
 
     public static void Run(Workshop shop)
     {
-        string folder = Path.Combine(shop.Ship, "pictures");
+        string folder = Path.Combine(shop.Ship, "images");
         Write(folder, "train", count: 64, Stream);
         Write(folder, "unseen", count: 48, Stream + 1);
     }
@@ -25,7 +25,7 @@ internal static class ImagesStage
         Excerpt[] excerpts = [.. Enumerable.Range(0, count).Select(i => Excerpt.BeginningOf(ShapesVideo.Draw(random, dull: i % 2 == 0)))];
         Tensor images = Excerpt.PaintFirst(excerpts);
         Directory.CreateDirectory(Path.Combine(folder, name));
-        var rows = new List<string> { "Picture\tPrompt" };
+        var rows = new List<string> { "Image\tPrompt" };
         for (int i = 0; i < count; i++)
         {
             string file = $"{name}/{i:00}.png";
