@@ -51,8 +51,8 @@ internal static class CellRun
     }
 
     /// <summary>The embedded model of a cell. The caller disposes it.</summary>
-    public static VideoDiffusionModel Open(ExperimentConfig cell) => cell.Model == ExperimentConfig.Text ? VideoDiffusionModel.MovingShapes()
-        : VideoDiffusionModel.MovingShapesImageToVideo();
+    public static VideoDiffusionModel Open(ExperimentConfig cell) => cell.Model == ExperimentConfig.Text ? MovingShapesModels.TextToVideo()
+        : MovingShapesModels.ImageToVideo();
 
     /// <summary>The prompts that a cell keeps films of.</summary>
     public static string[] UnseenPrompts(ExperimentConfig cell)

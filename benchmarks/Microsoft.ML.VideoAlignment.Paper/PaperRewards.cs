@@ -21,12 +21,12 @@ internal static class PaperRewards
     /// <summary>The caller disposes it.</summary>
     public static VideoReward Open(string name) => name switch
     {
-        Aesthetic => VideoRewards.MovingShapesAesthetic(),
-        Preference => VideoRewards.MovingShapesPreference(),
-        Action => VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = TaughtAction, LogProbability = true }),
-        ActionProbability => VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = TaughtAction }),
-        TrueRating => VideoRewards.MovingShapesTrueRating(),
-        TextSimilarity => VideoRewards.MovingShapesTextSimilarity(),
+        Aesthetic => MovingShapesRewards.Aesthetic(),
+        Preference => MovingShapesRewards.Preference(),
+        Action => MovingShapesRewards.Action(new ActionClassificationOptions { Label = TaughtAction, LogProbability = true }),
+        ActionProbability => MovingShapesRewards.Action(new ActionClassificationOptions { Label = TaughtAction }),
+        TrueRating => MovingShapesRewards.TrueRating(),
+        TextSimilarity => MovingShapesRewards.TextSimilarity(),
         _ => throw new ArgumentException($"There is no reward '{name}'; there are {string.Join(", ", Measures)}.", nameof(name)),
     };
 }

@@ -30,7 +30,7 @@ internal sealed class Rewards : IDisposable
     public IReadOnlyList<Measure> Measures { get; }
 
     public static Rewards Open(Settings settings) => settings.Model is null
-        ? new Rewards(VideoRewards.MovingShapesAesthetic(), VideoRewards.MovingShapesTextSimilarity(), VideoRewards.MovingShapesTrueRating(), settings.Reward == "mix")
+        ? new Rewards(MovingShapesRewards.Aesthetic(), MovingShapesRewards.TextSimilarity(), MovingShapesRewards.TrueRating(), settings.Reward == "mix")
         : new Rewards(VideoRewards.Aesthetic(settings.Clip!, settings.Head!), VideoRewards.TextImageSimilarity(settings.Clip!), rating: null, settings.Reward == "mix");
 
     public void Dispose()

@@ -67,7 +67,7 @@ internal sealed record Settings
     public VideoDiffusionModel OpenModel()
     {
         VideoDiffusionModel model = CommandLine.Open(
-            "--model", () => Model is null ? VideoDiffusionModel.MovingShapes() : VideoDiffusionModel.FromPretrained(Model));
+            "--model", () => Model is null ? MovingShapesModels.TextToVideo() : VideoDiffusionModel.FromPretrained(Model));
         try
         {
             _ = new VideoAlignmentOptions().ResolveFor(model);

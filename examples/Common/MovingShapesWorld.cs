@@ -59,28 +59,31 @@ internal static class MovingShapesWorld
     /// <summary>Its folder beside the program.</summary>
     public static string Folder { get; } = Path.Combine(AppContext.BaseDirectory, "MovingShapes");
 
-    /// <summary>The prompts for training; those with <paramref name="word"/> in them, or all.</summary>
-    public static IDataView Prompts(MLContext mlContext, string word = "") => Prompts(mlContext, "train.tsv", word);
+    /// <summary>Reads the prompts for training.</summary>
+    /// <param name="mlContext">The context of the table.</param>
+    /// <param name="word">What a prompt has to contain; empty: all are read.</param>
+    public static IDataView Prompts(MLContext mlContext, string word = "") => Prompts(mlContext, MovingShapesPrompts.TrainingFile, word);
 
-    /// <summary>Prompts to compare on: no color, shape and motion of these occur together in the others.</summary>
-    public static IDataView Unseen(MLContext mlContext, string word = "") => Prompts(mlContext, "unseen.tsv", word);
+    /// <summary>Reads prompts to compare on: no color, shape and motion of these occur together in the others.</summary>
+    /// <inheritdoc cref="Prompts(MLContext, string)"/>
+    public static IDataView Unseen(MLContext mlContext, string word = "") => Prompts(mlContext, MovingShapesPrompts.UnseenFile, word);
 
-    /// <summary>The images for training.</summary>
-    public static IDataView Images(MLContext mlContext) => Images(mlContext, "train.tsv");
+    /// <summary>Reads the images for training.</summary>
+    /// <param name="mlContext">The context of the table.</param>
+    public static IDataView Images(MLContext mlContext) => Images(mlContext, MovingShapesPrompts.TrainingImages);
 
-    /// <summary>Images to compare on.</summary>
-    public static IDataView UnseenImages(MLContext mlContext) => Images(mlContext, "unseen.tsv");
+    /// <summary>Reads images to compare on.</summary>
+    /// <param name="mlContext">The context of the table.</param>
+    public static IDataView UnseenImages(MLContext mlContext) => Images(mlContext, MovingShapesPrompts.UnseenImages);
 
-    private static IDataView Images(MLContext mlContext, string file)
-    {
-        string folder = Path.Combine(Folder, "pictures");
-        return mlContext.Data.LoadFromEnumerable(File.ReadLines(Path.Combine(folder, file)).Skip(1).Select(line => line.Split('\t'))
-            .Select(cells => new ImageRow { Image = Path.Combine(folder, cells[0]), Prompt = cells[1] }).ToArray());
-    }
+    private static IDataView Images(MLContext mlContext, IReadOnlyList<(string Image, string Prompt)> images) =>
+        mlContext.Data.LoadFromEnumerable(images.Select(row => new ImageRow { Image = row.Image, Prompt = row.Prompt }).ToArray());
 
     private static IDataView Prompts(MLContext mlContext, string file, string word)
     {
-        IDataView all = PromptRow.Load(mlContext, Path.Combine(Folder, "prompts", file));
-        return word.Length == 0 ? all : mlContext.Data.LoadFromEnumerable(PromptRow.Read(mlContext, all).Where(row => row.Prompt.Contains(word, StringComparison.Ordinal)).ToArray());
+        IDataView all = PromptRow.Load(mlContext, file);
+        return word.Length == 0
+            ? all
+            : mlContext.Data.LoadFromEnumerable(PromptRow.Read(mlContext, all).Where(row => row.Prompt.Contains(word, StringComparison.Ordinal)).ToArray());
     }
 }

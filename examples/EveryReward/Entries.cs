@@ -19,15 +19,15 @@ internal static class Entries
 
     public static IReadOnlyList<Entry> All { get; } =
     [
-        new("aesthetic", VideoRewards.MovingShapesAesthetic, MovingShapesWorld.Options),
-        new("text", VideoRewards.MovingShapesTextSimilarity, MovingShapesWorld.Options),
+        new("aesthetic", MovingShapesRewards.Aesthetic, MovingShapesWorld.Options),
+        new("text", MovingShapesRewards.TextSimilarity, MovingShapesWorld.Options),
         new("video-text", () => VideoRewards.VideoTextSimilarity(s_clip), s_gentle),
-        new("preference", VideoRewards.MovingShapesPreference, MovingShapesWorld.Options),
+        new("preference", MovingShapesRewards.Preference, MovingShapesWorld.Options),
         new("pickscore", () => VideoRewards.PickScore(s_clip), MovingShapesWorld.Options), // PickScore's form, on the world's CLIP
-        new("removal", () => VideoRewards.MovingShapesObjectRemoval("square"), MovingShapesWorld.EarlyOptions, "square"),
-        new("action", () => VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = "growing", LogProbability = true }), MovingShapesWorld.EarlyOptions),
-        new("weather", VideoRewards.MovingShapesWeather, MovingShapesWorld.EarlyOptions),
-        new("compression", VideoRewards.MovingShapesCompressedSize, MovingShapesWorld.Options),
-        new("consistency", VideoRewards.MovingShapesTemporalConsistency, s_gentle),
+        new("removal", () => MovingShapesRewards.ObjectRemoval("square"), MovingShapesWorld.EarlyOptions, "square"),
+        new("action", () => MovingShapesRewards.Action(new ActionClassificationOptions { Label = "growing", LogProbability = true }), MovingShapesWorld.EarlyOptions),
+        new("weather", MovingShapesRewards.Weather, MovingShapesWorld.EarlyOptions),
+        new("compression", MovingShapesRewards.CompressedSize, MovingShapesWorld.Options),
+        new("consistency", MovingShapesRewards.TemporalConsistency, s_gentle),
     ];
 }

@@ -30,7 +30,7 @@ return CommandLine.Run("EveryReward", help, args, line =>
     var card = new Dictionary<string, object?>();
     foreach (Entry entry in entries)
     {
-        using var model = VideoDiffusionModel.MovingShapes();
+        using var model = MovingShapesModels.TextToVideo();
         using VideoReward reward = entry.Open();
         var job = new AlignmentJob
         {

@@ -21,9 +21,9 @@ return CommandLine.Run("ImageToVideo", help, args, line =>
 
     using ResultFolder folder = settings.Open(line);
     MLContext mlContext = settings.NewContext();
-    using var model = VideoDiffusionModel.MovingShapesImageToVideo();
-    using VideoReward training = VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = action, LogProbability = true });
-    using VideoReward probability = VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = action });
+    using var model = MovingShapesModels.ImageToVideo();
+    using VideoReward training = MovingShapesRewards.Action(new ActionClassificationOptions { Label = action, LogProbability = true });
+    using VideoReward probability = MovingShapesRewards.Action(new ActionClassificationOptions { Label = action });
     return new AlignmentJob
     {
         Settings = settings,

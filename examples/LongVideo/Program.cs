@@ -25,8 +25,8 @@ return CommandLine.Run("LongVideo", help, args, line =>
     using ResultFolder folder = settings.Open(line);
     MLContext mlContext = settings.NewContext();
     #region readme-video
-    using var model = VideoDiffusionModel.MovingShapesImageToVideo(); // or FromPretrained("stabilityai/stable-video-diffusion-img2vid")
-    using VideoReward consistency = VideoRewards.MovingShapesTemporalConsistency();
+    using var model = MovingShapesModels.ImageToVideo(); // or FromPretrained("stabilityai/stable-video-diffusion-img2vid")
+    using VideoReward consistency = MovingShapesRewards.TemporalConsistency();
 
     // Every frame of the video at once would be more than V-JEPA was trained at; evenly spread ones show the whole of it.
     VideoAlignmentOptions options = MovingShapesWorld.ImageOptions with
@@ -36,7 +36,7 @@ return CommandLine.Run("LongVideo", help, args, line =>
         RewardFrames = RewardFrames.Spaced(model.DefaultSize.Frames),
     };
     #endregion
-    using VideoReward rating = VideoRewards.MovingShapesTrueRating();
+    using VideoReward rating = MovingShapesRewards.TrueRating();
     return new AlignmentJob
     {
         Settings = settings,

@@ -10,18 +10,18 @@ internal sealed class ProofRewards : IDisposable
     private static readonly Dictionary<string, Func<VideoReward>> s_makers = new(StringComparer.Ordinal)
     {
         ["custom"] = () => VideoRewards.Custom("contrast", (frames, _) => frames.std([1, 2, 3, 4], unbiased: false) + frames.select(1, 0).mean([1, 2, 3])),
-        ["aesthetic"] = VideoRewards.MovingShapesAesthetic,
-        ["weather"] = VideoRewards.MovingShapesWeather,
-        ["compression"] = VideoRewards.MovingShapesCompressedSize,
-        ["text"] = VideoRewards.MovingShapesTextSimilarity,
+        ["aesthetic"] = MovingShapesRewards.Aesthetic,
+        ["weather"] = MovingShapesRewards.Weather,
+        ["compression"] = MovingShapesRewards.CompressedSize,
+        ["text"] = MovingShapesRewards.TextSimilarity,
         ["video-text"] = () => VideoRewards.VideoTextSimilarity(s_clip),
-        ["preference"] = VideoRewards.MovingShapesPreference,
+        ["preference"] = MovingShapesRewards.Preference,
         ["pickscore"] = () => VideoRewards.PickScore(s_clip),
-        ["removal"] = () => VideoRewards.MovingShapesObjectRemoval("square", new ObjectRemovalOptions { Threshold = 0 }),
-        ["action"] = () => VideoRewards.MovingShapesAction(new ActionClassificationOptions { LogProbability = true }),
-        ["consistency"] = VideoRewards.MovingShapesTemporalConsistency,
-        ["sum"] = () => (VideoRewards.MovingShapesAesthetic() * 1.5f) + VideoRewards.MovingShapesTextSimilarity(),
-        ["normalized"] = () => VideoRewards.Mix([(VideoRewards.MovingShapesAesthetic(), 1f), (VideoRewards.MovingShapesTextSimilarity(), 2f)], normalize: true),
+        ["removal"] = () => MovingShapesRewards.ObjectRemoval("square", new ObjectRemovalOptions { Threshold = 0 }),
+        ["action"] = () => MovingShapesRewards.Action(new ActionClassificationOptions { LogProbability = true }),
+        ["consistency"] = MovingShapesRewards.TemporalConsistency,
+        ["sum"] = () => (MovingShapesRewards.Aesthetic() * 1.5f) + MovingShapesRewards.TextSimilarity(),
+        ["normalized"] = () => VideoRewards.Mix([(MovingShapesRewards.Aesthetic(), 1f), (MovingShapesRewards.TextSimilarity(), 2f)], normalize: true),
     };
 
     private readonly Dictionary<string, VideoReward> _made = new(StringComparer.Ordinal);

@@ -23,9 +23,9 @@ return CommandLine.Run("RemoveObject", help, args, line =>
 
     using ResultFolder folder = settings.Open(line);
     MLContext mlContext = settings.NewContext();
-    using var model = VideoDiffusionModel.MovingShapes();
-    using VideoReward removal = VideoRewards.MovingShapesObjectRemoval(label);
-    using VideoReward aesthetic = VideoRewards.MovingShapesAesthetic();
+    using var model = MovingShapesModels.TextToVideo();
+    using VideoReward removal = MovingShapesRewards.ObjectRemoval(label);
+    using VideoReward aesthetic = MovingShapesRewards.Aesthetic();
 
     // A detector can be pleased by spoiling the whole image, and says nothing more once it finds nothing. A little of the aesthetic reward keeps the rest
     // of the frame as people like it. Text similarity would pull the other way: the prompt still asks for the shape.

@@ -33,11 +33,11 @@ return CommandLine.Run("RewardMix", help, args, line =>
 
     using ResultFolder folder = settings.Open(line);
     MLContext mlContext = settings.NewContext();
-    using var model = VideoDiffusionModel.MovingShapes();
-    using VideoReward aesthetic = VideoRewards.MovingShapesAesthetic();
-    using VideoReward preference = VideoRewards.MovingShapesPreference();
-    using VideoReward text = VideoRewards.MovingShapesTextSimilarity();
-    using VideoReward rating = VideoRewards.MovingShapesTrueRating();
+    using var model = MovingShapesModels.TextToVideo();
+    using VideoReward aesthetic = MovingShapesRewards.Aesthetic();
+    using VideoReward preference = MovingShapesRewards.Preference();
+    using VideoReward text = MovingShapesRewards.TextSimilarity();
+    using VideoReward rating = MovingShapesRewards.TrueRating();
 
     (VideoReward Reward, float Weight)[] parts = [(aesthetic, aestheticWeight), (preference, preferenceWeight), (text, textWeight)];
     using VideoReward mix = VideoRewards.Mix([.. parts.Where(part => part.Weight > 0)], normalize);

@@ -9,15 +9,15 @@ internal static class RewardName
 {
     private static readonly (string Name, string Files, Func<string, VideoReward>? Embedded, Func<string, string[], VideoReward>? FromFiles)[] s_known =
     [
-        ("aesthetic", "CLIP,HEAD", _ => VideoRewards.MovingShapesAesthetic(), (_, files) => VideoRewards.Aesthetic(files[0], files[1])),
-        ("text", "CLIP", _ => VideoRewards.MovingShapesTextSimilarity(), (_, files) => VideoRewards.TextImageSimilarity(files[0])),
+        ("aesthetic", "CLIP,HEAD", _ => MovingShapesRewards.Aesthetic(), (_, files) => VideoRewards.Aesthetic(files[0], files[1])),
+        ("text", "CLIP", _ => MovingShapesRewards.TextSimilarity(), (_, files) => VideoRewards.TextImageSimilarity(files[0])),
         ("video-text", "CLIP", null, (_, files) => VideoRewards.VideoTextSimilarity(files[0])),
-        ("preference", "HPS,TOKENIZER", _ => VideoRewards.MovingShapesPreference(), (_, files) => VideoRewards.HumanPreferenceV2(files[0], files[1])),
+        ("preference", "HPS,TOKENIZER", _ => MovingShapesRewards.Preference(), (_, files) => VideoRewards.HumanPreferenceV2(files[0], files[1])),
         ("pickscore", "FOLDER", null, (_, files) => VideoRewards.PickScore(files[0])),
-        ("removal", "YOLOS", label => VideoRewards.MovingShapesObjectRemoval(label), (label, files) => VideoRewards.ObjectRemoval(files[0], label)),
-        ("action", "VIDEOMAE", label => VideoRewards.MovingShapesAction(Action(label)), (label, files) => VideoRewards.ActionClassification(files[0], Action(label))),
-        ("consistency", "VJEPA", _ => VideoRewards.MovingShapesTemporalConsistency(), (_, files) => VideoRewards.TemporalConsistency(files[0])),
-        ("true", "", _ => VideoRewards.MovingShapesTrueRating(), null),
+        ("removal", "YOLOS", label => MovingShapesRewards.ObjectRemoval(label), (label, files) => VideoRewards.ObjectRemoval(files[0], label)),
+        ("action", "VIDEOMAE", label => MovingShapesRewards.Action(Action(label)), (label, files) => VideoRewards.ActionClassification(files[0], Action(label))),
+        ("consistency", "VJEPA", _ => MovingShapesRewards.TemporalConsistency(), (_, files) => VideoRewards.TemporalConsistency(files[0])),
+        ("true", "", _ => MovingShapesRewards.TrueRating(), null),
     ];
 
     /// <summary>The names, for the help.</summary>

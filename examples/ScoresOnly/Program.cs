@@ -23,8 +23,8 @@ return CommandLine.Run("ScoresOnly", help, args, line =>
 
     using ResultFolder folder = settings.Open(line);
     MLContext mlContext = settings.NewContext();
-    using var model = VideoDiffusionModel.MovingShapes();
-    using VideoReward rating = VideoRewards.MovingShapesTrueRating();
+    using var model = MovingShapesModels.TextToVideo();
+    using VideoReward rating = MovingShapesRewards.TrueRating();
 
     #region readme-scores
     // Kilobytes of the video as zlib writes it: numbers go in, a number comes out, and no gradient comes back.

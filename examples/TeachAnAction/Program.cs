@@ -28,12 +28,12 @@ return CommandLine.Run("TeachAnAction", help, args, line =>
 
     using ResultFolder folder = settings.Open(line);
     MLContext mlContext = settings.NewContext();
-    using var model = VideoDiffusionModel.MovingShapes();
+    using var model = MovingShapesModels.TextToVideo();
 
     // The logarithm is VADER's cross-entropy: it keeps a slope where a video moves the wrong way and the probability is near 0. The classifier sees the whole
     // video, so every frame is decoded and takes gradient.
-    using VideoReward training = VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = wanted, LogProbability = true });
-    using VideoReward probability = VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = wanted });
+    using VideoReward training = MovingShapesRewards.Action(new ActionClassificationOptions { Label = wanted, LogProbability = true });
+    using VideoReward probability = MovingShapesRewards.Action(new ActionClassificationOptions { Label = wanted });
     using var recognized = new Recognized(wanted);
     (VideoAlignmentOptions options, string? window) = gradient switch
     {

@@ -9,7 +9,7 @@ internal sealed class Recognized : IDisposable
     public static readonly IReadOnlyList<string> Motions = ["moving left", "moving right", "moving up", "moving down", "growing", "staying still"];
 
     // The same classifier once for each of its labels, whatever the prompt.
-    private readonly VideoReward[] _labels = [.. Motions.Select(motion => VideoRewards.MovingShapesAction(new ActionClassificationOptions { Label = motion }))];
+    private readonly VideoReward[] _labels = [.. Motions.Select(motion => MovingShapesRewards.Action(new ActionClassificationOptions { Label = motion }))];
 
     private readonly string? _wanted;
 

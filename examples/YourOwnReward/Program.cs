@@ -15,7 +15,6 @@ return CommandLine.Run("YourOwnReward", Help, args, line =>
 {
     line.End();
     TargetFile.Require("here", "aligned.zip");
-    string shipped = Path.Combine(AppContext.BaseDirectory, "MovingShapes", "prompts");
 
     #region readme-reward
     // frames: [B, 3, T, H, W], RGB in [0, 1]; the result, [B], must carry gradient. Higher is better.
@@ -28,10 +27,10 @@ return CommandLine.Run("YourOwnReward", Help, args, line =>
 
     #region readme-pipeline
     var mlContext = new MLContext(seed: 1) { GpuDeviceId = 0, FallbackToCpu = true };
-    IDataView prompts = mlContext.Data.LoadFromTextFile<PromptRow>(Path.Combine(shipped, "train.tsv"), hasHeader: true);
-    IDataView unseen = mlContext.Data.LoadFromTextFile<PromptRow>(Path.Combine(shipped, "unseen.tsv"), hasHeader: true);
+    IDataView prompts = mlContext.Data.LoadFromTextFile<PromptRow>(MovingShapesPrompts.TrainingFile, hasHeader: true);
+    IDataView unseen = mlContext.Data.LoadFromTextFile<PromptRow>(MovingShapesPrompts.UnseenFile, hasHeader: true);
 
-    using var model = VideoDiffusionModel.MovingShapes(); // or FromPretrained("path/to/text-to-video-ms-1.7b")
+    using var model = MovingShapesModels.TextToVideo(); // or FromPretrained("path/to/text-to-video-ms-1.7b")
     var options = new VideoAlignmentOptions
     {
         Steps = 10,

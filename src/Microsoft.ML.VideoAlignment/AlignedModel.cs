@@ -34,8 +34,8 @@ internal sealed class AlignedModel : IDisposable
 
     public byte[]? Adapters { get; }
 
-    /// <summary>The folder of the base model's files; null: they come with the library.</summary>
-    public string? BaseFolder => _unpacked?.Folder ?? (VideoModelReference.IsEmbedded(Model) ? null : Model.Source);
+    /// <summary>The folder of the base model's files; null where they come with a package.</summary>
+    public string? BaseFolder => _unpacked?.Folder ?? (Model.ComesWithPackage ? null : Model.Source);
 
     /// <summary>Makes a view of this model without its adapters, under the same settings; the view owns nothing.</summary>
     public AlignedModel WithoutAdapters() => new(Model, ownsModel: false, adapters: null, Sampling, Seed, _unpacked, _device);

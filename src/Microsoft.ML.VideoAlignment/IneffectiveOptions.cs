@@ -39,8 +39,8 @@ internal sealed class IneffectiveOptions
         found.Add(options.MotionBucketId, options.MotionBucketId is not null && usual.MotionBucketId == 0, $"a {model.Family} model is not told it");
         bool addsNoise = usual.NoiseAugmentation > 0;
         found.Add(options.NoiseAugmentation, options.NoiseAugmentation is not null && !addsNoise, $"a {model.Family} model adds no noise to images");
-        bool embedded = VideoModelReference.IsEmbedded(model);
-        found.Add(options.IncludeBaseModel, options.IncludeBaseModel && embedded, "the model comes with the library, and a saved transformer names it");
+        bool packaged = model.ComesWithPackage;
+        found.Add(options.IncludeBaseModel, options.IncludeBaseModel && packaged, "the model comes with a package, and a saved transformer names it");
         return found._lines;
     }
 

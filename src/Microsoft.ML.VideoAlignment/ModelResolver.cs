@@ -96,15 +96,12 @@ internal sealed record ModelResolver(
         return VideoRewards.FromReference(reference, MovedRewardFiles);
     }
 
-    /// <summary>Opens a model by its source.</summary>
-    /// <param name="source">A folder, a file, an id of the hub, or the name of an embedded model.</param>
-    /// <param name="options">How files are read; not used for embedded models.</param>
-    public static VideoDiffusionModel OpenSource(string source, VideoModelOptions options) => source switch
-    {
-        VideoDiffusionModel.MovingShapesSource => VideoDiffusionModel.MovingShapes(),
-        VideoDiffusionModel.MovingShapesImageToVideoSource => VideoDiffusionModel.MovingShapesImageToVideo(),
-        _ => VideoDiffusionModel.FromPretrained(source, options),
-    };
+    /// <summary>Opens what a saved file calls a model.</summary>
+    /// <param name="source">A folder, a file, an id of the hub, or the name of a package's model.</param>
+    /// <param name="options">How it was loaded; a package's model has none.</param>
+    /// <returns>A model that the caller disposes.</returns>
+    public static VideoDiffusionModel OpenSource(string source, VideoModelOptions options) =>
+        CompanionPackages.HasModel(source) ? CompanionPackages.OpenModel(source) : VideoDiffusionModel.FromPretrained(source, options);
 
     private static void RequireSame(VideoModelReference reference, VideoDiffusionModel model)
     {

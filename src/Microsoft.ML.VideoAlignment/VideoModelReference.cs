@@ -37,7 +37,7 @@ public sealed record VideoModelReference(string Family, string Source, string Ha
     {
         VideoModelOptions options = model.LoadedWith;
         (VideoModelSourceKind kind, string source) = model.HubOrigin is { } hub ? (VideoModelSourceKind.Hub, hub.Id)
-            : IsEmbedded(model) ? (VideoModelSourceKind.Embedded, model.Source)
+            : model.ComesWithPackage ? (VideoModelSourceKind.Embedded, model.Source)
             : (VideoModelSourceKind.Path, Path.Exists(model.Source) ? Path.GetFullPath(model.Source) : model.Source);
         return new VideoModelReference(model.Family, source, model.Hash)
         {
@@ -50,12 +50,8 @@ public sealed record VideoModelReference(string Family, string Source, string Ha
         };
     }
 
-    /// <summary>Tells whether a model comes with the library.</summary>
-    /// <param name="model">The model.</param>
-    internal static bool IsEmbedded(VideoDiffusionModel model) => IsEmbedded(model.Source);
-
-    /// <summary>Whether <see cref="Source"/> is a model that comes with the library; files of earlier versions say so without a <see cref="Kind"/>.</summary>
-    internal bool NamesEmbedded => IsEmbedded(Source);
+    /// <summary>Whether <see cref="Source"/> is the name of a package's model; files of earlier versions say so without a <see cref="Kind"/>.</summary>
+    internal bool NamesEmbedded => CompanionPackages.HasModel(Source);
 
     /// <summary>Finds what is wrong with a reference that a file gave, whatever the program allows.</summary>
     /// <returns>A sentence; null: the reference is valid.</returns>
@@ -72,9 +68,7 @@ public sealed record VideoModelReference(string Family, string Source, string Ha
             _ => $"its {nameof(Kind)} {(int)Kind} is of a newer version of the library. Update it.",
         };
 
-    private static bool IsEmbedded(string source) => source is VideoDiffusionModel.MovingShapesSource or VideoDiffusionModel.MovingShapesImageToVideoSource;
-
-    /// <summary>Makes the options that load the model again.</summary>
+    /// <summary>What the model was loaded with.</summary>
     /// <param name="hub">How a model of the hub is looked for; null: in the local cache alone.</param>
     internal VideoModelOptions ToOptions(HubOptions? hub = null)
     {

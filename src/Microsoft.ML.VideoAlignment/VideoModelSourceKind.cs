@@ -9,6 +9,6 @@ public enum VideoModelSourceKind
     /// <summary>By its hub id, "owner/name", with the commit that was loaded.</summary>
     Hub,
 
-    /// <summary>By the name of a model that comes with this library.</summary>
+    /// <summary>The name of a model that comes with a package of this project, such as Microsoft.ML.VideoAlignment.MovingShapes.</summary>
     Embedded,
 }

@@ -7,16 +7,6 @@ namespace Microsoft.ML.VideoAlignment;
 /// <summary>The rewards of this library, and rewards from functions of your own. Their weights are frozen and take no gradient.</summary>
 public static class VideoRewards
 {
-    private const string EmbeddedAesthetic = "MovingShapesAesthetic";
-    private const string EmbeddedWeather = "MovingShapesWeather";
-    private const string EmbeddedCompressedSize = "MovingShapesCompressedSize";
-    private const string EmbeddedTextSimilarity = "MovingShapesTextSimilarity";
-    private const string EmbeddedPreference = "MovingShapesPreference";
-    private const string EmbeddedAction = "MovingShapesAction";
-    private const string EmbeddedObjectRemoval = "MovingShapesObjectRemoval";
-    private const string EmbeddedTemporalConsistency = "MovingShapesTemporalConsistency";
-    private const string EmbeddedHash = "sha256";
-
     /// <summary>
     /// How much people would like the frames, about 1 .. 10, mean over frames: LAION's aesthetic predictor V2 on CLIP's image embedding, as VADER uses it.
     /// </summary>
@@ -171,90 +161,15 @@ public static class VideoRewards
     /// <param name="normalize">Whether to normalize.</param>
     public static VideoReward Mix(IReadOnlyList<(VideoReward Reward, float Weight)> parts, bool normalize) => new RewardMix(parts, normalize);
 
-    /// <summary>The aesthetic reward of the embedded MovingShapes world, 1 .. 10: a head trained on samples of the true rating.</summary>
-    public static VideoReward MovingShapesAesthetic() => EmbeddedHead(EmbeddedAesthetic);
-
-    /// <summary><see cref="Weather"/> of the embedded MovingShapes world, 0 .. 1: how light the backdrop is, the nearest thing to snow in this world.</summary>
-    public static VideoReward MovingShapesWeather() => EmbeddedHead(EmbeddedWeather);
-
-    /// <summary><see cref="CompressedSize"/> of the embedded MovingShapes world: predicted kB of a frame as JPEG of quality 95, lower is better.</summary>
-    public static VideoReward MovingShapesCompressedSize() => EmbeddedHead(EmbeddedCompressedSize);
-
-    /// <summary><see cref="TextImageSimilarity"/> with the embedded CLIP of the MovingShapes world.</summary>
-    public static VideoReward MovingShapesTextSimilarity()
-    {
-        string clip = EmbeddedModels.Find("clip");
-        return TextImageReward.Similarity(clip, Placement.Cpu, () => Embedded(EmbeddedTextSimilarity, clip));
-    }
-
-    /// <summary>
-    /// <see cref="HumanPreferenceV2"/> with the embedded preference model of the MovingShapes world. It learned to choose, of two frames for a prompt, the one
-    /// with the higher sum of true rating and three points for each of color, shape and background that is the prompt's.
-    /// </summary>
-    public static VideoReward MovingShapesPreference()
-    {
-        (string file, string clip) = (EmbeddedModels.Find("human-preference.pt"), EmbeddedModels.Find("clip"));
-        return TextImageReward.HumanPreference(
-            file, PromptTokens.OfOpenClip(clip), Placement.Cpu, () => Embedded(EmbeddedPreference, file, clip), headWidth: MovingShapesSettings.PreferenceHeadWidth);
-    }
-
-    /// <summary>
-    /// <see cref="ActionClassification"/> with the embedded VideoMAE of the MovingShapes world, 8 frames of 32 x 32. Its labels are the six motions as prompts
-    /// write them ("moving left", "moving right", "moving up", "moving down", "growing", "staying still"), and a prompt asks for the one it contains.
-    /// </summary>
-    /// <param name="options">Further texts of prompts, one label for all, logarithm, precision; null: defaults.</param>
-    /// <exception cref="ArgumentException">The classifier has no such label; the message lists those like it.</exception>
-    public static VideoReward MovingShapesAction(ActionClassificationOptions? options = null)
-    {
-        options ??= new ActionClassificationOptions();
-        var prompts = MovingShapesSettings.Motions.ToDictionary(motion => motion, motion => motion, StringComparer.Ordinal);
-        foreach ((string text, string label) in options.Prompts)
-        {
-            prompts[text] = label;
-        }
-
-        string folder = EmbeddedModels.Find("action");
-        return ActionClassificationReward.FromFolder(folder, options with { Prompts = prompts }, Placement.OnCpu(options.Precision), reference => Embedded(EmbeddedAction, reference, folder));
-    }
-
-    /// <summary><see cref="ObjectRemoval"/> with the embedded YOLOS of the MovingShapes world.</summary>
-    /// <param name="label">"circle", "square", "triangle" or "cross".</param>
-    /// <param name="options">
-    /// Threshold and precision; null: defaults. Frames are always brought to the detector's 32 pixels: <see cref="ObjectRemovalOptions.Height"/> is not read.
-    /// </param>
-    /// <exception cref="ArgumentException">The detector has no such label, or an option is out of its range.</exception>
-    public static VideoReward MovingShapesObjectRemoval(string label, ObjectRemovalOptions? options = null)
-    {
-        options = (options ?? new ObjectRemovalOptions()) with { Height = MovingShapesSettings.FrameSize };
-        string folder = EmbeddedModels.Find("detector");
-        return ObjectRemovalReward.FromFolder(folder, label, options, Placement.OnCpu(options.Precision), reference => Embedded(EmbeddedObjectRemoval, reference, folder));
-    }
-
-    /// <summary>
-    /// <see cref="TemporalConsistency"/> with the embedded V-JEPA of the MovingShapes world, for videos of 8 frames or a multiple of them. Beside V-JEPA's two
-    /// masks it has two that hide whole moments. It notices when a video changes into another (90 % of pairs), not when its frames are out of order (chance): it
-    /// was trained for minutes.
-    /// </summary>
-    public static VideoReward MovingShapesTemporalConsistency()
-    {
-        string file = EmbeddedModels.Find("vjepa.pth.tar");
-        return VJepaReward.FromFile(file, MovingShapesSettings.Consistency, Placement.Cpu, reference: () => Embedded(EmbeddedTemporalConsistency, file));
-    }
-
-    /// <summary>
-    /// The known rating of MovingShapes videos, 1 .. 10, mean over frames. For evaluation only: it declares no gradient. It shows whether a gain in a
-    /// predicted rating is real.
-    /// </summary>
-    public static VideoReward MovingShapesTrueRating() => new TrueRatingReward();
-
     /// <summary>Makes a reward again that a model file names. <paramref name="moved"/>: new places of its files by old path.</summary>
     /// <exception cref="FileNotFoundException">Files are missing.</exception>
     /// <exception cref="InvalidDataException">Files are not what they were, or the kind is of a newer library.</exception>
+    /// <exception cref="InvalidOperationException">The reward comes in a package that the program does not have.</exception>
     internal static VideoReward FromReference(RewardReference reference, IReadOnlyDictionary<string, string>? moved = null) => reference.Resolve(Make, moved);
 
     private static VideoReward Make(RewardReference reference, RewardFiles files)
     {
-        VideoReward reward = reference.Kind switch
+        return reference.Kind switch
         {
             "Aesthetic" => Head(HeadRewardKind.Aesthetic),
             "Weather" => Head(HeadRewardKind.Weather),
@@ -267,47 +182,10 @@ public static class VideoRewards
             ActionClassificationReward.Kind => ActionClassificationReward.FromReference(reference, files),
             TorchScriptReward.Kind => TorchScript(files[TorchScriptReward.FileRole], ContractJson.Read(reference.Argument(TorchScriptReward.ContractArgument))),
             VJepaReward.Kind => TemporalConsistency(files[VJepaReward.FileRole], VJepaOptions.FromJson(reference.Argument(VJepaReward.OptionsArgument))),
-            EmbeddedAesthetic or EmbeddedWeather or EmbeddedCompressedSize => EmbeddedHead(reference.Kind),
-            EmbeddedTextSimilarity => MovingShapesTextSimilarity(),
-            EmbeddedPreference => MovingShapesPreference(),
-            EmbeddedAction => MovingShapesAction(ActionClassificationReward.OptionsOf(reference)),
-            EmbeddedObjectRemoval => MovingShapesObjectRemoval(reference.Argument(ObjectRemovalReward.LabelArgument), ObjectRemovalReward.OptionsOf(reference)),
-            EmbeddedTemporalConsistency => MovingShapesTemporalConsistency(),
-            TrueRatingReward.Kind => MovingShapesTrueRating(),
+            { } kind when CompanionPackages.HasReward(kind) => CompanionPackages.OpenReward(reference),
             _ => throw new InvalidDataException($"The model's reward is of the kind '{reference.Kind}', which this version of the library does not know."),
         };
-        if (reference.Arguments.TryGetValue(EmbeddedHash, out string? hash) && hash != reward.Reference.Arguments[EmbeddedHash])
-        {
-            reward.Dispose();
-            throw new InvalidDataException($"The model's reward {reference.Kind} was the embedded one of another version of the library; scores would not mean the same.");
-        }
-
-        return reward;
 
         HeadReward Head(HeadRewardKind kind) => HeadReward.FromFiles(kind, files[HeadReward.ClipRole], files[HeadReward.HeadRole], reference.StoredAs());
     }
-
-    private static HeadReward EmbeddedHead(string name)
-    {
-        (HeadRewardKind kind, string file) = name switch
-        {
-            EmbeddedWeather => (HeadRewardKind.Weather, "weather-head.safetensors"),
-            EmbeddedCompressedSize => (HeadRewardKind.CompressedSize, "compression-head.safetensors"),
-            _ => (HeadRewardKind.Aesthetic, "aesthetic-head.safetensors"),
-        };
-        (string clip, string head) = (EmbeddedModels.Find("clip"), EmbeddedModels.Find(file));
-        return HeadReward.FromFiles(kind, clip, head, Placement.Cpu, reference: () => Embedded(name, clip, head));
-    }
-
-    private static RewardReference Embedded(string kind, params string[] files) => Embedded(kind, new RewardReference { Kind = kind }, files);
-
-    /// <summary>Names an embedded reward by what it is and the hash of its files, and keeps its other arguments.</summary>
-    private static RewardReference Embedded(string kind, RewardReference reference, params string[] files) => new()
-    {
-        Kind = kind,
-        Arguments = new Dictionary<string, string>(reference.Arguments)
-        {
-            [EmbeddedHash] = string.Join(' ', files.Select(file => RewardReference.FileReference.Create(file).Sha256)),
-        },
-    };
 }

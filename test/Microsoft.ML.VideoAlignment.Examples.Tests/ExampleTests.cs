@@ -7,7 +7,7 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// <summary>The examples' command lines, and short runs of them.</summary>
 public class ExampleTests
 {
-    private static readonly string s_world = Path.Combine(Repository.Root, "src", "Microsoft.ML.VideoAlignment", "MovingShapes");
+    private static readonly string s_world = Path.Combine(Repository.Root, "src", "Microsoft.ML.VideoAlignment.MovingShapes", "MovingShapes");
 
     /// <summary>What an official model needs beside itself; the embedded world's files have the same forms.</summary>
     private static readonly string[] s_files =

@@ -38,17 +38,64 @@ public class PackageTargetsTests
     [Platform(Include = "Linux", Reason = "the library is patched on Linux only")]
     public void WhatIsPublishedIsThePatchedLibraryAndTheSourceStaysAsItWas()
     {
-        byte[] strict = WithFlags(File.ReadAllBytes(Native()), 0);
-        string source = Path.Combine(_folder, "libLibTorchSharp.so");
-        File.WriteAllBytes(source, strict);
-        (int code, string output) = Build("Show");
-        Assert.That(code, Is.Zero, output);
-        string[] listed = [.. output.Split('\n').Select(line => line.Trim()).Where(line => line.StartsWith("published: ", StringComparison.Ordinal)).Select(line => line["published: ".Length..])];
-        string[] native = listed.Single(line => line.EndsWith("libLibTorchSharp.so", StringComparison.Ordinal)).Split('|');
+        byte[] strict = WriteLibrary(out string source);
+        (string[] listed, string[] native) = Publish($"-p:LibstdcxxFolders={LibstdcxxFolder("GLIBCXX_3.4.30")}");
         Assert.That(native[1], Is.EqualTo("runtimes/linux-x64/native/libLibTorchSharp.so"), "its place in the publish folder");
         Assert.That(Flags(File.ReadAllBytes(native[0])), Is.EqualTo(2), "weak");
         Assert.That(File.ReadAllBytes(source), Is.EqualTo(strict));
         Assert.That(listed, Has.One.EndsWith("|other.dll"), "other files stay");
+    }
+
+    /// <summary>What the system lacks decides, unless the project says it: a program may run on an older system than the one that builds it.</summary>
+    [TestCase("GLIBCXX_3.4.30", null, true)]
+    [TestCase("GLIBCXX_3.4.32", null, false)]
+    [TestCase("GLIBCXX_3.4.320", null, true)]
+    [TestCase(null, null, true)]
+    [TestCase("GLIBCXX_3.4.30", "auto", true)]
+    [TestCase("GLIBCXX_3.4.32", "auto", false)]
+    [TestCase("GLIBCXX_3.4.32", "true", true)]
+    [TestCase("GLIBCXX_3.4.30", "false", false)]
+    [Platform(Include = "Linux", Reason = "the library is patched on Linux only")]
+    public void TheLibraryIsPatchedOnlyWhereTheSystemsIsTooOld(string? newest, string? chosen, bool patched)
+    {
+        WriteLibrary(out string source);
+        string[] choice = chosen is null ? [] : [$"-p:PatchTorchSharpNative={chosen}"];
+        (_, string[] native) = Publish([$"-p:LibstdcxxFolders={LibstdcxxFolder(newest)}", .. choice]);
+        Assert.That(Flags(File.ReadAllBytes(native[0])), Is.EqualTo(patched ? 2 : 0));
+        Assert.That(native[0], patched ? Is.Not.EqualTo(source) : Is.EqualTo(source), "what is not patched is published from where it lies");
+    }
+
+    /// <summary>Writes a native library as TorchSharp publishes it.</summary>
+    private byte[] WriteLibrary(out string path)
+    {
+        byte[] strict = WithFlags(File.ReadAllBytes(Native()), 0);
+        File.WriteAllBytes(path = Path.Combine(_folder, "libLibTorchSharp.so"), strict);
+        return strict;
+    }
+
+    /// <summary>Makes the folder of a system whose libstdc++ has this version at most; null: it has none.</summary>
+    private string LibstdcxxFolder(string? newest)
+    {
+        string folder = Directory.CreateDirectory(Path.Combine(_folder, "system")).FullName;
+        if (newest is not null)
+        {
+            File.WriteAllText(Path.Combine(folder, "libstdc++.so.6"), $"GLIBCXX_3.4\0GLIBCXX_3.4.9\0{newest}\0");
+        }
+
+        return folder;
+    }
+
+    /// <summary>Lists what would be published: all lines, and path and place of the native library.</summary>
+    private (string[] Listed, string[] Native) Publish(params string[] properties)
+    {
+        (int code, string output) = Build("Show", properties);
+        Assert.That(code, Is.Zero, output);
+        string[] listed =
+        [
+            .. output.Split('\n').Select(line => line.Trim()).Where(line => line.StartsWith("published: ", StringComparison.Ordinal))
+                .Select(line => line["published: ".Length..]),
+        ];
+        return (listed, listed.Single(line => line.EndsWith("libLibTorchSharp.so", StringComparison.Ordinal)).Split('|'));
     }
 
     private (int Code, string Output) Build(string target, params string[] properties)
@@ -70,7 +117,8 @@ public class PackageTargetsTests
               </Target>
             </Project>
             """);
-        var start = new ProcessStartInfo("dotnet", ["msbuild", project, $"-t:{target}", "-nologo", "-nodeReuse:false", .. properties]) { RedirectStandardOutput = true };
+        string[] arguments = ["msbuild", project, $"-t:{target}", "-nologo", "-nodeReuse:false", .. properties];
+        var start = new ProcessStartInfo("dotnet", arguments) { RedirectStandardOutput = true };
         using Process process = Process.Start(start)!;
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
@@ -78,7 +126,8 @@ public class PackageTargetsTests
     }
 
     /// <summary>The library of an example, patched as it is.</summary>
-    private static string Native() => Directory.EnumerateFiles(ExampleProgram.Folder("GenerateVideo"), "libLibTorchSharp.so", SearchOption.AllDirectories).First();
+    private static string Native() =>
+        Directory.EnumerateFiles(ExampleProgram.Folder("GenerateVideo"), "libLibTorchSharp.so", SearchOption.AllDirectories).First();
 
     /// <summary>Flags of the version need: in its ELF entry they follow the hash of the name.</summary>
     private static ushort Flags(byte[] library) => BinaryPrimitives.ReadUInt16LittleEndian(library.AsSpan(Place(library)));

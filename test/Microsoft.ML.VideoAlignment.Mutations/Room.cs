@@ -33,7 +33,6 @@ internal sealed record Room(string Name, IReadOnlyList<string> Files, IReadOnlyL
             "ActionClassificationOptions", "ObjectRemovalOptions", "VJepaOptions", "ClipFiles", "VJepaFile", "PreferenceFile", "TransformersFolder",
                 "ContractJson", "RewardContract",
             "RewardContractException", "VitConfig", "VitKeys", "VJepaConfig", "VideoMaeConfig", "YolosConfig", "TorchScriptReward", "RewardShapes",
-                "MovingShapesSettings",
         ]),
         new("evaluation", ["VideoAlignmentEvaluator.cs", "VideoAlignmentMetrics.cs", "Tensors/RunningMoments.cs", "Training/ValidationEvaluator.cs",
             "Training/RolloutScorer.cs"], []),

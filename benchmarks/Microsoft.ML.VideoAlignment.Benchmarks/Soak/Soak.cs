@@ -68,7 +68,7 @@ internal static class Soak
             LoraRank = 2,
         };
         var clock = Stopwatch.StartNew();
-        SoakReport report = SoakRun.Run(VideoDiffusionModel.MovingShapes, VideoRewards.MovingShapesAesthetic, options, Math.Max(1, steps / Readings), folder);
+        SoakReport report = SoakRun.Run(MovingShapesModels.TextToVideo, MovingShapesRewards.Aesthetic, options, Math.Max(1, steps / Readings), folder);
         const double Mebi = 1 << 20;
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,

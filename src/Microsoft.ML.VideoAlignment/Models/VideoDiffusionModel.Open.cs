@@ -1,7 +1,4 @@
 using Microsoft.ML.VideoAlignment.Models;
-using Microsoft.ML.VideoAlignment.Models.ModelScope;
-using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
-using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment;
@@ -9,11 +6,11 @@ namespace Microsoft.ML.VideoAlignment;
 /// <content>Where models come from.</content>
 public sealed partial class VideoDiffusionModel
 {
-    /// <summary>What <see cref="Source"/> says of the embedded models.</summary>
-    internal const string MovingShapesSource = "MovingShapes", MovingShapesImageToVideoSource = "MovingShapesImageToVideo";
-
     /// <summary>The hub's model that the files are, and its commit; null: they were named by their path.</summary>
     internal (string Id, string Commit)? HubOrigin { get; set; }
+
+    /// <summary>Whether a package opened it, so that <see cref="Source"/> is its name there and saved files name it by that.</summary>
+    internal bool ComesWithPackage { get; set; }
 
     /// <summary>How its files were read, for whoever has to read them again.</summary>
     internal VideoModelOptions LoadedWith { get; set; } = new();
@@ -36,19 +33,6 @@ public sealed partial class VideoDiffusionModel
         ModelCatalog.OpenAsync(path, options ?? new VideoModelOptions(), cancellationToken);
 
     /// <summary>
-    /// The tiny text-to-video model that comes with this library: 8 frames of 32 x 32 pixels of moving shapes, in ModelScope's form, trained by the
-    /// program under build/. Prompts are like "a red circle moving right on a dark background".
-    /// </summary>
-    public static VideoDiffusionModel MovingShapes() => Embedded(ModelScopeModel.Definition, "text-to-video", MovingShapesSource);
-
-    /// <summary>
-    /// The tiny image-to-video model that comes with this library, in the form of Stable Video Diffusion: from an image of 32 x 32 pixels with one shape on it,
-    /// 8 frames in which something of its color moves on its background. The motion bucket says how fast (127, the default: 14 pixels in a video at 7 frames a
-    /// second; 0: it stays), chance says which way. Outlines are not kept: a shape blurs within a few frames (figures in MovingShapes/image-to-video/report.txt).
-    /// </summary>
-    public static VideoDiffusionModel MovingShapesImageToVideo() => Embedded(StableVideoDiffusionModel.Definition, "image-to-video", MovingShapesImageToVideoSource);
-
-    /// <summary>
     /// Makes a small model of a family with random weights and no files: for gradient checks, tests and learning the API. Its videos are gray noise.
     /// </summary>
     /// <param name="family">The name of the family whose blocks, sampler and decoder it has, such as <see cref="VideoModelFamily.ModelScope"/>.</param>
@@ -57,11 +41,4 @@ public sealed partial class VideoDiffusionModel
     /// <remarks>An alignment of it can be used and cannot be saved, since there is nothing to load its base from.</remarks>
     /// <exception cref="ArgumentException">The family is not known or has no untrained models, or the size is not known.</exception>
     public static VideoDiffusionModel Untrained(string family, UntrainedSize size = UntrainedSize.Tiny, int seed = 1) => UntrainedModel.Make(family, size, seed);
-
-    /// <summary>An embedded model, which was tuned for its own steps and guidance.</summary>
-    private static VideoDiffusionModel Embedded(ModelDefinition family, string folder, string source)
-    {
-        ModelParts parts = family.Load(EmbeddedModels.Find(folder), new VideoModelOptions(), CancellationToken.None);
-        return new VideoDiffusionModel(parts with { Source = source, Sampling = parts.Sampling with { Steps = 20, GuidanceScale = 1.5 } });
-    }
 }

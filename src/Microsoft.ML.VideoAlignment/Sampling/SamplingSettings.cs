@@ -113,6 +113,18 @@ internal sealed record SamplingSettings
 /// <summary>What a model's publisher samples with; options that are left null take these.</summary>
 internal sealed record SamplingDefaults(int Steps, double GuidanceScale)
 {
+    /// <summary>Own keys of model_index.json (diffusers ignores names with an underscore): the steps and the guidance scale that a model was trained for.</summary>
+    internal const string StepsKey = "_num_inference_steps", GuidanceKey = "_guidance_scale";
+
+    /// <summary>Reads a diffusers folder's own defaults.</summary>
+    /// <param name="index">The content of model_index.json.</param>
+    /// <param name="usual">What holds where it does not say.</param>
+    public static SamplingDefaults FromIndex(System.Text.Json.JsonElement index, SamplingDefaults usual) => usual with
+    {
+        Steps = (int)Layers.ConfigJson.Integer(index, StepsKey, usual.Steps, maximum: 1000),
+        GuidanceScale = Layers.ConfigJson.Number(index, GuidanceKey, usual.GuidanceScale),
+    };
+
     public double? MinGuidanceScale { get; init; }
 
     public double Eta { get; init; }

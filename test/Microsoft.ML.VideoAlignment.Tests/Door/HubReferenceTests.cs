@@ -67,7 +67,7 @@ public class HubReferenceTests
     public void AFileThatSaysNoKindMeansAPathAndEmbeddedModelsSayTheirs()
     {
         Assert.That(new VideoModelReference("ModelScope", "x", "00").Kind, Is.EqualTo(VideoModelSourceKind.Path));
-        using VideoDiffusionModel model = VideoDiffusionModel.MovingShapes();
+        using VideoDiffusionModel model = MovingShapesModels.TextToVideo();
         Assert.That(VideoModelReference.Create(model), Has.Property(nameof(VideoModelReference.Kind)).EqualTo(VideoModelSourceKind.Embedded));
         using VideoDiffusionModel tiny = TinyModel.Load();
         Assert.That(VideoModelReference.Create(tiny),

@@ -35,7 +35,7 @@ public class LoadPermissionTests
     public void AProgramInsideASumIsFoundAsWell()
     {
         string file = TorchScriptRewardTests.Write(_folder);
-        using VideoReward reward = VideoRewards.TorchScript(file, new RewardContract()) + VideoRewards.MovingShapesTrueRating();
+        using VideoReward reward = VideoRewards.TorchScript(file, new RewardContract()) + MovingShapesRewards.TrueRating();
         Assert.That(SavedZip.Refusal(Registered(), Save(reward)), Does.Contain(file).And.Contains("allowTorchScript"));
     }
 

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
+using Microsoft.ML.VideoAlignment.MovingShapes;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
@@ -19,7 +20,7 @@ public class MemoryEstimationTests
     private VideoDiffusionModel _model = null!;
 
     [OneTimeSetUp]
-    public void Load() => _model = VideoDiffusionModel.MovingShapes();
+    public void Load() => _model = MovingShapesModels.TextToVideo();
 
     [OneTimeTearDown]
     public void Free() => _model.Dispose();
@@ -41,8 +42,7 @@ public class MemoryEstimationTests
     [Test]
     public void HalfPrecisionHalvesTheWeights()
     {
-        using VideoDiffusionModel half =
-            VideoDiffusionModel.FromPretrained(EmbeddedModels.Find("text-to-video"), new VideoModelOptions { Precision = WeightPrecision.Float16 });
+        using VideoDiffusionModel half = VideoDiffusionModel.FromPretrained(MovingShapesFiles.Find("text-to-video"), new VideoModelOptions { Precision = WeightPrecision.Float16 });
         Assert.That(half.EstimateMemory(s_options).Weights * 2, Is.EqualTo(_model.EstimateMemory(s_options).Weights));
     }
 

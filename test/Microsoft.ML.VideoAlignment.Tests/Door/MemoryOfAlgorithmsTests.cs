@@ -14,7 +14,7 @@ public class MemoryOfAlgorithmsTests
     private VideoDiffusionModel _model = null!;
 
     [OneTimeSetUp]
-    public void Load() => _model = VideoDiffusionModel.MovingShapes();
+    public void Load() => _model = MovingShapesModels.TextToVideo();
 
     [OneTimeTearDown]
     public void Free() => _model.Dispose();
@@ -163,9 +163,8 @@ public class MemoryOfAlgorithmsTests
     [Test]
     public void AnAlgorithmThatIsNotForTheModelIsRefused()
     {
-        using VideoDiffusionModel images = VideoDiffusionModel.MovingShapesImageToVideo();
-        Assert.That(() => images.EstimateMemory(s_options with { Algorithm = AlignmentAlgorithm.Ddpo() }),
-            Throws.ArgumentException.With.Message.Contains("Algorithm"));
+        using VideoDiffusionModel images = MovingShapesModels.ImageToVideo();
+        Assert.That(() => images.EstimateMemory(s_options with { Algorithm = AlignmentAlgorithm.Ddpo() }), Throws.ArgumentException.With.Message.Contains("Algorithm"));
     }
 
     private MemoryEstimate Of(VideoAlignmentOptions options) => _model.EstimateMemory(options);

@@ -11,13 +11,13 @@ public class MemoryOfRewardsTests
 
     private static readonly Dictionary<string, Func<VideoReward>> s_rewards = new()
     {
-        ["aesthetic"] = VideoRewards.MovingShapesAesthetic,
-        ["similarity"] = VideoRewards.MovingShapesTextSimilarity,
-        ["preference"] = VideoRewards.MovingShapesPreference,
-        ["action"] = () => VideoRewards.MovingShapesAction(),
-        ["removal"] = () => VideoRewards.MovingShapesObjectRemoval("circle"),
-        ["consistency"] = VideoRewards.MovingShapesTemporalConsistency,
-        ["sum"] = () => (VideoRewards.MovingShapesAesthetic() * 0.5f) + VideoRewards.MovingShapesPreference(),
+        ["aesthetic"] = MovingShapesRewards.Aesthetic,
+        ["similarity"] = MovingShapesRewards.TextSimilarity,
+        ["preference"] = MovingShapesRewards.Preference,
+        ["action"] = () => MovingShapesRewards.Action(),
+        ["removal"] = () => MovingShapesRewards.ObjectRemoval("circle"),
+        ["consistency"] = MovingShapesRewards.TemporalConsistency,
+        ["sum"] = () => (MovingShapesRewards.Aesthetic() * 0.5f) + MovingShapesRewards.Preference(),
     };
 
     private static IEnumerable<string> Names => s_rewards.Keys;
@@ -25,7 +25,7 @@ public class MemoryOfRewardsTests
     private VideoDiffusionModel _model = null!;
 
     [OneTimeSetUp]
-    public void Load() => _model = VideoDiffusionModel.MovingShapes();
+    public void Load() => _model = MovingShapesModels.TextToVideo();
 
     [OneTimeTearDown]
     public void Free() => _model.Dispose();
@@ -46,9 +46,8 @@ public class MemoryOfRewardsTests
     [Test]
     public void ATextEncoderCountsUntilItIsLetGo()
     {
-        using VideoReward reward = VideoRewards.MovingShapesPreference();
-        long both = _model.EstimateMemory(s_options, reward).Reward,
-            vision = reward.Networks.SelectMany(network => network.parameters()).Sum(weight => weight.numel() * weight.element_size());
+        using VideoReward reward = MovingShapesRewards.Preference();
+        long both = _model.EstimateMemory(s_options, reward).Reward, vision = reward.Networks.SelectMany(network => network.parameters()).Sum(weight => weight.numel() * weight.element_size());
         reward.RestrictToPrompts(["a red circle"]);
         long restricted = _model.EstimateMemory(s_options, reward).Reward;
         using (Assert.EnterMultipleScope())
@@ -71,7 +70,7 @@ public class MemoryOfRewardsTests
     [Test]
     public void ScoringIsBesideTheGraph()
     {
-        using VideoReward reward = VideoRewards.MovingShapesPreference();
+        using VideoReward reward = MovingShapesRewards.Preference();
         MemoryEstimate none = _model.EstimateMemory(s_options), with = _model.EstimateMemory(s_options, reward);
         long alone;
         using (var shapes = RewardShapes.Create(reward))
@@ -90,7 +89,7 @@ public class MemoryOfRewardsTests
     public void WhatIsNotKnownIsSaid()
     {
         using VideoReward own = TinyModel.Redness();
-        using VideoReward mixed = VideoRewards.MovingShapesAesthetic() + TinyModel.Redness();
+        using VideoReward mixed = MovingShapesRewards.Aesthetic() + TinyModel.Redness();
         using (Assert.EnterMultipleScope())
         {
             Assert.That(_model.EstimateMemory(s_options).Describe(), Does.Contain("no reward was given"));
@@ -104,7 +103,7 @@ public class MemoryOfRewardsTests
     [Test]
     public void ABudgetThatNothingMeetsNamesRewardAndRuntime()
     {
-        using VideoReward reward = VideoRewards.MovingShapesPreference();
+        using VideoReward reward = MovingShapesRewards.Preference();
         InsufficientMemoryException? error = Assert.Throws<InsufficientMemoryException>(() => MemoryPlan.For(_model, s_options, 1_000_000, reward));
         long runtime = _model.EstimateMemory(s_options).Runtime;
         using (Assert.EnterMultipleScope())

@@ -12,7 +12,7 @@ public class MemoryPlanTests
     [OneTimeSetUp]
     public void Load()
     {
-        _model = VideoDiffusionModel.MovingShapes();
+        _model = MovingShapesModels.TextToVideo();
         _kept = _model.EstimateMemory(s_options with { Recompute = ActivationRecompute.None });
         _least = _model.EstimateMemory(s_options with { Recompute = ActivationRecompute.Steps, FramesPerDecode = 1, OptimizerState = OptimizerState.EightBit });
     }
@@ -101,7 +101,7 @@ public class MemoryPlanTests
     [Test]
     public void VideosOfSeveralSegmentsAreEstimatedToo()
     {
-        using VideoDiffusionModel model = VideoDiffusionModel.MovingShapesImageToVideo();
+        using VideoDiffusionModel model = MovingShapesModels.ImageToVideo();
         VideoAlignmentOptions options = new() { LoraRank = 4, RewardFrames = RewardFrames.All, FramesPerDecode = 8, ImageColumnName = "Image" };
         long one = Of(1), three = Of(3), kept = Of(3, ActivationRecompute.None);
         using (Assert.EnterMultipleScope())

@@ -90,7 +90,7 @@ public class SavedSizesTests
     public void AScoringIsHeldToTheSameLimits()
     {
         IDataView videos = _rig.Estimator().Fit(_rig.Prompts).Transform(_rig.Prompts);
-        using VideoReward reward = VideoRewards.MovingShapesTrueRating();
+        using VideoReward reward = MovingShapesRewards.TrueRating();
         using var zip = new MemoryStream();
         _rig.Context.Model.Save(_rig.Context.Transforms.ScoreVideo("Score", "Video", reward).Fit(videos), videos.Schema, zip);
         byte[] bomb = SavedZip.Change(zip.ToArray(), (name, content) => name == "reward.json" ? new byte[48 * Mega] : content);

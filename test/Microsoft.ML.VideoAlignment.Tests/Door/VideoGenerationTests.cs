@@ -110,7 +110,7 @@ public class VideoGenerationTests
     {
         string path = Path.Combine(_folder, "other.safetensors");
         _aligned.SaveAdapters(path);
-        using VideoDiffusionModel other = VideoDiffusionModel.MovingShapesImageToVideo();
+        using VideoDiffusionModel other = MovingShapesModels.ImageToVideo();
         Assert.That(
             () => _context.Transforms.GenerateVideo("Video", null, other, new VideoAlignmentOptions { ImageColumnName = "Image" }, new VideoLora(path)).Fit(
                 _context.Data.LoadFromEnumerable([new ImageRow { Image = "image.png" }])),

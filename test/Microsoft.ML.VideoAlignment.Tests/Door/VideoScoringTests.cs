@@ -81,7 +81,7 @@ public class VideoScoringTests
     [Test]
     public void ItSurvivesSaving()
     {
-        using VideoReward rating = VideoRewards.MovingShapesTrueRating();
+        using VideoReward rating = MovingShapesRewards.TrueRating();
         MLContext other = new(seed: 7);
         other.RegisterVideoAlignment();
         IDataView frames = _rig.Context.Data.LoadFromEnumerable(Enumerable.Range(0, 3).Select(row => new VideoRow(row)).ToList());
@@ -118,7 +118,7 @@ public class VideoScoringTests
         IDataView nan = _rig.Context.Data.LoadFromEnumerable([Spoilt(float.NaN)]);
         Assert.That(() => Scores(clamping, nan), Throws.TypeOf<RewardContractException>().With.Message.Contains("NaN"));
 
-        using VideoReward rating = VideoRewards.MovingShapesTrueRating();
+        using VideoReward rating = MovingShapesRewards.TrueRating();
         MLContext other = new(seed: 7);
         other.RegisterVideoAlignment();
         EstimatorContract.SurvivesSaving(_rig.Context, _rig.Context.Transforms.ScoreVideo("Score", "Video", rating, clampFrames: true), over, other);

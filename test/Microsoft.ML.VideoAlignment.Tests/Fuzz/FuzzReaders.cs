@@ -6,11 +6,12 @@ using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Media;
-using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.Models.ModelScope;
 using Microsoft.ML.VideoAlignment.Models.OpenSora;
 using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
 using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
+using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.MovingShapes;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Schedulers;
@@ -169,7 +170,7 @@ internal static class FuzzReaders
             new DiffusersFolder(folder.Path("")).Parse(read);
         }, s_configuration);
 
-        static byte[] Embedded(string model) => File.ReadAllBytes(Path.Combine(EmbeddedModels.Find(model), "config.json"));
+        static byte[] Embedded(string model) => File.ReadAllBytes(Path.Combine(MovingShapesFiles.Find(model), "config.json"));
         static JsonElement Params(JsonElement yaml) => yaml.TryGetProperty("model", out JsonElement model) && model.ValueKind == JsonValueKind.Object && model.TryGetProperty("params", out JsonElement read)
             && read.ValueKind == JsonValueKind.Object ? read : throw new InvalidDataException("no model.params");
         static JsonElement Tiny() => JsonFile.Read(Path.Combine(s_cases, "S12-pipelines", "videocrafter-ckpt", "tiny-text.json"));
@@ -177,7 +178,7 @@ internal static class FuzzReaders
 
     private static IEnumerable<FuzzReader> Tokenizers()
     {
-        string clip = EmbeddedModels.Find("clip");
+        string clip = MovingShapesFiles.Find("clip");
         foreach (string file in new[] { "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json" })
         {
             yield return Clip(file, ["vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"]);
@@ -345,14 +346,14 @@ internal static class FuzzReaders
         yield return new FuzzReader("alignment manifest", [Content(alignment, "settings.json")], (_, json) => AlignmentManifest.Parse(json).ToJson(), typeof(FormatException)) { Words = words };
 
         IDataView videos = rig.Estimator().Fit(rig.Prompts).Transform(rig.Prompts);
-        using VideoReward rating = VideoRewards.MovingShapesTrueRating();
+        using VideoReward rating = MovingShapesRewards.TrueRating();
         byte[] scoring = Save(rig, rig.Context.Transforms.ScoreVideo("Score", "Video", rating, "Prompt").Fit(videos), videos.Schema);
         yield return Zip("scoring zip", scoring);
         yield return Entry("scoring columns", scoring, "columns");
         yield return Entry("scoring reward", scoring, "reward.json");
 
-        using VideoReward removal = VideoRewards.MovingShapesObjectRemoval("circle"), action = VideoRewards.MovingShapesAction();
-        using var mix = new RewardMix([(VideoRewards.MovingShapesTrueRating(), 1), (VideoRewards.MovingShapesTrueRating(), 2)], normalize: true);
+        using VideoReward removal = MovingShapesRewards.ObjectRemoval("circle"), action = MovingShapesRewards.Action();
+        using var mix = new RewardMix([(MovingShapesRewards.TrueRating(), 1), (MovingShapesRewards.TrueRating(), 2)], normalize: true);
         string mixed = mix.Reference.ToJson();
         yield return new FuzzReader("reward reference", Utf8(rating.Reference.ToJson(), removal.Reference.ToJson(), action.Reference.ToJson(), mixed), (folder, json) =>
         {
@@ -364,7 +365,7 @@ internal static class FuzzReaders
             if (reference.IsMix || reference.Kind.EndsWith("TrueRating", StringComparison.Ordinal))
             {
                 reference.Resolve((part, _) => part.Kind.EndsWith("TrueRating", StringComparison.Ordinal)
-                    ? VideoRewards.MovingShapesTrueRating()
+                    ? MovingShapesRewards.TrueRating()
                     : throw new InvalidDataException(part.Kind)).Dispose();
             }
             else if (reference.Kind.EndsWith("ObjectRemoval", StringComparison.Ordinal))
@@ -506,7 +507,7 @@ internal static class FuzzReaders
         }, [typeof(FormatException), typeof(NotSupportedException)], """|0| a sunny day |2| a rainy day {"reference_path": "a.png;b.png", "mask_strategy": "0,0,0,0,1;1,1,-1,2,1,0.5"}""", "a ship", """a {"mask_strategy": "1"}""")
             with
         { Words = ["|0|", "|", "{\"reference_path\": \"", "\"mask_strategy\": \"", "aesthetic score:", "motion score:", ",", ";", "-1"] };
-        var clip = ClipTokenizer.FromFolder(EmbeddedModels.Find("clip"));
+        var clip = ClipTokenizer.FromFolder(MovingShapesFiles.Find("clip"));
         yield return Text("CLIP text", text => clip.Encode([text]), [], captions);
         yield return OneFile("prompts, one a line", "prompts.txt", path => VideoPrompts.FromTextFile(path), Utf8("a ship\na cat\n"), typeof(InvalidDataException));
         yield return OneFile("prompts in a table", "prompts.tsv", path => VideoPrompts.FromTsv(path, "Prompt"), Utf8("Id\tPrompt\n1\t\"a \"\"ship\"\"\"\n2\ta cat\n"), typeof(InvalidDataException));

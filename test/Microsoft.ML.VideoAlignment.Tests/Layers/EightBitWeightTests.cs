@@ -1,6 +1,7 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.MovingShapes;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
@@ -58,7 +59,7 @@ public class EightBitWeightTests
     public void AModelTakesAQuarterAndPredictsNearlyTheSame(string name)
     {
         using DisposeScope scope = NewDisposeScope();
-        string folder = EmbeddedModels.Find(name);
+        string folder = MovingShapesFiles.Find(name);
         using VideoDiffusionModel full = VideoDiffusionModel.FromPretrained(folder), small = VideoDiffusionModel.FromPretrained(folder, s_eightBit);
         Tensor expected = Prediction(full);
         double error = (Prediction(small) - expected).square().mean().sqrt().ToDouble() / expected.std().ToDouble();
@@ -79,7 +80,7 @@ public class EightBitWeightTests
     public void TheAdaptersGradientIsThatOfTheRestoredWeights([Values] ActivationRecompute recompute)
     {
         using DisposeScope scope = NewDisposeScope();
-        string folder = EmbeddedModels.Find("text-to-video");
+        string folder = MovingShapesFiles.Find("text-to-video");
         using VideoDiffusionModel full = VideoDiffusionModel.FromPretrained(folder), small = VideoDiffusionModel.FromPretrained(folder, s_eightBit);
         foreach ((string network, nn.Module module) in full.Networks)
         {
@@ -102,7 +103,7 @@ public class EightBitWeightTests
     public void ATrainedModelIsSavedAndOpensAgain()
     {
         var context = new MLContext(seed: 1);
-        using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(EmbeddedModels.Find("text-to-video"), s_eightBit);
+        using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(MovingShapesFiles.Find("text-to-video"), s_eightBit);
         using VideoReward reward = TinyModel.Redness();
         IDataView prompts = context.Data.LoadFromEnumerable([new PromptRow { Prompt = "a red circle" }]);
         var options = new VideoAlignmentOptions { Steps = 1, InferenceSteps = 2, LoraRank = 2, Frames = 2 };

@@ -22,7 +22,7 @@ public class ImageToVideoTests
     [OneTimeSetUp]
     public void Open()
     {
-        _model = VideoDiffusionModel.MovingShapesImageToVideo();
+        _model = MovingShapesModels.ImageToVideo();
         var random = new Random(21);
         _excerpts = [.. Enumerable.Range(0, Videos).Select(_ => Excerpt.BeginningOf(ShapesVideo.Draw(random, dull: false)))];
         _images = Excerpt.PaintFirst(_excerpts);
@@ -75,7 +75,7 @@ public class ImageToVideoTests
             Assert.That(again.Hash, Is.EqualTo(_model.Hash));
             Assert.That(again.Images, Is.EqualTo(ImageUse.Required));
             Assert.That(again.DefaultSize, Is.EqualTo(new VideoSize(ShapesVideo.Frames, ShapesVideo.Size, ShapesVideo.Size)));
-            Assert.That(VideoModelReference.IsEmbedded(again));
+            Assert.That(again.ComesWithPackage);
         }
     }
 

@@ -126,7 +126,7 @@ public class ActionClassificationTests
         Assert.That(() => reward.Score(frames, ["a cat abseilng at night"]), Throws.TypeOf<RewardContractException>()
             .With.Message.Contains("'a cat abseilng at night'").And.Message.Contains("nearest: 'abseiling'").And.Message.Contains("Prompts"));
         Assert.That(() => reward.Score(frames, ["a violin"]), Throws.TypeOf<RewardContractException>().With.Message.Contains("'playing violin', which the model does not know"));
-        Assert.That(() => ((reward * 2f) + VideoRewards.MovingShapesTrueRating()).RequirePrompts(["jogging", "a red circle"]),
+        Assert.That(() => ((reward * 2f) + MovingShapesRewards.TrueRating()).RequirePrompts(["jogging", "a red circle"]),
             Throws.TypeOf<RewardContractException>().With.Message.Contains("'a red circle'"), "a sum asks its parts");
     }
 

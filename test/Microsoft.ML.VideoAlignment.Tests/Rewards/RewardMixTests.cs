@@ -130,13 +130,13 @@ public class RewardMixTests
     public void ANormalizedSumIsSavedWithItsMoments()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoReward mix = VideoRewards.Mix([(VideoRewards.MovingShapesAesthetic(), 2f)], normalize: true);
+        using VideoReward mix = VideoRewards.Mix([(MovingShapesRewards.Aesthetic(), 2f)], normalize: true);
         mix.Score(SmallRewards.Frames(3, 3, 1, 32, 32).requires_grad_(true), []);
         RewardReference reference = RewardReference.FromJson(mix.Reference.ToJson());
         using VideoReward again = VideoRewards.FromReference(reference);
         Tensor frames = rand([2L, 3, 1, 32, 32]);
         Assert.That(Values(again.Score(frames, [])), Is.EqualTo(Values(mix.Score(frames, []))));
-        using VideoReward plain = VideoRewards.MovingShapesAesthetic() * 2f;
+        using VideoReward plain = MovingShapesRewards.Aesthetic() * 2f;
         Assert.That(Values(plain.Score(frames, [])), Is.Not.EqualTo(Values(mix.Score(frames, []))).Within(1e-3f));
         RewardReference spoilt = reference with { Arguments = new Dictionary<string, string> { ["moments"] = "1 2" } };
         Assert.That(() => VideoRewards.FromReference(spoilt), Throws.TypeOf<InvalidDataException>().With.Message.Contains("moments"));

@@ -63,7 +63,7 @@ public class RewardReferenceTests
     public void AFunctionCannotBeSavedAndSaysSo()
     {
         using VideoReward mine = VideoRewards.Custom("my taste", (frames, _) => frames.mean([1, 2, 3, 4]));
-        using VideoReward mix = VideoRewards.MovingShapesTrueRating() + mine;
+        using VideoReward mix = MovingShapesRewards.TrueRating() + mine;
         Assert.That(() => mix.Reference, Throws.TypeOf<NotSupportedException>().With.Message.Contains("'my taste'").And.Message.Contains("after loading"));
     }
 
@@ -76,5 +76,5 @@ public class RewardReferenceTests
         Assert.That(() => VideoRewards.FromReference(new RewardReference { Kind = "Telepathy" }), Throws.TypeOf<InvalidDataException>().With.Message.Contains("Telepathy"));
 
     private VideoReward Mix() =>
-        (VideoRewards.Aesthetic(SmallRewards.ClipFolder, _head) * 0.5f) + VideoRewards.TextImageSimilarity(SmallRewards.ClipFolder) + VideoRewards.MovingShapesTrueRating();
+        (VideoRewards.Aesthetic(SmallRewards.ClipFolder, _head) * 0.5f) + VideoRewards.TextImageSimilarity(SmallRewards.ClipFolder) + MovingShapesRewards.TrueRating();
 }

@@ -27,7 +27,7 @@ public class NativeTorchTests
     public void ALibraryThatCannotBeLoadedIsNotCalledMissing()
     {
         string text = NativeTorch.Explain("linux-x64", "0.107.0", "Unable to load: version `GLIBCXX_3.4.32' not found.");
-        Assert.That(text, Does.StartWith("libtorch is there and cannot be loaded").And.Contain("GLIBCXX_3.4.32").And.Contain("PatchTorchSharpNative").And.Not.Contain("dotnet add"));
+        Assert.That(text, Does.StartWith("libtorch is there and cannot be loaded").And.Contain("GLIBCXX_3.4.32").And.Contain("-p:PatchTorchSharpNative=true").And.Not.Contain("dotnet add"));
     }
 
     [Test]

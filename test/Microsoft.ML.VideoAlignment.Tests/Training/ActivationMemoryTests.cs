@@ -46,7 +46,7 @@ public class ActivationMemoryTests
     public void AStepRunAgainAsAWholeKeepsItsLatentsAlone()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoDiffusionModel model = VideoDiffusionModel.MovingShapes();
+        using VideoDiffusionModel model = MovingShapesModels.TextToVideo();
         long latents = model.LatentShape(1, model.DefaultSize).Aggregate(4L, (product, side) => product * side);
         long blocks = Step(ActivationMemory.Recompute, steps: false), whole = Step(ActivationMemory.Recompute, steps: true);
         using (Assert.EnterMultipleScope())
@@ -64,7 +64,7 @@ public class ActivationMemoryTests
     public void OffloadedInputsTakeNoMemoryOfTheDevice()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoDiffusionModel model = VideoDiffusionModel.MovingShapes();
+        using VideoDiffusionModel model = MovingShapesModels.TextToVideo();
         using (Assert.EnterMultipleScope())
         {
             Assert.That(Kept(ActivationMemory.RecomputeOffloaded, DeviceType.CUDA), Is.LessThan(0.7 * Kept(ActivationMemory.Recompute, DeviceType.CUDA)));

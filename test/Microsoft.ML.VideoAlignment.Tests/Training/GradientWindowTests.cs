@@ -119,7 +119,7 @@ public class GradientWindowTests
     [Test]
     public void TheDescriptionTellsEachStepsSensitivityAndWhetherItIsWithGradient()
     {
-        using VideoDiffusionModel model = VideoDiffusionModel.MovingShapes();
+        using VideoDiffusionModel model = MovingShapesModels.TextToVideo();
         string[] lines = GradientWindow.MostSensitive(2).Describe(model, 5, "DDIMScheduler").Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.That(lines, Has.Length.EqualTo(6));
         double[] sensitivity = [.. lines.Skip(1)

@@ -8,6 +8,25 @@ namespace Microsoft.ML.VideoAlignment.Encoders;
 /// <param name="Merges">The merges ("left right") in the order in which they apply.</param>
 internal sealed record BpeVocabulary(IReadOnlyDictionary<string, int> Ids, IReadOnlyList<string> Merges)
 {
+    /// <summary>Numbers the tokens of OpenAI's merges: the 256 bytes as letters, the same at the end of a word, one token a merge, start, end.</summary>
+    /// <param name="merges">The merges ("left right") in order.</param>
+    /// <param name="start">The token before a text.</param>
+    /// <param name="end">The token after a text.</param>
+    public static BpeVocabulary FromMerges(IReadOnlyList<string> merges, string start, string end)
+    {
+        string[] letters = [.. Letters()];
+        string[] tokens =
+            [.. letters, .. letters.Select(letter => $"{letter}</w>"), .. merges.Select(merge => merge.Replace(" ", "", StringComparison.Ordinal)), start, end];
+        var ids = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (int id = 0; id < tokens.Length; id++)
+        {
+            // Of two merges into one token the last counts, as in the reference's dict.
+            ids[tokens[id]] = id;
+        }
+
+        return new BpeVocabulary(ids, merges);
+    }
+
     /// <summary>Reads vocab.json and merges.txt (whose first line is a version).</summary>
     /// <param name="vocabPath">The path of vocab.json.</param>
     /// <param name="mergesPath">The path of merges.txt.</param>
@@ -40,5 +59,13 @@ internal sealed record BpeVocabulary(IReadOnlyDictionary<string, int> Ids, IRead
                     : throw new InvalidDataException($"CLIP tokenizer: a merge must be a pair of tokens, got {merge.GetArrayLength()} tokens.")),
         ];
         return new BpeVocabulary(ids, merges);
+    }
+
+    /// <summary>GPT-2's byte letters: printable bytes as themselves, the others as U+0100 upwards, in this order.</summary>
+    private static IEnumerable<string> Letters()
+    {
+        static bool Printable(int code) => code is >= 33 and <= 126 or >= 161 and <= 172 or >= 174 and <= 255;
+        return Enumerable.Range(0, 256).Where(Printable).Concat(Enumerable.Range(256, Enumerable.Range(0, 256).Count(code => !Printable(code))))
+            .Select(code => ((char)code).ToString());
     }
 }

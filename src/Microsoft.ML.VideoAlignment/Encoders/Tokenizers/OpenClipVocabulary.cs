@@ -62,20 +62,7 @@ internal static class OpenClipVocabulary
             merges.Add(line);
         }
 
-        string[] letters = [.. Letters()];
-        string[] tokens =
-        [
-            .. letters, .. letters.Select(letter => $"{letter}</w>"), .. merges.Select(merge => merge.Replace(" ", "", StringComparison.Ordinal)),
-            StartToken, EndToken,
-        ];
-        var ids = new Dictionary<string, int>(StringComparer.Ordinal);
-        for (int id = 0; id < tokens.Length; id++)
-        {
-            // Of two merges into one token the last counts, as in the reference's dict.
-            ids[tokens[id]] = id;
-        }
-
-        return new BpeVocabulary(ids, merges);
+        return BpeVocabulary.FromMerges(merges, StartToken, EndToken);
     }
 
     private static ClipTokenizer Make(BpeVocabulary vocabulary, int start, int end, string unknown, int length, IEnumerable<AddedToken> added) =>
@@ -88,12 +75,4 @@ internal static class OpenClipVocabulary
             MaxLength = length,
             AddedTokens = [.. added, new AddedToken(StartToken, start), new AddedToken(EndToken, end)],
         });
-
-    // GPT-2's byte letters: printable bytes as themselves, the others as U+0100 and up, in this order.
-    private static IEnumerable<string> Letters()
-    {
-        static bool Printable(int code) => code is >= 33 and <= 126 or >= 161 and <= 172 or >= 174 and <= 255;
-        return Enumerable.Range(0, 256).Where(Printable).Concat(Enumerable.Range(256, Enumerable.Range(0, 256).Count(code => !Printable(code))))
-            .Select(code => ((char)code).ToString());
-    }
 }

@@ -26,6 +26,9 @@ internal static class ModelScopeModel
     /// <summary>CLIP's.</summary>
     private const int TextTokens = 77;
 
+    /// <summary>diffusers' pipeline: 50 steps by default, 25 in its documentation and in VADER. A folder can say others.</summary>
+    private static readonly SamplingDefaults s_sampling = new(25, 9);
+
     private static readonly ModelTraits s_traits = new() { Family = VideoModelFamily.ModelScope };
 
     /// <summary>The family.</summary>
@@ -48,6 +51,7 @@ internal static class ModelScopeModel
     {
         var files = new DiffusersFolder(folder, cancellation);
         int frames = files.Parse(index => (int)ConfigJson.Integer(index, FramesKey, OfficialFrames), DiffusersFolder.IndexName);
+        SamplingDefaults sampling = files.Parse(index => SamplingDefaults.FromIndex(index, s_sampling), DiffusersFolder.IndexName);
         JsonElement scheduler = ConfiguredSamplers.Read(files);
         using var parts = new ConstructionScope();
         ClipPromptEncoder prompts = parts.Add(new ClipPromptEncoder(
@@ -56,6 +60,7 @@ internal static class ModelScopeModel
         AutoencoderKL vae = parts.Add(LoadVae(files.Component("vae"), variant, placement));
         return parts.Finish(FromNetworks(folder, prompts, unet, vae, scheduler, placement, frames)) with
         {
+            Sampling = sampling,
             Hash = () => WeightHash.Compute(new DiffusersFolder(folder), variant, "unet", "vae", "text_encoder"),
         };
     }
@@ -92,9 +97,7 @@ internal static class ModelScopeModel
             Decoder = new FrameByFrameDecoder(vae),
             Samplers = new ConfiguredSamplers(schedulerConfig, DdimScheduler.FromConfig),
             Sizes = new MultipleSizes(s_traits.Family, new VideoSize(frames, (int)height * factor, (int)width * factor), factor),
-
-            // diffusers' pipeline: 50 steps by default, 25 in its documentation and in VADER.
-            Sampling = new SamplingDefaults(25, 9),
+            Sampling = s_sampling,
             Device = placement.Device,
         };
     }

@@ -22,6 +22,10 @@ internal static class StableVideoDiffusionModel
     /// <summary>The reference's default, for folders that do not say theirs.</summary>
     private const int OfficialHeight = 576, OfficialWidth = 1024;
 
+    /// <summary>The reference's defaults; a folder can say other steps and another guidance scale.</summary>
+    private static readonly SamplingDefaults s_sampling =
+        new(25, 3) { MinGuidanceScale = 1, FramesPerSecond = 7, MotionBucketId = 127, NoiseAugmentation = 0.02 };
+
     /// <summary>d(final latents) / d(prediction) is -0.002 at the last of 25 steps, -0.29 at step 17.</summary>
     private static readonly ModelTraits s_traits = new()
     {
@@ -52,6 +56,7 @@ internal static class StableVideoDiffusionModel
         var files = new DiffusersFolder(folder, cancellation);
         (int, int) size = files.Parse(
             index => ((int)ConfigJson.Integer(index, HeightKey, OfficialHeight), (int)ConfigJson.Integer(index, WidthKey, OfficialWidth)), DiffusersFolder.IndexName);
+        SamplingDefaults sampling = files.Parse(index => SamplingDefaults.FromIndex(index, s_sampling), DiffusersFolder.IndexName);
         JsonElement scheduler = ConfiguredSamplers.Read(files);
         using var parts = new ConstructionScope();
         ClipVisionEncoder encoder = parts.Add(ClipVisionEncoder.FromFolder(files.Component("image_encoder"), placement, variant));
@@ -59,6 +64,7 @@ internal static class StableVideoDiffusionModel
         AutoencoderKLTemporalDecoder vae = parts.Add(LoadVae(files.Component("vae"), variant, placement));
         return parts.Finish(FromNetworks(folder, encoder, unet, vae, scheduler, size, placement)) with
         {
+            Sampling = sampling,
             Hash = () => WeightHash.Compute(new DiffusersFolder(folder), variant, "unet", "vae", "image_encoder"),
         };
     }
@@ -82,7 +88,7 @@ internal static class StableVideoDiffusionModel
             Decoder = new StableVideoDiffusionDecoder(vae),
             Samplers = new ConfiguredSamplers(schedulerConfig),
             Sizes = new MultipleSizes(s_traits.Family, new VideoSize((int)unet.Config.Frames, size.Height, size.Width), vae.SpatialFactor),
-            Sampling = new SamplingDefaults(25, 3) { MinGuidanceScale = 1, FramesPerSecond = 7, MotionBucketId = 127, NoiseAugmentation = 0.02 },
+            Sampling = s_sampling,
             Device = placement.Device,
         };
 

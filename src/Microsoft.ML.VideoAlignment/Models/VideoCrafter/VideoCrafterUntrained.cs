@@ -35,7 +35,7 @@ internal static class VideoCrafterUntrained
     /// <param name="request">How large, and the weights.</param>
     public static ModelParts Make(UntrainedRequest request)
     {
-        ClipTokenizer tokenizer = ClipTokenizer.FromFolder(Path.Combine(EmbeddedModels.Find("text-to-video"), "tokenizer"));
+        ClipTokenizer tokenizer = UntrainedTokenizer.Create();
         string text = request.Tiny
             ? $$"""{ "embed_dim": 16, "text_cfg": { "context_length": 8, "vocab_size": {{tokenizer.HighestId + 1}}, "width": 16, "heads": 2, "layers": 2 } }"""
             : $$"""{ "embed_dim": 256, "text_cfg": { "context_length": 20, "vocab_size": {{tokenizer.HighestId + 1}}, "width": 256, "heads": 4, "layers": 2 } }""";

@@ -188,7 +188,7 @@ public class GradientCheckTests
 
     [Test]
     public void ARewardWithoutGradientIsRefused() => Assert.That(
-        () => GradientCheck.Run(Model(VideoModelFamily.ModelScope), VideoRewards.MovingShapesTrueRating(), Options(VideoModelFamily.ModelScope)),
+        () => GradientCheck.Run(Model(VideoModelFamily.ModelScope), MovingShapesRewards.TrueRating(), Options(VideoModelFamily.ModelScope)),
         Throws.TypeOf<RewardContractException>().With.Message.Contains("not differentiable"));
 
     [Test]

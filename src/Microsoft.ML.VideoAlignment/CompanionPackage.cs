@@ -1,0 +1,21 @@
+using Microsoft.ML.VideoAlignment.Rewards;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>Models and rewards that come in a package of their own, and that saved files may name.</summary>
+internal abstract class CompanionPackage
+{
+    /// <summary>The package's name, as in <see cref="CompanionPackages"/>.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>Opens a model of the package.</summary>
+    /// <param name="name">What a saved file calls it: one of the package's names in <see cref="CompanionPackages"/>.</param>
+    /// <returns>A model that the caller disposes.</returns>
+    public abstract VideoDiffusionModel OpenModel(string name);
+
+    /// <summary>Makes a reward of the package again.</summary>
+    /// <param name="reference">What a saved file says of it: a kind that is the package's, and arguments.</param>
+    /// <returns>A reward that the caller disposes.</returns>
+    /// <exception cref="InvalidDataException">The package does not know the kind, or its reward is another by now.</exception>
+    public abstract VideoReward OpenReward(RewardReference reference);
+}
