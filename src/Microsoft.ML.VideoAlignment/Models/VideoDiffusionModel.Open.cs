@@ -32,7 +32,8 @@ public sealed partial class VideoDiffusionModel
 
     /// <summary>As <see cref="FromPretrained"/>, without a thread that waits: downloads are asynchronous, weights are read in a thread of the pool.</summary>
     /// <inheritdoc cref="FromPretrained"/>
-    public static Task<VideoDiffusionModel> FromPretrainedAsync(string path, VideoModelOptions? options = null, CancellationToken cancellationToken = default) =>
+    public static Task<VideoDiffusionModel> FromPretrainedAsync(
+        string path, VideoModelOptions? options = null, CancellationToken cancellationToken = default) =>
         ModelCatalog.OpenAsync(path, options ?? new VideoModelOptions(), cancellationToken);
 
     /// <summary>
@@ -44,9 +45,11 @@ public sealed partial class VideoDiffusionModel
     /// <summary>
     /// The tiny image-to-video model that comes with this library, in the form of Stable Video Diffusion: from an image of 32 x 32 pixels with one shape on it,
     /// 8 frames in which something of its color moves on its background. The motion bucket says how fast (127, the default: 14 pixels in a video at 7 frames a
-    /// second; 0: it stays), chance says which way. Outlines are not kept: a shape blurs within a few frames (figures in MovingShapes/image-to-video/report.txt).
+    /// second; 0: it stays), chance says which way. Outlines are not kept: a shape blurs within a few frames (figures in
+    /// MovingShapes/image-to-video/report.txt).
     /// </summary>
-    public static VideoDiffusionModel MovingShapesImageToVideo() => Embedded(StableVideoDiffusionModel.Definition, "image-to-video", MovingShapesImageToVideoSource);
+    public static VideoDiffusionModel MovingShapesImageToVideo() =>
+        Embedded(StableVideoDiffusionModel.Definition, "image-to-video", MovingShapesImageToVideoSource);
 
     /// <summary>
     /// Makes a small model of a family with random weights and no files: for gradient checks, tests and learning the API. Its videos are gray noise.
@@ -56,7 +59,8 @@ public sealed partial class VideoDiffusionModel
     /// <param name="seed">The seed that weights and text states are a function of.</param>
     /// <remarks>An alignment of it can be used and cannot be saved, since there is nothing to load its base from.</remarks>
     /// <exception cref="ArgumentException">The family is not known or has no untrained models, or the size is not known.</exception>
-    public static VideoDiffusionModel Untrained(string family, UntrainedSize size = UntrainedSize.Tiny, int seed = 1) => UntrainedModel.Make(family, size, seed);
+    public static VideoDiffusionModel Untrained(string family, UntrainedSize size = UntrainedSize.Tiny, int seed = 1) =>
+        UntrainedModel.Make(family, size, seed);
 
     /// <summary>An embedded model, which was tuned for its own steps and guidance.</summary>
     private static VideoDiffusionModel Embedded(ModelDefinition family, string folder, string source)
