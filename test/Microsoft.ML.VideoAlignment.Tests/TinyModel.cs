@@ -16,7 +16,7 @@ internal static class TinyModel
     public static LoraAdapters Adapt(VideoDiffusionModel model, ulong seed = 1)
     {
         using var generator = new Generator(seed);
-        return LoraAdapters.Attach(model.Denoiser, LoraVocabulary.Diffusers.AttentionQkvOut, rank: 2, alpha: 2, generator);
+        return LoraAdapters.Attach(model.Denoiser, model.LoraVocabulary.AttentionQkvOut, rank: 2, alpha: 2, generator);
     }
 
     /// <summary>Settings of a short run: 3 sampler steps, the last one graded, all frames.</summary>

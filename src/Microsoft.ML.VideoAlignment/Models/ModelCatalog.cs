@@ -39,16 +39,23 @@ internal static class ModelCatalog
     }
 
     /// <summary>Loads the model at a path, or of the hub, whichever family it is of.</summary>
+    /// <param name="path">A folder or file, or an id of the hub.</param>
+    /// <param name="options">How weights are read and held.</param>
+    /// <param name="cancellation">Ends the download or the reading.</param>
     public static VideoDiffusionModel Open(string path, VideoModelOptions options, CancellationToken cancellation)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         NativeTorch.Require();
         return IsOfHub(path)
-            ? OpenOfHub(path, HubFiles.Resolve(path, options.Hub, options.Variant, admit: Admission(path, options), cancellation: cancellation), options, cancellation)
+            ? OpenOfHub(
+                path, HubFiles.Resolve(path, options.Hub, options.Variant, admit: Admission(path, options), cancellation: cancellation), options, cancellation)
             : OpenLocal(path, options, cancellation);
     }
 
-    /// <summary>As <see cref="Open"/>: downloads without a thread, and reads weights in one of the pool.</summary>
+    /// <summary>Loads a model as <see cref="Open"/> does: downloads without a thread, and reads weights in one of the pool.</summary>
+    /// <param name="path">A folder or file, or an id of the hub.</param>
+    /// <param name="options">How weights are read and held.</param>
+    /// <param name="cancellation">Ends the download or the reading.</param>
     public static async Task<VideoDiffusionModel> OpenAsync(string path, VideoModelOptions options, CancellationToken cancellation)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -58,12 +65,15 @@ internal static class ModelCatalog
             return await Task.Run(() => OpenLocal(path, options, cancellation), cancellation).ConfigureAwait(false);
         }
 
-        string folder = await HubFiles.ResolveAsync(path, options.Hub, options.Variant, admit: Admission(path, options), cancellation: cancellation).ConfigureAwait(false);
+        string folder = await HubFiles.ResolveAsync(path, options.Hub, options.Variant, admit: Admission(path, options), cancellation: cancellation)
+            .ConfigureAwait(false);
         return await Task.Run(() => OpenOfHub(path, folder, options, cancellation), cancellation).ConfigureAwait(false);
     }
 
-    /// <summary>Refuses a model whose small files say that it cannot be opened, before its large ones are fetched.</summary>
-    /// <exception cref="NotSupportedException">It is of no known family, or has a part that is not built here.</exception>
+    /// <summary>Makes what refuses a model whose small files say that it cannot be opened, before its large ones are fetched.</summary>
+    /// <param name="id">The model's id of the hub, for messages.</param>
+    /// <param name="options">How it would be read.</param>
+    /// <returns>Throws <see cref="NotSupportedException"/> where the model is not of a known family, or has a part that is not built here.</returns>
     public static HubAdmission Admission(string id, VideoModelOptions options) => (folder, names) =>
     {
         var listing = new ModelListing(folder, names);
@@ -112,7 +122,8 @@ internal static class ModelCatalog
         }
 
         string[] names = File.Exists(listing.Path) ? [Path.GetFileName(listing.Path)]
-            : [.. Directory.EnumerateFileSystemEntries(listing.Path).Select(entry => Path.GetFileName(entry)!).Concat(listing.Coming.Select(name => name.Split('/')[0])).Distinct().Order(StringComparer.Ordinal)];
+            : [.. Directory.EnumerateFileSystemEntries(listing.Path).Select(entry => Path.GetFileName(entry)!)
+                .Concat(listing.Coming.Select(name => name.Split('/')[0])).Distinct().Order(StringComparer.Ordinal)];
         return names.Length == 0 ? "the folder is empty" : $"found {string.Join(", ", names.Take(12))}{(names.Length > 12 ? ", ..." : "")}";
     }
 

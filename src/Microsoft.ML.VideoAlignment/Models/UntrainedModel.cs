@@ -20,10 +20,12 @@ internal static class UntrainedModel
             UntrainedSize.Middle => false,
             _ => throw new ArgumentOutOfRangeException(nameof(size), size, "Unknown size."),
         };
-        ModelDefinition definition = ModelCatalog.All.FirstOrDefault(known => known.Name == family && known.Untrained is not null) ?? throw new ArgumentException(
-            $"There is no untrained model of the family '{family}'; expected one of {string.Join(", ", ModelCatalog.All.Where(known => known.Untrained is not null).Select(known => known.Name))}.",
+        ModelDefinition[] known = [.. ModelCatalog.All.Where(definition => definition.Untrained is not null)];
+        ModelDefinition chosen = known.FirstOrDefault(definition => definition.Name == family) ?? throw new ArgumentException(
+            $"The family '{family}' has no untrained models; expected one of {string.Join(", ", known.Select(definition => definition.Name))}.",
             nameof(family));
         using var weights = new UntrainedWeights(seed, filled);
-        return new VideoDiffusionModel(definition.Untrained!(new UntrainedRequest($"untrained {family}, {size}, seed {seed}", tiny, weights, Placement.OnCpu(precision), seed)));
+        string source = $"untrained {family}, {size}, seed {seed}";
+        return new VideoDiffusionModel(chosen.Untrained!(new UntrainedRequest(source, tiny, weights, Placement.OnCpu(precision), seed)));
     }
 }

@@ -29,7 +29,8 @@ public sealed partial class VideoDiffusionModel
 
     /// <summary>As <see cref="FromPretrained"/>, without a thread that waits: downloads are asynchronous, weights are read in a thread of the pool.</summary>
     /// <inheritdoc cref="FromPretrained"/>
-    public static Task<VideoDiffusionModel> FromPretrainedAsync(string path, VideoModelOptions? options = null, CancellationToken cancellationToken = default) =>
+    public static Task<VideoDiffusionModel> FromPretrainedAsync(
+        string path, VideoModelOptions? options = null, CancellationToken cancellationToken = default) =>
         ModelCatalog.OpenAsync(path, options ?? new VideoModelOptions(), cancellationToken);
 
     /// <summary>
@@ -40,5 +41,6 @@ public sealed partial class VideoDiffusionModel
     /// <param name="seed">The seed that weights and text states are a function of.</param>
     /// <remarks>An alignment of it can be used and cannot be saved, since there is nothing to load its base from.</remarks>
     /// <exception cref="ArgumentException">The family is not known or has no untrained models, or the size is not known.</exception>
-    public static VideoDiffusionModel Untrained(string family, UntrainedSize size = UntrainedSize.Tiny, int seed = 1) => UntrainedModel.Make(family, size, seed);
+    public static VideoDiffusionModel Untrained(string family, UntrainedSize size = UntrainedSize.Tiny, int seed = 1) =>
+        UntrainedModel.Make(family, size, seed);
 }

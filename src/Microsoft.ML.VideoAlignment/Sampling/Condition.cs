@@ -14,7 +14,9 @@ internal sealed record Condition : IDisposable
     /// <summary>int64 [B, L], 1 for tokens that count; null: all do.</summary>
     public Tensor? TextMask { get; init; }
 
-    /// <summary>[B, c, h, w]: the encoded image that the video starts from. Or [B, c, T', h, w]: what is given of frames, see <see cref="FrameMask"/>.</summary>
+    /// <summary>
+    /// [B, c, h, w]: the encoded image that the video starts from. Or [B, c, T', h, w]: what is given of frames, see <see cref="FrameMask"/>.
+    /// </summary>
     public Tensor? ImageLatents { get; init; }
 
     /// <summary>[B, n]: frame rate, motion bucket and the like, in the family's order.</summary>
@@ -26,7 +28,8 @@ internal sealed record Condition : IDisposable
     /// <summary>The size of the video, which some networks are told.</summary>
     public required VideoSize Size { get; init; }
 
-    /// <summary>The rows of all parts, one part after another. They must be of one size and have the same tensors.</summary>
+    /// <summary>Joins the rows of all parts, one part after another.</summary>
+    /// <param name="parts">Conditions of videos of one size that have the same tensors.</param>
     public static Condition Stack(params IReadOnlyList<Condition> parts)
     {
         return parts[0] with
@@ -41,14 +44,16 @@ internal sealed record Condition : IDisposable
         Tensor? Rows(Func<Condition, Tensor?> tensor) => tensor(parts[0]) is null ? null : cat([.. parts.Select(part => tensor(part)!)]);
     }
 
-    /// <summary>The chosen rows, in the order given; a row may come more than once.</summary>
+    /// <summary>Selects rows, in the order given.</summary>
+    /// <param name="rows">Indices of rows; one may come more than once.</param>
     public Condition Rows(params IReadOnlyList<int> rows)
     {
         using Tensor index = tensor(rows.Select(static row => (long)row).ToArray(), device: Text.device);
         return Map(part => MetaOps.IsMeta(part) ? MetaOps.Select(part, 0, rows.Count) : part.index_select(0, index));
     }
 
-    /// <summary>Every tensor replaced.</summary>
+    /// <summary>Replaces every tensor.</summary>
+    /// <param name="map">Makes a tensor of the same axes from each.</param>
     public Condition Map(Func<Tensor, Tensor> map) => this with
     {
         Text = map(Text),
@@ -62,6 +67,7 @@ internal sealed record Condition : IDisposable
     public Condition DetachFromDisposeScope() => Map(static tensor => tensor.DetachFromDisposeScope());
 
     /// <summary>Writes every tensor and the size into a section of a run's state.</summary>
+    /// <param name="state">The section.</param>
     public void Save(StateWriter state)
     {
         state.Write("frames", Size.Frames);
@@ -73,7 +79,10 @@ internal sealed record Condition : IDisposable
         }
     }
 
-    /// <summary>What <see cref="Save"/> wrote, of no dispose scope; the caller owns it.</summary>
+    /// <summary>Reads what <see cref="Save"/> wrote.</summary>
+    /// <param name="state">The section.</param>
+    /// <param name="device">Where the tensors go.</param>
+    /// <returns>Tensors that no dispose scope owns; the caller does.</returns>
     public static Condition Load(StateReader state, Device device)
     {
         Tensor? Part(string name) => state.Has(name) ? state.AnyTensor(name, device) : null;
@@ -84,7 +93,8 @@ internal sealed record Condition : IDisposable
             ImageLatents = Part(nameof(ImageLatents)),
             Scalars = Part(nameof(Scalars)),
             FrameMask = Part(nameof(FrameMask)),
-            Size = new VideoSize((int)state.Integer("frames", 1, int.MaxValue), (int)state.Integer("height", 1, int.MaxValue), (int)state.Integer("width", 1, int.MaxValue)),
+            Size = new VideoSize((int)state.Integer("frames", 1, int.MaxValue),
+                (int)state.Integer("height", 1, int.MaxValue), (int)state.Integer("width", 1, int.MaxValue)),
         };
     }
 

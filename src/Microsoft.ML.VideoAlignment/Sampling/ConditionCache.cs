@@ -4,6 +4,8 @@ namespace Microsoft.ML.VideoAlignment.Sampling;
 /// Conditions of a training run. Those of texts are made once and kept, row by row, since a run comes back to its prompts many times; those of images,
 /// which hold fresh noise, are made each time.
 /// </summary>
+/// <param name="model">Encodes.</param>
+/// <param name="sampling">How the run samples.</param>
 internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings sampling) : IDisposable
 {
     private readonly Dictionary<string, Condition> _kept = new(StringComparer.Ordinal);
@@ -13,6 +15,7 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
     /// <summary>
     /// Encodes every text of a run now and frees the text encoder, if it is one that is opened when it is needed: it may be larger than all else together.
     /// </summary>
+    /// <param name="prompts">The run's prompts.</param>
     public void Prepare(IEnumerable<VideoPrompt> prompts)
     {
         if (model.Images == ImageUse.Required || (!model.TextEncoderReopens && model.Idle is null))
@@ -35,9 +38,10 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
         model.ReleaseTextEncoder();
     }
 
-    /// <summary>Both branches of a batch; the second is null where guidance does not act. They carry no gradient.</summary>
+    /// <summary>Makes both branches of a batch, without gradient.</summary>
     /// <param name="prompts">B prompts.</param>
-    /// <param name="noise">See <see cref="VideoRequest.Noise"/>.</param>
+    /// <param name="noise">Makes standard normal noise of a shape [B, ...].</param>
+    /// <returns>B rows each; the second is null where guidance does not act.</returns>
     public (Condition Conditional, Condition? Unconditional) Get(IReadOnlyList<VideoPrompt> prompts, Func<IReadOnlyList<long>, Tensor> noise)
     {
         using (no_grad())
@@ -46,11 +50,14 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
         }
     }
 
-    /// <summary>
-    /// Both branches of a video's further clip, which begins with <paramref name="images"/> [B, 3, H, W], RGB in [0, 1]. They carry gradient where the images
-    /// do.
-    /// </summary>
-    public (Condition Conditional, Condition? Unconditional) After(int segment, IReadOnlyList<VideoPrompt> prompts, Tensor images, Func<IReadOnlyList<long>, Tensor> noise)
+    /// <summary>Makes both branches of a video's further segment; they carry gradient where the images do.</summary>
+    /// <param name="segment">Which segment, from 1.</param>
+    /// <param name="prompts">B prompts.</param>
+    /// <param name="images">What the segment begins with [B, 3, H, W], RGB in [0, 1].</param>
+    /// <param name="noise">Makes standard normal noise of a shape [B, ...].</param>
+    /// <returns>B rows each; the second is null where guidance does not act.</returns>
+    public (Condition Conditional, Condition? Unconditional) After(
+        int segment, IReadOnlyList<VideoPrompt> prompts, Tensor images, Func<IReadOnlyList<long>, Tensor> noise)
     {
         using (set_grad_enabled(images.requires_grad && is_grad_enabled()))
         {
@@ -66,12 +73,12 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
         }
     }
 
-    /// <summary>The request of a batch, with its rows' images where the model may read them. <paramref name="later"/>: of a further clip, which has its image already.</summary>
+    // The request of a batch, with its rows' images where the model may read them; a later segment has its image already.
     private VideoRequest Request(IReadOnlyList<VideoPrompt> prompts, Func<IReadOnlyList<long>, Tensor> noise, bool later = false) =>
         model.Images != ImageUse.Optional && !later ? sampling.Request(prompts, noise)
         : sampling.Request([.. prompts.Select(prompt => prompt.WithoutImages)], noise) with { References = [.. prompts.Select(prompt => prompt.Images)] };
 
-    /// <summary>As <see cref="VideoDiffusionModel.Encode"/>; texts that were seen before are not encoded again.</summary>
+    // As VideoDiffusionModel.Encode; texts that were seen before are not encoded again.
     private Condition Encode(VideoRequest request)
     {
         if (model.Images == ImageUse.Required)
@@ -92,9 +99,10 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
     private Condition Texts(VideoRequest request)
     {
         string[] read = [.. request.Prompts.Select(prompt => model.TextRead(prompt, request.Segment, request.Segments))];
-        foreach ((string text, string prompt) in read.Zip(request.Prompts).Where(pair => !_kept.ContainsKey(pair.First)).DistinctBy(pair => pair.First).ToList())
+        foreach ((string text, string prompt) in read.Zip(request.Prompts)
+            .Where(pair => !_kept.ContainsKey(pair.First)).DistinctBy(pair => pair.First).ToList())
         {
-            // What is made in inference mode, where held-out videos are, could not take part in a graph later.
+            // What is made in inference mode, where validation videos are, could not take part in a graph later.
             using IDisposable mode = inference_mode(false);
             using IDisposable guard = no_grad();
             model.Idle?.Enter(WorkStage.Encoding);
@@ -110,7 +118,7 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
         return (Computing(conditional), Acts ? Computing(model.EncodeUnconditional(request, conditional, encode)) : null);
     }
 
-    /// <summary>In what the denoiser computes in: no change, unless it is in float64.</summary>
+    // In what the denoiser computes in: no change, unless that is float64.
     private Condition Computing(Condition condition) => model.ComputeDtype != ScalarType.Float64 ? condition
         : condition.Map(static tensor => tensor.is_floating_point() ? tensor.to_type(ScalarType.Float64) : tensor.alias());
 }

@@ -9,12 +9,12 @@ namespace Microsoft.ML.VideoAlignment.Sampling;
 /// live in the scope that is outer to a step's.
 /// </summary>
 /// <param name="sampler">Whose steps they are.</param>
-/// <param name="prompts">Of the rows, for the message; empty: not known.</param>
+/// <param name="prompts">The rows' prompts, for the message; empty: not known.</param>
 internal sealed class FiniteLatents(ISampler sampler, IReadOnlyList<string> prompts)
 {
     private readonly List<(int Step, Tensor Prediction, Tensor Latents)> _notes = [];
 
-    /// <summary>Notes a step.</summary>
+    /// <summary>Notes whether a step's numbers are finite.</summary>
     /// <param name="step">Its index.</param>
     /// <param name="prediction">The guided prediction [B, ...].</param>
     /// <param name="latents">What the sampler made of it [B, ...].</param>

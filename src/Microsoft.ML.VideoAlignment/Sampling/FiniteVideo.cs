@@ -8,14 +8,18 @@ namespace Microsoft.ML.VideoAlignment.Sampling;
 /// </summary>
 internal static class FiniteVideo
 {
-    /// <summary>Whether each row [B, ...] is finite: [B], on its device.</summary>
+    /// <summary>Tells of each row whether it is finite.</summary>
+    /// <param name="x">[B, ...].</param>
+    /// <returns>Booleans [B] on the device of <paramref name="x"/>.</returns>
     public static Tensor Rows(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
         return x.isfinite().reshape(x.shape[0], -1).all(1).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The first row that is not; null: all are. Waits for the device.</summary>
+    /// <summary>Finds the first row that is not finite; waits for the device.</summary>
+    /// <param name="rows">What <see cref="Rows"/> gave.</param>
+    /// <returns>Null: all rows are finite.</returns>
     public static int? FirstNot(Tensor rows)
     {
         using Tensor host = rows.cpu();
@@ -26,7 +30,7 @@ internal static class FiniteVideo
     /// <summary>Throws where decoded frames are not finite.</summary>
     /// <param name="pixels">Decoder output [B, 3, f, H, W].</param>
     /// <param name="frames">Which frames of the segment they are.</param>
-    /// <param name="prompts">Of the rows, for the message; empty: not known.</param>
+    /// <param name="prompts">The rows' prompts, for the message; empty: not known.</param>
     /// <exception cref="NotFiniteNumberException">They are not.</exception>
     public static void RequireDecoded(Tensor pixels, IReadOnlyList<int> frames, IReadOnlyList<string> prompts)
     {
@@ -44,7 +48,9 @@ internal static class FiniteVideo
         }
     }
 
-    /// <summary>The row as a message names it.</summary>
+    /// <summary>Names a row for a message.</summary>
+    /// <param name="row">The row, from 0.</param>
+    /// <param name="prompts">The rows' prompts; empty: not known.</param>
     public static string Named(int row, IReadOnlyList<string> prompts) => row < prompts.Count
         ? string.Create(CultureInfo.InvariantCulture, $" for row {row} of the batch, prompt '{prompts[row]}'")
         : string.Create(CultureInfo.InvariantCulture, $" for row {row} of the batch");

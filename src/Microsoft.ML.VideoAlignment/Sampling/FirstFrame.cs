@@ -9,10 +9,12 @@ internal static class FirstFrame
     // Resizing overshoots and 16-bit storage rounds; an image of 8-bit numbers is far outside.
     private const double Slack = 0.01;
 
-    /// <summary>
-    /// images: [B, 3, H, W] in [0, 1] -> [B, 3, height, width] in [0, 1], resized (bicubic with antialias) where the size is another. Carries gradient.
-    /// </summary>
-    /// <exception cref="ArgumentException">Another shape, or values outside [0, 1] (not looked at where gradient is asked for).</exception>
+    /// <summary>Resizes images (bicubic with antialias) where their size is another; carries gradient.</summary>
+    /// <param name="images">[B, 3, H, W], RGB in [0, 1].</param>
+    /// <param name="height">Height in pixels.</param>
+    /// <param name="width">Width in pixels.</param>
+    /// <returns>[B, 3, height, width] in [0, 1].</returns>
+    /// <exception cref="ArgumentException">Another shape, or values outside [0, 1] (not checked where gradient is asked for).</exception>
     public static Tensor Fit(Tensor images, int height, int width)
     {
         Shapes.Require(images, "B, 3, H, W");
@@ -42,7 +44,8 @@ internal static class FirstFrame
         if (!(least >= -Slack && most <= 1 + Slack))
         {
             throw new ArgumentException(
-                FormattableString.Invariant($"Image: expected RGB in [0, 1], got values from {least:g4} to {most:g4}. Divide 8-bit values by 255; map [-1, 1] by x / 2 + 0.5."),
+                FormattableString.Invariant($"Image: expected RGB in [0, 1], got values from {least:g4} to {most:g4}. ")
+                    + "Divide 8-bit values by 255; map [-1, 1] by x / 2 + 0.5.",
                 nameof(images));
         }
     }

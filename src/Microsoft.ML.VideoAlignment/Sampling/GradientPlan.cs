@@ -26,25 +26,35 @@ internal sealed class GradientPlan
     /// <summary>The step whose clean prediction is the result, later ones not being run; null: run to the end.</summary>
     public int? Stop { get; }
 
+    /// <summary>What a step does with gradient.</summary>
+    /// <param name="step">Its index, 0 = noisiest.</param>
     public StepGradient this[int step] => _steps[step];
 
     /// <summary>Steps in which the network carries gradient.</summary>
     public IEnumerable<int> GradientSteps => Enumerable.Range(0, Count).Where(step => _steps[step].Network && (Stop is null || step <= Stop));
 
-    /// <summary>The same steps and the same stop, nothing recorded.</summary>
+    /// <summary>Makes a plan of as many steps and the same stop in which nothing is recorded.</summary>
     public GradientPlan WithoutGradient() => new(new StepGradient[Count], Stop);
 
-    /// <summary>No step carries gradient: generation.</summary>
+    /// <summary>Makes a plan in which no step carries gradient: generation.</summary>
+    /// <param name="steps">Number of sampler steps.</param>
     public static GradientPlan None(int steps) => new(new StepGradient[steps], stop: null);
 
-    /// <summary>Steps from <paramref name="start"/> on carry everything, earlier ones nothing: x_start is a constant (VADER, AlignProp).</summary>
+    /// <summary>Makes a plan in which the last steps carry everything and earlier ones nothing: x_start is a constant (VADER, AlignProp).</summary>
+    /// <param name="steps">Number of sampler steps.</param>
+    /// <param name="start">The first step that carries gradient.</param>
+    /// <param name="stop">See <see cref="Stop"/>.</param>
     public static GradientPlan Suffix(int steps, int start, int? stop = null) =>
         new([.. Enumerable.Range(0, steps).Select(step => step >= start ? new StepGradient(true, false, true) : default)], stop);
 
     /// <summary>
-    /// The network carries gradient in the <paramref name="withGradient"/> steps and is a constant in all others; the sampler's path is recorded throughout,
+    /// Makes a plan in which the network carries gradient in chosen steps and is a constant in all others; the sampler's path is recorded throughout,
     /// so that a gradient step reaches the result past constant ones.
     /// </summary>
+    /// <param name="steps">Number of sampler steps.</param>
+    /// <param name="withGradient">The chosen steps.</param>
+    /// <param name="detachInput">See <see cref="StepGradient.DetachInput"/>.</param>
+    /// <param name="stop">See <see cref="Stop"/>.</param>
     public static GradientPlan Chosen(int steps, IReadOnlySet<int> withGradient, bool detachInput, int? stop = null) =>
         new([.. Enumerable.Range(0, steps).Select(step => new StepGradient(withGradient.Contains(step), detachInput, true))], stop);
 }

@@ -5,6 +5,7 @@ namespace Microsoft.ML.VideoAlignment.Sampling;
 /// <summary>How a video is sampled: everything that decides its pixels besides weights, prompt and seed.</summary>
 internal sealed record SamplingSettings
 {
+    /// <summary>The size of a segment.</summary>
     public required VideoSize Size { get; init; }
 
     /// <summary>Sampler steps asked for, at least 1; a sampler's own count may differ (lvdm's DDIM).</summary>
@@ -19,9 +20,12 @@ internal sealed record SamplingSettings
     /// <summary>0: deterministic; 1: as much noise as DDPM (samplers without eta ignore it).</summary>
     public double Eta { get; init; }
 
+    /// <summary>What guidance leads away from; empty: the empty prompt.</summary>
     public string NegativePrompt { get; init; } = "";
 
-    /// <summary>Class name of another sampler to make from the folder's scheduler file, such as "DPMSolverMultistepScheduler"; null: the folder's own.</summary>
+    /// <summary>
+    /// Class name of another sampler to make from the folder's scheduler file, such as "DPMSolverMultistepScheduler"; null: the folder's own.
+    /// </summary>
     public string? SamplerName { get; init; }
 
     /// <summary>
@@ -31,7 +35,7 @@ internal sealed record SamplingSettings
     public IReadOnlyList<double>? Sigmas { get; init; }
 
     /// <summary>
-    /// Clips of a video, each beginning with the last frame of the one before: the video has this times the frames of <see cref="Size"/>. Above 1 only for
+    /// Segments of a video, each beginning with the last frame of the one before: the video has this times the frames of <see cref="Size"/>. Above 1 only for
     /// models that can begin with an image.
     /// </summary>
     public int SegmentCount { get; init; } = 1;
@@ -41,18 +45,21 @@ internal sealed record SamplingSettings
     public int VideoFrames => checked(SegmentCount * Size.Frames);
 
     /// <summary>
-    /// Whether rewards are shown latent frames, each decoded as if it were a video of its own (<see cref="VideoDiffusionModel.DecodeAlone"/>), instead of frames
-    /// of the video.
+    /// Whether rewards are shown latent frames, each decoded as if it were a video of its own (<see cref="VideoDiffusionModel.DecodeAlone"/>), instead of
+    /// frames of the video.
     /// </summary>
     public bool RewardsLatentFrames { get; init; }
 
-    /// <summary>How large the model's videos are.</summary>
+    /// <summary>Gives the size of a whole video.</summary>
+    /// <param name="model">The model that makes it.</param>
     public VideoSize VideoSize(VideoDiffusionModel model) => model.OutputSize(Size) with { Frames = VideoFrames };
 
-    /// <summary>Frames of the video that a training step chooses from.</summary>
+    /// <summary>Counts the frames of a video that a training step chooses from.</summary>
+    /// <param name="model">The model that makes it.</param>
     public int RewardFrameCount(VideoDiffusionModel model) => SegmentCount * (RewardsLatentFrames ? (int)model.LatentShape(1, Size)[2] : Size.Frames);
 
-    /// <summary>Denoiser evaluations a video and step: 2 where guidance acts, else 1.</summary>
+    /// <summary>Counts denoiser evaluations a video and step: 2 where guidance acts, else 1.</summary>
+    /// <param name="model">The model.</param>
     public int Branches(VideoDiffusionModel model) => model.GuidanceActs(GuidanceScale) ? 2 : 1;
 
     /// <inheritdoc cref="VideoRequest.FramesPerSecond"/>
@@ -64,24 +71,27 @@ internal sealed record SamplingSettings
     /// <inheritdoc cref="VideoRequest.NoiseAugmentation"/>
     public double NoiseAugmentation { get; init; }
 
-    /// <summary>What is wrong with settings that a file gave, whatever the model; null: nothing.</summary>
+    /// <summary>Says what is wrong with settings that a file gave, whatever the model; null: all is well.</summary>
     public string? Fault()
     {
         const int MaxSide = 1 << 16;
         (string Name, double? Value, double Least, double Most)[] numbers =
         [
-            (nameof(Steps), Steps, 1, 1_000_000), (nameof(GuidanceScale), GuidanceScale, double.MinValue, double.MaxValue), (nameof(MinGuidanceScale), MinGuidanceScale, double.MinValue, double.MaxValue),
-            (nameof(Eta), Eta, 0, 1), (nameof(SegmentCount), SegmentCount, 1, MaxSide), (nameof(FramesPerSecond), FramesPerSecond, 0, double.MaxValue),
+            (nameof(Steps), Steps, 1, 1_000_000), (nameof(GuidanceScale), GuidanceScale, double.MinValue, double.MaxValue),
+            (nameof(MinGuidanceScale), MinGuidanceScale, double.MinValue, double.MaxValue), (nameof(Eta), Eta, 0, 1),
+            (nameof(SegmentCount), SegmentCount, 1, MaxSide), (nameof(FramesPerSecond), FramesPerSecond, 0, double.MaxValue),
             (nameof(MotionBucketId), MotionBucketId, double.MinValue, double.MaxValue), (nameof(NoiseAugmentation), NoiseAugmentation, 0, double.MaxValue),
             (nameof(Size.Frames), Size.Frames, 1, MaxSide), (nameof(Size.Height), Size.Height, 1, MaxSide), (nameof(Size.Width), Size.Width, 1, MaxSide),
             .. (Sigmas ?? []).Select(sigma => (nameof(Sigmas), (double?)sigma, 0.0, double.MaxValue)),
         ];
         return numbers.FirstOrDefault(number => number.Value is { } value && !(value >= number.Least && value <= number.Most)) is { Name: { } name } wrong
-            ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{name} is {wrong.Value}, expected a number from {wrong.Least} to {wrong.Most}")
+            ? $"{name} is {wrong.Value}, expected a number from {wrong.Least} to {wrong.Most}"
             : null;
     }
 
-    /// <summary>These prompts under these settings. <paramref name="noise"/>: a source of standard normal noise of any shape [B, ...].</summary>
+    /// <summary>Makes the request of a batch under these settings.</summary>
+    /// <param name="prompts">B prompts, all with an image or none.</param>
+    /// <param name="noise">Makes standard normal noise of a shape [B, ...].</param>
     public VideoRequest Request(IReadOnlyList<VideoPrompt> prompts, Func<IReadOnlyList<long>, Tensor> noise) => new()
     {
         Prompts = [.. prompts.Select(prompt => prompt.Text)],
@@ -95,7 +105,7 @@ internal sealed record SamplingSettings
         Noise = noise,
     };
 
-    /// <summary>[B, 3, H, W] of the video's size, whatever sizes the images have; null: there are none.</summary>
+    // [B, 3, H, W] of the video's size, whatever sizes the images have; null: there are none.
     private Tensor? Images(IReadOnlyList<VideoPrompt> prompts)
     {
         if (prompts.All(prompt => prompt.Image is null))
@@ -105,12 +115,17 @@ internal sealed record SamplingSettings
 
         using DisposeScope scope = NewDisposeScope();
         Tensor[] rows = [.. prompts.Select((prompt, row) => FirstFrame.Fit(
-            prompt.Image?.Invoke().unsqueeze(0) ?? throw new ArgumentException($"Row {row} has no image, and other rows of its batch have one.", nameof(prompts)), Size.Height, Size.Width))];
+            prompt.Image?.Invoke().unsqueeze(0) ?? throw new ArgumentException($"Row {row} has no image, and other rows of its "
+                + "batch have one.", nameof(prompts)),
+            Size.Height,
+            Size.Width))];
         return cat(rows).MoveToOuterDisposeScope();
     }
 }
 
 /// <summary>What a model's publisher samples with; options that are left null take these.</summary>
+/// <param name="Steps">Sampler steps.</param>
+/// <param name="GuidanceScale">Guidance scale.</param>
 internal sealed record SamplingDefaults(int Steps, double GuidanceScale)
 {
     /// <summary>Own keys of model_index.json (diffusers ignores names with an underscore): the steps and the guidance scale that a model was trained for.</summary>
@@ -125,13 +140,18 @@ internal sealed record SamplingDefaults(int Steps, double GuidanceScale)
         GuidanceScale = Layers.ConfigJson.Number(index, GuidanceKey, usual.GuidanceScale),
     };
 
+    /// <inheritdoc cref="SamplingSettings.MinGuidanceScale"/>
     public double? MinGuidanceScale { get; init; }
 
+    /// <inheritdoc cref="SamplingSettings.Eta"/>
     public double Eta { get; init; }
 
+    /// <summary>Frames a second that the network is told; 0: it is not told any.</summary>
     public double FramesPerSecond { get; init; }
 
+    /// <summary>How much motion the network is asked for; 0: it is not asked.</summary>
     public double MotionBucketId { get; init; }
 
+    /// <summary>Standard deviation of the noise that is added to an image; 0: none is.</summary>
     public double NoiseAugmentation { get; init; }
 }

@@ -17,7 +17,9 @@ internal sealed class SeededNoise : IDisposable
         _device = device;
     }
 
-    /// <summary>The next draw of every row, float32. <paramref name="shape"/>: [B, ...], B = number of seeds.</summary>
+    /// <summary>Draws the next numbers of every row.</summary>
+    /// <param name="shape">[B, ...], B = number of seeds.</param>
+    /// <returns>float32 of that shape, on the device.</returns>
     public Tensor Next(IReadOnlyList<long> shape)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -74,7 +74,11 @@ public sealed partial class VideoDiffusionModel : IDisposable
     {
         get
         {
-            var networks = new Dictionary<string, nn.Module>(StringComparer.Ordinal) { [Parts.Denoiser.Name] = Denoiser, [DecoderName] = Parts.Decoder.Network };
+            var networks = new Dictionary<string, nn.Module>(StringComparer.Ordinal)
+            {
+                [Parts.Denoiser.Name] = Denoiser,
+                [DecoderName] = Parts.Decoder.Network,
+            };
             foreach ((string name, nn.Module network) in Parts.Conditioner.Networks)
             {
                 networks.Add(name, network);
@@ -119,7 +123,8 @@ public sealed partial class VideoDiffusionModel : IDisposable
     /// </summary>
     /// <exception cref="NotSupportedException">The model's latents follow another process.</exception>
     internal IPolicyScheduler PolicyScheduler => Parts.Samplers.PolicyScheduler ?? throw new NotSupportedException(
-        $"DDPO, Diffusion-DPO and DRaFT-LV are defined for models whose latents are sqrt(abar) x_0 + sqrt(1 - abar) noise and whose sampler is DDIM; a {Family} model samples with "
+        "DDPO, Diffusion-DPO and DRaFT-LV are defined for models whose latents are sqrt(abar) x_0 + sqrt(1 - abar) noise and whose sampler is DDIM; "
+            + $"a {Family} model samples with "
         + $"{Scheduler.Name}. Use AlignmentAlgorithm.RewardGradient with another window for it, or a ModelScope or VideoCrafter model.");
 
     /// <inheritdoc cref="IFrameDecoder.ChunkFrames"/>
@@ -204,7 +209,8 @@ public sealed partial class VideoDiffusionModel : IDisposable
     internal Tensor Predict(Tensor latents, double timestep, Condition condition) => Parts.Denoiser.Predict(latents, timestep, condition);
 
     /// <inheritdoc cref="IDenoiser.PredictEach"/>
-    internal Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition) => Parts.Denoiser.PredictEach(latents, timesteps, condition);
+    internal Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition) =>
+        Parts.Denoiser.PredictEach(latents, timesteps, condition);
 
     /// <inheritdoc cref="IFrameDecoder.Decode"/>
     internal Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null) => Parts.Decoder.Decode(latents, frames, chosen);

@@ -5,27 +5,25 @@ namespace Microsoft.ML.VideoAlignment.Sampling;
 
 /// <summary>Generates videos without gradient.</summary>
 /// <param name="model">Samples and decodes.</param>
-/// <param name="settings">How.</param>
-/// <param name="conditions">What was encoded before; null: nothing. The caller's.</param>
+/// <param name="settings">How it samples.</param>
+/// <param name="conditions">What was encoded before, which the caller owns; null: nothing was.</param>
 internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings settings, ConditionCache? conditions = null)
 {
-    /// <summary>One video per prompt.</summary>
+    /// <summary>Generates one video per prompt.</summary>
     /// <param name="prompts">B prompts.</param>
     /// <param name="seeds">B seeds; a row's video depends on its own seed only (and where rows are given images on how many its batch has).</param>
     /// <param name="adapters">Merged for the run; null: the base model.</param>
     /// <param name="cancellation">Checked at each step.</param>
-    /// <returns>[B, 3, T, H, W], RGB in [0, 1], float32 on the model's device; T is that of all clips of the video.</returns>
-    public Tensor Generate(IReadOnlyList<VideoPrompt> prompts, IReadOnlyList<ulong> seeds, LoraAdapters? adapters = null, CancellationToken cancellation = default)
+    /// <returns>[B, 3, T, H, W], RGB in [0, 1], float32 on the model's device; T counts the frames of all segments.</returns>
+    public Tensor Generate(
+        IReadOnlyList<VideoPrompt> prompts, IReadOnlyList<ulong> seeds, LoraAdapters? adapters = null, CancellationToken cancellation = default)
     {
         using var noise = new SeededNoise(seeds, model.Device);
         using ConditionCache? own = conditions is null ? new ConditionCache(model, settings) : null;
         return Generate(Preparation(prompts, noise, conditions ?? own!), adapters, cancellation);
     }
 
-    /// <summary>
-    /// As <see cref="Generate(IReadOnlyList{VideoPrompt}, IReadOnlyList{ulong}, LoraAdapters, CancellationToken)"/>, of the frames alone that a reward is
-    /// shown.
-    /// </summary>
+    /// <summary>Generates one video per prompt, of which only the frames are decoded that a reward is shown.</summary>
     /// <param name="prompts">B prompts.</param>
     /// <param name="seeds">B seeds.</param>
     /// <param name="frames">B lists of equally many frames of the whole video, ascending (of latent frames where rewards are shown those).</param>
@@ -41,7 +39,11 @@ internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings
         return GenerateForReward(Preparation(prompts, noise, conditions ?? own!), frames, adapters, cancellation);
     }
 
-    /// <summary>As the other overload, of clips that <paramref name="prepare"/> makes ready, see <see cref="SegmentSampler.Run"/>.</summary>
+    /// <summary>Generates videos of segments that the caller makes ready, see <see cref="SegmentSampler.Run"/>.</summary>
+    /// <param name="prepare">Makes a segment ready; its arguments: the segment's index, and the image that it begins with, null for the first.</param>
+    /// <param name="adapters">Merged for the run; null: the base model.</param>
+    /// <param name="cancellation">Checked at each step.</param>
+    /// <returns>[B, 3, T, H, W], RGB in [0, 1].</returns>
     public Tensor Generate(Func<int, Tensor?, SegmentInputs> prepare, LoraAdapters? adapters, CancellationToken cancellation = default)
     {
         using var mode = inference_mode();
@@ -58,7 +60,12 @@ internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings
         }
     }
 
-    /// <summary>As the other overload, of clips that <paramref name="prepare"/> makes ready.</summary>
+    /// <summary>Generates the frames that a reward is shown of segments that the caller makes ready, see <see cref="SegmentSampler.Run"/>.</summary>
+    /// <param name="prepare">Makes a segment ready; its arguments: the segment's index, and the image that it begins with, null for the first.</param>
+    /// <param name="frames">B lists of equally many frames of the whole video, ascending (of latent frames where rewards are shown those).</param>
+    /// <param name="adapters">Merged for the run; null: the base model.</param>
+    /// <param name="cancellation">Checked at each step.</param>
+    /// <returns>[B, 3, f, H, W], RGB in [0, 1].</returns>
     public Tensor GenerateForReward(
         Func<int, Tensor?, SegmentInputs> prepare, IReadOnlyList<IReadOnlyList<int>> frames, LoraAdapters? adapters, CancellationToken cancellation = default)
     {

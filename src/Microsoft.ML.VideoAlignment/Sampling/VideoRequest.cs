@@ -1,8 +1,10 @@
 namespace Microsoft.ML.VideoAlignment.Sampling;
 
 /// <summary>
-/// What one video is made from: a text, and for image to video what makes the image, a tensor [3, H, W], RGB in [0, 1], that the caller owns.
+/// What one video is made from.
 /// </summary>
+/// <param name="Text">The prompt.</param>
+/// <param name="Image">Makes the image of image to video, a tensor [3, H, W], RGB in [0, 1], that the caller owns; null: there is none.</param>
 internal sealed record VideoPrompt(string Text, Func<Tensor>? Image = null)
 {
     /// <summary>Images that the text itself names, in its order; where there are any, there is no <see cref="Image"/>.</summary>
@@ -14,6 +16,8 @@ internal sealed record VideoPrompt(string Text, Func<Tensor>? Image = null)
     /// <summary>The text alone.</summary>
     public VideoPrompt WithoutImages => this with { Image = null, Named = [] };
 
+    /// <summary>Makes a prompt of a text alone.</summary>
+    /// <param name="text">The text.</param>
     public static implicit operator VideoPrompt(string text) => new(text);
 }
 
@@ -26,17 +30,18 @@ internal sealed record VideoRequest
     /// <summary>What guidance leads away from.</summary>
     public string NegativePrompt { get; init; } = "";
 
+    /// <summary>The size of a segment.</summary>
     public required VideoSize Size { get; init; }
 
     /// <summary>
-    /// [B, 3, H, W], RGB in [0, 1]: what the clip begins with, the image of models that require one or a video's frame handed on; null: there is none.
+    /// [B, 3, H, W], RGB in [0, 1]: what the segment begins with, the image of models that require one or a video's frame handed on; null: there is none.
     /// </summary>
     public Tensor? Images { get; init; }
 
     /// <summary>For models that may read images, those of each row, as in <see cref="VideoPrompt.Images"/>; empty: no row has any.</summary>
     public IReadOnlyList<IReadOnlyList<Func<Tensor>>> References { get; init; } = [];
 
-    /// <summary>Which clip of a video this is, and of how many.</summary>
+    /// <summary>Which segment of the video this is, from 0.</summary>
     public int Segment { get; init; }
 
     /// <inheritdoc cref="SamplingSettings.SegmentCount"/>

@@ -157,7 +157,7 @@ public class MemoryEstimationTests
     {
         using DisposeScope scope = NewDisposeScope();
         using var generator = new Generator(1);
-        using LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, LoraVocabulary.Diffusers.AttentionQkvOut, 4, 4, generator);
+        using LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, model.LoraVocabulary.AttentionQkvOut, 4, 4, generator);
         Condition condition = model.EmptyCondition(1, model.DefaultSize).Map(tensor => zeros(tensor.shape, device: device));
         Tensor latents = zeros(model.LatentShape(1, model.DefaultSize), device: device);
         IEnumerable<Tensor> apart =

@@ -6,6 +6,8 @@ namespace Microsoft.ML.VideoAlignment.Models;
 /// Random weights that keep numbers in range: products keep their input's scale, norms are the identity, and decoders make images of low contrast about
 /// gray, so that nothing is cut at black or white.
 /// </summary>
+/// <param name="seed">The seed of the numbers.</param>
+/// <param name="filled">False: weights stay whatever was in memory.</param>
 internal sealed class UntrainedWeights(int seed, bool filled) : IDisposable
 {
     private const double Contrast = 0.15;
@@ -13,6 +15,9 @@ internal sealed class UntrainedWeights(int seed, bool filled) : IDisposable
     private readonly Generator _generator = new(unchecked((ulong)seed));
 
     /// <summary>Fills every parameter and buffer.</summary>
+    /// <typeparam name="T">The network's class.</typeparam>
+    /// <param name="network">The network.</param>
+    /// <returns>The same network.</returns>
     public T Fill<T>(T network)
         where T : nn.Module
     {
@@ -43,7 +48,7 @@ internal sealed class UntrainedWeights(int seed, bool filled) : IDisposable
 
     public void Dispose() => _generator.Dispose();
 
-    /// <summary>The weight that a tensor of this name would hold the scales of; else a name that nothing has.</summary>
+    // The weight that a tensor of this name would hold the scales of; else a name that nothing has.
     private static string Quantized(string name) =>
         name.EndsWith($"weight{ChannelQuantization.ScaleSuffix}", StringComparison.Ordinal) ? name[..^ChannelQuantization.ScaleSuffix.Length] : "";
 
@@ -64,7 +69,8 @@ internal sealed class UntrainedWeights(int seed, bool filled) : IDisposable
         double spread = shape.Length > 1 ? 1 / Math.Sqrt(fan) : 0.02;
         Tensor drawn = randn(shape, dtype: ScalarType.Float32, generator: _generator).Mul(spread);
         bool gain = shape.Length == 1 && last == "weight";
-        bool pixels = name.EndsWith("decoder.conv_out.weight", StringComparison.Ordinal) || name.EndsWith("decoder.time_conv_out.weight", StringComparison.Ordinal);
+        bool pixels = name.EndsWith("decoder.conv_out.weight", StringComparison.Ordinal)
+            || name.EndsWith("decoder.time_conv_out.weight", StringComparison.Ordinal);
         return gain ? drawn.Add(1) : pixels ? drawn.Mul(Contrast) : drawn;
     }
 }

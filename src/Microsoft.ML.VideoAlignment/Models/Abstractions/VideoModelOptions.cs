@@ -7,8 +7,8 @@ public sealed record VideoModelOptions
     public string? Variant { get; init; }
 
     /// <summary>
-    /// The tokenizer of a model whose files carry none: open_clip's bpe_simple_vocab_16e6.txt.gz, or a CLIP tokenizer folder. Null (default): what lies beside the
-    /// model. Read for VideoCrafter.
+    /// The tokenizer of a model whose files carry none: open_clip's bpe_simple_vocab_16e6.txt.gz, or a CLIP tokenizer folder. Null (default): what lies beside
+    /// the model. Read for VideoCrafter.
     /// </summary>
     public string? TokenizerPath { get; init; }
 
@@ -36,12 +36,15 @@ public sealed record VideoModelOptions
     public string? PromptCacheFolder { get; init; }
 
     /// <summary>
-    /// The folder of the images that Open-Sora's prompts name: <c>a ship at sea {"reference_path": "ships/one.png", "mask_strategy": "0"}</c>. Paths in prompts are
-    /// relative to it and stay inside it, symbolic links followed. Null (default): a prompt that names a file is refused. It is not saved with an alignment.
+    /// The folder of the images that Open-Sora's prompts name: <c>a ship at sea {"reference_path": "ships/one.png", "mask_strategy": "0"}</c>. Paths in prompts
+    /// are relative to it and stay inside it, symbolic links followed. Null (default): a prompt that names a file is refused. It is not saved with an
+    /// alignment.
     /// </summary>
     public string? ReferenceFolder { get; init; }
 
-    /// <summary>The largest image files that are read for this model, from a column of paths or from the reference folder. It is not saved with an alignment.</summary>
+    /// <summary>
+    /// The largest image files that are read for this model, from a column of paths or from the reference folder. It is not saved with an alignment.
+    /// </summary>
     public ImageLimits ImageLimits { get; init; } = new();
 
     /// <summary>How a model that is named "owner/name" is found. Default: the hub's main branch, through the local cache.</summary>

@@ -6,13 +6,14 @@ namespace Microsoft.ML.VideoAlignment.Models.ModelScope;
 /// CLIP BPE tokens padded to the tokenizer's length, then the text encoder's last state after its final layer norm; no padding mask, as
 /// diffusers.TextToVideoSDPipeline.
 /// </summary>
+/// <param name="tokenizer">CLIP's tokenizer.</param>
+/// <param name="network">The text encoder; it belongs to this.</param>
 internal sealed class ClipPromptEncoder(ClipTokenizer tokenizer, ClipTextEncoder network) : IPromptEncoder
 {
     private Device _device = network.parameters().First().device;
 
     public nn.Module Network => network;
 
-    /// <summary>int64 [B, L].</summary>
     public Tensor Tokens(IReadOnlyList<string> prompts)
     {
         using TokenBatch tokens = tokenizer.Encode(prompts).RequireBelow(network.Config.VocabSize, prompts);

@@ -71,9 +71,10 @@ internal static class ModelScopeModel
     /// <param name="vaeFolder">The autoencoder's folder.</param>
     /// <param name="schedulerConfig">The scheduler_config.json.</param>
     /// <param name="placement">Where the weights go and how they are stored.</param>
-    public static ModelParts FromParts(IPromptEncoder prompts, string unetFolder, string vaeFolder, JsonElement schedulerConfig, Placement placement) => FromNetworks(
-        unetFolder, prompts, LoadUNet(new DiffusersFolder(unetFolder), variant: null, placement), LoadVae(new DiffusersFolder(vaeFolder), variant: null, placement),
-        schedulerConfig, placement);
+    public static ModelParts FromParts(IPromptEncoder prompts, string unetFolder, string vaeFolder, JsonElement schedulerConfig, Placement placement) =>
+        FromNetworks(
+            unetFolder, prompts, LoadUNet(new DiffusersFolder(unetFolder), variant: null, placement),
+            LoadVae(new DiffusersFolder(vaeFolder), variant: null, placement), schedulerConfig, placement);
 
     /// <summary>Makes a model from networks that exist already; it owns them and has no hash.</summary>
     /// <param name="source">What to call the model.</param>
@@ -84,7 +85,8 @@ internal static class ModelScopeModel
     /// <param name="placement">Where the networks are.</param>
     /// <param name="frames">Frames that the model was trained at.</param>
     public static ModelParts FromNetworks(
-        string source, IPromptEncoder prompts, ModelScopeUNet unet, AutoencoderKL vae, JsonElement schedulerConfig, Placement placement, int frames = OfficialFrames)
+        string source, IPromptEncoder prompts, ModelScopeUNet unet, AutoencoderKL vae,
+        JsonElement schedulerConfig, Placement placement, int frames = OfficialFrames)
     {
         int factor = vae.SpatialFactor;
         (long height, long width) = unet.Config.SampleSize;

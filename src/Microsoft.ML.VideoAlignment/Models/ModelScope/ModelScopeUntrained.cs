@@ -7,7 +7,8 @@ internal static class ModelScopeUntrained
 {
     private const string Ddim =
         """
-        { "_class_name": "DDIMScheduler", "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000, "clip_sample": false,
+        { "_class_name": "DDIMScheduler", "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000,
+          "clip_sample": false,
           "set_alpha_to_one": true, "timestep_spacing": "trailing" }
         """;
 
@@ -29,7 +30,8 @@ internal static class ModelScopeUntrained
             : new() { BlockOutChannels = [96, 192, 384, 384], CrossAttentionWidth = 384, HeadSize = 32 };
         return ModelScopeModel.FromNetworks(
             request.Source, new UntrainedPrompts(request.Tiny ? 6 : 77, config.CrossAttentionWidth, request.Seed),
-            request.Weights.Fill(new ModelScopeUNet(config, request.Placement)), request.Weights.Fill(new AutoencoderKL(UntrainedVae.Config(request.Tiny), request.Placement)),
+            request.Weights.Fill(new ModelScopeUNet(config, request.Placement)),
+            request.Weights.Fill(new AutoencoderKL(UntrainedVae.Config(request.Tiny), request.Placement)),
             UntrainedRequest.Parse(Ddim), request.Placement);
     }
 }

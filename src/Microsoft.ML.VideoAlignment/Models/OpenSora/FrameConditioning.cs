@@ -5,17 +5,20 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
 
 /// <summary>
-/// Latent frames that Open-Sora is given instead of making them: images of the user's, placed by their mask strategy, and the last frame of the clip before.
+/// Latent frames that Open-Sora is given instead of making them: the user's images, placed by their mask strategy, and the last frame of the segment before.
 /// An image is a video of one frame to the autoencoder, and the first latent frame of a chunk stands for one frame. Reference: Open-Sora 1.2,
-/// <c>collect_references_batch</c>, <c>append_generated</c> and <c>apply_mask_strategy</c>; there five latent frames are handed on and cut out of the video again, here
-/// it is one frame, as for every model that makes videos, and nothing is cut.
+/// <c>collect_references_batch</c>, <c>append_generated</c> and <c>apply_mask_strategy</c>; there five latent frames are handed on and cut out of the video
+/// again, here it is one frame, as for every model that makes videos, and nothing is cut.
 /// </summary>
 /// <param name="vae">Encodes images.</param>
 /// <param name="network">The denoiser, whose device and precision latents have.</param>
 /// <param name="settings">Which loop a segment is.</param>
 /// <param name="samplers">Makes samplers that know which frames are given.</param>
-/// <param name="sizes">Gives the size that frames come out with: images are fitted to it, so that none of an image is lost, and a frame handed on is not resized.</param>
-internal sealed class FrameConditioning(VideoAutoencoder vae, STDiT3 network, OpenSoraPromptSettings settings, OpenSoraSamplers samplers, OpenSoraVideoSizes sizes)
+/// <param name="sizes">
+/// Gives the size that frames come out with: images are fitted to it, so that none of an image is lost, and a frame handed on is not resized.
+/// </param>
+internal sealed class FrameConditioning(
+    VideoAutoencoder vae, STDiT3 network, OpenSoraPromptSettings settings, OpenSoraSamplers samplers, OpenSoraVideoSizes sizes)
     : IFrameConditioning
 {
     /// <summary>The starts that frames are given at: those of chunks (<c>align = 5</c> in Open-Sora's and VADER's configurations); null: any.</summary>
@@ -26,13 +29,15 @@ internal sealed class FrameConditioning(VideoAutoencoder vae, STDiT3 network, Op
     public void RequireImages(string prompt, int images, int segments)
     {
         string strategy = OpenSoraPrompt.Parse(prompt).MaskStrategy;
-        MaskStrategy[] acting = [.. Enumerable.Range(0, segments).SelectMany(segment => MaskStrategy.InSegment(strategy, images, segment, segments, settings.Loop))];
+        MaskStrategy[] acting = [.. Enumerable.Range(0, segments)
+            .SelectMany(segment => MaskStrategy.InSegment(strategy, images, segment, segments, settings.Loop))];
         foreach (MaskStrategy group in acting)
         {
             if (group.Reference < 0 || group.Reference >= images)
             {
                 throw new FormatException(
-                    $"The mask strategy '{strategy}' names reference {group.Reference}, and the prompt has {(images == 0 ? "none" : $"{images}, counted from 0")}. "
+                    $"The mask strategy '{strategy}' names reference {group.Reference}, and the prompt has "
+                        + $"{(images == 0 ? "none" : $"{images}, counted from 0")}. "
                     + "References are the images of reference_path, or the one of the image column.");
             }
 
@@ -45,15 +50,17 @@ internal sealed class FrameConditioning(VideoAutoencoder vae, STDiT3 network, Op
 
             if (!(group.EditRatio is >= 0 and < 1))
             {
-                throw new FormatException(FormattableString.Invariant(
-                    $"The mask strategy '{strategy}' has the edit ratio {group.EditRatio}: expected 0 (frames stay as they are) to below 1. Frames that are to be made anew need no group."));
+                throw new FormatException(
+                    $"The mask strategy '{strategy}' has the edit ratio {group.EditRatio}: expected 0 (frames stay as they are) to below 1. "
+                        + "Frames that are to be made anew need no group.");
             }
         }
 
         if (images > 0 && acting.Length == 0)
         {
             throw new FormatException(
-                $"The mask strategy '{strategy}' does nothing in a video of {segments} {(segments == 1 ? "clip, which is loop 1 or 0" : $"clips, which are loops 0 to {segments - 1}")}. "
+                $"The mask strategy '{strategy}' does nothing in a video of {segments} "
+                    + $"{(segments == 1 ? "segment, which is loop 1 or 0" : $"segments, which are loops 0 to {segments - 1}")}. "
                 + "Name one of them in the first field, or leave the strategy out: the first image then begins the video.");
         }
     }
@@ -104,7 +111,8 @@ internal sealed class FrameConditioning(VideoAutoencoder vae, STDiT3 network, Op
 
         void Encode(int[] having, Func<int, Tensor> pixels)
         {
-            Tensor imageNoise = request.Noise([rows, vae.Config.Spatial.LatentChannels, .. shape[3..]]), videoNoise = request.Noise([rows, shape[1], 1, .. shape[3..]]);
+            Tensor imageNoise = request.Noise([rows, vae.Config.Spatial.LatentChannels, .. shape[3..]]),
+                videoNoise = request.Noise([rows, shape[1], 1, .. shape[3..]]);
             Tensor index = tensor(having.Select(row => (long)row).ToArray(), device: device);
             Tensor[] inputs = [Fitted(having, pixels), imageNoise.index_select(0, index), videoNoise.index_select(0, index)];
             Tensor encoded = Recompute.Run(inputs[0].requires_grad ? vae.Activations : ActivationMemory.Keep, Latents, inputs);
@@ -114,10 +122,12 @@ internal sealed class FrameConditioning(VideoAutoencoder vae, STDiT3 network, Op
             }
         }
 
-        Tensor Fitted(int[] having, Func<int, Tensor> pixels) => cat([.. having.Select(row => FirstFrame.Fit(pixels(row).to(device).to_type(dtype), image.Height, image.Width))]);
+        Tensor Fitted(int[] having, Func<int, Tensor> pixels) =>
+            cat([.. having.Select(row => FirstFrame.Fit(pixels(row).to(device).to_type(dtype), image.Height, image.Width))]);
     }
 
-    public ISampler? SamplerFor(SamplingSettings settings, Condition condition) => condition.FrameMask is { } mask ? samplers.CreateSampler(settings, mask) : null;
+    public ISampler? SamplerFor(SamplingSettings settings, Condition condition) =>
+        condition.FrameMask is { } mask ? samplers.CreateSampler(settings, mask) : null;
 
     public Tensor Begin(Tensor noise, Condition condition) => Insert(noise, condition, edited: true);
 
@@ -155,7 +165,8 @@ internal sealed class FrameConditioning(VideoAutoencoder vae, STDiT3 network, Op
         if (parsed.ReferencePath.Length > 0 && images == 0)
         {
             throw new NotSupportedException(
-                $"The prompt names the reference '{parsed.ReferencePath}', and files named in prompts are read only from the folder of {nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)}. "
+                $"The prompt names the reference '{parsed.ReferencePath}', and files named in prompts are read only from the folder of "
+                    + $"{nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)}. "
                 + "Name that folder when you load the model, or leave the part in braces out.");
         }
 

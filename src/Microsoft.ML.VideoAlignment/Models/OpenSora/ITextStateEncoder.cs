@@ -9,13 +9,17 @@ internal interface ITextStateEncoder : IDisposable
     /// <summary>Tokens in a row, L.</summary>
     int Length { get; }
 
-    /// <summary>States and mask of all prompts; the caller owns them. Rows of padding have no meaning.</summary>
+    /// <summary>Encodes prompts. Rows of padding have no meaning.</summary>
+    /// <param name="prompts">B prompts.</param>
+    /// <returns>States and mask, which the caller owns.</returns>
     TextStates Encode(IReadOnlyList<string> prompts);
 
-    /// <summary>How many tokens of the prompt do not fit and are cut.</summary>
+    /// <summary>Counts the tokens of a prompt that do not fit and are cut.</summary>
+    /// <param name="prompt">The prompt.</param>
     int CountTruncated(string prompt);
 
-    /// <summary>Where weights go from now on, and states.</summary>
+    /// <summary>Moves the weights, and the states that are made from now on.</summary>
+    /// <param name="device">Where to.</param>
     void MoveTo(Device device);
 
     /// <summary>Frees the weights; the next call that needs them reads them again.</summary>

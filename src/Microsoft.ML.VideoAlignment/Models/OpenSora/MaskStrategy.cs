@@ -14,18 +14,17 @@ namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
 /// <param name="EditRatio">0: kept as given; 1: made anew; between: noised to this time and made from there.</param>
 internal readonly record struct MaskStrategy(int Loop, int Reference, int ReferenceStart, int TargetStart, int Length, float EditRatio)
 {
-    /// <exception cref="FormatException">A field is no number, or there are too many.</exception>
+    /// <summary>Reads groups.</summary>
+    /// <param name="text">Groups between semicolons.</param>
+    /// <exception cref="FormatException">A field is not a number, or there are too many.</exception>
     public static IReadOnlyList<MaskStrategy> Parse(string text) => [.. text.Split(';').Where(group => group.Length > 0).Select(ParseGroup)];
 
-    /// <summary>
-    /// The groups that act in one clip of a video whose prompt says <paramref name="strategy"/> and has <paramref name="references"/> images. Without a strategy the
-    /// first image begins the video.
-    /// </summary>
+    /// <summary>Gives the groups that act in one segment of a video. Without a strategy the first image begins the video.</summary>
     /// <param name="strategy">In Open-Sora's notation, or empty.</param>
     /// <param name="references">Images of the prompt.</param>
-    /// <param name="segment">Which clip.</param>
-    /// <param name="segments">Of how many.</param>
-    /// <param name="only">The loop that a video of one clip is. What is written for loop 0 acts in it too where nothing is written for this one.</param>
+    /// <param name="segment">Which segment, from 0.</param>
+    /// <param name="segments">Segments of the video.</param>
+    /// <param name="only">The loop that a video of one segment is. What is written for loop 0 acts in it too where nothing is written for this one.</param>
     public static IReadOnlyList<MaskStrategy> InSegment(string strategy, int references, int segment, int segments, int only)
     {
         if (strategy.Length == 0)
@@ -38,15 +37,23 @@ internal readonly record struct MaskStrategy(int Loop, int Reference, int Refere
         return [.. all.Where(group => group.Loop == loop)];
     }
 
-    /// <summary>
-    /// z: [B, c, T', h, w]; references: for each sample its latents [c, t, h, w]; strategies: one text a sample -> z with the given frames in place, and
-    /// the frame mask [B, T'], 1 where nothing is given. <paramref name="align"/>: starts snap to multiples of this (latent frames of a chunk); null: not.
-    /// </summary>
+    /// <summary>Puts the frames in place that strategies give in one loop.</summary>
+    /// <param name="z">[B, c, T', h, w].</param>
+    /// <param name="references">For each sample the latents [c, t, h, w] of its references.</param>
+    /// <param name="strategies">One text a sample.</param>
+    /// <param name="loop">Only groups of this loop act.</param>
+    /// <param name="align">Starts snap to multiples of this, the latent frames of a chunk; null: they do not.</param>
+    /// <returns>z with the given frames, and the frame mask [B, T'], 1 where nothing is given.</returns>
     public static (Tensor Latents, Tensor FrameMask) Apply(
         Tensor z, IReadOnlyList<IReadOnlyList<Tensor>> references, IReadOnlyList<string> strategies, int loop, int? align) =>
         Apply(z, references, [.. strategies.Select(strategy => Parse(strategy).Where(group => group.Loop == loop).ToList())], align);
 
-    /// <summary>The same of groups that all act, whichever loop they name. Carries gradient from the references.</summary>
+    /// <summary>Puts the frames in place that groups give, which all act, whichever loop they name. Carries gradient from the references.</summary>
+    /// <param name="z">[B, c, T', h, w].</param>
+    /// <param name="references">For each sample the latents [c, t, h, w] of its references.</param>
+    /// <param name="groups">The groups of each sample.</param>
+    /// <param name="align">Starts snap to multiples of this, the latent frames of a chunk; null: they do not.</param>
+    /// <returns>z with the given frames, and the frame mask [B, T'], 1 where nothing is given.</returns>
     /// <exception cref="FormatException">A start lies before the first frame.</exception>
     public static (Tensor Latents, Tensor FrameMask) Apply(
         Tensor z, IReadOnlyList<IReadOnlyList<Tensor>> references, IReadOnlyList<IReadOnlyList<MaskStrategy>> groups, int? align)
@@ -69,7 +76,8 @@ internal readonly record struct MaskStrategy(int Loop, int Reference, int Refere
             {
                 if (group.Reference < 0 || group.Reference >= references[row].Count)
                 {
-                    throw new ArgumentException($"The mask strategy of sample {row} names reference {group.Reference}; there are {references[row].Count}.", nameof(groups));
+                    throw new ArgumentException(
+                        $"The mask strategy of sample {row} names reference {group.Reference}; there are {references[row].Count}.", nameof(groups));
                 }
 
                 Tensor reference = references[row][group.Reference];
@@ -97,7 +105,9 @@ internal readonly record struct MaskStrategy(int Loop, int Reference, int Refere
         string[] fields = group.Split(',');
         if (fields.Length > 6)
         {
-            throw new FormatException($"Mask strategy '{group}': expected at most 6 fields (loop, reference, reference start, target start, length, edit ratio), got {fields.Length}.");
+            throw new FormatException(
+                $"Mask strategy '{group}': expected at most 6 fields (loop, reference, reference start, target start, length, edit ratio), got "
+                    + $"{fields.Length}.");
         }
 
         int Integer(int field, int fallback) =>
@@ -110,7 +120,7 @@ internal readonly record struct MaskStrategy(int Loop, int Reference, int Refere
             : throw new FormatException($"Mask strategy '{group}': field 6: expected a number, got '{fields[5]}'.");
     }
 
-    /// <summary>A start of an axis of <paramref name="length"/> frames, snapped to the nearest multiple of align that begins a whole stretch.</summary>
+    // A start of an axis of length frames, snapped to the nearest multiple of align that begins a whole stretch.
     private static int Start(int start, int length, int? align)
     {
         int value = start < 0 ? length + start : start;

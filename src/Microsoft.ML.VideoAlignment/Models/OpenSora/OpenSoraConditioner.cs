@@ -42,7 +42,8 @@ internal sealed class OpenSoraConditioner(ITextStateEncoder text, STDiT3 network
 
     /// <inheritdoc/>
     /// <remarks>The null text has as many tokens as the prompt: the reference uses the prompt's mask for both.</remarks>
-    public Condition EncodeUnconditional(VideoRequest request, Condition conditional, Func<VideoRequest, Condition> encode) => request.NegativePrompt.Length == 0
+    public Condition EncodeUnconditional(VideoRequest request, Condition conditional, Func<VideoRequest, Condition> encode) =>
+        request.NegativePrompt.Length == 0
         ? Unconditional(conditional)
         : throw new NotSupportedException(
             $"{VideoModelFamily.OpenSora} leads away from a learned null text and takes no negative prompt; leave it empty, got '{request.NegativePrompt}'.");

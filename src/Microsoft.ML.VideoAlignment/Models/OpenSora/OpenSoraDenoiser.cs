@@ -35,7 +35,8 @@ internal sealed class OpenSoraDenoiser(STDiT3 network, VideoAutoencoderConfig va
         return whole.narrow(1, 0, network.Config.InChannels);
     }
 
-    public Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition) => RowPrediction.Predict(this, latents, timesteps, condition);
+    public Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition) =>
+        RowPrediction.Predict(this, latents, timesteps, condition);
 
     /// <summary>Predicts as <see cref="Predict"/> does, with the channels that samplers do not use.</summary>
     /// <param name="latents">x_t [B, c, T', h, w].</param>

@@ -20,8 +20,8 @@ internal static class OpenSoraModel
     private static readonly RectifiedFlow s_vader = new() { MovesTimes = true };
 
     /// <summary>
-    /// An image may begin a video, and a video's further segments begin with the last frame of the one before. At a guidance scale of 1 the null text has no weight;
-    /// below, it has.
+    /// An image may begin a video, and a video's further segments begin with the last frame of the one before. At a guidance scale of 1 the null text has no
+    /// weight; below, it has.
     /// </summary>
     private static readonly ModelTraits s_traits = new()
     {
@@ -41,7 +41,8 @@ internal static class OpenSoraModel
         Recognizes = static listing => IsDenoiser(Path.Combine(listing.Path, DenoiserFolder)) || IsDenoiser(listing.Path),
         Check = Check,
         Load = static (path, options, cancellation) => FromFolder(
-            path, options.Variant, Placement.OnCpu(options.Precision), residence: options.TextEncoder, promptCacheFolder: options.PromptCacheFolder, cancellation: cancellation),
+            path, options.Variant, Placement.OnCpu(options.Precision), residence: options.TextEncoder,
+            promptCacheFolder: options.PromptCacheFolder, cancellation: cancellation),
         Untrained = OpenSoraUntrained.Make,
     };
 
@@ -87,9 +88,10 @@ internal static class OpenSoraModel
     /// <param name="vaeFolder">The autoencoder's folder.</param>
     /// <param name="flow">How times run.</param>
     /// <param name="placement">Where the weights go and how they are stored.</param>
-    public static ModelParts FromParts(ITextStateEncoder text, string transformerFolder, string vaeFolder, RectifiedFlow flow, Placement placement) => FromNetworks(
-        transformerFolder, text, LoadNetwork(new DiffusersFolder(transformerFolder), variant: null, placement),
-        LoadAutoencoder(new DiffusersFolder(vaeFolder), variant: null, placement), placement, flow);
+    public static ModelParts FromParts(ITextStateEncoder text, string transformerFolder, string vaeFolder, RectifiedFlow flow, Placement placement) =>
+        FromNetworks(
+            transformerFolder, text, LoadNetwork(new DiffusersFolder(transformerFolder), variant: null, placement),
+            LoadAutoencoder(new DiffusersFolder(vaeFolder), variant: null, placement), placement, flow);
 
     /// <summary>Makes a model from networks that exist already; it owns them and has no hash.</summary>
     /// <param name="source">What to call the model.</param>
@@ -100,7 +102,8 @@ internal static class OpenSoraModel
     /// <param name="flow">How times run; null: as VADER samples.</param>
     /// <param name="prompts">How prompts are written for the text encoder; null: as VADER writes them.</param>
     public static ModelParts FromNetworks(
-        string source, ITextStateEncoder text, STDiT3 network, VideoAutoencoder vae, Placement placement, RectifiedFlow? flow = null, OpenSoraPromptSettings? prompts = null)
+        string source, ITextStateEncoder text, STDiT3 network, VideoAutoencoder vae, Placement placement,
+        RectifiedFlow? flow = null, OpenSoraPromptSettings? prompts = null)
     {
         flow ??= s_vader;
         prompts ??= new OpenSoraPromptSettings();
@@ -138,12 +141,13 @@ internal static class OpenSoraModel
         if (!hasDenoiserFolder && IsDenoiser(folder))
         {
             throw new WeightFileException(
-                folder, $"is {VideoModelFamily.OpenSora}'s denoiser alone. Expected a folder with transformer/ (this one), vae/ (OpenSora-VAE-v1.2) and text_encoder/ "
-                    + "(t5-v1_1-xxl with spiece.model); links will do.");
+                folder, $"is {VideoModelFamily.OpenSora}'s denoiser alone. Expected a folder with transformer/ (this one), vae/ (OpenSora-VAE-v1.2) "
+                    + "and text_encoder/ (t5-v1_1-xxl with spiece.model); links will do.");
         }
     }
 
-    private static bool IsDenoiser(string folder) => File.Exists(Path.Combine(folder, "config.json")) && ConfigJson.Text(new DiffusersFolder(folder).Config(), "model_type", "") == "STDiT3";
+    private static bool IsDenoiser(string folder) =>
+        File.Exists(Path.Combine(folder, "config.json")) && ConfigJson.Text(new DiffusersFolder(folder).Config(), "model_type", "") == "STDiT3";
 
     private static STDiT3 LoadNetwork(DiffusersFolder files, string? variant, Placement placement) =>
         files.Load(config => new STDiT3(STDiT3Config.FromJson(config), placement), variant);
@@ -151,7 +155,8 @@ internal static class OpenSoraModel
     private static VideoAutoencoder LoadAutoencoder(DiffusersFolder files, string? variant, Placement placement)
     {
         using var parts = new ConstructionScope();
-        VideoAutoencoder vae = parts.Add(files.Load(config => new VideoAutoencoder(VideoAutoencoderConfig.FromJson(config), placement), variant, VideoAutoencoder.Keys));
+        VideoAutoencoder vae = parts.Add(
+            files.Load(config => new VideoAutoencoder(VideoAutoencoderConfig.FromJson(config), placement), variant, VideoAutoencoder.Keys));
         vae.RequireScale(files.Location);
         return parts.Finish(vae);
     }

@@ -5,8 +5,8 @@ using Microsoft.ML.VideoAlignment.Encoders;
 namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
 
 /// <summary>
-/// A prompt in Open-Sora's notation: <c>text {"reference_path": "...", "mask_strategy": "..."}</c>, where the text may be cut into segments that hold from a loop
-/// on: <c>|0| a sunny day |2| a rainy day</c>. Reference: Open-Sora 1.2, inference_utils.
+/// A prompt in Open-Sora's notation: <c>text {"reference_path": "...", "mask_strategy": "..."}</c>, where the text may be cut into segments that hold from a
+/// loop on: <c>|0| a sunny day |2| a rainy day</c>. Reference: Open-Sora 1.2, inference_utils.
 /// </summary>
 internal sealed record OpenSoraPrompt
 {
@@ -29,13 +29,15 @@ internal sealed record OpenSoraPrompt
     /// <summary>Which frames are given, in Open-Sora's notation; empty: none.</summary>
     public string MaskStrategy { get; private init; } = "";
 
+    /// <summary>The texts, one for each range of loops.</summary>
     public required IReadOnlyList<string> Segments { get; init; }
 
     /// <summary>The loop from which each segment holds; null: one segment for all.</summary>
     public IReadOnlyList<int>? Loops { get; private init; }
 
     /// <summary>Reads the notation.</summary>
-    /// <exception cref="FormatException">The suffix is no JSON object with these keys, or a segment has no number or no text.</exception>
+    /// <param name="prompt">The prompt.</param>
+    /// <exception cref="FormatException">The suffix is not a JSON object with these keys, or a segment lacks its number or its text.</exception>
     public static OpenSoraPrompt Parse(string prompt)
     {
         ArgumentNullException.ThrowIfNull(prompt);
@@ -54,13 +56,16 @@ internal sealed record OpenSoraPrompt
     {
         string[] paths = Parse(prompt).ReferencePath.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         return paths.FirstOrDefault(path => s_videoExtensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase)) is { } video
-            ? throw new NotSupportedException($"The prompt names the video '{video}' as a reference: only images are read. Take the frames that you need out of it, as PNG or JPEG files.")
+            ? throw new NotSupportedException(
+                $"The prompt names the video '{video}' as a reference: only images are read. Take the frames that you need out of it, as PNG or JPEG files.")
             : paths;
     }
 
-    /// <summary>
-    /// The segments with the scores that Open-Sora was trained to see behind a caption; what a segment says already, or is null here, is left out.
-    /// </summary>
+    /// <summary>Adds the scores that Open-Sora was trained to see after a caption; what a segment says already is left out.</summary>
+    /// <param name="aesthetic">The aesthetic score; null: none.</param>
+    /// <param name="motion">The motion score; null: none.</param>
+    /// <param name="camera">How the camera moves; null: not said.</param>
+    /// <returns>The segments.</returns>
     public IReadOnlyList<string> Scored(double? aesthetic = 6.5, double? motion = null, string? camera = null) =>
     [
         .. Segments.Select(segment => segment
@@ -69,13 +74,19 @@ internal sealed record OpenSoraPrompt
             + (camera is not null && Lacks(segment, CameraWords) ? $" {CameraWords} {camera}." : "")),
     ];
 
-    /// <summary>Scored segments as the text encoder gets them.</summary>
-    public static IReadOnlyList<string> Cleaned(IReadOnlyList<string> scored) => [.. scored.Select(segment => CaptionCleaner.Clean(CaptionCleaner.Clean(segment)))];
+    /// <summary>Cleans scored segments, as the text encoder gets them.</summary>
+    /// <param name="scored">What <see cref="Scored"/> gave.</param>
+    public static IReadOnlyList<string> Cleaned(IReadOnlyList<string> scored) =>
+        [.. scored.Select(segment => CaptionCleaner.Clean(CaptionCleaner.Clean(segment)))];
 
-    /// <summary>The segments in one text again.</summary>
-    public string Merged(IReadOnlyList<string> cleaned) => Loops is null ? cleaned[0] : string.Concat(cleaned.Select((segment, index) => $"|{Loops[index]}|{segment}"));
+    /// <summary>Joins the segments in one text again.</summary>
+    /// <param name="cleaned">What <see cref="Cleaned"/> gave.</param>
+    public string Merged(IReadOnlyList<string> cleaned) =>
+        Loops is null ? cleaned[0] : string.Concat(cleaned.Select((segment, index) => $"|{Loops[index]}|{segment}"));
 
-    /// <summary>The segment that holds in a loop. VADER always generates loop 1, also of a prompt with one segment.</summary>
+    /// <summary>Gives the segment that holds in a loop. VADER always generates loop 1, also of a prompt with one segment.</summary>
+    /// <param name="cleaned">What <see cref="Cleaned"/> gave.</param>
+    /// <param name="loop">The loop, from 0.</param>
     public string ForLoop(IReadOnlyList<string> cleaned, int loop)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(loop);
@@ -99,7 +110,8 @@ internal sealed record OpenSoraPrompt
         return cleaned[^1];
     }
 
-    /// <summary>What a reward gets to read of a text for the encoder: without the scores.</summary>
+    /// <summary>Gives what a reward reads of a text for the encoder: without the scores.</summary>
+    /// <param name="text">The text for the encoder.</param>
     public static string RewardText(string text) => CaptionText.Strip(text.Split(AestheticWords)[0]);
 
     private static bool Lacks(string segment, string words) => !segment.Contains(words, StringComparison.Ordinal);
@@ -116,10 +128,12 @@ internal sealed record OpenSoraPrompt
         List<int> loops = [];
         for (int part = 0; part < parts.Length; part += 2)
         {
-            if (!int.TryParse(CaptionText.Strip(parts[part]), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int loop) || part + 1 == parts.Length)
+            if (!int.TryParse(CaptionText.Strip(parts[part]), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int loop)
+                || part + 1 == parts.Length)
             {
                 throw new FormatException(
-                    $"'{text}': segments are written |0| text |2| text, a number and a text in turn; got '{parts[part]}'{(part + 1 == parts.Length ? " without a text" : "")}. "
+                    $"'{text}': segments are written |0| text |2| text, a number and a text in turn; got "
+                        + $"'{parts[part]}'{(part + 1 == parts.Length ? " without a text" : "")}. "
                     + "A text that is to have a bar must not start with |0|.");
             }
 
@@ -133,7 +147,8 @@ internal sealed record OpenSoraPrompt
     private OpenSoraPrompt WithSuffix(string suffix)
     {
         FormatException Fault(string problem, Exception? inner = null) => new(
-            $"'{suffix}': what follows a brace in a prompt must be one JSON object with reference_path and mask_strategy at most; {problem}. Leave braces out of the text.", inner);
+            $"'{suffix}': what follows a brace in a prompt must be one JSON object with reference_path and mask_strategy at most; {problem}. Leave "
+                + "braces out of the text.", inner);
         if (suffix.IndexOf('{', 1) >= 0)
         {
             throw Fault("there are several braces");
@@ -147,7 +162,7 @@ internal sealed record OpenSoraPrompt
             {
                 if (property.Value.ValueKind != JsonValueKind.String)
                 {
-                    throw Fault($"{property.Name} is no text");
+                    throw Fault($"{property.Name} is not a text");
                 }
 
                 result = property.Name switch
@@ -162,15 +177,15 @@ internal sealed record OpenSoraPrompt
         }
         catch (Exception exception) when (exception is JsonException or ArgumentException or InvalidOperationException)
         {
-            // Half of a surrogate pair is no JSON either, which the parser says in other words.
-            throw Fault($"it is no JSON ({exception.Message})", exception);
+            // Half of a surrogate pair is not JSON either, which the parser says in other words.
+            throw Fault($"it is not JSON ({exception.Message})", exception);
         }
     }
 
-    /// <summary>One decimal of the exact binary value, halves to even, as Python writes it: 6.25 -> 6.2, but 0.05, which is a little more, -> 0.1.</summary>
+    // One decimal of the exact binary value, halves to even, as Python writes it: 6.25 -> 6.2, but 0.05, which is a little more, -> 0.1.
     private static string Number(double value)
     {
-        // Of the numbers with a 5 behind the first decimal only quarters are exact; .NET would round those away from zero.
+        // Of the numbers with a 5 after the first decimal only quarters are exact; .NET would round those away from zero.
         bool half = Math.Abs(value * 4 % 2) == 1;
         return (half ? Math.Round(value, 1, MidpointRounding.ToEven) : value).ToString("F1", CultureInfo.InvariantCulture);
     }

@@ -13,7 +13,8 @@ internal sealed class OpenSoraSamplers(RectifiedFlow flow) : ISamplerFactory
 
     public IScheduler Swap(string className) => className == flow.Name
         ? flow
-        : throw new NotSupportedException($"{VideoModelFamily.OpenSora} samples with rectified flow (RFLOW) and no other; leave the sampler's name out, got '{className}'.");
+        : throw new NotSupportedException($"{VideoModelFamily.OpenSora} samples with rectified flow (RFLOW) and no other; leave the sampler's name "
+            + $"out, got '{className}'.");
 
     public ISampler CreateSampler(SamplingSettings settings) => CreateSampler(settings, frameMask: null);
 

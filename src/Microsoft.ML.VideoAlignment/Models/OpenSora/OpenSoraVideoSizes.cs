@@ -9,7 +9,8 @@ namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
 internal sealed class OpenSoraVideoSizes(VideoAutoencoderConfig vae, RectifiedFlow flow) : IVideoSizes
 {
     /// <summary>VADER's training command: 2 seconds at 240p, 3:4.</summary>
-    public VideoSize Default { get; } = new(OpenSoraSizes.FrameCount("2s"), OpenSoraSizes.ImageSize("240p", "3:4").Height, OpenSoraSizes.ImageSize("240p", "3:4").Width);
+    public VideoSize Default { get; } = new(
+        OpenSoraSizes.FrameCount("2s"), OpenSoraSizes.ImageSize("240p", "3:4").Height, OpenSoraSizes.ImageSize("240p", "3:4").Width);
 
     public int Multiple => 1;
 
@@ -19,7 +20,8 @@ internal sealed class OpenSoraVideoSizes(VideoAutoencoderConfig vae, RectifiedFl
         var faults = new List<string>();
         if (flow.MovesTimes && size.Frames is > 1 and < RectifiedFlow.ChunkFrames)
         {
-            faults.Add($"{nameof(size.Frames)} must be 1 or at least {RectifiedFlow.ChunkFrames} for an {Family} model, got {size.Frames}; try {RectifiedFlow.NearestFrames(size.Frames)}.");
+            faults.Add($"{nameof(size.Frames)} must be 1 or at least {RectifiedFlow.ChunkFrames} for an {Family} model, got {size.Frames}; try "
+                + $"{RectifiedFlow.NearestFrames(size.Frames)}.");
         }
 
         int least = vae.SpatialFactor;
@@ -32,5 +34,6 @@ internal sealed class OpenSoraVideoSizes(VideoAutoencoderConfig vae, RectifiedFl
         return faults.Count == 0 ? null : string.Join(' ', faults);
     }
 
-    public VideoSize Output(VideoSize size) => size with { Height = size.Height / vae.SpatialFactor * vae.SpatialFactor, Width = size.Width / vae.SpatialFactor * vae.SpatialFactor };
+    public VideoSize Output(VideoSize size) =>
+        size with { Height = size.Height / vae.SpatialFactor * vae.SpatialFactor, Width = size.Width / vae.SpatialFactor * vae.SpatialFactor };
 }

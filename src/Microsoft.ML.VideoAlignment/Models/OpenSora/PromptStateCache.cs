@@ -20,7 +20,8 @@ internal sealed class PromptStateCache : ITextStateEncoder
     private readonly string _folder;
     private readonly string _model;
 
-    /// <param name="inner">What encodes; owned.</param>
+    /// <summary>Puts a folder before a text encoder.</summary>
+    /// <param name="inner">Encodes what is not in the folder; it belongs to this.</param>
     /// <param name="folder">Made when the first file is written.</param>
     /// <param name="model">A hash of all that decides the states besides prompt and length: weights, their precision, the tokenizer.</param>
     public PromptStateCache(ITextStateEncoder inner, string folder, string model)
@@ -36,7 +37,8 @@ internal sealed class PromptStateCache : ITextStateEncoder
     /// <summary>Prompts that were found in the folder so far.</summary>
     public int Hits { get; private set; }
 
-    /// <summary>Those that were not are encoded in one batch: an encoder that reads its weights from files does it once.</summary>
+    /// <inheritdoc/>
+    /// <remarks>Prompts that are not in the folder are encoded in one batch: an encoder that reads its weights from files does so once.</remarks>
     public TextStates Encode(IReadOnlyList<string> prompts)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -76,7 +78,8 @@ internal sealed class PromptStateCache : ITextStateEncoder
 
     public void Dispose() => _inner.Dispose();
 
-    /// <summary>The file of a prompt.</summary>
+    /// <summary>Gives the path of a prompt's file.</summary>
+    /// <param name="prompt">The prompt.</param>
     internal string PathOf(string prompt)
     {
         // Lengths in front keep "a" + "bc" apart from "ab" + "c".
@@ -108,7 +111,8 @@ internal sealed class PromptStateCache : ITextStateEncoder
     private void Keep(string prompt, Tensor states)
     {
         Directory.CreateDirectory(_folder);
-        SafetensorsWriter.Write(PathOf(prompt), new Dictionary<string, Tensor> { [StatesKey] = states }, new Dictionary<string, string> { [HashKey] = Hash(states) });
+        SafetensorsWriter.Write(PathOf(prompt), new Dictionary<string, Tensor> { [StatesKey] = states },
+            new Dictionary<string, string> { [HashKey] = Hash(states) });
     }
 
     private static string Hash(Tensor states)

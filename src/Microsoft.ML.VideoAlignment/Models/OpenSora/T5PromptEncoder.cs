@@ -3,9 +3,11 @@ using Microsoft.ML.VideoAlignment.Encoders;
 namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
 
 /// <summary>
-/// T5's tokens padded to one length, then its encoder with the padding masked: Open-Sora 1.2's text encoder. The weights are opened at the first prompt, so that
-/// a run whose prompts are all in a <see cref="PromptStateCache"/> never reads them.
+/// T5's tokens padded to one length, then its encoder with the padding masked: Open-Sora 1.2's text encoder. The weights are opened at the first prompt, so
+/// that a run whose prompts are all in a <see cref="PromptStateCache"/> never reads them.
 /// </summary>
+/// <param name="tokenizer">T5's tokenizer.</param>
+/// <param name="open">Opens the encoder, which belongs to this.</param>
 internal sealed class T5PromptEncoder(T5Tokenizer tokenizer, Func<IT5Encoder> open) : ITextStateEncoder
 {
     private IT5Encoder? _encoder;
@@ -29,7 +31,9 @@ internal sealed class T5PromptEncoder(T5Tokenizer tokenizer, Func<IT5Encoder> op
         }
     }
 
-    /// <summary>int64 ids and mask [B, L], on the CPU.</summary>
+    /// <summary>Gives token ids and their mask.</summary>
+    /// <param name="prompts">B prompts.</param>
+    /// <returns>int64 [B, L] each, on the CPU.</returns>
     public TokenBatch Tokens(IReadOnlyList<string> prompts) => tokenizer.Encode(prompts);
 
     public TextStates Encode(IReadOnlyList<string> prompts)

@@ -1,15 +1,19 @@
 namespace Microsoft.ML.VideoAlignment.Models;
 
-/// <summary>Prompts to the denoiser's condition.</summary>
+/// <summary>Prompts to text states, all of whose tokens the denoiser reads.</summary>
 internal interface IPromptEncoder : IDisposable
 {
     /// <summary>The text network.</summary>
     nn.Module Network { get; }
 
-    /// <summary>Token ids, int64 [B, L].</summary>
+    /// <summary>Gives token ids.</summary>
+    /// <param name="prompts">B prompts.</param>
+    /// <returns>int64 [B, L].</returns>
     Tensor Tokens(IReadOnlyList<string> prompts);
 
-    /// <summary>[B, L, D]. The empty prompt is a prompt like any other.</summary>
+    /// <summary>Encodes prompts. The empty prompt is a prompt like any other.</summary>
+    /// <param name="prompts">B prompts.</param>
+    /// <returns>[B, L, D].</returns>
     Tensor Encode(IReadOnlyList<string> prompts);
 
     /// <summary>Counts the tokens of a prompt that do not fit and are cut.</summary>

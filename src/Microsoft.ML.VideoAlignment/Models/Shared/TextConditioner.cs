@@ -3,7 +3,9 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Models;
 
-/// <summary>Prompts to a condition that is their text states and, where the denoiser is told it, the frame rate. Guidance leads away from the negative prompt.</summary>
+/// <summary>
+/// Prompts to a condition that is their text states and, where the denoiser is told it, the frame rate. Guidance leads away from the negative prompt.
+/// </summary>
 /// <param name="prompts">The text encoder with its tokenizer; it belongs to this.</param>
 /// <param name="tokens">Tokens of a text at most, L.</param>
 /// <param name="width">Width of a token's state, D.</param>
@@ -13,7 +15,8 @@ internal sealed class TextConditioner(IPromptEncoder prompts, long tokens, long 
     /// <summary>The text encoder with its tokenizer.</summary>
     public IPromptEncoder Prompts => prompts;
 
-    public IReadOnlyDictionary<string, nn.Module> Networks { get; } = new Dictionary<string, nn.Module>(StringComparer.Ordinal) { ["text_encoder"] = prompts.Network };
+    public IReadOnlyDictionary<string, nn.Module> Networks { get; } =
+        new Dictionary<string, nn.Module>(StringComparer.Ordinal) { ["text_encoder"] = prompts.Network };
 
     public Condition Encode(VideoRequest request)
     {

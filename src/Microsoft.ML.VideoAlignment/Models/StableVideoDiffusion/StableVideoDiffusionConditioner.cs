@@ -6,8 +6,8 @@ using Microsoft.ML.VideoAlignment.Video;
 namespace Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
 
 /// <summary>
-/// Images to their CLIP embedding, their latents and three numbers: frame rate, motion bucket, strength of the added noise. Prompts are not read. Guidance leads
-/// away from no image: zeros in place of embedding and latents, the same numbers.
+/// Images to their CLIP embedding, their latents and three numbers: frame rate, motion bucket, strength of the added noise. Prompts are not read. Guidance
+/// leads away from no image: zeros in place of embedding and latents, the same numbers.
 /// </summary>
 /// <param name="encoder">The image encoder; it belongs to this.</param>
 /// <param name="vae">The autoencoder that makes latents of an image.</param>
@@ -23,7 +23,8 @@ internal sealed class StableVideoDiffusionConditioner(ClipVisionEncoder encoder,
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor given = request.Images ?? throw new ArgumentException(
-            $"{VideoModelFamily.StableVideoDiffusion} makes a video from an image, and the request has none. Give each row an image, RGB in [0, 1], that the video begins with.",
+            $"{VideoModelFamily.StableVideoDiffusion} makes a video from an image, and the request has none. Give each row an image, RGB in [0, 1], "
+                + "that the video begins with.",
             nameof(request));
         Shapes.Require(given, $"{request.Prompts.Count}, 3, H, W", nameof(request.Images));
         Tensor like = unet.parameters().First();
@@ -52,7 +53,8 @@ internal sealed class StableVideoDiffusionConditioner(ClipVisionEncoder encoder,
     public Condition CreateEmpty(int batch, VideoSize size) => new()
     {
         Text = empty([batch, 1, unet.Config.CrossAttentionWidth[0]], device: META),
-        ImageLatents = empty([batch, unet.Config.InChannels - unet.Config.OutChannels, size.Height / vae.SpatialFactor, size.Width / vae.SpatialFactor], device: META),
+        ImageLatents = empty(
+            [batch, unet.Config.InChannels - unet.Config.OutChannels, size.Height / vae.SpatialFactor, size.Width / vae.SpatialFactor], device: META),
         Scalars = empty([batch, 3], device: META),
         Size = size,
     };

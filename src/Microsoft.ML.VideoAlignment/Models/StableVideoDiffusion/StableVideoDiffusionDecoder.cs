@@ -3,7 +3,9 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
 
-/// <summary>A decoder that looks along time, within parts of <see cref="FramesPerDecode"/> frames of one video; parts without a chosen frame are not decoded.</summary>
+/// <summary>
+/// A decoder that looks along time, within parts of <see cref="FramesPerDecode"/> frames of one video; parts without a chosen frame are not decoded.
+/// </summary>
 /// <param name="vae">The autoencoder; it belongs to this.</param>
 internal sealed class StableVideoDiffusionDecoder(AutoencoderKLTemporalDecoder vae) : IFrameDecoder
 {
@@ -28,7 +30,8 @@ internal sealed class StableVideoDiffusionDecoder(AutoencoderKLTemporalDecoder v
         using DisposeScope scope = NewDisposeScope();
         int together = FramesPerDecode ?? frames;
         int[] wanted = chosen is null ? [.. Enumerable.Range(0, frames)] : [.. chosen];
-        int[] made = [.. wanted.Select(frame => frame / together).Distinct().Order().SelectMany(part => Enumerable.Range(part * together, Math.Min(together, frames - (part * together))))];
+        int[] made = [.. wanted.Select(frame => frame / together).Distinct().Order()
+            .SelectMany(part => Enumerable.Range(part * together, Math.Min(together, frames - (part * together))))];
         Tensor[] parts = [.. made.GroupBy(frame => frame / together).Select(part => DecodePart(latents.narrow(2, part.First(), part.Count())))];
         Tensor decoded = parts.Length == 1 ? parts[0] : cat(parts, dim: 2);
         if (!made.SequenceEqual(wanted))
@@ -41,7 +44,8 @@ internal sealed class StableVideoDiffusionDecoder(AutoencoderKLTemporalDecoder v
 
     public Tensor DecodeAlone(Tensor latents, IReadOnlyList<int> chosen) => Decode(latents, (int)latents.shape[2], chosen);
 
-    public IFrameDecoder OnMeta() => new StableVideoDiffusionDecoder(new AutoencoderKLTemporalDecoder(vae.Config, Placement.ShapesOf(vae))) { FramesPerDecode = FramesPerDecode };
+    public IFrameDecoder OnMeta() =>
+        new StableVideoDiffusionDecoder(new AutoencoderKLTemporalDecoder(vae.Config, Placement.ShapesOf(vae))) { FramesPerDecode = FramesPerDecode };
 
     public void MoveTo(Device device) => vae.to(device);
 

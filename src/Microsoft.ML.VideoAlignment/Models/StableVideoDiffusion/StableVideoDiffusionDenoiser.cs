@@ -28,7 +28,8 @@ internal sealed class StableVideoDiffusionDenoiser(StableVideoDiffusionUNet unet
         return unet.Forward(cat([latents, image], dim: 1), timestep, condition.Text, condition.Scalars!).MoveToOuterDisposeScope();
     }
 
-    public Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition) => RowPrediction.Predict(this, latents, timesteps, condition);
+    public Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition) =>
+        RowPrediction.Predict(this, latents, timesteps, condition);
 
     public IDenoiser OnMeta() => new StableVideoDiffusionDenoiser(new StableVideoDiffusionUNet(unet.Config, Placement.ShapesOf(unet)), spatialFactor);
 

@@ -55,7 +55,8 @@ internal static class StableVideoDiffusionModel
     {
         var files = new DiffusersFolder(folder, cancellation);
         (int, int) size = files.Parse(
-            index => ((int)ConfigJson.Integer(index, HeightKey, OfficialHeight), (int)ConfigJson.Integer(index, WidthKey, OfficialWidth)), DiffusersFolder.IndexName);
+            index => ((int)ConfigJson.Integer(index, HeightKey, OfficialHeight),
+                (int)ConfigJson.Integer(index, WidthKey, OfficialWidth)), DiffusersFolder.IndexName);
         SamplingDefaults sampling = files.Parse(index => SamplingDefaults.FromIndex(index, s_sampling), DiffusersFolder.IndexName);
         JsonElement scheduler = ConfiguredSamplers.Read(files);
         using var parts = new ConstructionScope();
@@ -78,7 +79,8 @@ internal static class StableVideoDiffusionModel
     /// <param name="size">Height and width that the model was trained at, in pixels.</param>
     /// <param name="placement">Where the networks are.</param>
     public static ModelParts FromNetworks(
-        string source, ClipVisionEncoder encoder, StableVideoDiffusionUNet unet, AutoencoderKLTemporalDecoder vae, JsonElement schedulerConfig, (int Height, int Width) size,
+        string source, ClipVisionEncoder encoder, StableVideoDiffusionUNet unet, AutoencoderKLTemporalDecoder vae,
+        JsonElement schedulerConfig, (int Height, int Width) size,
         Placement placement) => new()
         {
             Traits = s_traits,

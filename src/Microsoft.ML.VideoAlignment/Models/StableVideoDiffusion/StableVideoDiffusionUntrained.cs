@@ -10,7 +10,8 @@ internal static class StableVideoDiffusionUntrained
     internal const string Euler =
         """
         { "_class_name": "EulerDiscreteScheduler", "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000,
-          "prediction_type": "v_prediction", "use_karras_sigmas": true, "sigma_min": 0.002, "sigma_max": 700.0, "timestep_type": "continuous", "timestep_spacing": "leading",
+          "prediction_type": "v_prediction", "use_karras_sigmas": true, "sigma_min": 0.002, "sigma_max": 700.0,
+          "timestep_type": "continuous", "timestep_spacing": "leading",
           "interpolation_type": "linear", "steps_offset": 1 }
         """;
 
@@ -37,13 +38,16 @@ internal static class StableVideoDiffusionUntrained
             }
             : new() { BlockOutChannels = [96, 192, 384, 384], Heads = [3, 6, 12, 12], CrossAttentionWidth = [256, 256, 256, 256], Frames = 8 };
         ClipVisionConfig vision = request.Tiny
-            ? new() { HiddenSize = 32, IntermediateSize = 64, NumHiddenLayers = 1, NumAttentionHeads = 2, PatchSize = 56, ImageSize = 224, ProjectionDim = 16 }
-            : new() { HiddenSize = 128, IntermediateSize = 512, NumHiddenLayers = 2, NumAttentionHeads = 4, PatchSize = 32, ImageSize = 224, ProjectionDim = 256 };
+            ? new() { HiddenSize = 32, IntermediateSize = 64, NumHiddenLayers = 1, NumAttentionHeads = 2, PatchSize = 56, ProjectionDim = 16 }
+            : new() { HiddenSize = 128, IntermediateSize = 512, NumHiddenLayers = 2, NumAttentionHeads = 4, PatchSize = 32, ProjectionDim = 256 };
+        vision = vision with { ImageSize = 224 };
         AutoencoderKLConfig vae = UntrainedVae.Config(request.Tiny);
         vae = request.Tiny ? vae with { BlockOutChannels = [2 * FixedGroups, 2 * FixedGroups, 2 * FixedGroups] } : vae;
         UntrainedWeights weights = request.Weights;
         return StableVideoDiffusionModel.FromNetworks(
-            request.Source, weights.Fill(new ClipVisionEncoder(vision, withProjection: true, request.Placement)), weights.Fill(new StableVideoDiffusionUNet(config, request.Placement)),
-            weights.Fill(new AutoencoderKLTemporalDecoder(vae, request.Placement)), UntrainedRequest.Parse(Euler), request.Tiny ? (16, 16) : (128, 128), request.Placement);
+            request.Source, weights.Fill(new ClipVisionEncoder(vision, withProjection: true, request.Placement)),
+            weights.Fill(new StableVideoDiffusionUNet(config, request.Placement)),
+            weights.Fill(new AutoencoderKLTemporalDecoder(vae, request.Placement)), UntrainedRequest.Parse(Euler),
+            request.Tiny ? (16, 16) : (128, 128), request.Placement);
     }
 }

@@ -1,6 +1,8 @@
 namespace Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 
-/// <summary>What a training leaves in the state dict of a latent diffusion model beside the networks: moving averages, and the losses of the autoencoder's own training.</summary>
+/// <summary>
+/// What a training leaves in the state dict of a latent diffusion model beside the networks: moving averages, and the losses of the autoencoder's own training.
+/// </summary>
 internal static class IgnoredCheckpointKeys
 {
     private const string DeepSpeedPrefix = "_forward_module.";
@@ -12,16 +14,20 @@ internal static class IgnoredCheckpointKeys
         ("optimizer.", "the state of an optimizer"),
     ];
 
-    /// <summary>Whether a name of the state dict is of no network.</summary>
+    /// <summary>Tells whether a name of the state dict belongs to none of the networks.</summary>
+    /// <param name="name">The name.</param>
     public static bool IsIgnored(string name) => Explain(name) is not null;
 
-    /// <summary>A sentence for each kind that is there, with its number and an example.</summary>
+    /// <summary>Makes a sentence for each kind that is there, with its number and an example.</summary>
     /// <param name="location">The checkpoint.</param>
     /// <param name="names">Every name of its state dict, with or without what DeepSpeed puts before.</param>
     public static IReadOnlyList<string> Describe(string location, IEnumerable<string> names) =>
     [
-        .. names.Select(name => (Name: name, Meaning: Explain(name.StartsWith(DeepSpeedPrefix, StringComparison.Ordinal) ? name[DeepSpeedPrefix.Length..] : name)))
-            .Where(entry => entry.Meaning is not null).GroupBy(entry => entry.Meaning).Select(group => $"{location}: {group.Count()} tensors are left out, {group.Key}, such as '{group.First().Name}'; the weights themselves are read."),
+        .. names.Select(
+            name => (Name: name, Meaning: Explain(name.StartsWith(DeepSpeedPrefix, StringComparison.Ordinal) ? name[DeepSpeedPrefix.Length..] : name)))
+            .Where(entry => entry.Meaning is not null).GroupBy(entry => entry.Meaning)
+            .Select(group => $"{location}: {group.Count()} tensors are left out, {group.Key}, such as '{group.First().Name}'; the weights "
+                + "themselves are read."),
     ];
 
     private static string? Explain(string name) => s_known.FirstOrDefault(known => name.StartsWith(known.Prefix, StringComparison.Ordinal)).Meaning;

@@ -13,7 +13,8 @@ internal sealed class OpenClipPromptEncoder : IPromptEncoder
     private readonly int _clipSkip;
     private Device _device;
 
-    /// <param name="tokenizer">Null: only given token ids can be encoded.</param>
+    /// <summary>Joins a tokenizer and a text tower.</summary>
+    /// <param name="tokenizer">open_clip's tokenizer; null: only given token ids can be encoded.</param>
     /// <param name="network">The text tower; it belongs to this.</param>
     /// <param name="clipSkip">Blocks that are left out at the end: 1 for the layer "penultimate".</param>
     /// <exception cref="InvalidDataException">The tokenizer has ids that the tower has no embedding for.</exception>
@@ -23,7 +24,8 @@ internal sealed class OpenClipPromptEncoder : IPromptEncoder
         if (tokenizer?.HighestId >= network.Text.Config.VocabSize)
         {
             throw new InvalidDataException(
-                $"The tokenizer has ids up to {tokenizer.HighestId}, but the text tower has embeddings for 0 to {network.Text.Config.VocabSize - 1}. Give the vocabulary that belongs to this checkpoint.");
+                $"The tokenizer has ids up to {tokenizer.HighestId}, but the text tower has embeddings for 0 to {network.Text.Config.VocabSize - 1}. "
+                    + "Give the vocabulary that belongs to this checkpoint.");
         }
     }
 
@@ -45,7 +47,9 @@ internal sealed class OpenClipPromptEncoder : IPromptEncoder
         return Encode(ids);
     }
 
-    /// <summary>ids: int64 [B, L] -> [B, L, D].</summary>
+    /// <summary>Encodes token ids.</summary>
+    /// <param name="ids">int64 [B, L].</param>
+    /// <returns>[B, L, D].</returns>
     public Tensor Encode(Tensor ids) => _network.Text.Context(ids, _clipSkip);
 
     public int CountTruncated(string prompt) => Math.Max(0, Tokenizer.Tokens(prompt).Count + 2 - Length);

@@ -5,29 +5,35 @@ using Microsoft.ML.VideoAlignment.Schedulers;
 
 namespace Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 
-/// <summary>What a VideoCrafter yaml says of a model: <c>model.params</c> of lvdm's <c>LatentDiffusion</c>, with the open_clip description of its text tower.</summary>
+/// <summary>
+/// What a VideoCrafter yaml says of a model: <c>model.params</c> of lvdm's <c>LatentDiffusion</c>, with the open_clip description of its text tower.
+/// </summary>
 internal sealed record VideoCrafterConfig
 {
     /// <summary>The architecture that FrozenOpenCLIPEmbedder takes where the yaml names none.</summary>
     public const string DefaultTextArchitecture = "ViT-H-14";
 
+    /// <summary>The denoiser.</summary>
     public required VideoCrafterUNetConfig UNet { get; init; }
 
+    /// <summary>The autoencoder.</summary>
     public required AutoencoderKLConfig Autoencoder { get; init; }
 
+    /// <summary>The text tower.</summary>
     public required OpenClipConfig Text { get; init; }
 
     /// <summary>How many of the text tower's last blocks are left out: 1 for the layer "penultimate".</summary>
     public required int TextClipSkip { get; init; }
 
+    /// <summary>The schedule.</summary>
     public required VideoCrafterDdimScheduler Scheduler { get; init; }
 
     /// <summary>Height and width of the latents that the model was trained at; null where the yaml does not say.</summary>
     public (long Height, long Width)? LatentSize { get; init; }
 
-    /// <summary>
-    /// Reads <c>model.params</c>. <paramref name="text"/> gives the open_clip description (embed_dim, text_cfg) of an architecture by its name; null: it has none.
-    /// </summary>
+    /// <summary>Reads <c>model.params</c>.</summary>
+    /// <param name="json">The yaml's part.</param>
+    /// <param name="text">Gives the open_clip description (embed_dim, text_cfg) of an architecture by its name; null: it has none.</param>
     /// <exception cref="InvalidDataException">A key is missing or has a value of the wrong type or range.</exception>
     /// <exception cref="NotSupportedException">An option or part that makes another model.</exception>
     public static VideoCrafterConfig FromJson(JsonElement json, Func<string, JsonElement?> text)
@@ -40,7 +46,9 @@ internal sealed record VideoCrafterConfig
         JsonElement encoder = Part(json, "cond_stage_config", "FrozenOpenCLIPEmbedder", required: false);
         string architecture = ConfigJson.Text(encoder, "arch", DefaultTextArchitecture);
         JsonElement description = text(architecture) ?? throw new InvalidDataException(
-            $"cond_stage_config: the text tower's architecture '{architecture}' is not known; expected {DefaultTextArchitecture}, or open_clip's description of it as {architecture}.json beside the checkpoint.");
+            $"cond_stage_config: the text tower's architecture '{architecture}' is not known; expected {DefaultTextArchitecture}, or open_clip's "
+                + "description of it as "
+                + $"{architecture}.json beside the checkpoint.");
         return new VideoCrafterConfig
         {
             UNet = VideoCrafterUNetConfig.FromJson(Part(json, "unet_config", "UNetModel")),
@@ -57,7 +65,9 @@ internal sealed record VideoCrafterConfig
         };
     }
 
-    /// <summary>The description of an architecture that needs no file: ViT-H-14's text half, as open_clip's model_configs has it.</summary>
+    /// <summary>Gives the description of an architecture that needs no file: ViT-H-14's text half, as open_clip's model_configs has it.</summary>
+    /// <param name="architecture">Its name.</param>
+    /// <returns>Null: it needs a file.</returns>
     public static JsonElement? KnownText(string architecture) => architecture == DefaultTextArchitecture ? Parse(VitH14) : null;
 
     /// <summary>
@@ -71,10 +81,11 @@ internal sealed record VideoCrafterConfig
         return document.RootElement.Clone();
     }
 
-    /// <summary>The params of a part, whose target class must be the known one.</summary>
+    // The params of a part, whose target class must be the known one.
     private static JsonElement Part(JsonElement json, string key, string known, bool required = true)
     {
-        JsonElement part = ConfigJson.Find(json, key) ?? throw new InvalidDataException($"model.params: {key} is missing. Is this the yaml of a VideoCrafter model?");
+        JsonElement part = ConfigJson.Find(json, key) ?? throw new InvalidDataException($"model.params: {key} is missing. Is this the yaml of a "
+            + "VideoCrafter model?");
         string target = ConfigJson.Text(part, "target", known);
         return target.Split('.')[^1] != known ? throw new NotSupportedException($"{key}: target = {target} is not supported; expected a {known}.")
             : ConfigJson.Find(part, "params") ?? (required ? throw new InvalidDataException($"{key}: params is missing.") : Parse("{}"));
@@ -87,7 +98,8 @@ internal sealed record VideoCrafterConfig
         ("encoder_type", "\"2d\""), ("only_model", "false"),
     ];
 
-    private const string VitH14 = """{ "embed_dim": 1024, "text_cfg": { "context_length": 77, "vocab_size": 49408, "width": 1024, "heads": 16, "layers": 24 } }""";
+    private const string VitH14 =
+        """{ "embed_dim": 1024, "text_cfg": { "context_length": 77, "vocab_size": 49408, "width": 1024, "heads": 16, "layers": 24 } }""";
 
     private const string Published = """
         {

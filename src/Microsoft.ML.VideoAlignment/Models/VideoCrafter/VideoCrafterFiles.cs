@@ -27,6 +27,7 @@ internal sealed class VideoCrafterFiles
 
     private readonly string? _configPath;
 
+    /// <summary>Finds what lies beside a checkpoint, and reads the configuration.</summary>
     /// <param name="path">The checkpoint, or a folder with a model.ckpt.</param>
     /// <param name="configPath">The yaml; null: config.yaml beside the checkpoint, or none.</param>
     public VideoCrafterFiles(string path, string? configPath = null)
@@ -39,9 +40,11 @@ internal sealed class VideoCrafterFiles
     /// <summary>The path of the checkpoint.</summary>
     public string Checkpoint { get; }
 
+    /// <summary>The model's configuration.</summary>
     public VideoCrafterConfig Config { get; }
 
-    /// <summary>Whether a listing is a checkpoint of lvdm's kind, or has one, by its name.</summary>
+    /// <summary>Tells by its name whether a listing is a checkpoint of lvdm's kind, or has one.</summary>
+    /// <param name="listing">The files at a path.</param>
     public static bool Recognizes(ModelListing listing) =>
         listing.Has(CheckpointName) || (listing.Path.EndsWith(".ckpt", StringComparison.OrdinalIgnoreCase) && File.Exists(listing.Path));
 
@@ -49,7 +52,7 @@ internal sealed class VideoCrafterFiles
     /// <remarks>
     /// A file is <c>{"module": {16 characters + name: ...}}</c> (DeepSpeed), <c>{"state_dict": {...}}</c>, or the bare dict.
     /// </remarks>
-    /// <exception cref="WeightFileException">It is no sound file, or holds no diffusion model.</exception>
+    /// <exception cref="WeightFileException">The file is damaged, or holds no diffusion model.</exception>
     public (IWeightSource Source, KeyMap Map) Open()
     {
         IWeightSource source = WeightFile.OpenSingle(Checkpoint);
@@ -69,7 +72,8 @@ internal sealed class VideoCrafterFiles
 
             return source.Entries.Keys.Any(name => map.Key(name)?.StartsWith("unet.", StringComparison.Ordinal) == true)
                 ? (source, map)
-                : throw new WeightFileException(Checkpoint, $"is no VideoCrafter checkpoint: no name begins with model.diffusion_model. {FileContents.Describe(source)}");
+                : throw new WeightFileException(
+                    Checkpoint, $"is not a VideoCrafter checkpoint: no name begins with model.diffusion_model. {FileContents.Describe(source)}");
         }
         catch
         {
@@ -82,7 +86,9 @@ internal sealed class VideoCrafterFiles
     /// <param name="placement">Where weights go and how they are stored.</param>
     /// <param name="notes">What of the checkpoint was left out, a sentence each.</param>
     /// <param name="cancellation">Ends the reading.</param>
-    /// <exception cref="WeightFileException">The checkpoint is damaged, or is of another version than the configuration; the first differing names are listed.</exception>
+    /// <exception cref="WeightFileException">
+    /// The checkpoint is damaged, or is of another version than the configuration; the first differing names are listed.
+    /// </exception>
     public VideoCrafterNetworks Load(Placement placement, out IReadOnlyList<string> notes, CancellationToken cancellation = default)
     {
         (IWeightSource file, KeyMap map) = Open();
@@ -112,7 +118,7 @@ internal sealed class VideoCrafterFiles
         }
     }
 
-    /// <summary>The name of the weights; the whole file is read.</summary>
+    /// <summary>Computes the SHA-256 of the weights; the whole file is read.</summary>
     public string Hash()
     {
         (IWeightSource source, _) = Open();
@@ -122,18 +128,22 @@ internal sealed class VideoCrafterFiles
         }
     }
 
-    /// <summary>open_clip's tokenizer. <paramref name="path"/>: vocabulary file or tokenizer folder; null: what lies beside the checkpoint.</summary>
+    /// <summary>Opens open_clip's tokenizer.</summary>
+    /// <param name="path">A vocabulary file or tokenizer folder; null: what lies beside the checkpoint.</param>
     /// <exception cref="FileNotFoundException">There is none.</exception>
     public ClipTokenizer Tokenizer(string? path)
     {
         string found = path ?? s_vocabularies.Select(Beside).FirstOrDefault(candidate => candidate is not null) ?? throw new FileNotFoundException(
-            $"No tokenizer vocabulary beside '{Checkpoint}'. A VideoCrafter checkpoint carries none: put open_clip's {s_vocabularies[0]} (it is in the open_clip package and in "
-            + $"openai/CLIP, folder clip), or a CLIP {s_vocabularies[^1]}/ folder with vocab.json and merges.txt, beside it, or name one as {nameof(VideoModelOptions)}.{nameof(VideoModelOptions.TokenizerPath)}.",
+            $"No tokenizer vocabulary beside '{Checkpoint}'. A VideoCrafter checkpoint carries none: put open_clip's {s_vocabularies[0]} (it is in "
+                + "the open_clip package and in "
+            + $"openai/CLIP, folder clip), or a CLIP {s_vocabularies[^1]}/ folder with vocab.json and merges.txt, beside it, or name one as "
+            + $"{nameof(VideoModelOptions)}.{nameof(VideoModelOptions.TokenizerPath)}.",
             s_vocabularies[0]);
         return OpenClipVocabulary.Tokenizer(found);
     }
 
-    private string ConfigInWords => _configPath is null ? "the published VideoCrafter2 (512 x 320), which is taken where there is no yaml" : $"'{_configPath}' says";
+    private string ConfigInWords =>
+        _configPath is null ? "the published VideoCrafter2 (512 x 320), which is taken where there is no yaml" : $"'{_configPath}' says";
 
     private string? Beside(string name)
     {
@@ -156,7 +166,7 @@ internal sealed class VideoCrafterFiles
         }
         catch (Exception exception) when (exception is InvalidDataException or NotSupportedException)
         {
-            throw new WeightFileException(_configPath, $"is no configuration of a VideoCrafter text-to-video model: {exception.Message}", exception);
+            throw new WeightFileException(_configPath, $"is not a configuration of a VideoCrafter text-to-video model: {exception.Message}", exception);
         }
     }
 

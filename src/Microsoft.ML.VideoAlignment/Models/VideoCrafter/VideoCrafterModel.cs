@@ -5,8 +5,8 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 
 /// <summary>
-/// VideoCrafter text-to-video (Chen et al. 2024, arXiv 2401.09047) from one checkpoint of lvdm: open_clip text tower, lvdm UNet that is told frames per second, a 2D
-/// KL VAE applied frame by frame. Reference: VADER-VideoCrafter at adaf2ef, with every module in evaluation mode (the release leaves a dropout of 0.1 on).
+/// VideoCrafter text-to-video (Chen et al. 2024, arXiv 2401.09047) from one checkpoint of lvdm: open_clip text tower, lvdm UNet that is told frames per second,
+/// a 2D KL VAE applied frame by frame. Reference: VADER-VideoCrafter at adaf2ef, with every module in evaluation mode (the release leaves a dropout of 0.1 on).
 /// </summary>
 internal static class VideoCrafterModel
 {
@@ -20,7 +20,8 @@ internal static class VideoCrafterModel
     public static ModelDefinition Definition { get; } = new()
     {
         Traits = s_traits,
-        Layout = $"a .ckpt file, or a folder with {VideoCrafterFiles.CheckpointName}, and beside it config.yaml (without one: VideoCrafter2's) and bpe_simple_vocab_16e6.txt.gz",
+        Layout = $"a .ckpt file, or a folder with {VideoCrafterFiles.CheckpointName}, and beside it config.yaml (without one: VideoCrafter2's) and "
+            + "bpe_simple_vocab_16e6.txt.gz",
         Recognizes = VideoCrafterFiles.Recognizes,
         Check = static (listing, options) =>
             new VideoCrafterFiles(Path.Combine(listing.Path, VideoCrafterFiles.CheckpointName), options.ConfigurationPath).Tokenizer(options.TokenizerPath),
@@ -60,7 +61,8 @@ internal static class VideoCrafterModel
     /// <param name="networks">The networks; their schedule is freed.</param>
     /// <param name="tokenizer">open_clip's tokenizer; null: only given token ids can be encoded.</param>
     /// <param name="placement">Where the networks are.</param>
-    public static ModelParts FromNetworks(string source, VideoCrafterConfig config, VideoCrafterNetworks networks, ClipTokenizer? tokenizer, Placement placement)
+    public static ModelParts FromNetworks(
+        string source, VideoCrafterConfig config, VideoCrafterNetworks networks, ClipTokenizer? tokenizer, Placement placement)
     {
         (VideoCrafterUNet unet, AutoencoderKL vae) = (networks.UNet, networks.Vae);
         var prompts = new OpenClipPromptEncoder(tokenizer, networks.TextModel, config.TextClipSkip);
@@ -77,7 +79,8 @@ internal static class VideoCrafterModel
 
             // The VAE's factor times what the denoiser's levels halve.
             Sizes = new MultipleSizes(
-                s_traits.Family, new VideoSize(OfficialFrames, (int)height * vae.SpatialFactor, (int)width * vae.SpatialFactor), vae.SpatialFactor * (int)unet.Config.SizeMultiple),
+                s_traits.Family, new VideoSize(OfficialFrames, (int)height * vae.SpatialFactor, (int)width * vae.SpatialFactor),
+                vae.SpatialFactor * (int)unet.Config.SizeMultiple),
 
             // VADER's released training and inference commands; 24 frames a second is their scripts' default.
             Sampling = new SamplingDefaults(25, 12) { Eta = 1, FramesPerSecond = 24 },

@@ -6,8 +6,8 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 
 /// <summary>
-/// Everything in a VideoCrafter checkpoint: denoiser, autoencoder, text tower and the schedule's buffers. Reference: lvdm, <c>LatentDiffusion</c>; its names become
-/// keys by <see cref="Keys"/>.
+/// Everything in a VideoCrafter checkpoint: denoiser, autoencoder, text tower and the schedule's buffers. Reference: lvdm, <c>LatentDiffusion</c>; its names
+/// become keys by <see cref="Keys"/>.
 /// </summary>
 internal sealed class VideoCrafterNetworks : nn.Module
 {
@@ -25,6 +25,9 @@ internal sealed class VideoCrafterNetworks : nn.Module
     [ComponentName(Name = "schedule")]
     private readonly VideoCrafterScheduleBuffers _schedule;
 
+    /// <summary>Makes the networks, not filled.</summary>
+    /// <param name="config">The model's configuration.</param>
+    /// <param name="placement">Where the weights go and how they are stored.</param>
     public VideoCrafterNetworks(VideoCrafterConfig config, Placement placement)
         : base(nameof(VideoCrafterNetworks))
     {
@@ -35,16 +38,20 @@ internal sealed class VideoCrafterNetworks : nn.Module
         RegisterComponents();
     }
 
+    /// <summary>The denoiser.</summary>
     public VideoCrafterUNet UNet => _unet;
 
+    /// <summary>The autoencoder.</summary>
     public AutoencoderKL Vae => _vae;
 
     /// <summary>open_clip's text half.</summary>
     public OpenClipModel TextModel => _text;
 
+    /// <summary>The schedule's buffers, which are only compared with the configuration's.</summary>
     public VideoCrafterScheduleBuffers Schedule => _schedule;
 
-    /// <summary>From the checkpoint's names, without what DeepSpeed puts before them: every part's own map behind its prefix.</summary>
+    /// <summary>Maps the checkpoint's names, without what DeepSpeed puts before them: every part's own map after its prefix.</summary>
+    /// <param name="config">The model's configuration.</param>
     public static KeyMap Keys(VideoCrafterConfig config)
     {
         (string Prefix, string Part, KeyMap Map)[] parts =
@@ -58,7 +65,9 @@ internal sealed class VideoCrafterNetworks : nn.Module
             Rename = name =>
             {
                 (string prefix, string part, KeyMap map) = parts.FirstOrDefault(known => name.StartsWith(known.Prefix, StringComparison.Ordinal));
-                return IgnoredCheckpointKeys.IsIgnored(name) ? null : prefix is null ? $"schedule.{name}" : map.Key(name[prefix.Length..]) is { } key ? $"{part}.{key}" : null;
+                return IgnoredCheckpointKeys.IsIgnored(name) ? null
+                    : prefix is null ? $"schedule.{name}"
+                    : map.Key(name[prefix.Length..]) is { } key ? $"{part}.{key}" : null;
             },
             Reshape = [.. parts.SelectMany(part => part.Map.Reshape.Select(pattern => $"{part.Part}.{pattern}"))],
         };

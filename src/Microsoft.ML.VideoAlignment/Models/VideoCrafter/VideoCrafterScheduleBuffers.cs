@@ -3,8 +3,9 @@ using Microsoft.ML.VideoAlignment.Schedulers;
 namespace Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 
 /// <summary>
-/// The schedule that a VideoCrafter checkpoint repeats as buffers at its top: <c>betas</c>, <c>alphas_cumprod</c> and ten more, and <c>scale_arr</c>. The sampler
-/// makes its tables from the configuration; the file's must be the same, else file and configuration are not of one model. Reference: lvdm, <c>DDPM.register_schedule</c>.
+/// The schedule that a VideoCrafter checkpoint repeats as buffers at its top: <c>betas</c>, <c>alphas_cumprod</c> and ten more, and <c>scale_arr</c>. The
+/// sampler makes its tables from the configuration; the file's must be the same, else file and configuration are not of one model. Reference: lvdm,
+/// <c>DDPM.register_schedule</c>.
 /// </summary>
 internal sealed class VideoCrafterScheduleBuffers : nn.Module
 {
@@ -13,6 +14,9 @@ internal sealed class VideoCrafterScheduleBuffers : nn.Module
 
     private readonly Dictionary<string, double[]> _tables;
 
+    /// <summary>Makes the buffers, not filled.</summary>
+    /// <param name="scheduler">The schedule as the configuration has it.</param>
+    /// <param name="device">Where the buffers are.</param>
     public VideoCrafterScheduleBuffers(VideoCrafterDdimScheduler scheduler, Device device)
         : base(nameof(VideoCrafterScheduleBuffers))
     {
@@ -24,6 +28,7 @@ internal sealed class VideoCrafterScheduleBuffers : nn.Module
     }
 
     /// <summary>Compares what the file had with what the configuration says.</summary>
+    /// <param name="location">The file, for the message.</param>
     /// <exception cref="WeightFileException">A table differs.</exception>
     public void RequireSame(string location)
     {
@@ -35,7 +40,8 @@ internal sealed class VideoCrafterScheduleBuffers : nn.Module
             int at = Array.FindIndex(table.Zip(file, (a, b) => Math.Abs(a - b)).ToArray(), difference => !(difference <= allowed));
             if (at >= 0)
             {
-                throw new WeightFileException(location, $"the schedule in the checkpoint is not the configuration's: {name}[{at}] is {file[at]:g6}, expected {table[at]:g6}. " +
+                throw new WeightFileException(location, $"the schedule in the checkpoint is not the configuration's: {name}[{at}] is {file[at]:g6}, "
+                    + $"expected {table[at]:g6}. " +
                     "Give the config.yaml that belongs to this checkpoint (linear_start, linear_end, timesteps, scale_a, scale_b, mid_step).");
             }
         }

@@ -36,11 +36,13 @@ internal static class VideoCrafterUntrained
     public static ModelParts Make(UntrainedRequest request)
     {
         ClipTokenizer tokenizer = UntrainedTokenizer.Create();
+        int words = tokenizer.HighestId + 1;
         string text = request.Tiny
-            ? $$"""{ "embed_dim": 16, "text_cfg": { "context_length": 8, "vocab_size": {{tokenizer.HighestId + 1}}, "width": 16, "heads": 2, "layers": 2 } }"""
-            : $$"""{ "embed_dim": 256, "text_cfg": { "context_length": 20, "vocab_size": {{tokenizer.HighestId + 1}}, "width": 256, "heads": 4, "layers": 2 } }""";
+            ? $$"""{ "embed_dim": 16, "text_cfg": { "context_length": 8, "vocab_size": {{words}}, "width": 16, "heads": 2, "layers": 2 } }"""
+            : $$"""{ "embed_dim": 256, "text_cfg": { "context_length": 20, "vocab_size": {{words}}, "width": 256, "heads": 4, "layers": 2 } }""";
         var config = VideoCrafterConfig.FromJson(UntrainedRequest.Parse(request.Tiny ? TinyLvdm : MiddleLvdm), _ => UntrainedRequest.Parse(text));
         config = request.Tiny ? config with { Autoencoder = UntrainedVae.Config(tiny: true) } : config;
-        return VideoCrafterModel.FromNetworks(request.Source, config, request.Weights.Fill(new VideoCrafterNetworks(config, request.Placement)), tokenizer, request.Placement);
+        VideoCrafterNetworks networks = request.Weights.Fill(new VideoCrafterNetworks(config, request.Placement));
+        return VideoCrafterModel.FromNetworks(request.Source, config, networks, tokenizer, request.Placement);
     }
 }

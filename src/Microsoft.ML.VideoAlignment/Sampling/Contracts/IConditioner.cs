@@ -7,8 +7,8 @@ internal interface IConditioner : IDisposable
     IReadOnlyDictionary<string, nn.Module> Networks { get; }
 
     /// <summary>
-    /// Encodes a batch: of models that read texts what texts alone decide, row by row (<see cref="TextRead"/>); of models that read images what the image decides,
-    /// with its gradient. The empty prompt is a prompt like any other.
+    /// Encodes a batch: of models that read texts what texts alone decide, row by row (<see cref="TextRead"/>); of models that read images what the image
+    /// decides, with its gradient. The empty prompt is a prompt like any other.
     /// </summary>
     /// <param name="request">B prompts and what goes with them.</param>
     /// <returns>B rows.</returns>
@@ -42,7 +42,9 @@ internal interface IConditioner : IDisposable
     /// <param name="segments">Segments of the video.</param>
     int CountTruncated(string prompt, int segments);
 
-    /// <summary>Frees the text encoder's weights until a text needs them again; no effect where they cannot be reopened (<see cref="ModelTraits.ReopensTextEncoder"/>).</summary>
+    /// <summary>
+    /// Frees the text encoder's weights until a text needs them again; no effect where they cannot be reopened (<see cref="ModelTraits.ReopensTextEncoder"/>).
+    /// </summary>
     void Release();
 
     /// <summary>Moves the encoders, and what they make from now on.</summary>
