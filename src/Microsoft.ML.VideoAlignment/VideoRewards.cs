@@ -1,4 +1,10 @@
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
+using Microsoft.ML.VideoAlignment.Rewards.Custom;
+using Microsoft.ML.VideoAlignment.Rewards.TextImage;
+using Microsoft.ML.VideoAlignment.Rewards.VJepa;
+using Microsoft.ML.VideoAlignment.Rewards.VideoMae;
+using Microsoft.ML.VideoAlignment.Rewards.Yolos;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
@@ -56,7 +62,7 @@ public static class VideoRewards
     /// <param name="clipFolder">A transformers folder of a whole CLIP model with its tokenizer.</param>
     /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
     public static VideoReward VideoTextSimilarity(string clipFolder, WeightPrecision precision = WeightPrecision.Float32) =>
-        Rewards.VideoTextSimilarity.FromFolder(clipFolder, Placement.OnCpu(precision));
+        Rewards.TextImage.VideoTextSimilarity.FromFolder(clipFolder, Placement.OnCpu(precision));
 
     /// <summary>
     /// Human Preference Score v2 (arXiv 2306.09341): the cosine of OpenCLIP's embeddings of frame and prompt after training on people's choices, mean over frames.
@@ -262,7 +268,7 @@ public static class VideoRewards
             TextImageReward.SimilarityKind => TextImageReward.Similarity(files[HeadReward.ClipRole], reference.StoredAs()),
             TextImageReward.PreferenceKind => TextImageReward.HumanPreference(files[TextImageReward.ModelRole], files[TextImageReward.TokenizerRole], reference.StoredAs()),
             TextImageReward.PickScoreKind => TextImageReward.PickScore(files[HeadReward.ClipRole], reference.StoredAs()),
-            Rewards.VideoTextSimilarity.Kind => Rewards.VideoTextSimilarity.FromFolder(files[HeadReward.ClipRole], reference.StoredAs()),
+            Rewards.TextImage.VideoTextSimilarity.Kind => Rewards.TextImage.VideoTextSimilarity.FromFolder(files[HeadReward.ClipRole], reference.StoredAs()),
             ObjectRemovalReward.Kind => ObjectRemovalReward.FromReference(reference, files),
             ActionClassificationReward.Kind => ActionClassificationReward.FromReference(reference, files),
             TorchScriptReward.Kind => TorchScript(files[TorchScriptReward.FileRole], ContractJson.Read(reference.Argument(TorchScriptReward.ContractArgument))),

@@ -1,4 +1,4 @@
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>The random numbers of a set of masks, in the order in which V-JEPA's collator takes them.</summary>
 internal interface IMaskDraws

@@ -1,6 +1,6 @@
 using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>
 /// V-JEPA's fixed positions of video patches (facebookresearch/jepa, src/models/utils/pos_embs.py). Files hold them as a parameter; they are made here for

@@ -1,7 +1,7 @@
 using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>What V-JEPA's encoder and predictor both do with tokens.</summary>
 internal static class Tokens

@@ -2,7 +2,7 @@ using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Weights;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>Sizes of a V-JEPA network. Keys of its JSON form are those of V-JEPA's training configurations and constructors.</summary>
 internal sealed record VJepaConfig

@@ -5,7 +5,7 @@ using TorchSharp.Utils;
 using LayerNorm = Microsoft.ML.VideoAlignment.Layers.LayerNorm;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>
 /// V-JEPA's video transformer (facebookresearch/jepa, src/models/vision_transformer.py). Keys <c>patch_embed.proj</c>, <c>pos_embed</c> [1, N, D],

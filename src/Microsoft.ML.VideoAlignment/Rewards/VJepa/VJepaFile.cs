@@ -1,6 +1,6 @@
 using Microsoft.ML.VideoAlignment.Weights;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>The state dicts of a V-JEPA file as one source: names are "dictionary/name".</summary>
 internal sealed class VJepaFile : IWeightSource

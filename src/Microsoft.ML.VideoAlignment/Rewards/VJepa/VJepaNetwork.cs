@@ -2,7 +2,7 @@ using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 using TorchSharp.Utils;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>The three networks of a V-JEPA file: <c>encoder</c>, <c>predictor</c>, <c>target_encoder</c> (the encoder's moving average).</summary>
 internal sealed class VJepaNetwork : nn.Module

@@ -6,7 +6,7 @@ using LayerNorm = Microsoft.ML.VideoAlignment.Layers.LayerNorm;
 using Linear = Microsoft.ML.VideoAlignment.Layers.Linear;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>
 /// Predicts the features of hidden tokens from those of the others (facebookresearch/jepa, src/models/predictor.py). Keys <c>predictor_embed</c>,

@@ -1,7 +1,7 @@
 using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>
 /// How well V-JEPA foresees the hidden parts of a video: minus its prediction loss (VADER, section 5.1: "exactly as in its training"). Videos of several clips'

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Layers;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VideoMae;
 
 /// <summary>
 /// VideoMAE's classifier (Tong et al. 2022, arXiv 2203.12602) under the names of the reference's config.json (transformers VideoMAEConfig). A key that is

@@ -6,7 +6,7 @@ using TorchSharp.Utils;
 using LayerNorm = Microsoft.ML.VideoAlignment.Layers.LayerNorm;
 using Linear = Microsoft.ML.VideoAlignment.Layers.Linear;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VideoMae;
 
 /// <summary>transformers' VideoMAEForVideoClassification, for any number of frames that fills a tubelet.</summary>
 internal sealed class VideoMaeNetwork : nn.Module

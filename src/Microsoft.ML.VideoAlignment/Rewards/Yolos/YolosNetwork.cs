@@ -6,7 +6,7 @@ using TorchSharp.Utils;
 using Conv2d = Microsoft.ML.VideoAlignment.Layers.Conv2d;
 using LayerNorm = Microsoft.ML.VideoAlignment.Layers.LayerNorm;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.Yolos;
 
 /// <summary>What YOLOS makes of images; fresh tensors.</summary>
 /// <param name="LastHiddenState">[N, 1 + patches + queries, D], normalized.</param>

@@ -5,7 +5,7 @@ using Microsoft.ML.VideoAlignment.Weights;
 using TorchSharp.Utils;
 using Linear = Microsoft.ML.VideoAlignment.Layers.Linear;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
 
 /// <summary>What stands between and after the linear layers of a head. Its file does not say.</summary>
 internal enum HeadForm

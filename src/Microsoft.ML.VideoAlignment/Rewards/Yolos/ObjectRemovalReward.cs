@@ -1,7 +1,7 @@
 using System.Globalization;
 using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.Yolos;
 
 /// <summary>
 /// One minus how sure a YOLOS detector is of an object, per frame: VADER's object removal (train_t2v_lora.py of commit adaf2ef, with the mean over images

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.Custom;
 
 /// <summary>A contract as text, for rewards whose contract the caller declared. Pairs are tuples (fields), and a range may be unbounded.</summary>
 [JsonSourceGenerationOptions(IncludeFields = true, UseStringEnumConverter = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]

@@ -1,4 +1,4 @@
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VideoMae;
 
 /// <summary>
 /// Which label of an action classifier a prompt asks for. First the prompt that is a label; then the user's texts, the longest that the prompt holds; then

@@ -1,4 +1,4 @@
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.TextImage;
 
 /// <summary>
 /// Text embeddings by prompt, each encoded once and kept; every reward that reads prompts has one. The encoder may be let go when all prompts are known:

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Rewards.Custom;
+
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
 /// <summary>

@@ -1,6 +1,6 @@
 using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VideoMae;
 
 /// <summary>
 /// How sure a VideoMAE classifier is that the video shows the action its prompt asks for: VADER's action reward (actpred_scorer.py of commit adaf2ef,

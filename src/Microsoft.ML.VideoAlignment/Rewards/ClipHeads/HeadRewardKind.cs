@@ -1,4 +1,4 @@
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
 
 /// <summary>The heads that VADER has on CLIP's image embedding.</summary>
 /// <param name="Name">As model files name it.</param>

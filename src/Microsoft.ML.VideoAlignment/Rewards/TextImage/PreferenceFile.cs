@@ -1,6 +1,6 @@
 using Microsoft.ML.VideoAlignment.Weights;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.TextImage;
 
 /// <summary>An OpenCLIP file as HPS v2 is published: torch.save of a dict whose state_dict holds the tensors beside other things; or the tensors alone.</summary>
 internal sealed class PreferenceFile : IDisposable

@@ -1,7 +1,8 @@
 using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
 using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.TextImage;
 
 /// <summary>
 /// The cosine of a video's embedding and its prompt's, for any CLIP: cos(mean over t of f(frame t), g(prompt)), f and g before they are l2-normalized. The mean is

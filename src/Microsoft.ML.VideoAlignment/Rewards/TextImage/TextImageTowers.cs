@@ -2,7 +2,7 @@ using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.TextImage;
 
 /// <summary>
 /// The image tower and the text tower of a CLIP of either family, loaded as two networks, so that the text tower can be let go when every prompt is known.

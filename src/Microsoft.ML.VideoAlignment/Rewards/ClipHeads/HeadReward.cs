@@ -1,7 +1,7 @@
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
 
 /// <summary>
 /// CLIP's image embedding of each frame, l2-normalized, and a small head on it: VADER's aesthetic, weather and compression rewards

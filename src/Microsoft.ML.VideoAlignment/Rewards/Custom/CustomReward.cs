@@ -1,4 +1,4 @@
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.Custom;
 
 /// <summary>A reward from a function of the caller's.</summary>
 internal sealed class CustomReward : VideoReward

@@ -1,7 +1,7 @@
 using System.IO.Compression;
 using System.Runtime.InteropServices;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.Custom;
 
 /// <summary>A reward of the caller's as a TorchScript program (torch.jit.save): forward(frames [B, 3, T, H, W], float32 in [0, 1]) -> [B].</summary>
 internal sealed class TorchScriptReward : VideoReward

@@ -1,6 +1,6 @@
 using Microsoft.ML.VideoAlignment.Encoders;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.TextImage;
 
 /// <summary>From prompts to token ids for the two families of CLIP; a prompt that is too long is cut, its end token stays.</summary>
 internal static class PromptTokens

@@ -1,7 +1,8 @@
 using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
 using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.TextImage;
 
 /// <summary>
 /// Cosine of the embeddings of frame and prompt, mean over frames: CLIP itself (arXiv 2103.00020), HPS v2 (arXiv 2306.09341) and, multiplied by the model's
