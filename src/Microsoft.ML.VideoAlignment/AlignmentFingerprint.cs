@@ -102,7 +102,7 @@ internal static class AlignmentFingerprint
         try
         {
             RewardReference reference = reward.Reference;
-            return FactText.Hash([reference.Kind, .. Pairs(reference.Files.Select(file => (file.Key, file.Value.Sha256))), .. Pairs(reference.Arguments.Select(pair => (pair.Key, pair.Value)))]);
+            return FactText.Hash([reference.Kind, .. Pairs(reference.Files.Select(file => (file.Key, file.Value.Sha256))), reference.Settings?.GetRawText() ?? "", reference.ContentHash ?? ""]);
         }
         catch (NotSupportedException)
         {

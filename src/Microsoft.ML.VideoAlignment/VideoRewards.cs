@@ -21,7 +21,31 @@ public static class VideoRewards
     private const string EmbeddedAction = "MovingShapesAction";
     private const string EmbeddedObjectRemoval = "MovingShapesObjectRemoval";
     private const string EmbeddedTemporalConsistency = "MovingShapesTemporalConsistency";
-    private const string EmbeddedHash = "sha256";
+
+    static VideoRewards()
+    {
+        foreach (RewardDefinition definition in (RewardDefinition[])
+        [
+            RewardDefinition.Create(EmbeddedAesthetic, static _ => EmbeddedHead(EmbeddedAesthetic)),
+            RewardDefinition.Create(EmbeddedWeather, static _ => EmbeddedHead(EmbeddedWeather)),
+            RewardDefinition.Create(EmbeddedCompressedSize, static _ => EmbeddedHead(EmbeddedCompressedSize)),
+            RewardDefinition.Create(EmbeddedTextSimilarity, static _ => (TextImageReward)MovingShapesTextSimilarity()),
+            RewardDefinition.Create(EmbeddedPreference, static _ => (TextImageReward)MovingShapesPreference()),
+            RewardDefinition.Create(EmbeddedAction, static saved => (ActionClassificationReward)MovingShapesAction(ActionClassificationSettings.Read(saved)))
+                with { Upgrade = ActionClassificationSettings.Upgrade },
+            RewardDefinition.Create(EmbeddedObjectRemoval, static saved =>
+                {
+                    ObjectRemovalSettings settings = ObjectRemovalReward.ReadSettings(saved);
+                    return (ObjectRemovalReward)MovingShapesObjectRemoval(settings.Label, settings.Options);
+                })
+                with { Upgrade = ObjectRemovalSettings.Upgrade },
+            RewardDefinition.Create(EmbeddedTemporalConsistency, static _ => (VJepaReward)MovingShapesTemporalConsistency()),
+            RewardDefinition.Create(TrueRatingReward.Kind, static _ => new TrueRatingReward()),
+        ])
+        {
+            RewardCatalog.Register(definition);
+        }
+    }
 
     /// <summary>
     /// How much people would like the frames, about 1 .. 10, mean over frames: LAION's aesthetic predictor V2 on CLIP's image embedding, as VADER uses it.
@@ -49,14 +73,16 @@ public static class VideoRewards
     public static VideoReward CompressedSize(string clipFolder, string headFile, WeightPrecision precision = WeightPrecision.Float32) =>
         HeadReward.FromFiles(HeadRewardKind.CompressedSize, clipFolder, headFile, Placement.OnCpu(precision));
 
-    /// <summary>Cosine of CLIP's embeddings of frame and prompt, -1 .. 1, mean over frames. In a sum it keeps prompts obeyed while another reward is raised.</summary>
+    /// <summary>
+    /// Cosine of CLIP's embeddings of frame and prompt, -1 .. 1, mean over frames. In a sum it keeps prompts obeyed while another reward is raised.
+    /// </summary>
     /// <param name="clipFolder">A transformers folder of a whole CLIP model with its tokenizer.</param>
     /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
     public static VideoReward TextImageSimilarity(string clipFolder, WeightPrecision precision = WeightPrecision.Float32) =>
         TextImageReward.Similarity(clipFolder, Placement.OnCpu(precision));
 
     /// <summary>
-    /// Cosine of a video's embedding and its prompt's, -1 .. 1: CLIP's embeddings of the frames are averaged before the cosine, so it is no mean of frames'
+    /// Cosine of a video's embedding and its prompt's, -1 .. 1. CLIP's embeddings of the frames are averaged before the cosine, so it is not a mean of frames'
     /// scores: cos(mean_t f(frame_t), g(prompt)).
     /// </summary>
     /// <param name="clipFolder">A transformers folder of a whole CLIP model with its tokenizer.</param>
@@ -65,9 +91,12 @@ public static class VideoRewards
         Rewards.TextImage.VideoTextSimilarity.FromFolder(clipFolder, Placement.OnCpu(precision));
 
     /// <summary>
-    /// Human Preference Score v2 (arXiv 2306.09341): the cosine of OpenCLIP's embeddings of frame and prompt after training on people's choices, mean over frames.
-    /// Versions 2.0 and 2.1 are the same network. The prompts' embeddings are kept, and <see cref="VideoReward.RestrictToPrompts"/> frees the text tower.
+    /// Human Preference Score v2 (arXiv 2306.09341): the cosine of OpenCLIP's embeddings of frame and prompt after training on people's choices, mean over
+    /// frames.
     /// </summary>
+    /// <remarks>
+    /// Versions 2.0 and 2.1 are the same network. The prompts' embeddings are kept, and <see cref="VideoReward.RestrictToPrompts"/> frees the text tower.
+    /// </remarks>
     /// <param name="file">HPS_v2_compressed.pt or HPS_v2.1_compressed.pt.</param>
     /// <param name="tokenizer">
     /// OpenCLIP's bpe_simple_vocab_16e6.txt.gz, or a CLIP tokenizer folder with the same vocabulary (vocab.json and merges.txt): the model's file has none.
@@ -77,18 +106,22 @@ public static class VideoRewards
         TextImageReward.HumanPreference(file, tokenizer, Placement.OnCpu(precision));
 
     /// <summary>
-    /// PickScore (arXiv 2305.01569): exp(logit_scale) times the cosine, about -100 .. 100 (around 20 for good images), mean over frames. Frames are not stretched:
-    /// their short side is resized and the middle cut out.
+    /// PickScore (arXiv 2305.01569): exp(logit_scale) times the cosine, about -100 .. 100 (around 20 for good images), mean over frames. Frames are not
+    /// stretched: their short side is resized and the middle cut out.
     /// </summary>
     /// <param name="folder">A transformers folder of the whole model with its tokenizer, such as yuvalkirstain/PickScore_v1.</param>
     /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
-    public static VideoReward PickScore(string folder, WeightPrecision precision = WeightPrecision.Float32) => TextImageReward.PickScore(folder, Placement.OnCpu(precision));
+    public static VideoReward PickScore(string folder, WeightPrecision precision = WeightPrecision.Float32) =>
+        TextImageReward.PickScore(folder, Placement.OnCpu(precision));
 
     /// <summary>
-    /// How surely an object is absent, 0 .. 1, mean over frames: VADER's object removal. It is 1 minus the mean probability of the detections of the object, and 1
-    /// with a gradient of zero where there is none. VADER's loss of it is <see cref="RewardLoss.Hinge"/> of 1, in gradient the same as raising the score.
+    /// How surely an object is absent, 0 .. 1, mean over frames: VADER's object removal. It is 1 minus the mean probability of the detections of the object,
+    /// and 1 with a gradient of zero where there is none.
     /// </summary>
-    /// <param name="detectorFolder">A transformers folder of a YOLOS detector (YolosForObjectDetection), such as hustvl/yolos-base or hustvl/yolos-tiny.</param>
+    /// <remarks>VADER's loss of it is <see cref="RewardLoss.Hinge"/> of 1, in gradient the same as raising the score.</remarks>
+    /// <param name="detectorFolder">
+    /// A transformers folder of a YOLOS detector (YolosForObjectDetection), such as hustvl/yolos-base or hustvl/yolos-tiny.
+    /// </param>
     /// <param name="label">What is to vanish: a name of the detector's id2label, such as "book".</param>
     /// <param name="options">Threshold, working height, precision; null: those of VADER's released code.</param>
     /// <exception cref="ArgumentException">The detector has no such label (the message lists those like it), or an option is out of its range.</exception>
@@ -100,9 +133,10 @@ public static class VideoRewards
     }
 
     /// <summary>
-    /// The probability, 0 .. 1, that the video shows the action its prompt asks for: VADER's action reward. Any number of frames that fills tubelets (even, for
-    /// the published model). VADER's loss is the cross-entropy: raise the score with <see cref="ActionClassificationOptions.LogProbability"/>.
+    /// The probability, 0 .. 1, that the video shows the action its prompt asks for: VADER's action reward. It takes any number of frames that fills tubelets
+    /// (even, for the published model).
     /// </summary>
+    /// <remarks>VADER's loss is the cross-entropy: raise the score with <see cref="ActionClassificationOptions.LogProbability"/>.</remarks>
     /// <param name="classifierFolder">
     /// A transformers folder of a VideoMAE classifier (VideoMAEForVideoClassification), such as MCG-NJU/videomae-base-finetuned-kinetics.
     /// </param>
@@ -116,17 +150,17 @@ public static class VideoRewards
     }
 
     /// <summary>
-    /// How well V-JEPA foresees the hidden parts of a video: minus its prediction loss, 0 at best (VADER, section 5.1). It takes the file's number of frames, or a
-    /// multiple of it, clip by clip.
+    /// How well V-JEPA foresees the hidden parts of a video: minus its prediction loss, 0 at best (VADER, section 5.1). It takes the file's number of frames,
+    /// or a multiple of it, part by part.
     /// </summary>
     /// <remarks>
     /// All videos of a call share one draw of the masks. Calls without gradient always have the first draw of <see cref="VJepaOptions.Seed"/>, so that scores
-    /// can be repeated and compared; graded calls have a new one each, the same in each run of training.
+    /// can be repeated and compared; calls with gradient have a new one each, the same in each run of training.
     /// </remarks>
     /// <param name="file">The official file, such as vitl16.pth.tar (encoder, predictor and target_encoder; the optimizer's state in it is not read).</param>
     /// <param name="options">Sizes where the file's shapes do not tell them, masks, memory; null: defaults.</param>
     /// <exception cref="ArgumentException">Options are out of range.</exception>
-    /// <exception cref="WeightFileException">The file is no V-JEPA file, or contradicts the options.</exception>
+    /// <exception cref="WeightFileException">The file is not a V-JEPA file, or contradicts the options.</exception>
     public static VideoReward TemporalConsistency(string file, VJepaOptions? options = null)
     {
         VJepaOptions chosen = options ?? new VJepaOptions();
@@ -135,8 +169,9 @@ public static class VideoRewards
 
     /// <summary>
     /// A reward from a function. Tensors that the function makes are freed after the call; one that must live longer is detached from the scope
-    /// (<c>DetachFromDisposeScope()</c>). Such a reward cannot be written into a model file.
+    /// (<c>DetachFromDisposeScope()</c>).
     /// </summary>
+    /// <remarks>Such a reward cannot be written into a model file; a class of your own can: see <see cref="Register"/>.</remarks>
     /// <param name="name">A short name for logs and tables.</param>
     /// <param name="score">(frames [B, 3, T, H, W] in [0, 1], B prompts) -> scores [B], carrying gradient unless the contract says otherwise.</param>
     /// <param name="contract">What the function expects; null: any frames, differentiable, no prompt, higher is better.</param>
@@ -144,37 +179,43 @@ public static class VideoRewards
         new CustomReward(name, score, contract ?? new RewardContract());
 
     /// <summary>
-    /// A reward of your own as a TorchScript program, in eval mode, its weights frozen: <c>forward(frames)</c> takes [B, 3, T, H, W], float32, and returns [B]. A model
-    /// file names it by its path and hash.
+    /// A reward of your own as a TorchScript program, in eval mode, its weights frozen: <c>forward(frames)</c> takes [B, 3, T, H, W], float32, and returns
+    /// [B]. A model file names it by its path and hash.
     /// </summary>
     /// <param name="file">A file of torch.jit.save.</param>
     /// <param name="contract">What the program expects and gives; <see cref="RewardContractCheck"/> tries it. It cannot read prompts.</param>
-    /// <exception cref="WeightFileException">The file is no TorchScript program.</exception>
+    /// <exception cref="WeightFileException">The file is not a TorchScript program.</exception>
     /// <exception cref="RewardContractException">The contract cannot hold.</exception>
     public static VideoReward TorchScript(string file, RewardContract contract) => new TorchScriptReward(file, contract);
 
     /// <summary>
-    /// A weighted sum of rewards; it owns its parts. Parts that prepare frames alike share the images. Rewards that fall as videos get better take a
-    /// negative weight.
+    /// A weighted sum of rewards. Parts that preprocess frames alike share the images; rewards that fall as videos get better take a negative weight.
     /// </summary>
+    /// <param name="parts">
+    /// Rewards and weights, which are finite and not 0. The sum owns its parts: each is disposed with the last of the sums and multiples that it is in.
+    /// </param>
+    /// <returns>The sum. Dispose it instead of its parts.</returns>
+    /// <exception cref="RewardContractException">A weight is 0, or the parts' contracts do not go together; nothing was taken over.</exception>
     public static VideoReward Mix(params (VideoReward Reward, float Weight)[] parts) => new RewardMix(parts);
 
     /// <summary>
-    /// As <see cref="Mix(ValueTuple{VideoReward, float}[])"/>, and with <paramref name="normalize"/> each part's score s enters as (s - mean) / deviation, so that
-    /// weights compare parts of different scales.
+    /// A weighted sum of rewards; normalized, each part's score s enters as (s - mean) / deviation, so that weights compare parts of different scales.
     /// </summary>
     /// <remarks>
     /// Mean and standard deviation (over n - 1; 1 while they are not known or below 1e-6) run over every score of the present run of training, each training
     /// video's once. Reward gradients: a batch enters first and is then normalized, and both numbers count as constants for the gradient; further copies of a
     /// video (<see cref="GradientWindow.LowVariance"/>) are normalized and do not enter. DDPO and Diffusion-DPO: all videos of a rollout enter, then all are
     /// normalized by the same numbers, so that advantages and pairs compare like with like. The reward of a step that is reported is the normalized one.
-    /// Held-out measurements are the weighted sum in the parts' own units, and change nothing; so do trial calls. <see cref="VideoReward.Score(Tensor,
-    /// IReadOnlyList{string})"/>
-    /// counts as training where frames carry gradient; else it normalizes by what stands, so that scoring is repeatable. A run of training begins anew. A model
-    /// file keeps the numbers.
+    /// Validation is the weighted sum in the parts' own units, and changes nothing; neither do trial calls.
+    /// <see cref="VideoReward.Score(Tensor, IReadOnlyList{string})"/> counts as training where frames carry gradient; else it normalizes by what stands, so
+    /// that scoring is repeatable. A run of training begins anew. A model file keeps the numbers.
     /// </remarks>
-    /// <param name="parts">Rewards and weights.</param>
+    /// <param name="parts">
+    /// Rewards and weights, which are finite and not 0. The sum owns its parts: each is disposed with the last of the sums and multiples that it is in.
+    /// </param>
     /// <param name="normalize">Whether to normalize.</param>
+    /// <returns>The sum. Dispose it instead of its parts.</returns>
+    /// <exception cref="RewardContractException">A weight is 0, or the parts' contracts do not go together; nothing was taken over.</exception>
     public static VideoReward Mix(IReadOnlyList<(VideoReward Reward, float Weight)> parts, bool normalize) => new RewardMix(parts, normalize);
 
     /// <summary>The aesthetic reward of the embedded MovingShapes world, 1 .. 10: a head trained on samples of the true rating.</summary>
@@ -220,7 +261,7 @@ public static class VideoRewards
         }
 
         string folder = EmbeddedModels.Find("action");
-        return ActionClassificationReward.FromFolder(folder, options with { Prompts = prompts }, Placement.OnCpu(options.Precision), reference => Embedded(EmbeddedAction, reference, folder));
+        return ActionClassificationReward.FromFolder(folder, options with { Prompts = prompts }, Placement.OnCpu(options.Precision), saved => saved.AsEmbedded(EmbeddedAction, Hash(folder)));
     }
 
     /// <summary><see cref="ObjectRemoval"/> with the embedded YOLOS of the MovingShapes world.</summary>
@@ -233,7 +274,7 @@ public static class VideoRewards
     {
         options = (options ?? new ObjectRemovalOptions()) with { Height = MovingShapesSettings.FrameSize };
         string folder = EmbeddedModels.Find("detector");
-        return ObjectRemovalReward.FromFolder(folder, label, options, Placement.OnCpu(options.Precision), reference => Embedded(EmbeddedObjectRemoval, reference, folder));
+        return ObjectRemovalReward.FromFolder(folder, label, options, Placement.OnCpu(options.Precision), saved => saved.AsEmbedded(EmbeddedObjectRemoval, Hash(folder)));
     }
 
     /// <summary>
@@ -244,7 +285,7 @@ public static class VideoRewards
     public static VideoReward MovingShapesTemporalConsistency()
     {
         string file = EmbeddedModels.Find("vjepa.pth.tar");
-        return VJepaReward.FromFile(file, MovingShapesSettings.Consistency, Placement.Cpu, reference: () => Embedded(EmbeddedTemporalConsistency, file));
+        return VJepaReward.FromFile(file, MovingShapesSettings.Consistency, Placement.Cpu, save: () => Embedded(EmbeddedTemporalConsistency, file));
     }
 
     /// <summary>
@@ -253,45 +294,35 @@ public static class VideoRewards
     /// </summary>
     public static VideoReward MovingShapesTrueRating() => new TrueRatingReward();
 
-    /// <summary>Makes a reward again that a model file names. <paramref name="moved"/>: new places of its files by old path.</summary>
-    /// <exception cref="FileNotFoundException">Files are missing.</exception>
-    /// <exception cref="InvalidDataException">Files are not what they were, or the kind is of a newer library.</exception>
-    internal static VideoReward FromReference(RewardReference reference, IReadOnlyDictionary<string, string>? moved = null) => reference.Resolve(Make, moved);
-
-    private static VideoReward Make(RewardReference reference, RewardFiles files)
+    /// <summary>
+    /// Registers a kind of reward of your own, so that model files can name it. A file never chooses a type: a kind that the program has not registered is
+    /// refused.
+    /// </summary>
+    /// <typeparam name="TReward">Your class. Its <see cref="VideoReward.Save"/> returns this kind.</typeparam>
+    /// <param name="kind">
+    /// A name for files, such as "Contoso.Warmth": 1 to 100 letters, digits, '.', '-' and '_', first a letter. It holds for the process, and stays what it is
+    /// as long as files name it.
+    /// </param>
+    /// <param name="make">
+    /// Makes the reward again from its files, whose hashes have been checked, and its settings, which may have been changed; an
+    /// <see cref="ArgumentException"/> or <see cref="InvalidDataException"/> says that it cannot.
+    /// </param>
+    /// <exception cref="ArgumentException">The name is not one, or another function is registered for it. The same function again changes nothing.</exception>
+    public static void Register<TReward>(string kind, Func<SavedReward, TReward> make)
+        where TReward : VideoReward
     {
-        VideoReward reward = reference.Kind switch
-        {
-            "Aesthetic" => Head(HeadRewardKind.Aesthetic),
-            "Weather" => Head(HeadRewardKind.Weather),
-            "CompressedSize" => Head(HeadRewardKind.CompressedSize),
-            TextImageReward.SimilarityKind => TextImageReward.Similarity(files[HeadReward.ClipRole], reference.StoredAs()),
-            TextImageReward.PreferenceKind => TextImageReward.HumanPreference(files[TextImageReward.ModelRole], files[TextImageReward.TokenizerRole], reference.StoredAs()),
-            TextImageReward.PickScoreKind => TextImageReward.PickScore(files[HeadReward.ClipRole], reference.StoredAs()),
-            Rewards.TextImage.VideoTextSimilarity.Kind => Rewards.TextImage.VideoTextSimilarity.FromFolder(files[HeadReward.ClipRole], reference.StoredAs()),
-            ObjectRemovalReward.Kind => ObjectRemovalReward.FromReference(reference, files),
-            ActionClassificationReward.Kind => ActionClassificationReward.FromReference(reference, files),
-            TorchScriptReward.Kind => TorchScript(files[TorchScriptReward.FileRole], ContractJson.Read(reference.Argument(TorchScriptReward.ContractArgument))),
-            VJepaReward.Kind => TemporalConsistency(files[VJepaReward.FileRole], VJepaOptions.FromJson(reference.Argument(VJepaReward.OptionsArgument))),
-            EmbeddedAesthetic or EmbeddedWeather or EmbeddedCompressedSize => EmbeddedHead(reference.Kind),
-            EmbeddedTextSimilarity => MovingShapesTextSimilarity(),
-            EmbeddedPreference => MovingShapesPreference(),
-            EmbeddedAction => MovingShapesAction(ActionClassificationReward.OptionsOf(reference)),
-            EmbeddedObjectRemoval => MovingShapesObjectRemoval(reference.Argument(ObjectRemovalReward.LabelArgument), ObjectRemovalReward.OptionsOf(reference)),
-            EmbeddedTemporalConsistency => MovingShapesTemporalConsistency(),
-            TrueRatingReward.Kind => MovingShapesTrueRating(),
-            _ => throw new InvalidDataException($"The model's reward is of the kind '{reference.Kind}', which this version of the library does not know."),
-        };
-        if (reference.Arguments.TryGetValue(EmbeddedHash, out string? hash) && hash != reward.Reference.Arguments[EmbeddedHash])
-        {
-            reward.Dispose();
-            throw new InvalidDataException($"The model's reward {reference.Kind} was the embedded one of another version of the library; scores would not mean the same.");
-        }
-
-        return reward;
-
-        HeadReward Head(HeadRewardKind kind) => HeadReward.FromFiles(kind, files[HeadReward.ClipRole], files[HeadReward.HeadRole], reference.StoredAs());
+        ArgumentNullException.ThrowIfNull(kind);
+        ArgumentNullException.ThrowIfNull(make);
+        RewardCatalog.Register(RewardDefinition.Create(kind, make));
     }
+
+    /// <summary>Makes a reward again that a model file names.</summary>
+    /// <param name="reference">What stands in the file.</param>
+    /// <param name="moved">New places of its files by old path; null: none has moved.</param>
+    /// <exception cref="FileNotFoundException">Files are missing.</exception>
+    /// <exception cref="InvalidDataException">Files are not what they were, or a kind is not registered.</exception>
+    internal static VideoReward FromReference(RewardReference reference, IReadOnlyDictionary<string, string>? moved = null) =>
+        RewardCatalog.Make(reference, moved);
 
     private static HeadReward EmbeddedHead(string name)
     {
@@ -302,18 +333,11 @@ public static class VideoRewards
             _ => (HeadRewardKind.Aesthetic, "aesthetic-head.safetensors"),
         };
         (string clip, string head) = (EmbeddedModels.Find("clip"), EmbeddedModels.Find(file));
-        return HeadReward.FromFiles(kind, clip, head, Placement.Cpu, reference: () => Embedded(name, clip, head));
+        return HeadReward.FromFiles(kind, clip, head, Placement.Cpu, save: () => Embedded(name, clip, head));
     }
 
-    private static RewardReference Embedded(string kind, params string[] files) => Embedded(kind, new RewardReference { Kind = kind }, files);
+    // Names an embedded reward by what it is and the hash of its files.
+    private static SavedReward Embedded(string kind, params string[] files) => new(kind) { ContentHash = Hash(files) };
 
-    /// <summary>Names an embedded reward by what it is and the hash of its files, and keeps its other arguments.</summary>
-    private static RewardReference Embedded(string kind, RewardReference reference, params string[] files) => new()
-    {
-        Kind = kind,
-        Arguments = new Dictionary<string, string>(reference.Arguments)
-        {
-            [EmbeddedHash] = string.Join(' ', files.Select(file => RewardReference.FileReference.Create(file).Sha256)),
-        },
-    };
+    private static string Hash(params IEnumerable<string> files) => string.Join(' ', files.Select(file => FileReference.Create(file).Sha256));
 }

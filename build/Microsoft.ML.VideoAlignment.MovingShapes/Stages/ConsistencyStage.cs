@@ -87,7 +87,7 @@ internal static class ConsistencyStage
     }
 
     private static VJepaReward Reward(VJepaNetwork network) =>
-        new(network, MovingShapesSettings.Consistency, Placement.Cpu, clamp: true, () => throw new NotSupportedException("A network in training has no file."));
+        new(network, MovingShapesSettings.Consistency, clamp: true, () => throw new NotSupportedException("A network in training has no file."));
 
     private static bool Place(string name, Parameter parameter)
     {

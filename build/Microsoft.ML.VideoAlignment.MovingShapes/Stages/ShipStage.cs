@@ -205,7 +205,7 @@ internal static class ShipStage
     /// <summary>How CLIP's images of a side are made.</summary>
     public static Dictionary<string, object> Preprocessor(int side)
     {
-        ((float R, float G, float B) mean, (float R, float G, float B) std) = Rewards.FramePreprocessing.Clip;
+        ((float R, float G, float B) mean, (float R, float G, float B) std) = FramePreprocessing.Clip;
         return new()
         {
             ["crop_size"] = side,

@@ -1,20 +1,33 @@
-namespace Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>A reward that scores images: the score of a video is the mean over its frames.</summary>
-internal abstract class ImageReward : VideoReward
+public abstract class ImageReward : PreprocessingReward
 {
-    /// <summary>Scores of the frames: [B, T].</summary>
-    public Tensor FrameScores(PreprocessedFrames frames, IReadOnlyList<string> prompts)
+    /// <summary>Scores the frames.</summary>
+    /// <param name="frames">The frames of one call.</param>
+    /// <param name="prompts">B prompts; may be empty for a reward that does not read them.</param>
+    /// <returns>[B, T].</returns>
+    /// <exception cref="RewardContractException">There is not one score for each image.</exception>
+    internal Tensor FrameScores(PreprocessedFrames frames, IReadOnlyList<string> prompts)
     {
+        long images = frames.Batch * frames.Count;
         Tensor scores = ImageScores(frames, prompts);
-        return scores.view(frames.Batch, frames.Count);
+        return scores is { IsInvalid: false } && scores.dim() == 1 && scores.shape[0] == images
+            ? scores.view(frames.Batch, frames.Count)
+            : throw new RewardContractException(
+                $"Reward '{Name}' must return one score per image, shape [{images}] (row b * T + t is frame t of video b), "
+                + $"for frames {Shapes.Describe(frames.Frames)}; it returned "
+                + $"{(scores is null or { IsInvalid: true } ? "null or a disposed tensor" : $"shape {Shapes.Describe(scores)}")}.");
     }
 
-    /// <summary>Scores of the images [B*T], row b * T + t.</summary>
+    /// <summary>Scores the images of a call.</summary>
+    /// <param name="frames">The frames of one call; <see cref="PreprocessedFrames.Images"/> makes images of them.</param>
+    /// <param name="prompts">B prompts; may be empty for a reward that does not read them.</param>
+    /// <returns>[B*T], row b * T + t is frame t of video b.</returns>
     protected abstract Tensor ImageScores(PreprocessedFrames frames, IReadOnlyList<string> prompts);
 
-    protected sealed override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => FrameScores(new PreprocessedFrames(frames), prompts).mean([1]);
-
-    private protected sealed override Tensor ScorePrepared(PreprocessedFrames frames, IReadOnlyList<string> prompts, IDictionary<string, Tensor>? parts) =>
-        FrameScores(frames, prompts).mean([1]);
+    /// <inheritdoc/>
+    protected sealed override Tensor ScoreCore(PreprocessedFrames frames, IReadOnlyList<string> prompts) => FrameScores(frames, prompts).mean([1]);
 }

@@ -13,8 +13,8 @@ public sealed record RewardContract
     public bool IsDifferentiable { get; init; } = true;
 
     /// <summary>
-    /// Whether the gradient may rightly be zero, as of a detector that finds nothing to remove. Default false: a gradient of zero on the trial frames is refused.
-    /// The score must carry a graph back to the frames all the same.
+    /// Whether the gradient may rightly be zero, as of a detector that finds nothing to remove. Default false: a gradient of zero on the trial frames is
+    /// refused. The score must carry a graph back to the frames all the same.
     /// </summary>
     public bool GradientMayVanish { get; init; }
 
@@ -52,11 +52,13 @@ public sealed record RewardContract
     public string Describe()
     {
         var text = new StringBuilder();
-        Line("frames", $"[B, 3, T, H, W], floating-point RGB in [0, 1], T >= {MinimumFrames}{(FrameMultiple > 1 ? $" and a multiple of {FrameMultiple}" : "")}{Rate()}");
+        string multiple = FrameMultiple > 1 ? $" and a multiple of {FrameMultiple}" : "";
+        Line("frames", $"[B, 3, T, H, W], floating-point RGB in [0, 1], T >= {MinimumFrames}{multiple}{Rate()}");
         Line("working size", WorkingSize is { } size ? $"{size.Height} x {size.Width}{(Resizing is null ? "" : $", {Resizing}")}" : Resizing ?? "any");
         Line("reads the prompt", ReadsPrompt ? "yes" : "no");
-        Line("score", $"[B], {(ScoresFramesSeparately ? "mean over frames" : "of the whole video")}, expected in {Number(ScoreRange.Low)} .. {Number(ScoreRange.High)}, " +
-            (Direction == ScoreDirection.HigherIsBetter ? "higher is better" : "lower is better"));
+        Line("score", $"[B], {(ScoresFramesSeparately ? "mean over frames" : "of the whole video")}, "
+            + $"expected in {Number(ScoreRange.Low)} .. {Number(ScoreRange.High)}, "
+            + (Direction == ScoreDirection.HigherIsBetter ? "higher is better" : "lower is better"));
         Line("gradient", IsDifferentiable ? $"differentiable{(GradientMayVanish ? ", may be zero" : "")}" : "none");
         Line("queries per call", QueriesPerCall.ToString(CultureInfo.InvariantCulture));
         return text.ToString().TrimEnd();
@@ -67,6 +69,7 @@ public sealed record RewardContract
     }
 
     /// <summary>Checks the record itself; all faults in one message.</summary>
+    /// <param name="reward">The reward's name, for the message.</param>
     /// <exception cref="RewardContractException">The contract contradicts itself.</exception>
     internal void Validate(string reward)
     {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -7,23 +6,30 @@ namespace Microsoft.ML.VideoAlignment.Rewards;
 /// <summary>
 /// A weighted sum of rewards. Sums of sums are flattened, so that parts are always plain rewards, each once; only a normalized sum within a sum stays whole.
 /// </summary>
-internal sealed class RewardMix : VideoReward
+internal sealed class RewardMix : PreprocessingReward
 {
-    private const string MomentsArgument = "moments";
+    private const string MomentsEntry = "moments";
+
+    /// <summary>Separates the moments of the parts in files before 0.2.</summary>
+    private const char OldSeparator = ';';
 
     /// <summary>Below it a spread is rounding, and dividing by it would blow up noise.</summary>
     private const double LeastDeviation = 1e-6;
 
     private readonly (string Name, VideoReward Reward, float Weight)[] _parts;
     private readonly RunningMoments[]? _moments;
+    private readonly VideoReward[] _owned;
 
+    /// <summary>Makes a sum, which then owns its parts together with the other sums that they are in. Where it cannot be made nothing is taken over.</summary>
     /// <param name="parts">Rewards and weights.</param>
     /// <param name="normalize">Whether each part's score is shifted and scaled by the mean and deviation of what it gave in training.</param>
+    /// <exception cref="RewardContractException">A weight is 0 or not finite, or the parts' contracts do not go together.</exception>
+    /// <exception cref="ObjectDisposedException">A part has been disposed.</exception>
     public RewardMix(IReadOnlyList<(VideoReward Reward, float Weight)> parts, bool normalize = false)
     {
         ArgumentNullException.ThrowIfNull(parts);
         _parts = Named(Flatten(parts));
-        Name = string.Join(" + ", _parts.Select(part => part.Weight == 1 ? part.Name : string.Create(CultureInfo.InvariantCulture, $"{part.Weight} * {part.Name}")));
+        Name = string.Join(" + ", _parts.Select(part => part.Weight == 1 ? part.Name : $"{part.Weight} * {part.Name}"));
         Contract = Merge(_parts);
         if (normalize)
         {
@@ -31,19 +37,48 @@ internal sealed class RewardMix : VideoReward
             Name = $"normalized ({Name})";
             Contract = Contract with { ScoreRange = (float.NegativeInfinity, float.PositiveInfinity) };
         }
+
+        // What was given, so that a sum within this one goes with it; and the plain rewards, so that such a sum's end is not theirs.
+        IEnumerable<VideoReward> plain = _parts.Select(part => part.Reward);
+        _owned = TakeOver([.. parts.Select(part => part.Reward).Concat(plain).Distinct<VideoReward>(ReferenceEqualityComparer.Instance)]);
     }
 
-    /// <summary>A sum as <see cref="Reference"/> has it.</summary>
+    private static VideoReward[] TakeOver(VideoReward[] rewards)
+    {
+        int taken = 0;
+        try
+        {
+            for (; taken < rewards.Length; taken++)
+            {
+                rewards[taken].AddOwner();
+            }
+
+            return rewards;
+        }
+        catch
+        {
+            foreach (VideoReward reward in rewards.Take(taken))
+            {
+                reward.ForgetOwner();
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Makes a sum again.</summary>
+    /// <param name="reference">What stands in a file.</param>
+    /// <param name="parts">Its parts with their weights.</param>
+    /// <returns>The sum, which owns the parts.</returns>
     /// <exception cref="InvalidDataException">The running moments in it cannot be read.</exception>
     public static RewardMix FromReference(RewardReference reference, IReadOnlyList<(VideoReward Reward, float Weight)> parts)
     {
-        if (!reference.Arguments.TryGetValue(MomentsArgument, out string? text))
+        if ((reference.PartMoments ?? reference.Arguments?.GetValueOrDefault(MomentsEntry)?.Split(OldSeparator)) is not { } moments)
         {
             return new RewardMix(parts);
         }
 
         var mix = new RewardMix(parts, normalize: true);
-        string[] moments = text.Split(';');
         try
         {
             for (int i = 0; i < mix._moments!.Length; i++)
@@ -51,8 +86,9 @@ internal sealed class RewardMix : VideoReward
                 mix._moments[i] = RunningMoments.Parse(moments[i]);
             }
         }
-        catch (Exception exception) when (exception is FormatException or IndexOutOfRangeException)
+        catch (Exception exception) when (exception is FormatException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {
+            string text = string.Join(OldSeparator, moments);
             throw new InvalidDataException($"The saved sum of rewards has running moments that cannot be read: '{text}'.", exception);
         }
 
@@ -70,14 +106,12 @@ internal sealed class RewardMix : VideoReward
     {
         Kind = RewardReference.MixKind,
         Parts = [.. _parts.Select(part => new RewardReference.WeightedPart(part.Weight, part.Reward.Reference))],
-        Arguments = _moments is null
-            ? new Dictionary<string, string>()
-            : new Dictionary<string, string> { [MomentsArgument] = string.Join(';', _moments.Select(moments => moments.ToText())) },
+        PartMoments = _moments?.Select(moments => moments.ToText()).ToArray(),
     };
 
-    internal override IEnumerable<nn.Module> Networks => _parts.SelectMany(part => part.Reward.Networks);
+    protected internal override IEnumerable<nn.Module> Networks => _parts.SelectMany(part => part.Reward.Networks);
 
-    internal override IEnumerable<Tensor> Stored => _parts.SelectMany(part => part.Reward.Stored);
+    protected internal override IEnumerable<Tensor> Stored => _parts.SelectMany(part => part.Reward.Stored);
 
     internal override void RequireAlive()
     {
@@ -97,7 +131,7 @@ internal sealed class RewardMix : VideoReward
         }
     }
 
-    internal override void RequirePrompts(IEnumerable<string> prompts)
+    protected internal override void RequirePrompts(IEnumerable<string> prompts)
     {
         foreach ((_, VideoReward reward, _) in _parts)
         {
@@ -105,7 +139,7 @@ internal sealed class RewardMix : VideoReward
         }
     }
 
-    internal override void BeginTraining()
+    protected internal override void BeginTraining()
     {
         foreach ((_, VideoReward reward, _) in _parts)
         {
@@ -118,24 +152,24 @@ internal sealed class RewardMix : VideoReward
         }
     }
 
-    internal override void SaveTraining(StateWriter state)
+    internal override void WriteTraining(StateWriter state)
     {
         foreach ((int index, (_, VideoReward reward, _)) in _parts.Index())
         {
-            reward.SaveTraining(state.Section($"{index}"));
+            reward.WriteTraining(state.Section($"{index}"));
         }
 
         if (_moments is not null)
         {
-            state.WriteList(MomentsArgument, [.. _moments.Select(moments => moments.ToText())]);
+            state.WriteList(MomentsEntry, [.. _moments.Select(moments => moments.ToText())]);
         }
     }
 
-    internal override void LoadTraining(StateReader state)
+    internal override void ReadTraining(StateReader state)
     {
         foreach ((int index, (_, VideoReward reward, _)) in _parts.Index())
         {
-            reward.LoadTraining(state.Section($"{index}"));
+            reward.ReadTraining(state.Section($"{index}"));
         }
 
         if (_moments is null)
@@ -143,10 +177,10 @@ internal sealed class RewardMix : VideoReward
             return;
         }
 
-        string[] moments = state.Texts(MomentsArgument);
+        string[] moments = state.Texts(MomentsEntry);
         if (moments.Length != _moments.Length)
         {
-            throw state.Fault(MomentsArgument, $"is of {moments.Length} parts, and the sum has {_moments.Length}");
+            throw state.Fault(MomentsEntry, $"is of {moments.Length} parts, and the sum has {_moments.Length}");
         }
 
         foreach ((int index, string text) in moments.Index())
@@ -157,7 +191,7 @@ internal sealed class RewardMix : VideoReward
             }
             catch (FormatException error)
             {
-                throw state.Fault(MomentsArgument, error.Message);
+                throw state.Fault(MomentsEntry, error.Message);
             }
         }
     }
@@ -170,8 +204,6 @@ internal sealed class RewardMix : VideoReward
             reward.RestrictToPrompts(prompts);
         }
     }
-
-    protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => ScorePrepared(new PreprocessedFrames(frames), prompts, parts: null);
 
     internal override int PartCount => _parts.Sum(part => part.Reward.PartCount);
 
@@ -195,13 +227,13 @@ internal sealed class RewardMix : VideoReward
         return total;
     }
 
-    private protected override Tensor ScorePrepared(PreprocessedFrames frames, IReadOnlyList<string> prompts, IDictionary<string, Tensor>? parts)
+    protected override Tensor ScoreCore(PreprocessedFrames frames, IReadOnlyList<string> prompts)
     {
         ScoreUse use = frames.Use == ScoreUse.Scoring && is_grad_enabled() && frames.Frames.requires_grad ? ScoreUse.Training : frames.Use;
-        return Sum(ScoreParts(frames, prompts), use, parts);
+        return Sum(ScoreParts(frames, prompts), use, frames.PartScores);
     }
 
-    /// <summary>The weighted sum; <paramref name="named"/> is given the score of each part before its weight. Null: not wanted.</summary>
+    // named receives the score of each part before its weight; null: not wanted.
     private Tensor Sum(IReadOnlyList<Tensor> scores, ScoreUse use, IDictionary<string, Tensor>? named)
     {
         Tensor? total = null;
@@ -219,7 +251,7 @@ internal sealed class RewardMix : VideoReward
         return total!;
     }
 
-    /// <summary>(score - mean) / deviation, both constants: gradient is the score's own, divided by the deviation.</summary>
+    // (score - mean) / deviation, both constants: the gradient is the score's own, divided by the deviation.
     private static Tensor Normalized(Tensor score, RunningMoments moments, ScoreUse use)
     {
         if (use == ScoreUse.Training)
@@ -236,12 +268,11 @@ internal sealed class RewardMix : VideoReward
 
     protected override void Dispose(bool disposing)
     {
-        foreach ((_, VideoReward reward, _) in _parts)
+        // The networks are the parts'.
+        foreach (VideoReward reward in _owned)
         {
-            reward.Dispose();
+            reward.RemoveOwner();
         }
-
-        base.Dispose(disposing);
     }
 
     private static List<(VideoReward Reward, float Weight)> Flatten(IEnumerable<(VideoReward Reward, float Weight)> parts)
@@ -253,10 +284,14 @@ internal sealed class RewardMix : VideoReward
             reward.RequireAlive();
             if (!float.IsFinite(weight) || weight == 0)
             {
-                throw new RewardContractException($"The weight of reward '{reward.Name}' must be a number other than 0, got {weight}. Leave the part out instead.");
+                throw new RewardContractException(
+                    $"The weight of reward '{reward.Name}' must be a number other than 0, got {weight}. Leave the part out instead.");
             }
 
-            foreach ((VideoReward leaf, float inner) in reward is RewardMix { _moments: null } mix ? mix._parts.Select(part => (part.Reward, part.Weight)) : [(reward, 1f)])
+            IEnumerable<(VideoReward Reward, float Weight)> leaves = reward is RewardMix { _moments: null } mix
+                ? mix._parts.Select(part => (part.Reward, part.Weight))
+                : [(reward, 1f)];
+            foreach ((VideoReward leaf, float inner) in leaves)
             {
                 int known = flat.FindIndex(part => ReferenceEquals(part.Reward, leaf));
                 if (known >= 0)
@@ -289,16 +324,17 @@ internal sealed class RewardMix : VideoReward
         })];
     }
 
-    /// <summary>What the sum asks of frames is the strictest of what its parts ask. It is differentiable only if every part is: else a part would be ignored.</summary>
+    // What the sum asks of frames is the strictest of what its parts ask. It is differentiable only if every part is: else a part would be ignored.
     private static RewardContract Merge((string Name, VideoReward Reward, float Weight)[] parts)
     {
         (string Name, RewardContract Contract, float Weight)[] contracts = [.. parts.Select(part => (part.Name, part.Reward.Contract, part.Weight))];
         RewardContract first = contracts[0].Contract;
         ScoreDirection[] directions = [.. contracts.Select(part => part.Weight > 0 ? part.Contract.Direction : 1 - part.Contract.Direction)];
+        bool Rises(int part) => directions[part] == ScoreDirection.HigherIsBetter;
         if (directions.Distinct().Count() > 1)
         {
             throw new RewardContractException("The parts of a sum must improve in one direction: " +
-                string.Join(", ", contracts.Select((part, i) => $"{part.Weight} * {part.Name} {(directions[i] == ScoreDirection.HigherIsBetter ? "rises" : "falls")}")) +
+                string.Join(", ", contracts.Select((part, i) => $"{part.Weight} * {part.Name} {(Rises(i) ? "rises" : "falls")}")) +
                 " as videos get better. Give the parts that fall a weight of the other sign.");
         }
 
@@ -306,7 +342,7 @@ internal sealed class RewardMix : VideoReward
         if (rates.Length > 1)
         {
             throw new RewardContractException("The parts of a sum want different frame rates: " +
-                string.Join(", ", contracts.Select(part => $"{part.Name} {part.Contract.FramesPerSecond?.ToString(CultureInfo.InvariantCulture) ?? "any"}")) + ".");
+                string.Join(", ", contracts.Select(part => $"{part.Name} {(part.Contract.FramesPerSecond is { } rate ? $"{rate}" : "any")}")) + ".");
         }
 
         bool oneSize = contracts.All(part => (part.Contract.WorkingSize, part.Contract.Resizing) == (first.WorkingSize, first.Resizing));

@@ -38,17 +38,28 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>The same head of shapes alone (<see cref="MetaOps"/>).</summary>
-    public ScoreHead OnMeta() => new(_form, new NumberedLayers([.. _layers.Linears.Select((linear, number) => (number, (IReadOnlyList<long>)linear.Weight.shape))], Placement.ShapesOf(this)));
+    /// <summary>Makes a head of the same shapes without numbers (<see cref="MetaOps"/>).</summary>
+    public ScoreHead OnMeta()
+    {
+        IEnumerable<(int, IReadOnlyList<long>)> layers = _layers.Linears.Select((linear, number) => (number, (IReadOnlyList<long>)linear.Weight.shape));
+        return new ScoreHead(_form, new NumberedLayers([.. layers], Placement.ShapesOf(this)));
+    }
 
     /// <summary>P, the width of the embedding.</summary>
     public long InFeatures => _layers.Linears[0].Weight.shape[1];
 
-    /// <summary>A head whose weights are still to be filled: layers as (number in the names, inputs, outputs).</summary>
+    /// <summary>Makes a head whose weights are still to be filled.</summary>
+    /// <param name="form">What stands between and after the linear layers.</param>
+    /// <param name="layers">Each layer's number in the names, inputs and outputs; the last has one output.</param>
+    /// <param name="placement">Where the weights go and how they are stored.</param>
     public static ScoreHead Make(HeadForm form, IReadOnlyList<(int Number, long In, long Out)> layers, Placement placement) =>
         new(form, new NumberedLayers([.. layers.Select(layer => (layer.Number, (IReadOnlyList<long>)[layer.Out, layer.In]))], placement));
 
-    /// <exception cref="WeightFileException">The file holds no chain of linear layers that ends in one number.</exception>
+    /// <summary>Reads a head.</summary>
+    /// <param name="path">safetensors or torch.save, keys layers.N.weight and .bias.</param>
+    /// <param name="form">What stands between and after the linear layers; the file does not say.</param>
+    /// <param name="placement">Where the weights go and how they are stored.</param>
+    /// <exception cref="WeightFileException">The file holds no chain of linear layers that ends in one number, or a weight is not finite.</exception>
     public static ScoreHead FromFile(string path, HeadForm form, Placement placement)
     {
         using IWeightSource source = UnwrappedWeights.Unwrap(WeightFile.Open(path));
@@ -59,7 +70,8 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
             && Enumerable.Range(1, layers.Length - 1).All(i => layers[i].Shape[1] == layers[i - 1].Shape[0]);
         if (!chained)
         {
-            throw new WeightFileException(path, "is no reward head: expected layers.N.weight [out, in], each as wide as the one before and the last with one output; found " +
+            throw new WeightFileException(
+                path, "is not a reward head: expected layers.N.weight [out, in], each as wide as the one before and the last with one output; found " +
                 (layers.Length == 0
                     ? $"none. {FileContents.Describe(source)}"
                     : string.Join(", ", layers.Select(layer => $"layers.{layer.Number}.weight {Shapes.Describe(layer.Shape)}")) + "."));
@@ -72,7 +84,8 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
         }
 
         head.Dispose();
-        throw new WeightFileException(path, $"{name} holds numbers that are not finite: every score would be. The training that made it failed; take another file.");
+        throw new WeightFileException(
+            path, $"{name} holds numbers that are not finite: no score would be. The training that made the file failed; take another.");
     }
 
     private string? NameOfNonFinite()
@@ -81,14 +94,18 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
         return named_parameters().FirstOrDefault(pair => !pair.parameter.isfinite().all().AsBoolean()).name;
     }
 
-    /// <summary>embedding: [N, P] -> scores [N].</summary>
+    /// <summary>Scores embeddings.</summary>
+    /// <param name="embedding">[N, P], l2-normalized.</param>
+    /// <returns>[N].</returns>
     public override Tensor forward(Tensor embedding)
     {
         using Tensor logits = Logits(embedding);
         return _form == HeadForm.Sigmoid ? logits.sigmoid() : logits.alias();
     }
 
-    /// <summary>embedding: [N, P] -> what a sigmoid, if there is one, would be given: [N].</summary>
+    /// <summary>Computes what the sigmoid, if there is one, is given.</summary>
+    /// <param name="embedding">[N, P], l2-normalized.</param>
+    /// <returns>[N].</returns>
     public Tensor Logits(Tensor embedding)
     {
         Shapes.Require(embedding, $"N, {InFeatures}");

@@ -8,9 +8,18 @@ namespace Microsoft.ML.VideoAlignment.Rewards.Custom;
 [JsonSerializable(typeof(RewardContract))]
 internal sealed partial class ContractJson : JsonSerializerContext
 {
+    /// <summary>Writes a contract.</summary>
+    /// <param name="contract">The contract.</param>
     public static string Write(RewardContract contract) => JsonSerializer.Serialize(contract, Default.RewardContract);
 
-    /// <exception cref="InvalidDataException">The text is no contract.</exception>
+    /// <summary>Writes a contract as settings.</summary>
+    /// <param name="contract">The contract.</param>
+    public static JsonElement ToElement(RewardContract contract) => JsonSerializer.SerializeToElement(contract, Default.RewardContract);
+
+    /// <summary>Reads what <see cref="Write"/> wrote.</summary>
+    /// <param name="json">The text.</param>
+
+    /// <exception cref="InvalidDataException">The text is not a contract.</exception>
     public static RewardContract Read(string json)
     {
         try

@@ -5,6 +5,10 @@ internal sealed class CustomReward : VideoReward
 {
     private readonly Func<Tensor, IReadOnlyList<string>, Tensor> _score;
 
+    /// <param name="name">A short name for logs and tables.</param>
+    /// <param name="score">(frames [B, 3, T, H, W] in [0, 1], B prompts) -> scores [B]. What it closes over is its author's to move.</param>
+    /// <param name="contract">What the function expects and gives.</param>
+    /// <exception cref="RewardContractException">The contract contradicts itself.</exception>
     public CustomReward(string name, Func<Tensor, IReadOnlyList<string>, Tensor> score, RewardContract contract)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
@@ -17,11 +21,6 @@ internal sealed class CustomReward : VideoReward
     public override string Name { get; }
 
     public override RewardContract Contract { get; }
-
-    public override void MoveTo(Device device)
-    {
-        // What the function closes over is its author's; frames arrive on the device of the run.
-    }
 
     protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => _score(frames, prompts);
 }

@@ -8,12 +8,16 @@ internal sealed class TorchScriptReward : VideoReward
 {
     public const string Kind = "TorchScript";
     public const string FileRole = "program";
-    public const string ContractArgument = "contract";
+
+    private const string OldContract = "contract";
 
     private readonly string _file;
     private readonly jit.ScriptModule<Tensor, Tensor> _program;
 
-    /// <exception cref="WeightFileException">The file is no TorchScript program, or libtorch cannot load it.</exception>
+    /// <summary>Loads a program, in eval mode and with frozen weights.</summary>
+    /// <param name="file">A file of torch.jit.save.</param>
+    /// <param name="contract">What the program expects and gives.</param>
+    /// <exception cref="WeightFileException">The file is not a TorchScript program, or libtorch cannot load it.</exception>
     /// <exception cref="RewardContractException">The contract contradicts itself, or says that the program reads prompts.</exception>
     public TorchScriptReward(string file, RewardContract contract)
     {
@@ -23,7 +27,8 @@ internal sealed class TorchScriptReward : VideoReward
         contract.Validate(Name);
         if (contract.ReadsPrompt)
         {
-            throw new RewardContractException($"Reward '{Name}' is a TorchScript program, which is given frames and no text; its contract says that it reads the prompt.");
+            throw new RewardContractException(
+                $"Reward '{Name}' is a TorchScript program, which is given frames and no text; its contract says that it reads the prompt.");
         }
 
         RequireProgram(file);
@@ -47,17 +52,17 @@ internal sealed class TorchScriptReward : VideoReward
 
     public override RewardContract Contract { get; }
 
-    internal override RewardReference Reference => new()
-    {
-        Kind = Kind,
-        Files = new Dictionary<string, RewardReference.FileReference> { [FileRole] = RewardReference.FileReference.Create(_file) },
-        Arguments = new Dictionary<string, string> { [ContractArgument] = ContractJson.Write(Contract) },
-    };
+    /// <summary>The reward in the catalog. Loading it runs the program.</summary>
+    public static RewardDefinition Definition { get; } =
+        RewardDefinition.Create(Kind, static saved => new TorchScriptReward(saved.GetFile(FileRole), saved.GetSettings(ContractJson.Default.RewardContract)))
+            with { RunsProgram = true, Upgrade = static old => ContractJson.ToElement(ContractJson.Read(old.Text(OldContract))) };
 
     /// <summary>All weights; none takes gradient.</summary>
     internal IEnumerable<Tensor> Weights => _program.parameters();
 
-    internal override IEnumerable<Tensor> Stored => _program.parameters().Concat(_program.buffers());
+    protected internal override IEnumerable<Tensor> Stored => _program.parameters().Concat(_program.buffers());
+
+    protected internal override SavedReward Save() => SavedReward.Create(Kind, Contract, ContractJson.Default.RewardContract, (FileRole, _file));
 
     public override void MoveTo(Device device)
     {
@@ -74,7 +79,8 @@ internal sealed class TorchScriptReward : VideoReward
         }
         catch (Exception exception) when (exception is ExternalException or InvalidOperationException or InvalidCastException)
         {
-            throw new RewardContractException($"The TorchScript program '{Name}' failed on frames [{string.Join(", ", frames.shape)}]; it must have forward(frames) and return one " +
+            throw new RewardContractException(
+                $"The TorchScript program '{Name}' failed on frames [{string.Join(", ", frames.shape)}]; it must have forward(frames) and return one " +
                 $"score per video. {FirstLine(exception)}", exception);
         }
     }
@@ -85,11 +91,9 @@ internal sealed class TorchScriptReward : VideoReward
         {
             _program.Dispose();
         }
-
-        base.Dispose(disposing);
     }
 
-    /// <summary>libtorch's own error for another file is a page of C++ frames.</summary>
+    // libtorch's own error for another file is a page of C++ frames.
     private static void RequireProgram(string file)
     {
         if (!File.Exists(file))
@@ -107,10 +111,13 @@ internal sealed class TorchScriptReward : VideoReward
         }
         catch (InvalidDataException exception)
         {
-            throw new WeightFileException(file, "is no TorchScript program (torch.jit.save): it is no zip archive.", exception);
+            throw new WeightFileException(file, "is not a TorchScript program (torch.jit.save): it is not a zip archive.", exception);
         }
 
-        throw new WeightFileException(file, "is no TorchScript program (torch.jit.save): there is no code in it. A checkpoint of torch.save has weights only; script the module and save that.");
+        throw new WeightFileException(
+            file,
+            "is not a TorchScript program (torch.jit.save): there is no code in it. "
+                + "A checkpoint of torch.save has weights only; script the module and save that.");
     }
 
     private static string FirstLine(Exception exception) => exception.Message.Split('\n')[0];

@@ -23,7 +23,8 @@ internal sealed class LabelTable
     /// <summary>How many classes the network has.</summary>
     public int Count { get; }
 
-    /// <summary>A configuration without names has num_labels of them (2 by default), LABEL_0 and on, as the reference makes them.</summary>
+    /// <summary>Reads the names. A configuration without them has num_labels (2 by default), LABEL_0 and on, as the reference makes them.</summary>
+    /// <param name="config">The model's config.json.</param>
     /// <exception cref="InvalidDataException">The tables are not names and whole numbers, or an id is beyond the classes.</exception>
     public static LabelTable FromJson(JsonElement config)
     {
@@ -50,10 +51,14 @@ internal sealed class LabelTable
         return table;
     }
 
-    /// <summary>The id of a name, or null.</summary>
+    /// <summary>Finds the id of a name.</summary>
+    /// <param name="label">The name, as the model writes it.</param>
+    /// <returns>The id; null: the model has no such name.</returns>
     public int? Find(string label) => _ids.TryGetValue(label, out int id) ? id : null;
 
-    /// <summary>The id of a name.</summary>
+    /// <summary>Finds the id of a name that must be there.</summary>
+    /// <param name="label">The name, as the model writes it.</param>
+    /// <param name="parameterName">The caller's argument, for the error.</param>
     /// <exception cref="ArgumentException">The model has no such name; the message lists those like it.</exception>
     public int Require(string label, string parameterName)
     {
@@ -61,13 +66,16 @@ internal sealed class LabelTable
         return Find(label) ?? throw new ArgumentException($"The model has no label '{label}'. {Hint(label)}", parameterName);
     }
 
-    /// <summary>A sentence with the names most like <paramref name="text"/>, for an error.</summary>
+    /// <summary>A sentence with the names most like a text, for an error.</summary>
+    /// <param name="text">What was asked for.</param>
     public string Hint(string text) => $"Of its {Count} labels these are the nearest: {string.Join(", ", Near(text).Select(label => $"'{label}'"))}.";
 
     /// <summary>
     /// The names most like a text, nearest first: the edits that turn one into some part of the other, for each letter of the shorter need. So a slip of
     /// the pen, a part of a name and a sentence that holds a name are all near.
     /// </summary>
+    /// <param name="text">What was asked for.</param>
+    /// <returns>At most five names.</returns>
     public IReadOnlyList<string> Near(string text) =>
     [
         .. _ids.Keys.Select(label => (Label: label, Distance: Math.Min(Distance(label, text), Distance(text, label))))
@@ -75,7 +83,7 @@ internal sealed class LabelTable
             .Take(Suggestions).Select(pair => pair.Label),
     ];
 
-    /// <summary>Fewest single-letter edits from <paramref name="pattern"/> to any part of <paramref name="text"/> (Sellers 1980), over its length; case does not count.</summary>
+    // Fewest single-letter edits from the pattern to any part of the text (Sellers 1980), over the pattern's length; case does not count.
     private static double Distance(string pattern, string text)
     {
         if (pattern.Length == 0)

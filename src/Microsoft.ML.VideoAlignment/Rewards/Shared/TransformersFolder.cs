@@ -4,9 +4,10 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
-/// <summary>A transformers folder of one kind of network: another kind is told by what its config.json says it is, before any weight is read.</summary>
+/// <summary>A transformers folder of one kind of network; another kind is refused by what its config.json says, before any weight is read.</summary>
 internal static class TransformersFolder
 {
+    /// <summary>Opens a folder of the kind that is wanted.</summary>
     /// <param name="path">The folder.</param>
     /// <param name="modelType">The config's model_type, such as "yolos".</param>
     /// <param name="architecture">The class with the heads that are needed, such as "YolosForObjectDetection".</param>
@@ -21,7 +22,8 @@ internal static class TransformersFolder
         IReadOnlyList<string> architectures = ConfigJson.Texts(config, "architectures", architecture);
         return type == modelType && architectures.Contains(architecture)
             ? folder
-            : throw new WeightFileException(path, $"looks like {string.Join(", ", architectures)} (model_type '{type}' in config.json). Expected {architecture} " +
+            : throw new WeightFileException(
+                path, $"looks like {string.Join(", ", architectures)} (model_type '{type}' in config.json). Expected {architecture} " +
                 $"(model_type '{modelType}'), such as {example}.");
     }
 }

@@ -36,7 +36,11 @@ internal abstract record VitConfig
     public virtual EncoderShape Layer =>
         new(HiddenSize, IntermediateSize, NumAttentionHeads, Activation.ByName(HiddenAct, "hidden_act"), LayerNormEps) { QkvBias = QkvBias };
 
-    /// <summary>The defaults with the shared keys of a config.json; an absent key leaves them.</summary>
+    /// <summary>Reads the shared keys of a config.json.</summary>
+    /// <typeparam name="T">The network's own configuration.</typeparam>
+    /// <param name="json">The file.</param>
+    /// <param name="defaults">What an absent key leaves.</param>
+    /// <returns>A copy of the defaults with what the file says.</returns>
     protected static T Read<T>(JsonElement json, T defaults)
         where T : VitConfig
     {
@@ -49,7 +53,9 @@ internal abstract record VitConfig
             NumAttentionHeads = ConfigJson.Integer(json, "num_attention_heads", defaults.NumAttentionHeads),
             NumChannels = ConfigJson.Integer(json, "num_channels", defaults.NumChannels),
             ImageSize = ConfigJson.Size(json, "image_size", defaults.ImageSize),
-            PatchSize = patchHeight == patchWidth ? patchHeight : throw new NotSupportedException($"config: patch_size {patchHeight} x {patchWidth}: only square patches are supported."),
+            PatchSize = patchHeight == patchWidth
+                ? patchHeight
+                : throw new NotSupportedException($"config: patch_size {patchHeight} x {patchWidth}: only square patches are supported."),
             QkvBias = ConfigJson.Flag(json, "qkv_bias", defaults.QkvBias),
             HiddenAct = ConfigJson.Text(json, "hidden_act", defaults.HiddenAct),
             LayerNormEps = ConfigJson.Number(json, "layer_norm_eps", defaults.LayerNormEps, maximum: 1),

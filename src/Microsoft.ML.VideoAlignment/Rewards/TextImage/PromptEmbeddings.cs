@@ -17,7 +17,9 @@ internal sealed class PromptEmbeddings(string reward, Func<IReadOnlyList<string>
     /// <summary>How many texts went through the encoder so far.</summary>
     public int Encoded { get; private set; }
 
-    /// <summary>Prompts -> [B, P], a fresh tensor.</summary>
+    /// <summary>Embeds prompts, new ones by the encoder.</summary>
+    /// <param name="prompts">B prompts.</param>
+    /// <returns>[B, P], l2-normalized; a fresh tensor.</returns>
     /// <exception cref="RewardContractException">A prompt is not among those of <see cref="RestrictTo"/>.</exception>
     public Tensor Embed(IReadOnlyList<string> prompts)
     {
@@ -26,8 +28,10 @@ internal sealed class PromptEmbeddings(string reward, Func<IReadOnlyList<string>
         {
             if (_closed)
             {
-                throw new RewardContractException($"Reward '{reward}' has let its text encoder go and keeps {_kept.Count} prompts; it does not know '{unknown[0]}'" +
-                    (unknown.Length > 1 ? $" and {unknown.Length - 1} more" : "") + ". Give RestrictToPrompts every prompt that will come, or make the reward anew.");
+                string more = unknown.Length > 1 ? $" and {unknown.Length - 1} more" : "";
+                throw new RewardContractException(
+                    $"Reward '{reward}' has let its text encoder go and keeps {_kept.Count} prompts; it does not know '{unknown[0]}'{more}. "
+                    + "Give RestrictToPrompts every prompt that will come, or make the reward anew.");
             }
 
             if (_kept.Count + unknown.Length > MostKept)
@@ -43,7 +47,9 @@ internal sealed class PromptEmbeddings(string reward, Func<IReadOnlyList<string>
         return stack([.. prompts.Select(prompt => _kept[prompt])]);
     }
 
-    /// <summary>Sets the embedding [P] of a prompt.</summary>
+    /// <summary>Sets the embedding of a prompt.</summary>
+    /// <param name="prompt">The prompt.</param>
+    /// <param name="embedding">[P], l2-normalized; copied.</param>
     public void Keep(string prompt, Tensor embedding)
     {
         _kept.GetValueOrDefault(prompt)?.Dispose();
@@ -51,6 +57,7 @@ internal sealed class PromptEmbeddings(string reward, Func<IReadOnlyList<string>
     }
 
     /// <summary>Encodes these prompts; afterwards the encoder is not called any more.</summary>
+    /// <param name="prompts">Every prompt that will come.</param>
     public void RestrictTo(IEnumerable<string> prompts)
     {
         string[] wanted = [.. prompts];
@@ -77,7 +84,7 @@ internal sealed class PromptEmbeddings(string reward, Func<IReadOnlyList<string>
 
     private string[] Unknown(IReadOnlyList<string> prompts) => [.. prompts.Distinct(StringComparer.Ordinal).Where(prompt => !_kept.ContainsKey(prompt))];
 
-    /// <summary>One by one, since what a text gets must not depend on which others came along: a run that goes on in another process meets them in another order.</summary>
+    // One by one, since what a text gets must not depend on which others came along: a run that goes on in another process meets them in another order.
     private void Encode(string[] prompts)
     {
         foreach (string prompt in prompts)

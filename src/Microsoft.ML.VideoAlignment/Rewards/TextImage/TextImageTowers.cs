@@ -22,8 +22,9 @@ internal sealed class TextImageTowers : IDisposable
     private Device _device;
 
     private TextImageTowers(
-        string reward, (int Height, int Width) imageSize, nn.Module vision, Func<Tensor, Tensor> imageFeatures, nn.Module text, Func<Tensor, Tensor?, Tensor> textFeatures,
-        Tensor? logitScale, Func<IReadOnlyList<string>, TokenBatch> tokenize, Func<string, string?> key, Device device)
+        string reward, (int Height, int Width) imageSize, nn.Module vision, Func<Tensor, Tensor> imageFeatures, nn.Module text,
+        Func<Tensor, Tensor?, Tensor> textFeatures, Tensor? logitScale, Func<IReadOnlyList<string>, TokenBatch> tokenize,
+        Func<string, string?> key, Device device)
     {
         (ImageSize, _vision, _imageFeatures, _text, _textFeatures, _key, _device) = (imageSize, vision, imageFeatures, text, textFeatures, key, device);
         _logitScale = logitScale?.DetachFromDisposeScope();
@@ -88,7 +89,8 @@ internal sealed class TextImageTowers : IDisposable
         string[] absent = [.. s_tops.Where(name => !files.Weights.Entries.ContainsKey(name))];
         if (absent.Length > 0)
         {
-            throw new WeightFileException(files.Weights.Location, $"is no whole CLIP model: {string.Join(", ", absent)} missing. {FileContents.Describe(files.Weights)}");
+            throw new WeightFileException(
+                files.Weights.Location, $"is not a whole CLIP model: {string.Join(", ", absent)} missing. {FileContents.Describe(files.Weights)}");
         }
 
         using Tensor stored = files.Weights.Read("logit_scale");
@@ -109,13 +111,13 @@ internal sealed class TextImageTowers : IDisposable
         }
     }
 
-    /// <summary>The file's logit_scale is one number whose exponential float32 holds; published ones are about 4.6.</summary>
+    // The file's logit_scale is one number whose exponential float32 holds; published ones are about 4.6.
     private static void RequireTemperature(Tensor logitScale, string location)
     {
         using DisposeScope scope = NewDisposeScope();
         if (logitScale.numel() != 1 || !logitScale.abs().AtMost(80).all().AsBoolean())
         {
-            throw new WeightFileException(location, "logit_scale is no temperature of CLIP: expected one finite number, about 4.6.");
+            throw new WeightFileException(location, "logit_scale is not a temperature of CLIP: expected one finite number, about 4.6.");
         }
     }
 
@@ -132,15 +134,21 @@ internal sealed class TextImageTowers : IDisposable
             logitScale: null, prompts => tokenize(prompts, config.Text!), OpenClipModel.Keys(OpenClipHalves.Both).Key, placement.Device);
     }
 
-    /// <summary>pixels: [N, 3, H, W], normalized -> [N, P], not l2-normalized.</summary>
+    /// <summary>Runs the image tower.</summary>
+    /// <param name="pixels">[N, 3, H, W], normalized.</param>
+    /// <returns>[N, P], not l2-normalized.</returns>
     public Tensor ImageFeatures(Tensor pixels) => _imageFeatures(pixels);
 
     /// <summary>
-    /// ids: int64 [N, L] -> [N, P], not l2-normalized. A mask is not needed: both families look to the left only, and the token they pool stands before the padding.
+    /// Runs the text tower. A mask is not needed: both families look to the left only, and the token they pool stands before the padding.
     /// </summary>
+    /// <param name="ids">int64 [N, L].</param>
+    /// <param name="attentionMask">[N, L], 1 for tokens that count; null: all.</param>
+    /// <returns>[N, P], not l2-normalized.</returns>
     public Tensor TextFeatures(Tensor ids, Tensor? attentionMask = null) => _textFeatures(ids, attentionMask);
 
     /// <summary>Encodes these prompts and frees the text tower.</summary>
+    /// <param name="prompts">Every prompt that will come.</param>
     public void RestrictTo(IEnumerable<string> prompts)
     {
         Prompts.RestrictTo(prompts);
@@ -162,7 +170,8 @@ internal sealed class TextImageTowers : IDisposable
         _device = device;
     }
 
-    /// <summary>A weight by its name in the file; for tests.</summary>
+    /// <summary>A weight, for tests.</summary>
+    /// <param name="name">Its name in the file.</param>
     internal Tensor Weight(string name) => name == "logit_scale" ? _logitScale! : _vision.get_parameter(_key(name)!) ?? _text!.get_parameter(_key(name)!)!;
 
     public void Dispose()

@@ -1,15 +1,14 @@
 using Microsoft.ML.VideoAlignment.Encoders;
-using Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Rewards.TextImage;
 
 /// <summary>
-/// The cosine of a video's embedding and its prompt's, for any CLIP: cos(mean over t of f(frame t), g(prompt)), f and g before they are l2-normalized. The mean is
-/// inside the cosine, as in the mean pooling of CLIP4Clip (arXiv 2104.08860): a frame counts by how much it moves the video's embedding, so this is no mean of
-/// frames' scores.
+/// The cosine of a video's embedding and its prompt's, for any CLIP: cos(mean over t of f(frame t), g(prompt)), f and g before they are l2-normalized. The
+/// mean is inside the cosine, as in the mean pooling of CLIP4Clip (arXiv 2104.08860): a frame counts by how much it moves the video's embedding, so this is
+/// not a mean of frames' scores.
 /// </summary>
-internal sealed class VideoTextSimilarity : VideoReward
+internal sealed class VideoTextSimilarity : PreprocessingReward
 {
     public const string Kind = "VideoTextSimilarity";
 
@@ -17,11 +16,11 @@ internal sealed class VideoTextSimilarity : VideoReward
 
     private readonly TextImageTowers _towers;
     private readonly FramePreprocessing _preprocessing;
-    private readonly Func<RewardReference> _reference;
+    private readonly Func<SavedReward> _save;
 
-    private VideoTextSimilarity(TextImageTowers towers, Func<RewardReference> reference)
+    private VideoTextSimilarity(TextImageTowers towers, Func<SavedReward> save)
     {
-        (_towers, _reference) = (towers, reference);
+        (_towers, _save) = (towers, save);
         _preprocessing = FramePreprocessing.ForClip(towers.ImageSize.Height);
         Contract = new RewardContract
         {
@@ -37,17 +36,22 @@ internal sealed class VideoTextSimilarity : VideoReward
 
     public override RewardContract Contract { get; }
 
-    internal override RewardReference Reference => _reference();
+    /// <summary>The reward in the catalog.</summary>
+    public static RewardDefinition Definition { get; } =
+        RewardDefinition.Create(Kind, static saved => FromFolder(saved.GetFile(TextImageReward.ClipRole), WeightSettings.Read(saved)))
+            with { Upgrade = WeightSettings.Upgrade };
 
     public static VideoTextSimilarity FromFolder(string clipFolder, Placement placement) => new(
         TextImageTowers.FromClipFolder(Title, clipFolder, PromptTokens.OfClipFolder(clipFolder), placement),
-        () => RewardReference.Create(Kind, placement, (HeadReward.ClipRole, clipFolder)));
+        () => WeightSettings.Save(Kind, placement, (TextImageReward.ClipRole, clipFolder)));
 
-    internal override IEnumerable<nn.Module> Networks => [_towers.Vision];
+    protected internal override IEnumerable<nn.Module> Networks => [_towers.Vision];
 
-    internal override IEnumerable<Tensor> Stored => _towers.Stored;
+    protected internal override IEnumerable<Tensor> Stored => _towers.Stored;
 
-    internal override VideoReward OnMeta() => new VideoTextSimilarity(_towers.OnMeta(), _reference);
+    protected internal override VideoReward ToMeta() => new VideoTextSimilarity(_towers.OnMeta(), _save);
+
+    protected internal override SavedReward Save() => _save();
 
     public override void MoveTo(Device device)
     {
@@ -61,9 +65,7 @@ internal sealed class VideoTextSimilarity : VideoReward
         _towers.RestrictTo(prompts);
     }
 
-    protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => ScorePrepared(new PreprocessedFrames(frames), prompts, parts: null);
-
-    private protected override Tensor ScorePrepared(PreprocessedFrames frames, IReadOnlyList<string> prompts, IDictionary<string, Tensor>? parts)
+    protected override Tensor ScoreCore(PreprocessedFrames frames, IReadOnlyList<string> prompts)
     {
         Tensor features = _towers.ImageFeatures(frames.Images(_preprocessing)); // [B*T, P]
         Tensor video = ClipModel.Normalize(features.view(frames.Batch, frames.Count, -1).mean([1])); // [B, P]
@@ -76,7 +78,5 @@ internal sealed class VideoTextSimilarity : VideoReward
         {
             _towers.Dispose();
         }
-
-        base.Dispose(disposing);
     }
 }

@@ -26,6 +26,7 @@ internal sealed class ActionPrompts
     private readonly LabelTable _labels;
     private readonly (string Text, string Label)[] _texts;
 
+    /// <summary>Joins the user's texts and the released table.</summary>
     /// <param name="labels">The classifier's.</param>
     /// <param name="own">The user's texts and the labels they ask for.</param>
     /// <exception cref="ArgumentException">A text is empty, or the model lacks a label of the user's.</exception>
@@ -45,15 +46,23 @@ internal sealed class ActionPrompts
         ];
     }
 
-    /// <summary>The id of the label that the prompt asks for, or null: no text of the tables is in it, or the model lacks the label of the first that is.</summary>
+    /// <summary>Finds the label that a prompt asks for.</summary>
+    /// <param name="prompt">The prompt.</param>
+    /// <returns>Its id; null: no text of the tables is in the prompt, or the model lacks the label of the first that is.</returns>
     public int? Find(string prompt) => _labels.Find(prompt) ?? (Label(prompt) is { } label ? _labels.Find(label) : null);
 
-    /// <summary>The id of the label that the prompt asks for.</summary>
+    /// <summary>Finds the label that a prompt asks for and that must be there.</summary>
+    /// <param name="prompt">The prompt.</param>
+    /// <param name="reward">The reward's name, for the error.</param>
+    /// <returns>Its id.</returns>
     /// <exception cref="RewardContractException">None; the message names the prompt and the labels most like it.</exception>
     public int Require(string prompt, string reward) => Find(prompt) ?? throw new RewardContractException(
         $"Reward '{reward}' cannot tell which action the prompt '{prompt}' asks for: " +
-        (Label(prompt) is { } label ? $"it means '{label}', which the model does not know. " : "it is no label of the model and holds no text of the table. ") +
-        $"{_labels.Hint(prompt)} Give a text of the prompt and its label in {nameof(ActionClassificationOptions)}.{nameof(ActionClassificationOptions.Prompts)}, " +
+        (Label(prompt) is { } label
+            ? $"it means '{label}', which the model does not know. "
+            : "it is not a label of the model and holds no text of the table. ") +
+        $"{_labels.Hint(prompt)} Give a text of the prompt and its label in " +
+        $"{nameof(ActionClassificationOptions)}.{nameof(ActionClassificationOptions.Prompts)}, " +
         $"or one label for all prompts in {nameof(ActionClassificationOptions.Label)}.");
 
     private string? Label(string prompt) => Array.Find(_texts, pair => prompt.Contains(pair.Text, StringComparison.Ordinal)).Label;

@@ -17,7 +17,8 @@ internal sealed record VideoMaeConfig : VitConfig
 
     public override EncoderShape Layer => base.Layer with { KeyBias = false };
 
-    /// <summary>Tokens along time; frames of an unfinished last tubelet are not seen.</summary>
+    /// <summary>Counts tokens along time; frames of an unfinished last tubelet are not seen.</summary>
+    /// <param name="frames">Frames of a video.</param>
     public long Tubelets(long frames) => frames / TubeletSize;
 
     public static VideoMaeConfig FromJson(JsonElement json)

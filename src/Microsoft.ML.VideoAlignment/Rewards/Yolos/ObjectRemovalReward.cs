@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Rewards.Yolos;
@@ -13,19 +12,18 @@ internal sealed class ObjectRemovalReward : ImageReward
 {
     public const string Kind = "ObjectRemoval";
     public const string DetectorRole = "detector";
-    public const string LabelArgument = "label";
 
     private readonly YolosNetwork _network;
     private readonly ObjectRemovalOptions _options;
     private readonly string _folder;
     private readonly string _label;
     private readonly int _class;
-    private readonly Func<RewardReference, RewardReference>? _embedded;
+    private readonly Func<SavedReward, SavedReward>? _embed;
 
     private ObjectRemovalReward(
-        YolosNetwork network, string folder, string label, int classId, ObjectRemovalOptions options, Func<RewardReference, RewardReference>? embedded)
+        YolosNetwork network, string folder, string label, int classId, ObjectRemovalOptions options, Func<SavedReward, SavedReward>? embed)
     {
-        (_network, _folder, _label, _class, _options, _embedded) = (network, folder, label, classId, options, embedded);
+        (_network, _folder, _label, _class, _options, _embed) = (network, folder, label, classId, options, embed);
         Contract = new RewardContract
         {
             Resizing = $"height {options.Height}, width in proportion, bilinear without antialias",
@@ -38,36 +36,26 @@ internal sealed class ObjectRemovalReward : ImageReward
 
     public override RewardContract Contract { get; }
 
-    internal override RewardReference Reference
-    {
-        get
+    /// <summary>The reward in the catalog.</summary>
+    public static RewardDefinition Definition { get; } = RewardDefinition.Create(
+        Kind,
+        static saved =>
         {
-            var reference = new RewardReference
-            {
-                Kind = Kind,
-                Files = new Dictionary<string, RewardReference.FileReference> { [DetectorRole] = RewardReference.FileReference.Create(_folder) },
-                Arguments = new Dictionary<string, string>
-                {
-                    [LabelArgument] = _label,
-                    ["threshold"] = _options.Threshold.ToString("R", CultureInfo.InvariantCulture),
-                    ["height"] = _options.Height.ToString(CultureInfo.InvariantCulture),
-                    ["precision"] = _options.Precision.ToString(),
-                },
-            };
-            return _embedded?.Invoke(reference) ?? reference;
-        }
-    }
+            ObjectRemovalSettings settings = ReadSettings(saved);
+            return FromFolder(saved.GetFile(DetectorRole), settings.Label, settings.Options, Placement.OnCpu(settings.Options.Precision));
+        }) with { Upgrade = ObjectRemovalSettings.Upgrade };
 
     /// <summary>All weights; none takes gradient.</summary>
     internal IEnumerable<Tensor> Weights => _network.parameters();
 
+    /// <summary>Reads a detector.</summary>
     /// <param name="folder">The detector's.</param>
     /// <param name="label">What is to vanish.</param>
     /// <param name="options">How it is looked for.</param>
     /// <param name="placement">Where the weights go and how they are stored.</param>
-    /// <param name="embedded">What becomes of the reference of a model that ships with the library; null: it stays.</param>
+    /// <param name="embed">Turns what a model file says into the name of a model that ships with a package; null: the folder names it.</param>
     public static ObjectRemovalReward FromFolder(
-        string folder, string label, ObjectRemovalOptions options, Placement placement, Func<RewardReference, RewardReference>? embedded = null)
+        string folder, string label, ObjectRemovalOptions options, Placement placement, Func<SavedReward, SavedReward>? embed = null)
     {
         options.Validate();
         YolosNetwork network = YolosNetwork.FromFolder(folder, placement);
@@ -75,10 +63,12 @@ internal sealed class ObjectRemovalReward : ImageReward
         {
             if (options.Height < network.Config.PatchSize)
             {
-                throw new ArgumentException($"{nameof(ObjectRemovalOptions.Height)} {options.Height} is less than one patch of the detector, {network.Config.PatchSize} pixels.", nameof(options));
+                throw new ArgumentException(
+                    $"{nameof(ObjectRemovalOptions.Height)} {options.Height} is less than one patch of the detector, {network.Config.PatchSize} pixels.",
+                    nameof(options));
             }
 
-            return new ObjectRemovalReward(network, folder, label, network.Config.Labels.Require(label, nameof(label)), options, embedded);
+            return new ObjectRemovalReward(network, folder, label, network.Config.Labels.Require(label, nameof(label)), options, embed);
         }
         catch
         {
@@ -87,22 +77,17 @@ internal sealed class ObjectRemovalReward : ImageReward
         }
     }
 
-    /// <inheritdoc cref="FromFolder"/>
-    public static ObjectRemovalReward FromReference(RewardReference reference, RewardFiles files)
-    {
-        ObjectRemovalOptions options = OptionsOf(reference);
-        return FromFolder(files[DetectorRole], reference.Argument(LabelArgument), options, Placement.OnCpu(options.Precision));
-    }
+    /// <summary>Reads what a saved reward is made with, besides its detector.</summary>
+    /// <param name="saved">The reward.</param>
+    /// <exception cref="InvalidDataException">The settings have another form.</exception>
+    public static ObjectRemovalSettings ReadSettings(SavedReward saved) => saved.GetSettings(ObjectRemovalSettingsJson.Default.ObjectRemovalSettings);
 
-    /// <summary>The options that a reference was made with.</summary>
-    public static ObjectRemovalOptions OptionsOf(RewardReference reference) => new()
-    {
-        Threshold = reference.Argument<double>("threshold"),
-        Height = reference.Argument<int>("height"),
-        Precision = reference.Choice<WeightPrecision>("precision"),
-    };
-
-    /// <summary>Every station of the reward; fresh tensors, rows are images b * T + t. Count: int64 [N]; confidence: the mean of what counts, or 0, [N].</summary>
+    /// <summary>Runs the detector and returns every station.</summary>
+    /// <param name="frames">The frames of one call.</param>
+    /// <returns>
+    /// Fresh tensors of N = B*T images, row b * T + t is frame t of video b: the images; the detector's output; how many detections count, int64 [N]; the mean
+    /// of their probabilities, or 0, [N].
+    /// </returns>
     public (Tensor Images, YolosOutput Output, Tensor Count, Tensor Confidence) Stages(PreprocessedFrames frames)
     {
         Tensor images = frames.Images(Preprocessing(frames.Frames.shape[3], frames.Frames.shape[4]));
@@ -118,30 +103,23 @@ internal sealed class ObjectRemovalReward : ImageReward
         return (images, output, count, confidence);
     }
 
-    /// <summary>A parameter by the network's own key; for tests.</summary>
+    /// <summary>A weight, for tests.</summary>
+    /// <param name="key">Its name in the file.</param>
     internal Tensor Weight(string key) => _network.get_parameter(YolosNetwork.Keys.Key(key)!)!;
 
-    internal override IEnumerable<nn.Module> Networks => [_network];
+    protected internal override IEnumerable<nn.Module> Networks => [_network];
 
-    internal override VideoReward OnMeta() => new ObjectRemovalReward(new YolosNetwork(_network.Config, Placement.ShapesOf(_network)), _folder, _label, _class, _options, _embedded);
+    protected internal override VideoReward ToMeta() =>
+        new ObjectRemovalReward(new YolosNetwork(_network.Config, Placement.ShapesOf(_network)), _folder, _label, _class, _options, _embed);
 
-    public override void MoveTo(Device device)
+    protected internal override SavedReward Save()
     {
-        RequireAlive();
-        _network.to(device);
+        var saved = SavedReward.Create(
+            Kind, new ObjectRemovalSettings(_label, _options), ObjectRemovalSettingsJson.Default.ObjectRemovalSettings, (DetectorRole, _folder));
+        return _embed?.Invoke(saved) ?? saved;
     }
 
     protected override Tensor ImageScores(PreprocessedFrames frames, IReadOnlyList<string> prompts) => Stages(frames).Confidence.SubtractedFrom(1);
-
-    protected override void Dispose(bool disposing)
-    {
-        if (disposing)
-        {
-            _network.Dispose();
-        }
-
-        base.Dispose(disposing);
-    }
 
     private FramePreprocessing Preprocessing(long height, long width)
     {

@@ -18,7 +18,9 @@ internal sealed class PredictionHead : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>x: [..., D] -> [..., outputs].</summary>
+    /// <summary>Runs the layers.</summary>
+    /// <param name="x">[..., D].</param>
+    /// <returns>[..., outputs].</returns>
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();

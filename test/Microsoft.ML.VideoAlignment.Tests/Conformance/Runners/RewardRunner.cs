@@ -99,7 +99,7 @@ public sealed class RewardRunner : IConformanceRunner
     private static (PreprocessedFrames Frames, Tensor Score, Tensor PerFrame) Score(HeadReward reward, Tensor given)
     {
         var frames = new PreprocessedFrames(given.dim() == 4 ? given.unsqueeze(2) : given);
-        return (frames, reward.CheckedScore(frames, [], parts: null), reward.FrameScores(frames, []));
+        return (frames, reward.CheckedScore(frames, []), reward.FrameScores(frames, []));
     }
 
     private static RewardLoss Loss(ConformanceCase testCase, HeadRewardKind kind)
