@@ -3,6 +3,9 @@ using System.Globalization;
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.VJepa;
+using Microsoft.ML.VideoAlignment.Rewards.VideoMae;
+using Microsoft.ML.VideoAlignment.Rewards.Yolos;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
@@ -104,7 +107,7 @@ internal static class RewardCost
     {
         VJepaConfig config = VJepaConfig.FromJson(Parse("""{"embed_dim": 1024, "depth": 24, "num_heads": 16, "pred_depth": 12, "pred_embed_dim": 384, "uniform_power": true, "use_mask_tokens": true, "num_mask_tokens": 2}"""));
         var network = new VJepaNetwork(config, Placement.Cpu);
-        var reward = new VJepaReward(Networks.Filled(network), new VJepaOptions { RecomputeActivations = true }, Placement.Cpu, clamp: true, () => throw new NotSupportedException());
+        var reward = new VJepaReward(Networks.Filled(network), new VJepaOptions { RecomputeActivations = true }, clamp: true, () => throw new NotSupportedException());
         return new Network(network, frames => reward.Score(frames, []), [1, 3, 16, 224, 224]);
     }
 

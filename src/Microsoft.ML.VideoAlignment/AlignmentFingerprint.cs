@@ -108,8 +108,7 @@ internal static class AlignmentFingerprint
         try
         {
             RewardReference reference = reward.Reference;
-            IEnumerable<string> files = Pairs(reference.Files.Select(file => (file.Key, file.Value.Sha256)));
-            return FactText.Hash([reference.Kind, .. files, .. Pairs(reference.Arguments.Select(pair => (pair.Key, pair.Value)))]);
+            return FactText.Hash([reference.Kind, .. Pairs(reference.Files.Select(file => (file.Key, file.Value.Sha256))), reference.Settings?.GetRawText() ?? "", reference.ContentHash ?? ""]);
         }
         catch (NotSupportedException)
         {

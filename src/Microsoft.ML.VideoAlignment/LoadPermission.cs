@@ -64,7 +64,7 @@ internal sealed record LoadPermission(IReadOnlyList<string> TrustedFolders, bool
             .. reference.AllFiles().Select(file => file.File.Path).Where(path => moved?.ContainsKey(path) != true && !Allows(path))
                 .Distinct(StringComparer.Ordinal),
         ];
-        IEnumerable<RewardReference> run = TorchScript ? [] : reference.AllKinds().Where(part => part.Kind == TorchScriptReward.Kind);
+        IEnumerable<RewardReference> run = TorchScript ? [] : reference.AllKinds().Where(part => RewardCatalog.Find(part.Kind)?.RunsProgram == true);
         string[] programs = [.. run.SelectMany(part => part.Files.Values).Select(file => file.Path)];
         if (programs.Length > 0)
         {

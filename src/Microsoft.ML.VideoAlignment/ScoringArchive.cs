@@ -7,7 +7,7 @@ namespace Microsoft.ML.VideoAlignment;
 internal static class ScoringArchive
 {
     private const string ModelSignature = "VIDSCORE";
-    private const uint FormatVersion = 0x00010001;
+    private const uint FormatVersion = 0x00010002;
     private const string ColumnsEntry = "columns";
     private const string FramesEntry = "frames";
     private const string RewardEntry = "reward.json";
@@ -17,10 +17,10 @@ internal static class ScoringArchive
     /// <param name="loaderSignature">The name under which ML.NET finds the loader.</param>
     /// <param name="columns">The columns.</param>
     /// <param name="reward">The reward.</param>
-    /// <exception cref="NotSupportedException">The reward is the caller's own code, which has no reference; nothing was written.</exception>
+    /// <exception cref="NotSupportedException">The reward does not say how it is saved, or its kind is not registered; nothing was written.</exception>
     public static void Save(ModelSaveContext context, string loaderSignature, ScoringColumns columns, VideoReward reward)
     {
-        RewardReference named = reward.Reference;
+        RewardReference named = RewardCatalog.Describe(reward);
         string reference = named.ToJson();
         MlNetInterop.SetVersion(context, ModelSignature, FormatVersion, loaderSignature);
         MlNetInterop.SaveStream(context, ColumnsEntry, writer =>
@@ -31,7 +31,7 @@ internal static class ScoringArchive
         });
         MlNetInterop.SaveStream(context, FramesEntry, writer => writer.Write(columns.ClampFrames));
         MlNetInterop.SaveStream(context, RewardEntry, writer => writer.Write(reference));
-        foreach ((_, RewardReference.FileReference file) in named.AllFiles())
+        foreach ((_, FileReference file) in named.AllFiles())
         {
             SavedPaths.Add(file.Path);
         }

@@ -4,6 +4,7 @@ using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
@@ -206,7 +207,7 @@ internal static class ShipStage
     /// <summary>How CLIP's images of a side are made.</summary>
     public static Dictionary<string, object> Preprocessor(int side)
     {
-        ((float R, float G, float B) mean, (float R, float G, float B) std) = Rewards.FramePreprocessing.Clip;
+        ((float R, float G, float B) mean, (float R, float G, float B) std) = FramePreprocessing.Clip;
         return new()
         {
             ["crop_size"] = side,

@@ -60,9 +60,16 @@ public sealed record RewardContractCheck
         // Away from 0 and 1, where a clamp has no gradient. Gradients are on whatever the caller's mode is: the trial stands for a gradient step.
         Tensor trial = rand([batch, 3, count, height, width], generator: generator).Mul(0.8).Add(0.1).to(device).requires_grad_(needsGradient);
         IReadOnlyList<string> given = prompts is { Count: > 0 } ? prompts : s_prompts;
+        using Tensor? before = needsGradient ? null : trial.clone();
         string[] trialPrompts = [.. Enumerable.Range(0, batch).Select(row => given[row % given.Count])];
         using IDisposable mode = enable_grad(needsGradient);
         Tensor score = reward.Score(trial, trialPrompts, ScoreUse.Repetition);
+        if (before is not null && !before.Equals(trial))
+        {
+            throw new RewardContractException($"Reward '{reward.Name}' changed the frames that it was given, which belong to the caller. Use operations that make a new tensor: "
+                + "mul instead of mul_.");
+        }
+
         if (needsGradient && !score.requires_grad)
         {
             throw NoGradient(reward, "its score does not require grad although the frames do");
@@ -79,7 +86,7 @@ public sealed record RewardContractCheck
             LowestScore = values.Min(),
             HighestScore = values.Max(),
             GradientNorm = needsGradient ? Gradient(reward, score, trial) : null,
-            Warnings = RangeWarnings(contract, values),
+            Warnings = [.. RangeWarnings(contract, values), .. Trainable(reward)],
         };
     }
 
@@ -152,6 +159,18 @@ public sealed record RewardContractCheck
         return values.All(value => value >= low && value <= high)
             ? []
             : [$"Scores of random frames, {Numbers(values)}, leave the range {low:g4} .. {high:g4} that the contract expects."];
+    }
+
+    private static IEnumerable<string> Trainable(VideoReward reward)
+    {
+        nn.Module?[] networks = [.. reward.Networks];
+        if (networks.Contains(null))
+        {
+            throw new RewardContractException($"{nameof(VideoReward.Networks)} of reward '{reward.Name}' holds null among {networks.Length}; expected modules.");
+        }
+
+        int trainable = networks.Sum(static network => network!.parameters().Count(static parameter => parameter.requires_grad));
+        return trainable == 0 ? [] : [$"{trainable} weights of its networks require gradient, which costs memory and is never used. Freeze each: weight.requires_grad_(false)."];
     }
 
     private static string Numbers(float[] values) => string.Join(", ", values.Select(value => value.ToString("g4", CultureInfo.InvariantCulture)));

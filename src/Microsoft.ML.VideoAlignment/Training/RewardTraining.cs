@@ -6,7 +6,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// <param name="reward">The reward.</param>
 internal sealed class RewardTraining(VideoReward reward) : IResumable
 {
-    public void Save(StateWriter state) => reward.SaveTraining(state);
+    public void Save(StateWriter state) => reward.WriteTraining(state);
 
-    public void Load(StateReader state) => reward.LoadTraining(state);
+    public void Load(StateReader state) => reward.ReadTraining(state);
 }

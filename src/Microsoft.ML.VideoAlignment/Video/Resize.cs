@@ -1,14 +1,5 @@
 namespace Microsoft.ML.VideoAlignment.Video;
 
-/// <summary>How a resize weighs the pixels around a point.</summary>
-internal enum Interpolation
-{
-    Nearest,
-    NearestExact,
-    Bilinear,
-    Bicubic,
-}
-
 /// <summary>
 /// Resizes as torchvision.transforms.functional.resize does on tensors: out = W_h x image x W_w^T, one matrix [out, in] per axis, pixel centers at i + 0.5.
 /// </summary>

@@ -465,7 +465,7 @@ public class RescueTests
         {
         }
 
-        internal override void BeginTraining() => Begin?.Invoke();
+        protected internal override void BeginTraining() => Begin?.Invoke();
 
         protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts)
         {
@@ -494,7 +494,7 @@ public class RescueTests
         {
         }
 
-        internal override VideoReward? OnMeta() => throw new InvalidOperationException("can't allocate memory");
+        protected internal override VideoReward? ToMeta() => throw new InvalidOperationException("can't allocate memory");
 
         protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => throw new InvalidOperationException("can't allocate memory");
     }

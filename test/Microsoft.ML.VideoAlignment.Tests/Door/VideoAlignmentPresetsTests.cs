@@ -1,5 +1,6 @@
 using System.Reflection;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.VJepa;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -106,7 +107,7 @@ public class VideoAlignmentPresetsTests
             PredictorMlpWidth = 24,
             MaskTokens = 2,
         };
-        using var reward = new VJepaReward(new VJepaNetwork(config, Placement.Meta), options, Placement.Meta, clamp: true, () =>
+        using var reward = new VJepaReward(new VJepaNetwork(config, Placement.Meta), options, clamp: true, () =>
             throw new NotSupportedException());
         return reward.Contract;
     }

@@ -13,6 +13,9 @@ using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.MovingShapes;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.Custom;
+using Microsoft.ML.VideoAlignment.Rewards.VideoMae;
+using Microsoft.ML.VideoAlignment.Rewards.Yolos;
 using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
@@ -355,12 +358,12 @@ internal static class FuzzReaders
         using VideoReward removal = MovingShapesRewards.ObjectRemoval("circle"), action = MovingShapesRewards.Action();
         using var mix = new RewardMix([(MovingShapesRewards.TrueRating(), 1), (MovingShapesRewards.TrueRating(), 2)], normalize: true);
         string mixed = mix.Reference.ToJson();
-        yield return new FuzzReader("reward reference", Utf8(rating.Reference.ToJson(), removal.Reference.ToJson(), action.Reference.ToJson(), mixed), (folder, json) =>
+        string[] references = [rating.Reference.ToJson(), removal.Reference.ToJson(), action.Reference.ToJson(), mixed, OldSavedRewards.ObjectRemoval, OldSavedRewards.Action, OldSavedRewards.Mix];
+        yield return new FuzzReader("reward reference", Utf8(references), (folder, json) =>
         {
             // The networks of rewards are not what is read here: making them takes long.
             var reference = RewardReference.FromJson(Encoding.UTF8.GetString(json));
             new ModelResolver(ModelResolver.OpenSource).Permission?.Require(reference, moved: null);
-            _ = reference.StoredAs();
             _ = reference.AllFiles().Count();
             if (reference.IsMix || reference.Kind.EndsWith("TrueRating", StringComparison.Ordinal))
             {
@@ -370,11 +373,11 @@ internal static class FuzzReaders
             }
             else if (reference.Kind.EndsWith("ObjectRemoval", StringComparison.Ordinal))
             {
-                _ = ObjectRemovalReward.OptionsOf(reference);
+                _ = ObjectRemovalReward.ReadSettings(RewardCatalog.Saved(reference, new Dictionary<string, string>()));
             }
             else if (reference.Kind.EndsWith("Action", StringComparison.Ordinal))
             {
-                _ = ActionClassificationReward.OptionsOf(reference);
+                _ = ActionClassificationSettings.Read(RewardCatalog.Saved(reference, new Dictionary<string, string>()));
             }
         }, typeof(InvalidDataException), typeof(FileNotFoundException), typeof(RewardContractException))
         { Words = words };
