@@ -1,8 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Layers;
+namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>The four loops of <see cref="GroupNormKernel"/> over rows of channels, sixteen channels at a time. Optimised at their first call: a run may be short.</summary>
 internal static unsafe class GroupNormLoops

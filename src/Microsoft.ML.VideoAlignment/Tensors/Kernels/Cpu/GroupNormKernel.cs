@@ -1,8 +1,7 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
-using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Layers;
+namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
 /// GroupNorm, with SiLU behind it or without, over channels-last float32 memory on the CPU. libtorch's own loop over that layout runs along the

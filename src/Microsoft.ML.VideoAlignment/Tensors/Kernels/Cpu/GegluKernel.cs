@@ -1,7 +1,6 @@
 using System.Runtime.Intrinsics;
-using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Layers;
+namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
 /// residual + W2 (v * GELU(u)) + b2 with [v, u] = W1 x + b1, over float32 memory on the CPU, a few hundred tokens at a time: the eightfold wider
