@@ -38,14 +38,14 @@ internal sealed record Condition : IDisposable
             FrameMask = Rows(part => part.FrameMask),
         };
 
-        Tensor? Rows(Func<Condition, Tensor?> tensor) => tensor(parts[0]) is null ? null : cat([.. parts.Select(part => tensor(part)!)]);
+        Tensor? Rows(Func<Condition, Tensor?> tensor) => tensor(parts[0]) is null ? null : Ops.Cat([.. parts.Select(part => tensor(part)!)]);
     }
 
     /// <summary>The chosen rows, in the order given; a row may come more than once.</summary>
     public Condition Rows(params IReadOnlyList<int> rows)
     {
         using Tensor index = tensor(rows.Select(static row => (long)row).ToArray(), device: Text.device);
-        return Map(part => MetaOps.IsMeta(part) ? MetaOps.Select(part, 0, rows.Count) : part.index_select(0, index));
+        return Map(part => Ops.IndexSelect(part, 0, index));
     }
 
     /// <summary>Every tensor replaced.</summary>

@@ -52,9 +52,6 @@ internal sealed record SamplingSettings
     /// <summary>Frames of the video that a training step chooses from.</summary>
     public int RewardFrameCount(VideoDiffusionModel model) => SegmentCount * (RewardsLatentFrames ? (int)model.LatentShape(1, Size)[2] : Size.Frames);
 
-    /// <summary>Denoiser evaluations a video and step: 2 where guidance acts, else 1.</summary>
-    public int Branches(VideoDiffusionModel model) => model.GuidanceActs(GuidanceScale) ? 2 : 1;
-
     /// <inheritdoc cref="VideoRequest.FramesPerSecond"/>
     public double FramesPerSecond { get; init; }
 

@@ -50,9 +50,6 @@ public abstract class VideoDiffusionModel : IDisposable
     /// </summary>
     internal bool RecomputeSteps { get; set; }
 
-    /// <summary>Told what is being done, where networks wait off the device meanwhile; null: all stay.</summary>
-    internal CpuOffloader? Idle { get; set; }
-
     /// <summary>Every network by its name in the model's files.</summary>
     internal abstract IReadOnlyDictionary<string, nn.Module> Networks { get; }
 

@@ -12,8 +12,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// </summary>
 /// <param name="adapters">Switched off for the base model's prediction.</param>
 /// <param name="sampler">Scales the network's input.</param>
-/// <param name="work">Counts the base model's evaluations.</param>
-internal sealed class KlPenalty(LoraAdapters adapters, ISampler sampler, WorkCount work) : IDisposable
+internal sealed class KlPenalty(LoraAdapters adapters, ISampler sampler) : IDisposable
 {
     private readonly List<Tensor> _ofSteps = [];
 
@@ -26,9 +25,7 @@ internal sealed class KlPenalty(LoraAdapters adapters, ISampler sampler, WorkCou
         }
 
         using Tensor other = StopGradient.Detach(BasePrediction, "base prediction");
-        work.Denoised(step.Latents.shape[0] * guidance.Branches);
-        using Tensor difference = step.Prediction - other;
-        MemoryProfiler.Sample(difference);
+        using Tensor difference = Ops.Subtract(step.Prediction, other);
         _ofSteps.Add(difference.square().mean().DetachFromDisposeScope());
 
         Tensor BasePrediction()

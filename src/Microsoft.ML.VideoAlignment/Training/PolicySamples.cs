@@ -55,8 +55,8 @@ internal sealed record PolicySamples(Tensor Trajectory, Tensor LogProbabilities,
 
     /// <summary>The videos of several rollouts, one after another, kept alive beyond the scope of the call.</summary>
     public static PolicySamples Join(IReadOnlyList<PolicySamples> parts) => new(
-        cat([.. parts.Select(part => part.Trajectory)]).DetachFromDisposeScope(),
-        cat([.. parts.Select(part => part.LogProbabilities)]).DetachFromDisposeScope(),
+        Ops.Cat([.. parts.Select(part => part.Trajectory)]).DetachFromDisposeScope(),
+        Ops.Cat([.. parts.Select(part => part.LogProbabilities)]).DetachFromDisposeScope(),
         Condition.Stack([.. parts.Select(part => part.Condition)]).DetachFromDisposeScope(),
         parts[0].Unconditional is null ? null : Condition.Stack([.. parts.Select(part => part.Unconditional!)]).DetachFromDisposeScope());
 

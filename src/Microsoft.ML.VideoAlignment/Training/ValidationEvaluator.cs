@@ -1,6 +1,7 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
@@ -11,10 +12,9 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// <param name="model">Generates.</param>
 /// <param name="reward">Scores.</param>
 /// <param name="settings">Whose held-out prompts are measured.</param>
-/// <param name="steps">Denoising steps of a video.</param>
 /// <param name="conditions">What was encoded before.</param>
-/// <param name="work">Counts what a measurement costs.</param>
-internal sealed class ValidationEvaluator(VideoDiffusionModel model, VideoReward reward, TrainingSettings settings, int steps, ConditionCache conditions, WorkCount work)
+/// <param name="work">Counts the queries.</param>
+internal sealed class ValidationEvaluator(VideoDiffusionModel model, VideoReward reward, TrainingSettings settings, ConditionCache conditions, WorkCount work)
 {
     /// <summary>Whether this step is one that measures.</summary>
     public bool ShouldRun(int step) => settings.HeldOutPrompts.Count > 0 && (step % settings.HeldOutEvery == 0 || step == settings.Steps);
@@ -29,7 +29,6 @@ internal sealed class ValidationEvaluator(VideoDiffusionModel model, VideoReward
         foreach (int[] rows in Batches())
         {
             total += Score(rows, shown, adapters, cancellation).Sum();
-            work.Denoised((long)rows.Length * steps * settings.Sampling.SegmentCount * settings.Sampling.Branches(model));
             work.Measured(rows.Length);
         }
 
@@ -55,6 +54,7 @@ internal sealed class ValidationEvaluator(VideoDiffusionModel model, VideoReward
         Tensor videos = generator.GenerateForReward(prompts, seeds, [.. rows.Select(row => shown[row])], adapters, cancellation);
         using IDisposable guard = no_grad();
         string[] texts = [.. prompts.Select(prompt => model.RewardText(prompt.Text, settings.Sampling.SegmentCount))];
+        RunContext.Enter(RunStage.Scoring);
         return FiniteScores.Require(reward, reward.Score(videos, texts, ScoreUse.Validation), texts);
     }
 

@@ -1,9 +1,10 @@
 using Microsoft.ML.VideoAlignment.Runs;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>What a run has cost so far, in units that do not depend on the machine: what algorithms are compared by.</summary>
-internal sealed class WorkCount : IResumable
+internal sealed class WorkCount : IRunObserver, IResumable
 {
     /// <summary>Denoiser evaluations, one a video, step and guidance branch. What a backward pass computes again is not counted.</summary>
     public long DenoiserEvaluations { get; private set; }
@@ -14,7 +15,7 @@ internal sealed class WorkCount : IResumable
     /// <summary>Videos scored in order to measure, which training never saw.</summary>
     public long HeldOutQueries { get; private set; }
 
-    public void Denoised(long evaluations) => DenoiserEvaluations += evaluations;
+    void IRunObserver.DenoiserEvaluated(long rows) => DenoiserEvaluations += rows;
 
     public void Scored(long videos) => RewardQueries += videos;
 

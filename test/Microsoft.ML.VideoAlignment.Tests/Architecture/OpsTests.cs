@@ -17,7 +17,7 @@ public partial class OpsTests
     {
         const string Library = "src/Microsoft.ML.VideoAlignment/";
         string[] files = [.. Repository.Files(Library, "*.cs").Where(path => Product().IsMatch(CSharpTokens.Code(Repository.Read(path)))).Select(path => path[Library.Length..])];
-        Assert.That(files, Is.EquivalentTo(s_places), "multiply through Products, or the operations of benchmarks are too few");
+        Assert.That(files, Is.EquivalentTo(s_places), "multiply through Ops, or the operations of benchmarks are too few");
     }
 
     [TestCase("a.matmul(b)", true)]
@@ -27,7 +27,7 @@ public partial class OpsTests
     [TestCase("var layer = nn.Linear(2, 3);", true)]
     [TestCase("nn.functional.scaled_dot_product_attention(q, k, v)", true)]
     [TestCase("// a.matmul(b)", false)]
-    [TestCase("Products.Linear(x, w)", false)]
+    [TestCase("Ops.Linear(x, w)", false)]
     [TestCase("new Linear(2, 3, placement)", false)]
     [TestCase("Comm(x)", false)]
     public void AProductIsReadFromCode(string line, bool found) => Assert.That(Product().IsMatch(CSharpTokens.Code(line)), Is.EqualTo(found));

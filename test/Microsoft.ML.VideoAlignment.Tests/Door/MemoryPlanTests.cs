@@ -60,7 +60,7 @@ public class MemoryPlanTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(error!.Message, Does.Contain("within 1 MB").And.Contain($"the least possible is {MemoryEstimate.InMegabytes(least.Peak)}"));
-            Assert.That(error.Message, Does.Contain("what drives it is").And.Contain("Precision = Half").And.Contain("Precision = EightBit").And.Contain("BatchSize (now 2)").And.Contain("8 x 32 x 32"));
+            Assert.That(error.Message, Does.Contain("what drives it is").And.Contain("Precision = Float16").And.Contain("Precision = Int8").And.Contain("BatchSize (now 2)").And.Contain("8 x 32 x 32"));
         }
     }
 

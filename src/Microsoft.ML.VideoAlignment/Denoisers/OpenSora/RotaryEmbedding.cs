@@ -28,7 +28,7 @@ internal sealed class RotaryEmbedding : nn.Module
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor angles = ScalarOps.Range(positions, dtype: frequencies.dtype, device: frequencies.device).unsqueeze(1) * frequencies;
-        return (MetaOps.IsMeta(angles) ? empty(angles.shape, dtype: ScalarType.ComplexFloat32, device: META) : polar(ones_like(angles), angles)).MoveToOuterDisposeScope();
+        return Ops.UnitComplex(angles).MoveToOuterDisposeScope();
     }
 
     /// <summary>Turns the pairs of x [B, L, S, h, d] by turns [L, d / 2]: (x0, x1) -> (x0 cos - x1 sin, x1 cos + x0 sin).</summary>
