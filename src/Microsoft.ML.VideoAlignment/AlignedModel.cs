@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -58,6 +59,7 @@ internal sealed class AlignedModel : IDisposable
         return OutOfMemoryAdvice.Run(Model, Sampling, () => AdapterHost.For(Model).RunAttached(_device, Adapters, adapters =>
         {
             using DisposeScope scope = NewDisposeScope();
+            using IDisposable run = RunContext.Begin(Model.Device.type);
             Tensor video = new VideoGenerator(Model, Sampling).Generate([prompt], [seed], adapters); // [1, 3, T, H, W]
             return video.squeeze(0).permute(1, 0, 2, 3).contiguous().cpu().data<float>().ToArray(); // [T, 3, H, W]
         }));

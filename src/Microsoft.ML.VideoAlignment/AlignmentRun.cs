@@ -60,14 +60,15 @@ internal sealed record AlignmentRun(
         }
 
         CpuOffloader? idle = Idle();
-        using VideoReward? awakened = idle is null ? null : new OffloadedReward(Reward, idle);
-        using AlignmentTrainer trainer = Trainer(awakened ?? Reward, adapters, OfAlgorithm(Settings() with { Checkpoint = Keep }));
+        using IDisposable context = RunContext.Begin(Model.Device.type);
+        using IDisposable? offloading = idle is null ? null : RunContext.Observe(idle);
+        using AlignmentTrainer trainer = Trainer(adapters, OfAlgorithm(Settings() with { Checkpoint = Keep }));
         return trainer.Rescued(() =>
         {
             T result;
             try
             {
-                (Model.Activations, Model.RecomputeSteps, Model.Idle) = (Options.Activations, Options.Recompute == ActivationRecompute.Steps, idle);
+                (Model.Activations, Model.RecomputeSteps) = (Options.Activations, Options.Recompute == ActivationRecompute.Steps);
                 result = complete(Run());
             }
             catch (Exception)
@@ -101,7 +102,8 @@ internal sealed record AlignmentRun(
 
         void Restore()
         {
-            (Model.Activations, Model.RecomputeSteps, Model.Idle) = (activations, steps, null);
+            (Model.Activations, Model.RecomputeSteps) = (activations, steps);
+            offloading?.Dispose();
             idle?.RestoreAll();
         }
 
@@ -170,11 +172,11 @@ internal sealed record AlignmentRun(
         }
     });
 
-    private AlignmentTrainer Trainer(VideoReward reward, LoraAdapters adapters, TrainingSettings settings) => settings switch
+    private AlignmentTrainer Trainer(LoraAdapters adapters, TrainingSettings settings) => settings switch
     {
-        DdpoSettings ddpo => new DdpoTrainer(Model, reward, adapters, ddpo),
-        DiffusionDpoSettings dpo => new DiffusionDpoTrainer(Model, reward, adapters, dpo),
-        _ => new RewardGradientTrainer(Model, reward, adapters, (RewardGradientSettings)settings),
+        DdpoSettings ddpo => new DdpoTrainer(Model, Reward, adapters, ddpo),
+        DiffusionDpoSettings dpo => new DiffusionDpoTrainer(Model, Reward, adapters, dpo),
+        _ => new RewardGradientTrainer(Model, Reward, adapters, (RewardGradientSettings)settings),
     };
 
     /// <summary>Extends settings by what the algorithm's own trainer needs.</summary>

@@ -61,6 +61,7 @@ public static class GradientCheck
         using IDisposable used = RewardDevices.Use(reward, model.Device, alone: true);
         using DisposeScope scope = NewDisposeScope();
         using IDisposable mode = enable_grad();
+        using IDisposable context = RunContext.Begin(model.Device.type);
         using var exact = new Float64([.. model.Networks.Values, .. reward.Networks]);
         using LoraAdapters adapters = Adapters(model, options, check.Seed);
         IReadOnlyList<VideoPrompt> prompts = Prompts(model, options, check);

@@ -32,6 +32,7 @@ public static class MemoryEstimation
         VideoSize size = options.SizeFor(model);
         DeviceType device = model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type;
         using DisposeScope scope = NewDisposeScope();
+        using IDisposable context = RunContext.Begin(device);
         VideoDiffusionModel shapes = model.OnMeta();
         (shapes.Activations, shapes.RecomputeSteps) = (options.Activations, options.Recompute == ActivationRecompute.Steps);
         using var scoring = RewardShapes.Create(reward);
@@ -39,7 +40,7 @@ public static class MemoryEstimation
         using LoraAdapters adapters = LoraAdapters.Attach(shapes.Denoiser, options.LoraTargetsFor(model), options.LoraRank, options.LoraAlpha, generator);
         VideoPrompt[] heldOut = options.HeldOutData is null ? [.. options.HeldOutPrompts] : [.. Enumerable.Repeat<VideoPrompt>("", options.BatchSize)];
         var run = new AlignmentRun(shapes, reward ?? scoring.Stand, options, Seed: 0, Prompts: [], heldOut, TemporaryFolder: "");
-        IReadOnlyDictionary<MemoryPhase, long> phases = TrainingDryRun.Run(shapes, adapters, scoring.Stand, run.OfAlgorithm(run.Settings()), device);
+        DryRunPeaks peaks = TrainingDryRun.Run(shapes, adapters, scoring.Stand, run.OfAlgorithm(run.Settings()), device);
         long factors = adapters.Parameters.Sum(Bytes);
         return new MemoryEstimate
         {
@@ -48,15 +49,14 @@ public static class MemoryEstimation
             Reward = reward?.Stored.Sum(Bytes) ?? 0,
             Runtime = RuntimeMemory.On(device),
             Factors = factors,
-            Adapters = adapters.Parameters.Sum(factor => (2 * Bytes(factor)) + IAdapterOptimizer.BytesFor(factor, options.OptimizerState))
-                + (Copies(options, device) * factors),
-            Sampling = phases[MemoryPhase.Sampling],
-            GradientSteps = phases[MemoryPhase.GradientStep],
-            Decode = phases[MemoryPhase.Decode],
-            Scoring = phases[MemoryPhase.Score],
-            Backward = phases[MemoryPhase.Backward],
-            HeldOut = phases[MemoryPhase.HeldOut],
-            Generation = phases[MemoryPhase.Generation],
+            Adapters = adapters.Parameters.Sum(factor => (2 * Bytes(factor)) + IAdapterOptimizer.BytesFor(factor, options.OptimizerState)) + (Copies(options, device) * factors),
+            Sampling = peaks.Training[RunStage.Sampling],
+            GradientSteps = peaks.Training[RunStage.GradientStep],
+            Decode = peaks.Training[RunStage.Decoding],
+            Scoring = peaks.Training[RunStage.Scoring],
+            Backward = peaks.Training[RunStage.Backward],
+            HeldOut = peaks.Validation,
+            Generation = peaks.Generation,
             Uncounted = Uncounted(reward, scoring),
         };
     }

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment;
@@ -122,9 +123,11 @@ public sealed class VideoScoringTransformer : ITransformer, IDisposable
         using IDisposable used = RewardDevices.Use(_reward, _device);
         using IDisposable mode = no_grad();
         using DisposeScope scope = NewDisposeScope();
+        using IDisposable run = RunContext.Begin(_device.type);
         Tensor video = tensor(values).reshape(1, size.Frames, 3, size.Height, size.Width).permute(0, 2, 1, 3, 4).to(_device); // [T, 3, H, W] -> [1, 3, T, H, W]
         Tensor shown = _columns.ClampFrames ? UnitRange.Clamp(video) : video;
         RewardContractCheck.RequireUnitRange(shown);
+        RunContext.Enter(RunStage.Scoring);
         float score = _reward.Score(shown, [prompt ?? ""]).to(ScalarType.Float32).cpu().item<float>();
         return float.IsFinite(score) ? score : throw new RewardContractException(
             $"Reward '{_reward.Name}' scored {(prompt is null ? "a video" : $"the video of prompt '{prompt}'")} {score}, though its frames are finite. "

@@ -3,10 +3,10 @@ using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Layers;
 
-/// <summary>
-/// A low-rank adapter (LoRA, Hu et al. 2021, arXiv 2106.09685, eq. 3): the layer gives W x + <see cref="Scale"/> * up(down(x)).
-/// Down has the layer's kernel, stride and padding and r outputs: [r, in, ...kernel]; up is 1x1 without bias: [out, r] or [out, r, 1, ...].
-/// </summary>
+/// <summary>A low-rank adapter (LoRA, Hu et al. 2021, arXiv 2106.09685, eq. 3): the layer gives W x + <see cref="Scale"/> * up(down(x)).</summary>
+/// <param name="down">The layer's kernel, stride and padding and r outputs: [r, in, ...kernel].</param>
+/// <param name="up">1x1 without bias: [out, r] or [out, r, 1, ...].</param>
+/// <param name="scale">Factor of the product, usually alpha / rank.</param>
 internal sealed class LowRankAdapter(Parameter down, Parameter up, double scale) : IDisposable
 {
     public Parameter Down { get; } = down;
@@ -16,20 +16,21 @@ internal sealed class LowRankAdapter(Parameter down, Parameter up, double scale)
     /// <summary>The factor of the file or the run, usually alpha / rank.</summary>
     public double TrainedScale { get; } = scale;
 
-    /// <summary>How much of the adapter is heard: 0 the base model, 1 as trained.</summary>
+    /// <summary>Adapter strength: 0 = base model, 1 = as trained.</summary>
     public double Strength { get; set; } = 1;
 
     public double Scale => TrainedScale * Strength;
 
     public long Rank => Down.shape[0];
 
-    /// <summary>
-    /// Whether W + delta as one weight (with its graph) costs less than the two thin products beside W: both give the same gradient. On two cores
-    /// a thin product takes about five times as long per number as a square one.
-    /// </summary>
+    /// <summary>Whether W + delta as one weight (with its graph) costs less than the two thin products beside W; both give the same gradient.</summary>
+    /// <param name="weight">W.</param>
+    /// <remarks>On two cores a thin product takes about five times as long per number as a square one.</remarks>
     public bool IsCheaperMaterialized(Tensor weight) => weight.numel() <= 5 * (Down.numel() + Up.numel());
 
-    /// <summary>Scale * up * down as one weight of the layer's shape.</summary>
+    /// <summary>Computes Scale * up * down as one weight.</summary>
+    /// <param name="weight">W, for its shape.</param>
+    /// <returns>The shape of W.</returns>
     public Tensor Delta(Tensor weight)
     {
         using Tensor up = Up.flatten(1);
@@ -46,10 +47,11 @@ internal sealed class LowRankAdapter(Parameter down, Parameter up, double scale)
     }
 }
 
-/// <summary>
-/// The place in a Linear or convolution layer that LoRA fills. Empty or switched off, the layer is the base model's. Merged, the layer computes
-/// with W + delta in one product (what steps without gradient do); otherwise the adapter runs beside the frozen weight and carries gradient.
-/// </summary>
+/// <summary>The place in a Linear or convolution layer that LoRA fills. Empty or switched off, the layer is the base model's.</summary>
+/// <remarks>
+/// Merged, the layer computes with W + delta in one product (what steps without gradient do); otherwise the adapter runs beside the frozen weight and carries
+/// gradient.
+/// </remarks>
 internal sealed class AdapterSlot
 {
     private Tensor? _merged;
@@ -59,9 +61,12 @@ internal sealed class AdapterSlot
     public LowRankAdapter? Adapter { get; set; }
 
     /// <summary>
-    /// Whether nothing that the layer gave since <see cref="ForgetUses"/> could matter, by the structure of the network and the sizes it ran with: queries and keys of
-    /// attention over one token, a shift that a norm takes away again. Its adapter has a gradient of zero, on every processor, and is not expected to have another.
+    /// Whether nothing that the layer gave since <see cref="ForgetUses"/> could matter, by the structure of the network and the sizes it ran with.
     /// </summary>
+    /// <remarks>
+    /// Such are queries and keys of attention over one token, and a shift that a norm takes away again. The adapter's gradient is then zero on every processor,
+    /// and is not expected to be anything else.
+    /// </remarks>
     public bool IsInert => _hasBeenInert && !_hasAffectedOutput;
 
     /// <summary>False: the layer is the base model's, whatever the slot holds.</summary>
@@ -69,20 +74,24 @@ internal sealed class AdapterSlot
 
     public bool IsMerged => _merged is not null;
 
-    /// <summary>The adapter that is not in the weight yet, or null when there is none, it is off, or it is merged.</summary>
+    /// <summary>The adapter that is not in the weight yet; null where the slot is empty, off or merged.</summary>
     public LowRankAdapter? UnmergedPart => Enabled && _merged is null ? Adapter : null;
 
-    /// <summary>The adapter to run beside <see cref="EffectiveWeight"/>, or null where that holds it already or there is none.</summary>
+    /// <summary>The adapter to run beside <see cref="EffectiveWeight"/>; null where that weight contains it already, or the slot is empty or off.</summary>
+    /// <param name="weight">W.</param>
     public LowRankAdapter? UnmergedAdapter(Tensor weight) => UnmergedPart is { } adapter && !adapter.IsCheaperMaterialized(weight) ? adapter : null;
 
-    /// <summary>
-    /// The weight to compute with, in the input's dtype. Frozen weights may be stored in a smaller dtype than the activations.
-    /// The base weight itself is never changed, so nothing drifts however often an adapter is merged.
-    /// </summary>
+    /// <summary>The weight to compute with. The base weight itself is never changed, so nothing drifts however often an adapter is merged.</summary>
+    /// <param name="weight">W, which may be stored in a smaller type than the activations.</param>
+    /// <param name="dtype">Type of the input.</param>
     public Tensor EffectiveWeight(FrozenWeight weight, ScalarType dtype) =>
-        UnmergedPart is { } adapter && adapter.IsCheaperMaterialized(weight.Stored) ? MergedWeight(weight, dtype) : Enabled && _merged is not null ? _merged.to_type(dtype) : weight.As(dtype);
+        UnmergedPart is { } adapter && adapter.IsCheaperMaterialized(weight.Stored) ? MergedWeight(weight, dtype)
+        : Enabled && _merged is not null ? _merged.to_type(dtype)
+        : weight.As(dtype);
 
-    /// <summary>W + delta in the input's dtype, with the adapter's graph: for kernels that take a layer apart.</summary>
+    /// <summary>W + delta with the adapter's graph: for kernels that take a layer apart.</summary>
+    /// <param name="weight">W.</param>
+    /// <param name="dtype">Type of the input.</param>
     public Tensor MergedWeight(FrozenWeight weight, ScalarType dtype)
     {
         if (UnmergedPart is not { } adapter)
@@ -97,6 +106,7 @@ internal sealed class AdapterSlot
     }
 
     /// <summary>Computes W + delta once. The slot owns the result until <see cref="Unmerge"/>.</summary>
+    /// <param name="weight">W.</param>
     public void Merge(FrozenWeight weight)
     {
         Unmerge();
@@ -107,11 +117,10 @@ internal sealed class AdapterSlot
 
         using Tensor delta = Adapter.Delta(weight.Stored);
         using Tensor whole = weight.As(delta.dtype);
-        _merged = whole.Add(delta).DetachFromDisposeScope();
-        MemoryProfiler.Sample(_merged);
+        _merged = Ops.Add(whole, delta).DetachFromDisposeScope();
     }
 
-    /// <summary>Notes that the layer ran where its output can matter, or cannot; layers whose output always can need not say so.</summary>
+    /// <summary>Notes that the layer ran where its output can matter, or cannot; layers whose output always can need not call it.</summary>
     /// <param name="matters">False: nothing that comes after depends on the layer's output, whatever the weights are.</param>
     public void RecordUse(bool matters)
     {
@@ -119,7 +128,7 @@ internal sealed class AdapterSlot
         _hasBeenInert |= !matters;
     }
 
-    /// <summary>Begins anew with what <see cref="IsInert"/> says.</summary>
+    /// <summary>Forgets what <see cref="RecordUse"/> noted.</summary>
     public void ForgetUses() => (_hasAffectedOutput, _hasBeenInert) = (false, false);
 
     public void Unmerge()

@@ -26,7 +26,10 @@ internal sealed class AlphaBlender : nn.Module
     private readonly BlendStrategy _strategy;
     private readonly bool _switched;
 
-    /// <summary>switched: The weight is the temporal branch's.</summary>
+    /// <summary>Makes the blend.</summary>
+    /// <param name="strategy">Where the weight comes from.</param>
+    /// <param name="switched">Whether the weight is the temporal branch's.</param>
+    /// <param name="placement">Where and how weights are stored.</param>
     public AlphaBlender(BlendStrategy strategy, bool switched, Placement placement)
         : base(nameof(AlphaBlender))
     {
@@ -44,10 +47,11 @@ internal sealed class AlphaBlender : nn.Module
         }
     }
 
-    /// <summary>
-    /// Two tensors of one shape -> a fresh one of that shape. imageOnly: of a shape that broadcasts to it, 1 for frames that are images of their own;
-    /// null: there are none.
-    /// </summary>
+    /// <summary>Blends two tensors.</summary>
+    /// <param name="spatial">Any shape.</param>
+    /// <param name="temporal">The same shape.</param>
+    /// <param name="imageOnly">A shape that broadcasts to it, 1 for frames that are images of their own; null: there are none.</param>
+    /// <returns>A fresh tensor of that shape.</returns>
     public Tensor Blend(Tensor spatial, Tensor temporal, Tensor? imageOnly = null)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -4,9 +4,10 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>
-/// Multi-head attention with scale 1/sqrt(head size); queries, keys and values without bias by default, the output with one. Keys <c>to_q</c>,
-/// <c>to_k</c>, <c>to_v</c>, <c>to_out.0</c>. Reference: diffusers, <c>Attention</c>.
+/// Multi-head attention with scale 1/sqrt(head size); queries, keys and values without bias by default, the output with one. Reference: diffusers,
+/// <c>Attention</c>.
 /// </summary>
+/// <remarks>Keys <c>to_q</c>, <c>to_k</c>, <c>to_v</c>, <c>to_out.0</c>.</remarks>
 internal sealed class Attention : nn.Module
 {
     [ComponentName(Name = "to_q")]
@@ -30,7 +31,14 @@ internal sealed class Attention : nn.Module
     private readonly long _heads;
     private readonly long _headSize;
 
-    /// <summary>relativePositions: The largest distance in frames that <see cref="OverTime"/> tells apart (Shaw et al. 2018); null: it tells none.</summary>
+    /// <summary>Makes the layer.</summary>
+    /// <param name="width">D.</param>
+    /// <param name="contextWidth">E, width of what keys and values come from.</param>
+    /// <param name="heads">h.</param>
+    /// <param name="headSize">d.</param>
+    /// <param name="placement">Where and how weights are stored.</param>
+    /// <param name="bias">Whether queries, keys and values have one.</param>
+    /// <param name="relativePositions">The largest distance in frames that <see cref="OverTime"/> tells apart (Shaw et al. 2018); null: it tells none.</param>
     public Attention(long width, long contextWidth, long heads, long headSize, Placement placement, bool bias = false, long? relativePositions = null)
         : base(nameof(Attention))
     {
@@ -45,7 +53,10 @@ internal sealed class Attention : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>residual + attention of x [N, L, D] to itself -> [N, L, D].</summary>
+    /// <summary>residual + attention of x to itself.</summary>
+    /// <param name="x">[N, L, D].</param>
+    /// <param name="residual">[N, L, D].</param>
+    /// <returns>[N, L, D].</returns>
     public Tensor Self(Tensor x, Tensor residual)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -54,10 +65,11 @@ internal sealed class Attention : nn.Module
         return Output(Attend(qkv[0], qkv[1], qkv[2]), residual).MoveToOuterDisposeScope();
     }
 
-    /// <summary>
-    /// residual + attention of x [N, L, D] to context [B, M, E] -> [N, L, D]. B divides N: row n looks at context n / (N / B), so keys and values
-    /// are computed once per video, not once per frame.
-    /// </summary>
+    /// <summary>residual + attention of x to a context. Keys and values are computed once per video, not once per frame.</summary>
+    /// <param name="x">[N, L, D].</param>
+    /// <param name="context">[B, M, E], B divides N: row n attends to context n / (N / B).</param>
+    /// <param name="residual">[N, L, D].</param>
+    /// <returns>[N, L, D].</returns>
     public Tensor Cross(Tensor x, Tensor context, Tensor residual)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -73,7 +85,10 @@ internal sealed class Attention : nn.Module
         return Output(y.reshape(x.shape[0], x.shape[1], -1), residual).MoveToOuterDisposeScope();
     }
 
-    /// <summary>residual + attention of every pixel to itself at other times, x [B, T, P, D] -> [B, T, P, D].</summary>
+    /// <summary>residual + attention of every pixel to itself at other times.</summary>
+    /// <param name="x">[B, T, P, D].</param>
+    /// <param name="residual">[B, T, P, D].</param>
+    /// <returns>[B, T, P, D].</returns>
     public Tensor OverTime(Tensor x, Tensor residual)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -82,7 +97,11 @@ internal sealed class Attention : nn.Module
         return Output(y.reshape(x.shape[0], x.shape[1], x.shape[2], -1), residual).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Softmax(q k^T / sqrt(d)) v, heads joined: [N, h, L, d] -> [N, L, h*d].</summary>
+    /// <summary>Softmax(q k^T / sqrt(d)) v, heads joined.</summary>
+    /// <param name="q">[N, h, L, d].</param>
+    /// <param name="k">[N, h, M, d].</param>
+    /// <param name="v">[N, h, M, d].</param>
+    /// <returns>[N, L, h*d].</returns>
     internal static Tensor Attend(Tensor q, Tensor k, Tensor v)
     {
         using Tensor y = Ops.Attention(q, k, v);
@@ -90,10 +109,12 @@ internal sealed class Attention : nn.Module
         return tokens.flatten(2);
     }
 
-    /// <summary>
-    /// Softmax(q k^T / sqrt(d) + bias) v along the second axis: queries [B, L, G, d], keys and values [B, M, G, d], each of the G rows for itself
-    /// -> [B, L, G, d]. <paramref name="bias"/>: [B, M], added to the scores of every query; null: none.
-    /// </summary>
+    /// <summary>Softmax(q k^T / sqrt(d) + bias) v along the second axis, each of the G rows for itself.</summary>
+    /// <param name="q">[B, L, G, d].</param>
+    /// <param name="k">[B, M, G, d].</param>
+    /// <param name="v">[B, M, G, d].</param>
+    /// <param name="bias">[B, M], added to the scores of every query; null: none.</param>
+    /// <returns>[B, L, G, d].</returns>
     internal static Tensor Along(Tensor q, Tensor k, Tensor v, Tensor? bias = null)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -115,10 +136,8 @@ internal sealed class Attention : nn.Module
         return Ops.Attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), mask).transpose(1, 2);
     }
 
-    /// <summary>
-    /// With queries that are scaled already. On the CPU plain batched products are faster than the fused kernel where G is large and L small (time) or M
-    /// small (text): they read the strided rows as they lie.
-    /// </summary>
+    // With queries that are scaled already. On the CPU plain batched products are faster than the fused kernel where G is large and L small (time) or M small
+    // (text): they read the strided rows as they lie.
     private static Tensor Plain(Tensor q, Tensor k, Tensor v, Tensor? bias)
     {
         Tensor[] queries = q.unbind(0), keys = k.unbind(0), values = v.unbind(0);
@@ -127,15 +146,12 @@ internal sealed class Attention : nn.Module
             Tensor scores = Ops.Bmm(rows.transpose(0, 1), keys[i].permute(1, 2, 0)); // [G, L, M]
             scores = bias is null ? scores : scores.Add(bias[i]);
             Tensor y = Ops.Bmm(scores.softmax(-1), values[i].transpose(0, 1)); // [G, L, d]
-            MemoryProfiler.Sample();
             return y.transpose(0, 1);
         }));
     }
 
-    /// <summary>
-    /// As <see cref="AttendOver"/> in time, with distances: logits = (q.k + q.R_k[s - t]) / sqrt(d), out = P v + P.R_v[s - t] (Shaw et al. 2018, arXiv 1803.02155,
-    /// eq. 3 and 4). x [B, T, P, D] -> [B, T, P*h, d].
-    /// </summary>
+    // AttendOver in time, with distances: logits = (q.k + q.R_k[s - t]) / sqrt(d), out = P v + P.R_v[s - t] (Shaw et al. 2018, arXiv 1803.02155, eq. 3 and 4).
+    // x [B, T, P, D] -> [B, T, P*h, d].
     private Tensor AttendWithDistances(Tensor x)
     {
         (long batch, long frames) = (x.shape[0], x.shape[1]);
@@ -149,7 +165,7 @@ internal sealed class Attention : nn.Module
         return y.unflatten(1, [batch, -1]).transpose(0, 1);
     }
 
-    /// <summary>Over one key the softmax is 1 whatever queries and keys are.</summary>
+    // Over one key the softmax is 1 whatever queries and keys are.
     private void RecordUse(long keys)
     {
         _toQ.Slot.RecordUse(matters: keys > 1);
@@ -158,6 +174,6 @@ internal sealed class Attention : nn.Module
 
     private Tensor Output(Tensor y, Tensor residual) => _toOut[0].Added(y, residual);
 
-    /// <summary>[N, L, h*d] -> [N, h, L, d], a view.</summary>
+    // [N, L, h*d] -> [N, h, L, d], a view.
     private Tensor Heads(Tensor x) => x.unflatten(2, [_heads, _headSize]).transpose(1, 2);
 }

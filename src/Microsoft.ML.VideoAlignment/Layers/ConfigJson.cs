@@ -14,12 +14,23 @@ internal static class ConfigJson
 
     private const int MaxLevels = 16;
 
-    /// <summary>A whole number within bounds.</summary>
+    /// <summary>Reads a whole number within bounds.</summary>
+    /// <param name="json">The configuration, or a part of it.</param>
+    /// <param name="key">Its key.</param>
+    /// <param name="fallback">The value where the key is absent or null.</param>
+    /// <param name="minimum">Least.</param>
+    /// <param name="maximum">Most.</param>
+    /// <exception cref="InvalidDataException">The value is another.</exception>
     public static long Integer(JsonElement json, string key, long fallback, long minimum = 1, long maximum = MaxSize) =>
         Find(json, key) is not { } value ? fallback
         : Whole(value, minimum, maximum) ?? throw Unexpected(key, $"a whole number from {minimum} to {maximum}", value);
 
-    /// <summary>A finite number above 0.</summary>
+    /// <summary>Reads a finite number above 0.</summary>
+    /// <param name="json">The configuration, or a part of it.</param>
+    /// <param name="key">Its key.</param>
+    /// <param name="fallback">The value where the key is absent or null.</param>
+    /// <param name="maximum">Most.</param>
+    /// <exception cref="InvalidDataException">The value is another.</exception>
     public static double Number(JsonElement json, string key, double fallback, double maximum = 1e6) =>
         Find(json, key) is not { } value ? fallback
         : value.ValueKind == JsonValueKind.Number && value.GetDouble() is var number && number > 0 && number <= maximum && double.IsFinite(number) ? number
@@ -33,17 +44,29 @@ internal static class ConfigJson
     public static string Text(JsonElement json, string key, string fallback) =>
         Find(json, key) is not { } value ? fallback : value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Unexpected(key, "text", value);
 
-    /// <summary>A list of whole numbers of at least 1, one for each level of a network.</summary>
+    /// <summary>Reads whole numbers of at least 1, one for each level of a network.</summary>
+    /// <param name="json">The configuration, or a part of it.</param>
+    /// <param name="key">Its key.</param>
+    /// <param name="fallback">The value where the key is absent or null.</param>
     public static IReadOnlyList<long> Integers(JsonElement json, string key, params long[] fallback) => Integers(json, key, minimum: 1, fallback);
 
-    /// <summary>A list of whole numbers within bounds, one for each level of a network.</summary>
+    /// <summary>Reads whole numbers within bounds, one for each level of a network.</summary>
+    /// <param name="json">The configuration, or a part of it.</param>
+    /// <param name="key">Its key.</param>
+    /// <param name="minimum">Least.</param>
+    /// <param name="fallback">The value where the key is absent or null.</param>
+    /// <exception cref="InvalidDataException">The value is not such a list.</exception>
     public static IReadOnlyList<long> Integers(JsonElement json, string key, int minimum, IReadOnlyList<long> fallback) =>
         Find(json, key) is not { } value ? fallback
-        : value.ValueKind == JsonValueKind.Array && value.GetArrayLength() <= MaxLevels && value.EnumerateArray().All(item => Whole(item, minimum, MaxSize) is not null)
+        : value.ValueKind == JsonValueKind.Array && value.GetArrayLength() <= MaxLevels
+            && value.EnumerateArray().All(item => Whole(item, minimum, MaxSize) is not null)
             ? [.. value.EnumerateArray().Select(item => item.GetInt64())]
         : throw Unexpected(key, $"a list of at most {MaxLevels} whole numbers from {minimum} to {MaxSize}", value);
 
-    /// <summary>Height and width: [height, width], or one number for both.</summary>
+    /// <summary>Reads height and width: [height, width], or one number for both.</summary>
+    /// <param name="json">The configuration, or a part of it.</param>
+    /// <param name="key">Its key.</param>
+    /// <param name="fallback">The value where the key is absent or null.</param>
     public static (long Height, long Width) Size(JsonElement json, string key, (long Height, long Width) fallback)
     {
         if (Find(json, key) is not { } value)
@@ -61,9 +84,10 @@ internal static class ConfigJson
             ? [.. value.EnumerateArray().Select(item => item.GetString()!)]
         : throw Unexpected(key, "a list of names", value);
 
-    /// <summary>
-    /// Throws where <paramref name="key"/> is there, is not null and is not <paramref name="only"/> (JSON text): an option that would make another network.
-    /// </summary>
+    /// <summary>Refuses an option that would make another network.</summary>
+    /// <param name="json">The configuration, or a part of it.</param>
+    /// <param name="key">Its key.</param>
+    /// <param name="only">The one value that is supported, as JSON text; absent or null is accepted too.</param>
     /// <exception cref="NotSupportedException">The key has another value.</exception>
     public static void RequireOnly(JsonElement json, string key, string only)
     {
@@ -73,8 +97,10 @@ internal static class ConfigJson
         }
     }
 
-    /// <summary>The value of <paramref name="key"/>, or null when it is absent or null.</summary>
-    /// <exception cref="InvalidDataException">The configuration is no JSON object.</exception>
+    /// <summary>Finds a value; null where it is absent or null.</summary>
+    /// <param name="json">The configuration, or a part of it.</param>
+    /// <param name="key">Its key.</param>
+    /// <exception cref="InvalidDataException">The configuration is not a JSON object.</exception>
     public static JsonElement? Find(JsonElement json, string key) =>
         json.ValueKind != JsonValueKind.Object ? throw new InvalidDataException($"config: expected an object with {key}, got {Short(json)}.")
         : json.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
@@ -82,7 +108,8 @@ internal static class ConfigJson
     private static long? Whole(JsonElement value, long minimum, long maximum) =>
         value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number) && number >= minimum && number <= maximum ? number : null;
 
-    private static InvalidDataException Unexpected(string key, string expected, JsonElement value) => new($"config: {key}: expected {expected}, got {Short(value)}.");
+    private static InvalidDataException Unexpected(string key, string expected, JsonElement value) =>
+        new($"config: {key}: expected {expected}, got {Short(value)}.");
 
     private static string Short(JsonElement value)
     {

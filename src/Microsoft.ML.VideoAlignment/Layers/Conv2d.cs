@@ -4,10 +4,8 @@ using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Layers;
 
-/// <summary>
-/// 2D convolution with an adapter slot, computed channels-last on the CPU; its output is channels-last too, so a chain of them packs memory once.
-/// Keys <c>weight</c> [out, in, k, k] and <c>bias</c> [out], as torch.nn.Conv2d.
-/// </summary>
+/// <summary>2D convolution with an adapter slot. Keys <c>weight</c> [out, in, k, k] and <c>bias</c> [out], as torch.nn.Conv2d.</summary>
+/// <remarks>It is computed channels-last on the CPU, and its output is channels-last too, so a chain of convolutions packs memory once.</remarks>
 internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
 {
     [ComponentName(Name = "weight")]
@@ -39,16 +37,22 @@ internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
 
     public AdapterSlot Slot { get; } = new();
 
-    /// <summary>Whether the layer is one weight now: there is no adapter, or it is in the weight.</summary>
+    /// <summary>Whether the layer computes with one weight now: it has no adapter, or the weight contains it.</summary>
     public bool IsWhole => Slot.UnmergedAdapter(_weight) is null;
 
-    /// <summary>Weight and bias to compute with, the adapter's part included (with its graph): for kernels that take the layer apart.</summary>
+    /// <summary>Weight and bias to compute with, the adapter's part included (with its graph): for kernels that take a layer apart.</summary>
+    /// <param name="dtype">Type of the input.</param>
     public (Tensor Weight, Tensor? Bias) MergedWeight(ScalarType dtype) => (Slot.MergedWeight(Frozen, dtype), _bias?.to_type(dtype));
 
-    /// <summary>x: [N, in, H, W] -> [N, out, H', W'].</summary>
+    /// <summary>Convolves.</summary>
+    /// <param name="x">[N, in, H, W].</param>
+    /// <returns>[N, out, H', W'].</returns>
     public override Tensor forward(Tensor x) => Forward(x, null);
 
-    /// <summary>As <see cref="forward"/>, with <paramref name="shift"/> [out] added to every pixel: it joins the bias, so it costs nothing.</summary>
+    /// <summary>Convolves and adds a shift to every pixel, which joins the bias and so costs nothing.</summary>
+    /// <param name="x">[N, in, H, W].</param>
+    /// <param name="shift">[out]; null: none.</param>
+    /// <returns>[N, out, H', W'].</returns>
     public Tensor Forward(Tensor x, Tensor? shift)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -59,10 +63,8 @@ internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
         if (Slot.UnmergedAdapter(_weight) is { } adapter)
         {
             Tensor low = Ops.Conv(packed, adapter.Down.to_type(x.dtype), bias: null, _stride, _padding).Mul(adapter.Scale);
-            y = y.Add(Ops.Conv(low, adapter.Up.to_type(x.dtype), bias: null));
+            y = Ops.Add(y, Ops.Conv(low, adapter.Up.to_type(x.dtype), bias: null));
         }
-
-        MemoryProfiler.Sample();
 
         return y.MoveToOuterDisposeScope();
     }

@@ -19,7 +19,9 @@ internal sealed class Embedding : nn.Module<Tensor, Tensor>
 
     public Parameter Weight => _weight;
 
-    /// <summary>ids: int64 [...] -> [..., D].</summary>
+    /// <summary>Looks rows up.</summary>
+    /// <param name="ids">int64 [...].</param>
+    /// <returns>[..., D].</returns>
     public override Tensor forward(Tensor ids)
     {
         using Tensor flat = ids.flatten();

@@ -13,7 +13,8 @@ namespace Microsoft.ML.VideoAlignment.Layers;
 internal sealed record EncoderShape(long Width, long MlpWidth, long Heads, Activation Activation, double NormEps)
 {
     /// <summary>Number of heads, a divisor of the width.</summary>
-    public long Heads { get; init; } = Heads > 0 && Width % Heads == 0 ? Heads : throw new InvalidDataException($"config: {Heads} heads do not divide the width {Width}.");
+    public long Heads { get; init; } =
+        Heads > 0 && Width % Heads == 0 ? Heads : throw new InvalidDataException($"config: {Heads} heads do not divide the width {Width}.");
 
     /// <summary>Whether the file has queries, keys and values as one product <c>qkv_proj</c> [3D, D], thirds in this order, each head-major.</summary>
     public bool FusedQkv { get; init; }
@@ -25,10 +26,8 @@ internal sealed record EncoderShape(long Width, long MlpWidth, long Heads, Activ
     public bool KeyBias { get; init; } = true;
 }
 
-/// <summary>
-/// x += attention(LN1(x)); x += MLP(LN2(x)): the layer of CLIP's, DETR's and ViT's encoders. Keys as CLIP has them: <c>layer_norm1</c>, <c>self_attn</c>,
-/// <c>layer_norm2</c>, <c>mlp</c>; other families map theirs to these.
-/// </summary>
+/// <summary>x += attention(LN1(x)); x += MLP(LN2(x)): the layer of CLIP's, DETR's and ViT's encoders.</summary>
+/// <remarks>Keys as CLIP has them: <c>layer_norm1</c>, <c>self_attn</c>, <c>layer_norm2</c>, <c>mlp</c>; other families map theirs to these.</remarks>
 internal sealed class EncoderLayer : nn.Module
 {
     [ComponentName(Name = "layer_norm1")]
@@ -53,10 +52,11 @@ internal sealed class EncoderLayer : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>x: [B, L, D] -> [B, L, D].</summary>
-    /// <remarks>
-    /// <paramref name="mask"/>: boolean [B, 1, L, L], true where a query may look; null: everywhere, or to the left if <paramref name="causal"/>.
-    /// </remarks>
+    /// <summary>Runs the layer.</summary>
+    /// <param name="x">[B, L, D].</param>
+    /// <param name="mask">Boolean [B, 1, L, L], true where a query may look; null: everywhere, or to the left if causal.</param>
+    /// <param name="causal">Whether tokens look to the left alone.</param>
+    /// <returns>[B, L, D].</returns>
     public Tensor Forward(Tensor x, Tensor? mask = null, bool causal = false)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -85,6 +85,9 @@ internal sealed class EncoderAttention : nn.Module
 
     private readonly long _heads;
 
+    /// <summary>Makes the layer.</summary>
+    /// <param name="shape">Width and rules.</param>
+    /// <param name="placement">Where and how weights are stored.</param>
     /// <exception cref="InvalidDataException">The heads do not divide the width.</exception>
     public EncoderAttention(EncoderShape shape, Placement placement)
         : base(nameof(EncoderAttention))
@@ -92,7 +95,8 @@ internal sealed class EncoderAttention : nn.Module
         long width = shape.Width;
         if (width % shape.Heads != 0)
         {
-            throw new InvalidDataException($"The width {width} of this transformer is not a multiple of its {shape.Heads} attention heads. Is the configuration this file's?");
+            throw new InvalidDataException(
+                $"The width {width} of this transformer is not a multiple of its {shape.Heads} attention heads. Is the configuration this file's?");
         }
 
         if (shape.FusedQkv)
@@ -143,7 +147,9 @@ internal sealed class EncoderMlp : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>x: [..., D] -> [..., D].</summary>
+    /// <summary>Runs both layers.</summary>
+    /// <param name="x">[..., D].</param>
+    /// <returns>[..., D].</returns>
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -4,9 +4,10 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>
-/// GEGLU feed-forward (Shazeer 2020, arXiv 2002.05202): Linear to 2 x 4 D, the first half times exact GELU of the second, Linear back. Keys
-/// <c>net.0.proj</c> and <c>net.2</c>. Reference: diffusers, <c>FeedForward</c>.
+/// GEGLU feed-forward (Shazeer 2020, arXiv 2002.05202): Linear to 2 x 4 D, the first half times exact GELU of the second, Linear back. Reference: diffusers,
+/// <c>FeedForward</c>.
 /// </summary>
+/// <remarks>Keys <c>net.0.proj</c> and <c>net.2</c>.</remarks>
 internal sealed class FeedForward : nn.Module
 {
     private const int Widening = 4;
@@ -21,7 +22,10 @@ internal sealed class FeedForward : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>residual + feed-forward of x [..., D] -> [..., D].</summary>
+    /// <summary>residual + feed-forward of x.</summary>
+    /// <param name="x">[..., D].</param>
+    /// <param name="residual">[..., D].</param>
+    /// <returns>[..., D].</returns>
     public Tensor Forward(Tensor x, Tensor residual)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -31,7 +31,9 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
 
     public AdapterSlot Slot { get; } = new();
 
-    /// <summary>x: [..., in] -> [..., out].</summary>
+    /// <summary>y = x W^T + b.</summary>
+    /// <param name="x">[..., in].</param>
+    /// <returns>[..., out].</returns>
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -39,35 +41,37 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
         if (Slot.UnmergedAdapter(_weight) is { } adapter)
         {
             Tensor low = Ops.Linear(x, adapter.Down.to_type(x.dtype)).Mul(adapter.Scale);
-            y = y.Add(Ops.Linear(low, adapter.Up.to_type(x.dtype)));
+            y = Ops.Add(y, Ops.Linear(low, adapter.Up.to_type(x.dtype)));
         }
-
-        MemoryProfiler.Sample();
 
         return y.MoveToOuterDisposeScope();
     }
 
-    /// <summary>residual + the layer's output; residual: [..., out].</summary>
+    /// <summary>residual + the layer's output.</summary>
+    /// <param name="x">[..., in].</param>
+    /// <param name="residual">[..., out].</param>
+    /// <returns>[..., out].</returns>
     public Tensor Added(Tensor x, Tensor residual)
     {
         using Tensor y = forward(x);
-        Tensor sum = residual.Add(y);
-        MemoryProfiler.Sample(sum);
-        return sum;
+        return Ops.Add(residual, y);
     }
 
-    /// <summary>factor * the layer's output; the factor joins the weight, which is smaller than what comes out.</summary>
+    /// <summary>factor * the layer's output; the factor joins the weight, which is smaller than the output.</summary>
+    /// <param name="x">[..., in].</param>
+    /// <param name="factor">The factor.</param>
+    /// <returns>[..., out].</returns>
     public Tensor Scaled(Tensor x, double factor)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor y = Slot.UnmergedAdapter(_weight) is null
             ? Ops.Linear(x, Slot.EffectiveWeight(Frozen, x.dtype).Mul(factor), _bias is null ? null : _bias.to_type(x.dtype).Mul(factor))
-            : forward(x).Mul(factor);
-        MemoryProfiler.Sample();
+            : Ops.Multiply(forward(x), factor);
         return y.MoveToOuterDisposeScope();
     }
 
     /// <summary>Weight and bias to compute with, the adapter's part included (with its graph): for kernels that take a layer apart.</summary>
+    /// <param name="dtype">Type of the input.</param>
     public (Tensor Weight, Tensor Bias) MergedWeight(ScalarType dtype) =>
         (Slot.MergedWeight(Frozen, dtype), _bias is null ? zeros(_weight.shape[0], dtype: dtype, device: _weight.device) : _bias.to_type(dtype));
 }

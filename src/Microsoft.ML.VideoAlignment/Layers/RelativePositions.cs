@@ -5,9 +5,10 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>
-/// One vector for each distance between two frames, the same beyond the largest (Shaw et al. 2018, arXiv 1803.02155, section 3.2). Key
-/// <c>embeddings_table</c> [2 R + 1, d]. Reference: lvdm, <c>RelativePosition</c>.
+/// One vector for each distance between two frames, the same beyond the largest (Shaw et al. 2018, arXiv 1803.02155, section 3.2). Reference: lvdm,
+/// <c>RelativePosition</c>.
 /// </summary>
+/// <remarks>Key <c>embeddings_table</c> [2 R + 1, d].</remarks>
 internal sealed class RelativePositions : nn.Module
 {
     [ComponentName(Name = "embeddings_table")]
@@ -15,7 +16,10 @@ internal sealed class RelativePositions : nn.Module
 
     private readonly long _reach;
 
-    /// <summary>reach: R, the largest distance in frames that has its own vector.</summary>
+    /// <summary>Makes the table.</summary>
+    /// <param name="reach">R, the largest distance in frames that has its own vector.</param>
+    /// <param name="width">d.</param>
+    /// <param name="placement">Where and how weights are stored.</param>
     public RelativePositions(long reach, long width, Placement placement)
         : base(nameof(RelativePositions))
     {
@@ -24,12 +28,15 @@ internal sealed class RelativePositions : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>[T, T, d]: row t, column s is the vector of the distance s - t.</summary>
+    /// <summary>Looks the vectors up: row t, column s is that of the distance s - t.</summary>
+    /// <param name="frames">T.</param>
+    /// <param name="dtype">Type of the result.</param>
+    /// <returns>[T, T, d].</returns>
     public Tensor Between(long frames, ScalarType dtype)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor at = ScalarOps.Range(frames, device: _table.device);
         Tensor distance = (at.unsqueeze(0) - at.unsqueeze(1)).Clamp(-_reach, _reach).Add(_reach);
-        return (MetaOps.IsMeta(_table) ? MetaOps.Select(_table, 0, frames * frames) : _table.index_select(0, distance.flatten())).to_type(dtype).unflatten(0, [frames, frames]).MoveToOuterDisposeScope();
+        return Ops.IndexSelect(_table, 0, distance.flatten()).to_type(dtype).unflatten(0, [frames, frames]).MoveToOuterDisposeScope();
     }
 }

@@ -11,7 +11,10 @@ internal sealed class Downsample2D : nn.Module<Tensor, Tensor>
 
     private readonly bool _padEnd;
 
-    /// <summary>padding: Zeros around the image; 0: one column on the right and one row below instead, as the reference does.</summary>
+    /// <summary>Makes the layer.</summary>
+    /// <param name="channels">C.</param>
+    /// <param name="padding">Zeros around the image; 0: one column on the right and one row below instead, as the reference does.</param>
+    /// <param name="placement">Where and how weights are stored.</param>
     public Downsample2D(long channels, long padding, Placement placement)
         : base(nameof(Downsample2D))
     {
@@ -20,7 +23,9 @@ internal sealed class Downsample2D : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>x: [N, C, H, W] -> [N, C, H', W'].</summary>
+    /// <summary>Halves height and width.</summary>
+    /// <param name="x">[N, C, H, W].</param>
+    /// <returns>[N, C, H', W'].</returns>
     public override Tensor forward(Tensor x)
     {
         if (!_padEnd)
@@ -36,7 +41,7 @@ internal sealed class Downsample2D : nn.Module<Tensor, Tensor>
 /// <summary>A larger image by nearest neighbors and a 3x3 convolution, key <c>conv</c>. Reference: diffusers, <c>Upsample2D</c>.</summary>
 internal sealed class Upsample2D : nn.Module
 {
-    /// <summary>[4 * 4, 3 * 3]: which taps of the 3x3 kernel add up to each of the 4x4; along one axis tap d goes to 2 - d and 3 - d.</summary>
+    // [4 * 4, 3 * 3]: which taps of the 3x3 kernel add up to each of the 4x4; along one axis tap d goes to 2 - d and 3 - d.
     private static readonly float[] s_spread =
         [.. from row in Enumerable.Range(0, 4) from column in Enumerable.Range(0, 4) from d in Enumerable.Range(0, 3) from e in Enumerable.Range(0, 3)
             select (row + d is 2 or 3) && (column + e is 2 or 3) ? 1f : 0f];
@@ -51,7 +56,11 @@ internal sealed class Upsample2D : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>x: [N, C, h, w] -> [N, C, height, width]. Source pixel = floor(i * h / height).</summary>
+    /// <summary>Enlarges an image: source pixel = floor(i * h / height).</summary>
+    /// <param name="x">[N, C, h, w].</param>
+    /// <param name="height">Rows of the result.</param>
+    /// <param name="width">Columns of the result.</param>
+    /// <returns>[N, C, height, width].</returns>
     public Tensor Forward(Tensor x, long height, long width)
     {
         if (CpuKernels.OnCpu(x) && (height, width) == (2 * x.shape[2], 2 * x.shape[3]) && _conv.IsWhole)
@@ -63,19 +72,17 @@ internal sealed class Upsample2D : nn.Module
         return _conv.forward(large);
     }
 
-    /// <summary>
-    /// The same for twice the size as one transposed convolution of the small image: a neighbor's copy meets the 3x3 kernel where its original meets the sum
-    /// of two of its rows and columns. 4 products a pixel instead of 9, and no large copy; on the CPU two to three times faster.
-    /// </summary>
+    // The same for twice the size as one transposed convolution of the small image: a neighbor's copy meets the 3x3 kernel where its original meets the sum of
+    // two of its rows and columns. 4 products a pixel instead of 9, and no large copy; on the CPU two to three times faster.
     private Tensor Doubled(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
         (Tensor weight, Tensor? bias) = _conv.MergedWeight(x.dtype);
         Tensor taps = weight.permute(0, 2, 3, 1).flatten(1, 2); // [out, 9, in], as it lies in memory
-        Tensor kernel = Ops.MatMul(tensor(s_spread, [16, 9], dtype: x.dtype, device: x.device), taps).unflatten(1, [4, 4]).permute(3, 0, 1, 2); // [in, out, 4, 4]
+        Tensor spread = tensor(s_spread, [16, 9], dtype: x.dtype, device: x.device);
+        Tensor kernel = Ops.MatMul(spread, taps).unflatten(1, [4, 4]).permute(3, 0, 1, 2); // [in, out, 4, 4]
         Tensor packed = MemoryLayout.ChannelsLast(x);
         Tensor y = Ops.ConvTranspose(packed, kernel, bias, [2, 2], [1, 1]);
-        MemoryProfiler.Sample();
         return y.MoveToOuterDisposeScope();
     }
 }

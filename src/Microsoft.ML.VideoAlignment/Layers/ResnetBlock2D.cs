@@ -4,9 +4,10 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>
-/// norm1, activation, conv1, + time_emb_proj(activation(temb)), norm2, activation, conv2; (input + hidden) / output scale. A 1x1
-/// <c>conv_shortcut</c> on the input where the widths differ. Reference: diffusers, <c>ResnetBlock2D</c>.
+/// norm1, activation, conv1, + time_emb_proj(activation(temb)), norm2, activation, conv2; (input + hidden) / output scale. Reference: diffusers,
+/// <c>ResnetBlock2D</c>.
 /// </summary>
+/// <remarks>A 1x1 <c>conv_shortcut</c> on the input where the widths differ.</remarks>
 internal sealed class ResnetBlock2D : nn.Module, ITimeDependent
 {
     [ComponentName(Name = "norm1")]
@@ -30,7 +31,15 @@ internal sealed class ResnetBlock2D : nn.Module, ITimeDependent
     private readonly Activation _activation;
     private readonly double _outputScale;
 
-    /// <summary>embeddingWidth: Width of the time embedding; null: the block has none.</summary>
+    /// <summary>Makes the block.</summary>
+    /// <param name="inChannels">Channels of the input.</param>
+    /// <param name="outChannels">Channels of the output.</param>
+    /// <param name="embeddingWidth">Width of the time embedding; null: the block has none.</param>
+    /// <param name="groups">Groups of both norms.</param>
+    /// <param name="eps">Epsilon of both norms.</param>
+    /// <param name="activation">Its name, see <see cref="Activation.ByName"/>.</param>
+    /// <param name="placement">Where and how weights are stored.</param>
+    /// <param name="outputScale">Divisor of the sum.</param>
     public ResnetBlock2D(
         long inChannels, long outChannels, long? embeddingWidth, long groups, double eps, string activation, Placement placement, double outputScale = 1)
         : base(nameof(ResnetBlock2D))
@@ -48,7 +57,10 @@ internal sealed class ResnetBlock2D : nn.Module, ITimeDependent
 
     public bool DependsOnTime => _timeEmbProj is not null && !_norm2.RemovesShifts;
 
-    /// <summary>x: [N, in, H, W]; temb: [R, E], R divides N, row n takes embedding n / (N / R) -> [N, out, H, W].</summary>
+    /// <summary>Runs the block.</summary>
+    /// <param name="x">[N, in, H, W].</param>
+    /// <param name="temb">[R, E], R divides N: row n takes embedding n / (N / R); null where the block has none.</param>
+    /// <returns>[N, out, H, W].</returns>
     public Tensor Forward(Tensor x, Tensor? temb)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -70,9 +82,8 @@ internal sealed class ResnetBlock2D : nn.Module, ITimeDependent
 
         _conv1.Slot.RecordUse(matters: !_norm2.RemovesAll(hidden));
         hidden = _conv2.forward(_norm2.Activated(hidden, _activation));
-        Tensor sum = (_convShortcut?.forward(x) ?? x).Add(hidden);
-        sum = _outputScale == 1 ? sum : sum.Div(_outputScale);
-        MemoryProfiler.Sample();
+        Tensor sum = Ops.Add(_convShortcut?.forward(x) ?? x, hidden);
+        sum = _outputScale == 1 ? sum : Ops.Divide(sum, _outputScale);
         return sum.MoveToOuterDisposeScope();
     }
 }

@@ -5,9 +5,10 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>
-/// x / sqrt(mean(x^2) + eps) * weight over the last axis; nothing is subtracted (Zhang and Sennrich 2019, arXiv 1910.07467). The mean is taken in float32
-/// however small x is. Key <c>weight</c> [D]. Reference: transformers, <c>T5LayerNorm</c>; Open-Sora, <c>LlamaRMSNorm</c>.
+/// x / sqrt(mean(x^2) + eps) * weight over the last axis; nothing is subtracted (Zhang and Sennrich 2019, arXiv 1910.07467). Reference: transformers,
+/// <c>T5LayerNorm</c>; Open-Sora, <c>LlamaRMSNorm</c>.
 /// </summary>
+/// <remarks>Key <c>weight</c> [D]. The mean is taken in float32 however small x is.</remarks>
 internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
 {
     [ComponentName(Name = "weight")]
@@ -23,7 +24,9 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>x: [..., D] -> the same shape and dtype.</summary>
+    /// <summary>Normalizes.</summary>
+    /// <param name="x">[..., D].</param>
+    /// <returns>The shape and type of x.</returns>
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();

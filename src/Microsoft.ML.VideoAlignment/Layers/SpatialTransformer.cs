@@ -4,9 +4,10 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>
-/// x + proj_out(blocks(proj_in(norm x))): the pixels of each frame attend to each other and to the text. The projections are Linear, or 1x1
-/// convolutions in older models. Reference: diffusers, <c>Transformer2DModel</c>; lvdm, <c>SpatialTransformer</c>.
+/// x + proj_out(blocks(proj_in(norm x))): the pixels of each frame attend to each other and to the text. Reference: diffusers, <c>Transformer2DModel</c>; lvdm,
+/// <c>SpatialTransformer</c>.
 /// </summary>
+/// <remarks>The projections are Linear, or 1x1 convolutions in older models.</remarks>
 internal sealed class SpatialTransformer : nn.Module
 {
     private const double GroupNormEps = 1e-6;
@@ -37,7 +38,10 @@ internal sealed class SpatialTransformer : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>x: [B*T, C, H, W]; context: [B, L, E] -> [B*T, C, H, W].</summary>
+    /// <summary>Runs the blocks.</summary>
+    /// <param name="x">[B*T, C, H, W].</param>
+    /// <param name="context">[B, L, E].</param>
+    /// <returns>[B*T, C, H, W].</returns>
     public Tensor Forward(Tensor x, Tensor context)
     {
         using DisposeScope scope = NewDisposeScope();

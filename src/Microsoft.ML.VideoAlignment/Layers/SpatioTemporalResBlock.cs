@@ -9,7 +9,7 @@ namespace Microsoft.ML.VideoAlignment.Layers;
 /// </summary>
 internal sealed class SpatioTemporalResBlock : nn.Module
 {
-    /// <summary>Of every group norm, whatever the channels.</summary>
+    /// <summary>Groups of every group norm, whatever the channels.</summary>
     internal const long Groups = 32;
 
     [ComponentName(Name = "spatial_res_block")]
@@ -21,10 +21,15 @@ internal sealed class SpatioTemporalResBlock : nn.Module
     [ComponentName(Name = "time_mixer")]
     private readonly AlphaBlender _mixer;
 
-    /// <summary>
-    /// embeddingWidth: Width of the time embedding; null: the block has none. temporalEps: of the norms over time; null: as in space. switched: the blend's
-    /// weight is the temporal branch's.
-    /// </summary>
+    /// <summary>Makes the block.</summary>
+    /// <param name="inChannels">Channels of the input.</param>
+    /// <param name="outChannels">Channels of the output.</param>
+    /// <param name="embeddingWidth">Width of the time embedding; null: the block has none.</param>
+    /// <param name="eps">Epsilon of the norms in space.</param>
+    /// <param name="placement">Where and how weights are stored.</param>
+    /// <param name="temporalEps">Epsilon of the norms over time; null: as in space.</param>
+    /// <param name="blend">Where the blend's weight comes from.</param>
+    /// <param name="switched">Whether that weight is the temporal branch's.</param>
     public SpatioTemporalResBlock(
         long inChannels, long outChannels, long? embeddingWidth, double eps, Placement placement,
         double? temporalEps = null, BlendStrategy blend = BlendStrategy.LearnedWithImages, bool switched = false)
@@ -36,10 +41,12 @@ internal sealed class SpatioTemporalResBlock : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>
-    /// x: [B*T, in, H, W], frames of a sample adjacent; temb: [R, E], R = 1, B or B*T; imageOnly: [B, T], 1 for frames that are images of their own, null:
-    /// none is -> [B*T, out, H, W].
-    /// </summary>
+    /// <summary>Runs the block.</summary>
+    /// <param name="x">[B*T, in, H, W], frames of a sample adjacent.</param>
+    /// <param name="temb">[R, E], R = 1, B or B*T; null where the block has none.</param>
+    /// <param name="frames">T.</param>
+    /// <param name="imageOnly">[B, T], 1 for frames that are images of their own; null: there are none.</param>
+    /// <returns>[B*T, out, H, W].</returns>
     public Tensor Forward(Tensor x, Tensor? temb, long frames, Tensor? imageOnly = null)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -50,9 +57,13 @@ internal sealed class SpatioTemporalResBlock : nn.Module
     }
 
     /// <summary>
-    /// As <see cref="Forward"/> of a block without time embedding, for images so large that not even one block's graph should be held whole: images, the first
-    /// half over time and the second are recomputed by themselves.
+    /// Runs a block without time embedding on images so large that not even one block's graph should be held whole: images, the first half over time and the
+    /// second are recomputed by themselves.
     /// </summary>
+    /// <param name="x">[B*T, in, H, W].</param>
+    /// <param name="frames">T.</param>
+    /// <param name="memory">What each part keeps.</param>
+    /// <returns>[B*T, out, H, W].</returns>
     public Tensor ForwardInParts(Tensor x, long frames, ActivationMemory memory)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -70,8 +81,8 @@ internal sealed class SpatioTemporalResBlock : nn.Module
 }
 
 /// <summary>
-/// norm1, SiLU, conv1, + time_emb_proj(SiLU(temb)), norm2, SiLU, conv2, + input, with convolutions over three frames; statistics span all frames of a
-/// clip. Reference: diffusers, <c>TemporalResnetBlock</c>.
+/// norm1, SiLU, conv1, + time_emb_proj(SiLU(temb)), norm2, SiLU, conv2, + input, with convolutions over three frames; statistics span all frames of a video.
+/// Reference: diffusers, <c>TemporalResnetBlock</c>.
 /// </summary>
 internal sealed class TemporalResnetBlock : nn.Module, ITimeDependent
 {
@@ -104,7 +115,10 @@ internal sealed class TemporalResnetBlock : nn.Module, ITimeDependent
     /// <summary>A shift of its own for each frame is never all removed; networks have one for all of them.</summary>
     public bool DependsOnTime => _timeEmbProj is not null && !_norm2.RemovesShifts;
 
-    /// <summary>x: [B, C, T, H*W]; temb: [R, E], R = 1, B or B*T -> the shape of x.</summary>
+    /// <summary>Runs the block.</summary>
+    /// <param name="x">[B, C, T, H*W].</param>
+    /// <param name="temb">[R, E], R = 1, B or B*T; null where the block has none.</param>
+    /// <returns>The shape of x.</returns>
     public Tensor Forward(Tensor x, Tensor? temb)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -128,14 +142,19 @@ internal sealed class TemporalResnetBlock : nn.Module, ITimeDependent
         return SecondHalf(x, hidden).MoveToOuterDisposeScope();
     }
 
-    /// <summary>norm1, SiLU, conv1 of x [B, C, T, H*W], for blocks without time embedding.</summary>
+    /// <summary>norm1, SiLU, conv1, for blocks without time embedding.</summary>
+    /// <param name="x">[B, C, T, H*W].</param>
+    /// <returns>The shape of x.</returns>
     public Tensor FirstHalf(Tensor x)
     {
         using Tensor active = _norm1.Activated(x, Activation.Silu);
         return _conv1.forward(active);
     }
 
-    /// <summary>x + conv2, SiLU, norm2 of what the first half made of it.</summary>
+    /// <summary>x + conv2, SiLU, norm2 of what the first half gave.</summary>
+    /// <param name="x">[B, C, T, H*W], the block's input.</param>
+    /// <param name="hidden">The first half's output.</param>
+    /// <returns>The shape of x.</returns>
     public Tensor SecondHalf(Tensor x, Tensor hidden)
     {
         _conv1.Slot.RecordUse(matters: !_norm2.RemovesAll(hidden));

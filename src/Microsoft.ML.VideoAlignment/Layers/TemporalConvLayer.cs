@@ -4,9 +4,10 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>
-/// x + four stages of GroupNorm, SiLU and a convolution over three frames. Statistics span all frames of a clip. Keys <c>conv1.{0,2}</c> and
-/// <c>conv2.{0,3}</c> to <c>conv4.{0,3}</c>. Reference: diffusers, <c>TemporalConvLayer</c> in eval mode; lvdm, <c>TemporalConvBlock</c>.
+/// x + four stages of GroupNorm, SiLU and a convolution over three frames; statistics span all frames of a video. Reference: diffusers,
+/// <c>TemporalConvLayer</c> in eval mode; lvdm, <c>TemporalConvBlock</c>.
 /// </summary>
+/// <remarks>Keys <c>conv1.{0,2}</c> and <c>conv2.{0,3}</c> to <c>conv4.{0,3}</c>.</remarks>
 internal sealed class TemporalConvLayer : nn.Module
 {
     private const double Eps = 1e-5;
@@ -33,7 +34,10 @@ internal sealed class TemporalConvLayer : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>x: [B*T, C, H, W] -> the same shape.</summary>
+    /// <summary>Runs the stages.</summary>
+    /// <param name="x">[B*T, C, H, W].</param>
+    /// <param name="frames">T.</param>
+    /// <returns>The shape of x.</returns>
     public Tensor Forward(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -54,7 +58,7 @@ internal sealed class TemporalConvLayer : nn.Module
         [ComponentName(Name = "3")]
         private readonly TemporalConv3d? _third;
 
-        /// <summary>hasDropout: the reference's list has one before the convolution, which shifts its number.</summary>
+        // hasDropout: the reference's list has one before the convolution, which shifts its number.
         public Stage(long channels, long groups, bool hasDropout, Placement placement)
             : base(nameof(Stage))
         {
@@ -73,7 +77,7 @@ internal sealed class TemporalConvLayer : nn.Module
             return Convolution.forward(active);
         }
 
-        /// <summary>The stage on what the one before gave, which nothing else reads.</summary>
+        // The stage on what the one before gave, which nothing else reads.
         public Tensor After(Stage before, Tensor x)
         {
             before.Convolution.Slot.RecordUse(matters: !_norm.RemovesAll(x));

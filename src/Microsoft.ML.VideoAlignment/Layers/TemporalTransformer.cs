@@ -4,10 +4,10 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>
-/// x + proj_out(blocks(proj_in(norm x))): every pixel attends to itself at other times, without mask. The norm's statistics span all frames of a clip.
-/// Only attention itself needs the time axis, so tokens stay in frame order. Reference: diffusers, <c>TransformerTemporalModel</c>; lvdm,
-/// <c>TemporalTransformer</c>, whose projections some files hold as convolutions [o, i, 1].
+/// x + proj_out(blocks(proj_in(norm x))): every pixel attends to itself at other times, without mask; the norm's statistics span all frames of a video.
+/// Reference: diffusers, <c>TransformerTemporalModel</c>; lvdm, <c>TemporalTransformer</c>, whose projections some files hold as convolutions [o, i, 1].
 /// </summary>
+/// <remarks>Only attention itself needs the time axis, so tokens stay in frame order.</remarks>
 internal sealed class TemporalTransformer : nn.Module
 {
     private const double GroupNormEps = 1e-6;
@@ -24,7 +24,15 @@ internal sealed class TemporalTransformer : nn.Module
     [ComponentName(Name = "proj_out")]
     private readonly Linear _projOut;
 
-    /// <summary>relativePositions: The largest distance in frames that attention tells apart; null: it tells none.</summary>
+    /// <summary>Makes the layer.</summary>
+    /// <param name="channels">C.</param>
+    /// <param name="heads">Attention heads.</param>
+    /// <param name="headSize">Width of a head.</param>
+    /// <param name="groups">Groups of the norm.</param>
+    /// <param name="placement">Where and how weights are stored.</param>
+    /// <param name="blocks">How many blocks.</param>
+    /// <param name="attentionBias">Whether queries, keys and values have one.</param>
+    /// <param name="relativePositions">The largest distance in frames that attention tells apart; null: it tells none.</param>
     public TemporalTransformer(
         long channels, long heads, long headSize, long groups, Placement placement, long blocks = 1, bool attentionBias = false, long? relativePositions = null)
         : base(nameof(TemporalTransformer))
@@ -38,7 +46,10 @@ internal sealed class TemporalTransformer : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>x: [B*T, C, H, W] -> the same shape.</summary>
+    /// <summary>Runs the blocks.</summary>
+    /// <param name="x">[B*T, C, H, W].</param>
+    /// <param name="frames">T.</param>
+    /// <returns>The shape of x.</returns>
     public Tensor Forward(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();

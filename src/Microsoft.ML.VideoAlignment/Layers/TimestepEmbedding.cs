@@ -18,7 +18,12 @@ internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor>
     private readonly Activation _activation;
     private bool _matters = true;
 
-    /// <summary>outWidth: Width of what comes out; null: <paramref name="width"/>, that of the layer between.</summary>
+    /// <summary>Makes the layers.</summary>
+    /// <param name="channels">Width of the sinusoid.</param>
+    /// <param name="width">Width between the two layers.</param>
+    /// <param name="activation">Its name, see <see cref="Activation.ByName"/>.</param>
+    /// <param name="placement">Where and how weights are stored.</param>
+    /// <param name="outWidth">Width of the result; null: that between the layers.</param>
     public TimestepEmbedding(long channels, long width, string activation, Placement placement, long? outWidth = null)
         : base(nameof(TimestepEmbedding))
     {
@@ -28,11 +33,13 @@ internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>Says that only the blocks of <paramref name="network"/> read the embedding: where none of them depends on it, its layers are inert.</summary>
+    /// <summary>Says that only the blocks of a network read the embedding: where none of them depends on it, its layers are inert.</summary>
     /// <param name="network">The network with all its blocks.</param>
     public void ReadBy(nn.Module network) => _matters = network.modules().OfType<ITimeDependent>().Any(block => block.DependsOnTime);
 
-    /// <summary>sinusoid: [N, channels] -> [N, width], or [N, outWidth].</summary>
+    /// <summary>Runs the layers.</summary>
+    /// <param name="sinusoid">[N, channels].</param>
+    /// <returns>[N, width], or [N, outWidth].</returns>
     public override Tensor forward(Tensor sinusoid)
     {
         _linear1.Slot.RecordUse(_matters);
@@ -42,10 +49,13 @@ internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor>
         return _linear2.forward(active);
     }
 
-    /// <summary>
-    /// timesteps: [N], whole or fractional -> float32 [N, channels]: sines and cosines of t * exp(-ln(10000) i / (half - frequencyShift)), half =
-    /// channels / 2; an odd width ends in one zero. Angles are taken in float64: at t near 1000 float32 loses 6e-5 of them.
-    /// </summary>
+    /// <summary>Sines and cosines of t * exp(-ln(10000) i / (half - frequencyShift)), half = channels / 2; an odd width ends in one zero.</summary>
+    /// <param name="timesteps">[N], whole or fractional.</param>
+    /// <param name="channels">Width of the result.</param>
+    /// <param name="cosinesFirst">Whether cosines come before sines.</param>
+    /// <param name="frequencyShift">Taken off half.</param>
+    /// <returns>float32 [N, channels].</returns>
+    /// <remarks>Angles are taken in float64: at t near 1000 float32 loses 6e-5 of them.</remarks>
     public static Tensor Sinusoid(Tensor timesteps, long channels, bool cosinesFirst, double frequencyShift)
     {
         using DisposeScope scope = NewDisposeScope();

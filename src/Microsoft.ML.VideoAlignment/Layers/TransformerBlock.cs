@@ -3,10 +3,8 @@ using TorchSharp.Utils;
 
 namespace Microsoft.ML.VideoAlignment.Layers;
 
-/// <summary>
-/// x += attn1(norm1 x); x += attn2(norm2 x); x += ff(norm3 x). In space attn2 looks at the text; in time it is a second self-attention.
-/// Reference: diffusers, <c>BasicTransformerBlock</c>.
-/// </summary>
+/// <summary>x += attn1(norm1 x); x += attn2(norm2 x); x += ff(norm3 x). Reference: diffusers, <c>BasicTransformerBlock</c>.</summary>
+/// <remarks>In space attn2 attends to the text; in time it is a second self-attention.</remarks>
 internal sealed class TransformerBlock : nn.Module
 {
     [ComponentName(Name = "norm1")]
@@ -27,7 +25,14 @@ internal sealed class TransformerBlock : nn.Module
     [ComponentName(Name = "ff")]
     private readonly FeedForward _ff;
 
-    /// <summary>contextWidth: Width of the text's tokens; null: attn2 is a self-attention. relativePositions: of both, see <see cref="Attention"/>.</summary>
+    /// <summary>Makes the block.</summary>
+    /// <param name="heads">Attention heads.</param>
+    /// <param name="headSize">Width of a head.</param>
+    /// <param name="contextWidth">Width of the text's tokens; null: attn2 is a self-attention.</param>
+    /// <param name="placement">Where and how weights are stored.</param>
+    /// <param name="attentionBias">Whether queries, keys and values have one.</param>
+    /// <param name="eps">Epsilon of the norms.</param>
+    /// <param name="relativePositions">The largest distance in frames that both attentions tell apart; null: they tell none.</param>
     public TransformerBlock(
         long heads, long headSize, long? contextWidth, Placement placement, bool attentionBias = false, double eps = 1e-5, long? relativePositions = null)
         : base(nameof(TransformerBlock))
@@ -42,7 +47,10 @@ internal sealed class TransformerBlock : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>Pixels of a frame attend to each other and to the text: x [B*T, H*W, D], context [B, L, E] -> [B*T, H*W, D].</summary>
+    /// <summary>Pixels of a frame attend to each other and to the text.</summary>
+    /// <param name="x">[B*T, H*W, D].</param>
+    /// <param name="context">[B, L, E].</param>
+    /// <returns>[B*T, H*W, D].</returns>
     public Tensor InSpace(Tensor x, Tensor context)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -51,7 +59,9 @@ internal sealed class TransformerBlock : nn.Module
         return _ff.Forward(_norm3.forward(x), x).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Frames of a pixel attend to each other, twice: x [B, T, H*W, D] -> the same shape.</summary>
+    /// <summary>Frames of a pixel attend to each other, twice.</summary>
+    /// <param name="x">[B, T, H*W, D].</param>
+    /// <returns>The shape of x.</returns>
     public Tensor OverTime(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();

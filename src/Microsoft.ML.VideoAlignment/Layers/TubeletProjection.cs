@@ -5,9 +5,9 @@ using TorchSharp.Utils;
 namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>
-/// One token for each t x p x q pixels: torch.nn.Conv3d whose stride is its kernel, as one matrix product over blocks of pixels. Keys <c>weight</c>
-/// [D, C, t, p, q], <c>bias</c> [D]. With an adapter slot.
+/// One token for each t x p x q pixels: torch.nn.Conv3d whose stride is its kernel, as one matrix product over blocks of pixels. With an adapter slot.
 /// </summary>
+/// <remarks>Keys <c>weight</c> [D, C, t, p, q], <c>bias</c> [D].</remarks>
 internal sealed class TubeletProjection : nn.Module<Tensor, Tensor>, IAdaptable
 {
     [ComponentName(Name = "weight")]
@@ -28,7 +28,13 @@ internal sealed class TubeletProjection : nn.Module<Tensor, Tensor>, IAdaptable
     {
     }
 
-    /// <summary>columns: Width of a token in pixels, where it is not its height.</summary>
+    /// <summary>Makes the layer.</summary>
+    /// <param name="channels">C.</param>
+    /// <param name="width">D.</param>
+    /// <param name="frames">t.</param>
+    /// <param name="rows">p.</param>
+    /// <param name="columns">q.</param>
+    /// <param name="placement">Where and how weights are stored.</param>
     public TubeletProjection(long channels, long width, long frames, long rows, long columns, Placement placement)
         : base(nameof(TubeletProjection))
     {
@@ -45,10 +51,13 @@ internal sealed class TubeletProjection : nn.Module<Tensor, Tensor>, IAdaptable
 
     public AdapterSlot Slot { get; } = new();
 
-    /// <summary>Tokens over time, rows and columns that pixels [B, C, T, H, W] have; what does not fill a token is left out, as a convolution does.</summary>
+    /// <summary>Tokens over time, rows and columns; pixels that do not fill a token are left out, as a convolution does.</summary>
+    /// <param name="pixels">[B, C, T, H, W].</param>
     public (long Frames, long Rows, long Columns) Grid(Tensor pixels) => (pixels.shape[2] / _frames, pixels.shape[3] / _height, pixels.shape[4] / _width);
 
-    /// <summary>pixels: [B, C, T, H, W] -> [B, N, D], time before rows before columns.</summary>
+    /// <summary>Projects.</summary>
+    /// <param name="pixels">[B, C, T, H, W].</param>
+    /// <returns>[B, N, D], time before rows before columns.</returns>
     public override Tensor forward(Tensor pixels)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -6,26 +6,33 @@ internal interface IUNetLevel
     /// <summary>How many layers.</summary>
     int Layers { get; }
 
-    /// <summary>Null: the level keeps its size.</summary>
+    /// <summary>Halves the size after the layers; null: the level keeps its size.</summary>
     Downsample2D? Downsampler { get; }
 
-    /// <summary>Null: the level keeps its size.</summary>
+    /// <summary>Enlarges after the layers; null: the level keeps its size.</summary>
     Upsample2D? Upsampler { get; }
 
-    /// <summary>x: [B*T, in, H, W]; temb: [1 or B, E]; context: [B, L, D] -> [B*T, out, H, W].</summary>
+    /// <summary>Runs a layer.</summary>
+    /// <param name="index">Its index, from 0.</param>
+    /// <param name="x">[B*T, in, H, W].</param>
+    /// <param name="temb">[1 or B, E].</param>
+    /// <param name="context">[B, L, D].</param>
+    /// <param name="frames">T.</param>
+    /// <returns>[B*T, out, H, W].</returns>
     Tensor Layer(int index, Tensor x, Tensor temb, Tensor context, long frames);
 }
 
 /// <summary>
-/// The way through a UNet whose upward half takes, layer by layer, what the downward half made, from the end: the widths of its layers, and the walk
-/// itself. What a level does is the family's own.
+/// The way through a UNet whose upward half takes, layer by layer, what the downward half made, from the end: the widths of its layers, and the walk itself.
+/// What a level does is the family's own.
 /// </summary>
 internal static class UNetSkeleton
 {
     /// <summary>Input widths of the layers, level by level: down from the finest, up from the coarsest, with the skips'.</summary>
     /// <param name="widths">Channels of each level, finest first.</param>
     /// <param name="layers">Layers of each level on the way down; one more on the way up.</param>
-    public static (IReadOnlyList<IReadOnlyList<long>> Down, IReadOnlyList<IReadOnlyList<long>> Up) Widths(IReadOnlyList<long> widths, IReadOnlyList<long> layers)
+    public static (IReadOnlyList<IReadOnlyList<long>> Down, IReadOnlyList<IReadOnlyList<long>> Up) Widths(
+        IReadOnlyList<long> widths, IReadOnlyList<long> layers)
     {
         var skips = new Stack<long>([widths[0]]);
         List<IReadOnlyList<long>> down = [], up = [];
@@ -73,7 +80,8 @@ internal static class UNetSkeleton
     /// <param name="up">Levels, coarsest first.</param>
     /// <param name="block">Runs a layer on its inputs, which are all that its gradient goes to: at once, or recomputed.</param>
     public static Tensor Run(
-        Tensor x, Tensor temb, Tensor context, long frames, IEnumerable<IUNetLevel> down, Func<Tensor, Tensor, Tensor, long, Tensor> middle, IEnumerable<IUNetLevel> up,
+        Tensor x, Tensor temb, Tensor context, long frames, IEnumerable<IUNetLevel> down, Func<Tensor, Tensor, Tensor, long, Tensor> middle,
+        IEnumerable<IUNetLevel> up,
         Func<Func<IReadOnlyList<Tensor>, Tensor>, Tensor[], Tensor> block)
     {
         var skips = new Stack<Tensor>([x]);

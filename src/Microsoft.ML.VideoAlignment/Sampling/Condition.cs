@@ -41,7 +41,7 @@ internal sealed record Condition : IDisposable
             FrameMask = Rows(part => part.FrameMask),
         };
 
-        Tensor? Rows(Func<Condition, Tensor?> tensor) => tensor(parts[0]) is null ? null : cat([.. parts.Select(part => tensor(part)!)]);
+        Tensor? Rows(Func<Condition, Tensor?> tensor) => tensor(parts[0]) is null ? null : Ops.Cat([.. parts.Select(part => tensor(part)!)]);
     }
 
     /// <summary>Selects rows, in the order given.</summary>
@@ -49,7 +49,7 @@ internal sealed record Condition : IDisposable
     public Condition Rows(params IReadOnlyList<int> rows)
     {
         using Tensor index = tensor(rows.Select(static row => (long)row).ToArray(), device: Text.device);
-        return Map(part => MetaOps.IsMeta(part) ? MetaOps.Select(part, 0, rows.Count) : part.index_select(0, index));
+        return Map(part => Ops.IndexSelect(part, 0, index));
     }
 
     /// <summary>Replaces every tensor.</summary>

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Sampling;
 
 /// <summary>
@@ -18,7 +20,7 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
     /// <param name="prompts">The run's prompts.</param>
     public void Prepare(IEnumerable<VideoPrompt> prompts)
     {
-        if (model.Images == ImageUse.Required || (!model.TextEncoderReopens && model.Idle is null))
+        if (model.Images == ImageUse.Required || (!model.TextEncoderReopens && RunContext.Observer<CpuOffloader>() is null))
         {
             return;
         }
@@ -83,14 +85,14 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
     {
         if (model.Images == ImageUse.Required)
         {
-            model.Idle?.Enter(WorkStage.Encoding);
+            RunContext.Enter(RunStage.Encoding);
             return model.Encode(request);
         }
 
         Condition texts = Texts(request);
         if (request.Images is not null || request.References.Any(images => images.Count > 0))
         {
-            model.Idle?.Enter(WorkStage.Encoding);
+            RunContext.Enter(RunStage.Encoding);
         }
 
         return model.AddImages(texts, request);
@@ -105,7 +107,7 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
             // What is made in inference mode, where validation videos are, could not take part in a graph later.
             using IDisposable mode = inference_mode(false);
             using IDisposable guard = no_grad();
-            model.Idle?.Enter(WorkStage.Encoding);
+            RunContext.Enter(RunStage.Encoding);
             _kept[text] = model.EncodeTexts(request with { Prompts = [prompt] }).DetachFromDisposeScope();
         }
 

@@ -70,7 +70,7 @@ internal static class Denoising
                     current = sampler.BeforeStep(step, latents, drawn);
                 }
 
-                MemoryProfiler.Enter(recording && gradient.Network ? MemoryPhase.GradientStep : MemoryPhase.Sampling);
+                RunContext.Enter(recording && gradient.Network ? RunStage.GradientStep : RunStage.Sampling);
                 Tensor prediction = !gradient.Network
                     ? StopGradient.Detach(() => predict(sampler.ScaleInput(current, step), sampler.Timesteps[step]), HeldPrediction)
                     : predict(sampler.ScaleInput(gradient.DetachInput ? StopGradient.Detach(current.detach, HeldInput) : current, step), sampler.Timesteps[step]);

@@ -27,15 +27,28 @@ internal sealed class Guidance : IDisposable
         _condition = (_acts ? Condition.Stack(unconditional!, conditional) : conditional.Map(static tensor => tensor.alias())).DetachFromDisposeScope();
     }
 
-    /// <summary>Network evaluations of a prediction.</summary>
-    public int Branches => _acts ? 2 : 1;
-
     /// <summary>The guided prediction for x [B, c, T, h, w] at a timestep.</summary>
-    public Tensor Predict(Tensor latents, double timestep) => Kept(latents, (input, condition) => _model.Predict(input, timestep, condition));
+    public Tensor Predict(Tensor latents, double timestep) => Kept(latents, (input, condition) =>
+    {
+        RunContext.DenoiserEvaluated(input.shape[0]);
+        return _model.Predict(input, timestep, condition);
+    });
 
     /// <summary>The same where each of the B samples is at a timestep of its own.</summary>
     public Tensor Predict(Tensor latents, IReadOnlyList<double> timesteps) =>
-        Kept(latents, (input, condition) => _model.PredictEach(input, _acts ? [.. timesteps, .. timesteps] : timesteps, condition));
+        Kept(latents, (input, condition) => Evaluate(_model, input, _acts ? [.. timesteps, .. timesteps] : timesteps, condition));
+
+    /// <summary>The prediction without guidance, each sample at a timestep of its own.</summary>
+    /// <param name="model">The network.</param>
+    /// <param name="latents">x [B, c, T, h, w].</param>
+    /// <param name="timesteps">B timesteps.</param>
+    /// <param name="condition">B rows.</param>
+    /// <returns>[B, c, T, h, w].</returns>
+    public static Tensor Evaluate(VideoDiffusionModel model, Tensor latents, IReadOnlyList<double> timesteps, Condition condition)
+    {
+        RunContext.DenoiserEvaluated(latents.shape[0]);
+        return model.PredictEach(latents, timesteps, condition);
+    }
 
     /// <summary>The guided prediction, of which the backward pass finds all or, where whole steps are recomputed, the input alone.</summary>
     private Tensor Kept(Tensor latents, Func<Tensor, Condition, Tensor> predict)

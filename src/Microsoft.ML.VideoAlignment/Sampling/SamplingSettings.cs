@@ -58,10 +58,6 @@ internal sealed record SamplingSettings
     /// <param name="model">The model that makes it.</param>
     public int RewardFrameCount(VideoDiffusionModel model) => SegmentCount * (RewardsLatentFrames ? (int)model.LatentShape(1, Size)[2] : Size.Frames);
 
-    /// <summary>Counts denoiser evaluations a video and step: 2 where guidance acts, else 1.</summary>
-    /// <param name="model">The model.</param>
-    public int Branches(VideoDiffusionModel model) => model.GuidanceActs(GuidanceScale) ? 2 : 1;
-
     /// <inheritdoc cref="VideoRequest.FramesPerSecond"/>
     public double FramesPerSecond { get; init; }
 

@@ -127,8 +127,7 @@ internal sealed class SegmentSampler
 
     private Tensor Decoded(Tensor latents, IReadOnlyList<int> frames, Func<Tensor, Tensor> decode)
     {
-        MemoryProfiler.Enter(MemoryPhase.Decode);
-        _model.Idle?.Enter(WorkStage.Decoding);
+        RunContext.Enter(RunStage.Decoding);
         Tensor pixels = Recompute.Run(RecomputesSegments ? _model.Activations : ActivationMemory.Keep, inputs => decode(inputs[0]), latents);
         FiniteVideo.RequireDecoded(pixels, frames, Prompts);
         return pixels;
@@ -176,7 +175,7 @@ internal sealed class SegmentSampler
 
     private Tensor Steps(SegmentInputs segment, CancellationToken cancellation, int first = 0, int? end = null)
     {
-        _model.Idle?.Enter(WorkStage.Sampling);
+        RunContext.Enter(RunStage.Sampling);
         using var guidance = new Guidance(_model, segment.Condition, segment.Unconditional, _settings);
         using Tensor latents = Denoising.Run(
             segment.Sampler ?? _sampler, segment.Start, guidance.Predict, segment.Plan, segment.Noise, _adapters, OnStep is null ? null : step => OnStep(guidance, step), first, end,

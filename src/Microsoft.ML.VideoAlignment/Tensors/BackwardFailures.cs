@@ -6,33 +6,41 @@ using System.Text.RegularExpressions;
 
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
-/// <summary>
-/// Failures on their way from a node of the backward pass, past libtorch's native frames and threads, to the caller: each waits under a number that libtorch's
-/// own error carries in its text.
-/// </summary>
-internal static partial class BackwardFailures
+/// <summary>A run's failures on their way from a node of the backward pass, past libtorch's native frames and threads, to the caller.</summary>
+/// <remarks>Each waits under a number, unique in the process, that libtorch's own error carries in its text.</remarks>
+internal sealed partial class BackwardFailures
 {
-    /// <summary>Failures that wait at a time. Those that nobody asks for, as after TorchSharp's own <c>backward</c>, make room for later ones.</summary>
+    /// <summary>
+    /// Most failures of a run that wait. Those that are never asked for, as after TorchSharp's own <c>backward</c>, make room for later ones.
+    /// </summary>
     internal const int Capacity = 64;
 
     /// <summary>Numbers begin where no shape of a real tensor reaches.</summary>
     private const long Base = 1L << 40;
 
-    private static readonly ConcurrentDictionary<long, ExceptionDispatchInfo> s_waiting = new();
     private static long s_last = Base;
 
+    private readonly ConcurrentDictionary<long, ExceptionDispatchInfo> _waiting = new();
+
+    /// <summary>The failures of flows that belong to no run, and of nodes whose run has ended.</summary>
+    public static BackwardFailures WithoutRun { get; } = new();
+
     /// <summary>Failures that wait.</summary>
-    public static int Count => s_waiting.Count;
+    public int Count => _waiting.Count;
 
     /// <summary>Keeps a failure.</summary>
     /// <param name="exception">The failure, or libtorch's error that stands for one.</param>
     /// <returns>A tensor of one dimension without memory; libtorch's error tells its size.</returns>
-    public static Tensor Refusal(Exception exception)
+    public Tensor Refusal(Exception exception)
     {
-        ExceptionDispatchInfo failure = Take(exception) ?? ExceptionDispatchInfo.Capture(exception);
+        ExceptionDispatchInfo failure = Find(exception) ?? ExceptionDispatchInfo.Capture(exception);
         long number = Interlocked.Increment(ref s_last);
-        s_waiting[number] = failure;
-        s_waiting.TryRemove(number - Capacity, out _);
+        _waiting[number] = failure;
+        foreach (long oldest in _waiting.Count > Capacity ? _waiting.Keys.Order().Take(_waiting.Count - Capacity) : [])
+        {
+            _waiting.TryRemove(oldest, out _);
+        }
+
         return empty([number], dtype: ScalarType.Byte, device: META);
     }
 
@@ -46,24 +54,23 @@ internal static partial class BackwardFailures
         }
         catch (ExternalException exception)
         {
-            Take(exception)?.Throw();
+            Find(exception)?.Throw();
             throw;
         }
     }
 
-    /// <summary>The failure that libtorch's error stands for, which no longer waits; null where it stands for none.</summary>
-    private static ExceptionDispatchInfo? Take(Exception exception)
+    // The failure that libtorch's error stands for, of the flow's run or of none; it no longer waits. Null where the error stands for none.
+    private static ExceptionDispatchInfo? Find(Exception exception) =>
+        exception is ExternalException ? RunContext.Current.Failures.Remove(exception.Message) ?? WithoutRun.Remove(exception.Message) : null;
+
+    private ExceptionDispatchInfo? Remove(string message)
     {
-        if (exception is ExternalException)
+        foreach (ValueMatch match in Number().EnumerateMatches(message))
         {
-            foreach (ValueMatch match in Number().EnumerateMatches(exception.Message))
+            if (long.TryParse(message.AsSpan(match.Index, match.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long number)
+                && _waiting.TryRemove(number, out ExceptionDispatchInfo? failure))
             {
-                ReadOnlySpan<char> digits = exception.Message.AsSpan(match.Index, match.Length);
-                if (long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
-                    && s_waiting.TryRemove(number, out ExceptionDispatchInfo? failure))
-                {
-                    return failure;
-                }
+                return failure;
             }
         }
 

@@ -1,10 +1,12 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
-/// 256 values in [-1, 1] or [0, 1] that are as dense, relative to their size, over seven decades: dynamic tree quantization (Dettmers et al. 2022,
-/// arXiv 2110.02861, section 1.3). A decade that is ten times larger has twice the values, at the middles of equal intervals; 0 and 1 complete the set. Numbers are
-/// held as the places of the nearest values, in blocks that are divided by their largest magnitude.
+/// Dynamic tree quantization of numbers in blocks that are divided by their largest magnitude (Dettmers et al. 2022, arXiv 2110.02861, section 1.3).
 /// </summary>
+/// <remarks>
+/// The 256 codes in [-1, 1] or [0, 1] are as dense, relative to their size, over seven decades. A decade that is ten times larger has twice the codes, at the
+/// middles of equal intervals; 0 and 1 complete the set.
+/// </remarks>
 internal sealed class BlockwiseQuantizer : IDisposable
 {
     /// <summary>Numbers that share a scale.</summary>
@@ -39,19 +41,21 @@ internal sealed class BlockwiseQuantizer : IDisposable
         _borders = tensor(sorted.Zip(sorted.Skip(1), (low, high) => (low + high) / 2).ToArray(), device: device).DetachFromDisposeScope();
     }
 
-    /// <summary>For numbers of either sign.</summary>
+    /// <summary>Makes codes for numbers of either sign.</summary>
+    /// <param name="device">Where the codes are kept.</param>
     public static BlockwiseQuantizer SignedCodes(Device device) => new(signed: true, device);
 
-    /// <summary>For numbers that are not negative.</summary>
+    /// <summary>Makes codes for numbers that are not negative.</summary>
+    /// <param name="device">Where the codes are kept.</param>
     public static BlockwiseQuantizer PositiveCodes(Device device) => new(signed: false, device);
 
-    /// <summary>The values, ascending.</summary>
+    /// <summary>The values that numbers are rounded to, ascending, [256].</summary>
     public Tensor Codes => _values;
 
-    /// <summary>
-    /// x: [n] -> places [n], uint8, and the blocks' scales [ceil(n / <see cref="Block"/>)]. A positive number is never held as 0, or what is divided by its root
-    /// would explode.
-    /// </summary>
+    /// <summary>Replaces each number by the index of its nearest code.</summary>
+    /// <param name="x">Numbers [n] on the codes' device.</param>
+    /// <returns>Indices [n], uint8, and the blocks' scales [ceil(n / <see cref="Block"/>)].</returns>
+    /// <remarks>A positive number never becomes 0, or what is divided by its root would explode.</remarks>
     public (Tensor Places, Tensor Scales) Quantize(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -64,7 +68,10 @@ internal sealed class BlockwiseQuantizer : IDisposable
         return (places.flatten().narrow(0, 0, count).to_type(ScalarType.Byte).MoveToOuterDisposeScope(), scales.MoveToOuterDisposeScope());
     }
 
-    /// <summary>What <see cref="Quantize"/> was given, nearly; float32 [n].</summary>
+    /// <summary>Restores numbers, rounded to their codes.</summary>
+    /// <param name="places">Indices [n], uint8.</param>
+    /// <param name="scales">Scales of the blocks.</param>
+    /// <returns>float32 [n].</returns>
     public Tensor Dequantize(Tensor places, Tensor scales)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -6,12 +6,14 @@ namespace Microsoft.ML.VideoAlignment.Tensors;
 /// </summary>
 internal static class ChannelQuantization
 {
-    /// <summary>A quantized weight's scale stands beside it under the weight's name with this behind it.</summary>
+    /// <summary>Suffix of the scale's name, which is otherwise the weight's.</summary>
     public const string ScaleSuffix = "_scale";
 
     private const double Largest = 127;
 
-    /// <summary>weight: [out, ...], floating -> int8 of its shape, and float32 scales [out]. Channels do not meet, so a weight may come in parts of some of them.</summary>
+    /// <summary>Rounds a weight to whole numbers. Channels are independent, so a weight may come in parts of some of them.</summary>
+    /// <param name="weight">[out, ...], floating.</param>
+    /// <returns>int8 of the weight's shape, and float32 scales [out].</returns>
     public static (Tensor Whole, Tensor Scale) Quantize(Tensor weight)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -22,7 +24,11 @@ internal static class ChannelQuantization
         return (whole.MoveToOuterDisposeScope(), scale.MoveToOuterDisposeScope());
     }
 
-    /// <summary>The weights to compute with; a fresh tensor, laid out as the whole numbers are.</summary>
+    /// <summary>Computes the weight from its whole numbers.</summary>
+    /// <param name="whole">int8 [out, ...].</param>
+    /// <param name="scale">[out].</param>
+    /// <param name="dtype">Type of the result.</param>
+    /// <returns>A fresh tensor, laid out as the whole numbers are.</returns>
     public static Tensor Restore(Tensor whole, Tensor scale, ScalarType dtype)
     {
         using Tensor steps = Broadcast(scale, whole);

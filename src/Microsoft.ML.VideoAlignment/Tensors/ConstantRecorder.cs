@@ -1,19 +1,20 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
-/// <summary>
-/// The constants of one run of a loss, in the order it meets them: a first run is recorded, later runs get the recorded values back. With them held, the
-/// difference quotient of the loss is that of the function whose derivative back-propagation computes.
-/// </summary>
+/// <summary>The constants of one run of a loss, in the order it meets them: the first run records them, later runs get the recorded values back.</summary>
+/// <remarks>With the constants held, the difference quotient of the loss is that of the function whose derivative back-propagation computes.</remarks>
 internal sealed class ConstantRecorder : IDisposable
 {
     private readonly List<(string What, object Value)> _values = [];
     private int _next;
     private bool _recorded;
 
-    /// <summary>How many constants of this kind were met.</summary>
+    /// <summary>Counts the constants of a kind.</summary>
+    /// <param name="what">The kind, as given to <see cref="StopGradient"/>.</param>
     public int Count(string what) => _values.Count(value => value.What == what);
 
-    /// <summary>The first run records, each later one replays.</summary>
+    /// <summary>Runs the loss; the first run records, each later one replays.</summary>
+    /// <param name="run">Computes the loss.</param>
+    /// <returns>What the run returns.</returns>
     /// <exception cref="InvalidOperationException">A later run met other constants than the first: it did not compute the same function.</exception>
     public T Run<T>(Func<T> run)
     {
@@ -33,14 +34,19 @@ internal sealed class ConstantRecorder : IDisposable
         return result;
     }
 
-    /// <summary>The held tensor, a fresh alias; while recording, the branch's.</summary>
+    /// <summary>Records or replays a tensor.</summary>
+    /// <param name="what">The kind of constant.</param>
+    /// <param name="branch">Computes it; called while recording.</param>
+    /// <returns>A fresh alias.</returns>
     public Tensor Tensor(string what, Func<Tensor> branch) => RecordOrReplay(what, () =>
     {
         using Tensor value = branch();
         return value.alias().DetachFromDisposeScope();
     }).alias();
 
-    /// <summary>The held number; while recording, the branch's.</summary>
+    /// <summary>Records or replays a number.</summary>
+    /// <param name="what">The kind of constant.</param>
+    /// <param name="branch">Computes it; called while recording.</param>
     public double Number(string what, Func<double> branch) => RecordOrReplay(what, branch);
 
     public void Dispose()

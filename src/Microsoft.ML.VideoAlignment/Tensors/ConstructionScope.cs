@@ -1,11 +1,14 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
-/// <summary>Parts of something that is being made: disposed together where the making fails.</summary>
+/// <summary>Owns the parts of an object under construction, and disposes them where the construction fails.</summary>
 internal sealed class ConstructionScope : IDisposable
 {
     private readonly List<IDisposable> _parts = [];
 
-    /// <summary>Takes a part, which is now disposed unless the whole is finished.</summary>
+    /// <summary>Takes a part, which is disposed unless the whole is finished.</summary>
+    /// <typeparam name="T">Its type.</typeparam>
+    /// <param name="part">The part.</param>
+    /// <returns>The part.</returns>
     public T Add<T>(T part)
         where T : IDisposable
     {
@@ -14,6 +17,9 @@ internal sealed class ConstructionScope : IDisposable
     }
 
     /// <summary>Hands every part over to the whole.</summary>
+    /// <typeparam name="T">Its type.</typeparam>
+    /// <param name="whole">The object that owns the parts from now on.</param>
+    /// <returns>The whole.</returns>
     public T Finish<T>(T whole)
     {
         _parts.Clear();

@@ -21,7 +21,7 @@ internal sealed class CustomFunction : autograd.MultiTensorFunction<CustomFuncti
     /// <returns>The result, which requires gradient whether or not an input does.</returns>
     public static Tensor Run(DifferentiableOperation operation, params Tensor[] inputs)
     {
-        // Holds what TorchSharp leaves behind: a spare tensor of the result's size.
+        // Frees a spare tensor of the result's size that TorchSharp leaves.
         using DisposeScope scope = NewDisposeScope();
         List<Tensor> saved = [];
         Tensor result;
@@ -60,25 +60,35 @@ internal sealed class CustomFunction : autograd.MultiTensorFunction<CustomFuncti
         var gradients = new Tensor?[recording.Required.Count];
         try
         {
-            if (!grads[0].IsInvalid)
-            {
-                AmbientState.Run(recording.Flow, () => gradients = Differentiate(ctx, recording, grads[0]));
-            }
+            RunContext.Run(recording.Flow, Guarded);
         }
         catch (Exception exception)
         {
-            refusal = BackwardFailures.Refusal(exception);
+            refusal = BackwardFailures.WithoutRun.Refusal(exception);
         }
 
         ReturnedGradients.Replace([grads[0], refusal, .. gradients]);
         return [null!, refusal!, .. gradients.Select(gradient => gradient!)]; // of recording, anchor and inputs
+
+        // Within the recorded flow: the failure belongs to its run, also on a thread of libtorch's own.
+        void Guarded()
+        {
+            try
+            {
+                gradients = grads[0].IsInvalid ? gradients : Differentiate(ctx, recording, grads[0]);
+            }
+            catch (Exception exception)
+            {
+                refusal = RunContext.Current.Failures.Refusal(exception);
+            }
+        }
     }
 
     private static Tensor?[] Differentiate(autograd.AutogradContext ctx, Recording recording, Tensor gradient)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
-        BackwardObserver.Notify(recording.Operation.Name);
+        RunContext.Differentiating(recording.Operation.Name);
         Tensor?[] results = [.. recording.Operation.Backward(new BackwardCall(gradient, ctx.get_saved_variables(), recording.Required))];
         return results.Length == recording.Required.Count
             ? [.. results.Select(result => result?.MoveToOuterDisposeScope())]
@@ -88,6 +98,11 @@ internal sealed class CustomFunction : autograd.MultiTensorFunction<CustomFuncti
     }
 
     /// <summary>What a node remembers of its recording.</summary>
+    /// <param name="operation">The operation.</param>
+    /// <param name="result">Its result, until the node has it.</param>
+    /// <param name="saved">What the operation saved.</param>
+    /// <param name="required">Per input, whether its gradient is required.</param>
+    /// <param name="flow">The flow of execution that recorded the node; null where flow was suppressed.</param>
     private sealed class Recording(DifferentiableOperation operation, Tensor result, List<Tensor> saved, IReadOnlyList<bool> required, ExecutionContext? flow)
     {
         private DifferentiableOperation? _operation = operation;

@@ -13,12 +13,12 @@ internal abstract class DifferentiableOperation
     public abstract Tensor Forward(IReadOnlyList<Tensor> inputs, ICollection<Tensor> saved);
 
     /// <summary>Computes the inputs' gradients; gradients are off, and the thread may be any. What it throws reaches the caller of the backward pass.</summary>
-    /// <param name="call">What the backward pass knows.</param>
+    /// <param name="call">The gradient of the result, and what the forward pass saved.</param>
     /// <returns>One entry per input, of its shape; null where none is required.</returns>
     public abstract IReadOnlyList<Tensor?> Backward(BackwardCall call);
 }
 
-/// <summary>What the backward pass hands to an operation.</summary>
+/// <summary>What an operation is given to compute its inputs' gradients from.</summary>
 /// <param name="Gradient">The gradient of the result, of its shape.</param>
 /// <param name="Saved">What <see cref="DifferentiableOperation.Forward"/> saved, in its order.</param>
 /// <param name="Required">Per input, whether its gradient is required.</param>

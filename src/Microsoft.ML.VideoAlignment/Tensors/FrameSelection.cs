@@ -1,18 +1,16 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
-/// <summary>Frames of a clip [B, C, T, ...] by their index.</summary>
+/// <summary>Selects frames of a video by their index.</summary>
 internal static class FrameSelection
 {
-    /// <summary>clip: [B, C, T, ...] -> [B, C, n, ...], the frames in the order asked for.</summary>
-    public static Tensor Select(Tensor clip, IEnumerable<int> frames)
+    /// <summary>Selects frames, in the order asked for.</summary>
+    /// <param name="video">[B, C, T, ...].</param>
+    /// <param name="frames">Indices from 0; one may come more than once.</param>
+    /// <returns>[B, C, n, ...].</returns>
+    public static Tensor Select(Tensor video, IEnumerable<int> frames)
     {
         long[] indices = [.. frames.Select(frame => (long)frame)];
-        if (MetaOps.IsMeta(clip))
-        {
-            return MetaOps.Select(clip, 2, indices.Length);
-        }
-
-        using Tensor chosen = tensor(indices, device: clip.device);
-        return clip.index_select(2, chosen);
+        using Tensor chosen = tensor(indices, device: video.device);
+        return Ops.IndexSelect(video, 2, chosen);
     }
 }

@@ -1,21 +1,28 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
-/// <summary>
-/// Tensors of a CUDA device that wait in pinned memory of the CPU. Copies both ways are queued in the device's stream and no one waits for them, so the CPU goes
-/// on preparing kernels meanwhile; TorchSharp 0.107 knows no other streams, so the device itself copies between kernels and not beside them.
-/// </summary>
+/// <summary>Moves tensors of a CUDA device to pinned memory of the CPU and back.</summary>
+/// <remarks>
+/// Copies both ways are queued in the device's stream and never waited for, so the CPU goes on preparing kernels meanwhile. TorchSharp 0.107 has no other
+/// streams, so the device itself copies between kernels and not beside them.
+/// </remarks>
 internal static class HostMemory
 {
-    /// <summary>Whether a tensor has elsewhere to wait: one on the CPU has not.</summary>
-    public static bool Takes(Tensor x) => x.device_type == DeviceType.CUDA || (MetaOps.IsMeta(x) && !MemoryProfiler.EstimatesCpu);
+    /// <summary>Whether a tensor can wait elsewhere: not one that is in the CPU's memory already.</summary>
+    /// <param name="x">Any shape; on the meta device it stands for one on the run's device.</param>
+    public static bool Takes(Tensor x) => x.device_type == DeviceType.CUDA || (MetaOps.IsMeta(x) && !RunContext.IsForCpu);
 
-    /// <summary>A copy of x that takes none of the device's memory, strides as they are; libtorch pins what it copies to the CPU without waiting.</summary>
+    /// <summary>Copies a tensor out of the device's memory, with its strides; libtorch pins what it copies to the CPU without waiting.</summary>
+    /// <param name="x">Any shape.</param>
     public static Tensor Out(Tensor x) => MetaOps.IsMeta(x) ? empty(0, dtype: x.dtype, device: META) : x.to(CPU, non_blocking: true);
 
-    /// <summary>What <see cref="Out"/> was given, on its device again.</summary>
+    /// <summary>Copies a tensor back to its device.</summary>
+    /// <param name="waiting">What <see cref="Out"/> returned.</param>
+    /// <param name="device">The device.</param>
+    /// <param name="shape">The tensor's shape.</param>
+    /// <param name="strides">The tensor's strides.</param>
     public static Tensor Back(Tensor waiting, Device device, long[] shape, long[] strides)
     {
-        BackwardObserver.Notify(BackwardObserver.OffloadedInput);
+        RunContext.RestoringInput();
         return waiting.device_type == DeviceType.META
             ? empty_strided(shape, strides, dtype: waiting.dtype, device: META)
             : waiting.to(device, non_blocking: true);

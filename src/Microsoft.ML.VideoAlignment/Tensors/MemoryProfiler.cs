@@ -1,117 +1,87 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
-/// <summary>What a training step is doing when memory is looked at.</summary>
-internal enum MemoryPhase
-{
-    /// <summary>A denoising step without gradient, adapters merged.</summary>
-    Sampling,
-
-    /// <summary>A denoising step whose graph is kept.</summary>
-    GradientStep,
-
-    /// <summary>Decoding the frames that the reward is shown.</summary>
-    Decode,
-
-    /// <summary>Scoring them, and the loss.</summary>
-    Score,
-
-    /// <summary>The gradient, back through all of that.</summary>
-    Backward,
-
-    /// <summary>Generating a finished video without gradient, decoded part by part.</summary>
-    Generation,
-
-    /// <summary>Generating and scoring held-out videos.</summary>
-    HeldOut,
-}
-
 /// <summary>
-/// Counts what tensors would take while the real code runs on the meta device, where tensors have shapes and no memory. Kernels and layers call
-/// <see cref="Sample"/> when they hold most; a storage that was seen once is followed until nobody holds it any more, autograd included. Without a meter
-/// in the flow of execution, looking costs nothing.
+/// Counts what tensors would take while the real code runs on the meta device, where tensors have shapes and no memory: at every operation and as each stage
+/// begins. A storage that was seen once is followed until it has no holder any more, autograd included.
 /// </summary>
-internal sealed class MemoryProfiler : IDisposable
+internal sealed class MemoryProfiler : IRunObserver, IDisposable
 {
     private readonly int _thread = Environment.CurrentManagedThreadId;
-    private readonly MemoryProfiler? _outer = AmbientState.Current.Memory;
     private readonly Lock _lock = new();
     private readonly HashSet<nint> _apart;
     private readonly Dictionary<nint, Tensor> _held = [];
-    private readonly long[] _peaks = new long[Enum.GetValues<MemoryPhase>().Length];
+    private readonly long[] _peaks = new long[Enum.GetValues<RunStage>().Length];
     private readonly DeviceType _counted;
-    private MemoryPhase _phase;
+    private readonly IDisposable? _observation;
+    private RunStage _stage = RunStage.Sampling;
+    private bool _hasEnded;
 
-    /// <summary>
-    /// apart: Tensors that are counted elsewhere, such as weights. device: the one that the meta device stands for. counted: the device whose tensors are counted.
-    /// </summary>
+    /// <summary>Begins to count, until disposed.</summary>
+    /// <param name="apart">Tensors that are counted elsewhere, such as weights.</param>
+    /// <param name="device">The device that the meta device stands for.</param>
+    /// <param name="counted">The device whose tensors are counted.</param>
+    /// <exception cref="InvalidOperationException">The flow has a profiler already.</exception>
+    /// <exception cref="NotSupportedException">See <see cref="StorageCount.Require"/>.</exception>
     public MemoryProfiler(IEnumerable<Tensor> apart, DeviceType device, DeviceType counted = DeviceType.META)
     {
         StorageCount.Require();
-        if (_outer?._thread == _thread)
+        if (RunContext.Observer<MemoryProfiler>()?._thread == _thread)
         {
-            throw new InvalidOperationException("This flow of execution has a memory meter already. Dispose it before another begins.");
+            throw new InvalidOperationException("This flow of execution has a memory profiler already. Dispose it before another begins.");
         }
 
         _apart = [.. apart.Select(StorageCount.StorageAddress)];
-        (Device, _counted) = (device, counted);
-        AmbientState.Current = AmbientState.Current with { Memory = this };
+        _counted = counted;
+        _observation = RunContext.Observe(this, device);
     }
 
-    /// <summary>Whether what runs on the meta device should choose the CPU's ways; without a meter it does.</summary>
-    public static bool EstimatesCpu => AmbientState.Current.Memory is not { Device: not DeviceType.CPU };
+    bool IRunObserver.ObservesOps => true;
 
-    public DeviceType Device { get; }
-
-    /// <summary>Whether the meter counts no more.</summary>
-    public bool IsEnded { get; private set; }
-
-    /// <summary>Bytes that were alive when last looked at.</summary>
+    /// <summary>Bytes that were alive when last counted.</summary>
     public long Alive { get; private set; }
 
-    /// <summary>Most bytes that were alive at a time in this phase.</summary>
-    public long this[MemoryPhase phase] => _peaks[(int)phase];
+    /// <summary>Most bytes that were alive at a time in a stage.</summary>
+    /// <param name="stage">The stage.</param>
+    public long this[RunStage stage] => _peaks[(int)stage];
 
-    /// <summary>What follows belongs to this phase.</summary>
-    public static void Enter(MemoryPhase phase)
+    void IRunObserver.Enter(RunStage stage)
     {
-        if (AmbientState.Current.Memory is { } meter)
+        lock (_lock)
         {
-            meter._phase = phase;
+            _stage = stage;
+        }
+
+        Sample();
+    }
+
+    void IRunObserver.OpDone(in OpRecord op)
+    {
+        lock (_lock)
+        {
+            Follow([op.Result]);
+            Follow(op.Factors);
+            Follow(op.Others);
+            Count();
         }
     }
 
-    /// <summary>
-    /// Counts what is alive now: all that the running thread's dispose scopes own, what was seen before and is still held, and <paramref name="also"/>.
-    /// </summary>
-    public static void Sample(params ReadOnlySpan<Tensor?> also)
+    /// <summary>Counts what is alive now: all that the running thread's dispose scopes own, and what was seen before and is still held.</summary>
+    /// <param name="also">Tensors that are counted too; null entries are passed over.</param>
+    public void Sample(params ReadOnlySpan<Tensor?> also)
     {
-        if (AmbientState.Current.Memory is not { } meter)
+        lock (_lock)
         {
-            return;
-        }
-
-        lock (meter._lock)
-        {
-            if (meter.IsEnded)
-            {
-                return;
-            }
-
-            foreach (Tensor? tensor in also)
-            {
-                meter.RecordPeak(tensor);
-            }
-
-            meter.Count();
+            Follow(also);
+            Count();
         }
     }
 
     public void Dispose()
     {
-        AmbientState.Current = AmbientState.Current with { Memory = _outer };
+        _observation?.Dispose();
         lock (_lock)
         {
-            IsEnded = true;
+            _hasEnded = true;
             foreach (Tensor tensor in _held.Values)
             {
                 tensor.Dispose();
@@ -121,9 +91,23 @@ internal sealed class MemoryProfiler : IDisposable
         }
     }
 
-    private void RecordPeak(Tensor? tensor)
+    private void Follow(ReadOnlySpan<Tensor?> tensors)
     {
-        if (tensor is null || tensor.device_type != _counted || StorageCount.StorageAddress(tensor) is var storage && (_held.ContainsKey(storage) || _apart.Contains(storage)))
+        foreach (Tensor? tensor in tensors)
+        {
+            Follow(tensor);
+        }
+    }
+
+    private void Follow(Tensor? tensor)
+    {
+        if (_hasEnded || tensor is null || tensor.device_type != _counted)
+        {
+            return;
+        }
+
+        nint storage = StorageCount.StorageAddress(tensor);
+        if (_held.ContainsKey(storage) || _apart.Contains(storage))
         {
             return;
         }
@@ -134,9 +118,14 @@ internal sealed class MemoryProfiler : IDisposable
 
     private void Count()
     {
+        if (_hasEnded)
+        {
+            return;
+        }
+
         foreach (Tensor tensor in StorageCount.Owned().ToList())
         {
-            RecordPeak(tensor);
+            Follow(tensor);
         }
 
         long alive = 0;
@@ -154,6 +143,6 @@ internal sealed class MemoryProfiler : IDisposable
         }
 
         Alive = alive;
-        _peaks[(int)_phase] = Math.Max(_peaks[(int)_phase], alive);
+        _peaks[(int)_stage] = Math.Max(_peaks[(int)_stage], alive);
     }
 }

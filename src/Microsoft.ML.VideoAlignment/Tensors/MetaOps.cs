@@ -1,50 +1,70 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
-/// Operations that libtorch does not have for the meta device, by shapes alone: each gives an empty result, keeps for the backward pass what libtorch's own keeps,
-/// and gives empty gradients.
+/// Operations that libtorch lacks on the meta device, by shapes alone: each gives an empty result, keeps for the backward pass what libtorch's own keeps, and
+/// gives empty gradients.
 /// </summary>
 internal static class MetaOps
 {
-    /// <summary>Whether a tensor has no numbers.</summary>
+    /// <summary>Whether a tensor has a shape and no numbers.</summary>
+    /// <param name="x">Any shape.</param>
     public static bool IsMeta(Tensor x) => x.device_type == DeviceType.META;
 
-    /// <summary>Counts what code that does not use these operations has made and still holds.</summary>
-    /// <param name="result">What the code returned.</param>
-    public static void Record(Tensor result) => MemoryProfiler.Sample(result);
-
-    /// <summary>What a scalar says, once the device has it; 0 where there are no numbers.</summary>
-    public static double Number(Tensor scalar) => IsMeta(scalar) ? 0 : scalar.AsDouble();
-
-    /// <summary>x: [N, in, H, W]; weight: [out, in, k, l] -> [N, out, H', W'], channels-last. Input and weight are kept, whichever is trained.</summary>
+    /// <summary>A convolution; input and weight are kept, whichever is trained.</summary>
+    /// <param name="x">[N, in, H, W].</param>
+    /// <param name="weight">[out, in, k, l].</param>
+    /// <param name="bias">[out]; null: none.</param>
+    /// <param name="stride">Along H and W.</param>
+    /// <param name="padding">Along H and W.</param>
+    /// <returns>[N, out, H', W'], channels-last.</returns>
     public static Tensor Convolution(Tensor x, Tensor weight, Tensor? bias, long[] stride, long[] padding)
     {
         long OutputSide(int axis) => ((x.shape[axis] + (2 * padding[axis - 2]) - weight.shape[axis]) / stride[axis - 2]) + 1;
         return Run(EmptyLike([x.shape[0], weight.shape[0], OutputSide(2), OutputSide(3)], x, channelsLast: true), [x, weight, .. Stub(bias)], [0, 1]);
     }
 
-    /// <summary>x: [N, in, h, w]; weight: [in, out, k, l] -> [N, out, H, W], channels-last.</summary>
+    /// <summary>A transposed convolution; input and weight are kept.</summary>
+    /// <param name="x">[N, in, h, w].</param>
+    /// <param name="weight">[in, out, k, l].</param>
+    /// <param name="bias">[out]; null: none.</param>
+    /// <param name="stride">Along H and W.</param>
+    /// <param name="padding">Along H and W.</param>
+    /// <returns>[N, out, H, W], channels-last.</returns>
     public static Tensor TransposedConvolution(Tensor x, Tensor weight, Tensor? bias, long[] stride, long[] padding)
     {
         long OutputSide(int axis) => ((x.shape[axis] - 1) * stride[axis - 2]) - (2 * padding[axis - 2]) + weight.shape[axis];
         return Run(EmptyLike([x.shape[0], weight.shape[1], OutputSide(2), OutputSide(3)], x, channelsLast: true), [x, weight, .. Stub(bias)], [0, 1]);
     }
 
-    /// <summary>Queries [N, h, L, d], keys and values [N, h, M, d] -> [N, h, L, d], which lies as [N, L, h, d]. The fused kernel keeps all four and no scores.</summary>
+    /// <summary>The fused kernel of attention, which keeps operands and result and no scores.</summary>
+    /// <param name="q">[N, h, L, d].</param>
+    /// <param name="k">[N, h, M, d].</param>
+    /// <param name="v">[N, h, M, d].</param>
+    /// <returns>[N, h, L, d], laid out as [N, L, h, d].</returns>
     public static Tensor Attention(Tensor q, Tensor k, Tensor v)
     {
         long[] shape = [q.shape[0], q.shape[2], q.shape[1], v.shape[3]];
         return Run(() => empty(shape, dtype: q.dtype, device: META).transpose(1, 2), [q, k, v], [0, 1, 2], keepsResult: true);
     }
 
-    /// <summary>A norm of any kind: x -> its shape; x is kept.</summary>
+    /// <summary>A norm of any kind; the input is kept.</summary>
+    /// <param name="x">Any shape.</param>
+    /// <param name="weight">Any shape; null: none.</param>
+    /// <param name="bias">Any shape; null: none.</param>
+    /// <returns>The shape of x.</returns>
     public static Tensor Norm(Tensor x, Tensor? weight, Tensor? bias) =>
         Run(EmptyLike(x.shape, x, IsChannelsLast(x)), [x, .. Stub(weight), .. Stub(bias)], [0]);
 
-    /// <summary>A function of each number by itself, such as relu: x -> its shape; x, or as much, is kept.</summary>
+    /// <summary>A function of each number by itself, such as relu; the input, or as much, is kept.</summary>
+    /// <param name="x">Any shape.</param>
+    /// <returns>The shape of x.</returns>
     public static Tensor Pointwise(Tensor x) => Norm(x, weight: null, bias: null);
 
-    /// <summary><paramref name="count"/> slices along an axis.</summary>
+    /// <summary>Slices along an axis; nothing is kept.</summary>
+    /// <param name="x">Any shape.</param>
+    /// <param name="axis">The axis, from 0.</param>
+    /// <param name="count">Number of slices.</param>
+    /// <returns>The shape of x with that many along the axis.</returns>
     public static Tensor Select(Tensor x, int axis, long count)
     {
         long[] shape = [.. x.shape];
@@ -52,18 +72,18 @@ internal static class MetaOps
         return Run(EmptyLike(shape, x, channelsLast: false), [x], []);
     }
 
-    /// <summary>As torch.where, of two tensors of one shape; the condition is kept.</summary>
-    public static Tensor Where(Tensor condition, Tensor first, Tensor second) =>
-        Run(EmptyLike(second.shape, second, IsChannelsLast(second)), [first, second, condition], [2]);
+    /// <summary>A function of pairs of numbers, such as the larger of two; both operands are kept.</summary>
+    /// <param name="first">Any shape.</param>
+    /// <param name="second">The shape of the first.</param>
+    /// <returns>The shape of the first.</returns>
+    public static Tensor Pair(Tensor first, Tensor second) => Run(EmptyLike(first.shape, first, IsChannelsLast(first)), [first, second], [0, 1]);
 
     private static Tensor Run(Func<Tensor> make, Tensor[] inputs, int[] kept, bool keepsResult = false)
     {
-        Tensor y = is_grad_enabled() && inputs.Any(input => input.requires_grad) ? CustomFunction.Run(new Operation(make, kept, keepsResult), inputs) : make();
-        MemoryProfiler.Sample([y, .. inputs]);
-        return y;
+        return is_grad_enabled() && inputs.Any(input => input.requires_grad) ? CustomFunction.Run(new Operation(make, kept, keepsResult), inputs) : make();
     }
 
-    /// <summary>Makes an empty tensor of this shape.</summary>
+    // Makes an empty tensor of this shape.
     private static Func<Tensor> EmptyLike(long[] shape, Tensor x, bool channelsLast)
     {
         ScalarType dtype = x.dtype;
@@ -95,7 +115,7 @@ internal static class MetaOps
         public override IReadOnlyList<Tensor?> Backward(BackwardCall call)
         {
             Tensor?[] gradients = [.. _gradients.Select(gradient => gradient?.Invoke())];
-            MemoryProfiler.Sample([call.Gradient, .. gradients]);
+            Ops.Done(call.Gradient, gradients);
             foreach (Tensor tensor in _kept)
             {
                 tensor.Dispose();

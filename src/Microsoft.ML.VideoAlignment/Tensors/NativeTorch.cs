@@ -3,19 +3,21 @@ using System.Runtime.InteropServices;
 
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
-/// <summary>
-/// The first touch of libtorch. Without its native package TorchSharp fails in a static constructor, and what to do stands in an inner exception, with another
-/// package's name and version; here it is said once, in a sentence.
-/// </summary>
+/// <summary>The first touch of libtorch, which says in one sentence what to do where its native package is missing.</summary>
+/// <remarks>
+/// TorchSharp itself then fails in a static constructor, and its advice stands in an inner exception, with another package's name and version.
+/// </remarks>
 internal static class NativeTorch
 {
-    /// <summary>Systems on x64 that are no Linux with glibc, by the beginnings of their identifiers.</summary>
+    // Systems on x64 other than Linux with glibc, by the beginnings of their identifiers.
     private static readonly string[] s_otherX64 = ["win", "osx", "linux-musl", "linux-bionic", "alpine"];
 
     private static volatile bool s_loaded;
 
     /// <summary>Loads libtorch, unless it is loaded.</summary>
-    /// <exception cref="DllNotFoundException">It is not there, or the system cannot load it; the message says which package to add, or what is missing.</exception>
+    /// <exception cref="DllNotFoundException">
+    /// It is missing, or the system cannot load it; the message says which package to add, or what else is missing.
+    /// </exception>
     public static void Require()
     {
         if (s_loaded)
@@ -35,7 +37,7 @@ internal static class NativeTorch
         }
     }
 
-    /// <summary>What to do.</summary>
+    /// <summary>Says what to do.</summary>
     /// <param name="system">The runtime identifier of this system, such as linux-x64.</param>
     /// <param name="version">TorchSharp's version.</param>
     /// <param name="refusal">What the system says to a library that is there and cannot be loaded; null: it is not there.</param>

@@ -1,60 +1,264 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
-/// <summary>
-/// Everything that multiplies matrices: counted by the thread's <see cref="FlopCounter"/>, and by shapes alone where libtorch has no kernel for the meta device.
-/// </summary>
+/// <summary>The operations that cost: products, convolutions, attention, norms, and what libtorch lacks on the meta device.</summary>
+/// <remarks>
+/// Each runs by shapes alone where its operands are on that device, and tells the flow's observers (<see cref="RunContext"/>) when it is done. Without an
+/// observer that asks for ops, that costs nothing.
+/// </remarks>
 internal static class Ops
 {
-    /// <summary>x: [..., in]; weight: [out, in]; bias: [out] -> x W^T + b, [..., out].</summary>
+    // Numbers of a group up to which libtorch's group norm is computed in float64. It computes a x + b with b = -a mean, which loses what the mean is larger
+    // than the deviation; of two numbers that is what rounding makes of it, different on each processor.
+    private const long FewNumbers = 64;
+
+    /// <summary>x W^T + b.</summary>
+    /// <param name="x">[..., in].</param>
+    /// <param name="weight">W [out, in].</param>
+    /// <param name="bias">b [out]; null: none.</param>
+    /// <returns>[..., out].</returns>
     public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null)
     {
-        FlopCounter.Current?.Product(x.numel() * weight.shape[0], x, weight);
-        return nn.functional.linear(x, weight, bias);
-    }
+        Tensor y = nn.functional.linear(x, weight, bias);
+        if (RunContext.ObservesOps)
+        {
+            RunContext.OpDone(new OpRecord(OpKind.Product, x.numel() * weight.shape[0], y, [x, weight]));
+        }
 
-    /// <summary>a: [..., n, k]; b: [..., k, m] -> [..., n, m], one broadcast to the other.</summary>
-    public static Tensor MatMul(Tensor a, Tensor b)
-    {
-        Tensor y = a.matmul(b);
-        FlopCounter.Current?.Product(y.numel() * a.shape[^1], a, b);
         return y;
     }
 
-    /// <summary>a: [N, n, k]; b: [N, k, m] -> [N, n, m].</summary>
-    public static Tensor Bmm(Tensor a, Tensor b)
+    /// <summary>Matrix products, one operand broadcast to the other.</summary>
+    /// <param name="a">[..., n, k].</param>
+    /// <param name="b">[..., k, m].</param>
+    /// <returns>[..., n, m].</returns>
+    public static Tensor MatMul(Tensor a, Tensor b)
     {
-        FlopCounter.Current?.Product(a.numel() * b.shape[2], a, b);
-        return a.bmm(b);
+        Tensor y = a.matmul(b);
+        if (RunContext.ObservesOps)
+        {
+            RunContext.OpDone(new OpRecord(OpKind.Product, y.numel() * a.shape[^1], y, [a, b]));
+        }
+
+        return y;
     }
 
-    /// <summary>x: [N, in, H, W]; weight: [out, in, k, l] -> [N, out, H', W']. Stride 1 and no padding unless given.</summary>
+    /// <summary>Matrix products, one for each row.</summary>
+    /// <param name="a">[N, n, k].</param>
+    /// <param name="b">[N, k, m].</param>
+    /// <returns>[N, n, m].</returns>
+    public static Tensor Bmm(Tensor a, Tensor b)
+    {
+        Tensor y = a.bmm(b);
+        if (RunContext.ObservesOps)
+        {
+            RunContext.OpDone(new OpRecord(OpKind.Product, a.numel() * b.shape[2], y, [a, b]));
+        }
+
+        return y;
+    }
+
+    /// <summary>Convolution over two axes.</summary>
+    /// <param name="x">[N, in, H, W].</param>
+    /// <param name="weight">[out, in, k, l].</param>
+    /// <param name="bias">[out]; null: none.</param>
+    /// <param name="stride">Along H and W; null: 1.</param>
+    /// <param name="padding">Along H and W; null: none.</param>
+    /// <returns>[N, out, H', W'].</returns>
     public static Tensor Conv(Tensor x, Tensor weight, Tensor? bias, long[]? stride = null, long[]? padding = null)
     {
         Tensor y = MetaOps.IsMeta(x)
             ? MetaOps.Convolution(x, weight, bias, stride ?? [1, 1], padding ?? [0, 0])
             : nn.functional.conv2d(x, weight, bias, stride, padding);
-        FlopCounter.Current?.Product(y.numel() * (weight.numel() / weight.shape[0]), x, weight);
+        if (RunContext.ObservesOps)
+        {
+            RunContext.OpDone(new OpRecord(OpKind.Product, y.numel() * (weight.numel() / weight.shape[0]), y, [x, weight]));
+        }
+
         return y;
     }
 
-    /// <summary>x: [N, in, h, w]; weight: [in, out, k, l] -> [N, out, H, W].</summary>
+    /// <summary>Transposed convolution over two axes.</summary>
+    /// <param name="x">[N, in, h, w].</param>
+    /// <param name="weight">[in, out, k, l].</param>
+    /// <param name="bias">[out]; null: none.</param>
+    /// <param name="stride">Along H and W.</param>
+    /// <param name="padding">Along H and W.</param>
+    /// <returns>[N, out, H, W].</returns>
     public static Tensor ConvTranspose(Tensor x, Tensor weight, Tensor? bias, long[] stride, long[] padding)
     {
-        FlopCounter.Current?.Product(x.numel() * (weight.numel() / weight.shape[0]), x, weight);
-        return MetaOps.IsMeta(x)
+        Tensor y = MetaOps.IsMeta(x)
             ? MetaOps.TransposedConvolution(x, weight, bias, stride, padding)
             : nn.functional.conv_transpose2d(x, weight, bias, strides: stride, padding: padding);
+        if (RunContext.ObservesOps)
+        {
+            RunContext.OpDone(new OpRecord(OpKind.Product, x.numel() * (weight.numel() / weight.shape[0]), y, [x, weight]));
+        }
+
+        return y;
     }
 
-    /// <summary>
-    /// Softmax(q k^T / sqrt(d)) v in one kernel: queries [N, h, L, d], keys and values [N, h, M, d] -> [N, h, L, d]. <paramref name="mask"/>: boolean, or added
-    /// to the scores; null: none. <paramref name="causal"/>: each query sees the keys up to its own place. Over a single key the kernels leave rounding noise where queries and
-    /// keys have no gradient, each processor its own, which Adam would make whole steps of; written out, that gradient is exactly zero.
-    /// </summary>
+    /// <summary>Softmax(q k^T / sqrt(d)) v in one kernel.</summary>
+    /// <param name="q">[N, h, L, d].</param>
+    /// <param name="k">[N, h, M, d].</param>
+    /// <param name="v">[N, h, M, d].</param>
+    /// <param name="mask">Boolean, or added to the scores; null: none.</param>
+    /// <param name="causal">Whether each query sees the keys up to its own place alone.</param>
+    /// <returns>[N, h, L, d].</returns>
+    /// <remarks>
+    /// Over a single key the kernels leave rounding noise where queries and keys have no gradient, each processor its own, which Adam would make whole steps
+    /// of; written out, that gradient is exactly zero.
+    /// </remarks>
     public static Tensor Attention(Tensor q, Tensor k, Tensor v, Tensor? mask = null, bool causal = false)
     {
-        FlopCounter.Current?.Attention(q, k, v);
-        return k.shape[2] == 1 && !MetaOps.IsMeta(q) ? AttendToSingleKey(q, k, v, mask) : MetaOps.IsMeta(q) ? MetaOps.Attention(q, k, v) : nn.functional.scaled_dot_product_attention(q, k, v, mask, is_casual: causal);
+        Tensor y = MetaOps.IsMeta(q) ? MetaOps.Attention(q, k, v)
+            : k.shape[2] == 1 ? AttendToSingleKey(q, k, v, mask)
+            : nn.functional.scaled_dot_product_attention(q, k, v, mask, is_casual: causal);
+        if (RunContext.ObservesOps)
+        {
+            RunContext.OpDone(new OpRecord(OpKind.Attention, 0, y, [q, k, v]));
+        }
+
+        return y;
+    }
+
+    /// <summary>Whether <see cref="GroupNorm"/> applies SiLU in its own pass to this tensor.</summary>
+    /// <param name="x">[N, C, ...].</param>
+    public static bool FusesSilu(Tensor x) => CpuKernels.Fits(x) && x.ndim == 4;
+
+    /// <summary>Group norm, over the channels of a group and all axes after the channels'.</summary>
+    /// <param name="x">[N, C, ...].</param>
+    /// <param name="groups">Groups of channels, a divisor of C.</param>
+    /// <param name="weight">[C].</param>
+    /// <param name="bias">[C].</param>
+    /// <param name="eps">Added to the variance.</param>
+    /// <param name="silu">Whether SiLU follows; only where <see cref="FusesSilu"/>.</param>
+    /// <returns>The shape of x.</returns>
+    public static Tensor GroupNorm(Tensor x, long groups, Tensor weight, Tensor bias, double eps, bool silu = false) =>
+        FusesSilu(x) ? GroupNormKernel.Run(x, weight, bias, groups, eps, silu)
+        : Done(MetaOps.IsMeta(x) ? MetaOps.Norm(x, weight, bias) : GroupNormByLibtorch(x, groups, weight, bias, eps), [x]);
+
+    /// <summary>Layer norm over the last axis.</summary>
+    /// <param name="x">[..., D].</param>
+    /// <param name="shape">Its size, [D].</param>
+    /// <param name="weight">[D]; null: 1.</param>
+    /// <param name="bias">[D]; null: 0.</param>
+    /// <param name="eps">Added to the variance.</param>
+    /// <returns>The shape of x.</returns>
+    public static Tensor LayerNorm(Tensor x, long[] shape, Tensor? weight, Tensor? bias, double eps) =>
+        Done(MetaOps.IsMeta(x) ? MetaOps.Norm(x, weight, bias) : nn.functional.layer_norm(x, shape, weight, bias, eps), [x]);
+
+    /// <summary>a + b.</summary>
+    /// <param name="a">Any shape.</param>
+    /// <param name="b">A shape that broadcasts with a's.</param>
+    /// <returns>The broadcast shape.</returns>
+    public static Tensor Add(Tensor a, Tensor b) => Done(a.Add(b), [a, b]);
+
+    /// <summary>a - b.</summary>
+    /// <inheritdoc cref="Add"/>
+    public static Tensor Subtract(Tensor a, Tensor b) => Done(a - b, [a, b]);
+
+    /// <summary>The larger of a and b, number by number.</summary>
+    /// <param name="a">Any shape.</param>
+    /// <param name="b">The shape of a.</param>
+    /// <returns>The shape of a.</returns>
+    public static Tensor Maximum(Tensor a, Tensor b) => Done(MetaOps.IsMeta(a) ? MetaOps.Pair(a, b) : maximum(a, b), [a, b]);
+
+    /// <summary>x held between two numbers.</summary>
+    /// <param name="x">Any shape.</param>
+    /// <param name="least">Lower bound.</param>
+    /// <param name="most">Upper bound.</param>
+    /// <returns>The shape of x.</returns>
+    public static Tensor Clamp(Tensor x, double least, double most) => Done(MetaOps.IsMeta(x) ? MetaOps.Pointwise(x) : x.Clamp(least, most), [x]);
+
+    /// <summary>|x|.</summary>
+    /// <param name="x">Any shape.</param>
+    /// <returns>The shape of x.</returns>
+    public static Tensor Abs(Tensor x) => Done(MetaOps.IsMeta(x) ? MetaOps.Pointwise(x) : x.abs(), [x]);
+
+    /// <summary>max(x, 0).</summary>
+    /// <inheritdoc cref="Abs"/>
+    public static Tensor Relu(Tensor x) => Done(MetaOps.IsMeta(x) ? MetaOps.Pointwise(x) : x.relu(), [x]);
+
+    /// <summary>log(1 / (1 + e^-x)).</summary>
+    /// <inheritdoc cref="Abs"/>
+    public static Tensor LogSigmoid(Tensor x) => Done(MetaOps.IsMeta(x) ? MetaOps.Pointwise(x) : nn.functional.logsigmoid(x), [x]);
+
+    /// <summary>x to a power.</summary>
+    /// <param name="x">Any shape.</param>
+    /// <param name="exponent">The power.</param>
+    /// <returns>The shape of x.</returns>
+    public static Tensor Pow(Tensor x, double exponent) => Done(x.Pow(exponent), [x]);
+
+    /// <summary>x divided by a number.</summary>
+    /// <param name="x">Any shape.</param>
+    /// <param name="divisor">The number.</param>
+    /// <returns>The shape of x.</returns>
+    public static Tensor Divide(Tensor x, double divisor) => Done(x.Div(divisor), [x]);
+
+    /// <summary>x multiplied by a number.</summary>
+    /// <param name="x">Any shape.</param>
+    /// <param name="factor">The number.</param>
+    /// <returns>The shape of x.</returns>
+    public static Tensor Multiply(Tensor x, double factor) => Done(x.Mul(factor), [x]);
+
+    /// <summary>Slices along an axis, in the order asked for; one may come more than once.</summary>
+    /// <param name="x">Any shape.</param>
+    /// <param name="axis">The axis, from 0.</param>
+    /// <param name="index">int64 [n], on x's device.</param>
+    /// <returns>The shape of x with n along the axis.</returns>
+    public static Tensor IndexSelect(Tensor x, int axis, Tensor index) =>
+        Done(MetaOps.IsMeta(x) ? MetaOps.Select(x, axis, index.numel()) : x.index_select(axis, index), [x]);
+
+    /// <summary>Complex numbers of absolute value 1.</summary>
+    /// <param name="angles">Radians, float32 of any shape.</param>
+    /// <returns>The shape of the angles, complex.</returns>
+    public static Tensor UnitComplex(Tensor angles)
+    {
+        if (MetaOps.IsMeta(angles))
+        {
+            return empty(angles.shape, dtype: ScalarType.ComplexFloat32, device: META);
+        }
+
+        using Tensor one = ones_like(angles);
+        return polar(one, angles);
+    }
+
+    /// <summary>Tensors one after another along an axis.</summary>
+    /// <param name="parts">At least one; shapes agree but for the axis.</param>
+    /// <param name="axis">The axis, from 0.</param>
+    /// <returns>A fresh tensor.</returns>
+    public static Tensor Cat(IReadOnlyList<Tensor> parts, int axis = 0) => Done(cat([.. parts], axis), []);
+
+    /// <summary>Reads a number from its device, once the device has it.</summary>
+    /// <param name="scalar">One element.</param>
+    /// <returns>Its value; 0 where there are no numbers.</returns>
+    public static double Number(Tensor scalar) => MetaOps.IsMeta(scalar) ? 0 : scalar.AsDouble();
+
+    /// <summary>Tells the flow's observers of a result that took no products.</summary>
+    /// <param name="y">The result.</param>
+    /// <param name="others">Further tensors that are alive; null entries are passed over.</param>
+    /// <returns>The result.</returns>
+    internal static Tensor Done(Tensor y, ReadOnlySpan<Tensor?> others)
+    {
+        if (RunContext.ObservesOps)
+        {
+            RunContext.OpDone(new OpRecord(OpKind.Other, 0, y, [], others));
+        }
+
+        return y;
+    }
+
+    private static Tensor GroupNormByLibtorch(Tensor x, long groups, Tensor weight, Tensor bias, double eps)
+    {
+        if (x.numel() > FewNumbers * groups * x.shape[0])
+        {
+            return nn.functional.group_norm(x, groups, weight, bias, eps);
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        Tensor gamma = weight.to_type(ScalarType.Float64), beta = bias.to_type(ScalarType.Float64);
+        Tensor y = nn.functional.group_norm(x.to_type(ScalarType.Float64), groups, gamma, beta, eps);
+        return y.to_type(x.dtype).MoveToOuterDisposeScope();
     }
 
     private static Tensor AttendToSingleKey(Tensor q, Tensor k, Tensor v, Tensor? mask)

@@ -1,24 +1,29 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
-/// <summary>Where a network's parameters live and how they are stored. Layers take it as an argument; there is no ambient default.</summary>
+/// <summary>Where a network's parameters live and how they are stored. Layers take it as an argument, not from an ambient default.</summary>
+/// <param name="Device">Where parameters are made.</param>
+/// <param name="Dtype">How they are stored.</param>
 internal sealed record Placement(Device Device, ScalarType Dtype)
 {
-    /// <summary>Below so many numbers a matrix is stored as the rest is: it saves nothing to speak of.</summary>
+    // Matrices smaller than this are not quantized: it would save little.
     private const long SmallestQuantized = 4096;
 
     private static Placement? s_cpu;
 
-    /// <summary>Whether large matrices are stored as int8 with a scale for each output channel (<see cref="ChannelQuantization"/>), and the rest as <see cref="Dtype"/>.</summary>
+    /// <summary>
+    /// Whether large matrices are stored as int8 with a scale for each output channel (<see cref="ChannelQuantization"/>), and the rest as <see cref="Dtype"/>.
+    /// </summary>
     public bool EightBitMatrices { get; init; }
 
     /// <summary>How the weights are stored, as a word for files.</summary>
     public string StoredAs => EightBitMatrices ? nameof(WeightPrecision.Int8) : Dtype.ToString();
 
-    /// <summary>float32 on the CPU. Whoever loads a network comes by here first.</summary>
+    /// <summary>float32 on the CPU; loading a network begins here.</summary>
     /// <exception cref="DllNotFoundException">See <see cref="NativeTorch.Require"/>.</exception>
     public static Placement Cpu => s_cpu ??= OnLoadedCpu();
 
-    /// <summary>On the CPU, stored as a user's options say.</summary>
+    /// <summary>On the CPU, stored as a user's options ask.</summary>
+    /// <param name="precision">How weights are stored.</param>
     public static Placement OnCpu(WeightPrecision precision) => precision switch
     {
         WeightPrecision.Float32 => Cpu,
@@ -31,34 +36,39 @@ internal sealed record Placement(Device Device, ScalarType Dtype)
     /// <summary>Shapes and names only, no memory: for checking a full-size network against its list of keys.</summary>
     public static Placement Meta => Cpu with { Device = META };
 
-    /// <summary>As <see cref="Meta"/>, of weights that are stored as this network's are.</summary>
+    /// <summary><see cref="Meta"/> with weights stored as an existing network's are.</summary>
+    /// <param name="network">At least one parameter.</param>
     public static Placement ShapesOf(nn.Module network)
     {
         ScalarType[] stored = [.. network.parameters().Select(parameter => parameter.dtype)];
         return stored.Contains(ScalarType.Int8) ? OnCpu(WeightPrecision.Int8) with { Device = META } : new Placement(META, stored[0]);
     }
 
-    /// <summary>What a network computes in whose weights are stored so: half precision saves memory, not digits.</summary>
-    public static ScalarType Computing(ScalarType stored) => stored is ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Int8 ? ScalarType.Float32 : stored;
+    /// <summary>The type to compute in: half precision saves memory, not digits.</summary>
+    /// <param name="stored">How weights are stored.</param>
+    public static ScalarType Computing(ScalarType stored) =>
+        stored is ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Int8 ? ScalarType.Float32 : stored;
 
-    /// <summary>
-    /// An uninitialized parameter that no dispose scope owns. Weights fill it through the checked loader, or a training program through its
-    /// initializer; the name of the shape's axes is the layer's business.
-    /// </summary>
+    /// <summary>Makes an uninitialized parameter that no dispose scope owns.</summary>
+    /// <param name="shape">Its shape; the layer names the axes.</param>
+    /// <remarks>Weights fill it through the checked loader, or a training program through its initializer.</remarks>
     public TorchSharp.Modules.Parameter Parameter(params ReadOnlySpan<long> shape)
     {
         using Tensor storage = empty(shape, dtype: Dtype, device: Device);
         return Copied(storage.alias());
     }
 
-    /// <summary>As <see cref="Parameter"/>, for the weight [out, ...] of a layer that multiplies; its scale is <see cref="Scale"/>'s.</summary>
+    /// <summary>Makes the weight of a layer that multiplies, whose scale is made by <see cref="Scale"/>.</summary>
+    /// <param name="shape">[out, ...].</param>
     public TorchSharp.Modules.Parameter Matrix(params ReadOnlySpan<long> shape)
     {
         using Tensor storage = empty(shape, dtype: DtypeOfMatrix(shape), device: Device);
         return Copied(storage.alias());
     }
 
-    /// <summary>The scales [out] of a weight that is stored in int8, which stand beside it as <c>weight_scale</c>; null: it is not.</summary>
+    /// <summary>Makes the scales of a weight that is stored in int8, which stand beside it as <c>weight_scale</c>.</summary>
+    /// <param name="weight">[out, ...].</param>
+    /// <returns>[out]; null where the weight is not int8.</returns>
     public TorchSharp.Modules.Parameter? Scale(Tensor weight)
     {
         if (weight.dtype != ScalarType.Int8)
@@ -70,13 +80,17 @@ internal sealed record Placement(Device Device, ScalarType Dtype)
         return Copied(storage.alias());
     }
 
-    /// <summary>As <see cref="Parameter"/>, for a tensor that stands in the file and is no parameter: a field of type Tensor becomes a buffer.</summary>
+    /// <summary>Makes an uninitialized buffer: a tensor of the file that is not a parameter.</summary>
+    /// <param name="shape">Its shape.</param>
     public Tensor Buffer(params ReadOnlySpan<long> shape) => empty(shape, dtype: Dtype, device: Device).DetachFromDisposeScope();
 
     /// <summary>
-    /// As <see cref="Matrix"/>, for a convolution weight [out, in, ...kernel], laid out in memory as [out, ...kernel, in]: the layout that
-    /// oneDNN takes without a copy when the input is channels-last.
+    /// Makes a convolution weight [out, in, ...kernel], laid out in memory as [out, ...kernel, in]: the layout that oneDNN takes without a copy when the input
+    /// is channels-last.
     /// </summary>
+    /// <param name="outChannels">out.</param>
+    /// <param name="inChannels">in.</param>
+    /// <param name="kernel">Sizes of the kernel.</param>
     public TorchSharp.Modules.Parameter ConvolutionWeight(long outChannels, long inChannels, params ReadOnlySpan<long> kernel)
     {
         long[] stored = [outChannels, .. kernel, inChannels];

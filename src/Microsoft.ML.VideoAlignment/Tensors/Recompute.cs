@@ -1,21 +1,26 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
-/// Activation checkpointing: the block runs without a graph, keeps only its inputs, and runs again in the backward pass. The gradient is that of
-/// the plain run, bit for bit, for blocks that draw no random numbers. (Chen et al. 2016, "Training deep nets with sublinear memory cost".)
+/// Activation checkpointing: the block runs without a graph, keeps only its inputs, and runs again in the backward pass (Chen et al. 2016, "Training deep nets
+/// with sublinear memory cost").
 /// </summary>
+/// <remarks>The gradient is that of the plain run, bit for bit, for blocks that draw no random numbers.</remarks>
 internal static class Recompute
 {
-    /// <summary>Rows that together are no larger than this are not worth taking apart.</summary>
+    // Rows that together are at most this large are not worth taking apart.
     private const long BytesTogether = 1 << 26;
 
-    /// <summary>
-    /// Runs <paramref name="block"/> on <paramref name="inputs"/>. Every tensor that carries a graph must be among the inputs; parameters that
-    /// the block owns need not be. Where nothing is recorded (gradients are off), the block simply runs.
-    /// </summary>
+    /// <summary>Runs a block that keeps its inputs alone. Where gradients are off, the block simply runs.</summary>
+    /// <param name="block">A function of the inputs; parameters that it owns need not be among them.</param>
+    /// <param name="inputs">Every tensor that carries a graph.</param>
+    /// <returns>What the block returns.</returns>
     public static Tensor Run(Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs) => Run(ActivationMemory.Recompute, block, inputs);
 
-    /// <inheritdoc cref="Run(Func{IReadOnlyList{Tensor}, Tensor}, Tensor[])"/>
+    /// <summary>Runs a block. Where gradients are off, or all is kept, the block simply runs.</summary>
+    /// <param name="memory">What is kept for the backward pass.</param>
+    /// <param name="block">A function of the inputs; parameters that it owns need not be among them.</param>
+    /// <param name="inputs">Every tensor that carries a graph.</param>
+    /// <returns>What the block returns.</returns>
     public static Tensor Run(ActivationMemory memory, Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs)
     {
         return memory == ActivationMemory.Keep || !is_grad_enabled()
@@ -24,9 +29,13 @@ internal static class Recompute
     }
 
     /// <summary>
-    /// As <see cref="Run(ActivationMemory, Func{IReadOnlyList{Tensor}, Tensor}, Tensor[])"/>, of a block that does the same with each row of x [N, ...]: rows that are
-    /// large run by themselves, so that the block's own tensors are those of few. Where all is kept, it runs at once.
+    /// Runs a block that does the same with each row: rows that are large run by themselves, so that the block's own tensors are those of few. Where all is
+    /// kept, all rows run at once.
     /// </summary>
+    /// <param name="memory">What is kept for the backward pass.</param>
+    /// <param name="block">A function of rows.</param>
+    /// <param name="x">[N, ...].</param>
+    /// <returns>[N, ...].</returns>
     public static Tensor Rows(ActivationMemory memory, Func<Tensor, Tensor> block, Tensor x)
     {
         long rowBytes = x.numel() / x.shape[0] * x.element_size(), together = Math.Max(1, BytesTogether / Math.Max(1, rowBytes));
@@ -39,12 +48,10 @@ internal static class Recompute
         return cat([.. x.split(together).Select(part => Run(memory, inputs => block(inputs[0]), part))]).MoveToOuterDisposeScope();
     }
 
-    /// <summary>
-    /// Runs <c>y.backward()</c> and throws what an operation of ours threw in it, on whatever thread. Gradients that the pass has given by then stay where they
-    /// are: a step that fails drops them.
-    /// </summary>
+    /// <summary>Runs <c>y.backward()</c> and throws what an operation of ours threw in it, on whatever thread.</summary>
     /// <param name="y">A scalar, or a tensor of the slope's shape.</param>
-    /// <param name="slope">What is back-propagated, of y's shape; null for a scalar: 1.</param>
+    /// <param name="slope">The gradient of y, of its shape; null for a scalar: 1.</param>
+    /// <remarks>Gradients that the pass has given by then stay where they are: a step that fails drops them.</remarks>
     public static void Backward(Tensor y, Tensor? slope = null)
     {
         if (slope is null)
@@ -59,12 +66,12 @@ internal static class Recompute
 
     /// <summary>Runs one backward pass from several tensors, which may share a graph.</summary>
     /// <param name="ys">Tensors with a graph.</param>
-    /// <param name="slopes">What is back-propagated from each, of its shape.</param>
+    /// <param name="slopes">The gradient of each, of its shape.</param>
     public static void Backward(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> slopes) => Backward(() => autograd.backward([.. ys], [.. slopes]));
 
     private static void Backward(Action pass)
     {
-        MemoryProfiler.Enter(MemoryPhase.Backward);
+        RunContext.Enter(RunStage.Backward);
         try
         {
             BackwardFailures.Rethrow(pass);
@@ -90,8 +97,7 @@ internal static class Recompute
             }
 
             using DisposeScope scope = NewDisposeScope();
-            Tensor y = block(inputs);
-            MemoryProfiler.Sample();
+            Tensor y = Ops.Done(block(inputs), []);
             return inputs.Any(input => ReferenceEquals(input, y)) ? y.alias().MoveToOuterDisposeScope() : y.MoveToOuterDisposeScope();
         }
 
@@ -100,8 +106,7 @@ internal static class Recompute
             Tensor[] inputs = [.. call.Saved.Zip(_waiting, Returned).Zip(call.Required, (input, required) => input.requires_grad_(required))];
             using (enable_grad())
             {
-                Tensor y = block(inputs);
-                MemoryProfiler.Sample(call.Gradient);
+                Tensor y = Ops.Done(RunContext.RunAgain(() => block(inputs)), [call.Gradient]);
                 BackwardFailures.Rethrow(() => y.backward([call.Gradient]));
             }
 
@@ -115,6 +120,9 @@ internal static class Recompute
         }
 
         /// <summary>Where an input was that waits in the CPU's memory, and how it lay.</summary>
+        /// <param name="Device">Its device.</param>
+        /// <param name="Shape">Its shape.</param>
+        /// <param name="Strides">Its strides.</param>
         private sealed record Waiting(Device Device, long[] Shape, long[] Strides);
     }
 }

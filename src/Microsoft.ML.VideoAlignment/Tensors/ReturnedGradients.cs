@@ -2,14 +2,12 @@ using System.Runtime.CompilerServices;
 
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
-/// <summary>
-/// Tensors that a backward function has returned to libtorch. libtorch takes references of its own on the thread that ran the function, as soon as it returns,
-/// and TorchSharp keeps its handles: left to the dispose scope they would hold the gradients of a whole backward pass, and freed too early they would be read
-/// all the same.
-/// </summary>
+/// <summary>Tensors that a backward function has returned to libtorch.</summary>
 /// <remarks>
-/// So they belong to the thread that returned them: when that thread runs managed code again, libtorch has its references, and no other thread may free them
-/// before. Neither pass nor node would do as owner: several passes share a device's thread, and a node does not learn when its result is no longer read.
+/// libtorch takes references of its own on the thread that ran the function, as soon as it returns, and TorchSharp keeps its handles: left to the dispose scope
+/// they would hold the gradients of a whole backward pass, and freed too early they would be read all the same. So they belong to the thread that returned
+/// them: when that thread runs managed code again, libtorch has its references, and other threads may not free them before. Neither pass nor node would do as
+/// owner: several passes share a device's thread, and a node does not learn when its result has been read for the last time.
 /// </remarks>
 internal static class ReturnedGradients
 {

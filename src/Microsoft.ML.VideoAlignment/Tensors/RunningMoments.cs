@@ -21,7 +21,8 @@ internal sealed class RunningMoments
     /// <summary>Half the width of the 95 % confidence interval of the mean.</summary>
     public double ConfidenceHalfWidth => Count > 1 ? StudentQuantile(Count - 1) * StandardDeviation / Math.Sqrt(Count) : double.PositiveInfinity;
 
-    /// <summary>Adds every finite value of a tensor; what is not finite is the caller's to refuse. No graph is touched.</summary>
+    /// <summary>Adds every finite value of a tensor; the caller refuses what is not finite. No graph is touched.</summary>
+    /// <param name="values">Any shape.</param>
     public void Add(Tensor values)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -31,7 +32,7 @@ internal sealed class RunningMoments
         }
     }
 
-    /// <summary>As if nothing had come yet.</summary>
+    /// <summary>Forgets all numbers.</summary>
     public void Clear()
     {
         (Count, Mean, _squares) = (0, 0, 0);
@@ -41,7 +42,9 @@ internal sealed class RunningMoments
     /// <summary>Count, mean and sum of squared distances, to the last bit; bounds are not kept.</summary>
     public string ToText() => string.Create(CultureInfo.InvariantCulture, $"{Count} {Mean:R} {_squares:R}");
 
-    /// <exception cref="FormatException">The text is not of <see cref="ToText"/>.</exception>
+    /// <summary>Reads what <see cref="ToText"/> wrote.</summary>
+    /// <param name="text">The text.</param>
+    /// <exception cref="FormatException">The text is not from <see cref="ToText"/>.</exception>
     public static RunningMoments Parse(string text)
     {
         string[] numbers = text.Split(' ');
@@ -50,7 +53,7 @@ internal sealed class RunningMoments
             && double.TryParse(numbers[1], NumberStyles.Float, CultureInfo.InvariantCulture, out double mean)
             && double.TryParse(numbers[2], NumberStyles.Float, CultureInfo.InvariantCulture, out double squares)
             ? new RunningMoments { Count = count, Mean = mean, _squares = squares }
-            : throw new FormatException($"'{text}' is no count, mean and sum of squares.");
+            : throw new FormatException($"'{text}' is not a count, mean and sum of squares.");
     }
 
     public void Add(double value)
@@ -63,10 +66,12 @@ internal sealed class RunningMoments
         Maximum = Math.Max(Maximum, value);
     }
 
-    /// <summary>
-    /// The 97.5 % quantile of Student's t distribution: exact for 1 and 2 degrees of freedom, else the expansion of Abramowitz and Stegun 26.7.5 around
-    /// the normal quantile, right to 0.02 at 3 degrees and to 1e-4 from 7 on.
-    /// </summary>
+    /// <summary>The 97.5 % quantile of Student's t distribution.</summary>
+    /// <param name="degrees">Degrees of freedom, at least 1.</param>
+    /// <remarks>
+    /// Exact for 1 and 2 degrees of freedom, else the expansion of Abramowitz and Stegun 26.7.5 around the normal quantile, right to 0.02 at 3 degrees and to
+    /// 1e-4 from 7 on.
+    /// </remarks>
     internal static double StudentQuantile(long degrees)
     {
         const double Z = 1.959963984540054;

@@ -1,10 +1,10 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
-/// <summary>
-/// Operations between tensors and numbers that hold the native scalar until libtorch has read it. TorchSharp makes a temporary scalar for each number (and for the
-/// alpha of <c>a + b</c>) and passes its bare address on, so a collection that another thread starts during the call frees it: "Expected false to be true ... toFloat",
-/// or a wrong number. The analyzer bans TorchSharp's own forms in this assembly.
-/// </summary>
+/// <summary>Operations between tensors and numbers that hold the native scalar until libtorch has read it.</summary>
+/// <remarks>
+/// TorchSharp makes a temporary scalar for each number (and for the alpha of <c>a + b</c>) and passes its bare address on, so a collection that another thread
+/// starts during the call frees it: "Expected false to be true ... toFloat", or a wrong number. The analyzer bans TorchSharp's own forms in this assembly.
+/// </remarks>
 internal static class ScalarOps
 {
     /// <summary>x + y.</summary>

@@ -2,39 +2,44 @@ namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
 /// What is a constant by the definition of a loss: a branch of a formula (a moving-average target, a running mean), or a step outside the gradient window.
-/// All such constants pass through here, so that a proof of the gradient can keep them where they are while it moves the weights (<see cref="ConstantRecorder"/>).
 /// </summary>
+/// <remarks>
+/// All such constants pass through here, so that a proof of the gradient can keep them where they are while it moves the weights (<see
+/// cref="ConstantRecorder"/>).
+/// </remarks>
 internal static class StopGradient
 {
-    /// <summary>
-    /// Runs <paramref name="branch"/> without recording a graph; it gives a tensor without one (an alias of one that has a graph has it too). <paramref name="what"/>:
-    /// a word for counts.
-    /// </summary>
+    /// <summary>Runs a branch without recording a graph.</summary>
+    /// <param name="branch">Gives a tensor without a graph; an alias of one that has a graph would have it too.</param>
+    /// <param name="what">The kind of constant, for counts.</param>
     public static Tensor Detach(Func<Tensor> branch, string what = "value")
     {
         using IDisposable guard = no_grad();
-        return AmbientState.Current.Constants is { } holding ? holding.Held.Tensor(what, () => WithoutRecorder(branch)) : branch();
+        return RunContext.Current.Constants is { } holding ? holding.Held.Tensor(what, () => WithoutRecorder(branch)) : branch();
     }
 
-    /// <summary>The same of a number on the host.</summary>
+    /// <summary>Computes a number on the host that is a constant.</summary>
+    /// <param name="number">Computes it.</param>
+    /// <param name="what">The kind of constant, for counts.</param>
     public static double Detach(Func<double> number, string what = "value") =>
-        AmbientState.Current.Constants is { } holding ? holding.Held.Number(what, () => WithoutRecorder(number)) : number();
+        RunContext.Current.Constants is { } holding ? holding.Held.Number(what, () => WithoutRecorder(number)) : number();
 
-    /// <summary>Gives constants to <paramref name="held"/>, and takes them from it, until disposed; in this flow of execution.</summary>
+    /// <summary>Lets a recorder hold the constants of this flow of execution, until disposed.</summary>
+    /// <param name="held">Records constants, or gives recorded ones.</param>
     public static IDisposable Record(ConstantRecorder held) => new Recording(held);
 
-    /// <summary>A constant within a constant is part of it: it is not asked for again when the outer one is held.</summary>
+    // A constant within a constant is part of it: it is not asked for again when the outer one is held.
     private static T WithoutRecorder<T>(Func<T> branch)
     {
-        Recording? holding = AmbientState.Current.Constants;
-        AmbientState.Current = AmbientState.Current with { Constants = null };
+        Recording? holding = RunContext.Current.Constants;
+        RunContext.KeepConstants(null);
         try
         {
             return branch();
         }
         finally
         {
-            AmbientState.Current = AmbientState.Current with { Constants = holding };
+            RunContext.KeepConstants(holding);
         }
     }
 
@@ -45,8 +50,8 @@ internal static class StopGradient
 
         public Recording(ConstantRecorder held)
         {
-            (Held, _outer) = (held, AmbientState.Current.Constants);
-            AmbientState.Current = AmbientState.Current with { Constants = this };
+            (Held, _outer) = (held, RunContext.Current.Constants);
+            RunContext.KeepConstants(this);
         }
 
         /// <summary>Where the constants are kept.</summary>
@@ -58,7 +63,7 @@ internal static class StopGradient
         public void Dispose()
         {
             IsOver = true;
-            AmbientState.Current = AmbientState.Current with { Constants = _outer };
+            RunContext.KeepConstants(_outer);
         }
     }
 }

@@ -4,10 +4,12 @@ using System.Runtime.InteropServices;
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
-/// What TorchSharp does not tell of a tensor's memory: which storage it lies in, how large that is, and how many tensors, autograd's saved ones included, hold
-/// it; and which tensors the thread's dispose scopes own. libtorch has no function for it, so it is read where libtorch 2.10's <c>TensorImpl</c> and
-/// <c>StorageImpl</c> have it, which <see cref="Require"/> checks.
+/// What TorchSharp does not expose of a tensor's memory: its storage, how large that is, how many tensors, autograd's saved ones included, hold it; and which
+/// tensors the thread's dispose scopes own.
 /// </summary>
+/// <remarks>
+/// libtorch has no function for it, so it is read where libtorch 2.10's <c>TensorImpl</c> and <c>StorageImpl</c> have it, which <see cref="Require"/> checks.
+/// </remarks>
 internal static unsafe class StorageCount
 {
     /// <summary>The libtorch whose layout this is: major and minor in the upper two bytes, as its C interface tells them.</summary>
@@ -18,13 +20,16 @@ internal static unsafe class StorageCount
 
     private static bool s_checked;
 
-    /// <summary>Names the storage; never 0 for a tensor that has one.</summary>
+    /// <summary>The address of the storage; never 0 for a tensor that has one.</summary>
+    /// <param name="tensor">Any shape.</param>
     public static nint StorageAddress(Tensor tensor) => Word(tensor, StorageOfTensor);
 
-    /// <summary>Tensors that hold the storage of this tensor, itself included.</summary>
+    /// <summary>Counts the tensors that hold the storage of this tensor, itself included.</summary>
+    /// <param name="tensor">Any shape.</param>
     public static uint Holders(Tensor tensor) => *(uint*)(StorageAddress(tensor) + Strong);
 
-    /// <summary>What the storage takes, however little of it the tensor shows.</summary>
+    /// <summary>The size of the storage in bytes, however little of it the tensor shows.</summary>
+    /// <param name="tensor">Any shape.</param>
     public static long Bytes(Tensor tensor) => *(long*)(StorageAddress(tensor) + BytesOfStorage);
 
     /// <summary>Checks the above, once.</summary>
@@ -125,10 +130,10 @@ internal static unsafe class StorageCount
         }
     }
 
-    /// <summary>A word of the tensor's own memory, which has some two hundred bytes.</summary>
+    // A word of the tensor's own memory, which has some two hundred bytes.
     private static nint Word(Tensor tensor, int offset) => *(nint*)(*(nint*)tensor.Handle + offset);
 
-    /// <summary>The holders of the tensor itself.</summary>
+    // The holders of the tensor itself.
     private static uint Count(Tensor tensor) => *(uint*)(*(nint*)tensor.Handle + Strong);
 
     [UnsafeAccessor(UnsafeAccessorKind.StaticMethod, Name = "get_ThreadSingleton")]

@@ -35,7 +35,7 @@ internal abstract class AlignmentTrainer : IDisposable
         Sampler = model.CreateSampler(settings.Sampling);
         Conditions = new ConditionCache(model, settings.Sampling);
         Preparation = new SegmentBuilder(model, settings.Sampling, Sampler, Conditions);
-        _heldOut = new ValidationEvaluator(model, reward, settings, Sampler.Timesteps.Count, Conditions, Work);
+        _heldOut = new ValidationEvaluator(model, reward, settings, Conditions, Work);
         _average = settings.AverageDecay is { } decay ? new EmaAdapters(adapters, decay) : null;
         _best = new BestCheckpoint(adapters, reward.Contract.Direction);
         _finished = new FinishedAdapters(adapters, _average, settings.KeepBest ? _best : null, onDevice: model.Device.type != DeviceType.CPU);
@@ -68,9 +68,6 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <summary>Whether a step may rightly have no gradient at all.</summary>
     protected virtual bool GradientMayVanish => Reward.Contract.GradientMayVanish;
 
-    /// <summary>Denoiser evaluations of one video in one denoising step.</summary>
-    protected int Branches => _settings.Sampling.Branches(Model);
-
     /// <summary>The last optimizer step whose update was applied, counted from 1; 0: none was.</summary>
     public int Done => _progress.Step;
 
@@ -86,6 +83,7 @@ internal abstract class AlignmentTrainer : IDisposable
     public int Train(
         IReadOnlyList<VideoPrompt> prompts, Action<TrainingStep>? onStep = null, Action<string>? warn = null, CancellationToken cancellation = default)
     {
+        using IDisposable? counting = RunContext.Observe(Work);
         using var draws = new TrainingRandom(prompts, _settings.Seed);
 
         // A given frame does not change with the adapters.

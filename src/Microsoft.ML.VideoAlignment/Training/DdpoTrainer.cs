@@ -68,9 +68,8 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     /// <returns>The trajectories, in the caller's scope.</returns>
     public PolicySamples Sample(SegmentInputs segment, CancellationToken cancellation = default)
     {
-        PolicySamples samples = PolicySamples.Run(Model, _policy, _settings.Sampling, Adapters, segment, cancellation);
-        Work.Denoised(segment.Start.shape[0] * StepCount * (segment.Unconditional is null ? 1 : 2));
-        return samples;
+        using IDisposable? counting = RunContext.Observe(Work);
+        return PolicySamples.Run(Model, _policy, _settings.Sampling, Adapters, segment, cancellation);
     }
 
     /// <summary>Normalizes worths to advantages, over each prompt's remembered worths or over these alone.</summary>
@@ -142,6 +141,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     private double Backward(RolloutBuffer epoch, PolicyMicroBatch batch)
     {
         using DisposeScope scope = NewDisposeScope();
+        using IDisposable? counting = RunContext.Observe(Work);
         PolicySamples samples = epoch.Samples;
         Tensor At(int ahead) => stack([.. batch.Rows.Zip(batch.Steps, (row, step) => samples.Trajectory[row, step + ahead])]);
         Tensor old = stack([.. batch.Rows.Zip(batch.Steps, (row, step) => samples.LogProbabilities[row, step])]);
@@ -150,16 +150,15 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         Condition? unconditional = _options.TrainWithGuidance ? samples.Unconditional?.Rows(batch.Rows) : null;
         using var guidance = new Guidance(Model, condition, unconditional, _settings.Sampling);
 
-        MemoryProfiler.Enter(MemoryPhase.GradientStep);
+        RunContext.Enter(RunStage.GradientStep);
         Tensor latents = At(0);
         Tensor prediction = guidance.Predict(latents, [.. batch.Steps.Select(step => _policy.Timesteps[step])]);
-        Work.Denoised(batch.Rows.Length * guidance.Branches);
         (Tensor mean, double[] deviations) = PolicyStep.Compute(_policy, batch.Steps, latents, prediction);
         Tensor probability = PolicyStep.LogProbability(At(1), mean, deviations);
         PpoTerms terms = _loss.Compute(probability, old, advantages);
         OnMicroStep?.Invoke(new PolicyMicroStep(prediction, probability, terms, MicroBatches));
         Recompute.Backward(terms.Loss.Div(MicroBatches));
-        return MetaOps.Number(terms.Loss);
+        return Ops.Number(terms.Loss);
     }
 
     // A rollout of other steps or latents than this run's cannot be learned from.

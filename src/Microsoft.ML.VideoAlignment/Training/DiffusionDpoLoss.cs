@@ -22,7 +22,7 @@ internal sealed class DiffusionDpoLoss(double beta)
         Tensor errors = Errors(prediction), referenceErrors = Errors(reference);
         Tensor inside = ((errors[0] - errors[1]) - (referenceErrors[0] - referenceErrors[1])).Mul(-beta / 2);
         return new DiffusionDpoTerms(
-            ToTerms(-(MetaOps.IsMeta(inside) ? MetaOps.Pointwise(inside) : nn.functional.logsigmoid(inside)).mean()), ToTerms(inside),
+            ToTerms(-Ops.LogSigmoid(inside).mean()), ToTerms(inside),
             ToTerms(inside.GreaterThan(0).to_type(inside.dtype).mean()), ToTerms(errors.mean()), ToTerms(referenceErrors.mean()));
 
         static Tensor ToTerms(Tensor tensor) => tensor.MoveToOuterDisposeScope();

@@ -69,6 +69,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
     public double Backward(PreferenceBatch batch)
     {
         using DisposeScope scope = NewDisposeScope();
+        using IDisposable? counting = RunContext.Observe(Work);
         long[] timesteps = [.. batch.Timesteps, .. batch.Timesteps];
         double[] times = [.. timesteps.Select(static t => (double)t)];
         Tensor noise = cat([batch.Noise, batch.Noise]);
@@ -76,13 +77,12 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         Tensor noisy = _scheduler.Forward.AddNoise(batch.Latents, noise, timesteps);
         Tensor target = _scheduler.Forward.Target(_scheduler.Prediction, batch.Latents, noise, timesteps);
         Tensor reference = Reference(noisy, times, condition);
-        MemoryProfiler.Enter(MemoryPhase.GradientStep);
-        Tensor prediction = Model.PredictEach(noisy, times, condition);
-        Work.Denoised(2 * times.Length);
+        RunContext.Enter(RunStage.GradientStep);
+        Tensor prediction = Guidance.Evaluate(Model, noisy, times, condition);
         DiffusionDpoTerms terms = _loss.Compute(prediction, reference, target);
         OnMicroStep?.Invoke(new PreferenceMicroStep(prediction, reference, terms, _settings.Accumulation));
         Recompute.Backward(terms.Loss.Div(_settings.Accumulation));
-        return MetaOps.Number(terms.Loss);
+        return Ops.Number(terms.Loss);
     }
 
     /// <summary>Samples with the model's own sampler, without gradient.</summary>
@@ -93,7 +93,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
     {
         using IDisposable guard = no_grad();
         using var guidance = new Guidance(Model, segment.Condition, segment.Unconditional, _settings.Sampling);
-        Work.Denoised(segment.Start.shape[0] * Sampler.Timesteps.Count * guidance.Branches);
+        using IDisposable? counting = RunContext.Observe(Work);
         return _options.SampleFromBaseModel ? Adapters.Without(Run) : Run();
 
         Tensor Run() => Denoising.Run(
@@ -126,8 +126,8 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
     private Tensor Reference(Tensor noisy, double[] times, Condition condition)
     {
         using IDisposable guard = no_grad();
-        MemoryProfiler.Enter(MemoryPhase.Sampling);
-        return Adapters.Without(() => Model.PredictEach(noisy, times, condition));
+        RunContext.Enter(RunStage.Sampling);
+        return Adapters.Without(() => Guidance.Evaluate(Model, noisy, times, condition));
     }
 
     // Samples and scores the videos of a rollout, and queues its pairs.

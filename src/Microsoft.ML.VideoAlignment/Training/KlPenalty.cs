@@ -12,8 +12,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// <remarks>Ho et al. 2020, arXiv 2006.11239, eq. 8; as a regularizer of alignment Fan et al. 2023, DPOK, arXiv 2305.16381, section 4.2.</remarks>
 /// <param name="adapters">The adapters, which are off for the base model's prediction.</param>
 /// <param name="sampler">The sampler, which scales the network's input.</param>
-/// <param name="work">Counts the base model's evaluations.</param>
-internal sealed class KlPenalty(LoraAdapters adapters, ISampler sampler, WorkCount work) : IDisposable
+internal sealed class KlPenalty(LoraAdapters adapters, ISampler sampler) : IDisposable
 {
     private readonly List<Tensor> _ofSteps = [];
 
@@ -28,9 +27,7 @@ internal sealed class KlPenalty(LoraAdapters adapters, ISampler sampler, WorkCou
         }
 
         using Tensor other = StopGradient.Detach(BasePrediction, "base prediction");
-        work.Denoised(step.Latents.shape[0] * guidance.Branches);
-        using Tensor difference = step.Prediction - other;
-        MemoryProfiler.Sample(difference);
+        using Tensor difference = Ops.Subtract(step.Prediction, other);
         _ofSteps.Add(difference.square().mean().DetachFromDisposeScope());
 
         Tensor BasePrediction()

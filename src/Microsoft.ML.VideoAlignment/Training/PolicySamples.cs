@@ -56,8 +56,8 @@ internal sealed record PolicySamples(Tensor Trajectory, Tensor LogProbabilities,
     /// <summary>Concatenates the videos of several batches. The result belongs to no dispose scope; the caller owns it.</summary>
     /// <param name="parts">The batches, at least one; all with guidance or all without.</param>
     public static PolicySamples Join(IReadOnlyList<PolicySamples> parts) => new(
-        cat([.. parts.Select(part => part.Trajectory)]).DetachFromDisposeScope(),
-        cat([.. parts.Select(part => part.LogProbabilities)]).DetachFromDisposeScope(),
+        Ops.Cat([.. parts.Select(part => part.Trajectory)]).DetachFromDisposeScope(),
+        Ops.Cat([.. parts.Select(part => part.LogProbabilities)]).DetachFromDisposeScope(),
         Condition.Stack([.. parts.Select(part => part.Condition)]).DetachFromDisposeScope(),
         parts[0].Unconditional is null ? null : Condition.Stack([.. parts.Select(part => part.Unconditional!)]).DetachFromDisposeScope());
 

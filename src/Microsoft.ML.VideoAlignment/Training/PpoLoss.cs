@@ -21,16 +21,9 @@ internal sealed class PpoLoss(double advantageClip, double clipRange)
         Tensor cost = -advantages.Clamp(-advantageClip, advantageClip);
         Tensor difference = logProbability - old;
         Tensor ratio = difference.exp();
-        if (MetaOps.IsMeta(ratio))
-        {
-            Tensor plain = (cost * ratio).mean(); // meta tensors have no maximum to go back through
-            return new PpoTerms(ToTerms(plain), ToTerms(ratio), ToTerms(difference.mean()), ToTerms(difference.mean()));
-        }
-
-        Tensor loss = maximum(cost * ratio, cost * ratio.Clamp(1 - clipRange, 1 + clipRange)).mean();
+        Tensor loss = Ops.Maximum(cost * ratio, cost * Ops.Clamp(ratio, 1 - clipRange, 1 + clipRange)).mean();
         return new PpoTerms(
-            ToTerms(loss), ToTerms(ratio), ToTerms(difference.square().mean().Div(2)),
-            ToTerms(ratio.Sub(1).abs().GreaterThan(clipRange).to_type(loss.dtype).mean()));
+            ToTerms(loss), ToTerms(ratio), ToTerms(difference.square().mean().Div(2)), ToTerms(Ops.Abs(ratio.Sub(1)).GreaterThan(clipRange).to_type(loss.dtype).mean()));
 
         static Tensor ToTerms(Tensor tensor) => tensor.MoveToOuterDisposeScope();
     }

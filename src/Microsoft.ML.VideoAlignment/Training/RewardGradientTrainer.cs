@@ -81,11 +81,12 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
     private RolloutResult Run(Rollout rollout, bool backward, CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
-        using KlPenalty? distance = _settings.BaseDistanceWeight > 0 ? new KlPenalty(Adapters, Sampler, Work) : null;
+        using IDisposable? counting = RunContext.Observe(Work);
+        using KlPenalty? distance = _settings.BaseDistanceWeight > 0 ? new KlPenalty(Adapters, Sampler) : null;
         var chain = new SegmentSampler(Model, _settings.Sampling, Sampler, Adapters) { OnStep = distance is null ? null : distance.Add };
         var segments = new List<Tensor>();
         chain.Run(Begin, Finish, cancellation);
-        CountWork(rollout);
+        Work.Scored(rollout.Prompts.Count);
 
         // The penalty belongs to the whole loss, which is divided by the number of copies.
         int copies = 1 + rollout.Copies.Count;
@@ -139,8 +140,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
 
         (Tensor Scores, Tensor Loss) Score(Tensor decoded, ScoreUse use)
         {
-            MemoryProfiler.Enter(MemoryPhase.Score);
-            MemoryProfiler.Sample(decoded);
+            RunContext.Enter(RunStage.Scoring);
             Tensor scores = Reward.Score(UnitRange.FromSigned(decoded), rollout.Prompts, use);
             return (scores, _settings.Loss.Compute(scores));
         }
@@ -158,16 +158,8 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         long[] timesteps = [.. Enumerable.Repeat((long)sampler.Timesteps[last], (int)finished.shape[0])];
         Tensor noised = scheduler.Forward.AddNoise(finished, noise, timesteps);
         using var guidance = new Guidance(Model, rollout.First.Condition, rollout.First.Unconditional, _settings.Sampling);
-        Work.Denoised(finished.shape[0] * guidance.Branches);
         Work.Scored(finished.shape[0]);
         var plan = GradientPlan.Suffix(last + 1, last, stop: last);
         return Denoising.Run(sampler, noised, guidance.Predict, plan, adapters: Adapters, first: last, prompts: rollout.Prompts).MoveToOuterDisposeScope();
-    }
-
-    private void CountWork(Rollout rollout)
-    {
-        int steps = rollout.First.Plan.Stop + 1 ?? rollout.First.Plan.Count;
-        Work.Denoised((long)rollout.Prompts.Count * steps * _settings.Sampling.SegmentCount * Branches);
-        Work.Scored(rollout.Prompts.Count);
     }
 }

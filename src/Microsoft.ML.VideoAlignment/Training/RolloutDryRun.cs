@@ -43,12 +43,10 @@ internal sealed class RolloutDryRun(VideoDiffusionModel model, LoraAdapters adap
         parts.Add(Samples());
         Score(parts[^1].Latents, sampling, videos, settings.Frames, settings.Loss);
         var joined = PolicySamples.Join(parts);
-        MemoryProfiler.Sample(joined.Trajectory);
         parts.ForEach(part => part.Dispose());
         double[] zeros = new double[batches * videos];
         var order = new MinibatchOrder([.. Enumerable.Range(0, zeros.Length)], [.. zeros.Select(_ => Enumerable.Range(0, steps).ToArray())]);
         using RolloutBuffer epoch = trainer.Begin(joined, zeros, zeros, [order]);
-        MemoryProfiler.Sample(TensorsToKeep(joined));
         trainer.Backward(epoch);
 
         PolicySamples Samples()
@@ -89,19 +87,4 @@ internal sealed class RolloutDryRun(VideoDiffusionModel model, LoraAdapters adap
 
     private void Score(Tensor latents, SamplingSettings sampling, int videos, RewardFrames frames, RewardLoss loss) =>
         new RolloutScorer(model, reward, sampling, frames, loss, new WorkCount()).Add(latents, MetaSegment.Prompts(videos), static _ => 0);
-
-    private static Tensor?[] TensorsToKeep(PolicySamples samples)
-    {
-        var all = new List<Tensor?> { samples.Trajectory, samples.LogProbabilities };
-        foreach (Condition? condition in new[] { samples.Condition, samples.Unconditional })
-        {
-            condition?.Map(tensor =>
-            {
-                all.Add(tensor);
-                return tensor;
-            });
-        }
-
-        return [.. all];
-    }
 }

@@ -30,8 +30,7 @@ internal sealed class RolloutScorer(
         using IDisposable guard = no_grad();
         var chain = new SegmentSampler(model, sampling, model.CreateSampler(sampling), adapters: null) { Prompts = prompts };
         Tensor shown = chain.FramesForReward([latents], frames.Select(sampling.RewardFrameCount(model), draw));
-        MemoryProfiler.Enter(MemoryPhase.Score);
-        MemoryProfiler.Sample();
+        RunContext.Enter(RunStage.Scoring);
         string[] texts = [.. prompts.Select(prompt => model.RewardText(prompt, sampling.SegmentCount))];
         _batches.Add([.. reward.ScoreParts(new PreprocessedFrames(shown, ScoreUse.Training), texts).Select(part => FiniteScores.Require(reward, part, texts))]);
         _prompts.AddRange(texts);

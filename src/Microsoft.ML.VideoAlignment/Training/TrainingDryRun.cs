@@ -26,35 +26,30 @@ internal sealed class TrainingDryRun
     /// <param name="settings">The settings of the run and its algorithm. The loss is ignored, and validation prompts are counted, not read.</param>
     /// <param name="device">The kind of device that the run will use.</param>
     /// <returns>
-    /// Bytes of activations by phase, without weights, factors and their gradients; with weights that have adapters merged into them, and with what an
-    /// algorithm keeps from one step to the next.
+    /// The peaks of a training step, of a finished video and of a validation, in bytes of activations: without weights, factors and their gradients; with
+    /// weights that have adapters merged into them, and with what an algorithm keeps from one step to the next.
     /// </returns>
-    public static IReadOnlyDictionary<MemoryPhase, long> Run(
-        VideoDiffusionModel model, LoraAdapters adapters, VideoReward reward, TrainingSettings settings, DeviceType device)
+    public static DryRunPeaks Run(VideoDiffusionModel model, LoraAdapters adapters, VideoReward reward, TrainingSettings settings, DeviceType device)
     {
-        var walk = new TrainingDryRun(model, adapters, reward, device);
-        IReadOnlyDictionary<MemoryPhase, long> training = walk.Profiled(() => walk.Train(settings));
-        IReadOnlyDictionary<MemoryPhase, long> generation = walk.Profiled(() => walk.Generate(settings));
-        IReadOnlyDictionary<MemoryPhase, long>? heldOut = settings.HeldOutPrompts.Count == 0 ? null
-            : walk.Profiled(() => walk.Measure(settings, Math.Min(settings.BatchSize, settings.HeldOutPrompts.Count)));
-        return new Dictionary<MemoryPhase, long>(training)
-        {
-            [MemoryPhase.Generation] = generation.Values.Max(),
-            [MemoryPhase.HeldOut] = heldOut?.Values.Max() ?? 0,
-        };
+        var run = new TrainingDryRun(model, adapters, reward, device);
+        int validated = Math.Min(settings.BatchSize, settings.HeldOutPrompts.Count);
+        return new DryRunPeaks(
+            run.Profiled(() => run.Train(settings)),
+            run.Profiled(() => run.Generate(settings)).Values.Max(),
+            validated == 0 ? 0 : run.Profiled(() => run.Measure(settings, validated)).Values.Max());
     }
 
     /// <summary>Lists the stored tensors of a network: parameters and buffers.</summary>
     /// <param name="network">The network.</param>
     public static IEnumerable<Tensor> Stored(nn.Module network) => network.parameters().Concat(network.buffers());
 
-    private Dictionary<MemoryPhase, long> Profiled(Action work)
+    private Dictionary<RunStage, long> Profiled(Action work)
     {
         using DisposeScope scope = NewDisposeScope();
         IEnumerable<Tensor> apart = [.. _model.Networks.Values.SelectMany(Stored), .. _adapters.Parameters, .. _reward.Stored];
         using var meter = new MemoryProfiler([.. apart.Where(MetaOps.IsMeta)], _device);
         work();
-        return Enum.GetValues<MemoryPhase>().ToDictionary(phase => phase, phase => meter[phase]);
+        return Enum.GetValues<RunStage>().ToDictionary(stage => stage, stage => meter[stage]);
     }
 
     private void Train(TrainingSettings settings)
@@ -89,8 +84,7 @@ internal sealed class TrainingDryRun
         IReadOnlyList<int>[] each = [.. Enumerable.Repeat(shown, videos)];
         using Tensor frames = SmallBatch(settings, videos, (generator, prepare) => generator.GenerateForReward(prepare, each, _adapters));
         using IDisposable guard = no_grad();
-        MemoryProfiler.Enter(MemoryPhase.Score);
-        MemoryProfiler.Sample(frames);
+        RunContext.Enter(RunStage.Scoring);
         using Tensor scores = _reward.Score(frames, MetaSegment.Prompts(videos));
     }
 
@@ -135,3 +129,9 @@ internal sealed class TrainingDryRun
         };
     }
 }
+
+/// <summary>Most bytes that are alive at a time.</summary>
+/// <param name="Training">In each stage of a training step.</param>
+/// <param name="Generation">While a finished video is generated without gradient and decoded part by part.</param>
+/// <param name="Validation">While validation videos are generated and scored; 0 where there are none.</param>
+internal sealed record DryRunPeaks(IReadOnlyDictionary<RunStage, long> Training, long Generation, long Validation);

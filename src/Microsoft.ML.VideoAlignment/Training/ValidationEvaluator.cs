@@ -1,6 +1,7 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
@@ -11,11 +12,9 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// <param name="model">The model, which generates.</param>
 /// <param name="reward">The reward, which scores.</param>
 /// <param name="settings">The run's settings, with the validation prompts.</param>
-/// <param name="steps">Denoising steps of a video.</param>
 /// <param name="conditions">The encoded prompts.</param>
 /// <param name="work">Counts what a measurement costs.</param>
-internal sealed class ValidationEvaluator(
-    VideoDiffusionModel model, VideoReward reward, TrainingSettings settings, int steps, ConditionCache conditions, WorkCount work)
+internal sealed class ValidationEvaluator(VideoDiffusionModel model, VideoReward reward, TrainingSettings settings, ConditionCache conditions, WorkCount work)
 {
     /// <summary>Tells whether a step is one that measures.</summary>
     /// <param name="step">The optimizer step, counted from 1.</param>
@@ -34,7 +33,6 @@ internal sealed class ValidationEvaluator(
         foreach (int[] rows in Batches())
         {
             total += Score(rows, shown, adapters, cancellation).Sum();
-            work.Denoised((long)rows.Length * steps * settings.Sampling.SegmentCount * settings.Sampling.Branches(model));
             work.Measured(rows.Length);
         }
 
@@ -58,6 +56,7 @@ internal sealed class ValidationEvaluator(
         Tensor videos = generator.GenerateForReward(prompts, seeds, [.. rows.Select(row => shown[row])], adapters, cancellation);
         using IDisposable guard = no_grad();
         string[] texts = [.. prompts.Select(prompt => model.RewardText(prompt.Text, settings.Sampling.SegmentCount))];
+        RunContext.Enter(RunStage.Scoring);
         return FiniteScores.Require(reward, reward.Score(videos, texts, ScoreUse.Validation), texts);
     }
 

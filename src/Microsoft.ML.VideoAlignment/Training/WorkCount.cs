@@ -1,9 +1,10 @@
 using Microsoft.ML.VideoAlignment.Runs;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>Counts what a run has cost so far, in units that do not depend on the machine: what algorithms are compared by.</summary>
-internal sealed class WorkCount : IResumable
+internal sealed class WorkCount : IRunObserver, IResumable
 {
     /// <summary>Denoiser evaluations: one per video, step and guidance branch. What a backward pass recomputes is not counted.</summary>
     public long DenoiserEvaluations { get; private set; }
@@ -14,9 +15,7 @@ internal sealed class WorkCount : IResumable
     /// <summary>Videos scored for validation, from which nothing is learned.</summary>
     public long HeldOutQueries { get; private set; }
 
-    /// <summary>Counts evaluations of the denoiser.</summary>
-    /// <param name="evaluations">Videos x steps x guidance branches.</param>
-    public void Denoised(long evaluations) => DenoiserEvaluations += evaluations;
+    void IRunObserver.DenoiserEvaluated(long rows) => DenoiserEvaluations += rows;
 
     /// <summary>Counts videos scored in training.</summary>
     /// <param name="videos">The number of videos.</param>

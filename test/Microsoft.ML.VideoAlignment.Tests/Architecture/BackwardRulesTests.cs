@@ -16,7 +16,7 @@ public partial class BackwardRulesTests
 
     [Test]
     public void NoStateBelongsToAThread() =>
-        Assert.That(Matching(StateOfAThread()), Is.Empty, "use AmbientState, which follows the flow of execution into the backward pass");
+        Assert.That(Matching(StateOfAThread()), Is.Empty, "use RunContext, which follows the flow of execution into the backward pass");
 
     [Test]
     public void OneCustomFunctionGuardsEveryOperation() => Assert.That(

@@ -165,7 +165,7 @@ public class MemoryEstimationTests
         using var meter = new MemoryProfiler([.. apart], DeviceType.CPU, device.type);
         Tensor prediction = model.Predict(latents, 500, condition);
         Tensor frame = model.Decode(prediction, model.DefaultSize.Frames, [0]);
-        MemoryProfiler.Sample(frame, condition.Text);
+        meter.Sample(frame, condition.Text);
         return meter.Alive;
     }
 }

@@ -147,7 +147,7 @@ public class MemoryOfRewardsTests
 
         using var meter = new MemoryProfiler([.. reward.Stored.Where(weight => weight.device_type == device.type)], DeviceType.CPU, device.type);
         Tensor score = reward.Score(frames, [prompt]);
-        MemoryProfiler.Sample(score, frames);
+        meter.Sample(score, frames);
         return meter.Alive;
     }
 }

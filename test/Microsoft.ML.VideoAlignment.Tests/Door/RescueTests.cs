@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -251,7 +252,7 @@ public class RescueTests
             Assert.That(Videos(earlier), Is.EqualTo(aligned));
             Assert.That(Videos(earlier.WithoutAlignment("Base")), Is.EqualTo(plain));
             Assert.That(rig.Model.Model.RecomputeBlocks, Is.False);
-            Assert.That(rig.Model.Model.Idle, Is.Null);
+            Assert.That(RunContext.Observer<CpuOffloader>(), Is.Null);
         }
 
         float[][] Videos(VideoAlignmentTransformer transformer) => EstimatorContract.Values(transformer.Transform(rig.Prompts));

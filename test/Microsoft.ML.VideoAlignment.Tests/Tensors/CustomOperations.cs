@@ -24,7 +24,7 @@ internal static class CustomOperations
         new("Attention of shapes", "MetaOps", META, [2, 2, 4, 4], x => MetaOps.Attention(x, x, x)),
         new("Norm of shapes", "MetaOps", META, [2, 8, 4, 4], x => MetaOps.Norm(x, Empty(8), Empty(8))),
         new("Select of shapes", "MetaOps", META, [2, 8, 4, 4], x => MetaOps.Select(x, 1, 3)),
-        new("Where of shapes", "MetaOps", META, [2, 8, 4, 4], x => MetaOps.Where(Empty(2, 8, 4, 4), x, x)),
+        new("Pair of shapes", "MetaOps", META, [2, 8, 4, 4], x => MetaOps.Pair(x, x)),
     ];
 
     private static Tensor Empty(params long[] shape) => empty(shape, device: META);

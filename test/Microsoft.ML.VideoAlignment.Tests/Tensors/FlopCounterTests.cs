@@ -188,7 +188,7 @@ public class FlopCounterTests
 
         Pass(y, other);
         Assert.That(ended.Operations, Is.EqualTo(BlockProduct));
-        Assert.That(FlopCounter.Current, Is.Null);
+        Assert.That(RunContext.Observer<FlopCounter>(), Is.Null);
     }
 
     /// <summary>Each has begun before either counts; both run their backward passes on a thread of neither.</summary>

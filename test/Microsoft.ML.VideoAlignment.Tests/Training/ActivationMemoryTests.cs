@@ -55,8 +55,7 @@ public class ActivationMemoryTests
             Assert.That(whole, Is.LessThan(4 * latents), "latents, the prediction and what the sampler makes of them");
         }
 
-        long Step(ActivationMemory memory, bool steps) => Walked(model, memory, steps, DeviceType.CPU, window: 3)[MemoryPhase.GradientStep]
-            - Walked(model, memory, steps, DeviceType.CPU, window: 2)[MemoryPhase.GradientStep];
+        long Step(ActivationMemory memory, bool steps) => Walked(model, memory, steps, DeviceType.CPU, window: 3)[RunStage.GradientStep] - Walked(model, memory, steps, DeviceType.CPU, window: 2)[RunStage.GradientStep];
     }
 
     /// <summary>Where the device is a GPU, what blocks keep is not in its memory; where it is the CPU there is nowhere else.</summary>
@@ -71,7 +70,7 @@ public class ActivationMemoryTests
             Assert.That(Kept(ActivationMemory.RecomputeOffloaded, DeviceType.CPU), Is.EqualTo(Kept(ActivationMemory.Recompute, DeviceType.CPU)));
         }
 
-        long Kept(ActivationMemory memory, DeviceType device) => Walked(model, memory, steps: false, device, window: 3)[MemoryPhase.Decode];
+        long Kept(ActivationMemory memory, DeviceType device) => Walked(model, memory, steps: false, device, window: 3)[RunStage.Decoding];
     }
 
     [Test]
@@ -129,7 +128,7 @@ public class ActivationMemoryTests
         }
     }
 
-    private static IReadOnlyDictionary<MemoryPhase, long> Walked(VideoDiffusionModel model, ActivationMemory memory, bool steps, DeviceType device, int window)
+    private static IReadOnlyDictionary<RunStage, long> Walked(VideoDiffusionModel model, ActivationMemory memory, bool steps, DeviceType device, int window)
     {
         VideoDiffusionModel shapes = model.OnMeta();
         (shapes.Activations, shapes.RecomputeSteps) = (memory, steps);
@@ -141,6 +140,6 @@ public class ActivationMemoryTests
             Window = GradientWindow.LastSteps(window),
             Frames = RewardFrames.OneRandom,
         };
-        return TrainingDryRun.Run(shapes, adapters, mean, settings, device);
+        return TrainingDryRun.Run(shapes, adapters, mean, settings, device).Training;
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
 using Microsoft.ML.VideoAlignment.Weights;
 
@@ -50,14 +51,13 @@ public class CpuOffloaderTests
         byte[] Trained(CpuOffloader? idle)
         {
             using LoraAdapters adapters = TinyModel.Adapt(model);
-            using VideoReward redness = TinyModel.Redness();
-            using VideoReward reward = idle is null ? TinyModel.Redness() : new OffloadedReward(redness, idle);
+            using VideoReward reward = TinyModel.Redness();
             RewardGradientSettings settings = TinyModel.Settings(steps: 2) with { FramesPerDecode = framesPerDecode, HeldOutEvery = 1 };
             VideoPrompt[] prompts = use == ImageUse.None ? ["a red circle", "a blue square"] : [new("a ship", () => TinyImageModel.Image())];
             SamplingSettings sampling = use == ImageUse.Required ? TinyImageModel.Sampling(1)
                 : use == ImageUse.Optional ? settings.Sampling with { Size = new VideoSize(17, 8, 16), FramesPerSecond = 24 } : settings.Sampling;
             settings = settings with { Sampling = sampling, HeldOutPrompts = [prompts[0]] };
-            model.Idle = idle;
+            using IDisposable? offloading = idle is null ? null : RunContext.Observe(idle);
             try
             {
                 using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
@@ -65,7 +65,6 @@ public class CpuOffloaderTests
             }
             finally
             {
-                model.Idle = null;
                 idle?.RestoreAll();
             }
 

@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -101,7 +102,7 @@ public class FinishedAdaptersTests
     {
         var back = new List<string>();
         string? stuck = "first";
-        var idle = new CpuOffloader([("first", [WorkStage.Decoding]), ("second", [WorkStage.Scoring])], (name, works) =>
+        var idle = new CpuOffloader([("first", [RunStage.Decoding]), ("second", [RunStage.Scoring])], (name, works) =>
         {
             if (works && name == stuck)
             {
@@ -113,7 +114,7 @@ public class FinishedAdaptersTests
                 back.Add(name);
             }
         });
-        idle.Enter(WorkStage.Sampling);
+        idle.Enter(RunStage.Sampling);
         Assert.That(idle.RestoreAll, Throws.TypeOf<AggregateException>().With.InnerException.TypeOf<TimeoutException>());
         Assert.That(back, Is.EqualTo(new[] { "second" }));
         stuck = null;

@@ -72,7 +72,7 @@ public class ValidationEvaluatorTests
         Assert.That(second, Is.EqualTo(first), "measured twice");
 
         double Measure(int batch, RewardFrames frames) =>
-            new ValidationEvaluator(model, reward, Settings(batch, prompts, frames), 3, new ConditionCache(model, TinyModel.Settings().Sampling),
+            new ValidationEvaluator(model, reward, Settings(batch, prompts, frames), new ConditionCache(model, TinyModel.Settings().Sampling),
                 new WorkCount()).Run(adapters, CancellationToken.None);
 
         double[] Scores(RewardFrames frames)
@@ -84,7 +84,7 @@ public class ValidationEvaluatorTests
                 scores.AddRange(score.data<float>().ToArray().Select(value => (double)value));
                 return score;
             });
-            new ValidationEvaluator(model, listening, Settings(2, prompts, frames), 3, new ConditionCache(model, TinyModel.Settings().Sampling),
+            new ValidationEvaluator(model, listening, Settings(2, prompts, frames), new ConditionCache(model, TinyModel.Settings().Sampling),
                 new WorkCount()).Run(adapters, CancellationToken.None);
             return [.. scores];
         }

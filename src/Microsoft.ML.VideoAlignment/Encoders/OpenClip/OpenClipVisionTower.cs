@@ -61,7 +61,6 @@ internal sealed class OpenClipVisionTower : nn.Module<Tensor, Tensor>
         Tensor tokens = cat([first, patches], 1).Add(_position.to_type(patches.dtype));
         Tensor seen = _encoder.Run(_normBefore.call(tokens), mask: null, causal: false, _encoder.Depth);
         Tensor pooled = _normAfter.call(seen.select(1, 0));
-        MemoryProfiler.Sample();
         return Ops.MatMul(pooled, _projection.to_type(pooled.dtype)).MoveToOuterDisposeScope();
     }
 }

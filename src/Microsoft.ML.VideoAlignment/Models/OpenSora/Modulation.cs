@@ -51,7 +51,7 @@ internal static class Modulation
         long[] width = [x.shape[^1]];
         Tensor gain = scale.Add(1);
         return (shift.numel() == width[0]
-            ? LayerNorm.Normalize(x, width, gain.flatten(), shift.flatten(), Eps) // one time for all: the norm's own affine map
-            : shift.AddProduct(LayerNorm.Normalize(x, width, null, null, Eps), gain)).MoveToOuterDisposeScope();
+            ? Ops.LayerNorm(x, width, gain.flatten(), shift.flatten(), Eps) // one time for all: the norm's own affine map
+            : shift.AddProduct(Ops.LayerNorm(x, width, null, null, Eps), gain)).MoveToOuterDisposeScope();
     }
 }

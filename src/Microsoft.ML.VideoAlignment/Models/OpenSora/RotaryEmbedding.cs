@@ -34,8 +34,7 @@ internal sealed class RotaryEmbedding : nn.Module
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor angles = ScalarOps.Range(positions, dtype: frequencies.dtype, device: frequencies.device).unsqueeze(1) * frequencies;
-        Tensor turns = MetaOps.IsMeta(angles) ? empty(angles.shape, dtype: ScalarType.ComplexFloat32, device: META) : polar(ones_like(angles), angles);
-        return turns.MoveToOuterDisposeScope();
+        return Ops.UnitComplex(angles).MoveToOuterDisposeScope();
     }
 
     /// <summary>Rotates pairs of features: (x0, x1) -> (x0 cos - x1 sin, x1 cos + x0 sin).</summary>

@@ -19,12 +19,7 @@ public abstract partial class VideoReward
         long[] shape = prepared.Frames.shape;
         Tensor score = ScorePrepared(prepared, prompts) ?? throw new RewardContractException($"Reward '{Name}' returned null instead of scores [{shape[0]}].");
         CheckOutput(prepared.Frames, shape, score);
-        if (MetaOps.IsMeta(score))
-        {
-            MetaOps.Record(score);
-        }
-
-        return score.alias();
+        return Ops.Done(score, []).alias();
     }
 
     /// <summary>Scores frames whose preprocessed images are shared; the one override is <see cref="PreprocessingReward"/>'s.</summary>

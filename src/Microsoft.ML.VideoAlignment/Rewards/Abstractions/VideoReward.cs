@@ -227,7 +227,7 @@ public abstract partial class VideoReward : IDisposable
     internal virtual double RoundingOf(IReadOnlyList<Tensor> parts)
     {
         using Tensor largest = parts[0].abs().amax();
-        return RoundingUnits * Float32Unit * MetaOps.Number(largest);
+        return RoundingUnits * Float32Unit * Ops.Number(largest);
     }
 
     private const string StateEntry = "state";

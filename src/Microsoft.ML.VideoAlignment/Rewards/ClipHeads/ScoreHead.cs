@@ -113,12 +113,10 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
         Tensor x = embedding;
         foreach (Linear linear in _layers.Linears)
         {
-            x = linear.call(_form == HeadForm.Rectified && !ReferenceEquals(linear, _layers.Linears[0]) ? Rectified(x) : x);
+            x = linear.call(_form == HeadForm.Rectified && !ReferenceEquals(linear, _layers.Linears[0]) ? Ops.Relu(x) : x);
         }
 
         return x.squeeze(1).MoveToOuterDisposeScope();
-
-        static Tensor Rectified(Tensor x) => MetaOps.IsMeta(x) ? MetaOps.Pointwise(x) : x.relu();
     }
 
     [GeneratedRegex(@"^layers\.(\d{1,4})\.weight$", RegexOptions.CultureInvariant)]

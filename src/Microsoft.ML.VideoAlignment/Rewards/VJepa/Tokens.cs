@@ -26,7 +26,7 @@ internal static class Tokens
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor rows = table.squeeze(0), places = mask.flatten();
-        Tensor chosen = MetaOps.IsMeta(places) ? MetaOps.Select(rows, 0, places.shape[0]) : rows.index_select(0, places);
+        Tensor chosen = Ops.IndexSelect(rows, 0, places);
         return chosen.view(mask.shape[0], mask.shape[1], -1).to_type(dtype).MoveToOuterDisposeScope();
     }
 

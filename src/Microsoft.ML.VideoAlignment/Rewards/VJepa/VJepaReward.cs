@@ -124,9 +124,7 @@ internal sealed class VJepaReward : PreprocessingReward
     /// <param name="masks">Context [B, K] and predicted [B, M] of each mask.</param>
     public VJepaStages Stages(Tensor clips, IReadOnlyList<(Tensor Context, Tensor Predicted)> masks)
     {
-        Tensor Normal(Tensor x) => MetaOps.IsMeta(x)
-            ? MetaOps.Norm(x, weight: null, bias: null)
-            : nn.functional.layer_norm(x, [_network.Config.Width], eps: TargetNormEps);
+        Tensor Normal(Tensor x) => Ops.LayerNorm(x, [_network.Config.Width], weight: null, bias: null, TargetNormEps);
         Tensor Target() => Normal(_network.Target.Forward(clips, memory: _memory));
         Tensor all = _options.TargetGradient ? Target() : StopGradient.Detach(Target);
         List<Tensor> context = [], predicted = [], targets = [];
@@ -138,8 +136,7 @@ internal sealed class VJepaReward : PreprocessingReward
             predicted.Add(_network.Predictor.Forward(context[i], known, wanted, i, _memory));
             targets.Add(Tokens.Gather(all, wanted));
             Tensor one = Loss(predicted[i], targets[i]);
-            loss = loss is null ? one : loss.Add(one);
-            MemoryProfiler.Sample();
+            loss = loss is null ? one : Ops.Add(loss, one);
         }
 
         return new VJepaStages(context, predicted, targets, -loss!.Div(masks.Count));
@@ -168,8 +165,8 @@ internal sealed class VJepaReward : PreprocessingReward
     // mean |z - h|^e / e of each part.
     private Tensor Loss(Tensor predicted, Tensor target)
     {
-        Tensor apart = predicted - target, distance = MetaOps.IsMeta(apart) ? MetaOps.Pointwise(apart) : apart.abs();
-        return (_options.LossExponent == 1 ? distance : distance.Pow(_options.LossExponent)).mean([1, 2]).Div(_options.LossExponent);
+        Tensor distance = Ops.Abs(Ops.Subtract(predicted, target));
+        return (_options.LossExponent == 1 ? distance : Ops.Pow(distance, _options.LossExponent)).mean([1, 2]).Div(_options.LossExponent);
     }
 
     // A generator's seed has 32 bits that count; neighbors must not give neighbors (the finalizer of SplitMix64).

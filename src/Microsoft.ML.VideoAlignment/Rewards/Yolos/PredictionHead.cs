@@ -24,9 +24,7 @@ internal sealed class PredictionHead : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor hidden = Rectified(_layers[1].call(Rectified(_layers[0].call(x))));
+        Tensor hidden = Ops.Relu(_layers[1].call(Ops.Relu(_layers[0].call(x))));
         return _layers[2].call(hidden).MoveToOuterDisposeScope();
-
-        static Tensor Rectified(Tensor x) => MetaOps.IsMeta(x) ? MetaOps.Pointwise(x) : x.relu();
     }
 }

@@ -6,7 +6,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
-/// <summary>What the project's own CPU loops share: where a tensor lies, how work is split, and the two functions that libtorch evaluates slowly.</summary>
+/// <summary>What the project's own CPU loops share: where a tensor lies, how work is split, and two functions that libtorch evaluates slowly.</summary>
 internal static unsafe class CpuKernels
 {
     /// <summary>Numbers in one vector.</summary>
@@ -16,22 +16,23 @@ internal static unsafe class CpuKernels
         IsSwitchedOn(Environment.GetEnvironmentVariable(Variable), AppContext.TryGetSwitch(Switch, out bool on) ? on : null)
         && ((Avx2.IsSupported && Fma.IsSupported) || AdvSimd.Arm64.IsSupported));
 
-    /// <summary>The switch, as a program sets it in its runtimeconfig or by <see cref="AppContext.SetSwitch"/> before the first tensor is made; on by default.</summary>
+    /// <summary>The AppContext switch, set in runtimeconfig or by <see cref="AppContext.SetSwitch"/> before the first tensor is made; on by default.</summary>
     public const string Switch = "Microsoft.ML.VideoAlignment.CpuKernels";
 
     /// <summary>The same as an environment variable, which wins: 0 turns the kernels off, 1 on.</summary>
     public const string Variable = "VIDEO_ALIGNMENT_CPU_KERNELS";
 
-    /// <summary>
-    /// Whether our loops run at all: they are not switched off, and the processor has the instructions that their vectors are made of. Without fused multiply-add each
-    /// product would be a call. Where they do not run, libtorch's own operations do; memory estimates follow. Read once.
-    /// </summary>
+    /// <summary>Whether our loops run: they are not switched off, and the processor has the instructions that their vectors are made of. Read once.</summary>
+    /// <remarks>
+    /// Without fused multiply-add each product would be a call. Where our loops do not run, libtorch's own operations do; memory estimates follow.
+    /// </remarks>
     public static bool Enabled => s_enabled.Value;
 
-    /// <summary>Whether our loops may take this tensor: they run, and it is float32 in CPU memory.</summary>
+    /// <summary>Whether our loops may take a tensor: they run, and it is float32 in CPU memory.</summary>
+    /// <param name="x">Any shape.</param>
     public static bool Fits(Tensor x) => Enabled && x.dtype == ScalarType.Float32 && OnCpu(x);
 
-    /// <summary>What the two switches say together.</summary>
+    /// <summary>Combines the two switches.</summary>
     /// <param name="variable">The environment variable's value; null: not set.</param>
     /// <param name="value">The program's switch; null: not set.</param>
     /// <exception cref="InvalidOperationException">The variable is neither 0 nor 1.</exception>
@@ -40,13 +41,16 @@ internal static unsafe class CpuKernels
         null or "" => value ?? true,
         "0" => false,
         "1" => true,
-        _ => throw new InvalidOperationException($"The environment variable {Variable} is '{variable}'; expected 0 (libtorch's operations), 1 (the library's own loops), or not set."),
+        _ => throw new InvalidOperationException(
+            $"The environment variable {Variable} is '{variable}'; expected 0 (libtorch's operations), 1 (the library's own loops), or not set."),
     };
 
-    /// <summary>Whether the CPU's ways are to be taken: the tensor is in its memory, or has only a shape and stands for one that is.</summary>
-    public static bool OnCpu(Tensor x) => x.device_type == DeviceType.CPU || (MetaOps.IsMeta(x) && MemoryProfiler.EstimatesCpu);
+    /// <summary>Whether to use the CPU code path: the tensor is in its memory, or has only a shape and stands for one that is.</summary>
+    /// <param name="x">Any shape.</param>
+    public static bool OnCpu(Tensor x) => x.device_type == DeviceType.CPU || (MetaOps.IsMeta(x) && RunContext.IsForCpu);
 
-    /// <summary>The address of the first number of a contiguous tensor; the caller keeps the tensor alive.</summary>
+    /// <summary>The address of the first number; the caller keeps the tensor alive.</summary>
+    /// <param name="contiguous">A contiguous float32 tensor in CPU memory.</param>
     public static float* Address(Tensor contiguous)
     {
         // Tensor.bytes is limited to 2 GB; one element is enough to know the address.
@@ -55,7 +59,9 @@ internal static unsafe class CpuKernels
         return (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
     }
 
-    /// <summary>Runs <paramref name="body"/> for 0..count-1 on as many threads as libtorch uses.</summary>
+    /// <summary>Runs a loop on as many threads as libtorch uses.</summary>
+    /// <param name="count">Number of rounds.</param>
+    /// <param name="body">One round, given its index from 0.</param>
     public static void For(int count, Action<int> body)
     {
         int threads = Math.Min(get_num_threads(), count);
@@ -73,6 +79,7 @@ internal static unsafe class CpuKernels
     }
 
     /// <summary>e^x within 2 units in the last place; polynomial of Cephes' expf (Moshier).</summary>
+    /// <param name="x">Held between -87.3 and 88.3.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Exp(Vector512<float> x)
     {
@@ -93,13 +100,13 @@ internal static unsafe class CpuKernels
     }
 
     /// <summary>1 / (1 + e^-x).</summary>
+    /// <param name="x">Any numbers.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Sigmoid(Vector512<float> x) => Vector512<float>.One / (Vector512<float>.One + Exp(-x));
 
-    /// <summary>
-    /// The normal distribution's integral up to x and its density at x; GELU is x times the first, its slope the first plus x times the second.
-    /// Within 1e-7 (Abramowitz and Stegun 7.1.26).
-    /// </summary>
+    /// <summary>The normal distribution's integral up to x and its density at x, within 1e-7 (Abramowitz and Stegun 7.1.26).</summary>
+    /// <param name="x">Any numbers.</param>
+    /// <remarks>GELU is x times the first; its slope is the first plus x times the second.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (Vector512<float> Integral, Vector512<float> Density) Normal(Vector512<float> x)
     {

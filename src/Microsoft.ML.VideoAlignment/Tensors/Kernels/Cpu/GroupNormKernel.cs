@@ -1,20 +1,28 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
-using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Layers;
+namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
-/// GroupNorm, with SiLU behind it or without, over channels-last float32 memory on the CPU. libtorch's own loop over that layout runs along the
-/// channels of one group, which are two to eight numbers: 23 ms where this takes one (32 x 64 x 24 x 24, 32 groups, one core); its backward pass is
-/// as slow. Only the input and the statistics are kept for the backward pass.
+/// GroupNorm, followed by SiLU or not, over channels-last float32 memory on the CPU. Only the input and the statistics are kept for the backward pass.
 /// </summary>
+/// <remarks>
+/// libtorch's own loop over that layout runs along the channels of one group, which are two to eight numbers: 23 ms where this takes one (32 x 64 x 24 x 24, 32
+/// groups, one core); its backward pass is as slow.
+/// </remarks>
 internal static unsafe class GroupNormKernel
 {
-    /// <summary>Rows of one slice of work: few enough for float32 sums, which are then added in float64.</summary>
+    // Rows of one slice of work: few enough for float32 sums, which are then added in float64.
     private const int SliceRows = 256;
 
-    /// <summary>x: [N, C, H, W], channels last -> the same shape and layout.</summary>
+    /// <summary>Runs the norm, and records its backward pass where gradients are on.</summary>
+    /// <param name="x">[N, C, H, W], copied unless channels-last.</param>
+    /// <param name="weight">[C].</param>
+    /// <param name="bias">[C].</param>
+    /// <param name="groups">Groups of channels, a divisor of C.</param>
+    /// <param name="eps">Added to the variance.</param>
+    /// <param name="silu">Whether SiLU follows.</param>
+    /// <returns>The shape of x, channels-last.</returns>
     public static Tensor Run(Tensor x, Tensor weight, Tensor bias, long groups, double eps, bool silu)
     {
         using Tensor packed = MemoryLayout.ChannelsLast(x);
@@ -25,7 +33,7 @@ internal static unsafe class GroupNormKernel
         return y.permute(0, 3, 1, 2);
     }
 
-    /// <summary>[N, C, H, W] -> [N, H, W, C], contiguous.</summary>
+    // [N, C, H, W] -> [N, H, W, C], contiguous.
     private static Tensor Rows(Tensor channelsLast)
     {
         using Tensor moved = channelsLast.permute(0, 2, 3, 1);
@@ -36,8 +44,7 @@ internal static unsafe class GroupNormKernel
     {
         using Tensor gamma = weight.contiguous();
         using Tensor beta = bias.contiguous();
-        Tensor y = empty_like(x);
-        MemoryProfiler.Sample(x, y);
+        Tensor y = Ops.Done(empty_like(x), [x]);
         if (MetaOps.IsMeta(x))
         {
             return y;
@@ -77,7 +84,7 @@ internal static unsafe class GroupNormKernel
         return y;
     }
 
-    /// <summary>Mean and 1 / sqrt(variance + eps) of each group of an image.</summary>
+    // Mean and 1 / sqrt(variance + eps) of each group of an image.
     private static void Statistics(double[] sums, float* pivot, int image, Geometry g, double eps, float[] statistics)
     {
         double count = (double)g.RowCount * g.GroupSize;
@@ -118,7 +125,7 @@ internal static unsafe class GroupNormKernel
         }
     }
 
-    /// <summary>y = factor (x - mean) + shift, both by channel.</summary>
+    // y = factor (x - mean) + shift, both by channel.
     private static void Coefficients(int image, Geometry g, float[] statistics, float* scale, float* factor, float* means)
     {
         for (int c = 0; c < g.Channels; c++)
@@ -128,12 +135,13 @@ internal static unsafe class GroupNormKernel
         }
     }
 
-    private static (Tensor Dx, Tensor DWeight, Tensor DBias) Backward(Tensor dz, Tensor x, Tensor weight, Tensor bias, Geometry g, bool silu, float[] statistics)
+    private static (Tensor Dx, Tensor DWeight, Tensor DBias) Backward(
+        Tensor dz, Tensor x, Tensor weight, Tensor bias, Geometry g, bool silu, float[] statistics)
     {
         using Tensor gamma = weight.contiguous();
         using Tensor beta = bias.contiguous();
         Tensor dx = empty_like(x), dWeight = empty_like(gamma), dBias = empty_like(beta);
-        MemoryProfiler.Sample(dz, x, dx);
+        Ops.Done(dx, [dz, x]);
         if (MetaOps.IsMeta(x))
         {
             return (dx, dWeight, dBias);

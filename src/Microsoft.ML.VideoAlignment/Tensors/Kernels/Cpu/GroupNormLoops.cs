@@ -1,13 +1,18 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Layers;
+namespace Microsoft.ML.VideoAlignment.Tensors;
 
-/// <summary>The four loops of <see cref="GroupNormKernel"/> over rows of channels, sixteen channels at a time. Optimised at their first call: a run may be short.</summary>
+/// <summary>The four loops of <see cref="GroupNormKernel"/> over rows of channels, sixteen channels at a time.</summary>
+/// <remarks>They are optimized at their first call: a run may be short.</remarks>
 internal static unsafe class GroupNormLoops
 {
-    /// <summary>Per channel: sum and sum of squares of the distance to the image's first row, which keeps the squares small where the mean is large.</summary>
+    /// <summary>Per channel: sum and sum of squares of the distance to a pivot row, which keeps the squares small where the mean is large.</summary>
+    /// <param name="x">The rows.</param>
+    /// <param name="pivot">The image's first row.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="channels">Numbers of a row.</param>
+    /// <param name="sum">Takes the sums of all channels, then the sums of squares.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Moments(float* x, float* pivot, int rows, int channels, double* sum)
     {
@@ -56,9 +61,17 @@ internal static unsafe class GroupNormLoops
     }
 
     /// <summary>
-    /// y = a (x - mean) + b per channel, then SiLU or not. The mean is taken off first: where it is large beside the spread, a x and b - a mean would
-    /// cancel each other.
+    /// y = a (x - mean) + b per channel, then SiLU or not. The mean is taken off first: where it is large beside the spread, a x and b - a mean would cancel
+    /// each other.
     /// </summary>
+    /// <param name="x">The rows.</param>
+    /// <param name="y">Takes the result.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="channels">Numbers of a row.</param>
+    /// <param name="a">By channel.</param>
+    /// <param name="b">By channel.</param>
+    /// <param name="means">By channel.</param>
+    /// <param name="silu">Whether SiLU follows.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Apply(float* x, float* y, int rows, int channels, float* a, float* b, float* means, bool silu)
     {
@@ -67,7 +80,8 @@ internal static unsafe class GroupNormLoops
             int c = 0;
             for (; c + CpuKernels.Width <= channels; c += CpuKernels.Width)
             {
-                Vector512<float> v = Vector512.FusedMultiplyAdd(Vector512.Load(x + c) - Vector512.Load(means + c), Vector512.Load(a + c), Vector512.Load(b + c));
+                Vector512<float> away = Vector512.Load(x + c) - Vector512.Load(means + c);
+                Vector512<float> v = Vector512.FusedMultiplyAdd(away, Vector512.Load(a + c), Vector512.Load(b + c));
                 Vector512.Store(silu ? v * CpuKernels.Sigmoid(v) : v, y + c);
             }
 
@@ -80,6 +94,17 @@ internal static unsafe class GroupNormLoops
     }
 
     /// <summary>dy = dz * slope of SiLU; per channel the sums of dy and of dy * xhat.</summary>
+    /// <param name="x">The rows.</param>
+    /// <param name="dz">The gradient of the result.</param>
+    /// <param name="dy">Takes the gradient before SiLU.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="channels">Numbers of a row.</param>
+    /// <param name="a">By channel.</param>
+    /// <param name="b">By channel.</param>
+    /// <param name="means">By channel.</param>
+    /// <param name="rstds">By channel: 1 / standard deviation.</param>
+    /// <param name="silu">Whether SiLU followed; else dy = dz.</param>
+    /// <param name="sum">Takes the sums of all channels, then those against xhat.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Slopes(
         float* x, float* dz, float* dy, int rows, int channels, float* a, float* b, float* means, float* rstds, bool silu, double* sum)
@@ -134,7 +159,15 @@ internal static unsafe class GroupNormLoops
         }
     }
 
-    /// <summary>dx = a dy + b (x - mean) + constant, in place of dy.</summary>
+    /// <summary>dx = a dy + b (x - mean) + constant.</summary>
+    /// <param name="x">The rows.</param>
+    /// <param name="dx">Holds dy, and takes the result.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="channels">Numbers of a row.</param>
+    /// <param name="a">By channel.</param>
+    /// <param name="b">By channel.</param>
+    /// <param name="constant">By channel.</param>
+    /// <param name="means">By channel.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Combine(float* x, float* dx, int rows, int channels, float* a, float* b, float* constant, float* means)
     {
@@ -143,7 +176,8 @@ internal static unsafe class GroupNormLoops
             int c = 0;
             for (; c + CpuKernels.Width <= channels; c += CpuKernels.Width)
             {
-                Vector512<float> rest = Vector512.FusedMultiplyAdd(Vector512.Load(x + c) - Vector512.Load(means + c), Vector512.Load(b + c), Vector512.Load(constant + c));
+                Vector512<float> away = Vector512.Load(x + c) - Vector512.Load(means + c);
+                Vector512<float> rest = Vector512.FusedMultiplyAdd(away, Vector512.Load(b + c), Vector512.Load(constant + c));
                 Vector512.Store(Vector512.FusedMultiplyAdd(Vector512.Load(dx + c), Vector512.Load(a + c), rest), dx + c);
             }
 

@@ -1,19 +1,25 @@
 using System.Runtime.Intrinsics;
-using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Layers;
+namespace Microsoft.ML.VideoAlignment.Tensors;
 
-/// <summary>
-/// residual + W2 (v * GELU(u)) + b2 with [v, u] = W1 x + b1, over float32 memory on the CPU, a few hundred tokens at a time: the eightfold wider
-/// activations stay in cache and are never kept; the backward pass makes them again. At 18432 tokens of width 64 they are 38 MB, and touching fresh
-/// memory of that size costs more than the products.
-/// </summary>
+/// <summary>residual + W2 (v * GELU(u)) + b2 with [v, u] = W1 x + b1, over float32 memory on the CPU, a few hundred tokens at a time.</summary>
+/// <remarks>
+/// The eightfold wider activations stay in cache and are never kept; the backward pass makes them again. At 18432 tokens of width 64 they are 38 MB, and
+/// touching fresh memory of that size costs more than the products.
+/// </remarks>
 internal static unsafe class GegluKernel
 {
-    /// <summary>Numbers of the widened activations that are alive at a time (4 MB).</summary>
+    // Numbers of the widened activations that are alive at a time (4 MB).
     private const long ChunkNumbers = 1 << 20;
 
-    /// <summary>x, residual: [..., D]; w1: [8 D, D]; b1: [8 D]; w2: [D, 4 D]; b2: [D] -> [..., D].</summary>
+    /// <summary>Runs the feed-forward, and records its backward pass where gradients are on.</summary>
+    /// <param name="x">[..., D].</param>
+    /// <param name="residual">[..., D].</param>
+    /// <param name="w1">[8 D, D].</param>
+    /// <param name="b1">[8 D].</param>
+    /// <param name="w2">[D, 4 D].</param>
+    /// <param name="b2">[D].</param>
+    /// <returns>[..., D].</returns>
     public static Tensor Run(Tensor x, Tensor residual, Tensor w1, Tensor b1, Tensor w2, Tensor b2)
     {
         if (is_grad_enabled() && new[] { x, residual, w1, b1, w2, b2 }.Any(tensor => tensor.requires_grad))
@@ -32,8 +38,7 @@ internal static unsafe class GegluKernel
         Tensor tokens = x.reshape(-1, width), sum = y.view(-1, width), bias = b1.contiguous(), w1t = w1.t(), w2t = w2.t();
         long chunk = Chunk(tokens, wide);
         Tensor h = empty([chunk, wide], device: x.device), g = empty([chunk, wide / 2], device: x.device);
-        MemoryProfiler.Sample(x, residual);
-        FlopCounter.Current?.Product(tokens.numel() * (wide + (wide / 2)));
+        Done(tokens.numel() * (wide + (wide / 2)), y, [x, residual]);
         for (long first = 0; first < tokens.shape[0] && !MetaOps.IsMeta(x); first += chunk)
         {
             using DisposeScope step = NewDisposeScope();
@@ -56,8 +61,7 @@ internal static unsafe class GegluKernel
         Tensor bias = b1.contiguous();
         long chunk = Chunk(tokens, wide);
         Tensor h = empty([chunk, wide], device: x.device), g = empty([chunk, wide / 2], device: x.device);
-        MemoryProfiler.Sample(grad, x);
-        FlopCounter.Current?.Product(tokens.numel() * ((2 * wide) + (wide / 2) + (required[2] ? wide : 0) + (required[4] ? wide / 2 : 0)));
+        Done(tokens.numel() * ((2 * wide) + (wide / 2) + (required[2] ? wide : 0) + (required[4] ? wide / 2 : 0)), dx, [grad, x]);
         for (long first = 0; first < tokens.shape[0] && !MetaOps.IsMeta(x); first += chunk)
         {
             using DisposeScope step = NewDisposeScope();
@@ -78,9 +82,18 @@ internal static unsafe class GegluKernel
         ];
     }
 
+    // Called when every tensor of the pass has been made. The factors are left out: the backward pass counts its own products.
+    private static void Done(long multiplyAdds, Tensor result, ReadOnlySpan<Tensor?> others)
+    {
+        if (RunContext.ObservesOps)
+        {
+            RunContext.OpDone(new OpRecord(OpKind.Product, multiplyAdds, result, [], others));
+        }
+    }
+
     private static long Chunk(Tensor tokens, long wide) => Math.Min(tokens.shape[0], Math.Max(64, ChunkNumbers / wide));
 
-    /// <summary>gated = (v + bv) * GELU(u + bu).</summary>
+    // gated = (v + bv) * GELU(u + bu).
     private static void Gate(Tensor hidden, Tensor gated, Tensor bias)
     {
         float* h = CpuKernels.Address(hidden);
@@ -105,7 +118,7 @@ internal static unsafe class GegluKernel
         });
     }
 
-    /// <summary>From dL/d(gated) in <paramref name="gated"/>: dL/dv and dL/du in place of v and u, the gated values in place of their slopes.</summary>
+    // From dL/d(gated) in gated: dL/dv and dL/du in place of v and u, the gated values in place of their slopes.
     private static void Differentiate(Tensor hidden, Tensor gated, Tensor bias)
     {
         float* h = CpuKernels.Address(hidden);

@@ -1,0 +1,246 @@
+namespace Microsoft.ML.VideoAlignment.Tensors;
+
+/// <summary>
+/// What belongs to a run and to no thread: its device, its observers, the failures of its backward passes. It goes with the flow of execution into tasks and
+/// threads, and with a recorded node to whatever thread runs the node's backward pass; concurrent runs do not see each other's.
+/// </summary>
+internal sealed record RunContext
+{
+    private static readonly AsyncLocal<RunContext?> s_current = new();
+    private static readonly RunContext s_none = new();
+
+    private readonly StopGradient.Recording? _constants;
+
+    /// <summary>The context of the running flow; an empty one outside of runs.</summary>
+    public static RunContext Current
+    {
+        get => s_current.Value ?? s_none;
+        private set => s_current.Value = value;
+    }
+
+    /// <summary>Whether anyone in the flow wants <see cref="IRunObserver.OpDone"/>.</summary>
+    public static bool ObservesOps => s_current.Value is { HasOpObserver: true };
+
+    /// <summary>Whether what runs on the meta device stands for the CPU; it does unless the run's device is another.</summary>
+    public static bool IsForCpu => s_current.Value is not { Device: { } device } || device == DeviceType.CPU;
+
+    /// <summary>Where the run computes, which the meta device stands for in an estimate; null: not known.</summary>
+    public DeviceType? Device { get; private init; }
+
+    /// <summary>Whether a block runs again for its backward pass.</summary>
+    public bool RunsAgain { get; private init; }
+
+    /// <summary>What keeps constants while a gradient is proved; null: none.</summary>
+    public StopGradient.Recording? Constants
+    {
+        get => _constants is { IsOver: false } ? _constants : null;
+        init => _constants = value;
+    }
+
+    /// <summary>The run's failures on their way out of a backward pass; those of all flows without a run are kept together.</summary>
+    public BackwardFailures Failures => Scope is { IsOver: false } ? Scope.Failures : BackwardFailures.WithoutRun;
+
+    private RunScope? Scope { get; init; }
+
+    private Observation[] Observations { get; init; } = [];
+
+    private bool HasOpObserver { get; init; }
+
+    /// <summary>Begins a run in this flow of execution, until disposed. Observers of an enclosing flow go on listening.</summary>
+    /// <param name="device">Where the run computes.</param>
+    /// <returns>The run's end.</returns>
+    public static IDisposable Begin(DeviceType device)
+    {
+        var run = new RunScope(s_current.Value);
+        Current = Current with { Scope = run, Device = device };
+        return run;
+    }
+
+    /// <summary>Lets an observer listen in this flow of execution, until disposed. It takes the place of one of its own class.</summary>
+    /// <param name="observer">The listener.</param>
+    /// <param name="device">What the meta device stands for meanwhile; null: as before.</param>
+    /// <returns>The observation's end; null where the observer listens already.</returns>
+    public static IDisposable? Observe(IRunObserver observer, DeviceType? device = null)
+    {
+        RunContext outer = Current;
+        Observation? replaced = outer.Find(observer.GetType());
+        if (replaced?.Observer == observer)
+        {
+            return null;
+        }
+
+        var observation = new Observation(observer, replaced, device is null ? null : outer);
+        Current = outer.Listening([.. outer.Observations.Where(other => other != replaced), observation]) with { Device = device ?? outer.Device };
+        return observation;
+    }
+
+    /// <summary>The observer of a class that listens in this flow of execution; null: none does.</summary>
+    /// <typeparam name="T">Its class.</typeparam>
+    public static T? Observer<T>()
+        where T : class, IRunObserver => (T?)Current.Find(typeof(T))?.Observer;
+
+    /// <summary>Tells the flow's observers that a stage begins.</summary>
+    /// <param name="stage">The stage.</param>
+    public static void Enter(RunStage stage)
+    {
+        foreach (Observation observation in Current.Observations)
+        {
+            observation.Live?.Enter(stage);
+        }
+    }
+
+    /// <summary>Tells the flow's observers of an operation; callers ask <see cref="ObservesOps"/> first, as the record costs something.</summary>
+    /// <param name="op">The operation.</param>
+    public static void OpDone(in OpRecord op)
+    {
+        foreach (Observation observation in Current.Observations)
+        {
+            if (observation.Live is { ObservesOps: true } observer)
+            {
+                observer.OpDone(op);
+            }
+        }
+    }
+
+    /// <summary>Tells the flow's observers that the denoiser is evaluated, unless that is done again for a backward pass.</summary>
+    /// <param name="rows">Rows of its batch.</param>
+    public static void DenoiserEvaluated(long rows)
+    {
+        RunContext current = Current;
+        foreach (Observation observation in current.RunsAgain ? [] : current.Observations)
+        {
+            observation.Live?.DenoiserEvaluated(rows);
+        }
+    }
+
+    /// <summary>Tells the flow's observers that the backward pass of an operation begins.</summary>
+    /// <param name="operation">Its name.</param>
+    public static void Differentiating(string operation)
+    {
+        foreach (Observation observation in Current.Observations)
+        {
+            observation.Live?.Differentiating(operation);
+        }
+    }
+
+    /// <summary>Tells the flow's observers that an input is about to come back from the CPU's memory.</summary>
+    public static void RestoringInput()
+    {
+        foreach (Observation observation in Current.Observations)
+        {
+            observation.Live?.RestoringInput();
+        }
+    }
+
+    /// <summary>Replaces what keeps constants in this flow of execution.</summary>
+    /// <param name="recording">What keeps them from now on; null: none.</param>
+    public static void KeepConstants(StopGradient.Recording? recording) => Current = Current with { Constants = recording };
+
+    /// <summary>Runs a block that ran before, for its backward pass.</summary>
+    /// <param name="block">The block.</param>
+    /// <returns>What the block returns.</returns>
+    public static Tensor RunAgain(Func<Tensor> block)
+    {
+        RunContext current = Current;
+        if (current.RunsAgain || current.Observations.Length == 0)
+        {
+            return block();
+        }
+
+        Current = current with { RunsAgain = true };
+        try
+        {
+            return block();
+        }
+        finally
+        {
+            Current = current;
+        }
+    }
+
+    /// <summary>Runs work in a flow that was captured; what the calling flow has set itself stays.</summary>
+    /// <param name="flow">The captured flow; null: the calling one.</param>
+    /// <param name="body">The work; its changes of the context end with it.</param>
+    public static void Run(ExecutionContext? flow, Action body)
+    {
+        if (flow is null)
+        {
+            body();
+            return;
+        }
+
+        RunContext caller = Current;
+        ExecutionContext.Run(
+            flow, _ =>
+            {
+                if (!ReferenceEquals(caller, Current) && !ReferenceEquals(caller, s_none))
+                {
+                    Current = caller.Over(Current);
+                }
+
+                body();
+            },
+            null);
+    }
+
+    private RunContext Listening(Observation[] observations) => this with
+    {
+        Observations = observations,
+        HasOpObserver = observations.Any(observation => observation.Live is { ObservesOps: true }),
+    };
+
+    private Observation? Find(Type observer) => Array.Find(Observations, observation => observation.Live?.GetType() == observer);
+
+    private RunContext Over(RunContext other) => other.Listening(
+        [
+            .. Observations.Where(observation => observation.Live is not null),
+            .. other.Observations.Where(observation => observation.Live is { } observer && Find(observer.GetType()) is null),
+        ]) with
+        {
+            Scope = Scope is { IsOver: false } ? Scope : other.Scope,
+            Device = Device ?? other.Device,
+            Constants = Constants ?? other.Constants,
+            RunsAgain = RunsAgain || other.RunsAgain,
+        };
+
+    /// <summary>The time in which an observer listens.</summary>
+    /// <param name="observer">The listener.</param>
+    /// <param name="replaced">The observation of the same class whose place this one takes; null: none.</param>
+    /// <param name="outer">The context whose device comes back afterwards; null: the device is left.</param>
+    private sealed class Observation(IRunObserver observer, Observation? replaced, RunContext? outer) : IDisposable
+    {
+        private bool _isOver;
+
+        public IRunObserver Observer => observer;
+
+        /// <summary>The observer; null once its time has ended.</summary>
+        public IRunObserver? Live => Volatile.Read(ref _isOver) ? null : observer;
+
+        public void Dispose()
+        {
+            Volatile.Write(ref _isOver, true);
+            RunContext current = Current;
+            if (current.Observations.Contains(this))
+            {
+                RunContext without = current.Listening([.. current.Observations.Select(other => other == this ? replaced : other).OfType<Observation>()]);
+                Current = outer is null ? without : without with { Device = outer.Device };
+            }
+        }
+    }
+
+    /// <summary>The time of a run.</summary>
+    /// <param name="outer">The context around it; null: none.</param>
+    private sealed class RunScope(RunContext? outer) : IDisposable
+    {
+        public BackwardFailures Failures { get; } = new();
+
+        /// <summary>Whether the run has ended.</summary>
+        public bool IsOver { get; private set; }
+
+        public void Dispose()
+        {
+            IsOver = true;
+            s_current.Value = outer;
+        }
+    }
+}
