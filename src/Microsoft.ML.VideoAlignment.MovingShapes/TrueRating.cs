@@ -11,7 +11,9 @@ internal static class TrueRating
 {
     private const int VividPixels = 51; // 5 % of 32 x 32
 
-    /// <summary>frames: [N, 3, 32, 32], RGB in [0, 1] -> [N], 1..10.</summary>
+    /// <summary>Rates frames by the formula.</summary>
+    /// <param name="frames">[N, 3, 32, 32], RGB in [0, 1].</param>
+    /// <returns>[N], 1..10.</returns>
     public static Tensor OfFrames(Tensor frames)
     {
         Shapes.Require(frames, "N, 3, 32, 32");
@@ -21,7 +23,8 @@ internal static class TrueRating
         return rating.MoveToOuterDisposeScope();
     }
 
-    /// <summary>The four parts in [0, 1] and the share of colored pixels, each [N].</summary>
+    /// <summary>Computes the parts of the rating.</summary>
+    /// <param name="frames">[N, 3, 32, 32], RGB in [0, 1].</param>
     internal static Parts PartsOf(Tensor frames)
     {
         (Tensor red, Tensor green, Tensor blue) = (frames.select(1, 0), frames.select(1, 1), frames.select(1, 2)); // [N, 32, 32]
@@ -47,6 +50,11 @@ internal static class TrueRating
         return new Parts(vividness, size, cleanness, position, area);
     }
 
-    /// <summary>V, S, C, P of the formula and the share of colored pixels that S reads.</summary>
+    /// <summary>The parts of the rating, each [N].</summary>
+    /// <param name="Vividness">V, 0..1.</param>
+    /// <param name="Size">S, 0..1.</param>
+    /// <param name="Cleanness">C, 0..1.</param>
+    /// <param name="Position">P, 0..1.</param>
+    /// <param name="Area">The share of colored pixels, 0..1, that S reads.</param>
     internal readonly record struct Parts(Tensor Vividness, Tensor Size, Tensor Cleanness, Tensor Position, Tensor Area);
 }

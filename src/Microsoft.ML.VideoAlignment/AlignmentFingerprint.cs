@@ -33,7 +33,8 @@ internal static class AlignmentFingerprint
         IReadOnlyList<AdaptableLayer> layers = options.LoraTargetsFor(run.Model).Select(run.Model.Denoiser);
         yield return Fact("LoRA", "LoraRank", options.LoraRank, FactChange.Breaks);
         yield return Fact("LoRA", "LoraAlpha", options.LoraAlpha, FactChange.Breaks);
-        yield return new RunFact("LoRA", "Layers", $"{layers.Count} by {options.LoraTargetsFor(run.Model)} ({FactText.Hash(layers.Select(layer => layer.Name))})", FactChange.Breaks);
+        yield return new RunFact("LoRA", "Layers",
+            $"{layers.Count} by {options.LoraTargetsFor(run.Model)} ({FactText.Hash(layers.Select(layer => layer.Name))})", FactChange.Breaks);
     }
 
     private static IEnumerable<RunFact> Algorithm(AlignmentRun run) =>
@@ -108,7 +109,8 @@ internal static class AlignmentFingerprint
         try
         {
             RewardReference reference = reward.Reference;
-            return FactText.Hash([reference.Kind, .. Pairs(reference.Files.Select(file => (file.Key, file.Value.Sha256))), reference.Settings?.GetRawText() ?? "", reference.ContentHash ?? ""]);
+            return FactText.Hash([reference.Kind, .. Pairs(reference.Files.Select(file => (file.Key, file.Value.Sha256))), reference.Settings?.GetRawText()
+                ?? "", reference.ContentHash ?? ""]);
         }
         catch (NotSupportedException)
         {

@@ -4,8 +4,8 @@ using Microsoft.ML.VideoAlignment.Rewards;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// The packages beside this library whose models and rewards saved files may name. The list is fixed: a name in a file chooses among these and decides nothing else
-/// about what is loaded.
+/// The packages beside this library whose models and rewards saved files may name. The list is fixed: a name in a file chooses among these and decides nothing
+/// else about what is loaded.
 /// </summary>
 internal static class CompanionPackages
 {

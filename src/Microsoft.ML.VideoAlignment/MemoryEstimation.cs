@@ -49,7 +49,8 @@ public static class MemoryEstimation
             Reward = reward?.Stored.Sum(Bytes) ?? 0,
             Runtime = RuntimeMemory.On(device),
             Factors = factors,
-            Adapters = adapters.Parameters.Sum(factor => (2 * Bytes(factor)) + IAdapterOptimizer.BytesFor(factor, options.OptimizerState)) + (Copies(options, device) * factors),
+            Adapters = adapters.Parameters.Sum(factor => (2 * Bytes(factor)) + IAdapterOptimizer.BytesFor(factor, options.OptimizerState))
+                + (Copies(options, device) * factors),
             Sampling = peaks.Training[RunStage.Sampling],
             GradientSteps = peaks.Training[RunStage.GradientStep],
             Decode = peaks.Training[RunStage.Decoding],

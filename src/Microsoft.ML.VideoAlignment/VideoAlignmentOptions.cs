@@ -436,7 +436,8 @@ public sealed record VideoAlignmentOptions
             nameof(InferenceSteps), () => Try<NotSupportedException>(nameof(Sampler), () => sampler = model.CreateSampler(SamplingFor(model))));
         Try<ArgumentException>(nameof(GradientWindow), () => WindowFor(model).Resolve(sampler!, static _ => 0));
         Try<NotSupportedException>(nameof(GradientWindow), () => _ = WindowFor(model).Copies > 1 ? model.PolicyScheduler : null);
-        Try<ArgumentException>(nameof(Algorithm), () => Try<NotSupportedException>(nameof(Algorithm), () => Algorithm.Require(model, SamplingFor(model).Steps)));
+        Try<ArgumentException>(nameof(Algorithm),
+            () => Try<NotSupportedException>(nameof(Algorithm), () => Algorithm.Require(model, SamplingFor(model).Steps)));
         Try<ArgumentException>(nameof(LoraLayers), () => LoraTargetsFor(model).Select(model.Denoiser));
         Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(SamplingFor(model).RewardFrameCount(model)));
         Throw(faults);

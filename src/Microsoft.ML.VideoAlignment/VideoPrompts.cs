@@ -106,7 +106,8 @@ public static class VideoPrompts
         int foreign = Array.FindIndex(lines, line => line.AsSpan().IndexOfAny('\ufffd', '\0') >= 0);
         return foreign < 0 ? lines
             : throw new InvalidDataException(
-                $"{path}, line {foreign + 1}: holds {(lines[foreign].Contains('\0') ? "NUL characters" : "letters that are not UTF-8")}. Save the file as UTF-8.");
+                $"{path}, line {foreign + 1}: holds {(lines[foreign].Contains('\0') ? "NUL characters" : "letters that are not UTF-8")}. Save the file as "
+                    + $"UTF-8.");
     }
 
     // A tab between the quotes of a cell does not divide it.

@@ -3,8 +3,8 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Sampling;
 
 /// <summary>
-/// Lets networks wait off the device while the work is not theirs: encoders, decoder and reward while the denoiser samples. What has begun to work stays until
-/// sampling begins again, the backward pass with it; a network is moved only where it is not where it should be.
+/// Offloads networks to the CPU while they are not needed: encoders, decoder and reward while the denoiser samples. A network that was restored stays until
+/// sampling begins again, through the backward pass too.
 /// </summary>
 /// <param name="networks">Every network but the denoiser, and the stages it works in.</param>
 /// <param name="move">Puts a network on the device (true), or where it waits (false).</param>
@@ -12,14 +12,18 @@ internal sealed class CpuOffloader(IReadOnlyList<(string Name, RunStage[] Works)
 {
     private readonly HashSet<string> _offloaded = [];
 
-    /// <summary>Those of a model; move: as of the constructor, the reward being called so.</summary>
+    /// <summary>Makes the offloader of a model's networks and of the reward.</summary>
+    /// <param name="model">The model; its denoiser stays.</param>
+    /// <param name="move">Puts a network, or <see cref="Reward"/>, on the device (true) or on the CPU (false).</param>
     public static CpuOffloader Create(VideoDiffusionModel model, Action<string, bool> move) => new(
-        [.. model.Networks.Where(pair => pair.Value != model.Denoiser).Select(pair => (pair.Key, IsInUse(model, pair.Key))), (Reward, [RunStage.Scoring])], move);
+        [.. model.Networks.Where(pair => pair.Value != model.Denoiser).Select(pair => (pair.Key, IsInUse(model, pair.Key))), (Reward, [RunStage.Scoring])],
+            move);
 
-    /// <summary>What the reward is called.</summary>
+    /// <summary>The name under which the reward is moved.</summary>
     public const string Reward = "reward";
 
-    /// <summary>Work of this kind begins.</summary>
+    /// <summary>Restores what a stage needs, and offloads the rest where sampling begins.</summary>
+    /// <param name="stage">The stage that begins.</param>
     public void Enter(RunStage stage)
     {
         foreach ((string name, RunStage[] works) in networks)
@@ -35,8 +39,8 @@ internal sealed class CpuOffloader(IReadOnlyList<(string Name, RunStage[] Works)
         }
     }
 
-    /// <summary>All are on the device again; one that cannot be does not keep the others away.</summary>
-    /// <exception cref="AggregateException">Those that could not be brought back.</exception>
+    /// <summary>Restores all networks, the others too where one cannot be.</summary>
+    /// <exception cref="AggregateException">Some networks could not be restored.</exception>
     public void RestoreAll()
     {
         var failures = new List<Exception>();
@@ -67,7 +71,7 @@ internal sealed class CpuOffloader(IReadOnlyList<(string Name, RunStage[] Works)
         }
     }
 
-    /// <summary>A model that may begin with an image encodes it with its autoencoder too.</summary>
+    // A model that may begin with an image encodes it with its autoencoder too.
     private static RunStage[] IsInUse(VideoDiffusionModel model, string network) =>
         network != "vae" ? [RunStage.Encoding] : model.Images != ImageUse.None ? [RunStage.Encoding, RunStage.Decoding] : [RunStage.Decoding];
 }

@@ -4,7 +4,9 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Sampling;
 
-/// <summary>Noise of a stochastic step: a fresh tensor of the latents' shape. Called in sampling order, only for steps that need noise.</summary>
+/// <summary>Draws the noise of a stochastic step. Called in sampling order, only for steps that need noise.</summary>
+/// <param name="step">The step, 0 = noisiest.</param>
+/// <returns>A fresh tensor of the latents' shape.</returns>
 internal delegate Tensor StepNoise(int step);
 
 /// <summary>One finished step, for callbacks. The tensors live until the callback returns.</summary>
@@ -30,7 +32,7 @@ internal static class Denoising
     /// <param name="predict">(network input, timestep) -> guided prediction.</param>
     /// <param name="plan">What each step does with gradient; as long as the sampler.</param>
     /// <param name="noise">Draws for samplers that need them.</param>
-    /// <param name="adapters">Merged in gradient-free steps, separate in graded ones; left separate at the end.</param>
+    /// <param name="adapters">Merged in gradient-free steps, separate in steps with gradient; left separate at the end.</param>
     /// <param name="onStep">Called after each step.</param>
     /// <param name="first">The step to begin with, <paramref name="start"/> being x of that step; above 0 only for samplers without history.</param>
     /// <param name="end">The step before which to stop; null: after the last.</param>
@@ -73,7 +75,8 @@ internal static class Denoising
                 RunContext.Enter(recording && gradient.Network ? RunStage.GradientStep : RunStage.Sampling);
                 Tensor prediction = !gradient.Network
                     ? StopGradient.Detach(() => predict(sampler.ScaleInput(current, step), sampler.Timesteps[step]), HeldPrediction)
-                    : predict(sampler.ScaleInput(gradient.DetachInput ? StopGradient.Detach(current.detach, HeldInput) : current, step), sampler.Timesteps[step]);
+                    : predict(sampler.ScaleInput(gradient.DetachInput ? StopGradient.Detach(current.detach, HeldInput) : current, step),
+                        sampler.Timesteps[step]);
 
                 SamplerStep result;
                 using (set_grad_enabled(recording && gradient.Sampler))
@@ -104,7 +107,8 @@ internal static class Denoising
     }
 
     private static Tensor Draw(StepNoise? noise, int step) =>
-        noise is null ? throw new ArgumentNullException(nameof(noise), $"Step {step} of this sampler draws noise; pass a source of it, or eta 0.") : noise(step);
+        noise is null ? throw new ArgumentNullException(nameof(noise), $"Step {step} of this sampler draws noise; pass a source of it, or eta 0.")
+            : noise(step);
 
     private static void UseAdapters(LoraAdapters? adapters, bool merged)
     {

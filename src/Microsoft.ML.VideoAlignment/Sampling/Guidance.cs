@@ -27,18 +27,24 @@ internal sealed class Guidance : IDisposable
         _condition = (_acts ? Condition.Stack(unconditional!, conditional) : conditional.Map(static tensor => tensor.alias())).DetachFromDisposeScope();
     }
 
-    /// <summary>The guided prediction for x [B, c, T, h, w] at a timestep.</summary>
+    /// <summary>Predicts with guidance, all samples at one timestep.</summary>
+    /// <param name="latents">x [B, c, T, h, w], as the network takes it.</param>
+    /// <param name="timestep">The timestep that the network is told.</param>
+    /// <returns>[B, c, T, h, w].</returns>
     public Tensor Predict(Tensor latents, double timestep) => Kept(latents, (input, condition) =>
     {
         RunContext.DenoiserEvaluated(input.shape[0]);
         return _model.Predict(input, timestep, condition);
     });
 
-    /// <summary>The same where each of the B samples is at a timestep of its own.</summary>
+    /// <summary>Predicts with guidance, each sample at a timestep of its own.</summary>
+    /// <param name="latents">x [B, c, T, h, w], as the network takes it.</param>
+    /// <param name="timesteps">B timesteps.</param>
+    /// <returns>[B, c, T, h, w].</returns>
     public Tensor Predict(Tensor latents, IReadOnlyList<double> timesteps) =>
         Kept(latents, (input, condition) => Evaluate(_model, input, _acts ? [.. timesteps, .. timesteps] : timesteps, condition));
 
-    /// <summary>The prediction without guidance, each sample at a timestep of its own.</summary>
+    /// <summary>Predicts without guidance, each sample at a timestep of its own.</summary>
     /// <param name="model">The network.</param>
     /// <param name="latents">x [B, c, T, h, w].</param>
     /// <param name="timesteps">B timesteps.</param>
@@ -50,7 +56,7 @@ internal sealed class Guidance : IDisposable
         return model.PredictEach(latents, timesteps, condition);
     }
 
-    /// <summary>The guided prediction, of which the backward pass finds all or, where whole steps are recomputed, the input alone.</summary>
+    // The guided prediction, of which the backward pass finds all or, where whole steps are recomputed, the input alone.
     private Tensor Kept(Tensor latents, Func<Tensor, Condition, Tensor> predict)
     {
         if (!_model.RecomputeSteps)
@@ -90,6 +96,6 @@ internal sealed class Guidance : IDisposable
 
     public void Dispose() => _condition.Dispose();
 
-    /// <summary>[T, 1, 1]: the scale of each frame.</summary>
+    // [T, 1, 1]: the scale of each frame.
     private Tensor PerFrame(Tensor like) => linspace(_first, _last, like.shape[2], like.dtype, like.device).view(-1, 1, 1);
 }

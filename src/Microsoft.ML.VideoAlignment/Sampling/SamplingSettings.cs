@@ -124,7 +124,9 @@ internal sealed record SamplingSettings
 /// <param name="GuidanceScale">Guidance scale.</param>
 internal sealed record SamplingDefaults(int Steps, double GuidanceScale)
 {
-    /// <summary>Own keys of model_index.json (diffusers ignores names with an underscore): the steps and the guidance scale that a model was trained for.</summary>
+    /// <summary>
+    /// Own keys of model_index.json (diffusers ignores names with an underscore): the steps and the guidance scale that a model was trained for.
+    /// </summary>
     internal const string StepsKey = "_num_inference_steps", GuidanceKey = "_guidance_scale";
 
     /// <summary>Reads a diffusers folder's own defaults.</summary>

@@ -6,12 +6,12 @@ using Microsoft.ML.VideoAlignment.Video;
 namespace Microsoft.ML.VideoAlignment.Sampling;
 
 /// <summary>
-/// A video: clips one after another, each beginning with the last frame of the one before (VADER, arXiv 2407.08737, section 5, longer videos). Every clip
-/// goes through the one sampling loop; a video of one clip is an ordinary video. Generation and training both come through here.
+/// Samples a video as segments one after another, each beginning with the last frame of the one before (VADER, arXiv 2407.08737, section 5, longer videos).
+/// Generation and training both use it; a video of one segment is an ordinary video.
 /// </summary>
 /// <remarks>
-/// Where blocks are recomputed, each graded clip of several is one block too: it keeps the latents at its first gradient step and runs the rest again in
-/// the backward pass, so that memory does not grow with the number of clips.
+/// Where blocks are recomputed, each of several segments with gradient is one block too: it keeps the latents at its first gradient step and runs the rest
+/// again in the backward pass, so that memory does not grow with the number of segments.
 /// </remarks>
 internal sealed class SegmentSampler
 {
@@ -21,10 +21,10 @@ internal sealed class SegmentSampler
     private readonly LoraAdapters? _adapters;
 
     /// <param name="model">Samples.</param>
-    /// <param name="settings">How, and how many clips.</param>
+    /// <param name="settings">How to sample, and the number of segments.</param>
     /// <param name="sampler">Made from the settings.</param>
     /// <param name="adapters">Merged in gradient-free steps; null: the base model.</param>
-    /// <exception cref="NotSupportedException">Several clips of a model that cannot begin with an image.</exception>
+    /// <exception cref="NotSupportedException">Several segments of a model that cannot begin with an image.</exception>
     public SegmentSampler(VideoDiffusionModel model, SamplingSettings settings, ISampler sampler, LoraAdapters? adapters)
     {
         if (Fault(model, settings.SegmentCount) is { } fault)
@@ -35,27 +35,30 @@ internal sealed class SegmentSampler
         (_model, _settings, _sampler, _adapters) = (model, settings, sampler, adapters);
     }
 
-    /// <summary>Told of each denoising step, with what made its prediction; null: nobody. Where clips are recomputed it sees no graph.</summary>
+    /// <summary>Called after each denoising step; null: none. Where segments are recomputed the step has no graph.</summary>
     public Action<Guidance, DenoisingStep>? OnStep { get; init; }
 
-    /// <summary>Prompts of the rows, for messages: those of the clip that was sampled last; empty: not known.</summary>
+    /// <summary>The rows' prompts of the segment that was sampled last, for messages; empty: not known.</summary>
     public IReadOnlyList<string> Prompts { get; set; } = [];
 
     private bool RecomputesSegments => _model.RecomputeBlocks && _settings.SegmentCount > 1 && is_grad_enabled();
 
-    /// <summary>What keeps the model from videos of so many clips; null: nothing.</summary>
+    /// <summary>Says why a model cannot make videos of a number of segments; null: it can.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="segments">The number of segments.</param>
     public static string? Fault(VideoDiffusionModel model, int segments) =>
         segments < 1 ? $"SegmentCount must be at least 1, got {segments}."
         : segments > 1 && model.Images == ImageUse.None
-            ? $"SegmentCount {segments}: a further clip begins with the last frame of the one before, and a {model.Family} model makes videos from text alone. "
+            ? $"SegmentCount {segments}: a further segment begins with the last frame of the one before, and a {model.Family} model makes videos from text "
+                + $"alone. "
                 + "Use 1, or a model that can begin with an image: StableVideoDiffusion or OpenSora."
         : null;
 
-    /// <summary>Samples all clips.</summary>
-    /// <param name="begin">Makes a clip ready. Its argument: the clip's index, and the image that it begins with; null for the first.</param>
+    /// <summary>Samples all segments.</summary>
+    /// <param name="begin">Prepares a segment from its index and the image that it begins with, which is null for the first.</param>
     /// <param name="finish">
-    /// Takes a clip's index and latents, and returns the image [B, 3, H, W], RGB in [0, 1], that the next one begins with; what comes after the last clip
-    /// is not read. Latents that are to outlive the call must be moved to the outer scope.
+    /// Takes a segment's index and latents, and returns the image [B, 3, H, W], RGB in [0, 1], that the next one begins with; after the last segment it is
+    /// not read. Latents that are to outlive the call must be moved to the outer scope.
     /// </param>
     /// <param name="cancellation">Checked at each step.</param>
     public void Run(Func<int, Tensor?, SegmentInputs> begin, Func<int, Tensor, Tensor?> finish, CancellationToken cancellation = default)
@@ -70,14 +73,24 @@ internal sealed class SegmentSampler
         }
     }
 
-    /// <summary>Decoder output of the frames of a clip that a reward is shown [B, 3, f, H, W], about [-1, 1], with the latents' graph.</summary>
+    /// <summary>Decodes the frames of a segment that a reward sees.</summary>
+    /// <param name="latents">The segment's latents [B, c, T, h, w].</param>
+    /// <param name="frames">Indices of f frames of the segment, ascending.</param>
+    /// <returns>[B, 3, f, H, W], about [-1, 1], with the latents' graph.</returns>
     public Tensor DecodeForReward(Tensor latents, IReadOnlyList<int> frames) =>
         _settings.RewardsLatentFrames ? Decoded(latents, frames, segment => _model.DecodeAlone(segment, frames)) : Decode(latents, frames);
 
-    /// <summary>Decoder output of frames of a clip [B, 3, f, H, W], about [-1, 1], with the latents' graph.</summary>
-    public Tensor Decode(Tensor latents, IReadOnlyList<int> frames) => Decoded(latents, frames, segment => _model.Decode(segment, _settings.Size.Frames, frames));
+    /// <summary>Decodes frames of a segment.</summary>
+    /// <param name="latents">The segment's latents [B, c, T, h, w].</param>
+    /// <param name="frames">Indices of f frames of the segment, ascending.</param>
+    /// <returns>[B, 3, f, H, W], about [-1, 1], with the latents' graph.</returns>
+    public Tensor Decode(Tensor latents, IReadOnlyList<int> frames) =>
+        Decoded(latents, frames, segment => _model.Decode(segment, _settings.Size.Frames, frames));
 
-    /// <summary>The same of frames of a whole video, ascending, whose clips' latents follow one another.</summary>
+    /// <summary>Decodes the frames of a whole video that a reward sees.</summary>
+    /// <param name="segments">The latents of each segment, in order.</param>
+    /// <param name="frames">Indices of f frames of the video, ascending.</param>
+    /// <returns>[B, 3, f, H, W], about [-1, 1], with the latents' graph.</returns>
     public Tensor DecodeForReward(IReadOnlyList<Tensor> segments, IReadOnlyList<int> frames)
     {
         if (segments.Count == 1)
@@ -98,9 +111,11 @@ internal sealed class SegmentSampler
     }
 
     /// <summary>
-    /// What a reward is shown [B, 3, f, H, W], RGB in [0, 1], where no gradient is recorded: few frames are decoded at a time, so that the decoder's memory
-    /// does not grow with their number.
+    /// Decodes what a reward sees where no gradient is recorded: few frames at a time, so that the decoder's memory does not grow with their number.
     /// </summary>
+    /// <param name="segments">The latents of each segment, in order.</param>
+    /// <param name="frames">Indices of f frames of the video, ascending.</param>
+    /// <returns>[B, 3, f, H, W], RGB in [0, 1].</returns>
     public Tensor FramesForReward(IReadOnlyList<Tensor> segments, IReadOnlyList<int> frames)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -113,7 +128,10 @@ internal sealed class SegmentSampler
         }
     }
 
-    /// <summary>What the next clip begins with: the clip's last frame [B, 3, H, W], RGB in [0, 1]. Without <paramref name="carry"/> it has no graph.</summary>
+    /// <summary>Decodes a segment's last frame, with which the next one begins.</summary>
+    /// <param name="latents">The segment's latents [B, c, T, h, w].</param>
+    /// <param name="carry">Whether the frame keeps the latents' graph.</param>
+    /// <returns>[B, 3, H, W], RGB in [0, 1].</returns>
     public Tensor LastFrame(Tensor latents, bool carry)
     {
         return carry ? Frame() : StopGradient.Detach(Frame, "frame handed on");
@@ -140,7 +158,7 @@ internal sealed class SegmentSampler
             return Steps(segment, cancellation);
         }
 
-        // Steps before the first graded one are constants, so they need not be run again, unless the sampler remembers them.
+        // Steps before the first with gradient are constants, so they need not be run again, unless the sampler remembers them.
         ISampler sampler = segment.Sampler ?? _sampler;
         int first = sampler.HistoryLength == 0 ? segment.Plan.GradientSteps.First() : 0;
         Tensor start = first == 0 ? segment.Start : StopGradient.Detach(() => Steps(segment, cancellation, end: first), "steps before the window");
@@ -178,7 +196,8 @@ internal sealed class SegmentSampler
         RunContext.Enter(RunStage.Sampling);
         using var guidance = new Guidance(_model, segment.Condition, segment.Unconditional, _settings);
         using Tensor latents = Denoising.Run(
-            segment.Sampler ?? _sampler, segment.Start, guidance.Predict, segment.Plan, segment.Noise, _adapters, OnStep is null ? null : step => OnStep(guidance, step), first, end,
+            segment.Sampler ?? _sampler, segment.Start, guidance.Predict, segment.Plan, segment.Noise, _adapters, OnStep is null ? null
+                : step => OnStep(guidance, step), first, end,
             segment.Prompts, cancellation);
         return _model.Finish(latents, segment.Condition);
     }

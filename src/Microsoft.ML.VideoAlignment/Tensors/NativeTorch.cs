@@ -47,7 +47,8 @@ internal static class NativeTorch
         {
             string remedy = refusal.Contains("GLIBCXX", StringComparison.Ordinal)
                 ? "The system's libstdc++ is older than the library asks for. Where a project references this package its build target mends the copy in the "
-                    + "output and publish folders when it is built on such a system; built on a newer one, it needs -p:PatchTorchSharpNative=true. A project that "
+                    + "output and publish folders when it is built on such a system; built on a newer one, it needs -p:PatchTorchSharpNative=true. A project "
+                    + "that "
                     + "references the sources imports that target, build/PatchTorchSharpNative.targets; a script, which runs from the package cache, needs the "
                     + "libstdc++ of GCC 13.2 or later."
                 : $"Reference native packages of the version of TorchSharp itself, {version}, and install what the message names.";

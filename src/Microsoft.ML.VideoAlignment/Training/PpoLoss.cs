@@ -23,7 +23,8 @@ internal sealed class PpoLoss(double advantageClip, double clipRange)
         Tensor ratio = difference.exp();
         Tensor loss = Ops.Maximum(cost * ratio, cost * Ops.Clamp(ratio, 1 - clipRange, 1 + clipRange)).mean();
         return new PpoTerms(
-            ToTerms(loss), ToTerms(ratio), ToTerms(difference.square().mean().Div(2)), ToTerms(Ops.Abs(ratio.Sub(1)).GreaterThan(clipRange).to_type(loss.dtype).mean()));
+            ToTerms(loss), ToTerms(ratio), ToTerms(difference.square().mean().Div(2)),
+                ToTerms(Ops.Abs(ratio.Sub(1)).GreaterThan(clipRange).to_type(loss.dtype).mean()));
 
         static Tensor ToTerms(Tensor tensor) => tensor.MoveToOuterDisposeScope();
     }

@@ -66,7 +66,8 @@ public sealed record RewardContractCheck
         Tensor score = reward.Score(trial, trialPrompts, ScoreUse.Repetition);
         if (before is not null && !before.Equals(trial))
         {
-            throw new RewardContractException($"Reward '{reward.Name}' changed the frames that it was given, which belong to the caller. Use operations that make a new tensor: "
+            throw new RewardContractException(
+                $"Reward '{reward.Name}' changed the frames that it was given, which belong to the caller. Use operations that make a new tensor: "
                 + "mul instead of mul_.");
         }
 
@@ -166,11 +167,13 @@ public sealed record RewardContractCheck
         nn.Module?[] networks = [.. reward.Networks];
         if (networks.Contains(null))
         {
-            throw new RewardContractException($"{nameof(VideoReward.Networks)} of reward '{reward.Name}' holds null among {networks.Length}; expected modules.");
+            throw new RewardContractException(
+                $"{nameof(VideoReward.Networks)} of reward '{reward.Name}' holds null among {networks.Length}; expected modules.");
         }
 
         int trainable = networks.Sum(static network => network!.parameters().Count(static parameter => parameter.requires_grad));
-        return trainable == 0 ? [] : [$"{trainable} weights of its networks require gradient, which costs memory and is never used. Freeze each: weight.requires_grad_(false)."];
+        return trainable == 0 ? []
+            : [$"{trainable} weights of its networks require gradient, which costs memory and is never used. Freeze each: weight.requires_grad_(false)."];
     }
 
     private static string Numbers(float[] values) => string.Join(", ", values.Select(value => value.ToString("g4", CultureInfo.InvariantCulture)));

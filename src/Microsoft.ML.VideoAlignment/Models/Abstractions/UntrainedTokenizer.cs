@@ -2,7 +2,9 @@ using Microsoft.ML.VideoAlignment.Encoders;
 
 namespace Microsoft.ML.VideoAlignment.Models;
 
-/// <summary>A CLIP tokenizer without files, for models with random weights: bytes, and merges that make one token of each common word of a small world.</summary>
+/// <summary>
+/// A CLIP tokenizer without files, for models with random weights: bytes, and merges that make one token of each common word of a small world.
+/// </summary>
 internal static class UntrainedTokenizer
 {
     private const int MaxLength = 20;

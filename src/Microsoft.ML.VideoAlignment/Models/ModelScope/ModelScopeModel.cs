@@ -104,7 +104,7 @@ internal static class ModelScopeModel
         };
     }
 
-    /// <summary>Reads what is not weights.</summary>
+    // Reads what is not weights.
     private static void Check(ModelListing listing, VideoModelOptions options)
     {
         var files = new DiffusersFolder(listing.Path);

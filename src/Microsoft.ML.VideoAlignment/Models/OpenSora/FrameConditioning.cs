@@ -151,7 +151,7 @@ internal sealed class FrameConditioning(
         return where(taken, given, latents).MoveToOuterDisposeScope();
     }
 
-    /// <summary>[R, 3, H, W] in [0, 1] and noise -> [R, c, 1, h, w], a sample of the posterior.</summary>
+    // [R, 3, H, W] in [0, 1] and noise -> [R, c, 1, h, w], a sample of the posterior.
     private Tensor Latents(IReadOnlyList<Tensor> inputs)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -63,7 +63,7 @@ internal sealed class OpenSoraDenoiser(STDiT3 network, VideoAutoencoderConfig va
 
     public void Dispose() => network.Dispose();
 
-    /// <summary>Gives frames a second, [1] where all rows are alike: the network's modulation is then the same for all of them.</summary>
+    // Gives frames a second, [1] where all rows are alike: the network's modulation is then the same for all of them.
     private static Tensor Rate(Condition condition, Device device)
     {
         using Tensor rates = condition.Scalars!.to_type(ScalarType.Float32).cpu().contiguous();
@@ -71,7 +71,7 @@ internal sealed class OpenSoraDenoiser(STDiT3 network, VideoAutoencoderConfig va
         return tensor(values.Distinct().Count() == 1 ? values[..1] : values, device: device);
     }
 
-    /// <summary>Counts the tokens of the longest text of a batch: what lies after them takes no part. Found once for a condition, not at each step.</summary>
+    // Counts the tokens of the longest text of a batch: what lies after them takes no part. Found once for a condition, not at each step.
     private long LongestText(Condition condition) => _longestTexts.GetValue(condition, static given =>
     {
         if (given.TextMask is not { } mask || MetaOps.IsMeta(mask))

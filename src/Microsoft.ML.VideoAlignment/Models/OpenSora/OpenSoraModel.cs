@@ -124,7 +124,7 @@ internal static class OpenSoraModel
         };
     }
 
-    /// <summary>Reads what is not weights.</summary>
+    // Reads what is not weights.
     private static void Check(ModelListing listing, VideoModelOptions options)
     {
         RequireWhole(listing.Path, listing.HasFolder(DenoiserFolder));

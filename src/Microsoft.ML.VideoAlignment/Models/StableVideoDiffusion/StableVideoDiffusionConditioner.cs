@@ -85,7 +85,7 @@ internal sealed class StableVideoDiffusionConditioner(ClipVisionEncoder encoder,
         return images.Mul(2).Sub(1).Add(noise.Mul(strength)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Embeds images [B, 3, H, W] in [0, 1] -> [B, 1, D]. They are stretched to a square; overshoot of the resize is not cut.</summary>
+    // Embeds images [B, 3, H, W] in [0, 1] -> [B, 1, D]. They are stretched to a square; overshoot of the resize is not cut.
     private Tensor Embed(Tensor images)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -93,7 +93,7 @@ internal sealed class StableVideoDiffusionConditioner(ClipVisionEncoder encoder,
         return encoder.forward(UnitRange.Standardize(square, ClipPixels.Mean, ClipPixels.Std)).unsqueeze(1).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Encodes images [B, 3, H, W] in [0, 1] with noise on them -> [B, z, h, w], the encoder's mean, not scaled.</summary>
+    // Encodes images [B, 3, H, W] in [0, 1] with noise on them -> [B, z, h, w], the encoder's mean, not scaled.
     private Tensor Latents(Tensor images, Tensor noise, double strength)
     {
         using DisposeScope scope = NewDisposeScope();

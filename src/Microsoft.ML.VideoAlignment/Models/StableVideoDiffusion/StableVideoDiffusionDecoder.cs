@@ -51,7 +51,7 @@ internal sealed class StableVideoDiffusionDecoder(AutoencoderKLTemporalDecoder v
 
     public void Dispose() => vae.Dispose();
 
-    /// <summary>Decodes one video: [B, z, f, h, w] -> [B, 3, f, H, W].</summary>
+    // Decodes one video: [B, z, f, h, w] -> [B, 3, f, H, W].
     private Tensor DecodePart(Tensor latents)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -94,7 +94,7 @@ internal static class StableVideoDiffusionModel
             Device = placement.Device,
         };
 
-    /// <summary>Reads what is not weights.</summary>
+    // Reads what is not weights.
     private static void Check(ModelListing listing, VideoModelOptions options)
     {
         var files = new DiffusersFolder(listing.Path);

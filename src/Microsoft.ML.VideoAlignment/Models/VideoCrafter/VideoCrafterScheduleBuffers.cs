@@ -47,7 +47,7 @@ internal sealed class VideoCrafterScheduleBuffers : nn.Module
         }
     }
 
-    /// <summary>Ho et al. 2020 (arXiv 2006.11239), eq. 4 and 7, in float64 as the reference computes them.</summary>
+    // Ho et al. 2020 (arXiv 2006.11239), eq. 4 and 7, in float64 as the reference computes them.
     private static Dictionary<string, double[]> Tables(VideoCrafterDdimScheduler scheduler)
     {
         double[] betas = [.. scheduler.Betas];
