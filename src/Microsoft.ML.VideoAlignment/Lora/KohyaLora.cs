@@ -68,13 +68,17 @@ internal static partial class KohyaLora
         return Math.Abs(read - pair.Alpha) <= 1e-6 * Math.Abs(pair.Alpha) ? alpha : tensor(pair.Alpha, dtype: ScalarType.Float32);
     }
 
-    private static string[] Assume(IWeightSource source, IReadOnlyDictionary<string, string> metadata) =>
+    /// <summary>What is taken for granted where the header says an alpha of the training and no tensor does.</summary>
+    public static string[] Assume(IWeightSource source, IReadOnlyDictionary<string, string> metadata) =>
         metadata.TryGetValue(AlphaMetadata, out string? alpha) && !source.Entries.Keys.Any(key => key.EndsWith(".alpha", StringComparison.Ordinal) && !LoraPrefix.IsTextEncoder(key))
             ? [$"{source.Location}: no tensor says an alpha, so the scale is 1, as the trainer's own loader has it; the header's {AlphaMetadata} ('{alpha}') is of the training and is not read."]
             : [];
 
+    /// <summary>Whether a key is of this format, the denoiser's or a text encoder's.</summary>
+    public static bool IsKey(string key) => PrefixForm().IsMatch(key) || key.StartsWith("lora_te", StringComparison.OrdinalIgnoreCase);
+
     private static string Flat(string module) => module.Replace('.', '_');
 
-    [GeneratedRegex("^lora_(unet|transformer)_", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
+    [GeneratedRegex("^lora_(prior_)?(unet|transformer)_", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
     private static partial Regex PrefixForm();
 }

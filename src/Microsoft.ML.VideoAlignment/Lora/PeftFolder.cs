@@ -14,7 +14,7 @@ internal static class PeftFolder
     private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true };
 
     /// <exception cref="WeightFileException">A file is missing or unsound, or the configuration is not plain LoRA's.</exception>
-    public static LoraWeights Read(LoraPlace place)
+    public static LoraWeights Read(nn.Module network, LoraPlace place)
     {
         if (place.Config is not { } configPath)
         {
@@ -25,7 +25,7 @@ internal static class PeftFolder
         JsonObject config = JsonFile.ToNode(JsonFile.ReadObject(configPath));
         var settings = LoraSettings.FromJson(config, configPath);
         using IWeightSource source = LoraFile.OpenTensors(place.Weights);
-        string prefix = LoraPrefix.Find(source.Entries.Keys);
+        string prefix = LoraPrefix.Find(source.Entries.Keys, network);
         var origin = new LoraOrigin { Format = LoraFormat.Peft, Prefix = prefix, Settings = config };
         return LoraKeys.Read(
             source, key => key.StartsWith(prefix, StringComparison.Ordinal) ? LoraKey.Parse(key[prefix.Length..]) : null, (module, rank, _) => settings.ScaleOf(module, rank), origin);

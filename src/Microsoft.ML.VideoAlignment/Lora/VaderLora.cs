@@ -6,18 +6,21 @@ namespace Microsoft.ML.VideoAlignment.Lora;
 /// <summary>VADER's peft_model_N.pt: a flat dictionary of prefix + MODULE.lora_A.weight. Rank from the shapes; alpha is not in the file.</summary>
 internal static class VaderLora
 {
-    public static LoraWeights Read(string path, LoraFileOptions options)
+    public static LoraWeights Read(nn.Module network, string path, LoraFileOptions options)
     {
         double alpha = RequireAlpha(options);
         using IWeightSource source = LoraFile.OpenTensors(path);
-        string prefix = options.Prefix ?? LoraPrefix.Find(source.Entries.Keys);
-        string[] assumptions = options.AlphaIsStated ? [] :
+        string prefix = options.Prefix ?? LoraPrefix.Find(source.Entries.Keys, network);
+        LoraSettings? scales = options.AlphaIsStated ? null : DiffusersLora.Scales(source, prefix).Scales;
+        string[] assumptions = options.AlphaIsStated || scales is not null ? [] :
         [
             string.Create(CultureInfo.InvariantCulture, $"{path}: the file does not say its alpha, and {alpha} was taken, peft's default, which VADER's scripts leave. ")
                 + $"If it was trained with another, say so by {nameof(LoraFileOptions)}.{nameof(LoraFileOptions.Alpha)}, or put its adapter_config.json beside adapter_model.safetensors.",
         ];
         var origin = new LoraOrigin { Format = LoraFormat.Vader, Prefix = prefix, Assumptions = assumptions };
-        return LoraKeys.Read(source, key => key.StartsWith(prefix, StringComparison.Ordinal) ? LoraKey.Parse(key[prefix.Length..]) : null, (_, rank, own) => (own ?? alpha) / rank, origin);
+        return LoraKeys.Read(
+            source, key => key.StartsWith(prefix, StringComparison.Ordinal) ? LoraKey.Parse(key[prefix.Length..]) : null,
+            (module, rank, own) => own / rank ?? scales?.ScaleOf(module, rank) ?? alpha / rank, origin);
     }
 
     /// <summary>The alpha has no place in the file: <see cref="LoraFileOptions.Alpha"/> must be the one that the reader will be told.</summary>
