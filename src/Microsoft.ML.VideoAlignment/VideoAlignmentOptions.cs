@@ -263,7 +263,8 @@ public sealed record VideoAlignmentOptions
     /// <summary>
     /// The column of images that a model such as Stable Video Diffusion makes videos from: <c>MLImage</c>, the path of a file, or
     /// <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1]. Files stand upright as their Exif orientation says and lie on white where they are transparent; color
-    /// profiles are not applied. An image of another size than the videos is stretched to theirs, with a message. Null (default)
+    /// profiles are not applied; of an animated file the first frame is taken. An image of another size than the videos is stretched to theirs, with a message.
+    /// Null (default)
     /// for models that read texts. With Open-Sora, which reads the prompt too, the image is the first frame, or the frames that the prompt's
     /// <c>{"mask_strategy": "..."}</c> says.
     /// </summary>

@@ -5,35 +5,13 @@ namespace Microsoft.ML.VideoAlignment.Video;
 /// <summary>The orientation that a PNG file says in its eXIf chunk, which SkiaSharp does not read; of other formats it does.</summary>
 internal static class ExifOrientation
 {
-    private const int Signature = 8;
-    private const int ChunkFrame = 12; // length, type, check sum
     private const int EntryBytes = 12;
     private const ushort OrientationTag = 0x0112;
     private const ushort ShortType = 3;
 
     /// <summary>1 to 8; 1 where nothing else is said.</summary>
     /// <param name="png">The content of a PNG file.</param>
-    public static int OfPng(ReadOnlySpan<byte> png)
-    {
-        for (long at = Signature; at + ChunkFrame <= png.Length;)
-        {
-            ReadOnlySpan<byte> chunk = png[(int)at..];
-            uint length = BinaryPrimitives.ReadUInt32BigEndian(chunk);
-            if (length > chunk.Length - ChunkFrame)
-            {
-                break;
-            }
-
-            if (chunk[4..8].SequenceEqual("eXIf"u8))
-            {
-                return InTiff(chunk.Slice(8, (int)length));
-            }
-
-            at += ChunkFrame + length;
-        }
-
-        return ImageOrientation.Upright;
-    }
+    public static int OfPng(ReadOnlySpan<byte> png) => InTiff(PngChunk.Find(png, "eXIf"u8));
 
     /// <summary>The entry of the first directory.</summary>
     private static int InTiff(ReadOnlySpan<byte> tiff)

@@ -28,6 +28,9 @@ internal sealed class ImageFile : IDisposable
     /// <summary>The number of frames, at least 1. It is read from the whole file.</summary>
     public int FrameCount => Math.Max(1, _codec.FrameCount);
 
+    /// <summary>Whether the file declares more frames than are read: an animated PNG, of which the decoder knows the first alone.</summary>
+    public bool HidesFrames => _codec.EncodedFormat == SKEncodedImageFormat.Png && PngChunk.FrameCount(_data.AsSpan()) > FrameCount;
+
     /// <summary>Reads a file and its header, and no pixels.</summary>
     /// <param name="path">The file. Its name is taken literally.</param>
     /// <param name="limits">The largest file that is taken.</param>
