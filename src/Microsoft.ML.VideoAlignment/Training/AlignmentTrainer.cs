@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Runs;
@@ -59,6 +60,11 @@ internal abstract class AlignmentTrainer : IDisposable
 
     /// <summary>Makes clips ready for <see cref="Sampler"/>.</summary>
     protected SegmentBuilder Preparation { get; }
+
+    private string SmallerSteps => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{nameof(_settings.LearningRate)} {_settings.LearningRate}, {nameof(_settings.WeightDecay)} {_settings.WeightDecay} or "
+        + $"{nameof(_settings.Epsilon)} {_settings.Epsilon} leads beyond float32: lower the learning rate (2e-4 by default), and leave the others at 0.01 and 1e-8.");
 
     /// <summary>Whether a step may rightly have no gradient at all.</summary>
     protected virtual bool GradientMayVanish => Reward.Contract.GradientMayVanish;
@@ -186,8 +192,11 @@ internal abstract class AlignmentTrainer : IDisposable
         Require(double.IsFinite(loss), step, () => "the loss");
         double norm = nn.utils.clip_grad_norm_(Adapters.Parameters, _settings.MaxGradientNorm);
         Require(double.IsFinite(norm), step, () => $"the gradient of {FirstNonFiniteGradient()}");
+        double largest = Math.Max(_settings.LearningRate / (1 - _settings.Beta1), Math.Max(_settings.LearningRate * _settings.WeightDecay, _settings.Epsilon));
+        Require(largest <= float.MaxValue, step, () => "the update", SmallerSteps);
         _finished.BeforeUpdate();
         _optimizer.Step();
+        RequireFiniteFactors(step);
         _average?.Update();
         _progress.Step = step;
         _finished.Finished(step);
@@ -322,12 +331,23 @@ internal abstract class AlignmentTrainer : IDisposable
         }
     }
 
-    private void Require(bool finite, int step, Func<string> what)
+    private void Require(
+        bool finite, int step, Func<string> what,
+        string advice = "Lower the learning rate or the guidance scale, or look for divisions and logarithms in the reward.")
     {
         if (!finite)
         {
-            throw Failure(step, $"{what()} is not finite. Lower the learning rate or the guidance scale, or look for divisions and logarithms in the reward.", cause: null);
+            throw Failure(step, $"{what()} is not finite. {advice}", cause: null);
         }
+    }
+
+    /// <summary>Whether every factor is a number after an update; else the weights before it are the last.</summary>
+    private void RequireFiniteFactors(int step)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable guard = no_grad();
+        bool finite = stack([.. Adapters.Parameters.Select(static factor => factor.isfinite().all())]).all().AsBoolean();
+        Require(finite, step, () => $"the update of {Adapters.NamedFactors.First(pair => !pair.Factor.isfinite().all().AsBoolean()).Name}", SmallerSteps);
     }
 
     private TrainingStepException Failure(int step, string problem, Exception? cause)
