@@ -161,14 +161,24 @@ internal sealed class HubClient : IDisposable
     private Exception Refused(HttpResponseMessage response, Uri address)
     {
         int status = (int)response.StatusCode;
+        string wait = response.Headers.RetryAfter switch
+        {
+            { Delta: { } seconds } => string.Create(CultureInfo.InvariantCulture, $"Call again in {seconds.TotalSeconds:0} seconds, as it asks"),
+            { Date: { } date } => string.Create(CultureInfo.InvariantCulture, $"Call again after {date:u}, as it asks"),
+            _ => "Call again in some minutes",
+        };
         response.Dispose();
         return status switch
         {
             401 or 403 => Fault($"the hub refuses ({status}). The model may be private or gated, or its name is misspelt: look at {Page}, accept its license there where it asks for that, and set HF_TOKEN to an access token "
                 + $"of yours. Of tokens, {_token.Description}."),
             404 => Fault($"the hub has no such model, revision '{_model.Revision}' or file ({address}), or shows it only to those who may see it. Check the spelling at {Page}. Of tokens, {_token.Description}."),
-            _ => new HttpRequestException($"{address}: the hub answered {status}.", null, (HttpStatusCode)status),
+            429 => Answered($"too many requests came from here. {wait}; with a token more are allowed. Of tokens, {_token.Description}."),
+            >= 500 => Answered($"it is out of order or overloaded, which passes. {wait}."),
+            _ => Answered($"which is no answer to this request. Look at {Page}, and at HF_ENDPOINT where it is set."),
         };
+
+        HttpRequestException Answered(string meaning) => new($"the hub answered {status} ({address}): {meaning}", null, (HttpStatusCode)status);
     }
 
     private ModelDownloadException Fault(string problem, Exception? inner = null) => new(_model.Id, problem, inner);
