@@ -55,6 +55,7 @@ internal sealed class IneffectiveOptions
         bool pattern = options.LoraPattern is not null;
         found.Add(options.LoraLayers, pattern && options.LoraLayers != s_defaults.LoraLayers, $"{nameof(options.LoraPattern)} chooses the layers");
         found.Add(options.EmaDecay, options.EmaDecay == 0, "an average of decay 0 is the last weights");
+        found.AddRank(options, model);
         if (options.Algorithm is AlignmentAlgorithm.Policy(var ddpo) && !ddpo.PerPromptAdvantages)
         {
             var usual = new DdpoOptions();
@@ -67,6 +68,25 @@ internal sealed class IneffectiveOptions
     }
 
     private void AddMeasurements(VideoAlignmentOptions options)
+    /// <summary>A rank above what any layer can use; one that only some layers cannot use is usual.</summary>
+    private void AddRank(VideoAlignmentOptions options, VideoDiffusionModel model)
+    {
+        bool clipped = options.LoraTargets.SegmentsRank;
+        long[] sizes =
+        [
+            .. options.LoraTargets.Select(model.Denoiser).Select(layer =>
+                Math.Min(layer.WeightShape[0], clipped ? layer.WeightShape[1] : layer.WeightShape.Skip(1).Aggregate(1L, (product, size) => product * size))),
+        ];
+        if (options.LoraRank > sizes.Max())
+        {
+            string range = sizes.Min() == sizes.Max() ? $"{sizes.Max()}" : $"{sizes.Min()} to {sizes.Max()}";
+            _lines.Add(FormattableString.Invariant($"{nameof(options.LoraRank)} {options.LoraRank} is above the size of each of the {sizes.Length} layers, ")
+                + (clipped ? $"and is clipped to it ({range})" : $"{range}, and more than a layer can use")
+                + FormattableString.Invariant($"; the scale stays {nameof(options.LoraAlpha)} / {nameof(options.LoraRank)}, ")
+                + FormattableString.Invariant($"{options.LoraAlpha / options.LoraRank:G3}."));
+        }
+    }
+
     {
         bool measures = options.HeldOutPrompts.Count > 0 || options.HeldOutData is not null;
         int count = (options.Steps / options.HeldOutEvery) + (options.Steps % options.HeldOutEvery == 0 ? 0 : 1);
