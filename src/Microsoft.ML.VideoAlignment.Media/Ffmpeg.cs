@@ -116,7 +116,7 @@ internal static class Ffmpeg
             program, arguments, options.Timeout, $"{nameof(VideoReadOptions)}.{nameof(VideoReadOptions.Timeout)}", $"convert '{path}' to .gif, .webp or a folder of .png frames where it is");
 
         InvalidDataException Unreadable(string why) =>
-            new($"'{path}' cannot be read as a video; {program} says: {why}. Try 'ffmpeg -i {Path.GetFileName(path)} repaired.mp4', and read that.");
+            new($"'{path}' cannot be read as a video; {program} says: {why.TrimEnd('.')}. Try 'ffmpeg -i {Path.GetFileName(path)} repaired.mp4', and read that.");
     }
 
     /// <summary>As much as tells the size; the rest is read and left.</summary>

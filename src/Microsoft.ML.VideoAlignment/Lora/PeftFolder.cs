@@ -37,6 +37,12 @@ internal static class PeftFolder
         bool again = LoraOutput.IsAsRead(weights, LoraFormat.Peft);
         JsonObject config = again && weights.Origin.Settings is { } settings ? settings : LoraSettings.Describe(weights, targetNames);
         Dictionary<string, Tensor> tensors = again ? LoraOutput.AsRead(weights) : LoraOutput.Named(weights, LoraPrefix.Peft, ".lora_A.weight", ".lora_B.weight");
+        if (File.Exists(folder))
+        {
+            throw new IOException(
+                $"'{folder}' cannot be written: it is a file, and a peft adapter is a folder with {ConfigFile} and {WeightsFile}. Name a folder, new or there.");
+        }
+
         bool isNew = !Directory.Exists(folder);
         Directory.CreateDirectory(folder);
         try

@@ -87,7 +87,9 @@ internal static class WrittenFile
     private static IOException Fault(string path, Exception exception)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        string what = Directory.Exists(path) ? "there is a folder of that name" : Directory.Exists(folder) ? exception.Message : $"its folder '{folder}' is not there; create it first";
+        string what = Directory.Exists(path) ? "there is a folder of that name"
+            : Directory.Exists(folder) ? exception.Message.TrimEnd('.')
+            : $"its folder '{folder}' is not there; create it first";
         return new IOException($"'{path}' cannot be written: {what}.", exception);
     }
 }
