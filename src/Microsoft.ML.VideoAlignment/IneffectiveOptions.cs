@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Schedulers;
 
@@ -54,8 +55,8 @@ internal sealed class IneffectiveOptions
         found.AddMemory(options, device.type == DeviceType.CPU);
         bool pattern = options.LoraPattern is not null;
         found.Add(options.LoraLayers, pattern && options.LoraLayers != s_defaults.LoraLayers, $"{nameof(options.LoraPattern)} chooses the layers");
-        found.Add(options.EmaDecay, options.EmaDecay == 0, "an average of decay 0 is the last weights");
         found.AddRank(options, model);
+        found.Add(options.EmaDecay, options.EmaDecay == 0, "an average of decay 0 is the last weights");
         if (options.Algorithm is AlignmentAlgorithm.Policy(var ddpo) && !ddpo.PerPromptAdvantages)
         {
             var usual = new DdpoOptions();
@@ -67,7 +68,6 @@ internal sealed class IneffectiveOptions
         return found._lines;
     }
 
-    private void AddMeasurements(VideoAlignmentOptions options)
     /// <summary>A rank above what any layer can use; one that only some layers cannot use is usual.</summary>
     private void AddRank(VideoAlignmentOptions options, VideoDiffusionModel model)
     {
@@ -87,6 +87,7 @@ internal sealed class IneffectiveOptions
         }
     }
 
+    private void AddMeasurements(VideoAlignmentOptions options)
     {
         bool measures = options.HeldOutPrompts.Count > 0 || options.HeldOutData is not null;
         int count = (options.Steps / options.HeldOutEvery) + (options.Steps % options.HeldOutEvery == 0 ? 0 : 1);
@@ -136,7 +137,7 @@ internal sealed class IneffectiveOptions
         if (holds)
         {
             string name = option.Replace("options.", "", StringComparison.Ordinal).Replace("ddpo.", $"{nameof(DdpoOptions)}.", StringComparison.Ordinal);
-            string shown = value is string text ? $"'{text}'" : FormattableString.Invariant($"{value}");
+            string shown = value is string text ? $"'{Quotation.Shorten(text)}'" : FormattableString.Invariant($"{value}");
             _lines.Add($"{name} {shown} has no effect: {why}.");
         }
     }

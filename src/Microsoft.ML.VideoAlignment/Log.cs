@@ -1,4 +1,5 @@
 using Microsoft.ML.Runtime;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment;
@@ -74,7 +75,7 @@ internal static class Log
     public static void DeviceNotice(IChannel channel, string notice) => channel.Warning(MessageSensitivity.None, "{0}", notice);
 
     public static void Truncated(IChannel channel, string prompt, int tokens) =>
-        Warn(channel, $"A prompt is longer than the text encoder reads; its last {tokens} tokens are ignored: {prompt}");
+        Warn(channel, $"A prompt is longer than the text encoder reads; its last {tokens} tokens are ignored: {Quotation.Shorten(prompt)}");
 
     /// <summary>Warns of what may hold the user's texts, paths and names.</summary>
     /// <param name="channel">The channel.</param>

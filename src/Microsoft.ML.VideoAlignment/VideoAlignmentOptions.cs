@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Schedulers;
@@ -354,7 +355,7 @@ public sealed record VideoAlignmentOptions
         if (!model.TakesNegativePrompt && NegativePrompt is { Length: > 0 })
         {
             string what = model.Images == ImageUse.Required ? "reads no texts" : "leads away from a learned null text";
-            faults.Add($"{nameof(NegativePrompt)} must be empty: guidance of a {model.Family} model {what}, got '{NegativePrompt}'.");
+            faults.Add($"{nameof(NegativePrompt)} must be empty: guidance of a {model.Family} model {what}, got '{Quotation.Shorten(NegativePrompt)}'.");
         }
 
         if (model.Images == ImageUse.Required && ImageColumnName is null)
@@ -364,7 +365,7 @@ public sealed record VideoAlignmentOptions
 
         if (model.Images == ImageUse.None && ImageColumnName is not null)
         {
-            faults.Add($"{nameof(ImageColumnName)} must be null: a {model.Family} model makes videos from texts, got '{ImageColumnName}'.");
+            faults.Add($"{nameof(ImageColumnName)} must be null: a {model.Family} model makes videos from texts, got '{Quotation.Shorten(ImageColumnName)}'.");
         }
 
         if ((model.Images == ImageUse.Required || (model.Images == ImageUse.Optional && ImageColumnName is not null)) && HeldOutPrompts is { Count: > 0 })
@@ -551,7 +552,8 @@ public sealed record VideoAlignmentOptions
         {
             if (!holds)
             {
-                faults.Add($"{name} must be {expected}, got {(value is null ? "null" : value is string text ? $"'{text}'" : FormattableString.Invariant($"{value}"))}.");
+                faults.Add($"{name} must be {expected}, got {(value is null ? "null" : value is string text ? $"'{Quotation.Shorten(text)}'"
+                    : FormattableString.Invariant($"{value}"))}.");
             }
         }
     }

@@ -1,5 +1,6 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -33,7 +34,7 @@ public static class VideoPrompts
         if (places.Length != 1)
         {
             throw new InvalidDataException(
-                $"{path}: {(places.Length == 0 ? "no" : "more than one")} column '{column}'; its first line names {(names.Length == 0 ? "nothing" : string.Join(", ", names.Select(name => $"'{name}'")))}.");
+                $"{path}: {(places.Length == 0 ? "no" : "more than one")} column '{column}'; its first line names {(names.Length == 0 ? "nothing" : Quotation.Shorten(string.Join(", ", names.Select(name => $"'{name}'"))))}.");
         }
 
         List<string> prompts = [];

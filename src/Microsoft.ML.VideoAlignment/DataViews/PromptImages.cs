@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Video;
 
@@ -32,7 +33,7 @@ internal sealed class PromptImages(VideoDiffusionModel model, SamplingSettings s
         if (named.Count > 0 && image is not null)
         {
             throw new FormatException(
-                $"The prompt '{text}' names the image '{named[0]}', and its row has one in the image column: which of them is meant is not said. Leave reference_path out, or the image column.");
+                $"The prompt '{Quotation.Shorten(text)}' names the image '{Quotation.Shorten(named[0])}', and its row has one in the image column: which of them is meant is not said. Leave reference_path out, or the image column.");
         }
 
         var prompt = new VideoPrompt(text, image) { Named = [.. named.Select(path => Open(text, path))] };
@@ -45,11 +46,11 @@ internal sealed class PromptImages(VideoDiffusionModel model, SamplingSettings s
         if (model.LoadedWith.ReferenceFolder is not { } folder)
         {
             throw new NotSupportedException(
-                $"The prompt '{text}' names the image '{path}', and files named in prompts are read only from a folder of yours: name it in "
+                $"The prompt '{Quotation.Shorten(text)}' names the image '{Quotation.Shorten(path)}', and files named in prompts are read only from a folder of yours: name it in "
                 + $"{nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)} when you load the model, or leave the part in braces out.");
         }
 
-        string named = $"The prompt '{text}'";
+        string named = $"The prompt '{Quotation.Shorten(text)}'";
         string file = Inside();
         Func<Tensor> image = InputImage.FromFile(file, named, Limits);
         return InputImage.Announce(() => Inside() == file ? image() : throw Outside(), named, Size, say);
@@ -58,6 +59,6 @@ internal sealed class PromptImages(VideoDiffusionModel model, SamplingSettings s
         string Inside() => ImageFolder.Inside(folder, path) ?? throw Outside();
 
         UnauthorizedAccessException Outside() => new(
-            $"{named} names '{path}': expected a path relative to {nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)} ('{folder}') that stays inside it, links followed.");
+            $"{named} names '{Quotation.Shorten(path)}': expected a path relative to {nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)} ('{folder}') that stays inside it, links followed.");
     }
 }

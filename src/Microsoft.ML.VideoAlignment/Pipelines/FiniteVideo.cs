@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Pipelines;
@@ -46,6 +47,6 @@ internal static class FiniteVideo
 
     /// <summary>The row as a message names it.</summary>
     public static string Named(int row, IReadOnlyList<string> prompts) => row < prompts.Count
-        ? string.Create(CultureInfo.InvariantCulture, $" for row {row} of the batch, prompt '{prompts[row]}'")
+        ? string.Create(CultureInfo.InvariantCulture, $" for row {row} of the batch, prompt '{Quotation.Shorten(prompts[row])}'")
         : string.Create(CultureInfo.InvariantCulture, $" for row {row} of the batch");
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Pipelines;
 
@@ -105,7 +106,7 @@ internal sealed record OpenSoraPrompt
             if (!int.TryParse(CaptionText.Strip(parts[part]), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int loop) || part + 1 == parts.Length)
             {
                 throw new FormatException(
-                    $"'{text}': segments are written |0| text |2| text, a number and a text in turn; got '{parts[part]}'{(part + 1 == parts.Length ? " without a text" : "")}. "
+                    $"'{Quotation.Shorten(text)}': segments are written |0| text |2| text, a number and a text in turn; got '{Quotation.Shorten(parts[part])}'{(part + 1 == parts.Length ? " without a text" : "")}. "
                     + "A text that is to have a bar must not start with |0|.");
             }
 
@@ -119,7 +120,7 @@ internal sealed record OpenSoraPrompt
     private OpenSoraPrompt WithSuffix(string suffix)
     {
         FormatException Fault(string problem, Exception? inner = null) => new(
-            $"'{suffix}': what follows a brace in a prompt must be one JSON object with reference_path and mask_strategy at most; {problem}. Leave braces out of the text.", inner);
+            $"'{Quotation.Shorten(suffix)}': what follows a brace in a prompt must be one JSON object with reference_path and mask_strategy at most; {problem}. Leave braces out of the text.", inner);
         if (suffix.IndexOf('{', 1) >= 0)
         {
             throw Fault("there are several braces");
@@ -133,14 +134,14 @@ internal sealed record OpenSoraPrompt
             {
                 if (property.Value.ValueKind != JsonValueKind.String)
                 {
-                    throw Fault($"{property.Name} is no text");
+                    throw Fault($"{Quotation.Shorten(property.Name)} is no text");
                 }
 
                 result = property.Name switch
                 {
                     "reference_path" => result with { ReferencePath = property.Value.GetString()! },
                     "mask_strategy" => result with { MaskStrategy = property.Value.GetString()! },
-                    _ => throw Fault($"it has '{property.Name}'"),
+                    _ => throw Fault($"it has '{Quotation.Shorten(property.Name)}'"),
                 };
             }
 

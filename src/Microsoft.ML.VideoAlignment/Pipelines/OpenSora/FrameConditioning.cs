@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Pipelines;
@@ -25,7 +26,7 @@ internal sealed class FrameConditioning(VideoAutoencoder vae, OpenSoraPromptSett
     {
         string[] paths = OpenSoraPrompt.Parse(prompt).ReferencePath.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         return paths.FirstOrDefault(path => s_videoReaders.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase)) is { } video
-            ? throw new NotSupportedException($"The prompt names the video '{video}' as a reference: only images are read. Take the frames that you need out of it, as PNG or JPEG files.")
+            ? throw new NotSupportedException($"The prompt names the video '{Quotation.Shorten(video)}' as a reference: only images are read. Take the frames that you need out of it, as PNG or JPEG files.")
             : paths;
     }
 
@@ -40,28 +41,28 @@ internal sealed class FrameConditioning(VideoAutoencoder vae, OpenSoraPromptSett
             if (group.Reference < 0 || group.Reference >= images)
             {
                 throw new FormatException(
-                    $"The mask strategy '{strategy}' names reference {group.Reference}, and the prompt has {(images == 0 ? "none" : $"{images}, counted from 0")}. "
+                    $"The mask strategy '{Quotation.Shorten(strategy)}' names reference {group.Reference}, and the prompt has {(images == 0 ? "none" : $"{images}, counted from 0")}. "
                     + "References are the images of reference_path, or the one of the image column.");
             }
 
             // An image is one latent frame.
             if (group.ReferenceStart < -1)
             {
-                throw new FormatException($"The mask strategy '{strategy}' begins at latent frame {group.ReferenceStart} of a reference: expected 0, or -1, "
+                throw new FormatException($"The mask strategy '{Quotation.Shorten(strategy)}' begins at latent frame {group.ReferenceStart} of a reference: expected 0, or -1, "
                     + "of an image's one frame.");
             }
 
             if (!(group.EditRatio is >= 0 and < 1))
             {
                 throw new FormatException(FormattableString.Invariant(
-                    $"The mask strategy '{strategy}' has the edit ratio {group.EditRatio}: expected 0 (frames stay as they are) to below 1. Frames that are to be made anew need no group."));
+                    $"The mask strategy '{Quotation.Shorten(strategy)}' has the edit ratio {group.EditRatio}: expected 0 (frames stay as they are) to below 1. Frames that are to be made anew need no group."));
             }
         }
 
         if (images > 0 && acting.Length == 0)
         {
             throw new FormatException(
-                $"The mask strategy '{strategy}' does nothing in a video of {segments} {(segments == 1 ? "clip, which is loop 1 or 0" : $"clips, which are loops 0 to {segments - 1}")}. "
+                $"The mask strategy '{Quotation.Shorten(strategy)}' does nothing in a video of {segments} {(segments == 1 ? "clip, which is loop 1 or 0" : $"clips, which are loops 0 to {segments - 1}")}. "
                 + "Name one of them in the first field, or leave the strategy out: the first image then begins the video.");
         }
     }
@@ -152,7 +153,7 @@ internal sealed class FrameConditioning(VideoAutoencoder vae, OpenSoraPromptSett
         if (parsed.ReferencePath.Length > 0 && images == 0)
         {
             throw new NotSupportedException(
-                $"The prompt names the reference '{parsed.ReferencePath}', and files named in prompts are read only from the folder of {nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)}. "
+                $"The prompt names the reference '{Quotation.Shorten(parsed.ReferencePath)}', and files named in prompts are read only from the folder of {nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)}. "
                 + "Name that folder when you load the model, or leave the part in braces out.");
         }
 

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 using Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
 using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
@@ -248,7 +249,7 @@ internal sealed class OpenSoraPipeline : VideoDiffusionModel
     {
         if (request.NegativePrompt.Length > 0)
         {
-            throw new NotSupportedException($"Open-Sora leads away from a learned null text and takes no negative prompt; leave it empty, got '{request.NegativePrompt}'.");
+            throw new NotSupportedException($"Open-Sora leads away from a learned null text and takes no negative prompt; leave it empty, got '{Quotation.Shorten(request.NegativePrompt)}'.");
         }
 
         return Unconditional(conditional);
