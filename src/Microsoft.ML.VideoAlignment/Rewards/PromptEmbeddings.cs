@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Files;
+
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
 /// <summary>
@@ -26,7 +28,8 @@ internal sealed class PromptEmbeddings(string reward, Func<IReadOnlyList<string>
         {
             if (_closed)
             {
-                throw new RewardContractException($"Reward '{reward}' has let its text encoder go and keeps {_kept.Count} prompts; it does not know '{unknown[0]}'" +
+                throw new RewardContractException($"Reward '{reward}' has let its text encoder go and keeps {_kept.Count} prompts; " +
+                    $"it does not know '{Quotation.Shorten(unknown[0])}'" +
                     (unknown.Length > 1 ? $" and {unknown.Length - 1} more" : "") + ". Give RestrictToPrompts every prompt that will come, or make the reward anew.");
             }
 

@@ -157,7 +157,7 @@ internal sealed class RewardMix : VideoReward
             }
             catch (FormatException error)
             {
-                throw state.Fault(MomentsArgument, error.Message);
+                throw state.Fault(MomentsArgument, error.Message.TrimEnd('.'));
             }
         }
     }
