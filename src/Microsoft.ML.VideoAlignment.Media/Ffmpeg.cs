@@ -134,7 +134,8 @@ internal static class Ffmpeg
             $"convert '{path}' to .gif, .webp or a folder of .png frames on a machine that has it");
 
         InvalidDataException Unreadable(string why) =>
-            new($"'{path}' cannot be read as a video; {program} says: {why}. Try 'ffmpeg -i {Path.GetFileName(path)} repaired.mp4', and read that.");
+            new($"'{path}' cannot be read as a video; {program} says: {why.TrimEnd('.')}. "
+                + $"Try 'ffmpeg -i {Path.GetFileName(path)} repaired.mp4', and read that.");
     }
 
     // Enough of the metadata to find the size; the rest is discarded.

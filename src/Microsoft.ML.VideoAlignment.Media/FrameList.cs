@@ -114,7 +114,16 @@ internal sealed class FrameList(string path, VideoReadOptions options, Cancellat
     private ImageFile Open(string file)
     {
         RequireFileSize(file);
-        return ImageFile.Open(file, new ImageLimits { MaxFileBytes = options.MaxFileBytes, MaxPixels = options.MaxPixels });
+        ImageFile image = ImageFile.Open(file, new ImageLimits { MaxFileBytes = options.MaxFileBytes, MaxPixels = options.MaxPixels });
+        if (image.HidesFrames)
+        {
+            image.Dispose();
+            throw new InvalidDataException(
+                $"'{file}' is an animated PNG, of which only the first frame could be read. "
+                + $"Convert it to GIF, WebP or MP4 (such as 'ffmpeg -i {Path.GetFileName(file)} video.gif').");
+        }
+
+        return image;
     }
 
     private void Require(double frames, long pixels)

@@ -108,7 +108,7 @@ public static partial class VideoFile
 
     /// <summary>
     /// Reads a video: an animated image (GIF, WebP), a video file (MP4, MOV, WebM, MKV, AVI; if ffmpeg is installed), a folder of PNG files as its frames, in
-    /// the order of their names (2 before 10), or a still image as one frame.
+    /// the order of their names (2 before 10), or a still image as one frame. An animated PNG is refused.
     /// </summary>
     /// <param name="path">The file or the folder.</param>
     /// <returns>The frames, RGB in [0, 1], each once. They are rotated as the file says, and white where they are transparent; color profiles are not

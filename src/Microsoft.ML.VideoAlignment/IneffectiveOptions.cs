@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 
@@ -58,6 +59,7 @@ internal sealed class IneffectiveOptions
         found.AddMemory(options, device.type == DeviceType.CPU);
         bool pattern = options.LoraPattern is not null;
         found.Add(options.LoraLayers, pattern && options.LoraLayers != s_defaults.LoraLayers, $"{nameof(options.LoraPattern)} chooses the layers");
+        found.AddRank(options, model);
         found.Add(options.EmaDecay, options.EmaDecay == 0, "an average of decay 0 is the last weights");
         if (options.Algorithm is AlignmentAlgorithm.Policy(var ddpo) && !ddpo.PerPromptAdvantages)
         {
@@ -68,6 +70,24 @@ internal sealed class IneffectiveOptions
         }
 
         return found._lines;
+    }
+
+    // A rank above what any layer can use; one that only some layers cannot use is usual.
+    private void AddRank(VideoAlignmentOptions options, VideoDiffusionModel model)
+    {
+        bool clipped = options.LoraTargets.SegmentsRank;
+        long[] sizes =
+        [
+            .. options.LoraTargets.Select(model.Denoiser).Select(layer =>
+                Math.Min(layer.WeightShape[0], clipped ? layer.WeightShape[1] : layer.WeightShape.Skip(1).Aggregate(1L, (product, size) => product * size))),
+        ];
+        if (options.LoraRank > sizes.Max())
+        {
+            string range = sizes.Min() == sizes.Max() ? $"{sizes.Max()}" : $"{sizes.Min()} to {sizes.Max()}";
+            string effect = clipped ? $"and is clipped to it ({range})" : $"{range}, and more than a layer can use";
+            _lines.Add($"{nameof(options.LoraRank)} {options.LoraRank} is above the size of each of the {sizes.Length} layers, {effect}; "
+                + $"the scale stays {nameof(options.LoraAlpha)} / {nameof(options.LoraRank)}, {options.LoraAlpha / options.LoraRank:G3}.");
+        }
     }
 
     private void AddMeasurements(VideoAlignmentOptions options)
@@ -122,7 +142,7 @@ internal sealed class IneffectiveOptions
         if (holds)
         {
             string name = option.Replace("options.", "", StringComparison.Ordinal).Replace("ddpo.", $"{nameof(DdpoOptions)}.", StringComparison.Ordinal);
-            string shown = value is string text ? $"'{text}'" : FormattableString.Invariant($"{value}");
+            string shown = value is string text ? $"'{Quotation.Shorten(text)}'" : FormattableString.Invariant($"{value}");
             _lines.Add($"{name} {shown} has no effect: {why}.");
         }
     }

@@ -1,4 +1,5 @@
 using Microsoft.ML.Runtime;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment;
@@ -94,7 +95,7 @@ internal static class Log
     /// <param name="prompt">The prompt.</param>
     /// <param name="tokens">How many of its last tokens are ignored.</param>
     public static void Truncated(IChannel channel, string prompt, int tokens) =>
-        Warn(channel, $"A prompt is longer than the text encoder reads; its last {tokens} tokens are ignored: {prompt}");
+        Warn(channel, $"A prompt is longer than the text encoder reads; its last {tokens} tokens are ignored: {Quotation.Shorten(prompt)}");
 
     /// <summary>Writes warnings that may contain the user's texts, paths and names.</summary>
     /// <param name="channel">The log.</param>

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
@@ -296,9 +297,9 @@ public sealed record VideoAlignmentOptions
     /// <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1]; null (default): none, for models that read texts.
     /// </summary>
     /// <remarks>
-    /// Image files are rotated as their Exif orientation says and drawn on white where they are transparent; color profiles are not applied. An image of
-    /// another size than the videos is stretched to theirs, with a message. With Open-Sora, which reads the prompt too, the image is the first frame, or the
-    /// frames that the prompt's <c>{"mask_strategy": "..."}</c> says.
+    /// Image files are rotated as their Exif orientation says and drawn on white where they are transparent; color profiles are not applied. Of an animated
+    /// file the first frame is used. An image of another size than the videos is stretched to theirs, with a message. With Open-Sora, which reads the prompt
+    /// too, the image is the first frame, or the frames that the prompt's <c>{"mask_strategy": "..."}</c> says.
     /// </remarks>
     public string? ImageColumnName { get; init; }
 
@@ -394,7 +395,7 @@ public sealed record VideoAlignmentOptions
         if (!model.TakesNegativePrompt && NegativePrompt is { Length: > 0 })
         {
             string why = model.Images == ImageUse.Required ? "reads no texts" : "has a learned null text in its place";
-            faults.Add($"{nameof(NegativePrompt)} must be empty: a {model.Family} model {why}, got '{NegativePrompt}'.");
+            faults.Add($"{nameof(NegativePrompt)} must be empty: a {model.Family} model {why}, got '{Quotation.Shorten(NegativePrompt)}'.");
         }
 
         if (model.Images == ImageUse.Required && ImageColumnName is null)
@@ -404,7 +405,7 @@ public sealed record VideoAlignmentOptions
 
         if (model.Images == ImageUse.None && ImageColumnName is not null)
         {
-            faults.Add($"{nameof(ImageColumnName)} must be null: a {model.Family} model makes videos from texts, got '{ImageColumnName}'.");
+            faults.Add($"{nameof(ImageColumnName)} must be null: a {model.Family} model makes videos from texts, got '{Quotation.Shorten(ImageColumnName)}'.");
         }
 
         if ((model.Images == ImageUse.Required || (model.Images == ImageUse.Optional && ImageColumnName is not null)) && HeldOutPrompts is { Count: > 0 })
@@ -604,7 +605,7 @@ public sealed record VideoAlignmentOptions
         {
             if (!holds)
             {
-                string given = value is null ? "null" : value is string text ? $"'{text}'" : $"{value}";
+                string given = value is null ? "null" : value is string text ? $"'{Quotation.Shorten(text)}'" : $"{value}";
                 faults.Add($"{name} must be {expected}, got {given}.");
             }
         }

@@ -1,5 +1,6 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -32,7 +33,7 @@ public static class VideoPrompts
         int[] places = [.. Enumerable.Range(0, names.Length).Where(place => names[place] == column)];
         if (places.Length != 1)
         {
-            string found = names.Length == 0 ? "nothing" : string.Join(", ", names.Select(name => $"'{name}'"));
+            string found = names.Length == 0 ? "nothing" : Quotation.Shorten(string.Join(", ", names.Select(name => $"'{name}'")));
             throw new InvalidDataException($"{path}: {(places.Length == 0 ? "no" : "more than one")} column '{column}'; its first line names {found}.");
         }
 

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Video;
 
@@ -130,7 +131,8 @@ public sealed class VideoScoringTransformer : ITransformer, IDisposable
         RunContext.Enter(RunStage.Scoring);
         float score = _reward.Score(shown, [prompt ?? ""]).to(ScalarType.Float32).cpu().item<float>();
         return float.IsFinite(score) ? score : throw new RewardContractException(
-            $"Reward '{_reward.Name}' scored {(prompt is null ? "a video" : $"the video of prompt '{prompt}'")} {score}, though its frames are finite. "
+            $"Reward '{_reward.Name}' scored {(prompt is null ? "a video" : $"the video of prompt '{Quotation.Shorten(prompt)}'")} {score}, "
+            + "though its frames are finite. "
             + "Look for divisions, logarithms and square roots in the reward, and for half precision in its networks.");
     }
 }

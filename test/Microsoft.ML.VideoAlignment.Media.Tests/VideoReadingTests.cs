@@ -79,6 +79,23 @@ public class VideoReadingTests : TemporaryFolder
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(1 << 24));
     }
 
+    /// <summary>Its other frames are not read: as a video, and as a frame of one in a folder.</summary>
+    [TestCase("one.png")]
+    [TestCase("frames/1.png")]
+    public void AnAnimatedPngIsRefusedWithWhatToDo(string name)
+    {
+        Directory.CreateDirectory(In("frames"));
+        string file = Write(name, PngBytes.Write(2, 1, 8, 0, [[10, 20]], ("acTL", [0, 0, 0, 2, 0, 0, 0, 0])));
+        Assert.That(
+            () => VideoFile.Read(name.Contains('/', StringComparison.Ordinal) ? In("frames") : file),
+            Throws.TypeOf<InvalidDataException>()
+                .With.Message.Contains(Path.GetFileName(file)).And.Message.Contains("animated PNG").And.Message.Contains("GIF, WebP or MP4"));
+    }
+
+    [Test]
+    public void APngThatDeclaresOneFrameIsAStillImage() =>
+        Assert.That(VideoFile.Read(Write("still.png", PngBytes.Write(2, 1, 8, 0, [[10, 20]], ("acTL", [0, 0, 0, 1, 0, 0, 0, 0])))).Frames, Is.EqualTo(1));
+
     [Test]
     public void LimitsAreNamedAndCanBeRaised()
     {

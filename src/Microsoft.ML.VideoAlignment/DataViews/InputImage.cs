@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.DataViews;
@@ -14,7 +15,7 @@ internal static class InputImage
     {
         if (!File.Exists(file))
         {
-            throw new FileNotFoundException($"{subject}: no image '{file}'. Expected the path of a {ImageFormat.Names} file.", file);
+            throw new FileNotFoundException($"{subject}: no image '{Quotation.Shorten(file)}'. Expected the path of a {ImageFormat.Names} file.", file);
         }
 
         return () =>

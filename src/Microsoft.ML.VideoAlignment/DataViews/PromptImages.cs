@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Video;
 
@@ -34,8 +35,8 @@ internal sealed class PromptImages(VideoDiffusionModel model, SamplingSettings s
         if (named.Count > 0 && image is not null)
         {
             throw new FormatException(
-                $"The prompt '{text}' names the image '{named[0]}', and its row has one in the image column: only one of them can be used. "
-                + "Leave out reference_path, or the image column.");
+                $"The prompt '{Quotation.Shorten(text)}' names the image '{Quotation.Shorten(named[0])}', and its row has one in the image column: "
+                + "only one of them can be used. Leave out reference_path, or the image column.");
         }
 
         var prompt = new VideoPrompt(text, image) { Named = [.. named.Select(path => Open(text, path))] };
@@ -48,11 +49,12 @@ internal sealed class PromptImages(VideoDiffusionModel model, SamplingSettings s
         if (model.LoadedWith.ReferenceFolder is not { } folder)
         {
             throw new NotSupportedException(
-                $"The prompt '{text}' names the image '{path}', and files named in prompts are read only from a folder of yours: name it in "
-                + $"{nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)} when you load the model, or leave out the part in braces.");
+                $"The prompt '{Quotation.Shorten(text)}' names the image '{Quotation.Shorten(path)}', and files named in prompts are read only from a "
+                + $"folder of yours: name it in {nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)} when you load the model, or leave "
+                + "out the part in braces.");
         }
 
-        string subject = $"The prompt '{text}'";
+        string subject = $"The prompt '{Quotation.Shorten(text)}'";
         string file = Inside();
         Func<Tensor> image = InputImage.FromFile(file, subject, Limits);
         return InputImage.Announce(() => Inside() == file ? image() : throw Outside(), subject, Size, log);
@@ -61,7 +63,7 @@ internal sealed class PromptImages(VideoDiffusionModel model, SamplingSettings s
         string Inside() => ImageFolder.Inside(folder, path) ?? throw Outside();
 
         UnauthorizedAccessException Outside() => new(
-            $"{subject} names '{path}': expected a path relative to {nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)} ('{folder}') "
-            + "that stays inside it, links followed.");
+            $"{subject} names '{Quotation.Shorten(path)}': expected a path relative to "
+            + $"{nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)} ('{folder}') that stays inside it, links followed.");
     }
 }

@@ -13,28 +13,49 @@ internal static partial class DiffusersLora
 {
     private const string MetadataKey = "lora_adapter_metadata";
 
-    public static LoraWeights Read(string path)
+    public static LoraWeights Read(nn.Module network, string path)
     {
         using IWeightSource source = LoraFile.OpenTensors(path);
-        return Read(source);
+        return Read(source, network);
     }
 
     /// <summary>Reads an adapter from an open file.</summary>
     /// <param name="source">The tensors of the file; stays open.</param>
+    /// <param name="network">The network that the file is read for; null: only known prefixes are tried.</param>
     /// <returns>The weights, which the caller disposes.</returns>
     /// <exception cref="WeightFileException">The file is damaged or not plain LoRA.</exception>
-    public static LoraWeights Read(IWeightSource source)
+    public static LoraWeights Read(IWeightSource source, nn.Module? network = null)
     {
-        IReadOnlyDictionary<string, string> metadata = (source as SafetensorsFile)?.Metadata ?? new Dictionary<string, string>(StringComparer.Ordinal);
-        string prefix = LoraPrefix.Find(source.Entries.Keys);
-        JsonObject? settings = metadata.TryGetValue(MetadataKey, out string? json)
-            ? SettingsUnder(prefix.Length > 0 ? prefix : LoraPrefix.UNet, json, source.Location)
-            : null;
-        LoraSettings? scales = settings is null ? null : LoraSettings.FromJson(settings, source.Location);
-        var origin = new LoraOrigin { Format = LoraFormat.Diffusers, Prefix = prefix, Settings = settings, Metadata = metadata };
+        string prefix = LoraPrefix.Find(source.Entries.Keys, network);
+        (LoraSettings? scales, JsonObject? settings, string[] assumptions) = Scales(source, prefix);
+        var origin = new LoraOrigin
+        {
+            Format = LoraFormat.Diffusers,
+            Prefix = prefix,
+            Settings = settings,
+            Metadata = Metadata(source),
+            Assumptions = assumptions,
+        };
         return LoraKeys.Read(
             source, key => key.StartsWith(prefix, StringComparison.Ordinal) ? LoraKey.Parse(key[prefix.Length..]) : null,
             (module, rank, alpha) => alpha / rank ?? scales?.ScaleOf(module, rank) ?? 1, origin);
+    }
+
+    /// <summary>Reads the scales of the denoiser's layers from lora_adapter_metadata in the safetensors header.</summary>
+    /// <param name="source">The tensors of the file; stays open.</param>
+    /// <param name="prefix">The prefix of the file's keys.</param>
+    /// <returns>The scales and the settings that they come from, null if the header has none for the denoiser; and what is assumed then.</returns>
+    /// <exception cref="WeightFileException">It is ambiguous which settings are the denoiser's, or they are not of plain LoRA.</exception>
+    public static (LoraSettings? Scales, JsonObject? Settings, string[] Assumptions) Scales(IWeightSource source, string prefix)
+    {
+        if (!Metadata(source).TryGetValue(MetadataKey, out string? json))
+        {
+            return (null, null, KohyaLora.Assume(source, Metadata(source)));
+        }
+
+        JsonObject? settings = SettingsUnder(prefix, json, source.Location);
+        return settings is not null ? (LoraSettings.FromJson(settings, source.Location), settings, [])
+            : (null, null, [$"{source.Location}: its {MetadataKey} has no settings of the denoiser, so the scale is 1 where no tensor holds an alpha."]);
     }
 
     /// <summary>Whether a format is one of diffusers' generations of keys.</summary>
@@ -113,12 +134,35 @@ internal static partial class DiffusersLora
         return tensors;
     }
 
-    // The entries whose keys start with the network's prefix, without it; null: none.
+    private static IReadOnlyDictionary<string, string> Metadata(IWeightSource source) =>
+        (source as SafetensorsFile)?.Metadata ?? new Dictionary<string, string>(StringComparer.Ordinal);
+
+    // The settings under the keys' prefix, without it; else those of the one network that is not a text encoder, whatever its prefix; null: there are only
+    // those of text encoders.
     private static JsonObject? SettingsUnder(string prefix, string json, string path)
     {
         JsonObject all = JsonFile.ToNode(JsonFile.RequireObject(JsonFile.Parse(json, $"{path} ({MetadataKey})"), $"{path} ({MetadataKey})"));
-        KeyValuePair<string, JsonNode?>[] own = [.. all.Where(entry => entry.Key.StartsWith(prefix, StringComparison.Ordinal))];
-        return own.Length == 0 ? null : new JsonObject(own.Select(entry => KeyValuePair.Create(entry.Key[prefix.Length..], entry.Value?.DeepClone())));
+        ILookup<string, KeyValuePair<string, JsonNode?>> networks =
+            all.ToLookup(entry => entry.Key[..(entry.Key.LastIndexOf('.') + 1)], StringComparer.Ordinal);
+        if (prefix.Length > 0 && networks.Contains(prefix))
+        {
+            return Under(prefix);
+        }
+
+        string[] texts = [.. networks.Select(network => network.Key).Where(LoraPrefix.IsTextEncoder)];
+        string[] others =
+        [
+            .. networks.Select(network => network.Key).Except(texts)
+                .Where(key => key.Length > 0 || networks[key].Any(entry => entry.Key is "r" or "lora_alpha")),
+        ];
+        return others is [var network] ? Under(network)
+            : others.Length == 0 && (texts.Length > 0 || all.Count == 0) ? null
+            : throw new WeightFileException(
+                path, $"its {MetadataKey} has no settings for keys with the prefix '{prefix}': it holds "
+                + $"{string.Join(", ", all.Take(5).Select(entry => $"'{entry.Key}'"))}{(all.Count > 5 ? ", ..." : "")}. "
+                + "The scale would be a guess: save the file again with the tool that made it, or with an alpha beside each pair of factors.");
+
+        JsonObject Under(string start) => new(networks[start].Select(entry => KeyValuePair.Create(entry.Key[start.Length..], entry.Value?.DeepClone())));
     }
 
     [GeneratedRegex(@"^(?<attention>.+)\.(?<layer>to_q|to_k|to_v|to_out)(\.0)?$", RegexOptions.ExplicitCapture)]

@@ -69,7 +69,11 @@ internal static partial class KohyaLora
         return Math.Abs(read - pair.Alpha) <= 1e-6 * Math.Abs(pair.Alpha) ? alpha : tensor(pair.Alpha, dtype: ScalarType.Float32);
     }
 
-    private static string[] Assume(IWeightSource source, IReadOnlyDictionary<string, string> metadata) =>
+    /// <summary>Lists what is assumed if the header has an alpha of the training and no tensor has one.</summary>
+    /// <param name="source">The tensors of the file; stays open.</param>
+    /// <param name="metadata">The text entries of the file's header.</param>
+    /// <returns>A sentence for each assumption; empty: none.</returns>
+    public static string[] Assume(IWeightSource source, IReadOnlyDictionary<string, string> metadata) =>
         metadata.TryGetValue(AlphaMetadata, out string? alpha)
             && !source.Entries.Keys.Any(key => key.EndsWith(".alpha", StringComparison.Ordinal) && !LoraPrefix.IsTextEncoder(key))
             ?
@@ -79,8 +83,12 @@ internal static partial class KohyaLora
             ]
             : [];
 
+    /// <summary>Whether a key is in this format, be it the denoiser's or a text encoder's.</summary>
+    /// <param name="key">A key of an adapter file.</param>
+    public static bool IsKey(string key) => PrefixForm().IsMatch(key) || key.StartsWith("lora_te", StringComparison.OrdinalIgnoreCase);
+
     private static string Flat(string module) => module.Replace('.', '_');
 
-    [GeneratedRegex("^lora_(unet|transformer)_", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
+    [GeneratedRegex("^lora_(prior_)?(unet|transformer)_", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
     private static partial Regex PrefixForm();
 }

@@ -31,9 +31,9 @@ internal static class LoraFile
         LoraPlace place = LoraPlace.Find(path);
         return format switch
         {
-            LoraFormat.Peft => PeftFolder.Read(place),
-            LoraFormat.Diffusers or LoraFormat.DiffusersDown or LoraFormat.DiffusersProcessor => DiffusersLora.Read(place.Weights),
-            LoraFormat.Vader => VaderLora.Read(place.Weights, options ?? new()),
+            LoraFormat.Peft => PeftFolder.Read(network, place),
+            LoraFormat.Diffusers or LoraFormat.DiffusersDown or LoraFormat.DiffusersProcessor => DiffusersLora.Read(network, place.Weights),
+            LoraFormat.Vader => VaderLora.Read(network, place.Weights, options ?? new()),
             LoraFormat.Cloneofsimo => CloneofsimoLora.Read(network, place.Weights, options ?? new()),
             _ => KohyaLora.Read(network, place.Weights),
         };

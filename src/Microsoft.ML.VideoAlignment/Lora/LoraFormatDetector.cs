@@ -28,9 +28,9 @@ internal static class LoraFormatDetector
             keys = [.. source.Entries.Keys];
         }
 
-        return Any("lora_unet_") || Any("lora_transformer_") || Any("lora_te") ? LoraFormat.Kohya
+        return keys.Any(KohyaLora.IsKey) ? LoraFormat.Kohya
             : keys.Any(key => key.Contains(".processor.", StringComparison.Ordinal)) ? LoraFormat.DiffusersProcessor
-            : Any(LoraPrefix.Peft) ? LoraFormat.Vader
+            : keys.Any(key => $".{key}".Contains($".{LoraPrefix.Peft}", StringComparison.Ordinal)) ? LoraFormat.Vader
             : keys.Any(key => key.Contains(".lora.down.", StringComparison.Ordinal)) ? LoraFormat.DiffusersDown
             : keys.Any(key => key.Contains("lora_A", StringComparison.Ordinal) || key.Contains("lora_down", StringComparison.Ordinal)) ? LoraFormat.Diffusers
             : throw new WeightFileException(
@@ -38,7 +38,5 @@ internal static class LoraFormatDetector
                 "is not in a known LoRA format: looked for a folder with adapter_config.json (peft), a list of tensors (cloneofsimo), "
                 + $"and keys with lora_unet_ (kohya), .processor. or lora_A or .lora.down. (diffusers), {LoraPrefix.Peft} (VADER). "
                 + $"It holds {string.Join(", ", keys.Take(3))}{(keys.Count > 3 ? ", ..." : "")}.");
-
-        bool Any(string prefix) => keys.Any(key => key.StartsWith(prefix, StringComparison.Ordinal));
     }
 }

@@ -16,7 +16,7 @@ internal static partial class LoraPrefix
     private static readonly string[] s_known =
     [
         $"{Peft}model.diffusion_model.", $"{Peft}diffusion_model.", $"{Peft}{UNet}", $"{Peft}transformer.", Peft,
-        "model.diffusion_model.", "diffusion_model.", UNet, "transformer.",
+        "model.diffusion_model.", "diffusion_model.", UNet, "transformer.", "denoiser.",
     ];
 
     /// <summary>Finds the known prefix of the denoiser's keys; of several the first in order of length.</summary>
@@ -28,12 +28,50 @@ internal static partial class LoraPrefix
         return s_known.FirstOrDefault(prefix => own.Any(key => key.StartsWith(prefix, StringComparison.Ordinal))) ?? "";
     }
 
+    /// <summary>
+    /// Finds the prefix of the denoiser's keys: a known one, or, if that leads to no layer of the network, the one prefix of whole names (such as
+    /// "pipe.unet.") after which every key names a layer.
+    /// </summary>
+    /// <param name="keys">All keys of a file.</param>
+    /// <param name="network">The network that the file is read for; null: only known prefixes are tried.</param>
+    /// <returns>The prefix, with its dot; "" if there is none.</returns>
+    public static string Find(IEnumerable<string> keys, nn.Module? network)
+    {
+        string[] own = [.. keys.Where(key => !IsTextEncoder(key))];
+        string known = Find(own);
+        if (network is null || own.Length == 0)
+        {
+            return known;
+        }
+
+        var layers = AdaptableLayer.FindAll(network).Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal);
+        if (own.Any(key => Layer(key, known) is not null))
+        {
+            return known;
+        }
+
+        // Of prefixes that lead to the same layers the shortest; if they lead to different ones, none.
+        string[] names = own[0].Split('.');
+        string[] fitting =
+        [
+            .. Enumerable.Range(1, names.Length - 1)
+                .Select(count => string.Join('.', names[..count]) + ".")
+                .Where(prefix => own.All(key => Layer(key, prefix) is not null)),
+        ];
+        return fitting.Length > 0 && fitting.All(prefix => Layer(own[0], prefix) == Layer(own[0], fitting[0])) ? fitting[0] : known;
+
+        string? Layer(string key, string prefix) =>
+            key.StartsWith(prefix, StringComparison.Ordinal) && LoraKey.Parse(key[prefix.Length..]) is { } parsed && layers.Contains(parsed.Module)
+                ? parsed.Module
+                : null;
+    }
+
     /// <summary>Whether a key is a text encoder's, in any of the dialects.</summary>
     /// <param name="key">A key of an adapter file.</param>
     public static bool IsTextEncoder(string key) => TextEncoder().IsMatch(key);
 
     [GeneratedRegex(
-        @"^((base_model\.model\.)?(text_encoders?(_\d+)?|text_model|cond_stage_model|conditioner)\.|lora_(prior_)?te\d*_)",
-        RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
+        @"^(((base_model|model|module|pipe|pipeline)\.)*(text_encoders?(_\d+)?|text_model|cond_stage_model|conditioner)\.|lora_(prior_)?te\d*_)",
+        RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
     private static partial Regex TextEncoder();
 }

@@ -17,10 +17,11 @@ internal static class PeftFolder
     private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true };
 
     /// <summary>Reads an adapter and its configuration.</summary>
+    /// <param name="network">The network that the adapter is read for.</param>
     /// <param name="place">Where the files lie.</param>
     /// <returns>The weights, which the caller disposes.</returns>
     /// <exception cref="WeightFileException">A file is missing or damaged, or the configuration is not of plain LoRA.</exception>
-    public static LoraWeights Read(LoraPlace place)
+    public static LoraWeights Read(nn.Module network, LoraPlace place)
     {
         if (place.Config is not { } configPath)
         {
@@ -32,7 +33,7 @@ internal static class PeftFolder
         JsonObject config = JsonFile.ToNode(JsonFile.ReadObject(configPath));
         var settings = LoraSettings.FromJson(config, configPath);
         using IWeightSource source = LoraFile.OpenTensors(place.Weights);
-        string prefix = LoraPrefix.Find(source.Entries.Keys);
+        string prefix = LoraPrefix.Find(source.Entries.Keys, network);
         var origin = new LoraOrigin { Format = LoraFormat.Peft, Prefix = prefix, Settings = config };
         return LoraKeys.Read(
             source, key => key.StartsWith(prefix, StringComparison.Ordinal) ? LoraKey.Parse(key[prefix.Length..]) : null,
@@ -47,6 +48,13 @@ internal static class PeftFolder
         Dictionary<string, Tensor> tensors = again
             ? LoraOutput.AsRead(weights)
             : LoraOutput.Named(weights, LoraPrefix.Peft, ".lora_A.weight", ".lora_B.weight");
+        if (File.Exists(folder))
+        {
+            throw new IOException(
+                $"'{folder}' cannot be written: it is a file, and a peft adapter is a folder with {ConfigFile} and {WeightsFile}. "
+                + "Name a folder, be it new or existing.");
+        }
+
         bool isNew = !Directory.Exists(folder);
         Directory.CreateDirectory(folder);
         try

@@ -9,12 +9,13 @@ namespace Microsoft.ML.VideoAlignment.Lora;
 /// </summary>
 internal static class VaderLora
 {
-    public static LoraWeights Read(string path, LoraFileOptions options)
+    public static LoraWeights Read(nn.Module network, string path, LoraFileOptions options)
     {
         double alpha = RequireAlpha(options);
         using IWeightSource source = LoraFile.OpenTensors(path);
-        string prefix = options.Prefix ?? LoraPrefix.Find(source.Entries.Keys);
-        string[] assumptions = options.AlphaIsStated ? [] :
+        string prefix = options.Prefix ?? LoraPrefix.Find(source.Entries.Keys, network);
+        LoraSettings? scales = options.AlphaIsStated ? null : DiffusersLora.Scales(source, prefix).Scales;
+        string[] assumptions = options.AlphaIsStated || scales is not null ? [] :
         [
             string.Create(CultureInfo.InvariantCulture, $"{path}: the file does not say its alpha; {alpha} was assumed, ")
                 + "peft's default, which VADER's scripts keep. "
@@ -24,7 +25,7 @@ internal static class VaderLora
         var origin = new LoraOrigin { Format = LoraFormat.Vader, Prefix = prefix, Assumptions = assumptions };
         return LoraKeys.Read(
             source, key => key.StartsWith(prefix, StringComparison.Ordinal) ? LoraKey.Parse(key[prefix.Length..]) : null,
-            (_, rank, own) => (own ?? alpha) / rank, origin);
+            (module, rank, own) => own / rank ?? scales?.ScaleOf(module, rank) ?? alpha / rank, origin);
     }
 
     /// <summary>Writes an adapter whose alpha, which the file cannot hold, is the one in the options.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Runs;
 
@@ -37,5 +38,5 @@ internal sealed record RunFingerprint(IReadOnlyList<RunFact> Facts)
     /// <summary>Describes differences as a phrase: "LearningRate was 0.001 and is 0.01; ...".</summary>
     /// <param name="differences">From <see cref="Differences"/>, of one kind.</param>
     public static string Describe(IEnumerable<(RunFact Now, string Before)> differences) =>
-        string.Join("; ", differences.Select(pair => $"{pair.Now.Name} was {pair.Before} and is {pair.Now.Value}"));
+        string.Join("; ", differences.Select(pair => $"{pair.Now.Name} was {Quotation.Shorten(pair.Before)} and is {Quotation.Shorten(pair.Now.Value)}"));
 }

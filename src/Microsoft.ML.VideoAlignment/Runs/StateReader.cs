@@ -95,7 +95,7 @@ internal sealed class StateReader(JsonObject values, IWeightSource tensors, stri
         }
         catch (JsonException error)
         {
-            throw Fault(name, $"is not a list of texts: {error.Message}");
+            throw Fault(name, $"is not a list of texts: {error.Message.TrimEnd('.')}");
         }
     }
 

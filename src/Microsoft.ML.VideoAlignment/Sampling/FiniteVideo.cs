@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Sampling;
@@ -52,6 +53,6 @@ internal static class FiniteVideo
     /// <param name="row">The row, from 0.</param>
     /// <param name="prompts">The rows' prompts; empty: not known.</param>
     public static string Named(int row, IReadOnlyList<string> prompts) => row < prompts.Count
-        ? string.Create(CultureInfo.InvariantCulture, $" for row {row} of the batch, prompt '{prompts[row]}'")
+        ? string.Create(CultureInfo.InvariantCulture, $" for row {row} of the batch, prompt '{Quotation.Shorten(prompts[row])}'")
         : string.Create(CultureInfo.InvariantCulture, $" for row {row} of the batch");
 }

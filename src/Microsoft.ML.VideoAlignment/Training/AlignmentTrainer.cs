@@ -65,6 +65,12 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <summary>Builds the inputs of segments for <see cref="Sampler"/>.</summary>
     protected SegmentBuilder Preparation { get; }
 
+    // What to try when an update overflows.
+    private string SmallerSteps =>
+        $"{nameof(_settings.LearningRate)} {_settings.LearningRate}, {nameof(_settings.WeightDecay)} {_settings.WeightDecay} or "
+        + $"{nameof(_settings.Epsilon)} {_settings.Epsilon} makes an update that float32 cannot hold: lower the learning rate (2e-4 by default), "
+        + "and leave the others at 0.01 and 1e-8.";
+
     /// <summary>Whether a step may rightly have no gradient at all.</summary>
     protected virtual bool GradientMayVanish => Reward.Contract.GradientMayVanish;
 
@@ -195,15 +201,19 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <param name="reward">Mean score of the step.</param>
     /// <param name="loss">Mean loss of the step.</param>
     /// <returns>The gradient's L2 norm before clipping.</returns>
-    /// <exception cref="TrainingStepException">The score, the loss or the gradient is not finite.</exception>
+    /// <exception cref="TrainingStepException">The score, the loss, the gradient or the update is not finite.</exception>
     public double Update(int step, double reward, double loss)
     {
         Require(double.IsFinite(reward), step, () => "the score");
         Require(double.IsFinite(loss), step, () => "the loss");
         double norm = nn.utils.clip_grad_norm_(Adapters.Parameters, _settings.MaxGradientNorm);
         Require(double.IsFinite(norm), step, () => $"the gradient of {FirstNonFiniteGradient()}");
+        double decay = _settings.LearningRate * _settings.WeightDecay;
+        double largest = Math.Max(_settings.LearningRate / (1 - _settings.Beta1), Math.Max(decay, _settings.Epsilon));
+        Require(largest <= float.MaxValue, step, () => "the update", SmallerSteps);
         _finished.BeforeUpdate();
         _optimizer.Step();
+        RequireFiniteFactors(step);
         _average?.Update();
         _progress.Step = step;
         _finished.Finished(step);
@@ -345,13 +355,23 @@ internal abstract class AlignmentTrainer : IDisposable
         }
     }
 
-    private void Require(bool finite, int step, Func<string> what)
+    private void Require(
+        bool finite, int step, Func<string> what,
+        string advice = "Lower the learning rate or the guidance scale, or look for divisions and logarithms in the reward.")
     {
         if (!finite)
         {
-            string problem = $"{what()} is not finite. Lower the learning rate or the guidance scale, or look for divisions and logarithms in the reward.";
-            throw Failure(step, problem, cause: null);
+            throw Failure(step, $"{what()} is not finite. {advice}", cause: null);
         }
+    }
+
+    // If a factor is not finite after the update, the weights before it are the last good ones.
+    private void RequireFiniteFactors(int step)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable guard = no_grad();
+        bool finite = stack([.. Adapters.Parameters.Select(static factor => factor.isfinite().all())]).all().AsBoolean();
+        Require(finite, step, () => $"the update of {Adapters.NamedFactors.First(pair => !pair.Factor.isfinite().all().AsBoolean()).Name}", SmallerSteps);
     }
 
     private TrainingStepException Failure(int step, string problem, Exception? cause)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
@@ -19,7 +20,7 @@ internal static class FiniteScores
         int bad = Array.FindIndex(values, static value => !double.IsFinite(value));
         return bad < 0 ? values : throw new NotFiniteNumberException(string.Create(
             CultureInfo.InvariantCulture,
-            $"Reward '{reward.Name}' scored the video of prompt '{prompts[bad]}' {values[bad]}, though its frames are finite. ")
+            $"Reward '{reward.Name}' scored the video of prompt '{Quotation.Shorten(prompts[bad])}' {values[bad]}, though its frames are finite. ")
             + "Look for divisions, logarithms and square roots in the reward, and for half precision in its networks.", values[bad]);
     }
 }

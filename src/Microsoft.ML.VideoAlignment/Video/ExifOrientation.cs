@@ -5,35 +5,13 @@ namespace Microsoft.ML.VideoAlignment.Video;
 /// <summary>Reads the orientation from a PNG file's eXIf chunk, which SkiaSharp does not read; it reads that of other formats.</summary>
 internal static class ExifOrientation
 {
-    private const int Signature = 8;
-    private const int ChunkFrame = 12; // length, type, check sum
     private const int EntryBytes = 12;
     private const ushort OrientationTag = 0x0112;
     private const ushort ShortType = 3;
 
     /// <summary>Returns the orientation, 1 to 8; 1 where the file states none.</summary>
     /// <param name="png">The content of a PNG file.</param>
-    public static int OfPng(ReadOnlySpan<byte> png)
-    {
-        for (long at = Signature; at + ChunkFrame <= png.Length;)
-        {
-            ReadOnlySpan<byte> chunk = png[(int)at..];
-            uint length = BinaryPrimitives.ReadUInt32BigEndian(chunk);
-            if (length > chunk.Length - ChunkFrame)
-            {
-                break;
-            }
-
-            if (chunk[4..8].SequenceEqual("eXIf"u8))
-            {
-                return InTiff(chunk.Slice(8, (int)length));
-            }
-
-            at += ChunkFrame + length;
-        }
-
-        return ImageOrientation.Upright;
-    }
+    public static int OfPng(ReadOnlySpan<byte> png) => InTiff(PngChunk.Find(png, "eXIf"u8));
 
     // Reads the entry of the first directory.
     private static int InTiff(ReadOnlySpan<byte> tiff)

@@ -29,6 +29,9 @@ internal sealed class ImageFile : IDisposable
     /// <summary>The number of frames, at least 1. The whole file is read to count them.</summary>
     public int FrameCount => Math.Max(1, _codec.FrameCount);
 
+    /// <summary>Whether the file declares more frames than are read: an animated PNG, of which the decoder reads only the first.</summary>
+    public bool HidesFrames => _codec.EncodedFormat == SKEncodedImageFormat.Png && PngChunk.FrameCount(_data.AsSpan()) > FrameCount;
+
     /// <summary>Reads a file and its header, but no pixels.</summary>
     /// <param name="path">The file. Its name is taken literally.</param>
     /// <param name="limits">The largest file that is accepted.</param>

@@ -90,7 +90,7 @@ internal static class WrittenFile
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         string what = Directory.Exists(path) ? "there is a folder of that name"
-            : Directory.Exists(folder) ? exception.Message
+            : Directory.Exists(folder) ? exception.Message.TrimEnd('.')
             : $"its folder '{folder}' does not exist; create it first";
         return new IOException($"'{path}' cannot be written: {what}.", exception);
     }

@@ -1,5 +1,6 @@
 using ImageMagick;
 using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.Media;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -87,6 +88,26 @@ public class ImageDoorsTests
         Assert.That(MlImageOrientation.Apply(pixels, "a label", "", new ImageLimits(), _ => { }), Is.SameAs(pixels));
     }
 
+    /// <summary>An image column uses the first frame of an animated file; an animated PNG, whose other frames are not read, is refused as a video.</summary>
+    [TestCase(".png")]
+    [TestCase(".gif")]
+    [TestCase(".webp")]
+    public void AnAnimatedFileIsItsFirstFrameAsAnImage(string extension)
+    {
+        string file = Save(extension, Animated(extension));
+        Assert.That(ImageDoors.ByPath(file).Letters(), Is.EqualTo(s_upright[0]));
+        if (extension == ".png")
+        {
+            Assert.That(
+                () => VideoFile.Read(file),
+                Throws.TypeOf<InvalidDataException>().With.Message.Contains("animated PNG").And.Message.Contains("Convert it to GIF, WebP or MP4"));
+        }
+        else
+        {
+            Assert.That(VideoFile.Read(file).Frames, Is.EqualTo(2));
+        }
+    }
+
     [TestCaseSource(nameof(Kinds))]
     public void EveryDoorGivesTheSameImage(ImageKind kind)
     {
@@ -110,6 +131,24 @@ public class ImageDoorsTests
     private static IEnumerable<TestCaseData> Kinds() => ImageKind.All().Select(kind => new TestCaseData(kind).SetArgDisplayNames(kind.Name));
 
     private static byte[] LetterPng((string Type, byte[] Data)[] chunks) => PngBytes.Write(3, 2, 8, 0, [s_letters[..3], s_letters[3..]], chunks);
+
+    private static byte[] Animated(string extension)
+    {
+        if (extension == ".png")
+        {
+            return LetterPng([("acTL", [0, 0, 0, 2, 0, 0, 0, 0])]);
+        }
+
+        using var frames = new MagickImageCollection { new MagickImage(LetterPng([])), new MagickImage(LetterPng([])) };
+        frames[1].Negate();
+        foreach (IMagickImage<byte> frame in frames)
+        {
+            frame.AnimationDelay = 10;
+            frame.Settings.SetDefine(MagickFormat.WebP, "lossless", true);
+        }
+
+        return frames.ToByteArray(extension == ".gif" ? MagickFormat.Gif : MagickFormat.WebP);
+    }
 
     private static byte[] Stored(string extension, int orientation)
     {

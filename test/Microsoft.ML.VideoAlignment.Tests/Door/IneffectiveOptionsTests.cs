@@ -30,12 +30,16 @@ public class IneffectiveOptionsTests
         (new() { OffloadActivations = true }, "OffloadActivations True has no effect: training is on the CPU"),
         (new() { OffloadIdleNetworks = true }, "OffloadIdleNetworks True has no effect: training is on the CPU"),
         (new() { EmaDecay = 0 }, "EmaDecay 0 has no effect"),
+        (new() { LoraRank = int.MaxValue, LoraAlpha = 16 },
+            "LoraRank 2147483647 is above the size of each of the 2 layers, and is clipped to it (4); the scale stays LoraAlpha / LoraRank, 7.45E-09"),
+        (new() { LoraRank = 5, LoraAlpha = 10, LoraPattern = ".*" },
+            "LoraRank 5 is above the size of each of the 2 layers, 4, and more than a layer can use; the scale stays LoraAlpha / LoraRank, 2."),
         (new() { Algorithm = AlignmentAlgorithm.Ddpo(), Loss = RewardLoss.Maximize(3) }, "Loss"),
         (new() { Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { PerPromptAdvantages = false, AdvantageBuffer = 4 }) },
             "DdpoOptions.AdvantageBuffer 4 has no effect"),
         (new() { Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { PerPromptAdvantages = false, AdvantageMinimum = 4 }) },
             "DdpoOptions.AdvantageMinimum 4 has no effect"),
-    }.Select(row => new TestCaseData(row.Options, row.Said).SetName($"{{m}}({row.Said.Split(' ')[0]})"));
+    }.Select(row => new TestCaseData(row.Options, row.Said).SetName($"{{m}}({row.Said.Split(' ')[0]} {row.Options.LoraRank})"));
 
     [TestCaseSource(nameof(Sampling))]
     public void GeneratingSaysWhatOfTheSamplingChangesNothing(VideoAlignmentOptions options, string said)
@@ -52,7 +56,8 @@ public class IneffectiveOptionsTests
     {
         var rig = new DoorRig();
         var messages = rig.Listen();
-        rig.Estimator(options with { Steps = 3, LoraRank = 2, LearningRate = 0.05 }).Fit(rig.Prompts);
+        int rank = options.LoraRank == new VideoAlignmentOptions().LoraRank ? DoorRig.ThreeSteps.LoraRank : options.LoraRank;
+        rig.Estimator(options with { Steps = 3, LoraRank = rank, LearningRate = 0.05 }).Fit(rig.Prompts);
         Assert.That(Warnings(messages), Has.Length.EqualTo(1).And.Some.Contains(said));
     }
 

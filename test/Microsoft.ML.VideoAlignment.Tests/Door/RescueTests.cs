@@ -155,6 +155,23 @@ public class RescueTests
         Assert.That(File.Exists(error.LastGoodWeights));
     }
 
+    /// <summary>Options of the step whose first update float32 does not hold; the last step of a run as well as one in the middle.</summary>
+    [TestCase(1e308, 0.01, 1e-8, 1, "LearningRate 1E+308")]
+    [TestCase(1e308, 0, 1e-8, Steps, "LearningRate 1E+308")]
+    [TestCase(1e100, 0, 1e-8, Steps, "LearningRate 1E+100")]
+    [TestCase(1e-3, 0, 1e100, 1, "Epsilon 1E+100")]
+    [TestCase(1e-3, 1e300, 1e-8, 1, "WeightDecay 1E+300")]
+    [TestCase(1e-3, 0, 1e-60, 1, "Epsilon 1E-60")]
+    public void AnUpdateBeyondFloat32KeepsTheWeightsBeforeItAndNamesTheOptions(double rate, double decay, double epsilon, int steps, string named)
+    {
+        VideoAlignmentOptions options = Options() with { LearningRate = rate, WeightDecay = decay, Epsilon = epsilon, Steps = steps };
+        TrainingStepException error = Failed(options);
+        Assert.That((error.Step, error.LastGoodStep, error.InnerException), Is.EqualTo((1, 0, (Exception?)null)));
+        Assert.That(error.Message, Does.Contain("the update").And.Contain(named).And.Contain("is not finite"));
+        using var file = new Microsoft.ML.VideoAlignment.Weights.SafetensorsFile(error.LastGoodWeights!);
+        Assert.That(file.Entries.Keys.Select(key => file.Read(key).isfinite().all().item<bool>()), Is.Not.Empty.And.All.True);
+    }
+
     [Test]
     public void TheAverageIsRescuedWhereItWouldBeReturned()
     {

@@ -36,6 +36,14 @@ public class LoraDialectTests
     [TestCase("unet._orig_mod.attn.to_q.lora_A.weight", "unet._orig_mod.attn.to_q.lora_B.weight", LoraFormat.Diffusers, 1)]
     [TestCase("attn.processor.to_q_lora.down.weight", "attn.processor.to_q_lora.up.weight", LoraFormat.DiffusersProcessor, 1)]
     [TestCase("lora_unet_attn_to_q.lora_down.weight", "lora_unet_attn_to_q.lora_up.weight", LoraFormat.Kohya, 1)]
+    [TestCase("LORA_UNET_attn_to_q.lora_down.weight", "LORA_UNET_attn_to_q.lora_up.weight", LoraFormat.Kohya, 1)]
+    [TestCase("lora_prior_unet_attn_to_q.lora_down.weight", "lora_prior_unet_attn_to_q.lora_up.weight", LoraFormat.Kohya, 1)]
+    [TestCase("module.unet.attn.to_q.lora_A.weight", "module.unet.attn.to_q.lora_B.weight", LoraFormat.Diffusers, 1)]
+    [TestCase("pipe.unet.attn.to_q.lora_A.default.weight", "pipe.unet.attn.to_q.lora_B.default.weight", LoraFormat.Diffusers, 1)]
+    [TestCase("model.unet.attn.to_q.lora.down.weight", "model.unet.attn.to_q.lora.up.weight", LoraFormat.DiffusersDown, 1)]
+    [TestCase("denoiser.attn.to_q.lora_A.weight", "denoiser.attn.to_q.lora_B.weight", LoraFormat.Diffusers, 1)]
+    [TestCase("my.own.wrapper.attn.processor.to_q_lora.down.weight", "my.own.wrapper.attn.processor.to_q_lora.up.weight", LoraFormat.DiffusersProcessor, 1)]
+    [TestCase("module.base_model.model.unet.attn.to_q.lora_A.weight", "module.base_model.model.unet.attn.to_q.lora_B.weight", LoraFormat.Vader, 4)]
     [TestCase("lora_transformer_attn_to_q.lora_down.default.weight", "lora_transformer_attn_to_q.lora_up.default.weight", LoraFormat.Kohya, 1)]
     public void AKeyOfAnyDialectIsReadAndWrittenAgainAsItWas(string down, string up, LoraFormat format, double scale)
     {
@@ -47,6 +55,31 @@ public class LoraDialectTests
         string saved = _folder.Path("saved.safetensors");
         LoraFile.Save(_network, weights, saved, format);
         Assert.That(KeysOf(saved), Is.EquivalentTo(new[] { down, up }));
+    }
+
+    /// <summary>A prefix of the user's must stand before every key of the denoiser, and lead to layers that it has.</summary>
+    [TestCase("pipe.unet.attn.to_q", "unet.attn.to_out.0", "'pipe.unet.attn.to_q.lora_A.weight'")]
+    [TestCase("pipe.unet.attn.to_q", "other.unet.attn.to_out.0", "pipe.unet.attn.to_q")]
+    [TestCase("pipe.unet.attn.to_q", "pipe.unet.attn.to_nothing", "pipe.unet.attn.to_q")]
+    public void AnUnknownPrefixThatDoesNotHoldForAllKeysIsRefusedWithThem(string first, string second, string mentions)
+    {
+        Dictionary<string, Tensor> two = Pair($"{first}.lora_A.weight", $"{first}.lora_B.weight");
+        foreach ((string key, Tensor value) in Pair($"{second}.lora_A.weight", $"{second}.lora_B.weight"))
+        {
+            two.Add(key, value);
+        }
+
+        string path = Write("adapter.safetensors", two);
+        Assert.That(() => LoraFile.Load(_network, path, LoraFormat.Diffusers), Throws.TypeOf<WeightFileException>().With.Message.Contains(mentions));
+    }
+
+    [Test]
+    public void TextEncodersBehindAWrapperAreNotTheDenoisers()
+    {
+        Dictionary<string, Tensor> tensors = Pair("pipe.unet.attn.to_q.lora_A.weight", "pipe.unet.attn.to_q.lora_B.weight");
+        tensors.Add($"pipe.{TextKey}", ones(2, 6));
+        using LoraWeights weights = LoraFile.Read(_network, Write("adapter.safetensors", tensors), LoraFormat.Diffusers);
+        Assert.That((weights.Pairs.Single().Module, weights.Origin.NotApplied.Keys.Single()), Is.EqualTo(("attn.to_q", $"pipe.{TextKey}")));
     }
 
     [Test]

@@ -14,6 +14,20 @@ public class LoraFileTests
     [TearDown]
     public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
 
+    [Test]
+    public void APeftFolderIsNotWrittenOverAFile()
+    {
+        using var network = new TinyNetwork();
+        using var generator = new Generator(1);
+        using LoraAdapters adapters = LoraAdapters.Attach(network, LoraTargets.AllLayers, 2, 2, generator);
+        string file = Path.Combine(_folder, "adapter.safetensors");
+        File.WriteAllText(file, "mine");
+        Assert.That(
+            () => LoraFile.Save(adapters, file, LoraFormat.Peft),
+            Throws.TypeOf<IOException>().With.Message.Contains("it is a file").And.Message.Contains("is a folder with adapter_config.json"));
+        Assert.That(File.ReadAllText(file), Is.EqualTo("mine"));
+    }
+
     /// <summary>Ranks differ by clipping (peft's r is the commonest, patterns say the rest) and the scale is 6/3 everywhere.</summary>
     [TestCase(nameof(LoraFormat.Peft))]
     [TestCase(nameof(LoraFormat.Diffusers))]

@@ -114,6 +114,37 @@ public class LoraNumbersTests
         Assert.That(LoraFile.Read(_network, path, LoraFormat.Diffusers).Pairs.Single().Scale, Is.EqualTo(4));
     }
 
+    /// <summary>The header's settings are the denoiser's whatever stands before them, as long as there is one network they can be of.</summary>
+    [TestCase("", """{ "r": 2, "lora_alpha": 8 }""")]
+    [TestCase("unet.", """{ "r": 2, "lora_alpha": 8 }""")]
+    [TestCase("", """{ "transformer.r": 2, "transformer.lora_alpha": 8 }""")]
+    [TestCase("unet.", """{ "transformer.r": 2, "transformer.lora_alpha": 8, "text_encoder.r": 4, "text_encoder.lora_alpha": 4 }""")]
+    [TestCase("pipe.unet.", """{ "unet.r": 2, "unet.lora_alpha": 8, "format": "pt" }""")]
+    [TestCase("unet.", """{ "unet.r": 2, "unet.lora_alpha": 8, "transformer.r": 4, "transformer.lora_alpha": 4 }""")]
+    [TestCase("base_model.model.", """{ "r": 2, "lora_alpha": 8 }""")]
+    public void DiffusersMetadataCountsUnderAnyPrefix(string prefix, string metadata)
+    {
+        string path = WithMetadata(prefix, metadata);
+        using LoraWeights weights = LoraFile.Read(_network, path, LoraFormatDetector.File(path));
+        Assert.That((weights.Pairs.Single().Scale, weights.Origin.Assumptions.Count), Is.EqualTo((4.0, 0)));
+    }
+
+    [TestCase("""{ "unet": { "r": 2, "lora_alpha": 8 } }""", "'unet'")]
+    [TestCase("""{ "transformer.r": 2, "transformer.lora_alpha": 8, "prior.r": 2, "prior.lora_alpha": 4 }""", "'transformer.r'")]
+    [TestCase("""{ "rank": 2, "alpha": 8 }""", "'alpha'")]
+    public void DiffusersMetadataOfNoOneNetworkIsRefusedWithWhatItHolds(string metadata, string mentions) => Assert.That(
+        () => LoraFile.Read(_network, WithMetadata("unet.", metadata), LoraFormat.Diffusers),
+        Throws.TypeOf<WeightFileException>().With.Message.Contains("lora_adapter_metadata").And.Message.Contains("'unet.'").And.Message.Contains(mentions));
+
+    [Test]
+    public void DiffusersMetadataOfTextEncodersAloneIsSaidToSayNothing()
+    {
+        string path = WithMetadata("unet.", """{ "text_encoder.r": 2, "text_encoder.lora_alpha": 8 }""");
+        using LoraWeights weights = LoraFile.Read(_network, path, LoraFormat.Diffusers);
+        Assert.That(weights.Pairs.Single().Scale, Is.EqualTo(1));
+        Assert.That(weights.Origin.Assumptions.Single(), Does.Contain("lora_adapter_metadata").And.Contain("scale is 1"));
+    }
+
     /// <summary>An alpha that belongs to no module is not a key of an adapter.</summary>
     [Test]
     public void AnAlphaWithoutAModuleIsNoKey()
@@ -181,5 +212,14 @@ public class LoraNumbersTests
     {
         using var weights = new LoraWeights([new LoraPair("attn.to_q", ones(2, 6), ones(6, 2), 1)], new LoraOrigin { Location = "here" });
         Assert.That(() => LoraMix.Combine([(weights, 1e300)]), Throws.ArgumentException.With.Message.Contains("strength of 'here'").And.Message.Contains("1E+300").And.Message.Contains("attn.to_q"));
+    }
+
+    private string WithMetadata(string prefix, string metadata)
+    {
+        string path = _folder.Path("adapter.safetensors");
+        SafetensorsWriter.Write(
+            path, new Dictionary<string, Tensor> { [$"{prefix}attn.to_q.lora_A.weight"] = ones(2, 6), [$"{prefix}attn.to_q.lora_B.weight"] = ones(6, 2) },
+            new Dictionary<string, string> { ["lora_adapter_metadata"] = metadata });
+        return path;
     }
 }

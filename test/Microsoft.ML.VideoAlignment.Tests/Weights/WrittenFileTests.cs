@@ -14,6 +14,15 @@ public class WrittenFileTests
     [TearDown]
     public void Close() => _folder.Dispose();
 
+    /// <summary>The system's own messages end in a full stop.</summary>
+    [Test]
+    public void AMessageEndsInOneFullStop()
+    {
+        Assert.That(
+            () => WrittenFile.Write(_folder.Path(new string('a', 300)), stream => stream.WriteByte(1)),
+            Throws.InstanceOf<IOException>().With.Message.EndsWith(".").And.Message.Not.EndsWith(".."));
+    }
+
     [Test]
     public void AReaderOfTheOldFileGoesOnReadingIt()
     {

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Files;
+
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
 /// <summary>Token ids of a batch of texts. The caller owns the tensors.</summary>
@@ -22,8 +24,9 @@ internal sealed record TokenBatch(Tensor Ids, Tensor AttentionMask, IReadOnlyLis
         string text = texts[bad / (ids.Length / texts.Count)];
         Dispose();
         throw new InvalidDataException(
-            $"The text '{text}' has a token with the id {ids[bad]}, and the text encoder has embeddings for 0 to {rows - 1}. The tokenizer's files name a "
-            + "token that this encoder was not taught: pass the files that belong to its weights, or omit the token from the text.");
+            $"The text '{Quotation.Shorten(text)}' has a token with the id {ids[bad]}, and the text encoder has embeddings for 0 to {rows - 1}. "
+            + "The tokenizer's files name a token that this encoder was not taught: pass the files that belong to its weights, or omit the token from the "
+            + "text.");
     }
 
     public void Dispose()

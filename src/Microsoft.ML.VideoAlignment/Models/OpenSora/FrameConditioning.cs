@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
@@ -36,7 +37,7 @@ internal sealed class FrameConditioning(
             if (group.Reference < 0 || group.Reference >= images)
             {
                 throw new FormatException(
-                    $"The mask strategy '{strategy}' names reference {group.Reference}, and the prompt has "
+                    $"The mask strategy '{Quotation.Shorten(strategy)}' names reference {group.Reference}, and the prompt has "
                         + $"{(images == 0 ? "none" : $"{images}, counted from 0")}. "
                     + "References are the images of reference_path, or the one of the image column.");
             }
@@ -44,14 +45,15 @@ internal sealed class FrameConditioning(
             // An image is one latent frame.
             if (group.ReferenceStart < -1)
             {
-                throw new FormatException($"The mask strategy '{strategy}' begins at latent frame {group.ReferenceStart} of a reference: expected 0, or -1, "
+                throw new FormatException(
+                    $"The mask strategy '{Quotation.Shorten(strategy)}' begins at latent frame {group.ReferenceStart} of a reference: expected 0, or -1, "
                     + "of an image's one frame.");
             }
 
             if (!(group.EditRatio is >= 0 and < 1))
             {
                 throw new FormatException(
-                    $"The mask strategy '{strategy}' has the edit ratio {group.EditRatio}: expected 0 (frames stay as they are) to below 1. "
+                    $"The mask strategy '{Quotation.Shorten(strategy)}' has the edit ratio {group.EditRatio}: expected 0 (frames stay as they are) to below 1. "
                         + "Frames that are to be made anew need no group.");
             }
         }
@@ -59,7 +61,7 @@ internal sealed class FrameConditioning(
         if (images > 0 && acting.Length == 0)
         {
             throw new FormatException(
-                $"The mask strategy '{strategy}' does nothing in a video of {segments} "
+                $"The mask strategy '{Quotation.Shorten(strategy)}' does nothing in a video of {segments} "
                     + $"{(segments == 1 ? "segment, which is loop 1 or 0" : $"segments, which are loops 0 to {segments - 1}")}. "
                 + "Name one of them in the first field, or leave the strategy out: the first image then begins the video.");
         }
@@ -165,7 +167,7 @@ internal sealed class FrameConditioning(
         if (parsed.ReferencePath.Length > 0 && images == 0)
         {
             throw new NotSupportedException(
-                $"The prompt names the reference '{parsed.ReferencePath}', and files named in prompts are read only from the folder of "
+                $"The prompt names the reference '{Quotation.Shorten(parsed.ReferencePath)}', and files named in prompts are read only from the folder of "
                     + $"{nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)}. "
                 + "Name that folder when you load the model, or leave the part in braces out.");
         }

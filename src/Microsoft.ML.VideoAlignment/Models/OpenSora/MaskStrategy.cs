@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
 
@@ -106,18 +107,19 @@ internal readonly record struct MaskStrategy(int Loop, int Reference, int Refere
         if (fields.Length > 6)
         {
             throw new FormatException(
-                $"Mask strategy '{group}': expected at most 6 fields (loop, reference, reference start, target start, length, edit ratio), got "
-                    + $"{fields.Length}.");
+                $"Mask strategy '{Quotation.Shorten(group)}': expected at most 6 fields (loop, reference, reference start, target start, length, edit ratio), "
+                    + $"got {fields.Length}.");
         }
 
         int Integer(int field, int fallback) =>
             field >= fields.Length ? fallback
             : int.TryParse(fields[field], NumberStyles.Integer, CultureInfo.InvariantCulture, out int number) ? number
-            : throw new FormatException($"Mask strategy '{group}': field {field + 1}: expected a whole number, got '{fields[field]}'.");
+            : throw new FormatException(
+                $"Mask strategy '{Quotation.Shorten(group)}': field {field + 1}: expected a whole number, got '{Quotation.Shorten(fields[field])}'.");
         float ratio = 0;
         return fields.Length < 6 || float.TryParse(fields[5], NumberStyles.Float, CultureInfo.InvariantCulture, out ratio)
             ? new MaskStrategy(Integer(0, 0), Integer(1, 0), Integer(2, 0), Integer(3, 0), Integer(4, 1), ratio)
-            : throw new FormatException($"Mask strategy '{group}': field 6: expected a number, got '{fields[5]}'.");
+            : throw new FormatException($"Mask strategy '{Quotation.Shorten(group)}': field 6: expected a number, got '{Quotation.Shorten(fields[5])}'.");
     }
 
     // A start of an axis of length frames, snapped to the nearest multiple of align that begins a whole stretch.

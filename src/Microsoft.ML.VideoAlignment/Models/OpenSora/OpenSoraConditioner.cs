@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -46,7 +47,8 @@ internal sealed class OpenSoraConditioner(ITextStateEncoder text, STDiT3 network
         request.NegativePrompt.Length == 0
         ? Unconditional(conditional)
         : throw new NotSupportedException(
-            $"{VideoModelFamily.OpenSora} leads away from a learned null text and takes no negative prompt; leave it empty, got '{request.NegativePrompt}'.");
+            $"{VideoModelFamily.OpenSora} leads away from a learned null text and takes no negative prompt; leave it empty, got "
+            + $"'{Quotation.Shorten(request.NegativePrompt)}'.");
 
     /// <summary>Makes the branch that guidance leads away from.</summary>
     /// <param name="conditional">The other branch, B rows.</param>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
 
@@ -57,7 +58,8 @@ internal sealed record OpenSoraPrompt
         string[] paths = Parse(prompt).ReferencePath.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         return paths.FirstOrDefault(path => s_videoExtensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase)) is { } video
             ? throw new NotSupportedException(
-                $"The prompt names the video '{video}' as a reference: only images are read. Take the frames that you need out of it, as PNG or JPEG files.")
+                $"The prompt names the video '{Quotation.Shorten(video)}' as a reference: only images are read. "
+                + "Take the frames that you need out of it, as PNG or JPEG files.")
             : paths;
     }
 
@@ -132,8 +134,8 @@ internal sealed record OpenSoraPrompt
                 || part + 1 == parts.Length)
             {
                 throw new FormatException(
-                    $"'{text}': segments are written |0| text |2| text, a number and a text in turn; got "
-                        + $"'{parts[part]}'{(part + 1 == parts.Length ? " without a text" : "")}. "
+                    $"'{Quotation.Shorten(text)}': segments are written |0| text |2| text, a number and a text in turn; got "
+                        + $"'{Quotation.Shorten(parts[part])}'{(part + 1 == parts.Length ? " without a text" : "")}. "
                     + "A text that is to have a bar must not start with |0|.");
             }
 
@@ -147,8 +149,8 @@ internal sealed record OpenSoraPrompt
     private OpenSoraPrompt WithSuffix(string suffix)
     {
         FormatException Fault(string problem, Exception? inner = null) => new(
-            $"'{suffix}': what follows a brace in a prompt must be one JSON object with reference_path and mask_strategy at most; {problem}. Leave "
-                + "braces out of the text.", inner);
+            $"'{Quotation.Shorten(suffix)}': what follows a brace in a prompt must be one JSON object with reference_path and mask_strategy at most; "
+                + $"{problem}. Leave braces out of the text.", inner);
         if (suffix.IndexOf('{', 1) >= 0)
         {
             throw Fault("there are several braces");
@@ -162,14 +164,14 @@ internal sealed record OpenSoraPrompt
             {
                 if (property.Value.ValueKind != JsonValueKind.String)
                 {
-                    throw Fault($"{property.Name} is not a text");
+                    throw Fault($"{Quotation.Shorten(property.Name)} is not a text");
                 }
 
                 result = property.Name switch
                 {
                     "reference_path" => result with { ReferencePath = property.Value.GetString()! },
                     "mask_strategy" => result with { MaskStrategy = property.Value.GetString()! },
-                    _ => throw Fault($"it has '{property.Name}'"),
+                    _ => throw Fault($"it has '{Quotation.Shorten(property.Name)}'"),
                 };
             }
 

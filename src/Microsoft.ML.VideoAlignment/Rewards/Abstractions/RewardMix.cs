@@ -191,7 +191,7 @@ internal sealed class RewardMix : PreprocessingReward
             }
             catch (FormatException error)
             {
-                throw state.Fault(MomentsEntry, error.Message);
+                throw state.Fault(MomentsEntry, error.Message.TrimEnd('.'));
             }
         }
     }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Layers;
 
 namespace Microsoft.ML.VideoAlignment.Rewards;
@@ -63,7 +64,8 @@ internal sealed class LabelTable
     public int Require(string label, string parameterName)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(label, parameterName);
-        return Find(label) ?? throw new ArgumentException($"The model has no label '{label}'. {Hint(label)}", parameterName);
+        string shown = Quotation.Shorten(label);
+        return Find(label) ?? throw new ArgumentException($"The model has no label '{shown}'. {Hint(shown)}", parameterName);
     }
 
     /// <summary>A sentence with the names most like a text, for an error.</summary>

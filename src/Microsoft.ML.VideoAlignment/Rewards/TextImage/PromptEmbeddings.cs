@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Files;
+
 namespace Microsoft.ML.VideoAlignment.Rewards.TextImage;
 
 /// <summary>
@@ -30,7 +32,7 @@ internal sealed class PromptEmbeddings(string reward, Func<IReadOnlyList<string>
             {
                 string more = unknown.Length > 1 ? $" and {unknown.Length - 1} more" : "";
                 throw new RewardContractException(
-                    $"Reward '{reward}' has let its text encoder go and keeps {_kept.Count} prompts; it does not know '{unknown[0]}'{more}. "
+                    $"Reward '{reward}' has let its text encoder go and keeps {_kept.Count} prompts; it does not know '{Quotation.Shorten(unknown[0])}'{more}. "
                     + "Give RestrictToPrompts every prompt that will come, or make the reward anew.");
             }
 

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Files;
+
 namespace Microsoft.ML.VideoAlignment.Rewards.VideoMae;
 
 /// <summary>
@@ -57,11 +59,11 @@ internal sealed class ActionPrompts
     /// <returns>Its id.</returns>
     /// <exception cref="RewardContractException">None; the message names the prompt and the labels most like it.</exception>
     public int Require(string prompt, string reward) => Find(prompt) ?? throw new RewardContractException(
-        $"Reward '{reward}' cannot tell which action the prompt '{prompt}' asks for: " +
+        $"Reward '{reward}' cannot tell which action the prompt '{Quotation.Shorten(prompt)}' asks for: " +
         (Label(prompt) is { } label
             ? $"it means '{label}', which the model does not know. "
             : "it is not a label of the model and holds no text of the table. ") +
-        $"{_labels.Hint(prompt)} Give a text of the prompt and its label in " +
+        $"{_labels.Hint(Quotation.Shorten(prompt))} Give a text of the prompt and its label in " +
         $"{nameof(ActionClassificationOptions)}.{nameof(ActionClassificationOptions.Prompts)}, " +
         $"or one label for all prompts in {nameof(ActionClassificationOptions.Label)}.");
 

@@ -181,6 +181,12 @@ internal sealed class HubClient : IDisposable
     private Exception Refused(HttpResponseMessage response, Uri address)
     {
         int status = (int)response.StatusCode;
+        string wait = response.Headers.RetryAfter switch
+        {
+            { Delta: { } seconds } => $"Call again in {seconds.TotalSeconds:0} seconds, as it asks",
+            { Date: { } date } => $"Call again after {date:u}, as it asks",
+            _ => "Call again in some minutes",
+        };
         response.Dispose();
         return status switch
         {
@@ -188,8 +194,12 @@ internal sealed class HubClient : IDisposable
                 + $"accept its license there if it asks for that, and set HF_TOKEN to your access token. About the token: {_token.Description}."),
             404 => Fault($"the hub has no such model, revision '{_model.Revision}' or file ({address}), or shows it only to those with access. "
                 + $"Check the spelling at {Page}. About the token: {_token.Description}."),
-            _ => new HttpRequestException($"{address}: the hub answered {status}.", null, (HttpStatusCode)status),
+            429 => Answered($"too many requests came from here. {wait}; with a token more are allowed. About the token: {_token.Description}."),
+            >= 500 => Answered($"it is out of order or overloaded, which passes. {wait}."),
+            _ => Answered($"which is not an answer to this request. Look at {Page}, and at HF_ENDPOINT if it is set."),
         };
+
+        HttpRequestException Answered(string meaning) => new($"the hub answered {status} ({address}): {meaning}", null, (HttpStatusCode)status);
     }
 
     private ModelDownloadException Fault(string problem, Exception? inner = null) => new(_model.Id, problem, inner);

@@ -55,7 +55,10 @@ internal static class HubFiles
         catch (Exception exception)
             when (exception is HttpRequestException || (exception is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
-            return cache.Snapshot() ?? throw NotThere(client, cache, model, $"the hub cannot be reached ({exception.Message})", exception);
+            return cache.Snapshot() ?? throw (exception is HttpRequestException { StatusCode: not null }
+                ? new ModelDownloadException(
+                    model.Id, $"revision '{model.Revision}' is not in the cache ({cache.Location}), and {exception.Message}", exception)
+                : NotThere(client, cache, model, $"the hub cannot be reached ({Reason(exception, variables)})", exception));
         }
     }
 
@@ -70,6 +73,14 @@ internal static class HubFiles
         }
 
         IReadOnlyList<HubFile> chosen = HubSelection.Choose(files, variant);
+        if (chosen.Count == 0)
+        {
+            string found = files.Count == 0 ? "no file" : $"{string.Join(", ", files.Take(5).Select(file => file.Path))}{(files.Count > 5 ? ", ..." : "")}";
+            throw new ModelDownloadException(
+                model.Id, $"the hub has no model there at revision '{model.Revision}': looked for configurations and weights, found {found}. "
+                + $"Check the name and the revision at {client.Page}.");
+        }
+
         var missing = new List<HubFile>();
         foreach (HubFile file in chosen.Where(file => !cache.Has(commit, file)).OrderBy(file => !HubSelection.IsSmall(file)))
         {
@@ -96,6 +107,10 @@ internal static class HubFiles
         cache.SetCommit(commit);
         return cache.SnapshotOf(commit);
     }
+
+    private static string Reason(Exception exception, HubEnvironment variables) => exception is OperationCanceledException
+        ? $"no answer in {variables.AnswerTimeout.TotalSeconds:0.###} seconds; HF_HUB_ETAG_TIMEOUT allows more"
+        : exception.Message.TrimEnd('.');
 
     private static void RequireSpace(HubCache cache, HubModel model, IReadOnlyList<HubFile> files, Func<string, long?> freeBytes)
     {

@@ -33,6 +33,9 @@ internal sealed class FakeHub : HttpMessageHandler
     /// <summary>Answers other than the usual, by a part of the address.</summary>
     public Dictionary<string, HttpStatusCode> Refusals { get; } = [];
 
+    /// <summary>What refusals ask to wait; null: they do not say.</summary>
+    public RetryConditionHeaderValue? RetryAfter { get; set; }
+
     /// <summary>After how many bytes of content an answer falls silent for good; null: none does.</summary>
     public int? SilentAfter { get; set; }
 
@@ -58,7 +61,9 @@ internal sealed class FakeHub : HttpMessageHandler
 
         if (Refusals.Keys.FirstOrDefault(part => address.AbsoluteUri.Contains(part, StringComparison.Ordinal)) is { } refused)
         {
-            return new HttpResponseMessage(Refusals[refused]);
+            var answer = new HttpResponseMessage(Refusals[refused]);
+            answer.Headers.RetryAfter = RetryAfter;
+            return answer;
         }
 
         if (address.AbsolutePath.Contains("/api/models/", StringComparison.Ordinal))

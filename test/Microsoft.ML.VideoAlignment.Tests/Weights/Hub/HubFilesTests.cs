@@ -151,6 +151,44 @@ public class HubFilesTests
             Throws.InstanceOf<ModelDownloadException>().With.Message.Contains(words).And.Message.Contains("https://huggingface.co/owner/a-model"));
     }
 
+    [TestCase(HttpStatusCode.TooManyRequests, "too many requests", "HF_TOKEN")]
+    [TestCase(HttpStatusCode.InternalServerError, "overloaded", "Call again")]
+    [TestCase(HttpStatusCode.BadGateway, "overloaded", "Call again")]
+    [TestCase(HttpStatusCode.ServiceUnavailable, "overloaded", "Call again")]
+    [TestCase(HttpStatusCode.Gone, "not an answer to this request", "HF_ENDPOINT")]
+    public void WhatTheHubAnsweredIsSaidAndWhatToDo(HttpStatusCode status, string meaning, string advice)
+    {
+        _hub.Refusals["/api/"] = status;
+        Assert.That(() => Resolve(), Throws.InstanceOf<ModelDownloadException>()
+            .With.Message.Contains($"the hub answered {(int)status}").And.Message.Contains(meaning).And.Message.Contains(advice)
+            .And.Message.Not.Contains("cannot be reached"));
+    }
+
+    [Test]
+    public void TheWaitThatTheHubAsksForIsSaid()
+    {
+        _hub.Refusals["/api/"] = HttpStatusCode.TooManyRequests;
+        Assert.That(() => Resolve(), Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("in some minutes"));
+        _hub.RetryAfter = new(TimeSpan.FromSeconds(90));
+        Assert.That(() => Resolve(), Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("in 90 seconds"));
+        _hub.RetryAfter = new(new DateTimeOffset(2030, 1, 2, 3, 4, 5, TimeSpan.Zero));
+        Assert.That(() => Resolve(), Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("after 2030-01-02 03:04:05Z"));
+    }
+
+    [TestCase(false, "no file")]
+    [TestCase(true, "README.md")]
+    public void ARepositoryWithoutAModelIsNotFetched(bool described, string found)
+    {
+        _hub.Files.Clear();
+        if (described)
+        {
+            _hub.Files["README.md"] = "soon"u8.ToArray();
+        }
+
+        Assert.That(() => Resolve(), Throws.InstanceOf<ModelDownloadException>()
+            .With.Message.Contains("no model there").And.Message.Contains(found).And.Message.Contains("https://huggingface.co/owner/a-model"));
+    }
+
     [Test]
     public void ABusyHubIsAskedAgainAndItsCacheIsUsedWhenItStaysBusy()
     {
