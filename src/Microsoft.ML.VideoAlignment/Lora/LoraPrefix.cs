@@ -26,8 +26,8 @@ internal static partial class LoraPrefix
     }
 
     /// <summary>
-    /// As the other overload; where that leads to no layer of the network, the one prefix of whole names (such as "pipe.unet.") after which every key is a
-    /// layer's.
+    /// The first of the known prefixes; where that leads to no layer of the network, the one prefix of whole names (such as "pipe.unet.") after which every
+    /// key is a layer's.
     /// </summary>
     /// <param name="keys">The names of a file's tensors.</param>
     /// <param name="network">The network that the file is read for; null: known prefixes only.</param>

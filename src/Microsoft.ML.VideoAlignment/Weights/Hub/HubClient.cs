@@ -175,7 +175,7 @@ internal sealed class HubClient : IDisposable
             404 => Fault($"the hub has no such model, revision '{_model.Revision}' or file ({address}), or shows it only to those who may see it. Check the spelling at {Page}. Of tokens, {_token.Description}."),
             429 => Answered($"too many requests came from here. {wait}; with a token more are allowed. Of tokens, {_token.Description}."),
             >= 500 => Answered($"it is out of order or overloaded, which passes. {wait}."),
-            _ => Answered($"which is no answer to this request. Look at {Page}, and at HF_ENDPOINT where it is set."),
+            _ => Answered($"which does not answer this request. Look at {Page}, and at HF_ENDPOINT where it is set."),
         };
 
         HttpRequestException Answered(string meaning) => new($"the hub answered {status} ({address}): {meaning}", null, (HttpStatusCode)status);
