@@ -84,9 +84,10 @@ internal sealed class IneffectiveOptions
         if (options.LoraRank > sizes.Max())
         {
             string range = sizes.Min() == sizes.Max() ? $"{sizes.Max()}" : $"{sizes.Min()} to {sizes.Max()}";
-            string effect = clipped ? $"and is clipped to it ({range})" : $"{range}, and more than a layer can use";
-            _lines.Add($"{nameof(options.LoraRank)} {options.LoraRank} is above the size of each of the {sizes.Length} layers, {effect}; "
-                + $"the scale stays {nameof(options.LoraAlpha)} / {nameof(options.LoraRank)}, {options.LoraAlpha / options.LoraRank:G3}.");
+            _lines.Add(FormattableString.Invariant($"{nameof(options.LoraRank)} {options.LoraRank} has no effect beyond the size of the {sizes.Length} layers ({range}), ")
+                + (clipped ? "to which it is clipped" : "which is all that they can use")
+                + FormattableString.Invariant($"; the scale stays {nameof(options.LoraAlpha)} / {nameof(options.LoraRank)}, ")
+                + FormattableString.Invariant($"{options.LoraAlpha / options.LoraRank:G3}."));
         }
     }
 

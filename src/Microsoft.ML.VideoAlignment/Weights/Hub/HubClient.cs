@@ -196,7 +196,7 @@ internal sealed class HubClient : IDisposable
                 + $"Check the spelling at {Page}. About the token: {_token.Description}."),
             429 => Answered($"too many requests came from here. {wait}; with a token more are allowed. About the token: {_token.Description}."),
             >= 500 => Answered($"it is out of order or overloaded, which passes. {wait}."),
-            _ => Answered($"which is not an answer to this request. Look at {Page}, and at HF_ENDPOINT if it is set."),
+            _ => Answered($"which does not answer this request. Look at {Page}, and at HF_ENDPOINT where it is set."),
         };
 
         HttpRequestException Answered(string meaning) => new($"the hub answered {status} ({address}): {meaning}", null, (HttpStatusCode)status);

@@ -155,7 +155,7 @@ public class HubFilesTests
     [TestCase(HttpStatusCode.InternalServerError, "overloaded", "Call again")]
     [TestCase(HttpStatusCode.BadGateway, "overloaded", "Call again")]
     [TestCase(HttpStatusCode.ServiceUnavailable, "overloaded", "Call again")]
-    [TestCase(HttpStatusCode.Gone, "not an answer to this request", "HF_ENDPOINT")]
+    [TestCase(HttpStatusCode.Gone, "does not answer this request", "HF_ENDPOINT")]
     public void WhatTheHubAnsweredIsSaidAndWhatToDo(HttpStatusCode status, string meaning, string advice)
     {
         _hub.Refusals["/api/"] = status;
