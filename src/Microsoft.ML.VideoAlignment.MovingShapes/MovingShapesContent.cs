@@ -25,7 +25,8 @@ internal sealed class MovingShapesContent : CompanionPackage
         {
             reward.Dispose();
             throw new InvalidDataException(
-                $"The model's reward {reference.Kind} was that of another version of the package {Name}; scores would not mean the same. Use that version, or save again.");
+                $"The model's reward {reference.Kind} was that of another version of the package {Name}; scores would not mean the same. "
+                    + "Use that version, or save again.");
         }
 
         return reward;
@@ -43,6 +44,7 @@ internal sealed class MovingShapesContent : CompanionPackage
             MovingShapesRewards.ObjectRemoval(reference.Argument(ObjectRemovalReward.LabelArgument), ObjectRemovalReward.OptionsOf(reference)),
         MovingShapesRewards.TemporalConsistencyKind => MovingShapesRewards.TemporalConsistency(),
         TrueRatingReward.Kind => MovingShapesRewards.TrueRating(),
-        _ => throw new InvalidDataException($"The model's reward is of the kind '{reference.Kind}', which this version of the package {Name} does not know. Update it."),
+        _ => throw new InvalidDataException(
+            $"The model's reward is of the kind '{reference.Kind}', which this version of the package {Name} does not know. Update it."),
     };
 }

@@ -16,12 +16,12 @@ public static class MovingShapesModels
         FromPackage(ModelScopePipeline.Open(MovingShapesFiles.Find("text-to-video"), new VideoModelOptions(), TextToVideoName));
 
     /// <summary>
-    /// Opens the image-to-video model, in the form of Stable Video Diffusion: from an image of 32 x 32 pixels with one shape on it, 8 frames in which something of
-    /// its color moves on its background.
+    /// Opens the image-to-video model, in the form of Stable Video Diffusion: from an image of 32 x 32 pixels with one shape on it, 8 frames in which something
+    /// of its color moves on its background.
     /// </summary>
     /// <remarks>
-    /// The motion bucket sets the speed (127, the default: 14 pixels in a video at 7 frames a second; 0: it stays), chance the direction. Outlines are not kept: a
-    /// shape blurs within a few frames (figures in MovingShapes/image-to-video/report.txt).
+    /// The motion bucket sets the speed (127, the default: 14 pixels in a video at 7 frames a second; 0: it stays), chance the direction. Outlines are not
+    /// kept: a shape blurs within a few frames (figures in MovingShapes/image-to-video/report.txt).
     /// </remarks>
     /// <returns>A model that the caller disposes.</returns>
     /// <exception cref="FileNotFoundException">The folder MovingShapes is neither beside the program nor in the package.</exception>

@@ -6,8 +6,8 @@ namespace Microsoft.ML.VideoAlignment;
 public static class MovingShapesPackage
 {
     /// <summary>
-    /// Registers the package with the library. Only a program that loads its assemblies itself or is trimmed has to call it: elsewhere the library finds the package
-    /// when a saved file names one of its models or rewards.
+    /// Registers the package with the library. Only a program that loads its assemblies itself or is trimmed has to call it: elsewhere the library finds the
+    /// package when a saved file names one of its models or rewards.
     /// </summary>
     public static void Register() => CompanionPackages.Register(new MovingShapesContent());
 }

@@ -4,7 +4,10 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>The rewards of the MovingShapes world: small networks of the published forms, trained on videos of shapes. They take no gradient themselves.</summary>
+/// <summary>
+/// The rewards of the MovingShapes world: small networks of the published forms, trained on videos of shapes. They take no gradient
+/// themselves.
+/// </summary>
 public static class MovingShapesRewards
 {
     internal const string AestheticKind = "MovingShapesAesthetic";
@@ -36,19 +39,20 @@ public static class MovingShapesRewards
     }
 
     /// <summary>
-    /// Opens <see cref="VideoRewards.HumanPreferenceV2"/> with this world's preference model. It learned to choose, of two frames for a prompt, the one with the
-    /// higher sum of true rating and three points for each of color, shape and background that is the prompt's.
+    /// Opens <see cref="VideoRewards.HumanPreferenceV2"/> with this world's preference model. It learned to choose, of two frames for a prompt, the one with
+    /// the higher sum of true rating and three points for each of color, shape and background that is the prompt's.
     /// </summary>
     public static VideoReward Preference()
     {
         (string file, string clip) = (MovingShapesFiles.Find("human-preference.pt"), MovingShapesFiles.Find("clip"));
         return TextImageReward.HumanPreference(
-            file, PromptTokens.OfOpenClip(clip), Placement.Cpu, () => Reference(PreferenceKind, file, clip), headWidth: MovingShapesSettings.PreferenceHeadWidth);
+            file, PromptTokens.OfOpenClip(clip), Placement.Cpu, () => Reference(PreferenceKind, file, clip),
+            headWidth: MovingShapesSettings.PreferenceHeadWidth);
     }
 
     /// <summary>
-    /// Opens <see cref="VideoRewards.ActionClassification"/> with this world's VideoMAE, for 8 frames of 32 x 32. Its labels are the six motions as prompts write
-    /// them ("moving left", "moving right", "moving up", "moving down", "growing", "staying still"), and a prompt asks for the one it contains.
+    /// Opens <see cref="VideoRewards.ActionClassification"/> with this world's VideoMAE, for 8 frames of 32 x 32. Its labels are the six motions as prompts
+    /// write them ("moving left", "moving right", "moving up", "moving down", "growing", "staying still"), and a prompt asks for the one it contains.
     /// </summary>
     /// <param name="options">Further texts of prompts, one label for all, logarithm, precision; null: the defaults.</param>
     /// <exception cref="ArgumentException">The classifier has no such label; the message lists those like it.</exception>
@@ -69,7 +73,8 @@ public static class MovingShapesRewards
     /// <summary>Opens <see cref="VideoRewards.ObjectRemoval"/> with this world's YOLOS detector.</summary>
     /// <param name="label">"circle", "square", "triangle" or "cross".</param>
     /// <param name="options">
-    /// Threshold and precision; null: the defaults. Frames are always resized to the detector's 32 pixels: <see cref="ObjectRemovalOptions.Height"/> is not read.
+    /// Threshold and precision; null: the defaults. Frames are always resized to the detector's 32 pixels: <see cref="ObjectRemovalOptions.Height"/> is not
+    /// read.
     /// </param>
     /// <exception cref="ArgumentException">The detector has no such label, or an option is out of its range.</exception>
     public static VideoReward ObjectRemoval(string label, ObjectRemovalOptions? options = null)
@@ -81,8 +86,8 @@ public static class MovingShapesRewards
     }
 
     /// <summary>
-    /// Opens <see cref="VideoRewards.TemporalConsistency"/> with this world's V-JEPA, for videos of 8 frames or a multiple of them. Besides V-JEPA's two masks it
-    /// has two that hide whole moments.
+    /// Opens <see cref="VideoRewards.TemporalConsistency"/> with this world's V-JEPA, for videos of 8 frames or a multiple of them. Besides V-JEPA's two masks
+    /// it has two that hide whole moments.
     /// </summary>
     /// <remarks>
     /// It was trained for minutes: it notices when a video changes into another (90 % of pairs), not when its frames are out of order (chance).
