@@ -1,11 +1,9 @@
-using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Autoencoders;
-using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
-using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
-using Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
-using Microsoft.ML.VideoAlignment.Denoisers.StableVideo;
 using Microsoft.ML.VideoAlignment.Encoders;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
+using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
+using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
@@ -26,8 +24,8 @@ internal static class FamilyModels
         Placement placement = Placement.OnCpu(precision) with { Device = META };
         return family switch
         {
-            "modelscope" => ModelScopePipeline.FromNetworks(
-                family, new UntrainedPrompts(77, 1024, seed: 1, () => CPU, new ClipTextEncoder(new ClipTextConfig
+            "modelscope" => new VideoDiffusionModel(ModelScopeModel.FromNetworks(
+                family, new UntrainedPrompts(77, 1024, seed: 1, new ClipTextEncoder(new ClipTextConfig
                 {
                     HiddenSize = 1024,
                     IntermediateSize = 4096,
@@ -35,13 +33,13 @@ internal static class FamilyModels
                     NumAttentionHeads = 16,
                     HiddenAct = "gelu",
                 }, withProjection: false, placement)), new ModelScopeUNet(new ModelScopeUNetConfig(), placement), new AutoencoderKL(s_officialVae, placement),
-                SizedModel.Scheduler, placement),
-            "videocrafter" => VideoCrafterPipeline.FromNetworks(
-                family, VideoCrafterConfig.VideoCrafter2, new VideoCrafterNetworks(VideoCrafterConfig.VideoCrafter2, placement), tokenizer: null, placement),
-            "opensora" => OpenSoraPipeline.FromNetworks(
+                SizedModel.Scheduler, placement)),
+            "videocrafter" => new VideoDiffusionModel(VideoCrafterModel.FromNetworks(
+                family, VideoCrafterConfig.VideoCrafter2, new VideoCrafterNetworks(VideoCrafterConfig.VideoCrafter2, placement), tokenizer: null, placement)),
+            "opensora" => new VideoDiffusionModel(OpenSoraModel.FromNetworks(
                 family, new UntrainedTexts(300, 4096, seed: 1), new STDiT3(new STDiT3Config(), placement),
-                new VideoAutoencoder(new VideoAutoencoderConfig { ChunkFrames = 17, ScaleChannels = 4 }, placement), placement),
-            _ => StableVideoDiffusionPipeline.FromNetworks(
+                new VideoAutoencoder(new VideoAutoencoderConfig { ChunkFrames = 17, ScaleChannels = 4 }, placement), placement)),
+            _ => new VideoDiffusionModel(StableVideoDiffusionModel.FromNetworks(
                 family, new ClipVisionEncoder(new ClipVisionConfig
                 {
                     HiddenSize = 1280,
@@ -53,8 +51,8 @@ internal static class FamilyModels
                     ProjectionDim = 1024,
                     HiddenAct = "gelu",
                 }, withProjection: true, placement), new StableVideoDiffusionUNet(new StableVideoDiffusionUNetConfig { Frames = 14 }, placement),
-                new AutoencoderKLTemporalDecoder(s_officialVae, placement), JsonSerializer.Deserialize<JsonElement>(UntrainedModel.Euler), (576, 1024),
-                placement),
+                new AutoencoderKLTemporalDecoder(s_officialVae, placement), UntrainedRequest.Parse(StableVideoDiffusionUntrained.Euler), (576, 1024),
+                placement)),
         };
     }
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
@@ -64,7 +64,8 @@ internal static class FamilySpeed
     private static CountedRun Step(VideoDiffusionModel model, AlignmentRun run, VideoPrompt prompt)
     {
         using var generator = new Generator(1);
-        using LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, run.Options.LoraTargets, run.Options.LoraRank, run.Options.LoraAlpha, generator);
+        VideoAlignmentOptions options = run.Options;
+        using LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, options.LoraTargetsFor(model), options.LoraRank, options.LoraAlpha, generator);
         using var trainer = new RewardGradientTrainer(model, run.Reward, adapters, run.Settings());
         model.RecomputeBlocks = true;
         return CountedRun.Best(() => trainer.Train([prompt]), Runs);

@@ -1,6 +1,6 @@
 using BenchmarkDotNet.Attributes;
-using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
 using Microsoft.ML.VideoAlignment.Weights;
@@ -93,7 +94,7 @@ internal static class Loading
     // A VideoCrafter checkpoint is opened without the vocabulary, which is not beside it until a user puts it there.
     private static VideoDiffusionModel Open(string folder) =>
         VideoCrafterFiles.Recognizes(new ModelListing(folder, [])) && new VideoCrafterFiles(folder) is var files
-        ? VideoCrafterPipeline.Load(files.Checkpoint, files, tokenizer: null, Placement.Cpu)
+        ? new VideoDiffusionModel(VideoCrafterModel.Load(files.Checkpoint, files, tokenizer: null, Placement.Cpu))
         : VideoDiffusionModel.FromPretrained(folder);
 
     private static void ForEach(VideoDiffusionModel model, string folder, Func<nn.Module, IWeightSource, string, KeyMap?, LoadReport> work)

@@ -1,6 +1,6 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Autoencoders;
-using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
+using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 

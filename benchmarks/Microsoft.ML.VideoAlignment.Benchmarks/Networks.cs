@@ -1,6 +1,6 @@
-using Microsoft.ML.VideoAlignment.Autoencoders;
-using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
@@ -18,7 +18,7 @@ internal static class Networks
     public static LoraAdapters Adapters(nn.Module network, ModelSize size)
     {
         using var generator = new Generator(3);
-        return LoraAdapters.Attach(network, LoraTargets.AttentionQkvOut, size.LoraRank, size.LoraRank, generator);
+        return LoraAdapters.Attach(network, LoraVocabulary.Diffusers.AttentionQkvOut, size.LoraRank, size.LoraRank, generator);
     }
 
     public static Tensor Noise(ulong seed, params long[] shape)

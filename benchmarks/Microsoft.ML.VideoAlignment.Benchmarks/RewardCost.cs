@@ -3,6 +3,9 @@ using System.Globalization;
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.VJepa;
+using Microsoft.ML.VideoAlignment.Rewards.VideoMae;
+using Microsoft.ML.VideoAlignment.Rewards.Yolos;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
@@ -123,7 +126,7 @@ internal static class RewardCost
             """));
         var network = new VJepaNetwork(config, Placement.Cpu);
         var options = new VJepaOptions { RecomputeActivations = true };
-        var reward = new VJepaReward(Networks.Filled(network), options, Placement.Cpu, clamp: true, () => throw new NotSupportedException());
+        var reward = new VJepaReward(Networks.Filled(network), options, clamp: true, () => throw new NotSupportedException());
         return new Network(network, frames => reward.Score(frames, []), [1, 3, 16, 224, 224]);
     }
 

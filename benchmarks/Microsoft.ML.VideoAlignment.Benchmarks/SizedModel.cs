@@ -1,5 +1,6 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
@@ -20,7 +21,7 @@ internal static class SizedModel
     });
 
     public static VideoDiffusionModel Make(ModelSize size) =>
-        ModelScopePipeline.FromNetworks(size.Name, new RandomStates(size), Networks.UNet(size), Networks.Vae(size), Scheduler, Placement.Cpu);
+        new(ModelScopeModel.FromNetworks(size.Name, new RandomStates(size), Networks.UNet(size), Networks.Vae(size), Scheduler, Placement.Cpu));
 
     /// <summary>Encoding a prompt is done once and costs nothing beside the rest, so its states are random.</summary>
     private sealed class RandomStates(ModelSize size) : IPromptEncoder
@@ -36,6 +37,8 @@ internal static class SizedModel
         }
 
         public int CountTruncated(string prompt) => 0;
+
+        public void MoveTo(Device device) => Network.to(device);
 
         public void Dispose() => Network.Dispose();
     }

@@ -1,5 +1,5 @@
 using BenchmarkDotNet.Attributes;
-using Microsoft.ML.VideoAlignment.Autoencoders;
+using Microsoft.ML.VideoAlignment.Models;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 

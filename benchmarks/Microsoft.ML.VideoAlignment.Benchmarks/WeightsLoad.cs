@@ -1,5 +1,5 @@
 using BenchmarkDotNet.Attributes;
-using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 

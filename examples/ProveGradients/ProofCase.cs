@@ -69,7 +69,7 @@ internal sealed class ProofCase
     }
 
     /// <summary>The model's family.</summary>
-    public VideoModelFamily Family => FamilyOf(this["family"]);
+    public string Family => FamilyOf(this["family"]);
 
     /// <summary>Makes the options of a run of this case.</summary>
     public VideoAlignmentOptions Options()
@@ -124,7 +124,7 @@ internal sealed class ProofCase
 
     /// <summary>Finds a family.</summary>
     /// <param name="name">Its value on the axis.</param>
-    public static VideoModelFamily FamilyOf(string name) => name switch
+    public static string FamilyOf(string name) => name switch
     {
         "modelscope" => VideoModelFamily.ModelScope,
         "videocrafter" => VideoModelFamily.VideoCrafter,

@@ -5,11 +5,11 @@ namespace ProveGradients;
 /// <summary>A small untrained model of each family, made once.</summary>
 internal sealed class ProofModels : IDisposable
 {
-    private readonly Dictionary<VideoModelFamily, VideoDiffusionModel> _made = [];
+    private readonly Dictionary<string, VideoDiffusionModel> _made = [];
 
     /// <summary>Gets a family's model, which stays this object's.</summary>
     /// <param name="family">The family.</param>
-    public VideoDiffusionModel this[VideoModelFamily family] =>
+    public VideoDiffusionModel this[string family] =>
         _made.TryGetValue(family, out VideoDiffusionModel? model) ? model : _made[family] = VideoDiffusionModel.Untrained(family);
 
     public void Dispose()

@@ -3,7 +3,7 @@ using ImageMagick;
 
 namespace Microsoft.ML.VideoAlignment.Media;
 
-/// <summary>Writes GIF, WebP and PNG through Magick.NET, into streams: a path would be read for patterns and prefixes.</summary>
+/// <summary>Writes GIF, WebP and PNG through Magick.NET, into streams: it would read a path for patterns and prefixes.</summary>
 internal static class AnimatedImage
 {
     private const int GifTicks = 100;
@@ -13,7 +13,12 @@ internal static class AnimatedImage
     private const uint WebPShortest = 11; // and here 10 and less
     private const uint WebPLongest = (1 << 24) - 1;
 
-    /// <summary>256 colors for all frames together.</summary>
+    /// <summary>Writes an animated GIF with 256 colors for all frames together.</summary>
+    /// <param name="output">Receives the file; stays open.</param>
+    /// <param name="clip">The video.</param>
+    /// <param name="framesPerSecond">Above 0.</param>
+    /// <param name="scale">Each pixel becomes scale x scale.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A frame would be shown for longer than the format holds.</exception>
     public static void WriteGif(Stream output, VideoClip clip, double framesPerSecond, int scale)
     {
         using MagickImageCollection images = Animation(clip, framesPerSecond, scale, GifTicks, GifShortest, GifLongest);
@@ -21,7 +26,12 @@ internal static class AnimatedImage
         images.Write(output, MagickFormat.Gif);
     }
 
-    /// <summary>Lossless.</summary>
+    /// <summary>Writes an animated WebP without loss.</summary>
+    /// <param name="output">Receives the file; stays open.</param>
+    /// <param name="clip">The video.</param>
+    /// <param name="framesPerSecond">Above 0.</param>
+    /// <param name="scale">Each pixel becomes scale x scale.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A frame would be shown for longer than the format holds.</exception>
     public static void WriteWebP(Stream output, VideoClip clip, double framesPerSecond, int scale)
     {
         using MagickImageCollection images = Animation(clip, framesPerSecond, scale, WebPTicks, WebPShortest, WebPLongest);
@@ -33,7 +43,10 @@ internal static class AnimatedImage
         images.Write(output, MagickFormat.WebP);
     }
 
-    /// <summary>The frames in a row.</summary>
+    /// <summary>Writes a PNG of the frames in a row.</summary>
+    /// <param name="output">Receives the file; stays open.</param>
+    /// <param name="clip">The video.</param>
+    /// <param name="scale">Each pixel becomes scale x scale.</param>
     public static void WritePng(Stream output, VideoClip clip, int scale)
     {
         using MagickImage image = Image(clip.FrameStrip(), 0, scale);
@@ -47,8 +60,11 @@ internal static class AnimatedImage
         {
             if (ticks > longest)
             {
+                double seconds = ticks / (double)ticksPerSecond;
                 throw new ArgumentOutOfRangeException(nameof(framesPerSecond), framesPerSecond, string.Create(
-                    CultureInfo.InvariantCulture, $"A frame would be shown for {ticks / (double)ticksPerSecond} s: expected at most {longest / (double)ticksPerSecond} in this format. Write .mp4, or a frame several times."));
+                    CultureInfo.InvariantCulture,
+                    $"A frame would be shown for {seconds} s: expected at most {longest / (double)ticksPerSecond} in this format. ")
+                    + "Write .mp4, or repeat each frame.");
             }
 
             MagickImage image = Image(clip, frame, scale);

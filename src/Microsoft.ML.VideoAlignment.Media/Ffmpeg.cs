@@ -4,7 +4,10 @@ using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.Media;
 
-/// <summary>Video files through the ffmpeg program, frames by its standard input and output. Files are named with their protocol, so that no name is an option, an address or a pattern.</summary>
+/// <summary>
+/// Reads and writes video files through the ffmpeg program, frames by its standard input and output. Files are named with their protocol, so that no name is
+/// taken for an option, an address or a pattern.
+/// </summary>
 internal static class Ffmpeg
 {
     private const string Conversion = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp";
@@ -13,7 +16,7 @@ internal static class Ffmpeg
 
     private static readonly TimeSpan s_timeout = TimeSpan.FromMinutes(10);
 
-    /// <summary>The demuxer of each extension that is read. Naming it keeps a playlist that is named .mp4 from opening other files.</summary>
+    // The demuxer of each extension that is read. Naming it keeps a playlist that is named .mp4 from opening other files.
     private static readonly Dictionary<string, string> s_demuxers = new(StringComparer.OrdinalIgnoreCase)
     {
         [".mp4"] = "mov",
@@ -24,24 +27,33 @@ internal static class Ffmpeg
         [".avi"] = "avi",
     };
 
-    /// <summary>The program that is on the PATH.</summary>
+    /// <summary>Whether the program is on the PATH.</summary>
     public static bool IsInstalled => FfmpegProcess.Find("ffmpeg") is not null;
 
-    /// <summary>Extensions of the files that are read.</summary>
+    /// <summary>Extensions of the files that can be read.</summary>
     public static IReadOnlyCollection<string> Extensions => s_demuxers.Keys;
 
     /// <summary>Whether a file of this name is read through ffmpeg.</summary>
+    /// <param name="path">The file.</param>
     public static bool IsNamed(string path) => s_demuxers.ContainsKey(Path.GetExtension(path));
 
     /// <summary>
-    /// Writes MP4 (H.264, 4:2:0, BT.709, limited range, all tagged), whatever the path's extension. An odd side gets one more line, a copy of the last; its size stands in the
-    /// file's comment, and <see cref="Read"/> cuts it again.
+    /// Writes MP4 (H.264, 4:2:0, BT.709, limited range, all tagged), whatever the path's extension. An odd side gets one more line, a copy of the last; the
+    /// file's comment holds the original size, to which <see cref="Read"/> cuts.
     /// </summary>
-    /// <exception cref="NotSupportedException">The program is not there.</exception>
-    /// <exception cref="IOException">It failed; the message is its own.</exception>
-    /// <exception cref="TimeoutException">It took too long.</exception>
+    /// <param name="path">The file to write.</param>
+    /// <param name="clip">The video.</param>
+    /// <param name="framesPerSecond">Above 0.</param>
+    /// <param name="scale">Each pixel becomes scale x scale.</param>
+    /// <param name="program">Name or path of the program.</param>
+    /// <param name="timeout">How long it may run; null: ten minutes.</param>
+    /// <param name="cancellation">Ends the program.</param>
+    /// <exception cref="NotSupportedException">The program was not found.</exception>
+    /// <exception cref="IOException">The program failed; the message is its own.</exception>
+    /// <exception cref="TimeoutException">The program took too long.</exception>
     public static void Write(
-        string path, VideoClip clip, double framesPerSecond, int scale, string program = "ffmpeg", TimeSpan? timeout = null, CancellationToken cancellation = default)
+        string path, VideoClip clip, double framesPerSecond, int scale, string program = "ffmpeg", TimeSpan? timeout = null,
+        CancellationToken cancellation = default)
     {
         (int height, int width) = checked((clip.Height * scale, clip.Width * scale));
         (int evenHeight, int evenWidth) = (height + (height % 2), width + (width % 2));
@@ -53,7 +65,8 @@ internal static class Ffmpeg
             "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv",
             "-crf", "17", "-movflags", "+faststart", .. OriginalSize.Arguments(height, width), "-f", "mp4", File(path),
         ];
-        var process = new FfmpegProcess(program, arguments, timeout ?? s_timeout, $"{nameof(VideoWriteOptions)}.{nameof(VideoWriteOptions.Timeout)}", "write .gif or .webp");
+        var process = new FfmpegProcess(
+            program, arguments, timeout ?? s_timeout, $"{nameof(VideoWriteOptions)}.{nameof(VideoWriteOptions.Timeout)}", "write .gif or .webp");
         (int code, string complaint) = process.Run(
             input =>
             {
@@ -70,18 +83,22 @@ internal static class Ffmpeg
         }
     }
 
-    /// <summary>Reads the first video stream of a file, turned as it says.</summary>
+    /// <summary>Reads the first video stream of a file, rotated as the file says.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="options">Limits and times.</param>
-    /// <param name="add">Takes each frame.</param>
-    /// <param name="program">The program's name or path.</param>
+    /// <param name="options">Limits and sampling rate.</param>
+    /// <param name="add">Receives each frame.</param>
+    /// <param name="program">Name or path of the program.</param>
     /// <param name="cancellation">Ends the program.</param>
-    /// <exception cref="NotSupportedException">The program is not there.</exception>
-    /// <exception cref="InvalidDataException">It cannot read the file; the message is its own.</exception>
-    /// <exception cref="TimeoutException">It took too long.</exception>
+    /// <exception cref="NotSupportedException">The program was not found.</exception>
+    /// <exception cref="InvalidDataException">The program cannot read the file; the message is its own.</exception>
+    /// <exception cref="TimeoutException">The program took too long.</exception>
     public static void Read(string path, VideoReadOptions options, Action<RgbImage> add, string program = "ffmpeg", CancellationToken cancellation = default)
     {
-        string[] input = ["-protocol_whitelist", "file", "-f", s_demuxers[Path.GetExtension(path)], "-max_pixels", Number(Math.Min(options.MaxPixels, int.MaxValue)), "-i", File(path)];
+        string[] input =
+        [
+            "-protocol_whitelist", "file", "-f", s_demuxers[Path.GetExtension(path)], "-max_pixels", Number(Math.Min(options.MaxPixels, int.MaxValue)),
+            "-i", File(path),
+        ];
         string sampled = options.FramesPerSecond is { } rate ? $"fps={Rate(rate)}," : "";
         string[] arguments =
         [
@@ -113,13 +130,14 @@ internal static class Ffmpeg
         }
 
         FfmpegProcess Start(string[] arguments) => new(
-            program, arguments, options.Timeout, $"{nameof(VideoReadOptions)}.{nameof(VideoReadOptions.Timeout)}", $"convert '{path}' to .gif, .webp or a folder of .png frames where it is");
+            program, arguments, options.Timeout, $"{nameof(VideoReadOptions)}.{nameof(VideoReadOptions.Timeout)}",
+            $"convert '{path}' to .gif, .webp or a folder of .png frames on a machine that has it");
 
         InvalidDataException Unreadable(string why) =>
             new($"'{path}' cannot be read as a video; {program} says: {why}. Try 'ffmpeg -i {Path.GetFileName(path)} repaired.mp4', and read that.");
     }
 
-    /// <summary>As much as tells the size; the rest is read and left.</summary>
+    // Enough of the metadata to find the size; the rest is discarded.
     private static string Beginning(Stream output)
     {
         byte[] bytes = new byte[MetadataBytes];
@@ -132,7 +150,7 @@ internal static class Ffmpeg
 
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>A rate as a fraction where it is one of television's, which decimals only come near: 23.976 is 24000/1001.</summary>
+    // A rate as a fraction where it is one of television's, which decimals only approximate: 23.976 is 24000/1001.
     private static string Rate(double framesPerSecond)
     {
         double whole = Math.Round(framesPerSecond * 1.001);

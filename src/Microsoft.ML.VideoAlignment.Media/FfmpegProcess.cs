@@ -6,19 +6,23 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Media;
 
-/// <summary>One run of a program without a shell. It and what it started are ended when the time is over, the run is canceled, or who reads it throws.</summary>
-/// <param name="program">A name, which is sought on the PATH alone, or a path.</param>
-/// <param name="arguments">One by one; nothing is quoted or expanded.</param>
-/// <param name="timeout">How long it may run.</param>
+/// <summary>
+/// One run of a program without a shell. The program and the processes it started are ended when the time is over, the run is canceled, or the consumer of its
+/// output throws.
+/// </summary>
+/// <param name="program">A name, which is looked up on the PATH only, or a path.</param>
+/// <param name="arguments">Passed as they are; nothing is quoted or expanded.</param>
+/// <param name="timeout">How long the program may run.</param>
 /// <param name="timeoutOption">The option that sets <paramref name="timeout"/>, for the error.</param>
-/// <param name="otherwise">What to do where the program is missing, for the error.</param>
+/// <param name="otherwise">What to do if the program is missing, for the error.</param>
 internal sealed class FfmpegProcess(string program, IReadOnlyList<string> arguments, TimeSpan timeout, string timeoutOption, string otherwise)
 {
     private const int ComplaintLength = 1000;
 
     private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(5);
 
-    /// <summary>The full path of a program; null where it is not there. The working folder, where strangers' files lie, is not looked in.</summary>
+    /// <summary>Finds the full path of a program; null if there is none. The working folder, which may hold strangers' files, is not searched.</summary>
+    /// <param name="program">A name, which is looked up on the PATH only, or a path.</param>
     public static string? Find(string program)
     {
         if (Path.GetFileName(program) != program)
@@ -31,14 +35,14 @@ internal sealed class FfmpegProcess(string program, IReadOnlyList<string> argume
             .Select(folder => Path.Combine(folder, file)).FirstOrDefault(IsExecutable);
     }
 
-    /// <summary>Runs it to its end.</summary>
-    /// <param name="feed">Writes its standard input; null: that is empty.</param>
+    /// <summary>Runs the program to its end.</summary>
+    /// <param name="feed">Writes its standard input; null: empty.</param>
     /// <param name="consume">Reads its standard output.</param>
-    /// <param name="cancellation">Ends it.</param>
+    /// <param name="cancellation">Ends the program.</param>
     /// <returns>Its exit code, and the end of what it wrote to standard error, in one line.</returns>
-    /// <exception cref="NotSupportedException">It is not there.</exception>
-    /// <exception cref="TimeoutException">It took too long.</exception>
-    /// <exception cref="OperationCanceledException">It was canceled.</exception>
+    /// <exception cref="NotSupportedException">The program was not found.</exception>
+    /// <exception cref="TimeoutException">The program took too long.</exception>
+    /// <exception cref="OperationCanceledException">The run was canceled.</exception>
     public (int Code, string Complaint) Run(Action<Stream>? feed, Action<Stream> consume, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
@@ -77,7 +81,8 @@ internal sealed class FfmpegProcess(string program, IReadOnlyList<string> argume
         if (over.IsCancellationRequested)
         {
             string last = said.Length > 0 ? $" It said: {said}" : "";
-            throw new TimeoutException(string.Create(CultureInfo.InvariantCulture, $"{program} was ended: expected it to be done within {timeout}.{last} Raise {timeoutOption}."));
+            throw new TimeoutException(
+                $"{program} was ended: expected it to finish within {timeout}.{last} Raise {timeoutOption}.");
         }
 
         // Where the program failed, its own message says more than that a pipe broke.
@@ -92,14 +97,14 @@ internal sealed class FfmpegProcess(string program, IReadOnlyList<string> argume
         return (process.ExitCode, said);
     }
 
-    /// <summary>Writes and closes the input.</summary>
+    // Writes and closes the input.
     private static Exception? Feed(Process process, Action<Stream>? feed) => Try(process, () =>
     {
         using Stream input = process.StandardInput.BaseStream;
         feed?.Invoke(input);
     });
 
-    /// <summary>What was thrown; the program is ended then, save where a pipe broke, which is the end of it.</summary>
+    // Returns what was thrown. The program is ended then, unless a pipe broke, which means that it has already ended.
     private static Exception? Try(Process process, Action action)
     {
         try
@@ -151,9 +156,13 @@ internal sealed class FfmpegProcess(string program, IReadOnlyList<string> argume
         }
     }
 
-    private static bool IsExecutable(string path) =>
-        File.Exists(path) && (OperatingSystem.IsWindows() || (File.GetUnixFileMode(path) & (UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute)) != 0);
+    private static bool IsExecutable(string path)
+    {
+        const UnixFileMode Execute = UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+        return File.Exists(path) && (OperatingSystem.IsWindows() || (File.GetUnixFileMode(path) & Execute) != 0);
+    }
 
     private NotSupportedException Missing(Exception? error) => new(
-        $"Video files such as MP4 need the program '{program}', which was not found on the PATH. Install it (Debian, Ubuntu: apt-get install ffmpeg; macOS: brew install ffmpeg; Windows: winget install ffmpeg), or {otherwise}.", error);
+        $"Video files such as MP4 need the program '{program}', which was not found on the PATH. Install it "
+        + $"(Debian, Ubuntu: apt-get install ffmpeg; macOS: brew install ffmpeg; Windows: winget install ffmpeg), or {otherwise}.", error);
 }

@@ -2,22 +2,26 @@ using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.Media;
 
-/// <summary>The frames of a video as they are read, all of one size, within limits.</summary>
-/// <param name="path">Of the file or folder, for errors.</param>
-/// <param name="options">The limits, and the times that are sampled.</param>
+/// <summary>Collects the frames of a video as they are read, all of one size, within limits.</summary>
+/// <param name="path">The file or folder, for errors.</param>
+/// <param name="options">Limits and sampling rate.</param>
 /// <param name="cancellation">Ends the reading.</param>
 internal sealed class FrameList(string path, VideoReadOptions options, CancellationToken cancellation)
 {
     private readonly List<RgbImage> _frames = [];
 
     /// <summary>Adds the first frame of an image file.</summary>
+    /// <param name="file">The file.</param>
+    /// <exception cref="InvalidDataException">The file is damaged or exceeds a limit.</exception>
     public void AddFirst(string file)
     {
         using ImageFile image = Open(file);
         Add(image.First());
     }
 
-    /// <summary>Adds the frames of an image file: each once, or those that are shown at the times asked for.</summary>
+    /// <summary>Adds the frames of an image file: each once, or those that are shown at the sampled times.</summary>
+    /// <param name="file">The file.</param>
+    /// <exception cref="InvalidDataException">The file is damaged or exceeds a limit.</exception>
     public void AddAll(string file)
     {
         using ImageFile image = Open(file);
@@ -44,7 +48,7 @@ internal sealed class FrameList(string path, VideoReadOptions options, Cancellat
         int sample = 0;
         foreach ((RgbImage frame, TimeSpan end) in image.Frames().Zip(ends))
         {
-            // The middle of a sample's time, so that rounded times of the file decide nothing.
+            // The middle of a sample's time, so that the rounding of times in the file does not matter.
             for (; sample < samples && ((sample + 0.5) / rate < end.TotalSeconds || end == ends[^1]); sample++)
             {
                 Add(frame);
@@ -53,14 +57,16 @@ internal sealed class FrameList(string path, VideoReadOptions options, Cancellat
     }
 
     /// <summary>Adds a frame.</summary>
-    /// <exception cref="InvalidDataException">It has another size than the first, or is one too many.</exception>
+    /// <param name="frame">Its pixels.</param>
+    /// <exception cref="InvalidDataException">The frame has another size than the first, or exceeds a limit.</exception>
     public void Add(RgbImage frame)
     {
         cancellation.ThrowIfCancellationRequested();
         if (_frames.Count > 0 && (frame.Height, frame.Width) != (_frames[0].Height, _frames[0].Width))
         {
             throw new InvalidDataException(
-                $"'{path}': frame {_frames.Count} is {frame.Width} x {frame.Height}, the first {_frames[0].Width} x {_frames[0].Height}; frames of a video share one size.");
+                $"'{path}': frame {_frames.Count} is {frame.Width} x {frame.Height}, the first {_frames[0].Width} x {_frames[0].Height}; "
+                + "frames of a video share one size.");
         }
 
         Require(_frames.Count + 1, (long)frame.Height * frame.Width);
@@ -68,16 +74,20 @@ internal sealed class FrameList(string path, VideoReadOptions options, Cancellat
     }
 
     /// <summary>Refuses a file of too many bytes.</summary>
+    /// <param name="file">The file.</param>
+    /// <exception cref="InvalidDataException">The file is larger than the limit.</exception>
     public void RequireFileSize(string file)
     {
         long bytes = new FileInfo(file).Length;
         if (bytes > options.MaxFileBytes)
         {
-            throw new InvalidDataException(FormattableString.Invariant($"'{file}' has {bytes:N0} bytes: expected at most {options.MaxFileBytes:N0}. Make it smaller, or raise {Option(nameof(options.MaxFileBytes))}."));
+            throw new InvalidDataException(FormattableString.Invariant(
+                $"'{file}' has {bytes:N0} bytes: expected at most {options.MaxFileBytes:N0}. ")
+                + $"Make it smaller, or raise {Option(nameof(options.MaxFileBytes))}.");
         }
     }
 
-    /// <summary>Bytes [H, W, RGB] of each frame -> [T, 3, H, W].</summary>
+    /// <summary>Converts the frames, bytes [H, W, RGB], to a video [T, 3, H, W].</summary>
     public VideoClip ToClip()
     {
         (int height, int width) = (_frames[0].Height, _frames[0].Width);
@@ -112,13 +122,15 @@ internal sealed class FrameList(string path, VideoReadOptions options, Cancellat
         if (frames > options.MaxFrames)
         {
             throw new InvalidDataException(FormattableString.Invariant(
-                $"'{path}' has {frames:N0} frames or more: expected at most {options.MaxFrames:N0}. Cut it, sample it by {Option(nameof(options.FramesPerSecond))}, or raise {Option(nameof(options.MaxFrames))}."));
+                $"'{path}' has {frames:N0} frames or more: expected at most {options.MaxFrames:N0}. ")
+                + $"Cut it, sample it by {Option(nameof(options.FramesPerSecond))}, or raise {Option(nameof(options.MaxFrames))}.");
         }
 
         if (frames * pixels > Math.Min(options.MaxPixels, Array.MaxLength / 3))
         {
+            long most = Math.Min(options.MaxPixels, Array.MaxLength / 3);
             throw new InvalidDataException(FormattableString.Invariant(
-                $"'{path}' has {frames:N0} frames or more of {pixels:N0} pixels: expected at most {Math.Min(options.MaxPixels, Array.MaxLength / 3):N0} pixels in all. ")
+                $"'{path}' has {frames:N0} frames or more of {pixels:N0} pixels: expected at most {most:N0} pixels in all. ")
                 + $"Make it smaller or shorter, sample it by {Option(nameof(options.FramesPerSecond))}, or raise {Option(nameof(options.MaxPixels))}.");
         }
     }

@@ -1,12 +1,15 @@
 namespace Microsoft.ML.VideoAlignment.Media;
 
-/// <summary>The frames of an animated file and the times they are shown, in whole ticks: the whole keeps its length, and no frame is so short that browsers slow it down.</summary>
+/// <summary>
+/// The frames of an animated file and the times they are shown, in whole ticks. The video keeps its length, and no frame is so short that browsers slow it
+/// down.
+/// </summary>
 internal static class FrameTimes
 {
-    /// <summary>Which frames are written, and for how many ticks each is shown.</summary>
-    /// <param name="frames">The number of frames.</param>
-    /// <param name="framesPerSecond">Their rate.</param>
-    /// <param name="ticksPerSecond">What times are counted in: 100 in GIF, 1000 in WebP.</param>
+    /// <summary>Computes which frames are written, and for how many ticks each is shown.</summary>
+    /// <param name="frames">Number of frames.</param>
+    /// <param name="framesPerSecond">Frame rate of the video, above 0.</param>
+    /// <param name="ticksPerSecond">Unit of the times: 100 in GIF, 1000 in WebP.</param>
     /// <param name="shortest">The shortest time that browsers show as it is, in ticks. Where frames are shorter, some are left out, evenly.</param>
     public static IReadOnlyList<(int Frame, uint Ticks)> Spread(int frames, double framesPerSecond, int ticksPerSecond, uint shortest)
     {

@@ -4,22 +4,33 @@ using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.Media;
 
-/// <summary>Videos with an odd side in files whose sides are even, since color is kept for two by two pixels: one more line, and the size in the file's comment.</summary>
+/// <summary>
+/// Stores videos with an odd side in files whose sides must be even, since color is stored per 2 x 2 pixels: adds one line, and the original size as the file's
+/// comment.
+/// </summary>
 internal static partial class OriginalSize
 {
     private const string Mark = "Microsoft.ML.VideoAlignment: ";
 
-    /// <summary>What ffmpeg is told of the size; nothing where it is even.</summary>
+    /// <summary>The arguments that make ffmpeg store the size; none where both sides are even.</summary>
+    /// <param name="height">Height of the video in pixels.</param>
+    /// <param name="width">Width of the video in pixels.</param>
     public static string[] Arguments(int height, int width) =>
         height % 2 == 0 && width % 2 == 0 ? [] : ["-metadata", string.Create(CultureInfo.InvariantCulture, $"comment={Mark}{width} x {height} pixels")];
 
-    /// <summary>The height and width that a file's metadata (ffmpeg's "ffmetadata") tell; null where they do not.</summary>
+    /// <summary>Reads the original height and width from a file's metadata; null where they are not there.</summary>
+    /// <param name="metadata">In ffmpeg's format "ffmetadata".</param>
     public static (int Height, int Width)? Read(string metadata) => Comment().Match(metadata) is { Success: true } found
-        && int.TryParse(found.Groups["width"].Value, CultureInfo.InvariantCulture, out int width) && int.TryParse(found.Groups["height"].Value, CultureInfo.InvariantCulture, out int height)
+        && int.TryParse(found.Groups["width"].Value, CultureInfo.InvariantCulture, out int width)
+        && int.TryParse(found.Groups["height"].Value, CultureInfo.InvariantCulture, out int height)
             ? (height, width)
             : null;
 
-    /// <summary>Pixels [H, W, 3] with the last column and row once more where there is an odd number of them.</summary>
+    /// <summary>Repeats the last column and the last row where their number is odd.</summary>
+    /// <param name="pixels">[H, W, 3].</param>
+    /// <param name="height">H.</param>
+    /// <param name="width">W.</param>
+    /// <returns>Pixels with even sides; the same array where they already are.</returns>
     public static byte[] Extended(byte[] pixels, int height, int width)
     {
         if (height % 2 == 0 && width % 2 == 0)
@@ -39,7 +50,10 @@ internal static partial class OriginalSize
         return even;
     }
 
-    /// <summary>The image without the added lines; the same one where the size is not its own less one line.</summary>
+    /// <summary>Removes the added lines.</summary>
+    /// <param name="image">The image as the file has it.</param>
+    /// <param name="size">The original size; null: not known.</param>
+    /// <returns>The original image; the same one where its size does not come from that size by adding lines.</returns>
     public static RgbImage Cut(RgbImage image, (int Height, int Width)? size)
     {
         if (size is not { } original || image.Height != original.Height + (original.Height % 2) || image.Width != original.Width + (original.Width % 2))
@@ -56,6 +70,7 @@ internal static partial class OriginalSize
         return new RgbImage(bytes, original.Height, original.Width);
     }
 
-    [GeneratedRegex(@"^comment=" + Mark + @"(?<width>[0-9]{1,9}) x (?<height>[0-9]{1,9}) pixels$", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        @"^comment=" + Mark + @"(?<width>[0-9]{1,9}) x (?<height>[0-9]{1,9}) pixels$", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
     private static partial Regex Comment();
 }

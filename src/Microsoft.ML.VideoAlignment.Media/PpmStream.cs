@@ -3,15 +3,15 @@ using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.Media;
 
-/// <summary>Binary PPM images one after another, each of which says its size.</summary>
+/// <summary>Reads a stream of binary PPM images, each of which has its size in its header.</summary>
 internal static class PpmStream
 {
     private const int LongestNumber = 9;
 
-    /// <summary>The images until the stream ends.</summary>
+    /// <summary>Reads the images until the stream ends.</summary>
     /// <param name="stream">As ffmpeg writes it: "P6", width, height and 255, then RGB bytes.</param>
-    /// <param name="path">The video's, for errors.</param>
-    /// <param name="maxPixels">Of one image; a larger one is refused by its header.</param>
+    /// <param name="path">The video, for errors.</param>
+    /// <param name="maxPixels">Limit of one image; a larger one is refused by its header.</param>
     /// <exception cref="EndOfStreamException">The stream ends within an image.</exception>
     /// <exception cref="InvalidDataException">The stream is something else, or an image is too large.</exception>
     public static IEnumerable<RgbImage> Read(Stream stream, string path, long maxPixels)
@@ -28,7 +28,8 @@ internal static class PpmStream
             if (most != 255 || (long)width * height > maxPixels)
             {
                 throw new InvalidDataException(FormattableString.Invariant(
-                    $"'{path}' has frames of {width} x {height} pixels: expected at most {maxPixels:N0} in all. Make the video smaller, or raise {nameof(VideoReadOptions)}.{nameof(VideoReadOptions.MaxPixels)}."));
+                    $"'{path}' has frames of {width} x {height} pixels: expected at most {maxPixels:N0} in all. ")
+                    + $"Make the video smaller, or raise {nameof(VideoReadOptions)}.{nameof(VideoReadOptions.MaxPixels)}.");
             }
 
             byte[] bytes = new byte[checked(3 * width * height)];
@@ -41,7 +42,7 @@ internal static class PpmStream
         }
     }
 
-    /// <summary>Digits up to one white space, which is taken as well.</summary>
+    // Digits up to one white space, which is consumed as well.
     private static int Number(Stream stream)
     {
         int value = 0;
@@ -53,7 +54,9 @@ internal static class PpmStream
                 return value;
             }
 
-            value = read is >= '0' and <= '9' ? (value * 10) + (read - '0') : throw new InvalidDataException("ffmpeg wrote a PPM header that cannot be read.");
+            value = read is >= '0' and <= '9'
+                ? (value * 10) + (read - '0')
+                : throw new InvalidDataException("ffmpeg wrote a PPM header that cannot be read.");
         }
 
         throw new InvalidDataException($"ffmpeg wrote a number of more than {LongestNumber.ToString(CultureInfo.InvariantCulture)} digits.");

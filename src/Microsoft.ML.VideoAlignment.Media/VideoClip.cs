@@ -4,13 +4,15 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.VideoAlignment.Media;
 
-/// <summary>A video in memory: T frames of RGB floats in [0, 1], laid out [T, 3, H, W] as the video column of a transformed <see cref="IDataView"/> is.</summary>
+/// <summary>
+/// A video in memory: T frames of RGB floats in [0, 1], in the layout [T, 3, H, W] of the video column of a transformed <see cref="IDataView"/>.
+/// </summary>
 public sealed class VideoClip
 {
     private readonly float[] _values;
 
-    /// <summary>Takes a copy of the values.</summary>
-    /// <param name="values">[T, 3, H, W], flat, RGB in [0, 1]; what lies outside is clamped when it is written.</param>
+    /// <summary>Creates a video from a copy of the values.</summary>
+    /// <param name="values">[T, 3, H, W], flat, RGB in [0, 1]; values outside are clamped on writing.</param>
     /// <param name="frames">T, at least 1.</param>
     /// <param name="height">H in pixels, at least 1.</param>
     /// <param name="width">W in pixels, at least 1.</param>
@@ -47,7 +49,9 @@ public sealed class VideoClip
     /// <summary>The values, [T, 3, H, W].</summary>
     public ReadOnlySpan<float> Values => _values;
 
-    /// <summary>From a tensor [T, 3, H, W] on any device, RGB in [0, 1].</summary>
+    /// <summary>Creates a video from a tensor.</summary>
+    /// <param name="frames">[T, 3, H, W] on any device, RGB in [0, 1]; copied.</param>
+    /// <exception cref="ArgumentException">The tensor has another shape.</exception>
     public static VideoClip FromTensor(Tensor frames)
     {
         ArgumentNullException.ThrowIfNull(frames);
@@ -63,7 +67,10 @@ public sealed class VideoClip
         return new VideoClip(MemoryMarshal.Cast<byte, float>(packed.bytes), (int)t, (int)h, (int)w);
     }
 
-    /// <summary>From a value of a video column, whose type carries the shape: <c>Vector&lt;Single, T, 3, H, W&gt;</c>.</summary>
+    /// <summary>Creates a video from a value of a video column.</summary>
+    /// <param name="value">The value; copied.</param>
+    /// <param name="columnType">The type of the column, which carries the shape: <c>Vector&lt;Single, T, 3, H, W&gt;</c>.</param>
+    /// <exception cref="ArgumentException">The column is of another type.</exception>
     public static VideoClip FromColumn(in VBuffer<float> value, DataViewType columnType)
     {
         if (columnType is not VectorDataViewType { Dimensions: [var t, 3, var h, var w] })
@@ -76,11 +83,12 @@ public sealed class VideoClip
         return new VideoClip(dense, t, h, w, owned: true);
     }
 
-    /// <summary>Clips of one size and length in rows and columns, in reading order, with lines between them.</summary>
+    /// <summary>Arranges clips in rows and columns, in reading order, with lines between them.</summary>
     /// <param name="clips">At least one; all of the same frames, height and width.</param>
-    /// <param name="columns">Clips in a row; the last row may be shorter.</param>
+    /// <param name="columns">Clips per row, at least 1; the last row may be shorter.</param>
     /// <param name="gap">Width of the lines in pixels.</param>
-    /// <param name="background">Brightness of the lines and of cells left empty, 0 to 1.</param>
+    /// <param name="background">Brightness of the lines and of empty cells, from 0 to 1.</param>
+    /// <exception cref="ArgumentException">There is no clip, or the clips differ in size.</exception>
     public static VideoClip Grid(IReadOnlyList<VideoClip> clips, int columns, int gap = 1, float background = 1)
     {
         ArgumentNullException.ThrowIfNull(clips);
@@ -123,10 +131,13 @@ public sealed class VideoClip
         return new VideoClip(values, first.Frames, height, width, owned: true);
     }
 
-    /// <summary>Its frames in one row, as a clip of one frame.</summary>
+    /// <summary>Arranges the frames in one row, as a clip of one frame.</summary>
+    /// <param name="gap">Width of the lines between them in pixels.</param>
+    /// <param name="background">Brightness of the lines, from 0 to 1.</param>
     public VideoClip FrameStrip(int gap = 1, float background = 1) => Grid([.. Enumerable.Range(0, Frames).Select(Frame)], Frames, gap, background);
 
-    /// <summary>One frame, as a clip of one frame.</summary>
+    /// <summary>Copies one frame, as a clip of one frame.</summary>
+    /// <param name="index">From 0 to T - 1.</param>
     public VideoClip Frame(int index)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);
@@ -138,10 +149,16 @@ public sealed class VideoClip
     /// <inheritdoc/>
     public override string ToString() => $"[T {Frames}, C 3, H {Height}, W {Width}]";
 
-    /// <summary>Takes the values over.</summary>
+    /// <summary>Creates a video that takes over the values without a copy.</summary>
+    /// <param name="values">[T, 3, H, W], flat.</param>
+    /// <param name="frames">T.</param>
+    /// <param name="height">H in pixels.</param>
+    /// <param name="width">W in pixels.</param>
     internal static VideoClip Owning(float[] values, int frames, int height, int width) => new(values, frames, height, width, owned: true);
 
-    /// <summary>One frame as 8-bit RGB pixels, each enlarged to scale x scale.</summary>
+    /// <summary>Converts one frame to 8-bit RGB pixels [H, W, 3].</summary>
+    /// <param name="frame">From 0 to T - 1.</param>
+    /// <param name="scale">Each pixel becomes scale x scale.</param>
     internal byte[] Pixels(int frame, int scale)
     {
         int wide = checked(Width * scale);

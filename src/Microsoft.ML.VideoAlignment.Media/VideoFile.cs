@@ -6,43 +6,54 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.VideoAlignment.Media;
 
 /// <summary>
-/// Writes and reads videos. The extension chooses the format that is written: .gif, .webp, .png (the frames in a row), .mp4 (where ffmpeg is installed).
-/// GIF holds times in hundredths of a second, WebP in thousandths: they are rounded so that the whole keeps its length. Browsers slow down frames of 10 ms or less, so
-/// above 50 (GIF) or 90 (WebP) frames a second some are left out, evenly.
+/// Reads and writes videos. The extension chooses the format to write: .gif, .webp, .png (the frames in a row), .mp4 (if ffmpeg is installed).
 /// </summary>
+/// <remarks>
+/// GIF stores times in hundredths of a second, WebP in thousandths: they are rounded so that the video keeps its length. Browsers slow down frames of 10 ms or
+/// less, so above 50 (GIF) or 90 (WebP) frames per second some are left out, evenly.
+/// </remarks>
 public static partial class VideoFile
 {
-    /// <summary>Extensions that <see cref="Write(string, VideoClip, double, int)"/> knows.</summary>
+    /// <summary>Extensions that <see cref="Write(string, VideoClip, double, int)"/> supports.</summary>
     public static IReadOnlyList<string> Extensions { get; } = [".gif", ".webp", ".png", ".mp4"];
 
-    /// <summary>Extensions of the videos that <see cref="Read(string)"/> knows: animated images, and what it reads where ffmpeg is installed. Still images are read as well.</summary>
+    /// <summary>
+    /// Extensions of the videos that <see cref="Read(string)"/> supports: animated images, and video files, for which ffmpeg must be installed. Still images
+    /// are read as well.
+    /// </summary>
     public static IReadOnlyList<string> ReadableExtensions { get; } = [".gif", ".webp", .. Ffmpeg.Extensions];
 
     /// <summary>Writes a video; an existing file is replaced once the new one is whole.</summary>
-    /// <param name="path">Where to; its folder must exist. The name is taken literally.</param>
+    /// <param name="path">The file; its folder must exist. The name is taken literally.</param>
     /// <param name="clip">The video.</param>
     /// <param name="framesPerSecond">Above 0, at most 100.</param>
     /// <param name="scale">Each pixel becomes scale x scale, without smoothing: small videos stay sharp.</param>
     /// <exception cref="NotSupportedException">Unknown extension, or .mp4 without ffmpeg.</exception>
-    /// <exception cref="IOException">The file cannot be written; nothing is left behind.</exception>
+    /// <exception cref="IOException">The file cannot be written; nothing is left of it.</exception>
     /// <exception cref="TimeoutException">ffmpeg took longer than ten minutes.</exception>
     public static void Write(string path, VideoClip clip, double framesPerSecond = 8, int scale = 1) =>
         Write(path, clip, new VideoWriteOptions { FramesPerSecond = framesPerSecond, Scale = scale });
 
-    /// <summary>Writes frames [T, 3, H, W], RGB in [0, 1].</summary>
-    /// <inheritdoc cref="Write(string, VideoClip, double, int)"/>
+    /// <summary>Writes frames as a video; an existing file is replaced once the new one is whole.</summary>
+    /// <param name="path">The file; its folder must exist. The name is taken literally.</param>
+    /// <param name="frames">[T, 3, H, W], RGB in [0, 1], on any device.</param>
+    /// <param name="framesPerSecond">Above 0, at most 100.</param>
+    /// <param name="scale">Each pixel becomes scale x scale, without smoothing: small videos stay sharp.</param>
+    /// <exception cref="NotSupportedException">Unknown extension, or .mp4 without ffmpeg.</exception>
+    /// <exception cref="IOException">The file cannot be written; nothing is left of it.</exception>
+    /// <exception cref="TimeoutException">ffmpeg took longer than ten minutes.</exception>
     public static void Write(string path, Tensor frames, double framesPerSecond = 8, int scale = 1) =>
         Write(path, VideoClip.FromTensor(frames), framesPerSecond, scale);
 
     /// <summary>Writes a video; an existing file is replaced once the new one is whole.</summary>
-    /// <param name="path">Where to; its folder must exist. The name is taken literally.</param>
+    /// <param name="path">The file; its folder must exist. The name is taken literally.</param>
     /// <param name="clip">The video.</param>
-    /// <param name="options">Rate, size and time.</param>
+    /// <param name="options">Frame rate, scale and timeout.</param>
     /// <param name="cancellationToken">Ends ffmpeg.</param>
     /// <exception cref="NotSupportedException">Unknown extension, or .mp4 without ffmpeg.</exception>
-    /// <exception cref="IOException">The file cannot be written; nothing is left behind.</exception>
+    /// <exception cref="IOException">The file cannot be written; nothing is left of it.</exception>
     /// <exception cref="TimeoutException">ffmpeg took longer than <see cref="VideoWriteOptions.Timeout"/>.</exception>
-    /// <exception cref="OperationCanceledException">It was canceled.</exception>
+    /// <exception cref="OperationCanceledException">Writing was canceled.</exception>
     public static void Write(string path, VideoClip clip, VideoWriteOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -57,7 +68,9 @@ public static partial class VideoFile
 
         if (3L * clip.Height * clip.Width > Array.MaxLength / scale / scale)
         {
-            throw new ArgumentOutOfRangeException(nameof(options), scale, $"Frames of {clip.Width} x {clip.Height} pixels cannot be enlarged so much: expected at most {Array.MaxLength / 3} pixels.");
+            throw new ArgumentOutOfRangeException(
+                nameof(options), scale,
+                $"Frames of {clip.Width} x {clip.Height} pixels cannot be enlarged so much: expected at most {Array.MaxLength / 3} pixels.");
         }
 
         RequireTimeout(options.Timeout);
@@ -94,23 +107,25 @@ public static partial class VideoFile
     }
 
     /// <summary>
-    /// Reads a video: an animated image (GIF, WebP), a video file (MP4, MOV, WebM, MKV, AVI) where ffmpeg is installed, a folder of PNG files as its frames, in the order of
-    /// their names (2 before 10), or a still image as one frame.
+    /// Reads a video: an animated image (GIF, WebP), a video file (MP4, MOV, WebM, MKV, AVI; if ffmpeg is installed), a folder of PNG files as its frames, in
+    /// the order of their names (2 before 10), or a still image as one frame.
     /// </summary>
-    /// <param name="path">The file, or the folder.</param>
-    /// <returns>The frames, RGB in [0, 1], each once. They stand upright as the file says, and are white where they are transparent; color profiles are not applied.</returns>
+    /// <param name="path">The file or the folder.</param>
+    /// <returns>The frames, RGB in [0, 1], each once. They are rotated as the file says, and white where they are transparent; color profiles are not
+    /// applied.</returns>
     /// <exception cref="FileNotFoundException">There is no such file or folder.</exception>
-    /// <exception cref="InvalidDataException">It is not what its extension says, damaged, larger than <see cref="VideoReadOptions"/> allow, the folder has no PNG file, or frames differ in size.</exception>
+    /// <exception cref="InvalidDataException">The file is not what its extension says, damaged or larger than <see cref="VideoReadOptions"/> allow, the folder
+    /// has no PNG file, or frames differ in size.</exception>
     /// <exception cref="UnauthorizedAccessException">A frame of the folder is a symbolic link that leads out of it.</exception>
-    /// <exception cref="NotSupportedException">It is a video file, and ffmpeg is not installed.</exception>
+    /// <exception cref="NotSupportedException">The file is a video file, and ffmpeg is not installed.</exception>
     /// <exception cref="TimeoutException">ffmpeg took longer than ten minutes.</exception>
     public static VideoClip Read(string path) => Read(path, new VideoReadOptions());
 
     /// <inheritdoc cref="Read(string)"/>
-    /// <param name="path">The file, or the folder.</param>
-    /// <param name="options">Times and limits.</param>
+    /// <param name="path">The file or the folder.</param>
+    /// <param name="options">Sampling rate and limits.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
-    /// <exception cref="OperationCanceledException">It was canceled.</exception>
+    /// <exception cref="OperationCanceledException">Reading was canceled.</exception>
     public static VideoClip Read(string path, VideoReadOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -118,7 +133,8 @@ public static partial class VideoFile
         RequireTimeout(options.Timeout);
         if (options.FramesPerSecond is { } rate && !(rate is > 0 and <= 1000))
         {
-            throw new ArgumentOutOfRangeException(nameof(options), rate, $"{nameof(VideoReadOptions.FramesPerSecond)} must be above 0 and at most 1000, or null.");
+            throw new ArgumentOutOfRangeException(
+                nameof(options), rate, $"{nameof(VideoReadOptions.FramesPerSecond)} must be above 0 and at most 1000, or null.");
         }
 
         var frames = new FrameList(path, options, cancellationToken);

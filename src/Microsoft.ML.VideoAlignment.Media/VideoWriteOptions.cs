@@ -3,7 +3,7 @@ namespace Microsoft.ML.VideoAlignment.Media;
 /// <summary>How a video is written.</summary>
 public sealed record VideoWriteOptions
 {
-    /// <summary>Frames a second, above 0 and at most 100. GIF and WebP round times to what their files hold, see <see cref="VideoFile"/>. Default: 8.</summary>
+    /// <summary>Frames per second, above 0 and at most 100; GIF and WebP round times, see <see cref="VideoFile"/>. Default: 8.</summary>
     public double FramesPerSecond { get; init; } = 8;
 
     /// <summary>Each pixel becomes this many pixels wide and high, without smoothing; at least 1. Default: 1.</summary>

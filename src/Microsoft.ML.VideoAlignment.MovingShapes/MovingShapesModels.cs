@@ -1,5 +1,7 @@
+using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
+using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
 using Microsoft.ML.VideoAlignment.MovingShapes;
-using Microsoft.ML.VideoAlignment.Pipelines;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -13,7 +15,7 @@ public static class MovingShapesModels
     /// <returns>A model that the caller disposes.</returns>
     /// <exception cref="FileNotFoundException">The folder MovingShapes is neither beside the program nor in the package.</exception>
     public static VideoDiffusionModel TextToVideo() =>
-        FromPackage(ModelScopePipeline.Open(MovingShapesFiles.Find("text-to-video"), new VideoModelOptions(), TextToVideoName));
+        FromPackage(ModelScopeModel.Definition, "text-to-video", TextToVideoName);
 
     /// <summary>
     /// Opens the image-to-video model, in the form of Stable Video Diffusion: from an image of 32 x 32 pixels with one shape on it, 8 frames in which something
@@ -26,11 +28,8 @@ public static class MovingShapesModels
     /// <returns>A model that the caller disposes.</returns>
     /// <exception cref="FileNotFoundException">The folder MovingShapes is neither beside the program nor in the package.</exception>
     public static VideoDiffusionModel ImageToVideo() =>
-        FromPackage(StableVideoDiffusionPipeline.Open(MovingShapesFiles.Find("image-to-video"), new VideoModelOptions(), ImageToVideoName));
+        FromPackage(StableVideoDiffusionModel.Definition, "image-to-video", ImageToVideoName);
 
-    private static VideoDiffusionModel FromPackage(VideoDiffusionModel model)
-    {
-        model.ComesWithPackage = true;
-        return model;
-    }
+    private static VideoDiffusionModel FromPackage(ModelDefinition family, string folder, string name) =>
+        new(family.Load(MovingShapesFiles.Find(folder), new VideoModelOptions(), CancellationToken.None) with { Source = name }) { ComesWithPackage = true };
 }

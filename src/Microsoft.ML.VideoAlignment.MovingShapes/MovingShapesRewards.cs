@@ -1,5 +1,10 @@
 using Microsoft.ML.VideoAlignment.MovingShapes;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
+using Microsoft.ML.VideoAlignment.Rewards.TextImage;
+using Microsoft.ML.VideoAlignment.Rewards.VideoMae;
+using Microsoft.ML.VideoAlignment.Rewards.VJepa;
+using Microsoft.ML.VideoAlignment.Rewards.Yolos;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment;
@@ -19,8 +24,30 @@ public static class MovingShapesRewards
     internal const string ObjectRemovalKind = "MovingShapesObjectRemoval";
     internal const string TemporalConsistencyKind = "MovingShapesTemporalConsistency";
 
-    /// <summary>The argument of a reference that holds the SHA-256 of a reward's files, in the order in which they are read.</summary>
-    internal const string HashArgument = "sha256";
+    // One line a kind; a reward that was made here can be saved, so its kind is registered before.
+    static MovingShapesRewards()
+    {
+        foreach (RewardDefinition definition in Definitions)
+        {
+            RewardCatalog.Register(definition);
+        }
+    }
+
+    /// <summary>The kinds of rewards that model files can name.</summary>
+    internal static IReadOnlyList<RewardDefinition> Definitions { get; } =
+    [
+        RewardDefinition.Create(AestheticKind, static _ => (HeadReward)Aesthetic()),
+        RewardDefinition.Create(WeatherKind, static _ => (HeadReward)Weather()),
+        RewardDefinition.Create(CompressedSizeKind, static _ => (HeadReward)CompressedSize()),
+        RewardDefinition.Create(TextSimilarityKind, static _ => (TextImageReward)TextSimilarity()),
+        RewardDefinition.Create(PreferenceKind, static _ => (TextImageReward)Preference()),
+        RewardDefinition.Create(ActionKind, static saved => (ActionClassificationReward)Action(ActionClassificationSettings.Read(saved)))
+            with { Upgrade = ActionClassificationSettings.Upgrade },
+        RewardDefinition.Create(ObjectRemovalKind, static saved => MakeObjectRemoval(ObjectRemovalReward.ReadSettings(saved)))
+            with { Upgrade = ObjectRemovalSettings.Upgrade },
+        RewardDefinition.Create(TemporalConsistencyKind, static _ => (VJepaReward)TemporalConsistency()),
+        RewardDefinition.Create(TrueRatingReward.Kind, static _ => new TrueRatingReward()),
+    ];
 
     /// <summary>Opens the aesthetic reward, 1 .. 10: a head that was trained on samples of <see cref="TrueRating"/>.</summary>
     public static VideoReward Aesthetic() => Head(AestheticKind, HeadRewardKind.Aesthetic, "aesthetic-head.safetensors");
@@ -35,7 +62,7 @@ public static class MovingShapesRewards
     public static VideoReward TextSimilarity()
     {
         string clip = MovingShapesFiles.Find("clip");
-        return TextImageReward.Similarity(clip, Placement.Cpu, () => Reference(TextSimilarityKind, clip));
+        return TextImageReward.Similarity(clip, Placement.Cpu, () => Save(TextSimilarityKind, clip));
     }
 
     /// <summary>
@@ -46,7 +73,7 @@ public static class MovingShapesRewards
     {
         (string file, string clip) = (MovingShapesFiles.Find("human-preference.pt"), MovingShapesFiles.Find("clip"));
         return TextImageReward.HumanPreference(
-            file, PromptTokens.OfOpenClip(clip), Placement.Cpu, () => Reference(PreferenceKind, file, clip),
+            file, PromptTokens.OfOpenClip(clip), Placement.Cpu, () => Save(PreferenceKind, file, clip),
             headWidth: MovingShapesSettings.PreferenceHeadWidth);
     }
 
@@ -67,7 +94,7 @@ public static class MovingShapesRewards
 
         string folder = MovingShapesFiles.Find("action");
         return ActionClassificationReward.FromFolder(
-            folder, options with { Prompts = prompts }, Placement.OnCpu(options.Precision), reference => Reference(ActionKind, reference, folder));
+            folder, options with { Prompts = prompts }, Placement.OnCpu(options.Precision), saved => saved.AsEmbedded(ActionKind, Hash(folder)));
     }
 
     /// <summary>Opens <see cref="VideoRewards.ObjectRemoval"/> with this world's YOLOS detector.</summary>
@@ -82,7 +109,7 @@ public static class MovingShapesRewards
         options = (options ?? new ObjectRemovalOptions()) with { Height = MovingShapesSettings.FrameSize };
         string folder = MovingShapesFiles.Find("detector");
         return ObjectRemovalReward.FromFolder(
-            folder, label, options, Placement.OnCpu(options.Precision), reference => Reference(ObjectRemovalKind, reference, folder));
+            folder, label, options, Placement.OnCpu(options.Precision), saved => saved.AsEmbedded(ObjectRemovalKind, Hash(folder)));
     }
 
     /// <summary>
@@ -95,7 +122,7 @@ public static class MovingShapesRewards
     public static VideoReward TemporalConsistency()
     {
         string file = MovingShapesFiles.Find("vjepa.pth.tar");
-        return VJepaReward.FromFile(file, MovingShapesSettings.Consistency, Placement.Cpu, reference: () => Reference(TemporalConsistencyKind, file));
+        return VJepaReward.FromFile(file, MovingShapesSettings.Consistency, Placement.Cpu, save: () => Save(TemporalConsistencyKind, file));
     }
 
     /// <summary>
@@ -107,18 +134,14 @@ public static class MovingShapesRewards
     private static HeadReward Head(string kind, HeadRewardKind form, string file)
     {
         (string clip, string head) = (MovingShapesFiles.Find("clip"), MovingShapesFiles.Find(file));
-        return HeadReward.FromFiles(form, clip, head, Placement.Cpu, reference: () => Reference(kind, clip, head));
+        return HeadReward.FromFiles(form, clip, head, Placement.Cpu, save: () => Save(kind, clip, head));
     }
 
-    private static RewardReference Reference(string kind, params string[] files) => Reference(kind, new RewardReference { Kind = kind }, files);
+    private static ObjectRemovalReward MakeObjectRemoval(ObjectRemovalSettings settings) =>
+        (ObjectRemovalReward)ObjectRemoval(settings.Label, settings.Options);
 
-    /// <summary>Names a reward by its kind and the hash of its files, and keeps the other arguments.</summary>
-    private static RewardReference Reference(string kind, RewardReference reference, params string[] files) => new()
-    {
-        Kind = kind,
-        Arguments = new Dictionary<string, string>(reference.Arguments)
-        {
-            [HashArgument] = string.Join(' ', files.Select(file => RewardReference.FileReference.Create(file).Sha256)),
-        },
-    };
+    // Names a reward by its kind and the hash of its files, which come with this package.
+    private static SavedReward Save(string kind, params string[] files) => new(kind) { ContentHash = Hash(files) };
+
+    private static string Hash(params IEnumerable<string> files) => string.Join(' ', files.Select(file => FileReference.Create(file).Sha256));
 }

@@ -21,7 +21,7 @@ internal sealed class TrueRatingReward : ImageReward
         ScoreRange = (1, 10),
     };
 
-    internal override RewardReference Reference => new() { Kind = Kind };
+    protected internal override SavedReward Save() => new(Kind);
 
     public override void MoveTo(Device device)
     {

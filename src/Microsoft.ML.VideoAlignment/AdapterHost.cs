@@ -4,10 +4,12 @@ using Microsoft.ML.VideoAlignment.Lora;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// Who fills the adapter slots of a model. A network has one set of slots, but several alignments may share it (two fits, or an alignment beside its own
-/// base): each takes its turn, and the slots keep what they hold until another asks. One at a time, whatever the thread. The model is moved to another device
-/// in a turn and at no other time, so none of its networks is moved under a running forward or backward pass.
+/// Decides which adapters are in the slots of a model: a network has one set of slots, but several alignments may share it (two fits, or an alignment
+/// beside its own base). Work runs one at a time, on whatever thread, and the slots keep their adapters until other work needs different ones.
 /// </summary>
+/// <remarks>
+/// The model is moved to another device only under the same lock, so none of its networks is moved during a running forward or backward pass.
+/// </remarks>
 internal sealed class AdapterHost
 {
     private static readonly ConditionalWeakTable<VideoDiffusionModel, AdapterHost> s_ofModel = [];
@@ -20,12 +22,16 @@ internal sealed class AdapterHost
 
     private AdapterHost(VideoDiffusionModel model) => _model = model;
 
+    /// <summary>Gets the host of a model, the same object at each call.</summary>
+    /// <param name="model">The model.</param>
     public static AdapterHost For(VideoDiffusionModel model) => s_ofModel.GetValue(model, static model => new AdapterHost(model));
 
     /// <summary>Whether the current thread has the model to itself.</summary>
     public bool IsHeldByCurrentThread => _lock.IsHeldByCurrentThread;
 
-    /// <summary>Brings the model to a device, once whatever is under way has ended.</summary>
+    /// <summary>Moves the model to a device, after the work under way has ended.</summary>
+    /// <param name="device">The device.</param>
+    /// <exception cref="InvalidOperationException">A training run on this very thread has the slots, and its callback asks for the move.</exception>
     public void MoveTo(Device device)
     {
         lock (_lock)
@@ -34,11 +40,12 @@ internal sealed class AdapterHost
         }
     }
 
-    /// <summary>Runs <paramref name="work"/> while these adapters act and no others; null: while none does.</summary>
-    /// <param name="device">Where the model has to be; null: wherever it is.</param>
-    /// <param name="content">Content of an <see cref="AdapterFile"/>; null: the base model.</param>
-    /// <param name="work">Is given the attached adapters.</param>
-    /// <exception cref="InvalidOperationException">A run on this very thread has the slots, and its callback asks for them.</exception>
+    /// <summary>Runs work while the given adapters are in effect and no others.</summary>
+    /// <param name="device">The device that the model is moved to first; null: it stays where it is.</param>
+    /// <param name="content">The content of an <see cref="AdapterFile"/>, compared by reference; null: the base model.</param>
+    /// <param name="work">The work, which receives the attached adapters, or null for the base model.</param>
+    /// <returns>What the work returned.</returns>
+    /// <exception cref="InvalidOperationException">A training run on this very thread has the slots, and its callback asks for them.</exception>
     public T RunAttached<T>(Device? device, byte[]? content, Func<LoraAdapters?, T> work)
     {
         lock (_lock)
@@ -51,7 +58,7 @@ internal sealed class AdapterHost
                 _content = content;
             }
 
-            // What is not wanted now is switched off and stays: a table with both videos asks for the one and the other in turn, row by row.
+            // Adapters that are not wanted now are switched off and stay: a table with both videos asks for the one and the other in turn, row by row.
             if (_attached is not null)
             {
                 _attached.Enabled = content is not null;
@@ -61,10 +68,11 @@ internal sealed class AdapterHost
         }
     }
 
-    /// <summary>Runs <paramref name="work"/> while the slots are empty, for it to fill.</summary>
-    /// <param name="work">Leaves them empty.</param>
-    /// <param name="device">Where the model has to be; null: wherever it is.</param>
-    /// <exception cref="InvalidOperationException">A run on this very thread has the slots, and its callback asks for them.</exception>
+    /// <summary>Runs work that attaches adapters of its own to the emptied slots.</summary>
+    /// <param name="work">The work, which must leave the slots empty.</param>
+    /// <param name="device">The device that the model is moved to first; null: it stays where it is.</param>
+    /// <returns>What the work returned.</returns>
+    /// <exception cref="InvalidOperationException">A training run on this very thread has the slots, and its callback asks for them.</exception>
     public T RunDetached<T>(Func<T> work, Device? device = null)
     {
         lock (_lock)
@@ -83,7 +91,8 @@ internal sealed class AdapterHost
         }
     }
 
-    /// <summary>Takes these adapters out, if they are in.</summary>
+    /// <summary>Removes the given adapters from the slots, if they are there.</summary>
+    /// <param name="content">The content they were attached from, compared by reference; null: nothing is removed.</param>
     public void Release(byte[]? content)
     {
         lock (_lock)
@@ -95,14 +104,14 @@ internal sealed class AdapterHost
         }
     }
 
-    /// <summary>To be called first in a turn.</summary>
+    // Call first, under the lock.
     private void Attach(Device? device)
     {
         if (_lent)
         {
             throw new InvalidOperationException(
-                $"The {_model.Family} model is in a training run on this thread, whose callback asks it for something else. Do so after the run has "
-                    + "returned, or load the model a second time.");
+                $"The {_model.Family} model is in a training run on this thread, and a callback of that run uses the model for something else. Use it after "
+                    + "the run has returned, or load the model a second time.");
         }
 
         _model.RequireAlive();

@@ -1,9 +1,9 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>A base model with the LoRA weights of an alignment: prompt and seed in, video out.</summary>
+/// <summary>A base model with the LoRA weights of an alignment, which generates a video from a prompt and a seed.</summary>
 internal sealed class AlignedModel : IDisposable
 {
     private readonly bool _ownsModel;
@@ -11,15 +11,19 @@ internal sealed class AlignedModel : IDisposable
     private readonly Device? _device;
     private bool _disposed;
 
+    /// <summary>Creates an aligned model; nothing is attached before the first video.</summary>
     /// <param name="model">The base model.</param>
-    /// <param name="ownsModel">Whether disposing this disposes it.</param>
-    /// <param name="adapters">Content of an <see cref="AdapterFile"/>; null: the base model's own videos.</param>
+    /// <param name="ownsModel">Whether disposing this object disposes the model and its unpacked files.</param>
+    /// <param name="adapters">The content of an <see cref="AdapterFile"/>; null: the base model's own videos.</param>
     /// <param name="sampling">How videos are sampled.</param>
     /// <param name="seed">The run's seed.</param>
-    /// <param name="unpacked">The base model's files, where they came out of a zip; who owns the model owns them.</param>
-    /// <param name="device">Where videos are made: the model is brought there whenever another has moved it away; null: wherever it is.</param>
+    /// <param name="unpacked">The base model's files, where they came inside a zip; null: they did not.</param>
+    /// <param name="device">
+    /// The device that generates: the model is moved there whenever another user has moved it away; null: wherever the model is.
+    /// </param>
     public AlignedModel(
-        VideoDiffusionModel model, bool ownsModel, byte[]? adapters, SamplingSettings sampling, int seed, UnpackedBase? unpacked = null, Device? device = null) =>
+        VideoDiffusionModel model, bool ownsModel, byte[]? adapters, SamplingSettings sampling, int seed, UnpackedBase? unpacked = null,
+        Device? device = null) =>
         (Model, _ownsModel, Adapters, Sampling, Seed, _unpacked, _device) = (model, ownsModel, adapters, sampling, seed, unpacked, device);
 
     public VideoDiffusionModel Model { get; }
@@ -33,14 +37,20 @@ internal sealed class AlignedModel : IDisposable
     /// <summary>The folder of the base model's files; null where they come with a package.</summary>
     public string? BaseFolder => _unpacked?.Folder ?? (Model.ComesWithPackage ? null : Model.Source);
 
-    /// <summary>The same model and settings without the adapters; it owns nothing.</summary>
+    /// <summary>Makes a view of this model without its adapters, under the same settings; the view owns nothing.</summary>
     public AlignedModel WithoutAdapters() => new(Model, ownsModel: false, adapters: null, Sampling, Seed, _unpacked, _device);
 
-    /// <summary>The same model and settings with these adapters at another strength; it owns nothing.</summary>
+    /// <summary>Makes a view of this model with adapters at another strength, under the same settings; the view owns nothing.</summary>
+    /// <param name="adapters">The content of an <see cref="AdapterFile"/>.</param>
+    /// <param name="strength">The factor on the adapters' delta: 0 is the base model, 1 the adapters as trained; finite.</param>
     public AlignedModel AtStrength(byte[] adapters, double strength) =>
         new(Model, ownsModel: false, AdapterFile.AtStrength(Model.Denoiser, adapters, strength), Sampling, Seed, _unpacked, _device);
 
-    /// <summary>Row-major [T, 3, H, W] in [0, 1].</summary>
+    /// <summary>Generates a video.</summary>
+    /// <param name="prompt">The prompt and its images.</param>
+    /// <param name="seed">The seed of the row's noise.</param>
+    /// <returns>The values of [T, 3, H, W], row-major, RGB in [0, 1].</returns>
+    /// <exception cref="InsufficientMemoryException">Memory ran out.</exception>
     public float[] Generate(VideoPrompt prompt, ulong seed)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);

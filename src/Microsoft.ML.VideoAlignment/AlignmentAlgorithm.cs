@@ -1,8 +1,8 @@
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// Where the gradient of an alignment comes from. The reward's own gradient (VADER) is the default; the other two are the paper's baselines, which know of a
-/// reward nothing but its scores, so that it need not be differentiable.
+/// Where the gradient of an alignment comes from. The reward's own gradient (VADER) is the default; the other two are the paper's baselines, which use
+/// nothing of a reward but its scores, so that it need not be differentiable.
 /// </summary>
 public abstract record AlignmentAlgorithm
 {
@@ -18,25 +18,28 @@ public abstract record AlignmentAlgorithm
     /// <summary>
     /// Policy gradients over the denoising steps (DDPO, Black et al. 2023, arXiv 2305.13301). For models whose sampler is DDIM: ModelScope and VideoCrafter.
     /// </summary>
-    /// <param name="options">Null: the defaults.</param>
+    /// <param name="options">Rollouts, clipping and advantages; null: the defaults.</param>
     public static AlignmentAlgorithm Ddpo(DdpoOptions? options = null) => new Policy(options ?? new DdpoOptions());
 
     /// <summary>
     /// Preferences between videos of one prompt, made with the reward (Diffusion-DPO, Wallace et al. 2023, arXiv 2311.12908). For models whose forward process
     /// is DDPM's: ModelScope and VideoCrafter.
     /// </summary>
-    /// <param name="options">Null: the defaults.</param>
+    /// <param name="options">Pairs and their weight; null: the defaults.</param>
     public static AlignmentAlgorithm DiffusionDpo(DiffusionDpoOptions? options = null) => new Preferences(options ?? new DiffusionDpoOptions());
 
     /// <summary>Whether the reward must carry gradient.</summary>
     internal bool NeedsRewardGradient => this is Gradient;
 
-    /// <summary>What is wrong with its options, where an optimizer step takes <paramref name="videos"/> (or pairs).</summary>
+    /// <summary>Lists what is wrong with the algorithm's options, one sentence each.</summary>
+    /// <param name="videos">Videos (Diffusion-DPO: pairs) of an optimizer step: batch size x accumulation steps.</param>
     internal virtual IEnumerable<string> Faults(int videos) => [];
 
-    /// <summary>Throws where it is not for this model, or not for a run of so many denoising steps.</summary>
-    /// <exception cref="NotSupportedException">The model's latents follow another process.</exception>
-    /// <exception cref="ArgumentException">The run has no policy, or no step to learn from.</exception>
+    /// <summary>Checks that the algorithm fits a model and a number of denoising steps.</summary>
+    /// <param name="model">The model to be aligned.</param>
+    /// <param name="steps">Denoising steps of the run.</param>
+    /// <exception cref="NotSupportedException">The model's latents follow another forward process.</exception>
+    /// <exception cref="ArgumentException">The sampler gives no policy for so few or so many steps, or no step is left to learn from.</exception>
     internal virtual void Require(VideoDiffusionModel model, int steps)
     {
     }
@@ -57,8 +60,9 @@ public abstract record AlignmentAlgorithm
             int count = model.PolicyScheduler.CreatePolicy(steps, Options.Eta).Timesteps.Count;
             if (Options.LearntSteps(count) < 1)
             {
-                throw new ArgumentException(FormattableString.Invariant(
-                    $"{nameof(DdpoOptions)}.{nameof(DdpoOptions.TimestepFraction)} must leave at least one of {count} denoising steps, got {Options.TimestepFraction}."));
+                throw new ArgumentException(
+                    $"{nameof(DdpoOptions)}.{nameof(DdpoOptions.TimestepFraction)} must leave at least one of {count} denoising steps, "
+                    + $"got {Options.TimestepFraction}.");
             }
         }
     }

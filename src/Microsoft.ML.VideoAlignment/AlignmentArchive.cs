@@ -5,13 +5,19 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>What a zip gave back. <paramref name="Unpacked"/>: the files of an included base model.</summary>
+/// <summary>An alignment read from a zip, with its base model.</summary>
+/// <param name="Manifest">The settings.</param>
+/// <param name="Model">The base model.</param>
+/// <param name="OwnsModel">Whether the reader's caller owns the model; false: a resolver supplied it.</param>
+/// <param name="Adapters">The content of an <see cref="Lora.AdapterFile"/>; null: none were saved.</param>
+/// <param name="Unpacked">The files of a base model that came inside the zip; null: it was saved by reference.</param>
 internal sealed record LoadedAlignment(AlignmentManifest Manifest, VideoDiffusionModel Model, bool OwnsModel, byte[]? Adapters, UnpackedBase? Unpacked);
 
 /// <summary>
 /// A saved alignment: <c>settings.json</c>, <c>adapters.safetensors</c>, and, where asked for, the files of the base model as <c>base-0000</c>, ...
-/// (their paths are in the settings). ML.NET spools entries through temporary files, so their size is no concern of memory.
+/// (their paths are in the settings).
 /// </summary>
+/// <remarks>ML.NET spools entries through temporary files, so large files need no memory.</remarks>
 internal static class AlignmentArchive
 {
     private const string ModelSignature = "VIDALIGN";
@@ -19,11 +25,18 @@ internal static class AlignmentArchive
     private const string SettingsEntry = "settings.json";
     private const string AdaptersEntry = "adapters.safetensors";
 
-    /// <summary>Writes; everything that can be missing is looked for before the first byte.</summary>
+    /// <summary>Writes an alignment; everything that can be missing is checked before the first byte.</summary>
+    /// <param name="context">ML.NET's context, which holds the zip.</param>
+    /// <param name="loaderSignature">The name under which ML.NET finds the loader.</param>
+    /// <param name="manifest">The settings, without the list of base files.</param>
+    /// <param name="adapters">The content of an <see cref="Lora.AdapterFile"/>; null: none.</param>
+    /// <param name="baseFolder">The folder whose files are included; null: the base model is saved by reference.</param>
+    /// <exception cref="InvalidOperationException">The folder of the base model does not exist.</exception>
     public static void Save(ModelSaveContext context, string loaderSignature, AlignmentManifest manifest, byte[]? adapters, string? baseFolder)
     {
         string[] files = baseFolder is null ? [] : FilesOf(manifest.BaseModel, baseFolder);
-        manifest = manifest with { HasAdapters = adapters is not null, BaseFiles = [.. files.Select(file => Path.GetRelativePath(baseFolder!, file).Replace('\\', '/'))] };
+        manifest = manifest with { HasAdapters = adapters is not null,
+            BaseFiles = [.. files.Select(file => Path.GetRelativePath(baseFolder!, file).Replace('\\', '/'))] };
 
         MlNetInterop.SetVersion(context, ModelSignature, FormatVersion, loaderSignature);
         MlNetInterop.SaveStream(context, SettingsEntry, writer => writer.Write(manifest.ToJson()));
@@ -47,7 +60,13 @@ internal static class AlignmentArchive
         }
     }
 
-    /// <summary>Reads, and finds or unpacks the base model.</summary>
+    /// <summary>Reads an alignment, and finds or unpacks its base model.</summary>
+    /// <param name="host">The host, which names the temporary folder.</param>
+    /// <param name="context">ML.NET's internal ModelLoadContext.</param>
+    /// <param name="places">Finds base models, and says what may be opened.</param>
+    /// <exception cref="FormatException">Entries are missing, damaged, too large, or name files outside their folder.</exception>
+    /// <exception cref="InvalidOperationException">The base model may not be opened, is not there, or has other weights.</exception>
+    /// <exception cref="IOException">An included base model cannot be unpacked below the temporary folder.</exception>
     public static LoadedAlignment Load(IHost host, object context, ModelResolver places)
     {
         var entries = new SavedEntries(context);
@@ -56,7 +75,8 @@ internal static class AlignmentArchive
         byte[]? adapters = entries.Content(AdaptersEntry, Array.MaxLength);
         if (adapters is null && manifest.HasAdapters == true)
         {
-            throw new FormatException($"The saved alignment does not hold {AdaptersEntry}, which it says it has; without it the videos would be the base model's. Take the file as it was saved.");
+            throw new FormatException($"The saved alignment does not hold {AdaptersEntry}, which it says it has; without it the videos would be the base "
+                + $"model's. Take the file as it was saved.");
         }
 
         if (manifest.BaseFiles.Count == 0)
@@ -82,7 +102,8 @@ internal static class AlignmentArchive
             .Where(file => !Path.GetRelativePath(folder, file).Split(Path.DirectorySeparatorChar).Any(part => part.StartsWith('.')))
             .Order(StringComparer.Ordinal)]
         : throw new InvalidOperationException(
-            $"IncludeBaseModel asks for the files of the {reference.Family} model, but its folder '{folder}' is not there. Restore it, or save by reference.");
+            $"IncludeBaseModel asks for the files of the {reference.Family} model, but its folder '{folder}' does not exist. "
+            + "Restore it, or save by reference.");
 
     private static void Unpack(SavedEntries entries, IReadOnlyList<string> files, string folder)
     {
@@ -98,12 +119,12 @@ internal static class AlignmentArchive
             });
             if (!found)
             {
-                throw new FormatException($"The saved alignment lists the base file '{name}' but does not hold it.");
+                throw new FormatException($"The saved alignment lists the base file '{name}' but does not contain it.");
             }
         }
     }
 
-    /// <summary>The names come from a file that anyone may have made: each is to be one file below the folder, under every system's rules.</summary>
+    // The names come from a file that anyone may have made: each must be one file below the folder, under every system's rules.
     private static void RequireNames(IReadOnlyList<string> files, string folder)
     {
         var taken = new HashSet<string>(StringComparer.OrdinalIgnoreCase);

@@ -1,13 +1,13 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>settings.json of a saved alignment: everything but the weights.</summary>
+/// <summary>The settings.json of a saved alignment: everything but the weights.</summary>
 internal sealed record AlignmentManifest
 {
-    /// <summary>The version this code writes, and the newest it reads.</summary>
+    /// <summary>The version that this code writes, and the newest that it reads.</summary>
     public const int CurrentVersion = 1;
 
     public int Version { get; init; } = CurrentVersion;
@@ -24,15 +24,15 @@ internal sealed record AlignmentManifest
 
     public required SamplingSettings Sampling { get; init; }
 
-    /// <summary>The run's seed, from which rows' seeds are made (<see cref="DataViews.RowSeed"/>).</summary>
+    /// <summary>The run's seed, from which the rows' seeds are derived (<see cref="DataViews.RowSeed"/>).</summary>
     public required int Seed { get; init; }
 
     public required JsonObject Training { get; init; }
 
-    /// <summary>Whether the zip holds adapters, without which the videos would be the base model's; null: it was saved before this was written down.</summary>
+    /// <summary>Whether the zip holds adapters, without which the videos would be the base model's; null: saved by a version that did not write it.</summary>
     public bool? HasAdapters { get; init; }
 
-    /// <summary>The base model's files inside the zip, by their paths in its folder; empty: by reference only.</summary>
+    /// <summary>The base model's files inside the zip, by their paths in its folder; empty: the model is saved by reference.</summary>
     public IReadOnlyList<string> BaseFiles { get; init; } = [];
 
     private static readonly JsonSerializerOptions s_json = new()
@@ -45,7 +45,9 @@ internal sealed record AlignmentManifest
 
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, s_json);
 
-    /// <exception cref="FormatException">The text is no manifest, or of a newer version.</exception>
+    /// <summary>Reads settings and checks them.</summary>
+    /// <param name="json">The content of settings.json, UTF-8.</param>
+    /// <exception cref="FormatException">The text is not a manifest, is damaged, or is of a newer version.</exception>
     public static AlignmentManifest Parse(byte[] json)
     {
         AlignmentManifest manifest;

@@ -1,6 +1,6 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Runs;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
 using Microsoft.ML.VideoAlignment.Weights;
@@ -8,14 +8,21 @@ using Microsoft.ML.VideoAlignment.Weights;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>One training run: options resolved for a model and a reward, and the trainer that follows them.</summary>
+/// <param name="Model">The model to align.</param>
+/// <param name="Reward">What to align to.</param>
+/// <param name="Options">The validated options.</param>
+/// <param name="Seed">The seed of everything random.</param>
+/// <param name="Prompts">The training prompts.</param>
+/// <param name="HeldOut">The validation prompts; empty: none.</param>
+/// <param name="TemporaryFolder">The folder that takes the weights of a failed run where no other folder does.</param>
 internal sealed record AlignmentRun(
     VideoDiffusionModel Model, VideoReward Reward, VideoAlignmentOptions Options, int Seed, IReadOnlyList<VideoPrompt> Prompts,
     IReadOnlyList<VideoPrompt> HeldOut, string TemporaryFolder)
 {
-    /// <summary>Keeps the numbers of the factors' start apart from those of the noise, which come from the same seed.</summary>
+    /// <summary>Separates the random numbers of the initial factors from those of the noise, which come from the same seed.</summary>
     private const ulong FactorStream = 0x4C6F5241;
 
-    /// <summary>Where it trains; null: where the model is.</summary>
+    /// <summary>The device that trains; null: where the model is.</summary>
     public Device? Place { get; init; }
 
     public SamplingSettings Sampling { get; } = Options.SamplingFor(Model);
@@ -26,26 +33,27 @@ internal sealed record AlignmentRun(
 
     public RewardLoss Loss { get; } = Options.Loss ?? RewardLoss.ForReward(Reward.Contract);
 
-    /// <summary>Where the run's states go, and where it goes on; null: nowhere.</summary>
+    /// <summary>The folder that the run's states are written to and resumed from; null: none.</summary>
     public RunFolder? Folder { get; init; }
 
-    /// <summary>Trains, with the model's slots to itself.</summary>
-    /// <param name="onStep">Told of each step.</param>
-    /// <param name="warn">Told what looks wrong.</param>
+    /// <summary>Trains, with exclusive use of the model's adapter slots.</summary>
+    /// <param name="onStep">Receives the figures of each step.</param>
+    /// <param name="warn">Receives warnings.</param>
     public AlignmentOutcome Train(Action<VideoAlignmentProgress> onStep, Action<string> warn) => Train(onStep, warn, static outcome => outcome);
 
     /// <inheritdoc cref="Train(Action{VideoAlignmentProgress}, Action{string})"/>
-    /// <param name="onStep">Told of each step.</param>
-    /// <param name="warn">Told what looks wrong.</param>
-    /// <param name="complete">Makes what is wanted of the outcome; what it throws does not lose the weights either.</param>
+    /// <param name="onStep">Receives the figures of each step.</param>
+    /// <param name="warn">Receives warnings.</param>
+    /// <param name="complete">Makes the result from the outcome; an exception it throws does not lose the weights either.</param>
     /// <exception cref="TrainingStepException">Something failed after the first step had begun.</exception>
     /// <exception cref="IOException">The folder of checkpoints cannot be written; no step has begun.</exception>
-    public T Train<T>(Action<VideoAlignmentProgress> onStep, Action<string> warn, Func<AlignmentOutcome, T> complete) => AdapterHost.For(Model).RunDetached(() =>
+    public T Train<T>(
+        Action<VideoAlignmentProgress> onStep, Action<string> warn, Func<AlignmentOutcome, T> complete) => AdapterHost.For(Model).RunDetached(() =>
     {
         using IDisposable used = RewardDevices.Use(Reward, Model.Device, alone: MovesIdleNetworks);
         (ActivationMemory activations, bool steps) = (Model.Activations, Model.RecomputeSteps);
         using var generator = new Generator(unchecked((ulong)Seed) ^ FactorStream);
-        using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, Options.LoraTargets, Options.LoraRank, Options.LoraAlpha, generator);
+        using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, Options.LoraTargetsFor(Model), Options.LoraRank, Options.LoraAlpha, generator);
         if (Options.CheckpointFolder is { } folder)
         {
             WritableFolder.Require(folder, nameof(Options.CheckpointFolder), AdapterFile.Write(adapters));
@@ -97,7 +105,7 @@ internal sealed record AlignmentRun(
             idle?.RestoreAll();
         }
 
-        // The first failure is the one to tell: one that follows from it must not take its place.
+        // The first failure is the one to report: one that follows from it must not take its place.
         void RestoreAfterFailure()
         {
             try
@@ -108,11 +116,12 @@ internal sealed record AlignmentRun(
             {
                 try
                 {
-                    warn($"After a failure networks that waited in the CPU's memory could not be brought back ({second.Message}); load the model anew before using it again.");
+                    warn($"After the failure, networks that were offloaded to the CPU could not be restored ({second.Message}). "
+                        + "Load the model again before using it.");
                 }
                 catch (Exception)
                 {
-                    // A log that throws, too.
+                    // The log throws as well.
                 }
             }
         }
@@ -140,11 +149,14 @@ internal sealed record AlignmentRun(
         });
     }, Place);
 
-    /// <summary>Whether networks wait in the CPU's memory. In a video clips run again out of order, and would want all of them all the time.</summary>
+    /// <summary>
+    /// Whether idle networks are offloaded to the CPU. Not for videos of several segments, which are recomputed out of order and would need all networks
+    /// all the time.
+    /// </summary>
     private bool MovesIdleNetworks =>
         Options.OffloadIdleNetworks && Options.Algorithm.NeedsRewardGradient && Model.Device.type == DeviceType.CUDA && Options.SegmentCount == 1;
 
-    /// <summary>Networks that wait in the CPU's memory; null: none do.</summary>
+    // null: nothing is offloaded.
     private CpuOffloader? Idle() => !MovesIdleNetworks ? null : CpuOffloader.Create(Model, (name, working) =>
     {
         Device place = working ? Model.Device : CPU;
@@ -165,7 +177,9 @@ internal sealed record AlignmentRun(
         _ => new RewardGradientTrainer(Model, reward, adapters, (RewardGradientSettings)settings),
     };
 
-    /// <summary>What the algorithm's trainer is told.</summary>
+    /// <summary>Extends settings by what the algorithm's own trainer needs.</summary>
+    /// <param name="settings">The settings that are common to all algorithms.</param>
+    /// <returns>The settings of the algorithm's trainer.</returns>
     public TrainingSettings OfAlgorithm(RewardGradientSettings settings) => Options.Algorithm switch
     {
         AlignmentAlgorithm.Policy(var ddpo) => new DdpoSettings(settings, ddpo, Frames, Loss),
@@ -173,7 +187,7 @@ internal sealed record AlignmentRun(
         _ => settings,
     };
 
-    /// <summary>What the trainer is told by options that are not of an algorithm of its own.</summary>
+    /// <summary>Makes the trainer's settings from the options that do not belong to one algorithm.</summary>
     public RewardGradientSettings Settings() => new()
     {
         Sampling = Sampling,

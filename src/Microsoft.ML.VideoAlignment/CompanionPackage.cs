@@ -13,9 +13,6 @@ internal abstract class CompanionPackage
     /// <returns>A model that the caller disposes.</returns>
     public abstract VideoDiffusionModel OpenModel(string name);
 
-    /// <summary>Makes a reward of the package again.</summary>
-    /// <param name="reference">What a saved file says of it: a kind that is the package's, and arguments.</param>
-    /// <returns>A reward that the caller disposes.</returns>
-    /// <exception cref="InvalidDataException">The package does not know the kind, or its reward is another by now.</exception>
-    public abstract VideoReward OpenReward(RewardReference reference);
+    /// <summary>The kinds of rewards of the package.</summary>
+    public abstract IReadOnlyList<RewardDefinition> Rewards { get; }
 }

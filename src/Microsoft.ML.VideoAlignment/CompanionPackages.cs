@@ -31,13 +31,27 @@ internal static class CompanionPackages
     /// <exception cref="InvalidOperationException">The program does not have the package; the message says which to add.</exception>
     public static VideoDiffusionModel OpenModel(string name) => s_slots.First(slot => slot.HasModel(name)).Require($"the model '{name}'").OpenModel(name);
 
-    /// <summary>Makes a package's reward again.</summary>
-    /// <param name="reference">What a saved file says of it; <see cref="HasReward"/> has to hold of its kind.</param>
-    /// <returns>A reward that the caller disposes.</returns>
-    /// <exception cref="InvalidOperationException">The program does not have the package; the message says which to add.</exception>
-    /// <exception cref="InvalidDataException">The package does not know the kind, or its reward is another by now.</exception>
-    public static VideoReward OpenReward(RewardReference reference) =>
-        s_slots.First(slot => slot.HasReward(reference.Kind)).Require($"the reward '{reference.Kind}'").OpenReward(reference);
+    /// <summary>Registers the kinds of rewards of the packages that a saved file names.</summary>
+    /// <param name="reference">What the file says of a reward; of a sum, of its parts too.</param>
+    /// <exception cref="InvalidOperationException">The program does not have a package; the message says which to add.</exception>
+    /// <exception cref="InvalidDataException">A package does not know a kind.</exception>
+    public static void RegisterRewards(RewardReference reference)
+    {
+        foreach (string kind in reference.AllKinds().Select(part => part.Kind).Where(HasReward))
+        {
+            CompanionPackage package = s_slots.First(slot => slot.HasReward(kind)).Require($"the reward '{kind}'");
+            foreach (RewardDefinition definition in package.Rewards)
+            {
+                RewardCatalog.Register(definition);
+            }
+
+            if (RewardCatalog.Find(kind) is null)
+            {
+                throw new InvalidDataException(
+                    $"The model's reward is of the kind '{kind}', which this version of the package {package.Name} does not know. Update it.");
+            }
+        }
+    }
 
     /// <summary>Makes a package known that is loaded already, so that it is not looked for.</summary>
     /// <param name="package">Its content.</param>

@@ -2,17 +2,18 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>Where networks run, by ML.NET's own settings: <c>GpuDeviceId</c> null is the CPU, a number is that CUDA device.</summary>
+/// <summary>Chooses where networks run by ML.NET's own settings: <c>GpuDeviceId</c> null is the CPU, a number is that CUDA device.</summary>
 internal static class DeviceSelection
 {
     /// <summary>
-    /// The CUDA device for <paramref name="gpuDeviceId"/>, null for the CPU. Where that device does not exist: the CPU if <paramref name="fallbackToCpu"/> is set
-    /// (with <paramref name="notice"/> saying so), an error otherwise.
+    /// Chooses the device. Where the CUDA device asked for does not exist, it is the CPU if falling back is allowed, with a notice that says so, and an error
+    /// otherwise.
     /// </summary>
-    /// <param name="gpuDeviceId"><c>MLContext.GpuDeviceId</c>.</param>
+    /// <param name="gpuDeviceId"><c>MLContext.GpuDeviceId</c>; null: the CPU.</param>
     /// <param name="fallbackToCpu"><c>MLContext.FallbackToCpu</c>.</param>
     /// <param name="cudaDevices">How many CUDA devices libtorch sees.</param>
-    /// <param name="notice">What the user should know, or null.</param>
+    /// <param name="notice">A message for the user's log; null: none.</param>
+    /// <returns>The index of the CUDA device; null: the CPU.</returns>
     /// <exception cref="InvalidOperationException">The device does not exist and falling back is not allowed.</exception>
     public static int? Choose(int? gpuDeviceId, bool fallbackToCpu, int cudaDevices, out string? notice)
     {
@@ -41,8 +42,8 @@ internal static class DeviceSelection
         return null;
     }
 
-    /// <summary>How many CUDA devices there are.</summary>
-    /// <exception cref="DllNotFoundException">See <see cref="NativeTorch.Require"/>.</exception>
+    /// <summary>Counts the CUDA devices that libtorch sees.</summary>
+    /// <exception cref="DllNotFoundException">No native libtorch package is referenced (<see cref="NativeTorch.Require"/>).</exception>
     public static int CudaDevices()
     {
         NativeTorch.Require();

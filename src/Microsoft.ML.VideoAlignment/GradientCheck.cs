@@ -1,5 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
 
@@ -7,30 +7,35 @@ namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
 /// Proves a gradient: in float64, along random directions of the LoRA factors, the derivative that training back-propagates is compared with difference
-/// quotients of the very loss that training computes. For rewards and models of your own, and small sizes: each row costs four to twelve forward runs.
+/// quotients of the very loss that training computes.
 /// </summary>
+/// <remarks>For rewards and models of your own, at small sizes: each row of the report costs four to twelve forward runs.</remarks>
 public static class GradientCheck
 {
-    /// <summary>Compares, under the options that a training run would have.</summary>
-    /// <param name="model">Small, on the CPU. Its networks are in float64 for the call and as they were after it.</param>
+    /// <summary>Compares the gradient with difference quotients, under the options that a training run would have.</summary>
+    /// <param name="model">A small model on the CPU. Its networks are converted to float64 for the call and restored afterwards.</param>
     /// <param name="reward">
-    /// Differentiable, and able to compute in float64: every reward of this library but TorchScript programs, and functions of your own that leave the frames'
-    /// dtype alone. Its networks are converted like the model's.
+    /// A differentiable reward that can compute in float64: every reward of this library except TorchScript programs, and functions of your own that leave the
+    /// frames' dtype alone. Its networks are converted like the model's.
     /// </param>
     /// <param name="options">
-    /// Sizes, window, guidance, batch, accumulation, frames, loss, distance from the base model and LoRA as in training; what concerns the optimizer is not read.
-    /// LoRA factors start at random, since with the upper ones at zero half of the gradient would be zero. A column of images need not be named for models that
-    /// require one: the check draws images. Others that may take images get them where a column is named.
+    /// Sizes, window, guidance, batch, accumulation, frames, loss, KL weight and LoRA as in training; what concerns the optimizer is not read. LoRA factors
+    /// start at random, since with the upper ones at zero half of the gradient would be zero. Models that require images are given random ones, whether a
+    /// column of images is named or not; models that may take images are given them where a column is named.
     /// </param>
-    /// <param name="check">How thoroughly; null: the defaults.</param>
-    /// <returns>Every comparison; <see cref="GradientCheckReport.ThrowIfFailed"/> for tests.</returns>
+    /// <param name="check">Directions, parts and tolerance; null: the defaults.</param>
+    /// <returns>Every comparison; tests call <see cref="GradientCheckReport.ThrowIfFailed"/> on it.</returns>
     /// <exception cref="ArgumentException">Options are out of range, or do not fit the model or reward.</exception>
-    /// <exception cref="RewardContractException">The reward is not differentiable or not of float64.</exception>
+    /// <exception cref="RewardContractException">The reward is not differentiable, or does not compute in float64.</exception>
     public static GradientCheckReport Run(VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, GradientCheckOptions? check = null) =>
         Run(model, reward, options, check, fault: null);
 
     /// <inheritdoc cref="Run(VideoDiffusionModel, VideoReward, VideoAlignmentOptions, GradientCheckOptions?)"/>
-    /// <remarks><paramref name="fault"/>: see <see cref="GradientProof"/>.</remarks>
+    /// <param name="model">A small model on the CPU.</param>
+    /// <param name="reward">A differentiable reward that can compute in float64.</param>
+    /// <param name="options">The options of training.</param>
+    /// <param name="check">Directions, parts and tolerance; null: the defaults.</param>
+    /// <param name="fault">A fault that is injected into the gradient, for tests; null: none.</param>
     internal static GradientCheckReport Run(
         VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, GradientCheckOptions? check, GradientFault? fault)
     {
@@ -83,13 +88,13 @@ public static class GradientCheck
         VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings, IReadOnlyList<VideoPrompt> prompts,
         GradientCheckOptions check) => new GradientInvariants(model, reward, adapters, settings, prompts, unchecked((ulong)check.Seed)).Rows();
 
-    /// <summary>Makes what adapters add about a third of the weights' size.</summary>
+    /// <summary>The factor on the upper factors that makes the adapters' delta about a third of the weights' size.</summary>
     private const double AdapterSize = 0.5;
 
     private static LoraAdapters Adapters(VideoDiffusionModel model, VideoAlignmentOptions options, int seed)
     {
         using var generator = new Generator(unchecked((ulong)seed));
-        LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, options.LoraTargets, options.LoraRank, options.LoraAlpha, generator);
+        LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, options.LoraTargetsFor(model), options.LoraRank, options.LoraAlpha, generator);
         using IDisposable guard = no_grad();
         foreach (AdaptedLayer layer in adapters.Layers)
         {
@@ -101,7 +106,7 @@ public static class GradientCheck
         return adapters;
     }
 
-    /// <summary>With an image each, of soft colors, where the model reads images.</summary>
+    // Each prompt with an image of soft colors where the model reads images.
     private static VideoPrompt[] Prompts(VideoDiffusionModel model, VideoAlignmentOptions options, GradientCheckOptions check)
     {
         VideoSize size = options.SizeFor(model);
@@ -127,7 +132,8 @@ public static class GradientCheck
         Tensor score = reward.Score(gray, [prompts[0].Text]);
         if (score.dtype != ScalarType.Float64)
         {
-            throw new RewardContractException($"Reward '{reward.Name}' gave a score of {score.dtype} for frames of Float64: it computes in less than the check compares. " +
+            throw new RewardContractException(
+                $"Reward '{reward.Name}' gave a score of {score.dtype} for frames of Float64, and {score.dtype} is too coarse for the check. " +
                 "Leave the frames' dtype alone (make constants of frames.dtype); TorchScript programs are always given Float32 and cannot be checked.");
         }
     }

@@ -1,12 +1,12 @@
 using System.Runtime.CompilerServices;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// Options that were set and change nothing, one line each for the log: what is asked for and not done must not go unsaid. What is certainly a mistake is
-/// refused by <see cref="VideoAlignmentOptions.Validate"/> instead.
+/// Finds options that were set and have no effect, one line each for the log. What is certainly a mistake is refused by
+/// <see cref="VideoAlignmentOptions.Validate"/> instead.
 /// </summary>
 internal sealed class IneffectiveOptions
 {
@@ -18,7 +18,10 @@ internal sealed class IneffectiveOptions
     {
     }
 
-    /// <summary>What concerns how videos are sampled.</summary>
+    /// <summary>Finds ineffective options of sampling.</summary>
+    /// <param name="options">The options.</param>
+    /// <param name="model">The model that samples.</param>
+    /// <returns>One sentence for each option, which names it and says why.</returns>
     public static IReadOnlyList<string> OfSampling(VideoAlignmentOptions options, VideoDiffusionModel model)
     {
         var found = new IneffectiveOptions();
@@ -41,11 +44,12 @@ internal sealed class IneffectiveOptions
         return found._lines;
     }
 
-    /// <summary>What concerns training.</summary>
+    /// <summary>Finds ineffective options of training.</summary>
     /// <param name="options">The options.</param>
-    /// <param name="model">What is aligned.</param>
-    /// <param name="reward">To what.</param>
-    /// <param name="device">Where.</param>
+    /// <param name="model">The model to align.</param>
+    /// <param name="reward">What to align to.</param>
+    /// <param name="device">The device that trains.</param>
+    /// <returns>One sentence for each option, which names it and says why.</returns>
     public static IReadOnlyList<string> OfTraining(VideoAlignmentOptions options, VideoDiffusionModel model, VideoReward reward, Device device)
     {
         var found = new IneffectiveOptions();
@@ -88,10 +92,12 @@ internal sealed class IneffectiveOptions
         SamplingSettings sampling = options.SamplingFor(model);
         int shown = options.FramesFor(reward).Count(sampling.RewardFrameCount(model));
         bool alone = options.SegmentCount == 1;
-        Add(options.CarryGradientAcrossSegments, options.CarryGradientAcrossSegments && alone, $"a video of {nameof(options.SegmentCount)} 1 hands no frame on");
+        Add(
+            options.CarryGradientAcrossSegments, options.CarryGradientAcrossSegments && alone,
+            $"a video of {nameof(options.SegmentCount)} 1 has no later segment");
         Add(
             options.FramesPerDecode, options.FramesPerDecode > 1 && options.FramesPerDecode >= shown,
-            $"the reward is shown {shown} frames a video, which are decoded together anyway");
+            $"the reward is shown {shown} frames of a video, which are decoded together anyway");
         bool plain = model.LatentShape(1, sampling.Size)[2] == sampling.Size.Frames;
         Add(options.RewardLatentFrames, options.RewardLatentFrames && plain, $"a latent frame of a {model.Family} model is one frame of the video");
         bool compares = !options.Algorithm.NeedsRewardGradient;
@@ -105,7 +111,7 @@ internal sealed class IneffectiveOptions
         bool follows = options.Algorithm.NeedsRewardGradient, stays = cpu || !follows || options.SegmentCount > 1;
         Add(
             options.OffloadIdleNetworks, options.OffloadIdleNetworks && stays,
-            cpu ? OnCpu : follows ? "several segments want all networks all the time" : $"{nameof(options.Algorithm)} learns from scores alone");
+            cpu ? OnCpu : follows ? "videos of several segments need all networks all the time" : $"{nameof(options.Algorithm)} learns from scores alone");
         bool planned = options.MemoryBudget is not null;
         Add(options.Recompute, planned && options.Recompute != s_defaults.Recompute, $"{nameof(options.MemoryBudget)} decides it");
         Add(options.OffloadActivations, planned && options.OffloadActivations && !cpu, $"{nameof(options.MemoryBudget)} decides it");

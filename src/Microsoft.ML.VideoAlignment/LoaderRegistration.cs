@@ -3,11 +3,15 @@ using Microsoft.ML.VideoAlignment.DataViews;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>The transformers of this assembly that ML.NET can load.</summary>
+/// <summary>Registers the transformers of this assembly that ML.NET can load.</summary>
 internal static class LoaderRegistration
 {
-    /// <summary>Makes them known to the environment's catalog; more than once is harmless.</summary>
+    /// <summary>Adds the transformers to the environment's catalog; calling it again is harmless.</summary>
+    /// <param name="environment">The environment, whose catalog its hosts share.</param>
     public static void Register(IHostEnvironment environment) => MlNetInterop.Register(
         environment.ComponentCatalog,
-        [(typeof(VideoAlignmentTransformer), VideoAlignmentTransformer.LoaderSignature), (typeof(VideoScoringTransformer), VideoScoringTransformer.LoaderSignature)]);
+        [
+            (typeof(VideoAlignmentTransformer), VideoAlignmentTransformer.LoaderSignature),
+            (typeof(VideoScoringTransformer), VideoScoringTransformer.LoaderSignature),
+        ]);
 }

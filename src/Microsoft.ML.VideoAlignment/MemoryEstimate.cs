@@ -3,83 +3,85 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>
-/// What a training run would take, in bytes, found by running one training step of its algorithm on shapes without numbers.
-/// </summary>
+/// <summary>The memory that a training run would take, in bytes, found by running one training step of its algorithm on shapes without numbers.</summary>
 public sealed record MemoryEstimate
 {
-    /// <summary>The model, such as "ModelScope, 16 x 256 x 256".</summary>
+    /// <summary>The model and the size of its videos, such as "ModelScope, 16 x 256 x 256" (frames, height, width).</summary>
     public required string Name { get; init; }
 
-    /// <summary>Frozen weights of the model's networks. Encoders that are freed after the prompts are encoded (T5) are not among them.</summary>
+    /// <summary>Frozen weights of the model's networks. Encoders that are freed after the prompts are encoded (T5) are not included.</summary>
     public required long Weights { get; init; }
 
-    /// <summary>Weights of the reward's networks, text encoders included; 0 where no reward is known, and for code of the caller's.</summary>
+    /// <summary>Weights of the reward's networks, text encoders included; 0 without a reward, and for the caller's own code.</summary>
     public required long Reward { get; init; }
 
     /// <summary>
-    /// LoRA factors, their gradients and AdamW's two moments: 16 bytes a number, or with moments in 8 bits 10.03; 4 more each for a running mean
+    /// LoRA factors, their gradients and AdamW's two moments: 16 bytes a number, or 10.03 with moments in 8 bits; 4 more each for a running mean
     /// (<see cref="VideoAlignmentOptions.EmaDecay"/>) and, on the CPU, for the best so far (<see cref="VideoAlignmentOptions.KeepBest"/>).
     /// </summary>
     public required long Adapters { get; init; }
 
     /// <summary>
-    /// What the process takes besides tensors: code of libtorch and of .NET that a run touches first, compiled methods, managed garbage of a step, and what glibc keeps
-    /// of small blocks. On the CPU one figure for all models, measured on Linux x64; on a GPU 0, as it lies in the CPU's memory, and CUDA's own context there,
-    /// some hundred MB, is not counted.
+    /// What the process takes besides tensors: pages of libtorch's and .NET's code that a run touches, compiled methods, managed garbage of a step, and small
+    /// blocks that glibc keeps. 0 on a GPU, since it is in the CPU's memory.
     /// </summary>
+    /// <remarks>
+    /// On the CPU one figure for all models, measured on Linux x64. CUDA's own context on the GPU, some hundred MB, is not counted.
+    /// </remarks>
     public required long Runtime { get; init; }
 
-    /// <summary>Of <see cref="Adapters"/> what the factors alone take: 4 bytes a number.</summary>
+    /// <summary>The part of <see cref="Adapters"/> that the factors take: 4 bytes a number.</summary>
     internal long Factors { get; init; }
 
     /// <summary>
-    /// Most that denoising steps without gradient hold, adapted weights with the adapters merged into them included, and what DDPO or Diffusion-DPO has gathered
-    /// of a rollout.
+    /// Peak of the denoising steps without gradient, including the weights with merged adapters and what DDPO or Diffusion-DPO has gathered of a rollout.
     /// </summary>
     public required long Sampling { get; init; }
 
-    /// <summary>Most that is held in the gradient steps: what is kept for the backward pass, and the block under way; a rollout as in <see cref="Sampling"/>.</summary>
+    /// <summary>Peak of the gradient steps: what is kept for the backward pass, the running block, and a rollout as in <see cref="Sampling"/>.</summary>
     public required long GradientSteps { get; init; }
 
-    /// <summary>Most that is held while the frames for the reward are decoded, the gradient steps' graph or the rollout included.</summary>
+    /// <summary>Peak while the frames for the reward are decoded, including the gradient steps' graph or the rollout.</summary>
     public required long Decode { get; init; }
 
-    /// <summary>Most that is held while they are scored, with what <see cref="Decode"/> left.</summary>
+    /// <summary>Peak while those frames are scored, including what <see cref="Decode"/> left.</summary>
     public required long Scoring { get; init; }
 
-    /// <summary>Most that is held in the backward pass: the graph, and the block under way.</summary>
+    /// <summary>Peak of the backward pass: the graph, and the running block.</summary>
     public required long Backward { get; init; }
 
-    /// <summary>Most that is held while held-out videos are generated and scored; 0 where there are none.</summary>
+    /// <summary>Peak while validation videos are generated and scored; 0: there are none.</summary>
     public required long HeldOut { get; init; }
 
-    /// <summary>Most that generating one video holds, which has no graph and is decoded part by part.</summary>
+    /// <summary>Peak of generating one video, which has no graph and is decoded part by part.</summary>
     public required long Generation { get; init; }
 
-    /// <summary>What the figures leave out, as part of a sentence; empty: nothing that is known of.</summary>
+    /// <summary>What the figures leave out, as part of a sentence; empty: nothing that is known.</summary>
     internal string Uncounted { get; init; } = "";
 
-    /// <summary>What is alive together at the worst moment of a training run.</summary>
+    /// <summary>The peak of a training run: what is alive together at its worst moment.</summary>
     public long Peak => Weights + Reward + Adapters + Runtime + Phases.Max(phase => phase.Bytes);
 
-    /// <summary>What is alive together at the worst moment of generating one video with a fitted transformer.</summary>
+    /// <summary>The peak of generating one video with a fitted transformer.</summary>
     public long GenerationPeak => Weights + Factors + Runtime + Generation;
 
-    /// <summary>What a training run is doing at its worst moment.</summary>
+    /// <summary>The phase of a training run in which the peak is, in words.</summary>
     public string PeakPhase => Phases.MaxBy(phase => phase.Bytes).Name;
 
     private (string Name, long Bytes)[] Phases =>
     [
-        ("denoising without gradient", Sampling), ("gradient steps", GradientSteps), ("decoding for the reward", Decode), ("scoring", Scoring), ("the backward pass", Backward),
-        ("measuring on held-out prompts", HeldOut),
+        ("denoising without gradient", Sampling), ("gradient steps", GradientSteps), ("decoding for the reward", Decode), ("scoring", Scoring),
+        ("the backward pass", Backward), ("validation", HeldOut),
     ];
 
-    /// <summary>What <see cref="Peak"/> is the sum of.</summary>
+    /// <summary>The parts whose sum is <see cref="Peak"/>.</summary>
     internal IReadOnlyList<(string Name, long Bytes)> Parts =>
-        [("the frozen weights", Weights), ("the reward's weights", Reward), ("LoRA and its optimizer", Adapters), ("the runtime", Runtime), (PeakPhase, Phases.Max(phase => phase.Bytes))];
+    [
+        ("the frozen weights", Weights), ("the reward's weights", Reward), ("LoRA and its optimizer", Adapters), ("the runtime", Runtime),
+        (PeakPhase, Phases.Max(phase => phase.Bytes)),
+    ];
 
-    /// <summary>A table with a line for each part, and which of them makes the peak.</summary>
+    /// <summary>Formats the estimate as a table with a line for each part, and names the phase of the peak.</summary>
     public string Describe()
     {
         var text = new StringBuilder();
@@ -104,7 +106,7 @@ public sealed record MemoryEstimate
     /// <inheritdoc/>
     public override string ToString() => Describe();
 
-    /// <summary>What is left out, to be put at the end of a sentence.</summary>
+    /// <summary><see cref="Uncounted"/>, ready for the end of a sentence; empty: nothing.</summary>
     internal string Remark => Uncounted.Length > 0 ? $"; {Uncounted}" : "";
 
     internal static string InMegabytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:N0} MB");

@@ -1,30 +1,33 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>Says before a run how much memory it will take.</summary>
+/// <summary>Estimates the memory of a run before it begins.</summary>
 public static class MemoryEstimation
 {
     /// <summary>
-    /// The memory of aligning <paramref name="model"/> under these options, on the device where the model is. Takes a second or so and no memory to speak of: a
-    /// training step of the options' algorithm is run on shapes alone. On the CPU within about 15 % of what a run takes.
+    /// Estimates the memory of aligning a model, on the device where the model is, by running a training step of the options' algorithm on shapes alone. It
+    /// takes about a second and hardly any memory; on the CPU the estimate is within about 15 % of what a run takes.
     /// </summary>
     /// <param name="model">The base model.</param>
-    /// <param name="options">Of the run. What decides most: size, frames, <see cref="VideoAlignmentOptions.Recompute"/>, and how many frames are decoded.</param>
-    /// <param name="reward">
-    /// Whose weights and work are counted, and whose kind decides how many frames are decoded; null: one that scores frames by themselves and takes nothing. Of code
-    /// of your own and of TorchScript programs what scoring takes is not known; the estimate's table says so.
+    /// <param name="options">
+    /// The options of the run. What decides most: size, frames, <see cref="VideoAlignmentOptions.Recompute"/>, and how many frames are decoded.
     /// </param>
-    /// <exception cref="ArgumentException">The options are at fault; the message says how.</exception>
+    /// <param name="reward">
+    /// The reward, whose weights and work are counted and whose kind decides how many frames are decoded; null: a reward that scores frames separately and
+    /// takes no memory. What your own code and TorchScript programs take to score is not known; the estimate's table says so.
+    /// </param>
+    /// <exception cref="ArgumentException">The options are invalid; the message lists every fault.</exception>
     public static MemoryEstimate EstimateMemory(this VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward? reward = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
-        (options with { ImageColumnName = model.Images == ImageUse.Required ? options.ImageColumnName ?? "Image" : options.ImageColumnName }).ValidateFor(model);
+        string? imageColumn = model.Images == ImageUse.Required ? options.ImageColumnName ?? "Image" : options.ImageColumnName;
+        (options with { ImageColumnName = imageColumn }).ValidateFor(model);
         reward?.RequireAlive();
         VideoSize size = options.SizeFor(model);
         DeviceType device = model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type;
@@ -33,7 +36,7 @@ public static class MemoryEstimation
         (shapes.Activations, shapes.RecomputeSteps) = (options.Activations, options.Recompute == ActivationRecompute.Steps);
         using var scoring = RewardShapes.Create(reward);
         using var generator = new Generator(0);
-        using LoraAdapters adapters = LoraAdapters.Attach(shapes.Denoiser, options.LoraTargets, options.LoraRank, options.LoraAlpha, generator);
+        using LoraAdapters adapters = LoraAdapters.Attach(shapes.Denoiser, options.LoraTargetsFor(model), options.LoraRank, options.LoraAlpha, generator);
         VideoPrompt[] heldOut = options.HeldOutData is null ? [.. options.HeldOutPrompts] : [.. Enumerable.Repeat<VideoPrompt>("", options.BatchSize)];
         var run = new AlignmentRun(shapes, reward ?? scoring.Stand, options, Seed: 0, Prompts: [], heldOut, TemporaryFolder: "");
         IReadOnlyDictionary<MemoryPhase, long> phases = TrainingDryRun.Run(shapes, adapters, scoring.Stand, run.OfAlgorithm(run.Settings()), device);
@@ -45,7 +48,8 @@ public static class MemoryEstimation
             Reward = reward?.Stored.Sum(Bytes) ?? 0,
             Runtime = RuntimeMemory.On(device),
             Factors = factors,
-            Adapters = adapters.Parameters.Sum(factor => (2 * Bytes(factor)) + IAdapterOptimizer.BytesFor(factor, options.OptimizerState)) + (Copies(options, device) * factors),
+            Adapters = adapters.Parameters.Sum(factor => (2 * Bytes(factor)) + IAdapterOptimizer.BytesFor(factor, options.OptimizerState))
+                + (Copies(options, device) * factors),
             Sampling = phases[MemoryPhase.Sampling],
             GradientSteps = phases[MemoryPhase.GradientStep],
             Decode = phases[MemoryPhase.Decode],
@@ -57,33 +61,33 @@ public static class MemoryEstimation
         };
     }
 
-    /// <summary>The running mean is beside the factors, the best ones so far are in the CPU's memory.</summary>
+    // The running mean is on the device of the factors, the best ones so far are in the CPU's memory.
     private static int Copies(VideoAlignmentOptions options, DeviceType device) =>
         (options.EmaDecay is null ? 0 : 1) + (options.KeepBest && device == DeviceType.CPU ? 1 : 0);
 
     private static string Uncounted(VideoReward? reward, RewardShapes scoring)
     {
         string Named(IEnumerable<string> names) => string.Join(", ", names.Select(name => $"'{name}'"));
-        var said = new List<string>();
+        var notes = new List<string>();
         if (reward is null)
         {
-            said.Add("no reward was given, and none is counted");
+            notes.Add("no reward was given, and none is counted");
         }
 
         if (scoring.WeightsAlone.Count > 0)
         {
-            said.Add($"of the reward {Named(scoring.WeightsAlone)} only the weights are counted, what scoring takes comes on top");
+            notes.Add($"of the reward {Named(scoring.WeightsAlone)} only the weights are counted, what scoring takes comes on top");
         }
 
         if (scoring.Unknown.Count > 0)
         {
-            said.Add($"the reward {Named(scoring.Unknown)} is code that is not known here, and what it takes comes on top");
+            notes.Add($"the reward {Named(scoring.Unknown)} is code that is not known here, and what it takes comes on top");
         }
 
-        return string.Join("; ", said);
+        return string.Join("; ", notes);
     }
 
-    /// <summary>Networks on the device at once: where idle ones wait elsewhere, encoders are not beside the graph.</summary>
+    // Networks on the device at once: where idle ones are offloaded, encoders are not there together with the graph.
     private static IEnumerable<nn.Module> Resident(VideoDiffusionModel model, VideoAlignmentOptions options) =>
         options is { OffloadIdleNetworks: true, SegmentCount: 1, Algorithm.NeedsRewardGradient: true } && model.Device.type == DeviceType.CUDA
             ? model.Networks.Where(pair => pair.Value == model.Denoiser || pair.Key == "vae").Select(pair => pair.Value)

@@ -4,7 +4,7 @@ using System.Text;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// The cheapest way, in time, to train within a budget of memory, and why. Memory is that of <see cref="MemoryEstimate.Peak"/>.
+/// The options that train within a memory budget at the least cost of time, with what was tried. Memory is that of <see cref="MemoryEstimate.Peak"/>.
 /// </summary>
 public sealed record MemoryPlan
 {
@@ -15,25 +15,30 @@ public sealed record MemoryPlan
     /// <summary>The options to train with: those given, with the plan's <see cref="VideoAlignmentOptions.Recompute"/> and the like.</summary>
     public required VideoAlignmentOptions Options { get; init; }
 
-    /// <summary>What they take.</summary>
+    /// <summary>The estimate for <see cref="Options"/>.</summary>
     public required MemoryEstimate Estimate { get; init; }
 
-    /// <summary>What they may take, in bytes.</summary>
+    /// <summary>The budget, in bytes.</summary>
     public required long BudgetBytes { get; init; }
 
-    /// <summary>What was tried, in order: a change, and the peak in bytes with it and all before it that were kept.</summary>
+    /// <summary>What was tried, in order: a change, and the peak in bytes with it and all changes before it that were kept.</summary>
     public required IReadOnlyList<MemoryPlanStep> Steps { get; init; }
 
     /// <summary>
-    /// Tries what saves memory, first what costs least time, until the estimate fits, and takes back what is then not needed. It begins with everything kept
-    /// (<see cref="ActivationRecompute.None"/>): what options say of recompute and offloading is replaced, the rest can only become smaller.
+    /// Makes a plan: tries what saves memory, in order of the time it costs, until the estimate fits, and undoes what is then not needed.
     /// </summary>
+    /// <remarks>
+    /// It begins with all activations kept (<see cref="ActivationRecompute.None"/>): the options' recompute and offloading are replaced, other figures can
+    /// only become smaller.
+    /// </remarks>
     /// <param name="model">The base model, on the device of the run.</param>
-    /// <param name="options">Of the run.</param>
-    /// <param name="budgetBytes">Most that the run may take.</param>
-    /// <param name="reward">As of <see cref="MemoryEstimation.EstimateMemory"/>.</param>
-    /// <exception cref="ArgumentException">The options are at fault; the message says how.</exception>
-    /// <exception cref="InsufficientMemoryException">No plan fits; the message says the least possible, what drives it, and what would change that.</exception>
+    /// <param name="options">The options of the run.</param>
+    /// <param name="budgetBytes">The most that the run may take, in bytes, above 0.</param>
+    /// <param name="reward">The reward; null: one that scores frames separately and takes no memory.</param>
+    /// <exception cref="ArgumentException">The options are invalid; the message lists every fault.</exception>
+    /// <exception cref="InsufficientMemoryException">
+    /// No plan fits; the message gives the least possible peak, its largest part, and what would lower it.
+    /// </exception>
     public static MemoryPlan For(VideoDiffusionModel model, VideoAlignmentOptions options, long budgetBytes, VideoReward? reward = null)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -42,7 +47,7 @@ public sealed record MemoryPlan
         return new MemoryPlanner(model, options, budgetBytes, reward).Find();
     }
 
-    /// <summary>A line for each change tried, and what the peak is made of.</summary>
+    /// <summary>Formats the plan as a line for each change tried, and a line about the peak.</summary>
     public string Describe()
     {
         var text = new StringBuilder();
@@ -52,7 +57,10 @@ public sealed record MemoryPlan
             text.Append(CultureInfo.InvariantCulture, $"{step.Change,-44}{MemoryEstimate.InMegabytes(step.Bytes),12}  {step.Verdict}\n");
         }
 
-        text.Append(CultureInfo.InvariantCulture, $"Peak {MemoryEstimate.InMegabytes(Estimate.Peak)}, of which weights {MemoryEstimate.InMegabytes(Estimate.Weights)}, in {Estimate.PeakPhase}{Estimate.Remark}.");
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $"Peak {MemoryEstimate.InMegabytes(Estimate.Peak)}, of which weights {MemoryEstimate.InMegabytes(Estimate.Weights)}, ");
+        text.Append(CultureInfo.InvariantCulture, $"in {Estimate.PeakPhase}{Estimate.Remark}.");
         return text.ToString();
     }
 
@@ -63,8 +71,8 @@ public sealed record MemoryPlan
         new() { Options = options, Estimate = estimate, BudgetBytes = budget, Steps = steps };
 }
 
-/// <summary>One thing that a <see cref="MemoryPlan"/> tried.</summary>
+/// <summary>One change that a <see cref="MemoryPlan"/> tried.</summary>
 /// <param name="Change">The option and its value.</param>
-/// <param name="Bytes">The estimated peak with it.</param>
-/// <param name="Verdict">Whether it was kept.</param>
+/// <param name="Bytes">The estimated peak with it, in bytes.</param>
+/// <param name="Verdict">Whether it was kept, and whether the peak fits, in words.</param>
 public sealed record MemoryPlanStep(string Change, long Bytes, string Verdict);

@@ -5,24 +5,35 @@ using Microsoft.ML.VideoAlignment.Rewards;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// Where what a saved transformer refers to is found: a base model by the resolver registered for the context, else where it was when the alignment was
-/// saved; a reward's files at their new places, else at the old. What the file itself names is opened only where <see cref="LoadPermission"/> allows it.
+/// Finds what a saved transformer refers to: a base model by the resolver registered for the context, else where it was when the alignment was saved; a
+/// reward's files at their new places, else at the old ones. What the file itself names is opened only where <see cref="LoadPermission"/> allows it.
 /// </summary>
+/// <param name="OpenModel">Opens the model of a folder, file, hub id or embedded name.</param>
+/// <param name="Resolve">The program's own resolver, which may return null; null: none.</param>
+/// <param name="MovedRewardFiles">New paths of reward files, by old path; null: none.</param>
+/// <param name="Hub">How a model of the hub is looked for; null: in the local cache alone.</param>
+/// <param name="Permission">What may be opened; null: only what this process saved.</param>
 internal sealed record ModelResolver(
-    Func<string, VideoModelOptions, VideoDiffusionModel> OpenModel, Func<VideoModelReference, VideoDiffusionModel?>? Resolve = null, IReadOnlyDictionary<string, string>? MovedRewardFiles = null,
-    HubOptions? Hub = null, LoadPermission? Permission = null)
+    Func<string, VideoModelOptions, VideoDiffusionModel> OpenModel, Func<VideoModelReference, VideoDiffusionModel?>? Resolve = null,
+    IReadOnlyDictionary<string, string>? MovedRewardFiles = null, HubOptions? Hub = null, LoadPermission? Permission = null)
 {
     // Hosts registered in a context share its catalog, but not the context's own options; a weak table leaves the context collectable.
     private static readonly ConditionalWeakTable<ComponentCatalog, ModelResolver> s_registered = [];
 
-    /// <summary>Sets the places of a context.</summary>
+    /// <summary>Sets the resolver of a context, in place of an earlier one.</summary>
+    /// <param name="environment">The context or one of its hosts.</param>
+    /// <param name="places">The resolver.</param>
     public static void Register(IHostEnvironment environment, ModelResolver places) => s_registered.AddOrUpdate(environment.ComponentCatalog, places);
 
+    /// <summary>Gets the resolver of a context, or one that opens only what is allowed by default.</summary>
+    /// <param name="environment">The context or one of its hosts.</param>
     public static ModelResolver ForArchive(IHostEnvironment environment) =>
         s_registered.TryGetValue(environment.ComponentCatalog, out ModelResolver? places) ? places : new ModelResolver(OpenSource);
 
-    /// <summary>The model of a reference, and whether whoever asked for it owns it now: the resolver's models stay the resolver's.</summary>
-    /// <exception cref="InvalidOperationException">It is not there, or its weights are others.</exception>
+    /// <summary>Finds the model of a reference.</summary>
+    /// <param name="reference">The reference in the saved alignment.</param>
+    /// <returns>The model, and whether the caller owns it: models that the program's resolver supplied stay the program's.</returns>
+    /// <exception cref="InvalidOperationException">The model may not be opened, is not there, or has other weights.</exception>
     public (VideoDiffusionModel Model, bool Owned) Find(VideoModelReference reference)
     {
         if (Resolve?.Invoke(reference) is { } supplied)
@@ -34,10 +45,11 @@ internal sealed record ModelResolver(
         return (Open(reference, unpacked: null), true);
     }
 
-    /// <summary>Loads the model of the reference and checks that it is the one.</summary>
-    /// <param name="reference">What the saved alignment names.</param>
+    /// <summary>Loads the model of a reference and checks its hash.</summary>
+    /// <param name="reference">The reference in the saved alignment.</param>
     /// <param name="unpacked">The folder of the model's files where they came inside the zip; null: they are where the reference says.</param>
-    /// <exception cref="InvalidOperationException">It may not be opened, is not there, or its weights are others.</exception>
+    /// <returns>The model, which the caller owns.</returns>
+    /// <exception cref="InvalidOperationException">The model may not be opened, is not there, or has other weights.</exception>
     public VideoDiffusionModel Open(VideoModelReference reference, string? unpacked)
     {
         (Permission ?? LoadPermission.None).Require(reference, unpacked is not null);
@@ -49,10 +61,13 @@ internal sealed record ModelResolver(
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException or InvalidDataException)
         {
+            string place = source == reference.Source ? reference.SourceInWords : source;
             throw new InvalidOperationException(
-                $"The alignment belongs to the {reference.Family} model '{(source == reference.Source ? reference.SourceInWords : source)}' (SHA-256 {reference.Hash}), which cannot be loaded from there: {error.Message} "
+                $"The alignment belongs to the {reference.Family} model '{place}' (SHA-256 {reference.Hash}), which cannot be loaded from there: "
+                + $"{error.Message} "
                 + (reference.Kind == VideoModelSourceKind.Hub
-                    ? $"What a file names is not downloaded unasked: call VideoDiffusionModel.FromPretrained once with this id and revision, or mlContext.RegisterVideoAlignment(hub: new HubOptions()) before loading."
+                    ? "What a file names is not downloaded without permission: call VideoDiffusionModel.FromPretrained once with this id and revision, "
+                        + "or mlContext.RegisterVideoAlignment(hub: new HubOptions()) before loading."
                     : "If it has moved, call mlContext.RegisterVideoAlignment(reference => VideoDiffusionModel.FromPretrained(newFolder)) before loading."),
                 error);
         }
@@ -69,11 +84,12 @@ internal sealed record ModelResolver(
         }
     }
 
-    /// <summary>Makes a saved reward again.</summary>
-    /// <param name="reference">What the saved scoring names.</param>
-    /// <exception cref="InvalidOperationException">It names what may not be opened.</exception>
+    /// <summary>Makes a saved reward.</summary>
+    /// <param name="reference">The reference in the saved scoring.</param>
+    /// <returns>The reward, which the caller owns.</returns>
+    /// <exception cref="InvalidOperationException">The reference names something that may not be opened.</exception>
     /// <exception cref="FileNotFoundException">Files are missing.</exception>
-    /// <exception cref="InvalidDataException">Files are not what they were, or the kind is of a newer library.</exception>
+    /// <exception cref="InvalidDataException">Files have changed, or the kind of reward is of a newer library.</exception>
     public VideoReward Open(RewardReference reference)
     {
         (Permission ?? LoadPermission.None).Require(reference, MovedRewardFiles);

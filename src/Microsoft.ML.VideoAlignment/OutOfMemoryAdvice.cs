@@ -1,15 +1,16 @@
 using System.Globalization;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>Turns an allocator's failure into what the run was estimated to take and what would make it smaller.</summary>
+/// <summary>Replaces an allocator's failure by an error that says what the run was estimated to take and what would make it smaller.</summary>
 internal static class OutOfMemoryAdvice
 {
-    /// <summary>What libtorch's allocators say: of Linux, of Windows, of CUDA.</summary>
+    /// <summary>Parts of the messages of libtorch's allocators: of Linux, of Windows, of CUDA.</summary>
     private static readonly string[] s_signs = ["can't allocate memory", "not enough memory", "out of memory"];
 
-    /// <summary>Whether the exception, or what caused it, is a failed allocation.</summary>
+    /// <summary>Tells whether an exception, or an inner exception of it, is a failed allocation.</summary>
+    /// <param name="exception">The exception; null: there is none.</param>
     public static bool Caused(Exception? exception)
     {
         for (; exception is not null; exception = exception.InnerException)
@@ -24,7 +25,12 @@ internal static class OutOfMemoryAdvice
     }
 
     /// <summary>Runs a part of training.</summary>
-    /// <exception cref="InsufficientMemoryException">Memory ran out.</exception>
+    /// <param name="model">The model to align.</param>
+    /// <param name="options">The options of the run.</param>
+    /// <param name="reward">What to align to.</param>
+    /// <param name="training">The part.</param>
+    /// <returns>What the part returned.</returns>
+    /// <exception cref="InsufficientMemoryException">Memory ran out; the message has the estimate and advice, the inner exception the failure.</exception>
     public static T Run<T>(VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward reward, Func<T> training)
     {
         try
@@ -34,10 +40,12 @@ internal static class OutOfMemoryAdvice
         catch (Exception exception) when (exception is not InsufficientMemoryException && Caused(exception))
         {
             MemoryEstimate? estimate = Estimate(model, options, reward);
-            string expected = estimate is null ? "" : $" These options are estimated to take {MemoryEstimate.InMegabytes(estimate.Peak)} (weights {MemoryEstimate.InMegabytes(estimate.Weights)}; "
-                + $"the peak is in {estimate.PeakPhase}{estimate.Remark}).";
+            string expected = estimate is null ? ""
+                : $" These options are estimated to take {MemoryEstimate.InMegabytes(estimate.Peak)} (weights {MemoryEstimate.InMegabytes(estimate.Weights)}; "
+                    + $"the peak is in {estimate.PeakPhase}{estimate.Remark}).";
             throw new InsufficientMemoryException(
-                $"Memory ran out in training.{expected} What makes it smaller, first what costs least: {string.Join("; ", Advice(model, options, reward))}. {exception.Message}", exception);
+                $"Memory ran out in training.{expected} "
+                + $"What makes it smaller, first what costs least: {string.Join("; ", Advice(model, options, reward))}. {exception.Message}", exception);
         }
     }
 
@@ -48,8 +56,12 @@ internal static class OutOfMemoryAdvice
         return true;
     });
 
-    /// <summary>Runs a generation of one video.</summary>
-    /// <exception cref="InsufficientMemoryException">Memory ran out.</exception>
+    /// <summary>Runs the generation of one video.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="sampling">How the video is sampled.</param>
+    /// <param name="generation">The generation.</param>
+    /// <returns>What the generation returned.</returns>
+    /// <exception cref="InsufficientMemoryException">Memory ran out; the message has the estimate and advice, the inner exception the failure.</exception>
     public static T Run<T>(VideoDiffusionModel model, SamplingSettings sampling, Func<T> generation)
     {
         try
@@ -60,7 +72,9 @@ internal static class OutOfMemoryAdvice
         {
             VideoSize size = sampling.Size;
             var options = new VideoAlignmentOptions { Frames = size.Frames, Height = size.Height, Width = size.Width, GuidanceScale = sampling.GuidanceScale };
-            string expected = Estimate(model, options, reward: null) is { } estimate ? $" It is estimated to take {MemoryEstimate.InMegabytes(estimate.GenerationPeak)}." : "";
+            string expected = Estimate(model, options, reward: null) is { } estimate
+                ? $" It is estimated to take {MemoryEstimate.InMegabytes(estimate.GenerationPeak)}."
+                : "";
             throw new InsufficientMemoryException(
                 $"Memory ran out while a video was generated.{expected} What makes it smaller: {Smaller(size)}; {HalfWeights}. {exception.Message}", exception);
         }
@@ -68,14 +82,16 @@ internal static class OutOfMemoryAdvice
 
     private const string HalfWeights = $"weights in half precision ({nameof(VideoModelOptions)}.{nameof(VideoModelOptions.Precision)})";
 
-    private static string Smaller(VideoSize size) => string.Create(
-        CultureInfo.InvariantCulture, $"smaller {nameof(VideoAlignmentOptions.Frames)}, {nameof(VideoAlignmentOptions.Height)} or {nameof(VideoAlignmentOptions.Width)} (now {size.Frames} x {size.Height} x {size.Width})");
+    private static string Smaller(VideoSize size) =>
+        $"smaller {nameof(VideoAlignmentOptions.Frames)}, {nameof(VideoAlignmentOptions.Height)} or {nameof(VideoAlignmentOptions.Width)} "
+        + $"(now {size.Frames} x {size.Height} x {size.Width})";
 
     private static IEnumerable<string> Advice(VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward reward)
     {
         if (options.Recompute != ActivationRecompute.Steps)
         {
-            yield return $"{nameof(options.Recompute)} = {(options.Recompute == ActivationRecompute.None ? ActivationRecompute.Blocks : ActivationRecompute.Steps)}";
+            ActivationRecompute more = options.Recompute == ActivationRecompute.None ? ActivationRecompute.Blocks : ActivationRecompute.Steps;
+            yield return $"{nameof(options.Recompute)} = {more}";
         }
 
         int shown = options.FramesFor(reward).Count(options.SamplingFor(model).RewardFrameCount(model));
@@ -86,8 +102,7 @@ internal static class OutOfMemoryAdvice
 
         if (options.BatchSize > 1)
         {
-            yield return string.Create(
-                CultureInfo.InvariantCulture, $"a smaller {nameof(options.BatchSize)} (now {options.BatchSize}), with {nameof(options.AccumulationSteps)} in its place");
+            yield return $"a smaller {nameof(options.BatchSize)} (now {options.BatchSize}), with {nameof(options.AccumulationSteps)} in its place";
         }
 
         if (options.GradientSteps > 1)
@@ -99,7 +114,7 @@ internal static class OutOfMemoryAdvice
         yield return Smaller(options.SizeFor(model));
     }
 
-    /// <summary>Null where there is none, or none can be made with the memory that is left: the shortage is still the news.</summary>
+    // null where no estimate can be made with the memory that is left: the shortage is what must be reported.
     private static MemoryEstimate? Estimate(VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward? reward)
     {
         try

@@ -2,10 +2,11 @@ using System.Diagnostics;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>What the operating system counts of this process.</summary>
+/// <summary>Reads the memory figures that the operating system keeps of this process.</summary>
 internal static class PeakMemory
 {
-    /// <summary>The most memory that was resident at once, in bytes, everything in the process included; null where the system does not say.</summary>
+    /// <summary>Gets the peak of the process's resident memory.</summary>
+    /// <returns>Bytes, everything in the process included; null: the system does not say.</returns>
     public static long? OfProcess()
     {
         using var process = Process.GetCurrentProcess();

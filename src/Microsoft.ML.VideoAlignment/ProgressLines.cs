@@ -1,7 +1,7 @@
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>Writes a line for each step of an alignment, for example to <c>Console.Out</c>: for <see cref="VideoAlignmentOptions.Progress"/>.</summary>
-/// <param name="writer">Where to; it stays the caller's. Each line is flushed.</param>
+/// <param name="writer">The writer, which the caller disposes. Each line is flushed.</param>
 public sealed class ProgressLines(TextWriter writer) : IProgress<VideoAlignmentProgress>
 {
     private readonly TextWriter _writer = writer ?? throw new ArgumentNullException(nameof(writer));

@@ -4,9 +4,10 @@ using Microsoft.ML.VideoAlignment.Rewards;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// Where the networks of a reward are, and who is using them there. Uses on one device go on side by side; a use on another device waits until they have ended
-/// and then moves the networks, so that none is moved under a running forward or backward pass. A part that several sums share is one reward.
+/// Keeps track of where the networks of a reward are and who is using them. Uses on one device run side by side; a use on another device waits until they
+/// have ended and then moves the networks, so that none is moved during a running forward or backward pass.
 /// </summary>
+/// <remarks>A part that several sums share counts as one reward.</remarks>
 internal sealed class RewardDevices
 {
     private static readonly ConditionalWeakTable<VideoReward, RewardDevices> s_ofReward = [];
@@ -21,14 +22,15 @@ internal sealed class RewardDevices
 
     private RewardDevices(VideoReward reward) => _reward = reward;
 
-    /// <summary>Brings a reward to a device, and keeps it there until the result is disposed, on the same thread.</summary>
-    /// <param name="reward">The reward; of a sum all parts.</param>
+    /// <summary>Moves a reward to a device, and keeps it there until the result is disposed.</summary>
+    /// <param name="reward">The reward; of a sum all parts are moved.</param>
     /// <param name="device">The device.</param>
-    /// <param name="alone">Whether nobody else may use it meanwhile: for work that moves or converts the networks.</param>
-    /// <exception cref="InvalidOperationException">This thread is using the reward in a way that excludes this one: waiting would never end.</exception>
+    /// <param name="alone">Whether all other uses are excluded meanwhile: for work that moves or converts the networks.</param>
+    /// <returns>The use, which ends when it is disposed, on the same thread.</returns>
+    /// <exception cref="InvalidOperationException">This thread already uses the reward in a way that excludes the new use: waiting would never end.</exception>
     public static IDisposable Use(VideoReward reward, Device device, bool alone = false)
     {
-        // In one order whoever asks: two sums that share two parts must not each hold one and wait for the other.
+        // Always in the same order: two sums that share two parts must not each have one and wait for the other.
         RewardDevices[] parts = [.. Parts(reward).Distinct().Select(ForPart).OrderBy(part => part._order)];
         var held = new Stack<RewardDevices>();
         try
@@ -70,8 +72,8 @@ internal sealed class RewardDevices
                 if (_threads.ContainsKey(thread))
                 {
                     throw new InvalidOperationException(
-                        $"The reward '{_reward.Name}' is in use on {_device} by this thread, in a run whose callback asks for it on "
-                            + $"{device}{(alone || _alone ? ", one of them for itself alone" : "")}. "
+                        $"The reward '{_reward.Name}' is in use on {_device} by a run on this thread, and a callback of that run asks for it on "
+                            + $"{device}{(alone || _alone ? ", one of the two with exclusive use" : "")}. "
                         + "Score after the run has returned, or make the reward a second time.");
                 }
 

@@ -4,19 +4,20 @@ using Microsoft.ML.VideoAlignment.Files;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// The entries of a saved transformer, read within limits. ML.NET unpacks an entry into a temporary file before it hands it out, and .NET stops at
-/// the size that the zip's directory declares: checking the declared sizes first bounds what is really written.
+/// Reads the entries of a saved transformer within limits. ML.NET unpacks an entry into a temporary file before it hands it out, and .NET stops at the size
+/// that the zip's directory declares: checking the declared sizes first bounds what is really written.
 /// </summary>
 internal sealed class SavedEntries
 {
-    /// <summary>Settings, names and references take a few kilobytes.</summary>
+    /// <summary>The limit for entries of settings, names and references, which really take a few kilobytes.</summary>
     public const int MostSettingsBytes = 16 << 20;
 
     private readonly object _context;
     private readonly Dictionary<string, long> _sizes = new(StringComparer.Ordinal);
 
+    /// <summary>Checks the declared sizes of all entries.</summary>
     /// <param name="context">ML.NET's internal ModelLoadContext.</param>
-    /// <exception cref="FormatException">The entries are to unpack to far more than they have in the zip.</exception>
+    /// <exception cref="FormatException">The entries would unpack to far more than they take in the zip.</exception>
     public SavedEntries(object context)
     {
         _context = context;
@@ -33,16 +34,17 @@ internal sealed class SavedEntries
         }
     }
 
-    /// <summary>Reads an entry; false where there is none.</summary>
-    /// <param name="name">Its name in the transformer's folder of the zip.</param>
+    /// <summary>Reads an entry.</summary>
+    /// <param name="name">The entry's name in the transformer's folder of the zip.</param>
     /// <param name="most">The most bytes that it may have.</param>
     /// <param name="read">Reads its content.</param>
-    /// <exception cref="FormatException">It is larger, or ends early.</exception>
+    /// <returns>Whether there is such an entry.</returns>
+    /// <exception cref="FormatException">The entry is too large, or ends early.</exception>
     public bool TryRead(string name, long most, Action<BinaryReader> read)
     {
         if (_sizes.TryGetValue(name, out long size) && size > most)
         {
-            throw new FormatException($"The saved model's entry '{name}' is to have {size} bytes; at most {most} are read.");
+            throw new FormatException($"The saved model's entry '{name}' declares {size} bytes; at most {most} are read.");
         }
 
         try
@@ -55,8 +57,11 @@ internal sealed class SavedEntries
         }
     }
 
-    /// <summary>The whole content of an entry; null where there is none.</summary>
-    /// <inheritdoc cref="TryRead"/>
+    /// <summary>Reads the whole content of an entry.</summary>
+    /// <param name="name">The entry's name in the transformer's folder of the zip.</param>
+    /// <param name="most">The most bytes that it may have.</param>
+    /// <returns>The content; null: there is no such entry.</returns>
+    /// <exception cref="FormatException">The entry is too large, or ends early.</exception>
     public byte[]? Content(string name, long most)
     {
         byte[]? content = null;
@@ -68,8 +73,11 @@ internal sealed class SavedEntries
         return content;
     }
 
-    /// <summary>Reads an entry of names and numbers; false where there is none.</summary>
-    /// <inheritdoc cref="TryRead"/>
+    /// <summary>Reads an entry of names and numbers, at most <see cref="MostSettingsBytes"/> long.</summary>
+    /// <param name="name">The entry's name in the transformer's folder of the zip.</param>
+    /// <param name="read">Reads its content.</param>
+    /// <returns>Whether there is such an entry.</returns>
+    /// <exception cref="FormatException">The entry is too large, or damaged.</exception>
     public bool TryReadSettings(string name, Action<BinaryReader> read)
     {
         if (Content(name, MostSettingsBytes) is not { } content)

@@ -3,8 +3,8 @@ using System.Collections.Concurrent;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// The paths that models saved by this process name: the program chose them itself, so that what it saved it can load again without being asked.
-/// They are compared as text, links not followed.
+/// The paths that models saved by this process name: the program chose them itself, so it may load again what it saved without further permission. Paths are
+/// compared as text; links are not followed.
 /// </summary>
 internal static class SavedPaths
 {
@@ -21,7 +21,7 @@ internal static class SavedPaths
         }
     }
 
-    /// <summary>Whether this process has saved a model that names the path.</summary>
+    /// <summary>Tells whether this process has saved a model that names a path.</summary>
     /// <param name="path">The path of a file or folder, without a zero character.</param>
     public static bool Contains(string path) => s_paths.ContainsKey(Plain(path));
 

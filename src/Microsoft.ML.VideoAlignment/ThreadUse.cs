@@ -3,37 +3,37 @@ using System.Diagnostics;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// Whether libtorch's threads get the processors that they ask for. They meet at a barrier after each operation, and by default spin there: where a
-/// neighbor or a quota takes a processor away, all of them wait for the one that has none, and a step takes many times as long.
+/// Finds out whether libtorch's threads get the processors they need. They meet at a barrier after each operation, and by default spin there: where another
+/// process or a quota takes a processor away, all of them wait for the thread that has none, and a step takes many times as long.
 /// </summary>
 /// <remarks>
 /// The rule: over at least <see cref="LeastSteps"/> steps after the first (which compiles) and <see cref="LeastTime"/>, the processor time of the process is
-/// less than <see cref="LeastShare"/> of what its threads could have used, wall time x threads, although there is more than one and they spin. A neighbor
-/// on one of two processors leaves two threads two thirds; eight threads under a quota of two get a quarter. Threads that sleep while they wait use less for
-/// good reasons, so nothing is said of them.
+/// less than <see cref="LeastShare"/> of what its threads could have used, wall time x threads, although there is more than one and they spin. Another
+/// process on one of two processors leaves two threads two thirds; eight threads under a quota of two get a quarter. Threads that sleep while they wait use
+/// less for good reasons, so there is no advice about them.
 /// </remarks>
 /// <param name="threads">Threads of libtorch.</param>
 /// <param name="processors">Processors that the process may use, by affinity and quota.</param>
-/// <param name="variable">An environment variable's value, or null.</param>
-/// <param name="wall">Time on the clock.</param>
-/// <param name="processorTime">Processor time of the process, over all of its threads.</param>
+/// <param name="variable">Gives the value of an environment variable, or null.</param>
+/// <param name="wall">Gives the time on the clock.</param>
+/// <param name="processorTime">Gives the processor time of the process, over all of its threads.</param>
 internal sealed class ThreadUse(int threads, int processors, Func<string, string?> variable, Func<TimeSpan> wall, Func<TimeSpan> processorTime)
 {
-    /// <summary>A measurement is of no fewer steps.</summary>
+    /// <summary>The fewest steps of a measurement.</summary>
     public const int LeastSteps = 3;
 
-    /// <summary>Of wall time x threads.</summary>
+    /// <summary>The share of wall time x threads below which there is advice.</summary>
     public const double LeastShare = 0.7;
 
-    /// <summary>A measurement is of no less time.</summary>
+    /// <summary>The shortest time of a measurement.</summary>
     public static readonly TimeSpan LeastTime = TimeSpan.FromSeconds(2);
 
     private int _steps = -1;
     private TimeSpan _wall;
     private TimeSpan _used;
-    private bool _said;
+    private bool _reported;
 
-    /// <summary>This process, now.</summary>
+    /// <summary>Begins to observe this process.</summary>
     public static ThreadUse OfProcess()
     {
         var clock = Stopwatch.StartNew();
@@ -41,14 +41,16 @@ internal sealed class ThreadUse(int threads, int processors, Func<string, string
             get_num_threads(), Environment.ProcessorCount, Environment.GetEnvironmentVariable, () => clock.Elapsed, () => Environment.CpuUsage.TotalTime);
     }
 
-    /// <summary>How many threads there are, for the log.</summary>
+    /// <summary>Gives the number of threads in words, for the log.</summary>
     public string Describe() => $"{threads} {(threads == 1 ? "thread" : "threads")}";
 
-    /// <summary>What is wrong before anything is measured: more threads than processors; null: nothing.</summary>
+    /// <summary>Finds what is wrong before anything is measured: more threads than processors.</summary>
+    /// <returns>A warning with advice; null: there are enough processors.</returns>
     public string? Excess() => threads <= processors ? null
         : $"libtorch has {threads} threads, and this process may use {processors} {(processors == 1 ? "processor" : "processors")}: {Remedy(processors)}";
 
-    /// <summary>To be called after each step: what to set, once, where the threads do not get their processors; else null.</summary>
+    /// <summary>Measures; call after each step.</summary>
+    /// <returns>Advice, once, where the threads do not get their processors; null otherwise.</returns>
     public string? AfterStep()
     {
         (TimeSpan now, TimeSpan used) = (wall(), processorTime());
@@ -60,7 +62,7 @@ internal sealed class ThreadUse(int threads, int processors, Func<string, string
 
         _steps++;
         TimeSpan took = now - _wall;
-        if (_said || threads < 2 || !Spins || _steps < LeastSteps || took < LeastTime)
+        if (_reported || threads < 2 || !Spins || _steps < LeastSteps || took < LeastTime)
         {
             return null;
         }
@@ -73,14 +75,15 @@ internal sealed class ThreadUse(int threads, int processors, Func<string, string
             return null;
         }
 
-        _said = true;
+        _reported = true;
         return $"The last {steps} steps took {took.TotalSeconds / steps:0.0} s each, in which libtorch's {threads} threads had {busy:0.0} processors: "
-            + "they wait for each other, and spin meanwhile. " + Remedy(Math.Clamp((int)Math.Round(busy), 1, processors));
+            + "they wait for each other, and spin while they wait. " + Remedy(Math.Clamp((int)Math.Round(busy), 1, processors));
     }
 
-    /// <summary>Whether threads that wait use their processor.</summary>
+    /// <summary>Whether waiting threads use their processor.</summary>
     private bool Spins =>
-        !string.Equals(variable("OMP_WAIT_POLICY"), "PASSIVE", StringComparison.OrdinalIgnoreCase) && variable("GOMP_SPINCOUNT") != "0" && variable("KMP_BLOCKTIME") != "0";
+        !string.Equals(variable("OMP_WAIT_POLICY"), "PASSIVE", StringComparison.OrdinalIgnoreCase)
+        && variable("GOMP_SPINCOUNT") != "0" && variable("KMP_BLOCKTIME") != "0";
 
     private string Remedy(int fewer)
     {

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>What a saved alignment tells of its training. Nothing reads it back; it is for people.</summary>
+/// <summary>Makes the description of its training that a saved alignment contains. It is for people; nothing reads it back.</summary>
 internal static class TrainingRecord
 {
     private static readonly JsonSerializerOptions s_camelCase = new()
@@ -13,6 +13,9 @@ internal static class TrainingRecord
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
     };
 
+    /// <summary>Describes a finished run.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="outcome">How it ended.</param>
     public static JsonObject Create(AlignmentRun run, AlignmentOutcome outcome)
     {
         VideoAlignmentOptions options = run.Options;
@@ -31,7 +34,7 @@ internal static class TrainingRecord
             ["gradientWindow"] = options.Algorithm.NeedsRewardGradient ? $"{run.Window}" : null,
             ["rewardFrames"] = $"{run.Frames}",
             ["loss"] = $"{run.Loss}",
-            ["loraTargets"] = $"{options.LoraTargets}",
+            ["loraTargets"] = $"{options.LoraTargetsFor(run.Model)}",
             ["loraRank"] = options.LoraRank,
             ["loraAlpha"] = options.LoraAlpha,
             ["learningRate"] = options.LearningRate,
@@ -46,11 +49,13 @@ internal static class TrainingRecord
             ["libraryVersion"] = typeof(TrainingRecord).Assembly.GetName().Version?.ToString(3),
         };
     }
-    /// <summary>Its name, and settings of its own where it has any.</summary>
+
     private static JsonObject Algorithm(AlignmentAlgorithm algorithm) => algorithm switch
     {
-        AlignmentAlgorithm.Policy(var ddpo) => new JsonObject { ["name"] = nameof(AlignmentAlgorithm.Ddpo), ["settings"] = JsonSerializer.SerializeToNode(ddpo, s_camelCase) },
-        AlignmentAlgorithm.Preferences(var dpo) => new JsonObject { ["name"] = nameof(AlignmentAlgorithm.DiffusionDpo), ["settings"] = JsonSerializer.SerializeToNode(dpo, s_camelCase) },
+        AlignmentAlgorithm.Policy(var ddpo) =>
+            new JsonObject { ["name"] = nameof(AlignmentAlgorithm.Ddpo), ["settings"] = JsonSerializer.SerializeToNode(ddpo, s_camelCase) },
+        AlignmentAlgorithm.Preferences(var dpo) =>
+            new JsonObject { ["name"] = nameof(AlignmentAlgorithm.DiffusionDpo), ["settings"] = JsonSerializer.SerializeToNode(dpo, s_camelCase) },
         _ => new JsonObject { ["name"] = nameof(AlignmentAlgorithm.RewardGradient) },
     };
 }

@@ -4,17 +4,17 @@ using Microsoft.ML.VideoAlignment.Weights;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// The files of a base model that came inside a zip, in a folder of their own below the temporary folder. They go when this is disposed, when nothing holds it
-/// any more, or when the process exits; what a process that was killed left behind goes when the next one unpacks.
+/// The files of a base model that came inside a zip, in a folder of their own below the temporary folder. They are removed when this is disposed or
+/// collected, or when the process exits; what a killed process left is removed when the next one unpacks.
 /// </summary>
-/// <remarks>Beside each folder lies a file that its process holds open and locked; where it can be locked, its process is gone.</remarks>
+/// <remarks>Beside each folder is a file that its process keeps open and locked; where another process can lock it, its process is gone.</remarks>
 internal sealed class UnpackedBase : IDisposable
 {
     private const string Prefix = "video-base-";
     private const string LockExtension = ".lock";
     private const int Attempts = 5;
 
-    /// <summary>Folders of this process and their locks. It holds no <see cref="UnpackedBase"/>, so that those can be collected.</summary>
+    /// <summary>The folders of this process and their locks. No <see cref="UnpackedBase"/> is referenced, so that those can be collected.</summary>
     private static readonly ConcurrentDictionary<string, FileStream> s_locks = new(StringComparer.Ordinal);
 
     static UnpackedBase() => AppDomain.CurrentDomain.ProcessExit += static (_, _) =>
@@ -29,13 +29,13 @@ internal sealed class UnpackedBase : IDisposable
 
     ~UnpackedBase() => Remove(Folder);
 
-    /// <summary>The folder.</summary>
+    /// <summary>The path of the folder.</summary>
     public string Folder { get; }
 
-    /// <summary>Makes a folder and fills it, after those that killed processes left behind were removed.</summary>
-    /// <param name="temporaryFolder">Where folders are made.</param>
-    /// <param name="unpack">Fills the folder that it is given.</param>
-    /// <exception cref="IOException">It cannot be written, or is full; the message says what to do, and nothing is left behind.</exception>
+    /// <summary>Makes a folder and fills it, after removing those that killed processes left.</summary>
+    /// <param name="temporaryFolder">The folder in which it is made; created where it does not exist.</param>
+    /// <param name="unpack">Writes the files into the folder that it is given.</param>
+    /// <exception cref="IOException">The folder cannot be written, or the disk is full; the message says what to do, and nothing is left.</exception>
     public static UnpackedBase Create(string temporaryFolder, Action<string> unpack)
     {
         UnpackedBase? unpacked = null;
@@ -59,8 +59,9 @@ internal sealed class UnpackedBase : IDisposable
             }
 
             throw new IOException(
-                $"The alignment's base model is inside its zip and has to be unpacked below the temporary folder '{temporaryFolder}', which cannot be written: {exception.Message} "
-                + "Set MLContext.TempFilePath to a folder that can be, with room for the model; or save without IncludeBaseModel.",
+                $"The alignment's base model is inside its zip and has to be unpacked below the temporary folder '{temporaryFolder}', "
+                + $"which cannot be written: {exception.Message} "
+                + "Set MLContext.TempFilePath to a writable folder with room for the model, or save without IncludeBaseModel.",
                 exception);
         }
     }
@@ -82,14 +83,14 @@ internal sealed class UnpackedBase : IDisposable
             }
             catch (IOException) when (attempt < Attempts && File.Exists(folder + LockExtension))
             {
-                // Between making and locking it another process took it for a killed one's.
+                // Between creating and locking the file another process took it for one of a killed process.
             }
         }
     }
 
     private static void RemoveStale(string temporaryFolder, string own)
     {
-        // Where even our own can be locked twice, as on file systems without locks, a lock says nothing.
+        // Where even our own file can be locked twice, as on file systems without locks, a lock says nothing.
         if (TryLock(own) is { } again)
         {
             again.Dispose();
@@ -118,7 +119,7 @@ internal sealed class UnpackedBase : IDisposable
         }
     }
 
-    /// <summary>Removes a folder of this process; what cannot be removed now is left to the next process that unpacks.</summary>
+    // What cannot be removed now is left to the next process that unpacks.
     private static void Remove(string folder)
     {
         if (s_locks.TryRemove(folder, out FileStream? held))
@@ -128,7 +129,7 @@ internal sealed class UnpackedBase : IDisposable
         }
     }
 
-    /// <summary>The folder, then its lock: as long as there is anything, there is a lock beside it.</summary>
+    // The folder first, then its lock: as long as there is anything, there is a lock beside it.
     private static void RemoveFiles(string folder)
     {
         try
@@ -142,7 +143,7 @@ internal sealed class UnpackedBase : IDisposable
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            // Still read by someone, or another user's.
+            // Still in use, or another user's.
         }
     }
 }

@@ -3,7 +3,7 @@ using Microsoft.ML.VideoAlignment.DataViews;
 
 namespace Microsoft.ML;
 
-/// <summary>Video alignment on <see cref="MLContext"/>.</summary>
+/// <summary>Adds video alignment, generation, scoring and evaluation to <see cref="MLContext"/>.</summary>
 public static class VideoAlignmentCatalog
 {
     /// <summary>
@@ -15,6 +15,7 @@ public static class VideoAlignmentCatalog
     /// <param name="promptColumnName">The text column with the prompts.</param>
     /// <param name="model">The base model. The caller disposes it, after the transformers that use it.</param>
     /// <param name="reward">What to align to. The caller disposes it.</param>
+    /// <exception cref="ArgumentException">The defaults do not fit the model; the message lists every fault.</exception>
     public static VideoAlignmentEstimator AlignVideoDiffusion(
         this TransformsCatalog catalog, string outputColumnName, string promptColumnName, VideoDiffusionModel model, VideoReward reward) =>
         catalog.AlignVideoDiffusion(outputColumnName, promptColumnName, model, reward, new VideoAlignmentOptions());
@@ -28,24 +29,25 @@ public static class VideoAlignmentCatalog
     /// </param>
     /// <param name="model">The base model. The caller disposes it, after the transformers that use it.</param>
     /// <param name="reward">What to align to. The caller disposes it.</param>
-    /// <param name="options">How.</param>
+    /// <param name="options">How the model is trained, and how videos are then generated.</param>
     /// <exception cref="ArgumentException">Options are out of range; the message lists every fault.</exception>
     public static VideoAlignmentEstimator AlignVideoDiffusion(
-        this TransformsCatalog catalog, string outputColumnName, string? promptColumnName, VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options)
+        this TransformsCatalog catalog, string outputColumnName, string? promptColumnName, VideoDiffusionModel model, VideoReward reward,
+        VideoAlignmentOptions options)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         var columns = new AlignmentColumns(outputColumnName, promptColumnName, options?.SeedColumnName, options?.ImageColumnName);
         return new VideoAlignmentEstimator(MlNetInterop.EnvironmentOf(catalog), columns, model, reward, options!);
     }
 
-    /// <summary>Generates a video for each prompt by a model as it is, or with LoRA weights from files: no training, no reward.</summary>
+    /// <summary>Generates a video for each prompt with a model as it is, or with LoRA weights from files: no training, no reward.</summary>
     /// <param name="catalog">The transforms catalog.</param>
     /// <param name="outputColumnName">The video column to make: <c>Vector&lt;Single, T, 3, H, W&gt;</c>, RGB in [0, 1].</param>
     /// <param name="promptColumnName">The text column to generate from; null for models that make videos from images.</param>
-    /// <param name="model">The base model; it stays the caller's.</param>
+    /// <param name="model">The base model. The caller disposes it, after the transformers that use it.</param>
     /// <param name="options">How videos are sampled; what concerns training is not read. Null: the defaults.</param>
     /// <param name="loras">LoRA files of any format, mixed by their strengths: W + sum of strength x delta; none: the base model.</param>
-    /// <exception cref="ArgumentException">The options are at fault; the message lists every fault.</exception>
+    /// <exception cref="ArgumentException">Options are out of range; the message lists every fault.</exception>
     public static VideoGenerationEstimator GenerateVideo(
         this TransformsCatalog catalog, string outputColumnName, string? promptColumnName, VideoDiffusionModel model, VideoAlignmentOptions? options = null,
         params IReadOnlyList<VideoLora> loras)
@@ -57,17 +59,18 @@ public static class VideoAlignmentCatalog
     }
 
     /// <summary>
-    /// Scores a column of videos by a reward. A video with values outside [0, 1] (by more than 1e-3) is refused when it is read, with the value.
+    /// Scores a column of videos with a reward. Reading the score of a video with values outside [0, 1] (by more than 1e-3) is an error that gives the value.
     /// </summary>
     /// <param name="catalog">The transforms catalog.</param>
     /// <param name="outputColumnName">The <see cref="float"/> column to make.</param>
     /// <param name="videoColumnName">The videos: <c>Vector&lt;Single, T, 3, H, W&gt;</c>, RGB in [0, 1].</param>
-    /// <param name="reward">What scores. The caller disposes it.</param>
-    /// <param name="promptColumnName">The prompts, for a reward that reads them.</param>
-    /// <param name="clampFrames">Whether values outside [0, 1] are cut to it instead. NaN is refused all the same.</param>
+    /// <param name="reward">The reward. The caller disposes it.</param>
+    /// <param name="promptColumnName">The text column with the prompts, for a reward that reads them; null: none.</param>
+    /// <param name="clampFrames">Whether values outside [0, 1] are clamped instead of refused. NaN is refused all the same.</param>
     /// <exception cref="ArgumentException">The reward reads the prompt and no column is named.</exception>
     public static VideoScoringEstimator ScoreVideo(
-        this TransformsCatalog catalog, string outputColumnName, string videoColumnName, VideoReward reward, string? promptColumnName = null, bool clampFrames = false)
+        this TransformsCatalog catalog, string outputColumnName, string videoColumnName, VideoReward reward, string? promptColumnName = null,
+        bool clampFrames = false)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(reward);
@@ -76,17 +79,21 @@ public static class VideoAlignmentCatalog
             throw new ArgumentException($"The reward '{reward.Name}' reads the prompt: name its column.", nameof(promptColumnName));
         }
 
-        return new VideoScoringEstimator(MlNetInterop.EnvironmentOf(catalog), new ScoringColumns(outputColumnName, videoColumnName, promptColumnName, clampFrames), reward);
+        var columns = new ScoringColumns(outputColumnName, videoColumnName, promptColumnName, clampFrames);
+        return new VideoScoringEstimator(MlNetInterop.EnvironmentOf(catalog), columns, reward);
     }
 
-    /// <summary>Mean score, its spread and confidence interval, and, beside the base model's scores, gain and win rate. Reads the data once.</summary>
+    /// <summary>
+    /// Computes the mean score, its spread and confidence interval, and, compared with the base model's scores, gain and win rate. Reads the data once.
+    /// </summary>
     /// <param name="mlContext">The context.</param>
-    /// <param name="data">Scored videos.</param>
+    /// <param name="data">The table of scored videos.</param>
     /// <param name="scoreColumnName">The <see cref="float"/> column of scores.</param>
     /// <param name="baseScoreColumnName">The scores of the base model's videos for the same rows; null: no comparison.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
     /// <exception cref="InvalidOperationException">There are no rows, or a score is not finite.</exception>
-    public static VideoAlignmentMetrics EvaluateVideoAlignment(this MLContext mlContext, IDataView data, string scoreColumnName, string? baseScoreColumnName = null)
+    public static VideoAlignmentMetrics EvaluateVideoAlignment(
+        this MLContext mlContext, IDataView data, string scoreColumnName, string? baseScoreColumnName = null)
     {
         ArgumentNullException.ThrowIfNull(mlContext);
         ArgumentNullException.ThrowIfNull(data);
@@ -95,28 +102,30 @@ public static class VideoAlignmentCatalog
     }
 
     /// <summary>
-    /// Lets <c>mlContext.Model.Load</c> load alignments and scorings, and says what they may open. To be called once in a process that loads without
-    /// having made an estimator of this library; without it, ML.NET says "Error during class instantiation", caused by "Couldn't load model".
+    /// Lets <c>mlContext.Model.Load</c> load alignments and scorings, and sets what they may open. Call it once in a process that loads without having made an
+    /// estimator of this library; without it, ML.NET says "Error during class instantiation", caused by "Couldn't load model".
     /// </summary>
     /// <remarks>
-    /// A saved model may be a stranger's. What lies inside it and what comes with this library is opened; a path that it names is opened only where
-    /// this process saved a model that names it, or inside <paramref name="trustedFolders"/>; nothing is downloaded without <paramref name="hub"/>; no
-    /// program is run without <paramref name="allowTorchScript"/>. What <paramref name="resolveBaseModel"/> and <paramref name="movedRewardFiles"/>
-    /// give is the program's own choice. Hashes are compared in every case.
+    /// A saved model may come from a stranger. What is inside it and what comes with this library is opened; a path that it names is opened only where this
+    /// process saved a model that names it, or inside <paramref name="trustedFolders"/>; nothing is downloaded without <paramref name="hub"/>; no program is
+    /// run without <paramref name="allowTorchScript"/>. What <paramref name="resolveBaseModel"/> and <paramref name="movedRewardFiles"/> give is the program's
+    /// own choice. Hashes are compared in every case.
     /// </remarks>
     /// <param name="mlContext">The context that will load.</param>
     /// <param name="resolveBaseModel">
-    /// Supplies base models that have moved, that are loaded already, or whose path may not be opened unasked; it may return null to have the model
-    /// opened where it was when the alignment was saved. The transformer checks its hash, and does not dispose it.
+    /// Supplies base models that have moved, that are loaded already, or whose path may not be opened; it may return null to have the model opened where it was
+    /// when the alignment was saved. The transformer checks the model's hash, and does not dispose it. Null (default): no resolver.
     /// </param>
-    /// <param name="movedRewardFiles">New places, by old path, of files that rewards of saved <c>ScoreVideo</c> transforms were made from.</param>
+    /// <param name="movedRewardFiles">
+    /// New paths, by old path, of files that rewards of saved <c>ScoreVideo</c> transforms were made from. Null (default): none.
+    /// </param>
     /// <param name="hub">
-    /// How a base model that an alignment names by its id of the hub is looked for; its revision is the alignment's. Null (default): in the local cache alone, nothing is downloaded.
+    /// How to look for a base model that an alignment names by its hub id; its revision is the alignment's. Null (default): in the local cache alone, nothing
+    /// is downloaded.
     /// </param>
     /// <param name="trustedFolders">Folders whose files saved models may name, symbolic links followed. Null (default): none.</param>
     /// <param name="allowTorchScript">
-    /// Whether the TorchScript programs that saved rewards name are run: they are code, which does what it likes. Their path must be allowed as well.
-    /// Default: false.
+    /// Whether TorchScript programs that saved rewards name may run: they are code and can do anything. Their path must be allowed as well. Default: false.
     /// </param>
     /// <exception cref="ArgumentException">A trusted folder is empty or null.</exception>
     public static void RegisterVideoAlignment(

@@ -1,13 +1,14 @@
 using Microsoft.ML.Runtime;
 using Microsoft.ML.VideoAlignment.DataViews;
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Runs;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// Aligns a video diffusion model to a reward by back-propagating the reward's gradient through the last denoising steps and the video decoder into
-/// LoRA weights (VADER, arXiv 2407.08737), or from the reward's scores alone (<see cref="VideoAlignmentOptions.Algorithm"/>). <see cref="Fit"/> trains on a column of prompts; the fitted transformer generates a video for each prompt.
+/// Aligns a video diffusion model to a reward by back-propagating the reward's gradient through the last denoising steps and the video decoder into LoRA
+/// weights (VADER, arXiv 2407.08737), or from the reward's scores alone (<see cref="VideoAlignmentOptions.Algorithm"/>). <see cref="Fit"/> trains on a column
+/// of prompts; the fitted transformer generates a video for each prompt.
 /// </summary>
 /// <remarks>
 /// <format type="text/markdown"><![CDATA[
@@ -20,10 +21,10 @@ namespace Microsoft.ML.VideoAlignment;
 /// | Exportable to ONNX | No |
 /// ]]></format>
 /// The model and the reward belong to the caller, who disposes them after the transformers that use them. Fitting moves both to the device that
-/// <c>MLContext.GpuDeviceId</c> and <c>FallbackToCpu</c> name, and the transformer makes its videos there. They may be used from several threads: trainings and
-/// videos of one model take turns, and what another context wants on another device waits for its turn and then moves the model, there and back each time.
-/// Where that is often, load the model once for each device. With <see cref="VideoAlignmentOptions.RunFolder"/> fitting goes on where it was interrupted. Fitting
-/// twice gives the same weights, bit for bit, on one machine.
+/// <c>MLContext.GpuDeviceId</c> and <c>FallbackToCpu</c> name, and the transformer generates there. They may be used from several threads: trainings and
+/// generations of one model run one after another, and work of another context on another device waits and then moves the model, there and back each time.
+/// Where that is often, load the model once for each device. With <see cref="VideoAlignmentOptions.RunFolder"/> fitting resumes where it was interrupted.
+/// Fitting twice gives the same weights, bit for bit, on one machine.
 /// </remarks>
 public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransformer>
 {
@@ -33,7 +34,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     private readonly VideoReward _reward;
     private readonly VideoAlignmentOptions _options;
     private readonly int? _seed;
-    private readonly int _otherwise;
+    private readonly int _randomSeed;
 
     internal VideoAlignmentEstimator(
         IHostEnvironment environment, AlignmentColumns columns, VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options)
@@ -51,36 +52,44 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         _reward = reward;
         _options = options;
         _seed = options.Seed ?? MlNetInterop.Seed(environment);
-        _otherwise = _seed ?? _host.Rand.Next();
+        _randomSeed = _seed ?? _host.Rand.Next();
     }
 
     /// <summary>Trains the LoRA weights.</summary>
-    /// <param name="input">A table with the prompt column.</param>
+    /// <param name="input">A table with the columns that the estimator reads.</param>
     /// <returns>
-    /// The transformer with the weights of the last step, or of the best one (<see cref="VideoAlignmentOptions.KeepBest"/>); after a cancellation, of the last step
-    /// done.
+    /// The transformer with the weights of the last step, or of the best one (<see cref="VideoAlignmentOptions.KeepBest"/>); after a cancellation, of the last
+    /// finished step.
     /// </returns>
-    /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type. Nothing has been done then.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type. Nothing has been done then.</exception>
     /// <exception cref="RewardContractException">
     /// The reward cannot train this model: no gradient, too few frames, a wrong shape, a prompt it cannot read. Only while no step is finished; later it is the
     /// <see cref="Exception.InnerException"/> of a <see cref="TrainingStepException"/>.
     /// </exception>
     /// <exception cref="FormatException">A prompt's notation is wrong, or asks for what cannot be done with its images.</exception>
-    /// <exception cref="NotSupportedException">A prompt names a file, and <see cref="VideoModelOptions.ReferenceFolder"/> names no folder; or it names a video.</exception>
-    /// <exception cref="FileNotFoundException">An image is not there.</exception>
+    /// <exception cref="NotSupportedException">
+    /// A prompt names a file while <see cref="VideoModelOptions.ReferenceFolder"/> is not set, or it names a video.
+    /// </exception>
+    /// <exception cref="FileNotFoundException">An image does not exist.</exception>
     /// <exception cref="UnauthorizedAccessException">A prompt names a file outside the folder.</exception>
     /// <exception cref="InvalidOperationException">The table is empty, or the GPU asked for does not exist.</exception>
     /// <exception cref="ObjectDisposedException">The model or the reward has been disposed.</exception>
     /// <exception cref="IOException"><see cref="VideoAlignmentOptions.CheckpointFolder"/> cannot be written. No step has begun then.</exception>
-    /// <exception cref="RunFolderException"><see cref="VideoAlignmentOptions.RunFolder"/> cannot be written, is used by another run, is of a run that this one cannot go on
-    /// with, or has no state that can be read. No step has begun then.</exception>
-    /// <exception cref="InsufficientMemoryException">Memory ran out; the message says what the run is estimated to take, and which options make it smaller. Where a step
-    /// had begun, the <see cref="Exception.InnerException"/> is a <see cref="TrainingStepException"/> with the weights. Or no plan meets <see cref="VideoAlignmentOptions.MemoryBudget"/>.</exception>
+    /// <exception cref="RunFolderException">
+    /// <see cref="VideoAlignmentOptions.RunFolder"/> cannot be written, is in use by another run, belongs to a run that this one cannot continue, or has no
+    /// state that can be read. No step has begun then.
+    /// </exception>
+    /// <exception cref="InsufficientMemoryException">
+    /// Memory ran out; the message says what the run is estimated to take, and which options make it smaller. Where a step had begun, the
+    /// <see cref="Exception.InnerException"/> is a <see cref="TrainingStepException"/> with the weights. Or no plan meets
+    /// <see cref="VideoAlignmentOptions.MemoryBudget"/>.
+    /// </exception>
     /// <exception cref="TrainingStepException">
-    /// Something failed after the first step had begun: a number was not finite, or the reward, a measurement, a checkpoint, <see cref="VideoAlignmentOptions.Progress"/>
-    /// or the log threw (also an <see cref="OperationCanceledException"/> that <see cref="VideoAlignmentOptions.CancellationToken"/> did not ask for). The exception holds
-    /// the weights that the last finished step would have returned, and names a file with them. Where latents or frames were not finite it is caused by a
-    /// <see cref="NotFiniteNumberException"/> that names the step or stage, the row and its prompt.
+    /// Something failed after the first step had begun: a number was not finite, or the reward, a measurement, a checkpoint,
+    /// <see cref="VideoAlignmentOptions.Progress"/> or the log threw (also an <see cref="OperationCanceledException"/> that
+    /// <see cref="VideoAlignmentOptions.CancellationToken"/> did not ask for). The exception contains the weights that the last finished step would have
+    /// returned, and names a file with them. Where latents or frames were not finite it is caused by a <see cref="NotFiniteNumberException"/> that names the
+    /// step or stage, the row and its prompt.
     /// </exception>
     public VideoAlignmentTransformer Fit(IDataView input)
     {
@@ -104,7 +113,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         Log.Warn(channel, [.. IneffectiveOptions.OfSampling(_options, _model), .. IneffectiveOptions.OfTraining(_options, _model, _reward, device)]);
         AdapterHost.For(_model).MoveTo(device);
         using RunFolder? folder = _options.RunFolder is { } path ? RunFolder.Open(path, warning => Log.Warn(channel, warning)) : null;
-        VideoAlignmentOptions options = Planned(Inform);
+        VideoAlignmentOptions options = PlanMemory(Inform);
         OutOfMemoryAdvice.Run(
             _model, options, _reward,
             () => RewardProbe.Run(_reward, device, shown, sampling.VideoSize(_model), [.. texts.Select(Describe)], options.Algorithm, channel));
@@ -116,8 +125,8 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
             }
         }
 
-        // Where no seed was asked for, a run that goes on keeps the one it had.
-        int seed = _seed ?? folder?.Found?.Seed ?? _otherwise;
+        // Where no seed was asked for, a resumed run keeps the one it had.
+        int seed = _seed ?? folder?.Found?.Seed ?? _randomSeed;
         var run = new AlignmentRun(_model, _reward, options, seed, rows, heldOut, Devices.TemporaryFolder(_host)) { Folder = folder, Place = device };
         folder?.Compare(AlignmentFingerprint.From(run), warning => Log.Warn(channel, warning));
         Log.Warn(channel, run.Model.LoadNotes);
@@ -144,8 +153,8 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
             }));
     }
 
-    /// <summary>The options of the run: where there is a budget, a plan's.</summary>
-    private VideoAlignmentOptions Planned(Action<string> say)
+    // The options of the run: those of a memory plan where there is a budget.
+    private VideoAlignmentOptions PlanMemory(Action<string> inform)
     {
         if (_options.MemoryBudget is not { } budget)
         {
@@ -153,11 +162,11 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         }
 
         var plan = MemoryPlan.For(_model, _options, budget, _reward);
-        say(plan.Describe());
+        inform(plan.Describe());
         return plan.Options;
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema) => _columns.OutputSchema(inputSchema);
 }

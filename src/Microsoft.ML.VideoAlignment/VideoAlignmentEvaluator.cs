@@ -4,9 +4,15 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>Reads score columns once, row by row.</summary>
+/// <summary>Computes <see cref="VideoAlignmentMetrics"/> from score columns, which are read once, row by row.</summary>
 internal static class VideoAlignmentEvaluator
 {
+    /// <summary>Evaluates scores.</summary>
+    /// <param name="data">The table of scored videos.</param>
+    /// <param name="scoreColumnName">The <see cref="float"/> column of scores.</param>
+    /// <param name="baseScoreColumnName">The scores of the base model's videos for the same rows; null: no comparison.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
+    /// <exception cref="InvalidOperationException">There are no rows, or a score is not finite.</exception>
     public static VideoAlignmentMetrics Evaluate(IDataView data, string scoreColumnName, string? baseScoreColumnName)
     {
         DataViewSchema.Column scoreColumn = InputColumns.FindScore(data.Schema, scoreColumnName);
@@ -31,7 +37,8 @@ internal static class VideoAlignmentEvaluator
 
         if (scores.Count == 0)
         {
-            throw new InvalidOperationException($"There is nothing to evaluate: column '{scoreColumnName}' belongs to a table without rows.");
+            throw new InvalidOperationException(
+                $"There is nothing to evaluate: the table of column '{scoreColumnName}' has no rows. Check its source and its filters.");
         }
 
         return new VideoAlignmentMetrics
@@ -61,7 +68,9 @@ internal static class VideoAlignmentEvaluator
             getter(ref value);
             return float.IsFinite(value)
                 ? value
-                : throw new InvalidOperationException($"Column '{column.Name}' holds {value} at row {cursor.Position}: a mean over it would mean nothing.");
+                : throw new InvalidOperationException(
+                    $"Column '{column.Name}' must have finite scores, got {value} at row {cursor.Position}. "
+                    + "Find out why that video has no score, or filter the row.");
         };
     }
 }

@@ -1,6 +1,6 @@
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>How videos score, and how they compare with the base model's, row by row.</summary>
+/// <summary>Statistics of the scores of videos, and the comparison with the base model's videos of the same rows.</summary>
 public sealed record VideoAlignmentMetrics
 {
     /// <summary>Number of videos.</summary>
@@ -23,7 +23,7 @@ public sealed record VideoAlignmentMetrics
     /// <summary>The highest score.</summary>
     public required double MaximumScore { get; init; }
 
-    /// <summary>The comparison with the base model; null when no column of its scores was named.</summary>
+    /// <summary>The comparison with the base model; null: no column of its scores was named.</summary>
     public VideoAlignmentGain? Gain { get; init; }
 }
 

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using Microsoft.ML.VideoAlignment.DataViews;
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -13,18 +13,22 @@ namespace Microsoft.ML.VideoAlignment;
 /// </summary>
 public sealed record VideoAlignmentOptions
 {
-    /// <summary>Frames of a video; null (default): what the model was trained at. At least 1.</summary>
+    /// <summary>Frames of a video, at least 1; null (default): as many as the model was trained with.</summary>
     public int? Frames { get; init; }
 
-    /// <summary>Height in pixels, a multiple of the model's <see cref="VideoDiffusionModel.SizeMultiple"/>; null (default): what the model was trained at.</summary>
+    /// <summary>
+    /// Height in pixels, a multiple of the model's <see cref="VideoDiffusionModel.SizeMultiple"/>; null (default): the height the model was trained at.
+    /// </summary>
     public int? Height { get; init; }
 
-    /// <summary>Width in pixels, a multiple of the model's <see cref="VideoDiffusionModel.SizeMultiple"/>; null (default): what the model was trained at.</summary>
+    /// <summary>
+    /// Width in pixels, a multiple of the model's <see cref="VideoDiffusionModel.SizeMultiple"/>; null (default): the width the model was trained at.
+    /// </summary>
     public int? Width { get; init; }
 
     /// <summary>
     /// Denoising steps T, from 1 to the length of the model's noise schedule; null (default): the model's usual number, 25 for ModelScope and VideoCrafter
-    /// (VADER's scripts). VideoCrafter's sampler takes more where they do not divide that length, and says which it cannot take.
+    /// (VADER's scripts). VideoCrafter's sampler takes more steps where T does not divide that length, and refuses a T that it cannot take.
     /// </summary>
     public int? InferenceSteps { get; init; }
 
@@ -35,8 +39,8 @@ public sealed record VideoAlignmentOptions
     public double? GuidanceScale { get; init; }
 
     /// <summary>
-    /// Noise added in each step, from 0 (deterministic, DDIM) to 1 (as much as DDPM). Samplers without it ignore it, and the log says so. Null (default): the
-    /// model's usual value, 0 for ModelScope, 1 for VideoCrafter (VADER's scripts).
+    /// Noise added in each step, from 0 (deterministic, DDIM) to 1 (as much as DDPM); null (default): the model's usual value, 0 for ModelScope, 1 for
+    /// VideoCrafter (VADER's scripts). Samplers without it ignore it, and the log says so.
     /// </summary>
     public double? Eta { get; init; }
 
@@ -46,10 +50,13 @@ public sealed record VideoAlignmentOptions
     /// </summary>
     public double? MinGuidanceScale { get; init; }
 
-    /// <summary>Frames a second that the model is told, above 0; null (default): the model's usual number, 24 for VideoCrafter (VADER's script). ModelScope is told none.</summary>
+    /// <summary>
+    /// Frames per second, an input of the model, above 0; null (default): the model's usual number, 24 for VideoCrafter (VADER's script). ModelScope does not
+    /// have this input.
+    /// </summary>
     public double? FramesPerSecond { get; init; }
 
-    /// <summary>How much motion Stable Video Diffusion is asked for, from 1 to 255; null (default): 127. Other models are told none.</summary>
+    /// <summary>Amount of motion, an input of Stable Video Diffusion, from 1 to 255; null (default): 127. Other models do not have it.</summary>
     public double? MotionBucketId { get; init; }
 
     /// <summary>
@@ -58,26 +65,29 @@ public sealed record VideoAlignmentOptions
     public double? NoiseAugmentation { get; init; }
 
     /// <summary>
-    /// Clips of a video, at least 1; 1 by default. Each further clip begins with the last frame of the one before, so a video has this times
-    /// <see cref="Frames"/> frames (VADER, section 5: 3). Above 1 only for models that can begin with an image: Stable Video Diffusion and Open-Sora. An Open-Sora
-    /// prompt may have a text for each clip, <c>|0| a sunny day |2| a rainy day</c>, counted from 0.
+    /// Segments of a video, at least 1; 1 by default. Each further segment begins with the last frame of the one before, so a video has this times
+    /// <see cref="Frames"/> frames (VADER, section 5: 3).
     /// </summary>
+    /// <remarks>
+    /// Above 1 only for models that can begin with an image: Stable Video Diffusion and Open-Sora. An Open-Sora prompt may have a text for each segment,
+    /// <c>|0| a sunny day |2| a rainy day</c>, counted from 0.
+    /// </remarks>
     public int SegmentCount { get; init; } = 1;
 
     /// <summary>
-    /// Whether the frame that one clip hands to the next carries gradient in training, so that the reward of a later clip reaches the denoising steps of
-    /// earlier ones through it; false by default: gradient stays inside a clip.
+    /// Whether the frame with which a segment begins carries gradient in training, so that the reward of a later segment reaches the denoising steps of earlier
+    /// ones; false by default: gradient stays inside a segment.
     /// </summary>
     public bool CarryGradientAcrossSegments { get; init; }
 
     /// <summary>
-    /// Another sampler than the model's own, made from the same noise schedule: a class name of diffusers such as "DDIMScheduler" or
-    /// "DPMSolverMultistepScheduler"; null (default): the model's own.
+    /// The sampler, made from the model's noise schedule: a class name of diffusers such as "DDIMScheduler" or "DPMSolverMultistepScheduler"; null (default):
+    /// the model's own.
     /// </summary>
     public string? Sampler { get; init; }
 
     /// <summary>
-    /// What guidance leads away from; empty by default, as in VADER. Where <see cref="GuidanceScale"/> switches guidance off it changes nothing, and the log
+    /// The negative prompt of guidance; empty by default, as in VADER. Where <see cref="GuidanceScale"/> switches guidance off it has no effect, and the log
     /// says so.
     /// </summary>
     public string NegativePrompt { get; init; } = "";
@@ -92,48 +102,53 @@ public sealed record VideoAlignmentOptions
     public LoraLayers LoraLayers { get; init; }
 
     /// <summary>
-    /// A regular expression over the denoiser's layer names that chooses layers instead of <see cref="LoraLayers"/>; it must match whole names, such as
-    /// ".*attn2\.to_(k|v)". Null by default. A pattern that matches nothing is an error.
+    /// A regular expression over the denoiser's layer names that chooses layers instead of <see cref="LoraLayers"/>, such as ".*attn2\.to_(k|v)"; null
+    /// (default): none. It must match whole names, and a pattern that matches nothing is an error.
     /// </summary>
     public string? LoraPattern { get; init; }
 
     /// <summary>
-    /// Where the gradient comes from: by default the reward's own (<see cref="AlignmentAlgorithm.RewardGradient"/>, VADER), to which <see cref="GradientSteps"/>,
-    /// <see cref="GradientWindow"/>, <see cref="FramesPerDecode"/>, <see cref="CarryGradientAcrossSegments"/> and <see cref="KlWeight"/> belong.
-    /// <see cref="AlignmentAlgorithm.Ddpo"/> and <see cref="AlignmentAlgorithm.DiffusionDpo"/> take rewards without gradient, and no videos of several clips.
+    /// Where the gradient comes from: by default the reward's own (<see cref="AlignmentAlgorithm.RewardGradient"/>, VADER), to which <see
+    /// cref="GradientSteps"/>, <see cref="GradientWindow"/>, <see cref="FramesPerDecode"/>, <see cref="CarryGradientAcrossSegments"/> and <see
+    /// cref="KlWeight"/> belong. <see cref="AlignmentAlgorithm.Ddpo"/> and <see cref="AlignmentAlgorithm.DiffusionDpo"/> take rewards without gradient, and
+    /// only videos of one segment.
     /// </summary>
     public AlignmentAlgorithm Algorithm { get; init; } = AlignmentAlgorithm.RewardGradient;
 
     /// <summary>
-    /// K: how many of the last denoising steps carry gradient, from 1 to <see cref="InferenceSteps"/>; 1 by default (VADER). Of Stable Video Diffusion, whose
-    /// last steps are nearly inert, it is the K steps that move the video most. Memory and time of a training step grow with K, not with the other steps.
+    /// K: how many of the last denoising steps carry gradient, from 1 to <see cref="InferenceSteps"/>; 1 by default (VADER). Memory and time of a training step
+    /// grow with K, not with the other steps.
     /// </summary>
+    /// <remarks>For Stable Video Diffusion, whose last steps are nearly inert, it is the K steps that move the video most.</remarks>
     public int GradientSteps { get; init; } = 1;
 
-    /// <summary>Another choice of gradient steps than the last <see cref="GradientSteps"/>; null by default.</summary>
+    /// <summary>Another choice of gradient steps; null (default): the last <see cref="GradientSteps"/>.</summary>
     public GradientWindow? GradientWindow { get; init; }
 
     /// <summary>
-    /// Which frames of a training video, and of a held-out one, are decoded and scored; null (default): one drawn at random for rewards that are means over
-    /// frames (VADER), all frames for others, and for algorithms that learn from scores alone.
+    /// Which frames of a training or validation video are decoded and scored; null (default): one drawn at random for rewards that are means over frames
+    /// (VADER), all frames for others, and for algorithms that learn from scores alone.
     /// </summary>
     public RewardFrames? RewardFrames { get; init; }
 
     /// <summary>
-    /// Whether the reward is shown latent frames, each decoded as if it were a video of its own, instead of frames of the video: cheaper where a latent frame
-    /// stands for several frames and chunks are decoded whole (Open-Sora; VADER trains it so), but the decoder is not told what comes before. Off by default.
+    /// Whether the reward is shown latent frames, each decoded as if it were a video of its own, instead of frames of the video; false by default.
     /// <see cref="RewardFrames"/> then counts latent frames.
     /// </summary>
+    /// <remarks>
+    /// It is cheaper where a latent frame stands for several frames and chunks are decoded whole (Open-Sora; VADER trains it so), but the decoder does not see
+    /// the frames before.
+    /// </remarks>
     public bool RewardLatentFrames { get; init; }
 
     /// <summary>
-    /// How many of the scored frames are decoded together with a graph, at least 1; null (default): all of them. A smaller number bounds the decoder's memory
-    /// by that many frames, for one more decode: the gradient is the same.
+    /// How many of the scored frames are decoded together with a graph, at least 1; null (default): all of them. A smaller number limits the decoder's memory
+    /// to that many frames at the cost of one more decode; the gradient is the same.
     /// </summary>
     public int? FramesPerDecode { get; init; }
 
     /// <summary>
-    /// What is made of the scores; null (default): their negative mean, or for rewards of which less is better the mean. VADER's aesthetic loss,
+    /// The loss of the scores; null (default): their negative mean, or their mean for rewards of which less is better. VADER's aesthetic loss,
     /// 0.1 * mean |score - 10|, is <see cref="RewardLoss.Aesthetic"/>.
     /// </summary>
     public RewardLoss? Loss { get; init; }
@@ -153,7 +168,7 @@ public sealed record VideoAlignmentOptions
     /// <summary>AdamW's epsilon, above 0; 1e-8 by default.</summary>
     public double Epsilon { get; init; } = 1e-8;
 
-    /// <summary>How AdamW's moments are held; float32 by default. <see cref="OptimizerState.EightBit"/> takes a quarter of their memory.</summary>
+    /// <summary>The precision of AdamW's moments; float32 by default. <see cref="OptimizerState.EightBit"/> takes a quarter of their memory.</summary>
     public OptimizerState OptimizerState { get; init; }
 
     /// <summary>The L2 norm to which the gradient over all LoRA weights is clipped, above 0; infinity switches clipping off. 1 by default (VADER).</summary>
@@ -165,135 +180,156 @@ public sealed record VideoAlignmentOptions
     /// <summary>Passes whose mean gradient makes one optimizer step, at least 1; 1 by default. VADER's scripts use 4 to 16.</summary>
     public int AccumulationSteps { get; init; } = 1;
 
-    /// <summary>Optimizer steps, at least 1; 100 by default (the length of the paper's comparisons). Reward queries are Steps x AccumulationSteps x BatchSize.</summary>
+    /// <summary>
+    /// Optimizer steps, at least 1; 100 by default (the length of the paper's comparisons). Reward queries are Steps x AccumulationSteps x BatchSize.
+    /// </summary>
     public int Steps { get; init; } = 100;
 
     /// <summary>
-    /// Which activations of gradient steps are computed again in the backward pass instead of being kept; the gradient is the same.
+    /// Which activations of gradient steps are recomputed in the backward pass instead of being kept; the gradient is the same.
     /// <see cref="ActivationRecompute.Blocks"/> by default, as in VADER: about a third more work there, and much less memory.
     /// </summary>
     public ActivationRecompute Recompute { get; init; } = ActivationRecompute.Blocks;
 
     /// <summary>
-    /// Whether what recomputed blocks keep waits for the backward pass in the CPU's memory instead of the GPU's. Off by default. Needs
-    /// <see cref="Recompute"/>; on the CPU it changes nothing.
+    /// Whether the inputs that recomputed blocks keep are moved to the CPU's memory until the backward pass; false by default. It needs
+    /// <see cref="Recompute"/>, and has no effect on the CPU.
     /// </summary>
     public bool OffloadActivations { get; init; }
 
     /// <summary>
-    /// Whether text encoder, decoder and reward wait in the CPU's memory while a GPU denoises. Off by default. For videos of several clips, for algorithms that learn from
-    /// scores alone, and on the CPU it changes nothing.
+    /// Whether text encoder, decoder and reward are moved to the CPU's memory while a GPU denoises; false by default. It has no effect for videos of several
+    /// segments, for algorithms that learn from scores alone, and on the CPU.
     /// </summary>
     public bool OffloadIdleNetworks { get; init; }
 
     /// <summary>
-    /// Most bytes that training may take, at least 1; null (default): no matter. Counted is what <see cref="MemoryEstimate.Peak"/> counts: networks of model and reward,
-    /// LoRA and its optimizer, activations, and on the CPU the runtime. With a budget, <c>Fit</c> finds a
-    /// <see cref="MemoryPlan"/> for the device it runs on, says so in the log, and follows it; <see cref="Recompute"/> and <see cref="OffloadActivations"/> are then
-    /// the plan's.
+    /// Memory budget of training in bytes, at least 1; null (default): unlimited. With a budget, <c>Fit</c> finds a <see cref="MemoryPlan"/> for the device it
+    /// runs on, writes it to the log, and follows it.
     /// </summary>
+    /// <remarks>
+    /// The budget covers what <see cref="MemoryEstimate.Peak"/> covers: networks of model and reward, LoRA and its optimizer, activations, and on the CPU the
+    /// runtime. <see cref="Recompute"/> and <see cref="OffloadActivations"/> are then the plan's.
+    /// </remarks>
     public long? MemoryBudget { get; init; }
 
     /// <summary>
-    /// Prompts that are never trained on, whose mean reward is measured along the way, in the reward's own units; none by default. Noise and drawn
-    /// <see cref="RewardFrames"/> are a function of the seed and a prompt's place in the list, whatever <see cref="BatchSize"/> is.
+    /// Validation prompts: prompts that are never trained on, whose mean reward is measured during training, in the reward's own units; none by default. Noise
+    /// and drawn <see cref="RewardFrames"/> are a function of the seed and a prompt's place in the list, whatever <see cref="BatchSize"/> is.
     /// </summary>
     public IReadOnlyList<string> HeldOutPrompts { get; init; } = [];
 
-    /// <summary>More rows to measure on, a table with the columns that <c>Fit</c> reads: for models that make videos from images. Null by default.</summary>
+    /// <summary>
+    /// More validation rows, a table with the columns that <c>Fit</c> reads: for models that make videos from images; null (default): none.
+    /// </summary>
     public IDataView? HeldOutData { get; init; }
 
-    /// <summary>Optimizer steps between two measurements on <see cref="HeldOutPrompts"/>, at least 1; 10 by default.</summary>
+    /// <summary>Optimizer steps between two validations, at least 1; 10 by default.</summary>
     public int HeldOutEvery { get; init; } = 10;
 
     /// <summary>
-    /// Whether <c>Fit</c> returns the weights that did best on the held-out prompts instead of the last ones; false by default. Needs
-    /// <see cref="HeldOutPrompts"/> or <see cref="HeldOutData"/>.
+    /// Whether <c>Fit</c> returns the weights that did best in validation instead of the last ones; false by default. Needs <see cref="HeldOutPrompts"/> or
+    /// <see cref="HeldOutData"/>.
     /// </summary>
     public bool KeepBest { get; init; }
 
     /// <summary>
-    /// Measurements on the held-out prompts in a row without a better one after which training ends, at least 1; null (default): it goes to
-    /// <see cref="Steps"/>. Against rewards that go on rising in training and no longer elsewhere.
+    /// Validations in a row without improvement after which training ends, at least 1; null (default): training runs for all <see cref="Steps"/>. For rewards
+    /// that keep rising in training but no longer in validation.
     /// </summary>
     public int? EarlyStopPatience { get; init; }
 
     /// <summary>
-    /// Decay of an exponential moving average of the LoRA weights, in [0, 1); after step t it is at most (1 + t) / (10 + t), as in diffusers' EMAModel. The
-    /// average is what is measured, kept and returned. Null (default): none, as in VADER.
+    /// Decay of an exponential moving average of the LoRA weights, in [0, 1); null (default): none, as in VADER. The average is what is validated, kept and
+    /// returned.
     /// </summary>
+    /// <remarks>After step t the decay is at most (1 + t) / (10 + t), as in diffusers' EMAModel.</remarks>
     public double? EmaDecay { get; init; }
 
     /// <summary>
-    /// Weight of a penalty on leaving the base model, at least 0; 0 by default, as in VADER. The penalty is the mean over gradient steps of
-    /// mean (e_aligned - e_base)^2, which is the KL divergence of the two denoising steps up to a factor of the step (DPOK, arXiv 2305.16381, section 4.2). Costs one
-    /// more denoiser evaluation a gradient step. Not for videos of several clips.
+    /// Weight of a penalty on leaving the base model, at least 0; 0 by default, as in VADER. It costs one more denoiser evaluation per gradient step, and is
+    /// not for videos of several segments.
     /// </summary>
+    /// <remarks>
+    /// The penalty is the mean over gradient steps of mean (e_aligned - e_base)^2, which is the KL divergence of the two denoising steps up to a factor of the
+    /// step (DPOK, arXiv 2305.16381, section 4.2).
+    /// </remarks>
     public double KlWeight { get; init; }
 
     /// <summary>
-    /// A folder for the LoRA weights of every <see cref="CheckpointEvery"/> steps, as <c>step-N.safetensors</c> in diffusers' form, each whole or not there; null
-    /// (default): none. <c>GenerateVideo</c> reads them, several at once to mix them. The folder is tried before the first step, and takes the weights of a run that fails.
+    /// A folder for the LoRA weights of every <see cref="CheckpointEvery"/> steps, <c>step-N.safetensors</c> in diffusers' form, each written completely or not
+    /// at all; null (default): none. <c>GenerateVideo</c> reads these files, and mixes several.
     /// </summary>
+    /// <remarks>The folder is tested before the first step, and also receives the weights of a run that fails.</remarks>
     public string? CheckpointFolder { get; init; }
 
     /// <summary>Optimizer steps between two files in <see cref="CheckpointFolder"/>, at least 1; 10 by default.</summary>
     public int CheckpointEvery { get; init; } = 10;
 
     /// <summary>
-    /// A folder for the state of the run, from which <c>Fit</c> goes on after a cancellation, a failure, a crash or a power failure: with the same folder, and otherwise
-    /// as before. It gives the weights, bit for bit, of the run that was never interrupted. Null (default): none. A folder is for one run, and for one process at
-    /// a time; <c>Fit</c> says in the log what has changed since the state was made, and refuses what could not go on. With more <see cref="Steps"/> a finished
-    /// run goes on. The library's rewards keep what they remember there; one of the caller's own must score by its arguments alone.
+    /// A folder for the state of the run, from which <c>Fit</c> with the same folder and options resumes after a cancellation, a failure, a crash or a power
+    /// failure; null (default): none. The weights are then, bit for bit, those of a run that was never interrupted.
     /// </summary>
+    /// <remarks>
+    /// A folder is for one run, and for one process at a time. <c>Fit</c> writes to the log what has changed since the state was made, and refuses what could
+    /// not be continued. More <see cref="Steps"/> continue a finished run. The library's rewards save what they remember there; a reward of your own must score
+    /// by its arguments alone.
+    /// </remarks>
     public string? RunFolder { get; init; }
 
-    /// <summary>Optimizer steps between two states in <see cref="RunFolder"/>, at least 1; 10 by default. Canceled and finished runs leave one in any case.</summary>
+    /// <summary>
+    /// Optimizer steps between two states in <see cref="RunFolder"/>, at least 1; 10 by default. Canceled and finished runs always leave one.
+    /// </summary>
     public int StateEvery { get; init; } = 10;
 
     /// <summary>The seed of everything random, training and generation; null (default): the seed of the <see cref="MLContext"/>.</summary>
     public int? Seed { get; init; }
 
     /// <summary>
-    /// An Int32 or Int64 column that tells rows of one prompt apart; null (default): none. A video is a function of <see cref="Seed"/>, the prompt
-    /// and this column, so without it equal prompts give equal videos.
+    /// An Int32 or Int64 column that distinguishes rows with the same prompt; null (default): none. A video is a function of <see cref="Seed"/>, the prompt and
+    /// this column, so without it equal prompts give equal videos.
     /// </summary>
     public string? SeedColumnName { get; init; }
 
     /// <summary>
     /// The column of images that a model such as Stable Video Diffusion makes videos from: <c>MLImage</c>, the path of a file, or
-    /// <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1]. Files stand upright as their Exif orientation says and lie on white where they are transparent; color
-    /// profiles are not applied. An image of another size than the videos is stretched to theirs, with a message. Null (default)
-    /// for models that read texts. With Open-Sora, which reads the prompt too, the image is the first frame, or the frames that the prompt's
-    /// <c>{"mask_strategy": "..."}</c> says.
+    /// <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1]; null (default): none, for models that read texts.
     /// </summary>
+    /// <remarks>
+    /// Image files are rotated as their Exif orientation says and drawn on white where they are transparent; color profiles are not applied. An image of
+    /// another size than the videos is stretched to theirs, with a message. With Open-Sora, which reads the prompt too, the image is the first frame, or the
+    /// frames that the prompt's <c>{"mask_strategy": "..."}</c> says.
+    /// </remarks>
     public string? ImageColumnName { get; init; }
 
     /// <summary>
-    /// Whether saving the fitted transformer puts the files of the base model into the zip; false by default: the zip holds a reference to them
-    /// (folder and hash) beside the LoRA weights.
+    /// Whether saving the fitted transformer puts the files of the base model into the zip; false by default: the zip contains a reference to them (folder and
+    /// hash) besides the LoRA weights.
     /// </summary>
     public bool IncludeBaseModel { get; init; }
 
     /// <summary>
-    /// Told of every optimizer step; null by default. The same figures go to <c>MLContext.Log</c>. What it throws ends <c>Fit</c> in a
-    /// <see cref="TrainingStepException"/> with the weights of that step.
+    /// Receives the figures of every optimizer step, which also go to <c>MLContext.Log</c>; null (default): none. An exception it throws ends <c>Fit</c> with a
+    /// <see cref="TrainingStepException"/> that has the weights of that step.
     /// </summary>
     public IProgress<VideoAlignmentProgress>? Progress { get; init; }
 
     /// <summary>
-    /// Ends the run: the step or measurement under way is dropped, and <c>Fit</c> returns what it would have returned after the last finished step. An
+    /// Ends the run: the current step or measurement is dropped, and <c>Fit</c> returns what it would have returned after the last finished step. An
     /// <see cref="OperationCanceledException"/> while this is not canceled is a failure like any other.
     /// </summary>
     public CancellationToken CancellationToken { get; init; }
 
-    /// <summary>Checks ranges and relations, all of them, before anything is done.</summary>
-    /// <exception cref="ArgumentException">With every fault in the message.</exception>
+    /// <summary>Checks all ranges and relations, before anything is done.</summary>
+    /// <exception cref="ArgumentException">An option is invalid; the message lists every fault.</exception>
     public void Validate() => Throw(Faults());
 
-    /// <summary>Fills in what the model decides: size, sampling, guidance, and the steps and frames that carry gradient. Fitting with the result is fitting with these options.</summary>
-    /// <param name="model">The model that is to be aligned.</param>
-    /// <param name="reward">What it is aligned to; null: a reward that scores frames one by one.</param>
+    /// <summary>
+    /// Fills in what the model decides: size, sampling, guidance, and the steps and frames that carry gradient. Fitting with the result is the same as fitting
+    /// with these options.
+    /// </summary>
+    /// <param name="model">The model to align.</param>
+    /// <param name="reward">What to align to; null: a reward that scores frames separately.</param>
     /// <returns>The options with no null where a number is used.</returns>
     /// <exception cref="ArgumentException">An option is out of range for the model; the message lists every fault.</exception>
     public VideoAlignmentOptions ResolveFor(VideoDiffusionModel model, VideoReward? reward = null)
@@ -320,14 +356,17 @@ public sealed record VideoAlignmentOptions
         };
     }
 
-    /// <summary>As <see cref="Validate"/>, with what depends on the model: the size must be one it can make, and steps one its schedule can take.</summary>
+    /// <summary>Checks all ranges and relations, and what depends on the model, such as sizes it can make and steps its schedule can take.</summary>
+    /// <param name="model">The model to align or to generate with.</param>
+    /// <exception cref="ArgumentException">An option is invalid; the message lists every fault.</exception>
     internal void ValidateFor(VideoDiffusionModel model)
     {
         model.RequireAlive();
         List<string> faults = Faults();
         if (InferenceSteps > model.Scheduler.TrainTimesteps)
         {
-            faults.Add($"{nameof(InferenceSteps)} must be at most {model.Scheduler.TrainTimesteps}, the length of the model's noise schedule, got {InferenceSteps}.");
+            faults.Add(
+                $"{nameof(InferenceSteps)} must be at most {model.Scheduler.TrainTimesteps}, the length of the model's noise schedule, got {InferenceSteps}.");
         }
 
         if (SegmentCount > 1 && SegmentSampler.Fault(model, SegmentCount) is { } chained)
@@ -337,23 +376,25 @@ public sealed record VideoAlignmentOptions
 
         if (SegmentCount > 1 && KlWeight > 0)
         {
-            faults.Add($"{nameof(KlWeight)} must be 0 for a video of several clips, got {KlWeight} with {nameof(SegmentCount)} {SegmentCount}.");
+            faults.Add($"{nameof(KlWeight)} must be 0 for a video of several segments, got {KlWeight} with {nameof(SegmentCount)} {SegmentCount}.");
         }
 
         if (SegmentCount > 1 && GradientWindow is { Copies: > 1 })
         {
-            faults.Add($"{nameof(GradientWindow)} must not be {nameof(VideoAlignment.GradientWindow.LowVariance)} for a video of several clips, got {nameof(SegmentCount)} {SegmentCount}.");
+            faults.Add(
+                $"{nameof(GradientWindow)} must not be {nameof(VideoAlignment.GradientWindow.LowVariance)} for a video of several segments, "
+                + $"got {nameof(SegmentCount)} {SegmentCount}.");
         }
 
         if (SegmentCount > 1 && RewardLatentFrames)
         {
-            faults.Add($"{nameof(RewardLatentFrames)} must be false for a video of several clips, got {nameof(SegmentCount)} {SegmentCount}.");
+            faults.Add($"{nameof(RewardLatentFrames)} must be false for a video of several segments, got {nameof(SegmentCount)} {SegmentCount}.");
         }
 
         if (!model.TakesNegativePrompt && NegativePrompt is { Length: > 0 })
         {
-            string what = model.Images == ImageUse.Required ? "reads no texts" : "leads away from a learned null text";
-            faults.Add($"{nameof(NegativePrompt)} must be empty: guidance of a {model.Family} model {what}, got '{NegativePrompt}'.");
+            string why = model.Images == ImageUse.Required ? "reads no texts" : "has a learned null text in its place";
+            faults.Add($"{nameof(NegativePrompt)} must be empty: a {model.Family} model {why}, got '{NegativePrompt}'.");
         }
 
         if (model.Images == ImageUse.Required && ImageColumnName is null)
@@ -368,7 +409,9 @@ public sealed record VideoAlignmentOptions
 
         if ((model.Images == ImageUse.Required || (model.Images == ImageUse.Optional && ImageColumnName is not null)) && HeldOutPrompts is { Count: > 0 })
         {
-            faults.Add($"{nameof(HeldOutPrompts)} must be empty where a {model.Family} model is given images, which texts alone have not; use {nameof(HeldOutData)}.");
+            faults.Add(
+                $"{nameof(HeldOutPrompts)} must be empty where a {model.Family} model is given images, got {HeldOutPrompts.Count} texts without images; "
+                + $"use {nameof(HeldOutData)}.");
         }
 
         VideoSize usual = model.DefaultSize;
@@ -383,19 +426,22 @@ public sealed record VideoAlignmentOptions
         }
         else if (model.Images == ImageUse.Optional && (ImageColumnName is not null || SegmentCount > 1) && model.LatentShape(1, asked)[2] == 1)
         {
-            faults.Add($"{nameof(Frames)} must be larger for videos of a {model.Family} model that begin with an image, got {asked.Frames}: there would be no frame left to make.");
+            faults.Add(
+                $"{nameof(Frames)} must be larger for videos of a {model.Family} model that begin with an image, got {asked.Frames}: "
+                + "there would be no frame left to make.");
         }
 
         ISampler? sampler = null;
-        Try<ArgumentException>(nameof(InferenceSteps), () => Try<NotSupportedException>(nameof(Sampler), () => sampler = model.CreateSampler(SamplingFor(model))));
+        Try<ArgumentException>(
+            nameof(InferenceSteps), () => Try<NotSupportedException>(nameof(Sampler), () => sampler = model.CreateSampler(SamplingFor(model))));
         Try<ArgumentException>(nameof(GradientWindow), () => WindowFor(model).Resolve(sampler!, static _ => 0));
         Try<NotSupportedException>(nameof(GradientWindow), () => _ = WindowFor(model).Copies > 1 ? model.PolicyScheduler : null);
         Try<ArgumentException>(nameof(Algorithm), () => Try<NotSupportedException>(nameof(Algorithm), () => Algorithm.Require(model, SamplingFor(model).Steps)));
-        Try<ArgumentException>(nameof(LoraLayers), () => LoraTargets.Select(model.Denoiser));
+        Try<ArgumentException>(nameof(LoraLayers), () => LoraTargetsFor(model).Select(model.Denoiser));
         Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(SamplingFor(model).RewardFrameCount(model)));
         Throw(faults);
 
-        // What other rooms check of their own arguments, said beside the rest; pointless where the basics are wrong.
+        // What other rooms check of their own arguments, reported together with the rest; pointless where the basics are wrong.
         void Try<TException>(string name, Action check)
             where TException : Exception
         {
@@ -415,27 +461,31 @@ public sealed record VideoAlignmentOptions
         }
     }
 
-    /// <summary>What blocks of the networks keep.</summary>
+    /// <summary>What blocks of the networks keep for the backward pass.</summary>
     internal ActivationMemory Activations => Recompute == ActivationRecompute.None ? ActivationMemory.Keep
         : OffloadActivations ? ActivationMemory.RecomputeOffloaded : ActivationMemory.Recompute;
 
-    /// <summary>The gradient steps.</summary>
+    /// <summary>Gets the gradient window: the one that is set, else the last K steps, or the most sensitive ones where the last are nearly inert.</summary>
+    /// <param name="model">The model to align.</param>
     internal GradientWindow WindowFor(VideoDiffusionModel model) =>
         GradientWindow ?? (model.LastStepIsInert ? GradientWindow.MostSensitive(GradientSteps) : GradientWindow.LastSteps(GradientSteps));
 
     /// <summary>The adapted layers.</summary>
-    internal LoraTargets LoraTargets => LoraPattern is not null ? LoraTargets.Pattern(LoraPattern) : LoraLayers switch
+    /// <param name="model">Whose names of layers are taken.</param>
+    internal LoraTargets LoraTargetsFor(VideoDiffusionModel model) => LoraPattern is not null ? LoraTargets.Pattern(LoraPattern) : LoraLayers switch
     {
-        LoraLayers.AttentionQkv => LoraTargets.AttentionQkv,
-        LoraLayers.AttentionQkvOut => LoraTargets.AttentionQkvOut,
+        LoraLayers.AttentionQkv => model.LoraVocabulary.AttentionQkv,
+        LoraLayers.AttentionQkvOut => model.LoraVocabulary.AttentionQkvOut,
         _ => LoraTargets.AllLayers,
     };
 
-    /// <summary>The frames shown to <paramref name="reward"/>.</summary>
+    /// <summary>Gets which frames a reward is shown.</summary>
+    /// <param name="reward">The reward; null: one that scores frames separately.</param>
     internal RewardFrames FramesFor(VideoReward? reward) =>
         RewardFrames ?? (Algorithm.NeedsRewardGradient && reward is not { Contract.ScoresFramesSeparately: false } ? RewardFrames.OneRandom : RewardFrames.All);
 
-    /// <summary>How videos of <paramref name="model"/> are sampled under these options.</summary>
+    /// <summary>Makes the settings of sampling under these options, with the model's usual values where an option is null.</summary>
+    /// <param name="model">The model that samples.</param>
     internal SamplingSettings SamplingFor(VideoDiffusionModel model)
     {
         SamplingDefaults usual = model.DefaultSampling;
@@ -456,11 +506,12 @@ public sealed record VideoAlignmentOptions
         };
     }
 
-    /// <summary>The size of videos of <paramref name="model"/> under these options.</summary>
+    /// <summary>Gets the size of a segment under these options, with the model's default where an option is null.</summary>
+    /// <param name="model">The model that samples.</param>
     internal VideoSize SizeFor(VideoDiffusionModel model) =>
         new(Frames ?? model.DefaultSize.Frames, Height ?? model.DefaultSize.Height, Width ?? model.DefaultSize.Width);
 
-    /// <summary>What keeps a video from a column, whose values are counted by an Int32; null: nothing.</summary>
+    // What is wrong with a video whose values an Int32 cannot count, as a column must; null: it fits.
     private static string? CapacityFault(VideoSize size, int segments)
     {
         Int128 values = VideoColumn.Values(size, segments);
@@ -469,7 +520,7 @@ public sealed record VideoAlignmentOptions
         string given = FormattableString.Invariant($"{size.Frames} x {size.Height} x {size.Width}{times}");
         string counts = FormattableString.Invariant($"at most {Array.MaxLength} values, got {given} x 3 channels = {values}");
         return values <= Array.MaxLength ? null
-            : $"{named} must make a video of {counts}: a column holds no more. Make shorter or smaller videos, and several rows of them.";
+            : $"{named} must make a video of {counts}: that is the limit of a column. Make shorter or smaller videos, and several rows of them.";
     }
 
     private static void Throw(List<string> faults, string parameter = "options")
@@ -501,7 +552,9 @@ public sealed record VideoAlignmentOptions
         Require(GradientWindow is null || GradientSteps == 1, GradientSteps, $"left alone when {nameof(GradientWindow)} is set");
         Require(FramesPerDecode is null or >= 1, FramesPerDecode, "at least 1, or null");
         Require(Enum.IsDefined(Recompute), Recompute, "one of the names of the enumeration");
-        Require(!OffloadActivations || Recompute != ActivationRecompute.None, OffloadActivations, $"false where {nameof(Recompute)} is {nameof(ActivationRecompute.None)}: only what recomputed blocks keep is offloaded");
+        Require(
+            !OffloadActivations || Recompute != ActivationRecompute.None, OffloadActivations,
+            $"false where {nameof(Recompute)} is {nameof(ActivationRecompute.None)}: only what recomputed blocks keep is offloaded");
         Require(MemoryBudget is null or >= 1, MemoryBudget, "at least 1 byte, or null");
         Require(Enum.IsDefined(LoraLayers), LoraLayers, "one of the names of the enumeration");
         Require(LearningRate > 0 && double.IsFinite(LearningRate), LearningRate, "above 0");
@@ -550,7 +603,8 @@ public sealed record VideoAlignmentOptions
         {
             if (!holds)
             {
-                faults.Add($"{name} must be {expected}, got {(value is null ? "null" : value is string text ? $"'{text}'" : FormattableString.Invariant($"{value}"))}.");
+                string given = value is null ? "null" : value is string text ? $"'{text}'" : $"{value}";
+                faults.Add($"{name} must be {expected}, got {given}.");
             }
         }
     }

@@ -1,10 +1,13 @@
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// Options of published training runs, to start from: <c>VideoAlignmentPresets.VaderOpenSoraHps with { Steps = 50 }</c>. Where a source leaves a value
-/// to its tools' defaults, the preset has that default. Sources: the training scripts of github.com/mihirp1998/VADER at adaf2ef, and
-/// Prabhudesai et al. 2024 (arXiv 2407.08737) for what was not released. Dropout, which those scripts have on while they train, is off here.
+/// Options of published training runs, to start from: <c>VideoAlignmentPresets.VaderOpenSoraHps with { Steps = 50 }</c>. Where a source leaves a value to
+/// its tools' defaults, the preset has that default.
 /// </summary>
+/// <remarks>
+/// Sources: the training scripts of github.com/mihirp1998/VADER at adaf2ef, and Prabhudesai et al. 2024 (arXiv 2407.08737) for what was not released.
+/// Dropout, which those scripts have on while they train, is off here.
+/// </remarks>
 public static class VideoAlignmentPresets
 {
     /// <summary>
@@ -34,11 +37,13 @@ public static class VideoAlignmentPresets
         Steps = 450,
     };
 
-    /// <summary>As <see cref="VaderVideoCrafterHpsAesthetic"/>, for PickScore alone: the published LoRA vader_videocrafter_pickscore is of this rank.</summary>
+    /// <summary>
+    /// <see cref="VaderVideoCrafterHpsAesthetic"/> for PickScore alone: the published LoRA vader_videocrafter_pickscore has this rank.
+    /// </summary>
     public static VideoAlignmentOptions VaderVideoCrafterPickScore { get; } = VaderVideoCrafterHpsAesthetic with { Loss = RewardLoss.Hinge(100, 0.01) };
 
     /// <summary>
-    /// VADER-VideoCrafter's earlier command for actions: every second frame is shown to the VideoMAE classifier, and the gradient is of 4 videos.
+    /// VADER-VideoCrafter's earlier command for actions: every second frame is shown to the VideoMAE classifier, and an optimizer step is of 4 videos.
     /// </summary>
     public static VideoAlignmentOptions VaderVideoCrafterAction { get; } = VaderVideoCrafterHpsAesthetic with
     {
@@ -101,9 +106,9 @@ public static class VideoAlignmentPresets
 
     /// <summary>
     /// The paper's image-to-video experiment, aesthetic on Stable Video Diffusion, for which no code was released: VADER's usual learning rate and rank with
-    /// the model publisher's sampler. One gradient step, the one that moves the video most: the last of Stable Video Diffusion is nearly inert.
-    /// <see cref="VideoAlignmentOptions.ImageColumnName"/> is left for you to set.
+    /// the model publisher's sampler. <see cref="VideoAlignmentOptions.ImageColumnName"/> is left for you to set.
     /// </summary>
+    /// <remarks>One gradient step, the one that moves the video most: the last of Stable Video Diffusion is nearly inert.</remarks>
     public static VideoAlignmentOptions VaderStableVideoAesthetic { get; } = new()
     {
         InferenceSteps = 25,
@@ -118,9 +123,12 @@ public static class VideoAlignmentPresets
 
     /// <summary>
     /// The paper's longer videos, V-JEPA's consistency on Stable Video Diffusion extended three times from the last frame, for which no code was released.
-    /// The reward sees the whole video as one of V-JEPA's clips: 16 frames, evenly spread over the 42 or 75, so that what changes from segment to segment is in
-    /// its view. <see cref="VideoAlignmentOptions.ImageColumnName"/> is left for you to set.
+    /// <see cref="VideoAlignmentOptions.ImageColumnName"/> is left for you to set.
     /// </summary>
+    /// <remarks>
+    /// The reward sees the whole video as one input of V-JEPA: 16 frames, evenly spread over the 42 or 75, so that what changes from segment to segment is in
+    /// its view.
+    /// </remarks>
     public static VideoAlignmentOptions VaderStableVideoConsistency { get; } = VaderStableVideoAesthetic with
     {
         SegmentCount = 3,

@@ -1,6 +1,6 @@
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>What one optimizer step of an alignment gave.</summary>
+/// <summary>The figures of one optimizer step of an alignment.</summary>
 public sealed record VideoAlignmentProgress
 {
     /// <summary>Optimizer steps done, 1 after the first.</summary>
@@ -18,24 +18,28 @@ public sealed record VideoAlignmentProgress
     /// <summary>L2 norm of the gradient over all LoRA weights, before clipping.</summary>
     public required double GradientNorm { get; init; }
 
-    /// <summary>Mean reward on the held-out prompts, in steps that measure it (<see cref="VideoAlignmentOptions.HeldOutPrompts"/>); else null.</summary>
+    /// <summary>Mean reward on the validation prompts (<see cref="VideoAlignmentOptions.HeldOutPrompts"/>); null: this step did not measure it.</summary>
     public double? ValidationEvaluator { get; init; }
 
-    /// <summary>Videos generated and scored since the run began, those of measurements included.</summary>
+    /// <summary>Videos generated and scored since the run began, those of validation included.</summary>
     public required long RewardQueries { get; init; }
 
-    /// <summary>How many of <see cref="RewardQueries"/> were measurements on held-out prompts, from which nothing is learned.</summary>
+    /// <summary>How many of <see cref="RewardQueries"/> were for validation, from which nothing is learned.</summary>
     public long HeldOutQueries { get; init; }
 
-    /// <summary>Denoiser evaluations since the run began, one a video, denoising step and guidance branch; what a backward pass computes again is not counted.</summary>
+    /// <summary>
+    /// Denoiser evaluations since the run began: one per video, denoising step and guidance branch. What a backward pass recomputes is not counted.
+    /// </summary>
     public long DenoiserEvaluations { get; init; }
 
-    /// <summary>The most memory the process has had resident at once, in bytes, on the host and everything in it included; null where the system does not say.</summary>
+    /// <summary>
+    /// The peak of the process's resident memory on the host, in bytes, everything in the process included; null: the system does not say.
+    /// </summary>
     public long? PeakBytes { get; init; }
 
-    /// <summary>Time since the run began.</summary>
+    /// <summary>Time since the run began, over all processes that it has run in.</summary>
     public required TimeSpan Elapsed { get; init; }
 
-    /// <summary>Time the remaining steps will take at the mean speed so far.</summary>
+    /// <summary>Time that the remaining steps will take at the mean speed so far.</summary>
     public TimeSpan Remaining => Elapsed / Step * (Steps - Step);
 }

@@ -4,22 +4,23 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.VideoAlignment.DataViews;
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
 /// Generates a video for each prompt: appends a column <c>Vector&lt;Single, T, 3, H, W&gt;</c>, RGB in [0, 1]. Nothing is generated until the column is
-/// read, rows are generated one after another, and each once while a cursor stands on it.
+/// read; rows are generated one after another, and each only once while a cursor is on it.
 /// </summary>
 /// <remarks>
 /// The noise of a row is a function of the run's seed, the prompt and the seed column (<see cref="VideoAlignmentOptions.SeedColumnName"/>), and of nothing
 /// else: the same row gives the same video whatever the order of reading, and in a <c>PredictionEngine</c>.
-/// A video that is not finite does not leave: reading it throws <see cref="NotFiniteNumberException"/>, which names the denoising step or the decoder, and the
-/// prompt. A fitted transformer borrows the model that was given to the estimator and never disposes it; a loaded one owns the model it loaded, unless
-/// a resolver supplied it. Disposing twice is harmless, and a model disposed first is no obstacle.
-/// Generating and <see cref="SaveAdapters"/> write nothing but the file that is asked for. <c>mlContext.Model.Save</c> and <c>Load</c> need a temporary folder that can
-/// be written (<c>MLContext.TempFilePath</c>), ML.NET's own rule; a base model that came inside the zip stays there, unpacked, until the transformer is disposed.
+/// A video that is not finite is never returned: reading it throws <see cref="NotFiniteNumberException"/>, which names the denoising step or the decoder, and
+/// the prompt. A fitted transformer borrows the model that was given to the estimator and never disposes it; a loaded one owns the model it loaded, unless a
+/// resolver supplied it. Disposing twice is harmless, also after the model was disposed.
+/// Generating writes nothing to the disk, and <see cref="SaveAdapters"/> only the file that is asked for. <c>mlContext.Model.Save</c> and <c>Load</c> need a
+/// writable temporary folder (<c>MLContext.TempFilePath</c>), ML.NET's own rule; a base model that came inside the zip stays there, unpacked, until the
+/// transformer is disposed.
 /// </remarks>
 public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
 {
@@ -51,21 +52,24 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
     public bool IsRowToRowMapper => true;
 
     /// <summary>
-    /// The base model's videos under the same settings and the same seeds, to compare with. It borrows this transformer's model.
+    /// Makes a transformer for the base model's videos under the same settings and seeds, for comparison. It borrows this transformer's model.
     /// </summary>
-    /// <param name="outputColumnName">The name of its video column.</param>
+    /// <param name="outputColumnName">The name of the new transformer's video column.</param>
     public VideoAlignmentTransformer WithoutAlignment(string outputColumnName)
     {
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
         RequireAlive();
-        return new VideoAlignmentTransformer(_host, _columns with { Output = outputColumnName }, _aligned.WithoutAdapters(), _training, _includeBaseModel);
+        AlignmentColumns columns = _columns with { Output = outputColumnName };
+        return new VideoAlignmentTransformer(_host, columns, _aligned.WithoutAdapters(), _training, _includeBaseModel);
     }
 
     /// <summary>
-    /// The same alignment at another strength, under the same settings and the same seeds: W + strength x delta. It borrows this transformer's model.
+    /// Makes a transformer for this alignment at another strength, W + strength x delta, under the same settings and seeds. It borrows this transformer's
+    /// model.
     /// </summary>
-    /// <param name="outputColumnName">The name of its video column.</param>
-    /// <param name="strength">0: the base model; 1: this transformer; other finite numbers go further or the other way.</param>
+    /// <param name="outputColumnName">The name of the new transformer's video column.</param>
+    /// <param name="strength">0: the base model; 1: this transformer; other finite numbers extrapolate.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The strength is not finite.</exception>
     /// <exception cref="InvalidOperationException">There are no LoRA weights: this is the base model.</exception>
     public VideoAlignmentTransformer WithStrength(string outputColumnName, double strength)
     {
@@ -73,18 +77,20 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
         RequireAlive();
         if (!double.IsFinite(strength))
         {
-            throw new ArgumentOutOfRangeException(nameof(strength), strength, "The strength must be a finite number: 0 is the base model, 1 the alignment as trained.");
+            throw new ArgumentOutOfRangeException(
+                nameof(strength), strength, "The strength must be a finite number: 0 is the base model, 1 the alignment as trained.");
         }
 
-        return new VideoAlignmentTransformer(_host, _columns with { Output = outputColumnName }, _aligned.AtStrength(Adapters(), strength), _training, _includeBaseModel);
+        AlignmentColumns columns = _columns with { Output = outputColumnName };
+        return new VideoAlignmentTransformer(_host, columns, _aligned.AtStrength(Adapters(), strength), _training, _includeBaseModel);
     }
 
-    /// <summary>Writes the LoRA weights: whole, or not at all.</summary>
-    /// <param name="path">Where to; what is there is replaced. A folder for <see cref="LoraFormat.Peft"/>, else a file.</param>
+    /// <summary>Writes the LoRA weights: completely, or not at all.</summary>
+    /// <param name="path">A folder for <see cref="LoraFormat.Peft"/>, else a file; what is there is replaced.</param>
     /// <param name="format">The format; by default diffusers' pytorch_lora_weights.safetensors.</param>
-    /// <param name="options">What the format needs to know; null: the defaults.</param>
-    /// <exception cref="InvalidOperationException">There are none: this is the base model.</exception>
-    /// <exception cref="NotSupportedException">The format has no place for what these weights hold; the message names one that has.</exception>
+    /// <param name="options">What the format needs to know besides the weights; null: the defaults.</param>
+    /// <exception cref="InvalidOperationException">There are no LoRA weights: this is the base model.</exception>
+    /// <exception cref="NotSupportedException">The format cannot represent something in these weights; the message names one that can.</exception>
     public void SaveAdapters(string path, LoraFormat format = LoraFormat.Diffusers, LoraFileOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -133,7 +139,7 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
         AlignmentArchive.Save(ctx, LoaderSignature, manifest, _aligned.Adapters, _includeBaseModel ? _aligned.BaseFolder : null);
     }
 
-    // ML.NET finds this by reflection, through the registration in Loaders. The second argument is its internal ModelLoadContext.
+    // ML.NET finds this by reflection, through LoaderRegistration. The second argument is its internal ModelLoadContext.
     [SuppressMessage("Performance", "CA1859", Justification = "ML.NET looks for exactly this return type.")]
     private static ITransformer Create(IHostEnvironment environment, object context)
     {
@@ -141,7 +147,8 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
         using IChannel channel = host.Start("Loading");
         Device device = Devices.Choose(host, channel);
         ModelResolver places = ModelResolver.ForArchive(environment);
-        (AlignmentManifest manifest, VideoDiffusionModel model, bool ownsModel, byte[]? adapters, UnpackedBase? unpacked) = AlignmentArchive.Load(host, context, places);
+        (AlignmentManifest manifest, VideoDiffusionModel model, bool ownsModel, byte[]? adapters, UnpackedBase? unpacked) =
+            AlignmentArchive.Load(host, context, places);
         try
         {
             AdapterHost.For(model).MoveTo(device);

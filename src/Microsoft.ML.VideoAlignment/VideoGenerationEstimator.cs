@@ -5,8 +5,8 @@ using Microsoft.ML.VideoAlignment.DataViews;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// Generates videos by a model as it is, or with LoRA weights from files, without training: <see cref="Fit"/> reads the files, and the transformer is the
-/// same as that of an alignment, with saving, a <c>PredictionEngine</c> and all.
+/// Generates videos with a model as it is, or with LoRA weights from files, without training. <see cref="Fit"/> reads the files and returns the same
+/// transformer as an alignment does, which can be saved and used in a <c>PredictionEngine</c>.
 /// </summary>
 /// <remarks>
 /// <format type="text/markdown"><![CDATA[
@@ -18,8 +18,8 @@ namespace Microsoft.ML.VideoAlignment;
 /// | Output column data type | Vector of <xref:System.Single> with dimensions T, 3, H, W; RGB in [0, 1] |
 /// | Exportable to ONNX | No |
 /// ]]></format>
-/// The model belongs to the caller, who disposes it after the transformers that use it. It may be used from several threads, which take turns; contexts that
-/// want it on different devices move it at each turn.
+/// The model belongs to the caller, who disposes it after the transformers that use it. It may be used from several threads, one at a time; contexts that
+/// use it on different devices move it each time.
 /// </remarks>
 public sealed class VideoGenerationEstimator : IEstimator<VideoAlignmentTransformer>
 {
@@ -43,10 +43,10 @@ public sealed class VideoGenerationEstimator : IEstimator<VideoAlignmentTransfor
         _seed = options.Seed ?? MlNetInterop.Seed(environment) ?? _host.Rand.Next();
     }
 
-    /// <summary>Reads the LoRA files and binds to the table's columns; nothing is trained.</summary>
-    /// <param name="input">A table with the columns that the model reads; its rows are not looked at.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type.</exception>
-    /// <exception cref="WeightFileException">A file is unsound, no plain LoRA, or another model's.</exception>
+    /// <summary>Reads the LoRA files and checks the table's columns; nothing is trained.</summary>
+    /// <param name="input">A table with the columns that the model reads; its rows are not read.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
+    /// <exception cref="WeightFileException">A file is damaged, not a plain LoRA, or belongs to another model.</exception>
     /// <exception cref="InvalidOperationException">The GPU asked for does not exist.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     public VideoAlignmentTransformer Fit(IDataView input)
@@ -67,14 +67,12 @@ public sealed class VideoGenerationEstimator : IEstimator<VideoAlignmentTransfor
         Device device = Devices.Choose(_host, channel);
         AdapterHost.For(_model).MoveTo(device);
         var generated = new AlignedModel(_model, ownsModel: false, adapters, _options.SamplingFor(_model), _seed, device: device);
-        var record = new JsonObject
-        {
-            ["loraFiles"] = new JsonArray([.. _loras.Select(lora => (JsonNode)new JsonObject { ["file"] = Path.GetFileName(lora.Path), ["strength"] = lora.Strength })]),
-        };
+        IEnumerable<JsonNode> files = _loras.Select(lora => new JsonObject { ["file"] = Path.GetFileName(lora.Path), ["strength"] = lora.Strength });
+        var record = new JsonObject { ["loraFiles"] = new JsonArray([.. files]) };
         return new VideoAlignmentTransformer(_host, _columns, generated, record, _options.IncludeBaseModel);
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentOutOfRangeException">The prompt column is missing or of another type.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema) => _columns.OutputSchema(inputSchema);
 }

@@ -2,31 +2,35 @@ using Microsoft.ML.VideoAlignment.Lora;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>LoRA weights in a file, of any of the formats in <see cref="LoraFormat"/>: what an alignment or another trainer left behind.</summary>
-/// <param name="Path">The file, or the folder of peft or diffusers that holds it.</param>
+/// <summary>LoRA weights in a file of any of the formats in <see cref="LoraFormat"/>, made by an alignment or by another trainer.</summary>
+/// <param name="Path">The file, or the folder of peft or diffusers that contains it.</param>
 public sealed record VideoLora(string Path)
 {
-    /// <summary>The format; null (default): recognized from the file.</summary>
+    /// <summary>The format; null (default): detected from the file.</summary>
     public LoraFormat? Format { get; init; }
 
-    /// <summary><see cref="Format"/>, or what the file is recognized as; it is looked into at each call.</summary>
-    /// <exception cref="WeightFileException">It is unsound, or of no known format; the message says what was looked for.</exception>
+    /// <summary><see cref="Format"/>, or the format detected from the file, which is opened at each call.</summary>
+    /// <exception cref="WeightFileException">The file is damaged, or of an unknown format; the message says what was looked for.</exception>
     public LoraFormat DetectedFormat => Format ?? LoraFormatDetector.File(Path);
 
-    /// <summary>How much of it is heard: 0 the base model, 1 (default) as trained; other finite numbers go further or the other way.</summary>
+    /// <summary>Adapter strength: 0 is the base model, 1 (default) as trained; other finite numbers extrapolate.</summary>
     public double Strength { get; init; } = 1;
 
-    /// <summary>What the file does not say itself, such as the alpha of VADER's.</summary>
+    /// <summary>What the file does not say itself, such as the alpha of VADER's files.</summary>
     public LoraFileOptions FileOptions { get; init; } = new();
 
-    /// <summary>Writes LoRA weights in another format: whole, or not at all.</summary>
-    /// <param name="model">The base model that they are for; its layers give names to formats that have none.</param>
-    /// <param name="path">Where to: a folder for <see cref="LoraFormat.Peft"/>, else a file. What is there is replaced.</param>
+    /// <summary>Writes the LoRA weights in another format: completely, or not at all.</summary>
+    /// <param name="model">The base model that the weights are for; its layers give the names in formats that need them.</param>
+    /// <param name="path">A folder for <see cref="LoraFormat.Peft"/>, else a file; what is there is replaced.</param>
     /// <param name="format">The format to write.</param>
-    /// <param name="options">What the format needs to know; null: the defaults.</param>
-    /// <returns>What was left out or taken for granted, a sentence each, such as a text encoder's tensors; empty: nothing.</returns>
-    /// <exception cref="WeightFileException">The weights are unsound, no plain LoRA, or another model's; the message lists the keys that do not fit.</exception>
-    /// <exception cref="NotSupportedException">The format has no place for what these weights hold (a scale, a layer); the message names one that has.</exception>
+    /// <param name="options">What the format needs to know besides the weights; null: the defaults.</param>
+    /// <returns>What was left out or assumed, one sentence per item, such as a text encoder's tensors; empty: nothing.</returns>
+    /// <exception cref="WeightFileException">
+    /// The weights are damaged, not a plain LoRA, or belong to another model; the message lists the keys that do not fit.
+    /// </exception>
+    /// <exception cref="NotSupportedException">
+    /// The format cannot represent something in these weights (a scale, a layer); the message names one that can.
+    /// </exception>
     public IReadOnlyList<string> Convert(VideoDiffusionModel model, string path, LoraFormat format, LoraFileOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -38,7 +42,10 @@ public sealed record VideoLora(string Path)
         return Notes(weights, kept ? null : "are left out of the file that is written");
     }
 
-    /// <summary>Several as the content of one <see cref="AdapterFile"/>, and what was left out or taken for granted, a sentence each.</summary>
+    /// <summary>Mixes several LoRAs by their strengths.</summary>
+    /// <param name="model">The base model that they are for.</param>
+    /// <param name="loras">The LoRAs, at least one.</param>
+    /// <returns>The content of one <see cref="AdapterFile"/>, and what was left out or assumed, one sentence per item.</returns>
     internal static (byte[] Content, IReadOnlyList<string> Notes) Combine(VideoDiffusionModel model, IReadOnlyList<VideoLora> loras)
     {
         var parts = new List<(LoraWeights Weights, double Strength)>();
@@ -69,7 +76,7 @@ public sealed record VideoLora(string Path)
         model.RequireAlive();
         if (!double.IsFinite(Strength))
         {
-            throw new ArgumentException($"The strength of '{Path}' must be a finite number, got {Strength.ToString(System.Globalization.CultureInfo.InvariantCulture)}.");
+            throw new ArgumentException($"The strength of '{Path}' must be a finite number, got {Strength}.");
         }
 
         LoraWeights weights = LoraFile.Read(model.Denoiser, Path, DetectedFormat, FileOptions);

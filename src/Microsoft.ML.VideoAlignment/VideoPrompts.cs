@@ -3,27 +3,27 @@ using Microsoft.ML.VideoAlignment.DataViews;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>Prompts from files and word lists, in the forms that VADER's prompt sets have.</summary>
+/// <summary>Makes prompts from files and word lists, in the forms that VADER's prompt sets have.</summary>
 public static class VideoPrompts
 {
-    /// <summary>One prompt a line, without blanks at its ends; empty lines are no prompts.</summary>
+    /// <summary>Reads one prompt per line, without leading and trailing blanks; empty lines are skipped.</summary>
     /// <param name="path">A text file in UTF-8.</param>
-    /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">It has no prompts, or is not UTF-8.</exception>
+    /// <exception cref="FileNotFoundException">The file does not exist.</exception>
+    /// <exception cref="InvalidDataException">The file has no prompts, or is not UTF-8.</exception>
     public static IReadOnlyList<string> FromTextFile(string path)
     {
         string[] prompts = [.. Lines(path).Select(line => line.Trim()).Where(line => line.Length > 0)];
-        return prompts.Length > 0 ? prompts : throw new InvalidDataException($"{path} has no prompts: expected one a line, and every line is empty.");
+        return prompts.Length > 0 ? prompts : throw new InvalidDataException($"{path} has no prompts: expected one per line, and every line is empty.");
     }
 
     /// <summary>
-    /// One column of a table whose cells are divided by tabs and whose first line names the columns. A cell may stand in double quotes, doubled ones inside;
-    /// rows whose cell is empty are no prompts.
+    /// Reads one column of a table whose cells are separated by tabs and whose first line names the columns. A cell may be in double quotes, with quotes inside
+    /// doubled; rows whose cell is empty are skipped.
     /// </summary>
     /// <param name="path">A text file in UTF-8.</param>
     /// <param name="column">The column's name, in the file's own letter case.</param>
-    /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">It has no such column, a row is too short, there are no prompts, or it is not UTF-8.</exception>
+    /// <exception cref="FileNotFoundException">The file does not exist.</exception>
+    /// <exception cref="InvalidDataException">The file has no such column, a row is too short, there are no prompts, or it is not UTF-8.</exception>
     public static IReadOnlyList<string> FromTsv(string path, string column)
     {
         ArgumentException.ThrowIfNullOrEmpty(column);
@@ -32,8 +32,8 @@ public static class VideoPrompts
         int[] places = [.. Enumerable.Range(0, names.Length).Where(place => names[place] == column)];
         if (places.Length != 1)
         {
-            throw new InvalidDataException(
-                $"{path}: {(places.Length == 0 ? "no" : "more than one")} column '{column}'; its first line names {(names.Length == 0 ? "nothing" : string.Join(", ", names.Select(name => $"'{name}'")))}.");
+            string found = names.Length == 0 ? "nothing" : string.Join(", ", names.Select(name => $"'{name}'"));
+            throw new InvalidDataException($"{path}: {(places.Length == 0 ? "no" : "more than one")} column '{column}'; its first line names {found}.");
         }
 
         List<string> prompts = [];
@@ -43,7 +43,8 @@ public static class VideoPrompts
             if (lines[row].Trim().Length > 0)
             {
                 prompts.Add(places[0] < cells.Length ? Cell(cells[places[0]])
-                    : throw new InvalidDataException($"{path}, line {row + 1}: {cells.Length} cells, but column '{column}' is number {places[0] + 1}. Are the cells divided by tabs?"));
+                    : throw new InvalidDataException(
+                        $"{path}, line {row + 1}: {cells.Length} cells, but column '{column}' is number {places[0] + 1}. Are the cells separated by tabs?"));
             }
         }
 
@@ -52,11 +53,11 @@ public static class VideoPrompts
     }
 
     /// <summary>
-    /// Every noun with every activity: "a cat" + "riding a bike" is "a cat riding a bike". Nouns get "a" or "an" by their sound. With the 45 animals and 3
-    /// activities of DDPO (arXiv 2305.13301) these are VADER's 135 activity prompts.
+    /// Combines every noun with every activity: "cat" and "riding a bike" give "a cat riding a bike". With the 45 animals and 3 activities of DDPO
+    /// (arXiv 2305.13301) these are VADER's 135 activity prompts.
     /// </summary>
-    /// <param name="nouns">Such as the lines of a file; not empty.</param>
-    /// <param name="activities">Such as "washing the dishes"; not empty.</param>
+    /// <param name="nouns">Nouns without article, such as the lines of a file; they get "a" or "an" by their sound. Not empty.</param>
+    /// <param name="activities">Activities such as "washing the dishes"; not empty.</param>
     /// <returns>The first noun with each activity, then the second, and so on.</returns>
     public static IReadOnlyList<string> NounsAndActivities(IReadOnlyList<string> nouns, IReadOnlyList<string> activities)
     {
@@ -65,24 +66,25 @@ public static class VideoPrompts
     }
 
     /// <summary>
-    /// As <see cref="NounsAndActivities(IReadOnlyList{string}, IReadOnlyList{string})"/>, but <paramref name="count"/> of them drawn with replacement, a noun
-    /// and an activity each time, as VADER draws them.
+    /// Draws combinations of <see cref="NounsAndActivities(IReadOnlyList{string}, IReadOnlyList{string})"/> with replacement, a noun and an activity each time,
+    /// as VADER draws them.
     /// </summary>
-    /// <param name="nouns">Not empty.</param>
-    /// <param name="activities">Not empty.</param>
-    /// <param name="count">How many; 1 or more.</param>
-    /// <param name="seed">The same seed gives the same prompts.</param>
+    /// <param name="nouns">Nouns without article; not empty.</param>
+    /// <param name="activities">Activities; not empty.</param>
+    /// <param name="count">The number of prompts, at least 1.</param>
+    /// <param name="seed">The seed; the same seed gives the same prompts.</param>
     public static IReadOnlyList<string> NounsAndActivities(IReadOnlyList<string> nouns, IReadOnlyList<string> activities, int count, int seed)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         (nouns, activities) = (Words(nouns, nameof(nouns)), Words(activities, nameof(activities)));
         var random = new Random(seed);
-        return [.. Enumerable.Range(0, count).Select(_ => $"{IndefiniteArticle.With(nouns[random.Next(nouns.Count)])} {activities[random.Next(activities.Count)]}")];
+        return [.. Enumerable.Range(0, count).Select(_ =>
+            $"{IndefiniteArticle.With(nouns[random.Next(nouns.Count)])} {activities[random.Next(activities.Count)]}")];
     }
 
-    /// <summary>The prompts as a table with one text column, to fit and to transform.</summary>
-    /// <param name="data">mlContext.Data.</param>
-    /// <param name="prompts">One row each.</param>
+    /// <summary>Makes a table with one text column of prompts, to fit and to transform.</summary>
+    /// <param name="data">The data catalog, <c>mlContext.Data</c>.</param>
+    /// <param name="prompts">The prompts, one row each.</param>
     /// <param name="columnName">The column's name. Default: Prompt.</param>
     public static IDataView LoadFromPrompts(this DataOperationsCatalog data, IEnumerable<string> prompts, string columnName = nameof(Row.Prompt))
     {
@@ -97,15 +99,17 @@ public static class VideoPrompts
     private static string[] Lines(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        string[] lines = File.Exists(path) ? File.ReadAllLines(path) : throw new FileNotFoundException($"There is no prompt file at {Path.GetFullPath(path)}.", path);
+        string[] lines = File.Exists(path) ? File.ReadAllLines(path)
+            : throw new FileNotFoundException($"There is no prompt file at {Path.GetFullPath(path)}.", path);
 
-        // What is no UTF-8 is decoded to U+FFFD; UTF-16 without a byte order mark has a NUL in each letter.
+        // Bytes that are not UTF-8 are decoded to U+FFFD; UTF-16 without a byte order mark has a NUL in each letter.
         int foreign = Array.FindIndex(lines, line => line.AsSpan().IndexOfAny('\ufffd', '\0') >= 0);
         return foreign < 0 ? lines
-            : throw new InvalidDataException($"{path}, line {foreign + 1}: holds {(lines[foreign].Contains('\0') ? "NUL characters" : "letters that are not UTF-8")}. Save the file as UTF-8.");
+            : throw new InvalidDataException(
+                $"{path}, line {foreign + 1}: holds {(lines[foreign].Contains('\0') ? "NUL characters" : "letters that are not UTF-8")}. Save the file as UTF-8.");
     }
 
-    /// <summary>The cells of a line; a tab between the quotes of a cell divides none.</summary>
+    // A tab between the quotes of a cell does not divide it.
     private static string[] Cells(string line)
     {
         string[] parts = line.Split('\t');

@@ -1,4 +1,10 @@
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
+using Microsoft.ML.VideoAlignment.Rewards.Custom;
+using Microsoft.ML.VideoAlignment.Rewards.TextImage;
+using Microsoft.ML.VideoAlignment.Rewards.VJepa;
+using Microsoft.ML.VideoAlignment.Rewards.VideoMae;
+using Microsoft.ML.VideoAlignment.Rewards.Yolos;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
@@ -33,25 +39,30 @@ public static class VideoRewards
     public static VideoReward CompressedSize(string clipFolder, string headFile, WeightPrecision precision = WeightPrecision.Float32) =>
         HeadReward.FromFiles(HeadRewardKind.CompressedSize, clipFolder, headFile, Placement.OnCpu(precision));
 
-    /// <summary>Cosine of CLIP's embeddings of frame and prompt, -1 .. 1, mean over frames. In a sum it keeps prompts obeyed while another reward is raised.</summary>
+    /// <summary>
+    /// Cosine of CLIP's embeddings of frame and prompt, -1 .. 1, mean over frames. In a sum it keeps prompts obeyed while another reward is raised.
+    /// </summary>
     /// <param name="clipFolder">A transformers folder of a whole CLIP model with its tokenizer.</param>
     /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
     public static VideoReward TextImageSimilarity(string clipFolder, WeightPrecision precision = WeightPrecision.Float32) =>
         TextImageReward.Similarity(clipFolder, Placement.OnCpu(precision));
 
     /// <summary>
-    /// Cosine of a video's embedding and its prompt's, -1 .. 1: CLIP's embeddings of the frames are averaged before the cosine, so it is no mean of frames'
+    /// Cosine of a video's embedding and its prompt's, -1 .. 1. CLIP's embeddings of the frames are averaged before the cosine, so it is not a mean of frames'
     /// scores: cos(mean_t f(frame_t), g(prompt)).
     /// </summary>
     /// <param name="clipFolder">A transformers folder of a whole CLIP model with its tokenizer.</param>
     /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
     public static VideoReward VideoTextSimilarity(string clipFolder, WeightPrecision precision = WeightPrecision.Float32) =>
-        Rewards.VideoTextSimilarity.FromFolder(clipFolder, Placement.OnCpu(precision));
+        Rewards.TextImage.VideoTextSimilarity.FromFolder(clipFolder, Placement.OnCpu(precision));
 
     /// <summary>
-    /// Human Preference Score v2 (arXiv 2306.09341): the cosine of OpenCLIP's embeddings of frame and prompt after training on people's choices, mean over frames.
-    /// Versions 2.0 and 2.1 are the same network. The prompts' embeddings are kept, and <see cref="VideoReward.RestrictToPrompts"/> frees the text tower.
+    /// Human Preference Score v2 (arXiv 2306.09341): the cosine of OpenCLIP's embeddings of frame and prompt after training on people's choices, mean over
+    /// frames.
     /// </summary>
+    /// <remarks>
+    /// Versions 2.0 and 2.1 are the same network. The prompts' embeddings are kept, and <see cref="VideoReward.RestrictToPrompts"/> frees the text tower.
+    /// </remarks>
     /// <param name="file">HPS_v2_compressed.pt or HPS_v2.1_compressed.pt.</param>
     /// <param name="tokenizer">
     /// OpenCLIP's bpe_simple_vocab_16e6.txt.gz, or a CLIP tokenizer folder with the same vocabulary (vocab.json and merges.txt): the model's file has none.
@@ -61,18 +72,22 @@ public static class VideoRewards
         TextImageReward.HumanPreference(file, tokenizer, Placement.OnCpu(precision));
 
     /// <summary>
-    /// PickScore (arXiv 2305.01569): exp(logit_scale) times the cosine, about -100 .. 100 (around 20 for good images), mean over frames. Frames are not stretched:
-    /// their short side is resized and the middle cut out.
+    /// PickScore (arXiv 2305.01569): exp(logit_scale) times the cosine, about -100 .. 100 (around 20 for good images), mean over frames. Frames are not
+    /// stretched: their short side is resized and the middle cut out.
     /// </summary>
     /// <param name="folder">A transformers folder of the whole model with its tokenizer, such as yuvalkirstain/PickScore_v1.</param>
     /// <param name="precision">How the frozen weights are stored; computation is in float32.</param>
-    public static VideoReward PickScore(string folder, WeightPrecision precision = WeightPrecision.Float32) => TextImageReward.PickScore(folder, Placement.OnCpu(precision));
+    public static VideoReward PickScore(string folder, WeightPrecision precision = WeightPrecision.Float32) =>
+        TextImageReward.PickScore(folder, Placement.OnCpu(precision));
 
     /// <summary>
-    /// How surely an object is absent, 0 .. 1, mean over frames: VADER's object removal. It is 1 minus the mean probability of the detections of the object, and 1
-    /// with a gradient of zero where there is none. VADER's loss of it is <see cref="RewardLoss.Hinge"/> of 1, in gradient the same as raising the score.
+    /// How surely an object is absent, 0 .. 1, mean over frames: VADER's object removal. It is 1 minus the mean probability of the detections of the object,
+    /// and 1 with a gradient of zero where there is none.
     /// </summary>
-    /// <param name="detectorFolder">A transformers folder of a YOLOS detector (YolosForObjectDetection), such as hustvl/yolos-base or hustvl/yolos-tiny.</param>
+    /// <remarks>VADER's loss of it is <see cref="RewardLoss.Hinge"/> of 1, in gradient the same as raising the score.</remarks>
+    /// <param name="detectorFolder">
+    /// A transformers folder of a YOLOS detector (YolosForObjectDetection), such as hustvl/yolos-base or hustvl/yolos-tiny.
+    /// </param>
     /// <param name="label">What is to vanish: a name of the detector's id2label, such as "book".</param>
     /// <param name="options">Threshold, working height, precision; null: those of VADER's released code.</param>
     /// <exception cref="ArgumentException">The detector has no such label (the message lists those like it), or an option is out of its range.</exception>
@@ -84,9 +99,10 @@ public static class VideoRewards
     }
 
     /// <summary>
-    /// The probability, 0 .. 1, that the video shows the action its prompt asks for: VADER's action reward. Any number of frames that fills tubelets (even, for
-    /// the published model). VADER's loss is the cross-entropy: raise the score with <see cref="ActionClassificationOptions.LogProbability"/>.
+    /// The probability, 0 .. 1, that the video shows the action its prompt asks for: VADER's action reward. It takes any number of frames that fills tubelets
+    /// (even, for the published model).
     /// </summary>
+    /// <remarks>VADER's loss is the cross-entropy: raise the score with <see cref="ActionClassificationOptions.LogProbability"/>.</remarks>
     /// <param name="classifierFolder">
     /// A transformers folder of a VideoMAE classifier (VideoMAEForVideoClassification), such as MCG-NJU/videomae-base-finetuned-kinetics.
     /// </param>
@@ -100,17 +116,17 @@ public static class VideoRewards
     }
 
     /// <summary>
-    /// How well V-JEPA foresees the hidden parts of a video: minus its prediction loss, 0 at best (VADER, section 5.1). It takes the file's number of frames, or a
-    /// multiple of it, clip by clip.
+    /// How well V-JEPA foresees the hidden parts of a video: minus its prediction loss, 0 at best (VADER, section 5.1). It takes the file's number of frames,
+    /// or a multiple of it, part by part.
     /// </summary>
     /// <remarks>
     /// All videos of a call share one draw of the masks. Calls without gradient always have the first draw of <see cref="VJepaOptions.Seed"/>, so that scores
-    /// can be repeated and compared; graded calls have a new one each, the same in each run of training.
+    /// can be repeated and compared; calls with gradient have a new one each, the same in each run of training.
     /// </remarks>
     /// <param name="file">The official file, such as vitl16.pth.tar (encoder, predictor and target_encoder; the optimizer's state in it is not read).</param>
     /// <param name="options">Sizes where the file's shapes do not tell them, masks, memory; null: defaults.</param>
     /// <exception cref="ArgumentException">Options are out of range.</exception>
-    /// <exception cref="WeightFileException">The file is no V-JEPA file, or contradicts the options.</exception>
+    /// <exception cref="WeightFileException">The file is not a V-JEPA file, or contradicts the options.</exception>
     public static VideoReward TemporalConsistency(string file, VJepaOptions? options = null)
     {
         VJepaOptions chosen = options ?? new VJepaOptions();
@@ -119,8 +135,9 @@ public static class VideoRewards
 
     /// <summary>
     /// A reward from a function. Tensors that the function makes are freed after the call; one that must live longer is detached from the scope
-    /// (<c>DetachFromDisposeScope()</c>). Such a reward cannot be written into a model file.
+    /// (<c>DetachFromDisposeScope()</c>).
     /// </summary>
+    /// <remarks>Such a reward cannot be written into a model file; a class of your own can: see <see cref="Register"/>.</remarks>
     /// <param name="name">A short name for logs and tables.</param>
     /// <param name="score">(frames [B, 3, T, H, W] in [0, 1], B prompts) -> scores [B], carrying gradient unless the contract says otherwise.</param>
     /// <param name="contract">What the function expects; null: any frames, differentiable, no prompt, higher is better.</param>
@@ -128,64 +145,77 @@ public static class VideoRewards
         new CustomReward(name, score, contract ?? new RewardContract());
 
     /// <summary>
-    /// A reward of your own as a TorchScript program, in eval mode, its weights frozen: <c>forward(frames)</c> takes [B, 3, T, H, W], float32, and returns [B]. A model
-    /// file names it by its path and hash.
+    /// A reward of your own as a TorchScript program, in eval mode, its weights frozen: <c>forward(frames)</c> takes [B, 3, T, H, W], float32, and returns
+    /// [B]. A model file names it by its path and hash.
     /// </summary>
     /// <param name="file">A file of torch.jit.save.</param>
     /// <param name="contract">What the program expects and gives; <see cref="RewardContractCheck"/> tries it. It cannot read prompts.</param>
-    /// <exception cref="WeightFileException">The file is no TorchScript program.</exception>
+    /// <exception cref="WeightFileException">The file is not a TorchScript program.</exception>
     /// <exception cref="RewardContractException">The contract cannot hold.</exception>
     public static VideoReward TorchScript(string file, RewardContract contract) => new TorchScriptReward(file, contract);
 
     /// <summary>
-    /// A weighted sum of rewards; it owns its parts. Parts that prepare frames alike share the images. Rewards that fall as videos get better take a
-    /// negative weight.
+    /// A weighted sum of rewards. Parts that preprocess frames alike share the images; rewards that fall as videos get better take a negative weight.
     /// </summary>
+    /// <param name="parts">
+    /// Rewards and weights, which are finite and not 0. The sum owns its parts: each is disposed with the last of the sums and multiples that it is in.
+    /// </param>
+    /// <returns>The sum. Dispose it instead of its parts.</returns>
+    /// <exception cref="RewardContractException">A weight is 0, or the parts' contracts do not go together; nothing was taken over.</exception>
     public static VideoReward Mix(params (VideoReward Reward, float Weight)[] parts) => new RewardMix(parts);
 
     /// <summary>
-    /// As <see cref="Mix(ValueTuple{VideoReward, float}[])"/>, and with <paramref name="normalize"/> each part's score s enters as (s - mean) / deviation, so that
-    /// weights compare parts of different scales.
+    /// A weighted sum of rewards; normalized, each part's score s enters as (s - mean) / deviation, so that weights compare parts of different scales.
     /// </summary>
     /// <remarks>
     /// Mean and standard deviation (over n - 1; 1 while they are not known or below 1e-6) run over every score of the present run of training, each training
     /// video's once. Reward gradients: a batch enters first and is then normalized, and both numbers count as constants for the gradient; further copies of a
     /// video (<see cref="GradientWindow.LowVariance"/>) are normalized and do not enter. DDPO and Diffusion-DPO: all videos of a rollout enter, then all are
     /// normalized by the same numbers, so that advantages and pairs compare like with like. The reward of a step that is reported is the normalized one.
-    /// Held-out measurements are the weighted sum in the parts' own units, and change nothing; so do trial calls. <see cref="VideoReward.Score(Tensor,
-    /// IReadOnlyList{string})"/>
-    /// counts as training where frames carry gradient; else it normalizes by what stands, so that scoring is repeatable. A run of training begins anew. A model
-    /// file keeps the numbers.
+    /// Validation is the weighted sum in the parts' own units, and changes nothing; neither do trial calls.
+    /// <see cref="VideoReward.Score(Tensor, IReadOnlyList{string})"/> counts as training where frames carry gradient; else it normalizes by what stands, so
+    /// that scoring is repeatable. A run of training begins anew. A model file keeps the numbers.
     /// </remarks>
-    /// <param name="parts">Rewards and weights.</param>
+    /// <param name="parts">
+    /// Rewards and weights, which are finite and not 0. The sum owns its parts: each is disposed with the last of the sums and multiples that it is in.
+    /// </param>
     /// <param name="normalize">Whether to normalize.</param>
+    /// <returns>The sum. Dispose it instead of its parts.</returns>
+    /// <exception cref="RewardContractException">A weight is 0, or the parts' contracts do not go together; nothing was taken over.</exception>
     public static VideoReward Mix(IReadOnlyList<(VideoReward Reward, float Weight)> parts, bool normalize) => new RewardMix(parts, normalize);
 
-    /// <summary>Makes a reward again that a model file names. <paramref name="moved"/>: new places of its files by old path.</summary>
-    /// <exception cref="FileNotFoundException">Files are missing.</exception>
-    /// <exception cref="InvalidDataException">Files are not what they were, or the kind is of a newer library.</exception>
-    /// <exception cref="InvalidOperationException">The reward comes in a package that the program does not have.</exception>
-    internal static VideoReward FromReference(RewardReference reference, IReadOnlyDictionary<string, string>? moved = null) => reference.Resolve(Make, moved);
-
-    private static VideoReward Make(RewardReference reference, RewardFiles files)
+    /// <summary>
+    /// Registers a kind of reward of your own, so that model files can name it. A file never chooses a type: a kind that the program has not registered is
+    /// refused.
+    /// </summary>
+    /// <typeparam name="TReward">Your class. Its <see cref="VideoReward.Save"/> returns this kind.</typeparam>
+    /// <param name="kind">
+    /// A name for files, such as "Contoso.Warmth": 1 to 100 letters, digits, '.', '-' and '_', first a letter. It holds for the process, and stays what it is
+    /// as long as files name it.
+    /// </param>
+    /// <param name="make">
+    /// Makes the reward again from its files, whose hashes have been checked, and its settings, which may have been changed; an
+    /// <see cref="ArgumentException"/> or <see cref="InvalidDataException"/> says that it cannot.
+    /// </param>
+    /// <exception cref="ArgumentException">The name is not one, or another function is registered for it. The same function again changes nothing.</exception>
+    public static void Register<TReward>(string kind, Func<SavedReward, TReward> make)
+        where TReward : VideoReward
     {
-        return reference.Kind switch
-        {
-            "Aesthetic" => Head(HeadRewardKind.Aesthetic),
-            "Weather" => Head(HeadRewardKind.Weather),
-            "CompressedSize" => Head(HeadRewardKind.CompressedSize),
-            TextImageReward.SimilarityKind => TextImageReward.Similarity(files[HeadReward.ClipRole], reference.StoredAs()),
-            TextImageReward.PreferenceKind => TextImageReward.HumanPreference(files[TextImageReward.ModelRole], files[TextImageReward.TokenizerRole], reference.StoredAs()),
-            TextImageReward.PickScoreKind => TextImageReward.PickScore(files[HeadReward.ClipRole], reference.StoredAs()),
-            Rewards.VideoTextSimilarity.Kind => Rewards.VideoTextSimilarity.FromFolder(files[HeadReward.ClipRole], reference.StoredAs()),
-            ObjectRemovalReward.Kind => ObjectRemovalReward.FromReference(reference, files),
-            ActionClassificationReward.Kind => ActionClassificationReward.FromReference(reference, files),
-            TorchScriptReward.Kind => TorchScript(files[TorchScriptReward.FileRole], ContractJson.Read(reference.Argument(TorchScriptReward.ContractArgument))),
-            VJepaReward.Kind => TemporalConsistency(files[VJepaReward.FileRole], VJepaOptions.FromJson(reference.Argument(VJepaReward.OptionsArgument))),
-            { } kind when CompanionPackages.HasReward(kind) => CompanionPackages.OpenReward(reference),
-            _ => throw new InvalidDataException($"The model's reward is of the kind '{reference.Kind}', which this version of the library does not know."),
-        };
-
-        HeadReward Head(HeadRewardKind kind) => HeadReward.FromFiles(kind, files[HeadReward.ClipRole], files[HeadReward.HeadRole], reference.StoredAs());
+        ArgumentNullException.ThrowIfNull(kind);
+        ArgumentNullException.ThrowIfNull(make);
+        RewardCatalog.Register(RewardDefinition.Create(kind, make));
     }
+
+    /// <summary>Makes a reward again that a model file names.</summary>
+    /// <param name="reference">What stands in the file.</param>
+    /// <param name="moved">New places of its files by old path; null: none has moved.</param>
+    /// <exception cref="FileNotFoundException">Files are missing.</exception>
+    /// <exception cref="InvalidDataException">Files are not what they were, or a kind is not registered.</exception>
+    /// <exception cref="InvalidOperationException">A reward comes in a package that the program does not have.</exception>
+    internal static VideoReward FromReference(RewardReference reference, IReadOnlyDictionary<string, string>? moved = null)
+    {
+        CompanionPackages.RegisterRewards(reference);
+        return RewardCatalog.Make(reference, moved);
+    }
+
 }

@@ -4,7 +4,7 @@ using Microsoft.ML.VideoAlignment.DataViews;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>Scores a column of videos by a reward.</summary>
+/// <summary>Scores a column of videos with a reward.</summary>
 /// <remarks>
 /// <format type="text/markdown"><![CDATA[
 /// ###  Estimator Characteristics
@@ -15,8 +15,8 @@ namespace Microsoft.ML.VideoAlignment;
 /// | Output column data type | <xref:System.Single> |
 /// | Exportable to ONNX | No |
 /// ]]></format>
-/// The reward belongs to the caller, who disposes it after the transformers that use it. Scoring on one device goes on side by side; where another context
-/// wants the reward on another device, it waits until nobody uses it and moves it, at each change.
+/// The reward belongs to the caller, who disposes it after the transformers that use it. Scorings on one device run side by side; another context that uses
+/// the reward on another device waits until it is free and moves it, at each change.
 /// </remarks>
 public sealed class VideoScoringEstimator : IEstimator<VideoScoringTransformer>
 {

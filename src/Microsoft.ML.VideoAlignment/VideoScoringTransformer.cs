@@ -6,8 +6,8 @@ using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>Appends the score of each row's video, <see cref="float"/>, computed when it is read and once a row.</summary>
-/// <remarks>A fitted transformer borrows the reward; a loaded one owns the reward it made again. Disposing twice is harmless.</remarks>
+/// <summary>Appends a <see cref="float"/> column with the score of each row's video, computed when it is read, once per row.</summary>
+/// <remarks>A fitted transformer borrows the reward; a loaded one owns the reward that it made from the files. Disposing twice is harmless.</remarks>
 public sealed class VideoScoringTransformer : ITransformer, IDisposable
 {
     internal const string LoaderSignature = "VideoScoring";
@@ -64,7 +64,7 @@ public sealed class VideoScoringTransformer : ITransformer, IDisposable
         ScoringArchive.Save(ctx, LoaderSignature, _columns, _reward);
     }
 
-    // ML.NET finds this by reflection, through the registration in Loaders. The second argument is its internal ModelLoadContext.
+    // ML.NET finds this by reflection, through LoaderRegistration. The second argument is its internal ModelLoadContext.
     [SuppressMessage("Performance", "CA1859", Justification = "ML.NET looks for exactly this return type.")]
     private static ITransformer Create(IHostEnvironment environment, object context)
     {
@@ -94,7 +94,8 @@ public sealed class VideoScoringTransformer : ITransformer, IDisposable
         ArgumentNullException.ThrowIfNull(inputSchema);
         RequireAlive();
         BoundScoring bound = _columns.Find(inputSchema, _reward);
-        var column = new AppendedColumn(_columns.Output, NumberDataViewType.Single, new DataViewSchema.Annotations.Builder().ToAnnotations(), bound.Columns, row => Getter(row, bound));
+        DataViewSchema.Annotations annotations = new DataViewSchema.Annotations.Builder().ToAnnotations();
+        var column = new AppendedColumn(_columns.Output, NumberDataViewType.Single, annotations, bound.Columns, row => Getter(row, bound));
         return new AppendingMapper(inputSchema, column);
     }
 
@@ -126,9 +127,7 @@ public sealed class VideoScoringTransformer : ITransformer, IDisposable
         RewardContractCheck.RequireUnitRange(shown);
         float score = _reward.Score(shown, [prompt ?? ""]).to(ScalarType.Float32).cpu().item<float>();
         return float.IsFinite(score) ? score : throw new RewardContractException(
-            $"Reward '{_reward.Name}' scored {(prompt is null ? "a video" : $"the video of prompt '{prompt}'")} "
-                + "{score.ToString(CultureInfo.InvariantCulture)}, "
-            + "though its frames are finite. "
+            $"Reward '{_reward.Name}' scored {(prompt is null ? "a video" : $"the video of prompt '{prompt}'")} {score}, though its frames are finite. "
             + "Look for divisions, logarithms and square roots in the reward, and for half precision in its networks.");
     }
 }

@@ -125,7 +125,7 @@ public class ExampleTests
     {
         (int code, string output, string[] errors) = ExampleProgram.Run("AlignAesthetic", _folder, ["--model", Path.Combine(s_world, "image-to-video"), .. s_files]);
         Assert.That((code, output, errors.Length), Is.EqualTo((2, "", 1)), string.Join('\n', errors));
-        Assert.That(errors[0], Does.StartWith("AlignAesthetic: --model: '").And.Contain("a Stable Video Diffusion model makes videos from them"));
+        Assert.That(errors[0], Does.StartWith("AlignAesthetic: --model: '").And.Contain("a StableVideoDiffusion model makes videos from them"));
     }
 
     /// <summary>What the model decides stands in the panel of settings, not a blank.</summary>

@@ -15,9 +15,13 @@ public class FfmpegProcessTests : TemporaryFolder
     public void ItsOwnWordsAreInTheError()
     {
         string program = Script("echo 'x264: no space left' >&2; exit 3");
-        Assert.That(() => Ffmpeg.Write(In("video.mp4"), s_clip, 8, 1, program), Throws.InstanceOf<IOException>().With.Message.Contains("code 3").And.Message.Contains("no space left"));
+        Assert.That(
+            () => Ffmpeg.Write(In("video.mp4"), s_clip, 8, 1, program),
+            Throws.InstanceOf<IOException>().With.Message.Contains("code 3").And.Message.Contains("no space left"));
         Write("video.mp4", [1]);
-        Assert.That(() => Ffmpeg.Read(In("video.mp4"), new VideoReadOptions(), _ => { }, program), Throws.TypeOf<InvalidDataException>().With.Message.Contains("no space left").And.Message.Contains("video.mp4"));
+        Assert.That(
+            () => Ffmpeg.Read(In("video.mp4"), new VideoReadOptions(), _ => { }, program),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("no space left").And.Message.Contains("video.mp4"));
     }
 
     [Test]
@@ -28,7 +32,9 @@ public class FfmpegProcessTests : TemporaryFolder
     public void FloodsOfComplaintsAndOutputDoNotBlock()
     {
         string program = Script("head -c 3000000 /dev/zero | tr '\\0' e >&2; head -c 3000000 /dev/zero; cat > /dev/null; echo last >&2; exit 1");
-        Assert.That(() => Ffmpeg.Write(In("video.mp4"), s_clip, 8, 1, program), Throws.InstanceOf<IOException>().With.Message.Contains("last").And.Message.Length.LessThan(2000));
+        Assert.That(
+            () => Ffmpeg.Write(In("video.mp4"), s_clip, 8, 1, program),
+            Throws.InstanceOf<IOException>().With.Message.Contains("last").And.Message.Length.LessThan(2000));
     }
 
     [Test]
@@ -37,9 +43,12 @@ public class FfmpegProcessTests : TemporaryFolder
         string program = Script("echo busy >&2; sleep 3600");
         Write("video.mp4", [1]);
         var brief = new VideoReadOptions { Timeout = TimeSpan.FromMilliseconds(200) };
-        Assert.That(() => Ffmpeg.Read(In("video.mp4"), brief, _ => { }, program), Throws.TypeOf<TimeoutException>().With.Message.Contains("Raise VideoReadOptions.Timeout"));
         Assert.That(
-            () => Ffmpeg.Write(In("new.mp4"), s_clip, 8, 1, program, brief.Timeout), Throws.TypeOf<TimeoutException>().With.Message.Contains("Raise VideoWriteOptions.Timeout"));
+            () => Ffmpeg.Read(In("video.mp4"), brief, _ => { }, program),
+            Throws.TypeOf<TimeoutException>().With.Message.Contains("Raise VideoReadOptions.Timeout"));
+        Assert.That(
+            () => Ffmpeg.Write(In("new.mp4"), s_clip, 8, 1, program, brief.Timeout),
+            Throws.TypeOf<TimeoutException>().With.Message.Contains("Raise VideoWriteOptions.Timeout"));
     }
 
     [Test]
@@ -72,7 +81,10 @@ public class FfmpegProcessTests : TemporaryFolder
     {
         string program = Script("while :; do printf 'P6\\n1 1\\n255\\nabc' || exit 0; done");
         Write("video.mp4", [1]);
-        Assert.That(() => new FfmpegProcess(program, [], TimeSpan.FromHours(1), "", "").Run(null, output => PpmStream.Read(output, "video.mp4", 100).Take(1000).ToList().ForEach(_ => { }), default).Code, Is.Not.Negative);
+        Assert.That(
+            () => new FfmpegProcess(program, [], TimeSpan.FromHours(1), "", "").Run(
+                null, output => PpmStream.Read(output, "video.mp4", 100).Take(1000).ToList().ForEach(_ => { }), default).Code,
+            Is.Not.Negative);
         Assert.That(
             () => new FfmpegProcess(program, [], TimeSpan.FromHours(1), "", "").Run(null, _ => throw new InvalidDataException("enough"), default),
             Throws.TypeOf<InvalidDataException>().With.Message.EqualTo("enough"));
@@ -102,7 +114,8 @@ public class FfmpegProcessTests : TemporaryFolder
         Write("video.mp4", [1]);
         Assert.That(
             () => Ffmpeg.Read(In("video.mp4"), new VideoReadOptions(), _ => { }, "no-such-ffmpeg"),
-            Throws.TypeOf<NotSupportedException>().With.Message.Contains("apt-get install ffmpeg").And.Message.Contains("convert").And.Message.Contains(".gif"));
+            Throws.TypeOf<NotSupportedException>()
+                .With.Message.Contains("apt-get install ffmpeg").And.Message.Contains("convert").And.Message.Contains(".gif"));
     }
 
     [TestCase("P6\n2 2\n255\n0123456789ab", 1)]
@@ -116,7 +129,8 @@ public class FfmpegProcessTests : TemporaryFolder
     [TestCase("P6\n2000000000 2\n255\n", "9 digits")]
     [TestCase("P6\n3 2\n255\n0123456789ab", "MaxPixels")]
     public void PpmImagesThatAreNoneAreRefused(string text, string message) => Assert.That(
-        () => PpmStream.Read(new MemoryStream([.. text.Select(letter => (byte)letter)]), "video.mp4", 4).Count(), Throws.Exception.With.Message.Contains(message));
+        () => PpmStream.Read(new MemoryStream([.. text.Select(letter => (byte)letter)]), "video.mp4", 4).Count(),
+        Throws.Exception.With.Message.Contains(message));
 
     private static bool Runs(int process)
     {

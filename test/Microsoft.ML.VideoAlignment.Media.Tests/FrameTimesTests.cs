@@ -9,7 +9,8 @@ public class FrameTimesTests : TemporaryFolder
     private static readonly double[] s_rates = [1, 7, 8, 12.5, 23.976, 24, 25, 29.97, 30, 50, 50.5, 59.94, 60, 75, 90, 99.9, 100];
 
     [Test]
-    public void TheWholeKeepsItsLengthAndNoFrameIsTooShort([ValueSource(nameof(s_rates))] double rate, [Values(1, 2, 7, 48, 1000)] int frames, [Values(100, 1000)] int ticks)
+    public void TheWholeKeepsItsLengthAndNoFrameIsTooShort(
+        [ValueSource(nameof(s_rates))] double rate, [Values(1, 2, 7, 48, 1000)] int frames, [Values(100, 1000)] int ticks)
     {
         uint shortest = ticks == 100 ? 2u : 11u;
         IReadOnlyList<(int Frame, uint Ticks)> spread = FrameTimes.Spread(frames, rate, ticks, shortest);

@@ -10,7 +10,8 @@ public class Mp4Tests : TemporaryFolder
 
     private static readonly byte[][] s_colors =
     [
-        [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [0, 255, 255], [255, 0, 255], [255, 255, 255], [0, 0, 0], [128, 128, 128], [200, 60, 20], [30, 90, 160],
+        [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [0, 255, 255], [255, 0, 255], [255, 255, 255], [0, 0, 0],
+        [128, 128, 128], [200, 60, 20], [30, 90, 160],
     ];
 
     [SetUp]
@@ -38,7 +39,9 @@ public class Mp4Tests : TemporaryFolder
                 {
                     int middle = 3 * ((16 * read.Width) + (bar * 16) + 8);
                     int error = Enumerable.Range(0, 3).Max(channel => Math.Abs(got[middle + channel] - right[middle + channel]));
-                    Assert.That(error, Is.LessThanOrEqualTo(8), $"frame {frame}, {string.Join(' ', got[middle..(middle + 3)])} for {string.Join(' ', right[middle..(middle + 3)])}");
+                    Assert.That(
+                        error, Is.LessThanOrEqualTo(8),
+                        $"frame {frame}, {string.Join(' ', got[middle..(middle + 3)])} for {string.Join(' ', right[middle..(middle + 3)])}");
                 }
             }
         }
@@ -62,7 +65,9 @@ public class Mp4Tests : TemporaryFolder
     public void TagsOfOtherProgramsAreFollowed(string matrix, string range)
     {
         string scale = matrix == "smpte170m" ? "bt601" : matrix;
-        Make("other.mp4", "color=0xc83c14:s=32x32:d=0.5:r=8", "-vf", $"scale=out_color_matrix={scale}:out_range={range}:flags=accurate_rnd,format=yuv420p", "-colorspace", matrix, "-color_range", range);
+        Make(
+            "other.mp4", "color=0xc83c14:s=32x32:d=0.5:r=8", "-vf", $"scale=out_color_matrix={scale}:out_range={range}:flags=accurate_rnd,format=yuv420p",
+            "-colorspace", matrix, "-color_range", range);
         byte[] pixels = VideoFile.Read(In("other.mp4")).Pixels(0, 1);
         Assert.That(pixels[..3].Zip(s_colors[9], (got, right) => Math.Abs(got - right)).Max(), Is.LessThanOrEqualTo(4), string.Join(' ', pixels[..3]));
     }
@@ -150,8 +155,11 @@ public class Mp4Tests : TemporaryFolder
     {
         VideoFile.Write(In("video.mp4"), Bars(24, 32, 32));
         byte[] file = File.ReadAllBytes(In("video.mp4"));
-        Assert.That(() => VideoFile.Read(Write("half.mp4", file[..(file.Length - 400)])), Throws.TypeOf<InvalidDataException>().With.Message.Contains("half.mp4").And.Message.Contains("ffmpeg says"));
-        Assert.That(() => VideoFile.Read(Write("text.mp4", "not a video"u8.ToArray())), Throws.TypeOf<InvalidDataException>().With.Message.Contains("text.mp4"));
+        Assert.That(
+            () => VideoFile.Read(Write("half.mp4", file[..(file.Length - 400)])),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("half.mp4").And.Message.Contains("ffmpeg says"));
+        Assert.That(
+            () => VideoFile.Read(Write("text.mp4", "not a video"u8.ToArray())), Throws.TypeOf<InvalidDataException>().With.Message.Contains("text.mp4"));
     }
 
     [Test]
@@ -161,10 +169,16 @@ public class Mp4Tests : TemporaryFolder
         int width = s_colors.Length * 16;
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => VideoFile.Read(In("video.mp4"), new VideoReadOptions { MaxFrames = 9 }), Throws.TypeOf<InvalidDataException>().With.Message.Contains("MaxFrames"));
-            Assert.That(() => VideoFile.Read(In("video.mp4"), new VideoReadOptions { MaxPixels = (10 * 16 * width) - 1 }), Throws.TypeOf<InvalidDataException>().With.Message.Contains("MaxPixels"));
+            Assert.That(
+                () => VideoFile.Read(In("video.mp4"), new VideoReadOptions { MaxFrames = 9 }),
+                Throws.TypeOf<InvalidDataException>().With.Message.Contains("MaxFrames"));
+            Assert.That(
+                () => VideoFile.Read(In("video.mp4"), new VideoReadOptions { MaxPixels = (10 * 16 * width) - 1 }),
+                Throws.TypeOf<InvalidDataException>().With.Message.Contains("MaxPixels"));
             Assert.That(() => VideoFile.Read(In("video.mp4"), new VideoReadOptions { MaxPixels = 100 }), Throws.TypeOf<InvalidDataException>());
-            Assert.That(() => VideoFile.Read(In("video.mp4"), new VideoReadOptions { MaxFileBytes = 100 }), Throws.TypeOf<InvalidDataException>().With.Message.Contains("MaxFileBytes"));
+            Assert.That(
+                () => VideoFile.Read(In("video.mp4"), new VideoReadOptions { MaxFileBytes = 100 }),
+                Throws.TypeOf<InvalidDataException>().With.Message.Contains("MaxFileBytes"));
             Assert.That(VideoFile.Read(In("video.mp4"), new VideoReadOptions { MaxFrames = 10, MaxPixels = 10 * 16 * width }).Frames, Is.EqualTo(10));
         }
     }
@@ -187,7 +201,8 @@ public class Mp4Tests : TemporaryFolder
     {
         using var canceled = new CancellationTokenSource();
         canceled.Cancel();
-        Assert.That(() => VideoFile.Write(In("video.mp4"), Bars(2, 16, 16), new VideoWriteOptions(), canceled.Token), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(
+            () => VideoFile.Write(In("video.mp4"), Bars(2, 16, 16), new VideoWriteOptions(), canceled.Token), Throws.InstanceOf<OperationCanceledException>());
         Assert.That(Directory.GetFileSystemEntries(Root), Is.Empty);
     }
 
@@ -208,14 +223,18 @@ public class Mp4Tests : TemporaryFolder
     private void Make(string name, string source, params string[] arguments)
     {
         string[] all = ["-y", "-loglevel", "error", "-f", "lavfi", "-i", source, .. arguments, $"file:{In(name)}"];
-        (int code, string complaint) = new FfmpegProcess("ffmpeg", all, TimeSpan.FromMinutes(5), "", "").Run(null, output => output.CopyTo(Stream.Null), default);
+        (int code, string complaint) = new FfmpegProcess("ffmpeg", all, TimeSpan.FromMinutes(5), "", "").Run(
+            null, output => output.CopyTo(Stream.Null), default);
         Assert.That(code, Is.Zero, complaint);
     }
 
     private string[] Probe(string name, string entries)
     {
         string answer = "";
-        string[] all = ["-loglevel", "error", "-select_streams", "v", "-show_entries", $"stream={entries}", "-of", "default=noprint_wrappers=1", $"file:{In(name)}"];
+        string[] all =
+        [
+            "-loglevel", "error", "-select_streams", "v", "-show_entries", $"stream={entries}", "-of", "default=noprint_wrappers=1", $"file:{In(name)}",
+        ];
         new FfmpegProcess("ffprobe", all, TimeSpan.FromMinutes(5), "", "").Run(null, output => answer = new StreamReader(output).ReadToEnd(), default);
         return answer.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
     }

@@ -24,7 +24,8 @@ public class VideoClipTests
         {
             Assert.That(VideoClip.FromTensor(tensor).Values.ToArray(), Is.EqualTo(clip.Values.ToArray()));
             Assert.That(VideoClip.FromTensor(last).Values.ToArray(), Is.EqualTo(clip.Values.ToArray()), "strides of another memory layout");
-            Assert.That(VideoClip.FromColumn(value, new VectorDataViewType(NumberDataViewType.Single, 2, 3, 3, 4)).Values.ToArray(), Is.EqualTo(clip.Values.ToArray()));
+            Assert.That(
+                VideoClip.FromColumn(value, new VectorDataViewType(NumberDataViewType.Single, 2, 3, 3, 4)).Values.ToArray(), Is.EqualTo(clip.Values.ToArray()));
         }
     }
 
@@ -49,7 +50,9 @@ public class VideoClipTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That((strip.Frames, strip.Height, strip.Width), Is.EqualTo((1, 2, 6)));
-            Assert.That(strip.Values[..6].ToArray(), Is.EqualTo(new[] { clip.Values[0], clip.Values[1], clip.Values[12], clip.Values[13], clip.Values[24], clip.Values[25] }));
+            Assert.That(
+                strip.Values[..6].ToArray(),
+                Is.EqualTo(new[] { clip.Values[0], clip.Values[1], clip.Values[12], clip.Values[13], clip.Values[24], clip.Values[25] }));
         }
     }
 
@@ -57,7 +60,8 @@ public class VideoClipTests
     public void PixelsAreRoundedClampedAndEnlarged()
     {
         var clip = new VideoClip([-1, 2, 0.5f, 0.25f, float.NaN, 1], 1, 1, 2);
-        Assert.That(clip.Pixels(0, 2), Is.EqualTo(new byte[] { 0, 128, 0, 0, 128, 0, 255, 64, 255, 255, 64, 255, 0, 128, 0, 0, 128, 0, 255, 64, 255, 255, 64, 255 }));
+        Assert.That(
+            clip.Pixels(0, 2), Is.EqualTo(new byte[] { 0, 128, 0, 0, 128, 0, 255, 64, 255, 255, 64, 255, 0, 128, 0, 0, 128, 0, 255, 64, 255, 255, 64, 255 }));
     }
 
     [Test]
@@ -68,7 +72,8 @@ public class VideoClipTests
         {
             Assert.That(() => new VideoClip(new float[5], 1, 1, 2), Throws.ArgumentException.With.Message.Contains("has 6 values, got 5"));
             Assert.That(() => VideoClip.FromTensor(batch), Throws.ArgumentException.With.Message.Contains("[1, 2, 3, 4, 4]"));
-            Assert.That(() => VideoClip.FromColumn(default, NumberDataViewType.Single), Throws.ArgumentException.With.Message.Contains("Vector<Single, T, 3, H, W>"));
+            Assert.That(
+                () => VideoClip.FromColumn(default, NumberDataViewType.Single), Throws.ArgumentException.With.Message.Contains("Vector<Single, T, 3, H, W>"));
             Assert.That(() => VideoClip.Grid([Ramp(1, 2, 2), Ramp(2, 2, 2)], 2), Throws.ArgumentException.With.Message.Contains("[T 2, C 3, H 2, W 2]"));
             Assert.That(() => VideoClip.Grid([], 2), Throws.ArgumentException);
         }

@@ -58,7 +58,8 @@ public class VideoFileTests
         }
 
         VideoClip read = VideoFile.Read(_folder);
-        Assert.That(Enumerable.Range(0, 4).SelectMany(frame => read.Pixels(frame, 1)), Is.EqualTo(Enumerable.Range(0, 4).SelectMany(frame => clip.Pixels(frame, 1))));
+        Assert.That(
+            Enumerable.Range(0, 4).SelectMany(frame => read.Pixels(frame, 1)), Is.EqualTo(Enumerable.Range(0, 4).SelectMany(frame => clip.Pixels(frame, 1))));
     }
 
     [Test]
@@ -129,8 +130,11 @@ public class VideoFileTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(() => VideoFile.Write(Path.Combine(_folder, "video.avi"), clip), Throws.TypeOf<NotSupportedException>().With.Message.Contains(".webp"));
-            Assert.That(() => VideoFile.Write(Path.Combine(_folder, "none", "video.gif"), clip), Throws.TypeOf<DirectoryNotFoundException>().With.Message.Contains("create it"));
-            Assert.That(() => VideoFile.Write(Path.Combine(_folder, "video.gif"), clip, framesPerSecond: double.NaN), Throws.TypeOf<ArgumentOutOfRangeException>());
+            Assert.That(
+                () => VideoFile.Write(Path.Combine(_folder, "none", "video.gif"), clip),
+                Throws.TypeOf<DirectoryNotFoundException>().With.Message.Contains("create it"));
+            Assert.That(
+                () => VideoFile.Write(Path.Combine(_folder, "video.gif"), clip, framesPerSecond: double.NaN), Throws.TypeOf<ArgumentOutOfRangeException>());
             Assert.That(() => VideoFile.Write(Path.Combine(_folder, "video.gif"), clip, scale: 0), Throws.TypeOf<ArgumentOutOfRangeException>());
             Assert.That(Directory.GetFileSystemEntries(_folder), Is.Empty);
         }

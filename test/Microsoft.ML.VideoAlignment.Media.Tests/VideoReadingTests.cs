@@ -22,7 +22,8 @@ public class VideoReadingTests : TemporaryFolder
 
             void Add(string color, uint width, uint height, int x, int y, GifDisposeMethod dispose)
             {
-                images.Add(new MagickImage(new MagickColor(color), width, height) { Page = new MagickGeometry(x, y, 4, 4), GifDisposeMethod = dispose, AnimationDelay = 10 });
+                var page = new MagickGeometry(x, y, 4, 4);
+                images.Add(new MagickImage(new MagickColor(color), width, height) { Page = page, GifDisposeMethod = dispose, AnimationDelay = 10 });
             }
         }
 
@@ -72,7 +73,9 @@ public class VideoReadingTests : TemporaryFolder
     {
         string file = Write("bomb.png", PngBytes.Write(60_000, 60_000, 1, 0, [new byte[7500]]));
         long before = GC.GetAllocatedBytesForCurrentThread();
-        Assert.That(() => VideoFile.Read(file), Throws.TypeOf<InvalidDataException>().With.Message.Contains("declares 60000 x 60000").And.Message.Contains("MaxPixels"));
+        Assert.That(
+            () => VideoFile.Read(file),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("declares 60000 x 60000").And.Message.Contains("MaxPixels"));
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(1 << 24));
     }
 
@@ -81,7 +84,9 @@ public class VideoReadingTests : TemporaryFolder
     {
         Gif("video.gif", 10, 10, 10, 10);
         void Refused(VideoReadOptions options, string option) =>
-            Assert.That(() => VideoFile.Read(In("video.gif"), options), Throws.TypeOf<InvalidDataException>().With.Message.Contains($"raise VideoReadOptions.{option}"), option);
+            Assert.That(
+                () => VideoFile.Read(In("video.gif"), options), Throws.TypeOf<InvalidDataException>().With.Message.Contains($"raise VideoReadOptions.{option}"),
+                option);
         using (Assert.EnterMultipleScope())
         {
             Refused(new VideoReadOptions { MaxFrames = 3 }, nameof(VideoReadOptions.MaxFrames));
@@ -102,24 +107,29 @@ public class VideoReadingTests : TemporaryFolder
         }
 
         Assert.That(VideoFile.Read(Root).Frames, Is.EqualTo(3), "an extension in capitals");
-        Assert.That(() => VideoFile.Read(Root, new VideoReadOptions { MaxPixels = 5 }), Throws.TypeOf<InvalidDataException>().With.Message.Contains("MaxPixels"));
+        Assert.That(
+            () => VideoFile.Read(Root, new VideoReadOptions { MaxPixels = 5 }), Throws.TypeOf<InvalidDataException>().With.Message.Contains("MaxPixels"));
     }
 
     [Test]
     public void AnImageThatIsCutShortIsRefused()
     {
-        byte[] png = PngBytes.Write(64, 64, 8, 0, [.. Enumerable.Range(0, 64).Select(row => Enumerable.Range(0, 64).Select(x => (byte)((row * x * 7919) >> 3)).ToArray())]);
+        byte[] png = PngBytes.Write(
+            64, 64, 8, 0, [.. Enumerable.Range(0, 64).Select(row => Enumerable.Range(0, 64).Select(x => (byte)((row * x * 7919) >> 3)).ToArray())]);
         byte[] jpeg = FlatJpeg.Write([.. Enumerable.Range(0, 8).Select(row => Enumerable.Range(0, 8).Select(x => new[] { (byte)(row * x * 5) }).ToArray())]);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => VideoFile.Read(Write("half.png", png[..(png.Length / 2)])), Throws.TypeOf<InvalidDataException>().With.Message.Contains("cut short"));
-            Assert.That(() => VideoFile.Read(Write("half.jpg", jpeg[..(jpeg.Length - 20)])), Throws.TypeOf<InvalidDataException>().With.Message.Contains("cut short"));
+            Assert.That(
+                () => VideoFile.Read(Write("half.png", png[..(png.Length / 2)])), Throws.TypeOf<InvalidDataException>().With.Message.Contains("cut short"));
+            Assert.That(
+                () => VideoFile.Read(Write("half.jpg", jpeg[..(jpeg.Length - 20)])), Throws.TypeOf<InvalidDataException>().With.Message.Contains("cut short"));
             Assert.That(() => VideoFile.Read(Write("head.png", png[..20])), Throws.TypeOf<InvalidDataException>().With.Message.Contains("cut short"));
             Assert.That(() => VideoFile.Read(Write("none.png", [])), Throws.TypeOf<InvalidDataException>().With.Message.Contains("empty"));
         }
     }
 
-    [TestCase("drawing.png", "push graphic-context\nviewbox 0 0 4 4\nimage over 0,0 0,0 'frame.png'\npop graphic-context\n", "expected the content of a PNG file")]
+    [TestCase(
+        "drawing.png", "push graphic-context\nviewbox 0 0 4 4\nimage over 0,0 0,0 'frame.png'\npop graphic-context\n", "expected the content of a PNG file")]
     [TestCase("drawing.gif", "<?xml version=\"1.0\"?><svg xmlns=\"http://www.w3.org/2000/svg\" width=\"4\" height=\"4\"/>", "a text such as SVG")]
     [TestCase("drawing.mvg", "push graphic-context\npop graphic-context\n", "got '.mvg'")]
     [TestCase("drawing.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"4\" height=\"4\"/>", "got '.svg'")]
@@ -129,7 +139,9 @@ public class VideoReadingTests : TemporaryFolder
     [TestCase("phone.jpg", "\0\0\0\u0018ftypheic\0\0\0\0", "HEIC")]
     [TestCase("phone", "\0\0\0\u0018ftypheic\0\0\0\0", "HEIC")]
     public void OnlyImagesAreReadAsImages(string name, string content, string message) =>
-        Assert.That(() => VideoFile.Read(Write(name, System.Text.Encoding.Latin1.GetBytes(content))), Throws.TypeOf<InvalidDataException>().With.Message.Contains(message));
+        Assert.That(
+            () => VideoFile.Read(Write(name, System.Text.Encoding.Latin1.GetBytes(content))),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains(message));
 
     [Test]
     public void TheContentIsWhatTheNameSays()
@@ -137,8 +149,12 @@ public class VideoReadingTests : TemporaryFolder
         byte[] png = PngBytes.Write(2, 1, 8, 0, [[1, 2]]);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => VideoFile.Read(Write("photo.jpg", png)), Throws.TypeOf<InvalidDataException>().With.Message.Contains("a JPEG file by its name and a PNG file by its content: rename it to .png"));
-            Assert.That(() => VideoFile.Read(Write("video.gif", FlatJpeg.Write([[[1]]]))), Throws.TypeOf<InvalidDataException>().With.Message.Contains("rename it to .jpg"));
+            Assert.That(
+                () => VideoFile.Read(Write("photo.jpg", png)),
+                Throws.TypeOf<InvalidDataException>().With.Message.Contains("a JPEG file by its name and a PNG file by its content: rename it to .png"));
+            Assert.That(
+                () => VideoFile.Read(Write("video.gif", FlatJpeg.Write([[[1]]]))),
+                Throws.TypeOf<InvalidDataException>().With.Message.Contains("rename it to .jpg"));
             Assert.That(VideoFile.Read(Write("photo", png)).Width, Is.EqualTo(2), "no extension says nothing");
         }
     }
@@ -166,7 +182,8 @@ public class VideoReadingTests : TemporaryFolder
         File.CreateSymbolicLink(Path.Combine(frames, "2.png"), "1.png");
         Assert.That(VideoFile.Read(frames).Frames, Is.EqualTo(2), "a link inside the folder");
         File.CreateSymbolicLink(Path.Combine(frames, "3.png"), "../outside.png");
-        Assert.That(() => VideoFile.Read(frames), Throws.TypeOf<UnauthorizedAccessException>().With.Message.Contains("3.png").And.Message.Contains("leads out"));
+        Assert.That(
+            () => VideoFile.Read(frames), Throws.TypeOf<UnauthorizedAccessException>().With.Message.Contains("3.png").And.Message.Contains("leads out"));
         Directory.CreateSymbolicLink(In("way"), frames);
         File.Delete(Path.Combine(frames, "3.png"));
         Assert.That(VideoFile.Read(In("way")).Frames, Is.EqualTo(2), "the folder itself may be a link");
@@ -176,8 +193,10 @@ public class VideoReadingTests : TemporaryFolder
     public void WhatCannotBeWrittenIsAnIOException()
     {
         var wide = new VideoClip(new float[3 * 20_000], 1, 1, 20_000);
-        Assert.That(() => VideoFile.Write(In("wide.webp"), wide), Throws.InstanceOf<IOException>().With.Message.Contains("wide.webp"), "WebP holds 16383 pixels");
-        Assert.That(() => VideoFile.Write(In("huge.gif"), wide, scale: 60_000), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("enlarged"));
+        Assert.That(
+            () => VideoFile.Write(In("wide.webp"), wide), Throws.InstanceOf<IOException>().With.Message.Contains("wide.webp"), "WebP holds 16383 pixels");
+        Assert.That(
+            () => VideoFile.Write(In("huge.gif"), wide, scale: 60_000), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("enlarged"));
         Assert.That(Directory.GetFileSystemEntries(Root), Is.Empty);
     }
 

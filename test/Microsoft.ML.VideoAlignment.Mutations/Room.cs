@@ -22,9 +22,8 @@ internal sealed record Room(string Name, IReadOnlyList<string> Files, IReadOnlyL
         ]),
         new("sampling",
         [
-            "Pipelines/Denoising.cs", "Pipelines/Guidance.cs", "Pipelines/GradientPlan.cs", "Pipelines/SamplingSettings.cs", "Pipelines/SeededNoise.cs",
-                "Pipelines/SegmentSampler.cs",
-            "Pipelines/SegmentInputs.cs", "Pipelines/FirstFrame.cs", "Pipelines/Condition.cs", "Pipelines/VideoGenerator.cs",
+            "Sampling/Denoising.cs", "Sampling/Guidance.cs", "Sampling/GradientPlan.cs", "Sampling/SamplingSettings.cs", "Sampling/SeededNoise.cs", "Sampling/SegmentSampler.cs",
+            "Sampling/SegmentInputs.cs", "Sampling/FirstFrame.cs", "Sampling/Condition.cs", "Sampling/VideoGenerator.cs",
         ],
         []),
         new("schedulers", ["Schedulers/"], ["SchedulerConfig", "SchedulerFactory"]),
@@ -41,7 +40,7 @@ internal sealed record Room(string Name, IReadOnlyList<string> Files, IReadOnlyL
 
     /// <summary>Folders of tests that may see the faults, relative to the test project.</summary>
     public static IReadOnlyList<string> TestFolders { get; } =
-        ["Training", "Pipelines", "Schedulers", "Lora", "Layers", "Rewards", "Tensors", "DataViews", "Conformance", "Door", "Video", "Runs"];
+        ["Training", "Sampling", "Models", "Schedulers", "Lora", "Layers", "Rewards", "Tensors", "DataViews", "Conformance", "Door", "Video", "Runs"];
 
     /// <summary>Tests whose work is done by other processes, which have no faults.</summary>
     public static IReadOnlyList<string> TestsElsewhere { get; } = ["KillTests"];

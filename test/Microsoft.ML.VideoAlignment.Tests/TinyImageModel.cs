@@ -1,4 +1,5 @@
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -10,7 +11,7 @@ internal static class TinyImageModel
 
     public static VideoSize Size { get; } = new(2, 8, 8);
 
-    public static StableVideoDiffusionPipeline Load() => StableVideoDiffusionPipeline.FromFolder(Folder, variant: null, Placement.Cpu);
+    public static VideoDiffusionModel Load() => new VideoDiffusionModel(StableVideoDiffusionModel.FromFolder(Folder, variant: null, Placement.Cpu));
 
     /// <summary>Two steps through given noise levels.</summary>
     public static SamplingSettings Sampling(int segments = 1) => new()

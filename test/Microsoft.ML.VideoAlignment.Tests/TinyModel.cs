@@ -1,5 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -16,7 +16,7 @@ internal static class TinyModel
     public static LoraAdapters Adapt(VideoDiffusionModel model, ulong seed = 1)
     {
         using var generator = new Generator(seed);
-        return LoraAdapters.Attach(model.Denoiser, LoraTargets.AttentionQkvOut, rank: 2, alpha: 2, generator);
+        return LoraAdapters.Attach(model.Denoiser, model.LoraVocabulary.AttentionQkvOut, rank: 2, alpha: 2, generator);
     }
 
     /// <summary>Settings of a short run: 3 sampler steps, the last one graded, all frames.</summary>

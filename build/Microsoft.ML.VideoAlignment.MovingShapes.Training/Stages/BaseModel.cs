@@ -1,6 +1,6 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
 using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.Tensors;
 using TorchSharp.Utils;

@@ -1,6 +1,7 @@
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.VJepa;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Parameter = TorchSharp.Modules.Parameter;
 
@@ -87,7 +88,7 @@ internal static class ConsistencyStage
     }
 
     private static VJepaReward Reward(VJepaNetwork network) =>
-        new(network, MovingShapesSettings.Consistency, Placement.Cpu, clamp: true, () => throw new NotSupportedException("A network in training has no file."));
+        new(network, MovingShapesSettings.Consistency, clamp: true, () => throw new NotSupportedException("A network in training has no file."));
 
     private static bool Place(string name, Parameter parameter)
     {

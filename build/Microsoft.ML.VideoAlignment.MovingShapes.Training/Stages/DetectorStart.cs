@@ -1,6 +1,7 @@
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.Yolos;
 using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
-using Microsoft.ML.VideoAlignment.Autoencoders;
 using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
 

@@ -81,7 +81,7 @@ internal static class ImageEncoderStage
     public static Tensor Embed(ClipVisionEncoder encoder, Tensor images)
     {
         using DisposeScope scope = NewDisposeScope();
-        ((float R, float G, float B) mean, (float R, float G, float B) std) = Rewards.FramePreprocessing.Clip;
+        ((float R, float G, float B) mean, (float R, float G, float B) std) = FramePreprocessing.Clip;
         Tensor wide = (BlurredResize.Apply((images * 2) - 1, Side, Side) + 1) / 2;
         Tensor seen = (wide - tensor([mean.R, mean.G, mean.B]).view(1, 3, 1, 1)) / tensor([std.R, std.G, std.B]).view(1, 3, 1, 1);
         return encoder.forward(seen).MoveToOuterDisposeScope();

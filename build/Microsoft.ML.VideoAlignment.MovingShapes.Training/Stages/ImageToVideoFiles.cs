@@ -1,6 +1,6 @@
-using Microsoft.ML.VideoAlignment.Autoencoders;
-using Microsoft.ML.VideoAlignment.Denoisers.StableVideo;
 using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
 
@@ -43,8 +43,8 @@ internal static class ImageToVideoFiles
         ["_diffusers_version"] = DiffusersVersion,
         ["_height"] = ShapesVideo.Size,
         ["_width"] = ShapesVideo.Size,
-        [Pipelines.SamplingDefaults.StepsKey] = ReportStage.SamplerSteps,
-        [Pipelines.SamplingDefaults.GuidanceKey] = ReportStage.DefaultGuidance,
+        [Sampling.SamplingDefaults.StepsKey] = ReportStage.SamplerSteps,
+        [Sampling.SamplingDefaults.GuidanceKey] = ReportStage.DefaultGuidance,
         ["feature_extractor"] = new[] { "transformers", "CLIPImageProcessor" },
         ["image_encoder"] = new[] { "transformers", "CLIPVisionModelWithProjection" },
         ["scheduler"] = new[] { "diffusers", "EulerDiscreteScheduler" },

@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.Text;
+using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
@@ -29,8 +30,7 @@ internal static class ImageToVideoReport
     {
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        using StableVideoDiffusionPipeline model =
-            StableVideoDiffusionPipeline.FromFolder(Path.Combine(shop.Ship, ImageToVideoFiles.Folder), null, Placement.Cpu);
+        using VideoDiffusionModel model = new VideoDiffusionModel(StableVideoDiffusionModel.FromFolder(Path.Combine(shop.Ship, ImageToVideoFiles.Folder), null, Placement.Cpu));
         using var measures = new VideoMeasures(shop.Ship);
         var sampling = new SamplingSettings
         {
@@ -122,7 +122,7 @@ internal static class ImageToVideoReport
         """);
 
     /// <summary>A video for each image [N, 3, 32, 32]; seeds from firstSeed on.</summary>
-    private static Tensor Generate(StableVideoDiffusionPipeline model, SamplingSettings sampling, Tensor images, int firstSeed)
+    private static Tensor Generate(VideoDiffusionModel model, SamplingSettings sampling, Tensor images, int firstSeed)
     {
         var videos = new List<Tensor>();
         for (int start = 0; start < images.shape[0]; start += Chunk)

@@ -1,6 +1,5 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Autoencoders;
-using Microsoft.ML.VideoAlignment.Denoisers.StableVideo;
+using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
 using Microsoft.ML.VideoAlignment.Tensors;

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Microsoft.ML.VideoAlignment.Autoencoders;
+using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
 

@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.Text;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
@@ -69,7 +70,7 @@ internal static class ReportStage
             GuidanceScale = shop.Guidance };
         Tensor[] videos = new Tensor[shop.Videos / Chunk];
         double[][] scores = new double[videos.Length][];
-        using (ModelScopePipeline model = ModelScopePipeline.FromFolder(Path.Combine(shop.Ship, "text-to-video"), null, Placement.Cpu))
+        using (VideoDiffusionModel model = new VideoDiffusionModel(ModelScopeModel.FromFolder(Path.Combine(shop.Ship, "text-to-video"), null, Placement.Cpu)))
         using (VideoReward aesthetic = VideoRewards.Aesthetic(Path.Combine(shop.Ship, "clip"), Path.Combine(shop.Ship, "aesthetic-head.safetensors")))
         using (VideoReward similarity = VideoRewards.TextImageSimilarity(Path.Combine(shop.Ship, "clip")))
         {

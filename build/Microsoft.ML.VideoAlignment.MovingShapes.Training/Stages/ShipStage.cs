@@ -1,9 +1,10 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Autoencoders;
 using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
@@ -76,9 +77,9 @@ internal static class ShipStage
     {
         ["_class_name"] = "TextToVideoSDPipeline",
         ["_diffusers_version"] = DiffusersVersion,
-        [Pipelines.ModelScopePipeline.FramesKey] = ShapesVideo.Frames,
-        [Pipelines.SamplingDefaults.StepsKey] = ReportStage.SamplerSteps,
-        [Pipelines.SamplingDefaults.GuidanceKey] = ReportStage.DefaultGuidance,
+        [Models.ModelScope.ModelScopeModel.FramesKey] = ShapesVideo.Frames,
+        [Sampling.SamplingDefaults.StepsKey] = ReportStage.SamplerSteps,
+        [Sampling.SamplingDefaults.GuidanceKey] = ReportStage.DefaultGuidance,
         ["scheduler"] = new[] { "diffusers", "DDIMScheduler" },
         ["text_encoder"] = new[] { "transformers", "CLIPTextModel" },
         ["tokenizer"] = new[] { "transformers", "CLIPTokenizer" },
@@ -206,7 +207,7 @@ internal static class ShipStage
     /// <summary>How CLIP's images of a side are made.</summary>
     public static Dictionary<string, object> Preprocessor(int side)
     {
-        ((float R, float G, float B) mean, (float R, float G, float B) std) = Rewards.FramePreprocessing.Clip;
+        ((float R, float G, float B) mean, (float R, float G, float B) std) = FramePreprocessing.Clip;
         return new()
         {
             ["crop_size"] = side,

@@ -2,7 +2,7 @@ using Microsoft.ML.Data;
 
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
-/// <summary>Rows of an input with one column appended, computed when it is read and not before.</summary>
+/// <summary>Appends one column to the rows of an input, computed only when it is read.</summary>
 internal sealed class AppendingMapper : IRowToRowMapper
 {
     private readonly AppendedColumn _column;
@@ -35,12 +35,13 @@ internal sealed class AppendingMapper : IRowToRowMapper
     public DataViewRow GetRow(DataViewRow input, IEnumerable<DataViewSchema.Column> activeColumns) =>
         new Row(new AppendedRow(this, input, activeColumns.Any(IsAppended)));
 
-    /// <summary>The view of <paramref name="input"/> with the column.</summary>
+    /// <summary>Creates the view of an input with the column.</summary>
+    /// <param name="input">A view with the input schema.</param>
     public IDataView View(IDataView input) => new AppendedView(this, input);
 
     private bool IsAppended(DataViewSchema.Column column) => column.Index == InputSchema.Count;
 
-    /// <summary>What rows and cursors share: which getter answers for which column.</summary>
+    // What rows and cursors share: which getter answers for which column.
     private sealed class AppendedRow(AppendingMapper mapper, DataViewRow input, bool active)
     {
         private readonly Delegate? _getter = active ? mapper._column.MakeGetter(input) : null;
@@ -63,7 +64,8 @@ internal sealed class AppendingMapper : IRowToRowMapper
             {
                 ValueGetter<TValue> typed => typed,
                 null => throw new InvalidOperationException($"Column '{column.Name}' was not asked for when the cursor was opened."),
-                _ => throw new InvalidOperationException($"Column '{column.Name}' is {column.Type}: it is read as {column.Type.RawType}, not as {typeof(TValue)}."),
+                _ => throw new InvalidOperationException(
+                    $"Column '{column.Name}' is {column.Type}: it is read as {column.Type.RawType}, not as {typeof(TValue)}."),
             };
         }
     }

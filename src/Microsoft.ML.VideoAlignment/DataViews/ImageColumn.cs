@@ -5,28 +5,28 @@ using Microsoft.ML.VideoAlignment.Video;
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
 /// <summary>
-/// Images of a table: <see cref="MLImage"/>, the path of an image file, or <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1]. An image is kept as small as
-/// it came (path, bytes, floats) and becomes a tensor when it is asked for.
+/// Reads images of a table: <see cref="MLImage"/>, the path of an image file, or <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1]. An image is kept as small
+/// as it came (path, bytes, floats) and becomes a tensor on request.
 /// </summary>
 internal static class ImageColumn
 {
-    /// <summary>
-    /// Given a row, reads the image it stands on: a function that makes the tensor [3, H, W], RGB in [0, 1], of its own size, owned by who calls it.
-    /// </summary>
-    /// <param name="row">The row.</param>
-    /// <param name="column">As <see cref="InputColumns.FindImage"/> gave it.</param>
-    /// <param name="size">Of the videos.</param>
+    /// <summary>Creates the reader of a row's image.</summary>
+    /// <param name="row">The row, or a cursor.</param>
+    /// <param name="column">A column from <see cref="InputColumns.FindImage"/>.</param>
+    /// <param name="size">Size of the videos.</param>
     /// <param name="limits">The largest file that is read.</param>
-    /// <param name="say">Told when an image has another size, and will be resized.</param>
-    public static Func<Func<Tensor>> Reader(DataViewRow row, DataViewSchema.Column column, VideoSize size, ImageLimits limits, Action<string> say)
+    /// <param name="log">Receives a message when an image has another size, and will be resized.</param>
+    /// <returns>For the row that the cursor is at, a function that creates the tensor [3, H, W], RGB in [0, 1], in the image's own size; its caller owns the
+    /// tensor.</returns>
+    public static Func<Func<Tensor>> Reader(DataViewRow row, DataViewSchema.Column column, VideoSize size, ImageLimits limits, Action<string> log)
     {
         Func<Func<Tensor>> read = column.Type switch
         {
             TextDataViewType => Paths(row, column, limits),
             VectorDataViewType vector => Vectors(row, column, vector.Dimensions),
-            _ => Images(row, column, limits, say),
+            _ => Images(row, column, limits, log),
         };
-        return () => InputImage.Announce(read(), Named(column), size, say);
+        return () => InputImage.Announce(read(), Named(column), size, log);
     }
 
     private static string Named(DataViewSchema.Column column) => $"Image column '{column.Name}'";
@@ -42,7 +42,7 @@ internal static class ImageColumn
         };
     }
 
-    private static Func<Func<Tensor>> Images(DataViewRow row, DataViewSchema.Column column, ImageLimits limits, Action<string> say)
+    private static Func<Func<Tensor>> Images(DataViewRow row, DataViewSchema.Column column, ImageLimits limits, Action<string> log)
     {
         ValueGetter<MLImage> getter = row.GetGetter<MLImage>(column);
         return () =>
@@ -50,8 +50,9 @@ internal static class ImageColumn
             MLImage image = null!;
             getter(ref image);
             RgbImage pixels = MlImagePixels.Read(image
-                ?? throw new InvalidOperationException($"{Named(column)}: a row has no image. Leave such rows out (FilterRowsByMissingValues), or give each an image."));
-            return MlImageOrientation.Apply(pixels, image.Tag, Named(column), limits, say).ToTensor;
+                ?? throw new InvalidOperationException(
+                    $"{Named(column)}: a row has no image. Leave out such rows (FilterRowsByMissingValues), or give each an image."));
+            return MlImageOrientation.Apply(pixels, image.Tag, Named(column), limits, log).ToTensor;
         };
     }
 

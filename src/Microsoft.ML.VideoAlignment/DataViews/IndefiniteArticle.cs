@@ -2,10 +2,11 @@ using System.Text.RegularExpressions;
 
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
-/// <summary>"a" or "an" before an English noun: by its sound, which its first letters mostly tell.</summary>
+/// <summary>Chooses "a" or "an" for an English noun by its sound, which its first letters mostly tell.</summary>
 internal static partial class IndefiniteArticle
 {
-    /// <summary>The noun with its article; one that it has already is set right.</summary>
+    /// <summary>Puts the article before a noun; one that it already has is corrected.</summary>
+    /// <param name="noun">A noun, with or without an article.</param>
     public static string With(string noun)
     {
         string bare = Article().Replace(noun.Trim(), "");
@@ -44,6 +45,8 @@ internal static partial class IndefiniteArticle
     private static partial Regex Vowel();
 
     // A unicorn, a European, a one-eyed cat, a ukulele; but an unimportant one and an uninvited one.
-    [GeneratedRegex("^(?:uni(?!n|m|dent)|eu|ewe|one(?![a-z])|once|ubiq|uk|ura|urin|us[aeiu]|ut[aei]|uto)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        "^(?:uni(?!n|m|dent)|eu|ewe|one(?![a-z])|once|ubiq|uk|ura|urin|us[aeiu]|ut[aei]|uto)",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex SpokenAsConsonant();
 }

@@ -2,19 +2,19 @@ using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
-/// <summary>One image of a user's, [3, H, W], RGB in [0, 1], made into a tensor when it is asked for; who asks owns it.</summary>
+/// <summary>One image from the user, [3, H, W], RGB in [0, 1]. It becomes a tensor on request; the caller owns the returned tensor.</summary>
 internal static class InputImage
 {
-    /// <summary>An image file, which is looked for now and read later: upright, on white where it is transparent.</summary>
+    /// <summary>Prepares an image file, which is looked up now and read later: upright, on white where it is transparent.</summary>
     /// <param name="file">A PNG, JPEG, GIF, WebP or BMP file; of an animated one the first frame.</param>
-    /// <param name="named">Who names it, for errors.</param>
+    /// <param name="subject">Subject of error messages, such as "Image column 'Start'".</param>
     /// <param name="limits">The largest file that is read.</param>
-    /// <exception cref="FileNotFoundException">It is not there.</exception>
-    public static Func<Tensor> FromFile(string file, string named, ImageLimits limits)
+    /// <exception cref="FileNotFoundException">The file does not exist.</exception>
+    public static Func<Tensor> FromFile(string file, string subject, ImageLimits limits)
     {
         if (!File.Exists(file))
         {
-            throw new FileNotFoundException($"{named}: no image '{file}'. Expected the path of a {ImageFormat.Names} file.", file);
+            throw new FileNotFoundException($"{subject}: no image '{file}'. Expected the path of a {ImageFormat.Names} file.", file);
         }
 
         return () =>
@@ -26,18 +26,23 @@ internal static class InputImage
             }
             catch (InvalidDataException error)
             {
-                throw new InvalidDataException($"{named}: {error.Message}", error);
+                throw new InvalidDataException($"{subject}: {error.Message}", error);
             }
         };
     }
 
-    /// <summary>The same image, about which <paramref name="say"/> is told where it is not of this size.</summary>
-    public static Func<Tensor> Announce(Func<Tensor> image, string named, VideoSize size, Action<string> say) => () =>
+    /// <summary>Logs a message when the image has another size than the videos.</summary>
+    /// <param name="image">Creates the image [3, H, W].</param>
+    /// <param name="subject">Subject of the message, such as "Image column 'Start'".</param>
+    /// <param name="size">Size of the videos.</param>
+    /// <param name="log">Receives the message.</param>
+    /// <returns>A function that creates the same image.</returns>
+    public static Func<Tensor> Announce(Func<Tensor> image, string subject, VideoSize size, Action<string> log) => () =>
     {
         Tensor made = image();
         if (made.shape[1] != size.Height || made.shape[2] != size.Width)
         {
-            say($"{named}: an image of {made.shape[1]} x {made.shape[2]} (height x width) is resized to the video's {size.Height} x {size.Width}.");
+            log($"{subject}: an image of {made.shape[1]} x {made.shape[2]} (height x width) is resized to the video's {size.Height} x {size.Width}.");
         }
 
         return made;

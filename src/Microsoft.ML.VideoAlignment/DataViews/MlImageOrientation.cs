@@ -4,18 +4,20 @@ using Microsoft.ML.VideoAlignment.Video;
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
 /// <summary>
-/// Stands images of ML.NET's LoadImages upright. It decodes files without their Exif orientation, but leaves the file's path in <see cref="MLImage.Tag"/>, and
-/// ResizeImages keeps it.
+/// Turns images of ML.NET's LoadImages upright. LoadImages decodes files without their Exif orientation, but leaves the file's path in <see
+/// cref="MLImage.Tag"/>, which ResizeImages keeps.
 /// </summary>
 internal static class MlImageOrientation
 {
-    /// <summary>The upright pixels; the same ones where the tag names no image file, the file stands upright, or the pixels already have its upright size.</summary>
-    /// <param name="pixels">Of the image.</param>
-    /// <param name="tag">The image's tag.</param>
-    /// <param name="named">Who has the image, for messages.</param>
+    /// <summary>
+    /// Turns pixels upright. They stay as they are where the tag does not name an image file, the file is upright, or the pixels already have its upright size.
+    /// </summary>
+    /// <param name="pixels">Pixels of the image.</param>
+    /// <param name="tag">The image's tag; null: none.</param>
+    /// <param name="subject">Subject of messages, such as "Image column 'Start'".</param>
     /// <param name="limits">The largest file that is looked into.</param>
-    /// <param name="say">Told when an image is turned.</param>
-    public static RgbImage Apply(RgbImage pixels, string? tag, string named, ImageLimits limits, Action<string> say)
+    /// <param name="log">Receives a message when an image is turned.</param>
+    public static RgbImage Apply(RgbImage pixels, string? tag, string subject, ImageLimits limits, Action<string> log)
     {
         if (tag is null || !ImageFormat.IsNamed(tag) || !File.Exists(tag))
         {
@@ -29,11 +31,11 @@ internal static class MlImageOrientation
             return pixels;
         }
 
-        say($"{named}: the image was loaded from '{tag}' without its Exif orientation {orientation}, and is turned upright.");
+        log($"{subject}: the image was loaded from '{tag}' without its Exif orientation {orientation}, and is turned upright.");
         return ImageOrientation.Apply(pixels, orientation);
     }
 
-    /// <summary>What the file says, where it still is the image that the tag names.</summary>
+    // What the file says, where it still is the image that the tag names.
     private static (int Height, int Width, int Orientation) Stored(string file, ImageLimits limits)
     {
         try

@@ -6,8 +6,8 @@ namespace Microsoft.ML.VideoAlignment.DataViews;
 /// <summary>The pixels of an <see cref="MLImage"/>, which holds four bytes each, colors multiplied by alpha.</summary>
 internal static class MlImagePixels
 {
-    /// <summary>The pixels on white, as of a file.</summary>
-    /// <param name="image">An image in memory. Where every alpha is 0 and colors are not, there is no alpha: its bytes are filling.</param>
+    /// <summary>Reads the pixels, blended onto white as those of a file are.</summary>
+    /// <param name="image">An image in memory. If every alpha is 0 but colors are not, it has no alpha: those bytes are padding.</param>
     public static RgbImage Read(MLImage image)
     {
         byte[] bytes = MlNetInterop.PixelsOf(image);

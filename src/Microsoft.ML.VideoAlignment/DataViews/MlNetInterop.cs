@@ -9,10 +9,12 @@ using SkiaSharp;
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
 /// <summary>
-/// Every touch of a member that Microsoft.ML keeps internal. ML.NET lets others implement <see cref="IEstimator{TTransformer}"/> and
-/// <see cref="ITransformer"/>, but not save or load them (dotnet/machinelearning issues 4911 and 6839); these accessors close the gap. A test
-/// touches each one, so that a new version of Microsoft.ML fails there and not at a user's.
+/// All uses of members that Microsoft.ML keeps internal. A test calls each one, so that a new version of Microsoft.ML fails there and not at a user's.
 /// </summary>
+/// <remarks>
+/// ML.NET lets others implement <see cref="IEstimator{TTransformer}"/> and <see cref="ITransformer"/>, but not save or load them (dotnet/machinelearning issues
+/// 4911 and 6839); these accessors close the gap.
+/// </remarks>
 internal static class MlNetInterop
 {
     private const string LoadContext = "Microsoft.ML.ModelLoadContext, Microsoft.ML.Core";
@@ -21,26 +23,31 @@ internal static class MlNetInterop
 
     private static readonly Assembly s_core = typeof(ITransformer).Assembly;
 
-    /// <summary>The environment behind <c>mlContext.Transforms</c>.</summary>
+    /// <summary>The environment of <c>mlContext.Transforms</c>.</summary>
+    /// <param name="catalog">The catalog.</param>
     public static IHostEnvironment EnvironmentOf(TransformsCatalog catalog)
     {
         MlNetMembers.Require();
         return EnvironmentField(catalog);
     }
 
-    /// <summary><c>MLContext.GpuDeviceId</c>, from the context or from a host registered in it.</summary>
+    /// <summary>Reads <c>MLContext.GpuDeviceId</c>.</summary>
+    /// <param name="environment">The context, or a host registered in it.</param>
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_GpuDeviceId")]
     public static extern int? GpuDeviceId([UnsafeAccessorType(InternalEnvironment)] object environment);
 
-    /// <summary><c>MLContext.FallbackToCpu</c>.</summary>
+    /// <summary>Reads <c>MLContext.FallbackToCpu</c>.</summary>
+    /// <param name="environment">The context, or a host registered in it.</param>
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_FallbackToCpu")]
     public static extern bool FallbackToCpu([UnsafeAccessorType(InternalEnvironment)] object environment);
 
-    /// <summary>The seed the <see cref="MLContext"/> was made with, or null.</summary>
+    /// <summary>Reads the seed of the <see cref="MLContext"/>; null: none.</summary>
+    /// <param name="environment">The context, or a host registered in it.</param>
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_Seed")]
     public static extern int? Seed([UnsafeAccessorType(InternalEnvironment)] object environment);
 
-    /// <summary><c>MLContext.TempFilePath</c>: where temporary files belong.</summary>
+    /// <summary>Reads <c>MLContext.TempFilePath</c>, the folder for temporary files.</summary>
+    /// <param name="environment">The context, or a host registered in it.</param>
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_TempFilePath")]
     public static extern string TemporaryFolder([UnsafeAccessorType(InternalEnvironment)] object environment);
 
@@ -49,12 +56,17 @@ internal static class MlNetInterop
         string name, SchemaShape.Column.VectorKind kind, DataViewType itemType, bool isKey, SchemaShape? annotations);
 
     /// <summary>The shape of a schema, as ML.NET's own estimators see it.</summary>
+    /// <param name="schema">The schema.</param>
     public static SchemaShape ShapeOf(DataViewSchema schema) => CreateShape(null, schema);
 
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "SaveBinaryStream")]
     public static extern void SaveStream(ModelSaveContext context, string name, Action<BinaryWriter> write);
 
     /// <summary>Declares what loads the model; without it ML.NET refuses to finish the file.</summary>
+    /// <param name="context">The model being saved.</param>
+    /// <param name="modelSignature">Eight characters that identify the format.</param>
+    /// <param name="version">Version of the format.</param>
+    /// <param name="loaderSignature">The signature of the loader's registration.</param>
     public static void SetVersion(ModelSaveContext context, string modelSignature, uint version, string loaderSignature)
     {
         Type versionType = s_core.GetType("Microsoft.ML.VersionInfo", throwOnError: true)!;
@@ -65,14 +77,16 @@ internal static class MlNetInterop
         set.Invoke(context, [versionInfo]);
     }
 
-    /// <summary>Reads an entry of a saved model; false when there is none. <paramref name="context"/>: ML.NET's internal ModelLoadContext.</summary>
+    /// <summary>Reads an entry of a saved model; false where there is none.</summary>
+    /// <param name="context">ML.NET's internal ModelLoadContext.</param>
+    /// <param name="name">Name of the entry.</param>
+    /// <param name="read">Reads the entry.</param>
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "TryLoadBinaryStream")]
     public static extern bool TryLoadStream([UnsafeAccessorType(LoadContext)] object context, string name, Action<BinaryReader> read);
 
-    /// <summary>
-    /// The entries of the zip that belong to the transformer that is being loaded: names in its folder, packed sizes, and sizes that the zip's
-    /// directory declares. <paramref name="context"/>: ML.NET's internal ModelLoadContext.
-    /// </summary>
+    /// <summary>Lists the entries of the zip that belong to the transformer that is being loaded.</summary>
+    /// <param name="context">ML.NET's internal ModelLoadContext.</param>
+    /// <returns>Names relative to the transformer's folder, packed sizes, and the sizes that the zip's directory declares, in bytes.</returns>
     public static IReadOnlyList<(string Name, long Packed, long Size)> Entries(object context)
     {
         const BindingFlags Fields = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic;
@@ -92,20 +106,23 @@ internal static class MlNetInterop
         static string Plain(string path) => path.Replace('\\', '/');
     }
 
-    /// <summary>
-    /// Makes <paramref name="loaders"/> known to a catalog: types with <c>static ITransformer Create(IHostEnvironment, object)</c>. The
-    /// attribute ML.NET looks for is internal, so a stand-in assembly that carries it goes through the public registration. Doing it again is harmless.
-    /// </summary>
+    /// <summary>Registers loaders with a catalog; doing it again is harmless.</summary>
+    /// <remarks>The attribute that ML.NET looks for is internal, so a stand-in assembly that carries it goes through the public registration.</remarks>
+    /// <param name="catalog">The context's catalog of components.</param>
+    /// <param name="loaders">Types with <c>static ITransformer Create(IHostEnvironment, object)</c>, and their signatures.</param>
     public static void Register(ComponentCatalog catalog, IReadOnlyList<(Type Type, string Signature)> loaders)
     {
         MlNetMembers.Require();
         catalog.RegisterAssembly(new LoaderAssembly(loaders));
     }
 
-    /// <summary>
-    /// The bytes of an image. <see cref="MLImage.Pixels"/> is bound to SkiaSharp 2 and throws beside SkiaSharp 3 (the method it calls has another type there);
-    /// what this reads is the same in both.
-    /// </summary>
+    /// <summary>Copies the bytes of an image, row by row.</summary>
+    /// <remarks>
+    /// <see cref="MLImage.Pixels"/> is bound to SkiaSharp 2 and throws beside SkiaSharp 3 (the method it calls has another type there); what this method reads
+    /// is the same in both.
+    /// </remarks>
+    /// <param name="image">An image in memory.</param>
+    /// <returns>Four bytes per pixel, in the image's own order.</returns>
     public static byte[] PixelsOf(MLImage image)
     {
         SKBitmap bitmap = BitmapField(image);
@@ -119,7 +136,8 @@ internal static class MlNetInterop
         return bytes;
     }
 
-    /// <summary>Whether the image says that it has no transparency.</summary>
+    /// <summary>Whether the image is declared to have no transparency.</summary>
+    /// <param name="image">An image in memory.</param>
     public static bool IsOpaque(MLImage image) => BitmapField(image).AlphaType == SKAlphaType.Opaque;
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_image")]

@@ -1,30 +1,32 @@
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
 /// <summary>
-/// Makes the prompt of a row from its text and its image, with the images that the text names. Those are read from the folder alone that the model's user
+/// Creates the prompt of a row from its text and its image, with the images that the text names. Those are read only from the folder that the model's user
 /// named (<see cref="VideoModelOptions.ReferenceFolder"/>), since prompts may be anyone's.
 /// </summary>
-/// <param name="model">Says what a text names.</param>
-/// <param name="sampling">How videos are made.</param>
-/// <param name="say">Told when an image has another size than the videos, and will be resized.</param>
-internal sealed class PromptImages(VideoDiffusionModel model, SamplingSettings sampling, Action<string> say)
+/// <param name="model">The model, which finds the names in a text.</param>
+/// <param name="sampling">How videos are generated.</param>
+/// <param name="log">Receives a message when an image has another size than the videos, and will be resized.</param>
+internal sealed class PromptImages(VideoDiffusionModel model, SamplingSettings sampling, Action<string> log)
 {
-    /// <summary>The size of the videos.</summary>
+    /// <summary>Size of the videos.</summary>
     public VideoSize Size { get; } = model.OutputSize(sampling.Size);
 
     /// <summary>The largest files that are read.</summary>
     public ImageLimits Limits => model.LoadedWith.ImageLimits;
 
-    /// <inheritdoc cref="InputImage.Announce"/>
-    public Action<string> Inform => say;
+    /// <summary>Receives messages about images, such as that one will be resized.</summary>
+    public Action<string> Inform => log;
 
-    /// <summary>The prompt of a row; <paramref name="image"/>: that of its column, if it has one.</summary>
+    /// <summary>Creates the prompt of a row.</summary>
+    /// <param name="text">The text, which may name images.</param>
+    /// <param name="image">Creates the image of the row's image column; null: there is no such column.</param>
     /// <exception cref="FormatException">The text's notation is wrong, or asks for what cannot be done with its images.</exception>
-    /// <exception cref="NotSupportedException">It names a file, and no folder was named; or a video.</exception>
-    /// <exception cref="FileNotFoundException">An image is not there.</exception>
+    /// <exception cref="NotSupportedException">The text names a file, and the user named no folder; or it names a video.</exception>
+    /// <exception cref="FileNotFoundException">An image does not exist.</exception>
     /// <exception cref="UnauthorizedAccessException">A path, or a symbolic link in it, leads out of the folder.</exception>
     public VideoPrompt Resolve(string text, Func<Tensor>? image = null)
     {
@@ -32,7 +34,8 @@ internal sealed class PromptImages(VideoDiffusionModel model, SamplingSettings s
         if (named.Count > 0 && image is not null)
         {
             throw new FormatException(
-                $"The prompt '{text}' names the image '{named[0]}', and its row has one in the image column: which of them is meant is not said. Leave reference_path out, or the image column.");
+                $"The prompt '{text}' names the image '{named[0]}', and its row has one in the image column: only one of them can be used. "
+                + "Leave out reference_path, or the image column.");
         }
 
         var prompt = new VideoPrompt(text, image) { Named = [.. named.Select(path => Open(text, path))] };
@@ -46,18 +49,19 @@ internal sealed class PromptImages(VideoDiffusionModel model, SamplingSettings s
         {
             throw new NotSupportedException(
                 $"The prompt '{text}' names the image '{path}', and files named in prompts are read only from a folder of yours: name it in "
-                + $"{nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)} when you load the model, or leave the part in braces out.");
+                + $"{nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)} when you load the model, or leave out the part in braces.");
         }
 
-        string named = $"The prompt '{text}'";
+        string subject = $"The prompt '{text}'";
         string file = Inside();
-        Func<Tensor> image = InputImage.FromFile(file, named, Limits);
-        return InputImage.Announce(() => Inside() == file ? image() : throw Outside(), named, Size, say);
+        Func<Tensor> image = InputImage.FromFile(file, subject, Limits);
+        return InputImage.Announce(() => Inside() == file ? image() : throw Outside(), subject, Size, log);
 
-        // The folder may be changed between the prompt's reading and the image's.
+        // The folder may change between the reading of the prompt and of the image.
         string Inside() => ImageFolder.Inside(folder, path) ?? throw Outside();
 
         UnauthorizedAccessException Outside() => new(
-            $"{named} names '{path}': expected a path relative to {nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)} ('{folder}') that stays inside it, links followed.");
+            $"{subject} names '{path}': expected a path relative to {nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)} ('{folder}') "
+            + "that stays inside it, links followed.");
     }
 }

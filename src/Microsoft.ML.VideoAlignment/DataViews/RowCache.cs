@@ -1,14 +1,15 @@
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
-/// <summary>
-/// A value that is computed at most once while a cursor stands on a row: several columns may read it, and <c>Preview</c> calls every getter twice.
-/// </summary>
+/// <summary>A value that is computed at most once per row of a cursor: several columns may read it, and <c>Preview</c> calls every getter twice.</summary>
+/// <typeparam name="T">Type of the value.</typeparam>
+/// <param name="row">The cursor.</param>
+/// <param name="compute">Computes the value of the row that the cursor is at.</param>
 internal sealed class RowCache<T>(DataViewRow row, Func<T> compute)
 {
     private long _position = -1;
     private T? _value;
 
-    /// <summary>The value of the row the cursor stands on.</summary>
+    /// <summary>The value of the row that the cursor is at.</summary>
     public T Value
     {
         get

@@ -6,13 +6,19 @@ using Microsoft.ML.Data;
 namespace Microsoft.ML.VideoAlignment.DataViews;
 
 /// <summary>
-/// The seed of a row's noise: a function of what the row says and of nothing else, so that a row gives the same video first or last, shuffled,
-/// filtered, cached, in a batch, or alone in a <c>PredictionEngine</c>. The price is that equal rows give equal videos; a seed column tells
-/// rows of one prompt apart. (A row's position, and the id ML.NET derives from it, change with the table and would fail all of this.)
+/// Derives the seed of a row's noise from the content of the row alone, so that a row gives the same video first or last, shuffled, filtered, cached, in a
+/// batch, or alone in a <c>PredictionEngine</c>.
 /// </summary>
+/// <remarks>
+/// The price is that equal rows give equal videos; a seed column tells rows of one prompt apart. A row's position, and the id that ML.NET derives from it,
+/// change with the table and would break all of this.
+/// </remarks>
 internal static class RowSeed
 {
     /// <summary>The first 8 bytes of SHA-256 over (run seed, row seed, prompt in UTF-8).</summary>
+    /// <param name="runSeed">Seed of the run.</param>
+    /// <param name="rowSeed">Value of the seed column; 0 without one.</param>
+    /// <param name="prompt">The prompt.</param>
     public static ulong Derive(long runSeed, long rowSeed, string prompt)
     {
         byte[] content = new byte[16 + Encoding.UTF8.GetByteCount(prompt)];
@@ -22,7 +28,9 @@ internal static class RowSeed
         return BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(content));
     }
 
-    /// <summary>Reads a seed column, Int32 or Int64.</summary>
+    /// <summary>Creates the reader of a seed column.</summary>
+    /// <param name="row">The row, or a cursor.</param>
+    /// <param name="column">An Int32 or Int64 column.</param>
     public static Func<long> Reader(DataViewRow row, DataViewSchema.Column column)
     {
         return column.Type == NumberDataViewType.Int64 ? Read<long>(value => value) : Read<int>(value => value);

@@ -1,9 +1,9 @@
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>Where the weights of a large text encoder (T5) are between its calls.</summary>
+/// <summary>Where a large text encoder (T5) keeps its weights between calls.</summary>
 public enum TextEncoderLoading
 {
-    /// <summary>In memory if they take less than half of what is free, else in the files.</summary>
+    /// <summary>In memory if they take less than half of the free memory, else in the files.</summary>
     Automatic,
 
     /// <summary>In memory.</summary>

@@ -4,16 +4,14 @@ using System.Text.RegularExpressions;
 
 namespace Microsoft.ML.VideoAlignment.Files;
 
-/// <summary>
-/// JSON as other programs write it: with a byte order mark, and with Python's NaN and infinities, which stand there without quotes and are read as the texts
-/// "NaN", "Infinity" and "-Infinity". Every error names the file.
-/// </summary>
+/// <summary>JSON as other programs write it, with a byte order mark and with Python's unquoted NaN and infinities. Every error names the file.</summary>
+/// <remarks>NaN and infinities are read as the strings "NaN", "Infinity" and "-Infinity".</remarks>
 internal static partial class JsonFile
 {
     /// <summary>Reads a file of any JSON value.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="maxBytes">The most bytes that such a file may have.</param>
-    /// <exception cref="WeightFileException">The file is missing, too large, or no JSON.</exception>
+    /// <param name="maxBytes">The largest size in bytes that is read.</param>
+    /// <exception cref="WeightFileException">The file is missing, too large, or not JSON.</exception>
     public static JsonElement Read(string path, int maxBytes = TextFile.MaxBytes) => Parse(TextFile.Read(path, maxBytes), path);
 
     /// <summary>Reads a file whose value is an object.</summary>
@@ -22,8 +20,8 @@ internal static partial class JsonFile
 
     /// <summary>Parses a text.</summary>
     /// <param name="text">The JSON.</param>
-    /// <param name="location">Where it stands, for the error.</param>
-    /// <exception cref="WeightFileException">It is no JSON.</exception>
+    /// <param name="location">The file that the text is from, for errors.</param>
+    /// <exception cref="WeightFileException">The text is not JSON.</exception>
     public static JsonElement Parse(string text, string location)
     {
         try
@@ -36,19 +34,19 @@ internal static partial class JsonFile
         }
         catch (JsonException exception)
         {
-            throw NoJson(text, location, exception);
+            throw NotJson(text, location, exception);
         }
     }
 
-    /// <summary>The value itself, which must be an object.</summary>
+    /// <summary>Returns the value itself, which must be an object.</summary>
     /// <param name="json">The value.</param>
-    /// <param name="location">Where it stands, for the error.</param>
-    /// <exception cref="WeightFileException">It is of another kind.</exception>
+    /// <param name="location">The file that the value is from, for errors.</param>
+    /// <exception cref="WeightFileException">The value is of another kind.</exception>
     public static JsonElement RequireObject(JsonElement json, string location) => json.ValueKind == JsonValueKind.Object
         ? json
-        : throw new WeightFileException(location, $"is no JSON object: it holds a value of the kind {json.ValueKind}.");
+        : throw new WeightFileException(location, $"is not a JSON object: it holds a value of the kind {json.ValueKind}.");
 
-    /// <summary>An object that can be changed; of members of one name the last counts, as for Python.</summary>
+    /// <summary>Copies an object into one that can be changed; among members of the same name the last counts, as in Python.</summary>
     /// <param name="json">An object.</param>
     public static JsonObject ToNode(JsonElement json)
     {
@@ -76,14 +74,16 @@ internal static partial class JsonFile
         }
         catch (JsonException exception)
         {
-            throw NoJson(text, location, exception);
+            throw NotJson(text, location, exception);
         }
     }
 
-    /// <summary>Parses a text all of whose names and texts can be read: half of a surrogate pair, which no text can hold, is found here and not where it is asked for.</summary>
+    /// <summary>
+    /// Parses a text and reads every name and string in it, so that half of a surrogate pair, which no string can hold, is found here and not at its first use.
+    /// </summary>
     /// <param name="text">The JSON.</param>
-    /// <param name="options">How it is read.</param>
-    /// <exception cref="JsonException">It is no JSON, or holds such a text.</exception>
+    /// <param name="options">How to read it.</param>
+    /// <exception cref="JsonException">The text is not JSON, or holds such a string.</exception>
     public static JsonElement ParseStrictly(string text, JsonDocumentOptions options = default)
     {
         using JsonDocument document = JsonDocument.Parse(text, options);
@@ -93,7 +93,7 @@ internal static partial class JsonFile
         }
         catch (InvalidOperationException exception)
         {
-            throw new JsonException($"it holds a text that is none: {exception.Message}", exception);
+            throw new JsonException($"it holds an invalid string: {exception.Message}", exception);
         }
 
         return document.RootElement.Clone();
@@ -124,11 +124,11 @@ internal static partial class JsonFile
         }
     }
 
-    private static WeightFileException NoJson(string text, string location, JsonException exception)
+    private static WeightFileException NotJson(string text, string location, JsonException exception)
     {
         string head = text.Length <= FileSignatures.HeadBytes ? text : text[..FileSignatures.HeadBytes];
-        string? looks = head.TrimStart().StartsWith('{') ? null : FileSignatures.Describe(System.Text.Encoding.UTF8.GetBytes(head));
-        return new WeightFileException(location, $"is no valid JSON: {looks ?? exception.Message.TrimEnd('.')}.", exception);
+        string? described = head.TrimStart().StartsWith('{') ? null : FileSignatures.Describe(System.Text.Encoding.UTF8.GetBytes(head));
+        return new WeightFileException(location, $"is not valid JSON: {described ?? exception.Message.TrimEnd('.')}.", exception);
     }
 
     // Strings are matched first so that a word inside one stays as it is.

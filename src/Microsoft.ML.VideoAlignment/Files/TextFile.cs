@@ -2,21 +2,21 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Files;
 
-/// <summary>Text files that other programs wrote: UTF-8, with a byte order mark or without one. Every error names the file.</summary>
+/// <summary>Reads text files that other programs wrote: UTF-8, with or without a byte order mark. Every error names the file.</summary>
 internal static class TextFile
 {
-    /// <summary>The largest tokenizer.json that is published has 35 MB.</summary>
+    /// <summary>The default limit in bytes; the largest tokenizer.json published has 35 MB.</summary>
     public const int MaxBytes = 128 << 20;
 
     private static readonly UTF8Encoding s_utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <summary>The text of a file without its byte order mark.</summary>
+    /// <summary>Reads a file's text without its byte order mark.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="maxBytes">The most bytes that such a file may have.</param>
+    /// <param name="maxBytes">The largest size in bytes that is read.</param>
     /// <exception cref="WeightFileException">The file is missing, a folder, too large, or not UTF-8.</exception>
     public static string Read(string path, int maxBytes = MaxBytes) => Decode(Bytes(path, maxBytes), path);
 
-    /// <summary>The lines of a file, whichever of LF and CRLF ends them.</summary>
+    /// <summary>Reads the lines of a file; both LF and CRLF end a line.</summary>
     /// <inheritdoc cref="Read"/>
     public static IReadOnlyList<string> ReadLines(string path, int maxBytes = MaxBytes)
     {
@@ -30,9 +30,9 @@ internal static class TextFile
         return lines;
     }
 
-    /// <summary>Text from the bytes of a file.</summary>
+    /// <summary>Decodes the bytes of a file.</summary>
     /// <param name="bytes">The whole file.</param>
-    /// <param name="location">Its path, for the error.</param>
+    /// <param name="location">Its path, for errors.</param>
     /// <exception cref="WeightFileException">The bytes are not UTF-8.</exception>
     public static string Decode(ReadOnlySpan<byte> bytes, string location)
     {
@@ -43,8 +43,9 @@ internal static class TextFile
         }
         catch (DecoderFallbackException exception)
         {
-            string looks = FileSignatures.Describe(bytes[..Math.Min(bytes.Length, FileSignatures.HeadBytes)]) ?? $"byte {exception.Index} is not UTF-8; save it as UTF-8";
-            throw new WeightFileException(location, $"is no text file that is read here: {looks}.", exception);
+            string described = FileSignatures.Describe(bytes[..Math.Min(bytes.Length, FileSignatures.HeadBytes)])
+                ?? $"byte {exception.Index} is not UTF-8; save it as UTF-8";
+            throw new WeightFileException(location, $"is not a readable text file: {described}.", exception);
         }
     }
 
@@ -68,7 +69,8 @@ internal static class TextFile
         }
         catch (Exception exception) when (exception is (IOException and not WeightFileException) or UnauthorizedAccessException)
         {
-            throw new WeightFileException(path, Directory.Exists(path) ? "is a folder; a file is expected." : $"cannot be read: {exception.Message}", exception);
+            string problem = Directory.Exists(path) ? "is a folder; a file is expected." : $"cannot be read: {exception.Message}";
+            throw new WeightFileException(path, problem, exception);
         }
     }
 }

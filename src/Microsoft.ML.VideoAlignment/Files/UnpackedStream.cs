@@ -1,9 +1,9 @@
 namespace Microsoft.ML.VideoAlignment.Files;
 
-/// <summary>What an unpacking stream gives, up to the most that its packed size allows (<see cref="UnpackedSize"/>).</summary>
-/// <param name="unpacked">The unpacking stream, which this one owns.</param>
-/// <param name="packed">The bytes that it unpacks.</param>
-/// <param name="location">The file, for the error.</param>
+/// <summary>Reads from an unpacking stream, up to the limit that its packed size allows (<see cref="UnpackedSize"/>).</summary>
+/// <param name="unpacked">The unpacking stream; this stream owns it.</param>
+/// <param name="packed">The size of the packed data in bytes.</param>
+/// <param name="location">The file, for errors.</param>
 internal sealed class UnpackedStream(Stream unpacked, long packed, string location) : Stream
 {
     private long _read;
@@ -18,7 +18,12 @@ internal sealed class UnpackedStream(Stream unpacked, long packed, string locati
 
     public override long Position { get => _read; set => throw new NotSupportedException(); }
 
-    /// <exception cref="InvalidDataException">More comes than may, or the data are damaged.</exception>
+    /// <summary>Reads unpacked bytes.</summary>
+    /// <param name="buffer">Where the bytes go.</param>
+    /// <param name="offset">The index in <paramref name="buffer"/> of the first byte.</param>
+    /// <param name="count">The most bytes to read.</param>
+    /// <returns>The number of bytes read; 0 at the end.</returns>
+    /// <exception cref="InvalidDataException">The stream yields more than the limit, or the data are damaged.</exception>
     public override int Read(byte[] buffer, int offset, int count)
     {
         int got = unpacked.Read(buffer, offset, count);

@@ -3,25 +3,27 @@ using Microsoft.ML.VideoAlignment.Weights;
 namespace Microsoft.ML.VideoAlignment.Lora;
 
 /// <summary>
-/// The LoRA weights of an alignment as the content of one file, diffusers' pytorch_lora_weights.safetensors. Nothing but <see cref="Export"/> touches the
-/// disk, so a run needs no place to write in order to keep what it has learned.
+/// Packs the LoRA weights of an alignment into the content of one file, diffusers' pytorch_lora_weights.safetensors. Only <see cref="Export"/> touches the
+/// disk, so a run needs no writable place to keep what it has learned.
 /// </summary>
 internal static class AdapterFile
 {
-    /// <summary>What messages call it.</summary>
+    // The name of the file in error messages.
     private const string Name = "adapters.safetensors";
 
-    /// <summary>The content of the file.</summary>
-    /// <param name="adapters">The adapters of a network.</param>
+    /// <summary>Writes the adapters of a network into memory.</summary>
+    /// <param name="adapters">Adapters that are attached to a network.</param>
+    /// <returns>The content of the file.</returns>
     public static byte[] Write(LoraAdapters adapters)
     {
         using LoraWeights weights = adapters.ToWeights();
         return Write(adapters.Network, weights);
     }
 
-    /// <inheritdoc cref="Write(LoraAdapters)"/>
+    /// <summary>Writes weights that are not attached to any network into memory.</summary>
     /// <param name="network">The network that the weights fit.</param>
-    /// <param name="weights">Weights that are in no network's slots.</param>
+    /// <param name="weights">Factors and scales, on the CPU.</param>
+    /// <returns>The content of the file.</returns>
     public static byte[] Write(nn.Module network, LoraWeights weights)
     {
         using var content = new MemoryStream();
@@ -29,7 +31,11 @@ internal static class AdapterFile
         return content.ToArray();
     }
 
-    /// <summary>The same weights at another strength: 0 the base model, 1 as they are.</summary>
+    /// <summary>Scales the adapter of a file.</summary>
+    /// <param name="network">The network that the adapter fits.</param>
+    /// <param name="content">The content of the file, from <see cref="Write(LoraAdapters)"/>.</param>
+    /// <param name="strength">0 = base model, 1 = as trained.</param>
+    /// <returns>The content of the scaled file.</returns>
     public static byte[] AtStrength(nn.Module network, byte[] content, double strength)
     {
         using LoraWeights weights = Read(content);
@@ -37,17 +43,22 @@ internal static class AdapterFile
         return Write(network, scaled);
     }
 
-    /// <summary>Writes the weights in any format; see <see cref="LoraFile"/>.</summary>
+    /// <summary>Writes the weights to disk in any format; see <see cref="LoraFile"/>.</summary>
+    /// <param name="network">The network that the adapter fits.</param>
+    /// <param name="content">The content of the file, from <see cref="Write(LoraAdapters)"/>.</param>
+    /// <param name="destination">A folder for <see cref="LoraFormat.Peft"/>, else a file.</param>
+    /// <param name="format">The format to write.</param>
+    /// <param name="options">What the format does not hold itself; null: the defaults.</param>
     public static void Export(nn.Module network, byte[] content, string destination, LoraFormat format, LoraFileOptions? options)
     {
         using LoraWeights weights = Read(content);
         LoraFile.Save(network, weights, destination, format, options);
     }
 
-    /// <summary>Puts the weights into the slots of a network, which are empty.</summary>
-    /// <param name="network">The network.</param>
-    /// <param name="content">What writing gave.</param>
-    /// <exception cref="WeightFileException">The weights are another network's.</exception>
+    /// <summary>Attaches the weights to a network whose adapter slots are empty.</summary>
+    /// <param name="network">The network to adapt.</param>
+    /// <param name="content">The content of the file, from <see cref="Write(LoraAdapters)"/>.</param>
+    /// <exception cref="WeightFileException">The weights belong to another network.</exception>
     public static LoraAdapters Attach(nn.Module network, byte[] content)
     {
         using LoraWeights weights = Read(content);

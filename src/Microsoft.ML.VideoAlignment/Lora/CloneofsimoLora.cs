@@ -4,12 +4,12 @@ using Microsoft.ML.VideoAlignment.Weights;
 namespace Microsoft.ML.VideoAlignment.Lora;
 
 /// <summary>
-/// The list without names that VADER's ModelScope script saves (its utils/lora.py, after cloneofsimo/lora): [up, down, up, down, ...] over the layers in the
-/// order in which the reference registers them, scale 1.
+/// Reads and writes the list without names that VADER's ModelScope script saves (its utils/lora.py, after cloneofsimo/lora): [up, down, up, down, ...], one
+/// pair a layer in the order in which the reference registers them, scale 1.
 /// </summary>
 internal static class CloneofsimoLora
 {
-    /// <summary>Where a reference class lies in UNet3DConditionModel: a component of the module path, followed by its number.</summary>
+    // Where a reference class lies in UNet3DConditionModel: a component of the module path, followed by its number.
     private static readonly Dictionary<string, string[]> s_classes = new(StringComparer.Ordinal)
     {
         ["UNet3DConditionModel"] = [],
@@ -18,10 +18,8 @@ internal static class CloneofsimoLora
         ["TemporalConvLayer"] = ["temp_convs"],
     };
 
-    /// <summary>
-    /// Registration order of UNet3DConditionModel and its parts: up_blocks before mid_block, and within a block all residual blocks before all temporal
-    /// convolutions. Names that meet as siblings stand in that order; numbers count.
-    /// </summary>
+    // Registration order of UNet3DConditionModel and its parts: up_blocks before mid_block, and within a block all residual blocks before all temporal
+    // convolutions. Names that occur as siblings stand in that order; numbered children follow their numbers.
     private static readonly Dictionary<string, int> s_places = new[]
     {
         "conv_in", "time_embedding", "transformer_in", "down_blocks", "up_blocks", "mid_block", "conv_out",
@@ -41,7 +39,9 @@ internal static class CloneofsimoLora
 
         if (list.Items.Count != 2 * modules.Count)
         {
-            throw new WeightFileException(path, $"holds {list.Items.Count} tensors; the {modules.Count} layers of {network.GetName()} below {string.Join(", ", options.TargetClasses)} need {2 * modules.Count}.");
+            throw new WeightFileException(
+                path, $"holds {list.Items.Count} tensors; the {modules.Count} layers of {network.GetName()} below {string.Join(", ", options.TargetClasses)} "
+                + $"need {2 * modules.Count}.");
         }
 
         var pairs = new List<LoraPair>();
@@ -70,18 +70,25 @@ internal static class CloneofsimoLora
         IReadOnlyList<string> modules = Traversal(network, options.TargetClasses);
         if (!pairs.Keys.ToHashSet(StringComparer.Ordinal).SetEquals(modules))
         {
-            throw new NotSupportedException($"A list without names must hold every layer below {string.Join(", ", options.TargetClasses)} ({modules.Count}); these adapters are of {pairs.Count} layers, not the same. Save as Diffusers or Peft.");
+            throw new NotSupportedException(
+                $"A list without names must hold every layer below {string.Join(", ", options.TargetClasses)} ({modules.Count}); "
+                + $"these adapters cover {pairs.Count} layers, not the same. Save as Diffusers or Peft.");
         }
 
         if (weights.Pairs.FirstOrDefault(pair => pair.Scale != 1) is { } scaled)
         {
-            throw new NotSupportedException($"A list without names has no place for a scale other than 1 ({scaled.Module} has {scaled.Scale}); save as Diffusers or Peft.");
+            throw new NotSupportedException(
+                $"A list without names has no place for a scale other than 1 ({scaled.Module} has {scaled.Scale}); save as Diffusers or Peft.");
         }
 
         TorchZipWriter.Write(path, [.. modules.SelectMany(module => new[] { pairs[module].Up, pairs[module].Down })], parameters: true);
     }
 
-    /// <summary>The module paths of the layers below the target classes, in the reference's order.</summary>
+    /// <summary>Lists the layers that lie inside the target classes, in the reference's order.</summary>
+    /// <param name="network">ModelScope's denoiser.</param>
+    /// <param name="targetClasses">Names of reference classes, such as "Attention".</param>
+    /// <returns>Module paths.</returns>
+    /// <exception cref="NotSupportedException">A class is unknown, or the network has modules whose place in the order is not known.</exception>
     public static IReadOnlyList<string> Traversal(nn.Module network, IReadOnlyList<string> targetClasses)
     {
         if (targetClasses.FirstOrDefault(name => !s_classes.ContainsKey(name)) is { } unknown)
@@ -90,10 +97,15 @@ internal static class CloneofsimoLora
         }
 
         string[][] below = [.. targetClasses.Select(name => s_classes[name])];
-        string[][] paths = [.. AdaptableLayer.FindAll(network).Select(layer => layer.Name.Split('.')).Where(path => below.Any(marks => marks.Length == 0 || path.Any(marks.Contains)))];
+        string[][] paths =
+        [
+            .. AdaptableLayer.FindAll(network).Select(layer => layer.Name.Split('.'))
+                .Where(path => below.Any(marks => marks.Length == 0 || path.Any(marks.Contains))),
+        ];
         if (paths.SelectMany(path => path).FirstOrDefault(part => !s_places.ContainsKey(part) && !IsNumber(part)) is { } stranger)
         {
-            throw new NotSupportedException($"A list without names fits only ModelScope's denoiser; {network.GetName()} has '{stranger}', whose place in the order is not known.");
+            throw new NotSupportedException(
+                $"A list without names fits only ModelScope's denoiser; {network.GetName()} has '{stranger}', whose place in the order is not known.");
         }
 
         return [.. paths.Order(Comparer<string[]>.Create(Compare)).Select(path => string.Join('.', path))];

@@ -6,7 +6,7 @@ using Microsoft.ML.VideoAlignment.Weights;
 namespace Microsoft.ML.VideoAlignment.Lora;
 
 /// <summary>
-/// diffusers' pytorch_lora_weights in its three generations of keys. The scale is 1 (alpha = rank) unless the safetensors header has
+/// Reads and writes diffusers' pytorch_lora_weights in its three generations of keys. The scale is 1 (alpha = rank) unless the safetensors header has
 /// lora_adapter_metadata, a JSON text of peft's settings with the network's prefix ("unet.lora_alpha"), or a key MODULE.alpha.
 /// </summary>
 internal static partial class DiffusersLora
@@ -19,12 +19,17 @@ internal static partial class DiffusersLora
         return Read(source);
     }
 
-    /// <summary>As the other overload, of a file that is open.</summary>
+    /// <summary>Reads an adapter from an open file.</summary>
+    /// <param name="source">The tensors of the file; stays open.</param>
+    /// <returns>The weights, which the caller disposes.</returns>
+    /// <exception cref="WeightFileException">The file is damaged or not plain LoRA.</exception>
     public static LoraWeights Read(IWeightSource source)
     {
         IReadOnlyDictionary<string, string> metadata = (source as SafetensorsFile)?.Metadata ?? new Dictionary<string, string>(StringComparer.Ordinal);
         string prefix = LoraPrefix.Find(source.Entries.Keys);
-        JsonObject? settings = metadata.TryGetValue(MetadataKey, out string? json) ? SettingsUnder(prefix.Length > 0 ? prefix : LoraPrefix.UNet, json, source.Location) : null;
+        JsonObject? settings = metadata.TryGetValue(MetadataKey, out string? json)
+            ? SettingsUnder(prefix.Length > 0 ? prefix : LoraPrefix.UNet, json, source.Location)
+            : null;
         LoraSettings? scales = settings is null ? null : LoraSettings.FromJson(settings, source.Location);
         var origin = new LoraOrigin { Format = LoraFormat.Diffusers, Prefix = prefix, Settings = settings, Metadata = metadata };
         return LoraKeys.Read(
@@ -33,13 +38,21 @@ internal static partial class DiffusersLora
     }
 
     /// <summary>Whether a format is one of diffusers' generations of keys.</summary>
+    /// <param name="format">Any format.</param>
     public static bool IsGeneration(LoraFormat format) => format is LoraFormat.Diffusers or LoraFormat.DiffusersDown or LoraFormat.DiffusersProcessor;
 
-    /// <summary>Writes the generation of keys that was read; adapters that come from elsewhere get lora_A and lora_B.</summary>
+    /// <summary>Writes the generation of keys that was read; adapters from elsewhere get lora_A and lora_B.</summary>
+    /// <param name="stream">Receives the safetensors file; stays open.</param>
+    /// <param name="weights">The adapter to write.</param>
+    /// <param name="format">One of diffusers' generations.</param>
+    /// <param name="targetNames">peft's target_modules for the metadata; null: a pattern of all module paths.</param>
+    /// <exception cref="NotSupportedException">The oldest generation has no place for a scale or layer of this adapter.</exception>
     public static void Write(Stream stream, LoraWeights weights, LoraFormat format, IReadOnlyList<string>? targetNames)
     {
         using DisposeScope scope = NewDisposeScope();
-        LoraFormat read = weights.Origin.Format is LoraFormat.DiffusersDown or LoraFormat.DiffusersProcessor && format == LoraFormat.Diffusers ? weights.Origin.Format.Value : format;
+        LoraFormat read = weights.Origin.Format is LoraFormat.DiffusersDown or LoraFormat.DiffusersProcessor && format == LoraFormat.Diffusers
+            ? weights.Origin.Format.Value
+            : format;
         if (LoraOutput.IsAsRead(weights, read))
         {
             SafetensorsWriter.Write(stream, LoraOutput.AsRead(weights), weights.Origin.Metadata);
@@ -66,8 +79,8 @@ internal static partial class DiffusersLora
                 tensors = LoraOutput.Named(weights, LoraPrefix.UNet, ".lora_A.weight", ".lora_B.weight");
                 if (scaled)
                 {
-                    metadata[MetadataKey] = new JsonObject(
-                        LoraSettings.Describe(weights, targetNames).Select(pair => KeyValuePair.Create(LoraPrefix.UNet + pair.Key, pair.Value?.DeepClone()))).ToJsonString();
+                    metadata[MetadataKey] = new JsonObject(LoraSettings.Describe(weights, targetNames)
+                        .Select(pair => KeyValuePair.Create(LoraPrefix.UNet + pair.Key, pair.Value?.DeepClone()))).ToJsonString();
                 }
 
                 break;
@@ -100,7 +113,7 @@ internal static partial class DiffusersLora
         return tensors;
     }
 
-    /// <summary>The entries that start with the network's prefix, without it.</summary>
+    // The entries whose keys start with the network's prefix, without it; null: none.
     private static JsonObject? SettingsUnder(string prefix, string json, string path)
     {
         JsonObject all = JsonFile.ToNode(JsonFile.RequireObject(JsonFile.Parse(json, $"{path} ({MetadataKey})"), $"{path} ({MetadataKey})"));

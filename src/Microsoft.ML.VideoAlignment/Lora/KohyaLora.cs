@@ -4,9 +4,10 @@ using Microsoft.ML.VideoAlignment.Weights;
 namespace Microsoft.ML.VideoAlignment.Lora;
 
 /// <summary>
-/// The image trainers' format (kohya-ss, LyCORIS, OneTrainer): lora_unet_ or lora_transformer_ and the module path with underscores for dots, lora_down, lora_up and alpha.
-/// An underscore may or may not be a dot, so names are found among the network's. Scale = alpha / rank; a module without alpha has scale 1, as in the trainer's own loader.
+/// Reads and writes the image trainers' format (kohya-ss, LyCORIS, OneTrainer): lora_unet_ or lora_transformer_ and the module path with underscores for dots,
+/// then lora_down, lora_up and alpha. Scale = alpha / rank; a module without alpha has scale 1, as in the trainer's own loader.
 /// </summary>
+/// <remarks>An underscore may or may not be a dot, so names are looked up among the network's.</remarks>
 internal static partial class KohyaLora
 {
     private const string Prefix = "lora_unet_";
@@ -28,7 +29,7 @@ internal static partial class KohyaLora
                 return null;
             }
 
-            // A name that the network has not is left as it is: the check against the network lists it.
+            // A name that the network does not have stays as it is: the check against the network lists it.
             return !modules.TryGetValue(parts.Module, out string[]? names) ? parts
                 : names.Length == 1 ? parts with { Module = names[0] }
                 : throw new WeightFileException(path, $"'{key}' may mean any of {string.Join(", ", names)}.");
@@ -60,7 +61,7 @@ internal static partial class KohyaLora
         SafetensorsWriter.Write(path, tensors, LoraOutput.TorchMetadata);
     }
 
-    /// <summary>In the factors' type, as the trainers write it, where that holds the number; else in float32: half precision ends at 65504.</summary>
+    // In the factors' type, as the trainers write it, where that holds the number; else in float32: half precision ends at 65504.
     private static Tensor AlphaOf(LoraPair pair)
     {
         Tensor alpha = tensor(pair.Alpha, dtype: pair.Down.dtype);
@@ -69,8 +70,13 @@ internal static partial class KohyaLora
     }
 
     private static string[] Assume(IWeightSource source, IReadOnlyDictionary<string, string> metadata) =>
-        metadata.TryGetValue(AlphaMetadata, out string? alpha) && !source.Entries.Keys.Any(key => key.EndsWith(".alpha", StringComparison.Ordinal) && !LoraPrefix.IsTextEncoder(key))
-            ? [$"{source.Location}: no tensor says an alpha, so the scale is 1, as the trainer's own loader has it; the header's {AlphaMetadata} ('{alpha}') is of the training and is not read."]
+        metadata.TryGetValue(AlphaMetadata, out string? alpha)
+            && !source.Entries.Keys.Any(key => key.EndsWith(".alpha", StringComparison.Ordinal) && !LoraPrefix.IsTextEncoder(key))
+            ?
+            [
+                $"{source.Location}: no tensor holds an alpha, so the scale is 1, as in the trainer's own loader; the header's {AlphaMetadata} ('{alpha}') "
+                + "describes the training and is not read.",
+            ]
             : [];
 
     private static string Flat(string module) => module.Replace('.', '_');

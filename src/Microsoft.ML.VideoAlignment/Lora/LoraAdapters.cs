@@ -5,16 +5,16 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Microsoft.ML.VideoAlignment.Lora;
 
 /// <summary>
-/// The LoRA adapters of one network (Hu et al. 2021, arXiv 2106.09685): fills the slots of the selected layers, owns the factors, and empties the slots
-/// when disposed. Factors are float32 on the network's device, whatever the frozen weights are stored in (float64 beside weights in float64). Freshly attached, the network computes exactly
-/// what it did before, because up starts at zero.
+/// The LoRA adapters of one network (Hu et al. 2021, arXiv 2106.09685): fills the slots of the selected layers, owns the factors, and empties the slots when
+/// disposed. Freshly attached, the network computes exactly what it did before, because up starts at zero.
 /// </summary>
+/// <remarks>Factors are float32 on the network's device whatever the dtype of the frozen weights, except float64 for weights in float64.</remarks>
 internal sealed class LoraAdapters : IDisposable
 {
-    /// <summary>VADER's VideoCrafter script leaves peft's default, so its scale is 8 / rank.</summary>
+    /// <summary>peft's default, which VADER's VideoCrafter script keeps: its scale is 8 / rank.</summary>
     public const double DefaultAlpha = 8;
 
-    /// <summary>What follows a module's path in the names of its factors.</summary>
+    /// <summary>Suffix after a module's path in the names of its factors.</summary>
     public const string DownSuffix = ".lora_A.weight", UpSuffix = ".lora_B.weight";
 
     private readonly nn.Module _network;
@@ -36,7 +36,7 @@ internal sealed class LoraAdapters : IDisposable
     /// <summary>The adapted layers, in the network's order (as attached) or the file's (as loaded).</summary>
     public IReadOnlyList<AdaptedLayer> Layers => _layers;
 
-    /// <summary>Down and up of every layer, in order: what an optimizer gets.</summary>
+    /// <summary>Down and up of every layer, in order: the parameters an optimizer gets.</summary>
     public IReadOnlyList<Parameter> Parameters => [.. _layers.SelectMany(layer => new[] { layer.Adapter.Down, layer.Adapter.Up })];
 
     /// <summary>The factors themselves by name, in order: "MODULE.lora_A.weight" (down), "MODULE.lora_B.weight" (up).</summary>
@@ -52,10 +52,10 @@ internal sealed class LoraAdapters : IDisposable
 
     public nn.Module Network => _network;
 
-    /// <summary>What the file that the adapters came from held beside them, for saving it again; null where they were attached afresh.</summary>
+    /// <summary>What the file of these adapters held beside the factors, for saving it again; null: attached without a file.</summary>
     public LoraOrigin? Origin { get; private init; }
 
-    /// <summary>False: the network is the base model.</summary>
+    /// <summary>Whether the adapters act; false = base model.</summary>
     public bool Enabled
     {
         get => _enabled;
@@ -66,7 +66,9 @@ internal sealed class LoraAdapters : IDisposable
         }
     }
 
-    /// <summary>Runs <paramref name="work"/> on the base model: switched off for it, and on again after it, whatever it threw.</summary>
+    /// <summary>Runs work on the base model: disables the adapters and enables them again, also when the work throws.</summary>
+    /// <typeparam name="T">The result of the work.</typeparam>
+    /// <param name="work">Runs once, with the adapters disabled.</param>
     public T Without<T>(Func<T> work)
     {
         Enabled = false;
@@ -80,7 +82,8 @@ internal sealed class LoraAdapters : IDisposable
         }
     }
 
-    /// <summary>The dial between the base model (0) and the adapted one (1). Merged weights are made anew.</summary>
+    /// <summary>Adapter strength: 0 = base model, 1 = as trained. Setting it recomputes merged weights.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not in [0, 1].</exception>
     public double Strength
     {
         get => _strength;
@@ -105,11 +108,12 @@ internal sealed class LoraAdapters : IDisposable
     /// <summary>
     /// Adapts the selected layers. Down is uniform in +-1/sqrt(inputs * kernel) (peft: kaiming_uniform with a = sqrt 5), drawn layer by layer; up is zero.
     /// </summary>
-    /// <param name="network">The network; layers that already carry an adapter are an error.</param>
-    /// <param name="targets">Which layers.</param>
+    /// <param name="network">The network to adapt; layers that already carry an adapter are an error.</param>
+    /// <param name="targets">Selects the layers.</param>
     /// <param name="rank">r, at least 1 (VADER: 16; its scripts' default 8).</param>
-    /// <param name="alpha">Scale = alpha / rank, also where a layer's own rank is clipped.</param>
-    /// <param name="generator">A generator of the CPU, so that one seed gives one start on every device.</param>
+    /// <param name="alpha">Above 0; scale = alpha / rank, also where a layer's own rank is clamped.</param>
+    /// <param name="generator">A CPU generator, so that one seed gives the same start on every device.</param>
+    /// <exception cref="InvalidOperationException">A layer already carries an adapter.</exception>
     public static LoraAdapters Attach(nn.Module network, LoraTargets targets, int rank, double alpha, Generator generator)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
@@ -137,8 +141,10 @@ internal sealed class LoraAdapters : IDisposable
         return new LoraAdapters(network, layers);
     }
 
-    /// <summary>Adapts the network by an adapter that was read from a file: copies its factors, float32, to the network's device.</summary>
-    /// <exception cref="WeightFileException">Modules that the network does not have, or factors that do not fit them; the network is as it was.</exception>
+    /// <summary>Adapts the network by an adapter from a file: copies its factors, float32, to the network's device.</summary>
+    /// <param name="network">The network to adapt.</param>
+    /// <param name="weights">The adapter; stays the caller's.</param>
+    /// <exception cref="WeightFileException">The network lacks a module, or factors do not fit; the network is unchanged.</exception>
     public static LoraAdapters Attach(nn.Module network, LoraWeights weights)
     {
         IReadOnlyList<(AdaptableLayer Layer, LoraPair Pair)> fitted = weights.Fit(network);
@@ -154,7 +160,8 @@ internal sealed class LoraAdapters : IDisposable
         }
     }
 
-    /// <summary>Whether gradient is recorded for the factors. The trainer switches it on for the gradient steps.</summary>
+    /// <summary>Switches gradient recording for the factors; the trainer switches it on for the gradient steps.</summary>
+    /// <param name="required">Whether the factors record gradient.</param>
     public void RequireGradient(bool required) => _layers.ForEach(layer =>
     {
         layer.Adapter.Down.requires_grad_(required);
@@ -162,8 +169,8 @@ internal sealed class LoraAdapters : IDisposable
     });
 
     /// <summary>
-    /// Computes every adapted weight once, for steps without gradient: one product instead of three. After the factors change, merge again;
-    /// before a gradient step, <see cref="Unmerge"/>.
+    /// Computes every adapted weight once, for steps without gradient: one product instead of three. After the factors change, merge again; before a gradient
+    /// step, call <see cref="Unmerge"/>.
     /// </summary>
     public void Merge()
     {
@@ -173,17 +180,19 @@ internal sealed class LoraAdapters : IDisposable
 
     public void Unmerge() => _layers.ForEach(layer => layer.Layer.Slot.Unmerge());
 
-    /// <summary>Begins anew with what <see cref="InertFactors"/> names.</summary>
+    /// <summary>Clears the records from which <see cref="InertFactors"/> is computed.</summary>
     public void ForgetUses() => _layers.ForEach(layer => layer.Layer.Slot.ForgetUses());
 
-    /// <summary>Copies of the factors on the CPU by name: "MODULE.lora_A.weight" (down) and "MODULE.lora_B.weight" (up). The caller owns them.</summary>
+    /// <summary>Copies the factors to the CPU, by name: "MODULE.lora_A.weight" (down) and "MODULE.lora_B.weight" (up).</summary>
+    /// <returns>Copies that the caller owns.</returns>
     public IReadOnlyDictionary<string, Tensor> StateDict()
     {
         using IDisposable guard = no_grad();
         return NamedFactors.ToDictionary(pair => pair.Name, pair => pair.Factor.detach().cpu().clone(), StringComparer.Ordinal);
     }
 
-    /// <summary>Copies <paramref name="state"/> into the factors; merged weights are dropped.</summary>
+    /// <summary>Copies a state into the factors and drops merged weights.</summary>
+    /// <param name="state">Tensors by name, as from <see cref="StateDict"/>.</param>
     /// <exception cref="ArgumentException">The names or shapes are not those of <see cref="StateDict"/>; nothing was copied.</exception>
     public void Load(IReadOnlyDictionary<string, Tensor> state)
     {
@@ -197,7 +206,9 @@ internal sealed class LoraAdapters : IDisposable
         ];
         if (faults.Length > 0)
         {
-            throw new ArgumentException($"The state is of another adapter: {string.Join("; ", faults.Take(10))}{(faults.Length > 10 ? $"; and {faults.Length - 10} more" : "")}.", nameof(state));
+            throw new ArgumentException(
+                $"The state belongs to another adapter: {string.Join("; ", faults.Take(10))}{(faults.Length > 10 ? $"; and {faults.Length - 10} more" : "")}.",
+                nameof(state));
         }
 
         Unmerge();
@@ -208,11 +219,13 @@ internal sealed class LoraAdapters : IDisposable
         }
     }
 
-    /// <summary>The adapters as a file holds them, copied to the CPU; the caller disposes it.</summary>
+    /// <summary>Copies the adapters to the CPU in the form that files hold.</summary>
+    /// <returns>Weights that the caller disposes.</returns>
     public LoraWeights ToWeights() => ToWeights(static (_, factor) => factor);
 
-    /// <summary>As the other overload, with other factors in place of the network's.</summary>
-    /// <param name="state">As <see cref="StateDict"/> gives it.</param>
+    /// <summary>Copies the adapters like <see cref="ToWeights()"/>, with the factors taken from a state.</summary>
+    /// <param name="state">Tensors by name, as from <see cref="StateDict"/>.</param>
+    /// <returns>Weights that the caller disposes.</returns>
     public LoraWeights ToWeights(IReadOnlyDictionary<string, Tensor> state) => ToWeights((name, _) => state[name]);
 
     private LoraWeights ToWeights(Func<string, Tensor, Tensor> value)
@@ -236,7 +249,7 @@ internal sealed class LoraAdapters : IDisposable
             Origin ?? new LoraOrigin());
     }
 
-    /// <summary>Empties the slots and frees the factors: the network is the base model again.</summary>
+    /// <summary>Empties the slots and disposes the factors: the network is the base model again.</summary>
     public void Detach()
     {
         foreach (AdaptedLayer layer in _layers.Where(layer => ReferenceEquals(layer.Layer.Slot.Adapter, layer.Adapter)))
@@ -276,4 +289,7 @@ internal sealed class LoraAdapters : IDisposable
 }
 
 /// <summary>A layer with its adapter.</summary>
+/// <param name="Name">Module path of the layer.</param>
+/// <param name="Layer">The layer, whose slot holds the adapter.</param>
+/// <param name="Adapter">Factors and scale.</param>
 internal sealed record AdaptedLayer(string Name, IAdaptable Layer, LowRankAdapter Adapter);

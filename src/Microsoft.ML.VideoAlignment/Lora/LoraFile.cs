@@ -2,19 +2,30 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Lora;
 
-/// <summary>Adapter files, in and out. Reading refuses what is not plain LoRA by its name, and checks the whole file against the network before anything is attached.</summary>
+/// <summary>
+/// Reads and writes adapter files. Reading refuses by name what is not plain LoRA, and checks the whole file against the network before anything is attached.
+/// </summary>
 internal static class LoraFile
 {
     /// <summary>Reads an adapter and attaches it.</summary>
-    /// <exception cref="WeightFileException">The file is unsound, no plain LoRA, or for another base; the network is as it was.</exception>
+    /// <param name="network">The network to adapt.</param>
+    /// <param name="path">A file, or the folder of a peft or diffusers adapter.</param>
+    /// <param name="format">The format of the file.</param>
+    /// <param name="options">What the file does not say itself; null: the defaults.</param>
+    /// <exception cref="WeightFileException">The file is damaged, not plain LoRA, or for another base; the network is unchanged.</exception>
     public static LoraAdapters Load(nn.Module network, string path, LoraFormat format, LoraFileOptions? options = null)
     {
         using LoraWeights weights = Read(network, path, format, options);
         return LoraAdapters.Attach(network, weights);
     }
 
-    /// <summary>Reads an adapter for <paramref name="network"/>, whose layers give names to formats that have none or ambiguous ones.</summary>
-    /// <exception cref="WeightFileException">The file is unsound or no plain LoRA.</exception>
+    /// <summary>Reads an adapter for a network, whose layers give names to formats that have none or ambiguous ones.</summary>
+    /// <param name="network">The network that the adapter is for; stays unchanged.</param>
+    /// <param name="path">A file, or the folder of a peft or diffusers adapter.</param>
+    /// <param name="format">The format of the file.</param>
+    /// <param name="options">What the file does not say itself; null: the defaults.</param>
+    /// <returns>The weights, which the caller disposes.</returns>
+    /// <exception cref="WeightFileException">The file is damaged or not plain LoRA.</exception>
     public static LoraWeights Read(nn.Module network, string path, LoraFormat format, LoraFileOptions? options = null)
     {
         LoraPlace place = LoraPlace.Find(path);
@@ -28,8 +39,10 @@ internal static class LoraFile
         };
     }
 
-    /// <summary>The named tensors of an adapter file: of a checkpoint that holds nothing else at its top, those of the one dict in it. The caller disposes the source.</summary>
-    /// <exception cref="WeightFileException">The file is unsound, or has no tensors with names.</exception>
+    /// <summary>Opens the named tensors of an adapter file; if a checkpoint holds a single dict at its top, those of that dict.</summary>
+    /// <param name="path">A file in safetensors or PyTorch's format.</param>
+    /// <returns>The source, which the caller disposes.</returns>
+    /// <exception cref="WeightFileException">The file is damaged, or has no tensors with names.</exception>
     public static IWeightSource OpenTensors(string path)
     {
         IWeightSource source = WeightFile.OpenSingle(path);
@@ -48,10 +61,10 @@ internal static class LoraFile
     /// <summary>
     /// Writes the adapters; an adapter that was loaded from the same format gives the same keys, tensors and settings again. Files appear whole or not at all.
     /// </summary>
-    /// <param name="adapters">The adapters of a network.</param>
+    /// <param name="adapters">Adapters that are attached to a network.</param>
     /// <param name="path">A folder for <see cref="LoraFormat.Peft"/>, else a file.</param>
     /// <param name="format">The format; <see cref="LoraFormat.Diffusers"/> keeps the generation of keys that it was loaded from.</param>
-    /// <param name="options">See <see cref="LoraFileOptions"/>.</param>
+    /// <param name="options">What the format does not hold itself; null: the defaults.</param>
     public static void Save(LoraAdapters adapters, string path, LoraFormat format, LoraFileOptions? options = null)
     {
         using LoraWeights weights = adapters.ToWeights();
@@ -59,14 +72,24 @@ internal static class LoraFile
     }
 
     /// <summary>Writes a file of <see cref="LoraFormat.Diffusers"/> into a stream.</summary>
+    /// <param name="network">The network that the weights fit.</param>
+    /// <param name="weights">The adapter to write.</param>
+    /// <param name="stream">Receives the file; stays open.</param>
     public static void Save(nn.Module network, LoraWeights weights, Stream stream) =>
         DiffusersLora.Write(stream, weights, LoraFormat.Diffusers, TargetNames(network, weights));
 
-    /// <summary>Whether saving in this format keeps the tensors of other networks that the weights' file holds.</summary>
+    /// <summary>Whether saving in a format keeps the tensors of other networks that the weights' file holds.</summary>
+    /// <param name="weights">The adapter, with its origin.</param>
+    /// <param name="format">The format to save in.</param>
     public static bool KeepsOtherNetworks(LoraWeights weights, LoraFormat format) =>
         LoraOutput.IsAsRead(weights, format) || (format == LoraFormat.Diffusers && weights.Origin.Format is { } read && DiffusersLora.IsGeneration(read));
 
-    /// <summary>As the other overload, of weights that are in no network's slots; they fit <paramref name="network"/>.</summary>
+    /// <summary>Writes weights that are not attached to any network; see <see cref="Save(LoraAdapters, string, LoraFormat, LoraFileOptions?)"/>.</summary>
+    /// <param name="network">The network that the weights fit.</param>
+    /// <param name="weights">The adapter to write.</param>
+    /// <param name="path">A folder for <see cref="LoraFormat.Peft"/>, else a file.</param>
+    /// <param name="format">The format; <see cref="LoraFormat.Diffusers"/> keeps the generation of keys that it was loaded from.</param>
+    /// <param name="options">What the format does not hold itself; null: the defaults.</param>
     public static void Save(nn.Module network, LoraWeights weights, string path, LoraFormat format, LoraFileOptions? options = null)
     {
         IReadOnlyList<string>? targetNames = TargetNames(network, weights);

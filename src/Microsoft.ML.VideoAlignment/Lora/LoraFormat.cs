@@ -2,13 +2,15 @@ using Microsoft.ML.VideoAlignment.Lora;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>The file formats of LoRA weights. Reading does not need the generation of diffusers' keys; writing does.</summary>
+/// <summary>
+/// The file formats of LoRA weights. Reading accepts any generation of diffusers' keys under each of their names; writing needs the exact one.
+/// </summary>
 public enum LoraFormat
 {
     /// <summary>A folder with adapter_config.json and adapter_model.safetensors or .bin; read also by the path of either file.</summary>
     Peft,
 
-    /// <summary>pytorch_lora_weights.safetensors with lora_A and lora_B keys; a scale other than 1 stands in the header's metadata.</summary>
+    /// <summary>pytorch_lora_weights.safetensors with lora_A and lora_B keys; a scale other than 1 is in the header's metadata.</summary>
     Diffusers,
 
     /// <summary>The middle generation of diffusers' keys: MODULE.lora.down.weight.</summary>
@@ -32,19 +34,19 @@ public sealed record LoraFileOptions
 {
     private readonly double? _alpha;
 
-    /// <summary>Vader: what stands before the module; null: one of the two prefixes that VADER's scripts make.</summary>
+    /// <summary>Vader: prefix before the module path; null: one of the two prefixes that VADER's scripts make.</summary>
     public string? Prefix { get; init; }
 
-    /// <summary>Vader: the alpha it was trained with (8: peft's default, which VADER's scripts leave).</summary>
+    /// <summary>Vader: the alpha of the training (default 8: peft's default, which VADER's scripts keep).</summary>
     public double Alpha
     {
         get => _alpha ?? LoraAdapters.DefaultAlpha;
         init => _alpha = value;
     }
 
-    /// <summary>Whether the alpha was given, and is not the default.</summary>
+    /// <summary>Whether <see cref="Alpha"/> was set rather than left at the default.</summary>
     internal bool AlphaIsStated => _alpha is not null;
 
-    /// <summary>Cloneofsimo: reference classes below which the layers lie (VADER's ModelScope script: the whole network).</summary>
+    /// <summary>Cloneofsimo: reference classes whose layers are adapted (VADER's ModelScope script: the whole network).</summary>
     public IReadOnlyList<string> TargetClasses { get; init; } = ["UNet3DConditionModel"];
 }

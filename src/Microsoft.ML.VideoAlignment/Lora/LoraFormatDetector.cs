@@ -2,10 +2,12 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Lora;
 
-/// <summary>Which format a file or folder of LoRA weights has, from what is in it.</summary>
+/// <summary>Recognizes the format of LoRA weights from the content of a file or folder.</summary>
 internal static class LoraFormatDetector
 {
-    /// <exception cref="WeightFileException">It is unsound, or of none of the formats; the message says what was looked for.</exception>
+    /// <summary>Detects the format of a file or folder.</summary>
+    /// <param name="path">A file, or the folder of an adapter.</param>
+    /// <exception cref="WeightFileException">The file is damaged, or in none of the formats; the message says what was looked for.</exception>
     public static LoraFormat File(string path)
     {
         LoraPlace place = LoraPlace.Find(path);
@@ -32,8 +34,10 @@ internal static class LoraFormatDetector
             : keys.Any(key => key.Contains(".lora.down.", StringComparison.Ordinal)) ? LoraFormat.DiffusersDown
             : keys.Any(key => key.Contains("lora_A", StringComparison.Ordinal) || key.Contains("lora_down", StringComparison.Ordinal)) ? LoraFormat.Diffusers
             : throw new WeightFileException(
-                place.Weights, "is of no known LoRA format: looked for a folder with adapter_config.json (peft), a list of tensors (cloneofsimo), and keys with lora_unet_ (kohya), "
-                + $".processor. or lora_A or .lora.down. (diffusers), {LoraPrefix.Peft} (VADER). It holds {string.Join(", ", keys.Take(3))}{(keys.Count > 3 ? ", ..." : "")}.");
+                place.Weights,
+                "is not in a known LoRA format: looked for a folder with adapter_config.json (peft), a list of tensors (cloneofsimo), "
+                + $"and keys with lora_unet_ (kohya), .processor. or lora_A or .lora.down. (diffusers), {LoraPrefix.Peft} (VADER). "
+                + $"It holds {string.Join(", ", keys.Take(3))}{(keys.Count > 3 ? ", ..." : "")}.");
 
         bool Any(string prefix) => keys.Any(key => key.StartsWith(prefix, StringComparison.Ordinal));
     }

@@ -2,13 +2,14 @@ using System.Text.RegularExpressions;
 
 namespace Microsoft.ML.VideoAlignment.Lora;
 
-/// <summary>
-/// The name of one tensor of an adapter file, taken apart. The dialects differ in what stands for the factors: lora_A and lora_B (peft, diffusers), lora.down and lora.up
-/// (diffusers before), lora_down and lora_up (kohya and those after it), ATTENTION.processor.to_q_lora.down (diffusers first).
-/// </summary>
-/// <param name="Module">The layer, without the names that torch.compile, DDP and FSDP put into paths.</param>
-/// <param name="Role">What the tensor is to it.</param>
-/// <param name="Generation">Whose key it is; null: an alpha, which several have.</param>
+/// <summary>The parsed name of one tensor of an adapter file.</summary>
+/// <remarks>
+/// The dialects name the factors differently: lora_A and lora_B (peft, diffusers), lora.down and lora.up (diffusers' second generation), lora_down and lora_up
+/// (kohya and its successors), ATTENTION.processor.to_q_lora.down (diffusers' first generation).
+/// </remarks>
+/// <param name="Module">Module path of the layer, without the names that torch.compile, DDP and FSDP put into paths.</param>
+/// <param name="Role">Whether the tensor is a factor of the layer or its alpha.</param>
+/// <param name="Generation">The dialect of the key; null: an alpha, which several dialects have.</param>
 /// <param name="Adapter">peft's adapter name between factor and "weight", such as "default"; null: none.</param>
 internal readonly partial record struct LoraKey(string Module, LoraRole Role, LoraFormat? Generation, string? Adapter)
 {
@@ -16,14 +17,17 @@ internal readonly partial record struct LoraKey(string Module, LoraRole Role, Lo
 
     private static readonly string[] s_wrappers = ["_orig_mod", "module", "_forward_module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
-    /// <summary>The parts of a name without its prefix; null: no key of plain LoRA.</summary>
+    /// <summary>Parses the name of a tensor.</summary>
+    /// <param name="name">The name without the network's prefix.</param>
+    /// <returns>The parts; null: not a key of plain LoRA.</returns>
     public static LoraKey? Parse(string name)
     {
         if (ProcessorName().Match(name) is { Success: true } processor)
         {
             string layer = processor.Groups["layer"].Value;
             return new LoraKey(
-                Unwrapped($"{processor.Groups["attention"].Value}.{(layer == "to_out" ? "to_out.0" : layer)}"), processor.Groups["role"].Value == "down" ? LoraRole.Down : LoraRole.Up,
+                Unwrapped($"{processor.Groups["attention"].Value}.{(layer == "to_out" ? "to_out.0" : layer)}"),
+                processor.Groups["role"].Value == "down" ? LoraRole.Down : LoraRole.Up,
                 LoraFormat.DiffusersProcessor, Adapter: null);
         }
 
@@ -47,14 +51,18 @@ internal readonly partial record struct LoraKey(string Module, LoraRole Role, Lo
         return parts.Any(s_wrappers.Contains) ? string.Join('.', parts.Where(part => !s_wrappers.Contains(part))) : module;
     }
 
-    [GeneratedRegex(@"^(?<attention>.+)\.processor\.(?<layer>to_q|to_k|to_v|to_out)_lora\.(?<role>down|up)\.weight$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        @"^(?<attention>.+)\.processor\.(?<layer>to_q|to_k|to_v|to_out)_lora\.(?<role>down|up)\.weight$",
+        RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
     private static partial Regex ProcessorName();
 
-    [GeneratedRegex(@"^(?<module>.+)\.(?<factor>lora_A|lora_B|lora\.down|lora\.up|lora_down|lora_up)(\.(?<adapter>[^.]+))?\.weight$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        @"^(?<module>.+)\.(?<factor>lora_A|lora_B|lora\.down|lora\.up|lora_down|lora_up)(\.(?<adapter>[^.]+))?\.weight$",
+        RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
     private static partial Regex FactorName();
 }
 
-/// <summary>What one tensor of an adapter file is.</summary>
+/// <summary>The role of one tensor of an adapter file.</summary>
 internal enum LoraRole
 {
     Down,

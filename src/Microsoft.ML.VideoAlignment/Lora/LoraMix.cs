@@ -3,11 +3,14 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Lora;
 
 /// <summary>
-/// Several adapters of one network as one: sum of strength * scale * up down. Factors are put side by side, so that the sum is exact and ranks add up.
+/// Several adapters of one network as one: the sum of strength * scale * up down. Factors are concatenated along the rank, so that the sum is exact and ranks
+/// add up.
 /// </summary>
 internal static class LoraMix
 {
-    /// <summary>The caller owns the result; its scales are 1. Modules stand in the order in which they first appear.</summary>
+    /// <summary>Combines adapters; modules keep the order in which they first appear.</summary>
+    /// <param name="parts">Adapters of the same network, each with its strength (1 = as trained).</param>
+    /// <returns>Weights with scale 1, which the caller disposes.</returns>
     /// <exception cref="ArgumentException">A strength takes factors beyond what float32 holds.</exception>
     public static LoraWeights Combine(IReadOnlyList<(LoraWeights Weights, double Strength)> parts)
     {

@@ -2,13 +2,18 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Lora;
 
-/// <summary>What the writers of adapter files share.</summary>
+/// <summary>Names the tensors of adapter files for the writers.</summary>
 internal static class LoraOutput
 {
     /// <summary>The metadata that safetensors files made from PyTorch carry.</summary>
     public static IReadOnlyDictionary<string, string> TorchMetadata { get; } = new Dictionary<string, string>(StringComparer.Ordinal) { ["format"] = "pt" };
 
-    /// <summary>Both factors of every pair under prefix + module + suffix; the tensors stay the pairs'.</summary>
+    /// <summary>Collects both factors of every pair under prefix + module + suffix.</summary>
+    /// <param name="weights">The adapter to write.</param>
+    /// <param name="prefix">What stands before the module path.</param>
+    /// <param name="down">Suffix of the down factors, such as ".lora_A.weight".</param>
+    /// <param name="up">Suffix of the up factors.</param>
+    /// <returns>Tensors by name; they stay the pairs'.</returns>
     public static Dictionary<string, Tensor> Named(LoraWeights weights, string prefix, string down, string up)
     {
         var named = new Dictionary<string, Tensor>(StringComparer.Ordinal);
@@ -21,10 +26,15 @@ internal static class LoraOutput
         return named;
     }
 
-    /// <summary>Whether the file that the weights came from is of this format and has names for all of them.</summary>
-    public static bool IsAsRead(LoraWeights weights, LoraFormat format) => weights.Origin.Format == format && weights.Pairs.All(pair => weights.Origin.Keys.ContainsKey(pair.Module));
+    /// <summary>Whether the weights came from a file of this format that has names for all of them.</summary>
+    /// <param name="weights">The adapter, with its origin.</param>
+    /// <param name="format">The format to write.</param>
+    public static bool IsAsRead(LoraWeights weights, LoraFormat format) =>
+        weights.Origin.Format == format && weights.Pairs.All(pair => weights.Origin.Keys.ContainsKey(pair.Module));
 
-    /// <summary>Every tensor under the name that it had in the file, those of other networks included. New tensors belong to the caller's scope.</summary>
+    /// <summary>Collects every tensor under the name that it had in the file, those of other networks included.</summary>
+    /// <param name="weights">An adapter for which <see cref="IsAsRead"/> holds.</param>
+    /// <returns>Tensors by name; new ones (alphas, other networks') belong to the caller's scope.</returns>
     public static Dictionary<string, Tensor> AsRead(LoraWeights weights)
     {
         var named = new Dictionary<string, Tensor>(StringComparer.Ordinal);

@@ -6,21 +6,21 @@ namespace Microsoft.ML.VideoAlignment.Lora;
 
 /// <summary>
 /// The keys of peft's LoraConfig that say how factors are scaled: r, lora_alpha, rank_pattern, alpha_pattern, use_rslora (peft, tuners/lora/config.py).
-/// Whatever else changes the forward pass is refused by name; how a trained file was initialized has no meaning any more.
+/// Settings that change the forward pass in another way are refused by name; how the factors were initialized no longer matters.
 /// </summary>
 internal sealed class LoraSettings
 {
-    /// <summary>Options that are not plain LoRA when they are set to anything but null, false or empty.</summary>
+    // Options that are not plain LoRA when they are set to anything but null, false or empty.
     private static readonly string[] s_refused =
     [
-        "use_dora", "use_qalora", "use_bdlora", "lora_bias", "modules_to_save", "layer_replication", "alora_invocation_tokens", "arrow_config", "kasa_config", "velora_config",
-        "monteclora_config", "target_parameters", "trainable_token_indices",
+        "use_dora", "use_qalora", "use_bdlora", "lora_bias", "modules_to_save", "layer_replication", "alora_invocation_tokens", "arrow_config",
+        "kasa_config", "velora_config", "monteclora_config", "target_parameters", "trainable_token_indices",
     ];
 
-    /// <summary>Initialisations that change the base weights, so that the factors do not fit the original ones.</summary>
+    // Initializations that change the base weights, so that the factors do not fit the original ones.
     private static readonly string[] s_refusedStarts = ["pissa", "olora", "corda", "loftq", "lora_ga"];
 
-    /// <summary>peft's.</summary>
+    // peft's defaults.
     private const int DefaultRank = 8, DefaultAlpha = 8;
 
     private const int MaxRank = 1 << 20;
@@ -57,7 +57,9 @@ internal sealed class LoraSettings
         if (json["init_lora_weights"] is JsonValue start && start.GetValueKind() == JsonValueKind.String
             && s_refusedStarts.FirstOrDefault(name => start.ToString().StartsWith(name, StringComparison.OrdinalIgnoreCase)) is { } changed)
         {
-            throw new WeightFileException(location, $"init_lora_weights is '{start}': {changed} changes the base weights, so the factors do not fit the original ones. Save it converted to plain LoRA (peft: path_initial_model_for_weight_conversion).");
+            throw new WeightFileException(
+                location, $"init_lora_weights is '{start}': {changed} changes the base weights, so the factors do not fit the original ones. "
+                + "Save it converted to plain LoRA (peft: path_initial_model_for_weight_conversion).");
         }
 
         _rank = json["r"] is { } rank ? (long)Rank("r", rank) : DefaultRank;
@@ -68,7 +70,9 @@ internal sealed class LoraSettings
 
     public static LoraSettings FromJson(JsonObject json, string location) => new(json, location);
 
-    /// <summary>The settings that give these scales, in peft's keys: the commonest rank and alpha, and one exact pattern for each module that differs.</summary>
+    /// <summary>Describes the scales of an adapter in peft's keys: the commonest rank and alpha, and one exact pattern for each module that differs.</summary>
+    /// <param name="weights">The adapter.</param>
+    /// <param name="targetNames">target_modules as a list of names; null: one pattern of all module paths.</param>
     public static JsonObject Describe(LoraWeights weights, IReadOnlyList<string>? targetNames)
     {
         long rank = Commonest(weights.Pairs.Select(pair => pair.Rank));
@@ -85,7 +89,7 @@ internal sealed class LoraSettings
 
             if (pair.Alpha != alpha)
             {
-                alphas[exactly] = MergedModules(pair.Alpha);
+                alphas[exactly] = ToJsonNumber(pair.Alpha);
             }
         }
 
@@ -99,7 +103,7 @@ internal sealed class LoraSettings
             ["fan_in_fan_out"] = false,
             ["inference_mode"] = true,
             ["init_lora_weights"] = true,
-            ["lora_alpha"] = MergedModules(alpha),
+            ["lora_alpha"] = ToJsonNumber(alpha),
             ["lora_bias"] = false,
             ["lora_dropout"] = 0.0,
             ["peft_type"] = "LORA",
@@ -111,17 +115,20 @@ internal sealed class LoraSettings
             ["use_rslora"] = false,
         };
 
-        static JsonNode MergedModules(double number) => number == Math.Floor(number) && Math.Abs(number) < 1e9 ? (long)number : number;
+        static JsonNode ToJsonNumber(double number) => number == Math.Floor(number) && Math.Abs(number) < 1e9 ? (long)number : number;
     }
 
-    /// <summary>alpha / r of the module (alpha / sqrt(r) with use_rslora).</summary>
-    /// <exception cref="WeightFileException">The settings say another rank than the tensors have.</exception>
+    /// <summary>The scale of a module: alpha / r, or alpha / sqrt(r) with use_rslora.</summary>
+    /// <param name="module">Module path of the layer.</param>
+    /// <param name="rank">Rank of the module's factors.</param>
+    /// <exception cref="WeightFileException">The rank in the settings differs from that of the factors.</exception>
     public double ScaleOf(string module, long rank)
     {
         double expected = First(_ranks, module) ?? _rank;
         if (expected != rank)
         {
-            throw new WeightFileException(_location, $"the settings say rank {expected} for {module}, its factors have rank {rank}; the scale would be a guess.");
+            throw new WeightFileException(
+                _location, $"the settings say rank {expected} for {module}, its factors have rank {rank}; the scale would be a guess.");
         }
 
         double alpha = First(_alphas, module) ?? _alpha;
@@ -164,10 +171,11 @@ internal sealed class LoraSettings
         ? number
         : throw new WeightFileException(_location, $"{key} is {value?.ToJsonString() ?? "null"}, expected a finite number above 0.");
 
-    /// <summary>The number, or NaN where the value is none.</summary>
-    private static double Number(JsonNode? value) => value?.GetValueKind() == JsonValueKind.Number ? JsonSerializer.SerializeToElement(value).GetDouble() : double.NaN;
+    // NaN where the value is not a number.
+    private static double Number(JsonNode? value) =>
+        value?.GetValueKind() == JsonValueKind.Number ? JsonSerializer.SerializeToElement(value).GetDouble() : double.NaN;
 
-    /// <summary>In file order: the first key that matches wins.</summary>
+    // Patterns in file order: the first that matches wins.
     private List<(Regex Key, double Value)> Patterns(JsonObject json, string key, Func<string, JsonNode?, double> read)
     {
         if (json[key] is null)
@@ -177,7 +185,7 @@ internal sealed class LoraSettings
 
         if (json[key] is not JsonObject patterns)
         {
-            throw new WeightFileException(_location, $"{key} is no map from patterns to numbers.");
+            throw new WeightFileException(_location, $"{key} is not a map from patterns to numbers.");
         }
 
         try

@@ -2,10 +2,11 @@ using System.Text.RegularExpressions;
 
 namespace Microsoft.ML.VideoAlignment.Lora;
 
-/// <summary>
-/// Which layers of a network get adapters. A name selects the layer of that module path or the layers whose path ends with it after a dot; a pattern is
-/// a regular expression that must match a whole path: both as peft's target_modules.
-/// </summary>
+/// <summary>Selects the layers of a network that get adapters, in the two forms of peft's target_modules.</summary>
+/// <remarks>
+/// A name selects the layer of that module path, or the layers whose path ends with it after a dot; a pattern is a regular expression that must match a whole
+/// path.
+/// </remarks>
 internal sealed record LoraTargets
 {
     private readonly string? _pattern;
@@ -13,38 +14,32 @@ internal sealed record LoraTargets
 
     private LoraTargets(string? pattern, IReadOnlyList<string> names) => (_pattern, _names) = (pattern, names);
 
-    /// <summary>Queries, keys and values of every attention, by the names of either family: what VADER's VideoCrafter and Open-Sora scripts adapt.</summary>
-    public static LoraTargets AttentionQkv { get; } = Names("to_q", "to_k", "to_v") with { Otherwise = Names("qkv", "q_linear", "kv_linear") };
-
-    /// <summary>As <see cref="AttentionQkv"/>, with the output projection: diffusers' usual set.</summary>
-    public static LoraTargets AttentionQkvOut { get; } =
-        Names("to_q", "to_k", "to_v", "to_out.0") with { Otherwise = Names("qkv", "q_linear", "kv_linear", "attn.proj", "cross_attn.proj") };
-
     /// <summary>
-    /// Every Linear and convolution, with the rank of each layer clipped to the smaller of its inputs and outputs: what VADER's ModelScope script adapts
-    /// (lora_version cloneofsimo).
+    /// Every Linear and convolution, with the rank of each layer clamped to the smaller of its inputs and outputs: the layers that VADER's ModelScope script
+    /// adapts (lora_version cloneofsimo).
     /// </summary>
     public static LoraTargets AllLayers { get; } = new(null, []) { SegmentsRank = true };
 
     /// <summary>Whether a layer's rank is at most the smaller of its inputs and outputs.</summary>
     public bool SegmentsRank { get; private init; }
 
-    /// <summary>What to select in a network that has none of the names but has these; null: nothing.</summary>
-    private LoraTargets? Otherwise { get; init; }
-
     public static LoraTargets Names(params string[] names) =>
         names.Length > 0 && names.All(name => name.Length > 0) ? new(null, names) : throw new ArgumentException("Name at least one layer.", nameof(names));
 
     public static LoraTargets Pattern(string pattern) => new(pattern, []);
 
-    public override string ToString() => _pattern is not null ? $"pattern '{_pattern}'" : _names.Count > 0 ? $"names {string.Join(", ", _names)}" : "all layers";
+    public override string ToString() =>
+        _pattern is not null ? $"pattern '{_pattern}'" : _names.Count > 0 ? $"names {string.Join(", ", _names)}" : "all layers";
 
-    /// <summary>Whether <paramref name="module"/> is <paramref name="name"/> or ends with it after a dot.</summary>
+    /// <summary>Whether a module path is a name, or ends with it after a dot.</summary>
+    /// <param name="module">Module path.</param>
+    /// <param name="name">Name without a leading dot.</param>
     public static bool EndsWith(string module, string name) =>
         module.EndsWith(name, StringComparison.Ordinal) && (module.Length == name.Length || module[module.Length - name.Length - 1] == '.');
 
-    /// <summary>The selected layers, in the network's order.</summary>
-    /// <exception cref="ArgumentException">The pattern, or one of the names, selects nothing; or the pattern is no regular expression.</exception>
+    /// <summary>Selects the layers, in the network's order.</summary>
+    /// <param name="network">The network to adapt.</param>
+    /// <exception cref="ArgumentException">The pattern, or one of the names, selects nothing; or the pattern is not a regular expression.</exception>
     public IReadOnlyList<AdaptableLayer> Select(nn.Module network)
     {
         IReadOnlyList<AdaptableLayer> layers = AdaptableLayer.FindAll(network);
@@ -52,11 +47,6 @@ internal sealed record LoraTargets
         {
             Regex whole = Compile($@"\A(?:{_pattern})\z");
             return Require([.. layers.Where(layer => whole.IsMatch(layer.Name))], $"The LoRA pattern '{_pattern}'");
-        }
-
-        if (Otherwise is not null && !layers.Any(Named) && layers.Any(Otherwise.Named))
-        {
-            return Otherwise.Select(network);
         }
 
         foreach (string name in _names)
@@ -73,14 +63,18 @@ internal sealed record LoraTargets
                 return found;
             }
 
-            string some = layers.Count == 0 ? "it has no Linear or convolution" : $"it has {layers.Count} layers to adapt, such as {string.Join(", ", Spread(layers).Select(layer => layer.Name))}";
+            string some = layers.Count == 0
+                ? "it has no Linear or convolution"
+                : $"it has {layers.Count} layers to adapt, such as {string.Join(", ", Spread(layers).Select(layer => layer.Name))}";
             throw new ArgumentException($"{what} matches nothing in {network.GetName()}: {some}.");
         }
     }
 
     private bool Named(AdaptableLayer layer) => _names.Any(name => EndsWith(layer.Name, name));
 
-    /// <summary>A regular expression of a file or a user; matching is bounded in time.</summary>
+    /// <summary>Compiles a regular expression from a file or a user; matching is limited to one second.</summary>
+    /// <param name="pattern">The expression.</param>
+    /// <exception cref="ArgumentException">It is not a regular expression.</exception>
     public static Regex Compile(string pattern)
     {
         try
@@ -93,10 +87,10 @@ internal sealed record LoraTargets
         }
     }
 
-    /// <summary>
-    /// The shortest names that select exactly <paramref name="selected"/> among <paramref name="all"/>, for a target_modules list; null where no list of
-    /// names can (a selected path is the end of one that is not).
-    /// </summary>
+    /// <summary>Finds the shortest names that select exactly the given layers, for a target_modules list.</summary>
+    /// <param name="selected">Module paths to select.</param>
+    /// <param name="all">Module paths of all layers of the network.</param>
+    /// <returns>The names, sorted; null where no list of names can (a selected path is the end of one that is not).</returns>
     public static IReadOnlyList<string>? ShortestNames(IReadOnlyCollection<string> selected, IReadOnlyList<string> all)
     {
         var chosen = selected.ToHashSet(StringComparer.Ordinal);

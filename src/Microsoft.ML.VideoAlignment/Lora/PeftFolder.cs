@@ -5,7 +5,10 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Lora;
 
-/// <summary>peft's folder: adapter_config.json and adapter_model.safetensors (or .bin) with base_model.model.MODULE.lora_A.weight (down) and lora_B (up).</summary>
+/// <summary>
+/// Reads and writes peft's folder: adapter_config.json and adapter_model.safetensors (or .bin) with base_model.model.MODULE.lora_A.weight (down) and lora_B
+/// (up).
+/// </summary>
 internal static class PeftFolder
 {
     private const string ConfigFile = "adapter_config.json";
@@ -13,13 +16,17 @@ internal static class PeftFolder
 
     private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true };
 
-    /// <exception cref="WeightFileException">A file is missing or unsound, or the configuration is not plain LoRA's.</exception>
+    /// <summary>Reads an adapter and its configuration.</summary>
+    /// <param name="place">Where the files lie.</param>
+    /// <returns>The weights, which the caller disposes.</returns>
+    /// <exception cref="WeightFileException">A file is missing or damaged, or the configuration is not of plain LoRA.</exception>
     public static LoraWeights Read(LoraPlace place)
     {
         if (place.Config is not { } configPath)
         {
             throw new WeightFileException(
-                Path.Combine(Path.GetDirectoryName(Path.GetFullPath(place.Weights))!, ConfigFile), $"there is no such file; a peft adapter is a folder with {ConfigFile} and {WeightsFile}.");
+                Path.Combine(Path.GetDirectoryName(Path.GetFullPath(place.Weights))!, ConfigFile),
+                $"there is no such file; a peft adapter is a folder with {ConfigFile} and {WeightsFile}.");
         }
 
         JsonObject config = JsonFile.ToNode(JsonFile.ReadObject(configPath));
@@ -28,7 +35,8 @@ internal static class PeftFolder
         string prefix = LoraPrefix.Find(source.Entries.Keys);
         var origin = new LoraOrigin { Format = LoraFormat.Peft, Prefix = prefix, Settings = config };
         return LoraKeys.Read(
-            source, key => key.StartsWith(prefix, StringComparison.Ordinal) ? LoraKey.Parse(key[prefix.Length..]) : null, (module, rank, _) => settings.ScaleOf(module, rank), origin);
+            source, key => key.StartsWith(prefix, StringComparison.Ordinal) ? LoraKey.Parse(key[prefix.Length..]) : null,
+            (module, rank, _) => settings.ScaleOf(module, rank), origin);
     }
 
     public static void Write(string folder, LoraWeights weights, IReadOnlyList<string>? targetNames)
@@ -36,12 +44,14 @@ internal static class PeftFolder
         using DisposeScope scope = NewDisposeScope();
         bool again = LoraOutput.IsAsRead(weights, LoraFormat.Peft);
         JsonObject config = again && weights.Origin.Settings is { } settings ? settings : LoraSettings.Describe(weights, targetNames);
-        Dictionary<string, Tensor> tensors = again ? LoraOutput.AsRead(weights) : LoraOutput.Named(weights, LoraPrefix.Peft, ".lora_A.weight", ".lora_B.weight");
+        Dictionary<string, Tensor> tensors = again
+            ? LoraOutput.AsRead(weights)
+            : LoraOutput.Named(weights, LoraPrefix.Peft, ".lora_A.weight", ".lora_B.weight");
         bool isNew = !Directory.Exists(folder);
         Directory.CreateDirectory(folder);
         try
         {
-            // One tells how the other is to be read: an old one beside a new one would be wrong without a word.
+            // The configuration says how to read the weights: an old one beside a new one would be wrong without any error.
             WrittenFile.WriteAll(
             [
                 (Path.Combine(folder, WeightsFile), stream => SafetensorsWriter.Write(stream, tensors, LoraOutput.TorchMetadata)),

@@ -7,14 +7,14 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Runs;
 
-/// <summary>A value as a text that differs wherever the value does: invariant, with every element of lists and every field of records.</summary>
+/// <summary>Describes values as texts that differ wherever the values do: culture-invariant, with every element of lists and every field of records.</summary>
 internal static class FactText
 {
-    /// <summary>Hexadecimal digits of a hash that are shown and compared: 64 bits.</summary>
+    // Hexadecimal digits of a hash that are shown and compared: 64 bits.
     private const int HashDigits = 16;
 
+    /// <summary>Describes a value.</summary>
     /// <param name="value">A number, text, list, or record of such; null is "none".</param>
-    /// <returns>The text.</returns>
     public static string From(object? value) => value switch
     {
         null => "none",
@@ -27,7 +27,7 @@ internal static class FactText
         _ => Fields(value),
     };
 
-    /// <summary>A text of any length as its hash.</summary>
+    /// <summary>Hashes texts of any length.</summary>
     /// <param name="parts">Each is hashed with its length, so that "a", "bc" differs from "ab", "c".</param>
     /// <returns>The first digits of a SHA-256.</returns>
     public static string Hash(IEnumerable<string> parts)
@@ -43,13 +43,14 @@ internal static class FactText
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..HashDigits];
     }
 
-    /// <summary>Every field of a record as a text of its own, also what it keeps in private; those of records within it as "OUTER.INNER".</summary>
+    /// <summary>Describes every field of a record, private ones too; fields of records within it as "OUTER.INNER".</summary>
     /// <param name="value">A record.</param>
     /// <returns>Names and texts, in the order of the names.</returns>
-    public static IEnumerable<(string Name, string Text)> Members(object value) =>
-        Read(value).SelectMany(field => IsRecord(field.Value) ? Members(field.Value!).Select(inner => ($"{field.Name}.{inner.Name}", inner.Text)) : [(field.Name, From(field.Value))]);
+    public static IEnumerable<(string Name, string Text)> Members(object value) => Read(value).SelectMany(field => IsRecord(field.Value)
+        ? Members(field.Value!).Select(inner => ($"{field.Name}.{inner.Name}", inner.Text))
+        : [(field.Name, From(field.Value))]);
 
-    /// <summary>"Type { A = 1, B = 'x' }".</summary>
+    // "Type { A = 1, B = 'x' }".
     private static string Fields(object value) =>
         $"{value.GetType().Name} {{ {string.Join(", ", Read(value).Select(field => $"{field.Name} = {From(field.Value)}"))} }}";
 
@@ -57,6 +58,8 @@ internal static class FactText
 
     private static IEnumerable<(string Name, object? Value)> Read(object value) =>
         value.GetType().GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)
-            .Select(field => (Name: field.Name.Split('<', '>') is [_, { Length: > 0 } property, ..] ? property : field.Name.TrimStart('_'), Value: field.GetValue(value)))
+            .Select(field => (
+                Name: field.Name.Split('<', '>') is [_, { Length: > 0 } property, ..] ? property : field.Name.TrimStart('_'),
+                Value: field.GetValue(value)))
             .OrderBy(field => field.Name, StringComparer.Ordinal);
 }

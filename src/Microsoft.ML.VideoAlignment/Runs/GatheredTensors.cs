@@ -2,8 +2,8 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Runs;
 
-/// <summary>Tensors in memory as a source of weights, so that a state is hashed before it is written as it is when it is read.</summary>
-/// <param name="tensors">By name; they stay their owner's.</param>
+/// <summary>Tensors in memory as a source of weights, so that a state has the same hash before it is written as when it is read.</summary>
+/// <param name="tensors">Tensors by name; they stay their owner's.</param>
 internal sealed class GatheredTensors(IReadOnlyDictionary<string, Tensor> tensors) : IWeightSource
 {
     public string Location => "the state of a run in memory";

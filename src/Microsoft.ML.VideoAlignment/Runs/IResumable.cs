@@ -1,8 +1,8 @@
 namespace Microsoft.ML.VideoAlignment.Runs;
 
 /// <summary>
-/// A part of a training run that changes from step to step, and without which a run could not go on as if it had never been interrupted. What
-/// <see cref="Load"/> reads is what <see cref="Save"/> wrote, to the last bit.
+/// A part of a training run that changes from step to step, and without which the run could not resume as if it had never been interrupted. <see cref="Load"/>
+/// restores what <see cref="Save"/> wrote, to the last bit.
 /// </summary>
 internal interface IResumable
 {

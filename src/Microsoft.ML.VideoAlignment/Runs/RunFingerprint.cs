@@ -3,13 +3,15 @@ using System.Text.Json.Nodes;
 
 namespace Microsoft.ML.VideoAlignment.Runs;
 
-/// <summary>Everything that decides what a run computes besides its state, to be compared with that of the run a state was made by.</summary>
+/// <summary>Everything that decides what a run computes besides its state, for comparison with the run that wrote a state.</summary>
 /// <param name="Facts">Names are unique within a kind.</param>
 internal sealed record RunFingerprint(IReadOnlyList<RunFact> Facts)
 {
-    /// <summary>The facts as text for a file; what a change means is not written: it is the reader's to say.</summary>
+    /// <summary>Writes the facts as JSON, without what a change means: the reader decides that.</summary>
     public string ToJson() => new JsonArray([.. Facts.Select(fact => (JsonNode)new JsonArray(fact.Kind, fact.Name, fact.Value))]).ToJsonString();
 
+    /// <summary>Reads the facts of a state.</summary>
+    /// <param name="json">A text from <see cref="ToJson"/>.</param>
     /// <exception cref="FormatException">The text is not from <see cref="ToJson"/>.</exception>
     public static IReadOnlyDictionary<(string Kind, string Name), string> Parse(string json)
     {
@@ -23,15 +25,17 @@ internal sealed record RunFingerprint(IReadOnlyList<RunFact> Facts)
         }
     }
 
-    /// <summary>What differs from the facts of a state.</summary>
+    /// <summary>Finds what differs from the facts of a state.</summary>
     /// <param name="recorded">From <see cref="Parse"/>.</param>
-    /// <returns>The facts of now that were others, and what they were.</returns>
+    /// <returns>The present facts that have another value, and what that was.</returns>
     public IReadOnlyList<(RunFact Now, string Before)> Differences(IReadOnlyDictionary<(string Kind, string Name), string> recorded) =>
     [
-        .. Facts.Select(fact => (Now: fact, Before: recorded.GetValueOrDefault((fact.Kind, fact.Name), "not recorded"))).Where(pair => pair.Before != pair.Now.Value),
+        .. Facts.Select(fact => (Now: fact, Before: recorded.GetValueOrDefault((fact.Kind, fact.Name), "not recorded")))
+            .Where(pair => pair.Before != pair.Now.Value),
     ];
 
-    /// <summary>Differences of one kind as a phrase: "LearningRate was 0.001 and is 0.01; ...".</summary>
+    /// <summary>Describes differences as a phrase: "LearningRate was 0.001 and is 0.01; ...".</summary>
+    /// <param name="differences">From <see cref="Differences"/>, of one kind.</param>
     public static string Describe(IEnumerable<(RunFact Now, string Before)> differences) =>
         string.Join("; ", differences.Select(pair => $"{pair.Now.Name} was {pair.Before} and is {pair.Now.Value}"));
 }

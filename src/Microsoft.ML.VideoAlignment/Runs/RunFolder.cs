@@ -1,8 +1,8 @@
 namespace Microsoft.ML.VideoAlignment.Runs;
 
 /// <summary>
-/// The folder of one run: its newest states, two of them, so that one is whole whatever happens to the other, and a lock. Only files that the run wrote itself are
-/// ever removed.
+/// The folder of one run: a lock, and its newest two states, so that one is intact whatever happens to the other. Only files that the run itself wrote are ever
+/// removed.
 /// </summary>
 internal sealed class RunFolder : IDisposable
 {
@@ -15,20 +15,24 @@ internal sealed class RunFolder : IDisposable
     private RunFolder(string path, RunLock held, string run, RunState? found) =>
         (_path, _lock, _run, Found, _newest) = (path, held, run, found, found?.Step);
 
-    /// <summary>The state to go on from; null: the run begins.</summary>
+    /// <summary>The state to resume from; null: the run starts from the beginning.</summary>
     public RunState? Found { get; }
 
-    /// <summary>Whether what was sampled, scored and measured before the state no longer compares.</summary>
+    /// <summary>Whether samples, scores and measurements from before the state no longer compare.</summary>
     public bool Remeasures { get; private set; }
 
-    /// <summary>The error for a folder that cannot be written.</summary>
-    public static RunFolderException Unwritable(string path, Exception error) =>
-        new(path, $"the state of a run cannot be written here: {error.Message} Name a folder on a disk with room that this process may write to (RunFolder).", error);
-
-    /// <summary>Locks the folder, which is made where there is none, and finds the newest state that can be read.</summary>
+    /// <summary>Creates the error for a folder that cannot be written.</summary>
     /// <param name="path">The folder.</param>
-    /// <param name="log">Told in one line each which states cannot be read, and which are of another run.</param>
-    /// <returns>The folder, which is the run's until it is disposed.</returns>
+    /// <param name="error">Why it cannot be written.</param>
+    public static RunFolderException Unwritable(string path, Exception error) =>
+        new(
+            path, $"the state of a run cannot be written here: {error.Message} "
+            + "Name a folder on a disk with free space that this process may write to (RunFolder).", error);
+
+    /// <summary>Locks the folder, creating it if it does not exist, and finds the newest readable state.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="log">Receives one line for each state that cannot be read or belongs to another run.</param>
+    /// <returns>The folder, locked until it is disposed.</returns>
     /// <exception cref="RunFolderException">Another run uses the folder, it cannot be written, or none of its states can be read.</exception>
     public static RunFolder Open(string path, Action<string> log)
     {
@@ -69,10 +73,10 @@ internal sealed class RunFolder : IDisposable
         }
     }
 
-    /// <summary>Compares what this run is made with with what its state was made with; states are written with the new from now on.</summary>
-    /// <param name="fingerprint">What this run is made with.</param>
-    /// <param name="log">Told what differs, one line for each kind.</param>
-    /// <exception cref="RunFolderException">The states are of a run that this one cannot go on with.</exception>
+    /// <summary>Compares this run with the one that wrote the state; later states record the present facts.</summary>
+    /// <param name="fingerprint">What decides what this run computes.</param>
+    /// <param name="log">Receives what differs, one line for each kind.</param>
+    /// <exception cref="RunFolderException">This run cannot resume from these states.</exception>
     public void Compare(RunFingerprint fingerprint, Action<string> log)
     {
         _fingerprint = fingerprint;
@@ -80,8 +84,11 @@ internal sealed class RunFolder : IDisposable
         RequireSameRun([.. differences.Where(pair => pair.Now.Change == FactChange.Breaks)]);
         foreach (IGrouping<string, (RunFact Now, string Before)> kind in differences.GroupBy(pair => pair.Now.Kind))
         {
-            string anew = kind.Any(pair => pair.Now.Change == FactChange.Remeasures) ? "; what was sampled, scored and measured before does not count any more" : "";
-            log($"RunFolder '{_path}': {kind.Key} changed since step {Found!.Step}: {RunFingerprint.Describe(kind)}. The run goes on with the new{anew}.");
+            string repeated = kind.Any(pair => pair.Now.Change == FactChange.Remeasures)
+                ? "; earlier samples, scores and measurements no longer count"
+                : "";
+            log($"RunFolder '{_path}': {kind.Key} changed since step {Found!.Step}: {RunFingerprint.Describe(kind)}. "
+                + $"The run continues with the new values{repeated}.");
         }
 
         Remeasures = differences.Any(pair => pair.Now.Change == FactChange.Remeasures);
@@ -90,8 +97,8 @@ internal sealed class RunFolder : IDisposable
     /// <summary>Writes the state after a step, and then removes those older than the one before it.</summary>
     /// <param name="step">Optimizer steps done.</param>
     /// <param name="seed">The run's seed.</param>
-    /// <param name="content">The parts' sections.</param>
-    /// <exception cref="RunFolderException">It cannot be written; the states before it are as they were.</exception>
+    /// <param name="content">The sections of the run's parts.</param>
+    /// <exception cref="RunFolderException">The state cannot be written; earlier states are unchanged.</exception>
     public void Write(int step, int seed, StateWriter content)
     {
         try
@@ -122,22 +129,23 @@ internal sealed class RunFolder : IDisposable
     private static StateName[] States(string path) =>
         [.. Directory.EnumerateFiles(path).Select(file => StateName.Parse(Path.GetFileName(file))).OfType<StateName>().OrderByDescending(name => name.Step)];
 
-    /// <summary>The run whose folder it is; null: nobody's.</summary>
-    /// <exception cref="RunFolderException">The lock does not say whose it is, and states of several runs are there.</exception>
+    // The run that owns the folder; null: none yet. Throws where the lock names no owner and there are states of several runs.
     private static string? Owner(string path, RunLock held)
     {
         string[] runs = [.. States(path).Select(name => name.Run).Distinct()];
         return held.Owner ?? (runs.Length <= 1 ? runs.FirstOrDefault() : throw new RunFolderException(
-            path, $"states of {runs.Length} runs are here ({string.Join(", ", runs.Select(run => $"state-*-{run}"))}), and nothing says which is to go on. Leave those of one, or name another RunFolder."));
+            path, $"states of {runs.Length} runs are here ({string.Join(", ", runs.Select(run => $"state-*-{run}"))}), and it is not clear which to resume. "
+            + "Leave those of one, or name another RunFolder."));
     }
 
-    /// <summary>The newest readable state of a run; null: it has none.</summary>
+    // The newest readable state of a run; null: it has none.
     private static RunState? Newest(string path, string run, Action<string> log)
     {
         StateName[] all = States(path), own = [.. all.Where(name => name.IsOf(run))];
         if (own.Length < all.Length)
         {
-            log($"RunFolder '{path}' holds states of another run, which are left alone: {string.Join(", ", all.Except(own).Select(name => name.FileName))}.");
+            log($"RunFolder '{path}' holds states of another run, which are not touched: "
+                + $"{string.Join(", ", all.Except(own).Select(name => name.FileName))}.");
         }
 
         var faults = new List<string>();
@@ -146,7 +154,7 @@ internal sealed class RunFolder : IDisposable
             try
             {
                 RunState state = Open(Path.Combine(path, name.FileName), run, name.Step);
-                faults.ForEach(fault => log($"{fault} The run goes on from the state before it, {name.FileName}."));
+                faults.ForEach(fault => log($"{fault} The run resumes from the state before it, {name.FileName}."));
                 return state;
             }
             catch (RunFolderException error)
@@ -156,10 +164,11 @@ internal sealed class RunFolder : IDisposable
         }
 
         return faults.Count == 0 ? null : throw new RunFolderException(
-            path, $"none of the run's states can be read. Put one back from a copy, name another RunFolder, or delete this one to begin anew. {string.Join(' ', faults)}");
+            path, "none of the run's states can be read. Restore one from a backup, name another RunFolder, or delete this one to start over. "
+            + string.Join(' ', faults));
     }
 
-    /// <summary>Opens a state that must be what its name says.</summary>
+    // Opens a state whose content must match its name.
     private static RunState Open(string file, string run, int step)
     {
         var state = RunState.Open(file);
@@ -173,7 +182,7 @@ internal sealed class RunFolder : IDisposable
         throw new RunFolderException(file, $"its name says step {step} of run {run}, and its content is step {other} of run {foreign}");
     }
 
-    /// <summary>Removes what killed processes were writing; nobody else is, since the lock is held.</summary>
+    // Removes what killed processes were writing; no other process is, since the lock is held.
     private static void RemovePartials(string path)
     {
         foreach (string file in Directory.EnumerateFiles(path).Where(file => StateName.IsPartial(Path.GetFileName(file))))
@@ -187,9 +196,9 @@ internal sealed class RunFolder : IDisposable
         if (broken.Length > 0)
         {
             throw new RunFolderException(
-                _path, $"its states are of another run ({Path.GetFileName(Found!.Location)}), with which this one cannot go on: "
+                _path, $"its states are of another run ({Path.GetFileName(Found!.Location)}), from which this one cannot resume: "
                 + $"{string.Join("; ", broken.GroupBy(pair => pair.Now.Kind).Select(kind => $"{kind.Key}: {RunFingerprint.Describe(kind)}"))}. "
-                + "Name another RunFolder, or delete this one to begin anew.");
+                + "Name another RunFolder, or delete this one to start over.");
         }
     }
 }

@@ -4,8 +4,8 @@ using System.Text.RegularExpressions;
 namespace Microsoft.ML.VideoAlignment.Runs;
 
 /// <summary>
-/// The file "run.lock" of a run's folder: says whose the folder is, and keeps others out while it is held open. The system lets go of it with the process,
-/// however that ends, so what a killed process leaves behind does not block.
+/// The file "run.lock" of a run's folder: names the run that owns the folder, and keeps other processes out while it is held open. The system releases it with
+/// the process, however that ends, so a killed process does not block the folder.
 /// </summary>
 internal sealed partial class RunLock : IDisposable
 {
@@ -18,7 +18,7 @@ internal sealed partial class RunLock : IDisposable
     [GeneratedRegex("^[0-9a-f]{32}$")]
     private static partial Regex RunName();
 
-    /// <summary>The run whose folder this is: 32 hexadecimal digits; null: nobody's yet.</summary>
+    /// <summary>The run that owns the folder, 32 hexadecimal digits; null: none yet.</summary>
     public string? Owner
     {
         get
@@ -31,9 +31,10 @@ internal sealed partial class RunLock : IDisposable
         }
     }
 
-    /// <param name="folder">A folder that is there.</param>
-    /// <returns>The lock, which is let go when it is disposed.</returns>
-    /// <exception cref="RunFolderException">Another run has it, or the folder cannot be written.</exception>
+    /// <summary>Acquires the lock of a folder.</summary>
+    /// <param name="folder">An existing folder.</param>
+    /// <returns>The lock, released when it is disposed.</returns>
+    /// <exception cref="RunFolderException">Another run holds it, or the folder cannot be written.</exception>
     public static RunLock Take(string folder)
     {
         string path = Path.Combine(folder, FileName);
@@ -48,12 +49,14 @@ internal sealed partial class RunLock : IDisposable
         catch (IOException error)
         {
             throw File.Exists(path)
-                ? new RunFolderException(folder, $"another run is using this folder ('{FileName}' is held: {error.Message}). Wait for it to end, or name another RunFolder.", error)
+                ? new RunFolderException(
+                    folder, $"another run is using this folder ('{FileName}' is held: {error.Message}). Wait for it to end, or name another RunFolder.", error)
                 : RunFolder.Unwritable(folder, error);
         }
     }
 
-    /// <summary>Makes the folder this run's, now and after a restart.</summary>
+    /// <summary>Makes a run the owner of the folder, also after a restart.</summary>
+    /// <param name="run">32 hexadecimal digits.</param>
     public void Own(string run)
     {
         _file.Position = 0;

@@ -26,7 +26,7 @@ internal sealed class RunState : IDisposable
     private const string ValuesKey = "values";
     private const string ChecksumKey = "sha256";
 
-    /// <summary>A state has sections within sections, and no more: deeper text is not one of ours.</summary>
+    // States nest sections this deep at most: deeper JSON was not written by this library.
     private const int MaxDepth = 16;
 
     private readonly SafetensorsFile _file;
@@ -40,7 +40,7 @@ internal sealed class RunState : IDisposable
     /// <summary>The path of the file.</summary>
     public string Location => _file.Location;
 
-    /// <summary>Which run: 32 hexadecimal digits.</summary>
+    /// <summary>Name of the run: 32 hexadecimal digits.</summary>
     public string Run { get; }
 
     /// <summary>Optimizer steps done, at least 1.</summary>
@@ -49,19 +49,19 @@ internal sealed class RunState : IDisposable
     /// <summary>The run's seed.</summary>
     public int Seed { get; }
 
-    /// <summary>What the run was made with.</summary>
+    /// <summary>The facts of the run that wrote the state, by kind and name.</summary>
     public IReadOnlyDictionary<(string Kind, string Name), string> Facts { get; }
 
-    /// <summary>The parts' sections; readable until this is disposed.</summary>
+    /// <summary>The sections of the run's parts; readable until this object is disposed.</summary>
     public StateReader Content { get; }
 
-    /// <summary>Writes a state; the file is there complete or not at all, also after a power failure.</summary>
+    /// <summary>Writes a state; the file appears complete or not at all, also after a power failure.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="run">Which run.</param>
-    /// <param name="step">Optimizer steps done.</param>
+    /// <param name="run">Name of the run, 32 hexadecimal digits.</param>
+    /// <param name="step">Optimizer steps done, at least 1.</param>
     /// <param name="seed">The run's seed.</param>
-    /// <param name="fingerprint">What the run is made with.</param>
-    /// <param name="content">The parts' sections.</param>
+    /// <param name="fingerprint">What decides what the run computes.</param>
+    /// <param name="content">The sections of the run's parts.</param>
     public static void Write(string path, string run, int step, int seed, RunFingerprint fingerprint, StateWriter content)
     {
         var metadata = new Dictionary<string, string>(StringComparer.Ordinal)
@@ -82,7 +82,7 @@ internal sealed class RunState : IDisposable
     /// <summary>Opens a state and checks all of it.</summary>
     /// <param name="path">The file.</param>
     /// <returns>The state, which the caller disposes.</returns>
-    /// <exception cref="RunFolderException">The file cannot be read, or is not what was written.</exception>
+    /// <exception cref="RunFolderException">The file cannot be read, or its content is not what was written.</exception>
     public static RunState Open(string path)
     {
         SafetensorsFile? file = null;
@@ -104,10 +104,12 @@ internal sealed class RunState : IDisposable
     private static RunState Read(SafetensorsFile file)
     {
         IReadOnlyDictionary<string, string> metadata = file.Metadata;
-        string Value(string key) => metadata.TryGetValue(key, out string? value) ? value : throw new FormatException($"its metadata have no '{key}'");
-        int Number(string key, int minimum) => int.TryParse(Value(key), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number) && number >= minimum
-            ? number
-            : throw new FormatException($"its '{key}' is '{Value(key)}', expected a whole number of at least {minimum}");
+        string Value(string key) =>
+            metadata.TryGetValue(key, out string? value) ? value : throw new FormatException($"its metadata have no '{key}'");
+        int Number(string key, int minimum) =>
+            int.TryParse(Value(key), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number) && number >= minimum
+                ? number
+                : throw new FormatException($"its '{key}' is '{Value(key)}', expected a whole number of at least {minimum}");
         if (Value(FormatKey) != Format)
         {
             throw new FormatException("it is not the state of a run");
@@ -123,18 +125,23 @@ internal sealed class RunState : IDisposable
             throw new FormatException("its content does not have the checksum that was written with it: the file is cut or damaged");
         }
 
-        return new RunState(file, Value(RunKey), Number(StepKey, 1), Number(SeedKey, int.MinValue), RunFingerprint.Parse(Value(FactsKey)), ParseValues(Value(ValuesKey)));
+        return new RunState(
+            file, Value(RunKey), Number(StepKey, 1), Number(SeedKey, int.MinValue), RunFingerprint.Parse(Value(FactsKey)), ParseValues(Value(ValuesKey)));
     }
 
-    /// <summary>The numbers and texts of a state.</summary>
-    /// <param name="text">As they stand in the file.</param>
-    /// <exception cref="JsonException">They are no JSON, or two have one name.</exception>
-    /// <exception cref="FormatException">They are no object.</exception>
-    internal static JsonObject ParseValues(string text) =>
-        JsonObject.Create(JsonFile.ParseStrictly(text, new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false }) is { ValueKind: JsonValueKind.Object } values
-            ? values : throw new FormatException("its values are not a JSON object"))!;
+    /// <summary>Parses the numbers and texts of a state.</summary>
+    /// <param name="text">The JSON as it is in the file.</param>
+    /// <exception cref="JsonException">The text is not JSON, or two values share a name.</exception>
+    /// <exception cref="FormatException">The JSON is not an object.</exception>
+    internal static JsonObject ParseValues(string text)
+    {
+        var options = new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false };
+        return JsonFile.ParseStrictly(text, options) is { ValueKind: JsonValueKind.Object } values
+            ? JsonObject.Create(values)!
+            : throw new FormatException("its values are not a JSON object");
+    }
 
-    /// <summary>SHA-256 over every other entry of the metadata and over the tensors' names, types, shapes and bytes.</summary>
+    // SHA-256 over every other entry of the metadata and over the tensors' names, types, shapes and bytes.
     private static string Checksum(IReadOnlyDictionary<string, string> metadata, IWeightSource tensors)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

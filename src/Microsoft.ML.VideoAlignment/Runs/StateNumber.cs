@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Microsoft.ML.VideoAlignment.Runs;
 
-/// <summary>A double as text and back, to the last bit, whatever the culture.</summary>
+/// <summary>Converts a double to text and back, to the last bit, whatever the culture.</summary>
 internal static class StateNumber
 {
     public static string ToText(double value) => value.ToString("R", CultureInfo.InvariantCulture);

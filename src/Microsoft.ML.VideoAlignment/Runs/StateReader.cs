@@ -7,13 +7,14 @@ namespace Microsoft.ML.VideoAlignment.Runs;
 /// <summary>Reads what a <see cref="StateWriter"/> gathered. Every name, kind, size and range is checked: the file may be hostile.</summary>
 /// <param name="values">Numbers and texts of the section.</param>
 /// <param name="tensors">Tensors of the whole state.</param>
-/// <param name="path">What the names of the section's tensors begin with.</param>
+/// <param name="path">Prefix of the names of the section's tensors.</param>
 internal sealed class StateReader(JsonObject values, IWeightSource tensors, string path = "")
 {
-    /// <summary>Whether nothing was written here.</summary>
+    /// <summary>Whether the section holds nothing.</summary>
     public bool IsEmpty => values.Count == 0 && !tensors.Entries.Keys.Any(name => name.StartsWith(path, StringComparison.Ordinal));
 
-    /// <summary>The section of a part; an empty one where the state has none of this name.</summary>
+    /// <summary>Opens the section of a part; empty where the state has none of this name.</summary>
+    /// <param name="name">Name within this section.</param>
     public StateReader Section(string name) =>
         new(values[name] switch { null => [], JsonObject section => section, _ => throw Fault(name, "is not a section") }, tensors, $"{path}{name}/");
 
@@ -22,38 +23,45 @@ internal sealed class StateReader(JsonObject values, IWeightSource tensors, stri
             ? number
             : throw Fault(name, $"is not a whole number from {minimum} to {maximum}");
 
-    public bool Flag(string name) => values[name] is JsonValue value && value.TryGetValue(out bool flag) ? flag : throw Fault(name, "is neither true nor false");
+    public bool Flag(string name) =>
+        values[name] is JsonValue value && value.TryGetValue(out bool flag) ? flag : throw Fault(name, "is neither true nor false");
 
-    public string Text(string name) => values[name] is JsonValue value && value.TryGetValue(out string? text) ? text : throw Fault(name, "is not a text");
+    public string Text(string name) =>
+        values[name] is JsonValue value && value.TryGetValue(out string? text) ? text : throw Fault(name, "is not a text");
 
     public double Number(string name) => StateNumber.TryParse(Text(name), out double number) ? number : throw Fault(name, "is not a number");
 
-    /// <summary>Whether there is a value or tensor of this name.</summary>
+    /// <summary>Whether the section has a value or tensor of this name.</summary>
+    /// <param name="name">Name within the section.</param>
     public bool Has(string name) => values.ContainsKey(name) || tensors.Entries.ContainsKey(path + name);
 
-    /// <summary>A tensor whose size is known.</summary>
-    /// <param name="name">Within the section.</param>
-    /// <param name="like">What it must equal in shape and element type.</param>
+    /// <summary>Reads a tensor of known size.</summary>
+    /// <param name="name">Name within the section.</param>
+    /// <param name="like">A tensor of the expected shape and dtype.</param>
     /// <returns>A tensor on the CPU, which the caller owns.</returns>
+    /// <exception cref="RunFolderException">It is missing, or has another shape or dtype.</exception>
     public Tensor TensorLike(string name, Tensor like) => Tensor(name, like.dtype, like.shape);
 
-    /// <summary>A tensor whose size is known.</summary>
-    /// <param name="name">Within the section.</param>
-    /// <param name="dtype">Its element type.</param>
-    /// <param name="shape">Its sizes; -1 where any will do.</param>
+    /// <summary>Reads a tensor of known size.</summary>
+    /// <param name="name">Name within the section.</param>
+    /// <param name="dtype">The expected dtype.</param>
+    /// <param name="shape">The expected sizes; -1 accepts any.</param>
     /// <returns>A tensor on the CPU, which the caller owns.</returns>
+    /// <exception cref="RunFolderException">It is missing, or has another shape or dtype.</exception>
     public Tensor Tensor(string name, ScalarType dtype, params IReadOnlyList<long> shape)
     {
         WeightInfo info = Entry(name);
         bool fits = info.Dtype == dtype && info.Shape.Count == shape.Count && info.Shape.Zip(shape).All(pair => pair.Second < 0 || pair.First == pair.Second);
-        return fits ? tensors.Read(path + name)
+        return fits
+            ? tensors.Read(path + name)
             : throw Fault(name, $"is {info.Dtype} [{string.Join(", ", info.Shape)}], expected {dtype} [{string.Join(", ", shape)}]");
     }
 
-    /// <summary>A tensor of any size that outlives the scope of the call.</summary>
-    /// <param name="name">Within the section.</param>
-    /// <param name="device">Where it goes.</param>
+    /// <summary>Reads a tensor of any size that outlives the scope of the call.</summary>
+    /// <param name="name">Name within the section.</param>
+    /// <param name="device">Where to put the tensor.</param>
     /// <returns>The tensor, which the caller owns.</returns>
+    /// <exception cref="RunFolderException">It is missing.</exception>
     public Tensor AnyTensor(string name, Device device)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -70,7 +78,12 @@ internal sealed class StateReader(JsonObject values, IWeightSource tensors, stri
     public int[] Integers(string name, int minimum = 0, int maximum = int.MaxValue)
     {
         using Tensor list = Tensor(name, ScalarType.Int64, -1);
-        return [.. list.data<long>().Select(value => value >= minimum && value <= maximum ? (int)value : throw Fault(name, $"holds {value}, expected {minimum} to {maximum}"))];
+        return
+        [
+            .. list.data<long>().Select(value => value >= minimum && value <= maximum
+                ? (int)value
+                : throw Fault(name, $"holds {value}, expected {minimum} to {maximum}")),
+        ];
     }
 
     public string[] Texts(string name)
@@ -86,9 +99,14 @@ internal sealed class StateReader(JsonObject values, IWeightSource tensors, stri
         }
     }
 
-    /// <summary>The error for a value of this section.</summary>
+    /// <summary>Creates the error for a value of this section.</summary>
+    /// <param name="name">Name within the section.</param>
+    /// <param name="problem">What is wrong with it, such as "is missing".</param>
     public RunFolderException Fault(string name, string problem) =>
-        new(tensors.Location, $"'{path}{name}' {problem}. The state was written by another version, or changed since. Name another RunFolder, or delete this file.");
+        new(
+            tensors.Location,
+            $"'{path}{name}' {problem}. The state was written by another version, or changed since. Name another RunFolder, or delete this file.");
 
-    private WeightInfo Entry(string name) => tensors.Entries.TryGetValue(path + name, out WeightInfo info) ? info : throw Fault(name, "is missing");
+    private WeightInfo Entry(string name) =>
+        tensors.Entries.TryGetValue(path + name, out WeightInfo info) ? info : throw Fault(name, "is missing");
 }

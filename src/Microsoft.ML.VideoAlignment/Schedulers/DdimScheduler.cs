@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
 /// <summary>
-/// DDIM (Song, Meng and Ermon 2020, arXiv 2010.02502, eq. 12 and 16) as diffusers' DDIMScheduler: the previous timestep is t - train/S for every spacing,
-/// not the next entry of the list. Defaults of absent keys: clip_sample true with range 1, set_alpha_to_one true, leading, offset 0, epsilon.
+/// DDIM (Song, Meng and Ermon 2020, arXiv 2010.02502, eq. 12 and 16) as diffusers' DDIMScheduler: the previous timestep is t - train/S for every spacing, not
+/// the next entry of the list. Defaults of absent keys: clip_sample true with range 1, set_alpha_to_one true, leading, offset 0, epsilon.
 /// </summary>
 internal sealed class DdimScheduler : IPolicyScheduler
 {
@@ -34,33 +34,46 @@ internal sealed class DdimScheduler : IPolicyScheduler
 
     public ForwardProcess Forward => new(_schedule);
 
-    /// <summary>abar behind the last step: 1 or abar_0.</summary>
+    /// <summary>abar after the last step: 1 or abar_0.</summary>
     public double FinalAlphaCumprod { get; }
 
     public static DdimScheduler FromConfig(JsonElement json) => new(new SchedulerConfig(json, nameof(DdimScheduler)));
 
     public ISampler CreateSampler(int steps, double eta = 0) => CreateSampler(steps, eta, rederiveNoise: false);
 
+    /// <summary>Creates the sampler of one run.</summary>
     /// <param name="steps">S, between 1 and the number of training timesteps.</param>
-    /// <param name="eta">0 (deterministic) to 1 (the variance of DDPM).</param>
-    /// <param name="rederiveNoise">Whether the noise is derived anew from the clipped clean sample (diffusers' use_clipped_model_output).</param>
+    /// <param name="eta">From 0 (deterministic) to 1 (the variance of DDPM).</param>
+    /// <param name="rederiveNoise">Whether to derive the noise from the clipped clean sample (diffusers' use_clipped_model_output).</param>
+    /// <exception cref="ArgumentOutOfRangeException">The steps or eta are outside these ranges.</exception>
     public ISampler CreateSampler(int steps, double eta, bool rederiveNoise) =>
         new Sampler(this, Timesteps(steps, _offset), TrainTimesteps / steps, RequireEta(eta), rederiveNoise, FinalAlphaCumprod);
 
     public IPolicySampler CreatePolicy(int steps, double eta) =>
         CreatePolicy(Timesteps(steps, _spacing == "leading" ? Math.Max(_offset, 1) : _offset), steps, eta, rederiveNoise: false);
 
-    /// <summary>As <see cref="CreateSampler(int, double, bool)"/>, as a policy: the last step goes to abar_0.</summary>
+    /// <summary>
+    /// Creates the policy of one run: the sampler of <see cref="CreateSampler(int, double, bool)"/>, except that the last step goes to abar_0.
+    /// </summary>
+    /// <param name="steps">S, between 1 and the number of training timesteps.</param>
+    /// <param name="eta">Above 0, at most 1 (the variance of DDPM).</param>
+    /// <param name="rederiveNoise">Whether to derive the noise from the clipped clean sample (diffusers' use_clipped_model_output).</param>
     /// <exception cref="ArgumentException">A step would be deterministic.</exception>
     public IPolicySampler CreatePolicy(int steps, double eta, bool rederiveNoise) => CreatePolicy(Timesteps(steps, _offset), steps, eta, rederiveNoise);
 
-    /// <summary>As the other overload, for timesteps of one's own, each going train/<paramref name="steps"/> back.</summary>
+    /// <summary>Creates the policy of one run over the caller's own timesteps, each going train / <paramref name="steps"/> back.</summary>
+    /// <param name="timesteps">Training timesteps in sampling order, descending.</param>
+    /// <param name="steps">S, between 1 and the number of training timesteps; sets the stride.</param>
+    /// <param name="eta">Above 0, at most 1 (the variance of DDPM).</param>
+    /// <param name="rederiveNoise">Whether to derive the noise from the clipped clean sample (diffusers' use_clipped_model_output).</param>
+    /// <exception cref="ArgumentException">A step would be deterministic.</exception>
     public IPolicySampler CreatePolicy(double[] timesteps, int steps, double eta, bool rederiveNoise)
     {
         Spacing.RequireSteps(steps, TrainTimesteps, Name);
         if (RequireEta(eta) == 0)
         {
-            throw new ArgumentOutOfRangeException(nameof(eta), eta, $"{Name}: with eta 0 every step is deterministic and has no probability. Give it above 0, such as 1.");
+            throw new ArgumentOutOfRangeException(
+                nameof(eta), eta, $"{Name}: with eta 0 every step is deterministic and has no probability. Give it above 0, such as 1.");
         }
 
         var sampler = new Sampler(this, timesteps, TrainTimesteps / steps, eta, rederiveNoise, _schedule.AlphasCumprod[0]);
@@ -68,8 +81,8 @@ internal sealed class DdimScheduler : IPolicyScheduler
         return still < 0
             ? sampler
             : throw new ArgumentException(
-                $"{Name}: at timestep {timesteps[still]} the step is deterministic (standard deviation 0), so its probability is infinite. With {_spacing} spacing and "
-                + $"steps_offset {_offset} the timesteps end there; use steps_offset 1, or trailing spacing.", nameof(timesteps));
+                $"{Name}: at timestep {timesteps[still]} the step is deterministic (standard deviation 0), so its probability is infinite. "
+                + $"With {_spacing} spacing and steps_offset {_offset} the timesteps end there; use steps_offset 1, or trailing spacing.", nameof(timesteps));
     }
 
     private double RequireEta(double eta) => eta is >= 0 and <= 1
@@ -88,7 +101,9 @@ internal sealed class DdimScheduler : IPolicyScheduler
         };
         return timesteps[0] < train
             ? timesteps
-            : throw new ArgumentException($"{Name}: steps_offset {offset} puts the first of {steps} steps at timestep {timesteps[0]}, beyond the training schedule's last, {train - 1}. Use fewer steps.", nameof(steps));
+            : throw new ArgumentException(
+                $"{Name}: steps_offset {offset} puts the first of {steps} steps at timestep {timesteps[0]}, beyond the training schedule's last, {train - 1}. "
+                + "Use fewer steps.", nameof(steps));
     }
 
     private sealed class Sampler : IPolicySampler
@@ -99,12 +114,13 @@ internal sealed class DdimScheduler : IPolicyScheduler
         private readonly double[] _timesteps;
         private readonly DdimStep[] _steps;
 
-        /// <param name="owner">Whose schedule.</param>
-        /// <param name="timesteps">Of each step.</param>
-        /// <param name="stride">How far a step goes back.</param>
+        /// <summary>Computes the weights of every step.</summary>
+        /// <param name="owner">The scheduler whose schedule is sampled.</param>
+        /// <param name="timesteps">Training timestep of each step, descending.</param>
+        /// <param name="stride">Training timesteps that one step goes back.</param>
         /// <param name="eta">From 0 to 1.</param>
         /// <param name="rederiveNoise">See <see cref="DdimStep.Apply"/>.</param>
-        /// <param name="final">abar behind a step that goes back beyond timestep 0.</param>
+        /// <param name="final">abar after a step that goes back beyond timestep 0.</param>
         public Sampler(DdimScheduler owner, double[] timesteps, int stride, double eta, bool rederiveNoise, double final)
         {
             (_prediction, _clip, _rederiveNoise, _timesteps) = (owner.Prediction, owner._clip, rederiveNoise, timesteps);
@@ -115,7 +131,9 @@ internal sealed class DdimScheduler : IPolicyScheduler
                 double a = owner._schedule.AlphasCumprod[t];
                 if (a == 0 && _prediction == PredictionType.Epsilon)
                 {
-                    throw new NotSupportedException($"{owner.Name}: at timestep {t} the sample is pure noise (rescale_betas_zero_snr), from which a noise prediction cannot tell the clean sample. Use prediction_type v_prediction or sample.");
+                    throw new NotSupportedException(
+                        $"{owner.Name}: at timestep {t} the sample is pure noise (rescale_betas_zero_snr), from which a noise prediction cannot give "
+                        + "the clean sample. Use prediction_type v_prediction or sample.");
                 }
 
                 var step = DdimStep.Between(a, t - stride >= 0 ? owner._schedule.AlphasCumprod[t - stride] : final, eta);

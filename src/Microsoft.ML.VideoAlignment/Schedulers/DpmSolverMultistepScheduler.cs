@@ -8,7 +8,7 @@ namespace Microsoft.ML.VideoAlignment.Schedulers;
 /// </summary>
 internal sealed class DpmSolverMultistepScheduler : IScheduler
 {
-    /// <summary>Runs shorter than this end with lower orders (lower_order_final).</summary>
+    // Runs shorter than this end with lower orders (lower_order_final).
     private const int ShortRun = 15;
 
     private readonly NoiseSchedule _schedule;
@@ -37,7 +37,7 @@ internal sealed class DpmSolverMultistepScheduler : IScheduler
 
         _stochastic = config.Choice("algorithm_type", "dpmsolver++", "dpmsolver++", "sde-dpmsolver++") == "sde-dpmsolver++";
 
-        // Names of other solvers' variants, in files that were written for those, mean midpoint here.
+        // Variants of other solvers, in files that were written for those, mean midpoint here.
         _heun = config.Choice("solver_type", "midpoint", "midpoint", "heun", "logrho", "bh1", "bh2") == "heun";
         _lowerOrderFinal = config.Flag("lower_order_final", true);
         _eulerAtFinal = config.Flag("euler_at_final", false);
@@ -64,7 +64,9 @@ internal sealed class DpmSolverMultistepScheduler : IScheduler
 
     public static DpmSolverMultistepScheduler FromConfig(JsonElement json) => new(new SchedulerConfig(json, nameof(DpmSolverMultistepScheduler)));
 
-    /// <summary>Eta has no meaning here. Trailing spacing with clipped lambdas gives fewer steps than asked for, as in the reference.</summary>
+    /// <summary>Creates the sampler of one run. Trailing spacing with clipped lambdas gives fewer steps than asked for, as in the reference.</summary>
+    /// <param name="steps">S, between 1 and the number of training timesteps.</param>
+    /// <param name="eta">Ignored.</param>
     /// <exception cref="ArgumentException">So many steps visit a noise level twice, where the multistep formula divides 0 by 0 (in the reference the video is
     /// then NaN).</exception>
     public ISampler CreateSampler(int steps, double eta = 0)
@@ -95,7 +97,11 @@ internal sealed class DpmSolverMultistepScheduler : IScheduler
         if (_karras)
         {
             sigmas = Spacing.Karras(_sigmaMin ?? _trainSigmas[0], _sigmaMax ?? _trainSigmas[^1], steps);
-            timesteps = [.. sigmas.Select(sigma => Spacing.PositionOf(_trainSigmas, sigma)).Select(t => _schedule.IsCosine ? t : Math.Round(t, MidpointRounding.ToEven))];
+            timesteps =
+            [
+                .. sigmas.Select(sigma => Spacing.PositionOf(_trainSigmas, sigma))
+                    .Select(t => _schedule.IsCosine ? t : Math.Round(t, MidpointRounding.ToEven)),
+            ];
         }
         else
         {
@@ -133,12 +139,12 @@ internal sealed class DpmSolverMultistepScheduler : IScheduler
             }
         }
 
-        /// <summary>The first step whose weights are not numbers; null: all are.</summary>
+        /// <summary>The first step whose weights are not finite; null: none.</summary>
         public int? FirstNotFinite => Array.FindIndex(_steps, static step => !step.IsFinite) is >= 0 and int step ? step : null;
 
         public IReadOnlyList<double> Timesteps => _timesteps;
 
-        /// <summary>S + 1 values of sqrt((1 - abar)/abar), the last one behind the last step.</summary>
+        /// <summary>S + 1 values of sqrt((1 - abar)/abar), the last one after the last step.</summary>
         public IReadOnlyList<double> Sigmas => _sigmas;
 
         public double InitialNoiseSigma => 1;
@@ -158,13 +164,16 @@ internal sealed class DpmSolverMultistepScheduler : IScheduler
             LinearStep.RequireNoise(rule.Noise, noise, step);
             if (history.Count < rule.Order - 1)
             {
-                throw new ArgumentException($"Step {step} is of order {rule.Order} and needs the clean predictions of {rule.Order - 1} earlier steps, got {history.Count}.", nameof(history));
+                throw new ArgumentException(
+                    $"Step {step} is of order {rule.Order} and needs the clean predictions of {rule.Order - 1} earlier steps, got {history.Count}.",
+                    nameof(history));
             }
 
             (double ofSample, double ofPrediction) = CleanAt(step);
             Tensor clean = LinearStep.Combine((ofSample, sample), (ofPrediction, prediction));
             Tensor next = LinearStep.Combine(
-                (rule.Sample, sample), (rule.Newest, clean), (rule.Second, rule.Order > 1 ? history[^1] : null), (rule.Third, rule.Order > 2 ? history[^2] : null), (rule.Noise, noise));
+                (rule.Sample, sample), (rule.Newest, clean), (rule.Second, rule.Order > 1 ? history[^1] : null),
+                (rule.Third, rule.Order > 2 ? history[^2] : null), (rule.Noise, noise));
             return new SamplerStep(next, clean);
         }
 

@@ -1,23 +1,38 @@
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
 /// <summary>
-/// One step of DPM-Solver++ as weights: x' = Sample x + Newest m_0 + Second m_1 + Third m_2 + Noise z, where m_0, m_1, m_2 are the clean predictions of
-/// this step and the two before. Lu et al. 2022 (arXiv 2211.01095): first order eq. 8, second order algorithm 2, SDE form section 3.4; the Heun variant
-/// and the third order as in diffusers' DPMSolverMultistepScheduler. Coefficients on differences D1, D2 are folded into those on m.
+/// One step of DPM-Solver++ as weights: x' = Sample x + Newest m_0 + Second m_1 + Third m_2 + Noise z, where m_0, m_1, m_2 are the clean predictions of this
+/// step and the two before.
 /// </summary>
+/// <remarks>
+/// Lu et al. 2022 (arXiv 2211.01095): first order eq. 8, second order algorithm 2, SDE form section 3.4; the Heun variant and the third order as in diffusers'
+/// DPMSolverMultistepScheduler. Coefficients of the differences D1, D2 are folded into those of m.
+/// </remarks>
+/// <param name="Order">1 to 3: how many clean predictions the step reads.</param>
+/// <param name="Sample">Weight of x.</param>
+/// <param name="Newest">Weight of m_0.</param>
+/// <param name="Second">Weight of m_1; 0 below order 2.</param>
+/// <param name="Third">Weight of m_2; 0 below order 3.</param>
+/// <param name="Noise">Standard deviation of the fresh noise z; 0 = deterministic.</param>
 internal readonly record struct DpmSolverStep(int Order, double Sample, double Newest, double Second, double Third, double Noise)
 {
-    /// <summary>Whether every weight is a number: not so behind a step of no length, whose slope is 0 / 0.</summary>
+    /// <summary>Whether every weight is finite; false after a step of length 0, whose slope is 0 / 0.</summary>
     public bool IsFinite => double.IsFinite(Sample) && double.IsFinite(Newest) && double.IsFinite(Second) && double.IsFinite(Third) && double.IsFinite(Noise);
 
-    /// <summary>(alpha, sigma) of unit variance from the ratio sigma/alpha.</summary>
+    /// <summary>Splits a noise level into (alpha, sigma) of unit variance.</summary>
+    /// <param name="ratio">sigma / alpha, at least 0.</param>
     public static (double Alpha, double Sigma) Split(double ratio)
     {
         double alpha = 1 / Math.Sqrt((ratio * ratio) + 1);
         return (alpha, ratio * alpha);
     }
 
-    /// <summary>Step <paramref name="i"/> of a run over <paramref name="ratios"/> (sigma/alpha, descending, S + 1 of them).</summary>
+    /// <summary>Creates one step of a run.</summary>
+    /// <param name="ratios">sigma / alpha of every noise level, descending; S + 1 of them.</param>
+    /// <param name="i">Index of the step; 0 = noisiest.</param>
+    /// <param name="order">1 to 3, at most i + 1.</param>
+    /// <param name="heun">Whether the second order is the Heun variant, not the midpoint rule.</param>
+    /// <param name="stochastic">Whether the step is of the SDE form, with fresh noise.</param>
     public static DpmSolverStep Create(ReadOnlySpan<double> ratios, int i, int order, bool heun, bool stochastic)
     {
         (double alpha, double sigma) = Split(ratios[i + 1]);

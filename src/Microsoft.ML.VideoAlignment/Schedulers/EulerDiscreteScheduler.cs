@@ -4,9 +4,9 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
 /// <summary>
-/// Euler's method on the probability flow ODE (Karras et al. 2022, arXiv 2206.00364, algorithm 1 without the second-order correction and without churn)
-/// as diffusers' EulerDiscreteScheduler. The sample is x_0 + sigma noise. Defaults of absent keys: linspace, linear interpolation, discrete timesteps,
-/// final sigma zero, epsilon.
+/// Euler's method on the probability flow ODE (Karras et al. 2022, arXiv 2206.00364, algorithm 1 without the second-order correction and without churn) as
+/// diffusers' EulerDiscreteScheduler; the sample is x_0 + sigma noise. Defaults of absent keys: linspace, linear interpolation, discrete timesteps, final sigma
+/// zero, epsilon.
 /// </summary>
 internal sealed class EulerDiscreteScheduler : IScheduler
 {
@@ -45,7 +45,9 @@ internal sealed class EulerDiscreteScheduler : IScheduler
 
     public static EulerDiscreteScheduler FromConfig(JsonElement json) => new(new SchedulerConfig(json, nameof(EulerDiscreteScheduler)));
 
-    /// <summary>Eta has no meaning here.</summary>
+    /// <summary>Creates the sampler of one run.</summary>
+    /// <param name="steps">S, between 1 and the number of training timesteps.</param>
+    /// <param name="eta">Ignored.</param>
     public ISampler CreateSampler(int steps, double eta = 0)
     {
         Spacing.RequireSteps(steps, TrainTimesteps, Name);
@@ -57,7 +59,7 @@ internal sealed class EulerDiscreteScheduler : IScheduler
             _ => Spacing.Trailing(steps, TrainTimesteps, TrainTimesteps),
         };
 
-        // Log-linear sigmas are one more than the steps, with the final one behind them: the reference's, whose last is never reached.
+        // There is one log-linear sigma more than there are steps, and the final one comes after them: as in the reference, whose last one is never reached.
         double[] sigmas = _logLinear
             ? [.. Spacing.Linspace(Math.Log(_trainSigmas[^1]), Math.Log(_trainSigmas[0]), steps + 1).Select(Math.Exp)]
             : [.. timesteps.Select(t => Spacing.Interpolate(_trainSigmas, t))];
@@ -70,18 +72,18 @@ internal sealed class EulerDiscreteScheduler : IScheduler
         return Create([.. sigmas, _endsAtZero ? 0 : _trainSigmas[0]], timesteps);
     }
 
-    /// <summary>
-    /// The tables of a run through the caller's own noise levels, one more than its steps, the final one included (usually 0); the configuration's spacing
-    /// is not used.
-    /// </summary>
-    /// <exception cref="ArgumentException">Fewer than two levels, or levels that do not fall, above zero up to the last.</exception>
+    /// <summary>Creates the sampler of a run through the caller's own noise levels; the configuration's spacing is not used.</summary>
+    /// <param name="sigmas">S + 1 noise levels, descending, the final one included (usually 0).</param>
+    /// <exception cref="ArgumentException">There are fewer than two levels, or they do not fall, or one before the last is not above 0.</exception>
     public ISampler CreateSampler(IReadOnlyList<double> sigmas)
     {
         ArgumentNullException.ThrowIfNull(sigmas);
-        if (sigmas.Count < 2 || !(sigmas[^1] >= 0) || !double.IsFinite(sigmas[0]) || Enumerable.Range(1, sigmas.Count - 1).Any(i => !(sigmas[i] < sigmas[i - 1])))
+        if (sigmas.Count < 2 || !(sigmas[^1] >= 0) || !double.IsFinite(sigmas[0])
+            || Enumerable.Range(1, sigmas.Count - 1).Any(i => !(sigmas[i] < sigmas[i - 1])))
         {
             throw new ArgumentException(
-                $"sigmas: expected at least two noise levels that fall, the last at least 0 (such as 20, 3, 0.7, 0 for three steps), got {string.Join(", ", sigmas.Select(static sigma => $"{sigma}"))}.", nameof(sigmas));
+                $"sigmas: expected at least two noise levels that fall, the last at least 0 (such as 20, 3, 0.7, 0 for three steps), "
+                + $"got {string.Join(", ", sigmas.Select(static sigma => $"{sigma}"))}.", nameof(sigmas));
         }
 
         return Create([.. sigmas], [.. sigmas.SkipLast(1).Select(sigma => Spacing.PositionOf(_trainSigmas, sigma))]);
@@ -90,19 +92,19 @@ internal sealed class EulerDiscreteScheduler : IScheduler
     private Sampler Create(double[] sigmas, double[] timesteps)
     {
         int bad = Array.FindIndex(sigmas, 0, sigmas.Length - 1, static sigma => !(sigma > 0 && double.IsFinite(sigma)));
-        return bad < 0 ? Made(sigmas, timesteps) : throw new ArgumentException(
+        return bad < 0 ? Build(sigmas, timesteps) : throw new ArgumentException(
             $"{Name}: step {bad + 1} begins at the noise level {sigmas[bad]}, and it divides by it: expected a number above 0. Take fewer steps, "
                 + "steps_offset 1, or a beta_start or sigma_min above 0.", nameof(sigmas));
     }
 
-    private Sampler Made(double[] sigmas, double[] timesteps) =>
+    private Sampler Build(double[] sigmas, double[] timesteps) =>
         new(_prediction, _continuous ? [.. sigmas.SkipLast(1).Select(sigma => Math.Log(sigma) / 4)] : timesteps, sigmas, scaleStart: _spacing == "leading");
 
     internal sealed class Sampler(PredictionType prediction, double[] timesteps, double[] sigmas, bool scaleStart) : ISampler
     {
         public IReadOnlyList<double> Timesteps => timesteps;
 
-        /// <summary>The noise levels; step i goes from the i-th to the next.</summary>
+        /// <summary>S + 1 noise levels; step i goes from level i to level i + 1.</summary>
         public IReadOnlyList<double> Sigmas => sigmas;
 
         public double InitialNoiseSigma { get; } = scaleStart ? Math.Sqrt((sigmas.Max() * sigmas.Max()) + 1) : sigmas.Max();
@@ -131,7 +133,7 @@ internal sealed class EulerDiscreteScheduler : IScheduler
             return new SamplerStep(next, clean);
         }
 
-        /// <summary>alpha = 1/sqrt(sigma^2 + 1): times this, the sample has the variance that networks are trained on.</summary>
+        // alpha = 1/sqrt(sigma^2 + 1): the sample times alpha has the variance that networks are trained on.
         private double Scale(int step) => 1 / Math.Sqrt((sigmas[step] * sigmas[step]) + 1);
 
         private (double OfSample, double OfPrediction) CleanAt(int step)

@@ -7,16 +7,21 @@ namespace Microsoft.ML.VideoAlignment.Schedulers;
 /// The forward process q(x_t | x_0) of a scheduler file (Ho et al. 2020, arXiv 2006.11239, eq. 4), for losses that noise clean samples: diffusers'
 /// DDPMScheduler.add_noise and get_velocity, and the signal-to-noise ratio abar/(1 - abar).
 /// </summary>
-/// <param name="schedule">abar.</param>
-/// <param name="scales">What the clean sample is multiplied by at each timestep (lvdm's use_scale); null: nothing.</param>
+/// <param name="schedule">abar by training timestep.</param>
+/// <param name="scales">Factor of the clean sample at each training timestep (lvdm's use_scale); null: 1.</param>
 internal sealed class ForwardProcess(NoiseSchedule schedule, IReadOnlyList<double>? scales = null)
 {
     public NoiseSchedule Schedule { get; } = schedule;
 
-    /// <summary>The schedule of any scheduler file; an exact zero of abar stays.</summary>
+    /// <summary>Reads the schedule of any scheduler file; an exact zero of abar stays.</summary>
+    /// <param name="json">The content of a scheduler_config.json.</param>
     public static ForwardProcess FromConfig(JsonElement json) => new(NoiseSchedule.FromConfig(new SchedulerConfig(json, nameof(ForwardProcess))));
 
-    /// <summary>sqrt(abar) scale x_0 + sqrt(1 - abar) noise. clean, noise: [B, ...]; timesteps: one of each sample, in [0, train).</summary>
+    /// <summary>Noises clean samples: sqrt(abar) scale x_0 + sqrt(1 - abar) noise.</summary>
+    /// <param name="clean">x_0 [B, ...].</param>
+    /// <param name="noise">Standard normal [B, ...].</param>
+    /// <param name="timesteps">B training timesteps, each in [0, train).</param>
+    /// <returns>A fresh tensor [B, ...].</returns>
     public Tensor AddNoise(Tensor clean, Tensor noise, ReadOnlySpan<long> timesteps)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -24,7 +29,11 @@ internal sealed class ForwardProcess(NoiseSchedule schedule, IReadOnlyList<doubl
         return (signal * clean).Add(deviation * noise).MoveToOuterDisposeScope();
     }
 
-    /// <summary>sqrt(abar) noise - sqrt(1 - abar) x_0: what a v-prediction network is trained on. Shapes as <see cref="AddNoise"/>.</summary>
+    /// <summary>The target of a v-prediction network: sqrt(abar) noise - sqrt(1 - abar) x_0.</summary>
+    /// <param name="clean">x_0 [B, ...].</param>
+    /// <param name="noise">The noise of the noised sample [B, ...].</param>
+    /// <param name="timesteps">B training timesteps, each in [0, train).</param>
+    /// <returns>A fresh tensor [B, ...].</returns>
     public Tensor Velocity(Tensor clean, Tensor noise, ReadOnlySpan<long> timesteps)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -32,7 +41,12 @@ internal sealed class ForwardProcess(NoiseSchedule schedule, IReadOnlyList<doubl
         return ((signal * noise) - (deviation * clean)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>What a network of this kind is to say about the noised sample. Shapes as <see cref="AddNoise"/>.</summary>
+    /// <summary>The output that a network is trained to give for the noised sample.</summary>
+    /// <param name="type">What the network predicts.</param>
+    /// <param name="clean">x_0 [B, ...].</param>
+    /// <param name="noise">The noise of the noised sample [B, ...].</param>
+    /// <param name="timesteps">B training timesteps, each in [0, train).</param>
+    /// <returns>A fresh tensor or an alias [B, ...].</returns>
     public Tensor Target(PredictionType type, Tensor clean, Tensor noise, ReadOnlySpan<long> timesteps) => type switch
     {
         PredictionType.Epsilon => noise.alias(),
@@ -40,7 +54,8 @@ internal sealed class ForwardProcess(NoiseSchedule schedule, IReadOnlyList<doubl
         _ => Velocity(clean, noise, timesteps),
     };
 
-    /// <summary>abar / (1 - abar) of one timestep; 0 at zero terminal signal.</summary>
+    /// <summary>The signal-to-noise ratio abar / (1 - abar) of one timestep; 0 at zero terminal signal.</summary>
+    /// <param name="timestep">Training timestep, in [0, train).</param>
     public double SignalToNoise(long timestep)
     {
         double a = AlphaCumprod(timestep);
@@ -51,12 +66,13 @@ internal sealed class ForwardProcess(NoiseSchedule schedule, IReadOnlyList<doubl
         ? Schedule.AlphasCumprod[(int)timestep]
         : throw new ArgumentOutOfRangeException(nameof(timestep), timestep, $"The training schedule has the timesteps 0 to {Schedule.Length - 1}.");
 
-    /// <summary>sqrt(abar) and sqrt(1 - abar), each [B, 1, ...] in the sample's dtype and on its device.</summary>
+    // sqrt(abar) and sqrt(1 - abar), each [B, 1, ...] in the sample's dtype and on its device.
     private (Tensor Signal, Tensor Deviation) Weights(Tensor clean, ReadOnlySpan<long> timesteps, IReadOnlyList<double>? scaled = null)
     {
         if (clean.dim() == 0 || clean.shape[0] != timesteps.Length)
         {
-            throw new ArgumentException($"Expected one timestep for each of {(clean.dim() == 0 ? 0 : clean.shape[0])} samples, got {timesteps.Length}.", nameof(timesteps));
+            throw new ArgumentException(
+                $"Expected one timestep for each of {(clean.dim() == 0 ? 0 : clean.shape[0])} samples, got {timesteps.Length}.", nameof(timesteps));
         }
 
         var signal = new double[timesteps.Length];

@@ -2,10 +2,12 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
-/// <summary>A sum of tensors with host-side weights, which is what a sampler's step is.</summary>
+/// <summary>Weighted sums of tensors, of which the steps of samplers consist, and checks of their arguments.</summary>
 internal static class LinearStep
 {
-    /// <summary>sum of weight * tensor: a fresh tensor. Terms of weight 0 are left out (0 times an infinite term would be NaN); at least one must be left.</summary>
+    /// <summary>Sums weight * tensor. Terms of weight 0 are left out (0 times an infinite term would be NaN); at least one must be left.</summary>
+    /// <param name="terms">Host-side weights and tensors of one shape; a null tensor is left out.</param>
+    /// <returns>A fresh tensor.</returns>
     public static Tensor Combine(params ReadOnlySpan<(double Weight, Tensor? Term)> terms)
     {
         Tensor? sum = null;
@@ -32,6 +34,10 @@ internal static class LinearStep
         return sum ?? throw new ArgumentException("No term has a weight.", nameof(terms));
     }
 
+    /// <summary>Checks that noise was passed to a step that adds it.</summary>
+    /// <param name="weight">Weight of the noise in the step.</param>
+    /// <param name="noise">The noise; null: none.</param>
+    /// <param name="step">Index of the step, for the message.</param>
     /// <exception cref="ArgumentNullException">The step adds noise and none was passed.</exception>
     public static void RequireNoise(double weight, Tensor? noise, int step)
     {
@@ -41,7 +47,10 @@ internal static class LinearStep
         }
     }
 
-    /// <exception cref="ArgumentOutOfRangeException">The step is not one of this run.</exception>
+    /// <summary>Checks the index of a step.</summary>
+    /// <param name="step">Index of the step.</param>
+    /// <param name="count">S.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The step is not in [0, S).</exception>
     public static void RequireStep(int step, int count)
     {
         if (step < 0 || step >= count)

@@ -1,12 +1,12 @@
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
 /// <summary>
-/// The training schedule that every sampler of a file shares: betas, and their running product abar_t = prod (1 - beta_s) (Ho et al. 2020,
-/// arXiv 2006.11239, eq. 4), in float64. x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise.
+/// The training schedule that every sampler of a file shares: betas, and their running product abar_t = prod (1 - beta_s) (Ho et al. 2020, arXiv 2006.11239,
+/// eq. 4), in float64. x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise.
 /// </summary>
 internal sealed class NoiseSchedule
 {
-    /// <summary>What samplers that divide by abar put in place of an exact zero: diffusers' 2^-24, the smallest float16.</summary>
+    /// <summary>The value in place of an exact zero for samplers that divide by abar: diffusers' 2^-24, the smallest float16.</summary>
     public const double TinySignal = 1.0 / (1 << 24);
 
     private readonly double[] _alphasCumprod;
@@ -22,9 +22,11 @@ internal sealed class NoiseSchedule
     public bool IsCosine { get; }
 
     /// <summary>
-    /// Reads num_train_timesteps (1000), beta_start (0.0001), beta_end (0.02), beta_schedule (linear), trained_betas and rescale_betas_zero_snr (false);
-    /// the defaults are those of diffusers' DDPM, DDIM, DPM-Solver and Euler classes alike.
+    /// Reads num_train_timesteps (1000), beta_start (0.0001), beta_end (0.02), beta_schedule (linear), trained_betas and rescale_betas_zero_snr (false); the
+    /// defaults are those of diffusers' DDPM, DDIM, DPM-Solver and Euler classes alike.
     /// </summary>
+    /// <param name="config">The keys of a scheduler_config.json.</param>
+    /// <exception cref="InvalidDataException">The betas add no noise or too much, or one is outside [0, 1).</exception>
     public static NoiseSchedule FromConfig(SchedulerConfig config)
     {
         int length = config.Integer("num_train_timesteps", 1000, minimum: 1, SchedulerConfig.MaxTrainTimesteps);
@@ -50,10 +52,12 @@ internal sealed class NoiseSchedule
             alphasCumprod[t] = product;
         }
 
-        // Without noise, or without signal before the last timestep, sigma or 1/abar is 0/0 there.
+        // With no noise at all, or no signal before the last timestep, sigma or 1/abar is 0/0 there.
         if (!(product < 1) || (alphasCumprod.Length > 1 && !(alphasCumprod[^2] > 0)))
         {
-            throw config.Wrong("the product of all 1 - beta", product, "a number above 0 and below 1: beta_start, beta_end or trained_betas add no noise, or too much");
+            throw config.Wrong(
+                "the product of all 1 - beta", product,
+                "a number above 0 and below 1: beta_start, beta_end or trained_betas add no noise, or too much");
         }
 
         if (config.Flag("rescale_betas_zero_snr", false))
@@ -64,14 +68,18 @@ internal sealed class NoiseSchedule
         return new NoiseSchedule(alphasCumprod, kind == "squaredcos_cap_v2");
     }
 
-    /// <summary>A schedule that is known by its abar.</summary>
+    /// <summary>Creates a schedule from its abar.</summary>
+    /// <param name="alphasCumprod">abar by training timestep, descending.</param>
     public static NoiseSchedule FromAlphas(IReadOnlyList<double> alphasCumprod) => new([.. alphasCumprod], isCosine: false);
 
-    /// <summary>Betas whose roots rise evenly: "scaled_linear" of diffusers, "linear" of latent-diffusion and lvdm.</summary>
+    /// <summary>Betas whose square roots rise evenly: "scaled_linear" of diffusers, "linear" of latent-diffusion and lvdm.</summary>
+    /// <param name="start">The first beta.</param>
+    /// <param name="end">The last beta.</param>
+    /// <param name="length">Number of training timesteps.</param>
     public static double[] ScaledLinear(double start, double end, int length) =>
         [.. Spacing.Linspace(Math.Sqrt(start), Math.Sqrt(end), length).Select(root => root * root)];
 
-    /// <summary>The same with <see cref="TinySignal"/> in place of a last value of 0, for samplers on sigma = sqrt((1 - abar)/abar).</summary>
+    /// <summary>The schedule with <see cref="TinySignal"/> in place of a last value of 0, for samplers on sigma = sqrt((1 - abar)/abar).</summary>
     public NoiseSchedule WithoutExactZero() =>
         _alphasCumprod[^1] > 0 ? this : new NoiseSchedule([.. _alphasCumprod.AsSpan()[..^1], TinySignal], IsCosine);
 
@@ -80,14 +88,14 @@ internal sealed class NoiseSchedule
 
     public static double SigmaOf(double alphaCumprod) => Math.Sqrt((1 - alphaCumprod) / alphaCumprod);
 
-    /// <summary>Nichol and Dhariwal 2021 (arXiv 2102.09672) eq. 17, betas capped at 0.999.</summary>
+    // Nichol and Dhariwal 2021 (arXiv 2102.09672) eq. 17, betas capped at 0.999.
     private static double[] Cosine(int length)
     {
         double Signal(double part) => Math.Pow(Math.Cos((part + 0.008) / 1.008 * Math.PI / 2), 2);
         return [.. Enumerable.Range(0, length).Select(t => Math.Min(1 - (Signal((t + 1) / (double)length) / Signal(t / (double)length)), 0.999))];
     }
 
-    /// <summary>Lin et al. 2023 (arXiv 2305.08891) algorithm 1: sqrt(abar) is shifted to end in 0 and stretched to keep its first value.</summary>
+    // Lin et al. 2023 (arXiv 2305.08891) algorithm 1: sqrt(abar) is shifted to end in 0 and stretched to keep its first value.
     private static void RescaleToZeroTerminalSignal(Span<double> alphasCumprod)
     {
         (double first, double last) = (Math.Sqrt(alphasCumprod[0]), Math.Sqrt(alphasCumprod[^1]));

@@ -1,16 +1,17 @@
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
 /// <summary>
-/// The Gaussian of one denoising step, for a batch whose samples may be at different steps. Reference: ddpo-pytorch, <c>ddim_step_with_logprob</c>; the
-/// last step goes to abar_0 there too, whatever set_alpha_to_one says.
+/// The Gaussian of one denoising step, for a batch whose samples may be at different steps. Reference: ddpo-pytorch, <c>ddim_step_with_logprob</c>; the last
+/// step goes to abar_0 there too, whatever set_alpha_to_one says.
 /// </summary>
 internal static class PolicyStep
 {
-    /// <summary>Mean [B, ...] and standard deviation (B of them) of each sample's step.</summary>
+    /// <summary>Computes mean [B, ...] and standard deviation (B of them) of each sample's step.</summary>
     /// <param name="sampler">The policy.</param>
     /// <param name="steps">B steps in sampling order, 0 = noisiest.</param>
     /// <param name="sample">x_i [B, ...].</param>
-    /// <param name="prediction">[B, ...]; carries gradient into the mean.</param>
+    /// <param name="prediction">The network's (guided) output [B, ...]; carries gradient into the mean.</param>
+    /// <returns>A fresh tensor and B numbers.</returns>
     public static (Tensor Mean, double[] Deviations) Compute(IPolicySampler sampler, IReadOnlyList<int> steps, Tensor sample, Tensor prediction)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -21,18 +22,19 @@ internal static class PolicyStep
         return (mean.MoveToOuterDisposeScope(), [.. steps.Select(sampler.Deviation)]);
     }
 
-    /// <summary>
-    /// log N(next; mean, deviation^2) of each sample, as the <em>mean</em> over all its numbers, not their sum -> [B]. No gradient is to pass through
-    /// <paramref name="next"/>: it is an action that was taken, and the caller gives it without a graph.
-    /// </summary>
+    /// <summary>log N(next; mean, deviation^2) of each sample, as the <em>mean</em> over all its numbers, not their sum.</summary>
+    /// <param name="next">The action that was taken [B, ...]; passed without a graph, since no gradient may flow through it.</param>
+    /// <param name="mean">Mean of each sample's step [B, ...].</param>
+    /// <param name="deviations">B standard deviations, above 0.</param>
+    /// <returns>A fresh tensor [B].</returns>
     public static Tensor LogProbability(Tensor next, Tensor mean, IReadOnlyList<double> deviations)
     {
         RequireSteps(deviations, next);
         using DisposeScope scope = NewDisposeScope();
         Tensor Each(Func<double, double> of) => tensor(deviations.Select(of).ToArray(), dtype: mean.dtype, device: mean.device);
         Tensor distance = (next - mean).square().flatten(1).mean([1]);
-        return ((distance * Each(static deviation => -0.5 / (deviation * deviation))) - Each(static deviation => Math.Log(deviation) + (0.5 * Math.Log(2 * Math.PI))))
-            .MoveToOuterDisposeScope();
+        Tensor scaled = distance * Each(static deviation => -0.5 / (deviation * deviation));
+        return (scaled - Each(static deviation => Math.Log(deviation) + (0.5 * Math.Log(2 * Math.PI)))).MoveToOuterDisposeScope();
     }
 
     private static void RequireSteps<T>(IReadOnlyList<T> each, Tensor batch)

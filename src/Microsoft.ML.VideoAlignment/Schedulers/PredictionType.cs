@@ -1,6 +1,6 @@
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
-/// <summary>What a network was trained to say about x = alpha x_0 + sigma noise.</summary>
+/// <summary>What a network predicts of x = alpha x_0 + sigma noise.</summary>
 internal enum PredictionType
 {
     /// <summary>The noise.</summary>
@@ -23,7 +23,10 @@ internal static class PredictionTypes
         _ => PredictionType.Velocity,
     };
 
-    /// <summary>x_0 = OfSample * x + OfPrediction * output.</summary>
+    /// <summary>Weights of the clean sample: x_0 = OfSample * x + OfPrediction * output.</summary>
+    /// <param name="type">What the network predicts.</param>
+    /// <param name="alpha">Weight of x_0 in x.</param>
+    /// <param name="sigma">Weight of the noise in x.</param>
     public static (double OfSample, double OfPrediction) Clean(this PredictionType type, double alpha, double sigma) => type switch
     {
         PredictionType.Epsilon => (1 / alpha, -sigma / alpha),
@@ -31,7 +34,10 @@ internal static class PredictionTypes
         _ => (alpha, -sigma),
     };
 
-    /// <summary>noise = OfSample * x + OfPrediction * output.</summary>
+    /// <summary>Weights of the noise: noise = OfSample * x + OfPrediction * output.</summary>
+    /// <param name="type">What the network predicts.</param>
+    /// <param name="alpha">Weight of x_0 in x.</param>
+    /// <param name="sigma">Weight of the noise in x.</param>
     public static (double OfSample, double OfPrediction) Noise(this PredictionType type, double alpha, double sigma) => type switch
     {
         PredictionType.Epsilon => (0, 1),

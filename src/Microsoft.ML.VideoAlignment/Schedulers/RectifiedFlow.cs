@@ -9,25 +9,26 @@ namespace Microsoft.ML.VideoAlignment.Schedulers;
 /// </summary>
 internal sealed record RectifiedFlow : IScheduler
 {
-    /// <summary>Sides and frames at which the times are not moved.</summary>
+    // Pixels of the video size whose timesteps are not shifted.
     private const double BaseArea = 512 * 512;
 
-    /// <summary>Frames that the reference's autoencoder takes together, into this many latent frames: times are moved by whole chunks.</summary>
+    /// <summary>Frames that the reference's autoencoder encodes together, into 5 latent frames: timesteps are shifted by whole chunks.</summary>
     public const int ChunkFrames = 17;
     private const int ChunkLatents = 5;
 
     public string Name => "RFLOW";
 
-    /// <summary>Of the training schedule: times run from this to 0.</summary>
+    /// <summary>Length of the training schedule: times run from this to 0.</summary>
     public int TrainTimesteps { get; init; } = 1000;
 
-    /// <summary>Whether times depend on the size of the video.</summary>
+    /// <summary>Whether timesteps are shifted by the size of the video.</summary>
     public bool MovesTimes { get; init; }
 
-    /// <summary>Whether times are whole numbers (before they are moved).</summary>
+    /// <summary>Whether timesteps are whole numbers (before they are shifted).</summary>
     public bool RoundsTimes { get; init; }
 
     /// <summary>Reads the reference's keys; absent ones have its defaults.</summary>
+    /// <param name="json">The scheduler section of the reference's configuration.</param>
     public static RectifiedFlow FromConfig(JsonElement json)
     {
         var config = new SchedulerConfig(json, nameof(RectifiedFlow));
@@ -42,38 +43,52 @@ internal sealed record RectifiedFlow : IScheduler
     /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">The times depend on the size of the video.</exception>
     public ISampler CreateSampler(int steps, double eta = 0) => MovesTimes
-        ? throw new InvalidOperationException("This rectified flow moves its times with the size of the video; pass the size.")
+        ? throw new InvalidOperationException("This rectified flow shifts its timesteps by the size of the video; pass the size.")
         : CreateSampler(steps, frames: 1, height: 0, width: 0);
 
-    /// <summary>
-    /// The run over <paramref name="steps"/> steps for a video of this size in frames and pixels. <paramref name="frameMask"/>: [B, T'], for each latent
-    /// frame 1 = generate, 0 = keep as given, between = edit; null: generate all.
-    /// </summary>
-    /// <exception cref="ArgumentOutOfRangeException">No step, or a number of frames that times cannot be moved for.</exception>
+    /// <summary>Creates the sampler of one run for a video of this size.</summary>
+    /// <param name="steps">S, at least 1.</param>
+    /// <param name="frames">Frames of the video: 1, or at least <see cref="ChunkFrames"/> where timesteps are shifted.</param>
+    /// <param name="height">Pixels.</param>
+    /// <param name="width">Pixels.</param>
+    /// <param name="frameMask">[B, T'], for each latent frame 1 = generate, 0 = keep, between = edit; null: generate all.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no step, or timesteps cannot be shifted for this number of frames.</exception>
     public ISampler CreateSampler(int steps, int frames, double height, double width, Tensor? frameMask = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
         return new RectifiedFlowSampler(Timesteps(steps, MovesTimes ? Ratio(frames, height, width) : 1), TrainTimesteps, frameMask);
     }
 
-    /// <summary>How far times are moved towards noise: the square root of the pixels over 512 x 512, and of the latent frames.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">2 to 16 frames: the reference counts whole chunks, which are none, and divides 0 by 0.</exception>
+    /// <summary>
+    /// The factor by which timesteps are shifted towards noise: the square root of the pixels over 512 x 512, times that of the latent frames.
+    /// </summary>
+    /// <param name="frames">Frames of the video.</param>
+    /// <param name="height">Pixels.</param>
+    /// <param name="width">Pixels.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There are 2 to 16 frames: the reference counts whole chunks, here none, and divides 0 by 0.</exception>
     public static double Ratio(int frames, double height, double width)
     {
         if (frames is < 1 or (> 1 and < ChunkFrames))
         {
             throw new ArgumentOutOfRangeException(
-                nameof(frames), frames, $"Times are moved by the number of whole chunks of {ChunkFrames} frames: expected 1 frame or at least {ChunkFrames}, got {frames}. The nearest is {NearestFrames(frames)}.");
+                nameof(frames), frames,
+                $"Timesteps are shifted by the number of whole chunks of {ChunkFrames} frames: expected 1 frame or at least {ChunkFrames}, got {frames}. "
+                + $"The nearest is {NearestFrames(frames)}.");
         }
 
         double latentFrames = frames == 1 ? 1 : frames / ChunkFrames * ChunkLatents;
         return Math.Sqrt(height * width / BaseArea) * Math.Sqrt(latentFrames);
     }
 
-    /// <summary>The nearest number of frames that times can be moved for.</summary>
+    /// <summary>The nearest number of frames for which timesteps can be shifted.</summary>
+    /// <param name="frames">Any number of frames.</param>
     public static int NearestFrames(int frames) => frames >= ChunkFrames ? frames : 2 * frames <= ChunkFrames + 1 ? 1 : ChunkFrames;
 
-    /// <summary>(1 - t/1000) clean + t/1000 noise. clean, noise: [B, ...]; timesteps: [B].</summary>
+    /// <summary>Noises clean samples: (1 - t/1000) clean + t/1000 noise.</summary>
+    /// <param name="clean">x_0 [B, ...].</param>
+    /// <param name="noise">Standard normal [B, ...].</param>
+    /// <param name="timesteps">[B], from 0 to 1000.</param>
+    /// <returns>A fresh tensor [B, ...].</returns>
     public Tensor AddNoise(Tensor clean, Tensor noise, Tensor timesteps)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -81,7 +96,12 @@ internal sealed record RectifiedFlow : IScheduler
         return (part.SubtractedFrom(1) * clean).Add(part * noise).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The sample that the network is shown in training: frames that the mask [B, T] turns off stay clean. clean, noise: [B, c, T, h, w].</summary>
+    /// <summary>The network's input in training: noised samples whose masked frames stay clean.</summary>
+    /// <param name="clean">x_0 [B, c, T, h, w].</param>
+    /// <param name="noise">Standard normal [B, c, T, h, w].</param>
+    /// <param name="timesteps">[B], from 0 to 1000.</param>
+    /// <param name="frameMask">[B, T], 0 = stays clean; null: all frames are noised.</param>
+    /// <returns>A fresh tensor [B, c, T, h, w].</returns>
     public Tensor TrainingInput(Tensor clean, Tensor noise, Tensor timesteps, Tensor? frameMask)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -89,10 +109,12 @@ internal sealed record RectifiedFlow : IScheduler
         return (frameMask is null ? noisy : where(PerFrame(frameMask), noisy, clean)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>
-    /// Mean of (velocity - (clean - noise))^2 of each sample, [B]; with a mask [B, T], over the frames that it leaves on. velocity, clean, noise:
-    /// [B, c, T, h, w].
-    /// </summary>
+    /// <summary>The training loss of each sample: the mean of (velocity - (clean - noise))^2.</summary>
+    /// <param name="velocity">The network's output [B, c, T, h, w].</param>
+    /// <param name="clean">x_0 [B, c, T, h, w].</param>
+    /// <param name="noise">The noise of the input [B, c, T, h, w].</param>
+    /// <param name="frameMask">[B, T], 0 = left out of the mean; null: all frames count.</param>
+    /// <returns>A fresh tensor [B].</returns>
     public static Tensor Loss(Tensor velocity, Tensor clean, Tensor noise, Tensor? frameMask)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -110,6 +132,6 @@ internal sealed record RectifiedFlow : IScheduler
 
     private static Tensor PerSample(Tensor values, Tensor like) => values.reshape([-1, .. Enumerable.Repeat(1L, (int)like.ndim - 1)]);
 
-    /// <summary>[B, T] -> boolean [B, 1, T, 1, 1].</summary>
+    // [B, T] -> boolean [B, 1, T, 1, 1].
     private static Tensor PerFrame(Tensor frameMask) => frameMask.NotEqualTo(0).unsqueeze(1).unsqueeze(-1).unsqueeze(-1);
 }

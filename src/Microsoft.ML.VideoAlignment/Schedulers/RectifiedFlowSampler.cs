@@ -2,11 +2,11 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
-/// <summary>
-/// Euler's method on the rectified flow: z' = z + (t_i - t_{i+1})/1000 v, down to t = 0. With a frame mask m, a frame is active where 1000 m >= t; it gets
-/// noise once, before its first active step, unless m = 1, and where it is not active it is put back after the step. Reference: Open-Sora,
-/// <c>RFLOW.sample</c>.
-/// </summary>
+/// <summary>Euler's method on the rectified flow: z' = z + (t_i - t_{i+1})/1000 v, down to t = 0. Reference: Open-Sora, <c>RFLOW.sample</c>.</summary>
+/// <remarks>
+/// With a frame mask m, a frame is active where 1000 m >= t; it gets noise once, before its first active step, unless m = 1, and where it is not active the
+/// step leaves it unchanged.
+/// </remarks>
 internal sealed class RectifiedFlowSampler : ISampler
 {
     private readonly double[] _timesteps;
@@ -14,7 +14,10 @@ internal sealed class RectifiedFlowSampler : ISampler
     private readonly float[] _frameMask;
     private readonly long[] _maskShape;
 
-    /// <summary>frameMask: [B, T'] or null.</summary>
+    /// <summary>Creates the sampler of one run.</summary>
+    /// <param name="timesteps">S timesteps, descending, from at most <paramref name="trainTimesteps"/>.</param>
+    /// <param name="trainTimesteps">Length of the training schedule.</param>
+    /// <param name="frameMask">[B, T'], values from 0 to 1; null: all frames are active. Copied.</param>
     public RectifiedFlowSampler(double[] timesteps, int trainTimesteps, Tensor? frameMask)
     {
         (_timesteps, _train) = (timesteps, trainTimesteps);
@@ -29,7 +32,8 @@ internal sealed class RectifiedFlowSampler : ISampler
 
     public int HistoryLength => 0;
 
-    /// <summary>The part of the way that step <paramref name="step"/> goes.</summary>
+    /// <summary>The part of the whole path that a step goes, in (0, 1].</summary>
+    /// <param name="step">Index of the step, from 0 to S - 1.</param>
     public double Length(int step) => (_timesteps[step] - (step + 1 < _timesteps.Length ? _timesteps[step + 1] : 0)) / _train;
 
     public bool NeedsNoise(int step) => Frames(step, Begins).Contains(true);
@@ -38,7 +42,11 @@ internal sealed class RectifiedFlowSampler : ISampler
 
     public Tensor ScaleInput(Tensor sample, int step) => sample.alias();
 
-    /// <summary>sample with noise on the frames that become active in this step: (1 - t/1000) sample + t/1000 noise.</summary>
+    /// <summary>Noises the frames that become active in this step: (1 - t/1000) sample + t/1000 noise.</summary>
+    /// <param name="step">Index of the step, from 0 to S - 1.</param>
+    /// <param name="sample">z [B, c, T, h, w].</param>
+    /// <param name="noise">Standard normal, shaped like the sample; null where <see cref="NeedsNoise"/> is false.</param>
+    /// <returns>A fresh tensor, or an alias where no frame becomes active.</returns>
     public Tensor BeforeStep(int step, Tensor sample, Tensor? noise)
     {
         LinearStep.RequireStep(step, _timesteps.Length);
@@ -55,7 +63,13 @@ internal sealed class RectifiedFlowSampler : ISampler
         return where(Spread(begins, sample.device), noisy, sample).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The clean prediction is z + t/1000 v: the end of a straight path.</summary>
+    /// <summary>Computes z' and the clean prediction z + t/1000 v, the end of a straight path.</summary>
+    /// <param name="step">Index of the step, from 0 to S - 1.</param>
+    /// <param name="sample">z [B, c, T, h, w].</param>
+    /// <param name="prediction">v [B, c, T, h, w].</param>
+    /// <param name="history">Ignored.</param>
+    /// <param name="noise">Ignored.</param>
+    /// <returns>Fresh tensors that the caller owns.</returns>
     public SamplerStep Step(int step, Tensor sample, Tensor prediction, IReadOnlyList<Tensor> history, Tensor? noise)
     {
         LinearStep.RequireStep(step, _timesteps.Length);
@@ -72,17 +86,21 @@ internal sealed class RectifiedFlowSampler : ISampler
         return new SamplerStep(next.MoveToOuterDisposeScope(), clean.MoveToOuterDisposeScope());
     }
 
-    /// <summary>What the network is told of the frames at a time: int64 [B, T], 1 = active. frameMask: [B, T].</summary>
+    /// <summary>The frames that are active at a timestep, as the network is given them.</summary>
+    /// <param name="frameMask">[B, T], values from 0 to 1.</param>
+    /// <param name="timestep">From 0 to <paramref name="trainTimesteps"/>.</param>
+    /// <param name="trainTimesteps">Length of the training schedule.</param>
+    /// <returns>int64 [B, T], 1 = active.</returns>
     public static Tensor ActiveFrames(Tensor frameMask, double timestep, int trainTimesteps) =>
         frameMask.Mul((float)trainTimesteps).AtLeast((float)timestep).to_type(ScalarType.Int64);
 
-    // In float32, as the reference compares.
+    // Compared in float32, as in the reference.
     private bool IsActive(int step, float mask) => mask * _train >= (float)_timesteps[step];
 
     private bool Begins(int step, float mask) => mask != 1 && IsActive(step, mask) && (step == 0 || !IsActive(step - 1, mask));
 
     private bool[] Frames(int step, Func<int, float, bool> holds) => [.. _frameMask.Select(mask => holds(step, mask))];
 
-    /// <summary>One flag a sample and frame -> boolean [B, 1, T, 1, 1].</summary>
+    // One flag per sample and frame -> boolean [B, 1, T, 1, 1].
     private Tensor Spread(bool[] frames, Device device) => tensor(frames, device: device).view(_maskShape);
 }

@@ -6,18 +6,20 @@ namespace Microsoft.ML.VideoAlignment.Schedulers;
 
 /// <summary>
 /// The keys of a scheduler_config.json. An absent or null key takes the default of the class that asks, an unknown key has no effect (as in diffusers'
-/// from_config), and a value outside the supported ones is an error that lists them.
+/// from_config), and an unsupported value is an error that lists the supported ones.
 /// </summary>
 internal sealed class SchedulerConfig
 {
-    /// <summary>The longest training schedule that is read; published ones have 1000 timesteps.</summary>
+    /// <summary>The longest training schedule that is accepted; published ones have 1000 timesteps.</summary>
     public const int MaxTrainTimesteps = 1_000_000;
 
     private readonly Dictionary<string, JsonElement> _values;
     private readonly string _owner;
 
+    /// <summary>Collects the keys of a configuration.</summary>
     /// <param name="json">The JSON object.</param>
     /// <param name="owner">The class that reads it, for error messages.</param>
+    /// <exception cref="InvalidDataException">The JSON is not an object.</exception>
     public SchedulerConfig(JsonElement json, string owner)
     {
         if (json.ValueKind != JsonValueKind.Object)
@@ -32,36 +34,62 @@ internal sealed class SchedulerConfig
     }
 
     /// <summary>Reads a scheduler_config.json.</summary>
-    /// <exception cref="WeightFileException">It is missing, or no JSON.</exception>
+    /// <param name="path">The file.</param>
+    /// <exception cref="WeightFileException">The file is missing or not JSON.</exception>
     public static JsonElement ReadFile(string path) => JsonFile.Read(path);
 
-    /// <summary>A finite number, or <paramref name="otherwise"/> where the key is absent.</summary>
+    /// <summary>Reads a finite number.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="otherwise">The value of an absent key.</param>
+    /// <exception cref="InvalidDataException">The value is not a finite number.</exception>
     public double Number(string key, double otherwise) => OptionalNumber(key) ?? otherwise;
 
-    /// <summary>A finite number above 0, or <paramref name="otherwise"/> where the key is absent.</summary>
+    /// <summary>Reads a finite number above 0.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="otherwise">The value of an absent key.</param>
+    /// <exception cref="InvalidDataException">The value is not a finite number above 0.</exception>
     public double Positive(string key, double otherwise) => OptionalPositive(key) ?? otherwise;
 
-    /// <summary>A finite number above 0, or null where the key is absent.</summary>
-    public double? OptionalPositive(string key) => OptionalNumber(key) is not { } number ? null : number > 0 ? number : throw Wrong(key, _values[key], "a number above 0");
+    /// <summary>Reads a finite number above 0.</summary>
+    /// <param name="key">The key.</param>
+    /// <returns>The number; null where the key is absent.</returns>
+    /// <exception cref="InvalidDataException">The value is not a finite number above 0.</exception>
+    public double? OptionalPositive(string key) => OptionalNumber(key) is not { } number
+        ? null
+        : number > 0 ? number : throw Wrong(key, _values[key], "a number above 0");
 
-    /// <summary>A number or an infinity, which Python writes without quotes; <paramref name="otherwise"/> where the key is absent.</summary>
+    /// <summary>Reads a number or an infinity (Python writes infinities as strings).</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="otherwise">The value of an absent key.</param>
+    /// <exception cref="InvalidDataException">The value is neither.</exception>
     public double NumberOrInfinity(string key, double otherwise) => !_values.TryGetValue(key, out JsonElement value) ? otherwise
         : value.ValueKind == JsonValueKind.String && value.GetString() is "-Infinity" or "-inf" ? double.NegativeInfinity
         : value.ValueKind == JsonValueKind.String && value.GetString() is "Infinity" or "inf" ? double.PositiveInfinity
         : Number(key, otherwise);
 
-    /// <summary>sigma_min and sigma_max, each above 0 and the first below the second; null where they are absent.</summary>
+    /// <summary>Reads sigma_min and sigma_max, each above 0 and the first below the second.</summary>
+    /// <returns>The numbers; null where the key is absent.</returns>
+    /// <exception cref="InvalidDataException">The values are not in these ranges.</exception>
     public (double? Min, double? Max) SigmaRange()
     {
         (double? min, double? max) = (OptionalPositive("sigma_min"), OptionalPositive("sigma_max"));
-        return min < max || min is null || max is null ? (min, max) : throw Wrong("sigma_min", min.Value, $"a number below sigma_max, {max.Value.ToString(CultureInfo.InvariantCulture)}");
+        return min < max || min is null || max is null
+            ? (min, max)
+            : throw Wrong("sigma_min", min.Value, $"a number below sigma_max, {max.Value.ToString(CultureInfo.InvariantCulture)}");
     }
 
-    /// <summary>A whole number from <paramref name="minimum"/> to <paramref name="maximum"/>, or <paramref name="otherwise"/> where the key is absent.</summary>
+    /// <summary>Reads a whole number.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="otherwise">The value of an absent key.</param>
+    /// <param name="minimum">The least value.</param>
+    /// <param name="maximum">The greatest value.</param>
+    /// <exception cref="InvalidDataException">The value is not a whole number in this range.</exception>
     public int Integer(string key, int otherwise, int minimum, int maximum)
     {
         double number = Number(key, otherwise);
-        return number == Math.Floor(number) && number >= minimum && number <= maximum ? (int)number : throw Wrong(key, _values[key], $"a whole number from {minimum} to {maximum}");
+        return number == Math.Floor(number) && number >= minimum && number <= maximum
+            ? (int)number
+            : throw Wrong(key, _values[key], $"a whole number from {minimum} to {maximum}");
     }
 
     public bool Flag(string key, bool otherwise) =>
@@ -69,7 +97,11 @@ internal sealed class SchedulerConfig
         : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()
         : throw Wrong(key, value, "true or false");
 
-    /// <summary>One of <paramref name="supported"/>, or <paramref name="otherwise"/> where the key is absent.</summary>
+    /// <summary>Reads one of several words.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="otherwise">The value of an absent key.</param>
+    /// <param name="supported">The accepted values.</param>
+    /// <exception cref="InvalidDataException">The value is not one of them.</exception>
     public string Choice(string key, string otherwise, params ReadOnlySpan<string> supported)
     {
         if (!_values.TryGetValue(key, out JsonElement value))
@@ -82,12 +114,18 @@ internal sealed class SchedulerConfig
             : throw Wrong(key, value, $"one of {string.Join(", ", supported.ToArray())}");
     }
 
-    /// <summary>A list of finite numbers, or null where the key is absent.</summary>
+    /// <summary>Reads a list of finite numbers.</summary>
+    /// <param name="key">The key.</param>
+    /// <returns>The numbers; null where the key is absent.</returns>
+    /// <exception cref="InvalidDataException">The value is not such a list.</exception>
     public double[]? Numbers(string key) => !_values.TryGetValue(key, out JsonElement value) ? null
-        : value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => Finite(item) is not null) ? [.. value.EnumerateArray().Select(item => Finite(item)!.Value)]
+        : value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => Finite(item) is not null)
+            ? [.. value.EnumerateArray().Select(item => Finite(item)!.Value)]
         : throw Wrong(key, value, "a list of numbers");
 
-    /// <summary>Options of the reference that are not built: an error where the file switches one on.</summary>
+    /// <summary>Refuses options of the reference that are not implemented, where the file switches one on.</summary>
+    /// <param name="keys">Keys of the options.</param>
+    /// <exception cref="NotSupportedException">One of them is true.</exception>
     public void RequireOff(params ReadOnlySpan<string> keys)
     {
         foreach (string key in keys)
@@ -102,9 +140,11 @@ internal sealed class SchedulerConfig
     public InvalidDataException Wrong(string key, double value, string expected) =>
         new($"{_owner}: {key} is {value.ToString(CultureInfo.InvariantCulture)}, expected {expected}.");
 
-    private double? OptionalNumber(string key) => !_values.TryGetValue(key, out JsonElement value) ? null : Finite(value) ?? throw Wrong(key, value, "a number");
+    private double? OptionalNumber(string key) =>
+        !_values.TryGetValue(key, out JsonElement value) ? null : Finite(value) ?? throw Wrong(key, value, "a number");
 
-    private static double? Finite(JsonElement value) => value.ValueKind == JsonValueKind.Number && value.GetDouble() is var number && double.IsFinite(number) ? number : null;
+    private static double? Finite(JsonElement value) =>
+        value.ValueKind == JsonValueKind.Number && value.GetDouble() is var number && double.IsFinite(number) ? number : null;
 
     private InvalidDataException Wrong(string key, JsonElement value, string expected)
     {

@@ -1,9 +1,14 @@
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
-/// <summary>Which training timesteps, or which sigmas, the S steps of a run visit (Lin et al. 2023, arXiv 2305.08891, table 2; Karras et al. 2022, arXiv 2206.00364).</summary>
+/// <summary>
+/// The training timesteps, or the sigmas, that the S steps of a run visit (Lin et al. 2023, arXiv 2305.08891, table 2; Karras et al. 2022, arXiv 2206.00364).
+/// </summary>
 internal static class Spacing
 {
-    /// <summary>numpy's linspace: both ends included; one value alone is the start.</summary>
+    /// <summary>numpy's linspace: both ends included; a single value is the start.</summary>
+    /// <param name="start">The first value.</param>
+    /// <param name="end">The last value.</param>
+    /// <param name="count">Number of values.</param>
     public static double[] Linspace(double start, double end, int count)
     {
         var values = new double[count];
@@ -21,11 +26,19 @@ internal static class Spacing
         return values;
     }
 
-    /// <summary>(count-1..0) * stride + offset: "leading".</summary>
+    /// <summary>"leading": (count-1..0) * stride + offset.</summary>
+    /// <param name="count">Number of values.</param>
+    /// <param name="stride">Training timesteps between neighbors.</param>
+    /// <param name="offset">The last value (steps_offset).</param>
     public static double[] Leading(int count, int stride, int offset) =>
         [.. Enumerable.Range(0, count).Reverse().Select(i => ((double)i * stride) + offset)];
 
-    /// <summary>round(last - i * trainSteps/count) - 1 down to the last positive one: "trailing". Fewer than count values where last is below trainSteps.</summary>
+    /// <summary>
+    /// "trailing": round(last - i * trainSteps/count) - 1, down to the last positive one. There are fewer than count values where last is below trainSteps.
+    /// </summary>
+    /// <param name="count">Number of values.</param>
+    /// <param name="trainSteps">Length of the training schedule.</param>
+    /// <param name="last">Where the values start, at most <paramref name="trainSteps"/>.</param>
     public static double[] Trailing(int count, int trainSteps, int last)
     {
         double stride = trainSteps / (double)count;
@@ -33,7 +46,10 @@ internal static class Spacing
         return [.. Enumerable.Range(0, length).Select(i => Math.Round(last - (i * stride), MidpointRounding.ToEven) - 1)];
     }
 
-    /// <summary>Karras et al. 2022, eq. 5 with rho = 7, descending from <paramref name="max"/> to <paramref name="min"/>.</summary>
+    /// <summary>Karras et al. 2022, eq. 5 with rho = 7: sigmas, descending.</summary>
+    /// <param name="min">The last sigma.</param>
+    /// <param name="max">The first sigma.</param>
+    /// <param name="count">Number of values.</param>
     public static double[] Karras(double min, double max, int count)
     {
         const double Rho = 7;
@@ -41,7 +57,9 @@ internal static class Spacing
         return [.. Linspace(0, 1, count).Select(part => Math.Pow(high + (part * (low - high)), Rho))];
     }
 
-    /// <summary>The value of <paramref name="table"/> at a fractional position, linearly between neighbors, held at the ends.</summary>
+    /// <summary>Interpolates a table linearly at a fractional position, clamped to its ends.</summary>
+    /// <param name="table">At least one value.</param>
+    /// <param name="position">Index into the table, not necessarily whole.</param>
     public static double Interpolate(ReadOnlySpan<double> table, double position)
     {
         if (position <= 0)
@@ -59,7 +77,9 @@ internal static class Spacing
         return part == 0 ? table[low] : table[low] + ((table[low + 1] - table[low]) * part);
     }
 
-    /// <summary>Where <paramref name="sigma"/> lies in the ascending table, linearly in log sigma, held at the ends: the inverse of the table.</summary>
+    /// <summary>Finds the fractional position of a sigma in a table, linearly in log sigma, clamped to the ends: the inverse of the table.</summary>
+    /// <param name="sigmas">At least two sigmas, ascending.</param>
+    /// <param name="sigma">The sigma to find.</param>
     public static double PositionOf(ReadOnlySpan<double> sigmas, double sigma)
     {
         double logSigma = Math.Log(Math.Max(sigma, 1e-10));
@@ -73,15 +93,17 @@ internal static class Spacing
         return low + Math.Clamp((logSigma - below) / (above - below), 0, 1);
     }
 
-    /// <summary>
-    /// Checks the number of steps of a run.
-    /// </summary>
-    /// <exception cref="ArgumentOutOfRangeException">Less than one step, or more than the schedule was trained with.</exception>
+    /// <summary>Checks the number of steps of a run.</summary>
+    /// <param name="steps">S.</param>
+    /// <param name="trainSteps">Length of the training schedule.</param>
+    /// <param name="owner">The name of the scheduler, for the message.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is less than one step, or more than the training schedule has.</exception>
     public static void RequireSteps(int steps, int trainSteps, string owner)
     {
         if (steps < 1 || steps > trainSteps)
         {
-            throw new ArgumentOutOfRangeException(nameof(steps), steps, $"{owner}: the number of steps must lie between 1 and the {trainSteps} training timesteps.");
+            throw new ArgumentOutOfRangeException(
+                nameof(steps), steps, $"{owner}: the number of steps must lie between 1 and the {trainSteps} training timesteps.");
         }
     }
 }

@@ -3,13 +3,16 @@ using System.Text.Json;
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
 /// <summary>
-/// DDIM (Song, Meng and Ermon 2020, arXiv 2010.02502, eq. 12 and 16) as VideoCrafter samples: timesteps 1, 1 + c, 1 + 2c, ... with c = N / S rounded down, so that
-/// there are more than S of them where S does not divide N; latents scaled down in noisy steps (<c>use_scale</c>); noise at the last step too, whose result is x and not
-/// the clean prediction. Reference: lvdm, <c>DDIMSampler</c>, and the buffers of <c>LatentDiffusion</c>.
+/// DDIM (Song, Meng and Ermon 2020, arXiv 2010.02502, eq. 12 and 16) as VideoCrafter samples. Reference: lvdm, <c>DDIMSampler</c>, and the buffers of
+/// <c>LatentDiffusion</c>.
 /// </summary>
+/// <remarks>
+/// Timesteps are 1, 1 + c, 1 + 2c, ... with c = N / S rounded down, so that there are more than S of them where S does not divide N; latents are scaled down in
+/// noisy steps (<c>use_scale</c>); the last step adds noise too, and its result is x, not the clean prediction.
+/// </remarks>
 internal sealed class VideoCrafterDdimScheduler : IPolicyScheduler
 {
-    /// <summary>Latents that are scaled by more leave what float32 can hold.</summary>
+    // Latents that are scaled by more exceed the range of float32.
     private const double MaxScale = 1e6;
 
     private readonly double[] _betas;
@@ -30,7 +33,8 @@ internal sealed class VideoCrafterDdimScheduler : IPolicyScheduler
         (double start, double end) = (config.Number("linear_start", 1e-4), config.Number("linear_end", 2e-2));
         if (start is not (> 0 and < 1) || end is not (> 0 and < 1))
         {
-            throw new InvalidDataException($"{nameof(VideoCrafterDdimScheduler)}: expected linear_start and linear_end between 0 and 1, got {start} and {end}.");
+            throw new InvalidDataException(
+                $"{nameof(VideoCrafterDdimScheduler)}: expected linear_start and linear_end between 0 and 1, got {start} and {end}.");
         }
 
         _betas = NoiseSchedule.ScaledLinear(start, end, length);
@@ -59,24 +63,31 @@ internal sealed class VideoCrafterDdimScheduler : IPolicyScheduler
     public IReadOnlyList<double>? ScaleTable => _scales;
 
     /// <summary>Reads a yaml's <c>model.params</c>: timesteps, linear_start, linear_end, use_scale, scale_a, scale_b, mid_step, fix_scale_bug.</summary>
+    /// <param name="json">The section as JSON.</param>
     public static VideoCrafterDdimScheduler FromConfig(JsonElement json) => new(new SchedulerConfig(json, nameof(VideoCrafterDdimScheduler)));
 
-    /// <summary>The run has more than <paramref name="steps"/> steps where that does not divide the training schedule.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">Steps for which the spacing would begin behind the last training timestep; eta outside [0, 1].</exception>
+    /// <summary>Creates the sampler of one run, which has more than <paramref name="steps"/> steps where that does not divide the training schedule.</summary>
+    /// <param name="steps">S, between 1 and <see cref="TrainTimesteps"/>.</param>
+    /// <param name="eta">From 0 (deterministic) to 1 (the variance of DDPM).</param>
+    /// <exception cref="ArgumentOutOfRangeException">The spacing would start after the last training timestep, or eta is outside [0, 1].</exception>
     public ISampler CreateSampler(int steps, double eta = 0) => new Sampler(this, steps, eta);
 
     public PredictionType Prediction => PredictionType.Epsilon;
 
     public ForwardProcess Forward => new(NoiseSchedule.FromAlphas(_alphasCumprod), _scales);
 
-    /// <summary>The sampler itself, which ends at timestep 1 and goes to abar_0 there.</summary>
+    /// <summary>Creates the policy of a run: the sampler itself, which ends at timestep 1 and goes to abar_0 there.</summary>
+    /// <param name="steps">S, between 1 and <see cref="TrainTimesteps"/>.</param>
+    /// <param name="eta">Above 0, at most 1 (the variance of DDPM).</param>
+    /// <exception cref="ArgumentOutOfRangeException">Eta is 0, or as for <see cref="CreateSampler"/>.</exception>
     public IPolicySampler CreatePolicy(int steps, double eta) => eta > 0
         ? new Sampler(this, steps, eta)
-        : throw new ArgumentOutOfRangeException(nameof(eta), eta, $"{Name}: with eta 0 every step is deterministic and has no probability. Give it above 0, such as 1.");
+        : throw new ArgumentOutOfRangeException(
+            nameof(eta), eta, $"{Name}: with eta 0 every step is deterministic and has no probability. Give it above 0, such as 1.");
 
     private static double Rounded(double value) => (float)value;
 
-    /// <summary>From scale_a to scale_b in mid_step steps, then scale_b: N more entries, or N in all with fix_scale_bug.</summary>
+    // From scale_a to scale_b in mid_step steps, then scale_b: N more entries, or N in all with fix_scale_bug.
     private static double[] Scales(SchedulerConfig config, int length)
     {
         (double first, double last) = (config.Positive("scale_a", 1), config.Positive("scale_b", 0.3));
@@ -108,8 +119,10 @@ internal sealed class VideoCrafterDdimScheduler : IPolicyScheduler
             int stride = train / steps;
             if ((train - 1) % stride == 0)
             {
-                throw new ArgumentOutOfRangeException(nameof(steps), steps,
-                    $"{owner.Name}: with {steps} steps the spacing of {stride} puts the first step at timestep {train}, behind the training schedule's last, {train - 1}. Take a number of steps that divides {train}, such as 25 or 50.");
+                throw new ArgumentOutOfRangeException(
+                    nameof(steps), steps,
+                    $"{owner.Name}: with {steps} steps the spacing of {stride} puts the first step at timestep {train}, "
+                    + $"after the training schedule's last, {train - 1}. Take a number of steps that divides {train}, such as 25 or 50.");
             }
 
             int[] visited = [.. Enumerable.Range(0, ((train - 1) / stride) + 1).Select(i => (i * stride) + 1)];
@@ -117,7 +130,10 @@ internal sealed class VideoCrafterDdimScheduler : IPolicyScheduler
             PreviousAlphasCumprod = [owner._alphasCumprod[0], .. AlphasCumprod.SkipLast(1)];
             Scales = [.. visited.Select(t => owner._scales?[t] ?? 1)];
             PreviousScales = [owner._scales?[0] ?? 1, .. Scales.SkipLast(1)];
-            Deviations = [.. AlphasCumprod.Zip(PreviousAlphasCumprod, (a, previous) => eta * Math.Sqrt((1 - previous) / (1 - a) * (1 - (a / previous))))]; // eq. 16
+            Deviations = // eq. 16
+            [
+                .. AlphasCumprod.Zip(PreviousAlphasCumprod, (a, previous) => eta * Math.Sqrt((1 - previous) / (1 - a) * (1 - (a / previous)))),
+            ];
             _timesteps = [.. visited.Reverse().Select(t => (double)t)];
             _rows = [.. Enumerable.Range(0, visited.Length).Reverse().Select(i =>
             {
@@ -137,13 +153,13 @@ internal sealed class VideoCrafterDdimScheduler : IPolicyScheduler
         /// <summary>abar by increasing timestep.</summary>
         public IReadOnlyList<double> AlphasCumprod { get; }
 
-        /// <summary>abar behind each step; behind the last step abar_0, not 1.</summary>
+        /// <summary>abar after each step; after the last step abar_0, not 1.</summary>
         public IReadOnlyList<double> PreviousAlphasCumprod { get; }
 
-        /// <summary>Latents at a timestep are this times the clean ones, as far as they are signal.</summary>
+        /// <summary>Factor of the clean latents in the latents at each timestep, beside sqrt(abar).</summary>
         public IReadOnlyList<double> Scales { get; }
 
-        /// <summary>The scale behind each step.</summary>
+        /// <summary>The scale after each step.</summary>
         public IReadOnlyList<double> PreviousScales { get; }
 
         /// <summary>Standard deviation of the noise that each step adds.</summary>
@@ -178,15 +194,15 @@ internal sealed class VideoCrafterDdimScheduler : IPolicyScheduler
             return result.Sample;
         }
 
-        /// <summary>x_0 = CleanOfSample x + CleanOfPrediction e; x' = NextScale x_0 + Direction e + Deviation fresh noise.</summary>
+        // x_0 = CleanOfSample x + CleanOfPrediction e; x' = NextScale x_0 + Direction e + Deviation fresh noise.
         private readonly record struct Row(double CleanOfSample, double CleanOfPrediction, double NextScale, double Direction, double Deviation)
         {
-            /// <summary>Whether every weight is a number.</summary>
+            // Whether every weight is finite.
             public bool IsFinite =>
                 double.IsFinite(CleanOfSample) && double.IsFinite(CleanOfPrediction) && double.IsFinite(NextScale) && double.IsFinite(Direction)
                     && double.IsFinite(Deviation);
 
-            /// <summary>Without noise x' is the mean of the step.</summary>
+            // Without noise x' is the mean of the step.
             public SamplerStep Apply(Tensor sample, Tensor prediction, Tensor? noise)
             {
                 using DisposeScope scope = NewDisposeScope();

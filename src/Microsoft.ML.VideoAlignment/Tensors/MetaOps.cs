@@ -9,6 +9,10 @@ internal static class MetaOps
     /// <summary>Whether a tensor has no numbers.</summary>
     public static bool IsMeta(Tensor x) => x.device_type == DeviceType.META;
 
+    /// <summary>Counts what code that does not use these operations has made and still holds.</summary>
+    /// <param name="result">What the code returned.</param>
+    public static void Record(Tensor result) => MemoryProfiler.Sample(result);
+
     /// <summary>What a scalar says, once the device has it; 0 where there are no numbers.</summary>
     public static double Number(Tensor scalar) => IsMeta(scalar) ? 0 : scalar.AsDouble();
 

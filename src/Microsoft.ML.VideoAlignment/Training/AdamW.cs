@@ -5,8 +5,8 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101, algorithm 2) with both moments in float32, operation by operation as torch.optim.AdamW. It stands here because
-/// TorchSharp's passes temporary scalars that a collection can free during the call (<see cref="ScalarOps"/>).
+/// AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101, algorithm 2) with both moments in float32, operation by operation as torch.optim.AdamW. TorchSharp's
+/// own is not used because it passes temporary scalars that a collection can free during the call (<see cref="ScalarOps"/>).
 /// </summary>
 internal sealed class AdamW : IAdapterOptimizer
 {
@@ -14,7 +14,7 @@ internal sealed class AdamW : IAdapterOptimizer
     private readonly List<Moments> _moments;
 
     /// <summary>Begins at step 0 with moments of zero.</summary>
-    /// <param name="parameters">What is trained; a parameter without a gradient is passed over.</param>
+    /// <param name="parameters">The parameters to train; one without a gradient is skipped.</param>
     /// <param name="settings">Learning rate, decays, epsilon and weight decay.</param>
     public AdamW(IReadOnlyList<Parameter> parameters, TrainingSettings settings) =>
         (_settings, _moments) = (settings, [.. parameters.Select(parameter => new Moments(parameter))]);
@@ -79,7 +79,7 @@ internal sealed class AdamW : IAdapterOptimizer
         moments.Parameter.AddQuotientInPlace(moments.First, denominator, -(_settings.LearningRate / correction1));
     }
 
-    /// <summary>What is remembered of one parameter.</summary>
+    // The state of one parameter.
     private sealed class Moments(Parameter parameter) : IDisposable
     {
         public Parameter Parameter => parameter;

@@ -4,7 +4,7 @@ using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>A direction in which LoRA factors move, and the way back to where they were.</summary>
+/// <summary>A direction in which LoRA factors are moved; disposing it restores them.</summary>
 internal sealed class AdapterDirection : IDisposable
 {
     private readonly (string Name, Parameter Factor, Tensor Start, Tensor Direction)[] _parts;
@@ -13,25 +13,38 @@ internal sealed class AdapterDirection : IDisposable
     {
         Name = name;
         using IDisposable guard = no_grad();
-        _parts = [.. parts.Select(part => (part.Name, part.Factor, part.Factor.detach().clone().DetachFromDisposeScope(), part.Direction.DetachFromDisposeScope()))];
+        _parts =
+        [
+            .. parts.Select(part => (part.Name, part.Factor, part.Factor.detach().clone().DetachFromDisposeScope(), part.Direction.DetachFromDisposeScope())),
+        ];
     }
 
-    /// <summary>For the report.</summary>
+    /// <summary>The name in the report.</summary>
     public string Name { get; }
 
-    /// <summary>Numbers that move.</summary>
+    /// <summary>How many numbers move.</summary>
     public long Size => _parts.Sum(part => part.Direction.numel());
 
-    /// <summary>Random numbers of each factor's own size, for the factors whose names <paramref name="among"/> takes.</summary>
+    /// <summary>Draws a direction: normal numbers, scaled to each factor's root mean square.</summary>
+    /// <param name="name">The name in the report.</param>
+    /// <param name="adapters">The adapters.</param>
+    /// <param name="among">Chooses the factors that move, by name.</param>
+    /// <param name="generator">The generator of the numbers.</param>
     public static AdapterDirection Random(string name, LoraAdapters adapters, Func<string, bool> among, Generator generator)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
-        return new AdapterDirection(name, adapters.NamedFactors.Where(pair => among(pair.Name)).Select(pair =>
-            (pair.Name, pair.Factor, randn(pair.Factor.shape, dtype: pair.Factor.dtype, generator: generator).to(pair.Factor.device) * pair.Factor.square().mean().sqrt())).ToList());
+        return new AdapterDirection(
+            name, adapters.NamedFactors.Where(pair => among(pair.Name)).Select(pair => (pair.Name, pair.Factor, Draw(pair.Factor))).ToList());
+
+        Tensor Draw(Tensor factor) =>
+            randn(factor.shape, dtype: factor.dtype, generator: generator).to(factor.device) * factor.square().mean().sqrt();
     }
 
-    /// <summary>The gradient's own direction, as long as the factors are.</summary>
+    /// <summary>Makes the direction of the gradient, with the length of all factors together.</summary>
+    /// <param name="name">The name in the report.</param>
+    /// <param name="adapters">The adapters.</param>
+    /// <param name="gradient">The gradient by factor name; factors that it lacks do not move.</param>
     public static AdapterDirection Along(string name, LoraAdapters adapters, IReadOnlyDictionary<string, Tensor> gradient)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -41,27 +54,32 @@ internal sealed class AdapterDirection : IDisposable
             .Select(pair => (pair.Name, pair.Factor, gradient[pair.Name].Mul(norm > 0 ? length / norm : 0))).ToList());
     }
 
-    /// <summary>Square root of the sum of squares.</summary>
+    /// <summary>Computes the L2 norm over all tensors.</summary>
+    /// <param name="tensors">The tensors.</param>
     public static double Norm(IEnumerable<Tensor> tensors)
     {
         using DisposeScope scope = NewDisposeScope();
         return Math.Sqrt(tensors.Sum(tensor => tensor.detach().square().sum().AsDouble()));
     }
 
-    /// <summary>Length of the direction.</summary>
+    /// <summary>Computes the L2 norm of the direction.</summary>
     public double Length() => Norm(_parts.Select(part => part.Direction));
 
-    /// <summary>Norm of the gradient over what moves.</summary>
-    public double NormOf(IReadOnlyDictionary<string, Tensor> gradient) => Norm(_parts.Where(part => gradient.ContainsKey(part.Name)).Select(part => gradient[part.Name]));
+    /// <summary>Computes the L2 norm of a gradient over the factors that move.</summary>
+    /// <param name="gradient">The gradient by factor name.</param>
+    public double NormOf(IReadOnlyDictionary<string, Tensor> gradient) =>
+        Norm(_parts.Where(part => gradient.ContainsKey(part.Name)).Select(part => gradient[part.Name]));
 
-    /// <summary>gradient . direction; a factor that the gradient lacks counts as 0.</summary>
+    /// <summary>Computes the directional derivative, gradient . direction.</summary>
+    /// <param name="gradient">The gradient by factor name; a factor that it lacks counts as 0.</param>
     public double Derivative(IReadOnlyDictionary<string, Tensor> gradient)
     {
         using DisposeScope scope = NewDisposeScope();
         return _parts.Where(part => gradient.ContainsKey(part.Name)).Sum(part => (gradient[part.Name] * part.Direction).sum().AsDouble());
     }
 
-    /// <summary>Puts the factors to start + amount * direction.</summary>
+    /// <summary>Sets the factors to start + amount * direction.</summary>
+    /// <param name="amount">How far to move; 0 is the start.</param>
     public void Move(double amount)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -72,7 +90,7 @@ internal sealed class AdapterDirection : IDisposable
         }
     }
 
-    /// <summary>Puts the factors back.</summary>
+    /// <summary>Restores the factors.</summary>
     public void Dispose()
     {
         using IDisposable guard = no_grad();

@@ -3,9 +3,9 @@ using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>What the optimizer moves, neither averaged nor scaled, as a part of a run's state.</summary>
-/// <param name="adapters">The run's.</param>
-/// <param name="average">What may stand in the factors' place; null: none.</param>
+/// <summary>The factors that the optimizer updates, neither averaged nor scaled, as a part of a run's state.</summary>
+/// <param name="adapters">The run's adapters.</param>
+/// <param name="average">The running average, which may be in the factors' place; null: none.</param>
 internal sealed class AdapterFactors(LoraAdapters adapters, EmaAdapters? average) : IResumable
 {
     public void Save(StateWriter state)
@@ -17,7 +17,7 @@ internal sealed class AdapterFactors(LoraAdapters adapters, EmaAdapters? average
     }
 
     /// <inheritdoc/>
-    /// <remarks>To be called while the average is not in the factors' place.</remarks>
+    /// <remarks>Call while the average is not in the factors' place.</remarks>
     public void Load(StateReader state)
     {
         using DisposeScope scope = NewDisposeScope();

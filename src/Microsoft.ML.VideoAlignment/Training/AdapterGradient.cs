@@ -4,20 +4,22 @@ using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>The gradient of a set of adapters, taken out of its factors.</summary>
+/// <summary>Takes gradients out of adapters and compares them.</summary>
 internal static class AdapterGradient
 {
-    /// <summary>Copies by name of what backward passes have added up, which is then forgotten; a factor that none reached is left out.</summary>
+    /// <summary>Copies the gradient that backward passes have accumulated, and clears it in the adapters.</summary>
+    /// <param name="adapters">The adapters.</param>
+    /// <returns>The gradient by factor name; a factor that no backward pass reached is left out.</returns>
     public static IReadOnlyDictionary<string, Tensor> Take(LoraAdapters adapters)
     {
         using IDisposable guard = no_grad();
         var gradient = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         foreach ((string name, Parameter factor) in adapters.NamedFactors)
         {
-            using Tensor? held = factor.grad;
-            if (held is not null)
+            using Tensor? accumulated = factor.grad;
+            if (accumulated is not null)
             {
-                gradient[name] = held.clone();
+                gradient[name] = accumulated.clone();
                 factor.grad = null;
             }
         }
@@ -25,11 +27,19 @@ internal static class AdapterGradient
         return gradient;
     }
 
-    /// <summary>(a + b) / 2.</summary>
+    /// <summary>Computes the mean (a + b) / 2 of two gradients with the same factors.</summary>
+    /// <param name="a">A gradient by factor name.</param>
+    /// <param name="b">Another gradient.</param>
     public static IReadOnlyDictionary<string, Tensor> Mean(IReadOnlyDictionary<string, Tensor> a, IReadOnlyDictionary<string, Tensor> b) =>
         a.ToDictionary(pair => pair.Key, pair => pair.Value.Add(b[pair.Key]).Div(2), StringComparer.Ordinal);
 
-    /// <summary>The largest difference of a number, as a share of the largest number of all; infinite where one lacks a factor that the other has.</summary>
+    /// <summary>Computes the relative distance of two gradients.</summary>
+    /// <param name="a">A gradient by factor name.</param>
+    /// <param name="b">Another gradient.</param>
+    /// <returns>
+    /// The largest difference of two numbers, as a share of the largest number of <paramref name="a"/>; infinite where one gradient lacks a factor of the
+    /// other.
+    /// </returns>
     public static double Distance(IReadOnlyDictionary<string, Tensor> a, IReadOnlyDictionary<string, Tensor> b)
     {
         if (!a.Keys.ToHashSet().SetEquals(b.Keys))

@@ -1,14 +1,14 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Runs;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// THE MAIN LOOP, one for every algorithm: gather the gradient of an optimizer step, look at it, clip it, apply it, measure, report. Where the gradient
-/// comes from is the subclass's: through the reward (<see cref="RewardGradientTrainer"/>), or from the scores alone.
+/// THE MAIN LOOP, one for every algorithm: accumulate the gradient of an optimizer step, check it, clip it, apply it, validate, report. The subclass computes
+/// the gradient: through the reward (<see cref="RewardGradientTrainer"/>), or from the scores alone.
 /// </summary>
 internal abstract class AlignmentTrainer : IDisposable
 {
@@ -24,6 +24,11 @@ internal abstract class AlignmentTrainer : IDisposable
     private int _underWay;
     private TrainingStepException? _failure;
 
+    /// <summary>Creates a trainer; model, reward and adapters stay the caller's.</summary>
+    /// <param name="model">The model to align.</param>
+    /// <param name="reward">What to align to.</param>
+    /// <param name="adapters">The adapters to train, attached to the model's denoiser.</param>
+    /// <param name="settings">The validated settings.</param>
     protected AlignmentTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, TrainingSettings settings)
     {
         (Model, Reward, Adapters, _settings) = (model, reward, adapters, settings);
@@ -43,7 +48,7 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <summary>The step whose adapters the run ended with, where it keeps the best; null: the last.</summary>
     public int? KeptStep => _settings.KeepBest ? _best.Step : null;
 
-    /// <summary>Whether the run ended because the held-out reward had stopped getting better.</summary>
+    /// <summary>Whether the run ended because the validation reward had stopped improving.</summary>
     public bool StoppedEarly { get; private set; }
 
     protected VideoDiffusionModel Model { get; }
@@ -52,33 +57,38 @@ internal abstract class AlignmentTrainer : IDisposable
 
     protected LoraAdapters Adapters { get; }
 
-    /// <summary>Of <see cref="TrainingSettings.Sampling"/>.</summary>
+    /// <summary>The sampler of <see cref="TrainingSettings.Sampling"/>.</summary>
     protected ISampler Sampler { get; }
 
     protected ConditionCache Conditions { get; }
 
-    /// <summary>Makes clips ready for <see cref="Sampler"/>.</summary>
+    /// <summary>Builds the inputs of segments for <see cref="Sampler"/>.</summary>
     protected SegmentBuilder Preparation { get; }
 
     /// <summary>Whether a step may rightly have no gradient at all.</summary>
     protected virtual bool GradientMayVanish => Reward.Contract.GradientMayVanish;
 
-    /// <summary>Denoiser evaluations a video and step.</summary>
+    /// <summary>Denoiser evaluations of one video in one denoising step.</summary>
     protected int Branches => _settings.Sampling.Branches(Model);
 
     /// <summary>The last optimizer step whose update was applied, counted from 1; 0: none was.</summary>
     public int Done => _progress.Step;
 
     /// <summary>
-    /// Trains. Returns the number of optimizer steps done; fewer than asked for when canceled or stopped early. The adapters end as what is to be used:
-    /// the average where there is one, the best where those are kept.
+    /// Trains. At the end the adapters are those to be used: the average where there is one, the best where those are kept.
     /// </summary>
-    /// <exception cref="TrainingStepException">See <see cref="Rescued"/>.</exception>
-    public int Train(IReadOnlyList<VideoPrompt> prompts, Action<TrainingStep>? onStep = null, Action<string>? warn = null, CancellationToken cancellation = default)
+    /// <param name="prompts">The training prompts, at least one.</param>
+    /// <param name="onStep">Receives the figures of each finished step; null: none.</param>
+    /// <param name="warn">Receives warnings; null: they are dropped.</param>
+    /// <param name="cancellation">Ends the run after the last finished step.</param>
+    /// <returns>The number of optimizer steps done; fewer than asked for when canceled or stopped early.</returns>
+    /// <exception cref="TrainingStepException">Something failed after the first step had begun (<see cref="Rescued"/>).</exception>
+    public int Train(
+        IReadOnlyList<VideoPrompt> prompts, Action<TrainingStep>? onStep = null, Action<string>? warn = null, CancellationToken cancellation = default)
     {
         using var draws = new TrainingRandom(prompts, _settings.Seed);
 
-        // A frame that is given does not move with the adapters.
+        // A given frame does not change with the adapters.
         bool given = Model.Images == ImageUse.Optional && (_settings.Sampling.SegmentCount > 1 || prompts.Any(prompt => prompt.Images.Count > 0));
         var watch = new GradientFlowCheck(Adapters, GradientMayVanish || given);
         Reward.BeginTraining();
@@ -120,12 +130,13 @@ internal abstract class AlignmentTrainer : IDisposable
                 }
                 catch (Exception exception) when (EndsTheRun(exception, cancellation))
                 {
-                    // What was gathered is dropped: the weights are those of the last finished step.
+                    // The accumulated gradient is dropped: the weights are those of the last finished step.
                     _optimizer.ZeroGrad();
                     break;
                 }
 
-                // The runtime lets what is left of tensors pile up to the size of the processor's cache, 100 MB and more, before it looks; a step's worth takes milliseconds.
+                // The runtime lets the remains of tensors pile up to the size of the processor's cache, 100 MB and more, before it collects; those of one step
+                // take milliseconds.
                 GC.Collect(0);
             }
         }
@@ -162,9 +173,11 @@ internal abstract class AlignmentTrainer : IDisposable
         }
     }
 
-    /// <summary>Runs a part of the run, <see cref="Train"/> or what follows it, whose failure must not take along what was learned.</summary>
+    /// <summary>Runs <see cref="Train"/> or what follows it, so that a failure does not lose the weights.</summary>
+    /// <param name="work">The work.</param>
+    /// <returns>What the work returned.</returns>
     /// <exception cref="TrainingStepException">
-    /// Whatever <paramref name="work"/> threw, with the weights after the last finished step. What it throws before the first step passes as it is, and so does a
+    /// The work threw; the exception has the weights after the last finished step. What is thrown before the first step passes unchanged, and so does a
     /// <see cref="RewardContractException"/> before any step is finished: nothing has been learned yet, and the reward is what has to change.
     /// </exception>
     public T Rescued<T>(Func<T> work)
@@ -179,7 +192,12 @@ internal abstract class AlignmentTrainer : IDisposable
         }
     }
 
-    /// <summary>Checks, clips and applies the accumulated gradient; returns its norm before clipping.</summary>
+    /// <summary>Checks, clips and applies the accumulated gradient.</summary>
+    /// <param name="step">The optimizer step, counted from 1.</param>
+    /// <param name="reward">Mean score of the step.</param>
+    /// <param name="loss">Mean loss of the step.</param>
+    /// <returns>The gradient's L2 norm before clipping.</returns>
+    /// <exception cref="TrainingStepException">The score, the loss or the gradient is not finite.</exception>
     public double Update(int step, double reward, double loss)
     {
         Require(double.IsFinite(reward), step, () => "the score");
@@ -201,7 +219,8 @@ internal abstract class AlignmentTrainer : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Frees what the run has gathered; model, reward and adapters are the caller's.</summary>
+    /// <summary>Frees the run's state; model, reward and adapters are the caller's.</summary>
+    /// <param name="disposing">Whether managed objects are disposed as well.</param>
     protected virtual void Dispose(bool disposing)
     {
         _optimizer.Dispose();
@@ -211,23 +230,29 @@ internal abstract class AlignmentTrainer : IDisposable
         Conditions.Dispose();
     }
 
-    /// <summary>Adds the gradient of the next optimizer step to the adapters, and says what it was made of.</summary>
+    /// <summary>Adds the gradient of the next optimizer step to the adapters.</summary>
+    /// <param name="draws">The run's random draws.</param>
+    /// <param name="cancellation">Cancels the step.</param>
+    /// <returns>Reward and loss of the step.</returns>
     protected abstract StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation);
 
-    /// <summary>Noise in what the denoiser computes in, on the model's device.</summary>
+    /// <summary>Makes a function that draws noise in the dtype that the denoiser computes in, on the model's device.</summary>
+    /// <param name="draws">The run's random draws.</param>
+    /// <returns>A function that draws standard normal noise of a shape.</returns>
     protected Func<IReadOnlyList<long>, Tensor> Noise(TrainingRandom draws) => shape => draws.Noise(shape, Model.Device).to_type(Model.ComputeDtype);
 
-    /// <summary>
-    /// Whether an exception is the run's own cancellation coming through: the token was canceled, and someone noticed. A cancellation of anything else, such as
-    /// a request that timed out, is a failure.
-    /// </summary>
+    // Whether an exception is the run's own cancellation: the token was canceled, and some code noticed. A cancellation of anything else, such as a request
+    // that timed out, is a failure.
     private static bool EndsTheRun(Exception exception, CancellationToken cancellation) => cancellation.IsCancellationRequested
-        && (exception is OperationCanceledException || (exception is AggregateException { InnerExceptions: var all } && all.All(each => EndsTheRun(each, cancellation))));
+        && (exception is OperationCanceledException
+            || (exception is AggregateException { InnerExceptions: var all } && all.All(each => EndsTheRun(each, cancellation))));
 
-    /// <summary>Adds a text to the warnings of the step under way, unless there has been one of its kind in this run.</summary>
+    /// <summary>Adds a warning to those of the current step, unless there has been one of its kind in this run.</summary>
+    /// <param name="kind">The kind of warning.</param>
+    /// <param name="text">The warning.</param>
     protected void Notice(string kind, string text) => _notices.Add(kind, text);
 
-    /// <summary>A step that has nothing to learn from moves no weights, not even by what the optimizer remembers or by decay.</summary>
+    // A step that has nothing to learn from changes no weights, not even by momentum or decay.
     private double WithoutUpdate(int step)
     {
         _progress.Step = step;
@@ -236,7 +261,7 @@ internal abstract class AlignmentTrainer : IDisposable
         return 0;
     }
 
-    /// <summary>Measures and keeps what this step is to be measured and kept for, by the adapters that would be returned now.</summary>
+    // Validates and writes a checkpoint where this step is one that does, with the adapters that would be returned now.
     private double? Validate(int step, CancellationToken cancellation)
     {
         bool checkpoint = step % _settings.CheckpointEvery == 0;
@@ -245,7 +270,7 @@ internal abstract class AlignmentTrainer : IDisposable
             return null;
         }
 
-        // Where this is left early the run ends, and the average is wanted where it is.
+        // An exception here ends the run, and then the average must be where it is.
         ShowAverage(true);
         double? reward = _heldOut.ShouldRun(step) ? _heldOut.Run(Adapters, cancellation) : null;
         if (reward is { } measured)
@@ -264,7 +289,7 @@ internal abstract class AlignmentTrainer : IDisposable
         return reward;
     }
 
-    /// <summary>Goes on where the run's folder says it was; null: the run has no folder.</summary>
+    // Restores the state in the run's folder; null: the run has no folder.
     private TrainingState? Resume(TrainingRandom draws, GradientFlowCheck watch)
     {
         if (_settings.RunFolder is not { } folder)
@@ -301,7 +326,7 @@ internal abstract class AlignmentTrainer : IDisposable
         return state;
     }
 
-    /// <summary>Writes the last boundary before a failure, where that can be done; else the states before it stay: the failure is the news.</summary>
+    // Writes the last boundary before a failure, where that can be done; else earlier states stay: the failure is what must be reported.
     private void LeaveStateBehind()
     {
         try
@@ -326,7 +351,8 @@ internal abstract class AlignmentTrainer : IDisposable
     {
         if (!finite)
         {
-            throw Failure(step, $"{what()} is not finite. Lower the learning rate or the guidance scale, or look for divisions and logarithms in the reward.", cause: null);
+            string problem = $"{what()} is not finite. Lower the learning rate or the guidance scale, or look for divisions and logarithms in the reward.";
+            throw Failure(step, problem, cause: null);
         }
     }
 
@@ -339,7 +365,7 @@ internal abstract class AlignmentTrainer : IDisposable
         }
         catch (Exception)
         {
-            // A device that no longer answers: what went wrong first is the news, and the gradient goes with the adapters.
+            // A device that no longer answers: what went wrong first must be reported, and the gradient goes with the adapters.
         }
 
         return _failure;
@@ -352,11 +378,11 @@ internal abstract class AlignmentTrainer : IDisposable
     }
 }
 
-/// <summary>What the gradient of an optimizer step was made of.</summary>
+/// <summary>Reward and loss of an optimizer step.</summary>
 /// <param name="Reward">Mean score over the step's videos.</param>
 /// <param name="Loss">Mean loss over the micro-batches.</param>
 internal readonly record struct StepOutcome(double Reward, double Loss)
 {
-    /// <summary>Whether there was nothing to learn from, so that no update is due.</summary>
+    /// <summary>Whether there was nothing to learn from, so that the step must not update the weights.</summary>
     public bool ChangesNothing { get; init; }
 }

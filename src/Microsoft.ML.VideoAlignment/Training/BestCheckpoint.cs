@@ -4,25 +4,27 @@ using Microsoft.ML.VideoAlignment.Runs;
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// The adapters that did best on the held-out prompts, and how long ago that was: against a reward that goes on rising in training and no longer elsewhere.
+/// The adapters that did best in validation, and how long ago that was: for rewards that keep rising in training but no longer in validation.
 /// </summary>
-/// <param name="adapters">Of the run.</param>
+/// <param name="adapters">The run's adapters.</param>
 /// <param name="direction">Which scores are better.</param>
 internal sealed class BestCheckpoint(LoraAdapters adapters, ScoreDirection direction) : IResumable, IDisposable
 {
     private IReadOnlyDictionary<string, Tensor>? _state;
     private double _best;
 
-    /// <summary>The best, as <see cref="LoraAdapters.StateDict"/> gives it; null: there was no measurement.</summary>
+    /// <summary>The best adapters, as <see cref="LoraAdapters.StateDict"/> gives them; null: there was no validation yet.</summary>
     public IReadOnlyDictionary<string, Tensor>? State => _state;
 
-    /// <summary>The step of the best measurement; null: there was none.</summary>
+    /// <summary>The step of the best validation; null: there was none yet.</summary>
     public int? Step { get; private set; }
 
-    /// <summary>Measurements since the best one.</summary>
+    /// <summary>Validations since the best one.</summary>
     public int ValidationsWithoutGain { get; private set; }
 
-    /// <summary>To be called with each measurement, while the adapters are those that were measured.</summary>
+    /// <summary>Records a validation; call while the adapters are those that were measured.</summary>
+    /// <param name="step">The optimizer step, counted from 1.</param>
+    /// <param name="reward">The mean score.</param>
     public void Record(int step, double reward)
     {
         if (Step is not null && !(direction == ScoreDirection.HigherIsBetter ? reward > _best : reward < _best))
@@ -41,7 +43,7 @@ internal sealed class BestCheckpoint(LoraAdapters adapters, ScoreDirection direc
         (_state, _best, Step, ValidationsWithoutGain) = (state, reward, step, 0);
     }
 
-    /// <summary>Puts the best back in place of what is there; without a measurement nothing changes.</summary>
+    /// <summary>Restores the best adapters; does nothing before the first validation.</summary>
     public void Restore()
     {
         if (_state is not null)
@@ -50,8 +52,9 @@ internal sealed class BestCheckpoint(LoraAdapters adapters, ScoreDirection direc
         }
     }
 
-    /// <summary>To be called when measurements from now on do not compare with those before: the next one is the best, whatever it is.</summary>
-    public void Invalidate() => (_best, ValidationsWithoutGain) = (direction == ScoreDirection.HigherIsBetter ? double.NegativeInfinity : double.PositiveInfinity, 0);
+    /// <summary>Lets the next validation be the best whatever its score is; call when later scores are not comparable with earlier ones.</summary>
+    public void Invalidate() =>
+        (_best, ValidationsWithoutGain) = (direction == ScoreDirection.HigherIsBetter ? double.NegativeInfinity : double.PositiveInfinity, 0);
 
     public void Save(StateWriter state)
     {
@@ -78,7 +81,8 @@ internal sealed class BestCheckpoint(LoraAdapters adapters, ScoreDirection direc
             return;
         }
 
-        (Step, ValidationsWithoutGain, _best) = ((int)state.Integer("step", 1, int.MaxValue), (int)state.Integer("since", 0, int.MaxValue), state.Number("reward"));
+        (Step, ValidationsWithoutGain) = ((int)state.Integer("step", 1, int.MaxValue), (int)state.Integer("since", 0, int.MaxValue));
+        _best = state.Number("reward");
         _state = adapters.NamedFactors.ToDictionary(
             pair => pair.Name, pair => state.TensorLike($"adapters/{pair.Name}", pair.Factor).DetachFromDisposeScope(), StringComparer.Ordinal);
     }

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Runs;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -9,8 +9,9 @@ namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
 /// DDPO (Black et al. 2023, arXiv 2305.13301) for video: each denoising step is an action of a Gaussian policy, and steps of videos that scored well are made
-/// more probable, within PPO's bounds. Nothing is known of the reward but its scores. Reference: ddpo-pytorch's training script.
+/// more probable, within PPO's bounds. Of the reward only scores are used.
 /// </summary>
+/// <remarks>Reference: ddpo-pytorch's training script.</remarks>
 internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
 {
     private readonly DdpoSettings _settings;
@@ -21,11 +22,12 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     private readonly PerPromptStatTracker? _tracker;
     private RolloutBuffer? _epoch;
 
-    /// <param name="model">Its scheduler must have policies.</param>
-    /// <param name="reward">Need not be differentiable.</param>
-    /// <param name="adapters">What learns.</param>
-    /// <param name="settings">Validated at the public door.</param>
-    /// <param name="policy">The rollouts' sampler; null: the model's, see <see cref="IPolicyScheduler.CreatePolicy"/>.</param>
+    /// <summary>Creates a trainer; model, reward and adapters stay the caller's.</summary>
+    /// <param name="model">A model whose scheduler can make policies.</param>
+    /// <param name="reward">The reward, which need not be differentiable.</param>
+    /// <param name="adapters">The adapters to train.</param>
+    /// <param name="settings">The validated settings.</param>
+    /// <param name="policy">The sampler of the rollouts; null: the one of the model's scheduler (<see cref="IPolicyScheduler.CreatePolicy"/>).</param>
     public DdpoTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, DdpoSettings settings, IPolicySampler? policy = null)
         : base(model, reward, adapters, settings)
     {
@@ -36,16 +38,16 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         _tracker = _options.PerPromptAdvantages ? new PerPromptStatTracker(_options.AdvantageBuffer, _options.AdvantageMinimum) : null;
     }
 
-    /// <summary>Told of each micro-batch before its backward pass, with its part of the mean's divisor; null: nobody. Tensors live until the update.</summary>
+    /// <summary>Receives the diagnostics of each micro-batch before its backward pass; null: none.</summary>
     public Action<PolicyMicroStep>? OnMicroStep { get; init; }
 
     /// <summary>Denoising steps of a rollout.</summary>
     public int StepCount => _policy.Timesteps.Count;
 
-    /// <summary>Where all videos of a rollout score alike there is nothing to learn from it.</summary>
+    /// <summary>Always true: where all videos of a rollout score alike there is nothing to learn.</summary>
     protected override bool GradientMayVanish => true;
 
-    /// <summary>Micro-batches whose mean gradient makes an optimizer step.</summary>
+    /// <summary>The micro-batches whose mean gradient makes an optimizer step.</summary>
     private int MicroBatches => _settings.Accumulation * _options.LearntSteps(StepCount);
 
     protected override StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation)
@@ -60,7 +62,10 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         return Backward(_epoch, cancellation);
     }
 
-    /// <summary>Samples videos of given draws through the one loop; no gradient.</summary>
+    /// <summary>Samples videos with the policy, without gradient.</summary>
+    /// <param name="segment">Conditions, start and noise.</param>
+    /// <param name="cancellation">Checked at each denoising step.</param>
+    /// <returns>The trajectories, in the caller's scope.</returns>
     public PolicySamples Sample(SegmentInputs segment, CancellationToken cancellation = default)
     {
         PolicySamples samples = PolicySamples.Run(Model, _policy, _settings.Sampling, Adapters, segment, cancellation);
@@ -68,17 +73,25 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         return samples;
     }
 
-    /// <summary>
-    /// Scores as advantages: over the prompt's earlier scores, or over these. Where they are alike but for <paramref name="rounding"/> they are 0.
-    /// </summary>
+    /// <summary>Normalizes worths to advantages, over each prompt's remembered worths or over these alone.</summary>
+    /// <param name="prompts">The prompt of each video.</param>
+    /// <param name="worth">The worth of each video; higher is better.</param>
+    /// <param name="rounding">The standard deviation that rounding alone explains: advantages over one no larger are 0.</param>
+    /// <returns>The advantages, in the same order.</returns>
     public double[] Advantages(IReadOnlyList<string> prompts, IReadOnlyList<double> worth, double rounding = 0) =>
         _tracker?.Update(prompts, worth, rounding) ?? PerPromptStatTracker.Global(worth, rounding);
 
-    /// <summary>An epoch of a rollout that owns <paramref name="samples"/>.</summary>
+    /// <summary>Makes a buffer of a rollout.</summary>
+    /// <param name="samples">The rollout of N videos, which the buffer disposes.</param>
+    /// <param name="advantages">The N videos' advantages.</param>
+    /// <param name="scores">The N videos' scores, in the reward's own units.</param>
+    /// <param name="orders">One order for each inner epoch.</param>
     public RolloutBuffer Begin(PolicySamples samples, IReadOnlyList<double> advantages, IReadOnlyList<double> scores, IEnumerable<MinibatchOrder> orders) =>
         new(samples, advantages, scores, orders, _settings.BatchSize, _options.LearntSteps(StepCount));
 
-    /// <summary>Adds the gradient of the epoch's next optimizer step to the adapters.</summary>
+    /// <summary>Adds the gradient of the next optimizer step of a rollout to the adapters.</summary>
+    /// <param name="epoch">The rollout's buffer, not exhausted.</param>
+    /// <param name="cancellation">Checked at each micro-batch.</param>
     public StepOutcome Backward(RolloutBuffer epoch, CancellationToken cancellation = default)
     {
         double loss = 0;
@@ -149,14 +162,16 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         return MetaOps.Number(terms.Loss);
     }
 
-    /// <summary>A rollout of other steps or latents than this run's cannot be learned from.</summary>
+    // A rollout of other steps or latents than this run's cannot be learned from.
     private void RequireFitting(RolloutBuffer epoch, StateReader state)
     {
         PolicySamples samples = epoch.Samples;
         long[] latents = Model.LatentShape(1, _settings.Sampling.Size);
         if (samples.LogProbabilities.shape[1] != StepCount || !samples.Trajectory.shape.Skip(2).SequenceEqual(latents.Skip(1)))
         {
-            throw state.Fault("samples/trajectory", $"is {Shapes.Describe(samples.Trajectory)}, expected {StepCount + 1} states of [{string.Join(", ", latents)}] for each video");
+            throw state.Fault(
+                "samples/trajectory",
+                $"is {Shapes.Describe(samples.Trajectory)}, expected {StepCount + 1} states of [{string.Join(", ", latents)}] for each video");
         }
     }
 
@@ -164,7 +179,8 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     {
         using DisposeScope scope = NewDisposeScope();
         int samples = _options.Samples(_settings.BatchSize * _settings.Accumulation);
-        VideoPrompt[] prompts = [.. draws.Prompts(samples / _options.SamplesPerPrompt).SelectMany(prompt => Enumerable.Repeat(prompt, _options.SamplesPerPrompt))];
+        VideoPrompt[] prompts =
+            [.. draws.Prompts(samples / _options.SamplesPerPrompt).SelectMany(prompt => Enumerable.Repeat(prompt, _options.SamplesPerPrompt))];
         var parts = new List<PolicySamples>();
         var scored = new RolloutScorer(Model, Reward, _settings.Sampling, _settings.Frames, _settings.Loss, Work);
         foreach (VideoPrompt[] batch in prompts.Chunk(_settings.BatchSize))
@@ -180,10 +196,10 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         {
             Notice("alike", string.Create(
                 CultureInfo.InvariantCulture,
-                $"DDPO learns from differences, and reward '{Reward.Name}' scored all {samples} videos of a rollout alike, {scores.Min():g9} to "
+                $"DDPO learns from differences, but reward '{Reward.Name}' scored all {samples} videos of a rollout alike, {scores.Min():g9} to "
                     + $"{scores.Max():g9}")
-                + ", which rounding explains: such rollouts change no weights. "
-                + $"Use a reward with finer scores, or more videos a rollout ({nameof(DdpoOptions)}.{nameof(DdpoOptions.SamplesPerRollout)}).");
+                + ", within rounding: such rollouts change no weights. "
+                + $"Use a reward with finer scores, or more videos per rollout ({nameof(DdpoOptions)}.{nameof(DdpoOptions.SamplesPerRollout)}).");
         }
 
         MinibatchOrder[] orders = [.. Enumerable.Range(0, _options.InnerEpochs).Select(_ => MinibatchOrder.Draw(draws, samples, StepCount))];
@@ -191,9 +207,9 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     }
 }
 
-/// <summary>One micro-batch of DDPO on its way, for those who look on.</summary>
-/// <param name="Prediction">The (guided) prediction, with its graph.</param>
-/// <param name="LogProbability">Of the steps taken, now [B].</param>
-/// <param name="Terms">The loss, not divided, and what goes with it.</param>
-/// <param name="Divisor">What the loss is divided by before it is back-propagated.</param>
+/// <summary>Diagnostics of one DDPO micro-batch. The tensors are freed after its backward pass.</summary>
+/// <param name="Prediction">The prediction [B, c, T, h, w], guided where training uses guidance, with its graph.</param>
+/// <param name="LogProbability">Log-probabilities of the steps under the present policy [B].</param>
+/// <param name="Terms">The loss, not divided, and its diagnostics.</param>
+/// <param name="Divisor">The divisor of the loss before it is back-propagated.</param>
 internal readonly record struct PolicyMicroStep(Tensor Prediction, Tensor LogProbability, PpoTerms Terms, int Divisor);

@@ -1,22 +1,27 @@
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// The derivative of a function at 0 by central differences over a step and half of it, extrapolated (Richardson). Where the two disagree by more than a smooth
-/// function's would, a kink (a clamp, an absolute value, a choice) lies between: smaller steps are then tried, and the one whose quotients agree best is taken.
-/// A kink at 0 itself, where both would agree on the mean of the slopes, shows in the slopes' difference, which does not halve with the step. What is compared
-/// with the quotient plays no part in that choice.
+/// The derivative of a function at 0 by central differences over a step and half of it, extrapolated (Richardson).
 /// </summary>
+/// <remarks>
+/// Where the two quotients disagree by more than a smooth function's would, a kink (a clamp, an absolute value, a choice) is between: smaller steps are then
+/// tried, and the one whose quotients agree best is taken. A kink at 0 itself, where both would agree on the mean of the slopes, shows in the slopes'
+/// difference, which does not halve with the step. The gradient that is compared with the quotient plays no part in that choice.
+/// </remarks>
 /// <param name="Value">The derivative.</param>
-/// <param name="Disagreement">Of the quotients, or of the slopes to both sides; far above the value's own error for a smooth function.</param>
+/// <param name="Disagreement">
+/// The disagreement of the quotients, or of the slopes to both sides; far above the value's own error for a smooth function.
+/// </param>
 internal readonly record struct DifferenceQuotient(double Value, double Disagreement)
 {
     private const int Steps = 3;
     private const double Shrink = 10;
 
-    /// <param name="function">Of a step.</param>
+    /// <summary>Computes the derivative over as small a step as its kinks require.</summary>
+    /// <param name="function">The function of the distance from 0.</param>
     /// <param name="here">The function at 0.</param>
-    /// <param name="step">The largest step.</param>
-    /// <param name="enough">A disagreement that is small enough.</param>
+    /// <param name="step">The largest step, above 0.</param>
+    /// <param name="enough">Gives for a derivative the disagreement that is small enough.</param>
     public static DifferenceQuotient Search(Func<double, double> function, double here, double step, Func<double, double> enough)
     {
         DifferenceQuotient? best = null;

@@ -3,14 +3,18 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// Diffusion-DPO's loss (Wallace et al. 2023, arXiv 2311.12908, eq. 14): -log sigmoid of -beta/2 times how much more the model than the reference errs on the
-/// winner, less the same of the loser; an error is a mean over a sample's numbers. Reference: the training script of SalesforceAIResearch/DiffusionDPO,
-/// which has it for noise predictions.
+/// Diffusion-DPO's loss (Wallace et al. 2023, arXiv 2311.12908, eq. 14): mean of -log sigmoid(-beta / 2 ((m_w - m_l) - (r_w - r_l))), with the squared errors
+/// of model (m) and reference (r) on winner (w) and loser (l), each a mean over a sample's numbers.
 /// </summary>
-/// <param name="beta">How strongly a difference counts.</param>
+/// <remarks>Reference: the training script of SalesforceAIResearch/DiffusionDPO, which has it for noise predictions.</remarks>
+/// <param name="beta">The weight of a difference, above 0.</param>
 internal sealed class DiffusionDpoLoss(double beta)
 {
-    /// <summary>All [2B, ...], first the winners, then their losers in the same order. The prediction carries gradient; reference and target are constants.</summary>
+    /// <summary>Computes the loss of B pairs: in each tensor first the winners, then their losers in the same order.</summary>
+    /// <param name="prediction">The model's predictions [2B, ...], which carry gradient.</param>
+    /// <param name="reference">The base model's predictions [2B, ...], constants.</param>
+    /// <param name="target">What was to be predicted [2B, ...], constants.</param>
+    /// <returns>The terms, which the caller owns.</returns>
     public DiffusionDpoTerms Compute(Tensor prediction, Tensor reference, Tensor target)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -25,10 +29,10 @@ internal sealed class DiffusionDpoLoss(double beta)
     }
 }
 
-/// <summary>The loss and what one watches. The caller owns them; the loss carries gradient.</summary>
-/// <param name="Loss">Scalar.</param>
-/// <param name="Inside">What the sigmoid is of [B].</param>
-/// <param name="Accuracy">Share of pairs that the model tells apart better than the reference.</param>
-/// <param name="ModelError">Mean error of the model.</param>
-/// <param name="ReferenceError">Mean error of the reference.</param>
+/// <summary>Loss and diagnostics of Diffusion-DPO. The caller owns the tensors.</summary>
+/// <param name="Loss">The loss, a scalar that carries gradient.</param>
+/// <param name="Inside">The sigmoid's argument [B].</param>
+/// <param name="Accuracy">Share of pairs that the model separates better than the reference, a scalar.</param>
+/// <param name="ModelError">Mean error of the model, a scalar.</param>
+/// <param name="ReferenceError">Mean error of the reference, a scalar.</param>
 internal readonly record struct DiffusionDpoTerms(Tensor Loss, Tensor Inside, Tensor Accuracy, Tensor ModelError, Tensor ReferenceError);

@@ -2,13 +2,14 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>What <see cref="DiffusionDpoTrainer"/> needs besides what every trainer does.</summary>
+/// <summary>Settings of <see cref="DiffusionDpoTrainer"/>.</summary>
 internal sealed record DiffusionDpoSettings : TrainingSettings
 {
-    /// <param name="common">What every trainer needs.</param>
-    /// <param name="dpo">The algorithm's own.</param>
-    /// <param name="frames">What the reward is shown.</param>
-    /// <param name="loss">Says which way a score is better.</param>
+    /// <summary>Extends common settings.</summary>
+    /// <param name="common">The settings that every trainer has.</param>
+    /// <param name="dpo">The algorithm's own options.</param>
+    /// <param name="frames">Which frames the reward is shown.</param>
+    /// <param name="loss">The loss, which says which scores are better.</param>
     [SetsRequiredMembers]
     public DiffusionDpoSettings(TrainingSettings common, DiffusionDpoOptions dpo, RewardFrames frames, RewardLoss loss)
         : base(common) => (Dpo, Frames, Loss) = (dpo, frames, loss);

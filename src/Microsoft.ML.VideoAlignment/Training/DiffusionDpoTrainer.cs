@@ -1,14 +1,14 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Runs;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// Diffusion-DPO (Wallace et al. 2023, arXiv 2311.12908) for video, on pairs that the reward makes: of a prompt's videos the best-scored wins and the worst
-/// loses. The reference is the same network with the adapters off. Nothing is known of the reward but its scores.
+/// Diffusion-DPO (Wallace et al. 2023, arXiv 2311.12908) for video, on pairs that the reward makes: of a prompt's videos the one with the best score wins and
+/// the one with the worst loses. The reference is the same network with the adapters off, and of the reward only scores are used.
 /// </summary>
 internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
 {
@@ -18,10 +18,11 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
     private readonly DiffusionDpoLoss _loss;
     private readonly PreferencePairs _pairs = new();
 
-    /// <param name="model">Its scheduler must have a forward process.</param>
-    /// <param name="reward">Need not be differentiable.</param>
-    /// <param name="adapters">What learns.</param>
-    /// <param name="settings">Validated at the public door.</param>
+    /// <summary>Creates a trainer; model, reward and adapters stay the caller's.</summary>
+    /// <param name="model">A model whose scheduler has a forward process.</param>
+    /// <param name="reward">The reward, which need not be differentiable.</param>
+    /// <param name="adapters">The adapters to train.</param>
+    /// <param name="settings">The validated settings.</param>
     public DiffusionDpoTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, DiffusionDpoSettings settings)
         : base(model, reward, adapters, settings)
     {
@@ -30,10 +31,10 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         _loss = new DiffusionDpoLoss(_options.Beta);
     }
 
-    /// <summary>Told of each micro-batch before its backward pass; null: nobody.</summary>
+    /// <summary>Receives the diagnostics of each micro-batch before its backward pass; null: none.</summary>
     public Action<PreferenceMicroStep>? OnMicroStep { get; init; }
 
-    /// <summary>Prompts all of whose videos scored alike so far, and which gave no pair.</summary>
+    /// <summary>How many prompts gave no pair so far, because all of their videos scored alike.</summary>
     public int Ties { get; private set; }
 
     protected override StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation)
@@ -62,7 +63,9 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         return new StepOutcome(reward, loss);
     }
 
-    /// <summary>Adds the gradient of loss / accumulation to the adapters; returns the loss.</summary>
+    /// <summary>Adds the gradient of loss / accumulation to the adapters.</summary>
+    /// <param name="batch">The micro-batch.</param>
+    /// <returns>The loss, not divided.</returns>
     public double Backward(PreferenceBatch batch)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -82,7 +85,10 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         return MetaOps.Number(terms.Loss);
     }
 
-    /// <summary>Finished latents of the model's own sampler; no gradient.</summary>
+    /// <summary>Samples with the model's own sampler, without gradient.</summary>
+    /// <param name="segment">Conditions, start and noise.</param>
+    /// <param name="cancellation">Checked at each denoising step.</param>
+    /// <returns>The finished latents [B, c, T, h, w].</returns>
     public Tensor Sample(SegmentInputs segment, CancellationToken cancellation = default)
     {
         using IDisposable guard = no_grad();
@@ -91,7 +97,8 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         return _options.SampleFromBaseModel ? Adapters.Without(Run) : Run();
 
         Tensor Run() => Denoising.Run(
-            segment.Sampler ?? Sampler, segment.Start, guidance.Predict, segment.Plan, segment.Noise, Adapters, prompts: segment.Prompts, cancellation: cancellation);
+            segment.Sampler ?? Sampler, segment.Start, guidance.Predict, segment.Plan, segment.Noise, Adapters, prompts: segment.Prompts,
+            cancellation: cancellation);
     }
 
     public void Save(StateWriter state)
@@ -123,7 +130,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         return Adapters.Without(() => Model.PredictEach(noisy, times, condition));
     }
 
-    /// <summary>Samples and scores the videos of a rollout, and queues its pairs.</summary>
+    // Samples and scores the videos of a rollout, and queues its pairs.
     private void Collect(TrainingRandom draws, CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -144,7 +151,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
 
         (double[] scores, double[] worth, double rounding) = scored.Finish();
         Tensor all = cat(latents);
-        Condition told = Condition.Stack(conditions);
+        Condition allConditions = Condition.Stack(conditions);
         List<PreferencePair> pairs = [];
         for (int first = 0; first < prompts.Length; first += each)
         {
@@ -156,15 +163,15 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
                 continue;
             }
 
-            pairs.Add(new PreferencePair(Row(best), Row(worst), told.Rows(best).DetachFromDisposeScope(), (scores[best] + scores[worst]) / 2));
+            pairs.Add(new PreferencePair(Row(best), Row(worst), allConditions.Rows(best).DetachFromDisposeScope(), (scores[best] + scores[worst]) / 2));
         }
 
         if (pairs.Count == 0)
         {
             throw new RewardContractException(
-                $"Diffusion-DPO learns from pairs with a winner, and reward '{Reward.Name}' scored the {each} videos of every one of {count} prompts alike. Use a reward with "
-                + $"finer scores, more videos a prompt ({nameof(DiffusionDpoOptions)}.{nameof(DiffusionDpoOptions.CandidatesPerPrompt)}), or more prompts a rollout "
-                + $"({nameof(DiffusionDpoOptions.PairsPerRollout)}).");
+                $"Diffusion-DPO needs pairs with a winner, but reward '{Reward.Name}' scored the {each} videos of every one of {count} prompts alike. "
+                + $"Use a reward with finer scores, more videos per prompt ({nameof(DiffusionDpoOptions)}.{nameof(DiffusionDpoOptions.CandidatesPerPrompt)}), "
+                + $"or more prompts per rollout ({nameof(DiffusionDpoOptions.PairsPerRollout)}).");
         }
 
         _pairs.Add(pairs, _options.InnerEpochs, draws.Permutation);
@@ -173,9 +180,9 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
     }
 }
 
-/// <summary>One micro-batch of Diffusion-DPO on its way, for those who look on.</summary>
-/// <param name="Prediction">The model's prediction [2B, ...], with its graph.</param>
-/// <param name="Reference">The base model's.</param>
-/// <param name="Terms">The loss, not divided, and what goes with it.</param>
-/// <param name="Divisor">What the loss is divided by before it is back-propagated.</param>
+/// <summary>Diagnostics of one Diffusion-DPO micro-batch.</summary>
+/// <param name="Prediction">The model's prediction [2B, c, T, h, w], with its graph.</param>
+/// <param name="Reference">The base model's prediction [2B, c, T, h, w].</param>
+/// <param name="Terms">The loss, not divided, and its diagnostics.</param>
+/// <param name="Divisor">The divisor of the loss before it is back-propagated.</param>
 internal readonly record struct PreferenceMicroStep(Tensor Prediction, Tensor Reference, DiffusionDpoTerms Terms, int Divisor);

@@ -5,10 +5,12 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// AdamW whose moments are held in 8 bits (Dettmers et al. 2022, arXiv 2110.02861, section 2): read into float32, moved, used, and held again. As in their
-/// implementation both moments have trees of their own and blocks of 256. Other than there, small tensors are held in 8 bits too, and of the second moment the
-/// root is held, so that it spans as many decades as the gradient does; above zero, it never becomes zero.
+/// AdamW with moments in 8 bits (Dettmers et al. 2022, arXiv 2110.02861, section 2): they are dequantized to float32, updated, used, and quantized again.
 /// </summary>
+/// <remarks>
+/// As in their implementation each moment has its own code book and blocks of 256. Unlike there, small tensors are quantized too, and of the second moment the
+/// root is stored, so that it spans as many decades as the gradient does; a value above zero never becomes zero.
+/// </remarks>
 internal sealed class EightBitAdamW : IAdapterOptimizer
 {
     private readonly List<Moments> _moments;
@@ -17,6 +19,9 @@ internal sealed class EightBitAdamW : IAdapterOptimizer
     private BlockwiseQuantizer? _second;
     private int _steps;
 
+    /// <summary>Begins at step 0 without moments.</summary>
+    /// <param name="parameters">The parameters to train; one without a gradient is skipped.</param>
+    /// <param name="settings">Learning rate, decays, epsilon and weight decay.</param>
     public EightBitAdamW(IReadOnlyList<Parameter> parameters, TrainingSettings settings) =>
         (_moments, _settings) = ([.. parameters.Select(parameter => new Moments(parameter))], settings);
 
@@ -33,7 +38,7 @@ internal sealed class EightBitAdamW : IAdapterOptimizer
             {
                 _first ??= BlockwiseQuantizer.SignedCodes(gradient.device);
                 _second ??= BlockwiseQuantizer.PositiveCodes(gradient.device);
-                Move(moments, gradient.flatten());
+                Update(moments, gradient.flatten());
             }
         }
     }
@@ -73,33 +78,35 @@ internal sealed class EightBitAdamW : IAdapterOptimizer
         _second?.Dispose();
     }
 
-    private void Move(Moments moments, Tensor gradient)
+    private void Update(Moments moments, Tensor gradient)
     {
         (double beta1, double beta2) = (_settings.Beta1, _settings.Beta2);
-        Tensor mean = moments.First is null ? gradient.Mul(1 - beta1) : moments.First.Restore(_first!).MulInPlace(beta1).AddInPlace(gradient, alpha: 1 - beta1);
+        Tensor mean = moments.First is null
+            ? gradient.Mul(1 - beta1)
+            : moments.First.Dequantize(_first!).MulInPlace(beta1).AddInPlace(gradient, alpha: 1 - beta1);
         Tensor square = moments.Second is null
             ? gradient.square().Mul(1 - beta2)
-            : moments.Second.Restore(_second!).square().MulInPlace(beta2).AddInPlace(gradient.square(), alpha: 1 - beta2);
-        Tensor spread = square.Div(1 - Math.Pow(beta2, _steps)).sqrt_().AddInPlace(_settings.Epsilon);
-        Tensor way = (mean / spread).Mul(_settings.LearningRate / (1 - Math.Pow(beta1, _steps)));
-        moments.Parameter.MulInPlace(1 - (_settings.LearningRate * _settings.WeightDecay)).sub_(way.view(moments.Parameter.shape));
-        moments.Quantize(_first!.Quantize(mean), _second!.Quantize(square.sqrt()));
+            : moments.Second.Dequantize(_second!).square().MulInPlace(beta2).AddInPlace(gradient.square(), alpha: 1 - beta2);
+        Tensor denominator = square.Div(1 - Math.Pow(beta2, _steps)).sqrt_().AddInPlace(_settings.Epsilon);
+        Tensor update = (mean / denominator).Mul(_settings.LearningRate / (1 - Math.Pow(beta1, _steps)));
+        moments.Parameter.MulInPlace(1 - (_settings.LearningRate * _settings.WeightDecay)).sub_(update.view(moments.Parameter.shape));
+        moments.Replace(_first!.Quantize(mean), _second!.Quantize(square.sqrt()));
     }
 
-    /// <summary>A moment of one tensor.</summary>
-    private sealed record EightBitMoment(Tensor Places, Tensor Scales)
+    // A quantized moment of one tensor: codes [n], uint8, and one scale a block, float32.
+    private sealed record EightBitMoment(Tensor Codes, Tensor Scales)
     {
-        public long Bytes => Places.numel() + (Scales.numel() * sizeof(float));
+        public long Bytes => Codes.numel() + (Scales.numel() * sizeof(float));
 
-        public Tensor Restore(BlockwiseQuantizer tree) => tree.Dequantize(Places, Scales);
+        public Tensor Dequantize(BlockwiseQuantizer quantizer) => quantizer.Dequantize(Codes, Scales);
 
         public void Save(StateWriter state, string name)
         {
-            state.Write($"{name}/codes", Places);
+            state.Write($"{name}/codes", Codes);
             state.Write($"{name}/scales", Scales);
         }
 
-        /// <summary>Of a parameter; null where it had not moved yet.</summary>
+        // null where the parameter had not been updated yet.
         public static EightBitMoment? Load(StateReader state, string name, Parameter parameter)
         {
             if (!state.Has($"{name}/codes"))
@@ -115,7 +122,7 @@ internal sealed class EightBitAdamW : IAdapterOptimizer
 
         public void Dispose()
         {
-            Places.Dispose();
+            Codes.Dispose();
             Scales.Dispose();
         }
     }
@@ -130,11 +137,11 @@ internal sealed class EightBitAdamW : IAdapterOptimizer
 
         public long Bytes => (First?.Bytes ?? 0) + (Second?.Bytes ?? 0);
 
-        public void Quantize((Tensor Places, Tensor Scales) first, (Tensor Places, Tensor Scales) second)
+        public void Replace((Tensor Codes, Tensor Scales) first, (Tensor Codes, Tensor Scales) second)
         {
             Dispose();
-            First = new EightBitMoment(first.Places.DetachFromDisposeScope(), first.Scales.DetachFromDisposeScope());
-            Second = new EightBitMoment(second.Places.DetachFromDisposeScope(), second.Scales.DetachFromDisposeScope());
+            First = new EightBitMoment(first.Codes.DetachFromDisposeScope(), first.Scales.DetachFromDisposeScope());
+            Second = new EightBitMoment(second.Codes.DetachFromDisposeScope(), second.Scales.DetachFromDisposeScope());
         }
 
         public void Load(StateReader state, string first, string second)

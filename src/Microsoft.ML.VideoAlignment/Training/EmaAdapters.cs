@@ -5,8 +5,8 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// The exponential moving average of the adapters: after update t, mean = d mean + (1 - d) factor with d = min(decay, (1 + t) / (10 + t)), so that the
-/// start is soon forgotten (diffusers' EMAModel). Training goes on with the factors themselves.
+/// The exponential moving average of the adapters: after update t, mean = d mean + (1 - d) factor with d = min(decay, (1 + t) / (10 + t)), so that the start
+/// soon has no weight (diffusers' EMAModel). Training continues with the factors themselves.
 /// </summary>
 internal sealed class EmaAdapters : IResumable, IDisposable
 {
@@ -16,6 +16,9 @@ internal sealed class EmaAdapters : IResumable, IDisposable
     private int _updates;
     private bool _inPlace;
 
+    /// <summary>Begins with the factors as they are.</summary>
+    /// <param name="adapters">The adapters.</param>
+    /// <param name="decay">The largest decay, in [0, 1).</param>
     public EmaAdapters(LoraAdapters adapters, double decay)
     {
         (_adapters, _decay) = (adapters, decay);
@@ -23,13 +26,13 @@ internal sealed class EmaAdapters : IResumable, IDisposable
         _mean.AddRange(adapters.Parameters.Select(factor => factor.detach().clone().DetachFromDisposeScope()));
     }
 
-    /// <summary>The average, in the order of <see cref="LoraAdapters.Parameters"/>, wherever it stands.</summary>
+    /// <summary>The average, in the order of <see cref="LoraAdapters.Parameters"/>, whether it is in the factors' place or not.</summary>
     public IReadOnlyList<Tensor> Returned => _inPlace ? [.. _adapters.Parameters] : _mean;
 
-    /// <summary>What the optimizer moves, in the same order, wherever it stands.</summary>
+    /// <summary>The factors that the optimizer updates, in the same order, whether the average is in their place or not.</summary>
     public IReadOnlyList<Tensor> Moved => _inPlace ? _mean : [.. _adapters.Parameters];
 
-    /// <summary>Whether the average stands in the factors' place, and the factors in its own; setting it to what it is changes nothing.</summary>
+    /// <summary>Whether the average and the factors are swapped, so that the average is in effect; setting it to its own value does nothing.</summary>
     public bool InPlace
     {
         get => _inPlace;
@@ -43,7 +46,7 @@ internal sealed class EmaAdapters : IResumable, IDisposable
         }
     }
 
-    /// <summary>To be called after each update.</summary>
+    /// <summary>Includes the factors in the average; call after each update.</summary>
     public void Update()
     {
         using IDisposable guard = no_grad();
@@ -66,15 +69,15 @@ internal sealed class EmaAdapters : IResumable, IDisposable
     }
 
     /// <inheritdoc/>
-    /// <remarks>To be called while the average is not in the factors' place. Where the run had no average so far, it begins with the factors as they are.</remarks>
+    /// <remarks>Call while the average is not in the factors' place. Where the run had no average so far, it begins with the factors as they are.</remarks>
     public void Load(StateReader state)
     {
         using IDisposable guard = no_grad();
         _updates = state.IsEmpty ? 0 : (int)state.Integer("updates", maximum: int.MaxValue);
         foreach ((int index, (Tensor mean, Tensor factor)) in _mean.Zip(_adapters.Parameters).Index())
         {
-            using Tensor from = state.IsEmpty ? factor.alias() : state.TensorLike($"mean/{index}", mean);
-            mean.copy_(from);
+            using Tensor source = state.IsEmpty ? factor.alias() : state.TensorLike($"mean/{index}", mean);
+            mean.copy_(source);
         }
     }
 

@@ -3,13 +3,14 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>Reads scores that are used as numbers: one that is not finite decides nothing, and would be averaged, compared or remembered unseen.</summary>
+/// <summary>Reads scores that are used as numbers; one that is not finite would be averaged, compared or remembered unseen.</summary>
 internal static class FiniteScores
 {
-    /// <summary>The scores on the host; zeros where there are no numbers.</summary>
-    /// <param name="reward">Gave them.</param>
-    /// <param name="scores">[B].</param>
+    /// <summary>Copies scores to the host and checks them.</summary>
+    /// <param name="reward">The reward that gave them, for the message.</param>
+    /// <param name="scores">Scores [B].</param>
     /// <param name="prompts">B prompts, for the message.</param>
+    /// <returns>B scores; zeros where the tensor is on the meta device and has no numbers.</returns>
     /// <exception cref="NotFiniteNumberException">A score is NaN or infinite.</exception>
     public static double[] Require(VideoReward reward, Tensor scores, IReadOnlyList<string> prompts)
     {

@@ -2,10 +2,12 @@ using System.Runtime.CompilerServices;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>How thoroughly <see cref="GradientCheck"/> looks, and what it accepts.</summary>
+/// <summary>How thoroughly <see cref="GradientCheck"/> compares, and what it accepts.</summary>
 public sealed record GradientCheckOptions
 {
-    /// <summary>The prompts that videos are made of, in turn; by default three of the embedded world. A reward that knows only some prompts needs one of those.</summary>
+    /// <summary>
+    /// The prompts of the videos, in turn; by default three of the embedded models. A reward that knows only some prompts needs one of those.
+    /// </summary>
     public IReadOnlyList<string> Prompts { get; init; } =
         ["a red circle moving right on a dark background", "a blue square growing on a light background", "a green cross moving up on a dark background"];
 
@@ -22,25 +24,28 @@ public sealed record GradientCheckOptions
     public int Parts { get; init; } = 4;
 
     /// <summary>
-    /// The step of the difference quotients, as a share of the factors' size, above 0; 3e-5 by default. It is up to a hundred times longer where the loss hardly
-    /// changes, and shorter near a kink. In float64 the error of the extrapolated quotient is of fourth order in it plus rounding of about 1e-16 divided by it.
+    /// The step of the difference quotients, as a share of the factors' size, above 0; 3e-5 by default. It is up to a hundred times longer where the loss
+    /// hardly changes, and shorter near a kink.
     /// </summary>
+    /// <remarks>In float64 the error of the extrapolated quotient is of fourth order in the step, plus rounding of about 1e-16 divided by it.</remarks>
     public double StepSize { get; init; } = 3e-5;
 
     /// <summary>
-    /// The largest relative difference that passes, above 0; 1e-6 by default: right gradients come to 1e-8 to 1e-11, the least wrong one that a forgotten
-    /// term makes is 1e-3.
+    /// The largest relative difference that passes, above 0; 1e-6 by default: right gradients reach 1e-8 to 1e-11, and the smallest error of a forgotten term
+    /// is 1e-3.
     /// </summary>
     public double Tolerance { get; init; } = 1e-6;
 
-    /// <summary>Whether to look at what must be equal as well: gradients with and without recomputation, in parts and whole, by equal windows. True by default.</summary>
+    /// <summary>
+    /// Whether gradients that must be equal are compared as well: with and without recomputation, in parts and whole, by equal windows. True by default.
+    /// </summary>
     public bool Invariants { get; init; } = true;
 
     /// <summary>Whether the direction along the gradient itself is compared as well; the random ones find whatever it finds.</summary>
     internal bool AlongGradient { get; init; } = true;
 
-    /// <summary>Checks every range.</summary>
-    /// <exception cref="ArgumentException">With every fault in the message.</exception>
+    /// <summary>Checks all ranges.</summary>
+    /// <exception cref="ArgumentException">An option is invalid; the message lists every fault.</exception>
     public void Validate()
     {
         var faults = new List<string>();

@@ -3,29 +3,29 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>One thing that was compared.</summary>
+/// <summary>One comparison of a gradient check.</summary>
 /// <param name="Name">A direction ("all adapters 1", "layer ..."), or what must be equal.</param>
-/// <param name="Analytic">The directional derivative by back-propagation; of a comparison of two gradients the norm of the first.</param>
-/// <param name="Numeric">The difference quotient; of a comparison of two gradients the norm of the second.</param>
+/// <param name="Analytic">The directional derivative by back-propagation; where two gradients are compared the norm of the first.</param>
+/// <param name="Numeric">The difference quotient; where two gradients are compared the norm of the second.</param>
 /// <param name="Error">The relative difference.</param>
 /// <param name="Tolerance">The largest error that passes; 0: bit for bit.</param>
-/// <param name="Note">What there is to say beside; empty: nothing.</param>
+/// <param name="Note">A note for the reader; empty: none.</param>
 public sealed record GradientCheckRow(string Name, double Analytic, double Numeric, double Error, double Tolerance, string Note)
 {
-    /// <summary>Whether the error is within the tolerance. What is not a number is not.</summary>
+    /// <summary>Whether the error is within the tolerance; NaN never is.</summary>
     public bool Passed => Error <= Tolerance;
 
     /// <summary>
-    /// Whether the loss has a kink (a clamp, an absolute value, a choice) within reach of the smallest step, so that no quotient tells its slope: look from another
-    /// point (<see cref="GradientCheckOptions.Seed"/>).
+    /// Whether the loss has a kink (a clamp, an absolute value, a choice) within reach of the smallest step, so that no quotient gives its slope. Compare at
+    /// another point then (<see cref="GradientCheckOptions.Seed"/>).
     /// </summary>
     public bool NearKink { get; init; }
 }
 
-/// <summary>What <see cref="GradientCheck"/> found.</summary>
-/// <param name="Loss">The loss of the batch that was looked at.</param>
-/// <param name="GradientNorm">Of its gradient over all adapters.</param>
-/// <param name="Rows">Everything that was compared.</param>
+/// <summary>The result of <see cref="GradientCheck"/>.</summary>
+/// <param name="Loss">The loss of the batch.</param>
+/// <param name="GradientNorm">L2 norm of its gradient over all adapters.</param>
+/// <param name="Rows">All comparisons.</param>
 public sealed record GradientCheckReport(double Loss, double GradientNorm, IReadOnlyList<GradientCheckRow> Rows)
 {
     /// <summary>Whether every row passed.</summary>
@@ -34,8 +34,8 @@ public sealed record GradientCheckReport(double Loss, double GradientNorm, IRead
     /// <summary>The largest error of a difference quotient.</summary>
     public double LargestError => Rows.Where(row => row.Tolerance > 0).Select(row => row.Error).DefaultIfEmpty().Max();
 
-    /// <summary>Does nothing where every row passed.</summary>
-    /// <exception cref="GradientCheckException">With the table in its message.</exception>
+    /// <summary>Throws unless every row passed.</summary>
+    /// <exception cref="GradientCheckException">A row failed; the message has the table.</exception>
     public void ThrowIfFailed()
     {
         if (!Passed)
@@ -44,16 +44,16 @@ public sealed record GradientCheckReport(double Loss, double GradientNorm, IRead
         }
     }
 
-    /// <summary>The table as text, a row a line.</summary>
+    /// <summary>Formats the table, one row per line.</summary>
     public override string ToString()
     {
         int width = Rows.Select(row => row.Name.Length).DefaultIfEmpty().Max();
         var text = new StringBuilder();
         foreach (GradientCheckRow row in Rows)
         {
-            text.AppendLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{(row.Passed ? "ok  " : "FAIL")} {row.Name.PadRight(width)}  {row.Analytic,14:e6}  {row.Numeric,14:e6}  error {row.Error,8:e1} of {row.Tolerance:e0}{(row.Note.Length > 0 ? $"  ({row.Note})" : "")}"));
+            string note = row.Note.Length > 0 ? $"  ({row.Note})" : "";
+            text.Append(CultureInfo.InvariantCulture, $"{(row.Passed ? "ok  " : "FAIL")} {row.Name.PadRight(width)}  {row.Analytic,14:e6}  ");
+            text.AppendLine(CultureInfo.InvariantCulture, $"{row.Numeric,14:e6}  error {row.Error,8:e1} of {row.Tolerance:e0}{note}");
         }
 
         return text.ToString();
@@ -63,11 +63,13 @@ public sealed record GradientCheckReport(double Loss, double GradientNorm, IRead
 /// <summary>A gradient is not the derivative of its loss.</summary>
 public sealed class GradientCheckException : Exception
 {
-    /// <summary>Says which rows failed.</summary>
-    /// <param name="report">What was found.</param>
+    /// <summary>Makes the message from the rows that failed.</summary>
+    /// <param name="report">The report.</param>
     public GradientCheckException(GradientCheckReport report)
-        : base($"{report?.Rows.Count(row => !row.Passed)} of {report?.Rows.Count} comparisons failed: the gradient is not the derivative of the loss.\n{report}") => Report = report!;
+        : base($"{report?.Rows.Count(row => !row.Passed)} of {report?.Rows.Count} comparisons failed: "
+            + $"the gradient is not the derivative of the loss.\n{report}") =>
+        Report = report!;
 
-    /// <summary>Everything that was compared.</summary>
+    /// <summary>The report.</summary>
     public GradientCheckReport Report { get; }
 }

@@ -5,16 +5,17 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// Is it learning? Observes the first updates: gradient must have reached adapters, and what it reached must have moved: a factor that stays where it was has lost
-/// its steps to rounding, and a run in which all do learns nothing. Where the reward's gradient may rightly be zero, only updates with some gradient are observed,
-/// however late they come.
+/// Checks in the first updates that the run is learning: gradient must have reached adapters, and the factors it reached must have moved.
 /// </summary>
 /// <remarks>
-/// Two updates are the least, since a down factor gets no gradient while its up factor is still zero; as long as an update reaches up factors that none before
-/// reached (behind an output layer that begins at zero), another one follows. Reached is what has a gradient other than zero, however small: size says nothing, since true
-/// gradients span more decades than rounding noise lies below them. Noise stands only where non-zero numbers cancel, which softmax and norms do by their structure; such
-/// places are therefore known from the structure (<see cref="LoraAdapters.InertFactors"/>): they count neither as reached nor as missed. A gradient that is cut
-/// anywhere else is null or exactly zero on every processor. A reward whose own derivative cancels is for <see cref="GradientCheck"/> to find.
+/// A factor that has not moved has lost its steps to rounding, and a run in which all have learns nothing. Where the reward's gradient may rightly be zero,
+/// only updates with some gradient are observed, however late they come.
+/// At least two updates are observed, since a down factor gets no gradient while its up factor is still zero; as long as an update reaches up factors that none
+/// before reached (after an output layer that begins at zero), another one follows. A factor counts as reached if its gradient is not zero, however small: size
+/// says nothing, since true gradients span more decades than rounding noise lies below them. Noise is there only where non-zero numbers cancel, which softmax
+/// and norms do by their structure; such places are therefore known from the structure (<see cref="LoraAdapters.InertFactors"/>): they count neither as reached
+/// nor as missed. A gradient that is cut anywhere else is null or exactly zero on every processor. A reward whose own derivative cancels is found by <see
+/// cref="GradientCheck"/>.
 /// </remarks>
 internal sealed class GradientFlowCheck : IResumable
 {
@@ -28,7 +29,8 @@ internal sealed class GradientFlowCheck : IResumable
     private bool _spreads;
     private bool _done;
 
-    /// <param name="adapters">What is trained; from here on it is noted which of them cannot matter.</param>
+    /// <summary>Begins to observe a run.</summary>
+    /// <param name="adapters">The adapters to train; from now on they record which of them cannot affect the video.</param>
     /// <param name="gradientMayVanish">Whether an update may rightly have no gradient at all.</param>
     public GradientFlowCheck(LoraAdapters adapters, bool gradientMayVanish = false)
     {
@@ -36,7 +38,7 @@ internal sealed class GradientFlowCheck : IResumable
         adapters.ForgetUses();
     }
 
-    /// <summary>To be called when a step's gradient is complete, before the update.</summary>
+    /// <summary>Observes the gradient; call when a step's gradient is complete, before the update.</summary>
     public void BeforeUpdate()
     {
         if (_done)
@@ -68,7 +70,9 @@ internal sealed class GradientFlowCheck : IResumable
         _observed += any || !_gradientMayVanish ? 1 : 0;
     }
 
-    /// <summary>To be called after each update. Returns what to warn of, once, after the last observed update.</summary>
+    /// <summary>Decides after the last observed update; call after each update.</summary>
+    /// <param name="step">The optimizer step, counted from 1, for messages.</param>
+    /// <returns>Warnings, once, after the last observed update; empty otherwise.</returns>
     /// <exception cref="InvalidOperationException">No adapter got gradient, or none that did has moved.</exception>
     public IReadOnlyList<string> AfterUpdate(int step)
     {
@@ -83,7 +87,8 @@ internal sealed class GradientFlowCheck : IResumable
         using IDisposable guard = no_grad();
         IReadOnlySet<string> inert = _adapters.InertFactors;
         _reached.ExceptWith(inert);
-        string[] still = [.. _adapters.NamedFactors.Where(pair => _reached.Contains(pair.Name) && Equal(_before[pair.Name], pair.Factor)).Select(pair => pair.Name)];
+        string[] unmoved =
+            [.. _adapters.NamedFactors.Where(pair => _reached.Contains(pair.Name) && Equal(_before[pair.Name], pair.Factor)).Select(pair => pair.Name)];
         string[] names = [.. _before.Keys.Where(name => !inert.Contains(name))];
         int all = _before.Count;
         foreach (Tensor tensor in _before.Values)
@@ -95,29 +100,30 @@ internal sealed class GradientFlowCheck : IResumable
         if (names.Length == 0)
         {
             throw new InvalidOperationException(
-                $"None of the {all} adapter tensors can influence the video at this size: they belong to queries and keys of attention over a single token, or to layers whose output " +
-                "a norm takes away again. Choose other LoRA targets, more frames or larger ones.");
+                $"None of the {all} adapter tensors can affect the video at this size: they belong to queries and keys of attention over a single token, " +
+                "or to layers whose output a norm removes. Choose other LoRA targets, more frames or larger ones.");
         }
 
         if (_reached.Count == 0)
         {
             throw new InvalidOperationException(
                 $"After {step} training steps no gradient has reached any of the {names.Length} adapter tensors. " +
-                "Check that the reward's score depends on the frames it is shown and that the gradient window holds a step that still changes the video.");
+                "Check that the reward's score depends on the frames it is shown and that the gradient window has a step that still changes the video.");
         }
 
-        if (still.Length == _reached.Count)
+        if (unmoved.Length == _reached.Count)
         {
             throw new InvalidOperationException(
-                $"After {step} training steps none of the {_reached.Count} adapter tensors that got gradient has moved: its steps are lost to rounding. Raise the learning rate; " +
-                "or, if the gradient is below AdamW's epsilon, choose steps that move the video more (GradientWindow.MostSensitive) or a larger reward.");
+                $"After {step} training steps none of the {_reached.Count} adapter tensors that got gradient has moved: their steps are lost to rounding. " +
+                "Raise the learning rate; or, if the gradient is below AdamW's epsilon, choose steps that move the video more (GradientWindow.MostSensitive) " +
+                "or a larger reward.");
         }
 
-        string[] idle = [.. names.Where(name => !_reached.Contains(name))];
+        string[] unreached = [.. names.Where(name => !_reached.Contains(name))];
         return
         [
-            .. Warning("No gradient reaches", idle, "they cannot influence the reward"),
-            .. Warning("No step moves", still, "it is lost to rounding: the learning rate is low, or their gradient below AdamW's epsilon"),
+            .. Warning("No gradient reaches", unreached, "they cannot affect the reward"),
+            .. Warning("No step moves", unmoved, "it is lost to rounding: the learning rate is low, or their gradient below AdamW's epsilon"),
         ];
     }
 
@@ -139,11 +145,14 @@ internal sealed class GradientFlowCheck : IResumable
         _reached.Clear();
         _reached.UnionWith(state.Texts("reached"));
         _before = _adapters.NamedFactors.Where(pair => state.Has($"before/{pair.Name}")).ToDictionary(
-            pair => pair.Name, pair => state.TensorLike($"before/{pair.Name}", pair.Factor).to(pair.Factor.device).DetachFromDisposeScope(), StringComparer.Ordinal);
+            pair => pair.Name, pair => state.TensorLike($"before/{pair.Name}", pair.Factor).to(pair.Factor.device).DetachFromDisposeScope(),
+            StringComparer.Ordinal);
     }
 
     private static IEnumerable<string> Warning(string what, string[] tensors, string why) =>
-        tensors.Length == 0 ? [] : [$"{what} {tensors.Length} adapter tensors ({why}): {string.Join(", ", tensors.Take(5))}{(tensors.Length > 5 ? ", ..." : ".")}"];
+        tensors.Length == 0
+            ? []
+            : [$"{what} {tensors.Length} adapter tensors ({why}): {string.Join(", ", tensors.Take(5))}{(tensors.Length > 5 ? ", ..." : ".")}"];
 
     private static bool Equal(Tensor before, Tensor now) => before.eq(now).all().AsBoolean();
 }

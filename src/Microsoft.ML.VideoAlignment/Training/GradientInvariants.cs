@@ -1,41 +1,41 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>What must be equal, whatever the numbers are. Gradients are those of <see cref="RewardGradientTrainer.Backward"/>.</summary>
-/// <param name="model">In float64.</param>
-/// <param name="reward">In float64.</param>
-/// <param name="adapters">Of its denoiser.</param>
-/// <param name="settings">Without accumulation.</param>
-/// <param name="prompts">What batches are made of.</param>
-/// <param name="seed">Of the batches.</param>
+/// <summary>Compares gradients that must be equal, whatever the numbers are. They are those of <see cref="RewardGradientTrainer.Backward"/>.</summary>
+/// <param name="model">The model, in float64.</param>
+/// <param name="reward">The reward, in float64.</param>
+/// <param name="adapters">The adapters of the model's denoiser.</param>
+/// <param name="settings">The settings, with an accumulation of 1.</param>
+/// <param name="prompts">The prompts that batches are drawn from.</param>
+/// <param name="seed">The seed of the batches.</param>
 internal sealed class GradientInvariants(
     VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings, IReadOnlyList<VideoPrompt> prompts, ulong seed)
 {
-    /// <summary>For sums in another order.</summary>
+    /// <summary>The tolerance for sums in another order.</summary>
     private const double Rounding = 1e-10;
 
     private int Steps { get; } = model.CreateSampler(settings.Sampling).Timesteps.Count;
 
+    /// <summary>Makes all comparisons.</summary>
     public IEnumerable<GradientCheckRow> Rows()
     {
         using DisposeScope scope = NewDisposeScope();
         return [.. Recomputed(), .. Windows(), .. BeforeTheWindow(), .. Parts()];
     }
 
-    /// <summary>
-    /// Blocks that are run again compute what they computed: the loss is the same bit for bit. In the gradient the parts of what several blocks read (the time,
-    /// the text, skips) are summed in another order.
-    /// </summary>
+    // Recomputed blocks give what they gave before: the loss is the same bit for bit. In the gradient the parts of what several blocks read (the time, the
+    // text, skips) are summed in another order.
     private IEnumerable<GradientCheckRow> Recomputed()
     {
         (ActivationMemory Activations, bool Steps) given = (model.Activations, model.RecomputeSteps);
         (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) plain = RunUnder(ActivationMemory.Keep, steps: false);
         foreach ((string name, ActivationMemory activations, bool steps) in new[]
         {
-            ("recomputed blocks", ActivationMemory.Recompute, false), ("offloaded blocks", ActivationMemory.RecomputeOffloaded, false), ("recomputed steps", ActivationMemory.Recompute, true),
+            ("recomputed blocks", ActivationMemory.Recompute, false), ("offloaded blocks", ActivationMemory.RecomputeOffloaded, false),
+            ("recomputed steps", ActivationMemory.Recompute, true),
         })
         {
             (double loss, IReadOnlyDictionary<string, Tensor> gradient) = RunUnder(activations, steps);
@@ -57,15 +57,16 @@ internal sealed class GradientInvariants(
         }
     }
 
-    /// <summary>Every step graded, said in three ways.</summary>
+    // All steps with gradient, by three equal windows.
     private IEnumerable<GradientCheckRow> Windows()
     {
         IReadOnlyDictionary<string, Tensor> full = Check(settings with { Window = GradientWindow.FromStep(0) }).Gradient;
         yield return Equal("the last T steps = full", full, Check(settings with { Window = GradientWindow.LastSteps(Steps) }).Gradient, 0, "bit for bit");
-        yield return Equal("all steps by number = full", full, Check(settings with { Window = GradientWindow.Steps([.. Enumerable.Range(0, Steps)]) }).Gradient, 0, "bit for bit");
+        GradientWindow numbered = GradientWindow.Steps([.. Enumerable.Range(0, Steps)]);
+        yield return Equal("all steps by number = full", full, Check(settings with { Window = numbered }).Gradient, 0, "bit for bit");
     }
 
-    /// <summary>x_0 has exactly no gradient when step 0 is outside the window, and has some when it is inside.</summary>
+    // x_0 has exactly no gradient when step 0 is outside the window, and has some when it is inside.
     private IEnumerable<GradientCheckRow> BeforeTheWindow()
     {
         if (Steps == 1 || settings.Sampling.SegmentCount > 1)
@@ -74,11 +75,13 @@ internal sealed class GradientInvariants(
         }
 
         double inside = AtStart(0), outside = AtStart(1);
-        yield return new GradientCheckRow("no gradient before the window", outside, 0, outside == 0 ? 0 : double.NaN, 0, FormattableString.Invariant($"at the start noise; {inside:e1} when step 0 is inside"));
-        yield return new GradientCheckRow("some gradient within the window", inside, inside, inside > 0 || reward.Contract.GradientMayVanish ? 0 : double.NaN, 0, "at the start noise");
+        yield return new GradientCheckRow(
+            "no gradient before the window", outside, 0, outside == 0 ? 0 : double.NaN, 0, $"at the start noise; {inside:e1} when step 0 is inside");
+        yield return new GradientCheckRow(
+            "some gradient within the window", inside, inside, inside > 0 || reward.Contract.GradientMayVanish ? 0 : double.NaN, 0, "at the start noise");
     }
 
-    /// <summary>Two batches, one after the other in one process or each in its own, and both as one.</summary>
+    // Two batches, one after the other in one process or each in its own, and both as one.
     private IEnumerable<GradientCheckRow> Parts()
     {
         if (settings.Sampling.SegmentCount > 1)
@@ -141,7 +144,7 @@ internal sealed class GradientInvariants(
 
     private RewardGradientTrainer Trainer(RewardGradientSettings chosen) => new(model, reward, adapters, chosen);
 
-    /// <summary>Two batches with one window and the same frames, whose noise can be asked for again.</summary>
+    // Two batches with one window and the same frames, whose noise can be read again.
     private (Rollout First, Rollout Second) TwoBatches(RewardGradientTrainer trainer)
     {
         using var draws = new TrainingRandom(prompts, seed);

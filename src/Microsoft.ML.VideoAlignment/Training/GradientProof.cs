@@ -1,57 +1,70 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// Compares the gradient of <see cref="RewardGradientTrainer"/> with difference quotients of its loss, which the same trainer computes by the same code. What
-/// the window makes constant (predictions of steps outside it, inputs that are detached, a video's frames handed on) keeps the value it has at the point itself
-/// (<see cref="ConstantRecorder"/>): the quotient is that of the function whose derivative the gradient is. With a full window and a reward without stop-gradients
-/// nothing is held, and the quotient is the loss's own.
+/// Compares the gradient of <see cref="RewardGradientTrainer"/> with difference quotients of its loss, which the same trainer computes by the same code.
 /// </summary>
+/// <remarks>
+/// What the window makes constant (predictions of steps outside it, inputs that are detached, frames with which later segments begin) keeps its value at the
+/// point itself (<see cref="ConstantRecorder"/>): the quotient is that of the function whose derivative the gradient is. With a full window and a reward
+/// without stop-gradients nothing is constant, and the quotient is the loss's own.
+/// </remarks>
 internal sealed class GradientProof
 {
-    /// <summary>A direction that happens to lie across the gradient is measured against this share of what a direction of its length gives on average.</summary>
+    /// <summary>
+    /// The errors of a direction that is nearly orthogonal to the gradient are relative to this share of the derivative that a direction of its length has on
+    /// average.
+    /// </summary>
     private const double LeastShare = 0.1;
 
-    /// <summary>Where the loss hardly changes, steps are longer, so that it changes by more of itself than this: rounding is 1e-16 of it. At most so many times longer.</summary>
+    /// <summary>
+    /// Where the loss hardly changes, steps are up to <see cref="MostLonger"/> times longer, so that it changes by this share of itself: rounding is 1e-16 of
+    /// it.
+    /// </summary>
     private const double LeastChange = 1e-7, MostLonger = 100;
 
     private readonly VideoReward _reward;
     private readonly LoraAdapters _adapters;
-    private readonly RewardGradientTrainer _trainer, _gradientSteps;
+    private readonly RewardGradientTrainer _trainer, _gradientTrainer;
     private readonly RewardGradientSettings _settings;
     private readonly IReadOnlyList<VideoPrompt> _prompts;
     private readonly GradientCheckOptions _options;
     private readonly GradientFault? _fault;
 
-    /// <summary>The windows that the micro-batches were drawn with.</summary>
+    /// <summary>The gradient plans of the micro-batches.</summary>
     private readonly List<GradientPlan> _plans = [];
 
-    /// <param name="trainer">Made from the other arguments; everything in float64.</param>
-    /// <param name="withGradient">Back-propagates the batches that <paramref name="trainer"/> draws: the same trainer, or one with the fault's settings.</param>
-    /// <param name="reward">Its reward.</param>
-    /// <param name="adapters">Its adapters, none of whose factors is zero.</param>
-    /// <param name="settings">Its settings.</param>
-    /// <param name="prompts">What batches are made of.</param>
-    /// <param name="options">How thoroughly.</param>
-    /// <param name="fault">What is wrong with the gradient's run; null: nothing.</param>
+    /// <summary>Prepares a comparison; everything is in float64.</summary>
+    /// <param name="trainer">The trainer that computes losses, made from the other arguments.</param>
+    /// <param name="gradientTrainer">
+    /// The trainer that back-propagates the batches that <paramref name="trainer"/> draws: the same one, or one with the fault's settings.
+    /// </param>
+    /// <param name="reward">The trainer's reward.</param>
+    /// <param name="adapters">The trainer's adapters, none of whose factors is zero.</param>
+    /// <param name="settings">The trainer's settings.</param>
+    /// <param name="prompts">The prompts that batches are drawn from.</param>
+    /// <param name="options">Directions, parts and tolerance.</param>
+    /// <param name="fault">The fault to inject into the gradient; null: none.</param>
     public GradientProof(
-        RewardGradientTrainer trainer, RewardGradientTrainer withGradient, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings,
+        RewardGradientTrainer trainer, RewardGradientTrainer gradientTrainer, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings,
         IReadOnlyList<VideoPrompt> prompts, GradientCheckOptions options, GradientFault? fault)
     {
-        (_trainer, _gradientSteps, _reward, _adapters, _settings, _prompts, _options, _fault) = (trainer, withGradient, reward, adapters, settings, prompts, options, fault);
+        (_trainer, _gradientTrainer, _reward, _adapters) = (trainer, gradientTrainer, reward, adapters);
+        (_settings, _prompts, _options, _fault) = (settings, prompts, options, fault);
     }
 
+    /// <summary>Runs the comparison.</summary>
     public GradientCheckReport Run()
     {
         using DisposeScope scope = NewDisposeScope();
         using var held = new ConstantRecorder();
         var rows = new List<GradientCheckRow>();
         double loss = Loss(held);
-        (double withGradient, IReadOnlyDictionary<string, Tensor> gradient) = Gradient();
-        rows.Add(Same("loss of the graded run", withGradient, loss));
+        (double lossWithGradient, IReadOnlyDictionary<string, Tensor> gradient) = Gradient();
+        rows.Add(Same("loss of the run with gradient", lossWithGradient, loss));
         rows.Add(Constants(held));
         using var generator = new Generator(unchecked((ulong)_options.Seed));
         double norm = AdapterDirection.Norm(gradient.Values);
@@ -67,7 +80,8 @@ internal sealed class GradientProof
         return new GradientCheckReport(loss, norm, rows);
     }
 
-    /// <summary>Back-propagates the micro-batches of one step: the loss, and copies of the factors' gradients by name (a factor without one is left out).</summary>
+    /// <summary>Back-propagates the micro-batches of one step.</summary>
+    /// <returns>The loss, and copies of the factors' gradients by name; a factor without gradient is left out.</returns>
     public (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) Gradient()
     {
         _reward.BeginTraining();
@@ -75,7 +89,7 @@ internal sealed class GradientProof
         double loss = Step(rollout =>
         {
             _plans.Add(rollout.First.Plan);
-            return _gradientSteps.Backward(_fault?.Rollout?.Invoke(rollout) ?? rollout);
+            return _gradientTrainer.Backward(_fault?.Rollout?.Invoke(rollout) ?? rollout);
         }).Loss;
         return (loss, AdapterGradient.Take(_adapters));
     }
@@ -83,7 +97,7 @@ internal sealed class GradientProof
     private static GradientCheckRow Same(string name, double first, double second) =>
         new(name, first, second, Math.Abs(first - second) / Math.Max(Math.Abs(second), double.Epsilon), 1e-12, "");
 
-    /// <summary>The loop must have held exactly what the window says, neither more (a lost gradient) nor less.</summary>
+    // The loop must have recorded exactly the window's constants, neither more (a lost gradient) nor fewer.
     private GradientCheckRow Constants(ConstantRecorder held)
     {
         int run = _plans.Sum(plan => plan.Stop + 1 ?? plan.Count), withGradient = _plans.Sum(plan => plan.GradientSteps.Count());
@@ -93,7 +107,9 @@ internal sealed class GradientProof
         bool right = !one || (predictions == run - withGradient && inputs == detached);
         return new GradientCheckRow(
             "constants are the window's", run - withGradient + detached, predictions + inputs, right ? 0 : double.NaN, 0,
-            one ? $"{predictions} predictions, {inputs} inputs of {run} steps" : $"{predictions} predictions, {inputs} inputs; not counted for videos of several clips");
+            one
+                ? $"{predictions} predictions, {inputs} inputs of {run} steps"
+                : $"{predictions} predictions, {inputs} inputs; not counted for videos of several segments");
     }
 
     private GradientCheckRow Compare(AdapterDirection direction, IReadOnlyDictionary<string, Tensor> gradient, ConstantRecorder held, double loss)
@@ -113,9 +129,8 @@ internal sealed class GradientProof
         double error = scale > 0 ? Math.Abs(analytic - numeric.Value) / scale : 0;
         bool kink = numeric.Disagreement > _options.Tolerance * scale;
         string note = error <= _options.Tolerance ? ""
-            : numeric.Value == 0 ? "the loss does not move at all: it does not depend on the adapters, or is rounded to float32"
-            : kink
-                ? FormattableString.Invariant($"the quotients of two steps disagree by {numeric.Disagreement / scale:e0}: a kink is near, or something computes in float32")
+            : numeric.Value == 0 ? "the loss does not change at all: it does not depend on the adapters, or is rounded to float32"
+            : kink ? $"the quotients of two steps disagree by {numeric.Disagreement / scale:e0}: a kink is near, or something computes in float32"
             : "";
         return new GradientCheckRow(direction.Name, analytic, numeric.Value, error, _options.Tolerance, note) { NearKink = kink };
     }
@@ -154,7 +169,7 @@ internal sealed class GradientProof
         return held.Run(() => Step(_trainer.Forward).Loss);
     }
 
-    /// <summary>The first step of the seed, drawn anew each time, since its noise comes from a stream.</summary>
+    // The first step of the seed, drawn again each time, since its noise comes from a stream.
     private StepOutcome Step(Func<Rollout, RolloutResult> run)
     {
         using var draws = new TrainingRandom(_prompts, unchecked((ulong)_options.Seed));

@@ -1,15 +1,18 @@
 using System.Globalization;
 using System.Text;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// Which denoising steps carry the reward's gradient. Steps are counted in sampling order, 0 = noisiest. Both branches of the guidance carry gradient
-/// in every window. The forward values do not depend on the window, except that <see cref="SingleStep"/> and <see cref="DrTune"/> stop early.
+/// Which denoising steps carry the reward's gradient. Steps are counted in sampling order from 0, the noisiest.
 /// </summary>
+/// <remarks>
+/// Both branches of the guidance carry gradient in every window. The forward values do not depend on the window, except that <see cref="SingleStep"/> and
+/// <see cref="DrTune"/> stop early.
+/// </remarks>
 public abstract record GradientWindow
 {
     private GradientWindow()
@@ -17,26 +20,34 @@ public abstract record GradientWindow
     }
 
     /// <summary>
-    /// The last <paramref name="count"/> steps; x at the first of them is a constant. 1 is VADER's default, the number of sampler steps is full
-    /// back-propagation (DRaFT-K, arXiv 2309.17400; VADER, arXiv 2407.08737, section 4).
+    /// The last steps; the latents at the first of them are a constant (DRaFT-K, arXiv 2309.17400; VADER, arXiv 2407.08737, section 4).
     /// </summary>
+    /// <param name="count">How many, at least 1: 1 is VADER's default, the number of sampler steps is full back-propagation.</param>
     public static GradientWindow LastSteps(int count) => new Last(count);
 
-    /// <summary>All steps from <paramref name="start"/> to the end (VADER's <c>specific</c>).</summary>
+    /// <summary>All steps from a start to the end (VADER's <c>specific</c>).</summary>
+    /// <param name="start">The first step with gradient, at least 0.</param>
     public static GradientWindow FromStep(int start) => new From(start);
 
     /// <summary>All steps from a start that is drawn uniformly at each training step (VADER's <c>rand</c>, AlignProp's random truncation).</summary>
     public static GradientWindow RandomStart() => new Random();
 
-    /// <summary>Step <paramref name="step"/> alone; its clean prediction is decoded and later steps are not run (ReFL, arXiv 2304.05977; VADER's <c>decode_og</c>).</summary>
+    /// <summary>
+    /// One step alone, whose clean prediction is decoded; later steps are not run (ReFL, arXiv 2304.05977; VADER's <c>decode_og</c>).
+    /// </summary>
+    /// <param name="step">The step, at least 0.</param>
     public static GradientWindow SingleStep(int step) => new Single(step);
 
     /// <summary>
-    /// The last step, and <paramref name="copies"/> - 1 times more: the finished latents are noised anew to the last step's level, denoised once with gradient, decoded and
-    /// scored; the gradient is the mean over all of them (DRaFT-LV, arXiv 2309.17400, section 4.3, which takes 2). Costs copies - 1 reward queries and gradient steps more, and no
-    /// sampling. For models whose latents are sqrt(abar) x_0 + sqrt(1 - abar) noise: ModelScope and VideoCrafter.
+    /// The last step, several times: further copies of the finished latents are noised to the last step's level, denoised once with gradient, decoded and
+    /// scored, and the gradient is the mean over all of them (DRaFT-LV, arXiv 2309.17400, section 4.3, with 2).
     /// </summary>
-    /// <exception cref="ArgumentOutOfRangeException">Less than one.</exception>
+    /// <remarks>
+    /// It costs copies - 1 more reward queries and gradient steps, but no more sampling. For models whose latents are sqrt(abar) x_0 + sqrt(1 - abar) noise:
+    /// ModelScope and VideoCrafter.
+    /// </remarks>
+    /// <param name="copies">How often the last step carries gradient, at least 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The number of copies is below 1.</exception>
     public static GradientWindow LowVariance(int copies = 2)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(copies, 1);
@@ -44,29 +55,35 @@ public abstract record GradientWindow
     }
 
     /// <summary>
-    /// The network carries gradient in <paramref name="steps"/> with its input detached, the sampler's path is kept, and the clean prediction of step
-    /// <paramref name="stop"/> is decoded (DRTune, arXiv 2405.00760).
+    /// Given steps, in which the network carries gradient with its input detached; the sampler's path is kept, and the clean prediction of a last step is
+    /// decoded (DRTune, arXiv 2405.00760).
     /// </summary>
+    /// <param name="steps">The steps with gradient, at least one, none after <paramref name="stop"/>.</param>
+    /// <param name="stop">The last step, whose clean prediction is decoded.</param>
     public static GradientWindow DrTune(IReadOnlyList<int> steps, int stop) => new Tuned([.. steps], stop);
 
     /// <summary>The given steps and no others; elsewhere the network is a constant and the sampler's path is kept.</summary>
+    /// <param name="steps">The steps with gradient, at least one.</param>
     public static GradientWindow Steps(params IReadOnlyList<int> steps) => new Set([.. steps]);
 
     /// <summary>
-    /// The <paramref name="count"/> steps whose predictions move the final latents most, and no others; elsewhere the network is a constant and the
-    /// sampler's path is kept. For samplers whose last step is nearly inert, as Stable Video Diffusion's: of its 25 steps the last one moves the latents by
-    /// 0.002 of a change in its prediction, step 17 by 0.29.
+    /// The steps whose predictions move the final latents most, and no others; elsewhere the network is a constant and the sampler's path is kept.
     /// </summary>
+    /// <remarks>
+    /// For samplers whose last step is nearly inert, such as Stable Video Diffusion's: of its 25 steps the last one moves the latents by 0.002 of a change in
+    /// its prediction, step 17 by 0.29.
+    /// </remarks>
+    /// <param name="count">How many, at least 1.</param>
     public static GradientWindow MostSensitive(int count = 1) => new Sensitive(count);
 
     /// <summary>
-    /// A table for people: of each sampler step its time step, how strongly the final latents react to a change in its prediction (known from the sampler alone),
-    /// and whether this window grades it.
+    /// Formats a table for people: for each sampler step its time step, how strongly the final latents react to a change in its prediction (known from the
+    /// sampler alone), and whether it carries gradient in this window.
     /// </summary>
-    /// <param name="model">Whose sampler is asked.</param>
+    /// <param name="model">The model, whose sampler is used.</param>
     /// <param name="inferenceSteps">Sampler steps; null: the model's usual number.</param>
-    /// <param name="sampler">Another sampler's class name, as <see cref="VideoAlignmentOptions.Sampler"/>; null: the model's own.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The window does not fit into the run.</exception>
+    /// <param name="sampler">The class name of another sampler, as in <see cref="VideoAlignmentOptions.Sampler"/>; null: the model's own.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The window does not fit the number of steps.</exception>
     public string Describe(VideoDiffusionModel model, int? inferenceSteps = null, string? sampler = null)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -84,17 +101,20 @@ public abstract record GradientWindow
         var text = new StringBuilder($"{"step",4} {"time step",10} {"d(latents)/d(prediction)",25}\n");
         for (int step = 0; step < run.Timesteps.Count; step++)
         {
-            text.Append(CultureInfo.InvariantCulture, $"{step,4} {run.Timesteps[step],10:0.###} {sensitivity[step],25:0.0000}{(withGradient.Contains(step) ? "  graded" : "")}\n");
+            string mark = withGradient.Contains(step) ? "  with gradient" : "";
+            text.Append(CultureInfo.InvariantCulture, $"{step,4} {run.Timesteps[step],10:0.###} {sensitivity[step],25:0.0000}{mark}\n");
         }
 
         return text.ToString();
     }
 
-    /// <summary>How often the last step is graded, each time from other noise.</summary>
+    /// <summary>How often the last step carries gradient, each time from other noise; 1 except for <see cref="LowVariance"/>.</summary>
     internal int Copies => this is LastCopies(var copies) ? copies : 1;
 
-    /// <summary>As the other overload, for a run of this sampler; windows that look at it need this one.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The window does not fit into the run.</exception>
+    /// <summary>Makes the plan of a run with a given sampler, as <see cref="MostSensitive"/> needs.</summary>
+    /// <param name="sampler">The sampler.</param>
+    /// <param name="draw">Draws a uniform integer in [0, argument).</param>
+    /// <exception cref="ArgumentOutOfRangeException">The window does not fit the number of steps.</exception>
     internal GradientPlan Resolve(ISampler sampler, Func<int, int> draw)
     {
         int steps = sampler.Timesteps.Count;
@@ -104,13 +124,14 @@ public abstract record GradientWindow
         }
 
         double[] sensitivity = StepSensitivity.Compute(sampler);
-        return GradientPlan.Chosen(
-            steps, Enumerable.Range(0, steps).OrderByDescending(step => Math.Abs(sensitivity[step])).Take(Within(count, 1, steps, "the number of steps", steps)).ToHashSet(),
-            detachInput: false);
+        IEnumerable<int> strongest = Enumerable.Range(0, steps).OrderByDescending(step => Math.Abs(sensitivity[step]));
+        return GradientPlan.Chosen(steps, strongest.Take(Within(count, 1, steps, "the number of steps", steps)).ToHashSet(), detachInput: false);
     }
 
-    /// <summary>What every step of a run over <paramref name="steps"/> sampler steps does. <paramref name="draw"/>: uniform integer below its argument.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The window does not fit into the run.</exception>
+    /// <summary>Makes the plan of a run: what each of its sampler steps does.</summary>
+    /// <param name="steps">Sampler steps of the run.</param>
+    /// <param name="draw">Draws a uniform integer in [0, argument).</param>
+    /// <exception cref="ArgumentOutOfRangeException">The window does not fit the number of steps.</exception>
     internal GradientPlan Resolve(int steps, Func<int, int> draw) => this switch
     {
         LastCopies => GradientPlan.Suffix(steps, steps - 1),

@@ -1,23 +1,25 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// How far the adapters have led the denoiser away from the base model: mean over gradient steps of mean (e_adapted - e_base)^2, both predictions for one
-/// input. The KL divergence between the two models' Gaussian denoising steps is this up to a factor that depends on the step alone (Ho et al. 2020,
-/// arXiv 2006.11239, eq. 8; as a regulariser of alignment Fan et al. 2023, DPOK, arXiv 2305.16381, section 4.2).
+/// The distance of the adapted denoiser from the base model: the mean over gradient steps of mean (e_adapted - e_base)^2, both predictions for one input. The
+/// KL divergence between the two models' Gaussian denoising steps is this up to a factor that depends on the step alone.
 /// </summary>
-/// <param name="adapters">Switched off for the base model's prediction.</param>
-/// <param name="sampler">Scales the network's input.</param>
+/// <remarks>Ho et al. 2020, arXiv 2006.11239, eq. 8; as a regularizer of alignment Fan et al. 2023, DPOK, arXiv 2305.16381, section 4.2.</remarks>
+/// <param name="adapters">The adapters, which are off for the base model's prediction.</param>
+/// <param name="sampler">The sampler, which scales the network's input.</param>
 /// <param name="work">Counts the base model's evaluations.</param>
 internal sealed class KlPenalty(LoraAdapters adapters, ISampler sampler, WorkCount work) : IDisposable
 {
     private readonly List<Tensor> _ofSteps = [];
 
-    /// <summary>Takes a step in, if it carries gradient. <paramref name="guidance"/>: what made its prediction.</summary>
+    /// <summary>Adds a denoising step, if it carries gradient.</summary>
+    /// <param name="guidance">The guidance that made the step's prediction.</param>
+    /// <param name="step">The step.</param>
     public void Add(Guidance guidance, DenoisingStep step)
     {
         if (!step.Prediction.requires_grad)
@@ -38,7 +40,8 @@ internal sealed class KlPenalty(LoraAdapters adapters, ISampler sampler, WorkCou
         }
     }
 
-    /// <summary>The distance, a scalar that carries gradient, and frees what was gathered; null where no step carried any.</summary>
+    /// <summary>Computes the distance and frees the steps that were added.</summary>
+    /// <returns>A scalar that carries gradient; null: no step did.</returns>
     public Tensor? TakeTotal()
     {
         if (_ofSteps.Count == 0)
@@ -51,7 +54,7 @@ internal sealed class KlPenalty(LoraAdapters adapters, ISampler sampler, WorkCou
         return mean;
     }
 
-    /// <summary>Frees what was gathered; a run that fails between its steps and its end leaves some.</summary>
+    /// <summary>Frees the steps that were added; a run that fails before its end leaves some.</summary>
     public void Dispose()
     {
         _ofSteps.ForEach(term => term.Dispose());

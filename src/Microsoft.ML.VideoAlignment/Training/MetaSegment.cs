@@ -1,11 +1,15 @@
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>Clips of shapes without numbers, for <see cref="TrainingDryRun"/>.</summary>
+/// <summary>Makes segments of shapes without numbers, on the meta device, for <see cref="TrainingDryRun"/>.</summary>
 internal static class MetaSegment
 {
-    /// <summary>A clip of so many videos, each text as long as the network takes it.</summary>
+    /// <summary>Makes the inputs of a segment; each text is as long as the network reads.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="sampling">Size and guidance of the videos.</param>
+    /// <param name="videos">Videos of the batch.</param>
+    /// <param name="plan">The gradient plan.</param>
     public static SegmentInputs Create(VideoDiffusionModel model, SamplingSettings sampling, int videos, GradientPlan plan)
     {
         long[] shape = model.LatentShape(videos, sampling.Size);
@@ -19,8 +23,11 @@ internal static class MetaSegment
         };
     }
 
-    /// <summary>As many prompts; no word of them is read.</summary>
+    /// <summary>Makes prompts, which are not read.</summary>
+    /// <param name="videos">The number of prompts.</param>
     public static string[] Prompts(int videos) => [.. Enumerable.Repeat("", videos)];
 
+    /// <summary>Makes a tensor without numbers.</summary>
+    /// <param name="shape">Its shape.</param>
     public static Tensor Empty(params long[] shape) => empty(shape, device: META);
 }

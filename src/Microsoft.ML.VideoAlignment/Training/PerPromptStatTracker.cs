@@ -3,19 +3,21 @@ using Microsoft.ML.VideoAlignment.Runs;
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// How much better than usual a score is, for its own prompt: the last scores of each prompt are remembered. Reference: ddpo-pytorch,
-/// <c>PerPromptStatTracker</c> (Black et al. 2023, arXiv 2305.13301, section 5.1); its two ways add different small numbers to the deviation.
+/// Normalizes scores to advantages by the last scores of the same prompt. Reference: ddpo-pytorch, <c>PerPromptStatTracker</c> (Black et al. 2023,
+/// arXiv 2305.13301, section 5.1).
 /// </summary>
-/// <param name="capacity">Scores remembered for each prompt.</param>
-/// <param name="minimum">Scores of a prompt below which it is measured against the update's whole batch.</param>
+/// <remarks>As there, <see cref="Update"/> and <see cref="Global"/> add different small numbers to the deviation.</remarks>
+/// <param name="capacity">Scores remembered for each prompt, at least 1.</param>
+/// <param name="minimum">The number of remembered scores below which a prompt is compared with the whole batch of the update.</param>
 internal sealed class PerPromptStatTracker(int capacity, int minimum) : IResumable
 {
     private readonly Dictionary<string, Queue<double>> _recent = new(StringComparer.Ordinal);
 
-    /// <summary>Remembers the scores, then gives (score - mean) / (deviation + 1e-6) for each, in order.</summary>
-    /// <param name="prompts">Of each score.</param>
+    /// <summary>Remembers scores, and normalizes them by (score - mean) / (deviation + 1e-6).</summary>
+    /// <param name="prompts">The prompt of each score.</param>
     /// <param name="scores">The scores.</param>
-    /// <param name="rounding">A deviation that says nothing: advantages against it are 0. The reference divides by what there is.</param>
+    /// <param name="rounding">The deviation that rounding alone explains: advantages over one no larger are 0. The reference divides by any deviation.</param>
+    /// <returns>The advantages, in the same order.</returns>
     public double[] Update(IReadOnlyList<string> prompts, IReadOnlyList<double> scores, double rounding = 0)
     {
         (double Mean, double Deviation) all = Moments(scores);
@@ -46,7 +48,8 @@ internal sealed class PerPromptStatTracker(int capacity, int minimum) : IResumab
         return advantages;
     }
 
-    /// <summary>Mean and population deviation of what is remembered of a prompt, and how many scores that is.</summary>
+    /// <summary>Gets mean and population deviation of the remembered scores of a prompt, and their number.</summary>
+    /// <param name="prompt">A prompt that has scores.</param>
     public (double Mean, double Deviation, int Count) Recent(string prompt)
     {
         Queue<double> recent = _recent[prompt];
@@ -54,9 +57,10 @@ internal sealed class PerPromptStatTracker(int capacity, int minimum) : IResumab
         return (mean, deviation, recent.Count);
     }
 
-    /// <summary>The way without memory: (score - mean) / (deviation + 1e-8) over these scores.</summary>
+    /// <summary>Normalizes scores without memory, by (score - mean) / (deviation + 1e-8) over these scores alone.</summary>
     /// <param name="scores">The scores.</param>
-    /// <param name="rounding">As of <see cref="Update"/>.</param>
+    /// <param name="rounding">The deviation that rounding alone explains: advantages over one no larger are 0.</param>
+    /// <returns>The advantages, in the same order.</returns>
     public static double[] Global(IReadOnlyList<double> scores, double rounding = 0)
     {
         (double mean, double deviation) = Moments(scores);

@@ -1,32 +1,31 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Runs;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>What a rollout of N videos leaves behind for learning: where each denoising step started, where it went, and how probable that was.</summary>
-/// <param name="Trajectory">x_0 ... x_S: [N, S + 1, c, T, h, w].</param>
-/// <param name="LogProbabilities">Of the steps taken [N, S].</param>
-/// <param name="Condition">What the denoiser was told, N rows.</param>
-/// <param name="Unconditional">The same of the branch to lead away from; null where guidance does not act.</param>
+/// <summary>The trajectories of a rollout of N videos over S denoising steps, with the log-probability of each step.</summary>
+/// <param name="Trajectory">The latents x_0 ... x_S before and after each step, [N, S + 1, c, T, h, w].</param>
+/// <param name="LogProbabilities">Log-probabilities of the steps under the policy that sampled them, [N, S].</param>
+/// <param name="Condition">The condition of the denoiser, N rows.</param>
+/// <param name="Unconditional">The unconditional branch, N rows; null: without guidance.</param>
 internal sealed record PolicySamples(Tensor Trajectory, Tensor LogProbabilities, Condition Condition, Condition? Unconditional) : IDisposable
 {
     /// <summary>The finished latents [N, c, T, h, w]: a view.</summary>
     public Tensor Latents => Trajectory.select(1, -1);
 
-    /// <summary>
-    /// Runs the policy through the one sampling loop, without gradient. Tensors are the caller's, made in the scope of the call.
-    /// </summary>
-    /// <param name="model">Denoises.</param>
-    /// <param name="policy">Its sampler.</param>
-    /// <param name="sampling">Whose guidance scale is read.</param>
-    /// <param name="adapters">Merged for the run.</param>
-    /// <param name="segment">Conditions, start and noise; its plan is not read.</param>
+    /// <summary>Runs the policy through the one sampling loop, without gradient. The tensors are made in the caller's scope.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="policy">The model's sampler as a policy.</param>
+    /// <param name="sampling">The sampling settings, of which the guidance scale is read.</param>
+    /// <param name="adapters">The adapters, which are merged for the run.</param>
+    /// <param name="segment">Conditions, start and noise; its gradient plan is not read.</param>
     /// <param name="cancellation">Checked at each step.</param>
     public static PolicySamples Run(
-        VideoDiffusionModel model, IPolicySampler policy, SamplingSettings sampling, LoraAdapters adapters, SegmentInputs segment, CancellationToken cancellation)
+        VideoDiffusionModel model, IPolicySampler policy, SamplingSettings sampling, LoraAdapters adapters, SegmentInputs segment,
+        CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
@@ -37,7 +36,8 @@ internal sealed record PolicySamples(Tensor Trajectory, Tensor LogProbabilities,
             policy, segment.Start, guidance.Predict, GradientPlan.None(policy.Timesteps.Count), segment.Noise, adapters, Record, prompts: segment.Prompts,
             cancellation: cancellation);
         return new PolicySamples(
-            stack(states, dim: 1).MoveToOuterDisposeScope(), stack(probabilities, dim: 1).MoveToOuterDisposeScope(), Kept(segment.Condition)!, Kept(segment.Unconditional));
+            stack(states, dim: 1).MoveToOuterDisposeScope(), stack(probabilities, dim: 1).MoveToOuterDisposeScope(),
+            MoveOut(segment.Condition)!, MoveOut(segment.Unconditional));
 
         void Record(DenoisingStep step)
         {
@@ -50,17 +50,19 @@ internal sealed record PolicySamples(Tensor Trajectory, Tensor LogProbabilities,
 
         Tensor Keep(Tensor tensor) => tensor.MoveToOtherDisposeScope(scope);
 
-        static Condition? Kept(Condition? condition) => condition?.Map(static tensor => tensor.alias().MoveToOuterDisposeScope());
+        static Condition? MoveOut(Condition? condition) => condition?.Map(static tensor => tensor.alias().MoveToOuterDisposeScope());
     }
 
-    /// <summary>The videos of several rollouts, one after another, kept alive beyond the scope of the call.</summary>
+    /// <summary>Concatenates the videos of several batches. The result belongs to no dispose scope; the caller owns it.</summary>
+    /// <param name="parts">The batches, at least one; all with guidance or all without.</param>
     public static PolicySamples Join(IReadOnlyList<PolicySamples> parts) => new(
         cat([.. parts.Select(part => part.Trajectory)]).DetachFromDisposeScope(),
         cat([.. parts.Select(part => part.LogProbabilities)]).DetachFromDisposeScope(),
         Condition.Stack([.. parts.Select(part => part.Condition)]).DetachFromDisposeScope(),
         parts[0].Unconditional is null ? null : Condition.Stack([.. parts.Select(part => part.Unconditional!)]).DetachFromDisposeScope());
 
-    /// <summary>Writes all of it.</summary>
+    /// <summary>Writes the samples into a run's state.</summary>
+    /// <param name="state">The section to write to.</param>
     public void Save(StateWriter state)
     {
         state.Write("trajectory", Trajectory);
@@ -69,17 +71,22 @@ internal sealed record PolicySamples(Tensor Trajectory, Tensor LogProbabilities,
         Unconditional?.Save(state.Section("unconditional"));
     }
 
-    /// <summary>What <see cref="Save"/> wrote, of no dispose scope; the caller owns it.</summary>
+    /// <summary>Reads what <see cref="Save"/> wrote. The result belongs to no dispose scope; the caller owns it.</summary>
+    /// <param name="state">The section to read.</param>
+    /// <param name="device">The device that the tensors are made on.</param>
     public static PolicySamples Load(StateReader state, Device device)
     {
         Tensor trajectory = state.AnyTensor("trajectory", device), probabilities = state.AnyTensor("logProbabilities", device);
-        if (probabilities.dim() != 2 || trajectory.dim() < 3 || trajectory.shape[0] != probabilities.shape[0] || trajectory.shape[1] != probabilities.shape[1] + 1)
+        if (probabilities.dim() != 2 || trajectory.dim() < 3 || trajectory.shape[0] != probabilities.shape[0]
+            || trajectory.shape[1] != probabilities.shape[1] + 1)
         {
             throw state.Fault("trajectory", $"is {Shapes.Describe(trajectory)} beside probabilities {Shapes.Describe(probabilities)}");
         }
 
         StateReader unconditional = state.Section("unconditional");
-        return new PolicySamples(trajectory, probabilities, Condition.Load(state.Section("condition"), device), unconditional.IsEmpty ? null : Condition.Load(unconditional, device));
+        return new PolicySamples(
+            trajectory, probabilities, Condition.Load(state.Section("condition"), device),
+            unconditional.IsEmpty ? null : Condition.Load(unconditional, device));
     }
 
     public void Dispose()

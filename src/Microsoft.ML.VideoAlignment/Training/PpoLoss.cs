@@ -6,11 +6,15 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// The clipped policy gradient (Schulman et al. 2017, PPO, arXiv 1707.06347, eq. 7) on denoising steps: mean of max(-A r, -A clamp(r, 1 - c, 1 + c)) with
 /// r = exp(log p - log p_old). Reference: ddpo-pytorch's training script.
 /// </summary>
-/// <param name="advantageClip">A is held within plus and minus this.</param>
-/// <param name="clipRange">c.</param>
+/// <param name="advantageClip">The advantages A are clamped to plus and minus this, above 0.</param>
+/// <param name="clipRange">The clip range c of the ratio, above 0.</param>
 internal sealed class PpoLoss(double advantageClip, double clipRange)
 {
-    /// <summary>All [B]. logProbability carries gradient; the other two are constants.</summary>
+    /// <summary>Computes the loss of B denoising steps.</summary>
+    /// <param name="logProbability">Log-probabilities under the present policy [B], which carry gradient.</param>
+    /// <param name="old">Log-probabilities under the policy that sampled [B], constants.</param>
+    /// <param name="advantages">Advantages of the steps' videos [B], constants.</param>
+    /// <returns>The terms, which the caller owns.</returns>
     public PpoTerms Compute(Tensor logProbability, Tensor old, Tensor advantages)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -25,15 +29,16 @@ internal sealed class PpoLoss(double advantageClip, double clipRange)
 
         Tensor loss = maximum(cost * ratio, cost * ratio.Clamp(1 - clipRange, 1 + clipRange)).mean();
         return new PpoTerms(
-            ToTerms(loss), ToTerms(ratio), ToTerms(difference.square().mean().Div(2)), ToTerms(ratio.Sub(1).abs().GreaterThan(clipRange).to_type(loss.dtype).mean()));
+            ToTerms(loss), ToTerms(ratio), ToTerms(difference.square().mean().Div(2)),
+            ToTerms(ratio.Sub(1).abs().GreaterThan(clipRange).to_type(loss.dtype).mean()));
 
         static Tensor ToTerms(Tensor tensor) => tensor.MoveToOuterDisposeScope();
     }
 }
 
-/// <summary>The loss and what one watches. The caller owns them; the loss carries gradient.</summary>
-/// <param name="Loss">Scalar.</param>
-/// <param name="Ratio">New to old probability [B].</param>
-/// <param name="ApproximateKl">Half the mean squared difference of the log-probabilities.</param>
-/// <param name="ClipFraction">Share of ratios beyond the clip range.</param>
+/// <summary>Loss and diagnostics of PPO. The caller owns the tensors.</summary>
+/// <param name="Loss">The loss, a scalar that carries gradient.</param>
+/// <param name="Ratio">Ratio of new to old probability [B].</param>
+/// <param name="ApproximateKl">Half the mean squared difference of the log-probabilities, a scalar.</param>
+/// <param name="ClipFraction">Share of ratios beyond the clip range, a scalar.</param>
 internal readonly record struct PpoTerms(Tensor Loss, Tensor Ratio, Tensor ApproximateKl, Tensor ClipFraction);

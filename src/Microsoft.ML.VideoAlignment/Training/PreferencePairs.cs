@@ -1,12 +1,12 @@
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Runs;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>The better and the worse of a prompt's videos, kept until it has been learned from often enough.</summary>
-/// <param name="Winner">Latents [1, c, T, h, w].</param>
-/// <param name="Loser">The same of the worse.</param>
-/// <param name="Condition">What the denoiser was told, one row.</param>
+/// <summary>The better and the worse of a prompt's videos.</summary>
+/// <param name="Winner">Latents of the better video [1, c, T, h, w].</param>
+/// <param name="Loser">Latents of the worse video [1, c, T, h, w].</param>
+/// <param name="Condition">The condition of the denoiser, one row.</param>
 /// <param name="Score">The pair's mean score, in the reward's own units.</param>
 internal sealed record PreferencePair(Tensor Winner, Tensor Loser, Condition Condition, double Score) : IDisposable
 {
@@ -18,14 +18,14 @@ internal sealed record PreferencePair(Tensor Winner, Tensor Loser, Condition Con
     }
 }
 
-/// <summary>Everything random or given about one micro-batch of Diffusion-DPO, so that the gradient itself is a pure function of it.</summary>
+/// <summary>Everything random or given about one micro-batch of Diffusion-DPO with B pairs, so that the gradient itself is a pure function of it.</summary>
 /// <param name="Latents">Clean latents [2B, c, T, h, w]: winners, then their losers in the same order.</param>
-/// <param name="Noise">Of each pair [B, c, T, h, w]: both of a pair get the same.</param>
-/// <param name="Timesteps">Of each pair.</param>
-/// <param name="Condition">Of each pair, B rows.</param>
+/// <param name="Noise">Noise [B, c, T, h, w]: both videos of a pair get the same.</param>
+/// <param name="Timesteps">B time steps, one for each pair.</param>
+/// <param name="Condition">The condition of the denoiser, B rows.</param>
 internal sealed record PreferenceBatch(Tensor Latents, Tensor Noise, long[] Timesteps, Condition Condition);
 
-/// <summary>Pairs waiting to be learned from, each as often as asked for, in orders that are drawn anew for each pass.</summary>
+/// <summary>A queue of pairs, each queued once for each pass, in an order that is drawn for each pass.</summary>
 internal sealed class PreferencePairs : IDisposable
 {
     private readonly Queue<PreferencePair> _queue = [];
@@ -33,7 +33,10 @@ internal sealed class PreferencePairs : IDisposable
 
     public int Count => _queue.Count;
 
-    /// <summary>Queues the pairs of a rollout, which this owns from now on.</summary>
+    /// <summary>Queues the pairs of a rollout, which the queue owns from now on.</summary>
+    /// <param name="pairs">The pairs.</param>
+    /// <param name="passes">How often each pair is queued, at least 1.</param>
+    /// <param name="permutation">Draws an order of a number of pairs.</param>
     public void Add(IReadOnlyList<PreferencePair> pairs, int passes, Func<int, int[]> permutation)
     {
         for (int pass = 0; pass < passes; pass++)
@@ -50,10 +53,12 @@ internal sealed class PreferencePairs : IDisposable
         }
     }
 
-    /// <summary>The next pairs; there must be as many.</summary>
+    /// <summary>Removes the next pairs from the queue, which still owns them until <see cref="Done"/>.</summary>
+    /// <param name="count">How many, at most <see cref="Count"/>.</param>
     public IReadOnlyList<PreferencePair> Take(int count) => [.. Enumerable.Range(0, count).Select(_ => _queue.Dequeue())];
 
-    /// <summary>To be called when pairs have been learned from: frees those that will not come again.</summary>
+    /// <summary>Frees pairs that are not queued again; call when the pairs that were taken have been learned from.</summary>
+    /// <param name="pairs">The pairs that <see cref="Take"/> gave.</param>
     public void Done(IReadOnlyList<PreferencePair> pairs)
     {
         foreach (PreferencePair pair in pairs)
@@ -66,7 +71,8 @@ internal sealed class PreferencePairs : IDisposable
         }
     }
 
-    /// <summary>Writes the pairs and their order. Between steps a pair is used as often as it is queued, so the queue says it all.</summary>
+    /// <summary>Writes the pairs and their order into a run's state. Between steps no taken pair is in use, so the queue is the whole state.</summary>
+    /// <param name="state">The section to write to.</param>
     public void Save(StateWriter state)
     {
         PreferencePair[] pairs = [.. _queue.Distinct(ReferenceEqualityComparer.Instance).Cast<PreferencePair>()];
@@ -81,7 +87,9 @@ internal sealed class PreferencePairs : IDisposable
         }
     }
 
-    /// <summary>Replaces the pairs by what <see cref="Save"/> wrote.</summary>
+    /// <summary>Replaces the pairs by what <see cref="Save"/> wrote; an empty section leaves none.</summary>
+    /// <param name="state">The section to read.</param>
+    /// <param name="device">The device that the tensors are made on.</param>
     public void Load(StateReader state, Device device)
     {
         Dispose();

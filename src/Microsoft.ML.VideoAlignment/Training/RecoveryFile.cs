@@ -2,12 +2,13 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>Puts the weights of a failed run into the first folder that takes them. It never throws: the failure of the run is the news.</summary>
+/// <summary>Writes the weights of a failed run into the first folder that can be written. It never throws: the run's failure must be reported.</summary>
 internal static class RecoveryFile
 {
+    /// <summary>Writes the file.</summary>
     /// <param name="rescued">The weights.</param>
-    /// <param name="folders">Where to, in order of preference; one that is not there is made.</param>
-    /// <returns>The file, or null and why no folder took it.</returns>
+    /// <param name="folders">The folders, in order of preference; one that does not exist is created.</param>
+    /// <returns>The path of the file, or null and why no folder could be written.</returns>
     public static (string? Path, string? Problem) Write(RescuedAdapters rescued, IReadOnlyList<string> folders)
     {
         var problems = new List<string>();

@@ -1,39 +1,53 @@
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// Which frames of a generated video are decoded and shown to the reward, in a training step and in measurements on held-out prompts. The policy belongs to the
-/// trainer, not to
-/// the reward. Frame indices are those of the latents; all videos of a batch show the same ones, and each held-out video its own, which never change.
+/// Which frames of a generated video are decoded and shown to the reward, in training and in validation. All videos of a training batch show the same frames;
+/// each validation video has its own, which never change.
 /// </summary>
+/// <remarks>
+/// The choice belongs to the trainer, not to the reward. Frames are counted from 0, of the video, or of its latents with
+/// <see cref="VideoAlignmentOptions.RewardLatentFrames"/>.
+/// </remarks>
 public abstract record RewardFrames
 {
     private RewardFrames()
     {
     }
 
-    /// <summary>One frame, drawn uniformly at each step (VADER's default: an unbiased estimate of a reward that is a mean over frames).</summary>
+    /// <summary>One frame, drawn uniformly at each step: VADER's default, an unbiased estimate of a reward that is a mean over frames.</summary>
     public static RewardFrames OneRandom { get; } = new Random(1);
 
     /// <summary>Every frame.</summary>
     public static RewardFrames All { get; } = new Every();
 
-    /// <summary><paramref name="count"/> different frames, drawn uniformly at each step, in order of time.</summary>
+    /// <summary>Shows different frames, drawn uniformly at each step, in order of time.</summary>
+    /// <param name="count">How many, from 1 to the video's frames.</param>
     public static RewardFrames RandomFrames(int count) => new Random(count);
 
-    /// <summary><paramref name="count"/> frames evenly spread over the video.</summary>
+    /// <summary>Shows frames evenly spread over the video.</summary>
+    /// <param name="count">How many, from 1 to the video's frames.</param>
     public static RewardFrames Spaced(int count) => new Even(count);
 
-    /// <summary>Frames 0, <paramref name="step"/>, 2 <paramref name="step"/>, ...: with 2, what VADER's released code shows its action reward.</summary>
-    public static RewardFrames EveryNth(int step) => new Strided(step > 0 ? step : throw new ArgumentOutOfRangeException(nameof(step), step, "The step must be at least 1 frame."));
+    /// <summary>Shows frames 0, step, 2 step, ...: with 2, what VADER's released code shows its action reward.</summary>
+    /// <param name="step">The distance of two frames, at least 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The step is below 1.</exception>
+    public static RewardFrames EveryNth(int step) =>
+        new Strided(step > 0 ? step : throw new ArgumentOutOfRangeException(nameof(step), step, "The step must be at least 1 frame."));
 
-    /// <summary>Exactly these frames.</summary>
+    /// <summary>Shows exactly the given frames.</summary>
+    /// <param name="frames">Frame numbers, ascending, each in the video.</param>
     public static RewardFrames Chosen(params IReadOnlyList<int> frames) => new Fixed([.. frames]);
 
-    /// <summary>Most frames that a step of a video of <paramref name="frames"/> frames shows.</summary>
+    /// <summary>Counts the frames that a step shows.</summary>
+    /// <param name="frames">Frames of the video.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The choice asks for frames that the video does not have.</exception>
     internal int Count(int frames) => Select(frames, static _ => 0).Count;
 
-    /// <summary>The frames of one step, ascending. <paramref name="draw"/>: uniform integer below its argument.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The policy asks for frames that the video does not have.</exception>
+    /// <summary>Selects the frames of one step.</summary>
+    /// <param name="frames">Frames of the video.</param>
+    /// <param name="draw">Draws a uniform integer in [0, argument).</param>
+    /// <returns>Frame numbers, ascending.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The choice asks for frames that the video does not have.</exception>
     internal IReadOnlyList<int> Select(int frames, Func<int, int> draw) => this switch
     {
         Random(var count) => Sample(Within(count, 1, frames, frames), frames, draw),
@@ -44,7 +58,7 @@ public abstract record RewardFrames
         _ => throw new NotSupportedException(GetType().Name),
     };
 
-    /// <summary>Draws without replacement: a partial Fisher-Yates shuffle.</summary>
+    // Draws without replacement: a partial Fisher-Yates shuffle.
     private static int[] Sample(int count, int frames, Func<int, int> draw)
     {
         int[] order = [.. Enumerable.Range(0, frames)];
@@ -60,7 +74,8 @@ public abstract record RewardFrames
     private static int Within(int value, int low, int high, int frames) =>
         value >= low && value <= high
             ? value
-            : throw new ArgumentOutOfRangeException(nameof(value), value, $"Reward frames: expected {low} to {high} for a video of {frames} frames, got {value}.");
+            : throw new ArgumentOutOfRangeException(
+                nameof(value), value, $"Reward frames: expected {low} to {high} for a video of {frames} frames, got {value}.");
 
     private sealed record Random(int Drawn) : RewardFrames;
 

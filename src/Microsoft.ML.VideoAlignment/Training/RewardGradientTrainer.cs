@@ -1,6 +1,6 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Video;
@@ -8,14 +8,19 @@ using Microsoft.ML.VideoAlignment.Video;
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// VADER (Prabhudesai et al. 2024, arXiv 2407.08737), Algorithm 1: sample videos, decode the frames the reward wants, score them, and send the
-/// gradient of the loss through reward, decoder and the window's denoising steps into the adapters. The paper's update is printed as a step down
-/// the reward; the released code descends on a loss, and so do we.
+/// VADER (Prabhudesai et al. 2024, arXiv 2407.08737), Algorithm 1: sample videos, decode the frames for the reward, score them, and back-propagate the loss
+/// through reward, decoder and the window's denoising steps into the adapters.
 /// </summary>
+/// <remarks>The paper prints the update as a step down the reward; the released code descends on a loss, and so does this class.</remarks>
 internal sealed class RewardGradientTrainer : AlignmentTrainer
 {
     private readonly RewardGradientSettings _settings;
 
+    /// <summary>Creates a trainer; model, reward and adapters stay the caller's.</summary>
+    /// <param name="model">The model to align.</param>
+    /// <param name="reward">The reward, which must be differentiable.</param>
+    /// <param name="adapters">The adapters to train.</param>
+    /// <param name="settings">The validated settings.</param>
     public RewardGradientTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings)
         : base(model, reward, adapters, settings) => _settings = settings;
 
@@ -25,9 +30,10 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         return Backward(rollout, cancellation);
     });
 
-    /// <summary>Runs the micro-batches of one optimizer step, and returns the means of what they gave.</summary>
-    /// <param name="draws">Everything random about them, in order.</param>
-    /// <param name="run">Runs one: <see cref="Backward"/>, or <see cref="Forward"/> for the loss as a function of the adapters.</param>
+    /// <summary>Runs the micro-batches of one optimizer step.</summary>
+    /// <param name="draws">The run's random draws.</param>
+    /// <param name="run">Runs a micro-batch: <see cref="Backward"/>, or <see cref="Forward"/> for the loss as a function of the adapters.</param>
+    /// <returns>Means over the micro-batches.</returns>
     public StepOutcome Accumulate(TrainingRandom draws, Func<Rollout, RolloutResult> run)
     {
         (double reward, double loss) = (0, 0);
@@ -42,12 +48,16 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
     }
 
     /// <summary>Samples, decodes, scores, and adds the gradient of loss / accumulation to the adapters.</summary>
+    /// <param name="rollout">The micro-batch.</param>
+    /// <param name="cancellation">Checked at each denoising step.</param>
     public RolloutResult Backward(Rollout rollout, CancellationToken cancellation = default) => Run(rollout, backward: true, cancellation);
 
-    /// <summary>The same run, of which nothing is back-propagated: for its loss as a function of the adapters.</summary>
+    /// <summary>Samples, decodes and scores like <see cref="Backward"/>, but does not back-propagate: for the loss as a function of the adapters.</summary>
+    /// <param name="rollout">The micro-batch.</param>
     public RolloutResult Forward(Rollout rollout) => Run(rollout, backward: false, CancellationToken.None);
 
-    /// <summary>What the next micro-batch is.</summary>
+    /// <summary>Draws the next micro-batch.</summary>
+    /// <param name="draws">The run's random draws.</param>
     public Rollout Draw(TrainingRandom draws)
     {
         IReadOnlyList<VideoPrompt> prompts = draws.Prompts(_settings.BatchSize);
@@ -59,7 +69,10 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
             First = first,
             Frames = _settings.Frames.Select(_settings.Sampling.RewardFrameCount(Model), draws.Next),
             Copies = [.. Enumerable.Repeat(() => noise(first.Start.shape), _settings.Window.Copies - 1)],
-            Later = [.. Enumerable.Range(1, _settings.Sampling.SegmentCount - 1).Select(segment => (Func<Tensor, SegmentInputs>)(image => Segment(segment, image)))],
+            Later =
+            [
+                .. Enumerable.Range(1, _settings.Sampling.SegmentCount - 1).Select(segment => (Func<Tensor, SegmentInputs>)(image => Segment(segment, image))),
+            ],
         };
 
         SegmentInputs Segment(int index, Tensor? image) => Preparation.Build(index, prompts, image, noise, () => _settings.Window.Resolve(Sampler, draws.Next));
@@ -74,7 +87,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         chain.Run(Begin, Finish, cancellation);
         CountWork(rollout);
 
-        // The penalty belongs to the whole, whose copies each get a share.
+        // The penalty belongs to the whole loss, which is divided by the number of copies.
         int copies = 1 + rollout.Copies.Count;
         Tensor? penalty;
         using (NewDisposeScope())
@@ -84,7 +97,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
 
         (Tensor decoded, Tensor scores, Tensor loss) = Decode(segments, penalty, ScoreUse.Training);
 
-        // Copies make graphs of their own: the first one's, which is spent, must not be held beside them.
+        // Copies make graphs of their own: the first graph, which is spent, must not be kept beside them.
         penalty?.Dispose();
         Tensor[] finished = [.. segments.Select(static segment => segment.detach())];
         segments.ForEach(static segment => segment.Dispose());
@@ -99,7 +112,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         Tensor latents = finished.Length == 1 ? finished[0] : cat(finished, dim: 2);
         return new RolloutResult(Keep(latents), Keep(decoded), Keep(scores), Keep(loss));
 
-        // A clip that no scored frame depends on needs no graph.
+        // A segment that no scored frame depends on needs no graph.
         SegmentInputs Begin(int index, Tensor? image)
         {
             SegmentInputs segment = rollout.Begin(index, image);
@@ -135,7 +148,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         static Tensor Keep(Tensor tensor) => tensor.detach().MoveToOuterDisposeScope();
     }
 
-    /// <summary>DRaFT-LV, arXiv 2309.17400, algorithm 1: the finished latents, noised to the last step's level and denoised once.</summary>
+    // DRaFT-LV, arXiv 2309.17400, algorithm 1: the finished latents, noised to the last step's level and denoised once.
     private Tensor Copy(Rollout rollout, Tensor finished, Tensor noise)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -3,9 +3,10 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// What training makes of scores: the one place where a reward gets a target, a sign and a scale. Every form is a mean over the scores given, so a
-/// batch of any size, and one frame or many, weigh the same. Presets carry the constants of VADER's released code (commit adaf2ef).
+/// The loss that training makes of scores: the one place where a reward gets a target, a sign and a scale. Every form is a mean over the scores, so batches of
+/// any size, and one frame or many, have the same weight.
 /// </summary>
+/// <remarks>The presets have the constants of VADER's released code (commit adaf2ef).</remarks>
 public sealed record RewardLoss
 {
     private readonly Kind _form;
@@ -20,16 +21,16 @@ public sealed record RewardLoss
         Fall,
     }
 
-    /// <summary>The score to come near to, or null where the score itself is raised or lowered.</summary>
+    /// <summary>The target score; null: the score is raised or lowered without one.</summary>
     public double? TargetScore { get; }
 
-    /// <summary>A factor on the loss, above 0.</summary>
+    /// <summary>The factor on the loss, above 0.</summary>
     public double Scale { get; }
 
     /// <summary>VADER's aesthetic loss: 0.1 * mean |score - 10| (aesthetic_loss_fn, target 10, grad_scale 0.1).</summary>
     public static RewardLoss Aesthetic { get; } = Target(10, 0.1);
 
-    /// <summary>VADER's loss of a cosine, as HPS gives: mean |1 - score| (hps_loss_fn).</summary>
+    /// <summary>VADER's loss for cosine scores such as those of HPS: mean |1 - score| (hps_loss_fn).</summary>
     public static RewardLoss Cosine { get; } = Target(1, 1);
 
     /// <summary>VADER's PickScore loss: mean |1 - score / 100| (pick_score loss_fn).</summary>
@@ -38,10 +39,13 @@ public sealed record RewardLoss
     /// <summary>VADER's weather loss: mean |score - 1| (rainy and snowy, target 1).</summary>
     public static RewardLoss Weather { get; } = Target(1, 1);
 
-    /// <summary>VADER's compression loss: mean(score), a size in kB to lower (target null).</summary>
+    /// <summary>VADER's compression loss: mean(score), a size in kB to be lowered (target null).</summary>
     public static RewardLoss Compression { get; } = Minimize(1);
 
-    /// <summary>scale * mean |score - target|.</summary>
+    /// <summary>Makes the loss scale * mean |score - target|.</summary>
+    /// <param name="target">The target score, finite.</param>
+    /// <param name="scale">The factor on the loss, finite and above 0.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The target or the scale is out of range.</exception>
     public static RewardLoss Target(double target, double scale = 1)
     {
         RequireScale(scale);
@@ -49,7 +53,13 @@ public sealed record RewardLoss
         return new RewardLoss(Kind.Distance, target, scale);
     }
 
-    /// <summary>scale * mean(target - score): the gradient of <see cref="Maximize"/>, with a loss that reads as what is missing (VADER-ModelScope's HPS form).</summary>
+    /// <summary>
+    /// Makes the loss scale * mean(target - score), VADER-ModelScope's form for HPS: it has the gradient of <see cref="Maximize"/>, and its value is the
+    /// distance from the target.
+    /// </summary>
+    /// <param name="target">The target score, finite.</param>
+    /// <param name="scale">The factor on the loss, finite and above 0.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The target or the scale is out of range.</exception>
     public static RewardLoss Hinge(double target, double scale = 1)
     {
         RequireScale(scale);
@@ -57,28 +67,37 @@ public sealed record RewardLoss
         return new RewardLoss(Kind.Shortfall, target, scale);
     }
 
-    /// <summary>-scale * mean(score): raises the score without end.</summary>
+    /// <summary>Makes the loss -scale * mean(score), which raises the score without limit.</summary>
+    /// <param name="scale">The factor on the loss, finite and above 0.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The scale is out of range.</exception>
     public static RewardLoss Maximize(double scale = 1)
     {
         RequireScale(scale);
         return new RewardLoss(Kind.Rise, target: null, scale);
     }
 
-    /// <summary>scale * mean(score): lowers the score without end, for rewards whose contract says that lower is better.</summary>
+    /// <summary>Makes the loss scale * mean(score), which lowers the score without limit: for rewards whose contract says that lower is better.</summary>
+    /// <param name="scale">The factor on the loss, finite and above 0.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The scale is out of range.</exception>
     public static RewardLoss Minimize(double scale = 1)
     {
         RequireScale(scale);
         return new RewardLoss(Kind.Fall, target: null, scale);
     }
 
-    /// <summary>The plain form for a reward: raises or lowers its score as its contract's direction says.</summary>
+    /// <summary>Makes the default loss of a reward: <see cref="Maximize"/> or <see cref="Minimize"/>, as its contract's direction says.</summary>
+    /// <param name="contract">The reward's contract.</param>
+    /// <param name="scale">The factor on the loss, finite and above 0.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The scale is out of range.</exception>
     public static RewardLoss ForReward(RewardContract contract, double scale = 1)
     {
         ArgumentNullException.ThrowIfNull(contract);
         return contract.Direction == ScoreDirection.HigherIsBetter ? Maximize(scale) : Minimize(scale);
     }
 
-    /// <summary>scores: any shape -> the loss, a scalar that carries the scores' gradient.</summary>
+    /// <summary>Computes the loss.</summary>
+    /// <param name="scores">Scores of any shape.</param>
+    /// <returns>A scalar that carries the scores' gradient; the caller owns it.</returns>
     public Tensor Compute(Tensor scores)
     {
         ArgumentNullException.ThrowIfNull(scores);
@@ -106,7 +125,8 @@ public sealed record RewardLoss
     {
         if (!(double.IsFinite(scale) && scale > 0))
         {
-            throw new ArgumentOutOfRangeException(nameof(scale), scale, "The scale must be a finite number above 0. To turn a reward's sense round, give it a negative weight.");
+            throw new ArgumentOutOfRangeException(
+                nameof(scale), scale, "The scale must be a finite number above 0. To reverse a reward's direction, give it a negative weight.");
         }
     }
 }

@@ -2,10 +2,11 @@ using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>What a reward remembers of the run, as a part of its state.</summary>
+/// <summary>What a reward remembers of a run, as a part of the run's state.</summary>
+/// <param name="reward">The reward.</param>
 internal sealed class RewardTraining(VideoReward reward) : IResumable
 {
-    public void Save(StateWriter state) => reward.SaveTraining(state);
+    public void Save(StateWriter state) => reward.WriteTraining(state);
 
-    public void Load(StateReader state) => reward.LoadTraining(state);
+    public void Load(StateReader state) => reward.ReadTraining(state);
 }

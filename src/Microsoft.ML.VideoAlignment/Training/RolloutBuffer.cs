@@ -2,38 +2,43 @@ using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>A few videos, and for each one of its denoising steps: what one backward pass learns from.</summary>
-/// <param name="Rows">Videos of the rollout.</param>
-/// <param name="Steps">A step of each.</param>
+/// <summary>What one backward pass learns from: a few videos, and one denoising step of each.</summary>
+/// <param name="Rows">Numbers of the videos in the rollout.</param>
+/// <param name="Steps">The denoising step of each, in sampling order from 0.</param>
 internal sealed record PolicyMicroBatch(int[] Rows, int[] Steps);
 
-/// <summary>The orders in which one walk through a rollout takes its videos, and each video's denoising steps.</summary>
-/// <param name="Videos">A permutation of the N videos as the walk before left them.</param>
-/// <param name="Steps">For each place after that a permutation of its steps, as the walk before left them.</param>
+/// <summary>The orders in which one pass over a rollout takes its videos, and each video's denoising steps.</summary>
+/// <param name="Videos">A permutation of the N videos in the order of the pass before.</param>
+/// <param name="Steps">For each place after that permutation one of its steps, in the order of the pass before.</param>
 internal sealed record MinibatchOrder(int[] Videos, int[][] Steps)
 {
+    /// <summary>Draws orders uniformly.</summary>
+    /// <param name="draws">The run's random draws.</param>
+    /// <param name="videos">Videos of the rollout.</param>
+    /// <param name="steps">Denoising steps of each.</param>
     public static MinibatchOrder Draw(TrainingRandom draws, int videos, int steps) =>
         new(draws.Permutation(videos), [.. Enumerable.Range(0, videos).Select(_ => draws.Permutation(steps))]);
 }
 
-/// <summary>
-/// A rollout on its way into the adapters: its videos, what each was worth, and the micro-batches that are still to be learned from. Reference: the inner
-/// loops of ddpo-pytorch's training script.
-/// </summary>
+/// <summary>A rollout buffer and its remaining micro-batches. Reference: the inner loops of ddpo-pytorch's training script.</summary>
 internal sealed class RolloutBuffer : IDisposable
 {
     private readonly Queue<PolicyMicroBatch> _remaining;
 
-    /// <param name="samples">The rollout, which this owns.</param>
-    /// <param name="advantages">Of each video.</param>
-    /// <param name="scores">Of each video, in the reward's own units.</param>
-    /// <param name="orders">One for each inner epoch.</param>
+    /// <summary>Creates a buffer from a rollout.</summary>
+    /// <param name="samples">The rollout of N videos, which the buffer disposes.</param>
+    /// <param name="advantages">The N videos' advantages.</param>
+    /// <param name="scores">The N videos' scores, in the reward's own units.</param>
+    /// <param name="orders">One order for each inner epoch.</param>
     /// <param name="batchSize">Videos of a micro-batch.</param>
     /// <param name="learntSteps">Steps of each video that are learned from.</param>
-    public RolloutBuffer(PolicySamples samples, IReadOnlyList<double> advantages, IReadOnlyList<double> scores, IEnumerable<MinibatchOrder> orders, int batchSize, int learntSteps)
+    public RolloutBuffer(
+        PolicySamples samples, IReadOnlyList<double> advantages, IReadOnlyList<double> scores, IEnumerable<MinibatchOrder> orders, int batchSize,
+        int learntSteps)
     {
         (Samples, Advantages, Scores) = (samples, advantages, scores);
-        _remaining = new Queue<PolicyMicroBatch>(Reorder((int)samples.LogProbabilities.shape[0], (int)samples.LogProbabilities.shape[1], orders, batchSize, learntSteps));
+        long[] shape = samples.LogProbabilities.shape; // [N, S]
+        _remaining = new Queue<PolicyMicroBatch>(Reorder((int)shape[0], (int)shape[1], orders, batchSize, learntSteps));
     }
 
     private RolloutBuffer(PolicySamples samples, IReadOnlyList<double> advantages, IReadOnlyList<double> scores, IEnumerable<PolicyMicroBatch> rest) =>
@@ -47,9 +52,11 @@ internal sealed class RolloutBuffer : IDisposable
 
     public bool IsExhausted => _remaining.Count == 0;
 
+    /// <summary>Removes the next micro-batch.</summary>
     public PolicyMicroBatch Next() => _remaining.Dequeue();
 
-    /// <summary>Writes the rollout and what is still to be learned from it.</summary>
+    /// <summary>Writes the rollout and its remaining micro-batches into a run's state.</summary>
+    /// <param name="state">The section to write to.</param>
     public void Save(StateWriter state)
     {
         Samples.Save(state.Section("samples"));
@@ -60,10 +67,10 @@ internal sealed class RolloutBuffer : IDisposable
         state.WriteList("steps", [.. _remaining.SelectMany(batch => batch.Steps)]);
     }
 
-    /// <summary>What <see cref="Save"/> wrote.</summary>
-    /// <param name="state">The section.</param>
-    /// <param name="device">Where the rollout is learned from.</param>
-    /// <returns>The epoch, which owns its samples.</returns>
+    /// <summary>Reads what <see cref="Save"/> wrote.</summary>
+    /// <param name="state">The section to read.</param>
+    /// <param name="device">The device that the tensors are made on.</param>
+    /// <returns>The buffer, which owns its samples.</returns>
     public static RolloutBuffer Load(StateReader state, Device device)
     {
         double[] advantages = state.Numbers("advantages"), scores = state.Numbers("scores");
@@ -97,7 +104,7 @@ internal sealed class RolloutBuffer : IDisposable
 
     public void Dispose() => Samples.Dispose();
 
-    /// <summary>Each walk shuffles what the one before left: videos first, then each video's steps.</summary>
+    // Each pass shuffles the order of the one before: videos first, then each video's steps.
     private static IEnumerable<PolicyMicroBatch> Reorder(int videos, int steps, IEnumerable<MinibatchOrder> orders, int batchSize, int learntSteps)
     {
         int[] order = [.. Enumerable.Range(0, videos)];

@@ -1,22 +1,24 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// The walk of <see cref="TrainingDryRun"/> for trainers that learn from a rollout: its last batch is sampled and scored and one micro-batch learned from by their own
-/// code, in few denoising steps, beside tensors of the size of everything that the rollout has gathered by then.
+/// The part of <see cref="TrainingDryRun"/> for trainers that learn from a rollout: their own code samples and scores the last batch and learns from one
+/// micro-batch, in few denoising steps, beside tensors of the size of everything that the rollout has gathered by then.
 /// </summary>
-/// <param name="model">Made by <see cref="VideoDiffusionModel.OnMeta"/>.</param>
-/// <param name="adapters">Of its denoiser.</param>
-/// <param name="reward">One that can score shapes.</param>
+/// <param name="model">A model made by <see cref="VideoDiffusionModel.OnMeta"/>.</param>
+/// <param name="adapters">The adapters of its denoiser.</param>
+/// <param name="reward">A reward that can score shapes.</param>
 internal sealed class RolloutDryRun(VideoDiffusionModel model, LoraAdapters adapters, VideoReward reward)
 {
-    /// <summary>Steps that are really walked: one like the others, and one from which something is left.</summary>
+    /// <summary>The denoising steps that are run: one like the others, and one before it that leaves something.</summary>
     private const int SmallBatch = 2;
 
+    /// <summary>Runs a step of DDPO.</summary>
+    /// <param name="settings">The settings of the run.</param>
     public void Policy(DdpoSettings settings)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -52,11 +54,14 @@ internal sealed class RolloutDryRun(VideoDiffusionModel model, LoraAdapters adap
         PolicySamples Samples()
         {
             SegmentInputs segment = MetaSegment.Create(model, sampling, videos, GradientPlan.None(steps));
-            using Tensor start = segment.Start; // gone by then: the trajectory has a copy
-            return new PolicySamples(MetaSegment.Empty([videos, steps + 1, .. start.shape[1..]]), MetaSegment.Empty(videos, steps), segment.Condition, segment.Unconditional);
+            using Tensor start = segment.Start; // freed by then: the trajectory has a copy
+            return new PolicySamples(
+                MetaSegment.Empty([videos, steps + 1, .. start.shape[1..]]), MetaSegment.Empty(videos, steps), segment.Condition, segment.Unconditional);
         }
     }
 
+    /// <summary>Runs a step of Diffusion-DPO.</summary>
+    /// <param name="settings">The settings of the run.</param>
     public void Preferences(DiffusionDpoSettings settings)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -78,7 +83,8 @@ internal sealed class RolloutDryRun(VideoDiffusionModel model, LoraAdapters adap
         Tensor waiting = MetaSegment.Empty([2 * pairs, .. one[1..]]);
         Condition conditions = model.EmptyCondition(pairs, sampling.Size);
         trainer.Backward(new PreferenceBatch(
-            MetaSegment.Empty([2 * videos, .. one[1..]]), MetaSegment.Empty([videos, .. one[1..]]), [.. Enumerable.Repeat(0L, videos)], model.EmptyCondition(videos, sampling.Size)));
+            MetaSegment.Empty([2 * videos, .. one[1..]]), MetaSegment.Empty([videos, .. one[1..]]), [.. Enumerable.Repeat(0L, videos)],
+            model.EmptyCondition(videos, sampling.Size)));
     }
 
     private void Score(Tensor latents, SamplingSettings sampling, int videos, RewardFrames frames, RewardLoss loss) =>

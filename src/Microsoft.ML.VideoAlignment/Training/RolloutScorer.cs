@@ -1,20 +1,21 @@
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// Scores the finished latents of a rollout, for algorithms that learn from the numbers alone: nothing is recorded, so the reward need not be differentiable. A
-/// normalized sum is put together when the whole rollout has been scored, so that one rollout's videos are compared by one measure.
+/// Scores the finished latents of a rollout without gradient, for algorithms that learn from scores alone. A normalized sum is combined when the whole rollout
+/// has been scored, so that all videos of a rollout are compared by one measure.
 /// </summary>
-/// <param name="model">Decodes.</param>
-/// <param name="reward">Scores.</param>
+/// <param name="model">The model, which decodes.</param>
+/// <param name="reward">The reward, which need not be differentiable.</param>
 /// <param name="sampling">How the latents were made.</param>
-/// <param name="frames">What the reward is shown.</param>
-/// <param name="loss">Says which way a score is better.</param>
-/// <param name="work">Counts the queries.</param>
-internal sealed class RolloutScorer(VideoDiffusionModel model, VideoReward reward, SamplingSettings sampling, RewardFrames frames, RewardLoss loss, WorkCount work)
+/// <param name="frames">Which frames the reward is shown.</param>
+/// <param name="loss">The loss, which says which scores are better.</param>
+/// <param name="work">Counts the videos that are scored.</param>
+internal sealed class RolloutScorer(
+    VideoDiffusionModel model, VideoReward reward, SamplingSettings sampling, RewardFrames frames, RewardLoss loss, WorkCount work)
 {
     private readonly List<double[][]> _batches = [];
     private readonly List<string> _prompts = [];
@@ -22,7 +23,7 @@ internal sealed class RolloutScorer(VideoDiffusionModel model, VideoReward rewar
     /// <summary>Scores a batch of the rollout.</summary>
     /// <param name="latents">[B, c, T, h, w].</param>
     /// <param name="prompts">B prompts.</param>
-    /// <param name="draw">Uniform integer below its argument.</param>
+    /// <param name="draw">Draws a uniform integer in [0, argument).</param>
     public void Add(Tensor latents, IReadOnlyList<string> prompts, Func<int, int> draw)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -37,10 +38,10 @@ internal sealed class RolloutScorer(VideoDiffusionModel model, VideoReward rewar
         work.Scored(prompts.Count);
     }
 
-    /// <summary>
-    /// The rollout's scores, how much each is worth (the loss of that score alone, negated), and by how much worths may differ by rounding
-    /// alone. To be called once, when the rollout is whole.
-    /// </summary>
+    /// <summary>Combines the scores; call once, when the rollout is complete.</summary>
+    /// <returns>
+    /// For each video its score and its worth (the negated loss of that score alone), and the difference of worths that rounding alone explains.
+    /// </returns>
     public (double[] Scores, double[] Worth, double Rounding) Finish()
     {
         using DisposeScope scope = NewDisposeScope();

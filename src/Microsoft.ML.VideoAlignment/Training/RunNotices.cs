@@ -1,12 +1,14 @@
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>What a trainer has to report beside its steps, each kind of it once a run.</summary>
+/// <summary>Collects warnings of a trainer, each kind once per run.</summary>
 internal sealed class RunNotices
 {
     private readonly HashSet<string> _kinds = new(StringComparer.Ordinal);
     private readonly List<string> _new = [];
 
-    /// <summary>Keeps a text, unless there has been one of its kind.</summary>
+    /// <summary>Adds a warning, unless there has been one of its kind.</summary>
+    /// <param name="kind">The kind of warning.</param>
+    /// <param name="text">The warning.</param>
     public void Add(string kind, string text)
     {
         if (_kinds.Add(kind))
@@ -15,7 +17,7 @@ internal sealed class RunNotices
         }
     }
 
-    /// <summary>What has come since the last call.</summary>
+    /// <summary>Gets the warnings that were added since the last call.</summary>
     public IReadOnlyList<string> Drain()
     {
         string[] texts = [.. _new];

@@ -3,15 +3,18 @@ using Microsoft.ML.VideoAlignment.Schedulers;
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// How strongly each step's prediction moves the final latents, from the sampler alone: d(final latents) / d(prediction of step i), all other predictions
-/// held. It is the step's own sensitivity times d x_{j+1} / d x_j of every later step, with what a sampler remembers included.
+/// Computes how strongly each step's prediction moves the final latents, from the sampler alone: d(final latents) / d(prediction of step i), with all other
+/// predictions fixed. It is the step's own sensitivity times d x_{j+1} / d x_j of every later step, a sampler's history included.
 /// </summary>
 internal static class StepSensitivity
 {
-    /// <summary>
-    /// One number a step. A sampler is linear in predictions and latents, so one run over as many numbers as there are steps, of which number i is 1 in the
-    /// prediction of step i and all else is 0, ends in the derivatives themselves.
-    /// </summary>
+    /// <summary>Computes the derivatives.</summary>
+    /// <remarks>
+    /// A sampler is linear in predictions and latents, so one run over as many numbers as there are steps, of which number i is 1 in the prediction of step i
+    /// and all else is 0, ends in the derivatives themselves.
+    /// </remarks>
+    /// <param name="sampler">The sampler.</param>
+    /// <returns>One derivative for each step, in sampling order.</returns>
     public static double[] Compute(ISampler sampler)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -1,13 +1,13 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// A training step of the algorithm's own trainer on a model that has shapes and no memory, and a meter beside it: what is alive at the worst moment of each
-/// phase comes from the code that will run, not from a formula about it. Steps outside the window are all alike, so few stand for them.
+/// Runs a training step of the algorithm's own trainer on a model that has shapes and no memory, under a memory profiler: the peak of each phase comes from the
+/// code that will run, not from a formula about it. Steps outside the window are all alike, so a few represent them.
 /// </summary>
 internal sealed class TrainingDryRun
 {
@@ -19,16 +19,18 @@ internal sealed class TrainingDryRun
     private TrainingDryRun(VideoDiffusionModel model, LoraAdapters adapters, VideoReward reward, DeviceType device) =>
         (_model, _adapters, _reward, _device) = (model, adapters, reward, device);
 
-    /// <summary>
-    /// Activations by phase, in bytes. Weights, factors and their gradients are not among them; weights with adapters merged into them are, and what an algorithm
-    /// keeps from one step to the next.
-    /// </summary>
-    /// <param name="model">Made by <see cref="VideoDiffusionModel.OnMeta"/>.</param>
-    /// <param name="adapters">Of its denoiser.</param>
-    /// <param name="reward">One that can score shapes.</param>
-    /// <param name="settings">Of the run and its algorithm; its loss is of no matter. Held-out prompts are counted, not read.</param>
-    /// <param name="device">Where the run will be.</param>
-    public static IReadOnlyDictionary<MemoryPhase, long> Run(VideoDiffusionModel model, LoraAdapters adapters, VideoReward reward, TrainingSettings settings, DeviceType device)
+    /// <summary>Measures the peak of each phase.</summary>
+    /// <param name="model">A model made by <see cref="VideoDiffusionModel.OnMeta"/>.</param>
+    /// <param name="adapters">The adapters of its denoiser.</param>
+    /// <param name="reward">A reward that can score shapes.</param>
+    /// <param name="settings">The settings of the run and its algorithm. The loss is ignored, and validation prompts are counted, not read.</param>
+    /// <param name="device">The kind of device that the run will use.</param>
+    /// <returns>
+    /// Bytes of activations by phase, without weights, factors and their gradients; with weights that have adapters merged into them, and with what an
+    /// algorithm keeps from one step to the next.
+    /// </returns>
+    public static IReadOnlyDictionary<MemoryPhase, long> Run(
+        VideoDiffusionModel model, LoraAdapters adapters, VideoReward reward, TrainingSettings settings, DeviceType device)
     {
         var walk = new TrainingDryRun(model, adapters, reward, device);
         IReadOnlyDictionary<MemoryPhase, long> training = walk.Profiled(() => walk.Train(settings));
@@ -42,7 +44,8 @@ internal sealed class TrainingDryRun
         };
     }
 
-    /// <summary>What a network holds.</summary>
+    /// <summary>Lists the stored tensors of a network: parameters and buffers.</summary>
+    /// <param name="network">The network.</param>
     public static IEnumerable<Tensor> Stored(nn.Module network) => network.parameters().Concat(network.buffers());
 
     private Dictionary<MemoryPhase, long> Profiled(Action work)
@@ -79,7 +82,7 @@ internal sealed class TrainingDryRun
 
     private void Generate(TrainingSettings settings) => SmallBatch(settings, videos: 1, (generator, prepare) => generator.Generate(prepare, _adapters));
 
-    /// <summary>As <see cref="ValidationEvaluator"/> does with each batch.</summary>
+    // What ValidationEvaluator does with each batch.
     private void Measure(TrainingSettings settings, int videos)
     {
         IReadOnlyList<int> shown = settings.Frames.Select(settings.Sampling.RewardFrameCount(_model), static _ => 0);
@@ -91,7 +94,7 @@ internal sealed class TrainingDryRun
         using Tensor scores = _reward.Score(frames, MetaSegment.Prompts(videos));
     }
 
-    /// <summary>Generates in as few steps as show what all of them hold.</summary>
+    // Generates in the fewest steps that have the peak of all.
     private Tensor SmallBatch(TrainingSettings settings, int videos, Func<VideoGenerator, Func<int, Tensor?, SegmentInputs>, Tensor> generate)
     {
         ISampler sampler = _model.CreateSampler(settings.Sampling);
@@ -100,7 +103,7 @@ internal sealed class TrainingDryRun
         return generate(new VideoGenerator(_model, few), (_, _) => MetaSegment.Create(_model, few, videos, plan));
     }
 
-    /// <summary>The run's gradient steps, as many and as apart as they are, with one step before them and one after where there are any.</summary>
+    // The run's gradient steps, as many and as far apart as they are, with one step before them and one after where there are any.
     private (SamplingSettings Sampling, GradientPlan Plan) Shortened(RewardGradientSettings settings)
     {
         ISampler sampler = _model.CreateSampler(settings.Sampling);
@@ -115,7 +118,7 @@ internal sealed class TrainingDryRun
             : (few, GradientPlan.Chosen(count, withGradient.Select(step => step - withGradient[0] + first).ToHashSet(), plan[withGradient[0]].DetachInput));
     }
 
-    /// <summary>Copies of the finished latents follow one another and are all alike: one stands for them.</summary>
+    // Copies of the finished latents are run one after another and are all alike: one represents them.
     private Rollout Rollout(RewardGradientSettings settings, SamplingSettings sampling, GradientPlan plan)
     {
         SegmentInputs Segment() => MetaSegment.Create(_model, sampling, settings.BatchSize, plan);
@@ -124,7 +127,10 @@ internal sealed class TrainingDryRun
             Prompts = MetaSegment.Prompts(settings.BatchSize),
             First = Segment(),
             Frames = settings.Frames.Select(sampling.RewardFrameCount(_model), static _ => 0),
-            Copies = [.. Enumerable.Repeat(() => MetaSegment.Empty(_model.LatentShape(settings.BatchSize, sampling.Size)), Math.Min(1, settings.Window.Copies - 1))],
+            Copies =
+            [
+                .. Enumerable.Repeat(() => MetaSegment.Empty(_model.LatentShape(settings.BatchSize, sampling.Size)), Math.Min(1, settings.Window.Copies - 1)),
+            ],
             Later = [.. Enumerable.Repeat<Func<Tensor, SegmentInputs>>(_ => Segment(), sampling.SegmentCount - 1)],
         };
     }

@@ -4,7 +4,7 @@ using Microsoft.ML.VideoAlignment.Runs;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
-/// <summary>How far a run has come, over all the processes that it has run in.</summary>
+/// <summary>The progress of a run, over all the processes that it has run in.</summary>
 internal sealed class TrainingProgress : IResumable
 {
     private readonly Stopwatch _clock = Stopwatch.StartNew();
@@ -14,13 +14,13 @@ internal sealed class TrainingProgress : IResumable
     /// <summary>The last optimizer step whose update was applied, counted from 1; 0: none was.</summary>
     public int Step { get; set; }
 
-    /// <summary>The last step, while it is not yet measured and reported; null: it is.</summary>
+    /// <summary>The last step, while it is not yet validated and reported; null: it is.</summary>
     public TrainingStep? Unreported { get; set; }
 
     /// <summary>Time spent in the run up to the last call of <see cref="Reach"/>.</summary>
     public TimeSpan Elapsed => _reached;
 
-    /// <summary>To be called between steps: takes the time.</summary>
+    /// <summary>Updates <see cref="Elapsed"/>; call between steps.</summary>
     public void Reach() => _reached = _before + _clock.Elapsed;
 
     public void Save(StateWriter state)
@@ -39,7 +39,9 @@ internal sealed class TrainingProgress : IResumable
     public void Load(StateReader state)
     {
         Step = (int)state.Integer("step", 1, int.MaxValue);
-        _before = TimeSpan.TryParseExact(state.Text("elapsed"), "c", CultureInfo.InvariantCulture, out TimeSpan elapsed) ? elapsed : throw state.Fault("elapsed", "is not a time");
+        _before = TimeSpan.TryParseExact(state.Text("elapsed"), "c", CultureInfo.InvariantCulture, out TimeSpan elapsed)
+            ? elapsed
+            : throw state.Fault("elapsed", "is not a time");
         _reached = _before;
         StateReader section = state.Section("unreported");
         Unreported = section.IsEmpty ? null

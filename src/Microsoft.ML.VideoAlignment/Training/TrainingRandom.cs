@@ -1,10 +1,10 @@
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Runs;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// Every random draw of a training run, from one seed: prompts in shuffled passes over the table (each is used once before any is used again), noise,
+/// Makes every random draw of a training run from one seed: prompts in shuffled passes over the table (each is used once before any is used again), noise,
 /// window starts and frame choices.
 /// </summary>
 internal sealed class TrainingRandom : IResumable, IDisposable
@@ -15,6 +15,9 @@ internal sealed class TrainingRandom : IResumable, IDisposable
     private readonly int[] _order;
     private int _next;
 
+    /// <summary>Begins a sequence of draws.</summary>
+    /// <param name="prompts">The prompts, at least one.</param>
+    /// <param name="seed">The seed.</param>
     public TrainingRandom(IReadOnlyList<VideoPrompt> prompts, ulong seed)
     {
         _prompts = prompts;
@@ -24,10 +27,14 @@ internal sealed class TrainingRandom : IResumable, IDisposable
         _choices = new CountedRandom(unchecked((int)(seed ^ (seed >> 32))));
     }
 
-    /// <summary>A uniform integer in [0, bound).</summary>
+    /// <summary>Draws a uniform integer.</summary>
+    /// <param name="bound">The exclusive upper bound, at least 1.</param>
+    /// <returns>An integer in [0, bound).</returns>
     public int Next(int bound) => _choices.Next(bound);
 
-    /// <summary>0 to <paramref name="count"/> - 1 in an order drawn uniformly.</summary>
+    /// <summary>Draws an order uniformly.</summary>
+    /// <param name="count">How many numbers.</param>
+    /// <returns>The numbers 0 to count - 1, permuted.</returns>
     public int[] Permutation(int count)
     {
         int[] order = [.. Enumerable.Range(0, count)];
@@ -35,7 +42,8 @@ internal sealed class TrainingRandom : IResumable, IDisposable
         return order;
     }
 
-    /// <summary>The next <paramref name="count"/> prompts.</summary>
+    /// <summary>Takes the next prompts.</summary>
+    /// <param name="count">How many; more than there are begins another pass.</param>
     public IReadOnlyList<VideoPrompt> Prompts(int count)
     {
         var batch = new VideoPrompt[count];
@@ -53,7 +61,9 @@ internal sealed class TrainingRandom : IResumable, IDisposable
         return batch;
     }
 
-    /// <summary>Standard normal, float32, drawn on the CPU so that a seed means the same on every device.</summary>
+    /// <summary>Draws standard normal noise, float32, on the CPU, so that a seed gives the same noise on every device.</summary>
+    /// <param name="shape">The shape.</param>
+    /// <param name="device">The device that the noise is moved to.</param>
     public Tensor Noise(IReadOnlyList<long> shape, Device device)
     {
         using Tensor drawn = randn([.. shape], dtype: ScalarType.Float32, generator: _noise);

@@ -3,12 +3,15 @@ using Microsoft.ML.VideoAlignment.Runs;
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// The state of a run at its last boundary between two steps. What a step under way changes before its update (draws, reward, counters, rollouts) is gathered at
-/// the boundary; what updates and measurements alone change is gathered when the state is written. So a step that is cut short costs nothing but itself.
+/// The state of a run at its last boundary between two steps, so that an interrupted step costs nothing but itself.
 /// </summary>
-/// <param name="folder">Where states go.</param>
-/// <param name="every">Optimizer steps between two of them.</param>
-/// <param name="seed">The run's.</param>
+/// <remarks>
+/// What a step changes before its update (draws, reward, counters, rollouts) is saved at the boundary; what only updates and measurements change is saved when
+/// the state is written.
+/// </remarks>
+/// <param name="folder">The folder of the states.</param>
+/// <param name="every">Optimizer steps between two states.</param>
+/// <param name="seed">The run's seed.</param>
 internal sealed class TrainingState(RunFolder folder, int every, int seed) : IDisposable
 {
     private readonly List<(string Name, IResumable Part, bool Perishes)> _moving = [];
@@ -18,19 +21,19 @@ internal sealed class TrainingState(RunFolder folder, int every, int seed) : IDi
     private bool _written;
 
     /// <summary>Adds a part that a step changes before its update.</summary>
-    /// <param name="name">Of its section.</param>
+    /// <param name="name">The name of its section.</param>
     /// <param name="part">The part.</param>
-    /// <param name="perishes">Whether it begins anew where what was sampled and scored before no longer compares.</param>
+    /// <param name="perishes">Whether it is not restored where earlier samples and scores are no longer comparable.</param>
     public void AddMoving(string name, IResumable part, bool perishes = false) => _moving.Add((name, part, perishes));
 
-    /// <summary>Adds a part that updates and measurements alone change.</summary>
-    /// <param name="name">Of its section.</param>
+    /// <summary>Adds a part that only updates and measurements change.</summary>
+    /// <param name="name">The name of its section.</param>
     /// <param name="part">The part.</param>
     public void AddSettled(string name, IResumable part) => _settled.Add((name, part));
 
-    /// <summary>Brings every part to where the folder's state was.</summary>
-    /// <returns>Whether there was one.</returns>
-    /// <exception cref="RunFolderException">It does not fit the run.</exception>
+    /// <summary>Restores every part from the folder's state.</summary>
+    /// <returns>Whether there was a state.</returns>
+    /// <exception cref="RunFolderException">The state does not fit the run.</exception>
     public bool Restore()
     {
         if (folder.Found is not { } found)
@@ -39,17 +42,19 @@ internal sealed class TrainingState(RunFolder folder, int every, int seed) : IDi
         }
 
         using DisposeScope scope = NewDisposeScope();
-        foreach ((string name, IResumable part) in _settled.Concat(_moving.Where(moving => !(moving.Perishes && folder.Remeasures)).Select(moving => (moving.Name, moving.Part))))
+        IEnumerable<(string Name, IResumable Part)> moving =
+            _moving.Where(part => !(part.Perishes && folder.Remeasures)).Select(part => (part.Name, part.Part));
+        foreach ((string name, IResumable part) in _settled.Concat(moving))
         {
             part.Load(found.Content.Section(name));
         }
 
-        // An open file could not be removed later on every system.
+        // Not every system can remove an open file later.
         found.Dispose();
         return true;
     }
 
-    /// <summary>To be called between two steps: this is where the run would go on.</summary>
+    /// <summary>Marks a boundary, from which the run can resume; call between two steps.</summary>
     /// <param name="step">Optimizer steps done.</param>
     public void Reached(int step)
     {
@@ -59,14 +64,16 @@ internal sealed class TrainingState(RunFolder folder, int every, int seed) : IDi
         (_boundary, _step, _written) = (boundary, step, false);
     }
 
-    /// <summary>To be called before an update or a measurement's bookkeeping: until the next boundary there is nothing whole to write.</summary>
+    /// <summary>
+    /// Discards the boundary; call before an update or the bookkeeping of a measurement, after which there is no complete state until the next boundary.
+    /// </summary>
     public void Leave()
     {
         _boundary?.Dispose();
         _boundary = null;
     }
 
-    /// <summary>Writes the boundary just reached, if it is one of those that are written.</summary>
+    /// <summary>Writes the last boundary, if its step is one of those that are written.</summary>
     public void WriteIfDue()
     {
         if (_step % every == 0)
@@ -75,8 +82,8 @@ internal sealed class TrainingState(RunFolder folder, int every, int seed) : IDi
         }
     }
 
-    /// <summary>Writes the last boundary, unless that has been done or nothing is learned yet.</summary>
-    /// <exception cref="RunFolderException">It cannot be written.</exception>
+    /// <summary>Writes the last boundary, unless it has been written or no step is done yet.</summary>
+    /// <exception cref="RunFolderException">The folder cannot be written.</exception>
     public void Write()
     {
         if (_boundary is null || _written || _step == 0)

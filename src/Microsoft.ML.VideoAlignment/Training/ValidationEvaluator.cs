@@ -1,31 +1,36 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>
-/// The mean reward on prompts that are never trained on, shown the frames that training shows. Noise and drawn frames are a function of the run's seed and the
-/// row's place in the list: two measurements differ by the weights alone, and batches of another size give the same number.
+/// Measures the mean reward on prompts that are never trained on, shown the frames that training shows. Noise and drawn frames are a function of the run's seed
+/// and the row's place in the list: two measurements differ by the weights alone, and batches of another size give the same number.
 /// </summary>
-/// <param name="model">Generates.</param>
-/// <param name="reward">Scores.</param>
-/// <param name="settings">Whose held-out prompts are measured.</param>
+/// <param name="model">The model, which generates.</param>
+/// <param name="reward">The reward, which scores.</param>
+/// <param name="settings">The run's settings, with the validation prompts.</param>
 /// <param name="steps">Denoising steps of a video.</param>
-/// <param name="conditions">What was encoded before.</param>
+/// <param name="conditions">The encoded prompts.</param>
 /// <param name="work">Counts what a measurement costs.</param>
-internal sealed class ValidationEvaluator(VideoDiffusionModel model, VideoReward reward, TrainingSettings settings, int steps, ConditionCache conditions, WorkCount work)
+internal sealed class ValidationEvaluator(
+    VideoDiffusionModel model, VideoReward reward, TrainingSettings settings, int steps, ConditionCache conditions, WorkCount work)
 {
-    /// <summary>Whether this step is one that measures.</summary>
+    /// <summary>Tells whether a step is one that measures.</summary>
+    /// <param name="step">The optimizer step, counted from 1.</param>
     public bool ShouldRun(int step) => settings.HeldOutPrompts.Count > 0 && (step % settings.HeldOutEvery == 0 || step == settings.Steps);
 
-    /// <summary>In the reward's own units.</summary>
-    /// <exception cref="OperationCanceledException">Canceled; nothing was measured.</exception>
+    /// <summary>Generates and scores the validation videos.</summary>
+    /// <param name="adapters">The adapters, which are merged for generation.</param>
+    /// <param name="cancellation">Checked at each denoising step.</param>
+    /// <returns>The mean score, in the reward's own units.</returns>
+    /// <exception cref="OperationCanceledException">The measurement was canceled.</exception>
     /// <exception cref="NotFiniteNumberException">A video or a score is not finite.</exception>
     public double Run(LoraAdapters adapters, CancellationToken cancellation)
     {
         double total = 0;
-        IReadOnlyList<int>[] shown = Describe();
+        IReadOnlyList<int>[] shown = ShownFrames();
         foreach (int[] rows in Batches())
         {
             total += Score(rows, shown, adapters, cancellation).Sum();
@@ -36,14 +41,12 @@ internal sealed class ValidationEvaluator(VideoDiffusionModel model, VideoReward
         return total / settings.HeldOutPrompts.Count;
     }
 
-    /// <summary>
-    /// Rows that are generated together. How much noise a batch draws for given images depends on all of its rows, so a row that has some is alone.
-    /// </summary>
+    // Rows that are generated together. How much noise a batch draws for given images depends on all of its rows, so a row with images is a batch of its own.
     private IEnumerable<int[]> Batches()
     {
         int[] all = [.. Enumerable.Range(0, settings.HeldOutPrompts.Count)];
-        bool WithoutTrainingState(int row) => model.Images == ImageUse.Optional && settings.HeldOutPrompts[row].Images.Count > 0;
-        return [.. all.Where(row => !WithoutTrainingState(row)).Chunk(settings.BatchSize), .. all.Where(WithoutTrainingState).Chunk(1)];
+        bool HasImages(int row) => model.Images == ImageUse.Optional && settings.HeldOutPrompts[row].Images.Count > 0;
+        return [.. all.Where(row => !HasImages(row)).Chunk(settings.BatchSize), .. all.Where(HasImages).Chunk(1)];
     }
 
     private double[] Score(int[] rows, IReadOnlyList<int>[] shown, LoraAdapters adapters, CancellationToken cancellation)
@@ -58,8 +61,8 @@ internal sealed class ValidationEvaluator(VideoDiffusionModel model, VideoReward
         return FiniteScores.Require(reward, reward.Score(videos, texts, ScoreUse.Validation), texts);
     }
 
-    /// <summary>The frames of each row, drawn in the order of the list.</summary>
-    private IReadOnlyList<int>[] Describe()
+    // The frames of each row, drawn in the order of the list.
+    private IReadOnlyList<int>[] ShownFrames()
     {
         var draws = new System.Random(unchecked((int)(settings.Seed ^ (settings.Seed >> 32))));
         int count = settings.Sampling.RewardFrameCount(model);

@@ -1,16 +1,22 @@
 namespace Microsoft.ML.VideoAlignment.Video;
 
 /// <summary>
-/// The resize that Stable Video Diffusion puts before its image encoder: a Gaussian blur where an axis shrinks, then bicubic interpolation with corners
-/// aligned. Reference: diffusers, <c>_resize_with_antialiasing</c>. Both are linear along each axis, so an axis is one matrix [out, in], made in float64
-/// on the host.
+/// The resize that Stable Video Diffusion applies before its image encoder: a Gaussian blur where an axis shrinks, then bicubic interpolation with corners
+/// aligned.
 /// </summary>
+/// <remarks>
+/// Reference: diffusers, <c>_resize_with_antialiasing</c>. Both are linear along each axis, so an axis is one matrix [out, in], made in float64 on the host.
+/// </remarks>
 internal static class BlurredResize
 {
     private const double LeastSigma = 0.001;
     private const int LeastTaps = 3;
 
-    /// <summary>image: [..., H, W] -> [..., height, width] in the image's dtype and device. Overshoot of the bicubic is kept.</summary>
+    /// <summary>Resizes an image; the overshoot of the bicubic is kept.</summary>
+    /// <param name="image">[..., H, W].</param>
+    /// <param name="height">The height of the result in pixels.</param>
+    /// <param name="width">The width of the result in pixels.</param>
+    /// <returns>[..., height, width] in the image's dtype and on its device.</returns>
     public static Tensor Apply(Tensor image, long height, long width)
     {
         using Tensor rows = Matrix(image.shape[^2], height, image.dtype, image.device);
@@ -26,7 +32,7 @@ internal static class BlurredResize
         return both.to(dtype, device, copy: true);
     }
 
-    /// <summary>[input, input]: a Gaussian at whole offsets, as wide as the shrinking asks for; pixels beyond the border are mirrored at its pixel.</summary>
+    // [input, input]: a Gaussian at whole offsets, as wide as the shrinking asks for; indices beyond the border are mirrored at the border pixel.
     private static double[,] Blur(long input, long output)
     {
         double sigma = Math.Max((((double)input / output) - 1) / 2, LeastSigma);
@@ -46,7 +52,7 @@ internal static class BlurredResize
         return weights;
     }
 
-    /// <summary>[output, input]: four taps of Keys's kernel with a = -0.75 around i (input - 1) / (output - 1); indices beyond the border fall on it.</summary>
+    // [output, input]: four taps of Keys's kernel with a = -0.75 around i (input - 1) / (output - 1); indices beyond the border are clamped to it.
     private static double[,] Bicubic(long input, long output)
     {
         double[,] weights = new double[output, input];

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace Microsoft.ML.VideoAlignment.Video;
 
-/// <summary>The orientation that a PNG file says in its eXIf chunk, which SkiaSharp does not read; of other formats it does.</summary>
+/// <summary>Reads the orientation from a PNG file's eXIf chunk, which SkiaSharp does not read; it reads that of other formats.</summary>
 internal static class ExifOrientation
 {
     private const int Signature = 8;
@@ -11,7 +11,7 @@ internal static class ExifOrientation
     private const ushort OrientationTag = 0x0112;
     private const ushort ShortType = 3;
 
-    /// <summary>1 to 8; 1 where nothing else is said.</summary>
+    /// <summary>Returns the orientation, 1 to 8; 1 where the file states none.</summary>
     /// <param name="png">The content of a PNG file.</param>
     public static int OfPng(ReadOnlySpan<byte> png)
     {
@@ -35,7 +35,7 @@ internal static class ExifOrientation
         return ImageOrientation.Upright;
     }
 
-    /// <summary>The entry of the first directory.</summary>
+    // Reads the entry of the first directory.
     private static int InTiff(ReadOnlySpan<byte> tiff)
     {
         if (tiff.Length < 8 || !(tiff.StartsWith("II*\0"u8) || tiff.StartsWith("MM\0*"u8)))

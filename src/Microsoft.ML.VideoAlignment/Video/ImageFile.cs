@@ -3,10 +3,11 @@ using SkiaSharp;
 
 namespace Microsoft.ML.VideoAlignment.Video;
 
-/// <summary>
-/// An image file, still or animated: the one decoder of image columns, of images that prompts name and of <c>VideoFile</c>. Frames come upright as the Exif orientation
-/// says, on white where they are transparent, and without regard to color profiles, as <c>PIL.Image.convert("RGB")</c> reads them.
-/// </summary>
+/// <summary>An image file, still or animated: the one decoder of image columns, of images that prompts name and of <c>VideoFile</c>.</summary>
+/// <remarks>
+/// Frames come upright as the Exif orientation says, on white where they are transparent, and without regard to color profiles, as
+/// <c>PIL.Image.convert("RGB")</c> reads them.
+/// </remarks>
 internal sealed class ImageFile : IDisposable
 {
     private readonly string _path;
@@ -25,12 +26,12 @@ internal sealed class ImageFile : IDisposable
     /// <summary>The height and width of the stored pixels, and the Exif orientation that makes them upright.</summary>
     public (int Height, int Width, int Orientation) Stored => (_codec.Info.Height, _codec.Info.Width, _orientation);
 
-    /// <summary>The number of frames, at least 1. It is read from the whole file.</summary>
+    /// <summary>The number of frames, at least 1. The whole file is read to count them.</summary>
     public int FrameCount => Math.Max(1, _codec.FrameCount);
 
-    /// <summary>Reads a file and its header, and no pixels.</summary>
+    /// <summary>Reads a file and its header, but no pixels.</summary>
     /// <param name="path">The file. Its name is taken literally.</param>
-    /// <param name="limits">The largest file that is taken.</param>
+    /// <param name="limits">The largest file that is accepted.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">It is not the image that its extension says, it is damaged, or larger than the limits.</exception>
     public static ImageFile Open(string path, ImageLimits limits)
@@ -41,12 +42,13 @@ internal sealed class ImageFile : IDisposable
         {
             bool png = ImageFormat.Require(path, data.AsSpan()).Name == "PNG";
             codec = SKCodec.Create(data)
-                ?? throw new InvalidDataException($"'{path}' is no image that can be read: its header is damaged or cut short. Write the file anew.");
+                ?? throw new InvalidDataException($"'{path}' is not a readable image: its header is damaged or cut short. Write the file again.");
             long pixels = (long)codec.Info.Width * codec.Info.Height;
             return pixels <= limits.MaxPixels
                 ? new ImageFile(path, data, codec, png ? ExifOrientation.OfPng(data.AsSpan()) : (int)codec.EncodedOrigin)
-                : throw new InvalidDataException(FormattableString.Invariant(
-                    $"'{path}' declares {codec.Info.Width} x {codec.Info.Height} pixels, {pixels:N0} in all: expected at most {limits.MaxPixels:N0}. Make it smaller, or raise {nameof(ImageLimits.MaxPixels)}."));
+                : throw new InvalidDataException(
+                    $"'{path}' declares {codec.Info.Width} x {codec.Info.Height} pixels, {pixels:N0} in all: expected at most {limits.MaxPixels:N0}. "
+                    + $"Make it smaller, or raise {nameof(ImageLimits.MaxPixels)}.");
         }
         catch
         {
@@ -56,11 +58,11 @@ internal sealed class ImageFile : IDisposable
         }
     }
 
-    /// <summary>The first frame, upright.</summary>
+    /// <summary>Decodes the first frame, upright.</summary>
     /// <exception cref="InvalidDataException">The file is damaged or cut short.</exception>
     public RgbImage First() => Frames().First();
 
-    /// <summary>Every frame as it is shown, upright; frames that hold only what changed are completed.</summary>
+    /// <summary>Decodes every frame as it is shown, upright; frames that store only what changed are completed.</summary>
     /// <exception cref="InvalidDataException">The file is damaged or cut short.</exception>
     public IEnumerable<RgbImage> Frames()
     {
@@ -90,7 +92,8 @@ internal sealed class ImageFile : IDisposable
         }
     }
 
-    /// <summary>How long a frame is shown, as browsers do it: times of 10 ms or less count as 100 ms.</summary>
+    /// <summary>How long a frame is shown, as in browsers: times of 10 ms or less count as 100 ms.</summary>
+    /// <param name="frame">The index of the frame, from 0.</param>
     public TimeSpan Duration(int frame) =>
         TimeSpan.FromMilliseconds(_codec.GetFrameInfo(frame, out SKCodecFrameInfo info) && info.Duration > 10 ? info.Duration : 100);
 
@@ -117,17 +120,19 @@ internal sealed class ImageFile : IDisposable
 
         if (file.Length == 0)
         {
-            throw new InvalidDataException($"'{path}' is no image that can be read: it is empty.");
+            throw new InvalidDataException($"'{path}' is not a readable image: it is empty.");
         }
 
         if (file.Length > limits.MaxFileBytes)
         {
-            throw new InvalidDataException(FormattableString.Invariant(
-                $"'{path}' has {file.Length:N0} bytes: expected at most {limits.MaxFileBytes:N0}. Make it smaller, or raise {nameof(ImageLimits.MaxFileBytes)}."));
+            throw new InvalidDataException(
+                $"'{path}' has {file.Length:N0} bytes: expected at most {limits.MaxFileBytes:N0}. "
+                + $"Make it smaller, or raise {nameof(ImageLimits.MaxFileBytes)}.");
         }
 
         using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read);
-        return SKData.Create(stream, file.Length) ?? throw new EndOfStreamException($"'{path}' became shorter while it was read: wait until it is written.");
+        return SKData.Create(stream, file.Length)
+            ?? throw new EndOfStreamException($"'{path}' became shorter while it was read: wait until it is completely written.");
     }
 
     private void Decode(SKImageInfo info, byte[] canvas, int frame, int prior)
@@ -139,7 +144,7 @@ internal sealed class ImageFile : IDisposable
             if (result != SKCodecResult.Success)
             {
                 string where = FrameCount > 1 ? $"frame {frame} is " : "it is ";
-                throw new InvalidDataException($"'{_path}' is no image that can be read: {where}damaged or cut short ({result}). Write the file anew.");
+                throw new InvalidDataException($"'{_path}' is not a readable image: {where}damaged or cut short ({result}). Write the file again.");
             }
         }
         finally

@@ -1,6 +1,6 @@
 namespace Microsoft.ML.VideoAlignment.Video;
 
-/// <summary>Files of a folder that others may have filled: a path or a symbolic link that leads out of it is not followed.</summary>
+/// <summary>Finds files in a folder that others may have filled: a path or a symbolic link that leads out of it is not followed.</summary>
 internal static class ImageFolder
 {
     private const int MaxLinks = 40; // as Linux's own limit
@@ -10,10 +10,12 @@ internal static class ImageFolder
 
     private static readonly string[] s_devices = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
 
-    /// <summary>The file that a path inside a folder names, links followed; null where it leads out of the folder or is no plain relative path.</summary>
+    /// <summary>
+    /// Resolves the file that a path inside a folder names, following links; null where it leads out of the folder or is not a plain relative path.
+    /// </summary>
     /// <param name="folder">The folder. It may be reached through links itself.</param>
     /// <param name="path">Relative to the folder. A part "..", a drive, an address, or the name of a Windows device is refused on every system.</param>
-    /// <returns>An absolute path without links; nothing need exist there.</returns>
+    /// <returns>An absolute path without links. The file need not exist.</returns>
     public static string? Inside(string folder, string path)
     {
         string[] parts = path.Split('/', '\\');
@@ -30,7 +32,7 @@ internal static class ImageFolder
 
     /// <summary>Whether a path is a folder or lies inside it, links followed. The file system is asked about a path only where its text lies inside.</summary>
     /// <param name="folder">The folder. It may be reached through links itself.</param>
-    /// <param name="path">Any path; a relative one begins at the working directory. Nothing need exist there.</param>
+    /// <param name="path">Any path; a relative one begins at the working directory. The file need not exist.</param>
     public static bool Contains(string folder, string path)
     {
         string root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)), file = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
@@ -38,7 +40,7 @@ internal static class ImageFolder
         return string.Equals(root, file, s_comparison) || (file.StartsWith(prefix, s_comparison) && Inside(root, file[prefix.Length..]) is not null);
     }
 
-    /// <summary>An absolute path with every link in it followed; null where they go in a circle.</summary>
+    // An absolute path with every link in it followed; null where the links form a circle.
     private static string? Resolved(string path)
     {
         string done = Path.GetPathRoot(path)!;
@@ -77,11 +79,12 @@ internal static class ImageFolder
     private static string[] Parts(string path) =>
         path[Path.GetPathRoot(path)!.Length..].Split([Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar], StringSplitOptions.RemoveEmptyEntries);
 
-    /// <summary>Whether Windows takes a name for a device whatever its extension: NUL, COM1, "aux.png"; or would drop its end.</summary>
+    // Whether Windows takes a name for a device whatever its extension: NUL, COM1, "aux.png"; or would drop its end.
     private static bool IsDevice(string part)
     {
         string name = part.Split('.')[0].TrimEnd(' ');
-        bool numbered = name.Length == 4 && (name.StartsWith("COM", StringComparison.OrdinalIgnoreCase) || name.StartsWith("LPT", StringComparison.OrdinalIgnoreCase)) && char.IsDigit(name[3]);
+        bool isPort = name.StartsWith("COM", StringComparison.OrdinalIgnoreCase) || name.StartsWith("LPT", StringComparison.OrdinalIgnoreCase);
+        bool numbered = isPort && name.Length == 4 && char.IsDigit(name[3]);
         return numbered || s_devices.Contains(name, StringComparer.OrdinalIgnoreCase);
     }
 }

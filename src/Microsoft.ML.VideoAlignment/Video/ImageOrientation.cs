@@ -1,18 +1,19 @@
 namespace Microsoft.ML.VideoAlignment.Video;
 
-/// <summary>How a camera was held: the Exif orientation 1 to 8, and the image that stands upright.</summary>
+/// <summary>The Exif orientation, 1 to 8: how the camera was held, and how to turn the image upright.</summary>
 internal static class ImageOrientation
 {
-    /// <summary>Stored pixels are as they are shown.</summary>
+    /// <summary>Stored pixels are shown as they are.</summary>
     public const int Upright = 1;
 
-    /// <summary>Whether height and width change places.</summary>
+    /// <summary>Whether height and width are swapped.</summary>
+    /// <param name="orientation">1 to 8.</param>
     public static bool Turns(int orientation) => orientation is >= 5 and <= 8;
 
-    /// <summary>Turns and mirrors an image so that it stands upright; the same one where it does.</summary>
+    /// <summary>Turns and mirrors an image so that it stands upright; returns <paramref name="image"/> itself where it already does.</summary>
     /// <param name="image">The pixels as they are stored.</param>
-    /// <param name="orientation">1 to 8, where row 0 and column 0 of the stored pixels are shown: 1 top left, 2 top right, 3 bottom right, 4 bottom left, 5 left top,
-    /// 6 right top, 7 right bottom, 8 left bottom. Any other number counts as 1.</param>
+    /// <param name="orientation">1 to 8, where row 0 and column 0 of the stored pixels are shown: 1 top left, 2 top right, 3 bottom right, 4 bottom left, 5
+    /// left top, 6 right top, 7 right bottom, 8 left bottom. Any other number counts as 1.</param>
     public static RgbImage Apply(RgbImage image, int orientation)
     {
         (int height, int width) = (image.Height, image.Width);

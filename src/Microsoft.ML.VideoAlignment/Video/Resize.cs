@@ -1,21 +1,18 @@
 namespace Microsoft.ML.VideoAlignment.Video;
 
-/// <summary>How a resize weighs the pixels around a point.</summary>
-internal enum Interpolation
-{
-    Nearest,
-    NearestExact,
-    Bilinear,
-    Bicubic,
-}
-
 /// <summary>
-/// Resizing as torchvision.transforms.functional.resize does it on tensors: out = W_h x image x W_w^T, one matrix [out, in] per axis, pixel centers
-/// at i + 0.5. The matrices are made in float64 on the host; the gradient is their transposes. Bicubic overshoot is kept.
+/// Resizes as torchvision.transforms.functional.resize does on tensors: out = W_h x image x W_w^T, one matrix [out, in] per axis, pixel centers at i + 0.5.
 /// </summary>
+/// <remarks>The matrices are made in float64 on the host; the gradient is their transposes. Bicubic overshoot is kept.</remarks>
 internal static class Resize
 {
-    /// <summary>image: [..., H, W] -> [..., height, width] in the image's dtype and device.</summary>
+    /// <summary>Resizes an image.</summary>
+    /// <param name="image">[..., H, W].</param>
+    /// <param name="height">The height of the result in pixels.</param>
+    /// <param name="width">The width of the result in pixels.</param>
+    /// <param name="interpolation">How pixels are weighed.</param>
+    /// <param name="antialias">Whether the filter widens where the image shrinks; ignored by the nearest-pixel modes.</param>
+    /// <returns>[..., height, width] in the image's dtype and on its device.</returns>
     public static Tensor Apply(Tensor image, long height, long width, Interpolation interpolation, bool antialias)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -24,7 +21,11 @@ internal static class Resize
         return Apply(image, rows, columns).MoveToOuterDisposeScope();
     }
 
-    /// <summary>image: [..., H, W], rows: [height, H], columns: [width, W] -> [..., height, width].</summary>
+    /// <summary>Resizes an image by the matrices of its axes.</summary>
+    /// <param name="image">[..., H, W].</param>
+    /// <param name="rows">[height, H], see <see cref="Matrix"/>.</param>
+    /// <param name="columns">[width, W], see <see cref="Matrix"/>.</param>
+    /// <returns>[..., height, width].</returns>
     public static Tensor Apply(Tensor image, Tensor rows, Tensor columns)
     {
         using Tensor across = columns.t();
@@ -32,11 +33,21 @@ internal static class Resize
         return rows.matmul(wide);
     }
 
-    /// <summary>Height and width when the short side becomes <paramref name="size"/>; the long side is truncated.</summary>
+    /// <summary>The height and width when the short side becomes <paramref name="size"/>; the long side is truncated.</summary>
+    /// <param name="height">The height before, in pixels.</param>
+    /// <param name="width">The width before, in pixels.</param>
+    /// <param name="size">The short side after, in pixels.</param>
     public static (long Height, long Width) ShortSide(long height, long width, long size) =>
         height <= width ? (size, size * width / height) : (size * height / width, size);
 
-    /// <summary>The matrix [output, input] of one axis.</summary>
+    /// <summary>Makes the matrix of one axis.</summary>
+    /// <param name="input">The number of pixels before.</param>
+    /// <param name="output">The number of pixels after.</param>
+    /// <param name="interpolation">How pixels are weighed.</param>
+    /// <param name="antialias">Whether the filter widens where the axis shrinks; ignored by the nearest-pixel modes.</param>
+    /// <param name="dtype">The type of the result.</param>
+    /// <param name="device">The device of the result.</param>
+    /// <returns>[output, input].</returns>
     public static Tensor Matrix(long input, long output, Interpolation interpolation, bool antialias, ScalarType dtype, Device device)
     {
         using Tensor matrix = tensor(Weights(input, output, interpolation, antialias));
@@ -76,7 +87,7 @@ internal static class Resize
         return weights;
     }
 
-    /// <summary>The filter is stretched over the pixels that one output pixel covers, cut at the border, and its weights are made to sum to 1.</summary>
+    // The filter is stretched over the pixels that one output pixel covers, cut at the border, and its weights are made to sum to 1.
     private static void Antialiased(double[,] weights, long i, double scale, bool cubic)
     {
         double stretch = Math.Max(scale, 1);
@@ -98,7 +109,7 @@ internal static class Resize
         }
     }
 
-    /// <summary>Two or four taps whatever the scale; indices beyond the border fall on it. The cubic's a is -0.75 here, -0.5 above, as in the reference.</summary>
+    // Two or four taps whatever the scale; indices beyond the border are clamped to it. The cubic's a is -0.75 here, -0.5 above, as in the reference.
     private static void Interpolated(double[,] weights, long i, double scale, bool cubic)
     {
         long last = weights.GetLength(1) - 1;
@@ -117,6 +128,8 @@ internal static class Resize
     }
 
     /// <summary>Keys's cubic convolution kernel (1981), eq. 15 with free a.</summary>
+    /// <param name="x">The distance from the center, in pixels.</param>
+    /// <param name="a">The free parameter: -0.5 or -0.75.</param>
     internal static double Cubic(double x, double a)
     {
         x = Math.Abs(x);

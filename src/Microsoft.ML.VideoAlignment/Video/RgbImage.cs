@@ -8,14 +8,14 @@ namespace Microsoft.ML.VideoAlignment.Video;
 /// <param name="Width">W in pixels.</param>
 internal sealed record RgbImage(byte[] Bytes, int Height, int Width)
 {
-    /// <summary>
-    /// Lays pixels on white, as browsers show a transparent image. What lies below full transparency is not in premultiplied pixels, so this is the one rule that
-    /// files and images in memory can share.
-    /// </summary>
+    /// <summary>Lays pixels on white, as browsers show a transparent image.</summary>
+    /// <remarks>
+    /// Premultiplied pixels do not hold the color below full transparency, so this is the one rule that files and images in memory can share.
+    /// </remarks>
     /// <param name="premultiplied">[H, W, 4], colors multiplied by alpha, which comes last.</param>
     /// <param name="height">H in pixels.</param>
     /// <param name="width">W in pixels.</param>
-    /// <param name="blueFirst">Whether colors come as blue, green, red.</param>
+    /// <param name="blueFirst">Whether the order is blue, green, red.</param>
     public static RgbImage OnWhite(ReadOnlySpan<byte> premultiplied, int height, int width, bool blueFirst = false)
     {
         byte[] bytes = new byte[checked(3 * height * width)];
@@ -32,7 +32,8 @@ internal sealed record RgbImage(byte[] Bytes, int Height, int Width)
         return new RgbImage(bytes, height, width);
     }
 
-    /// <summary>[3, H, W], RGB in [0, 1], float32; the caller owns it.</summary>
+    /// <summary>Converts the image to a tensor, which the caller owns.</summary>
+    /// <returns>[3, H, W], RGB in [0, 1], float32.</returns>
     public Tensor ToTensor()
     {
         using DisposeScope scope = NewDisposeScope();

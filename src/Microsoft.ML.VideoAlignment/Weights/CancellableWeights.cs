@@ -12,8 +12,11 @@ internal sealed class CancellableWeights : IWeightSource
 
     public IReadOnlyDictionary<string, WeightInfo> Entries => _source.Entries;
 
-    /// <summary>The source itself where the token can never be canceled; the result owns it.</summary>
-    public static IWeightSource Watch(IWeightSource source, CancellationToken cancellation) => cancellation.CanBeCanceled ? new CancellableWeights(source, cancellation) : source;
+    /// <summary>Wraps a source; returns the source itself where the token can never be canceled.</summary>
+    /// <param name="source">The source; the result owns it.</param>
+    /// <param name="cancellation">Ends the reading.</param>
+    public static IWeightSource Watch(IWeightSource source, CancellationToken cancellation) =>
+        cancellation.CanBeCanceled ? new CancellableWeights(source, cancellation) : source;
 
     public Tensor Read(string name)
     {

@@ -2,7 +2,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>A file opened for reading at any place, on the disk or in memory; short reads are errors that name the file.</summary>
+/// <summary>A file opened for reading at any offset, on disk or in memory; a short read is an error that names the file.</summary>
 internal sealed class FileBytes : IDisposable
 {
     private readonly SafeFileHandle? _handle;
@@ -26,8 +26,8 @@ internal sealed class FileBytes : IDisposable
         }
     }
 
-    /// <summary>A file's content in memory.</summary>
-    /// <param name="name">What messages call it.</param>
+    /// <summary>Wraps a file's content in memory.</summary>
+    /// <param name="name">The name in messages.</param>
     /// <param name="content">The content.</param>
     public FileBytes(string name, ReadOnlyMemory<byte> content) => (Location, _content, Length) = (name, content, content.Length);
 
@@ -35,10 +35,14 @@ internal sealed class FileBytes : IDisposable
 
     public long Length { get; }
 
-    /// <summary>The error for this file.</summary>
+    /// <summary>Creates the error for this file.</summary>
+    /// <param name="problem">What is wrong, and where in the file.</param>
+    /// <param name="inner">The cause; null: none.</param>
     public WeightFileException Fault(string problem, Exception? inner = null) => new(Location, problem, inner);
 
-    /// <summary>The bytes from <paramref name="offset"/> on; the caller has checked that they are within the file.</summary>
+    /// <summary>Reads bytes; the caller has checked that they are within the file.</summary>
+    /// <param name="offset">The first byte, from 0.</param>
+    /// <param name="count">The number of bytes.</param>
     public byte[] Read(long offset, int count)
     {
         byte[] bytes = new byte[count];
@@ -47,7 +51,9 @@ internal sealed class FileBytes : IDisposable
         return bytes;
     }
 
-    /// <summary>Part of the file as a stream. Reading over its end gives the end of the stream; a file that ends earlier is an error.</summary>
+    /// <summary>Opens part of the file as a stream. Reading past its end gives the end of the stream; a file that ends earlier is an error.</summary>
+    /// <param name="offset">The first byte, from 0.</param>
+    /// <param name="length">The number of bytes.</param>
     public Stream Slice(long offset, long length) => new SliceStream(this, offset, length);
 
     public void Dispose() => _handle?.Dispose();
@@ -57,7 +63,7 @@ internal sealed class FileBytes : IDisposable
         try
         {
             int count = _handle is null ? Copy(offset, buffer) : RandomAccess.Read(_handle, buffer, offset);
-            return count > 0 || buffer.IsEmpty ? count : throw Fault($"the file ends at byte {Length}; byte {offset} was to be read. It is truncated.");
+            return count > 0 || buffer.IsEmpty ? count : throw Fault($"the file ends at byte {Length}; byte {offset} was expected. It is truncated.");
         }
         catch (IOException exception) when (exception is not WeightFileException)
         {

@@ -1,6 +1,6 @@
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>What the names in a file say it is, for errors about a file that was given for another.</summary>
+/// <summary>Recognizes a file by the names of its tensors, for errors about a file that was passed in place of another.</summary>
 internal static class FileContents
 {
     private static readonly (string Part, string Kind)[] s_signs =
@@ -22,13 +22,15 @@ internal static class FileContents
         ("relative_attention_bias", "a T5 encoder"),
     ];
 
-    /// <summary>"It looks like ...", with the first names where nothing is recognized.</summary>
+    /// <summary>Describes a source as "It looks like ...", or by its first names where nothing is recognized.</summary>
+    /// <param name="source">The source.</param>
     public static string Describe(IWeightSource source)
     {
         string[] names = [.. source.Entries.Keys.Order(StringComparer.Ordinal)];
         string first = string.Join(", ", names.Take(5)) + (names.Length > 5 ? ", ..." : "");
+        bool isHead = names.Length > 0 && names.All(name => name.StartsWith("layers.", StringComparison.Ordinal));
         string? kind = s_signs.FirstOrDefault(sign => names.Any(name => name.Contains(sign.Part, StringComparison.Ordinal))).Kind
-            ?? (names.Length > 0 && names.All(name => name.StartsWith("layers.", StringComparison.Ordinal)) ? "a head on an image embedding (such as LAION's aesthetic head)" : null);
+            ?? (isHead ? "a head on an image embedding (such as LAION's aesthetic head)" : null);
         return kind is null ? $"It holds {names.Length} tensors: {first}." : $"It looks like {kind}: {first}.";
     }
 }

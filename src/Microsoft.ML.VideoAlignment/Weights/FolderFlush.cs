@@ -2,16 +2,14 @@ using System.Runtime.InteropServices;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>
-/// Brings the names in a folder to the disk: after a power failure a file that was flushed and then renamed may be there under its old name else. .NET opens no
-/// folders, so on Linux and macOS the system is asked itself; Windows writes names with the file system's own journal.
-/// </summary>
+/// <summary>Flushes the names in a folder to disk; without it, a file that was flushed and then renamed may have its old name after a power failure.</summary>
+/// <remarks>.NET cannot open a folder, so on Linux and macOS the system is called directly; Windows writes names with the file system's own journal.</remarks>
 internal static partial class FolderFlush
 {
     private const int ReadOnly = 0;
 
-    /// <summary>Waits until the folder's names are on the disk; does nothing where the system or its file system cannot.</summary>
-    /// <param name="folder">A folder that is there.</param>
+    /// <summary>Waits until the folder's names are on disk; does nothing where the system or its file system cannot.</summary>
+    /// <param name="folder">An existing folder.</param>
     public static void ToDisk(string folder)
     {
         if (!OperatingSystem.IsLinux() && !OperatingSystem.IsMacOS())

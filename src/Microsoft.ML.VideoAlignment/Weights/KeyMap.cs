@@ -2,31 +2,33 @@ using System.IO.Enumeration;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>
-/// How names in a file become keys of a module. Patterns know '*' (any text) and '?' (one character) and are matched against the whole key, after
-/// <see cref="Aliases"/> and <see cref="Rename"/> except for <see cref="Ignore"/>, which sees the name as the file has it (without the prefix).
-/// </summary>
+/// <summary>Maps names in a file to keys of a module.</summary>
+/// <remarks>
+/// Patterns contain '*' (any text) and '?' (one character) and are matched against the whole key, after <see cref="Aliases"/> and <see cref="Rename"/>;
+/// <see cref="Ignore"/> is matched against the name in the file, without the prefix.
+/// </remarks>
 internal sealed record KeyMap
 {
-    /// <summary>Names are keys.</summary>
+    /// <summary>The map of a file whose names are the keys.</summary>
     public static KeyMap Identity { get; } = new();
 
-    /// <summary>Old spelling, new spelling: wherever the old text occurs in a name it is replaced, such as (".query.", ".to_q.").</summary>
+    /// <summary>Pairs of an old and a new spelling: every occurrence of the old text in a name is replaced, such as (".query.", ".to_q.").</summary>
     public IReadOnlyList<(string Old, string New)> Aliases { get; init; } = [];
 
-    /// <summary>From name to key, for what is no plain replacement; null: the tensor is not wanted.</summary>
+    /// <summary>Maps a name to a key where a plain replacement does not; it returns null for a tensor that is not wanted.</summary>
     public Func<string, string?>? Rename { get; init; }
 
     /// <summary>Names that some files have and no module needs, such as "*.position_ids".</summary>
     public IReadOnlyList<string> Ignore { get; init; } = [];
 
-    /// <summary>Keys of the module that a file may lack: the module keeps what it has.</summary>
+    /// <summary>Keys of the module that a file may lack: the module keeps its values.</summary>
     public IReadOnlyList<string> Optional { get; init; } = [];
 
     /// <summary>Keys whose shape may differ from the file's by axes of size 1, such as a 1x1 convolution [C, C, 1, 1] for a linear layer [C, C].</summary>
     public IReadOnlyList<string> Reshape { get; init; } = [];
 
-    /// <summary>The module's key for a name of the file, or null where the tensor is not wanted.</summary>
+    /// <summary>Returns the module's key for a name in the file; null for a tensor that is not wanted.</summary>
+    /// <param name="name">The name in the file, without the prefix.</param>
     public string? Key(string name)
     {
         if (Matches(Ignore, name))
@@ -40,7 +42,10 @@ internal sealed record KeyMap
 
     public bool IsOptional(string key) => Matches(Optional, key);
 
-    /// <summary>Whether a tensor of shape <paramref name="from"/> may fill the parameter <paramref name="key"/> of shape <paramref name="to"/>.</summary>
+    /// <summary>Whether a tensor of the file may fill a parameter, by their shapes.</summary>
+    /// <param name="key">The parameter's key.</param>
+    /// <param name="from">The shape in the file.</param>
+    /// <param name="to">The parameter's shape.</param>
     public bool Fits(string key, IReadOnlyList<long> from, IReadOnlyList<long> to) =>
         from.SequenceEqual(to) || (Matches(Reshape, key) && from.Where(size => size != 1).SequenceEqual(to.Where(size => size != 1)));
 

@@ -1,6 +1,9 @@
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>Something a pickle may name. The list is fixed: no class is ever looked up.</summary>
+/// <summary>A name that a pickle may refer to. The list is fixed: no class is ever looked up.</summary>
+/// <param name="name">The full name, such as "torch.Size".</param>
+/// <param name="call">What REDUCE may do with it.</param>
+/// <param name="storage">The element type of a storage class; null for anything else.</param>
 internal sealed class PickleGlobal(string name, PickleCall call, WeightDtype? storage = null) : WeightNode
 {
     public string Name { get; } = name;
@@ -25,6 +28,7 @@ internal enum PickleCall
 }
 
 /// <summary>A storage as an argument of a tensor.</summary>
+/// <param name="storage">The storage.</param>
 internal sealed class PickleStorage(TorchStorage storage) : WeightNode
 {
     public TorchStorage Storage { get; } = storage;
@@ -39,7 +43,9 @@ internal static class PickleGlobals
 
     private static readonly Dictionary<string, WeightNode> s_known = Known().ToDictionary(pair => pair.Name, pair => pair.Node, StringComparer.Ordinal);
 
-    /// <summary>The global with this exact name, or null.</summary>
+    /// <summary>Returns the global with this exact name; null where it is not allowed.</summary>
+    /// <param name="module">The module, such as "torch._utils".</param>
+    /// <param name="name">The name in the module.</param>
     public static WeightNode? Find(string module, string name) =>
         // A dotted name would walk from an allowed object to anything below it.
         name.Contains('.', StringComparison.Ordinal) ? null : s_known.GetValueOrDefault($"{module}.{name}");
@@ -48,13 +54,15 @@ internal static class PickleGlobals
     {
         PickleGlobal[] calls =
         [
-            new("collections.OrderedDict", PickleCall.OrderedDict), new("torch.Size", PickleCall.Size), new("torch._utils._rebuild_tensor_v2", PickleCall.TensorV2),
-            new("torch._utils._rebuild_tensor_v3", PickleCall.TensorV3), new("torch._utils._rebuild_parameter", PickleCall.Parameter),
+            new("collections.OrderedDict", PickleCall.OrderedDict), new("torch.Size", PickleCall.Size),
+            new("torch._utils._rebuild_tensor_v2", PickleCall.TensorV2), new("torch._utils._rebuild_tensor_v3", PickleCall.TensorV3),
+            new("torch._utils._rebuild_parameter", PickleCall.Parameter),
             new(UntypedStorage, PickleCall.None, WeightDtype.Named("uint8")),
         ];
         string[] storages =
         [
-            "Double float64", "Float float32", "Half float16", "BFloat16 bfloat16", "Long int64", "Int int32", "Short int16", "Char int8", "Byte uint8", "Bool bool",
+            "Double float64", "Float float32", "Half float16", "BFloat16 bfloat16", "Long int64", "Int int32", "Short int16", "Char int8",
+            "Byte uint8", "Bool bool",
         ];
         IEnumerable<PickleGlobal> typed = storages.Select(pair => pair.Split(' '))
             .Select(pair => new PickleGlobal($"torch.{pair[0]}Storage", PickleCall.None, WeightDtype.Named(pair[1])));

@@ -5,13 +5,17 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>The bytes of a pickle. A length is compared with what is left before anything is allocated.</summary>
+/// <summary>Reads the bytes of a pickle. A length is compared with what is left before anything is allocated.</summary>
+/// <param name="bytes">The file or record.</param>
+/// <param name="position">The offset at which to begin.</param>
+/// <param name="location">The file, for errors.</param>
+/// <param name="what">The part of the file, for errors.</param>
 internal sealed class PickleReader(byte[] bytes, int position, string location, string what)
 {
     // Invalid bytes are errors; Python's "surrogatepass" text has no place in names of tensors.
     private static readonly UTF8Encoding s_utf8 = new(false, throwOnInvalidBytes: true);
 
-    /// <summary>Python's own limit on digits of an integer in text is 4300.</summary>
+    /// <summary>The most bytes of an integer: Python's own limit on the digits of an integer in text is 4300.</summary>
     public const int MaxIntegerBytes = 1786;
 
     public int Position { get; private set; } = position;
@@ -28,7 +32,7 @@ internal sealed class PickleReader(byte[] bytes, int position, string location, 
 
     public ulong UInt64() => BinaryPrimitives.ReadUInt64LittleEndian(Take(8));
 
-    /// <summary>Big-endian, the only number in a pickle that is.</summary>
+    /// <summary>Reads a float64, the only big-endian number in a pickle.</summary>
     public double Double() => BinaryPrimitives.ReadDoubleBigEndian(Take(8));
 
     public ReadOnlySpan<byte> Take(ulong count)
@@ -45,13 +49,13 @@ internal sealed class PickleReader(byte[] bytes, int position, string location, 
 
     public string Text(ulong count) => Decode(Take(count));
 
-    /// <summary>Up to the next line feed, which is left out.</summary>
+    /// <summary>Reads up to the next line feed, which is consumed and left out.</summary>
     public string Line()
     {
         int length = bytes.AsSpan(Position).IndexOf((byte)'\n');
         if (length < 0)
         {
-            throw Fault("a line without its end; the pickle is truncated");
+            throw Fault("a line without an end; the pickle is truncated");
         }
 
         string line = Decode(Take((ulong)length));
@@ -62,18 +66,22 @@ internal sealed class PickleReader(byte[] bytes, int position, string location, 
     public BigInteger Integer(string text) =>
         text.Length <= 2 * MaxIntegerBytes && BigInteger.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out BigInteger value)
             ? value
-            : throw Fault($"an integer of {text.Length} characters that is none or is too long");
+            : throw Fault($"an integer of {text.Length} characters that is malformed or too long");
 
-    /// <summary>STRING of protocol 0: a quoted Python 2 string. Names of tensors need no other escapes than these.</summary>
+    /// <summary>Unquotes the argument of STRING (protocol 0), a quoted Python 2 string. Names of tensors need no other escapes than these.</summary>
+    /// <param name="line">The argument, quotes included.</param>
     public string Unquote(string line)
     {
         bool quoted = line.Length >= 2 && line[0] == line[^1] && line[0] is '\'' or '"';
         string[] parts = quoted ? line[1..^1].Split(@"\\") : [];
         parts = [.. parts.Select(part => part.Replace(@"\'", "'", StringComparison.Ordinal))];
-        return quoted && !parts.Any(part => part.Contains('\\', StringComparison.Ordinal)) ? string.Join('\\', parts) : throw Fault("text without quotes, or with escapes that are not read");
+        return quoted && !parts.Any(part => part.Contains('\\', StringComparison.Ordinal))
+            ? string.Join('\\', parts)
+            : throw Fault("text without quotes, or with escapes that are not supported");
     }
 
-    /// <summary>UNICODE of protocol 0: raw-unicode-escape, \uXXXX only.</summary>
+    /// <summary>Decodes the argument of UNICODE (protocol 0): raw-unicode-escape, \uXXXX only.</summary>
+    /// <param name="line">The argument.</param>
     public string Unescape(string line)
     {
         string[] parts = line.Split(@"\u");

@@ -3,27 +3,28 @@ using System.Numerics;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>
-/// Interprets the pickles that PyTorch writes, protocols 0 to 5 (Python's pickletools.py describes the opcodes), and builds containers,
-/// scalars and tensor views and nothing else: globals come from a fixed list and are refused when they are named, there is no object creation, and
+/// <summary>Interprets the pickles that PyTorch writes, protocols 0 to 5, and builds containers, scalars and tensor views and nothing else.</summary>
+/// <remarks>
+/// Python's pickletools.py describes the opcodes. Globals come from a fixed list, and any other is refused as soon as it is named; no objects are created, and
 /// time and memory are bounded by the length of the pickle and by the limits below.
-/// </summary>
+/// </remarks>
 internal sealed class RestrictedUnpickler
 {
-    /// <summary>The longest pickle; a checkpoint of 10,000 tensors with its optimizer takes a few MB.</summary>
+    /// <summary>The longest pickle in bytes; that of a checkpoint of 10,000 tensors with its optimizer takes a few MB.</summary>
     public const int MaxBytes = 16 << 20;
 
-    /// <summary>Opcodes of one pickle.</summary>
+    // Opcodes of one pickle.
     private const int MaxSteps = 4_000_000;
 
-    /// <summary>Containers and values made, and values remembered.</summary>
+    // Containers and values created, and memo entries.
     private const int MaxObjects = 1_000_000;
 
     private const int MaxDepth = 1000;
 
-    /// <summary>How a file that holds more than weights becomes one that does not.</summary>
-    public const string Remedy = "If you trust who made the file, write its weights alone in Python and give that file here: "
-        + "torch.save(torch.load(\"OLD\", map_location=\"cpu\", weights_only=False)[\"state_dict\"], \"NEW\") (without [\"state_dict\"] where the weights lie at the top)";
+    /// <summary>How to turn a file that holds more than weights into one that does not; the end of an error text.</summary>
+    public const string Remedy = "If you trust who made the file, write its weights alone in Python and pass that file here: "
+        + "torch.save(torch.load(\"OLD\", map_location=\"cpu\", weights_only=False)[\"state_dict\"], \"NEW\") "
+        + "(without [\"state_dict\"] where the weights are at the top)";
 
     // Made once: objects are counted a million times.
     private static readonly string s_tooManyObjects = $"more than {MaxObjects} objects";
@@ -45,15 +46,16 @@ internal sealed class RestrictedUnpickler
         _arguments = new TensorArguments(reader, legacy);
     }
 
-    /// <summary>Reads the pickle that begins at <paramref name="position"/> and moves behind it.</summary>
+    /// <summary>Reads the pickle that begins at <paramref name="position"/> and moves the position past it.</summary>
     /// <param name="bytes">The file or record.</param>
-    /// <param name="position">Where the pickle begins; afterwards, where it ended.</param>
+    /// <param name="position">The offset of the pickle; afterwards, the offset of its end.</param>
     /// <param name="location">The file, for errors.</param>
     /// <param name="what">The part of the file, for errors.</param>
-    /// <param name="legacy">Storages are named as in files before PyTorch 1.6.</param>
-    /// <param name="storages">Every storage that was named, by key.</param>
-    /// <exception cref="WeightFileException">Not such a pickle.</exception>
-    public static WeightNode Read(byte[] bytes, ref int position, string location, string what, bool legacy, out IReadOnlyCollection<TorchStorage> storages)
+    /// <param name="legacy">Whether storages are named as in files before PyTorch 1.6.</param>
+    /// <param name="storages">Every storage that the pickle names, by key.</param>
+    /// <exception cref="WeightFileException">The bytes are not such a pickle.</exception>
+    public static WeightNode Read(
+        byte[] bytes, ref int position, string location, string what, bool legacy, out IReadOnlyCollection<TorchStorage> storages)
     {
         var reader = new PickleReader(bytes, position, location, what);
         var unpickler = new RestrictedUnpickler(reader, legacy);
@@ -86,11 +88,11 @@ internal sealed class RestrictedUnpickler
         {
             case 0x80: // PROTO
                 byte protocol = _reader.Byte();
-                Require(protocol <= 5, $"pickle protocol {protocol}; 0 to 5 are known");
+                Require(protocol <= 5, $"pickle protocol {protocol}; 0 to 5 are supported");
                 break;
             case 0x95: // FRAME: a hint for buffering
                 ulong frame = _reader.UInt64();
-                Require(frame <= (ulong)_reader.Left, $"a frame of {frame} bytes, {_reader.Left} are left");
+                Require(frame <= (ulong)_reader.Left, $"a frame of {frame} bytes, with {_reader.Left} left");
                 break;
             case (byte)'(':
                 _marks.Push(_stack.Count);
@@ -148,7 +150,7 @@ internal sealed class RestrictedUnpickler
                 break;
             case (byte)'F':
                 string number = _reader.Line();
-                Require(double.TryParse(number, NumberStyles.Float, CultureInfo.InvariantCulture, out double parsed), "a float that is no number");
+                Require(double.TryParse(number, NumberStyles.Float, CultureInfo.InvariantCulture, out double parsed), "a float that is not a number");
                 Push(New(new FloatNode(parsed)));
                 break;
             case (byte)'G':
@@ -215,7 +217,7 @@ internal sealed class RestrictedUnpickler
                 break;
             case (byte)'p':
                 string place = _reader.Line();
-                Require(uint.TryParse(place, NumberStyles.None, CultureInfo.InvariantCulture, out uint named), "a memo entry that is no number");
+                Require(uint.TryParse(place, NumberStyles.None, CultureInfo.InvariantCulture, out uint named), "a memo entry that is not a number");
                 Remember(named);
                 break;
             case (byte)'q':
@@ -229,7 +231,7 @@ internal sealed class RestrictedUnpickler
                 break;
             case (byte)'g':
                 string wanted = _reader.Line();
-                Require(uint.TryParse(wanted, NumberStyles.None, CultureInfo.InvariantCulture, out uint recalled), "a memo entry that is no number");
+                Require(uint.TryParse(wanted, NumberStyles.None, CultureInfo.InvariantCulture, out uint recalled), "a memo entry that is not a number");
                 Recall(recalled);
                 break;
             case (byte)'h':
@@ -244,7 +246,7 @@ internal sealed class RestrictedUnpickler
                 break;
             case 0x93: // STACK_GLOBAL
                 List<WeightNode> names = PopLast(2);
-                Push(names is [StringNode m, StringNode n] ? Global(m.Value, n.Value) : throw _reader.Fault("a global whose name is no text"));
+                Push(names is [StringNode m, StringNode n] ? Global(m.Value, n.Value) : throw _reader.Fault("a global whose name is not text"));
                 break;
             case (byte)'Q':
                 Push(New(_arguments.Persistent(Pop())));
@@ -270,22 +272,23 @@ internal sealed class RestrictedUnpickler
 
     private static string Refusal(byte opcode) => (char)opcode switch
     {
-        'i' or 'o' or '\u0081' or '\u0092' => "an object of a class is to be made (INST, OBJ or NEWOBJ), which is refused",
+        'i' or 'o' or '\u0081' or '\u0092' => "the creation of an object (INST, OBJ or NEWOBJ), which is refused",
         '\u0082' or '\u0083' or '\u0084' => "an entry of Python's extension registry (EXT), which is refused",
         'P' => "a persistent id as text, which PyTorch does not write",
-        'B' or 'C' or '\u008e' or '\u0096' or '\u0097' or '\u0098' => "raw bytes, which are no weights",
-        '\u008f' or '\u0090' or '\u0091' => "a set, which is no weights",
+        'B' or 'C' or '\u008e' or '\u0096' or '\u0097' or '\u0098' => "raw bytes, which are not weights",
+        '\u008f' or '\u0090' or '\u0091' => "a set, which is not weights",
         _ => $"unknown opcode 0x{opcode:x2}",
     };
 
     private WeightNode Global(string module, string name) =>
         PickleGlobals.Find(module, name)
-        ?? throw Refused($"the file names {Shown(module)}.{Shown(name)}, which is not among the few things weights are made of. Unpickling it elsewhere could run code; ask for safetensors");
+        ?? throw Refused($"the file names {Truncate(module)}.{Truncate(name)}, which is not among the few things weights are made of. "
+            + "Unpickling it elsewhere could run code; ask for safetensors");
 
-    /// <summary>The file may be sound, but holds something that is not built here.</summary>
+    // The file may be sound, but holds something that is not built here.
     private WeightFileException Refused(string problem) => _reader.Fault($"{problem}. {Remedy}");
 
-    private static string Shown(string name) => name.Length <= 80 ? name : name[..80] + "...";
+    private static string Truncate(string name) => name.Length <= 80 ? name : name[..80] + "...";
 
     private void Push(WeightNode node)
     {
@@ -307,7 +310,7 @@ internal sealed class RestrictedUnpickler
         return _stack[^1];
     }
 
-    /// <summary>What lies below the last mark is out of reach.</summary>
+    /// <summary>The lowest index in reach: what lies below the last mark is not.</summary>
     private int Floor => _marks.TryPeek(out int mark) ? mark : 0;
 
     private WeightNode Pop()
@@ -333,9 +336,11 @@ internal sealed class RestrictedUnpickler
         return items;
     }
 
-    private List<WeightNode> List() => Top() is ListNode { Tuple: false } list ? list.Items : throw _reader.Fault($"an element for {Top().Kind}, which is no list");
+    private List<WeightNode> List() => Top() is ListNode { Tuple: false } list
+        ? list.Items
+        : throw _reader.Fault($"an element for {Top().Kind}, which is not a list");
 
-    private DictNode Dict() => Top() as DictNode ?? throw _reader.Fault($"an entry for {Top().Kind}, which is no dict");
+    private DictNode Dict() => Top() as DictNode ?? throw _reader.Fault($"an entry for {Top().Kind}, which is not a dict");
 
     private void Set(DictNode dict, List<WeightNode> keysAndValues)
     {
@@ -356,7 +361,8 @@ internal sealed class RestrictedUnpickler
         Require(_memo.Count <= MaxObjects, "too many memo entries");
     }
 
-    private void Recall(uint place) => Push(_memo.TryGetValue(place, out WeightNode? node) ? node : throw _reader.Fault($"memo entry {place} was never written"));
+    private void Recall(uint place) =>
+        Push(_memo.TryGetValue(place, out WeightNode? node) ? node : throw _reader.Fault($"memo entry {place} was never written"));
 
     private void PushInteger(BigInteger value) => Push(New(new IntNode(value)));
 

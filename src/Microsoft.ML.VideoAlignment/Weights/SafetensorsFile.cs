@@ -1,21 +1,23 @@
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>A safetensors file. The whole header is checked when it is opened; tensors are then streamed one by one, of any size.</summary>
+/// <summary>A safetensors file. The whole header is checked when the file is opened; tensors of any size are then streamed one by one.</summary>
 internal sealed class SafetensorsFile : IWeightSource
 {
     private readonly FileBytes _file;
     private readonly SafetensorsHeader _header;
 
-    /// <exception cref="WeightFileException">The file is no sound safetensors file.</exception>
+    /// <summary>Opens a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="WeightFileException">The file is not a sound safetensors file.</exception>
     public SafetensorsFile(string path)
         : this(new FileBytes(path))
     {
     }
 
-    /// <summary>A file's content in memory.</summary>
-    /// <param name="name">What messages call it.</param>
-    /// <param name="content">The content; not to be changed while this is open.</param>
-    /// <exception cref="WeightFileException">The content is no sound safetensors file.</exception>
+    /// <summary>Opens a file's content in memory.</summary>
+    /// <param name="name">The name in messages.</param>
+    /// <param name="content">The content; it must not change while this object is open.</param>
+    /// <exception cref="WeightFileException">The content is not a sound safetensors file.</exception>
     public SafetensorsFile(string name, ReadOnlyMemory<byte> content)
         : this(new FileBytes(name, content))
     {
@@ -41,7 +43,7 @@ internal sealed class SafetensorsFile : IWeightSource
 
     public IReadOnlyDictionary<string, WeightInfo> Entries { get; }
 
-    /// <summary>The header's __metadata__; empty where there is none.</summary>
+    /// <summary>The header's __metadata__; empty where it has none.</summary>
     public IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
 
     public Tensor Read(string name)
@@ -60,7 +62,8 @@ internal sealed class SafetensorsFile : IWeightSource
 
     public void Dispose() => _file.Dispose();
 
-    private SafetensorsHeader.Entry Find(string name) => _header.Entries.TryGetValue(name, out SafetensorsHeader.Entry entry) ? entry : throw _file.Fault($"has no tensor '{name}'.");
+    private SafetensorsHeader.Entry Find(string name) =>
+        _header.Entries.TryGetValue(name, out SafetensorsHeader.Entry entry) ? entry : throw _file.Fault($"has no tensor '{name}'.");
 
     private Stream Open(SafetensorsHeader.Entry entry) => _file.Slice(_header.DataStart + entry.Begin, entry.End - entry.Begin);
 }

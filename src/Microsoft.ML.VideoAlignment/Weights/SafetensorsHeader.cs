@@ -4,12 +4,11 @@ using System.Text.Unicode;
 namespace Microsoft.ML.VideoAlignment.Weights;
 
 /// <summary>
-/// The header of a safetensors file, checked in full: 8 bytes little-endian length, JSON, data
-/// (https://github.com/huggingface/safetensors, README, "Format").
+/// The header of a safetensors file, checked in full: 8 bytes little-endian length, JSON, data (https://github.com/huggingface/safetensors, README, "Format").
 /// </summary>
 internal sealed class SafetensorsHeader
 {
-    /// <summary>The largest header the format's own reader accepts.</summary>
+    /// <summary>The largest header in bytes that the format's own reader accepts.</summary>
     public const long MaxLength = 100_000_000;
 
     // {"name": {"shape": [1]}} is three deep.
@@ -19,7 +18,11 @@ internal sealed class SafetensorsHeader
 
     private SafetensorsHeader(FileBytes file) => _file = file;
 
-    /// <summary>One tensor: where its bytes are, from <see cref="DataStart"/> on.</summary>
+    /// <summary>One tensor.</summary>
+    /// <param name="Dtype">The element type.</param>
+    /// <param name="Shape">The sizes of its axes.</param>
+    /// <param name="Begin">The offset of its first byte from <see cref="DataStart"/>.</param>
+    /// <param name="End">The offset past its last byte from <see cref="DataStart"/>.</param>
     public readonly record struct Entry(WeightDtype Dtype, long[] Shape, long Begin, long End);
 
     public Dictionary<string, Entry> Entries { get; } = new(StringComparer.Ordinal);
@@ -32,14 +35,15 @@ internal sealed class SafetensorsHeader
     {
         if (file.Length < 8)
         {
-            throw file.Fault($"{file.Length} bytes are no safetensors file: it begins with 8 bytes of header length.");
+            throw file.Fault($"{file.Length} bytes are not a safetensors file: it begins with 8 bytes of header length.");
         }
 
         ulong length = BitConverter.ToUInt64(file.Read(0, 8));
         if (length > MaxLength || length > (ulong)(file.Length - 8))
         {
             throw file.Fault(
-                $"the safetensors header is to be {length} bytes long, but the file has {file.Length - 8} bytes behind the length and a header at most {MaxLength}. It is truncated or of another format.");
+                $"the safetensors header should be {length} bytes long, but the file has {file.Length - 8} bytes after the length and a header "
+                + $"at most {MaxLength}. It is truncated or of another format.");
         }
 
         byte[] json = file.Read(8, (int)length);
@@ -60,12 +64,12 @@ internal sealed class SafetensorsHeader
         }
         catch (JsonException exception)
         {
-            throw file.Fault($"the safetensors header is no valid JSON of this format: {exception.Message}", exception);
+            throw file.Fault($"the safetensors header is not valid JSON of this format: {exception.Message}", exception);
         }
         catch (InvalidOperationException exception)
         {
             // GetString of an escaped lone surrogate.
-            throw file.Fault("the safetensors header has text that is no Unicode.", exception);
+            throw file.Fault("the safetensors header has text that is not valid Unicode.", exception);
         }
 
         header.CheckCoverage();
@@ -103,22 +107,22 @@ internal sealed class SafetensorsHeader
 
     private void ReadMetadata(ref Utf8JsonReader reader)
     {
-        Require(reader.TokenType == JsonTokenType.StartObject, "__metadata__ is no map of text to text");
+        Require(reader.TokenType == JsonTokenType.StartObject, "__metadata__ is not a map of text to text");
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             string key = reader.GetString()!;
             reader.Read();
-            Require(reader.TokenType == JsonTokenType.String, $"__metadata__ '{Short(key)}' is no text");
+            Require(reader.TokenType == JsonTokenType.String, $"__metadata__ '{Short(key)}' is not text");
             Require(Metadata.TryAdd(key, reader.GetString()!), $"__metadata__ '{Short(key)}' occurs twice");
         }
     }
 
-    /// <summary>Messages are made where something is wrong only: a large model's would take more memory than its header.</summary>
+    // Messages are built only on failure: a large model's would take more memory than its header.
     private Entry ReadEntry(string name, ref Utf8JsonReader reader)
     {
         if (reader.TokenType != JsonTokenType.StartObject)
         {
-            throw Wrong($"{Tensor(name)} is described by no object");
+            throw Wrong($"{Tensor(name)} is not described by an object");
         }
 
         WeightDtype? dtype = null;
@@ -133,7 +137,8 @@ internal sealed class SafetensorsHeader
                 case "dtype" when dtype is null:
                     string? text = reader.TokenType == JsonTokenType.String ? reader.GetString() : null;
                     dtype = WeightDtype.NamedInSafetensors(text)
-                        ?? throw Wrong($"{Tensor(name)} has dtype '{Short(text ?? "")}'; known are {string.Join(' ', WeightDtype.All.Select(known => known.SafetensorsName))}");
+                        ?? throw Wrong($"{Tensor(name)} has dtype '{Short(text ?? "")}'; "
+                            + $"known are {string.Join(' ', WeightDtype.All.Select(known => known.SafetensorsName))}");
                     break;
                 case "shape" when shape is null:
                     shape = ReadSizes(name, "shape", ref reader);
@@ -153,19 +158,21 @@ internal sealed class SafetensorsHeader
 
         if (offsets.Length != 2 || offsets[0] > offsets[1])
         {
-            throw Wrong($"{Tensor(name)} has data_offsets [{string.Join(", ", offsets.Take(4).Select(static offset => $"{offset}"))}]; begin <= end is expected");
+            string span = string.Join(", ", offsets.Take(4).Select(static offset => $"{offset}"));
+            throw Wrong($"{Tensor(name)} has data_offsets [{span}]; two numbers, begin <= end, are expected");
         }
 
         long? bytes = dtype.ByteCount(shape);
         return bytes == offsets[1] - offsets[0] ? new Entry(dtype, shape, offsets[0], offsets[1]) : throw Wrong(
-            $"{Tensor(name)} of shape [{string.Join(", ", shape)}] and dtype {dtype.SafetensorsName} takes {bytes?.ToString() ?? "more than 2^63"} bytes, but its data_offsets span {offsets[1] - offsets[0]}");
+            $"{Tensor(name)} of shape [{string.Join(", ", shape)}] and dtype {dtype.SafetensorsName} takes {bytes?.ToString() ?? "more than 2^63"} bytes, "
+            + $"but its data_offsets span {offsets[1] - offsets[0]}");
     }
 
     private long[] ReadSizes(string name, string field, ref Utf8JsonReader reader)
     {
         if (reader.TokenType != JsonTokenType.StartArray)
         {
-            throw Wrong($"{Tensor(name)}: {field} is no list");
+            throw Wrong($"{Tensor(name)}: {field} is not a list");
         }
 
         var sizes = new List<long>();
@@ -173,7 +180,7 @@ internal sealed class SafetensorsHeader
         {
             if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out long size) || size < 0)
             {
-                throw Wrong($"{Tensor(name)}: {field} holds something that is no non-negative integer");
+                throw Wrong($"{Tensor(name)}: {field} holds something that is not a non-negative integer");
             }
 
             if (sizes.Count == StoredTensor.MaxRank)
@@ -187,7 +194,7 @@ internal sealed class SafetensorsHeader
         return [.. sizes];
     }
 
-    /// <summary>In the order of their offsets the tensors cover the data without hole, overlap or rest.</summary>
+    // In the order of their offsets the tensors must cover the data without hole, overlap or remainder.
     private void CheckCoverage()
     {
         long covered = 0;
@@ -195,14 +202,16 @@ internal sealed class SafetensorsHeader
         {
             if (entry.Begin != covered)
             {
-                throw Wrong($"{Tensor(name)} begins at byte {entry.Begin} of the data, but the tensors before it end at {covered}: {(entry.Begin > covered ? "a hole" : "an overlap")}");
+                throw Wrong($"{Tensor(name)} begins at byte {entry.Begin} of the data, but the tensors before it end at {covered}: "
+                    + (entry.Begin > covered ? "a hole" : "an overlap"));
             }
 
             covered = entry.End;
         }
 
         long data = _file.Length - DataStart;
-        Require(covered == data, $"the tensors take {covered} bytes, but {data} bytes of data are there: the file is {(covered > data ? "truncated" : "too long")}");
+        Require(covered == data,
+            $"the tensors take {covered} bytes, but there are {data} bytes of data: the file is {(covered > data ? "truncated" : "too long")}");
     }
 
     private void Require(bool condition, string problem)

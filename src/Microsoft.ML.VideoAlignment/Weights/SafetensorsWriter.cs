@@ -4,17 +4,24 @@ using System.Text.Json;
 namespace Microsoft.ML.VideoAlignment.Weights;
 
 /// <summary>
-/// Writes safetensors: the header padded to 8 bytes, the tensors by falling element size and then by name, so that each is aligned and equal
-/// contents give equal files.
+/// Writes safetensors: the header padded to 8 bytes, the tensors by falling element size and then by name, so that each is aligned and equal contents give
+/// equal files.
 /// </summary>
 internal static class SafetensorsWriter
 {
-    /// <summary>Writes a file; one that was there is replaced only when the new one is complete.</summary>
-    /// <exception cref="ArgumentException">A dtype or name that the format does not have.</exception>
+    /// <summary>Writes a file; an existing one is replaced only when the new one is complete.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="tensors">The tensors by name, of any strides and device.</param>
+    /// <param name="metadata">The header's __metadata__; null: none.</param>
+    /// <exception cref="ArgumentException">The format does not have a tensor's dtype, or reserves its name.</exception>
     public static void Write(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
         WrittenFile.Write(path, stream => Write(stream, tensors, metadata));
 
-    /// <inheritdoc cref="Write(string, IReadOnlyDictionary{string, Tensor}, IReadOnlyDictionary{string, string}?)"/>
+    /// <summary>Writes to a stream.</summary>
+    /// <param name="stream">The stream, which stays open.</param>
+    /// <param name="tensors">The tensors by name, of any strides and device.</param>
+    /// <param name="metadata">The header's __metadata__; null: none.</param>
+    /// <exception cref="ArgumentException">The format does not have a tensor's dtype, or reserves its name.</exception>
     public static void Write(Stream stream, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         (string Name, Tensor Tensor, WeightDtype Dtype)[] ordered =
@@ -33,7 +40,8 @@ internal static class SafetensorsWriter
 
     private static WeightDtype Dtype(string name, Tensor tensor) =>
         name == "__metadata__" ? throw new ArgumentException("A tensor cannot be called __metadata__: the name is the format's own.", nameof(name))
-        : WeightDtype.FromScalarType(tensor.dtype) ?? throw new ArgumentException($"Tensor '{name}' has dtype {tensor.dtype}, which safetensors does not have.", nameof(tensor));
+        : WeightDtype.FromScalarType(tensor.dtype)
+            ?? throw new ArgumentException($"Tensor '{name}' has dtype {tensor.dtype}, which safetensors does not have.", nameof(tensor));
 
     private static byte[] Header((string Name, Tensor Tensor, WeightDtype Dtype)[] ordered, IReadOnlyDictionary<string, string>? metadata)
     {

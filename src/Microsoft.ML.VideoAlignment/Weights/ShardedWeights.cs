@@ -3,10 +3,10 @@ using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>
-/// Weights in several files with an index.json: <c>weight_map</c> says which file of the same folder has which tensor. Shards are safetensors or
-/// PyTorch files. All of them are opened and checked with the index, so that nothing is handed out of an incomplete set.
-/// </summary>
+/// <summary>Weights in several files with an index.json, whose <c>weight_map</c> says which file of the same folder has which tensor.</summary>
+/// <remarks>
+/// Shards are safetensors or PyTorch files. All of them are opened and checked with the index, so that no tensor of an incomplete set is returned.
+/// </remarks>
 internal sealed class ShardedWeights : IWeightSource
 {
     private const int MaxIndexBytes = 64 << 20;
@@ -14,6 +14,8 @@ internal sealed class ShardedWeights : IWeightSource
     private readonly Dictionary<string, IWeightSource> _shards = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> _map;
 
+    /// <summary>Opens an index and all its shards.</summary>
+    /// <param name="path">The index.</param>
     /// <exception cref="WeightFileException">The index, or one of its files, is missing or unsound.</exception>
     public ShardedWeights(string path)
     {
@@ -26,10 +28,7 @@ internal sealed class ShardedWeights : IWeightSource
                 _shards.Add(name, WeightFile.OpenSingle(Path.Combine(Path.GetDirectoryName(path) ?? "", name)));
             }
 
-            Entries = _map.ToDictionary(
-                pair => pair.Key,
-                pair => _shards[pair.Value].Entries.TryGetValue(pair.Key, out WeightInfo info) ? info : throw Fault($"tensor '{pair.Key}' is to be in {pair.Value}, but is not."),
-                StringComparer.Ordinal);
+            Entries = _map.ToDictionary(pair => pair.Key, pair => Find(pair.Value, pair.Key), StringComparer.Ordinal);
         }
         catch
         {
@@ -54,14 +53,18 @@ internal sealed class ShardedWeights : IWeightSource
         }
     }
 
-    private IWeightSource Shard(string name) => _map.TryGetValue(name, out string? shard) ? _shards[shard] : throw Fault($"has no tensor '{name}'.");
+    private WeightInfo Find(string shard, string name) =>
+        _shards[shard].Entries.TryGetValue(name, out WeightInfo info) ? info : throw Fault($"tensor '{name}' should be in {shard}, but is not.");
+
+    private IWeightSource Shard(string name) =>
+        _map.TryGetValue(name, out string? shard) ? _shards[shard] : throw Fault($"has no tensor '{name}'.");
 
     private Dictionary<string, string> ReadMap(string path)
     {
         JsonElement index = JsonFile.ReadObject(path, MaxIndexBytes);
         if (!index.TryGetProperty("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
         {
-            throw Fault("no index of shards: weight_map is to be an object of tensor names and file names.");
+            throw Fault("is not an index of shards: weight_map should be an object of tensor names and file names.");
         }
 
         var names = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -70,7 +73,7 @@ internal sealed class ShardedWeights : IWeightSource
             string shard = property.Value.ValueKind == JsonValueKind.String ? property.Value.GetString()! : "";
             if (shard is "" or "." or ".." || shard.AsSpan().IndexOfAny("/\\:\0") >= 0)
             {
-                throw Fault($"weight_map sends '{property.Name}' to '{shard}', which is no plain file name in the index's folder.");
+                throw Fault($"weight_map sends '{property.Name}' to '{shard}', which is not a plain file name in the index's folder.");
             }
 
             if (!names.TryAdd(property.Name, shard))

@@ -1,22 +1,31 @@
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>A block of elements in a PyTorch file, named by its key.</summary>
+/// <summary>A block of elements in a PyTorch file.</summary>
+/// <param name="Dtype">The element type; uint8 where <paramref name="Untyped"/>.</param>
+/// <param name="Untyped">Whether it is an untyped storage, counted in bytes.</param>
+/// <param name="Key">The name of its record.</param>
+/// <param name="Count">The number of elements.</param>
 internal sealed record TorchStorage(WeightDtype Dtype, bool Untyped, string Key, long Count)
 {
-    /// <summary>The length of its data; the count was checked to make no overflow.</summary>
+    /// <summary>The length of its data in bytes; the count was checked so that this does not overflow.</summary>
     public long Bytes => Count * Dtype.Size;
 }
 
-/// <summary>A view of a storage: sizes, strides and offset in elements, checked to lie within it.</summary>
+/// <summary>A view of a storage, to be checked with <see cref="Fault"/>.</summary>
+/// <param name="Dtype">The element type.</param>
+/// <param name="Storage">The storage.</param>
+/// <param name="Offset">The first element, counted in elements.</param>
+/// <param name="Shape">The sizes of its axes.</param>
+/// <param name="Strides">The steps along its axes, in elements.</param>
 internal sealed record StoredTensor(WeightDtype Dtype, TorchStorage Storage, long Offset, IReadOnlyList<long> Shape, IReadOnlyList<long> Strides)
 {
-    /// <summary>libtorch's own loops end at 64 axes.</summary>
+    /// <summary>The most axes: libtorch's own loops end at 64.</summary>
     public const int MaxRank = 64;
 
-    /// <summary>A view that repeats elements may be larger than its storage, but not without bound: reading it makes the elements real.</summary>
+    /// <summary>The most bytes of a view that repeats elements. Such a view may be larger than its storage, but reading it makes the elements real.</summary>
     private const long MaxRepeatedBytes = 64 << 20;
 
-    /// <summary>Elements from the first to the last one touched.</summary>
+    /// <summary>The number of elements from the first to the last one touched.</summary>
     public long Extent => Shape.Contains(0) ? 0 : Shape.Zip(Strides, (size, stride) => (size - 1) * stride).Sum() + 1;
 
     public bool IsContiguous
@@ -38,12 +47,12 @@ internal sealed record StoredTensor(WeightDtype Dtype, TorchStorage Storage, lon
         }
     }
 
-    /// <summary>What is wrong with this view, or null.</summary>
+    /// <summary>Describes what is wrong with this view; null where it is sound.</summary>
     public string? Fault()
     {
         if (Shape.Count != Strides.Count || Shape.Count > MaxRank)
         {
-            return $"{Shape.Count} sizes and {Strides.Count} strides (at most {MaxRank} each, and as many of one as of the other)";
+            return $"{Shape.Count} sizes and {Strides.Count} strides (at most {MaxRank} each, and equally many)";
         }
 
         if (Offset < 0 || Shape.Any(size => size < 0) || Strides.Any(stride => stride < 0))
@@ -73,7 +82,8 @@ internal sealed record StoredTensor(WeightDtype Dtype, TorchStorage Storage, lon
 
         if ((end + 1) * Dtype.Size > Storage.Bytes)
         {
-            return $"shape [{string.Join(", ", Shape)}] from element {Offset} on reaches element {end} of storage '{Storage.Key}', which has {Storage.Bytes / Dtype.Size}";
+            return $"shape [{string.Join(", ", Shape)}] from element {Offset} on reaches element {end} of storage '{Storage.Key}', "
+                + $"which has {Storage.Bytes / Dtype.Size}";
         }
 
         return bytes > Storage.Bytes && bytes > MaxRepeatedBytes ? $"{bytes} bytes made of a storage of {Storage.Bytes}" : null;

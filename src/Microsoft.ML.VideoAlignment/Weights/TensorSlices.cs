@@ -1,12 +1,14 @@
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>A large tensor as flat pieces, because <c>Tensor.bytes</c> is a Span and ends at 2 GB.</summary>
+/// <summary>Divides a large tensor into flat pieces, because <c>Tensor.bytes</c> is a Span and ends at 2 GB.</summary>
 internal static class TensorSlices
 {
-    /// <summary>16 MiB: large enough for the disk, small enough to stay out of the way.</summary>
+    /// <summary>16 MiB: large enough for the disk, small enough not to matter in memory.</summary>
     public const long DefaultBytes = 16 << 20;
 
-    /// <summary>Views of a contiguous tensor, in order, at most <paramref name="bytes"/> each; every view lives until the next is asked for.</summary>
+    /// <summary>Yields views of a contiguous tensor, in order; each lives until the next one is requested.</summary>
+    /// <param name="tensor">The tensor, of any shape.</param>
+    /// <param name="bytes">The most bytes of a view.</param>
     public static IEnumerable<Tensor> Enumerate(Tensor tensor, long bytes = DefaultBytes)
     {
         long count = tensor.numel();
@@ -20,6 +22,8 @@ internal static class TensorSlices
     }
 
     /// <summary>Writes the elements in order, whatever the tensor's strides and device.</summary>
+    /// <param name="tensor">The tensor, of any shape.</param>
+    /// <param name="write">Receives each piece.</param>
     public static void CopyTo(Tensor tensor, Action<ReadOnlySpan<byte>> write)
     {
         using DisposeScope scope = NewDisposeScope();

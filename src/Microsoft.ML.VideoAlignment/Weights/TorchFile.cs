@@ -1,9 +1,10 @@
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>
-/// What torch.save wrote: a tree of containers, scalars and tensors. As a source of named tensors it is one dict of that tree (or one list, whose
-/// names are "0", "1", ...): the root, or the one under an entry such as "state_dict" ("a/b" for an entry in an entry).
-/// </summary>
+/// <summary>A file written by torch.save: a tree of containers, scalars and tensors.</summary>
+/// <remarks>
+/// As a source of named tensors it is one dict of that tree (or one list, whose names are "0", "1", ...): the root, or the one under an entry such as
+/// "state_dict" ("a/b" for an entry in an entry).
+/// </remarks>
 internal abstract class TorchFile : IWeightSource
 {
     private readonly Dictionary<string, StoredTensor> _tensors = new(StringComparer.Ordinal);
@@ -13,7 +14,7 @@ internal abstract class TorchFile : IWeightSource
 
     public string Location => File.Location;
 
-    /// <summary>The whole file. Nodes of tensors are read with <see cref="Read(TensorNode)"/>.</summary>
+    /// <summary>The whole file. <see cref="Read(TensorNode)"/> reads a tensor in it.</summary>
     public abstract WeightNode Root { get; }
 
     public IReadOnlyDictionary<string, WeightInfo> Entries => _entries ?? Select(null);
@@ -22,17 +23,22 @@ internal abstract class TorchFile : IWeightSource
 
     public Tensor Read(string name) => Read(Stored(name));
 
-    /// <summary>A fresh contiguous CPU tensor; the caller owns it.</summary>
+    /// <summary>Reads a tensor onto the CPU, contiguous; the caller owns it.</summary>
+    /// <param name="node">A node under <see cref="Root"/>.</param>
     public Tensor Read(TensorNode node) => Read(node.Tensor);
 
     public void ReadInPieces(string name, long unit, Action<Tensor> take) => ReadInPieces(Stored(name), unit, take);
 
-    /// <inheritdoc cref="IWeightSource.ReadInPieces"/>
+    /// <summary>Reads a tensor in order as flat pieces.</summary>
+    /// <param name="node">A node under <see cref="Root"/>.</param>
+    /// <param name="unit">The number of elements of which each piece holds a multiple, at least 1.</param>
+    /// <param name="take">Receives each piece, which lives until the call returns.</param>
     public void ReadInPieces(TensorNode node, long unit, Action<Tensor> take) => ReadInPieces(node.Tensor, unit, take);
 
     public void Dispose() => File.Dispose();
 
-    /// <summary>Chooses the dict or list whose tensors are <see cref="Entries"/>; null: the root.</summary>
+    /// <summary>Chooses the dict or list whose tensors are <see cref="Entries"/>.</summary>
+    /// <param name="entry">Its path from the root, such as "state_dict" or "a/b"; null: the root.</param>
     /// <exception cref="WeightFileException">There is no such entry, or no tensor in it.</exception>
     public IReadOnlyDictionary<string, WeightInfo> Select(string? entry)
     {
@@ -49,23 +55,27 @@ internal abstract class TorchFile : IWeightSource
         string[] below = [.. Children(node).Where(child => child.Value is DictNode or ListNode).Select(child => child.Name).Take(10)];
         if (_tensors.Count == 0 && below.Length > 0)
         {
-            throw File.Fault($"there are no tensors {(entry is null ? "at the top" : $"under '{entry}'")}; choose an entry below it: {string.Join(", ", below)}.");
+            throw File.Fault($"there are no tensors {(entry is null ? "at the top" : $"under '{entry}'")}; "
+                + $"choose an entry below it: {string.Join(", ", below)}.");
         }
 
         return _entries = _tensors.ToDictionary(pair => pair.Key, pair => new WeightInfo(pair.Value.Dtype.Delivered, pair.Value.Shape), StringComparer.Ordinal);
     }
 
-    /// <summary>Chooses the root, or where there is no tensor in it but in a single dict below it, that dict.</summary>
-    /// <inheritdoc cref="Select"/>
+    /// <summary>Chooses the root, or, where it has no tensor and only one dict below it has, that dict.</summary>
+    /// <exception cref="WeightFileException">There is no tensor in the chosen dict.</exception>
     public IReadOnlyDictionary<string, WeightInfo> SelectOnlyDict()
     {
-        string[] holding = Root is DictNode && !Children(Root).Any(child => child.Value is TensorNode)
-            ? [.. Children(Root).Where(child => child.Value is DictNode && Children(child.Value).Any(entry => entry.Value is TensorNode)).Select(child => child.Name)]
+        static bool HoldsTensors(WeightNode node) => Children(node).Any(child => child.Value is TensorNode);
+        string[] holding = Root is DictNode && !HoldsTensors(Root)
+            ? [.. Children(Root).Where(child => child.Value is DictNode && HoldsTensors(child.Value)).Select(child => child.Name)]
             : [];
         return Select(holding is [var only] ? only : null);
     }
 
-    /// <summary>The bytes of a storage from <paramref name="offset"/> on.</summary>
+    /// <summary>Opens the bytes of a storage.</summary>
+    /// <param name="storage">The storage.</param>
+    /// <param name="offset">The first byte, from the storage's start.</param>
     protected abstract Stream Open(TorchStorage storage, long offset);
 
     private static IEnumerable<(string Name, WeightNode Value)> Children(WeightNode node) => node switch
@@ -89,7 +99,8 @@ internal abstract class TorchFile : IWeightSource
             int place = Array.IndexOf(names, step);
             node = place >= 0
                 ? Children(node).ElementAt(place).Value
-                : throw File.Fault($"has no entry '{entry}'; there are {names.Length} names{(names.Length > 0 ? $", such as {string.Join(", ", names.Take(10))}" : "")}.");
+                : throw File.Fault(
+                    $"has no entry '{entry}'; there are {names.Length} names{(names.Length > 0 ? $", such as {string.Join(", ", names.Take(10))}" : "")}.");
         }
 
         return node;

@@ -2,10 +2,10 @@ using System.Numerics;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>
-/// A file of torch.save before PyTorch 1.6: five pickles in a row (magic number, protocol, machine, object, storage keys), then the storages, each
-/// with its element count in front (torch/serialization.py, _legacy_save).
-/// </summary>
+/// <summary>A file of torch.save before PyTorch 1.6 (torch/serialization.py, _legacy_save).</summary>
+/// <remarks>
+/// It holds five pickles in a row (magic number, protocol, machine, object, storage keys), then the storages, each preceded by its element count.
+/// </remarks>
 internal sealed class TorchLegacyFile : TorchFile
 {
     private const int Protocol = 1001;
@@ -14,6 +14,8 @@ internal sealed class TorchLegacyFile : TorchFile
 
     private readonly Dictionary<string, long> _offsets = new(StringComparer.Ordinal);
 
+    /// <summary>Opens a file.</summary>
+    /// <param name="path">The file.</param>
     /// <exception cref="WeightFileException">The file is not of this form.</exception>
     public TorchLegacyFile(string path)
         : base(path)
@@ -85,7 +87,7 @@ internal sealed class TorchLegacyFile : TorchFile
         {
             if (item is not StringNode { Value: var key } || !storages.TryGetValue(key, out TorchStorage? storage) || _offsets.ContainsKey(key))
             {
-                throw File.Fault($"the list of storages names {(item as StringNode)?.Value ?? item.Kind}, which is twice there or in no tensor.");
+                throw File.Fault($"the list of storages names {(item as StringNode)?.Value ?? item.Kind}, which is listed twice or belongs to no tensor.");
             }
 
             if (File.Length - position < 8)
@@ -98,7 +100,8 @@ internal sealed class TorchLegacyFile : TorchFile
             if (count != storage.Count || storage.Bytes > File.Length - position)
             {
                 throw File.Fault(
-                    $"storage '{key}' at byte {position} has {count} elements, its tensors say {storage.Count} ({storage.Bytes} bytes), and {File.Length - position} bytes are left: the file is truncated or damaged.");
+                    $"storage '{key}' at byte {position} has {count} elements, its tensors say {storage.Count} ({storage.Bytes} bytes), "
+                    + $"and {File.Length - position} bytes are left: the file is truncated or damaged.");
             }
 
             _offsets.Add(key, position);
@@ -107,7 +110,7 @@ internal sealed class TorchLegacyFile : TorchFile
 
         if (storages.Keys.FirstOrDefault(key => !_offsets.ContainsKey(key)) is { } lost)
         {
-            throw File.Fault($"storage '{lost}' is named by a tensor, but not in the list of storages.");
+            throw File.Fault($"storage '{lost}' is named by a tensor, but is not in the list of storages.");
         }
     }
 }

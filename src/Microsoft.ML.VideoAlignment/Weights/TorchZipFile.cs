@@ -6,15 +6,17 @@ using Microsoft.ML.VideoAlignment.Files;
 namespace Microsoft.ML.VideoAlignment.Weights;
 
 /// <summary>
-/// A file of torch.save since PyTorch 1.6: a zip archive with one root folder, in it data.pkl and one record data/KEY for each storage. Every
-/// record that is used is checked, CRC included, when the file is opened.
+/// A file of torch.save since PyTorch 1.6: a zip archive with one root folder, which holds data.pkl and one record data/KEY for each storage.
 /// </summary>
+/// <remarks>Every record in use is checked, CRC included, when the file is opened.</remarks>
 internal sealed class TorchZipFile : TorchFile
 {
     private readonly Dictionary<string, ZipDirectory.Entry> _records;
     private readonly string _root;
 
-    /// <exception cref="WeightFileException">The file is no sound file of this form.</exception>
+    /// <summary>Opens a file and checks it.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="WeightFileException">The file is not a sound file of this form.</exception>
     public TorchZipFile(string path)
         : base(path)
     {
@@ -59,22 +61,23 @@ internal sealed class TorchZipFile : TorchFile
         return stream;
     }
 
-    /// <summary>The one folder that holds everything, with its slash.</summary>
+    // The one folder that holds everything, with its slash.
     private string FindRoot()
     {
         string[] roots = [.. _records.Keys.Select(name => name[..(name.IndexOf('/', StringComparison.Ordinal) + 1)]).Distinct().Take(2)];
         bool Has(string name) => roots.Any(root => _records.ContainsKey(root + name));
         if (Has("constants.pkl") || _records.Keys.Any(name => name.Contains("/code/", StringComparison.Ordinal)))
         {
-            throw File.Fault("a TorchScript archive (torch.jit.save): a program, not a checkpoint. Save the state_dict with torch.save or safetensors.");
+            throw File.Fault("is a TorchScript archive (torch.jit.save): a program, not a checkpoint. Save the state_dict with torch.save or safetensors.");
         }
 
         return roots is [var root] && root.Length > 0 && Has("data.pkl")
             ? root
-            : throw File.Fault($"a zip archive, but no checkpoint of torch.save: {(roots.Length > 1 ? "it has several root folders" : "it has no data.pkl in one root folder")}.");
+            : throw File.Fault("is a zip archive, but not a checkpoint of torch.save: "
+                + $"{(roots.Length > 1 ? "it has several root folders" : "it has no data.pkl in one root folder")}.");
     }
 
-    /// <summary>What is stored as it is has its size; what is deflated says one, to which reading it is bound.</summary>
+    // A stored record has its real size; a deflated one declares a size, which bounds its reading.
     private void CheckSizes()
     {
         ZipDirectory.Entry[] deflated = [.. _records.Values.Where(record => record.Method != 0)];
@@ -90,7 +93,7 @@ internal sealed class TorchZipFile : TorchFile
         string order = _records.ContainsKey(_root + "byteorder") ? System.Text.Encoding.UTF8.GetString(Whole("byteorder", 16)) : "little";
         if (order != "little")
         {
-            throw File.Fault($"its byteorder is '{order}'; files of little-endian machines are read.");
+            throw File.Fault($"its byteorder is '{order}'; only files of little-endian machines are supported.");
         }
     }
 
@@ -107,7 +110,7 @@ internal sealed class TorchZipFile : TorchFile
         }
     }
 
-    /// <summary>A small record, its size checked before it is read.</summary>
+    // A small record, its size checked before it is read.
     private byte[] Whole(string name, int limit)
     {
         ZipDirectory.Entry record = _records[_root + name];

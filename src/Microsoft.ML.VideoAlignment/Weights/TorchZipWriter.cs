@@ -4,23 +4,34 @@ using System.Text;
 namespace Microsoft.ML.VideoAlignment.Weights;
 
 /// <summary>
-/// Writes what torch.save makes of a dict of tensors, of a dict of such dicts (the form of training checkpoints), or of a list of tensors (the form of
-/// published LoRA files). Protocol 2, records stored, fixed dates, so that equal contents give equal files.
+/// Writes what torch.save writes for a dict of tensors, a dict of such dicts (the form of training checkpoints), or a list of tensors (the form of published
+/// LoRA files).
 /// </summary>
+/// <remarks>Protocol 2, records stored, fixed dates, so that equal contents give equal files.</remarks>
 internal static class TorchZipWriter
 {
     // The earliest date that a zip archive can hold.
     private static readonly DateTimeOffset s_date = new(1980, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
-    /// <summary>Writes a dict, in the order given. A file that was there is replaced only when the new one is complete.</summary>
+    /// <summary>Writes a dict, in the order given. An existing file is replaced only when the new one is complete.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="tensors">The tensors by name, of any strides and device.</param>
     public static void Write(string path, IReadOnlyDictionary<string, Tensor> tensors) =>
         WrittenFile.Write(path, stream => Write(stream, [.. tensors.Values], Pickle([(null, tensors)])));
 
     /// <summary>Writes a dict of dicts, in the order given, such as {"state_dict": {...}}.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="dictionaries">The dicts by name.</param>
     public static void Write(string path, IReadOnlyDictionary<string, IReadOnlyDictionary<string, Tensor>> dictionaries) =>
-        WrittenFile.Write(path, stream => Write(stream, [.. dictionaries.Values.SelectMany(tensors => tensors.Values)], Pickle([.. dictionaries.Select(pair => ((string?)pair.Key, pair.Value))])));
+        WrittenFile.Write(path, stream => Write(
+            stream,
+            [.. dictionaries.Values.SelectMany(tensors => tensors.Values)],
+            Pickle([.. dictionaries.Select(pair => ((string?)pair.Key, pair.Value))])));
 
-    /// <summary>Writes a list without names, in the order given; with <paramref name="parameters"/>, as torch.nn.Parameter objects that require grad.</summary>
+    /// <summary>Writes a list without names, in the order given.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="tensors">The tensors, of any strides and device.</param>
+    /// <param name="parameters">Whether they become torch.nn.Parameter objects that require grad.</param>
     public static void Write(string path, IReadOnlyList<Tensor> tensors, bool parameters = false) =>
         WrittenFile.Write(path, stream => Write(stream, tensors, Pickle(tensors, parameters)));
 
@@ -51,7 +62,7 @@ internal static class TorchZipWriter
         record.Write(bytes);
     }
 
-    /// <summary>The opcodes that Python's pickler emits for dicts by name, without its memo; the one without a name is the whole.</summary>
+    // The opcodes that Python's pickler emits for dicts by name, without its memo; a dict without a name is the whole file.
     private static byte[] Pickle(IReadOnlyList<(string? Name, IReadOnlyDictionary<string, Tensor> Tensors)> dictionaries)
     {
         var pickle = new MemoryStream();
@@ -86,7 +97,7 @@ internal static class TorchZipWriter
         return pickle.ToArray();
     }
 
-    /// <summary>The same for a list.</summary>
+    // The opcodes that Python's pickler emits for a list, without its memo.
     private static byte[] Pickle(IReadOnlyList<Tensor> tensors, bool parameters)
     {
         var pickle = new MemoryStream();
@@ -114,7 +125,7 @@ internal static class TorchZipWriter
         return pickle.ToArray();
     }
 
-    /// <summary>_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, OrderedDict()).</summary>
+    // _rebuild_tensor_v2(storage, offset, size, stride, requires_grad, OrderedDict()).
     private static void Tensor(BinaryWriter writer, Tensor tensor, int key)
     {
         Global(writer, "torch._utils\n_rebuild_tensor_v2\n");

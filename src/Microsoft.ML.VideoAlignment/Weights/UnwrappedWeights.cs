@@ -1,6 +1,6 @@
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>A source without the names that wrappers of a training put before every tensor: torch.compile, DDP, FSDP, DeepSpeed.</summary>
+/// <summary>A source without the prefixes that training wrappers put before every name: torch.compile, DDP, FSDP, DeepSpeed.</summary>
 internal sealed class UnwrappedWeights : IWeightSource
 {
     private static readonly string[] s_wrappers = ["_orig_mod.", "module.", "_forward_module.", "_fsdp_wrapped_module."];
@@ -18,11 +18,14 @@ internal sealed class UnwrappedWeights : IWeightSource
 
     public IReadOnlyDictionary<string, WeightInfo> Entries { get; }
 
-    /// <summary>The source itself where not every name begins with a wrapper's; the result owns it.</summary>
+    /// <summary>Removes the prefixes; returns the source itself where not every name begins with one.</summary>
+    /// <param name="source">The source; the result owns it.</param>
     public static IWeightSource Unwrap(IWeightSource source)
     {
         string prefix = "";
-        while (s_wrappers.FirstOrDefault(wrapper => source.Entries.Count > 0 && source.Entries.Keys.All(name => name.StartsWith(prefix + wrapper, StringComparison.Ordinal))) is { } wrapper)
+        bool Has(string wrapper) =>
+            source.Entries.Count > 0 && source.Entries.Keys.All(name => name.StartsWith(prefix + wrapper, StringComparison.Ordinal));
+        while (s_wrappers.FirstOrDefault(Has) is { } wrapper)
         {
             prefix += wrapper;
         }

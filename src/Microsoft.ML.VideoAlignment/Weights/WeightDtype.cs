@@ -1,9 +1,10 @@
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>
-/// An element type as weight files have it. <see cref="Name"/> is PyTorch's. libtorch cannot compute with float8, so these two are
-/// delivered as float32 (<see cref="Delivered"/>), exactly.
-/// </summary>
+/// <summary>An element type of weight files. libtorch cannot compute with float8, so these two types are delivered as float32, exactly.</summary>
+/// <param name="Name">PyTorch's name, without "torch.".</param>
+/// <param name="SafetensorsName">The name in safetensors files.</param>
+/// <param name="Size">The bytes of an element.</param>
+/// <param name="Delivered">The type of the tensors that are read.</param>
 internal sealed record WeightDtype(string Name, string SafetensorsName, int Size, ScalarType Delivered)
 {
     private const long PieceElements = 1 << 18;
@@ -22,19 +23,21 @@ internal sealed record WeightDtype(string Name, string SafetensorsName, int Size
 
     public bool IsFloat8 => Size == 1 && Delivered == ScalarType.Float32;
 
-    /// <summary>The type with this PyTorch name, or null.</summary>
+    /// <summary>Returns the type with this PyTorch name; null where there is none.</summary>
+    /// <param name="name">The name, without "torch.".</param>
     public static WeightDtype? Named(string name) => All.FirstOrDefault(dtype => dtype.Name == name);
 
-    /// <summary>The type with this safetensors name, or null.</summary>
+    /// <summary>Returns the type with this safetensors name; null where there is none.</summary>
+    /// <param name="name">The name.</param>
     public static WeightDtype? NamedInSafetensors(string? name) => All.FirstOrDefault(dtype => dtype.SafetensorsName == name);
 
-    /// <summary>The type a tensor is stored as, or null where the formats have none.</summary>
+    /// <summary>Returns the type that a tensor is stored as; null where the formats have none.</summary>
+    /// <param name="type">The tensor's type.</param>
     public static WeightDtype? FromScalarType(ScalarType type) => All.FirstOrDefault(dtype => dtype.Delivered == type);
 
-    /// <summary>
-    /// Bytes that <paramref name="shape"/> takes, or null: a negative size, or a product that no 64-bit number holds. Sizes of zero count as
-    /// one while multiplying, because libtorch computes strides in the same way.
-    /// </summary>
+    /// <summary>Returns the bytes that a shape takes; null for a negative size, or a product beyond 64 bits.</summary>
+    /// <remarks>Sizes of zero count as one while multiplying, because libtorch computes strides in the same way.</remarks>
+    /// <param name="shape">The sizes of the axes.</param>
     public long? ByteCount(IEnumerable<long> shape)
     {
         Int128 bytes = Size;
@@ -53,7 +56,9 @@ internal sealed record WeightDtype(string Name, string SafetensorsName, int Size
         return empty ? 0 : (long)bytes;
     }
 
-    /// <summary>A fresh contiguous CPU tensor of <paramref name="shape"/> with the bytes that <paramref name="source"/> gives next.</summary>
+    /// <summary>Reads a tensor onto the CPU, contiguous; the caller owns it.</summary>
+    /// <param name="shape">The sizes of its axes.</param>
+    /// <param name="source">The stream, whose next bytes are the elements.</param>
     public Tensor ReadTensor(IReadOnlyList<long> shape, Stream source)
     {
         Tensor tensor = empty([.. shape], dtype: Delivered);
@@ -73,10 +78,11 @@ internal sealed record WeightDtype(string Name, string SafetensorsName, int Size
         }
     }
 
-    /// <summary>
-    /// The next <paramref name="count"/> elements in flat pieces of a multiple of <paramref name="unit"/> elements, about a megabyte each, one after the other in
-    /// the same memory.
-    /// </summary>
+    /// <summary>Reads elements in flat pieces of about a megabyte, one after the other in the same memory.</summary>
+    /// <param name="count">The number of elements.</param>
+    /// <param name="unit">The number of elements of which each piece holds a multiple, at least 1.</param>
+    /// <param name="source">The stream, whose next bytes are the elements.</param>
+    /// <param name="take">Receives each piece, which lives until the call returns.</param>
     public void ReadInPieces(long count, long unit, Stream source, Action<Tensor> take)
     {
         long most = Math.Min(count, unit * Math.Max(1, PieceElements / unit));
@@ -120,7 +126,7 @@ internal sealed record WeightDtype(string Name, string SafetensorsName, int Size
         }
     }
 
-    /// <summary>1 sign, 4 exponent (bias 7), 3 fraction bits; no infinity, all ones is NaN (Micikevicius et al. 2022, arXiv 2209.05433, table 1).</summary>
+    // 1 sign, 4 exponent (bias 7), 3 fraction bits; no infinity, all ones is NaN (Micikevicius et al. 2022, arXiv 2209.05433, table 1).
     private static float DecodeE4M3(byte code)
     {
         int exponent = (code >> 3) & 15;
@@ -131,6 +137,6 @@ internal sealed record WeightDtype(string Name, string SafetensorsName, int Size
         return code >= 128 ? -magnitude : magnitude;
     }
 
-    /// <summary>The upper half of a float16.</summary>
+    // The upper half of a float16.
     private static float DecodeE5M2(byte code) => (float)BitConverter.UInt16BitsToHalf((ushort)(code << 8));
 }

@@ -2,12 +2,12 @@ using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>Opens a weight file by what is in it, whatever its name; a file of another kind is refused with what it looks like.</summary>
+/// <summary>Opens a weight file by its content, whatever its name; a file of another kind is refused with what it looks like.</summary>
 internal static class WeightFile
 {
-    /// <summary>Opens safetensors, PyTorch zip, PyTorch legacy files and indexes of shards.</summary>
+    /// <summary>Opens safetensors, PyTorch zip and PyTorch legacy files and indexes of shards.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="entry">The dict of a PyTorch file in which the tensors lie, such as "state_dict"; null: the top.</param>
+    /// <param name="entry">The dict of a PyTorch file that holds the tensors, such as "state_dict"; null: the top.</param>
     /// <exception cref="WeightFileException">The file is missing, unsound or of another kind, or has no such entry.</exception>
     public static IWeightSource Open(string path, string? entry = null)
     {
@@ -21,7 +21,7 @@ internal static class WeightFile
             }
             else if (entry is not null)
             {
-                throw new WeightFileException(path, $"entry '{entry}' was asked for, but only files of torch.save have entries; leave it out.");
+                throw new WeightFileException(path, $"entry '{entry}' was requested, but only files of torch.save have entries; omit it.");
             }
 
             return source;
@@ -34,7 +34,8 @@ internal static class WeightFile
     }
 
     /// <summary>Opens a PyTorch file of either form for its <see cref="TorchFile.Root"/>; no entry is chosen yet.</summary>
-    /// <exception cref="WeightFileException">The file is no PyTorch file, or no sound one.</exception>
+    /// <param name="path">The file.</param>
+    /// <exception cref="WeightFileException">The file is not a PyTorch file, or not a sound one.</exception>
     public static TorchFile OpenTree(string path)
     {
         IWeightSource source = OpenSingle(path);
@@ -44,10 +45,12 @@ internal static class WeightFile
         }
 
         source.Dispose();
-        throw new WeightFileException(path, "is a safetensors file; a file of torch.save was asked for.");
+        throw new WeightFileException(path, "is a safetensors file; a file of torch.save is expected.");
     }
 
-    /// <summary>As <see cref="Open"/>, without indexes: an index of indexes would have no end.</summary>
+    /// <summary>Opens a file like <see cref="Open"/>, but not an index: an index of indexes would have no end.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="WeightFileException">The file is missing, unsound or of another kind.</exception>
     public static IWeightSource OpenSingle(string path)
     {
         byte[] head = Head(path, out long length);
@@ -62,9 +65,9 @@ internal static class WeightFile
             return new SafetensorsFile(path);
         }
 
-        return head.Length > 0 && head[0] == 0x80
-            ? new TorchLegacyFile(path)
-            : throw new WeightFileException(path, $"no weight file that is read here (safetensors, torch.save, index of shards): {FileSignatures.Describe(head) ?? $"it begins with the bytes {Convert.ToHexString(head.AsSpan(0, Math.Min(16, head.Length)))}"}.");
+        return head.Length > 0 && head[0] == 0x80 ? new TorchLegacyFile(path) : throw new WeightFileException(path,
+            "is not a supported weight file (safetensors, torch.save, index of shards): "
+            + $"{FileSignatures.Describe(head) ?? $"it begins with the bytes {Convert.ToHexString(head.AsSpan(0, Math.Min(16, head.Length)))}"}.");
     }
 
     private static byte[] Head(string path, out long length)

@@ -3,16 +3,18 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>
-/// The name of a set of weights: SHA-256 over names, dtypes, shapes and bytes in the order of the names. The file format, the order in the file
-/// and the sharding do not enter; a piece of one tensor at a time is in memory.
-/// </summary>
+/// <summary>Identifies a set of weights: SHA-256 over names, dtypes, shapes and bytes in the order of the names.</summary>
+/// <remarks>The file format, the order in the file and the sharding do not matter; a piece of one tensor at a time is in memory.</remarks>
 internal static class WeightHash
 {
-    /// <summary>Of one source: 64 hexadecimal digits, lower case.</summary>
+    /// <summary>Computes the hash of one source.</summary>
+    /// <param name="source">The source.</param>
+    /// <returns>64 hexadecimal digits, lower case.</returns>
     public static string Compute(IWeightSource source) => Compute([new("", source)]);
 
-    /// <summary>Of several sources under one name each, such as ("unet", ...), ("vae", ...).</summary>
+    /// <summary>Computes the hash of several sources.</summary>
+    /// <param name="parts">The sources by name, such as ("unet", ...), ("vae", ...).</param>
+    /// <returns>64 hexadecimal digits, lower case.</returns>
     public static string Compute(IEnumerable<KeyValuePair<string, IWeightSource>> parts)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -29,7 +31,11 @@ internal static class WeightHash
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
-    /// <summary>Of the weights in several folders of a diffusers folder, each under its folder's name.</summary>
+    /// <summary>Computes the hash of the weights in several components of a diffusers folder, each under its folder's name.</summary>
+    /// <param name="files">The diffusers folder.</param>
+    /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
+    /// <param name="folders">The names of the components.</param>
+    /// <returns>64 hexadecimal digits, lower case.</returns>
     public static string Compute(DiffusersFolder files, string? variant, params IReadOnlyList<string> folders)
     {
         var parts = new Dictionary<string, IWeightSource>(StringComparer.Ordinal);

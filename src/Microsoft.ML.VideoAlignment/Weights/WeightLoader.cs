@@ -3,25 +3,27 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Weights;
 
 /// <summary>
-/// Fills a module from a source: exact key sets and shapes, nothing cast or broadcast in silence (TorchSharp's load_state_dict does both).
-/// All names, shapes and types are compared before the first parameter is touched.
+/// Fills a module from a source with exact key sets and shapes; nothing is cast or broadcast silently (TorchSharp's load_state_dict does both).
 /// </summary>
+/// <remarks>All names, shapes and types are compared before the first parameter is changed.</remarks>
 internal static class WeightLoader
 {
-    /// <summary>
-    /// Copies every tensor of <paramref name="source"/> whose name starts with <paramref name="prefix"/> into the module. Parameters keep their
-    /// strides, device and dtype; a conversion between floating types is reported, as is one to int8 with scales (<see cref="ChannelQuantization"/>).
-    /// </summary>
-    /// <exception cref="WeightFileException">
-    /// Keys are missing or unexpected, or shapes differ: the module is unchanged. Or the disk failed in the middle: the module must not be used.
-    /// </exception>
+    /// <summary>Copies every tensor whose name starts with a prefix into a module, whose parameters keep their strides, device and dtype.</summary>
+    /// <remarks>A conversion between floating types is reported, as is one to int8 with scales (<see cref="ChannelQuantization"/>).</remarks>
+    /// <param name="module">The module.</param>
+    /// <param name="source">The weights.</param>
+    /// <param name="prefix">The start of the names; the rest is mapped to keys.</param>
+    /// <param name="map">How the rest of a name becomes a key; null: it is the key.</param>
+    /// <exception cref="WeightFileException">Keys are missing or unexpected, or shapes differ: the module is unchanged. Or the disk failed in the middle: the
+    /// module must not be used.</exception>
     public static LoadReport Load(nn.Module module, IWeightSource source, string prefix = "", KeyMap? map = null)
     {
         using DisposeScope scope = NewDisposeScope();
         (LoadReport report, List<LoadStep> plan) = Plan(module, source, prefix, map ?? KeyMap.Identity);
         if (!report.Fits)
         {
-            throw new WeightFileException(source.Location, $"{(prefix.Length > 0 ? $"(names that start with '{prefix}') " : "")}does not fit {module.GetName()}. {report.Problem}");
+            string names = prefix.Length > 0 ? $"(names that start with '{prefix}') " : "";
+            throw new WeightFileException(source.Location, $"{names}does not fit {module.GetName()}. {report.Problem}");
         }
 
         if (plan.Exists(step => step.Target.device_type == DeviceType.META))
@@ -38,7 +40,13 @@ internal static class WeightLoader
         return report;
     }
 
-    /// <summary>As <see cref="Load(nn.Module, IWeightSource, string, KeyMap?)"/>, for a network just made: it comes back filled, or is disposed with the error.</summary>
+    /// <summary>Fills a new module, which is returned, or disposed where that fails.</summary>
+    /// <typeparam name="T">The module's type.</typeparam>
+    /// <param name="module">The new module.</param>
+    /// <param name="source">The weights.</param>
+    /// <param name="prefix">The start of the names; the rest is mapped to keys.</param>
+    /// <param name="map">How the rest of a name becomes a key; null: it is the key.</param>
+    /// <exception cref="WeightFileException">Keys are missing or unexpected, shapes differ, or the disk failed.</exception>
     public static T Fill<T>(T module, IWeightSource source, string prefix = "", KeyMap? map = null)
         where T : nn.Module
     {
@@ -54,18 +62,28 @@ internal static class WeightLoader
         }
     }
 
-    /// <inheritdoc cref="Load(nn.Module, IWeightSource, string, KeyMap?)"/>
+    /// <summary>Copies every tensor whose name starts with a prefix into a module.</summary>
+    /// <param name="module">The module.</param>
+    /// <param name="source">The weights.</param>
+    /// <param name="prefix">The start of the names; the rest is mapped to keys.</param>
+    /// <param name="rename">Maps the rest of a name to a key, or to null for a tensor that is not wanted.</param>
+    /// <exception cref="WeightFileException">Keys are missing or unexpected, or shapes differ: the module is unchanged. Or the disk failed in the middle: the
+    /// module must not be used.</exception>
     public static LoadReport Load(nn.Module module, IWeightSource source, string prefix, Func<string, string?> rename) =>
         Load(module, source, prefix, new KeyMap { Rename = rename });
 
     /// <summary>Compares names, shapes and types without reading a value. The module may be on the meta device.</summary>
+    /// <param name="module">The module.</param>
+    /// <param name="source">The weights.</param>
+    /// <param name="prefix">The start of the names; the rest is mapped to keys.</param>
+    /// <param name="map">How the rest of a name becomes a key; null: it is the key.</param>
     public static LoadReport Compare(nn.Module module, IWeightSource source, string prefix = "", KeyMap? map = null)
     {
         using DisposeScope scope = NewDisposeScope();
         return Plan(module, source, prefix, map ?? KeyMap.Identity).Report;
     }
 
-    /// <summary>Row by row of the first axis, as many at a time as the source hands over.</summary>
+    // Fills the first axis row by row, as many rows at a time as the source passes.
     private static void Fill(Tensor target, Tensor? scale, IWeightSource source, string file)
     {
         using DisposeScope step = NewDisposeScope();
@@ -112,7 +130,11 @@ internal static class WeightLoader
         List<LoadStep> steps = [];
         var targets = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         Collect(module, "", targets);
-        HashSet<string> scales = [.. targets.Where(pair => pair.Value.dtype == ScalarType.Int8).Select(pair => pair.Key + ChannelQuantization.ScaleSuffix).Where(targets.ContainsKey)];
+        HashSet<string> scales =
+        [
+            .. targets.Where(pair => pair.Value.dtype == ScalarType.Int8).Select(pair => pair.Key + ChannelQuantization.ScaleSuffix)
+                .Where(targets.ContainsKey),
+        ];
         foreach ((string key, Tensor target) in targets)
         {
             if (scales.Contains(key))
@@ -166,12 +188,11 @@ internal static class WeightLoader
         }, steps);
     }
 
-    /// <summary>
-    /// What <c>state_dict</c> gives. That asks every module for all that is below it, so that a network of 1500 tensors makes 14 MB of names.
-    /// </summary>
+    // Collects what {c:state_dict} returns. That asks every module for everything below it, so that a network of 1500 tensors makes 14 MB of names.
     private static void Collect(nn.Module module, string prefix, Dictionary<string, Tensor> tensors)
     {
-        foreach ((string name, Tensor tensor) in module.named_parameters(recurse: false).Select(pair => (pair.name, (Tensor)pair.parameter)).Concat(module.named_buffers(recurse: false)))
+        IEnumerable<(string, Tensor)> parameters = module.named_parameters(recurse: false).Select(pair => (pair.name, (Tensor)pair.parameter));
+        foreach ((string name, Tensor tensor) in parameters.Concat(module.named_buffers(recurse: false)))
         {
             tensors.TryAdd(prefix + name, tensor);
         }
@@ -182,7 +203,10 @@ internal static class WeightLoader
         }
     }
 
-    /// <summary>Where a tensor of the file goes; <paramref name="Scale"/>: the scales to make, where it is quantized on the way.</summary>
+    /// <summary>One tensor of the file and its destination.</summary>
+    /// <param name="File">The name in the file.</param>
+    /// <param name="Target">The parameter or buffer to fill.</param>
+    /// <param name="Scale">The scales to fill where the tensor is quantized on the way; null: none.</param>
     private readonly record struct LoadStep(string File, Tensor Target, Tensor? Scale);
 
     private static bool IsFloating(ScalarType dtype) => dtype is ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64;

@@ -1,25 +1,29 @@
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>
-/// The file of a folder of diffusers or transformers that holds its weights: diffusion_pytorch_model, model or pytorch_model, safetensors before PyTorch files, one file before
-/// shards; with a variant asked for, its file where the folder has one, else the plain one. What is downloaded and what is opened follow this one rule.
-/// </summary>
+/// <summary>The names of weight files in folders of diffusers or transformers. What is downloaded and what is opened follow this one rule.</summary>
+/// <remarks>
+/// They are diffusion_pytorch_model, model or pytorch_model, safetensors before PyTorch files, one file before shards; of a requested variant where the folder
+/// has it, else without one.
+/// </remarks>
 internal static class WeightNames
 {
     private static readonly string[] s_safetensors = ["diffusion_pytorch_model", "model"];
     private static readonly string[] s_pickled = ["diffusion_pytorch_model", "pytorch_model"];
 
-    /// <summary>The name of the weights' file or index among those of a folder, or null.</summary>
+    /// <summary>Returns the name of the weights' file or index; null where the folder has none.</summary>
     /// <param name="exists">Whether the folder has a file of a name.</param>
-    /// <param name="variant">Such as "fp16", where the file names carry one; null: those without.</param>
+    /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
     public static string? Find(Func<string, bool> exists, string? variant) => Wanted(variant).FirstOrDefault(exists);
 
-    /// <summary>Every name that is looked for, in order.</summary>
+    /// <summary>Lists every name that is looked for, in order.</summary>
+    /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
     public static IReadOnlyList<string> Wanted(string? variant) => variant is null
         ? [.. Plain(s_safetensors, "safetensors"), .. Plain(s_pickled, "bin")]
         : [.. Named(s_safetensors, "safetensors", variant), .. Named(s_pickled, "bin", variant), .. Wanted(null)];
 
-    /// <summary>Whether a file name carries the variant.</summary>
+    /// <summary>Whether a file name carries a variant.</summary>
+    /// <param name="name">The file name.</param>
+    /// <param name="variant">The variant, such as "fp16".</param>
     public static bool HasVariant(string name, string variant) =>
         name.Contains($".{variant}.", StringComparison.Ordinal) || name.Contains($".{variant}-", StringComparison.Ordinal);
 
@@ -30,6 +34,11 @@ internal static class WeightNames
     private static IEnumerable<string> Named(string[] stems, string extension, string variant) =>
     [
         .. stems.Select(stem => $"{stem}.{variant}.{extension}"),
-        .. stems.SelectMany(stem => new[] { $"{stem}.{extension}.index.{variant}.json", $"{stem}.{extension}.{variant}.index.json", $"{stem}.{variant}.{extension}.index.json" }),
+        .. stems.SelectMany(stem => new[]
+        {
+            $"{stem}.{extension}.index.{variant}.json",
+            $"{stem}.{extension}.{variant}.index.json",
+            $"{stem}.{variant}.{extension}.index.json",
+        }),
     ];
 }

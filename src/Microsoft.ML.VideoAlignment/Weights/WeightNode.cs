@@ -3,14 +3,15 @@ using System.Numerics;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>What a pickled file holds: containers, scalars and tensors, and nothing that could do anything.</summary>
+/// <summary>The content of a pickled file: containers, scalars and tensors, and nothing that could act.</summary>
 internal abstract class WeightNode
 {
-    /// <summary>For error messages: "a list", "an integer".</summary>
+    /// <summary>The kind, for errors: "a list", "an integer".</summary>
     public abstract string Kind { get; }
 }
 
 /// <summary>A dict in file order. Keys are text, integers, booleans or floats, equal as in Python (1 == 1.0 == True).</summary>
+/// <param name="ordered">Whether it is a collections.OrderedDict.</param>
 internal sealed class DictNode(bool ordered) : WeightNode
 {
     // Made with the first entry: a hostile file may hold a million empty dicts.
@@ -19,15 +20,19 @@ internal sealed class DictNode(bool ordered) : WeightNode
 
     public IReadOnlyList<KeyValuePair<WeightNode, WeightNode>> Items => _items ?? [];
 
-    /// <summary>It is a collections.OrderedDict, the only object that may be given attributes.</summary>
+    /// <summary>Whether it is a collections.OrderedDict, the only object that may be given attributes.</summary>
     public bool Ordered { get; } = ordered;
 
     public override string Kind => "a dict";
 
-    /// <summary>The value under this text, or null.</summary>
+    /// <summary>Returns the value of a text key; null where there is none.</summary>
+    /// <param name="key">The key.</param>
     public WeightNode? Find(string key) => _places is not null && _places.TryGetValue(key, out int place) ? _items![place].Value : null;
 
-    /// <summary>Sets an entry as Python does: a known key keeps its place. False: no key of the kinds that are read.</summary>
+    /// <summary>Sets an entry as Python does: a known key keeps its place.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="value">The value.</param>
+    /// <returns>False where the key is not of a supported kind.</returns>
     public bool Set(WeightNode key, WeightNode value)
     {
         object? identity = key switch
@@ -35,7 +40,9 @@ internal sealed class DictNode(bool ordered) : WeightNode
             StringNode text => text.Value,
             IntNode integer => integer.Value,
             BoolNode boolean => new BigInteger(boolean.Value ? 1 : 0),
-            FloatNode { Value: var number } => double.IsFinite(number) && number == Math.Truncate(number) ? new BigInteger(number) : new FractionKey(number.ToString("R", CultureInfo.InvariantCulture)),
+            FloatNode { Value: var number } => double.IsFinite(number) && number == Math.Truncate(number)
+                ? new BigInteger(number)
+                : new FractionKey(number.ToString("R", CultureInfo.InvariantCulture)),
             _ => null,
         };
         if (identity is null)
@@ -58,11 +65,13 @@ internal sealed class DictNode(bool ordered) : WeightNode
         return true;
     }
 
-    /// <summary>Text hashes are seeded; those of doubles are not, and a file could hold many that collide.</summary>
+    // Text hashes are seeded; those of doubles are not, and a file could hold many that collide.
     private readonly record struct FractionKey(string Text);
 }
 
 /// <summary>A list, a tuple or a torch.Size.</summary>
+/// <param name="items">The items.</param>
+/// <param name="tuple">Whether it is a tuple or a torch.Size.</param>
 internal sealed class ListNode(List<WeightNode> items, bool tuple) : WeightNode
 {
     public List<WeightNode> Items { get; } = items;
@@ -105,7 +114,8 @@ internal sealed class NoneNode : WeightNode
     public override string Kind => "None";
 }
 
-/// <summary>A torch.dtype as a value, by its name without "torch.".</summary>
+/// <summary>A torch.dtype as a value.</summary>
+/// <param name="name">PyTorch's name, without "torch.".</param>
 internal sealed class DtypeNode(string name) : WeightNode
 {
     public string Name { get; } = name;

@@ -1,12 +1,15 @@
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>Checks what a pickle gave, without recursion: a file decides how deep it nests.</summary>
+/// <summary>Checks the tree of a pickle without recursion: the file decides how deep it nests.</summary>
 internal static class WeightTree
 {
     /// <summary>
-    /// Calls <paramref name="fault"/> when containers nest deeper than <paramref name="maxDepth"/>, contain themselves, or hold a function or a bare
-    /// storage. Every container is walked once, however often it is named.
+    /// Finds containers that nest too deep or contain themselves, and functions or bare storages as values. Every container is visited once, however often it
+    /// is named.
     /// </summary>
+    /// <param name="root">The root of the tree.</param>
+    /// <param name="maxDepth">The deepest nesting allowed.</param>
+    /// <param name="fault">Receives the description of a fault, and throws.</param>
     public static void Check(WeightNode root, int maxDepth, Action<string> fault)
     {
         // Height of a finished container; 0 while it is on the path from the root.

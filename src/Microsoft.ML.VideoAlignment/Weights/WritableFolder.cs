@@ -1,13 +1,13 @@
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>Finds out whether a folder can be written before the work whose result is to go there.</summary>
+/// <summary>Finds out whether a folder can be written before the work whose result goes there.</summary>
 internal static class WritableFolder
 {
-    /// <summary>Writes a file there and removes it; folders that had to be made for it go again too.</summary>
-    /// <param name="folder">The folder; it need not be there yet.</param>
-    /// <param name="asked">Who wants it, for the message.</param>
-    /// <param name="content">As large as what will be written.</param>
-    /// <exception cref="IOException">The folder cannot be made or written, or is full.</exception>
+    /// <summary>Writes a file in a folder and removes it, along with the folders created for it.</summary>
+    /// <param name="folder">The folder; it need not exist yet.</param>
+    /// <param name="asked">The option that names it, for the message.</param>
+    /// <param name="content">A content as large as what will be written.</param>
+    /// <exception cref="IOException">The folder cannot be created or written, or is full.</exception>
     public static void Require(string folder, string asked, byte[] content)
     {
         string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
@@ -22,7 +22,8 @@ internal static class WritableFolder
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             WrittenFile.Remove(probe);
-            throw new IOException($"{asked} '{folder}' cannot be written: {(exception.InnerException ?? exception).Message} Name a folder that can be, with room for {content.Length} bytes a file.", exception);
+            throw new IOException($"{asked} '{folder}' cannot be written: {(exception.InnerException ?? exception).Message} "
+                + $"Name a writable folder with room for {content.Length} bytes a file.", exception);
         }
         finally
         {
@@ -33,7 +34,8 @@ internal static class WritableFolder
         }
     }
 
-    /// <summary>Removes a folder that was made in vain, unless something is in it by now.</summary>
+    /// <summary>Removes a folder that was created in vain, unless it is not empty.</summary>
+    /// <param name="folder">The folder.</param>
     public static void RemoveEmpty(string folder)
     {
         try
@@ -49,7 +51,7 @@ internal static class WritableFolder
         }
     }
 
-    /// <summary>The outermost folder that has to be made; null: none has.</summary>
+    // The outermost folder that has to be created; null where all exist.
     private static string? Missing(string folder)
     {
         string? missing = null;

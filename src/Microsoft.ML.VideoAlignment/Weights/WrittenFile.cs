@@ -1,16 +1,17 @@
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>
-/// A file that is there complete or not at all: written under a temporary name in the same folder, flushed, then renamed. Who reads the file meanwhile goes on
-/// reading the old one, whatever name it was opened by.
-/// </summary>
+/// <summary>Writes files that are complete or do not exist: each is written under a temporary name in the same folder, flushed, then renamed.</summary>
+/// <remarks>A process that has the old file open goes on reading the old one.</remarks>
 internal static class WrittenFile
 {
-    /// <summary>Writes a file; what is there is replaced once the new one is whole.</summary>
-    /// <exception cref="IOException">It cannot be written; what was there is there.</exception>
+    /// <summary>Writes a file; an existing one is replaced once the new one is complete.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="write">Writes the content.</param>
+    /// <exception cref="IOException">The file cannot be written; an existing one is unchanged.</exception>
     public static void Write(string path, Action<Stream> write) => WriteAll([(path, write)]);
 
-    /// <summary>Writes files that belong together: none is replaced before all are whole.</summary>
+    /// <summary>Writes files that belong together: none is replaced before all are complete.</summary>
+    /// <param name="files">The files and what writes their content.</param>
     /// <inheritdoc cref="Write" path="/exception"/>
     public static void WriteAll(IReadOnlyList<(string Path, Action<Stream> Write)> files)
     {
@@ -47,7 +48,8 @@ internal static class WrittenFile
         }
     }
 
-    /// <summary>Removes a file that is no longer wanted, if that can be done: a failure under way must not be hidden by another.</summary>
+    /// <summary>Removes a file that is no longer wanted, if possible: another failure must not hide the one under way.</summary>
+    /// <param name="path">The file.</param>
     public static void Remove(string path)
     {
         try
@@ -87,7 +89,9 @@ internal static class WrittenFile
     private static IOException Fault(string path, Exception exception)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        string what = Directory.Exists(path) ? "there is a folder of that name" : Directory.Exists(folder) ? exception.Message : $"its folder '{folder}' is not there; create it first";
+        string what = Directory.Exists(path) ? "there is a folder of that name"
+            : Directory.Exists(folder) ? exception.Message
+            : $"its folder '{folder}' does not exist; create it first";
         return new IOException($"'{path}' cannot be written: {what}.", exception);
     }
 }

@@ -8,19 +8,18 @@ using YamlDotNet.RepresentationModel;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>
-/// A model's yaml as the JSON that a config.json would hold, so that one reader serves both. Plain scalars are typed as PyYAML's loader does (null, true, 12, 1e-4), those beyond a double's range stay text;
-/// quoted ones are text.
-/// </summary>
+/// <summary>Reads a model's yaml as the JSON that a config.json would hold, so that one reader serves both.</summary>
+/// <remarks>Plain scalars are typed as PyYAML's loader does (null, true, 12, 1e-4); those beyond a double's range stay text, and so do quoted ones.</remarks>
 internal static partial class YamlFile
 {
-    /// <summary>A configuration has a few hundred values. More than this is a file of aliases made to fill memory.</summary>
+    /// <summary>A configuration has a few hundred values; a file with more than this is made of aliases to fill memory.</summary>
     private const int MostNodes = 100_000, DeepestNesting = 64;
 
     private const int LargestFile = 4 << 20;
 
     /// <summary>Reads the only document of a file.</summary>
-    /// <exception cref="WeightFileException">The file is missing, too large, no YAML, or no map at the top.</exception>
+    /// <param name="path">The file.</param>
+    /// <exception cref="WeightFileException">The file is missing, too large, not YAML, or not a map at the top.</exception>
     public static JsonElement Read(string path)
     {
         try
@@ -30,7 +29,7 @@ internal static partial class YamlFile
             yaml.Load(reader);
             if (yaml.Documents is not [{ RootNode: YamlMappingNode root }])
             {
-                throw new WeightFileException(path, "is no configuration: expected one YAML document with a map of keys at the top.");
+                throw new WeightFileException(path, "is not a configuration: expected one YAML document with a map of keys at the top.");
             }
 
             int nodes = 0;
@@ -38,7 +37,7 @@ internal static partial class YamlFile
         }
         catch (YamlException exception)
         {
-            throw new WeightFileException(path, $"is no valid YAML at line {exception.Start.Line}: {exception.Message}", exception);
+            throw new WeightFileException(path, $"is not valid YAML at line {exception.Start.Line}: {exception.Message}", exception);
         }
     }
 
@@ -46,7 +45,7 @@ internal static partial class YamlFile
     {
         if (++nodes > MostNodes || depth > DeepestNesting)
         {
-            throw new WeightFileException(path, $"holds more than {MostNodes} values, or more than {DeepestNesting} within each other.");
+            throw new WeightFileException(path, $"holds more than {MostNodes} values, or nests deeper than {DeepestNesting}.");
         }
 
         switch (node)
@@ -55,7 +54,9 @@ internal static partial class YamlFile
                 var members = new JsonObject();
                 foreach ((YamlNode key, YamlNode value) in map.Children)
                 {
-                    members[(key as YamlScalarNode)?.Value ?? throw new WeightFileException(path, $"has a key that is no text at line {key.Start.Line}.")] = Convert(value, depth + 1, ref nodes, path);
+                    string name = (key as YamlScalarNode)?.Value
+                        ?? throw new WeightFileException(path, $"has a key that is not text at line {key.Start.Line}.");
+                    members[name] = Convert(value, depth + 1, ref nodes, path);
                 }
 
                 return members;
@@ -86,7 +87,8 @@ internal static partial class YamlFile
             "true" or "True" or "TRUE" or "yes" or "Yes" or "YES" or "on" or "On" or "ON" => true,
             "false" or "False" or "FALSE" or "no" or "No" or "NO" or "off" or "Off" or "OFF" => false,
             _ when WholeNumber().IsMatch(text) && long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole) => whole,
-            _ when Number().IsMatch(text) && double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number) => number,
+            _ when Number().IsMatch(text) && double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
+                && double.IsFinite(number) => number,
             _ => text,
         };
     }

@@ -3,18 +3,25 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>
-/// The central directory of a zip archive (PKWARE APPNOTE 6.3, sections 4.3.7 to 4.3.16, with zip64), checked: names are unique and harmless, records
-/// lie within the file and do not overlap, each local header agrees with its entry. .NET's ZipArchive is more lenient than weights need.
-/// </summary>
+/// <summary>Reads the central directory of a zip archive (PKWARE APPNOTE 6.3, sections 4.3.7 to 4.3.16, with zip64) and checks it.</summary>
+/// <remarks>
+/// Names are unique and harmless, records lie within the file and do not overlap, each local header agrees with its entry. .NET's ZipArchive is more lenient
+/// than weights need.
+/// </remarks>
 internal static class ZipDirectory
 {
     private const int MaxDirectoryBytes = 16 << 20;
 
-    /// <summary>One record. Method 0 is stored, 8 deflated.</summary>
+    /// <summary>One record.</summary>
+    /// <param name="Name">Its path in the archive, with '/'.</param>
+    /// <param name="Method">0: stored, 8: deflated.</param>
+    /// <param name="Crc">The CRC-32 of its content.</param>
+    /// <param name="CompressedSize">Its bytes in the archive.</param>
+    /// <param name="Size">Its bytes after unpacking.</param>
+    /// <param name="HeaderOffset">The offset of its local header in the file.</param>
     public sealed record Entry(string Name, int Method, uint Crc, long CompressedSize, long Size, long HeaderOffset)
     {
-        /// <summary>Where its bytes begin, behind the local header.</summary>
+        /// <summary>The offset of its bytes in the file, after the local header.</summary>
         public long DataOffset { get; init; }
     }
 
@@ -23,7 +30,7 @@ internal static class ZipDirectory
         (long directory, long size, long count) = FindDirectory(file);
         if (size > MaxDirectoryBytes)
         {
-            throw file.Fault($"a zip directory of {size} bytes, more than {MaxDirectoryBytes}.");
+            throw file.Fault($"has a zip directory of {size} bytes, more than {MaxDirectoryBytes}.");
         }
 
         byte[] bytes = file.Read(directory, (int)size);
@@ -48,7 +55,7 @@ internal static class ZipDirectory
         return Locate(file, entries, directory);
     }
 
-    /// <summary>The end record: the last 22 bytes, or up to 64 KB before the end where there is a comment.</summary>
+    // The end record: the last 22 bytes, or up to 64 KB before the end where there is a comment.
     private static (long Offset, long Size, long Count) FindDirectory(FileBytes file)
     {
         int length = (int)Math.Min(file.Length, 22 + ushort.MaxValue);
@@ -65,7 +72,7 @@ internal static class ZipDirectory
             (long offset, long size, long count, long limit) = (Int(end, 16), Int(end, 12), Short(end, 10), place);
             if (Short(end, 4) != 0 || Short(end, 6) != 0 || Short(end, 8) != Short(end, 10))
             {
-                throw file.Fault("a zip archive in several volumes.");
+                throw file.Fault("is a zip archive in several volumes.");
             }
 
             // torch.save writes the 64-bit record always; where both records have a number they must agree.
@@ -79,19 +86,19 @@ internal static class ZipDirectory
 
             return offset >= 0 && size >= 0 && offset <= limit && size == limit - offset
                 ? (offset, size, count)
-                : throw file.Fault($"the zip directory is to lie at byte {offset} with {size} bytes, which does not end at its end record (byte {limit}).");
+                : throw file.Fault($"the zip directory should be at byte {offset} with {size} bytes, which does not end at its end record (byte {limit}).");
         }
 
         throw file.Fault("it begins as a zip archive (what torch.save writes), but the directory at the end of the archive is missing: the file is truncated.");
     }
 
-    /// <summary>The zip64 end record that a locator before the end record points to; null where there is none.</summary>
+    // The zip64 end record that a locator before the end record points to; null where there is none.
     private static (long Offset, long Size, long Count, long Limit)? Zip64(FileBytes file, long end, bool required)
     {
         byte[] locator = end >= 20 ? file.Read(end - 20, 20) : new byte[20];
         if (Int(locator, 0) != 0x07064b50)
         {
-            return required ? throw file.Fault("a zip64 archive without its zip64 end record: damaged.") : null;
+            return required ? throw file.Fault("is a zip64 archive without its zip64 end record: damaged.") : null;
         }
 
         long place = Long(locator, 8);
@@ -124,9 +131,11 @@ internal static class ZipDirectory
         int flags = Short(rest, 8), method = Short(rest, 10);
         position += total;
 
-        if (name.Length == 0 || name[0] == '/' || name.AsSpan().IndexOfAny('\\', '\0', ':') >= 0 || name.Split('/').Any(part => part is ".." or ".") || name.Contains("//", StringComparison.Ordinal))
+        bool harmless = name.Length > 0 && name[0] != '/' && name.AsSpan().IndexOfAny('\\', '\0', ':') < 0
+            && !name.Split('/').Any(part => part is ".." or ".") && !name.Contains("//", StringComparison.Ordinal);
+        if (!harmless)
         {
-            throw file.Fault($"zip record name '{name}' is no harmless relative name.");
+            throw file.Fault($"zip record name '{name}' is not a harmless relative name.");
         }
 
         if ((flags & 0x2041) != 0)
@@ -136,11 +145,12 @@ internal static class ZipDirectory
 
         if (method is not (0 or 8) || (method == 0 && compressed != size))
         {
-            throw file.Fault($"zip record '{name}' is packed by method {method} ({compressed} bytes for {size}); stored and deflated records are read.");
+            throw file.Fault($"zip record '{name}' is packed by method {method} ({compressed} bytes for {size}); "
+                + "only stored and deflated records are supported.");
         }
 
         return compressed < 0 || size < 0 || offset < 0 || offset > directoryOffset || compressed > directoryOffset - offset
-            ? throw file.Fault($"zip record '{name}' is to have {compressed} bytes at byte {offset}, beyond the records' end at {directoryOffset}.")
+            ? throw file.Fault($"zip record '{name}' should have {compressed} bytes at byte {offset}, beyond the records' end at {directoryOffset}.")
             : new Entry(name, method, (uint)Int(rest, 16), compressed, size, offset);
 
         long Widen(long value, ref ReadOnlySpan<byte> extra)
@@ -161,7 +171,7 @@ internal static class ZipDirectory
         }
     }
 
-    /// <summary>Reads the local headers: where the data begin. Records must not share bytes.</summary>
+    // Reads the local headers, which say where the data begin. Records must not share bytes.
     private static Dictionary<string, Entry> Locate(FileBytes file, Dictionary<string, Entry> entries, long directory)
     {
         long end = 0;
@@ -176,7 +186,8 @@ internal static class ZipDirectory
                 && Encoding.UTF8.GetString(file.Read(entry.HeaderOffset + 30, nameLength)) == entry.Name;
             if (!sound)
             {
-                throw file.Fault($"the local header of zip record '{entry.Name}' at byte {entry.HeaderOffset} does not agree with the directory, or the record reaches over its neighbor.");
+                throw file.Fault($"the local header of zip record '{entry.Name}' at byte {entry.HeaderOffset} does not agree with the directory, "
+                    + "or the record overlaps its neighbor.");
             }
 
             end = data + entry.CompressedSize;

@@ -10,10 +10,11 @@ public partial class RoomsTests
     /// <summary>src/README.md shows the same floors.</summary>
     private static readonly string[][] s_floors =
     [
-        ["Files", "Tensors", "Distributed"],
+        ["Files", "Tensors"],
         ["Layers", "Weights", "Schedulers", "Video"],
-        ["Encoders", "Denoisers", "Autoencoders", "Lora", "Runs"],
-        ["Pipelines", "Rewards"],
+        ["Encoders", "Lora", "Runs"],
+        ["Sampling"],
+        ["Models", "Rewards"],
         ["Training", "DataViews"],
     ];
 
@@ -51,7 +52,7 @@ public partial class RoomsTests
             Assert.That(Find("Layers/A.cs", "class A { object B() => new List<Reward>(); }"), Has.Length.EqualTo(1), "a type argument");
             Assert.That(Find("Layers/A.cs", "class A { string B(object r) => $\"{(r is Reward ? \"x\" : \"y\")}\"; }"), Has.Length.EqualTo(1), "the hole of a string");
             Assert.That(Find("Layers/A.cs", "using Microsoft.ML.VideoAlignment.Rewards; class A { }"), Has.Length.EqualTo(1), "a using");
-            Assert.That(Find("Pipelines/A.cs", "class A { Reward? _r; }"), Has.Length.EqualTo(1), "a room of the same floor");
+            Assert.That(Find("Models/A.cs", "class A { Reward? _r; }"), Has.Length.EqualTo(1), "a room of the same floor");
             Assert.That(Find("Training/A.cs", "class A { Options? _o; }"), Has.Length.EqualTo(1), "the door");
             Assert.That(Find("Training/A.cs", "class A { Reward? _r; }"), Is.Empty, "a lower floor");
             Assert.That(Find("Rewards/A.cs", "class A { Reward? _r; }"), Is.Empty, "the room itself");
@@ -60,15 +61,42 @@ public partial class RoomsTests
         }
     }
 
+    [Test]
+    public void FamiliesDoNotSeeEachOther()
+    {
+        Dictionary<string, string> sources = Repository.Files($"{Library}/Models", "*.cs").ToDictionary(path => path, Repository.Read, StringComparer.Ordinal);
+        Assert.That(sources.Keys.Select(Slice).Distinct().Count(), Is.GreaterThan(5), "the shared folders and the families");
+        Assert.That(SliceViolations(sources), Is.Empty);
+    }
+
+    [TestCase("ModelScope", "B", true)]
+    [TestCase("Shared", "B", true)]
+    [TestCase("Abstractions", "B", true)]
+    [TestCase("Abstractions", "S", true)]
+    [TestCase("ModelScope", "S", false)]
+    [TestCase("Shared", "A", false)]
+    [TestCase("OpenSora", "B", false)]
+    [TestCase("", "B", false)]
+    public void ANameOfAnotherFamilyIsSeen(string slice, string name, bool found)
+    {
+        var sources = new Dictionary<string, string>
+        {
+            [$"{Library}/Models/OpenSora/B.cs"] = "class B { }",
+            [$"{Library}/Models/Shared/S.cs"] = "class S { }",
+            [$"{Library}/Models/Abstractions/A.cs"] = "class A { }",
+            [slice.Length == 0 ? $"{Library}/Models/User.cs" : $"{Library}/Models/{slice}/User.cs"] = $"class User {{ {name}? _field; }}",
+        };
+        Assert.That(SliceViolations(sources).Any(), Is.EqualTo(found));
+    }
+
     [TestCase("Schedulers")]
-    [TestCase("Denoisers")]
-    [TestCase("Autoencoders")]
+    [TestCase("Models")]
     [TestCase("Rewards")]
     public void GradientPolicyBelongsToTheTrainer(string room)
     {
         string[] found =
         [
-            .. Repository.Files($"{Library}/{room}", "*.cs")
+            .. Repository.Files($"{Library}/{room}", "*.cs").Where(path => Path.GetFileName(path) != "UntrainedWeights.cs") // fills weights, of which nothing is recorded
                 .SelectMany(path => GradientPolicy().Matches(CSharpTokens.Code(Repository.Read(path))).Select(match => $"{path}: {match.Value}")),
         ];
         Assert.That(found, Is.Empty);
@@ -114,6 +142,28 @@ public partial class RoomsTests
             }
         }
     }
+
+    /// <summary>One line for each file below Models and each name that its folder may not use: a family uses itself and what is common, and only the catalog knows families.</summary>
+    private static IEnumerable<string> SliceViolations(IReadOnlyDictionary<string, string> sources)
+    {
+        Dictionary<string, List<string>> tokens = sources.ToDictionary(pair => pair.Key, pair => CSharpTokens.Read(pair.Value), StringComparer.Ordinal);
+        ILookup<string, string> slicesOf = tokens.SelectMany(pair => Declared(pair.Value).Select(name => (Name: name, Slice: Slice(pair.Key)))).Distinct()
+            .ToLookup(pair => pair.Name, pair => pair.Slice, StringComparer.Ordinal);
+        foreach ((string path, List<string> file) in tokens.Where(pair => Slice(pair.Key).Length > 0))
+        {
+            string slice = Slice(path);
+            string[] lower = slice == "Abstractions" ? [slice] : slice == "Shared" ? [slice, "Abstractions"] : [slice, "Shared", "Abstractions"];
+            HashSet<string> members = Members(file);
+            IEnumerable<string> used = file.Where((name, at) => (at == 0 || file[at - 1] != ".") && !members.Contains(name) && slicesOf.Contains(name)).Distinct();
+            foreach (string name in used.Where(name => !slicesOf[name].Any(lower.Contains)))
+            {
+                yield return $"{path} uses {name} of {string.Join(", ", slicesOf[name])}";
+            }
+        }
+    }
+
+    /// <summary>The folder below Models; empty: the catalog and what is beside it.</summary>
+    private static string Slice(string path) => path[(Library.Length + 1)..].Split('/') is [_, string slice, _, ..] ? slice : "";
 
     private static bool MayUse(string room, string other) => room == other || Floor(other) < Floor(room);
 

@@ -31,7 +31,8 @@ public class MlNetInteropTests
     {
         SchemaShape.Column column = MlNetInterop.NewColumn("X", SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single, false, null);
         SchemaShape shape = MlNetInterop.ShapeOf(_context.Data.LoadFromEnumerable([new PromptRow()]).Schema);
-        Assert.That((column.Name, column.Kind, column.ItemType), Is.EqualTo(("X", SchemaShape.Column.VectorKind.Vector, (DataViewType)NumberDataViewType.Single)));
+        Assert.That(
+            (column.Name, column.Kind, column.ItemType), Is.EqualTo(("X", SchemaShape.Column.VectorKind.Vector, (DataViewType)NumberDataViewType.Single)));
         Assert.That(shape.Select(present => present.Name), Is.EqualTo(new[] { "Prompt", "Draw", "Weight" }));
     }
 

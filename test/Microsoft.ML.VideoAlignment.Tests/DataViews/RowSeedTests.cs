@@ -7,7 +7,10 @@ public class RowSeedTests
     [Test]
     public void TheSeedDependsOnRunRowAndPrompt()
     {
-        ulong[] seeds = [RowSeed.Derive(1, 0, "cat"), RowSeed.Derive(2, 0, "cat"), RowSeed.Derive(1, 1, "cat"), RowSeed.Derive(1, 0, "cats"), RowSeed.Derive(1, 0, "")];
+        ulong[] seeds =
+        [
+            RowSeed.Derive(1, 0, "cat"), RowSeed.Derive(2, 0, "cat"), RowSeed.Derive(1, 1, "cat"), RowSeed.Derive(1, 0, "cats"), RowSeed.Derive(1, 0, ""),
+        ];
         Assert.That(seeds, Is.Unique);
     }
 

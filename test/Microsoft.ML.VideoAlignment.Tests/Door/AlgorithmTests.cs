@@ -19,7 +19,8 @@ public class AlgorithmTests
     public void ItFitsTransformsAndSurvivesSaving(AlignmentAlgorithm algorithm)
     {
         var rig = new DoorRig();
-        EstimatorContract.SurvivesSaving(rig.Context, rig.Estimator(DoorRig.ThreeSteps with { Algorithm = algorithm }), rig.Prompts, rig.Loading(_ => rig.Model));
+        EstimatorContract.SurvivesSaving(rig.Context, rig.Estimator(DoorRig.ThreeSteps with { Algorithm = algorithm }), rig.Prompts,
+            rig.Loading(_ => rig.Model));
         Assert.That(rig.Model.GradientVideos, Is.Zero, "no video is decoded with a graph");
     }
 
@@ -33,7 +34,8 @@ public class AlgorithmTests
         static float[][] Videos(AlignmentAlgorithm algorithm, int seed)
         {
             var rig = new DoorRig(seed);
-            return EstimatorContract.Values(rig.Estimator(DoorRig.ThreeSteps with { Algorithm = algorithm, Seed = seed }).Fit(rig.Prompts).Transform(rig.Prompts));
+            return EstimatorContract.Values(
+                rig.Estimator(DoorRig.ThreeSteps with { Algorithm = algorithm, Seed = seed }).Fit(rig.Prompts).Transform(rig.Prompts));
         }
     }
 
@@ -73,7 +75,8 @@ public class AlgorithmTests
     public void WithoutGradientTheOtherAlgorithmsAreNamed()
     {
         var rig = new DoorRig { Reward = new FakeReward(s_noGradient) };
-        Assert.That(() => rig.Estimator().Fit(rig.Prompts), Throws.TypeOf<RewardContractException>().With.Message.Contains("Ddpo").And.Message.Contains("DiffusionDpo"));
+        Assert.That(() => rig.Estimator().Fit(rig.Prompts),
+            Throws.TypeOf<RewardContractException>().With.Message.Contains("Ddpo").And.Message.Contains("DiffusionDpo"));
     }
 
     [Test]
@@ -97,7 +100,8 @@ public class AlgorithmTests
         Assert.That(
             Settings(AlignmentAlgorithm.Ddpo(new DdpoOptions { ClipRange = 0.25 })),
             Does.Contain("\"name\": \"Ddpo\"").And.Contains("\"clipRange\": 0.25").And.Contains("\"gradientWindow\": null"));
-        Assert.That(Settings(AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { Beta = 77 })), Does.Contain("\"name\": \"DiffusionDpo\"").And.Contains("\"beta\": 77"));
+        Assert.That(Settings(AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { Beta = 77 })),
+            Does.Contain("\"name\": \"DiffusionDpo\"").And.Contains("\"beta\": 77"));
 
         static string Settings(AlignmentAlgorithm algorithm)
         {
@@ -139,7 +143,8 @@ public class AlgorithmTests
         string message = Assert.Throws<ArgumentException>(wrong.Validate)!.Message;
         foreach (string name in new[]
         {
-            "SamplesPerRollout", "SamplesPerPrompt", "InnerEpochs", "ClipRange", "AdvantageClip", "TimestepFraction", "AdvantageBuffer", "AdvantageMinimum", "Eta",
+            "SamplesPerRollout", "SamplesPerPrompt", "InnerEpochs", "ClipRange", "AdvantageClip", "TimestepFraction", "AdvantageBuffer", "AdvantageMinimum",
+            "Eta",
             "GradientSteps", "GradientWindow", "FramesPerDecode", "CarryGradientAcrossSegments", "KlWeight", "SegmentCount",
         })
         {
@@ -150,7 +155,8 @@ public class AlgorithmTests
         {
             Algorithm = AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { Beta = 0, PairsPerRollout = 0, CandidatesPerPrompt = 1, InnerEpochs = 0 }),
         }.Validate)!.Message;
-        Assert.That(message, Does.Contain("Beta must").And.Contains("PairsPerRollout must").And.Contains("CandidatesPerPrompt must").And.Contains("InnerEpochs must"));
+        Assert.That(message,
+            Does.Contain("Beta must").And.Contains("PairsPerRollout must").And.Contains("CandidatesPerPrompt must").And.Contains("InnerEpochs must"));
         Assert.That(new VideoAlignmentOptions { Algorithm = null! }.Validate, Throws.ArgumentException.With.Message.Contains("Algorithm must"));
         Assert.That(
             () => new DoorRig().Estimator(DoorRig.ThreeSteps with { Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { TimestepFraction = 0.2 }) }),
@@ -162,7 +168,7 @@ public class AlgorithmTests
     {
         using VideoDiffusionModel images = TinyImageModel.Load();
         var options = new VideoAlignmentOptions { Algorithm = algorithm, ImageColumnName = "Image" };
-        Assert.That(() => options.ValidateFor(images), Throws.ArgumentException.With.Message.Contains("a Stable Video Diffusion model").And.Message.Contains("RewardGradient"));
+        Assert.That(() => options.ValidateFor(images), Throws.ArgumentException.With.Message.Contains("a StableVideoDiffusion model").And.Message.Contains("RewardGradient"));
 
         string folder = Directory.CreateTempSubdirectory("door").FullName;
         try
@@ -170,7 +176,7 @@ public class AlgorithmTests
             OpenSoraPipelineTests.CopyModel(folder);
             using VideoDiffusionModel flow = VideoDiffusionModel.FromPretrained(folder);
             options = new VideoAlignmentOptions { Algorithm = algorithm, Frames = 17, Height = 16, Width = 24, InferenceSteps = 2 };
-            Assert.That(() => options.ValidateFor(flow), Throws.ArgumentException.With.Message.Contains("Open-Sora model").And.Message.Contains("RewardGradient"));
+            Assert.That(() => options.ValidateFor(flow), Throws.ArgumentException.With.Message.Contains("OpenSora model").And.Message.Contains("RewardGradient"));
         }
         finally
         {

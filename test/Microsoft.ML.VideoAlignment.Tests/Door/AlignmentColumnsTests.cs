@@ -1,5 +1,5 @@
 using Microsoft.ML.VideoAlignment.DataViews;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -19,7 +19,7 @@ public class AlignmentColumnsTests
     private static IReadOnlyList<VideoPrompt> Read(params string[] prompts)
     {
         using var model = new TinyVideoModel();
-        var images = new PromptImages(model, new SamplingSettings { Size = model.DefaultSize, Steps = 1, GuidanceScale = 1 }, _ => { });
+        var images = new PromptImages(model, new SamplingSettings { Size = model.Model.DefaultSize, Steps = 1, GuidanceScale = 1 }, _ => { });
         return s_columns.Read(new DoorRig().Table(prompts), images);
     }
 }

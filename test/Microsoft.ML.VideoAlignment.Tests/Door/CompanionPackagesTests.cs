@@ -38,7 +38,7 @@ public class CompanionPackagesTests
     {
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(MovingShapesFiles.Find("text-to-video"));
         Assert.That(VideoModelReference.Create(model).Kind, Is.EqualTo(VideoModelSourceKind.Path));
-        Assert.That(model.DefaultSampling, Is.EqualTo(new Pipelines.SamplingDefaults(20, 1.5)), "the folder says what it was trained for");
+        Assert.That(model.DefaultSampling, Is.EqualTo(new Sampling.SamplingDefaults(20, 1.5)), "the folder says what it was trained for");
     }
 
     [Test]

@@ -72,7 +72,8 @@ public partial class CultureTests
             VideoAlignmentTransformer aligned = rig.Estimator(options).Fit(rig.Prompts);
             string zip = Path.Combine(folder, "aligned.zip");
             rig.Context.Model.Save(aligned, rig.Prompts.Schema, zip);
-            made["log"] = Utf8(string.Join('\n', log.Where(message => message.Kind != Runtime.ChannelMessageKind.Trace).Select(message => Times().Replace(message.Text, "TIME").Replace(folder, "FOLDER", StringComparison.Ordinal))));
+            made["log"] = Utf8(string.Join('\n', log.Where(message => message.Kind != Runtime.ChannelMessageKind.Trace)
+                .Select(message => Times().Replace(message.Text, "TIME").Replace(folder, "FOLDER", StringComparison.Ordinal))));
             made["videos"] = Bytes(aligned.Transform(rig.Prompts));
             made["loaded"] = Bytes(rig.Loading(_ => rig.Model).Model.Load(zip, out _).Transform(rig.Prompts));
             made["checkpoint"] = File.ReadAllBytes(Path.Combine(folder, "step-2.safetensors"));
@@ -123,7 +124,8 @@ public partial class CultureTests
 
                 adapters.Detach();
                 using LoraAdapters again = LoraFile.Load(network, path, format, alpha);
-                made[$"{format}: scales"] = Utf8(string.Join(' ', again.Layers.Select(layer => layer.Adapter.Scale.ToString("R", CultureInfo.InvariantCulture))));
+                made[$"{format}: scales"] =
+                    Utf8(string.Join(' ', again.Layers.Select(layer => layer.Adapter.Scale.ToString("R", CultureInfo.InvariantCulture))));
             }
 
             return made;
@@ -149,7 +151,8 @@ public partial class CultureTests
             Epsilon = -1e-9,
             Eta = -0.5,
         };
-        using VideoReward small = VideoRewards.Custom("small", (frames, _) => frames.mean([1, 2, 3, 4]), new RewardContract { FramesPerSecond = 7.5, ScoreRange = (-1.5f, -0.25f) });
+        using VideoReward small =
+            VideoRewards.Custom("small", (frames, _) => frames.mean([1, 2, 3, 4]), new RewardContract { FramesPerSecond = 7.5, ScoreRange = (-1.5f, -0.25f) });
         using VideoReward mix = small * -0.5f;
         using VideoDiffusionModel model = TinyModel.Load();
         var moments = new RunningMoments();
@@ -157,8 +160,14 @@ public partial class CultureTests
         return new Dictionary<string, string>
         {
             ["options"] = Message(() => rig.Estimator(bad)),
-            ["policy"] = Message(() => rig.Estimator(new VideoAlignmentOptions { Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { ClipRange = -0.5, AdvantageClip = -1.5, TimestepFraction = 1.5, Eta = -0.5 }) })),
-            ["preferences"] = Message(() => rig.Estimator(new VideoAlignmentOptions { Algorithm = AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { Beta = -0.5 }) })),
+            ["policy"] = Message(() => rig.Estimator(new VideoAlignmentOptions
+            {
+                Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { ClipRange = -0.5, AdvantageClip = -1.5, TimestepFraction = 1.5, Eta = -0.5 }),
+            })),
+            ["preferences"] = Message(() => rig.Estimator(new VideoAlignmentOptions
+            {
+                Algorithm = AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { Beta = -0.5 }),
+            })),
             ["window"] = Message(() => GradientWindow.LastSteps(-1).Resolve(3, static _ => 0)),
             ["algorithm"] = AlignmentAlgorithm.Ddpo().ToString(),
             ["mix"] = mix.Name,
@@ -176,7 +185,13 @@ public partial class CultureTests
 
     private static Dictionary<string, byte[]> Readings()
     {
-        using JsonDocument json = JsonDocument.Parse("""{ "_class_name": "EulerDiscreteScheduler", "beta_start": 8.5e-4, "beta_end": 0.012, "beta_schedule": "scaled_linear", "timestep_spacing": "linspace" }""");
+        using JsonDocument json = JsonDocument.Parse(
+            """
+            {
+              "_class_name": "EulerDiscreteScheduler", "beta_start": 8.5e-4, "beta_end": 0.012, "beta_schedule": "scaled_linear",
+              "timestep_spacing": "linspace"
+            }
+            """);
         IScheduler scheduler = SchedulerFactory.FromConfig(json.RootElement);
         string yaml = Path.Combine(TestContext.CurrentContext.WorkDirectory, $"{Guid.NewGuid():N}.yaml");
         File.WriteAllText(yaml, "a: -1.5\nb: 1e-3\nI: TITLE\n");
@@ -188,7 +203,7 @@ public partial class CultureTests
             {
                 ["timesteps"] = Utf8(string.Join(' ', scheduler.CreateSampler(5).Timesteps.Select(time => time.ToString("R", CultureInfo.InvariantCulture)))),
                 ["yaml"] = Utf8(YamlFile.Read(yaml).ToString()),
-                ["prompts"] = Bytes(model.Encode(new Pipelines.VideoRequest { Prompts = prompts, Size = model.DefaultSize, Noise = _ => throw new InvalidOperationException() }).Text),
+                ["prompts"] = Bytes(model.Encode(new Sampling.VideoRequest { Prompts = prompts, Size = model.DefaultSize, Noise = _ => throw new InvalidOperationException() }).Text),
             };
         }
         finally

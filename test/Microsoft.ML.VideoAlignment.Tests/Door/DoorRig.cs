@@ -46,7 +46,8 @@ internal sealed class DoorRig
     public VideoAlignmentEstimator Estimator(VideoAlignmentOptions? options = null)
     {
         options ??= ThreeSteps;
-        return new VideoAlignmentEstimator(Context, new AlignmentColumns("Video", "Prompt", options.SeedColumnName, options.ImageColumnName), Model, Reward, options);
+        return new VideoAlignmentEstimator(Context, new AlignmentColumns("Video", "Prompt", options.SeedColumnName, options.ImageColumnName), Model, Reward,
+            options);
     }
 
     /// <summary>A context of its own that loads over this rig's fakes.</summary>

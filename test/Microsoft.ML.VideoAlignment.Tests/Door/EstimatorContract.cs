@@ -77,8 +77,10 @@ internal static class EstimatorContract
     }
 
     public static IEnumerable<string> Describe(DataViewSchema schema) => schema.Select(column =>
-        $"{column.Name}: {column.Type} {(column.IsHidden ? "hidden" : "")} [{string.Join("; ", column.Annotations.Schema.Select(annotation => $"{annotation.Name}: {annotation.Type}"))}]");
+        $"{column.Name}: {column.Type} {(column.IsHidden ? "hidden" : "")} "
+            + $"[{string.Join("; ", column.Annotations.Schema.Select(annotation => $"{annotation.Name}: {annotation.Type}"))}]");
 
     private static IEnumerable<string> Describe(SchemaShape shape) => shape.Select(column =>
-        $"{column.Name}: {column.Kind} {column.ItemType} {column.IsKey} [{string.Join("; ", column.Annotations.Select(annotation => $"{annotation.Name}: {annotation.Kind} {annotation.ItemType}").Order())}]");
+        $"{column.Name}: {column.Kind} {column.ItemType} {column.IsKey} "
+            + $"[{string.Join("; ", column.Annotations.Select(annotation => $"{annotation.Name}: {annotation.Kind} {annotation.ItemType}").Order())}]");
 }

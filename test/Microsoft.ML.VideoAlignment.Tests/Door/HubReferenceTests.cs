@@ -48,8 +48,9 @@ public class HubReferenceTests
 
         var without = new MLContext(seed: 1);
         without.RegisterVideoAlignment(hub: new HubOptions { CacheFolder = _folder.Path("empty"), Offline = true });
-        Assert.That(() => without.Model.Load(zip, out _), Throws.Exception.With.InnerException.Matches<Exception>(error => Chain(error).Any(inner => inner.Message.Contains(Id, StringComparison.Ordinal) && inner.Message.Contains("not downloaded unasked", StringComparison.Ordinal)))
-            .Or.Matches<Exception>(error => Chain(error).Any(inner => inner.Message.Contains("not downloaded unasked", StringComparison.Ordinal))));
+        Assert.That(() => without.Model.Load(zip, out _), Throws.Exception.With.InnerException.Matches<Exception>(error => Chain(error).Any(inner =>
+            inner.Message.Contains(Id, StringComparison.Ordinal) && inner.Message.Contains("not downloaded without permission", StringComparison.Ordinal)))
+            .Or.Matches<Exception>(error => Chain(error).Any(inner => inner.Message.Contains("not downloaded without permission", StringComparison.Ordinal))));
     }
 
     [TestCase(VideoModelSourceKind.Path)]
@@ -69,7 +70,8 @@ public class HubReferenceTests
         using VideoDiffusionModel model = MovingShapesModels.TextToVideo();
         Assert.That(VideoModelReference.Create(model), Has.Property(nameof(VideoModelReference.Kind)).EqualTo(VideoModelSourceKind.Embedded));
         using VideoDiffusionModel tiny = TinyModel.Load();
-        Assert.That(VideoModelReference.Create(tiny), Has.Property(nameof(VideoModelReference.Kind)).EqualTo(VideoModelSourceKind.Path).And.Property(nameof(VideoModelReference.Revision)).Null);
+        Assert.That(VideoModelReference.Create(tiny),
+            Has.Property(nameof(VideoModelReference.Kind)).EqualTo(VideoModelSourceKind.Path).And.Property(nameof(VideoModelReference.Revision)).Null);
     }
 
     private static VideoModelOptions Offline(string cache) => new() { Hub = new HubOptions { CacheFolder = cache, Offline = true } };

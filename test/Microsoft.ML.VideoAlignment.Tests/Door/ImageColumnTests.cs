@@ -100,8 +100,10 @@ public class ImageColumnTests
         var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => Video(rig, [new PathRow { Image = Path.Combine(_folder, "none.png") }]), Throws.TypeOf<FileNotFoundException>().With.Message.Contains("none.png"));
-            Assert.That(() => Video(rig, [new PathRow { Image = text }]), Throws.InnerException.TypeOf<InvalidDataException>().Or.TypeOf<InvalidDataException>());
+            Assert.That(() => Video(rig, [new PathRow { Image = Path.Combine(_folder, "none.png") }]),
+                Throws.TypeOf<FileNotFoundException>().With.Message.Contains("none.png"));
+            Assert.That(() => Video(rig, [new PathRow { Image = text }]),
+                Throws.InnerException.TypeOf<InvalidDataException>().Or.TypeOf<InvalidDataException>());
         }
     }
 
@@ -145,9 +147,11 @@ public class ImageColumnTests
         using var texts = new TinyVideoModel();
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => DoorRig.ThreeSteps.ValidateFor(images), Throws.ArgumentException.With.Message.Contains("ImageColumnName must name the column of images"));
+            Assert.That(() => DoorRig.ThreeSteps.ValidateFor(images),
+                Throws.ArgumentException.With.Message.Contains("ImageColumnName must name the column of images"));
             Assert.That(() => s_options.ValidateFor(texts), Throws.ArgumentException.With.Message.Contains("makes videos from texts, got 'Image'"));
-            Assert.That(() => (s_options with { HeldOutPrompts = ["a"] }).ValidateFor(images), Throws.ArgumentException.With.Message.Contains("use HeldOutData"));
+            Assert.That(() => (s_options with { HeldOutPrompts = ["a"] }).ValidateFor(images),
+                Throws.ArgumentException.With.Message.Contains("use HeldOutData"));
         }
     }
 

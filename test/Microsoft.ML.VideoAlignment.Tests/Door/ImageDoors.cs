@@ -1,7 +1,7 @@
 using Microsoft.ML.Transforms.Image;
 using Microsoft.ML.VideoAlignment.DataViews;
 using Microsoft.ML.VideoAlignment.Media;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -23,13 +23,14 @@ internal static class ImageDoors
     public static RgbPixels ByPath(string file, ImageLimits? limits = null) =>
         Read(new MLContext(1).Data.LoadFromEnumerable(new[] { new PathRow { Path = file } }), "Path", _ => { }, limits);
 
-    /// <summary>A column of ML.NET's LoadImages, and of ResizeImages behind it where a size is given.</summary>
+    /// <summary>A column of ML.NET's LoadImages, and of ResizeImages after it where a size is given.</summary>
     public static RgbPixels ByLoadImages(string file, Action<string> say, (int Height, int Width)? size = null)
     {
         var context = new MLContext(1);
         IDataView rows = context.Data.LoadFromEnumerable(new[] { new PathRow { Path = Path.GetFileName(file) } });
         IDataView images = context.Transforms.LoadImages("Image", Path.GetDirectoryName(file), "Path").Fit(rows).Transform(rows);
-        return Read(size is { } to ? context.Transforms.ResizeImages("Image", to.Width, to.Height, resizing: ImageResizingEstimator.ResizingKind.Fill).Fit(images).Transform(images) : images, "Image", say);
+        return Read(size is { } to ? context.Transforms.ResizeImages("Image", to.Width, to.Height, resizing: ImageResizingEstimator.ResizingKind.Fill)
+            .Fit(images).Transform(images) : images, "Image", say);
     }
 
     private static RgbPixels ByPrompt(string file, VideoDiffusionModel model)
@@ -72,6 +73,7 @@ internal sealed record RgbPixels(int Height, int Width, byte[] Bytes)
     }
 
     /// <summary>The red of every n-th pixel of every n-th row, for images of gray letters.</summary>
-    public string Letters(int step = 1) => string.Join('/', Enumerable.Range(0, Height / step).Select(y => string.Concat(Enumerable.Range(0, Width / step).Select(x =>
+    public string Letters(int step = 1) =>
+        string.Join('/', Enumerable.Range(0, Height / step).Select(y => string.Concat(Enumerable.Range(0, Width / step).Select(x =>
         (char)('A' + (Bytes[3 * ((y * step * Width) + (x * step))] / 40))))));
 }

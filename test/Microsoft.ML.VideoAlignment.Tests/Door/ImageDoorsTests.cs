@@ -20,7 +20,8 @@ public class ImageDoorsTests
         _folder = Directory.CreateTempSubdirectory("doors").FullName;
         OpenSoraPipelineTests.CopyModel(Path.Combine(_folder, "model"));
         Directory.CreateDirectory(Path.Combine(_folder, "images"));
-        _model = VideoDiffusionModel.FromPretrained(Path.Combine(_folder, "model"), new VideoModelOptions { ReferenceFolder = Path.Combine(_folder, "images") });
+        _model = VideoDiffusionModel.FromPretrained(Path.Combine(_folder, "model"),
+            new VideoModelOptions { ReferenceFolder = Path.Combine(_folder, "images") });
     }
 
     [OneTimeTearDown]
@@ -101,7 +102,8 @@ public class ImageDoorsTests
             byte[] expected = kind.Expected;
             Assert.That(doors[0].Image.Bytes, Has.Length.EqualTo(expected.Length));
             int[] errors = [.. doors[0].Image.Bytes.Zip(expected, (got, right) => Math.Abs(got - right))];
-            Assert.That(errors.Max(), Is.LessThanOrEqualTo(kind.Tolerance), $"got {string.Join(' ', doors[0].Image.Bytes.Take(24))}, expected {string.Join(' ', expected.Take(24))}");
+            Assert.That(errors.Max(), Is.LessThanOrEqualTo(kind.Tolerance),
+                $"got {string.Join(' ', doors[0].Image.Bytes.Take(24))}, expected {string.Join(' ', expected.Take(24))}");
         }
     }
 

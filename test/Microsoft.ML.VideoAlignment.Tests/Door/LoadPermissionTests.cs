@@ -45,7 +45,8 @@ public class LoadPermissionTests
         byte[] zip = SavedScoring(out string file);
         string copy = _folder.Write("copy/gain.pt", File.ReadAllBytes(file));
         byte[] forged = SavedZip.Replace(zip, "reward.json", file, copy);
-        Assert.That(SavedZip.Refusal(Registered(allowTorchScript: true), forged), Does.Contain(copy).And.Contains("trustedFolders").And.Contains("movedRewardFiles"));
+        Assert.That(SavedZip.Refusal(Registered(allowTorchScript: true), forged),
+            Does.Contain(copy).And.Contains("trustedFolders").And.Contains("movedRewardFiles"));
         Assert.That(() => SavedZip.Load(Registered(trustedFolders: [_folder.Path("copy")], allowTorchScript: true), forged).Dispose(), Throws.Nothing);
         Assert.That(SavedZip.Refusal(Registered(trustedFolders: [_folder.Path("copy")]), forged), Does.Contain("allowTorchScript"));
 
@@ -58,7 +59,8 @@ public class LoadPermissionTests
     public void APathIsNotLookedAtBeforeItIsAllowed()
     {
         byte[] forged = SavedZip.Replace(SavedScoring(out string file), "reward.json", file, "/no/such/place");
-        Assert.That(SavedZip.Refusal(Registered(allowTorchScript: true), forged), Does.Contain("not opened unasked").And.Not.Contain("no longer there"));
+        Assert.That(SavedZip.Refusal(Registered(allowTorchScript: true), forged),
+            Does.Contain("not opened without permission").And.Not.Contain("no longer there"));
     }
 
     [TestCase("/etc/passwd")]
@@ -128,14 +130,15 @@ public class LoadPermissionTests
     public void FilesBesideTheModelAreHeldToTheSameRule(string name)
     {
         string file = _folder.Path("vocabulary.txt");
-        byte[] forged = SavedZip.Replace(SavedAlignment(), "settings.json", $"\"{name}\": null", $"\"{name}\": \"{file.Replace("\\", "\\\\", StringComparison.Ordinal)}\"");
+        byte[] forged =
+            SavedZip.Replace(SavedAlignment(), "settings.json", $"\"{name}\": null", $"\"{name}\": \"{file.Replace("\\", "\\\\", StringComparison.Ordinal)}\"");
         Assert.That(SavedZip.Refusal(Loading(), forged), Does.Contain(file).And.Contains("trustedFolders"));
         Assert.That(_opened, Is.Empty);
         SavedZip.Load(Loading(_folder.Path("")), forged).Dispose();
     }
 
-    [TestCase("\"Hub\"", "/etc/model", "no id of the hub")]
-    [TestCase("\"Hub\"", "../model", "no id of the hub")]
+    [TestCase("\"Hub\"", "/etc/model", "not a hub id")]
+    [TestCase("\"Hub\"", "../model", "not a hub id")]
     [TestCase("\"Embedded\"", "MovingShapesTheThird", "no embedded model")]
     [TestCase("17", "/saved/by/this/program", "newer version")]
     public void AKindThatTheSourceIsNotIsRefused(string kind, string source, string expected)
@@ -149,7 +152,7 @@ public class LoadPermissionTests
     public void AVariantIsNoPath()
     {
         byte[] forged = SavedZip.Replace(SavedAlignment(), "settings.json", "\"variant\": null", "\"variant\": \"x/../../fp16\"");
-        Assert.That(SavedZip.Refusal(Loading(), forged), Does.Contain("no variant"));
+        Assert.That(SavedZip.Refusal(Loading(), forged), Does.Contain("not a variant"));
         Assert.That(_opened, Is.Empty);
     }
 
@@ -181,7 +184,8 @@ public class LoadPermissionTests
     [TestCase(" ")]
     [TestCase(null)]
     public void ATrustedFolderNeedsAName(string? folder) =>
-        Assert.That(() => new MLContext().RegisterVideoAlignment(trustedFolders: [folder!]), Throws.InstanceOf<ArgumentException>().With.Property(nameof(ArgumentException.ParamName)).EqualTo("trustedFolders"));
+        Assert.That(() => new MLContext().RegisterVideoAlignment(trustedFolders: [folder!]),
+            Throws.InstanceOf<ArgumentException>().With.Property(nameof(ArgumentException.ParamName)).EqualTo("trustedFolders"));
 
     private static MLContext Registered(string[]? trustedFolders = null, bool allowTorchScript = false)
     {

@@ -1,14 +1,17 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 using Microsoft.ML.VideoAlignment.MovingShapes;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>What is estimated before a run, and what is said when memory runs out in one. How near the estimate comes to a process is the benchmarks' question.</summary>
+/// <summary>
+/// What is estimated before a run, and what is said when memory runs out in one. How near the estimate comes to a process is the benchmarks' question.
+/// </summary>
 [SuppressMessage("Usage", "CA2201", Justification = "ExternalException is what TorchSharp throws for libtorch.")]
 public class MemoryEstimationTests
 {
@@ -27,7 +30,7 @@ public class MemoryEstimationTests
     {
         long weights = _model.Networks.Values.SelectMany(network => network.state_dict().Values).Sum(tensor => tensor.numel() * tensor.element_size());
         using var generator = new Generator(1);
-        using LoraAdapters adapters = LoraAdapters.Attach(_model.Denoiser, s_options.LoraTargets, s_options.LoraRank, s_options.LoraAlpha, generator);
+        using LoraAdapters adapters = LoraAdapters.Attach(_model.Denoiser, s_options.LoraTargetsFor(_model), s_options.LoraRank, s_options.LoraAlpha, generator);
         MemoryEstimate estimate = _model.EstimateMemory(s_options);
         using (Assert.EnterMultipleScope())
         {
@@ -56,7 +59,7 @@ public class MemoryEstimationTests
         long Of(int batch) => _model.EstimateMemory(s_options with { BatchSize = batch, Recompute = ActivationRecompute.None }).GradientSteps;
     }
 
-    /// <summary>Each clip of an Open-Sora video is run again in the backward pass: three take what two do.</summary>
+    /// <summary>Each segment of an Open-Sora video is run again in the backward pass: three take what two do.</summary>
     [Test]
     public void AVideoOfOpenSoraTakesNoMoreWithMoreClips()
     {
@@ -89,7 +92,8 @@ public class MemoryEstimationTests
             Assert.That(kept, Is.GreaterThan(3 * inputs));
         }
 
-        long Of(int steps, bool recompute) => _model.EstimateMemory(s_options with { GradientSteps = steps, Recompute = recompute ? ActivationRecompute.Blocks : ActivationRecompute.None }).GradientSteps;
+        long Of(int steps, bool recompute) => _model.EstimateMemory(
+            s_options with { GradientSteps = steps, Recompute = recompute ? ActivationRecompute.Blocks : ActivationRecompute.None }).GradientSteps;
     }
 
     [Test]
@@ -97,7 +101,7 @@ public class MemoryEstimationTests
     {
         VideoCrafterConfig config = VideoCrafterConfig.VideoCrafter2;
         using var networks = new VideoCrafterNetworks(config, Placement.Meta);
-        using VideoDiffusionModel model = VideoCrafterPipeline.FromNetworks("published", config, networks, tokenizer: null, Placement.Meta);
+        using VideoDiffusionModel model = new VideoDiffusionModel(VideoCrafterModel.FromNetworks("published", config, networks, tokenizer: null, Placement.Meta));
         MemoryEstimate estimate = model.EstimateMemory(VideoAlignmentPresets.VaderVideoCrafterHpsAesthetic);
         using (Assert.EnterMultipleScope())
         {
@@ -120,7 +124,8 @@ public class MemoryEstimationTests
     [Test]
     public void RunningOutOfMemorySaysWhatARunTakesAndWhatToChange()
     {
-        using VideoReward greedy = VideoRewards.Custom("greedy", (_, _) => throw new ExternalException("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."));
+        using VideoReward greedy = VideoRewards.Custom("greedy", (_, _) =>
+            throw new ExternalException("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."));
         var context = new MLContext(seed: 1);
         IDataView prompts = context.Data.LoadFromEnumerable([new PromptRow { Prompt = "a red circle" }]);
         VideoAlignmentOptions options = s_options with { BatchSize = 2, Recompute = ActivationRecompute.None, GradientSteps = 3 };
@@ -141,20 +146,22 @@ public class MemoryEstimationTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(OutOfMemoryAdvice.Caused(fault), Is.False);
-            Assert.That(OutOfMemoryAdvice.Caused(new InvalidOperationException("step 3", new ExternalException("CUDA out of memory. Tried to allocate 2.00 GiB"))), Is.True);
+            Assert.That(OutOfMemoryAdvice.Caused(
+                new InvalidOperationException("step 3", new ExternalException("CUDA out of memory. Tried to allocate 2.00 GiB"))), Is.True);
             Assert.That(OutOfMemoryAdvice.Caused(new ExternalException("DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes")), Is.True);
         }
     }
 
-    /// <summary>Bytes that the graph of a graded prediction and of a decoded frame holds, weights aside.</summary>
+    /// <summary>Bytes of the graph of a prediction with gradient and of a decoded frame, weights aside.</summary>
     private static long Kept(VideoDiffusionModel model, Device device)
     {
         using DisposeScope scope = NewDisposeScope();
         using var generator = new Generator(1);
-        using LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, LoraTargets.AttentionQkvOut, 4, 4, generator);
+        using LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, model.LoraVocabulary.AttentionQkvOut, 4, 4, generator);
         Condition condition = model.EmptyCondition(1, model.DefaultSize).Map(tensor => zeros(tensor.shape, device: device));
         Tensor latents = zeros(model.LatentShape(1, model.DefaultSize), device: device);
-        IEnumerable<Tensor> apart = model.Networks.Values.SelectMany(network => network.parameters()).Concat(adapters.Parameters).Where(tensor => tensor.device_type == device.type);
+        IEnumerable<Tensor> apart =
+            model.Networks.Values.SelectMany(network => network.parameters()).Concat(adapters.Parameters).Where(tensor => tensor.device_type == device.type);
         using var meter = new MemoryProfiler([.. apart], DeviceType.CPU, device.type);
         Tensor prediction = model.Predict(latents, 500, condition);
         Tensor frame = model.Decode(prediction, model.DefaultSize.Frames, [0]);

@@ -1,4 +1,4 @@
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -8,7 +8,8 @@ public class MemoryOfAlgorithmsTests
 {
     private const int Steps = 5;
 
-    private static readonly VideoAlignmentOptions s_options = new() { LoraRank = 4, InferenceSteps = Steps, RewardFrames = RewardFrames.All, Recompute = ActivationRecompute.None };
+    private static readonly VideoAlignmentOptions s_options =
+        new() { LoraRank = 4, InferenceSteps = Steps, RewardFrames = RewardFrames.All, Recompute = ActivationRecompute.None };
 
     private VideoDiffusionModel _model = null!;
 
@@ -31,7 +32,8 @@ public class MemoryOfAlgorithmsTests
             Assert.That(six.Adapters, Is.EqualTo(two.Adapters));
         }
 
-        MemoryEstimate Ddpo(int samples) => _model.EstimateMemory(s_options with { Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { SamplesPerRollout = samples }) });
+        MemoryEstimate Ddpo(int samples) =>
+            _model.EstimateMemory(s_options with { Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { SamplesPerRollout = samples }) });
     }
 
     [Test]
@@ -45,10 +47,13 @@ public class MemoryOfAlgorithmsTests
             Assert.That(five.Backward - one.Backward, Is.EqualTo(4 * each));
         }
 
-        MemoryEstimate Dpo(int pairs) => _model.EstimateMemory(s_options with { Algorithm = AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { PairsPerRollout = pairs }) });
+        MemoryEstimate Dpo(int pairs) =>
+            _model.EstimateMemory(s_options with { Algorithm = AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { PairsPerRollout = pairs }) });
     }
 
-    /// <summary>Videos are decoded and scored without a graph, so what is decoded is gone when learning begins; where the reward's gradient is followed it is not.</summary>
+    /// <summary>
+    /// Videos are decoded and scored without a graph, so what is decoded is gone when learning begins; where the reward's gradient is followed it is not.
+    /// </summary>
     [TestCase("DDPO")]
     [TestCase("Diffusion-DPO")]
     public void LearningFromScoresHoldsNoDecoder(string algorithm)
@@ -107,7 +112,8 @@ public class MemoryOfAlgorithmsTests
     public void HeldOutVideosAreGeneratedAndScored()
     {
         string[] prompts = ["a red circle", "a blue square"];
-        MemoryEstimate none = Of(s_options), one = Of(s_options with { HeldOutPrompts = prompts }), two = Of(s_options with { HeldOutPrompts = prompts, BatchSize = 2 });
+        MemoryEstimate none = Of(s_options), one = Of(s_options with { HeldOutPrompts = prompts }),
+            two = Of(s_options with { HeldOutPrompts = prompts, BatchSize = 2 });
         using (Assert.EnterMultipleScope())
         {
             Assert.That(none.HeldOut, Is.Zero);
@@ -131,8 +137,10 @@ public class MemoryOfAlgorithmsTests
         string ddpo = Tried(AlignmentAlgorithm.Ddpo()), dpo = Tried(AlignmentAlgorithm.DiffusionDpo());
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(ddpo, Does.Contain("Recompute = Blocks").And.Contain("Recompute = Steps").And.Contain("OptimizerState = EightBit").And.Not.Contain("FramesPerDecode"));
-            Assert.That(dpo, Does.Contain("Recompute = Blocks").And.Contain("OptimizerState = EightBit").And.Not.Contain("FramesPerDecode").And.Not.Contain("Recompute = Steps"));
+            Assert.That(ddpo, Does.Contain("Recompute = Blocks").And.Contain("Recompute = Steps").And.Contain("OptimizerState = EightBit")
+                .And.Not.Contain("FramesPerDecode"));
+            Assert.That(dpo, Does.Contain("Recompute = Blocks").And.Contain("OptimizerState = EightBit").And.Not.Contain("FramesPerDecode")
+                .And.Not.Contain("Recompute = Steps"));
         }
 
         string Tried(AlignmentAlgorithm algorithm) =>

@@ -3,7 +3,8 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// <summary>The whole walk on a real diffusers folder, by public API only: align, generate, score, save, load, compare.</summary>
 public class ModelScopeDoorTests
 {
-    private static readonly VideoAlignmentOptions s_options = new() { Frames = 2, InferenceSteps = 2, GuidanceScale = 3, Steps = 2, LoraRank = 2, GradientSteps = 1 };
+    private static readonly VideoAlignmentOptions s_options =
+        new() { Frames = 2, InferenceSteps = 2, GuidanceScale = 3, Steps = 2, LoraRank = 2, GradientSteps = 1 };
 
     private string _folder = null!;
 
@@ -69,7 +70,8 @@ public class ModelScopeDoorTests
     {
         var context = new MLContext(seed: 1);
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model);
-        using VideoReward reward = VideoRewards.Custom("redness", (frames, _) => frames.select(1, 0).mean([1L, 2L, 3L]) - frames.select(1, 2).mean([1L, 2L, 3L]));
+        using VideoReward reward =
+            VideoRewards.Custom("redness", (frames, _) => frames.select(1, 0).mean([1L, 2L, 3L]) - frames.select(1, 2).mean([1L, 2L, 3L]));
         IDataView prompts = Prompts(context);
         using VideoAlignmentTransformer aligned = context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options).Fit(prompts);
         context.Model.Save(aligned, prompts.Schema, Zip);

@@ -76,7 +76,8 @@ public class OpenSoraDoorTests
             },
             new RewardContract { ReadsPrompt = true });
         IDataView prompts = context.Data.LoadFromEnumerable(new[] { "A RED Circle aesthetic score: 5.5." }.Select(prompt => new PromptRow { Prompt = prompt }));
-        context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, s_options with { Steps = 1, HeldOutPrompts = ["|0| A Dog |1| A Cat"] }).Fit(prompts).Dispose();
+        context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, s_options with { Steps = 1, HeldOutPrompts = ["|0| A Dog |1| A Cat"] })
+            .Fit(prompts).Dispose();
         Assert.That(read, Does.Contain("a red circle").And.Contain("a cat"));
         Assert.That(read, Has.None.Contains("score").And.None.Contains("|"));
     }
@@ -88,7 +89,8 @@ public class OpenSoraDoorTests
     {
         var context = new MLContext(seed: 1);
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model);
-        using VideoReward reward = VideoRewards.Custom("redness", (frames, _) => frames.select(1, 0).mean([1L, 2L, 3L]) - frames.select(1, 2).mean([1L, 2L, 3L]));
+        using VideoReward reward =
+            VideoRewards.Custom("redness", (frames, _) => frames.select(1, 0).mean([1L, 2L, 3L]) - frames.select(1, 2).mean([1L, 2L, 3L]));
         IDataView prompts = Prompts(context);
         using VideoAlignmentTransformer aligned = context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options).Fit(prompts);
         Assert.That(aligned.Size, Is.EqualTo(new VideoSize(17, 16, 24)));

@@ -1,10 +1,10 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.VideoAlignment.DataViews;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>Images for Open-Sora by public API: a column of them, files that prompts name, and videos of several clips.</summary>
+/// <summary>Images for Open-Sora by public API: a column of them, files that prompts name, and videos of several segments.</summary>
 public class OpenSoraImagesTests
 {
     private const int Height = 16;
@@ -82,7 +82,8 @@ public class OpenSoraImagesTests
         float[] Video(ImageRow row)
         {
             IDataView rows = context.Data.LoadFromEnumerable(new[] { row });
-            using VideoAlignmentTransformer generated = context.Transforms.GenerateVideo("Video", "Prompt", model, s_options with { Height = Height, ImageColumnName = "Image" }).Fit(rows);
+            using VideoAlignmentTransformer generated =
+                context.Transforms.GenerateVideo("Video", "Prompt", model, s_options with { Height = Height, ImageColumnName = "Image" }).Fit(rows);
             return EstimatorContract.Values(generated.Transform(rows))[0];
         }
 
@@ -90,7 +91,8 @@ public class OpenSoraImagesTests
         (float[] first, float[] second) = (Flat(1), Flat(0));
         float[][] videos = [Video(new ImageRow { Prompt = "a ship", Image = first }), Video(new ImageRow { Prompt = "a ship", Image = second })];
         Assert.That(videos[0], Is.Not.EqualTo(videos[1]));
-        using VideoAlignmentTransformer plain = context.Transforms.GenerateVideo("Video", "Prompt", model, s_options with { Height = Height }).Fit(Texts(context, "a ship"));
+        using VideoAlignmentTransformer plain =
+            context.Transforms.GenerateVideo("Video", "Prompt", model, s_options with { Height = Height }).Fit(Texts(context, "a ship"));
         Assert.That(EstimatorContract.Values(plain.Transform(Texts(context, "a ship")))[0], Is.Not.EqualTo(videos[0]).And.Not.EqualTo(videos[1]));
     }
 
@@ -134,9 +136,11 @@ public class OpenSoraImagesTests
         var context = new MLContext(seed: 1);
         var made = new Progress();
         VideoAlignmentOptions options = s_options with { Progress = made };
-        Assert.That(() => context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options).Fit(Texts(context, "a dog", prompt)), Throws.Exception.With.Message.Contains(what).And.Message.Contains(more));
+        Assert.That(() => context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options).Fit(Texts(context, "a dog", prompt)),
+            Throws.Exception.With.Message.Contains(what).And.Message.Contains(more));
         Assert.That(
-            () => context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options with { HeldOutPrompts = [prompt] }).Fit(Texts(context, "a dog")),
+            () => context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options with { HeldOutPrompts = [prompt] })
+                .Fit(Texts(context, "a dog")),
             Throws.Exception.With.Message.Contains(what), "held out");
         Assert.That(made.Steps, Is.Zero);
         using VideoAlignmentTransformer generated = context.Transforms.GenerateVideo("Video", "Prompt", model, s_options).Fit(Texts(context, prompt));
@@ -172,7 +176,8 @@ public class OpenSoraImagesTests
         Directory.CreateSymbolicLink(Path.Combine(_folder, "way"), Images);
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model, new VideoModelOptions { ReferenceFolder = Path.Combine(_folder, "way") });
         var images = new PromptImages(model, s_options.SamplingFor(model), _ => { });
-        using Tensor linked = images.Resolve("""a ship {"reference_path": "link.png"}""").Images[0](), named = images.Resolve("""a ship {"reference_path": "ships/one.png"}""").Images[0]();
+        using Tensor linked = images.Resolve("""a ship {"reference_path": "link.png"}""").Images[0](),
+            named = images.Resolve("""a ship {"reference_path": "ships/one.png"}""").Images[0]();
         Assert.That(linked.Equals(named));
     }
 
@@ -218,8 +223,10 @@ public class OpenSoraImagesTests
         using VideoDiffusionModel model = Open();
         var context = new MLContext(seed: 1);
         IDataView rows = context.Data.LoadFromEnumerable(new[] { new ImageRow { Prompt = """a ship {"reference_path": "two.png"}""", Image = Flat(1) } });
-        using VideoAlignmentTransformer generated = context.Transforms.GenerateVideo("Video", "Prompt", model, s_options with { ImageColumnName = "Image" }).Fit(rows);
-        Assert.That(() => EstimatorContract.Values(generated.Transform(rows)), Throws.InstanceOf<FormatException>().With.Message.Contains("image column").And.Message.Contains("two.png"));
+        using VideoAlignmentTransformer generated =
+            context.Transforms.GenerateVideo("Video", "Prompt", model, s_options with { ImageColumnName = "Image" }).Fit(rows);
+        Assert.That(() => EstimatorContract.Values(generated.Transform(rows)),
+            Throws.InstanceOf<FormatException>().With.Message.Contains("image column").And.Message.Contains("two.png"));
     }
 
     /// <summary>Rows with and without images, and of latent frames that are given, in one run.</summary>
@@ -229,20 +236,22 @@ public class OpenSoraImagesTests
         using VideoDiffusionModel model = Open();
         using VideoReward reward = Redness();
         var context = new MLContext(seed: 1);
-        VideoAlignmentOptions options = s_options with { BatchSize = 2, RewardFrames = RewardFrames.Chosen(0), RewardLatentFrames = true, HeldOutPrompts = ["""a dog {"reference_path": "two.png"}""", "a dog"], HeldOutEvery = 1 };
+        VideoAlignmentOptions options = s_options with { BatchSize = 2, RewardFrames = RewardFrames.Chosen(0), RewardLatentFrames = true,
+            HeldOutPrompts = ["""a dog {"reference_path": "two.png"}""", "a dog"], HeldOutEvery = 1 };
         IDataView rows = Texts(context, "a dog", """a ship {"reference_path": "ships/one.png", "mask_strategy": "0;0,0,0,-1,1,0.3"}""");
         using VideoAlignmentTransformer aligned = context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options).Fit(rows);
         Assert.That(EstimatorContract.Values(aligned.Transform(rows)).SelectMany(video => video), Is.All.InRange(0f, 1f));
     }
 
-    /// <summary>Where every scored frame is given there is no gradient, and that is no fault of the run.</summary>
+    /// <summary>Where every scored frame is given there is no gradient, and that is not a fault of the run.</summary>
     [Test]
     public void AStepOfGivenFramesAloneIsNoError()
     {
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model);
         using VideoReward reward = Redness();
         var context = new MLContext(seed: 1);
-        VideoAlignmentOptions options = s_options with { ImageColumnName = "Image", RewardFrames = RewardFrames.Chosen(0), RewardLatentFrames = true, Steps = 3 };
+        VideoAlignmentOptions options =
+            s_options with { ImageColumnName = "Image", RewardFrames = RewardFrames.Chosen(0), RewardLatentFrames = true, Steps = 3 };
         context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options).Fit(Rows(context)).Dispose();
     }
 
@@ -254,12 +263,15 @@ public class OpenSoraImagesTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(() => (s_options with { SegmentCount = 3 }).ValidateFor(model), Throws.Nothing);
-            Assert.That(() => (s_options with { ImageColumnName = "Image", HeldOutPrompts = ["a"] }).ValidateFor(model), Throws.ArgumentException.With.Message.Contains("HeldOutData"));
+            Assert.That(() => (s_options with { ImageColumnName = "Image", HeldOutPrompts = ["a"] }).ValidateFor(model),
+                Throws.ArgumentException.With.Message.Contains("HeldOutData"));
             Assert.That(() => (s_options with { HeldOutPrompts = ["a"] }).ValidateFor(model), Throws.Nothing);
-            Assert.That(() => (s_options with { Frames = 1, ImageColumnName = "Image" }).ValidateFor(model), Throws.ArgumentException.With.Message.Contains("no frame left to make"));
-            Assert.That(() => (s_options with { Frames = 1, SegmentCount = 2 }).ValidateFor(model), Throws.ArgumentException.With.Message.Contains("no frame left to make"));
+            Assert.That(() => (s_options with { Frames = 1, ImageColumnName = "Image" }).ValidateFor(model),
+                Throws.ArgumentException.With.Message.Contains("no frame left to make"));
+            Assert.That(() => (s_options with { Frames = 1, SegmentCount = 2 }).ValidateFor(model),
+                Throws.ArgumentException.With.Message.Contains("no frame left to make"));
             Assert.That(() => (s_options with { Frames = 1 }).ValidateFor(model), Throws.Nothing);
-            Assert.That(() => new VideoAlignmentOptions { SegmentCount = 2 }.ValidateFor(texts), Throws.ArgumentException.With.Message.Contains("SegmentCount 2").And.Message.Contains("Open-Sora"));
+            Assert.That(() => new VideoAlignmentOptions { SegmentCount = 2 }.ValidateFor(texts), Throws.ArgumentException.With.Message.Contains("SegmentCount 2").And.Message.Contains("OpenSora"));
             Assert.That(() => new MLContext(1).Transforms.GenerateVideo("Video", null, model, s_options with { ImageColumnName = "Image" }), Throws.ArgumentNullException.With.Message.Contains("from texts"));
         }
     }

@@ -26,7 +26,8 @@ public class ProgressLinesTests
         });
 
         Assert.That(writer.ToString(), Is.EqualTo(
-            "step 3/10  reward 0.123  gradient 2.500  2.0 s/step  0:14 left\nstep 4/10  reward 0.123  gradient 2.500  3600.0 s/step  6:00:00 left  validation reward 0.500\n"));
+            "step 3/10  reward 0.123  gradient 2.500  2.0 s/step  0:14 left\n"
+                + "step 4/10  reward 0.123  gradient 2.500  3600.0 s/step  6:00:00 left  validation reward 0.500\n"));
     }
 
     [Test]

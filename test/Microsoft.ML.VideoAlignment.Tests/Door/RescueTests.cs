@@ -173,7 +173,7 @@ public class RescueTests
         TrainingStepException error = Failed(options, reward);
         Assert.That((error.Step, error.LastGoodStep), Is.EqualTo((4, 1)));
         Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options() with { Steps = 1 })));
-        Assert.That(error.Message, Does.Contain("The weights of step 1 (the best on held-out prompts so far) are in"));
+        Assert.That(error.Message, Does.Contain("The weights of step 1 (the best in validation so far) are in"));
     }
 
     /// <summary>While the average is measured it stands in the factors' place.</summary>
@@ -189,7 +189,8 @@ public class RescueTests
     public void ARecoveryFileGoesIntoTheFolderOfCheckpointsWhereThereIsOne()
     {
         string checkpoints = _folder.Path("checkpoints");
-        TrainingStepException error = Failed(Options() with { CheckpointFolder = checkpoints }, new Scripted { Throw = call => call == 3 ? new TimeoutException() : null });
+        TrainingStepException error =
+            Failed(Options() with { CheckpointFolder = checkpoints }, new Scripted { Throw = call => call == 3 ? new TimeoutException() : null });
         Assert.That(Path.GetDirectoryName(error.LastGoodWeights), Is.EqualTo(checkpoints));
     }
 
@@ -212,7 +213,8 @@ public class RescueTests
     public void RunningOutOfMemoryInMidRunKeepsTheWeights()
     {
         DoorRig rig = Rig(_folder.Path("temporary"));
-        VideoAlignmentEstimator estimator = Estimator(rig, Options(), new Scripted { Throw = call => call == 4 ? new InvalidOperationException("DefaultCPUAllocator: can't allocate memory") : null });
+        VideoAlignmentEstimator estimator = Estimator(rig, Options(),
+            new Scripted { Throw = call => call == 4 ? new InvalidOperationException("DefaultCPUAllocator: can't allocate memory") : null });
         InsufficientMemoryException error = Assert.Throws<InsufficientMemoryException>(() => estimator.Fit(rig.Prompts))!;
         Assert.That(error.InnerException, Is.TypeOf<TrainingStepException>().With.Property(nameof(TrainingStepException.LastGoodStep)).EqualTo(2));
         string path = ((TrainingStepException)error.InnerException!).LastGoodWeights!;
@@ -241,14 +243,15 @@ public class RescueTests
         float[][] aligned = Videos(earlier), plain = Videos(earlier.WithoutAlignment("Base"));
         Assert.That(aligned, Is.Not.EqualTo(plain));
         var reward = new Scripted();
-        VideoAlignmentOptions options = Options() with { Algorithm = algorithm, EmaDecay = 0.5, Progress = new Told(step => reward.Throw = _ => new TimeoutException()) };
+        VideoAlignmentOptions options =
+            Options() with { Algorithm = algorithm, EmaDecay = 0.5, Progress = new Told(step => reward.Throw = _ => new TimeoutException()) };
         Assert.Throws<TrainingStepException>(() => Estimator(rig, options, reward).Fit(rig.Prompts));
         using (Assert.EnterMultipleScope())
         {
             Assert.That(Videos(earlier), Is.EqualTo(aligned));
             Assert.That(Videos(earlier.WithoutAlignment("Base")), Is.EqualTo(plain));
-            Assert.That(rig.Model.RecomputeBlocks, Is.False);
-            Assert.That(rig.Model.Idle, Is.Null);
+            Assert.That(rig.Model.Model.RecomputeBlocks, Is.False);
+            Assert.That(rig.Model.Model.Idle, Is.Null);
         }
 
         float[][] Videos(VideoAlignmentTransformer transformer) => EstimatorContract.Values(transformer.Transform(rig.Prompts));
@@ -275,7 +278,9 @@ public class RescueTests
         }
     }
 
-    /// <summary>In the second of three micro-batches; where videos are made before all of them, with the last score, after which nothing more is sampled.</summary>
+    /// <summary>
+    /// In the second of three micro-batches; where videos are made before all of them, with the last score, after which nothing more is sampled.
+    /// </summary>
     [TestCaseSource(nameof(Algorithms))]
     public void ACancellationBetweenMicroBatchesReturnsTheLastStepsWeights(AlignmentAlgorithm algorithm)
     {
@@ -364,7 +369,8 @@ public class RescueTests
         string[] before = [.. Directory.EnumerateFileSystemEntries(_folder.ToString(), "*", SearchOption.AllDirectories)];
         Assert.That(
             () => Estimator(rig, Options() with { CheckpointFolder = folder }).Fit(rig.Prompts),
-            Throws.TypeOf<IOException>().With.Message.Contains(nameof(VideoAlignmentOptions.CheckpointFolder)).And.Message.Contains(folder).And.Message.Contains("Name a folder"));
+            Throws.TypeOf<IOException>().With.Message.Contains(nameof(VideoAlignmentOptions.CheckpointFolder)).And.Message.Contains(folder)
+                .And.Message.Contains("Name a writable folder"));
         Assert.That(rig.Model.GradientVideos, Is.Zero);
         Assert.That(Directory.EnumerateFileSystemEntries(_folder.ToString(), "*", SearchOption.AllDirectories), Is.EqualTo(before));
     }
@@ -374,7 +380,8 @@ public class RescueTests
     {
         string checkpoints = _folder.Path(Path.Combine("new", "checkpoints"));
         bool? there = null;
-        Weights(Options() with { CheckpointFolder = checkpoints, CheckpointEvery = 4, Progress = new Told(_ => there ??= Directory.Exists(_folder.Path("new"))) });
+        Weights(Options()
+            with { CheckpointFolder = checkpoints, CheckpointEvery = 4, Progress = new Told(_ => there ??= Directory.Exists(_folder.Path("new"))) });
         Assert.That(there, Is.False, "what was made for the trial is gone");
         Assert.That(Directory.EnumerateFiles(checkpoints).Select(Path.GetFileName), Is.EqualTo(new[] { "step-4.safetensors" }));
     }
@@ -427,7 +434,9 @@ public class RescueTests
         public void Report(VideoAlignmentProgress value) => tell(value);
     }
 
-    /// <summary>Mean brightness, until the script says otherwise. Calls are counted from 1, the trial call before the first step included; held-out ones apart.</summary>
+    /// <summary>
+    /// Mean brightness, until the script says otherwise. Calls are counted from 1, the trial call before the first step included; those of validation apart.
+    /// </summary>
     private sealed class Scripted : VideoReward
     {
         private int _calls;
@@ -456,7 +465,7 @@ public class RescueTests
         {
         }
 
-        internal override void BeginTraining() => Begin?.Invoke();
+        protected internal override void BeginTraining() => Begin?.Invoke();
 
         protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts)
         {
@@ -485,7 +494,7 @@ public class RescueTests
         {
         }
 
-        internal override VideoReward? OnMeta() => throw new InvalidOperationException("can't allocate memory");
+        protected internal override VideoReward? ToMeta() => throw new InvalidOperationException("can't allocate memory");
 
         protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => throw new InvalidOperationException("can't allocate memory");
     }

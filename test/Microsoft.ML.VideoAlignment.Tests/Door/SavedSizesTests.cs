@@ -15,7 +15,7 @@ public class SavedSizesTests
     {
         byte[] bomb = SavedZip.Change(Saved(), (name, content) => name == "adapters.safetensors" ? new byte[48 * Mega] : content);
         Assert.That(bomb, Has.Length.LessThan(Mega));
-        Assert.That(SavedZip.Refusal(Loading(), bomb), Does.Contain("packed bytes are to unpack to").And.Contains("made to fill memory"));
+        Assert.That(SavedZip.Refusal(Loading(), bomb), Does.Contain("packed bytes would unpack to").And.Contains("made to fill memory"));
     }
 
     [Test]
@@ -49,7 +49,8 @@ public class SavedSizesTests
     [Test]
     public void SettingsHaveALimitOfTheirOwn()
     {
-        byte[] large = SavedZip.Change(Saved(), (name, content) => name == "settings.json" ? [.. content, .. Enumerable.Repeat((byte)' ', 17 * Mega)] : content, CompressionLevel.NoCompression);
+        byte[] large = SavedZip.Change(Saved(), (name, content) => name == "settings.json" ? [.. content, .. Enumerable.Repeat((byte)' ', 17 * Mega)] : content,
+            CompressionLevel.NoCompression);
         Assert.That(SavedZip.Refusal(Loading(), large), Does.Contain("settings.json").And.Contains("at most"));
     }
 

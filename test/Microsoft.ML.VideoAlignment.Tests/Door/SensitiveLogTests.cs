@@ -24,7 +24,8 @@ public class SensitiveLogTests
         string runs = _folder.Path("kiwi-runs");
         IDataView prompts = rig.Table($"{Prompt} {new string('x', 40)}", "a blue square");
         using VideoReward reward = VideoRewards.Custom(Reward, (frames, _) => frames.mean([1L, 2L, 3L, 4L]));
-        VideoAlignmentOptions options = DoorRig.ThreeSteps with { RunFolder = runs, HeldOutPrompts = [HeldOut], HeldOutEvery = 1, NegativePrompt = "yak-negative", GuidanceScale = 1 };
+        VideoAlignmentOptions options =
+            DoorRig.ThreeSteps with { RunFolder = runs, HeldOutPrompts = [HeldOut], HeldOutEvery = 1, NegativePrompt = "yak-negative", GuidanceScale = 1 };
         for (int run = 0; run < 2; run++)
         {
             using VideoAlignmentTransformer aligned = rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, reward, options).Fit(prompts);
@@ -32,7 +33,8 @@ public class SensitiveLogTests
         }
 
         RequireMarked(log, Prompt, Place, Reward, runs);
-        Assert.That(log.Where(message => message.Message.StartsWith("Step ", StringComparison.Ordinal)).Select(message => message.Sensitivity), Is.Not.Empty.And.All.EqualTo(MessageSensitivity.None));
+        Assert.That(log.Where(message => message.Message.StartsWith("Step ", StringComparison.Ordinal)).Select(message => message.Sensitivity),
+            Is.Not.Empty.And.All.EqualTo(MessageSensitivity.None));
     }
 
     [Test]
@@ -53,7 +55,8 @@ public class SensitiveLogTests
     public void EveryMessageGoesThroughLog()
     {
         string[] elsewhere = [.. Directory.EnumerateFiles(Path.Combine(Repository.Root, "src"), "*.cs", SearchOption.AllDirectories)
-            .Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal) && Path.GetFileName(file) != "Log.cs")
+            .Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal)
+                && Path.GetFileName(file) != "Log.cs")
             .Where(file => File.ReadAllText(file).Contains(nameof(MessageSensitivity), StringComparison.Ordinal))];
         Assert.That(elsewhere, Is.Empty);
     }

@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>
-/// Models and rewards that several contexts and threads share, on devices that are names here: networks move when nobody computes with them, and everyone finds
+/// Models and rewards that several contexts and threads share, on devices that are names here: networks move when no computation uses them, and everyone finds
 /// them where he wants them.
 /// </summary>
 public class SharedDevicesTests
@@ -16,11 +16,11 @@ public class SharedDevicesTests
         using var model = new TinyVideoModel();
         var held = new List<bool>();
         model.Moving = _ => held.Add(AdapterHost.For(model).IsHeldByCurrentThread);
-        model.MoveTo(s_other);
+        model.Model.MoveTo(s_other);
         held.Clear();
         var rig = new DoorRig { Model = model };
         rig.Estimator().Fit(rig.Prompts);
-        model.MoveTo(s_other);
+        model.Model.MoveTo(s_other);
         rig.Context.Transforms.GenerateVideo("Video", "Prompt", model).Fit(rig.Prompts);
         Assert.That(held, Is.EqualTo(new[] { true, false, true }), "fitting; this test itself; generating");
     }

@@ -72,13 +72,15 @@ public class StableVideoDoorTests
     }
 
     private static IDataView Images(MLContext context) => context.Data.LoadFromEnumerable(
-        Enumerable.Range(1, 2).Select(row => new ImageRow { Image = [.. Enumerable.Range(0, 3 * Height * Width).Select(pixel => pixel * row * 37 % 256 / 255f)] }).ToList());
+        Enumerable.Range(1, 2)
+            .Select(row => new ImageRow { Image = [.. Enumerable.Range(0, 3 * Height * Width).Select(pixel => pixel * row * 37 % 256 / 255f)] }).ToList());
 
     private float[][] AlignAndSave(VideoAlignmentOptions options)
     {
         var context = new MLContext(seed: 1);
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model);
-        using VideoReward reward = VideoRewards.Custom("redness", (frames, _) => frames.select(1, 0).mean([1L, 2L, 3L]) - frames.select(1, 2).mean([1L, 2L, 3L]));
+        using VideoReward reward =
+            VideoRewards.Custom("redness", (frames, _) => frames.select(1, 0).mean([1L, 2L, 3L]) - frames.select(1, 2).mean([1L, 2L, 3L]));
         IDataView images = Images(context);
         using VideoAlignmentTransformer aligned = context.Transforms.AlignVideoDiffusion("Video", null, model, reward, options).Fit(images);
         Assert.That(aligned.Size, Is.EqualTo(new VideoSize(3 * options.SegmentCount, Height, Width)));

@@ -30,7 +30,7 @@ public class ThreadUseTests
     {
         Assert.That(Steps(Make(2, 2), steps: 20, seconds: 4.5, busy: 1.33), Is.EqualTo(new[]
         {
-            "The last 3 steps took 4.5 s each, in which libtorch's 2 threads had 1.3 processors: they wait for each other, and spin meanwhile. "
+            "The last 3 steps took 4.5 s each, in which libtorch's 2 threads had 1.3 processors: they wait for each other, and spin while they wait. "
                 + "Start the program with OMP_NUM_THREADS=1 and OMP_WAIT_POLICY=PASSIVE in its environment, or call torch.set_num_threads(1).",
         }));
     }
@@ -59,12 +59,14 @@ public class ThreadUseTests
     [TestCase("OMP_WAIT_POLICY", "passive")]
     [TestCase("GOMP_SPINCOUNT", "0")]
     [TestCase("KMP_BLOCKTIME", "0")]
-    public void ThreadsThatSleepUseLessForGoodReasons(string name, string value) => Assert.That(Steps(Make(2, 2, (name, value)), steps: 20, seconds: 5, busy: 0.9), Is.Empty);
+    public void ThreadsThatSleepUseLessForGoodReasons(string name, string value) =>
+        Assert.That(Steps(Make(2, 2, (name, value)), steps: 20, seconds: 5, busy: 0.9), Is.Empty);
 
     [Test]
     public void MoreThreadsThanProcessorsAreSaidAtOnce()
     {
-        Assert.That(Make(8, 2).Excess(), Does.StartWith("libtorch has 8 threads, and this process may use 2 processors: Start the program with OMP_NUM_THREADS=2 "));
+        Assert.That(Make(8, 2).Excess(),
+            Does.StartWith("libtorch has 8 threads, and this process may use 2 processors: Start the program with OMP_NUM_THREADS=2 "));
         Assert.That(Make(2, 2).Excess(), Is.Null);
         Assert.That(Make(1, 1).Describe(), Is.EqualTo("1 thread"));
     }

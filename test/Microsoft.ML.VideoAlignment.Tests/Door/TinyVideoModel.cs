@@ -2,7 +2,8 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Layers;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using TorchSharp.Utils;
@@ -13,14 +14,41 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// A whole text-to-video model in two linear layers, without files: for tests of what ML.NET sees. It really samples and really trains, in
 /// milliseconds, and counts what it is asked for.
 /// </summary>
-internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12", bool readsImages = false) : VideoDiffusionModel
+internal sealed class TinyVideoModel : IDisposable
 {
     private const string SchedulerJson =
-        """{ "_class_name": "DDIMScheduler", "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "num_train_timesteps": 1000, "set_alpha_to_one": true, "clip_sample": false }""";
+        """
+        {
+          "_class_name": "DDIMScheduler", "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "num_train_timesteps": 1000,
+          "set_alpha_to_one": true, "clip_sample": false
+        }
+        """;
 
     private readonly TwoLayers _network = new();
-    private Device _device = CPU;
     private readonly Tensor _toPixels = Ramp(4, 3).DetachFromDisposeScope();
+
+    /// <param name="source">Where it says it is from.</param>
+    /// <param name="hash">What it says its weights' hash is.</param>
+    /// <param name="readsImages">Whether it makes videos from images.</param>
+    public TinyVideoModel(string source = "tiny", string hash = "ab12", bool readsImages = false) => Model = new VideoDiffusionModel(new ModelParts
+    {
+        Traits = Traits with { Images = readsImages ? ImageUse.Required : ImageUse.None, TakesNegativePrompt = !readsImages },
+        Source = source,
+        Hash = () => hash,
+        Conditioner = new TinyConditioner(this, readsImages),
+        Denoiser = new TinyDenoiser(this),
+        Decoder = new TinyDecoder(this),
+        Samplers = new ConfiguredSamplers(JsonDocument.Parse(SchedulerJson).RootElement),
+        Sizes = new MultipleSizes(Traits.Family, new VideoSize(2, 4, 8), 4),
+        Sampling = new SamplingDefaults(3, 2),
+        Device = CPU,
+    });
+
+    /// <summary>The family.</summary>
+    public static ModelTraits Traits { get; } = new() { Family = "Tiny", ReopensTextEncoder = true };
+
+    /// <summary>The model itself.</summary>
+    public VideoDiffusionModel Model { get; }
 
     /// <summary>Videos made without gradient.</summary>
     public int Generations { get; private set; }
@@ -30,36 +58,11 @@ internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12
 
     public int Disposals { get; private set; }
 
-    public override string Family => "Tiny";
+    /// <summary>Rows that were encoded.</summary>
+    public int Encodings { get; private set; }
 
-    public override string Source => source;
-
-    public override string Hash => hash;
-
-    public override VideoSize DefaultSize => new(2, 4, 8);
-
-    public override int SizeMultiple => 4;
-
-    internal override ActivationMemory Activations { get; set; }
-
-    internal override IReadOnlyDictionary<string, nn.Module> Networks => new Dictionary<string, nn.Module> { ["unet"] = _network };
-
-    internal override nn.Module Denoiser => _network;
-
-    internal override SamplingDefaults DefaultSampling => new(3, 2);
-
-    internal override IScheduler Scheduler { get; } = SchedulerFactory.FromConfig(JsonDocument.Parse(SchedulerJson).RootElement);
-
-    internal override Device Device => _device;
-
-    internal override IScheduler SwapScheduler(string className) => SchedulerFactory.FromConfig(JsonDocument.Parse(SchedulerJson).RootElement, className);
-
-    /// <summary>The weights stay where they are: a device is a name here.</summary>
-    internal override void MoveTo(Device device)
-    {
-        Moving?.Invoke(device);
-        _device = device;
-    }
+    /// <summary>How often the text encoder was freed.</summary>
+    public int Releases { get; private set; }
 
     /// <summary>Told of each move, before it is made.</summary>
     public Action<Device>? Moving { get; set; }
@@ -73,57 +76,117 @@ internal sealed class TinyVideoModel(string source = "tiny", string hash = "ab12
     /// <summary>What the decoder's output is multiplied by.</summary>
     public double DecoderFactor { get; set; } = 1;
 
-    internal override int CountTruncated(string prompt, int segments) => Math.Max(0, prompt.Length - 40);
+    public string Source => Model.Source;
 
-    internal override ImageUse Images => readsImages ? ImageUse.Required : ImageUse.None;
+    public Device Device => Model.Device;
 
-    /// <summary>Rows that were encoded.</summary>
-    public int Encodings { get; private set; }
+    public nn.Module Denoiser => Model.Denoiser;
 
-    /// <summary>How often the text encoder was freed.</summary>
-    public int Releases { get; private set; }
+    public static implicit operator VideoDiffusionModel(TinyVideoModel model) => model.Model;
 
-    internal override bool TextEncoderReopens => true;
+    public void Dispose() => Model.Dispose();
 
-    internal override void ReleaseTextEncoder() => Releases++;
-
-    /// <summary>[B, 1, 4] from the text, or from the mean color of the image.</summary>
-    internal override Condition Encode(VideoRequest request)
+    private sealed class TinyConditioner(TinyVideoModel owner, bool readsImages) : IConditioner
     {
-        Encodings += request.Prompts.Count;
-        Tensor text = readsImages
-            ? nn.functional.pad(request.Images!.mean([2, 3]), [0, 1]).unsqueeze(1)
-            : stack([.. request.Prompts.Select(prompt =>
-                tensor([.. SHA256.HashData(Encoding.UTF8.GetBytes(prompt)).Take(4).Select(value => (value / 128f) - 1)]).unsqueeze(0))]);
-        return new Condition { Text = text, Size = request.Size };
+        public IReadOnlyDictionary<string, nn.Module> Networks { get; } = new Dictionary<string, nn.Module>();
+
+        /// <summary>[B, 1, 4] from the text, or from the mean color of the image.</summary>
+        public Condition Encode(VideoRequest request)
+        {
+            owner.Encodings += request.Prompts.Count;
+            Tensor text = readsImages
+                ? nn.functional.pad(request.Images!.mean([2, 3]), [0, 1]).unsqueeze(1)
+                : stack([.. request.Prompts.Select(prompt =>
+                    tensor([.. SHA256.HashData(Encoding.UTF8.GetBytes(prompt)).Take(4).Select(value => (value / 128f) - 1)]).unsqueeze(0))]);
+            return new Condition { Text = text, Size = request.Size };
+        }
+
+        public Condition EncodeUnconditional(VideoRequest request, Condition conditional, Func<VideoRequest, Condition> encode) =>
+            encode(request with { Prompts = [.. request.Prompts.Select(_ => request.NegativePrompt)] });
+
+        public Condition CreateEmpty(int batch, VideoSize size) => new() { Text = empty([batch, 1, 4], device: META), Size = size };
+
+        public string TextRead(string prompt, int segment, int segments) => prompt;
+
+        public string RewardText(string prompt, int segments) => prompt;
+
+        public int CountTruncated(string prompt, int segments) => Math.Max(0, prompt.Length - 40);
+
+        public void Release() => owner.Releases++;
+
+        public void MoveTo(Device device)
+        {
+        }
+
+        public void Dispose()
+        {
+        }
     }
 
-    internal override long[] LatentShape(int batch, VideoSize size) => [batch, 4, size.Frames, size.Height / 4, size.Width / 4];
-
-    internal override Tensor Predict(Tensor latents, double timestep, Condition condition)
+    private sealed class TinyDenoiser(TinyVideoModel owner) : IDenoiser
     {
-        Predicting?.Invoke();
-        using DisposeScope scope = NewDisposeScope();
-        Tensor x = latents.permute(0, 2, 3, 4, 1) + condition.Text.view(-1, 1, 1, 1, 4) + (timestep / 1000); // [B, T, h, w, 4]
-        Tensor y = _network.call(x).permute(0, 4, 1, 2, 3);
-        return (PredictionFactor(timestep) is not 1 and var factor ? y * factor : y).MoveToOuterDisposeScope();
+        public string Name => "unet";
+
+        public nn.Module Network => owner._network;
+
+        public ActivationMemory Activations { get; set; }
+
+        public long[] LatentShape(int batch, VideoSize size) => [batch, 4, size.Frames, size.Height / 4, size.Width / 4];
+
+        public Tensor Predict(Tensor latents, double timestep, Condition condition)
+        {
+            owner.Predicting?.Invoke();
+            using DisposeScope scope = NewDisposeScope();
+            Tensor x = latents.permute(0, 2, 3, 4, 1) + condition.Text.view(-1, 1, 1, 1, 4) + (timestep / 1000); // [B, T, h, w, 4]
+            Tensor y = owner._network.call(x).permute(0, 4, 1, 2, 3);
+            return (owner.PredictionFactor(timestep) is not 1 and var factor ? y * factor : y).MoveToOuterDisposeScope();
+        }
+
+        public Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition) => RowPrediction.Predict(this, latents, timesteps, condition);
+
+        public IDenoiser OnMeta() => throw new NotSupportedException("The memory of a Tiny model cannot be estimated.");
+
+        /// <summary>The weights stay where they are: a device is a name here.</summary>
+        public void MoveTo(Device device) => owner.Moving?.Invoke(device);
+
+        public void Dispose()
+        {
+            owner.Disposals++;
+            owner._network.Dispose();
+        }
     }
 
-    internal override Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null)
+    /// <summary>One color a latent. It has no weights of its own.</summary>
+    private sealed class TinyDecoder(TinyVideoModel owner) : IFrameDecoder
     {
-        using DisposeScope scope = NewDisposeScope();
-        (Generations, GradientVideos) = latents.requires_grad ? (Generations, GradientVideos + 1) : (Generations + 1, GradientVideos);
-        Tensor taken = chosen is null ? latents : latents.index_select(2, tensor(chosen.Select(frame => (long)frame).ToArray()));
-        Tensor pixels = taken.permute(0, 2, 3, 4, 1).matmul(_toPixels).tanh().permute(0, 4, 1, 2, 3); // [B, 3, f, h, w]
-        return (pixels * (0.9 * DecoderFactor)).repeat_interleave(4, 3).repeat_interleave(4, 4).MoveToOuterDisposeScope();
-    }
+        public nn.Module Network { get; } = nn.Identity();
 
-    protected override void Dispose(bool disposing)
-    {
-        Disposals++;
-        _network.Dispose();
-        _toPixels.Dispose();
-        base.Dispose(disposing);
+        public ActivationMemory Activations { get; set; }
+
+        public int ChunkFrames => 8;
+
+        public Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            (owner.Generations, owner.GradientVideos) = latents.requires_grad ? (owner.Generations, owner.GradientVideos + 1) : (owner.Generations + 1, owner.GradientVideos);
+            Tensor taken = chosen is null ? latents : latents.index_select(2, tensor(chosen.Select(frame => (long)frame).ToArray()));
+            Tensor pixels = taken.permute(0, 2, 3, 4, 1).matmul(owner._toPixels).tanh().permute(0, 4, 1, 2, 3); // [B, 3, f, h, w]
+            return (pixels * (0.9 * owner.DecoderFactor)).repeat_interleave(4, 3).repeat_interleave(4, 4).MoveToOuterDisposeScope();
+        }
+
+        public Tensor DecodeAlone(Tensor latents, IReadOnlyList<int> chosen) => Decode(latents, (int)latents.shape[2], chosen);
+
+        public IFrameDecoder OnMeta() => throw new NotSupportedException("The memory of a Tiny model cannot be estimated.");
+
+        public void MoveTo(Device device)
+        {
+        }
+
+        public void Dispose()
+        {
+            Network.Dispose();
+            owner._toPixels.Dispose();
+        }
     }
 
     private static Tensor Ramp(long rows, long columns) => arange(rows * columns, dtype: ScalarType.Float32).sin().view(rows, columns);

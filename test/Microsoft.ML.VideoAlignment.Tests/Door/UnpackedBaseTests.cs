@@ -57,7 +57,8 @@ public class UnpackedBaseTests
     [Test]
     public void WhatAKilledProcessLeftBehindGoesWithTheNextLoad()
     {
-        string left = Path.Combine(_temporary, "video-base-0123"), living = Path.Combine(_temporary, "video-base-4567"), foreign = Path.Combine(_temporary, "video-base-mine");
+        string left = Path.Combine(_temporary, "video-base-0123"), living = Path.Combine(_temporary, "video-base-4567"),
+            foreign = Path.Combine(_temporary, "video-base-mine");
         foreach (string folder in new[] { left, living, foreign })
         {
             Directory.CreateDirectory(folder);
@@ -130,7 +131,8 @@ public class UnpackedBaseTests
         folder = unpacked.Folder;
         var aligned = new AlignedModel(model, ownsModel: true, adapters: null, DoorRig.ThreeSteps.SamplingFor(model), seed: 1, unpacked);
         return new VideoAlignmentTransformer(
-            DataViews.MlNetInterop.EnvironmentOf(context.Transforms), new AlignmentColumns("Video", "Prompt", null, null), aligned, [], includeBaseModel: true).WithoutAlignment("Base");
+            DataViews.MlNetInterop.EnvironmentOf(context.Transforms), new AlignmentColumns("Video", "Prompt", null, null), aligned, [],
+            includeBaseModel: true).WithoutAlignment("Base");
     }
 
     private static void Collect()

@@ -24,7 +24,8 @@ public class VideoAlignmentMetricsTests
         VideoAlignmentGain gain = _context.EvaluateVideoAlignment(Table((2, 1), (3, 3), (4, 5), (9, 5)), "Score", "Base").Gain!;
         Assert.That((gain.BaseMeanScore, gain.Mean, gain.WinRate), Is.EqualTo((3.5, 1.0, 0.625)));
         Assert.That(gain.ConfidenceHalfWidth, Is.EqualTo(3.182446 * Math.Sqrt(14.0 / 3) / 2).Within(0.02));
-        Assert.That(_context.EvaluateVideoAlignment(Table((3, 3), (2, 2), (1, 1), (0, 1)), "Score", "Base").Gain!.WinRate, Is.EqualTo(0.375), "three ties, a loss");
+        Assert.That(_context.EvaluateVideoAlignment(Table((3, 3), (2, 2), (1, 1), (0, 1)), "Score", "Base").Gain!.WinRate, Is.EqualTo(0.375),
+            "three ties, a loss");
     }
 
     // Tables of Student's t, two-sided 5 %.
@@ -34,7 +35,8 @@ public class VideoAlignmentMetricsTests
     [TestCase(10, 2.2281)]
     [TestCase(31, 2.0395)]
     [TestCase(1000, 1.9623)]
-    public void TheQuantileIsStudents(long degrees, double expected) => Assert.That(RunningMoments.StudentQuantile(degrees), Is.EqualTo(expected).Within(degrees < 7 ? 0.003 : 1e-4));
+    public void TheQuantileIsStudents(long degrees, double expected) =>
+        Assert.That(RunningMoments.StudentQuantile(degrees), Is.EqualTo(expected).Within(degrees < 7 ? 0.003 : 1e-4));
 
     [Test]
     public void OneVideoHasNoInterval()
@@ -54,9 +56,12 @@ public class VideoAlignmentMetricsTests
     public void WhatCannotBeEvaluatedSaysWhy()
     {
         Assert.That(() => _context.EvaluateVideoAlignment(Table(), "Score"), Throws.InvalidOperationException.With.Message.Contains("nothing to evaluate"));
-        Assert.That(() => _context.EvaluateVideoAlignment(Table((1, 0), (float.NaN, 0)), "Score"), Throws.InvalidOperationException.With.Message.Contains("NaN at row 1"));
-        Assert.That(() => _context.EvaluateVideoAlignment(Table((1, 0)), "Missing"), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("'Missing'"));
-        Assert.That(() => _context.EvaluateVideoAlignment(Table((1, 0)), "Score", "Name"), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("'Name'"));
+        Assert.That(() => _context.EvaluateVideoAlignment(Table((1, 0), (float.NaN, 0)), "Score"),
+            Throws.InvalidOperationException.With.Message.Contains("NaN at row 1"));
+        Assert.That(() => _context.EvaluateVideoAlignment(Table((1, 0)), "Missing"),
+            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("'Missing'"));
+        Assert.That(() => _context.EvaluateVideoAlignment(Table((1, 0)), "Score", "Name"),
+            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("'Name'"));
     }
 
     [Test]
@@ -65,12 +70,14 @@ public class VideoAlignmentMetricsTests
         var rig = new DoorRig();
         VideoAlignmentTransformer aligned = rig.Estimator().Fit(rig.Prompts);
         IDataView both = aligned.WithoutAlignment("BaseVideo").Transform(aligned.Transform(rig.Prompts));
-        IDataView scored = rig.Context.Transforms.ScoreVideo("Score", "Video", rig.Reward).Append(rig.Context.Transforms.ScoreVideo("Base", "BaseVideo", rig.Reward)).Fit(both).Transform(both);
+        IDataView scored = rig.Context.Transforms.ScoreVideo("Score", "Video", rig.Reward)
+            .Append(rig.Context.Transforms.ScoreVideo("Base", "BaseVideo", rig.Reward)).Fit(both).Transform(both);
         int before = rig.Model.Generations;
         VideoAlignmentMetrics metrics = rig.Context.EvaluateVideoAlignment(scored, "Score", "Base");
         Assert.That(rig.Model.Generations - before, Is.EqualTo(6), "two videos a row, in one pass");
         Assert.That(metrics.Gain!.Mean, Is.EqualTo(metrics.MeanScore - metrics.Gain.BaseMeanScore).Within(1e-6));
     }
 
-    private IDataView Table(params (float Score, float Base)[] rows) => _context.Data.LoadFromEnumerable(rows.Select(row => new { row.Score, row.Base, Name = "x" }));
+    private IDataView Table(params (float Score, float Base)[] rows) =>
+        _context.Data.LoadFromEnumerable(rows.Select(row => new { row.Score, row.Base, Name = "x" }));
 }

@@ -24,9 +24,11 @@ public class VideoAlignmentOptionsTests
         Assert.That(error.ParamName, Is.EqualTo("options"));
         foreach (string fault in new[]
         {
-            "Frames must be at least 1, or null, got 0.", "Height must be a multiple of 4 for a Tiny model, got 6; try 4.", "GuidanceScale must be finite, or null, got NaN.",
+            "Frames must be at least 1, or null, got 0.", "Height must be a multiple of 4 for a Tiny model, got 6; try 4.",
+            "GuidanceScale must be finite, or null, got NaN.",
             "LearningRate must be above 0, got -1.", "GradientSteps must be at least 1, got 0.", "Beta2 must be from 0 to below 1, got 1.",
-            "MaxGradientNorm must be above 0; infinity switches clipping off, got NaN.", "Steps must be at least 1, got 0.", "SeedColumnName must be the name of a column, or null, got ''.",
+            "MaxGradientNorm must be above 0; infinity switches clipping off, got NaN.", "Steps must be at least 1, got 0.",
+            "SeedColumnName must be the name of a column, or null, got ''.",
         })
         {
             Assert.That(error.Message, Does.Contain(fault));
@@ -39,8 +41,10 @@ public class VideoAlignmentOptionsTests
     public void WhatNeedsMeasurementsIsRefusedWithoutThem()
     {
         var options = new VideoAlignmentOptions { KeepBest = true, EarlyStopPatience = 2, EmaDecay = 1, KlWeight = -1, CheckpointEvery = 0 };
-        Assert.That(options.Validate, Throws.ArgumentException.With.Message.Contains("KeepBest must be false without HeldOutPrompts").And.Message.Contains("EarlyStopPatience must be null without")
-            .And.Message.Contains("EmaDecay must be from 0 to below 1").And.Message.Contains("KlWeight must be at least 0, got -1").And.Message.Contains("CheckpointEvery must be at least 1"));
+        Assert.That(options.Validate, Throws.ArgumentException.With.Message.Contains("KeepBest must be false without HeldOutPrompts")
+            .And.Message.Contains("EarlyStopPatience must be null without")
+            .And.Message.Contains("EmaDecay must be from 0 to below 1").And.Message.Contains("KlWeight must be at least 0, got -1")
+            .And.Message.Contains("CheckpointEvery must be at least 1"));
         Assert.That(new VideoAlignmentOptions { KeepBest = true, EarlyStopPatience = 2, HeldOutPrompts = ["one"] }.Validate, Throws.Nothing);
     }
 
@@ -60,7 +64,8 @@ public class VideoAlignmentOptionsTests
             _ => new() { InferenceSteps = 2000 },
         };
         Assert.That(() => options.ValidateFor(new TinyVideoModel()), Throws.ArgumentException.With.Message.Contains(option).And.Message.Contains(said));
-        Assert.That(() => new VideoAlignmentOptions { LoraLayers = LoraLayers.AttentionQkv }.ValidateFor(new TinyVideoModel()), Throws.ArgumentException, "no to_k");
+        Assert.That(() => new VideoAlignmentOptions { LoraLayers = LoraLayers.AttentionQkv }.ValidateFor(new TinyVideoModel()), Throws.ArgumentException,
+            "no to_k");
     }
 
     /// <summary>
@@ -84,10 +89,11 @@ public class VideoAlignmentOptionsTests
         };
         var rig = new DoorRig { Model = new TinyVideoModel(readsImages: segments > 1) };
         Assert.That(
-            () => rig.Estimator(options), Throws.ArgumentException.With.Message.Contains($"{frames} x {height} x {width}").And.Message.Contains("a column "
-                + "holds no more").And.Message.Contains("shorter or smaller"));
+            () => rig.Estimator(options),
+            Throws.ArgumentException.With.Message.Contains($"{frames} x {height} x {width}").And.Message.Contains("that is the limit of a column")
+                .And.Message.Contains("shorter or smaller"));
         Assert.That(() => rig.Context.Transforms.GenerateVideo("Video", "Prompt", rig.Model, options),
-            Throws.ArgumentException.With.Message.Contains("a column holds no more"));
+            Throws.ArgumentException.With.Message.Contains("that is the limit of a column"));
     }
 
     [Test]
@@ -107,14 +113,17 @@ public class VideoAlignmentOptionsTests
     {
         var options = new VideoAlignmentOptions { LearningRate = 0.25, GradientSteps = 2 };
         VideoAlignmentOptions resolved = options.ResolveFor(new TinyVideoModel());
-        Assert.That((resolved.Frames, resolved.Height, resolved.Width, resolved.InferenceSteps, resolved.GuidanceScale, resolved.Eta), Is.EqualTo((2, 4, 8, 3, 2.0, 0.0)));
+        Assert.That((resolved.Frames, resolved.Height, resolved.Width, resolved.InferenceSteps, resolved.GuidanceScale, resolved.Eta),
+            Is.EqualTo((2, 4, 8, 3, 2.0, 0.0)));
         Assert.That((resolved.GradientWindow, resolved.RewardFrames), Is.EqualTo((GradientWindow.LastSteps(2), RewardFrames.OneRandom)));
         Assert.That((resolved.FramesPerSecond, resolved.MotionBucketId), Is.EqualTo(((double?)null, (double?)null)), "the model is not told them");
         Assert.That(resolved.ResolveFor(new TinyVideoModel()), Is.EqualTo(resolved));
-        VideoAlignmentOptions chosen = options with { GradientSteps = 1, Frames = 4, InferenceSteps = 9, GuidanceScale = 1, GradientWindow = GradientWindow.SingleStep(1), RewardFrames = RewardFrames.All };
+        VideoAlignmentOptions chosen = options with { GradientSteps = 1, Frames = 4, InferenceSteps = 9, GuidanceScale = 1,
+            GradientWindow = GradientWindow.SingleStep(1), RewardFrames = RewardFrames.All };
         resolved = chosen.ResolveFor(new TinyVideoModel());
         Assert.That(resolved, Is.EqualTo(chosen with { Height = 4, Width = 8, Eta = 0, MinGuidanceScale = resolved.MinGuidanceScale }), "what is set stands");
-        Assert.That(() => new VideoAlignmentOptions { Width = 10 }.ResolveFor(new TinyVideoModel()), Throws.ArgumentException.With.Message.Contains("Width must be a multiple of 4"));
+        Assert.That(() => new VideoAlignmentOptions { Width = 10 }.ResolveFor(new TinyVideoModel()),
+            Throws.ArgumentException.With.Message.Contains("Width must be a multiple of 4"));
     }
 
     /// <summary>The same run, whether the model decides or the options repeat what it decides.</summary>
@@ -131,7 +140,8 @@ public class VideoAlignmentOptionsTests
     {
         foreach (var property in typeof(VideoAlignmentOptions).GetProperties())
         {
-            Assert.That(property.SetMethod!.ReturnParameter.GetRequiredCustomModifiers(), Does.Contain(typeof(System.Runtime.CompilerServices.IsExternalInit)), property.Name);
+            Assert.That(property.SetMethod!.ReturnParameter.GetRequiredCustomModifiers(), Does.Contain(typeof(System.Runtime.CompilerServices.IsExternalInit)),
+                property.Name);
         }
     }
 }

@@ -1,6 +1,7 @@
 using System.Reflection;
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.VJepa;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -20,7 +21,7 @@ public class VideoAlignmentPresetsTests
     {
         VJepaOptions[] consistency = [VJepaOptions.VitLarge16, VJepaOptions.VitHuge16, VJepaOptions.VitHuge16At384];
         RewardContract perFrame = new(), perFrameOfPrompts = new() { ReadsPrompt = true };
-        var runs = new List<(string Preset, VideoModelFamily Family, int?[] Frames, RewardContract[] Contracts)>
+        var runs = new List<(string Preset, string Family, int?[] Frames, RewardContract[] Contracts)>
         {
             (nameof(VideoAlignmentPresets.VaderVideoCrafterHpsAesthetic), VideoModelFamily.VideoCrafter, [null, 16], [perFrame, perFrameOfPrompts]),
             (nameof(VideoAlignmentPresets.VaderVideoCrafterPickScore), VideoModelFamily.VideoCrafter, [null, 16], [perFrameOfPrompts]),
@@ -44,9 +45,9 @@ public class VideoAlignmentPresetsTests
         Assert.That(Runs().Select(run => run.Arguments[0]).Distinct(),
             Is.EquivalentTo(typeof(VideoAlignmentPresets).GetProperties(BindingFlags.Public | BindingFlags.Static).Select(property => property.Name)));
 
-    /// <summary>What Fit checks before its first step, held-out videos included.</summary>
+    /// <summary>What Fit checks before its first step, validation videos included.</summary>
     [TestCaseSource(nameof(Runs))]
-    public void APresetCanBeginWithItsModelAndReward(string name, VideoModelFamily family, int? frames, RewardContract contract)
+    public void APresetCanBeginWithItsModelAndReward(string name, string family, int? frames, RewardContract contract)
     {
         using VideoDiffusionModel model = VideoDiffusionModel.Untrained(family);
         using var reward = new FakeReward(contract);
@@ -106,7 +107,7 @@ public class VideoAlignmentPresetsTests
             PredictorMlpWidth = 24,
             MaskTokens = 2,
         };
-        using var reward = new VJepaReward(new VJepaNetwork(config, Placement.Meta), options, Placement.Meta, clamp: true, () =>
+        using var reward = new VJepaReward(new VJepaNetwork(config, Placement.Meta), options, clamp: true, () =>
             throw new NotSupportedException());
         return reward.Contract;
     }

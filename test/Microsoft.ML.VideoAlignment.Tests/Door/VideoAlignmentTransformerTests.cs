@@ -83,7 +83,8 @@ public class VideoAlignmentTransformerTests
         Assert.That(plain[1], Is.EqualTo(plain[0]));
         Assert.That(seeded[1], Is.Not.EqualTo(seeded[0]));
         IDataView wide = _rig.Context.Data.LoadFromEnumerable([new { Prompt = "same", Draw = 0L }, new { Prompt = "same", Draw = 1L }]);
-        Assert.That(EstimatorContract.Values(_rig.Estimator(DoorRig.ThreeSteps with { SeedColumnName = "Draw" }).Fit(table).Transform(wide)), Is.EqualTo(seeded));
+        Assert.That(EstimatorContract.Values(_rig.Estimator(DoorRig.ThreeSteps with { SeedColumnName = "Draw" }).Fit(table).Transform(wide)),
+            Is.EqualTo(seeded));
     }
 
     [Test]

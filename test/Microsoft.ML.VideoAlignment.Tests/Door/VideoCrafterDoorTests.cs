@@ -1,5 +1,6 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -29,7 +30,9 @@ public class VideoCrafterDoorTests
 
     private string Zip => Path.Combine(_folder, "aligned.zip");
 
-    /// <summary>The S12 checkpoint whose text tower has 60 tokens: the 26 letters, inside and at the end of a word, fit into them as a real vocabulary would not.</summary>
+    /// <summary>
+    /// The S12 checkpoint whose text tower has 60 tokens: the 26 letters, inside and at the end of a word, fit into them as a real vocabulary would not.
+    /// </summary>
     [SetUp]
     public void CopyTheModel()
     {
@@ -117,9 +120,11 @@ public class VideoCrafterDoorTests
         IReadOnlyDictionary<string, Tensor> shifted = tensors.ToDictionary(pair => $"any-16-character{pair.Key}", pair => pair.Value, StringComparer.Ordinal);
         TorchZipWriter.Write(Checkpoint, tensors);
         Assert.That(Prediction(), Is.EqualTo(expected), "bare");
-        TorchZipWriter.Write(Checkpoint, new Dictionary<string, IReadOnlyDictionary<string, Tensor>> { ["callbacks"] = new Dictionary<string, Tensor>(), ["state_dict"] = tensors });
+        TorchZipWriter.Write(Checkpoint,
+            new Dictionary<string, IReadOnlyDictionary<string, Tensor>> { ["callbacks"] = new Dictionary<string, Tensor>(), ["state_dict"] = tensors });
         Assert.That(Prediction(), Is.EqualTo(expected), "state_dict");
-        TorchZipWriter.Write(Checkpoint, new Dictionary<string, IReadOnlyDictionary<string, Tensor>> { ["module"] = shifted, ["state_dict"] = new Dictionary<string, Tensor>() });
+        TorchZipWriter.Write(Checkpoint,
+            new Dictionary<string, IReadOnlyDictionary<string, Tensor>> { ["module"] = shifted, ["state_dict"] = new Dictionary<string, Tensor>() });
         Assert.That(Prediction(), Is.EqualTo(expected), "module");
     }
 
@@ -154,9 +159,11 @@ public class VideoCrafterDoorTests
     public void ACheckpointOfAnotherVersionIsRefusedWithTheFirstDifferingNames()
     {
         Rewrite("temporal_conv: true", "temporal_conv: false");
-        Assert.That(Opening, Throws.TypeOf<WeightFileException>().With.Message.Contains("of another version").And.Message.Contains("temopral_conv").And.Message.Contains("config.yaml"));
+        Assert.That(Opening, Throws.TypeOf<WeightFileException>().With.Message.Contains("of another version").And.Message.Contains("temopral_conv")
+            .And.Message.Contains("config.yaml"));
         File.Delete(Config);
-        Assert.That(Opening, Throws.TypeOf<WeightFileException>().With.Message.Contains("VideoCrafter2").And.Message.Contains("Put its own config.yaml beside it"));
+        Assert.That(Opening,
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("VideoCrafter2").And.Message.Contains("Put its own config.yaml beside it"));
     }
 
     [Test]
@@ -207,8 +214,10 @@ public class VideoCrafterDoorTests
     public void AMissingVocabularyIsNamed()
     {
         Directory.Move(Vocabulary, Path.Combine(_folder, "elsewhere"));
-        Assert.That(Opening, Throws.TypeOf<FileNotFoundException>().With.Message.Contains("bpe_simple_vocab_16e6.txt.gz").And.Message.Contains("TokenizerPath"));
-        using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model, new VideoModelOptions { TokenizerPath = Path.Combine(_folder, "elsewhere") });
+        Assert.That(Opening,
+            Throws.TypeOf<FileNotFoundException>().With.Message.Contains("bpe_simple_vocab_16e6.txt.gz").And.Message.Contains("TokenizerPath"));
+        using VideoDiffusionModel model =
+            VideoDiffusionModel.FromPretrained(Model, new VideoModelOptions { TokenizerPath = Path.Combine(_folder, "elsewhere") });
         Assert.That(model.CountTruncated("a red circle", segments: 1), Is.EqualTo(3)); // ten letters in a context of nine
     }
 

@@ -30,7 +30,8 @@ public class VideoGenerationTests
         _model = TinyModel.Load();
         _context = new MLContext(seed: 2);
         using VideoReward reward = TinyModel.Redness();
-        _aligned = _context.Transforms.AlignVideoDiffusion("Video", "Prompt", _model, reward, s_options with { CheckpointFolder = _folder, CheckpointEvery = 1 }).Fit(Prompts);
+        _aligned = _context.Transforms.AlignVideoDiffusion("Video", "Prompt", _model, reward,
+            s_options with { CheckpointFolder = _folder, CheckpointEvery = 1 }).Fit(Prompts);
     }
 
     [OneTimeTearDown]
@@ -80,7 +81,8 @@ public class VideoGenerationTests
         float[][] first = Videos(one), second = Videos(two);
         Assert.That(second, Is.EqualTo(Values(_aligned)));
 
-        // Halves add up in another order, so a mix is equal to rounding, which every denoising step carries on; a share that is wrong is of the order of what a step learned.
+        // Halves add up in another order, so a mix is equal to rounding, which every denoising step carries on; a share that is wrong is of the order of what a
+        // step learned.
         double learned = Distance(first, second), rounding = learned / 20;
         TestContext.Out.WriteLine($"a step: {learned:g3}");
         Assert.That(learned, Is.GreaterThan(1e-3));
@@ -94,7 +96,8 @@ public class VideoGenerationTests
     public void WhatWasGeneratedFromFilesIsSavedAndLoaded()
     {
         string zip = Path.Combine(_folder, "generated.zip");
-        using VideoAlignmentTransformer generated = _context.Transforms.GenerateVideo("Video", "Prompt", _model, s_options, new VideoLora(Path.Combine(_folder, "step-1.safetensors"))).Fit(Prompts);
+        using VideoAlignmentTransformer generated =
+            _context.Transforms.GenerateVideo("Video", "Prompt", _model, s_options, new VideoLora(Path.Combine(_folder, "step-1.safetensors"))).Fit(Prompts);
         _context.Model.Save(generated, Prompts.Schema, zip);
         var fresh = new MLContext();
         fresh.RegisterVideoAlignment();
@@ -112,12 +115,15 @@ public class VideoGenerationTests
             () => _context.Transforms.GenerateVideo("Video", null, other, new VideoAlignmentOptions { ImageColumnName = "Image" }, new VideoLora(path)).Fit(
                 _context.Data.LoadFromEnumerable([new ImageRow { Image = "image.png" }])),
             Throws.TypeOf<WeightFileException>().With.Message.Contains("another base"));
-        Assert.That(() => new VideoLora(path) { Strength = double.PositiveInfinity }.Convert(_model, path + "2", LoraFormat.Peft), Throws.ArgumentException.With.Message.Contains("strength"));
-        Assert.That(() => _aligned.SaveAdapters(path + ".pt", LoraFormat.Cloneofsimo), Throws.TypeOf<NotSupportedException>().With.Message.Contains("every layer"));
+        Assert.That(() => new VideoLora(path) { Strength = double.PositiveInfinity }.Convert(_model, path + "2", LoraFormat.Peft),
+            Throws.ArgumentException.With.Message.Contains("strength"));
+        Assert.That(() => _aligned.SaveAdapters(path + ".pt", LoraFormat.Cloneofsimo),
+            Throws.TypeOf<NotSupportedException>().With.Message.Contains("every layer"));
         Assert.That(File.Exists(path + ".pt"), Is.False);
     }
 
-    private static double Distance(float[][] a, float[][] b) => a.Zip(b).SelectMany(rows => rows.First.Zip(rows.Second)).Max(pair => Math.Abs(pair.First - pair.Second));
+    private static double Distance(float[][] a, float[][] b) =>
+        a.Zip(b).SelectMany(rows => rows.First.Zip(rows.Second)).Max(pair => Math.Abs(pair.First - pair.Second));
 
     private float[][] Values(VideoAlignmentTransformer transformer) => EstimatorContract.Values(transformer.Transform(Prompts));
 

@@ -15,7 +15,8 @@ public class VideoPromptsTests
 
     [Test]
     public void LinesArePromptsWithoutTheBlanksAround() =>
-        Assert.That(VideoPrompts.FromTextFile(Write("\uFEFF a cat \r\n\r\n  \na dog, \u00E9l\u00E9gant")), Is.EqualTo(new[] { "a cat", "a dog, \u00E9l\u00E9gant" }));
+        Assert.That(VideoPrompts.FromTextFile(Write("\uFEFF a cat \r\n\r\n  \na dog, \u00E9l\u00E9gant")),
+            Is.EqualTo(new[] { "a cat", "a dog, \u00E9l\u00E9gant" }));
 
     [Test]
     public void AColumnIsFoundByItsName()
@@ -30,7 +31,8 @@ public class VideoPromptsTests
     {
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => VideoPrompts.FromTextFile(_folder.Path("none.txt")), Throws.InstanceOf<FileNotFoundException>().With.Message.Contains("none.txt"));
+            Assert.That(() => VideoPrompts.FromTextFile(_folder.Path("none.txt")),
+                Throws.InstanceOf<FileNotFoundException>().With.Message.Contains("none.txt"));
             Assert.That(() => VideoPrompts.FromTextFile(Write(" \n")), Throws.InstanceOf<InvalidDataException>().With.Message.Contains("no prompts"));
             Assert.That(() => VideoPrompts.FromTsv(Write("a\tb\n1\t2"), "prompt"), Throws.InstanceOf<InvalidDataException>().With.Message.Contains("'a', 'b'"));
             Assert.That(() => VideoPrompts.FromTsv(Write("a\tb\n1\t2\n3"), "b"), Throws.InstanceOf<InvalidDataException>().With.Message.Contains("line 3"));

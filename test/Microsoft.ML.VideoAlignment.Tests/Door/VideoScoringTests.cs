@@ -51,7 +51,8 @@ public class VideoScoringTests
     public void DimensionsThatAreNoVideoFailAtFit()
     {
         IDataView gray = _rig.Context.Data.LoadFromEnumerable([new Gray()]);
-        Assert.That(() => Estimator().Fit(gray), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("Vector<Single, 2, 1, 4, 8>").And.Message.Contains("T, 3, H, W"));
+        Assert.That(() => Estimator().Fit(gray),
+            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("Vector<Single, 2, 1, 4, 8>").And.Message.Contains("T, 3, H, W"));
     }
 
     [Test]
@@ -59,7 +60,8 @@ public class VideoScoringTests
     {
         using var reward = new FakeReward(new RewardContract { MinimumFrames = 16 });
         Assert.That(
-            () => _rig.Context.Transforms.ScoreVideo("Score", "Video", reward).Fit(Videos()), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("16 frames"));
+            () => _rig.Context.Transforms.ScoreVideo("Score", "Video", reward).Fit(Videos()),
+            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("16 frames"));
     }
 
     [Test]
@@ -94,6 +96,17 @@ public class VideoScoringTests
     {
         IDataView frames = _rig.Context.Data.LoadFromEnumerable([Spoilt(value)]);
         Assert.That(() => Scores(Estimator(), frames), Throws.TypeOf<RewardContractException>().With.Message.Contains(expected));
+    }
+
+    /// <summary>The message has the number itself, and names the prompt where one is read.</summary>
+    [Test]
+    public void AScoreThatIsNotFiniteIsRefusedWithItsValue()
+    {
+        using VideoReward broken = VideoRewards.Custom("broken", (frames, _) => full([frames.shape[0]], float.NegativeInfinity));
+        IDataView frames = _rig.Context.Data.LoadFromEnumerable([new VideoRow(1)]);
+        Assert.That(
+            () => Scores(_rig.Context.Transforms.ScoreVideo("Score", "Video", broken), frames),
+            Throws.TypeOf<RewardContractException>().With.Message.Contains("'broken' scored a video -Infinity, though its frames are finite"));
     }
 
     [Test]

@@ -1,12 +1,11 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Autoencoders;
-using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
-using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
-using Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
-using Microsoft.ML.VideoAlignment.Denoisers.StableVideo;
-using Microsoft.ML.VideoAlignment.Denoisers.VideoCrafter;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Files;
+using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
+using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
+using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Schedulers;
 
@@ -20,21 +19,51 @@ public class ConfigurationNumbersTests
     /// <summary>A configuration without the key, and its keys for sizes and for other numbers above 0.</summary>
     private static readonly (string Name, Func<JsonElement, object> Read, string Json, string[] Sizes, string[] Numbers)[] s_networks =
     [
-        ("ModelScopeUNet", ModelScopeUNetConfig.FromJson, "{", ["in_channels", "out_channels", "layers_per_block", "norm_num_groups", "cross_attention_dim", "attention_head_dim", "sample_size"], ["norm_eps", "mid_block_scale_factor"]),
-        ("StableVideoDiffusionUNet", StableVideoDiffusionUNetConfig.FromJson, "{", ["in_channels", "out_channels", "sample_size", "addition_time_embed_dim", "projection_class_embeddings_input_dim", "cross_attention_dim", "num_frames"], []),
+        ("ModelScopeUNet", ModelScopeUNetConfig.FromJson, "{",
+            ["in_channels", "out_channels", "layers_per_block", "norm_num_groups", "cross_attention_dim", "attention_head_dim", "sample_size"],
+            ["norm_eps", "mid_block_scale_factor"]),
+        ("StableVideoDiffusionUNet", StableVideoDiffusionUNetConfig.FromJson, "{",
+            [
+                "in_channels", "out_channels", "sample_size", "addition_time_embed_dim", "projection_class_embeddings_input_dim", "cross_attention_dim",
+                "num_frames",
+            ],
+            []),
         ("VideoCrafterUNet", VideoCrafterUNetConfig.FromJson,
-            """{ "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": 1, "context_dim": 8, "attention_resolutions": [1], "num_head_channels": 8, "temporal_length": 4""",
-            ["in_channels", "out_channels", "model_channels", "num_res_blocks", "context_dim", "transformer_depth", "temporal_transformer_depth", "temporal_length"], []),
-        ("STDiT3", STDiT3Config.FromJson, "{", ["in_channels", "hidden_size", "depth", "num_heads", "caption_channels", "model_max_length"], ["mlp_ratio", "input_sq_size"]),
-        ("AutoencoderKL", AutoencoderKLConfig.FromJson, "{", ["in_channels", "out_channels", "layers_per_block", "latent_channels", "norm_num_groups"], ["scaling_factor"]),
+            """
+            { "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": 1, "context_dim": 8, "attention_resolutions": [1],
+              "num_head_channels": 8, "temporal_length": 4
+            """,
+            [
+                "in_channels", "out_channels", "model_channels", "num_res_blocks", "context_dim", "transformer_depth", "temporal_transformer_depth",
+                "temporal_length",
+            ],
+            []),
+        ("STDiT3", STDiT3Config.FromJson, "{",
+            ["in_channels", "hidden_size", "depth", "num_heads", "caption_channels", "model_max_length"], ["mlp_ratio", "input_sq_size"]),
+        ("AutoencoderKL", AutoencoderKLConfig.FromJson, "{",
+            ["in_channels", "out_channels", "layers_per_block", "latent_channels", "norm_num_groups"], ["scaling_factor"]),
         ("TemporalVae", TemporalVaeConfig.FromJson, "{", ["in_out_channels", "latent_embed_dim", "embed_dim", "filters", "num_res_blocks", "num_groups"], []),
-        ("T5", T5Config.FromJson, "{", ["vocab_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads", "relative_attention_num_buckets", "relative_attention_max_distance"], ["layer_norm_epsilon"]),
-        ("ClipText", ClipTextConfig.FromJson, "{", ["vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings", "projection_dim"], ["layer_norm_eps"]),
-        ("ClipVision", ClipVisionConfig.FromJson, "{", ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_channels", "image_size", "patch_size", "projection_dim"], ["layer_norm_eps"]),
+        ("T5", T5Config.FromJson, "{",
+            [
+                "vocab_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads", "relative_attention_num_buckets", "relative_attention_max_distance",
+            ],
+            ["layer_norm_epsilon"]),
+        ("ClipText", ClipTextConfig.FromJson, "{",
+            [
+                "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings", "projection_dim",
+            ],
+            ["layer_norm_eps"]),
+        ("ClipVision", ClipVisionConfig.FromJson, "{",
+            [
+                "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_channels", "image_size", "patch_size",
+                "projection_dim",
+            ],
+            ["layer_norm_eps"]),
         ("Labels", LabelTable.FromJson, "{", ["num_labels"], []),
     ];
 
-    public static IEnumerable<TestCaseData> Networks() => s_networks.Select(network => new TestCaseData(network.Read, network.Json, network.Sizes, network.Numbers).SetName($"{{m}}({network.Name})"));
+    public static IEnumerable<TestCaseData> Networks() => s_networks.Select(network =>
+        new TestCaseData(network.Read, network.Json, network.Sizes, network.Numbers).SetName($"{{m}}({network.Name})"));
 
     [TestCaseSource(nameof(Networks))]
     public void ANumberThatIsNoneIsRefusedByItsKey(Func<JsonElement, object> read, string json, string[] sizes, string[] numbers)
@@ -43,7 +72,10 @@ public class ConfigurationNumbersTests
         Assert.That(() => read(Json(json, null, "")), Throws.Nothing, "the configuration itself");
         using (Assert.EnterMultipleScope())
         {
-            foreach ((string key, string value) in sizes.SelectMany(key => s_noNumbers.Concat(["0", "1.5", "99999999999", "1e30"]).Select(value => (key, value))).Concat(numbers.SelectMany(key => s_noNumbers.Append("0").Select(value => (key, value)))))
+            IEnumerable<(string Key, string Value)> badSizes =
+                sizes.SelectMany(key => s_noNumbers.Concat(["0", "1.5", "99999999999", "1e30"]).Select(value => (key, value)));
+            IEnumerable<(string Key, string Value)> badNumbers = numbers.SelectMany(key => s_noNumbers.Append("0").Select(value => (key, value)));
+            foreach ((string key, string value) in badSizes.Concat(badNumbers))
             {
                 // A list is a size by level or by side in some networks.
                 if (value != "[]" || key is not ("sample_size" or "cross_attention_dim"))
@@ -57,19 +89,22 @@ public class ConfigurationNumbersTests
     [TestCase("[]")]
     [TestCase("[224, 224, 3]")]
     public void AnImagesSizeIsOneNumberOrTwo(string size) => Assert.That(
-        () => OpenClipVisionConfig.FromJson(JsonFile.Parse($$"""{ "image_size": {{size}} }""", "here"), quickGelu: false), Throws.TypeOf<InvalidDataException>().With.Message.Contains("image_size"));
+        () => OpenClipVisionConfig.FromJson(JsonFile.Parse($$"""{ "image_size": {{size}} }""", "here"), quickGelu: false),
+        Throws.TypeOf<InvalidDataException>().With.Message.Contains("image_size"));
 
     [TestCase("false")]
     [TestCase("{}")]
     public void ASamplersNameIsAText(string name) => Assert.That(
-        () => SchedulerFactory.FromConfig(JsonFile.Parse($$"""{ "_class_name": {{name}} }""", "here")), Throws.TypeOf<NotSupportedException>().With.Message.Contains("no _class_name"));
+        () => SchedulerFactory.FromConfig(JsonFile.Parse($$"""{ "_class_name": {{name}} }""", "here")),
+        Throws.TypeOf<NotSupportedException>().With.Message.Contains("no _class_name"));
 
     [Test]
     public void ListsAreShortAndOfSizes()
     {
         foreach (string value in new[] { "[4, -4]", "[4, 0]", "[4, 1.5]", "[4, \"4\"]", "[4, NaN]", $"[{string.Join(", ", Enumerable.Repeat("32", 40))}]" })
         {
-            Assert.That(() => AutoencoderKLConfig.FromJson(Json("{", "block_out_channels", value)), Throws.TypeOf<InvalidDataException>().With.Message.Contains("block_out_channels"), value);
+            Assert.That(() => AutoencoderKLConfig.FromJson(Json("{", "block_out_channels", value)),
+                Throws.TypeOf<InvalidDataException>().With.Message.Contains("block_out_channels"), value);
         }
     }
 
@@ -79,7 +114,8 @@ public class ConfigurationNumbersTests
 
     [Test]
     public void HeadsDivideTheWidth() =>
-        Assert.That(() => ClipTextConfig.FromJson(Json("""{ "hidden_size": 10""", "num_attention_heads", "4")).Layer, Throws.TypeOf<InvalidDataException>().With.Message.Contains("4 heads").And.Message.Contains("10"));
+        Assert.That(() => ClipTextConfig.FromJson(Json("""{ "hidden_size": 10""", "num_attention_heads", "4")).Layer,
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("4 heads").And.Message.Contains("10"));
 
     public static IEnumerable<TestCaseData> Samplers() => new (string Name, Func<JsonElement, object> Read, string[] Positive, string[] Whole)[]
     {
@@ -122,7 +158,8 @@ public class ConfigurationNumbersTests
     [TestCase("\"steps_offset\": 0.5", "steps_offset")]
     public void ANoiseScheduleThatIsNoneIsRefused(string entries, string mentions)
     {
-        foreach (Func<JsonElement, object> read in new Func<JsonElement, object>[] { DdimScheduler.FromConfig, DpmSolverMultistepScheduler.FromConfig, EulerDiscreteScheduler.FromConfig })
+        Func<JsonElement, object>[] readers = [DdimScheduler.FromConfig, DpmSolverMultistepScheduler.FromConfig, EulerDiscreteScheduler.FromConfig];
+        foreach (Func<JsonElement, object> read in readers)
         {
             Assert.That(() => read(JsonFile.Parse($"{{ {entries} }}", "here")), Throws.TypeOf<InvalidDataException>().With.Message.Contains(mentions));
         }
@@ -131,9 +168,11 @@ public class ConfigurationNumbersTests
     [Test]
     public void SigmasRiseAndAnInfinityThatMeansSomethingIsRead()
     {
-        Assert.That(() => EulerDiscreteScheduler.FromConfig(JsonFile.Parse("""{ "sigma_min": 5, "sigma_max": 2 }""", "here")), Throws.TypeOf<InvalidDataException>().With.Message.Contains("sigma_max"));
+        Assert.That(() => EulerDiscreteScheduler.FromConfig(JsonFile.Parse("""{ "sigma_min": 5, "sigma_max": 2 }""", "here")),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("sigma_max"));
         Assert.That(() => DpmSolverMultistepScheduler.FromConfig(JsonFile.Parse("""{ "lambda_min_clipped": -Infinity }""", "here")), Throws.Nothing);
-        Assert.That(() => DpmSolverMultistepScheduler.FromConfig(JsonFile.Parse("""{ "lambda_min_clipped": NaN }""", "here")), Throws.TypeOf<InvalidDataException>());
+        Assert.That(() => DpmSolverMultistepScheduler.FromConfig(JsonFile.Parse("""{ "lambda_min_clipped": NaN }""", "here")),
+            Throws.TypeOf<InvalidDataException>());
     }
 
     private static JsonElement Json(string open, string? key, string value) =>

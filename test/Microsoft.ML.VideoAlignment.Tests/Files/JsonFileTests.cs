@@ -28,10 +28,10 @@ public class JsonFileTests
     [TestCase("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 10\n", "Git LFS pointer")]
     [TestCase("<!DOCTYPE html><html><body>404</body></html>", "web page")]
     [TestCase("", "empty")]
-    [TestCase("{ \"a\": 1, }", "no valid JSON")]
-    [TestCase("[1]", "no JSON object")]
-    [TestCase("{ \"a\": \"\\ud83d\" }", "a text that is none")]
-    [TestCase("{ \"a\": [{ \"\\udc00\": 1 }] }", "a text that is none")]
+    [TestCase("{ \"a\": 1, }", "not valid JSON")]
+    [TestCase("[1]", "not a JSON object")]
+    [TestCase("{ \"a\": \"\\ud83d\" }", "an invalid string")]
+    [TestCase("{ \"a\": [{ \"\\udc00\": 1 }] }", "an invalid string")]
     public void AnotherKindIsNamedWithTheFile(string text, string mentions)
     {
         using var folder = new TemporaryFolder();

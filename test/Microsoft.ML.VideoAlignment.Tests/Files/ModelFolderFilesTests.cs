@@ -1,9 +1,11 @@
 using System.IO.Compression;
 using System.Text;
-using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 using Microsoft.ML.VideoAlignment.Encoders;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
+using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
@@ -35,8 +37,8 @@ public class ModelFolderFilesTests
 
         using VideoDiffusionModel marked = VideoDiffusionModel.FromPretrained(model);
         using VideoDiffusionModel plain = TinyModel.Load();
-        using Tensor ids = ((ModelScopePipeline)marked).Prompts is ClipPromptEncoder prompts ? prompts.Tokens(["a red circle"]) : throw new InvalidOperationException();
-        using Tensor expected = ((ClipPromptEncoder)((ModelScopePipeline)plain).Prompts).Tokens(["a red circle"]);
+        using Tensor ids = marked.Prompts is ClipPromptEncoder prompts ? prompts.Tokens(["a red circle"]) : throw new InvalidOperationException();
+        using Tensor expected = ((ClipPromptEncoder)plain.Prompts).Tokens(["a red circle"]);
         Assert.That(ids.data<long>().ToArray(), Is.EqualTo(expected.data<long>().ToArray()));
         Assert.That(marked.Hash, Is.EqualTo(plain.Hash));
     }
@@ -44,13 +46,14 @@ public class ModelFolderFilesTests
     [TestCaseSource(nameof(TextFiles))]
     public void ATextFileThatIsNoneIsNamed(string name)
     {
-        foreach (byte[] content in new byte[][] { [.. Encoding.Unicode.GetPreamble(), .. Encoding.Unicode.GetBytes("{}")], [.. "version https://git-lfs.github.com/spec/v1\n"u8], [0xff, 0xff, 0xff] })
+        byte[] utf16 = [.. Encoding.Unicode.GetPreamble(), .. Encoding.Unicode.GetBytes("{}")];
+        foreach (byte[] content in new byte[][] { utf16, [.. "version https://git-lfs.github.com/spec/v1\n"u8], [0xff, 0xff, 0xff] })
         {
             string model = CopyTinyModel();
             File.WriteAllBytes(Path.Combine(model, name), content);
             Exception? error = Assert.Catch(() => VideoDiffusionModel.FromPretrained(model).Dispose());
 
-            // merges.txt is text of any kind; a pointer in its place is a merge that is none.
+            // merges.txt is text of any kind; a pointer in its place is not a merge.
             Assert.That(error, Is.InstanceOf<WeightFileException>().Or.InstanceOf<InvalidDataException>());
             Assert.That(error!.Message, Does.Contain(Path.GetFileName(Path.GetDirectoryName(Path.Combine(model, name))!)), error.Message);
         }
@@ -121,7 +124,8 @@ public class ModelFolderFilesTests
             }
         }
 
-        void Write() => TorchZipWriter.Write(_folder.Path("model.ckpt"), new Dictionary<string, IReadOnlyDictionary<string, Tensor>> { ["state_dict"] = tensors });
+        void Write() => TorchZipWriter.Write(
+            _folder.Path("model.ckpt"), new Dictionary<string, IReadOnlyDictionary<string, Tensor>> { ["state_dict"] = tensors });
         Write();
         using (VideoCrafterNetworks _ = new VideoCrafterFiles(_folder.Path("model.ckpt")).Load(Placement.Cpu, out IReadOnlyList<string> nothing))
         {
@@ -136,7 +140,8 @@ public class ModelFolderFilesTests
         Assert.That(notes, Has.Count.EqualTo(2).And.Exactly(1).Contains("2 tensors are left out").And.Exactly(1).Contains("first_stage_model.loss.logvar"));
         tensors.Add("stranger.weight", ones(1));
         Write();
-        Assert.That(() => new VideoCrafterFiles(_folder.Path("model.ckpt")).Load(Placement.Cpu, out _), Throws.TypeOf<WeightFileException>().With.Message.Contains("stranger.weight"));
+        Assert.That(() => new VideoCrafterFiles(_folder.Path("model.ckpt")).Load(Placement.Cpu, out _),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("stranger.weight"));
     }
 
     [TestCase("tokenizer")]
@@ -154,21 +159,31 @@ public class ModelFolderFilesTests
     public void ATokenizerJsonAloneIsNotEnoughForT5()
     {
         string fast = _folder.Write("tokenizer/tokenizer.json", "{}"u8);
-        Assert.That(() => T5TokenizerFolder.Find($"{_folder}"), Throws.TypeOf<FileNotFoundException>().With.Message.Contains(fast).And.Message.Contains("not enough").And.Message.Contains("spiece.model").And.Message.Contains("tokenizer_2"));
+        Assert.That(() => T5TokenizerFolder.Find($"{_folder}"),
+            Throws.TypeOf<FileNotFoundException>().With.Message.Contains(fast).And.Message.Contains("not enough").And.Message.Contains("spiece.model")
+                .And.Message.Contains("tokenizer_2"));
         Assert.That(() => T5Tokenizer.FromFolder(_folder.Path("tokenizer")), Throws.TypeOf<FileNotFoundException>().With.Message.Contains("not enough"));
-        Assert.That(() => T5Tokenizer.FromFolder($"{_folder}"), Throws.TypeOf<FileNotFoundException>().With.Message.Contains("spiece.model").And.Message.Not.Contains("not enough"));
+        Assert.That(() => T5Tokenizer.FromFolder($"{_folder}"),
+            Throws.TypeOf<FileNotFoundException>().With.Message.Contains("spiece.model").And.Message.Not.Contains("not enough"));
     }
 
     [Test]
     public void AFaultOfAConfigurationNamesItsFile()
     {
         string model = CopyTinyModel();
-        foreach ((string file, string key, string value) in new[] { ("unet/config.json", "norm_num_groups", "0"), ("vae/config.json", "scaling_factor", "NaN"), ("scheduler/scheduler_config.json", "beta_start", "1e999") })
+        (string File, string Key, string Value)[] faults =
+        [
+            ("unet/config.json", "norm_num_groups", "0"),
+            ("vae/config.json", "scaling_factor", "NaN"),
+            ("scheduler/scheduler_config.json", "beta_start", "1e999"),
+        ];
+        foreach ((string file, string key, string value) in faults)
         {
             string path = Path.Combine(model, file);
             string before = File.ReadAllText(path);
             File.WriteAllText(path, before.Insert(before.LastIndexOf('}'), $", \"{key}\": {value}"));
-            Assert.That(() => VideoDiffusionModel.FromPretrained(model), Throws.TypeOf<InvalidDataException>().With.Message.StartsWith(path).And.Message.Contains(key));
+            Assert.That(() => VideoDiffusionModel.FromPretrained(model),
+                Throws.TypeOf<InvalidDataException>().With.Message.StartsWith(path).And.Message.Contains(key));
             File.WriteAllText(path, before);
         }
     }
@@ -177,13 +192,20 @@ public class ModelFolderFilesTests
     [TestCase("layers.2.bias", float.NegativeInfinity)]
     public void ARewardHeadWithNumbersThatAreNotFiniteIsRefused(string name, float value)
     {
-        var tensors = new Dictionary<string, Tensor> { ["layers.0.weight"] = ones(3, 4), ["layers.0.bias"] = ones(3), ["layers.2.weight"] = ones(1, 3), ["layers.2.bias"] = ones(1) };
+        var tensors = new Dictionary<string, Tensor>
+        {
+            ["layers.0.weight"] = ones(3, 4),
+            ["layers.0.bias"] = ones(3),
+            ["layers.2.weight"] = ones(1, 3),
+            ["layers.2.bias"] = ones(1),
+        };
         string path = _folder.Path("head.safetensors");
         SafetensorsWriter.Write(path, tensors.ToDictionary(pair => $"module.{pair.Key}", pair => pair.Value));
         ScoreHead.FromFile(path, HeadForm.Affine, Placement.Cpu).Dispose();
         tensors[name].view(-1)[0] = value;
         SafetensorsWriter.Write(path, tensors);
-        Assert.That(() => ScoreHead.FromFile(path, HeadForm.Affine, Placement.Cpu), Throws.TypeOf<WeightFileException>().With.Message.StartsWith(path).And.Message.Contains(name));
+        Assert.That(() => ScoreHead.FromFile(path, HeadForm.Affine, Placement.Cpu),
+            Throws.TypeOf<WeightFileException>().With.Message.StartsWith(path).And.Message.Contains(name));
     }
 
     [TestCase("scale", 0f)]
@@ -192,7 +214,7 @@ public class ModelFolderFilesTests
     public void TheScaleOfOpenSorasLatentsIsChecked(string buffer, float value)
     {
         using VideoDiffusionModel model = VideoDiffusionModel.Untrained(VideoModelFamily.OpenSora);
-        VideoAutoencoder vae = ((OpenSoraPipeline)model).Autoencoder;
+        VideoAutoencoder vae = model.Autoencoder;
         Assert.That(() => vae.RequireScale("here"), Throws.Nothing);
         using IDisposable guard = no_grad();
         vae.get_buffer(buffer)!.fill_(value);
@@ -227,7 +249,8 @@ public class ModelFolderFilesTests
     public void AVocabularyOfT5ThatIsNoneIsNamedForWhatItIs(string content, string mentions)
     {
         string path = _folder.Write("spiece.model", Encoding.UTF8.GetBytes(content));
-        Assert.That(() => SentencePieceModel.FromFile(path), Throws.TypeOf<InvalidDataException>().With.Message.StartsWith(path).And.Message.Contains(mentions));
+        Assert.That(() => SentencePieceModel.FromFile(path),
+            Throws.TypeOf<InvalidDataException>().With.Message.StartsWith(path).And.Message.Contains(mentions));
     }
 
     [Test]
@@ -236,7 +259,8 @@ public class ModelFolderFilesTests
         // Field 1 of the file: a piece of its text (field 1) and its score (field 2, four bytes).
         byte[] Piece(float score) => [0x0a, 8, 0x0a, 1, (byte)'a', 0x15, .. BitConverter.GetBytes(score)];
         Assert.That(() => SentencePieceModel.FromFile(_folder.Write("a.model", Piece(-1))), Throws.Nothing);
-        Assert.That(() => SentencePieceModel.FromFile(_folder.Write("b.model", Piece(float.NaN))), Throws.TypeOf<InvalidDataException>().With.Message.Contains("score"));
+        Assert.That(() => SentencePieceModel.FromFile(_folder.Write("b.model", Piece(float.NaN))),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("score"));
     }
 
     [TestCase("steps", "0")]
@@ -249,10 +273,15 @@ public class ModelFolderFilesTests
     {
         string Settings(string key, string value) => $$"""
             { "version": 1, "outputColumn": "Video", "baseModel": { "family": "F", "source": "S", "hash": "00" }, "seed": 1, "training": {},
-              "sampling": { "size": { "frames": 2, "height": 16, "width": 16 }, {{(key == "steps" ? "" : "\"steps\": 2,")}} {{(key == "guidanceScale" ? "" : "\"guidanceScale\": 1,")}} "{{key}}": {{value}} } }
+              "sampling": {
+                "size": { "frames": 2, "height": 16, "width": 16 },
+                {{(key == "steps" ? "" : "\"steps\": 2,")}}
+                {{(key == "guidanceScale" ? "" : "\"guidanceScale\": 1,")}}
+                "{{key}}": {{value}} } }
             """;
         Assert.That(() => AlignmentManifest.Parse(Encoding.UTF8.GetBytes(Settings("eta", "0.5"))), Throws.Nothing);
-        Assert.That(() => AlignmentManifest.Parse(Encoding.UTF8.GetBytes(Settings(key, value))), Throws.TypeOf<FormatException>().With.Message.Contains(key).IgnoreCase);
+        Assert.That(() => AlignmentManifest.Parse(Encoding.UTF8.GetBytes(Settings(key, value))),
+            Throws.TypeOf<FormatException>().With.Message.Contains(key).IgnoreCase);
     }
 
     private string CopyTinyModel()

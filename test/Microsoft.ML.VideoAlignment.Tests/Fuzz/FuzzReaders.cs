@@ -2,18 +2,20 @@ using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Microsoft.ML.VideoAlignment.Autoencoders;
-using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
-using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
-using Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
-using Microsoft.ML.VideoAlignment.Denoisers.StableVideo;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Media;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
+using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
+using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
+using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.MovingShapes;
-using Microsoft.ML.VideoAlignment.Pipelines;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.Custom;
+using Microsoft.ML.VideoAlignment.Rewards.VideoMae;
+using Microsoft.ML.VideoAlignment.Rewards.Yolos;
 using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
@@ -155,7 +157,7 @@ internal static class FuzzReaders
         yield return OneFile("model index", "model_index.json", path =>
         {
             var listing = new ModelListing(Path.GetDirectoryName(path)!, []);
-            _ = ModelFamily.All.FirstOrDefault(family => family.Recognizes(listing));
+            _ = ModelCatalog.All.FirstOrDefault(family => family.Recognizes(listing));
         }, [Case([.. modelScope, "model_index.json"]), Case([.. stable, "model_index.json"])], s_configuration) with
         { Words = ["_class_name", "TextToVideoSDPipeline", "StableVideoDiffusionPipeline"] };
         yield return Config("VideoMAE configuration", VideoMaeConfig.FromJson, Embedded("action"));
@@ -356,12 +358,12 @@ internal static class FuzzReaders
         using VideoReward removal = MovingShapesRewards.ObjectRemoval("circle"), action = MovingShapesRewards.Action();
         using var mix = new RewardMix([(MovingShapesRewards.TrueRating(), 1), (MovingShapesRewards.TrueRating(), 2)], normalize: true);
         string mixed = mix.Reference.ToJson();
-        yield return new FuzzReader("reward reference", Utf8(rating.Reference.ToJson(), removal.Reference.ToJson(), action.Reference.ToJson(), mixed), (folder, json) =>
+        string[] references = [rating.Reference.ToJson(), removal.Reference.ToJson(), action.Reference.ToJson(), mixed, OldSavedRewards.ObjectRemoval, OldSavedRewards.Action, OldSavedRewards.Mix];
+        yield return new FuzzReader("reward reference", Utf8(references), (folder, json) =>
         {
             // The networks of rewards are not what is read here: making them takes long.
             var reference = RewardReference.FromJson(Encoding.UTF8.GetString(json));
             new ModelResolver(ModelResolver.OpenSource).Permission?.Require(reference, moved: null);
-            _ = reference.StoredAs();
             _ = reference.AllFiles().Count();
             if (reference.IsMix || reference.Kind.EndsWith("TrueRating", StringComparison.Ordinal))
             {
@@ -371,11 +373,11 @@ internal static class FuzzReaders
             }
             else if (reference.Kind.EndsWith("ObjectRemoval", StringComparison.Ordinal))
             {
-                _ = ObjectRemovalReward.OptionsOf(reference);
+                _ = ObjectRemovalReward.ReadSettings(RewardCatalog.Saved(reference, new Dictionary<string, string>()));
             }
             else if (reference.Kind.EndsWith("Action", StringComparison.Ordinal))
             {
-                _ = ActionClassificationReward.OptionsOf(reference);
+                _ = ActionClassificationSettings.Read(RewardCatalog.Saved(reference, new Dictionary<string, string>()));
             }
         }, typeof(InvalidDataException), typeof(FileNotFoundException), typeof(RewardContractException))
         { Words = words };
@@ -503,7 +505,7 @@ internal static class FuzzReaders
             IReadOnlyList<string> cleaned = OpenSoraPrompt.Cleaned(prompt.Scored());
             _ = prompt.Merged(cleaned);
             _ = prompt.ForLoop(cleaned, 1);
-            _ = FrameConditioning.Named(text);
+            _ = OpenSoraPrompt.ReferencedImages(text);
             _ = MaskStrategy.InSegment(prompt.MaskStrategy, 2, 1, 3, only: 1).Count;
         }, [typeof(FormatException), typeof(NotSupportedException)], """|0| a sunny day |2| a rainy day {"reference_path": "a.png;b.png", "mask_strategy": "0,0,0,0,1;1,1,-1,2,1,0.5"}""", "a ship", """a {"mask_strategy": "1"}""")
             with

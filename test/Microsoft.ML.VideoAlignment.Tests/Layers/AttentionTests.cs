@@ -1,5 +1,5 @@
-using Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
 using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;

@@ -24,7 +24,9 @@ public class LoraDialectTests
 
     /// <summary>Every prefix and spelling of one adapter of attn.to_q, rank 2: the scale is what the dialect gives it.</summary>
     [TestCase("base_model.model.attn.to_q.lora_A.default.weight", "base_model.model.attn.to_q.lora_B.default.weight", LoraFormat.Vader, 4)]
-    [TestCase("base_model.model.model.diffusion_model.attn.to_q.lora_A.style.weight", "base_model.model.model.diffusion_model.attn.to_q.lora_B.style.weight", LoraFormat.Vader, 4)]
+    [TestCase(
+        "base_model.model.model.diffusion_model.attn.to_q.lora_A.style.weight", "base_model.model.model.diffusion_model.attn.to_q.lora_B.style.weight",
+        LoraFormat.Vader, 4)]
     [TestCase("base_model.model.unet.attn.to_q.lora_A.weight", "base_model.model.unet.attn.to_q.lora_B.weight", LoraFormat.Vader, 4)]
     [TestCase("unet.attn.to_q.lora_A.default.weight", "unet.attn.to_q.lora_B.default.weight", LoraFormat.Diffusers, 1)]
     [TestCase("transformer.attn.to_q.lora_A.weight", "transformer.attn.to_q.lora_B.weight", LoraFormat.Diffusers, 1)]
@@ -52,7 +54,8 @@ public class LoraDialectTests
     {
         foreach (string key in new[] { "base_model.model.attn.to_q.{0}.default.weight", "attn.to_q.{0}.weight", "base_model.model.attn.to_q.{0}.weight" })
         {
-            string file = Peft($"peft-{key.Length}", """{ "r": 2, "lora_alpha": 32 }""", Pair(string.Format(null, key, "lora_A"), string.Format(null, key, "lora_B")));
+            string file = Peft(
+                $"peft-{key.Length}", """{ "r": 2, "lora_alpha": 32 }""", Pair(string.Format(null, key, "lora_A"), string.Format(null, key, "lora_B")));
             using LoraWeights weights = LoraFile.Read(_network, Path.GetDirectoryName(file)!, LoraFormat.Peft);
             Assert.That(weights.Pairs.Single().Scale, Is.EqualTo(16), key);
         }
@@ -69,7 +72,9 @@ public class LoraDialectTests
         }
 
         string path = Write("two.safetensors", two);
-        Assert.That(() => LoraFile.Read(_network, path, format), Throws.TypeOf<WeightFileException>().With.Message.Contains("'first', 'second'").And.Message.Contains("selected_adapters"));
+        Assert.That(
+            () => LoraFile.Read(_network, path, format),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("'first', 'second'").And.Message.Contains("selected_adapters"));
     }
 
     [Test]
@@ -102,13 +107,16 @@ public class LoraDialectTests
         Dictionary<string, Tensor> tensors = Pair("unet.attn.to_q.lora_A.weight", "unet.attn.to_q.lora_B.weight");
         tensors.Add(key, zeros(6));
         string path = Write("adapter.safetensors", tensors);
-        Assert.That(() => LoraFile.Read(_network, path, LoraFormat.Diffusers), Throws.TypeOf<WeightFileException>().With.Message.Contains(mentions).And.Message.Contains(key));
+        Assert.That(
+            () => LoraFile.Read(_network, path, LoraFormat.Diffusers),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains(mentions).And.Message.Contains(key));
     }
 
     [Test]
     public void TheConfigurationBesidePeftsFileIsRead([Values("adapter_model.safetensors", "adapter_model.bin")] string name, [Values] bool link)
     {
-        string file = Peft("peft", """{ "r": 2, "lora_alpha": 32 }""", Pair("base_model.model.attn.to_q.lora_A.weight", "base_model.model.attn.to_q.lora_B.weight"), name);
+        string file = Peft(
+            "peft", """{ "r": 2, "lora_alpha": 32 }""", Pair("base_model.model.attn.to_q.lora_A.weight", "base_model.model.attn.to_q.lora_B.weight"), name);
         if (link)
         {
             // As the hub's cache has it: the snapshot's file is a link into blobs, its configuration another.
@@ -135,7 +143,7 @@ public class LoraDialectTests
         using (LoraWeights weights = LoraFile.Read(_network, path, LoraFormatDetector.File(path)))
         {
             Assert.That(weights.Pairs.Single().Scale, Is.EqualTo(4));
-            Assert.That(weights.Origin.Assumptions.Single(), Does.Contain(path).And.Contain("8 was taken").And.Contain("adapter_config.json"));
+            Assert.That(weights.Origin.Assumptions.Single(), Does.Contain(path).And.Contain("8 was assumed").And.Contain("adapter_config.json"));
         }
 
         using LoraWeights stated = LoraFile.Read(_network, path, LoraFormat.Vader, new LoraFileOptions { Alpha = 8 });
@@ -207,10 +215,18 @@ public class LoraDialectTests
 
     [TestCase("unet.attn.to_q.lora_A.weight", "unet.attn.to_q.lora_B.weight", TextKey, LoraFormat.Diffusers, LoraFormat.Kohya)]
     [TestCase("unet.attn.to_q.lora_A.weight", "unet.attn.to_q.lora_B.weight", "text_encoder_2.a.lora_A.weight", LoraFormat.Diffusers, LoraFormat.Peft)]
-    [TestCase("base_model.model.attn.to_q.lora_A.weight", "base_model.model.attn.to_q.lora_B.weight", "base_model.model.text_encoder.a.lora_A.weight", LoraFormat.Vader, LoraFormat.Diffusers)]
-    [TestCase("lora_unet_attn_to_q.lora_down.weight", "lora_unet_attn_to_q.lora_up.weight", "lora_te_text_model_a.lora_down.weight", LoraFormat.Kohya, LoraFormat.Diffusers)]
-    [TestCase("lora_unet_attn_to_q.lora_down.weight", "lora_unet_attn_to_q.lora_up.weight", "lora_te1_text_model_a.lora_down.weight", LoraFormat.Kohya, LoraFormat.Diffusers)]
-    [TestCase("lora_unet_attn_to_q.lora_down.weight", "lora_unet_attn_to_q.lora_up.weight", "lora_te2_text_model_a.lora_down.weight", LoraFormat.Kohya, LoraFormat.Diffusers)]
+    [TestCase(
+        "base_model.model.attn.to_q.lora_A.weight", "base_model.model.attn.to_q.lora_B.weight", "base_model.model.text_encoder.a.lora_A.weight",
+        LoraFormat.Vader, LoraFormat.Diffusers)]
+    [TestCase(
+        "lora_unet_attn_to_q.lora_down.weight", "lora_unet_attn_to_q.lora_up.weight", "lora_te_text_model_a.lora_down.weight", LoraFormat.Kohya,
+        LoraFormat.Diffusers)]
+    [TestCase(
+        "lora_unet_attn_to_q.lora_down.weight", "lora_unet_attn_to_q.lora_up.weight", "lora_te1_text_model_a.lora_down.weight", LoraFormat.Kohya,
+        LoraFormat.Diffusers)]
+    [TestCase(
+        "lora_unet_attn_to_q.lora_down.weight", "lora_unet_attn_to_q.lora_up.weight", "lora_te2_text_model_a.lora_down.weight", LoraFormat.Kohya,
+        LoraFormat.Diffusers)]
     public void TextEncodersTensorsAreCountedAndKeptInTheirOwnFormatOnly(string down, string up, string text, LoraFormat format, LoraFormat other)
     {
         Dictionary<string, Tensor> tensors = Pair(down, up);
@@ -223,7 +239,8 @@ public class LoraDialectTests
         LoraFile.Save(_network, weights, same, format, new LoraFileOptions { Alpha = 2 });
         LoraFile.Save(_network, weights, converted, other);
         Assert.That(KeysOf(same), Has.Member(text));
-        Assert.That(KeysOf(Directory.Exists(converted) ? Path.Combine(converted, "adapter_model.safetensors") : converted), Has.No.Member(text).And.Length.AtLeast(2));
+        Assert.That(
+            KeysOf(Directory.Exists(converted) ? Path.Combine(converted, "adapter_model.safetensors") : converted), Has.No.Member(text).And.Length.AtLeast(2));
     }
 
     [Test]
@@ -253,7 +270,9 @@ public class LoraDialectTests
             [TextKey.Replace("lora_A", "lora_B", StringComparison.Ordinal)] = ones(6, 2),
         });
         var lora = new VideoLora(path);
-        Assert.That(lora.Convert(model, _folder.Path("kohya.safetensors"), LoraFormat.Kohya).Single(), Does.Contain("2 tensors").And.Contain(TextKey).And.Contain("left out"));
+        Assert.That(
+            lora.Convert(model, _folder.Path("kohya.safetensors"), LoraFormat.Kohya).Single(),
+            Does.Contain("2 tensors").And.Contain(TextKey).And.Contain("left out"));
         Assert.That(lora.Convert(model, _folder.Path("again.safetensors"), LoraFormat.Diffusers), Is.Empty, "they are kept");
 
         var context = new MLContext(seed: 1);
@@ -271,7 +290,9 @@ public class LoraDialectTests
         using VideoDiffusionModel model = TinyModel.Load();
         string module = AdaptableLayer.FindAll(model.Denoiser).First(layer => layer.Name.EndsWith("attn1.to_q", StringComparison.Ordinal)).Name;
         long width = AdaptableLayer.FindAll(model.Denoiser).First(layer => layer.Name == module).WeightShape[0];
-        string file = Peft("peft", """{ "r": 4, "lora_alpha": 32 }""", new() { [$"base_model.model.{module}.lora_A.weight"] = ones(4, width), [$"base_model.model.{module}.lora_B.weight"] = ones(width, 4) });
+        string file = Peft(
+            "peft", """{ "r": 4, "lora_alpha": 32 }""",
+            new() { [$"base_model.model.{module}.lora_A.weight"] = ones(4, width), [$"base_model.model.{module}.lora_B.weight"] = ones(width, 4) });
         foreach (string path in new[] { Path.GetDirectoryName(file)!, file, Path.Combine(Path.GetDirectoryName(file)!, "adapter_config.json") })
         {
             string kohya = _folder.Path("kohya.safetensors");

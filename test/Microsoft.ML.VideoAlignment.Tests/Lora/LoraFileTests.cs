@@ -85,7 +85,8 @@ public class LoraFileTests
         };
         string path = Write(file);
         Assert.That(() => LoraFile.Load(network, path, LoraFormat.Diffusers), Throws.TypeOf<WeightFileException>()
-            .With.Message.Contains("conv: down [2, 5, 3, 3]").And.Message.Contains("other.to_q: the network has no such layer").And.Message.Contains("TinyNetwork"));
+            .With.Message.Contains("conv: down [2, 5, 3, 3]").And.Message.Contains("other.to_q: the network has no such layer")
+            .And.Message.Contains("TinyNetwork"));
         Assert.That(AdaptableLayer.FindAll(network).Select(layer => layer.Layer.Slot.Adapter), Is.All.Null);
         Assert.That(network.Run(), Is.EqualTo(before));
     }
@@ -94,7 +95,7 @@ public class LoraFileTests
     [TestCase("unet.attn.to_q.hada_w1_a", "LoHa")]
     [TestCase("unet.attn.to_q.lokr_w1", "LoKr")]
     [TestCase("unet.attn.to_q.lora_B.bias", "bias")]
-    [TestCase("unet.attn.to_q.something", "no key of this format")]
+    [TestCase("unet.attn.to_q.something", "not a key of this format")]
     [TestCase("unet.attn.to_out.0.lora_A.weight", "half a pair")]
     public void WhatIsNoPlainLoraIsRefusedByName(string key, string mentions)
     {
@@ -106,7 +107,9 @@ public class LoraFileTests
             ["unet.attn.to_q.lora_B.weight"] = zeros(6, 2),
             [key] = zeros(2, 6),
         });
-        Assert.That(() => LoraFile.Load(network, path, LoraFormat.Diffusers), Throws.TypeOf<WeightFileException>().With.Message.Contains(mentions).And.Message.Contains(key));
+        Assert.That(
+            () => LoraFile.Load(network, path, LoraFormat.Diffusers),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains(mentions).And.Message.Contains(key));
     }
 
     [TestCase(""" "use_dora": true """, "use_dora")]
@@ -117,7 +120,9 @@ public class LoraFileTests
     [TestCase(""" "r": -1 """, "above 0")]
     [TestCase(""" "rank_pattern": { "(": 3 } """, "regular expression")]
     public void SettingsThatChangeTheForwardPassAreRefused(string body, string mentions) =>
-        Assert.That(() => LoraSettings.FromJson(JsonNode.Parse($"{{ {body} }}")!.AsObject(), "here"), Throws.TypeOf<WeightFileException>().With.Message.Contains(mentions));
+        Assert.That(
+            () => LoraSettings.FromJson(JsonNode.Parse($"{{ {body} }}")!.AsObject(), "here"),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains(mentions));
 
     /// <summary>peft matches a key as ^(.*\.)?(KEY)$ and takes the first that does; rslora divides by the root of the rank.</summary>
     [TestCase("down.to_k", 5, 6.0 / 5)]
@@ -125,9 +130,15 @@ public class LoraFileTests
     [TestCase("up.into_k", 3, 6.0 / 3)]
     public void PatternsAreMatchedAsPeftDoes(string module, long rank, double scale)
     {
-        JsonObject json = JsonNode.Parse("""{ "r": 3, "lora_alpha": 6, "rank_pattern": { "down\\..*to_k": 5, "to_k": 3 }, "alpha_pattern": { "^up.*\\.to_k": 1, "up.to_k": 9 } }""")!.AsObject();
+        JsonObject json = JsonNode.Parse(
+            """
+            {
+              "r": 3, "lora_alpha": 6, "rank_pattern": { "down\\..*to_k": 5, "to_k": 3 }, "alpha_pattern": { "^up.*\\.to_k": 1, "up.to_k": 9 }
+            }
+            """)!.AsObject();
         Assert.That(LoraSettings.FromJson(json, "here").ScaleOf(module, rank), Is.EqualTo(scale).Within(1e-15));
-        Assert.That(() => LoraSettings.FromJson(json, "here").ScaleOf(module, rank + 1), Throws.TypeOf<WeightFileException>().With.Message.Contains($"rank {rank}"));
+        Assert.That(
+            () => LoraSettings.FromJson(json, "here").ScaleOf(module, rank + 1), Throws.TypeOf<WeightFileException>().With.Message.Contains($"rank {rank}"));
         json["use_rslora"] = true;
         Assert.That(LoraSettings.FromJson(json, "here").ScaleOf(module, rank), Is.EqualTo(scale * Math.Sqrt(rank)).Within(1e-12));
     }

@@ -10,7 +10,8 @@ public class LoraMixTests
     {
         using DisposeScope scope = NewDisposeScope();
         using var network = new TinyNetwork();
-        using LoraWeights first = Trained(LoraTargets.AllLayers, rank: 2, alpha: 3, seed: 1), second = Trained(LoraTargets.Names("to_q", "conv"), rank: 3, alpha: 5, seed: 2);
+        using LoraWeights first = Trained(LoraTargets.AllLayers, rank: 2, alpha: 3, seed: 1);
+        using LoraWeights second = Trained(LoraTargets.Names("to_q", "conv"), rank: 3, alpha: 5, seed: 2);
         Dictionary<string, Tensor> expected = Deltas(first, 0.25);
         foreach ((string module, Tensor delta) in Deltas(second, -2))
         {
@@ -38,8 +39,11 @@ public class LoraMixTests
     public static IEnumerable<TestCaseData> Files() =>
         from testCase in ConformanceCase.All()
         where testCase.Suite == "S14-lora" && testCase.Kind != "refuse"
-        from file in testCase.Arguments.TryGetProperty("files", out System.Text.Json.JsonElement files) ? files.EnumerateArray().ToArray() : [testCase.Arguments]
-        select new TestCaseData(testCase.PathOf(file.GetProperty("file").GetString()!), file.GetProperty("format").GetString()).SetName($"FormatOf({testCase}, {file.GetProperty("file").GetString()})");
+        from file in testCase.Arguments.TryGetProperty("files", out System.Text.Json.JsonElement files)
+            ? files.EnumerateArray().ToArray()
+            : [testCase.Arguments]
+        select new TestCaseData(testCase.PathOf(file.GetProperty("file").GetString()!), file.GetProperty("format").GetString())
+            .SetName($"FormatOf({testCase}, {file.GetProperty("file").GetString()})");
 
     [TestCaseSource(nameof(Files))]
     public void TheFormatIsRecognized(string path, string format)

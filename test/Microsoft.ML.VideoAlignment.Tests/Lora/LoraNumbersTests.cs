@@ -25,7 +25,8 @@ public class LoraNumbersTests
     }
 
     [Test]
-    public void AnAlphaThatScalesNothingIsRefused([ValueSource(nameof(s_noAlphas))] double alpha, [Values("lora_unet_attn_to_q.{0}", "unet.attn.to_q.{0}", "base_model.model.attn.to_q.{0}")] string key)
+    public void AnAlphaThatScalesNothingIsRefused(
+        [ValueSource(nameof(s_noAlphas))] double alpha, [Values("lora_unet_attn_to_q.{0}", "unet.attn.to_q.{0}", "base_model.model.attn.to_q.{0}")] string key)
     {
         bool kohya = key.StartsWith("lora_unet", StringComparison.Ordinal);
         string path = _folder.Path("adapter.safetensors");
@@ -36,7 +37,9 @@ public class LoraNumbersTests
             [string.Format(CultureInfo.InvariantCulture, key, kohya ? "lora_up.weight" : "lora_B.weight")] = ones(6, 2),
             [name] = tensor(alpha),
         });
-        Assert.That(() => LoraFile.Read(_network, path, LoraFormatDetector.File(path)), Throws.TypeOf<WeightFileException>().With.Message.Contains(name).And.Message.Contains("above 0"));
+        Assert.That(
+            () => LoraFile.Read(_network, path, LoraFormatDetector.File(path)),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains(name).And.Message.Contains("above 0"));
     }
 
     [TestCase("NaN")]
@@ -51,13 +54,17 @@ public class LoraNumbersTests
     {
         foreach (string settings in new[]
         {
-            $$"""{ "r": {{number}} }""", $$"""{ "lora_alpha": {{number}} }""", $$"""{ "rank_pattern": { "to_q": {{number}} } }""", $$"""{ "alpha_pattern": { "to_q": {{number}} } }""",
+            $$"""{ "r": {{number}} }""", $$"""{ "lora_alpha": {{number}} }""", $$"""{ "rank_pattern": { "to_q": {{number}} } }""",
+            $$"""{ "alpha_pattern": { "to_q": {{number}} } }""",
         })
         {
             _folder.Write("peft/adapter_config.json", Encoding.UTF8.GetBytes(settings));
             string file = _folder.Path("peft/adapter_model.safetensors");
-            SafetensorsWriter.Write(file, new Dictionary<string, Tensor> { ["attn.to_q.lora_A.weight"] = ones(8, 6), ["attn.to_q.lora_B.weight"] = ones(6, 8) });
-            Assert.That(() => LoraFile.Read(_network, file, LoraFormat.Peft), Throws.TypeOf<WeightFileException>().With.Message.Contains("adapter_config.json").And.Message.Contains("above 0"), settings);
+            SafetensorsWriter.Write(
+                file, new Dictionary<string, Tensor> { ["attn.to_q.lora_A.weight"] = ones(8, 6), ["attn.to_q.lora_B.weight"] = ones(6, 8) });
+            Assert.That(
+                () => LoraFile.Read(_network, file, LoraFormat.Peft),
+                Throws.TypeOf<WeightFileException>().With.Message.Contains("adapter_config.json").And.Message.Contains("above 0"), settings);
         }
     }
 
@@ -67,12 +74,14 @@ public class LoraNumbersTests
     [TestCase("""{ "alpha_pattern": { "to_q": null } }""", "alpha_pattern of 'to_q' is null")]
     [TestCase("""{ "lora_alpha": 1e12 }""", "lora_alpha")]
     public void RanksAreWholeAndPatternsAreNotEmpty(string json, string mentions) => Assert.That(
-        () => LoraSettings.FromJson(System.Text.Json.Nodes.JsonObject.Create(JsonFile.Parse(json, "here"))!, "here"), Throws.TypeOf<WeightFileException>().With.Message.Contains(mentions));
+        () => LoraSettings.FromJson(System.Text.Json.Nodes.JsonObject.Create(JsonFile.Parse(json, "here"))!, "here"),
+        Throws.TypeOf<WeightFileException>().With.Message.Contains(mentions));
 
     [Test]
     public void ASwitchIsOffWhateverFalseLooksLike()
     {
-        LoraSettings Settings(string value) => LoraSettings.FromJson(System.Text.Json.Nodes.JsonNode.Parse($$"""{ "r": 4, "lora_alpha": 4, "use_rslora": {{value}}, "use_dora": 0 }""")!.AsObject(), "here");
+        LoraSettings Settings(string value) => LoraSettings.FromJson(
+            System.Text.Json.Nodes.JsonNode.Parse($$"""{ "r": 4, "lora_alpha": 4, "use_rslora": {{value}}, "use_dora": 0 }""")!.AsObject(), "here");
         Assert.That(new[] { "false", "null", "0", "true", "1" }.Select(value => Settings(value).ScaleOf("to_q", 4)), Is.EqualTo(new[] { 1.0, 1, 1, 2, 2 }));
     }
 
@@ -80,12 +89,16 @@ public class LoraNumbersTests
     public void DiffusersMetadataIsReadWithTheSameCare()
     {
         string path = _folder.Path("adapter.safetensors");
-        foreach (string metadata in new[] { """{ "unet.r": 2, "unet.lora_alpha": NaN }""", """{ "unet.r": 2, "unet.lora_alpha": 1e999 }""", """{ "unet.r": 2.5 }""" })
+        foreach (string metadata in new[]
+        {
+            """{ "unet.r": 2, "unet.lora_alpha": NaN }""", """{ "unet.r": 2, "unet.lora_alpha": 1e999 }""", """{ "unet.r": 2.5 }""",
+        })
         {
             SafetensorsWriter.Write(
                 path, new Dictionary<string, Tensor> { ["unet.attn.to_q.lora_A.weight"] = ones(2, 6), ["unet.attn.to_q.lora_B.weight"] = ones(6, 2) },
                 new Dictionary<string, string> { ["lora_adapter_metadata"] = metadata });
-            Assert.That(() => LoraFile.Read(_network, path, LoraFormat.Diffusers), Throws.TypeOf<WeightFileException>().With.Message.Contains("above 0"), metadata);
+            Assert.That(
+                () => LoraFile.Read(_network, path, LoraFormat.Diffusers), Throws.TypeOf<WeightFileException>().With.Message.Contains("above 0"), metadata);
         }
     }
 
@@ -101,7 +114,7 @@ public class LoraNumbersTests
         Assert.That(LoraFile.Read(_network, path, LoraFormat.Diffusers).Pairs.Single().Scale, Is.EqualTo(4));
     }
 
-    /// <summary>An alpha that belongs to no module is no key of an adapter.</summary>
+    /// <summary>An alpha that belongs to no module is not a key of an adapter.</summary>
     [Test]
     public void AnAlphaWithoutAModuleIsNoKey()
     {
@@ -117,23 +130,32 @@ public class LoraNumbersTests
         Tensor down = ones(2, 6, dtype: dtype), up = ones(6, 2, dtype: dtype);
         (inUp ? up : down)[0, 1] = value;
         SafetensorsWriter.Write(path, new Dictionary<string, Tensor> { ["unet.attn.to_q.lora_A.weight"] = down, ["unet.attn.to_q.lora_B.weight"] = up });
-        Assert.That(() => LoraFile.Read(_network, path, LoraFormat.Diffusers), Throws.TypeOf<WeightFileException>().With.Message.Contains("attn.to_q").And.Message.Contains("not finite"));
+        Assert.That(
+            () => LoraFile.Read(_network, path, LoraFormat.Diffusers),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("attn.to_q").And.Message.Contains("not finite"));
     }
 
     [Test]
     public void AFactorOfRankZeroIsRefused()
     {
         string path = _folder.Path("adapter.safetensors");
-        SafetensorsWriter.Write(path, new Dictionary<string, Tensor> { ["unet.attn.to_q.lora_A.weight"] = ones(0, 6), ["unet.attn.to_q.lora_B.weight"] = ones(6, 0) });
-        Assert.That(() => LoraFile.Read(_network, path, LoraFormat.Diffusers), Throws.TypeOf<WeightFileException>().With.Message.Contains("no factors of LoRA"));
+        SafetensorsWriter.Write(
+            path, new Dictionary<string, Tensor> { ["unet.attn.to_q.lora_A.weight"] = ones(0, 6), ["unet.attn.to_q.lora_B.weight"] = ones(6, 0) });
+        Assert.That(() => LoraFile.Read(_network, path, LoraFormat.Diffusers), Throws.TypeOf<WeightFileException>().With.Message.Contains("not LoRA factors"));
     }
 
     [Test]
     public void TheAlphaThatAUserStatesIsOne([ValueSource(nameof(s_noAlphas))] double alpha)
     {
         string path = _folder.Path("vader.pt");
-        TorchZipWriter.Write(path, new Dictionary<string, Tensor> { ["base_model.model.attn.to_q.lora_A.weight"] = ones(2, 6), ["base_model.model.attn.to_q.lora_B.weight"] = ones(6, 2) });
-        Assert.That(() => LoraFile.Read(_network, path, LoraFormat.Vader, new LoraFileOptions { Alpha = alpha }), Throws.ArgumentException.With.Message.Contains("Alpha"));
+        TorchZipWriter.Write(path, new Dictionary<string, Tensor>
+        {
+            ["base_model.model.attn.to_q.lora_A.weight"] = ones(2, 6),
+            ["base_model.model.attn.to_q.lora_B.weight"] = ones(6, 2),
+        });
+        Assert.That(
+            () => LoraFile.Read(_network, path, LoraFormat.Vader, new LoraFileOptions { Alpha = alpha }),
+            Throws.ArgumentException.With.Message.Contains("Alpha"));
     }
 
     /// <summary>Half precision ends at 65504 and rounds what is no short fraction; the scale that is read is the one that was written.</summary>

@@ -32,7 +32,7 @@ public class LoraTargetsTests
             Refused(LoraTargets.Pattern("attn|time."), "'attn|time.'");
             Refused(LoraTargets.Names("o_q"), "'o_q'");
             Refused(LoraTargets.Names("to_q", "to_v"), "'to_v'");
-            Refused(LoraTargets.AttentionQkvOut, "'to_k'");
+            Refused(LoraVocabulary.Diffusers.AttentionQkvOut, "'to_k'");
         });
 
         void Refused(LoraTargets targets, string mentions) => Assert.That(() => targets.Select(network),

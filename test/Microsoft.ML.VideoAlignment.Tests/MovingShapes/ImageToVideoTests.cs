@@ -1,5 +1,5 @@
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 

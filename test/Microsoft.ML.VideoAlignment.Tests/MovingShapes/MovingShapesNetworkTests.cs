@@ -162,8 +162,7 @@ public class MovingShapesNetworkTests
         Assert.That(again.Name, Is.EqualTo(reward.Name));
         Assert.That(again.Contract, Is.EqualTo(reward.Contract));
         Assert.That(again.Score(frames, prompts).Equals(reward.Score(frames, prompts)));
-        var other = new Dictionary<string, string>(reference.Arguments) { ["sha256"] = "0" };
-        Assert.That(() => VideoRewards.FromReference(reference with { Arguments = other }), Throws.TypeOf<InvalidDataException>().With.Message.Contains("another version"));
+        Assert.That(() => VideoRewards.FromReference(reference with { ContentHash = "0" }), Throws.TypeOf<InvalidDataException>().With.Message.Contains("another version"));
     }
 
     [Test]

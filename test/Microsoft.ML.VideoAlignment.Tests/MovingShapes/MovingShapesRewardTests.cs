@@ -52,7 +52,7 @@ public class MovingShapesRewardTests
             Assert.That(again.Name, Is.EqualTo(mix.Name));
         }
 
-        RewardReference other = reference.Parts[0].Reward with { Arguments = new Dictionary<string, string> { ["sha256"] = "0" } };
+        RewardReference other = reference.Parts[0].Reward with { ContentHash = "0" };
         Assert.That(() => VideoRewards.FromReference(other), Throws.TypeOf<InvalidDataException>().With.Message.Contains("another version"));
     }
 

@@ -1,4 +1,6 @@
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
+using Microsoft.ML.VideoAlignment.Rewards.TextImage;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -46,7 +48,7 @@ public class ClipRewardTests
         using DisposeScope scope = NewDisposeScope();
         using VideoReward mix = VideoRewards.Aesthetic(SmallRewards.ClipFolder, SmallRewards.HeadFile) + VideoRewards.TextImageSimilarity(SmallRewards.ClipFolder);
         var frames = new PreprocessedFrames(SmallRewards.Frames(2, 3, 2, 40, 40));
-        mix.CheckedScore(frames, SmallRewards.Prompts, parts: null);
+        mix.CheckedScore(frames, SmallRewards.Prompts);
         Assert.That(frames.Kinds, Is.EqualTo(1));
         Assert.That(mix.Contract.WorkingSize, Is.EqualTo((32, 32)));
         Assert.That(mix.Contract.ReadsPrompt);

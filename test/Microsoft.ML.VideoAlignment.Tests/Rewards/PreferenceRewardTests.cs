@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.TextImage;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
@@ -88,9 +89,9 @@ public class PreferenceRewardTests
         using VideoReward two = VideoRewards.Aesthetic(SmallRewards.ClipFolder, SmallRewards.HeadFile) + Preference();
         using VideoReward pick = VideoRewards.PickScore(SmallRewards.ClipFolder);
         var frames = new PreprocessedFrames(SmallRewards.Frames(2, 3, 2, 40, 52));
-        two.CheckedScore(frames, SmallRewards.Prompts, parts: null);
+        two.CheckedScore(frames, SmallRewards.Prompts);
         Assert.That(frames.Kinds, Is.EqualTo(1));
-        pick.CheckedScore(frames, SmallRewards.Prompts, parts: null);
+        pick.CheckedScore(frames, SmallRewards.Prompts);
         Assert.That(frames.Kinds, Is.EqualTo(2));
     }
 

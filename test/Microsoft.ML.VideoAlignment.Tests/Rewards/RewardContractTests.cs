@@ -138,7 +138,7 @@ public class RewardContractTests
     [TestCase(-1f, 1f, "[-1, 1]")]
     [TestCase(0f, 255f, "divide by 255")]
     [TestCase(0f, float.NaN, "NaN at [2]")]
-    [TestCase(0f, float.PositiveInfinity, "no clamp mends")]
+    [TestCase(0f, float.PositiveInfinity, "clamping does not repair")]
     [TestCase(-0.25f, 2f, "-0.25 at [0]")]
     public void ValuesOutsideTheUnitRangeAreNamed(float low, float high, string expected)
     {

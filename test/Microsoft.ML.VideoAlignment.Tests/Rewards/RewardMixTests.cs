@@ -138,7 +138,7 @@ public class RewardMixTests
         Assert.That(Values(again.Score(frames, [])), Is.EqualTo(Values(mix.Score(frames, []))));
         using VideoReward plain = MovingShapesRewards.Aesthetic() * 2f;
         Assert.That(Values(plain.Score(frames, [])), Is.Not.EqualTo(Values(mix.Score(frames, []))).Within(1e-3f));
-        RewardReference spoilt = reference with { Arguments = new Dictionary<string, string> { ["moments"] = "1 2" } };
+        RewardReference spoilt = reference with { PartMoments = ["1 2"] };
         Assert.That(() => VideoRewards.FromReference(spoilt), Throws.TypeOf<InvalidDataException>().With.Message.Contains("moments"));
     }
 

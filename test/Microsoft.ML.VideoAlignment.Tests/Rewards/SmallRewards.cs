@@ -1,5 +1,7 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
+using Microsoft.ML.VideoAlignment.Rewards.Yolos;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;

@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Text;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.Custom;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -80,7 +81,7 @@ public class TorchScriptRewardTests
         using var folder = new TemporaryFolder();
         var contract = new RewardContract();
         Assert.That(() => VideoRewards.TorchScript(folder.Path("none.pt"), contract), Throws.TypeOf<WeightFileException>().With.Message.Contains("no such file"));
-        Assert.That(() => VideoRewards.TorchScript(folder.Write("text.pt", "hello"u8), contract), Throws.TypeOf<WeightFileException>().With.Message.Contains("no zip archive"));
+        Assert.That(() => VideoRewards.TorchScript(folder.Write("text.pt", "hello"u8), contract), Throws.TypeOf<WeightFileException>().With.Message.Contains("not a zip archive"));
         Assert.That(() => VideoRewards.TorchScript(SmallRewards.HeadFile, contract), Throws.TypeOf<WeightFileException>().With.Message.Contains("weights only"));
         string broken = Write(folder, "class Gain(Module):\n  nonsense\n");
         Assert.That(() => VideoRewards.TorchScript(broken, contract), Throws.TypeOf<WeightFileException>().With.Message.Contains("cannot load"));

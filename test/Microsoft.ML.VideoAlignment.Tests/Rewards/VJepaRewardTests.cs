@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.VJepa;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
@@ -205,7 +206,7 @@ public class VJepaRewardTests
         Assert.That(() => VideoRewards.TemporalConsistency(file, s_options with { Heads = null }), Throws.TypeOf<WeightFileException>().With.Message.Contains("Heads must be given"));
         Assert.That(() => VideoRewards.TemporalConsistency(file, s_options with { Heads = 5 }), Throws.TypeOf<WeightFileException>().With.Message.Contains("do not divide"));
         Assert.That(() => VideoRewards.TemporalConsistency(file, s_options with { Frames = 6 }), Throws.TypeOf<WeightFileException>().With.Message.Contains("position table has 18"));
-        Assert.That(() => VideoRewards.TemporalConsistency(SmallRewards.HeadFile), Throws.TypeOf<WeightFileException>().With.Message.Contains("no V-JEPA file"));
+        Assert.That(() => VideoRewards.TemporalConsistency(SmallRewards.HeadFile), Throws.TypeOf<WeightFileException>().With.Message.Contains("not a V-JEPA file"));
     }
 
     [Test]
@@ -236,7 +237,7 @@ public class VJepaRewardTests
     private static VJepaReward Reward(VJepaOptions? options = null, ScalarType dtype = ScalarType.Float32)
     {
         var placement = new Placement(CPU, dtype);
-        return new VJepaReward(Ramp.Fill(new VJepaNetwork(s_config, placement)), options ?? s_options, placement, clamp: true, () => throw new NotSupportedException());
+        return new VJepaReward(Ramp.Fill(new VJepaNetwork(s_config, placement)), options ?? s_options, clamp: true, () => throw new NotSupportedException());
     }
 
     /// <summary>The same weights in a file, named as in the official ones.</summary>

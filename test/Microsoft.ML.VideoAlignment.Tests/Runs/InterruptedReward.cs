@@ -11,7 +11,7 @@ internal sealed class InterruptedReward(int calls, Action interrupt) : VideoRewa
 
     public override RewardContract Contract { get; } = new();
 
-    internal override void BeginTraining() => _left = calls;
+    protected internal override void BeginTraining() => _left = calls;
 
     public override void MoveTo(Device device)
     {

@@ -4,8 +4,8 @@ using System.Globalization;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>
-/// A process that trains is killed at random moments and started again until its run is done. The moments are drawn from a seed, as so many lines of its output and a part
-/// of the time between two of them; wherever they fall, the weights are those of the run that nobody killed.
+/// A process that trains is killed at random moments and started again until its run is done. The moments are drawn from a seed, as so many lines of its
+/// output and a part of the time between two of them; wherever they fall, the weights are those of a run that was not killed.
 /// </summary>
 [Parallelizable(ParallelScope.Self)]
 public class KillTests
@@ -18,7 +18,10 @@ public class KillTests
     /// <summary>Lines of output, about three steps' worth, within which a process is killed.</summary>
     private const int MostLines = 12;
 
-    private static readonly string[] s_names = ["random-start kept", "ddpo kept", "dpo eight-bit", "low-variance accumulated", "ddpo accumulated", "dpo kept", "drtune eight-bit"];
+    private static readonly string[] s_names =
+    [
+        "random-start kept", "ddpo kept", "dpo eight-bit", "low-variance accumulated", "ddpo accumulated", "dpo kept", "drtune eight-bit",
+    ];
 
     [Test]
     public void KilledAtAnyMomentItGivesTheSameBytes()
@@ -97,7 +100,10 @@ public class KillTests
 
     private static Process Start(string name, string states, string result)
     {
-        var start = new ProcessStartInfo("dotnet", TrainingProgram.Arguments(name, states, result)) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        var start = new ProcessStartInfo("dotnet", TrainingProgram.Arguments(name, states, result))
+        {
+            RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false,
+        };
 
         return Process.Start(start)!;
     }

@@ -78,7 +78,7 @@ public class ResumeTests
         Assert.That(run.Fit(folder.ToString()), Is.EqualTo(expected));
     }
 
-    /// <summary>What a killed process leaves behind: a folder that is written now and then. The steps since are done again.</summary>
+    /// <summary>What a killed process leaves: a folder that is written now and then. The steps since then are repeated.</summary>
     [TestCaseSource(nameof(Cases))]
     public void KilledAfterAnyStepItGivesTheSameBytes(string name)
     {
@@ -105,6 +105,7 @@ public class ResumeTests
     /// <summary>Calls of the reward before an interruption: 0 to 10, in an order in which the run still gets on.</summary>
     private static int Let(int sitting) => (3 + (sitting * 4)) % 11;
 
-    private static (int Step, double Reward, double Loss, double Norm, double? HeldOut, long Queries, long Measured, long Evaluations) Numbers(VideoAlignmentProgress step) =>
+    private static (int Step, double Reward, double Loss, double Norm, double? HeldOut, long Queries, long Measured, long Evaluations) Numbers(
+        VideoAlignmentProgress step) =>
         (step.Step, step.Reward, step.Loss, step.GradientNorm, step.ValidationEvaluator, step.RewardQueries, step.HeldOutQueries, step.DenoiserEvaluations);
 }

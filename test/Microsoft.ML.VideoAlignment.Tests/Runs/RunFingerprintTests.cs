@@ -50,7 +50,7 @@ public class RunFingerprintTests
         Case(options => options with { LearningRate = 0.01 }, "optimizer", "LearningRate was 0.05 and is 0.01"),
         Case(options => options with { BatchSize = 1 }, "options", "BatchSize was 2 and is 1"),
         Case(options => options with { EmaDecay = null }, "options", "EmaDecay was 0.5 and is none"),
-        Case(options => options with { GradientWindow = GradientWindow.Steps(1, 2) }, "options", "Graded = [1, 2]"),
+        Case(options => options with { GradientWindow = GradientWindow.Steps(1, 2) }, "options", "WithGradient = [1, 2]"),
         Case(options => options with { Loss = RewardLoss.Minimize() }, "options", "form = Fall"),
         Case(options => options with { InferenceSteps = 5 }, "sampling", "Steps was 4 and is 5"),
         Case(options => options with { Seed = 4 }, "sampling", "Seed was 3 and is 4"),
@@ -63,7 +63,9 @@ public class RunFingerprintTests
         Begin();
         var log = new List<string>();
         s_run.Fit(_folder.ToString(), change: change, log: log);
-        Assert.That(log.Where(line => line.Contains("changed since", StringComparison.Ordinal)), Has.Exactly(1).Items.And.One.Contains($"{kind} changed since step 2").And.One.Contains(told));
+        Assert.That(
+            log.Where(line => line.Contains("changed since", StringComparison.Ordinal)),
+            Has.Exactly(1).Items.And.One.Contains($"{kind} changed since step 2").And.One.Contains(told));
         log.Clear();
         s_run.Fit(_folder.ToString(), change: options => change(options) with { Steps = 7 }, log: log);
         Assert.That(log, Has.None.Contains("changed since"), "states are written with what the run goes on with");
@@ -74,10 +76,12 @@ public class RunFingerprintTests
     {
         Begin();
         var log = new List<string>();
-        s_run.Fit(_folder.ToString(), VideoRewards.Custom("other", (frames, _) => frames.mean([1, 2, 3, 4])), prompts: ["a red circle", "a blue square"], log: log);
+        s_run.Fit(
+            _folder.ToString(), VideoRewards.Custom("other", (frames, _) => frames.mean([1, 2, 3, 4])), prompts: ["a red circle", "a blue square"], log: log);
         string[] told = [.. log.Where(line => line.Contains("changed since", StringComparison.Ordinal))];
         Assert.That(told, Has.Exactly(2).Items);
-        Assert.That(told, Has.One.Contains("data changed since step 2: Prompts was 5 rows").And.One.Contains("reward changed since step 2: Name was 'brightness' and is 'other'"));
+        Assert.That(told, Has.One.Contains("data changed since step 2: Prompts was 5 rows")
+            .And.One.Contains("reward changed since step 2: Name was 'brightness' and is 'other'"));
     }
 
     [Test]
@@ -99,7 +103,9 @@ public class RunFingerprintTests
         var steps = new List<VideoAlignmentProgress>();
         byte[] kept = s_run.Fit(_folder.ToString(), change: options => Best(options) with { Steps = 3, Progress = new Reported(steps.Add) });
         Assert.That(steps.Single().ValidationEvaluator, Is.LessThan(1));
-        Assert.That(kept, Is.EqualTo(s_run.Fit(_folder.ToString(), change: options => Best(options) with { Steps = 3, KeepBest = false })), "step 3 is the best that compares");
+        Assert.That(
+            kept, Is.EqualTo(s_run.Fit(_folder.ToString(), change: options => Best(options) with { Steps = 3, KeepBest = false })),
+            "step 3 is the best that compares");
     }
 
     /// <summary>A new option must be compared, or be named here with a reason.</summary>
@@ -108,13 +114,14 @@ public class RunFingerprintTests
     {
         string[] changesNoNumber =
         [
-            "Steps" /* may grow */, "Recompute", "OffloadActivations", "OffloadIdleNetworks", "MemoryBudget" /* the same numbers in other memory */, "CheckpointFolder", "CheckpointEvery",
-            "RunFolder", "StateEvery", "SeedColumnName", "ImageColumnName", "IncludeBaseModel", "Progress", "CancellationToken",
+            "Steps" /* may grow */, "Recompute", "OffloadActivations", "OffloadIdleNetworks", "MemoryBudget" /* the same numbers in other memory */,
+            "CheckpointFolder", "CheckpointEvery", "RunFolder", "StateEvery", "SeedColumnName", "ImageColumnName", "IncludeBaseModel", "Progress",
+            "CancellationToken",
         ];
         string[] byOthers =
         [
-            "Frames", "Height", "Width" /* sampling: Size */, "InferenceSteps", "Sampler", "RewardLatentFrames" /* sampling, by other names */, "LoraLayers", "LoraPattern" /* Layers */,
-            "GradientSteps" /* GradientWindow */, "HeldOutPrompts", "HeldOutData" /* held-out data */,
+            "Frames", "Height", "Width" /* sampling: Size */, "InferenceSteps", "Sampler", "RewardLatentFrames" /* sampling, by other names */,
+            "LoraLayers", "LoraPattern" /* Layers */, "GradientSteps" /* GradientWindow */, "HeldOutPrompts", "HeldOutData" /* validation data */,
         ];
         using var folder = new TemporaryFolder();
         s_run.Fit(folder.ToString(), change: options => options with { Steps = 1 });

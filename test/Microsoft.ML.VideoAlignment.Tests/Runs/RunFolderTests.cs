@@ -53,7 +53,7 @@ public class RunFolderTests
         s_run.Fit(_folder.ToString(), change: options => Steps(options, 4));
         var log = new List<string>();
         Assert.That(s_run.Fit(_folder.ToString(), log: log, change: options => Steps(options, 6)), Is.EqualTo(expected));
-        Assert.That(log, Has.One.Contains("Goes on after step 4 of 6"));
+        Assert.That(log, Has.One.Contains("Resuming after step 4 of 6"));
         Assert.That(log, Has.None.Contains("changed since"), "more steps are no change");
     }
 
@@ -91,7 +91,10 @@ public class RunFolderTests
             File.WriteAllBytes(newest, damaged);
             var log = new List<string>();
             Assert.That(s_run.Fit(_folder.ToString(), log: log), Is.EqualTo(expected));
-            Assert.That(log.Where(line => line.Contains(Path.GetFileName(newest), StringComparison.Ordinal)).Where(line => !line.Contains("Goes on", StringComparison.Ordinal)), Has.Exactly(1).Items.And.One.Contains(Path.GetFileName(before)));
+            Assert.That(
+                log.Where(line => line.Contains(Path.GetFileName(newest), StringComparison.Ordinal))
+                    .Where(line => !line.Contains("Goes on", StringComparison.Ordinal)),
+                Has.Exactly(1).Items.And.One.Contains(Path.GetFileName(before)));
             Assert.That(File.ReadAllBytes(newest), Has.Length.EqualTo(whole.Length), "written anew");
         }
     }
@@ -108,7 +111,8 @@ public class RunFolderTests
         int steps = 0;
         Assert.That(
             () => s_run.Fit(_folder.ToString(), change: options => options with { Progress = new Reported(_ => steps++) }),
-            Throws.TypeOf<RunFolderException>().With.Message.Contains("none of the run's states can be read").And.Message.Contains(Path.GetFileName(States()[0])).And.Message.Contains(Path.GetFileName(States()[1])));
+            Throws.TypeOf<RunFolderException>().With.Message.Contains("none of the run's states can be read")
+                .And.Message.Contains(Path.GetFileName(States()[0])).And.Message.Contains(Path.GetFileName(States()[1])));
         Assert.That(steps, Is.Zero);
         Assert.That(States(), Has.Length.EqualTo(2), "they are left for who may repair them");
     }
@@ -116,7 +120,11 @@ public class RunFolderTests
     [Test]
     public void FilesOfOthersAreNeverTouched()
     {
-        string[] foreign = ["notes.txt", "state-00000003.safetensors", "state-1-0123abcd.safetensors", "state-00000001-0123abcd.safetensors.bak", "step-1.safetensors", "x.partial"];
+        string[] foreign =
+        [
+            "notes.txt", "state-00000003.safetensors", "state-1-0123abcd.safetensors", "state-00000001-0123abcd.safetensors.bak", "step-1.safetensors",
+            "x.partial",
+        ];
         foreach (string name in foreign)
         {
             File.WriteAllText(_folder.Path(name), name);
@@ -203,7 +211,8 @@ public class RunFolderTests
     public void AStateThatCannotBeWrittenLosesNeitherTheWeightsNorTheStateBefore()
     {
         byte[] expected = s_run.Fit(folder: null);
-        var failure = Assert.Throws<TrainingStepException>(() => s_run.Fit(_folder.ToString(), change: options => options with { Progress = new Reported(Block) }));
+        var failure = Assert.Throws<TrainingStepException>(
+            () => s_run.Fit(_folder.ToString(), change: options => options with { Progress = new Reported(Block) }));
         Assert.That(failure.InnerException, Is.TypeOf<RunFolderException>().With.Message.Contains("cannot be written"));
         Assert.That(File.Exists(failure.LastGoodWeights));
         foreach (string blocked in Directory.GetDirectories(_folder.ToString()))
@@ -231,7 +240,8 @@ public class RunFolderTests
         byte[] whole = [];
         using (var stop = new CancellationTokenSource())
         {
-            s_run.Fit(_folder.ToString(), change: options => Unseeded(options) with { CancellationToken = stop.Token, Progress = new Reported(_ => stop.Cancel()) });
+            s_run.Fit(
+                _folder.ToString(), change: options => Unseeded(options) with { CancellationToken = stop.Token, Progress = new Reported(_ => stop.Cancel()) });
         }
 
         int seed;

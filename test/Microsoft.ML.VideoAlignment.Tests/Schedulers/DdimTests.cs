@@ -74,7 +74,9 @@ public class DdimTests
     {
         foreach (string name in SchedulerFactory.Names)
         {
-            Assert.That(() => SchedulerFactory.FromConfig(Json(""), name).CreateSampler(steps), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("1000"), name);
+            Assert.That(
+                () => SchedulerFactory.FromConfig(Json(""), name).CreateSampler(steps),
+                Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("1000"), name);
         }
     }
 
@@ -91,8 +93,12 @@ public class DdimTests
             Assert.That(() => scheduler.CreateSampler(5, eta: double.NaN), Throws.TypeOf<ArgumentOutOfRangeException>());
             Assert.That(() => sampler.Step(5, x, x, [], x), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("0 to 4"));
             Assert.That(() => sampler.Step(0, x, x, [], null), Throws.ArgumentNullException.With.Message.Contains("noise"));
-            Assert.That(() => DdimScheduler.FromConfig(Json(""" "steps_offset": 1 """)).CreateSampler(1000), Throws.ArgumentException.With.Message.Contains("steps_offset"));
-            Assert.That(() => DdimScheduler.FromConfig(Json(""" "rescale_betas_zero_snr": true, "timestep_spacing": "trailing" """)).CreateSampler(5), Throws.TypeOf<NotSupportedException>().With.Message.Contains("v_prediction"));
+            Assert.That(
+                () => DdimScheduler.FromConfig(Json(""" "steps_offset": 1 """)).CreateSampler(1000),
+                Throws.ArgumentException.With.Message.Contains("steps_offset"));
+            Assert.That(
+                () => DdimScheduler.FromConfig(Json(""" "rescale_betas_zero_snr": true, "timestep_spacing": "trailing" """)).CreateSampler(5),
+                Throws.TypeOf<NotSupportedException>().With.Message.Contains("v_prediction"));
         });
     }
 

@@ -9,9 +9,11 @@ public class PolicyStepTests
     public static IEnumerable<TestCaseData> Policies() =>
     [
         new TestCaseData(DdimScheduler.FromConfig(DdimTests.Json($"{Betas}, \"steps_offset\": 1"))).SetArgDisplayNames("DDIM"),
-        new TestCaseData(DdimScheduler.FromConfig(DdimTests.Json($"{Betas}, \"prediction_type\": \"v_prediction\", \"timestep_spacing\": \"trailing\", \"rescale_betas_zero_snr\": true")))
+        new TestCaseData(DdimScheduler.FromConfig(DdimTests.Json(
+            $"{Betas}, \"prediction_type\": \"v_prediction\", \"timestep_spacing\": \"trailing\", \"rescale_betas_zero_snr\": true")))
             .SetArgDisplayNames("DDIM from pure noise"),
-        new TestCaseData(VideoCrafterDdimScheduler.FromConfig(DdimTests.Json("\"linear_start\": 0.00085, \"linear_end\": 0.012, \"use_scale\": true, \"scale_b\": 0.7"))).SetArgDisplayNames("lvdm"),
+        new TestCaseData(VideoCrafterDdimScheduler.FromConfig(DdimTests.Json(
+            "\"linear_start\": 0.00085, \"linear_end\": 0.012, \"use_scale\": true, \"scale_b\": 0.7"))).SetArgDisplayNames("lvdm"),
     ];
 
     /// <summary>What a rollout draws is what learning gives a probability to: the step is its mean and that many deviations of the noise.</summary>
@@ -55,7 +57,8 @@ public class PolicyStepTests
         DdimScheduler ddim = DdimScheduler.FromConfig(DdimTests.Json($"{Betas}, \"steps_offset\": 1, \"set_alpha_to_one\": true"));
         (ISampler ordinary, IPolicySampler policy) = (ddim.CreateSampler(5, 1), ddim.CreatePolicy(5, 1));
         using var generator = new Generator(3);
-        Tensor x = randn([1L, 4, 2, 2], generator: generator), prediction = randn([1L, 4, 2, 2], generator: generator), noise = randn([1L, 4, 2, 2], generator: generator);
+        Tensor Draw() => randn([1L, 4, 2, 2], generator: generator);
+        Tensor x = Draw(), prediction = Draw(), noise = Draw();
         bool[] same = [.. Enumerable.Range(0, 5).Select(step =>
             ordinary.Step(step, x, prediction, [], noise).Sample.allclose(policy.Step(step, x, prediction, [], noise).Sample, rtol: 1e-6, atol: 1e-6))];
         Assert.That(same, Is.EqualTo(new[] { true, true, true, true, false }));
@@ -65,7 +68,9 @@ public class PolicyStepTests
     public void AStepWithoutNoiseHasNoProbability()
     {
         DdimScheduler ddim = DdimScheduler.FromConfig(DdimTests.Json($"{Betas}, \"steps_offset\": 0"));
-        Assert.That(() => ddim.CreatePolicy(5, 1, rederiveNoise: false), Throws.ArgumentException.With.Message.Contains("timestep 0").And.Message.Contains("steps_offset 1"));
+        Assert.That(
+            () => ddim.CreatePolicy(5, 1, rederiveNoise: false),
+            Throws.ArgumentException.With.Message.Contains("timestep 0").And.Message.Contains("steps_offset 1"));
         Assert.That(() => ddim.CreatePolicy(5, 0), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("eta 0"));
         Assert.That(
             () => VideoCrafterDdimScheduler.FromConfig(DdimTests.Json("\"linear_start\": 0.00085, \"linear_end\": 0.012")).CreatePolicy(25, 0),

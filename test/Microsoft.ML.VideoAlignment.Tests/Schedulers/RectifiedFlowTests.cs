@@ -22,7 +22,9 @@ public class RectifiedFlowTests
     [TestCase(16, 17)]
     public void FramesBetweenOneAndAChunkAreRefusedWithTheNearest(int frames, int nearest)
     {
-        Assert.That(() => s_flow.CreateSampler(4, frames, 240, 426), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains($"The nearest is {nearest}."));
+        Assert.That(
+            () => s_flow.CreateSampler(4, frames, 240, 426),
+            Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains($"The nearest is {nearest}."));
         Assert.That(() => new RectifiedFlow().CreateSampler(4, frames, 240, 426), Throws.Nothing, "times that do not move have no such gap");
     }
 

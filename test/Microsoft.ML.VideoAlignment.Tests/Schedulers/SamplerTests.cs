@@ -6,7 +6,8 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 public class SamplerTests
 {
     private const string StableVideoDiffusion = DdimTests.ScaledLinear + """
-        , "prediction_type": "v_prediction", "sigma_max": 700.0, "sigma_min": 0.002, "timestep_spacing": "leading", "timestep_type": "continuous", "use_karras_sigmas": true
+        , "prediction_type": "v_prediction", "sigma_max": 700.0, "sigma_min": 0.002, "timestep_spacing": "leading", "timestep_type": "continuous"
+        , "use_karras_sigmas": true
         """;
 
     /// <summary>Stable Video Diffusion's official sampler.</summary>
@@ -15,7 +16,8 @@ public class SamplerTests
     /// <summary>ModelScope's sampler in VADER.</summary>
     internal static ISampler Solver(int steps) => SchedulerFactory.FromConfig(s_file, "DPMSolverMultistepScheduler").CreateSampler(steps);
 
-    private static readonly JsonElement s_file = DdimTests.Json(DdimTests.ScaledLinear + """, "_class_name": "DDIMScheduler", "steps_offset": 1, "set_alpha_to_one": false """);
+    private static readonly JsonElement s_file = DdimTests.Json(
+        DdimTests.ScaledLinear + """, "_class_name": "DDIMScheduler", "steps_offset": 1, "set_alpha_to_one": false """);
 
     /// <summary>VADER's ModelScope sampler at 25 steps: 999, 959, ..., 80, 40 (recorded from diffusers).</summary>
     [Test]
@@ -38,7 +40,10 @@ public class SamplerTests
         Assert.That(() => sampler.Step(1, zeros(2), zeros(2), [], null), Throws.ArgumentException.With.Message.Contains("order 2"));
     }
 
-    /// <summary>A gradient in the last step alone is -0.2 for ModelScope's DPM-Solver++ and about -0.002 for Stable Video Diffusion's Euler: what the choice of a window rests on.</summary>
+    /// <summary>
+    /// A gradient in the last step alone is -0.2 for ModelScope's DPM-Solver++ and about -0.002 for Stable Video Diffusion's Euler: the choice of a gradient
+    /// window rests on this.
+    /// </summary>
     [Test]
     public void SensitivityOfTheLastStepIsTheKnownOne()
     {
@@ -55,7 +60,8 @@ public class SamplerTests
             foreach (string name in SchedulerFactory.Names)
             {
                 using DisposeScope scope = NewDisposeScope();
-                ISampler sampler = SchedulerFactory.FromConfig(DdimTests.Json(DdimTests.ScaledLinear + $""", "solver_order": 3, "prediction_type": "{kind}" """), name).CreateSampler(16, 0.5);
+                ISampler sampler = SchedulerFactory.FromConfig(
+                    DdimTests.Json(DdimTests.ScaledLinear + $""", "solver_order": 3, "prediction_type": "{kind}" """), name).CreateSampler(16, 0.5);
                 for (int step = 2; step < 16; step++)
                 {
                     Tensor prediction = ones(1, dtype: ScalarType.Float64).requires_grad_(true);

@@ -8,7 +8,9 @@ public class SpacingTests
     /// <summary>1000 / (1000 / 61) is a little more than 61 in float64, and a step more would come before the first timestep.</summary>
     [Test]
     public void TrailingStepsAreAsManyAsAskedFor() => Assert.That(
-        Enumerable.Range(1, 1000).Where(count => Spacing.Trailing(count, 1000, 1000) is var steps && (steps.Length != count || steps[0] != 999 || steps[^1] < 0)), Is.Empty);
+        Enumerable.Range(1, 1000).Where(count =>
+            Spacing.Trailing(count, 1000, 1000) is var steps && (steps.Length != count || steps[0] != 999 || steps[^1] < 0)),
+        Is.Empty);
 
     /// <summary>From a timestep on, those at or before it: numpy's arange(last, 0, -stride).</summary>
     [TestCase(10, 500, new[] { 499.0, 399, 299, 199, 99 })]

@@ -12,7 +12,11 @@ public class StepCountTests
         from name in SchedulerFactory.Names
         from at in new[] { ("leading", 0), ("leading", 1), ("trailing", 0), ("linspace", 0) }
         from more in name == "DPMSolverMultistepScheduler"
-            ? new[] { """, "solver_order": 1 """, "", """, "solver_type": "heun" """, """, "solver_order": 3, "final_sigmas_type": "sigma_min" """, """, "algorithm_type": "sde-dpmsolver++" """, """, "use_karras_sigmas": true """ }
+            ? new[]
+            {
+                """, "solver_order": 1 """, "", """, "solver_type": "heun" """, """, "solver_order": 3, "final_sigmas_type": "sigma_min" """,
+                """, "algorithm_type": "sde-dpmsolver++" """, """, "use_karras_sigmas": true """,
+            }
             : name == "EulerDiscreteScheduler" ? ["", """, "final_sigmas_type": "sigma_min" """, """, "use_karras_sigmas": true """] : [""]
         select new TestCaseData(name, at.Item1, at.Item2, more).SetName($"{{m}}({name}, {at.Item1}, offset {at.Item2}{more.Replace('"', ' ')})");
 
@@ -79,7 +83,14 @@ public class StepCountTests
     private static IEnumerable<string> Names() => SchedulerFactory.Names;
 
     private static IScheduler Scheduler(string name, string spacing, int offset, string more) => SchedulerFactory.FromConfig(
-        Json($$"""{ "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "clip_sample": false, "timestep_spacing": "{{spacing}}", "steps_offset": {{offset}} {{more}} }"""), name);
+        Json(
+            $$"""
+            {
+              "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "clip_sample": false, "timestep_spacing": "{{spacing}}",
+              "steps_offset": {{offset}} {{more}}
+            }
+            """),
+        name);
 
     private static JsonElement Json(string text)
     {

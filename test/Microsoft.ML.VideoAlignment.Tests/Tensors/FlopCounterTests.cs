@@ -1,7 +1,7 @@
-using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Conv2d = Microsoft.ML.VideoAlignment.Layers.Conv2d;
 using Linear = Microsoft.ML.VideoAlignment.Layers.Linear;
@@ -117,7 +117,7 @@ public class FlopCounterTests
 
     /// <summary>A graded call of a family's denoiser and decoder does the same products whether or not there are numbers in them.</summary>
     [Test]
-    public void ShapesAreCountedAsNumbersAre([Values] VideoModelFamily family, [Values] bool recompute)
+    public void ShapesAreCountedAsNumbersAre([ValueSource(typeof(ModelPartsAccess), nameof(ModelPartsAccess.Families))] string family, [Values] bool recompute)
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoDiffusionModel model = VideoDiffusionModel.Untrained(family);
@@ -129,7 +129,7 @@ public class FlopCounterTests
         long WithGradient(VideoDiffusionModel made, Device device)
         {
             using var generator = new Generator(1);
-            using LoraAdapters adapters = LoraAdapters.Attach(made.Denoiser, LoraTargets.AttentionQkvOut, 4, 4, generator);
+            using LoraAdapters adapters = LoraAdapters.Attach(made.Denoiser, made.LoraVocabulary.AttentionQkvOut, 4, 4, generator);
             adapters.RequireGradient(true);
             made.RecomputeBlocks = recompute;
             Condition shaped = model.EmptyCondition(1, size), condition = device == CPU ? shaped.Map(part => MetaOps.IsMeta(part) ? ones(part.shape, dtype: part.dtype) : part) : shaped;

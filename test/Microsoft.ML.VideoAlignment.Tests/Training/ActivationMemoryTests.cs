@@ -1,5 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
 
@@ -9,11 +9,12 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 public class ActivationMemoryTests
 {
     private static readonly (ActivationMemory Blocks, bool Steps)[] s_ways =
-        [(ActivationMemory.Recompute, false), (ActivationMemory.RecomputeOffloaded, false), (ActivationMemory.Keep, true), (ActivationMemory.Recompute, true), (ActivationMemory.RecomputeOffloaded, true)];
+        [(ActivationMemory.Recompute, false), (ActivationMemory.RecomputeOffloaded, false), (ActivationMemory.Keep, true), (ActivationMemory.Recompute, true),
+            (ActivationMemory.RecomputeOffloaded, true)];
 
     /// <summary>
-    /// A network sums the gradient of its skip connections in another order where blocks run again, so the last bit of float32 may differ, as it may where steps share latents; one step as a whole is one
-    /// block, and offloading changes no number.
+    /// A network sums the gradient of its skip connections in another order where blocks run again, so the last bit of float32 may differ, as it may where
+    /// steps share latents; one step as a whole is one block, and offloading changes no number.
     /// </summary>
     [TestCase("text", 1)]
     [TestCase("text", 3)]
@@ -22,7 +23,8 @@ public class ActivationMemoryTests
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoDiffusionModel model = made == "text" ? TinyModel.Load() : TinyImageModel.Load();
-        Dictionary<(ActivationMemory, bool), Tensor> all = s_ways.Append((ActivationMemory.Keep, false)).ToDictionary(way => way, way => Gradient(model, way.Item1, way.Item2, window));
+        Dictionary<(ActivationMemory, bool), Tensor> all =
+            s_ways.Append((ActivationMemory.Keep, false)).ToDictionary(way => way, way => Gradient(model, way.Item1, way.Item2, window));
         Tensor plain = all[(ActivationMemory.Keep, false)];
         double largest = plain.abs().max().ToDouble();
         Assert.That(largest, Is.Positive);
@@ -53,7 +55,8 @@ public class ActivationMemoryTests
             Assert.That(whole, Is.LessThan(4 * latents), "latents, the prediction and what the sampler makes of them");
         }
 
-        long Step(ActivationMemory memory, bool steps) => Walked(model, memory, steps, DeviceType.CPU, window: 3)[MemoryPhase.GradientStep] - Walked(model, memory, steps, DeviceType.CPU, window: 2)[MemoryPhase.GradientStep];
+        long Step(ActivationMemory memory, bool steps) => Walked(model, memory, steps, DeviceType.CPU, window: 3)[MemoryPhase.GradientStep]
+            - Walked(model, memory, steps, DeviceType.CPU, window: 2)[MemoryPhase.GradientStep];
     }
 
     /// <summary>Where the device is a GPU, what blocks keep is not in its memory; where it is the CPU there is nowhere else.</summary>
@@ -81,7 +84,7 @@ public class ActivationMemoryTests
     private static void RequireSameBits(Tensor gradient, Tensor expected) =>
         Assert.That(gradient.data<float>().ToArray(), Is.EqualTo(expected.data<float>().ToArray()));
 
-    /// <summary>The gradient of all factors, one behind another: of a video from text, or of a video of two clips that hand gradient on.</summary>
+    /// <summary>The gradient of all factors, one after another: of a video from text, or of a video of two segments that carry gradient across.</summary>
     private static Tensor Gradient(VideoDiffusionModel model, ActivationMemory blocks, bool steps, int window)
     {
         (model.Activations, model.RecomputeSteps) = (blocks, steps);
@@ -120,7 +123,8 @@ public class ActivationMemoryTests
                 Unconditional = model.EncodeUnconditional(request, condition),
                 Start = Noise(model.LatentShape(1, settings.Sampling.Size)),
                 Noise = _ => Noise(model.LatentShape(1, settings.Sampling.Size)),
-                Plan = GradientPlan.Suffix(model.CreateSampler(settings.Sampling).Timesteps.Count, model.CreateSampler(settings.Sampling).Timesteps.Count - window),
+                Plan = GradientPlan.Suffix(model.CreateSampler(settings.Sampling).Timesteps.Count,
+                    model.CreateSampler(settings.Sampling).Timesteps.Count - window),
             };
         }
     }

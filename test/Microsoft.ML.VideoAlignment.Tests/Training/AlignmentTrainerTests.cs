@@ -8,7 +8,7 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 [NonParallelizable]
 public class AlignmentTrainerTests
 {
-    /// <summary>A loss or a score that is no number stops the step before its gradient is applied, however finite the gradient is.</summary>
+    /// <summary>A loss or a score that is not a number stops the step before its gradient is applied, however finite the gradient is.</summary>
     [TestCase(0.5, double.NaN, "the loss")]
     [TestCase(0.5, double.NegativeInfinity, "the loss")]
     [TestCase(double.PositiveInfinity, 0.5, "the score")]
@@ -64,7 +64,8 @@ public class AlignmentTrainerTests
         {
             using LoraAdapters adapters = TinyModel.Adapt(model);
             using VideoReward reward = TinyModel.Redness();
-            using var trainer = new RewardGradientTrainer(model, reward, adapters, settings with { CheckpointEvery = 1, Checkpoint = _ => kept.Add(Kept(adapters)) });
+            using var trainer =
+                new RewardGradientTrainer(model, reward, adapters, settings with { CheckpointEvery = 1, Checkpoint = _ => kept.Add(Kept(adapters)) });
             trainer.Train(["a red circle"]);
             return adapters.StateDict();
         }
@@ -81,7 +82,8 @@ public class AlignmentTrainerTests
         using LoraAdapters adapters = TinyModel.Adapt(model);
         int measured = 0;
         using VideoReward reward = VideoRewards.Custom(
-            "scripted", (frames, _) => frames.requires_grad ? frames.mean([1, 2, 3, 4]) : full(frames.shape[0], script[measured++]), new RewardContract { Direction = direction });
+            "scripted", (frames, _) => frames.requires_grad ? frames.mean([1, 2, 3, 4]) : full(frames.shape[0], script[measured++]),
+            new RewardContract { Direction = direction });
         var states = new List<IReadOnlyDictionary<string, Tensor>>();
         RewardGradientSettings settings = TinyModel.Settings(steps: 6) with
         {
@@ -214,7 +216,8 @@ public class AlignmentTrainerTests
 
         Dictionary<string, Tensor> Gradients()
         {
-            Dictionary<string, Tensor> gradients = adapters.NamedFactors.Where(pair => pair.Factor.grad is not null).ToDictionary(pair => pair.Name, pair => pair.Factor.grad!.clone());
+            Dictionary<string, Tensor> gradients =
+                adapters.NamedFactors.Where(pair => pair.Factor.grad is not null).ToDictionary(pair => pair.Name, pair => pair.Factor.grad!.clone());
             foreach ((_, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
             {
                 factor.grad = null;
@@ -224,7 +227,9 @@ public class AlignmentTrainerTests
         }
     }
 
-    /// <summary>The root of 0 has a slope that is not finite, and times 0 it is no number: score and loss are finite, and every factor's gradient is not.</summary>
+    /// <summary>
+    /// The root of 0 has a slope that is not finite, and times 0 it is not a number: score and loss are finite, and every factor's gradient is not.
+    /// </summary>
     [TestCase(0.0, Description = "not a number")]
     [TestCase(1.0, Description = "infinite")]
     public void AGradientThatIsNotFiniteIsNotAppliedThoughTheLossIsFinite(double slope)
@@ -244,13 +249,15 @@ public class AlignmentTrainerTests
         TrainingStepException failure = Assert.Throws<TrainingStepException>(() => trainer.Train(["a red circle"], told.Add))!;
         Assert.That(failure.Message, Does.Contain("the gradient of ").And.Contain("is not finite"));
         Assert.That(told, Is.Empty, "no step is reported");
-        Assert.That(adapters.NamedFactors.Select(pair => pair.Name), Has.Some.Matches<string>(name => failure.Message.Contains($"the gradient of {name}")), "a factor is named");
+        Assert.That(adapters.NamedFactors.Select(pair => pair.Name), Has.Some.Matches<string>(name => failure.Message.Contains($"the gradient of {name}")),
+            "a factor is named");
         foreach ((string name, Tensor now) in adapters.StateDict())
         {
             Assert.That(now.equal(before[name]).all().ToBoolean(), $"{name}: nothing is applied");
         }
 
-        Assert.That(adapters.NamedFactors.All(pair => pair.Factor.grad is not { } left || left.count_nonzero().ToInt64() == 0), "nothing is left for a later step");
+        Assert.That(adapters.NamedFactors.All(pair => pair.Factor.grad is not { } left || left.count_nonzero().ToInt64() == 0),
+            "nothing is left for a later step");
     }
 
     private static IReadOnlyDictionary<string, Tensor> Kept(LoraAdapters adapters)

@@ -6,7 +6,7 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// <summary>Which of several measurements is the best.</summary>
 public class BestCheckpointTests
 {
-    /// <summary>One that only equals the best is no progress: patience runs out.</summary>
+    /// <summary>A validation that only equals the best is not progress: patience runs out.</summary>
     [TestCase(ScoreDirection.HigherIsBetter, new[] { 1.0, 2, 2, 1.5 }, 2, 2)]
     [TestCase(ScoreDirection.LowerIsBetter, new[] { 2.0, 1, 1, 1.5 }, 2, 2)]
     [TestCase(ScoreDirection.LowerIsBetter, new[] { 2.0, 1, 0.5 }, 3, 0)]

@@ -1,13 +1,13 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Training;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>
-/// Without a GPU a network can still wait where it works wrongly: with all its weights doubled, which is undone to the bit. What trains as it does without has woken
-/// each network before its work and has not sent it away too early.
+/// Without a GPU a network can still wait where it works wrongly: with all its weights doubled, which is undone to the bit. What trains as it does without has
+/// woken each network before its work and has not sent it away too early.
 /// </summary>
 public class CpuOffloaderTests
 {
@@ -20,7 +20,8 @@ public class CpuOffloaderTests
         using DisposeScope scope = NewDisposeScope();
         var use = (ImageUse)images;
         using VideoDiffusionModel model =
-            use == ImageUse.Required ? TinyImageModel.Load() : use == ImageUse.Optional ? VideoDiffusionModel.Untrained(VideoModelFamily.OpenSora) : TinyModel.Load();
+            use == ImageUse.Required ? TinyImageModel.Load() : use == ImageUse.Optional ? VideoDiffusionModel.Untrained(VideoModelFamily.OpenSora)
+                : TinyModel.Load();
         model.RecomputeBlocks = true;
         byte[] plain = Trained(null);
         var moves = new List<string>();
@@ -40,7 +41,8 @@ public class CpuOffloaderTests
         {
             Assert.That(moved, Is.EqualTo(plain));
             Assert.That(moves, Does.Contain("vae waits").And.Contain("vae works").And.Contain("reward waits").And.Contain("reward works"));
-            Assert.That(moves.Count(move => move == "text_encoder works"), use == ImageUse.None ? Is.EqualTo(1) : Is.Zero, "at the end: texts are encoded before the first step");
+            Assert.That(moves.Count(move => move == "text_encoder works"), use == ImageUse.None ? Is.EqualTo(1) : Is.Zero,
+                "at the end: texts are encoded before the first step");
             Assert.That(moves.Count(move => move == "vae works"), Is.AtLeast(2));
             Assert.That(moves.Count(move => move.EndsWith("works", StringComparison.Ordinal)), Is.EqualTo(moves.Count / 2));
         }

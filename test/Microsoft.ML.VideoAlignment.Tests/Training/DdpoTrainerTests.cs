@@ -1,5 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -123,7 +123,8 @@ public class DdpoTrainerTests
         using VideoDiffusionModel model = TinyModel.Load();
         using LoraAdapters adapters = TinyModel.Adapt(model);
         var seen = new List<double[]>();
-        var settings = Settings(batch: 2, options: new DdpoOptions { ClipRange = 1, PerPromptAdvantages = false, InnerEpochs = 2 }) with { LearningRate = 1e-4, WeightDecay = 0 };
+        var settings = Settings(batch: 2, options: new DdpoOptions { ClipRange = 1, PerPromptAdvantages = false, InnerEpochs = 2 })
+            with { LearningRate = 1e-4, WeightDecay = 0 };
         using var trainer = new DdpoTrainer(model, TinyModel.Redness(), adapters, settings) { OnMicroStep = step => seen.Add(Values(step.Terms.Ratio)) };
         using PolicySamples samples = Sampled(trainer, model, videos: 2);
         int[] steps = [0, 1, 2];
@@ -144,7 +145,8 @@ public class DdpoTrainerTests
         using var draws = new TrainingRandom(s_prompts, 7);
         MinibatchOrder[] orders = [MinibatchOrder.Draw(draws, 6, 5), MinibatchOrder.Draw(draws, 6, 5)];
         var condition = new Condition { Text = zeros(6, 1, 1), Size = TinyModel.Size };
-        using var epoch = new RolloutBuffer(new PolicySamples(zeros(6, 6, 1), zeros(6, 5), condition, null), new double[6], new double[6], orders, batchSize: 2, learntSteps: 5);
+        using var epoch = new RolloutBuffer(new PolicySamples(zeros(6, 6, 1), zeros(6, 5), condition, null), new double[6], new double[6], orders, batchSize: 2,
+            learntSteps: 5);
         var batches = new List<PolicyMicroBatch>();
         while (!epoch.IsExhausted)
         {
@@ -173,7 +175,8 @@ public class DdpoTrainerTests
     }
 
     private static DdpoSettings Settings(int steps = 2, int batch = 1, int accumulation = 1, DdpoOptions? options = null) =>
-        new(TinyModel.Settings(steps, batch, accumulation), options ?? new DdpoOptions { PerPromptAdvantages = false }, RewardFrames.All, RewardLoss.Maximize());
+        new(TinyModel.Settings(steps, batch, accumulation), options ?? new DdpoOptions { PerPromptAdvantages = false }, RewardFrames.All,
+            RewardLoss.Maximize());
 
     private static void Run(VideoDiffusionModel model, VideoReward reward, DdpoSettings settings, Action<PolicyMicroStep, int> look)
     {
@@ -188,14 +191,16 @@ public class DdpoTrainerTests
         double[] scores = [0.5, 0.1, 0.3, 0.4];
         double[] worth = [.. scores.Select(score => -loss.Compute(tensor(score)).ToDouble())];
         int[][] steps = [.. Enumerable.Repeat(new[] { 2, 0, 1 }, 4)];
-        return trainer.Begin(Sampled(trainer, model, videos: 4), trainer.Advantages(["a", "b", "a", "b"], worth), scores, [new MinibatchOrder([3, 1, 0, 2], steps)]);
+        return trainer.Begin(Sampled(trainer, model, videos: 4), trainer.Advantages(["a", "b", "a", "b"], worth), scores,
+            [new MinibatchOrder([3, 1, 0, 2], steps)]);
     }
 
     private static PolicySamples Sampled(DdpoTrainer trainer, VideoDiffusionModel model, int videos)
     {
         using var generator = new Generator(4);
         long[] shape = model.LatentShape(videos, TinyModel.Size);
-        Condition Of(string text) => model.Encode(new VideoRequest { Prompts = [.. Enumerable.Repeat(text, videos)], Size = TinyModel.Size, Noise = _ => throw new InvalidOperationException() });
+        Condition Of(string text) => model.Encode(
+            new VideoRequest { Prompts = [.. Enumerable.Repeat(text, videos)], Size = TinyModel.Size, Noise = _ => throw new InvalidOperationException() });
         return trainer.Sample(new SegmentInputs
         {
             Condition = Of("a red circle"),

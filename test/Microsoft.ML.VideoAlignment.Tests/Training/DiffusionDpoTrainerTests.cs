@@ -1,5 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -74,7 +74,8 @@ public class DiffusionDpoTrainerTests
         using LoraAdapters adapters = TinyModel.Adapt(model);
         VideoReward flat = VideoRewards.Custom("flat", (frames, _) => frames.new_ones(frames.shape[0]), new RewardContract { IsDifferentiable = false });
         using var trainer = new DiffusionDpoTrainer(model, flat, adapters, Settings(batch: 2));
-        Assert.That(() => trainer.Train(s_prompts), Throws.TypeOf<RewardContractException>().With.Message.Contains("'flat'").And.Message.Contains("CandidatesPerPrompt"));
+        Assert.That(() => trainer.Train(s_prompts),
+            Throws.TypeOf<RewardContractException>().With.Message.Contains("'flat'").And.Message.Contains("CandidatesPerPrompt"));
         Assert.That(trainer.Ties, Is.EqualTo(4));
     }
 
@@ -86,7 +87,8 @@ public class DiffusionDpoTrainerTests
         using VideoDiffusionModel model = TinyModel.Load();
         using LoraAdapters adapters = TinyModel.Adapt(model);
         int calls = 0;
-        VideoReward reward = VideoRewards.Custom("in order", (frames, _) => frames.new_ones(1) * Math.Max(2, ++calls), new RewardContract { IsDifferentiable = false });
+        VideoReward reward =
+            VideoRewards.Custom("in order", (frames, _) => frames.new_ones(1) * Math.Max(2, ++calls), new RewardContract { IsDifferentiable = false });
         var options = new DiffusionDpoOptions { PairsPerRollout = 3 };
         using var trainer = new DiffusionDpoTrainer(model, reward, adapters, Settings(steps: 2, batch: 1, options: options));
         var rewards = new List<double>();

@@ -39,7 +39,8 @@ public class EightBitAdamWTests
         {
             Assert.That(places.dtype, Is.EqualTo(ScalarType.Byte));
             Assert.That(scales.shape[0], Is.EqualTo(4));
-            Assert.That(((back / scales.repeat_interleave(BlockwiseQuantizer.Block).narrow(0, 0, 1000)) - shares).abs().sub(best).max().ToDouble(), Is.LessThan(1e-6));
+            Assert.That(((back / scales.repeat_interleave(BlockwiseQuantizer.Block).narrow(0, 0, 1000)) - shares).abs().sub(best).max().ToDouble(),
+                Is.LessThan(1e-6));
             Assert.That(tree.Dequantize(tree.Quantize(x.pow(3)).Places, scales).gt(0).all().ToBoolean(), "a second moment above zero stays above zero");
             Assert.That(tree.Dequantize(tree.Quantize(zeros(7)).Places, zeros(1)).abs().max().ToDouble(), Is.Zero);
         }
@@ -94,8 +95,8 @@ public class EightBitAdamWTests
     }
 
     /// <summary>
-    /// A dozen updates of a tiny model raise the reward as much, nearly. Factors whose gradient is a thousandth of their block's largest are moved otherwise, as few
-    /// values lie there, and matter as little.
+    /// A dozen updates of a tiny model raise the reward as much, nearly. Factors whose gradient is a thousandth of their block's largest are moved otherwise,
+    /// as few values lie there, and matter as little.
     /// </summary>
     [Test]
     public void AlignmentGainsAsMuch()

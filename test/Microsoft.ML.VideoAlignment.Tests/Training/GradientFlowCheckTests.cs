@@ -18,7 +18,8 @@ public class GradientFlowCheckTests
         using LoraAdapters adapters = Adapt(attention, LoraTargets.AllLayers);
         var watch = new GradientFlowCheck(adapters);
         IReadOnlyList<string> warnings = Steps(
-            watch, attention, adapters, tokens: 1, (name, gradient) => Set(gradient, IsOf(name, "to_q", "to_k") ? noise : null), move: name => IsOf(name, "to_v", "to_out"));
+            watch, attention, adapters, tokens: 1, (name, gradient) => Set(gradient, IsOf(name, "to_q", "to_k") ? noise : null), move: name =>
+            IsOf(name, "to_v", "to_out"));
         Assert.That(warnings, Is.Empty);
         Assert.That(adapters.InertFactors, Has.Count.EqualTo(4));
     }
@@ -33,7 +34,8 @@ public class GradientFlowCheckTests
         var watch = new GradientFlowCheck(adapters);
         IReadOnlyList<string> warnings = Steps(watch, attention, adapters, tokens: 1, (name, gradient) => Set(gradient, IsOf(name, "to_v") ? 0 : null));
         Assert.That(warnings, Has.Count.EqualTo(1));
-        Assert.That(warnings[0], Does.StartWith("No gradient reaches 2 adapter tensors").And.Contains("to_v.lora_A.weight, to_v.lora_B.weight").And.Not.Contains("to_q"));
+        Assert.That(warnings[0],
+            Does.StartWith("No gradient reaches 2 adapter tensors").And.Contains("to_v.lora_A.weight, to_v.lora_B.weight").And.Not.Contains("to_q"));
     }
 
     [Test]
@@ -67,10 +69,13 @@ public class GradientFlowCheckTests
         var watch = new GradientFlowCheck(adapters);
         Assert.That(
             () => Steps(watch, attention, adapters, tokens: 1),
-            Throws.InvalidOperationException.With.Message.Contains("None of the 4 adapter tensors").And.Message.Contains("single token").And.Message.Contains("Choose"));
+            Throws.InvalidOperationException.With.Message.Contains("None of the 4 adapter tensors").And.Message.Contains("single token")
+                .And.Message.Contains("Choose"));
     }
 
-    /// <summary>Behind an output layer of zeros gradient arrives a layer at a time: at the output's up, then at its down and the values' up, then at their down.</summary>
+    /// <summary>
+    /// After an output layer of zeros gradient arrives a layer at a time: at the output's up, then at its down and the values' up, then at their down.
+    /// </summary>
     [Test]
     public void AnOutputLayerThatBeginsAtZeroIsWaitedFor()
     {
@@ -86,7 +91,7 @@ public class GradientFlowCheckTests
         Assert.That(Steps(watch, attention, adapters, tokens: 3, count: 5), Is.Empty);
     }
 
-    /// <summary>One whose output stays at zero, not being adapted itself, hides what is behind it for good.</summary>
+    /// <summary>One whose output stays at zero, not being adapted itself, hides the layers before it for good.</summary>
     [Test]
     public void AnOutputLayerThatStaysAtZeroIsNoticed()
     {
@@ -99,7 +104,8 @@ public class GradientFlowCheckTests
 
         using LoraAdapters adapters = Adapt(attention, LoraTargets.Names("to_q", "to_k", "to_v"));
         var watch = new GradientFlowCheck(adapters);
-        Assert.That(() => Steps(watch, attention, adapters, tokens: 3), Throws.InvalidOperationException.With.Message.Contains("no gradient has reached any of the 6 adapter tensors"));
+        Assert.That(() => Steps(watch, attention, adapters, tokens: 3),
+            Throws.InvalidOperationException.With.Message.Contains("no gradient has reached any of the 6 adapter tensors"));
     }
 
     private static Attention Small() => Ramp.Fill(new Attention(8, 8, 2, 4, Placement.Cpu));
@@ -120,9 +126,13 @@ public class GradientFlowCheckTests
         }
     }
 
-    /// <summary>Steps down the gradient's signs, as Adam's first steps do; <paramref name="spoil"/> may change it first, <paramref name="move"/> says which factors are updated. What the watch said.</summary>
+    /// <summary>
+    /// Steps down the gradient's signs, as Adam's first steps do; <paramref name="spoil"/> may change it first, <paramref name="move"/> says which factors are
+    /// updated. What the watch said.
+    /// </summary>
     private static IReadOnlyList<string> Steps(
-        GradientFlowCheck watch, Attention attention, LoraAdapters adapters, int tokens, Action<string, Tensor>? spoil = null, Func<string, bool>? move = null, int count = 3)
+        GradientFlowCheck watch, Attention attention, LoraAdapters adapters, int tokens, Action<string, Tensor>? spoil = null, Func<string, bool>? move = null,
+        int count = 3)
     {
         var said = new List<string>();
         for (int step = 1; step <= count; step++)

@@ -1,4 +1,4 @@
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Training;
 
@@ -16,7 +16,8 @@ public class GradientWindowTests
         GradientPlan plan = Resolve(GradientWindow.LastSteps(count));
         Assert.That(plan.GradientSteps, Is.EqualTo(Enumerable.Range(Steps - count, count)));
         Assert.That(plan.Stop, Is.Null);
-        Assert.That(Enumerable.Range(0, Steps).Select(step => plan[step].Sampler), Is.EqualTo(Enumerable.Range(0, Steps).Select(step => step >= Steps - count)));
+        Assert.That(Enumerable.Range(0, Steps).Select(step => plan[step].Sampler),
+            Is.EqualTo(Enumerable.Range(0, Steps).Select(step => step >= Steps - count)));
     }
 
     [Test]
@@ -86,10 +87,13 @@ public class GradientWindowTests
         Assert.That(plan.GradientSteps, Is.EqualTo(new[] { 16, 17, 18 }));
         Assert.That(Enumerable.Range(0, 25).All(step => plan[step] is { Sampler: true, DetachInput: false }));
         Assert.That(() => GradientWindow.MostSensitive(26).Resolve(SamplerTests.StableVideo(25), _ => 0), Throws.InstanceOf<ArgumentOutOfRangeException>());
-        Assert.That(GradientWindow.LastSteps(2).Resolve(SamplerTests.StableVideo(25), _ => 0).GradientSteps, Is.EqualTo(new[] { 23, 24 }), "other windows as ever");
+        Assert.That(GradientWindow.LastSteps(2).Resolve(SamplerTests.StableVideo(25), _ => 0).GradientSteps, Is.EqualTo(new[] { 23, 24 }),
+            "other windows as ever");
     }
 
-    /// <summary>DPM-Solver++ remembers a clean prediction, which the next step uses too: against a run that differs by a small change of one prediction.</summary>
+    /// <summary>
+    /// DPM-Solver++ remembers a clean prediction, which the next step uses too: against a run that differs by a small change of one prediction.
+    /// </summary>
     [Test]
     public void WhatASamplerRemembersCounts([Values(0, 3, 8, 9)] int step)
     {
@@ -118,10 +122,11 @@ public class GradientWindowTests
         using VideoDiffusionModel model = MovingShapesModels.TextToVideo();
         string[] lines = GradientWindow.MostSensitive(2).Describe(model, 5, "DDIMScheduler").Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.That(lines, Has.Length.EqualTo(6));
-        double[] sensitivity = [.. lines.Skip(1).Select(line => double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[2], System.Globalization.CultureInfo.InvariantCulture))];
+        double[] sensitivity = [.. lines.Skip(1)
+            .Select(line => double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[2], System.Globalization.CultureInfo.InvariantCulture))];
         Assert.That(sensitivity, Has.All.LessThan(0));
         int[] strongest = [.. Enumerable.Range(0, 5).OrderBy(step => sensitivity[step]).Take(2)];
-        Assert.That(Enumerable.Range(0, 5).Where(step => lines[step + 1].EndsWith("graded", StringComparison.Ordinal)), Is.EquivalentTo(strongest));
+        Assert.That(Enumerable.Range(0, 5).Where(step => lines[step + 1].EndsWith("with gradient", StringComparison.Ordinal)), Is.EquivalentTo(strongest));
         Assert.That(() => GradientWindow.LastSteps(9).Describe(model, 5), Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
 }

@@ -113,7 +113,7 @@ public class NormalizedRewardTests
 
     /// <summary>How many scores each part's running moments have seen.</summary>
     private static long[] Counts(RewardMix mix) =>
-        [.. mix.Reference.Arguments["moments"].Split(';').Select(moments => long.Parse(moments.Split(' ')[0], CultureInfo.InvariantCulture))];
+        [.. mix.Reference.PartMoments!.Select(moments => long.Parse(moments.Split(' ')[0], CultureInfo.InvariantCulture))];
 
     private static Tensor Gray(float first, float second)
     {
@@ -129,7 +129,7 @@ public class NormalizedRewardTests
 
         public override RewardContract Contract { get; } = new();
 
-        internal override RewardReference Reference => new() { Kind = name };
+        protected internal override SavedReward Save() => new(name);
 
         public override void MoveTo(Device device)
         {

@@ -1,22 +1,23 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>Frames that Open-Sora is given: images, and the last frames of a video's clips.</summary>
+/// <summary>Frames that Open-Sora is given: images, and the last frames of a video's segments.</summary>
 [NonParallelizable]
 public class OpenSoraLongVideoTests
 {
     /// <summary>The 17th row of pixels fills no latent: frames have 16, and an image of 16 is not resized.</summary>
     private static readonly SamplingSettings s_clip = new() { Size = new VideoSize(17, 17, 24), Steps = 3, GuidanceScale = 3, FramesPerSecond = 24 };
 
-    private OpenSoraPipeline _model = null!;
+    private VideoDiffusionModel _model = null!;
 
     [OneTimeSetUp]
-    public void Load() => _model = (OpenSoraPipeline)VideoDiffusionModel.Untrained(VideoModelFamily.OpenSora);
+    public void Load() => _model = VideoDiffusionModel.Untrained(VideoModelFamily.OpenSora);
 
     [OneTimeTearDown]
     public void Free() => _model.Dispose();
@@ -67,7 +68,8 @@ public class OpenSoraLongVideoTests
         using var noise = new SeededNoise([3], CPU);
         SegmentInputs segment = new SegmentBuilder(_model, s_clip, _model.CreateSampler(s_clip), cache).Build(0, ["a ship"], image: null, noise.Next);
         using var same = new SeededNoise([3], CPU);
-        Assert.That((segment.Sampler, segment.Condition.FrameMask, segment.Condition.ImageLatents), Is.EqualTo(((ISampler?)null, (Tensor?)null, (Tensor?)null)));
+        Assert.That((segment.Sampler, segment.Condition.FrameMask, segment.Condition.ImageLatents),
+            Is.EqualTo(((ISampler?)null, (Tensor?)null, (Tensor?)null)));
         Assert.That(segment.Start.Equals(same.Next(segment.Start.shape)), "the first draw is the start");
     }
 
@@ -92,7 +94,8 @@ public class OpenSoraLongVideoTests
         Tensor Run(SegmentInputs segment)
         {
             Tensor? latents = null;
-            new SegmentSampler(_model, s_clip, _model.CreateSampler(s_clip), adapters: null).Run((_, _) => segment, (_, made) => { latents = made.MoveToOuterDisposeScope(); return null; });
+            new SegmentSampler(_model, s_clip, _model.CreateSampler(s_clip), adapters: null).Run((_, _) => segment,
+                (_, made) => { latents = made.MoveToOuterDisposeScope(); return null; });
             return latents!;
         }
     }
@@ -124,7 +127,8 @@ public class OpenSoraLongVideoTests
         Tensor? Finish(int segment, Tensor latents)
         {
             Tensor frames = ((_model.Decode(latents, 17) / 2) + 0.5).clamp(0, 1);
-            Assert.That((frames - video.narrow(2, 17 * segment, 17)).abs().max().ToDouble(), Is.LessThan(1e-5), $"clip {segment} of the video, which was handed the same frame");
+            Assert.That((frames - video.narrow(2, 17 * segment, 17)).abs().max().ToDouble(), Is.LessThan(1e-5),
+                $"clip {segment} of the video, which was handed the same frame");
             if (segment > 0)
             {
                 Assert.That(latents[.., .., ..1].Equals(conditions[segment].ImageLatents![.., .., ..1]), $"clip {segment} begins with what it is given");
@@ -146,14 +150,15 @@ public class OpenSoraLongVideoTests
         {
             Assert.That(video[.., .., ..17].Equals(sunny[.., .., ..17]), "loop 0 is the first clip");
             Assert.That(video[.., .., 17..].Equals(sunny[.., .., 17..]), Is.False, "loop 1 is the second");
-            Assert.That(Video(s_clip, new VideoPrompt("|0| a sunny day |1| a rainy day"), seed: 3).Equals(Video(s_clip, new VideoPrompt("a rainy day"), seed: 3)), "a video of one clip is VADER's loop 1");
+            Assert.That(Video(s_clip, new VideoPrompt("|0| a sunny day |1| a rainy day"),
+                seed: 3).Equals(Video(s_clip, new VideoPrompt("a rainy day"), seed: 3)), "a video of one clip is VADER's loop 1");
             Assert.That(_model.RewardText("|0| A sunny day |2| a rainy day", segments: 3), Is.EqualTo("a sunny day, a rainy day"));
             Assert.That(_model.RewardText("A sunny day", segments: 3), Is.EqualTo("a sunny day"));
             Assert.That(_model.RewardText("|0| a sunny day |1| a rainy day", segments: 1), Is.EqualTo("a rainy day"));
         }
     }
 
-    /// <summary>Every clip's text is encoded before the first step, equal ones once.</summary>
+    /// <summary>Every segment's text is encoded before the first step, equal ones once.</summary>
     [Test]
     public void TheTextsOfAllSegmentsAreEncodedAtOnce()
     {
@@ -161,7 +166,7 @@ public class OpenSoraLongVideoTests
         using var texts = new CountedTexts(_model.TextEncoder);
 
         // It shares its networks with the fixture's model, which frees them.
-        var model = OpenSoraPipeline.FromNetworks("counted", texts, (Denoisers.OpenSora.STDiT3)_model.Denoiser, _model.Autoencoder, Placement.Cpu);
+        var model = new VideoDiffusionModel(OpenSoraModel.FromNetworks("counted", texts, (STDiT3)_model.Denoiser, _model.Autoencoder, Placement.Cpu));
         using var cache = new ConditionCache(model, s_clip with { SegmentCount = 3 });
         cache.Prepare(["|0| a sunny day |1| a rainy day", "a sunny day"]);
         Assert.That(texts.Read, Is.EquivalentTo(new[] { "a sunny day aesthetic score: 6.5.", "a rainy day aesthetic score: 6.5." }));
@@ -173,7 +178,9 @@ public class OpenSoraLongVideoTests
         Assert.That(texts.Read, Has.Count.EqualTo(2));
     }
 
-    /// <summary>The reward sees the second clip alone: the first clip's start has gradient if the frame handed on carries it, and none at all if it does not.</summary>
+    /// <summary>
+    /// The reward sees the second segment alone: the first segment's start has gradient if the frame between them carries it, and none at all if it does not.
+    /// </summary>
     [TestCase(false, false)]
     [TestCase(true, false)]
     [TestCase(true, true)]
@@ -183,7 +190,8 @@ public class OpenSoraLongVideoTests
         SamplingSettings two = s_clip with { SegmentCount = 2 };
         using LoraAdapters adapters = TinyModel.Adapt(_model);
         using VideoReward reward = TinyModel.Redness();
-        RewardGradientSettings settings = TinyModel.Settings() with { Sampling = two, CarryGradientAcrossSegments = carry, Window = GradientWindow.LastSteps(2), Frames = RewardFrames.Chosen(20, 33) };
+        RewardGradientSettings settings = TinyModel.Settings()
+            with { Sampling = two, CarryGradientAcrossSegments = carry, Window = GradientWindow.LastSteps(2), Frames = RewardFrames.Chosen(20, 33) };
         using var trainer = new RewardGradientTrainer(_model, reward, adapters, settings);
         using var draws = new TrainingRandom([new VideoPrompt("a ship")], seed: 4);
         _model.RecomputeBlocks = recompute;
@@ -211,7 +219,8 @@ public class OpenSoraLongVideoTests
     {
         using var noise = new SeededNoise([noiseSeed], CPU);
         long[] shape = _model.LatentShape(1, s_clip.Size);
-        Tensor ofImage = noise.Next([1, _model.Autoencoder.Config.Spatial.LatentChannels, .. shape[3..]]), ofVideo = noise.Next([1, shape[1], 1, .. shape[3..]]);
+        Tensor ofImage = noise.Next([1, _model.Autoencoder.Config.Spatial.LatentChannels, .. shape[3..]]),
+            ofVideo = noise.Next([1, shape[1], 1, .. shape[3..]]);
         return _model.Autoencoder.Encode(((image * 2) - 1).unsqueeze(0).unsqueeze(2), ofImage, ofVideo);
     }
 

@@ -59,7 +59,8 @@ public class RewardFramesTests
     public void FramesThatTheVideoDoesNotHaveAreRefused() =>
         Assert.Multiple(() =>
         {
-            Assert.That(() => RewardFrames.RandomFrames(9).Select(8, _ => 0), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("8 frames"));
+            Assert.That(() => RewardFrames.RandomFrames(9).Select(8, _ => 0),
+                Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("8 frames"));
             Assert.That(() => RewardFrames.Chosen(8).Select(8, _ => 0), Throws.InstanceOf<ArgumentOutOfRangeException>());
             Assert.That(() => RewardFrames.Spaced(0).Select(8, _ => 0), Throws.InstanceOf<ArgumentOutOfRangeException>());
         });

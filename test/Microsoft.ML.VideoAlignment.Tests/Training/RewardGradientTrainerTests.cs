@@ -10,7 +10,8 @@ public class RewardGradientTrainerTests
     private static readonly string[] s_prompts = ["a red circle", "a blue square", "a horse"];
 
     public static IEnumerable<TestCaseData> Steps() =>
-        ConformanceCase.All().Where(testCase => testCase.Kind == "modelscope-train-step").Select(testCase => new TestCaseData(testCase).SetName($"Recomputed({testCase})"));
+        ConformanceCase.All().Where(testCase => testCase.Kind == "modelscope-train-step")
+            .Select(testCase => new TestCaseData(testCase).SetName($"Recomputed({testCase})"));
 
     [TestCaseSource(nameof(Steps))]
     public void RecomputingBlocksGivesTheReferencesGradientToo(ConformanceCase testCase)
@@ -37,10 +38,11 @@ public class RewardGradientTrainerTests
 
         Dictionary<string, Tensor> Gradients(int accumulation, (int Start, int Count)[] batches) => GradientsOf(
             model, reward, adapters, TinyModel.Settings(accumulation: accumulation),
-            batches.Select(batch => TinyModel.Fixed(model, [.. s_prompts.Skip(batch.Start).Take(batch.Count)], start.narrow(0, batch.Start, batch.Count), [0, 2])));
+            batches.Select(
+                batch => TinyModel.Fixed(model, [.. s_prompts.Skip(batch.Start).Take(batch.Count)], start.narrow(0, batch.Start, batch.Count), [0, 2])));
     }
 
-    /// <summary>A reward that is no mean over frames, so that a chunk's gradient depends on frames outside it.</summary>
+    /// <summary>A reward that is not a mean over frames, so that a chunk's gradient depends on frames outside it.</summary>
     [TestCase(1, false)]
     [TestCase(2, false)]
     [TestCase(2, true)]
@@ -50,7 +52,8 @@ public class RewardGradientTrainerTests
         using VideoDiffusionModel model = TinyModel.Load();
         using LoraAdapters adapters = TinyModel.Adapt(model);
         using VideoReward reward = VideoRewards.Custom(
-            "restlessness", (frames, _) => (frames.diff(1, 2) * frames.mean([2], keepdim: true)).square().mean([1, 2, 3, 4]), new RewardContract { MinimumFrames = 2, ScoresFramesSeparately = false });
+            "restlessness", (frames, _) => (frames.diff(1, 2) * frames.mean([2], keepdim: true)).square().mean([1, 2, 3, 4]),
+            new RewardContract { MinimumFrames = 2, ScoresFramesSeparately = false });
         using var generator = new Generator(3);
         InFloat64(model);
         model.RecomputeBlocks = recompute;
@@ -99,7 +102,7 @@ public class RewardGradientTrainerTests
         Assert.That(curve[^1], Is.GreaterThan(curve[0] + 1e-3), string.Join(", ", curve));
     }
 
-    /// <summary>The means that the first run left behind would change every score of the second.</summary>
+    /// <summary>The means that the first run left would change every score of the second.</summary>
     [Test]
     public void ARewardThatRemembersBeginsEachRunAnew()
     {
@@ -183,7 +186,8 @@ public class RewardGradientTrainerTests
         using VideoDiffusionModel model = TinyModel.Load();
         using LoraAdapters adapters = TinyModel.Adapt(model);
         VideoReward reward = VideoRewards.Custom("constant", (frames, _) => frames.mean([1, 2, 3, 4]) * 0);
-        Assert.That(() => Train(model, reward, adapters, TinyModel.Settings(steps: 3)), Throws.TypeOf<TrainingStepException>().With.InnerException.TypeOf<InvalidOperationException>().And.Message.Contains("no gradient has reached"));
+        Assert.That(() => Train(model, reward, adapters, TinyModel.Settings(steps: 3)),
+            Throws.TypeOf<TrainingStepException>().With.InnerException.TypeOf<InvalidOperationException>().And.Message.Contains("no gradient has reached"));
     }
 
     [Test]
@@ -204,7 +208,8 @@ public class RewardGradientTrainerTests
         var warnings = new List<string>();
         Assert.That(
             () => Train(model, TinyModel.Redness(), adapters, settings with { LearningRate = 1e-12 }),
-            Throws.TypeOf<TrainingStepException>().With.InnerException.TypeOf<InvalidOperationException>().And.Message.Contains("none of the").And.Message.Contains("Raise the learning rate"));
+            Throws.TypeOf<TrainingStepException>().With.InnerException.TypeOf<InvalidOperationException>().And.Message.Contains("none of the")
+                .And.Message.Contains("Raise the learning rate"));
 
         // One tensor is too large to be moved by a step that moves others.
         (string large, TorchSharp.Modules.Parameter factor) = adapters.NamedFactors.Last(pair => pair.Name.Contains("lora_A", StringComparison.Ordinal));
@@ -233,7 +238,8 @@ public class RewardGradientTrainerTests
         Assert.That(() => Train(model, nothing, adapters, TinyModel.Settings(steps: 3)), Throws.Nothing);
         using var trainer = new RewardGradientTrainer(model, late, adapters, TinyModel.Settings(steps: 6));
         Assert.That(trainer.Train(["a red circle"], warn: warnings.Add), Is.EqualTo(6));
-        Assert.That(warnings, Is.Empty, "queries and keys over one pixel are known to be inert; the two updates that are looked at are the first with a gradient");
+        Assert.That(warnings, Is.Empty,
+            "queries and keys over one pixel are known to be inert; the two updates that are looked at are the first with a gradient");
     }
 
     [Test]
@@ -280,7 +286,8 @@ public class RewardGradientTrainerTests
     }
 
     private static int Train(
-        VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings, Action<TrainingStep>? onStep = null, CancellationToken cancellation = default)
+        VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings, Action<TrainingStep>? onStep = null,
+        CancellationToken cancellation = default)
     {
         using (reward)
         using (var trainer = new RewardGradientTrainer(model, reward, adapters, settings))

@@ -1,11 +1,11 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>Videos of several clips, generated and aligned.</summary>
+/// <summary>Videos of several segments, generated and aligned.</summary>
 [NonParallelizable]
 public class SegmentSamplerTests
 {
@@ -13,14 +13,14 @@ public class SegmentSamplerTests
     public void TheFirstSegmentIsTheVideoAndTheNextBeginsWithItsLastFrame()
     {
         using DisposeScope scope = NewDisposeScope();
-        using StableVideoDiffusionPipeline model = TinyImageModel.Load();
+        using VideoDiffusionModel model = TinyImageModel.Load();
         VideoPrompt prompt = new("", () => TinyImageModel.Image());
         Tensor video = new VideoGenerator(model, TinyImageModel.Sampling()).Generate([prompt], [7]);
         Tensor longVideo = new VideoGenerator(model, TinyImageModel.Sampling(3)).Generate([prompt], [7]);
         Assert.That(longVideo.shape, Is.EqualTo(new long[] { 1, 3, 6, 8, 8 }));
         Assert.That(longVideo.narrow(2, 0, 2).data<float>().ToArray(), Is.EqualTo(video.data<float>().ToArray()), "bit for bit");
 
-        // The second clip follows from the first one's last frame and the draws after it: the same from there on, whatever came before.
+        // The second segment follows from the first one's last frame and the draws after it: the same from there on, whatever came before.
         var images = new List<float[]>();
         SamplingSettings settings = TinyImageModel.Sampling(2);
         ISampler sampler = model.CreateSampler(settings);
@@ -65,7 +65,7 @@ public class SegmentSamplerTests
     }
 
     /// <summary>
-    /// One gradient, however it is computed: clips kept or run again, frames decoded at once or in chunks. The reward looks across clips. Inputs are
+    /// One gradient, however it is computed: segments kept or recomputed, frames decoded at once or in chunks. The reward looks across segments. Inputs are
     /// float64, so that only a lost or doubled path could make a difference.
     /// </summary>
     [TestCase(false)]
@@ -73,7 +73,7 @@ public class SegmentSamplerTests
     public void EveryWayOfSavingMemoryGivesTheSameGradient(bool carry)
     {
         using DisposeScope scope = NewDisposeScope();
-        using StableVideoDiffusionPipeline model = TinyImageModel.Load();
+        using VideoDiffusionModel model = TinyImageModel.Load();
         using LoraAdapters adapters = Adapt(model);
         Dictionary<string, Tensor> plain = Gradients(model, adapters, carry, recompute: false, framesPerDecode: null);
         Assert.That(plain.Values.Count(gradient => gradient.count_nonzero().item<long>() > 0), Is.GreaterThan(plain.Count / 2));
@@ -86,7 +86,7 @@ public class SegmentSamplerTests
     public void HandingTheGraphOnChangesTheGradient()
     {
         using DisposeScope scope = NewDisposeScope();
-        using StableVideoDiffusionPipeline model = TinyImageModel.Load();
+        using VideoDiffusionModel model = TinyImageModel.Load();
         using LoraAdapters adapters = Adapt(model);
         Dictionary<string, Tensor> cut = Gradients(model, adapters, carry: false, recompute: false, framesPerDecode: null);
         Dictionary<string, Tensor> carried = Gradients(model, adapters, carry: true, recompute: false, framesPerDecode: null);
@@ -97,7 +97,7 @@ public class SegmentSamplerTests
     public void TrainingOnImagesRaisesTheRewardOfVideos()
     {
         using DisposeScope scope = NewDisposeScope();
-        using StableVideoDiffusionPipeline model = TinyImageModel.Load();
+        using VideoDiffusionModel model = TinyImageModel.Load();
         using LoraAdapters adapters = TinyModel.Adapt(model);
         VideoPrompt[] prompts = [new("", () => TinyImageModel.Image()), new("", () => TinyImageModel.Image(start: 5))];
         RewardGradientSettings settings = TinyModel.Settings(steps: 6) with
@@ -128,15 +128,17 @@ public class SegmentSamplerTests
         return adapters;
     }
 
-    /// <summary>The gradient of every factor that gets one, of a video of three clips of which all steps are graded, by name.</summary>
-    private static Dictionary<string, Tensor> Gradients(StableVideoDiffusionPipeline model, LoraAdapters adapters, bool carry, bool recompute, int? framesPerDecode)
+    /// <summary>The gradient of every factor that gets one, of a video of three segments whose steps all carry gradient, by name.</summary>
+    private static Dictionary<string, Tensor> Gradients(VideoDiffusionModel model, LoraAdapters adapters, bool carry, bool recompute, int? framesPerDecode)
     {
         model.RecomputeBlocks = recompute;
         SamplingSettings sampling = TinyImageModel.Sampling(3);
         ISampler sampler = model.CreateSampler(sampling);
         using VideoReward reward = VideoRewards.Custom(
-            "restlessness", (frames, _) => (frames.diff(1, 2) * frames.mean([2], keepdim: true)).square().mean([1, 2, 3, 4]), new RewardContract { MinimumFrames = 2, ScoresFramesSeparately = false });
-        RewardGradientSettings settings = TinyModel.Settings() with { Sampling = sampling, CarryGradientAcrossSegments = carry, FramesPerDecode = framesPerDecode };
+            "restlessness", (frames, _) => (frames.diff(1, 2) * frames.mean([2], keepdim: true)).square().mean([1, 2, 3, 4]),
+            new RewardContract { MinimumFrames = 2, ScoresFramesSeparately = false });
+        RewardGradientSettings settings =
+            TinyModel.Settings() with { Sampling = sampling, CarryGradientAcrossSegments = carry, FramesPerDecode = framesPerDecode };
         using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
         SegmentInputs first = Make(0, TinyImageModel.Image().to_type(ScalarType.Float64).unsqueeze(0));
         trainer.Backward(new Rollout
@@ -146,7 +148,8 @@ public class SegmentSamplerTests
             Frames = [0, 1, 3, 4, 5],
             Later = [image => Make(1, image), image => Make(2, image)],
         });
-        Dictionary<string, Tensor> gradients = adapters.NamedFactors.Where(pair => pair.Factor.grad is not null).ToDictionary(pair => pair.Name, pair => pair.Factor.grad!.clone());
+        Dictionary<string, Tensor> gradients =
+            adapters.NamedFactors.Where(pair => pair.Factor.grad is not null).ToDictionary(pair => pair.Name, pair => pair.Factor.grad!.clone());
         foreach ((_, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
         {
             factor.grad = null;

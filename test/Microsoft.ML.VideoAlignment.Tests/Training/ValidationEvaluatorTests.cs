@@ -1,5 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -95,7 +95,7 @@ public class ValidationEvaluatorTests
     public void ChosenFramesAreThoseOfTheWholeVideo()
     {
         using DisposeScope scope = NewDisposeScope();
-        using StableVideoDiffusionPipeline model = TinyImageModel.Load();
+        using VideoDiffusionModel model = TinyImageModel.Load();
         SamplingSettings sampling = TinyImageModel.Sampling(segments: 3);
         VideoPrompt[] prompts = [new("", () => TinyImageModel.Image()), new("", () => TinyImageModel.Image(start: 9))];
         var generator = new VideoGenerator(model, sampling);

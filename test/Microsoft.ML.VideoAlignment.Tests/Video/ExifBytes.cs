@@ -8,14 +8,14 @@ internal static class ExifBytes
         ? [.. "II*\0"u8, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, (byte)orientation, 0, 0, 0, 0, 0, 0, 0]
         : [.. "MM\0*"u8, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, (byte)orientation, 0, 0, 0, 0, 0, 0];
 
-    /// <summary>A JPEG file with the metadata behind its first marker.</summary>
+    /// <summary>A JPEG file with the metadata after its first marker.</summary>
     public static byte[] InJpeg(byte[] jpeg, int orientation)
     {
         byte[] exif = [.. "Exif\0\0"u8, .. Orientation(orientation)];
         return [.. jpeg[..2], 0xff, 0xe1, 0, (byte)(exif.Length + 2), .. exif, .. jpeg[2..]];
     }
 
-    /// <summary>A lossless WebP file (one VP8L chunk) in the extended form, with the metadata behind its image.</summary>
+    /// <summary>A lossless WebP file (one VP8L chunk) in the extended form, with the metadata after its image.</summary>
     public static byte[] InWebP(byte[] webP, int width, int height, int orientation)
     {
         byte[] exif = Orientation(orientation);

@@ -30,7 +30,7 @@ public class ImageFolderTests
     public void PathsStayInside(string path, string? inside) =>
         Assert.That(ImageFolder.Inside(_root, path), Is.EqualTo(inside is null ? null : Path.Combine(ImageFolder.Inside(_root, "x")![..^2], inside)));
 
-    /// <summary>".." behind a link is its target's parent, not the link's.</summary>
+    /// <summary>".." after a link is its target's parent, not the link's.</summary>
     [Test]
     public void LinksAreFollowedPartByPart()
     {

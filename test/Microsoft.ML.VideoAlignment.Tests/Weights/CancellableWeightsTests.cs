@@ -2,7 +2,7 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>What stands between a file and who reads it: cancellation, and the names of wrappers.</summary>
+/// <summary>Wrappers of a source of weights: cancellation, and the prefixes of names.</summary>
 public class CancellableWeightsTests
 {
     [Test]

@@ -10,7 +10,8 @@ internal sealed class MemoryWeights(params (string Name, Tensor Value)[] tensors
     /// <summary>How many tensors were handed out.</summary>
     public int Reads { get; private set; }
 
-    public IReadOnlyDictionary<string, WeightInfo> Entries { get; } = tensors.ToDictionary(pair => pair.Name, pair => new WeightInfo(pair.Value.dtype, pair.Value.shape));
+    public IReadOnlyDictionary<string, WeightInfo> Entries { get; } =
+        tensors.ToDictionary(pair => pair.Name, pair => new WeightInfo(pair.Value.dtype, pair.Value.shape));
 
     public Tensor Read(string name)
     {

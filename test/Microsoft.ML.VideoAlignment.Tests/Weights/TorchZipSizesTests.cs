@@ -22,7 +22,8 @@ public class TorchZipSizesTests
 
         string deflated = folder.Write("deflated.pt", SavedZip.Change(File.ReadAllBytes(stored), (_, content) => content));
         Assert.That(new FileInfo(deflated).Length, Is.LessThan(1 << 20));
-        Assert.That(() => WeightFile.OpenSingle(deflated), Throws.TypeOf<WeightFileException>().With.Message.Contains("made to fill memory").And.Message.Contains("without compression"));
+        Assert.That(() => WeightFile.OpenSingle(deflated),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("made to fill memory").And.Message.Contains("without compression"));
     }
 
     [Test]

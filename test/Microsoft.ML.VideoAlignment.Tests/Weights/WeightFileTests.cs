@@ -3,7 +3,7 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>What a person is told about files that cannot be read, and the limits of those that can.</summary>
+/// <summary>The errors of files that cannot be read, and the limits of those that can.</summary>
 public class WeightFileTests
 {
     private const string Lfs = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
@@ -20,7 +20,8 @@ public class WeightFileTests
     {
         using var folder = new TemporaryFolder();
         string path = folder.Write(name, Encoding.UTF8.GetBytes(content));
-        Assert.That(() => WeightFile.Open(path), Throws.TypeOf<WeightFileException>().With.Message.Contain(expected).And.Message.StartWith(path).And.Property("Location").EqualTo(path));
+        Assert.That(() => WeightFile.Open(path),
+            Throws.TypeOf<WeightFileException>().With.Message.Contain(expected).And.Message.StartWith(path).And.Property("Location").EqualTo(path));
     }
 
     [Test]
@@ -53,10 +54,12 @@ public class WeightFileTests
     [Test]
     public void TensorsBehindFourGigabytesAreReached()
     {
-        // A sparse file: 5 GB that take no disk, and the last tensor behind them.
+        // A sparse file: 5 GB that take no disk, and the last tensor after them.
         using var folder = new TemporaryFolder();
         const long gap = 5_000_000_000;
-        byte[] header = Encoding.UTF8.GetBytes($$$"""{"gap":{"dtype":"U8","shape":[{{{gap}}}],"data_offsets":[0,{{{gap}}}]},"last":{"dtype":"F32","shape":[2],"data_offsets":[{{{gap}}},{{{gap + 8}}}]}}""");
+        byte[] header = Encoding.UTF8.GetBytes(
+            $$$"""{"gap":{"dtype":"U8","shape":[{{{gap}}}],"data_offsets":[0,{{{gap}}}]}"""
+            + $$$""","last":{"dtype":"F32","shape":[2],"data_offsets":[{{{gap}}},{{{gap + 8}}}]}}""");
         string path = folder.Write("weights.safetensors", [.. BitConverter.GetBytes((ulong)header.Length), .. header]);
         using (FileStream file = File.OpenWrite(path))
         {
@@ -90,7 +93,8 @@ public class WeightFileTests
         using IWeightSource deep = WeightFile.Open(path, "deep/x/y/z");
         Assert.That(deep.Entries.Keys, Is.EqualTo(new[] { "0" }));
         Assert.That(() => WeightFile.Open(path), Throws.TypeOf<WeightFileException>().With.Message.Contain("state_dict"));
-        Assert.That(() => WeightFile.Open(path, "ema"), Throws.TypeOf<WeightFileException>().With.Message.Contain("no entry 'ema'").And.Message.Contain("state_dict, epoch"));
+        Assert.That(() => WeightFile.Open(path, "ema"),
+            Throws.TypeOf<WeightFileException>().With.Message.Contain("no entry 'ema'").And.Message.Contain("state_dict, epoch"));
     }
 
     [TestCase(1000, true)]

@@ -28,7 +28,8 @@ public class WeightLoaderTests
         using Linear module = Zeroed();
         using var source = new MemoryWeights(("weight", Ramp(4, 5)), ("extra", Ramp(1)));
         Assert.That(() => WeightLoader.Load(module, source),
-            Throws.TypeOf<WeightFileException>().With.Message.Contain("bias").And.Message.Contain("extra").And.Message.Contain("weight: file Float32 [4, 5], network Float32 [4, 3]"));
+            Throws.TypeOf<WeightFileException>().With.Message.Contain("bias").And.Message.Contain("extra")
+                .And.Message.Contain("weight: file Float32 [4, 5], network Float32 [4, 3]"));
         Assert.That(source.Reads, Is.Zero);
     }
 
@@ -68,7 +69,13 @@ public class WeightLoaderTests
     {
         using Linear module = Zeroed();
         using var source = new MemoryWeights(("query.w", Ramp(4, 3, 1, 1)), ("query.b", Ramp(4)), ("embeddings.position_ids", Ramp(7)));
-        var map = new KeyMap { Aliases = [("query.w", "query.weight")], Rename = name => name == "query.b" ? "bias" : name["query.".Length..], Ignore = ["*.position_ids"], Reshape = ["weight"] };
+        var map = new KeyMap
+        {
+            Aliases = [("query.w", "query.weight")],
+            Rename = name => name == "query.b" ? "bias" : name["query.".Length..],
+            Ignore = ["*.position_ids"],
+            Reshape = ["weight"],
+        };
         LoadReport report = WeightLoader.Load(module, source, map: map);
         Assert.That(report.Reshaped, Is.EqualTo(new[] { "weight" }));
         Assert.That(report.Ignored, Is.EqualTo(new[] { "embeddings.position_ids" }));

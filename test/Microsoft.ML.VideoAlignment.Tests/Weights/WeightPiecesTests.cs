@@ -53,7 +53,9 @@ public class WeightPiecesTests
         using IWeightSource source = Written(folder, "a.safetensors", Values());
         using var layer = new Linear(Columns, Rows, Placement.OnCpu(precision), bias: false);
         WeightLoader.Load(layer, source);
-        (Tensor expected, Tensor? scale) = precision == WeightPrecision.Int8 ? ChannelQuantization.Quantize(Values()) : (Values().to_type(layer.Weight.dtype), null!);
+        (Tensor expected, Tensor? scale) = precision == WeightPrecision.Int8
+            ? ChannelQuantization.Quantize(Values())
+            : (Values().to_type(layer.Weight.dtype), null!);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(layer.Weight.Equals(expected), Is.True);

@@ -3,7 +3,7 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>A file is whole or not there, and what stood in its place stays until then.</summary>
+/// <summary>A file is complete or absent, and an existing one stays until the new one is complete.</summary>
 public class WrittenFileTests
 {
     private TemporaryFolder _folder = null!;
@@ -36,9 +36,11 @@ public class WrittenFileTests
     public void FilesThatBelongTogetherAreReplacedTogether()
     {
         (string first, string second) = (_folder.Write("first", "old"u8), _folder.Write("second", "old"u8));
-        Assert.That(() => WrittenFile.WriteAll([(first, stream => stream.Write("new"u8)), (second, stream => HalfThen(stream))]), Throws.TypeOf<TimeoutException>());
+        Assert.That(() => WrittenFile.WriteAll([(first, stream => stream.Write("new"u8)), (second, stream => HalfThen(stream))]),
+            Throws.TypeOf<TimeoutException>());
         string folder = Directory.CreateDirectory(_folder.Path("folder")).FullName;
-        Assert.That(() => WrittenFile.WriteAll([(first, stream => stream.Write("new"u8)), (folder, stream => stream.Write("new"u8))]), Throws.TypeOf<IOException>());
+        Assert.That(() => WrittenFile.WriteAll([(first, stream => stream.Write("new"u8)), (folder, stream => stream.Write("new"u8))]),
+            Throws.TypeOf<IOException>());
         Assert.That((File.ReadAllText(first), File.ReadAllText(second)), Is.EqualTo(("old", "old")));
         Assert.That(Directory.GetFiles(_folder.ToString(), "*", SearchOption.AllDirectories), Is.EquivalentTo(new[] { first, second }));
     }
@@ -62,14 +64,18 @@ public class WrittenFileTests
     public void APlaceThatCannotBeWrittenIsNamed()
     {
         string nowhere = Path.Combine(_folder.Path("missing"), "file"), below = Path.Combine(_folder.Write("file", []), "file");
-        Assert.That(() => WrittenFile.Write(nowhere, _ => { }), Throws.TypeOf<IOException>().With.Message.Contains(nowhere).And.Message.Contains("create it first"));
+        Assert.That(() => WrittenFile.Write(nowhere, _ => { }),
+            Throws.TypeOf<IOException>().With.Message.Contains(nowhere).And.Message.Contains("create it first"));
         Assert.That(() => WrittenFile.Write(below, _ => { }), Throws.TypeOf<IOException>().With.Message.Contains(below));
     }
+
+    private static string AnotherSpelling(string path) =>
+        Path.Combine(Path.GetDirectoryName(path)!, ".", "..", Path.GetFileName(Path.GetDirectoryName(path)!), Path.GetFileName(path));
 
     public static IEnumerable<TestCaseData> Spellings() =>
     [
         new TestCaseData((Func<string, string>)(path => path)).SetArgDisplayNames("itself"),
-        new TestCaseData((Func<string, string>)(path => Path.Combine(Path.GetDirectoryName(path)!, ".", "..", Path.GetFileName(Path.GetDirectoryName(path)!), Path.GetFileName(path)))).SetArgDisplayNames("another spelling"),
+        new TestCaseData((Func<string, string>)AnotherSpelling).SetArgDisplayNames("another spelling"),
         new TestCaseData((Func<string, string>)(path => Path.GetRelativePath(Directory.GetCurrentDirectory(), path))).SetArgDisplayNames("relative"),
         new TestCaseData((Func<string, string>)(path => File.CreateSymbolicLink(path + ".link", path).FullName)).SetArgDisplayNames("a link"),
     ];

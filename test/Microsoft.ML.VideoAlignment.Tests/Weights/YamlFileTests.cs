@@ -27,14 +27,15 @@ public class YamlFileTests
             """);
         Assert.That(
             JsonSerializer.Serialize(json),
-            Is.EqualTo("""{"a":1,"b":1E-05,"c":0.0001,"d":-0.5,"e":true,"f":false,"g":null,"h":null,"i":"12","j":0.18215,"k":[4,2,1],"l":["x",{"y":7}],"m":"1_000 frames"}"""));
+            Is.EqualTo("""{"a":1,"b":1E-05,"c":0.0001,"d":-0.5,"e":true,"f":false,"g":null,"h":null,"i":"12","j":0.18215"""
+                + ""","k":[4,2,1],"l":["x",{"y":7}],"m":"1_000 frames"}"""));
     }
 
     [TestCase("a: [1, 2", "line")]
     [TestCase("- 1\n- 2", "map")]
     [TestCase("", "map")]
     [TestCase("a: 1\n---\nb: 2", "one YAML document")]
-    [TestCase("? [1, 2]\n: 3", "no text")]
+    [TestCase("? [1, 2]\n: 3", "not text")]
     public void WhatIsNoConfigurationIsRefused(string yaml, string named) =>
         Assert.That(() => Read(yaml), Throws.TypeOf<WeightFileException>().With.Message.Contains(named));
 

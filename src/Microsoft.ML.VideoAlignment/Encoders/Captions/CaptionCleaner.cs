@@ -2,10 +2,11 @@ using System.Text.RegularExpressions;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>
-/// How Open-Sora 1.2 (and PixArt and DeepFloyd IF before it) cleans captions: everything that collected captions of the web have and prompts should not.
-/// The model was trained on such texts, so prompts must go the same way, twice. Reference: Open-Sora, <c>clean_caption</c>.
-/// </summary>
+/// <summary>Cleans captions as Open-Sora 1.2 does (and PixArt and DeepFloyd IF before it). Reference: Open-Sora, <c>clean_caption</c>.</summary>
+/// <remarks>
+/// It removes whatever captions collected from the web contain and prompts should not. The model was trained on such texts, so prompts must be cleaned the same
+/// way, twice.
+/// </remarks>
 internal static class CaptionCleaner
 {
     private const string Word = CaptionText.Word;
@@ -13,7 +14,7 @@ internal static class CaptionCleaner
     private const string Border = CaptionText.Border;
     private const string Endings = "(?:png|jpg|jpeg|bmp|webp|eps|pdf|apk|mp4)";
 
-    /// <summary>More of these than this, and they stand for blanks: this-is-my-cute-cat.</summary>
+    // With more joints than this, they are read as blanks: this-is-my-cute-cat.
     private const int MostJoints = 3;
 
     private static readonly (Regex Pattern, string Replacement)[] s_addresses = [Rule(Address("https?"), ""), Rule(Address("www"), "")];
@@ -67,7 +68,8 @@ internal static class CaptionCleaner
         Rule($@"^\.{CaptionText.NoBlank}+$", ""),
     ];
 
-    /// <summary>One pass. A second one may find more, and the model wants two.</summary>
+    /// <summary>Runs one pass of the cleaning. A second one may find more, and the model expects two.</summary>
+    /// <param name="caption">The caption.</param>
     public static string Clean(string caption)
     {
         string text = LowerCase.Convert(CaptionText.Strip(CaptionText.DecodeUrl(caption))).Replace("<person>", "person", StringComparison.Ordinal);
@@ -78,9 +80,10 @@ internal static class CaptionCleaner
         return CaptionText.Strip(CaptionText.Apply(text, s_words));
     }
 
-    /// <summary>A scheme with what follows its colon, or a host of a common domain with its path.</summary>
+    // A scheme with what follows its colon, or a host of a common domain with its path.
     private static string Address(string scheme) =>
         $@"{Border}(?:{scheme}:(?:/{{1,3}}|[a-zA-Z0-9%])|[a-zA-Z0-9.\-]+[.](?:com|co|ru|net|org|edu|gov|it)(?:{Word}|[/-])*{Border}/?(?!@))";
 
-    private static (Regex Pattern, string Replacement) Rule(string pattern, string replacement) => (new Regex(pattern, RegexOptions.CultureInvariant), replacement);
+    private static (Regex Pattern, string Replacement) Rule(string pattern, string replacement) =>
+        (new Regex(pattern, RegexOptions.CultureInvariant), replacement);
 }

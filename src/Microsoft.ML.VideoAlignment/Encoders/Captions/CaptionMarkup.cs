@@ -5,10 +5,13 @@ using System.Text.RegularExpressions;
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
 /// <summary>
-/// The text of a caption that may be HTML: without tags, comments, declarations and what scripts, styles, templates and ruby notes hold; references decoded.
-/// Faults are treated as Beautiful Soup 4 on Python's html.parser (3.11) treats them, because captions were cleaned by those when the model was trained: a
-/// lone '&lt;' stays, a reference that is not known loses its semicolon, a tag without an end is text.
+/// Extracts the text of a caption that may be HTML: references decoded, without tags, comments, declarations and the content of scripts, styles, templates and
+/// ruby notes.
 /// </summary>
+/// <remarks>
+/// Faults are treated as Beautiful Soup 4 on Python's html.parser (3.11) treats them, because those cleaned the captions that the model was trained on: a lone
+/// '&lt;' stays, an unknown reference loses its semicolon, a tag without an end is text.
+/// </remarks>
 internal sealed partial class CaptionMarkup
 {
     private const string Blank = @"[\s\x1c-\x1f]";
@@ -30,7 +33,7 @@ internal sealed partial class CaptionMarkup
     private readonly StringBuilder _text = new();
     private readonly List<string> _open = [];
 
-    /// <summary>The element whose content is no markup (script, style), while it is open.</summary>
+    // The element whose content is not markup (script, style), while it is open.
     private string? _raw;
     private int _at;
 
@@ -43,7 +46,7 @@ internal sealed partial class CaptionMarkup
             return markup;
         }
 
-        // First as if more were to come, then to the end: after a fault the reference starts again in the second pass, and only once.
+        // First as if more followed, then to the end: after a fault the reference starts again in the second pass, and only once.
         var reader = new CaptionMarkup(markup);
         reader.Advance(atEnd: false);
         reader.Advance(atEnd: true);
@@ -52,8 +55,8 @@ internal sealed partial class CaptionMarkup
 
     private void Advance(bool atEnd)
     {
-        bool goesOn = true;
-        while (goesOn && _at < _markup.Length)
+        bool continues = true;
+        while (continues && _at < _markup.Length)
         {
             int next = _raw is null ? _markup.AsSpan(_at).IndexOfAny('<', '&') : EndOfRaw();
             if (next < 0 && _raw is not null)
@@ -64,7 +67,7 @@ internal sealed partial class CaptionMarkup
             Write(next < 0 ? _markup.Length : _at + next);
             if (_at < _markup.Length)
             {
-                goesOn = _markup[_at] == '<' ? TakeTag(atEnd) : TakeReference(atEnd);
+                continues = _markup[_at] == '<' ? ReadTag(atEnd) : ReadReference(atEnd);
             }
         }
 
@@ -76,20 +79,21 @@ internal sealed partial class CaptionMarkup
 
     private int EndOfRaw()
     {
-        Match end = RawEnd().Matches(_markup, _at).FirstOrDefault(match => match.Groups[1].Value.Equals(_raw, StringComparison.OrdinalIgnoreCase)) ?? Match.Empty;
+        Match end = RawEnd().Matches(_markup, _at)
+            .FirstOrDefault(match => match.Groups[1].Value.Equals(_raw, StringComparison.OrdinalIgnoreCase)) ?? Match.Empty;
         return end.Success ? end.Index - _at : -1;
     }
 
-    private bool TakeTag(bool atEnd)
+    private bool ReadTag(bool atEnd)
     {
         char second = _at + 1 < _markup.Length ? _markup[_at + 1] : '\0';
         int end = char.IsAsciiLetter(second) ? StartTag()
             : second == '/' ? EndTag()
-            : Begins("<!--") ? After(CommentEnd(), _at + 4)
-            : second == '?' ? After('>', _at + 2)
+            : Begins("<!--") ? EndAfter(CommentEnd(), _at + 4)
+            : second == '?' ? EndAfter('>', _at + 2)
             : Begins("<![") ? MarkedSection()
-            : Begins("<!doctype") ? After('>', _at + 9)
-            : second == '!' ? After('>', _at + 2)
+            : Begins("<!doctype") ? EndAfter('>', _at + 9)
+            : second == '!' ? EndAfter('>', _at + 2)
             : 0;
         if (end == 0)
         {
@@ -119,7 +123,7 @@ internal sealed partial class CaptionMarkup
         return true;
     }
 
-    private bool TakeReference(bool atEnd)
+    private bool ReadReference(bool atEnd)
     {
         Match number = NumberReference().Match(_markup, _at);
         Match name = NameReference().Match(_markup, _at);
@@ -159,7 +163,7 @@ internal sealed partial class CaptionMarkup
         return true;
     }
 
-    /// <summary>The end of the tag that starts here, -1 where it has none.</summary>
+    // The end of the tag that starts here; -1 where it has none.
     private int StartTag()
     {
         Match tag = WholeStartTag().Match(_markup, _at);
@@ -191,7 +195,7 @@ internal sealed partial class CaptionMarkup
 
     private int EndTag()
     {
-        int end = After('>', _at + 1);
+        int end = EndAfter('>', _at + 1);
         if (end < 0)
         {
             return -1;
@@ -203,12 +207,12 @@ internal sealed partial class CaptionMarkup
             Match name = EndTagName().Match(_markup, _at + 2);
             if (!name.Success)
             {
-                // A comment to the reference.
+                // The reference reads it as a comment.
                 return end;
             }
 
             Close(name.Groups[1].Value);
-            return After('>', name.Index + name.Length);
+            return EndAfter('>', name.Index + name.Length);
         }
 
         if (_raw is not null && !tag.Groups[1].Value.Equals(_raw, StringComparison.OrdinalIgnoreCase))
@@ -222,7 +226,7 @@ internal sealed partial class CaptionMarkup
         return end;
     }
 
-    /// <summary>&lt;![CDATA[...]]&gt;, whose content is text, and the sections of office programs.</summary>
+    // "<![CDATA[...]]>", whose content is text, and the sections of office programs.
     private int MarkedSection()
     {
         Match name = SectionName().Match(_markup, _at + 3);
@@ -263,13 +267,13 @@ internal sealed partial class CaptionMarkup
 
     private bool Begins(string with) => string.Compare(_markup, _at, with, 0, with.Length, StringComparison.OrdinalIgnoreCase) == 0;
 
-    private int After(char mark, int from)
+    private int EndAfter(char mark, int from)
     {
         int at = from > _markup.Length ? -1 : _markup.IndexOf(mark, from);
         return at < 0 ? -1 : at + 1;
     }
 
-    private int After(Regex mark, int from)
+    private int EndAfter(Regex mark, int from)
     {
         Match match = from > _markup.Length ? Match.Empty : mark.Match(_markup, from);
         return match.Success ? match.Index + match.Length : -1;
@@ -283,7 +287,7 @@ internal sealed partial class CaptionMarkup
 
     private void Write(string text) => _text.Append(_open.Exists(s_hidden.Contains) ? "" : text);
 
-    /// <summary>Numbers below 256 are Windows-1252, as in old pages.</summary>
+    // Numbers below 256 are Windows-1252, as in old pages.
     private static string Character(string digits)
     {
         bool hexadecimal = digits[0] is 'x' or 'X';

@@ -4,27 +4,29 @@ using System.Text.RegularExpressions;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>What Python's patterns mean by word characters, blanks and borders, for rules that were written for them.</summary>
+/// <summary>Defines word characters, blanks and borders as Python's patterns do, for rules that were written for them.</summary>
 internal static class CaptionText
 {
-    /// <summary>A character of a word: letters, numbers of all kinds, the low line; no marks, which .NET's \w has.</summary>
+    /// <summary>A character of a word: letters, numbers of all kinds, the underscore; no combining marks, which .NET's \w includes.</summary>
     public const string Word = @"[\p{L}\p{N}_]";
 
-    /// <summary>White space; to Python four separators among the controls are.</summary>
+    /// <summary>White space, which in Python includes four control characters (separators).</summary>
     public const string Blank = @"[\s\x1c-\x1f]";
 
     public const string NoBlank = @"[^\s\x1c-\x1f]";
 
-    /// <summary>A border between a character of a word and another.</summary>
+    /// <summary>A border between a word character and another one.</summary>
     public const string Border = $"(?:(?<={Word})(?!{Word})|(?<!{Word})(?={Word}))";
 
-    // Letters and digits that no caption has: of the Yi and of the Cham.
+    // Letters and digits that no caption has: Yi and Cham.
     private const int FirstLetter = 0xA000, LastLetter = 0xA48C, FirstDigit = 0xAA50, LastDigit = 0xAA59;
 
-    /// <summary>
-    /// Applies rules to a text. .NET's patterns see a character beyond U+FFFF as two halves that are no letters, so letters and digits up there are stood in for
-    /// meanwhile.
-    /// </summary>
+    /// <summary>Applies rules to a text.</summary>
+    /// <remarks>
+    /// .NET's patterns see a character beyond U+FFFF as two halves that are not letters, so such letters and digits are replaced by stand-ins meanwhile.
+    /// </remarks>
+    /// <param name="text">The text.</param>
+    /// <param name="rules">The patterns and their replacements, in order.</param>
     public static string Apply(string text, IEnumerable<(Regex Pattern, string Replacement)> rules)
     {
         Dictionary<string, string> standIns = StandIns(text);
@@ -33,7 +35,8 @@ internal static class CaptionText
         return standIns.Aggregate(result, (whole, pair) => whole.Replace(pair.Value, pair.Key, StringComparison.Ordinal));
     }
 
-    /// <summary>Without blanks at the ends.</summary>
+    /// <summary>Removes the blanks at both ends.</summary>
+    /// <param name="text">The text.</param>
     public static string Strip(string text)
     {
         static bool IsBlank(char letter) => char.IsWhiteSpace(letter) || letter is >= '\u001C' and <= '\u001F';
@@ -53,8 +56,10 @@ internal static class CaptionText
     }
 
     /// <summary>
-    /// Plus signs to blanks, %XX to the bytes of UTF-8 (bad ones to U+FFFD); a percent sign without two digits stays. Bytes of one character are next to each other.
+    /// Decodes an address: plus signs to blanks, %XX to the bytes of UTF-8 (invalid ones to U+FFFD); a percent sign without two digits stays.
     /// </summary>
+    /// <remarks>Only adjacent bytes form a character.</remarks>
+    /// <param name="text">The text.</param>
     public static string DecodeUrl(string text)
     {
         string plain = text.Replace('+', ' ');

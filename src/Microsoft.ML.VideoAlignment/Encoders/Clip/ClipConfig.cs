@@ -4,9 +4,9 @@ using Microsoft.ML.VideoAlignment.Layers;
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
 /// <summary>
-/// The text tower of CLIP (Radford et al. 2021, arXiv 2103.00020), under the names of the reference's config.json (transformers CLIPTextConfig).
-/// A key that is absent has the reference's default, as below.
+/// The text tower of CLIP (Radford et al. 2021, arXiv 2103.00020), with the names of the reference's config.json (transformers CLIPTextConfig).
 /// </summary>
+/// <remarks>An absent key has the reference's default, as below.</remarks>
 internal sealed record ClipTextConfig
 {
     public long VocabSize { get; init; } = 49408;
@@ -26,16 +26,17 @@ internal sealed record ClipTextConfig
 
     public double LayerNormEps { get; init; } = 1e-5;
 
-    /// <summary>Width of text_projection, where the file has one. It stands in files without a projection too, and means nothing there.</summary>
+    /// <summary>The width of text_projection, where the file has one. Files without a projection contain it too, without meaning.</summary>
     public long ProjectionDim { get; init; } = 512;
 
-    /// <summary>The token whose row is the pooled output. 2 is a stale value of old files and means "the highest id", which was the end token.</summary>
+    /// <summary>The token whose row is the pooled output. 2 is a stale value in old files and means "the highest id", which was the end token.</summary>
     public long EosTokenId { get; init; } = 49407;
 
-    /// <summary>What each layer of the tower is.</summary>
+    /// <summary>The shape of each layer of the tower.</summary>
     public EncoderShape Layer => new(HiddenSize, IntermediateSize, NumAttentionHeads, Activation.ByName(HiddenAct, "hidden_act"), LayerNormEps);
 
     /// <summary>Reads a CLIPTextModel's config.json, or the text half of a CLIPModel's.</summary>
+    /// <param name="json">The file's object.</param>
     public static ClipTextConfig FromJson(JsonElement json)
     {
         JsonElement half = ClipHalf.Select(json, "text_config");
@@ -56,7 +57,7 @@ internal sealed record ClipTextConfig
     }
 }
 
-/// <summary>The vision tower of CLIP, under the names of the reference's config.json (transformers CLIPVisionConfig) and with its defaults.</summary>
+/// <summary>The vision tower of CLIP, with the names and defaults of the reference's config.json (transformers CLIPVisionConfig).</summary>
 internal sealed record ClipVisionConfig
 {
     public long HiddenSize { get; init; } = 768;
@@ -69,10 +70,10 @@ internal sealed record ClipVisionConfig
 
     public long NumChannels { get; init; } = 3;
 
-    /// <summary>Side of the square input, in pixels.</summary>
+    /// <summary>The side of the square input, in pixels.</summary>
     public long ImageSize { get; init; } = 224;
 
-    /// <summary>Side of a patch, in pixels. A remainder of the image on the right and at the bottom is not seen.</summary>
+    /// <summary>The side of a patch, in pixels. Pixels at the right and bottom that fill no patch are ignored.</summary>
     public long PatchSize { get; init; } = 32;
 
     /// <inheritdoc cref="ClipTextConfig.HiddenAct"/>
@@ -80,13 +81,14 @@ internal sealed record ClipVisionConfig
 
     public double LayerNormEps { get; init; } = 1e-5;
 
-    /// <summary>Width of visual_projection, where the file has one.</summary>
+    /// <summary>The width of visual_projection, where the file has one.</summary>
     public long ProjectionDim { get; init; } = 512;
 
-    /// <summary>What each layer of the tower is.</summary>
+    /// <summary>The shape of each layer of the tower.</summary>
     public EncoderShape Layer => new(HiddenSize, IntermediateSize, NumAttentionHeads, Activation.ByName(HiddenAct, "hidden_act"), LayerNormEps);
 
     /// <summary>Reads a CLIPVisionModel's config.json, or the vision half of a CLIPModel's.</summary>
+    /// <param name="json">The file's object.</param>
     public static ClipVisionConfig FromJson(JsonElement json)
     {
         JsonElement half = ClipHalf.Select(json, "vision_config");
@@ -108,6 +110,8 @@ internal sealed record ClipVisionConfig
 }
 
 /// <summary>Both towers of a CLIPModel. The top-level projection_dim (default 512) is the width of both projections, whatever the halves say.</summary>
+/// <param name="Text">The text tower.</param>
+/// <param name="Vision">The vision tower.</param>
 internal sealed record ClipConfig(ClipTextConfig Text, ClipVisionConfig Vision)
 {
     public static ClipConfig FromJson(JsonElement json)

@@ -8,6 +8,9 @@ internal sealed class ClipFolder : IDisposable
 {
     private readonly DiffusersFolder _files;
 
+    /// <summary>Opens a folder.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
     /// <exception cref="WeightFileException">The folder lacks the configuration or the weights.</exception>
     public ClipFolder(string folder, string? variant)
         : this(new DiffusersFolder(folder), variant)

@@ -4,9 +4,9 @@ using Microsoft.ML.VideoAlignment.Layers;
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
 /// <summary>
-/// One tower's keys in a config.json, which describes that tower at its top level, or both towers in halves (text_config, vision_config).
-/// Files of 2022 repeat a half as text_config_dict or vision_config_dict; what that names counts, as in the reference.
+/// Selects one tower's keys in a config.json, which describes that tower at its top level, or both towers in halves (text_config, vision_config).
 /// </summary>
+/// <remarks>Files of 2022 repeat a half as text_config_dict or vision_config_dict, whose values override those of the half, as in the reference.</remarks>
 internal static class ClipHalf
 {
     public static JsonElement Select(JsonElement json, string half)

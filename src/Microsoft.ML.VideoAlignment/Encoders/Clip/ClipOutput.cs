@@ -1,12 +1,11 @@
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>What a CLIP tower makes of a batch; fresh tensors that the caller owns.</summary>
-/// <param name="LastHiddenState">
-/// [B, L, D]. Text: after final_layer_norm. Vision: the class token, then the patches row by row, as the last layer left them, not normalized.
-/// </param>
+/// <summary>The output of a CLIP tower for a batch; fresh tensors that the caller owns.</summary>
+/// <param name="LastHiddenState">[B, L, D]. Text: after final_layer_norm. Vision: the class token, then the patches row by row, as the last layer returns them,
+/// not normalized.</param>
 /// <param name="Pooled">[B, D]. Text: the end token's row. Vision: post_layernorm of the class token.</param>
-/// <param name="Embedding">[B, P] the projection of <paramref name="Pooled"/>, not l2-normalized; null where the file has no projection.</param>
-/// <param name="HiddenStates">The input of the first layer and the output of every layer, none normalized afterwards; empty unless asked for.</param>
+/// <param name="Embedding">[B, P]: the projection of <paramref name="Pooled"/>, not l2-normalized; null where the file has no projection.</param>
+/// <param name="HiddenStates">The input of the first layer and the output of every layer, none normalized afterwards; empty unless requested.</param>
 internal sealed record ClipOutput(Tensor LastHiddenState, Tensor Pooled, Tensor? Embedding, IReadOnlyList<Tensor> HiddenStates) : IDisposable
 {
     public void Dispose()

@@ -5,10 +5,8 @@ using Linear = Microsoft.ML.VideoAlignment.Layers.Linear;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>
-/// CLIP's text encoder with or without a projection: transformers' CLIPTextModel and CLIPTextModelWithProjection. Keys <c>text_model.*</c> and
-/// <c>text_projection.weight</c> [P, D].
-/// </summary>
+/// <summary>CLIP's text encoder with or without a projection: transformers' CLIPTextModel and CLIPTextModelWithProjection.</summary>
+/// <remarks>Keys <c>text_model.*</c> and <c>text_projection.weight</c> [P, D].</remarks>
 internal sealed class ClipTextEncoder : nn.Module<Tensor, Tensor>
 {
     [ComponentName(Name = "text_model")]
@@ -29,10 +27,11 @@ internal sealed class ClipTextEncoder : nn.Module<Tensor, Tensor>
     public ClipTextConfig Config { get; }
 
     /// <summary>Reads config.json and the weights of a transformers folder. Of a whole CLIP model's folder only the text half is read.</summary>
-    /// <remarks>
-    /// <paramref name="variant"/>: such as "fp16", where the file names carry one.
-    /// </remarks>
-    public static ClipTextEncoder FromFolder(string folder, Placement placement, string? variant = null) => FromFolder(new DiffusersFolder(folder), placement, variant);
+    /// <param name="folder">The folder.</param>
+    /// <param name="placement">The device, and how weights are stored.</param>
+    /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
+    public static ClipTextEncoder FromFolder(string folder, Placement placement, string? variant = null) =>
+        FromFolder(new DiffusersFolder(folder), placement, variant);
 
     /// <inheritdoc cref="FromFolder(string, Placement, string?)"/>
     public static ClipTextEncoder FromFolder(DiffusersFolder folder, Placement placement, string? variant)
@@ -41,25 +40,32 @@ internal sealed class ClipTextEncoder : nn.Module<Tensor, Tensor>
         return FromSource(files.Weights, files.Parse(ClipTextConfig.FromJson), placement);
     }
 
-    /// <summary>Fills an encoder from named tensors; it has a projection where they have one.</summary>
-    /// <remarks>
-    /// <paramref name="prefix"/>: what stands before each key of the module in the file.
-    /// </remarks>
+    /// <summary>Makes an encoder from named tensors; it has a projection where they have one.</summary>
+    /// <param name="source">The weights.</param>
+    /// <param name="config">The configuration.</param>
+    /// <param name="placement">The device, and how weights are stored.</param>
+    /// <param name="prefix">The start of the names in the file, before each key of the module.</param>
     public static ClipTextEncoder FromSource(IWeightSource source, ClipTextConfig config, Placement placement, string prefix = "") => WeightLoader.Fill(
         new ClipTextEncoder(config, source.Entries.ContainsKey($"{prefix}text_projection.weight"), placement), source, prefix, ClipKeys.Text(source, prefix));
 
-    /// <summary>ids: int64 [B, L] -> [B, L, D], what diffusion models are conditioned on: the last hidden state after final_layer_norm.</summary>
+    /// <summary>Computes what diffusion models are conditioned on: the last hidden state after final_layer_norm.</summary>
+    /// <param name="ids">int64 [B, L].</param>
+    /// <returns>[B, L, D].</returns>
     public override Tensor forward(Tensor ids) => Context(ids);
 
     /// <summary>
-    /// The conditioning [B, L, D]: final_layer_norm of the output of the layer <paramref name="clipSkip"/> before the last, as diffusers' clip_skip.
+    /// Computes the conditioning: final_layer_norm of the output of the layer <paramref name="clipSkip"/> before the last, as diffusers' clip_skip.
     /// </summary>
-    /// <remarks>
-    /// <paramref name="attentionMask"/>: [B, L], 0 on padding; null (what diffusion models use): padding is attended to like any token.
-    /// </remarks>
+    /// <param name="ids">int64 [B, L].</param>
+    /// <param name="attentionMask">[B, L], 0 on padding; null (as diffusion models do): padding is attended to like any token.</param>
+    /// <param name="clipSkip">The number of last layers that do not run, 0 to all of them.</param>
+    /// <returns>[B, L, D].</returns>
     public Tensor Context(Tensor ids, Tensor? attentionMask = null, int clipSkip = 0) => _tower.Context(ids, attentionMask, clipSkip);
 
-    /// <summary>All outputs of the reference. L may be smaller than <see cref="ClipTextConfig.MaxPositionEmbeddings"/>.</summary>
+    /// <summary>Computes all outputs of the reference.</summary>
+    /// <param name="ids">int64 [B, L]; L may be smaller than <see cref="ClipTextConfig.MaxPositionEmbeddings"/>.</param>
+    /// <param name="attentionMask">[B, L], 0 on padding; null: padding is attended to like any token.</param>
+    /// <param name="keepHiddenStates">Whether <see cref="ClipOutput.HiddenStates"/> is filled.</param>
     public ClipOutput Encode(Tensor ids, Tensor? attentionMask = null, bool keepHiddenStates = false)
     {
         (Tensor last, Tensor pooled, IReadOnlyList<Tensor> states) = _tower.Run(ids, attentionMask, keepHiddenStates);

@@ -5,7 +5,7 @@ using LayerNorm = Microsoft.ML.VideoAlignment.Layers.LayerNorm;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>transformers' CLIPTextTransformer: what stands under <c>text_model</c> in a file.</summary>
+/// <summary>transformers' CLIPTextTransformer; its names in a file begin with <c>text_model</c>.</summary>
 internal sealed class ClipTextTower : nn.Module
 {
     [ComponentName(Name = "embeddings")]
@@ -29,14 +29,17 @@ internal sealed class ClipTextTower : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>
-    /// [B, L, D]: final_layer_norm of the output of the layer <paramref name="clipSkip"/> before the last (diffusers' clip_skip); later layers do not run.
-    /// </summary>
+    /// <summary>Computes final_layer_norm of the output of the layer <paramref name="clipSkip"/> before the last (diffusers' clip_skip).</summary>
+    /// <param name="ids">int64 [B, L].</param>
+    /// <param name="attentionMask">[B, L], 0 on padding; null: padding is attended to like any token.</param>
+    /// <param name="clipSkip">The number of last layers that do not run, 0 to all of them.</param>
+    /// <returns>[B, L, D].</returns>
     public Tensor Context(Tensor ids, Tensor? attentionMask, int clipSkip)
     {
         if (clipSkip < 0 || clipSkip > _encoder.Depth)
         {
-            throw new ArgumentOutOfRangeException(nameof(clipSkip), clipSkip, $"This text encoder has {_encoder.Depth} layers; clip skip must be 0 to {_encoder.Depth}.");
+            throw new ArgumentOutOfRangeException(
+                nameof(clipSkip), clipSkip, $"This text encoder has {_encoder.Depth} layers; clip skip must be 0 to {_encoder.Depth}.");
         }
 
         using DisposeScope scope = NewDisposeScope();
@@ -44,7 +47,11 @@ internal sealed class ClipTextTower : nn.Module
         return _finalLayerNorm.call(state).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The hidden states are moved to the caller's scope with the rest.</summary>
+    /// <summary>Computes all outputs of the tower. The hidden states are moved to the caller's scope with the others.</summary>
+    /// <param name="ids">int64 [B, L].</param>
+    /// <param name="attentionMask">[B, L], 0 on padding; null: padding is attended to like any token.</param>
+    /// <param name="keepHiddenStates">Whether the hidden states are returned; else their list is empty.</param>
+    /// <returns>[B, L, D], [B, D], and [B, L, D] each.</returns>
     public (Tensor LastHiddenState, Tensor Pooled, IReadOnlyList<Tensor> HiddenStates) Run(Tensor ids, Tensor? attentionMask, bool keepHiddenStates)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -62,18 +69,21 @@ internal sealed class ClipTextTower : nn.Module
         return (last.MoveToOuterDisposeScope(), pooled.MoveToOuterDisposeScope(), kept);
     }
 
-    /// <summary>The row of the first end token, [B, D]. eos_token_id 2 stands for the highest id of the row (see <see cref="ClipTextConfig.EosTokenId"/>).</summary>
+    // The row of the first end token, [B, D]. eos_token_id 2 means the highest id of the row (see ClipTextConfig.EosTokenId).
     private Tensor Pool(Tensor last, Tensor ids)
     {
         Tensor position = _eosTokenId == 2 ? ids.argmax(-1) : ids.EqualTo(_eosTokenId).to_type(ScalarType.Int32).argmax(-1);
         return Row(last, position);
     }
 
-    /// <summary>states: [B, L, D], position: int64 [B] -> row position[b] of each b, [B, D].</summary>
+    /// <summary>Selects one row of each sequence.</summary>
+    /// <param name="states">[B, L, D].</param>
+    /// <param name="position">int64 [B], the index of the row in each sequence.</param>
+    /// <returns>[B, D].</returns>
     public static Tensor Row(Tensor states, Tensor position) =>
         states.gather(1, position.view(-1, 1, 1).expand(-1, 1, states.shape[2])).squeeze(1);
 
-    /// <summary>Causal and padding together, [B, 1, L, L]; null where there is no padding to exclude, so that the causal kernel is used.</summary>
+    // Causal and padding together, [B, 1, L, L]; null where there is no padding to exclude, so that the causal kernel is used.
     private static Tensor? Mask(Tensor ids, Tensor? attentionMask)
     {
         if (attentionMask is null)
@@ -88,7 +98,7 @@ internal sealed class ClipTextTower : nn.Module
     }
 }
 
-/// <summary>token_embedding[id] + position_embedding[0 .. L).</summary>
+/// <summary>Computes token_embedding[id] + position_embedding[0 .. L).</summary>
 internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
 {
     [ComponentName(Name = "token_embedding")]
@@ -105,14 +115,17 @@ internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>ids: int64 [B, L] -> [B, L, D].</summary>
+    /// <summary>Embeds tokens.</summary>
+    /// <param name="ids">int64 [B, L].</param>
+    /// <returns>[B, L, D].</returns>
     public override Tensor forward(Tensor ids)
     {
         Shapes.Require(ids, "B, L");
         long most = _position.Weight.shape[0];
         if (ids.shape[1] > most)
         {
-            throw new ArgumentException($"ids: {ids.shape[1]} tokens in a row, but this text encoder has {most} positions. Cut the text with its tokenizer.", nameof(ids));
+            throw new ArgumentException(
+                $"ids: {ids.shape[1]} tokens in a row, but this text encoder has {most} positions. Cut the text with its tokenizer.", nameof(ids));
         }
 
         using DisposeScope scope = NewDisposeScope();

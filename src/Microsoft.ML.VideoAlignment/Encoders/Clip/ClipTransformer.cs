@@ -11,8 +11,8 @@ internal sealed class ClipTransformer : nn.Module
     [ComponentName(Name = "layers")]
     private readonly ModuleList<EncoderLayer> _layers;
 
-    // Weights stored smaller than what is computed in are cast where they are used, and a graph would keep every cast copy until the backward pass: more
-    // memory than the smaller weights save. Such layers run again in the backward pass instead.
+    // Weights stored smaller than the computing type are cast where they are used, and a graph would keep every cast copy until the backward pass: more memory
+    // than the smaller weights save. Such layers run again in the backward pass instead.
     private readonly bool _storedSmaller;
 
     public ClipTransformer(EncoderShape shape, long layers, Placement placement)
@@ -25,13 +25,14 @@ internal sealed class ClipTransformer : nn.Module
 
     public int Depth => _layers.Count;
 
-    /// <summary>
-    /// x: [B, L, D] -> the output of layer <paramref name="depth"/> - 1, a fresh tensor. The tensors that enter layers 1 and up are added to
-    /// <paramref name="hiddenStates"/> (which then is the reference's hidden_states without its first and last entries).
-    /// </summary>
-    /// <remarks>
-    /// <paramref name="mask"/>: boolean [B, 1, L, L], true where a query may look; null: everywhere, or to the left if <paramref name="causal"/>.
-    /// </remarks>
+    /// <summary>Runs the first layers.</summary>
+    /// <param name="x">[B, L, D].</param>
+    /// <param name="mask">Boolean [B, 1, L, L], true where a query may attend; null: everywhere, or only to the left if <paramref name="causal"/>.</param>
+    /// <param name="causal">Whether a query attends only to the left; for a null mask.</param>
+    /// <param name="depth">The number of layers to run.</param>
+    /// <param name="hiddenStates">Receives the inputs of layers 1 and up (the reference's hidden_states without its first and last entries), which it owns;
+    /// null: none.</param>
+    /// <returns>[B, L, D], the output of layer <paramref name="depth"/> - 1, a fresh tensor.</returns>
     public Tensor Run(Tensor x, Tensor? mask, bool causal, int depth, List<Tensor>? hiddenStates = null)
     {
         Tensor state = x.alias();

@@ -5,10 +5,8 @@ using Linear = Microsoft.ML.VideoAlignment.Layers.Linear;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>
-/// CLIP's image encoder with or without a projection: transformers' CLIPVisionModel and CLIPVisionModelWithProjection. Keys <c>vision_model.*</c> and
-/// <c>visual_projection.weight</c> [P, D].
-/// </summary>
+/// <summary>CLIP's image encoder with or without a projection: transformers' CLIPVisionModel and CLIPVisionModelWithProjection.</summary>
+/// <remarks>Keys <c>vision_model.*</c> and <c>visual_projection.weight</c> [P, D].</remarks>
 internal sealed class ClipVisionEncoder : nn.Module<Tensor, Tensor>
 {
     [ComponentName(Name = "vision_model")]
@@ -28,14 +26,15 @@ internal sealed class ClipVisionEncoder : nn.Module<Tensor, Tensor>
 
     public ClipVisionConfig Config { get; }
 
-    /// <summary>The same encoder of shapes alone (<see cref="MetaOps"/>).</summary>
+    /// <summary>Makes the same encoder on the meta device, with shapes but no values (<see cref="MetaOps"/>).</summary>
     public ClipVisionEncoder OnMeta() => new(Config, _projection is not null, Placement.ShapesOf(this));
 
     /// <summary>Reads config.json and the weights of a transformers folder. Of a whole CLIP model's folder only the vision half is read.</summary>
-    /// <remarks>
-    /// <paramref name="variant"/>: such as "fp16", where the file names carry one.
-    /// </remarks>
-    public static ClipVisionEncoder FromFolder(string folder, Placement placement, string? variant = null) => FromFolder(new DiffusersFolder(folder), placement, variant);
+    /// <param name="folder">The folder.</param>
+    /// <param name="placement">The device, and how weights are stored.</param>
+    /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
+    public static ClipVisionEncoder FromFolder(string folder, Placement placement, string? variant = null) =>
+        FromFolder(new DiffusersFolder(folder), placement, variant);
 
     /// <inheritdoc cref="FromFolder(string, Placement, string?)"/>
     public static ClipVisionEncoder FromFolder(DiffusersFolder folder, Placement placement, string? variant)
@@ -44,14 +43,20 @@ internal sealed class ClipVisionEncoder : nn.Module<Tensor, Tensor>
         return FromSource(files.Weights, files.Parse(ClipVisionConfig.FromJson), placement);
     }
 
-    /// <summary>Fills an encoder from named tensors; it has a projection where they have one.</summary>
-    /// <remarks>
-    /// <paramref name="prefix"/>: what stands before each key of the module in the file.
-    /// </remarks>
-    public static ClipVisionEncoder FromSource(IWeightSource source, ClipVisionConfig config, Placement placement, string prefix = "") => WeightLoader.Fill(
-        new ClipVisionEncoder(config, source.Entries.ContainsKey($"{prefix}visual_projection.weight"), placement), source, prefix, ClipKeys.Vision(source, prefix));
+    /// <summary>Makes an encoder from named tensors; it has a projection where they have one.</summary>
+    /// <param name="source">The weights.</param>
+    /// <param name="config">The configuration.</param>
+    /// <param name="placement">The device, and how weights are stored.</param>
+    /// <param name="prefix">The start of the names in the file, before each key of the module.</param>
+    public static ClipVisionEncoder FromSource(IWeightSource source, ClipVisionConfig config, Placement placement, string prefix = "")
+    {
+        bool projects = source.Entries.ContainsKey($"{prefix}visual_projection.weight");
+        return WeightLoader.Fill(new ClipVisionEncoder(config, projects, placement), source, prefix, ClipKeys.Vision(source, prefix));
+    }
 
-    /// <summary>pixels: [B, C, S, S], normalized -> the image embedding [B, P], not l2-normalized; [B, D] pooled where there is no projection.</summary>
+    /// <summary>Computes the image embedding.</summary>
+    /// <param name="pixels">[B, C, S, S], normalized.</param>
+    /// <returns>[B, P], not l2-normalized; [B, D] pooled where there is no projection.</returns>
     public override Tensor forward(Tensor pixels)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -59,11 +64,10 @@ internal sealed class ClipVisionEncoder : nn.Module<Tensor, Tensor>
         return (output.Embedding ?? output.Pooled).MoveToOuterDisposeScope();
     }
 
-    /// <summary>All outputs of the reference. Pixels carry gradient.</summary>
-    /// <remarks>
-    /// <paramref name="pixels"/>: [B, C, S, S], resized to <see cref="ClipVisionConfig.ImageSize"/> and normalized.
-    /// <paramref name="interpolatePositions"/>: true: any [B, C, H, W]; the position table is resized to the patch grid.
-    /// </remarks>
+    /// <summary>Computes all outputs of the reference. Pixels carry gradient.</summary>
+    /// <param name="pixels">[B, C, S, S], resized to <see cref="ClipVisionConfig.ImageSize"/> and normalized.</param>
+    /// <param name="interpolatePositions">Whether any [B, C, H, W] is accepted; the position table is then resized to the patch grid.</param>
+    /// <param name="keepHiddenStates">Whether <see cref="ClipOutput.HiddenStates"/> is filled.</param>
     public ClipOutput Encode(Tensor pixels, bool interpolatePositions = false, bool keepHiddenStates = false)
     {
         (Tensor last, Tensor pooled, IReadOnlyList<Tensor> states) = _tower.Run(pixels, interpolatePositions, keepHiddenStates);

@@ -8,13 +8,13 @@ using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>transformers' CLIPVisionTransformer: what stands under <c>vision_model</c> in a file.</summary>
+/// <summary>transformers' CLIPVisionTransformer; its names in a file begin with <c>vision_model</c>.</summary>
 internal sealed class ClipVisionTower : nn.Module
 {
     [ComponentName(Name = "embeddings")]
     private readonly ClipVisionEmbeddings _embeddings;
 
-    // Spelt so in every file.
+    // Spelled like this in every file.
     [ComponentName(Name = "pre_layrnorm")]
     private readonly LayerNorm _preLayerNorm;
 
@@ -51,7 +51,8 @@ internal sealed class ClipVisionTower : nn.Module
     }
 }
 
-/// <summary>A class token and one token a patch, with learned positions. Keys class_embedding [D], patch_embedding.weight, position_embedding.weight [1 + N, D].</summary>
+/// <summary>A class token and one token a patch, with learned positions.</summary>
+/// <remarks>Keys class_embedding [D], patch_embedding.weight, position_embedding.weight [1 + N, D].</remarks>
 internal sealed class ClipVisionEmbeddings : nn.Module
 {
     [ComponentName(Name = "class_embedding")]
@@ -77,7 +78,10 @@ internal sealed class ClipVisionEmbeddings : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>pixels: [B, C, H, W], normalized -> [B, 1 + N, D].</summary>
+    /// <summary>Embeds an image.</summary>
+    /// <param name="pixels">[B, C, H, W], normalized.</param>
+    /// <param name="interpolatePositions">Whether the position table is resized to the patch grid; else H and W must be the configured size.</param>
+    /// <returns>[B, 1 + N, D].</returns>
     public Tensor Forward(Tensor pixels, bool interpolatePositions)
     {
         Shapes.Require(pixels, interpolatePositions ? $"B, {_channels}, H, W" : $"B, {_channels}, {_imageSize}, {_imageSize}");
@@ -89,7 +93,7 @@ internal sealed class ClipVisionEmbeddings : nn.Module
         return cat([first, tokens], 1).Add(Positions(rows, columns).to_type(tokens.dtype)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>[1 + rows * columns, D]: the class token's row stays as it is, those of the patches follow the grid.</summary>
+    // [1 + rows * columns, D]: the class token's row stays as it is, those of the patches follow the grid.
     private Tensor Positions(long rows, long columns)
     {
         Tensor patches = _position.Weight.narrow(0, 1, _grid * _grid).unsqueeze(0);

@@ -5,7 +5,7 @@ using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>Which towers of an OpenCLIP are wanted; of a file only these are read.</summary>
+/// <summary>The towers of an OpenCLIP to load; only their values are read from a file.</summary>
 [Flags]
 internal enum OpenClipHalves
 {
@@ -14,7 +14,7 @@ internal enum OpenClipHalves
     Both = Vision | Text,
 }
 
-/// <summary>OpenCLIP's CLIP, whole or one tower of it. With both towers it has the temperature <c>logit_scale</c> [] too.</summary>
+/// <summary>OpenCLIP's CLIP, whole or one tower of it. With both towers it also has the temperature <c>logit_scale</c> [].</summary>
 internal sealed class OpenClipModel : nn.Module
 {
     [ComponentName(Name = "visual")]
@@ -38,23 +38,29 @@ internal sealed class OpenClipModel : nn.Module
 
     public OpenClipConfig Config { get; }
 
-    /// <exception cref="InvalidOperationException">The half was not asked for.</exception>
+    /// <summary>The image tower.</summary>
+    /// <exception cref="InvalidOperationException">The model was made without this tower.</exception>
     public OpenClipVisionTower Vision => _vision ?? throw new InvalidOperationException("This OpenCLIP was made without its image tower.");
 
-    /// <inheritdoc cref="Vision"/>
+    /// <summary>The text tower.</summary>
+    /// <exception cref="InvalidOperationException">The model was made without this tower.</exception>
     public OpenClipTextTower Text => _text ?? throw new InvalidOperationException("This OpenCLIP was made without its text tower.");
 
-    /// <summary>The logarithm of the temperature, a tensor without axes; owned by the model.</summary>
+    /// <summary>The logarithm of the temperature, a tensor without axes, owned by the model.</summary>
+    /// <exception cref="InvalidOperationException">The model was made of one tower.</exception>
     public Tensor LogitScale => _logitScale ?? throw new InvalidOperationException("This OpenCLIP was made of one tower, which has no temperature.");
 
-    /// <summary>Fills the wanted towers; values of the other are not read.</summary>
-    /// <remarks>
-    /// <paramref name="prefix"/>: what stands before each name in the file, such as "cond_stage_model.model.".
-    /// </remarks>
+    /// <summary>Makes a model from named tensors; values of a tower that is not loaded are not read.</summary>
+    /// <param name="source">The weights.</param>
+    /// <param name="config">The configuration.</param>
+    /// <param name="halves">The towers to load.</param>
+    /// <param name="placement">The device, and how weights are stored.</param>
+    /// <param name="prefix">The start of the names in the file, such as "cond_stage_model.model.".</param>
     public static OpenClipModel FromSource(IWeightSource source, OpenClipConfig config, OpenClipHalves halves, Placement placement, string prefix = "") =>
         WeightLoader.Fill(new OpenClipModel(config, halves, placement), source, prefix, Keys(halves));
 
-    /// <summary>From open_clip's names to keys; a name of an unwanted tower is not wanted.</summary>
+    /// <summary>Makes the map of open_clip's names to keys; names of a tower that is not loaded map to null.</summary>
+    /// <param name="halves">The towers to load.</param>
     public static KeyMap Keys(OpenClipHalves halves) => new()
     {
         Aliases =

@@ -6,10 +6,8 @@ using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>
-/// open_clip's text tower; its names have no prefix in a file. Causal, and padding (id 0) is a token like any other. Its blocks are <c>encoder.layers</c> here
-/// (<see cref="OpenClipModel.Keys"/>).
-/// </summary>
+/// <summary>open_clip's text tower, whose names have no prefix in a file. It is causal, and padding (id 0) is a token like any other.</summary>
+/// <remarks>Its blocks are <c>encoder.layers</c> here (<see cref="OpenClipModel.Keys"/>).</remarks>
 internal sealed class OpenClipTextTower : nn.Module
 {
     [ComponentName(Name = "token_embedding")]
@@ -43,7 +41,9 @@ internal sealed class OpenClipTextTower : nn.Module
 
     public OpenClipTextConfig Config { get; }
 
-    /// <summary>ids: int64 [B, L] -> text features [B, E], not l2-normalized: the row of the highest id, which is the end token.</summary>
+    /// <summary>Computes text features: the row of the highest id, which is the end token.</summary>
+    /// <param name="ids">int64 [B, L].</param>
+    /// <returns>[B, E], not l2-normalized.</returns>
     public Tensor Features(Tensor ids)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -51,16 +51,18 @@ internal sealed class OpenClipTextTower : nn.Module
         return Ops.MatMul(pooled, _projection.to_type(pooled.dtype)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>
-    /// ids: int64 [B, L] -> [B, L, D]: ln_final of what the layer <paramref name="clipSkip"/> before the last gives. 1: lvdm's FrozenOpenCLIPEmbedder
-    /// with layer "penultimate".
-    /// </summary>
+    /// <summary>Computes ln_final of the output of the layer <paramref name="clipSkip"/> before the last.</summary>
+    /// <param name="ids">int64 [B, L].</param>
+    /// <param name="clipSkip">The number of last layers that do not run; 1: lvdm's FrozenOpenCLIPEmbedder with layer "penultimate".</param>
+    /// <returns>[B, L, D].</returns>
     public Tensor Context(Tensor ids, int clipSkip)
     {
         Shapes.Require(ids, "B, L");
         if (ids.shape[1] > Config.ContextLength)
         {
-            throw new ArgumentException($"ids: {ids.shape[1]} tokens in a row, but this text encoder has {Config.ContextLength} positions. Cut the text with its tokenizer.", nameof(ids));
+            throw new ArgumentException(
+                $"ids: {ids.shape[1]} tokens in a row, but this text encoder has {Config.ContextLength} positions. Cut the text with its tokenizer.",
+                nameof(ids));
         }
 
         using DisposeScope scope = NewDisposeScope();

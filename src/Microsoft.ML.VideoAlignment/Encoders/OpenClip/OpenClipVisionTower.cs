@@ -6,7 +6,8 @@ using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>open_clip's VisionTransformer: what stands under <c>visual</c> in a file. Its blocks are <c>encoder.layers</c> here (<see cref="OpenClipModel.Keys"/>).</summary>
+/// <summary>open_clip's VisionTransformer; its names in a file begin with <c>visual</c>.</summary>
+/// <remarks>Its blocks are <c>encoder.layers</c> here (<see cref="OpenClipModel.Keys"/>).</remarks>
 internal sealed class OpenClipVisionTower : nn.Module<Tensor, Tensor>
 {
     [ComponentName(Name = "class_embedding")]
@@ -48,7 +49,9 @@ internal sealed class OpenClipVisionTower : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>pixels: [B, 3, H, W], normalized -> image features [B, E], not l2-normalized. Computes in the pixels' dtype.</summary>
+    /// <summary>Computes image features, in the pixels' dtype.</summary>
+    /// <param name="pixels">[B, 3, H, W], normalized.</param>
+    /// <returns>[B, E], not l2-normalized.</returns>
     public override Tensor forward(Tensor pixels)
     {
         Shapes.Require(pixels, $"B, 3, {_config.ImageHeight}, {_config.ImageWidth}");

@@ -6,18 +6,20 @@ using Embedding = Microsoft.ML.VideoAlignment.Layers.Embedding;
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
 /// <summary>
-/// A T5 encoder that reads its weights from the files at every call and holds one block of them at a time: of T5-XXL 0.4 GB in half precision instead of
-/// 9.5. The numbers are those of <see cref="T5Encoder"/>. Encode all prompts in one call: a call costs one reading of the files.
+/// A T5 encoder that reads its weights from the files at every call and holds one block of them at a time. It returns the numbers of <see cref="T5Encoder"/>.
 /// </summary>
+/// <remarks>For T5-XXL it holds 0.4 GB in half precision instead of 9.5. Encode all prompts in one call: each call reads the files once.</remarks>
 internal sealed class StreamedT5Encoder : IT5Encoder
 {
     private readonly IWeightSource _source;
     private readonly string _prefix;
     private Placement _placement;
 
-    /// <remarks>
-    /// <paramref name="source"/>: owned from here on; <paramref name="prefix"/>: what stands before each key in the file.
-    /// </remarks>
+    /// <summary>Checks that the weights fit the configuration.</summary>
+    /// <param name="source">The weights; the encoder owns them, and disposes them where they do not fit.</param>
+    /// <param name="config">The configuration.</param>
+    /// <param name="placement">The device, and how weights are stored.</param>
+    /// <param name="prefix">The start of the names in the file, before each key.</param>
     /// <exception cref="WeightFileException">Names or shapes are not this network's; no value has been read.</exception>
     public StreamedT5Encoder(IWeightSource source, T5Config config, Placement placement, string prefix = "")
     {

@@ -6,7 +6,7 @@ using Linear = Microsoft.ML.VideoAlignment.Layers.Linear;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>x += attention(norm(x)); x += feed-forward(norm(x)). No layer has a bias. Keys <c>layer.0.*</c> and <c>layer.1.*</c>.</summary>
+/// <summary>Computes x += attention(norm(x)); x += feed-forward(norm(x)), without biases. Keys <c>layer.0.*</c> and <c>layer.1.*</c>.</summary>
 internal sealed class T5Block : nn.Module
 {
     [ComponentName(Name = "layer")]
@@ -14,9 +14,10 @@ internal sealed class T5Block : nn.Module
 
     private readonly long _maxDistance;
 
-    /// <remarks>
-    /// <paramref name="ownsTable"/>: the first block, which computes the position bias of all.
-    /// </remarks>
+    /// <summary>Makes a block.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="ownsTable">Whether it is the first block, which computes the position bias of all.</param>
+    /// <param name="placement">The device, and how weights are stored.</param>
     public T5Block(T5Config config, bool ownsTable, Placement placement)
         : base(nameof(T5Block))
     {
@@ -25,10 +26,10 @@ internal sealed class T5Block : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>x: [B, L, D] -> [B, L, D].</summary>
-    /// <remarks>
-    /// <paramref name="bias"/>: added to the attention logits, [1 or B, heads, L, L]: position bias and padding.
-    /// </remarks>
+    /// <summary>Runs the block.</summary>
+    /// <param name="x">[B, L, D].</param>
+    /// <param name="bias">Added to the attention logits, [1 or B, heads, L, L]: position bias and padding.</param>
+    /// <returns>[B, L, D].</returns>
     public Tensor Forward(Tensor x, Tensor bias)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -36,11 +37,14 @@ internal sealed class T5Block : nn.Module
         return attended.Add(_layer.FeedForward.Forward(attended)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>[1, heads, L, L]; of the first block only.</summary>
+    /// <summary>Computes the position bias; only for the first block.</summary>
+    /// <param name="length">L, the number of tokens in a row.</param>
+    /// <returns>[1, heads, L, L].</returns>
+    /// <exception cref="InvalidOperationException">This is not the first block.</exception>
     public Tensor PositionBias(long length) => T5PositionBias.Compute(
         _layer.Attention.Table ?? throw new InvalidOperationException("Only the first block has the table of position biases."), length, _maxDistance);
 
-    /// <summary>Carries the names.</summary>
+    // Carries the names.
     private sealed class Parts : nn.Module
     {
         [ComponentName(Name = "0")]
@@ -126,7 +130,7 @@ internal sealed class T5AttentionLayer : nn.Module
 }
 
 /// <summary>
-/// Norm, then wo(act(wi x)), or gated wo(act(wi_0 x) * wi_1 x). Keys <c>layer_norm</c> and <c>DenseReluDense.*</c>, which is the name of the gated form too.
+/// Norm, then wo(act(wi x)), or gated wo(act(wi_0 x) * wi_1 x). Keys <c>layer_norm</c> and <c>DenseReluDense.*</c>, which is also the name of the gated form.
 /// </summary>
 internal sealed class T5FeedForwardLayer : nn.Module
 {

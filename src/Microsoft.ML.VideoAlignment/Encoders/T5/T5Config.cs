@@ -4,7 +4,7 @@ using Microsoft.ML.VideoAlignment.Layers;
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
 /// <summary>
-/// The encoder of T5 (Raffel et al. 2020, arXiv 1910.10683), under the names of the reference's config.json (transformers T5Config) and with its defaults.
+/// The encoder of T5 (Raffel et al. 2020, arXiv 1910.10683), with the names and defaults of the reference's config.json (transformers T5Config).
 /// </summary>
 internal sealed record T5Config
 {
@@ -12,21 +12,21 @@ internal sealed record T5Config
 
     public long VocabSize { get; init; } = 32128;
 
-    /// <summary>Width D of the states.</summary>
+    /// <summary>D, the width of the states.</summary>
     public long DModel { get; init; } = 512;
 
-    /// <summary>Width of one attention head; heads times this need not be D.</summary>
+    /// <summary>The width of one attention head; heads times this need not be D.</summary>
     public long DKv { get; init; } = 64;
 
-    /// <summary>Width between the linear layers of the feed-forward part.</summary>
+    /// <summary>The width between the linear layers of the feed-forward part.</summary>
     public long DFf { get; init; } = 2048;
 
-    /// <summary>Encoder blocks.</summary>
+    /// <summary>The number of encoder blocks.</summary>
     public long NumLayers { get; init; } = 6;
 
     public long NumHeads { get; init; } = 8;
 
-    /// <summary>Rows of the table of position biases.</summary>
+    /// <summary>The number of rows in the table of position biases.</summary>
     public long RelativeAttentionNumBuckets { get; init; } = 32;
 
     /// <summary>Distances from here on share the last bucket of their side.</summary>
@@ -40,11 +40,12 @@ internal sealed record T5Config
     /// <summary>Whether the feed-forward part multiplies an activated and a plain projection.</summary>
     public bool IsGated => FeedForwardProj.StartsWith(GatePrefix, StringComparison.Ordinal);
 
-    /// <summary>The activation; gated-gelu stands for the tanh form of GELU, whatever the plain name means elsewhere.</summary>
+    /// <summary>The activation; gated-gelu means the tanh form of GELU, whatever the plain name means elsewhere.</summary>
     public Activation Activation => FeedForwardProj == "gated-gelu" ? Activation.GeluTanh
         : Activation.ByName(IsGated ? FeedForwardProj[GatePrefix.Length..] : FeedForwardProj, "feed_forward_proj");
 
     /// <summary>Reads a T5's config.json, of an encoder or of a whole model.</summary>
+    /// <param name="json">The file's object.</param>
     /// <exception cref="InvalidDataException">A value is of the wrong kind, or sizes do not fit each other.</exception>
     public static T5Config FromJson(JsonElement json)
     {
@@ -72,15 +73,16 @@ internal sealed record T5Config
         if (sizes.Any(size => size < 1))
         {
             throw new InvalidDataException(
-                $"config: vocab_size {VocabSize}, d_model {DModel}, d_kv {DKv}, d_ff {DFf}, num_layers {NumLayers}, num_heads {NumHeads} must all be 1 or more. Is this a T5's config.json?");
+                $"config: vocab_size {VocabSize}, d_model {DModel}, d_kv {DKv}, d_ff {DFf}, num_layers {NumLayers}, num_heads {NumHeads} "
+                + "must all be 1 or more. Is this a T5's config.json?");
         }
 
         // Half of the buckets is for each direction, and half of those for single distances.
         if (RelativeAttentionNumBuckets < 4 || RelativeAttentionNumBuckets % 2 != 0 || RelativeAttentionMaxDistance <= RelativeAttentionNumBuckets / 4)
         {
             throw new InvalidDataException(
-                $"config: relative_attention_num_buckets is {RelativeAttentionNumBuckets} and relative_attention_max_distance {RelativeAttentionMaxDistance}; " +
-                "expected an even number of 4 or more, and a distance greater than a quarter of it.");
+                $"config: relative_attention_num_buckets is {RelativeAttentionNumBuckets} and relative_attention_max_distance "
+                + $"{RelativeAttentionMaxDistance}; expected an even number of 4 or more, and a distance greater than a quarter of it.");
         }
 
         _ = Activation;

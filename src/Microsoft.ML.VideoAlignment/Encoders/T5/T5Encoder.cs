@@ -6,7 +6,8 @@ using Embedding = Microsoft.ML.VideoAlignment.Layers.Embedding;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>transformers' T5EncoderModel with all its weights in memory. Keys <c>shared.weight</c> [V, D], <c>encoder.block.N.*</c>, <c>encoder.final_layer_norm.weight</c>.</summary>
+/// <summary>transformers' T5EncoderModel with all its weights in memory.</summary>
+/// <remarks>Keys <c>shared.weight</c> [V, D], <c>encoder.block.N.*</c>, <c>encoder.final_layer_norm.weight</c>.</remarks>
 internal sealed class T5Encoder : nn.Module, IT5Encoder
 {
     [ComponentName(Name = "shared")]
@@ -27,9 +28,9 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
     public T5Config Config { get; }
 
     /// <summary>Reads config.json and the weights of a transformers folder.</summary>
-    /// <remarks>
-    /// <paramref name="variant"/>: such as "fp16", where the file names carry one.
-    /// </remarks>
+    /// <param name="folder">The folder.</param>
+    /// <param name="placement">The device, and how weights are stored.</param>
+    /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
     public static T5Encoder FromFolder(string folder, Placement placement, string? variant = null)
     {
         var files = new DiffusersFolder(folder);
@@ -37,10 +38,11 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
         return FromSource(weights, files.Parse(T5Config.FromJson), placement);
     }
 
-    /// <summary>Fills an encoder from named tensors.</summary>
-    /// <remarks>
-    /// <paramref name="prefix"/>: what stands before each key of the module in the file.
-    /// </remarks>
+    /// <summary>Makes an encoder from named tensors.</summary>
+    /// <param name="source">The weights.</param>
+    /// <param name="config">The configuration.</param>
+    /// <param name="placement">The device, and how weights are stored.</param>
+    /// <param name="prefix">The start of the names in the file, before each key of the module.</param>
     public static T5Encoder FromSource(IWeightSource source, T5Config config, Placement placement, string prefix = "") =>
         WeightLoader.Fill(new T5Encoder(config, placement), source, prefix, T5Keys.For(source, prefix));
 
@@ -48,9 +50,11 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
 
     public void MoveTo(Device device) => this.to(device);
 
-    /// <summary>
-    /// As <see cref="Encode"/>; <paramref name="states"/> takes the output of every block, not normalized, and owns it.
-    /// </summary>
+    /// <summary>Encodes tokens, and returns the output of each block as well.</summary>
+    /// <param name="ids">int64 [B, L].</param>
+    /// <param name="attentionMask">[B, L], 0 on padding; null: padding is attended to like any token.</param>
+    /// <param name="states">Receives the output of every block, [B, L, D], not normalized, and owns it; null: none.</param>
+    /// <returns>[B, L, D], after the last norm.</returns>
     public Tensor Run(Tensor ids, Tensor? attentionMask, IList<Tensor>? states)
     {
         Shapes.Require(ids, "B, L");
@@ -66,7 +70,10 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
         return _encoder.FinalLayerNorm.call(x).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Rows of the table in the dtype that is computed in; not scaled. [B, L] -> [B, L, D].</summary>
+    /// <summary>Looks up the rows of the table, not scaled, in the computing type.</summary>
+    /// <param name="table">The embedding.</param>
+    /// <param name="ids">int64 [B, L].</param>
+    /// <returns>[B, L, D].</returns>
     internal static Tensor Embed(Embedding table, Tensor ids)
     {
         using Tensor rows = table.call(ids);
@@ -74,8 +81,11 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
     }
 
     /// <summary>
-    /// Position bias and padding in one, [1 or B, heads, L, L]. Padding gets the most negative number, not infinity: a row of nothing but padding stays finite.
+    /// Adds the position bias and the padding. Padding gets the most negative number, not infinity, so that a row of nothing but padding stays finite.
     /// </summary>
+    /// <param name="position">The position bias, [1, heads, L, L].</param>
+    /// <param name="attentionMask">[B, L], 0 on padding; null: padding is attended to like any token.</param>
+    /// <returns>[1 or B, heads, L, L].</returns>
     internal static Tensor Bias(Tensor position, Tensor? attentionMask)
     {
         if (attentionMask is null)

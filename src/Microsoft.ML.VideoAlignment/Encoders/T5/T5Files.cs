@@ -3,31 +3,38 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>Opens a T5 encoder's folder the way that the machine's memory allows.</summary>
+/// <summary>Opens a T5 encoder's folder in the way that the machine's memory allows.</summary>
 internal static class T5Files
 {
-    /// <summary>The part of the free memory that a text encoder may take: a denoiser and a decoder are to come.</summary>
+    // The part of the free memory that a text encoder may take: a denoiser and a decoder follow.
     private const double Share = 0.5;
 
-    /// <summary>Reads config.json; the weights at once, or at each call.</summary>
+    /// <summary>Reads config.json, and the weights now or at each call.</summary>
     /// <param name="folder">A transformers folder.</param>
-    /// <param name="placement">Where weights go and how they are stored.</param>
-    /// <param name="residence">Where they stay.</param>
-    /// <param name="variant">Such as "fp16", where the file names carry one.</param>
+    /// <param name="placement">The device, and how weights are stored.</param>
+    /// <param name="residence">Where the weights are kept between calls.</param>
+    /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
     public static IT5Encoder Open(string folder, Placement placement, TextEncoderLoading residence = TextEncoderLoading.Automatic, string? variant = null)
     {
-        bool stream = residence == TextEncoderLoading.Streamed
-            || (residence == TextEncoderLoading.Automatic && Bytes(new DiffusersFolder(folder).Parse(T5Config.FromJson), placement.EightBitMatrices ? ScalarType.Int8 : placement.Dtype) > Share * FreeMemory());
+        bool stream = residence == TextEncoderLoading.Streamed || (residence == TextEncoderLoading.Automatic && ExceedsMemory(folder, placement));
         return stream ? StreamedT5Encoder.FromFolder(folder, placement, variant) : T5Encoder.FromFolder(folder, placement, variant);
     }
 
-    /// <summary>Bytes of the encoder's weights when they are stored so.</summary>
+    /// <summary>Computes the bytes of the encoder's weights.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="dtype">The type that they are stored in.</param>
     public static long Bytes(T5Config config, ScalarType dtype)
     {
         using var shapes = new T5Encoder(config, Placement.Meta);
         return shapes.parameters().Sum(parameter => parameter.numel()) * dtype.ElementSize();
     }
 
-    /// <summary>Of what this process may have (a container's limit counts), what it does not hold yet.</summary>
+    private static bool ExceedsMemory(string folder, Placement placement)
+    {
+        T5Config config = new DiffusersFolder(folder).Parse(T5Config.FromJson);
+        return Bytes(config, placement.EightBitMatrices ? ScalarType.Int8 : placement.Dtype) > Share * FreeMemory();
+    }
+
+    // Of the memory that this process may have (a container's limit counts), what it does not hold yet.
     private static long FreeMemory() => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet;
 }

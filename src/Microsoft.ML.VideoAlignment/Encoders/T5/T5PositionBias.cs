@@ -3,13 +3,15 @@ using Embedding = Microsoft.ML.VideoAlignment.Layers.Embedding;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>
-/// What T5 has in place of position embeddings: a number per head for every bucket of (key position - query position). Near distances have a bucket
-/// each, farther ones share logarithmic buckets; each direction has half of the table [buckets, heads].
-/// </summary>
+/// <summary>T5's alternative to position embeddings: a number per head for every bucket of (key position - query position).</summary>
+/// <remarks>Small distances have a bucket each, larger ones share logarithmic buckets; each direction has half of the table [buckets, heads].</remarks>
 internal static class T5PositionBias
 {
-    /// <summary>The table's entries for rows of <paramref name="length"/> tokens: [1, heads, L, L], with the table's graph.</summary>
+    /// <summary>Looks up the biases of all pairs of tokens, with the table's graph.</summary>
+    /// <param name="table">The biases, [buckets, heads].</param>
+    /// <param name="length">L, the number of tokens in a row.</param>
+    /// <param name="maxDistance">The distance from which on the last bucket of a side is shared.</param>
+    /// <returns>[1, heads, L, L].</returns>
     public static Tensor Compute(Embedding table, long length, long maxDistance)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -27,7 +29,10 @@ internal static class T5PositionBias
         return rows.to_type(Placement.Computing(rows.dtype)).view(length, length, -1).permute(2, 0, 1).unsqueeze(0).contiguous().MoveToOuterDisposeScope();
     }
 
-    /// <summary>The row of the table for a relative position; in float32 as the reference, whose rounding decides at the borders.</summary>
+    /// <summary>Returns the table's row for a relative position, in float32 like the reference, whose rounding decides at the borders.</summary>
+    /// <param name="relative">The key position minus the query position.</param>
+    /// <param name="count">The number of buckets, even.</param>
+    /// <param name="maxDistance">The distance from which on the last bucket of a side is shared.</param>
     public static long Bucket(long relative, long count, long maxDistance)
     {
         long side = count / 2;

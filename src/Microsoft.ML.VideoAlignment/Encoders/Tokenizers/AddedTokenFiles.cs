@@ -4,17 +4,17 @@ using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>
-/// The added tokens of a tokenizer folder, of whatever age: added_tokens.json (token to id), added_tokens of tokenizer.json, and added_tokens_decoder of
-/// tokenizer_config.json (id to token). What a later one says replaces what an earlier one says of the same token.
-/// </summary>
+/// <summary>Reads the added tokens of a tokenizer folder of any age. A later file overrides an earlier one for the same token.</summary>
+/// <remarks>
+/// In order: added_tokens.json (token to id), added_tokens of tokenizer.json, and added_tokens_decoder of tokenizer_config.json (id to token).
+/// </remarks>
 internal static class AddedTokenFiles
 {
-    /// <summary>Reads what there is.</summary>
-    /// <param name="added">added_tokens.json; undefined: there is none. So for the others.</param>
+    /// <summary>Reads the tokens of all files that exist.</summary>
+    /// <param name="added">added_tokens.json; undefined where there is none, as for the others.</param>
     /// <param name="whole">tokenizer.json.</param>
     /// <param name="config">tokenizer_config.json.</param>
-    /// <param name="folder">The folder, for messages.</param>
+    /// <param name="folder">The folder, for errors.</param>
     /// <exception cref="InvalidDataException">An entry is not a token with an id.</exception>
     public static IReadOnlyList<AddedToken> Read(JsonElement added, JsonElement whole, JsonElement config, string folder)
     {
@@ -55,7 +55,7 @@ internal static class AddedTokenFiles
                 throw Unexpected(folder, file, entry.GetRawText());
             }
 
-            // What marks the text's structure is not to be met by a text's own letters in another case.
+            // A text's own letters in another case must not match the marks of its structure.
             tokens[content.GetString()!] = new AddedToken(content.GetString()!, id)
             {
                 Normalized = Flag(entry, "normalized", !Flag(entry, "special", false)),
@@ -66,14 +66,18 @@ internal static class AddedTokenFiles
         }
     }
 
-    /// <summary>A JSON file of the folder; undefined where there is none.</summary>
+    /// <summary>Reads a JSON file of the folder; undefined where there is none.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="file">The name of the file.</param>
     public static JsonElement Json(string folder, string file)
     {
         string path = Path.Combine(folder, file);
         return File.Exists(path) ? JsonFile.ReadObject(path) : default;
     }
 
-    /// <summary>A value of an object; null where it is not there.</summary>
+    /// <summary>Returns a value of an object; null where it is absent.</summary>
+    /// <param name="json">The value to look in, of any kind.</param>
+    /// <param name="key">The name of the value.</param>
     public static JsonElement? Find(JsonElement json, string key) =>
         json.ValueKind == JsonValueKind.Object && json.TryGetProperty(key, out JsonElement value) ? value : null;
 
@@ -86,5 +90,5 @@ internal static class AddedTokenFiles
 
     private static InvalidDataException Unexpected(string folder, string file, string got) =>
         new($"{Path.Combine(folder, file)}: expected an added token with a text and an id from 0, got {(got.Length > 120 ? got[..120] : got)}. "
-            + "Remove the entry, or take the file from the model's publisher again.");
+            + "Remove the entry, or get the file from the model's publisher again.");
 }

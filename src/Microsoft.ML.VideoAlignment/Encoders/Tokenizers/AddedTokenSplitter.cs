@@ -3,17 +3,19 @@ using System.Text;
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
 /// <summary>
-/// Cuts a text at its added tokens: first at those that are looked for in the text as it was written, then, in what is left between them and has been
-/// normalized, at the others. Of tokens that begin at one place the longest counts. Reference: tokenizers, <c>AddedVocabulary::extract_and_normalize</c>.
+/// Splits a text at its added tokens; of tokens that begin at the same position the longest wins. Reference: tokenizers,
+/// <c>AddedVocabulary::extract_and_normalize</c>.
 /// </summary>
+/// <remarks>Tokens that are searched for in the text as written come first, then, in the normalized text between them, the others.</remarks>
 internal sealed class AddedTokenSplitter
 {
     private readonly Func<string, string> _normalize;
     private readonly AddedToken[] _written;
     private readonly AddedToken[] _normalized;
 
-    /// <param name="tokens">The tokens; of equal texts the last counts.</param>
-    /// <param name="normalize">What is done to the text between tokens, and to the text of tokens that are looked for in it.</param>
+    /// <summary>Creates a splitter.</summary>
+    /// <param name="tokens">The tokens; of equal texts the last one is used.</param>
+    /// <param name="normalize">Normalizes the text between tokens, and the spelling of tokens that are searched for in it.</param>
     public AddedTokenSplitter(IEnumerable<AddedToken> tokens, Func<string, string> normalize)
     {
         _normalize = normalize;
@@ -22,10 +24,12 @@ internal sealed class AddedTokenSplitter
         _normalized = LongestFirst(known.Where(token => token.Normalized).Select(token => token with { Text = normalize(token.Text) }));
     }
 
-    /// <summary>The text in order: normalized pieces, and the ids of added tokens.</summary>
+    /// <summary>Splits a text, in order, into normalized pieces and the ids of added tokens.</summary>
+    /// <param name="text">The text as written.</param>
+    /// <returns>Either a piece and null, or "" and an id.</returns>
     public IEnumerable<(string Text, int? Id)> Split(string text)
     {
-        foreach ((string written, int? id) in At(_written, text))
+        foreach ((string written, int? id) in SplitAt(_written, text))
         {
             if (id is not null)
             {
@@ -33,7 +37,7 @@ internal sealed class AddedTokenSplitter
                 continue;
             }
 
-            foreach ((string, int?) piece in At(_normalized, _normalize(written)))
+            foreach ((string, int?) piece in SplitAt(_normalized, _normalize(written)))
             {
                 yield return piece;
             }
@@ -43,7 +47,7 @@ internal sealed class AddedTokenSplitter
     private static AddedToken[] LongestFirst(IEnumerable<AddedToken> tokens) =>
         [.. tokens.Where(token => token.Text.Length > 0).OrderByDescending(token => token.Text.Length)];
 
-    private static IEnumerable<(string Text, int? Id)> At(AddedToken[] tokens, string text)
+    private static IEnumerable<(string Text, int? Id)> SplitAt(AddedToken[] tokens, string text)
     {
         int plain = 0;
         for (int at = 0; tokens.Length > 0 && at < text.Length;)

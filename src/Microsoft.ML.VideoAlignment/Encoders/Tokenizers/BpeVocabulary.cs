@@ -3,7 +3,9 @@ using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>A byte-pair vocabulary: ids by token, and the merges ("left right") in the order in which they apply.</summary>
+/// <summary>A byte-pair vocabulary.</summary>
+/// <param name="Ids">The ids by token.</param>
+/// <param name="Merges">The merges ("left right") in the order in which they apply.</param>
 internal sealed record BpeVocabulary(IReadOnlyDictionary<string, int> Ids, IReadOnlyList<string> Merges)
 {
     /// <summary>Numbers the tokens of OpenAI's merges: the 256 bytes as letters, the same at the end of a word, one token a merge, start, end.</summary>
@@ -26,7 +28,9 @@ internal sealed record BpeVocabulary(IReadOnlyDictionary<string, int> Ids, IRead
     }
 
     /// <summary>Reads vocab.json and merges.txt (whose first line is a version).</summary>
-    /// <exception cref="FileNotFoundException">One of them is not there.</exception>
+    /// <param name="vocabPath">The path of vocab.json.</param>
+    /// <param name="mergesPath">The path of merges.txt.</param>
+    /// <exception cref="FileNotFoundException">One of them does not exist.</exception>
     public static BpeVocabulary FromVocabAndMerges(string vocabPath, string mergesPath)
     {
         string missing = File.Exists(vocabPath) ? mergesPath : vocabPath;
@@ -36,11 +40,13 @@ internal sealed record BpeVocabulary(IReadOnlyDictionary<string, int> Ids, IRead
         }
 
         Dictionary<string, int> ids = JsonFile.ReadObject(vocabPath).Deserialize<Dictionary<string, int>>()!;
-        string[] merges = [.. TextFile.ReadLines(mergesPath).Where((line, index) => line.Length > 0 && !(index == 0 && line.StartsWith("#version", StringComparison.Ordinal)))];
+        static bool IsMerge(string line, int index) => line.Length > 0 && !(index == 0 && line.StartsWith("#version", StringComparison.Ordinal));
+        string[] merges = [.. TextFile.ReadLines(mergesPath).Where(IsMerge)];
         return new BpeVocabulary(ids, merges);
     }
 
-    /// <summary>The model part of a tokenizer.json, whose merges are pairs or, in older files, "left right".</summary>
+    /// <summary>Reads the model part of a tokenizer.json, whose merges are pairs or, in older files, "left right".</summary>
+    /// <param name="json">The whole file.</param>
     public static BpeVocabulary FromTokenizerJson(JsonElement json)
     {
         JsonElement model = json.GetProperty("model");
@@ -50,7 +56,7 @@ internal sealed record BpeVocabulary(IReadOnlyDictionary<string, int> Ids, IRead
             .. model.GetProperty("merges").EnumerateArray()
                 .Select(merge => merge.ValueKind != JsonValueKind.Array ? merge.GetString()!
                     : merge.GetArrayLength() == 2 ? $"{merge[0].GetString()} {merge[1].GetString()}"
-                    : throw new InvalidDataException($"CLIP tokenizer: a merge is a pair of tokens, got {merge.GetArrayLength()} of them.")),
+                    : throw new InvalidDataException($"CLIP tokenizer: a merge must be a pair of tokens, got {merge.GetArrayLength()} tokens.")),
         ];
         return new BpeVocabulary(ids, merges);
     }

@@ -3,13 +3,14 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>
-/// Unicode normalization form C (UAX #15). .NET's own needs ICU: in the globalization-invariant mode that containers use it returns the text as it was, and a
-/// text encoder would see other tokens from one machine to the next. Tables: CanonicalForms.txt.
-/// </summary>
+/// <summary>Composes Unicode normalization form C (UAX #15). Tables: CanonicalForms.txt.</summary>
+/// <remarks>
+/// .NET's own needs ICU: in the globalization-invariant mode that containers use it returns the text unchanged, and a text encoder would see other tokens from
+/// one machine to the next.
+/// </remarks>
 internal static class CanonicalForm
 {
-    // Below the first combining mark every text is in form C already.
+    // Below the first combining mark every text is already in form C.
     private const int FirstMark = 0x300;
 
     // Hangul syllables are composed by arithmetic (The Unicode Standard, section 3.12).
@@ -20,7 +21,8 @@ internal static class CanonicalForm
 
     private sealed record Tables(Dictionary<int, int[]> Decompositions, Dictionary<(int First, int Second), int> Compositions, Dictionary<int, int> Classes);
 
-    /// <summary>The text in form C. It must be valid UTF-16.</summary>
+    /// <summary>Returns the text in form C.</summary>
+    /// <param name="text">Valid UTF-16.</param>
     public static string Compose(string text)
     {
         if (!text.Any(character => character >= FirstMark))
@@ -69,7 +71,7 @@ internal static class CanonicalForm
         }
     }
 
-    /// <summary>Sorts each run of marks by combining class; marks of one class keep their order.</summary>
+    // Sorts each run of marks by combining class; marks of the same class keep their order.
     private static void Reorder(List<int> points)
     {
         for (int index = 1; index < points.Count; index++)
@@ -91,7 +93,7 @@ internal static class CanonicalForm
         {
             int kind = Class(point);
 
-            // A mark is blocked from the starter by an earlier one of the same or a higher class; another starter must stand next to it.
+            // A mark is blocked from the starter by an earlier one of the same or a higher class; another starter must be next to it.
             bool adjacent = starter >= 0 && (composed.Count - 1 == starter || (lastClass != 0 && lastClass < kind));
             if (adjacent && Pair(composed[starter], point) is { } whole)
             {

@@ -3,15 +3,19 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>What CLIP's tokenizer does to a text before byte-pair merging: normalization, and the split into words.</summary>
+/// <summary>Prepares a text for byte-pair merging as CLIP's tokenizer does: normalization, and the split into words.</summary>
 internal static class ClipText
 {
     private static readonly string[] s_contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
 
     /// <summary>
-    /// NFC, every run of white space to one space, lower case character by character (so a final capital sigma becomes the plain one). As transformers'
-    /// fast CLIPTokenizer: no ftfy, no HTML; control characters stay. Half a surrogate pair becomes U+FFFD.
+    /// Composes NFC, turns every run of white space into one space, and lowers the case character by character (so a final capital sigma becomes the plain
+    /// one).
     /// </summary>
+    /// <remarks>
+    /// As in transformers' fast CLIPTokenizer there is no ftfy and no HTML, and control characters stay. Half of a surrogate pair becomes U+FFFD.
+    /// </remarks>
+    /// <param name="text">The text as written.</param>
     public static string Normalize(string text)
     {
         var valid = new StringBuilder(text.Length);
@@ -42,11 +46,13 @@ internal static class ClipText
     }
 
     /// <summary>
-    /// Splits as 's|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+ does; white space belongs to no piece. Written out because .NET's regular
-    /// expressions see characters beyond U+FFFF as two surrogates, which are neither letters nor numbers.
+    /// Splits as 's|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+ does; white space belongs to no piece.
     /// </summary>
-    /// <param name="text">Normalised.</param>
-    /// <param name="whole">Texts that, where a piece begins, are that piece.</param>
+    /// <remarks>
+    /// It is written out because .NET's regular expressions see characters beyond U+FFFF as two surrogates, which are neither letters nor numbers.
+    /// </remarks>
+    /// <param name="text">The normalized text.</param>
+    /// <param name="whole">Texts that are a piece wherever a piece begins with them; null: none.</param>
     public static IEnumerable<Range> Split(string text, IReadOnlyList<string>? whole = null)
     {
         string[] fixedPieces = [.. whole ?? [], .. s_contractions];

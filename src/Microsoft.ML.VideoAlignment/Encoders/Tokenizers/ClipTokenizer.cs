@@ -2,19 +2,20 @@ using Microsoft.ML.Tokenizers;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>
-/// CLIP's byte-level BPE with start and end tokens, cut and padded to one length; the ids are those of transformers' (fast) CLIPTokenizer.
-/// Merging is Microsoft.ML.Tokenizers' <see cref="BpeTokenizer"/>; special tokens, the empty text, cutting and padding, which it does otherwise, are done here.
-/// </summary>
+/// <summary>CLIP's byte-level BPE with start and end tokens, cut and padded to one length; the ids are those of transformers' (fast) CLIPTokenizer.</summary>
+/// <remarks>
+/// Microsoft.ML.Tokenizers' <see cref="BpeTokenizer"/> does the merging; special tokens, the empty text, cutting and padding differ there and are done here.
+/// </remarks>
 internal sealed class ClipTokenizer
 {
     private readonly BpeTokenizer _bpe;
     private readonly AddedTokenSplitter _added;
-    private readonly (string Text, int Id)[] _ofPieces;
+    private readonly (string Text, int Id)[] _pieceTokens;
     private readonly bool _openClip;
     private readonly int _start;
     private readonly int _end;
 
+    /// <summary>Creates a tokenizer.</summary>
     /// <param name="vocabulary">Tokens and merges.</param>
     /// <param name="options">Special tokens and length.</param>
     /// <exception cref="ArgumentOutOfRangeException">The length has no room for start and end.</exception>
@@ -35,34 +36,37 @@ internal sealed class ClipTokenizer
         HighestId = Math.Max(Math.Max(_start, _end), vocabulary.Ids.Values.Max());
         MaxLength = options.MaxLength;
 
-        // OpenCLIP looks for its start and end where a piece begins; what else was added, and all of transformers' tokens, wherever it stands.
-        _ofPieces = _openClip ? [(options.StartToken, _start), (options.EndToken, _end)] : [];
+        // OpenCLIP searches for its start and end where a piece begins; for other added tokens, and for all of transformers' tokens, anywhere.
+        _pieceTokens = _openClip ? [(options.StartToken, _start), (options.EndToken, _end)] : [];
         AddedToken[] roles = _openClip ? [] : [new(options.StartToken, _start), new(options.EndToken, _end), new(options.PadToken, PadId)];
         _added = new AddedTokenSplitter(
             [
                 .. roles.Where(role => options.AddedTokens.All(token => token.Text != role.Text)),
-                .. options.AddedTokens.Where(token => _ofPieces.All(piece => piece.Text != token.Text)),
+                .. options.AddedTokens.Where(token => _pieceTokens.All(piece => piece.Text != token.Text)),
             ],
             _openClip ? OpenClipText.Normalize : ClipText.Normalize);
     }
 
-    /// <summary>Tokens in a row, start and end included.</summary>
+    /// <summary>The number of tokens in a row, start and end included.</summary>
     public int MaxLength { get; }
 
     public int PadId { get; }
 
     public int HighestId { get; }
 
-    /// <summary>Reads the tokenizer folder of a model. See <see cref="ClipTokenizerFolder"/>.</summary>
+    /// <summary>Reads the tokenizer folder of a model, see <see cref="ClipTokenizerFolder"/>.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <exception cref="FileNotFoundException">The folder has no vocabulary.</exception>
+    /// <exception cref="InvalidDataException">A file in it holds values of the wrong kind.</exception>
     public static ClipTokenizer FromFolder(string folder) => ClipTokenizerFolder.Read(folder);
 
     /// <summary>
-    /// start, tokens, end, padding. A text that is too long is cut so that the end token stays last; <see cref="TokenBatch.CutTokens"/> tells the caller,
-    /// who should warn.
+    /// Encodes texts as start, tokens, end, padding. A longer text is cut so that the end token stays last; <see cref="TokenBatch.CutTokens"/> tells the
+    /// caller, who should warn.
     /// </summary>
-    /// <param name="texts">One row each.</param>
-    /// <param name="maxLength">Null: <see cref="MaxLength"/>.</param>
-    /// <param name="padToLongest">True: L is the longest row's length instead of the maximum.</param>
+    /// <param name="texts">The texts, one a row.</param>
+    /// <param name="maxLength">The most tokens in a row, at least 2; null: <see cref="MaxLength"/>.</param>
+    /// <param name="padToLongest">Whether L is the longest row's length instead of the maximum.</param>
     public TokenBatch Encode(IReadOnlyList<string> texts, int? maxLength = null, bool padToLongest = false)
     {
         int most = maxLength ?? MaxLength;
@@ -87,7 +91,8 @@ internal sealed class ClipTokenizer
         return new TokenBatch(tensor(ids), tensor(mask), cut);
     }
 
-    /// <summary>The ids of the text alone, uncut, without start and end.</summary>
+    /// <summary>Returns the ids of the text alone, uncut, without start and end.</summary>
+    /// <param name="text">The text as written.</param>
     public IReadOnlyList<int> Tokens(string text)
     {
         List<int> ids = [];
@@ -106,12 +111,12 @@ internal sealed class ClipTokenizer
         return ids;
     }
 
-    /// <summary>Adds the ids of normalized text between added tokens.</summary>
+    // Adds the ids of normalized text between added tokens.
     private void Merge(string text, List<int> ids)
     {
-        foreach (Range piece in ClipText.Split(text, [.. _ofPieces.Select(token => token.Text)]))
+        foreach (Range piece in ClipText.Split(text, [.. _pieceTokens.Select(token => token.Text)]))
         {
-            (string special, int id) = _ofPieces.FirstOrDefault(token => text.AsSpan(piece).SequenceEqual(token.Text));
+            (string special, int id) = _pieceTokens.FirstOrDefault(token => text.AsSpan(piece).SequenceEqual(token.Text));
             if (special is null)
             {
                 ids.AddRange(_bpe.EncodeToIds(text.AsSpan(piece), considerPreTokenization: false, considerNormalization: false));

@@ -2,25 +2,30 @@ using System.Text.Json;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>
-/// A tokenizer folder as transformers writes it. Vocabulary: vocab.json and merges.txt, or tokenizer.json alone (newest tools). Special tokens:
-/// special_tokens_map.json first (the two files disagree about pad_token in real folders), then tokenizer_config.json, which also has model_max_length. Added
-/// tokens: see <see cref="AddedTokenFiles"/>.
-/// </summary>
+/// <summary>Reads a tokenizer folder as transformers writes it.</summary>
+/// <remarks>
+/// Vocabulary: vocab.json and merges.txt, or tokenizer.json alone (newest tools). Special tokens: special_tokens_map.json first (the two files disagree about
+/// pad_token in real folders), then tokenizer_config.json, which also has model_max_length. Added tokens: see <see cref="AddedTokenFiles"/>.
+/// </remarks>
 internal static class ClipTokenizerFolder
 {
-    /// <summary>The largest length that is taken for one; where nobody set it, transformers writes 10^30.</summary>
+    /// <summary>The largest model_max_length that is a real limit; where none is set, transformers writes 10^30.</summary>
     public const double LargestLength = 1e6;
 
+    /// <summary>Reads a tokenizer.</summary>
+    /// <param name="folder">The folder.</param>
     /// <exception cref="FileNotFoundException">The folder has no vocabulary.</exception>
-    /// <exception cref="InvalidDataException">A file of it holds values of the wrong kind.</exception>
+    /// <exception cref="InvalidDataException">A file in it holds values of the wrong kind.</exception>
     public static ClipTokenizer Read(string folder) => Guarded(folder, () =>
     {
         (BpeVocabulary vocabulary, ClipTokenizerOptions options) = OpenFiles(folder);
         return new ClipTokenizer(vocabulary, options);
     });
 
-    /// <inheritdoc cref="Read"/>
+    /// <summary>Reads the vocabulary and the options of a tokenizer.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <exception cref="FileNotFoundException">The folder has no vocabulary.</exception>
+    /// <exception cref="InvalidDataException">A file in it holds values of the wrong kind.</exception>
     public static (BpeVocabulary Vocabulary, ClipTokenizerOptions Options) Open(string folder) => Guarded(folder, () => OpenFiles(folder));
 
     private static T Guarded<T>(string folder, Func<T> read)
@@ -61,7 +66,7 @@ internal static class ClipTokenizerFolder
         });
     }
 
-    /// <summary>A token stands as a text or as an object with its content.</summary>
+    // A token is a text, or an object with its content.
     private static string? Content(JsonElement json, string key) => AddedTokenFiles.Find(json, key) switch
     {
         { ValueKind: JsonValueKind.String } text => text.GetString(),

@@ -1,12 +1,14 @@
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>Whose tokenizer it is; both have one vocabulary and one way to merge.</summary>
+/// <summary>The library whose CLIP tokenizer is followed; both have the same vocabulary and merge alike.</summary>
 internal enum ClipTokenizerLibrary
 {
-    /// <summary>transformers' fast CLIPTokenizer: <see cref="ClipText.Normalize"/>; special tokens wherever they stand; padding is a token.</summary>
+    /// <summary>transformers' fast CLIPTokenizer: <see cref="ClipText.Normalize"/>; special tokens are recognized anywhere; padding is a token.</summary>
     Transformers,
 
-    /// <summary>OpenCLIP's SimpleTokenizer: <see cref="OpenClipText.Normalize"/>; start and end tokens where a piece of text begins; padding is 0.</summary>
+    /// <summary>
+    /// OpenCLIP's SimpleTokenizer: <see cref="OpenClipText.Normalize"/>; start and end tokens are recognized where a piece of text begins; padding is 0.
+    /// </summary>
     OpenClip,
 }
 
@@ -22,17 +24,19 @@ internal sealed record ClipTokenizerOptions
     public string UnknownToken { get; init; } = "<|endoftext|>";
 
     /// <summary>
-    /// The end token in OpenAI's files, "!" (id 0) in those of Stable Diffusion 2 and ModelScope. Whatever it is, it is special in a text too.
+    /// The padding token, which is special in a text too: the end token in OpenAI's files, "!" (id 0) in those of Stable Diffusion 2 and ModelScope.
     /// </summary>
     public string PadToken { get; init; } = "<|endoftext|>";
 
-    /// <summary>Tokens in a row, start and end included: model_max_length.</summary>
+    /// <summary>The number of tokens in a row, start and end included: model_max_length.</summary>
     public int MaxLength { get; init; } = 77;
 
-    /// <summary>Further tokens that are recognized whole wherever they stand in a text.</summary>
+    /// <summary>Further tokens that are recognized whole anywhere in a text.</summary>
     public IReadOnlyList<AddedToken> AddedTokens { get; init; } = [];
 
-    /// <summary>The id of a token: an added one's, else the vocabulary's; null: it is in neither.</summary>
+    /// <summary>Returns the id of a token: of an added one, else of the vocabulary; null where neither has it.</summary>
+    /// <param name="token">The token.</param>
+    /// <param name="vocabulary">The vocabulary.</param>
     public int? Find(string token, BpeVocabulary vocabulary) =>
         AddedTokens.LastOrDefault(added => added.Text == token)?.Id ?? (vocabulary.Ids.TryGetValue(token, out int id) ? id : null);
 }

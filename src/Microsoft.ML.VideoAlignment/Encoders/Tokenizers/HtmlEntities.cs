@@ -3,25 +3,29 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>Character references of HTML in a text. .NET's decoder knows the names of HTML 4, and only with their semicolon. Table: HtmlEntities.txt.</summary>
+/// <summary>Decodes HTML character references in a text. Table: HtmlEntities.txt.</summary>
+/// <remarks>.NET's decoder knows only the names of HTML 4, and only with their semicolon.</remarks>
 internal static class HtmlEntities
 {
-    /// <summary>The longest name that a reference can have; what is longer is text.</summary>
+    /// <summary>The longest name that a reference can have; anything longer is text.</summary>
     private const int LongestName = 32;
 
     private static readonly Lazy<Dictionary<string, string>> s_names = new(Read);
     private static readonly Lazy<Dictionary<string, string>> s_lenientNames = new(Lenient);
 
-    /// <summary>
-    /// As browsers read a text (Python's html.unescape): numbers with or without a semicolon, 128 to 159 as Windows-1252; names, some of which need none,
-    /// the longest first. What is no reference stays.
-    /// </summary>
+    /// <summary>Decodes as browsers read a text (Python's html.unescape); whatever is not a reference stays.</summary>
+    /// <remarks>Numbers may lack their semicolon, and 128 to 159 are read as Windows-1252; some names need no semicolon, and the longest name wins.</remarks>
+    /// <param name="text">The text.</param>
     public static string Decode(string text) => Replace(text, Reference);
 
-    /// <summary>What a name without its ampersand and semicolon stands for; null: nothing.</summary>
+    /// <summary>Returns the text of a name; null where the name is unknown.</summary>
+    /// <param name="name">The name without ampersand and semicolon.</param>
     public static string? Named(string name) => s_names.Value.GetValueOrDefault($"{name};");
 
-    /// <summary>As ftfy does: only references that end in a semicolon, but a lower-case name is known in capitals too (&amp;EACUTE; is a capital letter).</summary>
+    /// <summary>
+    /// Decodes as ftfy does: only references that end in a semicolon, but a lower-case name is known in capitals too (&amp;EACUTE; is a capital letter).
+    /// </summary>
+    /// <param name="text">The text.</param>
     public static string DecodeComplete(string text) => Replace(text, (text, at) =>
     {
         int end = at + 1 < text.Length && text[at + 1] == '#' ? at + 2 : at + 1;
@@ -133,7 +137,8 @@ internal static class HtmlEntities
             names[name] = value;
         }
 
-        foreach ((string name, string value) in s_names.Value.Where(pair => pair.Key[^1] == ';' && pair.Key.All(letter => !char.IsAsciiLetterUpper(letter))))
+        static bool HasNoCapitals(string name) => name.All(letter => !char.IsAsciiLetterUpper(letter));
+        foreach ((string name, string value) in s_names.Value.Where(pair => pair.Key[^1] == ';' && HasNoCapitals(pair.Key)))
         {
             string capitals = name.ToUpperInvariant();
             if (Decode($"&{capitals}") == $"&{capitals}")
@@ -155,7 +160,9 @@ internal static class HtmlEntities
             if (line[0] != '#')
             {
                 string[] parts = line.Split(' ');
-                names[parts[0]] = string.Concat(parts.Skip(1).Select(code => char.ConvertFromUtf32(int.Parse(code, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture))));
+                string Character(string code) =>
+                    char.ConvertFromUtf32(int.Parse(code, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture));
+                names[parts[0]] = string.Concat(parts.Skip(1).Select(Character));
             }
         }
 

@@ -2,7 +2,9 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>Lower case of a whole text, as Python's str.lower: a capital sigma at a word's end becomes the final one. No machine's culture takes part.</summary>
+/// <summary>
+/// Lowers the case of a whole text as Python's str.lower does: a capital sigma at a word's end becomes the final one. The machine's culture has no effect.
+/// </summary>
 internal static class LowerCase
 {
     public static string Convert(string text)
@@ -22,7 +24,7 @@ internal static class LowerCase
         return lower.ToString();
     }
 
-    /// <summary>The Unicode Standard, table 3-17, Final_Sigma: a cased letter before and none behind; what is case-ignorable between them does not count.</summary>
+    // The Unicode Standard, table 3-17, Final_Sigma: a cased letter before and none after; case-ignorable characters between them do not count.
     private static bool EndsAWord(Rune[] runes, int at)
     {
         int before = at - 1;
@@ -31,16 +33,16 @@ internal static class LowerCase
             before--;
         }
 
-        int behind = at + 1;
-        while (behind < runes.Length && IsCaseIgnorable(runes[behind]))
+        int after = at + 1;
+        while (after < runes.Length && IsCaseIgnorable(runes[after]))
         {
-            behind++;
+            after++;
         }
 
-        return before >= 0 && IsCased(runes[before]) && !(behind < runes.Length && IsCased(runes[behind]));
+        return before >= 0 && IsCased(runes[before]) && !(after < runes.Length && IsCased(runes[after]));
     }
 
-    /// <summary>Letters with a case, and what counts as one: the ordinal signs, Roman numerals, letters in circles.</summary>
+    // Letters with a case, and what counts as one: the ordinal signs, Roman numerals, letters in circles.
     private static bool IsCased(Rune rune) => Rune.GetUnicodeCategory(rune) is System.Globalization.UnicodeCategory.UppercaseLetter
         or System.Globalization.UnicodeCategory.LowercaseLetter or System.Globalization.UnicodeCategory.TitlecaseLetter
         || rune.Value is 0xAA or 0xBA or (>= 0x2160 and <= 0x217F) or (>= 0x24B6 and <= 0x24E9);

@@ -2,13 +2,15 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>What OpenCLIP's SimpleTokenizer does to a text before byte-pair merging.</summary>
+/// <summary>Prepares a text for byte-pair merging as OpenCLIP's SimpleTokenizer does.</summary>
 internal static class OpenClipText
 {
     /// <summary>
-    /// <see cref="TextRepair"/>, references of HTML decoded twice (published captions have &amp;amp;amp;), white space runs joined to one blank, stripped,
-    /// lower case of the whole text (so that a capital sigma at a word's end becomes the final one).
+    /// Repairs the text (<see cref="TextRepair"/>), decodes HTML references twice (published captions have &amp;amp;amp;), joins white space runs to one blank,
+    /// strips, and lowers the case.
     /// </summary>
+    /// <remarks>The case is that of the whole text, so that a capital sigma at a word's end becomes the final one.</remarks>
+    /// <param name="text">The text as written.</param>
     public static string Normalize(string text) => LowerCase.Convert(JoinBlanks(HtmlEntities.Decode(HtmlEntities.Decode(TextRepair.Fix(text)))));
 
     private static string JoinBlanks(string text)

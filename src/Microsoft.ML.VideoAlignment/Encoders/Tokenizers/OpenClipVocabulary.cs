@@ -3,20 +3,19 @@ using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>
-/// The vocabulary of OpenCLIP's SimpleTokenizer. Its model files carry none: it is OpenAI's bpe_simple_vocab_16e6.txt.gz, or any CLIP tokenizer folder of
-/// transformers made from that.
-/// </summary>
+/// <summary>Reads the vocabulary of OpenCLIP's SimpleTokenizer, which its model files do not carry.</summary>
+/// <remarks>It is OpenAI's bpe_simple_vocab_16e6.txt.gz, or any CLIP tokenizer folder of transformers made from that.</remarks>
 internal static class OpenClipVocabulary
 {
     public const string StartToken = "<start_of_text>";
     public const string EndToken = "<end_of_text>";
 
-    /// <summary>Merges that are used; the file goes on behind them.</summary>
+    // The number of merges in use; the file continues after them.
     private const int Merges = 48894;
 
     /// <summary>Reads the merges file (gzip or plain) or a tokenizer folder.</summary>
-    /// <exception cref="FileNotFoundException">There is neither.</exception>
+    /// <param name="path">The file or folder.</param>
+    /// <exception cref="FileNotFoundException">Neither exists.</exception>
     public static ClipTokenizer Tokenizer(string path)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
@@ -32,16 +31,18 @@ internal static class OpenClipVocabulary
 
         if (!File.Exists(path))
         {
-            throw new FileNotFoundException($"No tokenizer at {Path.GetFullPath(path)}. OpenCLIP's model files carry no vocabulary: give its bpe_simple_vocab_16e6.txt.gz, " +
-                "or the folder of a CLIP tokenizer with vocab.json and merges.txt (such as openai/clip-vit-large-patch14's).", path);
+            throw new FileNotFoundException(
+                $"No tokenizer at {Path.GetFullPath(path)}. OpenCLIP's model files carry no vocabulary: pass its bpe_simple_vocab_16e6.txt.gz, "
+                + "or the folder of a CLIP tokenizer with vocab.json and merges.txt (such as openai/clip-vit-large-patch14's).", path);
         }
 
         BpeVocabulary merges = Read(path);
         return Make(merges, merges.Ids[StartToken], merges.Ids[EndToken], EndToken, new ClipTokenizerOptions().MaxLength, []);
     }
 
-    /// <summary>Reads the merges; the first line of the file is a version.</summary>
-    /// <exception cref="InvalidDataException">A line is no merge, or the file is damaged.</exception>
+    /// <summary>Reads the merges file. Ids are, in order, the 256 bytes as letters, the same at the end of a word, one token a merge, start, end.</summary>
+    /// <param name="path">The file, gzip or plain; its first line is a version.</param>
+    /// <exception cref="InvalidDataException">A line is not a merge, or the file is damaged.</exception>
     public static BpeVocabulary Read(string path)
     {
         using FileStream file = File.OpenRead(path);
@@ -54,7 +55,8 @@ internal static class OpenClipVocabulary
         {
             if (line.Count(letter => letter == ' ') != 1)
             {
-                throw new InvalidDataException($"{path}: line {merges.Count + 2} is '{(line.Length > 40 ? line[..40] : line)}'; expected a merge, two tokens with a blank between them. Is this bpe_simple_vocab_16e6.txt.gz?");
+                throw new InvalidDataException($"{path}: line {merges.Count + 2} is '{(line.Length > 40 ? line[..40] : line)}'; "
+                    + "expected a merge, two tokens with a blank between them. Is this bpe_simple_vocab_16e6.txt.gz?");
             }
 
             merges.Add(line);

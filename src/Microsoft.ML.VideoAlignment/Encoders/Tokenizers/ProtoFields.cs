@@ -1,6 +1,7 @@
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>Walks the fields of one protocol buffer message; a message in a message is a field's <see cref="Bytes"/>.</summary>
+/// <summary>Reads the fields of one protocol buffer message; a nested message is a field's <see cref="Bytes"/>.</summary>
+/// <param name="message">The message.</param>
 internal ref struct ProtoFields(ReadOnlyMemory<byte> message)
 {
     private const int Varint = 0, Fixed64 = 1, Delimited = 2, Fixed32 = 5;
@@ -10,14 +11,14 @@ internal ref struct ProtoFields(ReadOnlyMemory<byte> message)
     /// <summary>The field's number in the .proto file.</summary>
     public int Number { get; private set; }
 
-    /// <summary>Of a number field.</summary>
+    /// <summary>The value of a varint field.</summary>
     public long Value { get; private set; }
 
-    /// <summary>Of a text, a message or a number of fixed size.</summary>
+    /// <summary>The content of a text, a message or a number of fixed size.</summary>
     public ReadOnlyMemory<byte> Bytes { get; private set; }
 
-    /// <summary>Goes to the next field; false at the end.</summary>
-    /// <exception cref="InvalidDataException">The message ends inside a field, or this is none.</exception>
+    /// <summary>Moves to the next field; false at the end.</summary>
+    /// <exception cref="InvalidDataException">The message ends inside a field, or is malformed.</exception>
     public bool Next()
     {
         if (_at == message.Length)
@@ -34,10 +35,10 @@ internal ref struct ProtoFields(ReadOnlyMemory<byte> message)
                 Value = ReadVarint();
                 break;
             case Fixed64 or Fixed32:
-                Bytes = Take(form == Fixed64 ? 8 : 4);
+                Bytes = ReadBytes(form == Fixed64 ? 8 : 4);
                 break;
             case Delimited:
-                Bytes = Take(ReadVarint());
+                Bytes = ReadBytes(ReadVarint());
                 break;
             default:
                 throw Fault();
@@ -46,7 +47,7 @@ internal ref struct ProtoFields(ReadOnlyMemory<byte> message)
         return Number > 0 ? true : throw Fault();
     }
 
-    private ReadOnlyMemory<byte> Take(long length)
+    private ReadOnlyMemory<byte> ReadBytes(long length)
     {
         if (length < 0 || length > message.Length - _at)
         {
@@ -74,5 +75,5 @@ internal ref struct ProtoFields(ReadOnlyMemory<byte> message)
         throw Fault();
     }
 
-    private readonly InvalidDataException Fault() => new($"no protocol buffer message, or a truncated one (byte {_at} of {message.Length}).");
+    private readonly InvalidDataException Fault() => new($"not a protocol buffer message, or a truncated one (byte {_at} of {message.Length}).");
 }

@@ -4,7 +4,7 @@ using Microsoft.ML.VideoAlignment.Files;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>What a piece of a SentencePiece vocabulary is; the numbers are the file's.</summary>
+/// <summary>The kind of a piece of a SentencePiece vocabulary; the numbers are the file's.</summary>
 internal enum PieceKind
 {
     Normal = 1,
@@ -15,39 +15,44 @@ internal enum PieceKind
     Byte = 6,
 }
 
-/// <summary>One piece; its id is its place in the file.</summary>
+/// <summary>One piece; its id is its index in the file.</summary>
+/// <param name="Text">Its spelling.</param>
+/// <param name="Score">Its log probability.</param>
+/// <param name="Kind">Its kind.</param>
 internal readonly record struct SentencePiece(string Text, float Score, PieceKind Kind);
 
-/// <summary>
-/// A SentencePiece model file (spiece.model): a protocol buffer, sentencepiece_model.proto. Read here because Microsoft.ML.Tokenizers 2.0 fails on unigram
-/// models without a token for the beginning of a sentence, which T5's are.
-/// </summary>
+/// <summary>A SentencePiece model file (spiece.model): a protocol buffer, sentencepiece_model.proto.</summary>
+/// <remarks>
+/// It is read here because Microsoft.ML.Tokenizers 2.0 fails on unigram models without a token for the beginning of a sentence, such as T5's.
+/// </remarks>
 internal sealed record SentencePieceModel
 {
     private const int Unigram = 1;
 
     public required IReadOnlyList<SentencePiece> Pieces { get; init; }
 
-    /// <summary>The compiled rules of the normalizer; empty: none.</summary>
+    /// <summary>The compiled rules of the normalizer; empty where it has none.</summary>
     public ReadOnlyMemory<byte> NormalizerRules { get; init; }
 
     /// <summary>Whether a blank is put before the text, so that a word is the same piece at its start and inside.</summary>
     public bool AddDummyPrefix { get; init; } = true;
 
-    /// <summary>Whether blanks at the ends go, and runs of blanks become one.</summary>
+    /// <summary>Whether blanks at both ends are removed and runs of blanks become one.</summary>
     public bool RemoveExtraWhitespaces { get; init; } = true;
 
     /// <summary>Whether a blank is written as U+2581 in pieces.</summary>
     public bool EscapeWhitespaces { get; init; } = true;
 
     /// <summary>Reads a file.</summary>
-    /// <exception cref="FileNotFoundException">There is none.</exception>
-    /// <exception cref="InvalidDataException">It is no unigram SentencePiece model.</exception>
+    /// <param name="path">The file.</param>
+    /// <exception cref="FileNotFoundException">The file does not exist.</exception>
+    /// <exception cref="InvalidDataException">The file is not a unigram SentencePiece model.</exception>
     public static SentencePieceModel FromFile(string path)
     {
         if (!File.Exists(path))
         {
-            throw new FileNotFoundException($"There is no SentencePiece model at {Path.GetFullPath(path)}. T5's tokenizer is the file {T5TokenizerFolder.FileName} of its folder.", path);
+            throw new FileNotFoundException(
+                $"There is no SentencePiece model at {Path.GetFullPath(path)}. T5's tokenizer is the file {T5TokenizerFolder.FileName} of its folder.", path);
         }
 
         byte[] bytes = File.ReadAllBytes(path);
@@ -57,8 +62,8 @@ internal sealed record SentencePieceModel
         }
         catch (InvalidDataException exception)
         {
-            string? looks = FileSignatures.Describe(bytes.AsSpan(0, Math.Min(bytes.Length, FileSignatures.HeadBytes)));
-            throw new InvalidDataException($"{path}: {(looks is null ? exception.Message : $"no SentencePiece model: {looks}.")}", exception);
+            string? described = FileSignatures.Describe(bytes.AsSpan(0, Math.Min(bytes.Length, FileSignatures.HeadBytes)));
+            throw new InvalidDataException($"{path}: {(described is null ? exception.Message : $"not a SentencePiece model: {described}.")}", exception);
         }
     }
 
@@ -85,7 +90,7 @@ internal sealed record SentencePieceModel
             }
         }
 
-        return pieces.Count > 0 ? model : throw new InvalidDataException("no SentencePiece model: it has no pieces.");
+        return pieces.Count > 0 ? model : throw new InvalidDataException("not a SentencePiece model: it has no pieces.");
     }
 
     private static SentencePiece ReadPiece(ReadOnlyMemory<byte> bytes)
@@ -106,9 +111,10 @@ internal sealed record SentencePieceModel
         return piece;
     }
 
-    private static float ReadScore(ReadOnlySpan<byte> bytes) => bytes.Length == sizeof(float) && BinaryPrimitives.ReadSingleLittleEndian(bytes) is var score && float.IsFinite(score)
+    private static float ReadScore(ReadOnlySpan<byte> bytes) =>
+        bytes.Length == sizeof(float) && BinaryPrimitives.ReadSingleLittleEndian(bytes) is var score && float.IsFinite(score)
         ? score
-        : throw new InvalidDataException("no SentencePiece model: the score of a piece is no finite number.");
+        : throw new InvalidDataException("not a SentencePiece model: the score of a piece is not a finite number.");
 
     private static void RequireUnigram(ReadOnlyMemory<byte> bytes)
     {
@@ -118,12 +124,13 @@ internal sealed record SentencePieceModel
         {
             if (fields.Number == ModelType && fields.Value != Unigram)
             {
-                throw new InvalidDataException($"a SentencePiece model of type {fields.Value}; only unigram models ({Unigram}), as T5's, are read.");
+                throw new InvalidDataException($"a SentencePiece model of type {fields.Value}; only unigram models ({Unigram}), such as T5's, are supported.");
             }
 
             if (fields.Number is WhitespaceAsSuffix or ByteFallback && fields.Value != 0)
             {
-                throw new InvalidDataException($"a SentencePiece model with {(fields.Number == ByteFallback ? "byte fallback" : "blanks behind words")}, which T5's has not and is not supported.");
+                string feature = fields.Number == ByteFallback ? "byte fallback" : "blanks after words";
+                throw new InvalidDataException($"a SentencePiece model with {feature}, which T5's does not have and which is not supported.");
             }
         }
     }

@@ -3,10 +3,11 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>
-/// What SentencePiece does to a text before it looks for pieces. The rules in the file are a table "longest match -> replacement" over UTF-8, as a double-array
-/// trie (Aoe 1989; the layout is darts-clone's) and the replacements behind it: T5's nmt_nfkc folds compatibility forms and controls.
-/// </summary>
+/// <summary>Normalizes a text as SentencePiece does before it looks for pieces: T5's rules, nmt_nfkc, fold compatibility forms and controls.</summary>
+/// <remarks>
+/// The rules in the file are a table "longest match -> replacement" over UTF-8: a double-array trie (Aoe 1989; the layout is darts-clone's), followed by the
+/// replacements.
+/// </remarks>
 internal sealed class SentencePieceNormalizer
 {
     private const char Blank = '\u2581';
@@ -15,6 +16,8 @@ internal sealed class SentencePieceNormalizer
     private readonly ReadOnlyMemory<byte> _replacements;
     private readonly SentencePieceModel _model;
 
+    /// <summary>Reads the rules of a model.</summary>
+    /// <param name="model">The model.</param>
     /// <exception cref="InvalidDataException">The rules are unsound.</exception>
     public SentencePieceNormalizer(SentencePieceModel model)
     {
@@ -28,7 +31,7 @@ internal sealed class SentencePieceNormalizer
         uint bytes = rules.Length > 4 ? BinaryPrimitives.ReadUInt32LittleEndian(rules) : 0;
         if (bytes == 0 || bytes % 4 != 0 || bytes > rules.Length - 4)
         {
-            throw new InvalidDataException($"SentencePiece model: the normaliser's table is to have {bytes} bytes, but there are {rules.Length}.");
+            throw new InvalidDataException($"SentencePiece model: the normalizer's table should have {bytes} bytes, but there are {rules.Length}.");
         }
 
         _trie = new uint[bytes / 4];
@@ -40,7 +43,10 @@ internal sealed class SentencePieceNormalizer
         _replacements = model.NormalizerRules[(int)(4 + bytes)..];
     }
 
-    /// <summary>The text as pieces are written: replaced, blanks as U+2581, one before the first word. Half a surrogate pair becomes U+FFFD.</summary>
+    /// <summary>
+    /// Returns the text as pieces are spelled: replaced, blanks as U+2581, one before the first word. Half of a surrogate pair becomes U+FFFD.
+    /// </summary>
+    /// <param name="text">The text as written.</param>
     public string Normalize(string text)
     {
         byte[] utf8 = Encoding.UTF8.GetBytes(text);
@@ -75,7 +81,7 @@ internal sealed class SentencePieceNormalizer
         return _model.EscapeWhitespaces ? result.Replace(' ', Blank) : result;
     }
 
-    /// <summary>What stands for the text from here on, and how many bytes of it: the longest match in the table, else one character as it is.</summary>
+    // The replacement of the text from here on, and the number of bytes replaced: of the longest match in the table, else of one character, unchanged.
     private (string Text, int Length) Replace(byte[] utf8, int at)
     {
         (int offset, int length) = LongestMatch(utf8, at);

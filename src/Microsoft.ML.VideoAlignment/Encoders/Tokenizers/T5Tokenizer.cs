@@ -13,14 +13,16 @@ internal sealed class T5Tokenizer
     private readonly UnigramSegmenter _segmenter;
     private readonly AddedTokenSplitter _added;
 
+    /// <summary>Creates a tokenizer.</summary>
     /// <param name="model">The vocabulary.</param>
-    /// <param name="maxLength">Tokens in a row, end token included.</param>
-    /// <param name="added">Tokens that are recognized whole wherever they stand; null: none.</param>
+    /// <param name="maxLength">The number of tokens in a row, end token included.</param>
+    /// <param name="added">Tokens that are recognized whole anywhere in a text; null: none.</param>
     /// <exception cref="InvalidDataException">The model lacks the end or the padding token.</exception>
     public T5Tokenizer(SentencePieceModel model, int maxLength, IReadOnlyList<AddedToken>? added = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maxLength, 1);
-        int Id(string token) => model.Pieces.Select((piece, id) => (piece.Text, id)).Where(pair => pair.Text == token).Select(pair => (int?)pair.id).FirstOrDefault()
+        int Id(string token) =>
+            model.Pieces.Select((piece, id) => (piece.Text, id)).Where(pair => pair.Text == token).Select(pair => (int?)pair.id).FirstOrDefault()
             ?? throw new InvalidDataException($"T5 tokenizer: the SentencePiece model has no token '{token}' among its {model.Pieces.Count} pieces.");
         (PadId, EndId) = (Id("<pad>"), Id("</s>"));
         _normalizer = new SentencePieceNormalizer(model);
@@ -29,7 +31,7 @@ internal sealed class T5Tokenizer
         _added = new AddedTokenSplitter(added ?? [], _normalizer.Normalize);
     }
 
-    /// <summary>Tokens in a row, end token included.</summary>
+    /// <summary>The number of tokens in a row, end token included.</summary>
     public int MaxLength { get; }
 
     public int PadId { get; }
@@ -38,8 +40,8 @@ internal sealed class T5Tokenizer
 
     /// <summary>Reads spiece.model of a tokenizer folder.</summary>
     /// <param name="folder">A T5 folder.</param>
-    /// <param name="maxLength">Tokens in a row; null: model_max_length of tokenizer_config.json, or 512 where that is missing.</param>
-    /// <exception cref="FileNotFoundException">The folder has none.</exception>
+    /// <param name="maxLength">The number of tokens in a row; null: model_max_length of tokenizer_config.json, or 512 where that is missing.</param>
+    /// <exception cref="FileNotFoundException">The folder has no spiece.model.</exception>
     public static T5Tokenizer FromFolder(string folder, int? maxLength = null)
     {
         var model = SentencePieceModel.FromFile(T5TokenizerFolder.Require(folder));
@@ -48,11 +50,12 @@ internal sealed class T5Tokenizer
     }
 
     /// <summary>
-    /// Tokens, end, padding. A text that is too long is cut so that the end token stays last; <see cref="TokenBatch.CutTokens"/> tells the caller, who should warn.
+    /// Encodes texts as tokens, end, padding. A longer text is cut so that the end token stays last; <see cref="TokenBatch.CutTokens"/> tells the caller, who
+    /// should warn.
     /// </summary>
-    /// <param name="texts">One row each.</param>
-    /// <param name="maxLength">Null: <see cref="MaxLength"/>.</param>
-    /// <param name="padToLongest">True: L is the longest row's length instead of the maximum.</param>
+    /// <param name="texts">The texts, one a row.</param>
+    /// <param name="maxLength">The most tokens in a row, at least 1; null: <see cref="MaxLength"/>.</param>
+    /// <param name="padToLongest">Whether L is the longest row's length instead of the maximum.</param>
     public TokenBatch Encode(IReadOnlyList<string> texts, int? maxLength = null, bool padToLongest = false)
     {
         int most = maxLength ?? MaxLength;
@@ -76,13 +79,13 @@ internal sealed class T5Tokenizer
         return new TokenBatch(tensor(ids), tensor(mask), cut);
     }
 
-    /// <summary>The ids of the text alone, uncut, without the end token.</summary>
-    public IReadOnlyList<int> Tokens(string text) => [.. _added.Split(text).SelectMany(piece => piece.Id is { } id ? [id] : _segmenter.Segment(piece.Text))];
+    /// <summary>Returns the ids of the text alone, uncut, without the end token.</summary>
+    /// <param name="text">The text as written.</param>
+    public IReadOnlyList<int> Tokens(string text) =>
+        [.. _added.Split(text).SelectMany(piece => piece.Id is { } id ? [id] : _segmenter.Segment(piece.Text))];
 
-    /// <summary>
-    /// The model's own marks, the extra ids that follow its pieces (<c>&lt;extra_id_0&gt;</c> is the last of them), and what the folder's files add. Reference:
-    /// transformers' T5Tokenizer, which looks for all of them in the text as it is written.
-    /// </summary>
+    // The model's own marks, the extra ids that follow its pieces ("<extra_id_0>" is the last of them), and the tokens of the folder's files. Reference:
+    // transformers' T5Tokenizer, which searches for all of them in the text as written.
     private static AddedToken[] Added(SentencePieceModel model, string folder, JsonElement config)
     {
         IEnumerable<AddedToken> marks = model.Pieces.Index().Where(piece => piece.Item.Kind is PieceKind.Control or PieceKind.Unknown)

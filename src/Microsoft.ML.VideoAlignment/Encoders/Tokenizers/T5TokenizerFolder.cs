@@ -1,18 +1,18 @@
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>Where a model's folder has the vocabulary of its T5: beside the encoder's weights, or in a tokenizer folder of its own, as diffusers saves it.</summary>
+/// <summary>Finds the vocabulary of a model's T5: next to the encoder's weights, or in a tokenizer folder of its own, as diffusers saves it.</summary>
 internal static class T5TokenizerFolder
 {
-    /// <summary>T5's vocabulary.</summary>
+    /// <summary>The file name of T5's vocabulary.</summary>
     public const string FileName = "spiece.model";
 
     private const string FastFileName = "tokenizer.json";
 
     private static readonly string[] s_folders = ["text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2", "text_encoder_3", "tokenizer_3"];
 
-    /// <summary>The folder with the vocabulary.</summary>
+    /// <summary>Returns the folder with the vocabulary.</summary>
     /// <param name="modelFolder">The folder of the whole model.</param>
-    /// <exception cref="FileNotFoundException">None has one; the message says where it was looked for.</exception>
+    /// <exception cref="FileNotFoundException">No folder has one; the message lists those searched.</exception>
     public static string Find(string modelFolder)
     {
         string[] places = [.. s_folders.Select(folder => Path.Combine(modelFolder, folder))];
@@ -20,8 +20,9 @@ internal static class T5TokenizerFolder
             ?? throw Missing($"below {Path.GetFullPath(modelFolder)}, neither in {string.Join(", ", s_folders[..^1])} nor in {s_folders[^1]}", places);
     }
 
-    /// <summary>The vocabulary's path in a T5's folder.</summary>
-    /// <exception cref="FileNotFoundException">It has none.</exception>
+    /// <summary>Returns the path of the vocabulary in a T5's folder.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <exception cref="FileNotFoundException">The folder has none.</exception>
     public static string Require(string folder)
     {
         string path = Path.Combine(folder, FileName);

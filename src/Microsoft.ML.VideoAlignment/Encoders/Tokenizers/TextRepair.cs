@@ -4,9 +4,11 @@ using System.Text.RegularExpressions;
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
 /// <summary>
-/// ftfy.fix_text with its defaults (ftfy 6.3), which OpenCLIP's tokenizer runs first: references, wrong encodings, ligatures, widths, quotes, line ends, control
-/// characters, form C, line by line, each until nothing changes. Differences: see <see cref="WrongEncoding"/>.
+/// Repairs a text like ftfy.fix_text with its defaults (ftfy 6.3), which OpenCLIP's tokenizer runs first. Differences: see <see cref="WrongEncoding"/>.
 /// </summary>
+/// <remarks>
+/// It handles references, wrong encodings, ligatures, widths, quotes, line ends, control characters and form C, line by line, each until nothing changes.
+/// </remarks>
 internal static partial class TextRepair
 {
     private static readonly Dictionary<char, string> s_letters = Letters();
@@ -17,7 +19,7 @@ internal static partial class TextRepair
         bool references = true;
         foreach (string line in Lines(text))
         {
-            // Text with tags is HTML itself, and so is what follows: its references are meant.
+            // Text with tags is HTML itself, and so is what follows: its references are intended.
             references &= !line.Contains('<', StringComparison.Ordinal);
             string fixedLine = line;
             string before;
@@ -50,7 +52,7 @@ internal static partial class TextRepair
         var mapped = new StringBuilder(text.Length);
         foreach (Rune rune in text.EnumerateRunes())
         {
-            // Half a surrogate pair comes as U+FFFD.
+            // Half of a surrogate pair is read as U+FFFD.
             if (!rune.IsBmp)
             {
                 mapped.Append(rune.ToString());
@@ -69,20 +71,20 @@ internal static partial class TextRepair
         }
 
         mapped.Replace("\r\n", "\n").Replace('\r', '\n');
-        string shown = TerminalEscape().Replace(mapped.ToString(), "");
-        return CanonicalForm.Compose(string.Concat(shown.Where(letter => !IsControl(letter))));
+        string visible = TerminalEscape().Replace(mapped.ToString(), "");
+        return CanonicalForm.Compose(string.Concat(visible.Where(letter => !IsControl(letter))));
     }
 
     private static bool IsControl(char letter) =>
         letter is <= '\u0008' or '\u000B' or >= '\u000E' and <= '\u001F' or '\u007F' or >= '\u206A' and <= '\u206F' or '\uFEFF' or >= '\uFFF9' and <= '\uFFFC';
 
-    /// <summary>Latin ligatures, full and half width forms, curly quotes, line and paragraph separators.</summary>
+    // Latin ligatures, full and half width forms, curly quotes, line and paragraph separators.
     private static Dictionary<char, string> Letters()
     {
         const string Katakana = "。「」、・ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン\u3099\u309A";
         int[] hangul = [0x1160, 0x1100, 0x1101, 0x11AA, 0x1102, 0x11AC, 0x11AD, 0x1103, 0x1104, 0x1105, 0x11B0, 0x11B1, 0x11B2, 0x11B3, 0x11B4, 0x11B5, 0x111A,
             0x1106, 0x1107, 0x1108, 0x1121, 0x1109, 0x110A, 0x110B, 0x110C, 0x110D, 0x110E, 0x110F, 0x1110, 0x1111, 0x1112];
-        // A letter, and what stands for it.
+        // A letter, and its replacement.
         string[] pairs =
         [
             "\u0132IJ", "\u0133ij", "\u0149\u02BCn", "\u01F1DZ", "\u01F2Dz", "\u01F3dz", "\u01C4D\u017D", "\u01C5D\u017E", "\u01C6d\u017E", "\u01C7LJ",

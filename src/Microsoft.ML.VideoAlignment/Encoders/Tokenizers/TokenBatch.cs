@@ -3,14 +3,13 @@ namespace Microsoft.ML.VideoAlignment.Encoders;
 /// <summary>Token ids of a batch of texts. The caller owns the tensors.</summary>
 /// <param name="Ids">int64 [B, L] on the CPU: start, tokens, end, padding.</param>
 /// <param name="AttentionMask">int64 [B, L]: 0 on padding, else 1. Diffusion models do not use it.</param>
-/// <param name="CutTokens">By row, how many tokens of the text did not fit.</param>
+/// <param name="CutTokens">The number of tokens that did not fit, by row.</param>
 internal sealed record TokenBatch(Tensor Ids, Tensor AttentionMask, IReadOnlyList<int> CutTokens) : IDisposable
 {
-    /// <summary>Checks that a text encoder has an embedding for every id.</summary>
-    /// <param name="rows">How many it has.</param>
-    /// <param name="texts">What was encoded, for the message.</param>
-    /// <returns>This.</returns>
-    /// <exception cref="InvalidDataException">It has not; the ids are freed.</exception>
+    /// <summary>Checks that a text encoder has an embedding for every id, and returns this batch.</summary>
+    /// <param name="rows">The number of embeddings.</param>
+    /// <param name="texts">The encoded texts, for the message.</param>
+    /// <exception cref="InvalidDataException">An id has no embedding; this batch is disposed.</exception>
     public TokenBatch RequireBelow(long rows, IReadOnlyList<string> texts)
     {
         long[] ids = Ids.data<long>().ToArray();
@@ -24,8 +23,7 @@ internal sealed record TokenBatch(Tensor Ids, Tensor AttentionMask, IReadOnlyLis
         Dispose();
         throw new InvalidDataException(
             $"The text '{text}' has a token with the id {ids[bad]}, and the text encoder has embeddings for 0 to {rows - 1}. The tokenizer's files name a "
-                + "token that this encoder was not taught: "
-            + "give the files that belong to its weights, or leave the token out of the text.");
+            + "token that this encoder was not taught: pass the files that belong to its weights, or omit the token from the text.");
     }
 
     public void Dispose()

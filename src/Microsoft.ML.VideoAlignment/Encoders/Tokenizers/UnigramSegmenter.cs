@@ -3,12 +3,12 @@ using System.Text;
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
 /// <summary>
-/// The most probable way to cut a text into pieces of a unigram vocabulary (Kudo 2018, arXiv 1804.10959): Viterbi over the sum of the pieces' scores.
-/// Characters without a piece are unknown; neighboring ones make one unknown piece.
+/// Finds the most probable way to cut a text into pieces of a unigram vocabulary (Kudo 2018, arXiv 1804.10959): Viterbi over the sum of the pieces' scores.
 /// </summary>
+/// <remarks>Characters without a piece are unknown; neighboring ones form one unknown piece.</remarks>
 internal sealed class UnigramSegmenter
 {
-    /// <summary>An unknown character scores this much less than the worst piece.</summary>
+    // An unknown character scores this much less than the worst piece.
     private const float UnknownPenalty = 10;
 
     private readonly Dictionary<string, int> _ids = new(StringComparer.Ordinal);
@@ -18,6 +18,8 @@ internal sealed class UnigramSegmenter
     private readonly int _unknown;
     private readonly int _longest;
 
+    /// <summary>Creates a segmenter.</summary>
+    /// <param name="pieces">The vocabulary, in the order of the ids.</param>
     /// <exception cref="InvalidDataException">There is no unknown piece, or a piece occurs twice.</exception>
     public UnigramSegmenter(IReadOnlyList<SentencePiece> pieces)
     {
@@ -25,13 +27,13 @@ internal sealed class UnigramSegmenter
         (float least, float most) = normal.Length == 0 ? (0, 0) : (normal.Min(), normal.Max());
         _unknownScore = least - UnknownPenalty;
         _unknown = pieces.Select((piece, id) => (piece, id)).Where(pair => pair.piece.Kind == PieceKind.Unknown).Select(pair => (int?)pair.id).FirstOrDefault()
-            ?? throw new InvalidDataException("SentencePiece model: no piece stands for what is unknown.");
+            ?? throw new InvalidDataException("SentencePiece model: it has no piece for unknown characters.");
         _scores = new double[pieces.Count];
         for (int id = 0; id < pieces.Count; id++)
         {
             SentencePiece piece = pieces[id];
 
-            // A piece that a user defined beats whatever it could be made of.
+            // A user-defined piece beats any pieces that it could be made of.
             _scores[id] = piece.Kind == PieceKind.UserDefined ? ((double)Encoding.UTF8.GetByteCount(piece.Text) * most) - 0.1 : piece.Score;
             if (piece.Kind is PieceKind.Normal or PieceKind.UserDefined && piece.Text.Length > 0)
             {
@@ -46,7 +48,8 @@ internal sealed class UnigramSegmenter
         _lookup = _ids.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
-    /// <summary>Ids of the pieces of a normalized text, in order.</summary>
+    /// <summary>Returns the ids of the pieces of a text, in order.</summary>
+    /// <param name="text">The normalized text.</param>
     public IReadOnlyList<int> Segment(string text)
     {
         // best[i]: the best way to reach position i.

@@ -2,23 +2,27 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
-/// <summary>
-/// Undoes UTF-8 that was read as Windows-1252 or Latin-1 ("cafÃ©"). A careful part of what ftfy does: it also knows five rarer encodings, and weighs whole
-/// texts where this weighs runs of sequences. Text that was never broken stays, unless it happens to spell UTF-8 in letters that words do not have.
-/// </summary>
+/// <summary>Undoes UTF-8 that was read as Windows-1252 or Latin-1 ("cafÃ©").</summary>
+/// <remarks>
+/// It is a careful part of what ftfy does, which also knows five rarer encodings, and weighs whole texts where this weighs runs of sequences. Text that was
+/// never broken stays, unless it happens to spell UTF-8 in letters that words do not have.
+/// </remarks>
 internal static class WrongEncoding
 {
-    /// <summary>Windows-1252's bytes 0x80 to 0x9F; the five that it leaves open stay control characters.</summary>
+    // Windows-1252's bytes 0x80 to 0x9F; the five undefined ones stay control characters.
     private const string HighPart =
-        "\u20AC\u0081\u201A\u0192\u201E\u2026\u2020\u2021\u02C6\u2030\u0160\u2039\u0152\u008D\u017D\u008F\u0090\u2018\u2019\u201C\u201D\u2022\u2013\u2014\u02DC\u2122\u0161\u203A\u0153\u009D\u017E\u0178";
+        "\u20AC\u0081\u201A\u0192\u201E\u2026\u2020\u2021\u02C6\u2030\u0160\u2039\u0152\u008D\u017D\u008F"
+        + "\u0090\u2018\u2019\u201C\u201D\u2022\u2013\u2014\u02DC\u2122\u0161\u203A\u0153\u009D\u017E\u0178";
 
-    /// <summary>What stands behind letters in good texts too: quotes, dashes, ellipsis, guillemets, signs.</summary>
+    // What follows letters in good texts too: quotes, dashes, ellipsis, guillemets, signs.
     private const string Common = "\u2018\u2019\u201C\u201D\u2026\u2013\u2014\u2039\u203A\u2122\u00A9\u00AE\u00AB\u00BB\u00A0\u00B0\u00A1\u00BF";
 
-    /// <summary>The character of a byte; 0x80 to 0x9F as Windows-1252 has them, all else as Latin-1.</summary>
+    /// <summary>Returns the character of a byte: 0x80 to 0x9F as in Windows-1252, all others as in Latin-1.</summary>
+    /// <param name="code">The byte.</param>
     public static char Windows1252(byte code) => code is >= 0x80 and <= 0x9F ? HighPart[code - 0x80] : (char)code;
 
-    /// <summary>text with what was decoded wrongly decoded again, once; the text itself where nothing was.</summary>
+    /// <summary>Decodes again, once, what was decoded wrongly; returns the text itself where nothing was.</summary>
+    /// <param name="text">The text.</param>
     public static string Repair(string text)
     {
         if (!text.Any(letter => letter >= 0xC2))
@@ -51,7 +55,7 @@ internal static class WrongEncoding
         return repaired.ToString();
     }
 
-    /// <summary>The sequences that follow one another from here on, and whether one of them is no plausible text.</summary>
+    // The sequences that follow one another from here on, and whether one of them is implausible as text.
     private static (string Decoded, int Length, bool Sure) Run(string text, int at)
     {
         var decoded = new StringBuilder();
@@ -86,17 +90,18 @@ internal static class WrongEncoding
         bool inside = at + length < text.Length && char.IsLetter(text[at + length]);
         bool accented = text[at] is '\u00C2' or '\u00C3';
 
-        // A word may end in a capital A with circumflex or tilde and be followed by a quote; what follows them inside a word is no punctuation.
-        return (rune.ToString(), length, rare || (accented && (inside || text[at + 1] is '\u00A0' or '\u00A1' or '\u00A9' or '\u00AE' or '\u00B0' or '\u00AB' or '\u00BF')));
+        // A word may end in a capital A with circumflex or tilde and be followed by a quote; what follows them inside a word is not punctuation.
+        bool foreign = accented && (inside || text[at + 1] is '\u00A0' or '\u00A1' or '\u00A9' or '\u00AE' or '\u00B0' or '\u00AB' or '\u00BF');
+        return (rune.ToString(), length, rare || foreign);
     }
 
-    /// <summary>"voilÃ  le": the second byte of an a with grave accent is a blank that no longer breaks; a plain one took its place.</summary>
+    // "voilÃ le": the second byte of an a with grave accent is a non-breaking blank; a plain one took its place.
     private static string? LostBlank(string text, int at) =>
         text[at] == '\u00C3' && at > 0 && char.IsAsciiLetterLower(text[at - 1]) && at + 1 < text.Length && text[at + 1] == ' '
             ? at + 2 < text.Length && text[at + 2] == ' ' ? "" : " "
             : null;
 
-    /// <summary>The byte whose character this is; -1: none.</summary>
+    // The byte whose character this is; -1 where there is none.
     private static int Byte(string text, int at)
     {
         if (at >= text.Length)

@@ -1,4 +1,4 @@
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>The random numbers of a set of masks, in the order in which V-JEPA's collator takes them.</summary>
 internal interface IMaskDraws
@@ -6,11 +6,15 @@ internal interface IMaskDraws
     /// <summary>Three uniform numbers in [0, 1) of one mask: extent in time, share of the image, aspect ratio.</summary>
     (float Time, float Space, float Aspect) Size();
 
-    /// <summary>A block's place: uniform integers below the three bounds.</summary>
+    /// <summary>A block's place: uniform integers.</summary>
+    /// <param name="tops">Bound of the first row, exclusive.</param>
+    /// <param name="lefts">Bound of the first column, exclusive.</param>
+    /// <param name="starts">Bound of the first token in time, exclusive.</param>
     (int Top, int Left, int Start) Position(int tops, int lefts, int starts);
 }
 
 /// <summary>Draws from a generator, on the CPU, so that a seed means the same on every device.</summary>
+/// <param name="generator">On the CPU; the caller's.</param>
 internal sealed class GeneratorMaskDraws(Generator generator) : IMaskDraws
 {
     public (float Time, float Space, float Aspect) Size()
@@ -38,7 +42,12 @@ internal static class MultiBlockMasks
     /// <summary>The reference draws again for ever.</summary>
     private const int MostAttempts = 1000;
 
-    /// <summary>One pair a mask: context [B, K] and predicted [B, M], int64 on the CPU; rows are cut to the shortest of the batch.</summary>
+    /// <summary>Draws the masks of a batch.</summary>
+    /// <param name="masks">How to hide.</param>
+    /// <param name="grid">Tokens over time, rows and columns.</param>
+    /// <param name="batch">B, the number of videos.</param>
+    /// <param name="draws">Where random numbers come from.</param>
+    /// <returns>One pair a mask: context [B, K] and predicted [B, M], int64 on the CPU; rows are cut to the shortest of the batch.</returns>
     /// <exception cref="ArgumentException">The masks leave nothing to predict from, or nothing to predict, on this grid.</exception>
     public static IReadOnlyList<(Tensor Context, Tensor Predicted)> Draw(
         IReadOnlyList<VJepaMask> masks, (int Frames, int Rows, int Columns) grid, int batch, IMaskDraws draws)
@@ -54,7 +63,8 @@ internal static class MultiBlockMasks
         })];
     }
 
-    private static (int Frames, int Rows, int Columns) BlockSize(VJepaMask mask, (int Frames, int Rows, int Columns) grid, (float Time, float Space, float Aspect) drawn)
+    private static (int Frames, int Rows, int Columns) BlockSize(
+        VJepaMask mask, (int Frames, int Rows, int Columns) grid, (float Time, float Space, float Aspect) drawn)
     {
         int frames = Math.Max(1, (int)(grid.Frames * Between(mask.TemporalScale, drawn.Time)));
         int keep = (int)(grid.Rows * grid.Columns * Between(mask.SpatialScale, drawn.Space));
@@ -111,5 +121,6 @@ internal static class MultiBlockMasks
     }
 
     private static ArgumentException Useless(int place, (int Frames, int Rows, int Columns) grid, string why) => new(
-        $"V-JEPA mask {place} on a grid of {grid.Frames} x {grid.Rows} x {grid.Columns} tokens {why}. Give it another number of blocks or another spatial scale.");
+        $"V-JEPA mask {place} on a grid of {grid.Frames} x {grid.Rows} x {grid.Columns} tokens {why}. "
+            + "Give it another number of blocks or another spatial scale.");
 }

@@ -1,6 +1,6 @@
 using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>
 /// V-JEPA's fixed positions of video patches (facebookresearch/jepa, src/models/utils/pos_embs.py). Files hold them as a parameter; they are made here for
@@ -9,9 +9,15 @@ namespace Microsoft.ML.VideoAlignment.Rewards;
 internal static class SinusoidTable
 {
     /// <summary>
-    /// [t * h * w, width], parts for time, row and column in this order, each [sin | cos] of position / 10000^(i / half). Of one size (the uniform power: a
-    /// sixth of the width, rounded up, twice, and the whole cut to the width), or half the width for time and a quarter for row and column each.
+    /// Makes the table: parts for time, row and column in this order, each [sin | cos] of position / 10000^(i / half).
     /// </summary>
+    /// <param name="width">D, the channels of a token.</param>
+    /// <param name="grid">Tokens over time, rows and columns.</param>
+    /// <param name="uniformPower">
+    /// Whether the parts have one size (a sixth of the width, rounded up, twice, and the whole cut to the width), or time half the width and row and column a
+    /// quarter each.
+    /// </param>
+    /// <returns>[t * h * w, D], float32.</returns>
     public static Tensor Make(long width, (long Frames, long Rows, long Columns) grid, bool uniformPower)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -24,7 +30,7 @@ internal static class SinusoidTable
         return table.to_type(ScalarType.Float32).contiguous().MoveToOuterDisposeScope();
     }
 
-    /// <summary>[positions, size], float64.</summary>
+    // [positions, size], float64.
     private static Tensor Part(long size, long positions)
     {
         Tensor frequencies = pow(10000.0, -ScalarOps.Range(size / 2, dtype: ScalarType.Float64).Div(size / 2.0));

@@ -1,12 +1,15 @@
 using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>What V-JEPA's encoder and predictor both do with tokens.</summary>
 internal static class Tokens
 {
-    /// <summary>x: [B, N, D], mask: int64 [B, K] -> [B, K, D].</summary>
+    /// <summary>Takes the tokens of a mask.</summary>
+    /// <param name="x">[B, N, D].</param>
+    /// <param name="mask">int64 [B, K].</param>
+    /// <returns>[B, K, D].</returns>
     public static Tensor Gather(Tensor x, Tensor mask)
     {
         using Tensor places = mask.unsqueeze(-1);
@@ -14,7 +17,11 @@ internal static class Tokens
         return x.gather(1, all);
     }
 
-    /// <summary>table: [1, N, D], mask: int64 [B, K] -> its rows, [B, K, D], in the given type.</summary>
+    /// <summary>Takes the rows of a table.</summary>
+    /// <param name="table">[1, N, D].</param>
+    /// <param name="mask">int64 [B, K].</param>
+    /// <param name="dtype">Element type of the result.</param>
+    /// <returns>[B, K, D].</returns>
     public static Tensor Rows(Tensor table, Tensor mask, ScalarType dtype)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -23,7 +30,11 @@ internal static class Tokens
         return chosen.view(mask.shape[0], mask.shape[1], -1).to_type(dtype).MoveToOuterDisposeScope();
     }
 
-    /// <summary>x: [B, L, D] through the layers; a fresh tensor.</summary>
+    /// <summary>Runs tokens through layers.</summary>
+    /// <param name="layers">The layers, in order.</param>
+    /// <param name="x">[B, L, D].</param>
+    /// <param name="memory">What the layers keep for the backward pass.</param>
+    /// <returns>[B, L, D], a fresh tensor.</returns>
     public static Tensor Run(IEnumerable<EncoderLayer> layers, Tensor x, ActivationMemory memory)
     {
         memory = x.requires_grad ? memory : ActivationMemory.Keep;

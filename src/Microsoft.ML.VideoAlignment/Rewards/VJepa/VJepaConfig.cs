@@ -2,7 +2,7 @@ using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Weights;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>Sizes of a V-JEPA network. Keys of its JSON form are those of V-JEPA's training configurations and constructors.</summary>
 internal sealed record VJepaConfig
@@ -69,8 +69,10 @@ internal sealed record VJepaConfig
         };
     }
 
-    /// <summary>Reads sizes from the shapes in a file and holds them against what the options say.</summary>
-    /// <exception cref="WeightFileException">The file is no V-JEPA file, or contradicts the options; the message lists every contradiction.</exception>
+    /// <summary>Reads sizes from the shapes in a file and compares them with what the options say.</summary>
+    /// <param name="file">The official file's tensors.</param>
+    /// <param name="options">What the user says; null members are taken from the file.</param>
+    /// <exception cref="WeightFileException">The file is not a V-JEPA file, or contradicts the options; the message lists every contradiction.</exception>
     public static VJepaConfig FromFile(IWeightSource file, VJepaOptions options)
     {
         var shapes = file.Entries.Select(entry => (Key: VJepaNetwork.Keys.Key(entry.Key), entry.Value.Shape)).Where(entry => entry.Key is not null)
@@ -80,7 +82,7 @@ internal sealed record VJepaConfig
             IReadOnlyList<long>? shape = shapes[key].FirstOrDefault();
             return shape?.Count == rank
                 ? shape[axis]
-                : throw new WeightFileException(file.Location, $"is no V-JEPA file: expected {key} with {rank} axes, " + (shape is null
+                : throw new WeightFileException(file.Location, $"is not a V-JEPA file: expected {key} with {rank} axes, " + (shape is null
                     ? "which is not there. A file with encoder, predictor and target_encoder is needed, such as vitl16.pth.tar."
                     : $"got [{string.Join(", ", shape)}]."));
         }
@@ -127,7 +129,7 @@ internal sealed record VJepaConfig
         Agree(nameof(options.PredictorDepth), options.PredictorDepth, config.PredictorDepth);
         if (config.Frames % tubelet != 0)
         {
-            faults.Add($"Frames {config.Frames} is no multiple of the file's {tubelet} frames a token");
+            faults.Add($"Frames {config.Frames} is not a multiple of the file's {tubelet} frames a token");
         }
         else if (config.Tokens != tokens)
         {

@@ -5,7 +5,7 @@ using TorchSharp.Utils;
 using LayerNorm = Microsoft.ML.VideoAlignment.Layers.LayerNorm;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>
 /// V-JEPA's video transformer (facebookresearch/jepa, src/models/vision_transformer.py). Keys <c>patch_embed.proj</c>, <c>pos_embed</c> [1, N, D],
@@ -38,10 +38,11 @@ internal sealed class VJepaEncoder : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>
-    /// pixels: [B, 3, T, H, W], normalized -> [B, N, D], tokens ordered time, row, column; with <paramref name="mask"/> [B, K] only those, [B, K, D], and
-    /// only they see one another.
-    /// </summary>
+    /// <summary>Encodes videos; with a mask only its tokens are encoded, and only they see one another.</summary>
+    /// <param name="pixels">[B, 3, T, H, W], normalized.</param>
+    /// <param name="mask">int64 [B, K], tokens to encode; null: all.</param>
+    /// <param name="memory">What the layers keep for the backward pass.</param>
+    /// <returns>[B, N, D], tokens ordered time, row, column; with a mask [B, K, D].</returns>
     public Tensor Forward(Tensor pixels, Tensor? mask = null, ActivationMemory memory = ActivationMemory.Keep)
     {
         Shapes.Require(pixels, "B, 3, T, H, W");
@@ -51,7 +52,9 @@ internal sealed class VJepaEncoder : nn.Module
         return _norm.call(Tokens.Run(_blocks, kept, memory)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The position table for a grid of patches: [1, t*h*w, D], resized where the grid is not the trained one.</summary>
+    /// <summary>Resizes the position table where the grid is not the trained one.</summary>
+    /// <param name="grid">Tokens over time, rows and columns.</param>
+    /// <returns>[1, t*h*w, D].</returns>
     public Tensor Positions((long Frames, long Rows, long Columns) grid) => PositionTable.Resize(_positions, _config.Grid, grid);
 }
 
@@ -68,9 +71,12 @@ internal sealed class VJepaPatches : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>Tokens over time, rows and columns that pixels [B, 3, T, H, W] have; what does not fill a token is left out, as a convolution does.</summary>
+    /// <summary>Counts tokens over time, rows and columns; what does not fill a token is left out, as a convolution does.</summary>
+    /// <param name="pixels">[B, 3, T, H, W].</param>
     public (long Frames, long Rows, long Columns) Grid(Tensor pixels) => _projection.Grid(pixels);
 
-    /// <summary>pixels: [B, 3, T, H, W] -> [B, N, D].</summary>
+    /// <summary>Projects pixels to tokens.</summary>
+    /// <param name="pixels">[B, 3, T, H, W].</param>
+    /// <returns>[B, N, D].</returns>
     public override Tensor forward(Tensor pixels) => _projection.call(pixels);
 }

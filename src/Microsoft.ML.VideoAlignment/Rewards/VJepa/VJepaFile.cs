@@ -1,6 +1,6 @@
 using Microsoft.ML.VideoAlignment.Weights;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>The state dicts of a V-JEPA file as one source: names are "dictionary/name".</summary>
 internal sealed class VJepaFile : IWeightSource
@@ -29,7 +29,8 @@ internal sealed class VJepaFile : IWeightSource
             }
         }
 
-        Entries = _tensors.ToDictionary(pair => pair.Key, pair => new WeightInfo(pair.Value.Tensor.Dtype.Delivered, pair.Value.Tensor.Shape), StringComparer.Ordinal);
+        Entries = _tensors.ToDictionary(
+            pair => pair.Key, pair => new WeightInfo(pair.Value.Tensor.Dtype.Delivered, pair.Value.Tensor.Shape), StringComparer.Ordinal);
     }
 
     public string Location => _file.Location;
@@ -37,6 +38,7 @@ internal sealed class VJepaFile : IWeightSource
     public IReadOnlyDictionary<string, WeightInfo> Entries { get; }
 
     /// <summary>Opens a file of torch.save, or a safetensors file whose names begin with the dictionary's.</summary>
+    /// <param name="path">The file.</param>
     /// <exception cref="WeightFileException">The file is unsound or of another kind.</exception>
     public static IWeightSource Open(string path) => WeightFile.OpenSingle(path) is var source && source is TorchFile file ? new VJepaFile(file) : source;
 

@@ -1,8 +1,8 @@
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// One way of hiding parts of a clip: several blocks, all of one size drawn per call, at places drawn one by one; what they cover together is predicted from the
-/// rest. Names as in the <c>mask</c> section of V-JEPA's training configurations.
+/// One way of hiding parts of a video: several blocks, all of one size drawn per call, at places drawn one by one; what they cover together is predicted
+/// from the rest. Names as in the <c>mask</c> section of V-JEPA's training configurations.
 /// </summary>
 public sealed record VJepaMask
 {
@@ -30,6 +30,7 @@ public sealed record VJepaMask
     /// <summary>Most tokens that a prediction is made from; default: no limit.</summary>
     public int? MaxKeep { get; init; }
 
+    /// <summary>What is out of range, one text each.</summary>
     internal IEnumerable<string> Faults()
     {
         if (Blocks < 1)

@@ -2,7 +2,7 @@ using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 using TorchSharp.Utils;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>The three networks of a V-JEPA file: <c>encoder</c>, <c>predictor</c>, <c>target_encoder</c> (the encoder's moving average).</summary>
 internal sealed class VJepaNetwork : nn.Module
@@ -27,8 +27,8 @@ internal sealed class VJepaNetwork : nn.Module
     }
 
     /// <summary>
-    /// From "encoder/module.backbone.blocks.0.attn.qkv.weight" (dictionary, wrapper of a data-parallel run, name) to a key of this module. Names with a dot for the
-    /// slash and without the wrapper are read too.
+    /// From "encoder/module.backbone.blocks.0.attn.qkv.weight" (dictionary, wrapper of a data-parallel run, name) to a key of this module. Names with a dot
+    /// for the slash and without the wrapper are read too.
     /// </summary>
     public static KeyMap Keys { get; } = new()
     {
@@ -48,7 +48,10 @@ internal sealed class VJepaNetwork : nn.Module
     public VJepaEncoder Target => _target;
 
     /// <summary>Reads a file of V-JEPA's training; of what it holds beside the three networks (the optimizer's state) nothing comes into memory.</summary>
-    /// <exception cref="WeightFileException">The file is no V-JEPA file, or contradicts the options.</exception>
+    /// <param name="path">The official file.</param>
+    /// <param name="options">Sizes where the file's shapes do not tell them.</param>
+    /// <param name="placement">Where the weights go and how they are stored.</param>
+    /// <exception cref="WeightFileException">The file is not a V-JEPA file, or contradicts the options.</exception>
     public static VJepaNetwork FromFile(string path, VJepaOptions options, Placement placement)
     {
         using IWeightSource file = VJepaFile.Open(path);

@@ -1,16 +1,27 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Microsoft.ML.VideoAlignment.Rewards;
 
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// How <see cref="VideoRewards.TemporalConsistency"/> reads and uses a V-JEPA file (Bardes et al. 2024, arXiv 2404.08471; facebookresearch/jepa). What is null is
-/// taken from the shapes in the file; what is given must agree with them.
+/// How <see cref="VideoRewards.TemporalConsistency"/> reads and uses a V-JEPA file (Bardes et al. 2024, arXiv 2404.08471; facebookresearch/jepa). What is
+/// null is taken from the shapes in the file; what is given must agree with them.
 /// </summary>
 public sealed record VJepaOptions
 {
     /// <summary>ViT-L/16, 16 frames of 224 x 224: vitl16.pth.tar.</summary>
-    public static VJepaOptions VitLarge16 { get; } = new() { CropSize = 224, PatchSize = 16, TubeletSize = 2, Width = 1024, Depth = 24, Heads = 16, PredictorWidth = 384, PredictorDepth = 12 };
+    public static VJepaOptions VitLarge16 { get; } = new()
+    {
+        CropSize = 224,
+        PatchSize = 16,
+        TubeletSize = 2,
+        Width = 1024,
+        Depth = 24,
+        Heads = 16,
+        PredictorWidth = 384,
+        PredictorDepth = 12,
+    };
 
     /// <summary>ViT-H/16, 16 frames of 224 x 224: vith16.pth.tar.</summary>
     public static VJepaOptions VitHuge16 { get; } = VitLarge16 with { Width = 1280, Depth = 32 };
@@ -56,14 +67,16 @@ public sealed record VJepaOptions
 
     /// <summary>
     /// Frames per second the network was trained at, for the contract; default 7.5: every fourth frame (sampling_rate 4) of videos of mostly 30 per second.
-    /// null: any.
+    /// Null: any.
     /// </summary>
     public double? FramesPerSecond { get; init; } = 7.5;
 
     /// <summary>Whether layers keep only their inputs and run again in the backward pass: less memory, a third more time. Default false.</summary>
     public bool RecomputeActivations { get; init; }
 
-    /// <summary>Whether what layers keep waits in the CPU's memory; it implies <see cref="RecomputeActivations"/>. On the CPU it changes nothing. Default false.</summary>
+    /// <summary>
+    /// Whether what layers keep waits in the CPU's memory; it implies <see cref="RecomputeActivations"/>. On the CPU it changes nothing. Default false.
+    /// </summary>
     public bool OffloadActivations { get; init; }
 
     /// <summary>How the frozen weights are stored; computation is in float32. Default: float32.</summary>
@@ -114,25 +127,38 @@ public sealed record VJepaOptions
         }
     }
 
-    /// <summary>For a saved model.</summary>
+    /// <summary>Writes the options as a text.</summary>
     internal string ToJson() => JsonSerializer.Serialize(this, VJepaOptionsJson.Default.VJepaOptions);
 
-    /// <exception cref="InvalidDataException">The text is no options.</exception>
+    /// <summary>Writes the options as settings.</summary>
+    internal JsonElement ToElement() => JsonSerializer.SerializeToElement(this, VJepaOptionsJson.Default.VJepaOptions);
+
+    /// <summary>Reads the options of a saved reward.</summary>
+    /// <param name="saved">The reward.</param>
+    /// <exception cref="InvalidDataException">The settings are not options.</exception>
+    internal static VJepaOptions Read(SavedReward saved) => RequireMasks(saved.GetSettings(VJepaOptionsJson.Default.VJepaOptions));
+
+    /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
+    /// <param name="json">The text.</param>
+    /// <exception cref="InvalidDataException">The text is not options.</exception>
     internal static VJepaOptions FromJson(string json)
     {
         try
         {
-            return JsonSerializer.Deserialize(json, VJepaOptionsJson.Default.VJepaOptions) is { Masks: { } masks } options && !masks.Contains(null!) ? options
-                : throw new InvalidDataException("The V-JEPA options of the saved reward are empty, or have no masks.");
+            return RequireMasks(JsonSerializer.Deserialize(json, VJepaOptionsJson.Default.VJepaOptions));
         }
         catch (JsonException exception)
         {
             throw new InvalidDataException($"The V-JEPA options of the saved reward cannot be read: {exception.Message}", exception);
         }
     }
+
+    private static VJepaOptions RequireMasks(VJepaOptions? options) => options is { Masks: { } masks } && !masks.Contains(null!)
+        ? options
+        : throw new InvalidDataException("The V-JEPA options of the saved reward are empty, or have no masks.");
 }
 
 // Pairs of numbers are tuples, whose numbers are fields.
-[JsonSourceGenerationOptions(IncludeFields = true, UseStringEnumConverter = true)]
+[JsonSourceGenerationOptions(IncludeFields = true, Converters = [typeof(WeightPrecisionNames)])]
 [JsonSerializable(typeof(VJepaOptions))]
 internal sealed partial class VJepaOptionsJson : JsonSerializerContext;

@@ -6,7 +6,7 @@ using LayerNorm = Microsoft.ML.VideoAlignment.Layers.LayerNorm;
 using Linear = Microsoft.ML.VideoAlignment.Layers.Linear;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>
 /// Predicts the features of hidden tokens from those of the others (facebookresearch/jepa, src/models/predictor.py). Keys <c>predictor_embed</c>,
@@ -44,10 +44,13 @@ internal sealed class VJepaPredictor : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>
-    /// context: [B, K, D], the encoder's tokens at <paramref name="known"/> [B, K] -> predicted features at <paramref name="wanted"/> [B, M], [B, M, D].
-    /// <paramref name="kind"/>: the number of the mask, which chooses the token that stands for what is hidden.
-    /// </summary>
+    /// <summary>Predicts the features of hidden tokens.</summary>
+    /// <param name="context">[B, K, D], the encoder's tokens.</param>
+    /// <param name="known">int64 [B, K], where they are.</param>
+    /// <param name="wanted">int64 [B, M], where the hidden ones are.</param>
+    /// <param name="kind">The number of the mask, which chooses the token that stands for what is hidden.</param>
+    /// <param name="memory">What the layers keep for the backward pass.</param>
+    /// <returns>[B, M, D].</returns>
     public Tensor Forward(Tensor context, Tensor known, Tensor wanted, int kind, ActivationMemory memory = ActivationMemory.Keep)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -1,35 +1,33 @@
-using Microsoft.ML.VideoAlignment.Runs;
+using System.Globalization;
 using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 
 /// <summary>
-/// How well V-JEPA foresees the hidden parts of a video: minus its prediction loss (VADER, section 5.1: "exactly as in its training"). Videos of several clips'
-/// length are scored clip by clip, and the score is the mean.
+/// How well V-JEPA foresees the hidden parts of a video: minus its prediction loss (VADER, section 5.1: "exactly as in its training"). Videos of several times
+/// the network's length are scored part by part, and the score is the mean.
 /// </summary>
 /// <remarks>
 /// Masks: all videos of a call share one draw, so that a video scores alike in any batch (the reference draws for each). A call whose frames carry no
-/// gradient always has draw 0 of the seed: scoring is repeatable, before and after saving. Graded calls have draws 1, 2, 3, ..., counted from the beginning
+/// gradient always has draw 0 of the seed: scoring is repeatable, before and after saving. Calls with gradient have draws 1, 2, 3, ..., counted from the start
 /// of a run of training, so that equal runs are equal.
 /// </remarks>
-internal sealed class VJepaReward : VideoReward
+internal sealed class VJepaReward : PreprocessingReward
 {
     public const string Kind = "TemporalConsistency";
     public const string FileRole = "weights";
-    public const string OptionsArgument = "options";
 
     private const double TargetNormEps = 1e-5;
 
     private readonly VJepaNetwork _network;
     private readonly VJepaOptions _options;
-    private readonly Func<RewardReference> _reference;
+    private readonly Func<SavedReward> _save;
     private readonly ActivationMemory _memory;
-    private Device _device;
     private ulong _gradientCalls;
 
-    internal VJepaReward(VJepaNetwork network, VJepaOptions options, Placement placement, bool clamp, Func<RewardReference> reference)
+    internal VJepaReward(VJepaNetwork network, VJepaOptions options, bool clamp, Func<SavedReward> save)
     {
-        (_network, _options, _reference, _device) = (network, options, reference, placement.Device);
+        (_network, _options, _save) = (network, options, save);
         int size = (int)network.Config.CropSize;
         Preprocessing = new FramePreprocessing
         {
@@ -40,7 +38,9 @@ internal sealed class VJepaReward : VideoReward
             Mean = FramePreprocessing.ImageNet.Mean,
             Std = FramePreprocessing.ImageNet.Std,
         };
-        _memory = options.OffloadActivations ? ActivationMemory.RecomputeOffloaded : options.RecomputeActivations ? ActivationMemory.Recompute : ActivationMemory.Keep;
+        _memory = options.OffloadActivations ? ActivationMemory.RecomputeOffloaded
+            : options.RecomputeActivations ? ActivationMemory.Recompute
+            : ActivationMemory.Keep;
         Contract = new RewardContract
         {
             MinimumFrames = (int)network.Config.Frames,
@@ -61,55 +61,57 @@ internal sealed class VJepaReward : VideoReward
 
     public FramePreprocessing Preprocessing { get; }
 
-    internal override RewardReference Reference => _reference();
+    /// <summary>The reward in the catalog.</summary>
+    public static RewardDefinition Definition { get; } = RewardDefinition.Create(
+        Kind,
+        static saved =>
+        {
+            VJepaOptions options = VJepaOptions.Read(saved);
+            return FromFile(saved.GetFile(FileRole), options, Placement.OnCpu(options.Precision));
+        }) with { Upgrade = static old => VJepaOptions.FromJson(old.Text("options")).ToElement() };
 
-    /// <summary>A weight by its name in its file, such as "encoder.norm.weight"; for tests.</summary>
+    /// <summary>A weight, for tests.</summary>
+    /// <param name="key">Its name in its file, such as "encoder.norm.weight".</param>
     internal Tensor Weight(string key) => _network.get_parameter(VJepaNetwork.Keys.Key(key)!)!;
 
     /// <summary>All weights; none takes gradient.</summary>
     internal IEnumerable<Tensor> Weights => _network.parameters();
 
+    /// <summary>Reads a file.</summary>
     /// <param name="file">The official file.</param>
     /// <param name="options">Sizes and masks.</param>
     /// <param name="placement">Where the weights go and how they are stored.</param>
     /// <param name="clamp">Whether frames are cut to [0, 1] first.</param>
-    /// <param name="reference">How a model file names this reward; null: by the file.</param>
+    /// <param name="save">How a model file names this reward; null: by the file.</param>
     /// <exception cref="ArgumentException">Options are out of range.</exception>
-    /// <exception cref="WeightFileException">The file is no V-JEPA file, or contradicts the options.</exception>
-    public static VJepaReward FromFile(string file, VJepaOptions options, Placement placement, bool clamp = true, Func<RewardReference>? reference = null)
+    /// <exception cref="WeightFileException">The file is not a V-JEPA file, or contradicts the options.</exception>
+    public static VJepaReward FromFile(string file, VJepaOptions options, Placement placement, bool clamp = true, Func<SavedReward>? save = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(file);
         options.Validate();
-        return new VJepaReward(VJepaNetwork.FromFile(file, options, placement), options, placement, clamp, reference ?? (() => new RewardReference
-        {
-            Kind = Kind,
-            Files = new Dictionary<string, RewardReference.FileReference> { [FileRole] = RewardReference.FileReference.Create(file) },
-            Arguments = new Dictionary<string, string> { [OptionsArgument] = options.ToJson() },
-        }));
+        return new VJepaReward(VJepaNetwork.FromFile(file, options, placement), options, clamp, save ?? (() => SavedReward.Create(
+            Kind, options, VJepaOptionsJson.Default.VJepaOptions, (FileRole, file))));
     }
 
-    internal override IEnumerable<nn.Module> Networks => [_network];
+    protected internal override IEnumerable<nn.Module> Networks => [_network];
 
-    internal override VideoReward OnMeta()
-    {
-        Placement shapes = Placement.ShapesOf(_network);
-        return new VJepaReward(new VJepaNetwork(_network.Config, shapes), _options, shapes, Preprocessing.Clamp, _reference);
-    }
+    protected internal override VideoReward ToMeta() =>
+        new VJepaReward(new VJepaNetwork(_network.Config, Placement.ShapesOf(_network)), _options, Preprocessing.Clamp, _save);
 
-    public override void MoveTo(Device device)
-    {
-        RequireAlive();
-        _network.to(device);
-        _device = device;
-    }
+    protected internal override SavedReward Save() => _save();
 
-    internal override void BeginTraining() => _gradientCalls = 0;
+    protected internal override void BeginTraining() => _gradientCalls = 0;
 
-    internal override void SaveTraining(StateWriter state) => state.Write("gradedCalls", (long)_gradientCalls);
+    protected internal override string SaveTraining() => _gradientCalls.ToString(CultureInfo.InvariantCulture);
 
-    internal override void LoadTraining(StateReader state) => _gradientCalls = (ulong)state.Integer("gradedCalls");
+    protected internal override void LoadTraining(string state) =>
+        _gradientCalls = ulong.TryParse(state, NumberStyles.None, CultureInfo.InvariantCulture, out ulong calls)
+            ? calls
+            : throw new FormatException($"'{state}' is not a number of calls");
 
-    /// <summary>One draw of the masks for one video.</summary>
+    /// <summary>Draws the masks of one video.</summary>
+    /// <param name="call">The number of the draw.</param>
+    /// <returns>Context [1, K] and predicted [1, M] of each mask, int64 on the CPU.</returns>
     public IReadOnlyList<(Tensor Context, Tensor Predicted)> DrawMasks(ulong call)
     {
         (long frames, long rows, long columns) = _network.Config.Grid;
@@ -117,10 +119,14 @@ internal sealed class VJepaReward : VideoReward
         return MultiBlockMasks.Draw(_options.Masks, ((int)frames, (int)rows, (int)columns), batch: 1, new GeneratorMaskDraws(generator));
     }
 
-    /// <summary>clips: [B, 3, T, S, S], prepared -> what the networks made of them with the given masks ([B, K] and [B, M] each).</summary>
+    /// <summary>Runs the networks and returns every station.</summary>
+    /// <param name="clips">[B, 3, T, S, S], preprocessed, of the network's length.</param>
+    /// <param name="masks">Context [B, K] and predicted [B, M] of each mask.</param>
     public VJepaStages Stages(Tensor clips, IReadOnlyList<(Tensor Context, Tensor Predicted)> masks)
     {
-        Tensor Normal(Tensor x) => MetaOps.IsMeta(x) ? MetaOps.Norm(x, weight: null, bias: null) : nn.functional.layer_norm(x, [_network.Config.Width], eps: TargetNormEps);
+        Tensor Normal(Tensor x) => MetaOps.IsMeta(x)
+            ? MetaOps.Norm(x, weight: null, bias: null)
+            : nn.functional.layer_norm(x, [_network.Config.Width], eps: TargetNormEps);
         Tensor Target() => Normal(_network.Target.Forward(clips, memory: _memory));
         Tensor all = _options.TargetGradient ? Target() : StopGradient.Detach(Target);
         List<Tensor> context = [], predicted = [], targets = [];
@@ -139,16 +145,16 @@ internal sealed class VJepaReward : VideoReward
         return new VJepaStages(context, predicted, targets, -loss!.Div(masks.Count));
     }
 
-    /// <summary>The prepared frames as clips: [B * clips, 3, T, S, S].</summary>
+    /// <summary>Preprocesses frames and cuts them into parts of the network's length.</summary>
+    /// <param name="frames">The frames of one call.</param>
+    /// <returns>[B * parts, 3, T, S, S].</returns>
     public Tensor Clips(PreprocessedFrames frames)
     {
         Tensor images = frames.Images(Preprocessing);  // [B*clips*T, 3, S, S]
         return images.unflatten(0, [-1, _network.Config.Frames]).transpose(1, 2);
     }
 
-    protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => ScorePrepared(new PreprocessedFrames(frames), prompts, parts: null);
-
-    private protected override Tensor ScorePrepared(PreprocessedFrames frames, IReadOnlyList<string> prompts, IDictionary<string, Tensor>? parts)
+    protected override Tensor ScoreCore(PreprocessedFrames frames, IReadOnlyList<string> prompts)
     {
         using DisposeScope scope = NewDisposeScope();
         bool withGradient = is_grad_enabled() && frames.Frames.requires_grad;
@@ -156,27 +162,17 @@ internal sealed class VJepaReward : VideoReward
         var masks = DrawMasks(withGradient ? ++_gradientCalls : 0).Select(mask => (Spread(mask.Context), Spread(mask.Predicted))).ToList();
         return Stages(clips, masks).Score.view(frames.Batch, -1).mean([1]).MoveToOuterDisposeScope();
 
-        Tensor Spread(Tensor mask) => mask.to(_device).expand(clips.shape[0], -1);
+        Tensor Spread(Tensor mask) => mask.to(clips.device).expand(clips.shape[0], -1);
     }
 
-    protected override void Dispose(bool disposing)
-    {
-        if (disposing)
-        {
-            _network.Dispose();
-        }
-
-        base.Dispose(disposing);
-    }
-
-    /// <summary>mean |z - h|^e / e of each clip.</summary>
+    // mean |z - h|^e / e of each part.
     private Tensor Loss(Tensor predicted, Tensor target)
     {
         Tensor apart = predicted - target, distance = MetaOps.IsMeta(apart) ? MetaOps.Pointwise(apart) : apart.abs();
         return (_options.LossExponent == 1 ? distance : distance.Pow(_options.LossExponent)).mean([1, 2]).Div(_options.LossExponent);
     }
 
-    /// <summary>A generator's seed has 32 bits that count; neighbors must not give neighbors (the finalizer of SplitMix64).</summary>
+    // A generator's seed has 32 bits that count; neighbors must not give neighbors (the finalizer of SplitMix64).
     private static ulong Mixed(int seed, ulong call)
     {
         ulong x = unchecked(((ulong)(uint)seed << 32) + call + 0x9E3779B97F4A7C15);
@@ -186,5 +182,9 @@ internal sealed class VJepaReward : VideoReward
     }
 }
 
-/// <summary>Features by mask: of the visible tokens [B, K, D], predicted and wanted for the hidden ones [B, M, D]; and the score [B].</summary>
+/// <summary>What V-JEPA makes of videos, one entry for each mask.</summary>
+/// <param name="Context">Features of the visible tokens, [B, K, D].</param>
+/// <param name="Predicted">Predicted features of the hidden tokens, [B, M, D].</param>
+/// <param name="Target">What the target encoder gives for them, [B, M, D].</param>
+/// <param name="Score">[B].</param>
 internal sealed record VJepaStages(IReadOnlyList<Tensor> Context, IReadOnlyList<Tensor> Predicted, IReadOnlyList<Tensor> Target, Tensor Score);

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Layers;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VideoMae;
 
 /// <summary>
 /// VideoMAE's classifier (Tong et al. 2022, arXiv 2203.12602) under the names of the reference's config.json (transformers VideoMAEConfig). A key that is
@@ -17,7 +17,8 @@ internal sealed record VideoMaeConfig : VitConfig
 
     public override EncoderShape Layer => base.Layer with { KeyBias = false };
 
-    /// <summary>Tokens along time; frames of an unfinished last tubelet are not seen.</summary>
+    /// <summary>Counts tokens along time; frames of an unfinished last tubelet are not seen.</summary>
+    /// <param name="frames">Frames of a video.</param>
     public long Tubelets(long frames) => frames / TubeletSize;
 
     public static VideoMaeConfig FromJson(JsonElement json)

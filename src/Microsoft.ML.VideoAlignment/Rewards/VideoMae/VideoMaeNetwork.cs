@@ -6,7 +6,7 @@ using TorchSharp.Utils;
 using LayerNorm = Microsoft.ML.VideoAlignment.Layers.LayerNorm;
 using Linear = Microsoft.ML.VideoAlignment.Layers.Linear;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.VideoMae;
 
 /// <summary>transformers' VideoMAEForVideoClassification, for any number of frames that fills a tubelet.</summary>
 internal sealed class VideoMaeNetwork : nn.Module
@@ -50,12 +50,16 @@ internal sealed class VideoMaeNetwork : nn.Module
     public VideoMaeConfig Config { get; }
 
     /// <summary>Reads config.json and the weights of a transformers folder.</summary>
-    /// <exception cref="WeightFileException">It is no folder of this network.</exception>
+    /// <param name="folder">The folder.</param>
+    /// <param name="placement">Where the weights go and how they are stored.</param>
+    /// <exception cref="WeightFileException">It is not a folder of this network.</exception>
     public static VideoMaeNetwork FromFolder(string folder, Placement placement) =>
         TransformersFolder.Open(folder, "videomae", "VideoMAEForVideoClassification", "MCG-NJU/videomae-base-finetuned-kinetics")
             .Load(config => new VideoMaeNetwork(VideoMaeConfig.FromJson(config), placement), map: Keys);
 
-    /// <summary>pixels: [B, T, C, H, W], resized and normalized -> the tokens as the encoder leaves them, [B, N, D], and logits [B, labels].</summary>
+    /// <summary>Classifies videos.</summary>
+    /// <param name="pixels">[B, T, C, H, W], resized and normalized.</param>
+    /// <returns>The tokens as the encoder leaves them, [B, N, D], and logits [B, labels].</returns>
     public (Tensor LastHiddenState, Tensor Logits) Run(Tensor pixels)
     {
         Shapes.Require(pixels, $"B, T, {Config.NumChannels}, {Config.ImageSize.Height}, {Config.ImageSize.Width}");
@@ -73,9 +77,11 @@ internal sealed class VideoMaeNetwork : nn.Module
     }
 
     /// <summary>
-    /// Fixed positions for a video of <paramref name="frames"/> frames, [1, N, D], float32: the angle of token p and channel j is p / 10000^(2 (j/2) / D),
-    /// its sine in even channels and its cosine in odd ones, computed in float64 (Vaswani et al. 2017, arXiv 1706.03762, section 3.5).
+    /// Makes the fixed positions of a video: the angle of token p and channel j is p / 10000^(2 (j/2) / D), its sine in even channels and its cosine in odd
+    /// ones, computed in float64 (Vaswani et al. 2017, arXiv 1706.03762, section 3.5).
     /// </summary>
+    /// <param name="frames">Frames of the video.</param>
+    /// <returns>[1, N, D], float32.</returns>
     public Tensor PositionsFor(long frames)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -3,7 +3,7 @@ using TorchSharp.Modules;
 using TorchSharp.Utils;
 using Linear = Microsoft.ML.VideoAlignment.Layers.Linear;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.Yolos;
 
 /// <summary>Three linear layers with ReLU between: DETR's and YOLOS's heads. Keys layers.0, layers.1, layers.2.</summary>
 internal sealed class PredictionHead : nn.Module<Tensor, Tensor>
@@ -18,7 +18,9 @@ internal sealed class PredictionHead : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>x: [..., D] -> [..., outputs].</summary>
+    /// <summary>Runs the layers.</summary>
+    /// <param name="x">[..., D].</param>
+    /// <returns>[..., outputs].</returns>
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();

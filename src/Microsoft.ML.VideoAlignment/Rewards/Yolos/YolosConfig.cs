@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Layers;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.Yolos;
 
 /// <summary>
 /// YOLOS (Fang et al. 2021, arXiv 2106.00666) under the names of the reference's config.json (transformers YolosConfig). A key that is absent has the

@@ -6,7 +6,7 @@ using TorchSharp.Utils;
 using Conv2d = Microsoft.ML.VideoAlignment.Layers.Conv2d;
 using LayerNorm = Microsoft.ML.VideoAlignment.Layers.LayerNorm;
 
-namespace Microsoft.ML.VideoAlignment.Rewards;
+namespace Microsoft.ML.VideoAlignment.Rewards.Yolos;
 
 /// <summary>What YOLOS makes of images; fresh tensors.</summary>
 /// <param name="LastHiddenState">[N, 1 + patches + queries, D], normalized.</param>
@@ -82,11 +82,15 @@ internal sealed class YolosNetwork : nn.Module
     public YolosConfig Config { get; }
 
     /// <summary>Reads config.json and the weights of a transformers folder.</summary>
-    /// <exception cref="WeightFileException">It is no folder of this network.</exception>
+    /// <param name="folder">The folder.</param>
+    /// <param name="placement">Where the weights go and how they are stored.</param>
+    /// <exception cref="WeightFileException">It is not a folder of this network.</exception>
     public static YolosNetwork FromFolder(string folder, Placement placement) =>
-        TransformersFolder.Open(folder, "yolos", "YolosForObjectDetection", "hustvl/yolos-base").Load(config => new YolosNetwork(YolosConfig.FromJson(config), placement), map: Keys);
+        TransformersFolder.Open(folder, "yolos", "YolosForObjectDetection", "hustvl/yolos-base")
+            .Load(config => new YolosNetwork(YolosConfig.FromJson(config), placement), map: Keys);
 
-    /// <summary>pixels: [N, C, H, W], normalized.</summary>
+    /// <summary>Detects objects.</summary>
+    /// <param name="pixels">[N, C, H, W], normalized.</param>
     public YolosOutput Run(Tensor pixels)
     {
         Shapes.Require(pixels, $"N, {Config.NumChannels}, H, W");
@@ -111,10 +115,13 @@ internal sealed class YolosNetwork : nn.Module
             last.MoveToOuterDisposeScope(), _classes.call(objects).MoveToOuterDisposeScope(), _boxes.call(objects).sigmoid().MoveToOuterDisposeScope());
     }
 
-    /// <summary>The table added before the first layer, for an image of this size: [1, 1 + patches + queries, D].</summary>
+    /// <summary>Makes the table that is added before the first layer, for an image of some size.</summary>
+    /// <param name="height">Height, in pixels.</param>
+    /// <param name="width">Width, in pixels.</param>
+    /// <returns>[1, 1 + patches + queries, D].</returns>
     public Tensor PositionsFor(long height, long width) => Positions(_positions, (height / Config.PatchSize, width / Config.PatchSize));
 
-    /// <summary>table: [R, 1 + trained patches + queries, D] -> [R, 1 + patches + queries, D]; only the patches' rows follow the grid.</summary>
+    // [R, 1 + trained patches + queries, D] -> [R, 1 + patches + queries, D]; only the patches' rows follow the grid.
     private Tensor Positions(Tensor table, (long Rows, long Columns) grid)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -1,10 +1,10 @@
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>What is free on the disk of a folder.</summary>
+/// <summary>Measures the free space of the disk that holds a folder.</summary>
 internal static class DiskSpace
 {
-    /// <summary>Bytes that this user may still write there; null: the system does not say.</summary>
-    /// <param name="folder">The folder, which need not be there yet.</param>
+    /// <summary>The number of bytes that this user may still write there; null where the system does not say.</summary>
+    /// <param name="folder">The folder, which need not exist yet.</param>
     public static long? Free(string folder)
     {
         try

@@ -1,9 +1,12 @@
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>
-/// One model in the cache of the hub's own tools, so that what they fetched is found and what is fetched here is found by them:
-/// <c>models--owner--name/refs/REVISION</c> holds a commit, <c>snapshots/COMMIT/...</c> links to <c>blobs/HASH</c>; who fetches a blob holds <c>.locks/models--owner--name/HASH.lock</c>.
-/// </summary>
+/// <summary>One model in the cache that the hub's own tools share: files that they fetched are found here, and files fetched here are found by them.</summary>
+/// <remarks>
+/// <c>models--owner--name/refs/REVISION</c> holds a commit, <c>snapshots/COMMIT/...</c> links to <c>blobs/HASH</c>; a process that fetches a blob holds
+/// <c>.locks/models--owner--name/HASH.lock</c>.
+/// </remarks>
+/// <param name="folder">The folder of the cache.</param>
+/// <param name="model">The model and its revision.</param>
 internal sealed class HubCache(string folder, HubModel model)
 {
     private string Name => $"models--{model.Id.Replace("/", "--", StringComparison.Ordinal)}";
@@ -13,10 +16,11 @@ internal sealed class HubCache(string folder, HubModel model)
 
     private string RefPath => Path.Combine(Location, "refs", model.Revision);
 
-    /// <summary>The place of the cache by the tools' rules.</summary>
+    /// <summary>The folder of the cache by the tools' rules.</summary>
+    /// <param name="environment">Looks up an environment variable; null where it is not set.</param>
     public static string DefaultFolder(Func<string, string?> environment) => new HubEnvironment(environment).CacheFolder;
 
-    /// <summary>The snapshot of the revision, or null where the cache has none.</summary>
+    /// <summary>Returns the folder of the revision's snapshot; null where the cache has none.</summary>
     public string? Snapshot()
     {
         string? commit = model.Commit ?? (File.Exists(RefPath) ? File.ReadAllText(RefPath).Trim() : null);
@@ -28,19 +32,29 @@ internal sealed class HubCache(string folder, HubModel model)
 
     public string Blob(string hash) => Path.Combine(Location, "blobs", hash);
 
-    /// <summary>What an unfinished download of a blob is called.</summary>
+    /// <summary>The path of a blob's unfinished download.</summary>
+    /// <param name="hash">The blob's hash in hexadecimal.</param>
     public string Partial(string hash) => $"{Blob(hash)}.incomplete";
 
-    /// <summary>The file that is locked by whoever fetches a blob.</summary>
+    /// <summary>The path of the file that the process that fetches a blob locks.</summary>
+    /// <param name="hash">The blob's hash in hexadecimal.</param>
     public string LockFile(string hash) => Path.Combine(folder, ".locks", Name, $"{hash}.lock");
 
-    /// <summary>Whether the blob is there whole.</summary>
+    /// <summary>Whether the cache holds the whole blob of a file.</summary>
+    /// <param name="file">The file, whose hash is known.</param>
     public bool HasBlob(HubFile file) => LengthOf(Blob(file.Hash!)) is { } length && (file.Size is null || length == file.Size);
 
-    /// <summary>Whether the snapshot has the file whole.</summary>
-    public bool Has(string commit, HubFile file) => LengthOf(Path.Combine(SnapshotOf(commit), file.Path)) is { } length && (file.Size is null || length == file.Size);
+    /// <summary>Whether a snapshot holds the whole file.</summary>
+    /// <param name="commit">The snapshot's commit.</param>
+    /// <param name="file">The file.</param>
+    public bool Has(string commit, HubFile file) =>
+        LengthOf(Path.Combine(SnapshotOf(commit), file.Path)) is { } length && (file.Size is null || length == file.Size);
 
-    /// <summary>Makes a blob part of a snapshot: a link, or the file itself where the system allows no links. Another process may do the same at the same time.</summary>
+    /// <summary>
+    /// Adds a blob to a snapshot: as a link, or by moving the file itself where the system allows no links. Another process may do the same at the same time.
+    /// </summary>
+    /// <param name="commit">The snapshot's commit.</param>
+    /// <param name="file">The file, whose blob is in the cache.</param>
     public void Link(string commit, HubFile file)
     {
         string path = Path.Combine(SnapshotOf(commit), file.Path);
@@ -61,7 +75,8 @@ internal sealed class HubCache(string folder, HubModel model)
         File.Move(made, path, overwrite: true);
     }
 
-    /// <summary>Remembers the commit of the revision, once all its files are there.</summary>
+    /// <summary>Records the commit of the revision; to be called once all its files are there.</summary>
+    /// <param name="commit">The commit, 40 hexadecimal digits.</param>
     public void SetCommit(string commit)
     {
         if (model.Commit is null)
@@ -71,7 +86,8 @@ internal sealed class HubCache(string folder, HubModel model)
         }
     }
 
-    /// <summary>Bytes of a file, through links; null where there is none.</summary>
+    /// <summary>The length of a file in bytes, links followed; null where there is none.</summary>
+    /// <param name="path">The file.</param>
     public static long? LengthOf(string path)
     {
         try

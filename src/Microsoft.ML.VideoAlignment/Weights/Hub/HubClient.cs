@@ -5,7 +5,9 @@ using System.Text.Json;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>Speaks to the hub. The token goes to the hub's own host only, encrypted or to this machine, and not to where the hub redirects downloads.</summary>
+/// <summary>
+/// Sends requests to the hub. The token goes only to the hub's own host, over https or to this machine, and not to where the hub redirects downloads.
+/// </summary>
 internal sealed class HubClient : IDisposable
 {
     private const int MaxListingBytes = 64 << 20;
@@ -17,9 +19,10 @@ internal sealed class HubClient : IDisposable
     private readonly TimeSpan _patience;
     private readonly HubModel _model;
 
-    /// <remarks>
-    /// <paramref name="handler"/>: null for the network; must not follow redirects.
-    /// </remarks>
+    /// <summary>Creates a client for one model.</summary>
+    /// <param name="model">The model and its revision.</param>
+    /// <param name="environment">The settings of the hub's tools: address, token, time limits.</param>
+    /// <param name="handler">Sends the requests and must not follow redirects; null: the network.</param>
     public HubClient(HubModel model, HubEnvironment environment, HttpMessageHandler? handler = null)
     {
         _model = model;
@@ -34,11 +37,12 @@ internal sealed class HubClient : IDisposable
         };
     }
 
-    /// <summary>The page of the model, for people.</summary>
+    /// <summary>The address of the model's web page.</summary>
     public Uri Page => new(_endpoint, _model.Id);
 
-    /// <summary>The commit of the revision and its files.</summary>
-    /// <exception cref="HttpRequestException">No network, or no hub.</exception>
+    /// <summary>Asks for the commit of the revision and its files.</summary>
+    /// <param name="cancellation">Ends the request.</param>
+    /// <exception cref="HttpRequestException">There is no network, or the hub does not answer.</exception>
     /// <exception cref="ModelDownloadException">The hub refuses, or its answer is unsound.</exception>
     public async Task<(string Commit, IReadOnlyList<HubFile> Files)> ListAsync(CancellationToken cancellation)
     {
@@ -60,7 +64,10 @@ internal sealed class HubClient : IDisposable
         return ReadListing(bytes.GetBuffer().AsMemory(0, (int)bytes.Length));
     }
 
-    /// <summary>Size and hash of a file whose listing lacks them, from the headers of its address.</summary>
+    /// <summary>Reads the size and hash of a file whose listing lacks them, from the headers of its address.</summary>
+    /// <param name="commit">The commit.</param>
+    /// <param name="file">The file as listed.</param>
+    /// <param name="cancellation">Ends the request.</param>
     public async Task<HubFile> DescribeAsync(string commit, HubFile file, CancellationToken cancellation)
     {
         using CancellationTokenSource timeout = WithTimeout(cancellation);
@@ -70,12 +77,18 @@ internal sealed class HubClient : IDisposable
         string? size = Header("X-Linked-Size");
         return file with
         {
-            Hash = Hash(tag?.Replace("W/", "", StringComparison.Ordinal).Trim('"')) ?? throw Fault($"the hub gives no hash for {file.Path} (ETag '{tag}'); without one a download cannot be checked."),
-            Size = file.Size ?? (long.TryParse(size, NumberStyles.None, CultureInfo.InvariantCulture, out long length) ? length : response.Content.Headers.ContentLength),
+            Hash = Hash(tag?.Replace("W/", "", StringComparison.Ordinal).Trim('"'))
+                ?? throw Fault($"the hub gives no hash for {file.Path} (ETag '{tag}'); without one a download cannot be checked."),
+            Size = file.Size
+                ?? (long.TryParse(size, NumberStyles.None, CultureInfo.InvariantCulture, out long length) ? length : response.Content.Headers.ContentLength),
         };
     }
 
-    /// <summary>The content from a byte on; the hub may ignore that and send all.</summary>
+    /// <summary>Requests a file's content from an offset on; the hub may ignore the offset and send everything.</summary>
+    /// <param name="commit">The commit.</param>
+    /// <param name="file">The file.</param>
+    /// <param name="from">The first byte wanted, from 0.</param>
+    /// <param name="cancellation">Ends the request.</param>
     public async Task<HttpResponseMessage> OpenAsync(string commit, HubFile file, long from, CancellationToken cancellation)
     {
         using CancellationTokenSource timeout = WithTimeout(cancellation);
@@ -105,13 +118,15 @@ internal sealed class HubClient : IDisposable
 
             return HubModel.Parse(_model.Id, commit).Commit is null ? throw Fault($"the hub's answer names no commit ('{commit}').") : (commit, files);
         }
-        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
+        catch (Exception exception)
+            when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
         {
             throw Fault($"the hub's answer is not the list of files that was asked for: {exception.Message}", exception);
         }
     }
 
-    private Uri Address(string commit, HubFile file) => new(_endpoint, $"{_model.Id}/resolve/{commit}/{string.Join('/', file.Path.Split('/').Select(Uri.EscapeDataString))}");
+    private Uri Address(string commit, HubFile file) =>
+        new(_endpoint, $"{_model.Id}/resolve/{commit}/{string.Join('/', file.Path.Split('/').Select(Uri.EscapeDataString))}");
 
     private HubFile ReadFile(JsonElement entry)
     {
@@ -132,7 +147,8 @@ internal sealed class HubClient : IDisposable
 
     private static string? Hash(string? text) => text is { Length: 40 or 64 } && text.All(char.IsAsciiHexDigit) ? text.ToLowerInvariant() : null;
 
-    private async Task<HttpResponseMessage> SendAsync(HttpMethod method, Uri address, RangeHeaderValue? range, CancellationToken cancellation, bool follow = true)
+    private async Task<HttpResponseMessage> SendAsync(
+        HttpMethod method, Uri address, RangeHeaderValue? range, CancellationToken cancellation, bool follow = true)
     {
         for (int redirect = 0; redirect <= MaxRedirects; redirect++)
         {
@@ -148,11 +164,15 @@ internal sealed class HubClient : IDisposable
             // A file's own headers come with the redirect; a renamed model is another address of the hub.
             if (!moved || (!follow && next.Host != _endpoint.Host))
             {
-                return moved || response.IsSuccessStatusCode || response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable ? response : throw Refused(response, address);
+                return moved || response.IsSuccessStatusCode || response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable
+                    ? response
+                    : throw Refused(response, address);
             }
 
             response.Dispose();
-            address = next.Scheme == "https" || next.Scheme == address.Scheme ? next : throw Fault($"{address} leads to {next}, which is not encrypted. It is not followed.");
+            address = next.Scheme == "https" || next.Scheme == address.Scheme
+                ? next
+                : throw Fault($"{address} leads to {next}, which is not encrypted. It is not followed.");
         }
 
         throw Fault($"{address} redirects more than {MaxRedirects} times.");
@@ -164,9 +184,10 @@ internal sealed class HubClient : IDisposable
         response.Dispose();
         return status switch
         {
-            401 or 403 => Fault($"the hub refuses ({status}). The model may be private or gated, or its name is misspelt: look at {Page}, accept its license there where it asks for that, and set HF_TOKEN to an access token "
-                + $"of yours. Of tokens, {_token.Description}."),
-            404 => Fault($"the hub has no such model, revision '{_model.Revision}' or file ({address}), or shows it only to those who may see it. Check the spelling at {Page}. Of tokens, {_token.Description}."),
+            401 or 403 => Fault($"the hub refuses ({status}). The model may be private or gated, or its name is misspelled: look at {Page}, "
+                + $"accept its license there if it asks for that, and set HF_TOKEN to your access token. About the token: {_token.Description}."),
+            404 => Fault($"the hub has no such model, revision '{_model.Revision}' or file ({address}), or shows it only to those with access. "
+                + $"Check the spelling at {Page}. About the token: {_token.Description}."),
             _ => new HttpRequestException($"{address}: the hub answered {status}.", null, (HttpStatusCode)status),
         };
     }

@@ -4,27 +4,28 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>
-/// One file into the cache's blobs: appended to HASH.incomplete, which a later try goes on with, checked by its hash, then renamed. A name without
-/// ".incomplete" is always a whole file. One process at a time fetches a blob; another waits, and takes what came.
-/// </summary>
-/// <param name="client">Speaks to the hub.</param>
-/// <param name="cache">Where blobs lie.</param>
+/// <summary>Downloads one file into the cache's blobs. One process at a time fetches a blob; another waits, and uses the result.</summary>
+/// <remarks>
+/// The content is appended to HASH.incomplete, which a later try continues, checked by its hash, then renamed: a name without ".incomplete" is always a whole
+/// file.
+/// </remarks>
+/// <param name="client">Sends the requests.</param>
+/// <param name="cache">The cache that receives the blob.</param>
 /// <param name="model">The model, for errors.</param>
-/// <param name="pause">Between two tries, and two looks at a lock.</param>
+/// <param name="pause">The time between two tries, and between two looks at a lock.</param>
 /// <param name="silence">How long a connection may send nothing.</param>
 internal sealed class HubDownload(HubClient client, HubCache cache, HubModel model, TimeSpan pause, TimeSpan silence)
 {
     private const int Attempts = 5;
     private const int BufferBytes = 1 << 20;
 
-    /// <summary>Fetches the file unless it is there.</summary>
-    /// <param name="commit">Of which commit.</param>
-    /// <param name="file">Which file.</param>
-    /// <param name="arrived">Told how many bytes of this file are there, now and then.</param>
-    /// <param name="cancellation">Ends the download; what came stays, for the next try to go on with.</param>
-    /// <exception cref="ModelDownloadException">It did not come whole, or is not what the hub says it is.</exception>
-    /// <exception cref="OperationCanceledException">It was canceled.</exception>
+    /// <summary>Fetches the file unless the cache has it.</summary>
+    /// <param name="commit">The commit that the file belongs to.</param>
+    /// <param name="file">The file, whose hash is known.</param>
+    /// <param name="arrived">Receives the number of bytes of this file that are present, now and then.</param>
+    /// <param name="cancellation">Ends the download; what has arrived stays, and the next try continues from there.</param>
+    /// <exception cref="ModelDownloadException">The file did not arrive whole, or is not what the hub says it is.</exception>
+    /// <exception cref="OperationCanceledException">The download was canceled.</exception>
     public async Task FetchAsync(string commit, HubFile file, Action<long> arrived, CancellationToken cancellation)
     {
         string partial = cache.Partial(file.Hash!);
@@ -32,9 +33,10 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
         {
             Directory.CreateDirectory(Path.GetDirectoryName(partial)!);
             string lockFile = cache.LockFile(file.Hash!);
-            using IDisposable held = await HubLock.AcquireAsync(lockFile, () => Waiting(partial, arrived), pause, cancellation).ConfigureAwait(false)
+            using IDisposable fileLock = await HubLock.AcquireAsync(lockFile, () => Waiting(partial, arrived), pause, cancellation).ConfigureAwait(false)
                 ?? throw new ModelDownloadException(model.Id,
-                    $"another process holds {lockFile}, to fetch {file.Path}, and does not go on. End that process, or wait until it is done, and call again.");
+                    $"another process holds {lockFile}, to fetch {file.Path}, and makes no progress. "
+                    + "End that process, or wait until it is done, and call again.");
             if (!cache.HasBlob(file))
             {
                 await FetchAloneAsync(commit, file, partial, arrived, cancellation).ConfigureAwait(false);
@@ -69,7 +71,8 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
         {
             File.Delete(partial);
             throw new ModelDownloadException(model.Id,
-                $"{file.Path} came with the hash {hash}, but the hub says {file.Hash}: it was damaged or changed on its way, and is thrown away. Try again, or over another network.");
+                $"{file.Path} arrived with the hash {hash}, but the hub says {file.Hash}: it was damaged or changed on its way and has been deleted. "
+                + "Try again, or over another network.");
         }
 
         File.Move(partial, cache.Blob(file.Hash), overwrite: true);
@@ -89,7 +92,8 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
                 if (attempt == Attempts)
                 {
                     throw new ModelDownloadException(model.Id,
-                        $"{file.Path} did not come whole in {Attempts} tries ({exception.Message}). {HubCache.LengthOf(partial) ?? 0} bytes of it are kept; call again to go on.", exception);
+                        $"{file.Path} did not arrive whole in {Attempts} tries ({exception.Message}). "
+                        + $"{HubCache.LengthOf(partial) ?? 0} bytes of it are kept; call again to continue.", exception);
                 }
 
                 await Task.Delay(pause * attempt, cancellation).ConfigureAwait(false);
@@ -114,20 +118,21 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
         if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
         {
             target.SetLength(0);
-            throw new HttpIOException(HttpRequestError.InvalidResponse, "the hub cannot go on where the last try ended");
+            throw new HttpIOException(HttpRequestError.InvalidResponse, "the hub cannot continue where the last try ended");
         }
 
-        bool goesOn = response.StatusCode == HttpStatusCode.PartialContent && response.Content.Headers.ContentRange?.From == target.Length;
-        if (response.StatusCode == HttpStatusCode.PartialContent && !goesOn)
+        bool continues = response.StatusCode == HttpStatusCode.PartialContent && response.Content.Headers.ContentRange?.From == target.Length;
+        if (response.StatusCode == HttpStatusCode.PartialContent && !continues)
         {
             target.SetLength(0);
-            throw new HttpIOException(HttpRequestError.InvalidResponse, "the hub sent another part than was asked for");
+            throw new HttpIOException(HttpRequestError.InvalidResponse, "the hub sent another part than requested");
         }
 
-        target.SetLength(goesOn ? target.Length : 0);
+        target.SetLength(continues ? target.Length : 0);
         target.Seek(0, SeekOrigin.End);
         await CopyAsync(response, target, file, arrived, cancellation).ConfigureAwait(false);
-        long expected = file.Size ?? response.Content.Headers.ContentRange?.Length ?? (goesOn ? null : response.Content.Headers.ContentLength) ?? target.Length;
+        long? announced = response.Content.Headers.ContentRange?.Length ?? (continues ? null : response.Content.Headers.ContentLength);
+        long expected = file.Size ?? announced ?? target.Length;
         if (target.Length != expected)
         {
             bool tooLong = target.Length > expected;
@@ -139,7 +144,7 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
 
     private async Task CopyAsync(HttpResponseMessage response, FileStream target, HubFile file, Action<long> arrived, CancellationToken cancellation)
     {
-        // A connection that is silent for long is dead; the read then fails, and the next try goes on from here.
+        // A connection that is silent for long is dead; the read then fails, and the next try continues from here.
         using var alive = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         using Stream source = await response.Content.ReadAsStreamAsync(alive.Token).ConfigureAwait(false);
         byte[] buffer = new byte[BufferBytes];
@@ -170,11 +175,12 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
         }
         catch (IOException exception)
         {
-            throw new ModelDownloadException(model.Id, $"{file.Path} cannot be written to {target.Name}: {exception.Message} Free space there, or choose another cache by HF_HUB_CACHE, and call again to go on.", exception);
+            throw new ModelDownloadException(model.Id, $"{file.Path} cannot be written to {target.Name}: {exception.Message} "
+                + "Free space there, or choose another cache by HF_HUB_CACHE, and call again to continue.", exception);
         }
     }
 
-    /// <summary>What may be over at the next try: a cut, a busy hub.</summary>
+    // What may be over by the next try: a lost connection, a busy hub.
     private static bool IsPassing(Exception exception) => exception switch
     {
         ModelDownloadException or DirectoryNotFoundException or PathTooLongException => false,
@@ -183,7 +189,7 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
         _ => false,
     };
 
-    /// <summary>By the length of the hash that is asked for: SHA-256, or Git's SHA-1 of "blob LENGTH\0" and the content.</summary>
+    // By the length of the expected hash: SHA-256, or Git's SHA-1 of "blob LENGTH\0" and the content.
     private static string HashOf(string path, int digits, CancellationToken cancellation)
     {
         using FileStream file = File.OpenRead(path);

@@ -3,34 +3,37 @@ using System.Globalization;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
 
-/// <summary>The local folder of a model of the hub.</summary>
+/// <summary>Finds or downloads the files of a model on the hub.</summary>
 internal static class HubFiles
 {
     private static readonly TimeSpan s_reportEvery = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>As <see cref="ResolveAsync"/>, in the caller's thread.</summary>
+    /// <summary>Like <see cref="ResolveAsync"/>, but blocks the calling thread.</summary>
     /// <inheritdoc cref="ResolveAsync"/>
     public static string Resolve(
-        string id, HubOptions options, string? variant = null, HttpMessageHandler? network = null, Func<string, string?>? environment = null, TimeSpan? pause = null,
+        string id, HubOptions options, string? variant = null, HttpMessageHandler? network = null, Func<string, string?>? environment = null,
+        TimeSpan? pause = null,
         HubAdmission? admit = null, CancellationToken cancellation = default) =>
         ResolveAsync(id, options, variant, network, environment, pause, admit, cancellation: cancellation).GetAwaiter().GetResult();
 
     /// <summary>
-    /// The folder of the model's files: of the newest commit of the revision where the hub can be asked, else the one in the cache. What is missing is fetched, small files first.
+    /// Returns the folder of a model's files, at the newest commit of the revision that the hub names, else at the one in the cache. Missing files are fetched,
+    /// small ones first.
     /// </summary>
     /// <param name="id">"owner/name".</param>
     /// <param name="options">Revision, cache, progress.</param>
-    /// <param name="variant">Such as "fp16", where the file names carry one.</param>
-    /// <param name="network">What speaks HTTP; null: the network.</param>
-    /// <param name="environment">Looks up environment variables; null: this process's.</param>
-    /// <param name="pause">Between tries; null: seconds.</param>
-    /// <param name="admit">Called before large files are fetched, and throws where the model is none that can be opened; null: any is fetched.</param>
-    /// <param name="freeBytes">What is free on the disk of a folder; null: as the system says.</param>
-    /// <param name="cancellation">Ends the download; what came stays, for the next call to go on with.</param>
+    /// <param name="variant">The variant in the files' names, such as "fp16"; null: none.</param>
+    /// <param name="network">Sends HTTP requests; null: the network.</param>
+    /// <param name="environment">Looks up environment variables; null: those of this process.</param>
+    /// <param name="pause">The time between tries; null: two seconds.</param>
+    /// <param name="admit">Called before large files are fetched, and throws where the model cannot be opened; null: any model is fetched.</param>
+    /// <param name="freeBytes">The free bytes on the disk of a folder; null: as the system reports.</param>
+    /// <param name="cancellation">Ends the download; what has arrived stays, and the next call continues from there.</param>
     /// <exception cref="ModelDownloadException">The model is not in the cache and cannot be fetched.</exception>
-    /// <exception cref="OperationCanceledException">It was canceled.</exception>
+    /// <exception cref="OperationCanceledException">The download was canceled.</exception>
     public static async Task<string> ResolveAsync(
-        string id, HubOptions options, string? variant = null, HttpMessageHandler? network = null, Func<string, string?>? environment = null, TimeSpan? pause = null,
+        string id, HubOptions options, string? variant = null, HttpMessageHandler? network = null, Func<string, string?>? environment = null,
+        TimeSpan? pause = null,
         HubAdmission? admit = null, Func<string, long?>? freeBytes = null, CancellationToken cancellation = default)
     {
         cancellation.ThrowIfCancellationRequested();
@@ -49,15 +52,16 @@ internal static class HubFiles
             var download = new HubDownload(client, cache, model, pause ?? TimeSpan.FromSeconds(2), variables.DownloadTimeout);
             return await FetchAsync(client, cache, model, options, variant, download, admit, freeBytes ?? DiskSpace.Free, cancellation).ConfigureAwait(false);
         }
-        catch (Exception exception) when (exception is HttpRequestException || (exception is OperationCanceledException && !cancellation.IsCancellationRequested))
+        catch (Exception exception)
+            when (exception is HttpRequestException || (exception is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
             return cache.Snapshot() ?? throw NotThere(client, cache, model, $"the hub cannot be reached ({exception.Message})", exception);
         }
     }
 
     private static async Task<string> FetchAsync(
-        HubClient client, HubCache cache, HubModel model, HubOptions options, string? variant, HubDownload download, HubAdmission? admit, Func<string, long?> freeBytes,
-        CancellationToken cancellation)
+        HubClient client, HubCache cache, HubModel model, HubOptions options, string? variant, HubDownload download, HubAdmission? admit,
+        Func<string, long?> freeBytes, CancellationToken cancellation)
     {
         (string commit, IReadOnlyList<HubFile> files) = await client.ListAsync(cancellation).ConfigureAwait(false);
         if (HubSelection.VariantFault(files, variant) is { } fault)
@@ -95,20 +99,23 @@ internal static class HubFiles
 
     private static void RequireSpace(HubCache cache, HubModel model, IReadOnlyList<HubFile> files, Func<string, long?> freeBytes)
     {
-        long needed = files.Where(file => !cache.HasBlob(file)).Sum(file => Math.Max(0, (file.Size ?? 0) - (HubCache.LengthOf(cache.Partial(file.Hash!)) ?? 0)));
+        long needed = files.Where(file => !cache.HasBlob(file))
+            .Sum(file => Math.Max(0, (file.Size ?? 0) - (HubCache.LengthOf(cache.Partial(file.Hash!)) ?? 0)));
         if (freeBytes(cache.Location) is { } free && needed > free)
         {
             throw new ModelDownloadException(model.Id, string.Create(CultureInfo.InvariantCulture,
-                $"{needed / 1e9:0.##} GB are still to be fetched into {cache.Location}, and {free / 1e9:0.##} GB are free there. Free space, or choose another cache by HF_HUB_CACHE or {nameof(HubOptions)}.{nameof(HubOptions.CacheFolder)}."));
+                $"{needed / 1e9:0.##} GB are still to be fetched into {cache.Location}, and {free / 1e9:0.##} GB are free there. "
+                + $"Free space, or choose another cache by HF_HUB_CACHE or {nameof(HubOptions)}.{nameof(HubOptions.CacheFolder)}."));
         }
     }
 
     private static ModelDownloadException NotThere(HubClient client, HubCache cache, HubModel model, string why, Exception? inner) => new(model.Id,
-        $"revision '{model.Revision}' is not in the cache ({cache.Location}), and {why}. Where there is a network, fetch all files of {client.Page} (configurations and weights, "
-        + $"folders included) into one folder and give that folder's path here; or copy the whole folder '{Path.GetFileName(cache.Location)}' of another machine's cache into "
-        + $"{Path.GetDirectoryName(cache.Location)}. If '{model.Id}' is meant as a path, there is nothing at {Path.GetFullPath(model.Id)}.", inner);
+        $"revision '{model.Revision}' is not in the cache ({cache.Location}), and {why}. Where there is a network, fetch all files of {client.Page} "
+        + "(configurations and weights, folders included) into one folder and pass that folder's path here; or copy the whole folder "
+        + $"'{Path.GetFileName(cache.Location)}' of another machine's cache into {Path.GetDirectoryName(cache.Location)}. "
+        + $"If '{model.Id}' is meant as a path, there is nothing at {Path.GetFullPath(model.Id)}.", inner);
 
-    /// <summary>Bytes of all files of one download, told a few times a second.</summary>
+    // Reports the bytes of all files of one download, a few times a second.
     private sealed class Progress(IProgress<DownloadProgress>? listener, long total)
     {
         private long _finished;
@@ -139,5 +146,5 @@ internal static class HubFiles
 
 /// <summary>Decides from a model's small files whether its large ones are worth fetching; throws where they are not.</summary>
 /// <param name="folder">The folder that holds the small files.</param>
-/// <param name="names">Every file that is there or to come, with '/' in the names.</param>
+/// <param name="names">Every file that is present or will be fetched, with '/' in the names.</param>
 internal delegate void HubAdmission(string folder, IReadOnlyCollection<string> names);

@@ -1,4 +1,4 @@
-using Microsoft.ML.VideoAlignment.Autoencoders;
+using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Encoders;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.Yolos;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -109,7 +110,7 @@ public sealed class DetectionRunner : IConformanceRunner
     private static (PreprocessedFrames Frames, Tensor Score, Tensor PerFrame) Score(ObjectRemovalReward reward, Tensor given)
     {
         var frames = new PreprocessedFrames(given.dim() == 4 ? given.unsqueeze(2) : given);
-        return (frames, reward.CheckedScore(frames, [], parts: null), reward.FrameScores(frames, []));
+        return (frames, reward.CheckedScore(frames, []), reward.FrameScores(frames, []));
     }
 
     /// <summary>The released code's sum over images, which an image without the object sets back to nothing.</summary>

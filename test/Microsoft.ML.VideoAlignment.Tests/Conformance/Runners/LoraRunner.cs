@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 

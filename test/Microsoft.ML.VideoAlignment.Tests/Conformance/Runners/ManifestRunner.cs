@@ -1,15 +1,16 @@
 using System.IO.Compression;
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Autoencoders;
-using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
-using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
-using Microsoft.ML.VideoAlignment.Denoisers.OpenSora;
-using Microsoft.ML.VideoAlignment.Denoisers.StableVideo;
-using Microsoft.ML.VideoAlignment.Denoisers.VideoCrafter;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
+using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
+using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.VJepa;
+using Microsoft.ML.VideoAlignment.Rewards.VideoMae;
+using Microsoft.ML.VideoAlignment.Rewards.Yolos;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
@@ -49,11 +50,11 @@ public sealed class ManifestRunner : IConformanceRunner
     };
 
     /// <summary>The denoiser that an adapter's manifest is of, from the configuration of the base model's manifest, and what stands before its modules in the file.</summary>
-    private static readonly Dictionary<string, (Func<JsonElement, nn.Module> Denoiser, string Prefix)> s_adapted = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, (Func<JsonElement, nn.Module> Denoiser, string Prefix, ModelDefinition Family)> s_adapted = new(StringComparer.Ordinal)
     {
         ["vader-lora-videocrafter2-r16"] =
-            (config => new VideoCrafterUNet(VideoCrafterUNetConfig.FromJson(config.GetProperty("unet_config").GetProperty("params")), Placement.Meta), "base_model.model.model.diffusion_model."),
-        ["vader-lora-opensora-r16"] = (config => new STDiT3(STDiT3Config.FromJson(config), Placement.Meta), "base_model.model."),
+            (config => new VideoCrafterUNet(VideoCrafterUNetConfig.FromJson(config.GetProperty("unet_config").GetProperty("params")), Placement.Meta), "base_model.model.model.diffusion_model.", VideoCrafterModel.Definition),
+        ["vader-lora-opensora-r16"] = (config => new STDiT3(STDiT3Config.FromJson(config), Placement.Meta), "base_model.model.", OpenSoraModel.Definition),
     };
 
     /// <summary>Tensors that the file holds with more axes of size 1 than we do: convolutions of size 1 that are matrices here.</summary>
@@ -96,13 +97,13 @@ public sealed class ManifestRunner : IConformanceRunner
     /// <summary>Adapters attached afresh to the base model have the names and shapes of the file.</summary>
     private static void CheckAdapters(ConformanceCase testCase)
     {
-        (Func<JsonElement, nn.Module> denoiser, string prefix) = s_adapted[testCase.Name];
+        (Func<JsonElement, nn.Module> denoiser, string prefix, ModelDefinition family) = s_adapted[testCase.Name];
         ConformanceCase baseModel = ConformanceCase.Load(Path.Combine(Path.GetDirectoryName(testCase.Folder)!, testCase.Config.GetProperty("base").GetString()!));
         JsonElement manifest = Read(testCase.PathOf(testCase.Arguments.GetProperty("manifest").GetString()!));
         using nn.Module network = denoiser(baseModel.Config);
         using var generator = new Generator(1);
         LoraTargets targets = LoraTargets.Names([.. testCase.Config.GetProperty("target_modules").EnumerateArray().Select(name => name.GetString()!)]);
-        Assert.That(LoraTargets.AttentionQkv.Select(network).Select(layer => layer.Name), Is.EqualTo(targets.Select(network).Select(layer => layer.Name)), $"{testCase}: the preset");
+        Assert.That(family.Traits.Lora.AttentionQkv.Select(network).Select(layer => layer.Name), Is.EqualTo(targets.Select(network).Select(layer => layer.Name)), $"{testCase}: the preset");
         using LoraAdapters adapters = LoraAdapters.Attach(
             network, targets, testCase.Config.GetProperty("r").GetInt32(), testCase.Config.GetProperty("lora_alpha").GetDouble(), generator);
         Assert.That(

@@ -1,5 +1,6 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Video;
@@ -16,8 +17,8 @@ internal sealed class ModelScopePipelineRunner : IConformanceRunner
     public void Run(ConformanceCase testCase)
     {
         JsonElement arguments = testCase.Arguments;
-        using ModelScopePipeline model = ModelScopePipeline.FromFolder(
-            testCase.PathOf(testCase.Json.GetProperty("weights")[0].GetProperty("file").GetString()!), Text("variant"), Placement.Cpu);
+        using VideoDiffusionModel model = new VideoDiffusionModel(ModelScopeModel.FromFolder(
+            testCase.PathOf(testCase.Json.GetProperty("weights")[0].GetProperty("file").GetString()!), Text("variant"), Placement.Cpu));
         Tensor Parameter(string key)
         {
             int dot = key.IndexOf('.', StringComparison.Ordinal);

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
 using Microsoft.ML.VideoAlignment.Weights;
@@ -25,7 +26,7 @@ internal sealed class ModelScopeTrainStepRunner : IConformanceRunner
 
     internal static void Run(ConformanceCase testCase, bool recompute)
     {
-        using ModelScopePipeline model = LoadModel(testCase, recompute);
+        using VideoDiffusionModel model = LoadModel(testCase, recompute);
         using LoraAdapters adapters = LoadAdapters(testCase, model, testCase.Config.GetProperty("lora").GetProperty("scaling").GetDouble());
         TrainStepCase.Run(testCase, model, adapters, Sampling(testCase), micro => RolloutOf(testCase, model, micro));
     }
@@ -34,7 +35,7 @@ internal sealed class ModelScopeTrainStepRunner : IConformanceRunner
     private static void CheckRanks(ConformanceCase testCase)
     {
         int ranks = testCase.Arguments.GetProperty("ranks").GetInt32();
-        using ModelScopePipeline model = LoadModel(testCase, recompute: false);
+        using VideoDiffusionModel model = LoadModel(testCase, recompute: false);
         using LoraAdapters adapters = LoadAdapters(testCase, model, testCase.Config.GetProperty("lora").GetProperty("scaling").GetDouble());
         using var reward = new TinyReward(testCase);
         using var trainer = new RewardGradientTrainer(model, reward, adapters, TrainStepCase.Settings(testCase, Sampling(testCase), accumulate: 1));
@@ -59,15 +60,15 @@ internal sealed class ModelScopeTrainStepRunner : IConformanceRunner
         }
     }
 
-    private static ModelScopePipeline LoadModel(ConformanceCase testCase, bool recompute)
+    private static VideoDiffusionModel LoadModel(ConformanceCase testCase, bool recompute)
     {
-        var model = ModelScopePipeline.FromParts(
-            new NoPrompts(), testCase.PathOf("unet"), testCase.PathOf("vae"), testCase.Config.GetProperty("scheduler"), Placement.Cpu);
+        var model = new VideoDiffusionModel(ModelScopeModel.FromParts(
+            new NoPrompts(), testCase.PathOf("unet"), testCase.PathOf("vae"), testCase.Config.GetProperty("scheduler"), Placement.Cpu));
         model.RecomputeBlocks = recompute;
         return model;
     }
 
-    internal static LoraAdapters LoadAdapters(ConformanceCase testCase, ModelScopePipeline model, double scale)
+    internal static LoraAdapters LoadAdapters(ConformanceCase testCase, VideoDiffusionModel model, double scale)
     {
         JsonElement weights = testCase.Json.GetProperty("weights").EnumerateArray().Single(file => file.GetProperty("format").GetString() == "safetensors");
         string prefix = weights.GetProperty("prefix").GetString()!;
@@ -95,7 +96,7 @@ internal sealed class ModelScopeTrainStepRunner : IConformanceRunner
         };
     }
 
-    private static Rollout RolloutOf(ConformanceCase testCase, ModelScopePipeline model, int micro, (long Start, long Count)? rows = null)
+    private static Rollout RolloutOf(ConformanceCase testCase, VideoDiffusionModel model, int micro, (long Start, long Count)? rows = null)
     {
         Tensor Rows(Tensor batch) => rows is { } part ? batch.narrow(0, part.Start, part.Count) : batch;
         int steps = testCase.Arguments.GetProperty("num_inference_steps").GetInt32();

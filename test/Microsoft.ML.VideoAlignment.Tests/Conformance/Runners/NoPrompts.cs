@@ -1,4 +1,4 @@
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -12,6 +12,8 @@ internal sealed class NoPrompts : IPromptEncoder
     public Tensor Encode(IReadOnlyList<string> prompts) => throw new InvalidOperationException("embeddings are given");
 
     public int CountTruncated(string prompt) => 0;
+
+    public void MoveTo(Device device) => Network.to(device);
 
     public void Dispose() => Network.Dispose();
 }

@@ -1,6 +1,6 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Autoencoders.OpenSora;
 using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 

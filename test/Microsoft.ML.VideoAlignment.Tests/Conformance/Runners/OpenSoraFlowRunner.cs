@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Layers;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 
 namespace Microsoft.ML.VideoAlignment.Tests;

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Layers;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -18,7 +19,7 @@ public sealed class OpenSoraPipelineRunner : IConformanceRunner
         ArgumentNullException.ThrowIfNull(testCase);
         using IDisposable guard = no_grad();
         JsonElement arguments = testCase.Arguments;
-        using OpenSoraPipeline model = Load(testCase);
+        using VideoDiffusionModel model = Load(testCase);
         JsonElement scheduler = testCase.Config.GetProperty("scheduler");
         var sampling = new SamplingSettings
         {
@@ -68,7 +69,7 @@ public sealed class OpenSoraPipelineRunner : IConformanceRunner
         CheckChosenFrames(model, outputs["latents"], sampling.Size.Frames, outputs["frames"]);
     }
 
-    private static OpenSoraPipeline Load(ConformanceCase testCase)
+    private static VideoDiffusionModel Load(ConformanceCase testCase)
     {
         JsonElement arguments = testCase.Arguments;
         var settings = new OpenSoraPromptSettings
@@ -78,14 +79,14 @@ public sealed class OpenSoraPipelineRunner : IConformanceRunner
             CameraMotion = ConfigJson.Find(arguments, "camera_motion")?.GetString(),
             Loop = (int)ConfigJson.Integer(arguments, "loop", 1),
         };
-        OpenSoraPipeline model = OpenSoraPipeline.FromFolder(
-            testCase.Folder, variant: null, Placement.Cpu, RectifiedFlow.FromConfig(testCase.Config.GetProperty("scheduler")), settings);
+        VideoDiffusionModel model = new VideoDiffusionModel(OpenSoraModel.FromFolder(
+            testCase.Folder, variant: null, Placement.Cpu, RectifiedFlow.FromConfig(testCase.Config.GetProperty("scheduler")), settings));
         Assert.That(model.TextEncoder.Length, Is.EqualTo(testCase.Config.GetProperty("model_max_length").GetInt32()), "tokens of a text");
         return model;
     }
 
     /// <summary>z with the references' latents in place; adds what the case lists of them to the outputs.</summary>
-    private static Tensor Given(ConformanceCase testCase, OpenSoraPipeline model, Tensor z, Dictionary<string, Tensor> outputs)
+    private static Tensor Given(ConformanceCase testCase, VideoDiffusionModel model, Tensor z, Dictionary<string, Tensor> outputs)
     {
         // What a prompt's own suffix says goes before the arguments.
         string[] beside = Texts(testCase.Arguments, "mask_strategy");
@@ -114,7 +115,7 @@ public sealed class OpenSoraPipelineRunner : IConformanceRunner
     }
 
     /// <summary>A frame is the same whichever others are asked for.</summary>
-    private static void CheckChosenFrames(OpenSoraPipeline model, Tensor latents, int frames, Tensor all)
+    private static void CheckChosenFrames(VideoDiffusionModel model, Tensor latents, int frames, Tensor all)
     {
         foreach (int[] chosen in new int[][] { [0], [frames - 1], [0, frames / 2, frames - 1] }.Select(set => set.Distinct().ToArray()))
         {

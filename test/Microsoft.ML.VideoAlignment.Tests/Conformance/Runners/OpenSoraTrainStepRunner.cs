@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
@@ -22,8 +23,8 @@ internal sealed class OpenSoraTrainStepRunner : IConformanceRunner
 
     private static void Run(ConformanceCase testCase, bool recompute)
     {
-        using OpenSoraPipeline model = OpenSoraPipeline.FromParts(
-            new NoTexts(), testCase.PathOf("transformer"), testCase.PathOf("vae"), RectifiedFlow.FromConfig(testCase.Config.GetProperty("scheduler")), Placement.Cpu);
+        using VideoDiffusionModel model = new VideoDiffusionModel(OpenSoraModel.FromParts(
+            new NoTexts(), testCase.PathOf("transformer"), testCase.PathOf("vae"), RectifiedFlow.FromConfig(testCase.Config.GetProperty("scheduler")), Placement.Cpu));
         model.RecomputeBlocks = recompute;
         JsonElement lora = testCase.Config.GetProperty("lora");
         using LoraWeights factors = LoraFile.Read(
@@ -53,7 +54,7 @@ internal sealed class OpenSoraTrainStepRunner : IConformanceRunner
         };
     }
 
-    private static Rollout RolloutOf(ConformanceCase testCase, OpenSoraPipeline model, SamplingSettings sampling, int micro)
+    private static Rollout RolloutOf(ConformanceCase testCase, VideoDiffusionModel model, SamplingSettings sampling, int micro)
     {
         Tensor start = testCase["in.latents"][micro];
         Assert.That(model.LatentShape((int)start.shape[0], sampling.Size), Is.EqualTo(start.shape), "shape of the latents for this size");

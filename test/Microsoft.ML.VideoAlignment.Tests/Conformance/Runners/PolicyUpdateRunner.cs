@@ -1,8 +1,8 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Autoencoders;
-using Microsoft.ML.VideoAlignment.Denoisers.ModelScope;
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.Models.ModelScope;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
@@ -26,7 +26,7 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
     private static void Run(ConformanceCase testCase, bool recompute)
     {
         using DisposeScope scope = NewDisposeScope();
-        using ModelScopePipeline model = LoadModel(testCase);
+        using VideoDiffusionModel model = LoadModel(testCase);
         model.RecomputeBlocks = recompute;
         JsonElement lora = testCase.Config.GetProperty("lora");
         using LoraAdapters adapters = ModelScopeTrainStepRunner.LoadAdapters(testCase, model, lora.GetProperty("lora_alpha").GetDouble() / lora.GetProperty("r").GetInt32());
@@ -45,7 +45,7 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         }
     }
 
-    private static void Ddpo(ConformanceCase testCase, ModelScopePipeline model, LoraAdapters adapters)
+    private static void Ddpo(ConformanceCase testCase, VideoDiffusionModel model, LoraAdapters adapters)
     {
         JsonElement arguments = testCase.Arguments;
         JsonElement tracked = arguments.GetProperty("per_prompt");
@@ -65,7 +65,7 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
             AdvantageMinimum = perPrompt ? tracked.GetProperty("min_count").GetInt32() : 1,
         };
         var settings = new DdpoSettings(
-            Training(sampling, arguments.GetProperty("train_batch_size").GetInt32(), arguments.GetProperty("optimizer")), options, RewardFrames.All, RewardLoss.Maximize());
+            Training(sampling, arguments.GetProperty("train_batch_size").GetInt32(), arguments.GetProperty("optimiser")), options, RewardFrames.All, RewardLoss.Maximize());
         IPolicySampler policy = ((DdimScheduler)model.Scheduler).CreatePolicy(settings.Sampling.Steps, arguments.GetProperty("eta").GetDouble(), rederiveNoise: false);
         var micro = new List<(Tensor Probability, PpoTerms Terms)>();
         Tensor? first = null;
@@ -126,10 +126,10 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         }
     }
 
-    private static void Dpo(ConformanceCase testCase, ModelScopePipeline model, LoraAdapters adapters)
+    private static void Dpo(ConformanceCase testCase, VideoDiffusionModel model, LoraAdapters adapters)
     {
         JsonElement arguments = testCase.Arguments;
-        JsonElement optimizer = arguments.GetProperty("optimizer");
+        JsonElement optimizer = arguments.GetProperty("optimiser");
         long[] latents = testCase["in.latents"].shape;
         int accumulate = optimizer.GetProperty("accumulate").GetInt32();
         SamplingSettings sampling = Sampling(latents[1..], steps: 1, guidanceScale: 1);
@@ -216,11 +216,11 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
     private static int[] Whole(Tensor order) => [.. order.contiguous().data<long>().ToArray().Select(index => (int)index)];
 
     /// <summary>A case has no decoder; nothing is decoded.</summary>
-    private static ModelScopePipeline LoadModel(ConformanceCase testCase)
+    private static VideoDiffusionModel LoadModel(ConformanceCase testCase)
     {
         ModelScopeUNet unet = new DiffusersFolder(testCase.PathOf("unet")).Load(config => new ModelScopeUNet(ModelScopeUNetConfig.FromJson(config), Placement.Cpu));
-        return ModelScopePipeline.FromNetworks(
+        return new VideoDiffusionModel(ModelScopeModel.FromNetworks(
             "case", new NoPrompts(), unet, new AutoencoderKL(new AutoencoderKLConfig { BlockOutChannels = [8], NormGroups = 4 }, Placement.Cpu),
-            SchedulerConfig.ReadFile(testCase.PathOf("scheduler/scheduler_config.json")), Placement.Cpu);
+            SchedulerConfig.ReadFile(testCase.PathOf("scheduler/scheduler_config.json")), Placement.Cpu));
     }
 }

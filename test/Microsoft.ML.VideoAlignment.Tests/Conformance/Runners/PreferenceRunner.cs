@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
+using Microsoft.ML.VideoAlignment.Rewards.TextImage;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -64,7 +66,7 @@ public sealed class PreferenceRunner : IConformanceRunner
             ["text_features"] = texts,
             ["text_embedding"] = embedded,
             ["frame_score"] = perFrame,
-            ["score"] = reward.CheckedScore(frames, prompts, parts: null),
+            ["score"] = reward.CheckedScore(frames, prompts),
             ["loss"] = lossOf(perFrame),
         };
         if (testCase.Kind == "vader.pickscore")
@@ -88,10 +90,10 @@ public sealed class PreferenceRunner : IConformanceRunner
         KeepTexts(testCase, preference);
         VideoReward mix = VideoRewards.Mix((aesthetic, 0.5f), (preference, (float)(weight / 2)));
         Tensor given = testCase.Input("frames");
-        var frames = new PreprocessedFrames(given.dim() == 4 ? given.unsqueeze(2) : given);
-        string[] prompts = Prompts(frames);
         var parts = new Dictionary<string, Tensor>();
-        Tensor score = mix.CheckedScore(frames, prompts, parts);
+        var frames = new PreprocessedFrames(given.dim() == 4 ? given.unsqueeze(2) : given) { PartScores = parts };
+        string[] prompts = Prompts(frames);
+        Tensor score = mix.CheckedScore(frames, prompts);
         Assert.That(frames.Kinds, Is.EqualTo(1), $"{testCase}: one preprocessing");
         testCase.CheckOutputsAndGradients(
             Wanted(testCase, new Dictionary<string, Tensor>

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Video;
 
@@ -98,7 +99,7 @@ public sealed class RewardRunner : IConformanceRunner
     private static (PreprocessedFrames Frames, Tensor Score, Tensor PerFrame) Score(HeadReward reward, Tensor given)
     {
         var frames = new PreprocessedFrames(given.dim() == 4 ? given.unsqueeze(2) : given);
-        return (frames, reward.CheckedScore(frames, [], parts: null), reward.FrameScores(frames, []));
+        return (frames, reward.CheckedScore(frames, []), reward.FrameScores(frames, []));
     }
 
     private static RewardLoss Loss(ConformanceCase testCase, HeadRewardKind kind)

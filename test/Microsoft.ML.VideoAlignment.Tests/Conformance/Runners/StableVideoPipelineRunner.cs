@@ -1,5 +1,6 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Video;
@@ -17,8 +18,8 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
     {
         JsonElement arguments = testCase.Arguments;
         JsonElement weights = testCase.Json.GetProperty("weights")[0];
-        using StableVideoDiffusionPipeline model = StableVideoDiffusionPipeline.FromFolder(
-            testCase.PathOf(weights.GetProperty("file").GetString()!), arguments.TryGetProperty("variant", out JsonElement variant) ? variant.GetString() : null, Placement.Cpu);
+        using VideoDiffusionModel model = new VideoDiffusionModel(StableVideoDiffusionModel.FromFolder(
+            testCase.PathOf(weights.GetProperty("file").GetString()!), arguments.TryGetProperty("variant", out JsonElement variant) ? variant.GetString() : null, Placement.Cpu));
         model.FramesPerDecode = arguments.TryGetProperty("decode_chunk_size", out JsonElement chunk) && chunk.ValueKind == JsonValueKind.Number ? chunk.GetInt32() : null;
         Tensor Parameter(string key)
         {
@@ -37,7 +38,7 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
         }
     }
 
-    private static void RunClip(ConformanceCase testCase, StableVideoDiffusionPipeline model, Func<string, Tensor> parameter)
+    private static void RunClip(ConformanceCase testCase, VideoDiffusionModel model, Func<string, Tensor> parameter)
     {
         SamplingSettings sampling = Settings(testCase, model);
         Tensor given = testCase.Input("image"), latents = testCase.Input("latents"), noise = testCase["in.noise.augmentation"];
@@ -50,7 +51,7 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
         var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal)
         {
             ["image_embeddings"] = both.Text,
-            ["conditioning_image"] = StableVideoDiffusionPipeline.WithNoise(request.Images!, noise, sampling.NoiseAugmentation),
+            ["conditioning_image"] = StableVideoDiffusionConditioner.WithNoise(request.Images!, noise, sampling.NoiseAugmentation),
             ["image_latents"] = both.ImageLatents!,
             ["added_time_ids"] = both.Scalars!,
             ["timesteps"] = tensor(sampler.Timesteps.Select(t => (float)t).ToArray()),
@@ -80,7 +81,7 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
         testCase.CheckOutputsAndGradients(outputs, new Dictionary<string, Tensor> { ["image"] = given, ["latents"] = latents }, parameter);
     }
 
-    private static void RunVideo(ConformanceCase testCase, StableVideoDiffusionPipeline model, Func<string, Tensor> parameter)
+    private static void RunVideo(ConformanceCase testCase, VideoDiffusionModel model, Func<string, Tensor> parameter)
     {
         SamplingSettings sampling = Settings(testCase, model) with { SegmentCount = testCase.Arguments.GetProperty("clips").GetInt32() };
         bool carry = !testCase.Arguments.GetProperty("detach_condition").GetBoolean();
@@ -130,7 +131,7 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
         Noise = _ => noise.alias(),
     };
 
-    private static SamplingSettings Settings(ConformanceCase testCase, StableVideoDiffusionPipeline model)
+    private static SamplingSettings Settings(ConformanceCase testCase, VideoDiffusionModel model)
     {
         JsonElement arguments = testCase.Arguments;
         SamplingDefaults usual = model.DefaultSampling;

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -18,7 +18,7 @@ internal static class TrainStepCase
     public static void Run(
         ConformanceCase testCase, VideoDiffusionModel model, LoraAdapters adapters, SamplingSettings sampling, Func<int, Rollout> rollout, string prefix = "")
     {
-        JsonElement optimizer = testCase.Arguments.GetProperty("optimizer");
+        JsonElement optimizer = testCase.Arguments.GetProperty("optimiser");
         int accumulate = optimizer.GetProperty("accumulate").GetInt32();
         using var reward = new TinyReward(testCase);
         using var trainer = new RewardGradientTrainer(model, reward, adapters, Settings(testCase, sampling, accumulate));
@@ -71,7 +71,7 @@ internal static class TrainStepCase
     public static RewardGradientSettings Settings(ConformanceCase testCase, SamplingSettings sampling, int accumulate)
     {
         JsonElement arguments = testCase.Arguments;
-        JsonElement optimizer = arguments.GetProperty("optimizer");
+        JsonElement optimizer = arguments.GetProperty("optimiser");
         JsonElement betas = optimizer.GetProperty("betas");
         return new RewardGradientSettings
         {

@@ -1,5 +1,6 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -14,7 +15,7 @@ internal sealed class VideoCrafterPipelineRunner : IConformanceRunner
 
     public void Run(ConformanceCase testCase)
     {
-        using VideoCrafterPipeline model = VideoCrafterCase.Load(testCase);
+        using VideoDiffusionModel model = VideoCrafterCase.Load(testCase);
         SamplingSettings sampling = VideoCrafterCase.Sampling(testCase, testCase["in.x_T"].shape, testCase.Arguments.GetProperty("unconditional_guidance_scale").GetDouble());
         Condition condition = VideoCrafterCase.Condition(testCase, model, testCase["in.tokens"], sampling.Size);
         Condition? unconditional = testCase.Find("in.uncond_tokens") is { } without ? VideoCrafterCase.Condition(testCase, model, without, sampling.Size)
@@ -53,12 +54,12 @@ internal sealed class VideoCrafterPipelineRunner : IConformanceRunner
 /// <summary>What the S12 and S15 cases of VideoCrafter share.</summary>
 internal static class VideoCrafterCase
 {
-    public static VideoCrafterPipeline Load(ConformanceCase testCase)
+    public static VideoDiffusionModel Load(ConformanceCase testCase)
     {
         JsonElement weights = testCase.Json.GetProperty("weights")[0];
         var files = new VideoCrafterFiles(
             testCase.PathOf(weights.GetProperty("file").GetString()!), testCase.PathOf(testCase.Arguments.GetProperty("config_file").GetString()!));
-        return VideoCrafterPipeline.Load(files.Checkpoint, files, tokenizer: null, Placement.Cpu);
+        return new VideoDiffusionModel(VideoCrafterModel.Load(files.Checkpoint, files, tokenizer: null, Placement.Cpu));
     }
 
     /// <summary>latents: [B, c, T, h, w].</summary>
@@ -75,6 +76,6 @@ internal static class VideoCrafterCase
     }
 
     /// <summary>Token ids [B, L] and the case's frames per second, which differ between rows.</summary>
-    public static Condition Condition(ConformanceCase testCase, VideoCrafterPipeline model, Tensor ids, VideoSize size) =>
-        new() { Text = model.Prompts.Encode(ids), Scalars = testCase["in.fps"].unsqueeze(1).to_type(ScalarType.Float32), Size = size };
+    public static Condition Condition(ConformanceCase testCase, VideoDiffusionModel model, Tensor ids, VideoSize size) =>
+        new() { Text = ((OpenClipPromptEncoder)model.Prompts).Encode(ids), Scalars = testCase["in.fps"].unsqueeze(1).to_type(ScalarType.Float32), Size = size };
 }

@@ -1,7 +1,7 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Autoencoders;
-using Microsoft.ML.VideoAlignment.Denoisers.VideoCrafter;
 using Microsoft.ML.VideoAlignment.Layers;
+using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;

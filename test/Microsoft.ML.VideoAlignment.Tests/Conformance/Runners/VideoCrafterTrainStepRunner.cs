@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -24,14 +24,14 @@ internal sealed class VideoCrafterTrainStepRunner : IConformanceRunner
     private static void Run(ConformanceCase testCase, bool recompute)
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoCrafterPipeline model = VideoCrafterCase.Load(testCase);
+        using VideoDiffusionModel model = VideoCrafterCase.Load(testCase);
         model.RecomputeBlocks = recompute;
         JsonElement lora = testCase.Config.GetProperty("lora");
         JsonElement file = testCase.Json.GetProperty("weights").EnumerateArray().Single(weights => weights.GetProperty("prefix").GetString()!.StartsWith("base_model.", StringComparison.Ordinal));
         using LoraAdapters adapters = LoraFile.Load(
             model.Denoiser, testCase.PathOf(file.GetProperty("file").GetString()!), LoraFormat.Vader, new LoraFileOptions { Alpha = lora.GetProperty("lora_alpha").GetDouble() });
         Assert.That(adapters.Layers.Select(layer => layer.Adapter.Scale), Is.All.EqualTo(lora.GetProperty("scaling").GetDouble()).Within(1e-12), $"{testCase}: scale");
-        Assert.That(adapters.Layers.Select(layer => layer.Name), Is.EquivalentTo(LoraTargets.AttentionQkv.Select(model.Denoiser).Select(layer => layer.Name)), $"{testCase}: the preset's layers");
+        Assert.That(adapters.Layers.Select(layer => layer.Name), Is.EquivalentTo(LoraVocabulary.Diffusers.AttentionQkv.Select(model.Denoiser).Select(layer => layer.Name)), $"{testCase}: the preset's layers");
 
         SamplingSettings sampling = VideoCrafterCase.Sampling(testCase, testCase["in.latents"].shape, testCase.Arguments.GetProperty("guidance_scale").GetDouble());
         int steps = model.CreateSampler(sampling).Timesteps.Count;

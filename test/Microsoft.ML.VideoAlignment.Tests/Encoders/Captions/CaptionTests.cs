@@ -1,5 +1,5 @@
 using Microsoft.ML.VideoAlignment.Encoders;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -55,5 +55,6 @@ public class CaptionTests
     [TestCase(0.05, "0.1")]
     [TestCase(7, "7.0")]
     [TestCase(-0.25, "-0.2")]
-    public void ScoresAreRoundedFromTheirBinaryValue(double score, string text) => Assert.That(OpenSoraPrompt.Parse("x").Scored(score)[0], Is.EqualTo($"x aesthetic score: {text}."));
+    public void ScoresAreRoundedFromTheirBinaryValue(double score, string text) =>
+        Assert.That(OpenSoraPrompt.Parse("x").Scored(score)[0], Is.EqualTo($"x aesthetic score: {text}."));
 }

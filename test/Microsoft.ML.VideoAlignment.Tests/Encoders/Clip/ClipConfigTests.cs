@@ -26,7 +26,8 @@ public class ClipConfigTests
     [Test]
     public void TheRepeatedHalfOfOldFilesIsFollowed()
     {
-        var config = ClipVisionConfig.FromJson(Json("""{ "vision_config": { "patch_size": 32, "image_size": 336 }, "vision_config_dict": { "patch_size": 14 } }"""));
+        var config = ClipVisionConfig.FromJson(Json(
+            """{ "vision_config": { "patch_size": 32, "image_size": 336 }, "vision_config_dict": { "patch_size": 14 } }"""));
         Assert.That((config.PatchSize, config.ImageSize), Is.EqualTo((14L, 336L)));
     }
 
@@ -37,7 +38,8 @@ public class ClipConfigTests
 
     [Test]
     public void ATowersConfigIsNoWholeModels() =>
-        Assert.That(() => ClipConfig.FromJson(Json("""{ "hidden_size": 1024 }""")), Throws.InstanceOf<InvalidDataException>().With.Message.Contains("text_config"));
+        Assert.That(() => ClipConfig.FromJson(Json("""{ "hidden_size": 1024 }""")),
+            Throws.InstanceOf<InvalidDataException>().With.Message.Contains("text_config"));
 
     /// <summary>Names and shapes of the official files, S18.</summary>
     [TestCase("modelscope-text-encoder")]

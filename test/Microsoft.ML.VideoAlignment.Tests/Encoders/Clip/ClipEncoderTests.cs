@@ -60,7 +60,8 @@ public class ClipEncoderTests
 
     [Test]
     public void MoreTokensThanPositionsIsAnError() =>
-        Assert.That(() => _text.Context(ones(1, 7, dtype: ScalarType.Int64)), Throws.ArgumentException.With.Message.Contains("7 tokens").And.Message.Contains("6 positions"));
+        Assert.That(() => _text.Context(ones(1, 7, dtype: ScalarType.Int64)),
+            Throws.ArgumentException.With.Message.Contains("7 tokens").And.Message.Contains("6 positions"));
 
     [Test]
     public void AnotherImageSizeIsAnErrorUnlessPositionsAreInterpolated()

@@ -64,7 +64,8 @@ public class ClipLoadingTests
     public void AnEntryThatIsNeitherTowersIsAnError()
     {
         using var source = new MemoryWeights([.. SmallClip.Weights(_model), ("text_model.encoder.layers.7.mlp.fc1.weight", zeros(3))]);
-        Assert.That(() => ClipModel.FromSource(source, SmallClip.Config, Placement.Cpu), Throws.InstanceOf<WeightFileException>().With.Message.Contains("layers.7"));
+        Assert.That(() => ClipModel.FromSource(source, SmallClip.Config, Placement.Cpu),
+            Throws.InstanceOf<WeightFileException>().With.Message.Contains("layers.7"));
     }
 
     [Test]
@@ -73,10 +74,11 @@ public class ClipLoadingTests
         string folder = Directory.CreateTempSubdirectory("clip").FullName;
         try
         {
-            Assert.That(() => ClipVisionEncoder.FromFolder(folder, Placement.Cpu), Throws.InstanceOf<WeightFileException>().With.Message.Contains("config.json"));
+            Assert.That(() => ClipVisionEncoder.FromFolder(folder, Placement.Cpu),
+                Throws.InstanceOf<WeightFileException>().With.Message.Contains("config.json"));
             File.WriteAllText(Path.Combine(folder, "config.json"), "{}");
             Assert.That(() => ClipVisionEncoder.FromFolder(folder, Placement.Cpu, "fp16"),
-                Throws.InstanceOf<WeightFileException>().With.Message.Contains("model.fp16.safetensors").And.Message.Contains("Leave the variant out"));
+                Throws.InstanceOf<WeightFileException>().With.Message.Contains("model.fp16.safetensors").And.Message.Contains("Omit the variant"));
         }
         finally
         {

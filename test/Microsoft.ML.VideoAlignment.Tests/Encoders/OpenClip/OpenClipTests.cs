@@ -23,7 +23,14 @@ public class OpenClipTests
         using JsonDocument json = JsonDocument.Parse("""{"embed_dim": 512, "vision_cfg": {}, "text_cfg": {}}""");
         Assert.That(OpenClipConfig.FromJson(json.RootElement), Is.EqualTo(new OpenClipConfig(
             512,
-            new OpenClipVisionConfig { ImageHeight = 224, ImageWidth = 224, PatchSize = 16, Layers = 12, Layer = OpenClipLayer.Shape(768, 3072, 12, quickGelu: false) },
+            new OpenClipVisionConfig
+            {
+                ImageHeight = 224,
+                ImageWidth = 224,
+                PatchSize = 16,
+                Layers = 12,
+                Layer = OpenClipLayer.Shape(768, 3072, 12, quickGelu: false),
+            },
             new OpenClipTextConfig { ContextLength = 77, VocabSize = 49408, Layers = 12, Layer = OpenClipLayer.Shape(512, 2048, 8, quickGelu: false) })));
     }
 
@@ -33,7 +40,11 @@ public class OpenClipTests
         using DisposeScope scope = NewDisposeScope();
         (string Name, Tensor Value)[] weights = SmallPreference.Weights();
         int vision = weights.Count(pair => pair.Name.StartsWith("visual.", StringComparison.Ordinal));
-        foreach ((OpenClipHalves halves, int expected) in new[] { (OpenClipHalves.Vision, vision), (OpenClipHalves.Text, weights.Length - vision - 1), (OpenClipHalves.Both, weights.Length) })
+        (OpenClipHalves Halves, int Expected)[] cases =
+        [
+            (OpenClipHalves.Vision, vision), (OpenClipHalves.Text, weights.Length - vision - 1), (OpenClipHalves.Both, weights.Length),
+        ];
+        foreach ((OpenClipHalves halves, int expected) in cases)
         {
             using var source = new MemoryWeights(weights);
             using OpenClipModel model = OpenClipModel.FromSource(source, SmallPreference.Config, halves, Placement.Cpu);
@@ -45,7 +56,8 @@ public class OpenClipTests
     public void PatchesThatMakeNoSquareAreTold()
     {
         using DisposeScope scope = NewDisposeScope();
-        using var source = new MemoryWeights([.. SmallPreference.Weights().Select(pair => pair.Name == "visual.positional_embedding" ? (pair.Name, zeros(16, 64)) : pair)]);
+        using var source = new MemoryWeights(
+            [.. SmallPreference.Weights().Select(pair => pair.Name == "visual.positional_embedding" ? (pair.Name, zeros(16, 64)) : pair)]);
         Assert.That(() => OpenClipConfig.FromTensors(source), Throws.TypeOf<WeightFileException>().With.Message.Contains("15 patches"));
     }
 
@@ -58,13 +70,16 @@ public class OpenClipTests
         Assert.That(OpenClipConfig.FromTensors(source, visionHeadWidth: 16, textHeadWidth: 32).Vision!.Layer.Heads, Is.EqualTo(4));
     }
 
-    /// <summary>Aesthetic (the image tower of CLIP-L/14 and LAION's head) and HPS v2 in half precision: 2.0 GB are enough once HPS has let its text tower go.</summary>
+    /// <summary>
+    /// Aesthetic (the image tower of CLIP-L/14 and LAION's head) and HPS v2 in half precision: 2.0 GB are enough once HPS has released its text tower.
+    /// </summary>
     [Test]
     public void AestheticAndPreferenceTogetherHoldLessThanTwoGigabytes()
     {
         using DisposeScope scope = NewDisposeScope();
         Placement half = Placement.Meta with { Dtype = ScalarType.Float16 };
-        var clip = new ClipVisionEncoder(ClipVisionConfig.FromJson(Manifest("openai-clip-vit-large-patch14").GetProperty("config")), withProjection: true, half);
+        var visionConfig = ClipVisionConfig.FromJson(Manifest("openai-clip-vit-large-patch14").GetProperty("config"));
+        var clip = new ClipVisionEncoder(visionConfig, withProjection: true, half);
         var config = OpenClipConfig.FromJson(Manifest("hpsv2").GetProperty("config"));
         long[] head = [768, 1024, 128, 64, 16, 1];
         long headBytes = 2 * head.Zip(head.Skip(1), (from, to) => (from * to) + to).Sum();

@@ -20,7 +20,7 @@ public class AddedTokenTests
         Expect(folder, text, expected);
     }
 
-    /// <summary>Of a token that is looked for in normalized text the letter case does not count, since the text's is folded and the token's with it.</summary>
+    /// <summary>A token that is searched for in normalized text matches in any letter case, since the text's is folded and the token's with it.</summary>
     [TestCase("<MyStyle>", 900)]
     [TestCase("<mystyle>", 900)]
     [TestCase("<MYSTYLE>", 900)]
@@ -45,11 +45,18 @@ public class AddedTokenTests
     public void OfTokensThatBeginAtOnePlaceTheLongestCounts()
     {
         using var folder = new Folder();
-        folder.Write("tokenizer_config.json", """{ "added_tokens_decoder": { "900": { "content": "<a>", "normalized": false }, "901": { "content": "<a><b>", "normalized": false }, "902": { "content": "<b>", "normalized": false } } }""");
+        folder.Write("tokenizer_config.json", """
+            { "added_tokens_decoder": {
+              "900": { "content": "<a>", "normalized": false },
+              "901": { "content": "<a><b>", "normalized": false },
+              "902": { "content": "<b>", "normalized": false } } }
+            """);
         Expect(folder, "<a><b><b><a>", [901, 902, 900]);
     }
 
-    /// <summary>What a token takes with it is not seen by what follows: a blank is a byte to nobody here, so a word that is torn off shows it.</summary>
+    /// <summary>
+    /// What a token absorbs is not seen by what follows: no vocabulary here has a token for a blank, so a word that is torn off shows it.
+    /// </summary>
     [Test]
     public void StripTakesTheBlanksAndSingleWordWantsThem()
     {

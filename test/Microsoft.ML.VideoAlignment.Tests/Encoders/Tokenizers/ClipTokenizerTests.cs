@@ -27,7 +27,8 @@ public class ClipTokenizerTests
         using TokenBatch batch = s_tokenizer.Encode([string.Join(' ', Enumerable.Repeat("the", 200)), "the cat"]);
         long[] row = Row(batch.Ids, 0);
         Assert.That(row, Has.Length.EqualTo(77));
-        Assert.That((row[0], row[1], row[75], row[76]), Is.EqualTo(((long)s_start, (long)s_vocabulary.Ids["the</w>"], (long)s_vocabulary.Ids["the</w>"], (long)s_end)));
+        Assert.That((row[0], row[1], row[75], row[76]),
+            Is.EqualTo(((long)s_start, (long)s_vocabulary.Ids["the</w>"], (long)s_vocabulary.Ids["the</w>"], (long)s_end)));
         Assert.That(batch.CutTokens, Is.EqualTo(new[] { 200 - 75, 0 }));
         Assert.That(Row(batch.AttentionMask, 0), Is.All.EqualTo(1));
     }
@@ -81,12 +82,14 @@ public class ClipTokenizerTests
     public void AFolderWithoutVocabularyIsAnError()
     {
         using var folder = new TokenizerFolder();
-        Assert.That(() => ClipTokenizer.FromFolder(folder.Path), Throws.InstanceOf<FileNotFoundException>().With.Message.Contains("vocab.json").And.Message.Contains("tokenizer.json"));
+        Assert.That(() => ClipTokenizer.FromFolder(folder.Path),
+            Throws.InstanceOf<FileNotFoundException>().With.Message.Contains("vocab.json").And.Message.Contains("tokenizer.json"));
     }
 
     [Test]
     public void APaddingTokenOutsideTheVocabularyIsAnError() =>
-        Assert.That(() => new ClipTokenizer(s_vocabulary, new ClipTokenizerOptions { PadToken = "[PAD]" }), Throws.InstanceOf<InvalidDataException>().With.Message.Contains("[PAD]"));
+        Assert.That(() => new ClipTokenizer(s_vocabulary, new ClipTokenizerOptions { PadToken = "[PAD]" }),
+            Throws.InstanceOf<InvalidDataException>().With.Message.Contains("[PAD]"));
 
     [Test]
     public void TheSpecialTokensMapWinsAndAnUnsetLengthIsSeventySeven()

@@ -30,7 +30,8 @@ public class T5TokenizerTests
     [Test]
     public void APieceOfTheUserWinsAndAnUnusedOneIsNotTaken()
     {
-        Assert.That(new T5Tokenizer(Model(new SentencePiece("ba", -99, PieceKind.UserDefined), new SentencePiece("best", 0, PieceKind.Normal)), 16).Tokens("ba"), Is.EqualTo(new[] { 3, 7 }));
+        SentencePieceModel model = Model(new SentencePiece("ba", -99, PieceKind.UserDefined), new SentencePiece("best", 0, PieceKind.Normal));
+        Assert.That(new T5Tokenizer(model, 16).Tokens("ba"), Is.EqualTo(new[] { 3, 7 }));
         Assert.That(new T5Tokenizer(Model(new SentencePiece("ba", 5, PieceKind.Unused)), 16).Tokens("ba"), Is.EqualTo(new[] { 3, 5, 4 }));
     }
 

@@ -43,14 +43,16 @@ public class TextRepairTests
     {
         using var folder = new TemporaryFolder();
         string path = folder.Write("vocab.txt", "version\na photograph of\n"u8);
-        Assert.That(() => OpenClipVocabulary.Tokenizer(path), Throws.TypeOf<InvalidDataException>().With.Message.Contains("line 2").And.Message.Contains("a photograph of"));
+        Assert.That(() => OpenClipVocabulary.Tokenizer(path),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("line 2").And.Message.Contains("a photograph of"));
     }
 
     /// <summary>Punctuation swallows what follows it, as in the reference's pattern, so the end token is one only where a piece begins.</summary>
     [Test]
     public void SpecialTokensCountWhereAPieceBegins()
     {
-        ClipTokenizer tokenizer = OpenClipVocabulary.Tokenizer(Path.Combine(ConformanceCase.Root, "S05-tokenizers", "vocab", "clip", "bpe_simple_vocab_16e6.txt.gz"));
+        string merges = Path.Combine(ConformanceCase.Root, "S05-tokenizers", "vocab", "clip", "bpe_simple_vocab_16e6.txt.gz");
+        ClipTokenizer tokenizer = OpenClipVocabulary.Tokenizer(merges);
         Assert.That(tokenizer.Tokens("a<end_of_text>"), Does.Contain(49407));
         Assert.That(tokenizer.Tokens("a!<end_of_text>"), Does.Not.Contain(49407));
         Assert.That(tokenizer.HighestId, Is.EqualTo(49407));

@@ -1,70 +1,89 @@
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>A model whose parts can be replaced by faulty ones; whatever is not replaced is the inner model's.</summary>
-internal sealed class FaultyModel(VideoDiffusionModel inner) : VideoDiffusionModel
+internal sealed class FaultyModel(VideoDiffusionModel inner)
 {
     /// <summary>Makes a prediction: (latents, timestep, condition).</summary>
     public Func<Tensor, double, Condition, Tensor>? Predicting { get; init; }
 
+    /// <summary>Changes the latents that are decoded.</summary>
     public Func<Tensor, Tensor>? Decoding { get; init; }
 
+    /// <summary>Changes the sampler.</summary>
     public Func<ISampler, ISampler>? Sampling { get; init; }
 
-    public override string Family => inner.Family;
+    public static implicit operator VideoDiffusionModel(FaultyModel model) => model.Create();
 
-    public override string Source => inner.Source;
-
-    public override string Hash => inner.Hash;
-
-    public override VideoSize DefaultSize => inner.DefaultSize;
-
-    public override int SizeMultiple => inner.SizeMultiple;
-
-    internal override ActivationMemory Activations
+    private VideoDiffusionModel Create() => new(inner.Parts with
     {
-        get => inner.Activations;
-        set => inner.Activations = value;
+        Denoiser = Predicting is null ? inner.Parts.Denoiser : new FaultyDenoiser(inner.Parts.Denoiser, Predicting),
+        Decoder = Decoding is null ? inner.Parts.Decoder : new FaultyDecoder(inner.Parts.Decoder, Decoding),
+        Samplers = Sampling is null ? inner.Parts.Samplers : new FaultySamplers(inner.Parts.Samplers, Sampling),
+    });
+
+    private sealed class FaultyDenoiser(IDenoiser inner, Func<Tensor, double, Condition, Tensor> predict) : IDenoiser
+    {
+        public string Name => inner.Name;
+
+        public nn.Module Network => inner.Network;
+
+        public ActivationMemory Activations
+        {
+            get => inner.Activations;
+            set => inner.Activations = value;
+        }
+
+        public long[] LatentShape(int batch, VideoSize size) => inner.LatentShape(batch, size);
+
+        public Tensor Predict(Tensor latents, double timestep, Condition condition) => predict(latents, timestep, condition);
+
+        public Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition) => RowPrediction.Predict(this, latents, timesteps, condition);
+
+        public IDenoiser OnMeta() => inner.OnMeta();
+
+        public void MoveTo(Device device) => inner.MoveTo(device);
+
+        public void Dispose() => inner.Dispose();
     }
 
-    internal override IReadOnlyDictionary<string, nn.Module> Networks => inner.Networks;
-
-    internal override SamplingDefaults DefaultSampling => inner.DefaultSampling;
-
-    internal override nn.Module Denoiser => inner.Denoiser;
-
-    internal override IScheduler Scheduler => inner.Scheduler;
-
-    internal override Device Device => inner.Device;
-
-    internal override IScheduler SwapScheduler(string className) => inner.SwapScheduler(className);
-
-    internal override void MoveTo(Device device) => inner.MoveTo(device);
-
-    internal override ISampler CreateSampler(SamplingSettings settings)
+    private sealed class FaultyDecoder(IFrameDecoder inner, Func<Tensor, Tensor> change) : IFrameDecoder
     {
-        ISampler sampler = inner.CreateSampler(settings);
-        return Sampling?.Invoke(sampler) ?? sampler;
+        public nn.Module Network => inner.Network;
+
+        public ActivationMemory Activations
+        {
+            get => inner.Activations;
+            set => inner.Activations = value;
+        }
+
+        public int ChunkFrames => inner.ChunkFrames;
+
+        public Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null) => inner.Decode(change(latents), frames, chosen);
+
+        public Tensor DecodeAlone(Tensor latents, IReadOnlyList<int> chosen) => inner.DecodeAlone(change(latents), chosen);
+
+        public IFrameDecoder OnMeta() => inner.OnMeta();
+
+        public void MoveTo(Device device) => inner.MoveTo(device);
+
+        public void Dispose() => inner.Dispose();
     }
 
-    internal override Condition Encode(VideoRequest request) => inner.Encode(request);
+    private sealed class FaultySamplers(ISamplerFactory inner, Func<ISampler, ISampler> change) : ISamplerFactory
+    {
+        public IScheduler Scheduler => inner.Scheduler;
 
-    internal override Condition EncodeUnconditional(VideoRequest request, Condition conditional, Func<VideoRequest, Condition>? encode = null) =>
-        inner.EncodeUnconditional(request, conditional, encode);
+        public IPolicyScheduler? PolicyScheduler => inner.PolicyScheduler;
 
-    internal override bool GuidanceActs(double scale) => inner.GuidanceActs(scale);
+        public IScheduler Swap(string className) => inner.Swap(className);
 
-    internal override int CountTruncated(string prompt, int segments) => inner.CountTruncated(prompt, segments);
-
-    internal override long[] LatentShape(int batch, VideoSize size) => inner.LatentShape(batch, size);
-
-    internal override Tensor Predict(Tensor latents, double timestep, Condition condition) =>
-        Predicting?.Invoke(latents, timestep, condition) ?? inner.Predict(latents, timestep, condition);
-
-    internal override Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null) => inner.Decode(Decoding?.Invoke(latents) ?? latents, frames, chosen);
+        public ISampler CreateSampler(SamplingSettings settings) => change(inner.CreateSampler(settings));
+    }
 }
 
 /// <summary>A sampler whose step sees another prediction.</summary>

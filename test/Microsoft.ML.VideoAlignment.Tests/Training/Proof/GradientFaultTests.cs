@@ -1,5 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
 
@@ -79,7 +79,8 @@ public class GradientFaultTests
     public void AnInputThatIsDetached()
     {
         using VideoReward reward = Redness();
-        RequireCaught(new FaultyModel(_model) { Predicting = (latents, timestep, condition) => _model.Predict(latents.detach(), timestep, condition) }, reward, GradientWindow.FromStep(0));
+        RequireCaught(new FaultyModel(_model) { Predicting = (latents, timestep, condition) => _model.Predict(latents.detach(), timestep, condition) }, reward,
+            GradientWindow.FromStep(0));
     }
 
     /// <summary>A tensor with a graph that the block reads without its being an input of the recomputation.</summary>
@@ -134,7 +135,8 @@ public class GradientFaultTests
     public void AStepOfTheWindowThatIsNotWithGradient()
     {
         using VideoReward reward = Redness();
-        RequireCaught(_model, reward, GradientWindow.Steps(1, 2), Of(rollout => Planned(rollout, count => GradientPlan.Chosen(count, new HashSet<int> { 2 }, detachInput: false))));
+        RequireCaught(_model, reward, GradientWindow.Steps(1, 2),
+            Of(rollout => Planned(rollout, count => GradientPlan.Chosen(count, new HashSet<int> { 2 }, detachInput: false))));
     }
 
     [Test]
@@ -149,7 +151,8 @@ public class GradientFaultTests
     public void AMicroBatchWithoutItsShare()
     {
         using VideoReward reward = Redness();
-        RequireCaught(_model, reward, fault: new GradientFault { Settings = settings => settings with { Accumulation = 1 } }, change: options => options with { AccumulationSteps = 2 });
+        RequireCaught(_model, reward, fault: new GradientFault { Settings = settings => settings with { Accumulation = 1 } },
+            change: options => options with { AccumulationSteps = 2 });
     }
 
     /// <summary>What <c>backward(penalty)</c> beside <c>backward(loss / accumulation)</c> gives, frame by frame and at once.</summary>
@@ -167,7 +170,8 @@ public class GradientFaultTests
     public void ADistanceFromTheBaseWithoutGradient()
     {
         using VideoReward reward = Redness();
-        RequireCaught(_model, reward, fault: new GradientFault { Settings = settings => settings with { BaseDistanceWeight = 0 } }, change: options => options with { KlWeight = 0.7 });
+        RequireCaught(_model, reward, fault: new GradientFault { Settings = settings => settings with { BaseDistanceWeight = 0 } },
+            change: options => options with { KlWeight = 0.7 });
     }
 
     /// <summary>The first copy alone, with the whole share.</summary>
@@ -192,12 +196,14 @@ public class GradientFaultTests
 
     private static GradientFault Of(Func<Rollout, Rollout> rollout) => new() { Rollout = rollout };
 
-    private static Rollout Planned(Rollout rollout, Func<int, GradientPlan> plan) => rollout with { First = rollout.First with { Plan = plan(rollout.First.Plan.Count) } };
+    private static Rollout Planned(Rollout rollout, Func<int, GradientPlan> plan) =>
+        rollout with { First = rollout.First with { Plan = plan(rollout.First.Plan.Count) } };
 
     private static VideoReward Redness() => VideoRewards.Custom("redness", (frames, _) => (frames.select(1, 0).mean([1, 2, 3]) * 3).exp());
 
     private static GradientCheckReport Check(
-        VideoDiffusionModel model, VideoReward reward, GradientWindow? window = null, GradientFault? fault = null, Func<VideoAlignmentOptions, VideoAlignmentOptions>? change = null)
+        VideoDiffusionModel model, VideoReward reward, GradientWindow? window = null, GradientFault? fault = null,
+        Func<VideoAlignmentOptions, VideoAlignmentOptions>? change = null)
     {
         VideoAlignmentOptions options = GradientCheckTests.Options(VideoModelFamily.ModelScope) with
         {
@@ -211,7 +217,8 @@ public class GradientFaultTests
 
     /// <summary>The change is one of the options that the fault needs; with them and without the fault everything passes.</summary>
     private static void RequireCaught(
-        VideoDiffusionModel model, VideoReward reward, GradientWindow? window = null, GradientFault? fault = null, Func<VideoAlignmentOptions, VideoAlignmentOptions>? change = null)
+        VideoDiffusionModel model, VideoReward reward, GradientWindow? window = null, GradientFault? fault = null,
+        Func<VideoAlignmentOptions, VideoAlignmentOptions>? change = null)
     {
         if (change is not null)
         {
@@ -222,7 +229,8 @@ public class GradientFaultTests
         GradientCheckReport report = Check(model, reward, window, fault, change);
         TestContext.Out.WriteLine(report);
         Assert.That(report.Passed, Is.False, report.ToString());
-        Assert.That(report.Rows.Where(row => row.Name is "all adapters 1" or "along the gradient").Any(row => row.Error > 100 * row.Tolerance), "caught by the derivative itself");
+        Assert.That(report.Rows.Where(row => row.Name is "all adapters 1" or "along the gradient").Any(row => row.Error > 100 * row.Tolerance),
+            "caught by the derivative itself");
         Assert.That(report.ThrowIfFailed, Throws.TypeOf<GradientCheckException>());
     }
 }

@@ -2,7 +2,9 @@ using Microsoft.ML.VideoAlignment.Benchmarks;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>A short soak: what a step leaves behind shows after sixty. A thousand steps on the embedded model, and the process's memory, are benchmarks --soak.</summary>
+/// <summary>
+/// A short soak: what a step leaks shows after sixty. A thousand steps on the embedded model, and the process's memory, are benchmarks --soak.
+/// </summary>
 [NonParallelizable]
 public class SoakTests
 {

@@ -84,12 +84,15 @@ internal sealed class FakeHub : HttpMessageHandler
         return Content(request, Damaged.GetValueOrDefault(name, content), Hash(content));
     }
 
-    protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => Task.FromResult(Send(request, cancellationToken));
+    protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+        Task.FromResult(Send(request, cancellationToken));
 
     public static string Hash(byte[] content)
     {
 #pragma warning disable CA5350 // Git's.
-        return Convert.ToHexStringLower(content.Length > 1000 ? SHA256.HashData(content) : SHA1.HashData([.. Encoding.ASCII.GetBytes($"blob {content.Length}\0"), .. content]));
+        return Convert.ToHexStringLower(content.Length > 1000
+            ? SHA256.HashData(content)
+            : SHA1.HashData([.. Encoding.ASCII.GetBytes($"blob {content.Length}\0"), .. content]));
 #pragma warning restore CA5350
     }
 
@@ -104,7 +107,10 @@ internal sealed class FakeHub : HttpMessageHandler
         Stream stream = new MemoryStream(content[from..]);
         var response = new HttpResponseMessage(from > 0 ? HttpStatusCode.PartialContent : HttpStatusCode.OK)
         {
-            Content = new StreamContent(SilentAfter is { } silent ? new CutStream(stream, silent, falls: true) : Cuts.TryDequeue(out int cut) ? new CutStream(stream, cut, falls: false) : stream),
+            Content = new StreamContent(
+                SilentAfter is { } silent ? new CutStream(stream, silent, falls: true)
+                : Cuts.TryDequeue(out int cut) ? new CutStream(stream, cut, falls: false)
+                : stream),
         };
         response.Content.Headers.ContentLength = content.Length - from;
         response.Content.Headers.ContentRange = from > 0 ? new ContentRangeHeaderValue(from, content.Length - 1, content.Length) : null;
@@ -116,7 +122,13 @@ internal sealed class FakeHub : HttpMessageHandler
     {
         sha = Commit,
         siblings = Files.Select(file => ListsNamesOnly ? (object)new { rfilename = file.Key }
-            : file.Value.Length > 1000 ? new { rfilename = file.Key, size = file.Value.Length, blobId = new string('0', 40), lfs = new { sha256 = Hash(file.Value), size = file.Value.Length } }
+            : file.Value.Length > 1000 ? new
+            {
+                rfilename = file.Key,
+                size = file.Value.Length,
+                blobId = new string('0', 40),
+                lfs = new { sha256 = Hash(file.Value), size = file.Value.Length },
+            }
             : new { rfilename = file.Key, size = file.Value.Length, blobId = Hash(file.Value) }),
     });
 

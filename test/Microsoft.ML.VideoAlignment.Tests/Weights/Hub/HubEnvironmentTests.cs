@@ -95,19 +95,20 @@ public class HubEnvironmentTests
 
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(Token(), Is.EqualTo(("saved", $"the one of {saved} was sent")));
+            Assert.That(Token(), Is.EqualTo(("saved", $"the one from {saved} was sent")));
             Assert.That(Token(("HF_HOME", Path.GetDirectoryName(ofHome)!)).Value, Is.EqualTo("ofHome"));
             Assert.That(Token(("HF_TOKEN_PATH", "~/../elsewhere")).Value, Is.EqualTo("named"), named);
             Assert.That(Token(("HUGGING_FACE_HUB_TOKEN", "old")).Value, Is.EqualTo("old"));
             Assert.That(Token(("HF_TOKEN", " new\n"), ("HUGGING_FACE_HUB_TOKEN", "old")).Value, Is.EqualTo("new"));
             Assert.That(Token(("HF_TOKEN", " \n")).Value, Is.EqualTo("saved"), "a blank is none");
             Assert.That(Token(("HF_HUB_DISABLE_IMPLICIT_TOKEN", "yes"), ("HF_TOKEN", "new")).Value, Is.Null);
-            Assert.That(() => Token(("HF_TOKEN", "two words")), Throws.ArgumentException.With.Message.Contains("HF_TOKEN").And.Message.Not.Contains("two words"));
+            Assert.That(() => Token(("HF_TOKEN", "two words")),
+                Throws.ArgumentException.With.Message.Contains("HF_TOKEN").And.Message.Not.Contains("two words"));
         }
     }
 
     [Test]
-    public void ATokenIsNeverPrinted() => Assert.That($"{new HubToken("secret", "the one of HF_TOKEN was sent")}", Does.Not.Contain("secret"));
+    public void ATokenIsNeverPrinted() => Assert.That($"{new HubToken("secret", "the one from HF_TOKEN was sent")}", Does.Not.Contain("secret"));
 
     [TestCase(HttpStatusCode.Unauthorized)]
     [TestCase(HttpStatusCode.Forbidden)]
@@ -115,10 +116,12 @@ public class HubEnvironmentTests
     public void ARefusalNamesEveryPlaceOfATokenOrTheOneThatWasSent(HttpStatusCode status)
     {
         _hub.Refusals["/api/"] = status;
-        Assert.That(() => Resolve(), Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("HF_TOKEN").And.Message.Contains("HUGGING_FACE_HUB_TOKEN")
+        Assert.That(() => Resolve(),
+            Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("HF_TOKEN").And.Message.Contains("HUGGING_FACE_HUB_TOKEN")
             .And.Message.Contains("HF_TOKEN_PATH").And.Message.Contains(_folder.Path("home/.cache/huggingface/token")));
         _variables["HF_TOKEN"] = "secret";
-        Assert.That(() => Resolve(), Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("the one of HF_TOKEN was sent").And.Message.Not.Contains("secret"));
+        Assert.That(() => Resolve(),
+            Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("the one from HF_TOKEN was sent").And.Message.Not.Contains("secret"));
     }
 
     [TestCase("http://mirror.test", false)]
@@ -152,5 +155,6 @@ public class HubEnvironmentTests
 
     private string Write(string name, string text) => _folder.Write(name, System.Text.Encoding.UTF8.GetBytes(text));
 
-    private string Resolve() => HubFiles.Resolve(Id, new HubOptions { CacheFolder = _folder.Path("cache") }, network: _hub, environment: Variable, pause: TimeSpan.Zero);
+    private string Resolve() =>
+        HubFiles.Resolve(Id, new HubOptions { CacheFolder = _folder.Path("cache") }, network: _hub, environment: Variable, pause: TimeSpan.Zero);
 }

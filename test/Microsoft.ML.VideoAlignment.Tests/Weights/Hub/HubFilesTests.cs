@@ -112,7 +112,8 @@ public class HubFilesTests
         _hub = new FakeHub { ListsNamesOnly = true };
         Assert.That(File.ReadAllBytes(Path.Combine(Resolve(), Large)), Is.EqualTo(_hub.Files[Large]));
         Assert.That(_hub.Requests.Count(request => request.StartsWith("HEAD", StringComparison.Ordinal)), Is.EqualTo(2));
-        Assert.That(_hub.Requests.Where(request => request.StartsWith("HEAD", StringComparison.Ordinal)), Has.None.Contains("cdn.test"), "the hub's own headers");
+        Assert.That(_hub.Requests.Where(request => request.StartsWith("HEAD", StringComparison.Ordinal)),
+            Has.None.Contains("cdn.test"), "the hub's own headers");
     }
 
     [TestCase("../evil.json")]
@@ -146,7 +147,8 @@ public class HubFilesTests
     public void ARefusalOfTheHubSaysWhatToDo(HttpStatusCode status, string words)
     {
         _hub.Refusals["/api/"] = status;
-        Assert.That(() => Resolve(), Throws.InstanceOf<ModelDownloadException>().With.Message.Contains(words).And.Message.Contains("https://huggingface.co/owner/a-model"));
+        Assert.That(() => Resolve(),
+            Throws.InstanceOf<ModelDownloadException>().With.Message.Contains(words).And.Message.Contains("https://huggingface.co/owner/a-model"));
     }
 
     [Test]
@@ -165,8 +167,10 @@ public class HubFilesTests
     public void WithoutANetworkItIsSaidWhatToPutWhere(bool chosen)
     {
         _hub.IsDown = true;
-        ModelDownloadException? exception = Assert.Throws<ModelDownloadException>(() => HubFiles.Resolve(Id, Options() with { Offline = chosen }, network: _hub, environment: Variable));
-        Assert.That(exception!.Message, Does.Contain(_folder.Path("models--owner--a-model")).And.Contain("https://huggingface.co/owner/a-model").And.Contain("folder's path"));
+        ModelDownloadException? exception = Assert.Throws<ModelDownloadException>(
+            () => HubFiles.Resolve(Id, Options() with { Offline = chosen }, network: _hub, environment: Variable));
+        Assert.That(exception!.Message,
+            Does.Contain(_folder.Path("models--owner--a-model")).And.Contain("https://huggingface.co/owner/a-model").And.Contain("folder's path"));
         Assert.That(exception.Model, Is.EqualTo(Id));
     }
 
@@ -178,8 +182,10 @@ public class HubFilesTests
         string folder = HubFiles.Resolve(Id, Options() with { Offline = true }, network: _hub, environment: Variable);
         _environment["HF_HUB_OFFLINE"] = "1";
         Assert.That(Resolve(), Is.EqualTo(folder));
-        Assert.That(HubFiles.Resolve(Id, Options() with { Revision = FakeHub.Commit }, network: _hub, environment: Variable), Is.EqualTo(folder), "by its commit");
-        Assert.That(() => HubFiles.Resolve(Id, Options() with { Revision = "v2" }, network: _hub, environment: Variable), Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("'v2'"));
+        Assert.That(HubFiles.Resolve(Id, Options() with { Revision = FakeHub.Commit }, network: _hub, environment: Variable),
+            Is.EqualTo(folder), "by its commit");
+        Assert.That(() => HubFiles.Resolve(Id, Options() with { Revision = "v2" }, network: _hub, environment: Variable),
+            Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("'v2'"));
         Assert.That(_hub.Requests, Is.Empty);
     }
 
@@ -215,22 +221,26 @@ public class HubFilesTests
     }
 
     [TestCase(null, "model_index.json,vae/config.json,unet/a.safetensors,vae/b.safetensors,text/c.bin", TestName = "{m}(full precision)")]
-    [TestCase("fp16", "model_index.json,vae/config.json,unet/a.fp16.safetensors,vae/b.safetensors,text/c.fp16.bin", TestName = "{m}(half precision where there is one)")]
+    [TestCase("fp16", "model_index.json,vae/config.json,unet/a.fp16.safetensors,vae/b.safetensors,text/c.fp16.bin",
+        TestName = "{m}(half precision where there is one)")]
     public void OneFormOfTheWeightsIsFetched(string? variant, string expected)
     {
         string[] names =
         [
-            "model_index.json", "README.md", "image.png", "whole.safetensors", "vae/config.json", "unet/a.safetensors", "unet/a.fp16.safetensors", "unet/a.bin", "unet/a.fp16.bin",
-            "vae/b.safetensors", "vae/b.bin", "vae/model.onnx", "text/c.bin", "text/c.fp16.bin", "text/flax.msgpack",
+            "model_index.json", "README.md", "image.png", "whole.safetensors", "vae/config.json", "unet/a.safetensors", "unet/a.fp16.safetensors", "unet/a.bin",
+            "unet/a.fp16.bin", "vae/b.safetensors", "vae/b.bin", "vae/model.onnx", "text/c.bin", "text/c.fp16.bin", "text/flax.msgpack",
         ];
-        Assert.That(HubSelection.Choose([.. names.Select(name => new HubFile(name, 1, null))], variant).Select(file => file.Path), Is.EquivalentTo(expected.Split(',')));
+        Assert.That(HubSelection.Choose([.. names.Select(name => new HubFile(name, 1, null))], variant).Select(file => file.Path),
+            Is.EquivalentTo(expected.Split(',')));
     }
 
     [Test]
     public void ShardsComeWithTheirIndexAndACheckpointAloneIsFetched()
     {
-        string[] Chosen(params string[] names) => [.. HubSelection.Choose([.. names.Select(name => new HubFile(name, 1, null))], null).Select(file => file.Path)];
-        Assert.That(Chosen("config.json", "model-00001-of-00002.safetensors", "model.safetensors.index.json", "pytorch_model.bin.index.json", "pytorch_model-1.bin"),
+        string[] Chosen(params string[] names) =>
+            [.. HubSelection.Choose([.. names.Select(name => new HubFile(name, 1, null))], null).Select(file => file.Path)];
+        Assert.That(
+            Chosen("config.json", "model-00001-of-00002.safetensors", "model.safetensors.index.json", "pytorch_model.bin.index.json", "pytorch_model-1.bin"),
             Is.EquivalentTo(new[] { "config.json", "model-00001-of-00002.safetensors", "model.safetensors.index.json" }));
         Assert.That(Chosen("model.ckpt", "README.md"), Is.EqualTo(new[] { "model.ckpt" }));
     }

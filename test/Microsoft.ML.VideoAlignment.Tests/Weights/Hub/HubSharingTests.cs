@@ -1,4 +1,5 @@
-using Microsoft.ML.VideoAlignment.Pipelines;
+using Microsoft.ML.VideoAlignment.Models;
+using Microsoft.ML.VideoAlignment.Models.OpenSora;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -108,14 +109,16 @@ public class HubSharingTests
         using var stop = new CancellationTokenSource();
         stop.Cancel();
         Assert.That(() => VideoDiffusionModel.FromPretrained(TinyModel.Folder, cancellationToken: stop.Token), Throws.InstanceOf<OperationCanceledException>());
-        Assert.That(async () => await VideoDiffusionModel.FromPretrainedAsync(TinyModel.Folder, cancellationToken: stop.Token), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(async () => await VideoDiffusionModel.FromPretrainedAsync(TinyModel.Folder, cancellationToken: stop.Token),
+            Throws.InstanceOf<OperationCanceledException>());
     }
 
     [Test]
     public void AConnectionThatFallsSilentIsGivenUpAfterAWhile()
     {
         _hub.Asked = address => _hub.SilentAfter = address.Host == "cdn.test" ? 100 : null;
-        Assert.That(async () => await HubFiles.ResolveAsync(Id, Options(), network: _hub, environment: name => name == "HF_HUB_DOWNLOAD_TIMEOUT" ? "0.02" : null, pause: TimeSpan.Zero),
+        static string? Variable(string name) => name == "HF_HUB_DOWNLOAD_TIMEOUT" ? "0.02" : null;
+        Assert.That(async () => await HubFiles.ResolveAsync(Id, Options(), network: _hub, environment: Variable, pause: TimeSpan.Zero),
             Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("call again"));
     }
 
@@ -126,7 +129,7 @@ public class HubSharingTests
         _hub.Files.Clear();
         _hub.Files[name] = System.Text.Encoding.UTF8.GetBytes(content);
         _hub.Files["model.safetensors"] = _hub.Files["transformer_3d/model.safetensors"] = new byte[5000];
-        Assert.That(async () => await HubFiles.ResolveAsync(Id, Options(), network: _hub, environment: _ => null, admit: ModelFamily.Admission(Id, new VideoModelOptions())),
+        Assert.That(async () => await HubFiles.ResolveAsync(Id, Options(), network: _hub, environment: _ => null, admit: ModelCatalog.Admission(Id, new VideoModelOptions())),
             Throws.Exception.With.Message.Contains(mentions));
         Assert.That(_hub.Requests, Has.None.Contains("safetensors"));
     }
@@ -140,7 +143,7 @@ public class HubSharingTests
         }
 
         _hub.Files.Remove(Large);
-        HubAdmission admit = ModelFamily.Admission(Id, new VideoModelOptions());
+        HubAdmission admit = ModelCatalog.Admission(Id, new VideoModelOptions());
         string folder = HubFiles.Resolve(Id, Options(), network: _hub, environment: _ => null, admit: admit);
         using (VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(folder))
         {
@@ -148,12 +151,14 @@ public class HubSharingTests
         }
 
         Directory.Delete(_folder.Path("models--owner--a-model"), recursive: true);
-        foreach (string name in _hub.Files.Keys.Where(name => name.StartsWith("vae/", StringComparison.Ordinal) && !name.EndsWith(".json", StringComparison.Ordinal)).ToArray())
+        static bool IsVaeWeight(string name) => name.StartsWith("vae/", StringComparison.Ordinal) && !name.EndsWith(".json", StringComparison.Ordinal);
+        foreach (string name in _hub.Files.Keys.Where(IsVaeWeight).ToArray())
         {
             _hub.Files.Remove(name);
         }
 
-        Assert.That(() => HubFiles.Resolve(Id, Options(), network: _hub, environment: _ => null, admit: admit), Throws.TypeOf<WeightFileException>().With.Message.Contains("vae").And.Message.Contains("no weights"));
+        Assert.That(() => HubFiles.Resolve(Id, Options(), network: _hub, environment: _ => null, admit: admit),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("vae").And.Message.Contains("no weights"));
     }
 
     [Test]
@@ -163,7 +168,8 @@ public class HubSharingTests
             Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("HF_HUB_CACHE").And.Message.Contains("CacheFolder"));
         Assert.That(_hub.Requests, Has.None.Contains(Large));
         _folder.Write($"models--owner--a-model/blobs/{Hash}.incomplete", _hub.Files[Large].AsSpan(0, 1));
-        Assert.That(async () => await HubFiles.ResolveAsync(Id, Options(), network: _hub, environment: _ => null, freeBytes: _ => 4999), Throws.Nothing, "what is there already needs no space");
+        Assert.That(async () => await HubFiles.ResolveAsync(Id, Options(), network: _hub, environment: _ => null, freeBytes: _ => 4999),
+            Throws.Nothing, "what is there already needs no space");
         Assert.That(DiskSpace.Free(_folder.Path("not/there/yet")), Is.Positive);
     }
 
@@ -180,7 +186,12 @@ public class HubSharingTests
     [Test]
     public void WhatIsFetchedForAVariantIsWhatIsOpened()
     {
-        foreach (string name in new[] { "unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors", "vae/diffusion_pytorch_model.safetensors", "text_encoder/pytorch_model.fp16.bin", "text_encoder/model.safetensors" })
+        string[] names =
+        [
+            "unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors", "vae/diffusion_pytorch_model.safetensors",
+            "text_encoder/pytorch_model.fp16.bin", "text_encoder/model.safetensors",
+        ];
+        foreach (string name in names)
         {
             _hub.Files[name] = new byte[1500];
         }
@@ -188,9 +199,11 @@ public class HubSharingTests
         _hub.Files.Remove(Large);
         foreach (string? variant in new[] { null, "fp16" })
         {
-            string folder = HubFiles.Resolve(Id, Options() with { CacheFolder = _folder.Path($"cache-{variant}") }, variant, network: _hub, environment: _ => null);
+            HubOptions options = Options() with { CacheFolder = _folder.Path($"cache-{variant}") };
+            string folder = HubFiles.Resolve(Id, options, variant, network: _hub, environment: _ => null);
             string[] opened = [.. new[] { "unet", "vae", "text_encoder" }.Select(part => new DiffusersFolder(Path.Combine(folder, part)).WeightPath(variant))];
-            Assert.That(Directory.EnumerateFiles(folder, "*model*.*", SearchOption.AllDirectories).Where(path => !path.EndsWith(".json", StringComparison.Ordinal)), Is.EquivalentTo(opened));
+            IEnumerable<string> fetched = Directory.EnumerateFiles(folder, "*model*.*", SearchOption.AllDirectories);
+            Assert.That(fetched.Where(path => !path.EndsWith(".json", StringComparison.Ordinal)), Is.EquivalentTo(opened));
             Assert.That(opened.Count(path => Path.GetFileName(path).Contains("fp16", StringComparison.Ordinal)), Is.EqualTo(variant is null ? 0 : 2));
         }
     }
@@ -198,9 +211,11 @@ public class HubSharingTests
     [Test]
     public void AVariantThatNoPartHasOrThatMustBeAskedForIsSaidBeforeTheDownload()
     {
-        Assert.That(() => HubFiles.Resolve(Id, Options(), "fp61", network: _hub, environment: _ => null), Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("'fp61'"));
+        Assert.That(() => HubFiles.Resolve(Id, Options(), "fp61", network: _hub, environment: _ => null),
+            Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("'fp61'"));
         _hub.Files["vae/model.fp16.safetensors"] = new byte[1500];
-        Assert.That(() => HubFiles.Resolve(Id, Options(), network: _hub, environment: _ => null), Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("vae/").And.Message.Contains("fp16"));
+        Assert.That(() => HubFiles.Resolve(Id, Options(), network: _hub, environment: _ => null),
+            Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("vae/").And.Message.Contains("fp16"));
         Assert.That(_hub.Requests, Has.None.Contains("safetensors"));
     }
 

@@ -1,0 +1,16 @@
+namespace Microsoft.ML.VideoAlignment.Lora;
+
+/// <summary>What a family's denoiser calls the layers of its attention that LoRA usually adapts.</summary>
+/// <param name="Qkv">Names of the queries, keys and values of every attention, as <see cref="LoraTargets.Names"/> takes them.</param>
+/// <param name="Output">Names of the attentions' output projections.</param>
+internal sealed record LoraVocabulary(IReadOnlyList<string> Qkv, IReadOnlyList<string> Output)
+{
+    /// <summary>diffusers' names, which lvdm shares.</summary>
+    public static LoraVocabulary Diffusers { get; } = new(["to_q", "to_k", "to_v"], ["to_out.0"]);
+
+    /// <summary>Queries, keys and values of every attention: what VADER's VideoCrafter and Open-Sora scripts adapt.</summary>
+    public LoraTargets AttentionQkv => LoraTargets.Names([.. Qkv]);
+
+    /// <summary>As <see cref="AttentionQkv"/>, with the output projection: diffusers' usual set.</summary>
+    public LoraTargets AttentionQkvOut => LoraTargets.Names([.. Qkv, .. Output]);
+}

@@ -1,0 +1,24 @@
+using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Models;
+
+/// <summary>
+/// What an untrained model is made from. A prompt's text states are random numbers of its own where a family's text encoder is left out. No group norm may have
+/// as many groups as channels, which would take the time embedding away.
+/// </summary>
+/// <param name="Source">What to call the model.</param>
+/// <param name="Tiny">Whether it is tiny, rather than of middle size.</param>
+/// <param name="Weights">Fills its networks.</param>
+/// <param name="Placement">Where weights go and how they are stored.</param>
+/// <param name="Seed">The seed of weights and text states.</param>
+internal sealed record UntrainedRequest(string Source, bool Tiny, UntrainedWeights Weights, Placement Placement, int Seed)
+{
+    /// <summary>Reads a configuration that stands in the source.</summary>
+    /// <param name="json">The configuration.</param>
+    public static JsonElement Parse(string json)
+    {
+        using var document = JsonDocument.Parse(json);
+        return document.RootElement.Clone();
+    }
+}

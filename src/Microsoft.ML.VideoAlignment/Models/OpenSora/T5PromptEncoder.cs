@@ -1,0 +1,62 @@
+using Microsoft.ML.VideoAlignment.Encoders;
+
+namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
+
+/// <summary>
+/// T5's tokens padded to one length, then its encoder with the padding masked: Open-Sora 1.2's text encoder. The weights are opened at the first prompt, so
+/// that a run whose prompts are all in a <see cref="PromptStateCache"/> never reads them.
+/// </summary>
+/// <param name="tokenizer">T5's tokenizer.</param>
+/// <param name="open">Opens the encoder, which belongs to this.</param>
+internal sealed class T5PromptEncoder(T5Tokenizer tokenizer, Func<IT5Encoder> open) : ITextStateEncoder
+{
+    private IT5Encoder? _encoder;
+
+    public Device Device { get; private set; } = CPU;
+
+    public int Length => tokenizer.MaxLength;
+
+    /// <summary>The encoder, opened if it is not.</summary>
+    public IT5Encoder Encoder
+    {
+        get
+        {
+            if (_encoder is null)
+            {
+                _encoder = open();
+                _encoder.MoveTo(Device);
+            }
+
+            return _encoder;
+        }
+    }
+
+    /// <summary>Gives token ids and their mask.</summary>
+    /// <param name="prompts">B prompts.</param>
+    /// <returns>int64 [B, L] each, on the CPU.</returns>
+    public TokenBatch Tokens(IReadOnlyList<string> prompts) => tokenizer.Encode(prompts);
+
+    public TextStates Encode(IReadOnlyList<string> prompts)
+    {
+        using TokenBatch tokens = Tokens(prompts).RequireBelow(Encoder.Config.VocabSize, prompts);
+        using Tensor ids = tokens.Ids.to(Device, copy: true);
+        Tensor mask = tokens.AttentionMask.to(Device, copy: true);
+        return new TextStates(Encoder.Encode(ids, mask), mask);
+    }
+
+    public int CountTruncated(string prompt) => Math.Max(0, tokenizer.Tokens(prompt).Count + 1 - tokenizer.MaxLength);
+
+    public void MoveTo(Device device)
+    {
+        Device = device;
+        _encoder?.MoveTo(device);
+    }
+
+    public void Release()
+    {
+        _encoder?.Dispose();
+        _encoder = null;
+    }
+
+    public void Dispose() => Release();
+}

@@ -1,0 +1,31 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Models;
+
+/// <summary>Models without files, with random weights, of every family that has them.</summary>
+internal static class UntrainedModel
+{
+    /// <summary>Makes a model.</summary>
+    /// <param name="family">The family's name.</param>
+    /// <param name="size">How large.</param>
+    /// <param name="seed">The seed of weights and text states.</param>
+    /// <param name="precision">How weights are stored.</param>
+    /// <param name="filled">Whether weights are random; else they are whatever was in memory, for whoever fills them from a file.</param>
+    /// <exception cref="ArgumentException">The family is not known or has no untrained models, or the size is not known.</exception>
+    public static VideoDiffusionModel Make(string family, UntrainedSize size, int seed, WeightPrecision precision = WeightPrecision.Float32, bool filled = true)
+    {
+        bool tiny = size switch
+        {
+            UntrainedSize.Tiny => true,
+            UntrainedSize.Middle => false,
+            _ => throw new ArgumentOutOfRangeException(nameof(size), size, "Unknown size."),
+        };
+        ModelDefinition[] known = [.. ModelCatalog.All.Where(definition => definition.Untrained is not null)];
+        ModelDefinition chosen = known.FirstOrDefault(definition => definition.Name == family) ?? throw new ArgumentException(
+            $"The family '{family}' has no untrained models; expected one of {string.Join(", ", known.Select(definition => definition.Name))}.",
+            nameof(family));
+        using var weights = new UntrainedWeights(seed, filled);
+        string source = $"untrained {family}, {size}, seed {seed}";
+        return new VideoDiffusionModel(chosen.Untrained!(new UntrainedRequest(source, tiny, weights, Placement.OnCpu(precision), seed)));
+    }
+}

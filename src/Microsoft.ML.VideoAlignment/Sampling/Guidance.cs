@@ -1,0 +1,82 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Sampling;
+
+/// <summary>
+/// Classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598): u + scale (c - u), both branches in one network call on the batch
+/// [unconditional, conditional]. Without an unconditional branch only the conditional one runs. The scale may grow over the frames, as Stable Video
+/// Diffusion has it (Blattmann et al. 2023, arXiv 2311.15127, appendix D.3).
+/// </summary>
+internal sealed class Guidance : IDisposable
+{
+    private readonly VideoDiffusionModel _model;
+    private readonly Condition _condition;
+    private readonly bool _acts;
+    private readonly double _first;
+    private readonly double _last;
+
+    /// <param name="model">The network.</param>
+    /// <param name="conditional">What the video should be.</param>
+    /// <param name="unconditional">What to lead away from; null: guidance does not act.</param>
+    /// <param name="settings">Whose guidance scales are read.</param>
+    public Guidance(VideoDiffusionModel model, Condition conditional, Condition? unconditional, SamplingSettings settings)
+    {
+        _model = model;
+        _acts = unconditional is not null;
+        (_first, _last) = (settings.MinGuidanceScale ?? settings.GuidanceScale, settings.GuidanceScale);
+        _condition = (_acts ? Condition.Stack(unconditional!, conditional) : conditional.Map(static tensor => tensor.alias())).DetachFromDisposeScope();
+    }
+
+    /// <summary>Network evaluations of a prediction.</summary>
+    public int Branches => _acts ? 2 : 1;
+
+    /// <summary>The guided prediction for x [B, c, T, h, w] at a timestep.</summary>
+    public Tensor Predict(Tensor latents, double timestep) => Kept(latents, (input, condition) => _model.Predict(input, timestep, condition));
+
+    /// <summary>The same where each of the B samples is at a timestep of its own.</summary>
+    public Tensor Predict(Tensor latents, IReadOnlyList<double> timesteps) =>
+        Kept(latents, (input, condition) => _model.PredictEach(input, _acts ? [.. timesteps, .. timesteps] : timesteps, condition));
+
+    /// <summary>The guided prediction, of which the backward pass finds all or, where whole steps are recomputed, the input alone.</summary>
+    private Tensor Kept(Tensor latents, Func<Tensor, Condition, Tensor> predict)
+    {
+        if (!_model.RecomputeSteps)
+        {
+            return Guided(latents, _condition, predict);
+        }
+
+        // Everything that carries a graph must be among the inputs; the condition itself is gone when the step runs again.
+        List<Tensor> inputs = [latents];
+        _condition.Map(tensor =>
+        {
+            inputs.Add(tensor);
+            return tensor;
+        });
+        return Recompute.Run(_model.Activations == ActivationMemory.RecomputeOffloaded ? _model.Activations : ActivationMemory.Recompute, Again, [.. inputs]);
+
+        Tensor Again(IReadOnlyList<Tensor> given)
+        {
+            int next = 1;
+            return Guided(given[0], _condition.Map(_ => given[next++]), predict);
+        }
+    }
+
+    private Tensor Guided(Tensor latents, Condition condition, Func<Tensor, Condition, Tensor> predict)
+    {
+        if (!_acts)
+        {
+            return predict(latents, condition);
+        }
+
+        using DisposeScope scope = NewDisposeScope();
+        Tensor both = predict(cat([latents, latents]), condition);
+        Tensor[] branches = both.chunk(2);
+        Tensor direction = branches[1] - branches[0];
+        return branches[0].Add(_first == _last ? direction.Mul(_last) : direction * PerFrame(both)).MoveToOuterDisposeScope();
+    }
+
+    public void Dispose() => _condition.Dispose();
+
+    /// <summary>[T, 1, 1]: the scale of each frame.</summary>
+    private Tensor PerFrame(Tensor like) => linspace(_first, _last, like.shape[2], like.dtype, like.device).view(-1, 1, 1);
+}
