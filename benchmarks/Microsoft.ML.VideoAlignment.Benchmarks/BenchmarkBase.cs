@@ -5,7 +5,7 @@ namespace Microsoft.ML.VideoAlignment.Benchmarks;
 /// <summary>One question at two sizes: ours, and the reference's graph where there is one.</summary>
 public abstract class BenchmarkBase
 {
-    /// <summary>"embedded" or "middle".</summary>
+    /// <summary>The name of the size: "embedded" or "middle".</summary>
     [Params("embedded", "middle")]
     public string Size { get; set; } = "middle";
 

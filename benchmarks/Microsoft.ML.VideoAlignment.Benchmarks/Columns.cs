@@ -6,7 +6,8 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
-/// <summary>Floating-point operations a second, and their share of what this machine reaches on a large matrix product.</summary>
+/// <summary>A column with floating-point operations a second, or their share of what this machine reaches on a large matrix product.</summary>
+/// <param name="share">Whether it is the share.</param>
 internal sealed class SpeedColumn(bool share) : IColumn
 {
     private static readonly Dictionary<(Type Type, string Size, string Method), long> s_operations = [];
@@ -25,7 +26,9 @@ internal sealed class SpeedColumn(bool share) : IColumn
 
     public UnitType UnitType => UnitType.Dimensionless;
 
-    public string Legend => share ? $"Share of a 2048 x 2048 float32 product in the same run: {MatmulPeak.GigaflopsPerSecond:0} GFLOP/s" : "Counted operations / mean time";
+    public string Legend => share
+        ? $"Share of a 2048 x 2048 float32 product in the same run: {MatmulPeak.GigaflopsPerSecond:0} GFLOP/s"
+        : "Counted operations / mean time";
 
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase)
     {
@@ -44,11 +47,12 @@ internal sealed class SpeedColumn(bool share) : IColumn
 
     public bool IsDefault(Summary summary, BenchmarkCase benchmarkCase) => false;
 
-    /// <summary>Counted in a run of its own. The reference's graphs cannot be looked into: what ours does stands for them.</summary>
+    // Counted in a run of its own. The reference's graphs cannot be looked into: what ours does stands for them.
     private static long Operations(BenchmarkCase benchmarkCase)
     {
         (Type type, string size) = (benchmarkCase.Descriptor.Type, (string)benchmarkCase.Parameters[nameof(BenchmarkBase.Size)]);
-        string method = benchmarkCase.Descriptor.WorkloadMethod.Name.Replace(nameof(BenchmarkBase.Reference), nameof(BenchmarkBase.Ours), StringComparison.Ordinal);
+        string method = benchmarkCase.Descriptor.WorkloadMethod.Name
+            .Replace(nameof(BenchmarkBase.Reference), nameof(BenchmarkBase.Ours), StringComparison.Ordinal);
         if (!s_operations.TryGetValue((type, size, method), out long operations))
         {
             var question = (BenchmarkBase)Activator.CreateInstance(type)!;
@@ -62,7 +66,7 @@ internal sealed class SpeedColumn(bool share) : IColumn
     }
 }
 
-/// <summary>Peak resident memory of one run above what was resident before it. Measured apart from the timed runs, after them.</summary>
+/// <summary>A column with the peak resident memory of one run above what was resident before it, measured after the timed runs.</summary>
 internal sealed class MemoryColumn : IColumn
 {
     public string Id => "PeakMemory";

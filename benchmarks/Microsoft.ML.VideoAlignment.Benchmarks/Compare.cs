@@ -5,8 +5,8 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
 /// <summary>
-/// Ours and the reference's in turn, in one process on one libtorch, so that whatever else the machine does falls on both. Prints medians and their
-/// ratio: the table of the README.
+/// Runs ours and the reference's in turn, in one process on one libtorch, so that whatever else the machine does falls on both, and prints medians and their
+/// ratio.
 /// </summary>
 internal static class Compare
 {
@@ -79,9 +79,9 @@ internal static class Compare
 
             (double a, double b) = (Median(mine), Median(theirs));
             var run = new CountedRun(a, operations);
+            string cells = compared ? string.Create(CultureInfo.InvariantCulture, $"{b:0.000} | {a / b:0.00}") : "- | -";
             Console.WriteLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"| {name} | {a:0.000} | {(compared ? b.ToString("0.000", CultureInfo.InvariantCulture) : "-")} | {(compared ? (a / b).ToString("0.00", CultureInfo.InvariantCulture) : "-")} | {run.GigaflopsPerSecond:0.0} | {run.ShareOfPeak:0 %} |"));
+                CultureInfo.InvariantCulture, $"| {name} | {a:0.000} | {cells} | {run.GigaflopsPerSecond:0.0} | {run.ShareOfPeak:0 %} |"));
         }
         finally
         {

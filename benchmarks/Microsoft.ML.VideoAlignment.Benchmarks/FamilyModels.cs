@@ -8,14 +8,17 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
-/// <summary>A model of each family without its files: of the published sizes as shapes alone, or of a middle size with random weights.</summary>
+/// <summary>Makes models of each family without their files: of the published sizes as shapes alone, or of a middle size with random weights.</summary>
 internal static class FamilyModels
 {
     private static readonly AutoencoderKLConfig s_officialVae = new() { BlockOutChannels = [128, 256, 512, 512], LayersPerBlock = 2 };
 
+    /// <summary>The families, as the command line and tables name them.</summary>
     public static IReadOnlyList<string> Names { get; } = ["modelscope", "videocrafter", "opensora", "svd"];
 
-    /// <summary>As published, weights stored so; shapes without memory.</summary>
+    /// <summary>Makes a model of the published size, which has shapes and no memory.</summary>
+    /// <param name="family">One of <see cref="Names"/>.</param>
+    /// <param name="precision">How the weights are stored.</param>
     public static VideoDiffusionModel Official(string family, WeightPrecision precision)
     {
         Placement placement = Placement.OnCpu(precision) with { Device = META };
@@ -29,11 +32,13 @@ internal static class FamilyModels
                     NumHiddenLayers = 23,
                     NumAttentionHeads = 16,
                     HiddenAct = "gelu",
-                }, withProjection: false, placement)), new ModelScopeUNet(new ModelScopeUNetConfig(), placement), new AutoencoderKL(s_officialVae, placement), SizedModel.Scheduler, placement)),
+                }, withProjection: false, placement)), new ModelScopeUNet(new ModelScopeUNetConfig(), placement), new AutoencoderKL(s_officialVae, placement),
+                SizedModel.Scheduler, placement)),
             "videocrafter" => new VideoDiffusionModel(VideoCrafterModel.FromNetworks(
                 family, VideoCrafterConfig.VideoCrafter2, new VideoCrafterNetworks(VideoCrafterConfig.VideoCrafter2, placement), tokenizer: null, placement)),
             "opensora" => new VideoDiffusionModel(OpenSoraModel.FromNetworks(
-                family, new UntrainedTexts(300, 4096, seed: 1), new STDiT3(new STDiT3Config(), placement), new VideoAutoencoder(new VideoAutoencoderConfig { ChunkFrames = 17, ScaleChannels = 4 }, placement), placement)),
+                family, new UntrainedTexts(300, 4096, seed: 1), new STDiT3(new STDiT3Config(), placement),
+                new VideoAutoencoder(new VideoAutoencoderConfig { ChunkFrames = 17, ScaleChannels = 4 }, placement), placement)),
             _ => new VideoDiffusionModel(StableVideoDiffusionModel.FromNetworks(
                 family, new ClipVisionEncoder(new ClipVisionConfig
                 {
@@ -45,18 +50,28 @@ internal static class FamilyModels
                     PatchSize = 14,
                     ProjectionDim = 1024,
                     HiddenAct = "gelu",
-                }, withProjection: true, placement), new StableVideoDiffusionUNet(new StableVideoDiffusionUNetConfig { Frames = 14 }, placement), new AutoencoderKLTemporalDecoder(s_officialVae, placement), UntrainedRequest.Parse(StableVideoDiffusionUntrained.Euler), (576, 1024), placement)),
+                }, withProjection: true, placement), new StableVideoDiffusionUNet(new StableVideoDiffusionUNetConfig { Frames = 14 }, placement),
+                new AutoencoderKLTemporalDecoder(s_officialVae, placement), UntrainedRequest.Parse(StableVideoDiffusionUntrained.Euler), (576, 1024),
+                placement)),
         };
     }
 
-    /// <summary>The same blocks in about a third of the widths: 0.3 to 0.8 GB of weights, random ones unless they are not <paramref name="filled"/>.</summary>
+    /// <summary>Makes a model of the same blocks in about a third of the widths: 0.3 to 0.8 GB of weights.</summary>
+    /// <param name="family">One of <see cref="Names"/>.</param>
+    /// <param name="precision">How the weights are stored.</param>
+    /// <param name="filled">Whether the weights are random; false: they are whatever was in memory.</param>
     public static VideoDiffusionModel Middle(string family, WeightPrecision precision = WeightPrecision.Float32, bool filled = true) =>
         Untrained(family, UntrainedSize.Middle, precision, filled);
 
-    /// <summary>The same blocks with next to no weights.</summary>
+    /// <summary>Makes a model of the same blocks with next to no weights.</summary>
+    /// <param name="family">One of <see cref="Names"/>.</param>
     public static VideoDiffusionModel Tiny(string family) => Untrained(family, UntrainedSize.Tiny, WeightPrecision.Float32, filled: true);
 
-    /// <summary>Of any of the sizes that need no files.</summary>
+    /// <summary>Makes a model of one of the sizes that need no files.</summary>
+    /// <param name="family">One of <see cref="Names"/>.</param>
+    /// <param name="size">The size.</param>
+    /// <param name="precision">How the weights are stored.</param>
+    /// <param name="filled">Whether the weights are random; false: they are whatever was in memory.</param>
     public static VideoDiffusionModel Untrained(string family, UntrainedSize size, WeightPrecision precision, bool filled) => UntrainedModel.Make(
         family switch
         {

@@ -6,22 +6,26 @@ using Microsoft.ML.VideoAlignment.Training;
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
 /// <summary>
-/// What each family's parts take at the middle size of <see cref="FamilyModels"/>, and how near the machine's matrix products they come: a guided denoiser call,
-/// the decode of what one frame needs, and a whole training step of two denoising steps, the last one graded and recomputed. The better of <see cref="Runs"/> runs behind one that warms up.
+/// Measures what each family's parts take at the middle size of <see cref="FamilyModels"/>, and how near they come to the machine's matrix products: a guided
+/// denoiser call, the decode of what one frame needs, and a training step of two denoising steps, the last with gradient and recomputation.
 /// </summary>
 /// <remarks>
-/// A training step's operations are all that it does: what encodes the prompt or image, adapters merged into weights, both denoising steps and the decode
-/// forward, what of them is recomputed, and backward to inputs and adapters. Its peak is that of <see cref="MemoryEstimates"/> without the weights.
+/// The better of <see cref="Runs"/> runs counts, after one that warms up. A training step's operations are all that it does: what encodes the prompt or image,
+/// adapters merged into weights, both denoising steps and the decode forward, what of them is recomputed, and backward to inputs and adapters. Its peak is that
+/// of <see cref="MemoryEstimates"/> without the weights.
 /// </remarks>
 internal static class FamilySpeed
 {
     private const int Runs = 2;
 
+    /// <summary>Prints the table.</summary>
+    /// <param name="only">One family; null: all.</param>
     public static void Run(string? only)
     {
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{CountedRun.Machine}; better of {Runs} runs"));
         Console.WriteLine(
-            "| family | weights, MB | denoiser call, s | GFLOP | of matmul | decode of one frame, s | GFLOP | of matmul | training step, s | GFLOP | of matmul | peak above weights, MB |");
+            "| family | weights, MB | denoiser call, s | GFLOP | of matmul | decode of one frame, s | GFLOP | of matmul "
+                + "| training step, s | GFLOP | of matmul | peak above weights, MB |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|---|---|---|---|");
         foreach (string family in FamilyModels.Names.Where(name => only is null || name == only))
         {
@@ -33,8 +37,11 @@ internal static class FamilySpeed
             (CountedRun call, CountedRun decode) = Parts(model, run.Sampling, prompt);
             double weights = model.Networks.Values.SelectMany(TrainingDryRun.Stored).Sum(weight => weight.numel() * weight.element_size()) / 1e6;
             string measured = MemoryEstimates.Child(family, MemoryEstimates.Recomputed);
-            string peak = double.TryParse(measured, CultureInfo.InvariantCulture, out double megabytes) ? (megabytes - weights).ToString("0", CultureInfo.InvariantCulture) : measured;
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {family} | {weights:0} | {call} | {decode} | {Step(model, run, prompt)} | {peak} |"));
+            string peak = double.TryParse(measured, CultureInfo.InvariantCulture, out double megabytes)
+                ? (megabytes - weights).ToString("0", CultureInfo.InvariantCulture)
+                : measured;
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"| {family} | {weights:0} | {call} | {decode} | {Step(model, run, prompt)} | {peak} |"));
         }
     }
 
@@ -57,7 +64,8 @@ internal static class FamilySpeed
     private static CountedRun Step(VideoDiffusionModel model, AlignmentRun run, VideoPrompt prompt)
     {
         using var generator = new Generator(1);
-        using LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, run.Options.LoraTargetsFor(model), run.Options.LoraRank, run.Options.LoraAlpha, generator);
+        VideoAlignmentOptions options = run.Options;
+        using LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, options.LoraTargetsFor(model), options.LoraRank, options.LoraAlpha, generator);
         using var trainer = new RewardGradientTrainer(model, run.Reward, adapters, run.Settings());
         model.RecomputeBlocks = true;
         return CountedRun.Best(() => trainer.Train([prompt]), Runs);

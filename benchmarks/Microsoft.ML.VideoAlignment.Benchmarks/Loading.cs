@@ -9,17 +9,18 @@ using Microsoft.ML.VideoAlignment.Weights;
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
 /// <summary>
-/// What loading takes: the highest resident memory of a process while it fills a family's networks of the middle size from safetensors, against the size they have
-/// then; and how long a folder takes to open, of models so small that weights are no matter.
+/// Measures what loading takes: the highest resident memory of a process while it fills a family's networks of the middle size from safetensors, against the
+/// size they have then; and how long a folder takes to open, of models so small that weights do not matter.
 /// </summary>
 /// <remarks>
-/// Memory is above what was resident after a tiny model of the family had been loaded in the same way and the garbage of it returned, so that the library's code
-/// is there and warm. "Without numbers" is the same work up to the comparison of names and shapes: modules, names and what the runtime does not collect meanwhile.
+/// Memory is above what was resident after a tiny model of the family had been loaded in the same way and collected, so that the library's code is there and
+/// warm. "Without numbers" is the same work up to the comparison of names and shapes: modules, names and what the runtime does not collect meanwhile.
 /// </remarks>
 internal static class Loading
 {
     private const string Alone = "--loading-of";
 
+    /// <summary>Prints the table.</summary>
     /// <param name="folders">Models to open: folders of each family, such as those of the conformance cases S12.</param>
     public static void Run(IReadOnlyList<string> folders)
     {
@@ -40,12 +41,16 @@ internal static class Loading
             {
                 var clock = Stopwatch.StartNew();
                 using VideoDiffusionModel model = Open(folder);
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{model.Family} ({folder}): {clock.Elapsed.TotalSeconds:0.00} s{(time == 0 ? ", first time in the process" : "")}"));
+                string first = time == 0 ? ", first time in the process" : "";
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{model.Family} ({folder}): {clock.Elapsed.TotalSeconds:0.00} s{first}"));
             }
         }
     }
 
-    /// <summary>The child's part: prints the row's end.</summary>
+    /// <summary>Measures one family in this process, the child, and prints the row's end.</summary>
+    /// <param name="family">The family.</param>
+    /// <param name="precision">How the weights are held.</param>
+    /// <param name="folder">The folder of the networks' files.</param>
     public static void RunAlone(string family, WeightPrecision precision, string folder)
     {
         MemoryEstimates.WarmUp();
@@ -78,7 +83,7 @@ internal static class Loading
         }
     }
 
-    /// <summary>Megabytes above what is resident when nothing can be given back any more; null: not measured on this system.</summary>
+    // Megabytes above what is resident when nothing can be given back any more; null: not measured on this system.
     private static double? Peak(Action work)
     {
         GC.WaitForPendingFinalizers();
@@ -86,8 +91,9 @@ internal static class Loading
         return PeakMemory.Of(work) / 1e6;
     }
 
-    /// <summary>A VideoCrafter checkpoint is opened without the vocabulary, which none has beside it until a user puts it there.</summary>
-    private static VideoDiffusionModel Open(string folder) => VideoCrafterFiles.Recognizes(new ModelListing(folder, [])) && new VideoCrafterFiles(folder) is var files
+    // A VideoCrafter checkpoint is opened without the vocabulary, which is not beside it until a user puts it there.
+    private static VideoDiffusionModel Open(string folder) =>
+        VideoCrafterFiles.Recognizes(new ModelListing(folder, [])) && new VideoCrafterFiles(folder) is var files
         ? new VideoDiffusionModel(VideoCrafterModel.Load(files.Checkpoint, files, tokenizer: null, Placement.Cpu))
         : VideoDiffusionModel.FromPretrained(folder);
 
@@ -114,7 +120,8 @@ internal static class Loading
 
         public string Folder { get; } = Directory.CreateTempSubdirectory("loading-").FullName;
 
-        public void ForEach(VideoDiffusionModel model, Func<nn.Module, IWeightSource, string, KeyMap?, LoadReport> work) => Loading.ForEach(model, Folder, work);
+        public void ForEach(VideoDiffusionModel model, Func<nn.Module, IWeightSource, string, KeyMap?, LoadReport> work) =>
+            Loading.ForEach(model, Folder, work);
 
         public void Dispose() => Directory.Delete(Folder, recursive: true);
     }

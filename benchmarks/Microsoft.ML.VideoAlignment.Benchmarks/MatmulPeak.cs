@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
-/// <summary>What this machine reaches on a large float32 product, in GFLOP/s: the measure for everything else in the same run.</summary>
+/// <summary>Measures what this machine reaches on a large float32 product, the yardstick for everything else in the same run.</summary>
 internal static class MatmulPeak
 {
     private const int Side = 2048;

@@ -24,7 +24,9 @@ internal static class MemoryByLength
         }
     }
 
-    /// <summary>The child's part: prints the megabytes.</summary>
+    /// <summary>Measures one length in this process, the child, and prints the megabytes.</summary>
+    /// <param name="size">The name of the size.</param>
+    /// <param name="steps">Denoising steps.</param>
     public static void RunAlone(string size, int steps)
     {
         using var work = new VaderWork(ModelSize.ByName(size), steps);

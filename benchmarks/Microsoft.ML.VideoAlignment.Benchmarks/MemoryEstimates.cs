@@ -5,10 +5,13 @@ using Microsoft.ML.VideoAlignment.Sampling;
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
 /// <summary>
-/// Does <see cref="MemoryEstimation.EstimateMemory"/> say what a run takes? Each measurement has a process of its own: the highest resident memory of two training
-/// steps, model included, above what was resident after the runtime and libtorch had started and before the model was made. The reward is the frames' mean.
-/// The child's allocator is told to give freed blocks back (MALLOC_MMAP_THRESHOLD_), as glibc otherwise keeps several hundred MB of those below 32 MB at this size.
+/// Compares <see cref="MemoryEstimation.EstimateMemory"/> with what a run takes: the highest resident memory of two training steps, model included, above what
+/// was resident after the runtime and libtorch had started and before the model was made.
 /// </summary>
+/// <remarks>
+/// The reward is the frames' mean. Each measurement has a process of its own, whose allocator is told to give freed blocks back (MALLOC_MMAP_THRESHOLD_), as
+/// glibc otherwise keeps several hundred MB of those below 32 MB at this size.
+/// </remarks>
 internal static class MemoryEstimates
 {
     private const int Side = 128;
@@ -18,22 +21,33 @@ internal static class MemoryEstimates
 
     private static readonly string[] s_all = FamilyModels.Names.ToArray(), s_scores = ["modelscope", "videocrafter"];
 
-    /// <summary>The last is not one of them: a model of next to no weights, whose run shows what the process takes besides tensors.</summary>
+    // The last is not one of them: a model of next to no weights, whose run shows what the process takes besides tensors.
     private static readonly (string Name, string[] Families, Func<VideoAlignmentOptions, VideoAlignmentOptions> Apply)[] s_ways =
     [
         (Recomputed, s_all, options => options),
         ("kept", s_all, options => options with { Recompute = ActivationRecompute.None }),
         ("penalty, recomputed", ["modelscope"], options => options with { KlWeight = 0.1 }),
-        ("video of 3, recomputed", ["svd"], options => options with { SegmentCount = 3, CarryGradientAcrossSegments = true, RewardFrames = RewardFrames.Chosen(3, 11, 19), FramesPerDecode = 1 }),
+        ("video of 3, recomputed", ["svd"], options => options with
+        {
+            SegmentCount = 3,
+            CarryGradientAcrossSegments = true,
+            RewardFrames = RewardFrames.Chosen(3, 11, 19),
+            FramesPerDecode = 1,
+        }),
         ("DDPO, recomputed", s_scores, options => options with { Algorithm = AlignmentAlgorithm.Ddpo() }),
         ("DDPO, kept", ["modelscope"], options => options with { Algorithm = AlignmentAlgorithm.Ddpo(), Recompute = ActivationRecompute.None }),
         ("Diffusion-DPO, recomputed", s_scores, options => options with { Algorithm = AlignmentAlgorithm.DiffusionDpo() }),
-        ("Diffusion-DPO, kept", ["modelscope"], options => options with { Algorithm = AlignmentAlgorithm.DiffusionDpo(), Recompute = ActivationRecompute.None }),
+        ("Diffusion-DPO, kept", ["modelscope"], options => options with
+        {
+            Algorithm = AlignmentAlgorithm.DiffusionDpo(),
+            Recompute = ActivationRecompute.None,
+        }),
         (Tiny, s_all, options => options with { Height = 32, Width = 32, Frames = options.Frames is 34 ? 17 : 4, InferenceSteps = 10, Steps = 20 }),
     ];
 
     private const string Tiny = "tiny";
 
+    /// <summary>Prints the table.</summary>
     /// <param name="only">One family; null: all.</param>
     /// <param name="way">One way, such as "kept"; null: all.</param>
     public static void Run(string? only, string? way)
@@ -43,19 +57,23 @@ internal static class MemoryEstimates
         foreach (string family in FamilyModels.Names.Where(name => only is null || name == only))
         {
             using VideoDiffusionModel model = FamilyModels.Middle(family, filled: false);
-            foreach (string name in s_ways.Where(row => way is null ? row.Name != Tiny : row.Name == way).Where(row => row.Families.Contains(family)).Select(row => row.Name))
+            foreach ((string name, _, _) in s_ways.Where(row => (way is null ? row.Name != Tiny : row.Name == way) && row.Families.Contains(family)))
             {
                 MemoryEstimate estimate = model.EstimateMemory(Options(family, name));
                 string measured = Child(family, name);
                 string ratio = Megabytes(measured) is { } megabytes ? (estimate.Peak / 1e6 / megabytes).ToString("0.00", CultureInfo.InvariantCulture) : "";
                 Console.WriteLine(string.Create(
-                    CultureInfo.InvariantCulture, $"| {family} | {name} | {estimate.Weights / 1e6:0} | {estimate.Peak / 1e6:0} | {measured} | {ratio} | {estimate.PeakPhase} |"));
+                    CultureInfo.InvariantCulture,
+                    $"| {family} | {name} | {estimate.Weights / 1e6:0} | {estimate.Peak / 1e6:0} | {measured} | {ratio} | {estimate.PeakPhase} |"));
                 Console.Error.WriteLine(estimate.Describe());
             }
         }
     }
 
-    /// <summary>What a run takes besides tensors: of a model of each family that has next to none, the measured peak less the estimated tensors.</summary>
+    /// <summary>
+    /// Prints what a run takes besides tensors: of a model of each family that has next to none, the measured peak less the estimated
+    /// tensors.
+    /// </summary>
     public static void RunRuntime()
     {
         Console.WriteLine("| family | tensors, MB | measured, MB | besides tensors, MB |");
@@ -82,7 +100,7 @@ internal static class MemoryEstimates
         Console.WriteLine(PeakMemory.Since(before) is { } bytes ? (bytes / 1e6).ToString("0", CultureInfo.InvariantCulture) : "not measured on this system");
     }
 
-    /// <summary>The published sizes under the published presets, which no machine need hold.</summary>
+    /// <summary>Prints estimates of the published sizes under the published presets, which no machine need hold.</summary>
     public static void RunOfficial()
     {
         (string Family, string Preset, VideoAlignmentOptions Options)[] runs =
@@ -99,24 +117,32 @@ internal static class MemoryEstimates
             foreach (WeightPrecision precision in new[] { WeightPrecision.Float32, WeightPrecision.Float16, WeightPrecision.Int8 })
             {
                 VideoDiffusionModel model = FamilyModels.Official(family, precision);
-                foreach (string way in new[] { "recomputed", "kept" })
+                foreach (ActivationRecompute recompute in new[] { ActivationRecompute.Blocks, ActivationRecompute.None })
                 {
-                    MemoryEstimate estimate = model.EstimateMemory(options with { Recompute = way == "recomputed" ? ActivationRecompute.Blocks : ActivationRecompute.None });
+                    string way = recompute == ActivationRecompute.None ? "kept" : "recomputed";
+                    MemoryEstimate estimate = model.EstimateMemory(options with { Recompute = recompute });
                     Console.WriteLine(string.Create(
                         CultureInfo.InvariantCulture,
-                        $"| {preset} | {precision} | {way} | {estimate.Weights / 1e9:0.0} | {estimate.Adapters / 1e9:0.00} | {estimate.Peak / 1e9:0.0} | {estimate.PeakPhase} |"));
+                        $"| {preset} | {precision} | {way} | {estimate.Weights / 1e9:0.0} | {estimate.Adapters / 1e9:0.00} | {estimate.Peak / 1e9:0.0} | ")
+                        + $"{estimate.PeakPhase} |");
                 }
             }
         }
     }
 
-    /// <summary>What a family makes a video from.</summary>
-    public static VideoPrompt Prompt(string family) => family == "svd" ? new VideoPrompt("") { Image = () => ones(3, Side, Side) * 0.5 } : new VideoPrompt("a prompt");
+    /// <summary>Makes what a family makes a video from.</summary>
+    /// <param name="family">The family.</param>
+    public static VideoPrompt Prompt(string family) =>
+        family == "svd" ? new VideoPrompt("") { Image = () => ones(3, Side, Side) * 0.5 } : new VideoPrompt("a prompt");
 
-    /// <summary>A short run at the size of these measurements.</summary>
+    /// <summary>Makes the options of a short run at the size of these measurements.</summary>
+    /// <param name="family">The family.</param>
+    /// <param name="way">One of the ways to run a gradient step.</param>
     public static VideoAlignmentOptions Options(string family, string way) => s_ways.First(row => row.Name == way).Apply(Options(family, recompute: true));
 
-    /// <inheritdoc cref="Options(string, string)"/>
+    /// <summary>Makes the options of a short run at the size of these measurements.</summary>
+    /// <param name="family">The family.</param>
+    /// <param name="recompute">Whether blocks are recomputed.</param>
     public static VideoAlignmentOptions Options(string family, bool recompute)
     {
         var options = new VideoAlignmentOptions
@@ -133,7 +159,7 @@ internal static class MemoryEstimates
         return family == "opensora" ? options with { Frames = 34, RewardLatentFrames = true } : options;
     }
 
-    /// <summary>What libtorch allocates once is not the run's.</summary>
+    /// <summary>Lets libtorch allocate what it allocates once, which is not the run's.</summary>
     public static void WarmUp()
     {
         using DisposeScope scope = NewDisposeScope();
@@ -145,10 +171,15 @@ internal static class MemoryEstimates
 
     private static double? Megabytes(string printed) => double.TryParse(printed, CultureInfo.InvariantCulture, out double megabytes) ? megabytes : null;
 
-    /// <summary>Megabytes that a process takes for a run, in a process of its own; or why it could not be measured.</summary>
+    /// <summary>Measures a run in a process of its own.</summary>
+    /// <param name="family">The family.</param>
+    /// <param name="way">One of the ways to run a gradient step.</param>
+    /// <returns>Megabytes, or why they could not be measured.</returns>
     public static string Child(string family, string way) => ChildOutput("--memory-of", family, way);
 
-    /// <summary>What this program prints under these arguments, in a process of its own whose allocator gives freed blocks back.</summary>
+    /// <summary>Runs this program in a process of its own whose allocator gives freed blocks back.</summary>
+    /// <param name="arguments">The command line.</param>
+    /// <returns>What it prints, or its exit code where it fails.</returns>
     public static string ChildOutput(params string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet", [typeof(MemoryEstimates).Assembly.Location, .. arguments]) { RedirectStandardOutput = true };

@@ -5,8 +5,8 @@ using Microsoft.ML.VideoAlignment.Sampling;
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
 /// <summary>
-/// Peak memory and seconds of a training step, each trick alone and together, at the middle size. Memory is measured as in <see cref="MemoryEstimates"/>, in a
-/// process for each row; seconds are the processor time of the second of two steps, which other work on the machine disturbs less than the clock.
+/// Measures peak memory and seconds of a training step, each trick alone and together, at the middle size. Memory is measured as in
+/// <see cref="MemoryEstimates"/>; seconds are the processor time of the second of two steps, which other work on the machine disturbs less than the clock.
 /// </summary>
 internal static class MemoryTricks
 {
@@ -23,14 +23,17 @@ internal static class MemoryTricks
         ("8-bit AdamW", WeightPrecision.Float32, options => options with { OptimizerState = OptimizerState.EightBit }),
         ("blocks + half", WeightPrecision.Float16, options => options with { Recompute = ActivationRecompute.Blocks }),
         ("blocks + int8", WeightPrecision.Int8, options => options with { Recompute = ActivationRecompute.Blocks }),
-        ("blocks + half + one frame + 8-bit AdamW", WeightPrecision.Float16, options => options with { Recompute = ActivationRecompute.Blocks, FramesPerDecode = 1, OptimizerState = OptimizerState.EightBit }),
-        ("steps + int8 + one frame + 8-bit AdamW", WeightPrecision.Int8, options => options with { Recompute = ActivationRecompute.Steps, FramesPerDecode = 1, OptimizerState = OptimizerState.EightBit }),
+        ("blocks + half + one frame + 8-bit AdamW", WeightPrecision.Float16,
+            options => options with { Recompute = ActivationRecompute.Blocks, FramesPerDecode = 1, OptimizerState = OptimizerState.EightBit }),
+        ("steps + int8 + one frame + 8-bit AdamW", WeightPrecision.Int8,
+            options => options with { Recompute = ActivationRecompute.Steps, FramesPerDecode = 1, OptimizerState = OptimizerState.EightBit }),
     ];
 
+    /// <summary>Prints the table.</summary>
     /// <param name="only">One family; null: all.</param>
-    /// <param name="frames">Frames that the reward is shown.</param>
+    /// <param name="frames">Frames that the reward sees.</param>
     /// <param name="window">Gradient steps.</param>
-    /// <param name="rows">Places of the rows to measure, such as "0,1,7"; null: all. The first is what the others are compared to.</param>
+    /// <param name="rows">Indices of the rows to measure, such as "0,1,7"; null: all. The others are compared to the first.</param>
     public static void Run(string? only, int frames, int window, string? rows)
     {
         foreach (string family in FamilyModels.Names.Where(name => only is null || name == only))
@@ -48,7 +51,8 @@ internal static class MemoryTricks
                 }
 
                 string output = Child(family, row, frames, window);
-                if (output.Split(' ') is not [var peak, var time] || !double.TryParse(peak, CultureInfo.InvariantCulture, out double megabytes) || !double.TryParse(time, CultureInfo.InvariantCulture, out double seconds))
+                if (output.Split(' ') is not [var peak, var time] || !double.TryParse(peak, CultureInfo.InvariantCulture, out double megabytes)
+                    || !double.TryParse(time, CultureInfo.InvariantCulture, out double seconds))
                 {
                     Console.WriteLine($"| {s_rows[row].Name} | {estimate:0} | {output} |");
                     continue;
@@ -57,12 +61,17 @@ internal static class MemoryTricks
                 plain ??= (megabytes, seconds);
                 Console.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"| {s_rows[row].Name} | {estimate:0} | {megabytes:0} | {estimate / megabytes:0.00} | {megabytes / plain.Value.Megabytes:0.00} | {seconds:0.00} | {seconds / plain.Value.Seconds:0.00} |"));
+                    $"| {s_rows[row].Name} | {estimate:0} | {megabytes:0} | {estimate / megabytes:0.00} | {megabytes / plain.Value.Megabytes:0.00} | ")
+                    + string.Create(CultureInfo.InvariantCulture, $"{seconds:0.00} | {seconds / plain.Value.Seconds:0.00} |"));
             }
         }
     }
 
-    /// <summary>The child's part: prints megabytes and seconds.</summary>
+    /// <summary>Measures one row in this process, the child, and prints megabytes and seconds.</summary>
+    /// <param name="family">The family.</param>
+    /// <param name="row">The row's index.</param>
+    /// <param name="frames">Frames that the reward sees.</param>
+    /// <param name="window">Gradient steps.</param>
     public static void RunAlone(string family, int row, int frames, int window)
     {
         MemoryEstimates.WarmUp();

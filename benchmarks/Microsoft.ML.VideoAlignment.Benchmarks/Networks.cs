@@ -5,14 +5,16 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
-/// <summary>Our networks at a size, with random weights: speed does not depend on them, as long as they keep numbers in range.</summary>
+/// <summary>Makes our networks at a size, with random weights: speed does not depend on them, as long as they keep numbers in range.</summary>
 internal static class Networks
 {
     public static ModelScopeUNet UNet(ModelSize size) => Filled(new ModelScopeUNet(size.UNet, Placement.Cpu));
 
     public static AutoencoderKL Vae(ModelSize size) => Filled(new AutoencoderKL(size.Vae, Placement.Cpu));
 
-    /// <summary>The set of the reference's graph: to_q, to_k, to_v, to_out.0.</summary>
+    /// <summary>Attaches adapters to the layers of the reference's graph: to_q, to_k, to_v, to_out.0.</summary>
+    /// <param name="network">The denoiser.</param>
+    /// <param name="size">The size.</param>
     public static LoraAdapters Adapters(nn.Module network, ModelSize size)
     {
         using var generator = new Generator(3);
@@ -25,13 +27,18 @@ internal static class Networks
         return randn(shape, generator: generator).DetachFromDisposeScope();
     }
 
-    /// <summary>The guided batch [2, c, T, h, w].</summary>
+    /// <summary>Makes the latents of a guided batch, [2, c, T, h, w].</summary>
+    /// <param name="size">The size.</param>
     public static Tensor Latents(ModelSize size) => Noise(1, [2, .. size.Latents[1..]]);
 
-    /// <summary>Text states of both branches.</summary>
+    /// <summary>Makes the text states of both branches, [2, L, D].</summary>
+    /// <param name="size">The size.</param>
     public static Tensor Text(ModelSize size) => Noise(2, 2, size.Tokens, size.UNet.CrossAttentionWidth);
 
     /// <summary>Fills every parameter: products keep their input's scale, norms are the identity.</summary>
+    /// <typeparam name="T">The network's class.</typeparam>
+    /// <param name="network">The network.</param>
+    /// <returns>The same network.</returns>
     public static T Filled<T>(T network)
         where T : nn.Module
     {

@@ -6,7 +6,9 @@ internal static class PeakMemory
     private const string Status = "/proc/self/status";
     private const string Reset = "/proc/self/clear_refs";
 
-    /// <summary>Bytes, or null where the system does not tell.</summary>
+    /// <summary>Measures a piece of work.</summary>
+    /// <param name="work">The work.</param>
+    /// <returns>Bytes; null: the system does not tell.</returns>
     public static long? Of(Action work)
     {
         long? before = Start();
@@ -14,7 +16,8 @@ internal static class PeakMemory
         return Since(before);
     }
 
-    /// <summary>Forgets the peak so far; returns what is resident now.</summary>
+    /// <summary>Resets the peak.</summary>
+    /// <returns>The bytes that are resident now; null: the system does not tell.</returns>
     public static long? Start()
     {
         if (!File.Exists(Reset))
@@ -36,10 +39,14 @@ internal static class PeakMemory
         return Read("VmRSS:");
     }
 
+    /// <summary>Reads the peak since the reset.</summary>
+    /// <param name="before">What <see cref="Start"/> returned.</param>
+    /// <returns>Bytes above what was resident then; null: the system does not tell.</returns>
     public static long? Since(long? before) => before is { } start ? Math.Max(0, Read("VmHWM:") - start) : null;
 
     private static long Read(string key) =>
-        File.ReadLines(Status).First(line => line.StartsWith(key, StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, var kilobytes, _]
+        File.ReadLines(Status).First(line => line.StartsWith(key, StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            is [_, var kilobytes, _]
             ? long.Parse(kilobytes, System.Globalization.CultureInfo.InvariantCulture) * 1024
             : throw new InvalidDataException($"{Status}: {key} is not in kB");
 }

@@ -27,7 +27,9 @@ internal sealed class Peer : IDisposable
     /// <summary>Why nothing is compared.</summary>
     public static string Absence => s_folder.Absence;
 
-    /// <summary>A graph; null where nothing is compared.</summary>
+    /// <summary>Loads a graph.</summary>
+    /// <param name="name">Its file.</param>
+    /// <returns>The graph; null: nothing is compared.</returns>
     public static Peer? Load(string name)
     {
         if (Folder is null)

@@ -9,9 +9,10 @@ internal sealed record PeerFolder(string? Path, string Absence)
 {
     private const string Advice = "set PEER_DIR to the folder that holds";
 
+    /// <summary>Finds the folder.</summary>
     /// <param name="named">PEER_DIR; null or empty: not set.</param>
-    /// <param name="start">Looked for from here upwards.</param>
-    /// <param name="files">What has to be in it.</param>
+    /// <param name="start">The folder from which it is looked for upwards.</param>
+    /// <param name="files">The files that have to be in it.</param>
     public static PeerFolder Find(string? named, string start, IReadOnlyList<string> files)
     {
         if (!string.IsNullOrEmpty(named))

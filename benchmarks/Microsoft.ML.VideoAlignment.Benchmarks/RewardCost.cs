@@ -11,8 +11,8 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
 /// <summary>
-/// What does a full-size reward cost? Its network with random weights, from its official configuration, forward and backward to the pixels of one frame (video
-/// networks: one clip), each in a process of its own for its peak memory.
+/// Measures what a full-size reward costs: its network with random weights, from its official configuration, forward and backward to the pixels of one frame
+/// (video networks: one video), each in a process of its own for its peak memory.
 /// </summary>
 internal static class RewardCost
 {
@@ -22,12 +22,16 @@ internal static class RewardCost
     [
         ("Aesthetic, Weather, CompressedSize: CLIP ViT-L/14", ClipLarge),
         ("HumanPreferenceV2, PickScore: ViT-H/14", OpenClipHuge),
-        ("ObjectRemoval: YOLOS-tiny, 512 x 819", () => Yolos("""{"hidden_size": 192, "intermediate_size": 768, "num_attention_heads": 3, "use_mid_position_embeddings": false, "image_size": [800, 1333], "num_labels": 91}""")),
+        ("ObjectRemoval: YOLOS-tiny, 512 x 819", () => Yolos("""
+            {"hidden_size": 192, "intermediate_size": 768, "num_attention_heads": 3, "use_mid_position_embeddings": false, "image_size": [800, 1333],
+             "num_labels": 91}
+            """)),
         ("ObjectRemoval: YOLOS-base, 512 x 819", () => Yolos("""{"image_size": [800, 1344], "num_labels": 91}""")),
         ("ActionClassification: VideoMAE-base, 16 frames", VideoMae),
         ("TemporalConsistency: V-JEPA ViT-L/16, 16 frames", VJepaLarge),
     ];
 
+    /// <summary>Prints the table.</summary>
     public static void Run()
     {
         Console.WriteLine(string.Create(
@@ -43,7 +47,8 @@ internal static class RewardCost
         }
     }
 
-    /// <summary>The child's part: prints one row.</summary>
+    /// <summary>Measures one reward in this process, the child, and prints its row.</summary>
+    /// <param name="reward">The reward's index.</param>
     public static void RunAlone(int reward)
     {
         (string name, Func<Network> make) = s_rewards[reward];
@@ -70,21 +75,31 @@ internal static class RewardCost
                 both.Add(new CountedRun(seconds, operations));
             }
         });
+        string highest = peak is { } bytes ? (bytes / 1e6).ToString("0", CultureInfo.InvariantCulture) : "-";
         Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"| {name} | {megabytes:0} | {forward:0.00} | {both.MinBy(run => run.Seconds)} | {(peak is { } bytes ? (bytes / 1e6).ToString("0", CultureInfo.InvariantCulture) : "-")} |"));
+            CultureInfo.InvariantCulture, $"| {name} | {megabytes:0} | {forward:0.00} | {both.MinBy(run => run.Seconds)} | {highest} |"));
     }
 
     private static Network ClipLarge()
     {
-        var config = new ClipVisionConfig { HiddenSize = 1024, IntermediateSize = 4096, NumHiddenLayers = 24, NumAttentionHeads = 16, PatchSize = 14, ImageSize = 224, ProjectionDim = 768 };
+        var config = new ClipVisionConfig
+        {
+            HiddenSize = 1024,
+            IntermediateSize = 4096,
+            NumHiddenLayers = 24,
+            NumAttentionHeads = 16,
+            PatchSize = 14,
+            ImageSize = 224,
+            ProjectionDim = 768,
+        };
         var tower = new ClipVisionEncoder(config, withProjection: true, Placement.Cpu);
         return new Network(Networks.Filled(tower), tower.forward, [1, 3, 224, 224]);
     }
 
     private static Network OpenClipHuge()
     {
-        OpenClipVisionConfig config = OpenClipVisionConfig.FromJson(Parse("""{"image_size": 224, "layers": 32, "width": 1280, "head_width": 80, "patch_size": 14}"""), quickGelu: false);
+        JsonElement json = Parse("""{"image_size": 224, "layers": 32, "width": 1280, "head_width": 80, "patch_size": 14}""");
+        OpenClipVisionConfig config = OpenClipVisionConfig.FromJson(json, quickGelu: false);
         var tower = new OpenClipVisionTower(config, 1024, Placement.Cpu);
         return new Network(Networks.Filled(tower), tower.forward, [1, 3, 224, 224]);
     }
@@ -105,9 +120,13 @@ internal static class RewardCost
 
     private static Network VJepaLarge()
     {
-        VJepaConfig config = VJepaConfig.FromJson(Parse("""{"embed_dim": 1024, "depth": 24, "num_heads": 16, "pred_depth": 12, "pred_embed_dim": 384, "uniform_power": true, "use_mask_tokens": true, "num_mask_tokens": 2}"""));
+        VJepaConfig config = VJepaConfig.FromJson(Parse("""
+            {"embed_dim": 1024, "depth": 24, "num_heads": 16, "pred_depth": 12, "pred_embed_dim": 384, "uniform_power": true, "use_mask_tokens": true,
+             "num_mask_tokens": 2}
+            """));
         var network = new VJepaNetwork(config, Placement.Cpu);
-        var reward = new VJepaReward(Networks.Filled(network), new VJepaOptions { RecomputeActivations = true }, clamp: true, () => throw new NotSupportedException());
+        var options = new VJepaOptions { RecomputeActivations = true };
+        var reward = new VJepaReward(Networks.Filled(network), options, clamp: true, () => throw new NotSupportedException());
         return new Network(network, frames => reward.Score(frames, []), [1, 3, 16, 224, 224]);
     }
 
@@ -117,9 +136,10 @@ internal static class RewardCost
         return document.RootElement.Clone();
     }
 
+    /// <summary>The network of a reward.</summary>
     /// <param name="Module">Holds the weights.</param>
     /// <param name="Score">Pixels -> any tensor that depends on all of them.</param>
-    /// <param name="Shape">Of the pixels.</param>
+    /// <param name="Shape">The shape of the pixels.</param>
     private sealed record Network(nn.Module Module, Func<Tensor, Tensor> Score, long[] Shape)
     {
         public Tensor Pixels()

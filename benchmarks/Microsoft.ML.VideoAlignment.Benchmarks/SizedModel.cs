@@ -5,7 +5,7 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
-/// <summary>A ModelScope model of any size with random weights, for the trainer to work on.</summary>
+/// <summary>Makes a ModelScope model of any size with random weights, for the trainer to work on.</summary>
 internal static class SizedModel
 {
     internal static JsonElement Scheduler { get; } = JsonSerializer.SerializeToElement(new Dictionary<string, object>

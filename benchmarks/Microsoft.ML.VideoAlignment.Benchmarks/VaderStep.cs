@@ -8,7 +8,7 @@ public class VaderStep
 {
     private VaderWork _work = null!;
 
-    /// <summary>"embedded" or "middle".</summary>
+    /// <summary>The name of the size: "embedded" or "middle".</summary>
     [Params("embedded", "middle")]
     public string Size { get; set; } = "middle";
 
@@ -24,7 +24,8 @@ public class VaderStep
     [GlobalCleanup]
     public void Cleanup() => _work.Dispose();
 
-    /// <summary>The ratio of both, in turn in one process.</summary>
+    /// <summary>Prints the ratio of both, run in turn in one process.</summary>
+    /// <param name="rounds">How often each is timed.</param>
     internal static void PrintShare(int rounds)
     {
         foreach (ModelSize size in new[] { ModelSize.Embedded, ModelSize.Middle })
@@ -40,7 +41,8 @@ public class VaderStep
 
             (double a, double b) = (Compare.Median(free), Compare.Median(whole));
             Console.WriteLine(string.Create(
-                CultureInfo.InvariantCulture, $"{size.Name}: VADER step, K = 1, T = {size.Steps}: {b:0.00} s; its {size.Steps} gradient-free steps: {a:0.00} s; ratio {b / a:0.00}"));
+                CultureInfo.InvariantCulture,
+                $"{size.Name}: VADER step, K = 1, T = {size.Steps}: {b:0.00} s; its {size.Steps} gradient-free steps: {a:0.00} s; ratio {b / a:0.00}"));
         }
     }
 }

@@ -7,7 +7,9 @@ using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
-/// <summary>One VADER step, K = 1: T denoising steps, the last with gradient and recompute, one frame decoded, a CLIP vision tower as reward, AdamW on LoRA.</summary>
+/// <summary>
+/// One VADER step, K = 1: T denoising steps, the last with gradient and recomputation, one frame decoded, a CLIP vision tower as reward, AdamW on LoRA.
+/// </summary>
 internal sealed class VaderWork : IDisposable
 {
     private readonly VideoDiffusionModel _model;
@@ -24,8 +26,17 @@ internal sealed class VaderWork : IDisposable
         _adapters = Networks.Adapters(_model.Denoiser, size);
         _adapters.RequireGradient(true);
         ClipVisionConfig config = size == ModelSize.Middle
-            ? new ClipVisionConfig { HiddenSize = 512, IntermediateSize = 2048, NumHiddenLayers = 8, NumAttentionHeads = 8, PatchSize = 32, ImageSize = 224, ProjectionDim = 512 }
-            : new ClipVisionConfig { HiddenSize = 64, IntermediateSize = 256, NumHiddenLayers = 2, NumAttentionHeads = 4, PatchSize = 4, ImageSize = 32, ProjectionDim = 64 };
+            ? new()
+            {
+                HiddenSize = 512,
+                IntermediateSize = 2048,
+                NumHiddenLayers = 8,
+                NumAttentionHeads = 8,
+                PatchSize = 32,
+                ImageSize = 224,
+                ProjectionDim = 512,
+            }
+            : new() { HiddenSize = 64, IntermediateSize = 256, NumHiddenLayers = 2, NumAttentionHeads = 4, PatchSize = 4, ImageSize = 32, ProjectionDim = 64 };
         _vision = Networks.Filled(new ClipVisionEncoder(config, withProjection: true, Placement.Cpu));
         FramePreprocessing preprocessing = FramePreprocessing.ForClip((int)config.ImageSize);
         _reward = VideoRewards.Custom("vision", (frames, _) => _vision.forward(preprocessing.Apply(frames.permute(0, 2, 1, 3, 4).flatten(0, 1))).mean([1]));
@@ -45,10 +56,10 @@ internal sealed class VaderWork : IDisposable
         });
     }
 
-    /// <summary>One optimizer step.</summary>
+    /// <summary>Makes one optimizer step.</summary>
     public void Step() => _trainer.Train(["a prompt"]);
 
-    /// <summary>The T denoising steps of it, all gradient-free, adapters merged; nothing decoded.</summary>
+    /// <summary>Makes its T denoising steps alone, all without gradient, adapters merged; nothing is decoded.</summary>
     public void GradientFreeSteps()
     {
         using IDisposable mode = inference_mode();

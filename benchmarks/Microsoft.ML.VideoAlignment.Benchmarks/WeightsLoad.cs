@@ -10,7 +10,7 @@ public class WeightsLoad
 {
     private string _file = "";
 
-    /// <summary>"embedded" or "middle".</summary>
+    /// <summary>The name of the size: "embedded" or "middle".</summary>
     [Params("embedded", "middle")]
     public string Size { get; set; } = "middle";
 

@@ -2,7 +2,7 @@ using Microsoft.ML.VideoAlignment;
 
 namespace AlignAesthetic;
 
-/// <summary>What is trained on, and what is measured.</summary>
+/// <summary>The rewards that the model is trained with, and those that are measured.</summary>
 internal sealed class Rewards : IDisposable
 {
     private const float AestheticWeight = 0.1f;
@@ -12,8 +12,8 @@ internal sealed class Rewards : IDisposable
     {
         float textWeight = mixed && text is not null ? TextWeight : 0;
 
-        // VADER's aesthetic loss is 0.1 |score - 10|; the text term keeps color, shape and background obeyed. Of a dozen weights and settings tried, this one raised the
-        // rating most without a loss of text similarity, which fell by .03 with a weight of 1.
+        // VADER's aesthetic loss is 0.1 |score - 10|; the text term keeps color, shape and background as the prompt says. Of a dozen weights and settings that
+        // were tried, this one raised the rating most without a loss of text similarity, which fell by .03 with a weight of 1.
         Training = VideoRewards.Mix(textWeight > 0 ? [(aesthetic, AestheticWeight), (text!, textWeight)] : [(aesthetic, AestheticWeight)]);
         Measures =
         [
@@ -29,9 +29,12 @@ internal sealed class Rewards : IDisposable
     /// <summary>The predicted rating, 1 .. 10; the known formula that its head saw samples of; how well videos match their prompts.</summary>
     public IReadOnlyList<Measure> Measures { get; }
 
+    /// <summary>Opens the embedded rewards, or those of an official model.</summary>
+    /// <param name="settings">The command line.</param>
     public static Rewards Open(Settings settings) => settings.Model is null
         ? new Rewards(MovingShapesRewards.Aesthetic(), MovingShapesRewards.TextSimilarity(), MovingShapesRewards.TrueRating(), settings.Reward == "mix")
-        : new Rewards(VideoRewards.Aesthetic(settings.Clip!, settings.Head!), VideoRewards.TextImageSimilarity(settings.Clip!), rating: null, settings.Reward == "mix");
+        : new Rewards(
+            VideoRewards.Aesthetic(settings.Clip!, settings.Head!), VideoRewards.TextImageSimilarity(settings.Clip!), rating: null, settings.Reward == "mix");
 
     public void Dispose()
     {

@@ -2,7 +2,7 @@ using Microsoft.ML.VideoAlignment;
 
 namespace AlignAesthetic;
 
-/// <summary>What the command line says.</summary>
+/// <summary>The settings of the command line.</summary>
 internal sealed record Settings
 {
     private const string Name = "align-aesthetic";
@@ -38,6 +38,8 @@ internal sealed record Settings
 
     public string? Unseen { get; init; }
 
+    /// <summary>Reads the command line.</summary>
+    /// <param name="line">The command line.</param>
     /// <exception cref="UsageException">An option is unknown, lacks its value, or has a wrong one.</exception>
     public static Settings Parse(CommandLine line)
     {
@@ -62,8 +64,9 @@ internal sealed record Settings
             : settings;
     }
 
-    /// <summary>The model; the caller disposes it.</summary>
-    /// <exception cref="UsageException">It cannot be read, or is none that this example can align, such as one that makes videos from images.</exception>
+    /// <summary>Opens the model.</summary>
+    /// <returns>A model that the caller disposes.</returns>
+    /// <exception cref="UsageException">It cannot be read, or this example cannot align it, such as one that makes videos from images.</exception>
     public VideoDiffusionModel OpenModel()
     {
         VideoDiffusionModel model = CommandLine.Open(

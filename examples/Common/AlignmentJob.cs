@@ -9,8 +9,10 @@ namespace Examples;
 /// <summary>One alignment from prompts to a result folder: what the examples that align a model have in common.</summary>
 internal sealed record AlignmentJob
 {
+    /// <summary>Steps, seed, number of videos and place of the results.</summary>
     public required RunSettings Settings { get; init; }
 
+    /// <summary>The base model; the caller disposes it.</summary>
     public required VideoDiffusionModel Model { get; init; }
 
     /// <summary>What the model is aligned to.</summary>
@@ -19,20 +21,25 @@ internal sealed record AlignmentJob
     /// <summary>What is measured before and after.</summary>
     public required IReadOnlyList<Measure> Measures { get; init; }
 
-    /// <summary>How; steps, seed and held-out prompts come from elsewhere.</summary>
+    /// <summary>How the model is aligned; steps, seed and validation prompts come from <see cref="Settings"/> and <see cref="Unseen"/>.</summary>
     public VideoAlignmentOptions Options { get; init; } = MovingShapesWorld.Options;
 
     /// <summary>Which steps carry gradient, in words; needed where the options name a window.</summary>
     public string? Gradient { get; init; }
 
+    /// <summary>The prompts for training.</summary>
     public required IDataView Prompts { get; init; }
 
+    /// <summary>Prompts that training does not see, to compare on.</summary>
     public required IDataView Unseen { get; init; }
 
-    /// <summary>Unseen prompts that the reward is measured on along the way.</summary>
+    /// <summary>How many of the unseen prompts the reward is measured on during training; 0: none.</summary>
     public int HeldOutPrompts { get; init; } = 8;
 
-    /// <summary>Trains, keeps what was trained, compares, writes everything into the folder and finishes it. Returns the exit code.</summary>
+    /// <summary>Trains, saves the trained model, compares it with the base, and writes everything into the folder.</summary>
+    /// <param name="mlContext">The context.</param>
+    /// <param name="folder">The result, which is finished here.</param>
+    /// <returns>The exit code: 0 if the saved model gives the same video as the trained one.</returns>
     public int Run(MLContext mlContext, ResultFolder folder)
     {
         long started = Stopwatch.GetTimestamp();
@@ -46,7 +53,7 @@ internal sealed record AlignmentJob
             return Math.Max(1, interruption.ExitCode);
         }
 
-        // First of all what cannot be had again without training.
+        // First what cannot be made again without training.
         Save(mlContext, aligned, folder);
         if (Compare(mlContext, aligned, interruption) is not { } comparison)
         {
@@ -61,10 +68,11 @@ internal sealed record AlignmentJob
         RunCard.Write(folder, this, curve, comparison, same);
         string place = folder.Finish();
 
-        Console.WriteLine(same ? "aligned.zip, loaded in a new MLContext, gives the same frames, bit for bit." : "aligned.zip, loaded in a new MLContext, gives OTHER frames.");
+        Console.WriteLine($"aligned.zip, loaded in a new MLContext, gives {(same ? "the same frames, bit for bit." : "OTHER frames.")}");
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{Stopwatch.GetElapsedTime(started):m\\:ss} min; before.gif, after.gif, before-after.gif, frames.png, reward.png, videos, aligned.zip, run-card.json are in {place}"));
+            $"{Stopwatch.GetElapsedTime(started):m\\:ss} min; before.gif, after.gif, before-after.gif, frames.png, reward.png, videos, aligned.zip, "
+                + $"run-card.json are in {place}"));
         if (curve[^1].Step < Settings.Steps)
         {
             Console.WriteLine($"Stopped after step {curve[^1].Step} of {Settings.Steps}.{run.HowToGoOn}");
@@ -77,11 +85,13 @@ internal sealed record AlignmentJob
         return same ? 0 : 1;
     }
 
-    /// <summary>Trains; the caller disposes the transformer.</summary>
+    /// <summary>Trains.</summary>
     /// <param name="mlContext">The context.</param>
     /// <param name="run">Where the run's state is, so that it can go on later.</param>
     /// <param name="interruption">What ends it early.</param>
-    public (VideoAlignmentTransformer Aligned, IReadOnlyList<VideoAlignmentProgress> Curve) Train(MLContext mlContext, InterruptedRun run, Interruption interruption)
+    /// <returns>The aligned model, which the caller disposes, and the steps that were done.</returns>
+    public (VideoAlignmentTransformer Aligned, IReadOnlyList<VideoAlignmentProgress> Curve) Train(
+        MLContext mlContext, InterruptedRun run, Interruption interruption)
     {
         var view = new TrainingView(Settings.Steps, run);
         VideoAlignmentOptions options = Options with
@@ -103,7 +113,11 @@ internal sealed record AlignmentJob
         return (aligned, view.Curve);
     }
 
-    /// <summary>Base against aligned; null: the user did not want to wait for it.</summary>
+    /// <summary>Compares the aligned model with its base on unseen prompts.</summary>
+    /// <param name="mlContext">The context.</param>
+    /// <param name="aligned">What training gave.</param>
+    /// <param name="interruption">What ends the comparison early.</param>
+    /// <returns>The comparison; null: the user ended it.</returns>
     public Comparison? Compare(MLContext mlContext, VideoAlignmentTransformer aligned, Interruption interruption)
     {
         try
@@ -135,14 +149,16 @@ internal sealed record AlignmentJob
         ? FormattableString.Invariant($"the last {Options.GradientSteps}")
         : FormattableString.Invariant($"the {Options.GradientSteps} that move the video most");
 
-    /// <summary>Prints the settings, with what the model decides in them.</summary>
+    /// <summary>Prints the settings.</summary>
+    /// <param name="options">The options, with what the model decides filled in.</param>
     private void Describe(VideoAlignmentOptions options)
     {
         Table table = new Table().RoundedBorder().HideHeaders().AddColumns("", "");
         void Row(string name, FormattableString value) => table.AddRow(name, Markup.Escape(value.ToString(CultureInfo.InvariantCulture)));
         Row("model", $"{Model.Source} ({Model.Family}), {options.Frames * options.SegmentCount} frames of {options.Width} x {options.Height}");
         Row("reward", $"{Reward.Name}");
-        Row("steps", $"{options.Steps} of batch {options.BatchSize} x {options.AccumulationSteps}: {(long)options.Steps * options.BatchSize * options.AccumulationSteps} reward queries");
+        long queries = (long)options.Steps * options.BatchSize * options.AccumulationSteps;
+        Row("steps", $"{options.Steps} of batch {options.BatchSize} x {options.AccumulationSteps}: {queries} reward queries");
         Row("sampling", $"{options.InferenceSteps} denoising steps, guidance {options.GuidanceScale}, gradient through {Gradient ?? Window(options)}");
         Row("LoRA", $"rank {options.LoraRank}, alpha {options.LoraAlpha}");
         Row("optimizer", $"AdamW, learning rate {options.LearningRate}, weight decay {options.WeightDecay}, gradient norm at most {options.MaxGradientNorm}");

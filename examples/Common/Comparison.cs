@@ -15,7 +15,15 @@ internal sealed record Comparison(IReadOnlyList<ShapesVideo> Videos, VideoSize S
 {
     private const int Shown = 8;
 
-    public static Comparison Run(MLContext mlContext, VideoAlignmentTransformer aligned, IDataView unseen, int count, IReadOnlyList<Measure> measures, CancellationToken cancellation)
+    /// <summary>Generates both videos of each prompt and scores them.</summary>
+    /// <param name="mlContext">The context.</param>
+    /// <param name="aligned">The aligned model.</param>
+    /// <param name="unseen">Prompts that training did not see.</param>
+    /// <param name="count">How many of them are used.</param>
+    /// <param name="measures">What is measured.</param>
+    /// <param name="cancellation">Ends the comparison after the video under way.</param>
+    public static Comparison Run(
+        MLContext mlContext, VideoAlignmentTransformer aligned, IDataView unseen, int count, IReadOnlyList<Measure> measures, CancellationToken cancellation)
     {
         // Nothing is generated here yet: columns are computed when a row is read, and each video once.
         IDataView view = aligned.Transform(aligned.WithoutAlignment(Columns.Base).Transform(mlContext.Data.TakeRows(unseen, count)));
@@ -27,23 +35,28 @@ internal sealed record Comparison(IReadOnlyList<ShapesVideo> Videos, VideoSize S
                 .Fit(view).Transform(view);
         }
 
-        List<ShapesVideo> videos = Watch(Read(view, rewards.Length), count, cancellation);
+        List<ShapesVideo> videos = Generate(Read(view, rewards.Length), count, cancellation);
         VideoAlignmentMetrics Metrics(int reward)
         {
-            IDataView scores = mlContext.Data.LoadFromEnumerable(videos.Select(video => new { Before = video.ScoresBefore[reward], After = video.ScoresAfter[reward] }));
+            IDataView scores = mlContext.Data.LoadFromEnumerable(
+                videos.Select(video => new { Before = video.ScoresBefore[reward], After = video.ScoresAfter[reward] }));
             return mlContext.EvaluateVideoAlignment(scores, "After", "Before");
         }
 
-        return new Comparison(videos, aligned.Size, [.. measures.Select(measure => (measure, measure.Reward is { } reward ? Metrics(Array.IndexOf(rewards, reward)) : null))]);
+        return new Comparison(
+            videos, aligned.Size, [.. measures.Select(measure => (measure, measure.Reward is { } reward ? Metrics(Array.IndexOf(rewards, reward)) : null))]);
     }
 
-    /// <summary>The training reward of the unseen prompts, before step 1 and after the last.</summary>
+    /// <summary>Sums the measures to the training reward of the unseen prompts, before step 1 and after the last.</summary>
+    /// <param name="lastStep">The number of the last step.</param>
     public (int Step, double Reward)[] Ends(int lastStep)
     {
-        double Sum(Func<VideoAlignmentMetrics, double> mean) => Results.Sum(result => result.Metrics is { } metrics ? result.Measure.Weight * mean(metrics) : 0);
+        double Sum(Func<VideoAlignmentMetrics, double> mean) =>
+            Results.Sum(result => result.Metrics is { } metrics ? result.Measure.Weight * mean(metrics) : 0);
         return [(0, Sum(metrics => metrics.Gain!.BaseMeanScore)), (lastStep, Sum(metrics => metrics.MeanScore))];
     }
 
+    /// <summary>Prints the table of the measures.</summary>
     public void Print()
     {
         Table table = new Table().RoundedBorder().Title($"{Videos.Count} unseen prompts, mean and 95 % confidence interval")
@@ -64,7 +77,10 @@ internal sealed record Comparison(IReadOnlyList<ShapesVideo> Videos, VideoSize S
         static string Number(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Every video by itself without loss, videos.tsv with their prompts, and of the first ones before.gif, after.gif, before-after.gif and frames.png.</summary>
+    /// <summary>
+    /// Writes every video by itself without loss, videos.tsv with their prompts, and of the first ones before.gif, after.gif, before-after.gif and frames.png.
+    /// </summary>
+    /// <param name="folder">The result.</param>
     public void WriteVideos(ResultFolder folder)
     {
         Directory.CreateDirectory(folder[ResultFolder.Videos]);
@@ -78,7 +94,8 @@ internal sealed record Comparison(IReadOnlyList<ShapesVideo> Videos, VideoSize S
             VideoFile.Write(folder[Path.Combine(ResultFolder.Videos, name)], Clip(frames));
         }
 
-        File.WriteAllLines(folder["videos.tsv"], each.Select(video => $"{ResultFolder.Videos}/{video.Name}\t{video.Prompt.ReplaceLineEndings(" ").Replace('\t', ' ')}"));
+        File.WriteAllLines(
+            folder["videos.tsv"], each.Select(video => $"{ResultFolder.Videos}/{video.Name}\t{video.Prompt.ReplaceLineEndings(" ").Replace('\t', ' ')}"));
         ShapesVideo[] shown = [.. Videos.Take(Shown)];
         VideoClip[] before = [.. shown.Select(video => Clip(video.Before))];
         VideoClip[] after = [.. shown.Select(video => Clip(video.After))];
@@ -101,7 +118,8 @@ internal sealed record Comparison(IReadOnlyList<ShapesVideo> Videos, VideoSize S
         ValueGetter<ReadOnlyMemory<char>> prompt = cursor.GetGetter<ReadOnlyMemory<char>>(view.Schema[nameof(ShapesVideo.Prompt)]);
         ValueGetter<VBuffer<float>> before = cursor.GetGetter<VBuffer<float>>(view.Schema[Columns.Base]);
         ValueGetter<VBuffer<float>> after = cursor.GetGetter<VBuffer<float>>(view.Schema[Columns.Aligned]);
-        ValueGetter<float>[] Scores(Func<int, string> name) => [.. Enumerable.Range(0, rewards).Select(reward => cursor.GetGetter<float>(view.Schema[name(reward)]))];
+        ValueGetter<float>[] Scores(Func<int, string> name) =>
+            [.. Enumerable.Range(0, rewards).Select(reward => cursor.GetGetter<float>(view.Schema[name(reward)]))];
         (ValueGetter<float>[] scoresBefore, ValueGetter<float>[] scoresAfter) = (Scores(Before), Scores(After));
         while (cursor.MoveNext())
         {
@@ -125,7 +143,7 @@ internal sealed record Comparison(IReadOnlyList<ShapesVideo> Videos, VideoSize S
         }
     }
 
-    private static List<ShapesVideo> Watch(IEnumerable<ShapesVideo> rows, int count, CancellationToken cancellation)
+    private static List<ShapesVideo> Generate(IEnumerable<ShapesVideo> rows, int count, CancellationToken cancellation)
     {
         string what = $"videos of {count} unseen prompts, before and after";
         if (!AnsiConsole.Profile.Capabilities.Interactive)

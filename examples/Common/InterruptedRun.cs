@@ -4,8 +4,8 @@ using Microsoft.ML.VideoAlignment;
 namespace Examples;
 
 /// <summary>Where an example keeps the state of its run until the result is whole, and how to go on with it.</summary>
-/// <param name="Folder">Beside the result.</param>
-/// <param name="Command">What to type.</param>
+/// <param name="Folder">The folder of the state, beside the result.</param>
+/// <param name="Command">The command that goes on with the run.</param>
 internal sealed record InterruptedRun(string Folder, string Command)
 {
     private const string CurveName = "curve.jsonl";
@@ -13,14 +13,14 @@ internal sealed record InterruptedRun(string Folder, string Command)
     /// <summary>Whether a run that was interrupted goes on.</summary>
     public bool GoesOn { get; private init; }
 
-    /// <summary>What to say to who ends the run: a sentence after a blank.</summary>
+    /// <summary>The sentence, after a blank, that tells whoever ends the run how to go on.</summary>
     public string HowToGoOn => $" To go on: {Command}";
 
-    /// <summary>The place of a run whose results go to <paramref name="result"/>.</summary>
+    /// <summary>Finds the place of a run.</summary>
     /// <param name="line">The command line.</param>
     /// <param name="result">The folder of the results.</param>
     /// <param name="resume">Whether the user wants to go on.</param>
-    /// <exception cref="UsageException">There is an interrupted run, and the user did not say that it is to go on.</exception>
+    /// <exception cref="UsageException">There is an interrupted run, and the user did not ask to go on with it.</exception>
     public static InterruptedRun Open(CommandLine line, string result, bool resume)
     {
         string[] again = [.. line.Arguments, .. resume ? [] : new[] { "--resume" }];
@@ -31,10 +31,11 @@ internal sealed record InterruptedRun(string Folder, string Command)
             : throw new UsageException($"--out: '{folder}' holds a run that was interrupted; go on with it by --resume, or delete it");
     }
 
-    /// <summary>The place of one of several trainings.</summary>
+    /// <summary>Finds the place of one of several trainings.</summary>
+    /// <param name="name">The training's name, which becomes a folder.</param>
     public InterruptedRun Part(string name) => this with { Folder = Path.Combine(Folder, name) };
 
-    /// <summary>The steps done so far, in this process and before.</summary>
+    /// <summary>Reads the steps done so far, in this process and before.</summary>
     public IReadOnlyList<VideoAlignmentProgress> Curve()
     {
         var curve = new List<VideoAlignmentProgress>();
@@ -54,17 +55,20 @@ internal sealed record InterruptedRun(string Folder, string Command)
         return curve;
     }
 
-    /// <summary>Keeps a step; the folder is there, since the run has its state in it.</summary>
-    public void Keep(VideoAlignmentProgress step) => File.AppendAllText(Path.Combine(Folder, CurveName), JsonSerializer.Serialize(step) + "\n");
+    /// <summary>Writes a step down; the folder exists, since the run has its state in it.</summary>
+    /// <param name="step">The step.</param>
+    public void Record(VideoAlignmentProgress step) => File.AppendAllText(Path.Combine(Folder, CurveName), JsonSerializer.Serialize(step) + "\n");
 
-    /// <summary>Adds a step to a curve, from which what is done again is taken out first.</summary>
+    /// <summary>Adds a step to a curve, after removing steps that are being done again.</summary>
+    /// <param name="curve">The steps so far.</param>
+    /// <param name="step">The step to add.</param>
     public static void Append(List<VideoAlignmentProgress> curve, VideoAlignmentProgress step)
     {
         curve.RemoveAll(known => known.Step >= step.Step);
         curve.Add(step);
     }
 
-    /// <summary>Removes what the run has put there.</summary>
+    /// <summary>Deletes what the run has written there.</summary>
     public void Remove()
     {
         if (!Directory.Exists(Folder))
@@ -88,7 +92,8 @@ internal sealed record InterruptedRun(string Folder, string Command)
         }
     }
 
-    private static string Quoted(string argument) => argument.Length > 0 && !argument.Any(letter => char.IsWhiteSpace(letter) || "\"'$&|;<>*?()".Contains(letter, StringComparison.Ordinal))
+    private static string Quoted(string argument) =>
+        argument.Length > 0 && !argument.Any(letter => char.IsWhiteSpace(letter) || "\"'$&|;<>*?()".Contains(letter, StringComparison.Ordinal))
         ? argument
         : $"'{argument.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 }

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Examples;
 
 /// <summary>
-/// Ctrl+C, SIGTERM (docker stop, a cluster's end of time) and SIGHUP (a closed terminal). The first Ctrl+C ends training after the step under way, and the comparison
-/// follows; a second one, or another signal, leaves the comparison out; what comes after that ends the program at once.
+/// Answers Ctrl+C, SIGTERM (docker stop, a cluster's time limit) and SIGHUP (a closed terminal). The first Ctrl+C ends training after the step under way, and
+/// the comparison follows; a second one, or another signal, leaves the comparison out; the next ends the program at once.
 /// </summary>
 internal sealed class Interruption : IDisposable
 {
@@ -13,7 +13,7 @@ internal sealed class Interruption : IDisposable
     private readonly PosixSignalRegistration[] _signals;
     private readonly string _goOn;
 
-    /// <param name="goOn">How to go on later, as a sentence after a blank; or nothing.</param>
+    /// <param name="goOn">How to go on later, as a sentence after a blank; empty: it is not said.</param>
     public Interruption(string goOn)
     {
         _goOn = goOn;
@@ -21,16 +21,16 @@ internal sealed class Interruption : IDisposable
         _signals = [.. signals.Select(signal => PosixSignalRegistration.Create(signal, context => context.Cancel = Receive(context.Signal)))];
     }
 
-    /// <summary>Canceled where training is to end after the step under way.</summary>
+    /// <summary>Canceled when training is to end after the step under way.</summary>
     public CancellationToken Training => _training.Token;
 
-    /// <summary>Canceled where the program is to end with what was trained, without a comparison.</summary>
+    /// <summary>Canceled when the program is to end with what was trained, without a comparison.</summary>
     public CancellationToken Comparison => _comparison.Token;
 
-    /// <summary>What shells see of a program that a signal has ended.</summary>
+    /// <summary>The exit code: 128 + the signal's number where a signal ended the program, else 0.</summary>
     public int ExitCode { get; private set; }
 
-    /// <summary>Once there is no training left to end, Ctrl+C ends the comparison.</summary>
+    /// <summary>Whether training is over: then Ctrl+C ends the comparison.</summary>
     public bool Trained { private get; set; }
 
     public void Dispose()
@@ -40,7 +40,9 @@ internal sealed class Interruption : IDisposable
         _comparison.Dispose();
     }
 
-    /// <summary>Acts on a signal; false: the program is to end at once.</summary>
+    /// <summary>Acts on a signal.</summary>
+    /// <param name="signal">The signal.</param>
+    /// <returns>Whether it was dealt with; false: the program is to end at once.</returns>
     internal bool Receive(PosixSignal signal)
     {
         if (_comparison.IsCancellationRequested)
@@ -58,7 +60,8 @@ internal sealed class Interruption : IDisposable
         _training.Cancel();
         Console.WriteLine(compares
             ? $"Stopping after the step under way, then comparing; Ctrl+C again leaves the comparison out.{_goOn}"
-            : $"{(Trained ? "Ending without the rest of the comparison" : "Ending after the step under way, without a comparison")}; once more ends the program at once.{_goOn}");
+            : (Trained ? "Ending without the rest of the comparison" : "Ending after the step under way, without a comparison")
+                + $"; once more ends the program at once.{_goOn}");
         return true;
     }
 }

@@ -36,7 +36,7 @@ internal static class MovingShapesWorld
         GradientWindow = GradientWindow.DrTune([0, 2, 4, 6, 8, 10], stop: 13),
     };
 
-    /// <summary>That window in words.</summary>
+    /// <summary>The window of <see cref="EarlyOptions"/> in words.</summary>
     public const string EarlySteps = "steps 0, 2, .. 10, scored at step 13";
 
     /// <summary>
@@ -50,13 +50,18 @@ internal static class MovingShapesWorld
         GradientWindow = GradientWindow.MostSensitive(3),
     };
 
-    /// <summary>That window in words.</summary>
+    /// <summary>The window of <see cref="ImageOptions"/> in words.</summary>
     public const string ImageSteps = "the 3 steps that move the video most";
 
-    /// <summary>As <see cref="EarlyOptions"/>, for the image-to-video model: how a figure moves is decided early.</summary>
-    public static VideoAlignmentOptions ImageEarlyOptions { get; } = ImageOptions with { LearningRate = 2e-3, GradientWindow = EarlyOptions.GradientWindow, RewardFrames = null };
+    /// <summary>For rewards of how things move, with the image-to-video model: that is decided early, as with <see cref="EarlyOptions"/>.</summary>
+    public static VideoAlignmentOptions ImageEarlyOptions { get; } = ImageOptions with
+    {
+        LearningRate = 2e-3,
+        GradientWindow = EarlyOptions.GradientWindow,
+        RewardFrames = null,
+    };
 
-    /// <summary>Its folder beside the program.</summary>
+    /// <summary>The folder of the models beside the program.</summary>
     public static string Folder { get; } = Path.Combine(AppContext.BaseDirectory, "MovingShapes");
 
     /// <summary>Reads the prompts for training.</summary>

@@ -2,9 +2,13 @@ using Microsoft.ML;
 
 namespace Examples;
 
-/// <summary>Whether a saved model, loaded as another program would, makes the video that was shown.</summary>
+/// <summary>Checks a saved model by loading it as another program would.</summary>
 internal static class Reload
 {
+    /// <summary>Tells whether the saved model makes the same video, bit for bit.</summary>
+    /// <param name="path">The saved model.</param>
+    /// <param name="unseen">The prompts; the first is generated.</param>
+    /// <param name="first">The video of the first prompt.</param>
     public static bool GivesTheSameVideo(string path, IDataView unseen, ShapesVideo first)
     {
         var mlContext = new MLContext { GpuDeviceId = 0, FallbackToCpu = true };

@@ -3,15 +3,15 @@ using System.Text.Json;
 namespace Examples;
 
 /// <summary>
-/// The output folder: filled under another name beside its place, and moved there when everything is in it. A former result is replaced, what else lies there is kept.
-/// What was trained is never removed.
+/// The output folder: filled under another name beside its place, and moved there when it is whole. A former result is replaced, other files there are kept,
+/// and a trained model is never deleted.
 /// </summary>
 internal sealed class ResultFolder : IDisposable
 {
     /// <summary>The file of a result that says what belongs to it.</summary>
     public const string Card = "run-card.json";
 
-    /// <summary>The trained model, which cannot be had again without training.</summary>
+    /// <summary>The trained model, which cannot be made again without training.</summary>
     public const string Trained = "aligned.zip";
 
     /// <summary>The folder of a result with its videos one by one.</summary>
@@ -24,7 +24,7 @@ internal sealed class ResultFolder : IDisposable
     private readonly FileStream _lock;
 
     /// <param name="path">Where the result is to be.</param>
-    /// <param name="interrupted">Where the state of the run is until the result is whole; where an interrupted one goes on, what it left is made again.</param>
+    /// <param name="interrupted">Where the state of the run is until the result is whole; where an interrupted run goes on, its files are made again.</param>
     /// <exception cref="UsageException">
     /// The folder cannot be made, holds something that is not a former result, is being written by another run, or an interrupted run has left a trained model.
     /// </exception>
@@ -49,7 +49,7 @@ internal sealed class ResultFolder : IDisposable
 
         try
         {
-            // The system lets go of it when a process ends in whatever way: a folder that is not locked was left behind.
+            // The system releases the lock however a process ends: a folder that is not locked is the rest of a run that ended.
             _lock = new FileStream(this[Lock], FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
@@ -69,10 +69,12 @@ internal sealed class ResultFolder : IDisposable
     /// <summary>Where the state of the run is until the result is whole.</summary>
     public InterruptedRun Interrupted { get; }
 
-    /// <summary>Where a file of the result is written.</summary>
+    /// <summary>Gets the path where a file of the result is written.</summary>
+    /// <param name="name">The file's name in the result.</param>
     public string this[string name] => Path.Combine(_unfinished, name);
 
-    /// <summary>Puts the whole in its place and returns that place.</summary>
+    /// <summary>Moves the whole result to its place.</summary>
+    /// <returns>That place.</returns>
     public string Finish()
     {
         IReadOnlyList<string> files = Written();
@@ -100,7 +102,9 @@ internal sealed class ResultFolder : IDisposable
         return _final;
     }
 
-    /// <summary>The files that a result says are its own, by paths inside its folder with slashes; none: it does not say.</summary>
+    /// <summary>Reads which files a result lists as its own.</summary>
+    /// <param name="card">The result's run card.</param>
+    /// <returns>Paths inside the result's folder, with slashes; empty: it lists none.</returns>
     public static IReadOnlyList<string> Listed(string card)
     {
         try
@@ -114,10 +118,10 @@ internal sealed class ResultFolder : IDisposable
         }
     }
 
-    /// <summary>The files written so far, by paths inside the folder with slashes.</summary>
+    /// <summary>Lists the files written so far, by paths inside the folder with slashes.</summary>
     public IReadOnlyList<string> Written() => [.. Files(_unfinished).Where(file => file != Lock)];
 
-    /// <summary>Removes what is unfinished, unless something was trained: then its place is said on the error stream.</summary>
+    /// <summary>Deletes what is unfinished, unless a model was trained: then its place is printed on the error stream.</summary>
     public void Dispose()
     {
         _lock.Dispose();
@@ -151,7 +155,9 @@ internal sealed class ResultFolder : IDisposable
         }
     }
 
-    /// <summary>Removes a former result; what is not of it goes into the new one, or stays where that has a file of the same name.</summary>
+    /// <summary>Deletes a former result; other files move into the new one, or stay where that has a file of the same name.</summary>
+    /// <param name="former">The folder of the former result.</param>
+    /// <param name="own">Its own files.</param>
     private void MoveWhatIsNotOfAResult(string former, HashSet<string> own)
     {
         foreach (string file in Files(former))
@@ -197,6 +203,6 @@ internal sealed class ResultFolder : IDisposable
         return files;
     }
 
-    /// <summary>A link to a folder is a file: what it leads to is not ours.</summary>
+    // A link to a folder is a file: what it leads to is not the result's.
     private static bool IsFolder(string entry) => Directory.Exists(entry) && new DirectoryInfo(entry).LinkTarget is null;
 }

@@ -6,7 +6,8 @@ namespace Examples;
 /// <summary>reward.png: the reward of the training videos by step, and of unseen prompts where it was measured.</summary>
 internal static class RewardPlot
 {
-    /// <param name="path">Where to.</param>
+    /// <summary>Draws the curve.</summary>
+    /// <param name="path">The file to write.</param>
     /// <param name="curve">The steps of the run.</param>
     /// <param name="ends">The mean over all unseen prompts before and after.</param>
     public static void Write(string path, IReadOnlyList<VideoAlignmentProgress> curve, (int Step, double Reward)[] ends)
@@ -27,7 +28,8 @@ internal static class RewardPlot
 
         void Add(IEnumerable<(int Step, double Reward)> points, Color color, string name)
         {
-            ScottPlot.Plottables.Scatter line = plot.Add.Scatter(points.Select(point => (double)point.Step).ToArray(), points.Select(point => point.Reward).ToArray(), color);
+            double[] at = [.. points.Select(point => (double)point.Step)], values = [.. points.Select(point => point.Reward)];
+            ScottPlot.Plottables.Scatter line = plot.Add.Scatter(at, values, color);
             (line.LineWidth, line.MarkerSize, line.LegendText) = (2, 9, name);
         }
     }

@@ -9,9 +9,16 @@ internal sealed class PromptRow
     [LoadColumn(0)]
     public string Prompt { get; set; } = "";
 
+    /// <summary>Opens a table of prompts.</summary>
+    /// <param name="mlContext">The context.</param>
+    /// <param name="path">A tab-separated file with a header, the prompt first.</param>
     public static IDataView Load(MLContext mlContext, string path) => mlContext.Data.LoadFromTextFile<PromptRow>(path, hasHeader: true);
 
-    /// <summary>The prompts of a file that an option names.</summary>
+    /// <summary>Opens a table of prompts that an option names.</summary>
+    /// <param name="mlContext">The context.</param>
+    /// <param name="option">The option, as the error names it.</param>
+    /// <param name="path">A tab-separated file with a header, the prompt first.</param>
+    /// <param name="least">How many prompts it must have.</param>
     /// <exception cref="UsageException">It cannot be read, or has too few.</exception>
     public static IDataView Load(MLContext mlContext, string option, string path, int least = 1) => CommandLine.Open(option, () =>
     {
@@ -20,6 +27,9 @@ internal sealed class PromptRow
         return count == least ? rows : throw new UsageException($"{option}: '{path}' has {count} prompts below its header, expected at least {least}");
     });
 
+    /// <summary>Reads the rows of a table.</summary>
+    /// <param name="mlContext">The context.</param>
+    /// <param name="rows">The table.</param>
     public static IEnumerable<PromptRow> Read(MLContext mlContext, IDataView rows) => mlContext.Data.CreateEnumerable<PromptRow>(rows, reuseRowObject: false);
 }
 
@@ -31,7 +41,12 @@ internal sealed class ImageRow
     public string Image { get; set; } = "";
 }
 
-/// <summary>One unseen prompt: the base model's video and the aligned model's on the same seed, with their scores in the order of the measures.</summary>
+/// <summary>The two videos of one unseen prompt, on the same seed.</summary>
+/// <param name="Prompt">The prompt.</param>
+/// <param name="Before">The base model's video, [T, 3, H, W].</param>
+/// <param name="After">The aligned model's video, [T, 3, H, W].</param>
+/// <param name="ScoresBefore">The base model's scores, in the order of the measures.</param>
+/// <param name="ScoresAfter">The aligned model's scores, in the order of the measures.</param>
 internal sealed record ShapesVideo(string Prompt, float[] Before, float[] After, float[] ScoresBefore, float[] ScoresAfter);
 
 /// <summary>Names of the video columns.</summary>

@@ -7,7 +7,14 @@ namespace Examples;
 /// <summary>run-card.json: what was run and what it gave, for programs.</summary>
 internal static class RunCard
 {
-    public static void Write(ResultFolder folder, AlignmentJob job, IReadOnlyList<VideoAlignmentProgress> curve, Comparison comparison, bool reloadedSame)
+    /// <summary>Writes the card of an alignment.</summary>
+    /// <param name="folder">The result.</param>
+    /// <param name="job">What was run.</param>
+    /// <param name="curve">The steps that were done, at least one.</param>
+    /// <param name="comparison">Base against aligned.</param>
+    /// <param name="reloadedSame">Whether the saved model gave the same frames.</param>
+    public static void Write(
+        ResultFolder folder, AlignmentJob job, IReadOnlyList<VideoAlignmentProgress> curve, Comparison comparison, bool reloadedSame)
     {
         VideoAlignmentProgress last = curve[^1];
         var card = new Dictionary<string, object?>();
@@ -32,18 +39,25 @@ internal static class RunCard
         Write(folder, card);
     }
 
-    /// <summary>Writes the card last: it says which files are the result's.</summary>
+    /// <summary>Writes a card with the list of the result's files, so it has to be written last.</summary>
+    /// <param name="folder">The result.</param>
+    /// <param name="card">The entries; the list is added to them.</param>
     public static void Write(ResultFolder folder, Dictionary<string, object?> card)
     {
         card["files"] = folder.Written().Order(StringComparer.Ordinal).ToArray();
         Write(folder[ResultFolder.Card], card);
     }
 
-    public static void Write(string path, IReadOnlyDictionary<string, object?> card) => File.WriteAllText(path, JsonSerializer.Serialize(card, s_indented) + "\n");
+    /// <summary>Writes a card.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="card">The entries.</param>
+    public static void Write(string path, IReadOnlyDictionary<string, object?> card) =>
+        File.WriteAllText(path, JsonSerializer.Serialize(card, s_indented) + "\n");
 
     private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true };
 
-    /// <summary>Before, after, and the gain with its interval.</summary>
+    /// <summary>Makes the entries of a measure: before, after, and the gain with its interval.</summary>
+    /// <param name="metrics">The measure, with a gain.</param>
     public static Dictionary<string, double> Pair(VideoAlignmentMetrics metrics) => new()
     {
         ["before"] = Math.Round(metrics.Gain!.BaseMeanScore, 5),

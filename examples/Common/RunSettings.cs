@@ -5,17 +5,22 @@ namespace Examples;
 /// <summary>What every example that aligns a model takes from its command line.</summary>
 /// <param name="Steps">Optimizer steps.</param>
 /// <param name="Videos">Unseen prompts to compare on.</param>
-/// <param name="Seed">Seed of everything random.</param>
-/// <param name="Out">Where the results go.</param>
+/// <param name="Seed">The seed of everything random.</param>
+/// <param name="Out">The folder of the results.</param>
 /// <param name="Resume">Whether a run that was interrupted goes on.</param>
 internal sealed record RunSettings(int Steps, int Videos, int Seed, string Out, bool Resume)
 {
-    /// <summary>Takes its options out of the command line; <paramref name="name"/> is the folder below out/.</summary>
+    /// <summary>Reads the settings from the command line.</summary>
+    /// <param name="line">The command line.</param>
+    /// <param name="name">The folder below out/ where none is given.</param>
+    /// <param name="steps">Optimizer steps where none are given.</param>
     public static RunSettings Read(CommandLine line, string name, int steps = 40) => new(
-        line.Number("--steps", steps, minimum: 1), line.Number("--videos", 32, minimum: 2), line.Number("--seed", 1, minimum: 0), line.Text("--out") ?? Path.Combine("out", name),
-        line.Flag("--resume"));
+        line.Number("--steps", steps, minimum: 1), line.Number("--videos", 32, minimum: 2), line.Number("--seed", 1, minimum: 0),
+        line.Text("--out") ?? Path.Combine("out", name), line.Flag("--resume"));
 
-    /// <summary>The folder of the results. To be called when every option has been read.</summary>
+    /// <summary>Opens the folder of the results; to be called when every option has been read.</summary>
+    /// <param name="line">The command line.</param>
+    /// <exception cref="UsageException">The folder cannot be used, or an interrupted run is in the way.</exception>
     public ResultFolder Open(CommandLine line)
     {
         var interrupted = InterruptedRun.Open(line, Out, Resume);
@@ -28,16 +33,18 @@ internal sealed record RunSettings(int Steps, int Videos, int Seed, string Out, 
         return folder;
     }
 
-    /// <summary>The lines of the help for these options.</summary>
+    /// <summary>Makes the lines of the help for these options.</summary>
+    /// <param name="name">The folder below out/ where none is given.</param>
+    /// <param name="steps">Optimizer steps where none are given.</param>
     public static string Help(string name, int steps = 40) => $"""
           --steps N          optimizer steps (default {steps})
-          --videos N          unseen prompts to compare on, at least 2 (default 32)
+          --videos N         unseen prompts to compare on, at least 2 (default 32)
           --seed N           seed of everything random (default 1)
           --out FOLDER       where the results go (default out/{name}); a former result there is replaced
           --resume           goes on with the run of this --out that was interrupted, by Ctrl+C or otherwise
           --help             this text
         """;
 
-    /// <summary>CUDA where there is one.</summary>
+    /// <summary>Makes a context with the seed, on CUDA where there is a GPU.</summary>
     public MLContext NewContext() => new(Seed) { GpuDeviceId = 0, FallbackToCpu = true };
 }

@@ -1,12 +1,12 @@
 namespace Examples;
 
-/// <summary>A file that a program writes at its end. Whether it can be written is found out before the work, and it is there whole or not at all.</summary>
+/// <summary>A file that a program writes at its end: it is found out before the work whether it can be written, and it is there whole or not at all.</summary>
 internal static class TargetFile
 {
-    /// <summary>Makes the file's folder and sees whether a file can be written there.</summary>
-    /// <param name="option">As the user names it.</param>
+    /// <summary>Makes the file's folder and checks that a file can be written there.</summary>
+    /// <param name="option">The option that names it, as the error says it.</param>
     /// <param name="path">The file.</param>
-    /// <param name="mayBeFolder">Whether a folder of that name is taken too.</param>
+    /// <param name="mayBeFolder">Whether a folder of that name will do, too.</param>
     /// <exception cref="UsageException">It cannot be written.</exception>
     public static void Require(string option, string path, bool mayBeFolder = false)
     {
@@ -27,7 +27,9 @@ internal static class TargetFile
         }
     }
 
-    /// <summary>Writes under another name beside the file's place, and moves it there when it is whole.</summary>
+    /// <summary>Writes a file under another name beside its place, and moves it there when it is whole.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="write">Writes the file whose path it is given.</param>
     public static void Write(string path, Action<string> write)
     {
         string temporary = $"{Path.GetFullPath(path)}.{Guid.NewGuid():N}.tmp";

@@ -4,26 +4,26 @@ using System.Runtime.InteropServices;
 namespace Examples;
 
 /// <summary>
-/// Chooses libtorch's threads before libtorch is loaded, which is when OpenMP reads its variables: no more than the processors that a container's quota or an affinity
-/// leaves, and threads that sleep while they wait for each other. By default OpenMP counts the machine's processors and its threads spin, so that one busy neighbor makes
-/// every step many times slower. What the user has set stands.
+/// Chooses libtorch's threads before libtorch is loaded, which is when OpenMP reads its variables: no more than the processors that a container's quota or an
+/// affinity leaves, and threads that sleep while they wait for each other. Variables that the user has set stand.
 /// </summary>
+/// <remarks>By default OpenMP counts the machine's processors and its threads spin, so that one busy neighbor makes every step many times slower.</remarks>
 internal static class Threads
 {
     private const string Count = "OMP_NUM_THREADS";
     private const string Waiting = "OMP_WAIT_POLICY";
     private const string Spinning = "GOMP_SPINCOUNT";
 
-    /// <summary>The variables to set.</summary>
-    /// <param name="variable">A variable's value, or null.</param>
+    /// <summary>Chooses the variables to set.</summary>
+    /// <param name="variable">Returns a variable's value; null: it is not set.</param>
     /// <param name="processors">Processors that this process may use, by affinity and quota: .NET's count.</param>
-    /// <param name="seen">Processors that OpenMP would count: a quota is unknown to it.</param>
+    /// <param name="seen">Processors that OpenMP would count, which does not know of quotas.</param>
     public static IReadOnlyDictionary<string, string> Choose(Func<string, string?> variable, int processors, int seen)
     {
         var chosen = new Dictionary<string, string>();
         bool IsFree(string name) => string.IsNullOrEmpty(variable(name));
 
-        // Where nothing is in the way libtorch's own choice stands: one thread a core, not one a hyperthread.
+        // Without a limit libtorch's own choice stands: one thread a core, not one a hyperthread.
         if (processors < seen && IsFree(Count))
         {
             chosen[Count] = FormattableString.Invariant($"{processors}");
@@ -37,7 +37,7 @@ internal static class Threads
         return chosen;
     }
 
-    /// <summary>Runs before anything else of the program.</summary>
+    /// <summary>Sets the variables before anything else of the program runs.</summary>
     [ModuleInitializer]
     internal static void Set()
     {
@@ -52,7 +52,7 @@ internal static class Threads
         }
     }
 
-    /// <summary>The processors of this process' affinity; where the system does not say, .NET's count.</summary>
+    // The processors of this process' affinity; where the system does not tell, .NET's count.
     private static int Seen()
     {
         const string Line = "Cpus_allowed_list:";
@@ -67,7 +67,8 @@ internal static class Threads
         }
     }
 
-    /// <summary>Processors of a list such as 0-3,8.</summary>
+    /// <summary>Counts the processors of a list such as 0-3,8.</summary>
+    /// <param name="list">The list, as /proc/self/status has it.</param>
     internal static int CountOf(string list) => list.Split(',').Sum(range =>
     {
         int[] ends = [.. range.Split('-').Select(end => int.Parse(end, System.Globalization.CultureInfo.InvariantCulture))];

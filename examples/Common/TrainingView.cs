@@ -3,17 +3,20 @@ using Spectre.Console;
 
 namespace Examples;
 
-/// <summary>The live line: reward, gradient norm, seconds a step, time left. Keeps the curve for the image.</summary>
+/// <summary>The live line: reward, gradient norm, seconds a step, time left. It also collects the curve for the plot.</summary>
 /// <param name="steps">Optimizer steps.</param>
-/// <param name="run">Where the curve is kept for when the run goes on later.</param>
+/// <param name="run">Where the curve is written, for when the run goes on later.</param>
 internal sealed class TrainingView(int steps, InterruptedRun run) : IProgress<VideoAlignmentProgress>
 {
     private readonly List<VideoAlignmentProgress> _curve = [.. run.Curve()];
     private ProgressTask? _task;
 
+    /// <summary>The steps that were done.</summary>
     public IReadOnlyList<VideoAlignmentProgress> Curve => _curve;
 
-    /// <summary>Shows the bar while <paramref name="work"/> trains; plain lines where the output is not a terminal.</summary>
+    /// <summary>Shows a bar during training; plain lines where the output is not a terminal.</summary>
+    /// <typeparam name="T">What training returns.</typeparam>
+    /// <param name="work">Trains.</param>
     public T Run<T>(Func<T> work) => !AnsiConsole.Profile.Capabilities.Interactive ? work() : AnsiConsole.Progress().AutoRefresh(true)
         .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = 24 }, new PercentageColumn())
         .Start(context =>
@@ -26,7 +29,7 @@ internal sealed class TrainingView(int steps, InterruptedRun run) : IProgress<Vi
     public void Report(VideoAlignmentProgress value)
     {
         InterruptedRun.Append(_curve, value);
-        run.Keep(value);
+        run.Record(value);
         string line = ProgressLines.Format(value);
         if (_task is null)
         {

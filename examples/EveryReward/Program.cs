@@ -46,7 +46,8 @@ return CommandLine.Run("EveryReward", help, args, line =>
         };
 
         // Each training has its state until the table is written: a run that goes on trains no reward twice.
-        (VideoAlignmentTransformer aligned, IReadOnlyList<VideoAlignmentProgress> curve) = job.Train(mlContext, folder.Interrupted.Part(entry.Name), interruption);
+        (VideoAlignmentTransformer aligned, IReadOnlyList<VideoAlignmentProgress> curve) =
+            job.Train(mlContext, folder.Interrupted.Part(entry.Name), interruption);
         using VideoAlignmentTransformer owner = aligned;
         if (interruption.Training.IsCancellationRequested || job.Compare(mlContext, aligned, interruption) is not { } comparison)
         {
@@ -56,7 +57,8 @@ return CommandLine.Run("EveryReward", help, args, line =>
 
         comparison.Print();
         VideoAlignmentMetrics metrics = comparison.Results[0].Metrics!;
-        rows.Add(new Row(entry.Name, reward.Contract.Direction == ScoreDirection.LowerIsBetter, metrics, curve[^1].Step, curve[^1].Elapsed.TotalSeconds / curve[^1].Step));
+        VideoAlignmentProgress last = curve[^1];
+        rows.Add(new Row(entry.Name, reward.Contract.Direction == ScoreDirection.LowerIsBetter, metrics, last.Step, last.Elapsed.TotalSeconds / last.Step));
         card[entry.Name] = RunCard.Pair(metrics);
     }
 
@@ -66,6 +68,9 @@ return CommandLine.Run("EveryReward", help, args, line =>
     string place = folder.Finish();
     folder.Interrupted.Remove();
     Console.WriteLine(RewardTable.Markdown(rows));
-    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{rows.Count(row => row.IsGain)} of {rows.Count} rewards gained by more than their 95 % interval; rewards.md, rewards.tsv, run-card.json are in {place}"));
+    int gains = rows.Count(row => row.IsGain);
+    Console.WriteLine(string.Create(
+        CultureInfo.InvariantCulture,
+        $"{gains} of {rows.Count} rewards gained by more than their 95 % interval; rewards.md, rewards.tsv, run-card.json are in {place}"));
     return 0;
 });

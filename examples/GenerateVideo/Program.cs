@@ -5,12 +5,12 @@ using Microsoft.ML.VideoAlignment;
 using Microsoft.ML.VideoAlignment.Media;
 
 string help = $"""
-    Generates a video for a prompt by an alignment that was saved.
+    Generates a video for a prompt with a saved alignment.
 
-    dotnet run -c Release --project examples/GenerateVideo -- [PROMPT [FILM [SAVED]]]
+    dotnet run -c Release --project examples/GenerateVideo -- [PROMPT [VIDEO [SAVED]]]
 
       PROMPT             default: a red circle moving right on a dark background
-      FILM               the file to write, {string.Join(", ", VideoFile.Extensions)} (default video.gif)
+      VIDEO              the file to write, {string.Join(", ", VideoFile.Extensions)} (default video.gif)
       SAVED              default out/align-aesthetic/aligned.zip, which examples/AlignAesthetic makes
       --help             this text
     """;
@@ -20,7 +20,8 @@ return CommandLine.Run("GenerateVideo", help, args, line =>
     IReadOnlyList<string> words = line.Words();
     if (words.Count > 3)
     {
-        throw new UsageException($"expected at most a prompt, a video and a saved alignment, got {words.Count} words (a prompt of several words stands in quotes); see --help");
+        throw new UsageException(
+            $"expected at most a prompt, a video and a saved alignment, got {words.Count} words (a prompt of several words stands in quotes); see --help");
     }
 
     string prompt = words.ElementAtOrDefault(0) ?? "a red circle moving right on a dark background";
@@ -36,7 +37,7 @@ return CommandLine.Run("GenerateVideo", help, args, line =>
         throw new UsageException($"'{video}': expected a video of {string.Join(", ", VideoFile.Extensions)}");
     }
 
-    TargetFile.Require("FILM", video);
+    TargetFile.Require("VIDEO", video);
 
     #region readme-generate
     var mlContext = new MLContext { GpuDeviceId = 0, FallbackToCpu = true };
@@ -47,7 +48,8 @@ return CommandLine.Run("GenerateVideo", help, args, line =>
     float[] frames = engine.Predict(new PromptRow { Prompt = prompt }).Video; // [T, 3, H, W], RGB in [0, 1]
     VideoFile.Write(video, new VideoClip(frames, aligned.Size.Frames, aligned.Size.Height, aligned.Size.Width), framesPerSecond: 8, scale: 6);
     #endregion
-    Console.WriteLine($"{video}: '{prompt}', {aligned.Size.Frames} frames of {aligned.Size.Width} x {aligned.Size.Height}, by {aligned.BaseModel.Source} as aligned in {saved}");
+    VideoSize size = aligned.Size;
+    Console.WriteLine($"{video}: '{prompt}', {size.Frames} frames of {size.Width} x {size.Height}, by {aligned.BaseModel.Source} as aligned in {saved}");
     return 0;
 });
 

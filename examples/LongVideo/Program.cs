@@ -1,26 +1,26 @@
-// Videos three times as long: each clip begins with the last frame of the one before, and V-JEPA judges the whole video.
+// Videos three times as long: each segment begins with the last frame of the one before, and V-JEPA judges the whole video.
 //   dotnet run -c Release --project examples/LongVideo
 using Microsoft.ML;
 using Microsoft.ML.VideoAlignment;
 
 const string Name = "long-video";
 string help = $"""
-    Extends videos of the embedded image-to-video model, each clip from the last frame of the one before, and aligns them to V-JEPA's consistency.
+    Extends videos of the embedded image-to-video model, each segment from the last frame of the one before, and aligns them to V-JEPA's consistency.
 
     dotnet run -c Release --project examples/LongVideo -- [options]
 
-      --clips N          clips of a video (default 3)
-      --carry            gradient of later clips goes on into earlier ones through the frame they begin with
+      --segments N       segments of a video (default 3)
+      --carry            gradient of later segments goes on into earlier ones through the frame they begin with
     {RunSettings.Help(Name, steps: 20)}
     """;
 
 return CommandLine.Run("LongVideo", help, args, line =>
 {
     RunSettings settings = RunSettings.Read(line, Name, steps: 20);
-    int clips = line.Number("--clips", 3, minimum: 1);
+    int segments = line.Number("--segments", 3, minimum: 1);
     bool carry = line.Flag("--carry");
     line.End();
-    CommandLine.RequireFor("--clips of 2 or more", ("--carry", carry && clips == 1));
+    CommandLine.RequireFor("--segments of 2 or more", ("--carry", carry && segments == 1));
 
     using ResultFolder folder = settings.Open(line);
     MLContext mlContext = settings.NewContext();
@@ -31,7 +31,7 @@ return CommandLine.Run("LongVideo", help, args, line =>
     // Every frame of the video at once would be more than V-JEPA was trained at; evenly spread ones show the whole of it.
     VideoAlignmentOptions options = MovingShapesWorld.ImageOptions with
     {
-        SegmentCount = clips,
+        SegmentCount = segments,
         CarryGradientAcrossSegments = carry,
         RewardFrames = RewardFrames.Spaced(model.DefaultSize.Frames),
     };

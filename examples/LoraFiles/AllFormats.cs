@@ -4,7 +4,7 @@ using Spectre.Console;
 
 namespace Examples;
 
-/// <summary>A short alignment, saved in every format that can hold it, each read back: the videos must be the same.</summary>
+/// <summary>A short alignment, saved in every format that can hold it and read back: the videos must be the same.</summary>
 internal static class AllFormats
 {
     private static readonly LoraFormat[] s_ofAttentions =
@@ -12,6 +12,9 @@ internal static class AllFormats
 
     private static readonly LoraFormat[] s_ofAllLayers = [LoraFormat.Peft, LoraFormat.Diffusers, LoraFormat.Cloneofsimo, LoraFormat.Kohya];
 
+    /// <summary>Runs the alignments and prints the table.</summary>
+    /// <param name="model">The base model.</param>
+    /// <returns>The exit code: 0 if every file gives the same video.</returns>
     public static int Show(VideoDiffusionModel model)
     {
         string folder = Directory.CreateTempSubdirectory("lora-files").FullName;
@@ -36,7 +39,16 @@ internal static class AllFormats
         using VideoReward redness = VideoRewards.Custom("redness", static (frames, _) => frames.select(1, 0).mean([1, 2, 3]));
 
         // Rank = alpha: scale 1, the only one that diffusers' oldest form and lists without names can hold.
-        var options = new VideoAlignmentOptions { Steps = 3, LearningRate = 1e-3, InferenceSteps = 8, GuidanceScale = 1.5, LoraLayers = layers, LoraRank = 4, LoraAlpha = 4 };
+        var options = new VideoAlignmentOptions
+        {
+            Steps = 3,
+            LearningRate = 1e-3,
+            InferenceSteps = 8,
+            GuidanceScale = 1.5,
+            LoraLayers = layers,
+            LoraRank = 4,
+            LoraAlpha = 4,
+        };
         using VideoAlignmentTransformer aligned = mlContext.Transforms.AlignVideoDiffusion("Video", "Prompt", model, redness, options).Fit(prompt);
         float[] video = Video(aligned);
         var fileOptions = new LoraFileOptions { Alpha = options.LoraAlpha };

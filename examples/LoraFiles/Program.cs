@@ -40,7 +40,9 @@ return CommandLine.Run("LoraFiles", help, args, line =>
         TargetFile.Require("TO", words[1], mayBeFolder: true);
     }
 
-    using VideoDiffusionModel model = path is null ? MovingShapesModels.TextToVideo() : CommandLine.Open("--model", () => VideoDiffusionModel.FromPretrained(path));
+    using VideoDiffusionModel model = path is null
+        ? MovingShapesModels.TextToVideo()
+        : CommandLine.Open("--model", () => VideoDiffusionModel.FromPretrained(path));
     if (words.Count == 0)
     {
         return AllFormats.Show(model);

@@ -1,12 +1,17 @@
 namespace ProveGradients;
 
-/// <summary>One thing that varies between cases, and what it can be.</summary>
+/// <summary>One thing that varies between cases.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Values">What it can be.</param>
 internal sealed record Axis(string Name, params IReadOnlyList<string> Values);
 
-/// <summary>Few cases that have every pair of values of any two axes in one of them, instead of the product of all axes.</summary>
+/// <summary>Chooses few cases that together have every pair of values of any two axes, instead of the product of all axes.</summary>
 internal static class Covering
 {
-    /// <summary>Every case of the product that is possible. A case: for each axis the index of its value.</summary>
+    /// <summary>Lists every possible case of the product.</summary>
+    /// <param name="axes">What varies.</param>
+    /// <param name="possible">Whether a case can be.</param>
+    /// <returns>Cases: for each axis the index of its value.</returns>
     public static IEnumerable<int[]> Product(IReadOnlyList<Axis> axes, Func<int[], bool> possible)
     {
         int[] at = new int[axes.Count];
@@ -30,12 +35,13 @@ internal static class Covering
         }
     }
 
-    /// <summary>Cases that have every value, and every pair of values of the axes that <paramref name="paired"/> takes; pairs that cannot be are left out.</summary>
+    /// <summary>Chooses cases that have every value, and every pair of values of the axes that are to be paired, as far as they can be.</summary>
     /// <param name="axes">What varies.</param>
-    /// <param name="possible">Of a case in which axes that are not decided are -1: whether it can still be one.</param>
-    /// <param name="paired">Of two axes' names.</param>
+    /// <param name="possible">Whether a case, in which axes that are not decided are -1, can become a possible one.</param>
+    /// <param name="paired">Whether the values of two axes, given by name, are to be paired.</param>
     /// <param name="together">Names of axes of which every combination of values is wanted, not only every pair.</param>
-    public static IReadOnlyList<int[]> Of(
+    /// <returns>Cases: for each axis the index of its value.</returns>
+    public static IReadOnlyList<int[]> Choose(
         IReadOnlyList<Axis> axes, Func<int[], bool> possible, Func<string, string, bool> paired, params IReadOnlyList<string> together)
     {
         List<(int Axis, int Value)[]> wanted = [.. Combinations(axes, together), .. Pairs(axes, paired), .. Singles(axes)];
@@ -67,7 +73,9 @@ internal static class Covering
     private static IEnumerable<(int Axis, int Value)[]> Combinations(IReadOnlyList<Axis> axes, IReadOnlyList<string> together)
     {
         int[] at = [.. axes.Index().Where(axis => together.Contains(axis.Item.Name)).Select(axis => axis.Index)];
-        return at.Length == 0 ? [] : Product([.. at.Select(axis => axes[axis])], _ => true).Select(values => values.Select((value, index) => (at[index], value)).ToArray());
+        return at.Length == 0
+            ? []
+            : Product([.. at.Select(axis => axes[axis])], _ => true).Select(values => values.Select((value, index) => (at[index], value)).ToArray());
     }
 
     private static IEnumerable<(int Axis, int Value)[]> Pairs(IReadOnlyList<Axis> axes, Func<string, string, bool> paired)
@@ -87,7 +95,7 @@ internal static class Covering
         }
     }
 
-    /// <summary>Each open axis gets the value that brings most of what is wanted; of equals the one that was used least.</summary>
+    // Each open axis gets the value that brings most of what is wanted; of equals the one that was used least.
     private static int[]? Completed(int[] begun, IReadOnlyList<Axis> axes, Func<int[], bool> possible, List<(int Axis, int Value)[]> wanted, List<int[]> cases)
     {
         int[] whole = [.. begun];

@@ -12,8 +12,8 @@ const int Points = 3;
 var anything = ProofCase.Axes.ToDictionary(axis => axis.Name, _ => (string[]?)null);
 string help = $"""
     Proves the gradient of every way to train: on a small untrained model of each family, in float64, the derivative that is back-propagated against difference
-    quotients of the loss. Without --full: as few cases as have every pair of values of any two of these, and every combination of base-distance, accumulation, decode
-    and copies.
+    quotients of the loss. Without --full: as few cases as have every pair of values of any two of these, and every combination of base-distance, accumulation,
+    decode and copies.
 
     dotnet run -c Release --project examples/ProveGradients -- [options]
 
@@ -77,7 +77,8 @@ return CommandLine.Run("ProveGradients", help, args, line =>
     }
 
     AnsiConsole.WriteLine(string.Create(
-        CultureInfo.InvariantCulture, $"{table.PassedCount} passed, {table.FailedCount} failed, largest relative error {table.LargestError:0.0e+0}, {clock.Elapsed.TotalSeconds:0} s"));
+        CultureInfo.InvariantCulture,
+        $"{table.PassedCount} passed, {table.FailedCount} failed, largest relative error {table.LargestError:0.0e+0}, {clock.Elapsed.TotalSeconds:0} s"));
     return table.FailedCount == 0 ? 0 : 1;
 });
 

@@ -5,10 +5,10 @@ namespace ProveGradients;
 /// <summary>A way to train whose gradient is proved.</summary>
 internal sealed class ProofCase
 {
-    /// <summary>Video length of rewards that need one.</summary>
+    // The frames of a video for rewards that need several.
     private const int VideoFrames = 8;
 
-    /// <summary>The shortest video that Open-Sora's times are made for.</summary>
+    // The shortest video that Open-Sora's compression in time is made for.
     private const int OpenSoraFrames = 17;
 
     private readonly int[] _values;
@@ -34,24 +34,31 @@ internal sealed class ProofCase
         new("segments", "1", "2", "2 carried"),
     ];
 
-    /// <summary>What each takes a share of the gradient: a share that is forgotten shows where they meet.</summary>
+    // What each takes a share of the gradient: a share that is forgotten shows where they meet.
     private static readonly string[] s_shares = ["base-distance", "accumulation", "decode", "copies"];
 
-    /// <summary>
-    /// Every value, every pair of values of two axes, and every combination of what takes shares. <paramref name="only"/>: for an axis the values that are wanted; null:
-    /// all.
-    /// </summary>
+    /// <summary>Chooses cases with every value, every pair of values of two axes, and every combination of what takes shares.</summary>
+    /// <param name="only">For each axis' name the values that are wanted; null: all.</param>
     public static IReadOnlyList<ProofCase> EveryPair(IReadOnlyDictionary<string, string[]?> only) =>
-        [.. Covering.Of(Axes, values => IsPossible(values) && IsWanted(values, only), (_, _) => true, s_shares).Select(values => new ProofCase(values))];
+        [.. Covering.Choose(Axes, values => IsPossible(values) && IsWanted(values, only), (_, _) => true, s_shares).Select(values => new ProofCase(values))];
 
-    /// <summary>Every value, every combination of what takes shares, and every pair of values of two axes other than reward and window.</summary>
-    public static IReadOnlyList<ProofCase> EveryValue() =>
-        [.. Covering.Of(Axes, IsPossible, (a, b) => a is not ("reward" or "window") && b is not ("reward" or "window"), s_shares).Select(values => new ProofCase(values))];
+    /// <summary>
+    /// Chooses cases with every value, every combination of what takes shares, and every pair of values of axes other than reward and
+    /// window.
+    /// </summary>
+    public static IReadOnlyList<ProofCase> EveryValue()
+    {
+        static bool Paired(string axis) => axis is not ("reward" or "window");
+        return [.. Covering.Choose(Axes, IsPossible, (a, b) => Paired(a) && Paired(b), s_shares).Select(values => new ProofCase(values))];
+    }
 
-    /// <summary>The product. <paramref name="only"/>: see <see cref="EveryPair"/>.</summary>
+    /// <summary>Lists the whole product.</summary>
+    /// <param name="only">For each axis' name the values that are wanted; null: all.</param>
     public static IEnumerable<ProofCase> All(IReadOnlyDictionary<string, string[]?> only) =>
         Covering.Product(Axes, values => IsPossible(values) && IsWanted(values, only)).Select(values => new ProofCase(values));
 
+    /// <summary>Gets the value of an axis.</summary>
+    /// <param name="axis">Its name.</param>
     public string this[string axis]
     {
         get
@@ -61,8 +68,10 @@ internal sealed class ProofCase
         }
     }
 
+    /// <summary>The model's family.</summary>
     public string Family => FamilyOf(this["family"]);
 
+    /// <summary>Makes the options of a run of this case.</summary>
     public VideoAlignmentOptions Options()
     {
         (bool video, bool openSora, bool segments) = (ProofRewards.NeedsVideo(this["reward"]), Family == VideoModelFamily.OpenSora, this["segments"] != "1");
@@ -86,7 +95,9 @@ internal sealed class ProofCase
                 _ => ActivationRecompute.None,
             },
             OffloadActivations = this["offload"] == "on",
-            RewardFrames = this["frames"] == "one" ? RewardFrames.OneRandom : video && (openSora || segments) ? RewardFrames.Spaced(VideoFrames) : RewardFrames.All,
+            RewardFrames = this["frames"] == "one" ? RewardFrames.OneRandom
+                : video && (openSora || segments) ? RewardFrames.Spaced(VideoFrames)
+                : RewardFrames.All,
             KlWeight = this["base-distance"] == "on" ? 0.7 : 0,
             AccumulationSteps = this["accumulation"] == "2" ? 2 : 1,
             FramesPerDecode = this["decode"] == "whole" ? null : 1,
@@ -108,9 +119,11 @@ internal sealed class ProofCase
         };
     }
 
-    public override string ToString() =>
-        string.Join(", ", Axes.Select((axis, at) => axis.Name is "family" or "reward" or "window" ? axis.Values[_values[at]] : $"{axis.Name} {axis.Values[_values[at]]}"));
+    public override string ToString() => string.Join(", ", Axes.Select((axis, at) =>
+        axis.Name is "family" or "reward" or "window" ? axis.Values[_values[at]] : $"{axis.Name} {axis.Values[_values[at]]}"));
 
+    /// <summary>Finds a family.</summary>
+    /// <param name="name">Its value on the axis.</param>
     public static string FamilyOf(string name) => name switch
     {
         "modelscope" => VideoModelFamily.ModelScope,
@@ -123,8 +136,8 @@ internal sealed class ProofCase
         Axes.Index().All(axis => values[axis.Index] < 0 || only[axis.Item.Name] is not { } wanted || wanted.Contains(axis.Item.Values[values[axis.Index]]));
 
     /// <summary>
-    /// Noise within the run, and copies of the last step, are only known to the samplers of two families, and segments to the models of the other two; a video is scored
-    /// whole; what is not recomputed is not offloaded; one frame is one part; segments have neither copies nor a distance from the base model.
+    /// Noise within the run, and copies of the last step, are only known to the samplers of two families, and segments to the models of the other two; a video
+    /// is scored whole; what is not recomputed is not offloaded; one frame is one part; segments have neither copies nor a distance from the base model.
     /// </summary>
     private static bool IsPossible(int[] values)
     {

@@ -7,6 +7,8 @@ internal sealed class ProofModels : IDisposable
 {
     private readonly Dictionary<string, VideoDiffusionModel> _made = [];
 
+    /// <summary>Gets a family's model, which stays this object's.</summary>
+    /// <param name="family">The family.</param>
     public VideoDiffusionModel this[string family] =>
         _made.TryGetValue(family, out VideoDiffusionModel? model) ? model : _made[family] = VideoDiffusionModel.Untrained(family);
 

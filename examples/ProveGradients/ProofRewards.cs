@@ -26,11 +26,15 @@ internal sealed class ProofRewards : IDisposable
 
     private readonly Dictionary<string, VideoReward> _made = new(StringComparer.Ordinal);
 
+    /// <summary>The names of the rewards.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. s_makers.Keys];
 
-    /// <summary>Whether the reward looks at a video of eight frames as a whole.</summary>
+    /// <summary>Tells whether a reward looks at a video of eight frames as a whole.</summary>
+    /// <param name="name">Its name.</param>
     public static bool NeedsVideo(string name) => name is "action" or "consistency";
 
+    /// <summary>Gets a reward, which stays this object's.</summary>
+    /// <param name="name">Its name.</param>
     public VideoReward this[string name] => _made.TryGetValue(name, out VideoReward? reward) ? reward : _made[name] = s_makers[name]();
 
     public void Dispose()

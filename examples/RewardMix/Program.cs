@@ -20,7 +20,8 @@ string help = $"""
 return CommandLine.Run("RewardMix", help, args, line =>
 {
     RunSettings settings = RunSettings.Read(line, Name);
-    (float aestheticWeight, float preferenceWeight, float textWeight) = (line.Weight("--aesthetic", 0.1f), line.Weight("--preference", 2), line.Weight("--text", 1));
+    (float aestheticWeight, float preferenceWeight, float textWeight) =
+        (line.Weight("--aesthetic", 0.1f), line.Weight("--preference", 2), line.Weight("--text", 1));
     bool normalize = line.Flag("--normalize");
     line.End();
     if (aestheticWeight + preferenceWeight + textWeight == 0)

@@ -29,8 +29,10 @@ return CommandLine.Run("ScoreVideos", help, args, line =>
         throw new UsageException("expected a folder and at least one reward; see --help");
     }
 
-    (IReadOnlyList<(string Name, string Path)> videos, IReadOnlyList<string> others) = VideoFiles.In(folder);
-    Func<string, string> prompted = promptFile is not null ? VideoFiles.Prompts(promptFile, every: true) : VideoFiles.Prompts(VideoFiles.PromptsOfResult(folder), every: false);
+    (IReadOnlyList<(string Name, string Path)> videos, IReadOnlyList<string> others) = VideoFiles.Find(folder);
+    Func<string, string> prompted = promptFile is not null
+        ? VideoFiles.Prompts(promptFile, every: true)
+        : VideoFiles.Prompts(VideoFiles.PromptsOfResult(folder), every: false);
     var prompts = videos.ToDictionary(video => video.Name, video => prompted(video.Name), StringComparer.Ordinal);
     VideoReward[] rewards = [.. words.Skip(1).Select(RewardName.Open)];
     bool embedded = words.Skip(1).Any(RewardName.IsEmbedded);

@@ -3,7 +3,7 @@ using Microsoft.ML.VideoAlignment;
 namespace ScoreVideos;
 
 /// <summary>
-/// A reward as the command line names it: of the embedded world, or from files of a published model. Two have a label: removal:square, action:growing.
+/// A reward on the command line: of the embedded world, or from files of a published model. Two have a label: removal:square, action:growing.
 /// </summary>
 internal static class RewardName
 {
@@ -15,7 +15,8 @@ internal static class RewardName
         ("preference", "HPS,TOKENIZER", _ => MovingShapesRewards.Preference(), (_, files) => VideoRewards.HumanPreferenceV2(files[0], files[1])),
         ("pickscore", "FOLDER", null, (_, files) => VideoRewards.PickScore(files[0])),
         ("removal", "YOLOS", label => MovingShapesRewards.ObjectRemoval(label), (label, files) => VideoRewards.ObjectRemoval(files[0], label)),
-        ("action", "VIDEOMAE", label => MovingShapesRewards.Action(Action(label)), (label, files) => VideoRewards.ActionClassification(files[0], Action(label))),
+        ("action", "VIDEOMAE", label => MovingShapesRewards.Action(Action(label)),
+            (label, files) => VideoRewards.ActionClassification(files[0], Action(label))),
         ("consistency", "VJEPA", _ => MovingShapesRewards.TemporalConsistency(), (_, files) => VideoRewards.TemporalConsistency(files[0])),
         ("true", "", _ => MovingShapesRewards.TrueRating(), null),
     ];
@@ -23,10 +24,13 @@ internal static class RewardName
     /// <summary>The names, for the help.</summary>
     public static string Known => string.Join(", ", s_known.Select(Form));
 
-    /// <summary>Whether it is a reward of the embedded world, whose networks have seen videos of its size only.</summary>
+    /// <summary>Tells whether a reward is of the embedded world, whose networks have seen videos of its size only.</summary>
+    /// <param name="word">The reward on the command line.</param>
     public static bool IsEmbedded(string word) => !word.Contains('=', StringComparison.Ordinal);
 
-    /// <exception cref="UsageException">There is no such reward, or its files are not what it needs.</exception>
+    /// <summary>Opens a reward.</summary>
+    /// <param name="word">The reward on the command line.</param>
+    /// <exception cref="UsageException">The reward is unknown, or its files are not what it needs.</exception>
     public static VideoReward Open(string word)
     {
         string[] sides = word.Split('=', 2);
@@ -45,7 +49,8 @@ internal static class RewardName
             : CommandLine.Open(word, open);
     }
 
-    private static string Form((string Name, string Files, Func<string, VideoReward>? Embedded, Func<string, string[], VideoReward>? FromFiles) reward)
+    private static string Form(
+        (string Name, string Files, Func<string, VideoReward>? Embedded, Func<string, string[], VideoReward>? FromFiles) reward)
     {
         string name = reward.Name switch { "removal" => "removal:LABEL", "action" => "action[:LABEL]", _ => reward.Name };
         return reward.FromFiles is null ? name : reward.Embedded is null ? $"{name}={reward.Files}" : $"{name}[={reward.Files}]";

@@ -1,4 +1,4 @@
-// Teaches the embedded model an action, whatever motion the prompt asks for: an action classifier is the reward, and its accuracy on unseen prompts the measure.
+// Teaches the embedded model an action, whatever motion the prompt asks for. The reward is an action classifier, the measure its accuracy on unseen prompts.
 //   dotnet run -c Release --project examples/TeachAnAction
 using Microsoft.ML;
 using Microsoft.ML.VideoAlignment;

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace TeachAnAction;
 
-/// <summary>Whether the classifier's first choice is the wanted motion, 1 or 0: its mean is an accuracy. Only measured: it has no gradient.</summary>
+/// <summary>Whether the classifier's first choice is the wanted motion, 1 or 0, whose mean is an accuracy; it is only measured and has no gradient.</summary>
 internal sealed class Recognized : IDisposable
 {
     public static readonly IReadOnlyList<string> Motions = ["moving left", "moving right", "moving up", "moving down", "growing", "staying still"];
@@ -13,6 +13,7 @@ internal sealed class Recognized : IDisposable
 
     private readonly string? _wanted;
 
+    /// <summary>Opens the classifiers.</summary>
     /// <param name="wanted">The motion; null: the one that the prompt asks for.</param>
     public Recognized(string? wanted)
     {
@@ -28,6 +29,7 @@ internal sealed class Recognized : IDisposable
         });
     }
 
+    /// <summary>The reward.</summary>
     public VideoReward Reward { get; }
 
     public void Dispose()
@@ -40,7 +42,9 @@ internal sealed class Recognized : IDisposable
     {
         Tensor video = frames.cpu(); // where these classifiers are
         Tensor first = stack([.. _labels.Select(label => label.Score(video, []))], 1).argmax(1);
-        Tensor asked = tensor([.. prompts.Select(prompt => (long)Motions.ToList().FindIndex(motion => (_wanted ?? prompt).Contains(motion, StringComparison.Ordinal)))]);
+        Tensor asked = tensor([.. prompts.Select(prompt => (long)MotionOf(_wanted ?? prompt))]);
         return first.eq(asked).to_type(ScalarType.Float32);
     }
+
+    private static int MotionOf(string text) => Motions.ToList().FindIndex(motion => text.Contains(motion, StringComparison.Ordinal));
 }

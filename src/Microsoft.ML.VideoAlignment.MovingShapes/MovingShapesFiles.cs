@@ -20,8 +20,7 @@ internal static class MovingShapesFiles
         places.Select(place => Path.Combine(place, part)).FirstOrDefault(Path.Exists)
         ?? throw new FileNotFoundException(
             $"The embedded model's '{part}' is at none of {string.Join(", ", places)}. The package copies it beside a program that is built or published; a "
-                + $"program "
-                + $"that moves its files must take the folder {Folder} along, and a script or plug-in finds it beside this assembly or in the package.",
+                + $"program that moves its files must take the folder {Folder} along, and a script or plug-in finds it beside this assembly or in the package.",
             Path.Combine(places[0], part));
 
     /// <summary>Lists the folders that are searched, in this order.</summary>

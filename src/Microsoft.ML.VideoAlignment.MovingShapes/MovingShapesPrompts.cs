@@ -12,7 +12,8 @@ public static class MovingShapesPrompts
     public static IReadOnlyList<string> Unseen => VideoPrompts.FromTsv(UnseenFile, "Prompt");
 
     /// <summary>
-    /// The path of <see cref="Training"/> as a table with tabs: a line of names, then the prompt with its color, shape, motion and background.
+    /// The path of <see cref="Training"/> as a table with tabs: a line of names, then the prompt with its color, shape, motion and
+    /// background.
     /// </summary>
     public static string TrainingFile => MovingShapesFiles.Find(Path.Combine("prompts", "train.tsv"));
 
@@ -28,7 +29,7 @@ public static class MovingShapesPrompts
     private static (string Image, string Prompt)[] Images(string file)
     {
         string folder = MovingShapesFiles.Find("images");
-        return [.. File.ReadLines(Path.Combine(folder, file)).Skip(1).Select(line => line.Split('\t'))
-            .Select(cells => (Path.Combine(folder, cells[0]), cells[1]))];
+        IEnumerable<string[]> rows = File.ReadLines(Path.Combine(folder, file)).Skip(1).Select(line => line.Split('\t'));
+        return [.. rows.Select(cells => (Path.Combine(folder, cells[0]), cells[1]))];
     }
 }

@@ -10,7 +10,8 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// The rewards of the MovingShapes world: small networks of the published forms, trained on videos of shapes. They take no gradient themselves.
+/// The rewards of the MovingShapes world: small networks of the published forms, trained on videos of shapes. They take no gradient
+/// themselves.
 /// </summary>
 public static class MovingShapesRewards
 {
@@ -72,7 +73,8 @@ public static class MovingShapesRewards
     {
         (string file, string clip) = (MovingShapesFiles.Find("human-preference.pt"), MovingShapesFiles.Find("clip"));
         return TextImageReward.HumanPreference(
-            file, PromptTokens.OfOpenClip(clip), Placement.Cpu, () => Save(PreferenceKind, file, clip), headWidth: MovingShapesSettings.PreferenceHeadWidth);
+            file, PromptTokens.OfOpenClip(clip), Placement.Cpu, () => Save(PreferenceKind, file, clip),
+            headWidth: MovingShapesSettings.PreferenceHeadWidth);
     }
 
     /// <summary>

@@ -1,6 +1,6 @@
 namespace Microsoft.ML.VideoAlignment.MovingShapes;
 
-/// <summary>What the embedded reward networks were trained with and their files do not tell; the training program reads it here too.</summary>
+/// <summary>What the reward networks were trained with and their files do not tell; the training program reads it here, too.</summary>
 internal static class MovingShapesSettings
 {
     /// <summary>Width of the preference model's attention heads.</summary>
@@ -9,12 +9,12 @@ internal static class MovingShapesSettings
     /// <summary>Height and width of the world's frames, in pixels.</summary>
     public const int FrameSize = 32;
 
-    /// <summary>How the world's prompts call the motions: the action classifier's labels, in the order of their ids.</summary>
+    /// <summary>The motions as prompts write them: the action classifier's labels, in the order of their ids.</summary>
     public static IReadOnlyList<string> Motions { get; } = ["moving left", "moving right", "moving up", "moving down", "growing", "staying still"];
 
     /// <summary>
-    /// V-JEPA's masks are the official two and two that hide whole moments, one and at most two of the four tubelets: with the whole image hidden only time is
-    /// left to predict from.
+    /// The options of V-JEPA. Its masks are the official two and two that hide whole moments, one and at most two of the four tubelets: with the whole image
+    /// hidden only time is left to predict from.
     /// </summary>
     public static VJepaOptions Consistency { get; } = new()
     {

@@ -3,29 +3,28 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.MovingShapes;
 
 /// <summary>
-/// The known rating, 1 to 10, that the people of the embedded MovingShapes world would give a frame: 1 + 9 (.5 V + .2 S + .2 C + .1 P) for
-/// vividness, size, cleanness and position. The aesthetic head is trained on samples of it; it is never a reward itself, so that a gain in the
-/// predicted rating can be held against the truth.
+/// The known rating, 1 to 10, of a frame of the MovingShapes world: 1 + 9 (.5 V + .2 S + .2 C + .1 P) for vividness, size, cleanness and position. The
+/// aesthetic head is trained on samples of it; nothing is aligned to it, so that a gain in the predicted rating can be compared with the truth.
 /// </summary>
 internal static class TrueRating
 {
     private const int VividPixels = 51; // 5 % of 32 x 32
 
-    /// <summary>Rates frames by the formula.</summary>
+    /// <summary>Rates frames.</summary>
     /// <param name="frames">[N, 3, 32, 32], RGB in [0, 1].</param>
-    /// <returns>[N], 1..10.</returns>
-    public static Tensor OfFrames(Tensor frames)
+    /// <returns>[N], 1 .. 10.</returns>
+    public static Tensor Rate(Tensor frames)
     {
         Shapes.Require(frames, "N, 3, 32, 32");
         using DisposeScope scope = NewDisposeScope();
-        Parts parts = PartsOf(frames);
+        Parts parts = Measure(frames);
         Tensor rating = parts.Vividness.Mul(0.5).Add(parts.Size.Mul(0.2)).Add(parts.Cleanness.Mul(0.2)).Add(parts.Position.Mul(0.1)).Mul(9).Add(1);
         return rating.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Computes the parts of the rating.</summary>
+    /// <summary>Measures the parts of the rating.</summary>
     /// <param name="frames">[N, 3, 32, 32], RGB in [0, 1].</param>
-    internal static Parts PartsOf(Tensor frames)
+    internal static Parts Measure(Tensor frames)
     {
         (Tensor red, Tensor green, Tensor blue) = (frames.select(1, 0), frames.select(1, 1), frames.select(1, 2)); // [N, 32, 32]
         Tensor chroma = frames.amax([1]) - frames.amin([1]);
@@ -50,11 +49,11 @@ internal static class TrueRating
         return new Parts(vividness, size, cleanness, position, area);
     }
 
-    /// <summary>The parts of the rating, each [N].</summary>
-    /// <param name="Vividness">V, 0..1.</param>
-    /// <param name="Size">S, 0..1.</param>
-    /// <param name="Cleanness">C, 0..1.</param>
-    /// <param name="Position">P, 0..1.</param>
-    /// <param name="Area">The share of colored pixels, 0..1, that S reads.</param>
+    /// <summary>V, S, C, P of the formula in [0, 1] and the share of colored pixels that S is made of, each [N].</summary>
+    /// <param name="Vividness">V: how saturated the most colored pixels are.</param>
+    /// <param name="Size">S: how near the share of colored pixels is to 0.2.</param>
+    /// <param name="Cleanness">C: how flat the frame is.</param>
+    /// <param name="Position">P: how near the middle the colored pixels are.</param>
+    /// <param name="Area">The share of colored pixels.</param>
     internal readonly record struct Parts(Tensor Vividness, Tensor Size, Tensor Cleanness, Tensor Position, Tensor Area);
 }

@@ -3,13 +3,13 @@ using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes;
 
-/// <summary>The true rating of MovingShapes videos, for evaluation: it declares no gradient, so that nothing is trained on the answer.</summary>
+/// <summary>The true rating of MovingShapes videos, for evaluation. It declares no gradient, so that nothing is trained on the answer.</summary>
 internal sealed class TrueRatingReward : ImageReward
 {
     public const string Kind = "MovingShapesTrueRating";
 
-    /// <summary>The side of a MovingShapes frame, in pixels: the only size the formula is known at.</summary>
-    private const int Side = 32;
+    // The only size that the formula is known at, in pixels.
+    private const int Side = MovingShapesSettings.FrameSize;
 
     public override string Name => "true rating";
 
@@ -31,7 +31,7 @@ internal sealed class TrueRatingReward : ImageReward
     protected override Tensor ImageScores(PreprocessedFrames frames, IReadOnlyList<string> prompts)
     {
         Tensor images = PreprocessedFrames.Rows(frames.Frames);
-        return TrueRating.OfFrames(images.shape[2] == Side && images.shape[3] == Side
+        return TrueRating.Rate(images.shape[2] == Side && images.shape[3] == Side
             ? images
             : Resize.Apply(images, Side, Side, Interpolation.Bilinear, antialias: true));
     }

@@ -34,7 +34,7 @@ public class ExampleTests
     [TestCase("AlignAesthetic", "--clip changes nothing without --model", "--clip", ".")]
     [TestCase("AlignAesthetic", "--head changes nothing without --model", "--head", ".")]
     [TestCase("RewardMix", "--normalize changes nothing without two weights above 0", "--normalize", "--aesthetic", "0", "--text", "0")]
-    [TestCase("LongVideo", "--carry changes nothing without --clips of 2 or more", "--carry", "--clips", "1")]
+    [TestCase("LongVideo", "--carry changes nothing without --segments of 2 or more", "--carry", "--segments", "1")]
     [TestCase("LoraFiles", "--strength changes nothing without FROM and TO", "--strength", "0.5")]
     [TestCase("YourOwnReward", "unknown option 'red'", "red")]
     [TestCase("GenerateVideo", "unknown option '--steps'", "--steps", "3")]
@@ -44,7 +44,7 @@ public class ExampleTests
     [TestCase("RewardMix", "every weight is 0", "--aesthetic", "0", "--preference", "0", "--text", "0")]
     [TestCase("RemoveObject", "--label must be square or circle or triangle or cross, got 'hexagon'", "--label", "hexagon")]
     [TestCase("ImageToVideo", "--action must be moving right or moving left or moving up or moving down or growing or staying still, got 'dancing'", "--action", "dancing")]
-    [TestCase("LongVideo", "--clips must be a whole number of at least 1, got '0'", "--clips", "0")]
+    [TestCase("LongVideo", "--segments must be a whole number of at least 1, got '0'", "--segments", "0")]
     [TestCase("TeachAnAction", "--gradient must be early or all or last, got 'none'", "--gradient", "none")]
     [TestCase("EveryReward", "--only: there is no reward 'nothing'", "--only", "text,nothing")]
     [TestCase("EveryReward", "unknown option '--bogus'", "--bogus")]
@@ -78,7 +78,7 @@ public class ExampleTests
     [TestCase("ScoreVideos", "--out", ".", "true", "--out", "frames")]
     [TestCase("ProveGradients", "--out", "--full", "--out", "video.gif/table.tsv")]
     [TestCase("LoraFiles", "TO", "video.gif", "video.gif/lora.safetensors")]
-    [TestCase("GenerateVideo", "FILM", "a prompt", "video.gif/video.gif", "video.gif")]
+    [TestCase("GenerateVideo", "VIDEO", "a prompt", "video.gif/video.gif", "video.gif")]
     [TestCase("AlignAesthetic", "--out", "--out", "video.gif/result")]
     public void ATargetThatCannotBeWrittenIsFoundBeforeTheWork(string example, string option, params string[] arguments)
     {
@@ -116,7 +116,7 @@ public class ExampleTests
         (int code, string output, string[] errors) = ExampleProgram.Run("ScoreVideos", _folder, _folder, "true");
         Assert.That(code, Is.Zero, string.Join('\n', errors));
         Assert.That(output, Does.Contain("1 videos, 1 rewards, 1 passed over"));
-        Assert.That(errors, Has.One.StartsWith("passed over: sheet.gif: ").And.One.Contains("pixels are no video of the embedded rewards' world"));
+        Assert.That(errors, Has.One.StartsWith("passed over: sheet.gif: ").And.One.Contains("pixels are not the size of the embedded rewards' videos"));
     }
 
     /// <summary>A model that makes videos from images is refused in a line, not by a stack trace out of the estimator.</summary>

@@ -4,15 +4,16 @@ using System.Globalization;
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
 /// <summary>
-/// A thousand steps of each algorithm on the embedded model, each in a process of its own with a temporary folder of its own. The exit code says whether anything
-/// grew or was left behind.
+/// Runs many steps of each algorithm on the embedded model, each in a process and a temporary folder of its own. The exit code tells whether anything grew or
+/// was not cleaned up.
 /// </summary>
 internal static class Soak
 {
     private const int Readings = 100;
 
-    /// <summary>Runs all algorithms, one after the other, and returns the exit code.</summary>
+    /// <summary>Runs all algorithms, one after the other.</summary>
     /// <param name="steps">Optimizer steps of each, at least 100.</param>
+    /// <returns>The exit code.</returns>
     public static int Run(int steps)
     {
         Console.WriteLine($"{steps} steps of each algorithm; windows: the second quarter of the run, and the last");
@@ -34,7 +35,8 @@ internal static class Soak
                     start.ArgumentList.Add(argument);
                 }
 
-                // One arena: glibc's further ones keep what threads free, each its own, and by chance. The runtime's sockets for debuggers would lie in the folder.
+                // One arena: glibc's further ones keep what threads free, each its own, and by chance. The runtime's sockets for debuggers would lie in the
+                // folder.
                 (start.Environment["TMPDIR"], start.Environment["MALLOC_ARENA_MAX"], start.Environment["DOTNET_EnableDiagnostics"]) = (folder, "1", "0");
                 using Process process = Process.Start(start)!;
                 process.WaitForExit();
@@ -50,8 +52,8 @@ internal static class Soak
         return failures == 0 ? 0 : 1;
     }
 
-    /// <summary>Runs one algorithm in this process, prints its line and what is wrong, and returns the exit code.</summary>
-    /// <param name="name">Of the algorithm.</param>
+    /// <summary>Runs one algorithm in this process, and prints its line and what is wrong.</summary>
+    /// <param name="name">The algorithm's name.</param>
     /// <param name="steps">Optimizer steps.</param>
     /// <param name="folder">An empty folder for everything temporary.</param>
     public static int RunAlone(string name, int steps, string folder)
@@ -72,7 +74,11 @@ internal static class Soak
         const double Mebi = 1 << 20;
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{name,-15} | {report.Tensors.Early,6} -> {report.Tensors.Late,-6} | {report.InScopes.Early,6} -> {report.InScopes.Late,-6} | {report.Resident.Early / Mebi,9:0.0} -> {report.Resident.Late / Mebi,-9:0.0}  | {report.Growth,6:+0.0%;-0.0%} | {report.FilesLeft.Count,4} | {clock.Elapsed.TotalSeconds:0}"));
+            $"{name,-15} | {report.Tensors.Early,6} -> {report.Tensors.Late,-6} | {report.InScopes.Early,6} -> {report.InScopes.Late,-6} | ")
+            + string.Create(
+                CultureInfo.InvariantCulture,
+                $"{report.Resident.Early / Mebi,9:0.0} -> {report.Resident.Late / Mebi,-9:0.0}  | {report.Growth,6:+0.0%;-0.0%} | ")
+            + string.Create(CultureInfo.InvariantCulture, $"{report.FilesLeft.Count,4} | {clock.Elapsed.TotalSeconds:0}"));
         string[] faults = [.. report.Faults(memory: true)];
         foreach (string fault in faults)
         {

@@ -11,8 +11,8 @@ namespace Microsoft.ML.VideoAlignment.Benchmarks;
 internal readonly record struct SoakReading(int Step, long Tensors, long InScopes, long ManagedBytes, long ResidentBytes)
 {
     /// <summary>
-    /// Reads, after the garbage has been collected: what is reachable counts, not what has not been looked at. Tensors that only a finalizer frees are counted before
-    /// that: a step must not leave any.
+    /// Reads what the process holds, memory after a garbage collection, so that only what is reachable counts. Tensors are counted before it: a step must not
+    /// leave any to a finalizer.
     /// </summary>
     /// <param name="step">Optimizer steps done.</param>
     public static SoakReading Now(int step)

@@ -3,9 +3,9 @@ using System.Globalization;
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
 /// <summary>
-/// What a long run left behind: two windows of readings are compared, the second quarter of the run and its last; before, the process warms up.
+/// What a long run left: two windows of readings are compared, the second quarter of the run and its last; before, the process warms up.
 /// </summary>
-/// <param name="Readings">In the order of the steps, at even distances.</param>
+/// <param name="Readings">The readings in the order of the steps, at even distances.</param>
 /// <param name="FilesLeft">Files and folders in the temporary folder when everything had been disposed.</param>
 internal sealed record SoakReport(IReadOnlyList<SoakReading> Readings, IReadOnlyList<string> FilesLeft)
 {
@@ -28,7 +28,7 @@ internal sealed record SoakReport(IReadOnlyList<SoakReading> Readings, IReadOnly
     /// <summary>Growth of the resident memory between the windows as a share.</summary>
     public double Growth => (Resident.Late / (double)Resident.Early) - 1;
 
-    /// <summary>What is not as it should be, a sentence each.</summary>
+    /// <summary>Lists what is not as it should be, a sentence each.</summary>
     /// <param name="memory">Whether the resident memory is looked at: a short run says nothing about it.</param>
     public IEnumerable<string> Faults(bool memory)
     {

@@ -1,6 +1,6 @@
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
-/// <summary>Aligns a model for many steps through the public door, and reads along the way what the process holds.</summary>
+/// <summary>Aligns a model for many steps through the public API, and reads along the way what the process holds.</summary>
 internal static class SoakRun
 {
     private static readonly string[] s_prompts =
@@ -17,7 +17,7 @@ internal static class SoakRun
     /// <summary>Trains, generates one video with what came out, and disposes everything.</summary>
     /// <param name="open">Opens the model, which the run disposes.</param>
     /// <param name="make">Makes the reward, which the run disposes.</param>
-    /// <param name="options">Of the run; progress is the soak's.</param>
+    /// <param name="options">The options of the run; progress is set here.</param>
     /// <param name="every">Steps between two readings.</param>
     /// <param name="folder">An empty folder for everything temporary.</param>
     public static SoakReport Run(Func<VideoDiffusionModel> open, Func<VideoReward> make, VideoAlignmentOptions options, int every, string folder)
@@ -43,7 +43,8 @@ internal static class SoakRun
             rows.MoveNext();
         }
 
-        return new SoakReport(readings, [.. Directory.EnumerateFileSystemEntries(folder, "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(folder, path))]);
+        IEnumerable<string> left = Directory.EnumerateFileSystemEntries(folder, "*", SearchOption.AllDirectories);
+        return new SoakReport(readings, [.. left.Select(path => Path.GetRelativePath(folder, path))]);
     }
 
     private sealed class PromptRow
@@ -52,6 +53,7 @@ internal static class SoakRun
     }
 
     /// <summary>Reads on the training thread, between two steps; <see cref="Progress{T}"/> would read at any time.</summary>
+    /// <param name="onStep">Receives the number of the step that was done.</param>
     private sealed class Reader(Action<int> onStep) : IProgress<VideoAlignmentProgress>
     {
         public void Report(VideoAlignmentProgress value) => onStep(value.Step);

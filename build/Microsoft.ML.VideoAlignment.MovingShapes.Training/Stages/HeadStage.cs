@@ -91,7 +91,7 @@ internal static class HeadStage
         return (ClipModel.Normalize(ClipStage.Features(clip, frames)).MoveToOuterDisposeScope(), head.Target(videos, frames).MoveToOuterDisposeScope());
     }
 
-    private static Tensor Ratings(ShapesVideo[] videos, Tensor frames) => TrueRating.OfFrames(frames);
+    private static Tensor Ratings(ShapesVideo[] videos, Tensor frames) => TrueRating.Rate(frames);
 
     /// <summary>The backdrop's gray itself: a head told only of light and dark becomes so sure that its sigmoid has no slope left.</summary>
     private static Tensor Light(ShapesVideo[] videos, Tensor frames) => tensor(videos.Select(video => video.Backdrop.Gray).ToArray()).clamp(0, 1);

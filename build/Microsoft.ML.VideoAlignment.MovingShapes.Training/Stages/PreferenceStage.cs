@@ -115,7 +115,7 @@ internal static class PreferenceStage
             }
 
             Tensor images = RatedFrames.Soften(Painter.PaintFrames(frames), random);
-            Tensor worth = (TrueRating.OfFrames(images) + (PointsPerMatch * tensor(matches))).unflatten(0, [count, 2]);
+            Tensor worth = (TrueRating.Rate(images) + (PointsPerMatch * tensor(matches))).unflatten(0, [count, 2]);
             return new Pairs(prompts, images, worth.argmax(1), alike);
         }
 

@@ -83,7 +83,7 @@ internal static class ReportStage
                 Tensor frames = made.permute(0, 2, 1, 3, 4).flatten(0, 1);
                 scores[chunk] =
                 [
-                    aesthetic.Score(made, prompts).mean().item<float>(), TrueRating.OfFrames(frames).mean().item<float>(), similarity.Score(made, prompts)
+                    aesthetic.Score(made, prompts).mean().item<float>(), TrueRating.Rate(frames).mean().item<float>(), similarity.Score(made, prompts)
                         .mean().item<float>(),
                 ];
                 videos[chunk] = made.DetachFromDisposeScope();
@@ -107,7 +107,7 @@ internal static class ReportStage
         shop.Note("films text similarity", scores.Average(score => score[2]));
         using Tensor painted = Painter.PaintFrames(
             [.. LatentStage.DrawVideos().Take(256).SelectMany(video => Enumerable.Range(0, ShapesVideo.Frames).Select(frame => (video, frame)))]);
-        using Tensor ratings = TrueRating.OfFrames(painted);
+        using Tensor ratings = TrueRating.Rate(painted);
         shop.Note("dull films true rating", ratings.mean().item<float>());
         ContactSheet.Write(all.narrow(0, 0, Math.Min(OnTheSheet, shop.Videos)), Path.Combine(shop.Folder, "films.png"));
         File.WriteAllText(Path.Combine(shop.Ship, "report.txt"), Text(shop));

@@ -30,7 +30,7 @@ public sealed class PainterTests
         {
             Assert.That(new[] { 8, 12, 16, 20 }.Select(x => pixels[(16 * 32) + x]), Is.EqualTo(reds).Within(1e-5f));
             using Tensor frames = Painter.PaintFrames([(video, 0), (video, 3), (video, 7)]);
-            using Tensor rating = TrueRating.OfFrames(frames);
+            using Tensor rating = TrueRating.Rate(frames);
             Assert.That(rating.data<float>().ToArray(), Is.EqualTo(ratings).Within(1e-4f));
         }
     }
@@ -39,7 +39,7 @@ public sealed class PainterTests
     public void PartsOfTheRating()
     {
         using DisposeScope scope = NewDisposeScope();
-        TrueRating.Parts parts = TrueRating.PartsOf(Painter.PaintFrames([(VideoOf(0), 3)]));
+        TrueRating.Parts parts = TrueRating.Measure(Painter.PaintFrames([(VideoOf(0), 3)]));
         float[] values = [.. new[] { parts.Vividness, parts.Size, parts.Cleanness, parts.Position, parts.Area }.Select(part => part.item<float>())];
         Assert.That(values, Is.EqualTo(new[] { .3889f, .0982f, .9064f, .8825f, .0781f }).Within(1e-4f));
     }
@@ -48,7 +48,7 @@ public sealed class PainterTests
     public void AGrayFrameHasARating()
     {
         using Tensor frames = full([1, 3, 32, 32], 0.5f);
-        using Tensor rating = TrueRating.OfFrames(frames);
+        using Tensor rating = TrueRating.Rate(frames);
         Assert.That(rating.item<float>(), Is.EqualTo(2.8038f).Within(1e-3f)); // 1 + 9 (.2 exp(-6.25) + .2 + .1 exp(-8))
     }
 
