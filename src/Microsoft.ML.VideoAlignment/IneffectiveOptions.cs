@@ -75,19 +75,20 @@ internal sealed class IneffectiveOptions
     // A rank above what any layer can use; one that only some layers cannot use is usual.
     private void AddRank(VideoAlignmentOptions options, VideoDiffusionModel model)
     {
-        bool clipped = options.LoraTargets.SegmentsRank;
+        LoraTargets targets = options.LoraTargetsFor(model);
+        bool clipped = targets.SegmentsRank;
         long[] sizes =
         [
-            .. options.LoraTargets.Select(model.Denoiser).Select(layer =>
+            .. targets.Select(model.Denoiser).Select(layer =>
                 Math.Min(layer.WeightShape[0], clipped ? layer.WeightShape[1] : layer.WeightShape.Skip(1).Aggregate(1L, (product, size) => product * size))),
         ];
         if (options.LoraRank > sizes.Max())
         {
             string range = sizes.Min() == sizes.Max() ? $"{sizes.Max()}" : $"{sizes.Min()} to {sizes.Max()}";
-            _lines.Add(FormattableString.Invariant($"{nameof(options.LoraRank)} {options.LoraRank} has no effect beyond the size of the {sizes.Length} layers ({range}), ")
-                + (clipped ? "to which it is clipped" : "which is all that they can use")
-                + FormattableString.Invariant($"; the scale stays {nameof(options.LoraAlpha)} / {nameof(options.LoraRank)}, ")
-                + FormattableString.Invariant($"{options.LoraAlpha / options.LoraRank:G3}."));
+            string effect = clipped ? "to which it is clipped" : "which is all that they can use";
+            _lines.Add(
+                $"{nameof(options.LoraRank)} {options.LoraRank} has no effect beyond the size of the {sizes.Length} layers ({range}), {effect}; "
+                + $"the scale stays {nameof(options.LoraAlpha)} / {nameof(options.LoraRank)}, {options.LoraAlpha / options.LoraRank:G3}.");
         }
     }
 

@@ -68,7 +68,6 @@ public static class MemoryEstimation
 
     private static string Uncounted(VideoReward? reward, RewardShapes scoring)
     {
-        string Named(IEnumerable<string> names) => string.Join(", ", names.Select(name => $"'{name}'"));
         var notes = new List<string>();
         if (reward is null)
         {
@@ -77,12 +76,12 @@ public static class MemoryEstimation
 
         if (scoring.WeightsAlone.Count > 0)
         {
-            notes.Add($"of the reward {Named(scoring.WeightsAlone)} only the weights are counted, what scoring takes comes on top");
+            notes.Add($"of the reward {string.Join(", ", scoring.WeightsAlone)} only the weights are counted, what scoring takes comes on top");
         }
 
         if (scoring.Unknown.Count > 0)
         {
-            notes.Add($"the reward {Named(scoring.Unknown)} is code that is not known here, and what it takes comes on top");
+            notes.Add($"the reward {string.Join(", ", scoring.Unknown)} is code that is not known here, and what it takes comes on top");
         }
 
         return string.Join("; ", notes);
