@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Microsoft.ML.VideoAlignment.Media;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -37,6 +38,7 @@ public class ExampleTests
     [TestCase("LongVideo", "--carry changes nothing without --segments of 2 or more", "--carry", "--segments", "1")]
     [TestCase("LoraFiles", "--strength changes nothing without FROM and TO", "--strength", "0.5")]
     [TestCase("YourOwnReward", "unknown option 'red'", "red")]
+    [TestCase("OwnRewardClass", "unknown option 'red'", "red")]
     [TestCase("GenerateVideo", "unknown option '--steps'", "--steps", "3")]
     [TestCase("GenerateVideo", "got 5 words", "a", "red", "circle", "video.gif", "nothing.zip")]
     [TestCase("RewardMix", "--text must be a number of at least 0, got '-1'", "--text", "-1")]
@@ -185,6 +187,18 @@ public class ExampleTests
         Assert.That(card.RootElement.TryGetProperty("heldOut", out _), Is.True);
         Assert.That(card.RootElement.GetProperty("steps").GetInt32(), Is.EqualTo(1));
         Assert.That(VideoFile.Read(Path.Combine(result, "before.gif")).Frames, Is.EqualTo(example == "LongVideo" ? 24 : 8));
+    }
+
+    /// <summary>A class of a user's, with the library's public members alone: estimated, proved, trained with, saved and loaded.</summary>
+    [Test]
+    public void ARewardClassOfOnesOwnIsSavedAndLoaded()
+    {
+        (int code, string output, string[] errors) = ExampleProgram.Run("OwnRewardClass", _folder);
+        Assert.That(code, Is.Zero, output + string.Join('\n', errors));
+        Assert.That(output, Does.Contain("gradient proved; warmth ").And.Not.Contain("on top"));
+        Match scores = Regex.Match(output, "warmth (.+) and (.+), loaded (.+) and (.+)\n");
+        Assert.That((scores.Groups[3].Value, scores.Groups[4].Value.Trim()), Is.EqualTo((scores.Groups[1].Value, scores.Groups[2].Value)));
+        Assert.That(Directory.EnumerateFiles(_folder).Select(Path.GetFileName), Is.EqualTo(new[] { "scoring.zip" }));
     }
 
     [Test]

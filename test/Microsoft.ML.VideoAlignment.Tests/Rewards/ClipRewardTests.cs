@@ -95,7 +95,7 @@ public class ClipRewardTests
     {
         string weights = Path.Combine(SmallRewards.ClipFolder, "model.safetensors");
         Assert.That(() => VideoRewards.Aesthetic(SmallRewards.ClipFolder, weights),
-            Throws.TypeOf<WeightFileException>().With.Message.Contains("no reward head").And.Message.Contains("logit_scale"));
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("not a reward head").And.Message.Contains("logit_scale"));
         Assert.That(() => VideoRewards.Aesthetic(SmallRewards.ClipFolder, "absent.pth"), Throws.InstanceOf<Exception>().With.Message.Contains("absent.pth"));
     }
 

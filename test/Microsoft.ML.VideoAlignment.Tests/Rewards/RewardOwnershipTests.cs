@@ -130,7 +130,11 @@ public class RewardOwnershipTests
 
         protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts) => frames.mean([1, 2, 3, 4]);
 
-        protected override void Dispose(bool disposing) => Interlocked.Increment(ref _disposals);
+        protected override void Dispose(bool disposing)
+        {
+            Interlocked.Increment(ref _disposals);
+            base.Dispose(disposing);
+        }
     }
 
     private sealed class Networked : VideoReward

@@ -268,11 +268,12 @@ internal sealed class RewardMix : PreprocessingReward
 
     protected override void Dispose(bool disposing)
     {
-        // The networks are the parts'.
         foreach (VideoReward reward in _owned)
         {
             reward.RemoveOwner();
         }
+
+        base.Dispose(disposing: false); // the networks are the parts' to dispose
     }
 
     private static List<(VideoReward Reward, float Weight)> Flatten(IEnumerable<(VideoReward Reward, float Weight)> parts)

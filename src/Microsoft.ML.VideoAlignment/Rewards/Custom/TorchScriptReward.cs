@@ -91,6 +91,8 @@ internal sealed class TorchScriptReward : VideoReward
         {
             _program.Dispose();
         }
+
+        base.Dispose(disposing);
     }
 
     // libtorch's own error for another file is a page of C++ frames.

@@ -166,6 +166,8 @@ internal sealed class TextImageReward : ImageReward
         {
             Towers.Dispose();
         }
+
+        base.Dispose(disposing: false); // the image network is the towers' to dispose
     }
 
     private static FramePreprocessing Stretched(TextImageTowers towers, bool clamp) =>

@@ -78,5 +78,7 @@ internal sealed class VideoTextSimilarity : PreprocessingReward
         {
             _towers.Dispose();
         }
+
+        base.Dispose(disposing: false); // the image network is the towers' to dispose
     }
 }
