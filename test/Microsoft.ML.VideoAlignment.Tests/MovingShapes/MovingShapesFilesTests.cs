@@ -39,7 +39,7 @@ public class EmbeddedModelsTests
     public void TheErrorListsThePlaces()
     {
         string[] places = [Path.Combine(_folder, "host", "MovingShapes"), Path.Combine(_folder, "plugin", "MovingShapes")];
-        Assert.That(() => Find("clip"), Throws.InstanceOf<FileNotFoundException>().With.Message.Contains($"'clip' is in none of {places[0]}, {places[1]}, "));
+        Assert.That(() => Find("clip"), Throws.InstanceOf<FileNotFoundException>().With.Message.Contains($"'clip' is at none of {places[0]}, {places[1]}, "));
     }
 
     /// <summary>In a single file the assembly has no place of its own.</summary>

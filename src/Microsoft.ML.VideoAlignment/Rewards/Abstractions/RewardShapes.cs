@@ -67,6 +67,9 @@ internal sealed class RewardShapes : IDisposable
         {
             Require(part, twin);
             reason = Failure(twin);
+
+            // The trial was a call: what the twin remembers of its calls is forgotten.
+            twin.BeginTraining();
         }
         catch
         {

@@ -34,9 +34,9 @@ public class CaptionTests
 
     [TestCase("|0| a |x| b", "'x'")]
     [TestCase("|0| a |1", "without a text")]
-    [TestCase("a {1}", "no JSON")]
+    [TestCase("a {1}", "JSON")]
     [TestCase("a {} {}", "several braces")]
-    [TestCase("a {\"mask_strategy\": 1}", "no text")]
+    [TestCase("a {\"mask_strategy\": 1}", "is not a text")]
     [TestCase("a {\"mask\": \"1\"}", "'mask'")]
     public void FaultsOfTheNotationAreNamed(string prompt, string message) =>
         Assert.That(() => OpenSoraPrompt.Parse(prompt), Throws.InstanceOf<FormatException>().With.Message.Contains(message));
