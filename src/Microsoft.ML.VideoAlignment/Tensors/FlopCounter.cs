@@ -48,7 +48,7 @@ internal sealed class FlopCounter : IRunObserver, IDisposable
     private static long MultiplyAdds(in OpRecord op) => op.Kind switch
     {
         OpKind.Product => op.MultiplyAdds * (1 + WithGradient(op.Factors)),
-        OpKind.Attention => OfAttention(op.Factors[0]!, op.Factors[1]!, op.Factors[2]!),
+        OpKind.FusedAttention => OfAttention(op.Factors[0]!, op.Factors[1]!, op.Factors[2]!),
         _ => 0,
     };
 

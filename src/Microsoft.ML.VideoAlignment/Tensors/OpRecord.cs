@@ -10,7 +10,7 @@ internal enum OpKind
     Product,
 
     /// <summary>The fused kernel of softmax(q k^T) v; the factors are queries, keys and values.</summary>
-    Attention,
+    FusedAttention,
 }
 
 /// <summary>One operation that is done.</summary>

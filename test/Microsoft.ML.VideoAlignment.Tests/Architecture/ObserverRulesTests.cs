@@ -25,8 +25,7 @@ public partial class ObserverRulesTests
     private static partial Regex Count();
 
     [TestCase("Layers")]
-    [TestCase("Denoisers")]
-    [TestCase("Autoencoders")]
+    [TestCase("Models")]
     [TestCase("Encoders")]
     [TestCase("Rewards")]
     public void NetworksAndRewardsAreNotMeasuredFromWithin(string room) =>
@@ -47,9 +46,9 @@ public partial class ObserverRulesTests
     [Test]
     public void TheDenoiserIsEvaluatedWhereItIsCounted()
     {
-        Assert.That(Matching("", Count()), Is.EqualTo(new[] { "Pipelines/Guidance.cs" }));
+        Assert.That(Matching("", Count()), Is.EqualTo(new[] { "Sampling/Guidance.cs" }));
         Assert.That(
-            Matching("", Evaluation()), Is.EqualTo(new[] { "Pipelines/Guidance.cs" }),
+            Matching("", Evaluation()), Is.EqualTo(new[] { "Sampling/Guidance.cs" }),
             "evaluate through Guidance, or the evaluations of progress and records are too few");
     }
 

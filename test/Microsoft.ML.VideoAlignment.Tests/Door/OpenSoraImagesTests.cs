@@ -126,7 +126,7 @@ public class OpenSoraImagesTests
     [TestCase("""a ship {"reference_path": "ships/one.MP4"}""", "video", "only images")]
     [TestCase("""a ship {"reference_path": "two.png", "mask_strategy": "0,1"}""", "names reference 1", "1, counted from 0")]
     [TestCase("""a ship {"mask_strategy": "0"}""", "names reference 0", "has none")]
-    [TestCase("""a ship {"reference_path": "two.png", "mask_strategy": "3"}""", "does nothing in a video of 1 clip", "leave the strategy out")]
+    [TestCase("""a ship {"reference_path": "two.png", "mask_strategy": "3"}""", "does nothing in a video of 1 segment", "leave the strategy out")]
     [TestCase("""a ship {"reference_path": "two.png", "mask_strategy": "0,0,0,0,1,1"}""", "edit ratio 1", "below 1")]
     [TestCase("""a ship {"reference_path": "two.png", "mask_strategy": "0,x"}""", "field 2", "whole number")]
     public void WhatCannotBeGivenIsRefusedBeforeAnythingIsMade(string prompt, string what, string more)

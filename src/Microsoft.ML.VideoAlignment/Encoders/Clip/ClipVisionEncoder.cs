@@ -26,7 +26,7 @@ internal sealed class ClipVisionEncoder : nn.Module<Tensor, Tensor>
 
     public ClipVisionConfig Config { get; }
 
-    /// <summary>Makes the same encoder on the meta device, with shapes but no values (<see cref="MetaOps"/>).</summary>
+    /// <summary>Makes the same encoder on the meta device, with shapes but no values.</summary>
     public ClipVisionEncoder OnMeta() => new(Config, _projection is not null, Placement.ShapesOf(this));
 
     /// <summary>Reads config.json and the weights of a transformers folder. Of a whole CLIP model's folder only the vision half is read.</summary>

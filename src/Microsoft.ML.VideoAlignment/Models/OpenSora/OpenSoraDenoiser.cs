@@ -73,14 +73,5 @@ internal sealed class OpenSoraDenoiser(STDiT3 network, VideoAutoencoderConfig va
 
     // Counts the tokens of the longest text of a batch: what lies after them takes no part. Found once for a condition, not at each step.
     private long LongestText(Condition condition) => _longestTexts.GetValue(condition, static given =>
-    {
-        if (given.TextMask is not { } mask || MetaOps.IsMeta(mask))
-        {
-            return new StrongBox<long>(given.Text.shape[1]);
-        }
-
-        using DisposeScope scope = NewDisposeScope();
-        Tensor used = mask.NotEqualTo(0).any(0).cpu();
-        return new StrongBox<long>(Math.Max(1, Array.LastIndexOf(used.data<bool>().ToArray(), true) + 1));
-    }).Value;
+        new StrongBox<long>(given.TextMask is { } mask ? Math.Max(1, Ops.UsedColumns(mask)) : given.Text.shape[1])).Value;
 }

@@ -38,7 +38,7 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>Makes a head of the same shapes without numbers (<see cref="MetaOps"/>).</summary>
+    /// <summary>Makes a head of the same shapes without numbers.</summary>
     public ScoreHead OnMeta()
     {
         IEnumerable<(int, IReadOnlyList<long>)> layers = _layers.Linears.Select((linear, number) => (number, (IReadOnlyList<long>)linear.Weight.shape));

@@ -62,7 +62,7 @@ internal sealed class TextImageTowers : IDisposable
     /// <summary>All weights, and the scales of those in 8 bits.</summary>
     public IEnumerable<Tensor> Stored => [.. Weights, .. _vision.buffers(), .. _text?.buffers() ?? []];
 
-    /// <summary>The image tower of shapes alone (<see cref="MetaOps"/>), beside embeddings of prompts that say nothing.</summary>
+    /// <summary>The image tower of shapes alone, beside embeddings of prompts that say nothing.</summary>
     public TextImageTowers OnMeta()
     {
         if (_vision is ClipVisionEncoder clip)
