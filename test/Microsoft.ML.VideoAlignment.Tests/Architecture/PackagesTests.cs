@@ -1,3 +1,5 @@
+using System.Xml.Linq;
+
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>What is in which package. build/check-packages.sh looks into the packages themselves, and uses them.</summary>
