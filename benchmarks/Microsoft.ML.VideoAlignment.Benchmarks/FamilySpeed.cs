@@ -33,7 +33,7 @@ internal static class FamilySpeed
             VideoPrompt prompt = MemoryEstimates.Prompt(family);
             VideoAlignmentOptions options = MemoryEstimates.Options(family, recompute: true) with { Steps = 1 };
             using VideoReward reward = VideoRewards.Custom("mean", (frames, _) => frames.mean([1, 2, 3, 4]));
-            var run = new AlignmentRun(model, reward, options, Seed: 1, [prompt], HeldOut: [], Path.GetTempPath());
+            var run = new AlignmentRun(model, reward, options, Seed: 1, [prompt], ValidationPrompts: [], Path.GetTempPath());
             (CountedRun call, CountedRun decode) = Parts(model, run.Sampling, prompt);
             double weights = model.Networks.Values.SelectMany(TrainingDryRun.Stored).Sum(weight => weight.numel() * weight.element_size()) / 1e6;
             string measured = MemoryEstimates.Child(family, MemoryEstimates.Recomputed);

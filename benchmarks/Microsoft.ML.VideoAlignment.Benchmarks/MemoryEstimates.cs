@@ -96,7 +96,7 @@ internal static class MemoryEstimates
         long? before = PeakMemory.Start();
         using VideoDiffusionModel model = Model(family, way);
         using VideoReward reward = VideoRewards.Custom("mean", (frames, _) => frames.mean([1, 2, 3, 4]));
-        new AlignmentRun(model, reward, Options(family, way), Seed: 1, [prompt], HeldOut: [], Path.GetTempPath()).Train(_ => { }, _ => { });
+        new AlignmentRun(model, reward, Options(family, way), Seed: 1, [prompt], ValidationPrompts: [], Path.GetTempPath()).Train(_ => { }, _ => { });
         Console.WriteLine(PeakMemory.Since(before) is { } bytes ? (bytes / 1e6).ToString("0", CultureInfo.InvariantCulture) : "not measured on this system");
     }
 

@@ -82,7 +82,7 @@ internal static class MemoryTricks
         var ends = new List<TimeSpan>();
         using var process = Process.GetCurrentProcess();
         VideoAlignmentOptions options = Options(family, row, frames, window) with { Steps = 2 };
-        new AlignmentRun(model, reward, options, Seed: 1, [prompt], HeldOut: [], Path.GetTempPath()).Train(_ => ends.Add(Spent()), _ => { });
+        new AlignmentRun(model, reward, options, Seed: 1, [prompt], ValidationPrompts: [], Path.GetTempPath()).Train(_ => ends.Add(Spent()), _ => { });
         Console.WriteLine(PeakMemory.Since(before) is { } bytes
             ? string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:0} {(ends[^1] - ends[^2]).TotalSeconds:0.00}")
             : "not measured on this system");

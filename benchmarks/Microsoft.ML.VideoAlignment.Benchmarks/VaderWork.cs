@@ -49,7 +49,7 @@ internal sealed class VaderWork : IDisposable
             Loss = RewardLoss.Maximize(),
             Steps = 1,
             BatchSize = 1,
-            Accumulation = 1,
+            AccumulationSteps = 1,
             LearningRate = 2e-4,
             MaxGradientNorm = 1,
             Seed = 1,

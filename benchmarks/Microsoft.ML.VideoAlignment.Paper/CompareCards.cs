@@ -30,7 +30,8 @@ internal static class CompareCards
         foreach (string key in measures.Where(key => a.Measures.ContainsKey(key) && b.Measures.ContainsKey(key)))
         {
             (Interval ours, Interval theirs) = (a.Measures[key].Gain, b.Measures[key].Gain);
-            page.Say($"{key}: A gained {ours}, B {theirs}; the intervals {(ours.Overlaps(theirs) ? "overlap" : ours.Mean > theirs.Mean ? "are apart, A is ahead" : "are apart, B is ahead")}.");
+            string verdict = ours.Overlaps(theirs) ? "overlap" : ours.Mean > theirs.Mean ? "are apart, A is ahead" : "are apart, B is ahead";
+            page.Say($"{key}: A gained {ours}, B {theirs}; the intervals {verdict}.");
         }
 
         Directory.CreateDirectory(folder);

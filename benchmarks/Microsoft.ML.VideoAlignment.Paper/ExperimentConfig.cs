@@ -55,7 +55,8 @@ internal sealed record ExperimentConfig
     /// <summary>A file name: different cells of one campaign differ in it.</summary>
     public string Name => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Method}-{Reward}-{(Model == Text ? "" : Model + "-")}{Size}px-{Window.Replace(' ', '-')}-{(AllFrames ? "all" : "one")}-{Queries}q-lr{LearningRate:0e+0}-{(MeasureEvery > 0 ? "" : "unmeasured-")}seed{Seed}");
+        $"{Method}-{Reward}-{(Model == Text ? "" : Model + "-")}{Size}px-{Window.Replace(' ', '-')}-{(AllFrames ? "all" : "one")}-"
+            + $"{Queries}q-lr{LearningRate:0e+0}-{(MeasureEvery > 0 ? "" : "unmeasured-")}seed{Seed}");
 }
 
 /// <summary>What came of it.</summary>

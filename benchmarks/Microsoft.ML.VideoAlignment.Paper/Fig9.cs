@@ -42,7 +42,8 @@ internal static class Fig9
         var page = new Page(
             "Figure 9: truncated back-propagation and frame subsampling",
             "VADER (arXiv 2407.08737), Figure 9, on the embedded world: gradient through the last denoising step or through the whole chain, one random "
-                + "frame decoded and scored or all of them; the aesthetic reward of unseen prompts after the same number of queries, the time, and the memory.");
+                + "frame decoded and scored or all of them; the aesthetic reward of unseen prompts after the same number of queries, the time, and "
+                + "the memory.");
         page.Say($"{scale.Queries} films scored in training, {scale.SamplerSteps} denoising steps, films of 8 frames, no recomputation. Memory: peak "
             + $"resident bytes of a process of its own above what was resident before training, over {MemorySteps} steps, "
             + $"{Math.Min(MemorySeeds, scale.Seeds)} times. Learning rate: the one found for the last step and one frame, for all four.");

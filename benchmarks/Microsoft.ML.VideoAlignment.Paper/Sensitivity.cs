@@ -47,7 +47,9 @@ internal static class Sensitivity
             var sensitive = new Sample("MostSensitive(1)", there.Where(run => run.Cell.Window == Sensitive), bases);
             double[] steps = sensitivities[model];
             page.Head(title)
-                .Say($"d(final latents) / d(prediction of step i), in sampling order: {string.Join(", ", steps.Select(step => step.ToString("0.####", CultureInfo.InvariantCulture)))}. MostSensitive(1) takes step {Array.IndexOf(steps, steps.MaxBy(Math.Abs))} of 0 to {steps.Length - 1}.");
+                .Say($"d(final latents) / d(prediction of step i), in sampling order: "
+                    + $"{string.Join(", ", steps.Select(step => step.ToString("0.####", CultureInfo.InvariantCulture)))}. "
+                    + $"MostSensitive(1) takes step {Array.IndexOf(steps, steps.MaxBy(Math.Abs))} of 0 to {steps.Length - 1}.");
             if (SameStep(steps))
             {
                 page.Say($"It is the last one: of DDIM steps with trailing spacing the last goes the whole way to the clean video. The two windows are the "
@@ -98,6 +100,6 @@ internal static class Sensitivity
     private static double[] Steps(ExperimentConfig cell)
     {
         using VideoDiffusionModel model = CellRun.Open(cell);
-        return StepSensitivity.Compute(model.CreateSampler(Methods.Options(cell).Options.SamplingFor(model)));
+        return StepSensitivity.Compute(model.CreateSampler(Methods.Options(cell).Options.ResolveSampling(model)));
     }
 }

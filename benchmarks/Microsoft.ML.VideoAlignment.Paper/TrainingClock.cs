@@ -12,7 +12,7 @@ internal sealed class TrainingClock(int cycle) : IProgress<VideoAlignmentProgres
 
     public void Report(VideoAlignmentProgress value) => Add(
         value.Elapsed.TotalSeconds, (Environment.CpuUsage.TotalTime - _cpuAtStart).TotalSeconds, (int)(value.RewardQueries - value.HeldOutQueries),
-            value.ValidationEvaluator);
+            value.ValidationReward);
 
     /// <summary>One more step was done.</summary>
     /// <param name="elapsed">Seconds since the run began.</param>

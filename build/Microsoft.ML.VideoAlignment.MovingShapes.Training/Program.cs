@@ -1,8 +1,8 @@
 using Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 // Trains the world that ships with the library and writes its files:
-//   dotnet run -c Release --project build/Microsoft.ML.VideoAlignment.MovingShapes.Training -- --out FOLDER [--stage NAME] [--steps N] [--threads N] [--films N]
-// [--guidance N] A stage that is finished is skipped, one that was interrupted goes on; without --stage all run in turn.
+//   dotnet run -c Release --project build/Microsoft.ML.VideoAlignment.MovingShapes.Training -- --out FOLDER [--stage NAME] [--steps N] [--threads N] [--films
+// N] [--guidance N] A stage that is finished is skipped, one that was interrupted goes on; without --stage all run in turn.
 (string Name, Action<Workshop> Run)[] stages =
 [
     (WordsStage.Name, WordsStage.Run),

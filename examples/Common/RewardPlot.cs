@@ -18,8 +18,8 @@ internal static class RewardPlot
         plot.Add.Scatter(steps, rewards, Colors.SteelBlue.WithAlpha(0.4)).LegendText = "training videos";
         ScottPlot.Plottables.Scatter smooth = plot.Add.ScatterLine(steps, Smooth(rewards), Colors.SteelBlue);
         (smooth.LineWidth, smooth.LegendText) = (3, "training videos, mean of 7 steps");
-        VideoAlignmentProgress[] measured = [.. curve.Where(step => step.ValidationEvaluator is not null)];
-        Add(measured.Select(step => (step.Step, step.ValidationEvaluator!.Value)), Colors.Orange, "a few unseen prompts, along the way");
+        VideoAlignmentProgress[] measured = [.. curve.Where(step => step.ValidationReward is not null)];
+        Add(measured.Select(step => (step.Step, step.ValidationReward!.Value)), Colors.Orange, "a few unseen prompts, along the way");
         Add(ends, Colors.Crimson, "all unseen prompts, before and after");
         plot.XLabel("optimizer step");
         plot.YLabel("reward");

@@ -21,7 +21,7 @@ internal static class AnimatedImage
     /// <exception cref="ArgumentOutOfRangeException">A frame would be shown for longer than the format holds.</exception>
     public static void WriteGif(Stream output, VideoClip clip, double framesPerSecond, int scale)
     {
-        using MagickImageCollection images = Animation(clip, framesPerSecond, scale, GifTicks, GifShortest, GifLongest);
+        using MagickImageCollection images = CreateAnimation(clip, framesPerSecond, scale, GifTicks, GifShortest, GifLongest);
         images.Quantize(new QuantizeSettings { Colors = 256, DitherMethod = DitherMethod.No });
         images.Write(output, MagickFormat.Gif);
     }
@@ -34,7 +34,7 @@ internal static class AnimatedImage
     /// <exception cref="ArgumentOutOfRangeException">A frame would be shown for longer than the format holds.</exception>
     public static void WriteWebP(Stream output, VideoClip clip, double framesPerSecond, int scale)
     {
-        using MagickImageCollection images = Animation(clip, framesPerSecond, scale, WebPTicks, WebPShortest, WebPLongest);
+        using MagickImageCollection images = CreateAnimation(clip, framesPerSecond, scale, WebPTicks, WebPShortest, WebPLongest);
         foreach (IMagickImage<byte> image in images)
         {
             image.Settings.SetDefine(MagickFormat.WebP, "lossless", true);
@@ -53,7 +53,7 @@ internal static class AnimatedImage
         image.Write(output, MagickFormat.Png24);
     }
 
-    private static MagickImageCollection Animation(VideoClip clip, double framesPerSecond, int scale, int ticksPerSecond, uint shortest, uint longest)
+    private static MagickImageCollection CreateAnimation(VideoClip clip, double framesPerSecond, int scale, int ticksPerSecond, uint shortest, uint longest)
     {
         var images = new MagickImageCollection();
         foreach ((int frame, uint ticks) in FrameTimes.Spread(clip.Frames, framesPerSecond, ticksPerSecond, shortest))
@@ -82,7 +82,7 @@ internal static class AnimatedImage
     {
         var settings = new PixelReadSettings((uint)(clip.Width * scale), (uint)(clip.Height * scale), StorageType.Char, PixelMapping.RGB);
         var image = new MagickImage();
-        image.ReadPixels(clip.Pixels(frame, scale), settings);
+        image.ReadPixels(clip.ToPixels(frame, scale), settings);
         return image;
     }
 }

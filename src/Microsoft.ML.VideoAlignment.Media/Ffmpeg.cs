@@ -63,7 +63,7 @@ internal static class Ffmpeg
             "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", $"{evenWidth}x{evenHeight}", "-r", Rate(framesPerSecond), "-i", "pipe:0",
             "-vf", $"scale=out_color_matrix=bt709:out_range=tv:{Conversion},format=yuv420p",
             "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv",
-            "-crf", "17", "-movflags", "+faststart", .. OriginalSize.Arguments(height, width), "-f", "mp4", File(path),
+            "-crf", "17", "-movflags", "+faststart", .. OriginalSize.CreateArguments(height, width), "-f", "mp4", File(path),
         ];
         var process = new FfmpegProcess(
             program, arguments, timeout ?? s_timeout, $"{nameof(VideoWriteOptions)}.{nameof(VideoWriteOptions.Timeout)}", "write .gif or .webp");
@@ -72,7 +72,7 @@ internal static class Ffmpeg
             {
                 for (int frame = 0; frame < clip.Frames; frame++)
                 {
-                    input.Write(OriginalSize.Extended(clip.Pixels(frame, scale), height, width));
+                    input.Write(OriginalSize.Extend(clip.ToPixels(frame, scale), height, width));
                 }
             },
             output => output.CopyTo(Stream.Null),

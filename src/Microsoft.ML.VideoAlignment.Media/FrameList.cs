@@ -16,7 +16,7 @@ internal sealed class FrameList(string path, VideoReadOptions options, Cancellat
     public void AddFirst(string file)
     {
         using ImageFile image = Open(file);
-        Add(image.First());
+        Add(image.DecodeFirst());
     }
 
     /// <summary>Adds the frames of an image file: each once, or those that are shown at the sampled times.</summary>
@@ -29,7 +29,7 @@ internal sealed class FrameList(string path, VideoReadOptions options, Cancellat
         if (options.FramesPerSecond is not { } rate || count == 1)
         {
             Require(count, (long)image.Height * image.Width);
-            foreach (RgbImage frame in image.Frames())
+            foreach (RgbImage frame in image.DecodeFrames())
             {
                 Add(frame);
             }
@@ -40,13 +40,13 @@ internal sealed class FrameList(string path, VideoReadOptions options, Cancellat
         TimeSpan[] ends = new TimeSpan[count];
         for (int frame = 0; frame < count; frame++)
         {
-            ends[frame] = (frame == 0 ? TimeSpan.Zero : ends[frame - 1]) + image.Duration(frame);
+            ends[frame] = (frame == 0 ? TimeSpan.Zero : ends[frame - 1]) + image.GetDuration(frame);
         }
 
         double samples = Math.Max(1, Math.Round(ends[^1].TotalSeconds * rate));
         Require(samples, (long)image.Height * image.Width);
         int sample = 0;
-        foreach ((RgbImage frame, TimeSpan end) in image.Frames().Zip(ends))
+        foreach ((RgbImage frame, TimeSpan end) in image.DecodeFrames().Zip(ends))
         {
             // The middle of a sample's time, so that the rounding of times in the file does not matter.
             for (; sample < samples && ((sample + 0.5) / rate < end.TotalSeconds || end == ends[^1]); sample++)
@@ -106,7 +106,7 @@ internal sealed class FrameList(string path, VideoReadOptions options, Cancellat
             }
         }
 
-        return VideoClip.Owning(values, _frames.Count, height, width);
+        return VideoClip.TakeOver(values, _frames.Count, height, width);
     }
 
     private static string Option(string name) => $"{nameof(VideoReadOptions)}.{name}";

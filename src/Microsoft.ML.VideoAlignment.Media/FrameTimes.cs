@@ -16,10 +16,10 @@ internal static class FrameTimes
         double ticksPerFrame = ticksPerSecond / framesPerSecond;
         if (ticksPerFrame >= shortest)
         {
-            return [.. Enumerable.Range(0, frames).Select(frame => (frame, Until(frame + 1, ticksPerFrame) - Until(frame, ticksPerFrame)))];
+            return [.. Enumerable.Range(0, frames).Select(frame => (frame, TicksUntil(frame + 1, ticksPerFrame) - TicksUntil(frame, ticksPerFrame)))];
         }
 
-        uint length = Math.Max(shortest, Until(frames, ticksPerFrame));
+        uint length = Math.Max(shortest, TicksUntil(frames, ticksPerFrame));
         int shown = (int)(length / shortest);
         return
         [
@@ -33,5 +33,5 @@ internal static class FrameTimes
         ];
     }
 
-    private static uint Until(int frames, double ticksPerFrame) => checked((uint)Math.Round(frames * ticksPerFrame));
+    private static uint TicksUntil(int frames, double ticksPerFrame) => checked((uint)Math.Round(frames * ticksPerFrame));
 }

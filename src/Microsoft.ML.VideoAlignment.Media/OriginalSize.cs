@@ -15,7 +15,7 @@ internal static partial class OriginalSize
     /// <summary>The arguments that make ffmpeg store the size; none where both sides are even.</summary>
     /// <param name="height">Height of the video in pixels.</param>
     /// <param name="width">Width of the video in pixels.</param>
-    public static string[] Arguments(int height, int width) =>
+    public static string[] CreateArguments(int height, int width) =>
         height % 2 == 0 && width % 2 == 0 ? [] : ["-metadata", string.Create(CultureInfo.InvariantCulture, $"comment={Mark}{width} x {height} pixels")];
 
     /// <summary>Reads the original height and width from a file's metadata; null where they are not there.</summary>
@@ -31,7 +31,7 @@ internal static partial class OriginalSize
     /// <param name="height">H.</param>
     /// <param name="width">W.</param>
     /// <returns>Pixels with even sides; the same array where they already are.</returns>
-    public static byte[] Extended(byte[] pixels, int height, int width)
+    public static byte[] Extend(byte[] pixels, int height, int width)
     {
         if (height % 2 == 0 && width % 2 == 0)
         {

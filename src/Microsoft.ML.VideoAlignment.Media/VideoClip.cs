@@ -154,12 +154,12 @@ public sealed class VideoClip
     /// <param name="frames">T.</param>
     /// <param name="height">H in pixels.</param>
     /// <param name="width">W in pixels.</param>
-    internal static VideoClip Owning(float[] values, int frames, int height, int width) => new(values, frames, height, width, owned: true);
+    internal static VideoClip TakeOver(float[] values, int frames, int height, int width) => new(values, frames, height, width, owned: true);
 
     /// <summary>Converts one frame to 8-bit RGB pixels [H, W, 3].</summary>
     /// <param name="frame">From 0 to T - 1.</param>
     /// <param name="scale">Each pixel becomes scale x scale.</param>
-    internal byte[] Pixels(int frame, int scale)
+    internal byte[] ToPixels(int frame, int scale)
     {
         int wide = checked(Width * scale);
         byte[] pixels = new byte[checked(3 * Height * scale * wide)];

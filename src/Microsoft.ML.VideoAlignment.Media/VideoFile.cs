@@ -176,7 +176,7 @@ public static partial class VideoFile
         return
         [
             .. files.OrderBy(file => Digits().Replace(Path.GetFileName(file), number => number.Value.PadLeft(20, '0')), StringComparer.Ordinal)
-                .Select(file => ImageFolder.Inside(folder, Path.GetFileName(file)) ?? throw new UnauthorizedAccessException(
+                .Select(file => ImageFolder.Resolve(folder, Path.GetFileName(file)) ?? throw new UnauthorizedAccessException(
                     $"'{file}' is a link that leads out of its folder, or has the name of a device: expected a file of the folder. Copy the frame into it.")),
         ];
     }

@@ -73,7 +73,7 @@ public static class MovingShapesRewards
     {
         (string file, string clip) = (MovingShapesFiles.Find("human-preference.pt"), MovingShapesFiles.Find("clip"));
         return TextImageReward.HumanPreference(
-            file, PromptTokens.OfOpenClip(clip), Placement.Cpu, () => Save(PreferenceKind, file, clip),
+            file, PromptTokens.FromOpenClip(clip), Placement.Cpu, () => Save(PreferenceKind, file, clip),
             headWidth: MovingShapesSettings.PreferenceHeadWidth);
     }
 

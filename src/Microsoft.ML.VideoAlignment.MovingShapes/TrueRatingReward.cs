@@ -30,7 +30,7 @@ internal sealed class TrueRatingReward : ImageReward
 
     protected override Tensor ImageScores(PreprocessedFrames frames, IReadOnlyList<string> prompts)
     {
-        Tensor images = PreprocessedFrames.Rows(frames.Frames);
+        Tensor images = PreprocessedFrames.ToImages(frames.Frames);
         return TrueRating.Rate(images.shape[2] == Side && images.shape[3] == Side
             ? images
             : Resize.Apply(images, Side, Side, Interpolation.Bilinear, antialias: true));

@@ -24,7 +24,7 @@ internal sealed class AdapterHost
 
     /// <summary>Gets the host of a model, the same object at each call.</summary>
     /// <param name="model">The model.</param>
-    public static AdapterHost For(VideoDiffusionModel model) => s_ofModel.GetValue(model, static model => new AdapterHost(model));
+    public static AdapterHost ForModel(VideoDiffusionModel model) => s_ofModel.GetValue(model, static model => new AdapterHost(model));
 
     /// <summary>Whether the current thread has the model to itself.</summary>
     public bool IsHeldByCurrentThread => _lock.IsHeldByCurrentThread;

@@ -44,8 +44,8 @@ internal sealed class AlignedModel : IDisposable
     /// <summary>Makes a view of this model with adapters at another strength, under the same settings; the view owns nothing.</summary>
     /// <param name="adapters">The content of an <see cref="AdapterFile"/>.</param>
     /// <param name="strength">The factor on the adapters' delta: 0 is the base model, 1 the adapters as trained; finite.</param>
-    public AlignedModel AtStrength(byte[] adapters, double strength) =>
-        new(Model, ownsModel: false, AdapterFile.AtStrength(Model.Denoiser, adapters, strength), Sampling, Seed, _unpacked, _device);
+    public AlignedModel WithStrength(byte[] adapters, double strength) =>
+        new(Model, ownsModel: false, AdapterFile.Scale(Model.Denoiser, adapters, strength), Sampling, Seed, _unpacked, _device);
 
     /// <summary>Generates a video.</summary>
     /// <param name="prompt">The prompt and its images.</param>
@@ -56,7 +56,7 @@ internal sealed class AlignedModel : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         Model.RequireAlive();
-        return OutOfMemoryAdvice.Run(Model, Sampling, () => AdapterHost.For(Model).RunAttached(_device, Adapters, adapters =>
+        return OutOfMemoryAdvice.Run(Model, Sampling, () => AdapterHost.ForModel(Model).RunAttached(_device, Adapters, adapters =>
         {
             using DisposeScope scope = NewDisposeScope();
             using IDisposable run = RunContext.Begin(Model.Device.type);
@@ -73,7 +73,7 @@ internal sealed class AlignedModel : IDisposable
         }
 
         _disposed = true;
-        AdapterHost.For(Model).Release(Adapters);
+        AdapterHost.ForModel(Model).Release(Adapters);
         if (_ownsModel)
         {
             Model.Dispose();

@@ -58,7 +58,7 @@ public abstract record AlignmentAlgorithm
         internal override void Require(VideoDiffusionModel model, int steps)
         {
             int count = model.PolicyScheduler.CreatePolicy(steps, Options.Eta).Timesteps.Count;
-            if (Options.LearntSteps(count) < 1)
+            if (Options.TrainedSteps(count) < 1)
             {
                 throw new ArgumentException(
                     $"{nameof(DdpoOptions)}.{nameof(DdpoOptions.TimestepFraction)} must leave at least one of {count} denoising steps, "

@@ -63,16 +63,16 @@ internal static class AlignmentArchive
     /// <summary>Reads an alignment, and finds or unpacks its base model.</summary>
     /// <param name="host">The host, which names the temporary folder.</param>
     /// <param name="context">ML.NET's internal ModelLoadContext.</param>
-    /// <param name="places">Finds base models, and says what may be opened.</param>
+    /// <param name="resolver">Finds base models, and says what may be opened.</param>
     /// <exception cref="FormatException">Entries are missing, damaged, too large, or name files outside their folder.</exception>
     /// <exception cref="InvalidOperationException">The base model may not be opened, is not there, or has other weights.</exception>
     /// <exception cref="IOException">An included base model cannot be unpacked below the temporary folder.</exception>
-    public static LoadedAlignment Load(IHost host, object context, ModelResolver places)
+    public static LoadedAlignment Load(IHost host, object context, ModelResolver resolver)
     {
         var entries = new SavedEntries(context);
         AlignmentManifest manifest = AlignmentManifest.Parse(
-            entries.Content(SettingsEntry, SavedEntries.MostSettingsBytes) ?? throw new FormatException($"The saved alignment has no {SettingsEntry}."));
-        byte[]? adapters = entries.Content(AdaptersEntry, Array.MaxLength);
+            entries.ReadAll(SettingsEntry, SavedEntries.MaxSettingsBytes) ?? throw new FormatException($"The saved alignment has no {SettingsEntry}."));
+        byte[]? adapters = entries.ReadAll(AdaptersEntry, Array.MaxLength);
         if (adapters is null && manifest.HasAdapters == true)
         {
             throw new FormatException($"The saved alignment does not hold {AdaptersEntry}, which it says it has; without it the videos would be the base "
@@ -81,14 +81,14 @@ internal static class AlignmentArchive
 
         if (manifest.BaseFiles.Count == 0)
         {
-            (VideoDiffusionModel found, bool owned) = places.Find(manifest.BaseModel);
+            (VideoDiffusionModel found, bool owned) = resolver.Find(manifest.BaseModel);
             return new LoadedAlignment(manifest, found, owned, adapters, Unpacked: null);
         }
 
         var unpacked = UnpackedBase.Create(Devices.TemporaryFolder(host), folder => Unpack(entries, manifest.BaseFiles, folder));
         try
         {
-            return new LoadedAlignment(manifest, places.Open(manifest.BaseModel, unpacked.Folder), OwnsModel: true, adapters, unpacked);
+            return new LoadedAlignment(manifest, resolver.Open(manifest.BaseModel, unpacked.Folder), OwnsModel: true, adapters, unpacked);
         }
         catch
         {
@@ -131,7 +131,7 @@ internal static class AlignmentArchive
         var folders = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         foreach (string name in files)
         {
-            if (!HubModel.IsPlain(name) || ImageFolder.Inside(folder, name) is null)
+            if (!HubModel.IsSafePath(name) || ImageFolder.Resolve(folder, name) is null)
             {
                 throw new FormatException($"The saved alignment names a base file outside its folder: '{name}'.");
             }

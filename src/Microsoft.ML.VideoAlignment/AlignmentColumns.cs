@@ -40,7 +40,7 @@ internal sealed record AlignmentColumns(string Output, string? Prompt, string? S
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
         Require(inputSchema);
-        return InputColumns.With(inputSchema, VideoColumn.Shape(Output));
+        return InputColumns.Append(inputSchema, VideoColumn.CreateShape(Output));
     }
 
     /// <summary>Checks that the input has the columns.</summary>
@@ -90,8 +90,8 @@ internal sealed record AlignmentColumns(string Output, string? Prompt, string? S
     {
         Func<string> text = Prompt is null ? () => "" : Texts(row, InputColumns.FindText(row.Schema, Prompt));
         Func<Func<Tensor>>? image = Image is null ? null
-            : ImageColumn.Reader(row, InputColumns.FindImage(row.Schema, Image), images.Size, images.Limits, images.Inform);
-        Func<long> seed = Seed is null ? () => 0 : RowSeed.Reader(row, InputColumns.FindInteger(row.Schema, Seed));
+            : ImageColumn.CreateReader(row, InputColumns.FindImage(row.Schema, Image), images.Size, images.Limits, images.Inform);
+        Func<long> seed = Seed is null ? () => 0 : RowSeed.CreateReader(row, InputColumns.FindInteger(row.Schema, Seed));
         return () => (images.Resolve(text(), image?.Invoke()), seed());
     }
 

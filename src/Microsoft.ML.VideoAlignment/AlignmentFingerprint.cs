@@ -90,14 +90,14 @@ internal static class AlignmentFingerprint
     private static IEnumerable<RunFact> Data(AlignmentRun run) =>
     [
         new RunFact("data", "Prompts", Rows(run.Prompts), FactChange.Continues),
-        new RunFact("held-out data", "Prompts", Rows(run.HeldOut), FactChange.Remeasures),
+        new RunFact("held-out data", "Prompts", Rows(run.ValidationPrompts), FactChange.Remeasures),
     ];
 
     private static RunFact Fact(string kind, string name, object? value, FactChange change = FactChange.Continues) =>
-        new(kind, name, FactText.From(value), change);
+        new(kind, name, FactText.Describe(value), change);
 
     private static IEnumerable<RunFact> Facts(string kind, object record) =>
-        FactText.Members(record).Select(member => new RunFact(kind, member.Name, member.Text, FactChange.Remeasures));
+        FactText.DescribeMembers(record).Select(member => new RunFact(kind, member.Name, member.Text, FactChange.Remeasures));
 
     // The plain rewards of a sum; the weights are in the sum's name.
     private static IEnumerable<VideoReward> Parts(VideoReward reward) =>
@@ -132,7 +132,7 @@ internal static class AlignmentFingerprint
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
             Tensor made = image();
             TensorSlices.CopyTo(made, hash.AppendData);
-            return $"{FactText.From(made.shape)} {Convert.ToHexStringLower(hash.GetHashAndReset())}";
+            return $"{FactText.Describe(made.shape)} {Convert.ToHexStringLower(hash.GetHashAndReset())}";
         }
     }
 

@@ -13,23 +13,23 @@ namespace Microsoft.ML.VideoAlignment;
 /// <param name="Options">The validated options.</param>
 /// <param name="Seed">The seed of everything random.</param>
 /// <param name="Prompts">The training prompts.</param>
-/// <param name="HeldOut">The validation prompts; empty: none.</param>
+/// <param name="ValidationPrompts">The validation prompts; empty: none.</param>
 /// <param name="TemporaryFolder">The folder that takes the weights of a failed run where no other folder does.</param>
 internal sealed record AlignmentRun(
     VideoDiffusionModel Model, VideoReward Reward, VideoAlignmentOptions Options, int Seed, IReadOnlyList<VideoPrompt> Prompts,
-    IReadOnlyList<VideoPrompt> HeldOut, string TemporaryFolder)
+    IReadOnlyList<VideoPrompt> ValidationPrompts, string TemporaryFolder)
 {
     /// <summary>Separates the random numbers of the initial factors from those of the noise, which come from the same seed.</summary>
     private const ulong FactorStream = 0x4C6F5241;
 
     /// <summary>The device that trains; null: where the model is.</summary>
-    public Device? Place { get; init; }
+    public Device? TrainingDevice { get; init; }
 
-    public SamplingSettings Sampling { get; } = Options.SamplingFor(Model);
+    public SamplingSettings Sampling { get; } = Options.ResolveSampling(Model);
 
-    public GradientWindow Window { get; } = Options.WindowFor(Model);
+    public GradientWindow Window { get; } = Options.ResolveWindow(Model);
 
-    public RewardFrames Frames { get; } = Options.FramesFor(Reward);
+    public RewardFrames Frames { get; } = Options.ResolveFrames(Reward);
 
     public RewardLoss Loss { get; } = Options.Loss ?? RewardLoss.ForReward(Reward.Contract);
 
@@ -48,7 +48,7 @@ internal sealed record AlignmentRun(
     /// <exception cref="TrainingStepException">Something failed after the first step had begun.</exception>
     /// <exception cref="IOException">The folder of checkpoints cannot be written; no step has begun.</exception>
     public T Train<T>(
-        Action<VideoAlignmentProgress> onStep, Action<string> warn, Func<AlignmentOutcome, T> complete) => AdapterHost.For(Model).RunDetached(() =>
+        Action<VideoAlignmentProgress> onStep, Action<string> warn, Func<AlignmentOutcome, T> complete) => AdapterHost.ForModel(Model).RunDetached(() =>
     {
         using IDisposable used = RewardDevices.Use(Reward, Model.Device, alone: MovesIdleNetworks);
         (ActivationMemory activations, bool steps) = (Model.Activations, Model.RecomputeSteps);
@@ -62,8 +62,8 @@ internal sealed record AlignmentRun(
         CpuOffloader? idle = Idle();
         using IDisposable context = RunContext.Begin(Model.Device.type);
         using IDisposable? offloading = idle is null ? null : RunContext.Observe(idle);
-        using AlignmentTrainer trainer = Trainer(adapters, OfAlgorithm(Settings() with { Checkpoint = Keep }));
-        return trainer.Rescued(() =>
+        using AlignmentTrainer trainer = Trainer(adapters, ForAlgorithm(Settings() with { Checkpoint = Keep }));
+        return trainer.RunRescued(() =>
         {
             T result;
             try
@@ -132,7 +132,7 @@ internal sealed record AlignmentRun(
         {
             byte[] content = AdapterFile.Write(adapters);
             Directory.CreateDirectory(Options.CheckpointFolder!);
-            WrittenFile.Write(Path.Combine(Options.CheckpointFolder!, $"step-{step}.safetensors"), stream => stream.Write(content));
+            AtomicFile.Write(Path.Combine(Options.CheckpointFolder!, $"step-{step}.safetensors"), stream => stream.Write(content));
         }
 
         void Report(TrainingStep step) => onStep(new VideoAlignmentProgress
@@ -142,14 +142,14 @@ internal sealed record AlignmentRun(
             Reward = step.Reward,
             Loss = step.Loss,
             GradientNorm = step.GradientNorm,
-            ValidationEvaluator = step.ValidationEvaluator,
+            ValidationReward = step.ValidationReward,
             RewardQueries = trainer.Work.RewardQueries,
-            HeldOutQueries = trainer.Work.HeldOutQueries,
+            HeldOutQueries = trainer.Work.ValidationQueries,
             DenoiserEvaluations = trainer.Work.DenoiserEvaluations,
-            PeakBytes = PeakMemory.OfProcess(),
+            PeakBytes = PeakMemory.Measure(),
             Elapsed = step.Elapsed,
         });
-    }, Place);
+    }, TrainingDevice);
 
     /// <summary>
     /// Whether idle networks are offloaded to the CPU. Not for videos of several segments, which are recomputed out of order and would need all networks
@@ -182,7 +182,7 @@ internal sealed record AlignmentRun(
     /// <summary>Extends settings by what the algorithm's own trainer needs.</summary>
     /// <param name="settings">The settings that are common to all algorithms.</param>
     /// <returns>The settings of the algorithm's trainer.</returns>
-    public TrainingSettings OfAlgorithm(RewardGradientSettings settings) => Options.Algorithm switch
+    public TrainingSettings ForAlgorithm(RewardGradientSettings settings) => Options.Algorithm switch
     {
         AlignmentAlgorithm.Policy(var ddpo) => new DdpoSettings(settings, ddpo, Frames, Loss),
         AlignmentAlgorithm.Preferences(var dpo) => new DiffusionDpoSettings(settings, dpo, Frames, Loss),
@@ -200,7 +200,7 @@ internal sealed record AlignmentRun(
         Loss = Loss,
         Steps = Options.Steps,
         BatchSize = Options.BatchSize,
-        Accumulation = Options.AccumulationSteps,
+        AccumulationSteps = Options.AccumulationSteps,
         LearningRate = Options.LearningRate,
         Beta1 = Options.Beta1,
         Beta2 = Options.Beta2,
@@ -209,13 +209,13 @@ internal sealed record AlignmentRun(
         OptimizerState = Options.OptimizerState,
         MaxGradientNorm = Options.MaxGradientNorm,
         Seed = unchecked((ulong)Seed),
-        HeldOutPrompts = HeldOut,
-        HeldOutEvery = Options.HeldOutEvery,
+        ValidationPrompts = ValidationPrompts,
+        ValidateEvery = Options.HeldOutEvery,
         KeepBest = Options.KeepBest,
-        Patience = Options.EarlyStopPatience,
-        AverageDecay = Options.EmaDecay,
+        EarlyStopPatience = Options.EarlyStopPatience,
+        EmaDecay = Options.EmaDecay,
         CheckpointEvery = Options.CheckpointFolder is null ? null : Options.CheckpointEvery,
-        BaseDistanceWeight = Options.KlWeight,
+        KlWeight = Options.KlWeight,
         RunFolder = Folder,
         StateEvery = Options.StateEvery,
         RecoveryFolders = [.. new[] { Options.CheckpointFolder, Options.RunFolder }.OfType<string>(), TemporaryFolder],

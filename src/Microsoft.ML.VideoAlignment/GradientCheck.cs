@@ -52,7 +52,7 @@ public static class GradientCheck
             throw new RewardContractException($"Reward '{reward.Name}' declares that it is not differentiable: there is no gradient to check.");
         }
 
-        return AdapterHost.For(model).RunDetached(() => Compare(model, reward, options, check, fault));
+        return AdapterHost.ForModel(model).RunDetached(() => Compare(model, reward, options, check, fault));
     }
 
     private static GradientCheckReport Compare(
@@ -76,7 +76,7 @@ public static class GradientCheck
             using RewardGradientTrainer? faulty = fault?.Settings is { } change ? new RewardGradientTrainer(model, reward, adapters, change(settings)) : null;
             GradientCheckReport report = new GradientProof(trainer, faulty ?? trainer, reward, adapters, settings, prompts, check, fault).Run();
             return check.Invariants
-                ? report with { Rows = [.. report.Rows, .. Invariants(model, reward, adapters, settings with { Accumulation = 1 }, prompts, check)] }
+                ? report with { Rows = [.. report.Rows, .. Invariants(model, reward, adapters, settings with { AccumulationSteps = 1 }, prompts, check)] }
                 : report;
         }
         finally
@@ -87,7 +87,7 @@ public static class GradientCheck
 
     private static IEnumerable<GradientCheckRow> Invariants(
         VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings, IReadOnlyList<VideoPrompt> prompts,
-        GradientCheckOptions check) => new GradientInvariants(model, reward, adapters, settings, prompts, unchecked((ulong)check.Seed)).Rows();
+        GradientCheckOptions check) => new GradientInvariants(model, reward, adapters, settings, prompts, unchecked((ulong)check.Seed)).Compare();
 
     /// <summary>The factor on the upper factors that makes the adapters' delta about a third of the weights' size.</summary>
     private const double AdapterSize = 0.5;
@@ -110,7 +110,7 @@ public static class GradientCheck
     // Each prompt with an image of soft colors where the model reads images.
     private static VideoPrompt[] Prompts(VideoDiffusionModel model, VideoAlignmentOptions options, GradientCheckOptions check)
     {
-        VideoSize size = options.SizeFor(model);
+        VideoSize size = options.ResolveSize(model);
         return [.. check.Prompts.Select((prompt, row) => new VideoPrompt(prompt, options.ImageColumnName is null ? null : () => Image(row)))];
 
         Tensor Image(int row)
@@ -124,7 +124,7 @@ public static class GradientCheck
 
     private static void RequirePrecision(VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, IReadOnlyList<VideoPrompt> prompts)
     {
-        VideoSize size = options.SamplingFor(model).VideoSize(model);
+        VideoSize size = options.ResolveSampling(model).VideoSize(model);
         RewardContract contract = reward.Contract;
         int count = Math.Max(1, (contract.MinimumFrames + contract.FrameMultiple - 1) / contract.FrameMultiple) * contract.FrameMultiple;
         using DisposeScope scope = NewDisposeScope();

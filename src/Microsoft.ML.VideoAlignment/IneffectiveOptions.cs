@@ -24,10 +24,10 @@ internal sealed class IneffectiveOptions
     /// <param name="options">The options.</param>
     /// <param name="model">The model that samples.</param>
     /// <returns>One sentence for each option, which names it and says why.</returns>
-    public static IReadOnlyList<string> OfSampling(VideoAlignmentOptions options, VideoDiffusionModel model)
+    public static IReadOnlyList<string> FindInSampling(VideoAlignmentOptions options, VideoDiffusionModel model)
     {
         var found = new IneffectiveOptions();
-        SamplingSettings sampling = options.SamplingFor(model);
+        SamplingSettings sampling = options.ResolveSampling(model);
         SamplingDefaults usual = model.DefaultSampling;
         bool guided = model.GuidanceActs(sampling.GuidanceScale);
         string scale = FormattableString.Invariant($"guidance does not act at {nameof(options.GuidanceScale)} {sampling.GuidanceScale}");
@@ -52,7 +52,7 @@ internal sealed class IneffectiveOptions
     /// <param name="reward">What to align to.</param>
     /// <param name="device">The device that trains.</param>
     /// <returns>One sentence for each option, which names it and says why.</returns>
-    public static IReadOnlyList<string> OfTraining(VideoAlignmentOptions options, VideoDiffusionModel model, VideoReward reward, Device device)
+    public static IReadOnlyList<string> FindInTraining(VideoAlignmentOptions options, VideoDiffusionModel model, VideoReward reward, Device device)
     {
         var found = new IneffectiveOptions();
         found.AddMeasurements(options);
@@ -77,7 +77,7 @@ internal sealed class IneffectiveOptions
     private void AddRank(VideoAlignmentOptions options, VideoDiffusionModel model)
     {
         LoraTargets targets = options.LoraTargetsFor(model);
-        bool clipped = targets.SegmentsRank;
+        bool clipped = targets.ClampsRank;
         long[] sizes =
         [
             .. targets.Select(model.Denoiser).Select(layer =>
@@ -112,8 +112,8 @@ internal sealed class IneffectiveOptions
 
     private void AddReward(VideoAlignmentOptions options, VideoDiffusionModel model, VideoReward reward)
     {
-        SamplingSettings sampling = options.SamplingFor(model);
-        int shown = options.FramesFor(reward).Count(sampling.RewardFrameCount(model));
+        SamplingSettings sampling = options.ResolveSampling(model);
+        int shown = options.ResolveFrames(reward).Count(sampling.RewardFrameCount(model));
         bool alone = options.SegmentCount == 1;
         Add(
             options.CarryGradientAcrossSegments, options.CarryGradientAcrossSegments && alone,

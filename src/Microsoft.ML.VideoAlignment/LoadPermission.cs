@@ -53,15 +53,15 @@ internal sealed record LoadPermission(IReadOnlyList<string> TrustedFolders, bool
 
     /// <summary>Checks the files that a reward names.</summary>
     /// <param name="reference">The reference in the file.</param>
-    /// <param name="moved">New paths that the program gave, by old path; null: none.</param>
+    /// <param name="movedFiles">New paths that the program gave, by old path; null: none.</param>
     /// <exception cref="InvalidOperationException">
     /// The reference names something that is not allowed; the message lists everything, and says why and how to allow it.
     /// </exception>
-    public void Require(RewardReference reference, IReadOnlyDictionary<string, string>? moved)
+    public void Require(RewardReference reference, IReadOnlyDictionary<string, string>? movedFiles)
     {
         string[] paths =
         [
-            .. reference.AllFiles().Select(file => file.File.Path).Where(path => moved?.ContainsKey(path) != true && !Allows(path))
+            .. reference.AllFiles().Select(file => file.File.Path).Where(path => movedFiles?.ContainsKey(path) != true && !Allows(path))
                 .Distinct(StringComparer.Ordinal),
         ];
         IEnumerable<RewardReference> run = TorchScript ? [] : reference.AllKinds().Where(part => RewardCatalog.Find(part.Kind)?.RunsProgram == true);

@@ -75,7 +75,7 @@ public sealed record MemoryEstimate
     ];
 
     /// <summary>The parts whose sum is <see cref="Peak"/>.</summary>
-    internal IReadOnlyList<(string Name, long Bytes)> Parts =>
+    internal IReadOnlyList<(string Name, long Bytes)> PeakParts =>
     [
         ("the frozen weights", Weights), ("the reward's weights", Reward), ("LoRA and its optimizer", Adapters), ("the runtime", Runtime),
         (PeakPhase, Phases.Max(phase => phase.Bytes)),

@@ -29,25 +29,25 @@ public static class MemoryEstimation
         string? imageColumn = model.Images == ImageUse.Required ? options.ImageColumnName ?? "Image" : options.ImageColumnName;
         (options with { ImageColumnName = imageColumn }).ValidateFor(model);
         reward?.RequireAlive();
-        VideoSize size = options.SizeFor(model);
+        VideoSize size = options.ResolveSize(model);
         DeviceType device = model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type;
         using DisposeScope scope = NewDisposeScope();
         using IDisposable context = RunContext.Begin(device);
-        VideoDiffusionModel shapes = model.OnMeta();
+        VideoDiffusionModel shapes = model.ToMeta();
         (shapes.Activations, shapes.RecomputeSteps) = (options.Activations, options.Recompute == ActivationRecompute.Steps);
         using var scoring = RewardShapes.Create(reward);
         using var generator = new Generator(0);
         using LoraAdapters adapters = LoraAdapters.Attach(shapes.Denoiser, options.LoraTargetsFor(model), options.LoraRank, options.LoraAlpha, generator);
         VideoPrompt[] heldOut = options.HeldOutData is null ? [.. options.HeldOutPrompts] : [.. Enumerable.Repeat<VideoPrompt>("", options.BatchSize)];
-        var run = new AlignmentRun(shapes, reward ?? scoring.Stand, options, Seed: 0, Prompts: [], heldOut, TemporaryFolder: "");
-        DryRunPeaks peaks = TrainingDryRun.Run(shapes, adapters, scoring.Stand, run.OfAlgorithm(run.Settings()), device);
+        var run = new AlignmentRun(shapes, reward ?? scoring.Twin, options, Seed: 0, Prompts: [], heldOut, TemporaryFolder: "");
+        DryRunPeaks peaks = TrainingDryRun.Run(shapes, adapters, scoring.Twin, run.ForAlgorithm(run.Settings()), device);
         long factors = adapters.Parameters.Sum(Bytes);
         return new MemoryEstimate
         {
             Name = $"{model.Family}, {size.Frames} x {size.Height} x {size.Width}",
             Weights = Resident(model, options).SelectMany(TrainingDryRun.Stored).Sum(Bytes),
             Reward = reward?.Stored.Sum(Bytes) ?? 0,
-            Runtime = RuntimeMemory.On(device),
+            Runtime = RuntimeMemory.Estimate(device),
             Factors = factors,
             Adapters = adapters.Parameters.Sum(factor => (2 * Bytes(factor)) + IAdapterOptimizer.BytesFor(factor, options.OptimizerState))
                 + (Copies(options, device) * factors),
@@ -74,9 +74,9 @@ public static class MemoryEstimation
             notes.Add("no reward was given, and none is counted");
         }
 
-        if (scoring.WeightsAlone.Count > 0)
+        if (scoring.OnlyWeightsKnown.Count > 0)
         {
-            notes.Add($"of the reward {string.Join(", ", scoring.WeightsAlone)} only the weights are counted, what scoring takes comes on top");
+            notes.Add($"of the reward {string.Join(", ", scoring.OnlyWeightsKnown)} only the weights are counted, what scoring takes comes on top");
         }
 
         if (scoring.Unknown.Count > 0)

@@ -66,7 +66,7 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
     private IEnumerable<MemoryOption> MemoryOptions()
     {
         bool gpu = model.Device.type == DeviceType.CUDA, follows = options.Algorithm.NeedsRewardGradient;
-        int shown = !follows ? 1 : options.FramesFor(reward).Count(options.SamplingFor(model).RewardFrameCount(model));
+        int shown = !follows ? 1 : options.ResolveFrames(reward).Count(options.ResolveSampling(model).RewardFrameCount(model));
         for (int frames = (Math.Min(shown, options.FramesPerDecode ?? shown) + 1) / 2; frames >= 1 && shown > 1; frames = frames == 1 ? 0 : (frames + 1) / 2)
         {
             int count = frames;
@@ -118,7 +118,7 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
 
     private string DescribeFailure(MemoryEstimate least, VideoAlignmentOptions tried)
     {
-        (string driver, long bytes) = least.Parts.MaxBy(part => part.Bytes);
+        (string driver, long bytes) = least.PeakParts.MaxBy(part => part.Bytes);
         var ways = new List<string>();
         foreach (WeightPrecision precision in new[] { WeightPrecision.Float16, WeightPrecision.Int8 })
         {
@@ -139,7 +139,7 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
             ways.Add($"a smaller {nameof(tried.BatchSize)} (now {tried.BatchSize}), with {nameof(tried.AccumulationSteps)} in its place");
         }
 
-        VideoSize size = tried.SizeFor(model);
+        VideoSize size = tried.ResolveSize(model);
         ways.Add(string.Create(
             CultureInfo.InvariantCulture,
             $"smaller {nameof(tried.Frames)}, {nameof(tried.Height)} or {nameof(tried.Width)} (now {size.Frames} x {size.Height} x {size.Width})"));
@@ -149,7 +149,7 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
                 CultureInfo.InvariantCulture, $"a smaller {nameof(tried.LoraRank)} (now {tried.LoraRank}) or fewer {nameof(tried.LoraLayers)}"));
         }
 
-        string parts = string.Join(", ", least.Parts.Select(part => $"{part.Name} {MemoryEstimate.InMegabytes(part.Bytes)}"));
+        string parts = string.Join(", ", least.PeakParts.Select(part => $"{part.Name} {MemoryEstimate.InMegabytes(part.Bytes)}"));
         return $"No plan trains {least.Name} within {MemoryEstimate.InMegabytes(budget)}: the least possible is {MemoryEstimate.InMegabytes(least.Peak)}, "
             + $"and its largest part is {driver} with {MemoryEstimate.InMegabytes(bytes)} ({parts}{least.Remark}). "
             + $"What would lower it: {string.Join("; ", ways)}. "

@@ -22,12 +22,12 @@ internal sealed record ModelResolver(
 
     /// <summary>Sets the resolver of a context, in place of an earlier one.</summary>
     /// <param name="environment">The context or one of its hosts.</param>
-    /// <param name="places">The resolver.</param>
-    public static void Register(IHostEnvironment environment, ModelResolver places) => s_registered.AddOrUpdate(environment.ComponentCatalog, places);
+    /// <param name="resolver">The resolver.</param>
+    public static void Register(IHostEnvironment environment, ModelResolver resolver) => s_registered.AddOrUpdate(environment.ComponentCatalog, resolver);
 
     /// <summary>Gets the resolver of a context, or one that opens only what is allowed by default.</summary>
     /// <param name="environment">The context or one of its hosts.</param>
-    public static ModelResolver ForArchive(IHostEnvironment environment) =>
+    public static ModelResolver Get(IHostEnvironment environment) =>
         s_registered.TryGetValue(environment.ComponentCatalog, out ModelResolver? places) ? places : new ModelResolver(OpenSource);
 
     /// <summary>Finds the model of a reference.</summary>

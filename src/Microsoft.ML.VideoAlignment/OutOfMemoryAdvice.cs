@@ -94,7 +94,7 @@ internal static class OutOfMemoryAdvice
             yield return $"{nameof(options.Recompute)} = {more}";
         }
 
-        int shown = options.FramesFor(reward).Count(options.SamplingFor(model).RewardFrameCount(model));
+        int shown = options.ResolveFrames(reward).Count(options.ResolveSampling(model).RewardFrameCount(model));
         if (options.Algorithm.NeedsRewardGradient && shown > 1 && options.FramesPerDecode is not 1)
         {
             yield return string.Create(CultureInfo.InvariantCulture, $"{nameof(options.FramesPerDecode)} = 1 (now {options.FramesPerDecode ?? shown})");
@@ -111,7 +111,7 @@ internal static class OutOfMemoryAdvice
         }
 
         yield return HalfWeights;
-        yield return Smaller(options.SizeFor(model));
+        yield return Smaller(options.ResolveSize(model));
     }
 
     // null where no estimate can be made with the memory that is left: the shortage is what must be reported.

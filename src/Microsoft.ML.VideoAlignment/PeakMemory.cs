@@ -7,7 +7,7 @@ internal static class PeakMemory
 {
     /// <summary>Gets the peak of the process's resident memory.</summary>
     /// <returns>Bytes, everything in the process included; null: the system does not say.</returns>
-    public static long? OfProcess()
+    public static long? Measure()
     {
         using var process = Process.GetCurrentProcess();
         return process.PeakWorkingSet64 > 0 ? process.PeakWorkingSet64 : null;

@@ -15,7 +15,7 @@ public sealed class ProgressLines(TextWriter writer) : IProgress<VideoAlignmentP
         string left = value.Remaining.TotalHours >= 1 ? $"{(long)value.Remaining.TotalHours}:{value.Remaining:mm\\:ss}" : $"{value.Remaining:m\\:ss}";
         return $"step {value.Step}/{value.Steps}  reward {value.Reward:0.000}  gradient {value.GradientNorm:0.000}  "
             + $"{value.Elapsed.TotalSeconds / value.Step:0.0} s/step  {left} left"
-            + (value.ValidationEvaluator is { } validation ? $"  validation reward {validation:0.000}" : "");
+            + (value.ValidationReward is { } validation ? $"  validation reward {validation:0.000}" : "");
     }
 
     /// <summary>Writes the line of a step.</summary>

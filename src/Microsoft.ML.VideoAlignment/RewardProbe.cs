@@ -14,7 +14,7 @@ internal static class RewardProbe
     public static int RequireTrainable(VideoReward reward, VideoAlignmentOptions options, VideoDiffusionModel model)
     {
         (RewardContract contract, AlignmentAlgorithm algorithm) = (reward.Contract, options.Algorithm);
-        int available = options.SamplingFor(model).RewardFrameCount(model), shown = options.FramesFor(reward).Count(available);
+        int available = options.ResolveSampling(model).RewardFrameCount(model), shown = options.ResolveFrames(reward).Count(available);
         if (algorithm.NeedsRewardGradient && !contract.IsDifferentiable)
         {
             const string Algorithms = nameof(AlignmentAlgorithm);
@@ -25,7 +25,7 @@ internal static class RewardProbe
                 + "or a differentiable reward for the same goal.");
         }
 
-        if (!NeedsRewardGradient(contract, shown))
+        if (!FitsContract(contract, shown))
         {
             string multiple = contract.FrameMultiple > 1 ? $", a multiple of {contract.FrameMultiple}" : "";
             throw new RewardContractException(
@@ -47,7 +47,7 @@ internal static class RewardProbe
     /// <summary>Tells whether videos of a number of frames fit a contract.</summary>
     /// <param name="contract">The reward's contract.</param>
     /// <param name="frames">Frames that the reward is shown.</param>
-    public static bool NeedsRewardGradient(RewardContract contract, int frames) => frames >= contract.MinimumFrames && frames % contract.FrameMultiple == 0;
+    public static bool FitsContract(RewardContract contract, int frames) => frames >= contract.MinimumFrames && frames % contract.FrameMultiple == 0;
 
     /// <summary>Calls the reward once on random frames: forward and, where the algorithm needs it, backward.</summary>
     /// <param name="reward">The reward.</param>

@@ -11,5 +11,5 @@ internal static class RuntimeMemory
 
     /// <summary>Gets the bytes taken on a kind of device: 0 on a GPU.</summary>
     /// <param name="device">The kind of device.</param>
-    public static long On(DeviceType device) => device == DeviceType.CPU ? OnCpu : 0;
+    public static long Estimate(DeviceType device) => device == DeviceType.CPU ? OnCpu : 0;
 }

@@ -10,7 +10,7 @@ namespace Microsoft.ML.VideoAlignment;
 internal sealed class SavedEntries
 {
     /// <summary>The limit for entries of settings, names and references, which really take a few kilobytes.</summary>
-    public const int MostSettingsBytes = 16 << 20;
+    public const int MaxSettingsBytes = 16 << 20;
 
     private readonly object _context;
     private readonly Dictionary<string, long> _sizes = new(StringComparer.Ordinal);
@@ -22,13 +22,13 @@ internal sealed class SavedEntries
     {
         _context = context;
         (long packed, decimal unpacked) = (0, 0);
-        foreach ((string name, long compressed, long size) in MlNetInterop.Entries(context))
+        foreach ((string name, long compressed, long size) in MlNetInterop.ListEntries(context))
         {
             _sizes[name] = Math.Max(size, _sizes.GetValueOrDefault(name));
             (packed, unpacked) = (packed + compressed, unpacked + size);
         }
 
-        if (UnpackedSize.Fault(packed, unpacked) is { } fault)
+        if (UnpackedSize.FindProblem(packed, unpacked) is { } fault)
         {
             throw new FormatException($"The saved model is refused: its {fault}.");
         }
@@ -62,7 +62,7 @@ internal sealed class SavedEntries
     /// <param name="most">The most bytes that it may have.</param>
     /// <returns>The content; null: there is no such entry.</returns>
     /// <exception cref="FormatException">The entry is too large, or ends early.</exception>
-    public byte[]? Content(string name, long most)
+    public byte[]? ReadAll(string name, long most)
     {
         byte[]? content = null;
         TryRead(name, most, reader =>
@@ -73,14 +73,14 @@ internal sealed class SavedEntries
         return content;
     }
 
-    /// <summary>Reads an entry of names and numbers, at most <see cref="MostSettingsBytes"/> long.</summary>
+    /// <summary>Reads an entry of names and numbers, at most <see cref="MaxSettingsBytes"/> long.</summary>
     /// <param name="name">The entry's name in the transformer's folder of the zip.</param>
     /// <param name="read">Reads its content.</param>
     /// <returns>Whether there is such an entry.</returns>
     /// <exception cref="FormatException">The entry is too large, or damaged.</exception>
     public bool TryReadSettings(string name, Action<BinaryReader> read)
     {
-        if (Content(name, MostSettingsBytes) is not { } content)
+        if (ReadAll(name, MaxSettingsBytes) is not { } content)
         {
             return false;
         }

@@ -39,11 +39,11 @@ internal static class ScoringArchive
 
     /// <summary>Reads a scoring transform.</summary>
     /// <param name="context">ML.NET's internal ModelLoadContext.</param>
-    /// <param name="places">Finds the reward's files, and says what may be opened.</param>
+    /// <param name="resolver">Finds the reward's files, and says what may be opened.</param>
     /// <returns>The columns, and the reward, which the caller owns.</returns>
     /// <exception cref="FormatException">The entries are missing, damaged or too large.</exception>
     /// <exception cref="InvalidOperationException">The reward's files may not be opened, or its program may not be run.</exception>
-    public static (ScoringColumns Columns, VideoReward Reward) Load(object context, ModelResolver places)
+    public static (ScoringColumns Columns, VideoReward Reward) Load(object context, ModelResolver resolver)
     {
         var entries = new SavedEntries(context);
         ScoringColumns? columns = null;
@@ -56,7 +56,7 @@ internal static class ScoringArchive
         entries.TryReadSettings(FramesEntry, reader => clamp = reader.ReadBoolean());
         found &= entries.TryReadSettings(RewardEntry, reader => reference = reader.ReadString());
         return found
-            ? (columns! with { ClampFrames = clamp }, places.Open(RewardReference.FromJson(reference!)))
+            ? (columns! with { ClampFrames = clamp }, resolver.Open(RewardReference.FromJson(reference!)))
             : throw new FormatException($"The saved scoring transform is incomplete: it lacks the entry '{ColumnsEntry}' or '{RewardEntry}'.");
     }
 }

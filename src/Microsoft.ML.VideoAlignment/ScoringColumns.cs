@@ -29,7 +29,7 @@ internal sealed record ScoringColumns(string Output, string Video, string? Promp
     {
         (DataViewSchema.Column video, int[] shape) = InputColumns.FindVideo(inputSchema, Video);
         DataViewSchema.Column? prompt = Prompt is null ? null : InputColumns.FindText(inputSchema, Prompt);
-        return RewardProbe.NeedsRewardGradient(reward.Contract, shape[0])
+        return RewardProbe.FitsContract(reward.Contract, shape[0])
             ? new BoundScoring(video, prompt, new VideoSize(shape[0], shape[2], shape[3]))
             : throw new ArgumentOutOfRangeException(
                 nameof(inputSchema),

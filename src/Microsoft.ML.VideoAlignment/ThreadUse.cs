@@ -34,7 +34,7 @@ internal sealed class ThreadUse(int threads, int processors, Func<string, string
     private bool _reported;
 
     /// <summary>Begins to observe this process.</summary>
-    public static ThreadUse OfProcess()
+    public static ThreadUse StartMeasuring()
     {
         var clock = Stopwatch.StartNew();
         return new ThreadUse(

@@ -139,7 +139,7 @@ internal sealed class UnpackedBase : IDisposable
                 Directory.Delete(folder, recursive: true);
             }
 
-            WrittenFile.Remove(folder + LockExtension);
+            AtomicFile.Remove(folder + LockExtension);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

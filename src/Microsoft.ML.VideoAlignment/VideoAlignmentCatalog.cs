@@ -37,7 +37,7 @@ public static class VideoAlignmentCatalog
     {
         ArgumentNullException.ThrowIfNull(catalog);
         var columns = new AlignmentColumns(outputColumnName, promptColumnName, options?.SeedColumnName, options?.ImageColumnName);
-        return new VideoAlignmentEstimator(MlNetInterop.EnvironmentOf(catalog), columns, model, reward, options!);
+        return new VideoAlignmentEstimator(MlNetInterop.GetEnvironment(catalog), columns, model, reward, options!);
     }
 
     /// <summary>Generates a video for each prompt with a model as it is, or with LoRA weights from files: no training, no reward.</summary>
@@ -55,7 +55,7 @@ public static class VideoAlignmentCatalog
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(loras);
         var columns = new AlignmentColumns(outputColumnName, promptColumnName, options?.SeedColumnName, options?.ImageColumnName);
-        return new VideoGenerationEstimator(MlNetInterop.EnvironmentOf(catalog), columns, model, options ?? new VideoAlignmentOptions(), loras);
+        return new VideoGenerationEstimator(MlNetInterop.GetEnvironment(catalog), columns, model, options ?? new VideoAlignmentOptions(), loras);
     }
 
     /// <summary>
@@ -80,7 +80,7 @@ public static class VideoAlignmentCatalog
         }
 
         var columns = new ScoringColumns(outputColumnName, videoColumnName, promptColumnName, clampFrames);
-        return new VideoScoringEstimator(MlNetInterop.EnvironmentOf(catalog), columns, reward);
+        return new VideoScoringEstimator(MlNetInterop.GetEnvironment(catalog), columns, reward);
     }
 
     /// <summary>

@@ -96,8 +96,8 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         ArgumentNullException.ThrowIfNull(input);
         _model.RequireAlive();
         _reward.RequireAlive();
-        _columns.Require(MlNetInterop.ShapeOf(input.Schema));
-        SamplingSettings sampling = _options.SamplingFor(_model);
+        _columns.Require(MlNetInterop.GetShape(input.Schema));
+        SamplingSettings sampling = _options.ResolveSampling(_model);
         int shown = RewardProbe.RequireTrainable(_reward, _options, _model);
         using IChannel channel = _host.Start("Training");
         void Inform(string message) => Log.Inform(channel, message);
@@ -110,8 +110,8 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         _reward.RequirePrompts([.. texts.Select(Describe)]);
 
         Device device = Devices.Choose(_host, channel);
-        Log.Warn(channel, [.. IneffectiveOptions.OfSampling(_options, _model), .. IneffectiveOptions.OfTraining(_options, _model, _reward, device)]);
-        AdapterHost.For(_model).MoveTo(device);
+        Log.Warn(channel, [.. IneffectiveOptions.FindInSampling(_options, _model), .. IneffectiveOptions.FindInTraining(_options, _model, _reward, device)]);
+        AdapterHost.ForModel(_model).MoveTo(device);
         using RunFolder? folder = _options.RunFolder is { } path ? RunFolder.Open(path, warning => Log.Warn(channel, warning)) : null;
         VideoAlignmentOptions options = PlanMemory(Inform);
         OutOfMemoryAdvice.Run(
@@ -127,10 +127,10 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
 
         // Where no seed was asked for, a resumed run keeps the one it had.
         int seed = _seed ?? folder?.Found?.Seed ?? _randomSeed;
-        var run = new AlignmentRun(_model, _reward, options, seed, rows, heldOut, Devices.TemporaryFolder(_host)) { Folder = folder, Place = device };
+        var run = new AlignmentRun(_model, _reward, options, seed, rows, heldOut, Devices.TemporaryFolder(_host)) { Folder = folder, TrainingDevice = device };
         folder?.Compare(AlignmentFingerprint.From(run), warning => Log.Warn(channel, warning));
         Log.Warn(channel, run.Model.LoadNotes);
-        ThreadUse? threads = device.type == DeviceType.CPU ? ThreadUse.OfProcess() : null;
+        ThreadUse? threads = device.type == DeviceType.CPU ? ThreadUse.StartMeasuring() : null;
         Log.Plan(channel, run, device, threads);
         Log.Resume(channel, folder, options);
         return OutOfMemoryAdvice.Run(_model, options, _reward, () => run.Train(

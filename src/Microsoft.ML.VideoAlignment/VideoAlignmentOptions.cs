@@ -337,7 +337,7 @@ public sealed record VideoAlignmentOptions
     {
         ArgumentNullException.ThrowIfNull(model);
         ValidateFor(model);
-        SamplingSettings sampling = SamplingFor(model);
+        SamplingSettings sampling = ResolveSampling(model);
         SamplingDefaults usual = model.DefaultSampling;
         return this with
         {
@@ -351,9 +351,9 @@ public sealed record VideoAlignmentOptions
             FramesPerSecond = usual.FramesPerSecond == 0 ? FramesPerSecond : sampling.FramesPerSecond,
             MotionBucketId = usual.MotionBucketId == 0 ? MotionBucketId : sampling.MotionBucketId,
             NoiseAugmentation = usual.NoiseAugmentation > 0 ? sampling.NoiseAugmentation : NoiseAugmentation,
-            GradientWindow = WindowFor(model),
+            GradientWindow = ResolveWindow(model),
             GradientSteps = 1, // the window has it
-            RewardFrames = FramesFor(reward),
+            RewardFrames = ResolveFrames(reward),
         };
     }
 
@@ -434,13 +434,13 @@ public sealed record VideoAlignmentOptions
 
         ISampler? sampler = null;
         Try<ArgumentException>(
-            nameof(InferenceSteps), () => Try<NotSupportedException>(nameof(Sampler), () => sampler = model.CreateSampler(SamplingFor(model))));
-        Try<ArgumentException>(nameof(GradientWindow), () => WindowFor(model).Resolve(sampler!, static _ => 0));
-        Try<NotSupportedException>(nameof(GradientWindow), () => _ = WindowFor(model).Copies > 1 ? model.PolicyScheduler : null);
+            nameof(InferenceSteps), () => Try<NotSupportedException>(nameof(Sampler), () => sampler = model.CreateSampler(ResolveSampling(model))));
+        Try<ArgumentException>(nameof(GradientWindow), () => ResolveWindow(model).Resolve(sampler!, static _ => 0));
+        Try<NotSupportedException>(nameof(GradientWindow), () => _ = ResolveWindow(model).Copies > 1 ? model.PolicyScheduler : null);
         Try<ArgumentException>(nameof(Algorithm),
-            () => Try<NotSupportedException>(nameof(Algorithm), () => Algorithm.Require(model, SamplingFor(model).Steps)));
+            () => Try<NotSupportedException>(nameof(Algorithm), () => Algorithm.Require(model, ResolveSampling(model).Steps)));
         Try<ArgumentException>(nameof(LoraLayers), () => LoraTargetsFor(model).Select(model.Denoiser));
-        Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(SamplingFor(model).RewardFrameCount(model)));
+        Try<ArgumentException>(nameof(RewardFrames), () => RewardFrames?.Count(ResolveSampling(model).RewardFrameCount(model)));
         Throw(faults);
 
         // What other rooms check of their own arguments, reported together with the rest; pointless where the basics are wrong.
@@ -469,12 +469,12 @@ public sealed record VideoAlignmentOptions
 
     /// <summary>Gets the gradient window: the one that is set, else the last K steps, or the most sensitive ones where the last are nearly inert.</summary>
     /// <param name="model">The model to align.</param>
-    internal GradientWindow WindowFor(VideoDiffusionModel model) =>
+    internal GradientWindow ResolveWindow(VideoDiffusionModel model) =>
         GradientWindow ?? (model.LastStepIsInert ? GradientWindow.MostSensitive(GradientSteps) : GradientWindow.LastSteps(GradientSteps));
 
     /// <summary>The adapted layers.</summary>
     /// <param name="model">Whose names of layers are taken.</param>
-    internal LoraTargets LoraTargetsFor(VideoDiffusionModel model) => LoraPattern is not null ? LoraTargets.Pattern(LoraPattern) : LoraLayers switch
+    internal LoraTargets LoraTargetsFor(VideoDiffusionModel model) => LoraPattern is not null ? LoraTargets.ByPattern(LoraPattern) : LoraLayers switch
     {
         LoraLayers.AttentionQkv => model.LoraVocabulary.AttentionQkv,
         LoraLayers.AttentionQkvOut => model.LoraVocabulary.AttentionQkvOut,
@@ -483,17 +483,17 @@ public sealed record VideoAlignmentOptions
 
     /// <summary>Gets which frames a reward is shown.</summary>
     /// <param name="reward">The reward; null: one that scores frames separately.</param>
-    internal RewardFrames FramesFor(VideoReward? reward) =>
+    internal RewardFrames ResolveFrames(VideoReward? reward) =>
         RewardFrames ?? (Algorithm.NeedsRewardGradient && reward is not { Contract.ScoresFramesSeparately: false } ? RewardFrames.OneRandom : RewardFrames.All);
 
     /// <summary>Makes the settings of sampling under these options, with the model's usual values where an option is null.</summary>
     /// <param name="model">The model that samples.</param>
-    internal SamplingSettings SamplingFor(VideoDiffusionModel model)
+    internal SamplingSettings ResolveSampling(VideoDiffusionModel model)
     {
         SamplingDefaults usual = model.DefaultSampling;
         return new SamplingSettings
         {
-            Size = SizeFor(model),
+            Size = ResolveSize(model),
             Steps = InferenceSteps ?? usual.Steps,
             GuidanceScale = GuidanceScale ?? usual.GuidanceScale,
             MinGuidanceScale = MinGuidanceScale ?? usual.MinGuidanceScale,
@@ -510,13 +510,13 @@ public sealed record VideoAlignmentOptions
 
     /// <summary>Gets the size of a segment under these options, with the model's default where an option is null.</summary>
     /// <param name="model">The model that samples.</param>
-    internal VideoSize SizeFor(VideoDiffusionModel model) =>
+    internal VideoSize ResolveSize(VideoDiffusionModel model) =>
         new(Frames ?? model.DefaultSize.Frames, Height ?? model.DefaultSize.Height, Width ?? model.DefaultSize.Width);
 
     // What is wrong with a video whose values an Int32 cannot count, as a column must; null: it fits.
     private static string? CapacityFault(VideoSize size, int segments)
     {
-        Int128 values = VideoColumn.Values(size, segments);
+        Int128 values = VideoColumn.CountValues(size, segments);
         string named = $"{nameof(Frames)} x {nameof(Height)} x {nameof(Width)}{(segments > 1 ? $" x {nameof(SegmentCount)}" : "")}";
         string times = segments > 1 ? FormattableString.Invariant($" x {segments}") : "";
         string given = FormattableString.Invariant($"{size.Frames} x {size.Height} x {size.Width}{times}");

@@ -19,7 +19,7 @@ public sealed record VideoAlignmentProgress
     public required double GradientNorm { get; init; }
 
     /// <summary>Mean reward on the validation prompts (<see cref="VideoAlignmentOptions.HeldOutPrompts"/>); null: this step did not measure it.</summary>
-    public double? ValidationEvaluator { get; init; }
+    public double? ValidationReward { get; init; }
 
     /// <summary>Videos generated and scored since the run began, those of validation included.</summary>
     public required long RewardQueries { get; init; }

@@ -82,7 +82,7 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
         }
 
         AlignmentColumns columns = _columns with { Output = outputColumnName };
-        return new VideoAlignmentTransformer(_host, columns, _aligned.AtStrength(Adapters(), strength), _training, _includeBaseModel);
+        return new VideoAlignmentTransformer(_host, columns, _aligned.WithStrength(Adapters(), strength), _training, _includeBaseModel);
     }
 
     /// <summary>Writes the LoRA weights: completely, or not at all.</summary>
@@ -146,12 +146,12 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
         IHost host = environment.Register(nameof(VideoAlignmentTransformer));
         using IChannel channel = host.Start("Loading");
         Device device = Devices.Choose(host, channel);
-        ModelResolver places = ModelResolver.ForArchive(environment);
+        ModelResolver places = ModelResolver.Get(environment);
         (AlignmentManifest manifest, VideoDiffusionModel model, bool ownsModel, byte[]? adapters, UnpackedBase? unpacked) =
             AlignmentArchive.Load(host, context, places);
         try
         {
-            AdapterHost.For(model).MoveTo(device);
+            AdapterHost.ForModel(model).MoveTo(device);
         }
         catch when (ownsModel)
         {
@@ -189,10 +189,10 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
         ArgumentNullException.ThrowIfNull(inputSchema);
         RequireAlive();
         IReadOnlyList<DataViewSchema.Column> inputs = _columns.Find(inputSchema);
-        var column = new AppendedColumn(_columns.Output, VideoColumn.Type(Size), VideoColumn.Annotations(), inputs, row =>
+        var column = new AppendedColumn(_columns.Output, VideoColumn.CreateType(Size), VideoColumn.CreateAnnotations(), inputs, row =>
         {
             Func<(VideoPrompt Prompt, long Seed)> read = _columns.Reader(row, new PromptImages(_aligned.Model, _aligned.Sampling, Inform));
-            return VideoColumn.Getter(row, () =>
+            return VideoColumn.CreateGetter(row, () =>
             {
                 (VideoPrompt prompt, long rowSeed) = read();
                 return Generate(prompt, rowSeed);

@@ -53,7 +53,7 @@ public sealed class VideoGenerationEstimator : IEstimator<VideoAlignmentTransfor
     {
         ArgumentNullException.ThrowIfNull(input);
         _model.RequireAlive();
-        _columns.Require(MlNetInterop.ShapeOf(input.Schema));
+        _columns.Require(MlNetInterop.GetShape(input.Schema));
         using IChannel channel = _host.Start("Loading");
         Log.Warn(channel, _model.LoadNotes);
         byte[]? adapters = null;
@@ -63,10 +63,10 @@ public sealed class VideoGenerationEstimator : IEstimator<VideoAlignmentTransfor
             Log.Warn(channel, notes);
         }
 
-        Log.Warn(channel, IneffectiveOptions.OfSampling(_options, _model));
+        Log.Warn(channel, IneffectiveOptions.FindInSampling(_options, _model));
         Device device = Devices.Choose(_host, channel);
-        AdapterHost.For(_model).MoveTo(device);
-        var generated = new AlignedModel(_model, ownsModel: false, adapters, _options.SamplingFor(_model), _seed, device: device);
+        AdapterHost.ForModel(_model).MoveTo(device);
+        var generated = new AlignedModel(_model, ownsModel: false, adapters, _options.ResolveSampling(_model), _seed, device: device);
         IEnumerable<JsonNode> files = _loras.Select(lora => new JsonObject { ["file"] = Path.GetFileName(lora.Path), ["strength"] = lora.Strength });
         var record = new JsonObject { ["loraFiles"] = new JsonArray([.. files]) };
         return new VideoAlignmentTransformer(_host, _columns, generated, record, _options.IncludeBaseModel);

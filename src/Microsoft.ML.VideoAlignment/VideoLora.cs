@@ -11,7 +11,7 @@ public sealed record VideoLora(string Path)
 
     /// <summary><see cref="Format"/>, or the format detected from the file, which is opened at each call.</summary>
     /// <exception cref="WeightFileException">The file is damaged, or of an unknown format; the message says what was looked for.</exception>
-    public LoraFormat DetectedFormat => Format ?? LoraFormatDetector.File(Path);
+    public LoraFormat DetectedFormat => Format ?? LoraFormatDetector.Detect(Path);
 
     /// <summary>Adapter strength: 0 is the base model, 1 (default) as trained; other finite numbers extrapolate.</summary>
     public double Strength { get; init; } = 1;
@@ -82,7 +82,7 @@ public sealed record VideoLora(string Path)
         LoraWeights weights = LoraFile.Read(model.Denoiser, Path, DetectedFormat, FileOptions);
         try
         {
-            weights.Fit(model.Denoiser);
+            weights.MatchLayers(model.Denoiser);
             return weights;
         }
         catch

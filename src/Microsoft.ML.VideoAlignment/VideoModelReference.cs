@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment;
@@ -22,7 +23,7 @@ public sealed record VideoModelReference(string Family, string Source, string Ha
     public string? Variant { get; init; }
 
     /// <summary>The <see cref="VideoModelOptions.Precision"/> that the model was loaded with.</summary>
-    [JsonConverter(typeof(JsonStringEnumConverter))]
+    [JsonConverter(typeof(WeightPrecisionNames))]
     public WeightPrecision Precision { get; init; }
 
     /// <summary>The <see cref="VideoModelOptions.TokenizerPath"/> that the model was loaded with; null: none.</summary>
@@ -55,7 +56,7 @@ public sealed record VideoModelReference(string Family, string Source, string Ha
 
     /// <summary>Finds what is wrong with a reference that a file gave, whatever the program allows.</summary>
     /// <returns>A sentence; null: the reference is valid.</returns>
-    internal string? Fault() => Variant is { } variant && (!HubModel.IsPlain(variant) || variant.Contains('/', StringComparison.Ordinal))
+    internal string? Fault() => Variant is { } variant && (!HubModel.IsSafePath(variant) || variant.Contains('/', StringComparison.Ordinal))
         ? $"'{variant}' is not a variant of file names."
         : Kind switch
         {

@@ -63,7 +63,7 @@ public static class VideoPrompts
     public static IReadOnlyList<string> NounsAndActivities(IReadOnlyList<string> nouns, IReadOnlyList<string> activities)
     {
         (nouns, activities) = (Words(nouns, nameof(nouns)), Words(activities, nameof(activities)));
-        return [.. nouns.SelectMany(noun => activities.Select(activity => $"{IndefiniteArticle.With(noun)} {activity}"))];
+        return [.. nouns.SelectMany(noun => activities.Select(activity => $"{IndefiniteArticle.AddTo(noun)} {activity}"))];
     }
 
     /// <summary>
@@ -80,7 +80,7 @@ public static class VideoPrompts
         (nouns, activities) = (Words(nouns, nameof(nouns)), Words(activities, nameof(activities)));
         var random = new Random(seed);
         return [.. Enumerable.Range(0, count).Select(_ =>
-            $"{IndefiniteArticle.With(nouns[random.Next(nouns.Count)])} {activities[random.Next(activities.Count)]}")];
+            $"{IndefiniteArticle.AddTo(nouns[random.Next(nouns.Count)])} {activities[random.Next(activities.Count)]}")];
     }
 
     /// <summary>Makes a table with one text column of prompts, to fit and to transform.</summary>

@@ -44,7 +44,7 @@ public sealed class VideoScoringEstimator : IEstimator<VideoScoringTransformer>
     {
         ArgumentNullException.ThrowIfNull(input);
         _reward.RequireAlive();
-        _columns.Require(MlNetInterop.ShapeOf(input.Schema));
+        _columns.Require(MlNetInterop.GetShape(input.Schema));
         _columns.Find(input.Schema, _reward);
         using IChannel channel = _host.Start("Scoring");
         Device device = Devices.Choose(_host, channel);
@@ -58,8 +58,8 @@ public sealed class VideoScoringEstimator : IEstimator<VideoScoringTransformer>
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
         _columns.Require(inputSchema);
-        SchemaShape.Column score = MlNetInterop.NewColumn(
+        SchemaShape.Column score = MlNetInterop.CreateColumn(
             _columns.Output, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single, isKey: false, annotations: null);
-        return InputColumns.With(inputSchema, score);
+        return InputColumns.Append(inputSchema, score);
     }
 }

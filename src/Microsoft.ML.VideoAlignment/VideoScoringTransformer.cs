@@ -73,7 +73,7 @@ public sealed class VideoScoringTransformer : ITransformer, IDisposable
         IHost host = environment.Register(nameof(VideoScoringTransformer));
         using IChannel channel = host.Start("Loading");
         Device device = Devices.Choose(host, channel);
-        (ScoringColumns columns, VideoReward reward) = ScoringArchive.Load(context, ModelResolver.ForArchive(environment));
+        (ScoringColumns columns, VideoReward reward) = ScoringArchive.Load(context, ModelResolver.Get(environment));
         RewardDevices.Use(reward, device).Dispose();
         return new VideoScoringTransformer(host, columns, reward, device, ownsReward: true);
     }

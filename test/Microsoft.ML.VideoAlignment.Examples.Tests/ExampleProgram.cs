@@ -7,7 +7,8 @@ internal static class ExampleProgram
 {
     /// <summary>Such as Release/net10.0: examples are built as these tests are.</summary>
     private static readonly string s_built = Path.Combine(
-        Directory.GetParent(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory))!.Name, Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)));
+        Directory.GetParent(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory))!.Name,
+            Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)));
 
     /// <summary>Where it was built.</summary>
     public static string Folder(string name) => Path.Combine(Repository.Root, "examples", name, "bin", s_built);
@@ -21,7 +22,8 @@ internal static class ExampleProgram
             return [];
         }
 
-        using var trial = Process.Start(new ProcessStartInfo(heeding[0], [.. heeding[1..], "true"]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        using var trial =
+            Process.Start(new ProcessStartInfo(heeding[0], [.. heeding[1..], "true"]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
         trial.WaitForExit();
         return trial.ExitCode == 0 ? heeding : [];
     });

@@ -45,7 +45,8 @@ public class ExampleTests
     [TestCase("RewardMix", "unknown option 'word'", "word")]
     [TestCase("RewardMix", "every weight is 0", "--aesthetic", "0", "--preference", "0", "--text", "0")]
     [TestCase("RemoveObject", "--label must be square or circle or triangle or cross, got 'hexagon'", "--label", "hexagon")]
-    [TestCase("ImageToVideo", "--action must be moving right or moving left or moving up or moving down or growing or staying still, got 'dancing'", "--action", "dancing")]
+    [TestCase("ImageToVideo", "--action must be moving right or moving left or moving up or moving down or growing or staying still, got 'dancing'",
+        "--action", "dancing")]
     [TestCase("LongVideo", "--segments must be a whole number of at least 1, got '0'", "--segments", "0")]
     [TestCase("TeachAnAction", "--gradient must be early or all or last, got 'none'", "--gradient", "none")]
     [TestCase("EveryReward", "--only: there is no reward 'nothing'", "--only", "text,nothing")]
@@ -125,7 +126,8 @@ public class ExampleTests
     [Test]
     public void AModelThatWantsImagesIsRefusedInALine()
     {
-        (int code, string output, string[] errors) = ExampleProgram.Run("AlignAesthetic", _folder, ["--model", Path.Combine(s_world, "image-to-video"), .. s_files]);
+        (int code, string output, string[] errors) =
+            ExampleProgram.Run("AlignAesthetic", _folder, ["--model", Path.Combine(s_world, "image-to-video"), .. s_files]);
         Assert.That((code, output, errors.Length), Is.EqualTo((2, "", 1)), string.Join('\n', errors));
         Assert.That(errors[0], Does.StartWith("AlignAesthetic: --model: '").And.Contain("a StableVideoDiffusion model makes videos from them"));
     }
@@ -134,7 +136,8 @@ public class ExampleTests
     [Test]
     public void TheSettingsOfAnOfficialModelHaveNoBlanks()
     {
-        using Process process = ExampleProgram.Start("AlignAesthetic", _folder, ["--model", Path.Combine(s_world, "text-to-video"), "--reward", "aesthetic", .. s_files]);
+        using Process process =
+            ExampleProgram.Start("AlignAesthetic", _folder, ["--model", Path.Combine(s_world, "text-to-video"), "--reward", "aesthetic", .. s_files]);
         string? sampling = null;
         while (sampling is null && process.StandardOutput.ReadLine() is { } line)
         {
@@ -205,7 +208,8 @@ public class ExampleTests
     public void GradientsAreProved()
     {
         (int code, string output, string[] errors) = ExampleProgram.Run(
-            "ProveGradients", _folder, "--family", "opensora", "--reward", "custom", "--window", "drtune", "--batch", "1", "--frames", "all", "--recompute", "off",
+            "ProveGradients", _folder, "--family", "opensora", "--reward", "custom", "--window", "drtune", "--batch", "1", "--frames", "all", "--recompute",
+                "off",
             "--base-distance", "off", "--accumulation", "1", "--decode", "whole", "--segments", "1", "--full", "--out", Path.Combine(_folder, "proof.tsv"));
         Assert.That(code, Is.Zero, output + string.Join('\n', errors));
         Assert.That(output, Does.Contain("2 passed, 0 failed"));
@@ -216,9 +220,11 @@ public class ExampleTests
     public void TheTableOfRewardsHasALineForEach()
     {
         string result = Path.Combine(_folder, "result");
-        (int code, string output, string[] errors) = ExampleProgram.Run("EveryReward", _folder, "--only", "text,action", "--steps", "1", "--videos", "2", "--out", result);
+        (int code, string output, string[] errors) =
+            ExampleProgram.Run("EveryReward", _folder, "--only", "text,action", "--steps", "1", "--videos", "2", "--out", result);
         Assert.That(code, Is.Zero, string.Join('\n', errors));
-        Assert.That(Directory.EnumerateFiles(result).Select(Path.GetFileName).Order(StringComparer.Ordinal), Is.EqualTo(new[] { "rewards.md", "rewards.tsv", "run-card.json" }));
+        Assert.That(Directory.EnumerateFiles(result).Select(Path.GetFileName).Order(StringComparer.Ordinal),
+            Is.EqualTo(new[] { "rewards.md", "rewards.tsv", "run-card.json" }));
         string[][] rows = [.. File.ReadLines(Path.Combine(result, "rewards.tsv")).Select(row => row.Split('\t'))];
         Assert.That(rows.Select(row => row[0]), Is.EqualTo(new[] { "reward", "text", "action" }));
         Assert.That(rows.Skip(1).Select(row => (row[6], row[7])), Is.All.EqualTo(("1", "2")));

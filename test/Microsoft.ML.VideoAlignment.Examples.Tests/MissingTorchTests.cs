@@ -12,7 +12,8 @@ public class MissingTorchTests
     {
         _folder = Directory.CreateTempSubdirectory("native-").FullName;
         string built = ExampleProgram.Folder("YourOwnReward"), native = $"{Path.DirectorySeparatorChar}runtimes{Path.DirectorySeparatorChar}";
-        foreach (string file in Directory.EnumerateFiles(built, "*", SearchOption.AllDirectories).Where(file => !file.Contains(native, StringComparison.Ordinal)))
+        foreach (string file in Directory.EnumerateFiles(built, "*", SearchOption.AllDirectories)
+            .Where(file => !file.Contains(native, StringComparison.Ordinal)))
         {
             string copy = Path.Combine(_folder, Path.GetRelativePath(built, file));
             Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
@@ -25,7 +26,8 @@ public class MissingTorchTests
 
     [Test]
     public void ThePackageToAddIsNamedInALine() => Assert.That(
-        Run(), Does.StartWith("YourOwnReward: libtorch, which does the computing, did not come along with this program: it has TorchSharp ").And.Contain("native package"));
+        Run(), Does.StartWith("YourOwnReward: libtorch, which does the computing, did not come along with this program: it has TorchSharp ").And.Contain(
+            "native package"));
 
     /// <summary>Where TorchSharp puts its libraries together for a script: that lies in the package cache, where nothing mends it.</summary>
     [Test]
@@ -39,7 +41,8 @@ public class MissingTorchTests
     /// <summary>Its one line on the error stream.</summary>
     private string Run()
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(_folder, "YourOwnReward.dll")]) { WorkingDirectory = _folder, RedirectStandardError = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(_folder, "YourOwnReward.dll")]) { WorkingDirectory = _folder, RedirectStandardError = true,
+            RedirectStandardOutput = true };
 
         // TorchSharp looks into the package cache as well.
         start.Environment["NUGET_PACKAGES"] = _folder;

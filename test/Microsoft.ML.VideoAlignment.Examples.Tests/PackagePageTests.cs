@@ -29,9 +29,11 @@ public partial class PackagePageTests
     public void CodeOfThePageCompilesAsPasted(string code)
     {
         // The assemblies that this program runs on: the packages' own, and what they bring along.
-        string[] assemblies = [.. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator).Where(file => !Path.GetFileName(file).StartsWith("Microsoft.CodeAnalysis", StringComparison.Ordinal))];
+        string[] assemblies = [.. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
+            .Where(file => !Path.GetFileName(file).StartsWith("Microsoft.CodeAnalysis", StringComparison.Ordinal))];
         var compilation = CSharpCompilation.Create(
-            "Pasted", [CSharpSyntaxTree.ParseText(code), CSharpSyntaxTree.ParseText(ImplicitUsings)], assemblies.Select(file => MetadataReference.CreateFromFile(file)),
+            "Pasted", [CSharpSyntaxTree.ParseText(code), CSharpSyntaxTree.ParseText(ImplicitUsings)],
+                assemblies.Select(file => MetadataReference.CreateFromFile(file)),
             new CSharpCompilationOptions(OutputKind.ConsoleApplication, nullableContextOptions: NullableContextOptions.Enable));
         Assert.That(compilation.GetDiagnostics().Where(diagnostic => diagnostic.Severity >= DiagnosticSeverity.Warning), Is.Empty);
     }
@@ -45,7 +47,8 @@ public partial class PackagePageTests
     [Test]
     public void ThePagesNameTheVersionOfTorchSharp()
     {
-        string version = Regex.Match(Repository.Read("build/Directory.Packages.props"), "\"TorchSharp\" Version=\"(?<version>[^\"]+)\"").Groups["version"].Value;
+        string version =
+            Regex.Match(Repository.Read("build/Directory.Packages.props"), "\"TorchSharp\" Version=\"(?<version>[^\"]+)\"").Groups["version"].Value;
         string pages = string.Join('\n', Repository.Files("src", "PACKAGE.md").Select(Repository.Read));
         MatchCollection named = Regex.Matches(pages, @"TorchSharp-cpu(?: --version |, )(?<version>[\d.]+)");
         Assert.That(named.Select(match => match.Groups["version"].Value.TrimEnd('.')), Is.Not.Empty.And.All.EqualTo(version));

@@ -39,7 +39,8 @@ public class ResumeTests
         File.WriteAllText(Path.Combine(result, "notes.txt"), "mine");
         (code, output, errors) = ExampleProgram.Run("AlignAesthetic", _folder, [.. more, "--resume"]);
         Assert.That(code, Is.Zero, string.Join('\n', errors));
-        Assert.That(output.Split('\n').Where(line => line.StartsWith("step ", StringComparison.Ordinal)), Has.Exactly(1).Items.And.One.StartsWith($"step {reached + 1}/"));
+        Assert.That(output.Split('\n').Where(line => line.StartsWith("step ", StringComparison.Ordinal)),
+            Has.Exactly(1).Items.And.One.StartsWith($"step {reached + 1}/"));
         Assert.That(Steps(result), Is.EqualTo((reached + 1, reached + 1)));
         Assert.That(File.ReadAllText(Path.Combine(result, "notes.txt")), Is.EqualTo("mine"));
         Assert.That(Directory.EnumerateFileSystemEntries(_folder), Has.Exactly(1).Items, "a whole result needs no state");

@@ -34,7 +34,7 @@ public class Mp4Tests : TemporaryFolder
         {
             for (int frame = 0; frame < 6; frame++)
             {
-                byte[] got = read.Pixels(frame, 1), right = bars.Pixels(frame, 1);
+                byte[] got = read.ToPixels(frame, 1), right = bars.ToPixels(frame, 1);
                 foreach (int bar in Enumerable.Range(0, s_colors.Length))
                 {
                     int middle = 3 * ((16 * read.Width) + (bar * 16) + 8);
@@ -68,7 +68,7 @@ public class Mp4Tests : TemporaryFolder
         Make(
             "other.mp4", "color=0xc83c14:s=32x32:d=0.5:r=8", "-vf", $"scale=out_color_matrix={scale}:out_range={range}:flags=accurate_rnd,format=yuv420p",
             "-colorspace", matrix, "-color_range", range);
-        byte[] pixels = VideoFile.Read(In("other.mp4")).Pixels(0, 1);
+        byte[] pixels = VideoFile.Read(In("other.mp4")).ToPixels(0, 1);
         Assert.That(pixels[..3].Zip(s_colors[9], (got, right) => Math.Abs(got - right)).Max(), Is.LessThanOrEqualTo(4), string.Join(' ', pixels[..3]));
     }
 

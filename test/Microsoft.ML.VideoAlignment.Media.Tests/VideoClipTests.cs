@@ -61,7 +61,7 @@ public class VideoClipTests
     {
         var clip = new VideoClip([-1, 2, 0.5f, 0.25f, float.NaN, 1], 1, 1, 2);
         Assert.That(
-            clip.Pixels(0, 2), Is.EqualTo(new byte[] { 0, 128, 0, 0, 128, 0, 255, 64, 255, 255, 64, 255, 0, 128, 0, 0, 128, 0, 255, 64, 255, 255, 64, 255 }));
+            clip.ToPixels(0, 2), Is.EqualTo(new byte[] { 0, 128, 0, 0, 128, 0, 255, 64, 255, 255, 64, 255, 0, 128, 0, 0, 128, 0, 255, 64, 255, 255, 64, 255 }));
     }
 
     [Test]

@@ -29,7 +29,7 @@ public class VideoFileTests
         for (int frame = 0; frame < 4; frame++)
         {
             using IPixelCollection<byte> pixels = images[frame].GetPixels();
-            Assert.That(pixels.ToByteArray(PixelMapping.RGB), Is.EqualTo(clip.Pixels(frame, 3)), $"frame {frame}");
+            Assert.That(pixels.ToByteArray(PixelMapping.RGB), Is.EqualTo(clip.ToPixels(frame, 3)), $"frame {frame}");
         }
     }
 
@@ -44,7 +44,7 @@ public class VideoFileTests
         Assert.That((read.Frames, read.Height, read.Width), Is.EqualTo((4, 10, 12)));
         for (int frame = 0; frame < 4; frame++)
         {
-            Assert.That(read.Pixels(frame, 1), Is.EqualTo(clip.Pixels(frame, 2)), $"frame {frame}");
+            Assert.That(read.ToPixels(frame, 1), Is.EqualTo(clip.ToPixels(frame, 2)), $"frame {frame}");
         }
     }
 
@@ -59,7 +59,8 @@ public class VideoFileTests
 
         VideoClip read = VideoFile.Read(_folder);
         Assert.That(
-            Enumerable.Range(0, 4).SelectMany(frame => read.Pixels(frame, 1)), Is.EqualTo(Enumerable.Range(0, 4).SelectMany(frame => clip.Pixels(frame, 1))));
+            Enumerable.Range(0, 4).SelectMany(frame => read.ToPixels(frame, 1)),
+                Is.EqualTo(Enumerable.Range(0, 4).SelectMany(frame => clip.ToPixels(frame, 1))));
     }
 
     [Test]
@@ -73,8 +74,8 @@ public class VideoFileTests
         }
 
         VideoClip read = VideoFile.Read(_folder);
-        Assert.That(read.Pixels(0, 1), Is.All.EqualTo(0x80));
-        Assert.That(read.Pixels(1, 1), Is.All.EqualTo(0xff));
+        Assert.That(read.ToPixels(0, 1), Is.All.EqualTo(0x80));
+        Assert.That(read.ToPixels(1, 1), Is.All.EqualTo(0xff));
     }
 
     [Test]
@@ -107,7 +108,7 @@ public class VideoFileTests
         VideoFile.Write(path, clip, scale: 2);
         using var image = new MagickImage(path);
         using IPixelCollection<byte> pixels = image.GetPixels();
-        Assert.That(pixels.ToByteArray(PixelMapping.RGB), Is.EqualTo(clip.FrameStrip().Pixels(0, 2)));
+        Assert.That(pixels.ToByteArray(PixelMapping.RGB), Is.EqualTo(clip.FrameStrip().ToPixels(0, 2)));
     }
 
     [Test]

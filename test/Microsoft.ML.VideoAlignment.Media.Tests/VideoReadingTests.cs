@@ -217,9 +217,9 @@ public class VideoReadingTests : TemporaryFolder
         Assert.That(Directory.GetFileSystemEntries(Root), Is.Empty);
     }
 
-    private static int[] Grays(VideoClip clip) => [.. Enumerable.Range(0, clip.Frames).Select(frame => (int)clip.Pixels(frame, 1)[0])];
+    private static int[] Grays(VideoClip clip) => [.. Enumerable.Range(0, clip.Frames).Select(frame => (int)clip.ToPixels(frame, 1)[0])];
 
-    private static string Letters(VideoClip clip, int frame) => string.Join('/', clip.Pixels(frame, 1).Chunk(3).Select(pixel => pixel switch
+    private static string Letters(VideoClip clip, int frame) => string.Join('/', clip.ToPixels(frame, 1).Chunk(3).Select(pixel => pixel switch
     {
         [255, 0, 0] => 'r',
         [0, 255, 0] => 'g',

@@ -9,8 +9,8 @@ namespace Microsoft.ML.VideoAlignment.Mutations;
 internal static class Command
 {
     private const string Help = """
-        Puts faults into the rooms where numbers are made (sign, factor, index, order, off by one, missing term, swapped branch, dropped statement, ...), one at a time,
-        and runs the tests that reach the code, the cheapest first, until one fails. All faults are compiled in once, each behind a switch.
+        Puts faults into the rooms where numbers are made (sign, factor, index, order, off by one, missing term, swapped branch, dropped statement, ...), one
+        at a time, and runs the tests that reach the code, the cheapest first, until one fails. All faults are compiled in once, each behind a switch.
 
         dotnet run -c Release --project test/Microsoft.ML.VideoAlignment.Mutations -- [options]
 

@@ -60,7 +60,8 @@ internal static class Exclusions
         MethodDeclarationSyntax method => IsUnwanted(method.Identifier.Text) || IsText(method.ReturnType),
         LocalFunctionStatementSyntax function => IsUnwanted(function.Identifier.Text) || IsText(function.ReturnType),
         PropertyDeclarationSyntax property => IsText(property.Type) || property.Identifier.Text.Contains("Hash", StringComparison.Ordinal),
-        InvocationExpressionSyntax call => NameOf(call) is "nameof" or "Scored" || call.Expression.ToString().StartsWith("RunContext.", StringComparison.Ordinal),
+        InvocationExpressionSyntax call => NameOf(call) is "nameof" or "Scored" || call.Expression.ToString()
+            .StartsWith("RunContext.", StringComparison.Ordinal),
         _ => false,
     };
 

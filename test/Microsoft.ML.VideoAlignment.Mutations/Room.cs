@@ -22,7 +22,8 @@ internal sealed record Room(string Name, IReadOnlyList<string> Files, IReadOnlyL
         ]),
         new("sampling",
         [
-            "Sampling/Denoising.cs", "Sampling/Guidance.cs", "Sampling/GradientPlan.cs", "Sampling/SamplingSettings.cs", "Sampling/SeededNoise.cs", "Sampling/SegmentSampler.cs",
+            "Sampling/Denoising.cs", "Sampling/Guidance.cs", "Sampling/GradientPlan.cs", "Sampling/SamplingSettings.cs", "Sampling/SeededNoise.cs",
+                "Sampling/SegmentSampler.cs",
             "Sampling/SegmentInputs.cs", "Sampling/FirstFrame.cs", "Sampling/Condition.cs", "Sampling/VideoGenerator.cs",
         ],
         []),

@@ -32,7 +32,8 @@ public class CompareCardsTests
         File.WriteAllText(broken, "[");
         Assert.That(() => CompareCards.Run([a], _folder), Throws.TypeOf<UsageException>().With.Message.Contains("two"));
         Assert.That(() => CompareCards.Run([a, broken], _folder), Throws.TypeOf<UsageException>().With.Message.Contains("broken.json"));
-        Assert.That(() => CompareCards.Run([a, Path.Combine(_folder, "none.json")], _folder), Throws.TypeOf<UsageException>().With.Message.Contains("none.json"));
+        Assert.That(() => CompareCards.Run([a, Path.Combine(_folder, "none.json")], _folder),
+            Throws.TypeOf<UsageException>().With.Message.Contains("none.json"));
     }
 
     private string Card(string name, double gain, double half, int steps)

@@ -11,12 +11,14 @@ public class CurveTests
     [TestCase(16, 5.5)]
     [TestCase(48, 7)]
     [TestCase(1000, 8)]
-    public void BetweenMeasurementsTheCurveIsStraight(double queries, double reward) => Assert.That(CurvePoint.At(s_curve, Sample.Queries, queries), Is.EqualTo(reward).Within(1e-12));
+    public void BetweenMeasurementsTheCurveIsStraight(double queries, double reward) =>
+        Assert.That(CurvePoint.At(s_curve, Sample.Queries, queries), Is.EqualTo(reward).Within(1e-12));
 
     [TestCase(5, 0.0)]
     [TestCase(5.5, 1.0)]
     [TestCase(7, 3.0)]
-    public void ALevelIsReachedWhereTheCurveMeetsIt(double level, double cpuSeconds) => Assert.That(CurvePoint.Reaches(s_curve, Sample.CpuSeconds, level), Is.EqualTo(cpuSeconds).Within(1e-12));
+    public void ALevelIsReachedWhereTheCurveMeetsIt(double level, double cpuSeconds) =>
+        Assert.That(CurvePoint.Reaches(s_curve, Sample.CpuSeconds, level), Is.EqualTo(cpuSeconds).Within(1e-12));
 
     [Test]
     public void ALevelAboveTheCurveIsNeverReached() => Assert.That(CurvePoint.Reaches(s_curve, Sample.Queries, 8.1), Is.Null);

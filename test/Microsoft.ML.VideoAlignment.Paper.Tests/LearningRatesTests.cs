@@ -13,7 +13,8 @@ public class LearningRatesTests
         var rates = new LearningRates([Base(0.8), Run(1e-4, 5, 0.8), Run(1e-3, 7, 0.73), Run(1e-2, 11, 0.1)], s_scale);
         Assert.That(rates.Of(Methods.Vader, PaperRewards.Aesthetic), Is.EqualTo(1e-3));
         Assert.That(rates.HighestOf(Methods.Vader, PaperRewards.Aesthetic), Is.EqualTo(1e-2));
-        Assert.That(Text(rates), Does.Contain("**7.00**, 0.73").And.Contain("| 5.00, 0.80 |").And.Contain("~~11.00~~, 0.10").And.Contain("below 0.72").And.Not.Contain("highest of the list"));
+        Assert.That(Text(rates), Does.Contain("**7.00**, 0.73").And.Contain("| 5.00, 0.80 |").And.Contain("~~11.00~~, 0.10").And.Contain(
+            "below 0.72").And.Not.Contain("highest of the list"));
     }
 
     [Test]
@@ -45,7 +46,8 @@ public class LearningRatesTests
         CellResult[] action = [.. new[] { Run(1e-4, -4, 0.8), Run(1e-2, -1, 0.1) }.Select(run => run with
         {
             Cell = run.Cell with { Reward = PaperRewards.Action },
-            Aligned = new Dictionary<string, double> { [PaperRewards.Action] = run.Aligned[PaperRewards.Aesthetic], [PaperRewards.TextSimilarity] = run.Aligned[PaperRewards.TextSimilarity] },
+            Aligned = new Dictionary<string, double> { [PaperRewards.Action] = run.Aligned[PaperRewards.Aesthetic],
+                [PaperRewards.TextSimilarity] = run.Aligned[PaperRewards.TextSimilarity] },
         })];
         var rates = new LearningRates([Base(0.8), Run(1e-3, 7, 0.8), .. action], s_scale);
         Assert.That(rates.Of(Methods.Vader, PaperRewards.Action), Is.EqualTo(1e-2));

@@ -57,7 +57,8 @@ public class MethodComparisonTests
     [TestCase("sensitive 1", 10)]
     [TestCase("early", 5)]
     [TestCase("early", 20)]
-    public void WindowsAreReadByTheirNames(string name, int steps) => Assert.That(Methods.Window(name, steps).ToString(), Does.Contain(name == "early" ? "Tuned" : name.Split(' ')[0][..4]).IgnoreCase);
+    public void WindowsAreReadByTheirNames(string name, int steps) =>
+        Assert.That(Methods.Window(name, steps).ToString(), Does.Contain(name == "early" ? "Tuned" : name.Split(' ')[0][..4]).IgnoreCase);
 
     [TestCase("last")]
     [TestCase("first 1")]

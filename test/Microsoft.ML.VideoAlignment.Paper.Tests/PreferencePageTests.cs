@@ -50,7 +50,8 @@ public class PreferencePageTests
         Assert.That(Texts("after"), Is.EqualTo(new[] { "False", "False", "True" }));
         Assert.That(Texts("link"), Is.EqualTo(new[] { "answers.json", "blob:" }));
         Assert.That(Texts("prompts").Distinct(), Is.EquivalentTo(PreferenceTests.Videos.Select(video => video.Prompt)));
-        Assert.That(Texts("prompts").Distinct(), Is.Not.EqualTo(PreferenceTests.Videos.Select(video => video.Prompt)), "pairs come in random order (1 in 40320 they do not)");
+        Assert.That(Texts("prompts").Distinct(), Is.Not.EqualTo(PreferenceTests.Videos.Select(video => video.Prompt)),
+            "pairs come in random order (1 in 40320 they do not)");
         Assert.That(Texts("questions").Take(2), Is.EqualTo(PreferenceKit.Questions.Select(question => question.Text)));
         Assert.That(Texts("progress")[^1], Is.EqualTo("Pair 8 of 8"));
         Assert.That(Texts("sides").Distinct().Count(), Is.EqualTo(2), "sides are drawn (1 in 128 they are not)");
@@ -79,7 +80,8 @@ public class PreferencePageTests
             }));
             """);
         Assert.That(seen.GetProperty("answers").GetInt32(), Is.EqualTo(3));
-        Assert.That((seen.GetProperty("number").GetInt32(), seen.GetProperty("question").GetString(), seen.GetProperty("shown").GetBoolean()), Is.EqualTo((2, "text", true)));
+        Assert.That((seen.GetProperty("number").GetInt32(), seen.GetProperty("question").GetString(), seen.GetProperty("shown").GetBoolean()),
+            Is.EqualTo((2, "text", true)));
         Assert.That(new[] { "other", "broken", "none" }.Select(name => seen.GetProperty(name).ValueKind), Is.All.EqualTo(JsonValueKind.Null));
     }
 

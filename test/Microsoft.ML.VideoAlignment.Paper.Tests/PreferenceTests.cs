@@ -7,7 +7,8 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// <summary>The kit that asks people, and the count of what they say.</summary>
 public class PreferenceTests
 {
-    internal static readonly (string Prompt, byte[] A, byte[] B)[] Videos = [.. Enumerable.Range(0, 8).Select(pair => ($"a film of </script> \"{pair}\"", new byte[] { 1, (byte)pair }, new byte[] { 2, (byte)pair }))];
+    internal static readonly (string Prompt, byte[] A, byte[] B)[] Videos = [.. Enumerable.Range(0, 8)
+        .Select(pair => ($"a film of </script> \"{pair}\"", new byte[] { 1, (byte)pair }, new byte[] { 2, (byte)pair }))];
 
     [Test]
     public void ThePageTellsNobodyWhoseAVideoIs()
@@ -57,6 +58,7 @@ public class PreferenceTests
     {
         Key key = new("k", [new("p1", ["vader", "base"])]);
         Answer answer = new("p1", "quality", 0, 0, 1);
-        Assert.That(() => WinRates.Of(key, [("file", new AnswerFile("k", [answer, answer with { Chosen = 1 }]))], "vader"), Throws.TypeOf<UsageException>().With.Message.Contains("twice"));
+        Assert.That(() => WinRates.Of(key, [("file", new AnswerFile("k", [answer, answer with { Chosen = 1 }]))], "vader"),
+            Throws.TypeOf<UsageException>().With.Message.Contains("twice"));
     }
 }

@@ -61,5 +61,6 @@ public class StatisticsTests
     [TestCase(-1, 10)]
     [TestCase(11, 10)]
     [TestCase(0, 0)]
-    public void AShareOfNothingIsRefused(int wins, int count) => Assert.That(() => Binomial.Interval(wins, count), Throws.InstanceOf<ArgumentOutOfRangeException>());
+    public void AShareOfNothingIsRefused(int wins, int count) =>
+        Assert.That(() => Binomial.Interval(wins, count), Throws.InstanceOf<ArgumentOutOfRangeException>());
 }

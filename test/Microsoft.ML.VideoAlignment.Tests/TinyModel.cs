@@ -28,7 +28,7 @@ internal static class TinyModel
         Loss = RewardLoss.Maximize(),
         Steps = steps,
         BatchSize = batch,
-        Accumulation = accumulation,
+        AccumulationSteps = accumulation,
         LearningRate = 1e-2,
         MaxGradientNorm = 1,
         Seed = 5,

@@ -88,7 +88,7 @@ internal static class ActionStage
 
     private static Tensor Logits(VideoMaeNetwork network, Tensor videos)
     {
-        Tensor images = FramePreprocessing.ForImageNet(ShapesVideo.Size, ShapesVideo.Size).Apply(PreprocessedFrames.Rows(videos));
+        Tensor images = FramePreprocessing.ForImageNet(ShapesVideo.Size, ShapesVideo.Size).Apply(PreprocessedFrames.ToImages(videos));
         return network.Run(images.unflatten(0, [videos.shape[0], videos.shape[2]])).Logits;
     }
 

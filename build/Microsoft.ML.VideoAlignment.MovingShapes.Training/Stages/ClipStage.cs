@@ -68,7 +68,7 @@ internal static class ClipStage
     public static Tensor Features(ClipModel clip, Tensor frames)
     {
         using Tensor images = FramePreprocessing.ForClip(ShapesVideo.Size).Apply(frames);
-        return clip.ImageFeatures(images);
+        return clip.GetImageFeatures(images);
     }
 
     private static Tensor Loss(ReadClip network, int draw)
@@ -77,7 +77,7 @@ internal static class ClipStage
         Random random = StepRandom.Numbers(Stream + 50, draw);
         string[] captions = [.. videos.Select(video => Captions.WithStyle(video.Subject, video.Quality, random))];
         Tensor images = Features(network.Clip, frames);
-        Tensor texts = network.Clip.TextFeatures(WordsStage.Vocabulary.Encode(captions));
+        Tensor texts = network.Clip.GetTextFeatures(WordsStage.Vocabulary.Encode(captions));
         Tensor logits = ClipModel.Normalize(images).matmul(ClipModel.Normalize(texts).t()) * network.Clip.LogitScale.exp();
         Tensor diagonal = arange(HalfBatch, dtype: ScalarType.Int64);
         Tensor contrast = (nn.functional.cross_entropy(logits, diagonal) + nn.functional.cross_entropy(logits.t(), diagonal)) / 2;
@@ -110,7 +110,7 @@ internal static class ClipStage
             Tensor cosines = stack([.. Enumerable.Range(0, choices).Select(i =>
             {
                 string[] captions = [.. videos.Select(video => Captions.Of(with(video.Subject, i), 0))];
-                return (images * ClipModel.Normalize(clip.TextFeatures(WordsStage.Vocabulary.Encode(captions)))).sum([1]);
+                return (images * ClipModel.Normalize(clip.GetTextFeatures(WordsStage.Vocabulary.Encode(captions)))).sum([1]);
             })], 1);
             return cosines.argmax(1).eq(Labels(videos, video => truth(video.Subject))).to_type(ScalarType.Float32).mean().item<float>();
         }

@@ -109,7 +109,7 @@ internal static class ConsistencyStage
         (long frames, long rows, long columns) = Config.Grid;
         var masks = MultiBlockMasks.Draw(MovingShapesSettings.Consistency.Masks, ((int)frames, (int)rows, (int)columns), HalfBatch,
             new GeneratorMaskDraws(generator));
-        return -reward.Stages(reward.Clips(new PreprocessedFrames(videos)), masks).Score.mean();
+        return -reward.RunStages(reward.ToSegments(new PreprocessedFrames(videos)), masks).Score.mean();
     }
 
     private static void Report(Workshop shop, VJepaReward reward)

@@ -107,6 +107,6 @@ internal static class HeadStage
         string State, string File, HeadForm Form, int Stream, double StartsAt, (int Number, long In, long Out)[] Layers,
             Func<ShapesVideo[], Tensor, Tensor> Target)
     {
-        public ScoreHead Make() => ScoreHead.Make(Form, Layers, Placement.Cpu);
+        public ScoreHead Make() => ScoreHead.Create(Form, Layers, Placement.Cpu);
     }
 }

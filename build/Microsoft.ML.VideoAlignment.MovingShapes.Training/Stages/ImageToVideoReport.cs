@@ -30,7 +30,8 @@ internal static class ImageToVideoReport
     {
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        using VideoDiffusionModel model = new VideoDiffusionModel(StableVideoDiffusionModel.FromFolder(Path.Combine(shop.Ship, ImageToVideoFiles.Folder), null, Placement.Cpu));
+        using VideoDiffusionModel model =
+            new VideoDiffusionModel(StableVideoDiffusionModel.FromFolder(Path.Combine(shop.Ship, ImageToVideoFiles.Folder), null, Placement.Cpu));
         using var measures = new VideoMeasures(shop.Ship);
         var sampling = new SamplingSettings
         {

@@ -66,7 +66,7 @@ internal static class PreferenceStage
     private static (Tensor Chosen, Tensor All) Cosines(ClipModel network, Pairs pairs)
     {
         Tensor images = ClipModel.Normalize(ClipStage.Features(network, pairs.Frames)).unflatten(0, [-1, 2]); // [N, 2, P]
-        Tensor texts = ClipModel.Normalize(network.TextFeatures(WordsStage.Vocabulary.Encode(pairs.Prompts)));
+        Tensor texts = ClipModel.Normalize(network.GetTextFeatures(WordsStage.Vocabulary.Encode(pairs.Prompts)));
         return ((images * texts.unsqueeze(1)).sum(-1), images.select(1, 0).matmul(texts.t()));
     }
 

@@ -26,7 +26,7 @@ internal static class WrittenNames
         spellings.Aggregate(key, (name, pair) => name.Replace(pair.Ours, pair.Theirs, StringComparison.Ordinal));
 
     /// <summary>The name, after making sure that reading it leads back to the key.</summary>
-    public static string Checked(string key, KeyMap map, string name) => map.Key(name) == key
+    public static string Checked(string key, KeyMap map, string name) => map.MapName(name) == key
         ? name
-        : throw new InvalidOperationException($"{key} would be written as {name}, which is read as {map.Key(name) ?? "nothing"}.");
+        : throw new InvalidOperationException($"{key} would be written as {name}, which is read as {map.MapName(name) ?? "nothing"}.");
 }

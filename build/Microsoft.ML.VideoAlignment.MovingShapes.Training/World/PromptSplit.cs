@@ -48,5 +48,6 @@ internal static class PromptSplit
 
     private static void Write(string path, IReadOnlyList<(string Prompt, Subject Subject)> rows) =>
         File.WriteAllText(path, "Prompt\tColour\tShape\tMotion\tBackground\n" + string.Concat(rows.Select(row =>
-        $"{row.Prompt}\t{Attributes.Colors[row.Subject.Color]}\t{Attributes.Shapes[(int)row.Subject.Shape]}\t{Attributes.Motions[(int)row.Subject.Motion]}\t{Attributes.Backgrounds[row.Subject.Background]}\n")));
+        $"{row.Prompt}\t{Attributes.Colors[row.Subject.Color]}\t{Attributes.Shapes[(int)row.Subject.Shape]}\t"
+            + $"{Attributes.Motions[(int)row.Subject.Motion]}\t{Attributes.Backgrounds[row.Subject.Background]}\n")));
 }

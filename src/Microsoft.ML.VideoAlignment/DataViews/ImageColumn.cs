@@ -18,7 +18,7 @@ internal static class ImageColumn
     /// <param name="log">Receives a message when an image has another size, and will be resized.</param>
     /// <returns>For the row that the cursor is at, a function that creates the tensor [3, H, W], RGB in [0, 1], in the image's own size; its caller owns the
     /// tensor.</returns>
-    public static Func<Func<Tensor>> Reader(DataViewRow row, DataViewSchema.Column column, VideoSize size, ImageLimits limits, Action<string> log)
+    public static Func<Func<Tensor>> CreateReader(DataViewRow row, DataViewSchema.Column column, VideoSize size, ImageLimits limits, Action<string> log)
     {
         Func<Func<Tensor>> read = column.Type switch
         {
@@ -26,7 +26,7 @@ internal static class ImageColumn
             VectorDataViewType vector => Vectors(row, column, vector.Dimensions),
             _ => Images(row, column, limits, log),
         };
-        return () => InputImage.Announce(read(), Named(column), size, log);
+        return () => InputImage.LogResize(read(), Named(column), size, log);
     }
 
     private static string Named(DataViewSchema.Column column) => $"Image column '{column.Name}'";

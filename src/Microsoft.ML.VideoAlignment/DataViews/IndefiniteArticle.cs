@@ -7,7 +7,7 @@ internal static partial class IndefiniteArticle
 {
     /// <summary>Puts the article before a noun; one that it already has is corrected.</summary>
     /// <param name="noun">A noun, with or without an article.</param>
-    public static string With(string noun)
+    public static string AddTo(string noun)
     {
         string bare = Article().Replace(noun.Trim(), "");
         return $"{(TakesAn(bare) ? "an" : "a")} {bare}";

@@ -90,7 +90,7 @@ internal static class InputColumns
     /// <summary>Appends a column to a schema shape; one of the same name is hidden by it.</summary>
     /// <param name="inputSchema">The shape of the input.</param>
     /// <param name="column">The column to append.</param>
-    public static SchemaShape With(SchemaShape inputSchema, SchemaShape.Column column) =>
+    public static SchemaShape Append(SchemaShape inputSchema, SchemaShape.Column column) =>
         new(inputSchema.Where(present => present.Name != column.Name).Append(column));
 
     private static void Require(SchemaShape inputSchema, string name, string expected, Func<SchemaShape.Column, bool> fits)

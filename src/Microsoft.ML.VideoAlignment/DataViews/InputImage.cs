@@ -23,7 +23,7 @@ internal static class InputImage
             try
             {
                 using ImageFile image = ImageFile.Open(file, limits);
-                return image.First().ToTensor();
+                return image.DecodeFirst().ToTensor();
             }
             catch (InvalidDataException error)
             {
@@ -38,7 +38,7 @@ internal static class InputImage
     /// <param name="size">Size of the videos.</param>
     /// <param name="log">Receives the message.</param>
     /// <returns>A function that creates the same image.</returns>
-    public static Func<Tensor> Announce(Func<Tensor> image, string subject, VideoSize size, Action<string> log) => () =>
+    public static Func<Tensor> LogResize(Func<Tensor> image, string subject, VideoSize size, Action<string> log) => () =>
     {
         Tensor made = image();
         if (made.shape[1] != size.Height || made.shape[2] != size.Width)

@@ -19,13 +19,13 @@ internal static class MlImageOrientation
     /// <param name="log">Receives a message when an image is turned.</param>
     public static RgbImage Apply(RgbImage pixels, string? tag, string subject, ImageLimits limits, Action<string> log)
     {
-        if (tag is null || !ImageFormat.IsNamed(tag) || !File.Exists(tag))
+        if (tag is null || !ImageFormat.HasKnownExtension(tag) || !File.Exists(tag))
         {
             return pixels;
         }
 
         (int height, int width, int orientation) = Stored(tag, limits);
-        bool turned = ImageOrientation.Turns(orientation) && height != width && (pixels.Height, pixels.Width) == (width, height);
+        bool turned = ImageOrientation.SwapsSides(orientation) && height != width && (pixels.Height, pixels.Width) == (width, height);
         if (orientation == ImageOrientation.Upright || turned)
         {
             return pixels;

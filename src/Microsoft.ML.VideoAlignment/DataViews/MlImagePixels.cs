@@ -10,7 +10,7 @@ internal static class MlImagePixels
     /// <param name="image">An image in memory. If every alpha is 0 but colors are not, it has no alpha: those bytes are padding.</param>
     public static RgbImage Read(MLImage image)
     {
-        byte[] bytes = MlNetInterop.PixelsOf(image);
+        byte[] bytes = MlNetInterop.ReadPixels(image);
         bool opaque = MlNetInterop.IsOpaque(image) || (bytes.AsSpan().ContainsAnyExcept((byte)0) && AlphasAreZero(bytes));
         if (opaque)
         {
@@ -20,7 +20,7 @@ internal static class MlImagePixels
             }
         }
 
-        return RgbImage.OnWhite(bytes, image.Height, image.Width, image.PixelFormat == MLPixelFormat.Bgra32);
+        return RgbImage.FromPremultiplied(bytes, image.Height, image.Width, image.PixelFormat == MLPixelFormat.Bgra32);
     }
 
     private static bool AlphasAreZero(byte[] bytes)

@@ -25,7 +25,7 @@ internal static class MlNetInterop
 
     /// <summary>The environment of <c>mlContext.Transforms</c>.</summary>
     /// <param name="catalog">The catalog.</param>
-    public static IHostEnvironment EnvironmentOf(TransformsCatalog catalog)
+    public static IHostEnvironment GetEnvironment(TransformsCatalog catalog)
     {
         MlNetMembers.Require();
         return EnvironmentField(catalog);
@@ -52,12 +52,12 @@ internal static class MlNetInterop
     public static extern string TemporaryFolder([UnsafeAccessorType(InternalEnvironment)] object environment);
 
     [UnsafeAccessor(UnsafeAccessorKind.Constructor)]
-    public static extern SchemaShape.Column NewColumn(
+    public static extern SchemaShape.Column CreateColumn(
         string name, SchemaShape.Column.VectorKind kind, DataViewType itemType, bool isKey, SchemaShape? annotations);
 
     /// <summary>The shape of a schema, as ML.NET's own estimators see it.</summary>
     /// <param name="schema">The schema.</param>
-    public static SchemaShape ShapeOf(DataViewSchema schema) => CreateShape(null, schema);
+    public static SchemaShape GetShape(DataViewSchema schema) => CreateShape(null, schema);
 
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "SaveBinaryStream")]
     public static extern void SaveStream(ModelSaveContext context, string name, Action<BinaryWriter> write);
@@ -87,7 +87,7 @@ internal static class MlNetInterop
     /// <summary>Lists the entries of the zip that belong to the transformer that is being loaded.</summary>
     /// <param name="context">ML.NET's internal ModelLoadContext.</param>
     /// <returns>Names relative to the transformer's folder, packed sizes, and the sizes that the zip's directory declares, in bytes.</returns>
-    public static IReadOnlyList<(string Name, long Packed, long Size)> Entries(object context)
+    public static IReadOnlyList<(string Name, long Packed, long Size)> ListEntries(object context)
     {
         const BindingFlags Fields = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic;
         object repository = Field(context, "Repository")!;
@@ -123,7 +123,7 @@ internal static class MlNetInterop
     /// </remarks>
     /// <param name="image">An image in memory.</param>
     /// <returns>Four bytes per pixel, in the image's own order.</returns>
-    public static byte[] PixelsOf(MLImage image)
+    public static byte[] ReadPixels(MLImage image)
     {
         SKBitmap bitmap = BitmapField(image);
         byte[] bytes = new byte[bitmap.Width * bitmap.Height * 4];

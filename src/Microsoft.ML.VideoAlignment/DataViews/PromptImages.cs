@@ -39,7 +39,7 @@ internal sealed class PromptImages(VideoDiffusionModel model, SamplingSettings s
                 + "only one of them can be used. Leave out reference_path, or the image column.");
         }
 
-        var prompt = new VideoPrompt(text, image) { Named = [.. named.Select(path => Open(text, path))] };
+        var prompt = new VideoPrompt(text, image) { NamedImages = [.. named.Select(path => Open(text, path))] };
         model.RequireImages(text, prompt.Images.Count, sampling.SegmentCount);
         return prompt;
     }
@@ -57,10 +57,10 @@ internal sealed class PromptImages(VideoDiffusionModel model, SamplingSettings s
         string subject = $"The prompt '{Quotation.Shorten(text)}'";
         string file = Inside();
         Func<Tensor> image = InputImage.FromFile(file, subject, Limits);
-        return InputImage.Announce(() => Inside() == file ? image() : throw Outside(), subject, Size, log);
+        return InputImage.LogResize(() => Inside() == file ? image() : throw Outside(), subject, Size, log);
 
         // The folder may change between the reading of the prompt and of the image.
-        string Inside() => ImageFolder.Inside(folder, path) ?? throw Outside();
+        string Inside() => ImageFolder.Resolve(folder, path) ?? throw Outside();
 
         UnauthorizedAccessException Outside() => new(
             $"{subject} names '{Quotation.Shorten(path)}': expected a path relative to "

@@ -31,7 +31,7 @@ internal static class RowSeed
     /// <summary>Creates the reader of a seed column.</summary>
     /// <param name="row">The row, or a cursor.</param>
     /// <param name="column">An Int32 or Int64 column.</param>
-    public static Func<long> Reader(DataViewRow row, DataViewSchema.Column column)
+    public static Func<long> CreateReader(DataViewRow row, DataViewSchema.Column column)
     {
         return column.Type == NumberDataViewType.Int64 ? Read<long>(value => value) : Read<int>(value => value);
 

@@ -12,18 +12,18 @@ internal static class VideoColumn
     /// <summary>Creates the type of the column.</summary>
     /// <param name="size">Size of the videos.</param>
     /// <exception cref="ArgumentOutOfRangeException">A video has more values than a column can hold.</exception>
-    public static VectorDataViewType Type(VideoSize size) => Values(size) <= Array.MaxLength
+    public static VectorDataViewType CreateType(VideoSize size) => CountValues(size) <= Array.MaxLength
         ? new(NumberDataViewType.Single, size.Frames, 3, size.Height, size.Width)
         : throw new ArgumentOutOfRangeException(
-            nameof(size), size, $"A video of {size.Frames} x 3 x {size.Height} x {size.Width} has {Values(size)} values, and a column holds at most "
+            nameof(size), size, $"A video of {size.Frames} x 3 x {size.Height} x {size.Width} has {CountValues(size)} values, and a column holds at most "
                 + $"{Array.MaxLength}. Make shorter or smaller videos.");
 
     /// <summary>Counts the numbers of a video.</summary>
     /// <param name="size">Size of a segment.</param>
     /// <param name="segments">Number of segments, at least 1.</param>
-    public static Int128 Values(VideoSize size, int segments = 1) => (Int128)segments * size.Frames * size.Height * size.Width * 3;
+    public static Int128 CountValues(VideoSize size, int segments = 1) => (Int128)segments * size.Frames * size.Height * size.Width * 3;
 
-    public static DataViewSchema.Annotations Annotations()
+    public static DataViewSchema.Annotations CreateAnnotations()
     {
         var builder = new DataViewSchema.Annotations.Builder();
         builder.AddPrimitiveValue(LayoutAnnotation, TextDataViewType.Instance, "T,C,H,W; RGB".AsMemory());
@@ -36,13 +36,13 @@ internal static class VideoColumn
 
     /// <summary>The column as an estimator announces it; sizes are not part of ML.NET's schema shapes.</summary>
     /// <param name="name">Name of the column.</param>
-    public static SchemaShape.Column Shape(string name) => MlNetInterop.NewColumn(
-        name, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single, isKey: false, MlNetInterop.ShapeOf(Annotations().Schema));
+    public static SchemaShape.Column CreateShape(string name) => MlNetInterop.CreateColumn(
+        name, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single, isKey: false, MlNetInterop.GetShape(CreateAnnotations().Schema));
 
     /// <summary>Creates a getter that copies a row's frames, computed once per row, into the reader's buffer.</summary>
     /// <param name="row">The row, or a cursor.</param>
     /// <param name="generate">Generates the frames of the row, [T, 3, H, W].</param>
-    public static ValueGetter<VBuffer<float>> Getter(DataViewRow row, Func<float[]> generate)
+    public static ValueGetter<VBuffer<float>> CreateGetter(DataViewRow row, Func<float[]> generate)
     {
         var frames = new RowCache<float[]>(row, generate);
         return (ref VBuffer<float> destination) =>

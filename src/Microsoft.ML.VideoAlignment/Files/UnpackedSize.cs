@@ -11,12 +11,12 @@ internal static class UnpackedSize
 
     /// <summary>The largest number of bytes that parts of a packed size may unpack to.</summary>
     /// <param name="packed">Their total size in the archive, in bytes.</param>
-    public static long Most(long packed) => packed > (long.MaxValue - SmallFileBytes) / Ratio ? long.MaxValue : SmallFileBytes + (packed * Ratio);
+    public static long MaxUnpackedBytes(long packed) => packed > (long.MaxValue - SmallFileBytes) / Ratio ? long.MaxValue : SmallFileBytes + (packed * Ratio);
 
     /// <summary>Describes what is wrong with the sizes; null where they are acceptable.</summary>
     /// <param name="packed">The total size in the archive, in bytes.</param>
     /// <param name="unpacked">The size that the archive declares after unpacking, in bytes.</param>
-    public static string? Fault(long packed, decimal unpacked) => unpacked <= Most(packed) ? null
-        : $"{packed} packed bytes would unpack to {unpacked}; at most {Most(packed)} are accepted of that many: "
+    public static string? FindProblem(long packed, decimal unpacked) => unpacked <= MaxUnpackedBytes(packed) ? null
+        : $"{packed} packed bytes would unpack to {unpacked}; at most {MaxUnpackedBytes(packed)} are accepted of that many: "
             + "it is damaged, or made to fill memory or a disk";
 }

@@ -28,7 +28,7 @@ internal sealed class UnpackedStream(Stream unpacked, long packed, string locati
     {
         int got = unpacked.Read(buffer, offset, count);
         _read += got;
-        return UnpackedSize.Fault(packed, _read) is { } fault ? throw new InvalidDataException($"{location}: its {fault}.") : got;
+        return UnpackedSize.FindProblem(packed, _read) is { } fault ? throw new InvalidDataException($"{location}: its {fault}.") : got;
     }
 
     public override void Flush()

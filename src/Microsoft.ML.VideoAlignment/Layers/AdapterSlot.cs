@@ -87,7 +87,7 @@ internal sealed class AdapterSlot
     public Tensor EffectiveWeight(FrozenWeight weight, ScalarType dtype) =>
         UnmergedPart is { } adapter && adapter.IsCheaperMaterialized(weight.Stored) ? MergedWeight(weight, dtype)
         : Enabled && _merged is not null ? _merged.to_type(dtype)
-        : weight.As(dtype);
+        : weight.ConvertTo(dtype);
 
     /// <summary>W + delta with the adapter's graph: for kernels that take a layer apart.</summary>
     /// <param name="weight">W.</param>
@@ -100,7 +100,7 @@ internal sealed class AdapterSlot
         }
 
         using Tensor delta = adapter.Delta(weight.Stored);
-        using Tensor frozen = weight.As(delta.dtype);
+        using Tensor frozen = weight.ConvertTo(delta.dtype);
         using Tensor whole = frozen.Add(delta);
         return whole.to_type(dtype);
     }
@@ -116,7 +116,7 @@ internal sealed class AdapterSlot
         }
 
         using Tensor delta = Adapter.Delta(weight.Stored);
-        using Tensor whole = weight.As(delta.dtype);
+        using Tensor whole = weight.ConvertTo(delta.dtype);
         _merged = Ops.Add(whole, delta).DetachFromDisposeScope();
     }
 

@@ -38,7 +38,8 @@ internal sealed class Attention : nn.Module
     /// <param name="headSize">d.</param>
     /// <param name="placement">Where and how weights are stored.</param>
     /// <param name="bias">Whether queries, keys and values have one.</param>
-    /// <param name="relativePositions">The largest distance in frames that <see cref="OverTime"/> tells apart (Shaw et al. 2018); null: it tells none.</param>
+    /// <param name="relativePositions">The largest distance in frames that <see cref="AttendOverTime"/> tells apart (Shaw et al. 2018); null: it tells
+    /// none.</param>
     public Attention(long width, long contextWidth, long heads, long headSize, Placement placement, bool bias = false, long? relativePositions = null)
         : base(nameof(Attention))
     {
@@ -57,7 +58,7 @@ internal sealed class Attention : nn.Module
     /// <param name="x">[N, L, D].</param>
     /// <param name="residual">[N, L, D].</param>
     /// <returns>[N, L, D].</returns>
-    public Tensor Self(Tensor x, Tensor residual)
+    public Tensor AttendToSelf(Tensor x, Tensor residual)
     {
         using DisposeScope scope = NewDisposeScope();
         RecordUse(keys: x.shape[1]);
@@ -70,7 +71,7 @@ internal sealed class Attention : nn.Module
     /// <param name="context">[B, M, E], B divides N: row n attends to context n / (N / B).</param>
     /// <param name="residual">[N, L, D].</param>
     /// <returns>[N, L, D].</returns>
-    public Tensor Cross(Tensor x, Tensor context, Tensor residual)
+    public Tensor AttendToContext(Tensor x, Tensor context, Tensor residual)
     {
         using DisposeScope scope = NewDisposeScope();
         RecordUse(keys: context.shape[1]);
@@ -89,7 +90,7 @@ internal sealed class Attention : nn.Module
     /// <param name="x">[B, T, P, D].</param>
     /// <param name="residual">[B, T, P, D].</param>
     /// <returns>[B, T, P, D].</returns>
-    public Tensor OverTime(Tensor x, Tensor residual)
+    public Tensor AttendOverTime(Tensor x, Tensor residual)
     {
         using DisposeScope scope = NewDisposeScope();
         RecordUse(keys: x.shape[1]);
@@ -115,7 +116,7 @@ internal sealed class Attention : nn.Module
     /// <param name="v">[B, M, G, d].</param>
     /// <param name="bias">[B, M], added to the scores of every query; null: none.</param>
     /// <returns>[B, L, G, d].</returns>
-    internal static Tensor Along(Tensor q, Tensor k, Tensor v, Tensor? bias = null)
+    internal static Tensor AttendAlong(Tensor q, Tensor k, Tensor v, Tensor? bias = null)
     {
         using DisposeScope scope = NewDisposeScope();
         return (CpuKernels.OnCpu(q) ? Plain(q.Mul(1 / Math.Sqrt(q.shape[3])), k, v, bias) : Fused(q, k, v, bias)).MoveToOuterDisposeScope();
@@ -125,7 +126,7 @@ internal sealed class Attention : nn.Module
     {
         long[] contextSplit = [context.shape[0], context.shape[1], .. split[2..]];
         bool plain = CpuKernels.OnCpu(x);
-        Tensor q = (plain ? _toQ.Scaled(x, 1 / Math.Sqrt(_headSize)) : _toQ.forward(x)).view(split);
+        Tensor q = (plain ? _toQ.ForwardScaled(x, 1 / Math.Sqrt(_headSize)) : _toQ.forward(x)).view(split);
         Tensor k = _toK.forward(context).view(contextSplit), v = _toV.forward(context).view(contextSplit);
         return plain ? Plain(q, k, v, bias: null) : Fused(q, k, v, bias: null);
     }
@@ -156,11 +157,11 @@ internal sealed class Attention : nn.Module
     {
         (long batch, long frames) = (x.shape[0], x.shape[1]);
         Tensor Rows(Tensor y) => y.reshape(batch, frames, -1, _headSize).transpose(0, 1).flatten(1, 2); // [T, G, d], G = B*P*h
-        Tensor q = Rows(_toQ.Scaled(x, 1 / Math.Sqrt(_headSize))), k = Rows(_toK.forward(x)), v = Rows(_toV.forward(x));
-        Tensor byPlace = Ops.Bmm(q, _relativeKeys!.Between(frames, x.dtype).transpose(1, 2)).transpose(0, 1);
+        Tensor q = Rows(_toQ.ForwardScaled(x, 1 / Math.Sqrt(_headSize))), k = Rows(_toK.forward(x)), v = Rows(_toV.forward(x));
+        Tensor byPlace = Ops.Bmm(q, _relativeKeys!.LookUp(frames, x.dtype).transpose(1, 2)).transpose(0, 1);
         Tensor logits = Ops.Bmm(q.transpose(0, 1), k.permute(1, 2, 0)).Add(byPlace); // [G, T, S]
         Tensor weights = logits.softmax(-1);
-        Tensor ofPlaces = Ops.Bmm(weights.transpose(0, 1), _relativeValues!.Between(frames, x.dtype));
+        Tensor ofPlaces = Ops.Bmm(weights.transpose(0, 1), _relativeValues!.LookUp(frames, x.dtype));
         Tensor y = Ops.Bmm(weights, v.transpose(0, 1)).transpose(0, 1).Add(ofPlaces); // [T, G, d]
         return y.unflatten(1, [batch, -1]).transpose(0, 1);
     }
@@ -172,7 +173,7 @@ internal sealed class Attention : nn.Module
         _toK.Slot.RecordUse(matters: keys > 1);
     }
 
-    private Tensor Output(Tensor y, Tensor residual) => _toOut[0].Added(y, residual);
+    private Tensor Output(Tensor y, Tensor residual) => _toOut[0].ForwardAdded(y, residual);
 
     // [N, L, h*d] -> [N, h, L, d], a view.
     private Tensor Heads(Tensor x) => x.unflatten(2, [_heads, _headSize]).transpose(1, 2);

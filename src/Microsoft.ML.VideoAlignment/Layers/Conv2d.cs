@@ -38,7 +38,7 @@ internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
     public AdapterSlot Slot { get; } = new();
 
     /// <summary>Whether the layer computes with one weight now: it has no adapter, or the weight contains it.</summary>
-    public bool IsWhole => Slot.UnmergedAdapter(_weight) is null;
+    public bool HasSingleWeight => Slot.UnmergedAdapter(_weight) is null;
 
     /// <summary>Weight and bias to compute with, the adapter's part included (with its graph): for kernels that take a layer apart.</summary>
     /// <param name="dtype">Type of the input.</param>

@@ -38,7 +38,7 @@ internal sealed class FeedForward : nn.Module
 
         Tensor[] halves = _net.Wide.Proj.forward(x).chunk(2, dim: -1);
         Tensor gated = halves[0] * nn.functional.gelu(halves[1]);
-        return _net.Back.Added(gated, residual).MoveToOuterDisposeScope();
+        return _net.Back.ForwardAdded(gated, residual).MoveToOuterDisposeScope();
     }
 
     /// <summary>Carries the names: 1 is the reference's dropout, which has no weights.</summary>

@@ -9,5 +9,5 @@ internal readonly record struct FrozenWeight(Tensor Stored, Tensor? Scale)
 {
     /// <summary>The weight to compute with; a fresh handle, which may share the stored weight's memory.</summary>
     /// <param name="dtype">Type of the result.</param>
-    public Tensor As(ScalarType dtype) => Scale is null ? Stored.to_type(dtype) : ChannelQuantization.Restore(Stored, Scale, dtype);
+    public Tensor ConvertTo(ScalarType dtype) => Scale is null ? Stored.to_type(dtype) : ChannelQuantization.Dequantize(Stored, Scale, dtype);
 }

@@ -51,7 +51,7 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
     /// <param name="x">[..., in].</param>
     /// <param name="residual">[..., out].</param>
     /// <returns>[..., out].</returns>
-    public Tensor Added(Tensor x, Tensor residual)
+    public Tensor ForwardAdded(Tensor x, Tensor residual)
     {
         using Tensor y = forward(x);
         return Ops.Add(residual, y);
@@ -61,7 +61,7 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
     /// <param name="x">[..., in].</param>
     /// <param name="factor">The factor.</param>
     /// <returns>[..., out].</returns>
-    public Tensor Scaled(Tensor x, double factor)
+    public Tensor ForwardScaled(Tensor x, double factor)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor y = Slot.UnmergedAdapter(_weight) is null

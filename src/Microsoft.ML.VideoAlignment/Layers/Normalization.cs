@@ -43,7 +43,7 @@ internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
     /// <param name="x">[N, C, ...].</param>
     /// <param name="activation">The activation.</param>
     /// <returns>The shape of x.</returns>
-    public Tensor Activated(Tensor x, Activation activation)
+    public Tensor ForwardActivated(Tensor x, Activation activation)
     {
         if (activation.IsSilu && Ops.FusesSilu(x))
         {
@@ -60,7 +60,7 @@ internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
     /// <param name="uniform">Whether one number goes to all that the norm's statistics span; false: frames have their own.</param>
     /// <returns>[R, C].</returns>
     /// <remarks>The norm's own formula would leave rounding noise there, different on each processor, which Adam would make whole steps of.</remarks>
-    public Tensor Shift(Linear layer, Tensor input, bool uniform = true)
+    public Tensor ComputeShift(Linear layer, Tensor input, bool uniform = true)
     {
         bool removed = RemovesShifts && uniform;
         layer.Slot.RecordUse(matters: !removed);

@@ -32,7 +32,7 @@ internal sealed class RelativePositions : nn.Module
     /// <param name="frames">T.</param>
     /// <param name="dtype">Type of the result.</param>
     /// <returns>[T, T, d].</returns>
-    public Tensor Between(long frames, ScalarType dtype)
+    public Tensor LookUp(long frames, ScalarType dtype)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor at = ScalarOps.Range(frames, device: _table.device);

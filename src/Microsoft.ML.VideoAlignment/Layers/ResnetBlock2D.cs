@@ -64,8 +64,8 @@ internal sealed class ResnetBlock2D : nn.Module, ITimeDependent
     public Tensor Forward(Tensor x, Tensor? temb)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor hidden = _norm1.Activated(x, _activation);
-        Tensor? shift = temb is null || _timeEmbProj is null ? null : _norm2.Shift(_timeEmbProj, _activation.Apply(temb)); // [R, out]
+        Tensor hidden = _norm1.ForwardActivated(x, _activation);
+        Tensor? shift = temb is null || _timeEmbProj is null ? null : _norm2.ComputeShift(_timeEmbProj, _activation.Apply(temb)); // [R, out]
         if (shift is not null && shift.shape[0] == 1)
         {
             // One time for all rows is a bias of the convolution, which costs nothing; adding it afterwards is a pass over the whole tensor.
@@ -81,7 +81,7 @@ internal sealed class ResnetBlock2D : nn.Module, ITimeDependent
         }
 
         _conv1.Slot.RecordUse(matters: !_norm2.RemovesAll(hidden));
-        hidden = _conv2.forward(_norm2.Activated(hidden, _activation));
+        hidden = _conv2.forward(_norm2.ForwardActivated(hidden, _activation));
         Tensor sum = Ops.Add(_convShortcut?.forward(x) ?? x, hidden);
         sum = _outputScale == 1 ? sum : Ops.Divide(sum, _outputScale);
         return sum.MoveToOuterDisposeScope();

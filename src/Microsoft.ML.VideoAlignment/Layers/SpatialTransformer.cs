@@ -50,11 +50,11 @@ internal sealed class SpatialTransformer : nn.Module
         Tensor tokens = _projIn is Linear ? _projIn.forward(TokenLayout.ToTokens(hidden)) : TokenLayout.ToTokens(_projIn.forward(hidden)); // [B*T, H*W, D]
         foreach (TransformerBlock block in _blocks)
         {
-            tokens = block.InSpace(tokens, context);
+            tokens = block.ForwardInSpace(tokens, context);
         }
 
         Tensor y = _projOut is Linear projOut
-            ? TokenLayout.ToImages(projOut.Added(tokens, TokenLayout.ToTokens(x)), height, width)
+            ? TokenLayout.ToImages(projOut.ForwardAdded(tokens, TokenLayout.ToTokens(x)), height, width)
             : x.Add(_projOut.forward(TokenLayout.ToImages(tokens, height, width)));
         return y.MoveToOuterDisposeScope();
     }

@@ -67,7 +67,7 @@ internal sealed class SpatioTemporalResBlock : nn.Module
     public Tensor ForwardInParts(Tensor x, long frames, ActivationMemory memory)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor spatial = TokenLayout.ToSegments(Recompute.Rows(memory, part => _spatial.Forward(part, temb: null), x), frames); // [B, C, T, H*W]
+        Tensor spatial = TokenLayout.ToSegments(Recompute.RunRows(memory, part => _spatial.Forward(part, temb: null), x), frames); // [B, C, T, H*W]
         Tensor hidden = Recompute.Run(memory, inputs => _temporal.FirstHalf(inputs[0]), spatial);
         Tensor y = Recompute.Run(memory, Blended, spatial, hidden);
         return TokenLayout.FromSegments(y, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
@@ -122,9 +122,9 @@ internal sealed class TemporalResnetBlock : nn.Module, ITimeDependent
     public Tensor Forward(Tensor x, Tensor? temb)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor hidden = _norm1.Activated(x, Activation.Silu);
+        Tensor hidden = _norm1.ForwardActivated(x, Activation.Silu);
         bool uniform = temb is not null && temb.shape[0] <= x.shape[0];
-        Tensor? shift = temb is null || _timeEmbProj is null ? null : _norm2.Shift(_timeEmbProj, Activation.Silu.Apply(temb), uniform); // [R, C]
+        Tensor? shift = temb is null || _timeEmbProj is null ? null : _norm2.ComputeShift(_timeEmbProj, Activation.Silu.Apply(temb), uniform); // [R, C]
         if (shift is not null && shift.shape[0] == 1)
         {
             hidden = _conv1.Forward(hidden, shift.squeeze(0));
@@ -147,7 +147,7 @@ internal sealed class TemporalResnetBlock : nn.Module, ITimeDependent
     /// <returns>The shape of x.</returns>
     public Tensor FirstHalf(Tensor x)
     {
-        using Tensor active = _norm1.Activated(x, Activation.Silu);
+        using Tensor active = _norm1.ForwardActivated(x, Activation.Silu);
         return _conv1.forward(active);
     }
 
@@ -158,7 +158,7 @@ internal sealed class TemporalResnetBlock : nn.Module, ITimeDependent
     public Tensor SecondHalf(Tensor x, Tensor hidden)
     {
         _conv1.Slot.RecordUse(matters: !_norm2.RemovesAll(hidden));
-        using Tensor active = _norm2.Activated(hidden, Activation.Silu);
+        using Tensor active = _norm2.ForwardActivated(hidden, Activation.Silu);
         using Tensor moved = _conv2.forward(active);
         return x.Add(moved);
     }

@@ -73,7 +73,7 @@ internal sealed class TemporalConvLayer : nn.Module
 
         public override Tensor forward(Tensor x)
         {
-            using Tensor active = _norm.Activated(x, Activation.Silu);
+            using Tensor active = _norm.ForwardActivated(x, Activation.Silu);
             return Convolution.forward(active);
         }
 

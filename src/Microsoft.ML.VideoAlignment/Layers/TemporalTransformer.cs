@@ -57,10 +57,10 @@ internal sealed class TemporalTransformer : nn.Module
         Tensor tokens = _projIn.forward(_norm.forward(segments).permute(0, 2, 3, 1)); // [B, T, H*W, D]
         foreach (TransformerBlock block in _blocks)
         {
-            tokens = block.OverTime(tokens);
+            tokens = block.ForwardOverTime(tokens);
         }
 
-        Tensor y = _projOut.Added(tokens, segments.permute(0, 2, 3, 1)).flatten(0, 1); // [B*T, H*W, C]
+        Tensor y = _projOut.ForwardAdded(tokens, segments.permute(0, 2, 3, 1)).flatten(0, 1); // [B*T, H*W, C]
         return TokenLayout.ToImages(y, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
     }
 }

@@ -35,7 +35,7 @@ internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor>
 
     /// <summary>Says that only the blocks of a network read the embedding: where none of them depends on it, its layers are inert.</summary>
     /// <param name="network">The network with all its blocks.</param>
-    public void ReadBy(nn.Module network) => _matters = network.modules().OfType<ITimeDependent>().Any(block => block.DependsOnTime);
+    public void DeclareReaders(nn.Module network) => _matters = network.modules().OfType<ITimeDependent>().Any(block => block.DependsOnTime);
 
     /// <summary>Runs the layers.</summary>
     /// <param name="sinusoid">[N, channels].</param>

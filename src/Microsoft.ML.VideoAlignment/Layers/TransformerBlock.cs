@@ -51,22 +51,22 @@ internal sealed class TransformerBlock : nn.Module
     /// <param name="x">[B*T, H*W, D].</param>
     /// <param name="context">[B, L, E].</param>
     /// <returns>[B*T, H*W, D].</returns>
-    public Tensor InSpace(Tensor x, Tensor context)
+    public Tensor ForwardInSpace(Tensor x, Tensor context)
     {
         using DisposeScope scope = NewDisposeScope();
-        x = _attn1.Self(_norm1.forward(x), x);
-        x = _attn2.Cross(_norm2.forward(x), context, x);
+        x = _attn1.AttendToSelf(_norm1.forward(x), x);
+        x = _attn2.AttendToContext(_norm2.forward(x), context, x);
         return _ff.Forward(_norm3.forward(x), x).MoveToOuterDisposeScope();
     }
 
     /// <summary>Frames of a pixel attend to each other, twice.</summary>
     /// <param name="x">[B, T, H*W, D].</param>
     /// <returns>The shape of x.</returns>
-    public Tensor OverTime(Tensor x)
+    public Tensor ForwardOverTime(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        x = _attn1.OverTime(_norm1.forward(x), x);
-        x = _attn2.OverTime(_norm2.forward(x), x);
+        x = _attn1.AttendOverTime(_norm1.forward(x), x);
+        x = _attn2.AttendOverTime(_norm2.forward(x), x);
         return _ff.Forward(_norm3.forward(x), x).MoveToOuterDisposeScope();
     }
 }

@@ -31,7 +31,7 @@ internal static class UNetSkeleton
     /// <summary>Input widths of the layers, level by level: down from the finest, up from the coarsest, with the skips'.</summary>
     /// <param name="widths">Channels of each level, finest first.</param>
     /// <param name="layers">Layers of each level on the way down; one more on the way up.</param>
-    public static (IReadOnlyList<IReadOnlyList<long>> Down, IReadOnlyList<IReadOnlyList<long>> Up) Widths(
+    public static (IReadOnlyList<IReadOnlyList<long>> Down, IReadOnlyList<IReadOnlyList<long>> Up) ComputeWidths(
         IReadOnlyList<long> widths, IReadOnlyList<long> layers)
     {
         var skips = new Stack<long>([widths[0]]);

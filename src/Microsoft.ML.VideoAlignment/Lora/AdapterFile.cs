@@ -36,7 +36,7 @@ internal static class AdapterFile
     /// <param name="content">The content of the file, from <see cref="Write(LoraAdapters)"/>.</param>
     /// <param name="strength">0 = base model, 1 = as trained.</param>
     /// <returns>The content of the scaled file.</returns>
-    public static byte[] AtStrength(nn.Module network, byte[] content, double strength)
+    public static byte[] Scale(nn.Module network, byte[] content, double strength)
     {
         using LoraWeights weights = Read(content);
         using LoraWeights scaled = LoraMix.Combine([(weights, strength)]);

@@ -30,7 +30,7 @@ internal static class CloneofsimoLora
 
     public static LoraWeights Read(nn.Module network, string path, LoraFileOptions options)
     {
-        IReadOnlyList<string> modules = Traversal(network, options.TargetClasses);
+        IReadOnlyList<string> modules = OrderModules(network, options.TargetClasses);
         using TorchFile source = WeightFile.OpenTree(path);
         if (source.Root is not ListNode list || list.Items.Any(item => item is not TensorNode))
         {
@@ -52,7 +52,7 @@ internal static class CloneofsimoLora
                 Tensor up = source.Read((TensorNode)list.Items[2 * i]).DetachFromDisposeScope();
                 Tensor down = source.Read((TensorNode)list.Items[(2 * i) + 1]).DetachFromDisposeScope();
                 pairs.Add(new LoraPair(modules[i], down, up, 1));
-                LoraKeys.RequireFactors(pairs[^1], path);
+                LoraReader.RequireFactors(pairs[^1], path);
             }
         }
         catch
@@ -67,7 +67,7 @@ internal static class CloneofsimoLora
     public static void Write(nn.Module network, string path, LoraWeights weights, LoraFileOptions options)
     {
         Dictionary<string, LoraPair> pairs = weights.Pairs.ToDictionary(pair => pair.Module, StringComparer.Ordinal);
-        IReadOnlyList<string> modules = Traversal(network, options.TargetClasses);
+        IReadOnlyList<string> modules = OrderModules(network, options.TargetClasses);
         if (!pairs.Keys.ToHashSet(StringComparer.Ordinal).SetEquals(modules))
         {
             throw new NotSupportedException(
@@ -89,7 +89,7 @@ internal static class CloneofsimoLora
     /// <param name="targetClasses">Names of reference classes, such as "Attention".</param>
     /// <returns>Module paths.</returns>
     /// <exception cref="NotSupportedException">A class is unknown, or the network has modules whose place in the order is not known.</exception>
-    public static IReadOnlyList<string> Traversal(nn.Module network, IReadOnlyList<string> targetClasses)
+    public static IReadOnlyList<string> OrderModules(nn.Module network, IReadOnlyList<string> targetClasses)
     {
         if (targetClasses.FirstOrDefault(name => !s_classes.ContainsKey(name)) is { } unknown)
         {

@@ -36,9 +36,9 @@ internal static partial class DiffusersLora
             Metadata = Metadata(source),
             Assumptions = assumptions,
         };
-        return LoraKeys.Read(
+        return LoraReader.Read(
             source, key => key.StartsWith(prefix, StringComparison.Ordinal) ? LoraKey.Parse(key[prefix.Length..]) : null,
-            (module, rank, alpha) => alpha / rank ?? scales?.ScaleOf(module, rank) ?? 1, origin);
+            (module, rank, alpha) => alpha / rank ?? scales?.GetScale(module, rank) ?? 1, origin);
     }
 
     /// <summary>Reads the scales of the denoiser's layers from lora_adapter_metadata in the safetensors header.</summary>
@@ -74,9 +74,9 @@ internal static partial class DiffusersLora
         LoraFormat read = weights.Origin.Format is LoraFormat.DiffusersDown or LoraFormat.DiffusersProcessor && format == LoraFormat.Diffusers
             ? weights.Origin.Format.Value
             : format;
-        if (LoraOutput.IsAsRead(weights, read))
+        if (LoraOutput.HasOriginalNames(weights, read))
         {
-            SafetensorsWriter.Write(stream, LoraOutput.AsRead(weights), weights.Origin.Metadata);
+            SafetensorsWriter.Write(stream, LoraOutput.RestoreNames(weights), weights.Origin.Metadata);
             return;
         }
 
@@ -89,7 +89,7 @@ internal static partial class DiffusersLora
                 tensors = Processor(weights, LoraPrefix.UNet, scaled);
                 break;
             case LoraFormat.DiffusersDown:
-                tensors = LoraOutput.Named(weights, LoraPrefix.UNet, ".lora.down.weight", ".lora.up.weight");
+                tensors = LoraOutput.NameFactors(weights, LoraPrefix.UNet, ".lora.down.weight", ".lora.up.weight");
                 foreach (LoraPair pair in weights.Pairs.Where(_ => scaled))
                 {
                     tensors.Add($"{LoraPrefix.UNet}{pair.Module}.alpha", tensor((float)pair.Alpha));
@@ -97,7 +97,7 @@ internal static partial class DiffusersLora
 
                 break;
             default:
-                tensors = LoraOutput.Named(weights, LoraPrefix.UNet, ".lora_A.weight", ".lora_B.weight");
+                tensors = LoraOutput.NameFactors(weights, LoraPrefix.UNet, ".lora_A.weight", ".lora_B.weight");
                 if (scaled)
                 {
                     metadata[MetadataKey] = new JsonObject(LoraSettings.Describe(weights, targetNames)

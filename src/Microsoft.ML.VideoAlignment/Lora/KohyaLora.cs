@@ -20,7 +20,7 @@ internal static partial class KohyaLora
         using IWeightSource source = LoraFile.OpenTensors(path);
         IReadOnlyDictionary<string, string> metadata = (source as SafetensorsFile)?.Metadata ?? LoraOutput.TorchMetadata;
         var origin = new LoraOrigin { Format = LoraFormat.Kohya, Prefix = Prefix, Metadata = metadata, Assumptions = Assume(source, metadata) };
-        return LoraKeys.Read(source, Parse, (_, rank, alpha) => alpha / rank ?? 1, origin);
+        return LoraReader.Read(source, Parse, (_, rank, alpha) => alpha / rank ?? 1, origin);
 
         LoraKey? Parse(string key)
         {
@@ -39,9 +39,9 @@ internal static partial class KohyaLora
     public static void Write(string path, LoraWeights weights)
     {
         using DisposeScope scope = NewDisposeScope();
-        if (LoraOutput.IsAsRead(weights, LoraFormat.Kohya))
+        if (LoraOutput.HasOriginalNames(weights, LoraFormat.Kohya))
         {
-            SafetensorsWriter.Write(path, LoraOutput.AsRead(weights), weights.Origin.Metadata);
+            SafetensorsWriter.Write(path, LoraOutput.RestoreNames(weights), weights.Origin.Metadata);
             return;
         }
 

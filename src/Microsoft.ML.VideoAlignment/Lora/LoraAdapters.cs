@@ -69,7 +69,7 @@ internal sealed class LoraAdapters : IDisposable
     /// <summary>Runs work on the base model: disables the adapters and enables them again, also when the work throws.</summary>
     /// <typeparam name="T">The result of the work.</typeparam>
     /// <param name="work">Runs once, with the adapters disabled.</param>
-    public T Without<T>(Func<T> work)
+    public T RunDisabled<T>(Func<T> work)
     {
         Enabled = false;
         try
@@ -128,7 +128,7 @@ internal sealed class LoraAdapters : IDisposable
         foreach (AdaptableLayer layer in selected)
         {
             using DisposeScope scope = NewDisposeScope();
-            long own = targets.SegmentsRank ? Math.Min(rank, Math.Min(layer.WeightShape[0], layer.WeightShape[1])) : rank;
+            long own = targets.ClampsRank ? Math.Min(rank, Math.Min(layer.WeightShape[0], layer.WeightShape[1])) : rank;
             long[] shape = layer.DownShape(own);
             double bound = 1 / Math.Sqrt(shape[1..].Aggregate(1L, (product, size) => product * size));
             Device device = layer.Layer.Weight.device;
@@ -147,7 +147,7 @@ internal sealed class LoraAdapters : IDisposable
     /// <exception cref="WeightFileException">The network lacks a module, or factors do not fit; the network is unchanged.</exception>
     public static LoraAdapters Attach(nn.Module network, LoraWeights weights)
     {
-        IReadOnlyList<(AdaptableLayer Layer, LoraPair Pair)> fitted = weights.Fit(network);
+        IReadOnlyList<(AdaptableLayer Layer, LoraPair Pair)> fitted = weights.MatchLayers(network);
         RequireFree([.. fitted.Select(pair => pair.Layer)], network);
         return new LoraAdapters(network, [.. fitted.Select(pair => (pair.Layer, Copy(pair.Layer, pair.Pair)))]) { Origin = weights.Origin };
 

@@ -28,7 +28,7 @@ internal static class LoraFile
     /// <exception cref="WeightFileException">The file is damaged or not plain LoRA.</exception>
     public static LoraWeights Read(nn.Module network, string path, LoraFormat format, LoraFileOptions? options = null)
     {
-        LoraPlace place = LoraPlace.Find(path);
+        LoraLocation place = LoraLocation.Find(path);
         return format switch
         {
             LoraFormat.Peft => PeftFolder.Read(network, place),
@@ -82,7 +82,8 @@ internal static class LoraFile
     /// <param name="weights">The adapter, with its origin.</param>
     /// <param name="format">The format to save in.</param>
     public static bool KeepsOtherNetworks(LoraWeights weights, LoraFormat format) =>
-        LoraOutput.IsAsRead(weights, format) || (format == LoraFormat.Diffusers && weights.Origin.Format is { } read && DiffusersLora.IsGeneration(read));
+        LoraOutput.HasOriginalNames(weights, format)
+            || (format == LoraFormat.Diffusers && weights.Origin.Format is { } read && DiffusersLora.IsGeneration(read));
 
     /// <summary>Writes weights that are not attached to any network; see <see cref="Save(LoraAdapters, string, LoraFormat, LoraFileOptions?)"/>.</summary>
     /// <param name="network">The network that the weights fit.</param>
@@ -99,7 +100,7 @@ internal static class LoraFile
                 PeftFolder.Write(path, weights, targetNames);
                 break;
             case LoraFormat.Diffusers or LoraFormat.DiffusersDown or LoraFormat.DiffusersProcessor:
-                WrittenFile.Write(path, stream => DiffusersLora.Write(stream, weights, format, targetNames));
+                AtomicFile.Write(path, stream => DiffusersLora.Write(stream, weights, format, targetNames));
                 break;
             case LoraFormat.Vader:
                 VaderLora.Write(path, weights, options ?? new());

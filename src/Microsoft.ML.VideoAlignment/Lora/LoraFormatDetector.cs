@@ -8,9 +8,9 @@ internal static class LoraFormatDetector
     /// <summary>Detects the format of a file or folder.</summary>
     /// <param name="path">A file, or the folder of an adapter.</param>
     /// <exception cref="WeightFileException">The file is damaged, or in none of the formats; the message says what was looked for.</exception>
-    public static LoraFormat File(string path)
+    public static LoraFormat Detect(string path)
     {
-        LoraPlace place = LoraPlace.Find(path);
+        LoraLocation place = LoraLocation.Find(path);
         if (place.Config is not null)
         {
             return LoraFormat.Peft;

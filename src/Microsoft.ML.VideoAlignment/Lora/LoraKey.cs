@@ -26,7 +26,7 @@ internal readonly partial record struct LoraKey(string Module, LoraRole Role, Lo
         {
             string layer = processor.Groups["layer"].Value;
             return new LoraKey(
-                Unwrapped($"{processor.Groups["attention"].Value}.{(layer == "to_out" ? "to_out.0" : layer)}"),
+                Unwrap($"{processor.Groups["attention"].Value}.{(layer == "to_out" ? "to_out.0" : layer)}"),
                 processor.Groups["role"].Value == "down" ? LoraRole.Down : LoraRole.Up,
                 LoraFormat.DiffusersProcessor, Adapter: null);
         }
@@ -35,17 +35,17 @@ internal readonly partial record struct LoraKey(string Module, LoraRole Role, Lo
         {
             string kind = factor.Groups["factor"].Value;
             return new LoraKey(
-                Unwrapped(factor.Groups["module"].Value), kind is "lora_A" or "lora.down" or "lora_down" ? LoraRole.Down : LoraRole.Up,
+                Unwrap(factor.Groups["module"].Value), kind is "lora_A" or "lora.down" or "lora_down" ? LoraRole.Down : LoraRole.Up,
                 kind switch { "lora_A" or "lora_B" => LoraFormat.Diffusers, "lora.down" or "lora.up" => LoraFormat.DiffusersDown, _ => LoraFormat.Kohya },
                 factor.Groups["adapter"] is { Success: true } adapter ? adapter.Value : null);
         }
 
         return name.Length > AlphaSuffix.Length && name.EndsWith(AlphaSuffix, StringComparison.Ordinal)
-            ? new LoraKey(Unwrapped(name[..^AlphaSuffix.Length]), LoraRole.Alpha, Generation: null, Adapter: null)
+            ? new LoraKey(Unwrap(name[..^AlphaSuffix.Length]), LoraRole.Alpha, Generation: null, Adapter: null)
             : null;
     }
 
-    private static string Unwrapped(string module)
+    private static string Unwrap(string module)
     {
         string[] parts = module.Split('.');
         return parts.Any(s_wrappers.Contains) ? string.Join('.', parts.Where(part => !s_wrappers.Contains(part))) : module;

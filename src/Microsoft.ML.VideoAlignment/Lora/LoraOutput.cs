@@ -14,7 +14,7 @@ internal static class LoraOutput
     /// <param name="down">Suffix of the down factors, such as ".lora_A.weight".</param>
     /// <param name="up">Suffix of the up factors.</param>
     /// <returns>Tensors by name; they stay the pairs'.</returns>
-    public static Dictionary<string, Tensor> Named(LoraWeights weights, string prefix, string down, string up)
+    public static Dictionary<string, Tensor> NameFactors(LoraWeights weights, string prefix, string down, string up)
     {
         var named = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         foreach (LoraPair pair in weights.Pairs)
@@ -29,13 +29,13 @@ internal static class LoraOutput
     /// <summary>Whether the weights came from a file of this format that has names for all of them.</summary>
     /// <param name="weights">The adapter, with its origin.</param>
     /// <param name="format">The format to write.</param>
-    public static bool IsAsRead(LoraWeights weights, LoraFormat format) =>
+    public static bool HasOriginalNames(LoraWeights weights, LoraFormat format) =>
         weights.Origin.Format == format && weights.Pairs.All(pair => weights.Origin.Keys.ContainsKey(pair.Module));
 
     /// <summary>Collects every tensor under the name that it had in the file, those of other networks included.</summary>
-    /// <param name="weights">An adapter for which <see cref="IsAsRead"/> holds.</param>
+    /// <param name="weights">An adapter for which <see cref="HasOriginalNames"/> holds.</param>
     /// <returns>Tensors by name; new ones (alphas, other networks') belong to the caller's scope.</returns>
-    public static Dictionary<string, Tensor> AsRead(LoraWeights weights)
+    public static Dictionary<string, Tensor> RestoreNames(LoraWeights weights)
     {
         var named = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         foreach (LoraPair pair in weights.Pairs)

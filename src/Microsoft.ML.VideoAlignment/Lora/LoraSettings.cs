@@ -122,7 +122,7 @@ internal sealed class LoraSettings
     /// <param name="module">Module path of the layer.</param>
     /// <param name="rank">Rank of the module's factors.</param>
     /// <exception cref="WeightFileException">The rank in the settings differs from that of the factors.</exception>
-    public double ScaleOf(string module, long rank)
+    public double GetScale(string module, long rank)
     {
         double expected = First(_ranks, module) ?? _rank;
         if (expected != rank)
@@ -167,7 +167,7 @@ internal sealed class LoraSettings
         ? number
         : throw new WeightFileException(_location, $"{key} is {value?.ToJsonString() ?? "null"}, expected a whole number above 0 and up to {MaxRank}.");
 
-    private double Alpha(string key, JsonNode? value) => Number(value) is > 0 and <= LoraKeys.MaxAlpha and var number
+    private double Alpha(string key, JsonNode? value) => Number(value) is > 0 and <= LoraReader.MaxAlpha and var number
         ? number
         : throw new WeightFileException(_location, $"{key} is {value?.ToJsonString() ?? "null"}, expected a finite number above 0.");
 

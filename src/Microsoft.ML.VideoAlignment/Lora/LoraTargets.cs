@@ -18,15 +18,15 @@ internal sealed record LoraTargets
     /// Every Linear and convolution, with the rank of each layer clamped to the smaller of its inputs and outputs: the layers that VADER's ModelScope script
     /// adapts (lora_version cloneofsimo).
     /// </summary>
-    public static LoraTargets AllLayers { get; } = new(null, []) { SegmentsRank = true };
+    public static LoraTargets AllLayers { get; } = new(null, []) { ClampsRank = true };
 
     /// <summary>Whether a layer's rank is at most the smaller of its inputs and outputs.</summary>
-    public bool SegmentsRank { get; private init; }
+    public bool ClampsRank { get; private init; }
 
-    public static LoraTargets Names(params string[] names) =>
+    public static LoraTargets ByName(params string[] names) =>
         names.Length > 0 && names.All(name => name.Length > 0) ? new(null, names) : throw new ArgumentException("Name at least one layer.", nameof(names));
 
-    public static LoraTargets Pattern(string pattern) => new(pattern, []);
+    public static LoraTargets ByPattern(string pattern) => new(pattern, []);
 
     public override string ToString() =>
         _pattern is not null ? $"pattern '{_pattern}'" : _names.Count > 0 ? $"names {string.Join(", ", _names)}" : "all layers";

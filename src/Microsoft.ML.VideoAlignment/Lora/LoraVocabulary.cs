@@ -1,7 +1,7 @@
 namespace Microsoft.ML.VideoAlignment.Lora;
 
 /// <summary>What a family's denoiser calls the layers of its attention that LoRA usually adapts.</summary>
-/// <param name="Qkv">Names of the queries, keys and values of every attention, as <see cref="LoraTargets.Names"/> takes them.</param>
+/// <param name="Qkv">Names of the queries, keys and values of every attention, as <see cref="LoraTargets.ByName"/> takes them.</param>
 /// <param name="Output">Names of the attentions' output projections.</param>
 internal sealed record LoraVocabulary(IReadOnlyList<string> Qkv, IReadOnlyList<string> Output)
 {
@@ -9,8 +9,8 @@ internal sealed record LoraVocabulary(IReadOnlyList<string> Qkv, IReadOnlyList<s
     public static LoraVocabulary Diffusers { get; } = new(["to_q", "to_k", "to_v"], ["to_out.0"]);
 
     /// <summary>Queries, keys and values of every attention: what VADER's VideoCrafter and Open-Sora scripts adapt.</summary>
-    public LoraTargets AttentionQkv => LoraTargets.Names([.. Qkv]);
+    public LoraTargets AttentionQkv => LoraTargets.ByName([.. Qkv]);
 
     /// <summary>As <see cref="AttentionQkv"/>, with the output projection: diffusers' usual set.</summary>
-    public LoraTargets AttentionQkvOut => LoraTargets.Names([.. Qkv, .. Output]);
+    public LoraTargets AttentionQkvOut => LoraTargets.ByName([.. Qkv, .. Output]);
 }

@@ -33,7 +33,7 @@ internal sealed class LoraWeights(IReadOnlyList<LoraPair> pairs, LoraOrigin orig
     /// <summary>Finds the layer of each pair.</summary>
     /// <param name="network">The network that the adapter is for; stays unchanged.</param>
     /// <exception cref="WeightFileException">A pair does not fit the network; the message lists them.</exception>
-    public IReadOnlyList<(AdaptableLayer Layer, LoraPair Pair)> Fit(nn.Module network)
+    public IReadOnlyList<(AdaptableLayer Layer, LoraPair Pair)> MatchLayers(nn.Module network)
     {
         Dictionary<string, AdaptableLayer> layers = AdaptableLayer.FindAll(network).ToDictionary(layer => layer.Name, StringComparer.Ordinal);
         var fitted = new List<(AdaptableLayer, LoraPair)>(Pairs.Count);

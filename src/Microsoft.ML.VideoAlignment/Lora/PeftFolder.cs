@@ -21,7 +21,7 @@ internal static class PeftFolder
     /// <param name="place">Where the files lie.</param>
     /// <returns>The weights, which the caller disposes.</returns>
     /// <exception cref="WeightFileException">A file is missing or damaged, or the configuration is not of plain LoRA.</exception>
-    public static LoraWeights Read(nn.Module network, LoraPlace place)
+    public static LoraWeights Read(nn.Module network, LoraLocation place)
     {
         if (place.Config is not { } configPath)
         {
@@ -35,19 +35,19 @@ internal static class PeftFolder
         using IWeightSource source = LoraFile.OpenTensors(place.Weights);
         string prefix = LoraPrefix.Find(source.Entries.Keys, network);
         var origin = new LoraOrigin { Format = LoraFormat.Peft, Prefix = prefix, Settings = config };
-        return LoraKeys.Read(
+        return LoraReader.Read(
             source, key => key.StartsWith(prefix, StringComparison.Ordinal) ? LoraKey.Parse(key[prefix.Length..]) : null,
-            (module, rank, _) => settings.ScaleOf(module, rank), origin);
+            (module, rank, _) => settings.GetScale(module, rank), origin);
     }
 
     public static void Write(string folder, LoraWeights weights, IReadOnlyList<string>? targetNames)
     {
         using DisposeScope scope = NewDisposeScope();
-        bool again = LoraOutput.IsAsRead(weights, LoraFormat.Peft);
+        bool again = LoraOutput.HasOriginalNames(weights, LoraFormat.Peft);
         JsonObject config = again && weights.Origin.Settings is { } settings ? settings : LoraSettings.Describe(weights, targetNames);
         Dictionary<string, Tensor> tensors = again
-            ? LoraOutput.AsRead(weights)
-            : LoraOutput.Named(weights, LoraPrefix.Peft, ".lora_A.weight", ".lora_B.weight");
+            ? LoraOutput.RestoreNames(weights)
+            : LoraOutput.NameFactors(weights, LoraPrefix.Peft, ".lora_A.weight", ".lora_B.weight");
         if (File.Exists(folder))
         {
             throw new IOException(
@@ -60,7 +60,7 @@ internal static class PeftFolder
         try
         {
             // The configuration says how to read the weights: an old one beside a new one would be wrong without any error.
-            WrittenFile.WriteAll(
+            AtomicFile.WriteAll(
             [
                 (Path.Combine(folder, WeightsFile), stream => SafetensorsWriter.Write(stream, tensors, LoraOutput.TorchMetadata)),
                 (Path.Combine(folder, ConfigFile), stream => JsonSerializer.Serialize(stream, config, s_indented)),

@@ -23,9 +23,9 @@ internal static class VaderLora
                 + "beside adapter_model.safetensors.",
         ];
         var origin = new LoraOrigin { Format = LoraFormat.Vader, Prefix = prefix, Assumptions = assumptions };
-        return LoraKeys.Read(
+        return LoraReader.Read(
             source, key => key.StartsWith(prefix, StringComparison.Ordinal) ? LoraKey.Parse(key[prefix.Length..]) : null,
-            (module, rank, own) => own / rank ?? scales?.ScaleOf(module, rank) ?? alpha / rank, origin);
+            (module, rank, own) => own / rank ?? scales?.GetScale(module, rank) ?? alpha / rank, origin);
     }
 
     /// <summary>Writes an adapter whose alpha, which the file cannot hold, is the one in the options.</summary>
@@ -45,12 +45,13 @@ internal static class VaderLora
         }
 
         using DisposeScope scope = NewDisposeScope();
-        bool again = LoraOutput.IsAsRead(weights, LoraFormat.Vader) && (options.Prefix is null || options.Prefix == weights.Origin.Prefix);
+        bool again = LoraOutput.HasOriginalNames(weights, LoraFormat.Vader) && (options.Prefix is null || options.Prefix == weights.Origin.Prefix);
         TorchZipWriter.Write(
-            path, again ? LoraOutput.AsRead(weights) : LoraOutput.Named(weights, options.Prefix ?? LoraPrefix.Peft, ".lora_A.weight", ".lora_B.weight"));
+            path, again ? LoraOutput.RestoreNames(weights)
+                : LoraOutput.NameFactors(weights, options.Prefix ?? LoraPrefix.Peft, ".lora_A.weight", ".lora_B.weight"));
     }
 
-    private static double RequireAlpha(LoraFileOptions options) => options.Alpha is > 0 and <= LoraKeys.MaxAlpha
+    private static double RequireAlpha(LoraFileOptions options) => options.Alpha is > 0 and <= LoraReader.MaxAlpha
         ? options.Alpha
         : throw new ArgumentException(
             string.Create(

@@ -116,7 +116,7 @@ internal static class ModelCatalog
 
     private static string Found(ModelListing listing)
     {
-        if (DiffusersFolder.PipelineClass(listing.Path) is { } pipeline)
+        if (DiffusersFolder.ReadPipelineClass(listing.Path) is { } pipeline)
         {
             return $"its {DiffusersFolder.IndexName} names the pipeline class '{pipeline}'";
         }

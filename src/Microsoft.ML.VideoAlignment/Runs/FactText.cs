@@ -15,15 +15,15 @@ internal static class FactText
 
     /// <summary>Describes a value.</summary>
     /// <param name="value">A number, text, list, or record of such; null is "none".</param>
-    public static string From(object? value) => value switch
+    public static string Describe(object? value) => value switch
     {
         null => "none",
         string text => $"'{text}'",
         Enum name => name.ToString(),
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         bool flag => flag ? "true" : "false",
-        ITuple tuple => $"({string.Join(", ", Enumerable.Range(0, tuple.Length).Select(place => From(tuple[place])))})",
-        IEnumerable list => $"[{string.Join(", ", list.Cast<object?>().Select(From))}]",
+        ITuple tuple => $"({string.Join(", ", Enumerable.Range(0, tuple.Length).Select(place => Describe(tuple[place])))})",
+        IEnumerable list => $"[{string.Join(", ", list.Cast<object?>().Select(Describe))}]",
         _ => Fields(value),
     };
 
@@ -46,13 +46,13 @@ internal static class FactText
     /// <summary>Describes every field of a record, private ones too; fields of records within it as "OUTER.INNER".</summary>
     /// <param name="value">A record.</param>
     /// <returns>Names and texts, in the order of the names.</returns>
-    public static IEnumerable<(string Name, string Text)> Members(object value) => Read(value).SelectMany(field => IsRecord(field.Value)
-        ? Members(field.Value!).Select(inner => ($"{field.Name}.{inner.Name}", inner.Text))
-        : [(field.Name, From(field.Value))]);
+    public static IEnumerable<(string Name, string Text)> DescribeMembers(object value) => Read(value).SelectMany(field => IsRecord(field.Value)
+        ? DescribeMembers(field.Value!).Select(inner => ($"{field.Name}.{inner.Name}", inner.Text))
+        : [(field.Name, Describe(field.Value))]);
 
     // "Type { A = 1, B = 'x' }".
     private static string Fields(object value) =>
-        $"{value.GetType().Name} {{ {string.Join(", ", Read(value).Select(field => $"{field.Name} = {From(field.Value)}"))} }}";
+        $"{value.GetType().Name} {{ {string.Join(", ", Read(value).Select(field => $"{field.Name} = {Describe(field.Value)}"))} }}";
 
     private static bool IsRecord(object? value) => value is not (null or string or bool or IFormattable or ITuple or IEnumerable);
 

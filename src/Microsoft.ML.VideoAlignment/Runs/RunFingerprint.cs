@@ -29,14 +29,14 @@ internal sealed record RunFingerprint(IReadOnlyList<RunFact> Facts)
     /// <summary>Finds what differs from the facts of a state.</summary>
     /// <param name="recorded">From <see cref="Parse"/>.</param>
     /// <returns>The present facts that have another value, and what that was.</returns>
-    public IReadOnlyList<(RunFact Now, string Before)> Differences(IReadOnlyDictionary<(string Kind, string Name), string> recorded) =>
+    public IReadOnlyList<(RunFact Now, string Before)> FindDifferences(IReadOnlyDictionary<(string Kind, string Name), string> recorded) =>
     [
         .. Facts.Select(fact => (Now: fact, Before: recorded.GetValueOrDefault((fact.Kind, fact.Name), "not recorded")))
             .Where(pair => pair.Before != pair.Now.Value),
     ];
 
     /// <summary>Describes differences as a phrase: "LearningRate was 0.001 and is 0.01; ...".</summary>
-    /// <param name="differences">From <see cref="Differences"/>, of one kind.</param>
+    /// <param name="differences">From <see cref="FindDifferences"/>, of one kind.</param>
     public static string Describe(IEnumerable<(RunFact Now, string Before)> differences) =>
         string.Join("; ", differences.Select(pair => $"{pair.Now.Name} was {Quotation.Shorten(pair.Before)} and is {Quotation.Shorten(pair.Now.Value)}"));
 }

@@ -24,7 +24,7 @@ internal sealed class RunFolder : IDisposable
     /// <summary>Creates the error for a folder that cannot be written.</summary>
     /// <param name="path">The folder.</param>
     /// <param name="error">Why it cannot be written.</param>
-    public static RunFolderException Unwritable(string path, Exception error) =>
+    public static RunFolderException CreateUnwritable(string path, Exception error) =>
         new(
             path, $"the state of a run cannot be written here: {error.Message} "
             + "Name a folder on a disk with free space that this process may write to (RunFolder).", error);
@@ -42,10 +42,10 @@ internal sealed class RunFolder : IDisposable
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
         {
-            throw Unwritable(path, error);
+            throw CreateUnwritable(path, error);
         }
 
-        RunLock held = RunLock.Take(path);
+        RunLock held = RunLock.Acquire(path);
         RunState? state = null;
         try
         {
@@ -55,7 +55,7 @@ internal sealed class RunFolder : IDisposable
             var folder = new RunFolder(path, held, state?.Run ?? run, state);
             if (held.Owner != folder._run)
             {
-                held.Own(folder._run);
+                held.SetOwner(folder._run);
             }
 
             return folder;
@@ -66,7 +66,7 @@ internal sealed class RunFolder : IDisposable
             held.Dispose();
             if (error is UnauthorizedAccessException or IOException and not RunFolderException)
             {
-                throw Unwritable(path, error);
+                throw CreateUnwritable(path, error);
             }
 
             throw;
@@ -80,7 +80,7 @@ internal sealed class RunFolder : IDisposable
     public void Compare(RunFingerprint fingerprint, Action<string> log)
     {
         _fingerprint = fingerprint;
-        IReadOnlyList<(RunFact Now, string Before)> differences = Found is null ? [] : fingerprint.Differences(Found.Facts);
+        IReadOnlyList<(RunFact Now, string Before)> differences = Found is null ? [] : fingerprint.FindDifferences(Found.Facts);
         RequireSameRun([.. differences.Where(pair => pair.Now.Change == FactChange.Breaks)]);
         foreach (IGrouping<string, (RunFact Now, string Before)> kind in differences.GroupBy(pair => pair.Now.Kind))
         {
@@ -103,10 +103,10 @@ internal sealed class RunFolder : IDisposable
     {
         try
         {
-            RunState.Write(Path.Combine(_path, StateName.For(_run, step).FileName), _run, step, seed, _fingerprint, content);
+            RunState.Write(Path.Combine(_path, StateName.Create(_run, step).FileName), _run, step, seed, _fingerprint, content);
             if (step != _newest)
             {
-                foreach (StateName old in States(_path).Where(name => name.IsOf(_run) && name.Step < (_newest ?? step)))
+                foreach (StateName old in States(_path).Where(name => name.BelongsTo(_run) && name.Step < (_newest ?? step)))
                 {
                     File.Delete(Path.Combine(_path, old.FileName));
                 }
@@ -116,7 +116,7 @@ internal sealed class RunFolder : IDisposable
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw Unwritable(_path, error);
+            throw CreateUnwritable(_path, error);
         }
     }
 
@@ -141,7 +141,7 @@ internal sealed class RunFolder : IDisposable
     // The newest readable state of a run; null: it has none.
     private static RunState? Newest(string path, string run, Action<string> log)
     {
-        StateName[] all = States(path), own = [.. all.Where(name => name.IsOf(run))];
+        StateName[] all = States(path), own = [.. all.Where(name => name.BelongsTo(run))];
         if (own.Length < all.Length)
         {
             log($"RunFolder '{path}' holds states of another run, which are not touched: "

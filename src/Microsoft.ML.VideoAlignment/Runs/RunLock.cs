@@ -35,7 +35,7 @@ internal sealed partial class RunLock : IDisposable
     /// <param name="folder">An existing folder.</param>
     /// <returns>The lock, released when it is disposed.</returns>
     /// <exception cref="RunFolderException">Another run holds it, or the folder cannot be written.</exception>
-    public static RunLock Take(string folder)
+    public static RunLock Acquire(string folder)
     {
         string path = Path.Combine(folder, FileName);
         try
@@ -44,20 +44,20 @@ internal sealed partial class RunLock : IDisposable
         }
         catch (UnauthorizedAccessException error)
         {
-            throw RunFolder.Unwritable(folder, error);
+            throw RunFolder.CreateUnwritable(folder, error);
         }
         catch (IOException error)
         {
             throw File.Exists(path)
                 ? new RunFolderException(
                     folder, $"another run is using this folder ('{FileName}' is held: {error.Message}). Wait for it to end, or name another RunFolder.", error)
-                : RunFolder.Unwritable(folder, error);
+                : RunFolder.CreateUnwritable(folder, error);
         }
     }
 
     /// <summary>Makes a run the owner of the folder, also after a restart.</summary>
     /// <param name="run">32 hexadecimal digits.</param>
-    public void Own(string run)
+    public void SetOwner(string run)
     {
         _file.Position = 0;
         _file.Write(Encoding.ASCII.GetBytes(run));

@@ -19,7 +19,7 @@ internal sealed partial record StateName(int Step, string Run)
 
     public string FileName => string.Create(CultureInfo.InvariantCulture, $"state-{Step:D8}-{Run}.safetensors");
 
-    public static StateName For(string run, int step) => new(step, run[..RunDigits]);
+    public static StateName Create(string run, int step) => new(step, run[..RunDigits]);
 
     /// <summary>Parses the name of a file.</summary>
     /// <param name="fileName">The name without its folder.</param>
@@ -34,5 +34,5 @@ internal sealed partial record StateName(int Step, string Run)
 
     /// <summary>Whether this is a state of a run.</summary>
     /// <param name="run">Name of the run, 32 hexadecimal digits.</param>
-    public bool IsOf(string run) => run.StartsWith(Run, StringComparison.Ordinal);
+    public bool BelongsTo(string run) => run.StartsWith(Run, StringComparison.Ordinal);
 }

@@ -15,21 +15,21 @@ internal sealed class StateReader(JsonObject values, IWeightSource tensors, stri
 
     /// <summary>Opens the section of a part; empty where the state has none of this name.</summary>
     /// <param name="name">Name within this section.</param>
-    public StateReader Section(string name) =>
-        new(values[name] switch { null => [], JsonObject section => section, _ => throw Fault(name, "is not a section") }, tensors, $"{path}{name}/");
+    public StateReader OpenSection(string name) =>
+        new(values[name] switch { null => [], JsonObject section => section, _ => throw CreateFault(name, "is not a section") }, tensors, $"{path}{name}/");
 
-    public long Integer(string name, long minimum = 0, long maximum = long.MaxValue) =>
+    public long ReadInteger(string name, long minimum = 0, long maximum = long.MaxValue) =>
         values[name] is JsonValue value && value.TryGetValue(out long number) && number >= minimum && number <= maximum
             ? number
-            : throw Fault(name, $"is not a whole number from {minimum} to {maximum}");
+            : throw CreateFault(name, $"is not a whole number from {minimum} to {maximum}");
 
-    public bool Flag(string name) =>
-        values[name] is JsonValue value && value.TryGetValue(out bool flag) ? flag : throw Fault(name, "is neither true nor false");
+    public bool ReadFlag(string name) =>
+        values[name] is JsonValue value && value.TryGetValue(out bool flag) ? flag : throw CreateFault(name, "is neither true nor false");
 
-    public string Text(string name) =>
-        values[name] is JsonValue value && value.TryGetValue(out string? text) ? text : throw Fault(name, "is not a text");
+    public string ReadText(string name) =>
+        values[name] is JsonValue value && value.TryGetValue(out string? text) ? text : throw CreateFault(name, "is not a text");
 
-    public double Number(string name) => StateNumber.TryParse(Text(name), out double number) ? number : throw Fault(name, "is not a number");
+    public double ReadNumber(string name) => StateNumber.TryParse(ReadText(name), out double number) ? number : throw CreateFault(name, "is not a number");
 
     /// <summary>Whether the section has a value or tensor of this name.</summary>
     /// <param name="name">Name within the section.</param>
@@ -40,7 +40,7 @@ internal sealed class StateReader(JsonObject values, IWeightSource tensors, stri
     /// <param name="like">A tensor of the expected shape and dtype.</param>
     /// <returns>A tensor on the CPU, which the caller owns.</returns>
     /// <exception cref="RunFolderException">It is missing, or has another shape or dtype.</exception>
-    public Tensor TensorLike(string name, Tensor like) => Tensor(name, like.dtype, like.shape);
+    public Tensor ReadTensorLike(string name, Tensor like) => ReadTensor(name, like.dtype, like.shape);
 
     /// <summary>Reads a tensor of known size.</summary>
     /// <param name="name">Name within the section.</param>
@@ -48,13 +48,13 @@ internal sealed class StateReader(JsonObject values, IWeightSource tensors, stri
     /// <param name="shape">The expected sizes; -1 accepts any.</param>
     /// <returns>A tensor on the CPU, which the caller owns.</returns>
     /// <exception cref="RunFolderException">It is missing, or has another shape or dtype.</exception>
-    public Tensor Tensor(string name, ScalarType dtype, params IReadOnlyList<long> shape)
+    public Tensor ReadTensor(string name, ScalarType dtype, params IReadOnlyList<long> shape)
     {
         WeightInfo info = Entry(name);
         bool fits = info.Dtype == dtype && info.Shape.Count == shape.Count && info.Shape.Zip(shape).All(pair => pair.Second < 0 || pair.First == pair.Second);
         return fits
             ? tensors.Read(path + name)
-            : throw Fault(name, $"is {info.Dtype} [{string.Join(", ", info.Shape)}], expected {dtype} [{string.Join(", ", shape)}]");
+            : throw CreateFault(name, $"is {info.Dtype} [{string.Join(", ", info.Shape)}], expected {dtype} [{string.Join(", ", shape)}]");
     }
 
     /// <summary>Reads a tensor of any size that outlives the scope of the call.</summary>
@@ -62,51 +62,51 @@ internal sealed class StateReader(JsonObject values, IWeightSource tensors, stri
     /// <param name="device">Where to put the tensor.</param>
     /// <returns>The tensor, which the caller owns.</returns>
     /// <exception cref="RunFolderException">It is missing.</exception>
-    public Tensor AnyTensor(string name, Device device)
+    public Tensor ReadAnyTensor(string name, Device device)
     {
         using DisposeScope scope = NewDisposeScope();
         _ = Entry(name);
         return tensors.Read(path + name).to(device).DetachFromDisposeScope();
     }
 
-    public double[] Numbers(string name)
+    public double[] ReadNumbers(string name)
     {
-        using Tensor list = Tensor(name, ScalarType.Float64, -1);
+        using Tensor list = ReadTensor(name, ScalarType.Float64, -1);
         return list.data<double>().ToArray();
     }
 
-    public int[] Integers(string name, int minimum = 0, int maximum = int.MaxValue)
+    public int[] ReadIntegers(string name, int minimum = 0, int maximum = int.MaxValue)
     {
-        using Tensor list = Tensor(name, ScalarType.Int64, -1);
+        using Tensor list = ReadTensor(name, ScalarType.Int64, -1);
         return
         [
             .. list.data<long>().Select(value => value >= minimum && value <= maximum
                 ? (int)value
-                : throw Fault(name, $"holds {value}, expected {minimum} to {maximum}")),
+                : throw CreateFault(name, $"holds {value}, expected {minimum} to {maximum}")),
         ];
     }
 
-    public string[] Texts(string name)
+    public string[] ReadTexts(string name)
     {
-        using Tensor list = Tensor(name, ScalarType.Byte, -1);
+        using Tensor list = ReadTensor(name, ScalarType.Byte, -1);
         try
         {
-            return JsonSerializer.Deserialize<string[]>(list.bytes) is { } texts && !texts.Contains(null) ? texts : throw Fault(name, "holds null");
+            return JsonSerializer.Deserialize<string[]>(list.bytes) is { } texts && !texts.Contains(null) ? texts : throw CreateFault(name, "holds null");
         }
         catch (JsonException error)
         {
-            throw Fault(name, $"is not a list of texts: {error.Message.TrimEnd('.')}");
+            throw CreateFault(name, $"is not a list of texts: {error.Message.TrimEnd('.')}");
         }
     }
 
     /// <summary>Creates the error for a value of this section.</summary>
     /// <param name="name">Name within the section.</param>
     /// <param name="problem">What is wrong with it, such as "is missing".</param>
-    public RunFolderException Fault(string name, string problem) =>
+    public RunFolderException CreateFault(string name, string problem) =>
         new(
             tensors.Location,
             $"'{path}{name}' {problem}. The state was written by another version, or changed since. Name another RunFolder, or delete this file.");
 
     private WeightInfo Entry(string name) =>
-        tensors.Entries.TryGetValue(path + name, out WeightInfo info) ? info : throw Fault(name, "is missing");
+        tensors.Entries.TryGetValue(path + name, out WeightInfo info) ? info : throw CreateFault(name, "is missing");
 }

@@ -29,7 +29,7 @@ internal sealed class StateWriter : IDisposable
     /// <summary>Adds a section for a part.</summary>
     /// <param name="name">A name that is not used yet.</param>
     /// <returns>The section, which shares this object's content.</returns>
-    public StateWriter Section(string name)
+    public StateWriter AddSection(string name)
     {
         var values = new JsonObject();
         _values.Add(name, values);

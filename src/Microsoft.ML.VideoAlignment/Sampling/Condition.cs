@@ -85,16 +85,16 @@ internal sealed record Condition : IDisposable
     /// <returns>Tensors that no dispose scope owns; the caller does.</returns>
     public static Condition Load(StateReader state, Device device)
     {
-        Tensor? Part(string name) => state.Has(name) ? state.AnyTensor(name, device) : null;
+        Tensor? Part(string name) => state.Has(name) ? state.ReadAnyTensor(name, device) : null;
         return new Condition
         {
-            Text = state.AnyTensor(nameof(Text), device),
+            Text = state.ReadAnyTensor(nameof(Text), device),
             TextMask = Part(nameof(TextMask)),
             ImageLatents = Part(nameof(ImageLatents)),
             Scalars = Part(nameof(Scalars)),
             FrameMask = Part(nameof(FrameMask)),
-            Size = new VideoSize((int)state.Integer("frames", 1, int.MaxValue),
-                (int)state.Integer("height", 1, int.MaxValue), (int)state.Integer("width", 1, int.MaxValue)),
+            Size = new VideoSize((int)state.ReadInteger("frames", 1, int.MaxValue),
+                (int)state.ReadInteger("height", 1, int.MaxValue), (int)state.ReadInteger("width", 1, int.MaxValue)),
         };
     }
 

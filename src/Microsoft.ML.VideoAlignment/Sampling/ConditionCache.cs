@@ -20,7 +20,7 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
     /// <param name="prompts">The run's prompts.</param>
     public void Prepare(IEnumerable<VideoPrompt> prompts)
     {
-        if (model.Images == ImageUse.Required || (!model.TextEncoderReopens && RunContext.Observer<CpuOffloader>() is null))
+        if (model.Images == ImageUse.Required || (!model.ReopensTextEncoder && RunContext.Observer<CpuOffloader>() is null))
         {
             return;
         }
@@ -58,7 +58,7 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
     /// <param name="images">What the segment begins with [B, 3, H, W], RGB in [0, 1].</param>
     /// <param name="noise">Makes standard normal noise of a shape [B, ...].</param>
     /// <returns>B rows each; the second is null where guidance does not act.</returns>
-    public (Condition Conditional, Condition? Unconditional) After(
+    public (Condition Conditional, Condition? Unconditional) GetForSegment(
         int segment, IReadOnlyList<VideoPrompt> prompts, Tensor images, Func<IReadOnlyList<long>, Tensor> noise)
     {
         using (set_grad_enabled(images.requires_grad && is_grad_enabled()))
@@ -100,7 +100,7 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
 
     private Condition Texts(VideoRequest request)
     {
-        string[] read = [.. request.Prompts.Select(prompt => model.TextRead(prompt, request.Segment, request.Segments))];
+        string[] read = [.. request.Prompts.Select(prompt => model.EncoderText(prompt, request.Segment, request.Segments))];
         foreach ((string text, string prompt) in read.Zip(request.Prompts)
             .Where(pair => !_kept.ContainsKey(pair.First)).DistinctBy(pair => pair.First).ToList())
         {

@@ -22,7 +22,7 @@ internal sealed class FiniteLatents(ISampler sampler, IReadOnlyList<string> prom
     {
         if (!MetaOps.IsMeta(latents))
         {
-            _notes.Add((step, FiniteVideo.Rows(prediction).MoveToOuterDisposeScope(), FiniteVideo.Rows(latents).MoveToOuterDisposeScope()));
+            _notes.Add((step, FiniteVideo.AreRowsFinite(prediction).MoveToOuterDisposeScope(), FiniteVideo.AreRowsFinite(latents).MoveToOuterDisposeScope()));
         }
     }
 
@@ -30,20 +30,20 @@ internal sealed class FiniteLatents(ISampler sampler, IReadOnlyList<string> prom
     /// <exception cref="NotFiniteNumberException">They are not.</exception>
     public void Require()
     {
-        if (_notes.Count == 0 || FiniteVideo.FirstNot(_notes[^1].Latents) is not { } row)
+        if (_notes.Count == 0 || FiniteVideo.FindNotFinite(_notes[^1].Latents) is not { } row)
         {
             return;
         }
 
         (int step, Tensor prediction, _) = _notes.First(note =>
-            FiniteVideo.FirstNot(note.Latents) is not null || FiniteVideo.FirstNot(note.Prediction) is not null);
-        bool network = FiniteVideo.FirstNot(prediction) is not null;
+            FiniteVideo.FindNotFinite(note.Latents) is not null || FiniteVideo.FindNotFinite(note.Prediction) is not null);
+        bool network = FiniteVideo.FindNotFinite(prediction) is not null;
         string where = string.Create(
             CultureInfo.InvariantCulture, $"in denoising step {step + 1} of {sampler.Timesteps.Count} (timestep {sampler.Timesteps[step]:g6})");
         throw new NotFiniteNumberException(network
-            ? $"The denoiser's prediction {where} is not finite{FiniteVideo.Named(row, prompts)}. Half precision may have overflowed (try another "
+            ? $"The denoiser's prediction {where} is not finite{FiniteVideo.DescribeRow(row, prompts)}. Half precision may have overflowed (try another "
                 + "VideoModelOptions.Precision), the guidance scale or a LoRA strength may be too large, or training has diverged (a lower learning rate)."
-            : $"The sampler's latents {where} are not finite{FiniteVideo.Named(row, prompts)}, though the denoiser's prediction is. "
+            : $"The sampler's latents {where} are not finite{FiniteVideo.DescribeRow(row, prompts)}, though the denoiser's prediction is. "
                 + "Take fewer InferenceSteps, or another Sampler.");
     }
 }

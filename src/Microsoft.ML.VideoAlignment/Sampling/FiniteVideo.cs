@@ -12,16 +12,16 @@ internal static class FiniteVideo
     /// <summary>Tells of each row whether it is finite.</summary>
     /// <param name="x">[B, ...].</param>
     /// <returns>Booleans [B] on the device of <paramref name="x"/>.</returns>
-    public static Tensor Rows(Tensor x)
+    public static Tensor AreRowsFinite(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
         return x.isfinite().reshape(x.shape[0], -1).all(1).MoveToOuterDisposeScope();
     }
 
     /// <summary>Finds the first row that is not finite; waits for the device.</summary>
-    /// <param name="rows">What <see cref="Rows"/> gave.</param>
+    /// <param name="rows">What <see cref="AreRowsFinite"/> gave.</param>
     /// <returns>Null: all rows are finite.</returns>
-    public static int? FirstNot(Tensor rows)
+    public static int? FindNotFinite(Tensor rows)
     {
         using Tensor host = rows.cpu();
         int row = host.data<bool>().ToArray().AsSpan().IndexOf(false);
@@ -40,11 +40,11 @@ internal static class FiniteVideo
             return;
         }
 
-        using Tensor rows = Rows(pixels);
-        if (FirstNot(rows) is { } row)
+        using Tensor rows = AreRowsFinite(pixels);
+        if (FindNotFinite(rows) is { } row)
         {
             throw new NotFiniteNumberException(
-                $"The decoder's output for frames {string.Join(", ", frames)} is not finite{Named(row, prompts)}, though the latents are. "
+                $"The decoder's output for frames {string.Join(", ", frames)} is not finite{DescribeRow(row, prompts)}, though the latents are. "
                 + "Weights in half precision overflow: load the model with VideoModelOptions.Precision Full or BFloat16.");
         }
     }
@@ -52,7 +52,7 @@ internal static class FiniteVideo
     /// <summary>Names a row for a message.</summary>
     /// <param name="row">The row, from 0.</param>
     /// <param name="prompts">The rows' prompts; empty: not known.</param>
-    public static string Named(int row, IReadOnlyList<string> prompts) => row < prompts.Count
+    public static string DescribeRow(int row, IReadOnlyList<string> prompts) => row < prompts.Count
         ? string.Create(CultureInfo.InvariantCulture, $" for row {row} of the batch, prompt '{Quotation.Shorten(prompts[row])}'")
         : string.Create(CultureInfo.InvariantCulture, $" for row {row} of the batch");
 }

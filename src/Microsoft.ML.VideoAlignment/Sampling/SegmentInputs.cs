@@ -50,7 +50,8 @@ internal sealed class SegmentBuilder(VideoDiffusionModel model, SamplingSettings
         int segment, IReadOnlyList<VideoPrompt> prompts, Tensor? image, Func<IReadOnlyList<long>, Tensor> noise, Func<GradientPlan>? plan = null)
     {
         long[] shape = model.LatentShape(prompts.Count, sampling.Size);
-        (Condition conditional, Condition? unconditional) = image is null ? conditions.Get(prompts, noise) : conditions.After(segment, prompts, image, noise);
+        (Condition conditional, Condition? unconditional) = image is null ? conditions.Get(prompts, noise)
+            : conditions.GetForSegment(segment, prompts, image, noise);
         return new SegmentInputs
         {
             Condition = conditional,

@@ -119,7 +119,7 @@ internal sealed class SegmentSampler
     public Tensor FramesForReward(IReadOnlyList<Tensor> segments, IReadOnlyList<int> frames)
     {
         using DisposeScope scope = NewDisposeScope();
-        return cat([.. frames.Chunk(_model.FramesDecodedTogether).Select(VisibleFrames)], dim: 2).MoveToOuterDisposeScope();
+        return cat([.. frames.Chunk(_model.DecoderChunkFrames).Select(VisibleFrames)], dim: 2).MoveToOuterDisposeScope();
 
         Tensor VisibleFrames(int[] part)
         {

@@ -101,7 +101,7 @@ public sealed partial class VideoDiffusionModel : IDisposable
     internal LoraVocabulary LoraVocabulary => Parts.Traits.Lora;
 
     /// <summary>What the denoiser computes in: noise and images are brought to it.</summary>
-    internal ScalarType ComputeDtype => Placement.Computing(Denoiser.parameters().First().dtype);
+    internal ScalarType ComputeDtype => Placement.ComputeDtype(Denoiser.parameters().First().dtype);
 
     /// <summary>What videos are made from.</summary>
     internal ImageUse Images => Parts.Traits.Images;
@@ -113,7 +113,7 @@ public sealed partial class VideoDiffusionModel : IDisposable
     internal bool TakesNegativePrompt => Parts.Traits.TakesNegativePrompt;
 
     /// <inheritdoc cref="ModelTraits.ReopensTextEncoder"/>
-    internal bool TextEncoderReopens => Parts.Traits.ReopensTextEncoder;
+    internal bool ReopensTextEncoder => Parts.Traits.ReopensTextEncoder;
 
     /// <inheritdoc cref="ISamplerFactory.Scheduler"/>
     internal IScheduler Scheduler => Parts.Samplers.Scheduler;
@@ -128,7 +128,7 @@ public sealed partial class VideoDiffusionModel : IDisposable
         + $"{Scheduler.Name}. Use AlignmentAlgorithm.RewardGradient with another window for it, or a ModelScope or VideoCrafter model.");
 
     /// <inheritdoc cref="IFrameDecoder.ChunkFrames"/>
-    internal int FramesDecodedTogether => Parts.Decoder.ChunkFrames;
+    internal int DecoderChunkFrames => Parts.Decoder.ChunkFrames;
 
     /// <inheritdoc cref="ISamplerFactory.Swap"/>
     internal IScheduler SwapScheduler(string className) => Parts.Samplers.Swap(className);
@@ -145,7 +145,7 @@ public sealed partial class VideoDiffusionModel : IDisposable
     internal Condition Encode(VideoRequest request) => AddImages(EncodeTexts(request), request);
 
     /// <summary>
-    /// Encodes what texts alone decide, row by row (<see cref="TextRead"/>), which can be kept; of models that read no texts there is nothing to keep.
+    /// Encodes what texts alone decide, row by row (<see cref="EncoderText"/>), which can be kept; of models that read no texts there is nothing to keep.
     /// </summary>
     /// <param name="request">B prompts and what goes with them.</param>
     /// <returns>B rows.</returns>
@@ -168,8 +168,8 @@ public sealed partial class VideoDiffusionModel : IDisposable
     /// <inheritdoc cref="IConditioner.CreateEmpty"/>
     internal Condition EmptyCondition(int batch, VideoSize size) => Parts.Conditioner.CreateEmpty(batch, size);
 
-    /// <inheritdoc cref="IConditioner.TextRead"/>
-    internal string TextRead(string prompt, int segment, int segments) => Parts.Conditioner.TextRead(prompt, segment, segments);
+    /// <inheritdoc cref="IConditioner.EncoderText"/>
+    internal string EncoderText(string prompt, int segment, int segments) => Parts.Conditioner.EncoderText(prompt, segment, segments);
 
     /// <inheritdoc cref="IConditioner.RewardText"/>
     internal string RewardText(string prompt, int segments) => Parts.Conditioner.RewardText(prompt, segments);
@@ -221,7 +221,7 @@ public sealed partial class VideoDiffusionModel : IDisposable
     /// <summary>
     /// Makes a model of the same denoiser and decoder that has shapes and no memory (<see cref="MetaOps"/>). It is not to be disposed and encodes nothing.
     /// </summary>
-    internal VideoDiffusionModel OnMeta() => new(Parts.OnMeta() with { Hash = () => Hash });
+    internal VideoDiffusionModel ToMeta() => new(Parts.OnMeta() with { Hash = () => Hash });
 
     /// <summary>Moves all networks.</summary>
     /// <param name="device">Where to.</param>

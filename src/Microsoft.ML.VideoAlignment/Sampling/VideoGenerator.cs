@@ -96,7 +96,7 @@ internal sealed class VideoGenerator(VideoDiffusionModel model, SamplingSettings
     private Tensor DecodeAll(SegmentSampler chain, Tensor latents)
     {
         var parts = new List<Tensor>();
-        foreach (int[] part in Enumerable.Range(0, settings.Size.Frames).Chunk(model.FramesDecodedTogether))
+        foreach (int[] part in Enumerable.Range(0, settings.Size.Frames).Chunk(model.DecoderChunkFrames))
         {
             using Tensor decoded = chain.Decode(latents, part);
             parts.Add(UnitRange.FromSigned(decoded));

@@ -8,13 +8,13 @@ namespace Microsoft.ML.VideoAlignment.Sampling;
 internal sealed record VideoPrompt(string Text, Func<Tensor>? Image = null)
 {
     /// <summary>Images that the text itself names, in its order; where there are any, there is no <see cref="Image"/>.</summary>
-    public IReadOnlyList<Func<Tensor>> Named { get; init; } = [];
+    public IReadOnlyList<Func<Tensor>> NamedImages { get; init; } = [];
 
     /// <summary>All images.</summary>
-    public IReadOnlyList<Func<Tensor>> Images => Image is null ? Named : [Image];
+    public IReadOnlyList<Func<Tensor>> Images => Image is null ? NamedImages : [Image];
 
     /// <summary>The text alone.</summary>
-    public VideoPrompt WithoutImages => this with { Image = null, Named = [] };
+    public VideoPrompt WithoutImages => this with { Image = null, NamedImages = [] };
 
     /// <summary>Makes a prompt of a text alone.</summary>
     /// <param name="text">The text.</param>

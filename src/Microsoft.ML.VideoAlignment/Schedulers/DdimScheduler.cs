@@ -18,10 +18,10 @@ internal sealed class DdimScheduler : IPolicyScheduler
         config.RequireOff("thresholding");
         _schedule = NoiseSchedule.FromConfig(config);
         Prediction = PredictionTypes.FromConfig(config);
-        _clip = config.Flag("clip_sample", true) ? config.Positive("clip_sample_range", 1) : null;
-        _spacing = config.Choice("timestep_spacing", "leading", "leading", "trailing", "linspace");
-        _offset = config.Integer("steps_offset", 0, minimum: 0, TrainTimesteps - 1);
-        FinalAlphaCumprod = config.Flag("set_alpha_to_one", true) ? 1 : _schedule.AlphasCumprod[0];
+        _clip = config.GetFlag("clip_sample", true) ? config.GetPositive("clip_sample_range", 1) : null;
+        _spacing = config.GetChoice("timestep_spacing", "leading", "leading", "trailing", "linspace");
+        _offset = config.GetInteger("steps_offset", 0, minimum: 0, TrainTimesteps - 1);
+        FinalAlphaCumprod = config.GetFlag("set_alpha_to_one", true) ? 1 : _schedule.AlphasCumprod[0];
     }
 
     public string Name => "DDIMScheduler";

@@ -34,8 +34,8 @@ internal readonly record struct DdimStep(double Alpha, double Sigma, double Next
     /// <param name="rederiveNoise">See <see cref="Apply"/>.</param>
     public double Sensitivity(PredictionType type, bool rederiveNoise)
     {
-        double clean = type.Clean(Alpha, Sigma).OfPrediction;
-        double noise = rederiveNoise ? -Alpha / Sigma * clean : type.Noise(Alpha, Sigma).OfPrediction;
+        double clean = type.CleanWeights(Alpha, Sigma).OfPrediction;
+        double noise = rederiveNoise ? -Alpha / Sigma * clean : type.NoiseWeights(Alpha, Sigma).OfPrediction;
         return (NextAlpha * clean) + (Direction * noise);
     }
 
@@ -50,8 +50,8 @@ internal readonly record struct DdimStep(double Alpha, double Sigma, double Next
     public SamplerStep Apply(PredictionType type, double? clip, bool rederiveNoise, Tensor sample, Tensor prediction, Tensor? noise)
     {
         using DisposeScope scope = NewDisposeScope();
-        (double cleanX, double cleanM) = type.Clean(Alpha, Sigma);
-        (double noiseX, double noiseM) = rederiveNoise ? (1 / Sigma, 0) : type.Noise(Alpha, Sigma);
+        (double cleanX, double cleanM) = type.CleanWeights(Alpha, Sigma);
+        (double noiseX, double noiseM) = rederiveNoise ? (1 / Sigma, 0) : type.NoiseWeights(Alpha, Sigma);
         Tensor clean = LinearStep.Combine((cleanX, sample), (cleanM, prediction));
         if (clip is { } range)
         {

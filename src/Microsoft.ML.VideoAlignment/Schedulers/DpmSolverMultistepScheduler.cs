@@ -33,26 +33,26 @@ internal sealed class DpmSolverMultistepScheduler : IScheduler
         _schedule = NoiseSchedule.FromConfig(config).WithoutExactZero();
         _trainSigmas = _schedule.Sigmas();
         _prediction = PredictionTypes.FromConfig(config);
-        _order = config.Integer("solver_order", 2, minimum: 1, maximum: 3);
+        _order = config.GetInteger("solver_order", 2, minimum: 1, maximum: 3);
 
-        _stochastic = config.Choice("algorithm_type", "dpmsolver++", "dpmsolver++", "sde-dpmsolver++") == "sde-dpmsolver++";
+        _stochastic = config.GetChoice("algorithm_type", "dpmsolver++", "dpmsolver++", "sde-dpmsolver++") == "sde-dpmsolver++";
 
         // Variants of other solvers, in files that were written for those, mean midpoint here.
-        _heun = config.Choice("solver_type", "midpoint", "midpoint", "heun", "logrho", "bh1", "bh2") == "heun";
-        _lowerOrderFinal = config.Flag("lower_order_final", true);
-        _eulerAtFinal = config.Flag("euler_at_final", false);
-        _karras = config.Flag("use_karras_sigmas", false);
-        _endsAtZero = config.Choice("final_sigmas_type", "zero", "zero", "sigma_min") == "zero";
-        _spacing = config.Choice("timestep_spacing", "linspace", "linspace", "leading", "trailing");
-        _offset = config.Integer("steps_offset", 0, minimum: 0, TrainTimesteps - 1);
-        (_sigmaMin, _sigmaMax) = config.SigmaRange();
+        _heun = config.GetChoice("solver_type", "midpoint", "midpoint", "heun", "logrho", "bh1", "bh2") == "heun";
+        _lowerOrderFinal = config.GetFlag("lower_order_final", true);
+        _eulerAtFinal = config.GetFlag("euler_at_final", false);
+        _karras = config.GetFlag("use_karras_sigmas", false);
+        _endsAtZero = config.GetChoice("final_sigmas_type", "zero", "zero", "sigma_min") == "zero";
+        _spacing = config.GetChoice("timestep_spacing", "linspace", "linspace", "leading", "trailing");
+        _offset = config.GetInteger("steps_offset", 0, minimum: 0, TrainTimesteps - 1);
+        (_sigmaMin, _sigmaMax) = config.GetSigmaRange();
 
         // lambda = log(alpha/sigma) = -log sqrt((1 - abar)/abar) falls with t.
-        double lambdaMin = config.NumberOrInfinity("lambda_min_clipped", double.NegativeInfinity);
+        double lambdaMin = config.GetNumberOrInfinity("lambda_min_clipped", double.NegativeInfinity);
         _last = _schedule.Length - _trainSigmas.Count(sigma => -Math.Log(sigma) < lambdaMin);
         if (_last < 1)
         {
-            throw config.Wrong("lambda_min_clipped", lambdaMin, "a value that leaves training timesteps");
+            throw config.InvalidValue("lambda_min_clipped", lambdaMin, "a value that leaves training timesteps");
         }
     }
 
@@ -180,7 +180,7 @@ internal sealed class DpmSolverMultistepScheduler : IScheduler
         private (double OfSample, double OfPrediction) CleanAt(int step)
         {
             (double alpha, double sigma) = DpmSolverStep.Split(_sigmas[step]);
-            return _prediction.Clean(alpha, sigma);
+            return _prediction.CleanWeights(alpha, sigma);
         }
     }
 }

@@ -28,13 +28,13 @@ internal sealed class EulerDiscreteScheduler : IScheduler
         _schedule = NoiseSchedule.FromConfig(config).WithoutExactZero();
         _trainSigmas = _schedule.Sigmas();
         _prediction = PredictionTypes.FromConfig(config);
-        _karras = config.Flag("use_karras_sigmas", false);
-        _logLinear = config.Choice("interpolation_type", "linear", "linear", "log_linear") == "log_linear";
-        _continuous = config.Choice("timestep_type", "discrete", "discrete", "continuous") == "continuous" && _prediction == PredictionType.Velocity;
-        _endsAtZero = config.Choice("final_sigmas_type", "zero", "zero", "sigma_min") == "zero";
-        _spacing = config.Choice("timestep_spacing", "linspace", "linspace", "leading", "trailing");
-        _offset = config.Integer("steps_offset", 0, minimum: 0, TrainTimesteps - 1);
-        (_sigmaMin, _sigmaMax) = config.SigmaRange();
+        _karras = config.GetFlag("use_karras_sigmas", false);
+        _logLinear = config.GetChoice("interpolation_type", "linear", "linear", "log_linear") == "log_linear";
+        _continuous = config.GetChoice("timestep_type", "discrete", "discrete", "continuous") == "continuous" && _prediction == PredictionType.Velocity;
+        _endsAtZero = config.GetChoice("final_sigmas_type", "zero", "zero", "sigma_min") == "zero";
+        _spacing = config.GetChoice("timestep_spacing", "linspace", "linspace", "leading", "trailing");
+        _offset = config.GetInteger("steps_offset", 0, minimum: 0, TrainTimesteps - 1);
+        (_sigmaMin, _sigmaMax) = config.GetSigmaRange();
     }
 
     public string Name => "EulerDiscreteScheduler";
@@ -139,7 +139,7 @@ internal sealed class EulerDiscreteScheduler : IScheduler
         private (double OfSample, double OfPrediction) CleanAt(int step)
         {
             double alpha = Scale(step);
-            (double ofScaled, double ofPrediction) = prediction.Clean(alpha, sigmas[step] * alpha);
+            (double ofScaled, double ofPrediction) = prediction.CleanWeights(alpha, sigmas[step] * alpha);
             return (ofScaled * alpha, ofPrediction);
         }
     }

@@ -29,11 +29,11 @@ internal sealed class NoiseSchedule
     /// <exception cref="InvalidDataException">The betas add no noise or too much, or one is outside [0, 1).</exception>
     public static NoiseSchedule FromConfig(SchedulerConfig config)
     {
-        int length = config.Integer("num_train_timesteps", 1000, minimum: 1, SchedulerConfig.MaxTrainTimesteps);
-        double start = config.Number("beta_start", 0.0001);
-        double end = config.Number("beta_end", 0.02);
-        string kind = config.Choice("beta_schedule", "linear", "linear", "scaled_linear", "squaredcos_cap_v2");
-        double[] betas = config.Numbers("trained_betas") ?? kind switch
+        int length = config.GetInteger("num_train_timesteps", 1000, minimum: 1, SchedulerConfig.MaxTrainTimesteps);
+        double start = config.GetNumber("beta_start", 0.0001);
+        double end = config.GetNumber("beta_end", 0.02);
+        string kind = config.GetChoice("beta_schedule", "linear", "linear", "scaled_linear", "squaredcos_cap_v2");
+        double[] betas = config.GetNumbers("trained_betas") ?? kind switch
         {
             "linear" => Spacing.Linspace(start, end, length),
             "scaled_linear" => ScaledLinear(start, end, length),
@@ -41,7 +41,7 @@ internal sealed class NoiseSchedule
         };
         if (betas.Length == 0 || betas.Any(beta => beta is not (>= 0 and < 1)))
         {
-            throw config.Wrong("betas", betas.FirstOrDefault(beta => beta is not (>= 0 and < 1)), "at least one, and each at least 0 and below 1");
+            throw config.InvalidValue("betas", betas.FirstOrDefault(beta => beta is not (>= 0 and < 1)), "at least one, and each at least 0 and below 1");
         }
 
         var alphasCumprod = new double[betas.Length];
@@ -55,12 +55,12 @@ internal sealed class NoiseSchedule
         // With no noise at all, or no signal before the last timestep, sigma or 1/abar is 0/0 there.
         if (!(product < 1) || (alphasCumprod.Length > 1 && !(alphasCumprod[^2] > 0)))
         {
-            throw config.Wrong(
+            throw config.InvalidValue(
                 "the product of all 1 - beta", product,
                 "a number above 0 and below 1: beta_start, beta_end or trained_betas add no noise, or too much");
         }
 
-        if (config.Flag("rescale_betas_zero_snr", false))
+        if (config.GetFlag("rescale_betas_zero_snr", false))
         {
             RescaleToZeroTerminalSignal(alphasCumprod);
         }

@@ -16,7 +16,8 @@ internal enum PredictionType
 /// <summary>The clean sample and the noise as linear functions of x and the network's output.</summary>
 internal static class PredictionTypes
 {
-    public static PredictionType FromConfig(SchedulerConfig config) => config.Choice("prediction_type", "epsilon", "epsilon", "sample", "v_prediction") switch
+    public static PredictionType FromConfig(SchedulerConfig config) =>
+        config.GetChoice("prediction_type", "epsilon", "epsilon", "sample", "v_prediction") switch
     {
         "epsilon" => PredictionType.Epsilon,
         "sample" => PredictionType.Sample,
@@ -27,7 +28,7 @@ internal static class PredictionTypes
     /// <param name="type">What the network predicts.</param>
     /// <param name="alpha">Weight of x_0 in x.</param>
     /// <param name="sigma">Weight of the noise in x.</param>
-    public static (double OfSample, double OfPrediction) Clean(this PredictionType type, double alpha, double sigma) => type switch
+    public static (double OfSample, double OfPrediction) CleanWeights(this PredictionType type, double alpha, double sigma) => type switch
     {
         PredictionType.Epsilon => (1 / alpha, -sigma / alpha),
         PredictionType.Sample => (0, 1),
@@ -38,7 +39,7 @@ internal static class PredictionTypes
     /// <param name="type">What the network predicts.</param>
     /// <param name="alpha">Weight of x_0 in x.</param>
     /// <param name="sigma">Weight of the noise in x.</param>
-    public static (double OfSample, double OfPrediction) Noise(this PredictionType type, double alpha, double sigma) => type switch
+    public static (double OfSample, double OfPrediction) NoiseWeights(this PredictionType type, double alpha, double sigma) => type switch
     {
         PredictionType.Epsilon => (0, 1),
         PredictionType.Sample => (1 / sigma, -alpha / sigma),

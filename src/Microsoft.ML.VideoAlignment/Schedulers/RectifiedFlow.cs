@@ -22,10 +22,10 @@ internal sealed record RectifiedFlow : IScheduler
     public int TrainTimesteps { get; init; } = 1000;
 
     /// <summary>Whether timesteps are shifted by the size of the video.</summary>
-    public bool MovesTimes { get; init; }
+    public bool ShiftsTimesteps { get; init; }
 
     /// <summary>Whether timesteps are whole numbers (before they are shifted).</summary>
-    public bool RoundsTimes { get; init; }
+    public bool RoundsTimesteps { get; init; }
 
     /// <summary>Reads the reference's keys; absent ones have its defaults.</summary>
     /// <param name="json">The scheduler section of the reference's configuration.</param>
@@ -34,15 +34,15 @@ internal sealed record RectifiedFlow : IScheduler
         var config = new SchedulerConfig(json, nameof(RectifiedFlow));
         return new RectifiedFlow
         {
-            TrainTimesteps = config.Integer("num_timesteps", 1000, minimum: 1, SchedulerConfig.MaxTrainTimesteps),
-            MovesTimes = config.Flag("use_timestep_transform", false),
-            RoundsTimes = config.Flag("use_discrete_timesteps", false),
+            TrainTimesteps = config.GetInteger("num_timesteps", 1000, minimum: 1, SchedulerConfig.MaxTrainTimesteps),
+            ShiftsTimesteps = config.GetFlag("use_timestep_transform", false),
+            RoundsTimesteps = config.GetFlag("use_discrete_timesteps", false),
         };
     }
 
     /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">The times depend on the size of the video.</exception>
-    public ISampler CreateSampler(int steps, double eta = 0) => MovesTimes
+    public ISampler CreateSampler(int steps, double eta = 0) => ShiftsTimesteps
         ? throw new InvalidOperationException("This rectified flow shifts its timesteps by the size of the video; pass the size.")
         : CreateSampler(steps, frames: 1, height: 0, width: 0);
 
@@ -56,7 +56,7 @@ internal sealed record RectifiedFlow : IScheduler
     public ISampler CreateSampler(int steps, int frames, double height, double width, Tensor? frameMask = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
-        return new RectifiedFlowSampler(Timesteps(steps, MovesTimes ? Ratio(frames, height, width) : 1), TrainTimesteps, frameMask);
+        return new RectifiedFlowSampler(Timesteps(steps, ShiftsTimesteps ? ShiftRatio(frames, height, width) : 1), TrainTimesteps, frameMask);
     }
 
     /// <summary>
@@ -66,7 +66,7 @@ internal sealed record RectifiedFlow : IScheduler
     /// <param name="height">Pixels.</param>
     /// <param name="width">Pixels.</param>
     /// <exception cref="ArgumentOutOfRangeException">There are 2 to 16 frames: the reference counts whole chunks, here none, and divides 0 by 0.</exception>
-    public static double Ratio(int frames, double height, double width)
+    public static double ShiftRatio(int frames, double height, double width)
     {
         if (frames is < 1 or (> 1 and < ChunkFrames))
         {
@@ -127,7 +127,7 @@ internal sealed record RectifiedFlow : IScheduler
     private double[] Timesteps(int steps, double ratio) =>
         [.. Enumerable.Range(0, steps)
             .Select(i => (1 - ((double)i / steps)) * TrainTimesteps)
-            .Select(t => RoundsTimes ? Math.Round(t, MidpointRounding.ToEven) : t)
+            .Select(t => RoundsTimesteps ? Math.Round(t, MidpointRounding.ToEven) : t)
             .Select(t => ratio * t / (1 + ((ratio - 1) * t / TrainTimesteps)))];
 
     private static Tensor PerSample(Tensor values, Tensor like) => values.reshape([-1, .. Enumerable.Repeat(1L, (int)like.ndim - 1)]);

@@ -34,11 +34,11 @@ internal sealed class RectifiedFlowSampler : ISampler
 
     /// <summary>The part of the whole path that a step goes, in (0, 1].</summary>
     /// <param name="step">Index of the step, from 0 to S - 1.</param>
-    public double Length(int step) => (_timesteps[step] - (step + 1 < _timesteps.Length ? _timesteps[step + 1] : 0)) / _train;
+    public double StepLength(int step) => (_timesteps[step] - (step + 1 < _timesteps.Length ? _timesteps[step + 1] : 0)) / _train;
 
     public bool NeedsNoise(int step) => Frames(step, Begins).Contains(true);
 
-    public double Sensitivity(int step) => Length(step);
+    public double Sensitivity(int step) => StepLength(step);
 
     public Tensor ScaleInput(Tensor sample, int step) => sample.alias();
 
@@ -74,7 +74,7 @@ internal sealed class RectifiedFlowSampler : ISampler
     {
         LinearStep.RequireStep(step, _timesteps.Length);
         using DisposeScope scope = NewDisposeScope();
-        Tensor next = LinearStep.Combine((1, sample), (Length(step), prediction));
+        Tensor next = LinearStep.Combine((1, sample), (StepLength(step), prediction));
         Tensor clean = LinearStep.Combine((1, sample), (_timesteps[step] / _train, prediction));
         bool[] active = Frames(step, IsActive);
         if (active.Contains(false))

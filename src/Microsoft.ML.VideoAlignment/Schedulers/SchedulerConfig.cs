@@ -42,40 +42,40 @@ internal sealed class SchedulerConfig
     /// <param name="key">The key.</param>
     /// <param name="otherwise">The value of an absent key.</param>
     /// <exception cref="InvalidDataException">The value is not a finite number.</exception>
-    public double Number(string key, double otherwise) => OptionalNumber(key) ?? otherwise;
+    public double GetNumber(string key, double otherwise) => GetOptionalNumber(key) ?? otherwise;
 
     /// <summary>Reads a finite number above 0.</summary>
     /// <param name="key">The key.</param>
     /// <param name="otherwise">The value of an absent key.</param>
     /// <exception cref="InvalidDataException">The value is not a finite number above 0.</exception>
-    public double Positive(string key, double otherwise) => OptionalPositive(key) ?? otherwise;
+    public double GetPositive(string key, double otherwise) => GetOptionalPositive(key) ?? otherwise;
 
     /// <summary>Reads a finite number above 0.</summary>
     /// <param name="key">The key.</param>
     /// <returns>The number; null where the key is absent.</returns>
     /// <exception cref="InvalidDataException">The value is not a finite number above 0.</exception>
-    public double? OptionalPositive(string key) => OptionalNumber(key) is not { } number
+    public double? GetOptionalPositive(string key) => GetOptionalNumber(key) is not { } number
         ? null
-        : number > 0 ? number : throw Wrong(key, _values[key], "a number above 0");
+        : number > 0 ? number : throw InvalidValue(key, _values[key], "a number above 0");
 
     /// <summary>Reads a number or an infinity (Python writes infinities as strings).</summary>
     /// <param name="key">The key.</param>
     /// <param name="otherwise">The value of an absent key.</param>
     /// <exception cref="InvalidDataException">The value is neither.</exception>
-    public double NumberOrInfinity(string key, double otherwise) => !_values.TryGetValue(key, out JsonElement value) ? otherwise
+    public double GetNumberOrInfinity(string key, double otherwise) => !_values.TryGetValue(key, out JsonElement value) ? otherwise
         : value.ValueKind == JsonValueKind.String && value.GetString() is "-Infinity" or "-inf" ? double.NegativeInfinity
         : value.ValueKind == JsonValueKind.String && value.GetString() is "Infinity" or "inf" ? double.PositiveInfinity
-        : Number(key, otherwise);
+        : GetNumber(key, otherwise);
 
     /// <summary>Reads sigma_min and sigma_max, each above 0 and the first below the second.</summary>
     /// <returns>The numbers; null where the key is absent.</returns>
     /// <exception cref="InvalidDataException">The values are not in these ranges.</exception>
-    public (double? Min, double? Max) SigmaRange()
+    public (double? Min, double? Max) GetSigmaRange()
     {
-        (double? min, double? max) = (OptionalPositive("sigma_min"), OptionalPositive("sigma_max"));
+        (double? min, double? max) = (GetOptionalPositive("sigma_min"), GetOptionalPositive("sigma_max"));
         return min < max || min is null || max is null
             ? (min, max)
-            : throw Wrong("sigma_min", min.Value, $"a number below sigma_max, {max.Value.ToString(CultureInfo.InvariantCulture)}");
+            : throw InvalidValue("sigma_min", min.Value, $"a number below sigma_max, {max.Value.ToString(CultureInfo.InvariantCulture)}");
     }
 
     /// <summary>Reads a whole number.</summary>
@@ -84,25 +84,25 @@ internal sealed class SchedulerConfig
     /// <param name="minimum">The least value.</param>
     /// <param name="maximum">The greatest value.</param>
     /// <exception cref="InvalidDataException">The value is not a whole number in this range.</exception>
-    public int Integer(string key, int otherwise, int minimum, int maximum)
+    public int GetInteger(string key, int otherwise, int minimum, int maximum)
     {
-        double number = Number(key, otherwise);
+        double number = GetNumber(key, otherwise);
         return number == Math.Floor(number) && number >= minimum && number <= maximum
             ? (int)number
-            : throw Wrong(key, _values[key], $"a whole number from {minimum} to {maximum}");
+            : throw InvalidValue(key, _values[key], $"a whole number from {minimum} to {maximum}");
     }
 
-    public bool Flag(string key, bool otherwise) =>
+    public bool GetFlag(string key, bool otherwise) =>
         !_values.TryGetValue(key, out JsonElement value) ? otherwise
         : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()
-        : throw Wrong(key, value, "true or false");
+        : throw InvalidValue(key, value, "true or false");
 
     /// <summary>Reads one of several words.</summary>
     /// <param name="key">The key.</param>
     /// <param name="otherwise">The value of an absent key.</param>
     /// <param name="supported">The accepted values.</param>
     /// <exception cref="InvalidDataException">The value is not one of them.</exception>
-    public string Choice(string key, string otherwise, params ReadOnlySpan<string> supported)
+    public string GetChoice(string key, string otherwise, params ReadOnlySpan<string> supported)
     {
         if (!_values.TryGetValue(key, out JsonElement value))
         {
@@ -111,17 +111,17 @@ internal sealed class SchedulerConfig
 
         return value.ValueKind == JsonValueKind.String && supported.Contains(value.GetString()!)
             ? value.GetString()!
-            : throw Wrong(key, value, $"one of {string.Join(", ", supported.ToArray())}");
+            : throw InvalidValue(key, value, $"one of {string.Join(", ", supported.ToArray())}");
     }
 
     /// <summary>Reads a list of finite numbers.</summary>
     /// <param name="key">The key.</param>
     /// <returns>The numbers; null where the key is absent.</returns>
     /// <exception cref="InvalidDataException">The value is not such a list.</exception>
-    public double[]? Numbers(string key) => !_values.TryGetValue(key, out JsonElement value) ? null
+    public double[]? GetNumbers(string key) => !_values.TryGetValue(key, out JsonElement value) ? null
         : value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => Finite(item) is not null)
             ? [.. value.EnumerateArray().Select(item => Finite(item)!.Value)]
-        : throw Wrong(key, value, "a list of numbers");
+        : throw InvalidValue(key, value, "a list of numbers");
 
     /// <summary>Refuses options of the reference that are not implemented, where the file switches one on.</summary>
     /// <param name="keys">Keys of the options.</param>
@@ -130,23 +130,23 @@ internal sealed class SchedulerConfig
     {
         foreach (string key in keys)
         {
-            if (Flag(key, false))
+            if (GetFlag(key, false))
             {
                 throw new NotSupportedException($"{_owner}: {key} = true is not supported. Use a file without it, or another sampler.");
             }
         }
     }
 
-    public InvalidDataException Wrong(string key, double value, string expected) =>
+    public InvalidDataException InvalidValue(string key, double value, string expected) =>
         new($"{_owner}: {key} is {value.ToString(CultureInfo.InvariantCulture)}, expected {expected}.");
 
-    private double? OptionalNumber(string key) =>
-        !_values.TryGetValue(key, out JsonElement value) ? null : Finite(value) ?? throw Wrong(key, value, "a number");
+    private double? GetOptionalNumber(string key) =>
+        !_values.TryGetValue(key, out JsonElement value) ? null : Finite(value) ?? throw InvalidValue(key, value, "a number");
 
     private static double? Finite(JsonElement value) =>
         value.ValueKind == JsonValueKind.Number && value.GetDouble() is var number && double.IsFinite(number) ? number : null;
 
-    private InvalidDataException Wrong(string key, JsonElement value, string expected)
+    private InvalidDataException InvalidValue(string key, JsonElement value, string expected)
     {
         string text = value.GetRawText();
         return new($"{_owner}: {key} is {(text.Length <= 80 ? text : text[..80] + "...")}, expected {expected}.");

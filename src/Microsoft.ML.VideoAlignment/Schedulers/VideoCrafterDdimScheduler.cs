@@ -22,15 +22,15 @@ internal sealed class VideoCrafterDdimScheduler : IPolicyScheduler
     private VideoCrafterDdimScheduler(SchedulerConfig config)
     {
         config.RequireOff("rescale_betas_zero_snr");
-        _ = config.Choice("beta_schedule", "linear", "linear");
-        _ = config.Choice("parameterization", "eps", "eps");
-        if (config.Numbers("given_betas") is not null)
+        _ = config.GetChoice("beta_schedule", "linear", "linear");
+        _ = config.GetChoice("parameterization", "eps", "eps");
+        if (config.GetNumbers("given_betas") is not null)
         {
             throw new NotSupportedException($"{nameof(VideoCrafterDdimScheduler)}: given_betas is not supported; expected linear_start and linear_end.");
         }
 
-        int length = config.Integer("timesteps", 1000, minimum: 2, SchedulerConfig.MaxTrainTimesteps);
-        (double start, double end) = (config.Number("linear_start", 1e-4), config.Number("linear_end", 2e-2));
+        int length = config.GetInteger("timesteps", 1000, minimum: 2, SchedulerConfig.MaxTrainTimesteps);
+        (double start, double end) = (config.GetNumber("linear_start", 1e-4), config.GetNumber("linear_end", 2e-2));
         if (start is not (> 0 and < 1) || end is not (> 0 and < 1))
         {
             throw new InvalidDataException(
@@ -46,7 +46,7 @@ internal sealed class VideoCrafterDdimScheduler : IPolicyScheduler
             _alphasCumprod[t] = Rounded(product);
         }
 
-        _scales = config.Flag("use_scale", false) ? Scales(config, length) : null;
+        _scales = config.GetFlag("use_scale", false) ? Scales(config, length) : null;
     }
 
     public string Name => "lvdm.DDIMSampler";
@@ -90,14 +90,14 @@ internal sealed class VideoCrafterDdimScheduler : IPolicyScheduler
     // From scale_a to scale_b in mid_step steps, then scale_b: N more entries, or N in all with fix_scale_bug.
     private static double[] Scales(SchedulerConfig config, int length)
     {
-        (double first, double last) = (config.Positive("scale_a", 1), config.Positive("scale_b", 0.3));
-        int middle = config.Integer("mid_step", 400, minimum: 1, length);
+        (double first, double last) = (config.GetPositive("scale_a", 1), config.GetPositive("scale_b", 0.3));
+        int middle = config.GetInteger("mid_step", 400, minimum: 1, length);
         if (!(first <= MaxScale) || !(last <= MaxScale))
         {
             throw new InvalidDataException($"{nameof(VideoCrafterDdimScheduler)}: expected scale_a and scale_b up to {MaxScale}, got {first} and {last}.");
         }
 
-        int rest = config.Flag("fix_scale_bug", false) ? length - middle : length;
+        int rest = config.GetFlag("fix_scale_bug", false) ? length - middle : length;
         return [.. Spacing.Linspace(first, last, middle).Concat(Enumerable.Repeat(last, rest)).Select(Rounded)];
     }
 

@@ -29,7 +29,7 @@ internal static class ChannelQuantization
     /// <param name="scale">[out].</param>
     /// <param name="dtype">Type of the result.</param>
     /// <returns>A fresh tensor, laid out as the whole numbers are.</returns>
-    public static Tensor Restore(Tensor whole, Tensor scale, ScalarType dtype)
+    public static Tensor Dequantize(Tensor whole, Tensor scale, ScalarType dtype)
     {
         using Tensor steps = Broadcast(scale, whole);
         using Tensor typed = steps.to_type(dtype);

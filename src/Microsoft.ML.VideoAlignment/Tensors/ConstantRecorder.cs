@@ -38,7 +38,7 @@ internal sealed class ConstantRecorder : IDisposable
     /// <param name="what">The kind of constant.</param>
     /// <param name="branch">Computes it; called while recording.</param>
     /// <returns>A fresh alias.</returns>
-    public Tensor Tensor(string what, Func<Tensor> branch) => RecordOrReplay(what, () =>
+    public Tensor RecordTensor(string what, Func<Tensor> branch) => RecordOrReplay(what, () =>
     {
         using Tensor value = branch();
         return value.alias().DetachFromDisposeScope();
@@ -47,7 +47,7 @@ internal sealed class ConstantRecorder : IDisposable
     /// <summary>Records or replays a number.</summary>
     /// <param name="what">The kind of constant.</param>
     /// <param name="branch">Computes it; called while recording.</param>
-    public double Number(string what, Func<double> branch) => RecordOrReplay(what, branch);
+    public double RecordNumber(string what, Func<double> branch) => RecordOrReplay(what, branch);
 
     public void Dispose()
     {

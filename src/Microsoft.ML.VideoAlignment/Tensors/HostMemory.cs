@@ -9,18 +9,18 @@ internal static class HostMemory
 {
     /// <summary>Whether a tensor can wait elsewhere: not one that is in the CPU's memory already.</summary>
     /// <param name="x">Any shape; on the meta device it stands for one on the run's device.</param>
-    public static bool Takes(Tensor x) => x.device_type == DeviceType.CUDA || (MetaOps.IsMeta(x) && !RunContext.IsForCpu);
+    public static bool CanOffload(Tensor x) => x.device_type == DeviceType.CUDA || (MetaOps.IsMeta(x) && !RunContext.IsForCpu);
 
     /// <summary>Copies a tensor out of the device's memory, with its strides; libtorch pins what it copies to the CPU without waiting.</summary>
     /// <param name="x">Any shape.</param>
-    public static Tensor Out(Tensor x) => MetaOps.IsMeta(x) ? empty(0, dtype: x.dtype, device: META) : x.to(CPU, non_blocking: true);
+    public static Tensor Offload(Tensor x) => MetaOps.IsMeta(x) ? empty(0, dtype: x.dtype, device: META) : x.to(CPU, non_blocking: true);
 
     /// <summary>Copies a tensor back to its device.</summary>
-    /// <param name="waiting">What <see cref="Out"/> returned.</param>
+    /// <param name="waiting">What <see cref="Offload"/> returned.</param>
     /// <param name="device">The device.</param>
     /// <param name="shape">The tensor's shape.</param>
     /// <param name="strides">The tensor's strides.</param>
-    public static Tensor Back(Tensor waiting, Device device, long[] shape, long[] strides)
+    public static Tensor Restore(Tensor waiting, Device device, long[] shape, long[] strides)
     {
         RunContext.RestoringInput();
         return waiting.device_type == DeviceType.META

@@ -38,7 +38,7 @@ internal sealed record Placement(Device Device, ScalarType Dtype)
 
     /// <summary><see cref="Meta"/> with weights stored as an existing network's are.</summary>
     /// <param name="network">At least one parameter.</param>
-    public static Placement ShapesOf(nn.Module network)
+    public static Placement MetaLike(nn.Module network)
     {
         ScalarType[] stored = [.. network.parameters().Select(parameter => parameter.dtype)];
         return stored.Contains(ScalarType.Int8) ? OnCpu(WeightPrecision.Int8) with { Device = META } : new Placement(META, stored[0]);
@@ -46,7 +46,7 @@ internal sealed record Placement(Device Device, ScalarType Dtype)
 
     /// <summary>The type to compute in: half precision saves memory, not digits.</summary>
     /// <param name="stored">How weights are stored.</param>
-    public static ScalarType Computing(ScalarType stored) =>
+    public static ScalarType ComputeDtype(ScalarType stored) =>
         stored is ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Int8 ? ScalarType.Float32 : stored;
 
     /// <summary>Makes an uninitialized parameter that no dispose scope owns.</summary>

@@ -36,7 +36,7 @@ internal static class Recompute
     /// <param name="block">A function of rows.</param>
     /// <param name="x">[N, ...].</param>
     /// <returns>[N, ...].</returns>
-    public static Tensor Rows(ActivationMemory memory, Func<Tensor, Tensor> block, Tensor x)
+    public static Tensor RunRows(ActivationMemory memory, Func<Tensor, Tensor> block, Tensor x)
     {
         long rowBytes = x.numel() / x.shape[0] * x.element_size(), together = Math.Max(1, BytesTogether / Math.Max(1, rowBytes));
         if (memory == ActivationMemory.Keep || together >= x.shape[0])
@@ -90,10 +90,10 @@ internal static class Recompute
 
         public override Tensor Forward(IReadOnlyList<Tensor> inputs, ICollection<Tensor> saved)
         {
-            _waiting = [.. inputs.Select(input => offload && HostMemory.Takes(input) ? new Waiting(input.device, input.shape, input.stride()) : null)];
+            _waiting = [.. inputs.Select(input => offload && HostMemory.CanOffload(input) ? new Waiting(input.device, input.shape, input.stride()) : null)];
             foreach ((Tensor input, Waiting? waiting) in inputs.Zip(_waiting))
             {
-                saved.Add(waiting is null ? input : HostMemory.Out(input));
+                saved.Add(waiting is null ? input : HostMemory.Offload(input));
             }
 
             using DisposeScope scope = NewDisposeScope();
@@ -116,7 +116,7 @@ internal static class Recompute
         private static Tensor Returned(Tensor saved, Waiting? waiting)
         {
             Tensor given = saved.detach();
-            return waiting is null ? given : HostMemory.Back(given, waiting.Device, waiting.Shape, waiting.Strides);
+            return waiting is null ? given : HostMemory.Restore(given, waiting.Device, waiting.Shape, waiting.Strides);
         }
 
         /// <summary>Where an input was that waits in the CPU's memory, and how it lay.</summary>

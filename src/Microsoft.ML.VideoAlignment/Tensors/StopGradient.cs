@@ -15,18 +15,18 @@ internal static class StopGradient
     public static Tensor Detach(Func<Tensor> branch, string what = "value")
     {
         using IDisposable guard = no_grad();
-        return RunContext.Current.Constants is { } holding ? holding.Held.Tensor(what, () => WithoutRecorder(branch)) : branch();
+        return RunContext.Current.Constants is { } holding ? holding.Recorder.RecordTensor(what, () => WithoutRecorder(branch)) : branch();
     }
 
     /// <summary>Computes a number on the host that is a constant.</summary>
     /// <param name="number">Computes it.</param>
     /// <param name="what">The kind of constant, for counts.</param>
     public static double Detach(Func<double> number, string what = "value") =>
-        RunContext.Current.Constants is { } holding ? holding.Held.Number(what, () => WithoutRecorder(number)) : number();
+        RunContext.Current.Constants is { } holding ? holding.Recorder.RecordNumber(what, () => WithoutRecorder(number)) : number();
 
     /// <summary>Lets a recorder hold the constants of this flow of execution, until disposed.</summary>
-    /// <param name="held">Records constants, or gives recorded ones.</param>
-    public static IDisposable Record(ConstantRecorder held) => new Recording(held);
+    /// <param name="recorder">Records constants, or gives recorded ones.</param>
+    public static IDisposable Record(ConstantRecorder recorder) => new Recording(recorder);
 
     // A constant within a constant is part of it: it is not asked for again when the outer one is held.
     private static T WithoutRecorder<T>(Func<T> branch)
@@ -50,12 +50,12 @@ internal static class StopGradient
 
         public Recording(ConstantRecorder held)
         {
-            (Held, _outer) = (held, RunContext.Current.Constants);
+            (Recorder, _outer) = (held, RunContext.Current.Constants);
             RunContext.KeepConstants(this);
         }
 
         /// <summary>Where the constants are kept.</summary>
-        public ConstantRecorder Held { get; }
+        public ConstantRecorder Recorder { get; }
 
         /// <summary>Whether the time has ended.</summary>
         public bool IsOver { get; private set; }

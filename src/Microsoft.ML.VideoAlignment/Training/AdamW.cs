@@ -58,8 +58,8 @@ internal sealed class AdamW : IAdapterOptimizer
         using IDisposable guard = no_grad();
         foreach ((int index, Moments moments) in _moments.Index())
         {
-            moments.Steps = state.Integer($"steps/{index}");
-            using Tensor first = state.TensorLike($"first/{index}", moments.First), second = state.TensorLike($"second/{index}", moments.Second);
+            moments.Steps = state.ReadInteger($"steps/{index}");
+            using Tensor first = state.ReadTensorLike($"first/{index}", moments.First), second = state.ReadTensorLike($"second/{index}", moments.Second);
             moments.First.copy_(first);
             moments.Second.copy_(second);
         }

@@ -30,7 +30,7 @@ internal sealed class AdapterDirection : IDisposable
     /// <param name="adapters">The adapters.</param>
     /// <param name="among">Chooses the factors that move, by name.</param>
     /// <param name="generator">The generator of the numbers.</param>
-    public static AdapterDirection Random(string name, LoraAdapters adapters, Func<string, bool> among, Generator generator)
+    public static AdapterDirection CreateRandom(string name, LoraAdapters adapters, Func<string, bool> among, Generator generator)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
@@ -45,7 +45,7 @@ internal sealed class AdapterDirection : IDisposable
     /// <param name="name">The name in the report.</param>
     /// <param name="adapters">The adapters.</param>
     /// <param name="gradient">The gradient by factor name; factors that it lacks do not move.</param>
-    public static AdapterDirection Along(string name, LoraAdapters adapters, IReadOnlyDictionary<string, Tensor> gradient)
+    public static AdapterDirection CreateAlongGradient(string name, LoraAdapters adapters, IReadOnlyDictionary<string, Tensor> gradient)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
@@ -67,7 +67,7 @@ internal sealed class AdapterDirection : IDisposable
 
     /// <summary>Computes the L2 norm of a gradient over the factors that move.</summary>
     /// <param name="gradient">The gradient by factor name.</param>
-    public double NormOf(IReadOnlyDictionary<string, Tensor> gradient) =>
+    public double GradientNorm(IReadOnlyDictionary<string, Tensor> gradient) =>
         Norm(_parts.Where(part => gradient.ContainsKey(part.Name)).Select(part => gradient[part.Name]));
 
     /// <summary>Computes the directional derivative, gradient . direction.</summary>

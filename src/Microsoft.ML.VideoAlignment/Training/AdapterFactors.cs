@@ -10,7 +10,7 @@ internal sealed class AdapterFactors(LoraAdapters adapters, EmaAdapters? average
 {
     public void Save(StateWriter state)
     {
-        foreach (((string name, _), Tensor factor) in adapters.NamedFactors.Zip(average?.Moved ?? [.. adapters.Parameters]))
+        foreach (((string name, _), Tensor factor) in adapters.NamedFactors.Zip(average?.Trained ?? [.. adapters.Parameters]))
         {
             state.Write(name, factor);
         }
@@ -21,6 +21,6 @@ internal sealed class AdapterFactors(LoraAdapters adapters, EmaAdapters? average
     public void Load(StateReader state)
     {
         using DisposeScope scope = NewDisposeScope();
-        adapters.Load(adapters.NamedFactors.ToDictionary(pair => pair.Name, pair => state.TensorLike(pair.Name, pair.Factor), StringComparer.Ordinal));
+        adapters.Load(adapters.NamedFactors.ToDictionary(pair => pair.Name, pair => state.ReadTensorLike(pair.Name, pair.Factor), StringComparer.Ordinal));
     }
 }

@@ -10,7 +10,7 @@ internal static class AdapterGradient
     /// <summary>Copies the gradient that backward passes have accumulated, and clears it in the adapters.</summary>
     /// <param name="adapters">The adapters.</param>
     /// <returns>The gradient by factor name; a factor that no backward pass reached is left out.</returns>
-    public static IReadOnlyDictionary<string, Tensor> Take(LoraAdapters adapters)
+    public static IReadOnlyDictionary<string, Tensor> CopyAndClear(LoraAdapters adapters)
     {
         using IDisposable guard = no_grad();
         var gradient = new Dictionary<string, Tensor>(StringComparer.Ordinal);

@@ -34,9 +34,9 @@ internal abstract class AlignmentTrainer : IDisposable
         (Model, Reward, Adapters, _settings) = (model, reward, adapters, settings);
         Sampler = model.CreateSampler(settings.Sampling);
         Conditions = new ConditionCache(model, settings.Sampling);
-        Preparation = new SegmentBuilder(model, settings.Sampling, Sampler, Conditions);
+        SegmentBuilder = new SegmentBuilder(model, settings.Sampling, Sampler, Conditions);
         _heldOut = new ValidationEvaluator(model, reward, settings, Conditions, Work);
-        _average = settings.AverageDecay is { } decay ? new EmaAdapters(adapters, decay) : null;
+        _average = settings.EmaDecay is { } decay ? new EmaAdapters(adapters, decay) : null;
         _best = new BestCheckpoint(adapters, reward.Contract.Direction);
         _finished = new FinishedAdapters(adapters, _average, settings.KeepBest ? _best : null, onDevice: model.Device.type != DeviceType.CPU);
         _optimizer = IAdapterOptimizer.Create(adapters.Parameters, settings);
@@ -63,7 +63,7 @@ internal abstract class AlignmentTrainer : IDisposable
     protected ConditionCache Conditions { get; }
 
     /// <summary>Builds the inputs of segments for <see cref="Sampler"/>.</summary>
-    protected SegmentBuilder Preparation { get; }
+    protected SegmentBuilder SegmentBuilder { get; }
 
     // What to try when an update overflows.
     private string SmallerSteps =>
@@ -75,7 +75,7 @@ internal abstract class AlignmentTrainer : IDisposable
     protected virtual bool GradientMayVanish => Reward.Contract.GradientMayVanish;
 
     /// <summary>The last optimizer step whose update was applied, counted from 1; 0: none was.</summary>
-    public int Done => _progress.Step;
+    public int CompletedSteps => _progress.Step;
 
     /// <summary>
     /// Trains. At the end the adapters are those to be used: the average where there is one, the best where those are kept.
@@ -85,7 +85,7 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <param name="warn">Receives warnings; null: they are dropped.</param>
     /// <param name="cancellation">Ends the run after the last finished step.</param>
     /// <returns>The number of optimizer steps done; fewer than asked for when canceled or stopped early.</returns>
-    /// <exception cref="TrainingStepException">Something failed after the first step had begun (<see cref="Rescued"/>).</exception>
+    /// <exception cref="TrainingStepException">Something failed after the first step had begun (<see cref="RunRescued"/>).</exception>
     public int Train(
         IReadOnlyList<VideoPrompt> prompts, Action<TrainingStep>? onStep = null, Action<string>? warn = null, CancellationToken cancellation = default)
     {
@@ -96,11 +96,11 @@ internal abstract class AlignmentTrainer : IDisposable
         bool given = Model.Images == ImageUse.Optional && (_settings.Sampling.SegmentCount > 1 || prompts.Any(prompt => prompt.Images.Count > 0));
         var watch = new GradientFlowCheck(Adapters, GradientMayVanish || given);
         Reward.BeginTraining();
-        Conditions.Prepare([.. prompts, .. _settings.HeldOutPrompts, _settings.Sampling.NegativePrompt]);
+        Conditions.Prepare([.. prompts, .. _settings.ValidationPrompts, _settings.Sampling.NegativePrompt]);
         using TrainingState? state = Resume(draws, watch);
         _state = state;
-        _finished.Finished(Done);
-        return Rescued(() =>
+        _finished.MarkFinished(CompletedSteps);
+        return RunRescued(() =>
         {
             try
             {
@@ -119,17 +119,17 @@ internal abstract class AlignmentTrainer : IDisposable
                 _best.Restore();
             }
 
-            return Done;
+            return CompletedSteps;
         });
 
         void Loop()
         {
-            while (_progress.Unreported is not null || (Done < _settings.Steps && !StoppedEarly))
+            while (_progress.Unreported is not null || (CompletedSteps < _settings.Steps && !StoppedEarly))
             {
                 try
                 {
                     using DisposeScope scope = NewDisposeScope();
-                    TrainingStep learned = _progress.Unreported ?? Step(Done + 1);
+                    TrainingStep learned = _progress.Unreported ?? Step(CompletedSteps + 1);
                     Report(learned);
                 }
                 catch (Exception exception) when (EndsTheRun(exception, cancellation))
@@ -150,7 +150,7 @@ internal abstract class AlignmentTrainer : IDisposable
             _underWay = step;
             cancellation.ThrowIfCancellationRequested();
             StepOutcome outcome = Accumulate(draws, cancellation);
-            _state?.Leave();
+            _state?.DiscardBoundary();
             watch.BeforeUpdate();
             double norm = outcome.ChangesNothing ? WithoutUpdate(step) : Update(step, outcome.Reward, outcome.Loss);
             foreach (string warning in watch.AfterUpdate(step).Concat(_notices.Drain()))
@@ -158,10 +158,10 @@ internal abstract class AlignmentTrainer : IDisposable
                 warn?.Invoke(warning);
             }
 
-            _progress.Reach();
-            var learned = new TrainingStep(step, outcome.Reward, outcome.Loss, norm, ValidationEvaluator: null, _progress.Elapsed);
+            _progress.UpdateElapsed();
+            var learned = new TrainingStep(step, outcome.Reward, outcome.Loss, norm, ValidationReward: null, _progress.Elapsed);
             _progress.Unreported = learned;
-            _state?.Reached(step);
+            _state?.MarkBoundary(step);
             return learned;
         }
 
@@ -170,10 +170,10 @@ internal abstract class AlignmentTrainer : IDisposable
             _underWay = learned.Step;
             double? heldOut = Validate(learned.Step, cancellation);
             _progress.Unreported = null;
-            _progress.Reach();
-            _state?.Reached(learned.Step);
+            _progress.UpdateElapsed();
+            _state?.MarkBoundary(learned.Step);
             _state?.WriteIfDue();
-            onStep?.Invoke(learned with { ValidationEvaluator = heldOut, Elapsed = _progress.Elapsed });
+            onStep?.Invoke(learned with { ValidationReward = heldOut, Elapsed = _progress.Elapsed });
         }
     }
 
@@ -184,13 +184,13 @@ internal abstract class AlignmentTrainer : IDisposable
     /// The work threw; the exception has the weights after the last finished step. What is thrown before the first step passes unchanged, and so does a
     /// <see cref="RewardContractException"/> before any step is finished: nothing has been learned yet, and the reward is what has to change.
     /// </exception>
-    public T Rescued<T>(Func<T> work)
+    public T RunRescued<T>(Func<T> work)
     {
         try
         {
             return work();
         }
-        catch (Exception exception) when (exception != _failure && (Done > 0 || (_underWay > 0 && exception is not RewardContractException)))
+        catch (Exception exception) when (exception != _failure && (CompletedSteps > 0 || (_underWay > 0 && exception is not RewardContractException)))
         {
             throw Failure(_underWay, $"{exception.GetType().Name}: {exception.Message}", exception);
         }
@@ -216,7 +216,7 @@ internal abstract class AlignmentTrainer : IDisposable
         RequireFiniteFactors(step);
         _average?.Update();
         _progress.Step = step;
-        _finished.Finished(step);
+        _finished.MarkFinished(step);
         _optimizer.ZeroGrad();
         return norm;
     }
@@ -264,7 +264,7 @@ internal abstract class AlignmentTrainer : IDisposable
     private double WithoutUpdate(int step)
     {
         _progress.Step = step;
-        _finished.Finished(step);
+        _finished.MarkFinished(step);
         _optimizer.ZeroGrad();
         return 0;
     }
@@ -283,9 +283,9 @@ internal abstract class AlignmentTrainer : IDisposable
         double? reward = _heldOut.ShouldRun(step) ? _heldOut.Run(Adapters, cancellation) : null;
         if (reward is { } measured)
         {
-            _state?.Leave();
+            _state?.DiscardBoundary();
             _best.Record(step, measured);
-            StoppedEarly = _best.ValidationsWithoutGain >= _settings.Patience && step < _settings.Steps;
+            StoppedEarly = _best.ValidationsWithoutGain >= _settings.EarlyStopPatience && step < _settings.Steps;
         }
 
         if (checkpoint)
@@ -306,22 +306,22 @@ internal abstract class AlignmentTrainer : IDisposable
         }
 
         var state = new TrainingState(folder, _settings.StateEvery, unchecked((int)_settings.Seed));
-        state.AddSettled("adapters", new AdapterFactors(Adapters, _average));
-        state.AddSettled("optimizer", _optimizer);
-        state.AddSettled("best", _best);
-        state.AddSettled("watch", watch);
-        state.AddMoving("progress", _progress);
-        state.AddMoving("draws", draws);
-        state.AddMoving("work", Work);
-        state.AddMoving("reward", new RewardTraining(Reward), perishes: true);
+        state.AddPerUpdate("adapters", new AdapterFactors(Adapters, _average));
+        state.AddPerUpdate("optimizer", _optimizer);
+        state.AddPerUpdate("best", _best);
+        state.AddPerUpdate("watch", watch);
+        state.AddPerStep("progress", _progress);
+        state.AddPerStep("draws", draws);
+        state.AddPerStep("work", Work);
+        state.AddPerStep("reward", new RewardState(Reward), dropIfRemeasured: true);
         if (_average is not null)
         {
-            state.AddSettled("average", _average);
+            state.AddPerUpdate("average", _average);
         }
 
         if (this is IResumable algorithm)
         {
-            state.AddMoving("algorithm", algorithm, perishes: true);
+            state.AddPerStep("algorithm", algorithm, dropIfRemeasured: true);
         }
 
         if (state.Restore() && folder.Remeasures)
@@ -329,8 +329,8 @@ internal abstract class AlignmentTrainer : IDisposable
             _best.Invalidate();
         }
 
-        StoppedEarly = _best.ValidationsWithoutGain >= _settings.Patience && Done < _settings.Steps;
-        state.Reached(Done);
+        StoppedEarly = _best.ValidationsWithoutGain >= _settings.EarlyStopPatience && CompletedSteps < _settings.Steps;
+        state.MarkBoundary(CompletedSteps);
         return state;
     }
 

@@ -81,10 +81,10 @@ internal sealed class BestCheckpoint(LoraAdapters adapters, ScoreDirection direc
             return;
         }
 
-        (Step, ValidationsWithoutGain) = ((int)state.Integer("step", 1, int.MaxValue), (int)state.Integer("since", 0, int.MaxValue));
-        _best = state.Number("reward");
+        (Step, ValidationsWithoutGain) = ((int)state.ReadInteger("step", 1, int.MaxValue), (int)state.ReadInteger("since", 0, int.MaxValue));
+        _best = state.ReadNumber("reward");
         _state = adapters.NamedFactors.ToDictionary(
-            pair => pair.Name, pair => state.TensorLike($"adapters/{pair.Name}", pair.Factor).DetachFromDisposeScope(), StringComparer.Ordinal);
+            pair => pair.Name, pair => state.ReadTensorLike($"adapters/{pair.Name}", pair.Factor).DetachFromDisposeScope(), StringComparer.Ordinal);
     }
 
     public void Dispose() => DisposeBest();

@@ -11,9 +11,9 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// In chunks, all frames get their gradient with the memory of one chunk: they are decoded without a graph and scored, then each chunk is decoded once more to
 /// carry d(loss)/d(frames) on to the latents. A model's frames do not depend on which others are decoded, so both ways give the same gradient.
 /// </remarks>
-/// <param name="chain">The sampler of the segments, which decodes.</param>
+/// <param name="sampler">The sampler of the segments, which decodes.</param>
 /// <param name="framesPerChunk">Frames decoded together with a graph; null: all.</param>
-internal sealed class ChunkedDecode(SegmentSampler chain, int? framesPerChunk)
+internal sealed class ChunkedDecode(SegmentSampler sampler, int? framesPerChunk)
 {
     /// <summary>Scores decoded frames.</summary>
     /// <param name="decoded">Decoder output [B, 3, f, H, W], about [-1, 1].</param>
@@ -42,8 +42,8 @@ internal sealed class ChunkedDecode(SegmentSampler chain, int? framesPerChunk)
     public (Tensor Decoded, Tensor Scores, Tensor Loss) Forward(IReadOnlyList<Tensor> segments, IReadOnlyList<int> frames, Score score, Tensor? penalty = null)
     {
         Tensor decoded = framesPerChunk is { } count && count < frames.Count
-            ? cat([.. frames.Chunk(count).Select(chunk => chain.DecodeForReward(segments, chunk))], dim: 2)
-            : chain.DecodeForReward(segments, frames);
+            ? cat([.. frames.Chunk(count).Select(chunk => sampler.DecodeForReward(segments, chunk))], dim: 2)
+            : sampler.DecodeForReward(segments, frames);
         (Tensor scores, Tensor loss) = score(decoded);
         return (decoded, scores, penalty is null ? loss : loss.Add(penalty));
     }
@@ -63,7 +63,7 @@ internal sealed class ChunkedDecode(SegmentSampler chain, int? framesPerChunk)
         Tensor decoded;
         using (no_grad())
         {
-            decoded = cat([.. chunks.Select(chunk => chain.DecodeForReward(leaves, chunk))], dim: 2);
+            decoded = cat([.. chunks.Select(chunk => sampler.DecodeForReward(leaves, chunk))], dim: 2);
         }
 
         decoded.requires_grad_(true);
@@ -74,7 +74,7 @@ internal sealed class ChunkedDecode(SegmentSampler chain, int? framesPerChunk)
         foreach (int[] chunk in chunks)
         {
             using DisposeScope scope = NewDisposeScope();
-            Recompute.Backward(chain.DecodeForReward(leaves, chunk), slope.narrow(2, first, chunk.Length));
+            Recompute.Backward(sampler.DecodeForReward(leaves, chunk), slope.narrow(2, first, chunk.Length));
             first += chunk.Length;
         }
 

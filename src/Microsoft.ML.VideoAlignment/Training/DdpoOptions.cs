@@ -59,13 +59,13 @@ public sealed record DdpoOptions
 
     /// <summary>Counts the videos of a rollout.</summary>
     /// <param name="videos">Videos of an optimizer step: batch size x accumulation steps.</param>
-    internal int Samples(int videos) => SamplesPerRollout ?? Math.Max(2 * videos, 2);
+    internal int SamplesOfRollout(int videos) => SamplesPerRollout ?? Math.Max(2 * videos, 2);
 
     /// <summary>Lists what is wrong with the options, one sentence each.</summary>
     /// <param name="videos">Videos of an optimizer step: batch size x accumulation steps.</param>
     internal IEnumerable<string> Faults(int videos)
     {
-        int samples = Samples(videos);
+        int samples = SamplesOfRollout(videos);
         return new (bool Holds, string Fault)[]
         {
             (samples >= 2 && samples % videos == 0,
@@ -84,5 +84,5 @@ public sealed record DdpoOptions
 
     /// <summary>Counts the denoising steps of a video that are learned from.</summary>
     /// <param name="steps">Denoising steps of a rollout.</param>
-    internal int LearntSteps(int steps) => (int)(steps * TimestepFraction);
+    internal int TrainedSteps(int steps) => (int)(steps * TimestepFraction);
 }

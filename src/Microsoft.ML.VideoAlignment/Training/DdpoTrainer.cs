@@ -48,7 +48,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     protected override bool GradientMayVanish => true;
 
     /// <summary>The micro-batches whose mean gradient makes an optimizer step.</summary>
-    private int MicroBatches => _settings.Accumulation * _options.LearntSteps(StepCount);
+    private int MicroBatches => _settings.AccumulationSteps * _options.TrainedSteps(StepCount);
 
     protected override StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation)
     {
@@ -78,7 +78,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     /// <param name="rounding">The standard deviation that rounding alone explains: advantages over one no larger are 0.</param>
     /// <returns>The advantages, in the same order.</returns>
     public double[] Advantages(IReadOnlyList<string> prompts, IReadOnlyList<double> worth, double rounding = 0) =>
-        _tracker?.Update(prompts, worth, rounding) ?? PerPromptStatTracker.Global(worth, rounding);
+        _tracker?.Update(prompts, worth, rounding) ?? PerPromptStatTracker.Normalize(worth, rounding);
 
     /// <summary>Makes a buffer of a rollout.</summary>
     /// <param name="samples">The rollout of N videos, which the buffer disposes.</param>
@@ -86,7 +86,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     /// <param name="scores">The N videos' scores, in the reward's own units.</param>
     /// <param name="orders">One order for each inner epoch.</param>
     public RolloutBuffer Begin(PolicySamples samples, IReadOnlyList<double> advantages, IReadOnlyList<double> scores, IEnumerable<MinibatchOrder> orders) =>
-        new(samples, advantages, scores, orders, _settings.BatchSize, _options.LearntSteps(StepCount));
+        new(samples, advantages, scores, orders, _settings.BatchSize, _options.TrainedSteps(StepCount));
 
     /// <summary>Adds the gradient of the next optimizer step of a rollout to the adapters.</summary>
     /// <param name="epoch">The rollout's buffer, not exhausted.</param>
@@ -98,7 +98,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         for (int micro = 0; micro < MicroBatches && !epoch.IsExhausted; micro++)
         {
             cancellation.ThrowIfCancellationRequested();
-            PolicyMicroBatch batch = epoch.Next();
+            PolicyMicroBatch batch = epoch.Dequeue();
             scored.UnionWith(batch.Rows);
             loss += Backward(epoch, batch) / MicroBatches;
         }
@@ -108,19 +108,19 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
 
     public void Save(StateWriter state)
     {
-        _tracker?.Save(state.Section("tracker"));
+        _tracker?.Save(state.AddSection("tracker"));
         if (_epoch is { IsExhausted: false })
         {
-            _epoch.Save(state.Section("epoch"));
+            _epoch.Save(state.AddSection("epoch"));
         }
     }
 
     public void Load(StateReader state)
     {
-        _tracker?.Load(state.Section("tracker"));
+        _tracker?.Load(state.OpenSection("tracker"));
         _epoch?.Dispose();
         _epoch = null;
-        StateReader epoch = state.Section("epoch");
+        StateReader epoch = state.OpenSection("epoch");
         if (!epoch.IsEmpty)
         {
             _epoch = RolloutBuffer.Load(epoch, Model.Device);
@@ -168,7 +168,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         long[] latents = Model.LatentShape(1, _settings.Sampling.Size);
         if (samples.LogProbabilities.shape[1] != StepCount || !samples.Trajectory.shape.Skip(2).SequenceEqual(latents.Skip(1)))
         {
-            throw state.Fault(
+            throw state.CreateFault(
                 "samples/trajectory",
                 $"is {Shapes.Describe(samples.Trajectory)}, expected {StepCount + 1} states of [{string.Join(", ", latents)}] for each video");
         }
@@ -177,7 +177,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     private RolloutBuffer Collect(TrainingRandom draws, CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
-        int samples = _options.Samples(_settings.BatchSize * _settings.Accumulation);
+        int samples = _options.SamplesOfRollout(_settings.BatchSize * _settings.AccumulationSteps);
         VideoPrompt[] prompts =
             [.. draws.Prompts(samples / _options.SamplesPerPrompt).SelectMany(prompt => Enumerable.Repeat(prompt, _options.SamplesPerPrompt))];
         var parts = new List<PolicySamples>();

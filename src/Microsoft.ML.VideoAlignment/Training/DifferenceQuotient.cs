@@ -19,10 +19,10 @@ internal readonly record struct DifferenceQuotient(double Value, double Disagree
 
     /// <summary>Computes the derivative over as small a step as its kinks require.</summary>
     /// <param name="function">The function of the distance from 0.</param>
-    /// <param name="here">The function at 0.</param>
+    /// <param name="atZero">The function at 0.</param>
     /// <param name="step">The largest step, above 0.</param>
-    /// <param name="enough">Gives for a derivative the disagreement that is small enough.</param>
-    public static DifferenceQuotient Search(Func<double, double> function, double here, double step, Func<double, double> enough)
+    /// <param name="tolerance">Gives for a derivative the disagreement that is small enough.</param>
+    public static DifferenceQuotient Search(Func<double, double> function, double atZero, double step, Func<double, double> tolerance)
     {
         DifferenceQuotient? best = null;
         for (int attempt = 0; attempt < Steps; attempt++, step /= Shrink)
@@ -35,7 +35,7 @@ internal readonly record struct DifferenceQuotient(double Value, double Disagree
                 best = quotient;
             }
 
-            if (quotient.Disagreement <= enough(quotient.Value))
+            if (quotient.Disagreement <= tolerance(quotient.Value))
             {
                 break;
             }
@@ -47,7 +47,7 @@ internal readonly record struct DifferenceQuotient(double Value, double Disagree
         (double Slope, double Bend) Over(double by)
         {
             (double right, double left) = (function(by), function(-by));
-            return ((right - left) / (2 * by), (right - here - (here - left)) / by);
+            return ((right - left) / (2 * by), (right - atZero - (atZero - left)) / by);
         }
     }
 }

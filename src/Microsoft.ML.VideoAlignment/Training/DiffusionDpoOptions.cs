@@ -35,7 +35,7 @@ public sealed record DiffusionDpoOptions
 
     /// <summary>Counts the pairs of a rollout.</summary>
     /// <param name="pairs">Pairs of an optimizer step: batch size x accumulation steps.</param>
-    internal int Pairs(int pairs) => PairsPerRollout ?? (2 * pairs);
+    internal int PairsOfRollout(int pairs) => PairsPerRollout ?? (2 * pairs);
 
     /// <summary>Lists what is wrong with the options, one sentence each.</summary>
     /// <param name="pairs">Pairs of an optimizer step: batch size x accumulation steps.</param>
@@ -44,8 +44,9 @@ public sealed record DiffusionDpoOptions
         (Beta > 0 && double.IsFinite(Beta), $"{nameof(Beta)} must be above 0, got {Beta}."),
         (PairsPerRollout is null or >= 1, $"{nameof(PairsPerRollout)} must be at least 1, or null, got {PairsPerRollout}."),
         (CandidatesPerPrompt >= 2, $"{nameof(CandidatesPerPrompt)} must be at least 2, got {CandidatesPerPrompt}."),
-        ((long)Pairs(pairs) * CandidatesPerPrompt <= Array.MaxLength,
-            $"{nameof(CandidatesPerPrompt)} x {nameof(PairsPerRollout)} must be at most {Array.MaxLength} videos, got {CandidatesPerPrompt} x {Pairs(pairs)}."),
+        ((long)PairsOfRollout(pairs) * CandidatesPerPrompt <= Array.MaxLength,
+            $"{nameof(CandidatesPerPrompt)} x {nameof(PairsPerRollout)} must be at most {Array.MaxLength} videos, got {CandidatesPerPrompt} x "
+                + $"{PairsOfRollout(pairs)}."),
         (InnerEpochs >= 1, $"{nameof(InnerEpochs)} must be at least 1, got {InnerEpochs}."),
     }.Where(check => !check.Holds).Select(check => $"{nameof(DiffusionDpoOptions)}.{check.Fault}");
 }

@@ -40,7 +40,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
     protected override StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation)
     {
         (double reward, double loss) = (0, 0);
-        for (int micro = 0; micro < _settings.Accumulation; micro++)
+        for (int micro = 0; micro < _settings.AccumulationSteps; micro++)
         {
             cancellation.ThrowIfCancellationRequested();
             using DisposeScope scope = NewDisposeScope();
@@ -49,15 +49,15 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
                 Collect(draws, cancellation);
             }
 
-            IReadOnlyList<PreferencePair> pairs = _pairs.Take(_settings.BatchSize);
+            IReadOnlyList<PreferencePair> pairs = _pairs.Dequeue(_settings.BatchSize);
             Tensor latents = cat([.. pairs.Select(pair => pair.Winner), .. pairs.Select(pair => pair.Loser)]);
             loss += Backward(new PreferenceBatch(
                 latents,
                 draws.Noise([pairs.Count, .. latents.shape[1..]], Model.Device),
                 [.. pairs.Select(_ => (long)draws.Next(_scheduler.TrainTimesteps))],
-                Condition.Stack([.. pairs.Select(pair => pair.Condition)]))) / _settings.Accumulation;
-            reward += pairs.Average(pair => pair.Score) / _settings.Accumulation;
-            _pairs.Done(pairs);
+                Condition.Stack([.. pairs.Select(pair => pair.Condition)]))) / _settings.AccumulationSteps;
+            reward += pairs.Average(pair => pair.Score) / _settings.AccumulationSteps;
+            _pairs.Release(pairs);
         }
 
         return new StepOutcome(reward, loss);
@@ -80,8 +80,8 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         RunContext.Enter(RunStage.GradientStep);
         Tensor prediction = Guidance.Evaluate(Model, noisy, times, condition);
         DiffusionDpoTerms terms = _loss.Compute(prediction, reference, target);
-        OnMicroStep?.Invoke(new PreferenceMicroStep(prediction, reference, terms, _settings.Accumulation));
-        Recompute.Backward(terms.Loss.Div(_settings.Accumulation));
+        OnMicroStep?.Invoke(new PreferenceMicroStep(prediction, reference, terms, _settings.AccumulationSteps));
+        Recompute.Backward(terms.Loss.Div(_settings.AccumulationSteps));
         return Ops.Number(terms.Loss);
     }
 
@@ -94,7 +94,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         using IDisposable guard = no_grad();
         using var guidance = new Guidance(Model, segment.Condition, segment.Unconditional, _settings.Sampling);
         using IDisposable? counting = RunContext.Observe(Work);
-        return _options.SampleFromBaseModel ? Adapters.Without(Run) : Run();
+        return _options.SampleFromBaseModel ? Adapters.RunDisabled(Run) : Run();
 
         Tensor Run() => Denoising.Run(
             segment.Sampler ?? Sampler, segment.Start, guidance.Predict, segment.Plan, segment.Noise, Adapters, prompts: segment.Prompts,
@@ -104,13 +104,13 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
     public void Save(StateWriter state)
     {
         state.Write("ties", Ties);
-        _pairs.Save(state.Section("pairs"));
+        _pairs.Save(state.AddSection("pairs"));
     }
 
     public void Load(StateReader state)
     {
-        Ties = (int)state.Integer("ties", maximum: int.MaxValue);
-        _pairs.Load(state.Section("pairs"), Model.Device);
+        Ties = (int)state.ReadInteger("ties", maximum: int.MaxValue);
+        _pairs.Load(state.OpenSection("pairs"), Model.Device);
     }
 
     protected override void Dispose(bool disposing)
@@ -127,7 +127,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
     {
         using IDisposable guard = no_grad();
         RunContext.Enter(RunStage.Sampling);
-        return Adapters.Without(() => Guidance.Evaluate(Model, noisy, times, condition));
+        return Adapters.RunDisabled(() => Guidance.Evaluate(Model, noisy, times, condition));
     }
 
     // Samples and scores the videos of a rollout, and queues its pairs.
@@ -135,14 +135,14 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
-        int count = _options.Pairs(_settings.BatchSize * _settings.Accumulation), each = _options.CandidatesPerPrompt;
+        int count = _options.PairsOfRollout(_settings.BatchSize * _settings.AccumulationSteps), each = _options.CandidatesPerPrompt;
         VideoPrompt[] prompts = [.. draws.Prompts(count).SelectMany(prompt => Enumerable.Repeat(prompt, each))];
         var latents = new List<Tensor>();
         var conditions = new List<Condition>();
         var scored = new RolloutScorer(Model, Reward, _settings.Sampling, _settings.Frames, _settings.Loss, Work);
         foreach (VideoPrompt[] batch in prompts.Chunk(_settings.BatchSize))
         {
-            SegmentInputs segment = Preparation.Build(segment: 0, batch, image: null, Noise(draws));
+            SegmentInputs segment = SegmentBuilder.Build(segment: 0, batch, image: null, Noise(draws));
             Tensor made = Sample(segment, cancellation);
             scored.Add(made, [.. batch.Select(prompt => prompt.Text)], draws.Next);
             latents.Add(made);

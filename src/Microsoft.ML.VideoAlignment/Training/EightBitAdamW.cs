@@ -64,7 +64,7 @@ internal sealed class EightBitAdamW : IAdapterOptimizer
 
     public void Load(StateReader state)
     {
-        _steps = (int)state.Integer("steps", maximum: int.MaxValue);
+        _steps = (int)state.ReadInteger("steps", maximum: int.MaxValue);
         foreach ((int index, Moments moments) in _moments.Index())
         {
             moments.Load(state, $"first/{index}", $"second/{index}");
@@ -116,7 +116,7 @@ internal sealed class EightBitAdamW : IAdapterOptimizer
 
             using DisposeScope scope = NewDisposeScope();
             long count = parameter.numel(), blocks = (count + BlockwiseQuantizer.Block - 1) / BlockwiseQuantizer.Block;
-            Tensor codes = state.Tensor($"{name}/codes", ScalarType.Byte, count), scales = state.Tensor($"{name}/scales", ScalarType.Float32, blocks);
+            Tensor codes = state.ReadTensor($"{name}/codes", ScalarType.Byte, count), scales = state.ReadTensor($"{name}/scales", ScalarType.Float32, blocks);
             return new EightBitMoment(codes.to(parameter.device).DetachFromDisposeScope(), scales.to(parameter.device).DetachFromDisposeScope());
         }
 

@@ -27,10 +27,10 @@ internal sealed class EmaAdapters : IResumable, IDisposable
     }
 
     /// <summary>The average, in the order of <see cref="LoraAdapters.Parameters"/>, whether it is in the factors' place or not.</summary>
-    public IReadOnlyList<Tensor> Returned => _inPlace ? [.. _adapters.Parameters] : _mean;
+    public IReadOnlyList<Tensor> Averages => _inPlace ? [.. _adapters.Parameters] : _mean;
 
     /// <summary>The factors that the optimizer updates, in the same order, whether the average is in their place or not.</summary>
-    public IReadOnlyList<Tensor> Moved => _inPlace ? _mean : [.. _adapters.Parameters];
+    public IReadOnlyList<Tensor> Trained => _inPlace ? _mean : [.. _adapters.Parameters];
 
     /// <summary>Whether the average and the factors are swapped, so that the average is in effect; setting it to its own value does nothing.</summary>
     public bool InPlace
@@ -62,7 +62,7 @@ internal sealed class EmaAdapters : IResumable, IDisposable
     public void Save(StateWriter state)
     {
         state.Write("updates", _updates);
-        foreach ((int index, Tensor mean) in Returned.Index())
+        foreach ((int index, Tensor mean) in Averages.Index())
         {
             state.Write($"mean/{index}", mean);
         }
@@ -73,10 +73,10 @@ internal sealed class EmaAdapters : IResumable, IDisposable
     public void Load(StateReader state)
     {
         using IDisposable guard = no_grad();
-        _updates = state.IsEmpty ? 0 : (int)state.Integer("updates", maximum: int.MaxValue);
+        _updates = state.IsEmpty ? 0 : (int)state.ReadInteger("updates", maximum: int.MaxValue);
         foreach ((int index, (Tensor mean, Tensor factor)) in _mean.Zip(_adapters.Parameters).Index())
         {
-            using Tensor source = state.IsEmpty ? factor.alias() : state.TensorLike($"mean/{index}", mean);
+            using Tensor source = state.IsEmpty ? factor.alias() : state.ReadTensorLike($"mean/{index}", mean);
             mean.copy_(source);
         }
     }

@@ -21,7 +21,7 @@ internal sealed class FinishedAdapters(LoraAdapters adapters, EmaAdapters? avera
 
     /// <summary>Marks a step as finished; call after each update, while the average is not in the factors' place.</summary>
     /// <param name="step">The last finished step, counted from 1; 0: none.</param>
-    public void Finished(int step)
+    public void MarkFinished(int step)
     {
         _step = step;
         Dispose();
@@ -52,7 +52,7 @@ internal sealed class FinishedAdapters(LoraAdapters adapters, EmaAdapters? avera
         _copy = null;
     }
 
-    private IReadOnlyList<Tensor> Live => average?.Returned ?? [.. adapters.Parameters];
+    private IReadOnlyList<Tensor> Live => average?.Averages ?? [.. adapters.Parameters];
 
     private List<Tensor> Copy()
     {

@@ -141,11 +141,11 @@ internal sealed class GradientFlowCheck : IResumable
 
     public void Load(StateReader state)
     {
-        (_done, _observed, _spreads) = (state.Flag("done"), (int)state.Integer("observed", maximum: int.MaxValue), state.Flag("spreads"));
+        (_done, _observed, _spreads) = (state.ReadFlag("done"), (int)state.ReadInteger("observed", maximum: int.MaxValue), state.ReadFlag("spreads"));
         _reached.Clear();
-        _reached.UnionWith(state.Texts("reached"));
+        _reached.UnionWith(state.ReadTexts("reached"));
         _before = _adapters.NamedFactors.Where(pair => state.Has($"before/{pair.Name}")).ToDictionary(
-            pair => pair.Name, pair => state.TensorLike($"before/{pair.Name}", pair.Factor).to(pair.Factor.device).DetachFromDisposeScope(),
+            pair => pair.Name, pair => state.ReadTensorLike($"before/{pair.Name}", pair.Factor).to(pair.Factor.device).DetachFromDisposeScope(),
             StringComparer.Ordinal);
     }
 

@@ -20,7 +20,7 @@ internal sealed class GradientInvariants(
     private int Steps { get; } = model.CreateSampler(settings.Sampling).Timesteps.Count;
 
     /// <summary>Makes all comparisons.</summary>
-    public IEnumerable<GradientCheckRow> Rows()
+    public IEnumerable<GradientCheckRow> Compare()
     {
         using DisposeScope scope = NewDisposeScope();
         return [.. Recomputed(), .. Windows(), .. BeforeTheWindow(), .. Parts()];
@@ -92,11 +92,11 @@ internal sealed class GradientInvariants(
         using var trainer = Trainer(settings);
         (Rollout first, Rollout second) = TwoBatches(trainer);
         RolloutResult one = Run(trainer, first);
-        IReadOnlyDictionary<string, Tensor> ofFirst = AdapterGradient.Take(adapters);
+        IReadOnlyDictionary<string, Tensor> ofFirst = AdapterGradient.CopyAndClear(adapters);
         RolloutResult two = Run(trainer, second);
-        IReadOnlyDictionary<string, Tensor> ofSecond = AdapterGradient.Take(adapters);
+        IReadOnlyDictionary<string, Tensor> ofSecond = AdapterGradient.CopyAndClear(adapters);
         RolloutResult both = Run(trainer, Joined(first, second));
-        IReadOnlyDictionary<string, Tensor> whole = AdapterGradient.Take(adapters);
+        IReadOnlyDictionary<string, Tensor> whole = AdapterGradient.CopyAndClear(adapters);
 
         const string Accumulated = "2 accumulated = one batch", Averaged = "mean of two processes = one with both batches";
         double frames = (cat([one.Decoded, two.Decoded]) - both.Decoded).abs().max().AsDouble();
@@ -107,13 +107,13 @@ internal sealed class GradientInvariants(
             yield break;
         }
 
-        using (var accumulating = Trainer(settings with { Accumulation = 2 }))
+        using (var accumulating = Trainer(settings with { AccumulationSteps = 2 }))
         {
             Run(accumulating, first);
             Run(accumulating, second);
         }
 
-        yield return Equal(Accumulated, whole, AdapterGradient.Take(adapters), Rounding, "");
+        yield return Equal(Accumulated, whole, AdapterGradient.CopyAndClear(adapters), Rounding, "");
         yield return Equal(Averaged, whole, AdapterGradient.Mean(ofFirst, ofSecond), Rounding, "two gradients computed apart, then averaged, in this process");
     }
 
@@ -124,7 +124,7 @@ internal sealed class GradientInvariants(
         Rollout rollout = trainer.Draw(draws);
         Tensor start = rollout.First.Start.detach().requires_grad_(true);
         Run(trainer, rollout with { First = rollout.First with { Start = start, Plan = GradientPlan.Suffix(Steps, firstWithGradient) }, Copies = [] });
-        AdapterGradient.Take(adapters);
+        AdapterGradient.CopyAndClear(adapters);
         return start.grad?.abs().max().AsDouble() ?? 0;
     }
 
@@ -133,7 +133,7 @@ internal sealed class GradientInvariants(
         using var trainer = Trainer(chosen);
         using var draws = new TrainingRandom(prompts, seed);
         double loss = Run(trainer, trainer.Draw(draws)).Loss.AsDouble();
-        return (loss, AdapterGradient.Take(adapters));
+        return (loss, AdapterGradient.CopyAndClear(adapters));
     }
 
     private RolloutResult Run(RewardGradientTrainer trainer, Rollout rollout)

@@ -91,7 +91,7 @@ internal sealed class GradientProof
             _plans.Add(rollout.First.Plan);
             return _gradientTrainer.Backward(_fault?.Rollout?.Invoke(rollout) ?? rollout);
         }).Loss;
-        return (loss, AdapterGradient.Take(_adapters));
+        return (loss, AdapterGradient.CopyAndClear(_adapters));
     }
 
     private static GradientCheckRow Same(string name, double first, double second) =>
@@ -115,7 +115,7 @@ internal sealed class GradientProof
     private GradientCheckRow Compare(AdapterDirection direction, IReadOnlyDictionary<string, Tensor> gradient, ConstantRecorder held, double loss)
     {
         double analytic = direction.Derivative(gradient);
-        double typical = direction.NormOf(gradient) * direction.Length() / Math.Sqrt(direction.Size), least = LeastShare * typical;
+        double typical = direction.GradientNorm(gradient) * direction.Length() / Math.Sqrt(direction.Size), least = LeastShare * typical;
         double step = typical > 0 ? Math.Clamp(LeastChange * Math.Abs(loss) / typical, _options.StepSize, MostLonger * _options.StepSize) : _options.StepSize;
         double Scale(double numeric) => Math.Max(Math.Max(Math.Abs(analytic), Math.Abs(numeric)), least);
         DifferenceQuotient numeric = DifferenceQuotient.Search(
@@ -140,12 +140,12 @@ internal sealed class GradientProof
         for (int i = 1; i <= _options.Directions; i++)
         {
             string name = $"all adapters {i}";
-            yield return () => AdapterDirection.Random(name, _adapters, _ => true, generator);
+            yield return () => AdapterDirection.CreateRandom(name, _adapters, _ => true, generator);
         }
 
         if (_options.AlongGradient)
         {
-            yield return () => AdapterDirection.Along("along the gradient", _adapters, gradient);
+            yield return () => AdapterDirection.CreateAlongGradient("along the gradient", _adapters, gradient);
         }
 
         string[] layers = [.. _adapters.Layers.Select(layer => layer.Name)];
@@ -158,7 +158,7 @@ internal sealed class GradientProof
         ];
         foreach ((string name, Func<string, bool> among) in parts.Take(_options.Parts))
         {
-            yield return () => AdapterDirection.Random(name, _adapters, among, generator);
+            yield return () => AdapterDirection.CreateRandom(name, _adapters, among, generator);
         }
     }
 

@@ -33,7 +33,7 @@ internal sealed class KlPenalty(LoraAdapters adapters, ISampler sampler) : IDisp
         Tensor BasePrediction()
         {
             using Tensor input = sampler.ScaleInput(step.Latents, step.Index);
-            return adapters.Without(() => guidance.Predict(input, step.Timestep));
+            return adapters.RunDisabled(() => guidance.Predict(input, step.Timestep));
         }
     }
 

@@ -17,17 +17,17 @@ internal static class MetaSegment
         {
             Condition = model.EmptyCondition(videos, sampling.Size),
             Unconditional = model.GuidanceActs(sampling.GuidanceScale) ? model.EmptyCondition(videos, sampling.Size) : null,
-            Start = Empty(shape),
-            Noise = _ => Empty(shape),
+            Start = EmptyTensor(shape),
+            Noise = _ => EmptyTensor(shape),
             Plan = plan,
         };
     }
 
     /// <summary>Makes prompts, which are not read.</summary>
     /// <param name="videos">The number of prompts.</param>
-    public static string[] Prompts(int videos) => [.. Enumerable.Repeat("", videos)];
+    public static string[] EmptyPrompts(int videos) => [.. Enumerable.Repeat("", videos)];
 
     /// <summary>Makes a tensor without numbers.</summary>
     /// <param name="shape">Its shape.</param>
-    public static Tensor Empty(params long[] shape) => empty(shape, device: META);
+    public static Tensor EmptyTensor(params long[] shape) => empty(shape, device: META);
 }

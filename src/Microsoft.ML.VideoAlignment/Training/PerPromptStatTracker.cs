@@ -6,7 +6,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 /// Normalizes scores to advantages by the last scores of the same prompt. Reference: ddpo-pytorch, <c>PerPromptStatTracker</c> (Black et al. 2023,
 /// arXiv 2305.13301, section 5.1).
 /// </summary>
-/// <remarks>As there, <see cref="Update"/> and <see cref="Global"/> add different small numbers to the deviation.</remarks>
+/// <remarks>As there, <see cref="Update"/> and <see cref="Normalize"/> add different small numbers to the deviation.</remarks>
 /// <param name="capacity">Scores remembered for each prompt, at least 1.</param>
 /// <param name="minimum">The number of remembered scores below which a prompt is compared with the whole batch of the update.</param>
 internal sealed class PerPromptStatTracker(int capacity, int minimum) : IResumable
@@ -50,7 +50,7 @@ internal sealed class PerPromptStatTracker(int capacity, int minimum) : IResumab
 
     /// <summary>Gets mean and population deviation of the remembered scores of a prompt, and their number.</summary>
     /// <param name="prompt">A prompt that has scores.</param>
-    public (double Mean, double Deviation, int Count) Recent(string prompt)
+    public (double Mean, double Deviation, int Count) GetStatistics(string prompt)
     {
         Queue<double> recent = _recent[prompt];
         (double mean, double deviation) = Moments(recent);
@@ -61,7 +61,7 @@ internal sealed class PerPromptStatTracker(int capacity, int minimum) : IResumab
     /// <param name="scores">The scores.</param>
     /// <param name="rounding">The deviation that rounding alone explains: advantages over one no larger are 0.</param>
     /// <returns>The advantages, in the same order.</returns>
-    public static double[] Global(IReadOnlyList<double> scores, double rounding = 0)
+    public static double[] Normalize(IReadOnlyList<double> scores, double rounding = 0)
     {
         (double mean, double deviation) = Moments(scores);
         return [.. scores.Select(score => deviation > rounding ? (score - mean) / (deviation + 1e-8) : 0)];
@@ -84,12 +84,12 @@ internal sealed class PerPromptStatTracker(int capacity, int minimum) : IResumab
             return;
         }
 
-        string[] prompts = state.Texts("prompts");
-        int[] counts = state.Integers("counts");
-        double[] scores = state.Numbers("scores");
+        string[] prompts = state.ReadTexts("prompts");
+        int[] counts = state.ReadIntegers("counts");
+        double[] scores = state.ReadNumbers("scores");
         if (counts.Length != prompts.Length || counts.Sum(static count => (long)count) != scores.Length)
         {
-            throw state.Fault("counts", $"has {counts.Length} numbers for {prompts.Length} prompts and {scores.Length} scores");
+            throw state.CreateFault("counts", $"has {counts.Length} numbers for {prompts.Length} prompts and {scores.Length} scores");
         }
 
         int first = 0;

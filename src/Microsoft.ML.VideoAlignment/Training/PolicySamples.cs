@@ -67,8 +67,8 @@ internal sealed record PolicySamples(Tensor Trajectory, Tensor LogProbabilities,
     {
         state.Write("trajectory", Trajectory);
         state.Write("logProbabilities", LogProbabilities);
-        Condition.Save(state.Section("condition"));
-        Unconditional?.Save(state.Section("unconditional"));
+        Condition.Save(state.AddSection("condition"));
+        Unconditional?.Save(state.AddSection("unconditional"));
     }
 
     /// <summary>Reads what <see cref="Save"/> wrote. The result belongs to no dispose scope; the caller owns it.</summary>
@@ -76,16 +76,16 @@ internal sealed record PolicySamples(Tensor Trajectory, Tensor LogProbabilities,
     /// <param name="device">The device that the tensors are made on.</param>
     public static PolicySamples Load(StateReader state, Device device)
     {
-        Tensor trajectory = state.AnyTensor("trajectory", device), probabilities = state.AnyTensor("logProbabilities", device);
+        Tensor trajectory = state.ReadAnyTensor("trajectory", device), probabilities = state.ReadAnyTensor("logProbabilities", device);
         if (probabilities.dim() != 2 || trajectory.dim() < 3 || trajectory.shape[0] != probabilities.shape[0]
             || trajectory.shape[1] != probabilities.shape[1] + 1)
         {
-            throw state.Fault("trajectory", $"is {Shapes.Describe(trajectory)} beside probabilities {Shapes.Describe(probabilities)}");
+            throw state.CreateFault("trajectory", $"is {Shapes.Describe(trajectory)} beside probabilities {Shapes.Describe(probabilities)}");
         }
 
-        StateReader unconditional = state.Section("unconditional");
+        StateReader unconditional = state.OpenSection("unconditional");
         return new PolicySamples(
-            trajectory, probabilities, Condition.Load(state.Section("condition"), device),
+            trajectory, probabilities, Condition.Load(state.OpenSection("condition"), device),
             unconditional.IsEmpty ? null : Condition.Load(unconditional, device));
     }
 

@@ -53,13 +53,13 @@ internal sealed class PreferencePairs : IDisposable
         }
     }
 
-    /// <summary>Removes the next pairs from the queue, which still owns them until <see cref="Done"/>.</summary>
+    /// <summary>Removes the next pairs from the queue, which still owns them until <see cref="Release"/>.</summary>
     /// <param name="count">How many, at most <see cref="Count"/>.</param>
-    public IReadOnlyList<PreferencePair> Take(int count) => [.. Enumerable.Range(0, count).Select(_ => _queue.Dequeue())];
+    public IReadOnlyList<PreferencePair> Dequeue(int count) => [.. Enumerable.Range(0, count).Select(_ => _queue.Dequeue())];
 
     /// <summary>Frees pairs that are not queued again; call when the pairs that were taken have been learned from.</summary>
-    /// <param name="pairs">The pairs that <see cref="Take"/> gave.</param>
-    public void Done(IReadOnlyList<PreferencePair> pairs)
+    /// <param name="pairs">The pairs that <see cref="Dequeue"/> gave.</param>
+    public void Release(IReadOnlyList<PreferencePair> pairs)
     {
         foreach (PreferencePair pair in pairs)
         {
@@ -80,10 +80,10 @@ internal sealed class PreferencePairs : IDisposable
         state.WriteList("queue", [.. _queue.Select(queued => Array.FindIndex(pairs, pair => ReferenceEquals(pair, queued)))]);
         foreach ((int index, PreferencePair pair) in pairs.Index())
         {
-            StateWriter section = state.Section($"{index}");
+            StateWriter section = state.AddSection($"{index}");
             section.Write("winner", pair.Winner);
             section.Write("loser", pair.Loser);
-            pair.Condition.Save(section.Section("condition"));
+            pair.Condition.Save(section.AddSection("condition"));
         }
     }
 
@@ -98,13 +98,14 @@ internal sealed class PreferencePairs : IDisposable
             return;
         }
 
-        PreferencePair[] pairs = [.. state.Numbers("scores").Select((score, index) =>
+        PreferencePair[] pairs = [.. state.ReadNumbers("scores").Select((score, index) =>
         {
-            StateReader section = state.Section($"{index}");
+            StateReader section = state.OpenSection($"{index}");
             return new PreferencePair(
-                section.AnyTensor("winner", device), section.AnyTensor("loser", device), Condition.Load(section.Section("condition"), device), score);
+                section.ReadAnyTensor("winner", device), section.ReadAnyTensor("loser", device), Condition.Load(section.OpenSection("condition"), device),
+                    score);
         })];
-        foreach (int place in state.Integers("queue", 0, pairs.Length - 1))
+        foreach (int place in state.ReadIntegers("queue", 0, pairs.Length - 1))
         {
             _queue.Enqueue(pairs[place]);
             _uses[pairs[place]] = _uses.GetValueOrDefault(pairs[place]) + 1;

@@ -18,7 +18,7 @@ internal static class RecoveryFile
             {
                 Directory.CreateDirectory(folder);
                 string path = Path.Combine(folder, $"adapters-after-step-{rescued.Step}-{Guid.NewGuid():N}.safetensors");
-                WrittenFile.Write(path, stream => stream.Write(rescued.Content));
+                AtomicFile.Write(path, stream => stream.Write(rescued.Content));
                 return (path, null);
             }
             catch (Exception problem)

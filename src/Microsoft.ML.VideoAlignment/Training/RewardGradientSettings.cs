@@ -16,5 +16,5 @@ internal sealed record RewardGradientSettings : TrainingSettings
     public required RewardLoss Loss { get; init; }
 
     /// <summary>Weight of <see cref="KlPenalty"/> in the loss, at least 0; 0: it is not computed.</summary>
-    public double BaseDistanceWeight { get; init; }
+    public double KlWeight { get; init; }
 }

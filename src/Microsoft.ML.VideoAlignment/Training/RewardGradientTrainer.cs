@@ -37,11 +37,11 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
     public StepOutcome Accumulate(TrainingRandom draws, Func<Rollout, RolloutResult> run)
     {
         (double reward, double loss) = (0, 0);
-        for (int micro = 0; micro < _settings.Accumulation; micro++)
+        for (int micro = 0; micro < _settings.AccumulationSteps; micro++)
         {
             RolloutResult result = run(Draw(draws));
-            reward += result.Scores.mean().AsDouble() / _settings.Accumulation;
-            loss += result.Loss.AsDouble() / _settings.Accumulation;
+            reward += result.Scores.mean().AsDouble() / _settings.AccumulationSteps;
+            loss += result.Loss.AsDouble() / _settings.AccumulationSteps;
         }
 
         return new StepOutcome(reward, loss);
@@ -75,25 +75,26 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
             ],
         };
 
-        SegmentInputs Segment(int index, Tensor? image) => Preparation.Build(index, prompts, image, noise, () => _settings.Window.Resolve(Sampler, draws.Next));
+        SegmentInputs Segment(int index, Tensor? image) =>
+            SegmentBuilder.Build(index, prompts, image, noise, () => _settings.Window.Resolve(Sampler, draws.Next));
     }
 
     private RolloutResult Run(Rollout rollout, bool backward, CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable? counting = RunContext.Observe(Work);
-        using KlPenalty? distance = _settings.BaseDistanceWeight > 0 ? new KlPenalty(Adapters, Sampler) : null;
+        using KlPenalty? distance = _settings.KlWeight > 0 ? new KlPenalty(Adapters, Sampler) : null;
         var chain = new SegmentSampler(Model, _settings.Sampling, Sampler, Adapters) { OnStep = distance is null ? null : distance.Add };
         var segments = new List<Tensor>();
         chain.Run(Begin, Finish, cancellation);
-        Work.Scored(rollout.Prompts.Count);
+        Work.AddRewardQueries(rollout.Prompts.Count);
 
         // The penalty belongs to the whole loss, which is divided by the number of copies.
         int copies = 1 + rollout.Copies.Count;
         Tensor? penalty;
         using (NewDisposeScope())
         {
-            penalty = distance?.TakeTotal() is { } apart ? apart.Mul(_settings.BaseDistanceWeight * copies).MoveToOuterDisposeScope() : null;
+            penalty = distance?.TakeTotal() is { } apart ? apart.Mul(_settings.KlWeight * copies).MoveToOuterDisposeScope() : null;
         }
 
         (Tensor decoded, Tensor scores, Tensor loss) = Decode(segments, penalty, ScoreUse.Training);
@@ -133,7 +134,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
             using DisposeScope graph = NewDisposeScope();
             var decode = new ChunkedDecode(chain, _settings.FramesPerDecode);
             (Tensor shown, Tensor given, Tensor lost) = backward
-                ? decode.Backward(latents, rollout.Frames, pixels => Score(pixels, use), 1.0 / (_settings.Accumulation * copies), penalty)
+                ? decode.Backward(latents, rollout.Frames, pixels => Score(pixels, use), 1.0 / (_settings.AccumulationSteps * copies), penalty)
                 : decode.Forward(latents, rollout.Frames, pixels => Score(pixels, use), penalty);
             return (Keep(shown), Keep(given), Keep(lost));
         }
@@ -158,7 +159,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         long[] timesteps = [.. Enumerable.Repeat((long)sampler.Timesteps[last], (int)finished.shape[0])];
         Tensor noised = scheduler.Forward.AddNoise(finished, noise, timesteps);
         using var guidance = new Guidance(Model, rollout.First.Condition, rollout.First.Unconditional, _settings.Sampling);
-        Work.Scored(finished.shape[0]);
+        Work.AddRewardQueries(finished.shape[0]);
         var plan = GradientPlan.Suffix(last + 1, last, stop: last);
         return Denoising.Run(sampler, noised, guidance.Predict, plan, adapters: Adapters, first: last, prompts: rollout.Prompts).MoveToOuterDisposeScope();
     }

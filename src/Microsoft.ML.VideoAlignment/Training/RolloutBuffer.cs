@@ -31,14 +31,14 @@ internal sealed class RolloutBuffer : IDisposable
     /// <param name="scores">The N videos' scores, in the reward's own units.</param>
     /// <param name="orders">One order for each inner epoch.</param>
     /// <param name="batchSize">Videos of a micro-batch.</param>
-    /// <param name="learntSteps">Steps of each video that are learned from.</param>
+    /// <param name="trainedSteps">Steps of each video that are learned from.</param>
     public RolloutBuffer(
         PolicySamples samples, IReadOnlyList<double> advantages, IReadOnlyList<double> scores, IEnumerable<MinibatchOrder> orders, int batchSize,
-        int learntSteps)
+        int trainedSteps)
     {
         (Samples, Advantages, Scores) = (samples, advantages, scores);
         long[] shape = samples.LogProbabilities.shape; // [N, S]
-        _remaining = new Queue<PolicyMicroBatch>(Reorder((int)shape[0], (int)shape[1], orders, batchSize, learntSteps));
+        _remaining = new Queue<PolicyMicroBatch>(Reorder((int)shape[0], (int)shape[1], orders, batchSize, trainedSteps));
     }
 
     private RolloutBuffer(PolicySamples samples, IReadOnlyList<double> advantages, IReadOnlyList<double> scores, IEnumerable<PolicyMicroBatch> rest) =>
@@ -53,13 +53,13 @@ internal sealed class RolloutBuffer : IDisposable
     public bool IsExhausted => _remaining.Count == 0;
 
     /// <summary>Removes the next micro-batch.</summary>
-    public PolicyMicroBatch Next() => _remaining.Dequeue();
+    public PolicyMicroBatch Dequeue() => _remaining.Dequeue();
 
     /// <summary>Writes the rollout and its remaining micro-batches into a run's state.</summary>
     /// <param name="state">The section to write to.</param>
     public void Save(StateWriter state)
     {
-        Samples.Save(state.Section("samples"));
+        Samples.Save(state.AddSection("samples"));
         state.WriteList("advantages", Advantages);
         state.WriteList("scores", Scores);
         state.WriteList("sizes", [.. _remaining.Select(batch => batch.Rows.Length)]);
@@ -73,16 +73,16 @@ internal sealed class RolloutBuffer : IDisposable
     /// <returns>The buffer, which owns its samples.</returns>
     public static RolloutBuffer Load(StateReader state, Device device)
     {
-        double[] advantages = state.Numbers("advantages"), scores = state.Numbers("scores");
-        int[] sizes = state.Integers("sizes", 1);
-        var samples = PolicySamples.Load(state.Section("samples"), device);
+        double[] advantages = state.ReadNumbers("advantages"), scores = state.ReadNumbers("scores");
+        int[] sizes = state.ReadIntegers("sizes", 1);
+        var samples = PolicySamples.Load(state.OpenSection("samples"), device);
         try
         {
             (int videos, int steps) = ((int)samples.LogProbabilities.shape[0], (int)samples.LogProbabilities.shape[1]);
-            int[] rows = state.Integers("rows", 0, videos - 1), times = state.Integers("steps", 0, steps - 1);
+            int[] rows = state.ReadIntegers("rows", 0, videos - 1), times = state.ReadIntegers("steps", 0, steps - 1);
             if (advantages.Length != videos || scores.Length != videos || rows.Length != times.Length || sizes.Sum(static size => (long)size) != rows.Length)
             {
-                throw state.Fault("sizes", $"and the lists beside it do not fit {videos} videos");
+                throw state.CreateFault("sizes", $"and the lists beside it do not fit {videos} videos");
             }
 
             var rest = new List<PolicyMicroBatch>();

@@ -34,7 +34,7 @@ internal sealed class RolloutScorer(
         string[] texts = [.. prompts.Select(prompt => model.RewardText(prompt, sampling.SegmentCount))];
         _batches.Add([.. reward.ScoreParts(new PreprocessedFrames(shown, ScoreUse.Training), texts).Select(part => FiniteScores.Require(reward, part, texts))]);
         _prompts.AddRange(texts);
-        work.Scored(prompts.Count);
+        work.AddRewardQueries(prompts.Count);
     }
 
     /// <summary>Combines the scores; call once, when the rollout is complete.</summary>
@@ -47,7 +47,7 @@ internal sealed class RolloutScorer(
         using IDisposable guard = no_grad();
         Tensor[] parts = [.. Enumerable.Range(0, reward.PartCount).Select(part => tensor(_batches.SelectMany(batch => batch[part]).ToArray()))];
         double[] scores = FiniteScores.Require(reward, reward.Combine(parts, ScoreUse.Training), _prompts);
-        double rounding = loss.Scale * reward.RoundingOf(parts);
+        double rounding = loss.Scale * reward.BoundRounding(parts);
         return (scores, [.. scores.Select(score => -loss.Compute(tensor(score)).AsDouble())], rounding);
     }
 }

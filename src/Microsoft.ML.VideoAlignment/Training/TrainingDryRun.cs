@@ -20,7 +20,7 @@ internal sealed class TrainingDryRun
         (_model, _adapters, _reward, _device) = (model, adapters, reward, device);
 
     /// <summary>Measures the peak of each phase.</summary>
-    /// <param name="model">A model made by <see cref="VideoDiffusionModel.OnMeta"/>.</param>
+    /// <param name="model">A model made by <see cref="VideoDiffusionModel.ToMeta"/>.</param>
     /// <param name="adapters">The adapters of its denoiser.</param>
     /// <param name="reward">A reward that can score shapes.</param>
     /// <param name="settings">The settings of the run and its algorithm. The loss is ignored, and validation prompts are counted, not read.</param>
@@ -32,7 +32,7 @@ internal sealed class TrainingDryRun
     public static DryRunPeaks Run(VideoDiffusionModel model, LoraAdapters adapters, VideoReward reward, TrainingSettings settings, DeviceType device)
     {
         var run = new TrainingDryRun(model, adapters, reward, device);
-        int validated = Math.Min(settings.BatchSize, settings.HeldOutPrompts.Count);
+        int validated = Math.Min(settings.BatchSize, settings.ValidationPrompts.Count);
         return new DryRunPeaks(
             run.Profiled(() => run.Train(settings)),
             run.Profiled(() => run.Generate(settings)).Values.Max(),
@@ -57,10 +57,10 @@ internal sealed class TrainingDryRun
         switch (settings)
         {
             case DdpoSettings ddpo:
-                new RolloutDryRun(_model, _adapters, _reward).Policy(ddpo);
+                new RolloutDryRun(_model, _adapters, _reward).RunDdpo(ddpo);
                 break;
             case DiffusionDpoSettings dpo:
-                new RolloutDryRun(_model, _adapters, _reward).Preferences(dpo);
+                new RolloutDryRun(_model, _adapters, _reward).RunDiffusionDpo(dpo);
                 break;
             case RewardGradientSettings gradient:
                 (SamplingSettings sampling, GradientPlan plan) = Shortened(gradient);
@@ -75,21 +75,21 @@ internal sealed class TrainingDryRun
         }
     }
 
-    private void Generate(TrainingSettings settings) => SmallBatch(settings, videos: 1, (generator, prepare) => generator.Generate(prepare, _adapters));
+    private void Generate(TrainingSettings settings) => GenerateShortened(settings, videos: 1, (generator, prepare) => generator.Generate(prepare, _adapters));
 
     // What ValidationEvaluator does with each batch.
     private void Measure(TrainingSettings settings, int videos)
     {
         IReadOnlyList<int> shown = settings.Frames.Select(settings.Sampling.RewardFrameCount(_model), static _ => 0);
         IReadOnlyList<int>[] each = [.. Enumerable.Repeat(shown, videos)];
-        using Tensor frames = SmallBatch(settings, videos, (generator, prepare) => generator.GenerateForReward(prepare, each, _adapters));
+        using Tensor frames = GenerateShortened(settings, videos, (generator, prepare) => generator.GenerateForReward(prepare, each, _adapters));
         using IDisposable guard = no_grad();
         RunContext.Enter(RunStage.Scoring);
-        using Tensor scores = _reward.Score(frames, MetaSegment.Prompts(videos));
+        using Tensor scores = _reward.Score(frames, MetaSegment.EmptyPrompts(videos));
     }
 
     // Generates in the fewest steps that have the peak of all.
-    private Tensor SmallBatch(TrainingSettings settings, int videos, Func<VideoGenerator, Func<int, Tensor?, SegmentInputs>, Tensor> generate)
+    private Tensor GenerateShortened(TrainingSettings settings, int videos, Func<VideoGenerator, Func<int, Tensor?, SegmentInputs>, Tensor> generate)
     {
         ISampler sampler = _model.CreateSampler(settings.Sampling);
         SamplingSettings few = settings.Sampling with { Steps = Math.Min(settings.Sampling.Steps, Math.Max(2, 1 + sampler.HistoryLength)), Sigmas = null };
@@ -118,12 +118,13 @@ internal sealed class TrainingDryRun
         SegmentInputs Segment() => MetaSegment.Create(_model, sampling, settings.BatchSize, plan);
         return new Rollout
         {
-            Prompts = MetaSegment.Prompts(settings.BatchSize),
+            Prompts = MetaSegment.EmptyPrompts(settings.BatchSize),
             First = Segment(),
             Frames = settings.Frames.Select(sampling.RewardFrameCount(_model), static _ => 0),
             Copies =
             [
-                .. Enumerable.Repeat(() => MetaSegment.Empty(_model.LatentShape(settings.BatchSize, sampling.Size)), Math.Min(1, settings.Window.Copies - 1)),
+                .. Enumerable.Repeat(() => MetaSegment.EmptyTensor(_model.LatentShape(settings.BatchSize, sampling.Size)),
+                    Math.Min(1, settings.Window.Copies - 1)),
             ],
             Later = [.. Enumerable.Repeat<Func<Tensor, SegmentInputs>>(_ => Segment(), sampling.SegmentCount - 1)],
         };

@@ -17,11 +17,11 @@ internal sealed class TrainingProgress : IResumable
     /// <summary>The last step, while it is not yet validated and reported; null: it is.</summary>
     public TrainingStep? Unreported { get; set; }
 
-    /// <summary>Time spent in the run up to the last call of <see cref="Reach"/>.</summary>
+    /// <summary>Time spent in the run up to the last call of <see cref="UpdateElapsed"/>.</summary>
     public TimeSpan Elapsed => _reached;
 
     /// <summary>Updates <see cref="Elapsed"/>; call between steps.</summary>
-    public void Reach() => _reached = _before + _clock.Elapsed;
+    public void UpdateElapsed() => _reached = _before + _clock.Elapsed;
 
     public void Save(StateWriter state)
     {
@@ -29,7 +29,7 @@ internal sealed class TrainingProgress : IResumable
         state.Write("elapsed", _reached.ToString("c", CultureInfo.InvariantCulture));
         if (Unreported is { } step)
         {
-            StateWriter section = state.Section("unreported");
+            StateWriter section = state.AddSection("unreported");
             section.Write("reward", step.Reward);
             section.Write("loss", step.Loss);
             section.Write("gradientNorm", step.GradientNorm);
@@ -38,13 +38,14 @@ internal sealed class TrainingProgress : IResumable
 
     public void Load(StateReader state)
     {
-        Step = (int)state.Integer("step", 1, int.MaxValue);
-        _before = TimeSpan.TryParseExact(state.Text("elapsed"), "c", CultureInfo.InvariantCulture, out TimeSpan elapsed)
+        Step = (int)state.ReadInteger("step", 1, int.MaxValue);
+        _before = TimeSpan.TryParseExact(state.ReadText("elapsed"), "c", CultureInfo.InvariantCulture, out TimeSpan elapsed)
             ? elapsed
-            : throw state.Fault("elapsed", "is not a time");
+            : throw state.CreateFault("elapsed", "is not a time");
         _reached = _before;
-        StateReader section = state.Section("unreported");
+        StateReader section = state.OpenSection("unreported");
         Unreported = section.IsEmpty ? null
-            : new TrainingStep(Step, section.Number("reward"), section.Number("loss"), section.Number("gradientNorm"), ValidationEvaluator: null, Elapsed);
+            : new TrainingStep(Step, section.ReadNumber("reward"), section.ReadNumber("loss"), section.ReadNumber("gradientNorm"), ValidationReward: null,
+                Elapsed);
     }
 }

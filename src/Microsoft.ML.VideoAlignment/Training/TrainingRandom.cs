@@ -84,20 +84,20 @@ internal sealed class TrainingRandom : IResumable, IDisposable
     public void Load(StateReader state)
     {
         using (Tensor current = _noise.get_state())
-        using (Tensor noise = state.TensorLike("noise", current))
+        using (Tensor noise = state.ReadTensorLike("noise", current))
         {
             _noise.set_state(noise);
         }
 
-        _choices.SkipTo(state.Integer("choices", 0, CountedRandom.Longest));
-        int[] order = state.Integers("order");
+        _choices.SkipTo(state.ReadInteger("choices", 0, CountedRandom.Longest));
+        int[] order = state.ReadIntegers("order");
         bool permutation = order.Order().SequenceEqual(Enumerable.Range(0, order.Length));
         if (!permutation)
         {
-            throw state.Fault("order", $"is not an order of {order.Length} prompts");
+            throw state.CreateFault("order", $"is not an order of {order.Length} prompts");
         }
 
-        int next = (int)state.Integer("next", 0, order.Length);
+        int next = (int)state.ReadInteger("next", 0, order.Length);
         if (order.Length == _order.Length)
         {
             order.CopyTo(_order, 0);

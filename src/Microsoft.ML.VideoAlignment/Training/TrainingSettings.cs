@@ -14,7 +14,7 @@ internal record TrainingSettings
     public required int BatchSize { get; init; }
 
     /// <summary>Micro-batches of an optimizer step; the loss of each is divided by this, so that the gradient is that of one large batch.</summary>
-    public required int Accumulation { get; init; }
+    public required int AccumulationSteps { get; init; }
 
     public required double LearningRate { get; init; }
 
@@ -38,19 +38,19 @@ internal record TrainingSettings
     public RewardFrames Frames { get; init; } = RewardFrames.All;
 
     /// <summary>Validation prompts, whose mean reward is measured during the run with fixed seeds; empty: none.</summary>
-    public IReadOnlyList<VideoPrompt> HeldOutPrompts { get; init; } = [];
+    public IReadOnlyList<VideoPrompt> ValidationPrompts { get; init; } = [];
 
     /// <summary>Optimizer steps between two validations.</summary>
-    public int HeldOutEvery { get; init; } = 10;
+    public int ValidateEvery { get; init; } = 10;
 
     /// <summary>Decay of the running average of the adapters, which is validated, saved and returned in their place; null: none.</summary>
-    public double? AverageDecay { get; init; }
+    public double? EmaDecay { get; init; }
 
     /// <summary>Whether the adapters end as those that did best in validation instead of the last ones.</summary>
     public bool KeepBest { get; init; }
 
     /// <summary>Validations in a row without improvement after which the run ends; null: it does not end early.</summary>
-    public int? Patience { get; init; }
+    public int? EarlyStopPatience { get; init; }
 
     /// <summary>Optimizer steps between two checkpoints; null: none.</summary>
     public int? CheckpointEvery { get; init; }
@@ -73,6 +73,6 @@ internal record TrainingSettings
 /// <param name="Reward">Mean score over the step's videos.</param>
 /// <param name="Loss">Mean loss over the micro-batches.</param>
 /// <param name="GradientNorm">L2 norm of the gradient over all adapters, before clipping.</param>
-/// <param name="ValidationEvaluator">Mean score on the validation prompts; null: this step did not measure it.</param>
+/// <param name="ValidationReward">Mean score on the validation prompts; null: this step did not measure it.</param>
 /// <param name="Elapsed">Time since the run began.</param>
-internal readonly record struct TrainingStep(int Step, double Reward, double Loss, double GradientNorm, double? ValidationEvaluator, TimeSpan Elapsed);
+internal readonly record struct TrainingStep(int Step, double Reward, double Loss, double GradientNorm, double? ValidationReward, TimeSpan Elapsed);

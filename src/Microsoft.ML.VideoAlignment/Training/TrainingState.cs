@@ -23,13 +23,13 @@ internal sealed class TrainingState(RunFolder folder, int every, int seed) : IDi
     /// <summary>Adds a part that a step changes before its update.</summary>
     /// <param name="name">The name of its section.</param>
     /// <param name="part">The part.</param>
-    /// <param name="perishes">Whether it is not restored where earlier samples and scores are no longer comparable.</param>
-    public void AddMoving(string name, IResumable part, bool perishes = false) => _moving.Add((name, part, perishes));
+    /// <param name="dropIfRemeasured">Whether it is not restored where earlier samples and scores are no longer comparable.</param>
+    public void AddPerStep(string name, IResumable part, bool dropIfRemeasured = false) => _moving.Add((name, part, dropIfRemeasured));
 
     /// <summary>Adds a part that only updates and measurements change.</summary>
     /// <param name="name">The name of its section.</param>
     /// <param name="part">The part.</param>
-    public void AddSettled(string name, IResumable part) => _settled.Add((name, part));
+    public void AddPerUpdate(string name, IResumable part) => _settled.Add((name, part));
 
     /// <summary>Restores every part from the folder's state.</summary>
     /// <returns>Whether there was a state.</returns>
@@ -46,7 +46,7 @@ internal sealed class TrainingState(RunFolder folder, int every, int seed) : IDi
             _moving.Where(part => !(part.Perishes && folder.Remeasures)).Select(part => (part.Name, part.Part));
         foreach ((string name, IResumable part) in _settled.Concat(moving))
         {
-            part.Load(found.Content.Section(name));
+            part.Load(found.Content.OpenSection(name));
         }
 
         // Not every system can remove an open file later.
@@ -56,18 +56,18 @@ internal sealed class TrainingState(RunFolder folder, int every, int seed) : IDi
 
     /// <summary>Marks a boundary, from which the run can resume; call between two steps.</summary>
     /// <param name="step">Optimizer steps done.</param>
-    public void Reached(int step)
+    public void MarkBoundary(int step)
     {
         _boundary?.Dispose();
         var boundary = new StateWriter();
-        _moving.ForEach(moving => moving.Part.Save(boundary.Section(moving.Name)));
+        _moving.ForEach(moving => moving.Part.Save(boundary.AddSection(moving.Name)));
         (_boundary, _step, _written) = (boundary, step, false);
     }
 
     /// <summary>
     /// Discards the boundary; call before an update or the bookkeeping of a measurement, after which there is no complete state until the next boundary.
     /// </summary>
-    public void Leave()
+    public void DiscardBoundary()
     {
         _boundary?.Dispose();
         _boundary = null;
@@ -93,7 +93,7 @@ internal sealed class TrainingState(RunFolder folder, int every, int seed) : IDi
 
         using var state = new StateWriter();
         state.Add(_boundary);
-        _settled.ForEach(settled => settled.Part.Save(state.Section(settled.Name)));
+        _settled.ForEach(settled => settled.Part.Save(state.AddSection(settled.Name)));
         folder.Write(_step, seed, state);
         _written = true;
     }

@@ -36,7 +36,7 @@ public sealed class TrainingStepException : Exception
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         byte[] adapters = _adapters ?? throw new InvalidOperationException($"There are no weights to save. {_where}");
-        WrittenFile.Write(path, stream => stream.Write(adapters));
+        AtomicFile.Write(path, stream => stream.Write(adapters));
     }
 
     /// <summary>Saves the weights where that is possible, and makes the exception that says what happened and where they are.</summary>

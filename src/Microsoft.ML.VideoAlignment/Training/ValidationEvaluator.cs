@@ -18,7 +18,7 @@ internal sealed class ValidationEvaluator(VideoDiffusionModel model, VideoReward
 {
     /// <summary>Tells whether a step is one that measures.</summary>
     /// <param name="step">The optimizer step, counted from 1.</param>
-    public bool ShouldRun(int step) => settings.HeldOutPrompts.Count > 0 && (step % settings.HeldOutEvery == 0 || step == settings.Steps);
+    public bool ShouldRun(int step) => settings.ValidationPrompts.Count > 0 && (step % settings.ValidateEvery == 0 || step == settings.Steps);
 
     /// <summary>Generates and scores the validation videos.</summary>
     /// <param name="adapters">The adapters, which are merged for generation.</param>
@@ -33,24 +33,24 @@ internal sealed class ValidationEvaluator(VideoDiffusionModel model, VideoReward
         foreach (int[] rows in Batches())
         {
             total += Score(rows, shown, adapters, cancellation).Sum();
-            work.Measured(rows.Length);
+            work.AddValidationQueries(rows.Length);
         }
 
-        return total / settings.HeldOutPrompts.Count;
+        return total / settings.ValidationPrompts.Count;
     }
 
     // Rows that are generated together. How much noise a batch draws for given images depends on all of its rows, so a row with images is a batch of its own.
     private IEnumerable<int[]> Batches()
     {
-        int[] all = [.. Enumerable.Range(0, settings.HeldOutPrompts.Count)];
-        bool HasImages(int row) => model.Images == ImageUse.Optional && settings.HeldOutPrompts[row].Images.Count > 0;
+        int[] all = [.. Enumerable.Range(0, settings.ValidationPrompts.Count)];
+        bool HasImages(int row) => model.Images == ImageUse.Optional && settings.ValidationPrompts[row].Images.Count > 0;
         return [.. all.Where(row => !HasImages(row)).Chunk(settings.BatchSize), .. all.Where(HasImages).Chunk(1)];
     }
 
     private double[] Score(int[] rows, IReadOnlyList<int>[] shown, LoraAdapters adapters, CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
-        VideoPrompt[] prompts = [.. rows.Select(row => settings.HeldOutPrompts[row])];
+        VideoPrompt[] prompts = [.. rows.Select(row => settings.ValidationPrompts[row])];
         ulong[] seeds = [.. rows.Select(row => settings.Seed + (ulong)row + 1)];
         var generator = new VideoGenerator(model, settings.Sampling, conditions);
         Tensor videos = generator.GenerateForReward(prompts, seeds, [.. rows.Select(row => shown[row])], adapters, cancellation);
@@ -65,6 +65,6 @@ internal sealed class ValidationEvaluator(VideoDiffusionModel model, VideoReward
     {
         var draws = new System.Random(unchecked((int)(settings.Seed ^ (settings.Seed >> 32))));
         int count = settings.Sampling.RewardFrameCount(model);
-        return [.. settings.HeldOutPrompts.Select(_ => settings.Frames.Select(count, draws.Next))];
+        return [.. settings.ValidationPrompts.Select(_ => settings.Frames.Select(count, draws.Next))];
     }
 }

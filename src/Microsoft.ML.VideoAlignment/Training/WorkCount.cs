@@ -13,29 +13,29 @@ internal sealed class WorkCount : IRunObserver, IResumable
     public long RewardQueries { get; private set; }
 
     /// <summary>Videos scored for validation, from which nothing is learned.</summary>
-    public long HeldOutQueries { get; private set; }
+    public long ValidationQueries { get; private set; }
 
     void IRunObserver.DenoiserEvaluated(long rows) => DenoiserEvaluations += rows;
 
     /// <summary>Counts videos scored in training.</summary>
     /// <param name="videos">The number of videos.</param>
-    public void Scored(long videos) => RewardQueries += videos;
+    public void AddRewardQueries(long videos) => RewardQueries += videos;
 
     /// <summary>Counts videos scored for validation.</summary>
     /// <param name="videos">The number of videos.</param>
-    public void Measured(long videos)
+    public void AddValidationQueries(long videos)
     {
         RewardQueries += videos;
-        HeldOutQueries += videos;
+        ValidationQueries += videos;
     }
 
     public void Save(StateWriter state)
     {
         state.Write("denoiserEvaluations", DenoiserEvaluations);
         state.Write("rewardQueries", RewardQueries);
-        state.Write("heldOutQueries", HeldOutQueries);
+        state.Write("heldOutQueries", ValidationQueries);
     }
 
-    public void Load(StateReader state) => (DenoiserEvaluations, RewardQueries, HeldOutQueries) =
-        (state.Integer("denoiserEvaluations"), state.Integer("rewardQueries"), state.Integer("heldOutQueries"));
+    public void Load(StateReader state) => (DenoiserEvaluations, RewardQueries, ValidationQueries) =
+        (state.ReadInteger("denoiserEvaluations"), state.ReadInteger("rewardQueries"), state.ReadInteger("heldOutQueries"));
 }

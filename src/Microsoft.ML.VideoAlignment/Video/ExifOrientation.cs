@@ -11,7 +11,7 @@ internal static class ExifOrientation
 
     /// <summary>Returns the orientation, 1 to 8; 1 where the file states none.</summary>
     /// <param name="png">The content of a PNG file.</param>
-    public static int OfPng(ReadOnlySpan<byte> png) => InTiff(PngChunk.Find(png, "eXIf"u8));
+    public static int ReadPng(ReadOnlySpan<byte> png) => InTiff(PngChunk.Find(png, "eXIf"u8));
 
     // Reads the entry of the first directory.
     private static int InTiff(ReadOnlySpan<byte> tiff)

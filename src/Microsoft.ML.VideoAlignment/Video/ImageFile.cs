@@ -18,10 +18,10 @@ internal sealed class ImageFile : IDisposable
     private ImageFile(string path, SKData data, SKCodec codec, int orientation) => (_path, _data, _codec, _orientation) = (path, data, codec, orientation);
 
     /// <summary>The height of the upright image in pixels.</summary>
-    public int Height => ImageOrientation.Turns(_orientation) ? _codec.Info.Width : _codec.Info.Height;
+    public int Height => ImageOrientation.SwapsSides(_orientation) ? _codec.Info.Width : _codec.Info.Height;
 
     /// <summary>The width of the upright image in pixels.</summary>
-    public int Width => ImageOrientation.Turns(_orientation) ? _codec.Info.Height : _codec.Info.Width;
+    public int Width => ImageOrientation.SwapsSides(_orientation) ? _codec.Info.Height : _codec.Info.Width;
 
     /// <summary>The height and width of the stored pixels, and the Exif orientation that makes them upright.</summary>
     public (int Height, int Width, int Orientation) Stored => (_codec.Info.Height, _codec.Info.Width, _orientation);
@@ -48,7 +48,7 @@ internal sealed class ImageFile : IDisposable
                 ?? throw new InvalidDataException($"'{path}' is not a readable image: its header is damaged or cut short. Write the file again.");
             long pixels = (long)codec.Info.Width * codec.Info.Height;
             return pixels <= limits.MaxPixels
-                ? new ImageFile(path, data, codec, png ? ExifOrientation.OfPng(data.AsSpan()) : (int)codec.EncodedOrigin)
+                ? new ImageFile(path, data, codec, png ? ExifOrientation.ReadPng(data.AsSpan()) : (int)codec.EncodedOrigin)
                 : throw new InvalidDataException(
                     $"'{path}' declares {codec.Info.Width} x {codec.Info.Height} pixels, {pixels:N0} in all: expected at most {limits.MaxPixels:N0}. "
                     + $"Make it smaller, or raise {nameof(ImageLimits.MaxPixels)}.");
@@ -63,11 +63,11 @@ internal sealed class ImageFile : IDisposable
 
     /// <summary>Decodes the first frame, upright.</summary>
     /// <exception cref="InvalidDataException">The file is damaged or cut short.</exception>
-    public RgbImage First() => Frames().First();
+    public RgbImage DecodeFirst() => DecodeFrames().First();
 
     /// <summary>Decodes every frame as it is shown, upright; frames that store only what changed are completed.</summary>
     /// <exception cref="InvalidDataException">The file is damaged or cut short.</exception>
-    public IEnumerable<RgbImage> Frames()
+    public IEnumerable<RgbImage> DecodeFrames()
     {
         SKImageInfo info = new(_codec.Info.Width, _codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Premul); // no color space: no conversion
         byte[] canvas = new byte[info.BytesSize];
@@ -91,13 +91,13 @@ internal sealed class ImageFile : IDisposable
                 kept = (copy, frame);
             }
 
-            yield return ImageOrientation.Apply(RgbImage.OnWhite(canvas, info.Height, info.Width), _orientation);
+            yield return ImageOrientation.Apply(RgbImage.FromPremultiplied(canvas, info.Height, info.Width), _orientation);
         }
     }
 
     /// <summary>How long a frame is shown, as in browsers: times of 10 ms or less count as 100 ms.</summary>
     /// <param name="frame">The index of the frame, from 0.</param>
-    public TimeSpan Duration(int frame) =>
+    public TimeSpan GetDuration(int frame) =>
         TimeSpan.FromMilliseconds(_codec.GetFrameInfo(frame, out SKCodecFrameInfo info) && info.Duration > 10 ? info.Duration : 100);
 
     /// <inheritdoc/>

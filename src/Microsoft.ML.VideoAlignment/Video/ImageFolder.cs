@@ -16,7 +16,7 @@ internal static class ImageFolder
     /// <param name="folder">The folder. It may be reached through links itself.</param>
     /// <param name="path">Relative to the folder. A part "..", a drive, an address, or the name of a Windows device is refused on every system.</param>
     /// <returns>An absolute path without links. The file need not exist.</returns>
-    public static string? Inside(string folder, string path)
+    public static string? Resolve(string folder, string path)
     {
         string[] parts = path.Split('/', '\\');
         if (Path.IsPathRooted(path) || path.AsSpan().IndexOfAny(':', '\0') >= 0 || parts.Any(part => part == ".." || IsDevice(part)))
@@ -37,7 +37,7 @@ internal static class ImageFolder
     {
         string root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)), file = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
         string prefix = Path.EndsInDirectorySeparator(root) ? root : root + Path.DirectorySeparatorChar;
-        return string.Equals(root, file, s_comparison) || (file.StartsWith(prefix, s_comparison) && Inside(root, file[prefix.Length..]) is not null);
+        return string.Equals(root, file, s_comparison) || (file.StartsWith(prefix, s_comparison) && Resolve(root, file[prefix.Length..]) is not null);
     }
 
     // An absolute path with every link in it followed; null where the links form a circle.

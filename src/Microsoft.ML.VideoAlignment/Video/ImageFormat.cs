@@ -25,7 +25,7 @@ internal sealed class ImageFormat
 
     /// <summary>Whether a file of this name is read as an image.</summary>
     /// <param name="path">The file's path.</param>
-    public static bool IsNamed(string path) => Named(path) is not null;
+    public static bool HasKnownExtension(string path) => Named(path) is not null;
 
     /// <summary>Returns the format of a file, on which its name and its content must agree; the content decides where the name has no extension.</summary>
     /// <param name="path">The file's path, of which the extension counts.</param>

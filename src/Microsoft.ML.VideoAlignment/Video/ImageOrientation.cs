@@ -8,7 +8,7 @@ internal static class ImageOrientation
 
     /// <summary>Whether height and width are swapped.</summary>
     /// <param name="orientation">1 to 8.</param>
-    public static bool Turns(int orientation) => orientation is >= 5 and <= 8;
+    public static bool SwapsSides(int orientation) => orientation is >= 5 and <= 8;
 
     /// <summary>Turns and mirrors an image so that it stands upright; returns <paramref name="image"/> itself where it already does.</summary>
     /// <param name="image">The pixels as they are stored.</param>
@@ -33,7 +33,7 @@ internal static class ImageOrientation
             return image;
         }
 
-        (int tall, int wide) = Turns(orientation) ? (width, height) : (height, width);
+        (int tall, int wide) = SwapsSides(orientation) ? (width, height) : (height, width);
         byte[] upright = new byte[image.Bytes.Length];
         for (int y = 0; y < tall; y++)
         {

@@ -37,7 +37,7 @@ internal static class Resize
     /// <param name="height">The height before, in pixels.</param>
     /// <param name="width">The width before, in pixels.</param>
     /// <param name="size">The short side after, in pixels.</param>
-    public static (long Height, long Width) ShortSide(long height, long width, long size) =>
+    public static (long Height, long Width) FitShortSide(long height, long width, long size) =>
         height <= width ? (size, size * width / height) : (size * height / width, size);
 
     /// <summary>Makes the matrix of one axis.</summary>

@@ -16,7 +16,7 @@ internal sealed record RgbImage(byte[] Bytes, int Height, int Width)
     /// <param name="height">H in pixels.</param>
     /// <param name="width">W in pixels.</param>
     /// <param name="blueFirst">Whether the order is blue, green, red.</param>
-    public static RgbImage OnWhite(ReadOnlySpan<byte> premultiplied, int height, int width, bool blueFirst = false)
+    public static RgbImage FromPremultiplied(ReadOnlySpan<byte> premultiplied, int height, int width, bool blueFirst = false)
     {
         byte[] bytes = new byte[checked(3 * height * width)];
         (int red, int blue) = blueFirst ? (2, 0) : (0, 2);

@@ -33,26 +33,26 @@ internal sealed class DiffusersFolder
 
     /// <summary>Returns the pipeline class that a model names; null where the path is not a diffusers folder.</summary>
     /// <param name="path">The model's folder.</param>
-    public static string? PipelineClass(string path) =>
-        File.Exists(Path.Combine(path, IndexName)) && new DiffusersFolder(path).Config(IndexName).TryGetProperty("_class_name", out JsonElement name)
+    public static string? ReadPipelineClass(string path) =>
+        File.Exists(Path.Combine(path, IndexName)) && new DiffusersFolder(path).ReadConfig(IndexName).TryGetProperty("_class_name", out JsonElement name)
             ? $"{name}"
             : null;
 
     /// <summary>Whether this folder holds a component's folder.</summary>
     /// <param name="component">The name of the folder, such as "unet".</param>
-    public bool Has(string component) => Directory.Exists(Path.Combine(Location, component));
+    public bool HasComponent(string component) => Directory.Exists(Path.Combine(Location, component));
 
     /// <summary>Opens the folder of a component.</summary>
     /// <param name="component">The name of the folder, such as "unet".</param>
     /// <exception cref="WeightFileException">There is no such folder; the error lists those that exist.</exception>
-    public DiffusersFolder Component(string component) => Has(component)
+    public DiffusersFolder OpenComponent(string component) => HasComponent(component)
         ? new DiffusersFolder(Path.Combine(Location, component), _cancellation)
         : throw new WeightFileException(Location, $"has no folder '{component}'. There are: {List(Directory.EnumerateDirectories(Location))}.");
 
     /// <summary>Reads a JSON file of this folder.</summary>
     /// <param name="file">The name of the file.</param>
     /// <exception cref="WeightFileException">The file is missing or is not a JSON object.</exception>
-    public JsonElement Config(string file = "config.json")
+    public JsonElement ReadConfig(string file = "config.json")
     {
         string path = Path.Combine(Location, file);
         return File.Exists(path)
@@ -69,7 +69,7 @@ internal sealed class DiffusersFolder
     /// <exception cref="NotSupportedException">An option describes another network.</exception>
     public T Parse<T>(Func<JsonElement, T> read, string file = "config.json")
     {
-        JsonElement json = Config(file);
+        JsonElement json = ReadConfig(file);
         string path = Path.Combine(Location, file);
         try
         {
@@ -92,10 +92,10 @@ internal sealed class DiffusersFolder
     /// <summary>Returns the path of the weights: of the variant where this folder has it, else of those without one.</summary>
     /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
     /// <exception cref="WeightFileException">There are no weights; the error lists the names tried and the files found.</exception>
-    public string WeightPath(string? variant = null) => WeightNames.Find(name => File.Exists(Path.Combine(Location, name)), variant) is { } found
+    public string FindWeights(string? variant = null) => WeightNames.Find(name => File.Exists(Path.Combine(Location, name)), variant) is { } found
         ? Path.Combine(Location, found)
         : throw new WeightFileException(Location,
-            $"has no weights{(variant is null ? "" : $" of variant '{variant}'")}. Looked for {string.Join(", ", WeightNames.Wanted(variant))}. "
+            $"has no weights{(variant is null ? "" : $" of variant '{variant}'")}. Looked for {string.Join(", ", WeightNames.Candidates(variant))}. "
             + $"There are: {List(Directory.EnumerateFiles(Location))}. "
             + (variant is null ? "If the names carry a variant, such as fp16, pass it." : "Omit the variant, or choose one that exists."));
 
@@ -114,9 +114,9 @@ internal sealed class DiffusersFolder
     }
 
     /// <summary>Opens the weights; the caller disposes them.</summary>
-    /// <inheritdoc cref="WeightPath"/>
+    /// <inheritdoc cref="FindWeights"/>
     public IWeightSource OpenWeights(string? variant = null) =>
-        CancellableWeights.Watch(UnwrappedWeights.Unwrap(WeightFile.Open(WeightPath(variant))), _cancellation);
+        CancelableWeights.Watch(UnwrappedWeights.Unwrap(WeightFile.Open(FindWeights(variant))), _cancellation);
 
     /// <summary>Makes the network that config.json describes and fills it with the weights.</summary>
     /// <typeparam name="T">The network's type.</typeparam>

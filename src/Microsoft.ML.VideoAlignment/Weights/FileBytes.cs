@@ -46,7 +46,7 @@ internal sealed class FileBytes : IDisposable
     public byte[] Read(long offset, int count)
     {
         byte[] bytes = new byte[count];
-        using Stream slice = Slice(offset, count);
+        using Stream slice = OpenSlice(offset, count);
         slice.ReadExactly(bytes);
         return bytes;
     }
@@ -54,7 +54,7 @@ internal sealed class FileBytes : IDisposable
     /// <summary>Opens part of the file as a stream. Reading past its end gives the end of the stream; a file that ends earlier is an error.</summary>
     /// <param name="offset">The first byte, from 0.</param>
     /// <param name="length">The number of bytes.</param>
-    public Stream Slice(long offset, long length) => new SliceStream(this, offset, length);
+    public Stream OpenSlice(long offset, long length) => new SliceStream(this, offset, length);
 
     public void Dispose() => _handle?.Dispose();
 

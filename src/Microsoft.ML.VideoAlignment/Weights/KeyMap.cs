@@ -29,7 +29,7 @@ internal sealed record KeyMap
 
     /// <summary>Returns the module's key for a name in the file; null for a tensor that is not wanted.</summary>
     /// <param name="name">The name in the file, without the prefix.</param>
-    public string? Key(string name)
+    public string? MapName(string name)
     {
         if (Matches(Ignore, name))
         {

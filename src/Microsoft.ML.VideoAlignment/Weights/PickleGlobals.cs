@@ -57,7 +57,7 @@ internal static class PickleGlobals
             new("collections.OrderedDict", PickleCall.OrderedDict), new("torch.Size", PickleCall.Size),
             new("torch._utils._rebuild_tensor_v2", PickleCall.TensorV2), new("torch._utils._rebuild_tensor_v3", PickleCall.TensorV3),
             new("torch._utils._rebuild_parameter", PickleCall.Parameter),
-            new(UntypedStorage, PickleCall.None, WeightDtype.Named("uint8")),
+            new(UntypedStorage, PickleCall.None, WeightDtype.FromName("uint8")),
         ];
         string[] storages =
         [
@@ -65,7 +65,7 @@ internal static class PickleGlobals
             "Byte uint8", "Bool bool",
         ];
         IEnumerable<PickleGlobal> typed = storages.Select(pair => pair.Split(' '))
-            .Select(pair => new PickleGlobal($"torch.{pair[0]}Storage", PickleCall.None, WeightDtype.Named(pair[1])));
+            .Select(pair => new PickleGlobal($"torch.{pair[0]}Storage", PickleCall.None, WeightDtype.FromName(pair[1])));
         string[] otherDtypes = ["complex32", "complex64", "complex128", "uint16", "uint32", "uint64", "float8_e4m3fnuz", "float8_e5m2fnuz"];
         return calls.Concat(typed).Select(known => (known.Name, (WeightNode)known))
             .Concat(WeightDtype.All.Select(dtype => dtype.Name).Concat(otherDtypes).Select(name => ($"torch.{name}", (WeightNode)new DtypeNode(name))));

@@ -20,26 +20,26 @@ internal sealed class PickleReader(byte[] bytes, int position, string location, 
 
     public int Position { get; private set; } = position;
 
-    public int Left => bytes.Length - Position;
+    public int Remaining => bytes.Length - Position;
 
-    public byte Byte() => Take(1)[0];
+    public byte ReadByte() => ReadBytes(1)[0];
 
-    public ushort UInt16() => BinaryPrimitives.ReadUInt16LittleEndian(Take(2));
+    public ushort ReadUInt16() => BinaryPrimitives.ReadUInt16LittleEndian(ReadBytes(2));
 
-    public int Int32() => BinaryPrimitives.ReadInt32LittleEndian(Take(4));
+    public int ReadInt32() => BinaryPrimitives.ReadInt32LittleEndian(ReadBytes(4));
 
-    public uint UInt32() => BinaryPrimitives.ReadUInt32LittleEndian(Take(4));
+    public uint ReadUInt32() => BinaryPrimitives.ReadUInt32LittleEndian(ReadBytes(4));
 
-    public ulong UInt64() => BinaryPrimitives.ReadUInt64LittleEndian(Take(8));
+    public ulong ReadUInt64() => BinaryPrimitives.ReadUInt64LittleEndian(ReadBytes(8));
 
     /// <summary>Reads a float64, the only big-endian number in a pickle.</summary>
-    public double Double() => BinaryPrimitives.ReadDoubleBigEndian(Take(8));
+    public double ReadDouble() => BinaryPrimitives.ReadDoubleBigEndian(ReadBytes(8));
 
-    public ReadOnlySpan<byte> Take(ulong count)
+    public ReadOnlySpan<byte> ReadBytes(ulong count)
     {
-        if (count > (ulong)Left)
+        if (count > (ulong)Remaining)
         {
-            throw Fault($"{count} bytes are announced, {Left} are left; the pickle is truncated or lies");
+            throw Fault($"{count} bytes are announced, {Remaining} are left; the pickle is truncated or lies");
         }
 
         ReadOnlySpan<byte> taken = bytes.AsSpan(Position, (int)count);
@@ -47,10 +47,10 @@ internal sealed class PickleReader(byte[] bytes, int position, string location, 
         return taken;
     }
 
-    public string Text(ulong count) => Decode(Take(count));
+    public string ReadText(ulong count) => Decode(ReadBytes(count));
 
     /// <summary>Reads up to the next line feed, which is consumed and left out.</summary>
-    public string Line()
+    public string ReadLine()
     {
         int length = bytes.AsSpan(Position).IndexOf((byte)'\n');
         if (length < 0)
@@ -58,12 +58,12 @@ internal sealed class PickleReader(byte[] bytes, int position, string location, 
             throw Fault("a line without an end; the pickle is truncated");
         }
 
-        string line = Decode(Take((ulong)length));
+        string line = Decode(ReadBytes((ulong)length));
         Position++;
         return line;
     }
 
-    public BigInteger Integer(string text) =>
+    public BigInteger ParseInteger(string text) =>
         text.Length <= 2 * MaxIntegerBytes && BigInteger.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out BigInteger value)
             ? value
             : throw Fault($"an integer of {text.Length} characters that is malformed or too long");

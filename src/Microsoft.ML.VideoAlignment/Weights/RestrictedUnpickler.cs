@@ -70,7 +70,7 @@ internal sealed class RestrictedUnpickler
     {
         for (int step = 0; step < MaxSteps; step++)
         {
-            byte opcode = _reader.Byte();
+            byte opcode = _reader.ReadByte();
             if (opcode == '.')
             {
                 return Pop();
@@ -87,12 +87,12 @@ internal sealed class RestrictedUnpickler
         switch (opcode)
         {
             case 0x80: // PROTO
-                byte protocol = _reader.Byte();
+                byte protocol = _reader.ReadByte();
                 Require(protocol <= 5, $"pickle protocol {protocol}; 0 to 5 are supported");
                 break;
             case 0x95: // FRAME: a hint for buffering
-                ulong frame = _reader.UInt64();
-                Require(frame <= (ulong)_reader.Left, $"a frame of {frame} bytes, with {_reader.Left} left");
+                ulong frame = _reader.ReadUInt64();
+                Require(frame <= (ulong)_reader.Remaining, $"a frame of {frame} bytes, with {_reader.Remaining} left");
                 break;
             case (byte)'(':
                 _marks.Push(_stack.Count);
@@ -125,53 +125,53 @@ internal sealed class RestrictedUnpickler
                 Push(s_false);
                 break;
             case (byte)'I':
-                string integer = _reader.Line();
-                Push(integer is "00" or "01" ? (integer == "01" ? s_true : s_false) : New(new IntNode(_reader.Integer(integer))));
+                string integer = _reader.ReadLine();
+                Push(integer is "00" or "01" ? (integer == "01" ? s_true : s_false) : New(new IntNode(_reader.ParseInteger(integer))));
                 break;
             case (byte)'L':
-                PushInteger(_reader.Integer(_reader.Line().TrimEnd('L')));
+                PushInteger(_reader.ParseInteger(_reader.ReadLine().TrimEnd('L')));
                 break;
             case (byte)'J':
-                PushInteger(_reader.Int32());
+                PushInteger(_reader.ReadInt32());
                 break;
             case (byte)'K':
-                PushInteger(_reader.Byte());
+                PushInteger(_reader.ReadByte());
                 break;
             case (byte)'M':
-                PushInteger(_reader.UInt16());
+                PushInteger(_reader.ReadUInt16());
                 break;
             case 0x8a: // LONG1
-                PushLong(_reader.Byte());
+                PushLong(_reader.ReadByte());
                 break;
             case 0x8b: // LONG4
-                int length = _reader.Int32();
+                int length = _reader.ReadInt32();
                 Require(length >= 0, "an integer of negative length");
                 PushLong((ulong)length);
                 break;
             case (byte)'F':
-                string number = _reader.Line();
+                string number = _reader.ReadLine();
                 Require(double.TryParse(number, NumberStyles.Float, CultureInfo.InvariantCulture, out double parsed), "a float that is not a number");
                 Push(New(new FloatNode(parsed)));
                 break;
             case (byte)'G':
-                Push(New(new FloatNode(_reader.Double())));
+                Push(New(new FloatNode(_reader.ReadDouble())));
                 break;
             case (byte)'S':
-                Push(New(new StringNode(_reader.Unquote(_reader.Line()))));
+                Push(New(new StringNode(_reader.Unquote(_reader.ReadLine()))));
                 break;
             case (byte)'T':
             case (byte)'X':
-                Push(New(new StringNode(_reader.Text(_reader.UInt32()))));
+                Push(New(new StringNode(_reader.ReadText(_reader.ReadUInt32()))));
                 break;
             case (byte)'U':
             case 0x8c:
-                Push(New(new StringNode(_reader.Text(_reader.Byte()))));
+                Push(New(new StringNode(_reader.ReadText(_reader.ReadByte()))));
                 break;
             case (byte)'V':
-                Push(New(new StringNode(_reader.Unescape(_reader.Line()))));
+                Push(New(new StringNode(_reader.Unescape(_reader.ReadLine()))));
                 break;
             case 0x8d: // BINUNICODE8
-                Push(New(new StringNode(_reader.Text(_reader.UInt64()))));
+                Push(New(new StringNode(_reader.ReadText(_reader.ReadUInt64()))));
                 break;
             case (byte)']':
                 Push(New(new ListNode([], tuple: false)));
@@ -216,33 +216,33 @@ internal sealed class RestrictedUnpickler
                 Set(Dict(), pairs);
                 break;
             case (byte)'p':
-                string place = _reader.Line();
+                string place = _reader.ReadLine();
                 Require(uint.TryParse(place, NumberStyles.None, CultureInfo.InvariantCulture, out uint named), "a memo entry that is not a number");
                 Remember(named);
                 break;
             case (byte)'q':
-                Remember(_reader.Byte());
+                Remember(_reader.ReadByte());
                 break;
             case (byte)'r':
-                Remember(_reader.UInt32());
+                Remember(_reader.ReadUInt32());
                 break;
             case 0x94: // MEMOIZE
                 Remember((uint)_memo.Count);
                 break;
             case (byte)'g':
-                string wanted = _reader.Line();
+                string wanted = _reader.ReadLine();
                 Require(uint.TryParse(wanted, NumberStyles.None, CultureInfo.InvariantCulture, out uint recalled), "a memo entry that is not a number");
                 Recall(recalled);
                 break;
             case (byte)'h':
-                Recall(_reader.Byte());
+                Recall(_reader.ReadByte());
                 break;
             case (byte)'j':
-                Recall(_reader.UInt32());
+                Recall(_reader.ReadUInt32());
                 break;
             case (byte)'c':
-                string module = _reader.Line();
-                Push(Global(module, _reader.Line()));
+                string module = _reader.ReadLine();
+                Push(Global(module, _reader.ReadLine()));
                 break;
             case 0x93: // STACK_GLOBAL
                 List<WeightNode> names = PopLast(2);
@@ -368,7 +368,7 @@ internal sealed class RestrictedUnpickler
 
     private void PushLong(ulong length)
     {
-        ReadOnlySpan<byte> bytes = _reader.Take(length);
+        ReadOnlySpan<byte> bytes = _reader.ReadBytes(length);
         Require(length <= PickleReader.MaxIntegerBytes, $"an integer of {length} bytes");
         PushInteger(new BigInteger(bytes));
     }

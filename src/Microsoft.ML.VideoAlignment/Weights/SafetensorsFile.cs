@@ -65,5 +65,5 @@ internal sealed class SafetensorsFile : IWeightSource
     private SafetensorsHeader.Entry Find(string name) =>
         _header.Entries.TryGetValue(name, out SafetensorsHeader.Entry entry) ? entry : throw _file.Fault($"has no tensor '{name}'.");
 
-    private Stream Open(SafetensorsHeader.Entry entry) => _file.Slice(_header.DataStart + entry.Begin, entry.End - entry.Begin);
+    private Stream Open(SafetensorsHeader.Entry entry) => _file.OpenSlice(_header.DataStart + entry.Begin, entry.End - entry.Begin);
 }

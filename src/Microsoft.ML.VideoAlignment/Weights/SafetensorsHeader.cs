@@ -136,7 +136,7 @@ internal sealed class SafetensorsHeader
             {
                 case "dtype" when dtype is null:
                     string? text = reader.TokenType == JsonTokenType.String ? reader.GetString() : null;
-                    dtype = WeightDtype.NamedInSafetensors(text)
+                    dtype = WeightDtype.FromSafetensorsName(text)
                         ?? throw Wrong($"{Tensor(name)} has dtype '{Short(text ?? "")}'; "
                             + $"known are {string.Join(' ', WeightDtype.All.Select(known => known.SafetensorsName))}");
                     break;

@@ -15,7 +15,7 @@ internal static class SafetensorsWriter
     /// <param name="metadata">The header's __metadata__; null: none.</param>
     /// <exception cref="ArgumentException">The format does not have a tensor's dtype, or reserves its name.</exception>
     public static void Write(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
-        WrittenFile.Write(path, stream => Write(stream, tensors, metadata));
+        AtomicFile.Write(path, stream => Write(stream, tensors, metadata));
 
     /// <summary>Writes to a stream.</summary>
     /// <param name="stream">The stream, which stays open.</param>

@@ -11,7 +11,7 @@ internal sealed record TorchStorage(WeightDtype Dtype, bool Untyped, string Key,
     public long Bytes => Count * Dtype.Size;
 }
 
-/// <summary>A view of a storage, to be checked with <see cref="Fault"/>.</summary>
+/// <summary>A view of a storage, to be checked with <see cref="FindProblem"/>.</summary>
 /// <param name="Dtype">The element type.</param>
 /// <param name="Storage">The storage.</param>
 /// <param name="Offset">The first element, counted in elements.</param>
@@ -48,7 +48,7 @@ internal sealed record StoredTensor(WeightDtype Dtype, TorchStorage Storage, lon
     }
 
     /// <summary>Describes what is wrong with this view; null where it is sound.</summary>
-    public string? Fault()
+    public string? FindProblem()
     {
         if (Shape.Count != Strides.Count || Shape.Count > MaxRank)
         {

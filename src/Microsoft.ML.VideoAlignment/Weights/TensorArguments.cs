@@ -61,7 +61,7 @@ internal sealed class TensorArguments(PickleReader reader, bool legacy)
                 when IsEmpty(hooks) && Optional(rest) => Tensor(storage.Dtype, storage, offset.Value, sizes, strides),
             (PickleCall.TensorV3, [PickleStorage { Storage: { Untyped: true } storage }, IntNode offset, ListNode { Tuple: true } sizes,
                 ListNode { Tuple: true } strides, BoolNode, var hooks, DtypeNode type, .. var rest])
-                when IsEmpty(hooks) && Optional(rest) && WeightDtype.Named(type.Name) is { } dtype => Tensor(dtype, storage, offset.Value, sizes, strides),
+                when IsEmpty(hooks) && Optional(rest) && WeightDtype.FromName(type.Name) is { } dtype => Tensor(dtype, storage, offset.Value, sizes, strides),
             (PickleCall.Parameter, [TensorNode tensor, BoolNode, var hooks]) when IsEmpty(hooks) => tensor,
             _ => null,
         };
@@ -83,7 +83,7 @@ internal sealed class TensorArguments(PickleReader reader, bool legacy)
     private TensorNode Tensor(WeightDtype dtype, TorchStorage storage, BigInteger offset, ListNode sizes, ListNode strides)
     {
         var tensor = new StoredTensor(dtype, storage, Integer(offset), Integers(sizes), Integers(strides));
-        return tensor.Fault() is { } problem ? throw reader.Fault($"a tensor with {problem}") : new TensorNode(tensor);
+        return tensor.FindProblem() is { } problem ? throw reader.Fault($"a tensor with {problem}") : new TensorNode(tensor);
     }
 
     private long[] Integers(ListNode items) => items.Items.Count <= StoredTensor.MaxRank

@@ -33,7 +33,7 @@ internal sealed class TorchLegacyFile : TorchFile
 
     public override WeightNode Root { get; }
 
-    protected override Stream Open(TorchStorage storage, long offset) => File.Slice(_offsets[storage.Key] + offset, storage.Bytes - offset);
+    protected override Stream Open(TorchStorage storage, long offset) => File.OpenSlice(_offsets[storage.Key] + offset, storage.Bytes - offset);
 
     private WeightNode Parse()
     {

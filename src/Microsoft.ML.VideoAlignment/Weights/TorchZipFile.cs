@@ -53,7 +53,7 @@ internal sealed class TorchZipFile : TorchFile
         ZipDirectory.Entry record = _records[$"{_root}data/{storage.Key}"];
         if (record.Method == 0)
         {
-            return File.Slice(record.DataOffset + offset, record.Size - offset);
+            return File.OpenSlice(record.DataOffset + offset, record.Size - offset);
         }
 
         Stream stream = Open(record);
@@ -81,7 +81,7 @@ internal sealed class TorchZipFile : TorchFile
     private void CheckSizes()
     {
         ZipDirectory.Entry[] deflated = [.. _records.Values.Where(record => record.Method != 0)];
-        if (UnpackedSize.Fault(deflated.Sum(record => record.CompressedSize), deflated.Sum(record => (decimal)record.Size)) is { } fault)
+        if (UnpackedSize.FindProblem(deflated.Sum(record => record.CompressedSize), deflated.Sum(record => (decimal)record.Size)) is { } fault)
         {
             throw File.Fault(
                 $"its deflated records are refused: {fault}. If you trust the file, pack it again without compression (torch.save does not compress).");
@@ -128,7 +128,7 @@ internal sealed class TorchZipFile : TorchFile
 
     private Stream Open(ZipDirectory.Entry record)
     {
-        Stream stored = File.Slice(record.DataOffset, record.CompressedSize);
+        Stream stored = File.OpenSlice(record.DataOffset, record.CompressedSize);
         return record.Method == 0 ? stored : new DeflateStream(stored, CompressionMode.Decompress);
     }
 

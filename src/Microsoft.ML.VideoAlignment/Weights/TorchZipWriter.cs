@@ -17,13 +17,13 @@ internal static class TorchZipWriter
     /// <param name="path">The file.</param>
     /// <param name="tensors">The tensors by name, of any strides and device.</param>
     public static void Write(string path, IReadOnlyDictionary<string, Tensor> tensors) =>
-        WrittenFile.Write(path, stream => Write(stream, [.. tensors.Values], Pickle([(null, tensors)])));
+        AtomicFile.Write(path, stream => Write(stream, [.. tensors.Values], Pickle([(null, tensors)])));
 
     /// <summary>Writes a dict of dicts, in the order given, such as {"state_dict": {...}}.</summary>
     /// <param name="path">The file.</param>
     /// <param name="dictionaries">The dicts by name.</param>
     public static void Write(string path, IReadOnlyDictionary<string, IReadOnlyDictionary<string, Tensor>> dictionaries) =>
-        WrittenFile.Write(path, stream => Write(
+        AtomicFile.Write(path, stream => Write(
             stream,
             [.. dictionaries.Values.SelectMany(tensors => tensors.Values)],
             Pickle([.. dictionaries.Select(pair => ((string?)pair.Key, pair.Value))])));
@@ -33,7 +33,7 @@ internal static class TorchZipWriter
     /// <param name="tensors">The tensors, of any strides and device.</param>
     /// <param name="parameters">Whether they become torch.nn.Parameter objects that require grad.</param>
     public static void Write(string path, IReadOnlyList<Tensor> tensors, bool parameters = false) =>
-        WrittenFile.Write(path, stream => Write(stream, tensors, Pickle(tensors, parameters)));
+        AtomicFile.Write(path, stream => Write(stream, tensors, Pickle(tensors, parameters)));
 
     private static void Write(Stream stream, IReadOnlyList<Tensor> tensors, byte[] pickle)
     {

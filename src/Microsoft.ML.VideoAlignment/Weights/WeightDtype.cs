@@ -25,11 +25,11 @@ internal sealed record WeightDtype(string Name, string SafetensorsName, int Size
 
     /// <summary>Returns the type with this PyTorch name; null where there is none.</summary>
     /// <param name="name">The name, without "torch.".</param>
-    public static WeightDtype? Named(string name) => All.FirstOrDefault(dtype => dtype.Name == name);
+    public static WeightDtype? FromName(string name) => All.FirstOrDefault(dtype => dtype.Name == name);
 
     /// <summary>Returns the type with this safetensors name; null where there is none.</summary>
     /// <param name="name">The name.</param>
-    public static WeightDtype? NamedInSafetensors(string? name) => All.FirstOrDefault(dtype => dtype.SafetensorsName == name);
+    public static WeightDtype? FromSafetensorsName(string? name) => All.FirstOrDefault(dtype => dtype.SafetensorsName == name);
 
     /// <summary>Returns the type that a tensor is stored as; null where the formats have none.</summary>
     /// <param name="type">The tensor's type.</param>

@@ -43,7 +43,7 @@ internal static class WeightHash
         {
             foreach (string folder in folders)
             {
-                parts[folder] = files.Component(folder).OpenWeights(variant);
+                parts[folder] = files.OpenComponent(folder).OpenWeights(variant);
             }
 
             return Compute(parts);

@@ -116,7 +116,7 @@ internal static class WeightLoader
         var files = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (string name in source.Entries.Keys)
         {
-            string? key = name.StartsWith(prefix, StringComparison.Ordinal) ? map.Key(name[prefix.Length..]) : null;
+            string? key = name.StartsWith(prefix, StringComparison.Ordinal) ? map.MapName(name[prefix.Length..]) : null;
             if (key is null)
             {
                 ignored.Add(name);

@@ -13,13 +13,13 @@ internal static class WeightNames
     /// <summary>Returns the name of the weights' file or index; null where the folder has none.</summary>
     /// <param name="exists">Whether the folder has a file of a name.</param>
     /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
-    public static string? Find(Func<string, bool> exists, string? variant) => Wanted(variant).FirstOrDefault(exists);
+    public static string? Find(Func<string, bool> exists, string? variant) => Candidates(variant).FirstOrDefault(exists);
 
     /// <summary>Lists every name that is looked for, in order.</summary>
     /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
-    public static IReadOnlyList<string> Wanted(string? variant) => variant is null
+    public static IReadOnlyList<string> Candidates(string? variant) => variant is null
         ? [.. Plain(s_safetensors, "safetensors"), .. Plain(s_pickled, "bin")]
-        : [.. Named(s_safetensors, "safetensors", variant), .. Named(s_pickled, "bin", variant), .. Wanted(null)];
+        : [.. Named(s_safetensors, "safetensors", variant), .. Named(s_pickled, "bin", variant), .. Candidates(null)];
 
     /// <summary>Whether a file name carries a variant.</summary>
     /// <param name="name">The file name.</param>

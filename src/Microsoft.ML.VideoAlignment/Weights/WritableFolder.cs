@@ -5,10 +5,10 @@ internal static class WritableFolder
 {
     /// <summary>Writes a file in a folder and removes it, along with the folders created for it.</summary>
     /// <param name="folder">The folder; it need not exist yet.</param>
-    /// <param name="asked">The option that names it, for the message.</param>
+    /// <param name="option">The option that names it, for the message.</param>
     /// <param name="content">A content as large as what will be written.</param>
     /// <exception cref="IOException">The folder cannot be created or written, or is full.</exception>
-    public static void Require(string folder, string asked, byte[] content)
+    public static void Require(string folder, string option, byte[] content)
     {
         string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
         string? made = Missing(full);
@@ -16,13 +16,13 @@ internal static class WritableFolder
         try
         {
             Directory.CreateDirectory(full);
-            WrittenFile.Write(probe, stream => stream.Write(content));
+            AtomicFile.Write(probe, stream => stream.Write(content));
             File.Delete(probe);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            WrittenFile.Remove(probe);
-            throw new IOException($"{asked} '{folder}' cannot be written: {(exception.InnerException ?? exception).Message} "
+            AtomicFile.Remove(probe);
+            throw new IOException($"{option} '{folder}' cannot be written: {(exception.InnerException ?? exception).Message} "
                 + $"Name a writable folder with room for {content.Length} bytes a file.", exception);
         }
         finally

@@ -20,7 +20,8 @@ public class PeerFolderTests
     {
         File.WriteAllText(Path.Combine(_folder, "one.pt.gz"), "");
         var peer = PeerFolder.Find(_folder, _folder, s_files);
-        Assert.That((peer.Path, peer.Absence), Is.EqualTo(((string?)null, $"PEER_DIR is '{_folder}', which lacks two.pt.gz: set PEER_DIR to the folder that holds one.pt.gz, two.pt.gz")));
+        Assert.That((peer.Path, peer.Absence),
+            Is.EqualTo(((string?)null, $"PEER_DIR is '{_folder}', which lacks two.pt.gz: set PEER_DIR to the folder that holds one.pt.gz, two.pt.gz")));
         Assert.That(PeerFolder.Find(Path.Combine(_folder, "none"), _folder, s_files).Absence, Does.Contain("which does not exist"));
     }
 

@@ -11,7 +11,8 @@ public class InterruptionTests
     {
         using var interruption = new Interruption("");
         Assert.That(interruption.Receive(PosixSignal.SIGINT), Is.True);
-        Assert.That((interruption.Training.IsCancellationRequested, interruption.Comparison.IsCancellationRequested, interruption.ExitCode), Is.EqualTo((true, false, 0)));
+        Assert.That((interruption.Training.IsCancellationRequested, interruption.Comparison.IsCancellationRequested, interruption.ExitCode),
+            Is.EqualTo((true, false, 0)));
         Assert.That(interruption.Receive(PosixSignal.SIGINT), Is.True);
         Assert.That((interruption.Comparison.IsCancellationRequested, interruption.ExitCode), Is.EqualTo((true, 130)));
         Assert.That(interruption.Receive(PosixSignal.SIGINT), Is.False, "the system ends the program");
@@ -23,7 +24,8 @@ public class InterruptionTests
     {
         using var interruption = new Interruption("");
         Assert.That(interruption.Receive(signal), Is.True);
-        Assert.That((interruption.Training.IsCancellationRequested, interruption.Comparison.IsCancellationRequested, interruption.ExitCode), Is.EqualTo((true, true, code)));
+        Assert.That((interruption.Training.IsCancellationRequested, interruption.Comparison.IsCancellationRequested, interruption.ExitCode),
+            Is.EqualTo((true, true, code)));
     }
 
     [Test]

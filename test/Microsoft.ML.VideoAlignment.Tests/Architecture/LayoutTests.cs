@@ -35,11 +35,14 @@ public partial class LayoutTests
     public void EveryProjectIsInTheSolution()
     {
         string[] projects = [.. new[] { "src", "test", "benchmarks", "examples", "build" }.SelectMany(folder => Repository.Files(folder, "*.csproj"))];
-        IEnumerable<string> listed = ProjectOfSolution().Matches(Repository.Read("Microsoft.ML.VideoAlignment.sln")).Select(match => match.Value.Replace('\\', '/'));
+        IEnumerable<string> listed = ProjectOfSolution().Matches(Repository.Read("Microsoft.ML.VideoAlignment.sln"))
+            .Select(match => match.Value.Replace('\\', '/'));
         Assert.That(listed, Is.EquivalentTo(projects));
     }
 
-    /// <summary>Every page of the repository; PACKAGE.md's programs are compiled as pasted (PackagePageTests), and so is what README marks as a whole program.</summary>
+    /// <summary>
+    /// Every page of the repository; PACKAGE.md's programs are compiled as pasted (PackagePageTests), and so is what README marks as a whole program.
+    /// </summary>
     private static IEnumerable<string> Pages() =>
         ["README.md", .. new[] { "src", "test", "benchmarks", "examples" }.SelectMany(folder => Repository.Files(folder, "README.md"))
             .Where(page => !page.Contains("/Conformance/Cases/", StringComparison.Ordinal))];
@@ -55,7 +58,8 @@ public partial class LayoutTests
                 blocks.Count + WholeProgram().Count(text), Is.EqualTo(AnyBlock().Count(text)), $"{page}: a code block without a mark that names its region");
             foreach (Match block in blocks)
             {
-                Assert.That(block.Groups["code"].Value, Is.EqualTo(Region(block.Groups["file"].Value, block.Groups["region"].Value)), $"{page}: {block.Groups["file"].Value}");
+                Assert.That(block.Groups["code"].Value, Is.EqualTo(Region(block.Groups["file"].Value, block.Groups["region"].Value)),
+                    $"{page}: {block.Groups["file"].Value}");
             }
         }
 
@@ -82,7 +86,8 @@ public partial class LayoutTests
     {
         MatchCollection names = Regex.Matches(Repository.Read("src/README.md"), @"`(?<path>[\w/]+\.cs)`");
         Assert.That(names, Has.Count.GreaterThan(10));
-        Assert.That(names.Select(match => match.Groups["path"].Value).Where(path => !File.Exists(Path.Combine(Repository.Root, "src/Microsoft.ML.VideoAlignment", path))), Is.Empty);
+        Assert.That(names.Select(match => match.Groups["path"].Value)
+            .Where(path => !File.Exists(Path.Combine(Repository.Root, "src/Microsoft.ML.VideoAlignment", path))), Is.Empty);
     }
 
     [Test]

@@ -8,7 +8,8 @@ public partial class OpsTests
     /// <summary>The counted place; a kernel that counts for itself; and images brought to another size, which is not counted.</summary>
     private static readonly string[] s_places = ["Tensors/Ops.cs", "Tensors/Kernels/Cpu/GegluKernel.cs", "Video/Resize.cs", "Video/BlurredResize.cs"];
 
-    [GeneratedRegex(@"\b(functional\s*\.\s*b?i?linear|matmul|mm_?|bmm|mv|addmm_?|addmv_?|addbmm_?|baddbmm_?|einsum|tensordot|dot|inner|chain_matmul|multi_dot|conv\dd|conv_transpose\dd|scaled_dot_product_attention)\s*\("
+    [GeneratedRegex(@"\b(functional\s*\.\s*b?i?linear|matmul|mm_?|bmm|mv|addmm_?|addmv_?|addbmm_?|baddbmm_?|einsum|tensordot|dot|inner|"
+        + @"chain_matmul|multi_dot|conv\dd|conv_transpose\dd|scaled_dot_product_attention)\s*\("
         + @"|\bnn\s*\.\s*(Bil|L)inear\s*\(|\bnn\s*\.\s*Conv\w*\s*\(|\bMultiheadAttention\b")]
     private static partial Regex Product();
 
@@ -16,7 +17,8 @@ public partial class OpsTests
     public void MatricesAreMultipliedWhereItIsCounted()
     {
         const string Library = "src/Microsoft.ML.VideoAlignment/";
-        string[] files = [.. Repository.Files(Library, "*.cs").Where(path => Product().IsMatch(CSharpTokens.Code(Repository.Read(path)))).Select(path => path[Library.Length..])];
+        string[] files = [.. Repository.Files(Library, "*.cs").Where(path => Product().IsMatch(CSharpTokens.Code(Repository.Read(path))))
+            .Select(path => path[Library.Length..])];
         Assert.That(files, Is.EquivalentTo(s_places), "multiply through Ops, or the operations of benchmarks are too few");
     }
 

@@ -44,19 +44,23 @@ public partial class RoomsTests
         const string reward = "namespace Microsoft.ML.VideoAlignment; public abstract record class Reward { }";
         const string door = "namespace Microsoft.ML.VideoAlignment; public sealed class Options { }";
         string[] Find(string path, string text) =>
-            [.. Violations(new Dictionary<string, string> { [$"{Library}/Rewards/Reward.cs"] = reward, [$"{Library}/Options.cs"] = door, [$"{Library}/{path}"] = text })];
+            [.. Violations(
+                new Dictionary<string, string> { [$"{Library}/Rewards/Reward.cs"] = reward, [$"{Library}/Options.cs"] = door, [$"{Library}/{path}"] = text })];
 
         using (Assert.EnterMultipleScope())
         {
             Assert.That(Find("Layers/A.cs", "class A { Reward? _r; }"), Has.Length.EqualTo(1), "a field's type");
             Assert.That(Find("Layers/A.cs", "class A { object B() => new List<Reward>(); }"), Has.Length.EqualTo(1), "a type argument");
-            Assert.That(Find("Layers/A.cs", "class A { string B(object r) => $\"{(r is Reward ? \"x\" : \"y\")}\"; }"), Has.Length.EqualTo(1), "the hole of a string");
+            Assert.That(Find("Layers/A.cs", "class A { string B(object r) => $\"{(r is Reward ? \"x\" : \"y\")}\"; }"), Has.Length.EqualTo(1),
+                "the hole of a string");
             Assert.That(Find("Layers/A.cs", "using Microsoft.ML.VideoAlignment.Rewards; class A { }"), Has.Length.EqualTo(1), "a using");
             Assert.That(Find("Models/A.cs", "class A { Reward? _r; }"), Has.Length.EqualTo(1), "a room of the same floor");
             Assert.That(Find("Training/A.cs", "class A { Options? _o; }"), Has.Length.EqualTo(1), "the door");
             Assert.That(Find("Training/A.cs", "class A { Reward? _r; }"), Is.Empty, "a lower floor");
             Assert.That(Find("Rewards/A.cs", "class A { Reward? _r; }"), Is.Empty, "the room itself");
-            Assert.That(Find("Layers/A.cs", "/* Reward */ class A { string B => \"Reward\" + $\"Reward {1}\" + @\"Re\"\"ward Reward\" + \"\"\"Reward\"\"\"; } // Reward"), Is.Empty, "text");
+            Assert.That(Find("Layers/A.cs",
+                "/* Reward */ class A { string B => \"Reward\" + $\"Reward {1}\" + @\"Re\"\"ward Reward\" + \"\"\"Reward\"\"\"; } // Reward"), Is.Empty,
+                    "text");
             Assert.That(Find("Layers/A.cs", "class A { int Reward => 1; int C(A a) => a.Reward; }"), Is.Empty, "a member that happens to have the name");
         }
     }
@@ -96,7 +100,8 @@ public partial class RoomsTests
     {
         string[] found =
         [
-            .. Repository.Files($"{Library}/{room}", "*.cs").Where(path => Path.GetFileName(path) != "UntrainedWeights.cs") // fills weights, of which nothing is recorded
+            .. Repository.Files($"{Library}/{room}", "*.cs")
+            .Where(path => Path.GetFileName(path) != "UntrainedWeights.cs") // fills weights, of which nothing is recorded
                 .SelectMany(path => GradientPolicy().Matches(CSharpTokens.Code(Repository.Read(path))).Select(match => $"{path}: {match.Value}")),
         ];
         Assert.That(found, Is.Empty);
@@ -143,7 +148,10 @@ public partial class RoomsTests
         }
     }
 
-    /// <summary>One line for each file below Models and each name that its folder may not use: a family uses itself and what is common, and only the catalog knows families.</summary>
+    /// <summary>
+    /// One line for each file below Models and each name that its folder may not use: a family uses itself and what is common, and only the catalog knows
+    /// families.
+    /// </summary>
     private static IEnumerable<string> SliceViolations(IReadOnlyDictionary<string, string> sources)
     {
         Dictionary<string, List<string>> tokens = sources.ToDictionary(pair => pair.Key, pair => CSharpTokens.Read(pair.Value), StringComparer.Ordinal);
@@ -154,7 +162,8 @@ public partial class RoomsTests
             string slice = Slice(path);
             string[] lower = slice == "Abstractions" ? [slice] : slice == "Shared" ? [slice, "Abstractions"] : [slice, "Shared", "Abstractions"];
             HashSet<string> members = Members(file);
-            IEnumerable<string> used = file.Where((name, at) => (at == 0 || file[at - 1] != ".") && !members.Contains(name) && slicesOf.Contains(name)).Distinct();
+            IEnumerable<string> used = file.Where((name, at) => (at == 0 || file[at - 1] != ".") && !members.Contains(name) && slicesOf.Contains(name))
+                .Distinct();
             foreach (string name in used.Where(name => !slicesOf[name].Any(lower.Contains)))
             {
                 yield return $"{path} uses {name} of {string.Join(", ", slicesOf[name])}";
@@ -176,7 +185,8 @@ public partial class RoomsTests
     {
         for (int at = 0; at + 1 < file.Count; at++)
         {
-            if (s_declaringWords.Contains(file[at]) && char.IsLetter(file[at + 1][0]) && !s_declaringWords.Contains(file[at + 1]) && (at == 0 || file[at - 1] is not (":" or ",")))
+            if (s_declaringWords.Contains(file[at]) && char.IsLetter(file[at + 1][0]) && !s_declaringWords.Contains(file[at + 1])
+                && (at == 0 || file[at - 1] is not (":" or ",")))
             {
                 yield return file[at] == "delegate" ? DelegateName(file, at) : file[at + 1];
             }
@@ -208,8 +218,11 @@ public partial class RoomsTests
     /// <summary>Keywords that a type's name may follow.</summary>
     private static readonly HashSet<string> s_words =
     [
-        "new", "is", "as", "return", "in", "out", "ref", "params", "this", "static", "readonly", "public", "private", "internal", "protected", "sealed", "abstract", "override",
-        "virtual", "async", "const", "event", "using", "namespace", "typeof", "nameof", "where", "class", "struct", "interface", "enum", "record", "delegate", "partial", "required",
-        "await", "throw", "case", "when", "not", "and", "or", "else", "extern", "unsafe", "volatile", "scoped", "operator", "implicit", "explicit", "yield", "global", "with",
+        "new", "is", "as", "return", "in", "out", "ref", "params", "this", "static", "readonly", "public", "private", "internal", "protected", "sealed",
+            "abstract", "override",
+        "virtual", "async", "const", "event", "using", "namespace", "typeof", "nameof", "where", "class", "struct", "interface", "enum", "record", "delegate",
+            "partial", "required",
+        "await", "throw", "case", "when", "not", "and", "or", "else", "extern", "unsafe", "volatile", "scoped", "operator", "implicit", "explicit", "yield",
+            "global", "with",
     ];
 }

@@ -46,7 +46,9 @@ public sealed class ConformanceCase
             ? Environment.GetEnvironmentVariable("CONFORMANCE_DIR")!
             : Path.Combine(TestContext.CurrentContext.TestDirectory, "Conformance", "Cases");
 
-    /// <summary>Whether <see cref="Root"/> is another folder than this project's own cases, of which the tests know how many there are and what is in them.</summary>
+    /// <summary>
+    /// Whether <see cref="Root"/> is another folder than this project's own cases, of which the tests know how many there are and what is in them.
+    /// </summary>
     public static bool IsElsewhere => Environment.GetEnvironmentVariable("CONFORMANCE_DIR") is { Length: > 0 };
 
     /// <summary>Every case of every suite that is there, by folder.</summary>
@@ -134,7 +136,8 @@ public sealed class ConformanceCase
     /// <paramref name="parameter"/> finds a parameter by the reference's state-dict key; parameters asked for must require grad before the forward run
     /// (<see cref="RequireParameterGradients"/>).
     /// </summary>
-    public void CheckOutputsAndGradients(IReadOnlyDictionary<string, Tensor> outputs, IReadOnlyDictionary<string, Tensor> inputs, Func<string, Tensor>? parameter = null)
+    public void CheckOutputsAndGradients(IReadOnlyDictionary<string, Tensor> outputs, IReadOnlyDictionary<string, Tensor> inputs,
+        Func<string, Tensor>? parameter = null)
     {
         string[] missing = [.. Names("out.").Select(name => name["out.".Length..]).Where(name => !outputs.ContainsKey(name))];
         Assert.That(missing, Is.Empty, $"{this}: outputs that the runner did not make");
@@ -173,7 +176,8 @@ public sealed class ConformanceCase
 
     /// <summary>A convolution of size 1 of the reference may be a matrix here (KeyMap.Reshape): the same numbers without axes of size 1.</summary>
     private static Tensor? LikeTheReference(Tensor expected, Tensor? gradient) =>
-        gradient is not null && gradient.shape.Where(size => size != 1).SequenceEqual(expected.shape.Where(size => size != 1)) ? gradient.reshape(expected.shape) : gradient;
+        gradient is not null && gradient.shape.Where(size => size != 1).SequenceEqual(expected.shape.Where(size => size != 1))
+            ? gradient.reshape(expected.shape) : gradient;
 
     /// <summary>Makes the parameters that the case asks gradients of require grad. The argument maps a reference key to the parameter.</summary>
     public void RequireParameterGradients(Func<string, Tensor> parameter)
@@ -203,7 +207,8 @@ public sealed class ConformanceCase
         long at = difference.argmax().item<long>();
         double allowed = exact ? 0 : tolerance * scale;
         Assert.That(error <= allowed,
-            $"{this}: {name} {Shapes.Describe(expected)}: largest error {error:g4} at flat index {at} ({a[at].item<double>():g7} for {b[at].item<double>():g7}); " +
+            $"{this}: {name} {Shapes.Describe(expected)}: largest error {error:g4} at flat index {at} ({a[at].item<double>():g7} for "
+                + $"{b[at].item<double>():g7}); " +
             $"max|reference| {scale:g4}, relative {error / scale:g4}, allowed {tolerance:g4}");
     }
 }

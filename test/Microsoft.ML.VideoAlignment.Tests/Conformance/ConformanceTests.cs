@@ -24,7 +24,8 @@ public class ConformanceTests
     ];
 
     public static IEnumerable<TestCaseData> Cases() =>
-        ConformanceCase.All().Where(testCase => !NotCovered.Contains(testCase)).Select(testCase => new TestCaseData(testCase).SetName($"Conformance({testCase})"));
+        ConformanceCase.All().Where(testCase => !NotCovered.Contains(testCase))
+            .Select(testCase => new TestCaseData(testCase).SetName($"Conformance({testCase})"));
 
     /// <summary>A folder that is gone would otherwise be a test that is not missed.</summary>
     [Test]

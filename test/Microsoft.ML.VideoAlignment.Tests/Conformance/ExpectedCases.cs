@@ -7,13 +7,16 @@ internal static class ExpectedCases
     private static readonly HashSet<string> s_kindsWithoutGradient = new(StringComparer.Ordinal)
     {
         "open_clip.SimpleTokenizer", "opensora.clean_caption", "transformers.CLIPTokenizer", "transformers.T5Tokenizer",
-        "opensora.PositionEmbedding2D", "opensora.RFLOW.timesteps", "opensora.apply-mask-strategy", "opensora.latent-size", "opensora.sizes", "opensora.prompt-processing",
+        "opensora.PositionEmbedding2D", "opensora.RFLOW.timesteps", "opensora.apply-mask-strategy", "opensora.latent-size", "opensora.sizes",
+            "opensora.prompt-processing",
         "vader.action_frames", "vader.action_label", "vjepa.masks", "vjepa.tables",
         "cloneofsimo-pt", "diffusers-lora", "kohya-lora", "lora-formats", "peft-folder", "refuse", "vader-pt",
         "PerPromptStatTracker", "hostile", "read", "manifest",
     };
 
-    /// <summary>Cases that generate only, of pipelines whose gradient the training steps (S15) or other cases have; and an image in which nothing is found.</summary>
+    /// <summary>
+    /// Cases that generate only, of pipelines whose gradient the training steps (S15) or other cases have; and an image in which nothing is found.
+    /// </summary>
     private static readonly HashSet<string> s_casesWithoutGradient = new(StringComparer.Ordinal)
     {
         "svd-basic", "videocrafter-ckpt", "videocrafter-deepspeed", "opensora-image", "opensora-reference", "opensora-t2v", "detection-none",
@@ -27,5 +30,6 @@ internal static class ExpectedCases
         new("S13-rewards", 55), new("S14-lora", 20), new("S15-vader-step", 13), new("S16-policy", 13), new("S17-files", 85), new("S18-manifests", 23),
     ];
 
-    public static bool IsForwardOnly(ConformanceCase testCase) => s_kindsWithoutGradient.Contains(testCase.Kind) || s_casesWithoutGradient.Contains(testCase.Name);
+    public static bool IsForwardOnly(ConformanceCase testCase) =>
+        s_kindsWithoutGradient.Contains(testCase.Kind) || s_casesWithoutGradient.Contains(testCase.Name);
 }

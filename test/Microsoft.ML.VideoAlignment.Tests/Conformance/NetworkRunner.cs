@@ -35,7 +35,7 @@ public abstract class NetworkRunner : IConformanceRunner
         }
 
         Dictionary<string, Tensor> parameters = module.state_dict();
-        Tensor Parameter(string name) => parameters[keys.Key(name)!];
+        Tensor Parameter(string name) => parameters[keys.MapName(name)!];
         c.RequireParameterGradients(Parameter);
         Dictionary<string, Tensor> inputs = c.Inputs(inputNames);
         c.CheckOutputsAndGradients(run(inputs), inputs, Parameter);

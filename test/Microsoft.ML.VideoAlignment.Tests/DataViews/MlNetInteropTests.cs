@@ -12,7 +12,7 @@ public class MlNetInteropTests
     [Test]
     public void TheEnvironmentOfACatalogSharesTheContextsComponents()
     {
-        IHostEnvironment environment = MlNetInterop.EnvironmentOf(_context.Transforms);
+        IHostEnvironment environment = MlNetInterop.GetEnvironment(_context.Transforms);
         Assert.That(environment.ComponentCatalog, Is.SameAs(_context.ComponentCatalog));
     }
 
@@ -22,15 +22,15 @@ public class MlNetInteropTests
         IHost host = ((IHostEnvironment)_context).Register("inner").Register("outer");
         Assert.That(MlNetInterop.GpuDeviceId(host), Is.EqualTo(3));
         Assert.That(MlNetInterop.FallbackToCpu(host), Is.False);
-        Assert.That(MlNetInterop.Seed(MlNetInterop.EnvironmentOf(_context.Transforms)), Is.EqualTo(5));
-        Assert.That(MlNetInterop.TemporaryFolder(MlNetInterop.EnvironmentOf(_context.Transforms)), Is.EqualTo(Path.GetTempPath()));
+        Assert.That(MlNetInterop.Seed(MlNetInterop.GetEnvironment(_context.Transforms)), Is.EqualTo(5));
+        Assert.That(MlNetInterop.TemporaryFolder(MlNetInterop.GetEnvironment(_context.Transforms)), Is.EqualTo(Path.GetTempPath()));
     }
 
     [Test]
     public void ShapesAndColumnsAreMade()
     {
-        SchemaShape.Column column = MlNetInterop.NewColumn("X", SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single, false, null);
-        SchemaShape shape = MlNetInterop.ShapeOf(_context.Data.LoadFromEnumerable([new PromptRow()]).Schema);
+        SchemaShape.Column column = MlNetInterop.CreateColumn("X", SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single, false, null);
+        SchemaShape shape = MlNetInterop.GetShape(_context.Data.LoadFromEnumerable([new PromptRow()]).Schema);
         Assert.That(
             (column.Name, column.Kind, column.ItemType), Is.EqualTo(("X", SchemaShape.Column.VectorKind.Vector, (DataViewType)NumberDataViewType.Single)));
         Assert.That(shape.Select(present => present.Name), Is.EqualTo(new[] { "Prompt", "Draw", "Weight" }));

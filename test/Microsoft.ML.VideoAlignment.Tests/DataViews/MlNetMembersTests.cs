@@ -13,14 +13,16 @@ public class MlNetMembersTests
     public void AMissingMemberIsNamedWithBothVersions(string member)
     {
         Assert.That(MlNetMembers.FindMissing([.. MlNetMembers.Used, member]), Is.EqualTo(member));
-        Assert.That(MlNetMembers.Fault(member).Message, Does.Contain(member).And.Contain($"expected Microsoft.ML {MlNetMembers.RequiredVersion}").And.Match(@"Microsoft\.ML \d+\.\d+.* is loaded"));
+        Assert.That(MlNetMembers.Fault(member).Message,
+            Does.Contain(member).And.Contain($"expected Microsoft.ML {MlNetMembers.RequiredVersion}").And.Match(@"Microsoft\.ML \d+\.\d+.* is loaded"));
     }
 
     [Test]
     public void EveryAccessorOfAnotherAssemblyIsListed()
     {
         string source = Repository.Read("src/Microsoft.ML.VideoAlignment/DataViews/MlNetInterop.cs");
-        IEnumerable<string> names = System.Text.RegularExpressions.Regex.Matches(source, "(?:Name = |Field\\(\\w+, |GetMethod\\()\"(?<name>\\w+)\"").Select(match => match.Groups["name"].Value);
+        IEnumerable<string> names = System.Text.RegularExpressions.Regex.Matches(source, "(?:Name = |Field\\(\\w+, |GetMethod\\()\"(?<name>\\w+)\"")
+            .Select(match => match.Groups["name"].Value);
         Assert.That(names.Except(MlNetMembers.Used.Select(member => member.Split(": ")[1])), Is.Empty);
         Assert.That(names.Count(), Is.GreaterThan(8));
     }

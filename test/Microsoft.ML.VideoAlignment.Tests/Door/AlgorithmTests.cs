@@ -67,7 +67,7 @@ public class AlgorithmTests
             HeldOutEvery = 1,
             Progress = new Seen(seen),
         }).Fit(rig.Prompts);
-        double[] heldOut = [.. seen.Select(step => step.ValidationEvaluator!.Value)];
+        double[] heldOut = [.. seen.Select(step => step.ValidationReward!.Value)];
         Assert.That(heldOut[^1], Is.GreaterThan(heldOut[0] + 0.02), string.Join(", ", heldOut));
     }
 
@@ -168,7 +168,8 @@ public class AlgorithmTests
     {
         using VideoDiffusionModel images = TinyImageModel.Load();
         var options = new VideoAlignmentOptions { Algorithm = algorithm, ImageColumnName = "Image" };
-        Assert.That(() => options.ValidateFor(images), Throws.ArgumentException.With.Message.Contains("a StableVideoDiffusion model").And.Message.Contains("RewardGradient"));
+        Assert.That(() => options.ValidateFor(images),
+            Throws.ArgumentException.With.Message.Contains("a StableVideoDiffusion model").And.Message.Contains("RewardGradient"));
 
         string folder = Directory.CreateTempSubdirectory("door").FullName;
         try
@@ -176,7 +177,8 @@ public class AlgorithmTests
             OpenSoraPipelineTests.CopyModel(folder);
             using VideoDiffusionModel flow = VideoDiffusionModel.FromPretrained(folder);
             options = new VideoAlignmentOptions { Algorithm = algorithm, Frames = 17, Height = 16, Width = 24, InferenceSteps = 2 };
-            Assert.That(() => options.ValidateFor(flow), Throws.ArgumentException.With.Message.Contains("OpenSora model").And.Message.Contains("RewardGradient"));
+            Assert.That(() => options.ValidateFor(flow),
+                Throws.ArgumentException.With.Message.Contains("OpenSora model").And.Message.Contains("RewardGradient"));
         }
         finally
         {

@@ -104,7 +104,7 @@ public partial class CultureTests
             foreach (LoraFormat format in Enum.GetValues<LoraFormat>().Where(format => format is not LoraFormat.Cloneofsimo))
             {
                 using var network = new TinyNetwork();
-                using LoraAdapters adapters = LoraAdapters.Attach(network, LoraTargets.Names("to_q", "to_out.0"), 4, 2.5, new Generator(3));
+                using LoraAdapters adapters = LoraAdapters.Attach(network, LoraTargets.ByName("to_q", "to_out.0"), 4, 2.5, new Generator(3));
                 var alpha = new LoraFileOptions { Alpha = 2.5 };
                 string path = Path.Combine(folder, $"{format}.file");
                 try
@@ -203,7 +203,8 @@ public partial class CultureTests
             {
                 ["timesteps"] = Utf8(string.Join(' ', scheduler.CreateSampler(5).Timesteps.Select(time => time.ToString("R", CultureInfo.InvariantCulture)))),
                 ["yaml"] = Utf8(YamlFile.Read(yaml).ToString()),
-                ["prompts"] = Bytes(model.Encode(new Sampling.VideoRequest { Prompts = prompts, Size = model.DefaultSize, Noise = _ => throw new InvalidOperationException() }).Text),
+                ["prompts"] = Bytes(model.Encode(
+                    new Sampling.VideoRequest { Prompts = prompts, Size = model.DefaultSize, Noise = _ => throw new InvalidOperationException() }).Text),
             };
         }
         finally

@@ -10,11 +10,11 @@ internal static class EstimatorContract
     public static void SchemaIsAsPromised<T>(IEstimator<T> estimator, IDataView input)
         where T : class, ITransformer
     {
-        SchemaShape promised = estimator.GetOutputSchema(MlNetInterop.ShapeOf(input.Schema));
+        SchemaShape promised = estimator.GetOutputSchema(MlNetInterop.GetShape(input.Schema));
         T transformer = estimator.Fit(input);
         DataViewSchema delivered = transformer.GetOutputSchema(input.Schema);
 
-        Assert.That(Describe(MlNetInterop.ShapeOf(delivered)), Is.EquivalentTo(Describe(promised)));
+        Assert.That(Describe(MlNetInterop.GetShape(delivered)), Is.EquivalentTo(Describe(promised)));
         Assert.That(Describe(transformer.Transform(input).Schema), Is.EqualTo(Describe(delivered)));
         Assert.That(transformer.IsRowToRowMapper, Is.True);
         IRowToRowMapper mapper = transformer.GetRowToRowMapper(input.Schema);
@@ -30,7 +30,7 @@ internal static class EstimatorContract
         T transformer = estimator.Fit(good);
         Action[] ways =
         [
-            () => estimator.GetOutputSchema(MlNetInterop.ShapeOf(bad.Schema)), () => estimator.Fit(bad), () => transformer.Transform(bad),
+            () => estimator.GetOutputSchema(MlNetInterop.GetShape(bad.Schema)), () => estimator.Fit(bad), () => transformer.Transform(bad),
             () => transformer.GetOutputSchema(bad.Schema), () => transformer.GetRowToRowMapper(bad.Schema),
         ];
         foreach (Action way in ways)

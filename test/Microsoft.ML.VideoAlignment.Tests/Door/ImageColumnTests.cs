@@ -164,7 +164,7 @@ public class ImageColumnTests
         VideoAlignmentOptions options = s_options with { HeldOutData = heldOut, HeldOutEvery = 1, Progress = new Told(told) };
         using VideoAlignmentTransformer aligned = rig.Estimator(options).Fit(
             rig.Context.Data.LoadFromEnumerable<VectorRow>([new VectorRow { Image = Planes(Pixels(Height, Width, seed: 3), Height, Width) }]));
-        Assert.That(told.Select(step => step.ValidationEvaluator), Is.All.Not.Null);
+        Assert.That(told.Select(step => step.ValidationReward), Is.All.Not.Null);
     }
 
     private static float[] Video<TRow>(DoorRig rig, TRow[] rows)

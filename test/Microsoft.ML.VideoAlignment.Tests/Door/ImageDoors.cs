@@ -52,7 +52,7 @@ internal static class ImageDoors
     {
         using DataViewRowCursor cursor = rows.GetRowCursor([rows.Schema[column]]);
         cursor.MoveNext();
-        using Tensor image = ImageColumn.Reader(cursor, rows.Schema[column], new VideoSize(1, 1, 1), limits ?? new ImageLimits(), say)()();
+        using Tensor image = ImageColumn.CreateReader(cursor, rows.Schema[column], new VideoSize(1, 1, 1), limits ?? new ImageLimits(), say)()();
         return RgbPixels.FromTensor(image);
     }
 

@@ -30,7 +30,8 @@ public class MemoryEstimationTests
     {
         long weights = _model.Networks.Values.SelectMany(network => network.state_dict().Values).Sum(tensor => tensor.numel() * tensor.element_size());
         using var generator = new Generator(1);
-        using LoraAdapters adapters = LoraAdapters.Attach(_model.Denoiser, s_options.LoraTargetsFor(_model), s_options.LoraRank, s_options.LoraAlpha, generator);
+        using LoraAdapters adapters =
+            LoraAdapters.Attach(_model.Denoiser, s_options.LoraTargetsFor(_model), s_options.LoraRank, s_options.LoraAlpha, generator);
         MemoryEstimate estimate = _model.EstimateMemory(s_options);
         using (Assert.EnterMultipleScope())
         {
@@ -42,7 +43,8 @@ public class MemoryEstimationTests
     [Test]
     public void HalfPrecisionHalvesTheWeights()
     {
-        using VideoDiffusionModel half = VideoDiffusionModel.FromPretrained(MovingShapesFiles.Find("text-to-video"), new VideoModelOptions { Precision = WeightPrecision.Float16 });
+        using VideoDiffusionModel half =
+            VideoDiffusionModel.FromPretrained(MovingShapesFiles.Find("text-to-video"), new VideoModelOptions { Precision = WeightPrecision.Float16 });
         Assert.That(half.EstimateMemory(s_options).Weights * 2, Is.EqualTo(_model.EstimateMemory(s_options).Weights));
     }
 
@@ -101,7 +103,8 @@ public class MemoryEstimationTests
     {
         VideoCrafterConfig config = VideoCrafterConfig.VideoCrafter2;
         using var networks = new VideoCrafterNetworks(config, Placement.Meta);
-        using VideoDiffusionModel model = new VideoDiffusionModel(VideoCrafterModel.FromNetworks("published", config, networks, tokenizer: null, Placement.Meta));
+        using VideoDiffusionModel model =
+            new VideoDiffusionModel(VideoCrafterModel.FromNetworks("published", config, networks, tokenizer: null, Placement.Meta));
         MemoryEstimate estimate = model.EstimateMemory(VideoAlignmentPresets.VaderVideoCrafterHpsAesthetic);
         using (Assert.EnterMultipleScope())
         {
@@ -115,7 +118,7 @@ public class MemoryEstimationTests
     [Test]
     public void ShapesKeepWhatTensorsKeep([Values] bool recompute)
     {
-        VideoDiffusionModel shapes = _model.OnMeta();
+        VideoDiffusionModel shapes = _model.ToMeta();
         (_model.RecomputeBlocks, shapes.RecomputeBlocks) = (recompute, recompute);
         long real = Kept(_model, CPU), estimated = Kept(shapes, META);
         Assert.That(estimated, Is.EqualTo(real).Within(2).Percent);

@@ -164,7 +164,8 @@ public class MemoryOfAlgorithmsTests
     public void AnAlgorithmThatIsNotForTheModelIsRefused()
     {
         using VideoDiffusionModel images = MovingShapesModels.ImageToVideo();
-        Assert.That(() => images.EstimateMemory(s_options with { Algorithm = AlignmentAlgorithm.Ddpo() }), Throws.ArgumentException.With.Message.Contains("Algorithm"));
+        Assert.That(() => images.EstimateMemory(s_options with { Algorithm = AlignmentAlgorithm.Ddpo() }),
+            Throws.ArgumentException.With.Message.Contains("Algorithm"));
     }
 
     private MemoryEstimate Of(VideoAlignmentOptions options) => _model.EstimateMemory(options);

@@ -52,7 +52,8 @@ public class MemoryOfRewardsTests
     public void ATextEncoderCountsUntilItIsLetGo()
     {
         using VideoReward reward = MovingShapesRewards.Preference();
-        long both = _model.EstimateMemory(s_options, reward).Reward, vision = reward.Networks.SelectMany(network => network.parameters()).Sum(weight => weight.numel() * weight.element_size());
+        long both = _model.EstimateMemory(s_options, reward).Reward, vision = reward.Networks.SelectMany(network => network.parameters())
+            .Sum(weight => weight.numel() * weight.element_size());
         reward.RestrictToPrompts(["a red circle"]);
         long restricted = _model.EstimateMemory(s_options, reward).Reward;
         using (Assert.EnterMultipleScope())
@@ -68,7 +69,7 @@ public class MemoryOfRewardsTests
     {
         using VideoReward reward = s_rewards[name]();
         using var shapes = RewardShapes.Create(reward);
-        long real = Kept(reward, CPU, "a red circle moving right"), walked = Kept(shapes.Stand, META, "");
+        long real = Kept(reward, CPU, "a red circle moving right"), walked = Kept(shapes.Twin, META, "");
         Assert.That(walked, Is.EqualTo(real).Within(2).Percent.And.Positive);
     }
 
@@ -80,7 +81,7 @@ public class MemoryOfRewardsTests
         long alone;
         using (var shapes = RewardShapes.Create(reward))
         {
-            alone = Kept(shapes.Stand, META, "");
+            alone = Kept(shapes.Twin, META, "");
         }
 
         using (Assert.EnterMultipleScope())

@@ -101,7 +101,7 @@ public class OpenSoraImagesTests
     public void ANamedImageIsTheImageOfAColumn()
     {
         using VideoDiffusionModel model = Open();
-        SamplingSettings sampling = s_options.SamplingFor(model);
+        SamplingSettings sampling = s_options.ResolveSampling(model);
         var said = new List<string>();
         var images = new PromptImages(model, sampling, said.Add);
         VideoPrompt named = images.Resolve("""a ship {"reference_path": "ships/one.png"}""");
@@ -163,7 +163,7 @@ public class OpenSoraImagesTests
         Directory.CreateSymbolicLink(Path.Combine(Images, "ships", "up"), "../..");
         File.CreateSymbolicLink(Path.Combine(Images, "circle.png"), "circle.png");
         using VideoDiffusionModel model = Open();
-        var images = new PromptImages(model, s_options.SamplingFor(model), _ => { });
+        var images = new PromptImages(model, s_options.ResolveSampling(model), _ => { });
         Assert.That(
             () => images.Resolve($$"""a ship {"reference_path": "{{path}}"}"""),
             Throws.TypeOf<UnauthorizedAccessException>().With.Message.Contains(path).And.Message.Contains("stays inside"));
@@ -175,7 +175,7 @@ public class OpenSoraImagesTests
         File.CreateSymbolicLink(Path.Combine(Images, "link.png"), "ships/one.png");
         Directory.CreateSymbolicLink(Path.Combine(_folder, "way"), Images);
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model, new VideoModelOptions { ReferenceFolder = Path.Combine(_folder, "way") });
-        var images = new PromptImages(model, s_options.SamplingFor(model), _ => { });
+        var images = new PromptImages(model, s_options.ResolveSampling(model), _ => { });
         using Tensor linked = images.Resolve("""a ship {"reference_path": "link.png"}""").Images[0](),
             named = images.Resolve("""a ship {"reference_path": "ships/one.png"}""").Images[0]();
         Assert.That(linked.Equals(named));
@@ -186,7 +186,7 @@ public class OpenSoraImagesTests
     public void ALinkThatComesLaterIsSeen()
     {
         using VideoDiffusionModel model = Open();
-        VideoPrompt prompt = new PromptImages(model, s_options.SamplingFor(model), _ => { }).Resolve("""a ship {"reference_path": "two.png"}""");
+        VideoPrompt prompt = new PromptImages(model, s_options.ResolveSampling(model), _ => { }).Resolve("""a ship {"reference_path": "two.png"}""");
         File.Delete(Path.Combine(Images, "two.png"));
         File.CreateSymbolicLink(Path.Combine(Images, "two.png"), Path.Combine(_folder, "outside.png"));
         Assert.That(() => prompt.Images[0](), Throws.TypeOf<UnauthorizedAccessException>());
@@ -197,7 +197,7 @@ public class OpenSoraImagesTests
     {
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(
             Model, new VideoModelOptions { ReferenceFolder = Images, ImageLimits = new ImageLimits { MaxPixels = Height * Width } });
-        var images = new PromptImages(model, s_options.SamplingFor(model), _ => { });
+        var images = new PromptImages(model, s_options.ResolveSampling(model), _ => { });
         using Tensor small = images.Resolve("""a ship {"reference_path": "two.png"}""").Images[0]();
         Assert.That(small.shape, Is.EqualTo(new long[] { 3, Height, Width }));
         Assert.That(
@@ -271,8 +271,10 @@ public class OpenSoraImagesTests
             Assert.That(() => (s_options with { Frames = 1, SegmentCount = 2 }).ValidateFor(model),
                 Throws.ArgumentException.With.Message.Contains("no frame left to make"));
             Assert.That(() => (s_options with { Frames = 1 }).ValidateFor(model), Throws.Nothing);
-            Assert.That(() => new VideoAlignmentOptions { SegmentCount = 2 }.ValidateFor(texts), Throws.ArgumentException.With.Message.Contains("SegmentCount 2").And.Message.Contains("OpenSora"));
-            Assert.That(() => new MLContext(1).Transforms.GenerateVideo("Video", null, model, s_options with { ImageColumnName = "Image" }), Throws.ArgumentNullException.With.Message.Contains("from texts"));
+            Assert.That(() => new VideoAlignmentOptions { SegmentCount = 2 }.ValidateFor(texts),
+                Throws.ArgumentException.With.Message.Contains("SegmentCount 2").And.Message.Contains("OpenSora"));
+            Assert.That(() => new MLContext(1).Transforms.GenerateVideo("Video", null, model, s_options with { ImageColumnName = "Image" }),
+                Throws.ArgumentNullException.With.Message.Contains("from texts"));
         }
     }
 

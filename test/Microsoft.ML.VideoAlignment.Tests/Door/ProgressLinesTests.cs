@@ -21,7 +21,7 @@ public class ProgressLinesTests
         Cultures.Under("de-DE", () =>
         {
             lines.Report(s_step);
-            lines.Report(s_step with { Step = 4, ValidationEvaluator = 0.5, Elapsed = TimeSpan.FromHours(4) });
+            lines.Report(s_step with { Step = 4, ValidationReward = 0.5, Elapsed = TimeSpan.FromHours(4) });
             return 0;
         });
 

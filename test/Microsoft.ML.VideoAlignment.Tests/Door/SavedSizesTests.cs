@@ -104,7 +104,8 @@ public class SavedSizesTests
     /// <summary>A lost or renamed entry would give the base model's videos without a word.</summary>
     [Test]
     public void AnAlignmentWithoutItsAdaptersIsRefused() => Assert.That(
-        SavedZip.Refusal(Loading(), SavedZip.Change(Saved(), (name, content) => name == "adapters.safetensors" ? null : content)), Does.Contain("does not hold adapters.safetensors"));
+        SavedZip.Refusal(Loading(), SavedZip.Change(Saved(), (name, content) => name == "adapters.safetensors" ? null : content)),
+            Does.Contain("does not hold adapters.safetensors"));
 
     private MLContext Loading() => _rig.Loading(_ => _rig.Model);
 

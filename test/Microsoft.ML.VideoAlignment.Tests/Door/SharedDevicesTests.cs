@@ -15,7 +15,7 @@ public class SharedDevicesTests
     {
         using var model = new TinyVideoModel();
         var held = new List<bool>();
-        model.Moving = _ => held.Add(AdapterHost.For(model).IsHeldByCurrentThread);
+        model.Moving = _ => held.Add(AdapterHost.ForModel(model).IsHeldByCurrentThread);
         model.Model.MoveTo(s_other);
         held.Clear();
         var rig = new DoorRig { Model = model };
@@ -32,7 +32,7 @@ public class SharedDevicesTests
         using VideoAlignmentTransformer fitted = rig.Estimator().Fit(rig.Prompts);
         var moves = new List<Device>();
         rig.Model.Moving = moves.Add;
-        AdapterHost.For(rig.Model).MoveTo(s_other);
+        AdapterHost.ForModel(rig.Model).MoveTo(s_other);
         EstimatorContract.Values(fitted.Transform(rig.Prompts));
         Assert.That(moves.Select(device => device.type), Is.EqualTo(new[] { DeviceType.CUDA, DeviceType.CPU }),
             "there by another, and back once, not for each row");
@@ -67,7 +67,7 @@ public class SharedDevicesTests
         Task moving = Task.Run(() =>
         {
             asked.Set();
-            AdapterHost.For(model).MoveTo(s_other);
+            AdapterHost.ForModel(model).MoveTo(s_other);
         });
         Task.WaitAll(reading, moving);
         Assert.That(faults, Is.Empty);

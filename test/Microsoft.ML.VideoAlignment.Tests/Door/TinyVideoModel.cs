@@ -106,7 +106,7 @@ internal sealed class TinyVideoModel : IDisposable
 
         public Condition CreateEmpty(int batch, VideoSize size) => new() { Text = empty([batch, 1, 4], device: META), Size = size };
 
-        public string TextRead(string prompt, int segment, int segments) => prompt;
+        public string EncoderText(string prompt, int segment, int segments) => prompt;
 
         public string RewardText(string prompt, int segments) => prompt;
 
@@ -142,7 +142,8 @@ internal sealed class TinyVideoModel : IDisposable
             return (owner.PredictionFactor(timestep) is not 1 and var factor ? y * factor : y).MoveToOuterDisposeScope();
         }
 
-        public Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition) => RowPrediction.Predict(this, latents, timesteps, condition);
+        public Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition) =>
+            RowPrediction.Predict(this, latents, timesteps, condition);
 
         public IDenoiser OnMeta() => throw new NotSupportedException("The memory of a Tiny model cannot be estimated.");
 
@@ -168,7 +169,8 @@ internal sealed class TinyVideoModel : IDisposable
         public Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null)
         {
             using DisposeScope scope = NewDisposeScope();
-            (owner.Generations, owner.GradientVideos) = latents.requires_grad ? (owner.Generations, owner.GradientVideos + 1) : (owner.Generations + 1, owner.GradientVideos);
+            (owner.Generations, owner.GradientVideos) = latents.requires_grad ? (owner.Generations, owner.GradientVideos + 1)
+                : (owner.Generations + 1, owner.GradientVideos);
             Tensor taken = chosen is null ? latents : latents.index_select(2, tensor(chosen.Select(frame => (long)frame).ToArray()));
             Tensor pixels = taken.permute(0, 2, 3, 4, 1).matmul(owner._toPixels).tanh().permute(0, 4, 1, 2, 3); // [B, 3, f, h, w]
             return (pixels * (0.9 * owner.DecoderFactor)).repeat_interleave(4, 3).repeat_interleave(4, 4).MoveToOuterDisposeScope();

@@ -129,9 +129,9 @@ public class UnpackedBaseTests
         var model = new TinyVideoModel();
         var unpacked = UnpackedBase.Create(_temporary, _ => { });
         folder = unpacked.Folder;
-        var aligned = new AlignedModel(model, ownsModel: true, adapters: null, DoorRig.ThreeSteps.SamplingFor(model), seed: 1, unpacked);
+        var aligned = new AlignedModel(model, ownsModel: true, adapters: null, DoorRig.ThreeSteps.ResolveSampling(model), seed: 1, unpacked);
         return new VideoAlignmentTransformer(
-            DataViews.MlNetInterop.EnvironmentOf(context.Transforms), new AlignmentColumns("Video", "Prompt", null, null), aligned, [],
+            DataViews.MlNetInterop.GetEnvironment(context.Transforms), new AlignmentColumns("Video", "Prompt", null, null), aligned, [],
             includeBaseModel: true).WithoutAlignment("Base");
     }
 

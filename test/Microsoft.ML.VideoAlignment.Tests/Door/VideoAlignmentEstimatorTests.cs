@@ -282,7 +282,7 @@ public class VideoAlignmentEstimatorTests
     {
         var rig = new DoorRig();
         VideoAlignmentEstimator estimator = rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, rig.Reward);
-        Assert.That(estimator.GetOutputSchema(DataViews.MlNetInterop.ShapeOf(rig.Prompts.Schema)).Select(column => column.Name), Does.Contain("Video"));
+        Assert.That(estimator.GetOutputSchema(DataViews.MlNetInterop.GetShape(rig.Prompts.Schema)).Select(column => column.Name), Does.Contain("Video"));
         Assert.That(() => rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, rig.Reward, null!), Throws.ArgumentNullException);
         Assert.That(() => rig.Context.Transforms.AlignVideoDiffusion("Video", "", rig.Model, rig.Reward), Throws.ArgumentException);
     }
@@ -310,7 +310,7 @@ public class VideoAlignmentEstimatorTests
         public void Report(VideoAlignmentProgress value)
         {
             Steps.Add(value.Step);
-            HeldOut.Add(value.ValidationEvaluator is not null);
+            HeldOut.Add(value.ValidationReward is not null);
             onStep?.Invoke(value.Step);
         }
     }

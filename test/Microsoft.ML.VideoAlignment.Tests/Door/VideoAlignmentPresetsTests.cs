@@ -60,7 +60,7 @@ public class VideoAlignmentPresetsTests
         };
         Assert.That(() => new MLContext(1).Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options), Throws.Nothing);
         int shown = RewardProbe.RequireTrainable(reward, options, model);
-        Assert.That(RewardProbe.NeedsRewardGradient(contract, shown));
+        Assert.That(RewardProbe.FitsContract(contract, shown));
         Assert.That(() => RewardContractCheck.Run(reward, CPU, shown, 16, 16), Throws.Nothing);
     }
 
@@ -84,7 +84,7 @@ public class VideoAlignmentPresetsTests
         };
         double? measured = null;
         context.Transforms.AlignVideoDiffusion("Video", null, model, reward,
-            options with { Progress = new Told(step => measured = step.ValidationEvaluator) }).Fit(rows);
+            options with { Progress = new Told(step => measured = step.ValidationReward) }).Fit(rows);
         Assert.That(measured, Is.Not.Null);
     }
 

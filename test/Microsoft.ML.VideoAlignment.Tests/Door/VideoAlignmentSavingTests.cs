@@ -77,8 +77,10 @@ public class VideoAlignmentSavingTests
     {
         var rig = new DoorRig { Model = new TinyVideoModel("/old/place", "cafe01") };
         string zip = Save(rig, rig.Estimator());
-        Assert.That(Messages(() => rig.Loading().Model.Load(zip, out _)), Does.Contain("/old/place").And.Contains("cafe01").And.Contains("RegisterVideoAlignment"));
-        Assert.That(() => rig.Loading(reference => reference.Source == "/old/place" ? new TinyVideoModel("/new/place", "CAFE01").Model : null).Model.Load(zip, out _), Throws.Nothing);
+        Assert.That(Messages(() => rig.Loading().Model.Load(zip, out _)),
+            Does.Contain("/old/place").And.Contains("cafe01").And.Contains("RegisterVideoAlignment"));
+        Assert.That(() => rig.Loading(reference => reference.Source == "/old/place" ? new TinyVideoModel("/new/place", "CAFE01").Model
+            : null).Model.Load(zip, out _), Throws.Nothing);
     }
 
     [Test]

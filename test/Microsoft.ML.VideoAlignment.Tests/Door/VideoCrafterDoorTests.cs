@@ -134,7 +134,7 @@ public class VideoCrafterDoorTests
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model);
         Assert.That((model.Family, model.DefaultSize, model.SizeMultiple), Is.EqualTo(("VideoCrafter", new VideoSize(16, 24, 16), 8)));
         Assert.That(model.Source, Is.EqualTo(Model));
-        SamplingSettings sampling = new VideoAlignmentOptions().SamplingFor(model);
+        SamplingSettings sampling = new VideoAlignmentOptions().ResolveSampling(model);
         Assert.That((sampling.Steps, sampling.GuidanceScale, sampling.Eta, sampling.FramesPerSecond), Is.EqualTo((25, 12.0, 1.0, 24.0)));
         Assert.That(VideoCrafterConfig.VideoCrafter2.LatentSize, Is.EqualTo((40L, 64L)));
     }

@@ -50,8 +50,10 @@ public class VideoPromptsTests
         string path = _folder.Path("prompts.txt");
         File.WriteAllBytes(path, System.Text.Encoding.GetEncoding(encoding).GetBytes(encoding == "utf-16" ? "prompt\na cat\n" : "prompt\n\u00E9l\u00E9gant\n"));
         string line = encoding == "utf-16" ? "line 1" : "line 2";
-        Assert.That(() => VideoPrompts.FromTextFile(path), Throws.InstanceOf<InvalidDataException>().With.Message.Contains(line).And.Message.Contains(mentions));
-        Assert.That(() => VideoPrompts.FromTsv(path, "prompt"), Throws.InstanceOf<InvalidDataException>().With.Message.Contains(line).And.Message.Contains(mentions));
+        Assert.That(() => VideoPrompts.FromTextFile(path),
+            Throws.InstanceOf<InvalidDataException>().With.Message.Contains(line).And.Message.Contains(mentions));
+        Assert.That(() => VideoPrompts.FromTsv(path, "prompt"),
+            Throws.InstanceOf<InvalidDataException>().With.Message.Contains(line).And.Message.Contains(mentions));
     }
 
     [Test]
@@ -103,7 +105,7 @@ public class VideoPromptsTests
     [TestCase("8 year old", "an 8 year old")]
     [TestCase("11 year old", "an 11 year old")]
     [TestCase("110 year old", "a 110 year old")]
-    public void TheArticleFollowsTheSound(string noun, string expected) => Assert.That(IndefiniteArticle.With(noun), Is.EqualTo(expected));
+    public void TheArticleFollowsTheSound(string noun, string expected) => Assert.That(IndefiniteArticle.AddTo(noun), Is.EqualTo(expected));
 
     [Test]
     public void PromptsBecomeATable()

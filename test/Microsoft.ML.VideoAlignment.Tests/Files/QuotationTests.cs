@@ -40,7 +40,7 @@ public partial class QuotationTests
     {
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(FiniteVideo.Named(0, [s_long]), Has.Length.LessThan(Room));
+            Assert.That(FiniteVideo.DescribeRow(0, [s_long]), Has.Length.LessThan(Room));
             Short(() => OpenSoraPrompt.Parse($"|0|{s_long}|x|{s_long}"));
             Short(() => OpenSoraPrompt.Parse($"a {{{s_long}"));
             Short(() => new VideoAlignmentOptions { ImageColumnName = s_long }.ValidateFor(new TinyVideoModel()));

@@ -29,7 +29,9 @@ internal sealed class FuzzReport
     }
 
     public override string ToString() =>
-        FormattableString.Invariant($"{Inputs} inputs, {WereRead} read, {Inputs - WereRead} refused; at most {MostAllocated / 1e6:F1} MB and {MostSeconds:F2} processor seconds for one");
+        string.Create(System.Globalization.CultureInfo.InvariantCulture,
+            $"{Inputs} inputs, {WereRead} read, {Inputs - WereRead} refused; at most {MostAllocated / 1e6:F1} MB and "
+            + $"{MostSeconds:F2} processor seconds for one");
 }
 
 /// <summary>Drives a reader with mutants. Input n of a reader is the same in every run.</summary>

@@ -8,7 +8,8 @@ public class FuzzDriverTests
     [Test]
     public void AnExceptionThatIsNotPromisedIsAFinding()
     {
-        FuzzReport report = new FuzzDriver(60).Run(Reader((_, input) => throw (input.Length > 12 ? new ArithmeticException() : new InvalidDataException())), 100);
+        FuzzReport report =
+            new FuzzDriver(60).Run(Reader((_, input) => throw (input.Length > 12 ? new ArithmeticException() : new InvalidDataException())), 100);
         Assert.That(report.Findings, Has.Some.Contains("ArithmeticException").And.None.Contains("input 0 InvalidDataException"));
         Assert.That(report.Findings, Has.Some.Contains("seed 0 is to be read"));
     }
@@ -61,5 +62,6 @@ public class FuzzDriverTests
     public void ManyInputsAreNotTheSeed() =>
         Assert.That(Enumerable.Range(0, 100).Count(number => FuzzDriver.Input(Reader((_, _) => { }), number).AsSpan().SequenceEqual(s_seed)), Is.LessThan(20));
 
-    private static FuzzReader Reader(Action<TemporaryFolder, byte[]> read) => new("a reader", [s_seed], read, typeof(IOException), typeof(InvalidDataException));
+    private static FuzzReader Reader(Action<TemporaryFolder, byte[]> read) =>
+        new("a reader", [s_seed], read, typeof(IOException), typeof(InvalidDataException));
 }

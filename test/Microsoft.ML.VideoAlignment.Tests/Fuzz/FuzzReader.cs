@@ -11,7 +11,8 @@ internal sealed record FuzzReader(string Name, IReadOnlyList<byte[]> Seeds, Acti
     public IReadOnlyList<string> Words { get; init; } = [];
 
     /// <summary>
-    /// Whether ML.NET stands between the reader and the caller: what ML.NET itself throws at a damaged archive is not this library's to document, what is thrown in this library's code is.
+    /// Whether ML.NET stands between the reader and the caller: what ML.NET itself throws at a damaged archive is not this library's to document, what is
+    /// thrown in this library's code is.
     /// </summary>
     public bool ThroughMlNet { get; init; }
 

@@ -138,7 +138,8 @@ internal static class FuzzReaders
 
     private static IEnumerable<FuzzReader> Configurations()
     {
-        string[] openSora = ["S12-pipelines", "opensora-t2v"], modelScope = ["S12-pipelines", "modelscope-ddim", "model"], stable = ["S12-pipelines", "svd-basic", "pipeline"];
+        string[] openSora = ["S12-pipelines", "opensora-t2v"], modelScope = ["S12-pipelines", "modelscope-ddim", "model"],
+            stable = ["S12-pipelines", "svd-basic", "pipeline"];
         yield return Config("CLIP text configuration", ClipTextConfig.FromJson, Case([.. modelScope, "text_encoder", "config.json"]), Embedded("clip"));
         yield return Config("CLIP configuration", ClipConfig.FromJson, Embedded("clip"));
         yield return Config("CLIP vision configuration", ClipVisionConfig.FromJson, Case([.. stable, "image_encoder", "config.json"]), Embedded("clip"));
@@ -149,7 +150,8 @@ internal static class FuzzReaders
         yield return Config("SVD UNet configuration", StableVideoDiffusionUNetConfig.FromJson, Case([.. stable, "unet", "config.json"]));
         yield return Config("STDiT3 configuration", STDiT3Config.FromJson, Case([.. openSora, "transformer", "config.json"]));
         yield return Config("Open-Sora VAE configuration", VideoAutoencoderConfig.FromJson, Case([.. openSora, "vae", "config.json"]));
-        yield return Config("scheduler configuration", json => SchedulerFactory.FromConfig(json), Case([.. modelScope, "scheduler", "scheduler_config.json"]), Case([.. stable, "scheduler", "scheduler_config.json"]))
+        yield return Config("scheduler configuration", json => SchedulerFactory.FromConfig(json), Case([.. modelScope, "scheduler", "scheduler_config.json"]),
+            Case([.. stable, "scheduler", "scheduler_config.json"]))
             with
         { Words = ["DDIMScheduler", "DPMSolverMultistepScheduler", "EulerDiscreteScheduler", "scaled_linear", "trained_betas", "_class_name"] };
         yield return Config("YOLOS configuration", YolosConfig.FromJson, Embedded("detector"));
@@ -163,7 +165,7 @@ internal static class FuzzReaders
         yield return Config("VideoMAE configuration", VideoMaeConfig.FromJson, Embedded("action"));
         yield return OneFile(
             "YAML of VideoCrafter", "config.yaml",
-            path => VideoCrafterConfig.FromJson(Params(YamlFile.Read(path)), name => VideoCrafterConfig.KnownText(name) ?? Tiny()),
+            path => VideoCrafterConfig.FromJson(Params(YamlFile.Read(path)), name => VideoCrafterConfig.FindTextDescription(name) ?? Tiny()),
             [Case("S12-pipelines", "videocrafter-ckpt", "config.yaml")], s_configuration) with
         { Words = ["&a ", "*a", "<<: *a", "- ", ": ", "!!binary ", "? ", "|\n", "---\n"] };
 
@@ -174,7 +176,8 @@ internal static class FuzzReaders
         }, s_configuration);
 
         static byte[] Embedded(string model) => File.ReadAllBytes(Path.Combine(MovingShapesFiles.Find(model), "config.json"));
-        static JsonElement Params(JsonElement yaml) => yaml.TryGetProperty("model", out JsonElement model) && model.ValueKind == JsonValueKind.Object && model.TryGetProperty("params", out JsonElement read)
+        static JsonElement Params(JsonElement yaml) => yaml.TryGetProperty("model", out JsonElement model) && model.ValueKind == JsonValueKind.Object
+            && model.TryGetProperty("params", out JsonElement read)
             && read.ValueKind == JsonValueKind.Object ? read : throw new InvalidDataException("no model.params");
         static JsonElement Tiny() => JsonFile.Read(Path.Combine(s_cases, "S12-pipelines", "videocrafter-ckpt", "tiny-text.json"));
     }
@@ -190,15 +193,18 @@ internal static class FuzzReaders
         yield return Clip("tokenizer.json", ["tokenizer.json", "tokenizer_config.json"]);
         yield return OneFile(
             "added tokens", "added_tokens.json",
-            path => AddedTokenFiles.Read(AddedTokenFiles.Json(Path.GetDirectoryName(path)!, "added_tokens.json"), default, default, ""),
+            path => AddedTokenFiles.Read(AddedTokenFiles.ReadJson(Path.GetDirectoryName(path)!, "added_tokens.json"), default, default, ""),
             Utf8("""{ "<new>": 7, "b": 8 }"""), s_tokenizer);
         byte[] merges = File.ReadAllBytes(Path.Combine(clip, "merges.txt"));
-        yield return OneFile("OpenCLIP vocabulary", "bpe.txt", path => OpenClipVocabulary.Tokenizer(path).Tokens("a red circle"), [merges], s_tokenizer);
-        yield return OneFile("OpenCLIP vocabulary, gzip", "bpe.txt.gz", path => OpenClipVocabulary.Tokenizer(path).Tokens("a red circle"), [Zipped(merges)], s_tokenizer);
-        yield return OneFile("SentencePiece model", "spiece.model", path => new T5Tokenizer(SentencePieceModel.FromFile(path), 8).Tokens("a red circle"), [Pieces()], s_tokenizer);
+        yield return OneFile("OpenCLIP vocabulary", "bpe.txt", path => OpenClipVocabulary.ReadTokenizer(path).ToIds("a red circle"), [merges], s_tokenizer);
+        yield return OneFile("OpenCLIP vocabulary, gzip", "bpe.txt.gz", path => OpenClipVocabulary.ReadTokenizer(path).ToIds("a red circle"), [Zipped(merges)],
+            s_tokenizer);
+        yield return OneFile("SentencePiece model", "spiece.model", path => new T5Tokenizer(SentencePieceModel.FromFile(path), 8).ToIds("a red circle"),
+            [Pieces()], s_tokenizer);
 
         byte[] pieces = Pieces();
-        yield return new FuzzReader("T5 tokenizer configuration", Utf8("""{ "model_max_length": 300, "added_tokens_decoder": { "2": { "content": "<unk>", "special": true } } }"""), (folder, config) =>
+        yield return new FuzzReader("T5 tokenizer configuration",
+            Utf8("""{ "model_max_length": 300, "added_tokens_decoder": { "2": { "content": "<unk>", "special": true } } }"""), (folder, config) =>
         {
             folder.Write("spiece.model", pieces);
             folder.Write("tokenizer_config.json", config);
@@ -247,13 +253,16 @@ internal static class FuzzReaders
     private static IEnumerable<FuzzReader> Loras()
     {
         string all = Path.Combine(s_cases, "S14-lora", "all-formats");
-        var network = new Lazy<ModelScopeUNet>(() => new ModelScopeUNet(ModelScopeUNetConfig.FromJson(JsonFile.Read(Path.Combine(all, "unet", "config.json"))), Placement.Cpu));
-        byte[] adapter = Small(Path.Combine(all, "peft", "adapter_model.safetensors")), config = File.ReadAllBytes(Path.Combine(all, "peft", "adapter_config.json"));
+        var network = new Lazy<ModelScopeUNet>(
+            () => new ModelScopeUNet(ModelScopeUNetConfig.FromJson(JsonFile.Read(Path.Combine(all, "unet", "config.json"))), Placement.Cpu));
+        byte[] adapter = Small(Path.Combine(all, "peft", "adapter_model.safetensors")),
+            config = File.ReadAllBytes(Path.Combine(all, "peft", "adapter_config.json"));
         yield return new FuzzReader("peft configuration", [config], (folder, content) => Peft(folder, content, adapter), typeof(WeightFileException))
         { Words = ["rank_pattern", "alpha_pattern", "use_rslora", "lora_alpha", "peft_type", "(a+)+$", "to_q"] };
         yield return new FuzzReader("peft weights", [adapter], (folder, content) => Peft(folder, config, content), typeof(WeightFileException));
         yield return Lora("kohya file", "kohya.safetensors", LoraFormat.Kohya, Small(Path.Combine(all, "kohya.safetensors")));
-        yield return Lora("diffusers LoRA", "pytorch_lora_weights.safetensors", LoraFormat.Diffusers, Small(Path.Combine(all, "pytorch_lora_weights.safetensors")));
+        yield return Lora("diffusers LoRA", "pytorch_lora_weights.safetensors", LoraFormat.Diffusers,
+            Small(Path.Combine(all, "pytorch_lora_weights.safetensors")));
         yield return Lora("VADER LoRA", "vader_lora.pt", LoraFormat.Vader, File.ReadAllBytes(Path.Combine(all, "vader_lora.pt")));
         yield return Lora("cloneofsimo LoRA", "40_unet.pt", LoraFormat.Cloneofsimo, Case("S14-lora", "cloneofsimo-list", "40_unet.pt"));
 
@@ -265,7 +274,8 @@ internal static class FuzzReaders
         }
 
         FuzzReader Lora(string name, string file, LoraFormat format, byte[] seed) =>
-            OneFile(name, file, path => LoraFile.Read(network.Value, path, format).Dispose(), [seed]) with { Words = ["lora_A", "lora_B", "lora_down", "lora_up", ".alpha", "lora_unet_", "__metadata__", "dora_scale"] };
+            OneFile(name, file, path => LoraFile.Read(network.Value, path, format).Dispose(),
+                [seed]) with { Words = ["lora_A", "lora_B", "lora_down", "lora_up", ".alpha", "lora_unet_", "__metadata__", "dora_scale"] };
     }
 
     /// <summary>The first module of an adapter file: the header of the whole is most of it, and slow to go through a hundred thousand times.</summary>
@@ -293,14 +303,15 @@ internal static class FuzzReaders
             yield return OneFile($"image {name}", name, path =>
             {
                 using var file = ImageFile.Open(path, limits);
-                Assert.That(file.Frames().Take(100).Count(), Is.GreaterThan(0));
+                Assert.That(file.DecodeFrames().Take(100).Count(), Is.GreaterThan(0));
             }, [seed], documented) with
             { Words = ["IHDR", "PLTE", "tRNS", "IDAT", "IEND", "eXIf", "acTL", "GIF89a", "RIFF", "WEBP", "VP8X", "Exif\0\0"] };
         }
 
         foreach ((string name, byte[] seed) in new[] { ("a.png", png), ("a.gif", gif) })
         {
-            yield return OneFile($"VideoFile {name}", name, path => VideoFile.Read(path, new VideoReadOptions { MaxPixels = 256 * 256, MaxFrames = 16 }), [seed], documented);
+            yield return OneFile($"VideoFile {name}", name, path => VideoFile.Read(path, new VideoReadOptions { MaxPixels = 256 * 256, MaxFrames = 16 }),
+                [seed], documented);
             yield return OneFile($"image column {name}", name, path => ImageDoors.ByPath(path, limits), [seed], documented) with { ThroughMlNet = true };
         }
 
@@ -332,12 +343,14 @@ internal static class FuzzReaders
     {
         Type[] documented =
         [
-            typeof(FormatException), typeof(InvalidDataException), typeof(InvalidOperationException), typeof(WeightFileException), typeof(FileNotFoundException),
+            typeof(FormatException), typeof(InvalidDataException), typeof(InvalidOperationException), typeof(WeightFileException),
+                typeof(FileNotFoundException),
             typeof(RewardContractException),
         ];
         string[] words =
         [
-            "baseModel", "baseFiles", "kind", "\"Hub\"", "source", "sampling", "sigmas", "Parts", "Files", "Arguments", "TorchScript", "Mix", "Aesthetic", "../x",
+            "baseModel", "baseFiles", "kind", "\"Hub\"", "source", "sampling", "sigmas", "Parts", "Files", "Arguments", "TorchScript", "Mix", "Aesthetic",
+                "../x",
             "MovingShapesTrueRating", "MovingShapesObjectRemoval",
         ];
         var rig = new DoorRig();
@@ -346,7 +359,8 @@ internal static class FuzzReaders
         yield return Zip("alignment zip", alignment);
         yield return Entry("alignment settings", alignment, "settings.json");
         yield return Entry("alignment adapters", alignment, "adapters.safetensors");
-        yield return new FuzzReader("alignment manifest", [Content(alignment, "settings.json")], (_, json) => AlignmentManifest.Parse(json).ToJson(), typeof(FormatException)) { Words = words };
+        yield return new FuzzReader("alignment manifest", [Content(alignment, "settings.json")], (_, json) => AlignmentManifest.Parse(json).ToJson(),
+            typeof(FormatException)) { Words = words };
 
         IDataView videos = rig.Estimator().Fit(rig.Prompts).Transform(rig.Prompts);
         using VideoReward rating = MovingShapesRewards.TrueRating();
@@ -358,12 +372,13 @@ internal static class FuzzReaders
         using VideoReward removal = MovingShapesRewards.ObjectRemoval("circle"), action = MovingShapesRewards.Action();
         using var mix = new RewardMix([(MovingShapesRewards.TrueRating(), 1), (MovingShapesRewards.TrueRating(), 2)], normalize: true);
         string mixed = mix.Reference.ToJson();
-        string[] references = [rating.Reference.ToJson(), removal.Reference.ToJson(), action.Reference.ToJson(), mixed, OldSavedRewards.ObjectRemoval, OldSavedRewards.Action, OldSavedRewards.Mix];
+        string[] references = [rating.Reference.ToJson(), removal.Reference.ToJson(), action.Reference.ToJson(), mixed, OldSavedRewards.ObjectRemoval,
+            OldSavedRewards.Action, OldSavedRewards.Mix];
         yield return new FuzzReader("reward reference", Utf8(references), (folder, json) =>
         {
             // The networks of rewards are not what is read here: making them takes long.
             var reference = RewardReference.FromJson(Encoding.UTF8.GetString(json));
-            new ModelResolver(ModelResolver.OpenSource).Permission?.Require(reference, moved: null);
+            new ModelResolver(ModelResolver.OpenSource).Permission?.Require(reference, movedFiles: null);
             _ = reference.AllFiles().Count();
             if (reference.IsMix || reference.Kind.EndsWith("TrueRating", StringComparison.Ordinal))
             {
@@ -381,17 +396,21 @@ internal static class FuzzReaders
             }
         }, typeof(InvalidDataException), typeof(FileNotFoundException), typeof(RewardContractException))
         { Words = words };
-        yield return new FuzzReader("reward contract", Utf8(ContractJson.Write(new RewardContract { ScoreRange = (0, 1), WorkingSize = (8, 8), FramesPerSecond = 8 })),
+        yield return new FuzzReader("reward contract",
+            Utf8(ContractJson.Write(new RewardContract { ScoreRange = (0, 1), WorkingSize = (8, 8), FramesPerSecond = 8 })),
             (_, json) => ContractJson.Read(Encoding.UTF8.GetString(json)).Validate("x"), typeof(InvalidDataException), typeof(RewardContractException));
 
-        yield return new FuzzReader("V-JEPA options", Utf8(new VJepaOptions { CropSize = 32 }.ToJson()), (folder, json) => VJepaOptions.FromJson(Encoding.UTF8.GetString(json)).Validate(),
+        yield return new FuzzReader("V-JEPA options", Utf8(new VJepaOptions { CropSize = 32 }.ToJson()),
+            (folder, json) => VJepaOptions.FromJson(Encoding.UTF8.GetString(json)).Validate(),
             typeof(InvalidDataException), typeof(ArgumentException));
 
-        FuzzReader Zip(string name, byte[] seed) => new(name, [seed], (_, zip) => SavedZip.Load(context, zip).Dispose(), documented) { Words = words, ThroughMlNet = true };
+        FuzzReader Zip(string name, byte[] seed) =>
+            new(name, [seed], (_, zip) => SavedZip.Load(context, zip).Dispose(), documented) { Words = words, ThroughMlNet = true };
 
         FuzzReader Entry(string name, byte[] zip, string entry) => new(name, [Content(zip, entry)], (_, changed) =>
         {
-            using IDisposable loaded = SavedZip.Load(context, SavedZip.Change(zip, (found, content) => found == entry ? changed : content, CompressionLevel.NoCompression));
+            using IDisposable loaded =
+                SavedZip.Load(context, SavedZip.Change(zip, (found, content) => found == entry ? changed : content, CompressionLevel.NoCompression));
             if (loaded is VideoAlignmentTransformer transformer && entry.StartsWith("adapters", StringComparison.Ordinal))
             {
                 EstimatorContract.Values(transformer.Transform(rig.Table("a")));
@@ -422,15 +441,15 @@ internal static class FuzzReaders
         content.Write("count", 3);
         using (Tensor numbers = arange(6).to_type(ScalarType.Float32))
         {
-            content.Section("optimizer").Write("moments", numbers);
+            content.AddSection("optimizer").Write("moments", numbers);
             RunState.Write(path, new string('a', 32), 4, 5, new RunFingerprint([]), content);
         }
 
         yield return OneFile("run state", "state.safetensors", file =>
         {
             using var state = RunState.Open(file);
-            state.Content.Integer("count");
-            state.Content.Section("optimizer").AnyTensor("moments", CPU).Dispose();
+            state.Content.ReadInteger("count");
+            state.Content.OpenSection("optimizer").ReadAnyTensor("moments", CPU).Dispose();
         }, [File.ReadAllBytes(path)], typeof(RunFolderException)) with
         { Words = ["format", "version", "facts", "values", "sha256", "step"] };
 
@@ -452,7 +471,7 @@ internal static class FuzzReaders
 
             using var none = new SafetensorsFile("none", Case("S17-files", "st-names", "weights.safetensors"));
             var reader = new StateReader(values, none);
-            _ = (reader.Integer("count"), reader.Flag("flag"), reader.Number("rate"), reader.Section("part").Text("name"));
+            _ = (reader.ReadInteger("count"), reader.ReadFlag("flag"), reader.ReadNumber("rate"), reader.OpenSection("part").ReadText("name"));
         }, typeof(RunFolderException));
     }
 
@@ -461,13 +480,15 @@ internal static class FuzzReaders
     {
         var hub = new FakeHub();
         using var client = new HttpMessageInvoker(hub, disposeHandler: false);
-        using HttpResponseMessage answer = client.Send(new HttpRequestMessage(HttpMethod.Get, "https://huggingface.co/api/models/owner/a-model/revision/main?blobs=true"), default);
+        using HttpResponseMessage answer =
+            client.Send(new HttpRequestMessage(HttpMethod.Get, "https://huggingface.co/api/models/owner/a-model/revision/main?blobs=true"), default);
         using var listing = new MemoryStream();
         answer.Content.ReadAsStream().CopyTo(listing);
         yield return new FuzzReader("listing of a hub", [listing.ToArray()], (folder, content) =>
         {
             using var network = new Listing(content);
-            HubFiles.Resolve("owner/a-model", new HubOptions { CacheFolder = folder.Path("cache") }, network: network, environment: _ => null, pause: TimeSpan.Zero);
+            HubFiles.Resolve("owner/a-model", new HubOptions { CacheFolder = folder.Path("cache") }, network: network, environment: _ => null,
+                pause: TimeSpan.Zero);
         }, typeof(ModelDownloadException))
         { Words = ["siblings", "rfilename", "../x", "lfs", "sha256", "blobId", "model.safetensors", "sha", FakeHub.Commit] };
     }
@@ -498,22 +519,27 @@ internal static class FuzzReaders
         string[] captions = [.. JsonNode.Parse(Case("S05-tokenizers", "clean-caption", "texts.json"))!.AsArray().Take(40).Select(text => $"{text!["text"]}")];
         yield return Text("caption", text => CaptionCleaner.Clean(CaptionCleaner.Clean(text)), [], captions)
             with
-        { Words = ["https://", "www.", ".com", "<person>", "<a href=\"", "</", "&amp;", "#12345", "@", "%E4%B8", "free shipping", "\u31c0", "a1b2c3d4", "click on ", "_-_-_", "x\u0445"] };
+        { Words = ["https://", "www.", ".com", "<person>", "<a href=\"", "</", "&amp;", "#12345", "@", "%E4%B8", "free shipping", "\u31c0", "a1b2c3d4",
+            "click on ", "_-_-_", "x\u0445"] };
         yield return Text("Open-Sora prompt", text =>
         {
             var prompt = OpenSoraPrompt.Parse(text);
-            IReadOnlyList<string> cleaned = OpenSoraPrompt.Cleaned(prompt.Scored());
-            _ = prompt.Merged(cleaned);
-            _ = prompt.ForLoop(cleaned, 1);
+            IReadOnlyList<string> cleaned = OpenSoraPrompt.Clean(prompt.AddScores());
+            _ = prompt.Merge(cleaned);
+            _ = prompt.SelectForLoop(cleaned, 1);
             _ = OpenSoraPrompt.ReferencedImages(text);
             _ = MaskStrategy.InSegment(prompt.MaskStrategy, 2, 1, 3, only: 1).Count;
-        }, [typeof(FormatException), typeof(NotSupportedException)], """|0| a sunny day |2| a rainy day {"reference_path": "a.png;b.png", "mask_strategy": "0,0,0,0,1;1,1,-1,2,1,0.5"}""", "a ship", """a {"mask_strategy": "1"}""")
+        }, [typeof(FormatException), typeof(NotSupportedException)],
+            """|0| a sunny day |2| a rainy day {"reference_path": "a.png;b.png", "mask_strategy": "0,0,0,0,1;1,1,-1,2,1,0.5"}""", "a ship",
+                """a {"mask_strategy": "1"}""")
             with
         { Words = ["|0|", "|", "{\"reference_path\": \"", "\"mask_strategy\": \"", "aesthetic score:", "motion score:", ",", ";", "-1"] };
         var clip = ClipTokenizer.FromFolder(MovingShapesFiles.Find("clip"));
         yield return Text("CLIP text", text => clip.Encode([text]), [], captions);
-        yield return OneFile("prompts, one a line", "prompts.txt", path => VideoPrompts.FromTextFile(path), Utf8("a ship\na cat\n"), typeof(InvalidDataException));
-        yield return OneFile("prompts in a table", "prompts.tsv", path => VideoPrompts.FromTsv(path, "Prompt"), Utf8("Id\tPrompt\n1\t\"a \"\"ship\"\"\"\n2\ta cat\n"), typeof(InvalidDataException));
+        yield return OneFile("prompts, one a line", "prompts.txt", path => VideoPrompts.FromTextFile(path), Utf8("a ship\na cat\n"),
+            typeof(InvalidDataException));
+        yield return OneFile("prompts in a table", "prompts.tsv", path => VideoPrompts.FromTsv(path, "Prompt"),
+            Utf8("Id\tPrompt\n1\t\"a \"\"ship\"\"\"\n2\ta cat\n"), typeof(InvalidDataException));
 
         // Half of a surrogate pair is what no UTF-8 holds, and what a string may.
         static FuzzReader Text(string name, Action<string> read, Type[] documented, params string[] seeds) => new(name, Utf8(seeds), (_, bytes) =>

@@ -4,7 +4,10 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>Damages an input as chance and malice do: bits, cuts, repeats, splices, extreme numbers in binary and in text, values of another kind, words of formats, depth.</summary>
+/// <summary>
+/// Damages an input as chance and malice do: bits, cuts, repeats, splices, extreme numbers in binary and in text, values of another kind, words of formats,
+/// depth.
+/// </summary>
 /// <param name="random">Decides everything.</param>
 /// <param name="words">Words of the format.</param>
 internal sealed class Mutator(Random random, IReadOnlyList<string> words)
@@ -15,11 +18,14 @@ internal sealed class Mutator(Random random, IReadOnlyList<string> words)
 
     private static readonly string[] s_words =
     [
-        "null", "true", "false", "[]", "{}", "\"\"", "NaN", "Infinity", "-Infinity", "-1", "0", "1e308", "1e-320", "9223372036854775807", "-9223372036854775808", "18446744073709551616", "4294967295", "2147483648",
-        "\u0000", "\ufeff", "\ud800", "../", "..\\", "/", "\\", ":", "\"", "'", "{", "}", "[", "]", "<", ">", "&#1114112;", "&lt;", "%00", "%s", "\r\n", "\t", " ", "|0|", ";", ",",
+        "null", "true", "false", "[]", "{}", "\"\"", "NaN", "Infinity", "-Infinity", "-1", "0", "1e308", "1e-320", "9223372036854775807",
+            "-9223372036854775808", "18446744073709551616", "4294967295", "2147483648",
+        "\u0000", "\ufeff", "\ud800", "../", "..\\", "/", "\\", ":", "\"", "'", "{", "}", "[", "]", "<", ">", "&#1114112;", "&lt;", "%00", "%s", "\r\n", "\t",
+            " ", "|0|", ";", ",",
     ];
 
-    private static readonly long[] s_extremes = [0, 1, -1, 2, 127, 128, 255, 256, short.MaxValue, ushort.MaxValue, int.MaxValue, int.MinValue, uint.MaxValue, long.MaxValue, long.MinValue, 1L << 40];
+    private static readonly long[] s_extremes = [0, 1, -1, 2, 127, 128, 255, 256, short.MaxValue, ushort.MaxValue, int.MaxValue, int.MinValue, uint.MaxValue,
+        long.MaxValue, long.MinValue, 1L << 40];
 
     /// <summary>A damaged copy of a seed.</summary>
     /// <param name="seed">The seed.</param>
@@ -104,7 +110,8 @@ internal sealed class Mutator(Random random, IReadOnlyList<string> words)
         }
     }
 
-    private byte[] Word() => Encoding.UTF8.GetBytes(words.Count > 0 && random.Next(2) == 0 ? words[random.Next(words.Count)] : s_words[random.Next(s_words.Length)]);
+    private byte[] Word() =>
+        Encoding.UTF8.GetBytes(words.Count > 0 && random.Next(2) == 0 ? words[random.Next(words.Count)] : s_words[random.Next(s_words.Length)]);
 
     /// <summary>A binary number of 2, 4 or 8 bytes becomes an extreme one, or the length of the file.</summary>
     private void Number(List<byte> bytes, int place)

@@ -23,7 +23,8 @@ public class AdapterSlotTests
             [down.to_type(ScalarType.Float64), up.to_type(ScalarType.Float64)],
             leaves =>
             {
-                Tensor z = nn.functional.linear(x.to_type(ScalarType.Float64), layer.Weight.to_type(ScalarType.Float64), layer.state_dict()["bias"].to_type(ScalarType.Float64));
+                Tensor z = nn.functional.linear(x.to_type(ScalarType.Float64), layer.Weight.to_type(ScalarType.Float64),
+                    layer.state_dict()["bias"].to_type(ScalarType.Float64));
                 z += x.to_type(ScalarType.Float64).matmul(leaves[0].t()).matmul(leaves[1].t()) * 0.5;
                 return z.pow(2);
             },

@@ -34,9 +34,12 @@ public class AttentionTests
         using DisposeScope scope = NewDisposeScope();
         Assert.Multiple(() =>
         {
-            Assert.That(Inert(attention => attention.Self(Ramp.Values(1, 3, keys, 8), Ramp.Values(1, 3, keys, 8))), Is.EqualTo(Expected("to_q", "to_k")), "in space");
-            Assert.That(Inert(attention => attention.Cross(Ramp.Values(1, 2, 5, 8), Ramp.Values(1, 2, keys, 8), Ramp.Values(1, 2, 5, 8))), Is.EqualTo(Expected("to_q", "to_k")), "to the text");
-            Assert.That(Inert(attention => attention.OverTime(Ramp.Values(1, 1, keys, 5, 8), Ramp.Values(1, 1, keys, 5, 8))), Is.EqualTo(Expected("to_q", "to_k")), "over time");
+            Assert.That(Inert(attention => attention.AttendToSelf(Ramp.Values(1, 3, keys, 8), Ramp.Values(1, 3, keys, 8))),
+                Is.EqualTo(Expected("to_q", "to_k")), "in space");
+            Assert.That(Inert(attention => attention.AttendToContext(Ramp.Values(1, 2, 5, 8), Ramp.Values(1, 2, keys, 8), Ramp.Values(1, 2, 5, 8))),
+                Is.EqualTo(Expected("to_q", "to_k")), "to the text");
+            Assert.That(Inert(attention => attention.AttendOverTime(Ramp.Values(1, 1, keys, 5, 8), Ramp.Values(1, 1, keys, 5, 8))),
+                Is.EqualTo(Expected("to_q", "to_k")), "over time");
         });
         using var cross = new MultiHeadCrossAttention(8, 2, Placement.Cpu);
         Ramp.Fill(cross);
@@ -51,9 +54,9 @@ public class AttentionTests
     {
         using DisposeScope scope = NewDisposeScope();
         using Attention attention = Small();
-        attention.Self(Ramp.Values(1, 3, 1, 8), Ramp.Values(1, 3, 1, 8));
-        attention.Self(Ramp.Values(1, 3, 2, 8), Ramp.Values(1, 3, 2, 8));
-        attention.Self(Ramp.Values(1, 3, 1, 8), Ramp.Values(1, 3, 1, 8));
+        attention.AttendToSelf(Ramp.Values(1, 3, 1, 8), Ramp.Values(1, 3, 1, 8));
+        attention.AttendToSelf(Ramp.Values(1, 3, 2, 8), Ramp.Values(1, 3, 2, 8));
+        attention.AttendToSelf(Ramp.Values(1, 3, 1, 8), Ramp.Values(1, 3, 1, 8));
         Assert.That(Names(attention), Is.Empty);
     }
 

@@ -25,7 +25,7 @@ public class EightBitWeightTests
             small.Weight.copy_(whole);
             small.Frozen.Scale!.copy_(scale);
             small.state_dict()["bias"].copy_(Ramp.Values(2, 80));
-            wide.Weight.copy_(small.Frozen.As(ScalarType.Float32));
+            wide.Weight.copy_(small.Frozen.ConvertTo(ScalarType.Float32));
             wide.state_dict()["bias"].copy_(small.state_dict()["bias"]);
         }
 
@@ -69,10 +69,11 @@ public class EightBitWeightTests
             Assert.That(error, Is.GreaterThan(0).And.LessThan(0.03));
             Assert.That(small.Hash, Is.EqualTo(full.Hash), "of the files");
             Assert.That(small.EstimateMemory(options).Weights, Is.EqualTo(Bytes(small)).And.LessThan(0.3 * Bytes(full)));
-            Assert.That(Bytes(small.OnMeta()), Is.EqualTo(Bytes(small)));
+            Assert.That(Bytes(small.ToMeta()), Is.EqualTo(Bytes(small)));
         }
 
-        static long Bytes(VideoDiffusionModel model) => model.Networks.Values.SelectMany(network => network.state_dict().Values).Sum(tensor => tensor.numel() * tensor.element_size());
+        static long Bytes(VideoDiffusionModel model) =>
+            model.Networks.Values.SelectMany(network => network.state_dict().Values).Sum(tensor => tensor.numel() * tensor.element_size());
     }
 
     /// <summary>The gradient of a training step with respect to the adapters, against a model of full precision that holds the restored weights.</summary>
@@ -89,7 +90,8 @@ public class EightBitWeightTests
             foreach ((string key, Tensor target) in module.state_dict())
             {
                 Tensor stored = from[key];
-                target.copy_(stored.dtype == ScalarType.Int8 ? ChannelQuantization.Restore(stored, from[key + ChannelQuantization.ScaleSuffix], ScalarType.Float32) : stored);
+                target.copy_(stored.dtype == ScalarType.Int8
+                    ? ChannelQuantization.Dequantize(stored, from[key + ChannelQuantization.ScaleSuffix], ScalarType.Float32) : stored);
             }
         }
 

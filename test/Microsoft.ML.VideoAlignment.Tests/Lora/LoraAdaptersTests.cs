@@ -49,7 +49,7 @@ public class LoraAdaptersTests
         }));
         Assert.That(adapters.Layers.Select(layer => layer.Adapter.Scale), Is.All.EqualTo(2));
         adapters.Detach();
-        using LoraAdapters whole = LoraAdapters.Attach(network, LoraTargets.Names("conv"), 9, 18, new Generator(1));
+        using LoraAdapters whole = LoraAdapters.Attach(network, LoraTargets.ByName("conv"), 9, 18, new Generator(1));
         Assert.That(whole.Layers.Single().Adapter.Rank, Is.EqualTo(9), "only the preset clips");
     }
 
@@ -83,11 +83,11 @@ public class LoraAdaptersTests
         float[] before = network.Run();
         LoraAdapters adapters = Train(Attach(network, LoraTargets.AllLayers));
         adapters.Merge();
-        Assert.That(() => Attach(network, LoraTargets.Names("to_q")), Throws.InvalidOperationException.With.Message.Contains("attn.to_q"));
+        Assert.That(() => Attach(network, LoraTargets.ByName("to_q")), Throws.InvalidOperationException.With.Message.Contains("attn.to_q"));
         adapters.Dispose();
         Assert.That(network.Run(), Is.EqualTo(before));
         Assert.That(AdaptableLayer.FindAll(network).Select(layer => layer.Layer.Slot.Adapter), Is.All.Null);
-        Attach(network, LoraTargets.Names("to_q")).Dispose();
+        Attach(network, LoraTargets.ByName("to_q")).Dispose();
     }
 
     [Test]
@@ -131,7 +131,7 @@ public class LoraAdaptersTests
     {
         using DisposeScope scope = NewDisposeScope();
         using var network = new TinyNetwork();
-        using LoraAdapters adapters = Attach(network, LoraTargets.Names("to_q"));
+        using LoraAdapters adapters = Attach(network, LoraTargets.ByName("to_q"));
         network.forward(TinyNetwork.Input()).pow(2).sum().backward();
         Assert.That(Values(adapters.Layers[0].Adapter.Down.grad!), Is.All.Zero);
         Assert.That(Values(adapters.Layers[0].Adapter.Up.grad!), Is.Not.All.Zero);

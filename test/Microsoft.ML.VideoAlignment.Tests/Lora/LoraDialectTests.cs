@@ -48,9 +48,9 @@ public class LoraDialectTests
     public void AKeyOfAnyDialectIsReadAndWrittenAgainAsItWas(string down, string up, LoraFormat format, double scale)
     {
         string path = Write("adapter.safetensors", Pair(down, up));
-        Assert.That(LoraFormatDetector.File(path), Is.EqualTo(format));
+        Assert.That(LoraFormatDetector.Detect(path), Is.EqualTo(format));
         using LoraWeights weights = LoraFile.Read(_network, path, format);
-        Assert.That(weights.Fit(_network).Single().Layer.Name, Is.EqualTo("attn.to_q"));
+        Assert.That(weights.MatchLayers(_network).Single().Layer.Name, Is.EqualTo("attn.to_q"));
         Assert.That(weights.Pairs.Single().Scale, Is.EqualTo(scale));
         string saved = _folder.Path("saved.safetensors");
         LoraFile.Save(_network, weights, saved, format);
@@ -116,7 +116,7 @@ public class LoraDialectTests
         Dictionary<string, Tensor> tensors = Pair("unet.attn.to_q.lora_A.weight", "unet.attn.to_q.lora_B.weight");
         tensors.Add("unet.attn.to_q.alpha", tensor(6f, dtype: ScalarType.Float16));
         string path = Write("adapter.safetensors", tensors);
-        Assert.That(LoraFormatDetector.File(path), Is.EqualTo(LoraFormat.Diffusers));
+        Assert.That(LoraFormatDetector.Detect(path), Is.EqualTo(LoraFormat.Diffusers));
         using LoraWeights weights = LoraFile.Read(_network, path, LoraFormat.Diffusers);
         Assert.That((weights.Origin.Format, weights.Pairs.Single().Scale), Is.EqualTo(((LoraFormat?)LoraFormat.Diffusers, 3.0)));
         string saved = _folder.Path("saved.safetensors");
@@ -173,7 +173,7 @@ public class LoraDialectTests
     public void WithoutAConfigurationItIsSaidWhichAlphaWasTaken()
     {
         string path = Write("adapter_model.safetensors", Pair("base_model.model.attn.to_q.lora_A.weight", "base_model.model.attn.to_q.lora_B.weight"));
-        using (LoraWeights weights = LoraFile.Read(_network, path, LoraFormatDetector.File(path)))
+        using (LoraWeights weights = LoraFile.Read(_network, path, LoraFormatDetector.Detect(path)))
         {
             Assert.That(weights.Pairs.Single().Scale, Is.EqualTo(4));
             Assert.That(weights.Origin.Assumptions.Single(), Does.Contain(path).And.Contain("8 was assumed").And.Contain("adapter_config.json"));
@@ -201,7 +201,7 @@ public class LoraDialectTests
     {
         Write($"lora/{name}", Pair("unet.attn.to_q.lora_A.weight", "unet.attn.to_q.lora_B.weight"));
         _folder.Write("lora/README.md", "x"u8);
-        Assert.That(LoraFormatDetector.File(_folder.Path("lora")), Is.EqualTo(LoraFormat.Diffusers));
+        Assert.That(LoraFormatDetector.Detect(_folder.Path("lora")), Is.EqualTo(LoraFormat.Diffusers));
         using LoraWeights weights = LoraFile.Read(_network, _folder.Path("lora"), LoraFormat.Diffusers);
         Assert.That(weights.Pairs, Has.Count.EqualTo(1));
     }
@@ -214,7 +214,7 @@ public class LoraDialectTests
             Write($"lora/{name}", Pair("unet.attn.to_q.lora_A.weight", "unet.attn.to_q.lora_B.weight"));
         }
 
-        Assert.That(LoraPlace.Find(_folder.Path("lora")), Is.EqualTo(new LoraPlace(_folder.Path("lora/pytorch_lora_weights.safetensors"), Config: null)));
+        Assert.That(LoraLocation.Find(_folder.Path("lora")), Is.EqualTo(new LoraLocation(_folder.Path("lora/pytorch_lora_weights.safetensors"), Config: null)));
     }
 
     [Test]
@@ -231,7 +231,7 @@ public class LoraDialectTests
         Directory.CreateDirectory(_folder.Path("empty"));
         void Refused(string folder, params string[] mentions)
         {
-            WeightFileException? refusal = Assert.Throws<WeightFileException>(() => LoraFormatDetector.File(_folder.Path(folder)));
+            WeightFileException? refusal = Assert.Throws<WeightFileException>(() => LoraFormatDetector.Detect(_folder.Path(folder)));
             Assert.That(mentions, Is.All.Matches<string>(mention => refusal!.Message.Contains(mention!, StringComparison.Ordinal)), refusal!.Message);
         }
 
@@ -265,7 +265,7 @@ public class LoraDialectTests
         Dictionary<string, Tensor> tensors = Pair(down, up);
         tensors.Add(text, ones(2, 6));
         string path = Write("adapter.safetensors", tensors);
-        using LoraWeights weights = LoraFile.Read(_network, path, LoraFormatDetector.File(path), new LoraFileOptions { Alpha = 2 });
+        using LoraWeights weights = LoraFile.Read(_network, path, LoraFormatDetector.Detect(path), new LoraFileOptions { Alpha = 2 });
         Assert.That(weights.Origin.DescribeNotApplied("are lost"), Does.Contain("1 tensors").And.Contain(text).And.Contain(path));
         Assert.That((LoraFile.KeepsOtherNetworks(weights, format), LoraFile.KeepsOtherNetworks(weights, other)), Is.EqualTo((true, false)));
         string same = _folder.Path("same.safetensors"), converted = _folder.Path("converted");
@@ -284,7 +284,7 @@ public class LoraDialectTests
         {
             ["state_dict"] = Pair("base_model.model.attn.to_q.lora_A.weight", "base_model.model.attn.to_q.lora_B.weight"),
         });
-        Assert.That(LoraFormatDetector.File(path), Is.EqualTo(LoraFormat.Vader));
+        Assert.That(LoraFormatDetector.Detect(path), Is.EqualTo(LoraFormat.Vader));
         using LoraWeights weights = LoraFile.Read(_network, path, LoraFormat.Vader);
         Assert.That(weights.Pairs, Has.Count.EqualTo(1));
     }

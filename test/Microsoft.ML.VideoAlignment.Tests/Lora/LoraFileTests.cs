@@ -58,7 +58,7 @@ public class LoraFileTests
         using DisposeScope scope = NewDisposeScope();
         using var network = new TinyNetwork();
         string path = Path.Combine(_folder, "peft_model_1.pt");
-        using (LoraAdapters adapters = LoraAdaptersTests.Train(LoraAdaptersTests.Attach(network, LoraTargets.Names("to_q"))))
+        using (LoraAdapters adapters = LoraAdaptersTests.Train(LoraAdaptersTests.Attach(network, LoraTargets.ByName("to_q"))))
         {
             Assert.That(() => LoraFile.Save(adapters, path, LoraFormat.Vader), Throws.TypeOf<NotSupportedException>().With.Message.Contains("alpha"));
             LoraFile.Save(adapters, path, LoraFormat.Vader, new LoraFileOptions { Alpha = 6 });
@@ -73,7 +73,7 @@ public class LoraFileTests
     public void TheConfigSaysWhatPeftNeeds()
     {
         using var network = new TinyNetwork();
-        using LoraAdapters adapters = LoraAdaptersTests.Attach(network, LoraTargets.Names("to_q", "to_out.0"));
+        using LoraAdapters adapters = LoraAdaptersTests.Attach(network, LoraTargets.ByName("to_q", "to_out.0"));
         LoraFile.Save(adapters, _folder, LoraFormat.Peft);
         JsonNode config = JsonNode.Parse(File.ReadAllText(Path.Combine(_folder, "adapter_config.json")))!;
         Assert.That(config["r"]!.ToJsonString(), Is.EqualTo("3"));
@@ -150,11 +150,11 @@ public class LoraFileTests
               "r": 3, "lora_alpha": 6, "rank_pattern": { "down\\..*to_k": 5, "to_k": 3 }, "alpha_pattern": { "^up.*\\.to_k": 1, "up.to_k": 9 }
             }
             """)!.AsObject();
-        Assert.That(LoraSettings.FromJson(json, "here").ScaleOf(module, rank), Is.EqualTo(scale).Within(1e-15));
+        Assert.That(LoraSettings.FromJson(json, "here").GetScale(module, rank), Is.EqualTo(scale).Within(1e-15));
         Assert.That(
-            () => LoraSettings.FromJson(json, "here").ScaleOf(module, rank + 1), Throws.TypeOf<WeightFileException>().With.Message.Contains($"rank {rank}"));
+            () => LoraSettings.FromJson(json, "here").GetScale(module, rank + 1), Throws.TypeOf<WeightFileException>().With.Message.Contains($"rank {rank}"));
         json["use_rslora"] = true;
-        Assert.That(LoraSettings.FromJson(json, "here").ScaleOf(module, rank), Is.EqualTo(scale * Math.Sqrt(rank)).Within(1e-12));
+        Assert.That(LoraSettings.FromJson(json, "here").GetScale(module, rank), Is.EqualTo(scale * Math.Sqrt(rank)).Within(1e-12));
     }
 
     private string Write(Dictionary<string, Tensor> tensors)

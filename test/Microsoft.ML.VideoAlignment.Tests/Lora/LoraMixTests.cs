@@ -11,7 +11,7 @@ public class LoraMixTests
         using DisposeScope scope = NewDisposeScope();
         using var network = new TinyNetwork();
         using LoraWeights first = Trained(LoraTargets.AllLayers, rank: 2, alpha: 3, seed: 1);
-        using LoraWeights second = Trained(LoraTargets.Names("to_q", "conv"), rank: 3, alpha: 5, seed: 2);
+        using LoraWeights second = Trained(LoraTargets.ByName("to_q", "conv"), rank: 3, alpha: 5, seed: 2);
         Dictionary<string, Tensor> expected = Deltas(first, 0.25);
         foreach ((string module, Tensor delta) in Deltas(second, -2))
         {
@@ -48,7 +48,7 @@ public class LoraMixTests
     [TestCaseSource(nameof(Files))]
     public void TheFormatIsRecognized(string path, string format)
     {
-        string found = LoraFormatDetector.File(path).ToString();
+        string found = LoraFormatDetector.Detect(path).ToString();
         Assert.That(found.StartsWith("Diffusers", StringComparison.Ordinal) ? "diffusers" : found.ToLowerInvariant(), Is.EqualTo(format));
     }
 
@@ -57,6 +57,7 @@ public class LoraMixTests
     {
         string vae = Path.Combine(TinyModel.Folder, "vae");
         string file = Directory.EnumerateFiles(vae).First(path => !path.EndsWith(".json", StringComparison.Ordinal));
-        Assert.That(() => LoraFormatDetector.File(file), Throws.TypeOf<WeightFileException>().With.Message.Contains("kohya").And.Message.Contains("It holds"));
+        Assert.That(() => LoraFormatDetector.Detect(file),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("kohya").And.Message.Contains("It holds"));
     }
 }

@@ -38,7 +38,7 @@ public class LoraNumbersTests
             [name] = tensor(alpha),
         });
         Assert.That(
-            () => LoraFile.Read(_network, path, LoraFormatDetector.File(path)),
+            () => LoraFile.Read(_network, path, LoraFormatDetector.Detect(path)),
             Throws.TypeOf<WeightFileException>().With.Message.Contains(name).And.Message.Contains("above 0"));
     }
 
@@ -82,7 +82,7 @@ public class LoraNumbersTests
     {
         LoraSettings Settings(string value) => LoraSettings.FromJson(
             System.Text.Json.Nodes.JsonNode.Parse($$"""{ "r": 4, "lora_alpha": 4, "use_rslora": {{value}}, "use_dora": 0 }""")!.AsObject(), "here");
-        Assert.That(new[] { "false", "null", "0", "true", "1" }.Select(value => Settings(value).ScaleOf("to_q", 4)), Is.EqualTo(new[] { 1.0, 1, 1, 2, 2 }));
+        Assert.That(new[] { "false", "null", "0", "true", "1" }.Select(value => Settings(value).GetScale("to_q", 4)), Is.EqualTo(new[] { 1.0, 1, 1, 2, 2 }));
     }
 
     [Test]
@@ -125,7 +125,7 @@ public class LoraNumbersTests
     public void DiffusersMetadataCountsUnderAnyPrefix(string prefix, string metadata)
     {
         string path = WithMetadata(prefix, metadata);
-        using LoraWeights weights = LoraFile.Read(_network, path, LoraFormatDetector.File(path));
+        using LoraWeights weights = LoraFile.Read(_network, path, LoraFormatDetector.Detect(path));
         Assert.That((weights.Pairs.Single().Scale, weights.Origin.Assumptions.Count), Is.EqualTo((4.0, 0)));
     }
 
@@ -191,7 +191,8 @@ public class LoraNumbersTests
 
     /// <summary>Half precision ends at 65504 and rounds what is no short fraction; the scale that is read is the one that was written.</summary>
     [Test]
-    public void AnAlphaThatTheFactorsTypeDoesNotHoldIsWrittenWhole([Values(8, 0.3, 17.3, 100000)] double alpha, [Values(ScalarType.Float16, ScalarType.BFloat16)] ScalarType dtype)
+    public void AnAlphaThatTheFactorsTypeDoesNotHoldIsWrittenWhole([Values(8, 0.3, 17.3, 100000)] double alpha,
+        [Values(ScalarType.Float16, ScalarType.BFloat16)] ScalarType dtype)
     {
         string path = _folder.Path("adapter.safetensors");
         using (var weights = new LoraWeights([new LoraPair("attn.to_q", ones(2, 6, dtype: dtype), ones(6, 2, dtype: dtype), alpha / 2)], new LoraOrigin()))
@@ -211,7 +212,8 @@ public class LoraNumbersTests
     public void AStrengthThatNoFactorHoldsIsRefused()
     {
         using var weights = new LoraWeights([new LoraPair("attn.to_q", ones(2, 6), ones(6, 2), 1)], new LoraOrigin { Location = "here" });
-        Assert.That(() => LoraMix.Combine([(weights, 1e300)]), Throws.ArgumentException.With.Message.Contains("strength of 'here'").And.Message.Contains("1E+300").And.Message.Contains("attn.to_q"));
+        Assert.That(() => LoraMix.Combine([(weights, 1e300)]),
+            Throws.ArgumentException.With.Message.Contains("strength of 'here'").And.Message.Contains("1E+300").And.Message.Contains("attn.to_q"));
     }
 
     private string WithMetadata(string prefix, string metadata)

@@ -11,15 +11,15 @@ public class LoraTargetsTests
     public void ANameIsTheWholePathOrItsEndAfterADot(string name, string expected)
     {
         using var network = new TinyNetwork();
-        Assert.That(LoraTargets.Names(name).Select(network).Select(layer => layer.Name), Is.EqualTo(new[] { expected }));
+        Assert.That(LoraTargets.ByName(name).Select(network).Select(layer => layer.Name), Is.EqualTo(new[] { expected }));
     }
 
     [Test]
     public void APatternMatchesTheWholePath()
     {
         using var network = new TinyNetwork();
-        Assert.That(LoraTargets.Pattern(@".*(to_q|conv)").Select(network).Select(layer => layer.Name), Is.EqualTo(new[] { "attn.to_q", "conv" }));
-        Assert.That(LoraTargets.Pattern(@"attn\..*").Select(network), Has.Count.EqualTo(2));
+        Assert.That(LoraTargets.ByPattern(@".*(to_q|conv)").Select(network).Select(layer => layer.Name), Is.EqualTo(new[] { "attn.to_q", "conv" }));
+        Assert.That(LoraTargets.ByPattern(@"attn\..*").Select(network), Has.Count.EqualTo(2));
     }
 
     [Test]
@@ -28,10 +28,10 @@ public class LoraTargetsTests
         using var network = new TinyNetwork();
         Assert.Multiple(() =>
         {
-            Refused(LoraTargets.Pattern("to_q"), "'to_q'");
-            Refused(LoraTargets.Pattern("attn|time."), "'attn|time.'");
-            Refused(LoraTargets.Names("o_q"), "'o_q'");
-            Refused(LoraTargets.Names("to_q", "to_v"), "'to_v'");
+            Refused(LoraTargets.ByPattern("to_q"), "'to_q'");
+            Refused(LoraTargets.ByPattern("attn|time."), "'attn|time.'");
+            Refused(LoraTargets.ByName("o_q"), "'o_q'");
+            Refused(LoraTargets.ByName("to_q", "to_v"), "'to_v'");
             Refused(LoraVocabulary.Diffusers.AttentionQkvOut, "'to_k'");
         });
 
@@ -41,7 +41,7 @@ public class LoraTargetsTests
 
     [Test]
     public void ABrokenPatternSaysSo() =>
-        Assert.That(() => LoraTargets.Pattern("(").Select(new TinyNetwork()), Throws.ArgumentException.With.Message.Contains("not a regular expression"));
+        Assert.That(() => LoraTargets.ByPattern("(").Select(new TinyNetwork()), Throws.ArgumentException.With.Message.Contains("not a regular expression"));
 
     [Test]
     public void ShortestNamesSelectExactlyTheSame()

@@ -30,10 +30,12 @@ internal static class ModelPartsAccess
         }
 
         /// <summary>Open-Sora's sampler of a segment some of whose frames are given.</summary>
-        public ISampler CreateSampler(SamplingSettings settings, Tensor? frameMask) => ((OpenSoraSamplers)model.Parts.Samplers).CreateSampler(settings, frameMask);
+        public ISampler CreateSampler(SamplingSettings settings, Tensor? frameMask) =>
+            ((OpenSoraSamplers)model.Parts.Samplers).CreateSampler(settings, frameMask);
 
         /// <summary>Open-Sora's prediction with the channels that samplers do not use.</summary>
-        public Tensor PredictAll(Tensor latents, double timestep, Condition condition) => ((OpenSoraDenoiser)model.Parts.Denoiser).PredictAll(latents, timestep, condition);
+        public Tensor PredictAll(Tensor latents, double timestep, Condition condition) =>
+            ((OpenSoraDenoiser)model.Parts.Denoiser).PredictAll(latents, timestep, condition);
 
         /// <summary>Open-Sora's other branch.</summary>
         public Condition Unconditional(Condition conditional) => ((OpenSoraConditioner)model.Parts.Conditioner).Unconditional(conditional);

@@ -8,7 +8,8 @@ public class UntrainedModelTests
     public void AVideoIsAFunctionOfSeedsAndPrompt([ValueSource(typeof(ModelPartsAccess), nameof(ModelPartsAccess.Families))] string family)
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoDiffusionModel model = VideoDiffusionModel.Untrained(family), same = VideoDiffusionModel.Untrained(family), other = VideoDiffusionModel.Untrained(family, seed: 2);
+        using VideoDiffusionModel model = VideoDiffusionModel.Untrained(family), same = VideoDiffusionModel.Untrained(family),
+            other = VideoDiffusionModel.Untrained(family, seed: 2);
         Tensor video = Video(model, "a red circle");
         Assert.That(video.isfinite().all().ToBoolean());
         Assert.That(video.gt(0).logical_and(video.lt(1)).all().ToBoolean(), "of low contrast, nothing cut");
@@ -20,7 +21,8 @@ public class UntrainedModelTests
     [Test]
     public void FamilyAndSizeMustBeKnown()
     {
-        Assert.That(() => VideoDiffusionModel.Untrained("Mars"), Throws.ArgumentException.With.Message.Contains("'Mars'").And.Message.Contains("ModelScope, StableVideoDiffusion, OpenSora, VideoCrafter"));
+        Assert.That(() => VideoDiffusionModel.Untrained("Mars"),
+            Throws.ArgumentException.With.Message.Contains("'Mars'").And.Message.Contains("ModelScope, StableVideoDiffusion, OpenSora, VideoCrafter"));
         Assert.That(() => VideoDiffusionModel.Untrained(VideoModelFamily.ModelScope, (UntrainedSize)9), Throws.TypeOf<ArgumentOutOfRangeException>());
     }
 

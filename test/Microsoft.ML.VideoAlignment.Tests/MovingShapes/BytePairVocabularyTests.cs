@@ -50,7 +50,7 @@ public sealed class BytePairVocabularyTests
             ClipTokenizer tokenizer = ClipTokenizer.FromFolder(folder);
             string[] prompts = [.. PromptSplit.Make().Unseen.Select(row => row.Prompt), ""];
             long[][] expected = [.. prompts.Select(s_vocabulary.Encode)];
-            Assert.That(prompts.Select(prompt => tokenizer.Tokens(prompt).Select(id => (long)id).ToArray()),
+            Assert.That(prompts.Select(prompt => tokenizer.ToIds(prompt).Select(id => (long)id).ToArray()),
                 Is.EqualTo(prompts.Select((prompt, i) => expected[i].Skip(1).Take(prompt.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length).ToArray())));
         }
         finally

@@ -40,7 +40,8 @@ public class ExcerptTests
         {
             Assert.That(last.Average(figure => InSight(figure.CenterX) && InSight(figure.CenterY) ? 1.0 : 0), Is.GreaterThan(0.97));
             Assert.That(last.Max(figure => figure.Radius), Is.LessThan(12));
-            Assert.That(excerpts.GroupBy(excerpt => excerpt.Subject.Motion).Select(group => group.Count()), Has.All.GreaterThan(50).And.Exactly(6).Items, "growing is rare");
+            Assert.That(excerpts.GroupBy(excerpt => excerpt.Subject.Motion).Select(group => group.Count()), Has.All.GreaterThan(50).And.Exactly(6).Items,
+                "growing is rare");
             Assert.That(excerpts.Where(excerpt => excerpt.Pace == 0).Select(excerpt => excerpt.Subject.Motion), Has.All.EqualTo(Motion.Still));
         }
 

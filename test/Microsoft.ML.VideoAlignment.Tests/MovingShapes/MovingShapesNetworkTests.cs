@@ -33,12 +33,15 @@ public class MovingShapesNetworkTests
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoReward reward = MovingShapesRewards.Action();
-        (ShapesVideo[] videos, Tensor frames) = Painted(Videos, (random, i) => ShapesVideo.Draw(random, dull: false) is var video ? ShapesVideo.Draw(random, video.Subject with { Motion = (Motion)(i % 6) }, video.Quality) : video);
+        (ShapesVideo[] videos, Tensor frames) = Painted(Videos, (random, i) => ShapesVideo.Draw(random, dull: false) is var video
+            ? ShapesVideo.Draw(random, video.Subject with { Motion = (Motion)(i % 6) }, video.Quality) : video);
         Tensor probabilities = stack([.. Attributes.Motions.Select((_, motion) =>
-            reward.Score(frames, [.. videos.Select((video, i) => Captions.Of(video.Subject with { Motion = (Motion)motion }, i % Captions.Templates.Count))]))], 1);
+            reward.Score(frames,
+                [.. videos.Select((video, i) => Captions.Of(video.Subject with { Motion = (Motion)motion }, i % Captions.Templates.Count))]))], 1);
         Assert.That(probabilities.sum(1).allclose(ones(Videos)), "six labels, each asked for by a prompt that contains it");
         long[] seen = probabilities.argmax(1).data<long>().ToArray();
-        double[] shares = [.. Enumerable.Range(0, 6).Select(motion => Enumerable.Range(0, Videos).Where(i => i % 6 == motion).Average(i => seen[i] == motion ? 1.0 : 0))];
+        double[] shares = [.. Enumerable.Range(0, 6)
+            .Select(motion => Enumerable.Range(0, Videos).Where(i => i % 6 == motion).Average(i => seen[i] == motion ? 1.0 : 0))];
         TestContext.Out.WriteLine(string.Join(" ", shares.Select(share => $"{share:p0}")));
         Assert.That(shares.Average(), Is.GreaterThan(LeastAction));
         Assert.That(shares, Has.All.GreaterThan(0.5));
@@ -77,7 +80,8 @@ public class MovingShapesNetworkTests
         using VideoReward reward = MovingShapesRewards.Preference();
         using VideoReward known = MovingShapesRewards.TrueRating();
         (ShapesVideo[] videos, Tensor one) = Painted(Videos, (random, _) => ShapesVideo.Draw(random, dull: false));
-        (_, Tensor other) = Painted(Videos, (random, i) => ShapesVideo.Draw(random, videos[i].Subject, ShapesVideo.Draw(random, dull: false).Quality), seed: 18);
+        (_, Tensor other) =
+            Painted(Videos, (random, i) => ShapesVideo.Draw(random, videos[i].Subject, ShapesVideo.Draw(random, dull: false).Quality), seed: 18);
         string[] prompts = [.. videos.Select((video, i) => Captions.Of(video.Subject, i % Captions.Templates.Count))];
         Tensor preferred = reward.Score(one, prompts).gt(reward.Score(other, prompts));
         double share = Share(preferred.eq(known.Score(one, prompts).gt(known.Score(other, prompts))));
@@ -140,7 +144,8 @@ public class MovingShapesNetworkTests
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoReward reward = s_rewards[name]();
-        (ShapesVideo[] videos, Tensor frames) = Painted(4, (random, i) => ShapesVideo.Draw(random, dull: false) is var video ? ShapesVideo.Draw(random, video.Subject with { Shape = Shape.Square }, video.Quality) : video);
+        (ShapesVideo[] videos, Tensor frames) = Painted(4, (random, i) => ShapesVideo.Draw(random, dull: false) is var video
+            ? ShapesVideo.Draw(random, video.Subject with { Shape = Shape.Square }, video.Quality) : video);
         frames = (frames * 0.98) + 0.01; // inside the range, whose ends have no slope
         frames.requires_grad_(true);
         reward.Score(frames, [.. videos.Select(video => Captions.Of(video.Subject, 0))]).sum().backward();
@@ -162,14 +167,16 @@ public class MovingShapesNetworkTests
         Assert.That(again.Name, Is.EqualTo(reward.Name));
         Assert.That(again.Contract, Is.EqualTo(reward.Contract));
         Assert.That(again.Score(frames, prompts).Equals(reward.Score(frames, prompts)));
-        Assert.That(() => VideoRewards.FromReference(reference with { ContentHash = "0" }), Throws.TypeOf<InvalidDataException>().With.Message.Contains("another version"));
+        Assert.That(() => VideoRewards.FromReference(reference with { ContentHash = "0" }),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("another version"));
     }
 
     [Test]
     public void APromptsOwnTextsAreKeptBesideTheWorlds()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoReward reward = MovingShapesRewards.Action(new ActionClassificationOptions { Prompts = new Dictionary<string, string> { ["swells"] = "growing" } });
+        using VideoReward reward =
+            MovingShapesRewards.Action(new ActionClassificationOptions { Prompts = new Dictionary<string, string> { ["swells"] = "growing" } });
         (_, Tensor frames) = Painted(1, (random, _) => ShapesVideo.Draw(random, dull: false));
         float own = reward.Score(frames, ["it swells"]).item<float>();
         Assert.That(own, Is.EqualTo(reward.Score(frames, ["a red circle growing on dark"]).item<float>()));

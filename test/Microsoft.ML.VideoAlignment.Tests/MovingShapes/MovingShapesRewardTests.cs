@@ -58,7 +58,8 @@ public class MovingShapesRewardTests
 
     [Test]
     public void APartThatIsNotThereIsNamed() =>
-        Assert.That(() => MovingShapesFiles.Find("no-such-part"), Throws.TypeOf<FileNotFoundException>().With.Message.Contains("no-such-part").And.Message.Contains("MovingShapes"));
+        Assert.That(() => MovingShapesFiles.Find("no-such-part"),
+            Throws.TypeOf<FileNotFoundException>().With.Message.Contains("no-such-part").And.Message.Contains("MovingShapes"));
 
     private static void RequireTheModel()
     {

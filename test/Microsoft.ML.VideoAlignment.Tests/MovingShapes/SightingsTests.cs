@@ -18,10 +18,12 @@ public class SightingsTests
             float[] pixels = new float[ShapesVideo.FrameLength];
             Array.Fill(pixels, -1);
             Painter.Paint(video.Figure, frame, pixels);
-            int[] touched = [.. Enumerable.Range(0, ShapesVideo.Size * ShapesVideo.Size).Where(at => pixels[at] > -0.5f || pixels[at + (ShapesVideo.Size * ShapesVideo.Size)] > -0.5f)];
+            int[] touched = [.. Enumerable.Range(0, ShapesVideo.Size * ShapesVideo.Size)
+                .Where(at => pixels[at] > -0.5f || pixels[at + (ShapesVideo.Size * ShapesVideo.Size)] > -0.5f)];
             Sighting seen = Painter.Seen(video.Figure, frame);
             float[] box = [seen.Left, seen.Top, seen.Right, seen.Bottom];
-            float[] painted = [touched.Min(at => at % ShapesVideo.Size), touched.Min(at => at / ShapesVideo.Size), touched.Max(at => at % ShapesVideo.Size) + 1, touched.Max(at => at / ShapesVideo.Size) + 1];
+            float[] painted = [touched.Min(at => at % ShapesVideo.Size), touched.Min(at => at / ShapesVideo.Size), touched.Max(at => at % ShapesVideo.Size)
+                + 1, touched.Max(at => at / ShapesVideo.Size) + 1];
             Assert.That(box, Is.EqualTo(painted).Within(1.6), $"{video.Figure} at {frame}");
         }
     }

@@ -46,7 +46,8 @@ public class ActionClassificationTests
             : last[TensorIndex.Colon, 0];
         Assert.That(nn.functional.linear(pooled, Weight("classifier.weight"), Weight("classifier.bias")).allclose(logits, rtol: 1e-4, atol: 1e-5));
         string[] keys = [.. network.state_dict().Keys];
-        Assert.That(keys, meanPooling ? Does.Contain("fc_norm.weight").And.Not.Contain("layernorm.weight") : Does.Contain("layernorm.weight").And.Not.Contain("fc_norm.weight"));
+        Assert.That(keys, meanPooling ? Does.Contain("fc_norm.weight").And.Not.Contain("layernorm.weight")
+            : Does.Contain("layernorm.weight").And.Not.Contain("fc_norm.weight"));
         if (!meanPooling)
         {
             Tensor plain = (last - Weight("layernorm.bias")) / Weight("layernorm.weight");
@@ -108,13 +109,15 @@ public class ActionClassificationTests
     public void TheUsersTextsComeBeforeTheTableAndAfterALabel()
     {
         LabelTable labels = Labels("jogging", "playing piano", "chopping wood", "abseiling");
-        var prompts = new ActionPrompts(labels, new Dictionary<string, string> { ["piano"] = "jogging", ["grand piano"] = "abseiling", ["playing"] = "chopping wood" });
+        var prompts =
+            new ActionPrompts(labels, new Dictionary<string, string> { ["piano"] = "jogging", ["grand piano"] = "abseiling", ["playing"] = "chopping wood" });
         Assert.That(prompts.Find("a piano"), Is.EqualTo(0), "not the table's label");
         Assert.That(prompts.Find("a grand piano"), Is.EqualTo(3), "the longest of the user's texts");
         Assert.That(prompts.Find("playing piano"), Is.EqualTo(1), "a label is itself");
         Assert.That(prompts.Find("a wood"), Is.EqualTo(2), "the table still serves");
         Assert.That(prompts.Find("a violin"), Is.Null, "the table's label is none of the model's");
-        Assert.That(() => new ActionPrompts(labels, new Dictionary<string, string> { ["walk"] = "walking" }), Throws.ArgumentException.With.Message.Contains("'walking'"));
+        Assert.That(() => new ActionPrompts(labels, new Dictionary<string, string> { ["walk"] = "walking" }),
+            Throws.ArgumentException.With.Message.Contains("'walking'"));
         Assert.That(() => new ActionPrompts(labels, new Dictionary<string, string> { [""] = "jogging" }), Throws.ArgumentException);
     }
 
@@ -126,7 +129,8 @@ public class ActionClassificationTests
         Tensor frames = SmallRewards.Frames(1, 3, 2, 24, 24);
         Assert.That(() => reward.Score(frames, ["a cat abseilng at night"]), Throws.TypeOf<RewardContractException>()
             .With.Message.Contains("'a cat abseilng at night'").And.Message.Contains("nearest: 'abseiling'").And.Message.Contains("Prompts"));
-        Assert.That(() => reward.Score(frames, ["a violin"]), Throws.TypeOf<RewardContractException>().With.Message.Contains("'playing violin', which the model does not know"));
+        Assert.That(() => reward.Score(frames, ["a violin"]),
+            Throws.TypeOf<RewardContractException>().With.Message.Contains("'playing violin', which the model does not know"));
         Assert.That(() => ((reward * 2f) + MovingShapesRewards.TrueRating()).RequirePrompts(["jogging", "a red circle"]),
             Throws.TypeOf<RewardContractException>().With.Message.Contains("'a red circle'"), "a sum asks its parts");
     }
@@ -146,14 +150,16 @@ public class ActionClassificationTests
     {
         using DisposeScope scope = NewDisposeScope();
         using ActionClassificationReward reward = Small();
-        Assert.That(() => reward.Score(SmallRewards.Frames(2, 3, 2, 24, 24), ["jogging"]), Throws.TypeOf<RewardContractException>().With.Message.Contains("one prompt per video"));
+        Assert.That(() => reward.Score(SmallRewards.Frames(2, 3, 2, 24, 24), ["jogging"]),
+            Throws.TypeOf<RewardContractException>().With.Message.Contains("one prompt per video"));
     }
 
     [Test]
     public void AFolderOfAnotherNetworkSaysWhatItLooksLike()
     {
         Assert.That(() => VideoRewards.ActionClassification(SmallRewards.DetectorFolder),
-            Throws.TypeOf<WeightFileException>().With.Message.Contains("YolosForObjectDetection (model_type 'yolos'").And.Message.Contains("Expected VideoMAEForVideoClassification"));
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("YolosForObjectDetection (model_type 'yolos'").And.Message.Contains(
+                "Expected VideoMAEForVideoClassification"));
     }
 
     [Test]
@@ -161,7 +167,8 @@ public class ActionClassificationTests
     {
         using var folder = new TemporaryFolder();
         folder.Write("config.json", """{"model_type": "videomae", "architectures": ["VideoMAEForPreTraining"]}"""u8);
-        Assert.That(() => VideoRewards.ActionClassification(folder.ToString()), Throws.TypeOf<WeightFileException>().With.Message.Contains("VideoMAEForPreTraining"));
+        Assert.That(() => VideoRewards.ActionClassification(folder.ToString()),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("VideoMAEForPreTraining"));
     }
 
     [TestCase(WeightPrecision.Float16, 2e-3f)]
@@ -172,7 +179,8 @@ public class ActionClassificationTests
         using ActionClassificationReward full = Small();
         using VideoReward small = VideoRewards.ActionClassification(SmallRewards.ClassifierFolder, new ActionClassificationOptions { Precision = precision });
         Tensor frames = SmallRewards.Frames(1, 3, 2, 24, 24);
-        Assert.That(small.Score(frames, ["jogging"]).item<float>(), Is.EqualTo(full.Score(frames, ["jogging"]).item<float>()).Within(tolerance).And.GreaterThan(0));
+        Assert.That(small.Score(frames, ["jogging"]).item<float>(), Is.EqualTo(full.Score(frames, ["jogging"]).item<float>())
+            .Within(tolerance).And.GreaterThan(0));
     }
 
     [Test]
@@ -195,7 +203,8 @@ public class ActionClassificationTests
         ActionClassificationReward.FromFolder(SmallRewards.ClassifierFolder, options ?? new ActionClassificationOptions(), Placement.Cpu);
 
     private static LabelTable Labels(params string[] names) =>
-        LabelTable.FromJson(JsonSerializer.SerializeToElement(new { label2id = names.Select((name, id) => (name, id)).ToDictionary(pair => pair.name, pair => pair.id) }));
+        LabelTable.FromJson(
+            JsonSerializer.SerializeToElement(new { label2id = names.Select((name, id) => (name, id)).ToDictionary(pair => pair.name, pair => pair.id) }));
 
     private static VideoMaeNetwork Network(bool meanPooling, ScalarType dtype) => Ramp.Fill(new VideoMaeNetwork(
         new VideoMaeConfig

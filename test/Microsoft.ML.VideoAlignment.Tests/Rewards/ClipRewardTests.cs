@@ -46,10 +46,11 @@ public class ClipRewardTests
     public void TwoClipRewardsOfOneSizeShareTheImages()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoReward mix = VideoRewards.Aesthetic(SmallRewards.ClipFolder, SmallRewards.HeadFile) + VideoRewards.TextImageSimilarity(SmallRewards.ClipFolder);
+        using VideoReward mix = VideoRewards.Aesthetic(SmallRewards.ClipFolder, SmallRewards.HeadFile)
+            + VideoRewards.TextImageSimilarity(SmallRewards.ClipFolder);
         var frames = new PreprocessedFrames(SmallRewards.Frames(2, 3, 2, 40, 40));
         mix.CheckedScore(frames, SmallRewards.Prompts);
-        Assert.That(frames.Kinds, Is.EqualTo(1));
+        Assert.That(frames.ImageSets, Is.EqualTo(1));
         Assert.That(mix.Contract.WorkingSize, Is.EqualTo((32, 32)));
         Assert.That(mix.Contract.ReadsPrompt);
     }
@@ -87,7 +88,8 @@ public class ClipRewardTests
     public void AHeadForAnotherClipNamesBothWidths()
     {
         string head = Path.Combine(TestContext.CurrentContext.TestDirectory, "Conformance", "Cases", "S13-rewards", "aesthetic-over-target", "head.pth");
-        Assert.That(() => VideoRewards.Aesthetic(SmallRewards.ClipFolder, head), Throws.ArgumentException.With.Message.Contains("20").And.Message.Contains("24"));
+        Assert.That(() => VideoRewards.Aesthetic(SmallRewards.ClipFolder, head),
+            Throws.ArgumentException.With.Message.Contains("20").And.Message.Contains("24"));
     }
 
     [Test]

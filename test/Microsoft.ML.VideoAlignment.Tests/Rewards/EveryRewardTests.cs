@@ -55,7 +55,8 @@ public class EveryRewardTests(Func<VideoReward> make)
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoReward reward = make();
-        Assert.That(() => reward.Score(rand([2L, 4, 2, 32, 32]), SmallRewards.Prompts), Throws.TypeOf<RewardContractException>().With.Message.Contains("[2, 4, 2, 32, 32]"));
+        Assert.That(() => reward.Score(rand([2L, 4, 2, 32, 32]), SmallRewards.Prompts),
+            Throws.TypeOf<RewardContractException>().With.Message.Contains("[2, 4, 2, 32, 32]"));
     }
 
     [Test]

@@ -5,7 +5,8 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 
 public class LabelTableTests
 {
-    private static readonly LabelTable s_things = Table("""{"id2label": {"0": "N/A", "1": "person", "2": "teddy bear", "3": "N/A", "4": "tie", "5": "book", "6": "boat", "7": "tv"}}""");
+    private static readonly LabelTable s_things =
+        Table("""{"id2label": {"0": "N/A", "1": "person", "2": "teddy bear", "3": "N/A", "4": "tie", "5": "book", "6": "boat", "7": "tv"}}""");
 
     [Test]
     public void NamesHaveIds()
@@ -30,17 +31,18 @@ public class LabelTableTests
     [TestCase("books", "book")]
     [TestCase("PERSON", "person")]
     [TestCase("a photograph of a tedy bear on a shelf", "teddy bear")]
-    public void TheNearestNameIsFirst(string text, string nearest) => Assert.That(s_things.Near(text)[0], Is.EqualTo(nearest));
+    public void TheNearestNameIsFirst(string text, string nearest) => Assert.That(s_things.FindNearest(text)[0], Is.EqualTo(nearest));
 
     [Test]
-    public void SuggestionsAreFew() => Assert.That(s_things.Near("zebra"), Has.Count.EqualTo(5));
+    public void SuggestionsAreFew() => Assert.That(s_things.FindNearest("zebra"), Has.Count.EqualTo(5));
 
     [TestCase("""{"id2label": {"0": 7}}""", "id2label")]
     [TestCase("""{"id2label": {"first": "a"}}""", "first")]
     [TestCase("""{"id2label": ["a"]}""", "id2label")]
     [TestCase("""{"id2label": {"0": "a", "9": "b"}}""", "9")]
     [TestCase("""{"label2id": {"a": "x"}}""", "label2id")]
-    public void ATableThatIsNoneIsNamed(string json, string expected) => Assert.That(() => Table(json), Throws.TypeOf<InvalidDataException>().With.Message.Contains(expected));
+    public void ATableThatIsNoneIsNamed(string json, string expected) =>
+        Assert.That(() => Table(json), Throws.TypeOf<InvalidDataException>().With.Message.Contains(expected));
 
     private static LabelTable Table(string json) => LabelTable.FromJson(JsonDocument.Parse(json).RootElement);
 }

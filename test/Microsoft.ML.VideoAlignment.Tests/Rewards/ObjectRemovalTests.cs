@@ -42,7 +42,8 @@ public class ObjectRemovalTests
         reward.Score(frames, []).sum().backward();
         double slope = (frames.grad! * direction).sum().item<double>();
         const double Step = 1e-5;
-        double measured = (reward.Score(frames.detach() + (direction * Step), []) - reward.Score(frames.detach() - (direction * Step), [])).item<double>() / (2 * Step);
+        double measured =
+            (reward.Score(frames.detach() + (direction * Step), []) - reward.Score(frames.detach() - (direction * Step), [])).item<double>() / (2 * Step);
         Assert.That(Math.Abs(slope), Is.GreaterThan(1e-7));
         Assert.That(measured, Is.EqualTo(slope).Within(1e-5 * Math.Abs(slope)));
     }
@@ -78,8 +79,10 @@ public class ObjectRemovalTests
     [Test]
     public void ALabelThatIsNotThereNamesThoseLikeIt()
     {
-        Assert.That(() => VideoRewards.ObjectRemoval(SmallRewards.DetectorFolder, "dogs"), Throws.ArgumentException.With.Message.Contains("'dogs'").And.Message.Contains("nearest: 'dog'"));
-        Assert.That(() => VideoRewards.ObjectRemoval(SmallRewards.DetectorFolder, "Person"), Throws.ArgumentException.With.Message.Contains("nearest: 'person'"));
+        Assert.That(() => VideoRewards.ObjectRemoval(SmallRewards.DetectorFolder, "dogs"),
+            Throws.ArgumentException.With.Message.Contains("'dogs'").And.Message.Contains("nearest: 'dog'"));
+        Assert.That(() => VideoRewards.ObjectRemoval(SmallRewards.DetectorFolder, "Person"),
+            Throws.ArgumentException.With.Message.Contains("nearest: 'person'"));
         Assert.That(() => VideoRewards.ObjectRemoval(SmallRewards.DetectorFolder, " "), Throws.ArgumentException);
     }
 
@@ -87,7 +90,8 @@ public class ObjectRemovalTests
     public void AFolderOfAnotherNetworkSaysWhatItLooksLike()
     {
         Assert.That(() => VideoRewards.ObjectRemoval(SmallRewards.ClassifierFolder, "dog"),
-            Throws.TypeOf<WeightFileException>().With.Message.Contains("VideoMAEForVideoClassification").And.Message.Contains("'videomae'").And.Message.Contains("Expected YolosForObjectDetection"));
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("VideoMAEForVideoClassification").And.Message.Contains(
+                "'videomae'").And.Message.Contains("Expected YolosForObjectDetection"));
         Assert.That(() => VideoRewards.ObjectRemoval(SmallRewards.ClipFolder, "dog"), Throws.TypeOf<WeightFileException>().With.Message.Contains("'clip'"));
         Assert.That(() => VideoRewards.ObjectRemoval("nowhere", "dog"), Throws.TypeOf<WeightFileException>().With.Message.Contains("nowhere"));
     }
@@ -97,7 +101,8 @@ public class ObjectRemovalTests
     {
         Assert.That(() => VideoRewards.ObjectRemoval(SmallRewards.DetectorFolder, "dog", new ObjectRemovalOptions { Threshold = 1, Height = 0 }),
             Throws.ArgumentException.With.Message.Contains("Threshold").And.Message.Contains("Height"));
-        Assert.That(() => VideoRewards.ObjectRemoval(SmallRewards.DetectorFolder, "dog", new ObjectRemovalOptions { Height = 7 }), Throws.ArgumentException.With.Message.Contains("8 pixels"));
+        Assert.That(() => VideoRewards.ObjectRemoval(SmallRewards.DetectorFolder, "dog", new ObjectRemovalOptions { Height = 7 }),
+            Throws.ArgumentException.With.Message.Contains("8 pixels"));
     }
 
     [Test]
@@ -124,7 +129,8 @@ public class ObjectRemovalTests
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoReward full = VideoRewards.ObjectRemoval(SmallRewards.DetectorFolder, SmallRewards.DetectedLabel, SmallRewards.SmallDetection);
-        using VideoReward small = VideoRewards.ObjectRemoval(SmallRewards.DetectorFolder, SmallRewards.DetectedLabel, SmallRewards.SmallDetection with { Precision = precision });
+        using VideoReward small =
+            VideoRewards.ObjectRemoval(SmallRewards.DetectorFolder, SmallRewards.DetectedLabel, SmallRewards.SmallDetection with { Precision = precision });
         Tensor frames = SmallRewards.Frames(1, 3, 1, 32, 40);
         Assert.That(small.Score(frames, []).item<float>(), Is.EqualTo(full.Score(frames, []).item<float>()).Within(tolerance).And.LessThan(1));
     }

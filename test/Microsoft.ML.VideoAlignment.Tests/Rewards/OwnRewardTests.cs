@@ -82,10 +82,12 @@ public class OwnRewardTests
     {
         VideoRewards.Register("Tests.Wrong", static _ => new Named("wrong", new SavedReward(ToyReward.Kind)));
         Assert.That(
-            () => VideoRewards.FromReference(new RewardReference { Kind = "Tests.Wrong" }), Throws.InvalidOperationException.With.Message.Contains($"'{ToyReward.Kind}'"));
+            () => VideoRewards.FromReference(new RewardReference { Kind = "Tests.Wrong" }),
+                Throws.InvalidOperationException.With.Message.Contains($"'{ToyReward.Kind}'"));
         VideoRewards.Register<VideoReward>("Tests.Null", static _ => null!);
         Assert.That(
-            () => VideoRewards.FromReference(new RewardReference { Kind = "Tests.Null" }), Throws.InvalidOperationException.With.Message.Contains("returned null"));
+            () => VideoRewards.FromReference(new RewardReference { Kind = "Tests.Null" }),
+                Throws.InvalidOperationException.With.Message.Contains("returned null"));
     }
 
     [Test]

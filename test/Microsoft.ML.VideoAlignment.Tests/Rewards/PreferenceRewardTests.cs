@@ -90,9 +90,9 @@ public class PreferenceRewardTests
         using VideoReward pick = VideoRewards.PickScore(SmallRewards.ClipFolder);
         var frames = new PreprocessedFrames(SmallRewards.Frames(2, 3, 2, 40, 52));
         two.CheckedScore(frames, SmallRewards.Prompts);
-        Assert.That(frames.Kinds, Is.EqualTo(1));
+        Assert.That(frames.ImageSets, Is.EqualTo(1));
         pick.CheckedScore(frames, SmallRewards.Prompts);
-        Assert.That(frames.Kinds, Is.EqualTo(2));
+        Assert.That(frames.ImageSets, Is.EqualTo(2));
     }
 
     [Test]
@@ -128,7 +128,7 @@ public class PreferenceRewardTests
         using VideoReward video = VideoRewards.VideoTextSimilarity(SmallRewards.ClipFolder);
         using TextImageReward images = TextImageReward.Similarity(SmallRewards.ClipFolder, Placement.Cpu);
         Tensor frames = SmallRewards.Frames(2, 3, 3, 32, 32) * tensor(new float[] { 0, 0.5f, 1 }).view(1, 1, 3, 1, 1);
-        Tensor features = images.Stages(new PreprocessedFrames(frames)).Features.view(2, 3, -1);
+        Tensor features = images.RunStages(new PreprocessedFrames(frames)).Features.view(2, 3, -1);
         Tensor text = images.Towers.Prompts.Embed(SmallRewards.Prompts);
         Tensor expected = nn.functional.cosine_similarity(features.mean([1]), text, dim: 1);
         Assert.That(video.Contract.ScoreRange, Is.EqualTo((-1f, 1f)), "a cosine");
@@ -162,14 +162,16 @@ public class PreferenceRewardTests
         SafetensorsWriter.Write(lora, new Dictionary<string, Tensor> { ["attn.to_q.lora_A.weight"] = zeros(2, 2) });
         foreach ((string file, string looks) in new[]
         {
-            (Path.Combine(SmallRewards.ClipFolder, "model.safetensors"), "a CLIP model of transformers"), (SmallRewards.HeadFile, "a head on an image embedding"),
+            (Path.Combine(SmallRewards.ClipFolder, "model.safetensors"), "a CLIP model of transformers"),
+                (SmallRewards.HeadFile, "a head on an image embedding"),
             (lora, "LoRA"), (SmallRewards.ClipFolder, "is a folder"),
         })
         {
             Assert.That(() => VideoRewards.HumanPreferenceV2(file, SmallRewards.ClipFolder), Throws.TypeOf<WeightFileException>().With.Message.Contains(looks));
         }
 
-        Assert.That(() => VideoRewards.Aesthetic(SmallRewards.ClipFolder, SmallPreference.File), Throws.TypeOf<WeightFileException>().With.Message.Contains("OpenCLIP"));
+        Assert.That(() => VideoRewards.Aesthetic(SmallRewards.ClipFolder, SmallPreference.File),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("OpenCLIP"));
         Assert.That(() => VideoRewards.PickScore(SmallPreference.File), Throws.TypeOf<DirectoryNotFoundException>().With.Message.Contains("HumanPreferenceV2"));
     }
 
@@ -179,7 +181,8 @@ public class PreferenceRewardTests
         using var folder = new TemporaryFolder();
         Assert.That(() => VideoRewards.HumanPreferenceV2(SmallPreference.File, folder.Path("absent.txt.gz")),
             Throws.TypeOf<FileNotFoundException>().With.Message.Contains("absent.txt.gz").And.Message.Contains("bpe_simple_vocab_16e6.txt.gz"));
-        Assert.That(() => VideoRewards.HumanPreferenceV2(SmallPreference.File, folder.ToString()), Throws.TypeOf<FileNotFoundException>().With.Message.Contains("vocab.json"));
+        Assert.That(() => VideoRewards.HumanPreferenceV2(SmallPreference.File, folder.ToString()),
+            Throws.TypeOf<FileNotFoundException>().With.Message.Contains("vocab.json"));
         foreach (string file in Directory.GetFiles(SmallRewards.ClipFolder).Where(file => Path.GetFileName(file) is "config.json" or "model.safetensors"))
         {
             File.Copy(file, folder.Path(Path.GetFileName(file)));
@@ -194,7 +197,8 @@ public class PreferenceRewardTests
         using DisposeScope scope = NewDisposeScope();
         string vocabulary = Path.Combine(ConformanceCase.Root, "S05-tokenizers", "vocab", "clip", "bpe_simple_vocab_16e6.txt.gz");
         using VideoReward reward = VideoRewards.HumanPreferenceV2(SmallPreference.File, vocabulary);
-        Assert.That(() => reward.Score(SmallRewards.Frames(1, 3, 1, 32, 32), ["no"]), Throws.TypeOf<InvalidDataException>().With.Message.Contains("49407").And.Message.Contains("40"));
+        Assert.That(() => reward.Score(SmallRewards.Frames(1, 3, 1, 32, 32), ["no"]),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("49407").And.Message.Contains("40"));
     }
 
     [Test]

@@ -43,11 +43,13 @@ public class RewardContractTests
     public void PromptsAndFrameCountsAreChecked()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VideoReward pairs = VideoRewards.Custom("pairs", (frames, _) => frames.mean([1, 2, 3, 4]), new RewardContract { MinimumFrames = 4, FrameMultiple = 2, ReadsPrompt = true });
+        using VideoReward pairs = VideoRewards.Custom("pairs", (frames, _) => frames.mean([1, 2, 3, 4]),
+            new RewardContract { MinimumFrames = 4, FrameMultiple = 2, ReadsPrompt = true });
         Assert.That(() => pairs.Score(rand([2L, 3, 3, 8, 8]), s_prompts), Throws.TypeOf<RewardContractException>().With.Message.Contains("at least 4"));
         Assert.That(() => pairs.Score(rand([2L, 3, 5, 8, 8]), s_prompts), Throws.TypeOf<RewardContractException>().With.Message.Contains("multiple of 2"));
         Assert.That(() => pairs.Score(rand([2L, 3, 4, 8, 8]), []), Throws.TypeOf<RewardContractException>().With.Message.Contains("one prompt per video"));
-        Assert.That(() => pairs.Score(zeros([2L, 3, 4, 8, 8], dtype: ScalarType.Byte), s_prompts), Throws.TypeOf<RewardContractException>().With.Message.Contains("divide by 255"));
+        Assert.That(() => pairs.Score(zeros([2L, 3, 4, 8, 8], dtype: ScalarType.Byte), s_prompts),
+            Throws.TypeOf<RewardContractException>().With.Message.Contains("divide by 255"));
         using VideoReward promptless = Brightness();
         Assert.That(promptless.Score(rand([2L, 3, 5, 8, 8]), []).shape, Is.EqualTo(new long[] { 2 }));
         Assert.That(RewardContractCheck.Run(pairs, CPU, frames: 5).Warnings, Is.Empty, "the trial applies minimum and multiple itself");
@@ -143,7 +145,8 @@ public class RewardContractTests
     public void ValuesOutsideTheUnitRangeAreNamed(float low, float high, string expected)
     {
         using DisposeScope scope = NewDisposeScope();
-        Assert.That(() => RewardContractCheck.RequireUnitRange(tensor([low, 0.5f, high])), Throws.TypeOf<RewardContractException>().With.Message.Contains(expected));
+        Assert.That(() => RewardContractCheck.RequireUnitRange(tensor([low, 0.5f, high])),
+            Throws.TypeOf<RewardContractException>().With.Message.Contains(expected));
         Assert.That(() => RewardContractCheck.RequireUnitRange(tensor([0f, 0.5f, 1f])), Throws.Nothing);
     }
 
@@ -173,13 +176,15 @@ public class RewardContractTests
             ScoresFramesSeparately = false,
         };
         string text = contract.Describe();
-        foreach (string part in new[] { "T >= 8", "multiple of 2", "7.5 frames", "224 x 224, stretched", "1 .. 10", "lower is better", "whole video", "none", "3" })
+        foreach (string part in new[] { "T >= 8", "multiple of 2", "7.5 frames", "224 x 224, stretched", "1 .. 10", "lower is better", "whole video", "none",
+            "3" })
         {
             Assert.That(text, Does.Contain(part));
         }
 
         Assert.That(text, Does.Contain("RGB in [0, 1]").And.Contain("[B, 3, T, H, W]").And.Contain("reads the prompt  yes").And.Contain("gradient"));
-        Assert.That(new RewardContract().Describe(), Does.Contain("any frame rate").And.Contain("working size      any").And.Contain("mean over frames").And.Contain("differentiable"));
+        Assert.That(new RewardContract().Describe(),
+            Does.Contain("any frame rate").And.Contain("working size      any").And.Contain("mean over frames").And.Contain("differentiable"));
     }
 
     [Test]

@@ -63,7 +63,8 @@ public class RewardGuardTests
     {
         using var reward = new Plain(static frames => frames.mul_(0.5).mean([1, 2, 3, 4]));
         Assert.That(
-            () => RewardContractCheck.Run(reward, CPU, needsGradient: false), Throws.TypeOf<RewardContractException>().With.Message.Contains("changed the frames"));
+            () => RewardContractCheck.Run(reward, CPU, needsGradient: false),
+                Throws.TypeOf<RewardContractException>().With.Message.Contains("changed the frames"));
     }
 
     [Test]
@@ -86,7 +87,8 @@ public class RewardGuardTests
     {
         using var reward = new Plain(static frames => frames.mean([1, 2, 3, 4]));
         Assert.That(
-            () => reward.Reference, Throws.TypeOf<NotSupportedException>().With.Message.Contains("override Save").And.Message.Contains("VideoRewards.Register"));
+            () => reward.Reference,
+                Throws.TypeOf<NotSupportedException>().With.Message.Contains("override Save").And.Message.Contains("VideoRewards.Register"));
     }
 
     private static void Refused(VideoReward reward, params string[] said)

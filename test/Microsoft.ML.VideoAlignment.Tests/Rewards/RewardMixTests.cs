@@ -56,8 +56,10 @@ public class RewardMixTests
     public void TheContractIsTheStrictestOfTheParts()
     {
         using VideoReward mix = VideoRewards.Mix(
-            (Channel("a", 0, new RewardContract { MinimumFrames = 3, FrameMultiple = 4, ScoreRange = (0, 1), FramesPerSecond = 8, WorkingSize = (32, 32) }), 2f),
-            (Channel("b", 1, new RewardContract { FrameMultiple = 6, ReadsPrompt = true, IsDifferentiable = false, ScoreRange = (1, 5), Direction = ScoreDirection.LowerIsBetter }), -1f));
+            (Channel("a", 0, new RewardContract { MinimumFrames = 3, FrameMultiple = 4, ScoreRange = (0, 1), FramesPerSecond = 8, WorkingSize = (32, 32) }),
+                2f),
+            (Channel("b", 1, new RewardContract { FrameMultiple = 6, ReadsPrompt = true, IsDifferentiable = false, ScoreRange = (1, 5),
+                Direction = ScoreDirection.LowerIsBetter }), -1f));
         Assert.That(mix.Contract, Is.EqualTo(new RewardContract
         {
             MinimumFrames = 3,
@@ -79,7 +81,8 @@ public class RewardMixTests
     public void PartsThatImproveInOppositeDirectionsAreRefused()
     {
         VideoReward size = Channel("size", 0, new RewardContract { Direction = ScoreDirection.LowerIsBetter });
-        Assert.That(() => size + Channel("beauty", 1), Throws.TypeOf<RewardContractException>().With.Message.Contains("1 * size falls").And.Message.Contains("other sign"));
+        Assert.That(() => size + Channel("beauty", 1),
+            Throws.TypeOf<RewardContractException>().With.Message.Contains("1 * size falls").And.Message.Contains("other sign"));
         Assert.That((size * -2f).Contract.Direction, Is.EqualTo(ScoreDirection.HigherIsBetter));
         Assert.That(() => size * 0f, Throws.TypeOf<RewardContractException>());
         Assert.That(() => size * float.NaN, Throws.TypeOf<RewardContractException>());
@@ -95,7 +98,7 @@ public class RewardMixTests
         Assert.That(frames.Images(FramePreprocessing.ForClip(16)), Is.SameAs(first));
         Assert.That(first.shape, Is.EqualTo(new long[] { 8, 3, 16, 16 }));
         Assert.That(frames.Images(FramePreprocessing.ForClip(20)), Is.Not.SameAs(first));
-        Assert.That(frames.Kinds, Is.EqualTo(2));
+        Assert.That(frames.ImageSets, Is.EqualTo(2));
     }
 
     /// <summary>red gives 0, 1 and then 2, 3: means 0.5 and 1.5, deviations sqrt(1/2) and sqrt(5/3).</summary>

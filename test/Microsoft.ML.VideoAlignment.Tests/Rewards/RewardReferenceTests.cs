@@ -36,7 +36,8 @@ public class RewardReferenceTests
         using VideoReward mix = Mix();
         RewardReference reference = mix.Reference;
         File.Delete(_head);
-        Assert.That(() => VideoRewards.FromReference(reference), Throws.TypeOf<FileNotFoundException>().With.Message.Contains("Aesthetic head").And.Message.Contains(_head));
+        Assert.That(() => VideoRewards.FromReference(reference),
+            Throws.TypeOf<FileNotFoundException>().With.Message.Contains("Aesthetic head").And.Message.Contains(_head));
     }
 
     [Test]
@@ -56,7 +57,8 @@ public class RewardReferenceTests
         using VideoReward mix = Mix();
         RewardReference reference = mix.Reference;
         File.AppendAllText(_head, "x");
-        Assert.That(() => VideoRewards.FromReference(reference), Throws.TypeOf<InvalidDataException>().With.Message.Contains("Aesthetic head").And.Message.Contains(_head));
+        Assert.That(() => VideoRewards.FromReference(reference),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("Aesthetic head").And.Message.Contains(_head));
     }
 
     [Test]
@@ -73,8 +75,10 @@ public class RewardReferenceTests
 
     [Test]
     public void AKindOfANewerLibraryIsNamed() =>
-        Assert.That(() => VideoRewards.FromReference(new RewardReference { Kind = "Telepathy" }), Throws.TypeOf<InvalidDataException>().With.Message.Contains("Telepathy"));
+        Assert.That(() => VideoRewards.FromReference(new RewardReference { Kind = "Telepathy" }),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("Telepathy"));
 
     private VideoReward Mix() =>
-        (VideoRewards.Aesthetic(SmallRewards.ClipFolder, _head) * 0.5f) + VideoRewards.TextImageSimilarity(SmallRewards.ClipFolder) + MovingShapesRewards.TrueRating();
+        (VideoRewards.Aesthetic(SmallRewards.ClipFolder, _head) * 0.5f) + VideoRewards.TextImageSimilarity(SmallRewards.ClipFolder)
+            + MovingShapesRewards.TrueRating();
 }

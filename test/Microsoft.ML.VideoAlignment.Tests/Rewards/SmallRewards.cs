@@ -56,7 +56,8 @@ internal static class SmallRewards
         ("action", () => VideoRewards.ActionClassification(ClassifierFolder, s_actions)),
         ("sum", () => (VideoRewards.Aesthetic(ClipFolder, HeadFile) * 1.5f) + VideoRewards.TextImageSimilarity(ClipFolder)),
         ("temporal consistency", () => VideoRewards.TemporalConsistency(VJepaFile, new VJepaOptions { Frames = 4, Heads = 3 })),
-        ("normalized sum", () => VideoRewards.Mix([(VideoRewards.Aesthetic(ClipFolder, HeadFile), 1.5f), (VideoRewards.TextImageSimilarity(ClipFolder), 1f)], normalize: true)),
+        ("normalized sum", () =>
+            VideoRewards.Mix([(VideoRewards.Aesthetic(ClipFolder, HeadFile), 1.5f), (VideoRewards.TextImageSimilarity(ClipFolder), 1f)], normalize: true)),
         ("custom", () => VideoRewards.Custom("contrast", (frames, _) => frames.std([1, 2, 3, 4], unbiased: false))),
     ];
 
@@ -91,7 +92,8 @@ internal static class SmallRewards
         // The model's vocabulary has 40 places: a..s, the same at the end of a word, start and end.
         string[] letters = [.. Enumerable.Range('a', 19).Select(letter => ((char)letter).ToString())];
         string[] entries = [.. letters, .. letters.Select(letter => $"{letter}</w>"), "<|startoftext|>", "<|endoftext|>"];
-        File.WriteAllText(Path.Combine(folder, "vocab.json"), JsonSerializer.Serialize(entries.Select((entry, id) => (entry, id)).ToDictionary(pair => pair.entry, pair => pair.id)));
+        File.WriteAllText(Path.Combine(folder, "vocab.json"),
+            JsonSerializer.Serialize(entries.Select((entry, id) => (entry, id)).ToDictionary(pair => pair.entry, pair => pair.id)));
         File.WriteAllText(Path.Combine(folder, "merges.txt"), "#version: 0.2\n");
         File.WriteAllText(Path.Combine(folder, "tokenizer_config.json"), """{"model_max_length": 9, "pad_token": "<|endoftext|>"}""");
         return folder;

@@ -6,7 +6,9 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>A user's reward as a TorchScript file. TorchSharp can save only what it has loaded, so the program is put together here as torch.jit.save lays it out.</summary>
+/// <summary>
+/// A user's reward as a TorchScript file. TorchSharp can save only what it has loaded, so the program is put together here as torch.jit.save lays it out.
+/// </summary>
 public class TorchScriptRewardTests
 {
     private const string Program = """
@@ -53,8 +55,10 @@ public class TorchScriptRewardTests
         Assert.That(() => RewardContractCheck.Run(reward, CPU, frames: 4), Throws.TypeOf<RewardContractException>().With.Message.Contains("[2, 4]"));
         string other = Write(folder, Program.Replace("frames, gain)", "torch.reshape(frames, [7, 5]), gain)", StringComparison.Ordinal));
         using VideoReward failing = VideoRewards.TorchScript(other, new RewardContract());
-        Assert.That(() => RewardContractCheck.Run(failing, CPU), Throws.TypeOf<RewardContractException>().With.Message.Contains("TorchScript program 'gain' failed"));
-        Assert.That(() => VideoRewards.TorchScript(perFrame, new RewardContract { ReadsPrompt = true }), Throws.TypeOf<RewardContractException>().With.Message.Contains("no text"));
+        Assert.That(() => RewardContractCheck.Run(failing, CPU),
+            Throws.TypeOf<RewardContractException>().With.Message.Contains("TorchScript program 'gain' failed"));
+        Assert.That(() => VideoRewards.TorchScript(perFrame, new RewardContract { ReadsPrompt = true }),
+            Throws.TypeOf<RewardContractException>().With.Message.Contains("no text"));
     }
 
     [Test]
@@ -63,7 +67,8 @@ public class TorchScriptRewardTests
         using DisposeScope scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
         string file = Write(folder);
-        using VideoReward reward = VideoRewards.TorchScript(file, new RewardContract { MinimumFrames = 2, WorkingSize = (8, 8), FramesPerSecond = 8, Direction = ScoreDirection.LowerIsBetter });
+        using VideoReward reward = VideoRewards.TorchScript(file,
+            new RewardContract { MinimumFrames = 2, WorkingSize = (8, 8), FramesPerSecond = 8, Direction = ScoreDirection.LowerIsBetter });
         string json = reward.Reference.ToJson();
         using (VideoReward again = VideoRewards.FromReference(RewardReference.FromJson(json)))
         {
@@ -80,9 +85,12 @@ public class TorchScriptRewardTests
         using DisposeScope scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
         var contract = new RewardContract();
-        Assert.That(() => VideoRewards.TorchScript(folder.Path("none.pt"), contract), Throws.TypeOf<WeightFileException>().With.Message.Contains("no such file"));
-        Assert.That(() => VideoRewards.TorchScript(folder.Write("text.pt", "hello"u8), contract), Throws.TypeOf<WeightFileException>().With.Message.Contains("not a zip archive"));
-        Assert.That(() => VideoRewards.TorchScript(SmallRewards.HeadFile, contract), Throws.TypeOf<WeightFileException>().With.Message.Contains("weights only"));
+        Assert.That(() => VideoRewards.TorchScript(folder.Path("none.pt"), contract),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("no such file"));
+        Assert.That(() => VideoRewards.TorchScript(folder.Write("text.pt", "hello"u8), contract),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("not a zip archive"));
+        Assert.That(() => VideoRewards.TorchScript(SmallRewards.HeadFile, contract),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("weights only"));
         string broken = Write(folder, "class Gain(Module):\n  nonsense\n");
         Assert.That(() => VideoRewards.TorchScript(broken, contract), Throws.TypeOf<WeightFileException>().With.Message.Contains("cannot load"));
     }

@@ -47,7 +47,7 @@ internal sealed class ToyReward : VideoReward
 
     protected internal override string SaveTraining() => $"{Calls}";
 
-    protected internal override void LoadTraining(string state) => Calls = int.Parse(state);
+    protected internal override void LoadTraining(string state) => Calls = int.Parse(state, System.Globalization.CultureInfo.InvariantCulture);
 
     protected internal override void RequirePrompts(IEnumerable<string> prompts)
     {

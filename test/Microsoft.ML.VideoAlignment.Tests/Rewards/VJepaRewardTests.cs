@@ -31,13 +31,16 @@ public class VJepaRewardTests
         Masks = [new VJepaMask { Blocks = 2, SpatialScale = (0.2, 0.4) }, new VJepaMask { Blocks = 1, SpatialScale = (0.5, 0.6), TemporalScale = (0.5, 1) }],
     };
 
-    /// <summary>V-JEPA's own pre-training configuration (facebookresearch/jepa, vith16): eight blocks of .15 of the image, two of .7, over all frames.</summary>
+    /// <summary>
+    /// V-JEPA's own pre-training configuration (facebookresearch/jepa, vith16): eight blocks of .15 of the image, two of .7, over all frames.
+    /// </summary>
     [Test]
     public void MasksAreThoseOfThePretraining()
     {
         var mask = new VJepaMask();
         Assert.That((mask.Blocks, mask.AspectRatio, mask.SpatialScale, mask.TemporalScale), Is.EqualTo((8, (0.75, 1.5), (0.15, 0.15), (1.0, 1.0))));
-        Assert.That(new VJepaOptions().Masks.Select(each => (each.Blocks, each.SpatialScale, each.AspectRatio)), Is.EqualTo(new[] { (8, (0.15, 0.15), (0.75, 1.5)), (2, (0.7, 0.7), (0.75, 1.5)) }));
+        Assert.That(new VJepaOptions().Masks.Select(each => (each.Blocks, each.SpatialScale, each.AspectRatio)),
+            Is.EqualTo(new[] { (8, (0.15, 0.15), (0.75, 1.5)), (2, (0.7, 0.7), (0.75, 1.5)) }));
     }
 
     [Test]
@@ -109,8 +112,8 @@ public class VJepaRewardTests
         using VJepaReward full = Reward(s_options with { TargetGradient = true });
         Assert.That(Gradient(full), Is.Not.EqualTo(Gradient(constant)).Within(1e-6f));
         Tensor frames = SmallRewards.Frames(1, 3, 4, 12, 12).requires_grad_(true);
-        Tensor clips = constant.Clips(new PreprocessedFrames(frames));
-        Assert.That(constant.Stages(clips, constant.DrawMasks(0)).Target.Any(target => target.requires_grad), Is.False);
+        Tensor clips = constant.ToSegments(new PreprocessedFrames(frames));
+        Assert.That(constant.RunStages(clips, constant.DrawMasks(0)).Target.Any(target => target.requires_grad), Is.False);
     }
 
     /// <summary>Both branches, in float64: the L1 distance has corners, which a step of 1e-6 hardly ever meets.</summary>
@@ -135,7 +138,7 @@ public class VJepaRewardTests
 
         Assert.That(leaf.grad!.norm().item<double>(), Is.GreaterThan(1e-4));
 
-        Tensor Of(Tensor x) => reward.Stages(reward.Clips(new PreprocessedFrames(x)), masks).Score.sum();
+        Tensor Of(Tensor x) => reward.RunStages(reward.ToSegments(new PreprocessedFrames(x)), masks).Score.sum();
     }
 
     [Test]
@@ -202,17 +205,24 @@ public class VJepaRewardTests
         string file = Write(folder);
         Assert.That(() => VideoRewards.TemporalConsistency(file, VJepaOptions.VitLarge16), Throws.TypeOf<WeightFileException>()
             .With.Message.Contains("Width 1024, the file has 12").And.Message.Contains("Depth 24, the file has 2").And.Message.Contains("PredictorDepth 12"));
-        Assert.That(() => VideoRewards.TemporalConsistency(file, s_options with { CropSize = 16 }), Throws.TypeOf<WeightFileException>().With.Message.Contains("32 tokens").And.Message.Contains("has 18"));
-        Assert.That(() => VideoRewards.TemporalConsistency(file, s_options with { Heads = null }), Throws.TypeOf<WeightFileException>().With.Message.Contains("Heads must be given"));
-        Assert.That(() => VideoRewards.TemporalConsistency(file, s_options with { Heads = 5 }), Throws.TypeOf<WeightFileException>().With.Message.Contains("do not divide"));
-        Assert.That(() => VideoRewards.TemporalConsistency(file, s_options with { Frames = 6 }), Throws.TypeOf<WeightFileException>().With.Message.Contains("position table has 18"));
-        Assert.That(() => VideoRewards.TemporalConsistency(SmallRewards.HeadFile), Throws.TypeOf<WeightFileException>().With.Message.Contains("not a V-JEPA file"));
+        Assert.That(() => VideoRewards.TemporalConsistency(file, s_options with { CropSize = 16 }),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("32 tokens").And.Message.Contains("has 18"));
+        Assert.That(() => VideoRewards.TemporalConsistency(file, s_options with { Heads = null }),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("Heads must be given"));
+        Assert.That(() => VideoRewards.TemporalConsistency(file, s_options with { Heads = 5 }),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("do not divide"));
+        Assert.That(() => VideoRewards.TemporalConsistency(file, s_options with { Frames = 6 }),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("position table has 18"));
+        Assert.That(() => VideoRewards.TemporalConsistency(SmallRewards.HeadFile),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("not a V-JEPA file"));
     }
 
     [Test]
     public void OptionsOutOfRangeAreListed() => Assert.That(
-        () => VideoRewards.TemporalConsistency("none", new VJepaOptions { Frames = 0, LossExponent = 0, Masks = [new VJepaMask { Blocks = 0, SpatialScale = (0.5, 1.5) }] }),
-        Throws.ArgumentException.With.Message.Contains("Frames must be").And.Message.Contains("LossExponent").And.Message.Contains("Masks[0].Blocks").And.Message.Contains("SpatialScale"));
+        () => VideoRewards.TemporalConsistency("none",
+            new VJepaOptions { Frames = 0, LossExponent = 0, Masks = [new VJepaMask { Blocks = 0, SpatialScale = (0.5, 1.5) }] }),
+        Throws.ArgumentException.With.Message.Contains("Frames must be").And.Message.Contains("LossExponent").And.Message.Contains(
+            "Masks[0].Blocks").And.Message.Contains("SpatialScale"));
 
     [Test]
     public void MasksThatLeaveNothingAreRefused()
@@ -249,7 +259,8 @@ public class VJepaRewardTests
         return path;
 
         // dictionary.name -> dictionary/module.backbone.name
-        static string Official(string key) => $"{key[..key.IndexOf('.', StringComparison.Ordinal)]}/module.backbone.{key[(key.IndexOf('.', StringComparison.Ordinal) + 1)..]}"
+        static string Official(string key) =>
+            $"{key[..key.IndexOf('.', StringComparison.Ordinal)]}/module.backbone.{key[(key.IndexOf('.', StringComparison.Ordinal) + 1)..]}"
             .Replace(".layer_norm", ".norm", StringComparison.Ordinal)
             .Replace(".self_attn.qkv_proj.", ".attn.qkv.", StringComparison.Ordinal)
             .Replace(".self_attn.out_proj.", ".attn.proj.", StringComparison.Ordinal);

@@ -107,5 +107,5 @@ public class ResumeTests
 
     private static (int Step, double Reward, double Loss, double Norm, double? HeldOut, long Queries, long Measured, long Evaluations) Numbers(
         VideoAlignmentProgress step) =>
-        (step.Step, step.Reward, step.Loss, step.GradientNorm, step.ValidationEvaluator, step.RewardQueries, step.HeldOutQueries, step.DenoiserEvaluations);
+        (step.Step, step.Reward, step.Loss, step.GradientNorm, step.ValidationReward, step.RewardQueries, step.HeldOutQueries, step.DenoiserEvaluations);
 }

@@ -102,7 +102,7 @@ public class RunFingerprintTests
         s_run.Fit(_folder.ToString(), High(), options => Best(options) with { Steps = 2 });
         var steps = new List<VideoAlignmentProgress>();
         byte[] kept = s_run.Fit(_folder.ToString(), change: options => Best(options) with { Steps = 3, Progress = new Reported(steps.Add) });
-        Assert.That(steps.Single().ValidationEvaluator, Is.LessThan(1));
+        Assert.That(steps.Single().ValidationReward, Is.LessThan(1));
         Assert.That(
             kept, Is.EqualTo(s_run.Fit(_folder.ToString(), change: options => Best(options) with { Steps = 3, KeepBest = false })),
             "step 3 is the best that compares");

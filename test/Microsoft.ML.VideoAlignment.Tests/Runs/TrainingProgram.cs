@@ -34,7 +34,7 @@ internal static class TrainingProgram
 
         using Stream output = Console.OpenStandardOutput();
         byte[] adapters = Train(name, folder, line => output.Write(Encoding.UTF8.GetBytes(line + "\n")));
-        WrittenFile.Write(result, stream => stream.Write(adapters));
+        AtomicFile.Write(result, stream => stream.Write(adapters));
         return 0;
     }
 }

@@ -23,7 +23,9 @@ public class FirstFrameTests
         Assert.That((fitted.min().item<float>(), fitted.max().item<float>()), Is.EqualTo((0f, 1f)), "no overshoot");
     }
 
-    /// <summary>Every third column is white: a third of what eight columns become, where each is looked at; some would be black, and some white, without antialiasing.</summary>
+    /// <summary>
+    /// Every third column is white: a third of what eight columns become, where each is looked at; some would be black, and some white, without antialiasing.
+    /// </summary>
     [Test]
     public void ALargerImageIsMadeSmallerWithoutAliasing()
     {

@@ -4,14 +4,14 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 
 public class RectifiedFlowTests
 {
-    private static readonly RectifiedFlow s_flow = new() { MovesTimes = true };
+    private static readonly RectifiedFlow s_flow = new() { ShiftsTimesteps = true };
 
     /// <summary>VADER's size, 30 steps: printed by the released code's arithmetic.</summary>
     [Test]
     public void TimesOfVadersSize()
     {
         double[] times = [.. s_flow.CreateSampler(30, 51, 276, 368).Timesteps];
-        Assert.That(RectifiedFlow.Ratio(51, 276, 368), Is.EqualTo(2.4108).Within(1e-4));
+        Assert.That(RectifiedFlow.ShiftRatio(51, 276, 368), Is.EqualTo(2.4108).Within(1e-4));
         Assert.That(times[..3], Is.EqualTo(new[] { 1000, 985.90, 971.22 }).Within(5e-3));
         Assert.That(times[^3..], Is.EqualTo(new[] { 211.27, 146.90, 76.75 }).Within(5e-3));
     }

@@ -10,7 +10,7 @@ public class ChannelQuantizationTests
         using DisposeScope scope = NewDisposeScope();
         Tensor weight = Ramp.Values(1, 5, 7, 3, 3) * tensor([1f, 1e-3f, 40f, 0f, 2f]).view(5, 1, 1, 1);
         (Tensor whole, Tensor scale) = ChannelQuantization.Quantize(weight);
-        Tensor error = (ChannelQuantization.Restore(whole, scale, ScalarType.Float32) - weight).abs().flatten(1).amax([1]);
+        Tensor error = (ChannelQuantization.Dequantize(whole, scale, ScalarType.Float32) - weight).abs().flatten(1).amax([1]);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(whole.dtype, Is.EqualTo(ScalarType.Int8));
@@ -26,6 +26,6 @@ public class ChannelQuantizationTests
         using DisposeScope scope = NewDisposeScope();
         TorchSharp.Modules.Parameter weight = Placement.OnCpu(WeightPrecision.Int8).ConvolutionWeight(64, 32, 3, 3);
         using Tensor scale = ones(64);
-        Assert.That(ChannelQuantization.Restore(weight, scale, ScalarType.Float32).stride(), Is.EqualTo(weight.stride()));
+        Assert.That(ChannelQuantization.Dequantize(weight, scale, ScalarType.Float32).stride(), Is.EqualTo(weight.stride()));
     }
 }

@@ -11,7 +11,8 @@ public class Float64Tests
     public void WhatIsStoredInTwoDtypesComesBack()
     {
         using DisposeScope scope = NewDisposeScope();
-        var network = new STDiT3(new STDiT3Config { HiddenSize = 16, Depth = 1, Heads = 2, CaptionChannels = 8, MaxTokens = 4 }, new Placement(CPU, ScalarType.BFloat16));
+        var network =
+            new STDiT3(new STDiT3Config { HiddenSize = 16, Depth = 1, Heads = 2, CaptionChannels = 8, MaxTokens = 4 }, new Placement(CPU, ScalarType.BFloat16));
         using (no_grad())
         {
             foreach ((string name, Tensor weight) in network.state_dict())

@@ -16,23 +16,31 @@ public class FlopCounterTests
     private static IEnumerable<TestCaseData> Layers()
     {
         yield return Case("a linear layer", () => new Linear(5, 7, Placement.Cpu).forward(ones(3, 5)), 2 * 3 * 5 * 7);
-        yield return Case("a linear layer and a factor", () => new Linear(5, 7, Placement.Cpu).Scaled(ones(3, 5), 2), 2 * 3 * 5 * 7);
-        yield return Case("a convolution of stride 2", () => new Conv2d(4, 5, 3, Placement.Cpu, stride: 2, padding: 1).forward(ones(2, 4, 6, 8)), 2 * (2 * 5 * 3 * 4) * (4 * 9));
+        yield return Case("a linear layer and a factor", () => new Linear(5, 7, Placement.Cpu).ForwardScaled(ones(3, 5), 2), 2 * 3 * 5 * 7);
+        yield return Case("a convolution of stride 2", () => new Conv2d(4, 5, 3, Placement.Cpu, stride: 2, padding: 1).forward(ones(2, 4, 6, 8)),
+            2 * (2 * 5 * 3 * 4) * (4 * 9));
         yield return Case("a convolution in time", () => new TemporalConv3d(4, 5, 3, Placement.Cpu).forward(ones(1, 4, 3, 10)), 2 * (5 * 3 * 10) * (4 * 3));
-        yield return Case("a causal convolution", () => new CausalConv3d(4, 5, 3, Placement.Cpu).Forward(ones(3, 4, 6, 5), frames: 3), 2 * (3 * 5 * 6 * 5) * (4 * 27));
+        yield return Case("a causal convolution", () => new CausalConv3d(4, 5, 3, Placement.Cpu).Forward(ones(3, 4, 6, 5), frames: 3),
+            2 * (3 * 5 * 6 * 5) * (4 * 27));
         yield return Case("tubelets", () => new TubeletProjection(2, 5, 2, 3, Placement.Cpu).forward(ones([1, 2, 4, 6, 6])), 2 * (8 * 5) * (2 * 2 * 9));
-        yield return Case("twice the size", () => new Upsample2D(6, Placement.Cpu).Forward(ones(2, 6, 5, 3), 10, 6), (2 * (2 * 6 * 10 * 6) * (6 * 4)) + (2 * (6 * 16 * 6) * 9));
+        yield return Case("twice the size", () => new Upsample2D(6, Placement.Cpu).Forward(ones(2, 6, 5, 3), 10, 6), (2 * (2 * 6 * 10 * 6) * (6 * 4))
+            + (2 * (6 * 16 * 6) * 9));
         yield return Case("another size", () => new Upsample2D(6, Placement.Cpu).Forward(ones(2, 6, 5, 3), 9, 6), 2 * (2 * 6 * 9 * 6) * (6 * 9));
         yield return Case("gated feed-forward", () => new FeedForward(16, Placement.Cpu).Forward(ones(2, 6, 16), ones(2, 6, 16)), 2 * 12 * 16 * (128 + 64));
-        yield return Case("self-attention", () => Attention(16).Self(ones(2, 6, 16), ones(2, 6, 16)), (4 * 2 * 12 * 16 * 16) + (2 * 2 * 12 * 6 * 16));
+        yield return Case("self-attention", () => Attention(16).AttendToSelf(ones(2, 6, 16), ones(2, 6, 16)), (4 * 2 * 12 * 16 * 16) + (2 * 2 * 12 * 6 * 16));
         yield return Case(
-            "attention to a text", () => Attention(8).Cross(ones(4, 6, 16), ones(2, 3, 8), ones(4, 6, 16)), (2 * 2 * 24 * 16 * 16) + (2 * 2 * 6 * 8 * 16) + (2 * 2 * 24 * 3 * 16));
-        yield return Case("attention to one token", () => Attention(8).Cross(ones(4, 6, 16), ones(2, 1, 8), ones(4, 6, 16)), 2 * 2 * ((8 * 16) + (16 * 16)));
-        yield return Case("attention over time", () => Attention(16).OverTime(ones(1, 5, 6, 16), ones(1, 5, 6, 16)), (4 * 2 * 30 * 16 * 16) + (2 * 2 * 30 * 5 * 16));
+            "attention to a text", () => Attention(8).AttendToContext(ones(4, 6, 16), ones(2, 3, 8), ones(4, 6, 16)), (2 * 2 * 24 * 16 * 16)
+                + (2 * 2 * 6 * 8 * 16) + (2 * 2 * 24 * 3 * 16));
+        yield return Case("attention to one token", () => Attention(8).AttendToContext(ones(4, 6, 16), ones(2, 1, 8), ones(4, 6, 16)),
+            2 * 2 * ((8 * 16) + (16 * 16)));
+        yield return Case("attention over time", () => Attention(16).AttendOverTime(ones(1, 5, 6, 16), ones(1, 5, 6, 16)), (4 * 2 * 30 * 16 * 16)
+            + (2 * 2 * 30 * 5 * 16));
         yield return Case(
-            "attention over time with distances", () => Attention(16, 2).OverTime(ones(1, 5, 6, 16), ones(1, 5, 6, 16)), (4 * 2 * 30 * 16 * 16) + (2 * (2 * 2 * 30 * 5 * 16)));
+            "attention over time with distances", () => Attention(16, 2).AttendOverTime(ones(1, 5, 6, 16), ones(1, 5, 6, 16)), (4 * 2 * 30 * 16 * 16)
+                + (2 * (2 * 2 * 30 * 5 * 16)));
         yield return Case(
-            "a layer of an encoder", () => new EncoderLayer(s_encoder, Placement.Cpu).Forward(ones(2, 6, 16)), (4 * 2 * 12 * 16 * 16) + (2 * 2 * 12 * 6 * 16) + (2 * 2 * 12 * 16 * 32));
+            "a layer of an encoder", () => new EncoderLayer(s_encoder, Placement.Cpu).Forward(ones(2, 6, 16)), (4 * 2 * 12 * 16 * 16) + (2 * 2 * 12 * 6 * 16)
+                + (2 * 2 * 12 * 16 * 32));
 
         static Attention Attention(long context, long? reach = null) => new(16, context, heads: 2, headSize: 8, Placement.Cpu, relativePositions: reach);
 
@@ -86,7 +94,8 @@ public class FlopCounterTests
         using DisposeScope scope = NewDisposeScope();
         FeedForward layer = Ramp.Fill(new FeedForward(16, Placement.Cpu));
         Tensor x = Ramp.Values(1, 2, 6, 16).requires_grad_(true);
-        Assert.That(FlopCounter.Count(() => layer.Forward(x, zeros_like(x)).sum().backward()), Is.EqualTo(2 * 12 * 16 * (128 + 64 + (CpuKernels.Enabled ? 128 : 0) + 64 + 128)));
+        Assert.That(FlopCounter.Count(() => layer.Forward(x, zeros_like(x)).sum().backward()),
+            Is.EqualTo(2 * 12 * 16 * (128 + 64 + (CpuKernels.Enabled ? 128 : 0) + 64 + 128)));
     }
 
     /// <summary>Two products forward; the scores again and four gradients backward.</summary>
@@ -122,7 +131,7 @@ public class FlopCounterTests
         using DisposeScope scope = NewDisposeScope();
         using VideoDiffusionModel model = VideoDiffusionModel.Untrained(family);
         var size = new VideoSize(8, 8 * model.SizeMultiple, 8 * model.SizeMultiple);
-        long numbers = WithGradient(model, CPU), shapes = WithGradient(model.OnMeta(), META);
+        long numbers = WithGradient(model, CPU), shapes = WithGradient(model.ToMeta(), META);
         Assert.That(numbers, Is.Positive);
         Assert.That(shapes, Is.EqualTo(numbers));
 
@@ -132,7 +141,8 @@ public class FlopCounterTests
             using LoraAdapters adapters = LoraAdapters.Attach(made.Denoiser, made.LoraVocabulary.AttentionQkvOut, 4, 4, generator);
             adapters.RequireGradient(true);
             made.RecomputeBlocks = recompute;
-            Condition shaped = model.EmptyCondition(1, size), condition = device == CPU ? shaped.Map(part => MetaOps.IsMeta(part) ? ones(part.shape, dtype: part.dtype) : part) : shaped;
+            Condition shaped = model.EmptyCondition(1, size), condition = device == CPU
+                ? shaped.Map(part => MetaOps.IsMeta(part) ? ones(part.shape, dtype: part.dtype) : part) : shaped;
             Tensor latents = zeros(model.LatentShape(1, size), device: device);
             return FlopCounter.Count(() =>
             {

@@ -13,8 +13,8 @@ internal static class ForeignThread
     public static void Run(Action work) => Together(1, (_, _) => work());
 
     /// <summary>
-    /// Runs <paramref name="work"/> on several such threads at a time, waits, and throws what one of them threw. Each is told its number, and how to wait for all
-    /// others that have not ended.
+    /// Runs <paramref name="work"/> on several such threads at a time, waits, and throws what one of them threw. Each is told its number, and how to wait for
+    /// all others that have not ended.
     /// </summary>
     public static void Together(int count, Action<int, Action> work)
     {

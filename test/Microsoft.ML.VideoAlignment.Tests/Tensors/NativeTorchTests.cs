@@ -21,13 +21,15 @@ public class NativeTorchTests
     [TestCase("osx-x64")]
     [TestCase("win-arm64")]
     public void WhereThereIsNoneThatIsSaid(string system) =>
-        Assert.That(NativeTorch.Explain(system, "0.107.0", refusal: null), Does.Contain($"There is none for this system, {system}").And.Not.Contain("dotnet add"));
+        Assert.That(NativeTorch.Explain(system, "0.107.0", refusal: null),
+            Does.Contain($"There is none for this system, {system}").And.Not.Contain("dotnet add"));
 
     [Test]
     public void ALibraryThatCannotBeLoadedIsNotCalledMissing()
     {
         string text = NativeTorch.Explain("linux-x64", "0.107.0", "Unable to load: version `GLIBCXX_3.4.32' not found.");
-        Assert.That(text, Does.StartWith("libtorch is there and cannot be loaded").And.Contain("GLIBCXX_3.4.32").And.Contain("-p:PatchTorchSharpNative=true").And.Not.Contain("dotnet add"));
+        Assert.That(text, Does.StartWith("libtorch is there and cannot be loaded").And.Contain("GLIBCXX_3.4.32").And.Contain(
+            "-p:PatchTorchSharpNative=true").And.Not.Contain("dotnet add"));
     }
 
     [Test]

@@ -15,7 +15,8 @@ public class RecomputeTests
 
         Tensor Block(IReadOnlyList<Tensor> inputs) => (inputs[0].matmul(weight) + inputs[1]).tanh() * inputs[0];
 
-        (Tensor[] plain, Tensor[] recomputed) = (Gradients(() => Block([Block([x, side]), side])), Gradients(() => Recompute.Run(Block, Recompute.Run(Block, x, side), side)));
+        (Tensor[] plain, Tensor[] recomputed) =
+            (Gradients(() => Block([Block([x, side]), side])), Gradients(() => Recompute.Run(Block, Recompute.Run(Block, x, side), side)));
         for (int i = 0; i < plain.Length; i++)
         {
             Assert.That(recomputed[i].data<float>().ToArray(), Is.EqualTo(plain[i].data<float>().ToArray()));
@@ -49,10 +50,10 @@ public class RecomputeTests
         using DisposeScope scope = NewDisposeScope();
         Tensor x = (arange(27_000_000, dtype: ScalarType.Float32).sin() * 2).view(3, -1).requires_grad_(true);
         var seen = new List<long>();
-        Recompute.Backward(Recompute.Rows(ActivationMemory.Recompute, Block, x).sum());
+        Recompute.Backward(Recompute.RunRows(ActivationMemory.Recompute, Block, x).sum());
         Tensor apart = x.grad!.clone();
         x.grad = null;
-        Recompute.Backward(Recompute.Rows(ActivationMemory.Keep, Block, x).sum());
+        Recompute.Backward(Recompute.RunRows(ActivationMemory.Keep, Block, x).sum());
         Assert.That(seen, Is.EqualTo(new long[] { 1, 1, 1, 1, 1, 1, 3 }));
         Assert.That((apart == x.grad!).all().ToBoolean());
 

@@ -42,19 +42,21 @@ public class ScalarOpsTests
     }
 
     /// <summary>
-    /// Freed native memory gives an error or another number. Operands of two types leave a collection time to come between: libtorch converts one of them before it
-    /// reads the scalar. With TorchSharp's own forms in these places the test fails.
+    /// Freed native memory gives an error or another number. Operands of two types leave a collection time to come between: libtorch converts one of them
+    /// before it reads the scalar. With TorchSharp's own forms in these places the test fails.
     /// </summary>
     [Test]
     public void NoScalarIsFreedDuringACallWhileOtherThreadsCollect()
     {
         using var end = new CancellationTokenSource();
-        Thread[] allocating = [.. Enumerable.Range(0, AllocatingThreads).Select(index => new Thread(() => Allocate(collects: index == 0, end.Token)) { IsBackground = true })];
+        Thread[] allocating = [.. Enumerable.Range(0, AllocatingThreads)
+            .Select(index => new Thread(() => Allocate(collects: index == 0, end.Token)) { IsBackground = true })];
         Array.ForEach(allocating, thread => thread.Start());
         var wrong = new HashSet<string>();
         try
         {
-            using Tensor small = full([16], 3.0, dtype: ScalarType.Float32), x = full([1 << 20], 3.0, dtype: ScalarType.Float32), half = x.to_type(ScalarType.Float16), whole = x.to_type(ScalarType.Int64);
+            using Tensor small = full([16], 3.0, dtype: ScalarType.Float32), x = full([1 << 20], 3.0, dtype: ScalarType.Float32),
+                half = x.to_type(ScalarType.Float16), whole = x.to_type(ScalarType.Int64);
             (string Name, Func<Tensor> Run, double Expected)[] slow =
             [
                 ("tensor + tensor", () => x.Add(half), 6),
@@ -64,7 +66,8 @@ public class ScalarOpsTests
             for (int i = 0; i < Operations; i++)
             {
                 using DisposeScope scope = NewDisposeScope();
-                (string name, Func<Tensor> run, double expected) = i % SlowEvery == 0 ? slow[i / SlowEvery % slow.Length] : ("small tensor + tensor", () => small.Add(small), 6);
+                (string name, Func<Tensor> run, double expected) = i % SlowEvery == 0 ? slow[i / SlowEvery % slow.Length]
+                    : ("small tensor + tensor", () => small.Add(small), 6);
                 try
                 {
                     Tensor y = run();

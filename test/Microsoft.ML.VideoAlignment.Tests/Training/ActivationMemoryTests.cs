@@ -55,7 +55,8 @@ public class ActivationMemoryTests
             Assert.That(whole, Is.LessThan(4 * latents), "latents, the prediction and what the sampler makes of them");
         }
 
-        long Step(ActivationMemory memory, bool steps) => Walked(model, memory, steps, DeviceType.CPU, window: 3)[RunStage.GradientStep] - Walked(model, memory, steps, DeviceType.CPU, window: 2)[RunStage.GradientStep];
+        long Step(ActivationMemory memory, bool steps) => Walked(model, memory, steps, DeviceType.CPU, window: 3)[RunStage.GradientStep]
+            - Walked(model, memory, steps, DeviceType.CPU, window: 2)[RunStage.GradientStep];
     }
 
     /// <summary>Where the device is a GPU, what blocks keep is not in its memory; where it is the CPU there is nowhere else.</summary>
@@ -130,7 +131,7 @@ public class ActivationMemoryTests
 
     private static IReadOnlyDictionary<RunStage, long> Walked(VideoDiffusionModel model, ActivationMemory memory, bool steps, DeviceType device, int window)
     {
-        VideoDiffusionModel shapes = model.OnMeta();
+        VideoDiffusionModel shapes = model.ToMeta();
         (shapes.Activations, shapes.RecomputeSteps) = (memory, steps);
         using LoraAdapters adapters = TinyModel.Adapt(shapes);
         using VideoReward mean = VideoRewards.Custom("mean", (frames, _) => frames.mean([1, 2, 3, 4]));

@@ -45,7 +45,7 @@ public class AdamWTests
         Sampling = null!,
         Steps = 1,
         BatchSize = 1,
-        Accumulation = 1,
+        AccumulationSteps = 1,
         LearningRate = 0.05,
         Beta1 = 0.8,
         Beta2 = 0.95,

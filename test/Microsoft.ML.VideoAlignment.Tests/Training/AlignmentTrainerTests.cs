@@ -40,7 +40,7 @@ public class AlignmentTrainerTests
         List<IReadOnlyDictionary<string, Tensor>> plain = [Start()];
         Run(TinyModel.Settings(steps: 4), plain);
         List<IReadOnlyDictionary<string, Tensor>> averaged = [];
-        IReadOnlyDictionary<string, Tensor> end = Run(TinyModel.Settings(steps: 4) with { AverageDecay = decay }, averaged);
+        IReadOnlyDictionary<string, Tensor> end = Run(TinyModel.Settings(steps: 4) with { EmaDecay = decay }, averaged);
         foreach (string name in end.Keys)
         {
             Tensor mean = plain[0][name];
@@ -87,10 +87,10 @@ public class AlignmentTrainerTests
         var states = new List<IReadOnlyDictionary<string, Tensor>>();
         RewardGradientSettings settings = TinyModel.Settings(steps: 6) with
         {
-            HeldOutPrompts = ["a green cross"],
-            HeldOutEvery = 1,
+            ValidationPrompts = ["a green cross"],
+            ValidateEvery = 1,
             KeepBest = true,
-            Patience = 2,
+            EarlyStopPatience = 2,
             CheckpointEvery = 1,
             Checkpoint = _ => states.Add(Kept(adapters)),
         };
@@ -101,7 +101,7 @@ public class AlignmentTrainerTests
         IReadOnlyDictionary<string, Tensor> end = adapters.StateDict();
         Assert.That(end.Keys, Has.All.Matches<string>(name => end[name!].equal(states[best - 1][name!]).all().ToBoolean()));
         Assert.That(end.Keys, Has.Some.Matches<string>(name => !end[name!].equal(states[^1][name!]).all().ToBoolean()), "training had moved on");
-        Assert.That(trainer.Work.HeldOutQueries, Is.EqualTo(best + 2));
+        Assert.That(trainer.Work.ValidationQueries, Is.EqualTo(best + 2));
         Assert.That(trainer.Work.RewardQueries, Is.EqualTo(2 * (best + 2)));
     }
 
@@ -125,13 +125,13 @@ public class AlignmentTrainerTests
         settings = settings with { Sampling = settings.Sampling with { Steps = 1 } };
         Tensor start = randn(model.LatentShape(1, TinyModel.Size), dtype: ScalarType.Float64, generator: generator);
 
-        double with = Loss(settings with { BaseDistanceWeight = 7 }, out double slope), without = Loss(settings, out double plain);
+        double with = Loss(settings with { KlWeight = 7 }, out double slope), without = Loss(settings, out double plain);
         Assert.That(with - without, Is.GreaterThan(1e-4), "the factors have left zero, so there is a distance");
         const double step = 1e-4;
         Move(step);
-        double above = Loss(settings with { BaseDistanceWeight = 7 }, out _);
+        double above = Loss(settings with { KlWeight = 7 }, out _);
         Move(-2 * step);
-        double below = Loss(settings with { BaseDistanceWeight = 7 }, out _);
+        double below = Loss(settings with { KlWeight = 7 }, out _);
         double numeric = (above - below) / (2 * step);
 
         // Factors are float32, so a step of 1e-4 is known to three digits.

@@ -52,11 +52,11 @@ public class CpuOffloaderTests
         {
             using LoraAdapters adapters = TinyModel.Adapt(model);
             using VideoReward reward = TinyModel.Redness();
-            RewardGradientSettings settings = TinyModel.Settings(steps: 2) with { FramesPerDecode = framesPerDecode, HeldOutEvery = 1 };
+            RewardGradientSettings settings = TinyModel.Settings(steps: 2) with { FramesPerDecode = framesPerDecode, ValidateEvery = 1 };
             VideoPrompt[] prompts = use == ImageUse.None ? ["a red circle", "a blue square"] : [new("a ship", () => TinyImageModel.Image())];
             SamplingSettings sampling = use == ImageUse.Required ? TinyImageModel.Sampling(1)
                 : use == ImageUse.Optional ? settings.Sampling with { Size = new VideoSize(17, 8, 16), FramesPerSecond = 24 } : settings.Sampling;
-            settings = settings with { Sampling = sampling, HeldOutPrompts = [prompts[0]] };
+            settings = settings with { Sampling = sampling, ValidationPrompts = [prompts[0]] };
             using IDisposable? offloading = idle is null ? null : RunContext.Observe(idle);
             try
             {

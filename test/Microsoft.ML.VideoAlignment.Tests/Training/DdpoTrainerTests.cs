@@ -146,11 +146,11 @@ public class DdpoTrainerTests
         MinibatchOrder[] orders = [MinibatchOrder.Draw(draws, 6, 5), MinibatchOrder.Draw(draws, 6, 5)];
         var condition = new Condition { Text = zeros(6, 1, 1), Size = TinyModel.Size };
         using var epoch = new RolloutBuffer(new PolicySamples(zeros(6, 6, 1), zeros(6, 5), condition, null), new double[6], new double[6], orders, batchSize: 2,
-            learntSteps: 5);
+            trainedSteps: 5);
         var batches = new List<PolicyMicroBatch>();
         while (!epoch.IsExhausted)
         {
-            batches.Add(epoch.Next());
+            batches.Add(epoch.Dequeue());
         }
 
         (int, int)[][] walks = [.. batches.Chunk(15).Select(walk => walk.SelectMany(batch => batch.Rows.Zip(batch.Steps)).ToArray())];

@@ -115,14 +115,14 @@ public class EightBitAdamWTests
             using VideoReward reward = TinyModel.Redness();
             RewardGradientSettings settings = TinyModel.Settings(steps: 12) with
             {
-                HeldOutPrompts = ["a green cross"],
-                HeldOutEvery = 1,
+                ValidationPrompts = ["a green cross"],
+                ValidateEvery = 1,
                 Window = GradientWindow.LastSteps(3),
                 OptimizerState = state,
             };
             var curve = new List<double>();
             using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
-            trainer.Train(["a red circle", "a blue square"], step => curve.Add(step.ValidationEvaluator!.Value));
+            trainer.Train(["a red circle", "a blue square"], step => curve.Add(step.ValidationReward!.Value));
             return curve[^1] - curve[0];
         }
     }

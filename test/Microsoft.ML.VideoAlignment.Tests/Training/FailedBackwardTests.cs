@@ -16,7 +16,7 @@ public class FailedBackwardTests
         RewardGradientSettings settings = TinyModel.Settings(accumulation: 2);
         yield return Case("all frames at once", (model, adapters) => Reward(model, adapters, settings));
         yield return Case("frames in chunks", (model, adapters) => Reward(model, adapters, settings with { FramesPerDecode = 1 }));
-        yield return Case("penalty", (model, adapters) => Reward(model, adapters, settings with { BaseDistanceWeight = 0.1 }));
+        yield return Case("penalty", (model, adapters) => Reward(model, adapters, settings with { KlWeight = 0.1 }));
         yield return Case("DDPO", (model, adapters) =>
         {
             var alike = new DdpoOptions { PerPromptAdvantages = false };

@@ -20,7 +20,7 @@ public class FinishedAdaptersTests
         byte[] first = Returned();
         finished.BeforeUpdate();
         Move(factors: 1);
-        average?.Returned[0].add_(1);
+        average?.Averages[0].add_(1);
         RescuedAdapters rescued = finished.Rescue();
         Assert.That((rescued.Step, rescued.Content), Is.EqualTo((1, first)), "of the step before");
         Update(2);
@@ -34,7 +34,7 @@ public class FinishedAdaptersTests
             finished.BeforeUpdate();
             Move(adapters.Parameters.Count);
             average?.Update();
-            finished.Finished(step);
+            finished.MarkFinished(step);
         }
 
         byte[] Returned()
@@ -69,7 +69,7 @@ public class FinishedAdaptersTests
         using var network = new TinyNetwork();
         using LoraAdapters adapters = LoraAdapters.Attach(network, LoraTargets.AllLayers, 2, 4, new Generator(3));
         using var finished = new FinishedAdapters(adapters, average: null, best: null, onDevice: true);
-        finished.Finished(4);
+        finished.MarkFinished(4);
         byte[] content = AdapterFile.Write(adapters);
         foreach (TorchSharp.Modules.Parameter factor in adapters.Parameters)
         {
@@ -86,7 +86,7 @@ public class FinishedAdaptersTests
         using var network = new TinyNetwork();
         using LoraAdapters adapters = LoraAdapters.Attach(network, LoraTargets.AllLayers, 2, 4, new Generator(3));
         using var average = new EmaAdapters(adapters, 0.5);
-        average.Returned[0].fill_(7);
+        average.Averages[0].fill_(7);
         byte[] factors = AdapterFile.Write(adapters);
         average.InPlace = true;
         byte[] mean = AdapterFile.Write(adapters);

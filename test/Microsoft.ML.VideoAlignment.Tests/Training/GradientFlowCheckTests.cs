@@ -55,7 +55,7 @@ public class GradientFlowCheckTests
         using DisposeScope scope = NewDisposeScope();
         using Attention attention = Small();
         using LoraAdapters adapters = Adapt(attention, LoraTargets.AllLayers);
-        attention.Self(Ramp.Values(1, 2, 3, 8), Ramp.Values(2, 2, 3, 8));
+        attention.AttendToSelf(Ramp.Values(1, 2, 3, 8), Ramp.Values(2, 2, 3, 8));
         var watch = new GradientFlowCheck(adapters);
         Assert.That(Steps(watch, attention, adapters, tokens: 1), Is.Empty);
     }
@@ -65,7 +65,7 @@ public class GradientFlowCheckTests
     {
         using DisposeScope scope = NewDisposeScope();
         using Attention attention = Small();
-        using LoraAdapters adapters = Adapt(attention, LoraTargets.Names("to_q", "to_k"));
+        using LoraAdapters adapters = Adapt(attention, LoraTargets.ByName("to_q", "to_k"));
         var watch = new GradientFlowCheck(adapters);
         Assert.That(
             () => Steps(watch, attention, adapters, tokens: 1),
@@ -102,7 +102,7 @@ public class GradientFlowCheckTests
             attention.get_parameter("to_out.0.weight")!.zero_();
         }
 
-        using LoraAdapters adapters = Adapt(attention, LoraTargets.Names("to_q", "to_k", "to_v"));
+        using LoraAdapters adapters = Adapt(attention, LoraTargets.ByName("to_q", "to_k", "to_v"));
         var watch = new GradientFlowCheck(adapters);
         Assert.That(() => Steps(watch, attention, adapters, tokens: 3),
             Throws.InvalidOperationException.With.Message.Contains("no gradient has reached any of the 6 adapter tensors"));
@@ -138,7 +138,7 @@ public class GradientFlowCheckTests
         for (int step = 1; step <= count; step++)
         {
             using DisposeScope scope = NewDisposeScope();
-            attention.Self(Ramp.Values(1, 2, tokens, 8), Ramp.Values(2, 2, tokens, 8)).square().sum().backward();
+            attention.AttendToSelf(Ramp.Values(1, 2, tokens, 8), Ramp.Values(2, 2, tokens, 8)).square().sum().backward();
             foreach ((string name, Parameter factor) in adapters.NamedFactors)
             {
                 if (factor.grad is { } gradient)

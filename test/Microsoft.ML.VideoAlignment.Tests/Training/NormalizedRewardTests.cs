@@ -74,7 +74,7 @@ public class NormalizedRewardTests
         using RewardMix mix = Mix(normalize);
         float[] video = [];
         VideoAlignmentProgress[] steps = Train(mix, algorithm, null, values => video = values);
-        return ([.. steps.Select(step => step.Reward)], [.. steps.Select(step => step.ValidationEvaluator!.Value)], video);
+        return ([.. steps.Select(step => step.Reward)], [.. steps.Select(step => step.ValidationReward!.Value)], video);
     }
 
     private static GradientWindow? AnyWindow(AlignmentAlgorithm algorithm) =>

@@ -172,7 +172,7 @@ public class OpenSoraLongVideoTests
         Assert.That(texts.Read, Is.EquivalentTo(new[] { "a sunny day aesthetic score: 6.5.", "a rainy day aesthetic score: 6.5." }));
         using (no_grad())
         {
-            cache.After(2, ["|0| a sunny day |1| a rainy day"], Image(1).unsqueeze(0), shape => zeros([.. shape]));
+            cache.GetForSegment(2, ["|0| a sunny day |1| a rainy day"], Image(1).unsqueeze(0), shape => zeros([.. shape]));
         }
 
         Assert.That(texts.Read, Has.Count.EqualTo(2));

@@ -93,12 +93,12 @@ public class RewardGradientTrainerTests
         using LoraAdapters adapters = TinyModel.Adapt(model);
         RewardGradientSettings settings = TinyModel.Settings(steps: 12) with
         {
-            HeldOutPrompts = ["a green cross"],
-            HeldOutEvery = 1,
+            ValidationPrompts = ["a green cross"],
+            ValidateEvery = 1,
             Window = GradientWindow.LastSteps(3),
         };
         var curve = new List<double>();
-        Train(model, TinyModel.Redness(), adapters, settings, step => curve.Add(step.ValidationEvaluator!.Value));
+        Train(model, TinyModel.Redness(), adapters, settings, step => curve.Add(step.ValidationReward!.Value));
         Assert.That(curve[^1], Is.GreaterThan(curve[0] + 1e-3), string.Join(", ", curve));
     }
 
@@ -280,7 +280,7 @@ public class RewardGradientTrainerTests
 
             return frames.mean([1, 2, 3, 4]);
         });
-        Assert.That(Train(model, reward, adapters, TinyModel.Settings(steps: 1) with { Accumulation = 3 }, cancellation: cancel.Token), Is.Zero);
+        Assert.That(Train(model, reward, adapters, TinyModel.Settings(steps: 1) with { AccumulationSteps = 3 }, cancellation: cancel.Token), Is.Zero);
         Assert.That(calls, Is.EqualTo(2));
         Assert.That(adapters.Parameters.All(factor => factor.grad is null || factor.grad.abs().sum().ToDouble() == 0));
     }

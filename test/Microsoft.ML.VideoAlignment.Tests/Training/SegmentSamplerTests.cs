@@ -104,13 +104,13 @@ public class SegmentSamplerTests
         {
             Sampling = TinyImageModel.Sampling(2),
             Window = GradientWindow.MostSensitive(),
-            HeldOutPrompts = [new("", () => TinyImageModel.Image(start: 11))],
-            HeldOutEvery = 1,
+            ValidationPrompts = [new("", () => TinyImageModel.Image(start: 11))],
+            ValidateEvery = 1,
         };
         var curve = new List<double>();
         using VideoReward reward = TinyModel.Redness();
         using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
-        trainer.Train(prompts, step => curve.Add(step.ValidationEvaluator!.Value));
+        trainer.Train(prompts, step => curve.Add(step.ValidationReward!.Value));
         Assert.That(curve[^1], Is.GreaterThan(curve[0] + 1e-4), string.Join(", ", curve));
         Assert.That(trainer.Work.DenoiserEvaluations, Is.EqualTo(6 * 2 * (2 * 2 * 2)), "6 updates and measurements of 2 clips, 2 steps, 2 branches");
     }

@@ -13,13 +13,13 @@ public class TrainingStateTests
         using var temporary = new TemporaryFolder();
         using RunFolder folder = RunFolder.Open(temporary.Path("run"), static _ => { });
         using var state = new TrainingState(folder, every: 1, seed: 1);
-        state.AddMoving("part", new Part());
-        state.Reached(1);
-        state.Leave();
+        state.AddPerStep("part", new Part());
+        state.MarkBoundary(1);
+        state.DiscardBoundary();
         state.Write();
         Assert.That(States(), Is.Empty);
 
-        state.Reached(2);
+        state.MarkBoundary(2);
         state.Write();
         Assert.That(States(), Has.Length.EqualTo(1));
 

@@ -126,10 +126,10 @@ public class ValidationEvaluatorTests
     }
 
     private static RewardGradientSettings Settings(int batch, VideoPrompt[] prompts, RewardFrames frames) =>
-        TinyModel.Settings(batch: batch) with { HeldOutPrompts = prompts, Frames = frames };
+        TinyModel.Settings(batch: batch) with { ValidationPrompts = prompts, Frames = frames };
 
     private sealed class Told(List<double?> values) : IProgress<VideoAlignmentProgress>
     {
-        public void Report(VideoAlignmentProgress value) => values.Add(value.ValidationEvaluator);
+        public void Report(VideoAlignmentProgress value) => values.Add(value.ValidationReward);
     }
 }

@@ -28,7 +28,7 @@ public class ImageFolderTests
     [TestCase("file:///a.png", null)]
     [TestCase("a\0.png", null)]
     public void PathsStayInside(string path, string? inside) =>
-        Assert.That(ImageFolder.Inside(_root, path), Is.EqualTo(inside is null ? null : Path.Combine(ImageFolder.Inside(_root, "x")![..^2], inside)));
+        Assert.That(ImageFolder.Resolve(_root, path), Is.EqualTo(inside is null ? null : Path.Combine(ImageFolder.Resolve(_root, "x")![..^2], inside)));
 
     /// <summary>".." after a link is its target's parent, not the link's.</summary>
     [Test]
@@ -40,10 +40,10 @@ public class ImageFolderTests
         Directory.CreateSymbolicLink(Path.Combine(inner, "here"), folder);
         File.CreateSymbolicLink(Path.Combine(inner, "out.png"), "here/../secret.png");
         File.CreateSymbolicLink(Path.Combine(inner, "in.png"), "here/deep/x.png");
-        Assert.That(ImageFolder.Inside(folder, "deep/out.png"), Is.Null);
-        Assert.That(ImageFolder.Inside(folder, "deep/in.png"), Does.EndWith(Path.Combine("inside", "deep", "x.png")));
+        Assert.That(ImageFolder.Resolve(folder, "deep/out.png"), Is.Null);
+        Assert.That(ImageFolder.Resolve(folder, "deep/in.png"), Does.EndWith(Path.Combine("inside", "deep", "x.png")));
         Directory.CreateSymbolicLink(Path.Combine(_root, "insider"), Path.Combine(_root, "insider2"));
         Directory.CreateSymbolicLink(Path.Combine(inner, "twin"), Path.Combine(_root, "inside2"));
-        Assert.That(ImageFolder.Inside(folder, "deep/twin/x.png"), Is.Null, "a folder whose name begins alike");
+        Assert.That(ImageFolder.Resolve(folder, "deep/twin/x.png"), Is.Null, "a folder whose name begins alike");
     }
 }

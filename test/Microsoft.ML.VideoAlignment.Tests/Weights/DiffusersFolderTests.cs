@@ -19,7 +19,7 @@ public class DiffusersFolderTests
         using var folder = new TemporaryFolder();
         folder.Write("unet/config.json", "{}"u8);
         string path = folder.Write($"unet/{name}", "x"u8);
-        Assert.That(new DiffusersFolder(folder.ToString()).Component("unet").WeightPath(variant), Is.EqualTo(path));
+        Assert.That(new DiffusersFolder(folder.ToString()).OpenComponent("unet").FindWeights(variant), Is.EqualTo(path));
     }
 
     [Test]
@@ -28,7 +28,7 @@ public class DiffusersFolderTests
         using var folder = new TemporaryFolder();
         folder.Write("diffusion_pytorch_model.bin", "x"u8);
         string path = folder.Write("diffusion_pytorch_model.safetensors", "x"u8);
-        Assert.That(new DiffusersFolder(folder.ToString()).WeightPath(), Is.EqualTo(path));
+        Assert.That(new DiffusersFolder(folder.ToString()).FindWeights(), Is.EqualTo(path));
     }
 
     [Test]
@@ -37,9 +37,9 @@ public class DiffusersFolderTests
         using var folder = new TemporaryFolder();
         folder.Write("model.fp16.safetensors", "x"u8);
         var files = new DiffusersFolder(folder.ToString());
-        Assert.That(() => files.WeightPath(),
+        Assert.That(() => files.FindWeights(),
             Throws.TypeOf<WeightFileException>().With.Message.Contain("model.fp16.safetensors").And.Message.Contain("pass it"));
-        Assert.That(() => files.WeightPath("bf16"), Throws.TypeOf<WeightFileException>().With.Message.Contain("diffusion_pytorch_model.bf16.safetensors"));
+        Assert.That(() => files.FindWeights("bf16"), Throws.TypeOf<WeightFileException>().With.Message.Contain("diffusion_pytorch_model.bf16.safetensors"));
     }
 
     [Test]
@@ -49,12 +49,12 @@ public class DiffusersFolderTests
         folder.Write("vae/diffusion_pytorch_model.bin", "x"u8);
         folder.Write("vae/broken.json", "{"u8);
         var files = new DiffusersFolder(folder.ToString());
-        Assert.That(files.Has("vae"), Is.True);
-        Assert.That(files.Has("unet"), Is.False);
-        Assert.That(() => files.Component("unet"), Throws.TypeOf<WeightFileException>().With.Message.Contain("no folder 'unet'. There are: vae"));
-        Assert.That(() => files.Component("vae").Config(),
+        Assert.That(files.HasComponent("vae"), Is.True);
+        Assert.That(files.HasComponent("unet"), Is.False);
+        Assert.That(() => files.OpenComponent("unet"), Throws.TypeOf<WeightFileException>().With.Message.Contain("no folder 'unet'. There are: vae"));
+        Assert.That(() => files.OpenComponent("vae").ReadConfig(),
             Throws.TypeOf<WeightFileException>().With.Message.Contain("no config.json").And.Message.Contain("diffusion_pytorch_model.bin"));
-        Assert.That(() => files.Component("vae").Config("broken.json"), Throws.TypeOf<WeightFileException>().With.Message.Contain("not valid JSON"));
+        Assert.That(() => files.OpenComponent("vae").ReadConfig("broken.json"), Throws.TypeOf<WeightFileException>().With.Message.Contain("not valid JSON"));
         Assert.That(() => new DiffusersFolder(folder.Path("other")), Throws.TypeOf<WeightFileException>().With.Message.Contain("no such folder"));
         Assert.That(() => new DiffusersFolder(folder.Path("vae/broken.json")), Throws.TypeOf<WeightFileException>().With.Message.Contain("is a file"));
     }

@@ -117,9 +117,9 @@ public class WeightFileTests
     [Test]
     public void AViewThatRepeatsAFewElementsForeverIsRefused()
     {
-        var storage = new TorchStorage(WeightDtype.Named("float32")!, false, "0", 1);
-        Assert.That(new StoredTensor(storage.Dtype, storage, 0, [4, 5], [0, 0]).Fault(), Is.Null);
-        Assert.That(new StoredTensor(storage.Dtype, storage, 0, [1L << 40], [0]).Fault(), Does.Contain("bytes made of a storage of 4"));
+        var storage = new TorchStorage(WeightDtype.FromName("float32")!, false, "0", 1);
+        Assert.That(new StoredTensor(storage.Dtype, storage, 0, [4, 5], [0, 0]).FindProblem(), Is.Null);
+        Assert.That(new StoredTensor(storage.Dtype, storage, 0, [1L << 40], [0]).FindProblem(), Does.Contain("bytes made of a storage of 4"));
     }
 
     internal static string ConformanceFile(string name, string file) => Path.Combine(ConformanceCase.Root, "S17-files", name, file);

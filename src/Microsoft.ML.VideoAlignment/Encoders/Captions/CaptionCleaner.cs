@@ -73,7 +73,7 @@ internal static class CaptionCleaner
     public static string Clean(string caption)
     {
         string text = LowerCase.Convert(CaptionText.Strip(CaptionText.DecodeUrl(caption))).Replace("<person>", "person", StringComparison.Ordinal);
-        text = CaptionMarkup.TextOf(CaptionText.Apply(text, s_addresses));
+        text = CaptionMarkup.ExtractText(CaptionText.Apply(text, s_addresses));
         text = CaptionText.Apply(text, s_signs);
         text = s_joint.Count(text) > MostJoints ? s_joint.Replace(text, " ") : text;
         text = CaptionText.Strip(HtmlEntities.Decode(HtmlEntities.Decode(TextRepair.Fix(text))));

@@ -39,7 +39,7 @@ internal sealed partial class CaptionMarkup
 
     private CaptionMarkup(string markup) => _markup = markup;
 
-    public static string TextOf(string markup)
+    public static string ExtractText(string markup)
     {
         if (markup.AsSpan().IndexOfAny('<', '&') < 0)
         {
@@ -130,7 +130,7 @@ internal sealed partial class CaptionMarkup
         if (number.Success || name.Success)
         {
             Match reference = number.Success ? number : name;
-            Write(number.Success ? Character(number.Groups[1].Value) : HtmlEntities.Named(name.Groups[1].Value) ?? $"&{name.Groups[1].Value}");
+            Write(number.Success ? Character(number.Groups[1].Value) : HtmlEntities.FindByName(name.Groups[1].Value) ?? $"&{name.Groups[1].Value}");
             _at = reference.Index + reference.Length;
             _at += _at < _markup.Length && _markup[_at] == ';' ? 1 : 0;
             return true;
@@ -294,7 +294,7 @@ internal sealed partial class CaptionMarkup
         bool small = hexadecimal
             ? long.TryParse(digits.AsSpan(1), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out long code)
             : long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out code);
-        return small && code is >= 0 and < 256 ? WrongEncoding.Windows1252((byte)code).ToString()
+        return small && code is >= 0 and < 256 ? Mojibake.FromWindows1252((byte)code).ToString()
             : small && Rune.IsValid((int)Math.Clamp(code, -1, int.MaxValue)) ? new Rune((int)code).ToString()
             : "\uFFFD";
     }

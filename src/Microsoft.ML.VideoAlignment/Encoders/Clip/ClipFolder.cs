@@ -21,7 +21,7 @@ internal sealed class ClipFolder : IDisposable
     public ClipFolder(DiffusersFolder folder, string? variant)
     {
         _files = folder;
-        _files.Config();
+        _files.ReadConfig();
         Weights = _files.OpenWeights(variant);
     }
 

@@ -23,7 +23,7 @@ internal static class ClipKeys
     /// </summary>
     /// <param name="source">The file.</param>
     /// <param name="prefix">The start of the names in the file.</param>
-    public static KeyMap Text(IWeightSource source, string prefix = "") => new()
+    public static KeyMap CreateTextMap(IWeightSource source, string prefix = "") => new()
     {
         Ignore = [PositionIds, .. s_visionOnly],
         Rename = Has(source, prefix + TextTower) ? null
@@ -33,7 +33,7 @@ internal static class ClipKeys
     /// <summary>Makes the map of the vision half, of an image encoder's file or a whole model's, with or without <c>vision_model.</c>.</summary>
     /// <param name="source">The file.</param>
     /// <param name="prefix">The start of the names in the file.</param>
-    public static KeyMap Vision(IWeightSource source, string prefix = "") => new()
+    public static KeyMap CreateVisionMap(IWeightSource source, string prefix = "") => new()
     {
         Ignore = [PositionIds, .. s_textOnly],
         Rename = Has(source, prefix + VisionTower) ? null

@@ -64,7 +64,7 @@ internal sealed class ClipModel : nn.Module
     /// <param name="pixels">[B, C, S, S], normalized.</param>
     /// <param name="interpolatePositions">Whether any [B, C, H, W] is accepted; the position table is then resized to the patch grid.</param>
     /// <returns>[B, P], not l2-normalized.</returns>
-    public Tensor ImageFeatures(Tensor pixels, bool interpolatePositions = false)
+    public Tensor GetImageFeatures(Tensor pixels, bool interpolatePositions = false)
     {
         using DisposeScope scope = NewDisposeScope();
         return _visualProjection.call(_vision.Run(pixels, interpolatePositions, keepHiddenStates: false).Pooled).MoveToOuterDisposeScope();
@@ -74,7 +74,7 @@ internal sealed class ClipModel : nn.Module
     /// <param name="ids">int64 [B, L].</param>
     /// <param name="attentionMask">[B, L], 0 on padding; null: padding is attended to like any token.</param>
     /// <returns>[B, P], not l2-normalized.</returns>
-    public Tensor TextFeatures(Tensor ids, Tensor? attentionMask = null)
+    public Tensor GetTextFeatures(Tensor ids, Tensor? attentionMask = null)
     {
         using DisposeScope scope = NewDisposeScope();
         return _textProjection.call(_text.Run(ids, attentionMask, keepHiddenStates: false).Pooled).MoveToOuterDisposeScope();

@@ -46,12 +46,13 @@ internal sealed class ClipTextEncoder : nn.Module<Tensor, Tensor>
     /// <param name="placement">The device, and how weights are stored.</param>
     /// <param name="prefix">The start of the names in the file, before each key of the module.</param>
     public static ClipTextEncoder FromSource(IWeightSource source, ClipTextConfig config, Placement placement, string prefix = "") => WeightLoader.Fill(
-        new ClipTextEncoder(config, source.Entries.ContainsKey($"{prefix}text_projection.weight"), placement), source, prefix, ClipKeys.Text(source, prefix));
+        new ClipTextEncoder(config, source.Entries.ContainsKey($"{prefix}text_projection.weight"), placement), source, prefix,
+            ClipKeys.CreateTextMap(source, prefix));
 
     /// <summary>Computes what diffusion models are conditioned on: the last hidden state after final_layer_norm.</summary>
     /// <param name="ids">int64 [B, L].</param>
     /// <returns>[B, L, D].</returns>
-    public override Tensor forward(Tensor ids) => Context(ids);
+    public override Tensor forward(Tensor ids) => EncodeContext(ids);
 
     /// <summary>
     /// Computes the conditioning: final_layer_norm of the output of the layer <paramref name="clipSkip"/> before the last, as diffusers' clip_skip.
@@ -60,7 +61,7 @@ internal sealed class ClipTextEncoder : nn.Module<Tensor, Tensor>
     /// <param name="attentionMask">[B, L], 0 on padding; null (as diffusion models do): padding is attended to like any token.</param>
     /// <param name="clipSkip">The number of last layers that do not run, 0 to all of them.</param>
     /// <returns>[B, L, D].</returns>
-    public Tensor Context(Tensor ids, Tensor? attentionMask = null, int clipSkip = 0) => _tower.Context(ids, attentionMask, clipSkip);
+    public Tensor EncodeContext(Tensor ids, Tensor? attentionMask = null, int clipSkip = 0) => _tower.EncodeContext(ids, attentionMask, clipSkip);
 
     /// <summary>Computes all outputs of the reference.</summary>
     /// <param name="ids">int64 [B, L]; L may be smaller than <see cref="ClipTextConfig.MaxPositionEmbeddings"/>.</param>

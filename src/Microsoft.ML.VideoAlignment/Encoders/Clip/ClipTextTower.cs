@@ -34,7 +34,7 @@ internal sealed class ClipTextTower : nn.Module
     /// <param name="attentionMask">[B, L], 0 on padding; null: padding is attended to like any token.</param>
     /// <param name="clipSkip">The number of last layers that do not run, 0 to all of them.</param>
     /// <returns>[B, L, D].</returns>
-    public Tensor Context(Tensor ids, Tensor? attentionMask, int clipSkip)
+    public Tensor EncodeContext(Tensor ids, Tensor? attentionMask, int clipSkip)
     {
         if (clipSkip < 0 || clipSkip > _encoder.Depth)
         {
@@ -73,14 +73,14 @@ internal sealed class ClipTextTower : nn.Module
     private Tensor Pool(Tensor last, Tensor ids)
     {
         Tensor position = _eosTokenId == 2 ? ids.argmax(-1) : ids.EqualTo(_eosTokenId).to_type(ScalarType.Int32).argmax(-1);
-        return Row(last, position);
+        return SelectRow(last, position);
     }
 
     /// <summary>Selects one row of each sequence.</summary>
     /// <param name="states">[B, L, D].</param>
     /// <param name="position">int64 [B], the index of the row in each sequence.</param>
     /// <returns>[B, D].</returns>
-    public static Tensor Row(Tensor states, Tensor position) =>
+    public static Tensor SelectRow(Tensor states, Tensor position) =>
         states.gather(1, position.view(-1, 1, 1).expand(-1, 1, states.shape[2])).squeeze(1);
 
     // Causal and padding together, [B, 1, L, L]; null where there is no padding to exclude, so that the causal kernel is used.
@@ -129,7 +129,7 @@ internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
         }
 
         using DisposeScope scope = NewDisposeScope();
-        ScalarType dtype = Placement.Computing(_position.Weight.dtype);
+        ScalarType dtype = Placement.ComputeDtype(_position.Weight.dtype);
         Tensor token = _token.call(ids).to_type(dtype);
         return token.Add(_position.Weight.narrow(0, 0, ids.shape[1]).to_type(dtype)).MoveToOuterDisposeScope();
     }

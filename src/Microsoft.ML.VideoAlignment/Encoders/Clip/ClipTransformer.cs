@@ -19,7 +19,7 @@ internal sealed class ClipTransformer : nn.Module
         : base(nameof(ClipTransformer))
     {
         _layers = nn.ModuleList([.. Enumerable.Range(0, checked((int)layers)).Select(_ => new EncoderLayer(shape, placement))]);
-        _storedSmaller = Placement.Computing(placement.Dtype) != placement.Dtype;
+        _storedSmaller = Placement.ComputeDtype(placement.Dtype) != placement.Dtype;
         RegisterComponents();
     }
 

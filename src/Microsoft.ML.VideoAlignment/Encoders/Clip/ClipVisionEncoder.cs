@@ -27,7 +27,7 @@ internal sealed class ClipVisionEncoder : nn.Module<Tensor, Tensor>
     public ClipVisionConfig Config { get; }
 
     /// <summary>Makes the same encoder on the meta device, with shapes but no values.</summary>
-    public ClipVisionEncoder OnMeta() => new(Config, _projection is not null, Placement.ShapesOf(this));
+    public ClipVisionEncoder ToMeta() => new(Config, _projection is not null, Placement.MetaLike(this));
 
     /// <summary>Reads config.json and the weights of a transformers folder. Of a whole CLIP model's folder only the vision half is read.</summary>
     /// <param name="folder">The folder.</param>
@@ -51,7 +51,7 @@ internal sealed class ClipVisionEncoder : nn.Module<Tensor, Tensor>
     public static ClipVisionEncoder FromSource(IWeightSource source, ClipVisionConfig config, Placement placement, string prefix = "")
     {
         bool projects = source.Entries.ContainsKey($"{prefix}visual_projection.weight");
-        return WeightLoader.Fill(new ClipVisionEncoder(config, projects, placement), source, prefix, ClipKeys.Vision(source, prefix));
+        return WeightLoader.Fill(new ClipVisionEncoder(config, projects, placement), source, prefix, ClipKeys.CreateVisionMap(source, prefix));
     }
 
     /// <summary>Computes the image embedding.</summary>

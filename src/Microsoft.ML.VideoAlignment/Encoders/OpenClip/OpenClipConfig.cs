@@ -39,7 +39,7 @@ internal sealed record OpenClipConfig(long EmbedDim, OpenClipVisionConfig? Visio
     {
         var shapes = new OpenClipShapes(source);
         return new OpenClipConfig(
-            shapes.Shape("text_projection", 2)[1],
+            shapes.RequireShape("text_projection", 2)[1],
             OpenClipVisionConfig.FromShapes(shapes, visionHeadWidth),
             OpenClipTextConfig.FromShapes(shapes, textHeadWidth));
     }
@@ -74,7 +74,7 @@ internal sealed record OpenClipVisionConfig
             ImageWidth = rowWidth,
             PatchSize = ConfigJson.Integer(json, "patch_size", 16),
             Layers = ConfigJson.Integer(json, "layers", 12, maximum: ConfigJson.MaxLayers),
-            Layer = OpenClipLayer.Shape(
+            Layer = OpenClipLayer.CreateShape(
                 width,
                 (long)(width * ConfigJson.Number(json, "mlp_ratio", 4, maximum: 1000)),
                 width / ConfigJson.Integer(json, "head_width", 64),
@@ -84,9 +84,9 @@ internal sealed record OpenClipVisionConfig
 
     public static OpenClipVisionConfig FromShapes(OpenClipShapes shapes, long? headWidth)
     {
-        long[] patch = shapes.Shape("visual.conv1.weight", 4);
+        long[] patch = shapes.RequireShape("visual.conv1.weight", 4);
         long width = patch[0];
-        long patches = shapes.Shape("visual.positional_embedding", 2)[0] - 1;
+        long patches = shapes.RequireShape("visual.positional_embedding", 2)[0] - 1;
         long side = (long)Math.Round(Math.Sqrt(patches));
         if (side * side != patches)
         {
@@ -99,9 +99,9 @@ internal sealed record OpenClipVisionConfig
             ImageHeight = side * patch[2],
             ImageWidth = side * patch[2],
             PatchSize = patch[2],
-            Layers = shapes.Depth("visual."),
-            Layer = OpenClipLayer.Shape(
-                width, shapes.MlpWidth("visual."), shapes.Heads("image", width, headWidth ?? (width >= 1280 ? width / 16 : 64)), quickGelu: false),
+            Layers = shapes.CountBlocks("visual."),
+            Layer = OpenClipLayer.CreateShape(
+                width, shapes.MlpWidth("visual."), shapes.CountHeads("image", width, headWidth ?? (width >= 1280 ? width / 16 : 64)), quickGelu: false),
         };
     }
 }
@@ -127,20 +127,20 @@ internal sealed record OpenClipTextConfig
             ContextLength = ConfigJson.Integer(json, "context_length", 77),
             VocabSize = ConfigJson.Integer(json, "vocab_size", 49408),
             Layers = ConfigJson.Integer(json, "layers", 12, maximum: ConfigJson.MaxLayers),
-            Layer = OpenClipLayer.Shape(
+            Layer = OpenClipLayer.CreateShape(
                 width, (long)(width * ConfigJson.Number(json, "mlp_ratio", 4, maximum: 1000)), ConfigJson.Integer(json, "heads", 8), quickGelu),
         };
     }
 
     public static OpenClipTextConfig FromShapes(OpenClipShapes shapes, long? headWidth)
     {
-        long[] words = shapes.Shape("token_embedding.weight", 2);
+        long[] words = shapes.RequireShape("token_embedding.weight", 2);
         return new OpenClipTextConfig
         {
-            ContextLength = shapes.Shape("positional_embedding", 2)[0],
+            ContextLength = shapes.RequireShape("positional_embedding", 2)[0],
             VocabSize = words[0],
-            Layers = shapes.Depth(""),
-            Layer = OpenClipLayer.Shape(words[1], shapes.MlpWidth(""), shapes.Heads("text", words[1], headWidth ?? 64), quickGelu: false),
+            Layers = shapes.CountBlocks(""),
+            Layer = OpenClipLayer.CreateShape(words[1], shapes.MlpWidth(""), shapes.CountHeads("text", words[1], headWidth ?? 64), quickGelu: false),
         };
     }
 }
@@ -150,7 +150,7 @@ internal static class OpenClipLayer
     /// <summary>LayerNorm's epsilon everywhere in OpenCLIP.</summary>
     public const double NormEps = 1e-5;
 
-    public static EncoderShape Shape(long width, long mlpWidth, long heads, bool quickGelu) =>
+    public static EncoderShape CreateShape(long width, long mlpWidth, long heads, bool quickGelu) =>
         new(width, mlpWidth, heads, quickGelu ? Activation.QuickGelu : Activation.Gelu, NormEps) { FusedQkv = true };
 }
 
@@ -162,7 +162,7 @@ internal sealed partial class OpenClipShapes(IWeightSource source)
     /// <param name="name">Its name.</param>
     /// <param name="axes">The number of axes that it must have.</param>
     /// <exception cref="WeightFileException">There is no such tensor, or it has another number of axes.</exception>
-    public long[] Shape(string name, int axes) =>
+    public long[] RequireShape(string name, int axes) =>
         !source.Entries.TryGetValue(name, out WeightInfo info) ? throw Fault($"there is no {name}")
         : info.Shape.Count != axes || info.Shape.Any(size => size < 1)
             ? throw Fault($"{name} has the shape {Shapes.Describe(info.Shape)}, expected {axes} axes")
@@ -170,13 +170,13 @@ internal sealed partial class OpenClipShapes(IWeightSource source)
 
     /// <summary>The number of blocks of a tower: the highest number of one, plus one.</summary>
     /// <param name="tower">The start of the tower's names: "visual." or "".</param>
-    public long Depth(string tower) => 1 + source.Entries.Keys.Where(name => name.StartsWith(tower, StringComparison.Ordinal))
+    public long CountBlocks(string tower) => 1 + source.Entries.Keys.Where(name => name.StartsWith(tower, StringComparison.Ordinal))
         .Select(name => Block().Match(name[tower.Length..])).Where(match => match.Success)
         .Select(match => long.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture)).DefaultIfEmpty(-1).Max();
 
-    public long MlpWidth(string tower) => Shape($"{tower}transformer.resblocks.0.mlp.c_fc.weight", 2)[0];
+    public long MlpWidth(string tower) => RequireShape($"{tower}transformer.resblocks.0.mlp.c_fc.weight", 2)[0];
 
-    public long Heads(string tower, long width, long headWidth) =>
+    public long CountHeads(string tower, long width, long headWidth) =>
         headWidth > 0 && width % headWidth == 0
             ? width / headWidth
             : throw Fault($"the {tower} tower's width {width} is not a multiple of heads of {headWidth}");

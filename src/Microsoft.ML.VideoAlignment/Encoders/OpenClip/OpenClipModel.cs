@@ -57,11 +57,11 @@ internal sealed class OpenClipModel : nn.Module
     /// <param name="placement">The device, and how weights are stored.</param>
     /// <param name="prefix">The start of the names in the file, such as "cond_stage_model.model.".</param>
     public static OpenClipModel FromSource(IWeightSource source, OpenClipConfig config, OpenClipHalves halves, Placement placement, string prefix = "") =>
-        WeightLoader.Fill(new OpenClipModel(config, halves, placement), source, prefix, Keys(halves));
+        WeightLoader.Fill(new OpenClipModel(config, halves, placement), source, prefix, CreateKeyMap(halves));
 
     /// <summary>Makes the map of open_clip's names to keys; names of a tower that is not loaded map to null.</summary>
     /// <param name="halves">The towers to load.</param>
-    public static KeyMap Keys(OpenClipHalves halves) => new()
+    public static KeyMap CreateKeyMap(OpenClipHalves halves) => new()
     {
         Aliases =
         [

@@ -7,7 +7,7 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
 /// <summary>open_clip's text tower, whose names have no prefix in a file. It is causal, and padding (id 0) is a token like any other.</summary>
-/// <remarks>Its blocks are <c>encoder.layers</c> here (<see cref="OpenClipModel.Keys"/>).</remarks>
+/// <remarks>Its blocks are <c>encoder.layers</c> here (<see cref="OpenClipModel.CreateKeyMap"/>).</remarks>
 internal sealed class OpenClipTextTower : nn.Module
 {
     [ComponentName(Name = "token_embedding")]
@@ -44,10 +44,10 @@ internal sealed class OpenClipTextTower : nn.Module
     /// <summary>Computes text features: the row of the highest id, which is the end token.</summary>
     /// <param name="ids">int64 [B, L].</param>
     /// <returns>[B, E], not l2-normalized.</returns>
-    public Tensor Features(Tensor ids)
+    public Tensor GetFeatures(Tensor ids)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor pooled = ClipTextTower.Row(Context(ids, clipSkip: 0), ids.argmax(-1));
+        Tensor pooled = ClipTextTower.SelectRow(EncodeContext(ids, clipSkip: 0), ids.argmax(-1));
         return Ops.MatMul(pooled, _projection.to_type(pooled.dtype)).MoveToOuterDisposeScope();
     }
 
@@ -55,7 +55,7 @@ internal sealed class OpenClipTextTower : nn.Module
     /// <param name="ids">int64 [B, L].</param>
     /// <param name="clipSkip">The number of last layers that do not run; 1: lvdm's FrozenOpenCLIPEmbedder with layer "penultimate".</param>
     /// <returns>[B, L, D].</returns>
-    public Tensor Context(Tensor ids, int clipSkip)
+    public Tensor EncodeContext(Tensor ids, int clipSkip)
     {
         Shapes.Require(ids, "B, L");
         if (ids.shape[1] > Config.ContextLength)
@@ -66,7 +66,7 @@ internal sealed class OpenClipTextTower : nn.Module
         }
 
         using DisposeScope scope = NewDisposeScope();
-        ScalarType dtype = Placement.Computing(_position.dtype);
+        ScalarType dtype = Placement.ComputeDtype(_position.dtype);
         Tensor embedded = _token.call(ids).to_type(dtype).Add(_position.narrow(0, 0, ids.shape[1]).to_type(dtype));
         Tensor state = _encoder.Run(embedded, mask: null, causal: true, _encoder.Depth - clipSkip);
         return _normAfter.call(state).MoveToOuterDisposeScope();

@@ -7,7 +7,7 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
 /// <summary>open_clip's VisionTransformer; its names in a file begin with <c>visual</c>.</summary>
-/// <remarks>Its blocks are <c>encoder.layers</c> here (<see cref="OpenClipModel.Keys"/>).</remarks>
+/// <remarks>Its blocks are <c>encoder.layers</c> here (<see cref="OpenClipModel.CreateKeyMap"/>).</remarks>
 internal sealed class OpenClipVisionTower : nn.Module<Tensor, Tensor>
 {
     [ComponentName(Name = "class_embedding")]

@@ -27,7 +27,7 @@ internal sealed class StreamedT5Encoder : IT5Encoder
         try
         {
             using var whole = new T5Encoder(config, Placement.Meta);
-            LoadReport report = WeightLoader.Compare(whole, source, prefix, T5Keys.For(source, prefix));
+            LoadReport report = WeightLoader.Compare(whole, source, prefix, T5Keys.CreateMap(source, prefix));
             if (!report.Fits)
             {
                 throw new WeightFileException(source.Location, $"does not fit {nameof(T5Encoder)}. {report.Problem}");
@@ -60,7 +60,7 @@ internal sealed class StreamedT5Encoder : IT5Encoder
         {
             using DisposeScope step = NewDisposeScope();
             using T5Block block = Fill(new T5Block(Config, ownsTable: index == 0, _placement), $"encoder.block.{index}.");
-            bias ??= T5Encoder.Bias(block.PositionBias(ids.shape[1]), attentionMask).MoveToOuterDisposeScope();
+            bias ??= T5Encoder.CombineBias(block.ComputePositionBias(ids.shape[1]), attentionMask).MoveToOuterDisposeScope();
             Tensor next = block.Forward(x, bias).MoveToOuterDisposeScope();
             x.Dispose();
             x = next;

@@ -41,7 +41,7 @@ internal sealed class T5Block : nn.Module
     /// <param name="length">L, the number of tokens in a row.</param>
     /// <returns>[1, heads, L, L].</returns>
     /// <exception cref="InvalidOperationException">This is not the first block.</exception>
-    public Tensor PositionBias(long length) => T5PositionBias.Compute(
+    public Tensor ComputePositionBias(long length) => T5PositionBias.Compute(
         _layer.Attention.Table ?? throw new InvalidOperationException("Only the first block has the table of position biases."), length, _maxDistance);
 
     // Carries the names.
@@ -91,7 +91,7 @@ internal sealed class T5AttentionLayer : nn.Module
         Tensor normal = _norm.call(x);
 
         // The fused kernel divides by the root of the head size, and has no switch for it.
-        Tensor query = Heads(_projections.Query.Scaled(normal, Math.Sqrt(_headSize)));
+        Tensor query = Heads(_projections.Query.ForwardScaled(normal, Math.Sqrt(_headSize)));
         Tensor y = Ops.Attention(query, Heads(_projections.Key.call(normal)), Heads(_projections.Value.call(normal)), bias);
         return _projections.Output.call(y.transpose(1, 2).flatten(2)).MoveToOuterDisposeScope(); // [B, heads, L, d] -> [B, L, heads*d]
     }

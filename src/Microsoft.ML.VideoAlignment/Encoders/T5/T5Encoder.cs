@@ -44,7 +44,7 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
     /// <param name="placement">The device, and how weights are stored.</param>
     /// <param name="prefix">The start of the names in the file, before each key of the module.</param>
     public static T5Encoder FromSource(IWeightSource source, T5Config config, Placement placement, string prefix = "") =>
-        WeightLoader.Fill(new T5Encoder(config, placement), source, prefix, T5Keys.For(source, prefix));
+        WeightLoader.Fill(new T5Encoder(config, placement), source, prefix, T5Keys.CreateMap(source, prefix));
 
     public Tensor Encode(Tensor ids, Tensor? attentionMask) => Run(ids, attentionMask, states: null);
 
@@ -60,7 +60,7 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
         Shapes.Require(ids, "B, L");
         using DisposeScope scope = NewDisposeScope();
         Tensor x = Embed(_shared, ids);
-        Tensor bias = Bias(_encoder.Blocks[0].PositionBias(ids.shape[1]), attentionMask);
+        Tensor bias = CombineBias(_encoder.Blocks[0].ComputePositionBias(ids.shape[1]), attentionMask);
         foreach (T5Block block in _encoder.Blocks)
         {
             x = block.Forward(x, bias);
@@ -77,7 +77,7 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
     internal static Tensor Embed(Embedding table, Tensor ids)
     {
         using Tensor rows = table.call(ids);
-        return rows.to_type(Placement.Computing(rows.dtype)).alias();
+        return rows.to_type(Placement.ComputeDtype(rows.dtype)).alias();
     }
 
     /// <summary>
@@ -86,7 +86,7 @@ internal sealed class T5Encoder : nn.Module, IT5Encoder
     /// <param name="position">The position bias, [1, heads, L, L].</param>
     /// <param name="attentionMask">[B, L], 0 on padding; null: padding is attended to like any token.</param>
     /// <returns>[1 or B, heads, L, L].</returns>
-    internal static Tensor Bias(Tensor position, Tensor? attentionMask)
+    internal static Tensor CombineBias(Tensor position, Tensor? attentionMask)
     {
         if (attentionMask is null)
         {

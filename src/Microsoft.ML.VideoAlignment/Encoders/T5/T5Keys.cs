@@ -14,7 +14,7 @@ internal static class T5Keys
     /// <summary>Makes the map of a file: of the two names of the embedding, the one that it has.</summary>
     /// <param name="source">The weights.</param>
     /// <param name="prefix">The start of the names in the file, before each key.</param>
-    public static KeyMap For(IWeightSource source, string prefix = "") => new()
+    public static KeyMap CreateMap(IWeightSource source, string prefix = "") => new()
     {
         Ignore = ["decoder.*", "lm_head.*", .. source.Entries.ContainsKey(prefix + Shared) ? new[] { EmbedTokens } : []],
         Rename = name => name == EmbedTokens ? Shared : name,

@@ -26,7 +26,7 @@ internal static class T5PositionBias
         }
 
         Tensor rows = table.call(tensor(buckets, device: table.Weight.device)); // [L*L, heads]
-        return rows.to_type(Placement.Computing(rows.dtype)).view(length, length, -1).permute(2, 0, 1).unsqueeze(0).contiguous().MoveToOuterDisposeScope();
+        return rows.to_type(Placement.ComputeDtype(rows.dtype)).view(length, length, -1).permute(2, 0, 1).unsqueeze(0).contiguous().MoveToOuterDisposeScope();
     }
 
     /// <summary>Returns the table's row for a relative position, in float32 like the reference, whose rounding decides at the borders.</summary>

@@ -69,7 +69,7 @@ internal static class AddedTokenFiles
     /// <summary>Reads a JSON file of the folder; undefined where there is none.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="file">The name of the file.</param>
-    public static JsonElement Json(string folder, string file)
+    public static JsonElement ReadJson(string folder, string file)
     {
         string path = Path.Combine(folder, file);
         return File.Exists(path) ? JsonFile.ReadObject(path) : default;

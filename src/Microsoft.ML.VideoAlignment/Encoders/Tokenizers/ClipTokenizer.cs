@@ -71,7 +71,7 @@ internal sealed class ClipTokenizer
     {
         int most = maxLength ?? MaxLength;
         ArgumentOutOfRangeException.ThrowIfLessThan(most, 2, nameof(maxLength));
-        IReadOnlyList<int>[] rows = [.. texts.Select(Tokens)];
+        IReadOnlyList<int>[] rows = [.. texts.Select(ToIds)];
         int length = padToLongest ? Math.Min(most, rows.Select(row => row.Count + 2).DefaultIfEmpty(2).Max()) : most;
         long[,] ids = new long[rows.Length, length];
         long[,] mask = new long[rows.Length, length];
@@ -93,7 +93,7 @@ internal sealed class ClipTokenizer
 
     /// <summary>Returns the ids of the text alone, uncut, without start and end.</summary>
     /// <param name="text">The text as written.</param>
-    public IReadOnlyList<int> Tokens(string text)
+    public IReadOnlyList<int> ToIds(string text)
     {
         List<int> ids = [];
         foreach ((string piece, int? added) in _added.Split(text))

@@ -43,9 +43,9 @@ internal static class ClipTokenizerFolder
 
     private static (BpeVocabulary Vocabulary, ClipTokenizerOptions Options) OpenFiles(string folder)
     {
-        JsonElement config = AddedTokenFiles.Json(folder, "tokenizer_config.json");
-        JsonElement map = AddedTokenFiles.Json(folder, "special_tokens_map.json");
-        JsonElement whole = AddedTokenFiles.Json(folder, "tokenizer.json");
+        JsonElement config = AddedTokenFiles.ReadJson(folder, "tokenizer_config.json");
+        JsonElement map = AddedTokenFiles.ReadJson(folder, "special_tokens_map.json");
+        JsonElement whole = AddedTokenFiles.ReadJson(folder, "tokenizer.json");
         string vocab = Path.Combine(folder, "vocab.json");
         string merges = Path.Combine(folder, "merges.txt");
         BpeVocabulary vocabulary = !File.Exists(vocab) && whole.ValueKind == JsonValueKind.Object
@@ -62,7 +62,7 @@ internal static class ClipTokenizerFolder
             MaxLength = AddedTokenFiles.Find(config, "model_max_length") is { ValueKind: JsonValueKind.Number } length && length.GetDouble() <= LargestLength
                 ? length.GetInt32()
                 : defaults.MaxLength,
-            AddedTokens = AddedTokenFiles.Read(AddedTokenFiles.Json(folder, "added_tokens.json"), whole, config, folder),
+            AddedTokens = AddedTokenFiles.Read(AddedTokenFiles.ReadJson(folder, "added_tokens.json"), whole, config, folder),
         });
     }
 

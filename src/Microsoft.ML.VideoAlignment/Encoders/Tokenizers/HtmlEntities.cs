@@ -20,7 +20,7 @@ internal static class HtmlEntities
 
     /// <summary>Returns the text of a name; null where the name is unknown.</summary>
     /// <param name="name">The name without ampersand and semicolon.</param>
-    public static string? Named(string name) => s_names.Value.GetValueOrDefault($"{name};");
+    public static string? FindByName(string name) => s_names.Value.GetValueOrDefault($"{name};");
 
     /// <summary>
     /// Decodes as ftfy does: only references that end in a semicolon, but a lower-case name is known in capitals too (&amp;EACUTE; is a capital letter).
@@ -121,7 +121,7 @@ internal static class HtmlEntities
         return code switch
         {
             0 or >= 0xD800 and <= 0xDFFF or > 0x10FFFF => "\uFFFD",
-            >= 0x80 and <= 0x9F => WrongEncoding.Windows1252((byte)code).ToString(),
+            >= 0x80 and <= 0x9F => Mojibake.FromWindows1252((byte)code).ToString(),
             0x9 or 0xA or 0xC or 0xD => ((char)code).ToString(),
             < 0x20 or 0x7F or >= 0xFDD0 and <= 0xFDEF => "",
             _ when (code & 0xFFFE) == 0xFFFE => "",

@@ -16,7 +16,7 @@ internal static class OpenClipVocabulary
     /// <summary>Reads the merges file (gzip or plain) or a tokenizer folder.</summary>
     /// <param name="path">The file or folder.</param>
     /// <exception cref="FileNotFoundException">Neither exists.</exception>
-    public static ClipTokenizer Tokenizer(string path)
+    public static ClipTokenizer ReadTokenizer(string path)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         if (Directory.Exists(path))

@@ -45,7 +45,7 @@ internal sealed class T5Tokenizer
     public static T5Tokenizer FromFolder(string folder, int? maxLength = null)
     {
         var model = SentencePieceModel.FromFile(T5TokenizerFolder.Require(folder));
-        JsonElement config = AddedTokenFiles.Json(folder, "tokenizer_config.json");
+        JsonElement config = AddedTokenFiles.ReadJson(folder, "tokenizer_config.json");
         return new T5Tokenizer(model, maxLength ?? ConfiguredLength(config), Added(model, folder, config));
     }
 
@@ -60,7 +60,7 @@ internal sealed class T5Tokenizer
     {
         int most = maxLength ?? MaxLength;
         ArgumentOutOfRangeException.ThrowIfLessThan(most, 1, nameof(maxLength));
-        IReadOnlyList<int>[] rows = [.. texts.Select(Tokens)];
+        IReadOnlyList<int>[] rows = [.. texts.Select(ToIds)];
         int length = padToLongest ? Math.Min(most, rows.Select(row => row.Count + 1).DefaultIfEmpty(1).Max()) : most;
         long[,] ids = new long[rows.Length, length];
         long[,] mask = new long[rows.Length, length];
@@ -81,7 +81,7 @@ internal sealed class T5Tokenizer
 
     /// <summary>Returns the ids of the text alone, uncut, without the end token.</summary>
     /// <param name="text">The text as written.</param>
-    public IReadOnlyList<int> Tokens(string text) =>
+    public IReadOnlyList<int> ToIds(string text) =>
         [.. _added.Split(text).SelectMany(piece => piece.Id is { } id ? [id] : _segmenter.Segment(piece.Text))];
 
     // The model's own marks, the extra ids that follow its pieces ("<extra_id_0>" is the last of them), and the tokens of the folder's files. Reference:
@@ -95,7 +95,7 @@ internal sealed class T5Tokenizer
         IEnumerable<AddedToken> extra = Enumerable.Range(0, count).Select(index =>
             new AddedToken(FormattableString.Invariant($"<extra_id_{index}>"), model.Pieces.Count + count - 1 - index) { LeftStrip = true, RightStrip = true });
         IReadOnlyList<AddedToken> written = AddedTokenFiles.Read(
-            AddedTokenFiles.Json(folder, "added_tokens.json"), AddedTokenFiles.Json(folder, "tokenizer.json"), config, folder);
+            AddedTokenFiles.ReadJson(folder, "added_tokens.json"), AddedTokenFiles.ReadJson(folder, "tokenizer.json"), config, folder);
         return [.. marks.Concat(extra).Concat(written).Select(token => token with { Normalized = false })];
     }
 

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace Microsoft.ML.VideoAlignment.Encoders;
 
 /// <summary>
-/// Repairs a text like ftfy.fix_text with its defaults (ftfy 6.3), which OpenCLIP's tokenizer runs first. Differences: see <see cref="WrongEncoding"/>.
+/// Repairs a text like ftfy.fix_text with its defaults (ftfy 6.3), which OpenCLIP's tokenizer runs first. Differences: see <see cref="Mojibake"/>.
 /// </summary>
 /// <remarks>
 /// It handles references, wrong encodings, ligatures, widths, quotes, line ends, control characters and form C, line by line, each until nothing changes.
@@ -48,7 +48,7 @@ internal static partial class TextRepair
 
     private static string Pass(string line, bool references)
     {
-        string text = WrongEncoding.Repair(references ? HtmlEntities.DecodeComplete(line) : line);
+        string text = Mojibake.Repair(references ? HtmlEntities.DecodeComplete(line) : line);
         var mapped = new StringBuilder(text.Length);
         foreach (Rune rune in text.EnumerateRunes())
         {
@@ -59,7 +59,7 @@ internal static partial class TextRepair
                 continue;
             }
 
-            char letter = rune.Value is >= 0x80 and <= 0x9F ? WrongEncoding.Windows1252((byte)rune.Value) : (char)rune.Value;
+            char letter = rune.Value is >= 0x80 and <= 0x9F ? Mojibake.FromWindows1252((byte)rune.Value) : (char)rune.Value;
             if (s_letters.TryGetValue(letter, out string? replacement))
             {
                 mapped.Append(replacement);

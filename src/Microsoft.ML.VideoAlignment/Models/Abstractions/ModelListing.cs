@@ -20,7 +20,7 @@ internal sealed record ModelListing(string Path, IReadOnlyCollection<string> Com
         if (folders.FirstOrDefault(folder => WeightNames.Find(name => Has($"{folder}/{name}"), variant) is null) is { } lacking)
         {
             throw new WeightFileException(System.IO.Path.Combine(Path, lacking), "has no weights. Looked for "
-                + $"{string.Join(", ", WeightNames.Wanted(variant))}.");
+                + $"{string.Join(", ", WeightNames.Candidates(variant))}.");
         }
     }
 

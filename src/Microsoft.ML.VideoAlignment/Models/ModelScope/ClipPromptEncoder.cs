@@ -23,10 +23,10 @@ internal sealed class ClipPromptEncoder(ClipTokenizer tokenizer, ClipTextEncoder
     public Tensor Encode(IReadOnlyList<string> prompts)
     {
         using Tensor ids = Tokens(prompts);
-        return network.Context(ids);
+        return network.EncodeContext(ids);
     }
 
-    public int CountTruncated(string prompt) => Math.Max(0, tokenizer.Tokens(prompt).Count + 2 - tokenizer.MaxLength);
+    public int CountTruncated(string prompt) => Math.Max(0, tokenizer.ToIds(prompt).Count + 2 - tokenizer.MaxLength);
 
     public void MoveTo(Device device)
     {

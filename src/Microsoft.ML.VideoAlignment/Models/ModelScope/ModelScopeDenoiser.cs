@@ -29,7 +29,7 @@ internal sealed class ModelScopeDenoiser(ModelScopeUNet unet, int spatialFactor)
         return unet.Forward(latents, each, condition.Text);
     }
 
-    public IDenoiser OnMeta() => new ModelScopeDenoiser(new ModelScopeUNet(unet.Config, Placement.ShapesOf(unet)), spatialFactor);
+    public IDenoiser OnMeta() => new ModelScopeDenoiser(new ModelScopeUNet(unet.Config, Placement.MetaLike(unet)), spatialFactor);
 
     public void MoveTo(Device device) => unet.to(device);
 

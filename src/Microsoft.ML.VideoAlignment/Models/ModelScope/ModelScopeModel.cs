@@ -36,7 +36,7 @@ internal static class ModelScopeModel
     {
         Traits = s_traits,
         Layout = $"a diffusers folder: {DiffusersFolder.IndexName} with {ClassName}, unet/, vae/, text_encoder/, tokenizer/, scheduler/",
-        Recognizes = static listing => DiffusersFolder.PipelineClass(listing.Path) == ClassName,
+        Recognizes = static listing => DiffusersFolder.ReadPipelineClass(listing.Path) == ClassName,
         Check = Check,
         Load = static (path, options, cancellation) => FromFolder(path, options.Variant, Placement.OnCpu(options.Precision), cancellation),
         Untrained = ModelScopeUntrained.Make,
@@ -55,9 +55,10 @@ internal static class ModelScopeModel
         JsonElement scheduler = ConfiguredSamplers.Read(files);
         using var parts = new ConstructionScope();
         ClipPromptEncoder prompts = parts.Add(new ClipPromptEncoder(
-            ClipTokenizer.FromFolder(files.Component("tokenizer").Location), ClipTextEncoder.FromFolder(files.Component("text_encoder"), placement, variant)));
-        ModelScopeUNet unet = parts.Add(LoadUNet(files.Component("unet"), variant, placement));
-        AutoencoderKL vae = parts.Add(LoadVae(files.Component("vae"), variant, placement));
+            ClipTokenizer.FromFolder(files.OpenComponent("tokenizer").Location),
+                ClipTextEncoder.FromFolder(files.OpenComponent("text_encoder"), placement, variant)));
+        ModelScopeUNet unet = parts.Add(LoadUNet(files.OpenComponent("unet"), variant, placement));
+        AutoencoderKL vae = parts.Add(LoadVae(files.OpenComponent("vae"), variant, placement));
         return parts.Finish(FromNetworks(folder, prompts, unet, vae, scheduler, placement, frames)) with
         {
             Sampling = sampling,
@@ -108,10 +109,10 @@ internal static class ModelScopeModel
     private static void Check(ModelListing listing, VideoModelOptions options)
     {
         var files = new DiffusersFolder(listing.Path);
-        files.Component("unet").Parse(ModelScopeUNetConfig.FromJson);
-        files.Component("vae").Parse(AutoencoderKLConfig.FromJson);
-        files.Component("text_encoder").Parse(ClipTextConfig.FromJson);
-        ClipTokenizer.FromFolder(files.Component("tokenizer").Location);
+        files.OpenComponent("unet").Parse(ModelScopeUNetConfig.FromJson);
+        files.OpenComponent("vae").Parse(AutoencoderKLConfig.FromJson);
+        files.OpenComponent("text_encoder").Parse(ClipTextConfig.FromJson);
+        ClipTokenizer.FromFolder(files.OpenComponent("tokenizer").Location);
         ConfiguredSamplers.Read(files);
         listing.RequireWeights(options.Variant, "unet", "vae", "text_encoder");
     }

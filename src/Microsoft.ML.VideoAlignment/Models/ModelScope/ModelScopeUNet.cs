@@ -51,7 +51,7 @@ internal sealed class ModelScopeUNet : nn.Module
         _transformerIn = new TemporalTransformer(widths[0], TransformerInHeads, config.HeadSize, config.NormGroups, placement);
 
         (IReadOnlyList<IReadOnlyList<long>> down, IReadOnlyList<IReadOnlyList<long>> up) =
-            UNetSkeleton.Widths(widths, [.. Enumerable.Repeat(config.LayersPerBlock, levels)]);
+            UNetSkeleton.ComputeWidths(widths, [.. Enumerable.Repeat(config.LayersPerBlock, levels)]);
         _downBlocks = nn.ModuleList([.. down.Select((inChannels, level) => new ModelScopeBlock(
             config, inChannels, widths[level], config.DownBlockTypes[level] == "CrossAttnDownBlock3D", downsample: level < levels - 1, upsample: false,
             placement))]);
@@ -63,7 +63,7 @@ internal sealed class ModelScopeUNet : nn.Module
         _convOut = new Conv2d(widths[0], config.OutChannels, 3, placement, padding: 1);
         _activation = Activation.ByName(config.Activation);
         RegisterComponents();
-        _timeEmbedding.ReadBy(this);
+        _timeEmbedding.DeclareReaders(this);
     }
 
     public ModelScopeUNetConfig Config { get; }
@@ -105,7 +105,7 @@ internal sealed class ModelScopeUNet : nn.Module
         Tensor images = sample.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, C, T, H, W] -> [B*T, C, H, W]
         Tensor x = Block(inputs => _transformerIn.Forward(_convIn.forward(inputs[0]), frames), [images]);
         x = UNetSkeleton.Run(x, temb, context, frames, _downBlocks, _midBlock.Forward, _upBlocks, Block);
-        Tensor y = _convOut.forward(_convNormOut.Activated(x, _activation)); // [B*T, out, H, W]
+        Tensor y = _convOut.forward(_convNormOut.ForwardActivated(x, _activation)); // [B*T, out, H, W]
         return y.unflatten(0, [-1, frames]).permute(0, 2, 1, 3, 4).contiguous().MoveToOuterDisposeScope();
     }
 

@@ -35,7 +35,7 @@ internal sealed class CaptionEmbedder : nn.Module<Tensor, Tensor>
     /// <param name="caption">[B, 1, L, E].</param>
     /// <param name="drop">[B], 1 = replace.</param>
     /// <returns>[B, 1, L, E].</returns>
-    public Tensor Dropped(Tensor caption, Tensor drop)
+    public Tensor DropCaptions(Tensor caption, Tensor drop)
     {
         using DisposeScope scope = NewDisposeScope();
         return where(drop.EqualTo(1).view(-1, 1, 1, 1), NullText.to_type(caption.dtype), caption).MoveToOuterDisposeScope();

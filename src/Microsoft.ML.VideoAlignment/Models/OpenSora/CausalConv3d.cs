@@ -43,7 +43,7 @@ internal sealed class CausalConv3d : nn.Module
     public Tensor Forward(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor weight = _conv.Frozen.As(x.dtype).permute(0, 2, 1, 3, 4).flatten(1, 2); // [out, k*in, k, k]
+        Tensor weight = _conv.Frozen.ConvertTo(x.dtype).permute(0, 2, 1, 3, 4).flatten(1, 2); // [out, k*in, k, k]
         Tensor taps = _size == 1 && _stride == 1 ? x : WithFramesBefore(x, frames);
         return Ops.Conv(taps, weight, _conv.Bias?.to_type(x.dtype), padding: [_size / 2, _size / 2]).MoveToOuterDisposeScope();
     }

@@ -33,15 +33,15 @@ internal sealed class FinalLayer : nn.Module
     /// <param name="x">[B, T, S, C].</param>
     /// <param name="now">The embedded time, [R, C].</param>
     /// <param name="clean">The embedded time 0, [R, C]; null: no frame is given.</param>
-    /// <param name="keeps">[B, T]; see <see cref="Modulation.PerFrame"/>.</param>
+    /// <param name="generated">[B, T]; see <see cref="Modulation.SelectPerFrame"/>.</param>
     /// <returns>[B, T, S, values of a patch].</returns>
-    public Tensor Forward(Tensor x, Tensor now, Tensor? clean, Tensor? keeps)
+    public Tensor Forward(Tensor x, Tensor now, Tensor? clean, Tensor? generated)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor y = Modulated(x, now);
-        if (clean is not null && keeps is not null)
+        if (clean is not null && generated is not null)
         {
-            y = where(keeps.NotEqualTo(0).unsqueeze(-1).unsqueeze(-1), y, Modulated(y, clean));
+            y = where(generated.NotEqualTo(0).unsqueeze(-1).unsqueeze(-1), y, Modulated(y, clean));
         }
 
         return _linear.forward(y).MoveToOuterDisposeScope();
@@ -49,7 +49,7 @@ internal sealed class FinalLayer : nn.Module
 
     private Tensor Modulated(Tensor x, Tensor time)
     {
-        Tensor[] rows = Modulation.Rows(_table, time.unsqueeze(1)); // shift, scale
-        return Modulation.Norm(x, rows[0], rows[1]);
+        Tensor[] rows = Modulation.SplitRows(_table, time.unsqueeze(1)); // shift, scale
+        return Modulation.Normalize(x, rows[0], rows[1]);
     }
 }

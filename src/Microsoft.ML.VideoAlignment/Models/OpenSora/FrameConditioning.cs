@@ -88,7 +88,7 @@ internal sealed class FrameConditioning(
         using DisposeScope scope = NewDisposeScope();
         VideoSize image = sizes.Output(request.Size);
         Tensor weight = network.parameters().First();
-        (Device device, ScalarType dtype) = (weight.device, Placement.Computing(weight.dtype));
+        (Device device, ScalarType dtype) = (weight.device, Placement.ComputeDtype(weight.dtype));
         List<Tensor>[] latents = [.. Enumerable.Range(0, rows).Select(_ => new List<Tensor>())];
         for (int place = 0; images.Any(row => row.Count > place); place++)
         {

@@ -41,7 +41,7 @@ internal sealed class JointAttention : nn.Module
     /// <summary>Attends from every token to those of its frame.</summary>
     /// <param name="x">[B, T, S, C].</param>
     /// <returns>[B, T, S, C].</returns>
-    public Tensor InSpace(Tensor x)
+    public Tensor AttendInSpace(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
         (Tensor q, Tensor k, Tensor v) = Heads(x);
@@ -52,14 +52,14 @@ internal sealed class JointAttention : nn.Module
 
     /// <summary>Attends from every token to those of its place at other times.</summary>
     /// <param name="x">[B, T, S, C].</param>
-    /// <param name="turns">Rotations, complex [T, d / 2].</param>
+    /// <param name="rotations">Rotations, complex [T, d / 2].</param>
     /// <returns>[B, T, S, C].</returns>
-    public Tensor OverTime(Tensor x, Tensor turns)
+    public Tensor AttendOverTime(Tensor x, Tensor rotations)
     {
         using DisposeScope scope = NewDisposeScope();
         (Tensor q, Tensor k, Tensor v) = Heads(x);
         Tensor Rows(Tensor rows) => rows.flatten(2, 3); // [B, T, S, h, d] -> [B, T, S*h, d]
-        Tensor y = Attention.Along(Rows(RotaryEmbedding.Turn(q, turns)), Rows(RotaryEmbedding.Turn(k, turns)), Rows(v));
+        Tensor y = Attention.AttendAlong(Rows(RotaryEmbedding.Rotate(q, rotations)), Rows(RotaryEmbedding.Rotate(k, rotations)), Rows(v));
         return _proj.forward(y.reshape(x.shape)).MoveToOuterDisposeScope();
     }
 

@@ -14,24 +14,24 @@ internal static class Modulation
     /// <summary>Selects the time of each frame: the present one, or time 0 for given frames.</summary>
     /// <param name="now">[R, C].</param>
     /// <param name="clean">Time 0, [R, C]; null: no frame is given.</param>
-    /// <param name="keeps">[B, T], 0 where a frame is given, else not 0; null: all frames are generated.</param>
+    /// <param name="generated">[B, T], 0 where a frame is given, else not 0; null: all frames are generated.</param>
     /// <returns>[R or B, 1 or T, C].</returns>
-    public static Tensor PerFrame(Tensor now, Tensor? clean, Tensor? keeps)
+    public static Tensor SelectPerFrame(Tensor now, Tensor? clean, Tensor? generated)
     {
-        if (clean is null || keeps is null)
+        if (clean is null || generated is null)
         {
             return now.unsqueeze(1);
         }
 
         using DisposeScope scope = NewDisposeScope();
-        return where(keeps.NotEqualTo(0).unsqueeze(-1), now.unsqueeze(1), clean.unsqueeze(1)).MoveToOuterDisposeScope();
+        return where(generated.NotEqualTo(0).unsqueeze(-1), now.unsqueeze(1), clean.unsqueeze(1)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Adds a table's rows to those of the time.</summary>
     /// <param name="table">[n, C].</param>
     /// <param name="time">[R, F, n*C], or [R, F, C] for all n rows alike.</param>
     /// <returns>n tensors [R, F, 1, C].</returns>
-    public static Tensor[] Rows(Tensor table, Tensor time)
+    public static Tensor[] SplitRows(Tensor table, Tensor time)
     {
         using DisposeScope scope = NewDisposeScope();
         (long count, long width) = (table.shape[0], table.shape[1]);
@@ -45,7 +45,7 @@ internal static class Modulation
     /// <param name="shift">[R, F, 1, C].</param>
     /// <param name="scale">[R, F, 1, C].</param>
     /// <returns>[B, T, S, C].</returns>
-    public static Tensor Norm(Tensor x, Tensor shift, Tensor scale)
+    public static Tensor Normalize(Tensor x, Tensor shift, Tensor scale)
     {
         using DisposeScope scope = NewDisposeScope();
         long[] width = [x.shape[^1]];

@@ -38,7 +38,7 @@ internal sealed class MultiHeadCrossAttention : nn.Module
     /// <summary>Attends to the text.</summary>
     /// <param name="x">[B, N, C].</param>
     /// <param name="text">[B, L, C].</param>
-    /// <param name="bias">See <see cref="Bias"/>; null: all tokens count.</param>
+    /// <param name="bias">See <see cref="CreateBias"/>; null: all tokens count.</param>
     /// <returns>[B, N, C].</returns>
     public Tensor Forward(Tensor x, Tensor text, Tensor? bias)
     {
@@ -46,13 +46,13 @@ internal sealed class MultiHeadCrossAttention : nn.Module
         _query.Slot.RecordUse(matters: text.shape[1] > 1); // over one token the softmax is 1 whatever the queries are
         Tensor q = _query.forward(x).unflatten(2, _split);
         Tensor[] kv = _keyValue.forward(text).unflatten(2, [2, .. _split]).unbind(2); // [B, L, h, d] each
-        return _proj.forward(Attention.Along(q, kv[0], kv[1], bias).flatten(2)).MoveToOuterDisposeScope();
+        return _proj.forward(Attention.AttendAlong(q, kv[0], kv[1], bias).flatten(2)).MoveToOuterDisposeScope();
     }
 
     /// <summary>The bias of a text's tokens: 0 where a token counts, minus infinity where it does not.</summary>
     /// <param name="mask">[B, L], 0 = padding.</param>
     /// <returns>float32 [B, L].</returns>
-    public static Tensor Bias(Tensor mask)
+    public static Tensor CreateBias(Tensor mask)
     {
         using DisposeScope scope = NewDisposeScope();
         return zeros(mask.shape, dtype: ScalarType.Float32, device: mask.device).MaskedFill(mask.EqualTo(0), double.NegativeInfinity).MoveToOuterDisposeScope();

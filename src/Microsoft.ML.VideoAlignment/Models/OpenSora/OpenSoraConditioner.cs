@@ -27,7 +27,7 @@ internal sealed class OpenSoraConditioner(ITextStateEncoder text, STDiT3 network
 
     public Condition Encode(VideoRequest request)
     {
-        TextStates states = text.Encode([.. request.Prompts.Select(prompt => TextRead(prompt, request.Segment, request.Segments))]);
+        TextStates states = text.Encode([.. request.Prompts.Select(prompt => EncoderText(prompt, request.Segment, request.Segments))]);
         double rate = request.Size.Frames == 1 ? OpenSoraSizes.ImageFramesPerSecond
             : request.FramesPerSecond > 0 ? request.FramesPerSecond : UsualFramesPerSecond;
         return new Condition
@@ -69,13 +69,14 @@ internal sealed class OpenSoraConditioner(ITextStateEncoder text, STDiT3 network
         Size = size,
     };
 
-    public string TextRead(string prompt, int segment, int segments) => settings.TextOf(prompt, settings.LoopOf(segment, segments));
+    public string EncoderText(string prompt, int segment, int segments) => settings.GetText(prompt, settings.GetLoop(segment, segments));
 
     /// <inheritdoc/>
     /// <remarks>The cleaned text of the loop without its scores (VADER's train script); of a video those of its segments, one after another.</remarks>
-    public string RewardText(string prompt, int segments) => string.Join(", ", settings.TextsOf(prompt, segments).Select(OpenSoraPrompt.RewardText).Distinct());
+    public string RewardText(string prompt, int segments) =>
+        string.Join(", ", settings.GetTexts(prompt, segments).Select(OpenSoraPrompt.RewardText).Distinct());
 
-    public int CountTruncated(string prompt, int segments) => settings.TextsOf(prompt, segments).Max(text.CountTruncated);
+    public int CountTruncated(string prompt, int segments) => settings.GetTexts(prompt, segments).Max(text.CountTruncated);
 
     public void Release() => text.Release();
 

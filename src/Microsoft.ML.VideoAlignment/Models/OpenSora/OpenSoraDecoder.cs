@@ -33,7 +33,7 @@ internal sealed class OpenSoraDecoder(VideoAutoencoder vae) : IFrameDecoder
         return images.squeeze(2).unflatten(0, [latents.shape[0], chosen.Count]).transpose(1, 2).MoveToOuterDisposeScope();
     }
 
-    public IFrameDecoder OnMeta() => new OpenSoraDecoder(new VideoAutoencoder(vae.Config, Placement.ShapesOf(vae)));
+    public IFrameDecoder OnMeta() => new OpenSoraDecoder(new VideoAutoencoder(vae.Config, Placement.MetaLike(vae)));
 
     public void MoveTo(Device device) => vae.to(device);
 

@@ -57,7 +57,7 @@ internal sealed class OpenSoraDenoiser(STDiT3 network, VideoAutoencoderConfig va
             condition.Size.Height, condition.Size.Width).MoveToOuterDisposeScope();
     }
 
-    public IDenoiser OnMeta() => new OpenSoraDenoiser(new STDiT3(network.Config, Placement.ShapesOf(network)), vae, flow);
+    public IDenoiser OnMeta() => new OpenSoraDenoiser(new STDiT3(network.Config, Placement.MetaLike(network)), vae, flow);
 
     public void MoveTo(Device device) => network.to(device);
 

@@ -17,7 +17,7 @@ internal static class OpenSoraModel
     private const string DenoiserFolder = "transformer", DecoderFolder = "vae", TextFolder = "text_encoder";
 
     /// <summary>VADER's inference configuration.</summary>
-    private static readonly RectifiedFlow s_vader = new() { MovesTimes = true };
+    private static readonly RectifiedFlow s_vader = new() { ShiftsTimesteps = true };
 
     /// <summary>
     /// An image may begin a video, and a video's further segments begin with the last frame of the one before. At a guidance scale of 1 the null text has no
@@ -61,12 +61,12 @@ internal static class OpenSoraModel
         TextEncoderLoading residence = TextEncoderLoading.Automatic, string? promptCacheFolder = null, CancellationToken cancellation = default)
     {
         var files = new DiffusersFolder(folder, cancellation);
-        RequireWhole(folder, files.Has(DenoiserFolder));
-        string textFolder = files.Component(TextFolder).Location;
+        RequireWhole(folder, files.HasComponent(DenoiserFolder));
+        string textFolder = files.OpenComponent(TextFolder).Location;
         string tokenizerFolder = T5TokenizerFolder.Find(folder);
-        files.Component(TextFolder).OpenWeights(variant).Dispose();
+        files.OpenComponent(TextFolder).OpenWeights(variant).Dispose();
         using var parts = new ConstructionScope();
-        STDiT3 network = parts.Add(LoadNetwork(files.Component(DenoiserFolder), variant, placement));
+        STDiT3 network = parts.Add(LoadNetwork(files.OpenComponent(DenoiserFolder), variant, placement));
         ITextStateEncoder text = new T5PromptEncoder(
             T5Tokenizer.FromFolder(tokenizerFolder, (int)network.Config.MaxTokens), () => T5Files.Open(textFolder, placement, residence, variant));
         if (promptCacheFolder is not null)
@@ -75,7 +75,7 @@ internal static class OpenSoraModel
             text = new PromptStateCache(text, promptCacheFolder, $"{string.Join('-', fingerprints)}-{variant}-{placement.StoredAs}");
         }
 
-        VideoAutoencoder vae = parts.Add(LoadAutoencoder(files.Component(DecoderFolder), variant, placement));
+        VideoAutoencoder vae = parts.Add(LoadAutoencoder(files.OpenComponent(DecoderFolder), variant, placement));
         return parts.Finish(FromNetworks(folder, text, network, vae, placement, flow, prompts)) with
         {
             Hash = () => WeightHash.Compute(new DiffusersFolder(folder), variant, DenoiserFolder, DecoderFolder, TextFolder),
@@ -129,9 +129,9 @@ internal static class OpenSoraModel
     {
         RequireWhole(listing.Path, listing.HasFolder(DenoiserFolder));
         var files = new DiffusersFolder(listing.Path);
-        files.Component(DenoiserFolder).Parse(STDiT3Config.FromJson);
-        files.Component(DecoderFolder).Parse(VideoAutoencoderConfig.FromJson);
-        files.Component(TextFolder).Parse(T5Config.FromJson);
+        files.OpenComponent(DenoiserFolder).Parse(STDiT3Config.FromJson);
+        files.OpenComponent(DecoderFolder).Parse(VideoAutoencoderConfig.FromJson);
+        files.OpenComponent(TextFolder).Parse(T5Config.FromJson);
         T5Tokenizer.FromFolder(T5TokenizerFolder.Find(listing.Path));
         listing.RequireWeights(options.Variant, DenoiserFolder, DecoderFolder, TextFolder);
     }
@@ -147,7 +147,7 @@ internal static class OpenSoraModel
     }
 
     private static bool IsDenoiser(string folder) =>
-        File.Exists(Path.Combine(folder, "config.json")) && ConfigJson.Text(new DiffusersFolder(folder).Config(), "model_type", "") == "STDiT3";
+        File.Exists(Path.Combine(folder, "config.json")) && ConfigJson.Text(new DiffusersFolder(folder).ReadConfig(), "model_type", "") == "STDiT3";
 
     private static STDiT3 LoadNetwork(DiffusersFolder files, string? variant, Placement placement) =>
         files.Load(config => new STDiT3(STDiT3Config.FromJson(config), placement), variant);

@@ -68,7 +68,7 @@ internal sealed record OpenSoraPrompt
     /// <param name="motion">The motion score; null: none.</param>
     /// <param name="camera">How the camera moves; null: not said.</param>
     /// <returns>The segments.</returns>
-    public IReadOnlyList<string> Scored(double? aesthetic = 6.5, double? motion = null, string? camera = null) =>
+    public IReadOnlyList<string> AddScores(double? aesthetic = 6.5, double? motion = null, string? camera = null) =>
     [
         .. Segments.Select(segment => segment
             + (aesthetic is { } beauty && Lacks(segment, AestheticWords) ? $" {AestheticWords} {Number(beauty)}." : "")
@@ -77,19 +77,19 @@ internal sealed record OpenSoraPrompt
     ];
 
     /// <summary>Cleans scored segments, as the text encoder gets them.</summary>
-    /// <param name="scored">What <see cref="Scored"/> gave.</param>
-    public static IReadOnlyList<string> Cleaned(IReadOnlyList<string> scored) =>
+    /// <param name="scored">What <see cref="AddScores"/> gave.</param>
+    public static IReadOnlyList<string> Clean(IReadOnlyList<string> scored) =>
         [.. scored.Select(segment => CaptionCleaner.Clean(CaptionCleaner.Clean(segment)))];
 
     /// <summary>Joins the segments in one text again.</summary>
-    /// <param name="cleaned">What <see cref="Cleaned"/> gave.</param>
-    public string Merged(IReadOnlyList<string> cleaned) =>
+    /// <param name="cleaned">What <see cref="Clean"/> gave.</param>
+    public string Merge(IReadOnlyList<string> cleaned) =>
         Loops is null ? cleaned[0] : string.Concat(cleaned.Select((segment, index) => $"|{Loops[index]}|{segment}"));
 
     /// <summary>Gives the segment that holds in a loop. VADER always generates loop 1, also of a prompt with one segment.</summary>
-    /// <param name="cleaned">What <see cref="Cleaned"/> gave.</param>
+    /// <param name="cleaned">What <see cref="Clean"/> gave.</param>
     /// <param name="loop">The loop, from 0.</param>
-    public string ForLoop(IReadOnlyList<string> cleaned, int loop)
+    public string SelectForLoop(IReadOnlyList<string> cleaned, int loop)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(loop);
         if (Loops is null)

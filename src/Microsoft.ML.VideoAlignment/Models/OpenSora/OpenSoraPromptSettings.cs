@@ -21,21 +21,21 @@ internal sealed record OpenSoraPromptSettings
     /// <summary>Gives the loop that a segment is.</summary>
     /// <param name="segment">Which segment of the video, from 0.</param>
     /// <param name="segments">Segments of the video.</param>
-    public int LoopOf(int segment, int segments) => segments == 1 ? Loop : segment;
+    public int GetLoop(int segment, int segments) => segments == 1 ? Loop : segment;
 
     /// <summary>Gives the text for the encoder: scored, cleaned, and of a prompt with several texts the one of the loop.</summary>
     /// <param name="prompt">The prompt in Open-Sora's notation.</param>
     /// <param name="loop">The loop.</param>
     /// <exception cref="FormatException">The prompt's notation is wrong.</exception>
-    public string TextOf(string prompt, int loop)
+    public string GetText(string prompt, int loop)
     {
         OpenSoraPrompt parsed = OpenSoraPrompt.Parse(prompt);
-        return parsed.ForLoop(OpenSoraPrompt.Cleaned(parsed.Scored(AestheticScore, MotionScore, CameraMotion)), loop);
+        return parsed.SelectForLoop(OpenSoraPrompt.Clean(parsed.AddScores(AestheticScore, MotionScore, CameraMotion)), loop);
     }
 
     /// <summary>Gives the texts of a video's segments, equal ones once.</summary>
     /// <param name="prompt">The prompt in Open-Sora's notation.</param>
     /// <param name="segments">Segments of the video.</param>
-    public IEnumerable<string> TextsOf(string prompt, int segments) =>
-        Enumerable.Range(0, segments).Select(segment => TextOf(prompt, LoopOf(segment, segments))).Distinct();
+    public IEnumerable<string> GetTexts(string prompt, int segments) =>
+        Enumerable.Range(0, segments).Select(segment => GetText(prompt, GetLoop(segment, segments))).Distinct();
 }

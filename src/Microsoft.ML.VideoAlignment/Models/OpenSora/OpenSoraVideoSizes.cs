@@ -18,7 +18,7 @@ internal sealed class OpenSoraVideoSizes(VideoAutoencoderConfig vae, RectifiedFl
     {
         const string Family = VideoModelFamily.OpenSora;
         var faults = new List<string>();
-        if (flow.MovesTimes && size.Frames is > 1 and < RectifiedFlow.ChunkFrames)
+        if (flow.ShiftsTimesteps && size.Frames is > 1 and < RectifiedFlow.ChunkFrames)
         {
             faults.Add($"{nameof(size.Frames)} must be 1 or at least {RectifiedFlow.ChunkFrames} for an {Family} model, got {size.Frames}; try "
                 + $"{RectifiedFlow.NearestFrames(size.Frames)}.");

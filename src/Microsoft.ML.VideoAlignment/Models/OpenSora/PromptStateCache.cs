@@ -80,7 +80,7 @@ internal sealed class PromptStateCache : ITextStateEncoder
 
     /// <summary>Gives the path of a prompt's file.</summary>
     /// <param name="prompt">The prompt.</param>
-    internal string PathOf(string prompt)
+    internal string GetPath(string prompt)
     {
         // Lengths in front keep "a" + "bc" apart from "ab" + "c".
         byte[] text = Encoding.UTF8.GetBytes(string.Concat(new[] { Layout, _model, $"{Length}", prompt }.Select(part => $"{part.Length}:{part}")));
@@ -89,7 +89,7 @@ internal sealed class PromptStateCache : ITextStateEncoder
 
     private Tensor? Find(string prompt)
     {
-        string path = PathOf(prompt);
+        string path = GetPath(prompt);
         if (!File.Exists(path))
         {
             return null;
@@ -111,7 +111,7 @@ internal sealed class PromptStateCache : ITextStateEncoder
     private void Keep(string prompt, Tensor states)
     {
         Directory.CreateDirectory(_folder);
-        SafetensorsWriter.Write(PathOf(prompt), new Dictionary<string, Tensor> { [StatesKey] = states },
+        SafetensorsWriter.Write(GetPath(prompt), new Dictionary<string, Tensor> { [StatesKey] = states },
             new Dictionary<string, string> { [HashKey] = Hash(states) });
     }
 

@@ -24,13 +24,13 @@ internal sealed class RotaryEmbedding : nn.Module
     /// <summary>The rotations of positions 0, 1, ...: cos + i sin of position * frequency.</summary>
     /// <param name="positions">L.</param>
     /// <returns>Complex [L, d / 2].</returns>
-    public Tensor Turns(long positions) => Turns(_frequencies, positions);
+    public Tensor CreateRotations(long positions) => CreateRotations(_frequencies, positions);
 
     /// <summary>The rotations of positions 0, 1, ... by given frequencies.</summary>
     /// <param name="frequencies">[d / 2], radians per position.</param>
     /// <param name="positions">L.</param>
     /// <returns>Complex [L, d / 2].</returns>
-    public static Tensor Turns(Tensor frequencies, long positions)
+    public static Tensor CreateRotations(Tensor frequencies, long positions)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor angles = ScalarOps.Range(positions, dtype: frequencies.dtype, device: frequencies.device).unsqueeze(1) * frequencies;
@@ -39,13 +39,13 @@ internal sealed class RotaryEmbedding : nn.Module
 
     /// <summary>Rotates pairs of features: (x0, x1) -> (x0 cos - x1 sin, x1 cos + x0 sin).</summary>
     /// <param name="x">[B, L, S, h, d].</param>
-    /// <param name="turns">The rotations, complex [L, d / 2].</param>
+    /// <param name="rotations">The rotations, complex [L, d / 2].</param>
     /// <returns>[B, L, S, h, d].</returns>
-    public static Tensor Turn(Tensor x, Tensor turns)
+    public static Tensor Rotate(Tensor x, Tensor rotations)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor pairs = x.to_type(Placement.Computing(x.dtype)).contiguous().unflatten(4, [-1, 2]).view_as_complex();
-        Tensor turned = pairs * turns.unsqueeze(1).unsqueeze(1);
+        Tensor pairs = x.to_type(Placement.ComputeDtype(x.dtype)).contiguous().unflatten(4, [-1, 2]).view_as_complex();
+        Tensor turned = pairs * rotations.unsqueeze(1).unsqueeze(1);
         return turned.view_as_real().flatten(4).to_type(x.dtype).MoveToOuterDisposeScope();
     }
 }

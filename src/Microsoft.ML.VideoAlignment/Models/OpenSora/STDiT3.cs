@@ -92,26 +92,26 @@ internal sealed class STDiT3 : nn.Module
         Tensor rate = _fps.forward(fps);
         Tensor now = _time.forward(timestep).Add(rate);
         Tensor? clean = frameMask is null ? null : _time.forward(zeros_like(timestep)).Add(rate);
-        Tensor time = Modulation.PerFrame(_timeBlock.forward(now), clean is null ? null : _timeBlock.forward(clean), frameMask).to_type(x.dtype);
+        Tensor time = Modulation.SelectPerFrame(_timeBlock.forward(now), clean is null ? null : _timeBlock.forward(clean), frameMask).to_type(x.dtype);
         Tensor projected = _caption.forward(text.to_type(x.dtype));
-        Tensor? bias = textMask is null ? null : MultiHeadCrossAttention.Bias(textMask.repeat(x.shape[0] / textMask.shape[0], 1)).to_type(x.dtype);
-        Tensor turns = _rope.Turns(grid.frames);
+        Tensor? bias = textMask is null ? null : MultiHeadCrossAttention.CreateBias(textMask.repeat(x.shape[0] / textMask.shape[0], 1)).to_type(x.dtype);
+        Tensor turns = _rope.CreateRotations(grid.frames);
         for (int i = 0; i < _spatialBlocks.Count; i++)
         {
-            y = Block(_spatialBlocks[i], y, projected, time, bias, turns: null);
+            y = Block(_spatialBlocks[i], y, projected, time, bias, rotations: null);
             y = Block(_temporalBlocks[i], y, projected, time, bias, turns);
         }
 
         Tensor patches = _final.Forward(y, now.to_type(x.dtype), clean?.to_type(x.dtype), frameMask);
-        return Unpatched(patches, grid, x.shape).to_type(Placement.Computing(x.dtype)).MoveToOuterDisposeScope();
+        return Unpatched(patches, grid, x.shape).to_type(Placement.ComputeDtype(x.dtype)).MoveToOuterDisposeScope();
     }
 
-    private Tensor Block(STDiT3Block block, Tensor x, Tensor text, Tensor time, Tensor? bias, Tensor? turns)
+    private Tensor Block(STDiT3Block block, Tensor x, Tensor text, Tensor time, Tensor? bias, Tensor? rotations)
     {
         // Every tensor must be among the inputs, or it is gone when the block runs again.
-        Tensor[] inputs = [x, text, time, .. new[] { bias, turns }.OfType<Tensor>()];
+        Tensor[] inputs = [x, text, time, .. new[] { bias, rotations }.OfType<Tensor>()];
         return Recompute.Run(
-            Activations, given => block.Forward(given[0], given[1], given[2], bias is null ? null : given[3], turns is null ? null : given[^1]), inputs);
+            Activations, given => block.Forward(given[0], given[1], given[2], bias is null ? null : given[3], rotations is null ? null : given[^1]), inputs);
     }
 
     // Zeros at the end of each axis, up to whole patches.

@@ -37,17 +37,17 @@ internal sealed class STDiT3Block : nn.Module
     /// <param name="text">[B, L, C].</param>
     /// <param name="time">[R, F, 6C]; see <see cref="Modulation"/>.</param>
     /// <param name="bias">Bias of the text's tokens, [B, L]; null: all count.</param>
-    /// <param name="turns">Rotations, complex [T, d / 2]; null: a spatial block.</param>
+    /// <param name="rotations">Rotations, complex [T, d / 2]; null: a spatial block.</param>
     /// <returns>[B, T, S, C].</returns>
-    public Tensor Forward(Tensor x, Tensor text, Tensor time, Tensor? bias, Tensor? turns)
+    public Tensor Forward(Tensor x, Tensor text, Tensor time, Tensor? bias, Tensor? rotations)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor[] rows = Modulation.Rows(_table, time); // shift, scale, gate of attention, then of the feed-forward
-        Tensor normed = Modulation.Norm(x, rows[0], rows[1]);
-        Tensor attended = turns is null ? _attention.InSpace(normed) : _attention.OverTime(normed, turns);
+        Tensor[] rows = Modulation.SplitRows(_table, time); // shift, scale, gate of attention, then of the feed-forward
+        Tensor normed = Modulation.Normalize(x, rows[0], rows[1]);
+        Tensor attended = rotations is null ? _attention.AttendInSpace(normed) : _attention.AttendOverTime(normed, rotations);
         x = x.AddProduct(rows[2], attended);
         Tensor tokens = x.flatten(1, 2); // [B, T*S, C]
         x = tokens.Add(_crossAttention.Forward(tokens, text, bias)).view(x.shape);
-        return x.AddProduct(rows[5], _mlp.forward(Modulation.Norm(x, rows[3], rows[4]))).MoveToOuterDisposeScope();
+        return x.AddProduct(rows[5], _mlp.forward(Modulation.Normalize(x, rows[3], rows[4]))).MoveToOuterDisposeScope();
     }
 }

@@ -44,7 +44,7 @@ internal sealed class T5PromptEncoder(T5Tokenizer tokenizer, Func<IT5Encoder> op
         return new TextStates(Encoder.Encode(ids, mask), mask);
     }
 
-    public int CountTruncated(string prompt) => Math.Max(0, tokenizer.Tokens(prompt).Count + 1 - tokenizer.MaxLength);
+    public int CountTruncated(string prompt) => Math.Max(0, tokenizer.ToIds(prompt).Count + 1 - tokenizer.MaxLength);
 
     public void MoveTo(Device device)
     {

@@ -32,14 +32,14 @@ internal sealed class TemporalDecoder : nn.Module
     {
         long[] widths = [.. config.Multipliers.Select(multiplier => multiplier * config.Filters)];
         _convIn = new CausalConv3d(config.LatentChannels, widths[^1], 3, placement);
-        _first = TemporalResBlock.List(config.ResBlocks, widths[^1], widths[^1], config.NormGroups, placement);
+        _first = TemporalResBlock.CreateList(config.ResBlocks, widths[^1], widths[^1], config.NormGroups, placement);
         _levels = nn.ModuleList([.. widths.Select((width, level) =>
-            TemporalResBlock.List(config.ResBlocks, level == widths.Length - 1 ? width : widths[level + 1], width, config.NormGroups, placement))]);
+            TemporalResBlock.CreateList(config.ResBlocks, level == widths.Length - 1 ? width : widths[level + 1], width, config.NormGroups, placement))]);
 
         // Doubling number i follows level i + 1, at that level's width.
         _doublings = nn.ModuleList([.. widths.Skip(1).Select((width, step) =>
             config.Halves[step] ? (nn.Module)new CausalConv3d(width, 2 * width, 3, placement) : nn.Identity())]);
-        _norm = ClipNorm.Create(widths[0], config.NormGroups, placement);
+        _norm = SegmentNorm.Create(widths[0], config.NormGroups, placement);
         _convOut = new CausalConv3d(widths[0], config.InOutChannels, 3, placement);
         RegisterComponents();
     }
@@ -68,7 +68,7 @@ internal sealed class TemporalDecoder : nn.Module
         }
 
         long all = frames;
-        return Block(inputs => _convOut.Forward(ClipNorm.Activated(_norm, inputs[0], all), all), x).MoveToOuterDisposeScope();
+        return Block(inputs => _convOut.Forward(SegmentNorm.NormalizeAndActivate(_norm, inputs[0], all), all), x).MoveToOuterDisposeScope();
     }
 
     private static Tensor Blocks(Tensor x, TorchSharp.Modules.ModuleList<TemporalResBlock> blocks, long frames) =>

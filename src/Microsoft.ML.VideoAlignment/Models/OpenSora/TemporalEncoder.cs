@@ -31,13 +31,13 @@ internal sealed class TemporalEncoder : nn.Module
         long[] widths = [.. config.Multipliers.Select(multiplier => multiplier * config.Filters)];
         _convIn = new CausalConv3d(config.InOutChannels, config.Filters, 3, placement, bias: false);
         _levels = nn.ModuleList([.. widths.Select((width, level) =>
-            TemporalResBlock.List(config.ResBlocks, level == 0 ? config.Filters : widths[level - 1], width, config.NormGroups, placement))]);
+            TemporalResBlock.CreateList(config.ResBlocks, level == 0 ? config.Filters : widths[level - 1], width, config.NormGroups, placement))]);
 
         // A step that keeps the frames has no weights but keeps its number in the names.
         _halvings = nn.ModuleList([.. widths.SkipLast(1).Select((width, level) =>
             config.Halves[level] ? (nn.Module)new CausalConv3d(width, width, 3, placement, stride: 2) : nn.Identity())]);
-        _last = TemporalResBlock.List(config.ResBlocks, widths[^1], widths[^1], config.NormGroups, placement);
-        _norm = ClipNorm.Create(widths[^1], config.NormGroups, placement);
+        _last = TemporalResBlock.CreateList(config.ResBlocks, widths[^1], widths[^1], config.NormGroups, placement);
+        _norm = SegmentNorm.Create(widths[^1], config.NormGroups, placement);
         _convOut = new CausalConv3d(widths[^1], 2 * config.LatentChannels, 1, placement);
         RegisterComponents();
     }
@@ -61,6 +61,6 @@ internal sealed class TemporalEncoder : nn.Module
         }
 
         x = _last.Aggregate(x, (hidden, block) => block.Forward(hidden, frames));
-        return _convOut.Forward(ClipNorm.Activated(_norm, x, frames), frames).MoveToOuterDisposeScope();
+        return _convOut.Forward(SegmentNorm.NormalizeAndActivate(_norm, x, frames), frames).MoveToOuterDisposeScope();
     }
 }

@@ -27,9 +27,9 @@ internal sealed class TemporalResBlock : nn.Module
     public TemporalResBlock(long inChannels, long outChannels, long groups, Placement placement)
         : base(nameof(TemporalResBlock))
     {
-        _norm1 = ClipNorm.Create(inChannels, groups, placement);
+        _norm1 = SegmentNorm.Create(inChannels, groups, placement);
         _conv1 = new CausalConv3d(inChannels, outChannels, 3, placement, bias: false);
-        _norm2 = ClipNorm.Create(outChannels, groups, placement);
+        _norm2 = SegmentNorm.Create(outChannels, groups, placement);
         _conv2 = new CausalConv3d(outChannels, outChannels, 3, placement, bias: false);
         _conv3 = inChannels == outChannels ? null : new CausalConv3d(inChannels, outChannels, 1, placement, bias: false);
         RegisterComponents();
@@ -41,7 +41,7 @@ internal sealed class TemporalResBlock : nn.Module
     /// <param name="outChannels">Width of all others.</param>
     /// <param name="groups">Groups of the norms.</param>
     /// <param name="placement">Where the weights are stored, and in what precision.</param>
-    public static TorchSharp.Modules.ModuleList<TemporalResBlock> List(long count, long inChannels, long outChannels, long groups, Placement placement) =>
+    public static TorchSharp.Modules.ModuleList<TemporalResBlock> CreateList(long count, long inChannels, long outChannels, long groups, Placement placement) =>
         nn.ModuleList(
             [.. Enumerable.Range(0, (int)count).Select(i => new TemporalResBlock(i == 0 ? inChannels : outChannels, outChannels, groups, placement))]);
 
@@ -52,14 +52,14 @@ internal sealed class TemporalResBlock : nn.Module
     public Tensor Forward(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor hidden = _conv1.Forward(ClipNorm.Activated(_norm1, x, frames), frames);
-        hidden = _conv2.Forward(ClipNorm.Activated(_norm2, hidden, frames), frames);
+        Tensor hidden = _conv1.Forward(SegmentNorm.NormalizeAndActivate(_norm1, x, frames), frames);
+        hidden = _conv2.Forward(SegmentNorm.NormalizeAndActivate(_norm2, hidden, frames), frames);
         return (_conv3?.Forward(x, frames) ?? x).Add(hidden).MoveToOuterDisposeScope();
     }
 }
 
 /// <summary>GroupNorm over all frames of a segment at once, and SiLU.</summary>
-internal static class ClipNorm
+internal static class SegmentNorm
 {
     private const double Eps = 1e-5;
 
@@ -70,10 +70,10 @@ internal static class ClipNorm
     /// <param name="x">[B*T, C, H, W].</param>
     /// <param name="frames">T.</param>
     /// <returns>[B*T, C, H, W].</returns>
-    public static Tensor Activated(GroupNorm norm, Tensor x, long frames)
+    public static Tensor NormalizeAndActivate(GroupNorm norm, Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor segments = norm.Activated(TokenLayout.ToSegments(x, frames), Activation.Silu); // [B, C, T, H*W]
+        Tensor segments = norm.ForwardActivated(TokenLayout.ToSegments(x, frames), Activation.Silu); // [B, C, T, H*W]
         return TokenLayout.FromSegments(segments, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
     }
 }

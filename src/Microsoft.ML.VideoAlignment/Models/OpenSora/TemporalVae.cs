@@ -55,8 +55,8 @@ internal sealed class TemporalVae : nn.Module
         long lack = Lack(x.shape[2]);
         Tensor whole = lack == 0 ? x : nn.functional.pad(x, [0, 0, 0, 0, lack, 0]);
         (long frames, long latents) = (whole.shape[2], whole.shape[2] / Config.TimeFactor);
-        Tensor moments = _quantConv.Forward(_encoder.Forward(ClipImages.From(whole), frames), latents);
-        Tensor[] halves = ClipImages.To(moments, latents).chunk(2, dim: 1);
+        Tensor moments = _quantConv.Forward(_encoder.Forward(SegmentImages.Flatten(whole), frames), latents);
+        Tensor[] halves = SegmentImages.Unflatten(moments, latents).chunk(2, dim: 1);
         return (halves[0].contiguous().MoveToOuterDisposeScope(), halves[1].Clamp(LeastLogVariance, LargestLogVariance).contiguous().MoveToOuterDisposeScope());
     }
 
@@ -68,8 +68,8 @@ internal sealed class TemporalVae : nn.Module
     {
         using DisposeScope scope = NewDisposeScope();
         long latents = z.shape[2];
-        Tensor images = _decoder.Forward(_postQuantConv.Forward(ClipImages.From(z), latents), latents);
-        Tensor segment = ClipImages.To(images, latents * Config.TimeFactor);
+        Tensor images = _decoder.Forward(_postQuantConv.Forward(SegmentImages.Flatten(z), latents), latents);
+        Tensor segment = SegmentImages.Unflatten(images, latents * Config.TimeFactor);
         long lack = Lack(frames);
         return segment.narrow(2, lack, segment.shape[2] - lack).MoveToOuterDisposeScope();
     }
@@ -79,15 +79,15 @@ internal sealed class TemporalVae : nn.Module
 }
 
 /// <summary>Segments [B, C, T, H, W] as images [B*T, C, H, W] and back.</summary>
-internal static class ClipImages
+internal static class SegmentImages
 {
-    public static Tensor From(Tensor segments)
+    public static Tensor Flatten(Tensor segments)
     {
         using Tensor frames = segments.transpose(1, 2);
         return frames.flatten(0, 1);
     }
 
-    public static Tensor To(Tensor images, long frames)
+    public static Tensor Unflatten(Tensor images, long frames)
     {
         using Tensor segments = images.unflatten(0, [-1, frames]);
         return segments.transpose(1, 2);

@@ -33,7 +33,7 @@ internal sealed class TimestepEmbedder : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor values)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor hidden = _mlp.First.forward(Sinusoid(values, _frequencies).to_type(Placement.Computing(_mlp.First.Weight.dtype)));
+        Tensor hidden = _mlp.First.forward(Sinusoid(values, _frequencies).to_type(Placement.ComputeDtype(_mlp.First.Weight.dtype)));
         return _mlp.Second.forward(nn.functional.silu(hidden)).MoveToOuterDisposeScope();
     }
 
@@ -41,7 +41,7 @@ internal sealed class TimestepEmbedder : nn.Module<Tensor, Tensor>
     /// <param name="sizes">[b] or [b, d]; b divides <paramref name="rows"/>, rows are repeated as 0, 1, .., 0, 1, ...</param>
     /// <param name="rows">Rows of the result.</param>
     /// <returns>[rows, d*D].</returns>
-    public Tensor Sizes(Tensor sizes, long rows)
+    public Tensor EmbedSizes(Tensor sizes, long rows)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor table = sizes.ndim == 1 ? sizes.unsqueeze(1) : sizes;

@@ -73,13 +73,13 @@ internal sealed class VideoAutoencoder : nn.Module
         Shapes.Require(pixels, $"B, {Config.Spatial.InChannels}, T, H, W");
         using DisposeScope scope = NewDisposeScope();
         long frames = pixels.shape[2];
-        IEnumerable<Tensor> parts = ClipImages.From(pixels).split(Config.ImageBatch)
+        IEnumerable<Tensor> parts = SegmentImages.Flatten(pixels).split(Config.ImageBatch)
             .Zip(imageNoise.split(Config.ImageBatch), (part, noise) =>
             {
                 (Tensor mean, Tensor logVariance) = _spatial.Module.Encode(part);
                 return _spatial.Module.Sample(mean, logVariance, noise);
             });
-        Tensor segment = ClipImages.To(cat([.. parts]), frames); // [B, 4, T, h, w]
+        Tensor segment = SegmentImages.Unflatten(cat([.. parts]), frames); // [B, 4, T, h, w]
         var latents = new List<Tensor>();
         long start = 0;
         foreach (Tensor chunk in segment.split(Config.ChunkFrames ?? frames, dim: 2))
@@ -124,9 +124,9 @@ internal sealed class VideoAutoencoder : nn.Module
             segments.Add(local.Length == decoded.shape[2] ? decoded : FrameSelection.Select(decoded, local));
         }
 
-        Tensor images = ClipImages.From(cat(segments, dim: 2));
+        Tensor images = SegmentImages.Flatten(cat(segments, dim: 2));
         Tensor pixels = cat([.. images.split(Config.ImageBatch).Select(_spatial.Module.Decode)]);
-        return ClipImages.To(pixels, pixels.shape[0] / latents.shape[0]).MoveToOuterDisposeScope();
+        return SegmentImages.Unflatten(pixels, pixels.shape[0] / latents.shape[0]).MoveToOuterDisposeScope();
     }
 
     // By name: moving a module replaces its buffers.

@@ -16,7 +16,7 @@ internal sealed class ConfiguredSamplers(JsonElement config, Func<JsonElement, I
 
     /// <summary>Reads the scheduler_config.json of a model's folder and checks that its class is known.</summary>
     /// <param name="files">The model's folder.</param>
-    public static JsonElement Read(DiffusersFolder files) => files.Component("scheduler").Parse(
+    public static JsonElement Read(DiffusersFolder files) => files.OpenComponent("scheduler").Parse(
         json =>
         {
             SchedulerFactory.FromConfig(json);

@@ -21,7 +21,7 @@ internal sealed class FrameByFrameDecoder(AutoencoderKL vae) : IFrameDecoder
 
     public Tensor DecodeAlone(Tensor latents, IReadOnlyList<int> chosen) => vae.DecodeFrames(latents, chosen);
 
-    public IFrameDecoder OnMeta() => new FrameByFrameDecoder(new AutoencoderKL(vae.Config, Placement.ShapesOf(vae)));
+    public IFrameDecoder OnMeta() => new FrameByFrameDecoder(new AutoencoderKL(vae.Config, Placement.MetaLike(vae)));
 
     public void MoveTo(Device device) => vae.to(device);
 

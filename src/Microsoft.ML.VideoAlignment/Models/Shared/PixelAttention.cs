@@ -45,7 +45,7 @@ internal sealed class PixelAttention : nn.Module<Tensor, Tensor>
         Tensor tokens = TokenLayout.ToTokens(_groupNorm.forward(x)); // [N, H*W, C]
         Tensor Head(Linear layer) => layer.forward(tokens).unsqueeze(1); // [N, 1, H*W, C]
         Tensor y = Attention.Attend(Head(_toQ), Head(_toK), Head(_toV));
-        y = _toOut[0].Added(y, TokenLayout.ToTokens(x));
+        y = _toOut[0].ForwardAdded(y, TokenLayout.ToTokens(x));
         return TokenLayout.ToImages(y, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
     }
 }

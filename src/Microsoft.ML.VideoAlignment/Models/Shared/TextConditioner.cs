@@ -39,7 +39,7 @@ internal sealed class TextConditioner(IPromptEncoder prompts, long tokens, long 
         Size = size,
     };
 
-    public string TextRead(string prompt, int segment, int segments) => prompt;
+    public string EncoderText(string prompt, int segment, int segments) => prompt;
 
     public string RewardText(string prompt, int segments) => prompt;
 

@@ -22,7 +22,7 @@ internal sealed class VaeLevel : nn.Module<Tensor, Tensor>
         : base(nameof(VaeLevel))
     {
         _resnets = nn.ModuleList([.. Enumerable.Range(0, (int)layers)
-            .Select(layer => VaeMiddle.Resnet(config, layer == 0 ? inChannels : outChannels, outChannels, placement))]);
+            .Select(layer => VaeMiddle.CreateResnet(config, layer == 0 ? inChannels : outChannels, outChannels, placement))]);
         _downsamplers = downsample ? nn.ModuleList(new Downsample2D(outChannels, padding: 0, placement)) : null;
         _upsamplers = upsample ? nn.ModuleList(new Upsample2D(outChannels, placement)) : null;
         RegisterComponents();
@@ -61,12 +61,12 @@ internal sealed class VaeMiddle : nn.Module<Tensor, Tensor>
         : base(nameof(VaeMiddle))
     {
         long channels = config.BlockOutChannels[^1];
-        _resnets = nn.ModuleList(Resnet(config, channels, channels, placement), Resnet(config, channels, channels, placement));
+        _resnets = nn.ModuleList(CreateResnet(config, channels, channels, placement), CreateResnet(config, channels, channels, placement));
         _attentions = config.MidBlockAddAttention ? nn.ModuleList(new PixelAttention(channels, config.NormGroups, Eps, placement)) : null;
         RegisterComponents();
     }
 
-    internal static ResnetBlock2D Resnet(AutoencoderKLConfig config, long inChannels, long outChannels, Placement placement) =>
+    internal static ResnetBlock2D CreateResnet(AutoencoderKLConfig config, long inChannels, long outChannels, Placement placement) =>
         new(inChannels, outChannels, embeddingWidth: null, config.NormGroups, Eps, config.Activation, placement);
 
     /// <summary>Applies the three parts.</summary>

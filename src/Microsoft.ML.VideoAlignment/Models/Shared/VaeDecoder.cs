@@ -60,7 +60,7 @@ internal sealed class VaeDecoder : nn.Module<Tensor, Tensor>
     private Tensor Output(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        return _convOut.forward(_convNormOut.Activated(x, _activation)).MoveToOuterDisposeScope();
+        return _convOut.forward(_convNormOut.ForwardActivated(x, _activation)).MoveToOuterDisposeScope();
     }
 
     private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor x) => Recompute.Run(Activations, block, x);

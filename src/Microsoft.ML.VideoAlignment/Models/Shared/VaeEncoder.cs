@@ -52,6 +52,6 @@ internal sealed class VaeEncoder : nn.Module<Tensor, Tensor>
         }
 
         x = _midBlock.forward(x);
-        return _convOut.forward(_convNormOut.Activated(x, _activation)).MoveToOuterDisposeScope();
+        return _convOut.forward(_convNormOut.ForwardActivated(x, _activation)).MoveToOuterDisposeScope();
     }
 }

@@ -81,12 +81,12 @@ internal sealed class SpatioTemporalTransformer : nn.Module
         Tensor tokens = _projIn.forward(TokenLayout.ToTokens(_norm.forward(x))); // [B*T, H*W, D]
         for (int pair = 0; pair < _blocks.Count; pair++)
         {
-            Tensor inSpace = _blocks[pair].InSpace(tokens, context).unflatten(0, [batch, frames]); // [B, T, H*W, D]
+            Tensor inSpace = _blocks[pair].ForwardInSpace(tokens, context).unflatten(0, [batch, frames]); // [B, T, H*W, D]
             Tensor overTime = _temporalBlocks[pair].Forward(inSpace.Add(places), first);
             tokens = _timeMixer.Blend(inSpace, overTime, alone).flatten(0, 1);
         }
 
-        return TokenLayout.ToImages(_projOut.Added(tokens, TokenLayout.ToTokens(x)), height, width).MoveToOuterDisposeScope();
+        return TokenLayout.ToImages(_projOut.ForwardAdded(tokens, TokenLayout.ToTokens(x)), height, width).MoveToOuterDisposeScope();
     }
 }
 
@@ -151,11 +151,11 @@ internal sealed class TemporalTransformerBlock : nn.Module
         using DisposeScope scope = NewDisposeScope();
         long frames = x.shape[1];
         x = _ffIn.Forward(_normIn.forward(x), x);
-        x = _attn1.OverTime(_norm1.forward(x), x);
+        x = _attn1.AttendOverTime(_norm1.forward(x), x);
         if (_attn2 is not null)
         {
             Tensor rows = x.flatten(0, 1); // [B*T, H*W, D]
-            x = _attn2.Cross(_norm2!.forward(rows), context, rows).unflatten(0, [-1, frames]);
+            x = _attn2.AttendToContext(_norm2!.forward(rows), context, rows).unflatten(0, [-1, frames]);
         }
 
         return _ff.Forward(_norm3.forward(x), x).MoveToOuterDisposeScope();

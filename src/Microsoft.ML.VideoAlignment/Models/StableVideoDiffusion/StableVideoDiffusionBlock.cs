@@ -38,7 +38,7 @@ internal sealed class StableVideoDiffusionBlock : nn.Module, IUNetLevel
     {
         long channels = config.BlockOutChannels[level];
         _resnets = nn.ModuleList([.. inChannels.Select(width => new SpatioTemporalResBlock(width, channels, 4 * config.BlockOutChannels[0], eps, placement))]);
-        _attentions = attends ? nn.ModuleList([.. inChannels.Select(_ => Transformer(config, level, placement))]) : null;
+        _attentions = attends ? nn.ModuleList([.. inChannels.Select(_ => CreateTransformer(config, level, placement))]) : null;
         _downsamplers = downsample ? nn.ModuleList(new Downsample2D(channels, padding: 1, placement)) : null;
         _upsamplers = upsample ? nn.ModuleList(new Upsample2D(channels, placement)) : null;
         RegisterComponents();
@@ -59,7 +59,7 @@ internal sealed class StableVideoDiffusionBlock : nn.Module, IUNetLevel
         return hidden.MoveToOuterDisposeScope();
     }
 
-    internal static SpatioTemporalTransformer Transformer(StableVideoDiffusionUNetConfig config, int level, Placement placement)
+    internal static SpatioTemporalTransformer CreateTransformer(StableVideoDiffusionUNetConfig config, int level, Placement placement)
     {
         (long channels, long heads) = (config.BlockOutChannels[level], config.Heads[level]);
         return new SpatioTemporalTransformer(channels, heads, channels / heads, config.CrossAttentionWidth[level], config.TransformerLayers[level], placement);
@@ -83,7 +83,7 @@ internal sealed class StableVideoDiffusionMidBlock : nn.Module
         long channels = config.BlockOutChannels[^1];
         SpatioTemporalResBlock Resnet() => new(channels, channels, 4 * config.BlockOutChannels[0], Eps, placement);
         _resnets = nn.ModuleList(Resnet(), Resnet());
-        _attentions = nn.ModuleList(StableVideoDiffusionBlock.Transformer(config, config.BlockOutChannels.Count - 1, placement));
+        _attentions = nn.ModuleList(StableVideoDiffusionBlock.CreateTransformer(config, config.BlockOutChannels.Count - 1, placement));
         RegisterComponents();
     }
 

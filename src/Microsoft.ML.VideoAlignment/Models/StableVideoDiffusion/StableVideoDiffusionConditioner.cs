@@ -28,7 +28,7 @@ internal sealed class StableVideoDiffusionConditioner(ClipVisionEncoder encoder,
             nameof(request));
         Shapes.Require(given, $"{request.Prompts.Count}, 3, H, W", nameof(request.Images));
         Tensor like = unet.parameters().First();
-        Tensor images = FirstFrame.Fit(given.to(like.device).to_type(Placement.Computing(like.dtype)), request.Size.Height, request.Size.Width);
+        Tensor images = FirstFrame.Fit(given.to(like.device).to_type(Placement.ComputeDtype(like.dtype)), request.Size.Height, request.Size.Width);
         Tensor noise = request.Noise(images.shape);
         ActivationMemory memory = images.requires_grad ? unet.Activations : ActivationMemory.Keep;
         Tensor embedding = Recompute.Run(memory, inputs => Embed(inputs[0]), images); // [B, 1, D]
@@ -59,7 +59,7 @@ internal sealed class StableVideoDiffusionConditioner(ClipVisionEncoder encoder,
         Size = size,
     };
 
-    public string TextRead(string prompt, int segment, int segments) => prompt;
+    public string EncoderText(string prompt, int segment, int segments) => prompt;
 
     public string RewardText(string prompt, int segments) => prompt;
 

@@ -45,7 +45,7 @@ internal sealed class StableVideoDiffusionDecoder(AutoencoderKLTemporalDecoder v
     public Tensor DecodeAlone(Tensor latents, IReadOnlyList<int> chosen) => Decode(latents, (int)latents.shape[2], chosen);
 
     public IFrameDecoder OnMeta() =>
-        new StableVideoDiffusionDecoder(new AutoencoderKLTemporalDecoder(vae.Config, Placement.ShapesOf(vae))) { FramesPerDecode = FramesPerDecode };
+        new StableVideoDiffusionDecoder(new AutoencoderKLTemporalDecoder(vae.Config, Placement.MetaLike(vae))) { FramesPerDecode = FramesPerDecode };
 
     public void MoveTo(Device device) => vae.to(device);
 

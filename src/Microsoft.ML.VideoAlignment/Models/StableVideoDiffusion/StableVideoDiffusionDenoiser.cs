@@ -31,7 +31,7 @@ internal sealed class StableVideoDiffusionDenoiser(StableVideoDiffusionUNet unet
     public Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition) =>
         RowPrediction.Predict(this, latents, timesteps, condition);
 
-    public IDenoiser OnMeta() => new StableVideoDiffusionDenoiser(new StableVideoDiffusionUNet(unet.Config, Placement.ShapesOf(unet)), spatialFactor);
+    public IDenoiser OnMeta() => new StableVideoDiffusionDenoiser(new StableVideoDiffusionUNet(unet.Config, Placement.MetaLike(unet)), spatialFactor);
 
     public void MoveTo(Device device) => unet.to(device);
 

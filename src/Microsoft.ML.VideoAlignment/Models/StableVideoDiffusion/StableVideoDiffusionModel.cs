@@ -40,7 +40,7 @@ internal static class StableVideoDiffusionModel
     {
         Traits = s_traits,
         Layout = $"a diffusers folder: {DiffusersFolder.IndexName} with {ClassName}, unet/, vae/, image_encoder/, scheduler/",
-        Recognizes = static listing => DiffusersFolder.PipelineClass(listing.Path) == ClassName,
+        Recognizes = static listing => DiffusersFolder.ReadPipelineClass(listing.Path) == ClassName,
         Check = Check,
         Load = static (path, options, cancellation) => FromFolder(path, options.Variant, Placement.OnCpu(options.Precision), cancellation),
         Untrained = StableVideoDiffusionUntrained.Make,
@@ -60,9 +60,9 @@ internal static class StableVideoDiffusionModel
         SamplingDefaults sampling = files.Parse(index => SamplingDefaults.FromIndex(index, s_sampling), DiffusersFolder.IndexName);
         JsonElement scheduler = ConfiguredSamplers.Read(files);
         using var parts = new ConstructionScope();
-        ClipVisionEncoder encoder = parts.Add(ClipVisionEncoder.FromFolder(files.Component("image_encoder"), placement, variant));
-        StableVideoDiffusionUNet unet = parts.Add(LoadUNet(files.Component("unet"), variant, placement));
-        AutoencoderKLTemporalDecoder vae = parts.Add(LoadVae(files.Component("vae"), variant, placement));
+        ClipVisionEncoder encoder = parts.Add(ClipVisionEncoder.FromFolder(files.OpenComponent("image_encoder"), placement, variant));
+        StableVideoDiffusionUNet unet = parts.Add(LoadUNet(files.OpenComponent("unet"), variant, placement));
+        AutoencoderKLTemporalDecoder vae = parts.Add(LoadVae(files.OpenComponent("vae"), variant, placement));
         return parts.Finish(FromNetworks(folder, encoder, unet, vae, scheduler, size, placement)) with
         {
             Sampling = sampling,
@@ -98,9 +98,9 @@ internal static class StableVideoDiffusionModel
     private static void Check(ModelListing listing, VideoModelOptions options)
     {
         var files = new DiffusersFolder(listing.Path);
-        files.Component("unet").Parse(StableVideoDiffusionUNetConfig.FromJson);
-        files.Component("vae").Parse(AutoencoderKLConfig.FromJson);
-        files.Component("image_encoder").Parse(ClipVisionConfig.FromJson);
+        files.OpenComponent("unet").Parse(StableVideoDiffusionUNetConfig.FromJson);
+        files.OpenComponent("vae").Parse(AutoencoderKLConfig.FromJson);
+        files.OpenComponent("image_encoder").Parse(ClipVisionConfig.FromJson);
         ConfiguredSamplers.Read(files);
         listing.RequireWeights(options.Variant, "unet", "vae", "image_encoder");
     }

@@ -50,7 +50,7 @@ internal sealed class StableVideoDiffusionUNet : nn.Module
         _timeEmbedding = new TimestepEmbedding(widths[0], 4 * widths[0], "silu", placement);
         _addEmbedding = new TimestepEmbedding(config.AdditionWidth, 4 * widths[0], "silu", placement);
 
-        (IReadOnlyList<IReadOnlyList<long>> down, IReadOnlyList<IReadOnlyList<long>> up) = UNetSkeleton.Widths(widths, config.LayersPerBlock);
+        (IReadOnlyList<IReadOnlyList<long>> down, IReadOnlyList<IReadOnlyList<long>> up) = UNetSkeleton.ComputeWidths(widths, config.LayersPerBlock);
         _downBlocks = nn.ModuleList([.. down.Select((inChannels, level) => new StableVideoDiffusionBlock(
             config, level, inChannels, config.DownAttention[level] ? ResnetEps : PlainDownEps, config.DownAttention[level],
             downsample: level < levels - 1, upsample: false, placement))]);
@@ -60,8 +60,8 @@ internal sealed class StableVideoDiffusionUNet : nn.Module
         _convNormOut = new GroupNorm(SpatioTemporalResBlock.Groups, widths[0], LastNormEps, placement);
         _convOut = new Conv2d(widths[0], config.OutChannels, 3, placement, padding: 1);
         RegisterComponents();
-        _timeEmbedding.ReadBy(this);
-        _addEmbedding.ReadBy(this);
+        _timeEmbedding.DeclareReaders(this);
+        _addEmbedding.DeclareReaders(this);
     }
 
     public StableVideoDiffusionUNetConfig Config { get; }
@@ -99,7 +99,7 @@ internal sealed class StableVideoDiffusionUNet : nn.Module
         Tensor temb = Embedding(sample, timestep, addedNumbers);
         Tensor images = sample.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, C, T, H, W] -> [B*T, C, H, W]
         Tensor x = UNetSkeleton.Run(_convIn.forward(images), temb, context, frames, _downBlocks, _midBlock.Forward, _upBlocks, Block);
-        Tensor y = _convOut.forward(_convNormOut.Activated(x, Activation.Silu)); // [B*T, out, H, W]
+        Tensor y = _convOut.forward(_convNormOut.ForwardActivated(x, Activation.Silu)); // [B*T, out, H, W]
         return y.unflatten(0, [-1, frames]).permute(0, 2, 1, 3, 4).contiguous().MoveToOuterDisposeScope();
     }
 

@@ -64,13 +64,13 @@ internal sealed class TemporalVaeDecoder : nn.Module
     private Tensor Output(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor images = Recompute.Rows(Activations, Image, x);
+        Tensor images = Recompute.RunRows(Activations, Image, x);
         Tensor segments = _timeConvOut.forward(TokenLayout.ToSegments(images, frames));
         return TokenLayout.FromSegments(segments, images.shape[2], images.shape[3]).MoveToOuterDisposeScope();
 
         Tensor Image(Tensor part)
         {
-            using Tensor active = _convNormOut.Activated(part, Activation.Silu);
+            using Tensor active = _convNormOut.ForwardActivated(part, Activation.Silu);
             return _convOut.forward(active);
         }
     }
@@ -141,7 +141,7 @@ internal sealed class TemporalVaeDecoder : nn.Module
 
             if (_upsamplers is not null)
             {
-                x = Recompute.Rows(memory, part => _upsamplers[0].Forward(part, 2 * part.shape[2], 2 * part.shape[3]), x);
+                x = Recompute.RunRows(memory, part => _upsamplers[0].Forward(part, 2 * part.shape[2], 2 * part.shape[3]), x);
             }
 
             return x.MoveToOuterDisposeScope();

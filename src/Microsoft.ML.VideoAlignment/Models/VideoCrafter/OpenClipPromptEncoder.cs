@@ -50,9 +50,9 @@ internal sealed class OpenClipPromptEncoder : IPromptEncoder
     /// <summary>Encodes token ids.</summary>
     /// <param name="ids">int64 [B, L].</param>
     /// <returns>[B, L, D].</returns>
-    public Tensor Encode(Tensor ids) => _network.Text.Context(ids, _clipSkip);
+    public Tensor Encode(Tensor ids) => _network.Text.EncodeContext(ids, _clipSkip);
 
-    public int CountTruncated(string prompt) => Math.Max(0, Tokenizer.Tokens(prompt).Count + 2 - Length);
+    public int CountTruncated(string prompt) => Math.Max(0, Tokenizer.ToIds(prompt).Count + 2 - Length);
 
     public void MoveTo(Device device)
     {

@@ -17,7 +17,7 @@ internal static partial class VideoCrafterAutoencoder
     /// <param name="scalingFactor">The model's <c>scale_factor</c>, which is outside of the section.</param>
     /// <exception cref="InvalidDataException">A key is missing or has a value of the wrong type or range.</exception>
     /// <exception cref="NotSupportedException">An option makes another network.</exception>
-    public static AutoencoderKLConfig Config(JsonElement json, double scalingFactor)
+    public static AutoencoderKLConfig ReadConfig(JsonElement json, double scalingFactor)
     {
         JsonElement network = ConfigJson.Find(json, "ddconfig")
             ?? throw new InvalidDataException("first_stage_config: ddconfig is missing. Is this the yaml of a VideoCrafter model?");
@@ -56,7 +56,7 @@ internal static partial class VideoCrafterAutoencoder
     /// Maps lvdm's names to keys: <c>up</c> is numbered by size, 0 the full one, though it runs from the smallest; attention is made of 1x1 convolutions.
     /// </summary>
     /// <param name="levels">Number of the network's levels.</param>
-    public static KeyMap Keys(int levels) => new()
+    public static KeyMap CreateKeys(int levels) => new()
     {
         Rename = name => Level().Replace(name, match => Renamed(match, levels)),
         Aliases =

@@ -25,7 +25,7 @@ internal sealed class VideoCrafterBlock : nn.Module
     /// <param name="outChannels">Output width.</param>
     /// <param name="attention">Whether the level has attention.</param>
     /// <param name="placement">Where the weights are stored, and in what precision.</param>
-    public static IEnumerable<nn.Module> Layers(VideoCrafterUNetConfig config, long inChannels, long outChannels, bool attention, Placement placement)
+    public static IEnumerable<nn.Module> CreateLayers(VideoCrafterUNetConfig config, long inChannels, long outChannels, bool attention, Placement placement)
     {
         yield return Residual(config, inChannels, outChannels, placement);
         foreach (nn.Module transformer in attention ? Transformers(config, outChannels, placement) : [])
@@ -38,8 +38,8 @@ internal sealed class VideoCrafterBlock : nn.Module
     /// <param name="config">The network's configuration.</param>
     /// <param name="channels">Width.</param>
     /// <param name="placement">Where the weights are stored, and in what precision.</param>
-    public static VideoCrafterBlock Middle(VideoCrafterUNetConfig config, long channels, Placement placement) =>
-        new([.. Layers(config, channels, channels, attention: true, placement), Residual(config, channels, channels, placement)]);
+    public static VideoCrafterBlock CreateMiddle(VideoCrafterUNetConfig config, long channels, Placement placement) =>
+        new([.. CreateLayers(config, channels, channels, attention: true, placement), Residual(config, channels, channels, placement)]);
 
     /// <summary>Applies the layers.</summary>
     /// <param name="x">[B*T, in, H, W].</param>

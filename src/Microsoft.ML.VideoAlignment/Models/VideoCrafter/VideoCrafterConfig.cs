@@ -52,7 +52,7 @@ internal sealed record VideoCrafterConfig
         return new VideoCrafterConfig
         {
             UNet = VideoCrafterUNetConfig.FromJson(Part(json, "unet_config", "UNetModel")),
-            Autoencoder = VideoCrafterAutoencoder.Config(Part(json, "first_stage_config", "AutoencoderKL"), ConfigJson.Number(json, "scale_factor", 1)),
+            Autoencoder = VideoCrafterAutoencoder.ReadConfig(Part(json, "first_stage_config", "AutoencoderKL"), ConfigJson.Number(json, "scale_factor", 1)),
             Text = OpenClipConfig.FromJson(description),
             TextClipSkip = ConfigJson.Text(encoder, "layer", "last") switch
             {
@@ -68,12 +68,12 @@ internal sealed record VideoCrafterConfig
     /// <summary>Gives the description of an architecture that needs no file: ViT-H-14's text half, as open_clip's model_configs has it.</summary>
     /// <param name="architecture">Its name.</param>
     /// <returns>Null: it needs a file.</returns>
-    public static JsonElement? KnownText(string architecture) => architecture == DefaultTextArchitecture ? Parse(VitH14) : null;
+    public static JsonElement? FindTextDescription(string architecture) => architecture == DefaultTextArchitecture ? Parse(VitH14) : null;
 
     /// <summary>
     /// The published configuration of VideoCrafter2, 320 x 512 (configs/inference_t2v_512_v2.0.yaml of AILab-CVC/VideoCrafter), for a checkpoint without one.
     /// </summary>
-    public static VideoCrafterConfig VideoCrafter2 => FromJson(Parse(Published), KnownText);
+    public static VideoCrafterConfig VideoCrafter2 => FromJson(Parse(Published), FindTextDescription);
 
     private static JsonElement Parse(string json)
     {

@@ -33,7 +33,7 @@ internal sealed class VideoCrafterDenoiser(VideoCrafterUNet unet, int spatialFac
         return unet.Forward(latents, each, condition.Text, condition.Scalars!);
     }
 
-    public IDenoiser OnMeta() => new VideoCrafterDenoiser(new VideoCrafterUNet(unet.Config, Placement.ShapesOf(unet)), spatialFactor);
+    public IDenoiser OnMeta() => new VideoCrafterDenoiser(new VideoCrafterUNet(unet.Config, Placement.MetaLike(unet)), spatialFactor);
 
     public void MoveTo(Device device) => unet.to(device);
 

@@ -70,7 +70,7 @@ internal sealed class VideoCrafterFiles
                 }
             }
 
-            return source.Entries.Keys.Any(name => map.Key(name)?.StartsWith("unet.", StringComparison.Ordinal) == true)
+            return source.Entries.Keys.Any(name => map.MapName(name)?.StartsWith("unet.", StringComparison.Ordinal) == true)
                 ? (source, map)
                 : throw new WeightFileException(
                     Checkpoint, $"is not a VideoCrafter checkpoint: no name begins with model.diffusion_model. {FileContents.Describe(source)}");
@@ -92,7 +92,7 @@ internal sealed class VideoCrafterFiles
     public VideoCrafterNetworks Load(Placement placement, out IReadOnlyList<string> notes, CancellationToken cancellation = default)
     {
         (IWeightSource file, KeyMap map) = Open();
-        using (IWeightSource source = CancellableWeights.Watch(file, cancellation))
+        using (IWeightSource source = CancelableWeights.Watch(file, cancellation))
         {
             notes = IgnoredCheckpointKeys.Describe(Checkpoint, source.Entries.Keys);
             var networks = new VideoCrafterNetworks(Config, placement);
@@ -139,7 +139,7 @@ internal sealed class VideoCrafterFiles
             + $"openai/CLIP, folder clip), or a CLIP {s_vocabularies[^1]}/ folder with vocab.json and merges.txt, beside it, or name one as "
             + $"{nameof(VideoModelOptions)}.{nameof(VideoModelOptions.TokenizerPath)}.",
             s_vocabularies[0]);
-        return OpenClipVocabulary.Tokenizer(found);
+        return OpenClipVocabulary.ReadTokenizer(found);
     }
 
     private string ConfigInWords =>
@@ -174,7 +174,7 @@ internal sealed class VideoCrafterFiles
     {
         bool plain = architecture.AsSpan().IndexOfAny(Path.GetInvalidFileNameChars()) < 0;
         return plain && Beside($"{architecture}.json") is { } path
-            ? new DiffusersFolder(Path.GetDirectoryName(path)!).Config(Path.GetFileName(path))
-            : VideoCrafterConfig.KnownText(architecture);
+            ? new DiffusersFolder(Path.GetDirectoryName(path)!).ReadConfig(Path.GetFileName(path))
+            : VideoCrafterConfig.FindTextDescription(architecture);
     }
 }

@@ -57,8 +57,8 @@ internal sealed class VideoCrafterNetworks : nn.Module
         (string Prefix, string Part, KeyMap Map)[] parts =
         [
             (UNetPrefix, "unet", VideoCrafterUNet.Keys),
-            (AutoencoderPrefix, "vae", VideoCrafterAutoencoder.Keys(config.Autoencoder.BlockOutChannels.Count)),
-            (TextPrefix, "text", OpenClipModel.Keys(OpenClipHalves.Text)),
+            (AutoencoderPrefix, "vae", VideoCrafterAutoencoder.CreateKeys(config.Autoencoder.BlockOutChannels.Count)),
+            (TextPrefix, "text", OpenClipModel.CreateKeyMap(OpenClipHalves.Text)),
         ];
         return new KeyMap
         {
@@ -67,7 +67,7 @@ internal sealed class VideoCrafterNetworks : nn.Module
                 (string prefix, string part, KeyMap map) = parts.FirstOrDefault(known => name.StartsWith(known.Prefix, StringComparison.Ordinal));
                 return IgnoredCheckpointKeys.IsIgnored(name) ? null
                     : prefix is null ? $"schedule.{name}"
-                    : map.Key(name[prefix.Length..]) is { } key ? $"{part}.{key}" : null;
+                    : map.MapName(name[prefix.Length..]) is { } key ? $"{part}.{key}" : null;
             },
             Reshape = [.. parts.SelectMany(part => part.Map.Reshape.Select(pattern => $"{part.Part}.{pattern}"))],
         };

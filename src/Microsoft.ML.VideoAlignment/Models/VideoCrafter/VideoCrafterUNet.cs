@@ -55,7 +55,7 @@ internal sealed class VideoCrafterUNet : nn.Module
         {
             for (int block = 0; block < config.ResBlocks; block++)
             {
-                input.Add(new VideoCrafterBlock([.. VideoCrafterBlock.Layers(config, width, widths[level], HasAttention(level), placement)]));
+                input.Add(new VideoCrafterBlock([.. VideoCrafterBlock.CreateLayers(config, width, widths[level], HasAttention(level), placement)]));
                 width = widths[level];
                 skips.Push(width);
             }
@@ -68,7 +68,7 @@ internal sealed class VideoCrafterUNet : nn.Module
         }
 
         _inputBlocks = nn.ModuleList([.. input]);
-        _middleBlock = VideoCrafterBlock.Middle(config, width, placement);
+        _middleBlock = VideoCrafterBlock.CreateMiddle(config, width, placement);
         var output = new List<VideoCrafterBlock>();
         for (int level = config.Levels - 1; level >= 0; level--)
         {
@@ -77,7 +77,7 @@ internal sealed class VideoCrafterUNet : nn.Module
                 bool grows = level > 0 && block == config.ResBlocks;
                 output.Add(new VideoCrafterBlock(
                 [
-                    .. VideoCrafterBlock.Layers(config, width + skips.Pop(), widths[level], HasAttention(level), placement),
+                    .. VideoCrafterBlock.CreateLayers(config, width + skips.Pop(), widths[level], HasAttention(level), placement),
                     .. grows ? [new Upsample2D(widths[level], placement)] : Array.Empty<nn.Module>(),
                 ]));
                 width = widths[level];
@@ -87,8 +87,8 @@ internal sealed class VideoCrafterUNet : nn.Module
         _outputBlocks = nn.ModuleList([.. output]);
         _last = new Last(width, config.OutChannels, placement);
         RegisterComponents();
-        _timeEmbed.ReadBy(this);
-        _fpsEmbedding?.ReadBy(this);
+        _timeEmbed.DeclareReaders(this);
+        _fpsEmbedding?.DeclareReaders(this);
     }
 
     /// <summary>
@@ -232,7 +232,7 @@ internal sealed class VideoCrafterUNet : nn.Module
 
         public override Tensor forward(Tensor x)
         {
-            using Tensor active = _norm.Activated(x, Activation.Silu);
+            using Tensor active = _norm.ForwardActivated(x, Activation.Silu);
             return _conv.forward(active);
         }
     }

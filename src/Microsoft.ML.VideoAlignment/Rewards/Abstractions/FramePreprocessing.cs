@@ -62,7 +62,7 @@ public sealed record FramePreprocessing
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor x = Clamp ? UnitRange.Clamp(images) : images;
-        (long height, long width) = Fit == FrameFit.Crop ? Resize.ShortSide(x.shape[2], x.shape[3], Height) : (Height, Width);
+        (long height, long width) = Fit == FrameFit.Crop ? Resize.FitShortSide(x.shape[2], x.shape[3], Height) : (Height, Width);
         if (x.shape[2] != height || x.shape[3] != width)
         {
             x = Resize.Apply(x, height, width, Interpolation, Antialias);

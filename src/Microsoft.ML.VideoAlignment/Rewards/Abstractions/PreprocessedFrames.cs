@@ -30,7 +30,7 @@ public sealed class PreprocessedFrames
     internal IDictionary<string, Tensor>? PartScores { get; init; }
 
     /// <summary>How many different images were made: 1 where all parts agree.</summary>
-    internal int Kinds => _images.Count;
+    internal int ImageSets => _images.Count;
 
     /// <summary>Makes images of the frames, or returns those that a part of the sum has made.</summary>
     /// <param name="preprocessing">What the network wants.</param>
@@ -42,7 +42,7 @@ public sealed class PreprocessedFrames
         if (!_images.TryGetValue(preprocessing, out Tensor? images))
         {
             // Small floats would lose in the resize what they have; a network in float64 is a test's.
-            using Tensor rows = Rows(Frames);
+            using Tensor rows = ToImages(Frames);
             using Tensor wide = rows.to_type(rows.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32);
             _images[preprocessing] = images = preprocessing.Apply(wide);
         }
@@ -55,7 +55,7 @@ public sealed class PreprocessedFrames
     /// <summary>Turns frames into images.</summary>
     /// <param name="frames">[B, 3, T, H, W].</param>
     /// <returns>[B*T, 3, H, W].</returns>
-    internal static Tensor Rows(Tensor frames)
+    internal static Tensor ToImages(Tensor frames)
     {
         using Tensor moved = frames.permute(0, 2, 1, 3, 4);
         return moved.flatten(0, 1);

@@ -156,7 +156,7 @@ internal sealed class RewardMix : PreprocessingReward
     {
         foreach ((int index, (_, VideoReward reward, _)) in _parts.Index())
         {
-            reward.WriteTraining(state.Section($"{index}"));
+            reward.WriteTraining(state.AddSection($"{index}"));
         }
 
         if (_moments is not null)
@@ -169,7 +169,7 @@ internal sealed class RewardMix : PreprocessingReward
     {
         foreach ((int index, (_, VideoReward reward, _)) in _parts.Index())
         {
-            reward.ReadTraining(state.Section($"{index}"));
+            reward.ReadTraining(state.OpenSection($"{index}"));
         }
 
         if (_moments is null)
@@ -177,10 +177,10 @@ internal sealed class RewardMix : PreprocessingReward
             return;
         }
 
-        string[] moments = state.Texts(MomentsEntry);
+        string[] moments = state.ReadTexts(MomentsEntry);
         if (moments.Length != _moments.Length)
         {
-            throw state.Fault(MomentsEntry, $"is of {moments.Length} parts, and the sum has {_moments.Length}");
+            throw state.CreateFault(MomentsEntry, $"is of {moments.Length} parts, and the sum has {_moments.Length}");
         }
 
         foreach ((int index, string text) in moments.Index())
@@ -191,7 +191,7 @@ internal sealed class RewardMix : PreprocessingReward
             }
             catch (FormatException error)
             {
-                throw state.Fault(MomentsEntry, error.Message.TrimEnd('.'));
+                throw state.CreateFault(MomentsEntry, error.Message.TrimEnd('.'));
             }
         }
     }
@@ -212,7 +212,7 @@ internal sealed class RewardMix : PreprocessingReward
 
     internal override Tensor Combine(IReadOnlyList<Tensor> parts, ScoreUse use) => Sum(parts, use, named: null);
 
-    internal override double RoundingOf(IReadOnlyList<Tensor> parts)
+    internal override double BoundRounding(IReadOnlyList<Tensor> parts)
     {
         double total = 0;
         int next = 0;
@@ -220,7 +220,7 @@ internal sealed class RewardMix : PreprocessingReward
         {
             (_, VideoReward reward, float weight) = _parts[i];
             double divisor = _moments is null ? 1 : Divisor(_moments[i].StandardDeviation);
-            total += Math.Abs(weight) * reward.RoundingOf([.. parts.Skip(next).Take(reward.PartCount)]) / divisor;
+            total += Math.Abs(weight) * reward.BoundRounding([.. parts.Skip(next).Take(reward.PartCount)]) / divisor;
             next += reward.PartCount;
         }
 

@@ -7,13 +7,13 @@ namespace Microsoft.ML.VideoAlignment.Rewards;
 internal sealed class RewardShapes : IDisposable
 {
     private RewardShapes(VideoReward stand, IReadOnlyList<string> weightsAlone, IReadOnlyList<string> unknown) =>
-        (Stand, WeightsAlone, Unknown) = (stand, weightsAlone, unknown);
+        (Twin, OnlyWeightsKnown, Unknown) = (stand, weightsAlone, unknown);
 
     /// <summary>Scores shapes, whatever the prompt.</summary>
-    public VideoReward Stand { get; }
+    public VideoReward Twin { get; }
 
     /// <summary>Names of the parts of which only the weights are known, each with the reason where there is one.</summary>
-    public IReadOnlyList<string> WeightsAlone { get; }
+    public IReadOnlyList<string> OnlyWeightsKnown { get; }
 
     /// <summary>Names of the parts of which nothing is known, code of the caller's.</summary>
     public IReadOnlyList<string> Unknown { get; }
@@ -30,7 +30,7 @@ internal sealed class RewardShapes : IDisposable
         {
             foreach (VideoReward part in parts)
             {
-                VideoReward? twin = Twin(part, out string reason);
+                VideoReward? twin = MakeTwin(part, out string reason);
                 stands.Add(twin ?? new FrameMean());
                 if (twin is null)
                 {
@@ -48,9 +48,9 @@ internal sealed class RewardShapes : IDisposable
         }
     }
 
-    public void Dispose() => Stand.Dispose();
+    public void Dispose() => Twin.Dispose();
 
-    private static VideoReward? Twin(VideoReward part, out string reason)
+    private static VideoReward? MakeTwin(VideoReward part, out string reason)
     {
         reason = "";
         if (part.ToMeta() is not { } twin)

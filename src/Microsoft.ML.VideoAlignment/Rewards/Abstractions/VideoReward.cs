@@ -185,19 +185,19 @@ public abstract partial class VideoReward : IDisposable
             return;
         }
 
-        string text = state.Text(StateEntry);
+        string text = state.ReadText(StateEntry);
         try
         {
             LoadTraining(text);
         }
         catch (FormatException error)
         {
-            throw state.Fault(StateEntry, $"cannot be read by the reward '{Name}': {error.Message}");
+            throw state.CreateFault(StateEntry, $"cannot be read by the reward '{Name}': {error.Message}");
         }
 
         if (SaveTraining() is var restored && restored != text)
         {
-            throw state.Fault(
+            throw state.CreateFault(
                 StateEntry,
                 $"is '{text}', and the reward '{Name}' has '{restored}' after loading it: {nameof(SaveTraining)} and {nameof(LoadTraining)} do not agree");
         }
@@ -224,7 +224,7 @@ public abstract partial class VideoReward : IDisposable
     /// <summary>Bounds by how much the result of <see cref="Combine"/> may differ by rounding alone.</summary>
     /// <param name="parts">What was combined.</param>
     /// <returns>Some units of float32, in which networks compute scores, of the largest part.</returns>
-    internal virtual double RoundingOf(IReadOnlyList<Tensor> parts)
+    internal virtual double BoundRounding(IReadOnlyList<Tensor> parts)
     {
         using Tensor largest = parts[0].abs().amax();
         return RoundingUnits * Float32Unit * Ops.Number(largest);

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
-/// <summary>Names of <see cref="WeightPrecision"/> in the settings of saved rewards: those of today, and those of versions before 0.2.</summary>
+/// <summary>Names of <see cref="WeightPrecision"/> in saved files: those of today, and those of versions before 0.2.</summary>
 internal sealed class WeightPrecisionNames : JsonConverter<WeightPrecision>
 {
     /// <summary>Finds a precision.</summary>

@@ -73,7 +73,7 @@ internal sealed class HeadReward : ImageReward
     /// <summary>Runs the reward and returns every station.</summary>
     /// <param name="frames">The frames of one call.</param>
     /// <returns>Fresh tensors: features and l2-normalized embedding [B*T, P], scores [B*T]; row b * T + t is frame t of video b.</returns>
-    public (Tensor Features, Tensor Embedding, Tensor Scores) Stages(PreprocessedFrames frames)
+    public (Tensor Features, Tensor Embedding, Tensor Scores) RunStages(PreprocessedFrames frames)
     {
         Tensor features = _clip.call(frames.Images(Preprocessing));  // [B*T, P]
         Tensor embedding = ClipModel.Normalize(features);
@@ -89,9 +89,9 @@ internal sealed class HeadReward : ImageReward
 
     protected internal override IEnumerable<nn.Module> Networks => [_clip, _head];
 
-    protected internal override VideoReward ToMeta() => new HeadReward(Kind, _clip.OnMeta(), _head.OnMeta(), Preprocessing, _save);
+    protected internal override VideoReward ToMeta() => new HeadReward(Kind, _clip.ToMeta(), _head.ToMeta(), Preprocessing, _save);
 
     protected internal override SavedReward Save() => _save();
 
-    protected override Tensor ImageScores(PreprocessedFrames frames, IReadOnlyList<string> prompts) => Stages(frames).Scores;
+    protected override Tensor ImageScores(PreprocessedFrames frames, IReadOnlyList<string> prompts) => RunStages(frames).Scores;
 }

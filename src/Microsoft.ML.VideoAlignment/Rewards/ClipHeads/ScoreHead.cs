@@ -39,10 +39,10 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>Makes a head of the same shapes without numbers.</summary>
-    public ScoreHead OnMeta()
+    public ScoreHead ToMeta()
     {
         IEnumerable<(int, IReadOnlyList<long>)> layers = _layers.Linears.Select((linear, number) => (number, (IReadOnlyList<long>)linear.Weight.shape));
-        return new ScoreHead(_form, new NumberedLayers([.. layers], Placement.ShapesOf(this)));
+        return new ScoreHead(_form, new NumberedLayers([.. layers], Placement.MetaLike(this)));
     }
 
     /// <summary>P, the width of the embedding.</summary>
@@ -52,7 +52,7 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
     /// <param name="form">What stands between and after the linear layers.</param>
     /// <param name="layers">Each layer's number in the names, inputs and outputs; the last has one output.</param>
     /// <param name="placement">Where the weights go and how they are stored.</param>
-    public static ScoreHead Make(HeadForm form, IReadOnlyList<(int Number, long In, long Out)> layers, Placement placement) =>
+    public static ScoreHead Create(HeadForm form, IReadOnlyList<(int Number, long In, long Out)> layers, Placement placement) =>
         new(form, new NumberedLayers([.. layers.Select(layer => (layer.Number, (IReadOnlyList<long>)[layer.Out, layer.In]))], placement));
 
     /// <summary>Reads a head.</summary>

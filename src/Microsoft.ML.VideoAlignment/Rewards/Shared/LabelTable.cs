@@ -19,7 +19,7 @@ internal sealed class LabelTable
     private LabelTable(int count) => Count = count;
 
     /// <summary>One of the names.</summary>
-    public string Any => _ids.Keys.First();
+    public string AnyLabel => _ids.Keys.First();
 
     /// <summary>How many classes the network has.</summary>
     public int Count { get; }
@@ -65,12 +65,13 @@ internal sealed class LabelTable
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(label, parameterName);
         string shown = Quotation.Shorten(label);
-        return Find(label) ?? throw new ArgumentException($"The model has no label '{shown}'. {Hint(shown)}", parameterName);
+        return Find(label) ?? throw new ArgumentException($"The model has no label '{shown}'. {DescribeNearest(shown)}", parameterName);
     }
 
     /// <summary>A sentence with the names most like a text, for an error.</summary>
     /// <param name="text">What was asked for.</param>
-    public string Hint(string text) => $"Of its {Count} labels these are the nearest: {string.Join(", ", Near(text).Select(label => $"'{label}'"))}.";
+    public string DescribeNearest(string text) =>
+        $"Of its {Count} labels these are the nearest: {string.Join(", ", FindNearest(text).Select(label => $"'{label}'"))}.";
 
     /// <summary>
     /// The names most like a text, nearest first: the edits that turn one into some part of the other, for each letter of the shorter need. So a slip of
@@ -78,7 +79,7 @@ internal sealed class LabelTable
     /// </summary>
     /// <param name="text">What was asked for.</param>
     /// <returns>At most five names.</returns>
-    public IReadOnlyList<string> Near(string text) =>
+    public IReadOnlyList<string> FindNearest(string text) =>
     [
         .. _ids.Keys.Select(label => (Label: label, Distance: Math.Min(Distance(label, text), Distance(text, label))))
             .OrderBy(pair => pair.Distance).ThenBy(pair => Math.Abs(pair.Label.Length - text.Length)).ThenBy(pair => pair.Label, StringComparer.Ordinal)

@@ -17,7 +17,7 @@ internal static class TransformersFolder
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         var folder = new DiffusersFolder(path);
-        JsonElement config = folder.Config();
+        JsonElement config = folder.ReadConfig();
         string type = ConfigJson.Text(config, "model_type", modelType);
         IReadOnlyList<string> architectures = ConfigJson.Texts(config, "architectures", architecture);
         return type == modelType && architectures.Contains(architecture)

@@ -52,7 +52,7 @@ internal sealed class PromptEmbeddings(string reward, Func<IReadOnlyList<string>
     /// <summary>Sets the embedding of a prompt.</summary>
     /// <param name="prompt">The prompt.</param>
     /// <param name="embedding">[P], l2-normalized; copied.</param>
-    public void Keep(string prompt, Tensor embedding)
+    public void Set(string prompt, Tensor embedding)
     {
         _kept.GetValueOrDefault(prompt)?.Dispose();
         _kept[prompt] = embedding.clone().DetachFromDisposeScope();
@@ -78,7 +78,7 @@ internal sealed class PromptEmbeddings(string reward, Func<IReadOnlyList<string>
         foreach ((string prompt, Tensor embedding) in _kept.ToArray())
         {
             using Tensor moved = embedding.to(device);
-            Keep(prompt, moved);
+            Set(prompt, moved);
         }
     }
 
@@ -93,7 +93,7 @@ internal sealed class PromptEmbeddings(string reward, Func<IReadOnlyList<string>
         {
             using Tensor embeddings = encode([prompt]);
             using Tensor embedding = embeddings[0];
-            Keep(prompt, embedding);
+            Set(prompt, embedding);
             Encoded++;
         }
     }

@@ -9,7 +9,7 @@ internal static class PromptTokens
     /// <param name="folder">The model's folder.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder, or it is not a transformers folder.</exception>
     /// <exception cref="FileNotFoundException">The folder has no tokenizer.</exception>
-    public static Func<IReadOnlyList<string>, long, TokenBatch> OfClipFolder(string folder)
+    public static Func<IReadOnlyList<string>, long, TokenBatch> FromClipFolder(string folder)
     {
         ClipFiles.Require(folder);
         ClipTokenizer tokenizer = ClipTokenizer.FromFolder(folder);
@@ -19,9 +19,9 @@ internal static class PromptTokens
     /// <summary>OpenCLIP's tokenizer: (prompts, the text tower's configuration) -> ids, zeros after the end token.</summary>
     /// <param name="path">bpe_simple_vocab_16e6.txt.gz, or a CLIP tokenizer folder.</param>
     /// <exception cref="FileNotFoundException">There is no vocabulary.</exception>
-    public static Func<IReadOnlyList<string>, OpenClipTextConfig, TokenBatch> OfOpenClip(string path)
+    public static Func<IReadOnlyList<string>, OpenClipTextConfig, TokenBatch> FromOpenClip(string path)
     {
-        ClipTokenizer tokenizer = OpenClipVocabulary.Tokenizer(path);
+        ClipTokenizer tokenizer = OpenClipVocabulary.ReadTokenizer(path);
         return (prompts, config) => tokenizer.HighestId < config.VocabSize
             ? tokenizer.Encode(prompts, (int)config.ContextLength).RequireBelow(config.VocabSize, prompts)
             : throw new InvalidDataException(

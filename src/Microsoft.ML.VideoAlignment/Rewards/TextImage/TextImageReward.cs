@@ -66,7 +66,7 @@ internal sealed class TextImageReward : ImageReward
     public static TextImageReward Similarity(string clipFolder, Placement placement, Func<SavedReward>? save = null)
     {
         const string Title = "text similarity";
-        var towers = TextImageTowers.FromClipFolder(Title, clipFolder, PromptTokens.OfClipFolder(clipFolder), placement);
+        var towers = TextImageTowers.FromClipFolder(Title, clipFolder, PromptTokens.FromClipFolder(clipFolder), placement);
         return new TextImageReward(Title, towers, Stretched(towers, clamp: true), tempered: false, (-1, 1), save ?? (() => WeightSettings.Save(
             SimilarityKind, placement, (ClipRole, clipFolder))));
     }
@@ -79,7 +79,7 @@ internal sealed class TextImageReward : ImageReward
     /// <param name="tokenizer">OpenCLIP's vocabulary, or a CLIP tokenizer folder with the same.</param>
     /// <param name="placement">Where the weights go and how they are stored.</param>
     public static TextImageReward HumanPreference(string file, string tokenizer, Placement placement) =>
-        HumanPreference(file, PromptTokens.OfOpenClip(tokenizer), placement, () => WeightSettings.Save(
+        HumanPreference(file, PromptTokens.FromOpenClip(tokenizer), placement, () => WeightSettings.Save(
             PreferenceKind, placement, (ModelRole, file), (TokenizerRole, tokenizer)));
 
     /// <summary>Makes HPS v2 with a tokenizer of the caller's.</summary>
@@ -107,7 +107,7 @@ internal sealed class TextImageReward : ImageReward
     /// <param name="folder">A transformers folder of the whole model with its tokenizer.</param>
     /// <param name="placement">Where the weights go and how they are stored.</param>
     public static TextImageReward PickScore(string folder, Placement placement) =>
-        PickScore(folder, PromptTokens.OfClipFolder(folder), placement, () => WeightSettings.Save(PickScoreKind, placement, (ClipRole, folder)));
+        PickScore(folder, PromptTokens.FromClipFolder(folder), placement, () => WeightSettings.Save(PickScoreKind, placement, (ClipRole, folder)));
 
     /// <summary>Makes PickScore with a tokenizer of the caller's.</summary>
     /// <param name="folder">A transformers folder of the whole model.</param>
@@ -127,7 +127,7 @@ internal sealed class TextImageReward : ImageReward
     /// <summary>Runs the image tower and returns every station.</summary>
     /// <param name="frames">The frames of one call.</param>
     /// <returns>Fresh tensors [B*T, P], as the tower gives them and l2-normalized; row b * T + t is frame t of video b.</returns>
-    public (Tensor Features, Tensor Embedding) Stages(PreprocessedFrames frames)
+    public (Tensor Features, Tensor Embedding) RunStages(PreprocessedFrames frames)
     {
         Tensor features = Towers.ImageFeatures(frames.Images(Preprocessing)); // [B*T, P]
         return (features, ClipModel.Normalize(features));
@@ -137,7 +137,7 @@ internal sealed class TextImageReward : ImageReward
 
     protected internal override IEnumerable<Tensor> Stored => Towers.Stored;
 
-    protected internal override VideoReward ToMeta() => new TextImageReward(Name, Towers.OnMeta(), Preprocessing, _tempered, Contract.ScoreRange, _save);
+    protected internal override VideoReward ToMeta() => new TextImageReward(Name, Towers.ToMeta(), Preprocessing, _tempered, Contract.ScoreRange, _save);
 
     protected internal override SavedReward Save() => _save();
 
@@ -156,7 +156,7 @@ internal sealed class TextImageReward : ImageReward
     protected override Tensor ImageScores(PreprocessedFrames frames, IReadOnlyList<string> prompts)
     {
         Tensor texts = Towers.Prompts.Embed(prompts).repeat_interleave(frames.Count, dim: 0);
-        Tensor cosines = (Stages(frames).Embedding * texts).sum(1);
+        Tensor cosines = (RunStages(frames).Embedding * texts).sum(1);
         return _tempered ? Towers.Temperature * cosines : cosines;
     }
 

@@ -41,7 +41,7 @@ internal sealed class TextImageTowers : IDisposable
         (ImageSize, _vision, _imageFeatures, _device) = (imageSize, vision, imageFeatures, META);
         (_textFeatures, _key) = ((_, _) => throw new InvalidOperationException("Shapes read no texts."), static name => name);
         _logitScale = empty([], device: META).DetachFromDisposeScope();
-        Prompts = new PromptEmbeddings(nameof(OnMeta), prompts => empty([prompts.Count, width], device: META));
+        Prompts = new PromptEmbeddings(nameof(ToMeta), prompts => empty([prompts.Count, width], device: META));
     }
 
     /// <summary>Height and width of the images, in pixels.</summary>
@@ -63,16 +63,16 @@ internal sealed class TextImageTowers : IDisposable
     public IEnumerable<Tensor> Stored => [.. Weights, .. _vision.buffers(), .. _text?.buffers() ?? []];
 
     /// <summary>The image tower of shapes alone, beside embeddings of prompts that say nothing.</summary>
-    public TextImageTowers OnMeta()
+    public TextImageTowers ToMeta()
     {
         if (_vision is ClipVisionEncoder clip)
         {
-            ClipVisionEncoder shapes = clip.OnMeta();
+            ClipVisionEncoder shapes = clip.ToMeta();
             return new TextImageTowers(ImageSize, shapes, shapes.call, clip.Config.ProjectionDim);
         }
 
         OpenClipConfig config = ((OpenClipModel)_vision).Config;
-        var half = new OpenClipModel(config, OpenClipHalves.Vision, Placement.ShapesOf(_vision));
+        var half = new OpenClipModel(config, OpenClipHalves.Vision, Placement.MetaLike(_vision));
         return new TextImageTowers(ImageSize, half, half.Vision.call, config.EmbedDim);
     }
 
@@ -100,7 +100,7 @@ internal sealed class TextImageTowers : IDisposable
         long length = config.Text.MaxPositionEmbeddings;
         return new TextImageTowers(
             reward, ((int)config.Vision.ImageSize, (int)config.Vision.ImageSize), vision, vision.call, text, Features,
-            stored.to(Placement.Computing(placement.Dtype), placement.Device, copy: true), Tokens, name => name, placement.Device);
+            stored.to(Placement.ComputeDtype(placement.Dtype), placement.Device, copy: true), Tokens, name => name, placement.Device);
 
         TokenBatch Tokens(IReadOnlyList<string> prompts) => tokenize(prompts, length).RequireBelow(config.Text.VocabSize, prompts);
 
@@ -130,8 +130,8 @@ internal sealed class TextImageTowers : IDisposable
         var vision = OpenClipModel.FromSource(source, config, OpenClipHalves.Vision, placement);
         var text = OpenClipModel.FromSource(source, config, OpenClipHalves.Text, placement);
         return new TextImageTowers(
-            reward, ((int)config.Vision!.ImageHeight, (int)config.Vision.ImageWidth), vision, vision.Vision.call, text, (ids, _) => text.Text.Features(ids),
-            logitScale: null, prompts => tokenize(prompts, config.Text!), OpenClipModel.Keys(OpenClipHalves.Both).Key, placement.Device);
+            reward, ((int)config.Vision!.ImageHeight, (int)config.Vision.ImageWidth), vision, vision.Vision.call, text, (ids, _) => text.Text.GetFeatures(ids),
+            logitScale: null, prompts => tokenize(prompts, config.Text!), OpenClipModel.CreateKeyMap(OpenClipHalves.Both).MapName, placement.Device);
     }
 
     /// <summary>Runs the image tower.</summary>

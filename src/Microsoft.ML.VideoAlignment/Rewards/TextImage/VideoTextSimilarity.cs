@@ -42,14 +42,14 @@ internal sealed class VideoTextSimilarity : PreprocessingReward
             with { Upgrade = WeightSettings.Upgrade };
 
     public static VideoTextSimilarity FromFolder(string clipFolder, Placement placement) => new(
-        TextImageTowers.FromClipFolder(Title, clipFolder, PromptTokens.OfClipFolder(clipFolder), placement),
+        TextImageTowers.FromClipFolder(Title, clipFolder, PromptTokens.FromClipFolder(clipFolder), placement),
         () => WeightSettings.Save(Kind, placement, (TextImageReward.ClipRole, clipFolder)));
 
     protected internal override IEnumerable<nn.Module> Networks => [_towers.Vision];
 
     protected internal override IEnumerable<Tensor> Stored => _towers.Stored;
 
-    protected internal override VideoReward ToMeta() => new VideoTextSimilarity(_towers.OnMeta(), _save);
+    protected internal override VideoReward ToMeta() => new VideoTextSimilarity(_towers.ToMeta(), _save);
 
     protected internal override SavedReward Save() => _save();
 

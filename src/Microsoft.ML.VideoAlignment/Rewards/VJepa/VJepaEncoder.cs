@@ -47,7 +47,7 @@ internal sealed class VJepaEncoder : nn.Module
     {
         Shapes.Require(pixels, "B, 3, T, H, W");
         using DisposeScope scope = NewDisposeScope();
-        Tensor tokens = _patches.call(pixels).Add(Positions(_patches.Grid(pixels)).to_type(pixels.dtype));
+        Tensor tokens = _patches.call(pixels).Add(ResizePositions(_patches.Grid(pixels)).to_type(pixels.dtype));
         Tensor kept = mask is null ? tokens : Tokens.Gather(tokens, mask);
         return _norm.call(Tokens.Run(_blocks, kept, memory)).MoveToOuterDisposeScope();
     }
@@ -55,7 +55,7 @@ internal sealed class VJepaEncoder : nn.Module
     /// <summary>Resizes the position table where the grid is not the trained one.</summary>
     /// <param name="grid">Tokens over time, rows and columns.</param>
     /// <returns>[1, t*h*w, D].</returns>
-    public Tensor Positions((long Frames, long Rows, long Columns) grid) => PositionTable.Resize(_positions, _config.Grid, grid);
+    public Tensor ResizePositions((long Frames, long Rows, long Columns) grid) => PositionTable.Resize(_positions, _config.Grid, grid);
 }
 
 /// <summary>One token for each t x p x p pixels: key <c>proj</c>.</summary>

@@ -72,7 +72,7 @@ internal sealed class VJepaReward : PreprocessingReward
 
     /// <summary>A weight, for tests.</summary>
     /// <param name="key">Its name in its file, such as "encoder.norm.weight".</param>
-    internal Tensor Weight(string key) => _network.get_parameter(VJepaNetwork.Keys.Key(key)!)!;
+    internal Tensor Weight(string key) => _network.get_parameter(VJepaNetwork.Keys.MapName(key)!)!;
 
     /// <summary>All weights; none takes gradient.</summary>
     internal IEnumerable<Tensor> Weights => _network.parameters();
@@ -96,7 +96,7 @@ internal sealed class VJepaReward : PreprocessingReward
     protected internal override IEnumerable<nn.Module> Networks => [_network];
 
     protected internal override VideoReward ToMeta() =>
-        new VJepaReward(new VJepaNetwork(_network.Config, Placement.ShapesOf(_network)), _options, Preprocessing.Clamp, _save);
+        new VJepaReward(new VJepaNetwork(_network.Config, Placement.MetaLike(_network)), _options, Preprocessing.Clamp, _save);
 
     protected internal override SavedReward Save() => _save();
 
@@ -110,19 +110,19 @@ internal sealed class VJepaReward : PreprocessingReward
             : throw new FormatException($"'{state}' is not a number of calls");
 
     /// <summary>Draws the masks of one video.</summary>
-    /// <param name="call">The number of the draw.</param>
+    /// <param name="draw">The number of the draw.</param>
     /// <returns>Context [1, K] and predicted [1, M] of each mask, int64 on the CPU.</returns>
-    public IReadOnlyList<(Tensor Context, Tensor Predicted)> DrawMasks(ulong call)
+    public IReadOnlyList<(Tensor Context, Tensor Predicted)> DrawMasks(ulong draw)
     {
         (long frames, long rows, long columns) = _network.Config.Grid;
-        using var generator = new Generator(Mixed(_options.Seed, call));
+        using var generator = new Generator(Mixed(_options.Seed, draw));
         return MultiBlockMasks.Draw(_options.Masks, ((int)frames, (int)rows, (int)columns), batch: 1, new GeneratorMaskDraws(generator));
     }
 
     /// <summary>Runs the networks and returns every station.</summary>
     /// <param name="clips">[B, 3, T, S, S], preprocessed, of the network's length.</param>
     /// <param name="masks">Context [B, K] and predicted [B, M] of each mask.</param>
-    public VJepaStages Stages(Tensor clips, IReadOnlyList<(Tensor Context, Tensor Predicted)> masks)
+    public VJepaStages RunStages(Tensor clips, IReadOnlyList<(Tensor Context, Tensor Predicted)> masks)
     {
         Tensor Normal(Tensor x) => Ops.LayerNorm(x, [_network.Config.Width], weight: null, bias: null, TargetNormEps);
         Tensor Target() => Normal(_network.Target.Forward(clips, memory: _memory));
@@ -145,7 +145,7 @@ internal sealed class VJepaReward : PreprocessingReward
     /// <summary>Preprocesses frames and cuts them into parts of the network's length.</summary>
     /// <param name="frames">The frames of one call.</param>
     /// <returns>[B * parts, 3, T, S, S].</returns>
-    public Tensor Clips(PreprocessedFrames frames)
+    public Tensor ToSegments(PreprocessedFrames frames)
     {
         Tensor images = frames.Images(Preprocessing);  // [B*clips*T, 3, S, S]
         return images.unflatten(0, [-1, _network.Config.Frames]).transpose(1, 2);
@@ -155,9 +155,9 @@ internal sealed class VJepaReward : PreprocessingReward
     {
         using DisposeScope scope = NewDisposeScope();
         bool withGradient = is_grad_enabled() && frames.Frames.requires_grad;
-        Tensor clips = Clips(frames);
+        Tensor clips = ToSegments(frames);
         var masks = DrawMasks(withGradient ? ++_gradientCalls : 0).Select(mask => (Spread(mask.Context), Spread(mask.Predicted))).ToList();
-        return Stages(clips, masks).Score.view(frames.Batch, -1).mean([1]).MoveToOuterDisposeScope();
+        return RunStages(clips, masks).Score.view(frames.Batch, -1).mean([1]).MoveToOuterDisposeScope();
 
         Tensor Spread(Tensor mask) => mask.to(clips.device).expand(clips.shape[0], -1);
     }

@@ -79,7 +79,7 @@ internal sealed class ActionClassificationReward : PreprocessingReward
     /// <summary>Runs the network and returns every station.</summary>
     /// <param name="frames">The frames of one call.</param>
     /// <returns>Fresh tensors: what the network sees, [B, T, 3, S, S], and its logits [B, labels].</returns>
-    public (Tensor Pixels, Tensor Logits) Stages(PreprocessedFrames frames)
+    public (Tensor Pixels, Tensor Logits) RunStages(PreprocessedFrames frames)
     {
         Tensor pixels = frames.Images(_preprocessing).unflatten(0, [frames.Batch, frames.Count]);
         return (pixels, _network.Run(pixels).Logits);
@@ -89,7 +89,7 @@ internal sealed class ActionClassificationReward : PreprocessingReward
     /// <param name="logits">[B, labels].</param>
     /// <param name="labels">The id of the label that each video is to show; B of them.</param>
     /// <returns>[B].</returns>
-    public Tensor ScoresOf(Tensor logits, IReadOnlyList<int> labels)
+    public Tensor ScoreLogits(Tensor logits, IReadOnlyList<int> labels)
     {
         Tensor rows = tensor([.. labels.Select(label => (long)label)], device: logits.device).unsqueeze(1);
         Tensor scores = _options.LogProbability ? logits.log_softmax(-1) : logits.softmax(-1);
@@ -101,19 +101,19 @@ internal sealed class ActionClassificationReward : PreprocessingReward
     /// <param name="batch">B.</param>
     /// <returns>B ids.</returns>
     /// <exception cref="RewardContractException">A prompt asks for no label.</exception>
-    public IReadOnlyList<int> LabelsOf(IReadOnlyList<string> prompts, int batch) =>
+    public IReadOnlyList<int> FindLabels(IReadOnlyList<string> prompts, int batch) =>
         _label is { } label ? [.. Enumerable.Repeat(label, batch)] : [.. prompts.Select(prompt => _prompts.Require(prompt, Name))];
 
     /// <summary>A weight, for tests.</summary>
     /// <param name="key">Its name in the file.</param>
-    internal Tensor Weight(string key) => _network.get_parameter(VideoMaeNetwork.Keys.Key(key)!)!;
+    internal Tensor Weight(string key) => _network.get_parameter(VideoMaeNetwork.Keys.MapName(key)!)!;
 
     protected internal override IEnumerable<nn.Module> Networks => [_network];
 
     protected internal override VideoReward ToMeta()
     {
-        var network = new VideoMaeNetwork(_network.Config, Placement.ShapesOf(_network));
-        return new ActionClassificationReward(network, _folder, _options with { Label = _options.Label ?? _network.Config.Labels.Any }, _embed);
+        var network = new VideoMaeNetwork(_network.Config, Placement.MetaLike(_network));
+        return new ActionClassificationReward(network, _folder, _options with { Label = _options.Label ?? _network.Config.Labels.AnyLabel }, _embed);
     }
 
     protected internal override SavedReward Save()
@@ -126,13 +126,13 @@ internal sealed class ActionClassificationReward : PreprocessingReward
     {
         if (_label is null)
         {
-            _ = LabelsOf([.. prompts.Distinct(StringComparer.Ordinal)], 0);
+            _ = FindLabels([.. prompts.Distinct(StringComparer.Ordinal)], 0);
         }
     }
 
     protected override Tensor ScoreCore(PreprocessedFrames frames, IReadOnlyList<string> prompts)
     {
-        IReadOnlyList<int> labels = LabelsOf(prompts, checked((int)frames.Batch)); // before anything is computed
-        return ScoresOf(Stages(frames).Logits, labels);
+        IReadOnlyList<int> labels = FindLabels(prompts, checked((int)frames.Batch)); // before anything is computed
+        return ScoreLogits(RunStages(frames).Logits, labels);
     }
 }

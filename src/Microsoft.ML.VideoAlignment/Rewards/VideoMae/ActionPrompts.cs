@@ -63,7 +63,7 @@ internal sealed class ActionPrompts
         (Label(prompt) is { } label
             ? $"it means '{label}', which the model does not know. "
             : "it is not a label of the model and holds no text of the table. ") +
-        $"{_labels.Hint(Quotation.Shorten(prompt))} Give a text of the prompt and its label in " +
+        $"{_labels.DescribeNearest(Quotation.Shorten(prompt))} Give a text of the prompt and its label in " +
         $"{nameof(ActionClassificationOptions)}.{nameof(ActionClassificationOptions.Prompts)}, " +
         $"or one label for all prompts in {nameof(ActionClassificationOptions.Label)}.");
 

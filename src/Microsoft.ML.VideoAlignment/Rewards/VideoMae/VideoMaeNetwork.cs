@@ -65,7 +65,7 @@ internal sealed class VideoMaeNetwork : nn.Module
         Shapes.Require(pixels, $"B, T, {Config.NumChannels}, {Config.ImageSize.Height}, {Config.ImageSize.Width}");
         using DisposeScope scope = NewDisposeScope();
         Tensor x = _patch.call(pixels.transpose(1, 2));
-        x = x.Add(PositionsFor(pixels.shape[1]).to(x.dtype, x.device));
+        x = x.Add(MakePositions(pixels.shape[1]).to(x.dtype, x.device));
         foreach (EncoderLayer layer in _layers)
         {
             x = layer.Forward(x);
@@ -82,7 +82,7 @@ internal sealed class VideoMaeNetwork : nn.Module
     /// </summary>
     /// <param name="frames">Frames of the video.</param>
     /// <returns>[1, N, D], float32.</returns>
-    public Tensor PositionsFor(long frames)
+    public Tensor MakePositions(long frames)
     {
         using DisposeScope scope = NewDisposeScope();
         long tokens = Config.Tubelets(frames) * (Config.ImageSize.Height / Config.PatchSize) * (Config.ImageSize.Width / Config.PatchSize);

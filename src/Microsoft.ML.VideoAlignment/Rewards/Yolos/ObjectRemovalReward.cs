@@ -88,7 +88,7 @@ internal sealed class ObjectRemovalReward : ImageReward
     /// Fresh tensors of N = B*T images, row b * T + t is frame t of video b: the images; the detector's output; how many detections count, int64 [N]; the mean
     /// of their probabilities, or 0, [N].
     /// </returns>
-    public (Tensor Images, YolosOutput Output, Tensor Count, Tensor Confidence) Stages(PreprocessedFrames frames)
+    public (Tensor Images, YolosOutput Output, Tensor Count, Tensor Confidence) RunStages(PreprocessedFrames frames)
     {
         Tensor images = frames.Images(Preprocessing(frames.Frames.shape[3], frames.Frames.shape[4]));
         YolosOutput output = _network.Run(images);
@@ -105,12 +105,12 @@ internal sealed class ObjectRemovalReward : ImageReward
 
     /// <summary>A weight, for tests.</summary>
     /// <param name="key">Its name in the file.</param>
-    internal Tensor Weight(string key) => _network.get_parameter(YolosNetwork.Keys.Key(key)!)!;
+    internal Tensor Weight(string key) => _network.get_parameter(YolosNetwork.Keys.MapName(key)!)!;
 
     protected internal override IEnumerable<nn.Module> Networks => [_network];
 
     protected internal override VideoReward ToMeta() =>
-        new ObjectRemovalReward(new YolosNetwork(_network.Config, Placement.ShapesOf(_network)), _folder, _label, _class, _options, _embed);
+        new ObjectRemovalReward(new YolosNetwork(_network.Config, Placement.MetaLike(_network)), _folder, _label, _class, _options, _embed);
 
     protected internal override SavedReward Save()
     {
@@ -119,7 +119,7 @@ internal sealed class ObjectRemovalReward : ImageReward
         return _embed?.Invoke(saved) ?? saved;
     }
 
-    protected override Tensor ImageScores(PreprocessedFrames frames, IReadOnlyList<string> prompts) => Stages(frames).Confidence.SubtractedFrom(1);
+    protected override Tensor ImageScores(PreprocessedFrames frames, IReadOnlyList<string> prompts) => RunStages(frames).Confidence.SubtractedFrom(1);
 
     private FramePreprocessing Preprocessing(long height, long width)
     {

@@ -119,7 +119,7 @@ internal sealed class YolosNetwork : nn.Module
     /// <param name="height">Height, in pixels.</param>
     /// <param name="width">Width, in pixels.</param>
     /// <returns>[1, 1 + patches + queries, D].</returns>
-    public Tensor PositionsFor(long height, long width) => Positions(_positions, (height / Config.PatchSize, width / Config.PatchSize));
+    public Tensor ResizePositions(long height, long width) => Positions(_positions, (height / Config.PatchSize, width / Config.PatchSize));
 
     // [R, 1 + trained patches + queries, D] -> [R, 1 + patches + queries, D]; only the patches' rows follow the grid.
     private Tensor Positions(Tensor table, (long Rows, long Columns) grid)

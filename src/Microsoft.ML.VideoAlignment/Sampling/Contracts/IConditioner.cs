@@ -7,7 +7,7 @@ internal interface IConditioner : IDisposable
     IReadOnlyDictionary<string, nn.Module> Networks { get; }
 
     /// <summary>
-    /// Encodes a batch: of models that read texts what texts alone decide, row by row (<see cref="TextRead"/>); of models that read images what the image
+    /// Encodes a batch: of models that read texts what texts alone decide, row by row (<see cref="EncoderText"/>); of models that read images what the image
     /// decides, with its gradient. The empty prompt is a prompt like any other.
     /// </summary>
     /// <param name="request">B prompts and what goes with them.</param>
@@ -30,7 +30,7 @@ internal interface IConditioner : IDisposable
     /// <param name="prompt">The prompt.</param>
     /// <param name="segment">Which segment of the video, from 0.</param>
     /// <param name="segments">Segments of the video.</param>
-    string TextRead(string prompt, int segment, int segments);
+    string EncoderText(string prompt, int segment, int segments);
 
     /// <summary>Gives what a reward reads of a video's prompt: the prompt, without what is written for the model alone.</summary>
     /// <param name="prompt">The prompt.</param>

@@ -5,7 +5,7 @@ internal static class DiskSpace
 {
     /// <summary>The number of bytes that this user may still write there; null where the system does not say.</summary>
     /// <param name="folder">The folder, which need not exist yet.</param>
-    public static long? Free(string folder)
+    public static long? GetFreeBytes(string folder)
     {
         try
         {

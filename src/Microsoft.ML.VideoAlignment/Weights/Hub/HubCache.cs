@@ -21,34 +21,34 @@ internal sealed class HubCache(string folder, HubModel model)
     public static string DefaultFolder(Func<string, string?> environment) => new HubEnvironment(environment).CacheFolder;
 
     /// <summary>Returns the folder of the revision's snapshot; null where the cache has none.</summary>
-    public string? Snapshot()
+    public string? FindSnapshot()
     {
         string? commit = model.Commit ?? (File.Exists(RefPath) ? File.ReadAllText(RefPath).Trim() : null);
-        string? path = commit is { Length: > 0 } && HubModel.IsPlain(commit) ? SnapshotOf(commit) : null;
+        string? path = commit is { Length: > 0 } && HubModel.IsSafePath(commit) ? SnapshotPath(commit) : null;
         return Directory.Exists(path) ? path : null;
     }
 
-    public string SnapshotOf(string commit) => Path.Combine(Location, "snapshots", commit);
+    public string SnapshotPath(string commit) => Path.Combine(Location, "snapshots", commit);
 
-    public string Blob(string hash) => Path.Combine(Location, "blobs", hash);
+    public string BlobPath(string hash) => Path.Combine(Location, "blobs", hash);
 
     /// <summary>The path of a blob's unfinished download.</summary>
     /// <param name="hash">The blob's hash in hexadecimal.</param>
-    public string Partial(string hash) => $"{Blob(hash)}.incomplete";
+    public string PartialPath(string hash) => $"{BlobPath(hash)}.incomplete";
 
     /// <summary>The path of the file that the process that fetches a blob locks.</summary>
     /// <param name="hash">The blob's hash in hexadecimal.</param>
-    public string LockFile(string hash) => Path.Combine(folder, ".locks", Name, $"{hash}.lock");
+    public string LockPath(string hash) => Path.Combine(folder, ".locks", Name, $"{hash}.lock");
 
     /// <summary>Whether the cache holds the whole blob of a file.</summary>
     /// <param name="file">The file, whose hash is known.</param>
-    public bool HasBlob(HubFile file) => LengthOf(Blob(file.Hash!)) is { } length && (file.Size is null || length == file.Size);
+    public bool HasBlob(HubFile file) => GetLength(BlobPath(file.Hash!)) is { } length && (file.Size is null || length == file.Size);
 
     /// <summary>Whether a snapshot holds the whole file.</summary>
     /// <param name="commit">The snapshot's commit.</param>
     /// <param name="file">The file.</param>
     public bool Has(string commit, HubFile file) =>
-        LengthOf(Path.Combine(SnapshotOf(commit), file.Path)) is { } length && (file.Size is null || length == file.Size);
+        GetLength(Path.Combine(SnapshotPath(commit), file.Path)) is { } length && (file.Size is null || length == file.Size);
 
     /// <summary>
     /// Adds a blob to a snapshot: as a link, or by moving the file itself where the system allows no links. Another process may do the same at the same time.
@@ -57,9 +57,9 @@ internal sealed class HubCache(string folder, HubModel model)
     /// <param name="file">The file, whose blob is in the cache.</param>
     public void Link(string commit, HubFile file)
     {
-        string path = Path.Combine(SnapshotOf(commit), file.Path);
+        string path = Path.Combine(SnapshotPath(commit), file.Path);
         string directory = Path.GetDirectoryName(path)!;
-        string blob = Blob(file.Hash!);
+        string blob = BlobPath(file.Hash!);
         Directory.CreateDirectory(directory);
         string made = $"{path}.{Guid.NewGuid():N}";
         try
@@ -82,13 +82,13 @@ internal sealed class HubCache(string folder, HubModel model)
         if (model.Commit is null)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(RefPath)!);
-            WrittenFile.Write(RefPath, stream => stream.Write(System.Text.Encoding.ASCII.GetBytes(commit)));
+            AtomicFile.Write(RefPath, stream => stream.Write(System.Text.Encoding.ASCII.GetBytes(commit)));
         }
     }
 
     /// <summary>The length of a file in bytes, links followed; null where there is none.</summary>
     /// <param name="path">The file.</param>
-    public static long? LengthOf(string path)
+    public static long? GetLength(string path)
     {
         try
         {

@@ -28,7 +28,7 @@ internal sealed class HubClient : IDisposable
         _model = model;
         _endpoint = environment.Endpoint;
         _patience = environment.AnswerTimeout;
-        HubToken token = environment.Token();
+        HubToken token = environment.FindToken();
         _token = token.Value is null || _endpoint.Scheme == "https" || _endpoint.IsLoopback ? token
             : new HubToken(null, $"it was not sent, because {_endpoint} is not encrypted; set HF_ENDPOINT to an https address");
         _http = new HttpClient(handler ?? new SocketsHttpHandler { AllowAutoRedirect = false, ConnectTimeout = _patience }, disposeHandler: handler is null)
@@ -131,7 +131,7 @@ internal sealed class HubClient : IDisposable
     private HubFile ReadFile(JsonElement entry)
     {
         string path = entry.GetProperty("rfilename").GetString() ?? "";
-        if (!HubModel.IsPlain(path))
+        if (!HubModel.IsSafePath(path))
         {
             throw Fault($"the hub lists a file '{path}', whose name leads out of the model's folder. It is not fetched.");
         }

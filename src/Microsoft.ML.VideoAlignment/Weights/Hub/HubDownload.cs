@@ -28,11 +28,11 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
     /// <exception cref="OperationCanceledException">The download was canceled.</exception>
     public async Task FetchAsync(string commit, HubFile file, Action<long> arrived, CancellationToken cancellation)
     {
-        string partial = cache.Partial(file.Hash!);
+        string partial = cache.PartialPath(file.Hash!);
         if (!cache.HasBlob(file))
         {
             Directory.CreateDirectory(Path.GetDirectoryName(partial)!);
-            string lockFile = cache.LockFile(file.Hash!);
+            string lockFile = cache.LockPath(file.Hash!);
             using IDisposable fileLock = await HubLock.AcquireAsync(lockFile, () => Waiting(partial, arrived), pause, cancellation).ConfigureAwait(false)
                 ?? throw new ModelDownloadException(model.Id,
                     $"another process holds {lockFile}, to fetch {file.Path}, and makes no progress. "
@@ -43,7 +43,7 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
             }
         }
 
-        arrived(HubCache.LengthOf(cache.Blob(file.Hash!)) ?? file.Size ?? 0);
+        arrived(HubCache.GetLength(cache.BlobPath(file.Hash!)) ?? file.Size ?? 0);
     }
 
     private static long Waiting(string partial, Action<long> arrived)
@@ -57,7 +57,7 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
     private async Task FetchAloneAsync(string commit, HubFile file, string partial, Action<long> arrived, CancellationToken cancellation)
     {
         // What an earlier try left may be damaged; after a wrong hash it is fetched from the start, once.
-        bool resumed = HubCache.LengthOf(partial) > 0;
+        bool resumed = HubCache.GetLength(partial) > 0;
         await CompleteAsync(commit, file, partial, arrived, cancellation).ConfigureAwait(false);
         string hash = HashOf(partial, file.Hash!.Length, cancellation);
         if (hash != file.Hash && resumed)
@@ -75,7 +75,7 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
                 + "Try again, or over another network.");
         }
 
-        File.Move(partial, cache.Blob(file.Hash), overwrite: true);
+        File.Move(partial, cache.BlobPath(file.Hash), overwrite: true);
     }
 
     private async Task CompleteAsync(string commit, HubFile file, string partial, Action<long> arrived, CancellationToken cancellation)
@@ -93,7 +93,7 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
                 {
                     throw new ModelDownloadException(model.Id,
                         $"{file.Path} did not arrive whole in {Attempts} tries ({exception.Message}). "
-                        + $"{HubCache.LengthOf(partial) ?? 0} bytes of it are kept; call again to continue.", exception);
+                        + $"{HubCache.GetLength(partial) ?? 0} bytes of it are kept; call again to continue.", exception);
                 }
 
                 await Task.Delay(pause * attempt, cancellation).ConfigureAwait(false);

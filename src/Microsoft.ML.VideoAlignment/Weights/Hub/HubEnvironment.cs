@@ -45,7 +45,7 @@ internal sealed partial class HubEnvironment(Func<string, string?> variable)
 
     /// <summary>Returns the access token: from a variable, else from the file that a login leaves. HF_HUB_DISABLE_IMPLICIT_TOKEN turns it off.</summary>
     /// <exception cref="ArgumentException">What is found there is not a token.</exception>
-    public HubToken Token()
+    public HubToken FindToken()
     {
         if (IsTrue(Value("HF_HUB_DISABLE_IMPLICIT_TOKEN")))
         {

@@ -44,18 +44,19 @@ internal static class HubFiles
         using var client = new HubClient(model, variables, network);
         if (options.Offline || variables.IsOffline)
         {
-            return cache.Snapshot() ?? throw NotThere(client, cache, model, "the hub is not asked, because offline was chosen", null);
+            return cache.FindSnapshot() ?? throw NotThere(client, cache, model, "the hub is not asked, because offline was chosen", null);
         }
 
         try
         {
             var download = new HubDownload(client, cache, model, pause ?? TimeSpan.FromSeconds(2), variables.DownloadTimeout);
-            return await FetchAsync(client, cache, model, options, variant, download, admit, freeBytes ?? DiskSpace.Free, cancellation).ConfigureAwait(false);
+            return await FetchAsync(client, cache, model, options, variant, download, admit, freeBytes ?? DiskSpace.GetFreeBytes, cancellation)
+                .ConfigureAwait(false);
         }
         catch (Exception exception)
             when (exception is HttpRequestException || (exception is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
-            return cache.Snapshot() ?? throw (exception is HttpRequestException { StatusCode: not null }
+            return cache.FindSnapshot() ?? throw (exception is HttpRequestException { StatusCode: not null }
                 ? new ModelDownloadException(
                     model.Id, $"revision '{model.Revision}' is not in the cache ({cache.Location}), and {exception.Message}", exception)
                 : NotThere(client, cache, model, $"the hub cannot be reached ({Reason(exception, variables)})", exception));
@@ -67,7 +68,7 @@ internal static class HubFiles
         Func<string, long?> freeBytes, CancellationToken cancellation)
     {
         (string commit, IReadOnlyList<HubFile> files) = await client.ListAsync(cancellation).ConfigureAwait(false);
-        if (HubSelection.VariantFault(files, variant) is { } fault)
+        if (HubSelection.FindVariantProblem(files, variant) is { } fault)
         {
             throw new ModelDownloadException(model.Id, fault);
         }
@@ -94,7 +95,7 @@ internal static class HubFiles
             if (!admitted && !HubSelection.IsSmall(file))
             {
                 admitted = true;
-                admit?.Invoke(cache.SnapshotOf(commit), [.. chosen.Select(wanted => wanted.Path)]);
+                admit?.Invoke(cache.SnapshotPath(commit), [.. chosen.Select(wanted => wanted.Path)]);
                 RequireSpace(cache, model, [.. missing.Where(left => !HubSelection.IsSmall(left))], freeBytes);
             }
 
@@ -105,7 +106,7 @@ internal static class HubFiles
 
         progress.End();
         cache.SetCommit(commit);
-        return cache.SnapshotOf(commit);
+        return cache.SnapshotPath(commit);
     }
 
     private static string Reason(Exception exception, HubEnvironment variables) => exception is OperationCanceledException
@@ -115,7 +116,7 @@ internal static class HubFiles
     private static void RequireSpace(HubCache cache, HubModel model, IReadOnlyList<HubFile> files, Func<string, long?> freeBytes)
     {
         long needed = files.Where(file => !cache.HasBlob(file))
-            .Sum(file => Math.Max(0, (file.Size ?? 0) - (HubCache.LengthOf(cache.Partial(file.Hash!)) ?? 0)));
+            .Sum(file => Math.Max(0, (file.Size ?? 0) - (HubCache.GetLength(cache.PartialPath(file.Hash!)) ?? 0)));
         if (freeBytes(cache.Location) is { } free && needed > free)
         {
             throw new ModelDownloadException(model.Id, string.Create(CultureInfo.InvariantCulture,

@@ -16,7 +16,7 @@ internal sealed partial record HubModel
 
     /// <summary>Whether a text can be a model's id; the path of a missing file can look like one.</summary>
     /// <param name="text">The text.</param>
-    public static bool IsId(string text) => IdForm().IsMatch(text) && IsPlain(text) && !text.Contains("--", StringComparison.Ordinal);
+    public static bool IsId(string text) => IdForm().IsMatch(text) && IsSafePath(text) && !text.Contains("--", StringComparison.Ordinal);
 
     /// <summary>Parses an id and a revision.</summary>
     /// <param name="id">"owner/name".</param>
@@ -24,13 +24,13 @@ internal sealed partial record HubModel
     /// <exception cref="ArgumentException">The id or the revision is not plain.</exception>
     public static HubModel Parse(string id, string revision) =>
         !IsId(id) ? throw new ArgumentException($"'{id}' is not a model id; expected owner/name in letters, digits, '-', '_' and '.'.", nameof(id))
-        : !RevisionForm().IsMatch(revision) || !IsPlain(revision)
+        : !RevisionForm().IsMatch(revision) || !IsSafePath(revision)
             ? throw new ArgumentException($"'{revision}' is not a revision; expected a branch, a tag or a commit.", nameof(revision))
         : new HubModel(id, revision);
 
     /// <summary>Whether a file's name on the hub stays inside the folder that it is written to.</summary>
     /// <param name="path">The name, with '/'.</param>
-    public static bool IsPlain(string path) =>
+    public static bool IsSafePath(string path) =>
         path.Length is > 0 and < 512 && path.AsSpan().IndexOfAny("\\:\0") < 0
         && path.Split('/').All(part => part is not ("" or "." or "..") && !part.Any(char.IsControl));
 

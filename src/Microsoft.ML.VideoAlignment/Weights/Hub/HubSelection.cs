@@ -40,7 +40,7 @@ internal static partial class HubSelection
     /// </summary>
     /// <param name="files">All files of the model.</param>
     /// <param name="variant">The variant, such as "fp16"; null: none.</param>
-    public static string? VariantFault(IReadOnlyList<HubFile> files, string? variant)
+    public static string? FindVariantProblem(IReadOnlyList<HubFile> files, string? variant)
     {
         HubFile[] weights = [.. WeightFolders(files).SelectMany(folder => folder).Where(IsWeights)];
         string[] known = [.. weights.Select(file => VariantOf(file, variant)).OfType<string>().Distinct().Order(StringComparer.Ordinal)];

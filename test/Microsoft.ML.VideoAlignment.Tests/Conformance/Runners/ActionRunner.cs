@@ -10,7 +10,8 @@ public sealed class ActionRunner : IConformanceRunner
 {
     public string Suite => "S13-rewards";
 
-    public IReadOnlyCollection<string> Kinds { get; } = ["transformers.VideoMAEForVideoClassification", "vader.action", "vader.action_label", "vader.action_frames"];
+    public IReadOnlyCollection<string> Kinds { get; } = ["transformers.VideoMAEForVideoClassification", "vader.action", "vader.action_label",
+        "vader.action_frames"];
 
     public void Run(ConformanceCase testCase)
     {
@@ -36,12 +37,12 @@ public sealed class ActionRunner : IConformanceRunner
     {
         using VideoMaeNetwork network = VideoMaeNetwork.FromFolder(Folder(testCase), Placement.Cpu);
         Tensor pixels = testCase.Input("pixel_values");
-        Tensor Weight(string key) => network.get_parameter(VideoMaeNetwork.Keys.Key(key)!)!;
+        Tensor Weight(string key) => network.get_parameter(VideoMaeNetwork.Keys.MapName(key)!)!;
         testCase.RequireParameterGradients(Weight);
         (Tensor last, Tensor logits) = network.Run(pixels);
         long frames = testCase.Arguments.TryGetProperty("num_frames", out JsonElement count) ? count.GetInt64() : pixels.shape[1];
         testCase.CheckOutputsAndGradients(
-            new Dictionary<string, Tensor> { ["last_hidden_state"] = last, ["logits"] = logits, ["position_embeddings"] = network.PositionsFor(frames) },
+            new Dictionary<string, Tensor> { ["last_hidden_state"] = last, ["logits"] = logits, ["position_embeddings"] = network.MakePositions(frames) },
             new Dictionary<string, Tensor> { ["pixel_values"] = pixels },
             Weight);
     }
@@ -53,20 +54,20 @@ public sealed class ActionRunner : IConformanceRunner
         testCase.RequireParameterGradients(reward.Weight);
         Tensor given = testCase.Input("frames");
         var frames = new PreprocessedFrames(given);
-        (Tensor pixels, Tensor logits) = reward.Stages(frames);
-        IReadOnlyList<int> labels = reward.LabelsOf(prompts, prompts.Length);
+        (Tensor pixels, Tensor logits) = reward.RunStages(frames);
+        IReadOnlyList<int> labels = reward.FindLabels(prompts, prompts.Length);
         Assert.That(labels.Select(label => (long)label), Is.EqualTo(testCase["in.labels"].data<long>().ToArray()), $"{testCase}: labels of the prompts");
 
         using ActionClassificationReward logarithm = Reward(testCase, logProbability: true);
         Tensor again = testCase["in.frames"].clone().requires_grad_(true);
-        Tensor loss = RewardLoss.Maximize().Compute(logarithm.ScoresOf(logarithm.Stages(new PreprocessedFrames(again)).Logits, labels));
+        Tensor loss = RewardLoss.Maximize().Compute(logarithm.ScoreLogits(logarithm.RunStages(new PreprocessedFrames(again)).Logits, labels));
         testCase.CheckOutputsAndGradients(
             new Dictionary<string, Tensor>
             {
                 ["preprocessed"] = pixels,
                 ["logits"] = logits,
                 ["predicted"] = logits.argmax(1),
-                ["score"] = reward.ScoresOf(logits, labels),
+                ["score"] = reward.ScoreLogits(logits, labels),
                 ["loss"] = loss,
             }.Where(pair => testCase.Find($"out.{pair.Key}") is not null).ToDictionary(),
             new Dictionary<string, Tensor> { ["frames"] = given },

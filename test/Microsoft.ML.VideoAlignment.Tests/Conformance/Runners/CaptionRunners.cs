@@ -22,7 +22,8 @@ public sealed class CaptionRunner : IConformanceRunner
                 string text = row.GetProperty("text").GetString()!;
                 string once = CaptionCleaner.Clean(text);
                 Assert.That(once, Is.EqualTo(row.GetProperty("once").GetString()), $"{testCase}: once, of {JsonSerializer.Serialize(text)}");
-                Assert.That(CaptionCleaner.Clean(once), Is.EqualTo(row.GetProperty("twice").GetString()), $"{testCase}: twice, of {JsonSerializer.Serialize(text)}");
+                Assert.That(CaptionCleaner.Clean(once), Is.EqualTo(row.GetProperty("twice").GetString()),
+                    $"{testCase}: twice, of {JsonSerializer.Serialize(text)}");
             }
         });
     }
@@ -59,10 +60,11 @@ public sealed class OpenSoraPromptRunner : IConformanceRunner
         double? Score(string name) => row.GetProperty(name) is { ValueKind: JsonValueKind.Number } value ? value.GetDouble() : null;
         JsonElement expect = row.GetProperty("expect");
         OpenSoraPrompt prompt = OpenSoraPrompt.Parse(text);
-        IReadOnlyList<string> scored = prompt.Scored(Score("aes"), Score("flow"), row.GetProperty("camera_motion").GetString());
-        IReadOnlyList<string> cleaned = OpenSoraPrompt.Cleaned(scored);
-        string final = prompt.ForLoop(cleaned, row.GetProperty("loop").GetInt32());
-        void Same(string name, object? actual) => Assert.That(JsonSerializer.Serialize(actual), Is.EqualTo(JsonSerializer.Serialize(expect.GetProperty(name))), $"{name} of {text}");
+        IReadOnlyList<string> scored = prompt.AddScores(Score("aes"), Score("flow"), row.GetProperty("camera_motion").GetString());
+        IReadOnlyList<string> cleaned = OpenSoraPrompt.Clean(scored);
+        string final = prompt.SelectForLoop(cleaned, row.GetProperty("loop").GetInt32());
+        void Same(string name, object? actual) =>
+            Assert.That(JsonSerializer.Serialize(actual), Is.EqualTo(JsonSerializer.Serialize(expect.GetProperty(name))), $"{name} of {text}");
         Same("prompt_without_json", prompt.Text);
         Same("reference_path", prompt.ReferencePath);
         Same("mask_strategy", prompt.MaskStrategy);
@@ -70,7 +72,7 @@ public sealed class OpenSoraPromptRunner : IConformanceRunner
         Same("loop_idx", prompt.Loops);
         Same("scored", scored);
         Same("cleaned", cleaned);
-        Same("merged", prompt.Merged(cleaned));
+        Same("merged", prompt.Merge(cleaned));
         Same("final", final);
         Same("reward_text", OpenSoraPrompt.RewardText(final));
     }

@@ -32,7 +32,7 @@ public sealed class ClipTextRunner : IConformanceRunner
         };
         if (testCase.Arguments.TryGetProperty("clip_skip", out JsonElement clipSkip))
         {
-            outputs["clip_skip"] = encoder.Context(ids, mask, clipSkip.GetInt32());
+            outputs["clip_skip"] = encoder.EncodeContext(ids, mask, clipSkip.GetInt32());
         }
 
         if (output.Embedding is not null)
@@ -96,13 +96,13 @@ public sealed class ClipModelRunner : IConformanceRunner
         var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         if (inputs.TryGetValue("pixel_values", out Tensor? pixels))
         {
-            outputs["image_features"] = model.ImageFeatures(pixels, ClipCases.Interpolates(testCase));
+            outputs["image_features"] = model.GetImageFeatures(pixels, ClipCases.Interpolates(testCase));
             outputs["image_embeds"] = ClipModel.Normalize(outputs["image_features"]);
         }
 
         if (testCase.Find("in.input_ids") is { } ids)
         {
-            outputs["text_features"] = model.TextFeatures(ids, testCase.Find("in.attention_mask"));
+            outputs["text_features"] = model.GetTextFeatures(ids, testCase.Find("in.attention_mask"));
             outputs["text_embeds"] = ClipModel.Normalize(outputs["text_features"]);
         }
 

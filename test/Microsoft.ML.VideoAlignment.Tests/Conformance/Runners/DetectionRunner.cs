@@ -29,7 +29,7 @@ public sealed class DetectionRunner : IConformanceRunner
     {
         using YolosNetwork network = YolosNetwork.FromFolder(Folder(testCase), Placement.Cpu);
         Tensor pixels = testCase.Input("pixel_values");
-        Tensor Weight(string key) => network.get_parameter(YolosNetwork.Keys.Key(key)!)!;
+        Tensor Weight(string key) => network.get_parameter(YolosNetwork.Keys.MapName(key)!)!;
         testCase.RequireParameterGradients(Weight);
         YolosOutput output = network.Run(pixels);
         testCase.CheckOutputsAndGradients(
@@ -38,7 +38,7 @@ public sealed class DetectionRunner : IConformanceRunner
                 ["last_hidden_state"] = output.LastHiddenState,
                 ["logits"] = output.Logits,
                 ["pred_boxes"] = output.Boxes,
-                ["position_embeddings"] = network.PositionsFor(pixels.shape[2], pixels.shape[3]),
+                ["position_embeddings"] = network.ResizePositions(pixels.shape[2], pixels.shape[3]),
             },
             new Dictionary<string, Tensor> { ["pixel_values"] = pixels },
             Weight);
@@ -54,12 +54,13 @@ public sealed class DetectionRunner : IConformanceRunner
             Height = arguments.TryGetProperty("height", out JsonElement height) ? height.GetInt32() : options.Height,
         };
         Assert.That(!arguments.TryGetProperty("clamp", out JsonElement clamp) || clamp.GetBoolean(), "this reward always clamps");
-        using ObjectRemovalReward reward = ObjectRemovalReward.FromFolder(Folder(testCase), arguments.GetProperty("target").GetString()!, options, Placement.Cpu);
+        using ObjectRemovalReward reward =
+            ObjectRemovalReward.FromFolder(Folder(testCase), arguments.GetProperty("target").GetString()!, options, Placement.Cpu);
         testCase.RequireParameterGradients(reward.Weight);
 
         Tensor given = testCase.Input("frames").requires_grad_(true);
         (PreprocessedFrames frames, Tensor score, Tensor perFrame) = Score(reward, given);
-        (Tensor images, YolosOutput output, Tensor count, Tensor confidence) = reward.Stages(frames);
+        (Tensor images, YolosOutput output, Tensor count, Tensor confidence) = reward.RunStages(frames);
         Tensor loss = RewardLoss.Hinge(1).Compute(perFrame);
         var outputs = new Dictionary<string, Tensor>
         {
@@ -74,7 +75,8 @@ public sealed class DetectionRunner : IConformanceRunner
             ["released_loss"] = ReleasedLoss(count, confidence),
         };
         testCase.CheckOutputsAndGradients(
-            outputs.Where(pair => testCase.Find($"out.{pair.Key}") is not null).ToDictionary(), new Dictionary<string, Tensor> { ["frames"] = given }, reward.Weight);
+            outputs.Where(pair => testCase.Find($"out.{pair.Key}") is not null).ToDictionary(), new Dictionary<string, Tensor> { ["frames"] = given },
+                reward.Weight);
         if (testCase.Find("grad.loss.in.frames") is not null)
         {
             Tensor again = testCase["in.frames"].clone().requires_grad_(true);

@@ -75,7 +75,8 @@ internal sealed class FilesRunner : IConformanceRunner
 
         if (testCase.Arguments.TryGetProperty("metadata", out JsonElement metadata))
         {
-            Assert.That(((SafetensorsFile)source).Metadata, Is.EquivalentTo(metadata.EnumerateObject().ToDictionary(pair => pair.Name, pair => pair.Value.GetString()!)), $"{testCase}: metadata");
+            Assert.That(((SafetensorsFile)source).Metadata,
+                Is.EquivalentTo(metadata.EnumerateObject().ToDictionary(pair => pair.Name, pair => pair.Value.GetString()!)), $"{testCase}: metadata");
         }
     }
 
@@ -151,7 +152,7 @@ internal sealed class FilesRunner : IConformanceRunner
     {
         string name = expected.GetProperty("name").GetString()!;
         Tensor reference = testCase[$"out.{name}"];
-        WeightDtype dtype = WeightDtype.Named(expected.GetProperty("dtype").GetString()!)!;
+        WeightDtype dtype = WeightDtype.FromName(expected.GetProperty("dtype").GetString()!)!;
         Assert.That(actual.shape, Is.EqualTo(expected.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64())), $"{testCase}: shape of {name}");
         Assert.That(actual.dtype, Is.EqualTo(dtype.Delivered), $"{testCase}: dtype of {name}");
         Assert.That(actual.is_contiguous(), Is.True, $"{testCase}: {name}");

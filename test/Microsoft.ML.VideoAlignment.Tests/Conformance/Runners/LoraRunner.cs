@@ -37,7 +37,8 @@ public sealed class LoraRunner : IConformanceRunner
         var file = new AdapterFile(c, c.Arguments);
         using LoraAdapters adapters = file.Load(network);
         CheckOutputs(c, network, adapters);
-        Assert.That(adapters.Origin!.NotApplied, Has.Count.EqualTo(c.Arguments.TryGetProperty("other_keys", out JsonElement others) ? others.GetInt32() : 0), "keys of other networks");
+        Assert.That(adapters.Origin!.NotApplied, Has.Count.EqualTo(c.Arguments.TryGetProperty("other_keys", out JsonElement others) ? others.GetInt32() : 0),
+            "keys of other networks");
         file.SaveAndCompare(adapters, sameFormat: true);
     }
 
@@ -104,7 +105,8 @@ public sealed class LoraRunner : IConformanceRunner
         {
             Prefix = arguments.TryGetProperty("prefix", out JsonElement prefix) ? prefix.GetString() : null,
             Alpha = arguments.TryGetProperty("lora_alpha", out JsonElement alpha) ? alpha.GetDouble() : LoraAdapters.DefaultAlpha,
-            TargetClasses = arguments.TryGetProperty("target_classes", out JsonElement classes) ? [.. classes.EnumerateArray().Select(name => name.GetString()!)] : ["UNet3DConditionModel"],
+            TargetClasses = arguments.TryGetProperty("target_classes", out JsonElement classes)
+                ? [.. classes.EnumerateArray().Select(name => name.GetString()!)] : ["UNet3DConditionModel"],
         };
 
         public LoraAdapters Load(ModelScopeUNet network) => LoraFile.Load(network, _path, _format, _options);
@@ -120,7 +122,8 @@ public sealed class LoraRunner : IConformanceRunner
                 LoraFile.Save(adapters, saved, _format, _options);
                 using IWeightSource expected = WeightFile.Open(TensorsOf(_path));
                 using IWeightSource actual = WeightFile.Open(TensorsOf(saved));
-                Assert.That(actual.Entries.Keys.Order(StringComparer.Ordinal), Is.EqualTo(expected.Entries.Keys.Order(StringComparer.Ordinal)), $"{c}: keys of {_format}");
+                Assert.That(actual.Entries.Keys.Order(StringComparer.Ordinal), Is.EqualTo(expected.Entries.Keys.Order(StringComparer.Ordinal)),
+                    $"{c}: keys of {_format}");
                 foreach (string key in expected.Entries.Keys)
                 {
                     using DisposeScope scope = NewDisposeScope();
@@ -145,7 +148,8 @@ public sealed class LoraRunner : IConformanceRunner
         private void CheckScales(LoraAdapters adapters, string saved)
         {
             using LoraWeights again = LoraFile.Read(adapters.Network, saved, _format, _options);
-            Assert.That(again.Pairs.ToDictionary(pair => pair.Module, pair => (float)pair.Scale), Is.EquivalentTo(adapters.Layers.ToDictionary(layer => layer.Name, layer => (float)layer.Adapter.Scale)), $"{c}: scales of {_format}");
+            Assert.That(again.Pairs.ToDictionary(pair => pair.Module, pair => (float)pair.Scale),
+                Is.EquivalentTo(adapters.Layers.ToDictionary(layer => layer.Name, layer => (float)layer.Adapter.Scale)), $"{c}: scales of {_format}");
         }
 
         private void CheckSettings(IWeightSource expected, IWeightSource actual, string saved)
@@ -170,10 +174,12 @@ public sealed class LoraRunner : IConformanceRunner
                 }
             }
 
-            void Same(string left, string right) => Assert.That(JsonNode.DeepEquals(JsonNode.Parse(left), JsonNode.Parse(right)), $"{c}: settings {left} and {right}");
+            void Same(string left, string right) =>
+                Assert.That(JsonNode.DeepEquals(JsonNode.Parse(left), JsonNode.Parse(right)), $"{c}: settings {left} and {right}");
         }
 
         private static string TensorsOf(string path) =>
-            !Directory.Exists(path) ? path : new[] { "adapter_model.safetensors", "adapter_model.bin" }.Select(name => Path.Combine(path, name)).First(File.Exists);
+            !Directory.Exists(path) ? path
+                : new[] { "adapter_model.safetensors", "adapter_model.bin" }.Select(name => Path.Combine(path, name)).First(File.Exists);
     }
 }

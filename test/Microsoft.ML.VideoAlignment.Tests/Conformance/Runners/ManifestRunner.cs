@@ -22,13 +22,15 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// </summary>
 public sealed class ManifestRunner : IConformanceRunner
 {
-    /// <summary>How to build the network a manifest is of, and the key map it is loaded with. A new network is one line here, and one less in NotCovered.</summary>
+    /// <summary>
+    /// How to build the network a manifest is of, and the key map it is loaded with. A new network is one line here, and one less in NotCovered.
+    /// </summary>
     private static readonly Dictionary<string, Func<JsonElement, IWeightSource, (nn.Module Module, KeyMap Map)>> s_networks = new(StringComparer.Ordinal)
     {
         ["modelscope-unet"] = (config, _) => (new ModelScopeUNet(ModelScopeUNetConfig.FromJson(config), Placement.Meta), KeyMap.Identity),
         ["modelscope-vae"] = (config, _) => (new AutoencoderKL(AutoencoderKLConfig.FromJson(config), Placement.Meta), AutoencoderKL.Keys),
         ["modelscope-text-encoder"] = (config, file) =>
-            (new ClipTextEncoder(ClipTextConfig.FromJson(config), withProjection: false, Placement.Meta), ClipKeys.Text(file, "")),
+            (new ClipTextEncoder(ClipTextConfig.FromJson(config), withProjection: false, Placement.Meta), ClipKeys.CreateTextMap(file, "")),
         ["yolos-base"] = (config, _) => (new YolosNetwork(YolosConfig.FromJson(config), Placement.Meta), YolosNetwork.Keys),
         ["yolos-tiny"] = (config, _) => (new YolosNetwork(YolosConfig.FromJson(config), Placement.Meta), YolosNetwork.Keys),
         ["videomae-base-finetuned-kinetics"] = (config, _) => (new VideoMaeNetwork(VideoMaeConfig.FromJson(config), Placement.Meta), VideoMaeNetwork.Keys),
@@ -43,17 +45,22 @@ public sealed class ManifestRunner : IConformanceRunner
         ["svd-unet"] = (config, _) => (new StableVideoDiffusionUNet(StableVideoDiffusionUNetConfig.FromJson(config), Placement.Meta), KeyMap.Identity),
         ["svd-xt-unet"] = (config, _) => (new StableVideoDiffusionUNet(StableVideoDiffusionUNetConfig.FromJson(config), Placement.Meta), KeyMap.Identity),
         ["svd-vae"] = (config, _) => (new AutoencoderKLTemporalDecoder(AutoencoderKLConfig.FromJson(config), Placement.Meta), AutoencoderKL.Keys),
-        ["svd-image-encoder"] = (config, file) => (new ClipVisionEncoder(ClipVisionConfig.FromJson(config), withProjection: true, Placement.Meta), ClipKeys.Vision(file)),
-        ["t5-v1_1-xxl-encoder"] = (config, file) => (new T5Encoder(T5Config.FromJson(config), Placement.Meta), T5Keys.For(file)),
-        ["videocrafter2-model"] = (config, _) => VideoCrafter(VideoCrafterConfig.FromJson(config, VideoCrafterConfig.KnownText)),
+        ["svd-image-encoder"] = (config, file) =>
+            (new ClipVisionEncoder(ClipVisionConfig.FromJson(config), withProjection: true, Placement.Meta), ClipKeys.CreateVisionMap(file)),
+        ["t5-v1_1-xxl-encoder"] = (config, file) => (new T5Encoder(T5Config.FromJson(config), Placement.Meta), T5Keys.CreateMap(file)),
+        ["videocrafter2-model"] = (config, _) => VideoCrafter(VideoCrafterConfig.FromJson(config, VideoCrafterConfig.FindTextDescription)),
         ["pickscore-v1"] = (config, _) => (new ClipModel(ClipConfig.FromJson(config), Placement.Meta), ClipKeys.Both),
     };
 
-    /// <summary>The denoiser that an adapter's manifest is of, from the configuration of the base model's manifest, and what stands before its modules in the file.</summary>
-    private static readonly Dictionary<string, (Func<JsonElement, nn.Module> Denoiser, string Prefix, ModelDefinition Family)> s_adapted = new(StringComparer.Ordinal)
+    /// <summary>
+    /// The denoiser that an adapter's manifest is of, from the configuration of the base model's manifest, and what stands before its modules in the file.
+    /// </summary>
+    private static readonly Dictionary<string, (Func<JsonElement, nn.Module> Denoiser, string Prefix, ModelDefinition Family)> s_adapted =
+        new(StringComparer.Ordinal)
     {
         ["vader-lora-videocrafter2-r16"] =
-            (config => new VideoCrafterUNet(VideoCrafterUNetConfig.FromJson(config.GetProperty("unet_config").GetProperty("params")), Placement.Meta), "base_model.model.model.diffusion_model.", VideoCrafterModel.Definition),
+            (config => new VideoCrafterUNet(VideoCrafterUNetConfig.FromJson(config.GetProperty("unet_config").GetProperty("params")), Placement.Meta),
+                "base_model.model.model.diffusion_model.", VideoCrafterModel.Definition),
         ["vader-lora-opensora-r16"] = (config => new STDiT3(STDiT3Config.FromJson(config), Placement.Meta), "base_model.model.", OpenSoraModel.Definition),
     };
 
@@ -88,7 +95,8 @@ public sealed class ManifestRunner : IConformanceRunner
         Check(testCase, "without tied entries", keys.Where(pair => !tied.Contains(pair.Key)).ToDictionary(StringComparer.Ordinal));
         Dictionary<string, string> aliases = manifest.GetProperty("aliases").EnumerateObject()
             .ToDictionary(alias => alias.Name, alias => alias.Value.EnumerateArray().First().GetString()!, StringComparer.Ordinal);
-        Check(testCase, "under other spellings", keys.ToDictionary(pair => aliases.GetValueOrDefault(pair.Key, pair.Key), pair => pair.Value, StringComparer.Ordinal));
+        Check(testCase, "under other spellings",
+            keys.ToDictionary(pair => aliases.GetValueOrDefault(pair.Key, pair.Key), pair => pair.Value, StringComparer.Ordinal));
 
         long counted = keys.Where(pair => !tied.Contains(pair.Key) && !buffers.Contains(pair.Key)).Sum(pair => pair.Value.Aggregate(1L, (a, b) => a * b));
         Assert.That(counted, Is.EqualTo(manifest.GetProperty("parameters").GetInt64()), $"{testCase}: number of parameters");
@@ -98,25 +106,29 @@ public sealed class ManifestRunner : IConformanceRunner
     private static void CheckAdapters(ConformanceCase testCase)
     {
         (Func<JsonElement, nn.Module> denoiser, string prefix, ModelDefinition family) = s_adapted[testCase.Name];
-        ConformanceCase baseModel = ConformanceCase.Load(Path.Combine(Path.GetDirectoryName(testCase.Folder)!, testCase.Config.GetProperty("base").GetString()!));
+        ConformanceCase baseModel =
+            ConformanceCase.Load(Path.Combine(Path.GetDirectoryName(testCase.Folder)!, testCase.Config.GetProperty("base").GetString()!));
         JsonElement manifest = Read(testCase.PathOf(testCase.Arguments.GetProperty("manifest").GetString()!));
         using nn.Module network = denoiser(baseModel.Config);
         using var generator = new Generator(1);
-        LoraTargets targets = LoraTargets.Names([.. testCase.Config.GetProperty("target_modules").EnumerateArray().Select(name => name.GetString()!)]);
-        Assert.That(family.Traits.Lora.AttentionQkv.Select(network).Select(layer => layer.Name), Is.EqualTo(targets.Select(network).Select(layer => layer.Name)), $"{testCase}: the preset");
+        LoraTargets targets = LoraTargets.ByName([.. testCase.Config.GetProperty("target_modules").EnumerateArray().Select(name => name.GetString()!)]);
+        Assert.That(family.Traits.Lora.AttentionQkv.Select(network).Select(layer => layer.Name),
+            Is.EqualTo(targets.Select(network).Select(layer => layer.Name)), $"{testCase}: the preset");
         using LoraAdapters adapters = LoraAdapters.Attach(
             network, targets, testCase.Config.GetProperty("r").GetInt32(), testCase.Config.GetProperty("lora_alpha").GetDouble(), generator);
         Assert.That(
             adapters.NamedFactors.Select(factor => $"{prefix}{factor.Name} {Shapes.Describe(factor.Factor)}"),
-            Is.EquivalentTo(ShapesOf(manifest.GetProperty("keys")).Select(key => $"{key.Key} {Shapes.Describe((IEnumerable<long>)key.Value)}")), $"{testCase}: names and shapes");
-        Assert.That(adapters.Parameters.Sum(factor => factor.numel()), Is.EqualTo(manifest.GetProperty("parameters").GetInt64()), $"{testCase}: number of parameters");
+            Is.EquivalentTo(ShapesOf(manifest.GetProperty("keys")).Select(key => $"{key.Key} {Shapes.Describe((IEnumerable<long>)key.Value)}")),
+                $"{testCase}: names and shapes");
+        Assert.That(adapters.Parameters.Sum(factor => factor.numel()), Is.EqualTo(manifest.GetProperty("parameters").GetInt64()),
+            $"{testCase}: number of parameters");
     }
 
     private static (nn.Module Module, KeyMap Map) VideoCrafter(VideoCrafterConfig config) =>
         (new VideoCrafterNetworks(config, Placement.Meta), VideoCrafterNetworks.Keys(config));
 
     private static (nn.Module Module, KeyMap Map) OpenClip(JsonElement config) =>
-        (new OpenClipModel(OpenClipConfig.FromJson(config), OpenClipHalves.Both, Placement.Meta), OpenClipModel.Keys(OpenClipHalves.Both));
+        (new OpenClipModel(OpenClipConfig.FromJson(config), OpenClipHalves.Both, Placement.Meta), OpenClipModel.CreateKeyMap(OpenClipHalves.Both));
 
     private static void Check(ConformanceCase testCase, string how, Dictionary<string, long[]> keys)
     {
@@ -126,7 +138,8 @@ public sealed class ManifestRunner : IConformanceRunner
         {
             LoadReport report = WeightLoader.Compare(module, source, map: map);
             Assert.That(report.Problem, Is.Empty, $"{testCase} {how}");
-            Assert.That(report.Reshaped, Has.Count.EqualTo(s_reshaped.GetValueOrDefault(testCase.Name)), $"{testCase} {how}: exactly these shapes, but for axes of size 1");
+            Assert.That(report.Reshaped, Has.Count.EqualTo(s_reshaped.GetValueOrDefault(testCase.Name)),
+                $"{testCase} {how}: exactly these shapes, but for axes of size 1");
         }
     }
 
@@ -139,7 +152,8 @@ public sealed class ManifestRunner : IConformanceRunner
     }
 
     private static Dictionary<string, long[]> ShapesOf(JsonElement keys) =>
-        keys.EnumerateObject().ToDictionary(key => key.Name, key => key.Value[0].EnumerateArray().Select(size => size.GetInt64()).ToArray(), StringComparer.Ordinal);
+        keys.EnumerateObject()
+            .ToDictionary(key => key.Name, key => key.Value[0].EnumerateArray().Select(size => size.GetInt64()).ToArray(), StringComparer.Ordinal);
 
     /// <summary>Names and shapes without values.</summary>
     private sealed class ListedWeights(string location, Dictionary<string, long[]> keys) : IWeightSource

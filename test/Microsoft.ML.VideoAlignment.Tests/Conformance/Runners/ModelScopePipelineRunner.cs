@@ -63,7 +63,8 @@ internal sealed class ModelScopePipelineRunner : IConformanceRunner
         outputs["latents"] = final;
         outputs["decoded"] = model.Decode(final, sampling.Size.Frames);
         outputs["frames"] = UnitRange.FromSigned(outputs["decoded"]).permute(0, 2, 3, 4, 1);
-        foreach (string name in outputs.Keys.Where(name => testCase.Find($"out.{name}") is null && name.StartsWith("latents.", StringComparison.Ordinal)).ToList())
+        foreach (string name in outputs.Keys.Where(name => testCase.Find($"out.{name}") is null && name.StartsWith("latents.", StringComparison.Ordinal))
+            .ToList())
         {
             outputs.Remove(name);
         }

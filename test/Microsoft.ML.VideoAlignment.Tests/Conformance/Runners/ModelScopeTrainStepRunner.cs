@@ -76,7 +76,8 @@ internal sealed class ModelScopeTrainStepRunner : IConformanceRunner
         using var factors = new LoraWeights(
             [
                 .. file.Entries.Keys.Where(name => name.EndsWith(".lora_A.weight", StringComparison.Ordinal)).Select(name => new LoraPair(
-                    name[prefix.Length..^".lora_A.weight".Length], file.Read(name), file.Read(name.Replace("lora_A", "lora_B", StringComparison.Ordinal)), scale)),
+                    name[prefix.Length..^".lora_A.weight".Length], file.Read(name), file.Read(name.Replace("lora_A", "lora_B", StringComparison.Ordinal)),
+                        scale)),
             ],
             new LoraOrigin());
         return LoraAdapters.Attach(model.Denoiser, factors);
@@ -111,7 +112,8 @@ internal sealed class ModelScopeTrainStepRunner : IConformanceRunner
                 Unconditional = testCase.Find("in.negative_prompt_embeds") is { } unconditional ? ConditionOf(Rows(unconditional)) : null,
                 Start = start,
                 Noise = step => Rows(testCase["in.noise"][micro, step]),
-                Plan = TrainStepCase.WindowOf(testCase.Arguments.GetProperty("window")).Resolve(steps, _ => throw new InvalidOperationException("nothing is drawn here")),
+                Plan = TrainStepCase.WindowOf(testCase.Arguments.GetProperty("window"))
+                    .Resolve(steps, _ => throw new InvalidOperationException("nothing is drawn here")),
             },
             Frames = [.. testCase.Arguments.GetProperty("frames").EnumerateArray().Select(frame => frame.GetInt32())],
         };

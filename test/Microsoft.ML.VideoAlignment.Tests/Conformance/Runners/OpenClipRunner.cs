@@ -23,13 +23,13 @@ public sealed class OpenClipRunner : IConformanceRunner
         using IWeightSource source = WeightFile.Open(testCase.PathOf(weights.GetProperty("file").GetString()!), root);
         using OpenClipModel model = OpenClipModel.FromSource(
             source, OpenClipConfig.FromJson(testCase.Config), halves, Placement.Cpu, weights.GetProperty("prefix").GetString()!);
-        KeyMap keys = OpenClipModel.Keys(halves);
-        Tensor Parameter(string name) => ClipCases.Parameter(model, keys.Key(name)!);
+        KeyMap keys = OpenClipModel.CreateKeyMap(halves);
+        Tensor Parameter(string name) => ClipCases.Parameter(model, keys.MapName(name)!);
         testCase.RequireParameterGradients(Parameter);
         if (halves == OpenClipHalves.Text)
         {
             bool penultimate = testCase.Config.TryGetProperty("layer", out JsonElement layer) && layer.GetString() == "penultimate";
-            Tensor embedding = model.Text.Context(testCase["in.text"], penultimate ? 1 : 0);
+            Tensor embedding = model.Text.EncodeContext(testCase["in.text"], penultimate ? 1 : 0);
             testCase.CheckOutputsAndGradients(new Dictionary<string, Tensor> { ["embedding"] = embedding }, new Dictionary<string, Tensor>(), Parameter);
             return;
         }
@@ -45,7 +45,7 @@ public sealed class OpenClipRunner : IConformanceRunner
 
         if (testCase.Find("in.text") is { } ids)
         {
-            outputs["text_features"] = model.Text.Features(ids);
+            outputs["text_features"] = model.Text.GetFeatures(ids);
             outputs["text_features_normalized"] = ClipModel.Normalize(outputs["text_features"]);
         }
 

@@ -13,7 +13,7 @@ public sealed class OpenClipTokenizerRunner : IConformanceRunner
     public void Run(ConformanceCase testCase)
     {
         ArgumentNullException.ThrowIfNull(testCase);
-        ClipTokenizer tokenizer = OpenClipVocabulary.Tokenizer(testCase.PathOf(testCase.Config.GetProperty("vocabulary").GetProperty("bpe").GetString()!));
+        ClipTokenizer tokenizer = OpenClipVocabulary.ReadTokenizer(testCase.PathOf(testCase.Config.GetProperty("vocabulary").GetProperty("bpe").GetString()!));
         using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(testCase.PathOf(testCase.Json.GetProperty("texts").GetString()!)));
         JsonElement[] rows = [.. document.RootElement.EnumerateArray()];
         string[] texts = [.. rows.Select(row => row.GetProperty("text").GetString()!)];

@@ -38,7 +38,8 @@ public sealed class OpenSoraAutoencoderRunner : IConformanceRunner
         Dictionary<string, JsonElement> keys = c.Config.EnumerateObject().ToDictionary(key => key.Name, key => key.Value, StringComparer.Ordinal);
         keys.TryAdd("type", JsonSerializer.SerializeToElement("VAE_Temporal"));
         JsonElement config = JsonSerializer.SerializeToElement(keys);
-        using var vae = new TemporalVae(TemporalVaeConfig.FromJson(config), Placement.Cpu) { Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep };
+        using var vae =
+            new TemporalVae(TemporalVaeConfig.FromJson(config), Placement.Cpu) { Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep };
         Check(c, vae, KeyMap.Identity, inputs =>
         {
             var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal);
@@ -58,7 +59,8 @@ public sealed class OpenSoraAutoencoderRunner : IConformanceRunner
 
     private static void Whole(ConformanceCase c, bool recompute)
     {
-        using var vae = new VideoAutoencoder(VideoAutoencoderConfig.FromJson(c.Config), Placement.Cpu) { Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep };
+        using var vae = new VideoAutoencoder(VideoAutoencoderConfig.FromJson(c.Config), Placement.Cpu) { Activations = recompute ? ActivationMemory.Recompute
+            : ActivationMemory.Keep };
         if (ConfigJson.Find(c.Arguments, "latent_size") is not null)
         {
             Tensor pixels = c.Find("out.decode") ?? c["in.x"];
@@ -90,12 +92,14 @@ public sealed class OpenSoraAutoencoderRunner : IConformanceRunner
         var config = new VideoAutoencoderConfig
         {
             ChunkFrames = chunk,
-            Temporal = new TemporalVaeConfig { Halves = [.. c.Config.GetProperty("temporal_downsample").EnumerateArray().Select(halves => halves.GetBoolean())] },
+            Temporal = new TemporalVaeConfig { Halves = [.. c.Config.GetProperty("temporal_downsample").EnumerateArray()
+                .Select(halves => halves.GetBoolean())] },
         };
         Assert.That(config.Temporal.TimeFactor, Is.EqualTo(factor));
         Assert.That(config.SpatialFactor, Is.EqualTo(ConfigJson.Integer(c.Config, "spatial_factor", 8)));
         long[] sizes = c["in.size"].data<long>().ToArray();
-        long[] latents = [.. sizes.Chunk(3).Select(row => config.LatentSize((int)row[0], (int)row[1], (int)row[2])).SelectMany(size => new long[] { size.Frames, size.Height, size.Width })];
+        long[] latents = [.. sizes.Chunk(3).Select(row => config.LatentSize((int)row[0], (int)row[1], (int)row[2]))
+            .SelectMany(size => new long[] { size.Frames, size.Height, size.Width })];
         c.CheckOutput("latent", tensor(latents).view(-1, 3));
     }
 

@@ -92,12 +92,14 @@ public sealed class OpenSoraFlowRunner() : NetworkRunner("S10-opensora", s_kinds
     {
         string[] strategies = [.. c.Arguments.GetProperty("mask_strategy").EnumerateArray().Select(text => text.GetString()!)];
         List<Tensor>[] references = [.. strategies.Select((_, row) => c.Names($"in.reference.{row}.")
-            .OrderBy(name => int.Parse(name[(name.LastIndexOf('.') + 1)..], System.Globalization.CultureInfo.InvariantCulture)).Select(name => c[name]).ToList())];
+            .OrderBy(name => int.Parse(name[(name.LastIndexOf('.') + 1)..], System.Globalization.CultureInfo.InvariantCulture)).Select(name => c[name])
+            .ToList())];
         Tensor before = c["in.z"].clone();
         (Tensor z, Tensor mask) = MaskStrategy.Apply(
             c["in.z"], references, strategies, c.Arguments.GetProperty("loop").GetInt32(), (int?)ConfigJson.Find(c.Arguments, "align")?.GetInt64());
         Assert.That(c["in.z"].equal(before).all().item<bool>(), "the input is left as it is");
-        c.CheckOutputsAndGradients(new Dictionary<string, Tensor>(StringComparer.Ordinal) { ["z"] = z, ["frame_mask"] = mask }, new Dictionary<string, Tensor>());
+        c.CheckOutputsAndGradients(new Dictionary<string, Tensor>(StringComparer.Ordinal) { ["z"] = z, ["frame_mask"] = mask },
+            new Dictionary<string, Tensor>());
     }
 
     private static void Sizes(ConformanceCase c)
@@ -112,7 +114,8 @@ public sealed class OpenSoraFlowRunner() : NetworkRunner("S10-opensora", s_kinds
                 }
                 else
                 {
-                    Assert.That(OpenSoraSizes.ImageSize(resolution.Name, ratio.Name), Is.EqualTo((ratio.Value[0].GetInt32(), ratio.Value[1].GetInt32())), $"{resolution.Name} {ratio.Name}");
+                    Assert.That(OpenSoraSizes.ImageSize(resolution.Name, ratio.Name), Is.EqualTo((ratio.Value[0].GetInt32(), ratio.Value[1].GetInt32())),
+                        $"{resolution.Name} {ratio.Name}");
                 }
             }
         }

@@ -24,7 +24,8 @@ public sealed class OpenSoraNetworkRunner() : NetworkRunner("S10-opensora", s_ki
     {
         foreach (bool recompute in new[] { false, true })
         {
-            using var network = new STDiT3(STDiT3Config.FromJson(c.Config), Placement.Cpu) { Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep };
+            using var network =
+                new STDiT3(STDiT3Config.FromJson(c.Config), Placement.Cpu) { Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep };
             Check(c, network, ["x", "y"], inputs => network.Forward(
                 inputs["x"], c["in.timestep"], inputs["y"].squeeze(1), c.Find("in.mask"), c.Find("in.x_mask"), c["in.fps"],
                 c["in.height"][0].item<float>(), c["in.width"][0].item<float>()));
@@ -47,14 +48,14 @@ public sealed class OpenSoraNetworkRunner() : NetworkRunner("S10-opensora", s_ki
         {
             Assert.That(ConfigJson.Integer(config, "rope_dim", shape.HeadSize), Is.EqualTo(shape.HeadSize), "the whole head is turned");
             Tensor pairs = arange(shape.HeadSize / 2, dtype: ScalarType.Float64) * (-2.0 / shape.HeadSize);
-            turns = RotaryEmbedding.Turns(pow(ConfigJson.Number(config, "rope_theta", 10000), pairs).to_type(ScalarType.Float32), frames);
+            turns = RotaryEmbedding.CreateRotations(pow(ConfigJson.Number(config, "rope_theta", 10000), pairs).to_type(ScalarType.Float32), frames);
         }
 
         using var block = new STDiT3Block(shape, Placement.Cpu);
         Check(c, block, c.Find("in.t0") is null ? ["x", "y", "t"] : ["x", "y", "t", "t0"], inputs =>
         {
             (Tensor text, Tensor? bias) = Padded(inputs["y"], c.Arguments, "y_lens", inputs["x"].shape[0]);
-            Tensor time = Modulation.PerFrame(inputs["t"], inputs.GetValueOrDefault("t0"), c.Find("in.x_mask"));
+            Tensor time = Modulation.SelectPerFrame(inputs["t"], inputs.GetValueOrDefault("t0"), c.Find("in.x_mask"));
             return block.Forward(inputs["x"].unflatten(1, [frames, places]), text, time, bias, turns).flatten(1, 2);
         });
     }
@@ -72,9 +73,10 @@ public sealed class OpenSoraNetworkRunner() : NetworkRunner("S10-opensora", s_ki
     private static void Caption(ConformanceCase c)
     {
         using var embedder = new CaptionEmbedder(
-            c.Config.GetProperty("in_channels").GetInt64(), c.Config.GetProperty("hidden_size").GetInt64(), ConfigJson.Integer(c.Config, "token_num", 120), Placement.Cpu);
+            c.Config.GetProperty("in_channels").GetInt64(), c.Config.GetProperty("hidden_size").GetInt64(), ConfigJson.Integer(c.Config, "token_num", 120),
+                Placement.Cpu);
         Check(c, embedder, ["caption"], inputs =>
-            embedder.forward(c.Find("in.force_drop_ids") is { } drop ? embedder.Dropped(inputs["caption"], drop) : inputs["caption"]));
+            embedder.forward(c.Find("in.force_drop_ids") is { } drop ? embedder.DropCaptions(inputs["caption"], drop) : inputs["caption"]));
     }
 
     private static void Time(ConformanceCase c)
@@ -87,7 +89,7 @@ public sealed class OpenSoraNetworkRunner() : NetworkRunner("S10-opensora", s_ki
     private static void Sizes(ConformanceCase c)
     {
         using TimestepEmbedder embedder = Embedder(c);
-        Check(c, embedder, [], _ => embedder.Sizes(c["in.s"], c.Arguments.GetProperty("bs").GetInt64()));
+        Check(c, embedder, [], _ => embedder.EmbedSizes(c["in.s"], c.Arguments.GetProperty("bs").GetInt64()));
     }
 
     private static TimestepEmbedder Embedder(ConformanceCase c) =>
@@ -96,7 +98,8 @@ public sealed class OpenSoraNetworkRunner() : NetworkRunner("S10-opensora", s_ki
     private static void Final(ConformanceCase c)
     {
         using var layer = new FinalLayer(
-            c.Config.GetProperty("hidden_size").GetInt64(), c.Config.GetProperty("num_patch").GetInt64() * c.Config.GetProperty("out_channels").GetInt64(), Placement.Cpu);
+            c.Config.GetProperty("hidden_size").GetInt64(), c.Config.GetProperty("num_patch").GetInt64() * c.Config.GetProperty("out_channels").GetInt64(),
+                Placement.Cpu);
         (long frames, long places) = (c.Arguments.GetProperty("T").GetInt64(), c.Arguments.GetProperty("S").GetInt64());
         Check(c, layer, c.Find("in.t0") is null ? ["x", "t"] : ["x", "t", "t0"], inputs =>
             layer.Forward(inputs["x"].unflatten(1, [frames, places]), inputs["t"], inputs.GetValueOrDefault("t0"), c.Find("in.x_mask")).flatten(1, 2));
@@ -128,11 +131,12 @@ public sealed class OpenSoraNetworkRunner() : NetworkRunner("S10-opensora", s_ki
         long longest = lengths.Max();
         Tensor[] texts = packed[0].split(lengths);
         Tensor mask = stack(lengths.Select(length => arange(longest) < length));
-        return (stack(texts.Select(text => nn.functional.pad(text, [0, 0, 0, longest - text.shape[0]], value: 7))), MultiHeadCrossAttention.Bias(mask));
+        return (stack(texts.Select(text => nn.functional.pad(text, [0, 0, 0, longest - text.shape[0]], value: 7))), MultiHeadCrossAttention.CreateBias(mask));
     }
 
     private static void Check(
-        ConformanceCase c, nn.Module module, string[] inputNames, Func<Dictionary<string, Tensor>, Tensor> run, params (string Name, Tensor Value)[] more) => Check(c, module, inputNames, inputs =>
+        ConformanceCase c, nn.Module module, string[] inputNames, Func<Dictionary<string, Tensor>, Tensor> run, params (string Name, Tensor Value)[] more) =>
+            Check(c, module, inputNames, inputs =>
         {
             var outputs = more.ToDictionary(pair => pair.Name, pair => pair.Value, StringComparer.Ordinal);
             outputs["sample"] = run(inputs);

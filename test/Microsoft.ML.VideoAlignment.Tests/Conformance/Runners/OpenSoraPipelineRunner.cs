@@ -23,7 +23,8 @@ public sealed class OpenSoraPipelineRunner : IConformanceRunner
         JsonElement scheduler = testCase.Config.GetProperty("scheduler");
         var sampling = new SamplingSettings
         {
-            Size = new VideoSize(arguments.GetProperty("num_frames").GetInt32(), arguments.GetProperty("height").GetInt32(), arguments.GetProperty("width").GetInt32()),
+            Size = new VideoSize(arguments.GetProperty("num_frames").GetInt32(), arguments.GetProperty("height").GetInt32(), arguments.GetProperty("width")
+                .GetInt32()),
             Steps = scheduler.GetProperty("num_sampling_steps").GetInt32(),
             GuidanceScale = scheduler.GetProperty("cfg_scale").GetDouble(),
             FramesPerSecond = arguments.GetProperty("fps").GetDouble(),
@@ -35,10 +36,11 @@ public sealed class OpenSoraPipelineRunner : IConformanceRunner
         Assert.That(z.shape[2..], Is.EqualTo(ConfigJson.Integers(arguments, "latent_size")));
 
         var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal);
-        string[] texts = [.. prompts.Select(prompt => model.PromptSettings.TextOf(prompt, model.PromptSettings.Loop))];
+        string[] texts = [.. prompts.Select(prompt => model.PromptSettings.GetText(prompt, model.PromptSettings.Loop))];
         Assert.That(texts, Is.EqualTo(Texts(arguments, "expected_prompts")));
         (outputs["input_ids"], outputs["attention_mask"], _) = ((T5PromptEncoder)model.TextEncoder).Tokens(texts);
-        VideoRequest request = sampling.Request([.. prompts.Select(prompt => (VideoPrompt)prompt)], _ => throw new InvalidOperationException("no noise is drawn for the text"));
+        VideoRequest request =
+            sampling.Request([.. prompts.Select(prompt => (VideoPrompt)prompt)], _ => throw new InvalidOperationException("no noise is drawn for the text"));
         Condition conditional = model.EncodeTexts(request); // references come as the case's own, with their noise
         outputs["text_embeddings"] = conditional.Text.unsqueeze(1);
         Tensor start = Given(testCase, model, z, outputs);
@@ -53,7 +55,8 @@ public sealed class OpenSoraPipelineRunner : IConformanceRunner
         {
             if (inputs.Count == 0)
             {
-                outputs["network_output_first"] = model.PredictAll(cat([latents, latents]), timestep, Condition.Stack(conditional, unconditional)).DetachFromDisposeScope();
+                outputs["network_output_first"] = model.PredictAll(cat([latents, latents]), timestep, Condition.Stack(conditional, unconditional))
+                    .DetachFromDisposeScope();
             }
 
             inputs.Add(latents.clone().DetachFromDisposeScope());
@@ -64,7 +67,8 @@ public sealed class OpenSoraPipelineRunner : IConformanceRunner
         outputs["network_input"] = stack(inputs);
         outputs["timesteps"] = tensor(sampler.Timesteps.ToArray()).unsqueeze(1).expand(-1, prompts.Length);
         outputs["frames"] = model.Decode(outputs["latents"], sampling.Size.Frames);
-        Assert.That(outputs["frames"].shape[2..], Is.EqualTo(new long[] { model.OutputSize(sampling.Size).Frames, model.OutputSize(sampling.Size).Height, model.OutputSize(sampling.Size).Width }));
+        Assert.That(outputs["frames"].shape[2..],
+            Is.EqualTo(new long[] { model.OutputSize(sampling.Size).Frames, model.OutputSize(sampling.Size).Height, model.OutputSize(sampling.Size).Width }));
         testCase.CheckOutputsAndGradients(outputs, new Dictionary<string, Tensor>());
         CheckChosenFrames(model, outputs["latents"], sampling.Size.Frames, outputs["frames"]);
     }
@@ -121,7 +125,8 @@ public sealed class OpenSoraPipelineRunner : IConformanceRunner
         {
             Tensor some = model.Decode(latents, frames, chosen);
             Tensor expected = all.index_select(2, tensor(chosen.Select(frame => (long)frame).ToArray()));
-            Assert.That((some - expected).abs().max().item<float>(), Is.LessThan(1e-4f * expected.abs().max().item<float>()), $"frames {string.Join(", ", chosen)}");
+            Assert.That((some - expected).abs().max().item<float>(), Is.LessThan(1e-4f * expected.abs().max().item<float>()),
+                $"frames {string.Join(", ", chosen)}");
         }
     }
 

@@ -24,7 +24,8 @@ internal sealed class OpenSoraTrainStepRunner : IConformanceRunner
     private static void Run(ConformanceCase testCase, bool recompute)
     {
         using VideoDiffusionModel model = new VideoDiffusionModel(OpenSoraModel.FromParts(
-            new NoTexts(), testCase.PathOf("transformer"), testCase.PathOf("vae"), RectifiedFlow.FromConfig(testCase.Config.GetProperty("scheduler")), Placement.Cpu));
+            new NoTexts(), testCase.PathOf("transformer"), testCase.PathOf("vae"), RectifiedFlow.FromConfig(testCase.Config.GetProperty("scheduler")),
+                Placement.Cpu));
         model.RecomputeBlocks = recompute;
         JsonElement lora = testCase.Config.GetProperty("lora");
         using LoraWeights factors = LoraFile.Read(
@@ -41,7 +42,8 @@ internal sealed class OpenSoraTrainStepRunner : IConformanceRunner
         JsonElement scheduler = testCase.Config.GetProperty("scheduler");
         return new SamplingSettings
         {
-            Size = new VideoSize(arguments.GetProperty("num_frames").GetInt32(), arguments.GetProperty("height").GetInt32(), arguments.GetProperty("width").GetInt32()),
+            Size = new VideoSize(arguments.GetProperty("num_frames").GetInt32(), arguments.GetProperty("height").GetInt32(), arguments.GetProperty("width")
+                .GetInt32()),
             Steps = scheduler.GetProperty("num_sampling_steps").GetInt32(),
             GuidanceScale = scheduler.GetProperty("cfg_scale").GetDouble(),
             FramesPerSecond = arguments.GetProperty("fps").GetDouble(),
@@ -74,7 +76,8 @@ internal sealed class OpenSoraTrainStepRunner : IConformanceRunner
                 Unconditional = model.Unconditional(conditional),
                 Start = start,
                 Noise = _ => throw new InvalidOperationException("rectified flow draws nothing"),
-                Plan = TrainStepCase.WindowOf(testCase.Arguments.GetProperty("window")).Resolve(sampling.Steps, _ => throw new InvalidOperationException("nothing is drawn here")),
+                Plan = TrainStepCase.WindowOf(testCase.Arguments.GetProperty("window"))
+                    .Resolve(sampling.Steps, _ => throw new InvalidOperationException("nothing is drawn here")),
             },
             Frames = [.. testCase.Arguments.GetProperty("frames")[micro].EnumerateArray().Select(frame => frame.GetInt32())],
         };

@@ -61,11 +61,12 @@ internal sealed class PolicyRunner : IConformanceRunner
         {
             double[] rewards = testCase[$"in.rewards.{update}"].to_type(ScalarType.Float64).data<double>().ToArray();
             testCase.CheckOutput($"advantages.{update}", tensor(tracker.Update([.. prompts.EnumerateArray().Select(prompt => prompt.GetString()!)], rewards)));
-            testCase.CheckOutput($"global-advantages.{update}", tensor(PerPromptStatTracker.Global(rewards)));
+            testCase.CheckOutput($"global-advantages.{update}", tensor(PerPromptStatTracker.Normalize(rewards)));
             update++;
         }
 
-        (double Mean, double Deviation, int Count)[] stats = [.. testCase.Arguments.GetProperty("stats_order").EnumerateArray().Select(prompt => tracker.Recent(prompt.GetString()!))];
+        (double Mean, double Deviation, int Count)[] stats = [.. testCase.Arguments.GetProperty("stats_order").EnumerateArray()
+            .Select(prompt => tracker.GetStatistics(prompt.GetString()!))];
         testCase.CheckOutput("stats.mean", tensor(stats.Select(stat => stat.Mean).ToArray()));
         testCase.CheckOutput("stats.std", tensor(stats.Select(stat => stat.Deviation).ToArray()));
         testCase.CheckOutput("stats.count", tensor(stats.Select(stat => (long)stat.Count).ToArray()));
@@ -95,7 +96,8 @@ internal sealed class PolicyRunner : IConformanceRunner
         timesteps = [.. timesteps, .. timesteps];
         Tensor latents = testCase["in.latents"], noise = cat([testCase["in.noise"], testCase["in.noise"]]), prediction = testCase.Input("model_pred");
         Tensor target = scheduler.Forward.Target(scheduler.Prediction, latents, noise, timesteps);
-        DiffusionDpoTerms terms = new DiffusionDpoLoss(testCase.Arguments.GetProperty("beta_dpo").GetDouble()).Compute(prediction, testCase["in.ref_pred"], target);
+        DiffusionDpoTerms terms =
+            new DiffusionDpoLoss(testCase.Arguments.GetProperty("beta_dpo").GetDouble()).Compute(prediction, testCase["in.ref_pred"], target);
         testCase.CheckOutputsAndGradients(
             new Dictionary<string, Tensor>(StringComparer.Ordinal)
             {
@@ -110,7 +112,8 @@ internal sealed class PolicyRunner : IConformanceRunner
             new Dictionary<string, Tensor>(StringComparer.Ordinal) { ["model_pred"] = prediction });
     }
 
-    private static double Number(JsonElement arguments, string key, double otherwise) => arguments.TryGetProperty(key, out JsonElement value) ? value.GetDouble() : otherwise;
+    private static double Number(JsonElement arguments, string key, double otherwise) => arguments.TryGetProperty(key, out JsonElement value)
+        ? value.GetDouble() : otherwise;
 
     private static bool Flag(JsonElement arguments, string key) => arguments.TryGetProperty(key, out JsonElement value) && value.GetBoolean();
 }

@@ -29,7 +29,8 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         using VideoDiffusionModel model = LoadModel(testCase);
         model.RecomputeBlocks = recompute;
         JsonElement lora = testCase.Config.GetProperty("lora");
-        using LoraAdapters adapters = ModelScopeTrainStepRunner.LoadAdapters(testCase, model, lora.GetProperty("lora_alpha").GetDouble() / lora.GetProperty("r").GetInt32());
+        using LoraAdapters adapters =
+            ModelScopeTrainStepRunner.LoadAdapters(testCase, model, lora.GetProperty("lora_alpha").GetDouble() / lora.GetProperty("r").GetInt32());
         if (testCase.Kind == "ddpo-update")
         {
             Ddpo(testCase, model, adapters);
@@ -52,7 +53,8 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         bool perPrompt = tracked.ValueKind == JsonValueKind.Object;
         long[] latents = testCase["in.latents"].shape;
         int videos = (int)latents[0], epochs = arguments.GetProperty("num_inner_epochs").GetInt32();
-        SamplingSettings sampling = Sampling(latents, arguments.GetProperty("num_inference_steps").GetInt32(), arguments.GetProperty("guidance_scale").GetDouble());
+        SamplingSettings sampling =
+            Sampling(latents, arguments.GetProperty("num_inference_steps").GetInt32(), arguments.GetProperty("guidance_scale").GetDouble());
         var options = new DdpoOptions
         {
             InnerEpochs = epochs,
@@ -65,8 +67,10 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
             AdvantageMinimum = perPrompt ? tracked.GetProperty("min_count").GetInt32() : 1,
         };
         var settings = new DdpoSettings(
-            Training(sampling, arguments.GetProperty("train_batch_size").GetInt32(), arguments.GetProperty("optimiser")), options, RewardFrames.All, RewardLoss.Maximize());
-        IPolicySampler policy = ((DdimScheduler)model.Scheduler).CreatePolicy(settings.Sampling.Steps, arguments.GetProperty("eta").GetDouble(), rederiveNoise: false);
+            Training(sampling, arguments.GetProperty("train_batch_size").GetInt32(), arguments.GetProperty("optimiser")), options, RewardFrames.All,
+                RewardLoss.Maximize());
+        IPolicySampler policy =
+            ((DdimScheduler)model.Scheduler).CreatePolicy(settings.Sampling.Steps, arguments.GetProperty("eta").GetDouble(), rederiveNoise: false);
         var micro = new List<(Tensor Probability, PpoTerms Terms)>();
         Tensor? first = null;
         int divisor = 0;
@@ -116,7 +120,8 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         void Look(PolicyMicroStep step)
         {
             static Tensor Kept(Tensor tensor) => tensor.detach().clone().DetachFromDisposeScope();
-            micro.Add((Kept(step.LogProbability), new PpoTerms(Kept(step.Terms.Loss), Kept(step.Terms.Ratio), Kept(step.Terms.ApproximateKl), Kept(step.Terms.ClipFraction))));
+            micro.Add((Kept(step.LogProbability),
+                new PpoTerms(Kept(step.Terms.Loss), Kept(step.Terms.Ratio), Kept(step.Terms.ApproximateKl), Kept(step.Terms.ClipFraction))));
             if (first is null)
             {
                 first = step.Prediction.DetachFromDisposeScope();
@@ -171,7 +176,8 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         void Look(PreferenceMicroStep step)
         {
             step.Prediction.retain_grad();
-            foreach (Tensor kept in new[] { step.Prediction, step.Reference, step.Terms.Loss, step.Terms.Inside, step.Terms.Accuracy, step.Terms.ModelError, step.Terms.ReferenceError })
+            foreach (Tensor kept in new[] { step.Prediction, step.Reference, step.Terms.Loss, step.Terms.Inside, step.Terms.Accuracy, step.Terms.ModelError,
+                step.Terms.ReferenceError })
             {
                 kept.DetachFromDisposeScope();
             }
@@ -196,7 +202,7 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
             Sampling = sampling,
             Steps = 1,
             BatchSize = batchSize,
-            Accumulation = optimizer.GetProperty("accumulate").GetInt32(),
+            AccumulationSteps = optimizer.GetProperty("accumulate").GetInt32(),
             LearningRate = optimizer.GetProperty("lr").GetDouble(),
             Beta1 = optimizer.GetProperty("betas")[0].GetDouble(),
             Beta2 = optimizer.GetProperty("betas")[1].GetDouble(),
@@ -218,7 +224,8 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
     /// <summary>A case has no decoder; nothing is decoded.</summary>
     private static VideoDiffusionModel LoadModel(ConformanceCase testCase)
     {
-        ModelScopeUNet unet = new DiffusersFolder(testCase.PathOf("unet")).Load(config => new ModelScopeUNet(ModelScopeUNetConfig.FromJson(config), Placement.Cpu));
+        ModelScopeUNet unet =
+            new DiffusersFolder(testCase.PathOf("unet")).Load(config => new ModelScopeUNet(ModelScopeUNetConfig.FromJson(config), Placement.Cpu));
         return new VideoDiffusionModel(ModelScopeModel.FromNetworks(
             "case", new NoPrompts(), unet, new AutoencoderKL(new AutoencoderKLConfig { BlockOutChannels = [8], NormGroups = 4 }, Placement.Cpu),
             SchedulerConfig.ReadFile(testCase.PathOf("scheduler/scheduler_config.json")), Placement.Cpu));

@@ -7,7 +7,9 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>S13: HPS, PickScore, and the released sum of the aesthetic reward and HPS. Cases give token ids; they enter as the embeddings of prompts "0", "1", ...</summary>
+/// <summary>
+/// S13: HPS, PickScore, and the released sum of the aesthetic reward and HPS. Cases give token ids; they enter as the embeddings of prompts "0", "1", ...
+/// </summary>
 public sealed class PreferenceRunner : IConformanceRunner
 {
     public string Suite => "S13-rewards";
@@ -37,7 +39,8 @@ public sealed class PreferenceRunner : IConformanceRunner
                 break;
             default:
                 using (TextImageReward reward = TextImageReward.PickScore(
-                    testCase.PathOf(File(testCase, "clip")), (_, _) => throw new NotSupportedException(), Placement.Cpu, () => throw new NotSupportedException(), Clamps(testCase)))
+                    testCase.PathOf(File(testCase, "clip")), (_, _) => throw new NotSupportedException(), Placement.Cpu,
+                        () => throw new NotSupportedException(), Clamps(testCase)))
                 {
                     RunReward(testCase, reward, Released);
                 }
@@ -57,7 +60,7 @@ public sealed class PreferenceRunner : IConformanceRunner
         var frames = new PreprocessedFrames(given.dim() == 4 ? given.unsqueeze(2) : given);
         string[] prompts = Prompts(frames);
         Tensor perFrame = reward.FrameScores(frames, prompts);
-        (Tensor features, Tensor embedding) = reward.Stages(frames);
+        (Tensor features, Tensor embedding) = reward.RunStages(frames);
         var outputs = new Dictionary<string, Tensor>
         {
             ["preprocessed"] = frames.Images(reward.Preprocessing),
@@ -94,7 +97,7 @@ public sealed class PreferenceRunner : IConformanceRunner
         var frames = new PreprocessedFrames(given.dim() == 4 ? given.unsqueeze(2) : given) { PartScores = parts };
         string[] prompts = Prompts(frames);
         Tensor score = mix.CheckedScore(frames, prompts);
-        Assert.That(frames.Kinds, Is.EqualTo(1), $"{testCase}: one preprocessing");
+        Assert.That(frames.ImageSets, Is.EqualTo(1), $"{testCase}: one preprocessing");
         testCase.CheckOutputsAndGradients(
             Wanted(testCase, new Dictionary<string, Tensor>
             {
@@ -124,7 +127,7 @@ public sealed class PreferenceRunner : IConformanceRunner
         Tensor embeddings = ClipModel.Normalize(features);
         for (int row = 0; row < features.shape[0]; row++)
         {
-            reward.Towers.Prompts.Keep($"{row}", embeddings[row]);
+            reward.Towers.Prompts.Set($"{row}", embeddings[row]);
         }
 
         return features;

@@ -40,9 +40,9 @@ public sealed class RewardRunner : IConformanceRunner
         Tensor image = testCase.Input("image");
         JsonElement size = testCase.Arguments.GetProperty("size");
         (long height, long width) = size.ValueKind == JsonValueKind.Number
-            ? Resize.ShortSide(image.shape[^2], image.shape[^1], size.GetInt64())
+            ? Resize.FitShortSide(image.shape[^2], image.shape[^1], size.GetInt64())
             : size.GetArrayLength() == 1
-                ? Resize.ShortSide(image.shape[^2], image.shape[^1], size[0].GetInt64())
+                ? Resize.FitShortSide(image.shape[^2], image.shape[^1], size[0].GetInt64())
                 : (size[0].GetInt64(), size[1].GetInt64());
         Interpolation interpolation = testCase.Arguments.GetProperty("interpolation").GetString() switch
         {
@@ -58,7 +58,8 @@ public sealed class RewardRunner : IConformanceRunner
 
     private static void RunHead(ConformanceCase testCase)
     {
-        string name = testCase.Arguments.TryGetProperty("head", out JsonElement head) ? head.GetString()! : testCase.Config.GetProperty("head").GetProperty("name").GetString()!;
+        string name = testCase.Arguments.TryGetProperty("head", out JsonElement head) ? head.GetString()!
+            : testCase.Config.GetProperty("head").GetProperty("name").GetString()!;
         using ScoreHead network = ScoreHead.FromFile(HeadFile(testCase), Kind(name).Form, Placement.Cpu);
         Tensor features = testCase.Input("features");
         testCase.RequireParameterGradients(key => network.get_parameter(key)!);
@@ -72,14 +73,15 @@ public sealed class RewardRunner : IConformanceRunner
     private static void RunReward(ConformanceCase testCase)
     {
         HeadRewardKind kind = Kind(testCase.Kind["vader.".Length..]);
-        using HeadReward reward = HeadReward.FromFiles(kind, testCase.PathOf(File(testCase, "clip")), HeadFile(testCase), Placement.Cpu, Flag(testCase, "clamp", absent: true));
+        using HeadReward reward =
+            HeadReward.FromFiles(kind, testCase.PathOf(File(testCase, "clip")), HeadFile(testCase), Placement.Cpu, Flag(testCase, "clamp", absent: true));
         Assert.That(!testCase.Arguments.TryGetProperty("direction", out JsonElement direction)
             || reward.Contract.Direction == (direction.GetString() == "lower" ? ScoreDirection.LowerIsBetter : ScoreDirection.HigherIsBetter));
         testCase.RequireParameterGradients(reward.Weight);
 
         Tensor given = testCase.Input("frames");
         (PreprocessedFrames frames, Tensor score, Tensor perFrame) = Score(reward, given);
-        (Tensor features, Tensor embedding, _) = reward.Stages(frames);
+        (Tensor features, Tensor embedding, _) = reward.RunStages(frames);
         RewardLoss loss = Loss(testCase, kind);
         testCase.CheckOutputsAndGradients(
             Wanted(testCase, ("preprocessed", frames.Images(reward.Preprocessing)), ("image_features", features), ("embedding", embedding),
@@ -145,7 +147,8 @@ public sealed class RewardRunner : IConformanceRunner
     private static bool Flag(ConformanceCase testCase, string name, bool absent) =>
         testCase.Arguments.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value.GetBoolean() : absent;
 
-    private static Dictionary<string, Tensor> Outputs(params (string Name, Tensor Value)[] outputs) => outputs.ToDictionary(output => output.Name, output => output.Value);
+    private static Dictionary<string, Tensor> Outputs(params (string Name, Tensor Value)[] outputs) =>
+        outputs.ToDictionary(output => output.Name, output => output.Value);
 
     private static Dictionary<string, Tensor> Wanted(ConformanceCase testCase, params (string Name, Tensor Value)[] outputs) =>
         Outputs([.. outputs.Where(output => testCase.Find($"out.{output.Name}") is not null)]);

@@ -39,7 +39,8 @@ public sealed class SchedulersRunner : IConformanceRunner
             history = [.. history.Append(step.Predicted).TakeLast(sampler.HistoryLength)];
         }
 
-        testCase.CheckOutputsAndGradients(outputs, new Dictionary<string, Tensor>(StringComparer.Ordinal) { ["sample"] = start, ["model_output"] = predictions });
+        testCase.CheckOutputsAndGradients(outputs,
+            new Dictionary<string, Tensor>(StringComparer.Ordinal) { ["sample"] = start, ["model_output"] = predictions });
     }
 
     /// <summary>Tables agree within a quarter of the tolerance, integers exactly.</summary>

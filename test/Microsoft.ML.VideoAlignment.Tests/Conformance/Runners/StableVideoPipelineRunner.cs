@@ -7,7 +7,9 @@ using Microsoft.ML.VideoAlignment.Video;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>S12, Stable Video Diffusion part: a whole folder, images in, frames out, one clip or a video of several, and the gradient of the whole chain.</summary>
+/// <summary>
+/// S12, Stable Video Diffusion part: a whole folder, images in, frames out, one clip or a video of several, and the gradient of the whole chain.
+/// </summary>
 internal sealed class StableVideoPipelineRunner : IConformanceRunner
 {
     public string Suite => "S12-pipelines";
@@ -19,8 +21,10 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
         JsonElement arguments = testCase.Arguments;
         JsonElement weights = testCase.Json.GetProperty("weights")[0];
         using VideoDiffusionModel model = new VideoDiffusionModel(StableVideoDiffusionModel.FromFolder(
-            testCase.PathOf(weights.GetProperty("file").GetString()!), arguments.TryGetProperty("variant", out JsonElement variant) ? variant.GetString() : null, Placement.Cpu));
-        model.FramesPerDecode = arguments.TryGetProperty("decode_chunk_size", out JsonElement chunk) && chunk.ValueKind == JsonValueKind.Number ? chunk.GetInt32() : null;
+            testCase.PathOf(weights.GetProperty("file").GetString()!), arguments.TryGetProperty("variant", out JsonElement variant) ? variant.GetString()
+                : null, Placement.Cpu));
+        model.FramesPerDecode = arguments.TryGetProperty("decode_chunk_size", out JsonElement chunk) && chunk.ValueKind == JsonValueKind.Number
+            ? chunk.GetInt32() : null;
         Tensor Parameter(string key)
         {
             int dot = key.IndexOf('.', StringComparison.Ordinal);
@@ -91,7 +95,8 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
         var frames = new List<Tensor>();
         chain.Run(Begin, Finish);
         testCase.CheckOutputsAndGradients(
-            new Dictionary<string, Tensor> { ["frames"] = cat(frames, dim: 2).transpose(1, 2) }, new Dictionary<string, Tensor> { ["image"] = given }, parameter);
+            new Dictionary<string, Tensor> { ["frames"] = cat(frames, dim: 2).transpose(1, 2) }, new Dictionary<string, Tensor> { ["image"] = given },
+                parameter);
 
         SegmentInputs Begin(int index, Tensor? image)
         {
@@ -140,7 +145,8 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
         return new SamplingSettings
         {
             Size = new VideoSize(
-                (int)Number("num_frames", model.DefaultSize.Frames), (int)Number("height", model.DefaultSize.Height), (int)Number("width", model.DefaultSize.Width)),
+                (int)Number("num_frames", model.DefaultSize.Frames), (int)Number("height", model.DefaultSize.Height),
+                    (int)Number("width", model.DefaultSize.Width)),
             Steps = (int)Number("num_inference_steps", usual.Steps),
             Sigmas = arguments.TryGetProperty("sigmas", out JsonElement sigmas) && sigmas.ValueKind == JsonValueKind.Array
                 ? [.. sigmas.EnumerateArray().Select(sigma => sigma.GetDouble())]

@@ -23,7 +23,8 @@ public sealed class StableVideoRunner() : NetworkRunner("S08-svd", s_kinds)
         using var network = new StableVideoDiffusionUNet(StableVideoDiffusionUNetConfig.FromJson(c.Config), Placement.Cpu);
         Check(c, network, ["sample", "encoder_hidden_states"], inputs => new()
         {
-            ["sample"] = network.Forward(inputs["sample"].transpose(1, 2), c["in.timestep"], inputs["encoder_hidden_states"], c["in.added_time_ids"]).transpose(1, 2),
+            ["sample"] = network.Forward(inputs["sample"].transpose(1, 2), c["in.timestep"], inputs["encoder_hidden_states"], c["in.added_time_ids"])
+                .transpose(1, 2),
         });
     }
 
@@ -56,7 +57,8 @@ public sealed class StableVideoRunner() : NetworkRunner("S08-svd", s_kinds)
     {
         JsonElement config = c.Config;
         long inChannels = config.GetProperty("in_channels").GetInt64();
-        long? temb = config.TryGetProperty("temb_channels", out JsonElement width) && width.ValueKind == JsonValueKind.Null ? null : ConfigJson.Integer(config, "temb_channels", 512);
+        long? temb = config.TryGetProperty("temb_channels", out JsonElement width) && width.ValueKind == JsonValueKind.Null ? null
+            : ConfigJson.Integer(config, "temb_channels", 512);
         double eps = ConfigJson.Number(config, "eps", 1e-6);
         using var block = new SpatioTemporalResBlock(
             inChannels, ConfigJson.Integer(config, "out_channels", inChannels), temb, eps, Placement.Cpu, ConfigJson.Number(config, "temporal_eps", eps),

@@ -22,7 +22,7 @@ public sealed class T5Runner : IConformanceRunner
         string folder = weights.Length == 1 ? path : Path.GetDirectoryName(path)!;
         string prefix = weights[0].GetProperty("prefix").GetString()!;
         bool isFolder = weights.Length > 1 || weights[0].GetProperty("format").GetString() == "diffusers-folder";
-        var config = T5Config.FromJson(isFolder ? new DiffusersFolder(folder).Config() : testCase.Config);
+        var config = T5Config.FromJson(isFolder ? new DiffusersFolder(folder).ReadConfig() : testCase.Config);
         IWeightSource Open() => isFolder ? new DiffusersFolder(folder).OpenWeights() : WeightFile.Open(path);
         using IWeightSource source = Open();
         using var encoder = T5Encoder.FromSource(source, config, Placement.Cpu, prefix);

@@ -15,7 +15,8 @@ public sealed class T5TokenizerRunner : IConformanceRunner
         ArgumentNullException.ThrowIfNull(testCase);
         JsonElement config = testCase.Config;
         var tokenizer = new T5Tokenizer(
-            SentencePieceModel.FromFile(testCase.PathOf(config.GetProperty("vocabulary").GetProperty("spiece").GetString()!)), config.GetProperty("max_length").GetInt32());
+            SentencePieceModel.FromFile(testCase.PathOf(config.GetProperty("vocabulary").GetProperty("spiece").GetString()!)), config.GetProperty("max_length")
+                .GetInt32());
         Assert.That(tokenizer.PadId, Is.EqualTo(config.GetProperty("pad_token_id").GetInt32()));
         Assert.That(tokenizer.EndId, Is.EqualTo(config.GetProperty("eos_token_id").GetInt32()));
         using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(testCase.PathOf(testCase.Json.GetProperty("texts").GetString()!)));

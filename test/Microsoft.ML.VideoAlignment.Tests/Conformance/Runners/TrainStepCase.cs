@@ -66,7 +66,8 @@ internal static class TrainStepCase
 
     /// <summary>Where every up is zero at the start, no gradient reaches the downs, and the case stores none.</summary>
     private static bool FirstGradientIsZero(ConformanceCase testCase, string key) =>
-        testCase.Arguments.TryGetProperty("zero_gradients", out JsonElement zero) && zero.ValueKind == JsonValueKind.String && key.EndsWith(".lora_A.weight", StringComparison.Ordinal);
+        testCase.Arguments.TryGetProperty("zero_gradients", out JsonElement zero) && zero.ValueKind == JsonValueKind.String
+            && key.EndsWith(".lora_A.weight", StringComparison.Ordinal);
 
     public static RewardGradientSettings Settings(ConformanceCase testCase, SamplingSettings sampling, int accumulate)
     {
@@ -81,7 +82,7 @@ internal static class TrainStepCase
             Loss = LossOf(arguments.GetProperty("loss").GetString()!),
             Steps = optimizer.GetProperty("steps").GetInt32(),
             BatchSize = (int)testCase["in.latents"].shape[1],
-            Accumulation = accumulate,
+            AccumulationSteps = accumulate,
             LearningRate = optimizer.GetProperty("lr").GetDouble(),
             Beta1 = betas[0].GetDouble(),
             Beta2 = betas[1].GetDouble(),

@@ -44,7 +44,8 @@ public sealed class VJepaRunner : IConformanceRunner
             ? [side.GetInt64(), side.GetInt64()]
             : ConfigJson.Integers(testCase.Config, "crop_size", 224, 224);
         long patch = ConfigJson.Integer(testCase.Config, "patch_size", 16);
-        var grid = ((int)(ConfigJson.Integer(testCase.Config, "num_frames", 16) / ConfigJson.Integer(testCase.Config, "tubelet_size", 2)), (int)(crop[0] / patch), (int)(crop[1] / patch));
+        var grid = ((int)(ConfigJson.Integer(testCase.Config, "num_frames", 16) / ConfigJson.Integer(testCase.Config, "tubelet_size", 2)),
+            (int)(crop[0] / patch), (int)(crop[1] / patch));
         var outputs = new Dictionary<string, Tensor>();
         for (int step = 0; step < testCase.Arguments.GetProperty("steps").GetInt32(); step++)
         {
@@ -68,7 +69,7 @@ public sealed class VJepaRunner : IConformanceRunner
         using IWeightSource source = WeightFile.Open(testCase.PathOf(weights.GetProperty("file").GetString()!), weights.GetProperty("entry").GetString());
         using var encoder = new VJepaEncoder(config, Placement.Cpu);
         WeightLoader.Load(encoder, source, weights.GetProperty("prefix").GetString()!, VJepaNetwork.Keys);
-        Tensor Parameter(string key) => encoder.get_parameter(VJepaNetwork.Keys.Key(key)!)!;
+        Tensor Parameter(string key) => encoder.get_parameter(VJepaNetwork.Keys.MapName(key)!)!;
         testCase.RequireParameterGradients(Parameter);
         Tensor pixels = testCase.Input("pixels");
         var outputs = new Dictionary<string, Tensor> { ["features"] = encoder.Forward(pixels) };
@@ -79,7 +80,8 @@ public sealed class VJepaRunner : IConformanceRunner
 
         if (testCase.Find("out.position_table") is not null)
         {
-            outputs["position_table"] = encoder.Positions((pixels.shape[2] / config.TubeletSize, pixels.shape[3] / config.PatchSize, pixels.shape[4] / config.PatchSize));
+            outputs["position_table"] =
+                encoder.ResizePositions((pixels.shape[2] / config.TubeletSize, pixels.shape[3] / config.PatchSize, pixels.shape[4] / config.PatchSize));
         }
 
         testCase.CheckOutputsAndGradients(outputs, new Dictionary<string, Tensor> { ["pixels"] = pixels }, Parameter);
@@ -93,7 +95,8 @@ public sealed class VJepaRunner : IConformanceRunner
         using VJepaReward reward = Load(testCase, options);
         testCase.RequireParameterGradients(reward.Weight);
         (Tensor frames, Tensor clips, VJepaStages stages) = Score(testCase, reward, options);
-        var outputs = new Dictionary<string, Tensor> { ["preprocessed"] = clips, ["score"] = stages.Score, ["loss"] = RewardLoss.Maximize().Compute(stages.Score) };
+        var outputs =
+            new Dictionary<string, Tensor> { ["preprocessed"] = clips, ["score"] = stages.Score, ["loss"] = RewardLoss.Maximize().Compute(stages.Score) };
         for (int i = 0; i < stages.Context.Count; i++)
         {
             outputs[$"context_features.{i}"] = stages.Context[i];
@@ -123,13 +126,15 @@ public sealed class VJepaRunner : IConformanceRunner
     private static (Tensor Frames, Tensor Clips, VJepaStages Stages) Score(ConformanceCase testCase, VJepaReward reward, VJepaOptions options)
     {
         Tensor frames = testCase["in.frames"].clone().requires_grad_(true);
-        Tensor clips = reward.Clips(new PreprocessedFrames(frames));
-        var masks = options.Masks.Select((_, i) => (testCase[$"in.masks_enc.{i}"].to_type(ScalarType.Int64), testCase[$"in.masks_pred.{i}"].to_type(ScalarType.Int64))).ToList();
-        return (frames, clips, reward.Stages(clips, masks));
+        Tensor clips = reward.ToSegments(new PreprocessedFrames(frames));
+        var masks = options.Masks.Select(
+            (_, i) => (testCase[$"in.masks_enc.{i}"].to_type(ScalarType.Int64), testCase[$"in.masks_pred.{i}"].to_type(ScalarType.Int64))).ToList();
+        return (frames, clips, reward.RunStages(clips, masks));
     }
 
     private static VJepaReward Load(ConformanceCase testCase, VJepaOptions options) => VJepaReward.FromFile(
-        testCase.PathOf(testCase.Json.GetProperty("weights")[0].GetProperty("file").GetString()!), options, Placement.Cpu, ConfigJson.Flag(testCase.Arguments, "clamp", true));
+        testCase.PathOf(testCase.Json.GetProperty("weights")[0].GetProperty("file").GetString()!), options, Placement.Cpu,
+            ConfigJson.Flag(testCase.Arguments, "clamp", true));
 
     private static VJepaOptions Options(ConformanceCase testCase)
     {

@@ -16,11 +16,13 @@ internal sealed class VideoCrafterPipelineRunner : IConformanceRunner
     public void Run(ConformanceCase testCase)
     {
         using VideoDiffusionModel model = VideoCrafterCase.Load(testCase);
-        SamplingSettings sampling = VideoCrafterCase.Sampling(testCase, testCase["in.x_T"].shape, testCase.Arguments.GetProperty("unconditional_guidance_scale").GetDouble());
+        SamplingSettings sampling =
+            VideoCrafterCase.Sampling(testCase, testCase["in.x_T"].shape, testCase.Arguments.GetProperty("unconditional_guidance_scale").GetDouble());
         Condition condition = VideoCrafterCase.Condition(testCase, model, testCase["in.tokens"], sampling.Size);
         Condition? unconditional = testCase.Find("in.uncond_tokens") is { } without ? VideoCrafterCase.Condition(testCase, model, without, sampling.Size)
             : null;
-        Assert.That(model.LatentShape((int)testCase["in.x_T"].shape[0], sampling.Size), Is.EqualTo(testCase["in.x_T"].shape), "shape of the latents for this size");
+        Assert.That(model.LatentShape((int)testCase["in.x_T"].shape[0], sampling.Size), Is.EqualTo(testCase["in.x_T"].shape),
+            "shape of the latents for this size");
 
         ISampler sampler = model.CreateSampler(sampling);
         Assert.That(sampler.Timesteps, Has.Count.EqualTo(testCase.Arguments.GetProperty("steps").GetInt32()), $"{testCase}: steps");
@@ -65,7 +67,8 @@ internal static class VideoCrafterCase
     /// <summary>latents: [B, c, T, h, w].</summary>
     public static SamplingSettings Sampling(ConformanceCase testCase, long[] latents, double guidance)
     {
-        int factor = 1 << (testCase.Config.GetProperty("params").GetProperty("first_stage_config").GetProperty("params").GetProperty("ddconfig").GetProperty("ch_mult").GetArrayLength() - 1);
+        int factor = 1 << (testCase.Config.GetProperty("params").GetProperty("first_stage_config").GetProperty("params").GetProperty("ddconfig")
+            .GetProperty("ch_mult").GetArrayLength() - 1);
         return new SamplingSettings
         {
             Size = new VideoSize((int)latents[^3], (int)latents[^2] * factor, (int)latents[^1] * factor),

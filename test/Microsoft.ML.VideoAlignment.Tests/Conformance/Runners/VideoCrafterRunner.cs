@@ -40,7 +40,8 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
     private static void Residual(ConformanceCase c)
     {
         JsonElement config = c.Config;
-        RequireOnly(config, ("dims", "2"), ("tempspatial_aware", "false"), ("use_scale_shift_norm", "false"), ("up", "false"), ("down", "false"), ("use_conv", "false"));
+        RequireOnly(config, ("dims", "2"), ("tempspatial_aware", "false"), ("use_scale_shift_norm", "false"), ("up", "false"), ("down", "false"),
+            ("use_conv", "false"));
         long channels = config.GetProperty("channels").GetInt64();
         using var block = new VideoCrafterResBlock(
             channels, ConfigJson.Integer(config, "out_channels", channels), config.GetProperty("emb_channels").GetInt64(),
@@ -55,7 +56,8 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
         RequireOnly(config, ("disable_self_attn", "false"), ("img_cross_attention", "false"));
         using var transformer = new SpatialTransformer(
             config.GetProperty("in_channels").GetInt64(), config.GetProperty("n_heads").GetInt64(), config.GetProperty("d_head").GetInt64(),
-            config.GetProperty("context_dim").GetInt64(), VideoCrafterResBlock.Groups, Placement.Cpu, ConfigJson.Flag(config, "use_linear", false), ConfigJson.Integer(config, "depth", 1));
+            config.GetProperty("context_dim").GetInt64(), VideoCrafterResBlock.Groups, Placement.Cpu, ConfigJson.Flag(config, "use_linear", false),
+                ConfigJson.Integer(config, "depth", 1));
         Check(c, transformer, VideoCrafterUNet.Keys, ["x", "context"], inputs => new() { ["x"] = transformer.Forward(inputs["x"], inputs["context"]) });
     }
 
@@ -64,7 +66,8 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
         JsonElement config = c.Config;
         RequireOnly(config, ("only_self_att", "true"), ("causal_attention", "false"));
         using var transformer = new TemporalTransformer(
-            config.GetProperty("in_channels").GetInt64(), config.GetProperty("n_heads").GetInt64(), config.GetProperty("d_head").GetInt64(), VideoCrafterResBlock.Groups, Placement.Cpu,
+            config.GetProperty("in_channels").GetInt64(), config.GetProperty("n_heads").GetInt64(), config.GetProperty("d_head").GetInt64(),
+                VideoCrafterResBlock.Groups, Placement.Cpu,
             ConfigJson.Integer(config, "depth", 1),
             relativePositions: ConfigJson.Flag(config, "relative_position", false) ? config.GetProperty("temporal_length").GetInt64() : null);
         Check(c, transformer, VideoCrafterUNet.Keys, ["x"], inputs =>
@@ -115,9 +118,9 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
 
     private static void Autoencoder(ConformanceCase c)
     {
-        AutoencoderKLConfig config = VideoCrafterAutoencoder.Config(c.Config, c.Arguments.GetProperty("scale_factor").GetDouble());
+        AutoencoderKLConfig config = VideoCrafterAutoencoder.ReadConfig(c.Config, c.Arguments.GetProperty("scale_factor").GetDouble());
         using var vae = new AutoencoderKL(config, Placement.Cpu);
-        Check(c, vae, VideoCrafterAutoencoder.Keys(config.BlockOutChannels.Count), ["video", "z"], inputs =>
+        Check(c, vae, VideoCrafterAutoencoder.CreateKeys(config.BlockOutChannels.Count), ["video", "z"], inputs =>
         {
             var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal);
             if (inputs.TryGetValue("video", out Tensor? video))
@@ -146,7 +149,8 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
     private static void Sampling(ConformanceCase c)
     {
         VideoCrafterDdimScheduler scheduler = VideoCrafterDdimScheduler.FromConfig(c.Config);
-        var sampler = (VideoCrafterDdimScheduler.Sampler)scheduler.CreateSampler(c.Arguments.GetProperty("S").GetInt32(), c.Arguments.GetProperty("eta").GetDouble());
+        var sampler =
+            (VideoCrafterDdimScheduler.Sampler)scheduler.CreateSampler(c.Arguments.GetProperty("S").GetInt32(), c.Arguments.GetProperty("eta").GetDouble());
         int steps = c.Arguments.GetProperty("steps").GetInt32();
         Assert.That(sampler.Timesteps, Has.Count.EqualTo(steps), $"{c}: steps");
         Assert.That(sampler.Timesteps, Is.EqualTo(c["out.timesteps"].data<long>().ToArray().Reverse().Select(t => (double)t)), $"{c}: timesteps");

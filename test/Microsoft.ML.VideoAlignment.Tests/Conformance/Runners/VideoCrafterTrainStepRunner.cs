@@ -27,16 +27,22 @@ internal sealed class VideoCrafterTrainStepRunner : IConformanceRunner
         using VideoDiffusionModel model = VideoCrafterCase.Load(testCase);
         model.RecomputeBlocks = recompute;
         JsonElement lora = testCase.Config.GetProperty("lora");
-        JsonElement file = testCase.Json.GetProperty("weights").EnumerateArray().Single(weights => weights.GetProperty("prefix").GetString()!.StartsWith("base_model.", StringComparison.Ordinal));
+        JsonElement file = testCase.Json.GetProperty("weights").EnumerateArray()
+            .Single(weights => weights.GetProperty("prefix").GetString()!.StartsWith("base_model.", StringComparison.Ordinal));
         using LoraAdapters adapters = LoraFile.Load(
-            model.Denoiser, testCase.PathOf(file.GetProperty("file").GetString()!), LoraFormat.Vader, new LoraFileOptions { Alpha = lora.GetProperty("lora_alpha").GetDouble() });
-        Assert.That(adapters.Layers.Select(layer => layer.Adapter.Scale), Is.All.EqualTo(lora.GetProperty("scaling").GetDouble()).Within(1e-12), $"{testCase}: scale");
-        Assert.That(adapters.Layers.Select(layer => layer.Name), Is.EquivalentTo(LoraVocabulary.Diffusers.AttentionQkv.Select(model.Denoiser).Select(layer => layer.Name)), $"{testCase}: the preset's layers");
+            model.Denoiser, testCase.PathOf(file.GetProperty("file").GetString()!), LoraFormat.Vader,
+                new LoraFileOptions { Alpha = lora.GetProperty("lora_alpha").GetDouble() });
+        Assert.That(adapters.Layers.Select(layer => layer.Adapter.Scale), Is.All.EqualTo(lora.GetProperty("scaling").GetDouble()).Within(1e-12),
+            $"{testCase}: scale");
+        Assert.That(adapters.Layers.Select(layer => layer.Name),
+            Is.EquivalentTo(LoraVocabulary.Diffusers.AttentionQkv.Select(model.Denoiser).Select(layer => layer.Name)), $"{testCase}: the preset's layers");
 
-        SamplingSettings sampling = VideoCrafterCase.Sampling(testCase, testCase["in.latents"].shape, testCase.Arguments.GetProperty("guidance_scale").GetDouble());
+        SamplingSettings sampling =
+            VideoCrafterCase.Sampling(testCase, testCase["in.latents"].shape, testCase.Arguments.GetProperty("guidance_scale").GetDouble());
         int steps = model.CreateSampler(sampling).Timesteps.Count;
         Assert.That(steps, Is.EqualTo(testCase.Arguments.GetProperty("steps").GetInt32()), $"{testCase}: steps");
-        GradientPlan plan = TrainStepCase.WindowOf(testCase.Arguments.GetProperty("window"), sampling.Steps).Resolve(steps, _ => throw new InvalidOperationException("nothing is drawn here"));
+        GradientPlan plan = TrainStepCase.WindowOf(testCase.Arguments.GetProperty("window"), sampling.Steps)
+            .Resolve(steps, _ => throw new InvalidOperationException("nothing is drawn here"));
         Assert.That(plan.GradientSteps.Count(), Is.EqualTo(testCase.Arguments.GetProperty("graded_steps").GetInt32()), $"{testCase}: gradient steps");
 
         Condition[] conditions;

@@ -20,7 +20,7 @@ public class CaptionTests
     [TestCase("tom &j", "tom j", TestName = "{m}(an ampersand and a letter at the end)")]
     [TestCase("a &", "a &")]
     [TestCase("a <", "a <")]
-    public void TheTextOfMarkupIsReadAsTheReferenceReadsIt(string markup, string text) => Assert.That(CaptionMarkup.TextOf(markup), Is.EqualTo(text));
+    public void TheTextOfMarkupIsReadAsTheReferenceReadsIt(string markup, string text) => Assert.That(CaptionMarkup.ExtractText(markup), Is.EqualTo(text));
 
     [TestCase("\U0001D400\U0001D7D0x3 \U0001F600a1b", "\U0001D400\U0001D7D0x3 \U0001F600", TestName = "{m}(letters beyond U+FFFF are letters)")]
     [TestCase("@\U00010400x y", "y", TestName = "{m}(and belong to a name)")]
@@ -45,8 +45,8 @@ public class CaptionTests
     public void SegmentsThatDoNotRiseLeaveLoopsEmpty()
     {
         OpenSoraPrompt prompt = OpenSoraPrompt.Parse("|0| a |3| b |1| c");
-        Assert.That(prompt.ForLoop(prompt.Segments, 2), Is.EqualTo("a"));
-        Assert.That(prompt.ForLoop(prompt.Segments, 3), Is.EqualTo("c"), "b lasts from 3 to 1, which is nothing");
+        Assert.That(prompt.SelectForLoop(prompt.Segments, 2), Is.EqualTo("a"));
+        Assert.That(prompt.SelectForLoop(prompt.Segments, 3), Is.EqualTo("c"), "b lasts from 3 to 1, which is nothing");
     }
 
     [TestCase(6.25, "6.2")]
@@ -56,5 +56,5 @@ public class CaptionTests
     [TestCase(7, "7.0")]
     [TestCase(-0.25, "-0.2")]
     public void ScoresAreRoundedFromTheirBinaryValue(double score, string text) =>
-        Assert.That(OpenSoraPrompt.Parse("x").Scored(score)[0], Is.EqualTo($"x aesthetic score: {text}."));
+        Assert.That(OpenSoraPrompt.Parse("x").AddScores(score)[0], Is.EqualTo($"x aesthetic score: {text}."));
 }

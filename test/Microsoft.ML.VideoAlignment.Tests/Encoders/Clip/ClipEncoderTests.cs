@@ -35,7 +35,7 @@ public class ClipEncoderTests
         Tensor ids = SmallClip.Ids();
         Tensor other = ids.clone();
         other[TensorIndex.Colon, 4] = 11;
-        Tensor difference = (_text.Context(ids) - _text.Context(other)).abs().amax([0, 2]);
+        Tensor difference = (_text.EncodeContext(ids) - _text.EncodeContext(other)).abs().amax([0, 2]);
         Assert.That(difference[..4].max().item<float>(), Is.Zero);
         Assert.That(difference[4].item<float>(), Is.GreaterThan(1e-3f));
     }
@@ -53,14 +53,15 @@ public class ClipEncoderTests
     {
         using ClipOutput output = _text.Encode(SmallClip.Ids(), keepHiddenStates: true);
         Assert.That(output.HiddenStates, Has.Count.EqualTo(3));
-        Assert.That(_text.Context(SmallClip.Ids()).Equals(output.LastHiddenState));
-        Assert.That(_text.Context(SmallClip.Ids(), clipSkip: 1).allclose(output.LastHiddenState), Is.False);
-        Assert.That(() => _text.Context(SmallClip.Ids(), clipSkip: 3), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("2 layers"));
+        Assert.That(_text.EncodeContext(SmallClip.Ids()).Equals(output.LastHiddenState));
+        Assert.That(_text.EncodeContext(SmallClip.Ids(), clipSkip: 1).allclose(output.LastHiddenState), Is.False);
+        Assert.That(() => _text.EncodeContext(SmallClip.Ids(), clipSkip: 3),
+            Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("2 layers"));
     }
 
     [Test]
     public void MoreTokensThanPositionsIsAnError() =>
-        Assert.That(() => _text.Context(ones(1, 7, dtype: ScalarType.Int64)),
+        Assert.That(() => _text.EncodeContext(ones(1, 7, dtype: ScalarType.Int64)),
             Throws.ArgumentException.With.Message.Contains("7 tokens").And.Message.Contains("6 positions"));
 
     [Test]
@@ -93,8 +94,8 @@ public class ClipEncoderTests
         {
             _vision.Encode(pixels, keepHiddenStates: true).Dispose();
             _text.Encode(ids, mask, keepHiddenStates: true).Dispose();
-            _text.Context(ids, clipSkip: 1).Dispose();
-            _model.ImageFeatures(pixels).Dispose();
+            _text.EncodeContext(ids, clipSkip: 1).Dispose();
+            _model.GetImageFeatures(pixels).Dispose();
         }
 
         Once();

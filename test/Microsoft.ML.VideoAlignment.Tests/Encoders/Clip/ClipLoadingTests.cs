@@ -30,7 +30,7 @@ public class ClipLoadingTests
         using ClipVisionEncoder encoder = ClipVisionEncoder.FromSource(source, SmallClip.Config.Vision, Placement.Cpu);
         Tensor pixels = SmallClip.Pixels();
         Assert.That(source.Reads, Is.EqualTo(all.Count(pair => pair.Name.StartsWith("vis", StringComparison.Ordinal))));
-        Assert.That(encoder.call(pixels).Equals(_model.ImageFeatures(pixels)), "embedding of the same weights");
+        Assert.That(encoder.call(pixels).Equals(_model.GetImageFeatures(pixels)), "embedding of the same weights");
     }
 
     [Test]
@@ -41,7 +41,7 @@ public class ClipLoadingTests
         using ClipTextEncoder encoder = ClipTextEncoder.FromSource(source, SmallClip.Config.Text, Placement.Cpu);
         using ClipOutput output = encoder.Encode(SmallClip.Ids());
         Assert.That(source.Reads, Is.EqualTo(all.Count(pair => pair.Name.StartsWith("text", StringComparison.Ordinal))));
-        Assert.That(output.Embedding!.Equals(_model.TextFeatures(SmallClip.Ids())), "embedding of the same weights");
+        Assert.That(output.Embedding!.Equals(_model.GetTextFeatures(SmallClip.Ids())), "embedding of the same weights");
     }
 
     [Test]

@@ -29,9 +29,9 @@ public class OpenClipTests
                 ImageWidth = 224,
                 PatchSize = 16,
                 Layers = 12,
-                Layer = OpenClipLayer.Shape(768, 3072, 12, quickGelu: false),
+                Layer = OpenClipLayer.CreateShape(768, 3072, 12, quickGelu: false),
             },
-            new OpenClipTextConfig { ContextLength = 77, VocabSize = 49408, Layers = 12, Layer = OpenClipLayer.Shape(512, 2048, 8, quickGelu: false) })));
+            new OpenClipTextConfig { ContextLength = 77, VocabSize = 49408, Layers = 12, Layer = OpenClipLayer.CreateShape(512, 2048, 8, quickGelu: false) })));
     }
 
     [Test]

@@ -152,7 +152,7 @@ public class T5EncoderTests
 
     [Test]
     public void BytesCountEveryWeightOnce() => Assert.That(
-        T5Files.Bytes(SmallT5.Config, ScalarType.Float16), Is.EqualTo(2 * SmallT5.Weights().Sum(pair => pair.Value.numel())));
+        T5Files.CountBytes(SmallT5.Config, ScalarType.Float16), Is.EqualTo(2 * SmallT5.Weights().Sum(pair => pair.Value.numel())));
 
     private static T5Encoder Load()
     {

@@ -128,12 +128,12 @@ public class AddedTokenTests
     public void OpenClipFindsThemInItsOwnText()
     {
         using var folder = new Folder();
-        ClipTokenizer plain = OpenClipVocabulary.Tokenizer(folder.Path);
-        int[] the = [.. plain.Tokens("the")], cat = [.. plain.Tokens("cat")];
+        ClipTokenizer plain = OpenClipVocabulary.ReadTokenizer(folder.Path);
+        int[] the = [.. plain.ToIds("the")], cat = [.. plain.ToIds("cat")];
         folder.Write("added_tokens.json", """{ "<MyStyle>": 900 }""");
-        ClipTokenizer tokenizer = OpenClipVocabulary.Tokenizer(folder.Path);
-        Assert.That(tokenizer.Tokens("the <MyStyle> cat"), Is.EqualTo((int[])[.. the, 900, .. cat]));
-        Assert.That(tokenizer.Tokens("<start_of_text>the<end_of_text>"), Is.EqualTo(plain.Tokens("<start_of_text>the<end_of_text>")));
+        ClipTokenizer tokenizer = OpenClipVocabulary.ReadTokenizer(folder.Path);
+        Assert.That(tokenizer.ToIds("the <MyStyle> cat"), Is.EqualTo((int[])[.. the, 900, .. cat]));
+        Assert.That(tokenizer.ToIds("<start_of_text>the<end_of_text>"), Is.EqualTo(plain.ToIds("<start_of_text>the<end_of_text>")));
     }
 
     [Test]
@@ -143,31 +143,31 @@ public class AddedTokenTests
         folder.Write("spiece.model", File.ReadAllBytes(Path.Combine(s_vocabulary, "t5", "spiece.model")));
         T5Tokenizer plain = T5Tokenizer.FromFolder($"{folder}", 20);
         int pieces = SentencePieceModel.FromFile(folder.Path("spiece.model")).Pieces.Count;
-        int[] the = [.. plain.Tokens("the")], cat = [.. plain.Tokens("cat")];
-        Assert.That(plain.Tokens("the <extra_id_0> cat"), Is.EqualTo((int[])[.. the, pieces + 99, .. cat]));
-        Assert.That(plain.Tokens("the<extra_id_99>"), Is.EqualTo((int[])[.. the, pieces]));
-        Assert.That(plain.Tokens("the</s> cat"), Is.EqualTo((int[])[.. the, 1, .. cat]));
-        Assert.That(plain.Tokens("the <MyStyle> cat"), Does.Not.Contain(pieces + 100));
+        int[] the = [.. plain.ToIds("the")], cat = [.. plain.ToIds("cat")];
+        Assert.That(plain.ToIds("the <extra_id_0> cat"), Is.EqualTo((int[])[.. the, pieces + 99, .. cat]));
+        Assert.That(plain.ToIds("the<extra_id_99>"), Is.EqualTo((int[])[.. the, pieces]));
+        Assert.That(plain.ToIds("the</s> cat"), Is.EqualTo((int[])[.. the, 1, .. cat]));
+        Assert.That(plain.ToIds("the <MyStyle> cat"), Does.Not.Contain(pieces + 100));
 
         folder.Write("added_tokens.json", System.Text.Encoding.UTF8.GetBytes($$"""{ "<MyStyle>": {{pieces + 100}} }"""));
         T5Tokenizer styled = T5Tokenizer.FromFolder($"{folder}", 20);
-        Assert.That(styled.Tokens("the <MyStyle> cat"), Is.EqualTo((int[])[.. the, pieces + 100, .. cat]));
+        Assert.That(styled.ToIds("the <MyStyle> cat"), Is.EqualTo((int[])[.. the, pieces + 100, .. cat]));
         folder.Write("tokenizer_config.json", """{ "extra_ids": 0 }"""u8);
-        Assert.That(T5Tokenizer.FromFolder($"{folder}", 20).Tokens("<extra_id_0>"), Does.Not.Contain(pieces + 99));
+        Assert.That(T5Tokenizer.FromFolder($"{folder}", 20).ToIds("<extra_id_0>"), Does.Not.Contain(pieces + 99));
     }
 
     /// <summary>-1: the ids of "the"; -2: those of "cat". Null: none of the added ones.</summary>
     private static void Expect(Folder folder, string text, int[]? expected)
     {
         ClipTokenizer tokenizer = ClipTokenizer.FromFolder(folder.Path);
-        IReadOnlyList<int> tokens = tokenizer.Tokens(text);
+        IReadOnlyList<int> tokens = tokenizer.ToIds(text);
         if (expected is null)
         {
             Assert.That(tokens, Is.All.LessThan(900));
             return;
         }
 
-        Assert.That(tokens, Is.EqualTo(expected.SelectMany(id => id switch { -1 => tokenizer.Tokens("the"), -2 => tokenizer.Tokens("cat"), _ => [id] })));
+        Assert.That(tokens, Is.EqualTo(expected.SelectMany(id => id switch { -1 => tokenizer.ToIds("the"), -2 => tokenizer.ToIds("cat"), _ => [id] })));
     }
 
     /// <summary>A tokenizer folder with CLIP's byte letters and two merges, 516 tokens.</summary>

@@ -54,7 +54,7 @@ public class ClipTokenizerTests
         Assert.That(Pieces("a\U0001D41Bc"), Is.EqualTo(new[] { "a\U0001D41Bc" }), "a mathematical bold b is a letter");
         Assert.That(Pieces("\U0001D7D9\U0001D7DA"), Is.EqualTo(new[] { "\U0001D7D9", "\U0001D7DA" }), "double-struck digits stand alone");
         Assert.That(Pieces("cat\U0001F600\U0001F600dog"), Is.EqualTo(new[] { "cat", "\U0001F600\U0001F600", "dog" }), "emoji are neither");
-        Assert.That(s_tokenizer.Tokens("\U0001F600"), Has.Count.EqualTo(4), "four bytes of UTF-8");
+        Assert.That(s_tokenizer.ToIds("\U0001F600"), Has.Count.EqualTo(4), "four bytes of UTF-8");
     }
 
     [Test]
@@ -63,16 +63,16 @@ public class ClipTokenizerTests
 
     [Test]
     public void HalfASurrogatePairIsTheReplacementCharacter() =>
-        Assert.That(s_tokenizer.Tokens("the \uD83D"), Is.EqualTo(s_tokenizer.Tokens("the \uFFFD")));
+        Assert.That(s_tokenizer.ToIds("the \uD83D"), Is.EqualTo(s_tokenizer.ToIds("the \uFFFD")));
 
     [Test]
     public void SpecialTokensInATextAreTheirIds()
     {
         int the = s_vocabulary.Ids["the</w>"];
-        Assert.That(s_tokenizer.Tokens("the<|ENDOFTEXT|>the <|startoftext|>"), Is.EqualTo(new[] { the, s_end, the, s_start }));
+        Assert.That(s_tokenizer.ToIds("the<|ENDOFTEXT|>the <|startoftext|>"), Is.EqualTo(new[] { the, s_end, the, s_start }));
         var exclamation = new ClipTokenizer(s_vocabulary, new ClipTokenizerOptions { PadToken = "!" });
-        Assert.That(s_tokenizer.Tokens("the!!"), Is.EqualTo(new[] { the, 0, s_vocabulary.Ids["!</w>"] }));
-        Assert.That(exclamation.Tokens("the!!"), Is.EqualTo(new[] { the, 0, 0 }), "as padding it stands alone, whatever follows");
+        Assert.That(s_tokenizer.ToIds("the!!"), Is.EqualTo(new[] { the, 0, s_vocabulary.Ids["!</w>"] }));
+        Assert.That(exclamation.ToIds("the!!"), Is.EqualTo(new[] { the, 0, 0 }), "as padding it stands alone, whatever follows");
     }
 
     [Test]
@@ -114,7 +114,7 @@ public class ClipTokenizerTests
         folder.Write("tokenizer_config.json", """{ "model_max_length": 8, "pad_token": "!" }""");
         ClipTokenizer tokenizer = ClipTokenizer.FromFolder(folder.Path);
         Assert.That((tokenizer.PadId, tokenizer.MaxLength), Is.EqualTo((0, 8)));
-        Assert.That(tokenizer.Tokens("The theatre, at 10"), Is.EqualTo(s_tokenizer.Tokens("The theatre, at 10")));
+        Assert.That(tokenizer.ToIds("The theatre, at 10"), Is.EqualTo(s_tokenizer.ToIds("The theatre, at 10")));
     }
 
     private static long[] Row(Tensor batch, int row) => [.. batch[row].data<long>()];

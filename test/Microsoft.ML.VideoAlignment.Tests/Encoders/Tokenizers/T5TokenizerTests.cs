@@ -25,14 +25,14 @@ public class T5TokenizerTests
     [TestCase("", new int[0], TestName = "{m}(nothing)")]
     [TestCase("</s>a", new[] { 3, 2, 4 }, TestName = "{m}(control pieces are no text)")]
     [TestCase("a\ud800", new[] { 3, 4, 2 }, TestName = "{m}(half a surrogate pair)")]
-    public void TextsAreCutIntoTheMostProbablePieces(string text, int[] ids) => Assert.That(new T5Tokenizer(Model(), 16).Tokens(text), Is.EqualTo(ids));
+    public void TextsAreCutIntoTheMostProbablePieces(string text, int[] ids) => Assert.That(new T5Tokenizer(Model(), 16).ToIds(text), Is.EqualTo(ids));
 
     [Test]
     public void APieceOfTheUserWinsAndAnUnusedOneIsNotTaken()
     {
         SentencePieceModel model = Model(new SentencePiece("ba", -99, PieceKind.UserDefined), new SentencePiece("best", 0, PieceKind.Normal));
-        Assert.That(new T5Tokenizer(model, 16).Tokens("ba"), Is.EqualTo(new[] { 3, 7 }));
-        Assert.That(new T5Tokenizer(Model(new SentencePiece("ba", 5, PieceKind.Unused)), 16).Tokens("ba"), Is.EqualTo(new[] { 3, 5, 4 }));
+        Assert.That(new T5Tokenizer(model, 16).ToIds("ba"), Is.EqualTo(new[] { 3, 7 }));
+        Assert.That(new T5Tokenizer(Model(new SentencePiece("ba", 5, PieceKind.Unused)), 16).ToIds("ba"), Is.EqualTo(new[] { 3, 5, 4 }));
     }
 
     [Test]
@@ -74,7 +74,7 @@ public class T5TokenizerTests
             try
             {
                 // Cut between two fields it is a shorter model, which lacks what a tokenizer needs or is one.
-                _ = new T5Tokenizer(SentencePieceModel.FromFile(path), 8).Tokens("a text");
+                _ = new T5Tokenizer(SentencePieceModel.FromFile(path), 8).ToIds("a text");
             }
             catch (InvalidDataException)
             {

@@ -13,14 +13,14 @@ public class TextRepairTests
     [TestCase("Ångström, smørrebrød, señor, Привет")]
     public void GoodTextStays(string text)
     {
-        Assert.That(WrongEncoding.Repair(text), Is.EqualTo(text));
+        Assert.That(Mojibake.Repair(text), Is.EqualTo(text));
     }
 
     [TestCase("cafÃ©", "café")]
     [TestCase("l’humanitÃ©", "l’humanité")]
     [TestCase("ÐŸÑ€Ð¸Ð²ÐµÑ‚", "Привет")]
     [TestCase("ð\u009f\u0098\u0080", "😀")]
-    public void WhatWasDecodedWronglyIsDecodedAgain(string text, string expected) => Assert.That(WrongEncoding.Repair(text), Is.EqualTo(expected));
+    public void WhatWasDecodedWronglyIsDecodedAgain(string text, string expected) => Assert.That(Mojibake.Repair(text), Is.EqualTo(expected));
 
     [TestCase("&amp;amp; &eacute; &EACUTE; &notit; &unknown;", "& é É &notit; &unknown;")]
     [TestCase("<b> &amp;", "<b> &amp;")]
@@ -43,7 +43,7 @@ public class TextRepairTests
     {
         using var folder = new TemporaryFolder();
         string path = folder.Write("vocab.txt", "version\na photograph of\n"u8);
-        Assert.That(() => OpenClipVocabulary.Tokenizer(path),
+        Assert.That(() => OpenClipVocabulary.ReadTokenizer(path),
             Throws.TypeOf<InvalidDataException>().With.Message.Contains("line 2").And.Message.Contains("a photograph of"));
     }
 
@@ -52,9 +52,9 @@ public class TextRepairTests
     public void SpecialTokensCountWhereAPieceBegins()
     {
         string merges = Path.Combine(ConformanceCase.Root, "S05-tokenizers", "vocab", "clip", "bpe_simple_vocab_16e6.txt.gz");
-        ClipTokenizer tokenizer = OpenClipVocabulary.Tokenizer(merges);
-        Assert.That(tokenizer.Tokens("a<end_of_text>"), Does.Contain(49407));
-        Assert.That(tokenizer.Tokens("a!<end_of_text>"), Does.Not.Contain(49407));
+        ClipTokenizer tokenizer = OpenClipVocabulary.ReadTokenizer(merges);
+        Assert.That(tokenizer.ToIds("a<end_of_text>"), Does.Contain(49407));
+        Assert.That(tokenizer.ToIds("a!<end_of_text>"), Does.Not.Contain(49407));
         Assert.That(tokenizer.HighestId, Is.EqualTo(49407));
     }
 }

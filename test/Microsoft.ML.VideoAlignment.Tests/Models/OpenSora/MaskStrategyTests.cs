@@ -11,7 +11,8 @@ public class MaskStrategyTests
     [TestCase("0,0,x", "field 3")]
     [TestCase("0,0,0,0,1,half", "field 6")]
     [TestCase("0,0,0,0,1,0,0", "at most 6")]
-    public void WhatIsNoGroupIsRefused(string text, string named) => Assert.That(() => MaskStrategy.Parse(text), Throws.InstanceOf<FormatException>().With.Message.Contains(named));
+    public void WhatIsNoGroupIsRefused(string text, string named) =>
+        Assert.That(() => MaskStrategy.Parse(text), Throws.InstanceOf<FormatException>().With.Message.Contains(named));
 
     /// <summary>A video of one clip is VADER's loop 1, and loop 0 where nothing is written for that; videos count clips from 0.</summary>
     [TestCase("", 1, 0, 1, ExpectedResult = "0")]
@@ -53,6 +54,7 @@ public class MaskStrategyTests
     {
         using DisposeScope scope = NewDisposeScope();
         Assert.That(
-            () => MaskStrategy.Apply(zeros([1, 4, 5, 2, 2]), [[zeros([4, 5, 2, 2])]], ["0,1"], loop: 0, align: null), Throws.ArgumentException.With.Message.Contains("reference 1"));
+            () => MaskStrategy.Apply(zeros([1, 4, 5, 2, 2]), [[zeros([4, 5, 2, 2])]], ["0,1"], loop: 0, align: null),
+                Throws.ArgumentException.With.Message.Contains("reference 1"));
     }
 }

@@ -33,7 +33,8 @@ public class OpenSoraPipelineTests
     {
         CopyModel(_folder);
         Directory.Delete(Path.Combine(_folder, part), recursive: true);
-        Assert.That(() => VideoDiffusionModel.FromPretrained(_folder), Throws.InstanceOf<WeightFileException>().With.Message.Contains($"'{part}'").And.Message.Contains("transformer"));
+        Assert.That(() => VideoDiffusionModel.FromPretrained(_folder),
+            Throws.InstanceOf<WeightFileException>().With.Message.Contains($"'{part}'").And.Message.Contains("transformer"));
     }
 
     [Test]
@@ -41,7 +42,8 @@ public class OpenSoraPipelineTests
     {
         CopyModel(_folder);
         Assert.That(
-            () => VideoDiffusionModel.FromPretrained(Path.Combine(_folder, "transformer")), Throws.InstanceOf<WeightFileException>().With.Message.Contains("text_encoder/"));
+            () => VideoDiffusionModel.FromPretrained(Path.Combine(_folder, "transformer")),
+                Throws.InstanceOf<WeightFileException>().With.Message.Contains("text_encoder/"));
     }
 
     [TestCase("transformer/model.safetensors")]
@@ -99,8 +101,10 @@ public class OpenSoraPipelineTests
         using DisposeScope scope = NewDisposeScope();
         VideoRequest request = Request("a dog");
         Condition condition = model.Encode(request);
-        Assert.That(() => model.EncodeUnconditional(request with { NegativePrompt = "blur" }, condition), Throws.InstanceOf<NotSupportedException>().With.Message.Contains("blur"));
-        Assert.That(() => model.Encode(Request("""a dog {"reference_path": "dog.png"}""")), Throws.InstanceOf<NotSupportedException>().With.Message.Contains("dog.png"));
+        Assert.That(() => model.EncodeUnconditional(request with { NegativePrompt = "blur" }, condition),
+            Throws.InstanceOf<NotSupportedException>().With.Message.Contains("blur"));
+        Assert.That(() => model.Encode(Request("""a dog {"reference_path": "dog.png"}""")),
+            Throws.InstanceOf<NotSupportedException>().With.Message.Contains("dog.png"));
         Assert.That(() => model.SwapScheduler("DDIMScheduler"), Throws.InstanceOf<NotSupportedException>().With.Message.Contains("DDIMScheduler"));
     }
 

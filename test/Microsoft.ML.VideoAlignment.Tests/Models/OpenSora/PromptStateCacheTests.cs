@@ -55,9 +55,9 @@ public class PromptStateCacheTests
     [Test]
     public void AnotherModelOrLengthIsAnotherEntry()
     {
-        string[] paths = [.. new[] { Cache(out _), Cache(out _, model: "other"), Cache(out _, length: 9) }.Select(cache => cache.PathOf("a"))];
+        string[] paths = [.. new[] { Cache(out _), Cache(out _, model: "other"), Cache(out _, length: 9) }.Select(cache => cache.GetPath("a"))];
         Assert.That(paths.Distinct().Count(), Is.EqualTo(3));
-        Assert.That(Cache(out _).PathOf("b"), Is.Not.EqualTo(paths[0]));
+        Assert.That(Cache(out _).GetPath("b"), Is.Not.EqualTo(paths[0]));
     }
 
     [TestCase(0, 0, TestName = "{m}(empty)")]
@@ -67,18 +67,18 @@ public class PromptStateCacheTests
     {
         using PromptStateCache cache = Cache(out Counted counted);
         Tensor expected = cache.Encode(["a b"]).States;
-        byte[] bytes = File.ReadAllBytes(cache.PathOf("a b"));
+        byte[] bytes = File.ReadAllBytes(cache.GetPath("a b"));
         byte[] damaged = length < 0 ? [.. bytes] : bytes[..length];
         if (length < 0)
         {
             damaged[^-flipFromEnd] ^= 1;
         }
 
-        File.WriteAllBytes(cache.PathOf("a b"), damaged);
+        File.WriteAllBytes(cache.GetPath("a b"), damaged);
         counted.Asked.Clear();
         Assert.That(cache.Encode(["a b"]).States.Equals(expected));
         Assert.That(counted.Asked, Is.EqualTo(new[] { "a b" }));
-        Assert.That(File.ReadAllBytes(cache.PathOf("a b")), Is.EqualTo(bytes), "written anew");
+        Assert.That(File.ReadAllBytes(cache.GetPath("a b")), Is.EqualTo(bytes), "written anew");
         Assert.That(Directory.EnumerateFiles(_folder.Path("states")).Count(), Is.EqualTo(1), "no leftovers");
     }
 

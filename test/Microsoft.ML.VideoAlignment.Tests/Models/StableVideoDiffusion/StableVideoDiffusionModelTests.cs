@@ -13,7 +13,8 @@ public class StableVideoDiffusionPipelineTests
         Assert.That(model.DefaultSize, Is.EqualTo(new VideoSize(3, 576, 1024)));
         Assert.That(model.Images, Is.EqualTo(ImageUse.Required));
         Assert.That(model.Hash, Has.Length.EqualTo(64));
-        Assert.That(model.DefaultSampling, Is.EqualTo(new SamplingDefaults(25, 3) { MinGuidanceScale = 1, FramesPerSecond = 7, MotionBucketId = 127, NoiseAugmentation = 0.02 }));
+        Assert.That(model.DefaultSampling,
+            Is.EqualTo(new SamplingDefaults(25, 3) { MinGuidanceScale = 1, FramesPerSecond = 7, MotionBucketId = 127, NoiseAugmentation = 0.02 }));
     }
 
     /// <summary>A part's frames see each other; which of them are asked for, and what else is in the batch, changes nothing.</summary>
@@ -46,7 +47,8 @@ public class StableVideoDiffusionPipelineTests
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoDiffusionModel model = TinyImageModel.Load();
-        Assert.That(() => new VideoGenerator(model, TinyImageModel.Sampling()).Generate(["a horse"], [1]), Throws.ArgumentException.With.Message.Contains("image"));
+        Assert.That(() => new VideoGenerator(model, TinyImageModel.Sampling()).Generate(["a horse"], [1]),
+            Throws.ArgumentException.With.Message.Contains("image"));
         Assert.That(
             () => new VideoGenerator(model, TinyImageModel.Sampling()).Generate([new("", () => TinyImageModel.Image()), new("")], [1, 2]),
             Throws.ArgumentException.With.Message.Contains("Row 1"));
@@ -82,11 +84,13 @@ public class StableVideoDiffusionPipelineTests
         Assert.That(sampler.InitialNoiseSigma, Is.EqualTo(Math.Sqrt(65)));
         foreach (double[] levels in new double[][] { [8], [8, 9, 0], [8, 8, 0], [8, double.NaN, 0], [8, -1] })
         {
-            Assert.That(() => model.CreateSampler(TinyImageModel.Sampling() with { Sigmas = levels }), Throws.ArgumentException.With.Message.Contains("sigmas"));
+            Assert.That(() => model.CreateSampler(TinyImageModel.Sampling() with { Sigmas = levels }),
+                Throws.ArgumentException.With.Message.Contains("sigmas"));
         }
 
         Assert.That(
-            () => model.CreateSampler(TinyImageModel.Sampling() with { SamplerName = "DDIMScheduler" }), Throws.TypeOf<NotSupportedException>().With.Message.Contains("DDIMScheduler"));
+            () => model.CreateSampler(TinyImageModel.Sampling() with { SamplerName = "DDIMScheduler" }),
+                Throws.TypeOf<NotSupportedException>().With.Message.Contains("DDIMScheduler"));
     }
 
     private static void RequireNear(Tensor actual, Tensor expected) => Assert.That(actual.allclose(expected, rtol: 1e-4, atol: 1e-5));

@@ -42,7 +42,8 @@ internal sealed class FaultyModel(VideoDiffusionModel inner)
 
         public Tensor Predict(Tensor latents, double timestep, Condition condition) => predict(latents, timestep, condition);
 
-        public Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition) => RowPrediction.Predict(this, latents, timesteps, condition);
+        public Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition) =>
+            RowPrediction.Predict(this, latents, timesteps, condition);
 
         public IDenoiser OnMeta() => inner.OnMeta();
 

@@ -151,7 +151,7 @@ public class GradientFaultTests
     public void AMicroBatchWithoutItsShare()
     {
         using VideoReward reward = Redness();
-        RequireCaught(_model, reward, fault: new GradientFault { Settings = settings => settings with { Accumulation = 1 } },
+        RequireCaught(_model, reward, fault: new GradientFault { Settings = settings => settings with { AccumulationSteps = 1 } },
             change: options => options with { AccumulationSteps = 2 });
     }
 
@@ -162,7 +162,7 @@ public class GradientFaultTests
         using VideoReward reward = Redness();
         RequireCaught(
             _model, reward,
-            fault: new GradientFault { Settings = settings => settings with { BaseDistanceWeight = settings.BaseDistanceWeight * settings.Accumulation } },
+            fault: new GradientFault { Settings = settings => settings with { KlWeight = settings.KlWeight * settings.AccumulationSteps } },
             change: options => options with { AccumulationSteps = 2, FramesPerDecode = framesPerDecode, KlWeight = 0.7 });
     }
 
@@ -170,7 +170,7 @@ public class GradientFaultTests
     public void ADistanceFromTheBaseWithoutGradient()
     {
         using VideoReward reward = Redness();
-        RequireCaught(_model, reward, fault: new GradientFault { Settings = settings => settings with { BaseDistanceWeight = 0 } },
+        RequireCaught(_model, reward, fault: new GradientFault { Settings = settings => settings with { KlWeight = 0 } },
             change: options => options with { KlWeight = 0.7 });
     }
 

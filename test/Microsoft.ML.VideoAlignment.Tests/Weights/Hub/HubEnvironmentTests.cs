@@ -89,7 +89,7 @@ public class HubEnvironmentTests
         string ofHome = Write("hf/token", "ofHome");
         (string Value, string Place) Token(params (string Name, string Value)[] set)
         {
-            HubToken token = new HubEnvironment(name => set.FirstOrDefault(pair => pair.Name == name).Value ?? _variables.GetValueOrDefault(name)).Token();
+            HubToken token = new HubEnvironment(name => set.FirstOrDefault(pair => pair.Name == name).Value ?? _variables.GetValueOrDefault(name)).FindToken();
             return (token.Value!, token.Description);
         }
 

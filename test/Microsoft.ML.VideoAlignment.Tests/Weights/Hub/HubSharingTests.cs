@@ -128,7 +128,8 @@ public class HubSharingTests
         _hub.Files.Clear();
         _hub.Files[name] = System.Text.Encoding.UTF8.GetBytes(content);
         _hub.Files["model.safetensors"] = _hub.Files["transformer_3d/model.safetensors"] = new byte[5000];
-        Assert.That(async () => await HubFiles.ResolveAsync(Id, Options(), network: _hub, environment: _ => null, admit: ModelCatalog.Admission(Id, new VideoModelOptions())),
+        Assert.That(async () =>
+            await HubFiles.ResolveAsync(Id, Options(), network: _hub, environment: _ => null, admit: ModelCatalog.Admission(Id, new VideoModelOptions())),
             Throws.Exception.With.Message.Contains(mentions));
         Assert.That(_hub.Requests, Has.None.Contains("safetensors"));
     }
@@ -169,7 +170,7 @@ public class HubSharingTests
         _folder.Write($"models--owner--a-model/blobs/{Hash}.incomplete", _hub.Files[Large].AsSpan(0, 1));
         Assert.That(async () => await HubFiles.ResolveAsync(Id, Options(), network: _hub, environment: _ => null, freeBytes: _ => 4999),
             Throws.Nothing, "what is there already needs no space");
-        Assert.That(DiskSpace.Free(_folder.Path("not/there/yet")), Is.Positive);
+        Assert.That(DiskSpace.GetFreeBytes(_folder.Path("not/there/yet")), Is.Positive);
     }
 
     [Test]
@@ -200,7 +201,7 @@ public class HubSharingTests
         {
             HubOptions options = Options() with { CacheFolder = _folder.Path($"cache-{variant}") };
             string folder = HubFiles.Resolve(Id, options, variant, network: _hub, environment: _ => null);
-            string[] opened = [.. new[] { "unet", "vae", "text_encoder" }.Select(part => new DiffusersFolder(Path.Combine(folder, part)).WeightPath(variant))];
+            string[] opened = [.. new[] { "unet", "vae", "text_encoder" }.Select(part => new DiffusersFolder(Path.Combine(folder, part)).FindWeights(variant))];
             IEnumerable<string> fetched = Directory.EnumerateFiles(folder, "*model*.*", SearchOption.AllDirectories);
             Assert.That(fetched.Where(path => !path.EndsWith(".json", StringComparison.Ordinal)), Is.EquivalentTo(opened));
             Assert.That(opened.Count(path => Path.GetFileName(path).Contains("fp16", StringComparison.Ordinal)), Is.EqualTo(variant is null ? 0 : 2));

@@ -62,7 +62,7 @@ internal static unsafe class CpuKernels
     /// <summary>Runs a loop on as many threads as libtorch uses.</summary>
     /// <param name="count">Number of rounds.</param>
     /// <param name="body">One round, given its index from 0.</param>
-    public static void For(int count, Action<int> body)
+    public static void ParallelFor(int count, Action<int> body)
     {
         int threads = Math.Min(get_num_threads(), count);
         if (threads <= 1)

@@ -101,7 +101,7 @@ internal static unsafe class GegluKernel
         float* b = CpuKernels.Address(bias);
         (long rows, int half) = (hidden.shape[0], (int)gated.shape[1]);
         int slices = Slices(rows);
-        CpuKernels.For(slices, slice =>
+        CpuKernels.ParallelFor(slices, slice =>
         {
             for (long row = rows * slice / slices; row < rows * (slice + 1) / slices; row++)
             {
@@ -126,7 +126,7 @@ internal static unsafe class GegluKernel
         float* b = CpuKernels.Address(bias);
         (long rows, int half) = (hidden.shape[0], (int)gated.shape[1]);
         int slices = Slices(rows);
-        CpuKernels.For(slices, slice =>
+        CpuKernels.ParallelFor(slices, slice =>
         {
             for (long row = rows * slice / slices; row < rows * (slice + 1) / slices; row++)
             {

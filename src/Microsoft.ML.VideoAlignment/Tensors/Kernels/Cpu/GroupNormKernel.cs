@@ -55,7 +55,7 @@ internal static unsafe class GroupNormKernel
         float* scale = CpuKernels.Address(gamma);
         float* shift = CpuKernels.Address(beta);
         double[] sums = ArrayPool<double>.Shared.Rent(g.Images * g.Slices * 2 * g.Channels); // every place is written before it is read
-        CpuKernels.For(g.Images * g.Slices, work =>
+        CpuKernels.ParallelFor(g.Images * g.Slices, work =>
         {
             (int image, int first, int count) = g.Slice(work);
             float* image0 = from + ((long)image * g.RowCount * g.Channels);
@@ -72,7 +72,7 @@ internal static unsafe class GroupNormKernel
 
         ArrayPool<double>.Shared.Return(sums);
 
-        CpuKernels.For(g.Images * g.Slices, work =>
+        CpuKernels.ParallelFor(g.Images * g.Slices, work =>
         {
             (int image, int first, int count) = g.Slice(work);
             float* factor = stackalloc float[2 * g.Channels];
@@ -155,7 +155,7 @@ internal static unsafe class GroupNormKernel
         double[] sums = ArrayPool<double>.Shared.Rent(g.Images * g.Slices * 2 * g.Channels); // every place is written before it is read
 
         // First dL/dy, kept where dL/dx will be, and per channel its sum and its sum against x.
-        CpuKernels.For(g.Images * g.Slices, work =>
+        CpuKernels.ParallelFor(g.Images * g.Slices, work =>
         {
             (int image, int first, int count) = g.Slice(work);
             float* factor = stackalloc float[3 * g.Channels];
@@ -211,7 +211,7 @@ internal static unsafe class GroupNormKernel
 
         ArrayPool<double>.Shared.Return(sums);
 
-        CpuKernels.For(g.Images * g.Slices, work =>
+        CpuKernels.ParallelFor(g.Images * g.Slices, work =>
         {
             (int image, int first, int count) = g.Slice(work);
             float* factor = stackalloc float[4 * g.Channels];

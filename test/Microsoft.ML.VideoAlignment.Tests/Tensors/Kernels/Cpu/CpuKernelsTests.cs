@@ -10,11 +10,13 @@ public class CpuKernelsTests
     [TestCase(null, true, true)]
     [TestCase("0", true, false)]
     [TestCase("1", false, true)]
-    public void TheVariableWinsOverTheProgramsSwitch(string? variable, bool? value, bool on) => Assert.That(CpuKernels.IsSwitchedOn(variable, value), Is.EqualTo(on));
+    public void TheVariableWinsOverTheProgramsSwitch(string? variable, bool? value, bool on) =>
+        Assert.That(CpuKernels.IsSwitchedOn(variable, value), Is.EqualTo(on));
 
     [Test]
     public void AnotherValueIsRefusedWithWhatIsExpected() =>
-        Assert.That(() => CpuKernels.IsSwitchedOn("off", null), Throws.InvalidOperationException.With.Message.Contains("VIDEO_ALIGNMENT_CPU_KERNELS").And.Message.Contains("0"));
+        Assert.That(() => CpuKernels.IsSwitchedOn("off", null),
+            Throws.InvalidOperationException.With.Message.Contains("VIDEO_ALIGNMENT_CPU_KERNELS").And.Message.Contains("0"));
 
     /// <summary>The meta device stands for the CPU unless a meter says otherwise.</summary>
     [Test]
@@ -32,7 +34,8 @@ public class CpuKernelsTests
     [TestCase("GegluKernel.Run(")]
     public void NobodyTakesAKernelWithoutAsking(string call)
     {
-        string[] callers = [.. Repository.Files("src/Microsoft.ML.VideoAlignment", "*.cs").Where(path => CSharpTokens.Code(Repository.Read(path)).Contains(call, StringComparison.Ordinal))];
+        string[] callers = [.. Repository.Files("src/Microsoft.ML.VideoAlignment", "*.cs")
+            .Where(path => CSharpTokens.Code(Repository.Read(path)).Contains(call, StringComparison.Ordinal))];
         Assert.That(callers, Has.Length.EqualTo(1));
         Assert.That(CSharpTokens.Code(Repository.Read(callers[0])), Does.Contain("CpuKernels.Fits("));
     }

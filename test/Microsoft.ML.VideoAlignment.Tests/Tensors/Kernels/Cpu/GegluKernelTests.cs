@@ -36,7 +36,8 @@ public class GegluKernelTests
     public void OnlyWhatIsAskedForGetsGradient()
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor x = Ramp.Values(1, 4, 8).requires_grad_(true), residual = Ramp.Values(2, 4, 8), w1 = Ramp.Values(3, 64, 8), b1 = zeros(64), w2 = Ramp.Values(5, 8, 32), b2 = zeros(8);
+        Tensor x = Ramp.Values(1, 4, 8).requires_grad_(true), residual = Ramp.Values(2, 4, 8), w1 = Ramp.Values(3, 64, 8), b1 = zeros(64),
+            w2 = Ramp.Values(5, 8, 32), b2 = zeros(8);
         GegluKernel.Run(x, residual, w1, b1, w2, b2).sum().backward();
         Assert.That(x.grad, Is.Not.Null);
         Assert.That(new[] { residual, w1, b1, w2, b2 }.Select(tensor => tensor.grad), Is.All.Null);

@@ -26,7 +26,8 @@ public class GroupNormKernelTests
             cotangent.to_type(ScalarType.Float64));
         for (int i = 0; i < actual.Length; i++)
         {
-            Assert.That(Distance(actual[i], expected[i]), Is.LessThan(offset == 0 ? 2e-6 : 1e-4), $"tensor {i}"); // float32 loses 50 / 3 of its precision where the mean is 50
+            Assert.That(Distance(actual[i], expected[i]), Is.LessThan(offset == 0 ? 2e-6 : 1e-4),
+                $"tensor {i}"); // float32 loses 50 / 3 of its precision where the mean is 50
         }
     }
 

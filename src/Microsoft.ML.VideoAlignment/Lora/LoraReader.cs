@@ -6,7 +6,7 @@ using Microsoft.ML.VideoAlignment.Weights;
 namespace Microsoft.ML.VideoAlignment.Lora;
 
 /// <summary>Reads files whose tensors have names: finds the pairs of factors, and refuses what is not plain LoRA.</summary>
-internal static partial class LoraKeys
+internal static partial class LoraReader
 {
     /// <summary>The largest alpha that is accepted; a larger one means that the file is damaged.</summary>
     public const double MaxAlpha = 1e9;
@@ -26,12 +26,12 @@ internal static partial class LoraKeys
     /// <summary>Reads every tensor of a file.</summary>
     /// <param name="source">The open file.</param>
     /// <param name="parse">Parses a key; null for one it does not know.</param>
-    /// <param name="scaleOf">Gives the scale from module path, rank and alpha (null: the file has none).</param>
+    /// <param name="getScale">Gives the scale from module path, rank and alpha (null: the file has none).</param>
     /// <param name="origin">What is already known of the file; the rest is filled in.</param>
     /// <returns>The weights, which the caller disposes.</returns>
     /// <exception cref="WeightFileException">A key is unknown, half a pair or another method's; the file holds several adapters; a factor or an alpha is
     /// invalid.</exception>
-    public static LoraWeights Read(IWeightSource source, Func<string, LoraKey?> parse, Func<string, long, double?, double> scaleOf, LoraOrigin origin)
+    public static LoraWeights Read(IWeightSource source, Func<string, LoraKey?> parse, Func<string, long, double?, double> getScale, LoraOrigin origin)
     {
         var found = new Dictionary<string, Dictionary<LoraRole, string>>(StringComparer.Ordinal);
         var adapters = new SortedSet<string>(StringComparer.Ordinal);
@@ -68,7 +68,7 @@ internal static partial class LoraKeys
         }
 
         RequirePairs(source, found, unknown);
-        List<LoraPair> pairs = ReadPairs(source, found, scaleOf);
+        List<LoraPair> pairs = ReadPairs(source, found, getScale);
         return new LoraWeights(pairs, origin with
         {
             Location = source.Location,

@@ -4,7 +4,7 @@ namespace Microsoft.ML.VideoAlignment.Training;
 
 /// <summary>What a reward remembers of a run, as a part of the run's state.</summary>
 /// <param name="reward">The reward.</param>
-internal sealed class RewardTraining(VideoReward reward) : IResumable
+internal sealed class RewardState(VideoReward reward) : IResumable
 {
     public void Save(StateWriter state) => reward.WriteTraining(state);
 

@@ -1,12 +1,12 @@
 namespace Microsoft.ML.VideoAlignment.Weights;
 
 /// <summary>A source whose reading ends at the next piece of a tensor once a token is canceled.</summary>
-internal sealed class CancellableWeights : IWeightSource
+internal sealed class CancelableWeights : IWeightSource
 {
     private readonly IWeightSource _source;
     private readonly CancellationToken _cancellation;
 
-    private CancellableWeights(IWeightSource source, CancellationToken cancellation) => (_source, _cancellation) = (source, cancellation);
+    private CancelableWeights(IWeightSource source, CancellationToken cancellation) => (_source, _cancellation) = (source, cancellation);
 
     public string Location => _source.Location;
 
@@ -16,7 +16,7 @@ internal sealed class CancellableWeights : IWeightSource
     /// <param name="source">The source; the result owns it.</param>
     /// <param name="cancellation">Ends the reading.</param>
     public static IWeightSource Watch(IWeightSource source, CancellationToken cancellation) =>
-        cancellation.CanBeCanceled ? new CancellableWeights(source, cancellation) : source;
+        cancellation.CanBeCanceled ? new CancelableWeights(source, cancellation) : source;
 
     public Tensor Read(string name)
     {

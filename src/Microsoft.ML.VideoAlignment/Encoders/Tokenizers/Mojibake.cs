@@ -7,7 +7,7 @@ namespace Microsoft.ML.VideoAlignment.Encoders;
 /// It is a careful part of what ftfy does, which also knows five rarer encodings, and weighs whole texts where this weighs runs of sequences. Text that was
 /// never broken stays, unless it happens to spell UTF-8 in letters that words do not have.
 /// </remarks>
-internal static class WrongEncoding
+internal static class Mojibake
 {
     // Windows-1252's bytes 0x80 to 0x9F; the five undefined ones stay control characters.
     private const string HighPart =
@@ -19,7 +19,7 @@ internal static class WrongEncoding
 
     /// <summary>Returns the character of a byte: 0x80 to 0x9F as in Windows-1252, all others as in Latin-1.</summary>
     /// <param name="code">The byte.</param>
-    public static char Windows1252(byte code) => code is >= 0x80 and <= 0x9F ? HighPart[code - 0x80] : (char)code;
+    public static char FromWindows1252(byte code) => code is >= 0x80 and <= 0x9F ? HighPart[code - 0x80] : (char)code;
 
     /// <summary>Decodes again, once, what was decoded wrongly; returns the text itself where nothing was.</summary>
     /// <param name="text">The text.</param>

@@ -4,7 +4,7 @@ using Microsoft.ML.VideoAlignment.Weights;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>A file is complete or absent, and an existing one stays until the new one is complete.</summary>
-public class WrittenFileTests
+public class AtomicFileTests
 {
     private TemporaryFolder _folder = null!;
 
@@ -19,7 +19,7 @@ public class WrittenFileTests
     public void AMessageEndsInOneFullStop()
     {
         Assert.That(
-            () => WrittenFile.Write(_folder.Path(new string('a', 300)), stream => stream.WriteByte(1)),
+            () => AtomicFile.Write(_folder.Path(new string('a', 300)), stream => stream.WriteByte(1)),
             Throws.InstanceOf<IOException>().With.Message.EndsWith(".").And.Message.Not.EndsWith(".."));
     }
 
@@ -28,7 +28,7 @@ public class WrittenFileTests
     {
         string path = _folder.Write("file", "old"u8);
         using var reader = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
-        WrittenFile.Write(path, stream => stream.Write("the new one"u8));
+        AtomicFile.Write(path, stream => stream.Write("the new one"u8));
         Assert.That((reader.ReadToEnd(), File.ReadAllText(path)), Is.EqualTo(("old", "the new one")));
     }
 
@@ -36,7 +36,7 @@ public class WrittenFileTests
     public void AFailureLeavesTheOldFileAndNothingElse()
     {
         string path = _folder.Write("file", "old"u8);
-        Assert.That(() => WrittenFile.Write(path, stream => HalfThen(stream)), Throws.TypeOf<TimeoutException>());
+        Assert.That(() => AtomicFile.Write(path, stream => HalfThen(stream)), Throws.TypeOf<TimeoutException>());
         Assert.That(File.ReadAllText(path), Is.EqualTo("old"));
         Assert.That(Directory.GetFiles(_folder.ToString()), Is.EqualTo(new[] { path }));
     }
@@ -45,10 +45,10 @@ public class WrittenFileTests
     public void FilesThatBelongTogetherAreReplacedTogether()
     {
         (string first, string second) = (_folder.Write("first", "old"u8), _folder.Write("second", "old"u8));
-        Assert.That(() => WrittenFile.WriteAll([(first, stream => stream.Write("new"u8)), (second, stream => HalfThen(stream))]),
+        Assert.That(() => AtomicFile.WriteAll([(first, stream => stream.Write("new"u8)), (second, stream => HalfThen(stream))]),
             Throws.TypeOf<TimeoutException>());
         string folder = Directory.CreateDirectory(_folder.Path("folder")).FullName;
-        Assert.That(() => WrittenFile.WriteAll([(first, stream => stream.Write("new"u8)), (folder, stream => stream.Write("new"u8))]),
+        Assert.That(() => AtomicFile.WriteAll([(first, stream => stream.Write("new"u8)), (folder, stream => stream.Write("new"u8))]),
             Throws.TypeOf<IOException>());
         Assert.That((File.ReadAllText(first), File.ReadAllText(second)), Is.EqualTo(("old", "old")));
         Assert.That(Directory.GetFiles(_folder.ToString(), "*", SearchOption.AllDirectories), Is.EquivalentTo(new[] { first, second }));
@@ -60,7 +60,7 @@ public class WrittenFileTests
     {
         string inner = Directory.CreateDirectory(_folder.Path("inner")).FullName;
         Assert.That(
-            () => WrittenFile.Write(Path.Combine(inner, "file"), _ =>
+            () => AtomicFile.Write(Path.Combine(inner, "file"), _ =>
             {
                 Directory.Delete(inner, recursive: true);
                 File.WriteAllText(inner, "");
@@ -73,9 +73,9 @@ public class WrittenFileTests
     public void APlaceThatCannotBeWrittenIsNamed()
     {
         string nowhere = Path.Combine(_folder.Path("missing"), "file"), below = Path.Combine(_folder.Write("file", []), "file");
-        Assert.That(() => WrittenFile.Write(nowhere, _ => { }),
+        Assert.That(() => AtomicFile.Write(nowhere, _ => { }),
             Throws.TypeOf<IOException>().With.Message.Contains(nowhere).And.Message.Contains("create it first"));
-        Assert.That(() => WrittenFile.Write(below, _ => { }), Throws.TypeOf<IOException>().With.Message.Contains(below));
+        Assert.That(() => AtomicFile.Write(below, _ => { }), Throws.TypeOf<IOException>().With.Message.Contains(below));
     }
 
     private static string AnotherSpelling(string path) =>

@@ -2,7 +2,7 @@ namespace Microsoft.ML.VideoAlignment.Weights;
 
 /// <summary>Writes files that are complete or do not exist: each is written under a temporary name in the same folder, flushed, then renamed.</summary>
 /// <remarks>A process that has the old file open goes on reading the old one.</remarks>
-internal static class WrittenFile
+internal static class AtomicFile
 {
     /// <summary>Writes a file; an existing one is replaced once the new one is complete.</summary>
     /// <param name="path">The file.</param>

@@ -3,13 +3,13 @@ using Microsoft.ML.VideoAlignment.Weights;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>Wrappers of a source of weights: cancellation, and the prefixes of names.</summary>
-public class CancellableWeightsTests
+public class CancelableWeightsTests
 {
     [Test]
     public void ReadingEndsAtTheNextPieceAfterCancellation()
     {
         using var stop = new CancellationTokenSource();
-        using IWeightSource source = CancellableWeights.Watch(new MemoryWeights(("a", ones(4)), ("b", ones(4))), stop.Token);
+        using IWeightSource source = CancelableWeights.Watch(new MemoryWeights(("a", ones(4)), ("b", ones(4))), stop.Token);
         int pieces = 0;
         source.ReadInPieces("a", 1, _ => pieces++);
         stop.Cancel();

@@ -3,7 +3,7 @@ namespace Microsoft.ML.VideoAlignment.Lora;
 /// <summary>Where an adapter's tensors lie, and the peft configuration that belongs to them.</summary>
 /// <param name="Weights">Path of the file with the tensors.</param>
 /// <param name="Config">Path of adapter_config.json; null: none.</param>
-internal sealed record LoraPlace(string Weights, string? Config)
+internal sealed record LoraLocation(string Weights, string? Config)
 {
     private const string ConfigFile = "adapter_config.json";
     private const string PeftStem = "adapter_model";
@@ -15,7 +15,7 @@ internal sealed record LoraPlace(string Weights, string? Config)
     /// <remarks>A file with peft's name takes the configuration of the folder that it lies in, or that a link leads to.</remarks>
     /// <param name="path">A folder or a file.</param>
     /// <exception cref="WeightFileException">There is nothing there, or more than one adapter; the message lists what was found.</exception>
-    public static LoraPlace Find(string path)
+    public static LoraLocation Find(string path)
     {
         if (Directory.Exists(path))
         {
@@ -27,10 +27,10 @@ internal sealed record LoraPlace(string Weights, string? Config)
             return InFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
         }
 
-        return new LoraPlace(path, IsPeft(path) ? ConfigBeside(path) : null);
+        return new LoraLocation(path, IsPeft(path) ? ConfigBeside(path) : null);
     }
 
-    private static LoraPlace InFolder(string folder)
+    private static LoraLocation InFolder(string folder)
     {
         string[] files = [.. Directory.EnumerateFiles(folder).Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal)];
         string? config = files.Contains(ConfigFile) ? Path.Combine(folder, ConfigFile) : null;
@@ -58,7 +58,7 @@ internal sealed record LoraPlace(string Weights, string? Config)
             ? throw new WeightFileException(
                 Path.Combine(folder, ConfigFile),
                 $"there is no such file; a peft adapter is a folder with {ConfigFile} and {PeftStem}.safetensors. Without it the alpha is not known.")
-            : new LoraPlace(Path.Combine(folder, weights), IsPeft(weights) ? config : null);
+            : new LoraLocation(Path.Combine(folder, weights), IsPeft(weights) ? config : null);
     }
 
     // The configuration beside the file, or beside what the file links to, link by link.
