@@ -14,8 +14,11 @@ internal sealed class CellProcess(string folder)
     {
         string program = Environment.ProcessPath!;
         string[] self = Path.GetFileNameWithoutExtension(program) == "dotnet" ? [typeof(CellProcess).Assembly.Location] : [];
-        var start = new ProcessStartInfo(program, [.. self, Command, "--results", folder, "--cell", CellStore.ToText(cell)]) { RedirectStandardError = true,
-            RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(program, [.. self, Command, "--results", folder, "--cell", CellStore.ToText(cell)])
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = true
+        };
 
         // One thread: what a run takes then does not depend on how many are beside it.
         start.Environment["OMP_NUM_THREADS"] = "1";

@@ -22,7 +22,8 @@ internal static class Fig9
             ("full chain, all frames", cell => cell with { Window = Full(scale), AllFrames = true }),
         ];
         ExperimentConfig Vader(int seed, int variant) => variants[variant].Of(scale.Cell(Methods.Vader, Reward, seed,
-            desk.Rates.Of(Methods.Vader, Reward)) with { Videos = variant == 0 && seed == 1 ? scale.PreferencePairs : 0 });
+            desk.Rates.Of(Methods.Vader, Reward)) with
+        { Videos = variant == 0 && seed == 1 ? scale.PreferencePairs : 0 });
 
         // Memory in runs of their own: a few steps, and nothing measured in them that could take more than training does.
         IReadOnlyList<CellResult> memory = desk.Campaign.Complete(

@@ -35,8 +35,12 @@ internal sealed class MethodComparison
     {
         Scale scale = desk.Scale;
         IReadOnlyList<CellResult> runs = desk.Campaign.Complete(Enumerable.Range(1, scale.LongSeeds).Select(seed =>
-            scale.Cell(Methods.Ddpo, reward, seed, desk.Rates.Of(Methods.Ddpo, reward)) with { Queries = scale.LongQueries, MeasureEvery = scale.Queries,
-                Videos = 0 }));
+            scale.Cell(Methods.Ddpo, reward, seed, desk.Rates.Of(Methods.Ddpo, reward)) with
+            {
+                Queries = scale.LongQueries,
+                MeasureEvery = scale.Queries,
+                Videos = 0
+            }));
         return new Sample(Methods.Title(Methods.Ddpo) + ", longer", runs, this[Methods.Base, reward].Runs);
     }
 

@@ -59,12 +59,20 @@ internal static class Methods
             Base or Vader => Stepped(shared, cell, 1, cell.Batch),
 
             // Two optimizer steps to a rollout, each on its own half; scores of whole films, which costs these two hardly anything and spares them noise.
-            Ddpo => Stepped(shared with { Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { Eta = cell.Eta }), GradientWindow = null,
-                RewardFrames = RewardFrames.All }, cell, 2, 2 * cell.Batch),
+            Ddpo => Stepped(shared with
+            {
+                Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { Eta = cell.Eta }),
+                GradientWindow = null,
+                RewardFrames = RewardFrames.All
+            }, cell, 2, 2 * cell.Batch),
 
             // 2 x 8 pairs of films, each learnt from twice: as many optimizer steps for as many films as the others.
-            Dpo => Stepped(shared with { Algorithm = AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { InnerEpochs = 2 }), GradientWindow = null,
-                RewardFrames = RewardFrames.All }, cell, 4, 4 * cell.Batch),
+            Dpo => Stepped(shared with
+            {
+                Algorithm = AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { InnerEpochs = 2 }),
+                GradientWindow = null,
+                RewardFrames = RewardFrames.All
+            }, cell, 4, 4 * cell.Batch),
             _ => throw new ArgumentException($"There is no method '{cell.Method}'; there are {string.Join(", ", All)}.", nameof(cell)),
         };
     }

@@ -17,7 +17,7 @@ internal static class Provenance
     /// <summary>The first 8 digits that the build wrote into the library; "unknown" outside a repository.</summary>
     public static string Commit { get; } =
         typeof(VideoDiffusionModel).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+') is [_,
-            { Length: >= 8 } commit] ? commit[..8] : "unknown";
+        { Length: >= 8 } commit] ? commit[..8] : "unknown";
 
     private static string Name() =>
         File.Exists(Processor) && File.ReadLines(Processor).FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal)) is { } line

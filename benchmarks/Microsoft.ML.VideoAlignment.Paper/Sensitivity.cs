@@ -93,7 +93,8 @@ internal static class Sensitivity
     }
 
     private static ExperimentConfig Image(ExperimentContext desk, string method, int seed) => desk.Scale.Cell(method, Reward, seed,
-        desk.Rates.Of(Methods.Vader, Reward)) with { Model = ExperimentConfig.Image, SamplerSteps = desk.Scale.ImageSamplerSteps, Videos = 0 };
+        desk.Rates.Of(Methods.Vader, Reward)) with
+    { Model = ExperimentConfig.Image, SamplerSteps = desk.Scale.ImageSamplerSteps, Videos = 0 };
 
     private static bool SameStep(double[] steps) => Array.IndexOf(steps, steps.MaxBy(Math.Abs)) == steps.Length - 1;
 

@@ -18,7 +18,8 @@ internal static class Table2
         if (answers.Count == 0)
         {
             ExperimentConfig Of(string method) => desk.Scale.Cell(method, PaperRewards.Preference, 1,
-                desk.Rates.Of(method, PaperRewards.Preference)) with { Videos = desk.Scale.PreferencePairs };
+                desk.Rates.Of(method, PaperRewards.Preference)) with
+            { Videos = desk.Scale.PreferencePairs };
             results = desk.Campaign.Complete([Of(Methods.Vader), Of(Methods.Base)]);
             if (results.Count < 2)
             {

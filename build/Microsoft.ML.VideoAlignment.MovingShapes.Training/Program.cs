@@ -39,8 +39,12 @@ if (Option("--out") is not { } folder || args.Where((_, i) => i % 2 == 0).Any(na
 
 // One thread inside an operation: a batch is computed in two halves side by side (see TrainingRun).
 set_num_threads(Number("--threads") ?? 1);
-var workshop = new Workshop(folder) { Steps = Number("--steps"), Videos = Number("--films") ?? ReportStage.DefaultVideos,
-    Guidance = Option("--guidance") is { } scale ? double.Parse(scale, System.Globalization.CultureInfo.InvariantCulture) : ReportStage.DefaultGuidance };
+var workshop = new Workshop(folder)
+{
+    Steps = Number("--steps"),
+    Videos = Number("--films") ?? ReportStage.DefaultVideos,
+    Guidance = Option("--guidance") is { } scale ? double.Parse(scale, System.Globalization.CultureInfo.InvariantCulture) : ReportStage.DefaultGuidance
+};
 foreach ((string name, Action<Workshop> run) in stages.Where(stage => Option("--stage") is not { } chosen || chosen == stage.Name))
 {
     workshop.Log.Write($"stage {name}");

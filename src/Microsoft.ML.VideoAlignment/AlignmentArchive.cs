@@ -35,8 +35,11 @@ internal static class AlignmentArchive
     public static void Save(ModelSaveContext context, string loaderSignature, AlignmentManifest manifest, byte[]? adapters, string? baseFolder)
     {
         string[] files = baseFolder is null ? [] : FilesOf(manifest.BaseModel, baseFolder);
-        manifest = manifest with { HasAdapters = adapters is not null,
-            BaseFiles = [.. files.Select(file => Path.GetRelativePath(baseFolder!, file).Replace('\\', '/'))] };
+        manifest = manifest with
+        {
+            HasAdapters = adapters is not null,
+            BaseFiles = [.. files.Select(file => Path.GetRelativePath(baseFolder!, file).Replace('\\', '/'))]
+        };
 
         MlNetInterop.SetVersion(context, ModelSignature, FormatVersion, loaderSignature);
         MlNetInterop.SaveStream(context, SettingsEntry, writer => writer.Write(manifest.ToJson()));

@@ -41,8 +41,12 @@ public class MissingTorchTests
     /// <summary>Its one line on the error stream.</summary>
     private string Run()
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(_folder, "YourOwnReward.dll")]) { WorkingDirectory = _folder, RedirectStandardError = true,
-            RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(_folder, "YourOwnReward.dll")])
+        {
+            WorkingDirectory = _folder,
+            RedirectStandardError = true,
+            RedirectStandardOutput = true
+        };
 
         // TorchSharp looks into the package cache as well.
         start.Environment["NUGET_PACKAGES"] = _folder;

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
-using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Rewards.VideoMae;
 using Microsoft.ML.VideoAlignment.Tensors;
 

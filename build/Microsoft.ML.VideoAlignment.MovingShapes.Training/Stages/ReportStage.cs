@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using Microsoft.ML.VideoAlignment.Models.ModelScope;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
-using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -66,8 +65,12 @@ internal static class ReportStage
     public static void Run(Workshop shop)
     {
         (string Prompt, Subject Subject)[] rows = [.. PromptSplit.Make().Unseen.Take(shop.Videos)];
-        var sampling = new SamplingSettings { Size = new VideoSize(ShapesVideo.Frames, ShapesVideo.Size, ShapesVideo.Size), Steps = SamplerSteps,
-            GuidanceScale = shop.Guidance };
+        var sampling = new SamplingSettings
+        {
+            Size = new VideoSize(ShapesVideo.Frames, ShapesVideo.Size, ShapesVideo.Size),
+            Steps = SamplerSteps,
+            GuidanceScale = shop.Guidance
+        };
         Tensor[] videos = new Tensor[shop.Videos / Chunk];
         double[][] scores = new double[videos.Length][];
         using (VideoDiffusionModel model = new VideoDiffusionModel(ModelScopeModel.FromFolder(Path.Combine(shop.Ship, "text-to-video"), null, Placement.Cpu)))

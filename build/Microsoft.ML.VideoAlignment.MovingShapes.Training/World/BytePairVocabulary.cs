@@ -95,8 +95,15 @@ internal sealed class BytePairVocabulary
         {
             ["version"] = "1.0",
             ["truncation"] = new { direction = "Right", max_length = MaximumLength, strategy = "LongestFirst", stride = 0 },
-            ["padding"] = new { strategy = new { Fixed = MaximumLength }, direction = "Right", pad_to_multiple_of = (int?)null, pad_id = Ids[End],
-                pad_type_id = 0, pad_token = End },
+            ["padding"] = new
+            {
+                strategy = new { Fixed = MaximumLength },
+                direction = "Right",
+                pad_to_multiple_of = (int?)null,
+                pad_id = Ids[End],
+                pad_type_id = 0,
+                pad_token = End
+            },
             ["added_tokens"] = new[] { Special(Start), Special(End) },
             ["normalizer"] = new
             {
@@ -115,8 +122,14 @@ internal sealed class BytePairVocabulary
                     new { type = "ByteLevel", add_prefix_space = false, trim_offsets = true, use_regex = true },
                 },
             },
-            ["post_processor"] = new { type = "RobertaProcessing", sep = new object[] { End, Ids[End] }, cls = new object[] { Start, Ids[Start] },
-                trim_offsets = false, add_prefix_space = false },
+            ["post_processor"] = new
+            {
+                type = "RobertaProcessing",
+                sep = new object[] { End, Ids[End] },
+                cls = new object[] { Start, Ids[Start] },
+                trim_offsets = false,
+                add_prefix_space = false
+            },
             ["decoder"] = new { type = "ByteLevel", add_prefix_space = true, trim_offsets = true, use_regex = true },
             ["model"] = new
             {

@@ -32,8 +32,12 @@ internal readonly record struct Excerpt(Subject Subject, Figure First, Backdrop 
     {
         ShapesVideo video = ShapesVideo.Draw(random, dull: random.Next(2) == 0);
         float size = random.NextDouble() switch { < 0.5 => 1, < 0.75 => Between(random, 0.55f, 1), _ => Between(random, 1, 1.4f) };
-        Figure first = video.Figure with { CenterX = Between(random, 5, 27), CenterY = Between(random, 5, 27),
-            Radius = Math.Min(video.Figure.Radius * size, LargestRadius) };
+        Figure first = video.Figure with
+        {
+            CenterX = Between(random, 5, 27),
+            CenterY = Between(random, 5, 27),
+            Radius = Math.Min(video.Figure.Radius * size, LargestRadius)
+        };
         int rate = random.Next(2) == 0 ? UsualRate : random.Next(5, 11);
         float pace = random.NextDouble() switch { < StillShare => 0, < 1 - BriskShare => Between(random, 0.3f, 0.85f), _ => Between(random, 0.85f, 1.15f) };
         Motion motion = pace == 0 ? Motion.Still : DrawMotion(random, first, pace);

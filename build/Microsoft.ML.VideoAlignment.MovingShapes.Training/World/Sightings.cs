@@ -32,8 +32,13 @@ internal static class Sightings
         Sighting first = Painter.Seen(video.Figure, frame);
         for (int attempt = 0; figures == 2 && attempt < Attempts; attempt++)
         {
-            Figure other = ShapesVideo.Draw(random, dull: false).Figure with { Motion = Motion.Still, CenterX = 5 + (22 * random.NextSingle()), CenterY = 5
-                + (22 * random.NextSingle()) };
+            Figure other = ShapesVideo.Draw(random, dull: false).Figure with
+            {
+                Motion = Motion.Still,
+                CenterX = 5 + (22 * random.NextSingle()),
+                CenterY = 5
+                + (22 * random.NextSingle())
+            };
             Sighting second = Painter.Seen(other, 0);
             if (!second.Touches(first))
             {

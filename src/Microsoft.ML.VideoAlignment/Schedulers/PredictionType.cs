@@ -18,11 +18,11 @@ internal static class PredictionTypes
 {
     public static PredictionType FromConfig(SchedulerConfig config) =>
         config.GetChoice("prediction_type", "epsilon", "epsilon", "sample", "v_prediction") switch
-    {
-        "epsilon" => PredictionType.Epsilon,
-        "sample" => PredictionType.Sample,
-        _ => PredictionType.Velocity,
-    };
+        {
+            "epsilon" => PredictionType.Epsilon,
+            "sample" => PredictionType.Sample,
+            _ => PredictionType.Velocity,
+        };
 
     /// <summary>Weights of the clean sample: x_0 = OfSample * x + OfPrediction * output.</summary>
     /// <param name="type">What the network predicts.</param>

@@ -196,12 +196,12 @@ internal sealed record RunContext
             .. Observations.Where(observation => observation.Live is not null),
             .. other.Observations.Where(observation => observation.Live is { } observer && Find(observer.GetType()) is null),
         ]) with
-        {
-            Scope = Scope is { IsOver: false } ? Scope : other.Scope,
-            Device = Device ?? other.Device,
-            Constants = Constants ?? other.Constants,
-            RunsAgain = RunsAgain || other.RunsAgain,
-        };
+    {
+        Scope = Scope is { IsOver: false } ? Scope : other.Scope,
+        Device = Device ?? other.Device,
+        Constants = Constants ?? other.Constants,
+        RunsAgain = RunsAgain || other.RunsAgain,
+    };
 
     /// <summary>The time in which an observer listens.</summary>
     /// <param name="observer">The listener.</param>

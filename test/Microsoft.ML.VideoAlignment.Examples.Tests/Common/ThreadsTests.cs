@@ -40,8 +40,14 @@ public class ThreadsTests
         try
         {
             VideoFile.Write(Path.Combine(folder, "video.gif"), new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32));
-            var variables = new Dictionary<string, string?> { ["OMP_NUM_THREADS"] = null, ["OMP_WAIT_POLICY"] = null, ["GOMP_SPINCOUNT"] = null,
-                ["OMP_DISPLAY_ENV"] = "TRUE", ["DOTNET_PROCESSOR_COUNT"] = "1" };
+            var variables = new Dictionary<string, string?>
+            {
+                ["OMP_NUM_THREADS"] = null,
+                ["OMP_WAIT_POLICY"] = null,
+                ["GOMP_SPINCOUNT"] = null,
+                ["OMP_DISPLAY_ENV"] = "TRUE",
+                ["DOTNET_PROCESSOR_COUNT"] = "1"
+            };
             using Process process = ExampleProgram.Start("ScoreVideos", folder, variables, folder, "true");
             Task<string> output = process.StandardOutput.ReadToEndAsync();
             string errors = process.StandardError.ReadToEnd();

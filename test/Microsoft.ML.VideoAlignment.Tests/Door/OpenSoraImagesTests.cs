@@ -236,8 +236,14 @@ public class OpenSoraImagesTests
         using VideoDiffusionModel model = Open();
         using VideoReward reward = Redness();
         var context = new MLContext(seed: 1);
-        VideoAlignmentOptions options = s_options with { BatchSize = 2, RewardFrames = RewardFrames.Chosen(0), RewardLatentFrames = true,
-            HeldOutPrompts = ["""a dog {"reference_path": "two.png"}""", "a dog"], HeldOutEvery = 1 };
+        VideoAlignmentOptions options = s_options with
+        {
+            BatchSize = 2,
+            RewardFrames = RewardFrames.Chosen(0),
+            RewardLatentFrames = true,
+            HeldOutPrompts = ["""a dog {"reference_path": "two.png"}""", "a dog"],
+            HeldOutEvery = 1
+        };
         IDataView rows = Texts(context, "a dog", """a ship {"reference_path": "ships/one.png", "mask_strategy": "0;0,0,0,-1,1,0.3"}""");
         using VideoAlignmentTransformer aligned = context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options).Fit(rows);
         Assert.That(EstimatorContract.Values(aligned.Transform(rows)).SelectMany(video => video), Is.All.InRange(0f, 1f));

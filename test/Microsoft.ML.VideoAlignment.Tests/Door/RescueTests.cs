@@ -399,7 +399,8 @@ public class RescueTests
         string checkpoints = _folder.Path(Path.Combine("new", "checkpoints"));
         bool? there = null;
         Weights(Options()
-            with { CheckpointFolder = checkpoints, CheckpointEvery = 4, Progress = new Told(_ => there ??= Directory.Exists(_folder.Path("new"))) });
+            with
+        { CheckpointFolder = checkpoints, CheckpointEvery = 4, Progress = new Told(_ => there ??= Directory.Exists(_folder.Path("new"))) });
         Assert.That(there, Is.False, "what was made for the trial is gone");
         Assert.That(Directory.EnumerateFiles(checkpoints).Select(Path.GetFileName), Is.EqualTo(new[] { "step-4.safetensors" }));
     }

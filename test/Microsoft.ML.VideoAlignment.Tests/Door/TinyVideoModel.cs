@@ -4,7 +4,6 @@ using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.Sampling;
-using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
 using TorchSharp.Utils;
 

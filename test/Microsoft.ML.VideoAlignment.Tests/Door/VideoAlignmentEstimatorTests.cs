@@ -143,7 +143,8 @@ public class VideoAlignmentEstimatorTests
         var rig = new DoorRig();
         List<(ChannelMessageKind Kind, string Text)> log = rig.Listen();
         VideoAlignmentOptions options = DoorRig.ThreeSteps
-            with { Steps = 40, HeldOutPrompts = ["a held-out prompt"], HeldOutEvery = 1, KeepBest = true, EarlyStopPatience = 1, Loss = RewardLoss.Minimize() };
+            with
+        { Steps = 40, HeldOutPrompts = ["a held-out prompt"], HeldOutEvery = 1, KeepBest = true, EarlyStopPatience = 1, Loss = RewardLoss.Minimize() };
         VideoAlignmentProgress? last = null;
         rig.Estimator(options with { Progress = new Told(step => last = step) }).Fit(rig.Prompts);
         Assert.That(last!.Step, Is.LessThan(40));

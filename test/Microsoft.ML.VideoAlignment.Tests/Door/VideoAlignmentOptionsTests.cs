@@ -118,8 +118,15 @@ public class VideoAlignmentOptionsTests
         Assert.That((resolved.GradientWindow, resolved.RewardFrames), Is.EqualTo((GradientWindow.LastSteps(2), RewardFrames.OneRandom)));
         Assert.That((resolved.FramesPerSecond, resolved.MotionBucketId), Is.EqualTo(((double?)null, (double?)null)), "the model is not told them");
         Assert.That(resolved.ResolveFor(new TinyVideoModel()), Is.EqualTo(resolved));
-        VideoAlignmentOptions chosen = options with { GradientSteps = 1, Frames = 4, InferenceSteps = 9, GuidanceScale = 1,
-            GradientWindow = GradientWindow.SingleStep(1), RewardFrames = RewardFrames.All };
+        VideoAlignmentOptions chosen = options with
+        {
+            GradientSteps = 1,
+            Frames = 4,
+            InferenceSteps = 9,
+            GuidanceScale = 1,
+            GradientWindow = GradientWindow.SingleStep(1),
+            RewardFrames = RewardFrames.All
+        };
         resolved = chosen.ResolveFor(new TinyVideoModel());
         Assert.That(resolved, Is.EqualTo(chosen with { Height = 4, Width = 8, Eta = 0, MinGuidanceScale = resolved.MinGuidanceScale }), "what is set stands");
         Assert.That(() => new VideoAlignmentOptions { Width = 10 }.ResolveFor(new TinyVideoModel()),

@@ -6,11 +6,11 @@ using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Media;
+using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.Models.ModelScope;
 using Microsoft.ML.VideoAlignment.Models.OpenSora;
 using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
 using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
-using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.MovingShapes;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Rewards.Custom;
@@ -275,7 +275,8 @@ internal static class FuzzReaders
 
         FuzzReader Lora(string name, string file, LoraFormat format, byte[] seed) =>
             OneFile(name, file, path => LoraFile.Read(network.Value, path, format).Dispose(),
-                [seed]) with { Words = ["lora_A", "lora_B", "lora_down", "lora_up", ".alpha", "lora_unet_", "__metadata__", "dora_scale"] };
+                [seed]) with
+            { Words = ["lora_A", "lora_B", "lora_down", "lora_up", ".alpha", "lora_unet_", "__metadata__", "dora_scale"] };
     }
 
     /// <summary>The first module of an adapter file: the header of the whole is most of it, and slow to go through a hundred thousand times.</summary>
@@ -360,7 +361,8 @@ internal static class FuzzReaders
         yield return Entry("alignment settings", alignment, "settings.json");
         yield return Entry("alignment adapters", alignment, "adapters.safetensors");
         yield return new FuzzReader("alignment manifest", [Content(alignment, "settings.json")], (_, json) => AlignmentManifest.Parse(json).ToJson(),
-            typeof(FormatException)) { Words = words };
+            typeof(FormatException))
+        { Words = words };
 
         IDataView videos = rig.Estimator().Fit(rig.Prompts).Transform(rig.Prompts);
         using VideoReward rating = MovingShapesRewards.TrueRating();
@@ -519,8 +521,10 @@ internal static class FuzzReaders
         string[] captions = [.. JsonNode.Parse(Case("S05-tokenizers", "clean-caption", "texts.json"))!.AsArray().Take(40).Select(text => $"{text!["text"]}")];
         yield return Text("caption", text => CaptionCleaner.Clean(CaptionCleaner.Clean(text)), [], captions)
             with
-        { Words = ["https://", "www.", ".com", "<person>", "<a href=\"", "</", "&amp;", "#12345", "@", "%E4%B8", "free shipping", "\u31c0", "a1b2c3d4",
-            "click on ", "_-_-_", "x\u0445"] };
+        {
+            Words = ["https://", "www.", ".com", "<person>", "<a href=\"", "</", "&amp;", "#12345", "@", "%E4%B8", "free shipping", "\u31c0", "a1b2c3d4",
+            "click on ", "_-_-_", "x\u0445"]
+        };
         yield return Text("Open-Sora prompt", text =>
         {
             var prompt = OpenSoraPrompt.Parse(text);

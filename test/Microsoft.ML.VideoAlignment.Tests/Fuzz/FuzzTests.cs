@@ -25,8 +25,11 @@ public class FuzzTests
         int count = ((s_asked ?? Default) + readers - 1) / readers;
 
         // By default a machine that emulates another, or is at its first call, is not at fault.
-        var driver = new FuzzDriver(mostSeconds: s_asked is null ? 60 : 2) { LastInputFile = s_asked is null ? null
-            : Path.Combine(Path.GetTempPath(), "video-alignment-fuzz.txt") };
+        var driver = new FuzzDriver(mostSeconds: s_asked is null ? 60 : 2)
+        {
+            LastInputFile = s_asked is null ? null
+            : Path.Combine(Path.GetTempPath(), "video-alignment-fuzz.txt")
+        };
         var findings = new List<string>();
         foreach (FuzzReader reader in s_readers.Value[kind])
         {

@@ -1,5 +1,3 @@
-using Microsoft.ML.VideoAlignment.Rewards;
-
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>What a class of a user's gets wrong is an error that says so, not a wrong number.</summary>

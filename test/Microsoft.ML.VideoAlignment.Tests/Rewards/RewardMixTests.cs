@@ -58,8 +58,14 @@ public class RewardMixTests
         using VideoReward mix = VideoRewards.Mix(
             (Channel("a", 0, new RewardContract { MinimumFrames = 3, FrameMultiple = 4, ScoreRange = (0, 1), FramesPerSecond = 8, WorkingSize = (32, 32) }),
                 2f),
-            (Channel("b", 1, new RewardContract { FrameMultiple = 6, ReadsPrompt = true, IsDifferentiable = false, ScoreRange = (1, 5),
-                Direction = ScoreDirection.LowerIsBetter }), -1f));
+            (Channel("b", 1, new RewardContract
+            {
+                FrameMultiple = 6,
+                ReadsPrompt = true,
+                IsDifferentiable = false,
+                ScoreRange = (1, 5),
+                Direction = ScoreDirection.LowerIsBetter
+            }), -1f));
         Assert.That(mix.Contract, Is.EqualTo(new RewardContract
         {
             MinimumFrames = 3,

@@ -12,8 +12,14 @@ internal static class SmallPreference
     /// <summary>One head of 64 in each tower, so that the configuration can be told from the shapes.</summary>
     public static OpenClipConfig Config { get; } = new(
         6,
-        new OpenClipVisionConfig { ImageHeight = 32, ImageWidth = 32, PatchSize = 8, Layers = 2,
-            Layer = OpenClipLayer.CreateShape(64, 80, 1, quickGelu: false) },
+        new OpenClipVisionConfig
+        {
+            ImageHeight = 32,
+            ImageWidth = 32,
+            PatchSize = 8,
+            Layers = 2,
+            Layer = OpenClipLayer.CreateShape(64, 80, 1, quickGelu: false)
+        },
         new OpenClipTextConfig { ContextLength = 9, VocabSize = 40, Layers = 1, Layer = OpenClipLayer.CreateShape(64, 96, 1, quickGelu: false) });
 
     public static string File => s_file.Value;

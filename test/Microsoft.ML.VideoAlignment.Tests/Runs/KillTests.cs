@@ -102,7 +102,9 @@ public class KillTests
     {
         var start = new ProcessStartInfo("dotnet", TrainingProgram.Arguments(name, states, result))
         {
-            RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
         };
 
         return Process.Start(start)!;

@@ -10,7 +10,13 @@ internal sealed record RunCase(string Name, VideoAlignmentOptions Options)
 
     private static readonly VideoAlignmentOptions s_common = new()
     {
-        Steps = Steps, LoraRank = 2, LearningRate = 0.05, BatchSize = 2, InferenceSteps = 4, StateEvery = 1, Seed = 3,
+        Steps = Steps,
+        LoraRank = 2,
+        LearningRate = 0.05,
+        BatchSize = 2,
+        InferenceSteps = 4,
+        StateEvery = 1,
+        Seed = 3,
     };
 
     private static readonly (string Name, VideoAlignmentOptions Options)[] s_algorithms =

@@ -124,7 +124,8 @@ public class DdpoTrainerTests
         using LoraAdapters adapters = TinyModel.Adapt(model);
         var seen = new List<double[]>();
         var settings = Settings(batch: 2, options: new DdpoOptions { ClipRange = 1, PerPromptAdvantages = false, InnerEpochs = 2 })
-            with { LearningRate = 1e-4, WeightDecay = 0 };
+            with
+        { LearningRate = 1e-4, WeightDecay = 0 };
         using var trainer = new DdpoTrainer(model, TinyModel.Redness(), adapters, settings) { OnMicroStep = step => seen.Add(Values(step.Terms.Ratio)) };
         using PolicySamples samples = Sampled(trainer, model, videos: 2);
         int[] steps = [0, 1, 2];

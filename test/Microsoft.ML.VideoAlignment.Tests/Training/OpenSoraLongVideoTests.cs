@@ -191,7 +191,8 @@ public class OpenSoraLongVideoTests
         using LoraAdapters adapters = TinyModel.Adapt(_model);
         using VideoReward reward = TinyModel.Redness();
         RewardGradientSettings settings = TinyModel.Settings()
-            with { Sampling = two, CarryGradientAcrossSegments = carry, Window = GradientWindow.LastSteps(2), Frames = RewardFrames.Chosen(20, 33) };
+            with
+        { Sampling = two, CarryGradientAcrossSegments = carry, Window = GradientWindow.LastSteps(2), Frames = RewardFrames.Chosen(20, 33) };
         using var trainer = new RewardGradientTrainer(_model, reward, adapters, settings);
         using var draws = new TrainingRandom([new VideoPrompt("a ship")], seed: 4);
         _model.RecomputeBlocks = recompute;

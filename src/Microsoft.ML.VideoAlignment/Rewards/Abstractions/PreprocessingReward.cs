@@ -1,5 +1,3 @@
-using Microsoft.ML.VideoAlignment.Rewards;
-
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>A reward whose networks see preprocessed frames. Parts of a sum that preprocess alike share the images of a call.</summary>

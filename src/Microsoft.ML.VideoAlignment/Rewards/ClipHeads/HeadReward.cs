@@ -40,7 +40,8 @@ internal sealed class HeadReward : ImageReward
     /// <param name="kind">Which head it is.</param>
     public static RewardDefinition Define(HeadRewardKind kind) =>
         RewardDefinition.Create(kind.Name, saved => FromFiles(kind, saved.GetFile(ClipRole), saved.GetFile(HeadRole), WeightSettings.Read(saved)))
-            with { Upgrade = WeightSettings.Upgrade };
+            with
+        { Upgrade = WeightSettings.Upgrade };
 
     /// <param name="kind">Which head it is.</param>
     /// <param name="clipFolder">A transformers folder: a whole CLIP model or an image encoder with its projection.</param>

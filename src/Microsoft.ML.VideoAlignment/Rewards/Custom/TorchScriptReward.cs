@@ -55,7 +55,8 @@ internal sealed class TorchScriptReward : VideoReward
     /// <summary>The reward in the catalog. Loading it runs the program.</summary>
     public static RewardDefinition Definition { get; } =
         RewardDefinition.Create(Kind, static saved => new TorchScriptReward(saved.GetFile(FileRole), saved.GetSettings(ContractJson.Default.RewardContract)))
-            with { RunsProgram = true, Upgrade = static old => ContractJson.ToElement(ContractJson.Read(old.Text(OldContract))) };
+            with
+        { RunsProgram = true, Upgrade = static old => ContractJson.ToElement(ContractJson.Read(old.Text(OldContract))) };
 
     /// <summary>All weights; none takes gradient.</summary>
     internal IEnumerable<Tensor> Weights => _program.parameters();

@@ -43,18 +43,21 @@ internal sealed class TextImageReward : ImageReward
     /// <summary>CLIP's own cosine in the catalog.</summary>
     public static RewardDefinition SimilarityDefinition { get; } =
         RewardDefinition.Create(SimilarityKind, static saved => Similarity(saved.GetFile(ClipRole), WeightSettings.Read(saved)))
-            with { Upgrade = WeightSettings.Upgrade };
+            with
+        { Upgrade = WeightSettings.Upgrade };
 
     /// <summary>HPS v2 in the catalog.</summary>
     public static RewardDefinition PreferenceDefinition { get; } =
         RewardDefinition.Create(
             PreferenceKind, static saved => HumanPreference(saved.GetFile(ModelRole), saved.GetFile(TokenizerRole), WeightSettings.Read(saved)))
-            with { Upgrade = WeightSettings.Upgrade };
+            with
+        { Upgrade = WeightSettings.Upgrade };
 
     /// <summary>PickScore in the catalog.</summary>
     public static RewardDefinition PickScoreDefinition { get; } =
         RewardDefinition.Create(PickScoreKind, static saved => PickScore(saved.GetFile(ClipRole), WeightSettings.Read(saved)))
-            with { Upgrade = WeightSettings.Upgrade };
+            with
+        { Upgrade = WeightSettings.Upgrade };
 
     /// <summary>All weights; none takes gradient.</summary>
     internal IEnumerable<Tensor> Weights => Towers.Weights;

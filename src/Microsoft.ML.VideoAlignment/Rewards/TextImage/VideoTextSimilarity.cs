@@ -39,7 +39,8 @@ internal sealed class VideoTextSimilarity : PreprocessingReward
     /// <summary>The reward in the catalog.</summary>
     public static RewardDefinition Definition { get; } =
         RewardDefinition.Create(Kind, static saved => FromFolder(saved.GetFile(TextImageReward.ClipRole), WeightSettings.Read(saved)))
-            with { Upgrade = WeightSettings.Upgrade };
+            with
+        { Upgrade = WeightSettings.Upgrade };
 
     public static VideoTextSimilarity FromFolder(string clipFolder, Placement placement) => new(
         TextImageTowers.FromClipFolder(Title, clipFolder, PromptTokens.FromClipFolder(clipFolder), placement),

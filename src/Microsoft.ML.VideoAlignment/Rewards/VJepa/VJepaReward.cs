@@ -68,7 +68,8 @@ internal sealed class VJepaReward : PreprocessingReward
         {
             VJepaOptions options = VJepaOptions.Read(saved);
             return FromFile(saved.GetFile(FileRole), options, Placement.OnCpu(options.Precision));
-        }) with { Upgrade = static old => VJepaOptions.FromJson(old.Text("options")).ToElement() };
+        }) with
+    { Upgrade = static old => VJepaOptions.FromJson(old.Text("options")).ToElement() };
 
     /// <summary>A weight, for tests.</summary>
     /// <param name="key">Its name in its file, such as "encoder.norm.weight".</param>

@@ -50,7 +50,8 @@ internal sealed class ActionClassificationReward : PreprocessingReward
         {
             ActionClassificationOptions options = ActionClassificationSettings.Read(saved);
             return FromFolder(saved.GetFile(ClassifierRole), options, Placement.OnCpu(options.Precision));
-        }) with { Upgrade = ActionClassificationSettings.Upgrade };
+        }) with
+    { Upgrade = ActionClassificationSettings.Upgrade };
 
     /// <summary>All weights; none takes gradient.</summary>
     internal IEnumerable<Tensor> Weights => _network.parameters();

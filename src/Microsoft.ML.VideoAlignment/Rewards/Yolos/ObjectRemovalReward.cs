@@ -43,7 +43,8 @@ internal sealed class ObjectRemovalReward : ImageReward
         {
             ObjectRemovalSettings settings = ReadSettings(saved);
             return FromFolder(saved.GetFile(DetectorRole), settings.Label, settings.Options, Placement.OnCpu(settings.Options.Precision));
-        }) with { Upgrade = ObjectRemovalSettings.Upgrade };
+        }) with
+    { Upgrade = ObjectRemovalSettings.Upgrade };
 
     /// <summary>All weights; none takes gradient.</summary>
     internal IEnumerable<Tensor> Weights => _network.parameters();

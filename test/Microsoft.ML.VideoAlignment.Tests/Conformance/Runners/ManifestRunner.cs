@@ -7,9 +7,8 @@ using Microsoft.ML.VideoAlignment.Models.ModelScope;
 using Microsoft.ML.VideoAlignment.Models.OpenSora;
 using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
 using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
-using Microsoft.ML.VideoAlignment.Rewards;
-using Microsoft.ML.VideoAlignment.Rewards.VJepa;
 using Microsoft.ML.VideoAlignment.Rewards.VideoMae;
+using Microsoft.ML.VideoAlignment.Rewards.VJepa;
 using Microsoft.ML.VideoAlignment.Rewards.Yolos;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
@@ -57,12 +56,12 @@ public sealed class ManifestRunner : IConformanceRunner
     /// </summary>
     private static readonly Dictionary<string, (Func<JsonElement, nn.Module> Denoiser, string Prefix, ModelDefinition Family)> s_adapted =
         new(StringComparer.Ordinal)
-    {
-        ["vader-lora-videocrafter2-r16"] =
+        {
+            ["vader-lora-videocrafter2-r16"] =
             (config => new VideoCrafterUNet(VideoCrafterUNetConfig.FromJson(config.GetProperty("unet_config").GetProperty("params")), Placement.Meta),
                 "base_model.model.model.diffusion_model.", VideoCrafterModel.Definition),
-        ["vader-lora-opensora-r16"] = (config => new STDiT3(STDiT3Config.FromJson(config), Placement.Meta), "base_model.model.", OpenSoraModel.Definition),
-    };
+            ["vader-lora-opensora-r16"] = (config => new STDiT3(STDiT3Config.FromJson(config), Placement.Meta), "base_model.model.", OpenSoraModel.Definition),
+        };
 
     /// <summary>Tensors that the file holds with more axes of size 1 than we do: convolutions of size 1 that are matrices here.</summary>
     private static readonly Dictionary<string, int> s_reshaped = new(StringComparer.Ordinal)

@@ -59,8 +59,11 @@ public sealed class OpenSoraAutoencoderRunner : IConformanceRunner
 
     private static void Whole(ConformanceCase c, bool recompute)
     {
-        using var vae = new VideoAutoencoder(VideoAutoencoderConfig.FromJson(c.Config), Placement.Cpu) { Activations = recompute ? ActivationMemory.Recompute
-            : ActivationMemory.Keep };
+        using var vae = new VideoAutoencoder(VideoAutoencoderConfig.FromJson(c.Config), Placement.Cpu)
+        {
+            Activations = recompute ? ActivationMemory.Recompute
+            : ActivationMemory.Keep
+        };
         if (ConfigJson.Find(c.Arguments, "latent_size") is not null)
         {
             Tensor pixels = c.Find("out.decode") ?? c["in.x"];
@@ -92,8 +95,11 @@ public sealed class OpenSoraAutoencoderRunner : IConformanceRunner
         var config = new VideoAutoencoderConfig
         {
             ChunkFrames = chunk,
-            Temporal = new TemporalVaeConfig { Halves = [.. c.Config.GetProperty("temporal_downsample").EnumerateArray()
-                .Select(halves => halves.GetBoolean())] },
+            Temporal = new TemporalVaeConfig
+            {
+                Halves = [.. c.Config.GetProperty("temporal_downsample").EnumerateArray()
+                .Select(halves => halves.GetBoolean())]
+            },
         };
         Assert.That(config.Temporal.TimeFactor, Is.EqualTo(factor));
         Assert.That(config.SpatialFactor, Is.EqualTo(ConfigJson.Integer(c.Config, "spatial_factor", 8)));

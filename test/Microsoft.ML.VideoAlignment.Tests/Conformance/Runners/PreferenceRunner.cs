@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Encoders;
-using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
 using Microsoft.ML.VideoAlignment.Rewards.TextImage;
 using Microsoft.ML.VideoAlignment.Tensors;

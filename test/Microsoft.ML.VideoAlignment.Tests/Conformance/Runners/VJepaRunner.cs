@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Layers;
-using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Rewards.VJepa;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;

@@ -103,7 +103,8 @@ public class GradientCheckTests
     public void WhatMustBeEqualIsWithAImage()
     {
         VideoAlignmentOptions options = Options(VideoModelFamily.OpenSora)
-            with { ImageColumnName = "Image", GradientWindow = GradientWindow.LastSteps(2), Recompute = ActivationRecompute.None };
+            with
+        { ImageColumnName = "Image", GradientWindow = GradientWindow.LastSteps(2), Recompute = ActivationRecompute.None };
         GradientCheckReport report =
             GradientCheck.Run(Model(VideoModelFamily.OpenSora), _rewards["custom"], options, new GradientCheckOptions { Directions = 1, Parts = 0 });
         Assert.That(report.Passed, report.ToString());
