@@ -22,9 +22,11 @@ internal sealed class PpoLoss(double advantageClip, double clipRange)
         Tensor difference = logProbability - old;
         Tensor ratio = difference.exp();
         Tensor loss = Ops.Maximum(cost * ratio, cost * Ops.Clamp(ratio, 1 - clipRange, 1 + clipRange)).mean();
-        return new PpoTerms(
-            ToTerms(loss), ToTerms(ratio), ToTerms(difference.square().mean().Div(2)),
-                ToTerms(Ops.Abs(ratio.Sub(1)).GreaterThan(clipRange).to_type(loss.dtype).mean()));
+
+        // Diagnostics have no graph: nothing would ever go back through it and free what it keeps.
+        using IDisposable guard = no_grad();
+        Tensor distance = difference.square().mean().Div(2), clipped = Ops.Abs(ratio.Sub(1)).GreaterThan(clipRange).to_type(loss.dtype).mean();
+        return new PpoTerms(ToTerms(loss), ToTerms(ratio), ToTerms(distance), ToTerms(clipped));
 
         static Tensor ToTerms(Tensor tensor) => tensor.MoveToOuterDisposeScope();
     }
