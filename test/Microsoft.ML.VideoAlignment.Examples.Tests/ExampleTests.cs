@@ -173,7 +173,7 @@ public class ExampleTests
         (int code, string output, string[] errors) = ExampleProgram.Run(example, _folder, "--steps", "1", "--videos", "2", "--out", result);
         Assert.That(code, Is.Zero, string.Join('\n', errors));
         Assert.That(output, Does.Contain("bit for bit"));
-        string[] files = ["after.gif", "aligned.zip", "before-after.gif", "before.gif", "videos.tsv", "frames.png", "reward.png", "run-card.json"];
+        string[] files = ["after.gif", "aligned.zip", "before-after.gif", "before.gif", "frames.png", "reward.png", "run-card.json", "videos.tsv"];
         Assert.That(Directory.EnumerateFiles(result).Select(Path.GetFileName).Order(StringComparer.Ordinal), Is.EqualTo(files));
         Assert.That(Directory.EnumerateFileSystemEntries(_folder), Has.Exactly(1).Items, "no unfinished folder");
         Assert.That(Directory.EnumerateFiles(Path.Combine(result, "videos")).Count(), Is.EqualTo(4), "each video by itself");
@@ -208,9 +208,8 @@ public class ExampleTests
     public void GradientsAreProved()
     {
         (int code, string output, string[] errors) = ExampleProgram.Run(
-            "ProveGradients", _folder, "--family", "opensora", "--reward", "custom", "--window", "drtune", "--batch", "1", "--frames", "all", "--recompute",
-                "off",
-            "--base-distance", "off", "--accumulation", "1", "--decode", "whole", "--segments", "1", "--full", "--out", Path.Combine(_folder, "proof.tsv"));
+            "ProveGradients", _folder, "--family", "opensora", "--reward", "custom", "--window", "drtune", "--batch", "1", "--frames", "all",
+            "--recompute", "off", "--base-distance", "off", "--accumulation", "1", "--decode", "whole", "--segments", "1", "--full", "--out", Path.Combine(_folder, "proof.tsv"));
         Assert.That(code, Is.Zero, output + string.Join('\n', errors));
         Assert.That(output, Does.Contain("2 passed, 0 failed"));
         Assert.That(File.ReadLines(Path.Combine(_folder, "proof.tsv")).Count(), Is.EqualTo(3));
