@@ -32,14 +32,14 @@ internal static class TrueRating
         Tensor half = top.unsqueeze(1).unsqueeze(2).Div(2);
         Tensor area = chroma.gt(half).to_type(frames.dtype).mean([1, 2]);
         Tensor vividness = top.Div(0.9).Clamp(most: 1);
-        Tensor size = (-area.Sub(0.20).Div(0.08).square()).exp();
+        Tensor size = (-area.Sub(0.20).Div(0.08).Pow(2)).exp();
 
         Tensor weight = (chroma - half).Clamp(least: 0);
         Tensor total = weight.sum([1, 2]).Clamp(least: 1e-12); // a gray frame has no centroid: its position counts as the corner, P = 0
         Tensor pixel = ScalarOps.Range(32, dtype: frames.dtype, device: frames.device).Add(0.5);
         Tensor x = (weight.sum([1]) * pixel).sum([1]) / total;
         Tensor y = (weight.sum([2]) * pixel).sum([1]) / total;
-        Tensor position = (-x.Sub(16).square().Add(y.Sub(16).square())).Div(64).exp();
+        Tensor position = (-x.Sub(16).Pow(2).Add(y.Sub(16).Pow(2))).Div(64).exp();
 
         Tensor luma = red.Mul(0.299).Add(green.Mul(0.587)).Add(blue.Mul(0.114));
         Tensor dx = luma.narrow(1, 0, 31).diff(1, 2).abs(); // [N, 31, 31]

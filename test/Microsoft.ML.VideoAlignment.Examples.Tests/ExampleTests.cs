@@ -289,7 +289,7 @@ public class ExampleTests
     {
         VideoFile.Write(Path.Combine(_folder, "video.gif"), new VideoClip(new float[8 * 3 * 32 * 32], 8, 32, 32));
         string prompts = Path.Combine(_folder, "prompts.tsv");
-        File.WriteAllText(prompts, "file\tprompt\nfilm.gif\ta blue square\n");
+        File.WriteAllText(prompts, "file\tprompt\nvideo.gif\ta blue square\n");
         string table = Path.Combine(_folder, "table.tsv");
         (int code, _, string[] errors) = ExampleProgram.Run("ScoreVideos", _folder, _folder, "true", "--prompts", prompts, "--out", table);
         Assert.That(code, Is.Zero, string.Join('\n', errors));

@@ -31,7 +31,7 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor wide = x.to_type(Placement.ComputeDtype(x.dtype));
-        Tensor scale = wide.square().mean([-1L], keepdim: true).Add(_eps).rsqrt();
+        Tensor scale = wide.Pow(2).mean([-1L], keepdim: true).Add(_eps).rsqrt();
         return ((wide * scale).to_type(x.dtype) * _weight.to_type(x.dtype)).MoveToOuterDisposeScope();
     }
 }

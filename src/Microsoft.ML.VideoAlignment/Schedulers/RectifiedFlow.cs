@@ -118,7 +118,7 @@ internal sealed record RectifiedFlow : IScheduler
     public static Tensor Loss(Tensor velocity, Tensor clean, Tensor noise, Tensor? frameMask)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor frames = (velocity - (clean - noise)).square().mean([1, 3, 4]); // [B, T]
+        Tensor frames = (velocity - (clean - noise)).Pow(2).mean([1, 3, 4]); // [B, T]
         Tensor? active = frameMask?.NotEqualTo(0);
         Tensor loss = active is null ? frames.mean([1]) : where(active, frames, zeros_like(frames)).sum([1]) / active.sum([1]);
         return loss.MoveToOuterDisposeScope();

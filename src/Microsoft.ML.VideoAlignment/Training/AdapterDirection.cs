@@ -38,7 +38,7 @@ internal sealed class AdapterDirection : IDisposable
             name, adapters.NamedFactors.Where(pair => among(pair.Name)).Select(pair => (pair.Name, pair.Factor, Draw(pair.Factor))).ToList());
 
         Tensor Draw(Tensor factor) =>
-            randn(factor.shape, dtype: factor.dtype, generator: generator).to(factor.device) * factor.square().mean().sqrt();
+            randn(factor.shape, dtype: factor.dtype, generator: generator).to(factor.device) * factor.Pow(2).mean().sqrt();
     }
 
     /// <summary>Makes the direction of the gradient, with the length of all factors together.</summary>
@@ -59,7 +59,7 @@ internal sealed class AdapterDirection : IDisposable
     public static double Norm(IEnumerable<Tensor> tensors)
     {
         using DisposeScope scope = NewDisposeScope();
-        return Math.Sqrt(tensors.Sum(tensor => tensor.detach().square().sum().AsDouble()));
+        return Math.Sqrt(tensors.Sum(tensor => tensor.detach().Pow(2).sum().AsDouble()));
     }
 
     /// <summary>Computes the L2 norm of the direction.</summary>

@@ -18,7 +18,7 @@ internal sealed class DiffusionDpoLoss(double beta)
     public DiffusionDpoTerms Compute(Tensor prediction, Tensor reference, Tensor target)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor Errors(Tensor guess) => (guess - target).square().flatten(1).mean([1]).view(2, -1);
+        Tensor Errors(Tensor guess) => (guess - target).Pow(2).flatten(1).mean([1]).view(2, -1);
         Tensor errors = Errors(prediction), referenceErrors = Errors(reference);
         Tensor inside = ((errors[0] - errors[1]) - (referenceErrors[0] - referenceErrors[1])).Mul(-beta / 2);
         return new DiffusionDpoTerms(

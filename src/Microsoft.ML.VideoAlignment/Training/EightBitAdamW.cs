@@ -85,8 +85,8 @@ internal sealed class EightBitAdamW : IAdapterOptimizer
             ? gradient.Mul(1 - beta1)
             : moments.First.Dequantize(_first!).MulInPlace(beta1).AddInPlace(gradient, alpha: 1 - beta1);
         Tensor square = moments.Second is null
-            ? gradient.square().Mul(1 - beta2)
-            : moments.Second.Dequantize(_second!).square().MulInPlace(beta2).AddInPlace(gradient.square(), alpha: 1 - beta2);
+            ? gradient.Pow(2).Mul(1 - beta2)
+            : moments.Second.Dequantize(_second!).Pow(2).MulInPlace(beta2).AddInPlace(gradient.Pow(2), alpha: 1 - beta2);
         Tensor denominator = square.Div(1 - Math.Pow(beta2, _steps)).sqrt_().AddInPlace(_settings.Epsilon);
         Tensor update = (mean / denominator).Mul(_settings.LearningRate / (1 - Math.Pow(beta1, _steps)));
         moments.Parameter.MulInPlace(1 - (_settings.LearningRate * _settings.WeightDecay)).sub_(update.view(moments.Parameter.shape));

@@ -28,7 +28,7 @@ internal sealed class KlPenalty(LoraAdapters adapters, ISampler sampler) : IDisp
 
         using Tensor other = StopGradient.Detach(BasePrediction, "base prediction");
         using Tensor difference = Ops.Subtract(step.Prediction, other);
-        _ofSteps.Add(difference.square().mean().DetachFromDisposeScope());
+        _ofSteps.Add(difference.Pow(2).mean().DetachFromDisposeScope());
 
         Tensor BasePrediction()
         {

@@ -25,7 +25,7 @@ internal sealed class PpoLoss(double advantageClip, double clipRange)
 
         // Diagnostics have no graph: nothing would ever go back through it and free what it keeps.
         using IDisposable guard = no_grad();
-        Tensor distance = difference.square().mean().Div(2), clipped = Ops.Abs(ratio.Sub(1)).GreaterThan(clipRange).to_type(loss.dtype).mean();
+        Tensor distance = difference.Pow(2).mean().Div(2), clipped = Ops.Abs(ratio.Sub(1)).GreaterThan(clipRange).to_type(loss.dtype).mean();
         return new PpoTerms(ToTerms(loss), ToTerms(ratio), ToTerms(distance), ToTerms(clipped));
 
         static Tensor ToTerms(Tensor tensor) => tensor.MoveToOuterDisposeScope();

@@ -98,7 +98,7 @@ public class ResultFolderTests
         }
 
         Write("new.gif", "videos/base-001.webp");
-        string[] expected = ["videos/base-001.webp", "videos/mine.webp", "new.gif", "notes.txt", "papers/one.pdf", "run-card.json"];
+        string[] expected = ["new.gif", "notes.txt", "papers/one.pdf", "run-card.json", "videos/base-001.webp", "videos/mine.webp"];
         Assert.That(Entries(_out), Is.EqualTo(expected));
         Assert.That(File.ReadAllText(Path.Combine(_out, "papers", "one.pdf")), Is.EqualTo("mine"));
         Assert.That(Directory.EnumerateFileSystemEntries(_folder), Has.Exactly(1).Items);

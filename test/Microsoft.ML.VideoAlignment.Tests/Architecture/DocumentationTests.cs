@@ -6,7 +6,6 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>What can be held by a rule of how the sources are written: line length, documented parameters, the glossary.</summary>
-[Parallelizable(ParallelScope.Self)]
 public partial class DocumentationTests
 {
     private const int Columns = 160;

@@ -13,7 +13,6 @@ public interface IConformanceRunner
 }
 
 [Category("Conformance")]
-[Parallelizable(ParallelScope.Self)]
 public class ConformanceTests
 {
     private static readonly IReadOnlyList<IConformanceRunner> s_runners =

@@ -3,7 +3,6 @@ using Microsoft.ML.VideoAlignment.Sampling;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>What is estimated of each algorithm is what its own trainer holds: relations that follow from what it keeps and what it does not.</summary>
-[Parallelizable(ParallelScope.Self)]
 public class MemoryOfAlgorithmsTests
 {
     private const int Steps = 5;

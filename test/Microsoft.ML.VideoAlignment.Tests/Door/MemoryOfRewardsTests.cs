@@ -9,7 +9,6 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>What is estimated of a reward: all it stores, and what scoring holds where its networks are known.</summary>
-[Parallelizable(ParallelScope.Self)]
 public class MemoryOfRewardsTests
 {
     private static readonly VideoAlignmentOptions s_options = new() { LoraRank = 4, RewardFrames = RewardFrames.All };

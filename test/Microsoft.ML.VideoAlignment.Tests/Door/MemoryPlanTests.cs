@@ -1,6 +1,5 @@
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-[Parallelizable(ParallelScope.Self)]
 public class MemoryPlanTests
 {
     private static readonly VideoAlignmentOptions s_options = new() { LoraRank = 4, RewardFrames = RewardFrames.All, GradientSteps = 3 };

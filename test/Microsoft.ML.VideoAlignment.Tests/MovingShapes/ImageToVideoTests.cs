@@ -7,7 +7,6 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// The embedded image-to-video model on painted images. The shares asked for lie below those that the training program measured on more videos
 /// (MovingShapes/image-to-video/report.txt); shapes are not kept well enough to ask for them.
 /// </summary>
-[Parallelizable(ParallelScope.Self)]
 public class ImageToVideoTests
 {
     private const int Videos = 16;

@@ -7,7 +7,6 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// A process that trains is killed at random moments and started again until its run is done. The moments are drawn from a seed, as so many lines of its
 /// output and a part of the time between two of them; wherever they fall, the weights are those of a run that was not killed.
 /// </summary>
-[Parallelizable(ParallelScope.Self)]
 public class KillTests
 {
     /// <summary>How often to kill; test/kill-and-resume.sh asks for more.</summary>

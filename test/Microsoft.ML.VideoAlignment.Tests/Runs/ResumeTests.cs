@@ -3,7 +3,6 @@ using Microsoft.ML.VideoAlignment.Runs;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>A run that is interrupted and goes on gives the bytes of the run that was never interrupted, wherever that happens.</summary>
-[Parallelizable(ParallelScope.Self)]
 public class ResumeTests
 {
     /// <summary>Sittings that are interrupted within a step, with a few calls of the reward more and fewer each; together they go through the run.</summary>

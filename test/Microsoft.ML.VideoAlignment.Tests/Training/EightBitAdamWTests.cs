@@ -5,7 +5,6 @@ using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-[Parallelizable(ParallelScope.Self)]
 public class EightBitAdamWTests
 {
     /// <summary>The paper's figure 2 has 7 exponent bits: from 5.5e-7 to 1, and at most 0.4 % to 4.5 % between neighbors' middles by decade.</summary>

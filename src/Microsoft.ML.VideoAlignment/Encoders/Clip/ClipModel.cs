@@ -85,7 +85,7 @@ internal sealed class ClipModel : nn.Module
     /// <returns>The same shape.</returns>
     public static Tensor Normalize(Tensor features)
     {
-        using Tensor squares = features.square();
+        using Tensor squares = features.Pow(2);
         using Tensor sum = squares.sum(-1, keepdim: true);
         using Tensor norm = sum.sqrt();
         return features / norm;

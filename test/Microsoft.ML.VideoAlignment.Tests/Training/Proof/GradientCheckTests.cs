@@ -6,7 +6,7 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// The gradient proof: every family, every reward and every window with every pair of the other settings, and every combination of those that take shares of
 /// the gradient. The product of all is examples/ProveGradients --full.
 /// </summary>
-[Parallelizable(ParallelScope.Self)]
+[NonParallelizable]
 public class GradientCheckTests
 {
     private static readonly GradientCheckOptions s_brief = new() { Directions = 1, Parts = 0, Invariants = false, AlongGradient = false };

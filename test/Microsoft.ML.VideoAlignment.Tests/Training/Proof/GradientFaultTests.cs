@@ -6,7 +6,7 @@ using Microsoft.ML.VideoAlignment.Training;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>Faults that people make, each put in on purpose: the proof must see every one, and must see nothing without them.</summary>
-[Parallelizable(ParallelScope.Self)]
+[NonParallelizable]
 public class GradientFaultTests
 {
     private static readonly GradientCheckOptions s_brief = new() { Directions = 1, Parts = 0, Invariants = false, AlongGradient = false };
