@@ -209,7 +209,8 @@ public class ExampleTests
     {
         (int code, string output, string[] errors) = ExampleProgram.Run(
             "ProveGradients", _folder, "--family", "opensora", "--reward", "custom", "--window", "drtune", "--batch", "1", "--frames", "all",
-            "--recompute", "off", "--base-distance", "off", "--accumulation", "1", "--decode", "whole", "--segments", "1", "--full", "--out", Path.Combine(_folder, "proof.tsv"));
+            "--recompute", "off",
+            "--base-distance", "off", "--accumulation", "1", "--decode", "whole", "--segments", "1", "--full", "--out", Path.Combine(_folder, "proof.tsv"));
         Assert.That(code, Is.Zero, output + string.Join('\n', errors));
         Assert.That(output, Does.Contain("2 passed, 0 failed"));
         Assert.That(File.ReadLines(Path.Combine(_folder, "proof.tsv")).Count(), Is.EqualTo(3));
