@@ -50,7 +50,7 @@ internal sealed record AlignmentRun(
     public T Train<T>(
         Action<VideoAlignmentProgress> onStep, Action<string> warn, Func<AlignmentOutcome, T> complete) => AdapterHost.ForModel(Model).RunDetached(() =>
     {
-        using IDisposable used = RewardDevices.Use(Reward, Model.Device, alone: MovesIdleNetworks);
+        using IDisposable used = RewardDevices.Use(Reward, Model.Device, alone: Options.OffloadsIdleNetworks(Model));
         (ActivationMemory activations, bool steps) = (Model.Activations, Model.RecomputeSteps);
         using var generator = new Generator(unchecked((ulong)Seed) ^ FactorStream);
         using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, Options.LoraTargetsFor(Model), Options.LoraRank, Options.LoraAlpha, generator);
@@ -151,15 +151,8 @@ internal sealed record AlignmentRun(
         });
     }, TrainingDevice);
 
-    /// <summary>
-    /// Whether idle networks are offloaded to the CPU. Not for videos of several segments, which are recomputed out of order and would need all networks
-    /// all the time.
-    /// </summary>
-    private bool MovesIdleNetworks =>
-        Options.OffloadIdleNetworks && Options.Algorithm.NeedsRewardGradient && Model.Device.type == DeviceType.CUDA && Options.SegmentCount == 1;
-
     // null: nothing is offloaded.
-    private CpuOffloader? Idle() => !MovesIdleNetworks ? null : CpuOffloader.Create(Model, (name, working) =>
+    private CpuOffloader? Idle() => !Options.OffloadsIdleNetworks(Model) ? null : CpuOffloader.Create(Model, (name, working) =>
     {
         Device place = working ? Model.Device : CPU;
         if (name == CpuOffloader.Reward)

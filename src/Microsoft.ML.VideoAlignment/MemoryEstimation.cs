@@ -89,8 +89,8 @@ public static class MemoryEstimation
 
     // Networks on the device at once: where idle ones are offloaded, encoders are not there together with the graph.
     private static IEnumerable<nn.Module> Resident(VideoDiffusionModel model, VideoAlignmentOptions options) =>
-        options is { OffloadIdleNetworks: true, SegmentCount: 1, Algorithm.NeedsRewardGradient: true } && model.Device.type == DeviceType.CUDA
-            ? model.Networks.Where(pair => pair.Value == model.Denoiser || pair.Key == "vae").Select(pair => pair.Value)
+        options.OffloadsIdleNetworks(model)
+            ? model.Networks.Where(pair => pair.Value == model.Denoiser || pair.Key == VideoDiffusionModel.DecoderName).Select(pair => pair.Value)
             : model.Networks.Values;
 
     private static long Bytes(Tensor tensor) => tensor.numel() * tensor.element_size();

@@ -73,7 +73,7 @@ internal sealed class RewardDevices
                 {
                     throw new InvalidOperationException(
                         $"The reward '{_reward.Name}' is in use on {_device} by a run on this thread, and a callback of that run asks for it on "
-                            + $"{device}{(alone || _alone ? ", one of the two with exclusive use" : "")}. "
+                        + $"{device}{(alone || _alone ? ", one of the two with exclusive use" : "")}. "
                         + "Score after the run has returned, or make the reward a second time.");
                 }
 

@@ -34,7 +34,7 @@ internal sealed record ScoringColumns(string Output, string Video, string? Promp
             : throw new ArgumentOutOfRangeException(
                 nameof(inputSchema),
                 $"Schema mismatch for input column '{Video}': the reward '{reward.Name}' takes at least {reward.Contract.MinimumFrames} frames, a multiple "
-                    + $"of {reward.Contract.FrameMultiple}, got {video.Type}. "
+                + $"of {reward.Contract.FrameMultiple}, got {video.Type}. "
                 + $"Make videos of such a length, or measure during training: {nameof(VideoAlignmentOptions)}.{nameof(VideoAlignmentOptions.HeldOutData)} "
                 + $"shows the reward what {nameof(VideoAlignmentOptions.RewardFrames)} chooses.");
     }

@@ -467,6 +467,14 @@ public sealed record VideoAlignmentOptions
     internal ActivationMemory Activations => Recompute == ActivationRecompute.None ? ActivationMemory.Keep
         : OffloadActivations ? ActivationMemory.RecomputeOffloaded : ActivationMemory.Recompute;
 
+    /// <summary>
+    /// Tells whether training of a model offloads idle networks. Not for videos of several segments, which are recomputed out of order and would need all
+    /// networks all the time.
+    /// </summary>
+    /// <param name="model">The model, on the device of the run.</param>
+    internal bool OffloadsIdleNetworks(VideoDiffusionModel model) =>
+        OffloadIdleNetworks && Algorithm.NeedsRewardGradient && model.Device.type == DeviceType.CUDA && SegmentCount == 1;
+
     /// <summary>Gets the gradient window: the one that is set, else the last K steps, or the most sensitive ones where the last are nearly inert.</summary>
     /// <param name="model">The model to align.</param>
     internal GradientWindow ResolveWindow(VideoDiffusionModel model) =>

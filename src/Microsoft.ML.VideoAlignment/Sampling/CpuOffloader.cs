@@ -16,8 +16,8 @@ internal sealed class CpuOffloader(IReadOnlyList<(string Name, RunStage[] Works)
     /// <param name="model">The model; its denoiser stays.</param>
     /// <param name="move">Puts a network, or <see cref="Reward"/>, on the device (true) or on the CPU (false).</param>
     public static CpuOffloader Create(VideoDiffusionModel model, Action<string, bool> move) => new(
-        [.. model.Networks.Where(pair => pair.Value != model.Denoiser).Select(pair => (pair.Key, IsInUse(model, pair.Key))), (Reward, [RunStage.Scoring])],
-            move);
+        [.. model.Networks.Where(pair => pair.Value != model.Denoiser).Select(pair => (pair.Key, FindStages(model, pair.Key))), (Reward, [RunStage.Scoring])],
+        move);
 
     /// <summary>The name under which the reward is moved.</summary>
     public const string Reward = "reward";
@@ -72,6 +72,8 @@ internal sealed class CpuOffloader(IReadOnlyList<(string Name, RunStage[] Works)
     }
 
     // A model that may begin with an image encodes it with its autoencoder too.
-    private static RunStage[] IsInUse(VideoDiffusionModel model, string network) =>
-        network != "vae" ? [RunStage.Encoding] : model.Images != ImageUse.None ? [RunStage.Encoding, RunStage.Decoding] : [RunStage.Decoding];
+    private static RunStage[] FindStages(VideoDiffusionModel model, string network) =>
+        network != VideoDiffusionModel.DecoderName ? [RunStage.Encoding]
+        : model.Images != ImageUse.None ? [RunStage.Encoding, RunStage.Decoding]
+        : [RunStage.Decoding];
 }

@@ -63,9 +63,6 @@ public sealed partial class VideoDiffusionModel : IDisposable
     /// </summary>
     internal bool RecomputeSteps { get; set; }
 
-    /// <summary>Told what is being done, where networks wait off the device meanwhile; null: all stay.</summary>
-    internal CpuOffloader? Idle { get; set; }
-
     /// <summary>The device of every weight.</summary>
     internal Device Device { get; private set; }
 
@@ -124,7 +121,7 @@ public sealed partial class VideoDiffusionModel : IDisposable
     /// <exception cref="NotSupportedException">The model's latents follow another process.</exception>
     internal IPolicyScheduler PolicyScheduler => Parts.Samplers.PolicyScheduler ?? throw new NotSupportedException(
         "DDPO, Diffusion-DPO and DRaFT-LV are defined for models whose latents are sqrt(abar) x_0 + sqrt(1 - abar) noise and whose sampler is DDIM; "
-            + $"a {Family} model samples with "
+        + $"a {Family} model samples with "
         + $"{Scheduler.Name}. Use AlignmentAlgorithm.RewardGradient with another window for it, or a ModelScope or VideoCrafter model.");
 
     /// <inheritdoc cref="IFrameDecoder.ChunkFrames"/>

@@ -196,7 +196,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
             Notice("alike", string.Create(
                 CultureInfo.InvariantCulture,
                 $"DDPO learns from differences, but reward '{Reward.Name}' scored all {samples} videos of a rollout alike, {scores.Min():g9} to "
-                    + $"{scores.Max():g9}")
+                + $"{scores.Max():g9}")
                 + ", within rounding: such rollouts change no weights. "
                 + $"Use a reward with finer scores, or more videos per rollout ({nameof(DdpoOptions)}.{nameof(DdpoOptions.SamplesPerRollout)}).");
         }

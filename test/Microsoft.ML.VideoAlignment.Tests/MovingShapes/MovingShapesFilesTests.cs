@@ -3,7 +3,7 @@ using Microsoft.ML.VideoAlignment.MovingShapes;
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>Scripts and plug-ins run in somebody else's folder: the embedded models are found where the package is, too.</summary>
-public class EmbeddedModelsTests
+public class MovingShapesFilesTests
 {
     private string _folder = "";
 

@@ -81,7 +81,8 @@ internal static partial class TextRepair
     // Latin ligatures, full and half width forms, curly quotes, line and paragraph separators.
     private static Dictionary<char, string> Letters()
     {
-        const string Katakana = "。「」、・ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン\u3099\u309A";
+        const string Katakana = "。「」、・ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテト"
+            + "ナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン\u3099\u309A";
         int[] hangul = [0x1160, 0x1100, 0x1101, 0x11AA, 0x1102, 0x11AC, 0x11AD, 0x1103, 0x1104, 0x1105, 0x11B0, 0x11B1, 0x11B2, 0x11B3, 0x11B4, 0x11B5, 0x111A,
             0x1106, 0x1107, 0x1108, 0x1121, 0x1109, 0x110A, 0x110B, 0x110C, 0x110D, 0x110E, 0x110F, 0x1110, 0x1111, 0x1112];
         // A letter, and its replacement.

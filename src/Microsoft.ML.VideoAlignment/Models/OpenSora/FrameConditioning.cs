@@ -38,7 +38,7 @@ internal sealed class FrameConditioning(
             {
                 throw new FormatException(
                     $"The mask strategy '{Quotation.Shorten(strategy)}' names reference {group.Reference}, and the prompt has "
-                        + $"{(images == 0 ? "none" : $"{images}, counted from 0")}. "
+                    + $"{(images == 0 ? "none" : $"{images}, counted from 0")}. "
                     + "References are the images of reference_path, or the one of the image column.");
             }
 
@@ -62,7 +62,7 @@ internal sealed class FrameConditioning(
         {
             throw new FormatException(
                 $"The mask strategy '{Quotation.Shorten(strategy)}' does nothing in a video of {segments} "
-                    + $"{(segments == 1 ? "segment, which is loop 1 or 0" : $"segments, which are loops 0 to {segments - 1}")}. "
+                + $"{(segments == 1 ? "segment, which is loop 1 or 0" : $"segments, which are loops 0 to {segments - 1}")}. "
                 + "Name one of them in the first field, or leave the strategy out: the first image then begins the video.");
         }
     }
@@ -168,7 +168,7 @@ internal sealed class FrameConditioning(
         {
             throw new NotSupportedException(
                 $"The prompt names the reference '{Quotation.Shorten(parsed.ReferencePath)}', and files named in prompts are read only from the folder of "
-                    + $"{nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)}. "
+                + $"{nameof(VideoModelOptions)}.{nameof(VideoModelOptions.ReferenceFolder)}. "
                 + "Name that folder when you load the model, or leave the part in braces out.");
         }
 

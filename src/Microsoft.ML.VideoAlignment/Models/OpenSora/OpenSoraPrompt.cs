@@ -135,7 +135,7 @@ internal sealed record OpenSoraPrompt
             {
                 throw new FormatException(
                     $"'{Quotation.Shorten(text)}': segments are written |0| text |2| text, a number and a text in turn; got "
-                        + $"'{Quotation.Shorten(parts[part])}'{(part + 1 == parts.Length ? " without a text" : "")}. "
+                    + $"'{Quotation.Shorten(parts[part])}'{(part + 1 == parts.Length ? " without a text" : "")}. "
                     + "A text that is to have a bar must not start with |0|.");
             }
 

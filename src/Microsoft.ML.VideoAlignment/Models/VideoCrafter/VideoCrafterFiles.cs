@@ -135,7 +135,7 @@ internal sealed class VideoCrafterFiles
     {
         string found = path ?? s_vocabularies.Select(Beside).FirstOrDefault(candidate => candidate is not null) ?? throw new FileNotFoundException(
             $"No tokenizer vocabulary beside '{Checkpoint}'. A VideoCrafter checkpoint carries none: put open_clip's {s_vocabularies[0]} (it is in "
-                + "the open_clip package and in "
+            + "the open_clip package and in "
             + $"openai/CLIP, folder clip), or a CLIP {s_vocabularies[^1]}/ folder with vocab.json and merges.txt, beside it, or name one as "
             + $"{nameof(VideoModelOptions)}.{nameof(VideoModelOptions.TokenizerPath)}.",
             s_vocabularies[0]);
