@@ -111,27 +111,35 @@ public static class VideoPrompts
                     + $"UTF-8.");
     }
 
-    // A tab between the quotes of a cell does not divide it.
+    // A tab between the quotes of a cell does not divide it; quotes count only in a cell that begins with one.
     private static string[] Cells(string line)
     {
-        string[] parts = line.Split('\t');
         List<string> cells = [];
-        foreach (string part in parts)
+        int begin = 0;
+        bool isBlank = true, isQuoted = false, isOpen = false;
+        for (int i = 0; i < line.Length; i++)
         {
-            if (cells.Count > 0 && IsOpen(cells[^1]))
+            if (line[i] == '\t' && !isOpen)
             {
-                cells[^1] = $"{cells[^1]}\t{part}";
+                cells.Add(line[begin..i]);
+                (begin, isBlank, isQuoted) = (i + 1, true, false);
+            }
+            else if (line[i] == '"')
+            {
+                isQuoted |= isBlank;
+                isOpen ^= isQuoted;
+                isBlank = false;
             }
             else
             {
-                cells.Add(part);
+                isBlank &= char.IsWhiteSpace(line[i]);
             }
         }
 
-        // A quote that nothing closes is a letter like others.
-        return IsOpen(cells[^1]) ? parts : [.. cells];
+        cells.Add(line[begin..]);
 
-        static bool IsOpen(string cell) => cell.TrimStart().StartsWith('"') && cell.Count(letter => letter == '"') % 2 == 1;
+        // A quote that nothing closes is a letter like others.
+        return isOpen ? line.Split('\t') : [.. cells];
     }
 
     private static string Cell(string text)
