@@ -1,7 +1,7 @@
 using System.Globalization;
 using Microsoft.ML.VideoAlignment.Algorithms;
-using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Memory;
 using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Sampling;
 
@@ -33,10 +33,11 @@ internal static class FamilySpeed
         {
             using VideoDiffusionModel model = FamilyModels.Middle(family);
             VideoPrompt prompt = MemoryEstimates.Prompt(family);
-            VideoAlignmentOptions options = MemoryEstimates.Options(family, recompute: true) with { Steps = 1 };
+            VideoAlignmentOptions usual = MemoryEstimates.Options(family, recompute: true);
+            VideoAlignmentOptions options = usual with { Optimizer = usual.Optimizer with { Steps = 1 } };
             using VideoReward reward = VideoRewards.Custom("mean", (frames, _) => frames.mean([1, 2, 3, 4]));
             var run = new AlignmentRun(model, reward, options, Seed: 1, [prompt], ValidationPrompts: [], Path.GetTempPath());
-            (CountedRun call, CountedRun decode) = Parts(model, run.Sampling, prompt);
+            (CountedRun call, CountedRun decode) = Parts(model, run.Training.Sampling, prompt);
             double weights = model.Networks.Values.SelectMany(TrainingDryRun.Stored).Sum(weight => weight.numel() * weight.element_size()) / 1e6;
             string measured = MemoryEstimates.Child(family, MemoryEstimates.Recomputed);
             string peak = double.TryParse(measured, CultureInfo.InvariantCulture, out double megabytes)
@@ -66,9 +67,9 @@ internal static class FamilySpeed
     private static CountedRun Step(VideoDiffusionModel model, AlignmentRun run, VideoPrompt prompt)
     {
         using var generator = new Generator(1);
-        VideoAlignmentOptions options = run.Options;
-        using LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, options.LoraTargetsFor(model), options.LoraRank, options.LoraAlpha, generator);
-        using var trainer = new RewardGradientTrainer(model, run.Reward, adapters, run.Settings());
+        LoraOptions lora = run.Options.Lora;
+        using LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, run.LoraTargets, lora.Rank, lora.Alpha, generator);
+        using AlignmentTrainer trainer = run.Algorithm.CreateTrainer(run.Training, adapters);
         model.RecomputeBlocks = true;
         return CountedRun.Best(() => trainer.Train([prompt]), Runs);
     }

@@ -27,24 +27,29 @@ internal static class MemoryEstimates
     private static readonly (string Name, string[] Families, Func<VideoAlignmentOptions, VideoAlignmentOptions> Apply)[] s_ways =
     [
         (Recomputed, s_all, options => options),
-        ("kept", s_all, options => options with { Recompute = ActivationRecompute.None }),
-        ("penalty, recomputed", ["modelscope"], options => options with { KlWeight = 0.1 }),
+        ("kept", s_all, options => options with { Memory = options.Memory with { Recompute = ActivationRecompute.None } }),
+        ("penalty, recomputed", ["modelscope"], options => options with { Algorithm = AlignmentAlgorithm.RewardGradient(new() { KlWeight = 0.1 }) }),
         ("video of 3, recomputed", ["svd"], options => options with
         {
-            SegmentCount = 3,
-            CarryGradientAcrossSegments = true,
-            RewardFrames = RewardFrames.Chosen(3, 11, 19),
-            FramesPerDecode = 1,
+            Sampling = options.Sampling with { SegmentCount = 3 },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { CarryGradientAcrossSegments = true }),
+            Reward = options.Reward with { Frames = RewardFrames.Chosen(3, 11, 19) },
+            Memory = options.Memory with { FramesPerDecode = 1 },
         }),
         ("DDPO, recomputed", s_scores, options => options with { Algorithm = AlignmentAlgorithm.Ddpo() }),
-        ("DDPO, kept", ["modelscope"], options => options with { Algorithm = AlignmentAlgorithm.Ddpo(), Recompute = ActivationRecompute.None }),
+        ("DDPO, kept", ["modelscope"],
+            options => options with { Memory = options.Memory with { Recompute = ActivationRecompute.None }, Algorithm = AlignmentAlgorithm.Ddpo() }),
         ("Diffusion-DPO, recomputed", s_scores, options => options with { Algorithm = AlignmentAlgorithm.DiffusionDpo() }),
         ("Diffusion-DPO, kept", ["modelscope"], options => options with
         {
+            Memory = options.Memory with { Recompute = ActivationRecompute.None },
             Algorithm = AlignmentAlgorithm.DiffusionDpo(),
-            Recompute = ActivationRecompute.None,
         }),
-        (Tiny, s_all, options => options with { Height = 32, Width = 32, Frames = options.Frames is 34 ? 17 : 4, InferenceSteps = 10, Steps = 20 }),
+        (Tiny, s_all, options => options with
+        {
+            Sampling = options.Sampling with { Height = 32, Width = 32, Frames = options.Sampling.Frames is 34 ? 17 : 4, Steps = 10 },
+            Optimizer = options.Optimizer with { Steps = 20 },
+        }),
     ];
 
     private const string Tiny = "tiny";
@@ -122,7 +127,7 @@ internal static class MemoryEstimates
                 foreach (ActivationRecompute recompute in new[] { ActivationRecompute.Blocks, ActivationRecompute.None })
                 {
                     string way = recompute == ActivationRecompute.None ? "kept" : "recomputed";
-                    MemoryEstimate estimate = model.EstimateMemory(options with { Recompute = recompute });
+                    MemoryEstimate estimate = model.EstimateMemory(options with { Memory = options.Memory with { Recompute = recompute } });
                     Console.WriteLine(string.Create(
                         CultureInfo.InvariantCulture,
                         $"| {preset} | {precision} | {way} | {estimate.Weights / 1e9:0.0} | {estimate.Adapters / 1e9:0.00} | {estimate.Peak / 1e9:0.0} | ")
@@ -149,16 +154,14 @@ internal static class MemoryEstimates
     {
         var options = new VideoAlignmentOptions
         {
-            Frames = 8,
-            Height = Side,
-            Width = Side,
-            InferenceSteps = 2,
-            LoraLayers = LoraLayers.AttentionQkv,
-            RewardFrames = RewardFrames.OneRandom,
-            Recompute = recompute ? ActivationRecompute.Blocks : ActivationRecompute.None,
-            Steps = 2,
+            Sampling = new() { Frames = 8, Height = Side, Width = Side, Steps = 2 },
+            Lora = new() { Layers = LoraLayers.AttentionQkv },
+            Optimizer = new() { Steps = 2 },
+            Reward = new() { Frames = RewardFrames.OneRandom },
+            Memory = new() { Recompute = recompute ? ActivationRecompute.Blocks : ActivationRecompute.None },
         };
-        return family == "opensora" ? options with { Frames = 34, RewardLatentFrames = true } : options;
+        return family == "opensora" ? options with { Sampling = options.Sampling with { Frames = 34 }, Reward = options.Reward with { LatentFrames = true } }
+            : options;
     }
 
     /// <summary>Lets libtorch allocate what it allocates once, which is not the run's.</summary>

@@ -18,18 +18,26 @@ internal static class MemoryTricks
     private static readonly (string Name, WeightPrecision Precision, Func<VideoAlignmentOptions, VideoAlignmentOptions> Apply)[] s_rows =
     [
         ("plain", WeightPrecision.Float32, options => options),
-        ("recompute blocks", WeightPrecision.Float32, options => options with { Recompute = ActivationRecompute.Blocks }),
-        ("recompute steps", WeightPrecision.Float32, options => options with { Recompute = ActivationRecompute.Steps }),
+        ("recompute blocks", WeightPrecision.Float32, options => options with { Memory = options.Memory with { Recompute = ActivationRecompute.Blocks } }),
+        ("recompute steps", WeightPrecision.Float32, options => options with { Memory = options.Memory with { Recompute = ActivationRecompute.Steps } }),
         ("half weights", WeightPrecision.Float16, options => options),
         ("int8 weights", WeightPrecision.Int8, options => options),
-        ("one frame at a time", WeightPrecision.Float32, options => options with { FramesPerDecode = 1 }),
-        ("8-bit AdamW", WeightPrecision.Float32, options => options with { OptimizerState = OptimizerState.EightBit }),
-        ("blocks + half", WeightPrecision.Float16, options => options with { Recompute = ActivationRecompute.Blocks }),
-        ("blocks + int8", WeightPrecision.Int8, options => options with { Recompute = ActivationRecompute.Blocks }),
+        ("one frame at a time", WeightPrecision.Float32, options => options with { Memory = options.Memory with { FramesPerDecode = 1 } }),
+        ("8-bit AdamW", WeightPrecision.Float32, options => options with { Optimizer = options.Optimizer with { State = OptimizerState.EightBit } }),
+        ("blocks + half", WeightPrecision.Float16, options => options with { Memory = options.Memory with { Recompute = ActivationRecompute.Blocks } }),
+        ("blocks + int8", WeightPrecision.Int8, options => options with { Memory = options.Memory with { Recompute = ActivationRecompute.Blocks } }),
         ("blocks + half + one frame + 8-bit AdamW", WeightPrecision.Float16,
-            options => options with { Recompute = ActivationRecompute.Blocks, FramesPerDecode = 1, OptimizerState = OptimizerState.EightBit }),
+            options => options with
+            {
+                Optimizer = options.Optimizer with { State = OptimizerState.EightBit },
+                Memory = options.Memory with { Recompute = ActivationRecompute.Blocks, FramesPerDecode = 1 },
+            }),
         ("steps + int8 + one frame + 8-bit AdamW", WeightPrecision.Int8,
-            options => options with { Recompute = ActivationRecompute.Steps, FramesPerDecode = 1, OptimizerState = OptimizerState.EightBit }),
+            options => options with
+            {
+                Optimizer = options.Optimizer with { State = OptimizerState.EightBit },
+                Memory = options.Memory with { Recompute = ActivationRecompute.Steps, FramesPerDecode = 1 },
+            }),
     ];
 
     /// <summary>Prints the table.</summary>
@@ -84,7 +92,8 @@ internal static class MemoryTricks
         using VideoReward reward = VideoRewards.Custom("mean", (shown, _) => shown.mean([1, 2, 3, 4]));
         var ends = new List<TimeSpan>();
         using var process = Process.GetCurrentProcess();
-        VideoAlignmentOptions options = Options(family, row, frames, window) with { Steps = 2 };
+        VideoAlignmentOptions usual = Options(family, row, frames, window);
+        VideoAlignmentOptions options = usual with { Optimizer = usual.Optimizer with { Steps = 2 } };
         new AlignmentRun(model, reward, options, Seed: 1, [prompt], ValidationPrompts: [], Path.GetTempPath()).Train(_ => ends.Add(Spent()), _ => { });
         Console.WriteLine(PeakMemory.Since(before) is { } bytes
             ? string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:0} {(ends[^1] - ends[^2]).TotalSeconds:0.00}")
@@ -99,11 +108,15 @@ internal static class MemoryTricks
 
     private static VideoAlignmentOptions Options(string family, int row, int frames, int window)
     {
-        VideoAlignmentOptions plain = MemoryEstimates.Options(family, recompute: false) with
+        VideoAlignmentOptions usual = MemoryEstimates.Options(family, recompute: false);
+        VideoAlignmentOptions plain = usual with
         {
-            InferenceSteps = window + 1,
-            GradientSteps = window,
-            RewardFrames = family == "opensora" && frames > 1 ? RewardFrames.RandomFrames(Math.Min(frames, 10)) : RewardFrames.RandomFrames(frames),
+            Sampling = usual.Sampling with { Steps = window + 1 },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = window }),
+            Reward = usual.Reward with
+            {
+                Frames = family == "opensora" && frames > 1 ? RewardFrames.RandomFrames(Math.Min(frames, 10)) : RewardFrames.RandomFrames(frames),
+            },
         };
         return s_rows[row].Apply(plain);
     }

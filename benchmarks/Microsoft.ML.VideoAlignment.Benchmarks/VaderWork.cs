@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Algorithms;
 using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Lora;
@@ -40,19 +41,15 @@ internal sealed class VaderWork : IDisposable
         FramePreprocessing preprocessing = FramePreprocessing.ForClip((int)config.ImageSize);
         _reward = VideoRewards.Custom("vision", (frames, _) => _vision.forward(preprocessing.Apply(frames.permute(0, 2, 1, 3, 4).flatten(0, 1))).mean([1]));
         _sampling = new SamplingSettings { Size = size.Video, Steps = denoisingSteps, GuidanceScale = size.GuidanceScale };
-        _trainer = new RewardGradientTrainer(_model, _reward, _adapters, new RewardGradientSettings
+        var run = new TrainingRun(_model, _reward)
         {
             Sampling = _sampling,
-            Window = GradientWindow.LastSteps(1),
+            Optimizer = new OptimizerOptions { Steps = 1 },
             Frames = RewardFrames.OneRandom,
             Loss = RewardLoss.Maximize(),
-            Steps = 1,
-            BatchSize = 1,
-            AccumulationSteps = 1,
-            LearningRate = 2e-4,
-            MaxGradientNorm = 1,
             Seed = 1,
-        });
+        };
+        _trainer = new RewardGradientTrainer(run, _adapters, new RewardGradientOptions { Window = GradientWindow.LastSteps(1) });
     }
 
     /// <summary>Makes one optimizer step.</summary>

@@ -24,7 +24,7 @@ internal static class CellRun
         var clock = new TrainingClock(cycle);
         VideoAlignmentEstimator estimator = mlContext.Transforms.AlignVideoDiffusion(
             Columns.Aligned, nameof(PromptRow.Prompt), model, reward,
-            options with { HeldOutData = cell.MeasureEvery > 0 ? unseen : null, Progress = clock });
+            options with { Validation = options.Validation with { Data = cell.MeasureEvery > 0 ? unseen : null } }, new RunControl { Progress = clock });
         long? before = Benchmarks.PeakMemory.Start();
         using VideoAlignmentTransformer transformer = estimator.Fit(aligned);
         long? peak = Benchmarks.PeakMemory.Since(before);

@@ -39,19 +39,20 @@ internal static class Methods
     {
         VideoAlignmentOptions shared = new()
         {
-            ImageColumnName = cell.Model == ExperimentConfig.Image ? nameof(ImageRow.Image) : null,
-            Width = cell.Size,
-            Height = cell.Size,
-            InferenceSteps = cell.SamplerSteps,
-            GuidanceScale = cell.Guidance,
-            Eta = cell.Model == ExperimentConfig.Image ? null : cell.Eta,
-            LoraRank = 8,
-            LoraAlpha = 8,
-            LearningRate = cell.LearningRate,
-            BatchSize = cell.Batch,
-            GradientWindow = Window(cell.Window, cell.SamplerSteps),
-            RewardFrames = cell.AllFrames ? RewardFrames.All : null,
-            Recompute = ActivationRecompute.None,
+            Sampling = new()
+            {
+                ImageColumnName = cell.Model == ExperimentConfig.Image ? nameof(ImageRow.Image) : null,
+                Width = cell.Size,
+                Height = cell.Size,
+                Steps = cell.SamplerSteps,
+                GuidanceScale = cell.Guidance,
+                Eta = cell.Model == ExperimentConfig.Image ? null : cell.Eta,
+            },
+            Lora = new() { Rank = 8, Alpha = 8 },
+            Optimizer = new() { LearningRate = cell.LearningRate, BatchSize = cell.Batch },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = Window(cell.Window, cell.SamplerSteps) }),
+            Reward = new() { Frames = cell.AllFrames ? RewardFrames.All : null },
+            Memory = new() { Recompute = ActivationRecompute.None },
             Seed = cell.Seed,
         };
         return cell.Method switch
@@ -61,17 +62,15 @@ internal static class Methods
             // Two optimizer steps to a rollout, each on its own half; scores of whole films, which costs these two hardly anything and spares them noise.
             Ddpo => Stepped(shared with
             {
+                Reward = shared.Reward with { Frames = RewardFrames.All },
                 Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { Eta = cell.Eta }),
-                GradientWindow = null,
-                RewardFrames = RewardFrames.All
             }, cell, 2, 2 * cell.Batch),
 
             // 2 x 8 pairs of films, each learnt from twice: as many optimizer steps for as many films as the others.
             Dpo => Stepped(shared with
             {
+                Reward = shared.Reward with { Frames = RewardFrames.All },
                 Algorithm = AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { InnerEpochs = 2 }),
-                GradientWindow = null,
-                RewardFrames = RewardFrames.All
             }, cell, 4, 4 * cell.Batch),
             _ => throw new ArgumentException($"There is no method '{cell.Method}'; there are {string.Join(", ", All)}.", nameof(cell)),
         };
@@ -94,8 +93,8 @@ internal static class Methods
     private static (VideoAlignmentOptions Options, int Cycle) Stepped(VideoAlignmentOptions options, ExperimentConfig cell, int cycle, int queriesPerCycle) => (
         options with
         {
-            Steps = Math.Max(1, cell.Queries / queriesPerCycle) * cycle,
-            HeldOutEvery = Math.Max(1, cell.MeasureEvery / queriesPerCycle) * cycle,
+            Optimizer = options.Optimizer with { Steps = Math.Max(1, cell.Queries / queriesPerCycle) * cycle },
+            Validation = options.Validation with { Every = Math.Max(1, cell.MeasureEvery / queriesPerCycle) * cycle },
         },
         cycle);
 }

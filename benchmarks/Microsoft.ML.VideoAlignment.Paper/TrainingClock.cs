@@ -11,7 +11,7 @@ internal sealed class TrainingClock(int cycle) : IProgress<VideoAlignmentProgres
     private readonly TimeSpan _cpuAtStart = Environment.CpuUsage.TotalTime;
 
     public void Report(VideoAlignmentProgress value) => Add(
-        value.Elapsed.TotalSeconds, (Environment.CpuUsage.TotalTime - _cpuAtStart).TotalSeconds, (int)(value.RewardQueries - value.HeldOutQueries),
+        value.Elapsed.TotalSeconds, (Environment.CpuUsage.TotalTime - _cpuAtStart).TotalSeconds, (int)(value.RewardQueries - value.ValidationQueries),
             value.ValidationReward);
 
     /// <summary>One more step was done.</summary>

@@ -25,8 +25,8 @@ internal sealed record AlignmentJob
     /// <summary>How the model is aligned; steps, seed and validation prompts come from <see cref="Settings"/> and <see cref="Unseen"/>.</summary>
     public VideoAlignmentOptions Options { get; init; } = MovingShapesWorld.Options;
 
-    /// <summary>Which steps carry gradient, in words; needed where the options name a window.</summary>
-    public string? Gradient { get; init; }
+    /// <summary>Which steps carry gradient, in words.</summary>
+    public string Gradient { get; init; } = MovingShapesWorld.LastSteps;
 
     /// <summary>The prompts for training.</summary>
     public required IDataView Prompts { get; init; }
@@ -35,7 +35,7 @@ internal sealed record AlignmentJob
     public required IDataView Unseen { get; init; }
 
     /// <summary>How many of the unseen prompts the reward is measured on during training; 0: none.</summary>
-    public int HeldOutPrompts { get; init; } = 8;
+    public int ValidationRows { get; init; } = 8;
 
     /// <summary>Trains, saves the trained model, compares it with the base, and writes everything into the folder.</summary>
     /// <param name="mlContext">The context.</param>
@@ -97,16 +97,13 @@ internal sealed record AlignmentJob
         var view = new TrainingView(Settings.Steps, run);
         VideoAlignmentOptions options = Options with
         {
-            Steps = Settings.Steps,
-            HeldOutData = HeldOutPrompts > 0 ? mlContext.Data.TakeRows(Unseen, HeldOutPrompts) : null,
+            Optimizer = Options.Optimizer with { Steps = Settings.Steps },
+            Validation = Options.Validation with { Data = ValidationRows > 0 ? mlContext.Data.TakeRows(Unseen, ValidationRows) : null },
             Seed = Settings.Seed,
-            Progress = view,
-            CancellationToken = interruption.Training,
-            RunFolder = run.Folder,
-            StateEvery = 1,
         };
+        var control = new RunControl { Progress = view, CancellationToken = interruption.Training, RunFolder = run.Folder, StateEvery = 1 };
         VideoAlignmentEstimator estimator = CommandLine.Open(
-            Model.Source, () => mlContext.Transforms.AlignVideoDiffusion(Columns.Aligned, nameof(PromptRow.Prompt), Model, Reward, options));
+            Model.Source, () => mlContext.Transforms.AlignVideoDiffusion(Columns.Aligned, nameof(PromptRow.Prompt), Model, Reward, options, control));
         Describe(options.ResolveFor(Model, Reward));
         interruption.Trained = false;
         VideoAlignmentTransformer aligned = view.Run(() => estimator.Fit(Prompts));
@@ -146,23 +143,21 @@ internal sealed record AlignmentJob
         }
     }
 
-    private string Window(VideoAlignmentOptions resolved) => resolved.GradientWindow == GradientWindow.LastSteps(Options.GradientSteps)
-        ? FormattableString.Invariant($"the last {Options.GradientSteps}")
-        : FormattableString.Invariant($"the {Options.GradientSteps} that move the video most");
-
     /// <summary>Prints the settings.</summary>
     /// <param name="options">The options, with what the model decides filled in.</param>
     private void Describe(VideoAlignmentOptions options)
     {
         Table table = new Table().RoundedBorder().HideHeaders().AddColumns("", "");
         void Row(string name, FormattableString value) => table.AddRow(name, Markup.Escape(value.ToString(CultureInfo.InvariantCulture)));
-        Row("model", $"{Model.Source} ({Model.Family}), {options.Frames * options.SegmentCount} frames of {options.Width} x {options.Height}");
+        (VideoSamplingOptions sampling, OptimizerOptions optimizer) = (options.Sampling, options.Optimizer);
+        Row("model", $"{Model.Source} ({Model.Family}), {sampling.Frames * sampling.SegmentCount} frames of {sampling.Width} x {sampling.Height}");
         Row("reward", $"{Reward.Name}");
-        long queries = (long)options.Steps * options.BatchSize * options.AccumulationSteps;
-        Row("steps", $"{options.Steps} of batch {options.BatchSize} x {options.AccumulationSteps}: {queries} reward queries");
-        Row("sampling", $"{options.InferenceSteps} denoising steps, guidance {options.GuidanceScale}, gradient through {Gradient ?? Window(options)}");
-        Row("LoRA", $"rank {options.LoraRank}, alpha {options.LoraAlpha}");
-        Row("optimizer", $"AdamW, learning rate {options.LearningRate}, weight decay {options.WeightDecay}, gradient norm at most {options.MaxGradientNorm}");
+        long queries = (long)optimizer.Steps * optimizer.BatchSize * optimizer.AccumulationSteps;
+        Row("steps", $"{optimizer.Steps} of batch {optimizer.BatchSize} x {optimizer.AccumulationSteps}: {queries} reward queries");
+        Row("sampling", $"{sampling.Steps} denoising steps, guidance {sampling.GuidanceScale}, gradient through {Gradient}");
+        Row("LoRA", $"rank {options.Lora.Rank}, alpha {options.Lora.Alpha}");
+        Row("optimizer", $"AdamW, learning rate {optimizer.LearningRate}, weight decay {optimizer.WeightDecay}");
+        Row("gradient norm", $"at most {optimizer.MaxGradientNorm}");
         Row("seed", $"{Settings.Seed}");
         Row("results", $"{Settings.Out}");
         AnsiConsole.Write(table);

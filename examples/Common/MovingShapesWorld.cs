@@ -12,16 +12,18 @@ internal static class MovingShapesWorld
     /// </summary>
     public static VideoAlignmentOptions Options { get; } = new()
     {
-        LoraRank = 8,
-        LoraAlpha = 8,
-        LearningRate = 2e-3,
-        BatchSize = 4,
-        InferenceSteps = 20,
-        GuidanceScale = 1.5,
-        GradientSteps = 2,
-        RewardFrames = RewardFrames.All,
-        Recompute = ActivationRecompute.None,
+        Sampling = new() { Steps = 20, GuidanceScale = 1.5 },
+        Lora = new() { Rank = 8, Alpha = 8 },
+        Optimizer = new() { LearningRate = 2e-3, BatchSize = 4 },
+        Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = 2 }),
+        Reward = new() { Frames = RewardFrames.All },
+        Memory = new() { Recompute = ActivationRecompute.None },
     };
+
+    /// <summary>The gradient steps of <see cref="Options"/> in words.</summary>
+    public const string LastSteps = "the last 2";
+
+    private static readonly GradientWindow s_early = GradientWindow.DrTune([0, 2, 4, 6, 8, 10], stop: 13);
 
     /// <summary>
     /// For rewards of what is seen and how it moves. The early steps decide that, from noise; the last ones draw detail, and their gradient cannot move a
@@ -30,10 +32,9 @@ internal static class MovingShapesWorld
     /// </summary>
     public static VideoAlignmentOptions EarlyOptions { get; } = Options with
     {
-        LearningRate = 1e-3,
-        GradientSteps = 1,
-        RewardFrames = null,
-        GradientWindow = GradientWindow.DrTune([0, 2, 4, 6, 8, 10], stop: 13),
+        Optimizer = Options.Optimizer with { LearningRate = 1e-3 },
+        Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = s_early }),
+        Reward = Options.Reward with { Frames = null },
     };
 
     /// <summary>The window of <see cref="EarlyOptions"/> in words.</summary>
@@ -44,10 +45,9 @@ internal static class MovingShapesWorld
     /// </summary>
     public static VideoAlignmentOptions ImageOptions { get; } = Options with
     {
-        ImageColumnName = nameof(ImageRow.Image),
-        LearningRate = 1e-3,
-        GradientSteps = 1,
-        GradientWindow = GradientWindow.MostSensitive(3),
+        Sampling = Options.Sampling with { ImageColumnName = nameof(ImageRow.Image) },
+        Optimizer = Options.Optimizer with { LearningRate = 1e-3 },
+        Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = GradientWindow.MostSensitive(3) }),
     };
 
     /// <summary>The window of <see cref="ImageOptions"/> in words.</summary>
@@ -56,9 +56,9 @@ internal static class MovingShapesWorld
     /// <summary>For rewards of how things move, with the image-to-video model: that is decided early, as with <see cref="EarlyOptions"/>.</summary>
     public static VideoAlignmentOptions ImageEarlyOptions { get; } = ImageOptions with
     {
-        LearningRate = 2e-3,
-        GradientWindow = EarlyOptions.GradientWindow,
-        RewardFrames = null,
+        Optimizer = ImageOptions.Optimizer with { LearningRate = 2e-3 },
+        Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = s_early }),
+        Reward = ImageOptions.Reward with { Frames = null },
     };
 
     /// <summary>The folder of the models beside the program.</summary>

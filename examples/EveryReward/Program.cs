@@ -39,8 +39,8 @@ return CommandLine.Run("EveryReward", help, args, line =>
             Reward = reward,
             Measures = [new Measure(entry.Name, entry.Name, reward)],
             Options = entry.Options,
-            Gradient = entry.Options.GradientWindow is null ? null : MovingShapesWorld.EarlySteps,
-            HeldOutPrompts = 0,
+            Gradient = entry.Gradient,
+            ValidationRows = 0,
             Prompts = MovingShapesWorld.Prompts(mlContext, entry.Word),
             Unseen = MovingShapesWorld.Unseen(mlContext, entry.Word),
         };

@@ -31,9 +31,9 @@ return CommandLine.Run("LongVideo", help, args, line =>
     // Every frame of the video at once would be more than V-JEPA was trained at; evenly spread ones show the whole of it.
     VideoAlignmentOptions options = MovingShapesWorld.ImageOptions with
     {
-        SegmentCount = segments,
-        CarryGradientAcrossSegments = carry,
-        RewardFrames = RewardFrames.Spaced(model.DefaultSize.Frames),
+        Sampling = MovingShapesWorld.ImageOptions.Sampling with { SegmentCount = segments },
+        Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = GradientWindow.MostSensitive(3), CarryGradientAcrossSegments = carry }),
+        Reward = MovingShapesWorld.ImageOptions.Reward with { Frames = RewardFrames.Spaced(model.DefaultSize.Frames) },
     };
     #endregion
     using VideoReward rating = MovingShapesRewards.TrueRating();

@@ -41,24 +41,21 @@ internal static class AllFormats
         // Rank = alpha: scale 1, the only one that diffusers' oldest form and lists without names can hold.
         var options = new VideoAlignmentOptions
         {
-            Steps = 3,
-            LearningRate = 1e-3,
-            InferenceSteps = 8,
-            GuidanceScale = 1.5,
-            LoraLayers = layers,
-            LoraRank = 4,
-            LoraAlpha = 4,
+            Sampling = new() { Steps = 8, GuidanceScale = 1.5 },
+            Lora = new() { Layers = layers, Rank = 4, Alpha = 4 },
+            Optimizer = new() { Steps = 3, LearningRate = 1e-3 },
         };
         using VideoAlignmentTransformer aligned = mlContext.Transforms.AlignVideoDiffusion("Video", "Prompt", model, redness, options).Fit(prompt);
         float[] video = Video(aligned);
-        var fileOptions = new LoraFileOptions { Alpha = options.LoraAlpha };
+        var fileOptions = new LoraFileOptions { Alpha = options.Lora.Alpha };
         bool same = true;
         foreach (LoraFormat format in formats)
         {
             string path = Path.Combine(folder, $"{layers}-{format}");
             aligned.SaveAdapters(path, format, fileOptions);
             var lora = new VideoLora(path) { FileOptions = fileOptions };
-            using VideoAlignmentTransformer again = mlContext.Transforms.GenerateVideo("Video", "Prompt", model, options, lora).Fit(prompt);
+            using VideoAlignmentTransformer again = mlContext.Transforms.GenerateVideo("Video", "Prompt", model, options.Sampling, [lora], options.Seed)
+                .Fit(prompt);
             float difference = Video(again).Zip(video, (a, b) => Math.Abs(a - b)).Max();
             same &= difference == 0;
             table.AddRow($"{layers}", $"{format}", $"{Bytes(path) / 1000.0:0}", $"{lora.DetectedFormat}", $"{difference}");

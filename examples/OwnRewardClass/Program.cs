@@ -19,7 +19,12 @@ return CommandLine.Run("OwnRewardClass", Help, args, line =>
     VideoRewards.Register(Warmth.Kind, Warmth.Load); // a file names the kind, and only the program says what it makes
     using var warmth = new Warmth(new WarmthSettings(Red: 1, Blue: -1));
     using var model = VideoDiffusionModel.Untrained(VideoModelFamily.ModelScope);
-    var options = new VideoAlignmentOptions { Steps = 4, LoraRank = 2, LearningRate = 1e-2, InferenceSteps = 2, GuidanceScale = 2 };
+    var options = new VideoAlignmentOptions
+    {
+        Sampling = new() { Steps = 2, GuidanceScale = 2 },
+        Lora = new() { Rank = 2 },
+        Optimizer = new() { Steps = 4, LearningRate = 1e-2 },
+    };
 
     Console.WriteLine(model.EstimateMemory(options, warmth).Describe());
     GradientCheck.Run(model, warmth, options, new GradientCheckOptions { Directions = 1, Parts = 0, Invariants = false }).ThrowIfFailed();

@@ -58,7 +58,9 @@ return CommandLine.Run("ProveGradients", help, args, line =>
         foreach (string family in ProofCase.Axes[0].Values)
         {
             ProofCase proof = ProofCase.EveryValue().First(known => known["family"] == family);
-            table.AddInvariants(family, GradientCheck.Run(models[proof.Family], rewards["custom"], proof.Options() with { InferenceSteps = 4 }));
+            VideoAlignmentOptions options = proof.Options();
+            options = options with { Sampling = options.Sampling with { Steps = 4 } };
+            table.AddInvariants(family, GradientCheck.Run(models[proof.Family], rewards["custom"], options));
         }
     }
 

@@ -77,47 +77,60 @@ internal sealed class ProofCase
         (bool video, bool openSora, bool segments) = (ProofRewards.NeedsVideo(this["reward"]), Family == VideoModelFamily.OpenSora, this["segments"] != "1");
         return new VideoAlignmentOptions
         {
-            Frames = openSora ? OpenSoraFrames : video ? VideoFrames : 3,
-            Height = 8,
+            Sampling = new()
+            {
+                Frames = openSora ? OpenSoraFrames : video ? VideoFrames : 3,
+                Height = 8,
 
-            // Of 8 x 8 pixels the networks' lowest level would be one pixel, and its group norms of two numbers: nearly a step function.
-            Width = 16,
-            InferenceSteps = 4,
-            GuidanceScale = this["guidance"] == "on" ? 2 : 1,
-            MinGuidanceScale = 1,
-            Eta = this["eta"] == "1" ? 1 : 0,
-            LoraRank = 2,
-            BatchSize = this["batch"] == "2" ? 2 : 1,
-            Recompute = this["recompute"] switch
-            {
-                "blocks" => ActivationRecompute.Blocks,
-                "steps" => ActivationRecompute.Steps,
-                _ => ActivationRecompute.None,
+                // Of 8 x 8 pixels the networks' lowest level would be one pixel, and its group norms of two numbers: nearly a step function.
+                Width = 16,
+                Steps = 4,
+                GuidanceScale = this["guidance"] == "on" ? 2 : 1,
+                MinGuidanceScale = 1,
+                Eta = this["eta"] == "1" ? 1 : 0,
+                SegmentCount = segments ? 2 : 1,
+                ImageColumnName = segments ? "Image" : null,
             },
-            OffloadActivations = this["offload"] == "on",
-            RewardFrames = this["frames"] == "one" ? RewardFrames.OneRandom
-                : video && (openSora || segments) ? RewardFrames.Spaced(VideoFrames)
-                : RewardFrames.All,
-            KlWeight = this["base-distance"] == "on" ? 0.7 : 0,
-            AccumulationSteps = this["accumulation"] == "2" ? 2 : 1,
-            FramesPerDecode = this["decode"] == "whole" ? null : 1,
-            SegmentCount = segments ? 2 : 1,
-            CarryGradientAcrossSegments = this["segments"] == "2 carried",
-            ImageColumnName = segments ? "Image" : null,
-            GradientWindow = this["window"] switch
+            Lora = new() { Rank = 2 },
+            Optimizer = new() { BatchSize = this["batch"] == "2" ? 2 : 1, AccumulationSteps = this["accumulation"] == "2" ? 2 : 1 },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new()
             {
-                "last" => GradientWindow.LastSteps(1),
-                "last 2" => GradientWindow.LastSteps(2),
-                "full" => GradientWindow.FromStep(0),
-                "random" => GradientWindow.RandomStart(),
-                "single" => GradientWindow.SingleStep(2),
-                "drtune" => GradientWindow.DrTune([0, 2], stop: 3),
-                "set" => GradientWindow.Steps(0, 2),
-                "low variance" => GradientWindow.LowVariance(this["copies"] == "3" ? 3 : 2),
-                _ => GradientWindow.MostSensitive(2),
+                Window = Window(),
+                CarryGradientAcrossSegments = this["segments"] == "2 carried",
+                KlWeight = this["base-distance"] == "on" ? 0.7 : 0,
+            }),
+            Reward = new()
+            {
+                Frames = this["frames"] == "one" ? RewardFrames.OneRandom
+                    : video && (openSora || segments) ? RewardFrames.Spaced(VideoFrames)
+                    : RewardFrames.All,
+            },
+            Memory = new()
+            {
+                Recompute = this["recompute"] switch
+                {
+                    "blocks" => ActivationRecompute.Blocks,
+                    "steps" => ActivationRecompute.Steps,
+                    _ => ActivationRecompute.None,
+                },
+                OffloadActivations = this["offload"] == "on",
+                FramesPerDecode = this["decode"] == "whole" ? null : 1,
             },
         };
     }
+
+    private GradientWindow Window() => this["window"] switch
+    {
+        "last" => GradientWindow.LastSteps(1),
+        "last 2" => GradientWindow.LastSteps(2),
+        "full" => GradientWindow.FromStep(0),
+        "random" => GradientWindow.RandomStart(),
+        "single" => GradientWindow.SingleStep(2),
+        "drtune" => GradientWindow.DrTune([0, 2], stop: 3),
+        "set" => GradientWindow.Steps(0, 2),
+        "low variance" => GradientWindow.LowVariance(this["copies"] == "3" ? 3 : 2),
+        _ => GradientWindow.MostSensitive(2),
+    };
 
     public override string ToString() => string.Join(", ", Axes.Select((axis, at) =>
         axis.Name is "family" or "reward" or "window" ? axis.Values[_values[at]] : $"{axis.Name} {axis.Values[_values[at]]}"));

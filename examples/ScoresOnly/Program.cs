@@ -39,13 +39,11 @@ return CommandLine.Run("ScoresOnly", help, args, line =>
 
     VideoAlignmentOptions options = MovingShapesWorld.Options with
     {
+        Sampling = MovingShapesWorld.Options.Sampling with { Steps = 10 },
+        Optimizer = MovingShapesWorld.Options.Optimizer with { BatchSize = 8, LearningRate = algorithm == "dpo" ? 3e-3 : 1e-3 },
         Algorithm = algorithm == "dpo"
             ? AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { InnerEpochs = 2 })
             : AlignmentAlgorithm.Ddpo(new DdpoOptions { TrainWithGuidance = false }),
-        GradientSteps = 1,
-        BatchSize = 8,
-        InferenceSteps = 10,
-        LearningRate = algorithm == "dpo" ? 3e-3 : 1e-3,
     };
     #endregion
 

@@ -35,11 +35,15 @@ return CommandLine.Run("TeachAnAction", help, args, line =>
     using VideoReward training = MovingShapesRewards.Action(new ActionClassificationOptions { Label = wanted, LogProbability = true });
     using VideoReward probability = MovingShapesRewards.Action(new ActionClassificationOptions { Label = wanted });
     using var recognized = new Recognized(wanted);
-    (VideoAlignmentOptions options, string? window) = gradient switch
+    (VideoAlignmentOptions options, string window) = gradient switch
     {
         "early" => (MovingShapesWorld.EarlyOptions, MovingShapesWorld.EarlySteps),
-        "all" => (MovingShapesWorld.Options with { LearningRate = 1e-3, GradientSteps = 20 }, null),
-        _ => (MovingShapesWorld.Options, null),
+        "all" => (MovingShapesWorld.Options with
+        {
+            Optimizer = MovingShapesWorld.Options.Optimizer with { LearningRate = 1e-3 },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = 20 }),
+        }, "all 20"),
+        _ => (MovingShapesWorld.Options, MovingShapesWorld.LastSteps),
     };
     return new AlignmentJob
     {

@@ -33,14 +33,12 @@ return CommandLine.Run("YourOwnReward", Help, args, line =>
     using var model = MovingShapesModels.TextToVideo(); // or FromPretrained("path/to/text-to-video-ms-1.7b")
     var options = new VideoAlignmentOptions
     {
-        Steps = 10,
-        LearningRate = 1e-3,
-        InferenceSteps = 20,
-        GuidanceScale = 1.5,
-        Recompute = ActivationRecompute.None,
-        Progress = new ProgressLines(Console.Out),
+        Sampling = new() { Steps = 20, GuidanceScale = 1.5 },
+        Optimizer = new() { Steps = 10, LearningRate = 1e-3 },
+        Memory = new() { Recompute = ActivationRecompute.None },
     };
-    var alignment = mlContext.Transforms.AlignVideoDiffusion("Video", "Prompt", model, redness, options);
+    var control = new RunControl { Progress = new ProgressLines(Console.Out) };
+    var alignment = mlContext.Transforms.AlignVideoDiffusion("Video", "Prompt", model, redness, options, control);
 
     using VideoAlignmentTransformer aligned = alignment.Fit(prompts);
     mlContext.Model.Save(aligned, prompts.Schema, "aligned.zip");

@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Algorithms;
 using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.MLNet;
@@ -45,7 +46,13 @@ public static class GradientCheck
         ArgumentNullException.ThrowIfNull(options);
         check ??= new GradientCheckOptions();
         check.Validate();
-        options = options with { ImageColumnName = model.Images == ImageUse.Required ? options.ImageColumnName ?? "Image" : options.ImageColumnName };
+        options = options with
+        {
+            Sampling = options.Sampling with
+            {
+                ImageColumnName = model.Images == ImageUse.Required ? options.Sampling.ImageColumnName ?? "Image" : options.Sampling.ImageColumnName,
+            },
+        };
         options.ValidateFor(model);
         reward.RequireAlive();
         if (!reward.Contract.IsDifferentiable)
@@ -53,11 +60,19 @@ public static class GradientCheck
             throw new RewardContractException($"Reward '{reward.Name}' declares that it is not differentiable: there is no gradient to check.");
         }
 
-        return AdapterHost.ForModel(model).RunDetached(() => Compare(model, reward, options, check, fault));
+        if (options.Algorithm.Definition is not RewardGradientAlgorithm { Options: var gradient })
+        {
+            throw new ArgumentException(
+                $"{nameof(options.Algorithm)} must be {nameof(AlignmentAlgorithm.RewardGradient)}, whose gradient this is a proof of, got {options.Algorithm}.",
+                nameof(options));
+        }
+
+        return AdapterHost.ForModel(model).RunDetached(() => Compare(model, reward, options, gradient, check, fault));
     }
 
     private static GradientCheckReport Compare(
-        VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, GradientCheckOptions check, GradientFault? fault)
+        VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, RewardGradientOptions gradient, GradientCheckOptions check,
+        GradientFault? fault)
     {
         using IDisposable used = RewardDevices.Use(reward, model.Device, alone: true);
         using DisposeScope scope = NewDisposeScope();
@@ -67,17 +82,16 @@ public static class GradientCheck
         using LoraAdapters adapters = Adapters(model, options, check.Seed);
         IReadOnlyList<VideoPrompt> prompts = Prompts(model, options, check);
         RequirePrecision(model, reward, options, prompts);
-        var run = new AlignmentRun(model, reward, options, check.Seed, prompts, [], Path.GetTempPath());
-        RewardGradientSettings settings = run.Settings();
+        var setup = new ProofSetup(TrainingRun.Create(model, reward, options, check.Seed, []), gradient);
         (ActivationMemory activations, bool steps) = (model.Activations, model.RecomputeSteps);
-        (model.Activations, model.RecomputeSteps) = (options.Activations, options.Recompute == ActivationRecompute.Steps);
+        (model.Activations, model.RecomputeSteps) = (options.Memory.Activations, options.Memory.Recompute == ActivationRecompute.Steps);
         try
         {
-            using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
-            using RewardGradientTrainer? faulty = fault?.Settings is { } change ? new RewardGradientTrainer(model, reward, adapters, change(settings)) : null;
-            GradientCheckReport report = new GradientProof(trainer, faulty ?? trainer, reward, adapters, settings, prompts, check, fault).Run();
+            using RewardGradientTrainer trainer = setup.CreateTrainer(adapters);
+            using RewardGradientTrainer? faulty = fault?.Setup is { } change ? change(setup).CreateTrainer(adapters) : null;
+            GradientCheckReport report = new GradientProof(trainer, faulty ?? trainer, adapters, setup, prompts, check, fault).Run();
             return check.Invariants
-                ? report with { Rows = [.. report.Rows, .. Invariants(model, reward, adapters, settings with { AccumulationSteps = 1 }, prompts, check)] }
+                ? report with { Rows = [.. report.Rows, .. Invariants(setup, adapters, prompts, check.Seed)] }
                 : report;
         }
         finally
@@ -86,9 +100,8 @@ public static class GradientCheck
         }
     }
 
-    private static IEnumerable<GradientCheckRow> Invariants(
-        VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings, IReadOnlyList<VideoPrompt> prompts,
-        GradientCheckOptions check) => new GradientInvariants(model, reward, adapters, settings, prompts, unchecked((ulong)check.Seed)).Compare();
+    private static IEnumerable<GradientCheckRow> Invariants(ProofSetup setup, LoraAdapters adapters, IReadOnlyList<VideoPrompt> prompts, int seed) =>
+        new GradientInvariants(setup.WithAccumulation(1), adapters, prompts, unchecked((ulong)seed)).Compare();
 
     /// <summary>The factor on the upper factors that makes the adapters' delta about a third of the weights' size.</summary>
     private const double AdapterSize = 0.5;
@@ -96,7 +109,8 @@ public static class GradientCheck
     private static LoraAdapters Adapters(VideoDiffusionModel model, VideoAlignmentOptions options, int seed)
     {
         using var generator = new Generator(unchecked((ulong)seed));
-        LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, options.LoraTargetsFor(model), options.LoraRank, options.LoraAlpha, generator);
+        LoraAdapters adapters =
+            LoraAdapters.Attach(model.Denoiser, options.Lora.TargetsFor(model.LoraVocabulary), options.Lora.Rank, options.Lora.Alpha, generator);
         using IDisposable guard = no_grad();
         foreach (AdaptedLayer layer in adapters.Layers)
         {
@@ -111,8 +125,8 @@ public static class GradientCheck
     // Each prompt with an image of soft colors where the model reads images.
     private static VideoPrompt[] Prompts(VideoDiffusionModel model, VideoAlignmentOptions options, GradientCheckOptions check)
     {
-        VideoSize size = options.ResolveSize(model);
-        return [.. check.Prompts.Select((prompt, row) => new VideoPrompt(prompt, options.ImageColumnName is null ? null : () => Image(row)))];
+        VideoSize size = options.Sampling.ResolveSize(model);
+        return [.. check.Prompts.Select((prompt, row) => new VideoPrompt(prompt, options.Sampling.ImageColumnName is null ? null : () => Image(row)))];
 
         Tensor Image(int row)
         {

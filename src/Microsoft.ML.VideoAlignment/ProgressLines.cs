@@ -1,6 +1,6 @@
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>Writes a line for each step of an alignment, for example to <c>Console.Out</c>: for <see cref="VideoAlignmentOptions.Progress"/>.</summary>
+/// <summary>Writes a line for each step of an alignment, for example to <c>Console.Out</c>: for <see cref="RunControl.Progress"/>.</summary>
 /// <param name="writer">The writer, which the caller disposes. Each line is flushed.</param>
 public sealed class ProgressLines(TextWriter writer) : IProgress<VideoAlignmentProgress>
 {

@@ -24,20 +24,22 @@ public static class VideoAlignmentCatalog
     /// <param name="catalog">The transforms catalog.</param>
     /// <param name="outputColumnName">The video column to make: <c>Vector&lt;Single, T, 3, H, W&gt;</c>, RGB in [0, 1].</param>
     /// <param name="promptColumnName">
-    /// The text column with the prompts; null for a model that makes videos from images (<see cref="VideoAlignmentOptions.ImageColumnName"/>), where the
+    /// The text column with the prompts; null for a model that makes videos from images (<see cref="VideoSamplingOptions.ImageColumnName"/>), where the
     /// reward reads no prompt either.
     /// </param>
     /// <param name="model">The base model. The caller disposes it, after the transformers that use it.</param>
     /// <param name="reward">What to align to. The caller disposes it.</param>
     /// <param name="options">How the model is trained, and how videos are then generated.</param>
+    /// <param name="control">What watches, interrupts and saves the run; null: nothing does.</param>
     /// <exception cref="ArgumentException">Options are out of range; the message lists every fault.</exception>
     public static VideoAlignmentEstimator AlignVideoDiffusion(
         this TransformsCatalog catalog, string outputColumnName, string? promptColumnName, VideoDiffusionModel model, VideoReward reward,
-        VideoAlignmentOptions options)
+        VideoAlignmentOptions options, RunControl? control = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
-        var columns = new AlignmentColumns(outputColumnName, promptColumnName, options?.SeedColumnName, options?.ImageColumnName);
-        return new VideoAlignmentEstimator(MlNetInterop.GetEnvironment(catalog), columns, model, reward, options!);
+        ArgumentNullException.ThrowIfNull(options);
+        var columns = new AlignmentColumns(outputColumnName, promptColumnName, options.Sampling?.SeedColumnName, options.Sampling?.ImageColumnName);
+        return new VideoAlignmentEstimator(MlNetInterop.GetEnvironment(catalog), columns, model, reward, options, control ?? new RunControl());
     }
 
     /// <summary>Generates a video for each prompt with a model as it is, or with LoRA weights from files: no training, no reward.</summary>
@@ -45,17 +47,21 @@ public static class VideoAlignmentCatalog
     /// <param name="outputColumnName">The video column to make: <c>Vector&lt;Single, T, 3, H, W&gt;</c>, RGB in [0, 1].</param>
     /// <param name="promptColumnName">The text column to generate from; null for models that make videos from images.</param>
     /// <param name="model">The base model. The caller disposes it, after the transformers that use it.</param>
-    /// <param name="options">How videos are sampled; what concerns training is not read. Null: the defaults.</param>
-    /// <param name="loras">LoRA files of any format, mixed by their strengths: W + sum of strength x delta; none: the base model.</param>
+    /// <param name="sampling">How videos are sampled; null: as the model's publisher does.</param>
+    /// <param name="loras">LoRA files of any format, mixed by their strengths: W + sum of strength x delta; null: none, the base model.</param>
+    /// <param name="seed">The seed of everything random; null: the seed of the <see cref="MLContext"/>.</param>
+    /// <param name="includeBaseModel">
+    /// Whether saving the transformer puts the files of the base model into the zip; else the zip contains a reference to them (folder and hash).
+    /// </param>
     /// <exception cref="ArgumentException">Options are out of range; the message lists every fault.</exception>
     public static VideoGenerationEstimator GenerateVideo(
-        this TransformsCatalog catalog, string outputColumnName, string? promptColumnName, VideoDiffusionModel model, VideoAlignmentOptions? options = null,
-        params IReadOnlyList<VideoLora> loras)
+        this TransformsCatalog catalog, string outputColumnName, string? promptColumnName, VideoDiffusionModel model, VideoSamplingOptions? sampling = null,
+        IReadOnlyList<VideoLora>? loras = null, int? seed = null, bool includeBaseModel = false)
     {
         ArgumentNullException.ThrowIfNull(catalog);
-        ArgumentNullException.ThrowIfNull(loras);
-        var columns = new AlignmentColumns(outputColumnName, promptColumnName, options?.SeedColumnName, options?.ImageColumnName);
-        return new VideoGenerationEstimator(MlNetInterop.GetEnvironment(catalog), columns, model, options ?? new VideoAlignmentOptions(), loras);
+        sampling ??= new VideoSamplingOptions();
+        var columns = new AlignmentColumns(outputColumnName, promptColumnName, sampling.SeedColumnName, sampling.ImageColumnName);
+        return new VideoGenerationEstimator(MlNetInterop.GetEnvironment(catalog), columns, model, sampling, loras ?? [], seed, includeBaseModel);
     }
 
     /// <summary>

@@ -1,8 +1,8 @@
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// Options of published training runs, to start from: <c>VideoAlignmentPresets.VaderOpenSoraHps with { Steps = 50 }</c>. Where a source leaves a value to
-/// its tools' defaults, the preset has that default.
+/// Options of published training runs, to start from: <c>preset with { Optimizer = preset.Optimizer with { Steps = 50 } }</c>. Where a source leaves a value
+/// to its tools' defaults, the preset has that default.
 /// </summary>
 /// <remarks>
 /// Sources: the training scripts of github.com/mihirp1998/VADER at adaf2ef, and Prabhudesai et al. 2024 (arXiv 2407.08737) for what was not released.
@@ -17,38 +17,28 @@ public static class VideoAlignmentPresets
     /// </summary>
     public static VideoAlignmentOptions VaderVideoCrafterHpsAesthetic { get; } = new()
     {
-        Frames = 12,
-        Height = 320,
-        Width = 512,
-        FramesPerSecond = 24,
-        InferenceSteps = 25,
-        GuidanceScale = 12,
-        Eta = 1,
-        LoraRank = 16,
-        LoraAlpha = 8,
-        LoraLayers = LoraLayers.AttentionQkv,
-        GradientSteps = 1,
-        RewardFrames = RewardFrames.OneRandom,
-        LearningRate = 2e-4,
-        WeightDecay = 0.01,
-        MaxGradientNorm = 1,
-        BatchSize = 1,
-        AccumulationSteps = 8,
-        Steps = 450,
+        Sampling = new() { Frames = 12, Height = 320, Width = 512, FramesPerSecond = 24, Steps = 25, GuidanceScale = 12, Eta = 1 },
+        Lora = new() { Rank = 16, Alpha = 8, Layers = LoraLayers.AttentionQkv },
+        Optimizer = new() { LearningRate = 2e-4, WeightDecay = 0.01, MaxGradientNorm = 1, BatchSize = 1, AccumulationSteps = 8, Steps = 450 },
+        Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = 1 }),
+        Reward = new() { Frames = RewardFrames.OneRandom },
     };
 
     /// <summary>
     /// <see cref="VaderVideoCrafterHpsAesthetic"/> for PickScore alone: the published LoRA vader_videocrafter_pickscore has this rank.
     /// </summary>
-    public static VideoAlignmentOptions VaderVideoCrafterPickScore { get; } = VaderVideoCrafterHpsAesthetic with { Loss = RewardLoss.Hinge(100, 0.01) };
+    public static VideoAlignmentOptions VaderVideoCrafterPickScore { get; } = VaderVideoCrafterHpsAesthetic with
+    {
+        Reward = VaderVideoCrafterHpsAesthetic.Reward with { Loss = RewardLoss.Hinge(100, 0.01) },
+    };
 
     /// <summary>
     /// VADER-VideoCrafter's earlier command for actions: every second frame is shown to the VideoMAE classifier, and an optimizer step is of 4 videos.
     /// </summary>
     public static VideoAlignmentOptions VaderVideoCrafterAction { get; } = VaderVideoCrafterHpsAesthetic with
     {
-        RewardFrames = RewardFrames.EveryNth(2),
-        AccumulationSteps = 4,
+        Optimizer = VaderVideoCrafterHpsAesthetic.Optimizer with { AccumulationSteps = 4 },
+        Reward = VaderVideoCrafterHpsAesthetic.Reward with { Frames = RewardFrames.EveryNth(2) },
     };
 
     /// <summary>
@@ -57,25 +47,11 @@ public static class VideoAlignmentPresets
     /// </summary>
     public static VideoAlignmentOptions VaderOpenSoraHps { get; } = new()
     {
-        Frames = 51,
-        Height = 276,
-        Width = 368,
-        FramesPerSecond = 24,
-        InferenceSteps = 30,
-        GuidanceScale = 7,
-        LoraRank = 16,
-        LoraAlpha = 8,
-        LoraLayers = LoraLayers.AttentionQkv,
-        GradientSteps = 1,
-        RewardFrames = RewardFrames.OneRandom,
-        RewardLatentFrames = true,
-        Loss = RewardLoss.Hinge(1, 1),
-        LearningRate = 2e-4,
-        WeightDecay = 0.01,
-        MaxGradientNorm = 1,
-        BatchSize = 1,
-        AccumulationSteps = 8,
-        Steps = 800,
+        Sampling = new() { Frames = 51, Height = 276, Width = 368, FramesPerSecond = 24, Steps = 30, GuidanceScale = 7 },
+        Lora = new() { Rank = 16, Alpha = 8, Layers = LoraLayers.AttentionQkv },
+        Optimizer = new() { LearningRate = 2e-4, WeightDecay = 0.01, MaxGradientNorm = 1, BatchSize = 1, AccumulationSteps = 8, Steps = 800 },
+        Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = 1 }),
+        Reward = new() { Frames = RewardFrames.OneRandom, LatentFrames = true, Loss = RewardLoss.Hinge(1, 1) },
     };
 
     /// <summary>
@@ -84,46 +60,39 @@ public static class VideoAlignmentPresets
     /// </summary>
     public static VideoAlignmentOptions VaderModelScopeAesthetic { get; } = new()
     {
-        Frames = 16,
-        Height = 384,
-        Width = 384,
-        InferenceSteps = 25,
-        GuidanceScale = 9,
-        Eta = 0,
-        Sampler = "DPMSolverMultistepScheduler",
-        LoraRank = 16,
-        LoraAlpha = 16,
-        LoraLayers = LoraLayers.All,
-        GradientSteps = 1,
-        RewardFrames = RewardFrames.OneRandom,
-        Loss = RewardLoss.Aesthetic,
-        LearningRate = 2e-4,
-        WeightDecay = 0,
-        MaxGradientNorm = 1,
-        BatchSize = 1,
-        AccumulationSteps = 16,
+        Sampling = new()
+        {
+            Frames = 16,
+            Height = 384,
+            Width = 384,
+            Steps = 25,
+            GuidanceScale = 9,
+            Eta = 0,
+            Sampler = "DPMSolverMultistepScheduler",
+        },
+        Lora = new() { Rank = 16, Alpha = 16, Layers = LoraLayers.All },
+        Optimizer = new() { LearningRate = 2e-4, WeightDecay = 0, MaxGradientNorm = 1, BatchSize = 1, AccumulationSteps = 16 },
+        Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = 1 }),
+        Reward = new() { Frames = RewardFrames.OneRandom, Loss = RewardLoss.Aesthetic },
     };
 
     /// <summary>
     /// The paper's image-to-video experiment, aesthetic on Stable Video Diffusion, for which no code was released: VADER's usual learning rate and rank with
-    /// the model publisher's sampler. <see cref="VideoAlignmentOptions.ImageColumnName"/> is left for you to set.
+    /// the model publisher's sampler. <see cref="VideoSamplingOptions.ImageColumnName"/> is left for you to set.
     /// </summary>
     /// <remarks>One gradient step, the one that moves the video most: the last of Stable Video Diffusion is nearly inert.</remarks>
     public static VideoAlignmentOptions VaderStableVideoAesthetic { get; } = new()
     {
-        InferenceSteps = 25,
-        LoraRank = 16,
-        LoraAlpha = 8,
-        LoraLayers = LoraLayers.AttentionQkv,
-        GradientWindow = GradientWindow.MostSensitive(1),
-        RewardFrames = RewardFrames.OneRandom,
-        Loss = RewardLoss.Aesthetic,
-        AccumulationSteps = 8,
+        Sampling = new() { Steps = 25 },
+        Lora = new() { Rank = 16, Alpha = 8, Layers = LoraLayers.AttentionQkv },
+        Optimizer = new() { AccumulationSteps = 8 },
+        Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = GradientWindow.MostSensitive(1) }),
+        Reward = new() { Frames = RewardFrames.OneRandom, Loss = RewardLoss.Aesthetic },
     };
 
     /// <summary>
     /// The paper's longer videos, V-JEPA's consistency on Stable Video Diffusion extended three times from the last frame, for which no code was released.
-    /// <see cref="VideoAlignmentOptions.ImageColumnName"/> is left for you to set.
+    /// <see cref="VideoSamplingOptions.ImageColumnName"/> is left for you to set.
     /// </summary>
     /// <remarks>
     /// The reward sees the whole video as one input of V-JEPA: 16 frames, evenly spread over the 42 or 75, so that what changes from segment to segment is in
@@ -131,8 +100,7 @@ public static class VideoAlignmentPresets
     /// </remarks>
     public static VideoAlignmentOptions VaderStableVideoConsistency { get; } = VaderStableVideoAesthetic with
     {
-        SegmentCount = 3,
-        RewardFrames = RewardFrames.Spaced(16),
-        Loss = null,
+        Sampling = VaderStableVideoAesthetic.Sampling with { SegmentCount = 3 },
+        Reward = VaderStableVideoAesthetic.Reward with { Frames = RewardFrames.Spaced(16), Loss = null },
     };
 }

@@ -20,7 +20,7 @@ internal static class TinyModel
     }
 
     /// <summary>Settings of a short run: 3 sampler steps, the last one graded, all frames.</summary>
-    public static RewardGradientSettings Settings(int steps = 2, int batch = 1, int accumulation = 1) => new()
+    public static TrainerSettings Settings(int steps = 2, int batch = 1, int accumulation = 1) => new()
     {
         Sampling = new SamplingSettings { Size = Size, Steps = 3, GuidanceScale = 2 },
         Window = GradientWindow.LastSteps(1),
@@ -30,7 +30,6 @@ internal static class TinyModel
         BatchSize = batch,
         AccumulationSteps = accumulation,
         LearningRate = 1e-2,
-        MaxGradientNorm = 1,
         Seed = 5,
     };
 

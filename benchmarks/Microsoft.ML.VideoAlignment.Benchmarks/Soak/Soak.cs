@@ -60,14 +60,10 @@ internal static class Soak
     {
         var options = new VideoAlignmentOptions
         {
+            Sampling = new() { Steps = 2, GuidanceScale = 1, Frames = 4, Height = 16, Width = 16 },
+            Lora = new() { Rank = 2 },
+            Optimizer = new() { Steps = steps },
             Algorithm = SoakRun.Algorithms[name],
-            Steps = steps,
-            InferenceSteps = 2,
-            GuidanceScale = 1,
-            Frames = 4,
-            Height = 16,
-            Width = 16,
-            LoraRank = 2,
         };
         var clock = Stopwatch.StartNew();
         SoakReport report = SoakRun.Run(MovingShapesModels.TextToVideo, MovingShapesRewards.Aesthetic, options, Math.Max(1, steps / Readings), folder);

@@ -9,7 +9,7 @@ internal static class SoakRun
     /// <summary>The algorithms, by name.</summary>
     public static IReadOnlyDictionary<string, AlignmentAlgorithm> Algorithms { get; } = new Dictionary<string, AlignmentAlgorithm>(StringComparer.Ordinal)
     {
-        ["reward gradient"] = AlignmentAlgorithm.RewardGradient,
+        ["reward gradient"] = AlignmentAlgorithm.RewardGradient(),
         ["DDPO"] = AlignmentAlgorithm.Ddpo(),
         ["Diffusion-DPO"] = AlignmentAlgorithm.DiffusionDpo(),
     };
@@ -17,18 +17,18 @@ internal static class SoakRun
     /// <summary>Trains, generates one video with what came out, and disposes everything.</summary>
     /// <param name="open">Opens the model, which the run disposes.</param>
     /// <param name="make">Makes the reward, which the run disposes.</param>
-    /// <param name="options">The options of the run; progress is set here.</param>
+    /// <param name="options">The options of the run.</param>
     /// <param name="every">Steps between two readings.</param>
     /// <param name="folder">An empty folder for everything temporary.</param>
     public static SoakReport Run(Func<VideoDiffusionModel> open, Func<VideoReward> make, VideoAlignmentOptions options, int every, string folder)
     {
-        var readings = new List<SoakReading>(options.Steps / every);
+        var readings = new List<SoakReading>(options.Optimizer.Steps / every);
         using (VideoDiffusionModel model = open())
         using (VideoReward reward = make())
         {
             var context = new MLContext(seed: 1) { TempFilePath = folder };
             IDataView prompts = context.Data.LoadFromEnumerable(s_prompts.Select(prompt => new PromptRow { Prompt = prompt }));
-            var watched = options with
+            var control = new RunControl
             {
                 Progress = new Reader(step =>
                 {
@@ -38,7 +38,7 @@ internal static class SoakRun
                     }
                 }),
             };
-            using VideoAlignmentTransformer aligned = context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, watched).Fit(prompts);
+            using VideoAlignmentTransformer aligned = context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options, control).Fit(prompts);
             using DataViewRowCursor rows = aligned.Transform(prompts).GetRowCursor(aligned.GetOutputSchema(prompts.Schema));
             rows.MoveNext();
         }

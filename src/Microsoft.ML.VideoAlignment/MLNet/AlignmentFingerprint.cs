@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Runs;
@@ -9,7 +10,7 @@ namespace Microsoft.ML.VideoAlignment.MLNet;
 
 /// <summary>
 /// Collects everything besides its state that decides what an alignment computes. Left out is what changes no number (callbacks, folders, columns, where
-/// memory is saved) and <see cref="VideoAlignmentOptions.Steps"/>, which may grow.
+/// memory is saved) and <see cref="OptimizerOptions.Steps"/>, which may grow.
 /// </summary>
 internal static class AlignmentFingerprint
 {
@@ -29,29 +30,31 @@ internal static class AlignmentFingerprint
 
     private static IEnumerable<RunFact> Adapters(AlignmentRun run)
     {
-        VideoAlignmentOptions options = run.Options;
-        IReadOnlyList<AdaptableLayer> layers = options.LoraTargetsFor(run.Model).Select(run.Model.Denoiser);
-        yield return Fact("LoRA", "LoraRank", options.LoraRank, FactChange.Breaks);
-        yield return Fact("LoRA", "LoraAlpha", options.LoraAlpha, FactChange.Breaks);
-        yield return new RunFact("LoRA", "Layers",
-            $"{layers.Count} by {options.LoraTargetsFor(run.Model)} ({FactText.Hash(layers.Select(layer => layer.Name))})", FactChange.Breaks);
+        LoraOptions lora = run.Options.Lora;
+        IReadOnlyList<AdaptableLayer> layers = run.LoraTargets.Select(run.Model.Denoiser);
+        yield return Fact("LoRA", nameof(lora.Rank), lora.Rank, FactChange.Breaks);
+        yield return Fact("LoRA", nameof(lora.Alpha), lora.Alpha, FactChange.Breaks);
+        yield return new RunFact(
+            "LoRA", "Layers", $"{layers.Count} by {run.LoraTargets} ({FactText.Hash(layers.Select(layer => layer.Name))})", FactChange.Breaks);
     }
 
+    // What is left of a rollout was sampled under the algorithm's old options: only where the reward's gradient is followed can a run go on with it.
     private static IEnumerable<RunFact> Algorithm(AlignmentRun run) =>
     [
-        Fact("algorithm", "Algorithm", run.Options.Algorithm.GetType().Name, FactChange.Breaks),
-        .. Facts("algorithm", run.Options.Algorithm),
+        Fact("algorithm", "Algorithm", run.Algorithm.Name, FactChange.Breaks),
+        .. Facts("algorithm", run.Algorithm.Options, run.Algorithm.NeedsRewardGradient ? FactChange.Continues : FactChange.Remeasures),
     ];
 
     private static IEnumerable<RunFact> Optimizer(AlignmentRun run)
     {
-        VideoAlignmentOptions options = run.Options;
-        yield return Fact("optimizer", "OptimizerState", options.OptimizerState, FactChange.Breaks);
-        foreach ((string name, object value) in new (string, object)[]
+        OptimizerOptions optimizer = run.Options.Optimizer;
+        yield return Fact("optimizer", nameof(optimizer.State), optimizer.State, FactChange.Breaks);
+        foreach ((string name, object? value) in new (string, object?)[]
         {
-            (nameof(options.LearningRate), options.LearningRate), (nameof(options.WeightDecay), options.WeightDecay), (nameof(options.Beta1), options.Beta1),
-            (nameof(options.Beta2), options.Beta2), (nameof(options.Epsilon), options.Epsilon),
-            (nameof(options.MaxGradientNorm), options.MaxGradientNorm),
+            (nameof(optimizer.LearningRate), optimizer.LearningRate), (nameof(optimizer.WeightDecay), optimizer.WeightDecay),
+            (nameof(optimizer.Beta1), optimizer.Beta1), (nameof(optimizer.Beta2), optimizer.Beta2), (nameof(optimizer.Epsilon), optimizer.Epsilon),
+            (nameof(optimizer.MaxGradientNorm), optimizer.MaxGradientNorm), (nameof(optimizer.BatchSize), optimizer.BatchSize),
+            (nameof(optimizer.AccumulationSteps), optimizer.AccumulationSteps), (nameof(optimizer.EmaDecay), optimizer.EmaDecay),
         })
         {
             yield return Fact("optimizer", name, value);
@@ -63,18 +66,17 @@ internal static class AlignmentFingerprint
         VideoAlignmentOptions options = run.Options;
         return new (string Name, object? Value)[]
         {
-            (nameof(options.GradientWindow), options.Algorithm.NeedsRewardGradient ? run.Window : null), (nameof(options.RewardFrames), run.Frames),
-            (nameof(options.CarryGradientAcrossSegments), options.CarryGradientAcrossSegments),
-            (nameof(options.FramesPerDecode), options.FramesPerDecode), (nameof(options.Loss), run.Loss), (nameof(options.KlWeight), options.KlWeight),
-            (nameof(options.BatchSize), options.BatchSize), (nameof(options.AccumulationSteps), options.AccumulationSteps),
-            (nameof(options.EmaDecay), options.EmaDecay), (nameof(options.KeepBest), options.KeepBest),
-            (nameof(options.EarlyStopPatience), options.EarlyStopPatience), (nameof(options.HeldOutEvery), options.HeldOutEvery),
+            (OptionFaults.Name(options.Reward.Frames), run.Training.Frames), (OptionFaults.Name(options.Reward.Loss), run.Training.Loss),
+            (OptionFaults.Name(options.Memory.FramesPerDecode), options.Memory.FramesPerDecode),
+            (OptionFaults.Name(options.Validation.KeepBest), options.Validation.KeepBest),
+            (OptionFaults.Name(options.Validation.EarlyStopPatience), options.Validation.EarlyStopPatience),
+            (OptionFaults.Name(options.Validation.Every), options.Validation.Every),
         }.Select(option => Fact("options", option.Name, option.Value));
     }
 
     private static IEnumerable<RunFact> Sampling(AlignmentRun run) =>
     [
-        .. Facts("sampling", run.Sampling),
+        .. Facts("sampling", run.Training.Sampling, FactChange.Remeasures),
         Fact("sampling", nameof(VideoAlignmentOptions.Seed), run.Seed, FactChange.Remeasures),
     ];
 
@@ -90,14 +92,14 @@ internal static class AlignmentFingerprint
     private static IEnumerable<RunFact> Data(AlignmentRun run) =>
     [
         new RunFact("data", "Prompts", Rows(run.Prompts), FactChange.Continues),
-        new RunFact("held-out data", "Prompts", Rows(run.ValidationPrompts), FactChange.Remeasures),
+        new RunFact("validation data", "Prompts", Rows(run.ValidationPrompts), FactChange.Remeasures),
     ];
 
     private static RunFact Fact(string kind, string name, object? value, FactChange change = FactChange.Continues) =>
         new(kind, name, FactText.Describe(value), change);
 
-    private static IEnumerable<RunFact> Facts(string kind, object record) =>
-        FactText.DescribeMembers(record).Select(member => new RunFact(kind, member.Name, member.Text, FactChange.Remeasures));
+    private static IEnumerable<RunFact> Facts(string kind, object record, FactChange change) =>
+        FactText.DescribeMembers(record).Select(member => new RunFact(kind, member.Name, member.Text, change));
 
     // The plain rewards of a sum; the weights are in the sum's name.
     private static IEnumerable<VideoReward> Parts(VideoReward reward) =>

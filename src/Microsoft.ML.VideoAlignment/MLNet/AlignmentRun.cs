@@ -1,7 +1,4 @@
 using Microsoft.ML.VideoAlignment.Algorithms;
-using Microsoft.ML.VideoAlignment.Algorithms.Ddpo;
-using Microsoft.ML.VideoAlignment.Algorithms.DiffusionDpo;
-using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Memory;
 using Microsoft.ML.VideoAlignment.Runs;
@@ -11,7 +8,7 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.MLNet;
 
-/// <summary>One training run: options resolved for a model and a reward, and the trainer that follows them.</summary>
+/// <summary>Trains a model under options, and keeps the model, its reward and its devices in order around it.</summary>
 /// <param name="Model">The model to align.</param>
 /// <param name="Reward">What to align to.</param>
 /// <param name="Options">The validated options.</param>
@@ -29,16 +26,20 @@ internal sealed record AlignmentRun(
     /// <summary>The device that trains; null: where the model is.</summary>
     public Device? TrainingDevice { get; init; }
 
-    public SamplingSettings Sampling { get; } = Options.ResolveSampling(Model);
-
-    public GradientWindow Window { get; } = Options.ResolveWindow(Model);
-
-    public RewardFrames Frames { get; } = Options.ResolveFrames(Reward);
-
-    public RewardLoss Loss { get; } = Options.Loss ?? RewardLoss.ForReward(Reward.Contract);
+    /// <summary>What watches, interrupts and saves the run.</summary>
+    public RunControl Control { get; init; } = new();
 
     /// <summary>The folder that the run's states are written to and resumed from; null: none.</summary>
     public RunFolder? Folder { get; init; }
+
+    /// <summary>The run as trainers see it.</summary>
+    public TrainingRun Training { get; } = TrainingRun.Create(Model, Reward, Options, Seed, ValidationPrompts);
+
+    /// <summary>The algorithm, with what the model decides filled in.</summary>
+    public IAlgorithm Algorithm { get; } = Options.Algorithm.Definition.ResolveFor(Model);
+
+    /// <summary>The layers to adapt.</summary>
+    public LoraTargets LoraTargets { get; } = Options.Lora.TargetsFor(Model.LoraVocabulary);
 
     /// <summary>Trains, with exclusive use of the model's adapter slots.</summary>
     /// <param name="onStep">Receives the figures of each step.</param>
@@ -57,22 +58,30 @@ internal sealed record AlignmentRun(
         using IDisposable used = RewardDevices.Use(Reward, Model.Device, alone: Options.OffloadsIdleNetworks(Model));
         (ActivationMemory activations, bool steps) = (Model.Activations, Model.RecomputeSteps);
         using var generator = new Generator(unchecked((ulong)Seed) ^ FactorStream);
-        using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, Options.LoraTargetsFor(Model), Options.LoraRank, Options.LoraAlpha, generator);
-        if (Options.CheckpointFolder is { } folder)
+        using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, LoraTargets, Options.Lora.Rank, Options.Lora.Alpha, generator);
+        if (Control.CheckpointFolder is { } folder)
         {
-            WritableFolder.Require(folder, nameof(Options.CheckpointFolder), AdapterFile.Write(adapters));
+            WritableFolder.Require(folder, nameof(Control.CheckpointFolder), AdapterFile.Write(adapters));
         }
 
         CpuOffloader? idle = Idle();
         using IDisposable context = RunContext.Begin(Model.Device.type);
         using IDisposable? offloading = idle is null ? null : RunContext.Observe(idle);
-        using AlignmentTrainer trainer = Trainer(adapters, ForAlgorithm(Settings() with { Checkpoint = Keep }));
+        using AlignmentTrainer trainer = Algorithm.CreateTrainer(
+            Training with
+            {
+                Control = Control,
+                Folder = Folder,
+                Checkpoint = Control.CheckpointFolder is null ? null : Keep,
+                RecoveryFolders = [.. new[] { Control.CheckpointFolder, Control.RunFolder }.OfType<string>(), TemporaryFolder],
+            },
+            adapters);
         return trainer.RunRescued(() =>
         {
             T result;
             try
             {
-                (Model.Activations, Model.RecomputeSteps) = (Options.Activations, Options.Recompute == ActivationRecompute.Steps);
+                (Model.Activations, Model.RecomputeSteps) = (Options.Memory.Activations, Options.Memory.Recompute == ActivationRecompute.Steps);
                 result = complete(Run());
             }
             catch (Exception)
@@ -87,10 +96,10 @@ internal sealed record AlignmentRun(
 
         AlignmentOutcome Run()
         {
-            int done = trainer.Train(Prompts, Report, warn, Options.CancellationToken);
-            if (trainer is DiffusionDpoTrainer { Ties: > 0 and var ties })
+            int done = trainer.Train(Prompts, Report, warn, Control.CancellationToken);
+            foreach (string note in trainer.ClosingNotes)
             {
-                warn($"{ties} prompts gave no pair: all of their videos scored alike.");
+                warn(note);
             }
 
             return new AlignmentOutcome
@@ -135,20 +144,20 @@ internal sealed record AlignmentRun(
         void Keep(int step)
         {
             byte[] content = AdapterFile.Write(adapters);
-            Directory.CreateDirectory(Options.CheckpointFolder!);
-            AtomicFile.Write(Path.Combine(Options.CheckpointFolder!, $"step-{step}.safetensors"), stream => stream.Write(content));
+            Directory.CreateDirectory(Control.CheckpointFolder!);
+            AtomicFile.Write(Path.Combine(Control.CheckpointFolder!, $"step-{step}.safetensors"), stream => stream.Write(content));
         }
 
         void Report(TrainingStep step) => onStep(new VideoAlignmentProgress
         {
             Step = step.Step,
-            Steps = Options.Steps,
+            Steps = Options.Optimizer.Steps,
             Reward = step.Reward,
             Loss = step.Loss,
             GradientNorm = step.GradientNorm,
             ValidationReward = step.ValidationReward,
             RewardQueries = trainer.Work.RewardQueries,
-            HeldOutQueries = trainer.Work.ValidationQueries,
+            ValidationQueries = trainer.Work.ValidationQueries,
             DenoiserEvaluations = trainer.Work.DenoiserEvaluations,
             PeakBytes = PeakMemory.Measure(),
             Elapsed = step.Elapsed,
@@ -168,53 +177,4 @@ internal sealed record AlignmentRun(
             Model.Networks[name].to(place);
         }
     });
-
-    private AlignmentTrainer Trainer(LoraAdapters adapters, TrainingSettings settings) => settings switch
-    {
-        DdpoSettings ddpo => new DdpoTrainer(Model, Reward, adapters, ddpo),
-        DiffusionDpoSettings dpo => new DiffusionDpoTrainer(Model, Reward, adapters, dpo),
-        _ => new RewardGradientTrainer(Model, Reward, adapters, (RewardGradientSettings)settings),
-    };
-
-    /// <summary>Extends settings by what the algorithm's own trainer needs.</summary>
-    /// <param name="settings">The settings that are common to all algorithms.</param>
-    /// <returns>The settings of the algorithm's trainer.</returns>
-    public TrainingSettings ForAlgorithm(RewardGradientSettings settings) => Options.Algorithm switch
-    {
-        AlignmentAlgorithm.Policy(var ddpo) => new DdpoSettings(settings, ddpo, Frames, Loss),
-        AlignmentAlgorithm.Preferences(var dpo) => new DiffusionDpoSettings(settings, dpo, Frames, Loss),
-        _ => settings,
-    };
-
-    /// <summary>Makes the trainer's settings from the options that do not belong to one algorithm.</summary>
-    public RewardGradientSettings Settings() => new()
-    {
-        Sampling = Sampling,
-        Window = Window,
-        Frames = Frames,
-        FramesPerDecode = Options.FramesPerDecode,
-        CarryGradientAcrossSegments = Options.CarryGradientAcrossSegments,
-        Loss = Loss,
-        Steps = Options.Steps,
-        BatchSize = Options.BatchSize,
-        AccumulationSteps = Options.AccumulationSteps,
-        LearningRate = Options.LearningRate,
-        Beta1 = Options.Beta1,
-        Beta2 = Options.Beta2,
-        Epsilon = Options.Epsilon,
-        WeightDecay = Options.WeightDecay,
-        OptimizerState = Options.OptimizerState,
-        MaxGradientNorm = Options.MaxGradientNorm,
-        Seed = unchecked((ulong)Seed),
-        ValidationPrompts = ValidationPrompts,
-        ValidateEvery = Options.HeldOutEvery,
-        KeepBest = Options.KeepBest,
-        EarlyStopPatience = Options.EarlyStopPatience,
-        EmaDecay = Options.EmaDecay,
-        CheckpointEvery = Options.CheckpointFolder is null ? null : Options.CheckpointEvery,
-        KlWeight = Options.KlWeight,
-        RunFolder = Folder,
-        StateEvery = Options.StateEvery,
-        RecoveryFolders = [.. new[] { Options.CheckpointFolder, Options.RunFolder }.OfType<string>(), TemporaryFolder],
-    };
 }

@@ -1,6 +1,7 @@
 using Microsoft.ML.Runtime;
 using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Runs;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.MLNet;
 
@@ -19,16 +20,17 @@ internal static class Log
     public static void Plan(IChannel channel, AlignmentRun run, Device device, ThreadUse? threads)
     {
         VideoAlignmentOptions options = run.Options;
-        VideoSize size = run.Sampling.Size;
-        string gradient = options.Algorithm.NeedsRewardGradient ? $"gradient in {run.Window}" : $"{options.Algorithm}";
-        int layers = options.LoraTargetsFor(run.Model).Select(run.Model.Denoiser).Count;
+        SamplingSettings sampling = run.Training.Sampling;
+        VideoSize size = sampling.Size;
+        int layers = run.LoraTargets.Select(run.Model.Denoiser).Count;
         Inform(
             channel,
             $"Aligning {run.Model.Family} ({run.Model.Source}) to '{run.Reward.Name}' on {device}{(threads is null ? "" : $" with {threads.Describe()}")}: "
-            + $"{run.Prompts.Count} prompts, videos of {size.Frames} x {size.Height} x {size.Width}, {run.Sampling.Steps} denoising steps, {gradient}, "
-            + $"frames {run.Frames}, guidance {run.Sampling.GuidanceScale}, LoRA rank {options.LoraRank} alpha {options.LoraAlpha} in {layers} layers, "
-            + $"{options.Steps} optimizer steps of {options.BatchSize * options.AccumulationSteps} videos, learning rate {options.LearningRate}, "
-            + $"{run.Loss}, seed {run.Seed}.");
+            + $"{run.Prompts.Count} prompts, videos of {size.Frames} x {size.Height} x {size.Width}, {sampling.Steps} denoising steps, "
+            + $"{run.Algorithm}, frames {run.Training.Frames}, guidance {sampling.GuidanceScale}, LoRA rank {options.Lora.Rank} alpha "
+            + $"{options.Lora.Alpha} in {layers} layers, "
+            + $"{options.Optimizer.Steps} optimizer steps of {options.Optimizer.VideosPerStep} videos, "
+            + $"learning rate {options.Optimizer.LearningRate}, {run.Training.Loss}, seed {run.Seed}.");
         if (threads?.Excess() is { } excess)
         {
             channel.Warning(MessageSensitivity.None, "{0}", excess);
@@ -47,15 +49,16 @@ internal static class Log
     /// <summary>Says where an interrupted run resumes; writes nothing for a new run.</summary>
     /// <param name="channel">The log.</param>
     /// <param name="folder">The run's folder; null: none.</param>
-    /// <param name="options">The run's options.</param>
-    public static void Resume(IChannel channel, RunFolder? folder, VideoAlignmentOptions options)
+    /// <param name="steps">The run's optimizer steps.</param>
+    /// <param name="path">The folder's path as the user gave it.</param>
+    public static void Resume(IChannel channel, RunFolder? folder, int steps, string? path)
     {
         if (folder?.Found is { } state)
         {
             string file = Path.GetFileName(state.Location);
-            Inform(channel, state.Step < options.Steps
-                ? $"Resuming after step {state.Step} of {options.Steps}, from {file} in RunFolder '{options.RunFolder}'."
-                : $"The run in RunFolder '{options.RunFolder}' has done its {state.Step} steps ({file}): it is not trained again. "
+            Inform(channel, state.Step < steps
+                ? $"Resuming after step {state.Step} of {steps}, from {file} in RunFolder '{path}'."
+                : $"The run in RunFolder '{path}' has done its {state.Step} steps ({file}): it is not trained again. "
                     + "Set more Steps to continue it.");
         }
     }
@@ -70,13 +73,14 @@ internal static class Log
         {
             InformPlainly(
                 channel,
-                $"Stopped after step {outcome.Steps} of {options.Steps}: the last {options.EarlyStopPatience} measurements on the validation prompts "
-                + "were no better than the best.");
+                $"Stopped after step {outcome.Steps} of {options.Optimizer.Steps}: the last {options.Validation.EarlyStopPatience} measurements on the "
+                + "validation prompts were no better than the best.");
         }
-        else if (outcome.Steps < options.Steps)
+        else if (outcome.Steps < options.Optimizer.Steps)
         {
             channel.Warning(
-                MessageSensitivity.None, "Canceled: the transformer has the weights of step {0} of {1}.", outcome.KeptStep ?? outcome.Steps, options.Steps);
+                MessageSensitivity.None, "Canceled: the transformer has the weights of step {0} of {1}.", outcome.KeptStep ?? outcome.Steps,
+                options.Optimizer.Steps);
         }
 
         if (outcome.KeptStep is { } kept)

@@ -1,4 +1,5 @@
 using Microsoft.ML.Runtime;
+using Microsoft.ML.VideoAlignment.Algorithms;
 
 namespace Microsoft.ML.VideoAlignment.MLNet;
 
@@ -13,7 +14,7 @@ internal static class RewardProbe
     /// <exception cref="RewardContractException">The reward cannot train the model; the message says why and what to try.</exception>
     public static int RequireTrainable(VideoReward reward, VideoAlignmentOptions options, VideoDiffusionModel model)
     {
-        (RewardContract contract, AlignmentAlgorithm algorithm) = (reward.Contract, options.Algorithm);
+        (RewardContract contract, IAlgorithm algorithm) = (reward.Contract, options.Algorithm.Definition);
         int available = options.ResolveSampling(model).RewardFrameCount(model), shown = options.ResolveFrames(reward).Count(available);
         if (algorithm.NeedsRewardGradient && !contract.IsDifferentiable)
         {
@@ -40,8 +41,9 @@ internal static class RewardProbe
     {
         int most = available / contract.FrameMultiple * contract.FrameMultiple;
         return most >= contract.MinimumFrames && most > 0
-            ? $"Show it another number ({nameof(VideoAlignmentOptions.RewardFrames)} = {nameof(RewardFrames)}.{nameof(RewardFrames.Spaced)}({most}))."
-            : $"Make longer videos ({nameof(VideoAlignmentOptions.Frames)}).";
+            ? $"Show it another number ({nameof(VideoAlignmentOptions.Reward)}.{nameof(RewardOptions.Frames)} = "
+                + $"{nameof(RewardFrames)}.{nameof(RewardFrames.Spaced)}({most}))."
+            : $"Make longer videos ({nameof(VideoAlignmentOptions.Sampling)}.{nameof(VideoSamplingOptions.Frames)}).";
     }
 
     /// <summary>Tells whether videos of a number of frames fit a contract.</summary>
@@ -59,7 +61,7 @@ internal static class RewardProbe
     /// <param name="channel">The log, for warnings.</param>
     /// <exception cref="RewardContractException">The score has the wrong shape, is not finite, or carries no gradient where one is needed.</exception>
     public static void Run(
-        VideoReward reward, Device device, int shown, VideoSize size, IReadOnlyList<string> prompts, AlignmentAlgorithm algorithm, IChannel channel)
+        VideoReward reward, Device device, int shown, VideoSize size, IReadOnlyList<string> prompts, IAlgorithm algorithm, IChannel channel)
     {
         using IDisposable used = RewardDevices.Use(reward, device);
         var check = RewardContractCheck.Run(reward, device, shown, size.Height, size.Width, algorithm.NeedsRewardGradient, prompts: prompts);

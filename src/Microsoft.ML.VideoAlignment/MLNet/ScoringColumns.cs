@@ -34,8 +34,8 @@ internal sealed record ScoringColumns(string Output, string Video, string? Promp
                 nameof(inputSchema),
                 $"Schema mismatch for input column '{Video}': the reward '{reward.Name}' takes at least {reward.Contract.MinimumFrames} frames, a multiple "
                 + $"of {reward.Contract.FrameMultiple}, got {video.Type}. "
-                + $"Make videos of such a length, or measure during training: {nameof(VideoAlignmentOptions)}.{nameof(VideoAlignmentOptions.HeldOutData)} "
-                + $"shows the reward what {nameof(VideoAlignmentOptions.RewardFrames)} chooses.");
+                + $"Make videos of such a length, or measure during training: {nameof(VideoAlignmentOptions.Validation)}.{nameof(ValidationOptions.Data)} "
+                + $"shows the reward what {nameof(VideoAlignmentOptions.Reward)}.{nameof(RewardOptions.Frames)} chooses.");
     }
 }
 

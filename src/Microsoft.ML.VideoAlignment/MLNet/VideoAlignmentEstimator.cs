@@ -24,7 +24,7 @@ namespace Microsoft.ML.VideoAlignment;
 /// The model and the reward belong to the caller, who disposes them after the transformers that use them. Fitting moves both to the device that
 /// <c>MLContext.GpuDeviceId</c> and <c>FallbackToCpu</c> name, and the transformer generates there. They may be used from several threads: trainings and
 /// generations of one model run one after another, and work of another context on another device waits and then moves the model, there and back each time.
-/// Where that is often, load the model once for each device. With <see cref="VideoAlignmentOptions.RunFolder"/> fitting resumes where it was interrupted.
+/// Where that is often, load the model once for each device. With <see cref="RunControl.RunFolder"/> fitting resumes where it was interrupted.
 /// Fitting twice gives the same weights, bit for bit, on one machine.
 /// </remarks>
 public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransformer>
@@ -34,11 +34,13 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     private readonly VideoDiffusionModel _model;
     private readonly VideoReward _reward;
     private readonly VideoAlignmentOptions _options;
+    private readonly RunControl _control;
     private readonly int? _seed;
     private readonly int _randomSeed;
 
     internal VideoAlignmentEstimator(
-        IHostEnvironment environment, AlignmentColumns columns, VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options)
+        IHostEnvironment environment, AlignmentColumns columns, VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options,
+        RunControl control)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(reward);
@@ -46,12 +48,13 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         AlignmentColumns.RequireNames(columns.Output, columns.Prompt, model, reward);
         ArgumentNullException.ThrowIfNull(options);
         options.ValidateFor(model);
+        control.Validate();
         LoaderRegistration.Register(environment);
         _host = environment.Register(nameof(VideoAlignmentEstimator));
         _columns = columns;
         _model = model;
         _reward = reward;
-        _options = options;
+        (_options, _control) = (options, control);
         _seed = options.Seed ?? MlNetInterop.Seed(environment);
         _randomSeed = _seed ?? _host.Rand.Next();
     }
@@ -59,7 +62,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     /// <summary>Trains the LoRA weights.</summary>
     /// <param name="input">A table with the columns that the estimator reads.</param>
     /// <returns>
-    /// The transformer with the weights of the last step, or of the best one (<see cref="VideoAlignmentOptions.KeepBest"/>); after a cancellation, of the last
+    /// The transformer with the weights of the last step, or of the best one (<see cref="ValidationOptions.KeepBest"/>); after a cancellation, of the last
     /// finished step.
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type. Nothing has been done then.</exception>
@@ -75,20 +78,20 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     /// <exception cref="UnauthorizedAccessException">A prompt names a file outside the folder.</exception>
     /// <exception cref="InvalidOperationException">The table is empty, or the GPU asked for does not exist.</exception>
     /// <exception cref="ObjectDisposedException">The model or the reward has been disposed.</exception>
-    /// <exception cref="IOException"><see cref="VideoAlignmentOptions.CheckpointFolder"/> cannot be written. No step has begun then.</exception>
+    /// <exception cref="IOException"><see cref="RunControl.CheckpointFolder"/> cannot be written. No step has begun then.</exception>
     /// <exception cref="RunFolderException">
-    /// <see cref="VideoAlignmentOptions.RunFolder"/> cannot be written, is in use by another run, belongs to a run that this one cannot continue, or has no
+    /// <see cref="RunControl.RunFolder"/> cannot be written, is in use by another run, belongs to a run that this one cannot continue, or has no
     /// state that can be read. No step has begun then.
     /// </exception>
     /// <exception cref="InsufficientMemoryException">
     /// Memory ran out; the message says what the run is estimated to take, and which options make it smaller. Where a step had begun, the
     /// <see cref="Exception.InnerException"/> is a <see cref="TrainingStepException"/> with the weights. Or no plan meets
-    /// <see cref="VideoAlignmentOptions.MemoryBudget"/>.
+    /// <see cref="MemoryOptions.Budget"/>.
     /// </exception>
     /// <exception cref="TrainingStepException">
     /// Something failed after the first step had begun: a number was not finite, or the reward, a measurement, a checkpoint,
-    /// <see cref="VideoAlignmentOptions.Progress"/> or the log threw (also an <see cref="OperationCanceledException"/> that
-    /// <see cref="VideoAlignmentOptions.CancellationToken"/> did not ask for). The exception contains the weights that the last finished step would have
+    /// <see cref="RunControl.Progress"/> or the log threw (also an <see cref="OperationCanceledException"/> that
+    /// <see cref="RunControl.CancellationToken"/> did not ask for). The exception contains the weights that the last finished step would have
     /// returned, and names a file with them. Where latents or frames were not finite it is caused by a <see cref="NotFiniteNumberException"/> that names the
     /// step or stage, the row and its prompt.
     /// </exception>
@@ -104,20 +107,22 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         void Inform(string message) => Log.Inform(channel, message);
         var images = new PromptImages(_model, sampling, Inform);
         IReadOnlyList<VideoPrompt> rows = _columns.Read(input, images);
-        IReadOnlyList<VideoPrompt> heldOut =
-            [.. _options.HeldOutPrompts.Select(prompt => images.Resolve(prompt)), .. _options.HeldOutData is { } data ? _columns.Read(data, images) : []];
-        string[] texts = [.. rows.Concat(heldOut).Select(row => row.Text)];
+        IReadOnlyList<VideoPrompt> validation =
+        [
+            .. _options.Validation.Prompts.Select(prompt => images.Resolve(prompt)), .. _options.Validation.Data is { } data ? _columns.Read(data, images) : [],
+        ];
+        string[] texts = [.. rows.Concat(validation).Select(row => row.Text)];
         string Describe(string prompt) => _model.RewardText(prompt, sampling.SegmentCount);
         _reward.RequirePrompts([.. texts.Select(Describe)]);
 
         Device device = Devices.Choose(_host, channel);
-        Log.Warn(channel, [.. IneffectiveOptions.FindInSampling(_options, _model), .. IneffectiveOptions.FindInTraining(_options, _model, _reward, device)]);
+        Log.Warn(channel, IneffectiveOptions.FindInAlignment(_options, _control, _model, _reward, device));
         AdapterHost.ForModel(_model).MoveTo(device);
-        using RunFolder? folder = _options.RunFolder is { } path ? RunFolder.Open(path, warning => Log.Warn(channel, warning)) : null;
+        using RunFolder? folder = _control.RunFolder is { } path ? RunFolder.Open(path, warning => Log.Warn(channel, warning)) : null;
         VideoAlignmentOptions options = PlanMemory(Inform);
         OutOfMemoryAdvice.Run(
             _model, options, _reward,
-            () => RewardProbe.Run(_reward, device, shown, sampling.VideoSize(_model), [.. texts.Select(Describe)], options.Algorithm, channel));
+            () => RewardProbe.Run(_reward, device, shown, sampling.VideoSize(_model), [.. texts.Select(Describe)], options.Algorithm.Definition, channel));
         foreach (string prompt in texts.Distinct())
         {
             if (_model.CountTruncated(prompt, sampling.SegmentCount) is > 0 and var tokens)
@@ -128,12 +133,17 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
 
         // Where no seed was asked for, a resumed run keeps the one it had.
         int seed = _seed ?? folder?.Found?.Seed ?? _randomSeed;
-        var run = new AlignmentRun(_model, _reward, options, seed, rows, heldOut, Devices.TemporaryFolder(_host)) { Folder = folder, TrainingDevice = device };
+        var run = new AlignmentRun(_model, _reward, options, seed, rows, validation, Devices.TemporaryFolder(_host))
+        {
+            Control = _control,
+            Folder = folder,
+            TrainingDevice = device,
+        };
         folder?.Compare(AlignmentFingerprint.From(run), warning => Log.Warn(channel, warning));
         Log.Warn(channel, run.Model.LoadNotes);
         ThreadUse? threads = device.type == DeviceType.CPU ? ThreadUse.StartMeasuring() : null;
         Log.Plan(channel, run, device, threads);
-        Log.Resume(channel, folder, options);
+        Log.Resume(channel, folder, options.Optimizer.Steps, _control.RunFolder);
         return OutOfMemoryAdvice.Run(_model, options, _reward, () => run.Train(
             step =>
             {
@@ -143,13 +153,13 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
                     Inform(advice);
                 }
 
-                options.Progress?.Report(step);
+                _control.Progress?.Report(step);
             },
             warning => Log.Warn(channel, warning),
             outcome =>
             {
                 Log.End(channel, outcome, options);
-                var aligned = new AlignedModel(_model, ownsModel: false, outcome.Adapters, run.Sampling, seed, device: device);
+                var aligned = new AlignedModel(_model, ownsModel: false, outcome.Adapters, run.Training.Sampling, seed, device: device);
                 return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Create(run, outcome), options.IncludeBaseModel);
             }));
     }
@@ -157,12 +167,12 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     // The options of the run: those of a memory plan where there is a budget.
     private VideoAlignmentOptions PlanMemory(Action<string> inform)
     {
-        if (_options.MemoryBudget is not { } budget)
+        if (_options.Memory.Budget is not { } budget)
         {
             return _options;
         }
 
-        var plan = MemoryPlan.For(_model, _options, budget, _reward);
+        var plan = MemoryPlan.Create(_model, _options, budget, _reward);
         inform(plan.Describe());
         return plan.Options;
     }

@@ -13,7 +13,7 @@ namespace Microsoft.ML.VideoAlignment;
 /// read; rows are generated one after another, and each only once while a cursor is on it.
 /// </summary>
 /// <remarks>
-/// The noise of a row is a function of the run's seed, the prompt and the seed column (<see cref="VideoAlignmentOptions.SeedColumnName"/>), and of nothing
+/// The noise of a row is a function of the run's seed, the prompt and the seed column (<see cref="VideoSamplingOptions.SeedColumnName"/>), and of nothing
 /// else: the same row gives the same video whatever the order of reading, and in a <c>PredictionEngine</c>.
 /// A video that is not finite is never returned: reading it throws <see cref="NotFiniteNumberException"/>, which names the denoising step or the decoder, and
 /// the prompt. A fitted transformer borrows the model that was given to the estimator and never disposes it; a loaded one owns the model it loaded, unless a

@@ -26,21 +26,22 @@ public sealed class VideoGenerationEstimator : IEstimator<VideoAlignmentTransfor
     private readonly IHost _host;
     private readonly AlignmentColumns _columns;
     private readonly VideoDiffusionModel _model;
-    private readonly VideoAlignmentOptions _options;
+    private readonly VideoSamplingOptions _sampling;
     private readonly IReadOnlyList<VideoLora> _loras;
     private readonly int _seed;
+    private readonly bool _includeBaseModel;
 
     internal VideoGenerationEstimator(
-        IHostEnvironment environment, AlignmentColumns columns, VideoDiffusionModel model, VideoAlignmentOptions options, IReadOnlyList<VideoLora> loras)
+        IHostEnvironment environment, AlignmentColumns columns, VideoDiffusionModel model, VideoSamplingOptions sampling, IReadOnlyList<VideoLora> loras,
+        int? seed, bool includeBaseModel)
     {
         ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(options);
         AlignmentColumns.RequireNames(columns.Output, columns.Prompt, model, reward: null);
-        options.ValidateFor(model);
+        sampling.ValidateFor(model);
         LoaderRegistration.Register(environment);
         _host = environment.Register(nameof(VideoGenerationEstimator));
-        (_columns, _model, _options, _loras) = (columns, model, options, loras);
-        _seed = options.Seed ?? MlNetInterop.Seed(environment) ?? _host.Rand.Next();
+        (_columns, _model, _sampling, _loras, _includeBaseModel) = (columns, model, sampling, loras, includeBaseModel);
+        _seed = seed ?? MlNetInterop.Seed(environment) ?? _host.Rand.Next();
     }
 
     /// <summary>Reads the LoRA files and checks the table's columns; nothing is trained.</summary>
@@ -63,13 +64,13 @@ public sealed class VideoGenerationEstimator : IEstimator<VideoAlignmentTransfor
             Log.Warn(channel, notes);
         }
 
-        Log.Warn(channel, IneffectiveOptions.FindInSampling(_options, _model));
+        Log.Warn(channel, IneffectiveOptions.FindInGeneration(_sampling, _includeBaseModel, _model));
         Device device = Devices.Choose(_host, channel);
         AdapterHost.ForModel(_model).MoveTo(device);
-        var generated = new AlignedModel(_model, ownsModel: false, adapters, _options.ResolveSampling(_model), _seed, device: device);
+        var generated = new AlignedModel(_model, ownsModel: false, adapters, _sampling.Resolve(_model), _seed, device: device);
         IEnumerable<JsonNode> files = _loras.Select(lora => new JsonObject { ["file"] = Path.GetFileName(lora.Path), ["strength"] = lora.Strength });
         var record = new JsonObject { ["loraFiles"] = new JsonArray([.. files]) };
-        return new VideoAlignmentTransformer(_host, _columns, generated, record, _options.IncludeBaseModel);
+        return new VideoAlignmentTransformer(_host, _columns, generated, record, _includeBaseModel);
     }
 
     /// <inheritdoc/>

@@ -18,7 +18,7 @@ public sealed record MemoryEstimate
 
     /// <summary>
     /// LoRA factors, their gradients and AdamW's two moments: 16 bytes a number, or 10.03 with moments in 8 bits; 4 more each for a running mean
-    /// (<see cref="VideoAlignmentOptions.EmaDecay"/>) and, on the CPU, for the best so far (<see cref="VideoAlignmentOptions.KeepBest"/>).
+    /// (<see cref="OptimizerOptions.EmaDecay"/>) and, on the CPU, for the best so far (<see cref="ValidationOptions.KeepBest"/>).
     /// </summary>
     public required long Adapters { get; init; }
 
@@ -52,7 +52,7 @@ public sealed record MemoryEstimate
     public required long Backward { get; init; }
 
     /// <summary>Peak while validation videos are generated and scored; 0: there are none.</summary>
-    public required long HeldOut { get; init; }
+    public required long Validation { get; init; }
 
     /// <summary>Peak of generating one video, which has no graph and is decoded part by part.</summary>
     public required long Generation { get; init; }
@@ -72,7 +72,7 @@ public sealed record MemoryEstimate
     private (string Name, long Bytes)[] Phases =>
     [
         ("denoising without gradient", Sampling), ("gradient steps", GradientSteps), ("decoding for the reward", Decode), ("scoring", Scoring),
-        ("the backward pass", Backward), ("validation", HeldOut),
+        ("the backward pass", Backward), ("validation", Validation),
     ];
 
     /// <summary>The parts whose sum is <see cref="Peak"/>.</summary>

@@ -13,7 +13,7 @@ public sealed record MemoryPlan
     {
     }
 
-    /// <summary>The options to train with: those given, with the plan's <see cref="VideoAlignmentOptions.Recompute"/> and the like.</summary>
+    /// <summary>The options to train with: those given, with the plan's <see cref="MemoryOptions.Recompute"/> and the like.</summary>
     public required VideoAlignmentOptions Options { get; init; }
 
     /// <summary>The estimate for <see cref="Options"/>.</summary>
@@ -40,7 +40,7 @@ public sealed record MemoryPlan
     /// <exception cref="InsufficientMemoryException">
     /// No plan fits; the message gives the least possible peak, its largest part, and what would lower it.
     /// </exception>
-    public static MemoryPlan For(VideoDiffusionModel model, VideoAlignmentOptions options, long budgetBytes, VideoReward? reward = null)
+    public static MemoryPlan Create(VideoDiffusionModel model, VideoAlignmentOptions options, long budgetBytes, VideoReward? reward = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
@@ -68,7 +68,7 @@ public sealed record MemoryPlan
     /// <inheritdoc/>
     public override string ToString() => Describe();
 
-    internal static MemoryPlan Create(VideoAlignmentOptions options, MemoryEstimate estimate, long budget, IReadOnlyList<MemoryPlanStep> steps) =>
+    internal static MemoryPlan From(VideoAlignmentOptions options, MemoryEstimate estimate, long budget, IReadOnlyList<MemoryPlanStep> steps) =>
         new() { Options = options, Estimate = estimate, BudgetBytes = budget, Steps = steps };
 }
 

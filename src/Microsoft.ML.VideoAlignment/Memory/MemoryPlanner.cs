@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Algorithms;
 
 namespace Microsoft.ML.VideoAlignment.Memory;
@@ -18,14 +19,15 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
     // A change of the options, and its name in the plan.
     private sealed record MemoryOption(string Name, Func<VideoAlignmentOptions, VideoAlignmentOptions> Apply);
 
-    /// <summary>Searches as <see cref="MemoryPlan.For"/> describes.</summary>
+    /// <summary>Searches as <see cref="MemoryPlan.Create"/> describes.</summary>
     /// <exception cref="InsufficientMemoryException">No plan fits.</exception>
     public MemoryPlan Find()
     {
-        VideoAlignmentOptions plain = options with { MemoryBudget = null, Recompute = ActivationRecompute.None, OffloadActivations = false };
+        VideoAlignmentOptions plain =
+            options with { Memory = options.Memory with { Budget = null, Recompute = ActivationRecompute.None, OffloadActivations = false } };
         MemoryEstimate best = Try("everything kept", plain);
         var kept = new List<MemoryOption>();
-        foreach (MemoryOption change in MemoryOptions())
+        foreach (MemoryOption change in Changes())
         {
             if (best.Peak <= budget)
             {
@@ -59,48 +61,57 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
             }
         }
 
-        return MemoryPlan.Create(Apply(plain, kept), best, budget, _tried);
+        return MemoryPlan.From(Apply(plain, kept), best, budget, _tried);
     }
 
     // What has an effect for the algorithm, in order of the time it costs; what changes numbers is last.
-    private IEnumerable<MemoryOption> MemoryOptions()
+    private IEnumerable<MemoryOption> Changes()
     {
-        bool gpu = model.Device.type == DeviceType.CUDA, follows = options.Algorithm.NeedsRewardGradient;
-        int shown = !follows ? 1 : options.ResolveFrames(reward).Count(options.ResolveSampling(model).RewardFrameCount(model));
-        for (int frames = (Math.Min(shown, options.FramesPerDecode ?? shown) + 1) / 2; frames >= 1 && shown > 1; frames = frames == 1 ? 0 : (frames + 1) / 2)
+        bool gpu = model.Device.type == DeviceType.CUDA, follows = options.Algorithm.Definition.NeedsRewardGradient;
+        foreach (int count in follows ? SmallerDecodes() : [])
         {
-            int count = frames;
-            if (count < (options.FramesPerDecode ?? shown))
-            {
-                string name = string.Create(CultureInfo.InvariantCulture, $"{nameof(options.FramesPerDecode)} = {count}");
-                yield return new MemoryOption(name, given => given with { FramesPerDecode = count });
-            }
+            yield return Saving($"{OptionFaults.Name(options.Memory.FramesPerDecode)} = {count}", memory => memory with { FramesPerDecode = count });
         }
 
-        if (gpu && follows && !options.OffloadIdleNetworks && options.SegmentCount == 1)
+        if (gpu && follows && !options.Memory.OffloadIdleNetworks && options.Sampling.SegmentCount == 1)
         {
-            yield return new MemoryOption($"{nameof(options.OffloadIdleNetworks)} = true", given => given with { OffloadIdleNetworks = true });
+            yield return Saving($"{OptionFaults.Name(options.Memory.OffloadIdleNetworks)} = true", memory => memory with { OffloadIdleNetworks = true });
         }
 
-        yield return new MemoryOption(
-            $"{nameof(options.Recompute)} = {ActivationRecompute.Blocks}", given => given with { Recompute = ActivationRecompute.Blocks });
+        string recompute = OptionFaults.Name(options.Memory.Recompute);
+        yield return Saving($"{recompute} = {ActivationRecompute.Blocks}", memory => memory with { Recompute = ActivationRecompute.Blocks });
         if (gpu)
         {
-            yield return new MemoryOption(
-                $"{nameof(options.OffloadActivations)} = true", given => given with { Recompute = ActivationRecompute.Blocks, OffloadActivations = true });
+            yield return Saving(
+                $"{OptionFaults.Name(options.Memory.OffloadActivations)} = true",
+                memory => memory with { Recompute = ActivationRecompute.Blocks, OffloadActivations = true });
         }
 
-        // Diffusion-DPO's call with gradient is not a denoising step: none leads to it, and it leads to none.
-        if (options.Algorithm is not AlignmentAlgorithm.Preferences)
+        if (options.Algorithm.Definition.DenoisesWithGradient)
         {
-            yield return new MemoryOption(
-                $"{nameof(options.Recompute)} = {ActivationRecompute.Steps}", given => given with { Recompute = ActivationRecompute.Steps });
+            yield return Saving($"{recompute} = {ActivationRecompute.Steps}", memory => memory with { Recompute = ActivationRecompute.Steps });
         }
 
-        if (options.OptimizerState != OptimizerState.EightBit)
+        if (options.Optimizer.State != OptimizerState.EightBit)
         {
             yield return new MemoryOption(
-                $"{nameof(options.OptimizerState)} = {OptimizerState.EightBit}", given => given with { OptimizerState = OptimizerState.EightBit });
+                $"{OptionFaults.Name(options.Optimizer.State)} = {OptimizerState.EightBit}",
+                given => given with { Optimizer = given.Optimizer with { State = OptimizerState.EightBit } });
+        }
+    }
+
+    private static MemoryOption Saving(FormattableString name, Func<MemoryOptions, MemoryOptions> apply) =>
+        new(FormattableString.Invariant(name), given => given with { Memory = apply(given.Memory) });
+
+    // Numbers of frames that are decoded together, each half of the one before, down to 1.
+    private IEnumerable<int> SmallerDecodes()
+    {
+        int shown = options.ResolveFrames(reward).Count(options.ResolveSampling(model).RewardFrameCount(model));
+        int frames = Math.Min(shown, options.Memory.FramesPerDecode ?? shown);
+        while (frames > 1)
+        {
+            frames = (frames + 1) / 2;
+            yield return frames;
         }
     }
 
@@ -134,19 +145,22 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
             ways.Add($"load the reward with a smaller {nameof(VideoModelOptions.Precision)}");
         }
 
-        if (tried.BatchSize > 1)
+        if (tried.Optimizer.BatchSize > 1)
         {
-            ways.Add($"a smaller {nameof(tried.BatchSize)} (now {tried.BatchSize}), with {nameof(tried.AccumulationSteps)} in its place");
+            ways.Add($"a smaller {OptionFaults.Name(tried.Optimizer.BatchSize)} (now {tried.Optimizer.BatchSize}), with "
+                + $"{OptionFaults.Name(tried.Optimizer.AccumulationSteps)} in its place");
         }
 
-        VideoSize size = tried.ResolveSize(model);
+        VideoSize size = tried.Sampling.ResolveSize(model);
         ways.Add(string.Create(
             CultureInfo.InvariantCulture,
-            $"smaller {nameof(tried.Frames)}, {nameof(tried.Height)} or {nameof(tried.Width)} (now {size.Frames} x {size.Height} x {size.Width})"));
+            $"smaller {OptionFaults.Name(tried.Sampling.Frames)}, {OptionFaults.Name(tried.Sampling.Height)} or {OptionFaults.Name(tried.Sampling.Width)} "
+                + $"(now {size.Frames} x {size.Height} x {size.Width})"));
         if (least.Adapters > 0.2 * least.Peak)
         {
             ways.Add(string.Create(
-                CultureInfo.InvariantCulture, $"a smaller {nameof(tried.LoraRank)} (now {tried.LoraRank}) or fewer {nameof(tried.LoraLayers)}"));
+                CultureInfo.InvariantCulture,
+                    $"a smaller {OptionFaults.Name(tried.Lora.Rank)} (now {tried.Lora.Rank}) or fewer {OptionFaults.Name(tried.Lora.Layers)}"));
         }
 
         string parts = string.Join(", ", least.PeakParts.Select(part => $"{part.Name} {MemoryEstimate.InMegabytes(part.Bytes)}"));

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Memory;
@@ -71,7 +72,10 @@ internal static class OutOfMemoryAdvice
         catch (Exception exception) when (exception is not InsufficientMemoryException && Caused(exception))
         {
             VideoSize size = sampling.Size;
-            var options = new VideoAlignmentOptions { Frames = size.Frames, Height = size.Height, Width = size.Width, GuidanceScale = sampling.GuidanceScale };
+            var options = new VideoAlignmentOptions
+            {
+                Sampling = new() { Frames = size.Frames, Height = size.Height, Width = size.Width, GuidanceScale = sampling.GuidanceScale },
+            };
             string expected = Estimate(model, options, reward: null) is { } estimate
                 ? $" It is estimated to take {MemoryEstimate.InMegabytes(estimate.GenerationPeak)}."
                 : "";
@@ -83,35 +87,38 @@ internal static class OutOfMemoryAdvice
     private const string HalfWeights = $"weights in half precision ({nameof(VideoModelOptions)}.{nameof(VideoModelOptions.Precision)})";
 
     private static string Smaller(VideoSize size) =>
-        $"smaller {nameof(VideoAlignmentOptions.Frames)}, {nameof(VideoAlignmentOptions.Height)} or {nameof(VideoAlignmentOptions.Width)} "
+        $"smaller {VideoSamplingOptions.Record}.{nameof(VideoSamplingOptions.Frames)}, {nameof(VideoSamplingOptions.Height)} or "
+        + $"{nameof(VideoSamplingOptions.Width)} "
         + $"(now {size.Frames} x {size.Height} x {size.Width})";
 
     private static IEnumerable<string> Advice(VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward reward)
     {
-        if (options.Recompute != ActivationRecompute.Steps)
+        if (options.Memory.Recompute != ActivationRecompute.Steps)
         {
-            ActivationRecompute more = options.Recompute == ActivationRecompute.None ? ActivationRecompute.Blocks : ActivationRecompute.Steps;
-            yield return $"{nameof(options.Recompute)} = {more}";
+            ActivationRecompute more = options.Memory.Recompute == ActivationRecompute.None ? ActivationRecompute.Blocks : ActivationRecompute.Steps;
+            yield return $"{OptionFaults.Name(options.Memory.Recompute)} = {more}";
         }
 
         int shown = options.ResolveFrames(reward).Count(options.ResolveSampling(model).RewardFrameCount(model));
-        if (options.Algorithm.NeedsRewardGradient && shown > 1 && options.FramesPerDecode is not 1)
+        if (options.Algorithm.Definition.NeedsRewardGradient && shown > 1 && options.Memory.FramesPerDecode is not 1)
         {
-            yield return string.Create(CultureInfo.InvariantCulture, $"{nameof(options.FramesPerDecode)} = 1 (now {options.FramesPerDecode ?? shown})");
+            yield return string.Create(CultureInfo.InvariantCulture,
+                $"{OptionFaults.Name(options.Memory.FramesPerDecode)} = 1 (now {options.Memory.FramesPerDecode ?? shown})");
         }
 
-        if (options.BatchSize > 1)
+        if (options.Optimizer.BatchSize > 1)
         {
-            yield return $"a smaller {nameof(options.BatchSize)} (now {options.BatchSize}), with {nameof(options.AccumulationSteps)} in its place";
+            yield return $"a smaller {OptionFaults.Name(options.Optimizer.BatchSize)} (now {options.Optimizer.BatchSize}), with "
+                + $"{OptionFaults.Name(options.Optimizer.AccumulationSteps)} in its place";
         }
 
-        if (options.GradientSteps > 1)
+        foreach (string advice in options.Algorithm.Definition.SaveMemory())
         {
-            yield return string.Create(CultureInfo.InvariantCulture, $"fewer {nameof(options.GradientSteps)} (now {options.GradientSteps})");
+            yield return advice;
         }
 
         yield return HalfWeights;
-        yield return Smaller(options.ResolveSize(model));
+        yield return Smaller(options.Sampling.ResolveSize(model));
     }
 
     // null where no estimate can be made with the memory that is left: the shortage is what must be reported.

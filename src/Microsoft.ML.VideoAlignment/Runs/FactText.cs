@@ -43,11 +43,15 @@ internal static class FactText
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..HashDigits];
     }
 
-    /// <summary>Describes every field of a record, private ones too; fields of records within it as "OUTER.INNER".</summary>
+    /// <summary>
+    /// Describes every field of a record, private ones too; fields of records within it as "OUTER.INNER", unless the record is one kind of several: then as one
+    /// text with its kind.
+    /// </summary>
     /// <param name="value">A record.</param>
     /// <returns>Names and texts, in the order of the names.</returns>
-    public static IEnumerable<(string Name, string Text)> DescribeMembers(object value) => Read(value).SelectMany(field => IsRecord(field.Value)
-        ? DescribeMembers(field.Value!).Select(inner => ($"{field.Name}.{inner.Name}", inner.Text))
+    public static IEnumerable<(string Name, string Text)> DescribeMembers(object value) =>
+        Read(value).SelectMany(field => IsRecord(field.Value) && field.Value!.GetType() == field.Declared
+        ? DescribeMembers(field.Value).Select(inner => ($"{field.Name}.{inner.Name}", inner.Text))
         : [(field.Name, Describe(field.Value))]);
 
     // "Type { A = 1, B = 'x' }".
@@ -56,10 +60,11 @@ internal static class FactText
 
     private static bool IsRecord(object? value) => value is not (null or string or bool or IFormattable or ITuple or IEnumerable);
 
-    private static IEnumerable<(string Name, object? Value)> Read(object value) =>
+    private static IEnumerable<(string Name, Type Declared, object? Value)> Read(object value) =>
         value.GetType().GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)
             .Select(field => (
                 Name: field.Name.Split('<', '>') is [_, { Length: > 0 } property, ..] ? property : field.Name.TrimStart('_'),
+                Declared: Nullable.GetUnderlyingType(field.FieldType) ?? field.FieldType,
                 Value: field.GetValue(value)))
             .OrderBy(field => field.Name, StringComparer.Ordinal);
 }

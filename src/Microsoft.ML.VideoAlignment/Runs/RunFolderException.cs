@@ -1,7 +1,7 @@
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
-/// The folder of a run (<see cref="VideoAlignmentOptions.RunFolder"/>) cannot be used: it cannot be written, another run is using it, this run cannot resume
+/// The folder of a run (<see cref="RunControl.RunFolder"/>) cannot be used: it cannot be written, another run is using it, this run cannot resume
 /// from its states, or none of them can be read.
 /// </summary>
 public sealed class RunFolderException : IOException

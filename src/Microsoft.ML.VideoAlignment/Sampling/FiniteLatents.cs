@@ -44,6 +44,6 @@ internal sealed class FiniteLatents(ISampler sampler, IReadOnlyList<string> prom
             ? $"The denoiser's prediction {where} is not finite{FiniteVideo.DescribeRow(row, prompts)}. Half precision may have overflowed (try another "
                 + "VideoModelOptions.Precision), the guidance scale or a LoRA strength may be too large, or training has diverged (a lower learning rate)."
             : $"The sampler's latents {where} are not finite{FiniteVideo.DescribeRow(row, prompts)}, though the denoiser's prediction is. "
-                + "Take fewer InferenceSteps, or another Sampler.");
+                + "Take fewer Sampling.Steps, or another Sampling.Sampler.");
     }
 }

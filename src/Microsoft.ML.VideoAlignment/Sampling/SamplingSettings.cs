@@ -26,7 +26,8 @@ internal sealed record SamplingSettings
     /// <summary>
     /// Class name of another sampler to make from the folder's scheduler file, such as "DPMSolverMultistepScheduler"; null: the folder's own.
     /// </summary>
-    public string? SamplerName { get; init; }
+    [JsonPropertyName("samplerName")]
+    public string? Sampler { get; init; }
 
     /// <summary>
     /// Noise levels that replace the sampler's own, one more than its steps, the final one (0) included; null: the sampler's own for
@@ -48,7 +49,8 @@ internal sealed record SamplingSettings
     /// Whether rewards are shown latent frames, each decoded as if it were a video of its own (<see cref="VideoDiffusionModel.DecodeAlone"/>), instead of
     /// frames of the video.
     /// </summary>
-    public bool RewardsLatentFrames { get; init; }
+    [JsonPropertyName("rewardsLatentFrames")]
+    public bool RewardLatentFrames { get; init; }
 
     /// <summary>Gives the size of a whole video.</summary>
     /// <param name="model">The model that makes it.</param>
@@ -56,7 +58,7 @@ internal sealed record SamplingSettings
 
     /// <summary>Counts the frames of a video that a training step chooses from.</summary>
     /// <param name="model">The model that makes it.</param>
-    public int RewardFrameCount(VideoDiffusionModel model) => SegmentCount * (RewardsLatentFrames ? (int)model.LatentShape(1, Size)[2] : Size.Frames);
+    public int RewardFrameCount(VideoDiffusionModel model) => SegmentCount * (RewardLatentFrames ? (int)model.LatentShape(1, Size)[2] : Size.Frames);
 
     /// <inheritdoc cref="VideoRequest.FramesPerSecond"/>
     public double FramesPerSecond { get; init; }

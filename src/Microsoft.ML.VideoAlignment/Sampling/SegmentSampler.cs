@@ -78,7 +78,7 @@ internal sealed class SegmentSampler
     /// <param name="frames">Indices of f frames of the segment, ascending.</param>
     /// <returns>[B, 3, f, H, W], about [-1, 1], with the latents' graph.</returns>
     public Tensor DecodeForReward(Tensor latents, IReadOnlyList<int> frames) =>
-        _settings.RewardsLatentFrames ? Decoded(latents, frames, segment => _model.DecodeAlone(segment, frames)) : Decode(latents, frames);
+        _settings.RewardLatentFrames ? Decoded(latents, frames, segment => _model.DecodeAlone(segment, frames)) : Decode(latents, frames);
 
     /// <summary>Decodes frames of a segment.</summary>
     /// <param name="latents">The segment's latents [B, c, T, h, w].</param>

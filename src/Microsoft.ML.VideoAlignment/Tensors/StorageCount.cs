@@ -39,7 +39,7 @@ internal static unsafe class StorageCount
         if (!s_checked && LayoutFault(LoadedVersion(), StorageOfTensor) is { } fault)
         {
             throw new NotSupportedException(
-                $"Memory cannot be estimated: {fault}. Leave out what needs an estimate (the option MemoryBudget), "
+                $"Memory cannot be estimated: {fault}. Leave out what needs an estimate (the option Memory.Budget), "
                 + "or use TorchSharp 0.107 with libtorch 2.10, for which it is made.");
         }
 

@@ -22,7 +22,7 @@ public class PackagesTests
         [
             .. Repository.Files(Library, "*.cs").Where(file => CSharpTokens.Code(Repository.Read(file)).Contains("MovingShapes", StringComparison.Ordinal)),
         ];
-        Assert.That(naming, Is.EqualTo(new[] { $"{Library}/CompanionPackages.cs" }));
+        Assert.That(naming, Is.EqualTo(new[] { $"{Library}/MLNet/CompanionPackages.cs" }));
     }
 
     [Test]

@@ -67,12 +67,27 @@ public partial class RoomsTests
         }
     }
 
-    [Test]
-    public void FamiliesDoNotSeeEachOther()
+    [TestCase("Models", 5)]
+    [TestCase("Algorithms", 3)]
+    public void SlicesDoNotSeeEachOther(string room, int slices)
     {
-        Dictionary<string, string> sources = Repository.Files($"{Library}/Models", "*.cs").ToDictionary(path => path, Repository.Read, StringComparer.Ordinal);
-        Assert.That(sources.Keys.Select(Slice).Distinct().Count(), Is.GreaterThan(5), "the shared folders and the families");
+        Dictionary<string, string> sources = Repository.Files($"{Library}/{room}", "*.cs").ToDictionary(path => path, Repository.Read, StringComparer.Ordinal);
+        Assert.That(sources.Keys.Select(Slice).Distinct().Count(), Is.GreaterThan(slices), "the shared folders and the slices");
         Assert.That(SliceViolations(sources), Is.Empty);
+    }
+
+    /// <summary>What estimates, logs, saves and resumes a run asks its algorithm, and does not ask which one it is.</summary>
+    [TestCase("Memory")]
+    [TestCase("MLNet")]
+    public void NoOtherRoomKnowsAnAlgorithm(string room)
+    {
+        string[] slices = [.. Repository.Files($"{Library}/Algorithms", "*.cs").Where(path => Slice(path) is not ("" or "Abstractions"))];
+        HashSet<string> known = [.. slices.SelectMany(path => Declared(CSharpTokens.Read(Repository.Read(path))))];
+        Assert.That(known, Does.Contain("DdpoAlgorithm").And.Contain("RewardGradientTrainer"));
+        Assert.That(
+            Repository.Files($"{Library}/{room}", "*.cs")
+                .SelectMany(path => CSharpTokens.Read(Repository.Read(path)).Where(known.Contains).Select(name => $"{path}: {name}")),
+            Is.Empty);
     }
 
     [TestCase("ModelScope", "B", true)]
@@ -151,8 +166,8 @@ public partial class RoomsTests
     }
 
     /// <summary>
-    /// One line for each file below Models and each name that its folder may not use: a family uses itself and what is common, and only the catalog knows
-    /// families.
+    /// One line for each file of a room and each name that its folder may not use: a slice uses itself and what is common, and only what lies beside the
+    /// folders knows the slices.
     /// </summary>
     private static IEnumerable<string> SliceViolations(IReadOnlyDictionary<string, string> sources)
     {
@@ -173,7 +188,7 @@ public partial class RoomsTests
         }
     }
 
-    /// <summary>The folder below Models; empty: the catalog and what is beside it.</summary>
+    /// <summary>The folder below a room; empty: what is beside the folders.</summary>
     private static string Slice(string path) => path[(Library.Length + 1)..].Split('/') is [_, string slice, _, ..] ? slice : "";
 
     private static bool MayUse(string room, string other) => room == other || Floor(other) < Floor(room);

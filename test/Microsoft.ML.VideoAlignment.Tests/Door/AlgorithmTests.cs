@@ -58,15 +58,11 @@ public class AlgorithmTests
         var seen = new List<VideoAlignmentProgress>();
         rig.Estimator(new VideoAlignmentOptions
         {
+            Lora = new() { Rank = 2 },
+            Optimizer = new() { BatchSize = 32, Steps = 40, LearningRate = 0.03 },
+            Validation = new() { Prompts = ["a horse", "a green cross", "a cat", "a dog"], Every = 1 },
             Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { ClipRange = 0.1 }),
-            LoraRank = 2,
-            BatchSize = 32,
-            Steps = 40,
-            LearningRate = 0.03,
-            HeldOutPrompts = ["a horse", "a green cross", "a cat", "a dog"],
-            HeldOutEvery = 1,
-            Progress = new Seen(seen),
-        }).Fit(rig.Prompts);
+        }, control: new RunControl { Progress = new Seen(seen) }).Fit(rig.Prompts);
         double[] heldOut = [.. seen.Select(step => step.ValidationReward!.Value)];
         Assert.That(heldOut[^1], Is.GreaterThan(heldOut[0] + 0.02), string.Join(", ", heldOut));
     }
@@ -84,7 +80,8 @@ public class AlgorithmTests
     {
         var rig = new DoorRig();
         var seen = new List<VideoAlignmentProgress>();
-        rig.Estimator(DoorRig.ThreeSteps with { Algorithm = AlignmentAlgorithm.Ddpo(), Progress = new Seen(seen) }).Fit(rig.Prompts);
+        rig.Estimator(DoorRig.ThreeSteps with { Algorithm = AlignmentAlgorithm.Ddpo() }, control: new RunControl { Progress = new Seen(seen) })
+            .Fit(rig.Prompts);
 
         // Rollouts of 2 videos, each for two steps; 3 denoising steps of 2 branches a video, sampled and then learned.
         Assert.That(seen.Select(step => step.RewardQueries), Is.EqualTo(new[] { 2, 2, 4 }));
@@ -96,10 +93,10 @@ public class AlgorithmTests
     [Test]
     public void TheZipSaysHowItWasTrained()
     {
-        Assert.That(Settings(AlignmentAlgorithm.RewardGradient), Does.Contain("\"name\": \"RewardGradient\"").And.Contains("\"gradientWindow\": \"Last"));
+        Assert.That(Settings(AlignmentAlgorithm.RewardGradient()), Does.Contain("\"name\": \"RewardGradient\"").And.Contains("\"window\": \""));
         Assert.That(
             Settings(AlignmentAlgorithm.Ddpo(new DdpoOptions { ClipRange = 0.25 })),
-            Does.Contain("\"name\": \"Ddpo\"").And.Contains("\"clipRange\": 0.25").And.Contains("\"gradientWindow\": null"));
+            Does.Contain("\"name\": \"Ddpo\"").And.Contains("\"clipRange\": 0.25"));
         Assert.That(Settings(AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { Beta = 77 })),
             Does.Contain("\"name\": \"DiffusionDpo\"").And.Contains("\"beta\": 77"));
 
@@ -119,6 +116,9 @@ public class AlgorithmTests
     {
         var wrong = new VideoAlignmentOptions
         {
+            Sampling = new() { SegmentCount = 2 },
+            Optimizer = new() { BatchSize = 2, AccumulationSteps = 2 },
+            Memory = new() { FramesPerDecode = 1 },
             Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions
             {
                 SamplesPerRollout = 9,
@@ -131,21 +131,12 @@ public class AlgorithmTests
                 AdvantageMinimum = 0,
                 Eta = 0,
             }),
-            BatchSize = 2,
-            AccumulationSteps = 2,
-            GradientSteps = 3,
-            GradientWindow = GradientWindow.RandomStart(),
-            FramesPerDecode = 1,
-            CarryGradientAcrossSegments = true,
-            KlWeight = 0.1,
-            SegmentCount = 2,
         };
         string message = Assert.Throws<ArgumentException>(wrong.Validate)!.Message;
         foreach (string name in new[]
         {
             "SamplesPerRollout", "SamplesPerPrompt", "InnerEpochs", "ClipRange", "AdvantageClip", "TimestepFraction", "AdvantageBuffer", "AdvantageMinimum",
-            "Eta",
-            "GradientSteps", "GradientWindow", "FramesPerDecode", "CarryGradientAcrossSegments", "KlWeight", "SegmentCount",
+            "Eta", "Memory.FramesPerDecode", "Sampling.SegmentCount",
         })
         {
             Assert.That(message, Does.Match($@"\b{name} must "));
@@ -167,7 +158,7 @@ public class AlgorithmTests
     public void FamiliesWithoutGaussianStepsAreRefusedByName(AlignmentAlgorithm algorithm)
     {
         using VideoDiffusionModel images = TinyImageModel.Load();
-        var options = new VideoAlignmentOptions { Algorithm = algorithm, ImageColumnName = "Image" };
+        var options = new VideoAlignmentOptions { Sampling = new() { ImageColumnName = "Image" }, Algorithm = algorithm };
         Assert.That(() => options.ValidateFor(images),
             Throws.ArgumentException.With.Message.Contains("a StableVideoDiffusion model").And.Message.Contains("RewardGradient"));
 
@@ -176,7 +167,7 @@ public class AlgorithmTests
         {
             OpenSoraPipelineTests.CopyModel(folder);
             using VideoDiffusionModel flow = VideoDiffusionModel.FromPretrained(folder);
-            options = new VideoAlignmentOptions { Algorithm = algorithm, Frames = 17, Height = 16, Width = 24, InferenceSteps = 2 };
+            options = new VideoAlignmentOptions { Sampling = new() { Frames = 17, Height = 16, Width = 24, Steps = 2 }, Algorithm = algorithm };
             Assert.That(() => options.ValidateFor(flow),
                 Throws.ArgumentException.With.Message.Contains("OpenSora model").And.Message.Contains("RewardGradient"));
         }
@@ -196,13 +187,10 @@ public class AlgorithmTests
         IDataView prompts = context.Data.LoadFromEnumerable(new[] { new PromptRow { Prompt = "a red circle" } });
         var options = new VideoAlignmentOptions
         {
+            Sampling = new() { Frames = 2, Steps = 2, GuidanceScale = 3, Sampler = "DPMSolverMultistepScheduler" },
+            Lora = new() { Rank = 2 },
+            Optimizer = new() { Steps = 1 },
             Algorithm = algorithm,
-            Frames = 2,
-            InferenceSteps = 2,
-            GuidanceScale = 3,
-            Steps = 1,
-            LoraRank = 2,
-            Sampler = "DPMSolverMultistepScheduler",
         };
         using VideoAlignmentTransformer aligned = context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options).Fit(prompts);
         Assert.That(EstimatorContract.Values(aligned.Transform(prompts)).SelectMany(video => video), Is.All.InRange(0f, 1f));

@@ -80,7 +80,8 @@ public class CompanionPackagesTests
     /// <summary>A hash that the reward has none of, as a forged file may say.</summary>
     [Test]
     public void AHashOfARewardWithoutFilesIsRefused() => Assert.That(
-        () => CompanionPackages.MakeReward(new RewardReference { Kind = TrueRatingReward.Kind, Arguments = new Dictionary<string, string> { ["sha256"] = "0" } }),
+        () => CompanionPackages.MakeReward(
+            new RewardReference { Kind = TrueRatingReward.Kind, Arguments = new Dictionary<string, string> { ["sha256"] = "0" } }),
         Throws.TypeOf<InvalidDataException>().With.Message.Contains("another version"));
 
     [Test]

@@ -17,13 +17,11 @@ public partial class CultureTests
     /// <summary>Negative, fractional and large, as an option or a file may hold them.</summary>
     private static readonly VideoAlignmentOptions s_options = DoorRig.ThreeSteps with
     {
-        LearningRate = 0.0125,
-        LoraAlpha = 2.5,
-        GuidanceScale = 1.5,
-        Loss = RewardLoss.Target(-0.75, 1.25),
-        EmaDecay = 0.5,
-        HeldOutEvery = 1,
-        NegativePrompt = "IIIİ ıi",
+        Sampling = DoorRig.ThreeSteps.Sampling with { GuidanceScale = 1.5, NegativePrompt = "IIIİ ıi" },
+        Lora = DoorRig.ThreeSteps.Lora with { Alpha = 2.5 },
+        Optimizer = DoorRig.ThreeSteps.Optimizer with { LearningRate = 0.0125, EmaDecay = 0.5 },
+        Reward = DoorRig.ThreeSteps.Reward with { Loss = RewardLoss.Target(-0.75, 1.25) },
+        Validation = DoorRig.ThreeSteps.Validation with { Every = 1 },
     };
 
     [TestCaseSource(typeof(Cultures), nameof(Cultures.Names))]
@@ -68,8 +66,9 @@ public partial class CultureTests
         {
             var rig = new DoorRig();
             List<(Runtime.ChannelMessageKind Kind, string Text)> log = rig.Listen();
-            VideoAlignmentOptions options = s_options with { HeldOutData = rig.Table("a horse"), CheckpointFolder = folder, CheckpointEvery = 2 };
-            VideoAlignmentTransformer aligned = rig.Estimator(options).Fit(rig.Prompts);
+            VideoAlignmentOptions options = s_options with { Validation = s_options.Validation with { Data = rig.Table("a horse") } };
+            var control = new RunControl { CheckpointFolder = folder, CheckpointEvery = 2 };
+            VideoAlignmentTransformer aligned = rig.Estimator(options, control).Fit(rig.Prompts);
             string zip = Path.Combine(folder, "aligned.zip");
             rig.Context.Model.Save(aligned, rig.Prompts.Schema, zip);
             made["log"] = Utf8(string.Join('\n', log.Where(message => message.Kind != Runtime.ChannelMessageKind.Trace)
@@ -141,15 +140,10 @@ public partial class CultureTests
         var rig = new DoorRig();
         var bad = new VideoAlignmentOptions
         {
-            LearningRate = -0.5,
-            LoraAlpha = -1.5,
-            GuidanceScale = double.NegativeInfinity,
-            EmaDecay = 1.5,
-            KlWeight = -2.25,
-            MaxGradientNorm = -0.125,
-            Beta1 = 1.5,
-            Epsilon = -1e-9,
-            Eta = -0.5,
+            Sampling = new() { GuidanceScale = double.NegativeInfinity, Eta = -0.5 },
+            Lora = new() { Alpha = -1.5 },
+            Optimizer = new() { LearningRate = -0.5, EmaDecay = 1.5, MaxGradientNorm = -0.125, Beta1 = 1.5, Epsilon = -1e-9 },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { KlWeight = -2.25 }),
         };
         using VideoReward small =
             VideoRewards.Custom("small", (frames, _) => frames.mean([1, 2, 3, 4]), new RewardContract { FramesPerSecond = 7.5, ScoreRange = (-1.5f, -0.25f) });
@@ -172,8 +166,8 @@ public partial class CultureTests
             ["algorithm"] = AlignmentAlgorithm.Ddpo().ToString(),
             ["mix"] = mix.Name,
             ["contract"] = small.Contract.Describe(),
-            ["estimate"] = model.EstimateMemory(new VideoAlignmentOptions { Frames = 3, Height = 16, Width = 16 }, small).Describe(),
-            ["sensitivity"] = GradientWindow.MostSensitive().Describe(model, inferenceSteps: 4),
+            ["estimate"] = model.EstimateMemory(new VideoAlignmentOptions { Sampling = new() { Frames = 3, Height = 16, Width = 16 } }, small).Describe(),
+            ["sensitivity"] = GradientWindow.MostSensitive().Describe(model, samplingSteps: 4),
             ["moments"] = moments.ToText(),
             ["report"] = new GradientCheckReport(-0.5, 1.5, [new GradientCheckRow("x", -0.25, -0.2501, 4e-4, 1e-3, "")]).ToString(),
             ["shapes"] = Message(() => Shapes.Require(zeros(1, 2), "B, 3")),

@@ -8,7 +8,7 @@ public class DisposedTests
     private static IEnumerable<TestCaseData> UsesOfAModel() => new (string Name, Action<VideoDiffusionModel, DoorRig> Use)[]
     {
         ("EstimateMemory", (model, _) => model.EstimateMemory(new VideoAlignmentOptions())),
-        ("MemoryPlan", (model, _) => MemoryPlan.For(model, new VideoAlignmentOptions(), 1 << 30)),
+        ("MemoryPlan", (model, _) => MemoryPlan.Create(model, new VideoAlignmentOptions(), 1 << 30)),
         ("GradientCheck", (model, _) => GradientCheck.Run(model, TinyModel.Redness(), new VideoAlignmentOptions())),
         ("AlignVideoDiffusion", (model, rig) => rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, TinyModel.Redness())),
         ("GenerateVideo", (model, rig) => rig.Context.Transforms.GenerateVideo("Video", "Prompt", model)),

@@ -26,7 +26,7 @@ internal sealed class VideoRow
 /// <summary>A context, prompts, and an alignment estimator over fakes.</summary>
 internal sealed class DoorRig
 {
-    public static readonly VideoAlignmentOptions ThreeSteps = new() { Steps = 3, LoraRank = 2, LearningRate = 0.05 };
+    public static readonly VideoAlignmentOptions ThreeSteps = new() { Lora = new() { Rank = 2 }, Optimizer = new() { Steps = 3, LearningRate = 0.05 } };
 
     public DoorRig(int? seed = 1) => Context = new MLContext(seed);
 
@@ -44,11 +44,11 @@ internal sealed class DoorRig
     public IDataView Table(params string[] prompts) =>
         Context.Data.LoadFromEnumerable(prompts.Select((prompt, row) => new PromptRow { Prompt = prompt, Draw = row, Weight = row }).ToList());
 
-    public VideoAlignmentEstimator Estimator(VideoAlignmentOptions? options = null)
+    public VideoAlignmentEstimator Estimator(VideoAlignmentOptions? options = null, RunControl? control = null)
     {
         options ??= ThreeSteps;
-        return new VideoAlignmentEstimator(Context, new AlignmentColumns("Video", "Prompt", options.SeedColumnName, options.ImageColumnName), Model, Reward,
-            options);
+        var columns = new AlignmentColumns("Video", "Prompt", options.Sampling.SeedColumnName, options.Sampling.ImageColumnName);
+        return new VideoAlignmentEstimator(Context, columns, Model, Reward, options, control ?? new RunControl());
     }
 
     /// <summary>A context of its own that loads over this rig's fakes.</summary>

@@ -37,7 +37,7 @@ public class FiniteVideoTests
 
     private static IEnumerable<TestCaseData> FaultsByAlgorithm() =>
         from decoder in new[] { false, true }
-        from algorithm in new[] { AlignmentAlgorithm.RewardGradient, AlignmentAlgorithm.Ddpo(), AlignmentAlgorithm.DiffusionDpo() }
+        from algorithm in new[] { AlignmentAlgorithm.RewardGradient(), AlignmentAlgorithm.Ddpo(), AlignmentAlgorithm.DiffusionDpo() }
         select new TestCaseData(decoder, algorithm).SetName($"{{m}}({(decoder ? "decoder" : "denoiser")}, {algorithm.GetType().Name})");
 
     /// <summary>Nothing is learned from it either, and the weights of the step before are kept.</summary>
@@ -64,7 +64,7 @@ public class FiniteVideoTests
             rig.Model.DecoderFactor = ++calls == 2 ? double.NaN : 1;
             return frames.mean([1, 2, 3, 4]);
         });
-        VideoAlignmentOptions options = DoorRig.ThreeSteps with { HeldOutPrompts = ["unseen"], HeldOutEvery = 1 };
+        VideoAlignmentOptions options = DoorRig.ThreeSteps with { Validation = DoorRig.ThreeSteps.Validation with { Prompts = ["unseen"], Every = 1 } };
         Exception? error = Assert.Catch(() => rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, reward, options).Fit(rig.Prompts));
         Assert.That(Texts(error), Does.Contain("decoder").And.Contains("'unseen'"));
     }
@@ -76,7 +76,7 @@ public class FiniteVideoTests
         var rig = new DoorRig();
         using VideoReward reward = VideoRewards.Custom("breaks", (frames, _) =>
             frames.requires_grad ? frames.mean([1, 2, 3, 4]) : full(frames.shape[0], score));
-        VideoAlignmentOptions options = DoorRig.ThreeSteps with { HeldOutPrompts = ["unseen"], HeldOutEvery = 1 };
+        VideoAlignmentOptions options = DoorRig.ThreeSteps with { Validation = DoorRig.ThreeSteps.Validation with { Prompts = ["unseen"], Every = 1 } };
         Exception? error = Assert.Catch(() => rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, reward, options).Fit(rig.Prompts));
         Assert.That(Texts(error), Does.Contain("'breaks'").And.Contains("'unseen'").And.Contains("divisions"));
     }

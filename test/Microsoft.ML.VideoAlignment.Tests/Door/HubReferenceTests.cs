@@ -27,7 +27,7 @@ public class HubReferenceTests
         {
             var context = new MLContext(seed: 1);
             IDataView prompts = context.Data.LoadFromPrompts(["a"]);
-            var options = new VideoAlignmentOptions { Frames = 2, Height = 16, Width = 16, InferenceSteps = 2 };
+            var options = new VideoSamplingOptions { Frames = 2, Height = 16, Width = 16, Steps = 2 };
             using VideoAlignmentTransformer transformer = context.Transforms.GenerateVideo("Video", "Prompt", model, options).Fit(prompts);
             saved = transformer.BaseModel;
             video = Video(context, transformer, prompts);

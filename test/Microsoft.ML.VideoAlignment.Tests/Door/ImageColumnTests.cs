@@ -11,7 +11,8 @@ public class ImageColumnTests
     private const int Height = 4;
     private const int Width = 8;
 
-    private static readonly VideoAlignmentOptions s_options = DoorRig.ThreeSteps with { ImageColumnName = "Image" };
+    private static readonly VideoAlignmentOptions s_options =
+        DoorRig.ThreeSteps with { Sampling = DoorRig.ThreeSteps.Sampling with { ImageColumnName = "Image" } };
 
     private string _folder = "";
 
@@ -151,8 +152,8 @@ public class ImageColumnTests
             Assert.That(() => DoorRig.ThreeSteps.ValidateFor(images),
                 Throws.ArgumentException.With.Message.Contains("ImageColumnName must name the column of images"));
             Assert.That(() => s_options.ValidateFor(texts), Throws.ArgumentException.With.Message.Contains("makes videos from texts, got 'Image'"));
-            Assert.That(() => (s_options with { HeldOutPrompts = ["a"] }).ValidateFor(images),
-                Throws.ArgumentException.With.Message.Contains("use HeldOutData"));
+            Assert.That(() => (s_options with { Validation = s_options.Validation with { Prompts = ["a"] } }).ValidateFor(images),
+                Throws.ArgumentException.With.Message.Contains("use Validation.Data"));
         }
     }
 
@@ -162,8 +163,9 @@ public class ImageColumnTests
         var rig = new DoorRig { Model = new TinyVideoModel(readsImages: true) };
         var told = new List<VideoAlignmentProgress>();
         IDataView heldOut = rig.Context.Data.LoadFromEnumerable<VectorRow>([new VectorRow { Image = Planes(Pixels(Height, Width, seed: 9), Height, Width) }]);
-        VideoAlignmentOptions options = s_options with { HeldOutData = heldOut, HeldOutEvery = 1, Progress = new Told(told) };
-        using VideoAlignmentTransformer aligned = rig.Estimator(options).Fit(
+        VideoAlignmentOptions options = s_options with { Validation = s_options.Validation with { Data = heldOut, Every = 1 } };
+        var control = new RunControl { Progress = new Told(told) };
+        using VideoAlignmentTransformer aligned = rig.Estimator(options, control).Fit(
             rig.Context.Data.LoadFromEnumerable<VectorRow>([new VectorRow { Image = Planes(Pixels(Height, Width, seed: 3), Height, Width) }]));
         Assert.That(told.Select(step => step.ValidationReward), Is.All.Not.Null);
     }

@@ -15,7 +15,7 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 [SuppressMessage("Usage", "CA2201", Justification = "ExternalException is what TorchSharp throws for libtorch.")]
 public class MemoryEstimationTests
 {
-    private static readonly VideoAlignmentOptions s_options = new() { LoraRank = 4, RewardFrames = RewardFrames.All };
+    private static readonly VideoAlignmentOptions s_options = new() { Lora = new() { Rank = 4 }, Reward = new() { Frames = RewardFrames.All } };
 
     private VideoDiffusionModel _model = null!;
 
@@ -31,7 +31,7 @@ public class MemoryEstimationTests
         long weights = _model.Networks.Values.SelectMany(network => network.state_dict().Values).Sum(tensor => tensor.numel() * tensor.element_size());
         using var generator = new Generator(1);
         using LoraAdapters adapters =
-            LoraAdapters.Attach(_model.Denoiser, s_options.LoraTargetsFor(_model), s_options.LoraRank, s_options.LoraAlpha, generator);
+            LoraAdapters.Attach(_model.Denoiser, s_options.Lora.TargetsFor(_model.LoraVocabulary), s_options.Lora.Rank, s_options.Lora.Alpha, generator);
         MemoryEstimate estimate = _model.EstimateMemory(s_options);
         using (Assert.EnterMultipleScope())
         {
@@ -58,7 +58,11 @@ public class MemoryEstimationTests
             Assert.That(four, Is.GreaterThan(1.7 * two).And.LessThan(2.2 * two));
         }
 
-        long Of(int batch) => _model.EstimateMemory(s_options with { BatchSize = batch, Recompute = ActivationRecompute.None }).GradientSteps;
+        long Of(int batch) => _model.EstimateMemory(s_options with
+        {
+            Optimizer = s_options.Optimizer with { BatchSize = batch },
+            Memory = s_options.Memory with { Recompute = ActivationRecompute.None },
+        }).GradientSteps;
     }
 
     /// <summary>Each segment of an Open-Sora video is run again in the backward pass: three take what two do.</summary>
@@ -66,8 +70,14 @@ public class MemoryEstimationTests
     public void AVideoOfOpenSoraTakesNoMoreWithMoreClips()
     {
         using VideoDiffusionModel model = VideoDiffusionModel.Untrained(VideoModelFamily.OpenSora);
-        VideoAlignmentOptions options = new() { Frames = 17, Height = 64, Width = 64, LoraRank = 2, RewardFrames = RewardFrames.OneRandom };
-        long two = model.EstimateMemory(options with { SegmentCount = 2 }).Backward, three = model.EstimateMemory(options with { SegmentCount = 3 }).Backward;
+        VideoAlignmentOptions options = new()
+        {
+            Sampling = new() { Frames = 17, Height = 64, Width = 64 },
+            Lora = new() { Rank = 2 },
+            Reward = new() { Frames = RewardFrames.OneRandom },
+        };
+        long two = model.EstimateMemory(options with { Sampling = options.Sampling with { SegmentCount = 2 } }).Backward,
+            three = model.EstimateMemory(options with { Sampling = options.Sampling with { SegmentCount = 3 } }).Backward;
         Assert.That(three, Is.LessThan(1.1 * two).And.GreaterThan(0));
     }
 
@@ -77,10 +87,13 @@ public class MemoryEstimationTests
         MemoryEstimate usual = _model.EstimateMemory(s_options);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(_model.EstimateMemory(s_options with { Frames = 16 }).GradientSteps, Is.GreaterThan(1.8 * usual.GradientSteps));
-            Assert.That(_model.EstimateMemory(s_options with { Height = 64, Width = 64 }).Decode, Is.GreaterThan(3.5 * usual.Decode));
-            Assert.That(_model.EstimateMemory(s_options with { RewardFrames = RewardFrames.OneRandom }).Backward, Is.LessThan(usual.Backward));
-            Assert.That(_model.EstimateMemory(s_options with { FramesPerDecode = 1 }).Backward, Is.LessThan(usual.Backward));
+            Assert.That(_model.EstimateMemory(s_options with { Sampling = s_options.Sampling with { Frames = 16 } }).GradientSteps,
+                Is.GreaterThan(1.8 * usual.GradientSteps));
+            Assert.That(_model.EstimateMemory(s_options with { Sampling = s_options.Sampling with { Height = 64, Width = 64 } }).Decode,
+                Is.GreaterThan(3.5 * usual.Decode));
+            Assert.That(_model.EstimateMemory(s_options with { Reward = s_options.Reward with { Frames = RewardFrames.OneRandom } }).Backward,
+                Is.LessThan(usual.Backward));
+            Assert.That(_model.EstimateMemory(s_options with { Memory = s_options.Memory with { FramesPerDecode = 1 } }).Backward, Is.LessThan(usual.Backward));
         }
     }
 
@@ -95,7 +108,11 @@ public class MemoryEstimationTests
         }
 
         long Of(int steps, bool recompute) => _model.EstimateMemory(
-            s_options with { GradientSteps = steps, Recompute = recompute ? ActivationRecompute.Blocks : ActivationRecompute.None }).GradientSteps;
+            s_options with
+            {
+                Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = steps }),
+                Memory = s_options.Memory with { Recompute = recompute ? ActivationRecompute.Blocks : ActivationRecompute.None },
+            }).GradientSteps;
     }
 
     [Test]
@@ -131,7 +148,12 @@ public class MemoryEstimationTests
             throw new ExternalException("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."));
         var context = new MLContext(seed: 1);
         IDataView prompts = context.Data.LoadFromEnumerable([new PromptRow { Prompt = "a red circle" }]);
-        VideoAlignmentOptions options = s_options with { BatchSize = 2, Recompute = ActivationRecompute.None, GradientSteps = 3 };
+        VideoAlignmentOptions options = s_options with
+        {
+            Optimizer = s_options.Optimizer with { BatchSize = 2 },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = 3 }),
+            Memory = s_options.Memory with { Recompute = ActivationRecompute.None },
+        };
         VideoAlignmentEstimator estimator = context.Transforms.AlignVideoDiffusion("Video", "Prompt", _model, greedy, options);
         InsufficientMemoryException? error = Assert.Throws<InsufficientMemoryException>(() => estimator.Fit(prompts));
         using (Assert.EnterMultipleScope())

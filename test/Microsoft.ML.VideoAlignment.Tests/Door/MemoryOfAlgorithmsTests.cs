@@ -8,7 +8,13 @@ public class MemoryOfAlgorithmsTests
     private const int Steps = 5;
 
     private static readonly VideoAlignmentOptions s_options =
-        new() { LoraRank = 4, InferenceSteps = Steps, RewardFrames = RewardFrames.All, Recompute = ActivationRecompute.None };
+        new()
+        {
+            Sampling = new() { Steps = Steps },
+            Lora = new() { Rank = 4 },
+            Reward = new() { Frames = RewardFrames.All },
+            Memory = new() { Recompute = ActivationRecompute.None },
+        };
 
     private VideoDiffusionModel _model = null!;
 
@@ -58,8 +64,9 @@ public class MemoryOfAlgorithmsTests
     public void LearningFromScoresHoldsNoDecoder(string algorithm)
     {
         VideoAlignmentOptions scores = s_options with { Algorithm = algorithm == "DDPO" ? AlignmentAlgorithm.Ddpo() : AlignmentAlgorithm.DiffusionDpo() };
-        (MemoryEstimate all, MemoryEstimate one) = (Of(scores), Of(scores with { RewardFrames = RewardFrames.OneRandom }));
-        (MemoryEstimate gradient, MemoryEstimate gradientOfOne) = (Of(s_options), Of(s_options with { RewardFrames = RewardFrames.OneRandom }));
+        (MemoryEstimate all, MemoryEstimate one) = (Of(scores), Of(scores with { Reward = scores.Reward with { Frames = RewardFrames.OneRandom } }));
+        (MemoryEstimate gradient, MemoryEstimate gradientOfOne) =
+            (Of(s_options), Of(s_options with { Reward = s_options.Reward with { Frames = RewardFrames.OneRandom } }));
         using (Assert.EnterMultipleScope())
         {
             Assert.That(all.Backward, Is.EqualTo(one.Backward));
@@ -87,7 +94,7 @@ public class MemoryOfAlgorithmsTests
     [Test]
     public void ThePenaltyKeepsTheDifferenceOfTheTwoPredictions()
     {
-        MemoryEstimate without = Of(s_options), with = Of(s_options with { KlWeight = 0.1 });
+        MemoryEstimate without = Of(s_options), with = Of(s_options with { Algorithm = AlignmentAlgorithm.RewardGradient(new() { KlWeight = 0.1 }) });
         using (Assert.EnterMultipleScope())
         {
             Assert.That(with.Decode - without.Decode, Is.InRange(LatentBytes(), 2 * LatentBytes()), "what the square needs, for the backward pass");
@@ -98,12 +105,16 @@ public class MemoryOfAlgorithmsTests
     [Test]
     public void TheAverageAndTheBestAreOneCopyOfTheFactorsEach()
     {
-        VideoAlignmentOptions options = s_options with { HeldOutPrompts = ["a red circle"] };
+        VideoAlignmentOptions options = s_options with { Validation = s_options.Validation with { Prompts = ["a red circle"] } };
         long plain = Of(options).Adapters, factors = plain / 4;
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(Of(options with { EmaDecay = 0.99 }).Adapters, Is.EqualTo(plain + factors));
-            Assert.That(Of(options with { EmaDecay = 0.99, KeepBest = true }).Adapters, Is.EqualTo(plain + (2 * factors)));
+            Assert.That(Of(options with { Optimizer = options.Optimizer with { EmaDecay = 0.99 } }).Adapters, Is.EqualTo(plain + factors));
+            Assert.That(Of(options with
+            {
+                Optimizer = options.Optimizer with { EmaDecay = 0.99 },
+                Validation = options.Validation with { KeepBest = true },
+            }).Adapters, Is.EqualTo(plain + (2 * factors)));
         }
     }
 
@@ -111,13 +122,17 @@ public class MemoryOfAlgorithmsTests
     public void HeldOutVideosAreGeneratedAndScored()
     {
         string[] prompts = ["a red circle", "a blue square"];
-        MemoryEstimate none = Of(s_options), one = Of(s_options with { HeldOutPrompts = prompts }),
-            two = Of(s_options with { HeldOutPrompts = prompts, BatchSize = 2 });
+        MemoryEstimate none = Of(s_options), one = Of(s_options with { Validation = s_options.Validation with { Prompts = prompts } }),
+            two = Of(s_options with
+            {
+                Optimizer = s_options.Optimizer with { BatchSize = 2 },
+                Validation = s_options.Validation with { Prompts = prompts },
+            });
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(none.HeldOut, Is.Zero);
-            Assert.That(one.HeldOut, Is.GreaterThanOrEqualTo(one.Generation));
-            Assert.That(two.HeldOut, Is.GreaterThan(one.HeldOut));
+            Assert.That(none.Validation, Is.Zero);
+            Assert.That(one.Validation, Is.GreaterThanOrEqualTo(one.Generation));
+            Assert.That(two.Validation, Is.GreaterThan(one.Validation));
             Assert.That(two.Generation, Is.EqualTo(one.Generation), "one video whatever the batch");
         }
     }
@@ -126,7 +141,8 @@ public class MemoryOfAlgorithmsTests
     [Test]
     public void CopiesOfTheLastStepCostNoSecondGraph()
     {
-        long once = Of(s_options).Backward, twice = Of(s_options with { GradientWindow = GradientWindow.LowVariance() }).Backward;
+        long once = Of(s_options).Backward,
+            twice = Of(s_options with { Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = GradientWindow.LowVariance() }) }).Backward;
         Assert.That(twice, Is.GreaterThanOrEqualTo(once).And.LessThan(1.2 * once));
     }
 
@@ -136,25 +152,25 @@ public class MemoryOfAlgorithmsTests
         string ddpo = Tried(AlignmentAlgorithm.Ddpo()), dpo = Tried(AlignmentAlgorithm.DiffusionDpo());
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(ddpo, Does.Contain("Recompute = Blocks").And.Contain("Recompute = Steps").And.Contain("OptimizerState = EightBit")
+            Assert.That(ddpo, Does.Contain("Recompute = Blocks").And.Contain("Recompute = Steps").And.Contain("Optimizer.State = EightBit")
                 .And.Not.Contain("FramesPerDecode"));
-            Assert.That(dpo, Does.Contain("Recompute = Blocks").And.Contain("OptimizerState = EightBit").And.Not.Contain("FramesPerDecode")
+            Assert.That(dpo, Does.Contain("Recompute = Blocks").And.Contain("Optimizer.State = EightBit").And.Not.Contain("FramesPerDecode")
                 .And.Not.Contain("Recompute = Steps"));
         }
 
         string Tried(AlignmentAlgorithm algorithm) =>
-            Assert.Throws<InsufficientMemoryException>(() => MemoryPlan.For(_model, s_options with { Algorithm = algorithm }, 1_000_000))!.Message;
+            Assert.Throws<InsufficientMemoryException>(() => MemoryPlan.Create(_model, s_options with { Algorithm = algorithm }, 1_000_000))!.Message;
     }
 
     [Test]
     public void APlanOfDdpoKeepsItsPromise()
     {
-        VideoAlignmentOptions options = s_options with { Algorithm = AlignmentAlgorithm.Ddpo(), BatchSize = 4 };
-        long budget = (Of(options).Peak + Of(options with { Recompute = ActivationRecompute.Blocks }).Peak) / 2;
-        var plan = MemoryPlan.For(_model, options, budget);
+        VideoAlignmentOptions options = s_options with { Optimizer = s_options.Optimizer with { BatchSize = 4 }, Algorithm = AlignmentAlgorithm.Ddpo() };
+        long budget = (Of(options).Peak + Of(options with { Memory = options.Memory with { Recompute = ActivationRecompute.Blocks } }).Peak) / 2;
+        var plan = MemoryPlan.Create(_model, options, budget);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(plan.Options.Recompute, Is.Not.EqualTo(ActivationRecompute.None), plan.Describe());
+            Assert.That(plan.Options.Memory.Recompute, Is.Not.EqualTo(ActivationRecompute.None), plan.Describe());
             Assert.That(Of(plan.Options).Peak, Is.EqualTo(plan.Estimate.Peak).And.LessThanOrEqualTo(budget));
         }
     }

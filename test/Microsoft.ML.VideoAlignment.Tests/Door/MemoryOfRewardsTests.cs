@@ -11,7 +11,7 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// <summary>What is estimated of a reward: all it stores, and what scoring holds where its networks are known.</summary>
 public class MemoryOfRewardsTests
 {
-    private static readonly VideoAlignmentOptions s_options = new() { LoraRank = 4, RewardFrames = RewardFrames.All };
+    private static readonly VideoAlignmentOptions s_options = new() { Lora = new() { Rank = 4 }, Reward = new() { Frames = RewardFrames.All } };
 
     private static readonly Dictionary<string, Func<VideoReward>> s_rewards = new()
     {
@@ -101,7 +101,7 @@ public class MemoryOfRewardsTests
             Assert.That(_model.EstimateMemory(s_options, own).Describe(), Does.Contain("'redness' is code that is not known here"));
             Assert.That(_model.EstimateMemory(s_options, own).Reward, Is.Zero);
             Assert.That(_model.EstimateMemory(s_options, mixed).Describe(), Does.Contain("'redness' is code").And.Not.Contain("aesthetic"));
-            Assert.That(MemoryPlan.For(_model, s_options, long.MaxValue, own).Describe(), Does.Contain("'redness' is code that is not known here"));
+            Assert.That(MemoryPlan.Create(_model, s_options, long.MaxValue, own).Describe(), Does.Contain("'redness' is code that is not known here"));
         }
     }
 
@@ -109,7 +109,7 @@ public class MemoryOfRewardsTests
     public void ABudgetThatNothingMeetsNamesRewardAndRuntime()
     {
         using VideoReward reward = MovingShapesRewards.Preference();
-        InsufficientMemoryException? error = Assert.Throws<InsufficientMemoryException>(() => MemoryPlan.For(_model, s_options, 1_000_000, reward));
+        InsufficientMemoryException? error = Assert.Throws<InsufficientMemoryException>(() => MemoryPlan.Create(_model, s_options, 1_000_000, reward));
         long runtime = _model.EstimateMemory(s_options).Runtime;
         using (Assert.EnterMultipleScope())
         {
@@ -133,7 +133,7 @@ public class MemoryOfRewardsTests
     private static long Sum(IEnumerable<Tensor> weights) => weights.Sum(weight => weight.numel() * weight.element_size());
 
     private static long Largest(MemoryEstimate estimate) =>
-        new[] { estimate.Sampling, estimate.GradientSteps, estimate.Decode, estimate.Scoring, estimate.Backward, estimate.HeldOut }.Max();
+        new[] { estimate.Sampling, estimate.GradientSteps, estimate.Decode, estimate.Scoring, estimate.Backward, estimate.Validation }.Max();
 
     /// <summary>Bytes that are alive when 8 frames that carry gradient have been scored, weights aside.</summary>
     private static long Kept(VideoReward reward, Device device, string prompt)

@@ -4,7 +4,12 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 
 public class MemoryPlanTests
 {
-    private static readonly VideoAlignmentOptions s_options = new() { LoraRank = 4, RewardFrames = RewardFrames.All, GradientSteps = 3 };
+    private static readonly VideoAlignmentOptions s_options = new()
+    {
+        Lora = new() { Rank = 4 },
+        Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = 3 }),
+        Reward = new() { Frames = RewardFrames.All },
+    };
 
     private VideoDiffusionModel _model = null!;
     private MemoryEstimate _kept = null!;
@@ -14,8 +19,12 @@ public class MemoryPlanTests
     public void Load()
     {
         _model = MovingShapesModels.TextToVideo();
-        _kept = _model.EstimateMemory(s_options with { Recompute = ActivationRecompute.None });
-        _least = _model.EstimateMemory(s_options with { Recompute = ActivationRecompute.Steps, FramesPerDecode = 1, OptimizerState = OptimizerState.EightBit });
+        _kept = _model.EstimateMemory(s_options with { Memory = s_options.Memory with { Recompute = ActivationRecompute.None } });
+        _least = _model.EstimateMemory(s_options with
+        {
+            Optimizer = s_options.Optimizer with { State = OptimizerState.EightBit },
+            Memory = s_options.Memory with { Recompute = ActivationRecompute.Steps, FramesPerDecode = 1 },
+        });
     }
 
     [OneTimeTearDown]
@@ -24,10 +33,10 @@ public class MemoryPlanTests
     [Test]
     public void WithRoomForAllNothingIsRecomputed()
     {
-        var plan = MemoryPlan.For(_model, s_options, _kept.Peak);
+        var plan = MemoryPlan.Create(_model, s_options, _kept.Peak);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(plan.Options, Is.EqualTo(s_options with { Recompute = ActivationRecompute.None }));
+            Assert.That(plan.Options, Is.EqualTo(s_options with { Memory = s_options.Memory with { Recompute = ActivationRecompute.None } }));
             Assert.That(plan.Estimate.Peak, Is.EqualTo(_kept.Peak));
             Assert.That(plan.Steps, Has.Count.EqualTo(1));
         }
@@ -37,10 +46,11 @@ public class MemoryPlanTests
     public void ItTakesTheFirstThatFitsAndNothingThatIsNotNeeded()
     {
         long blocks = _model.EstimateMemory(s_options).Peak;
-        var plan = MemoryPlan.For(_model, s_options with { MemoryBudget = blocks }, blocks);
+        var plan = MemoryPlan.Create(_model, s_options with { Memory = s_options.Memory with { Budget = blocks } }, blocks);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(plan.Options, Is.EqualTo(s_options with { Recompute = ActivationRecompute.Blocks }), plan.Describe());
+            Assert.That(plan.Options, Is.EqualTo(s_options with { Memory = s_options.Memory with { Recompute = ActivationRecompute.Blocks } }),
+                plan.Describe());
             Assert.That(plan.Estimate.Peak, Is.LessThanOrEqualTo(blocks));
             Assert.That(plan.Describe(),
                 Does.Contain("FramesPerDecode = 4").And.Contain("not needed").And.Contain("Recompute = Blocks").And.Contain("peak").IgnoreCase);
@@ -51,7 +61,7 @@ public class MemoryPlanTests
     public void WhatItPromisesItsOptionsKeep([Values(0.9, 0.6, 0.4, 0.2)] double share)
     {
         long budget = _least.Peak + (long)((_kept.Peak - _least.Peak) * share);
-        var plan = MemoryPlan.For(_model, s_options, budget);
+        var plan = MemoryPlan.Create(_model, s_options, budget);
         Assert.That(_model.EstimateMemory(plan.Options).Peak, Is.EqualTo(plan.Estimate.Peak).And.LessThanOrEqualTo(budget), plan.Describe());
     }
 
@@ -59,9 +69,14 @@ public class MemoryPlanTests
     public void ABudgetThatNothingMeetsIsToldTheLeast()
     {
         InsufficientMemoryException? error =
-            Assert.Throws<InsufficientMemoryException>(() => MemoryPlan.For(_model, s_options with { BatchSize = 2 }, 1_000_000));
+            Assert.Throws<InsufficientMemoryException>(
+                () => MemoryPlan.Create(_model, s_options with { Optimizer = s_options.Optimizer with { BatchSize = 2 } }, 1_000_000));
         MemoryEstimate least = _model.EstimateMemory(
-            s_options with { BatchSize = 2, Recompute = ActivationRecompute.Steps, FramesPerDecode = 1, OptimizerState = OptimizerState.EightBit });
+            s_options with
+            {
+                Optimizer = s_options.Optimizer with { BatchSize = 2, State = OptimizerState.EightBit },
+                Memory = s_options.Memory with { Recompute = ActivationRecompute.Steps, FramesPerDecode = 1 },
+            });
         using (Assert.EnterMultipleScope())
         {
             Assert.That(error!.Message, Does.Contain("within 1 MB").And.Contain($"the least possible is {MemoryEstimate.InMegabytes(least.Peak)}"));
@@ -75,9 +90,9 @@ public class MemoryPlanTests
     {
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => MemoryPlan.For(_model, s_options, 0), Throws.InstanceOf<ArgumentOutOfRangeException>());
-            Assert.That((s_options with { MemoryBudget = -1 }).Validate,
-                Throws.ArgumentException.With.Message.Contains("MemoryBudget must be at least 1 byte"));
+            Assert.That(() => MemoryPlan.Create(_model, s_options, 0), Throws.InstanceOf<ArgumentOutOfRangeException>());
+            Assert.That((s_options with { Memory = s_options.Memory with { Budget = -1 } }).Validate,
+                Throws.ArgumentException.With.Message.Contains("Memory.Budget must be at least 1 byte"));
         }
     }
 
@@ -89,12 +104,15 @@ public class MemoryPlanTests
         context.Log += (_, entry) => said.Add(entry.Message);
         IDataView prompts = context.Data.LoadFromEnumerable([new PromptRow { Prompt = "a red circle" }]);
         using VideoReward reward = TinyModel.Redness();
-        VideoAlignmentOptions options = s_options with { Steps = 1, InferenceSteps = 3, Frames = 2 };
+        VideoAlignmentOptions options =
+            s_options with { Sampling = s_options.Sampling with { Steps = 3, Frames = 2 }, Optimizer = s_options.Optimizer with { Steps = 1 } };
         long blocks = _model.EstimateMemory(options, reward).Peak;
         using VideoAlignmentTransformer fitted =
-            context.Transforms.AlignVideoDiffusion("Video", "Prompt", _model, reward, options with { MemoryBudget = blocks }).Fit(prompts);
+            context.Transforms.AlignVideoDiffusion("Video", "Prompt", _model, reward, options with { Memory = options.Memory with { Budget = blocks } })
+                .Fit(prompts);
         Assert.That(said, Has.Some.Contain("Memory plan for ModelScope, 2 x 32 x 32").And.Some.Contain("Recompute = Blocks"));
-        VideoAlignmentEstimator impossible = context.Transforms.AlignVideoDiffusion("Video", "Prompt", _model, reward, options with { MemoryBudget = 1000 });
+        VideoAlignmentEstimator impossible =
+            context.Transforms.AlignVideoDiffusion("Video", "Prompt", _model, reward, options with { Memory = options.Memory with { Budget = 1000 } });
         Assert.That(() => impossible.Fit(prompts), Throws.TypeOf<InsufficientMemoryException>().With.Message.Contains("the least possible is"));
     }
 
@@ -103,7 +121,13 @@ public class MemoryPlanTests
     public void VideosOfSeveralSegmentsAreEstimatedToo()
     {
         using VideoDiffusionModel model = MovingShapesModels.ImageToVideo();
-        VideoAlignmentOptions options = new() { LoraRank = 4, RewardFrames = RewardFrames.All, FramesPerDecode = 8, ImageColumnName = "Image" };
+        VideoAlignmentOptions options = new()
+        {
+            Sampling = new() { ImageColumnName = "Image" },
+            Lora = new() { Rank = 4 },
+            Reward = new() { Frames = RewardFrames.All },
+            Memory = new() { FramesPerDecode = 8 },
+        };
         long one = Of(1), three = Of(3), kept = Of(3, ActivationRecompute.None);
         using (Assert.EnterMultipleScope())
         {
@@ -112,6 +136,11 @@ public class MemoryPlanTests
         }
 
         long Of(int clips, ActivationRecompute recompute = ActivationRecompute.Blocks) =>
-            model.EstimateMemory(options with { SegmentCount = clips, Recompute = recompute, CarryGradientAcrossSegments = true }).Backward;
+            model.EstimateMemory(options with
+            {
+                Sampling = options.Sampling with { SegmentCount = clips },
+                Algorithm = AlignmentAlgorithm.RewardGradient(new() { CarryGradientAcrossSegments = true }),
+                Memory = options.Memory with { Recompute = recompute },
+            }).Backward;
     }
 }

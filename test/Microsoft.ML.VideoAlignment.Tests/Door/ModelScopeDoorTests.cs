@@ -4,7 +4,13 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 public class ModelScopeDoorTests
 {
     private static readonly VideoAlignmentOptions s_options =
-        new() { Frames = 2, InferenceSteps = 2, GuidanceScale = 3, Steps = 2, LoraRank = 2, GradientSteps = 1 };
+        new()
+        {
+            Sampling = new() { Frames = 2, Steps = 2, GuidanceScale = 3 },
+            Lora = new() { Rank = 2 },
+            Optimizer = new() { Steps = 2 },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = 1 }),
+        };
 
     private string _folder = null!;
 

@@ -6,14 +6,10 @@ public class OpenSoraDoorTests
     /// <summary>21 rows of pixels do not fill latents of 8: the video has 16.</summary>
     private static readonly VideoAlignmentOptions s_options = new()
     {
-        Frames = 17,
-        Height = 21,
-        Width = 24,
-        InferenceSteps = 2,
-        Steps = 2,
-        LoraRank = 2,
-        GradientSteps = 1,
-        LoraLayers = LoraLayers.AttentionQkv,
+        Sampling = new() { Frames = 17, Height = 21, Width = 24, Steps = 2 },
+        Lora = new() { Rank = 2, Layers = LoraLayers.AttentionQkv },
+        Optimizer = new() { Steps = 2 },
+        Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = 1 }),
     };
 
     private string _folder = null!;
@@ -56,7 +52,8 @@ public class OpenSoraDoorTests
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model);
         using VideoReward reward = TinyModel.Redness();
         Assert.That(
-            () => new MLContext().Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, s_options with { NegativePrompt = "blurry" }),
+            () => new MLContext().Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward,
+                s_options with { Sampling = s_options.Sampling with { NegativePrompt = "blurry" } }),
             Throws.ArgumentException.With.Message.Contains("NegativePrompt must be empty").And.Message.Contains("null text"));
     }
 
@@ -76,7 +73,11 @@ public class OpenSoraDoorTests
             },
             new RewardContract { ReadsPrompt = true });
         IDataView prompts = context.Data.LoadFromEnumerable(new[] { "A RED Circle aesthetic score: 5.5." }.Select(prompt => new PromptRow { Prompt = prompt }));
-        context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, s_options with { Steps = 1, HeldOutPrompts = ["|0| A Dog |1| A Cat"] })
+        context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, s_options with
+        {
+            Optimizer = s_options.Optimizer with { Steps = 1 },
+            Validation = s_options.Validation with { Prompts = ["|0| A Dog |1| A Cat"] },
+        })
             .Fit(prompts).Dispose();
         Assert.That(read, Does.Contain("a red circle").And.Contain("a cat"));
         Assert.That(read, Has.None.Contains("score").And.None.Contains("|"));

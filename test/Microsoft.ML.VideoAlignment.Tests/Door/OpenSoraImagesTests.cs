@@ -13,13 +13,9 @@ public class OpenSoraImagesTests
     /// <summary>21 rows of pixels do not fill latents of 8: the video has 16.</summary>
     private static readonly VideoAlignmentOptions s_options = new()
     {
-        Frames = 17,
-        Height = 21,
-        Width = Width,
-        InferenceSteps = 2,
-        Steps = 2,
-        LoraRank = 2,
-        LoraLayers = LoraLayers.AttentionQkv,
+        Sampling = new() { Frames = 17, Height = 21, Width = Width, Steps = 2 },
+        Lora = new() { Rank = 2, Layers = LoraLayers.AttentionQkv },
+        Optimizer = new() { Steps = 2 },
     };
 
     private string _folder = null!;
@@ -54,7 +50,11 @@ public class OpenSoraImagesTests
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model);
         using VideoReward reward = Redness();
         IDataView rows = Rows(context);
-        VideoAlignmentOptions options = s_options with { ImageColumnName = "Image", SegmentCount = segments, IncludeBaseModel = includeBaseModel };
+        VideoAlignmentOptions options = s_options with
+        {
+            Sampling = s_options.Sampling with { ImageColumnName = "Image", SegmentCount = segments },
+            IncludeBaseModel = includeBaseModel,
+        };
         using VideoAlignmentTransformer aligned = context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options).Fit(rows);
         Assert.That(aligned.Size, Is.EqualTo(new VideoSize(17 * segments, Height, Width)));
         context.Model.Save(aligned, rows.Schema, Zip);
@@ -83,7 +83,7 @@ public class OpenSoraImagesTests
         {
             IDataView rows = context.Data.LoadFromEnumerable(new[] { row });
             using VideoAlignmentTransformer generated =
-                context.Transforms.GenerateVideo("Video", "Prompt", model, s_options with { Height = Height, ImageColumnName = "Image" }).Fit(rows);
+                context.Transforms.GenerateVideo("Video", "Prompt", model, s_options.Sampling with { Height = Height, ImageColumnName = "Image" }).Fit(rows);
             return EstimatorContract.Values(generated.Transform(rows))[0];
         }
 
@@ -92,7 +92,7 @@ public class OpenSoraImagesTests
         float[][] videos = [Video(new ImageRow { Prompt = "a ship", Image = first }), Video(new ImageRow { Prompt = "a ship", Image = second })];
         Assert.That(videos[0], Is.Not.EqualTo(videos[1]));
         using VideoAlignmentTransformer plain =
-            context.Transforms.GenerateVideo("Video", "Prompt", model, s_options with { Height = Height }).Fit(Texts(context, "a ship"));
+            context.Transforms.GenerateVideo("Video", "Prompt", model, s_options.Sampling with { Height = Height }).Fit(Texts(context, "a ship"));
         Assert.That(EstimatorContract.Values(plain.Transform(Texts(context, "a ship")))[0], Is.Not.EqualTo(videos[0]).And.Not.EqualTo(videos[1]));
     }
 
@@ -135,15 +135,15 @@ public class OpenSoraImagesTests
         using VideoReward reward = Redness();
         var context = new MLContext(seed: 1);
         var made = new Progress();
-        VideoAlignmentOptions options = s_options with { Progress = made };
-        Assert.That(() => context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options).Fit(Texts(context, "a dog", prompt)),
+        var control = new RunControl { Progress = made };
+        VideoAlignmentOptions validated = s_options with { Validation = s_options.Validation with { Prompts = [prompt] } };
+        Assert.That(() => context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, s_options, control).Fit(Texts(context, "a dog", prompt)),
             Throws.Exception.With.Message.Contains(what).And.Message.Contains(more));
         Assert.That(
-            () => context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options with { HeldOutPrompts = [prompt] })
-                .Fit(Texts(context, "a dog")),
+            () => context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, validated, control).Fit(Texts(context, "a dog")),
             Throws.Exception.With.Message.Contains(what), "held out");
         Assert.That(made.Steps, Is.Zero);
-        using VideoAlignmentTransformer generated = context.Transforms.GenerateVideo("Video", "Prompt", model, s_options).Fit(Texts(context, prompt));
+        using VideoAlignmentTransformer generated = context.Transforms.GenerateVideo("Video", "Prompt", model, s_options.Sampling).Fit(Texts(context, prompt));
         Assert.That(() => EstimatorContract.Values(generated.Transform(Texts(context, prompt))), Throws.Exception.With.Message.Contains(what), "generation");
     }
 
@@ -224,7 +224,7 @@ public class OpenSoraImagesTests
         var context = new MLContext(seed: 1);
         IDataView rows = context.Data.LoadFromEnumerable(new[] { new ImageRow { Prompt = """a ship {"reference_path": "two.png"}""", Image = Flat(1) } });
         using VideoAlignmentTransformer generated =
-            context.Transforms.GenerateVideo("Video", "Prompt", model, s_options with { ImageColumnName = "Image" }).Fit(rows);
+            context.Transforms.GenerateVideo("Video", "Prompt", model, s_options.Sampling with { ImageColumnName = "Image" }).Fit(rows);
         Assert.That(() => EstimatorContract.Values(generated.Transform(rows)),
             Throws.InstanceOf<FormatException>().With.Message.Contains("image column").And.Message.Contains("two.png"));
     }
@@ -238,11 +238,9 @@ public class OpenSoraImagesTests
         var context = new MLContext(seed: 1);
         VideoAlignmentOptions options = s_options with
         {
-            BatchSize = 2,
-            RewardFrames = RewardFrames.Chosen(0),
-            RewardLatentFrames = true,
-            HeldOutPrompts = ["""a dog {"reference_path": "two.png"}""", "a dog"],
-            HeldOutEvery = 1
+            Optimizer = s_options.Optimizer with { BatchSize = 2 },
+            Reward = s_options.Reward with { Frames = RewardFrames.Chosen(0), LatentFrames = true },
+            Validation = s_options.Validation with { Prompts = ["""a dog {"reference_path": "two.png"}""", "a dog"], Every = 1 },
         };
         IDataView rows = Texts(context, "a dog", """a ship {"reference_path": "ships/one.png", "mask_strategy": "0;0,0,0,-1,1,0.3"}""");
         using VideoAlignmentTransformer aligned = context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options).Fit(rows);
@@ -257,7 +255,12 @@ public class OpenSoraImagesTests
         using VideoReward reward = Redness();
         var context = new MLContext(seed: 1);
         VideoAlignmentOptions options =
-            s_options with { ImageColumnName = "Image", RewardFrames = RewardFrames.Chosen(0), RewardLatentFrames = true, Steps = 3 };
+            s_options with
+            {
+                Sampling = s_options.Sampling with { ImageColumnName = "Image" },
+                Optimizer = s_options.Optimizer with { Steps = 3 },
+                Reward = s_options.Reward with { Frames = RewardFrames.Chosen(0), LatentFrames = true },
+            };
         context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options).Fit(Rows(context)).Dispose();
     }
 
@@ -268,18 +271,22 @@ public class OpenSoraImagesTests
         using VideoDiffusionModel texts = VideoDiffusionModel.Untrained(VideoModelFamily.ModelScope);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => (s_options with { SegmentCount = 3 }).ValidateFor(model), Throws.Nothing);
-            Assert.That(() => (s_options with { ImageColumnName = "Image", HeldOutPrompts = ["a"] }).ValidateFor(model),
-                Throws.ArgumentException.With.Message.Contains("HeldOutData"));
-            Assert.That(() => (s_options with { HeldOutPrompts = ["a"] }).ValidateFor(model), Throws.Nothing);
-            Assert.That(() => (s_options with { Frames = 1, ImageColumnName = "Image" }).ValidateFor(model),
+            Assert.That(() => (s_options with { Sampling = s_options.Sampling with { SegmentCount = 3 } }).ValidateFor(model), Throws.Nothing);
+            Assert.That(() => (s_options with
+            {
+                Sampling = s_options.Sampling with { ImageColumnName = "Image" },
+                Validation = s_options.Validation with { Prompts = ["a"] },
+            }).ValidateFor(model),
+                Throws.ArgumentException.With.Message.Contains("Validation.Data"));
+            Assert.That(() => (s_options with { Validation = s_options.Validation with { Prompts = ["a"] } }).ValidateFor(model), Throws.Nothing);
+            Assert.That(() => (s_options with { Sampling = s_options.Sampling with { Frames = 1, ImageColumnName = "Image" } }).ValidateFor(model),
                 Throws.ArgumentException.With.Message.Contains("no frame left to make"));
-            Assert.That(() => (s_options with { Frames = 1, SegmentCount = 2 }).ValidateFor(model),
+            Assert.That(() => (s_options with { Sampling = s_options.Sampling with { Frames = 1, SegmentCount = 2 } }).ValidateFor(model),
                 Throws.ArgumentException.With.Message.Contains("no frame left to make"));
-            Assert.That(() => (s_options with { Frames = 1 }).ValidateFor(model), Throws.Nothing);
-            Assert.That(() => new VideoAlignmentOptions { SegmentCount = 2 }.ValidateFor(texts),
+            Assert.That(() => (s_options with { Sampling = s_options.Sampling with { Frames = 1 } }).ValidateFor(model), Throws.Nothing);
+            Assert.That(() => new VideoAlignmentOptions { Sampling = new() { SegmentCount = 2 } }.ValidateFor(texts),
                 Throws.ArgumentException.With.Message.Contains("SegmentCount 2").And.Message.Contains("OpenSora"));
-            Assert.That(() => new MLContext(1).Transforms.GenerateVideo("Video", null, model, s_options with { ImageColumnName = "Image" }),
+            Assert.That(() => new MLContext(1).Transforms.GenerateVideo("Video", null, model, s_options.Sampling with { ImageColumnName = "Image" }),
                 Throws.ArgumentNullException.With.Message.Contains("from texts"));
         }
     }

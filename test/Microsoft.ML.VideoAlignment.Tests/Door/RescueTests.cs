@@ -21,7 +21,7 @@ public class RescueTests
 
     public static IEnumerable<TestCaseData> Algorithms() =>
     [
-        new TestCaseData(AlignmentAlgorithm.RewardGradient).SetArgDisplayNames("reward gradient"),
+        new TestCaseData(AlignmentAlgorithm.RewardGradient()).SetArgDisplayNames("reward gradient"),
         new TestCaseData(AlignmentAlgorithm.Ddpo()).SetArgDisplayNames("DDPO"),
         new TestCaseData(AlignmentAlgorithm.DiffusionDpo()).SetArgDisplayNames("Diffusion-DPO"),
     ];
@@ -33,9 +33,10 @@ public class RescueTests
         var thrown = new TaskCanceledException("the scoring service took too long");
         var reward = new Scripted();
         VideoAlignmentOptions options = Options() with { Algorithm = algorithm };
-        TrainingStepException error = Failed(options with { Progress = new Told(step => reward.Throw = step.Step == 2 ? _ => thrown : null) }, reward);
+        TrainingStepException error =
+            Failed(options, reward, control: new RunControl { Progress = new Told(step => reward.Throw = step.Step == 2 ? _ => thrown : null) });
         Assert.That((error.Step, error.LastGoodStep, error.InnerException), Is.EqualTo((3, 2, (Exception)thrown)));
-        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(options with { Steps = 2 })));
+        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(options with { Optimizer = options.Optimizer with { Steps = 2 } })));
     }
 
     [Test]
@@ -43,7 +44,8 @@ public class RescueTests
     {
         using var source = new CancellationTokenSource();
         var reward = new Scripted { Throw = call => call == 3 ? new OperationCanceledException(new CancellationToken(canceled: true)) : null };
-        Assert.That(Failed(Options() with { CancellationToken = source.Token }, reward).InnerException, Is.TypeOf<OperationCanceledException>());
+        Assert.That(Failed(Options(), reward, control: new RunControl { CancellationToken = source.Token }).InnerException,
+            Is.TypeOf<OperationCanceledException>());
     }
 
     [TestCase(typeof(TimeoutException))]
@@ -51,9 +53,9 @@ public class RescueTests
     public void AProgressCallbackThatThrowsLosesNothing(Type type)
     {
         var thrown = (Exception)Activator.CreateInstance(type)!;
-        TrainingStepException error = Failed(Options() with { Progress = new Told(step => Throw(step.Step == 2, thrown)) });
+        TrainingStepException error = Failed(Options(), control: new RunControl { Progress = new Told(step => Throw(step.Step == 2, thrown)) });
         Assert.That((error.Step, error.LastGoodStep, error.InnerException), Is.EqualTo((2, 2, thrown)), "the weights are those of the step that was reported");
-        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options() with { Steps = 2 })));
+        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options(steps: 2))));
     }
 
     /// <summary>A callback that trains another model, say.</summary>
@@ -68,9 +70,9 @@ public class RescueTests
                 throw other = Failed(Options(), new Scripted { Throw = call => call == 2 ? new TimeoutException() : null });
             }
         });
-        TrainingStepException error = Failed(Options() with { Progress = progress });
+        TrainingStepException error = Failed(Options(), control: new RunControl { Progress = progress });
         Assert.That((error.LastGoodStep, error.InnerException), Is.EqualTo((2, (Exception?)other)));
-        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options() with { Steps = 2 })));
+        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options(steps: 2))));
     }
 
     [Test]
@@ -78,32 +80,28 @@ public class RescueTests
     {
         var thrown = new SocketException();
         var reward = new Scripted { ThrowHeldOut = _ => thrown };
-        VideoAlignmentOptions options = Options() with { HeldOutPrompts = ["unseen"], HeldOutEvery = 2 };
+        VideoAlignmentOptions options = Options() with { Validation = Options().Validation with { Prompts = ["unseen"], Every = 2 } };
         TrainingStepException error = Failed(options, reward);
         Assert.That((error.Step, error.LastGoodStep, error.InnerException), Is.EqualTo((2, 2, (Exception)thrown)));
-        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options() with { Steps = 2 })));
+        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options(steps: 2))));
     }
 
     [Test]
     public void ACheckpointThatCannotBeWrittenLosesNothing()
     {
         string checkpoints = _folder.Path("checkpoints");
-        TrainingStepException error = Failed(Options() with
-        {
-            CheckpointFolder = checkpoints,
-            CheckpointEvery = 2,
-            Progress = new Told(step =>
+        TrainingStepException error =
+            Failed(Options(), control: new RunControl { CheckpointFolder = checkpoints, CheckpointEvery = 2, Progress = new Told(step =>
             {
                 if (step.Step == 1)
                 {
                     File.WriteAllText(checkpoints, "in the way");
                 }
-            }),
-        });
+            }) });
         Assert.That((error.Step, error.LastGoodStep), Is.EqualTo((2, 2)));
         Assert.That(error.InnerException, Is.InstanceOf<IOException>());
         Assert.That(Path.GetDirectoryName(error.LastGoodWeights), Is.EqualTo(_folder.Path("temporary")), "the second choice");
-        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options() with { Steps = 2 })));
+        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options(steps: 2))));
     }
 
     /// <summary>The last one is written when training is over.</summary>
@@ -112,10 +110,10 @@ public class RescueTests
     public void ALogThatThrowsLosesNothing(string message, int step)
     {
         var thrown = new IOException("the log's disk is full");
-        VideoAlignmentOptions options = Options() with { HeldOutPrompts = ["unseen"], HeldOutEvery = Steps, KeepBest = true };
+        VideoAlignmentOptions options = Options() with { Validation = Options().Validation with { Prompts = ["unseen"], Every = Steps, KeepBest = true } };
         TrainingStepException error = Failed(options, log: text => Throw(text.StartsWith(message, StringComparison.Ordinal), thrown));
         Assert.That((error.Step, error.LastGoodStep, error.InnerException), Is.EqualTo((step, step, (Exception)thrown)));
-        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options() with { Steps = step })));
+        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options(steps: step))));
     }
 
     [Test]
@@ -125,7 +123,7 @@ public class RescueTests
         TrainingStepException error = Failed(Options(), reward);
         Assert.That(error.InnerException, Is.TypeOf<RewardContractException>(), "it is still known for what it is");
         Assert.That((error.Step, error.LastGoodStep), Is.EqualTo((3, 2)));
-        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options() with { Steps = 2 })));
+        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options(steps: 2))));
     }
 
     [Test]
@@ -133,7 +131,8 @@ public class RescueTests
     {
         var rig = new DoorRig { Reward = new FakeReward() };
         var reward = new Scripted { Shape = call => call == 2 ? [1, 1] : null };
-        var estimator = new VideoAlignmentEstimator(rig.Context, new AlignmentColumns("Video", "Prompt", null, null), rig.Model, reward, Options());
+        var estimator =
+            new VideoAlignmentEstimator(rig.Context, new AlignmentColumns("Video", "Prompt", null, null), rig.Model, reward, Options(), new RunControl());
         Assert.That(() => estimator.Fit(rig.Prompts), Throws.TypeOf<RewardContractException>());
     }
 
@@ -165,7 +164,10 @@ public class RescueTests
     [TestCase(1e-3, 0, 1e-60, 1, "Epsilon 1E-60")]
     public void AnUpdateBeyondFloat32KeepsTheWeightsBeforeItAndNamesTheOptions(double rate, double decay, double epsilon, int steps, string named)
     {
-        VideoAlignmentOptions options = Options() with { LearningRate = rate, WeightDecay = decay, Epsilon = epsilon, Steps = steps };
+        VideoAlignmentOptions options = Options() with
+        {
+            Optimizer = Options().Optimizer with { LearningRate = rate, WeightDecay = decay, Epsilon = epsilon, Steps = steps },
+        };
         TrainingStepException error = Failed(options);
         Assert.That((error.Step, error.LastGoodStep, error.InnerException), Is.EqualTo((1, 0, (Exception?)null)));
         Assert.That(error.Message, Does.Contain("the update").And.Contain(named).And.Contain("is not finite"));
@@ -176,10 +178,11 @@ public class RescueTests
     [Test]
     public void TheAverageIsRescuedWhereItWouldBeReturned()
     {
-        VideoAlignmentOptions options = Options() with { EmaDecay = 0.5 };
+        VideoAlignmentOptions options = Options() with { Optimizer = Options().Optimizer with { EmaDecay = 0.5 } };
         TrainingStepException error = Failed(options, new Scripted { Throw = call => call == 5 ? new TimeoutException() : null });
         byte[] rescued = File.ReadAllBytes(error.LastGoodWeights!);
-        Assert.That(rescued, Is.EqualTo(Weights(options with { Steps = 3 })).And.Not.EqualTo(Weights(Options() with { Steps = 3 })));
+        Assert.That(rescued,
+            Is.EqualTo(Weights(options with { Optimizer = options.Optimizer with { Steps = 3 } })).And.Not.EqualTo(Weights(Options(steps: 3))));
         Assert.That(error.Message, Does.Contain("The weights after step 3 (their running average) are in"));
     }
 
@@ -187,11 +190,11 @@ public class RescueTests
     [Test]
     public void TheBestAreRescuedWhereTheyWouldBeReturned()
     {
-        VideoAlignmentOptions options = Options() with { HeldOutPrompts = ["unseen"], HeldOutEvery = 1, KeepBest = true };
+        VideoAlignmentOptions options = Options() with { Validation = Options().Validation with { Prompts = ["unseen"], Every = 1, KeepBest = true } };
         var reward = new Scripted { Throw = call => call == 5 ? new TimeoutException() : null, HeldOut = call => -call };
         TrainingStepException error = Failed(options, reward);
         Assert.That((error.Step, error.LastGoodStep), Is.EqualTo((4, 1)));
-        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options() with { Steps = 1 })));
+        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options(steps: 1))));
         Assert.That(error.Message, Does.Contain("The weights of step 1 (the best in validation so far) are in"));
     }
 
@@ -199,9 +202,14 @@ public class RescueTests
     [Test]
     public void AFailureWhileTheAverageIsMeasuredRescuesTheAverage()
     {
-        VideoAlignmentOptions options = Options() with { EmaDecay = 0.5, HeldOutPrompts = ["unseen"], HeldOutEvery = 3 };
+        VideoAlignmentOptions options = Options() with
+        {
+            Optimizer = Options().Optimizer with { EmaDecay = 0.5 },
+            Validation = Options().Validation with { Prompts = ["unseen"], Every = 3 },
+        };
         TrainingStepException error = Failed(options, new Scripted { ThrowHeldOut = _ => new TimeoutException() });
-        Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(options with { Steps = 3, HeldOutPrompts = [] })));
+        Assert.That(File.ReadAllBytes(error.LastGoodWeights!),
+            Is.EqualTo(Weights(options with { Optimizer = options.Optimizer with { Steps = 3 }, Validation = options.Validation with { Prompts = [] } })));
     }
 
     [Test]
@@ -209,7 +217,8 @@ public class RescueTests
     {
         string checkpoints = _folder.Path("checkpoints");
         TrainingStepException error =
-            Failed(Options() with { CheckpointFolder = checkpoints }, new Scripted { Throw = call => call == 3 ? new TimeoutException() : null });
+            Failed(Options(), new Scripted { Throw = call => call == 3 ? new TimeoutException() : null },
+                control: new RunControl { CheckpointFolder = checkpoints });
         Assert.That(Path.GetDirectoryName(error.LastGoodWeights), Is.EqualTo(checkpoints));
     }
 
@@ -224,7 +233,7 @@ public class RescueTests
         {
             Assert.That((error.Step, error.InnerException, error.LastGoodWeights), Is.EqualTo((3, (Exception)thrown, (string?)null)));
             Assert.That(error.Message, Does.Contain("service gone").And.Contain(Unwritable()).And.Contain(nameof(error.SaveAdapters)));
-            Assert.That(File.ReadAllBytes(saved), Is.EqualTo(Weights(Options() with { Steps = 2 })));
+            Assert.That(File.ReadAllBytes(saved), Is.EqualTo(Weights(Options(steps: 2))));
         }
     }
 
@@ -238,7 +247,7 @@ public class RescueTests
         Assert.That(error.InnerException, Is.TypeOf<TrainingStepException>().With.Property(nameof(TrainingStepException.LastGoodStep)).EqualTo(2));
         string path = ((TrainingStepException)error.InnerException!).LastGoodWeights!;
         Assert.That(error.Message, Does.Contain(path));
-        Assert.That(File.ReadAllBytes(path), Is.EqualTo(Weights(Options() with { Steps = 2 })));
+        Assert.That(File.ReadAllBytes(path), Is.EqualTo(Weights(Options(steps: 2))));
     }
 
     /// <summary>The estimate that the message of a shortage holds is made with what memory is left.</summary>
@@ -249,7 +258,12 @@ public class RescueTests
         using VideoReward reward = new Greedy();
         var context = new MLContext(seed: 1);
         IDataView prompts = context.Data.LoadFromEnumerable([new PromptRow { Prompt = "a red circle" }]);
-        var options = new VideoAlignmentOptions { Frames = 3, Height = 16, Width = 16, InferenceSteps = 2, Steps = 1, LoraRank = 2 };
+        var options = new VideoAlignmentOptions
+        {
+            Sampling = new() { Frames = 3, Height = 16, Width = 16, Steps = 2 },
+            Lora = new() { Rank = 2 },
+            Optimizer = new() { Steps = 1 },
+        };
         VideoAlignmentEstimator estimator = context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options);
         Assert.That(() => estimator.Fit(prompts), Throws.TypeOf<InsufficientMemoryException>().With.InnerException.TypeOf<InvalidOperationException>());
     }
@@ -258,13 +272,13 @@ public class RescueTests
     public void AFailedFitLeavesTheModelAsItWas(AlignmentAlgorithm algorithm)
     {
         DoorRig rig = Rig(_folder.Path("temporary"));
-        VideoAlignmentTransformer earlier = Estimator(rig, Options() with { Steps = 2 }).Fit(rig.Prompts);
+        VideoAlignmentTransformer earlier = Estimator(rig, Options(steps: 2)).Fit(rig.Prompts);
         float[][] aligned = Videos(earlier), plain = Videos(earlier.WithoutAlignment("Base"));
         Assert.That(aligned, Is.Not.EqualTo(plain));
         var reward = new Scripted();
-        VideoAlignmentOptions options =
-            Options() with { Algorithm = algorithm, EmaDecay = 0.5, Progress = new Told(step => reward.Throw = _ => new TimeoutException()) };
-        Assert.Throws<TrainingStepException>(() => Estimator(rig, options, reward).Fit(rig.Prompts));
+        VideoAlignmentOptions options = Options() with { Optimizer = Options().Optimizer with { EmaDecay = 0.5 }, Algorithm = algorithm };
+        var control = new RunControl { Progress = new Told(step => reward.Throw = _ => new TimeoutException()) };
+        Assert.Throws<TrainingStepException>(() => Estimator(rig, options, reward, control).Fit(rig.Prompts));
         using (Assert.EnterMultipleScope())
         {
             Assert.That(Videos(earlier), Is.EqualTo(aligned));
@@ -282,7 +296,7 @@ public class RescueTests
         using var source = new CancellationTokenSource();
         int blocks = 0;
         using VideoReward reward = VideoRewards.Custom("recomputed", (frames, _) => Recompute.Run(Score, frames));
-        Assert.That(Weights(Options() with { CancellationToken = source.Token }, reward), Is.EqualTo(Weights(Options() with { Steps = 2 })));
+        Assert.That(Weights(Options(), reward, control: new RunControl { CancellationToken = source.Token }), Is.EqualTo(Weights(Options(steps: 2))));
         Assert.That(blocks, Is.EqualTo(8), "forward and backward of the trial call and of three steps");
 
         Tensor Score(IReadOnlyList<Tensor> given)
@@ -304,7 +318,7 @@ public class RescueTests
     public void ACancellationBetweenMicroBatchesReturnsTheLastStepsWeights(AlignmentAlgorithm algorithm)
     {
         using var source = new CancellationTokenSource();
-        VideoAlignmentOptions options = Options() with { AccumulationSteps = 3, Algorithm = algorithm };
+        VideoAlignmentOptions options = Options() with { Optimizer = Options().Optimizer with { AccumulationSteps = 3 }, Algorithm = algorithm };
         var calls = new List<int>();
         int cancelAt = int.MaxValue, call = 0;
         Scripted Counting() => new()
@@ -317,12 +331,13 @@ public class RescueTests
                 }
             },
         };
-        byte[] expected = Weights(options with { Steps = 2 });
-        Weights(options with { Steps = 3, Progress = new Told(_ => calls.Add(call)) }, Counting());
+        byte[] expected = Weights(options with { Optimizer = options.Optimizer with { Steps = 2 } });
+        Weights(options with { Optimizer = options.Optimizer with { Steps = 3 } }, Counting(),
+            control: new RunControl { Progress = new Told(_ => calls.Add(call)) });
         Assert.That(calls[2], Is.GreaterThan(calls[1]), "the third step scores videos of its own");
-        cancelAt = algorithm.NeedsRewardGradient ? calls[1] + 2 : calls[2];
+        cancelAt = algorithm.Definition.NeedsRewardGradient ? calls[1] + 2 : calls[2];
         call = 0;
-        Assert.That(Weights(options with { CancellationToken = source.Token }, Counting()), Is.EqualTo(expected));
+        Assert.That(Weights(options, Counting(), control: new RunControl { CancellationToken = source.Token }), Is.EqualTo(expected));
         Assert.That(call, Is.EqualTo(cancelAt), "it was canceled, and no more was scored");
     }
 
@@ -331,7 +346,11 @@ public class RescueTests
     public void ACancellationInAHeldOutMeasurementReturnsTheLastStepsWeights(bool throws)
     {
         using var source = new CancellationTokenSource();
-        VideoAlignmentOptions options = Options() with { HeldOutPrompts = ["unseen", "unseen too", "and one more"], HeldOutEvery = 2, EmaDecay = 0.5 };
+        VideoAlignmentOptions options = Options() with
+        {
+            Optimizer = Options().Optimizer with { EmaDecay = 0.5 },
+            Validation = Options().Validation with { Prompts = ["unseen", "unseen too", "and one more"], Every = 2 },
+        };
         var reward = new Scripted
         {
             ThrowHeldOut = _ =>
@@ -340,7 +359,8 @@ public class RescueTests
                 return throws ? new OperationCanceledException() : null;
             },
         };
-        Assert.That(Weights(options with { CancellationToken = source.Token }, reward), Is.EqualTo(Weights(options with { Steps = 2, HeldOutPrompts = [] })));
+        Assert.That(Weights(options, reward, control: new RunControl { CancellationToken = source.Token }),
+            Is.EqualTo(Weights(options with { Optimizer = options.Optimizer with { Steps = 2 }, Validation = options.Validation with { Prompts = [] } })));
         Assert.That(reward.HeldOutCalls, Is.EqualTo(1), "the rest of the measurement is not waited for");
     }
 
@@ -356,7 +376,8 @@ public class RescueTests
                 source.Token.ThrowIfCancellationRequested();
             }
         });
-        Assert.That(Weights(Options() with { CancellationToken = source.Token, Progress = progress }), Is.EqualTo(Weights(Options() with { Steps = 2 })));
+        Assert.That(Weights(Options(), control: new RunControl { CancellationToken = source.Token, Progress = progress }),
+            Is.EqualTo(Weights(Options(steps: 2))));
     }
 
     /// <summary>As a task that is waited for hands it on.</summary>
@@ -377,7 +398,7 @@ public class RescueTests
                 return new AggregateException(new TaskCanceledException());
             },
         };
-        Assert.That(Weights(Options() with { CancellationToken = source.Token }, reward), Is.EqualTo(Weights(Options() with { Steps = 2 })));
+        Assert.That(Weights(Options(), reward, control: new RunControl { CancellationToken = source.Token }), Is.EqualTo(Weights(Options(steps: 2))));
     }
 
     [Test]
@@ -387,8 +408,8 @@ public class RescueTests
         string folder = Unwritable();
         string[] before = [.. Directory.EnumerateFileSystemEntries(_folder.ToString(), "*", SearchOption.AllDirectories)];
         Assert.That(
-            () => Estimator(rig, Options() with { CheckpointFolder = folder }).Fit(rig.Prompts),
-            Throws.TypeOf<IOException>().With.Message.Contains(nameof(VideoAlignmentOptions.CheckpointFolder)).And.Message.Contains(folder)
+            () => Estimator(rig, Options(), control: new RunControl { CheckpointFolder = folder }).Fit(rig.Prompts),
+            Throws.TypeOf<IOException>().With.Message.Contains(nameof(RunControl.CheckpointFolder)).And.Message.Contains(folder)
                 .And.Message.Contains("Name a writable folder"));
         Assert.That(rig.Model.GradientVideos, Is.Zero);
         Assert.That(Directory.EnumerateFileSystemEntries(_folder.ToString(), "*", SearchOption.AllDirectories), Is.EqualTo(before));
@@ -399,14 +420,14 @@ public class RescueTests
     {
         string checkpoints = _folder.Path(Path.Combine("new", "checkpoints"));
         bool? there = null;
-        Weights(Options()
-            with
-        { CheckpointFolder = checkpoints, CheckpointEvery = 4, Progress = new Told(_ => there ??= Directory.Exists(_folder.Path("new"))) });
+        Weights(Options(), control: new RunControl { CheckpointFolder = checkpoints, CheckpointEvery = 4,
+            Progress = new Told(_ => there ??= Directory.Exists(_folder.Path("new"))) });
         Assert.That(there, Is.False, "what was made for the trial is gone");
         Assert.That(Directory.EnumerateFiles(checkpoints).Select(Path.GetFileName), Is.EqualTo(new[] { "step-4.safetensors" }));
     }
 
-    private static VideoAlignmentOptions Options() => DoorRig.ThreeSteps with { Steps = Steps };
+    private static VideoAlignmentOptions Options(int steps = Steps) =>
+        DoorRig.ThreeSteps with { Optimizer = DoorRig.ThreeSteps.Optimizer with { Steps = steps } };
 
     private static void Throw(bool now, Exception thrown)
     {
@@ -426,10 +447,11 @@ public class RescueTests
         return rig;
     }
 
-    private static VideoAlignmentEstimator Estimator(DoorRig rig, VideoAlignmentOptions options, VideoReward? reward = null) =>
-        new(rig.Context, new AlignmentColumns("Video", "Prompt", null, null), rig.Model, reward ?? new Scripted(), options);
+    private static VideoAlignmentEstimator Estimator(DoorRig rig, VideoAlignmentOptions options, VideoReward? reward = null, RunControl? control = null) =>
+        new(rig.Context, new AlignmentColumns("Video", "Prompt", null, null), rig.Model, reward ?? new Scripted(), options, control ?? new RunControl());
 
-    private TrainingStepException Failed(VideoAlignmentOptions options, VideoReward? reward = null, string? temporary = null, Action<string>? log = null)
+    private TrainingStepException Failed(
+        VideoAlignmentOptions options, VideoReward? reward = null, string? temporary = null, Action<string>? log = null, RunControl? control = null)
     {
         DoorRig rig = Rig(temporary ?? _folder.Path("temporary"));
         if (log is not null)
@@ -437,15 +459,15 @@ public class RescueTests
             rig.Context.Log += (_, message) => log(message.RawMessage);
         }
 
-        return Assert.Throws<TrainingStepException>(() => Estimator(rig, options, reward).Fit(rig.Prompts))!;
+        return Assert.Throws<TrainingStepException>(() => Estimator(rig, options, reward, control).Fit(rig.Prompts))!;
     }
 
     /// <summary>What Fit returns under these options, as it is saved.</summary>
-    private byte[] Weights(VideoAlignmentOptions options, VideoReward? reward = null)
+    private byte[] Weights(VideoAlignmentOptions options, VideoReward? reward = null, RunControl? control = null)
     {
         DoorRig rig = Rig(_folder.Path("temporary"));
         string path = _folder.Path($"{Guid.NewGuid():N}.safetensors");
-        Estimator(rig, options, reward).Fit(rig.Prompts).SaveAdapters(path);
+        Estimator(rig, options, reward, control).Fit(rig.Prompts).SaveAdapters(path);
         return File.ReadAllBytes(path);
     }
 

@@ -26,10 +26,16 @@ public class SensitiveLogTests
         IDataView prompts = rig.Table($"{Prompt} {new string('x', 40)}", "a blue square");
         using VideoReward reward = VideoRewards.Custom(Reward, (frames, _) => frames.mean([1L, 2L, 3L, 4L]));
         VideoAlignmentOptions options =
-            DoorRig.ThreeSteps with { RunFolder = runs, HeldOutPrompts = [HeldOut], HeldOutEvery = 1, NegativePrompt = "yak-negative", GuidanceScale = 1 };
+            DoorRig.ThreeSteps with
+            {
+                Sampling = DoorRig.ThreeSteps.Sampling with { NegativePrompt = "yak-negative", GuidanceScale = 1 },
+                Validation = DoorRig.ThreeSteps.Validation with { Prompts = [HeldOut], Every = 1 },
+            };
+        var control = new RunControl { RunFolder = runs };
         for (int run = 0; run < 2; run++)
         {
-            using VideoAlignmentTransformer aligned = rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, reward, options).Fit(prompts);
+            using VideoAlignmentTransformer aligned = rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, reward, options, control)
+                .Fit(prompts);
             EstimatorContract.Values(aligned.Transform(prompts));
         }
 
@@ -45,8 +51,8 @@ public class SensitiveLogTests
         var rig = new DoorRig { Model = new TinyVideoModel(Place, readsImages: true) };
         List<ChannelMessage> log = Listen(rig.Context);
         IDataView rows = rig.Context.Data.LoadFromEnumerable([new ImageRow { Prompt = Prompt, Image = image }]);
-        VideoAlignmentOptions options = DoorRig.ThreeSteps with { ImageColumnName = "Image" };
-        using VideoAlignmentTransformer generated = rig.Context.Transforms.GenerateVideo("Video", "Prompt", rig.Model, options).Fit(rows);
+        VideoAlignmentOptions options = DoorRig.ThreeSteps with { Sampling = DoorRig.ThreeSteps.Sampling with { ImageColumnName = "Image" } };
+        using VideoAlignmentTransformer generated = rig.Context.Transforms.GenerateVideo("Video", "Prompt", rig.Model, options.Sampling).Fit(rows);
         EstimatorContract.Values(generated.Transform(rows));
         RequireMarked(log, "is resized");
     }

@@ -10,14 +10,9 @@ public class StableVideoDoorTests
 
     private static readonly VideoAlignmentOptions s_options = new()
     {
-        Frames = 3,
-        Height = Height,
-        Width = Width,
-        InferenceSteps = 3,
-        Steps = 2,
-        LoraRank = 2,
-        LoraLayers = LoraLayers.AttentionQkv,
-        ImageColumnName = "Image",
+        Sampling = new() { Frames = 3, Height = Height, Width = Width, Steps = 3, ImageColumnName = "Image" },
+        Lora = new() { Rank = 2, Layers = LoraLayers.AttentionQkv },
+        Optimizer = new() { Steps = 2 },
     };
 
     private string _folder = null!;
@@ -47,7 +42,7 @@ public class StableVideoDoorTests
     [TestCase(3, false)]
     public void ASavedAlignmentGivesTheSameVideosInAFreshContext(int clips, bool includeBaseModel)
     {
-        float[][] videos = AlignAndSave(s_options with { SegmentCount = clips, IncludeBaseModel = includeBaseModel });
+        float[][] videos = AlignAndSave(s_options with { Sampling = s_options.Sampling with { SegmentCount = clips }, IncludeBaseModel = includeBaseModel });
         Assert.That(videos.SelectMany(video => video), Is.All.InRange(0f, 1f));
         Assert.That(videos.Select(video => video.Length), Is.All.EqualTo(clips * 3 * 3 * Height * Width));
         if (includeBaseModel)
@@ -83,7 +78,7 @@ public class StableVideoDoorTests
             VideoRewards.Custom("redness", (frames, _) => frames.select(1, 0).mean([1L, 2L, 3L]) - frames.select(1, 2).mean([1L, 2L, 3L]));
         IDataView images = Images(context);
         using VideoAlignmentTransformer aligned = context.Transforms.AlignVideoDiffusion("Video", null, model, reward, options).Fit(images);
-        Assert.That(aligned.Size, Is.EqualTo(new VideoSize(3 * options.SegmentCount, Height, Width)));
+        Assert.That(aligned.Size, Is.EqualTo(new VideoSize(3 * options.Sampling.SegmentCount, Height, Width)));
         context.Model.Save(aligned, images.Schema, Zip);
         IDataView scored = context.Transforms.ScoreVideo("Score", "Video", reward).Fit(aligned.Transform(images)).Transform(aligned.Transform(images));
         Assert.That(context.EvaluateVideoAlignment(scored, "Score").Count, Is.EqualTo(2));

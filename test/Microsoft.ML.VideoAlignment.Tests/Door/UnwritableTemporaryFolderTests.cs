@@ -55,7 +55,7 @@ public class UnwritableTemporaryFolderTests
         VideoAlignmentTransformer trained = rig.Estimator().Fit(rig.Prompts);
         trained.SaveAdapters(lora);
         VideoAlignmentTransformer heard =
-            rig.Context.Transforms.GenerateVideo("Video", "Prompt", rig.Model, DoorRig.ThreeSteps, new VideoLora(lora)).Fit(rig.Prompts);
+            rig.Context.Transforms.GenerateVideo("Video", "Prompt", rig.Model, DoorRig.ThreeSteps.Sampling, [new VideoLora(lora)]).Fit(rig.Prompts);
         Assert.That(EstimatorContract.Values(heard.Transform(rig.Prompts)), Is.EqualTo(EstimatorContract.Values(trained.Transform(rig.Prompts))));
         new VideoLora(lora) { Strength = 0.5 }.Convert(rig.Model, _folder.Path("half.safetensors"), LoraFormat.Kohya);
         Assert.That(File.Exists(_folder.Path("half.safetensors")));

@@ -10,7 +10,8 @@ public class VideoAlignmentEstimatorTests
     {
         var rig = new DoorRig();
         EstimatorContract.SchemaIsAsPromised(rig.Estimator(), rig.Prompts);
-        EstimatorContract.SchemaIsAsPromised(rig.Estimator(DoorRig.ThreeSteps with { SeedColumnName = "Draw" }), rig.Prompts);
+        EstimatorContract.SchemaIsAsPromised(
+            rig.Estimator(DoorRig.ThreeSteps with { Sampling = DoorRig.ThreeSteps.Sampling with { SeedColumnName = "Draw" } }), rig.Prompts);
     }
 
     [Test]
@@ -35,7 +36,7 @@ public class VideoAlignmentEstimatorTests
     public void ASeedColumnMustBeWhole()
     {
         var rig = new DoorRig();
-        VideoAlignmentEstimator estimator = rig.Estimator(DoorRig.ThreeSteps with { SeedColumnName = "Draw" });
+        VideoAlignmentEstimator estimator = rig.Estimator(DoorRig.ThreeSteps with { Sampling = DoorRig.ThreeSteps.Sampling with { SeedColumnName = "Draw" } });
         EstimatorContract.BadInputFails(estimator, rig.Prompts, rig.Context.Data.LoadFromEnumerable([new { Prompt = "a", Draw = 0.5f }]), "Draw");
     }
 
@@ -70,7 +71,7 @@ public class VideoAlignmentEstimatorTests
     {
         using VideoReward action = VideoRewards.ActionClassification(SmallRewards.ClassifierFolder);
         var rig = new DoorRig();
-        var estimator = new VideoAlignmentEstimator(rig.Context, new AlignmentColumns("Video", "Prompt", null, null), rig.Model, action, DoorRig.ThreeSteps);
+        VideoAlignmentEstimator estimator = rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, action, DoorRig.ThreeSteps);
         Assert.That(() => estimator.Fit(rig.Table("jogging", "a red circle")),
             Throws.TypeOf<RewardContractException>().With.Message.Contains("'a red circle'"));
         Assert.That(rig.Model.GradientVideos, Is.Zero);
@@ -85,7 +86,7 @@ public class VideoAlignmentEstimatorTests
 
     [Test]
     public void BadOptionsFailWhenTheEstimatorIsMade() => Assert.That(
-        () => new DoorRig().Estimator(new VideoAlignmentOptions { Width = 10 }),
+        () => new DoorRig().Estimator(new VideoAlignmentOptions { Sampling = new() { Width = 10 } }),
         Throws.ArgumentException.With.Message.Contains("Width must be a multiple of 4"));
 
     [Test]
@@ -94,7 +95,7 @@ public class VideoAlignmentEstimatorTests
         var rig = new DoorRig();
         List<(ChannelMessageKind Kind, string Text)> log = rig.Listen();
         var seen = new Reports();
-        rig.Estimator(DoorRig.ThreeSteps with { Progress = seen }).Fit(rig.Prompts);
+        rig.Estimator(DoorRig.ThreeSteps, control: new RunControl { Progress = seen }).Fit(rig.Prompts);
         string[] steps = [.. log.Select(message => message.Text).Where(text => text.StartsWith("Step ", StringComparison.Ordinal))];
         Assert.That(steps, Has.Length.EqualTo(3));
         Assert.That(steps[1], Does.Match(@"^Step 2/3: reward 0\.\d+, loss -0\.\d+, gradient norm [\d.E-]+, \d+\.\d\d s a step, \d\d:\d\d:\d\d left\.$"));
@@ -109,11 +110,12 @@ public class VideoAlignmentEstimatorTests
         var rig = new DoorRig();
         List<(ChannelMessageKind Kind, string Text)> log = rig.Listen();
         using var source = new CancellationTokenSource();
-        VideoAlignmentOptions options =
-            DoorRig.ThreeSteps with { Steps = 50, CancellationToken = source.Token, Progress = new Reports(step => CancelAt(2, step)) };
-        float[][] canceled = EstimatorContract.Values(rig.Estimator(options).Fit(rig.Prompts).Transform(rig.Prompts));
+        VideoAlignmentOptions options = DoorRig.ThreeSteps with { Optimizer = DoorRig.ThreeSteps.Optimizer with { Steps = 50 } };
+        var control = new RunControl { CancellationToken = source.Token, Progress = new Reports(step => CancelAt(2, step)) };
+        float[][] canceled = EstimatorContract.Values(rig.Estimator(options, control).Fit(rig.Prompts).Transform(rig.Prompts));
+        VideoAlignmentOptions two = options with { Optimizer = options.Optimizer with { Steps = 2 } };
         float[][] twoSteps =
-            EstimatorContract.Values(rig.Estimator(options with { Steps = 2, CancellationToken = default }).Fit(rig.Prompts).Transform(rig.Prompts));
+            EstimatorContract.Values(rig.Estimator(two, control with { CancellationToken = default }).Fit(rig.Prompts).Transform(rig.Prompts));
         Assert.That(canceled, Is.EqualTo(twoSteps));
         Assert.That(log.Select(message => message.Text), Has.Some.Contains("step 2 of 50"));
 
@@ -131,9 +133,9 @@ public class VideoAlignmentEstimatorTests
     {
         var rig = new DoorRig();
         string folder = Path.Combine(TestContext.CurrentContext.WorkDirectory, $"checkpoints-{Guid.NewGuid():N}", "new");
-        rig.Estimator(DoorRig.ThreeSteps with { CheckpointFolder = folder, CheckpointEvery = 2 }).Fit(rig.Prompts);
+        rig.Estimator(DoorRig.ThreeSteps, control: new RunControl { CheckpointFolder = folder, CheckpointEvery = 2 }).Fit(rig.Prompts);
         Assert.That(Directory.GetFiles(folder).Select(Path.GetFileName), Is.EqualTo(new[] { "step-2.safetensors" }));
-        byte[] two = Weights(rig.Estimator(DoorRig.ThreeSteps with { Steps = 2 }).Fit(rig.Prompts));
+        byte[] two = Weights(rig.Estimator(DoorRig.ThreeSteps with { Optimizer = DoorRig.ThreeSteps.Optimizer with { Steps = 2 } }).Fit(rig.Prompts));
         Assert.That(File.ReadAllBytes(Path.Combine(folder, "step-2.safetensors")), Is.EqualTo(two));
         Directory.Delete(folder, recursive: true);
     }
@@ -143,13 +145,16 @@ public class VideoAlignmentEstimatorTests
     {
         var rig = new DoorRig();
         List<(ChannelMessageKind Kind, string Text)> log = rig.Listen();
-        VideoAlignmentOptions options = DoorRig.ThreeSteps
-            with
-        { Steps = 40, HeldOutPrompts = ["a held-out prompt"], HeldOutEvery = 1, KeepBest = true, EarlyStopPatience = 1, Loss = RewardLoss.Minimize() };
+        VideoAlignmentOptions options = DoorRig.ThreeSteps with
+        {
+            Optimizer = DoorRig.ThreeSteps.Optimizer with { Steps = 40 },
+            Reward = DoorRig.ThreeSteps.Reward with { Loss = RewardLoss.Minimize() },
+            Validation = DoorRig.ThreeSteps.Validation with { Prompts = ["a held-out prompt"], Every = 1, KeepBest = true, EarlyStopPatience = 1 },
+        };
         VideoAlignmentProgress? last = null;
-        rig.Estimator(options with { Progress = new Told(step => last = step) }).Fit(rig.Prompts);
+        rig.Estimator(options, control: new RunControl { Progress = new Told(step => last = step) }).Fit(rig.Prompts);
         Assert.That(last!.Step, Is.LessThan(40));
-        Assert.That(last.HeldOutQueries, Is.EqualTo(last.Step));
+        Assert.That(last.ValidationQueries, Is.EqualTo(last.Step));
         Assert.That(last.RewardQueries, Is.EqualTo(2 * last.Step));
         Assert.That(last.DenoiserEvaluations, Is.GreaterThan(0));
         Assert.That(last.PeakBytes, Is.GreaterThan(1 << 20));
@@ -191,7 +196,8 @@ public class VideoAlignmentEstimatorTests
     public void TrainingRaisesTheReward()
     {
         var rig = new DoorRig();
-        VideoAlignmentTransformer transformer = rig.Estimator(DoorRig.ThreeSteps with { Steps = 25, BatchSize = 2 }).Fit(rig.Prompts);
+        VideoAlignmentTransformer transformer =
+            rig.Estimator(DoorRig.ThreeSteps with { Optimizer = DoorRig.ThreeSteps.Optimizer with { Steps = 25, BatchSize = 2 } }).Fit(rig.Prompts);
         float Mean(VideoAlignmentTransformer source) => EstimatorContract.Values(source.Transform(rig.Prompts)).Average(video => video.Average());
         Assert.That(Mean(transformer), Is.GreaterThan(Mean(transformer.WithoutAlignment("Base")) + 0.02));
     }
@@ -201,7 +207,8 @@ public class VideoAlignmentEstimatorTests
     {
         var rig = new DoorRig();
         var seen = new Reports();
-        rig.Estimator(DoorRig.ThreeSteps with { HeldOutPrompts = ["unseen", "also unseen"], HeldOutEvery = 2, Progress = seen }).Fit(rig.Prompts);
+        rig.Estimator(DoorRig.ThreeSteps with { Validation = DoorRig.ThreeSteps.Validation with { Prompts = ["unseen", "also unseen"], Every = 2 } },
+            control: new RunControl { Progress = seen }).Fit(rig.Prompts);
         Assert.That(seen.HeldOut, Is.EqualTo(new[] { false, true, true }), "every second step, and the last");
     }
 
@@ -231,7 +238,8 @@ public class VideoAlignmentEstimatorTests
             var rig = new DoorRig();
             rig.Context.TempFilePath = folder;
             VideoAlignmentEstimator estimator =
-                rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, reward, DoorRig.ThreeSteps with { Steps = 9 });
+                rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, reward,
+                    DoorRig.ThreeSteps with { Optimizer = DoorRig.ThreeSteps.Optimizer with { Steps = 9 } });
             TrainingStepException error = Assert.Throws<TrainingStepException>(() => estimator.Fit(rig.Prompts))!;
             Assert.That((error.Step, error.InnerException), Is.EqualTo((3, (Exception)thrown)));
             Assert.That(error.LastGoodWeights, Is.EqualTo(Directory.EnumerateFiles(folder).Single()));
@@ -258,7 +266,7 @@ public class VideoAlignmentEstimatorTests
     public void FittingLeavesOptionsAndModelAsTheyWere()
     {
         var rig = new DoorRig();
-        VideoAlignmentOptions before = DoorRig.ThreeSteps with { Recompute = ActivationRecompute.Steps };
+        VideoAlignmentOptions before = DoorRig.ThreeSteps with { Memory = DoorRig.ThreeSteps.Memory with { Recompute = ActivationRecompute.Steps } };
         VideoAlignmentOptions options = before with { };
         rig.Estimator(options).Fit(rig.Prompts);
         Assert.That(options, Is.EqualTo(before));

@@ -10,15 +10,9 @@ public class VideoAlignmentOptionsTests
     {
         var options = new VideoAlignmentOptions
         {
-            Frames = 0,
-            Height = 6,
-            GuidanceScale = double.NaN,
-            LearningRate = -1,
-            GradientSteps = 0,
-            Beta2 = 1,
-            MaxGradientNorm = double.NaN,
-            Steps = 0,
-            SeedColumnName = "",
+            Sampling = new() { Frames = 0, Height = 6, GuidanceScale = double.NaN, SeedColumnName = "" },
+            Optimizer = new() { LearningRate = -1, Beta2 = 1, MaxGradientNorm = double.NaN, Steps = 0 },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = 0 }),
         };
         ArgumentException error = Assert.Throws<ArgumentException>(() => options.ValidateFor(new TinyVideoModel()))!;
         Assert.That(error.ParamName, Is.EqualTo("options"));
@@ -40,31 +34,39 @@ public class VideoAlignmentOptionsTests
     [Test]
     public void WhatNeedsMeasurementsIsRefusedWithoutThem()
     {
-        var options = new VideoAlignmentOptions { KeepBest = true, EarlyStopPatience = 2, EmaDecay = 1, KlWeight = -1, CheckpointEvery = 0 };
-        Assert.That(options.Validate, Throws.ArgumentException.With.Message.Contains("KeepBest must be false without HeldOutPrompts")
+        var options = new VideoAlignmentOptions
+        {
+            Optimizer = new() { EmaDecay = 1 },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { KlWeight = -1 }),
+            Validation = new() { KeepBest = true, EarlyStopPatience = 2 },
+        };
+        Assert.That(options.Validate, Throws.ArgumentException.With.Message.Contains("KeepBest must be false without Prompts")
             .And.Message.Contains("EarlyStopPatience must be null without")
-            .And.Message.Contains("EmaDecay must be from 0 to below 1").And.Message.Contains("KlWeight must be at least 0, got -1")
-            .And.Message.Contains("CheckpointEvery must be at least 1"));
-        Assert.That(new VideoAlignmentOptions { KeepBest = true, EarlyStopPatience = 2, HeldOutPrompts = ["one"] }.Validate, Throws.Nothing);
+            .And.Message.Contains("EmaDecay must be from 0 to below 1").And.Message.Contains("KlWeight must be at least 0, got -1"));
+        var control = new RunControl { CheckpointEvery = 0, StateEvery = 0, RunFolder = "" };
+        Assert.That(() => new DoorRig().Estimator(control: control), Throws.ArgumentException.With.Message.Contains("CheckpointEvery must be at least 1, got 0")
+            .And.Message.Contains("StateEvery must be at least 1, got 0").And.Message.Contains("RunFolder must be the path of a folder, or null, got ''"));
+        Assert.That(new VideoAlignmentOptions { Validation = new() { KeepBest = true, EarlyStopPatience = 2, Prompts = ["one"] } }.Validate, Throws.Nothing);
     }
 
-    [TestCase(nameof(VideoAlignmentOptions.Sampler), "DDIMScheduler")]
-    [TestCase(nameof(VideoAlignmentOptions.GradientWindow), "3 sampler steps")]
-    [TestCase(nameof(VideoAlignmentOptions.LoraLayers), "matches nothing")]
-    [TestCase(nameof(VideoAlignmentOptions.RewardFrames), "video of 2 frames")]
-    [TestCase(nameof(VideoAlignmentOptions.InferenceSteps), "1000")]
+    [TestCase(nameof(VideoSamplingOptions.Sampler), "DDIMScheduler")]
+    [TestCase(nameof(RewardGradientOptions.Window), "3 sampler steps")]
+    [TestCase(nameof(LoraOptions.Layers), "matches nothing")]
+    [TestCase(nameof(RewardOptions.Frames), "video of 2 frames")]
+    [TestCase(nameof(VideoSamplingOptions.Steps), "1000")]
     public void WhatTheModelCannotDoIsRefused(string option, string said)
     {
         VideoAlignmentOptions options = option switch
         {
-            nameof(VideoAlignmentOptions.Sampler) => new() { Sampler = "Magic" },
-            nameof(VideoAlignmentOptions.GradientWindow) => new() { GradientSteps = 9 },
-            nameof(VideoAlignmentOptions.LoraLayers) => new() { LoraPattern = "nowhere" },
-            nameof(VideoAlignmentOptions.RewardFrames) => new() { RewardFrames = RewardFrames.Chosen(7) },
-            _ => new() { InferenceSteps = 2000 },
+            nameof(VideoSamplingOptions.Sampler) => new() { Sampling = new() { Sampler = "Magic" } },
+            nameof(RewardGradientOptions.Window) => new() { Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = 9 }) },
+            nameof(LoraOptions.Layers) => new() { Lora = new() { Pattern = "nowhere" } },
+            nameof(RewardOptions.Frames) => new() { Reward = new() { Frames = RewardFrames.Chosen(7) } },
+            _ => new() { Sampling = new() { Steps = 2000 } },
         };
         Assert.That(() => options.ValidateFor(new TinyVideoModel()), Throws.ArgumentException.With.Message.Contains(option).And.Message.Contains(said));
-        Assert.That(() => new VideoAlignmentOptions { LoraLayers = LoraLayers.AttentionQkv }.ValidateFor(new TinyVideoModel()), Throws.ArgumentException,
+        Assert.That(() => new VideoAlignmentOptions { Lora = new() { Layers = LoraLayers.AttentionQkv } }.ValidateFor(new TinyVideoModel()),
+            Throws.ArgumentException,
             "no to_k");
     }
 
@@ -80,26 +82,28 @@ public class VideoAlignmentOptionsTests
     {
         VideoAlignmentOptions options = new()
         {
-            Frames = frames,
-            Height = height,
-            Width = width,
-            SegmentCount = segments,
-            ImageColumnName = segments > 1
-            ? "Image" : null
+            Sampling = new()
+            {
+                Frames = frames,
+                Height = height,
+                Width = width,
+                SegmentCount = segments,
+                ImageColumnName = segments > 1 ? "Image" : null,
+            },
         };
         var rig = new DoorRig { Model = new TinyVideoModel(readsImages: segments > 1) };
         Assert.That(
             () => rig.Estimator(options),
             Throws.ArgumentException.With.Message.Contains($"{frames} x {height} x {width}").And.Message.Contains("that is the limit of a column")
                 .And.Message.Contains("shorter or smaller"));
-        Assert.That(() => rig.Context.Transforms.GenerateVideo("Video", "Prompt", rig.Model, options),
+        Assert.That(() => rig.Context.Transforms.GenerateVideo("Video", "Prompt", rig.Model, options.Sampling),
             Throws.ArgumentException.With.Message.Contains("that is the limit of a column"));
     }
 
     [Test]
     public void AStepOfMoreVideosThanCanBeCountedIsRefused()
     {
-        var options = new VideoAlignmentOptions { BatchSize = 1 << 20, AccumulationSteps = 1 << 20 };
+        var options = new VideoAlignmentOptions { Optimizer = new() { BatchSize = 1 << 20, AccumulationSteps = 1 << 20 } };
         Assert.That(options.Validate, Throws.ArgumentException.With.Message.Contains("AccumulationSteps must be at most"));
         Assert.That((options with { Algorithm = AlignmentAlgorithm.Ddpo() }).Validate,
             Throws.ArgumentException.With.Message.Contains("AccumulationSteps must be at most"));
@@ -111,25 +115,31 @@ public class VideoAlignmentOptionsTests
     [Test]
     public void WhatTheModelDecidesIsFilledInAndNothingElse()
     {
-        var options = new VideoAlignmentOptions { LearningRate = 0.25, GradientSteps = 2 };
+        var options = new VideoAlignmentOptions
+        {
+            Optimizer = new() { LearningRate = 0.25 },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = 2 }),
+        };
         VideoAlignmentOptions resolved = options.ResolveFor(new TinyVideoModel());
-        Assert.That((resolved.Frames, resolved.Height, resolved.Width, resolved.InferenceSteps, resolved.GuidanceScale, resolved.Eta),
+        VideoSamplingOptions sampling = resolved.Sampling;
+        Assert.That((sampling.Frames, sampling.Height, sampling.Width, sampling.Steps, sampling.GuidanceScale, sampling.Eta),
             Is.EqualTo((2, 4, 8, 3, 2.0, 0.0)));
-        Assert.That((resolved.GradientWindow, resolved.RewardFrames), Is.EqualTo((GradientWindow.LastSteps(2), RewardFrames.OneRandom)));
-        Assert.That((resolved.FramesPerSecond, resolved.MotionBucketId), Is.EqualTo(((double?)null, (double?)null)), "the model is not told them");
+        Assert.That(resolved.Algorithm, Is.EqualTo(AlignmentAlgorithm.RewardGradient(new() { Window = GradientWindow.LastSteps(2) })));
+        Assert.That(resolved.Reward.Frames, Is.EqualTo(RewardFrames.OneRandom));
+        Assert.That((sampling.FramesPerSecond, sampling.MotionBucketId), Is.EqualTo(((double?)null, (double?)null)), "the model is not told them");
         Assert.That(resolved.ResolveFor(new TinyVideoModel()), Is.EqualTo(resolved));
         VideoAlignmentOptions chosen = options with
         {
-            GradientSteps = 1,
-            Frames = 4,
-            InferenceSteps = 9,
-            GuidanceScale = 1,
-            GradientWindow = GradientWindow.SingleStep(1),
-            RewardFrames = RewardFrames.All
+            Sampling = options.Sampling with { Frames = 4, Steps = 9, GuidanceScale = 1 },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = 1, Window = GradientWindow.SingleStep(1) }),
+            Reward = options.Reward with { Frames = RewardFrames.All },
         };
         resolved = chosen.ResolveFor(new TinyVideoModel());
-        Assert.That(resolved, Is.EqualTo(chosen with { Height = 4, Width = 8, Eta = 0, MinGuidanceScale = resolved.MinGuidanceScale }), "what is set stands");
-        Assert.That(() => new VideoAlignmentOptions { Width = 10 }.ResolveFor(new TinyVideoModel()),
+        Assert.That(resolved, Is.EqualTo(chosen with
+        {
+            Sampling = chosen.Sampling with { Height = 4, Width = 8, Eta = 0, MinGuidanceScale = resolved.Sampling.MinGuidanceScale },
+        }), "what is set stands");
+        Assert.That(() => new VideoAlignmentOptions { Sampling = new() { Width = 10 } }.ResolveFor(new TinyVideoModel()),
             Throws.ArgumentException.With.Message.Contains("Width must be a multiple of 4"));
     }
 

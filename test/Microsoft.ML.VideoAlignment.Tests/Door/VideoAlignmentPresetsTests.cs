@@ -54,9 +54,12 @@ public class VideoAlignmentPresetsTests
         var preset = (VideoAlignmentOptions)typeof(VideoAlignmentPresets).GetProperty(name)!.GetValue(null)!;
         VideoAlignmentOptions options = preset with
         {
-            Frames = frames ?? preset.Frames,
-            ImageColumnName = model.Images == ImageUse.Required ? "Image"
-            : null
+            Sampling = preset.Sampling with
+            {
+                Frames = frames ?? preset.Sampling.Frames,
+                ImageColumnName = model.Images == ImageUse.Required ? "Image"
+            : null,
+            },
         };
         Assert.That(() => new MLContext(1).Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options), Throws.Nothing);
         int shown = RewardProbe.RequireTrainable(reward, options, model);
@@ -74,17 +77,14 @@ public class VideoAlignmentPresetsTests
         IDataView rows = context.Data.LoadFromEnumerable([new ImageRow { Image = [.. Enumerable.Range(0, 3 * 16 * 16).Select(i => i / 768f)] }]);
         VideoAlignmentOptions options = VideoAlignmentPresets.VaderStableVideoConsistency with
         {
-            Frames = 14,
-            InferenceSteps = 2,
-            Steps = 1,
-            AccumulationSteps = 1,
-            ImageColumnName = "Image",
-            HeldOutData = rows,
-            LoraRank = 2,
+            Sampling = VideoAlignmentPresets.VaderStableVideoConsistency.Sampling with { Frames = 14, Steps = 2, ImageColumnName = "Image" },
+            Lora = VideoAlignmentPresets.VaderStableVideoConsistency.Lora with { Rank = 2 },
+            Optimizer = VideoAlignmentPresets.VaderStableVideoConsistency.Optimizer with { Steps = 1, AccumulationSteps = 1 },
+            Validation = VideoAlignmentPresets.VaderStableVideoConsistency.Validation with { Data = rows },
         };
         double? measured = null;
         context.Transforms.AlignVideoDiffusion("Video", null, model, reward,
-            options with { Progress = new Told(step => measured = step.ValidationReward) }).Fit(rows);
+            options, control: new RunControl { Progress = new Told(step => measured = step.ValidationReward) }).Fit(rows);
         Assert.That(measured, Is.Not.Null);
     }
 
@@ -138,7 +138,7 @@ public class VideoAlignmentPresetsTests
             Assert.That(Queries(VideoAlignmentPresets.VaderOpenSoraHps), Is.EqualTo(800 * 8));
         }
 
-        static int Queries(VideoAlignmentOptions options) => options.Steps * options.AccumulationSteps * options.BatchSize;
+        static int Queries(VideoAlignmentOptions options) => options.Optimizer.Steps * options.Optimizer.AccumulationSteps * options.Optimizer.BatchSize;
     }
 
     /// <summary>Reward 0.075 a + 0.5 h, maximized, has the gradient of the script's loss (1.5 * 0.1 |a - 10| + |1 - h|) / 2 below its targets.</summary>
@@ -151,7 +151,7 @@ public class VideoAlignmentPresetsTests
         double[] expected = [.. aesthetic.grad!.data<double>(), .. hps.grad!.data<double>()];
         aesthetic.grad!.zero_();
         hps.grad!.zero_();
-        RewardLoss loss = VideoAlignmentPresets.VaderVideoCrafterHpsAesthetic.Loss ?? RewardLoss.Maximize();
+        RewardLoss loss = VideoAlignmentPresets.VaderVideoCrafterHpsAesthetic.Reward.Loss ?? RewardLoss.Maximize();
         loss.Compute((aesthetic * 0.075) + (hps * 0.5)).backward();
         Assert.That(aesthetic.grad!.data<double>().Concat(hps.grad!.data<double>()), Is.EqualTo(expected).Within(1e-12));
     }

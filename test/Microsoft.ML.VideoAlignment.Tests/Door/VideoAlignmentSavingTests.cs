@@ -19,7 +19,11 @@ public class VideoAlignmentSavingTests
     {
         var rig = new DoorRig();
         EstimatorContract.SurvivesSaving(rig.Context, rig.Estimator(), rig.Prompts, rig.Loading(_ => rig.Model));
-        VideoAlignmentOptions seeded = DoorRig.ThreeSteps with { SeedColumnName = "Draw", Frames = 3, Seed = 11, NegativePrompt = "dark" };
+        VideoAlignmentOptions seeded = DoorRig.ThreeSteps with
+        {
+            Sampling = DoorRig.ThreeSteps.Sampling with { SeedColumnName = "Draw", Frames = 3, NegativePrompt = "dark" },
+            Seed = 11,
+        };
         EstimatorContract.SurvivesSaving(rig.Context, rig.Estimator(seeded), rig.Prompts, rig.Loading(_ => rig.Model));
     }
 

@@ -79,11 +79,13 @@ public class VideoAlignmentTransformerTests
     {
         IDataView table = _rig.Table("same", "same");
         float[][] plain = EstimatorContract.Values(_transformer.Transform(table));
-        float[][] seeded = EstimatorContract.Values(_rig.Estimator(DoorRig.ThreeSteps with { SeedColumnName = "Draw" }).Fit(table).Transform(table));
+        float[][] seeded = EstimatorContract.Values(
+            _rig.Estimator(DoorRig.ThreeSteps with { Sampling = DoorRig.ThreeSteps.Sampling with { SeedColumnName = "Draw" } }).Fit(table).Transform(table));
         Assert.That(plain[1], Is.EqualTo(plain[0]));
         Assert.That(seeded[1], Is.Not.EqualTo(seeded[0]));
         IDataView wide = _rig.Context.Data.LoadFromEnumerable([new { Prompt = "same", Draw = 0L }, new { Prompt = "same", Draw = 1L }]);
-        Assert.That(EstimatorContract.Values(_rig.Estimator(DoorRig.ThreeSteps with { SeedColumnName = "Draw" }).Fit(table).Transform(wide)),
+        Assert.That(EstimatorContract.Values(_rig.Estimator(DoorRig.ThreeSteps with { Sampling = DoorRig.ThreeSteps.Sampling with { SeedColumnName = "Draw" } })
+            .Fit(table).Transform(wide)),
             Is.EqualTo(seeded));
     }
 

@@ -10,12 +10,9 @@ public class VideoCrafterDoorTests
 {
     private static readonly VideoAlignmentOptions s_options = new()
     {
-        Frames = 2,
-        InferenceSteps = 2,
-        GuidanceScale = 3,
-        Steps = 2,
-        LoraRank = 2,
-        LoraLayers = LoraLayers.AttentionQkv,
+        Sampling = new() { Frames = 2, Steps = 2, GuidanceScale = 3 },
+        Lora = new() { Rank = 2, Layers = LoraLayers.AttentionQkv },
+        Optimizer = new() { Steps = 2 },
     };
 
     private string _folder = null!;
@@ -142,7 +139,8 @@ public class VideoCrafterDoorTests
     [Test]
     public void FramesPerSecondAreHeard()
     {
-        float[][] Videos(double rate) => AlignAndSave(s_options with { Steps = 1, FramesPerSecond = rate }, Model);
+        float[][] Videos(double rate) => AlignAndSave(
+            s_options with { Sampling = s_options.Sampling with { FramesPerSecond = rate }, Optimizer = s_options.Optimizer with { Steps = 1 } }, Model);
         Assert.That(Videos(8), Is.Not.EqualTo(Videos(24)));
     }
 
@@ -229,15 +227,15 @@ public class VideoCrafterDoorTests
     }
 
     [TestCase("Height", "Height must be a multiple of 8")]
-    [TestCase("InferenceSteps", "divides 1000")]
+    [TestCase("Sampling.Steps", "divides 1000")]
     [TestCase("Sampler", "lvdm.DDIMSampler")]
     public void WhatTheModelCannotDoIsSaidBeforeAnythingIsDone(string option, string said)
     {
         VideoAlignmentOptions options = option switch
         {
-            "Height" => s_options with { Height = 20 },
-            "InferenceSteps" => s_options with { InferenceSteps = 27 },
-            _ => s_options with { Sampler = "DDIMScheduler" },
+            "Height" => s_options with { Sampling = s_options.Sampling with { Height = 20 } },
+            "Sampling.Steps" => s_options with { Sampling = s_options.Sampling with { Steps = 27 } },
+            _ => s_options with { Sampling = s_options.Sampling with { Sampler = "DDIMScheduler" } },
         };
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(Model);
         using VideoReward reward = Redness();

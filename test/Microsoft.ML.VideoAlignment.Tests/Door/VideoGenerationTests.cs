@@ -6,14 +6,9 @@ public class VideoGenerationTests
 {
     private static readonly VideoAlignmentOptions s_options = new()
     {
-        Frames = 2,
-        InferenceSteps = 2,
-        GuidanceScale = 3,
-        Steps = 2,
-        LearningRate = 3e-2,
-        LoraLayers = LoraLayers.AttentionQkv,
-        LoraRank = 2,
-        LoraAlpha = 2,
+        Sampling = new() { Frames = 2, Steps = 2, GuidanceScale = 3 },
+        Lora = new() { Layers = LoraLayers.AttentionQkv, Rank = 2, Alpha = 2 },
+        Optimizer = new() { Steps = 2, LearningRate = 3e-2 },
     };
 
     private string _folder = "";
@@ -31,7 +26,7 @@ public class VideoGenerationTests
         _context = new MLContext(seed: 2);
         using VideoReward reward = TinyModel.Redness();
         _aligned = _context.Transforms.AlignVideoDiffusion("Video", "Prompt", _model, reward,
-            s_options with { CheckpointFolder = _folder, CheckpointEvery = 1 }).Fit(Prompts);
+            s_options, control: new RunControl { CheckpointFolder = _folder, CheckpointEvery = 1 }).Fit(Prompts);
     }
 
     [OneTimeTearDown]
@@ -51,7 +46,7 @@ public class VideoGenerationTests
     public void EveryFormatGivesTheSameVideosAgain(LoraFormat format)
     {
         string path = Path.Combine(_folder, $"{format}{(format == LoraFormat.Vader ? ".pt" : ".safetensors")}");
-        var fileOptions = new LoraFileOptions { Alpha = s_options.LoraAlpha };
+        var fileOptions = new LoraFileOptions { Alpha = s_options.Lora.Alpha };
         _aligned.SaveAdapters(path, format, fileOptions);
         var lora = new VideoLora(path) { FileOptions = fileOptions };
         Assert.That(Videos(lora), Is.EqualTo(Values(_aligned)), "read back");
@@ -97,7 +92,8 @@ public class VideoGenerationTests
     {
         string zip = Path.Combine(_folder, "generated.zip");
         using VideoAlignmentTransformer generated =
-            _context.Transforms.GenerateVideo("Video", "Prompt", _model, s_options, new VideoLora(Path.Combine(_folder, "step-1.safetensors"))).Fit(Prompts);
+            _context.Transforms.GenerateVideo("Video", "Prompt", _model, s_options.Sampling, [new VideoLora(Path.Combine(_folder, "step-1.safetensors"))],
+                s_options.Seed).Fit(Prompts);
         _context.Model.Save(generated, Prompts.Schema, zip);
         var fresh = new MLContext();
         fresh.RegisterVideoAlignment();
@@ -112,7 +108,7 @@ public class VideoGenerationTests
         _aligned.SaveAdapters(path);
         using VideoDiffusionModel other = MovingShapesModels.ImageToVideo();
         Assert.That(
-            () => _context.Transforms.GenerateVideo("Video", null, other, new VideoAlignmentOptions { ImageColumnName = "Image" }, new VideoLora(path)).Fit(
+            () => _context.Transforms.GenerateVideo("Video", null, other, new VideoSamplingOptions { ImageColumnName = "Image" }, [new VideoLora(path)]).Fit(
                 _context.Data.LoadFromEnumerable([new ImageRow { Image = "image.png" }])),
             Throws.TypeOf<WeightFileException>().With.Message.Contains("another base"));
         Assert.That(() => new VideoLora(path) { Strength = double.PositiveInfinity }.Convert(_model, path + "2", LoraFormat.Peft),
@@ -127,7 +123,8 @@ public class VideoGenerationTests
 
     private float[][] Values(VideoAlignmentTransformer transformer) => EstimatorContract.Values(transformer.Transform(Prompts));
 
-    private float[][] Videos(params VideoLora[] loras) => Values(_context.Transforms.GenerateVideo("Video", "Prompt", _model, s_options, loras).Fit(Prompts));
+    private float[][] Videos(params VideoLora[] loras) =>
+        Values(_context.Transforms.GenerateVideo("Video", "Prompt", _model, s_options.Sampling, loras, s_options.Seed).Fit(Prompts));
 
     private sealed class ImageRow
     {

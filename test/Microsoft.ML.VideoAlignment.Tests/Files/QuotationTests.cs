@@ -30,7 +30,11 @@ public partial class QuotationTests
     {
         var rig = new DoorRig();
         List<(Runtime.ChannelMessageKind Kind, string Text)> messages = rig.Listen();
-        rig.Estimator(DoorRig.ThreeSteps with { Steps = 1, NegativePrompt = s_long, GuidanceScale = 1 }).Fit(rig.Table(s_long));
+        rig.Estimator(DoorRig.ThreeSteps with
+        {
+            Sampling = DoorRig.ThreeSteps.Sampling with { NegativePrompt = s_long, GuidanceScale = 1 },
+            Optimizer = DoorRig.ThreeSteps.Optimizer with { Steps = 1 },
+        }).Fit(rig.Table(s_long));
         Assert.That(messages.Select(message => message.Text), Has.Some.Contains("tokens are ignored: aaa").And.Some.Contains("NegativePrompt 'aaa"));
         Assert.That(messages.Select(message => message.Text.Length), Is.All.LessThan(Room));
     }
@@ -43,7 +47,7 @@ public partial class QuotationTests
             Assert.That(FiniteVideo.DescribeRow(0, [s_long]), Has.Length.LessThan(Room));
             Short(() => OpenSoraPrompt.Parse($"|0|{s_long}|x|{s_long}"));
             Short(() => OpenSoraPrompt.Parse($"a {{{s_long}"));
-            Short(() => new VideoAlignmentOptions { ImageColumnName = s_long }.ValidateFor(new TinyVideoModel()));
+            Short(() => new VideoAlignmentOptions { Sampling = new() { ImageColumnName = s_long } }.ValidateFor(new TinyVideoModel()));
             using var config = JsonDocument.Parse("""{ "id2label": { "0": "running" } }""");
             Short(() => LabelTable.FromJson(config.RootElement).Require(s_long, "label"));
         }

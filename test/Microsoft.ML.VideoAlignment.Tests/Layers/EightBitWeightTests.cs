@@ -62,7 +62,7 @@ public class EightBitWeightTests
         using VideoDiffusionModel full = VideoDiffusionModel.FromPretrained(folder), small = VideoDiffusionModel.FromPretrained(folder, s_eightBit);
         Tensor expected = Prediction(full);
         double error = (Prediction(small) - expected).square().mean().sqrt().ToDouble() / expected.std().ToDouble();
-        var options = new VideoAlignmentOptions { LoraRank = 4 };
+        var options = new VideoAlignmentOptions { Lora = new() { Rank = 4 } };
         using (Assert.EnterMultipleScope())
         {
             Assert.That(error, Is.GreaterThan(0).And.LessThan(0.03));
@@ -107,7 +107,7 @@ public class EightBitWeightTests
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(MovingShapesFiles.Find("text-to-video"), s_eightBit);
         using VideoReward reward = TinyModel.Redness();
         IDataView prompts = context.Data.LoadFromEnumerable([new PromptRow { Prompt = "a red circle" }]);
-        var options = new VideoAlignmentOptions { Steps = 1, InferenceSteps = 2, LoraRank = 2, Frames = 2 };
+        var options = new VideoAlignmentOptions { Sampling = new() { Steps = 2, Frames = 2 }, Lora = new() { Rank = 2 }, Optimizer = new() { Steps = 1 } };
         using VideoAlignmentTransformer fitted = context.Transforms.AlignVideoDiffusion("Video", "Prompt", model, reward, options).Fit(prompts);
         float[] frames = [.. fitted.Transform(prompts).GetColumn<VBuffer<float>>("Video").First().DenseValues()];
         Assert.That(frames, Is.All.InRange(0f, 1f));

@@ -313,8 +313,8 @@ public class LoraDialectTests
         var warnings = new List<string>();
         context.Log += (_, entry) => warnings.AddRange(entry.Kind == Microsoft.ML.Runtime.ChannelMessageKind.Warning ? [entry.RawMessage] : []);
         IDataView prompts = context.Data.LoadFromPrompts(["a"]);
-        var options = new VideoAlignmentOptions { Frames = 3, Height = 16, Width = 16, InferenceSteps = 2 };
-        context.Transforms.GenerateVideo("Video", "Prompt", model, options, lora).Fit(prompts).Dispose();
+        var options = new VideoAlignmentOptions { Sampling = new() { Frames = 3, Height = 16, Width = 16, Steps = 2 } };
+        context.Transforms.GenerateVideo("Video", "Prompt", model, options.Sampling, [lora]).Fit(prompts).Dispose();
         Assert.That(warnings.Where(warning => warning.Contains("text encoder", StringComparison.Ordinal)), Has.Exactly(1).Contains(TextKey));
     }
 

@@ -11,7 +11,14 @@ public class OwnRewardTests
 {
     private static readonly ToySettings s_settings = new([2f, -1f, -0.5f]);
 
-    private static readonly VideoAlignmentOptions s_options = new() { Steps = 2, LoraRank = 2, InferenceSteps = 2, RewardFrames = RewardFrames.All, Seed = 1 };
+    private static readonly VideoAlignmentOptions s_options = new()
+    {
+        Sampling = new() { Steps = 2 },
+        Lora = new() { Rank = 2 },
+        Optimizer = new() { Steps = 2 },
+        Reward = new() { Frames = RewardFrames.All },
+        Seed = 1,
+    };
 
     [OneTimeSetUp]
     public void Register() => VideoRewards.Register(ToyReward.Kind, ToyReward.Load);
@@ -168,7 +175,7 @@ public class OwnRewardTests
         var run = RunCase.Named("last-step plain");
         using ToyReward whole = new(s_settings), first = new(s_settings), second = new(s_settings);
         run.Fit(null, whole, prompts: ["a red circle"]);
-        run.Fit(folder.ToString(), first, options => options with { Steps = 3 }, ["a red circle"]);
+        run.Fit(folder.ToString(), first, options => options with { Optimizer = options.Optimizer with { Steps = 3 } }, ["a red circle"]);
         run.Fit(folder.ToString(), second, prompts: ["a red circle"]);
         Assert.That((whole.Calls, first.Calls, second.Calls), Is.EqualTo((RunCase.Steps, 3, RunCase.Steps)));
     }
@@ -179,7 +186,7 @@ public class OwnRewardTests
         using var folder = new TemporaryFolder();
         var run = RunCase.Named("last-step plain");
         using Named first = new("forgetful", null) { State = "1" }, second = new("forgetful", null) { State = "2" };
-        run.Fit(folder.ToString(), first, options => options with { Steps = 3 });
+        run.Fit(folder.ToString(), first, options => options with { Optimizer = options.Optimizer with { Steps = 3 } });
         Assert.That(() => run.Fit(folder.ToString(), second), Throws.TypeOf<TrainingStepException>().With.Message.Contains("do not agree"));
     }
 

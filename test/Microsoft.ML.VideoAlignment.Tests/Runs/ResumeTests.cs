@@ -19,7 +19,7 @@ public class ResumeTests
         var run = RunCase.Named(name);
         using var folder = new TemporaryFolder();
         var straight = new List<VideoAlignmentProgress>();
-        byte[] expected = run.Fit(folder: null, change: options => options with { Progress = new Reported(straight.Add) });
+        byte[] expected = run.Fit(folder: null, control: RunCase.EachStep with { Progress = new Reported(straight.Add) });
         var resumed = new List<VideoAlignmentProgress>();
         byte[] last = [];
         for (int sitting = 0; sitting < RunCase.Steps; sitting++)
@@ -31,7 +31,7 @@ public class ResumeTests
                 stop.Cancel();
             }
 
-            last = run.Fit(folder.ToString(), change: options => options with { Progress = new Reported(Report), CancellationToken = stop.Token });
+            last = run.Fit(folder.ToString(), control: RunCase.EachStep with { Progress = new Reported(Report), CancellationToken = stop.Token });
         }
 
         Assert.That(last, Is.EqualTo(expected));
@@ -49,7 +49,7 @@ public class ResumeTests
         for (int sitting = 0; sitting < Interruptions; sitting++)
         {
             using var stop = new CancellationTokenSource();
-            run.Fit(folder.ToString(), new InterruptedReward(Let(sitting), stop.Cancel), options => options with { CancellationToken = stop.Token });
+            run.Fit(folder.ToString(), new InterruptedReward(Let(sitting), stop.Cancel), control: RunCase.EachStep with { CancellationToken = stop.Token });
         }
 
         Assert.That(run.Fit(folder.ToString()), Is.EqualTo(expected));
@@ -83,8 +83,9 @@ public class ResumeTests
     {
         var run = RunCase.Named(name);
         using var folder = new TemporaryFolder();
-        VideoAlignmentOptions Every(VideoAlignmentOptions options) => options with { StateEvery = 4 };
-        byte[] expected = run.Fit(folder.Path("straight"), change: options => Every(options) with { Progress = new Reported(step => Copy(step.Step)) });
+        VideoAlignmentOptions Every(VideoAlignmentOptions options) => options /* CONTROL StateEvery = 4 */;
+        byte[] expected = run.Fit(folder.Path("straight"), change: options => Every(options),
+            control: RunCase.EachStep with { Progress = new Reported(step => Copy(step.Step)) });
         Assert.That(expected, Is.EqualTo(run.Fit(folder: null)), "writing states changes nothing");
         for (int step = 1; step <= RunCase.Steps; step++)
         {
@@ -106,5 +107,5 @@ public class ResumeTests
 
     private static (int Step, double Reward, double Loss, double Norm, double? HeldOut, long Queries, long Measured, long Evaluations) Numbers(
         VideoAlignmentProgress step) =>
-        (step.Step, step.Reward, step.Loss, step.GradientNorm, step.ValidationReward, step.RewardQueries, step.HeldOutQueries, step.DenoiserEvaluations);
+        (step.Step, step.Reward, step.Loss, step.GradientNorm, step.ValidationReward, step.RewardQueries, step.ValidationQueries, step.DenoiserEvaluations);
 }

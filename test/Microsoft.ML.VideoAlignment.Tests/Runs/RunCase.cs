@@ -12,21 +12,30 @@ internal sealed record RunCase(string Name, VideoAlignmentOptions Options)
 
     private static readonly VideoAlignmentOptions s_common = new()
     {
-        Steps = Steps,
-        LoraRank = 2,
-        LearningRate = 0.05,
-        BatchSize = 2,
-        InferenceSteps = 4,
-        StateEvery = 1,
+        Sampling = new() { Steps = 4 },
+        Lora = new() { Rank = 2 },
+        Optimizer = new() { Steps = Steps, LearningRate = 0.05, BatchSize = 2 },
         Seed = 3,
     };
 
     private static readonly (string Name, VideoAlignmentOptions Options)[] s_algorithms =
     [
         ("last-step", s_common),
-        ("random-start", s_common with { GradientWindow = GradientWindow.RandomStart(), RewardFrames = RewardFrames.All }),
-        ("low-variance", s_common with { GradientWindow = GradientWindow.LowVariance(2), RewardFrames = RewardFrames.RandomFrames(1), KlWeight = 0.1 }),
-        ("drtune", s_common with { GradientWindow = GradientWindow.DrTune([1, 3], 3), Eta = 0.5 }),
+        ("random-start", s_common with
+        {
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = GradientWindow.RandomStart() }),
+            Reward = s_common.Reward with { Frames = RewardFrames.All },
+        }),
+        ("low-variance", s_common with
+        {
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = GradientWindow.LowVariance(2), KlWeight = 0.1 }),
+            Reward = s_common.Reward with { Frames = RewardFrames.RandomFrames(1) },
+        }),
+        ("drtune", s_common with
+        {
+            Sampling = s_common.Sampling with { Eta = 0.5 },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = GradientWindow.DrTune([1, 3], 3) }),
+        }),
         ("ddpo", s_common with
         {
             Algorithm = AlignmentAlgorithm.Ddpo(
@@ -40,11 +49,15 @@ internal sealed record RunCase(string Name, VideoAlignmentOptions Options)
         ("plain", static options => options),
         ("kept", static options => options with
         {
-            EmaDecay = 0.5, KeepBest = true, EarlyStopPatience = 3, HeldOutPrompts = ["a cat", "a dog", "a horse"], HeldOutEvery = 2,
+            Optimizer = options.Optimizer with { EmaDecay = 0.5 },
+            Validation = options.Validation with { KeepBest = true, EarlyStopPatience = 3, Prompts = ["a cat", "a dog", "a horse"], Every = 2 },
         }),
-        ("eight-bit", static options => options with { OptimizerState = OptimizerState.EightBit }),
-        ("accumulated", static options => options with { AccumulationSteps = 2 }),
+        ("eight-bit", static options => options with { Optimizer = options.Optimizer with { State = OptimizerState.EightBit } }),
+        ("accumulated", static options => options with { Optimizer = options.Optimizer with { AccumulationSteps = 2 } }),
     ];
+
+    /// <summary>A state after each step.</summary>
+    public static RunControl EachStep { get; } = new() { StateEvery = 1 };
 
     /// <summary>Every algorithm with every addition.</summary>
     public static IReadOnlyList<RunCase> All { get; } =
@@ -65,21 +78,21 @@ internal sealed record RunCase(string Name, VideoAlignmentOptions Options)
     /// <param name="prompts">Rows to train on; null: five.</param>
     /// <param name="log">Filled with what is logged.</param>
     /// <param name="model">The base model; null: the tiny one.</param>
+    /// <param name="control">What watches and interrupts; null: nothing does.</param>
     /// <returns>The adapters as a file holds them.</returns>
     public byte[] Fit(
         string? folder, VideoReward? reward = null, Func<VideoAlignmentOptions, VideoAlignmentOptions>? change = null, string[]? prompts = null,
-        List<string>? log = null, VideoDiffusionModel? model = null)
+        List<string>? log = null, VideoDiffusionModel? model = null, RunControl? control = null)
     {
         var context = new MLContext();
         context.Log += (_, message) => log?.Add(message.RawMessage);
         IDataView rows = context.Data.LoadFromEnumerable(
             (prompts ?? ["a red circle", "a blue square", "two green rings", "a house", "a tree"])
                 .Select(prompt => new PromptRow { Prompt = prompt }).ToList());
-        VideoAlignmentOptions options = Options with { RunFolder = folder };
         using VideoDiffusionModel denoiser = model ?? new TinyVideoModel();
         using VideoReward scores = reward ?? new FakeReward();
         using VideoAlignmentTransformer fitted = context.Transforms.AlignVideoDiffusion(
-            "Video", "Prompt", denoiser, scores, change?.Invoke(options) ?? options).Fit(rows);
+            "Video", "Prompt", denoiser, scores, change?.Invoke(Options) ?? Options, (control ?? EachStep) with { RunFolder = folder }).Fit(rows);
         using var saved = new TemporaryFolder();
         fitted.SaveAdapters(saved.Path("adapters.safetensors"));
         return File.ReadAllBytes(saved.Path("adapters.safetensors"));

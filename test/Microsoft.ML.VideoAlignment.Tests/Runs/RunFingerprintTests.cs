@@ -17,11 +17,12 @@ public class RunFingerprintTests
 
     private static IEnumerable<TestCaseData> Breaking() =>
     [
-        Case(options => options with { LoraRank = 3 }, "LoRA: LoraRank was 2 and is 3"),
-        Case(options => options with { LoraAlpha = 4 }, "LoRA: LoraAlpha was 8 and is 4"),
-        Case(options => options with { LoraPattern = "to_q" }, "LoRA: Layers was 2 by all layers"),
-        Case(options => options with { OptimizerState = OptimizerState.EightBit }, "optimizer: OptimizerState was Full and is EightBit"),
-        Case(options => options with { Algorithm = AlignmentAlgorithm.Ddpo() }, "algorithm: Algorithm was 'Gradient' and is 'Policy'"),
+        Case(options => options with { Lora = options.Lora with { Rank = 3 } }, "LoRA: Rank was 2 and is 3"),
+        Case(options => options with { Lora = options.Lora with { Alpha = 4 } }, "LoRA: Alpha was 8 and is 4"),
+        Case(options => options with { Lora = options.Lora with { Pattern = "to_q" } }, "LoRA: Layers was 2 by all layers"),
+        Case(options => options with { Optimizer = options.Optimizer with { State = OptimizerState.EightBit } },
+            "optimizer: State was Full and is EightBit"),
+        Case(options => options with { Algorithm = AlignmentAlgorithm.Ddpo() }, "algorithm: Algorithm was 'RewardGradient' and is 'Ddpo'"),
     ];
 
     [TestCaseSource(nameof(Breaking))]
@@ -47,14 +48,15 @@ public class RunFingerprintTests
 
     private static IEnumerable<TestCaseData> Differing() =>
     [
-        Case(options => options with { LearningRate = 0.01 }, "optimizer", "LearningRate was 0.05 and is 0.01"),
-        Case(options => options with { BatchSize = 1 }, "options", "BatchSize was 2 and is 1"),
-        Case(options => options with { EmaDecay = null }, "options", "EmaDecay was 0.5 and is none"),
-        Case(options => options with { GradientWindow = GradientWindow.Steps(1, 2) }, "options", "WithGradient = [1, 2]"),
-        Case(options => options with { Loss = RewardLoss.Minimize() }, "options", "form = Fall"),
-        Case(options => options with { InferenceSteps = 5 }, "sampling", "Steps was 4 and is 5"),
+        Case(options => options with { Optimizer = options.Optimizer with { LearningRate = 0.01 } }, "optimizer", "LearningRate was 0.05 and is 0.01"),
+        Case(options => options with { Optimizer = options.Optimizer with { BatchSize = 1 } }, "optimizer", "BatchSize was 2 and is 1"),
+        Case(options => options with { Optimizer = options.Optimizer with { EmaDecay = null } }, "optimizer", "EmaDecay was 0.5 and is none"),
+        Case(options => options with { Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = GradientWindow.Steps(1, 2) }) }, "algorithm",
+            "WithGradient = [1, 2]"),
+        Case(options => options with { Reward = options.Reward with { Loss = RewardLoss.Minimize() } }, "options", "form = Fall"),
+        Case(options => options with { Sampling = options.Sampling with { Steps = 5 } }, "sampling", "Steps was 4 and is 5"),
         Case(options => options with { Seed = 4 }, "sampling", "Seed was 3 and is 4"),
-        Case(options => options with { HeldOutPrompts = ["a cow"] }, "held-out data", "Prompts was 3 rows"),
+        Case(options => options with { Validation = options.Validation with { Prompts = ["a cow"] } }, "validation data", "Prompts was 3 rows"),
     ];
 
     [TestCaseSource(nameof(Differing))]
@@ -67,7 +69,7 @@ public class RunFingerprintTests
             log.Where(line => line.Contains("changed since", StringComparison.Ordinal)),
             Has.Exactly(1).Items.And.One.Contains($"{kind} changed since step 2").And.One.Contains(told));
         log.Clear();
-        s_run.Fit(_folder.ToString(), change: options => change(options) with { Steps = 7 }, log: log);
+        s_run.Fit(_folder.ToString(), change: options => change(options) with { Optimizer = change(options).Optimizer with { Steps = 7 } }, log: log);
         Assert.That(log, Has.None.Contains("changed since"), "states are written with what the run goes on with");
     }
 
@@ -89,7 +91,8 @@ public class RunFingerprintTests
     {
         Begin();
         var log = new List<string>();
-        s_run.Fit(_folder.ToString(), log: log, change: options => options with { Steps = 7, StateEvery = 3, CheckpointFolder = _folder.Path("checkpoints") });
+        s_run.Fit(_folder.ToString(), log: log, change: options => options with { Optimizer = options.Optimizer with { Steps = 7 } },
+            control: RunCase.EachStep with { StateEvery = 3, CheckpointFolder = _folder.Path("checkpoints") });
         Assert.That(log, Has.None.Contains("changed since"));
     }
 
@@ -98,13 +101,22 @@ public class RunFingerprintTests
     public void WhatWasBestUnderAnotherRewardDoesNotStandInTheWay()
     {
         VideoReward High() => VideoRewards.Custom("high", (frames, _) => frames.mean([1, 2, 3, 4]) + 1000);
-        VideoAlignmentOptions Best(VideoAlignmentOptions options) => options with { EarlyStopPatience = null, EmaDecay = null, HeldOutEvery = 1 };
-        s_run.Fit(_folder.ToString(), High(), options => Best(options) with { Steps = 2 });
+        VideoAlignmentOptions Best(VideoAlignmentOptions options) => options with
+        {
+            Optimizer = options.Optimizer with { EmaDecay = null },
+            Validation = options.Validation with { EarlyStopPatience = null, Every = 1 },
+        };
+        s_run.Fit(_folder.ToString(), High(), options => Best(options) with { Optimizer = Best(options).Optimizer with { Steps = 2 } });
         var steps = new List<VideoAlignmentProgress>();
-        byte[] kept = s_run.Fit(_folder.ToString(), change: options => Best(options) with { Steps = 3, Progress = new Reported(steps.Add) });
+        byte[] kept = s_run.Fit(_folder.ToString(), change: options => Best(options) with { Optimizer = Best(options).Optimizer with { Steps = 3 } },
+            control: RunCase.EachStep with { Progress = new Reported(steps.Add) });
         Assert.That(steps.Single().ValidationReward, Is.LessThan(1));
         Assert.That(
-            kept, Is.EqualTo(s_run.Fit(_folder.ToString(), change: options => Best(options) with { Steps = 3, KeepBest = false })),
+            kept, Is.EqualTo(s_run.Fit(_folder.ToString(), change: options => Best(options) with
+            {
+                Optimizer = Best(options).Optimizer with { Steps = 3 },
+                Validation = Best(options).Validation with { KeepBest = false },
+            })),
             "step 3 is the best that compares");
     }
 
@@ -114,27 +126,46 @@ public class RunFingerprintTests
     {
         string[] changesNoNumber =
         [
-            "Steps" /* may grow */, "Recompute", "OffloadActivations", "OffloadIdleNetworks", "MemoryBudget" /* the same numbers in other memory */,
-            "CheckpointFolder", "CheckpointEvery", "RunFolder", "StateEvery", "SeedColumnName", "ImageColumnName", "IncludeBaseModel", "Progress",
-            "CancellationToken",
+            "Optimizer.Steps" /* may grow */, "Memory.Recompute", "Memory.OffloadActivations", "Memory.OffloadIdleNetworks",
+            "Memory.Budget" /* the same numbers in other memory */, "Sampling.SeedColumnName", "Sampling.ImageColumnName", "IncludeBaseModel",
         ];
         string[] byOthers =
         [
-            "Frames", "Height", "Width" /* sampling: Size */, "InferenceSteps", "Sampler", "RewardLatentFrames" /* sampling, by other names */,
-            "LoraLayers", "LoraPattern" /* Layers */, "GradientSteps" /* GradientWindow */, "HeldOutPrompts", "HeldOutData" /* validation data */,
+            "Sampling.Frames", "Sampling.Height", "Sampling.Width" /* sampling: Size */, "Reward.LatentFrames" /* sampling: RewardLatentFrames */,
+            "Lora.Layers", "Lora.Pattern" /* LoRA: Layers */, "Validation.Prompts", "Validation.Data" /* validation data */,
         ];
         using var folder = new TemporaryFolder();
-        s_run.Fit(folder.ToString(), change: options => options with { Steps = 1 });
+        s_run.Fit(folder.ToString(), change: options => options with { Optimizer = options.Optimizer with { Steps = 1 } });
         using var state = RunState.Open(Directory.GetFiles(folder.ToString(), "state-*").Single());
-        string[] compared = [.. state.Facts.Keys.Select(fact => fact.Name.Split('.')[0])];
-        IEnumerable<string> all = typeof(VideoAlignmentOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance).Select(property => property.Name);
+        string[] compared =
+        [
+            .. state.Facts.Keys.Select(fact => fact.Kind switch
+            {
+                "LoRA" => $"Lora.{fact.Name}",
+                "optimizer" => $"Optimizer.{fact.Name}",
+                "sampling" when fact.Name != "Seed" => $"Sampling.{fact.Name}",
+                _ => fact.Name,
+            }),
+        ];
+        string[] all =
+        [
+            .. Named(typeof(VideoAlignmentOptions)).SelectMany(option => Named(option.PropertyType) is { Length: > 0 } inner && option.Name != "Algorithm"
+                ? inner.Select(property => $"{option.Name}.{property.Name}")
+                : [option.Name]),
+        ];
+        Assert.That(all, Does.Contain("Lora.Rank").And.Contain("Optimizer.Beta1").And.Contain("Seed"));
         Assert.That(all.Except(compared).Except(changesNoNumber).Except(byOthers), Is.Empty);
         Assert.That(changesNoNumber.Concat(byOthers).Except(all), Is.Empty, "an option that is no more");
+        Assert.That(Named(typeof(RewardGradientOptions)).Select(property => property.Name).Except(compared), Is.Empty, "the algorithm's own");
+
+        static PropertyInfo[] Named(Type record) => record.Namespace == typeof(VideoAlignmentOptions).Namespace && !record.IsEnum
+            ? record.GetProperties(BindingFlags.Public | BindingFlags.Instance)
+            : [];
     }
 
     private static TestCaseData Case(Func<VideoAlignmentOptions, VideoAlignmentOptions> change, params string[] told) =>
         new TestCaseData([change, .. told]).SetArgDisplayNames(told);
 
     /// <summary>Two steps of the run.</summary>
-    private void Begin() => s_run.Fit(_folder.ToString(), change: options => options with { Steps = 2 });
+    private void Begin() => s_run.Fit(_folder.ToString(), change: options => options with { Optimizer = options.Optimizer with { Steps = 2 } });
 }

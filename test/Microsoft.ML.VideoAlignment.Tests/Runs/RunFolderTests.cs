@@ -28,7 +28,11 @@ public class RunFolderTests
     [Test]
     public void TheBestOutlivesTheStatesOfItsStep()
     {
-        VideoAlignmentOptions Longer(VideoAlignmentOptions options, int steps) => options with { Steps = steps, EarlyStopPatience = null, HeldOutEvery = 1 };
+        VideoAlignmentOptions Longer(VideoAlignmentOptions options, int steps) => options with
+        {
+            Optimizer = options.Optimizer with { Steps = steps },
+            Validation = options.Validation with { EarlyStopPatience = null, Every = 1 },
+        };
         byte[] best = s_run.Fit(folder: null, Falling(100), options => Longer(options, 1));
         Assert.That(s_run.Fit(_folder.ToString(), Falling(100), options => Longer(options, 5)), Is.EqualTo(best));
         Assert.That(s_run.Fit(_folder.ToString(), Falling(50), options => Longer(options, 9)), Is.EqualTo(best));
@@ -40,7 +44,7 @@ public class RunFolderTests
         byte[] first = s_run.Fit(_folder.ToString());
         var log = new List<string>();
         int steps = 0;
-        Assert.That(s_run.Fit(_folder.ToString(), log: log, change: options => options with { Progress = new Reported(_ => steps++) }), Is.EqualTo(first));
+        Assert.That(s_run.Fit(_folder.ToString(), log: log, control: RunCase.EachStep with { Progress = new Reported(_ => steps++) }), Is.EqualTo(first));
         Assert.That(steps, Is.Zero);
         Assert.That(log, Has.One.Contains("has done its 6 steps").And.One.Contains("not trained again"));
     }
@@ -48,7 +52,11 @@ public class RunFolderTests
     [Test]
     public void AFinishedRunGoesOnWithMoreSteps()
     {
-        VideoAlignmentOptions Steps(VideoAlignmentOptions options, int steps) => options with { Steps = steps, HeldOutEvery = 1, EarlyStopPatience = null };
+        VideoAlignmentOptions Steps(VideoAlignmentOptions options, int steps) => options with
+        {
+            Optimizer = options.Optimizer with { Steps = steps },
+            Validation = options.Validation with { Every = 1, EarlyStopPatience = null },
+        };
         byte[] expected = s_run.Fit(folder: null, change: options => Steps(options, 6));
         s_run.Fit(_folder.ToString(), change: options => Steps(options, 4));
         var log = new List<string>();
@@ -62,7 +70,8 @@ public class RunFolderTests
     {
         int steps = 0;
         VideoAlignmentOptions Patient(VideoAlignmentOptions options, int patience) =>
-            options with { HeldOutEvery = 1, EarlyStopPatience = patience, Progress = new Reported(_ => steps++) };
+            options with { Validation =
+                options.Validation with { Every = 1, EarlyStopPatience = patience } } /* CONTROL Progress = new Reported(_ => steps++) */;
         byte[] first = s_run.Fit(_folder.ToString(), Falling(100), options => Patient(options, 2));
         Assert.That(steps, Is.EqualTo(3), "the first and two that are no better");
         var log = new List<string>();
@@ -110,7 +119,7 @@ public class RunFolderTests
 
         int steps = 0;
         Assert.That(
-            () => s_run.Fit(_folder.ToString(), change: options => options with { Progress = new Reported(_ => steps++) }),
+            () => s_run.Fit(_folder.ToString(), control: RunCase.EachStep with { Progress = new Reported(_ => steps++) }),
             Throws.TypeOf<RunFolderException>().With.Message.Contains("none of the run's states can be read")
                 .And.Message.Contains(Path.GetFileName(States()[0])).And.Message.Contains(Path.GetFileName(States()[1])));
         Assert.That(steps, Is.Zero);
@@ -180,7 +189,7 @@ public class RunFolderTests
     public void TwoRunsCannotUseOneFolderAtOnce()
     {
         bool tried = false;
-        s_run.Fit(_folder.ToString(), change: options => options with { Progress = new Reported(_ => Second()) });
+        s_run.Fit(_folder.ToString(), control: RunCase.EachStep with { Progress = new Reported(_ => Second()) });
         Assert.That(tried);
         Assert.That(() => s_run.Fit(_folder.ToString()), Throws.Nothing, "the lock is let go");
 
@@ -199,7 +208,7 @@ public class RunFolderTests
         foreach (string path in new[] { file, Path.Combine(file, "below") })
         {
             Assert.That(
-                () => s_run.Fit(path, change: options => options with { Progress = new Reported(_ => steps++) }),
+                () => s_run.Fit(path, control: RunCase.EachStep with { Progress = new Reported(_ => steps++) }),
                 Throws.TypeOf<RunFolderException>().With.Message.Contains(path).And.Message.Contains("cannot be written"));
         }
 
@@ -212,7 +221,7 @@ public class RunFolderTests
     {
         byte[] expected = s_run.Fit(folder: null);
         var failure = Assert.Throws<TrainingStepException>(
-            () => s_run.Fit(_folder.ToString(), change: options => options with { Progress = new Reported(Block) }));
+            () => s_run.Fit(_folder.ToString(), control: RunCase.EachStep with { Progress = new Reported(Block) }));
         Assert.That(failure.InnerException, Is.TypeOf<RunFolderException>().With.Message.Contains("cannot be written"));
         Assert.That(File.Exists(failure.LastGoodWeights));
         foreach (string blocked in Directory.GetDirectories(_folder.ToString()))
@@ -241,7 +250,8 @@ public class RunFolderTests
         using (var stop = new CancellationTokenSource())
         {
             s_run.Fit(
-                _folder.ToString(), change: options => Unseeded(options) with { CancellationToken = stop.Token, Progress = new Reported(_ => stop.Cancel()) });
+                _folder.ToString(), change: options => Unseeded(options),
+                    control: RunCase.EachStep with { CancellationToken = stop.Token, Progress = new Reported(_ => stop.Cancel()) });
         }
 
         int seed;
@@ -272,7 +282,8 @@ public class RunFolderTests
             }
         }
 
-        s_run.Fit(folder, change: options => options with { Seed = seed, CancellationToken = stop.Token, Progress = new Reported(Report) });
+        s_run.Fit(folder, change: options => options with { Seed = seed },
+            control: RunCase.EachStep with { CancellationToken = stop.Token, Progress = new Reported(Report) });
     }
 
     private static IEnumerable<byte[]> Damages(byte[] whole)

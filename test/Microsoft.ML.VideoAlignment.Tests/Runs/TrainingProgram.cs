@@ -22,7 +22,8 @@ internal static class TrainingProgram
             tell("score");
             return frames.mean([1, 2, 3, 4]);
         });
-        return RunCase.Named(name).Fit(folder, reward, options => options with { Steps = Steps, Progress = new Reported(step => tell($"step {step.Step}")) });
+        return RunCase.Named(name).Fit(folder, reward, options => options with { Optimizer = options.Optimizer with { Steps = Steps } },
+            control: RunCase.EachStep with { Progress = new Reported(step => tell($"step {step.Step}")) });
     }
 
     public static int Main(string[] arguments)

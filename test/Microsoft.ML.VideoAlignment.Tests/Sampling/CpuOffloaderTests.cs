@@ -52,7 +52,7 @@ public class CpuOffloaderTests
         {
             using LoraAdapters adapters = TinyModel.Adapt(model);
             using VideoReward reward = TinyModel.Redness();
-            RewardGradientSettings settings = TinyModel.Settings(steps: 2) with { FramesPerDecode = framesPerDecode, ValidateEvery = 1 };
+            TrainerSettings settings = TinyModel.Settings(steps: 2) with { FramesPerDecode = framesPerDecode, ValidateEvery = 1 };
             VideoPrompt[] prompts = use == ImageUse.None ? ["a red circle", "a blue square"] : [new("a ship", () => TinyImageModel.Image())];
             SamplingSettings sampling = use == ImageUse.Required ? TinyImageModel.Sampling(1)
                 : use == ImageUse.Optional ? settings.Sampling with { Size = new VideoSize(17, 8, 16), FramesPerSecond = 24 } : settings.Sampling;
@@ -60,7 +60,7 @@ public class CpuOffloaderTests
             using IDisposable? offloading = idle is null ? null : RunContext.Observe(idle);
             try
             {
-                using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+                using var trainer = settings.Trainer(model, reward, adapters);
                 trainer.Train(prompts);
             }
             finally

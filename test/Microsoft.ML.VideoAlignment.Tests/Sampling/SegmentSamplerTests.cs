@@ -100,7 +100,7 @@ public class SegmentSamplerTests
         using VideoDiffusionModel model = TinyImageModel.Load();
         using LoraAdapters adapters = TinyModel.Adapt(model);
         VideoPrompt[] prompts = [new("", () => TinyImageModel.Image()), new("", () => TinyImageModel.Image(start: 5))];
-        RewardGradientSettings settings = TinyModel.Settings(steps: 6) with
+        TrainerSettings settings = TinyModel.Settings(steps: 6) with
         {
             Sampling = TinyImageModel.Sampling(2),
             Window = GradientWindow.MostSensitive(),
@@ -109,7 +109,7 @@ public class SegmentSamplerTests
         };
         var curve = new List<double>();
         using VideoReward reward = TinyModel.Redness();
-        using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+        using var trainer = settings.Trainer(model, reward, adapters);
         trainer.Train(prompts, step => curve.Add(step.ValidationReward!.Value));
         Assert.That(curve[^1], Is.GreaterThan(curve[0] + 1e-4), string.Join(", ", curve));
         Assert.That(trainer.Work.DenoiserEvaluations, Is.EqualTo(6 * 2 * (2 * 2 * 2)), "6 updates and measurements of 2 clips, 2 steps, 2 branches");
@@ -137,9 +137,9 @@ public class SegmentSamplerTests
         using VideoReward reward = VideoRewards.Custom(
             "restlessness", (frames, _) => (frames.diff(1, 2) * frames.mean([2], keepdim: true)).square().mean([1, 2, 3, 4]),
             new RewardContract { MinimumFrames = 2, ScoresFramesSeparately = false });
-        RewardGradientSettings settings =
+        TrainerSettings settings =
             TinyModel.Settings() with { Sampling = sampling, CarryGradientAcrossSegments = carry, FramesPerDecode = framesPerDecode };
-        using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+        using var trainer = settings.Trainer(model, reward, adapters);
         SegmentInputs first = Make(0, TinyImageModel.Image().to_type(ScalarType.Float64).unsqueeze(0));
         trainer.Backward(new Rollout
         {

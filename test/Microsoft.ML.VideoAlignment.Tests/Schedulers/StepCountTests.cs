@@ -60,9 +60,10 @@ public class StepCountTests
     public void TheDoorSaysSoInItsOptions()
     {
         var rig = new DoorRig();
-        VideoAlignmentOptions options = DoorRig.ThreeSteps with { Sampler = "DPMSolverMultistepScheduler", InferenceSteps = Train };
-        Assert.That(() => rig.Estimator(options), Throws.ArgumentException.With.Message.Contains("InferenceSteps").And.Message.Contains("999"));
-        Assert.That(() => rig.Estimator(options with { InferenceSteps = 999 }), Throws.Nothing);
+        VideoAlignmentOptions options =
+            DoorRig.ThreeSteps with { Sampling = DoorRig.ThreeSteps.Sampling with { Sampler = "DPMSolverMultistepScheduler", Steps = Train } };
+        Assert.That(() => rig.Estimator(options), Throws.ArgumentException.With.Message.Contains("Sampling.Steps").And.Message.Contains("999"));
+        Assert.That(() => rig.Estimator(options with { Sampling = options.Sampling with { Steps = 999 } }), Throws.Nothing);
     }
 
     /// <summary>A file whose first steps have no noise gives 0 / 0 at timestep 0.</summary>

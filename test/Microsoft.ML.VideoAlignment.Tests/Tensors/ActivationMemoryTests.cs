@@ -1,6 +1,7 @@
 using Microsoft.ML.VideoAlignment.Algorithms;
 using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Memory;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -78,7 +79,7 @@ public class ActivationMemoryTests
     [Test]
     public void OffloadingNeedsRecompute()
     {
-        var options = new VideoAlignmentOptions { Recompute = ActivationRecompute.None, OffloadActivations = true };
+        var options = new VideoAlignmentOptions { Memory = new() { Recompute = ActivationRecompute.None, OffloadActivations = true } };
         Assert.That(options.Validate, Throws.ArgumentException.With.Message.Contains("OffloadActivations must be false where Recompute is None"));
     }
 
@@ -98,10 +99,10 @@ public class ActivationMemoryTests
         }
 
         bool images = model.Images == ImageUse.Required;
-        RewardGradientSettings settings = TinyModel.Settings();
+        TrainerSettings settings = TinyModel.Settings();
         settings = settings with { Sampling = images ? TinyImageModel.Sampling(2) : settings.Sampling, CarryGradientAcrossSegments = images };
         using VideoReward reward = TinyModel.Redness();
-        using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+        using var trainer = settings.Trainer(model, reward, adapters);
         SegmentInputs first = Segment(0, images ? TinyImageModel.Image().unsqueeze(0) : null);
         trainer.Backward(new Rollout
         {
@@ -136,12 +137,12 @@ public class ActivationMemoryTests
         (shapes.Activations, shapes.RecomputeSteps) = (memory, steps);
         using LoraAdapters adapters = TinyModel.Adapt(shapes);
         using VideoReward mean = VideoRewards.Custom("mean", (frames, _) => frames.mean([1, 2, 3, 4]));
-        RewardGradientSettings settings = TinyModel.Settings() with
+        TrainerSettings settings = TinyModel.Settings() with
         {
             Sampling = new SamplingSettings { Size = model.DefaultSize, Steps = 5, GuidanceScale = 1 },
             Window = GradientWindow.LastSteps(window),
             Frames = RewardFrames.OneRandom,
         };
-        return TrainingDryRun.Run(shapes, adapters, mean, settings, device).Training;
+        return TrainingDryRun.Run(settings.Run(shapes, mean), new RewardGradientAlgorithm(settings.Gradient), adapters, device).Training;
     }
 }

@@ -10,14 +10,14 @@ namespace Microsoft.ML.VideoAlignment.Algorithms;
 /// </summary>
 internal sealed class AdamW : IAdapterOptimizer
 {
-    private readonly TrainingSettings _settings;
+    private readonly OptimizerOptions _options;
     private readonly List<Moments> _moments;
 
     /// <summary>Begins at step 0 with moments of zero.</summary>
     /// <param name="parameters">The parameters to train; one without a gradient is skipped.</param>
-    /// <param name="settings">Learning rate, decays, epsilon and weight decay.</param>
-    public AdamW(IReadOnlyList<Parameter> parameters, TrainingSettings settings) =>
-        (_settings, _moments) = (settings, [.. parameters.Select(parameter => new Moments(parameter))]);
+    /// <param name="options">Learning rate, decays, epsilon and weight decay.</param>
+    public AdamW(IReadOnlyList<Parameter> parameters, OptimizerOptions options) =>
+        (_options, _moments) = (options, [.. parameters.Select(parameter => new Moments(parameter))]);
 
     public long StateBytes => _moments.Sum(moments => IAdapterOptimizer.BytesFor(moments.Parameter, OptimizerState.Full));
 
@@ -70,13 +70,13 @@ internal sealed class AdamW : IAdapterOptimizer
     private void Update(Moments moments, Tensor gradient)
     {
         moments.Steps++;
-        (double beta1, double beta2) = (_settings.Beta1, _settings.Beta2);
+        (double beta1, double beta2) = (_options.Beta1, _options.Beta2);
         (double correction1, double correction2) = (1 - Math.Pow(beta1, moments.Steps), 1 - Math.Pow(beta2, moments.Steps));
-        moments.Parameter.MulInPlace(1 - (_settings.LearningRate * _settings.WeightDecay));
+        moments.Parameter.MulInPlace(1 - (_options.LearningRate * _options.WeightDecay));
         moments.First.MulInPlace(beta1).AddInPlace(gradient, 1 - beta1);
         moments.Second.MulInPlace(beta2).AddProductInPlace(gradient, gradient, 1 - beta2);
-        Tensor denominator = moments.Second.sqrt().Div(Math.Sqrt(correction2)).AddInPlace(_settings.Epsilon);
-        moments.Parameter.AddQuotientInPlace(moments.First, denominator, -(_settings.LearningRate / correction1));
+        Tensor denominator = moments.Second.sqrt().Div(Math.Sqrt(correction2)).AddInPlace(_options.Epsilon);
+        moments.Parameter.AddQuotientInPlace(moments.First, denominator, -(_options.LearningRate / correction1));
     }
 
     // The state of one parameter.

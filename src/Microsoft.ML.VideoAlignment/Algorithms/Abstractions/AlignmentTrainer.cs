@@ -12,12 +12,12 @@ namespace Microsoft.ML.VideoAlignment.Algorithms;
 /// </summary>
 internal abstract class AlignmentTrainer : IDisposable
 {
-    private readonly TrainingSettings _settings;
     private readonly IAdapterOptimizer _optimizer;
-    private readonly ValidationEvaluator _heldOut;
+    private readonly ValidationEvaluator _validation;
     private readonly EmaAdapters? _average;
     private readonly BestCheckpoint _best;
     private readonly FinishedAdapters _finished;
+    private readonly UpdateCheck _check;
     private readonly TrainingProgress _progress = new();
     private readonly RunNotices _notices = new();
     private TrainingState? _state;
@@ -25,51 +25,49 @@ internal abstract class AlignmentTrainer : IDisposable
     private TrainingStepException? _failure;
 
     /// <summary>Creates a trainer; model, reward and adapters stay the caller's.</summary>
-    /// <param name="model">The model to align.</param>
-    /// <param name="reward">What to align to.</param>
+    /// <param name="run">The run, of validated options.</param>
     /// <param name="adapters">The adapters to train, attached to the model's denoiser.</param>
-    /// <param name="settings">The validated settings.</param>
-    protected AlignmentTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, TrainingSettings settings)
+    protected AlignmentTrainer(TrainingRun run, LoraAdapters adapters)
     {
-        (Model, Reward, Adapters, _settings) = (model, reward, adapters, settings);
-        Sampler = model.CreateSampler(settings.Sampling);
-        Conditions = new ConditionCache(model, settings.Sampling);
-        SegmentBuilder = new SegmentBuilder(model, settings.Sampling, Sampler, Conditions);
-        _heldOut = new ValidationEvaluator(model, reward, settings, Conditions, Work);
-        _average = settings.EmaDecay is { } decay ? new EmaAdapters(adapters, decay) : null;
-        _best = new BestCheckpoint(adapters, reward.Contract.Direction);
-        _finished = new FinishedAdapters(adapters, _average, settings.KeepBest ? _best : null, onDevice: model.Device.type != DeviceType.CPU);
-        _optimizer = IAdapterOptimizer.Create(adapters.Parameters, settings);
+        (Training, Adapters) = (run, adapters);
+        Sampler = Model.CreateSampler(run.Sampling);
+        Conditions = new ConditionCache(Model, run.Sampling);
+        SegmentBuilder = new SegmentBuilder(Model, run.Sampling, Sampler, Conditions);
+        _validation = new ValidationEvaluator(run, Conditions, Work);
+        _average = run.Optimizer.EmaDecay is { } decay ? new EmaAdapters(adapters, decay) : null;
+        _best = new BestCheckpoint(adapters, Reward.Contract.Direction);
+        _finished = new FinishedAdapters(adapters, _average, run.Validation.KeepBest ? _best : null, onDevice: Model.Device.type != DeviceType.CPU);
+        _optimizer = IAdapterOptimizer.Create(adapters.Parameters, run.Optimizer);
+        _check = new UpdateCheck(adapters, run.Optimizer);
     }
 
     /// <summary>What the run has cost since the trainer was made.</summary>
     public WorkCount Work { get; } = new();
 
     /// <summary>The step whose adapters the run ended with, where it keeps the best; null: the last.</summary>
-    public int? KeptStep => _settings.KeepBest ? _best.Step : null;
+    public int? KeptStep => Training.Validation.KeepBest ? _best.Step : null;
 
     /// <summary>Whether the run ended because the validation reward had stopped improving.</summary>
     public bool StoppedEarly { get; private set; }
 
-    protected VideoDiffusionModel Model { get; }
+    /// <summary>What the run's algorithm tells at the end of a run, one sentence each; empty: nothing.</summary>
+    public virtual IEnumerable<string> ClosingNotes => [];
 
-    protected VideoReward Reward { get; }
+    protected TrainingRun Training { get; }
+
+    protected VideoDiffusionModel Model => Training.Model;
+
+    protected VideoReward Reward => Training.Reward;
 
     protected LoraAdapters Adapters { get; }
 
-    /// <summary>The sampler of <see cref="TrainingSettings.Sampling"/>.</summary>
+    /// <summary>The sampler of <see cref="TrainingRun.Sampling"/>.</summary>
     protected ISampler Sampler { get; }
 
     protected ConditionCache Conditions { get; }
 
     /// <summary>Builds the inputs of segments for <see cref="Sampler"/>.</summary>
     protected SegmentBuilder SegmentBuilder { get; }
-
-    // What to try when an update overflows.
-    private string SmallerSteps =>
-        $"{nameof(_settings.LearningRate)} {_settings.LearningRate}, {nameof(_settings.WeightDecay)} {_settings.WeightDecay} or "
-        + $"{nameof(_settings.Epsilon)} {_settings.Epsilon} makes an update that float32 cannot hold: lower the learning rate (2e-4 by default), "
-        + "and leave the others at 0.01 and 1e-8.";
 
     /// <summary>Whether a step may rightly have no gradient at all.</summary>
     protected virtual bool GradientMayVanish => Reward.Contract.GradientMayVanish;
@@ -90,13 +88,10 @@ internal abstract class AlignmentTrainer : IDisposable
         IReadOnlyList<VideoPrompt> prompts, Action<TrainingStep>? onStep = null, Action<string>? warn = null, CancellationToken cancellation = default)
     {
         using IDisposable? counting = RunContext.Observe(Work);
-        using var draws = new TrainingRandom(prompts, _settings.Seed);
-
-        // A given frame does not change with the adapters.
-        bool given = Model.Images == ImageUse.Optional && (_settings.Sampling.SegmentCount > 1 || prompts.Any(prompt => prompt.Images.Count > 0));
-        var watch = new GradientFlowCheck(Adapters, GradientMayVanish || given);
+        using var draws = new TrainingRandom(prompts, Training.Seed);
+        var watch = new GradientFlowCheck(Adapters, GradientMayVanish || GivesFrames(prompts));
         Reward.BeginTraining();
-        Conditions.Prepare([.. prompts, .. _settings.ValidationPrompts, _settings.Sampling.NegativePrompt]);
+        Conditions.Prepare([.. prompts, .. Training.ValidationPrompts, Training.Sampling.NegativePrompt]);
         using TrainingState? state = Resume(draws, watch);
         _state = state;
         _finished.MarkFinished(CompletedSteps);
@@ -104,7 +99,7 @@ internal abstract class AlignmentTrainer : IDisposable
         {
             try
             {
-                Loop();
+                RunSteps(new StepInputs(draws, watch, onStep, warn, cancellation));
             }
             catch (Exception)
             {
@@ -114,67 +109,13 @@ internal abstract class AlignmentTrainer : IDisposable
 
             _state?.Write();
             ShowAverage(true);
-            if (_settings.KeepBest)
+            if (Training.Validation.KeepBest)
             {
                 _best.Restore();
             }
 
             return CompletedSteps;
         });
-
-        void Loop()
-        {
-            while (_progress.Unreported is not null || (CompletedSteps < _settings.Steps && !StoppedEarly))
-            {
-                try
-                {
-                    using DisposeScope scope = NewDisposeScope();
-                    TrainingStep learned = _progress.Unreported ?? Step(CompletedSteps + 1);
-                    Report(learned);
-                }
-                catch (Exception exception) when (EndsTheRun(exception, cancellation))
-                {
-                    // The accumulated gradient is dropped: the weights are those of the last finished step.
-                    _optimizer.ZeroGrad();
-                    break;
-                }
-
-                // The runtime lets the remains of tensors pile up to the size of the processor's cache, 100 MB and more, before it collects; those of one step
-                // take milliseconds.
-                GC.Collect(0);
-            }
-        }
-
-        TrainingStep Step(int step)
-        {
-            _underWay = step;
-            cancellation.ThrowIfCancellationRequested();
-            StepOutcome outcome = Accumulate(draws, cancellation);
-            _state?.DiscardBoundary();
-            watch.BeforeUpdate();
-            double norm = outcome.ChangesNothing ? WithoutUpdate(step) : Update(step, outcome.Reward, outcome.Loss);
-            foreach (string warning in watch.AfterUpdate(step).Concat(_notices.Drain()))
-            {
-                warn?.Invoke(warning);
-            }
-
-            _progress.UpdateElapsed();
-            var learned = new TrainingStep(step, outcome.Reward, outcome.Loss, norm, ValidationReward: null, _progress.Elapsed);
-            _progress.Unreported = learned;
-            _state?.MarkBoundary(step);
-            return learned;
-        }
-
-        void Report(TrainingStep learned)
-        {
-            _underWay = learned.Step;
-            double? heldOut = Validate(learned.Step, cancellation);
-            _progress.Unreported = null;
-            _progress.UpdateElapsed();
-            _state?.MarkBoundary(learned.Step);
-            _state?.WriteIfDue();
-            onStep?.Invoke(learned with { ValidationReward = heldOut, Elapsed = _progress.Elapsed });
-        }
     }
 
     /// <summary>Runs <see cref="Train"/> or what follows it, so that a failure does not lose the weights.</summary>
@@ -204,16 +145,12 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <exception cref="TrainingStepException">The score, the loss, the gradient or the update is not finite.</exception>
     public double Update(int step, double reward, double loss)
     {
-        Require(double.IsFinite(reward), step, () => "the score");
-        Require(double.IsFinite(loss), step, () => "the loss");
-        double norm = nn.utils.clip_grad_norm_(Adapters.Parameters, _settings.MaxGradientNorm);
-        Require(double.IsFinite(norm), step, () => $"the gradient of {FirstNonFiniteGradient()}");
-        double decay = _settings.LearningRate * _settings.WeightDecay;
-        double largest = Math.Max(_settings.LearningRate / (1 - _settings.Beta1), Math.Max(decay, _settings.Epsilon));
-        Require(largest <= float.MaxValue, step, () => "the update", SmallerSteps);
+        Require(_check.FindInScores(reward, loss), step);
+        double norm = nn.utils.clip_grad_norm_(Adapters.Parameters, Training.Optimizer.MaxGradientNorm);
+        Require(_check.FindInGradient(norm) ?? _check.FindInOptions(), step);
         _finished.BeforeUpdate();
         _optimizer.Step();
-        RequireFiniteFactors(step);
+        Require(_check.FindInFactors(), step);
         _average?.Update();
         _progress.Step = step;
         _finished.MarkFinished(step);
@@ -244,11 +181,6 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <returns>Reward and loss of the step.</returns>
     protected abstract StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation);
 
-    /// <summary>Makes a function that draws noise in the dtype that the denoiser computes in, on the model's device.</summary>
-    /// <param name="draws">The run's random draws.</param>
-    /// <returns>A function that draws standard normal noise of a shape.</returns>
-    protected Func<IReadOnlyList<long>, Tensor> Noise(TrainingRandom draws) => shape => draws.Noise(shape, Model.Device).to_type(Model.ComputeDtype);
-
     // Whether an exception is the run's own cancellation: the token was canceled, and some code noticed. A cancellation of anything else, such as a request
     // that timed out, is a failure.
     private static bool EndsTheRun(Exception exception, CancellationToken cancellation) => cancellation.IsCancellationRequested
@@ -259,6 +191,64 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <param name="kind">The kind of warning.</param>
     /// <param name="text">The warning.</param>
     protected void Notice(string kind, string text) => _notices.Add(kind, text);
+
+    // A given frame does not change with the adapters.
+    private bool GivesFrames(IReadOnlyList<VideoPrompt> prompts) =>
+        Model.Images == ImageUse.Optional && (Training.Sampling.SegmentCount > 1 || prompts.Any(prompt => prompt.Images.Count > 0));
+
+    private void RunSteps(StepInputs inputs)
+    {
+        while (_progress.Unreported is not null || (CompletedSteps < Training.Optimizer.Steps && !StoppedEarly))
+        {
+            try
+            {
+                using DisposeScope scope = NewDisposeScope();
+                TrainingStep learned = _progress.Unreported ?? RunStep(CompletedSteps + 1, inputs);
+                Report(learned, inputs);
+            }
+            catch (Exception exception) when (EndsTheRun(exception, inputs.Cancellation))
+            {
+                // The accumulated gradient is dropped: the weights are those of the last finished step.
+                _optimizer.ZeroGrad();
+                break;
+            }
+
+            // The runtime lets the remains of tensors pile up to the size of the processor's cache, 100 MB and more, before it collects; those of one step
+            // take milliseconds.
+            GC.Collect(0);
+        }
+    }
+
+    private TrainingStep RunStep(int step, StepInputs inputs)
+    {
+        _underWay = step;
+        inputs.Cancellation.ThrowIfCancellationRequested();
+        StepOutcome outcome = Accumulate(inputs.Draws, inputs.Cancellation);
+        _state?.DiscardBoundary();
+        inputs.Watch.BeforeUpdate();
+        double norm = outcome.ChangesNothing ? WithoutUpdate(step) : Update(step, outcome.Reward, outcome.Loss);
+        foreach (string warning in inputs.Watch.AfterUpdate(step).Concat(_notices.Drain()))
+        {
+            inputs.Warn?.Invoke(warning);
+        }
+
+        _progress.UpdateElapsed();
+        var learned = new TrainingStep(step, outcome.Reward, outcome.Loss, norm, ValidationReward: null, _progress.Elapsed);
+        _progress.Unreported = learned;
+        _state?.MarkBoundary(step);
+        return learned;
+    }
+
+    private void Report(TrainingStep learned, StepInputs inputs)
+    {
+        _underWay = learned.Step;
+        double? validation = Validate(learned.Step, inputs.Cancellation);
+        _progress.Unreported = null;
+        _progress.UpdateElapsed();
+        _state?.MarkBoundary(learned.Step);
+        _state?.WriteIfDue();
+        inputs.OnStep?.Invoke(learned with { ValidationReward = validation, Elapsed = _progress.Elapsed });
+    }
 
     // A step that has nothing to learn from changes no weights, not even by momentum or decay.
     private double WithoutUpdate(int step)
@@ -272,25 +262,25 @@ internal abstract class AlignmentTrainer : IDisposable
     // Validates and writes a checkpoint where this step is one that does, with the adapters that would be returned now.
     private double? Validate(int step, CancellationToken cancellation)
     {
-        bool checkpoint = step % _settings.CheckpointEvery == 0;
-        if (!_heldOut.ShouldRun(step) && !checkpoint)
+        bool checkpoint = Training.Checkpoint is not null && step % Training.Control.CheckpointEvery == 0;
+        if (!_validation.ShouldRun(step) && !checkpoint)
         {
             return null;
         }
 
         // An exception here ends the run, and then the average must be where it is.
         ShowAverage(true);
-        double? reward = _heldOut.ShouldRun(step) ? _heldOut.Run(Adapters, cancellation) : null;
+        double? reward = _validation.ShouldRun(step) ? _validation.Run(Adapters, cancellation) : null;
         if (reward is { } measured)
         {
             _state?.DiscardBoundary();
             _best.Record(step, measured);
-            StoppedEarly = _best.ValidationsWithoutGain >= _settings.EarlyStopPatience && step < _settings.Steps;
+            StoppedEarly = _best.ValidationsWithoutGain >= Training.Validation.EarlyStopPatience && step < Training.Optimizer.Steps;
         }
 
         if (checkpoint)
         {
-            _settings.Checkpoint?.Invoke(step);
+            Training.Checkpoint!(step);
         }
 
         ShowAverage(false);
@@ -300,12 +290,12 @@ internal abstract class AlignmentTrainer : IDisposable
     // Restores the state in the run's folder; null: the run has no folder.
     private TrainingState? Resume(TrainingRandom draws, GradientFlowCheck watch)
     {
-        if (_settings.RunFolder is not { } folder)
+        if (Training.Folder is not { } folder)
         {
             return null;
         }
 
-        var state = new TrainingState(folder, _settings.StateEvery, unchecked((int)_settings.Seed));
+        var state = new TrainingState(folder, Training.Control.StateEvery, unchecked((int)Training.Seed));
         state.AddPerUpdate("adapters", new AdapterFactors(Adapters, _average));
         state.AddPerUpdate("optimizer", _optimizer);
         state.AddPerUpdate("best", _best);
@@ -329,7 +319,7 @@ internal abstract class AlignmentTrainer : IDisposable
             _best.Invalidate();
         }
 
-        StoppedEarly = _best.ValidationsWithoutGain >= _settings.EarlyStopPatience && CompletedSteps < _settings.Steps;
+        StoppedEarly = _best.ValidationsWithoutGain >= Training.Validation.EarlyStopPatience && CompletedSteps < Training.Optimizer.Steps;
         state.MarkBoundary(CompletedSteps);
         return state;
     }
@@ -355,28 +345,17 @@ internal abstract class AlignmentTrainer : IDisposable
         }
     }
 
-    private void Require(
-        bool finite, int step, Func<string> what,
-        string advice = "Lower the learning rate or the guidance scale, or look for divisions and logarithms in the reward.")
+    private void Require(string? fault, int step)
     {
-        if (!finite)
+        if (fault is not null)
         {
-            throw Failure(step, $"{what()} is not finite. {advice}", cause: null);
+            throw Failure(step, fault, cause: null);
         }
-    }
-
-    // If a factor is not finite after the update, the weights before it are the last good ones.
-    private void RequireFiniteFactors(int step)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        using IDisposable guard = no_grad();
-        bool finite = stack([.. Adapters.Parameters.Select(static factor => factor.isfinite().all())]).all().AsBoolean();
-        Require(finite, step, () => $"the update of {Adapters.NamedFactors.First(pair => !pair.Factor.isfinite().all().AsBoolean()).Name}", SmallerSteps);
     }
 
     private TrainingStepException Failure(int step, string problem, Exception? cause)
     {
-        _failure = TrainingStepException.Rescuing(step, problem, cause, _finished, _settings.RecoveryFolders);
+        _failure = TrainingStepException.Rescuing(step, problem, cause, _finished, Training.RecoveryFolders);
         try
         {
             _optimizer.ZeroGrad();
@@ -389,11 +368,14 @@ internal abstract class AlignmentTrainer : IDisposable
         return _failure;
     }
 
-    private string FirstNonFiniteGradient()
-    {
-        using DisposeScope scope = NewDisposeScope();
-        return Adapters.NamedFactors.First(pair => pair.Factor.grad is { } gradient && !gradient.isfinite().all().AsBoolean()).Name;
-    }
+    /// <summary>What the steps of a run are given.</summary>
+    /// <param name="Draws">The run's random draws.</param>
+    /// <param name="Watch">Looks for missing gradient.</param>
+    /// <param name="OnStep">Receives the figures of each finished step; null: none.</param>
+    /// <param name="Warn">Receives warnings; null: they are dropped.</param>
+    /// <param name="Cancellation">Ends the run after the last finished step.</param>
+    private sealed record StepInputs(
+        TrainingRandom Draws, GradientFlowCheck Watch, Action<TrainingStep>? OnStep, Action<string>? Warn, CancellationToken Cancellation);
 }
 
 /// <summary>Reward and loss of an optimizer step.</summary>

@@ -14,16 +14,16 @@ namespace Microsoft.ML.VideoAlignment.Algorithms;
 internal sealed class EightBitAdamW : IAdapterOptimizer
 {
     private readonly List<Moments> _moments;
-    private readonly TrainingSettings _settings;
+    private readonly OptimizerOptions _options;
     private BlockwiseQuantizer? _first;
     private BlockwiseQuantizer? _second;
     private int _steps;
 
     /// <summary>Begins at step 0 without moments.</summary>
     /// <param name="parameters">The parameters to train; one without a gradient is skipped.</param>
-    /// <param name="settings">Learning rate, decays, epsilon and weight decay.</param>
-    public EightBitAdamW(IReadOnlyList<Parameter> parameters, TrainingSettings settings) =>
-        (_moments, _settings) = ([.. parameters.Select(parameter => new Moments(parameter))], settings);
+    /// <param name="options">Learning rate, decays, epsilon and weight decay.</param>
+    public EightBitAdamW(IReadOnlyList<Parameter> parameters, OptimizerOptions options) =>
+        (_moments, _options) = ([.. parameters.Select(parameter => new Moments(parameter))], options);
 
     public long StateBytes => _moments.Sum(moments => moments.Bytes);
 
@@ -80,16 +80,16 @@ internal sealed class EightBitAdamW : IAdapterOptimizer
 
     private void Update(Moments moments, Tensor gradient)
     {
-        (double beta1, double beta2) = (_settings.Beta1, _settings.Beta2);
+        (double beta1, double beta2) = (_options.Beta1, _options.Beta2);
         Tensor mean = moments.First is null
             ? gradient.Mul(1 - beta1)
             : moments.First.Dequantize(_first!).MulInPlace(beta1).AddInPlace(gradient, alpha: 1 - beta1);
         Tensor square = moments.Second is null
             ? gradient.Pow(2).Mul(1 - beta2)
             : moments.Second.Dequantize(_second!).Pow(2).MulInPlace(beta2).AddInPlace(gradient.Pow(2), alpha: 1 - beta2);
-        Tensor denominator = square.Div(1 - Math.Pow(beta2, _steps)).sqrt_().AddInPlace(_settings.Epsilon);
-        Tensor update = (mean / denominator).Mul(_settings.LearningRate / (1 - Math.Pow(beta1, _steps)));
-        moments.Parameter.MulInPlace(1 - (_settings.LearningRate * _settings.WeightDecay)).sub_(update.view(moments.Parameter.shape));
+        Tensor denominator = square.Div(1 - Math.Pow(beta2, _steps)).sqrt_().AddInPlace(_options.Epsilon);
+        Tensor update = (mean / denominator).Mul(_options.LearningRate / (1 - Math.Pow(beta1, _steps)));
+        moments.Parameter.MulInPlace(1 - (_options.LearningRate * _options.WeightDecay)).sub_(update.view(moments.Parameter.shape));
         moments.Replace(_first!.Quantize(mean), _second!.Quantize(square.sqrt()));
     }
 

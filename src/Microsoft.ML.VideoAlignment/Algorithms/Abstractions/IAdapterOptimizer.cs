@@ -23,9 +23,9 @@ internal interface IAdapterOptimizer : IResumable, IDisposable
     /// <summary>Sets the gradients to zero.</summary>
     void ZeroGrad();
 
-    /// <summary>Creates AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) with the settings' precision of the moments.</summary>
+    /// <summary>Creates AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) with the options' precision of the moments.</summary>
     /// <param name="parameters">The parameters to train.</param>
-    /// <param name="settings">Learning rate, decays, epsilon, weight decay and precision.</param>
-    static IAdapterOptimizer Create(IReadOnlyList<Parameter> parameters, TrainingSettings settings) =>
-        settings.OptimizerState == OptimizerState.EightBit ? new EightBitAdamW(parameters, settings) : new AdamW(parameters, settings);
+    /// <param name="options">Learning rate, decays, epsilon, weight decay and precision.</param>
+    static IAdapterOptimizer Create(IReadOnlyList<Parameter> parameters, OptimizerOptions options) =>
+        options.State == OptimizerState.EightBit ? new EightBitAdamW(parameters, options) : new AdamW(parameters, options);
 }

@@ -2,7 +2,7 @@ using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Algorithms;
 
-/// <summary>Makes segments of shapes without numbers, on the meta device, for <see cref="TrainingDryRun"/>.</summary>
+/// <summary>Makes segments of shapes without numbers, on the meta device, for <see cref="IAlgorithm.DryRun"/>.</summary>
 internal static class MetaSegment
 {
     /// <summary>Makes the inputs of a segment; each text is as long as the network reads.</summary>

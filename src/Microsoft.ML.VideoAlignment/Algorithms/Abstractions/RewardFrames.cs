@@ -6,7 +6,7 @@ namespace Microsoft.ML.VideoAlignment;
 /// </summary>
 /// <remarks>
 /// The choice belongs to the trainer, not to the reward. Frames are counted from 0, of the video, or of its latents with
-/// <see cref="VideoAlignmentOptions.RewardLatentFrames"/>.
+/// <see cref="RewardOptions.LatentFrames"/>.
 /// </remarks>
 public abstract record RewardFrames
 {

@@ -8,14 +8,9 @@ namespace Microsoft.ML.VideoAlignment.Algorithms;
 /// Scores the finished latents of a rollout without gradient, for algorithms that learn from scores alone. A normalized sum is combined when the whole rollout
 /// has been scored, so that all videos of a rollout are compared by one measure.
 /// </summary>
-/// <param name="model">The model, which decodes.</param>
-/// <param name="reward">The reward, which need not be differentiable.</param>
-/// <param name="sampling">How the latents were made.</param>
-/// <param name="frames">Which frames the reward is shown.</param>
-/// <param name="loss">The loss, which says which scores are better.</param>
+/// <param name="run">The run: model, reward, sampling, frames and loss.</param>
 /// <param name="work">Counts the videos that are scored.</param>
-internal sealed class RolloutScorer(
-    VideoDiffusionModel model, VideoReward reward, SamplingSettings sampling, RewardFrames frames, RewardLoss loss, WorkCount work)
+internal sealed class RolloutScorer(TrainingRun run, WorkCount work)
 {
     private readonly List<double[][]> _batches = [];
     private readonly List<string> _prompts = [];
@@ -28,11 +23,12 @@ internal sealed class RolloutScorer(
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
-        var chain = new SegmentSampler(model, sampling, model.CreateSampler(sampling), adapters: null) { Prompts = prompts };
-        Tensor shown = chain.FramesForReward([latents], frames.Select(sampling.RewardFrameCount(model), draw));
+        var chain = new SegmentSampler(run.Model, run.Sampling, run.Model.CreateSampler(run.Sampling), adapters: null) { Prompts = prompts };
+        Tensor shown = chain.FramesForReward([latents], run.Frames.Select(run.Sampling.RewardFrameCount(run.Model), draw));
         RunContext.Enter(RunStage.Scoring);
-        string[] texts = [.. prompts.Select(prompt => model.RewardText(prompt, sampling.SegmentCount))];
-        _batches.Add([.. reward.ScoreParts(new PreprocessedFrames(shown, ScoreUse.Training), texts).Select(part => FiniteScores.Require(reward, part, texts))]);
+        string[] texts = [.. prompts.Select(prompt => run.Model.RewardText(prompt, run.Sampling.SegmentCount))];
+        _batches.Add(
+            [.. run.Reward.ScoreParts(new PreprocessedFrames(shown, ScoreUse.Training), texts).Select(part => FiniteScores.Require(run.Reward, part, texts))]);
         _prompts.AddRange(texts);
         work.AddRewardQueries(prompts.Count);
     }
@@ -45,9 +41,9 @@ internal sealed class RolloutScorer(
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
-        Tensor[] parts = [.. Enumerable.Range(0, reward.PartCount).Select(part => tensor(_batches.SelectMany(batch => batch[part]).ToArray()))];
-        double[] scores = FiniteScores.Require(reward, reward.Combine(parts, ScoreUse.Training), _prompts);
-        double rounding = loss.Scale * reward.BoundRounding(parts);
-        return (scores, [.. scores.Select(score => -loss.Compute(tensor(score)).AsDouble())], rounding);
+        Tensor[] parts = [.. Enumerable.Range(0, run.Reward.PartCount).Select(part => tensor(_batches.SelectMany(batch => batch[part]).ToArray()))];
+        double[] scores = FiniteScores.Require(run.Reward, run.Reward.Combine(parts, ScoreUse.Training), _prompts);
+        double rounding = run.Loss.Scale * run.Reward.BoundRounding(parts);
+        return (scores, [.. scores.Select(score => -run.Loss.Compute(tensor(score)).AsDouble())], rounding);
     }
 }

@@ -70,6 +70,11 @@ internal sealed class TrainingRandom : IResumable, IDisposable
         return drawn.to(device);
     }
 
+    /// <summary>Makes a function that draws noise for a model, in the dtype that its denoiser computes in, on its device.</summary>
+    /// <param name="model">The model.</param>
+    /// <returns>A function that draws standard normal noise of a shape.</returns>
+    public Func<IReadOnlyList<long>, Tensor> NoiseFor(VideoDiffusionModel model) => shape => Noise(shape, model.Device).to_type(model.ComputeDtype);
+
     public void Save(StateWriter state)
     {
         using Tensor noise = _noise.get_state();

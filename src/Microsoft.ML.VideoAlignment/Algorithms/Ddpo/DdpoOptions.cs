@@ -16,8 +16,8 @@ namespace Microsoft.ML.VideoAlignment;
 public sealed record DdpoOptions
 {
     /// <summary>
-    /// Videos sampled and scored before learning from them, a multiple of <see cref="VideoAlignmentOptions.BatchSize"/> x
-    /// <see cref="VideoAlignmentOptions.AccumulationSteps"/> and at least 2; null (default): twice that product, so that each rollout gives two optimizer steps
+    /// Videos sampled and scored before learning from them, a multiple of <see cref="OptimizerOptions.BatchSize"/> x
+    /// <see cref="OptimizerOptions.AccumulationSteps"/> and at least 2; null (default): twice that product, so that each rollout gives two optimizer steps
     /// (ddpo-pytorch's aesthetic run).
     /// </summary>
     public int? SamplesPerRollout { get; init; }
@@ -53,7 +53,7 @@ public sealed record DdpoOptions
     public int AdvantageMinimum { get; init; } = 16;
 
     /// <summary>
-    /// Noise of the rollouts' steps in units of DDPM's, in (0, 1]; 1 by default. Generation has its own, <see cref="VideoAlignmentOptions.Eta"/>.
+    /// Noise of the rollouts' steps in units of DDPM's, in (0, 1]; 1 by default. Generation has its own, <see cref="VideoSamplingOptions.Eta"/>.
     /// </summary>
     public double Eta { get; init; } = 1;
 

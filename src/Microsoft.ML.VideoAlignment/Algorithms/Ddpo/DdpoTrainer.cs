@@ -14,26 +14,24 @@ namespace Microsoft.ML.VideoAlignment.Algorithms.Ddpo;
 /// <remarks>Reference: ddpo-pytorch's training script.</remarks>
 internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
 {
-    private readonly DdpoSettings _settings;
     private readonly DdpoOptions _options;
     private readonly IPolicySampler _policy;
-    private readonly SegmentBuilder _preparation;
+    private readonly RolloutCollector _collector;
     private readonly PpoLoss _loss;
     private readonly PerPromptStatTracker? _tracker;
     private RolloutBuffer? _epoch;
 
     /// <summary>Creates a trainer; model, reward and adapters stay the caller's.</summary>
-    /// <param name="model">A model whose scheduler can make policies.</param>
-    /// <param name="reward">The reward, which need not be differentiable.</param>
+    /// <param name="run">The run: a model whose scheduler can make policies, and a reward that need not be differentiable.</param>
     /// <param name="adapters">The adapters to train.</param>
-    /// <param name="settings">The validated settings.</param>
+    /// <param name="options">Rollouts, clipping and advantages.</param>
     /// <param name="policy">The sampler of the rollouts; null: the one of the model's scheduler (<see cref="IPolicyScheduler.CreatePolicy"/>).</param>
-    public DdpoTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, DdpoSettings settings, IPolicySampler? policy = null)
-        : base(model, reward, adapters, settings)
+    public DdpoTrainer(TrainingRun run, LoraAdapters adapters, DdpoOptions options, IPolicySampler? policy = null)
+        : base(run, adapters)
     {
-        (_settings, _options) = (settings, settings.Ddpo);
-        _policy = policy ?? model.PolicyScheduler.CreatePolicy(settings.Sampling.Steps, _options.Eta);
-        _preparation = new SegmentBuilder(model, settings.Sampling, _policy, Conditions);
+        _options = options;
+        _policy = policy ?? run.Model.PolicyScheduler.CreatePolicy(run.Sampling.Steps, _options.Eta);
+        _collector = new RolloutCollector(run, new SegmentBuilder(run.Model, run.Sampling, _policy, Conditions), Work);
         _loss = new PpoLoss(_options.AdvantageClip, _options.ClipRange);
         _tracker = _options.PerPromptAdvantages ? new PerPromptStatTracker(_options.AdvantageBuffer, _options.AdvantageMinimum) : null;
     }
@@ -48,7 +46,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     protected override bool GradientMayVanish => true;
 
     /// <summary>The micro-batches whose mean gradient makes an optimizer step.</summary>
-    private int MicroBatches => _settings.AccumulationSteps * _options.TrainedSteps(StepCount);
+    private int MicroBatches => Training.Optimizer.AccumulationSteps * _options.TrainedSteps(StepCount);
 
     protected override StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation)
     {
@@ -69,7 +67,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     public PolicySamples Sample(SegmentInputs segment, CancellationToken cancellation = default)
     {
         using IDisposable? counting = RunContext.Observe(Work);
-        return PolicySamples.Run(Model, _policy, _settings.Sampling, Adapters, segment, cancellation);
+        return PolicySamples.Run(Model, _policy, Training.Sampling, Adapters, segment, cancellation);
     }
 
     /// <summary>Normalizes worths to advantages, over each prompt's remembered worths or over these alone.</summary>
@@ -86,7 +84,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     /// <param name="scores">The N videos' scores, in the reward's own units.</param>
     /// <param name="orders">One order for each inner epoch.</param>
     public RolloutBuffer Begin(PolicySamples samples, IReadOnlyList<double> advantages, IReadOnlyList<double> scores, IEnumerable<MinibatchOrder> orders) =>
-        new(samples, advantages, scores, orders, _settings.BatchSize, _options.TrainedSteps(StepCount));
+        new(samples, advantages, scores, orders, Training.Optimizer.BatchSize, _options.TrainedSteps(StepCount));
 
     /// <summary>Adds the gradient of the next optimizer step of a rollout to the adapters.</summary>
     /// <param name="epoch">The rollout's buffer, not exhausted.</param>
@@ -148,7 +146,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         Tensor advantages = tensor(batch.Rows.Select(row => epoch.Advantages[row]).ToArray(), dtype: old.dtype, device: old.device);
         Condition condition = samples.Condition.Rows(batch.Rows);
         Condition? unconditional = _options.TrainWithGuidance ? samples.Unconditional?.Rows(batch.Rows) : null;
-        using var guidance = new Guidance(Model, condition, unconditional, _settings.Sampling);
+        using var guidance = new Guidance(Model, condition, unconditional, Training.Sampling);
 
         RunContext.Enter(RunStage.GradientStep);
         Tensor latents = At(0);
@@ -165,7 +163,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     private void RequireFitting(RolloutBuffer epoch, StateReader state)
     {
         PolicySamples samples = epoch.Samples;
-        long[] latents = Model.LatentShape(1, _settings.Sampling.Size);
+        long[] latents = Model.LatentShape(1, Training.Sampling.Size);
         if (samples.LogProbabilities.shape[1] != StepCount || !samples.Trajectory.shape.Skip(2).SequenceEqual(latents.Skip(1)))
         {
             throw state.CreateFault(
@@ -177,32 +175,22 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     private RolloutBuffer Collect(TrainingRandom draws, CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
-        int samples = _options.SamplesOfRollout(_settings.BatchSize * _settings.AccumulationSteps);
-        VideoPrompt[] prompts =
-            [.. draws.Prompts(samples / _options.SamplesPerPrompt).SelectMany(prompt => Enumerable.Repeat(prompt, _options.SamplesPerPrompt))];
-        var parts = new List<PolicySamples>();
-        var scored = new RolloutScorer(Model, Reward, _settings.Sampling, _settings.Frames, _settings.Loss, Work);
-        foreach (VideoPrompt[] batch in prompts.Chunk(_settings.BatchSize))
-        {
-            PolicySamples part = Sample(_preparation.Build(segment: 0, batch, image: null, Noise(draws)), cancellation);
-            scored.Add(part.Latents, [.. batch.Select(prompt => prompt.Text)], draws.Next);
-            parts.Add(part);
-        }
-
-        (double[] scores, double[] worth, double rounding) = scored.Finish();
-        double[] advantages = Advantages([.. prompts.Select(prompt => prompt.Text)], worth, rounding);
+        int samples = _options.SamplesOfRollout(Training.Optimizer.VideosPerStep);
+        ScoredRollout<PolicySamples> rollout = _collector.Collect(
+            draws, samples / _options.SamplesPerPrompt, _options.SamplesPerPrompt, segment => Sample(segment, cancellation), static part => part.Latents);
+        double[] advantages = Advantages([.. rollout.Prompts.Select(prompt => prompt.Text)], rollout.Worth, rollout.Rounding);
         if (Array.TrueForAll(advantages, static advantage => advantage == 0))
         {
             Notice("alike", string.Create(
                 CultureInfo.InvariantCulture,
-                $"DDPO learns from differences, but reward '{Reward.Name}' scored all {samples} videos of a rollout alike, {scores.Min():g9} to "
-                + $"{scores.Max():g9}")
+                $"DDPO learns from differences, but reward '{Reward.Name}' scored all {samples} videos of a rollout alike, {rollout.Scores.Min():g9} to "
+                + $"{rollout.Scores.Max():g9}")
                 + ", within rounding: such rollouts change no weights. "
                 + $"Use a reward with finer scores, or more videos per rollout ({nameof(DdpoOptions)}.{nameof(DdpoOptions.SamplesPerRollout)}).");
         }
 
         MinibatchOrder[] orders = [.. Enumerable.Range(0, _options.InnerEpochs).Select(_ => MinibatchOrder.Draw(draws, samples, StepCount))];
-        return Begin(PolicySamples.Join(parts), advantages, scores, orders);
+        return Begin(PolicySamples.Join(rollout.Parts), advantages, rollout.Scores, orders);
     }
 }
 

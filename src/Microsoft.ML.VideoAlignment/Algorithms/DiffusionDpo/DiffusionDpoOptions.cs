@@ -18,7 +18,7 @@ public sealed record DiffusionDpoOptions
     /// score alike, within 1.9e-6 of the largest, which is rounding.
     /// </summary>
     /// <remarks>
-    /// An optimizer step takes <see cref="VideoAlignmentOptions.BatchSize"/> x <see cref="VideoAlignmentOptions.AccumulationSteps"/> pairs.
+    /// An optimizer step takes <see cref="OptimizerOptions.BatchSize"/> x <see cref="OptimizerOptions.AccumulationSteps"/> pairs.
     /// </remarks>
     public int? PairsPerRollout { get; init; }
 

@@ -12,22 +12,22 @@ namespace Microsoft.ML.VideoAlignment.Algorithms.DiffusionDpo;
 /// </summary>
 internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
 {
-    private readonly DiffusionDpoSettings _settings;
     private readonly DiffusionDpoOptions _options;
     private readonly IPolicyScheduler _scheduler;
     private readonly DiffusionDpoLoss _loss;
+    private readonly RolloutCollector _collector;
     private readonly PreferencePairs _pairs = new();
 
     /// <summary>Creates a trainer; model, reward and adapters stay the caller's.</summary>
-    /// <param name="model">A model whose scheduler has a forward process.</param>
-    /// <param name="reward">The reward, which need not be differentiable.</param>
+    /// <param name="run">The run: a model whose scheduler has a forward process, and a reward that need not be differentiable.</param>
     /// <param name="adapters">The adapters to train.</param>
-    /// <param name="settings">The validated settings.</param>
-    public DiffusionDpoTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, DiffusionDpoSettings settings)
-        : base(model, reward, adapters, settings)
+    /// <param name="options">Pairs and their weight.</param>
+    public DiffusionDpoTrainer(TrainingRun run, LoraAdapters adapters, DiffusionDpoOptions options)
+        : base(run, adapters)
     {
-        (_settings, _options) = (settings, settings.Dpo);
-        _scheduler = model.PolicyScheduler;
+        _options = options;
+        _scheduler = run.Model.PolicyScheduler;
+        _collector = new RolloutCollector(run, SegmentBuilder, Work);
         _loss = new DiffusionDpoLoss(_options.Beta);
     }
 
@@ -37,26 +37,28 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
     /// <summary>How many prompts gave no pair so far, because all of their videos scored alike.</summary>
     public int Ties { get; private set; }
 
+    public override IEnumerable<string> ClosingNotes => Ties > 0 ? [$"{Ties} prompts gave no pair: all of their videos scored alike."] : [];
+
     protected override StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation)
     {
         (double reward, double loss) = (0, 0);
-        for (int micro = 0; micro < _settings.AccumulationSteps; micro++)
+        for (int micro = 0; micro < Training.Optimizer.AccumulationSteps; micro++)
         {
             cancellation.ThrowIfCancellationRequested();
             using DisposeScope scope = NewDisposeScope();
-            while (_pairs.Count < _settings.BatchSize)
+            while (_pairs.Count < Training.Optimizer.BatchSize)
             {
                 Collect(draws, cancellation);
             }
 
-            IReadOnlyList<PreferencePair> pairs = _pairs.Dequeue(_settings.BatchSize);
+            IReadOnlyList<PreferencePair> pairs = _pairs.Dequeue(Training.Optimizer.BatchSize);
             Tensor latents = cat([.. pairs.Select(pair => pair.Winner), .. pairs.Select(pair => pair.Loser)]);
             loss += Backward(new PreferenceBatch(
                 latents,
                 draws.Noise([pairs.Count, .. latents.shape[1..]], Model.Device),
                 [.. pairs.Select(_ => (long)draws.Next(_scheduler.TrainTimesteps))],
-                Condition.Stack([.. pairs.Select(pair => pair.Condition)]))) / _settings.AccumulationSteps;
-            reward += pairs.Average(pair => pair.Score) / _settings.AccumulationSteps;
+                Condition.Stack([.. pairs.Select(pair => pair.Condition)]))) / Training.Optimizer.AccumulationSteps;
+            reward += pairs.Average(pair => pair.Score) / Training.Optimizer.AccumulationSteps;
             _pairs.Release(pairs);
         }
 
@@ -80,8 +82,8 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         RunContext.Enter(RunStage.GradientStep);
         Tensor prediction = Guidance.Evaluate(Model, noisy, times, condition);
         DiffusionDpoTerms terms = _loss.Compute(prediction, reference, target);
-        OnMicroStep?.Invoke(new PreferenceMicroStep(prediction, reference, terms, _settings.AccumulationSteps));
-        Recompute.Backward(terms.Loss.Div(_settings.AccumulationSteps));
+        OnMicroStep?.Invoke(new PreferenceMicroStep(prediction, reference, terms, Training.Optimizer.AccumulationSteps));
+        Recompute.Backward(terms.Loss.Div(Training.Optimizer.AccumulationSteps));
         return Ops.Number(terms.Loss);
     }
 
@@ -92,7 +94,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
     public Tensor Sample(SegmentInputs segment, CancellationToken cancellation = default)
     {
         using IDisposable guard = no_grad();
-        using var guidance = new Guidance(Model, segment.Condition, segment.Unconditional, _settings.Sampling);
+        using var guidance = new Guidance(Model, segment.Condition, segment.Unconditional, Training.Sampling);
         using IDisposable? counting = RunContext.Observe(Work);
         return _options.SampleFromBaseModel ? Adapters.RunDisabled(Run) : Run();
 
@@ -135,25 +137,14 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
-        int count = _options.PairsOfRollout(_settings.BatchSize * _settings.AccumulationSteps), each = _options.CandidatesPerPrompt;
-        VideoPrompt[] prompts = [.. draws.Prompts(count).SelectMany(prompt => Enumerable.Repeat(prompt, each))];
-        var latents = new List<Tensor>();
-        var conditions = new List<Condition>();
-        var scored = new RolloutScorer(Model, Reward, _settings.Sampling, _settings.Frames, _settings.Loss, Work);
-        foreach (VideoPrompt[] batch in prompts.Chunk(_settings.BatchSize))
-        {
-            SegmentInputs segment = SegmentBuilder.Build(segment: 0, batch, image: null, Noise(draws));
-            Tensor made = Sample(segment, cancellation);
-            scored.Add(made, [.. batch.Select(prompt => prompt.Text)], draws.Next);
-            latents.Add(made);
-            conditions.Add(segment.Condition);
-        }
-
-        (double[] scores, double[] worth, double rounding) = scored.Finish();
-        Tensor all = cat(latents);
-        Condition allConditions = Condition.Stack(conditions);
+        int count = _options.PairsOfRollout(Training.Optimizer.VideosPerStep), each = _options.CandidatesPerPrompt;
+        ScoredRollout<Candidates> rollout = _collector.Collect(
+            draws, count, each, segment => new Candidates(Sample(segment, cancellation), segment.Condition), static part => part.Latents);
+        (double[] scores, double[] worth, double rounding) = (rollout.Scores, rollout.Worth, rollout.Rounding);
+        Tensor all = cat([.. rollout.Parts.Select(part => part.Latents)]);
+        Condition allConditions = Condition.Stack([.. rollout.Parts.Select(part => part.Condition)]);
         List<PreferencePair> pairs = [];
-        for (int first = 0; first < prompts.Length; first += each)
+        for (int first = 0; first < rollout.Prompts.Count; first += each)
         {
             int[] rows = [.. Enumerable.Range(first, each)];
             int best = rows.MaxBy(row => worth[row]), worst = rows.MinBy(row => worth[row]);
@@ -178,6 +169,9 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
 
         Tensor Row(int row) => all.narrow(0, row, 1).clone().DetachFromDisposeScope();
     }
+
+    // Videos that were sampled together.
+    private sealed record Candidates(Tensor Latents, Condition Condition);
 }
 
 /// <summary>Diagnostics of one Diffusion-DPO micro-batch.</summary>

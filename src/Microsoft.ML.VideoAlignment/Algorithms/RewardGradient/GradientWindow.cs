@@ -81,20 +81,20 @@ public abstract record GradientWindow
     /// sampler alone), and whether it carries gradient in this window.
     /// </summary>
     /// <param name="model">The model, whose sampler is used.</param>
-    /// <param name="inferenceSteps">Sampler steps; null: the model's usual number.</param>
-    /// <param name="sampler">The class name of another sampler, as in <see cref="VideoAlignmentOptions.Sampler"/>; null: the model's own.</param>
+    /// <param name="samplingSteps">Sampler steps; null: the model's usual number.</param>
+    /// <param name="sampler">The class name of another sampler, as in <see cref="VideoSamplingOptions.Sampler"/>; null: the model's own.</param>
     /// <exception cref="ArgumentOutOfRangeException">The window does not fit the number of steps.</exception>
-    public string Describe(VideoDiffusionModel model, int? inferenceSteps = null, string? sampler = null)
+    public string Describe(VideoDiffusionModel model, int? samplingSteps = null, string? sampler = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         SamplingDefaults usual = model.DefaultSampling;
         ISampler run = model.CreateSampler(new SamplingSettings
         {
             Size = model.DefaultSize,
-            Steps = inferenceSteps ?? usual.Steps,
+            Steps = samplingSteps ?? usual.Steps,
             GuidanceScale = usual.GuidanceScale,
             Eta = usual.Eta,
-            SamplerName = sampler,
+            Sampler = sampler,
         });
         HashSet<int> withGradient = [.. Resolve(run, static _ => 0).GradientSteps];
         double[] sensitivity = StepSensitivity.Compute(run);

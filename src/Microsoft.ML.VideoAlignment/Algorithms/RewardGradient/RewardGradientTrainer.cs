@@ -14,15 +14,15 @@ namespace Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 /// <remarks>The paper prints the update as a step down the reward; the released code descends on a loss, and so does this class.</remarks>
 internal sealed class RewardGradientTrainer : AlignmentTrainer
 {
-    private readonly RewardGradientSettings _settings;
+    private readonly RewardGradientOptions _options;
+    private readonly GradientWindow _window;
 
     /// <summary>Creates a trainer; model, reward and adapters stay the caller's.</summary>
-    /// <param name="model">The model to align.</param>
-    /// <param name="reward">The reward, which must be differentiable.</param>
+    /// <param name="run">The run, whose reward must be differentiable.</param>
     /// <param name="adapters">The adapters to train.</param>
-    /// <param name="settings">The validated settings.</param>
-    public RewardGradientTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings)
-        : base(model, reward, adapters, settings) => _settings = settings;
+    /// <param name="options">Which denoising steps carry gradient.</param>
+    public RewardGradientTrainer(TrainingRun run, LoraAdapters adapters, RewardGradientOptions options)
+        : base(run, adapters) => (_options, _window) = (options, options.ResolveWindow(run.Model));
 
     protected override StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation) => Accumulate(draws, rollout =>
     {
@@ -37,11 +37,11 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
     public StepOutcome Accumulate(TrainingRandom draws, Func<Rollout, RolloutResult> run)
     {
         (double reward, double loss) = (0, 0);
-        for (int micro = 0; micro < _settings.AccumulationSteps; micro++)
+        for (int micro = 0; micro < Training.Optimizer.AccumulationSteps; micro++)
         {
             RolloutResult result = run(Draw(draws));
-            reward += result.Scores.mean().AsDouble() / _settings.AccumulationSteps;
-            loss += result.Loss.AsDouble() / _settings.AccumulationSteps;
+            reward += result.Scores.mean().AsDouble() / Training.Optimizer.AccumulationSteps;
+            loss += result.Loss.AsDouble() / Training.Optimizer.AccumulationSteps;
         }
 
         return new StepOutcome(reward, loss);
@@ -60,31 +60,31 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
     /// <param name="draws">The run's random draws.</param>
     public Rollout Draw(TrainingRandom draws)
     {
-        IReadOnlyList<VideoPrompt> prompts = draws.Prompts(_settings.BatchSize);
-        Func<IReadOnlyList<long>, Tensor> noise = Noise(draws);
+        IReadOnlyList<VideoPrompt> prompts = draws.Prompts(Training.Optimizer.BatchSize);
+        Func<IReadOnlyList<long>, Tensor> noise = draws.NoiseFor(Model);
         SegmentInputs first = Segment(0, image: null);
         return new Rollout
         {
-            Prompts = [.. prompts.Select(prompt => Model.RewardText(prompt.Text, _settings.Sampling.SegmentCount))],
+            Prompts = [.. prompts.Select(prompt => Model.RewardText(prompt.Text, Training.Sampling.SegmentCount))],
             First = first,
-            Frames = _settings.Frames.Select(_settings.Sampling.RewardFrameCount(Model), draws.Next),
-            Copies = [.. Enumerable.Repeat(() => noise(first.Start.shape), _settings.Window.Copies - 1)],
+            Frames = Training.Frames.Select(Training.Sampling.RewardFrameCount(Model), draws.Next),
+            Copies = [.. Enumerable.Repeat(() => noise(first.Start.shape), _window.Copies - 1)],
             Later =
             [
-                .. Enumerable.Range(1, _settings.Sampling.SegmentCount - 1).Select(segment => (Func<Tensor, SegmentInputs>)(image => Segment(segment, image))),
+                .. Enumerable.Range(1, Training.Sampling.SegmentCount - 1).Select(segment => (Func<Tensor, SegmentInputs>)(image => Segment(segment, image))),
             ],
         };
 
         SegmentInputs Segment(int index, Tensor? image) =>
-            SegmentBuilder.Build(index, prompts, image, noise, () => _settings.Window.Resolve(Sampler, draws.Next));
+            SegmentBuilder.Build(index, prompts, image, noise, () => _window.Resolve(Sampler, draws.Next));
     }
 
     private RolloutResult Run(Rollout rollout, bool backward, CancellationToken cancellation)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable? counting = RunContext.Observe(Work);
-        using KlPenalty? distance = _settings.KlWeight > 0 ? new KlPenalty(Adapters, Sampler) : null;
-        var chain = new SegmentSampler(Model, _settings.Sampling, Sampler, Adapters) { OnStep = distance is null ? null : distance.Add };
+        using KlPenalty? distance = _options.KlWeight > 0 ? new KlPenalty(Adapters, Sampler) : null;
+        var chain = new SegmentSampler(Model, Training.Sampling, Sampler, Adapters) { OnStep = distance is null ? null : distance.Add };
         var segments = new List<Tensor>();
         chain.Run(Begin, Finish, cancellation);
         Work.AddRewardQueries(rollout.Prompts.Count);
@@ -94,7 +94,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         Tensor? penalty;
         using (NewDisposeScope())
         {
-            penalty = distance?.TakeTotal() is { } apart ? apart.Mul(_settings.KlWeight * copies).MoveToOuterDisposeScope() : null;
+            penalty = distance?.TakeTotal() is { } apart ? apart.Mul(_options.KlWeight * copies).MoveToOuterDisposeScope() : null;
         }
 
         (Tensor decoded, Tensor scores, Tensor loss) = Decode(segments, penalty, ScoreUse.Training);
@@ -119,22 +119,22 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         {
             SegmentInputs segment = rollout.Begin(index, image);
             bool scored = rollout.Frames.Any(frame =>
-                frame / _settings.Sampling.Size.Frames == index || (_settings.CarryGradientAcrossSegments && frame / _settings.Sampling.Size.Frames > index));
-            return scored || _settings.Sampling.SegmentCount == 1 ? segment : segment with { Plan = segment.Plan.WithoutGradient() };
+                frame / Training.Sampling.Size.Frames == index || (_options.CarryGradientAcrossSegments && frame / Training.Sampling.Size.Frames > index));
+            return scored || Training.Sampling.SegmentCount == 1 ? segment : segment with { Plan = segment.Plan.WithoutGradient() };
         }
 
         Tensor? Finish(int index, Tensor latents)
         {
             segments.Add(latents.MoveToOuterDisposeScope());
-            return index + 1 < _settings.Sampling.SegmentCount ? chain.LastFrame(latents, _settings.CarryGradientAcrossSegments) : null;
+            return index + 1 < Training.Sampling.SegmentCount ? chain.LastFrame(latents, _options.CarryGradientAcrossSegments) : null;
         }
 
         (Tensor Decoded, Tensor Scores, Tensor Loss) Decode(IReadOnlyList<Tensor> latents, Tensor? penalty, ScoreUse use)
         {
             using DisposeScope graph = NewDisposeScope();
-            var decode = new ChunkedDecode(chain, _settings.FramesPerDecode);
+            var decode = new ChunkedDecode(chain, Training.Memory.FramesPerDecode);
             (Tensor shown, Tensor given, Tensor lost) = backward
-                ? decode.Backward(latents, rollout.Frames, pixels => Score(pixels, use), 1.0 / (_settings.AccumulationSteps * copies), penalty)
+                ? decode.Backward(latents, rollout.Frames, pixels => Score(pixels, use), 1.0 / (Training.Optimizer.AccumulationSteps * copies), penalty)
                 : decode.Forward(latents, rollout.Frames, pixels => Score(pixels, use), penalty);
             return (Keep(shown), Keep(given), Keep(lost));
         }
@@ -143,7 +143,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         {
             RunContext.Enter(RunStage.Scoring);
             Tensor scores = Reward.Score(UnitRange.FromSigned(decoded), rollout.Prompts, use);
-            return (scores, _settings.Loss.Compute(scores));
+            return (scores, Training.Loss.Compute(scores));
         }
 
         static Tensor Keep(Tensor tensor) => tensor.detach().MoveToOuterDisposeScope();
@@ -154,11 +154,11 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
     {
         using DisposeScope scope = NewDisposeScope();
         IPolicyScheduler scheduler = Model.PolicyScheduler;
-        ISampler sampler = scheduler.CreateSampler(_settings.Sampling.Steps);
+        ISampler sampler = scheduler.CreateSampler(Training.Sampling.Steps);
         int last = sampler.Timesteps.Count - 1;
         long[] timesteps = [.. Enumerable.Repeat((long)sampler.Timesteps[last], (int)finished.shape[0])];
         Tensor noised = scheduler.Forward.AddNoise(finished, noise, timesteps);
-        using var guidance = new Guidance(Model, rollout.First.Condition, rollout.First.Unconditional, _settings.Sampling);
+        using var guidance = new Guidance(Model, rollout.First.Condition, rollout.First.Unconditional, Training.Sampling);
         Work.AddRewardQueries(finished.shape[0]);
         var plan = GradientPlan.Suffix(last + 1, last, stop: last);
         return Denoising.Run(sampler, noised, guidance.Predict, plan, adapters: Adapters, first: last, prompts: rollout.Prompts).MoveToOuterDisposeScope();

@@ -23,7 +23,7 @@ internal sealed class OpenSoraSamplers(RectifiedFlow flow) : ISamplerFactory
     /// <param name="frameMask">[B, T'], see <see cref="Condition.FrameMask"/>; null: every frame is made.</param>
     public ISampler CreateSampler(SamplingSettings settings, Tensor? frameMask)
     {
-        if (settings.SamplerName is { } name)
+        if (settings.Sampler is { } name)
         {
             Swap(name);
         }

@@ -28,7 +28,7 @@ internal sealed class ConfiguredSamplers(JsonElement config, Func<JsonElement, I
 
     public ISampler CreateSampler(SamplingSettings settings)
     {
-        IScheduler scheduler = settings.SamplerName is { } name ? Swap(name) : Scheduler;
+        IScheduler scheduler = settings.Sampler is { } name ? Swap(name) : Scheduler;
         return settings.Sigmas is not { } sigmas ? scheduler.CreateSampler(settings.Steps, settings.Eta)
             : scheduler is EulerDiscreteScheduler euler ? euler.CreateSampler(sigmas)
             : throw new NotSupportedException($"Noise levels of one's own (sigmas) need {nameof(EulerDiscreteScheduler)}; this run's sampler is "

@@ -16,5 +16,5 @@ internal sealed class VideoCrafterSamplers(VideoCrafterDdimScheduler scheduler) 
         : throw new NotSupportedException($"VideoCrafter samples with {scheduler.Name} only, got '{className}'. Leave the sampler out.");
 
     public ISampler CreateSampler(SamplingSettings settings) =>
-        (settings.SamplerName is { } name ? Swap(name) : scheduler).CreateSampler(settings.Steps, settings.Eta);
+        (settings.Sampler is { } name ? Swap(name) : scheduler).CreateSampler(settings.Steps, settings.Eta);
 }

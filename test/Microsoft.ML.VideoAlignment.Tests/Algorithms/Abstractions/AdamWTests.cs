@@ -10,7 +10,7 @@ public class AdamWTests
     public void ItMovesParametersAsTorchOptimAdamWDoes()
     {
         using DisposeScope scope = NewDisposeScope();
-        TrainingSettings settings = Settings();
+        OptimizerOptions settings = Settings();
         using var generator = new Generator(5);
         Tensor start = randn([3L, 7], generator: generator), other = randn([4L], generator: generator);
         Parameter[] ours = [new(start.clone()), new(other.clone()), new(ones(2))];
@@ -41,18 +41,5 @@ public class AdamWTests
         }
     }
 
-    private static TrainingSettings Settings() => new()
-    {
-        Sampling = null!,
-        Steps = 1,
-        BatchSize = 1,
-        AccumulationSteps = 1,
-        LearningRate = 0.05,
-        Beta1 = 0.8,
-        Beta2 = 0.95,
-        Epsilon = 1e-6,
-        WeightDecay = 0.1,
-        MaxGradientNorm = 1,
-        Seed = 1,
-    };
+    private static OptimizerOptions Settings() => new() { LearningRate = 0.05, Beta1 = 0.8, Beta2 = 0.95, Epsilon = 1e-6, WeightDecay = 0.1 };
 }

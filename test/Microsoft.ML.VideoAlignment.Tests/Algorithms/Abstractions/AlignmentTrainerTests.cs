@@ -19,7 +19,7 @@ public class AlignmentTrainerTests
         using VideoDiffusionModel model = TinyModel.Load();
         using LoraAdapters adapters = TinyModel.Adapt(model);
         using VideoReward redness = TinyModel.Redness();
-        using var trainer = new RewardGradientTrainer(model, redness, adapters, TinyModel.Settings(steps: 1));
+        using var trainer = TinyModel.Settings(steps: 1).Trainer(model, redness, adapters);
         foreach (Tensor factor in adapters.Parameters)
         {
             factor.grad = ones_like(factor);
@@ -61,12 +61,12 @@ public class AlignmentTrainerTests
             return adapters.StateDict();
         }
 
-        IReadOnlyDictionary<string, Tensor> Run(RewardGradientSettings settings, List<IReadOnlyDictionary<string, Tensor>> kept)
+        IReadOnlyDictionary<string, Tensor> Run(TrainerSettings settings, List<IReadOnlyDictionary<string, Tensor>> kept)
         {
             using LoraAdapters adapters = TinyModel.Adapt(model);
             using VideoReward reward = TinyModel.Redness();
             using var trainer =
-                new RewardGradientTrainer(model, reward, adapters, settings with { CheckpointEvery = 1, Checkpoint = _ => kept.Add(Kept(adapters)) });
+                (settings with { Checkpoint = _ => kept.Add(Kept(adapters)) }).Trainer(model, reward, adapters);
             trainer.Train(["a red circle"]);
             return adapters.StateDict();
         }
@@ -86,16 +86,15 @@ public class AlignmentTrainerTests
             "scripted", (frames, _) => frames.requires_grad ? frames.mean([1, 2, 3, 4]) : full(frames.shape[0], script[measured++]),
             new RewardContract { Direction = direction });
         var states = new List<IReadOnlyDictionary<string, Tensor>>();
-        RewardGradientSettings settings = TinyModel.Settings(steps: 6) with
+        TrainerSettings settings = TinyModel.Settings(steps: 6) with
         {
             ValidationPrompts = ["a green cross"],
             ValidateEvery = 1,
             KeepBest = true,
             EarlyStopPatience = 2,
-            CheckpointEvery = 1,
             Checkpoint = _ => states.Add(Kept(adapters)),
         };
-        using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+        using var trainer = settings.Trainer(model, reward, adapters);
         Assert.That(trainer.Train(["a red circle"]), Is.EqualTo(best + 2));
         Assert.That(trainer.StoppedEarly);
         Assert.That(trainer.KeptStep, Is.EqualTo(best));
@@ -122,7 +121,7 @@ public class AlignmentTrainerTests
         using var generator = new Generator(4);
         Dictionary<string, Tensor> direction = adapters.NamedFactors.ToDictionary(pair => pair.Name, pair => randn(pair.Factor.shape, generator: generator));
         Move(0.1);
-        RewardGradientSettings settings = TinyModel.Settings() with { FramesPerDecode = framesPerDecode };
+        TrainerSettings settings = TinyModel.Settings() with { FramesPerDecode = framesPerDecode };
         settings = settings with { Sampling = settings.Sampling with { Steps = 1 } };
         Tensor start = randn(model.LatentShape(1, TinyModel.Size), dtype: ScalarType.Float64, generator: generator);
 
@@ -139,10 +138,10 @@ public class AlignmentTrainerTests
         Assert.That(slope, Is.EqualTo(numeric).Within(2e-3 * Math.Abs(numeric)));
         Assert.That(Math.Abs(slope - plain), Is.GreaterThan(0.1 * Math.Abs(slope)), "the penalty is a good part of it");
 
-        double Loss(RewardGradientSettings settings, out double slope)
+        double Loss(TrainerSettings settings, out double slope)
         {
             using VideoReward reward = TinyModel.Redness();
-            using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+            using var trainer = settings.Trainer(model, reward, adapters);
             RolloutResult result = trainer.Backward(TinyModel.Fixed(model, ["a red circle"], start, [0, 1, 2], steps: 1, firstWithGradient: 0));
             slope = adapters.NamedFactors.Sum(pair => (pair.Factor.grad! * direction[pair.Name]).sum().ToDouble());
             foreach ((_, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
@@ -177,8 +176,8 @@ public class AlignmentTrainerTests
 
         using var generator = new Generator(4);
         using VideoReward reward = TinyModel.Redness();
-        RewardGradientSettings settings = TinyModel.Settings();
-        using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+        TrainerSettings settings = TinyModel.Settings();
+        using var trainer = settings.Trainer(model, reward, adapters);
         Tensor Random() => randn(model.LatentShape(1, TinyModel.Size), dtype: ScalarType.Float64, generator: generator);
         Rollout plain = TinyModel.Fixed(model, ["a red circle"], Random(), [0, 2], firstWithGradient: 2);
         Tensor noise = Random();
@@ -245,7 +244,7 @@ public class AlignmentTrainerTests
             Tensor mean = frames.mean([1, 2, 3, 4]);
             return mean + ((mean - mean.detach()) * slope).sqrt();
         });
-        using var trainer = new RewardGradientTrainer(model, reward, adapters, TinyModel.Settings(steps: 2) with { RecoveryFolders = [$"{folder}"] });
+        using var trainer = (TinyModel.Settings(steps: 2) with { RecoveryFolders = [$"{folder}"] }).Trainer(model, reward, adapters);
         var told = new List<TrainingStep>();
         TrainingStepException failure = Assert.Throws<TrainingStepException>(() => trainer.Train(["a red circle"], told.Add))!;
         Assert.That(failure.Message, Does.Contain("the gradient of ").And.Contain("is not finite"));

@@ -61,7 +61,8 @@ public class EightBitAdamWTests
         (double Start, double End, Tensor Way) Descend(OptimizerState state)
         {
             var x = new Parameter(Ramp.Values(1, 600) + 2);
-            using IAdapterOptimizer optimizer = IAdapterOptimizer.Create([x], TinyModel.Settings() with { LearningRate = 5e-2, OptimizerState = state });
+            using IAdapterOptimizer optimizer =
+                IAdapterOptimizer.Create([x], (TinyModel.Settings() with { LearningRate = 5e-2, OptimizerState = state }).Optimizer);
             double first = Loss().ToDouble();
             Tensor way = x;
             for (int step = 0; step < 100; step++)
@@ -85,7 +86,7 @@ public class EightBitAdamWTests
         Parameter[] factors = [new(Ramp.Values(1, 16, 320)), new(Ramp.Values(2, 1280, 16)), new(Ramp.Values(3, 3, 5))];
         long[] bytes = [.. new[] { OptimizerState.Full, OptimizerState.EightBit }.Select(state =>
         {
-            using IAdapterOptimizer optimizer = IAdapterOptimizer.Create(factors, TinyModel.Settings() with { OptimizerState = state });
+            using IAdapterOptimizer optimizer = IAdapterOptimizer.Create(factors, (TinyModel.Settings() with { OptimizerState = state }).Optimizer);
             factors.Aggregate(zeros(1), (sum, factor) => sum + factor.square().sum()).backward();
             optimizer.Step();
             Assert.That(optimizer.StateBytes, Is.EqualTo(factors.Sum(factor => IAdapterOptimizer.BytesFor(factor, state))));
@@ -113,7 +114,7 @@ public class EightBitAdamWTests
         {
             using LoraAdapters adapters = TinyModel.Adapt(model);
             using VideoReward reward = TinyModel.Redness();
-            RewardGradientSettings settings = TinyModel.Settings(steps: 12) with
+            TrainerSettings settings = TinyModel.Settings(steps: 12) with
             {
                 ValidationPrompts = ["a green cross"],
                 ValidateEvery = 1,
@@ -121,7 +122,7 @@ public class EightBitAdamWTests
                 OptimizerState = state,
             };
             var curve = new List<double>();
-            using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+            using var trainer = settings.Trainer(model, reward, adapters);
             trainer.Train(["a red circle", "a blue square"], step => curve.Add(step.ValidationReward!.Value));
             return curve[^1] - curve[0];
         }
@@ -130,7 +131,7 @@ public class EightBitAdamWTests
     [Test]
     public void TheDoorTakesTheOption()
     {
-        VideoAlignmentOptions options = new() { OptimizerState = (OptimizerState)7 };
-        Assert.That(options.Validate, Throws.ArgumentException.With.Message.Contains("OptimizerState"));
+        VideoAlignmentOptions options = new() { Optimizer = new() { State = (OptimizerState)7 } };
+        Assert.That(options.Validate, Throws.ArgumentException.With.Message.Contains("Optimizer.State"));
     }
 }

@@ -16,24 +16,24 @@ public class FailedBackwardTests
 
     private static IEnumerable<TestCaseData> Trainers()
     {
-        RewardGradientSettings settings = TinyModel.Settings(accumulation: 2);
+        TrainerSettings settings = TinyModel.Settings(accumulation: 2);
         yield return Case("all frames at once", (model, adapters) => Reward(model, adapters, settings));
         yield return Case("frames in chunks", (model, adapters) => Reward(model, adapters, settings with { FramesPerDecode = 1 }));
         yield return Case("penalty", (model, adapters) => Reward(model, adapters, settings with { KlWeight = 0.1 }));
         yield return Case("DDPO", (model, adapters) =>
         {
             var alike = new DdpoOptions { PerPromptAdvantages = false };
-            var options = new DdpoSettings(TinyModel.Settings(batch: 2), alike, RewardFrames.All, RewardLoss.Maximize());
-            return new DdpoTrainer(model, TinyModel.Redness(), adapters, options);
+            TrainerSettings options = TinyModel.Settings(batch: 2) with { Ddpo = alike };
+            return options.DdpoTrainer(model, TinyModel.Redness(), adapters);
         });
         yield return Case("Diffusion-DPO", (model, adapters) =>
         {
-            var options = new DiffusionDpoSettings(TinyModel.Settings(), new DiffusionDpoOptions(), RewardFrames.All, RewardLoss.Maximize());
-            return new DiffusionDpoTrainer(model, TinyModel.Redness(), adapters, options);
+            TrainerSettings options = TinyModel.Settings();
+            return options.DiffusionDpoTrainer(model, TinyModel.Redness(), adapters);
         });
 
-        static AlignmentTrainer Reward(VideoDiffusionModel model, LoraAdapters adapters, RewardGradientSettings settings) =>
-            new RewardGradientTrainer(model, TinyModel.Redness(), adapters, settings);
+        static AlignmentTrainer Reward(VideoDiffusionModel model, LoraAdapters adapters, TrainerSettings settings) =>
+            settings.Trainer(model, TinyModel.Redness(), adapters);
 
         static TestCaseData Case(string name, Func<VideoDiffusionModel, LoraAdapters, AlignmentTrainer> make) =>
             new TestCaseData(make).SetArgDisplayNames(name);
@@ -104,7 +104,7 @@ public class FailedBackwardTests
         using LoraAdapters adapters = TinyModel.Adapt(model);
         (int caller, int thread, int steps) = (Environment.CurrentManagedThreadId, -1, 0);
         VideoReward reward = VideoRewards.Custom("redness", (frames, _) => ForeignThread.Deep(Score, frames));
-        using var trainer = new RewardGradientTrainer(model, reward, adapters, TinyModel.Settings(steps: 4));
+        using var trainer = TinyModel.Settings(steps: 4).Trainer(model, reward, adapters);
         Dictionary<string, byte[]> good = [];
         Exception? caught = null;
         try

@@ -7,7 +7,7 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 public class NormalizedRewardTests
 {
     private static readonly AlignmentAlgorithm[] s_algorithms =
-        [AlignmentAlgorithm.RewardGradient, AlignmentAlgorithm.Ddpo(new DdpoOptions { SamplesPerRollout = 8 }),
+        [AlignmentAlgorithm.RewardGradient(), AlignmentAlgorithm.Ddpo(new DdpoOptions { SamplesPerRollout = 8 }),
             AlignmentAlgorithm.DiffusionDpo(new DiffusionDpoOptions { PairsPerRollout = 4 })];
 
     private static IEnumerable<TestCaseData> Algorithms() =>
@@ -35,9 +35,9 @@ public class NormalizedRewardTests
     {
         using RewardMix mix = Mix(normalize: true);
         VideoAlignmentProgress last = Train(mix, algorithm, AnyWindow(algorithm)).Last();
-        long queries = last.RewardQueries - last.HeldOutQueries, trained = queries / (algorithm == AlignmentAlgorithm.RewardGradient ? 3 : 1);
+        long queries = last.RewardQueries - last.ValidationQueries, trained = queries / (algorithm == AlignmentAlgorithm.RewardGradient() ? 3 : 1);
         Assert.That(Counts(mix), Is.All.EqualTo(trained), "three copies of a video's last step are one video");
-        Assert.That(last.HeldOutQueries, Is.GreaterThan(0));
+        Assert.That(last.ValidationQueries, Is.GreaterThan(0));
     }
 
     /// <summary>
@@ -78,7 +78,7 @@ public class NormalizedRewardTests
     }
 
     private static GradientWindow? AnyWindow(AlignmentAlgorithm algorithm) =>
-        algorithm == AlignmentAlgorithm.RewardGradient ? GradientWindow.LowVariance(3) : null;
+        algorithm == AlignmentAlgorithm.RewardGradient() ? GradientWindow.LowVariance(3) : null;
 
     private static VideoAlignmentProgress[] Train(RewardMix mix, AlignmentAlgorithm algorithm, GradientWindow? window, Action<float[]>? video = null)
     {
@@ -86,17 +86,14 @@ public class NormalizedRewardTests
         var steps = new List<VideoAlignmentProgress>();
         var options = new VideoAlignmentOptions
         {
-            Algorithm = algorithm,
-            GradientWindow = window,
-            LoraRank = 2,
-            LearningRate = 0.05,
-            Steps = 4,
-            BatchSize = 2,
-            HeldOutPrompts = ["unseen"],
-            HeldOutEvery = 1,
-            Progress = new Told(steps),
+            Lora = new() { Rank = 2 },
+            Optimizer = new() { LearningRate = 0.05, Steps = 4, BatchSize = 2 },
+            Algorithm = window is null ? algorithm : AlignmentAlgorithm.RewardGradient(new() { Window = window }),
+            Validation = new() { Prompts = ["unseen"], Every = 1 },
         };
-        using VideoAlignmentTransformer fitted = rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, mix, options).Fit(rig.Prompts);
+        var control = new RunControl { Progress = new Told(steps) };
+        using VideoAlignmentTransformer fitted =
+            rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, mix, options, control).Fit(rig.Prompts);
         video?.Invoke(EstimatorContract.Values(fitted.Transform(rig.Prompts))[0]);
         return [.. steps];
     }

@@ -25,11 +25,10 @@ public class ValidationEvaluatorTests
         });
         VideoAlignmentOptions options = DoorRig.ThreeSteps with
         {
-            Frames = 20,
-            RewardFrames = frames,
-            HeldOutPrompts = ["unseen", "also unseen"],
-            HeldOutEvery = 1,
-            Steps = 1
+            Sampling = DoorRig.ThreeSteps.Sampling with { Frames = 20 },
+            Optimizer = DoorRig.ThreeSteps.Optimizer with { Steps = 1 },
+            Reward = DoorRig.ThreeSteps.Reward with { Frames = frames },
+            Validation = DoorRig.ThreeSteps.Validation with { Prompts = ["unseen", "also unseen"], Every = 1 },
         };
         rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, reward, options).Fit(rig.Prompts);
         Assert.That(counts.Where(call => !call.Training), Is.Not.Empty);
@@ -44,12 +43,10 @@ public class ValidationEvaluatorTests
         var told = new List<double?>();
         rig.Estimator(DoorRig.ThreeSteps with
         {
-            Frames = 42,
-            RewardFrames = RewardFrames.Spaced(16),
-            HeldOutPrompts = ["unseen"],
-            HeldOutEvery = 1,
-            Progress = new Told(told),
-        }).Fit(rig.Prompts);
+            Sampling = DoorRig.ThreeSteps.Sampling with { Frames = 42 },
+            Reward = DoorRig.ThreeSteps.Reward with { Frames = RewardFrames.Spaced(16) },
+            Validation = DoorRig.ThreeSteps.Validation with { Prompts = ["unseen"], Every = 1 },
+        }, control: new RunControl { Progress = new Told(told) }).Fit(rig.Prompts);
         Assert.That(told, Has.Count.EqualTo(3).And.All.Not.Null);
     }
 
@@ -73,7 +70,7 @@ public class ValidationEvaluatorTests
         Assert.That(second, Is.EqualTo(first), "measured twice");
 
         double Measure(int batch, RewardFrames frames) =>
-            new ValidationEvaluator(model, reward, Settings(batch, prompts, frames), new ConditionCache(model, TinyModel.Settings().Sampling),
+            new ValidationEvaluator(Settings(batch, prompts, frames).Run(model, reward), new ConditionCache(model, TinyModel.Settings().Sampling),
                 new WorkCount()).Run(adapters, CancellationToken.None);
 
         double[] Scores(RewardFrames frames)
@@ -85,7 +82,7 @@ public class ValidationEvaluatorTests
                 scores.AddRange(score.data<float>().ToArray().Select(value => (double)value));
                 return score;
             });
-            new ValidationEvaluator(model, listening, Settings(2, prompts, frames), new ConditionCache(model, TinyModel.Settings().Sampling),
+            new ValidationEvaluator(Settings(2, prompts, frames).Run(model, listening), new ConditionCache(model, TinyModel.Settings().Sampling),
                 new WorkCount()).Run(adapters, CancellationToken.None);
             return [.. scores];
         }
@@ -120,13 +117,17 @@ public class ValidationEvaluatorTests
         });
         string longer = new('x', 50);
         rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, reward,
-            DoorRig.ThreeSteps with { Steps = 1, HeldOutPrompts = [longer] }).Fit(rig.Prompts);
+            DoorRig.ThreeSteps with
+            {
+                Optimizer = DoorRig.ThreeSteps.Optimizer with { Steps = 1 },
+                Validation = DoorRig.ThreeSteps.Validation with { Prompts = [longer] },
+            }).Fit(rig.Prompts);
         Assert.That(messages.Where(message => message.Text.Contains(longer, StringComparison.Ordinal)),
             Has.One.Matches<(Microsoft.ML.Runtime.ChannelMessageKind Kind, string Text)>(message =>
                 message.Text.Contains("last 10 tokens", StringComparison.Ordinal)));
     }
 
-    private static RewardGradientSettings Settings(int batch, VideoPrompt[] prompts, RewardFrames frames) =>
+    private static TrainerSettings Settings(int batch, VideoPrompt[] prompts, RewardFrames frames) =>
         TinyModel.Settings(batch: batch) with { ValidationPrompts = prompts, Frames = frames };
 
     private sealed class Told(List<double?> values) : IProgress<VideoAlignmentProgress>

@@ -45,7 +45,7 @@ public class DdpoTrainerTests
         using LoraAdapters adapters = TinyModel.Adapt(model);
         using VideoReward huge = VideoRewards.Mix([(VideoRewards.Custom("huge", (frames, _) =>
             frames.mean([1, 2, 3, 4]).to(ScalarType.Float64) + 1e300, new RewardContract { IsDifferentiable = false }), 1e30f)]);
-        using var trainer = new DdpoTrainer(model, huge, adapters, Settings(steps: 1, batch: 1));
+        using var trainer = Settings(steps: 1, batch: 1).DdpoTrainer(model, huge, adapters);
         Exception? error = Assert.Catch(() => trainer.Train(s_prompts));
         Assert.That(error!.Message, Does.Contain("huge").And.Contains("video of prompt 'a "));
     }
@@ -57,7 +57,7 @@ public class DdpoTrainerTests
         using VideoDiffusionModel model = TinyModel.Load();
         using LoraAdapters adapters = TinyModel.Adapt(model);
         VideoReward flat = VideoRewards.Custom("flat", (frames, _) => frames.new_ones(frames.shape[0]), new RewardContract { IsDifferentiable = false });
-        using var trainer = new DdpoTrainer(model, flat, adapters, Settings(steps: 4, batch: 1));
+        using var trainer = Settings(steps: 4, batch: 1).DdpoTrainer(model, flat, adapters);
         var norms = new List<double>();
         trainer.Train(s_prompts, step => norms.Add(step.GradientNorm));
         Assert.That(norms, Is.EqualTo(new double[4]));
@@ -78,9 +78,9 @@ public class DdpoTrainerTests
             using LoraAdapters adapters = TinyModel.Adapt(model);
             using VideoReward reward = VideoRewards.Mix([(VideoRewards.Custom("nearly flat", (frames, _) =>
                 (frames.mean([1, 2, 3, 4]).sin() * apart) + score, new RewardContract { IsDifferentiable = false }), 3f)], normalize);
-            DdpoSettings settings = Settings(steps: 2, batch: 2);
+            TrainerSettings settings = Settings(steps: 2, batch: 2);
             settings = settings with { WeightDecay = 0.1, Ddpo = settings.Ddpo with { PerPromptAdvantages = perPrompt } };
-            using var trainer = new DdpoTrainer(model, reward, adapters, settings);
+            using var trainer = settings.DdpoTrainer(model, reward, adapters);
             IReadOnlyDictionary<string, Tensor> before = adapters.StateDict();
             var warnings = new List<string>();
             trainer.Train(s_prompts, warn: warnings.Add);
@@ -108,7 +108,7 @@ public class DdpoTrainerTests
         Dictionary<string, Tensor> Gradient(RewardLoss loss)
         {
             using LoraAdapters adapters = TinyModel.Adapt(model);
-            using var trainer = new DdpoTrainer(model, TinyModel.Redness(), adapters, Settings(batch: 2, accumulation: 2) with { Loss = loss });
+            using var trainer = (Settings(batch: 2, accumulation: 2) with { Loss = loss }).DdpoTrainer(model, TinyModel.Redness(), adapters);
             using RolloutBuffer epoch = Collected(trainer, model, loss);
             trainer.Backward(epoch);
             inert = adapters.InertFactors;
@@ -127,7 +127,7 @@ public class DdpoTrainerTests
         var settings = Settings(batch: 2, options: new DdpoOptions { ClipRange = 1, PerPromptAdvantages = false, InnerEpochs = 2 })
             with
         { LearningRate = 1e-4, WeightDecay = 0 };
-        using var trainer = new DdpoTrainer(model, TinyModel.Redness(), adapters, settings) { OnMicroStep = step => seen.Add(Values(step.Terms.Ratio)) };
+        using var trainer = settings.DdpoTrainer(model, TinyModel.Redness(), adapters, step => seen.Add(Values(step.Terms.Ratio)));
         using PolicySamples samples = Sampled(trainer, model, videos: 2);
         int[] steps = [0, 1, 2];
         using RolloutBuffer epoch = trainer.Begin(samples, [1, -1], [1, 0], Enumerable.Repeat(new MinibatchOrder([0, 1], [steps, steps]), 2));
@@ -168,7 +168,7 @@ public class DdpoTrainerTests
         using VideoDiffusionModel model = TinyModel.Load();
         using LoraAdapters adapters = TinyModel.Adapt(model);
         var options = new DdpoOptions { TimestepFraction = 0.7, TrainWithGuidance = false, InnerEpochs = 2 };
-        using var trainer = new DdpoTrainer(model, TinyModel.Redness(), adapters, Settings(steps: 5, batch: 2, options: options));
+        using var trainer = Settings(steps: 5, batch: 2, options: options).DdpoTrainer(model, TinyModel.Redness(), adapters);
         trainer.Train(s_prompts);
 
         // A rollout of 4 videos, 3 steps, 2 branches; 2 x 2 optimizer steps of 2 videos, 2 of 3 steps, 1 branch. The fifth begins another rollout.
@@ -176,15 +176,14 @@ public class DdpoTrainerTests
         Assert.That(trainer.Work.DenoiserEvaluations, Is.EqualTo((2 * 4 * 3 * 2) + (5 * 2 * 2)));
     }
 
-    private static DdpoSettings Settings(int steps = 2, int batch = 1, int accumulation = 1, DdpoOptions? options = null) =>
-        new(TinyModel.Settings(steps, batch, accumulation), options ?? new DdpoOptions { PerPromptAdvantages = false }, RewardFrames.All,
-            RewardLoss.Maximize());
+    private static TrainerSettings Settings(int steps = 2, int batch = 1, int accumulation = 1, DdpoOptions? options = null) =>
+        TinyModel.Settings(steps, batch, accumulation) with { Ddpo = options ?? new DdpoOptions { PerPromptAdvantages = false } };
 
-    private static void Run(VideoDiffusionModel model, VideoReward reward, DdpoSettings settings, Action<PolicyMicroStep, int> look)
+    private static void Run(VideoDiffusionModel model, VideoReward reward, TrainerSettings settings, Action<PolicyMicroStep, int> look)
     {
         using LoraAdapters adapters = TinyModel.Adapt(model);
         int count = 0;
-        using var trainer = new DdpoTrainer(model, reward, adapters, settings) { OnMicroStep = step => look(step, count++) };
+        using var trainer = settings.DdpoTrainer(model, reward, adapters, step => look(step, count++));
         trainer.Train(s_prompts);
     }
 

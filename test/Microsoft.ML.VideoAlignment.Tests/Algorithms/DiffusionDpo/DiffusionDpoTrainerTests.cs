@@ -32,7 +32,7 @@ public class DiffusionDpoTrainerTests
         (double Loss, Dictionary<string, Tensor> Gradient) Gradient(Tensor pairs)
         {
             using LoraAdapters adapters = TinyModel.Adapt(model);
-            using var trainer = new DiffusionDpoTrainer(model, TinyModel.Redness(), adapters, Settings(batch: 2));
+            using var trainer = Settings(batch: 2).DiffusionDpoTrainer(model, TinyModel.Redness(), adapters);
             double loss = trainer.Backward(Batch(model, pairs));
             inert = adapters.InertFactors;
             return (loss, adapters.NamedFactors.ToDictionary(pair => pair.Name, pair => pair.Factor.grad!.clone()));
@@ -48,7 +48,7 @@ public class DiffusionDpoTrainerTests
         PreferenceBatch batch = Batch(model, Latents(model, 4));
         var accuracy = new List<double>();
         var references = new List<Tensor>();
-        using var trainer = new DiffusionDpoTrainer(model, TinyModel.Redness(), adapters, Settings(batch: 2)) { OnMicroStep = Look };
+        using var trainer = Settings(batch: 2).DiffusionDpoTrainer(model, TinyModel.Redness(), adapters, Look);
         var losses = new List<double>();
         for (int step = 1; step <= 8; step++)
         {
@@ -74,7 +74,7 @@ public class DiffusionDpoTrainerTests
         using VideoDiffusionModel model = TinyModel.Load();
         using LoraAdapters adapters = TinyModel.Adapt(model);
         VideoReward flat = VideoRewards.Custom("flat", (frames, _) => frames.new_ones(frames.shape[0]), new RewardContract { IsDifferentiable = false });
-        using var trainer = new DiffusionDpoTrainer(model, flat, adapters, Settings(batch: 2));
+        using var trainer = Settings(batch: 2).DiffusionDpoTrainer(model, flat, adapters);
         Assert.That(() => trainer.Train(s_prompts),
             Throws.TypeOf<RewardContractException>().With.Message.Contains("'flat'").And.Message.Contains("CandidatesPerPrompt"));
         Assert.That(trainer.Ties, Is.EqualTo(4));
@@ -91,7 +91,7 @@ public class DiffusionDpoTrainerTests
         VideoReward reward =
             VideoRewards.Custom("in order", (frames, _) => frames.new_ones(1) * Math.Max(2, ++calls), new RewardContract { IsDifferentiable = false });
         var options = new DiffusionDpoOptions { PairsPerRollout = 3 };
-        using var trainer = new DiffusionDpoTrainer(model, reward, adapters, Settings(steps: 2, batch: 1, options: options));
+        using var trainer = Settings(steps: 2, batch: 1, options: options).DiffusionDpoTrainer(model, reward, adapters);
         var rewards = new List<double>();
         trainer.Train(s_prompts, step => rewards.Add(step.Reward));
         Assert.That(trainer.Ties, Is.EqualTo(1));
@@ -110,7 +110,7 @@ public class DiffusionDpoTrainerTests
         int calls = 0;
         VideoReward reward = VideoRewards.Custom("given", (frames, _) => frames.new_ones(1) * scores[calls++], new RewardContract { IsDifferentiable = false });
         var options = new DiffusionDpoOptions { PairsPerRollout = 1, CandidatesPerPrompt = 4, InnerEpochs = 2, SampleFromBaseModel = true };
-        using var trainer = new DiffusionDpoTrainer(model, reward, adapters, Settings(steps: 2, batch: 1, options: options));
+        using var trainer = Settings(steps: 2, batch: 1, options: options).DiffusionDpoTrainer(model, reward, adapters);
         var rewards = new List<double>();
         trainer.Train(s_prompts, step => rewards.Add(step.Reward));
         Assert.That(rewards, Is.EqualTo(new[] { 3.0, 3.0 }), "(10 - 4) / 2, learned from twice");
@@ -120,8 +120,8 @@ public class DiffusionDpoTrainerTests
         Assert.That(adapters.Enabled, "as it was before");
     }
 
-    private static DiffusionDpoSettings Settings(int steps = 2, int batch = 1, DiffusionDpoOptions? options = null) =>
-        new(TinyModel.Settings(steps, batch), options ?? new DiffusionDpoOptions(), RewardFrames.All, RewardLoss.Maximize());
+    private static TrainerSettings Settings(int steps = 2, int batch = 1, DiffusionDpoOptions? options = null) =>
+        TinyModel.Settings(steps, batch) with { DiffusionDpo = options ?? new DiffusionDpoOptions() };
 
     private static Tensor Latents(VideoDiffusionModel model, int rows)
     {

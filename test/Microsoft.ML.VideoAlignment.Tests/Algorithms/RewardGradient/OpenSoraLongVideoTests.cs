@@ -191,10 +191,10 @@ public class OpenSoraLongVideoTests
         SamplingSettings two = s_clip with { SegmentCount = 2 };
         using LoraAdapters adapters = TinyModel.Adapt(_model);
         using VideoReward reward = TinyModel.Redness();
-        RewardGradientSettings settings = TinyModel.Settings()
+        TrainerSettings settings = TinyModel.Settings()
             with
         { Sampling = two, CarryGradientAcrossSegments = carry, Window = GradientWindow.LastSteps(2), Frames = RewardFrames.Chosen(20, 33) };
-        using var trainer = new RewardGradientTrainer(_model, reward, adapters, settings);
+        using var trainer = settings.Trainer(_model, reward, adapters);
         using var draws = new TrainingRandom([new VideoPrompt("a ship")], seed: 4);
         _model.RecomputeBlocks = recompute;
         try

@@ -92,7 +92,7 @@ public class RewardGradientTrainerTests
         using DisposeScope scope = NewDisposeScope();
         using VideoDiffusionModel model = TinyModel.Load();
         using LoraAdapters adapters = TinyModel.Adapt(model);
-        RewardGradientSettings settings = TinyModel.Settings(steps: 12) with
+        TrainerSettings settings = TinyModel.Settings(steps: 12) with
         {
             ValidationPrompts = ["a green cross"],
             ValidateEvery = 1,
@@ -118,7 +118,7 @@ public class RewardGradientTrainerTests
         {
             using LoraAdapters adapters = TinyModel.Adapt(model);
             var scores = new List<double>();
-            using var trainer = new RewardGradientTrainer(model, reward, adapters, TinyModel.Settings(steps: 3));
+            using var trainer = TinyModel.Settings(steps: 3).Trainer(model, reward, adapters);
             trainer.Train([.. s_prompts], step => scores.Add(step.Reward));
             return scores;
         }
@@ -130,7 +130,7 @@ public class RewardGradientTrainerTests
         using DisposeScope scope = NewDisposeScope();
         using VideoDiffusionModel model = TinyModel.Load();
         using LoraAdapters adapters = TinyModel.Adapt(model);
-        RewardGradientSettings settings = TinyModel.Settings(steps: 40);
+        TrainerSettings settings = TinyModel.Settings(steps: 40);
         settings = settings with { Frames = RewardFrames.OneRandom, Sampling = settings.Sampling with { Steps = 2, GuidanceScale = 1 } };
         var live = new List<long>();
         Train(model, TinyModel.Redness(), adapters, settings, _ => live.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount));
@@ -205,7 +205,7 @@ public class RewardGradientTrainerTests
             }
         }
 
-        RewardGradientSettings settings = TinyModel.Settings(steps: 3) with { WeightDecay = 0 };
+        TrainerSettings settings = TinyModel.Settings(steps: 3) with { WeightDecay = 0 };
         var warnings = new List<string>();
         Assert.That(
             () => Train(model, TinyModel.Redness(), adapters, settings with { LearningRate = 1e-12 }),
@@ -220,7 +220,7 @@ public class RewardGradientTrainerTests
         }
 
         using VideoReward reward = TinyModel.Redness();
-        using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+        using var trainer = settings.Trainer(model, reward, adapters);
         Assert.That(trainer.Train(["a red circle"], warn: warnings.Add), Is.EqualTo(3));
         Assert.That(warnings, Has.Some.StartsWith("No step moves"), large);
     }
@@ -237,7 +237,7 @@ public class RewardGradientTrainerTests
         VideoReward late = VideoRewards.Custom("found late", (frames, _) => frames.select(1, 0).mean([1, 2, 3]) * (++calls > 3 ? 1 : 0), contract);
         var warnings = new List<string>();
         Assert.That(() => Train(model, nothing, adapters, TinyModel.Settings(steps: 3)), Throws.Nothing);
-        using var trainer = new RewardGradientTrainer(model, late, adapters, TinyModel.Settings(steps: 6));
+        using var trainer = TinyModel.Settings(steps: 6).Trainer(model, late, adapters);
         Assert.That(trainer.Train(["a red circle"], warn: warnings.Add), Is.EqualTo(6));
         Assert.That(warnings, Is.Empty,
             "queries and keys over one pixel are known to be inert; the two updates that are looked at are the first with a gradient");
@@ -287,11 +287,11 @@ public class RewardGradientTrainerTests
     }
 
     private static int Train(
-        VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings, Action<TrainingStep>? onStep = null,
+        VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, TrainerSettings settings, Action<TrainingStep>? onStep = null,
         CancellationToken cancellation = default)
     {
         using (reward)
-        using (var trainer = new RewardGradientTrainer(model, reward, adapters, settings))
+        using (var trainer = settings.Trainer(model, reward, adapters))
         {
             return trainer.Train([.. s_prompts], onStep, warn: null, cancellation);
         }
@@ -310,9 +310,9 @@ public class RewardGradientTrainerTests
 
     /// <summary>The accumulated gradient of every upper factor (the lower ones have none while the upper are zero), by name.</summary>
     private static Dictionary<string, Tensor> GradientsOf(
-        VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings, IEnumerable<Rollout> rollouts)
+        VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, TrainerSettings settings, IEnumerable<Rollout> rollouts)
     {
-        using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+        using var trainer = settings.Trainer(model, reward, adapters);
         foreach (Rollout rollout in rollouts)
         {
             trainer.Backward(rollout);

@@ -14,7 +14,12 @@ public class SoakTests
         string folder = Directory.CreateTempSubdirectory("soak-").FullName;
         try
         {
-            VideoAlignmentOptions options = DoorRig.ThreeSteps with { Algorithm = SoakRun.Algorithms[algorithm], Steps = 60, InferenceSteps = 3 };
+            VideoAlignmentOptions options = DoorRig.ThreeSteps with
+            {
+                Sampling = DoorRig.ThreeSteps.Sampling with { Steps = 3 },
+                Optimizer = DoorRig.ThreeSteps.Optimizer with { Steps = 60 },
+                Algorithm = SoakRun.Algorithms[algorithm],
+            };
             SoakReport report = SoakRun.Run(() => new TinyVideoModel(), () => new FakeReward(), options, every: 3, folder);
             Assert.That(report.Readings, Has.Count.EqualTo(20));
             Assert.That(report.Faults(memory: false), Is.Empty);

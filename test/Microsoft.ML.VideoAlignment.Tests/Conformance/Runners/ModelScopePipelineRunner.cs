@@ -32,7 +32,7 @@ internal sealed class ModelScopePipelineRunner : IConformanceRunner
             Steps = Integer("num_inference_steps"),
             GuidanceScale = arguments.GetProperty("guidance_scale").GetDouble(),
             Eta = arguments.GetProperty("eta").GetDouble(),
-            SamplerName = Text("scheduler"),
+            Sampler = Text("scheduler"),
         };
         string[] prompts = Texts(arguments.GetProperty("prompt"), count: 1);
         var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal)

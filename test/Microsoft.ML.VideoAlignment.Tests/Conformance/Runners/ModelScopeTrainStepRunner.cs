@@ -38,7 +38,7 @@ internal sealed class ModelScopeTrainStepRunner : IConformanceRunner
         using VideoDiffusionModel model = LoadModel(testCase, recompute: false);
         using LoraAdapters adapters = LoadAdapters(testCase, model, testCase.Config.GetProperty("lora").GetProperty("scaling").GetDouble());
         using var reward = new TinyReward(testCase);
-        using var trainer = new RewardGradientTrainer(model, reward, adapters, TrainStepCase.Settings(testCase, Sampling(testCase), accumulate: 1));
+        using var trainer = TrainStepCase.Settings(testCase, Sampling(testCase), accumulate: 1).Trainer(model, reward, adapters);
         var norms = new List<Tensor>();
         var mean = adapters.NamedFactors.ToDictionary(pair => pair.Name, pair => zeros_like(pair.Factor));
         for (int rank = 0; rank < ranks; rank++)

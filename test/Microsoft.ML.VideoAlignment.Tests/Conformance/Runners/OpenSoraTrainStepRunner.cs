@@ -47,7 +47,7 @@ internal sealed class OpenSoraTrainStepRunner : IConformanceRunner
             Steps = scheduler.GetProperty("num_sampling_steps").GetInt32(),
             GuidanceScale = scheduler.GetProperty("cfg_scale").GetDouble(),
             FramesPerSecond = arguments.GetProperty("fps").GetDouble(),
-            RewardsLatentFrames = arguments.GetProperty("decode").GetString() switch
+            RewardLatentFrames = arguments.GetProperty("decode").GetString() switch
             {
                 "latent-frame" => true,
                 "video" => false,

@@ -68,16 +68,14 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
             AdvantageBuffer = perPrompt ? tracked.GetProperty("buffer_size").GetInt32() : 1,
             AdvantageMinimum = perPrompt ? tracked.GetProperty("min_count").GetInt32() : 1,
         };
-        var settings = new DdpoSettings(
-            Training(sampling, arguments.GetProperty("train_batch_size").GetInt32(), arguments.GetProperty("optimiser")), options, RewardFrames.All,
-                RewardLoss.Maximize());
+        TrainerSettings settings = Training(sampling, arguments.GetProperty("train_batch_size").GetInt32(), arguments.GetProperty("optimiser"));
         IPolicySampler policy =
             ((DdimScheduler)model.Scheduler).CreatePolicy(settings.Sampling.Steps, arguments.GetProperty("eta").GetDouble(), rederiveNoise: false);
         var micro = new List<(Tensor Probability, PpoTerms Terms)>();
         Tensor? first = null;
         int divisor = 0;
         using VideoReward reward = TinyModel.Redness();
-        using var trainer = new DdpoTrainer(model, reward, adapters, settings, policy) { OnMicroStep = Look };
+        using var trainer = new DdpoTrainer(settings.Run(model, reward), adapters, options, policy) { OnMicroStep = Look };
 
         PolicySamples samples = trainer.Sample(new SegmentInputs
         {
@@ -140,12 +138,13 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         long[] latents = testCase["in.latents"].shape;
         int accumulate = optimizer.GetProperty("accumulate").GetInt32();
         SamplingSettings sampling = Sampling(latents[1..], steps: 1, guidanceScale: 1);
-        var settings = new DiffusionDpoSettings(
-            Training(sampling, (int)latents[1] / 2, optimizer), new DiffusionDpoOptions { Beta = arguments.GetProperty("beta_dpo").GetDouble() },
-            RewardFrames.All, RewardLoss.Maximize());
+        TrainerSettings settings = Training(sampling, (int)latents[1] / 2, optimizer) with
+        {
+            DiffusionDpo = new DiffusionDpoOptions { Beta = arguments.GetProperty("beta_dpo").GetDouble() },
+        };
         var seen = new List<PreferenceMicroStep>();
         using VideoReward reward = TinyModel.Redness();
-        using var trainer = new DiffusionDpoTrainer(model, reward, adapters, settings) { OnMicroStep = Look };
+        using var trainer = settings.DiffusionDpoTrainer(model, reward, adapters, Look);
         var norms = new List<double>();
         for (int micro = 0; micro < latents[0]; micro++)
         {
@@ -196,22 +195,24 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         }
     }
 
-    private static TrainingSettings Training(SamplingSettings sampling, int batchSize, JsonElement optimizer)
+    private static TrainerSettings Training(SamplingSettings sampling, int batchSize, JsonElement optimizer)
     {
         Assert.That(optimizer.GetProperty("name").GetString(), Is.EqualTo("AdamW"));
-        return new TrainingSettings
+        return new TrainerSettings
         {
             Sampling = sampling,
-            Steps = 1,
-            BatchSize = batchSize,
-            AccumulationSteps = optimizer.GetProperty("accumulate").GetInt32(),
-            LearningRate = optimizer.GetProperty("lr").GetDouble(),
-            Beta1 = optimizer.GetProperty("betas")[0].GetDouble(),
-            Beta2 = optimizer.GetProperty("betas")[1].GetDouble(),
-            Epsilon = optimizer.GetProperty("eps").GetDouble(),
-            WeightDecay = optimizer.GetProperty("weight_decay").GetDouble(),
-            MaxGradientNorm = optimizer.GetProperty("max_grad_norm").GetDouble(),
-            Seed = 0,
+            Optimizer = new OptimizerOptions
+            {
+                Steps = 1,
+                BatchSize = batchSize,
+                AccumulationSteps = optimizer.GetProperty("accumulate").GetInt32(),
+                LearningRate = optimizer.GetProperty("lr").GetDouble(),
+                Beta1 = optimizer.GetProperty("betas")[0].GetDouble(),
+                Beta2 = optimizer.GetProperty("betas")[1].GetDouble(),
+                Epsilon = optimizer.GetProperty("eps").GetDouble(),
+                WeightDecay = optimizer.GetProperty("weight_decay").GetDouble(),
+                MaxGradientNorm = optimizer.GetProperty("max_grad_norm").GetDouble(),
+            },
         };
     }
 

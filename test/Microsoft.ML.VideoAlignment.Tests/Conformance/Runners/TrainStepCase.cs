@@ -21,7 +21,7 @@ internal static class TrainStepCase
         JsonElement optimizer = testCase.Arguments.GetProperty("optimiser");
         int accumulate = optimizer.GetProperty("accumulate").GetInt32();
         using var reward = new TinyReward(testCase);
-        using var trainer = new RewardGradientTrainer(model, reward, adapters, Settings(testCase, sampling, accumulate));
+        using var trainer = Settings(testCase, sampling, accumulate).Trainer(model, reward, adapters);
         Dictionary<string, Tensor> before = adapters.NamedFactors.ToDictionary(pair => pair.Name, pair => pair.Factor.detach().clone());
         var norms = new List<Tensor>();
         var results = new List<RolloutResult>();
@@ -69,27 +69,29 @@ internal static class TrainStepCase
         testCase.Arguments.TryGetProperty("zero_gradients", out JsonElement zero) && zero.ValueKind == JsonValueKind.String
             && key.EndsWith(".lora_A.weight", StringComparison.Ordinal);
 
-    public static RewardGradientSettings Settings(ConformanceCase testCase, SamplingSettings sampling, int accumulate)
+    public static TrainerSettings Settings(ConformanceCase testCase, SamplingSettings sampling, int accumulate)
     {
         JsonElement arguments = testCase.Arguments;
         JsonElement optimizer = arguments.GetProperty("optimiser");
         JsonElement betas = optimizer.GetProperty("betas");
-        return new RewardGradientSettings
+        return new TrainerSettings
         {
             Sampling = sampling,
             Window = WindowOf(arguments.GetProperty("window"), sampling.Steps),
             Frames = RewardFrames.All,
             Loss = LossOf(arguments.GetProperty("loss").GetString()!),
-            Steps = optimizer.GetProperty("steps").GetInt32(),
-            BatchSize = (int)testCase["in.latents"].shape[1],
-            AccumulationSteps = accumulate,
-            LearningRate = optimizer.GetProperty("lr").GetDouble(),
-            Beta1 = betas[0].GetDouble(),
-            Beta2 = betas[1].GetDouble(),
-            Epsilon = optimizer.GetProperty("eps").GetDouble(),
-            WeightDecay = optimizer.GetProperty("weight_decay").GetDouble(),
-            MaxGradientNorm = optimizer.GetProperty("max_grad_norm").GetDouble(),
-            Seed = 0,
+            Optimizer = new OptimizerOptions
+            {
+                Steps = optimizer.GetProperty("steps").GetInt32(),
+                BatchSize = (int)testCase["in.latents"].shape[1],
+                AccumulationSteps = accumulate,
+                LearningRate = optimizer.GetProperty("lr").GetDouble(),
+                Beta1 = betas[0].GetDouble(),
+                Beta2 = betas[1].GetDouble(),
+                Epsilon = optimizer.GetProperty("eps").GetDouble(),
+                WeightDecay = optimizer.GetProperty("weight_decay").GetDouble(),
+                MaxGradientNorm = optimizer.GetProperty("max_grad_norm").GetDouble(),
+            },
         };
     }
 

@@ -85,7 +85,7 @@ public class AddedTokenTests
         folder.Write("tokenizer/added_tokens.json", """{ "<MyStyle>": 123456 }"""u8);
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained($"{folder}");
         var rig = new DoorRig();
-        var options = new VideoAlignmentOptions { Frames = 2, Height = 16, Width = 16, InferenceSteps = 1 };
+        var options = new VideoSamplingOptions { Frames = 2, Height = 16, Width = 16, Steps = 1 };
         IDataView videos = rig.Context.Transforms.GenerateVideo("Video", "Prompt", model, options).Fit(rig.Prompts).Transform(rig.Table("a cat in <MyStyle>"));
         Exception? error = Assert.Catch(() => EstimatorContract.Values(videos));
         Assert.That(error, Is.InstanceOf<InvalidDataException>().With.Message.Contains("123456").And.Message.Contains("'a cat in "

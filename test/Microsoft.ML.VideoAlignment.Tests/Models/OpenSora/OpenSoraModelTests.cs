@@ -89,7 +89,7 @@ public class OpenSoraPipelineTests
         using VideoDiffusionModel model = VideoDiffusionModel.FromPretrained(_folder);
         Assert.That(model.SizeFault(new VideoSize(frames, height, width)), Does.Contain(hint));
         Assert.That(
-            () => new VideoAlignmentOptions { Frames = frames, Height = height, Width = width }.ValidateFor(model),
+            () => new VideoAlignmentOptions { Sampling = new() { Frames = frames, Height = height, Width = width } }.ValidateFor(model),
             Throws.ArgumentException.With.Message.Contains(hint));
     }
 

@@ -90,7 +90,7 @@ public class StableVideoDiffusionPipelineTests
         }
 
         Assert.That(
-            () => model.CreateSampler(TinyImageModel.Sampling() with { SamplerName = "DDIMScheduler" }),
+            () => model.CreateSampler(TinyImageModel.Sampling() with { Sampler = "DDIMScheduler" }),
                 Throws.TypeOf<NotSupportedException>().With.Message.Contains("DDIMScheduler"));
     }
 

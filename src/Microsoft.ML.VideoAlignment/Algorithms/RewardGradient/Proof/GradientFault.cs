@@ -8,6 +8,6 @@ internal sealed record GradientFault
     /// <summary>Makes the micro-batch that is back-propagated from the drawn one; null: the drawn one itself.</summary>
     public Func<Rollout, Rollout>? Rollout { get; init; }
 
-    /// <summary>Makes the settings of the gradient from the run's, with the same number of micro-batches; null: the run's own.</summary>
-    public Func<RewardGradientSettings, RewardGradientSettings>? Settings { get; init; }
+    /// <summary>Makes the setup of the gradient from the loss's, with the same number of micro-batches; null: the run's own.</summary>
+    public Func<ProofSetup, ProofSetup>? Setup { get; init; }
 }

@@ -5,19 +5,17 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 
 /// <summary>Compares gradients that must be equal, whatever the numbers are. They are those of <see cref="RewardGradientTrainer.Backward"/>.</summary>
-/// <param name="model">The model, in float64.</param>
-/// <param name="reward">The reward, in float64.</param>
 /// <param name="adapters">The adapters of the model's denoiser.</param>
-/// <param name="settings">The settings, with an accumulation of 1.</param>
+/// <param name="setup">Model, reward and options, with an accumulation of 1.</param>
 /// <param name="prompts">The prompts that batches are drawn from.</param>
 /// <param name="seed">The seed of the batches.</param>
 internal sealed class GradientInvariants(
-    VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings, IReadOnlyList<VideoPrompt> prompts, ulong seed)
+    ProofSetup setup, LoraAdapters adapters, IReadOnlyList<VideoPrompt> prompts, ulong seed)
 {
     /// <summary>The tolerance for sums in another order.</summary>
     private const double Rounding = 1e-10;
 
-    private int Steps { get; } = model.CreateSampler(settings.Sampling).Timesteps.Count;
+    private int Steps { get; } = setup.Run.Model.CreateSampler(setup.Run.Sampling).Timesteps.Count;
 
     /// <summary>Makes all comparisons.</summary>
     public IEnumerable<GradientCheckRow> Compare()
@@ -30,7 +28,7 @@ internal sealed class GradientInvariants(
     // text, skips) are summed in another order.
     private IEnumerable<GradientCheckRow> Recomputed()
     {
-        (ActivationMemory Activations, bool Steps) given = (model.Activations, model.RecomputeSteps);
+        (ActivationMemory Activations, bool Steps) given = (setup.Run.Model.Activations, setup.Run.Model.RecomputeSteps);
         (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) plain = RunUnder(ActivationMemory.Keep, steps: false);
         foreach ((string name, ActivationMemory activations, bool steps) in new[]
         {
@@ -47,12 +45,12 @@ internal sealed class GradientInvariants(
         {
             try
             {
-                (model.Activations, model.RecomputeSteps) = (activations, steps);
-                return Check(settings);
+                (setup.Run.Model.Activations, setup.Run.Model.RecomputeSteps) = (activations, steps);
+                return Check(setup);
             }
             finally
             {
-                (model.Activations, model.RecomputeSteps) = given;
+                (setup.Run.Model.Activations, setup.Run.Model.RecomputeSteps) = given;
             }
         }
     }
@@ -60,16 +58,16 @@ internal sealed class GradientInvariants(
     // All steps with gradient, by three equal windows.
     private IEnumerable<GradientCheckRow> Windows()
     {
-        IReadOnlyDictionary<string, Tensor> full = Check(settings with { Window = GradientWindow.FromStep(0) }).Gradient;
-        yield return Equal("the last T steps = full", full, Check(settings with { Window = GradientWindow.LastSteps(Steps) }).Gradient, 0, "bit for bit");
+        IReadOnlyDictionary<string, Tensor> full = Check(setup.WithWindow(GradientWindow.FromStep(0))).Gradient;
+        yield return Equal("the last T steps = full", full, Check(setup.WithWindow(GradientWindow.LastSteps(Steps))).Gradient, 0, "bit for bit");
         GradientWindow numbered = GradientWindow.Steps([.. Enumerable.Range(0, Steps)]);
-        yield return Equal("all steps by number = full", full, Check(settings with { Window = numbered }).Gradient, 0, "bit for bit");
+        yield return Equal("all steps by number = full", full, Check(setup.WithWindow(numbered)).Gradient, 0, "bit for bit");
     }
 
     // x_0 has exactly no gradient when step 0 is outside the window, and has some when it is inside.
     private IEnumerable<GradientCheckRow> BeforeTheWindow()
     {
-        if (Steps == 1 || settings.Sampling.SegmentCount > 1)
+        if (Steps == 1 || setup.Run.Sampling.SegmentCount > 1)
         {
             yield break;
         }
@@ -78,18 +76,19 @@ internal sealed class GradientInvariants(
         yield return new GradientCheckRow(
             "no gradient before the window", outside, 0, outside == 0 ? 0 : double.NaN, 0, $"at the start noise; {inside:e1} when step 0 is inside");
         yield return new GradientCheckRow(
-            "some gradient within the window", inside, inside, inside > 0 || reward.Contract.GradientMayVanish ? 0 : double.NaN, 0, "at the start noise");
+            "some gradient within the window", inside, inside, inside > 0 || setup.Run.Reward.Contract.GradientMayVanish ? 0
+                : double.NaN, 0, "at the start noise");
     }
 
     // Two batches, one after the other in one process or each in its own, and both as one.
     private IEnumerable<GradientCheckRow> Parts()
     {
-        if (settings.Sampling.SegmentCount > 1)
+        if (setup.Run.Sampling.SegmentCount > 1)
         {
             yield break;
         }
 
-        using var trainer = Trainer(settings);
+        using var trainer = Trainer(setup);
         (Rollout first, Rollout second) = TwoBatches(trainer);
         RolloutResult one = Run(trainer, first);
         IReadOnlyDictionary<string, Tensor> ofFirst = AdapterGradient.CopyAndClear(adapters);
@@ -107,7 +106,7 @@ internal sealed class GradientInvariants(
             yield break;
         }
 
-        using (var accumulating = Trainer(settings with { AccumulationSteps = 2 }))
+        using (var accumulating = Trainer(setup.WithAccumulation(2)))
         {
             Run(accumulating, first);
             Run(accumulating, second);
@@ -119,7 +118,7 @@ internal sealed class GradientInvariants(
 
     private double AtStart(int firstWithGradient)
     {
-        using var trainer = Trainer(settings);
+        using var trainer = Trainer(setup);
         using var draws = new TrainingRandom(prompts, seed);
         Rollout rollout = trainer.Draw(draws);
         Tensor start = rollout.First.Start.detach().requires_grad_(true);
@@ -128,7 +127,7 @@ internal sealed class GradientInvariants(
         return start.grad?.abs().max().AsDouble() ?? 0;
     }
 
-    private (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) Check(RewardGradientSettings chosen)
+    private (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) Check(ProofSetup chosen)
     {
         using var trainer = Trainer(chosen);
         using var draws = new TrainingRandom(prompts, seed);
@@ -138,11 +137,11 @@ internal sealed class GradientInvariants(
 
     private RolloutResult Run(RewardGradientTrainer trainer, Rollout rollout)
     {
-        reward.BeginTraining();
+        setup.Run.Reward.BeginTraining();
         return trainer.Backward(rollout);
     }
 
-    private RewardGradientTrainer Trainer(RewardGradientSettings chosen) => new(model, reward, adapters, chosen);
+    private RewardGradientTrainer Trainer(ProofSetup chosen) => chosen.CreateTrainer(adapters);
 
     // Two batches with one window and the same frames, whose noise can be read again.
     private (Rollout First, Rollout Second) TwoBatches(RewardGradientTrainer trainer)

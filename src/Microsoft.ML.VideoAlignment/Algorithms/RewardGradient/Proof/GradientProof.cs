@@ -26,10 +26,9 @@ internal sealed class GradientProof
     /// </summary>
     private const double LeastChange = 1e-7, MostLonger = 100;
 
-    private readonly VideoReward _reward;
     private readonly LoraAdapters _adapters;
     private readonly RewardGradientTrainer _trainer, _gradientTrainer;
-    private readonly RewardGradientSettings _settings;
+    private readonly ProofSetup _setup;
     private readonly IReadOnlyList<VideoPrompt> _prompts;
     private readonly GradientCheckOptions _options;
     private readonly GradientFault? _fault;
@@ -40,20 +39,19 @@ internal sealed class GradientProof
     /// <summary>Prepares a comparison; everything is in float64.</summary>
     /// <param name="trainer">The trainer that computes losses, made from the other arguments.</param>
     /// <param name="gradientTrainer">
-    /// The trainer that back-propagates the batches that <paramref name="trainer"/> draws: the same one, or one with the fault's settings.
+    /// The trainer that back-propagates the batches that <paramref name="trainer"/> draws: the same one, or one of the fault's setup.
     /// </param>
-    /// <param name="reward">The trainer's reward.</param>
     /// <param name="adapters">The trainer's adapters, none of whose factors is zero.</param>
-    /// <param name="settings">The trainer's settings.</param>
+    /// <param name="setup">What the trainer was made of.</param>
     /// <param name="prompts">The prompts that batches are drawn from.</param>
     /// <param name="options">Directions, parts and tolerance.</param>
     /// <param name="fault">The fault to inject into the gradient; null: none.</param>
     public GradientProof(
-        RewardGradientTrainer trainer, RewardGradientTrainer gradientTrainer, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings,
-        IReadOnlyList<VideoPrompt> prompts, GradientCheckOptions options, GradientFault? fault)
+        RewardGradientTrainer trainer, RewardGradientTrainer gradientTrainer, LoraAdapters adapters, ProofSetup setup, IReadOnlyList<VideoPrompt> prompts,
+        GradientCheckOptions options, GradientFault? fault)
     {
-        (_trainer, _gradientTrainer, _reward, _adapters) = (trainer, gradientTrainer, reward, adapters);
-        (_settings, _prompts, _options, _fault) = (settings, prompts, options, fault);
+        (_trainer, _gradientTrainer, _adapters) = (trainer, gradientTrainer, adapters);
+        (_setup, _prompts, _options, _fault) = (setup, prompts, options, fault);
     }
 
     /// <summary>Runs the comparison.</summary>
@@ -69,7 +67,7 @@ internal sealed class GradientProof
         using var generator = new Generator(unchecked((ulong)_options.Seed));
         double norm = AdapterDirection.Norm(gradient.Values);
         rows.Add(new GradientCheckRow(
-            "gradient is not zero", norm, norm, norm > 0 || _reward.Contract.GradientMayVanish ? 0 : double.NaN, 0,
+            "gradient is not zero", norm, norm, norm > 0 || _setup.Run.Reward.Contract.GradientMayVanish ? 0 : double.NaN, 0,
             norm > 0 ? "" : "nothing can be compared: no gradient reaches the adapters"));
         foreach (Func<AdapterDirection> make in Directions(gradient, generator))
         {
@@ -84,7 +82,7 @@ internal sealed class GradientProof
     /// <returns>The loss, and copies of the factors' gradients by name; a factor without gradient is left out.</returns>
     public (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) Gradient()
     {
-        _reward.BeginTraining();
+        _setup.Run.Reward.BeginTraining();
         _plans.Clear();
         double loss = Step(rollout =>
         {
@@ -103,7 +101,7 @@ internal sealed class GradientProof
         int run = _plans.Sum(plan => plan.Stop + 1 ?? plan.Count), withGradient = _plans.Sum(plan => plan.GradientSteps.Count());
         int detached = _plans.Sum(plan => plan.GradientSteps.Count(step => plan[step].DetachInput));
         (int predictions, int inputs) = (held.Count(Denoising.HeldPrediction), held.Count(Denoising.HeldInput));
-        bool one = _settings.Sampling.SegmentCount == 1;
+        bool one = _setup.Run.Sampling.SegmentCount == 1;
         bool right = !one || (predictions == run - withGradient && inputs == detached);
         return new GradientCheckRow(
             "constants are the window's", run - withGradient + detached, predictions + inputs, right ? 0 : double.NaN, 0,
@@ -165,7 +163,7 @@ internal sealed class GradientProof
     private double Loss(ConstantRecorder held)
     {
         using DisposeScope scope = NewDisposeScope();
-        _reward.BeginTraining();
+        _setup.Run.Reward.BeginTraining();
         return held.Run(() => Step(_trainer.Forward).Loss);
     }
 

@@ -49,7 +49,11 @@ public class GradientCheckTests
     [Test]
     public void WhatMustBeEqualIs([ValueSource(typeof(ModelPartsAccess), nameof(ModelPartsAccess.Families))] string family)
     {
-        VideoAlignmentOptions options = Options(family) with { GradientWindow = GradientWindow.LastSteps(2), Recompute = ActivationRecompute.None };
+        VideoAlignmentOptions options = Options(family) with
+        {
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = GradientWindow.LastSteps(2) }),
+            Memory = Options(family).Memory with { Recompute = ActivationRecompute.None },
+        };
         GradientCheckReport report = GradientCheck.Run(Model(family), _rewards["custom"], options, new GradientCheckOptions { Directions = 1, Parts = 0 });
         Assert.That(report.Passed, report.ToString());
         Assert.That(report.Rows.Select(row => row.Name), Is.SupersetOf(new[]
@@ -67,10 +71,9 @@ public class GradientCheckTests
     {
         VideoAlignmentOptions options = Options(VideoModelFamily.StableVideoDiffusion) with
         {
-            SegmentCount = 2,
-            CarryGradientAcrossSegments = carry,
-            Recompute = recompute,
-            GradientWindow = GradientWindow.LastSteps(2),
+            Sampling = Options(VideoModelFamily.StableVideoDiffusion).Sampling with { SegmentCount = 2 },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { CarryGradientAcrossSegments = carry, Window = GradientWindow.LastSteps(2) }),
+            Memory = Options(VideoModelFamily.StableVideoDiffusion).Memory with { Recompute = recompute },
         };
         GradientCheckReport report = GradientCheck.Run(Model(VideoModelFamily.StableVideoDiffusion), _rewards["custom"], options, s_brief);
         Assert.That(report.Passed, report.ToString());
@@ -88,11 +91,13 @@ public class GradientCheckTests
     {
         VideoAlignmentOptions options = Options(VideoModelFamily.OpenSora) with
         {
-            ImageColumnName = "Image",
-            SegmentCount = 2,
-            CarryGradientAcrossSegments = carry,
-            Recompute = recompute,
-            GradientWindow = GradientWindow.LastSteps(withGradient),
+            Sampling = Options(VideoModelFamily.OpenSora).Sampling with { ImageColumnName = "Image", SegmentCount = 2 },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new()
+            {
+                CarryGradientAcrossSegments = carry,
+                Window = GradientWindow.LastSteps(withGradient),
+            }),
+            Memory = Options(VideoModelFamily.OpenSora).Memory with { Recompute = recompute },
         };
         GradientCheckReport report = GradientCheck.Run(Model(VideoModelFamily.OpenSora), _rewards["custom"], options, s_brief);
         Assert.That(report.Passed, report.ToString());
@@ -102,9 +107,12 @@ public class GradientCheckTests
     [Test]
     public void WhatMustBeEqualIsWithAImage()
     {
-        VideoAlignmentOptions options = Options(VideoModelFamily.OpenSora)
-            with
-        { ImageColumnName = "Image", GradientWindow = GradientWindow.LastSteps(2), Recompute = ActivationRecompute.None };
+        VideoAlignmentOptions options = Options(VideoModelFamily.OpenSora) with
+        {
+            Sampling = Options(VideoModelFamily.OpenSora).Sampling with { ImageColumnName = "Image" },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = GradientWindow.LastSteps(2) }),
+            Memory = Options(VideoModelFamily.OpenSora).Memory with { Recompute = ActivationRecompute.None },
+        };
         GradientCheckReport report =
             GradientCheck.Run(Model(VideoModelFamily.OpenSora), _rewards["custom"], options, new GradientCheckOptions { Directions = 1, Parts = 0 });
         Assert.That(report.Passed, report.ToString());
@@ -115,10 +123,9 @@ public class GradientCheckTests
     {
         VideoAlignmentOptions options = Options(VideoModelFamily.ModelScope) with
         {
-            FramesPerDecode = 1,
-            KlWeight = 0.7,
-            Loss = RewardLoss.Target(10, 0.1),
-            GradientWindow = GradientWindow.FromStep(1),
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { KlWeight = 0.7, Window = GradientWindow.FromStep(1) }),
+            Reward = Options(VideoModelFamily.ModelScope).Reward with { Loss = RewardLoss.Target(10, 0.1) },
+            Memory = Options(VideoModelFamily.ModelScope).Memory with { FramesPerDecode = 1 },
         };
         GradientCheckReport report = GradientCheck.Run(Model(VideoModelFamily.ModelScope), _rewards["custom"], options, s_brief with { Parts = 3 });
         Assert.That(report.Passed, report.ToString());
@@ -127,7 +134,8 @@ public class GradientCheckTests
     [Test]
     public void CopiesOfTheLastStepWithADistanceFromTheBase()
     {
-        VideoAlignmentOptions options = Options(VideoModelFamily.ModelScope) with { KlWeight = 0.7, GradientWindow = GradientWindow.LowVariance(3) };
+        VideoAlignmentOptions options = Options(VideoModelFamily.ModelScope) with { Algorithm =
+            AlignmentAlgorithm.RewardGradient(new() { KlWeight = 0.7, Window = GradientWindow.LowVariance(3) }) };
         GradientCheckReport report = GradientCheck.Run(Model(VideoModelFamily.ModelScope), _rewards["custom"], options, s_brief);
         Assert.That(report.Passed, report.ToString());
     }
@@ -140,7 +148,8 @@ public class GradientCheckTests
         {
             double Loss(double weight) => GradientCheck.Run(
                 Model(VideoModelFamily.ModelScope), _rewards["custom"],
-                Options(VideoModelFamily.ModelScope) with { KlWeight = weight, GradientWindow = window }, s_brief).Loss;
+                Options(VideoModelFamily.ModelScope) with { Algorithm = AlignmentAlgorithm.RewardGradient(new() { KlWeight = weight, Window = window }) },
+                    s_brief).Loss;
             return Loss(0.7) - Loss(0);
         }
 
@@ -212,14 +221,9 @@ public class GradientCheckTests
     /// <summary>Two frames of 8 x 16 pixels (Open-Sora's least are 17), four steps, guidance.</summary>
     internal static VideoAlignmentOptions Options(string family) => new()
     {
-        Frames = family == VideoModelFamily.OpenSora ? 17 : 2,
-        Height = 8,
-        Width = 16,
-        InferenceSteps = 4,
-        GuidanceScale = 2,
-        Eta = 0,
-        LoraRank = 2,
-        RewardFrames = RewardFrames.All,
+        Sampling = new() { Frames = family == VideoModelFamily.OpenSora ? 17 : 2, Height = 8, Width = 16, Steps = 4, GuidanceScale = 2, Eta = 0 },
+        Lora = new() { Rank = 2 },
+        Reward = new() { Frames = RewardFrames.All },
     };
 
     private VideoDiffusionModel Model(string family) =>

@@ -151,8 +151,8 @@ public class GradientFaultTests
     public void AMicroBatchWithoutItsShare()
     {
         using VideoReward reward = Redness();
-        RequireCaught(_model, reward, fault: new GradientFault { Settings = settings => settings with { AccumulationSteps = 1 } },
-            change: options => options with { AccumulationSteps = 2 });
+        RequireCaught(_model, reward, fault: new GradientFault { Setup = setup => setup.WithAccumulation(1) },
+            change: options => options with { Optimizer = options.Optimizer with { AccumulationSteps = 2 } });
     }
 
     /// <summary>What <c>backward(penalty)</c> beside <c>backward(loss / accumulation)</c> gives, frame by frame and at once.</summary>
@@ -162,16 +162,21 @@ public class GradientFaultTests
         using VideoReward reward = Redness();
         RequireCaught(
             _model, reward,
-            fault: new GradientFault { Settings = settings => settings with { KlWeight = settings.KlWeight * settings.AccumulationSteps } },
-            change: options => options with { AccumulationSteps = 2, FramesPerDecode = framesPerDecode, KlWeight = 0.7 });
+            fault: new GradientFault { Setup = setup => WithKlWeight(setup, setup.Options.KlWeight * setup.Run.Optimizer.AccumulationSteps) },
+            change: options => options with
+            {
+                Optimizer = options.Optimizer with { AccumulationSteps = 2 },
+                Algorithm = AlignmentAlgorithm.RewardGradient(new() { KlWeight = 0.7 }),
+                Memory = options.Memory with { FramesPerDecode = framesPerDecode },
+            });
     }
 
     [Test]
     public void ADistanceFromTheBaseWithoutGradient()
     {
         using VideoReward reward = Redness();
-        RequireCaught(_model, reward, fault: new GradientFault { Settings = settings => settings with { KlWeight = 0 } },
-            change: options => options with { KlWeight = 0.7 });
+        RequireCaught(_model, reward, fault: new GradientFault { Setup = setup => WithKlWeight(setup, 0) },
+            change: options => options with { Algorithm = AlignmentAlgorithm.RewardGradient(new() { KlWeight = 0.7 }) });
     }
 
     /// <summary>The first copy alone, with the whole share.</summary>
@@ -191,8 +196,14 @@ public class GradientFaultTests
         RequireCaught(
             model, reward,
             fault: Of(rollout => rollout with { Later = [.. rollout.Later.Select(begin => (Func<Tensor, SegmentInputs>)(image => begin(image.detach())))] }),
-            change: options => options with { SegmentCount = 2, CarryGradientAcrossSegments = true });
+            change: options => options with
+            {
+                Sampling = options.Sampling with { SegmentCount = 2 },
+                Algorithm = AlignmentAlgorithm.RewardGradient(new() { CarryGradientAcrossSegments = true }),
+            });
     }
+
+    private static ProofSetup WithKlWeight(ProofSetup setup, double weight) => setup with { Options = setup.Options with { KlWeight = weight } };
 
     private static GradientFault Of(Func<Rollout, Rollout> rollout) => new() { Rollout = rollout };
 
@@ -207,10 +218,10 @@ public class GradientFaultTests
     {
         VideoAlignmentOptions options = GradientCheckTests.Options(VideoModelFamily.ModelScope) with
         {
-            InferenceSteps = 3,
-            LoraLayers = LoraLayers.AttentionQkvOut,
-            GradientWindow = window ?? GradientWindow.LastSteps(2),
-            Recompute = ActivationRecompute.None,
+            Sampling = GradientCheckTests.Options(VideoModelFamily.ModelScope).Sampling with { Steps = 3 },
+            Lora = GradientCheckTests.Options(VideoModelFamily.ModelScope).Lora with { Layers = LoraLayers.AttentionQkvOut },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = window ?? GradientWindow.LastSteps(2) }),
+            Memory = GradientCheckTests.Options(VideoModelFamily.ModelScope).Memory with { Recompute = ActivationRecompute.None },
         };
         return GradientCheck.Run(model, reward, change?.Invoke(options) ?? options, s_brief, fault);
     }

@@ -17,7 +17,7 @@ public static class MemoryEstimation
     /// </summary>
     /// <param name="model">The base model.</param>
     /// <param name="options">
-    /// The options of the run. What decides most: size, frames, <see cref="VideoAlignmentOptions.Recompute"/>, and how many frames are decoded.
+    /// The options of the run. What decides most: size, frames, <see cref="MemoryOptions.Recompute"/>, and how many frames are decoded.
     /// </param>
     /// <param name="reward">
     /// The reward, whose weights and work are counted and whose kind decides how many frames are decoded; null: a reward that scores frames separately and
@@ -28,21 +28,21 @@ public static class MemoryEstimation
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
-        string? imageColumn = model.Images == ImageUse.Required ? options.ImageColumnName ?? "Image" : options.ImageColumnName;
-        (options with { ImageColumnName = imageColumn }).ValidateFor(model);
+        string? imageColumn = model.Images == ImageUse.Required ? options.Sampling.ImageColumnName ?? "Image" : options.Sampling.ImageColumnName;
+        (options with { Sampling = options.Sampling with { ImageColumnName = imageColumn } }).ValidateFor(model);
         reward?.RequireAlive();
-        VideoSize size = options.ResolveSize(model);
+        VideoSize size = options.Sampling.ResolveSize(model);
         DeviceType device = model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type;
         using DisposeScope scope = NewDisposeScope();
         using IDisposable context = RunContext.Begin(device);
         VideoDiffusionModel shapes = model.ToMeta();
-        (shapes.Activations, shapes.RecomputeSteps) = (options.Activations, options.Recompute == ActivationRecompute.Steps);
+        (shapes.Activations, shapes.RecomputeSteps) = (options.Memory.Activations, options.Memory.Recompute == ActivationRecompute.Steps);
         using var scoring = RewardShapes.Create(reward);
         using var generator = new Generator(0);
-        using LoraAdapters adapters = LoraAdapters.Attach(shapes.Denoiser, options.LoraTargetsFor(model), options.LoraRank, options.LoraAlpha, generator);
-        VideoPrompt[] heldOut = options.HeldOutData is null ? [.. options.HeldOutPrompts] : [.. Enumerable.Repeat<VideoPrompt>("", options.BatchSize)];
-        var run = new AlignmentRun(shapes, reward ?? scoring.Twin, options, Seed: 0, Prompts: [], heldOut, TemporaryFolder: "");
-        DryRunPeaks peaks = TrainingDryRun.Run(shapes, adapters, scoring.Twin, run.ForAlgorithm(run.Settings()), device);
+        using LoraAdapters adapters =
+            LoraAdapters.Attach(shapes.Denoiser, options.Lora.TargetsFor(model.LoraVocabulary), options.Lora.Rank, options.Lora.Alpha, generator);
+        TrainingRun run = TrainingRun.Create(shapes, reward ?? scoring.Twin, options, seed: 0, ValidationRows(options)) with { Reward = scoring.Twin };
+        DryRunPeaks peaks = TrainingDryRun.Run(run, options.Algorithm.Definition, adapters, device);
         long factors = adapters.Parameters.Sum(Bytes);
         return new MemoryEstimate
         {
@@ -51,22 +51,27 @@ public static class MemoryEstimation
             Reward = reward?.Stored.Sum(Bytes) ?? 0,
             Runtime = RuntimeMemory.Estimate(device),
             Factors = factors,
-            Adapters = adapters.Parameters.Sum(factor => (2 * Bytes(factor)) + IAdapterOptimizer.BytesFor(factor, options.OptimizerState))
+            Adapters = adapters.Parameters.Sum(factor => (2 * Bytes(factor)) + IAdapterOptimizer.BytesFor(factor, options.Optimizer.State))
                 + (Copies(options, device) * factors),
             Sampling = peaks.Training[RunStage.Sampling],
             GradientSteps = peaks.Training[RunStage.GradientStep],
             Decode = peaks.Training[RunStage.Decoding],
             Scoring = peaks.Training[RunStage.Scoring],
             Backward = peaks.Training[RunStage.Backward],
-            HeldOut = peaks.Validation,
+            Validation = peaks.Validation,
             Generation = peaks.Generation,
             Uncounted = Uncounted(reward, scoring),
         };
     }
 
+    // How many rows a table has is not known before it is read: a full batch.
+    private static VideoPrompt[] ValidationRows(VideoAlignmentOptions options) => options.Validation.Data is null
+        ? [.. options.Validation.Prompts]
+        : [.. Enumerable.Repeat<VideoPrompt>("", options.Optimizer.BatchSize)];
+
     // The running mean is on the device of the factors, the best ones so far are in the CPU's memory.
     private static int Copies(VideoAlignmentOptions options, DeviceType device) =>
-        (options.EmaDecay is null ? 0 : 1) + (options.KeepBest && device == DeviceType.CPU ? 1 : 0);
+        (options.Optimizer.EmaDecay is null ? 0 : 1) + (options.Validation.KeepBest && device == DeviceType.CPU ? 1 : 0);
 
     private static string Uncounted(VideoReward? reward, RewardShapes scoring)
     {

@@ -18,14 +18,14 @@ public sealed record VideoAlignmentProgress
     /// <summary>L2 norm of the gradient over all LoRA weights, before clipping.</summary>
     public required double GradientNorm { get; init; }
 
-    /// <summary>Mean reward on the validation prompts (<see cref="VideoAlignmentOptions.HeldOutPrompts"/>); null: this step did not measure it.</summary>
+    /// <summary>Mean reward on the validation prompts (<see cref="ValidationOptions.Prompts"/>); null: this step did not measure it.</summary>
     public double? ValidationReward { get; init; }
 
     /// <summary>Videos generated and scored since the run began, those of validation included.</summary>
     public required long RewardQueries { get; init; }
 
     /// <summary>How many of <see cref="RewardQueries"/> were for validation, from which nothing is learned.</summary>
-    public long HeldOutQueries { get; init; }
+    public long ValidationQueries { get; init; }
 
     /// <summary>
     /// Denoiser evaluations since the run began: one per video, denoising step and guidance branch. What a backward pass recomputes is not counted.

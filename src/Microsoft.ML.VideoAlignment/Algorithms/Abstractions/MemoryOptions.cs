@@ -1,0 +1,59 @@
+using Microsoft.ML.VideoAlignment.Files;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>What training keeps in memory and what it computes again or moves away; none of it changes a number.</summary>
+public sealed record MemoryOptions
+{
+    /// <summary>
+    /// Which activations of gradient steps are recomputed in the backward pass instead of being kept; the gradient is the same.
+    /// <see cref="ActivationRecompute.Blocks"/> by default, as in VADER: about a third more work there, and much less memory.
+    /// </summary>
+    public ActivationRecompute Recompute { get; init; } = ActivationRecompute.Blocks;
+
+    /// <summary>
+    /// Whether the inputs that recomputed blocks keep are moved to the CPU's memory until the backward pass; false by default. It needs
+    /// <see cref="Recompute"/>, and has no effect on the CPU.
+    /// </summary>
+    public bool OffloadActivations { get; init; }
+
+    /// <summary>
+    /// Whether text encoder, decoder and reward are moved to the CPU's memory while a GPU denoises; false by default. It has no effect for videos of several
+    /// segments, for algorithms that learn from scores alone, and on the CPU.
+    /// </summary>
+    public bool OffloadIdleNetworks { get; init; }
+
+    /// <summary>
+    /// How many of the scored frames are decoded together with a graph, at least 1; null (default): all of them. A smaller number limits the decoder's memory
+    /// to that many frames at the cost of one more decode; the gradient is the same. For algorithms that learn from scores alone it is left null.
+    /// </summary>
+    public int? FramesPerDecode { get; init; }
+
+    /// <summary>
+    /// Memory budget of training in bytes, at least 1; null (default): unlimited. With a budget, <c>Fit</c> finds a <see cref="MemoryPlan"/> for the device it
+    /// runs on, writes it to the log, and follows it.
+    /// </summary>
+    /// <remarks>
+    /// The budget covers what <see cref="MemoryEstimate.Peak"/> covers: networks of model and reward, LoRA and its optimizer, activations, and on the CPU the
+    /// runtime. <see cref="Recompute"/> and <see cref="OffloadActivations"/> are then the plan's.
+    /// </remarks>
+    public long? Budget { get; init; }
+
+    /// <summary>What blocks of the networks keep for the backward pass.</summary>
+    internal ActivationMemory Activations => Recompute == ActivationRecompute.None ? ActivationMemory.Keep
+        : OffloadActivations ? ActivationMemory.RecomputeOffloaded : ActivationMemory.Recompute;
+
+    /// <summary>Lists what is wrong with the options, one sentence each.</summary>
+    internal IReadOnlyList<string> Faults()
+    {
+        var faults = new OptionFaults("Memory");
+        faults.Require(Enum.IsDefined(Recompute), Recompute, "one of the names of the enumeration");
+        faults.Require(
+            !OffloadActivations || Recompute != ActivationRecompute.None, OffloadActivations,
+            $"false where {nameof(Recompute)} is {nameof(ActivationRecompute.None)}: only what recomputed blocks keep is offloaded");
+        faults.Require(FramesPerDecode is null or >= 1, FramesPerDecode, "at least 1, or null");
+        faults.Require(Budget is null or >= 1, Budget, "at least 1 byte, or null");
+        return faults.All;
+    }
+}
