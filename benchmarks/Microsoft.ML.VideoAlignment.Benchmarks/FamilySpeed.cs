@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
@@ -67,7 +68,7 @@ internal static class FamilySpeed
         VideoAlignmentOptions options = run.Options;
         using LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, options.LoraTargetsFor(model), options.LoraRank, options.LoraAlpha, generator);
         using var trainer = new RewardGradientTrainer(model, run.Reward, adapters, run.Settings());
-        model.RecomputeBlocks = true;
+        using IDisposable memory = Recompute.BeginScope(ActivationMemory.Recompute);
         return CountedRun.Best(() => trainer.Train([prompt]), Runs);
     }
 }

@@ -51,7 +51,6 @@ internal sealed record AlignmentRun(
         Action<VideoAlignmentProgress> onStep, Action<string> warn, Func<AlignmentOutcome, T> complete) => AdapterHost.ForModel(Model).RunDetached(() =>
     {
         using IDisposable used = RewardDevices.Use(Reward, Model.Device, alone: Options.OffloadsIdleNetworks(Model));
-        (ActivationMemory activations, bool steps) = (Model.Activations, Model.RecomputeSteps);
         using var generator = new Generator(unchecked((ulong)Seed) ^ FactorStream);
         using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, Options.LoraTargetsFor(Model), Options.LoraRank, Options.LoraAlpha, generator);
         if (Options.CheckpointFolder is { } folder)
@@ -61,6 +60,7 @@ internal sealed record AlignmentRun(
 
         CpuOffloader? idle = Idle();
         using IDisposable context = RunContext.Begin(Model.Device.type);
+        using IDisposable memory = Recompute.BeginScope(Options.Activations, Options.Recompute == ActivationRecompute.Steps);
         using IDisposable? offloading = idle is null ? null : RunContext.Observe(idle);
         using AlignmentTrainer trainer = Trainer(adapters, ForAlgorithm(Settings() with { Checkpoint = Keep }));
         return trainer.RunRescued(() =>
@@ -68,7 +68,6 @@ internal sealed record AlignmentRun(
             T result;
             try
             {
-                (Model.Activations, Model.RecomputeSteps) = (Options.Activations, Options.Recompute == ActivationRecompute.Steps);
                 result = complete(Run());
             }
             catch (Exception)
@@ -102,7 +101,6 @@ internal sealed record AlignmentRun(
 
         void Restore()
         {
-            (Model.Activations, Model.RecomputeSteps) = (activations, steps);
             offloading?.Dispose();
             idle?.RestoreAll();
         }

@@ -68,21 +68,13 @@ public static class GradientCheck
         RequirePrecision(model, reward, options, prompts);
         var run = new AlignmentRun(model, reward, options, check.Seed, prompts, [], Path.GetTempPath());
         RewardGradientSettings settings = run.Settings();
-        (ActivationMemory activations, bool steps) = (model.Activations, model.RecomputeSteps);
-        (model.Activations, model.RecomputeSteps) = (options.Activations, options.Recompute == ActivationRecompute.Steps);
-        try
-        {
-            using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
-            using RewardGradientTrainer? faulty = fault?.Settings is { } change ? new RewardGradientTrainer(model, reward, adapters, change(settings)) : null;
-            GradientCheckReport report = new GradientProof(trainer, faulty ?? trainer, reward, adapters, settings, prompts, check, fault).Run();
-            return check.Invariants
-                ? report with { Rows = [.. report.Rows, .. Invariants(model, reward, adapters, settings with { AccumulationSteps = 1 }, prompts, check)] }
-                : report;
-        }
-        finally
-        {
-            (model.Activations, model.RecomputeSteps) = (activations, steps);
-        }
+        using IDisposable memory = Recompute.BeginScope(options.Activations, options.Recompute == ActivationRecompute.Steps);
+        using var trainer = new RewardGradientTrainer(model, reward, adapters, settings);
+        using RewardGradientTrainer? faulty = fault?.Settings is { } change ? new RewardGradientTrainer(model, reward, adapters, change(settings)) : null;
+        GradientCheckReport report = new GradientProof(trainer, faulty ?? trainer, reward, adapters, settings, prompts, check, fault).Run();
+        return check.Invariants
+            ? report with { Rows = [.. report.Rows, .. Invariants(model, reward, adapters, settings with { AccumulationSteps = 1 }, prompts, check)] }
+            : report;
     }
 
     private static IEnumerable<GradientCheckRow> Invariants(

@@ -34,7 +34,7 @@ public static class MemoryEstimation
         using DisposeScope scope = NewDisposeScope();
         using IDisposable context = RunContext.Begin(device);
         VideoDiffusionModel shapes = model.ToMeta();
-        (shapes.Activations, shapes.RecomputeSteps) = (options.Activations, options.Recompute == ActivationRecompute.Steps);
+        using IDisposable memory = Recompute.BeginScope(options.Activations, options.Recompute == ActivationRecompute.Steps);
         using var scoring = RewardShapes.Create(reward);
         using var generator = new Generator(0);
         using LoraAdapters adapters = LoraAdapters.Attach(shapes.Denoiser, options.LoraTargetsFor(model), options.LoraRank, options.LoraAlpha, generator);

@@ -30,7 +30,6 @@ internal sealed class GradientInvariants(
     // text, skips) are summed in another order.
     private IEnumerable<GradientCheckRow> Recomputed()
     {
-        (ActivationMemory Activations, bool Steps) given = (model.Activations, model.RecomputeSteps);
         (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) plain = RunUnder(ActivationMemory.Keep, steps: false);
         foreach ((string name, ActivationMemory activations, bool steps) in new[]
         {
@@ -45,15 +44,8 @@ internal sealed class GradientInvariants(
 
         (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) RunUnder(ActivationMemory activations, bool steps)
         {
-            try
-            {
-                (model.Activations, model.RecomputeSteps) = (activations, steps);
-                return Check(settings);
-            }
-            finally
-            {
-                (model.Activations, model.RecomputeSteps) = given;
-            }
+            using IDisposable memory = Recompute.BeginScope(activations, steps);
+            return Check(settings);
         }
     }
 

@@ -12,12 +12,6 @@ internal sealed class ModelScopeDenoiser(ModelScopeUNet unet, int spatialFactor)
 
     public nn.Module Network => unet;
 
-    public ActivationMemory Activations
-    {
-        get => unet.Activations;
-        set => unet.Activations = value;
-    }
-
     public long[] LatentShape(int batch, VideoSize size) =>
         [batch, unet.Config.InChannels, size.Frames, size.Height / spatialFactor, size.Width / spatialFactor];
 

@@ -108,11 +108,6 @@ internal sealed class VideoCrafterUNet : nn.Module
 
     public VideoCrafterUNetConfig Config { get; }
 
-    /// <summary>
-    /// What each block keeps for the backward pass: its whole graph, or only its inputs (see <see cref="Recompute"/>). No effect where gradients are off.
-    /// </summary>
-    public ActivationMemory Activations { get; set; }
-
     /// <summary>Predicts from noisy latents.</summary>
     /// <param name="sample">[B, in, T, H, W].</param>
     /// <param name="timestep">[B], [1] or [], from 0 to 1000.</param>
@@ -130,20 +125,20 @@ internal sealed class VideoCrafterUNet : nn.Module
         long frames = sample.shape[2];
         Tensor emb = Embed(timestep.to(sample.device), fps.to(sample.device), sample.dtype);
         Tensor images = sample.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, C, T, H, W] -> [B*T, C, H, W]
-        Tensor x = Block(inputs => First(inputs, frames), images, emb, context);
+        Tensor x = Recompute.Run(inputs => First(inputs, frames), images, emb, context);
         var skips = new Stack<Tensor>([x]);
         foreach (VideoCrafterBlock block in _inputBlocks.Skip(1))
         {
-            x = Block(inputs => block.Forward(inputs[0], inputs[1], inputs[2], frames), x, emb, context);
+            x = Recompute.Run(inputs => block.Forward(inputs[0], inputs[1], inputs[2], frames), x, emb, context);
             skips.Push(x);
         }
 
-        x = Block(inputs => _middleBlock.Forward(inputs[0], inputs[1], inputs[2], frames), x, emb, context);
+        x = Recompute.Run(inputs => _middleBlock.Forward(inputs[0], inputs[1], inputs[2], frames), x, emb, context);
         foreach (VideoCrafterBlock block in _outputBlocks)
         {
             using Tensor hidden = x;
             using Tensor skip = skips.Pop();
-            x = Block(inputs => ConcatSkip(block, inputs, frames), hidden, skip, emb, context);
+            x = Recompute.Run(inputs => ConcatSkip(block, inputs, frames), hidden, skip, emb, context);
         }
 
         Tensor y = _last.forward(x); // [B*T, out, H, W]
@@ -209,9 +204,6 @@ internal sealed class VideoCrafterUNet : nn.Module
             throw new ArgumentException($"{name}: expected one value, or one per sample ({batch}), got {values.numel()}.", name);
         }
     }
-
-    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs) =>
-        Recompute.Run(Activations, block, inputs);
 
     // Norm, SiLU, convolution: 1 is the SiLU, which has no weights.
     private sealed class Last : nn.Module<Tensor, Tensor>

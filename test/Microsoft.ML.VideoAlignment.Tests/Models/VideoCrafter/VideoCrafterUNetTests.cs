@@ -56,7 +56,7 @@ public class VideoCrafterUNetTests
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoCrafterUNet network = Ramp.Fill(new VideoCrafterUNet(s_tiny with { RelativePositions = 2 }, Placement.Cpu));
-        network.Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep;
+        using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
         using var generator = new Generator(1);
         using LoraAdapters adapters = LoraAdapters.Attach(network, LoraVocabulary.Diffusers.AttentionQkv, 2, 8, generator);
         adapters.RequireGradient(true);
