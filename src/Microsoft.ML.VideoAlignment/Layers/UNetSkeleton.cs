@@ -2,16 +2,16 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Layers;
 
-/// <summary>A level of a UNet: layers at one size, then the change of size.</summary>
+/// <summary>A level of a UNet: layers at one size, then the change of size, which may be a layer too.</summary>
 internal interface IUNetLevel
 {
     /// <summary>How many layers.</summary>
     int Layers { get; }
 
-    /// <summary>Halves the size after the layers; null: the level keeps its size.</summary>
+    /// <summary>Halves the size after the layers; null: the level keeps its size, or its last layer halves it.</summary>
     Downsample2D? Downsampler { get; }
 
-    /// <summary>Enlarges after the layers; null: the level keeps its size.</summary>
+    /// <summary>Enlarges after the layers; null: the level keeps its size, or its last layer enlarges.</summary>
     Upsample2D? Upsampler { get; }
 
     /// <summary>Runs a layer.</summary>
@@ -31,14 +31,15 @@ internal interface IUNetLevel
 internal static class UNetSkeleton
 {
     /// <summary>Input widths of the layers, level by level: down from the finest, up from the coarsest, with the skips'.</summary>
+    /// <param name="first">Channels after the first convolution, which are the first skip's.</param>
     /// <param name="widths">Channels of each level, finest first.</param>
     /// <param name="layers">Layers of each level on the way down; one more on the way up.</param>
     public static (IReadOnlyList<IReadOnlyList<long>> Down, IReadOnlyList<IReadOnlyList<long>> Up) ComputeWidths(
-        IReadOnlyList<long> widths, IReadOnlyList<long> layers)
+        long first, IReadOnlyList<long> widths, IReadOnlyList<long> layers)
     {
-        var skips = new Stack<long>([widths[0]]);
+        var skips = new Stack<long>([first]);
         List<IReadOnlyList<long>> down = [], up = [];
-        long width = widths[0];
+        long width = first;
         for (int level = 0; level < widths.Count; level++)
         {
             var inChannels = new List<long>();

@@ -51,7 +51,7 @@ internal sealed class ModelScopeUNet : nn.Module
         _transformerIn = new TemporalTransformer(widths[0], TransformerInHeads, config.HeadSize, config.NormGroups, placement);
 
         (IReadOnlyList<IReadOnlyList<long>> down, IReadOnlyList<IReadOnlyList<long>> up) =
-            UNetSkeleton.ComputeWidths(widths, [.. Enumerable.Repeat(config.LayersPerBlock, levels)]);
+            UNetSkeleton.ComputeWidths(widths[0], widths, [.. Enumerable.Repeat(config.LayersPerBlock, levels)]);
         _downBlocks = nn.ModuleList([.. down.Select((inChannels, level) => new ModelScopeBlock(
             config, inChannels, widths[level], config.DownBlockTypes[level] == "CrossAttnDownBlock3D", downsample: level < levels - 1, upsample: false,
             placement))]);

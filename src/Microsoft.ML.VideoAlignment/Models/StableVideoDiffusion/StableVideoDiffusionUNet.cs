@@ -50,7 +50,8 @@ internal sealed class StableVideoDiffusionUNet : nn.Module
         _timeEmbedding = new TimestepEmbedding(widths[0], 4 * widths[0], "silu", placement);
         _addEmbedding = new TimestepEmbedding(config.AdditionWidth, 4 * widths[0], "silu", placement);
 
-        (IReadOnlyList<IReadOnlyList<long>> down, IReadOnlyList<IReadOnlyList<long>> up) = UNetSkeleton.ComputeWidths(widths, config.LayersPerBlock);
+        (IReadOnlyList<IReadOnlyList<long>> down, IReadOnlyList<IReadOnlyList<long>> up) =
+            UNetSkeleton.ComputeWidths(widths[0], widths, config.LayersPerBlock);
         _downBlocks = nn.ModuleList([.. down.Select((inChannels, level) => new StableVideoDiffusionBlock(
             config, level, inChannels, config.DownAttention[level] ? ResnetEps : PlainDownEps, config.DownAttention[level],
             downsample: level < levels - 1, upsample: false, placement))]);
