@@ -17,11 +17,11 @@ internal static class Recompute
     /// <param name="blocks">What each block of a network keeps.</param>
     /// <param name="steps">Whether each denoising step is a block too, around those of the network.</param>
     /// <returns>The scope's end.</returns>
-    /// <remarks>A backward pass recomputes as its recording was told, wherever and whenever it runs.</remarks>
+    /// <remarks>A backward pass recomputes by the scope of its recording, wherever and whenever it runs.</remarks>
     public static IDisposable BeginScope(ActivationMemory blocks, bool steps = false)
     {
         RunContext outer = RunContext.Current;
-        RunContext.KeepActivations(blocks, !steps ? ActivationMemory.Keep : blocks == ActivationMemory.Keep ? ActivationMemory.Recompute : blocks);
+        RunContext.SetActivations(blocks, !steps ? ActivationMemory.Keep : blocks == ActivationMemory.Keep ? ActivationMemory.Recompute : blocks);
         return new MemoryScope(outer);
     }
 
@@ -107,7 +107,7 @@ internal static class Recompute
             if (!_isOver)
             {
                 _isOver = true;
-                RunContext.KeepActivations(outer.Activations, outer.StepActivations);
+                RunContext.SetActivations(outer.Activations, outer.StepActivations);
             }
         }
     }

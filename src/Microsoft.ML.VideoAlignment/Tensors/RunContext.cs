@@ -145,7 +145,7 @@ internal sealed record RunContext
     /// <summary>Replaces what this flow of execution keeps for backward passes.</summary>
     /// <param name="blocks">What blocks of networks keep.</param>
     /// <param name="steps">What whole denoising steps keep.</param>
-    public static void KeepActivations(ActivationMemory blocks, ActivationMemory steps) =>
+    public static void SetActivations(ActivationMemory blocks, ActivationMemory steps) =>
         Current = Current with { Activations = blocks, StepActivations = steps };
 
     /// <summary>Runs a block that ran before, for its backward pass.</summary>

@@ -101,7 +101,7 @@ internal sealed class STDiT3 : nn.Module
         return Unpatched(patches, grid, x.shape).to_type(Placement.ComputeDtype(x.dtype)).MoveToOuterDisposeScope();
     }
 
-    private Tensor Block(STDiT3Block block, Tensor x, Tensor text, Tensor time, Tensor? bias, Tensor? rotations)
+    private static Tensor Block(STDiT3Block block, Tensor x, Tensor text, Tensor time, Tensor? bias, Tensor? rotations)
     {
         // Every tensor must be among the inputs, or it is gone when the block runs again.
         Tensor[] inputs = [x, text, time, .. new[] { bias, rotations }.OfType<Tensor>()];

@@ -2,7 +2,7 @@ using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Models;
 
-/// <summary>A UNet as a denoiser: frames are latent frames, and its latents are images in a grid of their own.</summary>
+/// <summary>A UNet as a denoiser, whose latents have a frame for each frame of the video. A family adds how its network is called.</summary>
 /// <typeparam name="TNetwork">The family's network.</typeparam>
 /// <param name="unet">The network; it belongs to this.</param>
 /// <param name="channels">Channels of the latents.</param>
