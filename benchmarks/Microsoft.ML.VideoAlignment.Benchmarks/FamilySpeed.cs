@@ -4,6 +4,7 @@ using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Memory;
 using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
@@ -70,7 +71,7 @@ internal static class FamilySpeed
         LoraOptions lora = run.Options.Lora;
         using LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, run.LoraTargets, lora.Rank, lora.Alpha, generator);
         using AlignmentTrainer trainer = run.Algorithm.CreateTrainer(run.Training, adapters);
-        model.RecomputeBlocks = true;
+        using IDisposable memory = Recompute.BeginScope(ActivationMemory.Recompute);
         return CountedRun.Best(() => trainer.Train([prompt]), Runs);
     }
 }

@@ -58,7 +58,7 @@ public class GradientStepComparison : BenchmarkBase
     private void Run(bool recompute)
     {
         using DisposeScope scope = NewDisposeScope();
-        _unet.Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep;
+        using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
         Recompute.Backward(_unet.Forward(_latents, 500, _text).mean());
         foreach (TorchSharp.Modules.Parameter parameter in _adapters.Parameters)
         {

@@ -22,7 +22,6 @@ internal sealed class VaderWork : IDisposable
     public VaderWork(ModelSize size, int denoisingSteps)
     {
         _model = SizedModel.Make(size);
-        _model.RecomputeBlocks = true;
         _adapters = Networks.Adapters(_model.Denoiser, size);
         _adapters.RequireGradient(true);
         ClipVisionConfig config = size == ModelSize.Middle
@@ -53,7 +52,11 @@ internal sealed class VaderWork : IDisposable
     }
 
     /// <summary>Makes one optimizer step.</summary>
-    public void Step() => _trainer.Train(["a prompt"]);
+    public void Step()
+    {
+        using IDisposable memory = Recompute.BeginScope(ActivationMemory.Recompute);
+        _trainer.Train(["a prompt"]);
+    }
 
     /// <summary>Makes its T denoising steps alone, all without gradient, adapters merged; nothing is decoded.</summary>
     public void GradientFreeSteps()

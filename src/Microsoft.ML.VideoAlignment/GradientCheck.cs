@@ -83,21 +83,13 @@ public static class GradientCheck
         IReadOnlyList<VideoPrompt> prompts = Prompts(model, options, check);
         RequirePrecision(model, reward, options, prompts);
         var setup = new ProofSetup(TrainingRun.Create(model, reward, options, check.Seed, []), gradient);
-        (ActivationMemory activations, bool steps) = (model.Activations, model.RecomputeSteps);
-        (model.Activations, model.RecomputeSteps) = (options.Memory.Activations, options.Memory.Recompute == ActivationRecompute.Steps);
-        try
-        {
-            using RewardGradientTrainer trainer = setup.CreateTrainer(adapters);
-            using RewardGradientTrainer? faulty = fault?.Setup is { } change ? change(setup).CreateTrainer(adapters) : null;
-            GradientCheckReport report = new GradientProof(trainer, faulty ?? trainer, adapters, setup, prompts, check, fault).Run();
-            return check.Invariants
-                ? report with { Rows = [.. report.Rows, .. Invariants(setup, adapters, prompts, check.Seed)] }
-                : report;
-        }
-        finally
-        {
-            (model.Activations, model.RecomputeSteps) = (activations, steps);
-        }
+        using IDisposable memory = Recompute.BeginScope(options.Memory.Activations, options.Memory.Recompute == ActivationRecompute.Steps);
+        using RewardGradientTrainer trainer = setup.CreateTrainer(adapters);
+        using RewardGradientTrainer? faulty = fault?.Setup is { } change ? change(setup).CreateTrainer(adapters) : null;
+        GradientCheckReport report = new GradientProof(trainer, faulty ?? trainer, adapters, setup, prompts, check, fault).Run();
+        return check.Invariants
+            ? report with { Rows = [.. report.Rows, .. Invariants(setup, adapters, prompts, check.Seed)] }
+            : report;
     }
 
     private static IEnumerable<GradientCheckRow> Invariants(ProofSetup setup, LoraAdapters adapters, IReadOnlyList<VideoPrompt> prompts, int seed) =>

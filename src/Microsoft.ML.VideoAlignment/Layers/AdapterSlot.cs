@@ -138,10 +138,13 @@ internal sealed class AdapterSlot
     }
 }
 
-/// <summary>A layer that LoRA can adapt.</summary>
+/// <summary>A layer that LoRA can adapt; it runs through an <see cref="AdaptedProduct"/>.</summary>
 internal interface IAdaptable
 {
     Parameter Weight { get; }
+
+    /// <summary>[out], added to the product; null: none.</summary>
+    Parameter? Bias { get; }
 
     /// <summary>The weight with its scale, where it has one.</summary>
     FrozenWeight Frozen { get; }

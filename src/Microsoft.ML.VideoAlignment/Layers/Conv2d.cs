@@ -17,8 +17,7 @@ internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
     [ComponentName(Name = "bias")]
     private readonly Parameter? _bias;
 
-    private readonly long[] _stride;
-    private readonly long[] _padding;
+    private readonly AdaptedProduct _product;
 
     public Conv2d(long inChannels, long outChannels, long kernel, Placement placement, long stride = 1, long padding = 0, bool bias = true)
         : base(nameof(Conv2d))
@@ -26,12 +25,15 @@ internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
         _weight = placement.ConvolutionWeight(outChannels, inChannels, kernel, kernel);
         _scale = placement.Scale(_weight);
         _bias = bias ? placement.Parameter(outChannels) : null;
-        _stride = [stride, stride];
-        _padding = [padding, padding];
+        (long[] strides, long[] paddings) = ([stride, stride], [padding, padding]);
+        _product = new AdaptedProduct(
+            (x, kernels, added) => Ops.Conv(x, kernels, added, strides, paddings), static (low, up, added) => Ops.Conv(low, up, added));
         RegisterComponents();
     }
 
     public Parameter Weight => _weight;
+
+    public Parameter? Bias => _bias;
 
     public FrozenWeight Frozen => new(_weight, _scale);
 
@@ -49,23 +51,13 @@ internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
     /// <returns>[N, out, H', W'].</returns>
     public override Tensor forward(Tensor x) => Forward(x, null);
 
-    /// <summary>Convolves and adds a shift to every pixel, which joins the bias and so costs nothing.</summary>
+    /// <summary>Convolves and adds a shift to every pixel.</summary>
     /// <param name="x">[N, in, H, W].</param>
     /// <param name="shift">[out]; null: none.</param>
     /// <returns>[N, out, H', W'].</returns>
     public Tensor Forward(Tensor x, Tensor? shift)
     {
-        using DisposeScope scope = NewDisposeScope();
-        Tensor packed = MemoryLayout.ChannelsLast(x);
-        Tensor? bias = _bias?.to_type(x.dtype);
-        bias = shift is null ? bias : bias is null ? shift : bias.Add(shift);
-        Tensor y = Ops.Conv(packed, Slot.EffectiveWeight(Frozen, x.dtype), bias, _stride, _padding);
-        if (Slot.UnmergedAdapter(_weight) is { } adapter)
-        {
-            Tensor low = Ops.Conv(packed, adapter.Down.to_type(x.dtype), bias: null, _stride, _padding).Mul(adapter.Scale);
-            y = Ops.Add(y, Ops.Conv(low, adapter.Up.to_type(x.dtype), bias: null));
-        }
-
-        return y.MoveToOuterDisposeScope();
+        using Tensor packed = MemoryLayout.ChannelsLast(x);
+        return _product.Run(this, packed, shift);
     }
 }

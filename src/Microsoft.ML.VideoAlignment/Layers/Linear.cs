@@ -7,6 +7,8 @@ namespace Microsoft.ML.VideoAlignment.Layers;
 /// <summary>y = x W^T + b with an adapter slot. Keys <c>weight</c> [out, in] and <c>bias</c> [out], as torch.nn.Linear.</summary>
 internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
 {
+    private static readonly AdaptedProduct s_product = new(Ops.Linear, Ops.Linear);
+
     [ComponentName(Name = "weight")]
     private readonly Parameter _weight;
 
@@ -27,6 +29,8 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
 
     public Parameter Weight => _weight;
 
+    public Parameter? Bias => _bias;
+
     public FrozenWeight Frozen => new(_weight, _scale);
 
     public AdapterSlot Slot { get; } = new();
@@ -34,18 +38,7 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
     /// <summary>y = x W^T + b.</summary>
     /// <param name="x">[..., in].</param>
     /// <returns>[..., out].</returns>
-    public override Tensor forward(Tensor x)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        Tensor y = Ops.Linear(x, Slot.EffectiveWeight(Frozen, x.dtype), _bias?.to_type(x.dtype));
-        if (Slot.UnmergedAdapter(_weight) is { } adapter)
-        {
-            Tensor low = Ops.Linear(x, adapter.Down.to_type(x.dtype)).Mul(adapter.Scale);
-            y = Ops.Add(y, Ops.Linear(low, adapter.Up.to_type(x.dtype)));
-        }
-
-        return y.MoveToOuterDisposeScope();
-    }
+    public override Tensor forward(Tensor x) => s_product.Run(this, x);
 
     /// <summary>residual + the layer's output.</summary>
     /// <param name="x">[..., in].</param>
@@ -57,18 +50,11 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
         return Ops.Add(residual, y);
     }
 
-    /// <summary>factor * the layer's output; the factor joins the weight, which is smaller than the output.</summary>
+    /// <summary>factor * the layer's output.</summary>
     /// <param name="x">[..., in].</param>
     /// <param name="factor">The factor.</param>
     /// <returns>[..., out].</returns>
-    public Tensor ForwardScaled(Tensor x, double factor)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        Tensor y = Slot.UnmergedAdapter(_weight) is null
-            ? Ops.Linear(x, Slot.EffectiveWeight(Frozen, x.dtype).Mul(factor), _bias is null ? null : _bias.to_type(x.dtype).Mul(factor))
-            : Ops.Multiply(forward(x), factor);
-        return y.MoveToOuterDisposeScope();
-    }
+    public Tensor ForwardScaled(Tensor x, double factor) => s_product.RunScaled(this, x, factor);
 
     /// <summary>Weight and bias to compute with, the adapter's part included (with its graph): for kernels that take a layer apart.</summary>
     /// <param name="dtype">Type of the input.</param>

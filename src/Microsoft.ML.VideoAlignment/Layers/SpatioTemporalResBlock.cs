@@ -62,14 +62,13 @@ internal sealed class SpatioTemporalResBlock : nn.Module
     /// </summary>
     /// <param name="x">[B*T, in, H, W].</param>
     /// <param name="frames">T.</param>
-    /// <param name="memory">What each part keeps.</param>
     /// <returns>[B*T, out, H, W].</returns>
-    public Tensor ForwardInParts(Tensor x, long frames, ActivationMemory memory)
+    public Tensor ForwardInParts(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor spatial = TokenLayout.ToSegments(Recompute.RunRows(memory, part => _spatial.Forward(part, temb: null), x), frames); // [B, C, T, H*W]
-        Tensor hidden = Recompute.Run(memory, inputs => _temporal.FirstHalf(inputs[0]), spatial);
-        Tensor y = Recompute.Run(memory, Blended, spatial, hidden);
+        Tensor spatial = TokenLayout.ToSegments(Recompute.RunRows(part => _spatial.Forward(part, temb: null), x), frames); // [B, C, T, H*W]
+        Tensor hidden = Recompute.Run(inputs => _temporal.FirstHalf(inputs[0]), spatial);
+        Tensor y = Recompute.Run(Blended, spatial, hidden);
         return TokenLayout.FromSegments(y, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
 
         Tensor Blended(IReadOnlyList<Tensor> inputs)

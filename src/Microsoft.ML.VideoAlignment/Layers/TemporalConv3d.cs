@@ -19,7 +19,7 @@ internal sealed class TemporalConv3d : nn.Module<Tensor, Tensor>, IAdaptable
     [ComponentName(Name = "bias")]
     private readonly Parameter _bias;
 
-    private readonly long[] _padding;
+    private readonly AdaptedProduct _product;
 
     public TemporalConv3d(long inChannels, long outChannels, long kernel, Placement placement)
         : base(nameof(TemporalConv3d))
@@ -27,11 +27,15 @@ internal sealed class TemporalConv3d : nn.Module<Tensor, Tensor>, IAdaptable
         _weight = placement.ConvolutionWeight(outChannels, inChannels, kernel, 1, 1);
         _scale = placement.Scale(_weight);
         _bias = placement.Parameter(outChannels);
-        _padding = [kernel / 2, 0];
+        long[] padding = [kernel / 2, 0];
+        _product = new AdaptedProduct(
+            (x, kernels, added) => Ops.Conv(x, kernels.squeeze(-1), added, padding: padding), static (low, up, added) => Ops.Conv(low, up.squeeze(-1), added));
         RegisterComponents();
     }
 
     public Parameter Weight => _weight;
+
+    public Parameter? Bias => _bias;
 
     public FrozenWeight Frozen => new(_weight, _scale);
 
@@ -42,23 +46,13 @@ internal sealed class TemporalConv3d : nn.Module<Tensor, Tensor>, IAdaptable
     /// <returns>[B, out, T, H*W].</returns>
     public override Tensor forward(Tensor x) => Forward(x, null);
 
-    /// <summary>Convolves over time and adds a shift to every pixel, which joins the bias and so costs nothing.</summary>
+    /// <summary>Convolves over time and adds a shift to every pixel.</summary>
     /// <param name="x">[B, in, T, H*W].</param>
     /// <param name="shift">[out]; null: none.</param>
     /// <returns>[B, out, T, H*W].</returns>
     public Tensor Forward(Tensor x, Tensor? shift)
     {
-        using DisposeScope scope = NewDisposeScope();
-        Tensor packed = MemoryLayout.ChannelsLast(x);
-        Tensor bias = _bias.to_type(x.dtype);
-        bias = shift is null ? bias : bias.Add(shift);
-        Tensor y = Ops.Conv(packed, Slot.EffectiveWeight(Frozen, x.dtype).squeeze(-1), bias, padding: _padding);
-        if (Slot.UnmergedAdapter(_weight) is { } adapter)
-        {
-            Tensor low = Ops.Conv(packed, adapter.Down.to_type(x.dtype).squeeze(-1), bias: null, padding: _padding).Mul(adapter.Scale);
-            y = Ops.Add(y, Ops.Conv(low, adapter.Up.to_type(x.dtype).squeeze(-1), bias: null));
-        }
-
-        return y.MoveToOuterDisposeScope();
+        using Tensor packed = MemoryLayout.ChannelsLast(x);
+        return _product.Run(this, packed, shift);
     }
 }

@@ -10,6 +10,8 @@ namespace Microsoft.ML.VideoAlignment.Layers;
 /// <remarks>Keys <c>weight</c> [D, C, t, p, q], <c>bias</c> [D].</remarks>
 internal sealed class TubeletProjection : nn.Module<Tensor, Tensor>, IAdaptable
 {
+    private static readonly AdaptedProduct s_product = new(Multiply, Multiply);
+
     [ComponentName(Name = "weight")]
     private readonly Parameter _weight;
 
@@ -47,6 +49,8 @@ internal sealed class TubeletProjection : nn.Module<Tensor, Tensor>, IAdaptable
 
     public Parameter Weight => _weight;
 
+    public Parameter? Bias => _bias;
+
     public FrozenWeight Frozen => new(_weight, _scale);
 
     public AdapterSlot Slot { get; } = new();
@@ -65,13 +69,8 @@ internal sealed class TubeletProjection : nn.Module<Tensor, Tensor>, IAdaptable
         Tensor whole = pixels.narrow(2, 0, frames * _frames).narrow(3, 0, rows * _height).narrow(4, 0, columns * _width);
         Tensor cut = whole.reshape([pixels.shape[0], pixels.shape[1], frames, _frames, rows, _height, columns, _width]).permute(0, 2, 4, 6, 1, 3, 5, 7);
         Tensor blocks = cut.reshape(pixels.shape[0], frames * rows * columns, -1); // [B, N, C*t*p*q]
-        Tensor y = Ops.Linear(blocks, Slot.EffectiveWeight(Frozen, pixels.dtype).flatten(1), _bias.to_type(pixels.dtype));
-        if (Slot.UnmergedAdapter(_weight) is { } adapter)
-        {
-            Tensor low = Ops.Linear(blocks, adapter.Down.to_type(pixels.dtype).flatten(1)).Mul(adapter.Scale);
-            y = y.Add(Ops.Linear(low, adapter.Up.to_type(pixels.dtype).flatten(1)));
-        }
-
-        return y.MoveToOuterDisposeScope();
+        return s_product.Run(this, blocks).MoveToOuterDisposeScope();
     }
+
+    private static Tensor Multiply(Tensor blocks, Tensor weight, Tensor? bias) => Ops.Linear(blocks, weight.flatten(1), bias);
 }

@@ -1,15 +1,17 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Layers;
 
-/// <summary>A level of a UNet: layers at one size, then the change of size.</summary>
+/// <summary>A level of a UNet: layers at one size, then the change of size, which may be a layer too.</summary>
 internal interface IUNetLevel
 {
     /// <summary>How many layers.</summary>
     int Layers { get; }
 
-    /// <summary>Halves the size after the layers; null: the level keeps its size.</summary>
+    /// <summary>Halves the size after the layers; null: the level keeps its size, or its last layer halves it.</summary>
     Downsample2D? Downsampler { get; }
 
-    /// <summary>Enlarges after the layers; null: the level keeps its size.</summary>
+    /// <summary>Enlarges after the layers; null: the level keeps its size, or its last layer enlarges.</summary>
     Upsample2D? Upsampler { get; }
 
     /// <summary>Runs a layer.</summary>
@@ -29,14 +31,15 @@ internal interface IUNetLevel
 internal static class UNetSkeleton
 {
     /// <summary>Input widths of the layers, level by level: down from the finest, up from the coarsest, with the skips'.</summary>
+    /// <param name="first">Channels after the first convolution, which are the first skip's.</param>
     /// <param name="widths">Channels of each level, finest first.</param>
     /// <param name="layers">Layers of each level on the way down; one more on the way up.</param>
     public static (IReadOnlyList<IReadOnlyList<long>> Down, IReadOnlyList<IReadOnlyList<long>> Up) ComputeWidths(
-        IReadOnlyList<long> widths, IReadOnlyList<long> layers)
+        long first, IReadOnlyList<long> widths, IReadOnlyList<long> layers)
     {
-        var skips = new Stack<long>([widths[0]]);
+        var skips = new Stack<long>([first]);
         List<IReadOnlyList<long>> down = [], up = [];
-        long width = widths[0];
+        long width = first;
         for (int level = 0; level < widths.Count; level++)
         {
             var inChannels = new List<long>();
@@ -70,7 +73,9 @@ internal static class UNetSkeleton
         return (down, up);
     }
 
-    /// <summary>Down, through the middle, and up again. The caller's scope owns what is made on the way.</summary>
+    /// <summary>
+    /// Runs down, through the middle and up again, each layer as a block of <see cref="Recompute"/>. The caller's scope owns what is made on the way.
+    /// </summary>
     /// <param name="x">After the first convolution, [B*T, C, H, W]; it is the first skip.</param>
     /// <param name="temb">[1 or B, E].</param>
     /// <param name="context">[B, L, D].</param>
@@ -78,11 +83,9 @@ internal static class UNetSkeleton
     /// <param name="down">Levels, finest first.</param>
     /// <param name="middle">(x, temb, context, frames) -> the shape of x.</param>
     /// <param name="up">Levels, coarsest first.</param>
-    /// <param name="block">Runs a layer on its inputs, which are all that its gradient goes to: at once, or recomputed.</param>
     public static Tensor Run(
         Tensor x, Tensor temb, Tensor context, long frames, IEnumerable<IUNetLevel> down, Func<Tensor, Tensor, Tensor, long, Tensor> middle,
-        IEnumerable<IUNetLevel> up,
-        Func<Func<IReadOnlyList<Tensor>, Tensor>, Tensor[], Tensor> block)
+        IEnumerable<IUNetLevel> up)
     {
         var skips = new Stack<Tensor>([x]);
         foreach (IUNetLevel level in down)
@@ -90,7 +93,7 @@ internal static class UNetSkeleton
             for (int layer = 0; layer < level.Layers; layer++)
             {
                 int index = layer;
-                x = block(inputs => level.Layer(index, inputs[0], inputs[1], inputs[2], frames), [x, temb, context]);
+                x = Recompute.Run(inputs => level.Layer(index, inputs[0], inputs[1], inputs[2], frames), x, temb, context);
                 skips.Push(x);
             }
 
@@ -101,7 +104,7 @@ internal static class UNetSkeleton
             }
         }
 
-        x = block(inputs => middle(inputs[0], inputs[1], inputs[2], frames), [x, temb, context]);
+        x = Recompute.Run(inputs => middle(inputs[0], inputs[1], inputs[2], frames), x, temb, context);
         foreach (IUNetLevel level in up)
         {
             for (int layer = 0; layer < level.Layers; layer++)
@@ -109,7 +112,7 @@ internal static class UNetSkeleton
                 int index = layer;
                 using Tensor hidden = x;
                 using Tensor skip = skips.Pop();
-                x = block(inputs => ConcatSkip(level, index, inputs, frames), [hidden, skip, temb, context]);
+                x = Recompute.Run(inputs => ConcatSkip(level, index, inputs, frames), hidden, skip, temb, context);
             }
 
             if (level.Upsampler is { } upsampler)

@@ -56,7 +56,6 @@ internal sealed record AlignmentRun(
         Action<VideoAlignmentProgress> onStep, Action<string> warn, Func<AlignmentOutcome, T> complete) => AdapterHost.ForModel(Model).RunDetached(() =>
     {
         using IDisposable used = RewardDevices.Use(Reward, Model.Device, alone: Options.OffloadsIdleNetworks(Model));
-        (ActivationMemory activations, bool steps) = (Model.Activations, Model.RecomputeSteps);
         using var generator = new Generator(unchecked((ulong)Seed) ^ FactorStream);
         using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, LoraTargets, Options.Lora.Rank, Options.Lora.Alpha, generator);
         if (Control.CheckpointFolder is { } folder)
@@ -66,6 +65,7 @@ internal sealed record AlignmentRun(
 
         CpuOffloader? idle = Idle();
         using IDisposable context = RunContext.Begin(Model.Device.type);
+        using IDisposable memory = Recompute.BeginScope(Options.Memory.Activations, Options.Memory.Recompute == ActivationRecompute.Steps);
         using IDisposable? offloading = idle is null ? null : RunContext.Observe(idle);
         using AlignmentTrainer trainer = Algorithm.CreateTrainer(
             Training with
@@ -81,7 +81,6 @@ internal sealed record AlignmentRun(
             T result;
             try
             {
-                (Model.Activations, Model.RecomputeSteps) = (Options.Memory.Activations, Options.Memory.Recompute == ActivationRecompute.Steps);
                 result = complete(Run());
             }
             catch (Exception)
@@ -115,7 +114,6 @@ internal sealed record AlignmentRun(
 
         void Restore()
         {
-            (Model.Activations, Model.RecomputeSteps) = (activations, steps);
             offloading?.Dispose();
             idle?.RestoreAll();
         }

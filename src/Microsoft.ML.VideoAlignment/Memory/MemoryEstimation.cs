@@ -36,7 +36,7 @@ public static class MemoryEstimation
         using DisposeScope scope = NewDisposeScope();
         using IDisposable context = RunContext.Begin(device);
         VideoDiffusionModel shapes = model.ToMeta();
-        (shapes.Activations, shapes.RecomputeSteps) = (options.Memory.Activations, options.Memory.Recompute == ActivationRecompute.Steps);
+        using IDisposable memory = Recompute.BeginScope(options.Memory.Activations, options.Memory.Recompute == ActivationRecompute.Steps);
         using var scoring = RewardShapes.Create(reward);
         using var generator = new Generator(0);
         using LoraAdapters adapters =

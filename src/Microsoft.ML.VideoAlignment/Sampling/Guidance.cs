@@ -59,7 +59,8 @@ internal sealed class Guidance : IDisposable
     // The guided prediction, of which the backward pass finds all or, where whole steps are recomputed, the input alone.
     private Tensor Kept(Tensor latents, Func<Tensor, Condition, Tensor> predict)
     {
-        if (!_model.RecomputeSteps)
+        ActivationMemory memory = RunContext.Current.StepActivations;
+        if (memory == ActivationMemory.Keep)
         {
             return Guided(latents, _condition, predict);
         }
@@ -71,7 +72,7 @@ internal sealed class Guidance : IDisposable
             inputs.Add(tensor);
             return tensor;
         });
-        return Recompute.Run(_model.Activations == ActivationMemory.RecomputeOffloaded ? _model.Activations : ActivationMemory.Recompute, Again, [.. inputs]);
+        return Recompute.Run(memory, Again, [.. inputs]);
 
         Tensor Again(IReadOnlyList<Tensor> given)
         {

@@ -41,7 +41,7 @@ internal sealed class SegmentSampler
     /// <summary>The rows' prompts of the segment that was sampled last, for messages; empty: not known.</summary>
     public IReadOnlyList<string> Prompts { get; set; } = [];
 
-    private bool RecomputesSegments => _model.RecomputeBlocks && _settings.SegmentCount > 1 && is_grad_enabled();
+    private bool RecomputesSegments => Recompute.IsActive && _settings.SegmentCount > 1 && is_grad_enabled();
 
     /// <summary>Says why a model cannot make videos of a number of segments; null: it can.</summary>
     /// <param name="model">The model.</param>
@@ -146,7 +146,7 @@ internal sealed class SegmentSampler
     private Tensor Decoded(Tensor latents, IReadOnlyList<int> frames, Func<Tensor, Tensor> decode)
     {
         RunContext.Enter(RunStage.Decoding);
-        Tensor pixels = Recompute.Run(RecomputesSegments ? _model.Activations : ActivationMemory.Keep, inputs => decode(inputs[0]), latents);
+        Tensor pixels = RecomputesSegments ? Recompute.Run(inputs => decode(inputs[0]), latents) : decode(latents);
         FiniteVideo.RequireDecoded(pixels, frames, Prompts);
         return pixels;
     }
@@ -175,7 +175,7 @@ internal sealed class SegmentSampler
         segment.Condition.Map(Add);
         segment.Unconditional?.Map(Add);
         return Recompute.Run(
-            _model.Activations, given =>
+            given =>
             {
                 int next = 1 + stochastic.Length;
                 Tensor FramesOfSegment(Tensor tensor) => given[next++];

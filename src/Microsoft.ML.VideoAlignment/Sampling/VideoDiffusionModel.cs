@@ -44,25 +44,6 @@ public sealed partial class VideoDiffusionModel : IDisposable
     /// <summary>What the model is made of.</summary>
     internal ModelParts Parts { get; }
 
-    /// <summary>What the blocks of denoiser and decoder keep for the backward pass of gradient steps.</summary>
-    internal ActivationMemory Activations
-    {
-        get => Parts.Denoiser.Activations;
-        set => Parts.Denoiser.Activations = Parts.Decoder.Activations = value;
-    }
-
-    /// <summary>Whether those blocks keep their inputs alone and run again.</summary>
-    internal bool RecomputeBlocks
-    {
-        get => Activations != ActivationMemory.Keep;
-        set => Activations = value ? ActivationMemory.Recompute : ActivationMemory.Keep;
-    }
-
-    /// <summary>
-    /// Whether a gradient step keeps the denoiser's input alone, and runs the whole denoiser again, whose blocks then follow <see cref="Activations"/>.
-    /// </summary>
-    internal bool RecomputeSteps { get; set; }
-
     /// <summary>The device of every weight.</summary>
     internal Device Device { get; private set; }
 

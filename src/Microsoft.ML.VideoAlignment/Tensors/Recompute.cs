@@ -10,13 +10,28 @@ internal static class Recompute
     // Rows that together are at most this large are not worth taking apart.
     private const long BytesTogether = 1 << 26;
 
-    /// <summary>Runs a block that keeps its inputs alone. Where gradients are off, the block simply runs.</summary>
+    /// <summary>Whether blocks keep their inputs alone in this flow of execution.</summary>
+    public static bool IsActive => RunContext.Current.Activations != ActivationMemory.Keep;
+
+    /// <summary>Sets what blocks keep for the backward pass in this flow of execution, until disposed. Outside of scopes they keep all.</summary>
+    /// <param name="blocks">What each block of a network keeps.</param>
+    /// <param name="steps">Whether each denoising step is a block too, around those of the network.</param>
+    /// <returns>The scope's end.</returns>
+    /// <remarks>A backward pass recomputes by the scope of its recording, wherever and whenever it runs.</remarks>
+    public static IDisposable BeginScope(ActivationMemory blocks, bool steps = false)
+    {
+        RunContext outer = RunContext.Current;
+        RunContext.SetActivations(blocks, !steps ? ActivationMemory.Keep : blocks == ActivationMemory.Keep ? ActivationMemory.Recompute : blocks);
+        return new MemoryScope(outer);
+    }
+
+    /// <summary>Runs a block, which keeps what the scope says (<see cref="BeginScope"/>). Where gradients are off, or all is kept, it simply runs.</summary>
     /// <param name="block">A function of the inputs; parameters that it owns need not be among them.</param>
     /// <param name="inputs">Every tensor that carries a graph.</param>
     /// <returns>What the block returns.</returns>
-    public static Tensor Run(Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs) => Run(ActivationMemory.Recompute, block, inputs);
+    public static Tensor Run(Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs) => Run(RunContext.Current.Activations, block, inputs);
 
-    /// <summary>Runs a block. Where gradients are off, or all is kept, the block simply runs.</summary>
+    /// <summary>Runs a block that has a choice of its own, whatever the scope says. Where gradients are off, or all is kept, it simply runs.</summary>
     /// <param name="memory">What is kept for the backward pass.</param>
     /// <param name="block">A function of the inputs; parameters that it owns need not be among them.</param>
     /// <param name="inputs">Every tensor that carries a graph.</param>
@@ -29,23 +44,22 @@ internal static class Recompute
     }
 
     /// <summary>
-    /// Runs a block that does the same with each row: rows that are large run by themselves, so that the block's own tensors are those of few. Where all is
-    /// kept, all rows run at once.
+    /// Runs a block that does the same with each row: rows that are large run by themselves, so that the block's own tensors are those of few. Where the scope
+    /// keeps all, all rows run at once.
     /// </summary>
-    /// <param name="memory">What is kept for the backward pass.</param>
     /// <param name="block">A function of rows.</param>
     /// <param name="x">[N, ...].</param>
     /// <returns>[N, ...].</returns>
-    public static Tensor RunRows(ActivationMemory memory, Func<Tensor, Tensor> block, Tensor x)
+    public static Tensor RunRows(Func<Tensor, Tensor> block, Tensor x)
     {
         long rowBytes = x.numel() / x.shape[0] * x.element_size(), together = Math.Max(1, BytesTogether / Math.Max(1, rowBytes));
-        if (memory == ActivationMemory.Keep || together >= x.shape[0])
+        if (!IsActive || together >= x.shape[0])
         {
-            return Run(memory, inputs => block(inputs[0]), x);
+            return Run(inputs => block(inputs[0]), x);
         }
 
         using DisposeScope scope = NewDisposeScope();
-        return cat([.. x.split(together).Select(part => Run(memory, inputs => block(inputs[0]), part))]).MoveToOuterDisposeScope();
+        return cat([.. x.split(together).Select(part => Run(inputs => block(inputs[0]), part))]).MoveToOuterDisposeScope();
     }
 
     /// <summary>Runs <c>y.backward()</c> and throws what an operation of ours threw in it, on whatever thread.</summary>
@@ -79,6 +93,22 @@ internal static class Recompute
         finally
         {
             ReturnedGradients.Release();
+        }
+    }
+
+    /// <summary>The time in which a scope holds.</summary>
+    /// <param name="outer">The context before it, whose choice comes back.</param>
+    private sealed class MemoryScope(RunContext outer) : IDisposable
+    {
+        private bool _isOver;
+
+        public void Dispose()
+        {
+            if (!_isOver)
+            {
+                _isOver = true;
+                RunContext.SetActivations(outer.Activations, outer.StepActivations);
+            }
         }
     }
 

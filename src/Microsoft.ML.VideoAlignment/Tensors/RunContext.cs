@@ -1,8 +1,8 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
-/// What belongs to a run and to no thread: its device, its observers, the failures of its backward passes. It goes with the flow of execution into tasks and
-/// threads, and with a recorded node to whatever thread runs the node's backward pass; concurrent runs do not see each other's.
+/// What belongs to a run and to no thread: its device, its observers, what it keeps for backward passes, and their failures. It goes with the flow of
+/// execution into tasks and threads, and with a recorded node to whatever thread runs the node's backward pass; concurrent runs do not see each other's.
 /// </summary>
 internal sealed record RunContext
 {
@@ -26,6 +26,12 @@ internal sealed record RunContext
 
     /// <summary>Where the run computes, which the meta device stands for in an estimate; null: not known.</summary>
     public DeviceType? Device { get; private init; }
+
+    /// <summary>What blocks of networks keep for the backward pass; all, unless <see cref="Recompute.BeginScope"/> says otherwise.</summary>
+    public ActivationMemory Activations { get; private init; }
+
+    /// <summary>What a whole denoising step keeps for the backward pass; all, unless <see cref="Recompute.BeginScope"/> says otherwise.</summary>
+    public ActivationMemory StepActivations { get; private init; }
 
     /// <summary>Whether a block runs again for its backward pass.</summary>
     public bool RunsAgain { get; private init; }
@@ -135,6 +141,12 @@ internal sealed record RunContext
     /// <summary>Replaces what keeps constants in this flow of execution.</summary>
     /// <param name="recording">What keeps them from now on; null: none.</param>
     public static void KeepConstants(StopGradient.Recording? recording) => Current = Current with { Constants = recording };
+
+    /// <summary>Replaces what this flow of execution keeps for backward passes.</summary>
+    /// <param name="blocks">What blocks of networks keep.</param>
+    /// <param name="steps">What whole denoising steps keep.</param>
+    public static void SetActivations(ActivationMemory blocks, ActivationMemory steps) =>
+        Current = Current with { Activations = blocks, StepActivations = steps };
 
     /// <summary>Runs a block that ran before, for its backward pass.</summary>
     /// <param name="block">The block.</param>

@@ -136,7 +136,7 @@ public class MemoryEstimationTests
     public void ShapesKeepWhatTensorsKeep([Values] bool recompute)
     {
         VideoDiffusionModel shapes = _model.ToMeta();
-        (_model.RecomputeBlocks, shapes.RecomputeBlocks) = (recompute, recompute);
+        using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
         long real = Kept(_model, CPU), estimated = Kept(shapes, META);
         Assert.That(estimated, Is.EqualTo(real).Within(2).Percent);
     }

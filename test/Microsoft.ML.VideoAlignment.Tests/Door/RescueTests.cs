@@ -283,7 +283,7 @@ public class RescueTests
         {
             Assert.That(Videos(earlier), Is.EqualTo(aligned));
             Assert.That(Videos(earlier.WithoutAlignment("Base")), Is.EqualTo(plain));
-            Assert.That(rig.Model.Model.RecomputeBlocks, Is.False);
+            Assert.That(Recompute.IsActive, Is.False);
             Assert.That(RunContext.Observer<CpuOffloader>(), Is.Null);
         }
 
@@ -295,7 +295,7 @@ public class RescueTests
     {
         using var source = new CancellationTokenSource();
         int blocks = 0;
-        using VideoReward reward = VideoRewards.Custom("recomputed", (frames, _) => Recompute.Run(Score, frames));
+        using VideoReward reward = VideoRewards.Custom("recomputed", (frames, _) => Recompute.Run(ActivationMemory.Recompute, Score, frames));
         Assert.That(Weights(Options(), reward, control: new RunControl { CancellationToken = source.Token }), Is.EqualTo(Weights(Options(steps: 2))));
         Assert.That(blocks, Is.EqualTo(8), "forward and backward of the trial call and of three steps");
 

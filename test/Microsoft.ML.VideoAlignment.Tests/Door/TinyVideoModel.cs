@@ -128,8 +128,6 @@ internal sealed class TinyVideoModel : IDisposable
 
         public nn.Module Network => owner._network;
 
-        public ActivationMemory Activations { get; set; }
-
         public long[] LatentShape(int batch, VideoSize size) => [batch, 4, size.Frames, size.Height / 4, size.Width / 4];
 
         public Tensor Predict(Tensor latents, double timestep, Condition condition)
@@ -160,8 +158,6 @@ internal sealed class TinyVideoModel : IDisposable
     private sealed class TinyDecoder(TinyVideoModel owner) : IFrameDecoder
     {
         public nn.Module Network { get; } = nn.Identity();
-
-        public ActivationMemory Activations { get; set; }
 
         public int ChunkFrames => 8;
 

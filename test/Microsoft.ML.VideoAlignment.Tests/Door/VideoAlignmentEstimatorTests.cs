@@ -1,5 +1,6 @@
 using Microsoft.ML.Runtime;
 using Microsoft.ML.VideoAlignment.MLNet;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -270,7 +271,7 @@ public class VideoAlignmentEstimatorTests
         VideoAlignmentOptions options = before with { };
         rig.Estimator(options).Fit(rig.Prompts);
         Assert.That(options, Is.EqualTo(before));
-        Assert.That(rig.Model.Model.RecomputeBlocks, Is.False);
+        Assert.That(Recompute.IsActive, Is.False);
     }
 
     [Test]

@@ -94,9 +94,10 @@ public class EightBitWeightTests
             }
         }
 
-        small.Activations = recompute == ActivationRecompute.None ? ActivationMemory.Keep : ActivationMemory.Recompute;
-        small.RecomputeSteps = recompute == ActivationRecompute.Steps;
-        (Tensor expected, Tensor given) = (Gradient(full), Gradient(small));
+        Tensor expected = Gradient(full);
+        using IDisposable memory = Recompute.BeginScope(
+            recompute == ActivationRecompute.None ? ActivationMemory.Keep : ActivationMemory.Recompute, recompute == ActivationRecompute.Steps);
+        Tensor given = Gradient(small);
         Assert.That((given - expected).abs().max().ToDouble(), Is.LessThan(1e-5 * expected.abs().max().ToDouble()));
     }
 

@@ -23,7 +23,7 @@ public class CpuOffloaderTests
         using VideoDiffusionModel model =
             use == ImageUse.Required ? TinyImageModel.Load() : use == ImageUse.Optional ? VideoDiffusionModel.Untrained(VideoModelFamily.OpenSora)
                 : TinyModel.Load();
-        model.RecomputeBlocks = true;
+        using IDisposable memory = Recompute.BeginScope(ActivationMemory.Recompute);
         byte[] plain = Trained(null);
         var moves = new List<string>();
         byte[] moved = Trained(CpuOffloader.Create(model, (name, works) =>

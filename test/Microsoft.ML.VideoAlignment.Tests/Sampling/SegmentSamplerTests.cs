@@ -2,6 +2,7 @@ using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -131,7 +132,7 @@ public class SegmentSamplerTests
     /// <summary>The gradient of every factor that gets one, of a video of three segments whose steps all carry gradient, by name.</summary>
     private static Dictionary<string, Tensor> Gradients(VideoDiffusionModel model, LoraAdapters adapters, bool carry, bool recompute, int? framesPerDecode)
     {
-        model.RecomputeBlocks = recompute;
+        using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
         SamplingSettings sampling = TinyImageModel.Sampling(3);
         ISampler sampler = model.CreateSampler(sampling);
         using VideoReward reward = VideoRewards.Custom(

@@ -89,7 +89,7 @@ public class ActivationMemoryTests
     /// <summary>The gradient of all factors, one after another: of a video from text, or of a video of two segments that carry gradient across.</summary>
     private static Tensor Gradient(VideoDiffusionModel model, ActivationMemory blocks, bool steps, int window)
     {
-        (model.Activations, model.RecomputeSteps) = (blocks, steps);
+        using IDisposable memory = Recompute.BeginScope(blocks, steps);
         using LoraAdapters adapters = TinyModel.Adapt(model);
         foreach ((string name, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
         {
@@ -134,7 +134,7 @@ public class ActivationMemoryTests
     private static IReadOnlyDictionary<RunStage, long> Walked(VideoDiffusionModel model, ActivationMemory memory, bool steps, DeviceType device, int window)
     {
         VideoDiffusionModel shapes = model.ToMeta();
-        (shapes.Activations, shapes.RecomputeSteps) = (memory, steps);
+        using IDisposable kept = Recompute.BeginScope(memory, steps);
         using LoraAdapters adapters = TinyModel.Adapt(shapes);
         using VideoReward mean = VideoRewards.Custom("mean", (frames, _) => frames.mean([1, 2, 3, 4]));
         TrainerSettings settings = TinyModel.Settings() with

@@ -99,7 +99,7 @@ public class BackwardFailureTests
         Tensor leaf = ones(3).requires_grad_(true);
         bool Breaks() => is_grad_enabled() && (place == Place.RecordingThread || Environment.CurrentManagedThreadId != caller);
         Tensor Block(IReadOnlyList<Tensor> inputs) => Breaks() ? inputs[0] * empty(1L << 50) : inputs[0] * 2;
-        var operation = new CustomOperation("allocating", "Recompute", CPU, [3], x => Recompute.Run(Block, x));
+        var operation = new CustomOperation("allocating", "Recompute", CPU, [3], x => Recompute.Run(ActivationMemory.Recompute, Block, x));
         Exception? caught = Assert.Catch(() => Pass(Loss(operation, leaf, place), place));
         Assert.That(OutOfMemoryAdvice.Caused(caught), caught!.Message);
         Assert.That(leaf.grad, Is.Null);
@@ -186,7 +186,7 @@ public class BackwardFailureTests
         var fault = new InvalidOperationException("a fault");
         Tensor leaf = ones(3).requires_grad_(true);
         Tensor y = Recompute.Run(
-            inputs =>
+            ActivationMemory.Recompute, inputs =>
             {
                 if (is_grad_enabled())
                 {
@@ -335,7 +335,7 @@ public class BackwardFailureTests
         using (NewDisposeScope())
         {
             x = leaf * 2;
-            y = Recompute.Run(inputs => inputs[0], x).MoveToOuterDisposeScope();
+            y = Recompute.Run(ActivationMemory.Recompute, inputs => inputs[0], x).MoveToOuterDisposeScope();
         }
 
         Assert.That(x.IsInvalid);
@@ -350,7 +350,7 @@ public class BackwardFailureTests
         object state = new();
         Assert.That(
             () => Recompute.Run(
-                inputs =>
+                ActivationMemory.Recompute, inputs =>
                 {
                     GC.KeepAlive(state);
                     return block(inputs);

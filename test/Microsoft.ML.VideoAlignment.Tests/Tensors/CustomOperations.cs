@@ -8,7 +8,7 @@ internal static class CustomOperations
     /// <summary>All of them by name.</summary>
     public static IReadOnlyList<CustomOperation> All { get; } =
     [
-        new("Recompute", "Recompute", CPU, [2, 8, 4, 4], x => Recompute.Run(inputs => inputs[0].tanh() * inputs[0], x)),
+        new("Recompute", "Recompute", CPU, [2, 8, 4, 4], x => Recompute.Run(ActivationMemory.Recompute, inputs => inputs[0].tanh() * inputs[0], x)),
         new("Recompute offloaded", "Recompute", CPU, [2, 8, 4, 4], x => Recompute.Run(ActivationMemory.RecomputeOffloaded, inputs => inputs[0].tanh(), x)),
         new(
             "GroupNormKernel", "GroupNormKernel", CPU, [2, 8, 4, 4],

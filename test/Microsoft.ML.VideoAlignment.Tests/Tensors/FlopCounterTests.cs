@@ -140,7 +140,7 @@ public class FlopCounterTests
             using var generator = new Generator(1);
             using LoraAdapters adapters = LoraAdapters.Attach(made.Denoiser, made.LoraVocabulary.AttentionQkvOut, 4, 4, generator);
             adapters.RequireGradient(true);
-            made.RecomputeBlocks = recompute;
+            using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
             Condition shaped = model.EmptyCondition(1, size), condition = device == CPU
                 ? shaped.Map(part => MetaOps.IsMeta(part) ? ones(part.shape, dtype: part.dtype) : part) : shaped;
             Tensor latents = zeros(model.LatentShape(1, size), device: device);
@@ -243,7 +243,7 @@ public class FlopCounterTests
     {
         Linear layer = Ramp.Fill(new Linear(8, 8, Placement.Cpu));
         Tensor x = Ramp.Values(1, 5, 8).requires_grad_(is_grad_enabled());
-        return Recompute.Run(inputs => layer.forward(inputs[0]), x).sum();
+        return Recompute.Run(ActivationMemory.Recompute, inputs => layer.forward(inputs[0]), x).sum();
     }
 
     private static void Pass(Tensor y, bool other)

@@ -66,7 +66,7 @@ public class MemoryProfilerTests
     }
 
     private static Tensor Recorded() => Recompute.Run(
-        inputs =>
+        ActivationMemory.Recompute, inputs =>
         {
             if (is_grad_enabled())
             {

@@ -15,8 +15,10 @@ public class RecomputeTests
 
         Tensor Block(IReadOnlyList<Tensor> inputs) => (inputs[0].matmul(weight) + inputs[1]).tanh() * inputs[0];
 
+        Tensor Recomputed(params Tensor[] inputs) => Recompute.Run(ActivationMemory.Recompute, Block, inputs);
+
         (Tensor[] plain, Tensor[] recomputed) =
-            (Gradients(() => Block([Block([x, side]), side])), Gradients(() => Recompute.Run(Block, Recompute.Run(Block, x, side), side)));
+            (Gradients(() => Block([Block([x, side]), side])), Gradients(() => Recomputed(Recomputed(x, side), side)));
         for (int i = 0; i < plain.Length; i++)
         {
             Assert.That(recomputed[i].data<float>().ToArray(), Is.EqualTo(plain[i].data<float>().ToArray()));
@@ -39,7 +41,7 @@ public class RecomputeTests
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor weight = ones(4).requires_grad_(true);
-        Recompute.Backward(Recompute.Run(inputs => inputs[0] * weight, ones(4)).sum());
+        Recompute.Backward(Recompute.Run(ActivationMemory.Recompute, inputs => inputs[0] * weight, ones(4)).sum());
         Assert.That(weight.grad!.data<float>().ToArray(), Is.All.EqualTo(1f));
     }
 
@@ -50,10 +52,14 @@ public class RecomputeTests
         using DisposeScope scope = NewDisposeScope();
         Tensor x = (arange(27_000_000, dtype: ScalarType.Float32).sin() * 2).view(3, -1).requires_grad_(true);
         var seen = new List<long>();
-        Recompute.Backward(Recompute.RunRows(ActivationMemory.Recompute, Block, x).sum());
+        using (Recompute.BeginScope(ActivationMemory.Recompute))
+        {
+            Recompute.Backward(Recompute.RunRows(Block, x).sum());
+        }
+
         Tensor apart = x.grad!.clone();
         x.grad = null;
-        Recompute.Backward(Recompute.RunRows(ActivationMemory.Keep, Block, x).sum());
+        Recompute.Backward(Recompute.RunRows(Block, x).sum());
         Assert.That(seen, Is.EqualTo(new long[] { 1, 1, 1, 1, 1, 1, 3 }));
         Assert.That((apart == x.grad!).all().ToBoolean());
 
@@ -70,7 +76,7 @@ public class RecomputeTests
         using DisposeScope scope = NewDisposeScope();
         Tensor x = ones(4).requires_grad_(true);
         int calls = 0;
-        Tensor y = Recompute.Run(inputs => ++calls == 1 ? inputs[0] * 2 : throw new InvalidOperationException("second run"), x);
+        Tensor y = Recompute.Run(ActivationMemory.Recompute, inputs => ++calls == 1 ? inputs[0] * 2 : throw new InvalidOperationException("second run"), x);
         Assert.That(() => Recompute.Backward(y.sum()), Throws.InvalidOperationException.With.Message.EqualTo("second run"));
     }
 }

@@ -102,7 +102,7 @@ public class ReturnedGradientsTests
     {
         for (int block = 0; block < length; block++)
         {
-            x = Recompute.Run(inputs => inputs[0].sin() * 2, x);
+            x = Recompute.Run(ActivationMemory.Recompute, inputs => inputs[0].sin() * 2, x);
         }
 
         return x;

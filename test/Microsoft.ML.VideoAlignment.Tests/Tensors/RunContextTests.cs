@@ -76,11 +76,11 @@ public class RunContextTests
         using (RunContext.Observe(listener))
         {
             Tensor y = Recompute.Run(
-                inputs =>
+                ActivationMemory.Recompute, inputs =>
                 {
                     ran++;
                     RunContext.DenoiserEvaluated(1);
-                    return Recompute.Run(again => again[0] * 2, inputs[0]);
+                    return Recompute.Run(ActivationMemory.Recompute, again => again[0] * 2, inputs[0]);
                 },
                 ones(3).requires_grad_(true)).sum();
             if (other)

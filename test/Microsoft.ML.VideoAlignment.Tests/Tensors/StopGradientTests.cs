@@ -69,7 +69,7 @@ public class StopGradientTests
                 return given * StopGradient.Detach(given.detach);
             }
 
-            Tensor y = deep ? ForeignThread.Deep(Block, x) : Recompute.Run(inputs => Block(inputs[0]), x);
+            Tensor y = deep ? ForeignThread.Deep(Block, x) : Recompute.Run(ActivationMemory.Recompute, inputs => Block(inputs[0]), x);
             ForeignThread.Run(() => Recompute.Backward(y));
             return x.grad!.ToDouble();
         });
@@ -82,7 +82,7 @@ public class StopGradientTests
         using DisposeScope scope = NewDisposeScope();
         using var held = new ConstantRecorder();
         Tensor x = tensor(2.0).requires_grad_(true);
-        Tensor y = held.Run(() => Recompute.Run(inputs => inputs[0] * StopGradient.Detach(inputs[0].detach), x));
+        Tensor y = held.Run(() => Recompute.Run(ActivationMemory.Recompute, inputs => inputs[0] * StopGradient.Detach(inputs[0].detach), x));
         Recompute.Backward(y);
         Assert.That(held.Count("value"), Is.EqualTo(1));
     }

@@ -40,7 +40,7 @@ internal sealed class ClipTransformer : nn.Module
         {
             EncoderLayer block = _layers[layer];
             Tensor next = _storedSmaller && state.requires_grad
-                ? Recompute.Run(inputs => block.Forward(inputs[0], mask, causal), state)
+                ? Recompute.Run(ActivationMemory.Recompute, inputs => block.Forward(inputs[0], mask, causal), state)
                 : block.Forward(state, mask, causal);
             if (hiddenStates is null || layer == 0)
             {

@@ -51,7 +51,7 @@ internal sealed class ModelScopeUNet : nn.Module
         _transformerIn = new TemporalTransformer(widths[0], TransformerInHeads, config.HeadSize, config.NormGroups, placement);
 
         (IReadOnlyList<IReadOnlyList<long>> down, IReadOnlyList<IReadOnlyList<long>> up) =
-            UNetSkeleton.ComputeWidths(widths, [.. Enumerable.Repeat(config.LayersPerBlock, levels)]);
+            UNetSkeleton.ComputeWidths(widths[0], widths, [.. Enumerable.Repeat(config.LayersPerBlock, levels)]);
         _downBlocks = nn.ModuleList([.. down.Select((inChannels, level) => new ModelScopeBlock(
             config, inChannels, widths[level], config.DownBlockTypes[level] == "CrossAttnDownBlock3D", downsample: level < levels - 1, upsample: false,
             placement))]);
@@ -67,11 +67,6 @@ internal sealed class ModelScopeUNet : nn.Module
     }
 
     public ModelScopeUNetConfig Config { get; }
-
-    /// <summary>
-    /// What each layer keeps for the backward pass: its whole graph, or only its inputs (see <see cref="Recompute"/>). No effect where gradients are off.
-    /// </summary>
-    public ActivationMemory Activations { get; set; }
 
     /// <summary>Predicts with one timestep for the whole batch; see <see cref="Forward(Tensor, Tensor, Tensor)"/>.</summary>
     /// <param name="sample">[B, in, T, H, W].</param>
@@ -103,12 +98,9 @@ internal sealed class ModelScopeUNet : nn.Module
         }
 
         Tensor images = sample.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, C, T, H, W] -> [B*T, C, H, W]
-        Tensor x = Block(inputs => _transformerIn.Forward(_convIn.forward(inputs[0]), frames), [images]);
-        x = UNetSkeleton.Run(x, temb, context, frames, _downBlocks, _midBlock.Forward, _upBlocks, Block);
+        Tensor x = Recompute.Run(inputs => _transformerIn.Forward(_convIn.forward(inputs[0]), frames), images);
+        x = UNetSkeleton.Run(x, temb, context, frames, _downBlocks, _midBlock.Forward, _upBlocks);
         Tensor y = _convOut.forward(_convNormOut.ForwardActivated(x, _activation)); // [B*T, out, H, W]
         return y.unflatten(0, [-1, frames]).permute(0, 2, 1, 3, 4).contiguous().MoveToOuterDisposeScope();
     }
-
-    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor[] inputs) =>
-        Recompute.Run(Activations, block, inputs);
 }

@@ -117,7 +117,7 @@ internal sealed class FrameConditioning(
                 videoNoise = request.Noise([rows, shape[1], 1, .. shape[3..]]);
             Tensor index = tensor(having.Select(row => (long)row).ToArray(), device: device);
             Tensor[] inputs = [Fitted(having, pixels), imageNoise.index_select(0, index), videoNoise.index_select(0, index)];
-            Tensor encoded = Recompute.Run(inputs[0].requires_grad ? vae.Activations : ActivationMemory.Keep, Latents, inputs);
+            Tensor encoded = inputs[0].requires_grad ? Recompute.Run(Latents, inputs) : Latents(inputs);
             foreach ((int row, int place) in having.Select((row, place) => (row, place)))
             {
                 latents[row].Add(encoded[place]);

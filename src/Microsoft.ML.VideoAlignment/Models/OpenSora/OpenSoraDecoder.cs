@@ -12,12 +12,6 @@ internal sealed class OpenSoraDecoder(VideoAutoencoder vae) : IFrameDecoder
 
     public nn.Module Network => vae;
 
-    public ActivationMemory Activations
-    {
-        get => vae.Activations;
-        set => vae.Activations = value;
-    }
-
     /// <summary>A temporal chunk, which has to be decoded whole for any of its frames.</summary>
     public int ChunkFrames => vae.Config.ChunkFrames ?? 8;
 

@@ -17,12 +17,6 @@ internal sealed class OpenSoraDenoiser(STDiT3 network, VideoAutoencoderConfig va
 
     public nn.Module Network => network;
 
-    public ActivationMemory Activations
-    {
-        get => network.Activations;
-        set => network.Activations = value;
-    }
-
     public long[] LatentShape(int batch, VideoSize size)
     {
         (int frames, int height, int width) = vae.LatentSize(size.Frames, size.Height, size.Width);

@@ -61,11 +61,6 @@ internal sealed class STDiT3 : nn.Module
     /// <summary>The learned text of no prompt, [L, E], for the unconditional half of guidance; owned by the module.</summary>
     public Tensor NullText => _caption.NullText;
 
-    /// <summary>
-    /// What each block keeps for the backward pass: its whole graph, or only its inputs (see <see cref="Recompute"/>). No effect where gradients are off.
-    /// </summary>
-    public ActivationMemory Activations { get; set; }
-
     /// <summary>Predicts from noisy latents.</summary>
     /// <param name="x">[B, c, T, h, w].</param>
     /// <param name="timestep">[B] or [1], from 0 to 1000.</param>
@@ -106,12 +101,12 @@ internal sealed class STDiT3 : nn.Module
         return Unpatched(patches, grid, x.shape).to_type(Placement.ComputeDtype(x.dtype)).MoveToOuterDisposeScope();
     }
 
-    private Tensor Block(STDiT3Block block, Tensor x, Tensor text, Tensor time, Tensor? bias, Tensor? rotations)
+    private static Tensor Block(STDiT3Block block, Tensor x, Tensor text, Tensor time, Tensor? bias, Tensor? rotations)
     {
         // Every tensor must be among the inputs, or it is gone when the block runs again.
         Tensor[] inputs = [x, text, time, .. new[] { bias, rotations }.OfType<Tensor>()];
         return Recompute.Run(
-            Activations, given => block.Forward(given[0], given[1], given[2], bias is null ? null : given[3], rotations is null ? null : given[^1]), inputs);
+            given => block.Forward(given[0], given[1], given[2], bias is null ? null : given[3], rotations is null ? null : given[^1]), inputs);
     }
 
     // Zeros at the end of each axis, up to whole patches.

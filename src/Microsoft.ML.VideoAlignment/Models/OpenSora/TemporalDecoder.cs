@@ -44,9 +44,6 @@ internal sealed class TemporalDecoder : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>What each level keeps for the backward pass; see <see cref="VideoAutoencoder.Activations"/>.</summary>
-    public ActivationMemory Activations { get; set; }
-
     /// <summary>Decodes video latents.</summary>
     /// <param name="x">[B*T, z, H, W].</param>
     /// <param name="frames">T.</param>
@@ -55,11 +52,11 @@ internal sealed class TemporalDecoder : nn.Module
     {
         using DisposeScope scope = NewDisposeScope();
         long given = frames; // blocks run again when frames has grown
-        x = Block(inputs => Blocks(_convIn.Forward(inputs[0], given), _first, given), x);
+        x = Recompute.Run(inputs => Blocks(_convIn.Forward(inputs[0], given), _first, given), x);
         for (int level = _levels.Count - 1; level >= 0; level--)
         {
             (TorchSharp.Modules.ModuleList<TemporalResBlock> blocks, long count) = (_levels[level], frames);
-            x = Block(inputs => Blocks(inputs[0], blocks, count), x);
+            x = Recompute.Run(inputs => Blocks(inputs[0], blocks, count), x);
             if (level > 0 && _doublings[level - 1] is CausalConv3d doubling)
             {
                 x = Doubled(doubling.Forward(x, frames));
@@ -68,7 +65,7 @@ internal sealed class TemporalDecoder : nn.Module
         }
 
         long all = frames;
-        return Block(inputs => _convOut.Forward(SegmentNorm.NormalizeAndActivate(_norm, inputs[0], all), all), x).MoveToOuterDisposeScope();
+        return Recompute.Run(inputs => _convOut.Forward(SegmentNorm.NormalizeAndActivate(_norm, inputs[0], all), all), x).MoveToOuterDisposeScope();
     }
 
     private static Tensor Blocks(Tensor x, TorchSharp.Modules.ModuleList<TemporalResBlock> blocks, long frames) =>
@@ -81,6 +78,4 @@ internal sealed class TemporalDecoder : nn.Module
         Tensor pairs = x.permute(0, 2, 3, 1).unflatten(3, [-1, 2]); // [B*T, H, W, C, 2]
         return pairs.permute(0, 4, 1, 2, 3).flatten(0, 1).permute(0, 3, 1, 2).MoveToOuterDisposeScope();
     }
-
-    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor x) => Recompute.Run(Activations, block, x);
 }

@@ -39,13 +39,6 @@ internal sealed class TemporalVae : nn.Module
 
     public TemporalVaeConfig Config { get; }
 
-    /// <summary>What each level keeps for the backward pass; see <see cref="VideoAutoencoder.Activations"/>.</summary>
-    public ActivationMemory Activations
-    {
-        get => _decoder.Activations;
-        set => _decoder.Activations = value;
-    }
-
     /// <summary>Encodes image latents to the posterior of video latents. Zeros in front fill the frames up to a multiple of f.</summary>
     /// <param name="x">[B, c, T, h, w].</param>
     /// <returns>Mean and log-variance (within [-30, 20]), each [B, z, ceil(T / f), h, w].</returns>

@@ -53,16 +53,6 @@ internal sealed class VideoAutoencoder : nn.Module
     /// <summary>How names in a file become keys: the image autoencoder's old spellings.</summary>
     public static KeyMap Keys => AutoencoderKL.Keys;
 
-    /// <summary>
-    /// What each level of the decoders keeps for the backward pass: its whole graph, or only its inputs (see <see cref="Recompute"/>). No effect where
-    /// gradients are off.
-    /// </summary>
-    public ActivationMemory Activations
-    {
-        get => _temporal.Activations;
-        set => (_temporal.Activations, _spatial.Module.Activations) = (value, value);
-    }
-
     /// <summary>Encodes videos to the denoiser's latents.</summary>
     /// <param name="pixels">[B, 3, T, H, W] in [-1, 1].</param>
     /// <param name="imageNoise">Standard normal noise of the image posterior, [B*T, 4, h, w].</param>

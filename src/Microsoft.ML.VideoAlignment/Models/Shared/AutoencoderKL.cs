@@ -61,16 +61,6 @@ internal sealed class AutoencoderKL : nn.Module
     /// <summary>Pixels per latent along each side: f.</summary>
     public int SpatialFactor => 1 << (Config.BlockOutChannels.Count - 1);
 
-    /// <summary>
-    /// What each level of the decoder keeps for the backward pass: its whole graph, or only its inputs (see <see cref="Recompute"/>). No effect where gradients
-    /// are off.
-    /// </summary>
-    public ActivationMemory Activations
-    {
-        get => _decoder.Activations;
-        set => _decoder.Activations = value;
-    }
-
     /// <summary>Encodes images to the posterior of their latents, not scaled.</summary>
     /// <param name="pixels">[N, 3, H, W] in [-1, 1].</param>
     /// <returns>Mean and log-variance (within [-30, 20]), each [N, z, H / f, W / f].</returns>

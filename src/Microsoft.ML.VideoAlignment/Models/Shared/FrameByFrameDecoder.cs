@@ -9,12 +9,6 @@ internal sealed class FrameByFrameDecoder(AutoencoderKL vae) : IFrameDecoder
 {
     public nn.Module Network => vae;
 
-    public ActivationMemory Activations
-    {
-        get => vae.Activations;
-        set => vae.Activations = value;
-    }
-
     public int ChunkFrames => 8;
 
     public Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null) => vae.DecodeFrames(latents, chosen);

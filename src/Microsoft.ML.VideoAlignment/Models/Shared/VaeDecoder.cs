@@ -39,22 +39,19 @@ internal sealed class VaeDecoder : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>What each level keeps for the backward pass; see <see cref="AutoencoderKL.Activations"/>.</summary>
-    public ActivationMemory Activations { get; set; }
-
     /// <summary>Decodes latents.</summary>
     /// <param name="x">The encoder's latents, after post_quant_conv [N, z, h, w].</param>
     /// <returns>[N, 3, f h, f w].</returns>
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        x = Block(inputs => _midBlock.forward(_convIn.forward(inputs[0])), x);
+        x = Recompute.Run(inputs => _midBlock.forward(_convIn.forward(inputs[0])), x);
         foreach (VaeLevel level in _upBlocks)
         {
-            x = Block(inputs => level.forward(inputs[0]), x);
+            x = Recompute.Run(inputs => level.forward(inputs[0]), x);
         }
 
-        return Block(inputs => Output(inputs[0]), x).MoveToOuterDisposeScope();
+        return Recompute.Run(inputs => Output(inputs[0]), x).MoveToOuterDisposeScope();
     }
 
     private Tensor Output(Tensor x)
@@ -62,6 +59,4 @@ internal sealed class VaeDecoder : nn.Module<Tensor, Tensor>
         using DisposeScope scope = NewDisposeScope();
         return _convOut.forward(_convNormOut.ForwardActivated(x, _activation)).MoveToOuterDisposeScope();
     }
-
-    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor x) => Recompute.Run(Activations, block, x);
 }

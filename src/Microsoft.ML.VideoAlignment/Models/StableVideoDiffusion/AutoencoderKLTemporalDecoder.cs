@@ -38,13 +38,6 @@ internal sealed class AutoencoderKLTemporalDecoder : nn.Module
     /// <summary>Pixels per latent along each side: f.</summary>
     public int SpatialFactor => 1 << (Config.BlockOutChannels.Count - 1);
 
-    /// <inheritdoc cref="AutoencoderKL.Activations"/>
-    public ActivationMemory Activations
-    {
-        get => _decoder.Activations;
-        set => _decoder.Activations = value;
-    }
-
     /// <summary>Encodes images to the posterior of their latents, not scaled.</summary>
     /// <param name="pixels">[N, 3, H, W] in [-1, 1].</param>
     /// <returns>Mean and log-variance (within [-30, 20]), each [N, z, H / f, W / f].</returns>

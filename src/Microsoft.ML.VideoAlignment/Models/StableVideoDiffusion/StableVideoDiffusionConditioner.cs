@@ -30,9 +30,9 @@ internal sealed class StableVideoDiffusionConditioner(ClipVisionEncoder encoder,
         Tensor like = unet.parameters().First();
         Tensor images = FirstFrame.Fit(given.to(like.device).to_type(Placement.ComputeDtype(like.dtype)), request.Size.Height, request.Size.Width);
         Tensor noise = request.Noise(images.shape);
-        ActivationMemory memory = images.requires_grad ? unet.Activations : ActivationMemory.Keep;
-        Tensor embedding = Recompute.Run(memory, inputs => Embed(inputs[0]), images); // [B, 1, D]
-        Tensor latents = Recompute.Run(memory, inputs => Latents(inputs[0], inputs[1], request.NoiseAugmentation), images, noise);
+        bool carries = images.requires_grad;
+        Tensor embedding = carries ? Recompute.Run(inputs => Embed(inputs[0]), images) : Embed(images); // [B, 1, D]
+        Tensor latents = carries ? Recompute.Run(inputs => Encoded(inputs[0], inputs[1]), images, noise) : Encoded(images, noise);
         float[] numbers = [(float)(request.FramesPerSecond - 1), (float)request.MotionBucketId, (float)request.NoiseAugmentation];
         return new Condition
         {
@@ -41,6 +41,8 @@ internal sealed class StableVideoDiffusionConditioner(ClipVisionEncoder encoder,
             Scalars = tensor(numbers, device: like.device).repeat(images.shape[0], 1).MoveToOuterDisposeScope(),
             Size = request.Size,
         };
+
+        Tensor Encoded(Tensor given, Tensor added) => Latents(given, added, request.NoiseAugmentation);
     }
 
     public Condition EncodeUnconditional(VideoRequest request, Condition conditional, Func<VideoRequest, Condition> encode) => conditional with

@@ -6,34 +6,19 @@ namespace Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
 /// <summary>Stable Video Diffusion's UNet as a denoiser, given the image's latents beside those of each frame.</summary>
 /// <param name="unet">The network; it belongs to this.</param>
 /// <param name="spatialFactor">Pixels per latent along each side.</param>
-internal sealed class StableVideoDiffusionDenoiser(StableVideoDiffusionUNet unet, int spatialFactor) : IDenoiser
+internal sealed class StableVideoDiffusionDenoiser(StableVideoDiffusionUNet unet, int spatialFactor)
+    : UNetDenoiser<StableVideoDiffusionUNet>(unet, unet.Config.OutChannels, spatialFactor)
 {
-    public string Name => "unet";
+    public override Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition) =>
+        RowPrediction.Predict(this, latents, timesteps, condition);
 
-    public nn.Module Network => unet;
+    public override IDenoiser OnMeta() =>
+        new StableVideoDiffusionDenoiser(new StableVideoDiffusionUNet(UNet.Config, Placement.MetaLike(UNet)), SpatialFactor);
 
-    public ActivationMemory Activations
-    {
-        get => unet.Activations;
-        set => unet.Activations = value;
-    }
-
-    public long[] LatentShape(int batch, VideoSize size) =>
-        [batch, unet.Config.OutChannels, size.Frames, size.Height / spatialFactor, size.Width / spatialFactor];
-
-    public Tensor Predict(Tensor latents, double timestep, Condition condition)
+    protected override Tensor Evaluate(Tensor latents, Tensor timesteps, Condition condition)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor image = condition.ImageLatents!.unsqueeze(2).expand(-1, -1, latents.shape[2], -1, -1);
-        return unet.Forward(cat([latents, image], dim: 1), timestep, condition.Text, condition.Scalars!).MoveToOuterDisposeScope();
+        return UNet.Forward(cat([latents, image], dim: 1), timesteps, condition.Text, condition.Scalars!).MoveToOuterDisposeScope();
     }
-
-    public Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition) =>
-        RowPrediction.Predict(this, latents, timesteps, condition);
-
-    public IDenoiser OnMeta() => new StableVideoDiffusionDenoiser(new StableVideoDiffusionUNet(unet.Config, Placement.MetaLike(unet)), spatialFactor);
-
-    public void MoveTo(Device device) => unet.to(device);
-
-    public void Dispose() => unet.Dispose();
 }

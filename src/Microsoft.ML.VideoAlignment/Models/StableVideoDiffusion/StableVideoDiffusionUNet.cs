@@ -50,7 +50,8 @@ internal sealed class StableVideoDiffusionUNet : nn.Module
         _timeEmbedding = new TimestepEmbedding(widths[0], 4 * widths[0], "silu", placement);
         _addEmbedding = new TimestepEmbedding(config.AdditionWidth, 4 * widths[0], "silu", placement);
 
-        (IReadOnlyList<IReadOnlyList<long>> down, IReadOnlyList<IReadOnlyList<long>> up) = UNetSkeleton.ComputeWidths(widths, config.LayersPerBlock);
+        (IReadOnlyList<IReadOnlyList<long>> down, IReadOnlyList<IReadOnlyList<long>> up) =
+            UNetSkeleton.ComputeWidths(widths[0], widths, config.LayersPerBlock);
         _downBlocks = nn.ModuleList([.. down.Select((inChannels, level) => new StableVideoDiffusionBlock(
             config, level, inChannels, config.DownAttention[level] ? ResnetEps : PlainDownEps, config.DownAttention[level],
             downsample: level < levels - 1, upsample: false, placement))]);
@@ -65,11 +66,6 @@ internal sealed class StableVideoDiffusionUNet : nn.Module
     }
 
     public StableVideoDiffusionUNetConfig Config { get; }
-
-    /// <summary>
-    /// What each layer keeps for the backward pass: its whole graph, or only its inputs (see <see cref="Recompute"/>). No effect where gradients are off.
-    /// </summary>
-    public ActivationMemory Activations { get; set; }
 
     /// <summary>Predicts with one timestep for the whole batch; see <see cref="Forward(Tensor, Tensor, Tensor, Tensor)"/>.</summary>
     /// <param name="sample">[B, in, T, H, W].</param>
@@ -98,7 +94,7 @@ internal sealed class StableVideoDiffusionUNet : nn.Module
         long frames = sample.shape[2];
         Tensor temb = Embedding(sample, timestep, addedNumbers);
         Tensor images = sample.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, C, T, H, W] -> [B*T, C, H, W]
-        Tensor x = UNetSkeleton.Run(_convIn.forward(images), temb, context, frames, _downBlocks, _midBlock.Forward, _upBlocks, Block);
+        Tensor x = UNetSkeleton.Run(_convIn.forward(images), temb, context, frames, _downBlocks, _midBlock.Forward, _upBlocks);
         Tensor y = _convOut.forward(_convNormOut.ForwardActivated(x, Activation.Silu)); // [B*T, out, H, W]
         return y.unflatten(0, [-1, frames]).permute(0, 2, 1, 3, 4).contiguous().MoveToOuterDisposeScope();
     }
@@ -118,7 +114,4 @@ internal sealed class StableVideoDiffusionUNet : nn.Module
         Tensor added = Sinusoid(addedNumbers.flatten(), Config.AdditionTimeEmbedDim).view(batch, Config.AdditionWidth);
         return _timeEmbedding.forward(Sinusoid(times, Config.BlockOutChannels[0])).Add(_addEmbedding.forward(added));
     }
-
-    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor[] inputs) =>
-        Recompute.Run(Activations, block, inputs);
 }

@@ -39,9 +39,6 @@ internal sealed class TemporalVaeDecoder : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>What each level keeps for the backward pass; see <see cref="AutoencoderKL.Activations"/>.</summary>
-    public ActivationMemory Activations { get; set; }
-
     /// <summary>Decodes the latents of videos.</summary>
     /// <param name="x">The encoder's latents [V*T, z, h, w], frames of a video adjacent.</param>
     /// <param name="frames">T.</param>
@@ -49,13 +46,13 @@ internal sealed class TemporalVaeDecoder : nn.Module
     public Tensor Forward(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
-        x = Block(inputs => _midBlock.Forward(_convIn.forward(inputs[0]), frames), x);
+        x = Recompute.Run(inputs => _midBlock.Forward(_convIn.forward(inputs[0]), frames), x);
         foreach (Level level in _upBlocks)
         {
-            x = level.Forward(x, frames, Activations);
+            x = level.Forward(x, frames);
         }
 
-        return Block(inputs => Output(inputs[0], frames), x).MoveToOuterDisposeScope();
+        return Recompute.Run(inputs => Output(inputs[0], frames), x).MoveToOuterDisposeScope();
     }
 
     private static SpatioTemporalResBlock Resnet(long inChannels, long outChannels, Placement placement) =>
@@ -64,7 +61,7 @@ internal sealed class TemporalVaeDecoder : nn.Module
     private Tensor Output(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor images = Recompute.RunRows(Activations, Image, x);
+        Tensor images = Recompute.RunRows(Image, x);
         Tensor segments = _timeConvOut.forward(TokenLayout.ToSegments(images, frames));
         return TokenLayout.FromSegments(segments, images.shape[2], images.shape[3]).MoveToOuterDisposeScope();
 
@@ -74,8 +71,6 @@ internal sealed class TemporalVaeDecoder : nn.Module
             return _convOut.forward(active);
         }
     }
-
-    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, Tensor x) => Recompute.Run(Activations, block, x);
 
     // A residual block, attention between the pixels of a frame, a residual block. Files have as many residual blocks as a level has layers: without a second
     // one the attention is not used, nor is a third block. Reference: diffusers, MidBlockTemporalDecoder.
@@ -129,19 +124,19 @@ internal sealed class TemporalVaeDecoder : nn.Module
 
         // x: [V*T, in, H, W] -> [V*T, out, H', W']. Each residual block is recomputed separately, and in parts: of eight images of 576 x 1024 one tensor of the
         // last level takes 2.4 GB.
-        public Tensor Forward(Tensor x, long frames, ActivationMemory memory)
+        public Tensor Forward(Tensor x, long frames)
         {
             using DisposeScope scope = NewDisposeScope();
             foreach (SpatioTemporalResBlock resnet in _resnets)
             {
-                x = memory == ActivationMemory.Keep
-                    ? resnet.Forward(x, temb: null, frames)
-                    : Recompute.Run(memory, inputs => resnet.ForwardInParts(inputs[0], frames, memory), x);
+                x = Recompute.IsActive
+                    ? Recompute.Run(inputs => resnet.ForwardInParts(inputs[0], frames), x)
+                    : resnet.Forward(x, temb: null, frames);
             }
 
             if (_upsamplers is not null)
             {
-                x = Recompute.RunRows(memory, part => _upsamplers[0].Forward(part, 2 * part.shape[2], 2 * part.shape[3]), x);
+                x = Recompute.RunRows(part => _upsamplers[0].Forward(part, 2 * part.shape[2], 2 * part.shape[3]), x);
             }
 
             return x.MoveToOuterDisposeScope();

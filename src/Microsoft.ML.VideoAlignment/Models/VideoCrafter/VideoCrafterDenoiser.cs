@@ -6,36 +6,11 @@ namespace Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 /// <summary>VideoCrafter's UNet as a denoiser, told frames per second.</summary>
 /// <param name="unet">The network; it belongs to this.</param>
 /// <param name="spatialFactor">Pixels per latent along each side.</param>
-internal sealed class VideoCrafterDenoiser(VideoCrafterUNet unet, int spatialFactor) : IDenoiser
+internal sealed class VideoCrafterDenoiser(VideoCrafterUNet unet, int spatialFactor)
+    : UNetDenoiser<VideoCrafterUNet>(unet, unet.Config.InChannels, spatialFactor)
 {
-    public string Name => "unet";
+    public override IDenoiser OnMeta() => new VideoCrafterDenoiser(new VideoCrafterUNet(UNet.Config, Placement.MetaLike(UNet)), SpatialFactor);
 
-    public nn.Module Network => unet;
-
-    public ActivationMemory Activations
-    {
-        get => unet.Activations;
-        set => unet.Activations = value;
-    }
-
-    public long[] LatentShape(int batch, VideoSize size) =>
-        [batch, unet.Config.InChannels, size.Frames, size.Height / spatialFactor, size.Width / spatialFactor];
-
-    public Tensor Predict(Tensor latents, double timestep, Condition condition)
-    {
-        using Tensor time = tensor(timestep, dtype: ScalarType.Float64, device: latents.device);
-        return unet.Forward(latents, time, condition.Text, condition.Scalars!);
-    }
-
-    public Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition)
-    {
-        using Tensor each = tensor(timesteps.ToArray(), device: latents.device);
-        return unet.Forward(latents, each, condition.Text, condition.Scalars!);
-    }
-
-    public IDenoiser OnMeta() => new VideoCrafterDenoiser(new VideoCrafterUNet(unet.Config, Placement.MetaLike(unet)), spatialFactor);
-
-    public void MoveTo(Device device) => unet.to(device);
-
-    public void Dispose() => unet.Dispose();
+    protected override Tensor Evaluate(Tensor latents, Tensor timesteps, Condition condition) =>
+        UNet.Forward(latents, timesteps, condition.Text, condition.Scalars!);
 }

@@ -32,13 +32,14 @@ internal sealed class VideoCrafterUNet : nn.Module
     [ComponentName(Name = "out")]
     private readonly Last _last;
 
+    private readonly VideoCrafterLevel[] _down;
+    private readonly VideoCrafterLevel[] _up;
+
     public VideoCrafterUNet(VideoCrafterUNetConfig config, Placement placement)
         : base(nameof(VideoCrafterUNet))
     {
         config.Validate();
         Config = config;
-        long[] widths = [.. config.ChannelMultipliers.Select(multiplier => multiplier * config.ModelChannels)];
-        bool HasAttention(int level) => config.AttentionResolutions.Contains(1L << level);
         _timeEmbed = new TimestepEmbedding(config.ModelChannels, 4 * config.ModelChannels, "silu", placement);
         _fpsEmbedding = config.FpsCondition ? new TimestepEmbedding(config.ModelChannels, 4 * config.ModelChannels, "silu", placement) : null;
         _initAttention = config.AdditionAttention
@@ -47,45 +48,15 @@ internal sealed class VideoCrafterUNet : nn.Module
                 config.TransformerDepth, relativePositions: config.RelativePositions))
             : null;
 
-        // Widths of the skips, in the order they are made: the upward half takes them from the end.
-        var skips = new Stack<long>([config.ModelChannels]);
-        long width = config.ModelChannels;
-        List<VideoCrafterBlock> input = [new(new Conv2d(config.InChannels, width, 3, placement, padding: 1))];
-        for (int level = 0; level < config.Levels; level++)
-        {
-            for (int block = 0; block < config.ResBlocks; block++)
-            {
-                input.Add(new VideoCrafterBlock([.. VideoCrafterBlock.CreateLayers(config, width, widths[level], HasAttention(level), placement)]));
-                width = widths[level];
-                skips.Push(width);
-            }
-
-            if (level < config.Levels - 1)
-            {
-                input.Add(new VideoCrafterBlock(new Downsample2D(width, padding: 1, placement)));
-                skips.Push(width);
-            }
-        }
-
-        _inputBlocks = nn.ModuleList([.. input]);
-        _middleBlock = VideoCrafterBlock.CreateMiddle(config, width, placement);
-        var output = new List<VideoCrafterBlock>();
-        for (int level = config.Levels - 1; level >= 0; level--)
-        {
-            for (int block = 0; block <= config.ResBlocks; block++)
-            {
-                bool grows = level > 0 && block == config.ResBlocks;
-                output.Add(new VideoCrafterBlock(
-                [
-                    .. VideoCrafterBlock.CreateLayers(config, width + skips.Pop(), widths[level], HasAttention(level), placement),
-                    .. grows ? [new Upsample2D(widths[level], placement)] : Array.Empty<nn.Module>(),
-                ]));
-                width = widths[level];
-            }
-        }
-
-        _outputBlocks = nn.ModuleList([.. output]);
-        _last = new Last(width, config.OutChannels, placement);
+        (IReadOnlyList<IReadOnlyList<long>> down, IReadOnlyList<IReadOnlyList<long>> up) = UNetSkeleton.ComputeWidths(
+            config.ModelChannels, [.. Enumerable.Range(0, config.Levels).Select(config.WidthAt)], [.. Enumerable.Repeat(config.ResBlocks, config.Levels)]);
+        var first = new VideoCrafterBlock(new Conv2d(config.InChannels, config.ModelChannels, 3, placement, padding: 1));
+        _down = [.. down.Select((inChannels, level) => VideoCrafterLevel.CreateDown(config, level, inChannels, placement))];
+        _inputBlocks = nn.ModuleList([first, .. _down.SelectMany(level => level.Blocks)]);
+        _middleBlock = VideoCrafterBlock.CreateMiddle(config, config.WidthAt(config.Levels - 1), placement);
+        _up = [.. up.Select((inChannels, step) => VideoCrafterLevel.CreateUp(config, config.Levels - 1 - step, inChannels, placement))];
+        _outputBlocks = nn.ModuleList([.. _up.SelectMany(level => level.Blocks)]);
+        _last = new Last(config.WidthAt(0), config.OutChannels, placement);
         RegisterComponents();
         _timeEmbed.DeclareReaders(this);
         _fpsEmbedding?.DeclareReaders(this);
@@ -108,11 +79,6 @@ internal sealed class VideoCrafterUNet : nn.Module
 
     public VideoCrafterUNetConfig Config { get; }
 
-    /// <summary>
-    /// What each block keeps for the backward pass: its whole graph, or only its inputs (see <see cref="Recompute"/>). No effect where gradients are off.
-    /// </summary>
-    public ActivationMemory Activations { get; set; }
-
     /// <summary>Predicts from noisy latents.</summary>
     /// <param name="sample">[B, in, T, H, W].</param>
     /// <param name="timestep">[B], [1] or [], from 0 to 1000.</param>
@@ -130,22 +96,8 @@ internal sealed class VideoCrafterUNet : nn.Module
         long frames = sample.shape[2];
         Tensor emb = Embed(timestep.to(sample.device), fps.to(sample.device), sample.dtype);
         Tensor images = sample.permute(0, 2, 1, 3, 4).flatten(0, 1); // [B, C, T, H, W] -> [B*T, C, H, W]
-        Tensor x = Block(inputs => First(inputs, frames), images, emb, context);
-        var skips = new Stack<Tensor>([x]);
-        foreach (VideoCrafterBlock block in _inputBlocks.Skip(1))
-        {
-            x = Block(inputs => block.Forward(inputs[0], inputs[1], inputs[2], frames), x, emb, context);
-            skips.Push(x);
-        }
-
-        x = Block(inputs => _middleBlock.Forward(inputs[0], inputs[1], inputs[2], frames), x, emb, context);
-        foreach (VideoCrafterBlock block in _outputBlocks)
-        {
-            using Tensor hidden = x;
-            using Tensor skip = skips.Pop();
-            x = Block(inputs => ConcatSkip(block, inputs, frames), hidden, skip, emb, context);
-        }
-
+        Tensor x = Recompute.Run(inputs => First(inputs, frames), images, emb, context);
+        x = UNetSkeleton.Run(x, emb, context, frames, _down, _middleBlock.Forward, _up);
         Tensor y = _last.forward(x); // [B*T, out, H, W]
         return y.unflatten(0, [-1, frames]).permute(0, 2, 1, 3, 4).contiguous().MoveToOuterDisposeScope();
     }
@@ -173,12 +125,6 @@ internal sealed class VideoCrafterUNet : nn.Module
     /// <returns>[N, channels].</returns>
     internal static Tensor Sinusoid(Tensor values, long channels) =>
         TimestepEmbedding.Sinusoid(values.flatten(), channels, cosinesFirst: true, frequencyShift: 0);
-
-    private static Tensor ConcatSkip(VideoCrafterBlock block, IReadOnlyList<Tensor> inputs, long frames)
-    {
-        using Tensor joined = cat([inputs[0], inputs[1]], dim: 1);
-        return block.Forward(joined, inputs[2], inputs[3], frames);
-    }
 
     private Tensor First(IReadOnlyList<Tensor> inputs, long frames)
     {
@@ -209,9 +155,6 @@ internal sealed class VideoCrafterUNet : nn.Module
             throw new ArgumentException($"{name}: expected one value, or one per sample ({batch}), got {values.numel()}.", name);
         }
     }
-
-    private Tensor Block(Func<IReadOnlyList<Tensor>, Tensor> block, params Tensor[] inputs) =>
-        Recompute.Run(Activations, block, inputs);
 
     // Norm, SiLU, convolution: 1 is the SiLU, which has no weights.
     private sealed class Last : nn.Module<Tensor, Tensor>

@@ -62,6 +62,14 @@ internal sealed record VideoCrafterUNetConfig
 
     public int Levels => ChannelMultipliers.Count;
 
+    /// <summary>Gives the width of a level.</summary>
+    /// <param name="level">The level, 0 for the finest.</param>
+    public long WidthAt(int level) => ChannelMultipliers[level] * ModelChannels;
+
+    /// <summary>Tells whether a level has attention.</summary>
+    /// <param name="level">The level, 0 for the finest.</param>
+    public bool HasAttentionAt(int level) => AttentionResolutions.Contains(1L << level);
+
     /// <summary>Height and width of the latents must be multiples of this: every level but the last halves them, and the way up doubles.</summary>
     public long SizeMultiple => 1L << (Levels - 1);
 

@@ -11,9 +11,6 @@ internal interface IDenoiser : IDisposable
     /// <summary>The network; it belongs to this.</summary>
     nn.Module Network { get; }
 
-    /// <summary>What the network's blocks keep for the backward pass of gradient steps.</summary>
-    ActivationMemory Activations { get; set; }
-
     /// <summary>Gives the shape of the latents of a batch.</summary>
     /// <param name="batch">Videos, B.</param>
     /// <param name="size">The size of each.</param>

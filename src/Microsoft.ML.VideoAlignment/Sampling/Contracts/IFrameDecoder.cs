@@ -8,9 +8,6 @@ internal interface IFrameDecoder : IDisposable
     /// <summary>The autoencoder; it belongs to this.</summary>
     nn.Module Network { get; }
 
-    /// <summary>What the decoder's blocks keep for the backward pass.</summary>
-    ActivationMemory Activations { get; set; }
-
     /// <summary>How many frames of a finished video are decoded at a time, which bounds the decoder's memory.</summary>
     int ChunkFrames { get; }
 

@@ -45,7 +45,7 @@ public class FailedBackwardTests
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoDiffusionModel model = TinyModel.Load();
-        model.Activations = ActivationMemory.Recompute;
+        using IDisposable memory = Recompute.BeginScope(ActivationMemory.Recompute);
         using LoraAdapters adapters = TinyModel.Adapt(model);
         using AlignmentTrainer trainer = ((Func<VideoDiffusionModel, LoraAdapters, AlignmentTrainer>)make)(model, adapters);
         Dictionary<string, byte[]> before = Bytes(adapters);

@@ -196,20 +196,13 @@ public class OpenSoraLongVideoTests
         { Sampling = two, CarryGradientAcrossSegments = carry, Window = GradientWindow.LastSteps(2), Frames = RewardFrames.Chosen(20, 33) };
         using var trainer = settings.Trainer(_model, reward, adapters);
         using var draws = new TrainingRandom([new VideoPrompt("a ship")], seed: 4);
-        _model.RecomputeBlocks = recompute;
-        try
-        {
-            Rollout rollout = trainer.Draw(draws);
-            Tensor start = rollout.First.Start.detach().requires_grad_(true);
-            trainer.Backward(rollout with { First = rollout.First with { Start = start, Plan = GradientPlan.Suffix(3, start: 0) } });
-            double gradient = start.grad?.abs().max().ToDouble() ?? 0;
-            Assert.That(gradient, carry ? Is.GreaterThan(0) : Is.Zero);
-            Assert.That(adapters.Parameters.Any(factor => factor.grad is { } slope && slope.count_nonzero().ToInt64() > 0));
-        }
-        finally
-        {
-            _model.RecomputeBlocks = false;
-        }
+        using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
+        Rollout rollout = trainer.Draw(draws);
+        Tensor start = rollout.First.Start.detach().requires_grad_(true);
+        trainer.Backward(rollout with { First = rollout.First with { Start = start, Plan = GradientPlan.Suffix(3, start: 0) } });
+        double gradient = start.grad?.abs().max().ToDouble() ?? 0;
+        Assert.That(gradient, carry ? Is.GreaterThan(0) : Is.Zero);
+        Assert.That(adapters.Parameters.Any(factor => factor.grad is { } slope && slope.count_nonzero().ToInt64() > 0));
     }
 
     private static Tensor Image(int start, int height = 16, int width = 24) => Ramp.Values(start, 3, height, width) + 0.5;

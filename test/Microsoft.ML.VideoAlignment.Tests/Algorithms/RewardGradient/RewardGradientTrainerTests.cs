@@ -1,6 +1,7 @@
 using Microsoft.ML.VideoAlignment.Algorithms;
 using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -57,7 +58,7 @@ public class RewardGradientTrainerTests
             new RewardContract { MinimumFrames = 2, ScoresFramesSeparately = false });
         using var generator = new Generator(3);
         InFloat64(model);
-        model.RecomputeBlocks = recompute;
+        using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
         Tensor start = randn(model.LatentShape(2, TinyModel.Size), dtype: ScalarType.Float64, generator: generator);
         int[] all = [.. Enumerable.Range(0, TinyModel.Size.Frames)];
         Assert.That(all, Has.Length.GreaterThan(framesPerDecode), "otherwise there is one chunk");

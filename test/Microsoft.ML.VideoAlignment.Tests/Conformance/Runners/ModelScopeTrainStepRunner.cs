@@ -26,7 +26,8 @@ internal sealed class ModelScopeTrainStepRunner : IConformanceRunner
 
     internal static void Run(ConformanceCase testCase, bool recompute)
     {
-        using VideoDiffusionModel model = LoadModel(testCase, recompute);
+        using VideoDiffusionModel model = LoadModel(testCase);
+        using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
         using LoraAdapters adapters = LoadAdapters(testCase, model, testCase.Config.GetProperty("lora").GetProperty("scaling").GetDouble());
         TrainStepCase.Run(testCase, model, adapters, Sampling(testCase), micro => RolloutOf(testCase, model, micro));
     }
@@ -35,7 +36,7 @@ internal sealed class ModelScopeTrainStepRunner : IConformanceRunner
     private static void CheckRanks(ConformanceCase testCase)
     {
         int ranks = testCase.Arguments.GetProperty("ranks").GetInt32();
-        using VideoDiffusionModel model = LoadModel(testCase, recompute: false);
+        using VideoDiffusionModel model = LoadModel(testCase);
         using LoraAdapters adapters = LoadAdapters(testCase, model, testCase.Config.GetProperty("lora").GetProperty("scaling").GetDouble());
         using var reward = new TinyReward(testCase);
         using var trainer = TrainStepCase.Settings(testCase, Sampling(testCase), accumulate: 1).Trainer(model, reward, adapters);
@@ -60,13 +61,8 @@ internal sealed class ModelScopeTrainStepRunner : IConformanceRunner
         }
     }
 
-    private static VideoDiffusionModel LoadModel(ConformanceCase testCase, bool recompute)
-    {
-        var model = new VideoDiffusionModel(ModelScopeModel.FromParts(
-            new NoPrompts(), testCase.PathOf("unet"), testCase.PathOf("vae"), testCase.Config.GetProperty("scheduler"), Placement.Cpu));
-        model.RecomputeBlocks = recompute;
-        return model;
-    }
+    private static VideoDiffusionModel LoadModel(ConformanceCase testCase) => new(ModelScopeModel.FromParts(
+        new NoPrompts(), testCase.PathOf("unet"), testCase.PathOf("vae"), testCase.Config.GetProperty("scheduler"), Placement.Cpu));
 
     internal static LoraAdapters LoadAdapters(ConformanceCase testCase, VideoDiffusionModel model, double scale)
     {

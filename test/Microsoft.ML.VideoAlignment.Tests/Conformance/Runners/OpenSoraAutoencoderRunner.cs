@@ -38,8 +38,8 @@ public sealed class OpenSoraAutoencoderRunner : IConformanceRunner
         Dictionary<string, JsonElement> keys = c.Config.EnumerateObject().ToDictionary(key => key.Name, key => key.Value, StringComparer.Ordinal);
         keys.TryAdd("type", JsonSerializer.SerializeToElement("VAE_Temporal"));
         JsonElement config = JsonSerializer.SerializeToElement(keys);
-        using var vae =
-            new TemporalVae(TemporalVaeConfig.FromJson(config), Placement.Cpu) { Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep };
+        using var vae = new TemporalVae(TemporalVaeConfig.FromJson(config), Placement.Cpu);
+        using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
         Check(c, vae, KeyMap.Identity, inputs =>
         {
             var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal);
@@ -59,11 +59,8 @@ public sealed class OpenSoraAutoencoderRunner : IConformanceRunner
 
     private static void Whole(ConformanceCase c, bool recompute)
     {
-        using var vae = new VideoAutoencoder(VideoAutoencoderConfig.FromJson(c.Config), Placement.Cpu)
-        {
-            Activations = recompute ? ActivationMemory.Recompute
-            : ActivationMemory.Keep
-        };
+        using var vae = new VideoAutoencoder(VideoAutoencoderConfig.FromJson(c.Config), Placement.Cpu);
+        using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
         if (ConfigJson.Find(c.Arguments, "latent_size") is not null)
         {
             Tensor pixels = c.Find("out.decode") ?? c["in.x"];

@@ -24,8 +24,8 @@ public sealed class OpenSoraNetworkRunner() : NetworkRunner("S10-opensora", s_ki
     {
         foreach (bool recompute in new[] { false, true })
         {
-            using var network =
-                new STDiT3(STDiT3Config.FromJson(c.Config), Placement.Cpu) { Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep };
+            using var network = new STDiT3(STDiT3Config.FromJson(c.Config), Placement.Cpu);
+            using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
             Check(c, network, ["x", "y"], inputs => network.Forward(
                 inputs["x"], c["in.timestep"], inputs["y"].squeeze(1), c.Find("in.mask"), c.Find("in.x_mask"), c["in.fps"],
                 c["in.height"][0].item<float>(), c["in.width"][0].item<float>()));

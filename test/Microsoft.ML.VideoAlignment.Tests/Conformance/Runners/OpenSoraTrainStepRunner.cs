@@ -26,7 +26,7 @@ internal sealed class OpenSoraTrainStepRunner : IConformanceRunner
         using VideoDiffusionModel model = new VideoDiffusionModel(OpenSoraModel.FromParts(
             new NoTexts(), testCase.PathOf("transformer"), testCase.PathOf("vae"), RectifiedFlow.FromConfig(testCase.Config.GetProperty("scheduler")),
                 Placement.Cpu));
-        model.RecomputeBlocks = recompute;
+        using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
         JsonElement lora = testCase.Config.GetProperty("lora");
         using LoraWeights factors = LoraFile.Read(
             model.Denoiser, testCase.PathOf("lora.pt"), LoraFormat.Vader, new LoraFileOptions { Alpha = lora.GetProperty("lora_alpha").GetDouble() });

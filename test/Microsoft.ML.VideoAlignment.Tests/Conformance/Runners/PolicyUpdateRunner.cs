@@ -29,7 +29,7 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoDiffusionModel model = LoadModel(testCase);
-        model.RecomputeBlocks = recompute;
+        using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
         JsonElement lora = testCase.Config.GetProperty("lora");
         using LoraAdapters adapters =
             ModelScopeTrainStepRunner.LoadAdapters(testCase, model, lora.GetProperty("lora_alpha").GetDouble() / lora.GetProperty("r").GetInt32());

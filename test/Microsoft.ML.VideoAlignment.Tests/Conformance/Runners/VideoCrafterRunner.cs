@@ -30,9 +30,8 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
             Tensor fps = c.Find("in.fps") ?? tensor(ConfigJson.Integer(c.Arguments, "fps", 16));
             Tensor plain = network.Forward(inputs["x"], c["in.timesteps"], inputs["context"], fps);
             using IDisposable guard = no_grad();
-            network.Activations = ActivationMemory.Recompute;
+            using IDisposable memory = Recompute.BeginScope(ActivationMemory.Recompute);
             Assert.That(network.Forward(inputs["x"], c["in.timesteps"], inputs["context"], fps).equal(plain).all().item<bool>(), $"{c}: recomputed blocks");
-            network.Activations = ActivationMemory.Keep;
             return new() { ["sample"] = plain };
         });
     }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -25,7 +26,7 @@ internal sealed class VideoCrafterTrainStepRunner : IConformanceRunner
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoDiffusionModel model = VideoCrafterCase.Load(testCase);
-        model.RecomputeBlocks = recompute;
+        using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
         JsonElement lora = testCase.Config.GetProperty("lora");
         JsonElement file = testCase.Json.GetProperty("weights").EnumerateArray()
             .Single(weights => weights.GetProperty("prefix").GetString()!.StartsWith("base_model.", StringComparison.Ordinal));

@@ -94,7 +94,7 @@ public class ModelScopeUNetTests
 
         List<float[]> Run(bool recompute)
         {
-            network.Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep;
+            using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
             adapters.ForEach(adapter => (adapter.Down.grad, adapter.Up.grad) = (null, null));
             Tensor x = Ramp.Values(1, 1, 4, 3, 6, 6).requires_grad_(true), context = Ramp.Values(2, 1, 5, 6).requires_grad_(true);
             Recompute.Backward(network.Forward(x, 500, context).pow(2).sum());
@@ -111,7 +111,7 @@ public class ModelScopeUNetTests
         using ModelScopeUNet network = Ramp.Fill(new ModelScopeUNet(s_tiny, Placement.Cpu));
         Tensor x = Ramp.Values(1, 1, 4, 3, 6, 6), context = Ramp.Values(2, 1, 5, 6);
         Tensor plain = network.Forward(x, 500, context);
-        network.Activations = ActivationMemory.Recompute;
+        using IDisposable memory = Recompute.BeginScope(ActivationMemory.Recompute);
         long before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         Tensor y = network.Forward(x, 500, context);
         Assert.That(DisposeScopeManager.Statistics.ThreadTotalLiveCount, Is.EqualTo(before + 1));

@@ -31,7 +31,7 @@ public class AutoencoderKLTests
 
         float[] Run(bool recompute)
         {
-            vae.Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep;
+            using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
             Tensor latents = Ramp.Values(1, 2, 4, 3, 5).requires_grad_(true);
             Recompute.Backward(vae.Decode(latents).pow(2).sum());
             return latents.grad!.data<float>().ToArray();

@@ -30,7 +30,7 @@ public class AutoencoderKLTemporalDecoderTests
 
         float[] Run(bool recompute)
         {
-            vae.Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep;
+            using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
             Tensor z = Ramp.Values(1, 3, 4, 3, 5).requires_grad_(true);
             Recompute.Backward(vae.Decode(z, 3).pow(2).sum());
             return z.grad!.data<float>().ToArray();

@@ -87,7 +87,7 @@ public class StableVideoDiffusionUNetTests
 
         List<float[]> Run(bool recompute)
         {
-            network.Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep;
+            using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
             adapters.ForEach(adapter => (adapter.Down.grad, adapter.Up.grad) = (null, null));
             Tensor x = Ramp.Values(1, 1, 8, 3, 6, 6).requires_grad_(true), context = Ramp.Values(2, 1, 1, 6).requires_grad_(true);
             Recompute.Backward(network.Forward(x, 0.5, context, Numbers(1)).pow(2).sum());

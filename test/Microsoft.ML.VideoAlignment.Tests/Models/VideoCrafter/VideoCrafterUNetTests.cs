@@ -36,6 +36,19 @@ public class VideoCrafterUNetTests
         Assert.That(y.isfinite().all().item<bool>());
     }
 
+    /// <summary>Multipliers are of the first convolution's width, which no level needs to have.</summary>
+    [Test]
+    public void TheFirstLevelMayBeWiderThanTheFirstConvolution()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable guard = no_grad();
+        using VideoCrafterUNet network = Ramp.Fill(new VideoCrafterUNet(s_tiny with { ModelChannels = 32, ChannelMultipliers = [2, 4] }, Placement.Cpu));
+        Dictionary<string, Tensor> weights = network.state_dict();
+        Assert.That(weights["input_blocks.0.0.weight"].shape[0], Is.EqualTo(32));
+        Assert.That(weights["output_blocks.3.0.block.norm1.weight"].shape[0], Is.EqualTo(64 + 32), "a skip of the first convolution");
+        Assert.That(Run(network, 1, 2, 4, 4).isfinite().all().item<bool>());
+    }
+
     [Test]
     public void ClipsOfABatchStayApart()
     {
@@ -56,7 +69,7 @@ public class VideoCrafterUNetTests
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoCrafterUNet network = Ramp.Fill(new VideoCrafterUNet(s_tiny with { RelativePositions = 2 }, Placement.Cpu));
-        network.Activations = recompute ? ActivationMemory.Recompute : ActivationMemory.Keep;
+        using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
         using var generator = new Generator(1);
         using LoraAdapters adapters = LoraAdapters.Attach(network, LoraVocabulary.Diffusers.AttentionQkv, 2, 8, generator);
         adapters.RequireGradient(true);

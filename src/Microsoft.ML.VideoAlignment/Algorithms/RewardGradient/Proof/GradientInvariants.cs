@@ -28,7 +28,6 @@ internal sealed class GradientInvariants(
     // text, skips) are summed in another order.
     private IEnumerable<GradientCheckRow> Recomputed()
     {
-        (ActivationMemory Activations, bool Steps) given = (setup.Run.Model.Activations, setup.Run.Model.RecomputeSteps);
         (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) plain = RunUnder(ActivationMemory.Keep, steps: false);
         foreach ((string name, ActivationMemory activations, bool steps) in new[]
         {
@@ -43,15 +42,8 @@ internal sealed class GradientInvariants(
 
         (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) RunUnder(ActivationMemory activations, bool steps)
         {
-            try
-            {
-                (setup.Run.Model.Activations, setup.Run.Model.RecomputeSteps) = (activations, steps);
-                return Check(setup);
-            }
-            finally
-            {
-                (setup.Run.Model.Activations, setup.Run.Model.RecomputeSteps) = given;
-            }
+            using IDisposable memory = Recompute.BeginScope(activations, steps);
+            return Check(setup);
         }
     }
 

@@ -32,12 +32,6 @@ internal sealed class FaultyModel(VideoDiffusionModel inner)
 
         public nn.Module Network => inner.Network;
 
-        public ActivationMemory Activations
-        {
-            get => inner.Activations;
-            set => inner.Activations = value;
-        }
-
         public long[] LatentShape(int batch, VideoSize size) => inner.LatentShape(batch, size);
 
         public Tensor Predict(Tensor latents, double timestep, Condition condition) => predict(latents, timestep, condition);
@@ -55,12 +49,6 @@ internal sealed class FaultyModel(VideoDiffusionModel inner)
     private sealed class FaultyDecoder(IFrameDecoder inner, Func<Tensor, Tensor> change) : IFrameDecoder
     {
         public nn.Module Network => inner.Network;
-
-        public ActivationMemory Activations
-        {
-            get => inner.Activations;
-            set => inner.Activations = value;
-        }
 
         public int ChunkFrames => inner.ChunkFrames;
 

@@ -96,7 +96,7 @@ public class GradientFaultTests
                     Tensor x = latents.detach();
                     Tensor forgotten = (latents * 0.1).detach().DetachFromDisposeScope();
                     Condition kept = condition.Map(tensor => tensor.clone()).DetachFromDisposeScope();
-                    return Recompute.Run(inputs => _model.Predict(inputs[0] + forgotten, timestep, kept), x);
+                    return Recompute.Run(ActivationMemory.Recompute, inputs => _model.Predict(inputs[0] + forgotten, timestep, kept), x);
                 },
             },
             reward, GradientWindow.FromStep(0));

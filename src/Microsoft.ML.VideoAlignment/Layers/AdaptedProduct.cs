@@ -1,0 +1,53 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Layers;
+
+/// <summary>A matrix product or a convolution.</summary>
+/// <param name="x">The input.</param>
+/// <param name="weight">The weight, in the layout in which it is stored.</param>
+/// <param name="bias">[out]; null: none.</param>
+/// <returns>A fresh tensor.</returns>
+internal delegate Tensor LayerProduct(Tensor x, Tensor weight, Tensor? bias);
+
+/// <summary>
+/// The forward pass of every layer with an adapter slot: W x + b, and + scale * up(down(x)) where the adapter runs beside W (LoRA, Hu et al. 2021,
+/// arXiv 2106.09685, eq. 3).
+/// </summary>
+/// <param name="product">The layer's own product, with its stride and padding; it also takes the lower factor, which has the layer's kernel.</param>
+/// <param name="up">The product with the upper factor, whose kernel is 1x1.</param>
+internal sealed class AdaptedProduct(LayerProduct product, LayerProduct up)
+{
+    /// <summary>Runs the layer with its adapter.</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="x">The input, in the layout in which the product takes it.</param>
+    /// <param name="shift">[out], added to every output, which joins the bias and so costs nothing; null: none.</param>
+    /// <returns>A fresh tensor.</returns>
+    public Tensor Run(IAdaptable layer, Tensor x, Tensor? shift = null)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor? bias = layer.Bias?.to_type(x.dtype);
+        bias = shift is null ? bias : bias is null ? shift : bias.Add(shift);
+        Tensor y = product(x, layer.Slot.EffectiveWeight(layer.Frozen, x.dtype), bias);
+        if (layer.Slot.UnmergedAdapter(layer.Weight) is { } adapter)
+        {
+            Tensor low = product(x, adapter.Down.to_type(x.dtype), bias: null).Mul(adapter.Scale);
+            y = Ops.Add(y, up(low, adapter.Up.to_type(x.dtype), bias: null));
+        }
+
+        return y.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Runs the layer and scales its output; where there is one weight the factor joins it, as it is smaller than the output.</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="x">The input, in the layout in which the product takes it.</param>
+    /// <param name="factor">The factor of the output.</param>
+    /// <returns>A fresh tensor.</returns>
+    public Tensor RunScaled(IAdaptable layer, Tensor x, double factor)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor y = layer.Slot.UnmergedAdapter(layer.Weight) is null
+            ? product(x, layer.Slot.EffectiveWeight(layer.Frozen, x.dtype).Mul(factor), layer.Bias?.to_type(x.dtype).Mul(factor))
+            : Ops.Multiply(Run(layer, x), factor);
+        return y.MoveToOuterDisposeScope();
+    }
+}
