@@ -1,7 +1,9 @@
 using System.Globalization;
+using Microsoft.ML.VideoAlignment.Algorithms;
+using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Sampling;
-using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 

@@ -1,9 +1,10 @@
 using System.Diagnostics;
 using System.Globalization;
+using Microsoft.ML.VideoAlignment.Algorithms;
+using Microsoft.ML.VideoAlignment.Memory;
 using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 using Microsoft.ML.VideoAlignment.Tensors;
-using Microsoft.ML.VideoAlignment.Training;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Microsoft.ML.VideoAlignment.Memory;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 

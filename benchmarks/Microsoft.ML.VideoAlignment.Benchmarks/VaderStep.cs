@@ -1,5 +1,6 @@
 using System.Globalization;
 using BenchmarkDotNet.Attributes;
+using Microsoft.ML.VideoAlignment.Algorithms;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 

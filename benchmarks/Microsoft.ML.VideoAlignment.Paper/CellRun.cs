@@ -1,5 +1,6 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.VideoAlignment.Media;
+using Microsoft.ML.VideoAlignment.Memory;
 using TorchSharp;
 using static TorchSharp.torch;
 

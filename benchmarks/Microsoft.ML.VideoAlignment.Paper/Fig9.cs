@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.VideoAlignment.Algorithms.DiffusionDpo;
 
 namespace Microsoft.ML.VideoAlignment.Paper;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Microsoft.ML.VideoAlignment.Algorithms;
 
 namespace Microsoft.ML.VideoAlignment.Paper;
 

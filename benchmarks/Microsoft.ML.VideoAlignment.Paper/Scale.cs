@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Algorithms.DiffusionDpo;
+
 namespace Microsoft.ML.VideoAlignment.Paper;
 
 /// <summary>The sizes of a campaign, all in one place.</summary>

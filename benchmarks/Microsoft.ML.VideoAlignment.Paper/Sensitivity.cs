@@ -1,5 +1,5 @@
 using System.Globalization;
-using Microsoft.ML.VideoAlignment.Training;
+using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 
 namespace Microsoft.ML.VideoAlignment.Paper;
 

@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Algorithms.DiffusionDpo;
 using Microsoft.ML.VideoAlignment.Media;
 using ScottPlot;
 

@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 // Trains the world that ships with the library and writes its files:

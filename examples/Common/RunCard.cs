@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment;
+using Microsoft.ML.VideoAlignment.Memory;
 
 namespace Examples;
 

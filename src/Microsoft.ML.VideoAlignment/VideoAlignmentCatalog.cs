@@ -1,5 +1,5 @@
 using Microsoft.ML.VideoAlignment;
-using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.MLNet;
 
 namespace Microsoft.ML;
 

@@ -1,6 +1,6 @@
 using Microsoft.ML.Data;
-using Microsoft.ML.VideoAlignment.DataViews;
 using Microsoft.ML.VideoAlignment.Files;
+using Microsoft.ML.VideoAlignment.MLNet;
 
 namespace Microsoft.ML.VideoAlignment;
 

@@ -1,9 +1,10 @@
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
 using Microsoft.ML.VideoAlignment.Rewards.Custom;
 using Microsoft.ML.VideoAlignment.Rewards.TextImage;
-using Microsoft.ML.VideoAlignment.Rewards.VideoMae;
 using Microsoft.ML.VideoAlignment.Rewards.VJepa;
+using Microsoft.ML.VideoAlignment.Rewards.VideoMae;
 using Microsoft.ML.VideoAlignment.Rewards.Yolos;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -204,17 +205,4 @@ public static class VideoRewards
         ArgumentNullException.ThrowIfNull(make);
         RewardCatalog.Register(RewardDefinition.Create(kind, make));
     }
-
-    /// <summary>Makes a reward again that a model file names.</summary>
-    /// <param name="reference">What stands in the file.</param>
-    /// <param name="moved">New places of its files by old path; null: none has moved.</param>
-    /// <exception cref="FileNotFoundException">Files are missing.</exception>
-    /// <exception cref="InvalidDataException">Files are not what they were, or a kind is not registered.</exception>
-    /// <exception cref="InvalidOperationException">A reward comes in a package that the program does not have.</exception>
-    internal static VideoReward FromReference(RewardReference reference, IReadOnlyDictionary<string, string>? moved = null)
-    {
-        CompanionPackages.RegisterRewards(reference);
-        return RewardCatalog.Make(reference, moved);
-    }
-
 }

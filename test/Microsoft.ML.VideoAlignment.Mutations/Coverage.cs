@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 
 namespace Microsoft.ML.VideoAlignment.Mutations;
 

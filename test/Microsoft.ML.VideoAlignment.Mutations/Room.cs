@@ -1,3 +1,7 @@
+using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
+using Microsoft.ML.VideoAlignment.Algorithms;
+using Microsoft.ML.VideoAlignment.MLNet;
+
 namespace Microsoft.ML.VideoAlignment.Mutations;
 
 /// <summary>Files in which numbers are made.</summary>
@@ -9,7 +13,7 @@ internal sealed record Room(string Name, IReadOnlyList<string> Files, IReadOnlyL
     /// <summary>Every room that can be asked for.</summary>
     public static IReadOnlyList<Room> All { get; } =
     [
-        new("training", ["Training/"],
+        new("training", ["Algorithms/"],
         [
             // Estimates of memory, counts of work, checks of ranges and contracts, messages.
             "TrainingDryRun", "RolloutDryRun", "MetaSegment", "WorkCount", "RewardContractCheck", "TrainingStepException", "DdpoOptions", "DiffusionDpoOptions",
@@ -35,13 +39,17 @@ internal sealed record Room(string Name, IReadOnlyList<string> Files, IReadOnlyL
                 "ContractJson", "RewardContract",
             "RewardContractException", "VitConfig", "VitKeys", "VJepaConfig", "VideoMaeConfig", "YolosConfig", "TorchScriptReward", "RewardShapes",
         ]),
-        new("evaluation", ["VideoAlignmentEvaluator.cs", "VideoAlignmentMetrics.cs", "Tensors/RunningMoments.cs", "Training/ValidationEvaluator.cs",
-            "Training/RolloutScorer.cs"], []),
+        new("evaluation",
+        [
+            "MLNet/VideoAlignmentEvaluator.cs", "MLNet/VideoAlignmentMetrics.cs", "Tensors/RunningMoments.cs",
+            "Algorithms/Abstractions/ValidationEvaluator.cs", "Algorithms/Abstractions/RolloutScorer.cs",
+        ],
+        []),
     ];
 
     /// <summary>Folders of tests that may see the faults, relative to the test project.</summary>
     public static IReadOnlyList<string> TestFolders { get; } =
-        ["Training", "Sampling", "Models", "Schedulers", "Lora", "Layers", "Rewards", "Tensors", "DataViews", "Conformance", "Door", "Video", "Runs"];
+        ["Algorithms", "Sampling", "Models", "Schedulers", "Lora", "Layers", "Rewards", "Tensors", "MLNet", "Conformance", "Door", "Video", "Runs"];
 
     /// <summary>Tests whose work is done by other processes, which have no faults.</summary>
     public static IReadOnlyList<string> TestsElsewhere { get; } = ["KillTests"];

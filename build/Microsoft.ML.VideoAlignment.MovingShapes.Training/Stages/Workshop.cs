@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;

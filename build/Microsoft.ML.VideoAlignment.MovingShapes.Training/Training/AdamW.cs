@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Algorithms;
+
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Training;
 
 /// <summary>

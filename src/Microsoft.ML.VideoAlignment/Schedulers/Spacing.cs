@@ -1,3 +1,4 @@
+
 namespace Microsoft.ML.VideoAlignment.Schedulers;
 
 /// <summary>

@@ -34,7 +34,7 @@ public partial class ObserverRulesTests
     [Test]
     public void ALossIsOneFormula()
     {
-        string[] losses = [.. Repository.Files(Library + "Training", "*Loss.cs")];
+        string[] losses = [.. Repository.Files(Library + "Algorithms", "*Loss.cs")];
         Assert.That(losses, Has.Length.AtLeast(3));
         Assert.That(
             losses.Where(path => Meta().IsMatch(CSharpTokens.Code(Repository.Read(path)))), Is.Empty, "let Ops decide how an operation runs without numbers");

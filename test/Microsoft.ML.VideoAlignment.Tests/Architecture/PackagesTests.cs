@@ -1,4 +1,5 @@
 using System.Xml.Linq;
+using Microsoft.ML.VideoAlignment.MLNet;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 

@@ -15,7 +15,9 @@ public partial class RoomsTests
         ["Encoders", "Lora", "Runs"],
         ["Sampling"],
         ["Models", "Rewards"],
-        ["Training", "DataViews"],
+        ["Algorithms"],
+        ["Memory"],
+        ["MLNet"],
     ];
 
     private static readonly string[] s_declaringWords = ["class", "struct", "interface", "enum", "record", "delegate"];
@@ -55,8 +57,8 @@ public partial class RoomsTests
                 "the hole of a string");
             Assert.That(Find("Layers/A.cs", "using Microsoft.ML.VideoAlignment.Rewards; class A { }"), Has.Length.EqualTo(1), "a using");
             Assert.That(Find("Models/A.cs", "class A { Reward? _r; }"), Has.Length.EqualTo(1), "a room of the same floor");
-            Assert.That(Find("Training/A.cs", "class A { Options? _o; }"), Has.Length.EqualTo(1), "the door");
-            Assert.That(Find("Training/A.cs", "class A { Reward? _r; }"), Is.Empty, "a lower floor");
+            Assert.That(Find("Algorithms/A.cs", "class A { Options? _o; }"), Has.Length.EqualTo(1), "the door");
+            Assert.That(Find("Algorithms/A.cs", "class A { Reward? _r; }"), Is.Empty, "a lower floor");
             Assert.That(Find("Rewards/A.cs", "class A { Reward? _r; }"), Is.Empty, "the room itself");
             Assert.That(Find("Layers/A.cs",
                 "/* Reward */ class A { string B => \"Reward\" + $\"Reward {1}\" + @\"Re\"\"ward Reward\" + \"\"\"Reward\"\"\"; } // Reward"), Is.Empty,

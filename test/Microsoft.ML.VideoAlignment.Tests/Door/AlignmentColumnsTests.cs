@@ -1,4 +1,4 @@
-using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Tests;

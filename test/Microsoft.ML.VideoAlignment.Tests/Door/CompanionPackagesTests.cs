@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.MovingShapes;
 using Microsoft.ML.VideoAlignment.Rewards;
 
@@ -73,19 +74,19 @@ public class CompanionPackagesTests
     /// <summary>The package is of the same project, and may be older than the file.</summary>
     [Test]
     public void ARewardThatThePackageDoesNotKnowIsRefused() => Assert.That(
-        () => VideoRewards.FromReference(new RewardReference { Kind = "MovingShapesOfTomorrow" }),
+        () => CompanionPackages.MakeReward(new RewardReference { Kind = "MovingShapesOfTomorrow" }),
         Throws.TypeOf<InvalidDataException>().With.Message.Contains("'MovingShapesOfTomorrow'").And.Message.Contains(CompanionPackages.MovingShapes));
 
     /// <summary>A hash that the reward has none of, as a forged file may say.</summary>
     [Test]
     public void AHashOfARewardWithoutFilesIsRefused() => Assert.That(
-        () => VideoRewards.FromReference(new RewardReference { Kind = TrueRatingReward.Kind, Arguments = new Dictionary<string, string> { ["sha256"] = "0" } }),
+        () => CompanionPackages.MakeReward(new RewardReference { Kind = TrueRatingReward.Kind, Arguments = new Dictionary<string, string> { ["sha256"] = "0" } }),
         Throws.TypeOf<InvalidDataException>().With.Message.Contains("another version"));
 
     [Test]
     public void TheLibraryFindsThePackageByItself()
     {
-        using VideoReward reward = VideoRewards.FromReference(new RewardReference { Kind = TrueRatingReward.Kind });
+        using VideoReward reward = CompanionPackages.MakeReward(new RewardReference { Kind = TrueRatingReward.Kind });
         Assert.That(reward.Name, Is.EqualTo("true rating"));
     }
 

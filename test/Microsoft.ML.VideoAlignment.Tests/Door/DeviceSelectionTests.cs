@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.MLNet;
+
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 public class DeviceSelectionTests

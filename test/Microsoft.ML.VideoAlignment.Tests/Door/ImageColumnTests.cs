@@ -1,6 +1,7 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Transforms.Image;
+using Microsoft.ML.VideoAlignment.MLNet;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -126,8 +127,8 @@ public class ImageColumnTests
         using MLImage opaque = MLImage.CreateFromPixels(Width, Height, MLPixelFormat.Rgba32, pixels);
         using MLImage filled = MLImage.CreateFromPixels(Width, Height, MLPixelFormat.Rgba32, [.. pixels.Select((value, at) => at % 4 == 3 ? (byte)0 : value)]);
         using MLImage clear = MLImage.CreateFromPixels(Width, Height, MLPixelFormat.Rgba32, new byte[4 * Height * Width]);
-        Assert.That(DataViews.MlImagePixels.Read(filled).Bytes, Is.EqualTo(DataViews.MlImagePixels.Read(opaque).Bytes));
-        Assert.That(DataViews.MlImagePixels.Read(clear).Bytes, Is.All.EqualTo(255));
+        Assert.That(MLNet.MlImagePixels.Read(filled).Bytes, Is.EqualTo(MLNet.MlImagePixels.Read(opaque).Bytes));
+        Assert.That(MLNet.MlImagePixels.Read(clear).Bytes, Is.All.EqualTo(255));
     }
 
     [Test]

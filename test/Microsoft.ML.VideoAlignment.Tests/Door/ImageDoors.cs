@@ -1,5 +1,5 @@
 using Microsoft.ML.Transforms.Image;
-using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Media;
 using Microsoft.ML.VideoAlignment.Sampling;
 

@@ -1,5 +1,5 @@
 using ImageMagick;
-using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Media;
 
 namespace Microsoft.ML.VideoAlignment.Tests;

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.MLNet;
+
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>Nothing in a saved model decides what is opened, run or downloaded.</summary>

@@ -1,5 +1,6 @@
 using System.Reflection;
 using Microsoft.ML.Runtime;
+using Microsoft.ML.VideoAlignment.MLNet;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 

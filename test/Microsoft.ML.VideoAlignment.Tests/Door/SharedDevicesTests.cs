@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Microsoft.ML.VideoAlignment.MLNet;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.MLNet;
+
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>When the log says that threads do not get their processors: measured on an injected clock.</summary>

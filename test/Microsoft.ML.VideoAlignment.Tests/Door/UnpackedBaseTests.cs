@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Microsoft.ML.VideoAlignment.MLNet;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -131,7 +132,7 @@ public class UnpackedBaseTests
         folder = unpacked.Folder;
         var aligned = new AlignedModel(model, ownsModel: true, adapters: null, DoorRig.ThreeSteps.ResolveSampling(model), seed: 1, unpacked);
         return new VideoAlignmentTransformer(
-            DataViews.MlNetInterop.GetEnvironment(context.Transforms), new AlignmentColumns("Video", "Prompt", null, null), aligned, [],
+            MLNet.MlNetInterop.GetEnvironment(context.Transforms), new AlignmentColumns("Video", "Prompt", null, null), aligned, [],
             includeBaseModel: true).WithoutAlignment("Base");
     }
 

@@ -1,4 +1,5 @@
 using Microsoft.ML.Runtime;
+using Microsoft.ML.VideoAlignment.MLNet;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -283,7 +284,7 @@ public class VideoAlignmentEstimatorTests
     {
         var rig = new DoorRig();
         VideoAlignmentEstimator estimator = rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, rig.Reward);
-        Assert.That(estimator.GetOutputSchema(DataViews.MlNetInterop.GetShape(rig.Prompts.Schema)).Select(column => column.Name), Does.Contain("Video"));
+        Assert.That(estimator.GetOutputSchema(MLNet.MlNetInterop.GetShape(rig.Prompts.Schema)).Select(column => column.Name), Does.Contain("Video"));
         Assert.That(() => rig.Context.Transforms.AlignVideoDiffusion("Video", "Prompt", rig.Model, rig.Reward, null!), Throws.ArgumentNullException);
         Assert.That(() => rig.Context.Transforms.AlignVideoDiffusion("Video", "", rig.Model, rig.Reward), Throws.ArgumentException);
     }

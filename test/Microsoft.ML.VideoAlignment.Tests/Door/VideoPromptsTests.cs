@@ -1,5 +1,5 @@
 using Microsoft.ML.Data;
-using Microsoft.ML.VideoAlignment.DataViews;
+using Microsoft.ML.VideoAlignment.MLNet;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 

@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Rewards;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -161,13 +162,13 @@ public class MovingShapesNetworkTests
         using VideoReward reward = s_rewards[name]();
         RewardReference reference = RewardReference.FromJson(reward.Reference.ToJson());
         Assert.That(reference.Files, Is.Empty, "no path of this machine");
-        using VideoReward again = VideoRewards.FromReference(reference);
+        using VideoReward again = CompanionPackages.MakeReward(reference);
         (ShapesVideo[] videos, Tensor frames) = Painted(3, (random, _) => ShapesVideo.Draw(random, dull: false));
         string[] prompts = [.. videos.Select(video => Captions.Of(video.Subject, 0))];
         Assert.That(again.Name, Is.EqualTo(reward.Name));
         Assert.That(again.Contract, Is.EqualTo(reward.Contract));
         Assert.That(again.Score(frames, prompts).Equals(reward.Score(frames, prompts)));
-        Assert.That(() => VideoRewards.FromReference(reference with { ContentHash = "0" }),
+        Assert.That(() => CompanionPackages.MakeReward(reference with { ContentHash = "0" }),
             Throws.TypeOf<InvalidDataException>().With.Message.Contains("another version"));
     }
 

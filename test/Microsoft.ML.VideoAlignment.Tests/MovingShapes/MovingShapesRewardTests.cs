@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.MovingShapes;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Rewards;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -47,13 +48,13 @@ public class MovingShapesRewardTests
         RequireTheModel();
         using VideoReward mix = MovingShapesRewards.Aesthetic() + MovingShapesRewards.TextSimilarity();
         RewardReference reference = RewardReference.FromJson(mix.Reference.ToJson());
-        using (VideoReward again = VideoRewards.FromReference(reference))
+        using (VideoReward again = CompanionPackages.MakeReward(reference))
         {
             Assert.That(again.Name, Is.EqualTo(mix.Name));
         }
 
         RewardReference other = reference.Parts[0].Reward with { ContentHash = "0" };
-        Assert.That(() => VideoRewards.FromReference(other), Throws.TypeOf<InvalidDataException>().With.Message.Contains("another version"));
+        Assert.That(() => CompanionPackages.MakeReward(other), Throws.TypeOf<InvalidDataException>().With.Message.Contains("another version"));
     }
 
     [Test]

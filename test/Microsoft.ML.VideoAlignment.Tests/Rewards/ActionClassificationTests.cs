@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Rewards.VideoMae;
 using Microsoft.ML.VideoAlignment.Tensors;
@@ -190,8 +191,8 @@ public class ActionClassificationTests
         var options = new ActionClassificationOptions { Prompts = new Dictionary<string, string> { ["keys: \"8\""] = "playing piano" }, LogProbability = true };
         using ActionClassificationReward reward = Small(options);
         using ActionClassificationReward fixedLabel = Small(new ActionClassificationOptions { Label = "jogging" });
-        using VideoReward again = VideoRewards.FromReference(RewardReference.FromJson(reward.Reference.ToJson()));
-        using VideoReward fixedAgain = VideoRewards.FromReference(RewardReference.FromJson(fixedLabel.Reference.ToJson()));
+        using VideoReward again = CompanionPackages.MakeReward(RewardReference.FromJson(reward.Reference.ToJson()));
+        using VideoReward fixedAgain = CompanionPackages.MakeReward(RewardReference.FromJson(fixedLabel.Reference.ToJson()));
         Tensor frames = SmallRewards.Frames(1, 3, 2, 24, 24);
         Assert.That(again.Contract, Is.EqualTo(reward.Contract));
         Assert.That(again.Score(frames, ["keys: \"8\""]).Equals(reward.Score(frames, ["keys: \"8\""])));

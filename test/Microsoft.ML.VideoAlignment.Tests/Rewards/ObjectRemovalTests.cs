@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Rewards.Yolos;
 using Microsoft.ML.VideoAlignment.Tensors;
@@ -140,7 +141,7 @@ public class ObjectRemovalTests
     {
         using DisposeScope scope = NewDisposeScope();
         using ObjectRemovalReward reward = SmallRewards.Removal(ScalarType.Float32);
-        using VideoReward again = VideoRewards.FromReference(RewardReference.FromJson(reward.Reference.ToJson()));
+        using VideoReward again = CompanionPackages.MakeReward(RewardReference.FromJson(reward.Reference.ToJson()));
         Tensor frames = SmallRewards.Frames(2, 3, 2, 32, 40);
         Assert.That(again.Name, Is.EqualTo(reward.Name));
         Assert.That(again.Contract, Is.EqualTo(reward.Contract));

@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Rewards;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -46,7 +47,7 @@ public class OldSavedRewardsTests
                 string weights = precision == WeightPrecision.Float32 ? "{}" : $$"""{"weights": "{{precision}}"}""";
                 string written = arguments.Replace("{WEIGHTS}", weights, StringComparison.Ordinal).Replace("PRECISION", name, StringComparison.Ordinal);
                 string json = OldSavedRewards.OfFiles(kind, written, reward.Reference.Files);
-                using VideoReward again = VideoRewards.FromReference(RewardReference.FromJson(json));
+                using VideoReward again = CompanionPackages.MakeReward(RewardReference.FromJson(json));
                 Assert.That(again.Reference.ToJson(), Is.EqualTo(reward.Reference.ToJson()), name);
             }
         }
@@ -61,7 +62,7 @@ public class OldSavedRewardsTests
         string old = options.ToJson().Replace("Float16", "Half", StringComparison.Ordinal);
         string arguments = "{\"options\": " + System.Text.Json.JsonSerializer.Serialize(old) + "}";
         string json = OldSavedRewards.OfFiles("TemporalConsistency", arguments, reward.Reference.Files);
-        using VideoReward again = VideoRewards.FromReference(RewardReference.FromJson(json));
+        using VideoReward again = CompanionPackages.MakeReward(RewardReference.FromJson(json));
         Assert.That(again.Reference.ToJson(), Is.EqualTo(reward.Reference.ToJson()));
     }
 
@@ -73,14 +74,14 @@ public class OldSavedRewardsTests
         using VideoReward reward = VideoRewards.TorchScript(TorchScriptRewardTests.Write(folder), written);
         string contract = System.Text.Json.JsonSerializer.Serialize(Rewards.Custom.ContractJson.Write(reward.Contract));
         string json = OldSavedRewards.OfFiles("TorchScript", "{\"contract\": " + contract + "}", reward.Reference.Files);
-        using VideoReward again = VideoRewards.FromReference(RewardReference.FromJson(json));
+        using VideoReward again = CompanionPackages.MakeReward(RewardReference.FromJson(json));
         Assert.That(again.Contract, Is.EqualTo(reward.Contract));
     }
 
     [Test]
     public void ASumKeepsItsMoments()
     {
-        using VideoReward again = VideoRewards.FromReference(RewardReference.FromJson(OldSavedRewards.Mix));
+        using VideoReward again = CompanionPackages.MakeReward(RewardReference.FromJson(OldSavedRewards.Mix));
         Assert.That(again.Reference.PartMoments, Is.EqualTo(new[] { "3 0.5 0.25", "2 1 0" }));
         Assert.That(again.Name, Does.StartWith("normalized (1.5 * true rating"));
     }
@@ -90,10 +91,10 @@ public class OldSavedRewardsTests
     {
         using VideoReward removal = MovingShapesRewards.ObjectRemoval("circle", new ObjectRemovalOptions { Threshold = 0.35 });
         string json = OldSavedRewards.ObjectRemoval.Replace("HASH", removal.Reference.ContentHash, StringComparison.Ordinal);
-        using VideoReward again = VideoRewards.FromReference(RewardReference.FromJson(json));
+        using VideoReward again = CompanionPackages.MakeReward(RewardReference.FromJson(json));
         Assert.That(again.Reference.ToJson(), Is.EqualTo(removal.Reference.ToJson()));
         Assert.That(
-            () => VideoRewards.FromReference(RewardReference.FromJson(OldSavedRewards.ObjectRemoval)),
+            () => CompanionPackages.MakeReward(RewardReference.FromJson(OldSavedRewards.ObjectRemoval)),
             Throws.TypeOf<InvalidDataException>().With.Message.Contains("another version"));
     }
 
@@ -104,6 +105,6 @@ public class OldSavedRewardsTests
     public void AnArgumentThatCannotBeReadIsNamed(string arguments, string name)
     {
         string json = OldSavedRewards.OfFiles("ObjectRemoval", arguments, new Dictionary<string, FileReference>());
-        Assert.That(() => VideoRewards.FromReference(RewardReference.FromJson(json)), Throws.TypeOf<InvalidDataException>().With.Message.Contains(name));
+        Assert.That(() => CompanionPackages.MakeReward(RewardReference.FromJson(json)), Throws.TypeOf<InvalidDataException>().With.Message.Contains(name));
     }
 }

@@ -1,4 +1,5 @@
 using Microsoft.ML.Data;
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Rewards;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -69,11 +70,11 @@ public class OwnRewardTests
     public void SettingsAreCheckedWhenRead()
     {
         var reference = new RewardReference { Kind = ToyReward.Kind };
-        Assert.That(() => VideoRewards.FromReference(reference), Throws.TypeOf<InvalidDataException>().With.Message.Contains("has no settings"));
+        Assert.That(() => CompanionPackages.MakeReward(reference), Throws.TypeOf<InvalidDataException>().With.Message.Contains("has no settings"));
         using var toy = new ToyReward(s_settings);
         string text = toy.Reference.ToJson().Replace("-0.5", "true", StringComparison.Ordinal);
         Assert.That(
-            () => VideoRewards.FromReference(RewardReference.FromJson(text)),
+            () => CompanionPackages.MakeReward(RewardReference.FromJson(text)),
             Throws.TypeOf<InvalidDataException>().With.Message.Contains("settings of the saved reward Tests.Toy"));
     }
 
@@ -82,11 +83,11 @@ public class OwnRewardTests
     {
         VideoRewards.Register("Tests.Wrong", static _ => new Named("wrong", new SavedReward(ToyReward.Kind)));
         Assert.That(
-            () => VideoRewards.FromReference(new RewardReference { Kind = "Tests.Wrong" }),
+            () => CompanionPackages.MakeReward(new RewardReference { Kind = "Tests.Wrong" }),
                 Throws.InvalidOperationException.With.Message.Contains($"'{ToyReward.Kind}'"));
         VideoRewards.Register<VideoReward>("Tests.Null", static _ => null!);
         Assert.That(
-            () => VideoRewards.FromReference(new RewardReference { Kind = "Tests.Null" }),
+            () => CompanionPackages.MakeReward(new RewardReference { Kind = "Tests.Null" }),
                 Throws.InvalidOperationException.With.Message.Contains("returned null"));
     }
 

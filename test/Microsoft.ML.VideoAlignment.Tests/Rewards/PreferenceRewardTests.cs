@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Rewards.TextImage;
 using Microsoft.ML.VideoAlignment.Tensors;
@@ -147,7 +148,7 @@ public class PreferenceRewardTests
         using VideoReward mix = VideoRewards.HumanPreferenceV2(SmallPreference.File, SmallRewards.ClipFolder, WeightPrecision.Float16)
             + (VideoRewards.PickScore(SmallRewards.ClipFolder) * 0.01f) + VideoRewards.VideoTextSimilarity(SmallRewards.ClipFolder)
             + VideoRewards.Aesthetic(SmallRewards.ClipFolder, SmallRewards.HeadFile, WeightPrecision.BFloat16);
-        using VideoReward again = VideoRewards.FromReference(RewardReference.FromJson(mix.Reference.ToJson()));
+        using VideoReward again = CompanionPackages.MakeReward(RewardReference.FromJson(mix.Reference.ToJson()));
         Tensor frames = SmallRewards.Frames(2, 3, 2, 32, 32);
         Assert.That(again.Contract, Is.EqualTo(mix.Contract));
         Assert.That(again.Score(frames, SmallRewards.Prompts).Equals(mix.Score(frames, SmallRewards.Prompts)), "the same weights in the same precision");

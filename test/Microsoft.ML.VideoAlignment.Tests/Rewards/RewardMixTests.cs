@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Rewards;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -142,13 +143,13 @@ public class RewardMixTests
         using VideoReward mix = VideoRewards.Mix([(MovingShapesRewards.Aesthetic(), 2f)], normalize: true);
         mix.Score(SmallRewards.Frames(3, 3, 1, 32, 32).requires_grad_(true), []);
         RewardReference reference = RewardReference.FromJson(mix.Reference.ToJson());
-        using VideoReward again = VideoRewards.FromReference(reference);
+        using VideoReward again = CompanionPackages.MakeReward(reference);
         Tensor frames = rand([2L, 3, 1, 32, 32]);
         Assert.That(Values(again.Score(frames, [])), Is.EqualTo(Values(mix.Score(frames, []))));
         using VideoReward plain = MovingShapesRewards.Aesthetic() * 2f;
         Assert.That(Values(plain.Score(frames, [])), Is.Not.EqualTo(Values(mix.Score(frames, []))).Within(1e-3f));
         RewardReference spoilt = reference with { PartMoments = ["1 2"] };
-        Assert.That(() => VideoRewards.FromReference(spoilt), Throws.TypeOf<InvalidDataException>().With.Message.Contains("moments"));
+        Assert.That(() => CompanionPackages.MakeReward(spoilt), Throws.TypeOf<InvalidDataException>().With.Message.Contains("moments"));
     }
 
     [Test]

@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Rewards;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -23,7 +24,7 @@ public class RewardReferenceTests
     {
         using DisposeScope scope = NewDisposeScope();
         using VideoReward mix = Mix();
-        using VideoReward again = VideoRewards.FromReference(RewardReference.FromJson(mix.Reference.ToJson()));
+        using VideoReward again = CompanionPackages.MakeReward(RewardReference.FromJson(mix.Reference.ToJson()));
         Tensor frames = SmallRewards.Frames(2, 3, 2, 32, 32);
         Assert.That(again.Name, Is.EqualTo(mix.Name));
         Assert.That(again.Contract, Is.EqualTo(mix.Contract));
@@ -36,7 +37,7 @@ public class RewardReferenceTests
         using VideoReward mix = Mix();
         RewardReference reference = mix.Reference;
         File.Delete(_head);
-        Assert.That(() => VideoRewards.FromReference(reference),
+        Assert.That(() => CompanionPackages.MakeReward(reference),
             Throws.TypeOf<FileNotFoundException>().With.Message.Contains("Aesthetic head").And.Message.Contains(_head));
     }
 
@@ -47,7 +48,7 @@ public class RewardReferenceTests
         RewardReference reference = mix.Reference;
         string place = Path.Combine(_folder, "elsewhere.pth");
         File.Move(_head, place);
-        using VideoReward again = VideoRewards.FromReference(reference, new Dictionary<string, string> { [_head] = place });
+        using VideoReward again = CompanionPackages.MakeReward(reference, new Dictionary<string, string> { [_head] = place });
         Assert.That(again.Name, Is.EqualTo(mix.Name));
     }
 
@@ -57,7 +58,7 @@ public class RewardReferenceTests
         using VideoReward mix = Mix();
         RewardReference reference = mix.Reference;
         File.AppendAllText(_head, "x");
-        Assert.That(() => VideoRewards.FromReference(reference),
+        Assert.That(() => CompanionPackages.MakeReward(reference),
             Throws.TypeOf<InvalidDataException>().With.Message.Contains("Aesthetic head").And.Message.Contains(_head));
     }
 
@@ -75,7 +76,7 @@ public class RewardReferenceTests
 
     [Test]
     public void AKindOfANewerLibraryIsNamed() =>
-        Assert.That(() => VideoRewards.FromReference(new RewardReference { Kind = "Telepathy" }),
+        Assert.That(() => CompanionPackages.MakeReward(new RewardReference { Kind = "Telepathy" }),
             Throws.TypeOf<InvalidDataException>().With.Message.Contains("Telepathy"));
 
     private VideoReward Mix() =>

@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Text;
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Rewards.Custom;
 using Microsoft.ML.VideoAlignment.Weights;
@@ -70,13 +71,13 @@ public class TorchScriptRewardTests
         using VideoReward reward = VideoRewards.TorchScript(file,
             new RewardContract { MinimumFrames = 2, WorkingSize = (8, 8), FramesPerSecond = 8, Direction = ScoreDirection.LowerIsBetter });
         string json = reward.Reference.ToJson();
-        using (VideoReward again = VideoRewards.FromReference(RewardReference.FromJson(json)))
+        using (VideoReward again = CompanionPackages.MakeReward(RewardReference.FromJson(json)))
         {
             Assert.That(again.Contract, Is.EqualTo(reward.Contract));
         }
 
         Write(folder, Program.Replace("100.", "10.", StringComparison.Ordinal));
-        Assert.That(() => VideoRewards.FromReference(RewardReference.FromJson(json)), Throws.TypeOf<InvalidDataException>().With.Message.Contains(file));
+        Assert.That(() => CompanionPackages.MakeReward(RewardReference.FromJson(json)), Throws.TypeOf<InvalidDataException>().With.Message.Contains(file));
     }
 
     [Test]

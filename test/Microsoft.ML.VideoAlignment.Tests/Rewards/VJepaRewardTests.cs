@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Rewards.VJepa;
 using Microsoft.ML.VideoAlignment.Tensors;
@@ -179,7 +180,7 @@ public class VJepaRewardTests
         Tensor frames = SmallRewards.Frames(2, 3, 4, 12, 12);
         using VJepaReward expected = Reward(s_options with { Seed = 4 });
         Assert.That(Values(reward.Score(frames, [])), Is.EqualTo(Values(expected.Score(frames, []))));
-        using VideoReward again = VideoRewards.FromReference(RewardReference.FromJson(reward.Reference.ToJson()));
+        using VideoReward again = CompanionPackages.MakeReward(RewardReference.FromJson(reward.Reference.ToJson()));
         Assert.That(again.Contract, Is.EqualTo(reward.Contract));
         Assert.That(Values(again.Score(frames, [])), Is.EqualTo(Values(reward.Score(frames, []))));
     }

@@ -1,6 +1,7 @@
 using System.Text.Json;
+using Microsoft.ML.VideoAlignment.Algorithms.Ddpo;
+using Microsoft.ML.VideoAlignment.Algorithms.DiffusionDpo;
 using Microsoft.ML.VideoAlignment.Schedulers;
-using Microsoft.ML.VideoAlignment.Training;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 

@@ -1,0 +1,406 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Runs;
+using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Algorithms;
+
+/// <summary>
+/// THE MAIN LOOP, one for every algorithm: accumulate the gradient of an optimizer step, check it, clip it, apply it, validate, report. The subclass computes
+/// the gradient: through the reward (<see cref="RewardGradient.RewardGradientTrainer"/>), or from the scores alone.
+/// </summary>
+internal abstract class AlignmentTrainer : IDisposable
+{
+    private readonly TrainingSettings _settings;
+    private readonly IAdapterOptimizer _optimizer;
+    private readonly ValidationEvaluator _heldOut;
+    private readonly EmaAdapters? _average;
+    private readonly BestCheckpoint _best;
+    private readonly FinishedAdapters _finished;
+    private readonly TrainingProgress _progress = new();
+    private readonly RunNotices _notices = new();
+    private TrainingState? _state;
+    private int _underWay;
+    private TrainingStepException? _failure;
+
+    /// <summary>Creates a trainer; model, reward and adapters stay the caller's.</summary>
+    /// <param name="model">The model to align.</param>
+    /// <param name="reward">What to align to.</param>
+    /// <param name="adapters">The adapters to train, attached to the model's denoiser.</param>
+    /// <param name="settings">The validated settings.</param>
+    protected AlignmentTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, TrainingSettings settings)
+    {
+        (Model, Reward, Adapters, _settings) = (model, reward, adapters, settings);
+        Sampler = model.CreateSampler(settings.Sampling);
+        Conditions = new ConditionCache(model, settings.Sampling);
+        SegmentBuilder = new SegmentBuilder(model, settings.Sampling, Sampler, Conditions);
+        _heldOut = new ValidationEvaluator(model, reward, settings, Conditions, Work);
+        _average = settings.EmaDecay is { } decay ? new EmaAdapters(adapters, decay) : null;
+        _best = new BestCheckpoint(adapters, reward.Contract.Direction);
+        _finished = new FinishedAdapters(adapters, _average, settings.KeepBest ? _best : null, onDevice: model.Device.type != DeviceType.CPU);
+        _optimizer = IAdapterOptimizer.Create(adapters.Parameters, settings);
+    }
+
+    /// <summary>What the run has cost since the trainer was made.</summary>
+    public WorkCount Work { get; } = new();
+
+    /// <summary>The step whose adapters the run ended with, where it keeps the best; null: the last.</summary>
+    public int? KeptStep => _settings.KeepBest ? _best.Step : null;
+
+    /// <summary>Whether the run ended because the validation reward had stopped improving.</summary>
+    public bool StoppedEarly { get; private set; }
+
+    protected VideoDiffusionModel Model { get; }
+
+    protected VideoReward Reward { get; }
+
+    protected LoraAdapters Adapters { get; }
+
+    /// <summary>The sampler of <see cref="TrainingSettings.Sampling"/>.</summary>
+    protected ISampler Sampler { get; }
+
+    protected ConditionCache Conditions { get; }
+
+    /// <summary>Builds the inputs of segments for <see cref="Sampler"/>.</summary>
+    protected SegmentBuilder SegmentBuilder { get; }
+
+    // What to try when an update overflows.
+    private string SmallerSteps =>
+        $"{nameof(_settings.LearningRate)} {_settings.LearningRate}, {nameof(_settings.WeightDecay)} {_settings.WeightDecay} or "
+        + $"{nameof(_settings.Epsilon)} {_settings.Epsilon} makes an update that float32 cannot hold: lower the learning rate (2e-4 by default), "
+        + "and leave the others at 0.01 and 1e-8.";
+
+    /// <summary>Whether a step may rightly have no gradient at all.</summary>
+    protected virtual bool GradientMayVanish => Reward.Contract.GradientMayVanish;
+
+    /// <summary>The last optimizer step whose update was applied, counted from 1; 0: none was.</summary>
+    public int CompletedSteps => _progress.Step;
+
+    /// <summary>
+    /// Trains. At the end the adapters are those to be used: the average where there is one, the best where those are kept.
+    /// </summary>
+    /// <param name="prompts">The training prompts, at least one.</param>
+    /// <param name="onStep">Receives the figures of each finished step; null: none.</param>
+    /// <param name="warn">Receives warnings; null: they are dropped.</param>
+    /// <param name="cancellation">Ends the run after the last finished step.</param>
+    /// <returns>The number of optimizer steps done; fewer than asked for when canceled or stopped early.</returns>
+    /// <exception cref="TrainingStepException">Something failed after the first step had begun (<see cref="RunRescued"/>).</exception>
+    public int Train(
+        IReadOnlyList<VideoPrompt> prompts, Action<TrainingStep>? onStep = null, Action<string>? warn = null, CancellationToken cancellation = default)
+    {
+        using IDisposable? counting = RunContext.Observe(Work);
+        using var draws = new TrainingRandom(prompts, _settings.Seed);
+
+        // A given frame does not change with the adapters.
+        bool given = Model.Images == ImageUse.Optional && (_settings.Sampling.SegmentCount > 1 || prompts.Any(prompt => prompt.Images.Count > 0));
+        var watch = new GradientFlowCheck(Adapters, GradientMayVanish || given);
+        Reward.BeginTraining();
+        Conditions.Prepare([.. prompts, .. _settings.ValidationPrompts, _settings.Sampling.NegativePrompt]);
+        using TrainingState? state = Resume(draws, watch);
+        _state = state;
+        _finished.MarkFinished(CompletedSteps);
+        return RunRescued(() =>
+        {
+            try
+            {
+                Loop();
+            }
+            catch (Exception)
+            {
+                LeaveStateBehind();
+                throw;
+            }
+
+            _state?.Write();
+            ShowAverage(true);
+            if (_settings.KeepBest)
+            {
+                _best.Restore();
+            }
+
+            return CompletedSteps;
+        });
+
+        void Loop()
+        {
+            while (_progress.Unreported is not null || (CompletedSteps < _settings.Steps && !StoppedEarly))
+            {
+                try
+                {
+                    using DisposeScope scope = NewDisposeScope();
+                    TrainingStep learned = _progress.Unreported ?? Step(CompletedSteps + 1);
+                    Report(learned);
+                }
+                catch (Exception exception) when (EndsTheRun(exception, cancellation))
+                {
+                    // The accumulated gradient is dropped: the weights are those of the last finished step.
+                    _optimizer.ZeroGrad();
+                    break;
+                }
+
+                // The runtime lets the remains of tensors pile up to the size of the processor's cache, 100 MB and more, before it collects; those of one step
+                // take milliseconds.
+                GC.Collect(0);
+            }
+        }
+
+        TrainingStep Step(int step)
+        {
+            _underWay = step;
+            cancellation.ThrowIfCancellationRequested();
+            StepOutcome outcome = Accumulate(draws, cancellation);
+            _state?.DiscardBoundary();
+            watch.BeforeUpdate();
+            double norm = outcome.ChangesNothing ? WithoutUpdate(step) : Update(step, outcome.Reward, outcome.Loss);
+            foreach (string warning in watch.AfterUpdate(step).Concat(_notices.Drain()))
+            {
+                warn?.Invoke(warning);
+            }
+
+            _progress.UpdateElapsed();
+            var learned = new TrainingStep(step, outcome.Reward, outcome.Loss, norm, ValidationReward: null, _progress.Elapsed);
+            _progress.Unreported = learned;
+            _state?.MarkBoundary(step);
+            return learned;
+        }
+
+        void Report(TrainingStep learned)
+        {
+            _underWay = learned.Step;
+            double? heldOut = Validate(learned.Step, cancellation);
+            _progress.Unreported = null;
+            _progress.UpdateElapsed();
+            _state?.MarkBoundary(learned.Step);
+            _state?.WriteIfDue();
+            onStep?.Invoke(learned with { ValidationReward = heldOut, Elapsed = _progress.Elapsed });
+        }
+    }
+
+    /// <summary>Runs <see cref="Train"/> or what follows it, so that a failure does not lose the weights.</summary>
+    /// <param name="work">The work.</param>
+    /// <returns>What the work returned.</returns>
+    /// <exception cref="TrainingStepException">
+    /// The work threw; the exception has the weights after the last finished step. What is thrown before the first step passes unchanged, and so does a
+    /// <see cref="RewardContractException"/> before any step is finished: nothing has been learned yet, and the reward is what has to change.
+    /// </exception>
+    public T RunRescued<T>(Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (Exception exception) when (exception != _failure && (CompletedSteps > 0 || (_underWay > 0 && exception is not RewardContractException)))
+        {
+            throw Failure(_underWay, $"{exception.GetType().Name}: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Checks, clips and applies the accumulated gradient.</summary>
+    /// <param name="step">The optimizer step, counted from 1.</param>
+    /// <param name="reward">Mean score of the step.</param>
+    /// <param name="loss">Mean loss of the step.</param>
+    /// <returns>The gradient's L2 norm before clipping.</returns>
+    /// <exception cref="TrainingStepException">The score, the loss, the gradient or the update is not finite.</exception>
+    public double Update(int step, double reward, double loss)
+    {
+        Require(double.IsFinite(reward), step, () => "the score");
+        Require(double.IsFinite(loss), step, () => "the loss");
+        double norm = nn.utils.clip_grad_norm_(Adapters.Parameters, _settings.MaxGradientNorm);
+        Require(double.IsFinite(norm), step, () => $"the gradient of {FirstNonFiniteGradient()}");
+        double decay = _settings.LearningRate * _settings.WeightDecay;
+        double largest = Math.Max(_settings.LearningRate / (1 - _settings.Beta1), Math.Max(decay, _settings.Epsilon));
+        Require(largest <= float.MaxValue, step, () => "the update", SmallerSteps);
+        _finished.BeforeUpdate();
+        _optimizer.Step();
+        RequireFiniteFactors(step);
+        _average?.Update();
+        _progress.Step = step;
+        _finished.MarkFinished(step);
+        _optimizer.ZeroGrad();
+        return norm;
+    }
+
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Frees the run's state; model, reward and adapters are the caller's.</summary>
+    /// <param name="disposing">Whether managed objects are disposed as well.</param>
+    protected virtual void Dispose(bool disposing)
+    {
+        _optimizer.Dispose();
+        _average?.Dispose();
+        _best.Dispose();
+        _finished.Dispose();
+        Conditions.Dispose();
+    }
+
+    /// <summary>Adds the gradient of the next optimizer step to the adapters.</summary>
+    /// <param name="draws">The run's random draws.</param>
+    /// <param name="cancellation">Cancels the step.</param>
+    /// <returns>Reward and loss of the step.</returns>
+    protected abstract StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation);
+
+    /// <summary>Makes a function that draws noise in the dtype that the denoiser computes in, on the model's device.</summary>
+    /// <param name="draws">The run's random draws.</param>
+    /// <returns>A function that draws standard normal noise of a shape.</returns>
+    protected Func<IReadOnlyList<long>, Tensor> Noise(TrainingRandom draws) => shape => draws.Noise(shape, Model.Device).to_type(Model.ComputeDtype);
+
+    // Whether an exception is the run's own cancellation: the token was canceled, and some code noticed. A cancellation of anything else, such as a request
+    // that timed out, is a failure.
+    private static bool EndsTheRun(Exception exception, CancellationToken cancellation) => cancellation.IsCancellationRequested
+        && (exception is OperationCanceledException
+            || (exception is AggregateException { InnerExceptions: var all } && all.All(each => EndsTheRun(each, cancellation))));
+
+    /// <summary>Adds a warning to those of the current step, unless there has been one of its kind in this run.</summary>
+    /// <param name="kind">The kind of warning.</param>
+    /// <param name="text">The warning.</param>
+    protected void Notice(string kind, string text) => _notices.Add(kind, text);
+
+    // A step that has nothing to learn from changes no weights, not even by momentum or decay.
+    private double WithoutUpdate(int step)
+    {
+        _progress.Step = step;
+        _finished.MarkFinished(step);
+        _optimizer.ZeroGrad();
+        return 0;
+    }
+
+    // Validates and writes a checkpoint where this step is one that does, with the adapters that would be returned now.
+    private double? Validate(int step, CancellationToken cancellation)
+    {
+        bool checkpoint = step % _settings.CheckpointEvery == 0;
+        if (!_heldOut.ShouldRun(step) && !checkpoint)
+        {
+            return null;
+        }
+
+        // An exception here ends the run, and then the average must be where it is.
+        ShowAverage(true);
+        double? reward = _heldOut.ShouldRun(step) ? _heldOut.Run(Adapters, cancellation) : null;
+        if (reward is { } measured)
+        {
+            _state?.DiscardBoundary();
+            _best.Record(step, measured);
+            StoppedEarly = _best.ValidationsWithoutGain >= _settings.EarlyStopPatience && step < _settings.Steps;
+        }
+
+        if (checkpoint)
+        {
+            _settings.Checkpoint?.Invoke(step);
+        }
+
+        ShowAverage(false);
+        return reward;
+    }
+
+    // Restores the state in the run's folder; null: the run has no folder.
+    private TrainingState? Resume(TrainingRandom draws, GradientFlowCheck watch)
+    {
+        if (_settings.RunFolder is not { } folder)
+        {
+            return null;
+        }
+
+        var state = new TrainingState(folder, _settings.StateEvery, unchecked((int)_settings.Seed));
+        state.AddPerUpdate("adapters", new AdapterFactors(Adapters, _average));
+        state.AddPerUpdate("optimizer", _optimizer);
+        state.AddPerUpdate("best", _best);
+        state.AddPerUpdate("watch", watch);
+        state.AddPerStep("progress", _progress);
+        state.AddPerStep("draws", draws);
+        state.AddPerStep("work", Work);
+        state.AddPerStep("reward", new RewardState(Reward), dropIfRemeasured: true);
+        if (_average is not null)
+        {
+            state.AddPerUpdate("average", _average);
+        }
+
+        if (this is IResumable algorithm)
+        {
+            state.AddPerStep("algorithm", algorithm, dropIfRemeasured: true);
+        }
+
+        if (state.Restore() && folder.Remeasures)
+        {
+            _best.Invalidate();
+        }
+
+        StoppedEarly = _best.ValidationsWithoutGain >= _settings.EarlyStopPatience && CompletedSteps < _settings.Steps;
+        state.MarkBoundary(CompletedSteps);
+        return state;
+    }
+
+    // Writes the last boundary before a failure, where that can be done; else earlier states stay: the failure is what must be reported.
+    private void LeaveStateBehind()
+    {
+        try
+        {
+            _state?.Write();
+        }
+        catch (Exception)
+        {
+            // A device that no longer answers, or a full disk.
+        }
+    }
+
+    private void ShowAverage(bool inPlace)
+    {
+        if (_average is not null)
+        {
+            _average.InPlace = inPlace;
+        }
+    }
+
+    private void Require(
+        bool finite, int step, Func<string> what,
+        string advice = "Lower the learning rate or the guidance scale, or look for divisions and logarithms in the reward.")
+    {
+        if (!finite)
+        {
+            throw Failure(step, $"{what()} is not finite. {advice}", cause: null);
+        }
+    }
+
+    // If a factor is not finite after the update, the weights before it are the last good ones.
+    private void RequireFiniteFactors(int step)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable guard = no_grad();
+        bool finite = stack([.. Adapters.Parameters.Select(static factor => factor.isfinite().all())]).all().AsBoolean();
+        Require(finite, step, () => $"the update of {Adapters.NamedFactors.First(pair => !pair.Factor.isfinite().all().AsBoolean()).Name}", SmallerSteps);
+    }
+
+    private TrainingStepException Failure(int step, string problem, Exception? cause)
+    {
+        _failure = TrainingStepException.Rescuing(step, problem, cause, _finished, _settings.RecoveryFolders);
+        try
+        {
+            _optimizer.ZeroGrad();
+        }
+        catch (Exception)
+        {
+            // A device that no longer answers: what went wrong first must be reported, and the gradient goes with the adapters.
+        }
+
+        return _failure;
+    }
+
+    private string FirstNonFiniteGradient()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return Adapters.NamedFactors.First(pair => pair.Factor.grad is { } gradient && !gradient.isfinite().all().AsBoolean()).Name;
+    }
+}
+
+/// <summary>Reward and loss of an optimizer step.</summary>
+/// <param name="Reward">Mean score over the step's videos.</param>
+/// <param name="Loss">Mean loss over the micro-batches.</param>
+internal readonly record struct StepOutcome(double Reward, double Loss)
+{
+    /// <summary>Whether there was nothing to learn from, so that the step must not update the weights.</summary>
+    public bool ChangesNothing { get; init; }
+}

@@ -1,0 +1,214 @@
+using System.Globalization;
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Runs;
+using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
+
+namespace Microsoft.ML.VideoAlignment.Algorithms.Ddpo;
+
+/// <summary>
+/// DDPO (Black et al. 2023, arXiv 2305.13301) for video: each denoising step is an action of a Gaussian policy, and steps of videos that scored well are made
+/// more probable, within PPO's bounds. Of the reward only scores are used.
+/// </summary>
+/// <remarks>Reference: ddpo-pytorch's training script.</remarks>
+internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
+{
+    private readonly DdpoSettings _settings;
+    private readonly DdpoOptions _options;
+    private readonly IPolicySampler _policy;
+    private readonly SegmentBuilder _preparation;
+    private readonly PpoLoss _loss;
+    private readonly PerPromptStatTracker? _tracker;
+    private RolloutBuffer? _epoch;
+
+    /// <summary>Creates a trainer; model, reward and adapters stay the caller's.</summary>
+    /// <param name="model">A model whose scheduler can make policies.</param>
+    /// <param name="reward">The reward, which need not be differentiable.</param>
+    /// <param name="adapters">The adapters to train.</param>
+    /// <param name="settings">The validated settings.</param>
+    /// <param name="policy">The sampler of the rollouts; null: the one of the model's scheduler (<see cref="IPolicyScheduler.CreatePolicy"/>).</param>
+    public DdpoTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, DdpoSettings settings, IPolicySampler? policy = null)
+        : base(model, reward, adapters, settings)
+    {
+        (_settings, _options) = (settings, settings.Ddpo);
+        _policy = policy ?? model.PolicyScheduler.CreatePolicy(settings.Sampling.Steps, _options.Eta);
+        _preparation = new SegmentBuilder(model, settings.Sampling, _policy, Conditions);
+        _loss = new PpoLoss(_options.AdvantageClip, _options.ClipRange);
+        _tracker = _options.PerPromptAdvantages ? new PerPromptStatTracker(_options.AdvantageBuffer, _options.AdvantageMinimum) : null;
+    }
+
+    /// <summary>Receives the diagnostics of each micro-batch before its backward pass; null: none.</summary>
+    public Action<PolicyMicroStep>? OnMicroStep { get; init; }
+
+    /// <summary>Denoising steps of a rollout.</summary>
+    public int StepCount => _policy.Timesteps.Count;
+
+    /// <summary>Always true: where all videos of a rollout score alike there is nothing to learn.</summary>
+    protected override bool GradientMayVanish => true;
+
+    /// <summary>The micro-batches whose mean gradient makes an optimizer step.</summary>
+    private int MicroBatches => _settings.AccumulationSteps * _options.TrainedSteps(StepCount);
+
+    protected override StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation)
+    {
+        if (_epoch is null or { IsExhausted: true })
+        {
+            _epoch?.Dispose();
+            _epoch = null;
+            _epoch = Collect(draws, cancellation);
+        }
+
+        return Backward(_epoch, cancellation);
+    }
+
+    /// <summary>Samples videos with the policy, without gradient.</summary>
+    /// <param name="segment">Conditions, start and noise.</param>
+    /// <param name="cancellation">Checked at each denoising step.</param>
+    /// <returns>The trajectories, in the caller's scope.</returns>
+    public PolicySamples Sample(SegmentInputs segment, CancellationToken cancellation = default)
+    {
+        using IDisposable? counting = RunContext.Observe(Work);
+        return PolicySamples.Run(Model, _policy, _settings.Sampling, Adapters, segment, cancellation);
+    }
+
+    /// <summary>Normalizes worths to advantages, over each prompt's remembered worths or over these alone.</summary>
+    /// <param name="prompts">The prompt of each video.</param>
+    /// <param name="worth">The worth of each video; higher is better.</param>
+    /// <param name="rounding">The standard deviation that rounding alone explains: advantages over one no larger are 0.</param>
+    /// <returns>The advantages, in the same order.</returns>
+    public double[] Advantages(IReadOnlyList<string> prompts, IReadOnlyList<double> worth, double rounding = 0) =>
+        _tracker?.Update(prompts, worth, rounding) ?? PerPromptStatTracker.Normalize(worth, rounding);
+
+    /// <summary>Makes a buffer of a rollout.</summary>
+    /// <param name="samples">The rollout of N videos, which the buffer disposes.</param>
+    /// <param name="advantages">The N videos' advantages.</param>
+    /// <param name="scores">The N videos' scores, in the reward's own units.</param>
+    /// <param name="orders">One order for each inner epoch.</param>
+    public RolloutBuffer Begin(PolicySamples samples, IReadOnlyList<double> advantages, IReadOnlyList<double> scores, IEnumerable<MinibatchOrder> orders) =>
+        new(samples, advantages, scores, orders, _settings.BatchSize, _options.TrainedSteps(StepCount));
+
+    /// <summary>Adds the gradient of the next optimizer step of a rollout to the adapters.</summary>
+    /// <param name="epoch">The rollout's buffer, not exhausted.</param>
+    /// <param name="cancellation">Checked at each micro-batch.</param>
+    public StepOutcome Backward(RolloutBuffer epoch, CancellationToken cancellation = default)
+    {
+        double loss = 0;
+        var scored = new HashSet<int>();
+        for (int micro = 0; micro < MicroBatches && !epoch.IsExhausted; micro++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            PolicyMicroBatch batch = epoch.Dequeue();
+            scored.UnionWith(batch.Rows);
+            loss += Backward(epoch, batch) / MicroBatches;
+        }
+
+        return new StepOutcome(scored.Average(row => epoch.Scores[row]), loss) { ChangesNothing = scored.All(row => epoch.Advantages[row] == 0) };
+    }
+
+    public void Save(StateWriter state)
+    {
+        _tracker?.Save(state.AddSection("tracker"));
+        if (_epoch is { IsExhausted: false })
+        {
+            _epoch.Save(state.AddSection("epoch"));
+        }
+    }
+
+    public void Load(StateReader state)
+    {
+        _tracker?.Load(state.OpenSection("tracker"));
+        _epoch?.Dispose();
+        _epoch = null;
+        StateReader epoch = state.OpenSection("epoch");
+        if (!epoch.IsEmpty)
+        {
+            _epoch = RolloutBuffer.Load(epoch, Model.Device);
+            RequireFitting(_epoch, epoch);
+        }
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _epoch?.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private double Backward(RolloutBuffer epoch, PolicyMicroBatch batch)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable? counting = RunContext.Observe(Work);
+        PolicySamples samples = epoch.Samples;
+        Tensor At(int ahead) => stack([.. batch.Rows.Zip(batch.Steps, (row, step) => samples.Trajectory[row, step + ahead])]);
+        Tensor old = stack([.. batch.Rows.Zip(batch.Steps, (row, step) => samples.LogProbabilities[row, step])]);
+        Tensor advantages = tensor(batch.Rows.Select(row => epoch.Advantages[row]).ToArray(), dtype: old.dtype, device: old.device);
+        Condition condition = samples.Condition.Rows(batch.Rows);
+        Condition? unconditional = _options.TrainWithGuidance ? samples.Unconditional?.Rows(batch.Rows) : null;
+        using var guidance = new Guidance(Model, condition, unconditional, _settings.Sampling);
+
+        RunContext.Enter(RunStage.GradientStep);
+        Tensor latents = At(0);
+        Tensor prediction = guidance.Predict(latents, [.. batch.Steps.Select(step => _policy.Timesteps[step])]);
+        (Tensor mean, double[] deviations) = PolicyStep.Compute(_policy, batch.Steps, latents, prediction);
+        Tensor probability = PolicyStep.LogProbability(At(1), mean, deviations);
+        PpoTerms terms = _loss.Compute(probability, old, advantages);
+        OnMicroStep?.Invoke(new PolicyMicroStep(prediction, probability, terms, MicroBatches));
+        Recompute.Backward(terms.Loss.Div(MicroBatches));
+        return Ops.Number(terms.Loss);
+    }
+
+    // A rollout of other steps or latents than this run's cannot be learned from.
+    private void RequireFitting(RolloutBuffer epoch, StateReader state)
+    {
+        PolicySamples samples = epoch.Samples;
+        long[] latents = Model.LatentShape(1, _settings.Sampling.Size);
+        if (samples.LogProbabilities.shape[1] != StepCount || !samples.Trajectory.shape.Skip(2).SequenceEqual(latents.Skip(1)))
+        {
+            throw state.CreateFault(
+                "samples/trajectory",
+                $"is {Shapes.Describe(samples.Trajectory)}, expected {StepCount + 1} states of [{string.Join(", ", latents)}] for each video");
+        }
+    }
+
+    private RolloutBuffer Collect(TrainingRandom draws, CancellationToken cancellation)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        int samples = _options.SamplesOfRollout(_settings.BatchSize * _settings.AccumulationSteps);
+        VideoPrompt[] prompts =
+            [.. draws.Prompts(samples / _options.SamplesPerPrompt).SelectMany(prompt => Enumerable.Repeat(prompt, _options.SamplesPerPrompt))];
+        var parts = new List<PolicySamples>();
+        var scored = new RolloutScorer(Model, Reward, _settings.Sampling, _settings.Frames, _settings.Loss, Work);
+        foreach (VideoPrompt[] batch in prompts.Chunk(_settings.BatchSize))
+        {
+            PolicySamples part = Sample(_preparation.Build(segment: 0, batch, image: null, Noise(draws)), cancellation);
+            scored.Add(part.Latents, [.. batch.Select(prompt => prompt.Text)], draws.Next);
+            parts.Add(part);
+        }
+
+        (double[] scores, double[] worth, double rounding) = scored.Finish();
+        double[] advantages = Advantages([.. prompts.Select(prompt => prompt.Text)], worth, rounding);
+        if (Array.TrueForAll(advantages, static advantage => advantage == 0))
+        {
+            Notice("alike", string.Create(
+                CultureInfo.InvariantCulture,
+                $"DDPO learns from differences, but reward '{Reward.Name}' scored all {samples} videos of a rollout alike, {scores.Min():g9} to "
+                + $"{scores.Max():g9}")
+                + ", within rounding: such rollouts change no weights. "
+                + $"Use a reward with finer scores, or more videos per rollout ({nameof(DdpoOptions)}.{nameof(DdpoOptions.SamplesPerRollout)}).");
+        }
+
+        MinibatchOrder[] orders = [.. Enumerable.Range(0, _options.InnerEpochs).Select(_ => MinibatchOrder.Draw(draws, samples, StepCount))];
+        return Begin(PolicySamples.Join(parts), advantages, scores, orders);
+    }
+}
+
+/// <summary>Diagnostics of one DDPO micro-batch. The tensors are freed after its backward pass.</summary>
+/// <param name="Prediction">The prediction [B, c, T, h, w], guided where training uses guidance, with its graph.</param>
+/// <param name="LogProbability">Log-probabilities of the steps under the present policy [B].</param>
+/// <param name="Terms">The loss, not divided, and its diagnostics.</param>
+/// <param name="Divisor">The divisor of the loss before it is back-propagated.</param>
+internal readonly record struct PolicyMicroStep(Tensor Prediction, Tensor LogProbability, PpoTerms Terms, int Divisor);

@@ -1,0 +1,166 @@
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Rewards;
+using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Video;
+
+namespace Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
+
+/// <summary>
+/// VADER (Prabhudesai et al. 2024, arXiv 2407.08737), Algorithm 1: sample videos, decode the frames for the reward, score them, and back-propagate the loss
+/// through reward, decoder and the window's denoising steps into the adapters.
+/// </summary>
+/// <remarks>The paper prints the update as a step down the reward; the released code descends on a loss, and so does this class.</remarks>
+internal sealed class RewardGradientTrainer : AlignmentTrainer
+{
+    private readonly RewardGradientSettings _settings;
+
+    /// <summary>Creates a trainer; model, reward and adapters stay the caller's.</summary>
+    /// <param name="model">The model to align.</param>
+    /// <param name="reward">The reward, which must be differentiable.</param>
+    /// <param name="adapters">The adapters to train.</param>
+    /// <param name="settings">The validated settings.</param>
+    public RewardGradientTrainer(VideoDiffusionModel model, VideoReward reward, LoraAdapters adapters, RewardGradientSettings settings)
+        : base(model, reward, adapters, settings) => _settings = settings;
+
+    protected override StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation) => Accumulate(draws, rollout =>
+    {
+        cancellation.ThrowIfCancellationRequested();
+        return Backward(rollout, cancellation);
+    });
+
+    /// <summary>Runs the micro-batches of one optimizer step.</summary>
+    /// <param name="draws">The run's random draws.</param>
+    /// <param name="run">Runs a micro-batch: <see cref="Backward"/>, or <see cref="Forward"/> for the loss as a function of the adapters.</param>
+    /// <returns>Means over the micro-batches.</returns>
+    public StepOutcome Accumulate(TrainingRandom draws, Func<Rollout, RolloutResult> run)
+    {
+        (double reward, double loss) = (0, 0);
+        for (int micro = 0; micro < _settings.AccumulationSteps; micro++)
+        {
+            RolloutResult result = run(Draw(draws));
+            reward += result.Scores.mean().AsDouble() / _settings.AccumulationSteps;
+            loss += result.Loss.AsDouble() / _settings.AccumulationSteps;
+        }
+
+        return new StepOutcome(reward, loss);
+    }
+
+    /// <summary>Samples, decodes, scores, and adds the gradient of loss / accumulation to the adapters.</summary>
+    /// <param name="rollout">The micro-batch.</param>
+    /// <param name="cancellation">Checked at each denoising step.</param>
+    public RolloutResult Backward(Rollout rollout, CancellationToken cancellation = default) => Run(rollout, backward: true, cancellation);
+
+    /// <summary>Samples, decodes and scores like <see cref="Backward"/>, but does not back-propagate: for the loss as a function of the adapters.</summary>
+    /// <param name="rollout">The micro-batch.</param>
+    public RolloutResult Forward(Rollout rollout) => Run(rollout, backward: false, CancellationToken.None);
+
+    /// <summary>Draws the next micro-batch.</summary>
+    /// <param name="draws">The run's random draws.</param>
+    public Rollout Draw(TrainingRandom draws)
+    {
+        IReadOnlyList<VideoPrompt> prompts = draws.Prompts(_settings.BatchSize);
+        Func<IReadOnlyList<long>, Tensor> noise = Noise(draws);
+        SegmentInputs first = Segment(0, image: null);
+        return new Rollout
+        {
+            Prompts = [.. prompts.Select(prompt => Model.RewardText(prompt.Text, _settings.Sampling.SegmentCount))],
+            First = first,
+            Frames = _settings.Frames.Select(_settings.Sampling.RewardFrameCount(Model), draws.Next),
+            Copies = [.. Enumerable.Repeat(() => noise(first.Start.shape), _settings.Window.Copies - 1)],
+            Later =
+            [
+                .. Enumerable.Range(1, _settings.Sampling.SegmentCount - 1).Select(segment => (Func<Tensor, SegmentInputs>)(image => Segment(segment, image))),
+            ],
+        };
+
+        SegmentInputs Segment(int index, Tensor? image) =>
+            SegmentBuilder.Build(index, prompts, image, noise, () => _settings.Window.Resolve(Sampler, draws.Next));
+    }
+
+    private RolloutResult Run(Rollout rollout, bool backward, CancellationToken cancellation)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable? counting = RunContext.Observe(Work);
+        using KlPenalty? distance = _settings.KlWeight > 0 ? new KlPenalty(Adapters, Sampler) : null;
+        var chain = new SegmentSampler(Model, _settings.Sampling, Sampler, Adapters) { OnStep = distance is null ? null : distance.Add };
+        var segments = new List<Tensor>();
+        chain.Run(Begin, Finish, cancellation);
+        Work.AddRewardQueries(rollout.Prompts.Count);
+
+        // The penalty belongs to the whole loss, which is divided by the number of copies.
+        int copies = 1 + rollout.Copies.Count;
+        Tensor? penalty;
+        using (NewDisposeScope())
+        {
+            penalty = distance?.TakeTotal() is { } apart ? apart.Mul(_settings.KlWeight * copies).MoveToOuterDisposeScope() : null;
+        }
+
+        (Tensor decoded, Tensor scores, Tensor loss) = Decode(segments, penalty, ScoreUse.Training);
+
+        // Copies make graphs of their own: the first graph, which is spent, must not be kept beside them.
+        penalty?.Dispose();
+        Tensor[] finished = [.. segments.Select(static segment => segment.detach())];
+        segments.ForEach(static segment => segment.Dispose());
+        foreach (Func<Tensor> noise in rollout.Copies)
+        {
+            using DisposeScope copy = NewDisposeScope();
+            Tensor clean = Copy(rollout, StopGradient.Detach(finished[0].detach, "finished latents"), noise());
+            loss = loss.Add(Decode([clean], penalty: null, ScoreUse.Repetition).Loss).MoveToOuterDisposeScope();
+        }
+
+        loss = loss.Div(copies);
+        Tensor latents = finished.Length == 1 ? finished[0] : cat(finished, dim: 2);
+        return new RolloutResult(Keep(latents), Keep(decoded), Keep(scores), Keep(loss));
+
+        // A segment that no scored frame depends on needs no graph.
+        SegmentInputs Begin(int index, Tensor? image)
+        {
+            SegmentInputs segment = rollout.Begin(index, image);
+            bool scored = rollout.Frames.Any(frame =>
+                frame / _settings.Sampling.Size.Frames == index || (_settings.CarryGradientAcrossSegments && frame / _settings.Sampling.Size.Frames > index));
+            return scored || _settings.Sampling.SegmentCount == 1 ? segment : segment with { Plan = segment.Plan.WithoutGradient() };
+        }
+
+        Tensor? Finish(int index, Tensor latents)
+        {
+            segments.Add(latents.MoveToOuterDisposeScope());
+            return index + 1 < _settings.Sampling.SegmentCount ? chain.LastFrame(latents, _settings.CarryGradientAcrossSegments) : null;
+        }
+
+        (Tensor Decoded, Tensor Scores, Tensor Loss) Decode(IReadOnlyList<Tensor> latents, Tensor? penalty, ScoreUse use)
+        {
+            using DisposeScope graph = NewDisposeScope();
+            var decode = new ChunkedDecode(chain, _settings.FramesPerDecode);
+            (Tensor shown, Tensor given, Tensor lost) = backward
+                ? decode.Backward(latents, rollout.Frames, pixels => Score(pixels, use), 1.0 / (_settings.AccumulationSteps * copies), penalty)
+                : decode.Forward(latents, rollout.Frames, pixels => Score(pixels, use), penalty);
+            return (Keep(shown), Keep(given), Keep(lost));
+        }
+
+        (Tensor Scores, Tensor Loss) Score(Tensor decoded, ScoreUse use)
+        {
+            RunContext.Enter(RunStage.Scoring);
+            Tensor scores = Reward.Score(UnitRange.FromSigned(decoded), rollout.Prompts, use);
+            return (scores, _settings.Loss.Compute(scores));
+        }
+
+        static Tensor Keep(Tensor tensor) => tensor.detach().MoveToOuterDisposeScope();
+    }
+
+    // DRaFT-LV, arXiv 2309.17400, algorithm 1: the finished latents, noised to the last step's level and denoised once.
+    private Tensor Copy(Rollout rollout, Tensor finished, Tensor noise)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        IPolicyScheduler scheduler = Model.PolicyScheduler;
+        ISampler sampler = scheduler.CreateSampler(_settings.Sampling.Steps);
+        int last = sampler.Timesteps.Count - 1;
+        long[] timesteps = [.. Enumerable.Repeat((long)sampler.Timesteps[last], (int)finished.shape[0])];
+        Tensor noised = scheduler.Forward.AddNoise(finished, noise, timesteps);
+        using var guidance = new Guidance(Model, rollout.First.Condition, rollout.First.Unconditional, _settings.Sampling);
+        Work.AddRewardQueries(finished.shape[0]);
+        var plan = GradientPlan.Suffix(last + 1, last, stop: last);
+        return Denoising.Run(sampler, noised, guidance.Predict, plan, adapters: Adapters, first: last, prompts: rollout.Prompts).MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,114 @@
+using System.Globalization;
+using System.Text;
+using Microsoft.ML.VideoAlignment.Algorithms;
+
+namespace Microsoft.ML.VideoAlignment;
+
+/// <summary>The memory that a training run would take, in bytes, found by running one training step of its algorithm on shapes without numbers.</summary>
+public sealed record MemoryEstimate
+{
+    /// <summary>The model and the size of its videos, such as "ModelScope, 16 x 256 x 256" (frames, height, width).</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Frozen weights of the model's networks. Encoders that are freed after the prompts are encoded (T5) are not included.</summary>
+    public required long Weights { get; init; }
+
+    /// <summary>Weights of the reward's networks, text encoders included; 0 without a reward, and for the caller's own code.</summary>
+    public required long Reward { get; init; }
+
+    /// <summary>
+    /// LoRA factors, their gradients and AdamW's two moments: 16 bytes a number, or 10.03 with moments in 8 bits; 4 more each for a running mean
+    /// (<see cref="VideoAlignmentOptions.EmaDecay"/>) and, on the CPU, for the best so far (<see cref="VideoAlignmentOptions.KeepBest"/>).
+    /// </summary>
+    public required long Adapters { get; init; }
+
+    /// <summary>
+    /// What the process takes besides tensors: pages of libtorch's and .NET's code that a run touches, compiled methods, managed garbage of a step, and small
+    /// blocks that glibc keeps. 0 on a GPU, since it is in the CPU's memory.
+    /// </summary>
+    /// <remarks>
+    /// On the CPU one figure for all models, measured on Linux x64. CUDA's own context on the GPU, some hundred MB, is not counted.
+    /// </remarks>
+    public required long Runtime { get; init; }
+
+    /// <summary>The part of <see cref="Adapters"/> that the factors take: 4 bytes a number.</summary>
+    internal long Factors { get; init; }
+
+    /// <summary>
+    /// Peak of the denoising steps without gradient, including the weights with merged adapters and what DDPO or Diffusion-DPO has gathered of a rollout.
+    /// </summary>
+    public required long Sampling { get; init; }
+
+    /// <summary>Peak of the gradient steps: what is kept for the backward pass, the running block, and a rollout as in <see cref="Sampling"/>.</summary>
+    public required long GradientSteps { get; init; }
+
+    /// <summary>Peak while the frames for the reward are decoded, including the gradient steps' graph or the rollout.</summary>
+    public required long Decode { get; init; }
+
+    /// <summary>Peak while those frames are scored, including what <see cref="Decode"/> left.</summary>
+    public required long Scoring { get; init; }
+
+    /// <summary>Peak of the backward pass: the graph, and the running block.</summary>
+    public required long Backward { get; init; }
+
+    /// <summary>Peak while validation videos are generated and scored; 0: there are none.</summary>
+    public required long HeldOut { get; init; }
+
+    /// <summary>Peak of generating one video, which has no graph and is decoded part by part.</summary>
+    public required long Generation { get; init; }
+
+    /// <summary>What the figures leave out, as part of a sentence; empty: nothing that is known.</summary>
+    internal string Uncounted { get; init; } = "";
+
+    /// <summary>The peak of a training run: what is alive together at its worst moment.</summary>
+    public long Peak => Weights + Reward + Adapters + Runtime + Phases.Max(phase => phase.Bytes);
+
+    /// <summary>The peak of generating one video with a fitted transformer.</summary>
+    public long GenerationPeak => Weights + Factors + Runtime + Generation;
+
+    /// <summary>The phase of a training run in which the peak is, in words.</summary>
+    public string PeakPhase => Phases.MaxBy(phase => phase.Bytes).Name;
+
+    private (string Name, long Bytes)[] Phases =>
+    [
+        ("denoising without gradient", Sampling), ("gradient steps", GradientSteps), ("decoding for the reward", Decode), ("scoring", Scoring),
+        ("the backward pass", Backward), ("validation", HeldOut),
+    ];
+
+    /// <summary>The parts whose sum is <see cref="Peak"/>.</summary>
+    internal IReadOnlyList<(string Name, long Bytes)> PeakParts =>
+    [
+        ("the frozen weights", Weights), ("the reward's weights", Reward), ("LoRA and its optimizer", Adapters), ("the runtime", Runtime),
+        (PeakPhase, Phases.Max(phase => phase.Bytes)),
+    ];
+
+    /// <summary>Formats the estimate as a table with a line for each part, and names the phase of the peak.</summary>
+    public string Describe()
+    {
+        var text = new StringBuilder();
+        Line("frozen weights", Weights);
+        Line("the reward's weights", Reward);
+        Line("LoRA: factors, gradients, AdamW", Adapters);
+        Line("runtime: code, managed memory", Runtime);
+        foreach ((string name, long bytes) in Phases)
+        {
+            Line(name, bytes);
+        }
+
+        Line("generating a video", Generation);
+        Line("peak of generating a video", GenerationPeak);
+        Line("peak of a training run", Peak);
+        text.Append(CultureInfo.InvariantCulture, $"{Name}: the peak is in {PeakPhase}{Remark}.");
+        return text.ToString();
+
+        void Line(string name, long bytes) => text.Append(CultureInfo.InvariantCulture, $"{name,-34}{InMegabytes(bytes),12}").Append('\n');
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Describe();
+
+    /// <summary><see cref="Uncounted"/>, ready for the end of a sentence; empty: nothing.</summary>
+    internal string Remark => Uncounted.Length > 0 ? $"; {Uncounted}" : "";
+
+    internal static string InMegabytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:N0} MB");
+}
