@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.ML.VideoAlignment.Algorithms;
+using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Memory;
 
