@@ -75,7 +75,7 @@ internal sealed record VJepaConfig
     /// <exception cref="WeightFileException">The file is not a V-JEPA file, or contradicts the options; the message lists every contradiction.</exception>
     public static VJepaConfig FromFile(IWeightSource file, VJepaOptions options)
     {
-        var shapes = file.Entries.Select(entry => (Key: VJepaNetwork.Keys.MapName(entry.Key), entry.Value.Shape)).Where(entry => entry.Key is not null)
+        var shapes = file.Entries.Select(entry => (Key: VJepaKeys.Map.MapName(entry.Key), entry.Value.Shape)).Where(entry => entry.Key is not null)
             .ToLookup(entry => entry.Key!, entry => entry.Shape, StringComparer.Ordinal);
         long Size(string key, int rank, int axis)
         {
