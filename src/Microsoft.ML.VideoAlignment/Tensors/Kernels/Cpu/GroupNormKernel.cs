@@ -44,7 +44,7 @@ internal static unsafe class GroupNormKernel
     {
         using Tensor gamma = weight.contiguous();
         using Tensor beta = bias.contiguous();
-        Tensor y = Ops.Done(empty_like(x), [x]);
+        Tensor y = RunContext.OpDone(empty_like(x), [x]);
         if (MetaOps.IsMeta(x))
         {
             return y;
@@ -141,7 +141,7 @@ internal static unsafe class GroupNormKernel
         using Tensor gamma = weight.contiguous();
         using Tensor beta = bias.contiguous();
         Tensor dx = empty_like(x), dWeight = empty_like(gamma), dBias = empty_like(beta);
-        Ops.Done(dx, [dz, x]);
+        RunContext.OpDone(dx, [dz, x]);
         if (MetaOps.IsMeta(x))
         {
             return (dx, dWeight, dBias);
