@@ -46,11 +46,7 @@ internal static class Denoising
         LoraAdapters? adapters = null, Action<DenoisingStep>? onStep = null, int first = 0, int? end = null, IReadOnlyList<string>? prompts = null,
         CancellationToken cancellation = default)
     {
-        if (first > 0 && sampler.HistoryLength > 0)
-        {
-            throw new ArgumentException("This sampler remembers earlier steps, so a run cannot begin in the middle.", nameof(first));
-        }
-
+        RequireBeginning(sampler, first);
         bool recording = is_grad_enabled();
         using DisposeScope run = NewDisposeScope();
         Tensor latents = start.alias();
@@ -101,6 +97,14 @@ internal static class Denoising
 
         finite.Require();
         return latents.MoveToOuterDisposeScope();
+    }
+
+    private static void RequireBeginning(ISampler sampler, int first)
+    {
+        if (first > 0 && sampler.HistoryLength > 0)
+        {
+            throw new ArgumentException("This sampler remembers earlier steps, so a run cannot begin in the middle.", nameof(first));
+        }
     }
 
     private static Tensor Predict(ISampler sampler, int step, StepGradient gradient, Func<Tensor, double, Tensor> predict, Tensor latents) =>
