@@ -61,14 +61,19 @@ switch (args.FirstOrDefault())
         return;
 }
 
-Console.WriteLine(Peer.Folder is null ? $"No comparison: {Peer.Absence}." : $"Reference graphs: {Peer.Folder}");
+RunBenchmarks(args);
 
-// In this process: libtorch is patched in this program's own output folder, and a generated program would have another.
-Job job = Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithStrategy(RunStrategy.Monitoring)
-    .WithWarmupCount(1).WithIterationCount(5).WithInvocationCount(1).WithUnrollFactor(1);
-IConfig config = DefaultConfig.Instance.AddJob(job)
-    .AddColumn(new SpeedColumn(share: false), new SpeedColumn(share: true), new MemoryColumn())
-    .AddFilter(new SimpleFilter(benchmark =>
-        !benchmark.Descriptor.WorkloadMethod.Name.StartsWith("Reference", StringComparison.Ordinal)
-        || (Peer.Folder is not null && benchmark.Parameters[nameof(BenchmarkBase.Size)] is "middle")));
-BenchmarkSwitcher.FromAssembly(typeof(BenchmarkBase).Assembly).Run(args, config);
+static void RunBenchmarks(string[] args)
+{
+    Console.WriteLine(Peer.Folder is null ? $"No comparison: {Peer.Absence}." : $"Reference graphs: {Peer.Folder}");
+
+    // In this process: libtorch is patched in this program's own output folder, and a generated program would have another.
+    Job job = Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithStrategy(RunStrategy.Monitoring)
+        .WithWarmupCount(1).WithIterationCount(5).WithInvocationCount(1).WithUnrollFactor(1);
+    IConfig config = DefaultConfig.Instance.AddJob(job)
+        .AddColumn(new SpeedColumn(share: false), new SpeedColumn(share: true), new MemoryColumn())
+        .AddFilter(new SimpleFilter(benchmark =>
+            !benchmark.Descriptor.WorkloadMethod.Name.StartsWith("Reference", StringComparison.Ordinal)
+            || (Peer.Folder is not null && benchmark.Parameters[nameof(BenchmarkBase.Size)] is "middle")));
+    BenchmarkSwitcher.FromAssembly(typeof(BenchmarkBase).Assembly).Run(args, config);
+}

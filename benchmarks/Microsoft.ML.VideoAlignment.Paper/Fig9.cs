@@ -58,6 +58,14 @@ internal static class Fig9
         ]));
         page.Image("fig9.png", "Reward by queries and by CPU seconds, and peak memory, for the four ways");
         page.Head("What these runs say");
+        Claim(page, samples, peaks, shown);
+        page.Space();
+        WriteFiles(desk, samples, peaks, shown, memory);
+        page.Write(desk["fig9.md"], [.. results, .. memory], desk.Command(Name));
+    }
+
+    private static void Claim(Page page, Sample[] samples, Interval[] peaks, int[] shown)
+    {
         foreach (int at in shown.Where(at => at > 0))
         {
             Interval lost = Fig4.Gap(samples[at], samples[0], run => run.Unseen[Reward]);
@@ -65,12 +73,14 @@ internal static class Fig9
             double spent = samples[0].Of(run => run.CpuSeconds).Mean;
             page.Claim(
                 lost.Low <= 0,
-                $"{samples[0].Name} loses no reward, as far as these runs can tell, against {variants[at].Name}: with equal queries the latter's is higher "
+                $"{samples[0].Name} loses no reward, as far as these runs can tell, against {samples[at].Name}: with equal queries the latter's is higher "
                     + $"by {lost}, seed by seed, for {time:0.0} times the CPU time and {peaks[at].Mean / peaks[0].Mean:0.0} times the memory. After "
                     + $"{spent:0} CPU seconds it is {samples[at].At(Sample.CpuSeconds, spent)} against {samples[0].At(Sample.CpuSeconds, spent)}.");
         }
+    }
 
-        page.Space();
+    private static void WriteFiles(ExperimentContext desk, Sample[] samples, Interval[] peaks, int[] shown, IReadOnlyList<CellResult> memory)
+    {
         Csv.Write(
             desk["fig9.csv"], ["gradient", "seed", "reward of unseen prompts", "CPU seconds", "peak MB in a run of its own"],
             from at in shown
@@ -84,7 +94,6 @@ internal static class Fig9
             Chart.Lines("the same time", "CPU seconds of training", "aesthetic reward of unseen prompts",
                 [.. shown.Select(at => samples[at].Series(Sample.CpuSeconds))]),
             Chart.Bars("memory", "peak above what was there before, MB", [""], [.. shown.Select(at => new Series(samples[at].Name, [(0, peaks[at])]))]));
-        page.Write(desk["fig9.md"], [.. results, .. memory], desk.Command(Name));
     }
 
     private static string Full(Scale scale) => "last " + scale.SamplerSteps.ToString(CultureInfo.InvariantCulture);

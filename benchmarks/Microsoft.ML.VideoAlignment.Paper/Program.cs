@@ -23,7 +23,9 @@ const string Help = """
     Every run is one file under FOLDER/cells, written when it is whole: a command that was stopped goes on where it was.
     """;
 
-return CommandLine.Run("Paper", Help, args, line =>
+return CommandLine.Run("Paper", Help, args, Run);
+
+static int Run(CommandLine line)
 {
     if (line.Flag(CellProcess.Command))
     {
@@ -63,4 +65,4 @@ return CommandLine.Run("Paper", Help, args, line =>
     run();
     Console.WriteLine($"{command}: results are in {Path.GetRelativePath(Environment.CurrentDirectory, results)}");
     return 0;
-});
+}

@@ -37,57 +37,59 @@ internal static class Sensitivity
                 + "graded step, chosen by that number or simply the last: the same queries, the same number of network evaluations, nearly the same time.");
         page.Missing(results.Count, cells.Length).Say($"Aesthetic reward of unseen prompts (text to video) and unseen pictures (image to video, the form of "
             + $"Stable Video Diffusion); {scale.Queries} films scored in training.");
-        var plots = new List<ScottPlot.Plot>();
-        var rows = new List<object?[]>();
-        var claims = new List<(bool? Holds, string Text)>();
+        var findings = new Findings();
         foreach ((string model, string title, _) in models)
         {
-            CellResult[] there = [.. results.Where(run => run.Cell.Model == model)], bases = [.. there.Where(run => run.Cell.Method == Methods.Base)];
-            var last = new Sample("LastSteps(1)", there.Where(run => run.Cell.Method == Methods.Vader && run.Cell.Window == Methods.LastStep), bases);
-            var sensitive = new Sample("MostSensitive(1)", there.Where(run => run.Cell.Window == Sensitive), bases);
-            double[] steps = sensitivities[model];
-            page.Head(title)
-                .Say($"d(final latents) / d(prediction of step i), in sampling order: "
-                    + $"{string.Join(", ", steps.Select(step => step.ToString("0.####", CultureInfo.InvariantCulture)))}. "
-                    + $"MostSensitive(1) takes step {Array.IndexOf(steps, steps.MaxBy(Math.Abs))} of 0 to {steps.Length - 1}.");
-            if (SameStep(steps))
-            {
-                page.Say($"It is the last one: of DDIM steps with trailing spacing the last goes the whole way to the clean video. The two windows are the "
-                    + $"same here, and nothing was run.");
-                continue;
-            }
-
-            if (last.IsEmpty || sensitive.IsEmpty)
-            {
-                continue;
-            }
-
-            Interval start = Interval.Of(bases.Select(run => run.Unseen[Reward])), gain = Fig4.Gap(sensitive, last, run => run.Unseen[Reward]);
-            page.Table(["", "aesthetic, unseen", "true rating", "text similarity", "CPU seconds"],
-            [
-                ["base model", start.ToString(), Mean(bases, PaperRewards.TrueRating), Mean(bases, PaperRewards.TextSimilarity), "-"],
-                .. new[] { last, sensitive }.Select(sample => (IReadOnlyList<string>)
-                    [sample.Name, sample.Unseen(Reward).ToString(), sample.Unseen(PaperRewards.TrueRating).ToString(),
-                        sample.Unseen(PaperRewards.TextSimilarity).ToString(), sample.Of(run => run.CpuSeconds).ToString(1)]),
-            ]);
-            claims.Add((gain.Low > 0 ? true : gain.High < 0 ? false
-                : null, $"{title}: the most sensitive step gives more reward than the last one; the difference, seed by seed, is {gain}."));
-            plots.Add(Chart.Lines(title, "films scored in training", "aesthetic reward, unseen",
-                [last.Series(Sample.Queries), sensitive.Series(Sample.Queries)]));
-            rows.AddRange(new[] { last, sensitive }.SelectMany(
-                sample => sample.Runs.Select(run => new object?[] { model, sample.Name, run.Cell.Seed, run.Unseen[Reward], run.CpuSeconds })));
+            Describe(page, findings, model, title, [.. results.Where(run => run.Cell.Model == model)], sensitivities[model]);
         }
 
         page.Image("sensitivity.png", "Reward by queries for both windows").Head("What these runs say");
-        claims.ForEach(claim => page.Claim(claim.Holds, claim.Text));
+        findings.Claims.ForEach(claim => page.Claim(claim.Holds, claim.Text));
         page.Space();
-        Csv.Write(desk["sensitivity.csv"], ["model", "window", "seed", "reward of unseen", "CPU seconds"], rows);
-        if (plots.Count > 0)
+        Csv.Write(desk["sensitivity.csv"], ["model", "window", "seed", "reward of unseen", "CPU seconds"], findings.Rows);
+        if (findings.Plots.Count > 0)
         {
-            Chart.Save(desk["sensitivity.png"], [.. plots]);
+            Chart.Save(desk["sensitivity.png"], [.. findings.Plots]);
         }
 
         page.Write(desk["sensitivity.md"], results, desk.Command(Name));
+    }
+
+    private static void Describe(Page page, Findings findings, string model, string title, CellResult[] there, double[] steps)
+    {
+        CellResult[] bases = [.. there.Where(run => run.Cell.Method == Methods.Base)];
+        var last = new Sample("LastSteps(1)", there.Where(run => run.Cell.Method == Methods.Vader && run.Cell.Window == Methods.LastStep), bases);
+        var sensitive = new Sample("MostSensitive(1)", there.Where(run => run.Cell.Window == Sensitive), bases);
+        page.Head(title)
+            .Say($"d(final latents) / d(prediction of step i), in sampling order: "
+                + $"{string.Join(", ", steps.Select(step => step.ToString("0.####", CultureInfo.InvariantCulture)))}. "
+                + $"MostSensitive(1) takes step {Array.IndexOf(steps, steps.MaxBy(Math.Abs))} of 0 to {steps.Length - 1}.");
+        if (SameStep(steps))
+        {
+            page.Say($"It is the last one: of DDIM steps with trailing spacing the last goes the whole way to the clean video. The two windows are the "
+                + $"same here, and nothing was run.");
+            return;
+        }
+
+        if (last.IsEmpty || sensitive.IsEmpty)
+        {
+            return;
+        }
+
+        Interval start = Interval.Of(bases.Select(run => run.Unseen[Reward])), gain = Fig4.Gap(sensitive, last, run => run.Unseen[Reward]);
+        page.Table(["", "aesthetic, unseen", "true rating", "text similarity", "CPU seconds"],
+        [
+            ["base model", start.ToString(), Mean(bases, PaperRewards.TrueRating), Mean(bases, PaperRewards.TextSimilarity), "-"],
+            .. new[] { last, sensitive }.Select(sample => (IReadOnlyList<string>)
+                [sample.Name, sample.Unseen(Reward).ToString(), sample.Unseen(PaperRewards.TrueRating).ToString(),
+                    sample.Unseen(PaperRewards.TextSimilarity).ToString(), sample.Of(run => run.CpuSeconds).ToString(1)]),
+        ]);
+        findings.Claims.Add((gain.Low > 0 ? true : gain.High < 0 ? false
+            : null, $"{title}: the most sensitive step gives more reward than the last one; the difference, seed by seed, is {gain}."));
+        findings.Plots.Add(Chart.Lines(title, "films scored in training", "aesthetic reward, unseen",
+            [last.Series(Sample.Queries), sensitive.Series(Sample.Queries)]));
+        findings.Rows.AddRange(new[] { last, sensitive }.SelectMany(
+            sample => sample.Runs.Select(run => new object?[] { model, sample.Name, run.Cell.Seed, run.Unseen[Reward], run.CpuSeconds })));
 
         static string Mean(CellResult[] runs, string measure) => Interval.Of(runs.Select(run => run.Unseen[measure])).ToString();
     }
@@ -102,5 +104,15 @@ internal static class Sensitivity
     {
         using VideoDiffusionModel model = CellRun.Open(cell);
         return StepSensitivity.Compute(model.CreateSampler(Methods.Options(cell).Options.ResolveSampling(model)));
+    }
+
+    /// <summary>What the runs of all models give, beside the page's text.</summary>
+    private sealed class Findings
+    {
+        public List<ScottPlot.Plot> Plots { get; } = [];
+
+        public List<object?[]> Rows { get; } = [];
+
+        public List<(bool? Holds, string Text)> Claims { get; } = [];
     }
 }

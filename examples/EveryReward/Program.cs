@@ -16,7 +16,9 @@ string help = $"""
     {RunSettings.Help(Name, Steps)}
     """;
 
-return CommandLine.Run("EveryReward", help, args, line =>
+return CommandLine.Run("EveryReward", help, args, Run);
+
+static int Run(CommandLine line)
 {
     RunSettings settings = RunSettings.Read(line, Name, Steps);
     Entry[] entries = [.. line.Text("--only") is not { } only ? Entries.All : only.Split(',', StringSplitOptions.TrimEntries).Distinct().Select(name =>
@@ -73,4 +75,4 @@ return CommandLine.Run("EveryReward", help, args, line =>
         CultureInfo.InvariantCulture,
         $"{gains} of {rows.Count} rewards gained by more than their 95 % interval; rewards.md, rewards.tsv, run-card.json are in {place}"));
     return 0;
-});
+}

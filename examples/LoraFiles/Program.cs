@@ -17,7 +17,9 @@ string help = $"""
       --help           this text
     """;
 
-return CommandLine.Run("LoraFiles", help, args, line =>
+return CommandLine.Run("LoraFiles", help, args, Run);
+
+static int Run(CommandLine line)
 {
     string[] ofConversion = [.. new[] { "--format", "--alpha", "--strength" }.Intersect(line.Arguments)];
     LoraFormat format = Enum.Parse<LoraFormat>(line.Choice("--format", [nameof(LoraFormat.Diffusers), .. Enum.GetNames<LoraFormat>()]));
@@ -63,4 +65,4 @@ return CommandLine.Run("LoraFiles", help, args, line =>
 
     Console.WriteLine($"{words[1]}: {format} of {words[0]}");
     return 0;
-});
+}

@@ -26,7 +26,9 @@ string help = $"""
       --help             this text
     """;
 
-return CommandLine.Run("ProveGradients", help, args, line =>
+return CommandLine.Run("ProveGradients", help, args, Run);
+
+static int Run(CommandLine line)
 {
     (bool full, bool invariants, bool everyRow, string? file) = (line.Flag("--full"), line.Flag("--invariants"), line.Flag("--rows"), line.Text("--out"));
     var only = ProofCase.Axes.ToDictionary(axis => axis.Name, axis => Chosen(line, axis));
@@ -82,7 +84,7 @@ return CommandLine.Run("ProveGradients", help, args, line =>
         CultureInfo.InvariantCulture,
         $"{table.PassedCount} passed, {table.FailedCount} failed, largest relative error {table.LargestError:0.0e+0}, {clock.Elapsed.TotalSeconds:0} s"));
     return table.FailedCount == 0 ? 0 : 1;
-});
+}
 
 static string[]? Chosen(CommandLine line, Axis axis)
 {

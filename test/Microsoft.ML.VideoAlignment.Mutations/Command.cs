@@ -30,23 +30,18 @@ internal static class Command
     /// <param name="args">See <see cref="Help"/>.</param>
     public static int Run(string[] args)
     {
-        string? Text(string name) => Array.IndexOf(args, name) is var at and >= 0
-            ? args.ElementAtOrDefault(at + 1) ?? throw new ArgumentException($"{name} needs a value.") : null;
-        int Number(string name, int otherwise) => Text(name) is { } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
-        bool Flag(string name) => args.Contains(name);
-
-        if (Flag("--help"))
+        if (args.Contains("--help"))
         {
             Console.WriteLine(Help);
             return 0;
         }
 
-        string root = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(root, "Microsoft.ML.VideoAlignment.sln")))
-        {
-            root = Path.GetDirectoryName(root) ?? throw new DirectoryNotFoundException("No solution file above the program: run it from a checkout.");
-        }
+        string? Text(string name) => Array.IndexOf(args, name) is var at and >= 0
+            ? args.ElementAtOrDefault(at + 1) ?? throw new ArgumentException($"{name} needs a value.") : null;
+        int Number(string name, int otherwise) => Text(name) is { } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+        bool Flag(string name) => args.Contains(name);
 
+        string root = FindRoot();
         string configuration = Path.GetFileName(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)))!;
         string testProject = Path.Combine(root, "test", "Microsoft.ML.VideoAlignment.Tests"),
             built = Path.Combine(testProject, "bin", configuration, "net10.0");
@@ -61,6 +56,42 @@ internal static class Command
 
         Console.WriteLine("reading the sources");
         var sources = new Sources(root, built, configuration);
+        IReadOnlyList<FaultSite> faults = Draw(root, sources, asked, count, seed);
+        if (Flag("--list"))
+        {
+            foreach (FaultSite site in faults)
+            {
+                Console.WriteLine(site.Fault.Name);
+            }
+
+            return 0;
+        }
+
+        var stage = new Stage(built, Path.Combine(scratch, "stage"));
+        sources.Emit(faults, stage.Library);
+        using var worker = new Worker(stage);
+        Coverage coverage = Cover(worker, testProject, built, scratch, sources, faults);
+        worker.End();
+        var table = new ResultTable(Text("--out") ?? Path.Combine(root, "test", "mutations.tsv"), Flag("--resume"));
+        table.Keep(faults.Select(site => site.Fault));
+        TryEach(faults, table, new MutationRun(worker, coverage, budget), again: Flag("--again"));
+        table.Print(new Equivalents(Path.Combine(root, "test", "Microsoft.ML.VideoAlignment.Mutations", "equivalents.tsv")).Of);
+        return 0;
+    }
+
+    private static string FindRoot()
+    {
+        string root = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(root, "Microsoft.ML.VideoAlignment.sln")))
+        {
+            root = Path.GetDirectoryName(root) ?? throw new DirectoryNotFoundException("No solution file above the program: run it from a checkout.");
+        }
+
+        return root;
+    }
+
+    private static IReadOnlyList<FaultSite> Draw(string root, Sources sources, string[] asked, int count, int seed)
+    {
         Dictionary<string, FaultSite[]> all = Room.All.Where(room => asked.Contains(room.Name)).ToDictionary(
             room => room.Name,
             room => sources.Files.Where(file => room.Has(file.Key)).SelectMany(file => FaultFinder.Find(room, file.Key, file.Value, sources.Model(file.Value)))
@@ -82,19 +113,12 @@ internal static class Command
             Console.WriteLine($"{room.Key}: {room.Count()} of {all[room.Key].Length} faults");
         }
 
-        if (Flag("--list"))
-        {
-            foreach (FaultSite site in faults)
-            {
-                Console.WriteLine(site.Fault.Name);
-            }
+        return faults;
+    }
 
-            return 0;
-        }
-
-        var stage = new Stage(built, Path.Combine(scratch, "stage"));
-        sources.Emit(faults, stage.Library);
-        using var worker = new Worker(stage);
+    /// <summary>Runs the tests once without a fault, to know which of them reach which fault.</summary>
+    private static Coverage Cover(Worker worker, string testProject, string built, string scratch, Sources sources, IReadOnlyList<FaultSite> faults)
+    {
         IEnumerable<string> classesOfTests =
             Room.TestFolders.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(testProject, folder), "*.cs", SearchOption.AllDirectories))
             .SelectMany(path => Regex.Matches(File.ReadAllText(path), @"\bclass (\w+)").Select(match => match.Groups[1].Value)).Distinct()
@@ -111,14 +135,15 @@ internal static class Command
             Console.WriteLine($"fails without a fault and is left out: {failed.Test}: {failed.Message}");
         }
 
-        worker.End();
-        var table = new ResultTable(Text("--out") ?? Path.Combine(root, "test", "mutations.tsv"), Flag("--resume"));
-        table.Keep(faults.Select(site => site.Fault));
-        var campaign = new MutationRun(worker, coverage, budget);
+        return coverage;
+    }
+
+    private static void TryEach(IReadOnlyList<FaultSite> faults, ResultTable table, MutationRun campaign, bool again)
+    {
         for (int number = 0; number < faults.Count; number++)
         {
             FaultSite site = faults[number];
-            if (table[site.Fault] is { } known && (known.IsSeen || !Flag("--again")))
+            if (table[site.Fault] is { } known && (known.IsSeen || !again))
             {
                 continue;
             }
@@ -129,8 +154,5 @@ internal static class Command
             Console.WriteLine(
                 $"{number + 1,4}/{faults.Count} {verdict.Result} ({verdict.By}): {site.Fault.Name.Replace("\t", " | ", StringComparison.Ordinal)}");
         }
-
-        table.Print(new Equivalents(Path.Combine(root, "test", "Microsoft.ML.VideoAlignment.Mutations", "equivalents.tsv")).Of);
-        return 0;
     }
 }

@@ -83,7 +83,7 @@ internal static class ConsistencyStage
         string name = "module.backbone." + WrittenNames.Replace(
             rest, [(".layer_norm1.", ".norm1."), (".layer_norm2.", ".norm2."), (".self_attn.qkv_proj.", ".attn.qkv."),
                 (".self_attn.out_proj.", ".attn.proj.")]);
-        _ = WrittenNames.Checked(key, VJepaNetwork.Keys, $"{dictionary}/{name}");
+        _ = WrittenNames.Checked(key, VJepaKeys.Map, $"{dictionary}/{name}");
         return (dictionary, name);
     }
 

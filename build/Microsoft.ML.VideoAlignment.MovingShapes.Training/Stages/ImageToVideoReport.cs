@@ -55,6 +55,18 @@ internal static class ImageToVideoReport
             + "of another.");
         text.AppendLine();
 
+        Compare(shop, model, measures, sampling, excerpts, images, text);
+        shop.Log.Write(text.ToString());
+        Vary(model, sampling, images, text);
+        Lengthen(shop, model, measures, sampling, excerpts, images, text);
+        shop.Log.Write(text.ToString());
+        File.WriteAllText(Path.Combine(shop.Ship, ImageToVideoFiles.Folder, "report.txt"), Header(shop) + text);
+    }
+
+    // Generated videos beside painted ones, still images, and halves of two videos.
+    private static void Compare(
+        Workshop shop, VideoDiffusionModel model, VideoMeasures measures, SamplingSettings sampling, Excerpt[] excerpts, Tensor images, StringBuilder text)
+    {
         Tensor made = Generate(model, sampling, images, 0);
         Tensor painted = Excerpt.PaintVideos(excerpts);
         Tensor still = images.unsqueeze(2).repeat(1, 1, ShapesVideo.Frames, 1, 1);
@@ -71,23 +83,31 @@ internal static class ImageToVideoReport
         text.AppendLine();
         text.AppendLine($"Motions of the generated films: {Motions(made)}.");
         Sheet(shop, "image-to-video.png", painted, made);
-        shop.Log.Write(text.ToString());
+    }
 
-        Tensor repeated = First(VariedImages).repeat_interleave(VideosAImage, 0);
+    // Several videos of one image, and what the motion bucket and the frame rate do.
+    private static void Vary(VideoDiffusionModel model, SamplingSettings sampling, Tensor images, StringBuilder text)
+    {
+        Tensor repeated = First(images, VariedImages).repeat_interleave(VideosAImage, 0);
         Motion[][] motions = [.. ShapesJudge.Read(Generate(model, sampling, repeated, 1000)).Select(subject => subject.Motion).Chunk(VideosAImage)];
         text.AppendLine(CultureInfo.InvariantCulture,
             $"Of {VideosAImage} films of one picture {motions.Average(group => group.Distinct().Count()):0.##} motions differ (mean over {VariedImages} "
                 + $"pictures).");
         foreach (double bucket in s_buckets)
         {
-            Tensor videos = Generate(model, sampling with { MotionBucketId = bucket }, First(ControlImages), 2000);
+            Tensor videos = Generate(model, sampling with { MotionBucketId = bucket }, First(images, ControlImages), 2000);
             text.AppendLine(CultureInfo.InvariantCulture, $"Motion bucket {bucket,3}: travels {Travel(videos),5:0.0} pixels on average. {Motions(videos)}.");
         }
 
-        Tensor faster = Generate(model, sampling with { FramesPerSecond = 10 }, First(ControlImages), 2000);
+        Tensor faster = Generate(model, sampling with { FramesPerSecond = 10 }, First(images, ControlImages), 2000);
         text.AppendLine(CultureInfo.InvariantCulture, $"The last at 10 frames a second: {Travel(faster),5:0.0} pixels.");
+    }
 
-        Tensor first = First(LongVideos);
+    // Videos of several segments.
+    private static void Lengthen(
+        Workshop shop, VideoDiffusionModel model, VideoMeasures measures, SamplingSettings sampling, Excerpt[] excerpts, Tensor images, StringBuilder text)
+    {
+        Tensor first = First(images, LongVideos);
         Tensor video = Generate(model, sampling with { SegmentCount = ClipsAVideo }, first, 3000);
         text.AppendLine();
         text.AppendLine(CultureInfo.InvariantCulture, $"{first.shape[0]} films of {ClipsAVideo} clips, each beginning with the last frame of the one before:");
@@ -103,11 +123,9 @@ internal static class ImageToVideoReport
             measures.Of(video.narrow(2, ShapesVideo.Frames / 2, ShapesVideo.Frames).contiguous(), excerpts[..(int)first.shape[0]], first);
         text.AppendLine(CultureInfo.InvariantCulture, $"eight frames around the first seam: V-JEPA {seam.Consistency:0.####}");
         Sheet(shop, "long-video.png", [.. Enumerable.Range(0, ClipsAVideo).Select(clip => video.narrow(2, clip * ShapesVideo.Frames, ShapesVideo.Frames))]);
-        shop.Log.Write(text.ToString());
-        File.WriteAllText(Path.Combine(shop.Ship, ImageToVideoFiles.Folder, "report.txt"), Header(shop) + text);
-
-        Tensor First(int count) => images.narrow(0, 0, Math.Min(count, images.shape[0]));
     }
+
+    private static Tensor First(Tensor images, int count) => images.narrow(0, 0, Math.Min(count, images.shape[0]));
 
     private static string Header(Workshop shop) => string.Create(CultureInfo.InvariantCulture, $"""
         MovingShapes, image to video: trained by build/Microsoft.ML.VideoAlignment.MovingShapes.Training.

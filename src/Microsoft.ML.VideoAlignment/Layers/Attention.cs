@@ -119,13 +119,13 @@ internal sealed class Attention : nn.Module
     internal static Tensor AttendAlong(Tensor q, Tensor k, Tensor v, Tensor? bias = null)
     {
         using DisposeScope scope = NewDisposeScope();
-        return (CpuKernels.OnCpu(q) ? Plain(q.Mul(1 / Math.Sqrt(q.shape[3])), k, v, bias) : Fused(q, k, v, bias)).MoveToOuterDisposeScope();
+        return (ComputeDevice.IsCpu(q) ? Plain(q.Mul(1 / Math.Sqrt(q.shape[3])), k, v, bias) : Fused(q, k, v, bias)).MoveToOuterDisposeScope();
     }
 
     private Tensor AttendOver(long[] split, Tensor x, Tensor context)
     {
         long[] contextSplit = [context.shape[0], context.shape[1], .. split[2..]];
-        bool plain = CpuKernels.OnCpu(x);
+        bool plain = ComputeDevice.IsCpu(x);
         Tensor q = (plain ? _toQ.ForwardScaled(x, 1 / Math.Sqrt(_headSize)) : _toQ.forward(x)).view(split);
         Tensor k = _toK.forward(context).view(contextSplit), v = _toV.forward(context).view(contextSplit);
         return plain ? Plain(q, k, v, bias: null) : Fused(q, k, v, bias: null);

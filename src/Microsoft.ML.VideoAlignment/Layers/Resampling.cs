@@ -63,7 +63,7 @@ internal sealed class Upsample2D : nn.Module
     /// <returns>[N, C, height, width].</returns>
     public Tensor Forward(Tensor x, long height, long width)
     {
-        if (CpuKernels.OnCpu(x) && (height, width) == (2 * x.shape[2], 2 * x.shape[3]) && _conv.HasSingleWeight)
+        if (ComputeDevice.IsCpu(x) && (height, width) == (2 * x.shape[2], 2 * x.shape[3]) && _conv.HasSingleWeight)
         {
             return Doubled(x);
         }

@@ -15,7 +15,7 @@ internal static partial class DiffusersLora
 
     public static LoraWeights Read(nn.Module network, string path)
     {
-        using IWeightSource source = LoraFile.OpenTensors(path);
+        using IWeightSource source = LoraSource.Open(path);
         return Read(source, network);
     }
 

@@ -17,7 +17,7 @@ internal static partial class KohyaLora
     {
         Dictionary<string, string[]> modules = AdaptableLayer.FindAll(network).GroupBy(layer => Flat(layer.Name), StringComparer.Ordinal)
             .ToDictionary(group => group.Key, group => group.Select(layer => layer.Name).ToArray(), StringComparer.Ordinal);
-        using IWeightSource source = LoraFile.OpenTensors(path);
+        using IWeightSource source = LoraSource.Open(path);
         IReadOnlyDictionary<string, string> metadata = (source as SafetensorsFile)?.Metadata ?? LoraOutput.TorchMetadata;
         var origin = new LoraOrigin { Format = LoraFormat.Kohya, Prefix = Prefix, Metadata = metadata, Assumptions = Assume(source, metadata) };
         return LoraReader.Read(source, Parse, (_, rank, alpha) => alpha / rank ?? 1, origin);

@@ -39,25 +39,6 @@ internal static class LoraFile
         };
     }
 
-    /// <summary>Opens the named tensors of an adapter file; if a checkpoint holds a single dict at its top, those of that dict.</summary>
-    /// <param name="path">A file in safetensors or PyTorch's format.</param>
-    /// <returns>The source, which the caller disposes.</returns>
-    /// <exception cref="WeightFileException">The file is damaged, or has no tensors with names.</exception>
-    public static IWeightSource OpenTensors(string path)
-    {
-        IWeightSource source = WeightFile.OpenSingle(path);
-        try
-        {
-            (source as TorchFile)?.SelectOnlyDict();
-            return source;
-        }
-        catch
-        {
-            source.Dispose();
-            throw;
-        }
-    }
-
     /// <summary>
     /// Writes the adapters; an adapter that was loaded from the same format gives the same keys, tensors and settings again. Files appear whole or not at all.
     /// </summary>

@@ -32,7 +32,7 @@ internal static class PeftFolder
 
         JsonObject config = JsonFile.ToNode(JsonFile.ReadObject(configPath));
         var settings = LoraSettings.FromJson(config, configPath);
-        using IWeightSource source = LoraFile.OpenTensors(place.Weights);
+        using IWeightSource source = LoraSource.Open(place.Weights);
         string prefix = LoraPrefix.Find(source.Entries.Keys, network);
         var origin = new LoraOrigin { Format = LoraFormat.Peft, Prefix = prefix, Settings = config };
         return LoraReader.Read(

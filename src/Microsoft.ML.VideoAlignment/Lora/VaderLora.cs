@@ -12,7 +12,7 @@ internal static class VaderLora
     public static LoraWeights Read(nn.Module network, string path, LoraFileOptions options)
     {
         double alpha = RequireAlpha(options);
-        using IWeightSource source = LoraFile.OpenTensors(path);
+        using IWeightSource source = LoraSource.Open(path);
         string prefix = options.Prefix ?? LoraPrefix.Find(source.Entries.Keys, network);
         LoraSettings? scales = options.AlphaIsStated ? null : DiffusersLora.Scales(source, prefix).Scales;
         string[] assumptions = options.AlphaIsStated || scales is not null ? [] :

@@ -46,11 +46,7 @@ internal static class Denoising
         LoraAdapters? adapters = null, Action<DenoisingStep>? onStep = null, int first = 0, int? end = null, IReadOnlyList<string>? prompts = null,
         CancellationToken cancellation = default)
     {
-        if (first > 0 && sampler.HistoryLength > 0)
-        {
-            throw new ArgumentException("This sampler remembers earlier steps, so a run cannot begin in the middle.", nameof(first));
-        }
-
+        RequireBeginning(sampler, first);
         bool recording = is_grad_enabled();
         using DisposeScope run = NewDisposeScope();
         Tensor latents = start.alias();
@@ -73,10 +69,7 @@ internal static class Denoising
                 }
 
                 RunContext.Enter(recording && gradient.Network ? RunStage.GradientStep : RunStage.Sampling);
-                Tensor prediction = !gradient.Network
-                    ? StopGradient.Detach(() => predict(sampler.ScaleInput(current, step), sampler.Timesteps[step]), HeldPrediction)
-                    : predict(sampler.ScaleInput(gradient.DetachInput ? StopGradient.Detach(current.detach, HeldInput) : current, step),
-                        sampler.Timesteps[step]);
+                Tensor prediction = Predict(sampler, step, gradient, predict, current);
 
                 SamplerStep result;
                 using (set_grad_enabled(recording && gradient.Sampler))
@@ -105,6 +98,20 @@ internal static class Denoising
         finite.Require();
         return latents.MoveToOuterDisposeScope();
     }
+
+    private static void RequireBeginning(ISampler sampler, int first)
+    {
+        if (first > 0 && sampler.HistoryLength > 0)
+        {
+            throw new ArgumentException("This sampler remembers earlier steps, so a run cannot begin in the middle.", nameof(first));
+        }
+    }
+
+    private static Tensor Predict(ISampler sampler, int step, StepGradient gradient, Func<Tensor, double, Tensor> predict, Tensor latents) =>
+        !gradient.Network
+            ? StopGradient.Detach(() => predict(sampler.ScaleInput(latents, step), sampler.Timesteps[step]), HeldPrediction)
+            : predict(
+                sampler.ScaleInput(gradient.DetachInput ? StopGradient.Detach(latents.detach, HeldInput) : latents, step), sampler.Timesteps[step]);
 
     private static Tensor Draw(StepNoise? noise, int step) =>
         noise is null ? throw new ArgumentNullException(nameof(noise), $"Step {step} of this sampler draws noise; pass a source of it, or eta 0.")

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Microsoft.ML.VideoAlignment.Sampling;
@@ -51,14 +52,6 @@ internal sealed record SamplingSettings
     /// </summary>
     [JsonPropertyName("rewardsLatentFrames")]
     public bool RewardLatentFrames { get; init; }
-
-    /// <summary>Gives the size of a whole video.</summary>
-    /// <param name="model">The model that makes it.</param>
-    public VideoSize VideoSize(VideoDiffusionModel model) => model.OutputSize(Size) with { Frames = VideoFrames };
-
-    /// <summary>Counts the frames of a video that a training step chooses from.</summary>
-    /// <param name="model">The model that makes it.</param>
-    public int RewardFrameCount(VideoDiffusionModel model) => SegmentCount * (RewardLatentFrames ? (int)model.LatentShape(1, Size)[2] : Size.Frames);
 
     /// <inheritdoc cref="VideoRequest.FramesPerSecond"/>
     public double FramesPerSecond { get; init; }
@@ -134,7 +127,7 @@ internal sealed record SamplingDefaults(int Steps, double GuidanceScale)
     /// <summary>Reads a diffusers folder's own defaults.</summary>
     /// <param name="index">The content of model_index.json.</param>
     /// <param name="usual">What holds where it does not say.</param>
-    public static SamplingDefaults FromIndex(System.Text.Json.JsonElement index, SamplingDefaults usual) => usual with
+    public static SamplingDefaults FromIndex(JsonElement index, SamplingDefaults usual) => usual with
     {
         Steps = (int)Layers.ConfigJson.Integer(index, StepsKey, usual.Steps, maximum: 1000),
         GuidanceScale = Layers.ConfigJson.Number(index, GuidanceKey, usual.GuidanceScale),

@@ -11,7 +11,7 @@ internal static class MemoryLayout
     /// <returns>The same values, a fresh handle.</returns>
     public static Tensor ChannelsLast(Tensor x)
     {
-        if (!CpuKernels.OnCpu(x) || x.stride(1) == 1)
+        if (!ComputeDevice.IsCpu(x) || x.stride(1) == 1)
         {
             return x.alias();
         }

@@ -115,7 +115,7 @@ internal static class MetaOps
         public override IReadOnlyList<Tensor?> Backward(BackwardCall call)
         {
             Tensor?[] gradients = [.. _gradients.Select(gradient => gradient?.Invoke())];
-            Ops.Done(call.Gradient, gradients);
+            RunContext.OpDone(call.Gradient, gradients);
             foreach (Tensor tensor in _kept)
             {
                 tensor.Dispose();

@@ -252,15 +252,7 @@ internal static class Ops
     /// <param name="y">The result.</param>
     /// <param name="others">Further tensors that are alive; null entries are passed over.</param>
     /// <returns>The result.</returns>
-    internal static Tensor Done(Tensor y, ReadOnlySpan<Tensor?> others)
-    {
-        if (RunContext.ObservesOps)
-        {
-            RunContext.OpDone(new OpRecord(OpKind.Other, 0, y, [], others));
-        }
-
-        return y;
-    }
+    internal static Tensor Done(Tensor y, ReadOnlySpan<Tensor?> others) => RunContext.OpDone(y, others);
 
     private static Tensor GroupNormByLibtorch(Tensor x, long groups, Tensor weight, Tensor bias, double eps)
     {

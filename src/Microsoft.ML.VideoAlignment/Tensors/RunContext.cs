@@ -108,6 +108,20 @@ internal sealed record RunContext
         }
     }
 
+    /// <summary>Tells the flow's observers of a result that took no products.</summary>
+    /// <param name="result">The result.</param>
+    /// <param name="others">Further tensors that are alive; null entries are passed over.</param>
+    /// <returns>The result.</returns>
+    public static Tensor OpDone(Tensor result, ReadOnlySpan<Tensor?> others)
+    {
+        if (ObservesOps)
+        {
+            OpDone(new OpRecord(OpKind.Other, 0, result, [], others));
+        }
+
+        return result;
+    }
+
     /// <summary>Tells the flow's observers that the denoiser is evaluated, unless that is done again for a backward pass.</summary>
     /// <param name="rows">Rows of its batch.</param>
     public static void DenoiserEvaluated(long rows)

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Numerics;
 using System.Text;
@@ -14,6 +15,11 @@ internal sealed class PickleReader(byte[] bytes, int position, string location, 
 {
     // Invalid bytes are errors; Python's "surrogatepass" text has no place in names of tensors.
     private static readonly UTF8Encoding s_utf8 = new(false, throwOnInvalidBytes: true);
+
+    /// <summary>How to turn a file that holds more than weights into one that does not; the end of an error text.</summary>
+    public const string Remedy = "If you trust who made the file, write its weights alone in Python and pass that file here: "
+        + "torch.save(torch.load(\"OLD\", map_location=\"cpu\", weights_only=False)[\"state_dict\"], \"NEW\") "
+        + "(without [\"state_dict\"] where the weights are at the top)";
 
     /// <summary>The most bytes of an integer: Python's own limit on the digits of an integer in text is 4300.</summary>
     public const int MaxIntegerBytes = 1786;
@@ -98,6 +104,22 @@ internal sealed class PickleReader(byte[] bytes, int position, string location, 
     }
 
     public WeightFileException Fault(string problem, Exception? inner = null) => new(location, $"{what}, byte {Position}: {problem}.", inner);
+
+    /// <summary>A fault of a file that may be sound, but holds something that is not built here.</summary>
+    /// <param name="problem">What the file holds.</param>
+    public WeightFileException Refused(string problem) => Fault($"{problem}. {Remedy}");
+
+    /// <summary>Throws unless a condition holds.</summary>
+    /// <param name="condition">What a sound pickle fulfills.</param>
+    /// <param name="problem">What is wrong where it does not.</param>
+    /// <exception cref="WeightFileException">The condition does not hold.</exception>
+    public void Require([DoesNotReturnIf(false)] bool condition, string problem)
+    {
+        if (!condition)
+        {
+            throw Fault(problem);
+        }
+    }
 
     private string Decode(ReadOnlySpan<byte> text)
     {

@@ -19,20 +19,21 @@ internal static class WeightLoader
     public static LoadReport Load(nn.Module module, IWeightSource source, string prefix = "", KeyMap? map = null)
     {
         using DisposeScope scope = NewDisposeScope();
-        (LoadReport report, List<LoadStep> plan) = Plan(module, source, prefix, map ?? KeyMap.Identity);
+        var plan = new LoadPlan(module, source, prefix, map ?? KeyMap.Identity);
+        LoadReport report = plan.Report;
         if (!report.Fits)
         {
             string names = prefix.Length > 0 ? $"(names that start with '{prefix}') " : "";
             throw new WeightFileException(source.Location, $"{names}does not fit {module.GetName()}. {report.Problem}");
         }
 
-        if (plan.Exists(step => step.Target.device_type == DeviceType.META))
+        if (plan.Steps.Any(step => step.Target.device_type == DeviceType.META))
         {
             throw new InvalidOperationException($"{module.GetName()} is on the meta device, which holds no values; build it on a device before loading.");
         }
 
         using IDisposable guard = no_grad();
-        foreach ((string file, Tensor target, Tensor? scale) in plan)
+        foreach ((string file, Tensor target, Tensor? scale) in plan.Steps)
         {
             Fill(target, scale, source, file);
         }
@@ -80,7 +81,7 @@ internal static class WeightLoader
     public static LoadReport Compare(nn.Module module, IWeightSource source, string prefix = "", KeyMap? map = null)
     {
         using DisposeScope scope = NewDisposeScope();
-        return Plan(module, source, prefix, map ?? KeyMap.Identity).Report;
+        return new LoadPlan(module, source, prefix, map ?? KeyMap.Identity).Report;
     }
 
     // Fills the first axis row by row, as many rows at a time as the source passes.
@@ -109,105 +110,4 @@ internal static class WeightLoader
             at += count;
         });
     }
-
-    private static (LoadReport Report, List<LoadStep> Steps) Plan(nn.Module module, IWeightSource source, string prefix, KeyMap map)
-    {
-        List<string> loaded = [], missing = [], unexpected = [], mismatch = [], converted = [], reshaped = [], ignored = [];
-        var files = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (string name in source.Entries.Keys)
-        {
-            string? key = name.StartsWith(prefix, StringComparison.Ordinal) ? map.MapName(name[prefix.Length..]) : null;
-            if (key is null)
-            {
-                ignored.Add(name);
-            }
-            else if (!files.TryAdd(key, name))
-            {
-                unexpected.Add($"{name} (like {files[key]} it means {key})");
-            }
-        }
-
-        List<LoadStep> steps = [];
-        var targets = new Dictionary<string, Tensor>(StringComparer.Ordinal);
-        Collect(module, "", targets);
-        HashSet<string> scales =
-        [
-            .. targets.Where(pair => pair.Value.dtype == ScalarType.Int8).Select(pair => pair.Key + ChannelQuantization.ScaleSuffix)
-                .Where(targets.ContainsKey),
-        ];
-        foreach ((string key, Tensor target) in targets)
-        {
-            if (scales.Contains(key))
-            {
-                continue;
-            }
-
-            if (!files.Remove(key, out string? file))
-            {
-                if (!map.IsOptional(key))
-                {
-                    missing.Add(key);
-                }
-
-                continue;
-            }
-
-            (ScalarType dtype, IReadOnlyList<long> shape) = source.Entries[file];
-            Tensor? scale = targets.GetValueOrDefault(scales.Contains(key + ChannelQuantization.ScaleSuffix) ? key + ChannelQuantization.ScaleSuffix : "");
-            bool sameKind = dtype == target.dtype || (IsFloating(dtype) && (IsFloating(target.dtype) || scale is not null));
-            if (!sameKind || !map.Fits(key, shape, target.shape))
-            {
-                mismatch.Add($"{key}: file {dtype} {Shapes.Describe(shape)}, network {target.dtype} {Shapes.Describe(target)}");
-                continue;
-            }
-
-            loaded.Add(key);
-            steps.Add(new LoadStep(file, target, scale));
-            if (dtype != target.dtype)
-            {
-                converted.Add($"{key}: {dtype} -> {target.dtype}");
-            }
-
-            if (!shape.SequenceEqual(target.shape))
-            {
-                reshaped.Add(key);
-            }
-        }
-
-        unexpected.AddRange(files.Values);
-        return (new LoadReport
-        {
-            Location = source.Location,
-            Loaded = loaded,
-            Missing = missing,
-            Unexpected = unexpected,
-            ShapeMismatch = mismatch,
-            DtypeConverted = converted,
-            Reshaped = reshaped,
-            Ignored = ignored,
-        }, steps);
-    }
-
-    // Collects what {c:state_dict} returns. That asks every module for everything below it, so that a network of 1500 tensors makes 14 MB of names.
-    private static void Collect(nn.Module module, string prefix, Dictionary<string, Tensor> tensors)
-    {
-        IEnumerable<(string, Tensor)> parameters = module.named_parameters(recurse: false).Select(pair => (pair.name, (Tensor)pair.parameter));
-        foreach ((string name, Tensor tensor) in parameters.Concat(module.named_buffers(recurse: false)))
-        {
-            tensors.TryAdd(prefix + name, tensor);
-        }
-
-        foreach ((string name, nn.Module child) in module.named_children())
-        {
-            Collect(child, $"{prefix}{name}.", tensors);
-        }
-    }
-
-    /// <summary>One tensor of the file and its destination.</summary>
-    /// <param name="File">The name in the file.</param>
-    /// <param name="Target">The parameter or buffer to fill.</param>
-    /// <param name="Scale">The scales to fill where the tensor is quantized on the way; null: none.</param>
-    private readonly record struct LoadStep(string File, Tensor Target, Tensor? Scale);
-
-    private static bool IsFloating(ScalarType dtype) => dtype is ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64;
 }

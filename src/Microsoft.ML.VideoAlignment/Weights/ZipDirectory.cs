@@ -128,30 +128,10 @@ internal static class ZipDirectory
         size = Widen(size, ref wide);
         compressed = Widen(compressed, ref wide);
         offset = Widen(offset, ref wide);
-        int flags = Short(rest, 8), method = Short(rest, 10);
         position += total;
-
-        bool harmless = name.Length > 0 && name[0] != '/' && name.AsSpan().IndexOfAny('\\', '\0', ':') < 0
-            && !name.Split('/').Any(part => part is ".." or ".") && !name.Contains("//", StringComparison.Ordinal);
-        if (!harmless)
-        {
-            throw file.Fault($"zip record name '{name}' is not a harmless relative name.");
-        }
-
-        if ((flags & 0x2041) != 0)
-        {
-            throw file.Fault($"zip record '{name}' is encrypted.");
-        }
-
-        if (method is not (0 or 8) || (method == 0 && compressed != size))
-        {
-            throw file.Fault($"zip record '{name}' is packed by method {method} ({compressed} bytes for {size}); "
-                + "only stored and deflated records are supported.");
-        }
-
-        return compressed < 0 || size < 0 || offset < 0 || offset > directoryOffset || compressed > directoryOffset - offset
-            ? throw file.Fault($"zip record '{name}' should have {compressed} bytes at byte {offset}, beyond the records' end at {directoryOffset}.")
-            : new Entry(name, method, (uint)Int(rest, 16), compressed, size, offset);
+        var entry = new Entry(name, Method: Short(rest, 10), (uint)Int(rest, 16), compressed, size, offset);
+        Require(file, entry, flags: Short(rest, 8), directoryOffset);
+        return entry;
 
         long Widen(long value, ref ReadOnlySpan<byte> extra)
         {
@@ -168,6 +148,34 @@ internal static class ZipDirectory
             long widened = Long(extra, 0);
             extra = extra[8..];
             return widened;
+        }
+    }
+
+    // A record is read only where its name leads nowhere else, its packing is one that is read here, and its bytes lie before the directory.
+    private static void Require(FileBytes file, Entry entry, int flags, long directoryOffset)
+    {
+        (string name, long compressed, long offset) = (entry.Name, entry.CompressedSize, entry.HeaderOffset);
+        bool harmless = name.Length > 0 && name[0] != '/' && name.AsSpan().IndexOfAny('\\', '\0', ':') < 0
+            && !name.Split('/').Any(part => part is ".." or ".") && !name.Contains("//", StringComparison.Ordinal);
+        if (!harmless)
+        {
+            throw file.Fault($"zip record name '{name}' is not a harmless relative name.");
+        }
+
+        if ((flags & 0x2041) != 0)
+        {
+            throw file.Fault($"zip record '{name}' is encrypted.");
+        }
+
+        if (entry.Method is not (0 or 8) || (entry.Method == 0 && compressed != entry.Size))
+        {
+            throw file.Fault($"zip record '{name}' is packed by method {entry.Method} ({compressed} bytes for {entry.Size}); "
+                + "only stored and deflated records are supported.");
+        }
+
+        if (compressed < 0 || entry.Size < 0 || offset < 0 || offset > directoryOffset || compressed > directoryOffset - offset)
+        {
+            throw file.Fault($"zip record '{name}' should have {compressed} bytes at byte {offset}, beyond the records' end at {directoryOffset}.");
         }
     }
 

@@ -153,21 +153,26 @@ internal static class CSharpTokens
             }
             else if (c == '{' && dollars > 0)
             {
-                int run = Run(text, at, '{');
-                bool hole = raw ? run >= dollars : run % 2 == 1;
-                at += run;
-                if (hole)
-                {
-                    code.Append(' ');
-                    Scan(text, ref at, code, closing: '}');
-                    at += raw ? dollars : 1;
-                    code.Append(' ');
-                }
+                ScanHole(text, ref at, code, dollars, raw);
             }
             else
             {
                 at++;
             }
+        }
+    }
+
+    /// <summary>Copies the code of an interpolation hole, if these braces open one.</summary>
+    private static void ScanHole(string text, ref int at, StringBuilder code, int dollars, bool raw)
+    {
+        int run = Run(text, at, '{');
+        at += run;
+        if (raw ? run >= dollars : run % 2 == 1)
+        {
+            code.Append(' ');
+            Scan(text, ref at, code, closing: '}');
+            at += raw ? dollars : 1;
+            code.Append(' ');
         }
     }
 

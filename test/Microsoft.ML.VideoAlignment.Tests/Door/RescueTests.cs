@@ -7,34 +7,17 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>Whatever fails after the first step, the weights that Fit would have returned after the last finished one are there.</summary>
 [NonParallelizable]
-public class RescueTests
+public class RescueTests : RescueFixture
 {
-    private const int Steps = 6;
-
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void Open() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void Close() => _folder.Dispose();
-
-    public static IEnumerable<TestCaseData> Algorithms() =>
-    [
-        new TestCaseData(AlignmentAlgorithm.RewardGradient()).SetArgDisplayNames("reward gradient"),
-        new TestCaseData(AlignmentAlgorithm.Ddpo()).SetArgDisplayNames("DDPO"),
-        new TestCaseData(AlignmentAlgorithm.DiffusionDpo()).SetArgDisplayNames("Diffusion-DPO"),
-    ];
-
     /// <summary>A request that timed out looks like a cancellation, and is none of the run's.</summary>
     [TestCaseSource(nameof(Algorithms))]
     public void ARewardThatTimesOutIsAFailureAndNotTheEndOfTheRun(AlignmentAlgorithm algorithm)
     {
         var thrown = new TaskCanceledException("the scoring service took too long");
-        var reward = new Scripted();
+        var reward = new ScriptedReward();
         VideoAlignmentOptions options = Options() with { Algorithm = algorithm };
         TrainingStepException error =
-            Failed(options, reward, control: new RunControl { Progress = new Told(step => reward.Throw = step.Step == 2 ? _ => thrown : null) });
+            Failed(options, reward, control: new RunControl { Progress = new ProgressCallback(step => reward.Throw = step.Step == 2 ? _ => thrown : null) });
         Assert.That((error.Step, error.LastGoodStep, error.InnerException), Is.EqualTo((3, 2, (Exception)thrown)));
         Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(options with { Optimizer = options.Optimizer with { Steps = 2 } })));
     }
@@ -43,7 +26,7 @@ public class RescueTests
     public void ATokenThatMayBeCanceledDoesNotMakeATimeoutTheRuns()
     {
         using var source = new CancellationTokenSource();
-        var reward = new Scripted { Throw = call => call == 3 ? new OperationCanceledException(new CancellationToken(canceled: true)) : null };
+        var reward = new ScriptedReward { Throw = call => call == 3 ? new OperationCanceledException(new CancellationToken(canceled: true)) : null };
         Assert.That(Failed(Options(), reward, control: new RunControl { CancellationToken = source.Token }).InnerException,
             Is.TypeOf<OperationCanceledException>());
     }
@@ -53,7 +36,7 @@ public class RescueTests
     public void AProgressCallbackThatThrowsLosesNothing(Type type)
     {
         var thrown = (Exception)Activator.CreateInstance(type)!;
-        TrainingStepException error = Failed(Options(), control: new RunControl { Progress = new Told(step => Throw(step.Step == 2, thrown)) });
+        TrainingStepException error = Failed(Options(), control: new RunControl { Progress = new ProgressCallback(step => Throw(step.Step == 2, thrown)) });
         Assert.That((error.Step, error.LastGoodStep, error.InnerException), Is.EqualTo((2, 2, thrown)), "the weights are those of the step that was reported");
         Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options(steps: 2))));
     }
@@ -63,11 +46,11 @@ public class RescueTests
     public void AnotherRunsFailureInsideThisOneIsAFailureOfThisOne()
     {
         TrainingStepException? other = null;
-        Told progress = new(step =>
+        ProgressCallback progress = new(step =>
         {
             if (step.Step == 2)
             {
-                throw other = Failed(Options(), new Scripted { Throw = call => call == 2 ? new TimeoutException() : null });
+                throw other = Failed(Options(), new ScriptedReward { Throw = call => call == 2 ? new TimeoutException() : null });
             }
         });
         TrainingStepException error = Failed(Options(), control: new RunControl { Progress = progress });
@@ -79,7 +62,7 @@ public class RescueTests
     public void AHeldOutMeasurementThatThrowsLosesNothing()
     {
         var thrown = new SocketException();
-        var reward = new Scripted { ThrowHeldOut = _ => thrown };
+        var reward = new ScriptedReward { ThrowHeldOut = _ => thrown };
         VideoAlignmentOptions options = Options() with { Validation = Options().Validation with { Prompts = ["unseen"], Every = 2 } };
         TrainingStepException error = Failed(options, reward);
         Assert.That((error.Step, error.LastGoodStep, error.InnerException), Is.EqualTo((2, 2, (Exception)thrown)));
@@ -89,9 +72,9 @@ public class RescueTests
     [Test]
     public void ACheckpointThatCannotBeWrittenLosesNothing()
     {
-        string checkpoints = _folder.Path("checkpoints");
+        string checkpoints = Folder.Path("checkpoints");
         TrainingStepException error =
-            Failed(Options(), control: new RunControl { CheckpointFolder = checkpoints, CheckpointEvery = 2, Progress = new Told(step =>
+            Failed(Options(), control: new RunControl { CheckpointFolder = checkpoints, CheckpointEvery = 2, Progress = new ProgressCallback(step =>
             {
                 if (step.Step == 1)
                 {
@@ -100,7 +83,7 @@ public class RescueTests
             }) });
         Assert.That((error.Step, error.LastGoodStep), Is.EqualTo((2, 2)));
         Assert.That(error.InnerException, Is.InstanceOf<IOException>());
-        Assert.That(Path.GetDirectoryName(error.LastGoodWeights), Is.EqualTo(_folder.Path("temporary")), "the second choice");
+        Assert.That(Path.GetDirectoryName(error.LastGoodWeights), Is.EqualTo(Folder.Path("temporary")), "the second choice");
         Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options(steps: 2))));
     }
 
@@ -119,7 +102,7 @@ public class RescueTests
     [Test]
     public void ARewardThatBreaksItsContractInMidRunLosesNothing()
     {
-        var reward = new Scripted { Shape = call => call == 4 ? [1, 1] : null };
+        var reward = new ScriptedReward { Shape = call => call == 4 ? [1, 1] : null };
         TrainingStepException error = Failed(Options(), reward);
         Assert.That(error.InnerException, Is.TypeOf<RewardContractException>(), "it is still known for what it is");
         Assert.That((error.Step, error.LastGoodStep), Is.EqualTo((3, 2)));
@@ -130,7 +113,7 @@ public class RescueTests
     public void ARewardThatBreaksItsContractInTheFirstStepIsPlain()
     {
         var rig = new DoorRig { Reward = new FakeReward() };
-        var reward = new Scripted { Shape = call => call == 2 ? [1, 1] : null };
+        var reward = new ScriptedReward { Shape = call => call == 2 ? [1, 1] : null };
         var estimator =
             new VideoAlignmentEstimator(rig.Context, new AlignmentColumns("Video", "Prompt", null, null), rig.Model, reward, Options(), new RunControl());
         Assert.That(() => estimator.Fit(rig.Prompts), Throws.TypeOf<RewardContractException>());
@@ -140,15 +123,15 @@ public class RescueTests
     public void WhatFailsBeforeTheFirstStepIsPlainAndWritesNothing()
     {
         var thrown = new TimeoutException();
-        DoorRig rig = Rig(_folder.Path("temporary"));
-        Assert.That(() => Estimator(rig, Options(), new Scripted { Begin = () => throw thrown }).Fit(rig.Prompts), Throws.Exception.SameAs(thrown));
-        Assert.That(Directory.EnumerateFileSystemEntries(_folder.ToString()), Is.Empty);
+        DoorRig rig = Rig(Folder.Path("temporary"));
+        Assert.That(() => Estimator(rig, Options(), new ScriptedReward { Begin = () => throw thrown }).Fit(rig.Prompts), Throws.Exception.SameAs(thrown));
+        Assert.That(Directory.EnumerateFileSystemEntries(Folder.ToString()), Is.Empty);
     }
 
     [Test]
     public void ARunThatCannotLearnStopsWithItsWeights()
     {
-        var reward = new Scripted { Factor = call => call == 1 ? 1 : 0 };
+        var reward = new ScriptedReward { Factor = call => call == 1 ? 1 : 0 };
         TrainingStepException error = Failed(Options(), reward);
         Assert.That((error.Step, error.LastGoodStep), Is.EqualTo((2, 2)));
         Assert.That(error.InnerException, Is.TypeOf<InvalidOperationException>().With.Message.Contains("no gradient has reached"));
@@ -179,7 +162,7 @@ public class RescueTests
     public void TheAverageIsRescuedWhereItWouldBeReturned()
     {
         VideoAlignmentOptions options = Options() with { Optimizer = Options().Optimizer with { EmaDecay = 0.5 } };
-        TrainingStepException error = Failed(options, new Scripted { Throw = call => call == 5 ? new TimeoutException() : null });
+        TrainingStepException error = Failed(options, new ScriptedReward { Throw = call => call == 5 ? new TimeoutException() : null });
         byte[] rescued = File.ReadAllBytes(error.LastGoodWeights!);
         Assert.That(rescued,
             Is.EqualTo(Weights(options with { Optimizer = options.Optimizer with { Steps = 3 } })).And.Not.EqualTo(Weights(Options(steps: 3))));
@@ -191,7 +174,7 @@ public class RescueTests
     public void TheBestAreRescuedWhereTheyWouldBeReturned()
     {
         VideoAlignmentOptions options = Options() with { Validation = Options().Validation with { Prompts = ["unseen"], Every = 1, KeepBest = true } };
-        var reward = new Scripted { Throw = call => call == 5 ? new TimeoutException() : null, HeldOut = call => -call };
+        var reward = new ScriptedReward { Throw = call => call == 5 ? new TimeoutException() : null, HeldOut = call => -call };
         TrainingStepException error = Failed(options, reward);
         Assert.That((error.Step, error.LastGoodStep), Is.EqualTo((4, 1)));
         Assert.That(File.ReadAllBytes(error.LastGoodWeights!), Is.EqualTo(Weights(Options(steps: 1))));
@@ -207,7 +190,7 @@ public class RescueTests
             Optimizer = Options().Optimizer with { EmaDecay = 0.5 },
             Validation = Options().Validation with { Prompts = ["unseen"], Every = 3 },
         };
-        TrainingStepException error = Failed(options, new Scripted { ThrowHeldOut = _ => new TimeoutException() });
+        TrainingStepException error = Failed(options, new ScriptedReward { ThrowHeldOut = _ => new TimeoutException() });
         Assert.That(File.ReadAllBytes(error.LastGoodWeights!),
             Is.EqualTo(Weights(options with { Optimizer = options.Optimizer with { Steps = 3 }, Validation = options.Validation with { Prompts = [] } })));
     }
@@ -215,9 +198,9 @@ public class RescueTests
     [Test]
     public void ARecoveryFileGoesIntoTheFolderOfCheckpointsWhereThereIsOne()
     {
-        string checkpoints = _folder.Path("checkpoints");
+        string checkpoints = Folder.Path("checkpoints");
         TrainingStepException error =
-            Failed(Options(), new Scripted { Throw = call => call == 3 ? new TimeoutException() : null },
+            Failed(Options(), new ScriptedReward { Throw = call => call == 3 ? new TimeoutException() : null },
                 control: new RunControl { CheckpointFolder = checkpoints });
         Assert.That(Path.GetDirectoryName(error.LastGoodWeights), Is.EqualTo(checkpoints));
     }
@@ -226,8 +209,8 @@ public class RescueTests
     public void WithoutAnyPlaceToWriteTheFailureIsToldAndTheWeightsAreInMemory()
     {
         var thrown = new TimeoutException("service gone");
-        TrainingStepException error = Failed(Options(), new Scripted { Throw = call => call == 4 ? thrown : null }, temporary: Unwritable());
-        string saved = _folder.Path("saved.safetensors");
+        TrainingStepException error = Failed(Options(), new ScriptedReward { Throw = call => call == 4 ? thrown : null }, temporary: Unwritable());
+        string saved = Folder.Path("saved.safetensors");
         error.SaveAdapters(saved);
         using (Assert.EnterMultipleScope())
         {
@@ -240,9 +223,9 @@ public class RescueTests
     [Test]
     public void RunningOutOfMemoryInMidRunKeepsTheWeights()
     {
-        DoorRig rig = Rig(_folder.Path("temporary"));
+        DoorRig rig = Rig(Folder.Path("temporary"));
         VideoAlignmentEstimator estimator = Estimator(rig, Options(),
-            new Scripted { Throw = call => call == 4 ? new InvalidOperationException("DefaultCPUAllocator: can't allocate memory") : null });
+            new ScriptedReward { Throw = call => call == 4 ? new InvalidOperationException("DefaultCPUAllocator: can't allocate memory") : null });
         InsufficientMemoryException error = Assert.Throws<InsufficientMemoryException>(() => estimator.Fit(rig.Prompts))!;
         Assert.That(error.InnerException, Is.TypeOf<TrainingStepException>().With.Property(nameof(TrainingStepException.LastGoodStep)).EqualTo(2));
         string path = ((TrainingStepException)error.InnerException!).LastGoodWeights!;
@@ -271,13 +254,13 @@ public class RescueTests
     [TestCaseSource(nameof(Algorithms))]
     public void AFailedFitLeavesTheModelAsItWas(AlignmentAlgorithm algorithm)
     {
-        DoorRig rig = Rig(_folder.Path("temporary"));
+        DoorRig rig = Rig(Folder.Path("temporary"));
         VideoAlignmentTransformer earlier = Estimator(rig, Options(steps: 2)).Fit(rig.Prompts);
         float[][] aligned = Videos(earlier), plain = Videos(earlier.WithoutAlignment("Base"));
         Assert.That(aligned, Is.Not.EqualTo(plain));
-        var reward = new Scripted();
+        var reward = new ScriptedReward();
         VideoAlignmentOptions options = Options() with { Optimizer = Options().Optimizer with { EmaDecay = 0.5 }, Algorithm = algorithm };
-        var control = new RunControl { Progress = new Told(step => reward.Throw = _ => new TimeoutException()) };
+        var control = new RunControl { Progress = new ProgressCallback(step => reward.Throw = _ => new TimeoutException()) };
         Assert.Throws<TrainingStepException>(() => Estimator(rig, options, reward, control).Fit(rig.Prompts));
         using (Assert.EnterMultipleScope())
         {
@@ -291,238 +274,28 @@ public class RescueTests
     }
 
     [Test]
-    public void ACancellationInTheBackwardPassReturnsTheLastStepsWeights()
-    {
-        using var source = new CancellationTokenSource();
-        int blocks = 0;
-        using VideoReward reward = VideoRewards.Custom("recomputed", (frames, _) => Recompute.Run(ActivationMemory.Recompute, Score, frames));
-        Assert.That(Weights(Options(), reward, control: new RunControl { CancellationToken = source.Token }), Is.EqualTo(Weights(Options(steps: 2))));
-        Assert.That(blocks, Is.EqualTo(8), "forward and backward of the trial call and of three steps");
-
-        Tensor Score(IReadOnlyList<Tensor> given)
-        {
-            if (++blocks == 8)
-            {
-                source.Cancel();
-                source.Token.ThrowIfCancellationRequested();
-            }
-
-            return given[0].mean([1L, 2L, 3L, 4L]);
-        }
-    }
-
-    /// <summary>
-    /// In the second of three micro-batches; where videos are made before all of them, with the last score, after which nothing more is sampled.
-    /// </summary>
-    [TestCaseSource(nameof(Algorithms))]
-    public void ACancellationBetweenMicroBatchesReturnsTheLastStepsWeights(AlignmentAlgorithm algorithm)
-    {
-        using var source = new CancellationTokenSource();
-        VideoAlignmentOptions options = Options() with { Optimizer = Options().Optimizer with { AccumulationSteps = 3 }, Algorithm = algorithm };
-        var calls = new List<int>();
-        int cancelAt = int.MaxValue, call = 0;
-        Scripted Counting() => new()
-        {
-            Told = () =>
-            {
-                if (++call == cancelAt)
-                {
-                    source.Cancel();
-                }
-            },
-        };
-        byte[] expected = Weights(options with { Optimizer = options.Optimizer with { Steps = 2 } });
-        Weights(options with { Optimizer = options.Optimizer with { Steps = 3 } }, Counting(),
-            control: new RunControl { Progress = new Told(_ => calls.Add(call)) });
-        Assert.That(calls[2], Is.GreaterThan(calls[1]), "the third step scores videos of its own");
-        cancelAt = algorithm.Definition.NeedsRewardGradient ? calls[1] + 2 : calls[2];
-        call = 0;
-        Assert.That(Weights(options, Counting(), control: new RunControl { CancellationToken = source.Token }), Is.EqualTo(expected));
-        Assert.That(call, Is.EqualTo(cancelAt), "it was canceled, and no more was scored");
-    }
-
-    [TestCase(false)]
-    [TestCase(true)]
-    public void ACancellationInAHeldOutMeasurementReturnsTheLastStepsWeights(bool throws)
-    {
-        using var source = new CancellationTokenSource();
-        VideoAlignmentOptions options = Options() with
-        {
-            Optimizer = Options().Optimizer with { EmaDecay = 0.5 },
-            Validation = Options().Validation with { Prompts = ["unseen", "unseen too", "and one more"], Every = 2 },
-        };
-        var reward = new Scripted
-        {
-            ThrowHeldOut = _ =>
-            {
-                source.Cancel();
-                return throws ? new OperationCanceledException() : null;
-            },
-        };
-        Assert.That(Weights(options, reward, control: new RunControl { CancellationToken = source.Token }),
-            Is.EqualTo(Weights(options with { Optimizer = options.Optimizer with { Steps = 2 }, Validation = options.Validation with { Prompts = [] } })));
-        Assert.That(reward.HeldOutCalls, Is.EqualTo(1), "the rest of the measurement is not waited for");
-    }
-
-    [Test]
-    public void ACallbackThatPassesTheRunsCancellationOnEndsTheRunAsCanceled()
-    {
-        using var source = new CancellationTokenSource();
-        Told progress = new(step =>
-        {
-            if (step.Step == 2)
-            {
-                source.Cancel();
-                source.Token.ThrowIfCancellationRequested();
-            }
-        });
-        Assert.That(Weights(Options(), control: new RunControl { CancellationToken = source.Token, Progress = progress }),
-            Is.EqualTo(Weights(Options(steps: 2))));
-    }
-
-    /// <summary>As a task that is waited for hands it on.</summary>
-    [Test]
-    public void TheRunsCancellationCountsInsideAnAggregateToo()
-    {
-        using var source = new CancellationTokenSource();
-        var reward = new Scripted
-        {
-            Throw = call =>
-            {
-                if (call < 4)
-                {
-                    return null;
-                }
-
-                source.Cancel();
-                return new AggregateException(new TaskCanceledException());
-            },
-        };
-        Assert.That(Weights(Options(), reward, control: new RunControl { CancellationToken = source.Token }), Is.EqualTo(Weights(Options(steps: 2))));
-    }
-
-    [Test]
     public void AFolderOfCheckpointsThatCannotBeWrittenIsToldBeforeTheFirstStep()
     {
-        DoorRig rig = Rig(_folder.Path("temporary"));
+        DoorRig rig = Rig(Folder.Path("temporary"));
         string folder = Unwritable();
-        string[] before = [.. Directory.EnumerateFileSystemEntries(_folder.ToString(), "*", SearchOption.AllDirectories)];
+        string[] before = [.. Directory.EnumerateFileSystemEntries(Folder.ToString(), "*", SearchOption.AllDirectories)];
         Assert.That(
             () => Estimator(rig, Options(), control: new RunControl { CheckpointFolder = folder }).Fit(rig.Prompts),
             Throws.TypeOf<IOException>().With.Message.Contains(nameof(RunControl.CheckpointFolder)).And.Message.Contains(folder)
                 .And.Message.Contains("Name a writable folder"));
         Assert.That(rig.Model.GradientVideos, Is.Zero);
-        Assert.That(Directory.EnumerateFileSystemEntries(_folder.ToString(), "*", SearchOption.AllDirectories), Is.EqualTo(before));
+        Assert.That(Directory.EnumerateFileSystemEntries(Folder.ToString(), "*", SearchOption.AllDirectories), Is.EqualTo(before));
     }
 
     [Test]
     public void TryingAFolderLeavesNothingInIt()
     {
-        string checkpoints = _folder.Path(Path.Combine("new", "checkpoints"));
+        string checkpoints = Folder.Path(Path.Combine("new", "checkpoints"));
         bool? there = null;
         Weights(Options(), control: new RunControl { CheckpointFolder = checkpoints, CheckpointEvery = 4,
-            Progress = new Told(_ => there ??= Directory.Exists(_folder.Path("new"))) });
+            Progress = new ProgressCallback(_ => there ??= Directory.Exists(Folder.Path("new"))) });
         Assert.That(there, Is.False, "what was made for the trial is gone");
         Assert.That(Directory.EnumerateFiles(checkpoints).Select(Path.GetFileName), Is.EqualTo(new[] { "step-4.safetensors" }));
-    }
-
-    private static VideoAlignmentOptions Options(int steps = Steps) =>
-        DoorRig.ThreeSteps with { Optimizer = DoorRig.ThreeSteps.Optimizer with { Steps = steps } };
-
-    private static void Throw(bool now, Exception thrown)
-    {
-        if (now)
-        {
-            throw thrown;
-        }
-    }
-
-    /// <summary>Below a file no folder can be made, whoever asks.</summary>
-    private string Unwritable() => Path.Combine(_folder.Write("file", []), "folder");
-
-    private static DoorRig Rig(string temporary)
-    {
-        var rig = new DoorRig();
-        rig.Context.TempFilePath = temporary;
-        return rig;
-    }
-
-    private static VideoAlignmentEstimator Estimator(DoorRig rig, VideoAlignmentOptions options, VideoReward? reward = null, RunControl? control = null) =>
-        new(rig.Context, new AlignmentColumns("Video", "Prompt", null, null), rig.Model, reward ?? new Scripted(), options, control ?? new RunControl());
-
-    private TrainingStepException Failed(
-        VideoAlignmentOptions options, VideoReward? reward = null, string? temporary = null, Action<string>? log = null, RunControl? control = null)
-    {
-        DoorRig rig = Rig(temporary ?? _folder.Path("temporary"));
-        if (log is not null)
-        {
-            rig.Context.Log += (_, message) => log(message.RawMessage);
-        }
-
-        return Assert.Throws<TrainingStepException>(() => Estimator(rig, options, reward, control).Fit(rig.Prompts))!;
-    }
-
-    /// <summary>What Fit returns under these options, as it is saved.</summary>
-    private byte[] Weights(VideoAlignmentOptions options, VideoReward? reward = null, RunControl? control = null)
-    {
-        DoorRig rig = Rig(_folder.Path("temporary"));
-        string path = _folder.Path($"{Guid.NewGuid():N}.safetensors");
-        Estimator(rig, options, reward, control).Fit(rig.Prompts).SaveAdapters(path);
-        return File.ReadAllBytes(path);
-    }
-
-    private sealed class Told(Action<VideoAlignmentProgress> tell) : IProgress<VideoAlignmentProgress>
-    {
-        public void Report(VideoAlignmentProgress value) => tell(value);
-    }
-
-    /// <summary>
-    /// Mean brightness, until the script says otherwise. Calls are counted from 1, the trial call before the first step included; those of validation apart.
-    /// </summary>
-    private sealed class Scripted : VideoReward
-    {
-        private int _calls;
-
-        public Func<int, Exception?>? Throw { get; set; }
-
-        public Func<int, Exception?>? ThrowHeldOut { get; init; }
-
-        public Func<int, double>? HeldOut { get; init; }
-
-        public Func<int, double>? Factor { get; init; }
-
-        public Func<int, long[]?>? Shape { get; init; }
-
-        public Action? Told { get; init; }
-
-        public Action? Begin { get; init; }
-
-        public int HeldOutCalls { get; private set; }
-
-        public override string Name => "scripted";
-
-        public override RewardContract Contract { get; } = new();
-
-        public override void MoveTo(Device device)
-        {
-        }
-
-        protected internal override void BeginTraining() => Begin?.Invoke();
-
-        protected override Tensor ScoreCore(Tensor frames, IReadOnlyList<string> prompts)
-        {
-            Told?.Invoke();
-            bool heldOut = !frames.requires_grad && prompts.Any(static prompt => prompt.Contains("unseen", StringComparison.Ordinal));
-            int call = heldOut ? ++HeldOutCalls : ++_calls;
-            if ((heldOut ? ThrowHeldOut : Throw)?.Invoke(call) is { } thrown)
-            {
-                throw thrown;
-            }
-
-            Tensor score = frames.mean([1L, 2L, 3L, 4L]);
-            score = heldOut && HeldOut is { } script ? zeros_like(score) + script(call) : score * (Factor?.Invoke(call) ?? 1);
-            return Shape?.Invoke(call) is { } shape ? score.expand(shape) : score;
-        }
     }
 
     /// <summary>Takes more than there is, for its estimate too.</summary>

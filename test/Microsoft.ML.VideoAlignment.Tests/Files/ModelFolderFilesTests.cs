@@ -102,7 +102,7 @@ public class ModelFolderFilesTests
             record.Write([0x80, 2, .. Encoding.Latin1.GetBytes(pickle)]);
         }
 
-        Assert.That(() => WeightFile.Open(path), Throws.TypeOf<WeightFileException>().With.Message.Contains(RestrictedUnpickler.Remedy));
+        Assert.That(() => WeightFile.Open(path), Throws.TypeOf<WeightFileException>().With.Message.Contains(PickleReader.Remedy));
     }
 
     [Test]

@@ -16,6 +16,15 @@ internal sealed record FuzzReader(string Name, IReadOnlyList<byte[]> Seeds, Acti
     /// </summary>
     public bool ThroughMlNet { get; init; }
 
+    /// <summary>A reader of a file.</summary>
+    /// <param name="name">What it reads.</param>
+    /// <param name="file">The file's name.</param>
+    /// <param name="read">Reads the file of this path.</param>
+    /// <param name="seeds">Contents that it reads without an error.</param>
+    /// <param name="documented">The types of exceptions that the reader promises; none: a fault of weights.</param>
+    public static FuzzReader OfFile(string name, string file, Action<string> read, byte[][] seeds, params Type[] documented) =>
+        new(name, seeds, (folder, content) => read(folder.Write(file, content)), documented.Length > 0 ? documented : [typeof(WeightFileException)]);
+
     /// <summary>Whether an exception is one of those that the reader promises.</summary>
     /// <param name="exception">What reading threw.</param>
     public bool Documents(Exception exception)

@@ -46,6 +46,7 @@ internal sealed class Mutator(Random random, IReadOnlyList<string> words)
         return [.. bytes];
     }
 
+    // Longer than 60 lines: one switch over the kinds of damage, of a few lines each.
     private void Change(List<byte> bytes, byte[] other)
     {
         int place = random.Next(bytes.Count + 1);

@@ -120,7 +120,7 @@ internal sealed record ClipConfig(ClipTextConfig Text, ClipVisionConfig Vision)
         {
             throw new InvalidDataException(
                 "This config.json has neither text_config nor vision_config, so it is not a whole CLIP model's. " +
-                $"For one tower, load {nameof(ClipTextEncoder)} or {nameof(ClipVisionEncoder)}.");
+                "It may be that of a single tower; name the folder of a model with both.");
         }
 
         return new ClipConfig(ClipTextConfig.FromJson(json), ClipVisionConfig.FromJson(json));

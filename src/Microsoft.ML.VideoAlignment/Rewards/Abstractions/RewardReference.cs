@@ -69,69 +69,6 @@ internal sealed record RewardReference
         }
     }
 
-    /// <summary>Checks every file against its hash and makes the reward again.</summary>
-    /// <param name="make">Makes a plain reward from its reference and the places of its files, by role.</param>
-    /// <param name="moved">New places for files that are no longer where they were, by old path; null: none.</param>
-    /// <returns>The reward; the caller owns it.</returns>
-    /// <exception cref="FileNotFoundException">Files are missing; the message names all of them.</exception>
-    /// <exception cref="InvalidDataException">Files are not the same, and the message names all of them; or the reference contradicts itself.</exception>
-    /// <exception cref="RewardContractException">A sum's parts or weights do not go together.</exception>
-    public VideoReward Resolve(
-        Func<RewardReference, IReadOnlyDictionary<string, string>, VideoReward> make, IReadOnlyDictionary<string, string>? moved = null)
-    {
-        // All files first, so that nothing large is loaded when something is missing, and one message names everything.
-        (string Role, FileReference File, string Place)[] files = [.. AllFiles().Select(file => (file.Role, file.File, Place(file.File, moved)))];
-        string[] missing = [.. files.Where(file => !FileReference.Exists(file.Place)).Select(file => $"{file.Role}: {file.Place}")];
-        if (missing.Length > 0)
-        {
-            throw new FileNotFoundException(
-                $"The model's reward was made from files that are no longer there: {string.Join("; ", missing)}. " +
-                "Put them back, say where they are now, or load the model without its reward.", missing[0]);
-        }
-
-        string[] changed = [.. files.Where(file => FileReference.Create(file.Place).Sha256 != file.File.Sha256).Select(file => $"{file.Role}: {file.Place}")];
-        if (changed.Length > 0)
-        {
-            throw new InvalidDataException(
-                $"The model's reward was made from other contents of: {string.Join("; ", changed)}. Scores would not mean the same.");
-        }
-
-        try
-        {
-            return Make(make, moved);
-        }
-        catch (ArgumentException exception)
-        {
-            throw new InvalidDataException($"The model's reward {Kind} cannot be made again from what the model file says: {exception.Message}", exception);
-        }
-    }
-
-    private static string Place(FileReference file, IReadOnlyDictionary<string, string>? moved) => moved?.GetValueOrDefault(file.Path) ?? file.Path;
-
-    private VideoReward Make(Func<RewardReference, IReadOnlyDictionary<string, string>, VideoReward> make, IReadOnlyDictionary<string, string>? moved)
-    {
-        if (!IsMix)
-        {
-            return make(this, Files.ToDictionary(file => file.Key, file => Place(file.Value, moved), StringComparer.Ordinal));
-        }
-
-        var parts = new List<(VideoReward Reward, float Weight)>();
-        try
-        {
-            foreach (WeightedPart part in Parts)
-            {
-                parts.Add((part.Reward.Make(make, moved), part.Weight));
-            }
-
-            return RewardMix.FromReference(this, parts);
-        }
-        catch
-        {
-            parts.ForEach(part => part.Reward.Dispose());
-            throw;
-        }
-    }
-
     /// <summary>The files of this reward and of its parts, with what each is for.</summary>
     public IEnumerable<(string Role, FileReference File)> AllFiles() =>
         AllKinds().SelectMany(part => part.Files.Select(file => ($"{part.Kind} {file.Key}", file.Value)));

@@ -75,7 +75,7 @@ internal sealed record VJepaConfig
     /// <exception cref="WeightFileException">The file is not a V-JEPA file, or contradicts the options; the message lists every contradiction.</exception>
     public static VJepaConfig FromFile(IWeightSource file, VJepaOptions options)
     {
-        var shapes = file.Entries.Select(entry => (Key: VJepaNetwork.Keys.MapName(entry.Key), entry.Value.Shape)).Where(entry => entry.Key is not null)
+        var shapes = file.Entries.Select(entry => (Key: VJepaKeys.Map.MapName(entry.Key), entry.Value.Shape)).Where(entry => entry.Key is not null)
             .ToLookup(entry => entry.Key!, entry => entry.Shape, StringComparer.Ordinal);
         long Size(string key, int rank, int axis)
         {
@@ -93,17 +93,7 @@ internal sealed record VJepaConfig
         (long width, long tubelet, long patch) = (Size(Patches, 5, 0), Size(Patches, 5, 2), Size(Patches, 5, 3));
         long predictor = Size("predictor.predictor_embed.weight", 2, 0);
         long tokens = Size("encoder.pos_embed", 3, 1);
-        List<string> faults = [];
         long heads = options.Heads ?? s_heads.GetValueOrDefault(width);
-        if (heads == 0)
-        {
-            faults.Add($"no official network has {width} channels, so Heads must be given");
-        }
-        else if (width % heads != 0 || predictor % heads != 0)
-        {
-            faults.Add($"{heads} heads do not divide the widths {width} and {predictor}");
-        }
-
         long steps = options.Frames / tubelet;
         long side = steps > 0 ? (long)Math.Round(Math.Sqrt((double)tokens / steps)) : 0;
         var config = new VJepaConfig
@@ -121,32 +111,50 @@ internal sealed record VJepaConfig
             PredictorMlpWidth = Size("predictor.predictor_blocks.0.mlp.fc1.weight", 2, 0),
             MaskTokens = Count("predictor.mask_tokens", ""),
         };
-        Agree(nameof(options.PatchSize), options.PatchSize, config.PatchSize);
-        Agree(nameof(options.TubeletSize), options.TubeletSize, config.TubeletSize);
-        Agree(nameof(options.Width), options.Width, config.Width);
-        Agree(nameof(options.Depth), options.Depth, config.Depth);
-        Agree(nameof(options.PredictorWidth), options.PredictorWidth, config.PredictorWidth);
-        Agree(nameof(options.PredictorDepth), options.PredictorDepth, config.PredictorDepth);
-        if (config.Frames % tubelet != 0)
-        {
-            faults.Add($"Frames {config.Frames} is not a multiple of the file's {tubelet} frames a token");
-        }
-        else if (config.Tokens != tokens)
-        {
-            faults.Add($"{config.Frames} frames of {(options.CropSize is { } crop ? $"{crop} x {crop} pixels" : "a square")} are {config.Tokens} tokens of " +
-                $"{tubelet} x {patch} x {patch}, the file's position table has {tokens}");
-        }
-
-        return faults.Count == 0
+        string[] contradictions = [.. config.Contradictions(options, heads, tokens)];
+        return contradictions.Length == 0
             ? config
-            : throw new WeightFileException(file.Location, $"contradicts the V-JEPA options: {string.Join("; ", faults)}.");
+            : throw new WeightFileException(file.Location, $"contradicts the V-JEPA options: {string.Join("; ", contradictions)}.");
+    }
 
-        void Agree(string name, int? given, long found)
+    /// <summary>Compares these sizes, read from a file, with what the user says.</summary>
+    /// <param name="options">What the user says; null members are not compared.</param>
+    /// <param name="heads">The heads that the options or the width give; 0: neither.</param>
+    /// <param name="tokens">The rows of the file's position table.</param>
+    private IEnumerable<string> Contradictions(VJepaOptions options, long heads, long tokens)
+    {
+        if (heads == 0)
+        {
+            yield return $"no official network has {Width} channels, so Heads must be given";
+        }
+        else if (Width % heads != 0 || PredictorWidth % heads != 0)
+        {
+            yield return $"{heads} heads do not divide the widths {Width} and {PredictorWidth}";
+        }
+
+        (string Name, int? Given, long Found)[] sizes =
+        [
+            (nameof(options.PatchSize), options.PatchSize, PatchSize), (nameof(options.TubeletSize), options.TubeletSize, TubeletSize),
+            (nameof(options.Width), options.Width, Width), (nameof(options.Depth), options.Depth, Depth),
+            (nameof(options.PredictorWidth), options.PredictorWidth, PredictorWidth),
+            (nameof(options.PredictorDepth), options.PredictorDepth, PredictorDepth),
+        ];
+        foreach ((string name, int? given, long found) in sizes)
         {
             if (given is { } value && value != found)
             {
-                faults.Add($"{name} {value}, the file has {found}");
+                yield return $"{name} {value}, the file has {found}";
             }
+        }
+
+        if (Frames % TubeletSize != 0)
+        {
+            yield return $"Frames {Frames} is not a multiple of the file's {TubeletSize} frames a token";
+        }
+        else if (Tokens != tokens)
+        {
+            yield return $"{Frames} frames of {(options.CropSize is { } crop ? $"{crop} x {crop} pixels" : "a square")} are {Tokens} tokens of "
+                + $"{TubeletSize} x {PatchSize} x {PatchSize}, the file's position table has {tokens}";
         }
     }
 }

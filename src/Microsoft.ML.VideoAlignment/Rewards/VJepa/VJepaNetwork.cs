@@ -26,19 +26,6 @@ internal sealed class VJepaNetwork : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>
-    /// From "encoder/module.backbone.blocks.0.attn.qkv.weight" (dictionary, wrapper of a data-parallel run, name) to a key of this module. Names with a dot
-    /// for the slash and without the wrapper are read too.
-    /// </summary>
-    public static KeyMap Keys { get; } = new()
-    {
-        Aliases =
-        [
-            ("/module.", "/"), ("/backbone.", "/"), ("/", "."), (".norm1.", ".layer_norm1."), (".norm2.", ".layer_norm2."),
-            (".attn.qkv.", ".self_attn.qkv_proj."), (".attn.proj.", ".self_attn.out_proj."),
-        ],
-    };
-
     public VJepaConfig Config { get; }
 
     public VJepaEncoder Encoder => _encoder;
@@ -55,6 +42,6 @@ internal sealed class VJepaNetwork : nn.Module
     public static VJepaNetwork FromFile(string path, VJepaOptions options, Placement placement)
     {
         using IWeightSource file = VJepaFile.Open(path);
-        return WeightLoader.Fill(new VJepaNetwork(VJepaConfig.FromFile(file, options), placement), file, map: Keys);
+        return WeightLoader.Fill(new VJepaNetwork(VJepaConfig.FromFile(file, options), placement), file, map: VJepaKeys.Map);
     }
 }

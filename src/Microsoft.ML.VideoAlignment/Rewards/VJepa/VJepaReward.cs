@@ -73,7 +73,7 @@ internal sealed class VJepaReward : PreprocessingReward
 
     /// <summary>A weight, for tests.</summary>
     /// <param name="key">Its name in its file, such as "encoder.norm.weight".</param>
-    internal Tensor Weight(string key) => _network.get_parameter(VJepaNetwork.Keys.MapName(key)!)!;
+    internal Tensor Weight(string key) => _network.get_parameter(VJepaKeys.Map.MapName(key)!)!;
 
     /// <summary>All weights; none takes gradient.</summary>
     internal IEnumerable<Tensor> Weights => _network.parameters();

@@ -182,9 +182,9 @@ public class AlignmentTrainerTests
         Rollout plain = TinyModel.Fixed(model, ["a red circle"], Random(), [0, 2], firstWithGradient: 2);
         Tensor noise = Random();
         RolloutResult result = trainer.Backward(plain);
-        Dictionary<string, Tensor> once = Gradients();
+        Dictionary<string, Tensor> once = TakeGradients(adapters);
         trainer.Backward(plain with { Copies = [() => noise.alias()] });
-        Dictionary<string, Tensor> both = Gradients();
+        Dictionary<string, Tensor> both = TakeGradients(adapters);
 
         // The file: scaled_linear from 0.00085 to 0.012 over 1000 steps; three DDIM steps with leading spacing end at timestep 0 + steps_offset.
         ISampler sampler = model.PolicyScheduler.CreateSampler(3);
@@ -202,7 +202,7 @@ public class AlignmentTrainerTests
         Tensor clean = (noised - (epsilon * Math.Sqrt(1 - abar))) / Math.Sqrt(abar);
         Tensor frames = (model.Decode(clean, TinyModel.Size.Frames, [0, 2]) / 2 + 0.5).clamp(0, 1);
         (-reward.Score(frames, ["a red circle"]).mean()).backward();
-        Dictionary<string, Tensor> copy = Gradients();
+        Dictionary<string, Tensor> copy = TakeGradients(adapters);
         double largest = copy.Values.Max(gradient => gradient.abs().max().ToDouble());
         Assert.That(largest, Is.GreaterThan(1e-9));
         foreach ((string name, Tensor gradient) in both)
@@ -213,18 +213,19 @@ public class AlignmentTrainerTests
 
         Assert.That(trainer.Work.RewardQueries, Is.EqualTo(3));
         Assert.That(trainer.Work.DenoiserEvaluations, Is.EqualTo((6 * 2) + 2));
+    }
 
-        Dictionary<string, Tensor> Gradients()
+    /// <summary>The gradients of all factors, which have none afterwards.</summary>
+    private static Dictionary<string, Tensor> TakeGradients(LoraAdapters adapters)
+    {
+        Dictionary<string, Tensor> gradients =
+            adapters.NamedFactors.Where(pair => pair.Factor.grad is not null).ToDictionary(pair => pair.Name, pair => pair.Factor.grad!.clone());
+        foreach ((_, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
         {
-            Dictionary<string, Tensor> gradients =
-                adapters.NamedFactors.Where(pair => pair.Factor.grad is not null).ToDictionary(pair => pair.Name, pair => pair.Factor.grad!.clone());
-            foreach ((_, TorchSharp.Modules.Parameter factor) in adapters.NamedFactors)
-            {
-                factor.grad = null;
-            }
-
-            return gradients;
+            factor.grad = null;
         }
+
+        return gradients;
     }
 
     /// <summary>

@@ -87,26 +87,10 @@ internal sealed class FilesRunner : IConformanceRunner
         switch (expected.GetProperty("type").GetString())
         {
             case "dict":
-                JsonElement[] pairs = [.. expected.GetProperty("items").EnumerateArray()];
-                Assert.That(actual, Is.TypeOf<DictNode>(), message);
-                IReadOnlyList<KeyValuePair<WeightNode, WeightNode>> found = ((DictNode)actual).Items;
-                Assert.That(found, Has.Count.EqualTo(pairs.Length), message);
-                for (int i = 0; i < pairs.Length; i++)
-                {
-                    CompareNode(testCase, file, pairs[i][0], found[i].Key, $"{place}/key {i}");
-                    CompareNode(testCase, file, pairs[i][1], found[i].Value, $"{place}/{pairs[i][0]}");
-                }
-
+                CompareDict(testCase, file, [.. expected.GetProperty("items").EnumerateArray()], actual, place, message);
                 break;
             case "list":
-                JsonElement[] items = [.. expected.GetProperty("items").EnumerateArray()];
-                Assert.That(actual, Is.TypeOf<ListNode>(), message);
-                Assert.That(((ListNode)actual).Items, Has.Count.EqualTo(items.Length), message);
-                for (int i = 0; i < items.Length; i++)
-                {
-                    CompareNode(testCase, file, items[i], ((ListNode)actual).Items[i], $"{place}/{i}");
-                }
-
+                CompareList(testCase, file, [.. expected.GetProperty("items").EnumerateArray()], actual, place, message);
                 break;
             case "int":
                 Assert.That((actual as IntNode)?.Value, Is.EqualTo(BigInteger.Parse(Value(), CultureInfo.InvariantCulture)), message);
@@ -145,6 +129,28 @@ internal sealed class FilesRunner : IConformanceRunner
             case var type:
                 Assert.Fail($"{message}: unknown type {type}");
                 break;
+        }
+    }
+
+    private static void CompareDict(ConformanceCase testCase, TorchFile file, JsonElement[] pairs, WeightNode actual, string place, string message)
+    {
+        Assert.That(actual, Is.TypeOf<DictNode>(), message);
+        IReadOnlyList<KeyValuePair<WeightNode, WeightNode>> found = ((DictNode)actual).Items;
+        Assert.That(found, Has.Count.EqualTo(pairs.Length), message);
+        for (int i = 0; i < pairs.Length; i++)
+        {
+            CompareNode(testCase, file, pairs[i][0], found[i].Key, $"{place}/key {i}");
+            CompareNode(testCase, file, pairs[i][1], found[i].Value, $"{place}/{pairs[i][0]}");
+        }
+    }
+
+    private static void CompareList(ConformanceCase testCase, TorchFile file, JsonElement[] items, WeightNode actual, string place, string message)
+    {
+        Assert.That(actual, Is.TypeOf<ListNode>(), message);
+        Assert.That(((ListNode)actual).Items, Has.Count.EqualTo(items.Length), message);
+        for (int i = 0; i < items.Length; i++)
+        {
+            CompareNode(testCase, file, items[i], ((ListNode)actual).Items[i], $"{place}/{i}");
         }
     }
 

@@ -18,7 +18,7 @@ internal sealed class ModelScopePipelineRunner : IConformanceRunner
     {
         JsonElement arguments = testCase.Arguments;
         using VideoDiffusionModel model = new VideoDiffusionModel(ModelScopeModel.FromFolder(
-            testCase.PathOf(testCase.Json.GetProperty("weights")[0].GetProperty("file").GetString()!), Text("variant"), Placement.Cpu));
+            testCase.PathOf(testCase.Json.GetProperty("weights")[0].GetProperty("file").GetString()!), Text(arguments, "variant"), Placement.Cpu));
         Tensor Parameter(string key)
         {
             int dot = key.IndexOf('.', StringComparison.Ordinal);
@@ -26,14 +26,7 @@ internal sealed class ModelScopePipelineRunner : IConformanceRunner
         }
 
         testCase.RequireParameterGradients(Parameter);
-        var sampling = new SamplingSettings
-        {
-            Size = new VideoSize(Integer("num_frames"), Integer("height"), Integer("width")),
-            Steps = Integer("num_inference_steps"),
-            GuidanceScale = arguments.GetProperty("guidance_scale").GetDouble(),
-            Eta = arguments.GetProperty("eta").GetDouble(),
-            Sampler = Text("scheduler"),
-        };
+        SamplingSettings sampling = Sampling(arguments);
         string[] prompts = Texts(arguments.GetProperty("prompt"), count: 1);
         var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal)
         {
@@ -70,16 +63,27 @@ internal sealed class ModelScopePipelineRunner : IConformanceRunner
         }
 
         testCase.CheckOutputsAndGradients(outputs, new Dictionary<string, Tensor> { ["latents"] = latents }, Parameter);
+    }
 
+    private static SamplingSettings Sampling(JsonElement arguments)
+    {
         int Integer(string name) => arguments.GetProperty(name).GetInt32();
-
-        string? Text(string name) => arguments.TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
-
-        static string[] Texts(JsonElement value, int count) => value.ValueKind switch
+        return new SamplingSettings
         {
-            JsonValueKind.Null => [.. Enumerable.Repeat("", count)],
-            JsonValueKind.String => [.. Enumerable.Repeat(value.GetString()!, count)],
-            _ => [.. value.EnumerateArray().Select(text => text.GetString()!)],
+            Size = new VideoSize(Integer("num_frames"), Integer("height"), Integer("width")),
+            Steps = Integer("num_inference_steps"),
+            GuidanceScale = arguments.GetProperty("guidance_scale").GetDouble(),
+            Eta = arguments.GetProperty("eta").GetDouble(),
+            Sampler = Text(arguments, "scheduler"),
         };
     }
+
+    private static string? Text(JsonElement arguments, string name) => arguments.TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
+
+    private static string[] Texts(JsonElement value, int count) => value.ValueKind switch
+    {
+        JsonValueKind.Null => [.. Enumerable.Repeat("", count)],
+        JsonValueKind.String => [.. Enumerable.Repeat(value.GetString()!, count)],
+        _ => [.. value.EnumerateArray().Select(text => text.GetString()!)],
+    };
 }

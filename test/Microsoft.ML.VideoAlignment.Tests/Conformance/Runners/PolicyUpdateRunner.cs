@@ -48,18 +48,15 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         }
     }
 
-    private static void Ddpo(ConformanceCase testCase, VideoDiffusionModel model, LoraAdapters adapters)
+    private static TrainerSettings Settings(JsonElement arguments, long[] latents)
     {
-        JsonElement arguments = testCase.Arguments;
         JsonElement tracked = arguments.GetProperty("per_prompt");
         bool perPrompt = tracked.ValueKind == JsonValueKind.Object;
-        long[] latents = testCase["in.latents"].shape;
-        int videos = (int)latents[0], epochs = arguments.GetProperty("num_inner_epochs").GetInt32();
         SamplingSettings sampling =
             Sampling(latents, arguments.GetProperty("num_inference_steps").GetInt32(), arguments.GetProperty("guidance_scale").GetDouble());
         var options = new DdpoOptions
         {
-            InnerEpochs = epochs,
+            InnerEpochs = arguments.GetProperty("num_inner_epochs").GetInt32(),
             ClipRange = arguments.GetProperty("clip_range").GetDouble(),
             AdvantageClip = arguments.GetProperty("adv_clip_max").GetDouble(),
             TimestepFraction = arguments.GetProperty("timestep_fraction").GetDouble(),
@@ -68,24 +65,33 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
             AdvantageBuffer = perPrompt ? tracked.GetProperty("buffer_size").GetInt32() : 1,
             AdvantageMinimum = perPrompt ? tracked.GetProperty("min_count").GetInt32() : 1,
         };
-        TrainerSettings settings = Training(sampling, arguments.GetProperty("train_batch_size").GetInt32(), arguments.GetProperty("optimiser"));
+        return Training(sampling, arguments.GetProperty("train_batch_size").GetInt32(), arguments.GetProperty("optimiser")) with { Ddpo = options };
+    }
+
+    private static SegmentInputs Inputs(ConformanceCase testCase, VideoDiffusionModel model, SamplingSettings sampling, GradientPlan plan) => new()
+    {
+        Condition = ConditionOf(testCase["in.prompt_embeds"], sampling),
+        Unconditional = model.GuidanceActs(sampling.GuidanceScale)
+            ? ConditionOf(testCase["in.negative_prompt_embeds"].expand(testCase["in.latents"].shape[0], -1, -1), sampling) : null,
+        Start = testCase["in.latents"],
+        Noise = step => testCase["in.noise"][step],
+        Plan = plan,
+    };
+
+    private static void Ddpo(ConformanceCase testCase, VideoDiffusionModel model, LoraAdapters adapters)
+    {
+        JsonElement arguments = testCase.Arguments;
+        TrainerSettings settings = Settings(arguments, testCase["in.latents"].shape);
+        int videos = (int)testCase["in.latents"].shape[0], epochs = arguments.GetProperty("num_inner_epochs").GetInt32();
         IPolicySampler policy =
             ((DdimScheduler)model.Scheduler).CreatePolicy(settings.Sampling.Steps, arguments.GetProperty("eta").GetDouble(), rederiveNoise: false);
         var micro = new List<(Tensor Probability, PpoTerms Terms)>();
         Tensor? first = null;
         int divisor = 0;
         using VideoReward reward = TinyModel.Redness();
-        using var trainer = new DdpoTrainer(settings.Run(model, reward), adapters, options, policy) { OnMicroStep = Look };
+        using var trainer = new DdpoTrainer(settings.Run(model, reward), adapters, settings.Ddpo, policy) { OnMicroStep = Look };
 
-        PolicySamples samples = trainer.Sample(new SegmentInputs
-        {
-            Condition = ConditionOf(testCase["in.prompt_embeds"], settings.Sampling),
-            Unconditional = model.GuidanceActs(settings.Sampling.GuidanceScale)
-                ? ConditionOf(testCase["in.negative_prompt_embeds"].expand(videos, -1, -1), settings.Sampling) : null,
-            Start = testCase["in.latents"],
-            Noise = step => testCase["in.noise"][step],
-            Plan = GradientPlan.None(trainer.StepCount),
-        });
+        PolicySamples samples = trainer.Sample(Inputs(testCase, model, settings.Sampling, GradientPlan.None(trainer.StepCount)));
         testCase.CheckOutput("trajectory", samples.Trajectory);
         testCase.CheckOutput("log_probs", samples.LogProbabilities);
 

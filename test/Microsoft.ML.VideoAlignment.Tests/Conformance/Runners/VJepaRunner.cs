@@ -67,8 +67,8 @@ public sealed class VJepaRunner : IConformanceRunner
         JsonElement weights = testCase.Json.GetProperty("weights")[0];
         using IWeightSource source = WeightFile.Open(testCase.PathOf(weights.GetProperty("file").GetString()!), weights.GetProperty("entry").GetString());
         using var encoder = new VJepaEncoder(config, Placement.Cpu);
-        WeightLoader.Load(encoder, source, weights.GetProperty("prefix").GetString()!, VJepaNetwork.Keys);
-        Tensor Parameter(string key) => encoder.get_parameter(VJepaNetwork.Keys.MapName(key)!)!;
+        WeightLoader.Load(encoder, source, weights.GetProperty("prefix").GetString()!, VJepaKeys.Map);
+        Tensor Parameter(string key) => encoder.get_parameter(VJepaKeys.Map.MapName(key)!)!;
         testCase.RequireParameterGradients(Parameter);
         Tensor pixels = testCase.Input("pixels");
         var outputs = new Dictionary<string, Tensor> { ["features"] = encoder.Forward(pixels) };

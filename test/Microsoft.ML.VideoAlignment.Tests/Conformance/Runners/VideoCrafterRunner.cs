@@ -160,10 +160,10 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
         var (xs, cleans) = (new List<Tensor>(), new List<Tensor>());
         for (int step = 0; step < steps; step++)
         {
-            Tensor e = Predict(x, sampler.Timesteps[step], inputs["context"]);
+            Tensor e = Predict(c, inputs["net.M"], x, sampler.Timesteps[step], inputs["context"]);
             if (guidance != 1)
             {
-                Tensor unconditional = Predict(x, sampler.Timesteps[step], inputs["uncond_context"]);
+                Tensor unconditional = Predict(c, inputs["net.M"], x, sampler.Timesteps[step], inputs["uncond_context"]);
                 e = unconditional + ((e - unconditional) * guidance);
             }
 
@@ -199,15 +199,15 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
 
         c.CheckOutputsAndGradients(outputs, inputs);
 
-        // The stand-in network: 0.8 x + tanh(M x) (0.5 + mean of the context) + B cos(t / 200).
-        Tensor Predict(Tensor at, double t, Tensor context)
-        {
-            Tensor mixed = einsum("oc,bcthw->bothw", inputs["net.M"], at).tanh();
-            Tensor mean = context.mean([1, 2]).view(-1, 1, 1, 1, 1);
-            return (at * 0.8) + (mixed * (mean + 0.5)) + (c["in.net.B"].view(1, -1, 1, 1, 1) * Math.Cos(t / 200));
-        }
-
         static Tensor Table(IEnumerable<double> values) => tensor(values.ToArray());
+    }
+
+    // The stand-in network: 0.8 x + tanh(M x) (0.5 + mean of the context) + B cos(t / 200).
+    private static Tensor Predict(ConformanceCase c, Tensor m, Tensor x, double t, Tensor context)
+    {
+        Tensor mixed = einsum("oc,bcthw->bothw", m, x).tanh();
+        Tensor mean = context.mean([1, 2]).view(-1, 1, 1, 1, 1);
+        return (x * 0.8) + (mixed * (mean + 0.5)) + (c["in.net.B"].view(1, -1, 1, 1, 1) * Math.Cos(t / 200));
     }
 
     private static void RequireOnly(JsonElement config, params (string Key, string Only)[] options)

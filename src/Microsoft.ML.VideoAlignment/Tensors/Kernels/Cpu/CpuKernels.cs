@@ -30,7 +30,7 @@ internal static unsafe class CpuKernels
 
     /// <summary>Whether our loops may take a tensor: they run, and it is float32 in CPU memory.</summary>
     /// <param name="x">Any shape.</param>
-    public static bool Fits(Tensor x) => Enabled && x.dtype == ScalarType.Float32 && OnCpu(x);
+    public static bool Fits(Tensor x) => Enabled && x.dtype == ScalarType.Float32 && ComputeDevice.IsCpu(x);
 
     /// <summary>Combines the two switches.</summary>
     /// <param name="variable">The environment variable's value; null: not set.</param>
@@ -44,10 +44,6 @@ internal static unsafe class CpuKernels
         _ => throw new InvalidOperationException(
             $"The environment variable {Variable} is '{variable}'; expected 0 (libtorch's operations), 1 (the library's own loops), or not set."),
     };
-
-    /// <summary>Whether to use the CPU code path: the tensor is in its memory, or has only a shape and stands for one that is.</summary>
-    /// <param name="x">Any shape.</param>
-    public static bool OnCpu(Tensor x) => x.device_type == DeviceType.CPU || (MetaOps.IsMeta(x) && RunContext.IsForCpu);
 
     /// <summary>The address of the first number; the caller keeps the tensor alive.</summary>
     /// <param name="contiguous">A contiguous float32 tensor in CPU memory.</param>

@@ -44,7 +44,7 @@ internal static unsafe class GroupNormKernel
     {
         using Tensor gamma = weight.contiguous();
         using Tensor beta = bias.contiguous();
-        Tensor y = Ops.Done(empty_like(x), [x]);
+        Tensor y = RunContext.OpDone(empty_like(x), [x]);
         if (MetaOps.IsMeta(x))
         {
             return y;
@@ -141,20 +141,26 @@ internal static unsafe class GroupNormKernel
         using Tensor gamma = weight.contiguous();
         using Tensor beta = bias.contiguous();
         Tensor dx = empty_like(x), dWeight = empty_like(gamma), dBias = empty_like(beta);
-        Ops.Done(dx, [dz, x]);
+        RunContext.OpDone(dx, [dz, x]);
         if (MetaOps.IsMeta(x))
         {
             return (dx, dWeight, dBias);
         }
 
         float* scale = CpuKernels.Address(gamma);
-        float* shift = CpuKernels.Address(beta);
         float* from = CpuKernels.Address(x);
-        float* given = CpuKernels.Address(dz);
         float* to = CpuKernels.Address(dx);
         double[] sums = ArrayPool<double>.Shared.Rent(g.Images * g.Slices * 2 * g.Channels); // every place is written before it is read
+        Slopes(from, CpuKernels.Address(dz), to, scale, CpuKernels.Address(beta), g, silu, statistics, sums);
+        float[] groups = GroupSlopes(sums, scale, g, statistics, CpuKernels.Address(dWeight), CpuKernels.Address(dBias));
+        ArrayPool<double>.Shared.Return(sums);
+        Combine(from, to, scale, g, statistics, groups);
+        return (dx, dWeight, dBias);
+    }
 
-        // First dL/dy, kept where dL/dx will be, and per channel its sum and its sum against x.
+    // First dL/dy, kept where dL/dx will be, and per channel of a slice its sum and its sum against x.
+    private static void Slopes(
+        float* from, float* given, float* to, float* scale, float* shift, Geometry g, bool silu, float[] statistics, double[] sums) =>
         CpuKernels.ParallelFor(g.Images * g.Slices, work =>
         {
             (int image, int first, int count) = g.Slice(work);
@@ -174,7 +180,10 @@ internal static unsafe class GroupNormKernel
             }
         });
 
-        // dx = rstd (gamma dy - mean(gamma dy) - xhat mean(gamma dy xhat)), means over the group.
+    // Then the slopes of weight and bias, and per group what dx = rstd (gamma dy - mean(gamma dy) - xhat mean(gamma dy xhat)) needs, means over the group:
+    // the factor of x - mean, and a constant.
+    private static float[] GroupSlopes(double[] sums, float* scale, Geometry g, float[] statistics, float* dGamma, float* dBeta)
+    {
         double[] channel = new double[2 * g.Channels];
         double[] weightSums = new double[2 * g.Channels];
         float[] groups = new float[2 * g.Images * g.Groups];
@@ -204,13 +213,21 @@ internal static unsafe class GroupNormKernel
                 }
 
                 double rstd = statistics[(2 * at) + 1];
-                groups[2 * at] = (float)(-rstd * rstd * against / elements); // factor of x - mean
-                groups[(2 * at) + 1] = (float)(-rstd * plain / elements); // constant
+                groups[2 * at] = (float)(-rstd * rstd * against / elements);
+                groups[(2 * at) + 1] = (float)(-rstd * plain / elements);
             }
         }
 
-        ArrayPool<double>.Shared.Return(sums);
+        for (int c = 0; c < g.Channels; c++)
+        {
+            (dGamma[c], dBeta[c]) = ((float)weightSums[c], (float)weightSums[g.Channels + c]);
+        }
 
+        return groups;
+    }
+
+    // At last dL/dx, of dL/dy and what the groups need.
+    private static void Combine(float* from, float* to, float* scale, Geometry g, float[] statistics, float[] groups) =>
         CpuKernels.ParallelFor(g.Images * g.Slices, work =>
         {
             (int image, int first, int count) = g.Slice(work);
@@ -226,16 +243,6 @@ internal static unsafe class GroupNormKernel
             long start = (((long)image * g.RowCount) + first) * g.Channels;
             GroupNormLoops.Combine(from + start, to + start, count, g.Channels, factor, b, constant, means);
         });
-
-        float* dGamma = CpuKernels.Address(dWeight);
-        float* dBeta = CpuKernels.Address(dBias);
-        for (int c = 0; c < g.Channels; c++)
-        {
-            (dGamma[c], dBeta[c]) = ((float)weightSums[c], (float)weightSums[g.Channels + c]);
-        }
-
-        return (dx, dWeight, dBias);
-    }
 
     private sealed class Operation(long groups, double eps, bool silu) : DifferentiableOperation
     {
