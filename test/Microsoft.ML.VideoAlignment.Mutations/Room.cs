@@ -32,7 +32,7 @@ internal sealed record Room(string Name, IReadOnlyList<string> Files, IReadOnlyL
         ],
         []),
         new("schedulers", ["Schedulers/"], ["SchedulerConfig", "SchedulerFactory"]),
-        new("lora", ["Lora/", "Layers/AdapterSlot.cs"], ["LoraFormat", "LoraFormatDetector", "LoraOrigin", "LoraFile"]),
+        new("lora", ["Lora/", "Layers/AdaptedProduct.cs", "Layers/AdapterSlot.cs"], ["LoraFormat", "LoraFormatDetector", "LoraOrigin", "LoraFile"]),
         new("rewards", ["Rewards/"],
         [
             "ActionClassificationOptions", "ObjectRemovalOptions", "VJepaOptions", "ClipFiles", "VJepaFile", "PreferenceFile", "TransformersFolder",

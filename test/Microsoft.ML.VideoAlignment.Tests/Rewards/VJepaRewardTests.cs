@@ -105,6 +105,22 @@ public class VJepaRewardTests
         Assert.That(Gradient(plain).Any(value => value != 0));
     }
 
+    /// <summary>What a run keeps of the model says nothing of the reward.</summary>
+    [Test]
+    public void ItsLayersRecomputeAsItsOptionsSayWhateverTheScope([Values] bool recompute)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VJepaReward reward = Reward(s_options with { RecomputeActivations = recompute });
+        using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Keep : ActivationMemory.Recompute);
+        int recomputed = 0;
+        using (new BackwardObserver(operation => recomputed += operation == nameof(Recompute) ? 1 : 0))
+        {
+            Gradient(reward);
+        }
+
+        Assert.That(recomputed, recompute ? Is.Positive : Is.Zero);
+    }
+
     [Test]
     public void TheTargetIsAConstantUnlessAskedFor()
     {
