@@ -1,6 +1,5 @@
 using System.Globalization;
 using Microsoft.ML.VideoAlignment.Files;
-using Microsoft.ML.VideoAlignment.Algorithms;
 using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Memory;

@@ -69,7 +69,7 @@ internal sealed class TrainingDryRun
     private Tensor GenerateShortened(int videos, Func<VideoGenerator, Func<int, Tensor?, SegmentInputs>, Tensor> generate)
     {
         ISampler sampler = _run.Model.CreateSampler(_run.Sampling);
-        SamplingSettings few = _run.Sampling with { Steps = Math.Min(_run.Sampling.Steps, Math.Max(2, 1 + sampler.HistoryLength)), Sigmas = null };
+        SamplingSettings few = ShortenedSampling.Create(_run.Model, _run.Sampling, Math.Max(2, 1 + sampler.HistoryLength));
         GradientPlan plan = GradientPlan.None(_run.Model.CreateSampler(few).Timesteps.Count);
         return generate(new VideoGenerator(_run.Model, few), (_, _) => MetaSegment.Create(_run.Model, few, videos, plan));
     }

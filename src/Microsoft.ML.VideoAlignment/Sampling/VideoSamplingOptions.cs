@@ -101,13 +101,14 @@ public sealed record VideoSamplingOptions
 
     /// <summary>Checks all ranges and relations, and what depends on the model, such as sizes it can make and steps its schedule can take.</summary>
     /// <param name="model">The model that samples.</param>
+    /// <param name="parameter">The caller's parameter that the options came by.</param>
     /// <exception cref="ArgumentException">An option is invalid; the message lists every fault.</exception>
-    internal void ValidateFor(VideoDiffusionModel model)
+    internal void ValidateFor(VideoDiffusionModel model, string parameter = "sampling")
     {
         IReadOnlyList<string> faults = SamplingFaults.Find(this, model);
         if (faults.Count > 0)
         {
-            throw new ArgumentException($"{nameof(VideoSamplingOptions)}: {string.Join(' ', faults)}", "sampling");
+            throw new ArgumentException($"{nameof(VideoSamplingOptions)}: {string.Join(' ', faults)}", parameter);
         }
     }
 

@@ -1,4 +1,7 @@
 using System.Text.RegularExpressions;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -31,6 +34,17 @@ public partial class RoomsTests
         IEnumerable<string> folders = Repository.Files(Library, "*.cs").Select(Room).Where(room => room.Length > 0).Distinct();
         Assert.That(folders, Is.SubsetOf(s_floors.SelectMany(floor => floor)), "a folder that is on no floor");
     }
+
+    [Test]
+    public void TheRootHasWhatUsersName() =>
+        Assert.That(
+            Repository.Files(Library, "*.cs").Where(path => Room(path).Length == 0)
+                .SelectMany(path => InternalTypes(Repository.Read(path)).Select(name => $"{path}: {name}")),
+            Is.Empty, "give it a room");
+
+    [TestCase("public class A { class B { } } internal class C { } class D { } public delegate void E(); enum F { }", "C D F")]
+    [TestCase("namespace N { file record G; public record struct H; internal interface I { } }", "G I")]
+    public void AnInternalTypeIsSeen(string source, string found) => Assert.That(InternalTypes(source), Is.EqualTo(found.Split(' ')));
 
     [Test]
     public void RoomsUseOnlyLowerFloors()
@@ -132,6 +146,12 @@ public partial class RoomsTests
     [TestCase("y.DetachFromDisposeScope();", false)]
     [TestCase("items.itemize();", false)]
     public void GradientPolicyIsReadFromCode(string line, bool found) => Assert.That(GradientPolicy().IsMatch(CSharpTokens.Code(line)), Is.EqualTo(found));
+
+    private static IEnumerable<string> InternalTypes(string source) =>
+        CSharpSyntaxTree.ParseText(source, new CSharpParseOptions(LanguageVersion.Preview)).GetRoot()
+            .DescendantNodes(node => node is CompilationUnitSyntax or BaseNamespaceDeclarationSyntax).OfType<MemberDeclarationSyntax>()
+            .Where(member => member is BaseTypeDeclarationSyntax or DelegateDeclarationSyntax && !member.Modifiers.Any(SyntaxKind.PublicKeyword))
+            .Select(member => member is BaseTypeDeclarationSyntax type ? type.Identifier.ValueText : ((DelegateDeclarationSyntax)member).Identifier.ValueText);
 
     /// <summary>One line for each file and each name from a room it may not use.</summary>
     private static IEnumerable<string> Violations(IReadOnlyDictionary<string, string> sources)

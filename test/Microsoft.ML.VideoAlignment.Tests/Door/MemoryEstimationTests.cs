@@ -25,6 +25,19 @@ public class MemoryEstimationTests
     [OneTimeTearDown]
     public void Free() => _model.Dispose();
 
+    /// <summary>Whose sampler does not take every number of steps: a run of fewer steps on shapes must not ask for one that it refuses.</summary>
+    [Test]
+    public void EveryWindowOfVideoCrafterIsEstimated([Values(1, 2, 3, 4)] int withGradient, [Values(4, 5)] int steps)
+    {
+        using VideoDiffusionModel model = VideoDiffusionModel.Untrained(VideoModelFamily.VideoCrafter);
+        var options = new VideoAlignmentOptions
+        {
+            Sampling = new() { Steps = steps },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = withGradient }),
+        };
+        Assert.That(model.EstimateMemory(options).GradientSteps, Is.GreaterThan(0));
+    }
+
     [Test]
     public void WeightsAndAdaptersAreExact()
     {

@@ -74,13 +74,18 @@ public class RescueTests : RescueFixture
     {
         string checkpoints = Folder.Path("checkpoints");
         TrainingStepException error =
-            Failed(Options(), control: new RunControl { CheckpointFolder = checkpoints, CheckpointEvery = 2, Progress = new ProgressCallback(step =>
+            Failed(Options(), control: new RunControl
+            {
+                CheckpointFolder = checkpoints,
+                CheckpointEvery = 2,
+                Progress = new ProgressCallback(step =>
             {
                 if (step.Step == 1)
                 {
                     File.WriteAllText(checkpoints, "in the way");
                 }
-            }) });
+            })
+            });
         Assert.That((error.Step, error.LastGoodStep), Is.EqualTo((2, 2)));
         Assert.That(error.InnerException, Is.InstanceOf<IOException>());
         Assert.That(Path.GetDirectoryName(error.LastGoodWeights), Is.EqualTo(Folder.Path("temporary")), "the second choice");
@@ -292,8 +297,12 @@ public class RescueTests : RescueFixture
     {
         string checkpoints = Folder.Path(Path.Combine("new", "checkpoints"));
         bool? there = null;
-        Weights(Options(), control: new RunControl { CheckpointFolder = checkpoints, CheckpointEvery = 4,
-            Progress = new ProgressCallback(_ => there ??= Directory.Exists(Folder.Path("new"))) });
+        Weights(Options(), control: new RunControl
+        {
+            CheckpointFolder = checkpoints,
+            CheckpointEvery = 4,
+            Progress = new ProgressCallback(_ => there ??= Directory.Exists(Folder.Path("new")))
+        });
         Assert.That(there, Is.False, "what was made for the trial is gone");
         Assert.That(Directory.EnumerateFiles(checkpoints).Select(Path.GetFileName), Is.EqualTo(new[] { "step-4.safetensors" }));
     }

@@ -104,8 +104,11 @@ public class SharedDevicesTests
         var rig = new DoorRig();
         using VideoAlignmentTransformer ready = rig.Context.Transforms.GenerateVideo("Video", "Prompt", rig.Model).Fit(rig.Prompts);
         Exception? refusal = null;
-        rig.Estimator(DoorRig.ThreeSteps, control: new RunControl { Progress = new Told(() =>
-            refusal ??= Assert.Catch(() => EstimatorContract.Values(ready.Transform(rig.Prompts)))) }).Fit(rig.Prompts);
+        rig.Estimator(DoorRig.ThreeSteps, control: new RunControl
+        {
+            Progress = new Told(() =>
+            refusal ??= Assert.Catch(() => EstimatorContract.Values(ready.Transform(rig.Prompts))))
+        }).Fit(rig.Prompts);
         Assert.That(refusal, Is.InstanceOf<InvalidOperationException>().With.Message.Contains("training run on this thread"));
         Assert.That(EstimatorContract.Values(ready.Transform(rig.Prompts)), Has.Length.EqualTo(3), "afterwards it works");
     }

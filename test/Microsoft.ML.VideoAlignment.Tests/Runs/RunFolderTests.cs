@@ -70,8 +70,11 @@ public class RunFolderTests
     {
         int steps = 0;
         VideoAlignmentOptions Patient(VideoAlignmentOptions options, int patience) =>
-            options with { Validation =
-                options.Validation with { Every = 1, EarlyStopPatience = patience } } /* CONTROL Progress = new Reported(_ => steps++) */;
+            options with
+            {
+                Validation =
+                options.Validation with { Every = 1, EarlyStopPatience = patience }
+            } /* CONTROL Progress = new Reported(_ => steps++) */;
         byte[] first = s_run.Fit(_folder.ToString(), Falling(100), options => Patient(options, 2));
         Assert.That(steps, Is.EqualTo(3), "the first and two that are no better");
         var log = new List<string>();

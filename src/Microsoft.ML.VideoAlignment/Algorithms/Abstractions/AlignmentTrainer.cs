@@ -145,7 +145,7 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <exception cref="TrainingStepException">The score, the loss, the gradient or the update is not finite.</exception>
     public double Update(int step, double reward, double loss)
     {
-        Require(_check.FindInScores(reward, loss), step);
+        Require(UpdateCheck.FindInScores(reward, loss), step);
         double norm = nn.utils.clip_grad_norm_(Adapters.Parameters, Training.Optimizer.MaxGradientNorm);
         Require(_check.FindInGradient(norm) ?? _check.FindInOptions(), step);
         _finished.BeforeUpdate();

@@ -1,5 +1,3 @@
-using Microsoft.ML.VideoAlignment.Sampling;
-
 namespace Microsoft.ML.VideoAlignment.Algorithms;
 
 /// <summary>
@@ -13,10 +11,10 @@ internal static class RolloutDryRun
 
     /// <summary>Shortens a run to few denoising steps and one micro-batch.</summary>
     /// <param name="run">The run.</param>
-    /// <param name="steps">Denoising steps, at most those of the run.</param>
+    /// <param name="steps">The fewest denoising steps.</param>
     public static TrainingRun Shorten(TrainingRun run, int steps) => run with
     {
-        Sampling = run.Sampling with { Steps = Math.Min(steps, run.Sampling.Steps), Sigmas = null },
+        Sampling = ShortenedSampling.Create(run.Model, run.Sampling, steps),
         Optimizer = run.Optimizer with { AccumulationSteps = 1 },
     };
 

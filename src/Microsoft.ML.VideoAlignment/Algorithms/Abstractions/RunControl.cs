@@ -46,8 +46,9 @@ public sealed record RunControl
     public int CheckpointEvery { get; init; } = 10;
 
     /// <summary>Checks all ranges.</summary>
+    /// <param name="parameter">The caller's parameter that the values came by.</param>
     /// <exception cref="ArgumentException">A value is invalid; the message lists every fault.</exception>
-    internal void Validate()
+    internal void Validate(string parameter = "control")
     {
         var faults = new OptionFaults(nameof(RunControl));
         faults.Require(RunFolder is null or { Length: > 0 }, RunFolder, "the path of a folder, or null");
@@ -56,7 +57,7 @@ public sealed record RunControl
         faults.Require(CheckpointEvery >= 1, CheckpointEvery, "at least 1");
         if (faults.All.Count > 0)
         {
-            throw new ArgumentException(string.Join(' ', faults.All), "control");
+            throw new ArgumentException(string.Join(' ', faults.All), parameter);
         }
     }
 }

@@ -20,7 +20,7 @@ internal sealed class UpdateCheck(LoraAdapters adapters, OptimizerOptions option
     /// <param name="reward">Mean score.</param>
     /// <param name="loss">Mean loss.</param>
     /// <returns>What is not finite and what to try; null: both are.</returns>
-    public string? FindInScores(double reward, double loss) =>
+    public static string? FindInScores(double reward, double loss) =>
         !double.IsFinite(reward) ? Describe("the score", LookAtReward) : !double.IsFinite(loss) ? Describe("the loss", LookAtReward) : null;
 
     /// <summary>Looks at the gradient.</summary>

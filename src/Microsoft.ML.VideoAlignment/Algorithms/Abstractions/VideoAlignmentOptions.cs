@@ -1,4 +1,3 @@
-using Microsoft.ML.VideoAlignment.Algorithms;
 using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Sampling;
 
@@ -121,11 +120,11 @@ public sealed record VideoAlignmentOptions
     /// <param name="model">The model that samples.</param>
     internal SamplingSettings ResolveSampling(VideoDiffusionModel model) => Sampling.Resolve(model) with { RewardLatentFrames = Reward.LatentFrames };
 
-    private static void Throw(IReadOnlyList<string> faults)
+    private static void Throw(List<string> faults, string parameter = "options")
     {
         if (faults.Count > 0)
         {
-            throw new ArgumentException($"{nameof(VideoAlignmentOptions)}: {string.Join(' ', faults)}", "options");
+            throw new ArgumentException($"{nameof(VideoAlignmentOptions)}: {string.Join(' ', faults)}", parameter);
         }
     }
 

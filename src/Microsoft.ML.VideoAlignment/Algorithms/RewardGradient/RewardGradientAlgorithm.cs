@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Sampling;
-using Microsoft.ML.VideoAlignment.Schedulers;
 
 namespace Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 

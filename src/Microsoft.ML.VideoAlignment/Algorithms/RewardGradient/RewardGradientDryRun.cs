@@ -27,7 +27,7 @@ internal static class RewardGradientDryRun
         int[] withGradient = [.. plan.GradientSteps];
         int end = Math.Min(plan.Stop + 1 ?? plan.Count, plan.Count), after = Math.Min(1, end - 1 - withGradient[^1]);
         int length = Math.Min(1, withGradient[0]) + withGradient[^1] - withGradient[0] + 1 + after;
-        SamplingSettings few = run.Sampling with { Steps = Math.Min(length, run.Sampling.Steps), Sigmas = null };
+        SamplingSettings few = ShortenedSampling.Create(run.Model, run.Sampling, length);
         int count = run.Model.CreateSampler(few).Timesteps.Count, first = count - after - (withGradient[^1] - withGradient[0] + 1);
         return first < 0
             ? (run.Sampling, plan)

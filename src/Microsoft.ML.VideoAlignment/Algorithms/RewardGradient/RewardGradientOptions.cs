@@ -1,5 +1,4 @@
 using Microsoft.ML.VideoAlignment.Files;
-using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment;
 

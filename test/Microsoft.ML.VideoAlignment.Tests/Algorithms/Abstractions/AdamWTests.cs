@@ -1,6 +1,8 @@
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Microsoft.ML.VideoAlignment.Tests;using Microsoft.ML.VideoAlignment.Algorithms;
+namespace Microsoft.ML.VideoAlignment.Tests;
+
+using Microsoft.ML.VideoAlignment.Algorithms;
 
 
 
