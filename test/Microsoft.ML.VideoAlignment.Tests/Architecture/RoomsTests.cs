@@ -75,6 +75,9 @@ public partial class RoomsTests
         Assert.That(SliceViolations(sources), Is.Empty);
     }
 
+    [Test]
+    public void NoFamilyOverridesTheModel() => Assert.That(typeof(VideoDiffusionModel).IsSealed, "a family gives the model parts of its own (ModelParts)");
+
     [TestCase("ModelScope", "B", true)]
     [TestCase("Shared", "B", true)]
     [TestCase("Abstractions", "B", true)]
