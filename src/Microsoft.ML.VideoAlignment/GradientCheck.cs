@@ -83,7 +83,7 @@ public static class GradientCheck
         IReadOnlyList<VideoPrompt> prompts = Prompts(model, options, check);
         RequirePrecision(model, reward, options, prompts);
         var setup = new ProofSetup(TrainingRun.Create(model, reward, options, check.Seed, []), gradient);
-        using IDisposable memory = Recompute.BeginScope(options.Memory.Activations, options.Memory.Recompute == ActivationRecompute.Steps);
+        using IDisposable memory = options.Memory.BeginScope();
         using RewardGradientTrainer trainer = setup.CreateTrainer(adapters);
         using RewardGradientTrainer? faulty = fault?.Setup is { } change ? change(setup).CreateTrainer(adapters) : null;
         GradientCheckReport report = new GradientProof(trainer, faulty ?? trainer, adapters, setup, prompts, check, fault).Run();

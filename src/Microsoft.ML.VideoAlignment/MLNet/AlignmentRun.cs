@@ -65,7 +65,7 @@ internal sealed record AlignmentRun(
 
         CpuOffloader? idle = Idle();
         using IDisposable context = RunContext.Begin(Model.Device.type);
-        using IDisposable memory = Recompute.BeginScope(Options.Memory.Activations, Options.Memory.Recompute == ActivationRecompute.Steps);
+        using IDisposable memory = Options.Memory.BeginScope();
         using IDisposable? offloading = idle is null ? null : RunContext.Observe(idle);
         using AlignmentTrainer trainer = Algorithm.CreateTrainer(
             Training with
@@ -81,63 +81,17 @@ internal sealed record AlignmentRun(
             T result;
             try
             {
-                result = complete(Run());
+                result = complete(Train(trainer, adapters, onStep, warn));
             }
             catch (Exception)
             {
-                RestoreAfterFailure();
+                RestoreAfterFailure(idle, offloading, warn);
                 throw;
             }
 
-            Restore();
+            Restore(idle, offloading);
             return result;
         });
-
-        AlignmentOutcome Run()
-        {
-            int done = trainer.Train(Prompts, Report, warn, Control.CancellationToken);
-            foreach (string note in trainer.ClosingNotes)
-            {
-                warn(note);
-            }
-
-            return new AlignmentOutcome
-            {
-                Adapters = AdapterFile.Write(adapters),
-                Steps = done,
-                KeptStep = trainer.KeptStep,
-                StoppedEarly = trainer.StoppedEarly,
-                RewardQueries = trainer.Work.RewardQueries,
-                DenoiserEvaluations = trainer.Work.DenoiserEvaluations,
-            };
-        }
-
-        void Restore()
-        {
-            offloading?.Dispose();
-            idle?.RestoreAll();
-        }
-
-        // The first failure is the one to report: one that follows from it must not take its place.
-        void RestoreAfterFailure()
-        {
-            try
-            {
-                Restore();
-            }
-            catch (Exception second)
-            {
-                try
-                {
-                    warn($"After the failure, networks that were offloaded to the CPU could not be restored ({second.Message}). "
-                        + "Load the model again before using it.");
-                }
-                catch (Exception)
-                {
-                    // The log throws as well.
-                }
-            }
-        }
 
         void Keep(int step)
         {
@@ -145,22 +99,68 @@ internal sealed record AlignmentRun(
             Directory.CreateDirectory(Control.CheckpointFolder!);
             AtomicFile.Write(Path.Combine(Control.CheckpointFolder!, $"step-{step}.safetensors"), stream => stream.Write(content));
         }
-
-        void Report(TrainingStep step) => onStep(new VideoAlignmentProgress
-        {
-            Step = step.Step,
-            Steps = Options.Optimizer.Steps,
-            Reward = step.Reward,
-            Loss = step.Loss,
-            GradientNorm = step.GradientNorm,
-            ValidationReward = step.ValidationReward,
-            RewardQueries = trainer.Work.RewardQueries,
-            ValidationQueries = trainer.Work.ValidationQueries,
-            DenoiserEvaluations = trainer.Work.DenoiserEvaluations,
-            PeakBytes = PeakMemory.Measure(),
-            Elapsed = step.Elapsed,
-        });
     }, TrainingDevice);
+
+    private AlignmentOutcome Train(AlignmentTrainer trainer, LoraAdapters adapters, Action<VideoAlignmentProgress> onStep, Action<string> warn)
+    {
+        int done = trainer.Train(Prompts, step => onStep(Describe(step, trainer.Work)), warn, Control.CancellationToken);
+        foreach (string note in trainer.ClosingNotes)
+        {
+            warn(note);
+        }
+
+        return new AlignmentOutcome
+        {
+            Adapters = AdapterFile.Write(adapters),
+            Steps = done,
+            KeptStep = trainer.KeptStep,
+            StoppedEarly = trainer.StoppedEarly,
+            RewardQueries = trainer.Work.RewardQueries,
+            DenoiserEvaluations = trainer.Work.DenoiserEvaluations,
+        };
+    }
+
+    private VideoAlignmentProgress Describe(TrainingStep step, WorkCount work) => new()
+    {
+        Step = step.Step,
+        Steps = Options.Optimizer.Steps,
+        Reward = step.Reward,
+        Loss = step.Loss,
+        GradientNorm = step.GradientNorm,
+        ValidationReward = step.ValidationReward,
+        RewardQueries = work.RewardQueries,
+        ValidationQueries = work.ValidationQueries,
+        DenoiserEvaluations = work.DenoiserEvaluations,
+        PeakBytes = PeakMemory.Measure(),
+        Elapsed = step.Elapsed,
+    };
+
+    private static void Restore(CpuOffloader? idle, IDisposable? offloading)
+    {
+        offloading?.Dispose();
+        idle?.RestoreAll();
+    }
+
+    // The first failure is the one to report: one that follows from it must not take its place.
+    private static void RestoreAfterFailure(CpuOffloader? idle, IDisposable? offloading, Action<string> warn)
+    {
+        try
+        {
+            Restore(idle, offloading);
+        }
+        catch (Exception second)
+        {
+            try
+            {
+                warn($"After the failure, networks that were offloaded to the CPU could not be restored ({second.Message}). "
+                    + "Load the model again before using it.");
+            }
+            catch (Exception)
+            {
+                // The log throws as well.
+            }
+        }
+    }
 
     // null: nothing is offloaded.
     private CpuOffloader? Idle() => !Options.OffloadsIdleNetworks(Model) ? null : CpuOffloader.Create(Model, (name, working) =>

@@ -123,13 +123,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         OutOfMemoryAdvice.Run(
             _model, options, _reward,
             () => RewardProbe.Run(_reward, device, shown, sampling.VideoSize(_model), [.. texts.Select(Describe)], options.Algorithm.Definition, channel));
-        foreach (string prompt in texts.Distinct())
-        {
-            if (_model.CountTruncated(prompt, sampling.SegmentCount) is > 0 and var tokens)
-            {
-                Log.Truncated(channel, prompt, tokens);
-            }
-        }
+        WarnOfTruncated(texts, sampling, channel);
 
         // Where no seed was asked for, a resumed run keeps the one it had.
         int seed = _seed ?? folder?.Found?.Seed ?? _randomSeed;
@@ -162,6 +156,17 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
                 var aligned = new AlignedModel(_model, ownsModel: false, outcome.Adapters, run.Training.Sampling, seed, device: device);
                 return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Create(run, outcome), options.IncludeBaseModel);
             }));
+    }
+
+    private void WarnOfTruncated(IEnumerable<string> prompts, SamplingSettings sampling, IChannel channel)
+    {
+        foreach (string prompt in prompts.Distinct())
+        {
+            if (_model.CountTruncated(prompt, sampling.SegmentCount) is > 0 and var tokens)
+            {
+                Log.Truncated(channel, prompt, tokens);
+            }
+        }
     }
 
     // The options of the run: those of a memory plan where there is a budget.

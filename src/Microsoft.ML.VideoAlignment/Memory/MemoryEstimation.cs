@@ -35,7 +35,7 @@ public static class MemoryEstimation
         using DisposeScope scope = NewDisposeScope();
         using IDisposable context = RunContext.Begin(device);
         VideoDiffusionModel shapes = model.ToMeta();
-        using IDisposable memory = Recompute.BeginScope(options.Memory.Activations, options.Memory.Recompute == ActivationRecompute.Steps);
+        using IDisposable memory = options.Memory.BeginScope();
         using var scoring = RewardShapes.Create(reward);
         using var generator = new Generator(0);
         using LoraAdapters adapters =

@@ -92,12 +92,13 @@ internal sealed class DiffusersFolder
     /// <summary>Returns the path of the weights: of the variant where this folder has it, else of those without one.</summary>
     /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
     /// <exception cref="WeightFileException">There are no weights; the error lists the names tried and the files found.</exception>
-    public string FindWeights(string? variant = null) => WeightNames.Find(name => File.Exists(Path.Combine(Location, name)), variant) is { } found
-        ? Path.Combine(Location, found)
-        : throw new WeightFileException(Location,
-            $"has no weights{(variant is null ? "" : $" of variant '{variant}'")}. Looked for {string.Join(", ", WeightNames.Candidates(variant))}. "
-            + $"There are: {List(Directory.EnumerateFiles(Location))}. "
-            + (variant is null ? "If the names carry a variant, such as fp16, pass it." : "Omit the variant, or choose one that exists."));
+    public string FindWeights(string? variant = null) =>
+        WeightNames.FindIn(Directory.EnumerateFiles(Location).Where(File.Exists).Select(path => Path.GetFileName(path)!), variant) is { } found
+            ? Path.Combine(Location, found)
+            : throw new WeightFileException(Location,
+                $"has no weights{(variant is null ? "" : $" of variant '{variant}'")}. Looked for {string.Join(", ", WeightNames.Candidates(variant))}. "
+                + $"There are: {List(Directory.EnumerateFiles(Location))}. "
+                + (variant is null ? "If the names carry a variant, such as fp16, pass it." : "Omit the variant, or choose one that exists."));
 
     /// <summary>Checks that at least one part of the model has files of a variant; parts that have none are used without it.</summary>
     /// <param name="variant">The variant, such as "fp16".</param>

@@ -5,8 +5,8 @@ namespace Microsoft.ML.VideoAlignment.Weights;
 
 /// <summary>Interprets the pickles that PyTorch writes, protocols 0 to 5, and builds containers, scalars and tensor views and nothing else.</summary>
 /// <remarks>
-/// Globals come from a fixed list, and any other is refused as soon as it is named; no objects are created, and time and memory are bounded by the length of the
-/// pickle and by the limits here and in <see cref="PickleStack"/>.
+/// Globals come from a fixed list, and any other is refused as soon as it is named; no objects are created, and time and memory are bounded by the length of
+/// the pickle and by the limits here and in <see cref="PickleStack"/>.
 /// </remarks>
 internal sealed class RestrictedUnpickler
 {

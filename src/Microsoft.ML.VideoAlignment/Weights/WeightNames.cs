@@ -15,6 +15,18 @@ internal static class WeightNames
     /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
     public static string? Find(Func<string, bool> exists, string? variant) => Candidates(variant).FirstOrDefault(exists);
 
+    /// <summary>Returns the name of the weights' file or index among those of a folder; null where there is none.</summary>
+    /// <remarks>Case makes no difference, as in <c>model.SAFETENSORS</c>; of names that differ in nothing else the exact one is taken.</remarks>
+    /// <param name="names">The names of the folder's files.</param>
+    /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
+    public static string? FindIn(IEnumerable<string> names, string? variant)
+    {
+        string[] files = [.. names.Order(StringComparer.Ordinal)];
+        return Candidates(variant)
+            .Select(name => Array.Find(files, file => file == name) ?? Array.Find(files, file => file.Equals(name, StringComparison.OrdinalIgnoreCase)))
+            .FirstOrDefault(found => found is not null);
+    }
+
     /// <summary>Lists every name that is looked for, in order.</summary>
     /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
     public static IReadOnlyList<string> Candidates(string? variant) => variant is null

@@ -16,6 +16,7 @@ public class OwnAlgorithmTests
         Algorithm = new AlignmentAlgorithm(new ToyAlgorithm(new ToyOptions { Pull = pull, Wasted = wasted })),
         Reward = new() { Frames = RewardFrames.All },
         Optimizer = new() { Steps = 4, LearningRate = 0.05 },
+        Seed = 3,
     };
 
     [Test]

@@ -95,14 +95,20 @@ public partial class RoomsTests
     [TestCase("MLNet")]
     public void NoOtherRoomKnowsAnAlgorithm(string room)
     {
-        string[] slices = [.. Repository.Files($"{Library}/Algorithms", "*.cs").Where(path => Slice(path) is not ("" or "Abstractions"))];
-        HashSet<string> known = [.. slices.SelectMany(path => Declared(CSharpTokens.Read(Repository.Read(path))))];
+        HashSet<string> known =
+        [
+            .. Repository.Files($"{Library}/Algorithms", "*.cs").Where(path => Slice(path) is not ("" or "Abstractions"))
+                .SelectMany(path => Declared(CSharpTokens.Read(Repository.Read(path))).Where(name => name.StartsWith(Slice(path), StringComparison.Ordinal))),
+        ];
         Assert.That(known, Does.Contain("DdpoAlgorithm").And.Contain("RewardGradientTrainer"));
         Assert.That(
             Repository.Files($"{Library}/{room}", "*.cs")
                 .SelectMany(path => CSharpTokens.Read(Repository.Read(path)).Where(known.Contains).Select(name => $"{path}: {name}")),
             Is.Empty);
     }
+
+    [Test]
+    public void NoFamilyOverridesTheModel() => Assert.That(typeof(VideoDiffusionModel).IsSealed, "a family gives the model parts of its own (ModelParts)");
 
     [TestCase("ModelScope", "B", true)]
     [TestCase("Shared", "B", true)]

@@ -83,13 +83,12 @@ public class ResumeTests
     {
         var run = RunCase.Named(name);
         using var folder = new TemporaryFolder();
-        VideoAlignmentOptions Every(VideoAlignmentOptions options) => options /* CONTROL StateEvery = 4 */;
-        byte[] expected = run.Fit(folder.Path("straight"), change: options => Every(options),
-            control: RunCase.EachStep with { Progress = new Reported(step => Copy(step.Step)) });
+        var every = new RunControl { StateEvery = 4 };
+        byte[] expected = run.Fit(folder.Path("straight"), control: every with { Progress = new Reported(step => Copy(step.Step)) });
         Assert.That(expected, Is.EqualTo(run.Fit(folder: null)), "writing states changes nothing");
         for (int step = 1; step <= RunCase.Steps; step++)
         {
-            Assert.That(run.Fit(folder.Path($"killed-{step}"), change: Every), Is.EqualTo(expected), $"killed after step {step}");
+            Assert.That(run.Fit(folder.Path($"killed-{step}"), control: every), Is.EqualTo(expected), $"killed after step {step}");
         }
 
         void Copy(int step)

@@ -70,18 +70,15 @@ public class RunFolderTests
     {
         int steps = 0;
         VideoAlignmentOptions Patient(VideoAlignmentOptions options, int patience) =>
-            options with
-            {
-                Validation =
-                options.Validation with { Every = 1, EarlyStopPatience = patience }
-            } /* CONTROL Progress = new Reported(_ => steps++) */;
-        byte[] first = s_run.Fit(_folder.ToString(), Falling(100), options => Patient(options, 2));
+            options with { Validation = options.Validation with { Every = 1, EarlyStopPatience = patience } };
+        RunControl control = RunCase.EachStep with { Progress = new Reported(_ => steps++) };
+        byte[] first = s_run.Fit(_folder.ToString(), Falling(100), options => Patient(options, 2), control: control);
         Assert.That(steps, Is.EqualTo(3), "the first and two that are no better");
         var log = new List<string>();
-        Assert.That(s_run.Fit(_folder.ToString(), Falling(50), options => Patient(options, 2), log: log), Is.EqualTo(first));
+        Assert.That(s_run.Fit(_folder.ToString(), Falling(50), options => Patient(options, 2), log: log, control: control), Is.EqualTo(first));
         Assert.That(steps, Is.EqualTo(3));
         Assert.That(log, Has.One.Contains("Stopped after step 3"));
-        s_run.Fit(_folder.ToString(), Falling(50), options => Patient(options, 4));
+        s_run.Fit(_folder.ToString(), Falling(50), options => Patient(options, 4), control: control);
         Assert.That(steps, Is.EqualTo(5));
     }
 

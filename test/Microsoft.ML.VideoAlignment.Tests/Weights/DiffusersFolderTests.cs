@@ -22,6 +22,16 @@ public class DiffusersFolderTests
         Assert.That(new DiffusersFolder(folder.ToString()).OpenComponent("unet").FindWeights(variant), Is.EqualTo(path));
     }
 
+    [TestCase("model.SAFETENSORS", null)]
+    [TestCase("Diffusion_Pytorch_Model.fp16.SafeTensors", "fp16")]
+    [TestCase("PYTORCH_MODEL.BIN", null)]
+    public void CapitalLettersMakeNoDifference(string name, string? variant)
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.Write(name, "x"u8);
+        Assert.That(new DiffusersFolder(folder.ToString()).FindWeights(variant), Is.EqualTo(path));
+    }
+
     [Test]
     public void SafetensorsComeFirst()
     {

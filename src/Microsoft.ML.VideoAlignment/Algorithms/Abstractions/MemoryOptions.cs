@@ -40,9 +40,11 @@ public sealed record MemoryOptions
     /// </remarks>
     public long? Budget { get; init; }
 
-    /// <summary>What blocks of the networks keep for the backward pass.</summary>
-    internal ActivationMemory Activations => Recompute == ActivationRecompute.None ? ActivationMemory.Keep
-        : OffloadActivations ? ActivationMemory.RecomputeOffloaded : ActivationMemory.Recompute;
+    /// <summary>Lets networks in this flow of execution keep for the backward pass what these options say, until disposed.</summary>
+    internal IDisposable BeginScope() => Tensors.Recompute.BeginScope(
+        Recompute == ActivationRecompute.None ? ActivationMemory.Keep
+            : OffloadActivations ? ActivationMemory.RecomputeOffloaded : ActivationMemory.Recompute,
+        steps: Recompute == ActivationRecompute.Steps);
 
     /// <summary>Lists what is wrong with the options, one sentence each.</summary>
     internal IReadOnlyList<string> Faults()

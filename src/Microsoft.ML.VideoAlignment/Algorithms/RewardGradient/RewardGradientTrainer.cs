@@ -86,7 +86,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         using KlPenalty? distance = _options.KlWeight > 0 ? new KlPenalty(Adapters, Sampler) : null;
         var chain = new SegmentSampler(Model, Training.Sampling, Sampler, Adapters) { OnStep = distance is null ? null : distance.Add };
         var segments = new List<Tensor>();
-        chain.Run(Begin, Finish, cancellation);
+        chain.Run((index, image) => Begin(rollout, index, image), Finish, cancellation);
         Work.AddRewardQueries(rollout.Prompts.Count);
 
         // The penalty belongs to the whole loss, which is divided by the number of copies.
@@ -114,15 +114,6 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         Tensor latents = finished.Length == 1 ? finished[0] : cat(finished, dim: 2);
         return new RolloutResult(Keep(latents), Keep(decoded), Keep(scores), Keep(loss));
 
-        // A segment that no scored frame depends on needs no graph.
-        SegmentInputs Begin(int index, Tensor? image)
-        {
-            SegmentInputs segment = rollout.Begin(index, image);
-            bool scored = rollout.Frames.Any(frame =>
-                frame / Training.Sampling.Size.Frames == index || (_options.CarryGradientAcrossSegments && frame / Training.Sampling.Size.Frames > index));
-            return scored || Training.Sampling.SegmentCount == 1 ? segment : segment with { Plan = segment.Plan.WithoutGradient() };
-        }
-
         Tensor? Finish(int index, Tensor latents)
         {
             segments.Add(latents.MoveToOuterDisposeScope());
@@ -134,19 +125,28 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
             using DisposeScope graph = NewDisposeScope();
             var decode = new ChunkedDecode(chain, Training.Memory.FramesPerDecode);
             (Tensor shown, Tensor given, Tensor lost) = backward
-                ? decode.Backward(latents, rollout.Frames, pixels => Score(pixels, use), 1.0 / (Training.Optimizer.AccumulationSteps * copies), penalty)
-                : decode.Forward(latents, rollout.Frames, pixels => Score(pixels, use), penalty);
+                ? decode.Backward(latents, rollout.Frames, pixels => Score(pixels, rollout.Prompts, use), 1.0 / (Training.Optimizer.AccumulationSteps * copies), penalty)
+                : decode.Forward(latents, rollout.Frames, pixels => Score(pixels, rollout.Prompts, use), penalty);
             return (Keep(shown), Keep(given), Keep(lost));
         }
 
-        (Tensor Scores, Tensor Loss) Score(Tensor decoded, ScoreUse use)
-        {
-            RunContext.Enter(RunStage.Scoring);
-            Tensor scores = Reward.Score(UnitRange.FromSigned(decoded), rollout.Prompts, use);
-            return (scores, Training.Loss.Compute(scores));
-        }
-
         static Tensor Keep(Tensor tensor) => tensor.detach().MoveToOuterDisposeScope();
+    }
+
+    // A segment that no scored frame depends on needs no graph.
+    private SegmentInputs Begin(Rollout rollout, int index, Tensor? image)
+    {
+        SegmentInputs segment = rollout.Begin(index, image);
+        int frames = Training.Sampling.Size.Frames;
+        bool scored = rollout.Frames.Any(frame => frame / frames == index || (_options.CarryGradientAcrossSegments && frame / frames > index));
+        return scored || Training.Sampling.SegmentCount == 1 ? segment : segment with { Plan = segment.Plan.WithoutGradient() };
+    }
+
+    private (Tensor Scores, Tensor Loss) Score(Tensor decoded, IReadOnlyList<string> prompts, ScoreUse use)
+    {
+        RunContext.Enter(RunStage.Scoring);
+        Tensor scores = Reward.Score(UnitRange.FromSigned(decoded), prompts, use);
+        return (scores, Training.Loss.Compute(scores));
     }
 
     // DRaFT-LV, arXiv 2309.17400, algorithm 1: the finished latents, noised to the last step's level and denoised once.

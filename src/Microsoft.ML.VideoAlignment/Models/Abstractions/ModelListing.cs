@@ -17,11 +17,18 @@ internal sealed record ModelListing(string Path, IReadOnlyCollection<string> Com
     /// <exception cref="WeightFileException">One has not; the error says what was looked for.</exception>
     public void RequireWeights(string? variant, params IReadOnlyList<string> folders)
     {
-        if (folders.FirstOrDefault(folder => WeightNames.Find(name => Has($"{folder}/{name}"), variant) is null) is { } lacking)
+        if (folders.FirstOrDefault(folder => WeightNames.FindIn(Names(folder), variant) is null) is { } lacking)
         {
             throw new WeightFileException(System.IO.Path.Combine(Path, lacking), "has no weights. Looked for "
                 + $"{string.Join(", ", WeightNames.Candidates(variant))}.");
         }
+    }
+
+    private IEnumerable<string> Names(string folder)
+    {
+        string place = System.IO.Path.Combine(Path, folder);
+        return (Directory.Exists(place) ? Directory.EnumerateFiles(place).Where(File.Exists).Select(file => System.IO.Path.GetFileName(file)!) : [])
+            .Concat(Coming.Where(file => file.StartsWith($"{folder}/", StringComparison.Ordinal)).Select(file => file[(folder.Length + 1)..]));
     }
 
     /// <summary>Tells whether the folder has, or will have, a folder.</summary>

@@ -10,9 +10,11 @@ namespace Microsoft.ML.VideoAlignment.Models;
 /// <param name="policy">Makes the scheduler of Gaussian steps where the folder's own has none; null: there is none then.</param>
 internal sealed class ConfiguredSamplers(JsonElement config, Func<JsonElement, IPolicyScheduler>? policy = null) : ISamplerFactory
 {
+    private IPolicyScheduler? _policyScheduler;
+
     public IScheduler Scheduler { get; } = SchedulerFactory.FromConfig(config);
 
-    public IPolicyScheduler? PolicyScheduler => Scheduler as IPolicyScheduler ?? policy?.Invoke(config);
+    public IPolicyScheduler? PolicyScheduler => _policyScheduler ??= Scheduler as IPolicyScheduler ?? policy?.Invoke(config);
 
     /// <summary>Reads the scheduler_config.json of a model's folder and checks that its class is known.</summary>
     /// <param name="files">The model's folder.</param>

@@ -181,7 +181,8 @@ internal sealed class HubClient : IDisposable
     private Exception Refused(HttpResponseMessage response, Uri address)
     {
         int status = (int)response.StatusCode;
-        string wait = response.Headers.RetryAfter switch
+        RetryConditionHeaderValue? retry = response.Headers.RetryAfter;
+        string wait = retry switch
         {
             { Delta: { } seconds } => $"Call again in {seconds.TotalSeconds:0} seconds, as it asks",
             { Date: { } date } => $"Call again after {date:u}, as it asks",
@@ -199,7 +200,8 @@ internal sealed class HubClient : IDisposable
             _ => Answered($"which does not answer this request. Look at {Page}, and at HF_ENDPOINT where it is set."),
         };
 
-        HttpRequestException Answered(string meaning) => new($"the hub answered {status} ({address}): {meaning}", null, (HttpStatusCode)status);
+        HubRefusalException Answered(string meaning) => new(
+            $"the hub answered {status} ({address}): {meaning}", (HttpStatusCode)status, retry?.Delta ?? (retry?.Date - TimeProvider.System.GetUtcNow()));
     }
 
     private ModelDownloadException Fault(string problem, Exception? inner = null) => new(_model.Id, problem, inner);

@@ -19,6 +19,9 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
     private const int Attempts = 5;
     private const int BufferBytes = 1 << 20;
 
+    // A hub that asks for more is asked again by the user.
+    private static readonly TimeSpan s_longestWait = TimeSpan.FromMinutes(2);
+
     /// <summary>Fetches the file unless the cache has it.</summary>
     /// <param name="commit">The commit that the file belongs to.</param>
     /// <param name="file">The file, whose hash is known.</param>
@@ -78,6 +81,11 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
         File.Move(partial, cache.BlobPath(file.Hash), overwrite: true);
     }
 
+    /// <summary>Tells how long to wait before the next try: as long as the hub asks, and not less than usual.</summary>
+    /// <param name="failure">What ended the last try.</param>
+    /// <param name="usual">The wait where the hub does not ask for more.</param>
+    internal static TimeSpan Wait(Exception failure, TimeSpan usual) => failure is HubRefusalException { Wait: { } asked } && asked > usual ? asked : usual;
+
     private async Task CompleteAsync(string commit, HubFile file, string partial, Action<long> arrived, CancellationToken cancellation)
     {
         for (int attempt = 1; ; attempt++)
@@ -89,14 +97,15 @@ internal sealed class HubDownload(HubClient client, HubCache cache, HubModel mod
             }
             catch (Exception exception) when (!cancellation.IsCancellationRequested && IsPassing(exception))
             {
-                if (attempt == Attempts)
+                TimeSpan wait = Wait(exception, pause * attempt);
+                if (attempt == Attempts || wait > s_longestWait)
                 {
                     throw new ModelDownloadException(model.Id,
-                        $"{file.Path} did not arrive whole in {Attempts} tries ({exception.Message}). "
+                        $"{file.Path} did not arrive whole in {attempt} {(attempt == 1 ? "try" : "tries")} ({exception.Message}). "
                         + $"{HubCache.GetLength(partial) ?? 0} bytes of it are kept; call again to continue.", exception);
                 }
 
-                await Task.Delay(pause * attempt, cancellation).ConfigureAwait(false);
+                await Task.Delay(wait, cancellation).ConfigureAwait(false);
             }
         }
     }

@@ -175,6 +175,27 @@ public class HubFilesTests
         Assert.That(() => Resolve(), Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("after 2030-01-02 03:04:05Z"));
     }
 
+    [TestCase(null, 2)]
+    [TestCase(1, 2)]
+    [TestCase(30, 30)]
+    public void TheNextTryWaitsAsLongAsTheHubAsks(int? asked, int seconds) =>
+        Assert.That(
+            HubDownload.Wait(
+                new HubRefusalException("busy", HttpStatusCode.TooManyRequests, asked is { } wait ? TimeSpan.FromSeconds(wait) : null),
+                TimeSpan.FromSeconds(2)),
+            Is.EqualTo(TimeSpan.FromSeconds(seconds)));
+
+    [Test]
+    public void AHubThatAsksForTooLongIsNotWaitedFor()
+    {
+        _hub.Refusals["/resolve/"] = HttpStatusCode.TooManyRequests;
+        _hub.RetryAfter = new(TimeSpan.FromHours(1));
+        Assert.That(() => Resolve(), Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("did not arrive whole in 1 try (")
+            .And.Message.Contains("in 3600 seconds"));
+        _hub.RetryAfter = new(DateTimeOffset.UnixEpoch);
+        Assert.That(() => Resolve(), Throws.InstanceOf<ModelDownloadException>().With.Message.Contains("did not arrive whole in 5 tries ("));
+    }
+
     [TestCase(false, "no file")]
     [TestCase(true, "README.md")]
     public void ARepositoryWithoutAModelIsNotFetched(bool described, string found)
