@@ -82,7 +82,7 @@ public static class GradientCheck
         using LoraAdapters adapters = Adapters(model, options, check.Seed);
         IReadOnlyList<VideoPrompt> prompts = Prompts(model, options, check);
         RequirePrecision(model, reward, options, prompts);
-        var setup = new ProofSetup(TrainingRun.Create(model, reward, options, check.Seed, []), gradient);
+        var setup = new ProofSetup(TrainingRunFactory.Create(model, reward, options, check.Seed, []), gradient);
         using IDisposable memory = options.Memory.BeginScope();
         using RewardGradientTrainer trainer = setup.CreateTrainer(adapters);
         using RewardGradientTrainer? faulty = fault?.Setup is { } change ? change(setup).CreateTrainer(adapters) : null;

@@ -33,7 +33,7 @@ internal sealed record AlignmentRun(
     public RunFolder? Folder { get; init; }
 
     /// <summary>The run as trainers see it.</summary>
-    public TrainingRun Training { get; } = TrainingRun.Create(Model, Reward, Options, Seed, ValidationPrompts);
+    public TrainingRun Training { get; } = TrainingRunFactory.Create(Model, Reward, Options, Seed, ValidationPrompts);
 
     /// <summary>The algorithm, with what the model decides filled in.</summary>
     public IAlgorithm Algorithm { get; } = Options.Algorithm.Definition.ResolveFor(Model);

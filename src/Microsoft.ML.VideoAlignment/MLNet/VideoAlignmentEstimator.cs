@@ -107,10 +107,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         void Inform(string message) => Log.Inform(channel, message);
         var images = new PromptImages(_model, sampling, Inform);
         IReadOnlyList<VideoPrompt> rows = _columns.Read(input, images);
-        IReadOnlyList<VideoPrompt> validation =
-        [
-            .. _options.Validation.Prompts.Select(prompt => images.Resolve(prompt)), .. _options.Validation.Data is { } data ? _columns.Read(data, images) : [],
-        ];
+        IReadOnlyList<VideoPrompt> validation = ReadValidationRows(images);
         string[] texts = [.. rows.Concat(validation).Select(row => row.Text)];
         string Describe(string prompt) => _model.RewardText(prompt, sampling.SegmentCount);
         _reward.RequirePrompts([.. texts.Select(Describe)]);
@@ -157,6 +154,11 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
                 return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Create(run, outcome), options.IncludeBaseModel);
             }));
     }
+
+    private IReadOnlyList<VideoPrompt> ReadValidationRows(PromptImages images) =>
+    [
+        .. _options.Validation.Prompts.Select(prompt => images.Resolve(prompt)), .. _options.Validation.Data is { } data ? _columns.Read(data, images) : [],
+    ];
 
     private void WarnOfTruncated(IEnumerable<string> prompts, SamplingSettings sampling, IChannel channel)
     {

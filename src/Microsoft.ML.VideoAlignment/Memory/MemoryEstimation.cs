@@ -40,7 +40,7 @@ public static class MemoryEstimation
         using var generator = new Generator(0);
         using LoraAdapters adapters =
             LoraAdapters.Attach(shapes.Denoiser, options.Lora.TargetsFor(model.LoraVocabulary), options.Lora.Rank, options.Lora.Alpha, generator);
-        TrainingRun run = TrainingRun.Create(shapes, reward ?? scoring.Twin, options, seed: 0, ValidationRows(options)) with { Reward = scoring.Twin };
+        TrainingRun run = TrainingRunFactory.Create(shapes, reward ?? scoring.Twin, options, seed: 0, ValidationRows(options)) with { Reward = scoring.Twin };
         DryRunPeaks peaks = TrainingDryRun.Run(run, options.Algorithm.Definition, adapters, device);
         long factors = adapters.Parameters.Sum(Bytes);
         return new MemoryEstimate

@@ -1,7 +1,6 @@
-
-namespace Microsoft.ML.VideoAlignment.Tests;
 using Microsoft.ML.VideoAlignment.MLNet;
 
+namespace Microsoft.ML.VideoAlignment.Tests;
 
 public class MlNetMembersTests
 {

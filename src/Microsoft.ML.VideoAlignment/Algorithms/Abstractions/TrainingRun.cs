@@ -45,24 +45,4 @@ internal sealed record TrainingRun(VideoDiffusionModel Model, VideoReward Reward
 
     /// <summary>Folders for the adapters of a run that fails; the first that can be written is used.</summary>
     public IReadOnlyList<string> RecoveryFolders { get; init; } = [Path.GetTempPath()];
-
-    /// <summary>Makes a run of validated options.</summary>
-    /// <param name="model">The model to align.</param>
-    /// <param name="reward">What to align to.</param>
-    /// <param name="options">The options.</param>
-    /// <param name="seed">The seed of everything random.</param>
-    /// <param name="validationPrompts">The rows of <see cref="VideoAlignmentOptions.Validation"/>; empty: none.</param>
-    public static TrainingRun Create(
-        VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, int seed, IReadOnlyList<VideoPrompt> validationPrompts) =>
-        new(model, reward)
-        {
-            Sampling = options.ResolveSampling(model),
-            Optimizer = options.Optimizer,
-            Memory = options.Memory,
-            Validation = options.Validation,
-            Frames = options.ResolveFrames(reward),
-            Loss = options.Reward.ResolveLoss(reward),
-            Seed = unchecked((ulong)seed),
-            ValidationPrompts = validationPrompts,
-        };
 }

@@ -125,9 +125,11 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
             using DisposeScope graph = NewDisposeScope();
             var decode = new ChunkedDecode(chain, Training.Memory.FramesPerDecode);
             (Tensor shown, Tensor given, Tensor lost) = backward
-                ? decode.Backward(latents, rollout.Frames, pixels => Score(pixels, rollout.Prompts, use), 1.0 / (Training.Optimizer.AccumulationSteps * copies), penalty)
-                : decode.Forward(latents, rollout.Frames, pixels => Score(pixels, rollout.Prompts, use), penalty);
+                ? decode.Backward(latents, rollout.Frames, Scored, 1.0 / (Training.Optimizer.AccumulationSteps * copies), penalty)
+                : decode.Forward(latents, rollout.Frames, Scored, penalty);
             return (Keep(shown), Keep(given), Keep(lost));
+
+            (Tensor Scores, Tensor Loss) Scored(Tensor pixels) => Score(pixels, rollout.Prompts, use);
         }
 
         static Tensor Keep(Tensor tensor) => tensor.detach().MoveToOuterDisposeScope();

@@ -1,7 +1,6 @@
+using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 
-namespace Microsoft.ML.VideoAlignment.Tests;using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
-
-
+namespace Microsoft.ML.VideoAlignment.Tests;
 
 public class DifferenceQuotientTests
 {
