@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 
 namespace Microsoft.ML.VideoAlignment.Mutations;
 

@@ -1,7 +1,3 @@
-using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
-using Microsoft.ML.VideoAlignment.Algorithms;
-using Microsoft.ML.VideoAlignment.MLNet;
-
 namespace Microsoft.ML.VideoAlignment.Mutations;
 
 /// <summary>Files in which numbers are made.</summary>

@@ -48,8 +48,11 @@ public class CyclesTests
     [TestCase("class A { B? _b; }", "class B { object C(D d) => d.A; object E(D d) => d with { A = 1 }; }", false)]
     [TestCase("class A { B? _b; }", "/* A */ class B { string C => \"A\"; } // A", false)]
     [TestCase("/// <see cref=\"B\"/>\nclass A { }", "class B { A? _a; }", false)]
-    [TestCase("class A { class B { } }", "class B { A? _a; }", false)]
+    [TestCase("class A { class B { } B? _b; }", "class B { A? _a; }", false)]
+    [TestCase("class A { B? _b; }", "class B { } class C { class A { } }", false)]
+    [TestCase("class A { B? _b; }", "class C { class B { } A? _a; }", false)]
     [TestCase("delegate B A();", "enum B { A }", false)]
+    [TestCase("class A { B? _b; }", "delegate A B();", true)]
     public void ACircleIsSeenHoweverItIsNamed(string a, string b, bool found)
     {
         var graph = new SourceGraph(new Dictionary<string, string> { ["R/X/A.cs"] = $"namespace N; {a}", ["R/Y/B.cs"] = $"namespace N; {b}" });

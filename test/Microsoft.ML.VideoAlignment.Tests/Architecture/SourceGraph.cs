@@ -24,8 +24,9 @@ internal sealed class SourceGraph
         foreach ((string file, SyntaxNode root) in roots)
         {
             HashSet<string> members = [.. root.DescendantNodes().Select(MemberName).OfType<string>()];
+            HashSet<string> nested = [.. root.DescendantNodes().Where(node => node.Parent is TypeDeclarationSyntax).Select(NameOf).OfType<string>()];
             _uses[file] = [.. root.DescendantNodes().OfType<SimpleNameSyntax>()
-                .Where(name => files.Contains(name.Identifier.ValueText) && NamesAType(name, namespaces, members))
+                .Where(name => name.Identifier.ValueText is var text && files.Contains(text) && !nested.Contains(text) && NamesAType(name, namespaces, members))
                 .Select(name => Home(name.Identifier.ValueText, files[name.Identifier.ValueText], file)).Where(home => home != file)];
         }
     }
@@ -85,7 +86,6 @@ internal sealed class SourceGraph
         EnumMemberDeclarationSyntax value => value.Identifier.ValueText,
         ParameterSyntax parameter => parameter.Identifier.ValueText,
         SingleVariableDesignationSyntax variable => variable.Identifier.ValueText,
-        BaseTypeDeclarationSyntax { Parent: BaseTypeDeclarationSyntax } nested => nested.Identifier.ValueText,
         _ => null,
     };
 
