@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using Microsoft.ML.VideoAlignment.Algorithms;
 using Microsoft.ML.VideoAlignment.Memory;
 using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.Models.VideoCrafter;

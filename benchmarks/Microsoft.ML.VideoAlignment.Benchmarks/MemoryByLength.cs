@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using Microsoft.ML.VideoAlignment.Memory;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.ML.VideoAlignment.MLNet;
-using Microsoft.ML.VideoAlignment.Memory;
 using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;

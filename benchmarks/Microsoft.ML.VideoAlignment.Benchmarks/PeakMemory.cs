@@ -1,5 +1,3 @@
-using Microsoft.ML.VideoAlignment.Memory;
-
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 
 /// <summary>Peak resident memory of a piece of work, above what was resident before it (Linux: VmHWM, which can be reset; elsewhere not measured).</summary>

@@ -2,9 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Encoders;
-using Microsoft.ML.VideoAlignment.Memory;
-using Microsoft.ML.VideoAlignment.Rewards.VJepa;
 using Microsoft.ML.VideoAlignment.Rewards.VideoMae;
+using Microsoft.ML.VideoAlignment.Rewards.VJepa;
 using Microsoft.ML.VideoAlignment.Rewards.Yolos;
 using Microsoft.ML.VideoAlignment.Tensors;
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using BenchmarkDotNet.Attributes;
-using Microsoft.ML.VideoAlignment.Algorithms;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 

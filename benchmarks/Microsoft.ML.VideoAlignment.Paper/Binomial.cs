@@ -1,5 +1,3 @@
-using Microsoft.ML.VideoAlignment.MLNet;
-
 namespace Microsoft.ML.VideoAlignment.Paper;
 
 /// <summary>The exact confidence interval of a share (Clopper and Pearson 1934, Biometrika 26): no normal approximation, never narrower than it says.</summary>

@@ -1,6 +1,5 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.VideoAlignment.Media;
-using Microsoft.ML.VideoAlignment.Memory;
 using TorchSharp;
 using static TorchSharp.torch;
 

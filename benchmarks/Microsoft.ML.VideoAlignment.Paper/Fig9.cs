@@ -1,5 +1,4 @@
 using System.Globalization;
-using Microsoft.ML.VideoAlignment.Algorithms.DiffusionDpo;
 
 namespace Microsoft.ML.VideoAlignment.Paper;
 

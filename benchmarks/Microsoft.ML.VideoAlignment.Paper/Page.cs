@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Microsoft.ML.VideoAlignment.Algorithms;
 
 namespace Microsoft.ML.VideoAlignment.Paper;
 

@@ -1,5 +1,3 @@
-using Microsoft.ML.VideoAlignment.Algorithms.DiffusionDpo;
-
 namespace Microsoft.ML.VideoAlignment.Paper;
 
 /// <summary>The sizes of a campaign, all in one place.</summary>

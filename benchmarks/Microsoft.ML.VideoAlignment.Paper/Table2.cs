@@ -1,4 +1,3 @@
-using Microsoft.ML.VideoAlignment.Algorithms.DiffusionDpo;
 using Microsoft.ML.VideoAlignment.Media;
 using ScottPlot;
 

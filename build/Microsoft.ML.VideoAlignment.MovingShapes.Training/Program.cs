@@ -1,4 +1,3 @@
-using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 // Trains the world that ships with the library and writes its files:

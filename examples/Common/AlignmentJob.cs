@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.VideoAlignment;
-using Microsoft.ML.VideoAlignment.Algorithms;
 using Spectre.Console;
 
 namespace Examples;

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment;
-using Microsoft.ML.VideoAlignment.Memory;
 
 namespace Examples;
 

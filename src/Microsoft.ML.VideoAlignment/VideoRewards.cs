@@ -2,8 +2,8 @@ using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Rewards.ClipHeads;
 using Microsoft.ML.VideoAlignment.Rewards.Custom;
 using Microsoft.ML.VideoAlignment.Rewards.TextImage;
-using Microsoft.ML.VideoAlignment.Rewards.VJepa;
 using Microsoft.ML.VideoAlignment.Rewards.VideoMae;
+using Microsoft.ML.VideoAlignment.Rewards.VJepa;
 using Microsoft.ML.VideoAlignment.Rewards.Yolos;
 using Microsoft.ML.VideoAlignment.Tensors;
 

@@ -1,4 +1,3 @@
-using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;

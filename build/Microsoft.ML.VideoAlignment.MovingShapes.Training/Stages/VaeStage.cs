@@ -1,4 +1,3 @@
-using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;

@@ -1,4 +1,3 @@
-using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;

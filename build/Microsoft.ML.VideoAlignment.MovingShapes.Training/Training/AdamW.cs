@@ -1,5 +1,3 @@
-using Microsoft.ML.VideoAlignment.Algorithms;
-
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Training;
 
 /// <summary>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Microsoft.ML.VideoAlignment.Algorithms;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Training;

@@ -64,7 +64,7 @@ internal sealed record AlignmentRun(
         }
 
         CpuOffloader? idle = Idle();
-        using IDisposable context = RunContext.Begin(Model.Device.type);
+        using IDisposable context = RunContext.Begin(Model.Device.type, Control.CancellationToken);
         using IDisposable memory = Options.Memory.BeginScope();
         using IDisposable? offloading = idle is null ? null : RunContext.Observe(idle);
         using AlignmentTrainer trainer = Algorithm.CreateTrainer(
@@ -103,7 +103,7 @@ internal sealed record AlignmentRun(
 
     private AlignmentOutcome Train(AlignmentTrainer trainer, LoraAdapters adapters, Action<VideoAlignmentProgress> onStep, Action<string> warn)
     {
-        int done = trainer.Train(Prompts, step => onStep(Describe(step, trainer.Work)), warn, Control.CancellationToken);
+        int done = trainer.Train(Prompts, step => onStep(Describe(step, trainer.Work)), warn);
         foreach (string note in trainer.ClosingNotes)
         {
             warn(note);

@@ -1,6 +1,6 @@
 using Microsoft.ML.Runtime;
-using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Memory;
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Sampling;
 

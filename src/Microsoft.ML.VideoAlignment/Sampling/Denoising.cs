@@ -37,14 +37,13 @@ internal static class Denoising
     /// <param name="first">The step to begin with, <paramref name="start"/> being x of that step; above 0 only for samplers without history.</param>
     /// <param name="end">The step before which to stop; null: after the last.</param>
     /// <param name="prompts">Of the rows, for messages; null: not known.</param>
-    /// <param name="cancellation">Checked before each step.</param>
+    /// <exception cref="OperationCanceledException">The run was canceled, which is looked at before each step.</exception>
     /// <exception cref="NotFiniteNumberException">The latents at the end are not finite; the message names the first step whose numbers were not.</exception>
     /// <returns>The final latents; the caller owns them.</returns>
     /// <remarks>Where gradients are off, nothing is recorded whatever the plan says.</remarks>
     public static Tensor Run(
         ISampler sampler, Tensor start, Func<Tensor, double, Tensor> predict, GradientPlan plan, StepNoise? noise = null,
-        LoraAdapters? adapters = null, Action<DenoisingStep>? onStep = null, int first = 0, int? end = null, IReadOnlyList<string>? prompts = null,
-        CancellationToken cancellation = default)
+        LoraAdapters? adapters = null, Action<DenoisingStep>? onStep = null, int first = 0, int? end = null, IReadOnlyList<string>? prompts = null)
     {
         RequireBeginning(sampler, first);
         bool recording = is_grad_enabled();
@@ -56,7 +55,7 @@ internal static class Denoising
         {
             for (int step = first; step < (end ?? plan.Count); step++)
             {
-                cancellation.ThrowIfCancellationRequested();
+                RunContext.ThrowIfCanceled();
                 using DisposeScope scope = NewDisposeScope();
                 StepGradient gradient = plan[step];
                 UseAdapters(adapters, merged: !gradient.Network);

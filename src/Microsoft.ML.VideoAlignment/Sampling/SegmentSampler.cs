@@ -60,8 +60,7 @@ internal sealed class SegmentSampler
     /// Takes a segment's index and latents, and returns the image [B, 3, H, W], RGB in [0, 1], that the next one begins with; after the last segment it is
     /// not read. Latents that are to outlive the call must be moved to the outer scope.
     /// </param>
-    /// <param name="cancellation">Checked at each step.</param>
-    public void Run(Func<int, Tensor?, SegmentInputs> begin, Func<int, Tensor, Tensor?> finish, CancellationToken cancellation = default)
+    public void Run(Func<int, Tensor?, SegmentInputs> begin, Func<int, Tensor, Tensor?> finish)
     {
         Tensor? image = null;
         for (int segment = 0; segment < _settings.SegmentCount; segment++)
@@ -69,7 +68,7 @@ internal sealed class SegmentSampler
             using DisposeScope scope = NewDisposeScope();
             SegmentInputs prepared = begin(segment, image);
             Prompts = prepared.Prompts;
-            image = finish(segment, Sample(prepared, cancellation))?.MoveToOuterDisposeScope();
+            image = finish(segment, Sample(prepared))?.MoveToOuterDisposeScope();
         }
     }
 
@@ -151,17 +150,17 @@ internal sealed class SegmentSampler
         return pixels;
     }
 
-    private Tensor Sample(SegmentInputs segment, CancellationToken cancellation)
+    private Tensor Sample(SegmentInputs segment)
     {
         if (!RecomputesSegments || !segment.Plan.GradientSteps.Any())
         {
-            return Steps(segment, cancellation);
+            return Steps(segment);
         }
 
         // Steps before the first with gradient are constants, so they need not be run again, unless the sampler remembers them.
         ISampler sampler = segment.Sampler ?? _sampler;
         int first = sampler.HistoryLength == 0 ? segment.Plan.GradientSteps.First() : 0;
-        Tensor start = first == 0 ? segment.Start : StopGradient.Detach(() => Steps(segment, cancellation, end: first), "steps before the window");
+        Tensor start = first == 0 ? segment.Start : StopGradient.Detach(() => Steps(segment, end: first), "steps before the window");
 
         // Everything that carries a graph or is drawn must be an input: noise is drawn here, in order, and not again.
         int[] stochastic = [.. Enumerable.Range(first, segment.Plan.Count - first).Where(sampler.NeedsNoise)];
@@ -186,19 +185,19 @@ internal sealed class SegmentSampler
                     Start = given[0],
                     Noise = step => given[1 + Array.IndexOf(stochastic, step)].alias(),
                 };
-                return Steps(again, cancellation, first);
+                return Steps(again, first);
             },
             [.. inputs]);
     }
 
-    private Tensor Steps(SegmentInputs segment, CancellationToken cancellation, int first = 0, int? end = null)
+    private Tensor Steps(SegmentInputs segment, int first = 0, int? end = null)
     {
         RunContext.Enter(RunStage.Sampling);
         using var guidance = new Guidance(_model, segment.Condition, segment.Unconditional, _settings);
         using Tensor latents = Denoising.Run(
             segment.Sampler ?? _sampler, segment.Start, guidance.Predict, segment.Plan, segment.Noise, _adapters, OnStep is null ? null
                 : step => OnStep(guidance, step), first, end,
-            segment.Prompts, cancellation);
+            segment.Prompts);
         return _model.Finish(latents, segment.Condition);
     }
 }

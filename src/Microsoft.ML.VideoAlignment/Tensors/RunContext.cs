@@ -1,8 +1,9 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
-/// What belongs to a run and to no thread: its device, its observers, what it keeps for backward passes, and their failures. It goes with the flow of
-/// execution into tasks and threads, and with a recorded node to whatever thread runs the node's backward pass; concurrent runs do not see each other's.
+/// What belongs to a run and to no thread: its device, its cancellation, its observers, what it keeps for backward passes, and their failures. It goes with
+/// the flow of execution into tasks and threads, and with a recorded node to whatever thread runs the node's backward pass; concurrent runs do not see each
+/// other's.
 /// </summary>
 internal sealed record RunContext
 {
@@ -33,6 +34,9 @@ internal sealed record RunContext
     /// <summary>What a whole denoising step keeps for the backward pass; all, unless <see cref="Recompute.BeginScope"/> says otherwise.</summary>
     public ActivationMemory StepActivations { get; private init; }
 
+    /// <summary>Ends the run's work at its next step; a token that is never canceled outside of runs.</summary>
+    public CancellationToken Cancellation { get; private init; }
+
     /// <summary>Whether a block runs again for its backward pass.</summary>
     public bool RunsAgain { get; private init; }
 
@@ -54,11 +58,12 @@ internal sealed record RunContext
 
     /// <summary>Begins a run in this flow of execution, until disposed. Observers of an enclosing flow go on listening.</summary>
     /// <param name="device">Where the run computes.</param>
+    /// <param name="cancellation">Ends the run's work; that of an enclosing run does not.</param>
     /// <returns>The run's end.</returns>
-    public static IDisposable Begin(DeviceType device)
+    public static IDisposable Begin(DeviceType device, CancellationToken cancellation = default)
     {
         var run = new RunScope(s_current.Value);
-        Current = Current with { Scope = run, Device = device };
+        Current = Current with { Scope = run, Device = device, Cancellation = cancellation };
         return run;
     }
 
@@ -84,6 +89,10 @@ internal sealed record RunContext
     /// <typeparam name="T">Its class.</typeparam>
     public static T? Observer<T>()
         where T : class, IRunObserver => (T?)Current.Find(typeof(T))?.Observer;
+
+    /// <summary>Ends the work where the run is canceled.</summary>
+    /// <exception cref="OperationCanceledException">It is.</exception>
+    public static void ThrowIfCanceled() => Current.Cancellation.ThrowIfCancellationRequested();
 
     /// <summary>Tells the flow's observers that a stage begins.</summary>
     /// <param name="stage">The stage.</param>
@@ -227,6 +236,7 @@ internal sealed record RunContext
         Device = Device ?? other.Device,
         Constants = Constants ?? other.Constants,
         RunsAgain = RunsAgain || other.RunsAgain,
+        Cancellation = Cancellation.CanBeCanceled ? Cancellation : other.Cancellation,
     };
 
     /// <summary>The time in which an observer listens.</summary>

@@ -148,13 +148,13 @@ public class OwnAlgorithmTests
 
         public override IEnumerable<string> ClosingNotes => [$"The toy pulled {_pulls} times."];
 
-        protected override StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation)
+        protected override StepOutcome Accumulate(TrainingRandom draws)
         {
             _pulls++;
             ScoredRollout<Tensor> rollout;
             using (no_grad())
             {
-                rollout = _collector.Collect(draws, prompts: 1, videosPerPrompt: 1, segment => Sample(segment, cancellation), static latents => latents);
+                rollout = _collector.Collect(draws, prompts: 1, videosPerPrompt: 1, Sample, static latents => latents);
             }
 
             Tensor loss = stack([.. Adapters.Parameters.Select(factor => (factor - _pull).pow(2).mean())]).mean();
@@ -162,11 +162,10 @@ public class OwnAlgorithmTests
             return new StepOutcome(rollout.Scores[0], loss.ToDouble());
         }
 
-        private Tensor Sample(SegmentInputs segment, CancellationToken cancellation)
+        private Tensor Sample(SegmentInputs segment)
         {
             using var guidance = new Guidance(Model, segment.Condition, segment.Unconditional, Training.Sampling);
-            return Denoising.Run(
-                Sampler, segment.Start, guidance.Predict, segment.Plan, segment.Noise, Adapters, prompts: segment.Prompts, cancellation: cancellation);
+            return Denoising.Run(Sampler, segment.Start, guidance.Predict, segment.Plan, segment.Noise, Adapters, prompts: segment.Prompts);
         }
     }
 }

@@ -1,5 +1,4 @@
 using System.Xml.Linq;
-using Microsoft.ML.VideoAlignment.MLNet;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 

@@ -1,5 +1,3 @@
-using Microsoft.ML.VideoAlignment.Algorithms.Ddpo;
-
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>What the folder of cases holds: how many of each suite, and which ask for no gradient.</summary>

@@ -1,7 +1,6 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Transforms.Image;
-using Microsoft.ML.VideoAlignment.MLNet;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 

@@ -1,6 +1,6 @@
 using Microsoft.ML.Transforms.Image;
-using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Media;
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Tests;

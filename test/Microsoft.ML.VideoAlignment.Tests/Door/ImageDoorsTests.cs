@@ -1,6 +1,6 @@
 using ImageMagick;
-using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Media;
+using Microsoft.ML.VideoAlignment.MLNet;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 

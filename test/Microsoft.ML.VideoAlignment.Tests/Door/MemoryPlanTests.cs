@@ -1,5 +1,3 @@
-using Microsoft.ML.VideoAlignment.MLNet;
-
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 public class MemoryPlanTests
@@ -139,7 +137,7 @@ public class MemoryPlanTests
             model.EstimateMemory(options with
             {
                 Sampling = options.Sampling with { SegmentCount = clips },
-                Algorithm = AlignmentAlgorithm.RewardGradient(new() { CarryGradientAcrossSegments = true }),
+                Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = 3, CarryGradientAcrossSegments = true }),
                 Memory = options.Memory with { Recompute = recompute },
             }).Backward;
     }

@@ -1,5 +1,3 @@
-using Microsoft.ML.VideoAlignment.Tensors;
-
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>

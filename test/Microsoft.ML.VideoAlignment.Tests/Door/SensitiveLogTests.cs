@@ -1,6 +1,5 @@
 using System.Reflection;
 using Microsoft.ML.Runtime;
-using Microsoft.ML.VideoAlignment.MLNet;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 

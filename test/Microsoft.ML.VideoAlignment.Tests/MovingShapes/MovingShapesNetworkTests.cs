@@ -1,5 +1,5 @@
-using Microsoft.ML.VideoAlignment.MovingShapes.World;
 using Microsoft.ML.VideoAlignment.MLNet;
+using Microsoft.ML.VideoAlignment.MovingShapes.World;
 using Microsoft.ML.VideoAlignment.Rewards;
 
 namespace Microsoft.ML.VideoAlignment.Tests;

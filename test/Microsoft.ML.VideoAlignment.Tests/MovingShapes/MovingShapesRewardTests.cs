@@ -1,6 +1,6 @@
+using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.MovingShapes;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
-using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Rewards;
 
 namespace Microsoft.ML.VideoAlignment.Tests;

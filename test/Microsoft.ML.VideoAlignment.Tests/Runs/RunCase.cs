@@ -1,5 +1,3 @@
-using Microsoft.ML.VideoAlignment.MLNet;
-
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>One way to train, small enough to be interrupted everywhere: for tests that a run goes on as if it had not been.</summary>

@@ -1,4 +1,3 @@
-using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Schedulers;
 
 namespace Microsoft.ML.VideoAlignment.Tests;

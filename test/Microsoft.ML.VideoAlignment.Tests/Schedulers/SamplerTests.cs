@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Schedulers;
 
 namespace Microsoft.ML.VideoAlignment.Tests;

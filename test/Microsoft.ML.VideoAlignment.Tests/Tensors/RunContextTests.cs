@@ -99,6 +99,28 @@ public class RunContextTests
         Assert.That(listener.Heard.Where(heard => heard.EndsWith("rows", StringComparison.Ordinal)), Is.EqualTo(new[] { "1 rows", "5 rows" }));
     }
 
+    /// <summary>A run in a callback of another is not ended by what ends the other.</summary>
+    [Test]
+    public void ACancellationEndsItsRunAndNoOther()
+    {
+        using var source = new CancellationTokenSource();
+        using (RunContext.Begin(DeviceType.CPU, source.Token))
+        {
+            Assert.That(RunContext.ThrowIfCanceled, Throws.Nothing);
+            source.Cancel();
+            Assert.That(RunContext.ThrowIfCanceled, Throws.InstanceOf<OperationCanceledException>());
+            Assert.That(() => Task.Run(RunContext.ThrowIfCanceled).Wait(), Throws.InnerException.InstanceOf<OperationCanceledException>(), "in its tasks");
+            using (RunContext.Begin(DeviceType.CPU))
+            {
+                Assert.That(RunContext.ThrowIfCanceled, Throws.Nothing);
+            }
+
+            Assert.That(RunContext.ThrowIfCanceled, Throws.InstanceOf<OperationCanceledException>());
+        }
+
+        Assert.That(RunContext.ThrowIfCanceled, Throws.Nothing);
+    }
+
     /// <summary>A failure waits in its run and in no other; once the run has ended, with those of flows without one.</summary>
     [Test]
     public void FailuresBelongToTheirRun()

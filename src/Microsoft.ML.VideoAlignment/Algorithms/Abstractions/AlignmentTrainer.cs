@@ -81,11 +81,9 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <param name="prompts">The training prompts, at least one.</param>
     /// <param name="onStep">Receives the figures of each finished step; null: none.</param>
     /// <param name="warn">Receives warnings; null: they are dropped.</param>
-    /// <param name="cancellation">Ends the run after the last finished step.</param>
     /// <returns>The number of optimizer steps done; fewer than asked for when canceled or stopped early.</returns>
     /// <exception cref="TrainingStepException">Something failed after the first step had begun (<see cref="RunRescued"/>).</exception>
-    public int Train(
-        IReadOnlyList<VideoPrompt> prompts, Action<TrainingStep>? onStep = null, Action<string>? warn = null, CancellationToken cancellation = default)
+    public int Train(IReadOnlyList<VideoPrompt> prompts, Action<TrainingStep>? onStep = null, Action<string>? warn = null)
     {
         using IDisposable? counting = RunContext.Observe(Work);
         using var draws = new TrainingRandom(prompts, Training.Seed);
@@ -99,7 +97,7 @@ internal abstract class AlignmentTrainer : IDisposable
         {
             try
             {
-                RunSteps(new StepInputs(draws, watch, onStep, warn, cancellation));
+                RunSteps(new StepInputs(draws, watch, onStep, warn, RunContext.Current.Cancellation));
             }
             catch (Exception)
             {
@@ -177,9 +175,8 @@ internal abstract class AlignmentTrainer : IDisposable
 
     /// <summary>Adds the gradient of the next optimizer step to the adapters.</summary>
     /// <param name="draws">The run's random draws.</param>
-    /// <param name="cancellation">Cancels the step.</param>
     /// <returns>Reward and loss of the step.</returns>
-    protected abstract StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation);
+    protected abstract StepOutcome Accumulate(TrainingRandom draws);
 
     // Whether an exception is the run's own cancellation: the token was canceled, and some code noticed. A cancellation of anything else, such as a request
     // that timed out, is a failure.
@@ -222,8 +219,8 @@ internal abstract class AlignmentTrainer : IDisposable
     private TrainingStep RunStep(int step, StepInputs inputs)
     {
         _underWay = step;
-        inputs.Cancellation.ThrowIfCancellationRequested();
-        StepOutcome outcome = Accumulate(inputs.Draws, inputs.Cancellation);
+        RunContext.ThrowIfCanceled();
+        StepOutcome outcome = Accumulate(inputs.Draws);
         _state?.DiscardBoundary();
         inputs.Watch.BeforeUpdate();
         double norm = outcome.ChangesNothing ? WithoutUpdate(step) : Update(step, outcome.Reward, outcome.Loss);
@@ -242,7 +239,7 @@ internal abstract class AlignmentTrainer : IDisposable
     private void Report(TrainingStep learned, StepInputs inputs)
     {
         _underWay = learned.Step;
-        double? validation = Validate(learned.Step, inputs.Cancellation);
+        double? validation = Validate(learned.Step);
         _progress.Unreported = null;
         _progress.UpdateElapsed();
         _state?.MarkBoundary(learned.Step);
@@ -260,7 +257,7 @@ internal abstract class AlignmentTrainer : IDisposable
     }
 
     // Validates and writes a checkpoint where this step is one that does, with the adapters that would be returned now.
-    private double? Validate(int step, CancellationToken cancellation)
+    private double? Validate(int step)
     {
         bool checkpoint = Training.Checkpoint is not null && step % Training.Control.CheckpointEvery == 0;
         if (!_validation.ShouldRun(step) && !checkpoint)
@@ -270,7 +267,7 @@ internal abstract class AlignmentTrainer : IDisposable
 
         // An exception here ends the run, and then the average must be where it is.
         ShowAverage(true);
-        double? reward = _validation.ShouldRun(step) ? _validation.Run(Adapters, cancellation) : null;
+        double? reward = _validation.ShouldRun(step) ? _validation.Run(Adapters) : null;
         if (reward is { } measured)
         {
             _state?.DiscardBoundary();

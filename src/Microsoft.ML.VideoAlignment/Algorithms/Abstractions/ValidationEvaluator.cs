@@ -20,17 +20,16 @@ internal sealed class ValidationEvaluator(TrainingRun run, ConditionCache condit
 
     /// <summary>Generates and scores the validation videos.</summary>
     /// <param name="adapters">The adapters, which are merged for generation.</param>
-    /// <param name="cancellation">Checked at each denoising step.</param>
     /// <returns>The mean score, in the reward's own units.</returns>
     /// <exception cref="OperationCanceledException">The measurement was canceled.</exception>
     /// <exception cref="NotFiniteNumberException">A video or a score is not finite.</exception>
-    public double Run(LoraAdapters adapters, CancellationToken cancellation)
+    public double Run(LoraAdapters adapters)
     {
         double total = 0;
         IReadOnlyList<int>[] shown = ShownFrames();
         foreach (int[] rows in Batches())
         {
-            total += Score(rows, shown, adapters, cancellation).Sum();
+            total += Score(rows, shown, adapters).Sum();
             work.AddValidationQueries(rows.Length);
         }
 
@@ -45,13 +44,13 @@ internal sealed class ValidationEvaluator(TrainingRun run, ConditionCache condit
         return [.. all.Where(row => !HasImages(row)).Chunk(run.Optimizer.BatchSize), .. all.Where(HasImages).Chunk(1)];
     }
 
-    private double[] Score(int[] rows, IReadOnlyList<int>[] shown, LoraAdapters adapters, CancellationToken cancellation)
+    private double[] Score(int[] rows, IReadOnlyList<int>[] shown, LoraAdapters adapters)
     {
         using DisposeScope scope = NewDisposeScope();
         VideoPrompt[] prompts = [.. rows.Select(row => run.ValidationPrompts[row])];
         ulong[] seeds = [.. rows.Select(row => run.Seed + (ulong)row + 1)];
         var generator = new VideoGenerator(run.Model, run.Sampling, conditions);
-        Tensor videos = generator.GenerateForReward(prompts, seeds, [.. rows.Select(row => shown[row])], adapters, cancellation);
+        Tensor videos = generator.GenerateForReward(prompts, seeds, [.. rows.Select(row => shown[row])], adapters);
         using IDisposable guard = no_grad();
         string[] texts = [.. prompts.Select(prompt => run.Model.RewardText(prompt.Text, run.Sampling.SegmentCount))];
         RunContext.Enter(RunStage.Scoring);

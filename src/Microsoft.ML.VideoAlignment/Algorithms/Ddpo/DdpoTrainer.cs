@@ -48,26 +48,25 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     /// <summary>The micro-batches whose mean gradient makes an optimizer step.</summary>
     private int MicroBatches => Training.Optimizer.AccumulationSteps * _options.TrainedSteps(StepCount);
 
-    protected override StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation)
+    protected override StepOutcome Accumulate(TrainingRandom draws)
     {
         if (_epoch is null or { IsExhausted: true })
         {
             _epoch?.Dispose();
             _epoch = null;
-            _epoch = Collect(draws, cancellation);
+            _epoch = Collect(draws);
         }
 
-        return Backward(_epoch, cancellation);
+        return Backward(_epoch);
     }
 
     /// <summary>Samples videos with the policy, without gradient.</summary>
     /// <param name="segment">Conditions, start and noise.</param>
-    /// <param name="cancellation">Checked at each denoising step.</param>
     /// <returns>The trajectories, in the caller's scope.</returns>
-    public PolicySamples Sample(SegmentInputs segment, CancellationToken cancellation = default)
+    public PolicySamples Sample(SegmentInputs segment)
     {
         using IDisposable? counting = RunContext.Observe(Work);
-        return PolicySamples.Run(Model, _policy, Training.Sampling, Adapters, segment, cancellation);
+        return PolicySamples.Run(Model, _policy, Training.Sampling, Adapters, segment);
     }
 
     /// <summary>Normalizes worths to advantages, over each prompt's remembered worths or over these alone.</summary>
@@ -88,14 +87,13 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
 
     /// <summary>Adds the gradient of the next optimizer step of a rollout to the adapters.</summary>
     /// <param name="epoch">The rollout's buffer, not exhausted.</param>
-    /// <param name="cancellation">Checked at each micro-batch.</param>
-    public StepOutcome Backward(RolloutBuffer epoch, CancellationToken cancellation = default)
+    public StepOutcome Backward(RolloutBuffer epoch)
     {
         double loss = 0;
         var scored = new HashSet<int>();
         for (int micro = 0; micro < MicroBatches && !epoch.IsExhausted; micro++)
         {
-            cancellation.ThrowIfCancellationRequested();
+            RunContext.ThrowIfCanceled();
             PolicyMicroBatch batch = epoch.Dequeue();
             scored.UnionWith(batch.Rows);
             loss += Backward(epoch, batch) / MicroBatches;
@@ -172,12 +170,12 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         }
     }
 
-    private RolloutBuffer Collect(TrainingRandom draws, CancellationToken cancellation)
+    private RolloutBuffer Collect(TrainingRandom draws)
     {
         using DisposeScope scope = NewDisposeScope();
         int samples = _options.SamplesOfRollout(Training.Optimizer.VideosPerStep);
         ScoredRollout<PolicySamples> rollout = _collector.Collect(
-            draws, samples / _options.SamplesPerPrompt, _options.SamplesPerPrompt, segment => Sample(segment, cancellation), static part => part.Latents);
+            draws, samples / _options.SamplesPerPrompt, _options.SamplesPerPrompt, Sample, static part => part.Latents);
         double[] advantages = Advantages([.. rollout.Prompts.Select(prompt => prompt.Text)], rollout.Worth, rollout.Rounding);
         if (Array.TrueForAll(advantages, static advantage => advantage == 0))
         {

@@ -22,10 +22,8 @@ internal sealed record PolicySamples(Tensor Trajectory, Tensor LogProbabilities,
     /// <param name="sampling">The sampling settings, of which the guidance scale is read.</param>
     /// <param name="adapters">The adapters, which are merged for the run.</param>
     /// <param name="segment">Conditions, start and noise; its gradient plan is not read.</param>
-    /// <param name="cancellation">Checked at each step.</param>
     public static PolicySamples Run(
-        VideoDiffusionModel model, IPolicySampler policy, SamplingSettings sampling, LoraAdapters adapters, SegmentInputs segment,
-        CancellationToken cancellation)
+        VideoDiffusionModel model, IPolicySampler policy, SamplingSettings sampling, LoraAdapters adapters, SegmentInputs segment)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
@@ -33,8 +31,7 @@ internal sealed record PolicySamples(Tensor Trajectory, Tensor LogProbabilities,
         List<Tensor> states = [segment.Start];
         var probabilities = new List<Tensor>();
         Denoising.Run(
-            policy, segment.Start, guidance.Predict, GradientPlan.None(policy.Timesteps.Count), segment.Noise, adapters, Record, prompts: segment.Prompts,
-            cancellation: cancellation);
+            policy, segment.Start, guidance.Predict, GradientPlan.None(policy.Timesteps.Count), segment.Noise, adapters, Record, prompts: segment.Prompts);
         return new PolicySamples(
             stack(states, dim: 1).MoveToOuterDisposeScope(), stack(probabilities, dim: 1).MoveToOuterDisposeScope(),
             MoveOut(segment.Condition)!, MoveOut(segment.Unconditional));

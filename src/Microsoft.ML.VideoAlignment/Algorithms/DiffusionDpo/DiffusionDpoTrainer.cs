@@ -39,16 +39,16 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
 
     public override IEnumerable<string> ClosingNotes => Ties > 0 ? [$"{Ties} prompts gave no pair: all of their videos scored alike."] : [];
 
-    protected override StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation)
+    protected override StepOutcome Accumulate(TrainingRandom draws)
     {
         (double reward, double loss) = (0, 0);
         for (int micro = 0; micro < Training.Optimizer.AccumulationSteps; micro++)
         {
-            cancellation.ThrowIfCancellationRequested();
+            RunContext.ThrowIfCanceled();
             using DisposeScope scope = NewDisposeScope();
             while (_pairs.Count < Training.Optimizer.BatchSize)
             {
-                Collect(draws, cancellation);
+                Collect(draws);
             }
 
             IReadOnlyList<PreferencePair> pairs = _pairs.Dequeue(Training.Optimizer.BatchSize);
@@ -89,9 +89,8 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
 
     /// <summary>Samples with the model's own sampler, without gradient.</summary>
     /// <param name="segment">Conditions, start and noise.</param>
-    /// <param name="cancellation">Checked at each denoising step.</param>
     /// <returns>The finished latents [B, c, T, h, w].</returns>
-    public Tensor Sample(SegmentInputs segment, CancellationToken cancellation = default)
+    public Tensor Sample(SegmentInputs segment)
     {
         using IDisposable guard = no_grad();
         using var guidance = new Guidance(Model, segment.Condition, segment.Unconditional, Training.Sampling);
@@ -99,8 +98,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         return _options.SampleFromBaseModel ? Adapters.RunDisabled(Run) : Run();
 
         Tensor Run() => Denoising.Run(
-            segment.Sampler ?? Sampler, segment.Start, guidance.Predict, segment.Plan, segment.Noise, Adapters, prompts: segment.Prompts,
-            cancellation: cancellation);
+            segment.Sampler ?? Sampler, segment.Start, guidance.Predict, segment.Plan, segment.Noise, Adapters, prompts: segment.Prompts);
     }
 
     public void Save(StateWriter state)
@@ -133,13 +131,13 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
     }
 
     // Samples and scores the videos of a rollout, and queues its pairs.
-    private void Collect(TrainingRandom draws, CancellationToken cancellation)
+    private void Collect(TrainingRandom draws)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
         int count = _options.PairsOfRollout(Training.Optimizer.VideosPerStep), each = _options.CandidatesPerPrompt;
         ScoredRollout<Candidates> rollout = _collector.Collect(
-            draws, count, each, segment => new Candidates(Sample(segment, cancellation), segment.Condition), static part => part.Latents);
+            draws, count, each, segment => new Candidates(Sample(segment), segment.Condition), static part => part.Latents);
         (double[] scores, double[] worth, double rounding) = (rollout.Scores, rollout.Worth, rollout.Rounding);
         Tensor all = cat([.. rollout.Parts.Select(part => part.Latents)]);
         Condition allConditions = Condition.Stack([.. rollout.Parts.Select(part => part.Condition)]);

@@ -24,10 +24,10 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
     public RewardGradientTrainer(TrainingRun run, LoraAdapters adapters, RewardGradientOptions options)
         : base(run, adapters) => (_options, _window) = (options, options.ResolveWindow(run.Model));
 
-    protected override StepOutcome Accumulate(TrainingRandom draws, CancellationToken cancellation) => Accumulate(draws, rollout =>
+    protected override StepOutcome Accumulate(TrainingRandom draws) => Accumulate(draws, rollout =>
     {
-        cancellation.ThrowIfCancellationRequested();
-        return Backward(rollout, cancellation);
+        RunContext.ThrowIfCanceled();
+        return Backward(rollout);
     });
 
     /// <summary>Runs the micro-batches of one optimizer step.</summary>
@@ -49,12 +49,11 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
 
     /// <summary>Samples, decodes, scores, and adds the gradient of loss / accumulation to the adapters.</summary>
     /// <param name="rollout">The micro-batch.</param>
-    /// <param name="cancellation">Checked at each denoising step.</param>
-    public RolloutResult Backward(Rollout rollout, CancellationToken cancellation = default) => Run(rollout, backward: true, cancellation);
+    public RolloutResult Backward(Rollout rollout) => Run(rollout, backward: true);
 
     /// <summary>Samples, decodes and scores like <see cref="Backward"/>, but does not back-propagate: for the loss as a function of the adapters.</summary>
     /// <param name="rollout">The micro-batch.</param>
-    public RolloutResult Forward(Rollout rollout) => Run(rollout, backward: false, CancellationToken.None);
+    public RolloutResult Forward(Rollout rollout) => Run(rollout, backward: false);
 
     /// <summary>Draws the next micro-batch.</summary>
     /// <param name="draws">The run's random draws.</param>
@@ -79,14 +78,14 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
             SegmentBuilder.Build(index, prompts, image, noise, () => _window.Resolve(Sampler, draws.Next));
     }
 
-    private RolloutResult Run(Rollout rollout, bool backward, CancellationToken cancellation)
+    private RolloutResult Run(Rollout rollout, bool backward)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable? counting = RunContext.Observe(Work);
         using KlPenalty? distance = _options.KlWeight > 0 ? new KlPenalty(Adapters, Sampler) : null;
         var chain = new SegmentSampler(Model, Training.Sampling, Sampler, Adapters) { OnStep = distance is null ? null : distance.Add };
         var segments = new List<Tensor>();
-        chain.Run((index, image) => Begin(rollout, index, image), Finish, cancellation);
+        chain.Run((index, image) => Begin(rollout, index, image), Finish);
         Work.AddRewardQueries(rollout.Prompts.Count);
 
         // The penalty belongs to the whole loss, which is divided by the number of copies.

@@ -1,5 +1,4 @@
 using Microsoft.ML.VideoAlignment.Algorithms;
-using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Parameter = TorchSharp.Modules.Parameter;

@@ -1,7 +1,4 @@
 using Microsoft.ML.VideoAlignment.Algorithms;
-using Microsoft.ML.VideoAlignment.Algorithms.Ddpo;
-using Microsoft.ML.VideoAlignment.Algorithms.DiffusionDpo;
-using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
@@ -104,12 +101,13 @@ public class FailedBackwardTests
         using LoraAdapters adapters = TinyModel.Adapt(model);
         (int caller, int thread, int steps) = (Environment.CurrentManagedThreadId, -1, 0);
         VideoReward reward = VideoRewards.Custom("redness", (frames, _) => ForeignThread.Deep(Score, frames));
+        using IDisposable run = RunContext.Begin(DeviceType.CPU, cancellation);
         using var trainer = TinyModel.Settings(steps: 4).Trainer(model, reward, adapters);
         Dictionary<string, byte[]> good = [];
         Exception? caught = null;
         try
         {
-            trainer.Train(s_prompts, step => (steps, good) = (step.Step, Bytes(adapters)), cancellation: cancellation);
+            trainer.Train(s_prompts, step => (steps, good) = (step.Step, Bytes(adapters)));
         }
         catch (TrainingStepException exception)
         {

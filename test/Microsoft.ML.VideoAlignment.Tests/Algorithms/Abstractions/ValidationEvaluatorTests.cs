@@ -1,5 +1,4 @@
 using Microsoft.ML.VideoAlignment.Algorithms;
-using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Sampling;
 
@@ -71,7 +70,7 @@ public class ValidationEvaluatorTests
 
         double Measure(int batch, RewardFrames frames) =>
             new ValidationEvaluator(Settings(batch, prompts, frames).Run(model, reward), new ConditionCache(model, TinyModel.Settings().Sampling),
-                new WorkCount()).Run(adapters, CancellationToken.None);
+                new WorkCount()).Run(adapters);
 
         double[] Scores(RewardFrames frames)
         {
@@ -83,7 +82,7 @@ public class ValidationEvaluatorTests
                 return score;
             });
             new ValidationEvaluator(Settings(2, prompts, frames).Run(model, listening), new ConditionCache(model, TinyModel.Settings().Sampling),
-                new WorkCount()).Run(adapters, CancellationToken.None);
+                new WorkCount()).Run(adapters);
             return [.. scores];
         }
     }

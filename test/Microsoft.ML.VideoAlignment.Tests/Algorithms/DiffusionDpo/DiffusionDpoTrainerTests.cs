@@ -1,6 +1,5 @@
 using Microsoft.ML.VideoAlignment.Algorithms.DiffusionDpo;
 using Microsoft.ML.VideoAlignment.Lora;
-using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Tests;

@@ -292,9 +292,10 @@ public class RewardGradientTrainerTests
         CancellationToken cancellation = default)
     {
         using (reward)
+        using (RunContext.Begin(DeviceType.CPU, cancellation))
         using (var trainer = settings.Trainer(model, reward, adapters))
         {
-            return trainer.Train([.. s_prompts], onStep, warn: null, cancellation);
+            return trainer.Train([.. s_prompts], onStep);
         }
     }
 

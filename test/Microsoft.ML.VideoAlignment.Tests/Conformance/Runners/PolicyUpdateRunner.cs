@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Microsoft.ML.VideoAlignment.Algorithms;
 using Microsoft.ML.VideoAlignment.Algorithms.Ddpo;
 using Microsoft.ML.VideoAlignment.Algorithms.DiffusionDpo;
 using Microsoft.ML.VideoAlignment.Lora;

@@ -1,7 +1,6 @@
 using System.IO.Compression;
 using System.Text;
 using Microsoft.ML.VideoAlignment.MLNet;
-using Microsoft.ML.VideoAlignment.MovingShapes;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Rewards.Custom;
 using Microsoft.ML.VideoAlignment.Rewards.VideoMae;

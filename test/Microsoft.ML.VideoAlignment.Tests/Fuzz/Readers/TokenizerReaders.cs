@@ -2,7 +2,6 @@ using System.IO.Compression;
 using System.Text;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.MovingShapes;
-using Microsoft.ML.VideoAlignment.Weights;
 using static Microsoft.ML.VideoAlignment.Tests.FuzzSeeds;
 
 namespace Microsoft.ML.VideoAlignment.Tests;

@@ -136,8 +136,7 @@ public class GradientCheckTests
     {
         VideoAlignmentOptions options = Options(VideoModelFamily.ModelScope) with
         {
-            Algorithm =
-            AlignmentAlgorithm.RewardGradient(new() { KlWeight = 0.7, Window = GradientWindow.LowVariance(3) })
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { KlWeight = 0.7, Window = GradientWindow.LowVariance(3) }),
         };
         GradientCheckReport report = GradientCheck.Run(Model(VideoModelFamily.ModelScope), _rewards["custom"], options, s_brief);
         Assert.That(report.Passed, report.ToString());

@@ -166,7 +166,7 @@ public class GradientFaultTests
             change: options => options with
             {
                 Optimizer = options.Optimizer with { AccumulationSteps = 2 },
-                Algorithm = AlignmentAlgorithm.RewardGradient(new() { KlWeight = 0.7 }),
+                Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = GradientWindow.LastSteps(2), KlWeight = 0.7 }),
                 Memory = options.Memory with { FramesPerDecode = framesPerDecode },
             });
     }
@@ -176,7 +176,7 @@ public class GradientFaultTests
     {
         using VideoReward reward = Redness();
         RequireCaught(_model, reward, fault: new GradientFault { Setup = setup => WithKlWeight(setup, 0) },
-            change: options => options with { Algorithm = AlignmentAlgorithm.RewardGradient(new() { KlWeight = 0.7 }) });
+            change: options => options with { Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = GradientWindow.LastSteps(2), KlWeight = 0.7 }) });
     }
 
     /// <summary>The first copy alone, with the whole share.</summary>
@@ -199,7 +199,7 @@ public class GradientFaultTests
             change: options => options with
             {
                 Sampling = options.Sampling with { SegmentCount = 2 },
-                Algorithm = AlignmentAlgorithm.RewardGradient(new() { CarryGradientAcrossSegments = true }),
+                Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = GradientWindow.LastSteps(2), CarryGradientAcrossSegments = true }),
             });
     }
 
