@@ -12,7 +12,9 @@ internal sealed record Room(string Name, IReadOnlyList<string> Files, IReadOnlyL
         new("training", ["Algorithms/"],
         [
             // Estimates of memory, counts of work, checks of ranges and contracts, messages.
-            "TrainingDryRun", "RolloutDryRun", "MetaSegment", "WorkCount", "RewardContractCheck", "TrainingStepException", "DdpoOptions", "DiffusionDpoOptions",
+            "RolloutDryRun", "RewardGradientDryRun", "DdpoDryRun", "DiffusionDpoDryRun", "ShortenedSampling", "MetaSegment", "WorkCount", "RewardContractCheck",
+            "TrainingStepException", "IAlgorithm", "RewardGradientAlgorithm", "DdpoAlgorithm", "DiffusionDpoAlgorithm", "RewardGradientOptions", "DdpoOptions",
+            "DiffusionDpoOptions", "OptimizerOptions", "MemoryOptions", "ValidationOptions", "RunControl", "VideoAlignmentOptions",
 
             // The gradient proof is an instrument: faults are put into what it measures, and GradientFaultTests guards it.
             "GradientProof", "GradientInvariants", "GradientCheckOptions", "GradientCheckReport",
