@@ -70,8 +70,15 @@ internal static class FamilySpeed
         using var generator = new Generator(1);
         LoraOptions lora = run.Options.Lora;
         using LoraAdapters adapters = LoraAdapters.Attach(model.Denoiser, run.LoraTargets, lora.Rank, lora.Alpha, generator);
-        using AlignmentTrainer trainer = run.Algorithm.CreateTrainer(run.Training, adapters);
         using IDisposable memory = Recompute.BeginScope(ActivationMemory.Recompute);
-        return CountedRun.Best(() => trainer.Train([prompt]), Runs);
+
+        // A trainer that has done its steps does nothing when it is asked again.
+        return CountedRun.Best(
+            () =>
+            {
+                using AlignmentTrainer trainer = run.Algorithm.CreateTrainer(run.Training, adapters);
+                trainer.Train([prompt]);
+            },
+            Runs);
     }
 }
