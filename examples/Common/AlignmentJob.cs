@@ -24,8 +24,8 @@ internal sealed record AlignmentJob
     /// <summary>How the model is aligned; steps, seed and validation prompts come from <see cref="Settings"/> and <see cref="Unseen"/>.</summary>
     public VideoAlignmentOptions Options { get; init; } = MovingShapesWorld.Options;
 
-    /// <summary>Which steps carry gradient, in words.</summary>
-    public string Gradient { get; init; } = MovingShapesWorld.LastSteps;
+    /// <summary>Which steps carry gradient, in words; null: as the algorithm says it.</summary>
+    public string? Gradient { get; init; }
 
     /// <summary>The prompts for training.</summary>
     public required IDataView Prompts { get; init; }
@@ -153,10 +153,12 @@ internal sealed record AlignmentJob
         Row("reward", $"{Reward.Name}");
         long queries = (long)optimizer.Steps * optimizer.BatchSize * optimizer.AccumulationSteps;
         Row("steps", $"{optimizer.Steps} of batch {optimizer.BatchSize} x {optimizer.AccumulationSteps}: {queries} reward queries");
-        Row("sampling", $"{sampling.Steps} denoising steps, guidance {sampling.GuidanceScale}, gradient through {Gradient}");
+        object gradient = Gradient is null ? options.Algorithm : $"gradient through {Gradient}";
+        Row("sampling", $"{sampling.Steps} denoising steps, guidance {sampling.GuidanceScale}, {gradient}");
         Row("LoRA", $"rank {options.Lora.Rank}, alpha {options.Lora.Alpha}");
-        Row("optimizer", $"AdamW, learning rate {optimizer.LearningRate}, weight decay {optimizer.WeightDecay}");
-        Row("gradient norm", $"at most {optimizer.MaxGradientNorm}");
+        Row(
+            "optimizer",
+            $"AdamW, learning rate {optimizer.LearningRate}, weight decay {optimizer.WeightDecay}, gradient norm at most {optimizer.MaxGradientNorm}");
         Row("seed", $"{Settings.Seed}");
         Row("results", $"{Settings.Out}");
         AnsiConsole.Write(table);

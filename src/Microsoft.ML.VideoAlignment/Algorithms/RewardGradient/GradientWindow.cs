@@ -162,19 +162,43 @@ public abstract record GradientWindow
                 nameof(value), value,
                 string.Create(CultureInfo.InvariantCulture, $"Gradient window: {what} must be {low} to {high} for {steps} sampler steps, got {value}."));
 
-    private sealed record Last(int Count) : GradientWindow;
+    private sealed record Last(int Count) : GradientWindow
+    {
+        public override string ToString() => $"the last {Count}";
+    }
 
-    private sealed record LastCopies(int Number) : GradientWindow;
+    private sealed record LastCopies(int Number) : GradientWindow
+    {
+        public override string ToString() => $"the last step, {Number} times";
+    }
 
-    private sealed record From(int Start) : GradientWindow;
+    private sealed record From(int Start) : GradientWindow
+    {
+        public override string ToString() => $"steps {Start} and later";
+    }
 
-    private sealed record Random : GradientWindow;
+    private sealed record Random : GradientWindow
+    {
+        public override string ToString() => "the steps from a random one on";
+    }
 
-    private sealed record Single(int Step) : GradientWindow;
+    private sealed record Single(int Step) : GradientWindow
+    {
+        public override string ToString() => $"step {Step}, scored there";
+    }
 
-    private sealed record Tuned(int[] WithGradient, int Stop) : GradientWindow;
+    private sealed record Tuned(int[] WithGradient, int Stop) : GradientWindow
+    {
+        public override string ToString() => $"steps {string.Join(", ", WithGradient)}, scored at step {Stop}";
+    }
 
-    private sealed record Set(int[] WithGradient) : GradientWindow;
+    private sealed record Set(int[] WithGradient) : GradientWindow
+    {
+        public override string ToString() => $"steps {string.Join(", ", WithGradient)}";
+    }
 
-    private sealed record Sensitive(int Count) : GradientWindow;
+    private sealed record Sensitive(int Count) : GradientWindow
+    {
+        public override string ToString() => $"the {Count} that move the video most";
+    }
 }

@@ -68,5 +68,5 @@ internal sealed record RewardGradientAlgorithm(RewardGradientOptions Options) : 
         ["klWeight"] = Options.KlWeight,
     };
 
-    public override string ToString() => Options.Window is { } window ? $"gradient in {window}" : "reward gradient";
+    public override string ToString() => Options.Window is { } window ? $"gradient through {window}" : "reward gradient";
 }

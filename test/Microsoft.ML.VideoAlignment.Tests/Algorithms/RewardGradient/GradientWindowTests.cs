@@ -10,6 +10,20 @@ public class GradientWindowTests
 
     private static GradientPlan Resolve(GradientWindow window, int drawn = 0) => window.Resolve(Steps, _ => drawn);
 
+    /// <summary>In the log, in saved alignments and in the examples' tables.</summary>
+    [Test]
+    public void EveryWindowSaysWhichStepsItMeans() => Assert.That(
+        new[]
+        {
+            GradientWindow.LastSteps(2), GradientWindow.LowVariance(3), GradientWindow.FromStep(4), GradientWindow.RandomStart(), GradientWindow.SingleStep(5),
+            GradientWindow.DrTune([0, 2], 3), GradientWindow.Steps(1, 6), GradientWindow.MostSensitive(7),
+        }.Select(window => $"{window}"),
+        Is.EqualTo(new[]
+        {
+            "the last 2", "the last step, 3 times", "steps 4 and later", "the steps from a random one on", "step 5, scored there",
+            "steps 0, 2, scored at step 3", "steps 1, 6", "the 7 that move the video most",
+        }));
+
     [Test]
     public void LastStepsIsASuffix([Values(1, 2, 6)] int count)
     {
