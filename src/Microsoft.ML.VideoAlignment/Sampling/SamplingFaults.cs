@@ -5,25 +5,26 @@ namespace Microsoft.ML.VideoAlignment.Sampling;
 /// <summary>Finds what is wrong with sampling options for a model, in words that name the option, what is expected and what was given.</summary>
 internal static class SamplingFaults
 {
-    /// <summary>Finds the faults of options.</summary>
+    /// <summary>Finds what a model cannot do.</summary>
     /// <param name="options">The options.</param>
     /// <param name="model">The model that samples.</param>
-    /// <returns>One sentence for each fault; where ranges are wrong already, what rests on them is not checked.</returns>
+    /// <returns>
+    /// One sentence for each fault, beside those of <see cref="VideoSamplingOptions.Faults"/>; what rests on the ranges is checked where they hold.
+    /// </returns>
     public static IReadOnlyList<string> Find(VideoSamplingOptions options, VideoDiffusionModel model)
     {
         model.RequireAlive();
         var faults = new OptionFaults(VideoSamplingOptions.Record);
         AddInputs(faults, options, model);
         AddSize(faults, options, model);
-        IReadOnlyList<string> ranges = options.Faults();
-        if (ranges.Count == 0)
+        if (options.Faults().Count == 0)
         {
             faults.Try<ArgumentException>(
                 nameof(options.Steps),
                 () => faults.Try<NotSupportedException>(nameof(options.Sampler), () => model.CreateSampler(options.Resolve(model))));
         }
 
-        return [.. ranges, .. faults.All];
+        return faults.All;
     }
 
     // What the model cannot be given: steps beyond its schedule, several segments, texts or images that it does not read.

@@ -105,8 +105,8 @@ public sealed record VideoSamplingOptions
     /// <exception cref="ArgumentException">An option is invalid; the message lists every fault.</exception>
     internal void ValidateFor(VideoDiffusionModel model, string parameter = "sampling")
     {
-        IReadOnlyList<string> faults = SamplingFaults.Find(this, model);
-        if (faults.Count > 0)
+        string[] faults = [.. Faults(), .. SamplingFaults.Find(this, model)];
+        if (faults.Length > 0)
         {
             throw new ArgumentException($"{nameof(VideoSamplingOptions)}: {string.Join(' ', faults)}", parameter);
         }

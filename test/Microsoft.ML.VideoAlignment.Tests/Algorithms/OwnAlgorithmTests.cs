@@ -118,10 +118,6 @@ public class OwnAlgorithmTests
         public IEnumerable<(string Option, string Why)> FindIneffective(SamplingSettings sampling) =>
             Options.Wasted ? [($"{nameof(ToyOptions)}.{nameof(Options.Wasted)} {true}", "nothing reads it")] : [];
 
-        public IEnumerable<string> SaveMemory() => [];
-
-        public IAlgorithm ResolveFor(VideoDiffusionModel model) => this;
-
         public AlignmentTrainer CreateTrainer(TrainingRun run, LoraAdapters adapters) => new ToyTrainer(run, adapters, Options.Pull);
 
         public void DryRun(TrainingRun run, LoraAdapters adapters)

@@ -36,15 +36,15 @@ internal interface IAlgorithm
     /// <summary>Finds options of its own that were set and have no effect.</summary>
     /// <param name="sampling">How videos are sampled.</param>
     /// <returns>The option with its value, and why it has no effect.</returns>
-    IEnumerable<(string Option, string Why)> FindIneffective(SamplingSettings sampling);
+    IEnumerable<(string Option, string Why)> FindIneffective(SamplingSettings sampling) => [];
 
     /// <summary>Lists which of its own options would take less memory with another value, such as "fewer GradientSteps (now 3)".</summary>
-    IEnumerable<string> SaveMemory();
+    IEnumerable<string> SaveMemory() => [];
 
     /// <summary>Fills in what the model decides.</summary>
     /// <param name="model">The model to align.</param>
     /// <returns>An algorithm that does the same with this model.</returns>
-    IAlgorithm ResolveFor(VideoDiffusionModel model);
+    IAlgorithm ResolveFor(VideoDiffusionModel model) => this;
 
     /// <summary>Makes the trainer of a run; run and adapters stay the caller's.</summary>
     /// <param name="run">The run.</param>

@@ -76,7 +76,7 @@ public sealed record VideoAlignmentOptions
         List<string> faults = Faults();
         if (Sampling is not null)
         {
-            faults.AddRange(SamplingFaults.Find(Sampling, model).Except(faults));
+            faults.AddRange(SamplingFaults.Find(Sampling, model));
         }
 
         if (Validation?.Prompts is { Count: > 0 } prompts && (model.Images == ImageUse.Required || IsGivenImages(model)))

@@ -48,10 +48,6 @@ internal sealed record DdpoAlgorithm(DdpoOptions Options) : IAlgorithm
             .Select(option => ($"{nameof(DdpoOptions)}.{option.Name} {option.Value}", $"{nameof(Options.PerPromptAdvantages)} is false"));
     }
 
-    public IEnumerable<string> SaveMemory() => [];
-
-    public IAlgorithm ResolveFor(VideoDiffusionModel model) => this;
-
     public AlignmentTrainer CreateTrainer(TrainingRun run, LoraAdapters adapters) => new DdpoTrainer(run, adapters, Options);
 
     public void DryRun(TrainingRun run, LoraAdapters adapters) => new DdpoDryRun(run, Options).Run(adapters);

@@ -33,12 +33,6 @@ internal sealed record DiffusionDpoAlgorithm(DiffusionDpoOptions Options) : IAlg
         }
     }
 
-    public IEnumerable<(string Option, string Why)> FindIneffective(SamplingSettings sampling) => [];
-
-    public IEnumerable<string> SaveMemory() => [];
-
-    public IAlgorithm ResolveFor(VideoDiffusionModel model) => this;
-
     public AlignmentTrainer CreateTrainer(TrainingRun run, LoraAdapters adapters) => new DiffusionDpoTrainer(run, adapters, Options);
 
     public void DryRun(TrainingRun run, LoraAdapters adapters) => DiffusionDpoDryRun.Run(run, adapters, Options);

@@ -23,15 +23,15 @@ internal sealed record RewardGradientAlgorithm(RewardGradientOptions Options) : 
     public IEnumerable<string> Faults(VideoDiffusionModel model, SamplingSettings sampling)
     {
         var faults = new OptionFaults(nameof(RewardGradientOptions));
-        string segments = $"got {VideoSamplingOptions.Record}.{nameof(sampling.SegmentCount)} {sampling.SegmentCount}.";
+        string segments = $"{VideoSamplingOptions.Record}.{nameof(sampling.SegmentCount)} {sampling.SegmentCount}";
         if (sampling.SegmentCount > 1 && Options.KlWeight > 0)
         {
-            faults.Add(nameof(Options.KlWeight), $"must be 0 for a video of several segments, got {Options.KlWeight} with {segments["got ".Length..]}");
+            faults.Add(nameof(Options.KlWeight), $"must be 0 for a video of several segments, got {Options.KlWeight} with {segments}.");
         }
 
         if (sampling.SegmentCount > 1 && Options.Window is { Copies: > 1 })
         {
-            faults.Add(nameof(Options.Window), $"must not be {nameof(GradientWindow.LowVariance)} for a video of several segments, {segments}");
+            faults.Add(nameof(Options.Window), $"must not be {nameof(GradientWindow.LowVariance)} for a video of several segments, got {segments}.");
         }
 
         faults.Try<ArgumentException>(nameof(Options.Window), () => Options.ResolveWindow(model).Resolve(model.CreateSampler(sampling), static _ => 0));
