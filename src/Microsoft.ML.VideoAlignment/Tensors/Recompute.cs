@@ -137,7 +137,12 @@ internal static class Recompute
             using (enable_grad())
             {
                 Tensor y = Ops.Done(RunContext.RunAgain(() => block(inputs)), [call.Gradient]);
-                BackwardFailures.Rethrow(() => y.backward([call.Gradient]));
+
+                // A node of ours requires gradient even where nothing in its block does: frozen weights, constant inputs.
+                if (y.requires_grad)
+                {
+                    BackwardFailures.Rethrow(() => y.backward([call.Gradient]));
+                }
             }
 
             return [.. inputs.Zip(call.Required, (input, required) => required ? input.grad ?? zeros_like(input) : null)];

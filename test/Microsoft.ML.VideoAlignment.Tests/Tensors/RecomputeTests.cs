@@ -45,6 +45,17 @@ public class RecomputeTests
         Assert.That(weight.grad!.data<float>().ToArray(), Is.All.EqualTo(1f));
     }
 
+    /// <summary>A frozen decoder of constant latents, beside one that learns: its node is visited, and has nothing to do.</summary>
+    [Test]
+    public void ABlockOfConstantsAddsNothing()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor weight = ones(4).requires_grad_(true);
+        Tensor constant = Recompute.Run(ActivationMemory.Recompute, inputs => inputs[0].exp(), ones(4));
+        Recompute.Backward((weight.alias() + constant).sum());
+        Assert.That(weight.grad!.data<float>().ToArray(), Is.All.EqualTo(1f));
+    }
+
     /// <summary>Rows of 36 MB run one by one: 64 MB is what is taken together.</summary>
     [Test]
     public void LargeRowsAreTakenApartAndTheGradientIsTheSame()

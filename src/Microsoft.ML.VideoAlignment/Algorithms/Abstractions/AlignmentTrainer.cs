@@ -3,6 +3,7 @@ using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
+using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Algorithms;
 
@@ -146,6 +147,7 @@ internal abstract class AlignmentTrainer : IDisposable
         Require(UpdateCheck.FindInScores(reward, loss), step);
         double norm = nn.utils.clip_grad_norm_(Adapters.Parameters, Training.Optimizer.MaxGradientNorm);
         Require(_check.FindInGradient(norm) ?? _check.FindInOptions(), step);
+        CompleteGradient();
         _finished.BeforeUpdate();
         _optimizer.Step();
         Require(_check.FindInFactors(), step);
@@ -245,6 +247,18 @@ internal abstract class AlignmentTrainer : IDisposable
         _state?.MarkBoundary(learned.Step);
         _state?.WriteIfDue();
         inputs.OnStep?.Invoke(learned with { ValidationReward = validation, Elapsed = _progress.Elapsed });
+    }
+
+    // Layers that cannot change the video are left out of the pass, so their factors have no gradient: zero, as torch computes it. An optimizer skips what has
+    // none, and the factors' weights would not decay.
+    private void CompleteGradient()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        ILookup<bool, Parameter> factors = Adapters.Parameters.ToLookup(factor => factor.grad is not null);
+        foreach (Parameter inert in factors[true].Any() ? factors[false] : [])
+        {
+            inert.grad = zeros_like(inert, requires_grad: false).DetachFromDisposeScope();
+        }
     }
 
     // A step that has nothing to learn from changes no weights, not even by momentum or decay.

@@ -32,6 +32,28 @@ public class AlignmentTrainerTests
         Assert.That(adapters.StateDict().All(pair => pair.Value.Equals(before[pair.Key])), Is.False);
     }
 
+    /// <summary>A factor that nothing depends on has a gradient of zero, not none: its weights decay like all others, as torch's do.</summary>
+    [TestCase(OptimizerState.Full)]
+    [TestCase(OptimizerState.EightBit)]
+    public void WhatHasNoGradientDecays(OptimizerState state)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoDiffusionModel model = TinyModel.Load();
+        using LoraAdapters adapters = TinyModel.Adapt(model);
+        using VideoReward redness = TinyModel.Redness();
+        TrainerSettings settings = TinyModel.Settings(steps: 1) with { LearningRate = 0.25, WeightDecay = 0.5, OptimizerState = state };
+        using var trainer = settings.Trainer(model, redness, adapters);
+        (string name, Tensor inert) = adapters.NamedFactors.First();
+        foreach (Tensor factor in adapters.Parameters.Skip(1))
+        {
+            factor.grad = ones_like(factor);
+        }
+
+        Tensor before = inert.detach().clone();
+        trainer.Update(1, 0.5, 0.5);
+        Assert.That(inert.allclose(before * 0.875, rtol: 1e-6, atol: 0), name);
+    }
+
     [Test]
     public void TheAverageIsThatOfEveryUpdatesFactors()
     {

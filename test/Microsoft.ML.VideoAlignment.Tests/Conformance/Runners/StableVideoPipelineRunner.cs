@@ -51,7 +51,7 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
         Condition? unconditional = model.GuidanceActs(sampling.GuidanceScale) ? model.EncodeUnconditional(request, condition) : null;
         using Condition both = unconditional is null ? condition.Map(tensor => tensor.alias()) : Condition.Stack(unconditional, condition);
         ISampler sampler = model.CreateSampler(sampling);
-        Tensor start = latents.transpose(1, 2) * sampler.InitialNoiseSigma;
+        Tensor start = latents.transpose(1, 2).Mul(sampler.InitialNoiseSigma);
         var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal)
         {
             ["image_embeddings"] = both.Text,
@@ -106,7 +106,7 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
             {
                 Condition = condition,
                 Unconditional = model.GuidanceActs(sampling.GuidanceScale) ? model.EncodeUnconditional(request, condition) : null,
-                Start = testCase[$"in.latents.{index}"].transpose(1, 2) * sampler.InitialNoiseSigma,
+                Start = testCase[$"in.latents.{index}"].transpose(1, 2).Mul(sampler.InitialNoiseSigma),
                 Noise = _ => throw new InvalidOperationException("nothing is drawn"),
                 Plan = Plan(testCase, sampler.Timesteps.Count),
             };
@@ -125,18 +125,18 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
         return withGradient == 0 ? GradientPlan.None(steps) : GradientPlan.Suffix(steps, steps - withGradient);
     }
 
-    private static VideoRequest Request(SamplingSettings sampling, Tensor given, Tensor noise) => new()
+    internal static VideoRequest Request(SamplingSettings sampling, Tensor given, Tensor noise) => new()
     {
         Prompts = [.. Enumerable.Repeat("", (int)given.shape[0])],
         Size = sampling.Size,
-        Images = given.is_floating_point() ? given : given.to_type(ScalarType.Float32) / 255,
+        Images = given.is_floating_point() ? given : given.to_type(ScalarType.Float32).Div(255),
         FramesPerSecond = sampling.FramesPerSecond,
         MotionBucketId = sampling.MotionBucketId,
         NoiseAugmentation = sampling.NoiseAugmentation,
         Noise = _ => noise.alias(),
     };
 
-    private static SamplingSettings Settings(ConformanceCase testCase, VideoDiffusionModel model)
+    internal static SamplingSettings Settings(ConformanceCase testCase, VideoDiffusionModel model)
     {
         JsonElement arguments = testCase.Arguments;
         SamplingDefaults usual = model.DefaultSampling;
