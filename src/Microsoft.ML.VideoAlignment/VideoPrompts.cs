@@ -7,6 +7,32 @@ namespace Microsoft.ML.VideoAlignment;
 /// <summary>Makes prompts from files and word lists, in the forms that VADER's prompt sets have.</summary>
 public static class VideoPrompts
 {
+    /// <summary>The 45 common animals of DDPO (arXiv 2305.13301, appendix; <c>simple_animals.txt</c> of its released code), which VADER's prompts have too.</summary>
+    public static IReadOnlyList<string> Animals { get; } =
+    [
+        "cat", "dog", "horse", "monkey", "rabbit", "zebra", "spider", "bird", "sheep", "deer", "cow", "goat", "lion", "tiger", "bear", "raccoon", "fox", "wolf",
+        "lizard", "beetle", "ant", "butterfly", "fish", "shark", "whale", "dolphin", "squirrel", "mouse", "rat", "snake", "turtle", "frog", "chicken", "duck",
+        "goose", "bee", "pig", "turkey", "fly", "llama", "camel", "bat", "gorilla", "hedgehog", "kangaroo",
+    ];
+
+    /// <summary>The three activities of DDPO (arXiv 2305.13301), which VADER's prompts have too.</summary>
+    public static IReadOnlyList<string> Activities { get; } = ["washing the dishes", "riding a bike", "playing chess"];
+
+    /// <summary>
+    /// Activities with musical instruments, for prompts of the kind of VADER's instrument set. That set itself is 50 sentences in a file of VADER's released code,
+    /// which <see cref="FromTextFile"/> reads.
+    /// </summary>
+    public static IReadOnlyList<string> Instruments { get; } =
+    [
+        "playing the guitar", "playing the piano", "playing the drums", "playing the violin", "playing the cello", "playing the flute", "playing the trumpet",
+        "playing the saxophone", "playing the harp", "playing the accordion", "playing the clarinet", "playing the banjo",
+    ];
+
+    /// <summary>
+    /// VADER's 135 activity prompts (arXiv 2407.08737, section 5): each of <see cref="Animals"/> with each of <see cref="Activities"/>.
+    /// </summary>
+    public static IReadOnlyList<string> AnimalActivities { get; } = NounsAndActivities(Animals, Activities);
+
     /// <summary>Reads one prompt per line, without leading and trailing blanks; empty lines are skipped.</summary>
     /// <param name="path">A text file in UTF-8.</param>
     /// <exception cref="FileNotFoundException">The file does not exist.</exception>

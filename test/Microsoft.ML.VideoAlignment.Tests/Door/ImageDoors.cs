@@ -17,6 +17,7 @@ internal static class ImageDoors
         ("LoadImages", ByLoadImages(file, _ => { })),
         ("reference of a prompt", ByPrompt(file, model)),
         ("VideoFile", ByVideoFile(file)),
+        ("LoadFromImages", ByLoadFromImages(file)),
     ];
 
     /// <summary>A text column.</summary>
@@ -46,6 +47,13 @@ internal static class ImageDoors
         VideoClip clip = VideoFile.Read(file);
         using Tensor image = tensor(clip.Frame(0).Values.ToArray(), [3, clip.Height, clip.Width]);
         return RgbPixels.FromTensor(image);
+    }
+
+    // In the image's own size, so that nothing is cropped.
+    private static RgbPixels ByLoadFromImages(string file)
+    {
+        RgbPixels upright = ByPath(file);
+        return Read(new MLContext(1).Data.LoadFromImages([file], new VideoSize(1, upright.Height, upright.Width)), "Image", _ => { });
     }
 
     private static RgbPixels Read(IDataView rows, string column, Action<string> say, ImageLimits? limits = null)

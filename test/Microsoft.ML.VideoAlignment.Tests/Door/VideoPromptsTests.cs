@@ -19,6 +19,14 @@ public class VideoPromptsTests
             Is.EqualTo(new[] { "a cat", "a dog, \u00E9l\u00E9gant" }));
 
     [Test]
+    public void ThePapersActivityPromptsAre135()
+    {
+        Assert.That(VideoPrompts.Animals.Distinct().Count(), Is.EqualTo(45));
+        Assert.That(VideoPrompts.AnimalActivities, Has.Count.EqualTo(135).And.Contains("an ant washing the dishes").And.Contains("a kangaroo playing chess"));
+        Assert.That(VideoPrompts.NounsAndActivities(["fox"], VideoPrompts.Instruments), Has.Some.EqualTo("a fox playing the violin"));
+    }
+
+    [Test]
     public void AColumnIsFoundByItsName()
     {
         string path = Write("id\tprompt\tnote\n1\ta cat\tx\n2\t\"a \"\"big\"\" dog\"\ty\n\n3\t\tz\n4\t a fish \t\n");
