@@ -8,7 +8,7 @@ const string Help = """
       table1             base, DDPO, Diffusion-DPO, VADER x aesthetic, preference, action x prompts of alignment, unseen prompts
       fig4               the distance between VADER and DDPO at three resolutions
       fig7               reward against queries and against seconds
-      fig9               with and without truncation and frame subsampling: memory and reward
+      truncation         with and without truncation and frame subsampling: memory and reward
       sensitivity        the most sensitive step against the last one
       table2             the human-preference kit: a page that shows pairs of films blind
       table2 FILE ...    turns downloaded answers into the win-rate table
@@ -53,7 +53,7 @@ static int Run(CommandLine line)
     [
         (Table1.Name, () => Table1.Run(desk)),
         (Fig7.Name, () => Fig7.Run(desk)),
-        (Fig9.Name, () => Fig9.Run(desk)),
+        (Truncation.Name, () => Truncation.Run(desk)),
         (Sensitivity.Name, () => Sensitivity.Run(desk)),
         (Fig4.Name, () => Fig4.Run(desk)),
         (Table2.Name, () => Table2.Run(desk, [.. words.Skip(1)])),

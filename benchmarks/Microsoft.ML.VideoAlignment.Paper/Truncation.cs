@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace Microsoft.ML.VideoAlignment.Paper;
 
-/// <summary>Figure 9 of VADER: what truncated back-propagation and frame subsampling cost in reward, and save in memory.</summary>
-internal static class Fig9
+/// <summary>What truncated back-propagation and frame subsampling cost in reward, and save in memory.</summary>
+internal static class Truncation
 {
-    public const string Name = "fig9";
+    public const string Name = "truncation";
 
     private const string Reward = PaperRewards.Aesthetic;
 
@@ -41,9 +41,10 @@ internal static class Fig9
         int[] shown = [.. Enumerable.Range(0, variants.Length).Where(at => !samples[at].IsEmpty)];
 
         var page = new Page(
-            "Figure 9: truncated back-propagation and frame subsampling",
-            "VADER (arXiv 2407.08737), Figure 9, on the embedded world: gradient through the last denoising step or through the whole chain, one random "
-                + "frame decoded and scored or all of them; the aesthetic reward of unseen prompts after the same number of queries, the time, and "
+            "Truncated back-propagation and frame subsampling",
+            "What VADER (arXiv 2407.08737, section 4) leaves out to save memory, on the embedded world: gradient through the last denoising step or "
+                + "through the whole chain, one random frame decoded and scored or all of them; the aesthetic reward of unseen prompts after the same number "
+                + "of queries, the time, and "
                 + "the memory.");
         page.Say($"{scale.Queries} films scored in training, {scale.SamplerSteps} denoising steps, films of 8 frames, no recomputation. Memory: peak "
             + $"resident bytes of a process of its own above what was resident before training, over {MemorySteps} steps, "
@@ -55,12 +56,12 @@ internal static class Fig9
                 samples[at].Unseen(PaperRewards.TextSimilarity).ToString(),
             samples[at].Of(run => run.CpuSeconds).ToString(1), peaks[at].ToString(0),
         ]));
-        page.Image("fig9.png", "Reward by queries and by CPU seconds, and peak memory, for the four ways");
+        page.Image("truncation.png", "Reward by queries and by CPU seconds, and peak memory, for the four ways");
         page.Head("What these runs say");
         Claim(page, samples, peaks, shown);
         page.Space();
         WriteFiles(desk, samples, peaks, shown, memory);
-        page.Write(desk["fig9.md"], [.. results, .. memory], desk.Command(Name));
+        page.Write(desk["truncation.md"], [.. results, .. memory], desk.Command(Name));
     }
 
     private static void Claim(Page page, Sample[] samples, Interval[] peaks, int[] shown)
@@ -81,13 +82,13 @@ internal static class Fig9
     private static void WriteFiles(ExperimentContext desk, Sample[] samples, Interval[] peaks, int[] shown, IReadOnlyList<CellResult> memory)
     {
         Csv.Write(
-            desk["fig9.csv"], ["gradient", "seed", "reward of unseen prompts", "CPU seconds", "peak MB in a run of its own"],
+            desk["truncation.csv"], ["gradient", "seed", "reward of unseen prompts", "CPU seconds", "peak MB in a run of its own"],
             from at in shown
             from run in samples[at].Runs
             select new object?[] { samples[at].Name, run.Cell.Seed, run.Unseen[Reward], run.CpuSeconds, memory.FirstOrDefault(
                 other => Same(other.Cell, run.Cell) && other.Cell.Seed == run.Cell.Seed)?.PeakBytes / 1e6 });
         Chart.Save(
-            desk["fig9.png"],
+            desk["truncation.png"],
             Chart.Lines("the same queries", "films scored in training", "aesthetic reward of unseen prompts",
                 [.. shown.Select(at => samples[at].Series(Sample.Queries))]),
             Chart.Lines("the same time", "CPU seconds of training", "aesthetic reward of unseen prompts",
