@@ -1,5 +1,6 @@
 // Videos three times as long: each segment begins with the last frame of the one before, and V-JEPA judges the whole video.
 //   dotnet run -c Release --project examples/LongVideo
+using LongVideo;
 using Microsoft.ML;
 using Microsoft.ML.VideoAlignment;
 
@@ -11,6 +12,10 @@ string help = $"""
 
       --segments N       segments of a video (default 3)
       --carry            gradient of later segments goes on into earlier ones through the frame they begin with
+      --model FOLDER     a Stable Video Diffusion folder in place of the embedded model; needs --images
+      --images FOLDER    images to begin with, for --model: by its folders train and test, else a fifth of them to compare on
+      --vjepa FILE       V-JEPA's file, such as vitl16.pth.tar, for --model; without it the embedded one
+      --vjepa-frames N   frames that it was trained on at once (default 16)
     {RunSettings.Help(Name, steps: 20)}
     """;
 
@@ -19,8 +24,13 @@ return CommandLine.Run("LongVideo", help, args, line =>
     RunSettings settings = RunSettings.Read(line, Name, steps: 20);
     int segments = line.Number("--segments", 3, minimum: 1);
     bool carry = line.Flag("--carry");
+    OfficialModel? official = OfficialModel.Read(line);
     line.End();
     CommandLine.RequireFor("--segments of 2 or more", ("--carry", carry && segments == 1));
+    if (official is not null)
+    {
+        return official.Run(line, settings, segments, carry);
+    }
 
     using ResultFolder folder = settings.Open(line);
     MLContext mlContext = settings.NewContext();

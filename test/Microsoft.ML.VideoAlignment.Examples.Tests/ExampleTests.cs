@@ -35,6 +35,10 @@ public class ExampleTests
     [TestCase("AlignAesthetic", "--clip changes nothing without --model", "--clip", ".")]
     [TestCase("AlignAesthetic", "--head changes nothing without --model", "--head", ".")]
     [TestCase("RewardMix", "--normalize changes nothing without two weights above 0", "--normalize", "--aesthetic", "0", "--text", "0")]
+    [TestCase("LongVideo", "--images changes nothing without --model", "--images", ".")]
+    [TestCase("LongVideo", "--vjepa-frames changes nothing without --vjepa", "--vjepa-frames", "8")]
+    [TestCase("LongVideo", "--model needs --images", "--model", ".")]
+    [TestCase("LongVideo", "There is no image in", "--model", ".", "--images", ".")]
     [TestCase("LongVideo", "--carry changes nothing without --segments of 2 or more", "--carry", "--segments", "1")]
     [TestCase("LoraFiles", "--strength changes nothing without FROM and TO", "--strength", "0.5")]
     [TestCase("YourOwnReward", "unknown option 'red'", "red")]
@@ -190,6 +194,21 @@ public class ExampleTests
         Assert.That(card.RootElement.TryGetProperty("heldOut", out _), Is.True);
         Assert.That(card.RootElement.GetProperty("steps").GetInt32(), Is.EqualTo(1));
         Assert.That(VideoFile.Read(Path.Combine(result, "before.gif")).Frames, Is.EqualTo(example == "LongVideo" ? 24 : 8));
+    }
+
+    /// <summary>The embedded model's folder has the official form, so it stands for one; a fifth of the images is compared on.</summary>
+    [Test]
+    public void LongVideosOfAnOfficialModelBeginWithAFolderOfImages()
+    {
+        string result = Path.Combine(_folder, "result");
+        string[] arguments =
+        [
+            "--model", Path.Combine(s_world, "image-to-video"), "--images", Path.Combine(s_world, "images", "train"), "--segments", "2", "--steps", "1", "--videos", "2", "--out", result,
+        ];
+        (int code, string output, string[] errors) = ExampleProgram.Run("LongVideo", _folder, arguments);
+        Assert.That(code, Is.Zero, string.Join('\n', errors));
+        Assert.That(output, Does.Contain("16 frames of 32 x 32").And.Contain("bit for bit"));
+        Assert.That(VideoFile.Read(Path.Combine(result, "after.gif")).Frames, Is.EqualTo(16));
     }
 
     /// <summary>A class of a user's, with the library's public members alone: estimated, proved, trained with, saved and loaded.</summary>
