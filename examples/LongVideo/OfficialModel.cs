@@ -85,7 +85,8 @@ internal sealed record OfficialModel
             return CommandLine.Open("--vjepa", () => VideoRewards.TemporalConsistency(VJepa, new VJepaOptions { Frames = VJepaFrames }));
         }
 
-        Console.WriteLine("Without --vjepa the embedded V-JEPA scores the videos. It has seen the embedded world alone: this shows how it works, not what it gives.");
+        Console.WriteLine("Without --vjepa the embedded V-JEPA scores the videos. It has seen the embedded world alone: this shows how it works, not what it "
+            + "gives.");
         return MovingShapesRewards.TemporalConsistency();
     }
 }
