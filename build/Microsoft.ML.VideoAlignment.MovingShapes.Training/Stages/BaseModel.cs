@@ -71,7 +71,7 @@ internal sealed class BaseModel : nn.Module
         ["thresholding"] = false,
         ["timestep_spacing"] = "trailing",
         ["trained_betas"] = null,
-    });
+    }, ShipStage.Indented);
 
     public ModelScopeUNet UNet => _unet;
 

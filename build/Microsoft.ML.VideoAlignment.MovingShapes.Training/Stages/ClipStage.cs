@@ -1,6 +1,7 @@
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
+using Microsoft.ML.VideoAlignment.Weights;
 using Microsoft.ML.VideoAlignment.Tensors;
 using TorchSharp.Utils;
 using Linear = Microsoft.ML.VideoAlignment.Layers.Linear;
@@ -59,7 +60,17 @@ internal static class ClipStage
     public static ClipModel Load(Workshop shop)
     {
         var network = new ReadClip();
-        TrainingRun.LoadResult(shop.StateFile(Name), network);
+        if (File.Exists(shop.StateFile(Name)))
+        {
+            TrainingRun.LoadResult(shop.StateFile(Name), network);
+        }
+        else
+        {
+            using IWeightSource shipped = WeightFile.Open(Path.Combine(shop.Ship, "clip", "model.safetensors"));
+            WeightLoader.Load(network.Clip, shipped);
+            Parameters.SetTrainable(network, false);
+        }
+
         return network.Clip;
     }
 

@@ -10,8 +10,12 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 /// <summary>
 /// Trains the image-to-video denoiser as Stable Video Diffusion is (Blattmann et al. 2023, arXiv 2311.15127, appendix D): noise levels log-normal
 /// (Karras et al. 2022, arXiv 2206.00364), mean square error of v, the clip's image as an embedding and as latents with a little noise, whose level it is
-/// told, together with the rate and the motion bucket. One clip in ten has neither embedding nor latents, for guidance.
+/// told, together with the rate and the motion bucket. One clip in twenty has neither embedding nor latents, for guidance.
 /// </summary>
+/// <remarks>
+/// Latents show the image where the figure was, the embedding says at every place and frame what it is, and with latents present the embedding is not read:
+/// so many clips have the embedding alone. Single frames come first, at an eighth of a clip's cost.
+/// </remarks>
 internal static class ImageToVideoStage
 {
     public const string Name = "image-to-video";
@@ -19,20 +23,16 @@ internal static class ImageToVideoStage
     /// <summary>Of the sampler. Stable Video Diffusion has .002 and 700 for latents of 14 x 72 x 128 numbers a channel; these have 8 x 8 x 8.</summary>
     public const double SmallestSigma = 0.01, LargestSigma = 80;
 
-    private const int HalfBatch = 8;
-    private const double EmptyShare = 0.1;
-    private const double WideMean = 0.8, WideStd = 1.7; // of the logarithm of the noise level: all that a sampler goes through
-    private const double MiddleMean = 0.2, MiddleStd = 1; // where shapes are decided
-    private const double CleanShare = 0.3;
-    private const double AugmentationMean = -3.3, AugmentationStd = 0.7; // of the logarithm
+    private const double NeitherShare = 0.05; // of the clips: neither embedding nor latents
+    private const double LatentsAloneShare = 0.05; // of the clips: latents without the embedding
 
     private static readonly string[] s_idle = [".norm2.", ".attn2.to_q.", ".attn2.to_k."];
 
-    /// <summary>Each part goes on from the result of the one before. The first is broken off in the middle of its plan.</summary>
+    /// <summary>Each part goes on from the result of the one before.</summary>
     private static readonly Part[] s_parts =
     [
-        new("image-to-video-motion", Stream: 14, Plan(4000, peak: 1.5e-3, warmUp: 100), UpTo: 2000, WideOfHalf: HalfBatch),
-        new(Name, Stream: 17, Plan(2000, peak: 1.2e-3, warmUp: 40), UpTo: int.MaxValue, WideOfHalf: 2),
+        new("image-to-video-frames", Stream: 14, Plan(8000, peak: 0.02, fall: 800), HalfBatch: 48, Frames: 1, EmbeddingAloneShare: 0.6, new(0.8, 1.2)),
+        new(Name, Stream: 17, Plan(16000, peak: 0.015, fall: 3000), HalfBatch: 8, ShapesVideo.Frames, EmbeddingAloneShare: 0.3, new(0.5, 1.3)),
     ];
 
     /// <summary>State names of the parts, in order.</summary>
@@ -75,7 +75,7 @@ internal static class ImageToVideoStage
         ["timestep_type"] = "continuous",
         ["trained_betas"] = null,
         ["use_karras_sigmas"] = true,
-    });
+    }, ShipStage.Indented);
 
     public static void Run(Workshop shop)
     {
@@ -84,9 +84,8 @@ internal static class ImageToVideoStage
             return;
         }
 
-        (Tensor latents, Tensor embeddings) = ExcerptStage.Load(shop);
-        using AutoencoderKLTemporalDecoder vae = TemporalVaeStage.Load(shop, 1);
-        var lesson = new Lesson(latents, embeddings, ExcerptStage.Draw(), vae);
+        (Tensor latents, Tensor images, Tensor embeddings, Tensor noise) = ExcerptStage.Load(shop);
+        var lesson = new Lesson(latents, images, embeddings, noise, ExcerptStage.Draw());
         for (int i = 0; i < s_parts.Length; i++)
         {
             if (!IsFinished(shop, s_parts[i]))
@@ -106,11 +105,19 @@ internal static class ImageToVideoStage
         return network;
     }
 
-    private static TrainingPlan Plan(int steps, double peak, int warmUp) =>
-        new() { Steps = steps, PeakRate = peak, WarmUp = warmUp, WeightDecay = 1e-2, AverageKeep = 0.998 };
+    private static TrainingPlan Plan(int steps, double peak, int fall) => new()
+    {
+        Steps = steps,
+        PeakRate = 1e-3,
+        MatrixRate = peak,
+        Fall = fall,
+        WarmUp = 50,
+        WeightDecay = 1e-2,
+        AverageKeep = 0.995,
+    };
 
     private static bool IsFinished(Workshop shop, Part part) =>
-        TrainingRun.IsFinished(shop.StateFile(part.Name), part.Plan with { Steps = Math.Min(part.UpTo, shop.Steps ?? part.Plan.Steps) });
+        TrainingRun.IsFinished(shop.StateFile(part.Name), part.Plan with { Steps = shop.Steps ?? part.Plan.Steps });
 
     private static void Begin(Workshop shop, StableVideoDiffusionUNet network, int part)
     {
@@ -137,7 +144,7 @@ internal static class ImageToVideoStage
     {
         using StableVideoDiffusionUNet average = Make();
         using var training = new TrainingRun(shop.StateFile(part.Name), network, average, part.Plan with { Steps = shop.Steps ?? part.Plan.Steps }, shop.Log);
-        training.Run((step, half) => Loss(network, part, lesson, (TrainingRun.Parts * step) + half, half), upTo: part.UpTo);
+        training.Run((step, half) => Loss(network, part, lesson, (TrainingRun.Parts * step) + half, half));
     }
 
     private static StableVideoDiffusionUNet Make() => new(Config, Placement.Cpu);
@@ -159,52 +166,69 @@ internal static class ImageToVideoStage
     {
         Random random = StepRandom.Numbers(part.Stream, draw);
         using Generator generator = StepRandom.Tensors(part.Stream, draw);
-        long[] rows = [.. Enumerable.Range(0, HalfBatch).Select(_ => (long)random.Next(lesson.Excerpts.Length))];
-        Excerpt[] excerpts = [.. rows.Select(row => lesson.Excerpts[row])];
+        int count = part.HalfBatch;
+        int[] clips = [.. Enumerable.Range(0, count).Select(_ => random.Next(lesson.Excerpts.Length))];
+        Tensor rows = tensor([.. clips.Select(clip => (long)clip)]);
+        Tensor variants = tensor([.. clips.Select(_ => (long)random.Next(ExcerptStage.Variants))]);
+        (Tensor latentsTold, Tensor embeddingTold) = Told(random, part);
 
-        Tensor wide = Sigmas(part.WideOfHalf, WideMean, WideStd);
-        Tensor sigma = part.WideOfHalf == HalfBatch ? wide : cat([wide, Sigmas(HalfBatch - part.WideOfHalf, MiddleMean, MiddleStd)]);
-        Tensor alpha = (sigma.square() + 1).rsqrt().view(-1, 1, 1, 1, 1);
-        Tensor level = sigma.view(-1, 1, 1, 1, 1) * alpha;
+        Tensor sigma = part.Noise.Draw(count, half, random).view(-1, 1, 1, 1, 1);
+        Tensor alpha = (sigma.square() + 1).rsqrt();
+        Tensor level = sigma * alpha;
 
-        float[] strengths = [.. excerpts.Select(_ => random.NextDouble() < CleanShare ? 0
-            : (float)Math.Exp(AugmentationMean + (AugmentationStd * Gaussian(random))))];
-        float[] told = [.. excerpts.Select(_ => random.NextDouble() < EmptyShare ? 0f : 1f)];
-        Tensor tells = tensor(told);
-        Tensor added = tensor(
-            excerpts.SelectMany((excerpt, i) => new[] { excerpt.FramesPerSecond - 1f, excerpt.MotionBucket, strengths[i] }).ToArray(), [HalfBatch, 3]);
-        Tensor images;
-        using (no_grad())
+        Tensor clean = lesson.Latents.index_select(0, rows);
+        if (part.Frames == 1)
         {
-            Tensor first = (RatedFrames.Soften(Excerpt.PaintFirst(excerpts), random) * 2) - 1;
-            images = lesson.Vae.Encode(first + (tensor(strengths).view(-1, 1, 1, 1) * randn(first.shape, generator: generator))).Mean * tells.view(-1, 1, 1, 1);
+            Tensor frames = tensor([.. clips.Select(_ => (long)random.Next(ShapesVideo.Frames))]).view(-1, 1, 1, 1, 1);
+            clean = clean.gather(2, frames.expand(-1, clean.shape[1], -1, clean.shape[3], clean.shape[4]));
         }
 
-        Tensor clips = lesson.Latents.index_select(0, tensor(rows));
-        Tensor noise = randn(clips.shape, generator: generator);
-        Tensor sample = cat([(alpha * clips) + (level * noise), images.unsqueeze(2).expand(-1, -1, ShapesVideo.Frames, -1, -1)], 1);
-        Tensor context = lesson.Embeddings.index_select(0, tensor(rows)) * tells.view(-1, 1, 1);
-        Tensor velocity = network.Forward(sample, sigma.log() / 4, context, added);
-        return (velocity - ((alpha * noise) - (level * clips))).square().mean();
+        Tensor images = lesson.Images[rows, variants] * latentsTold.view(-1, 1, 1, 1);
+        Tensor context = lesson.Embeddings[rows, variants] * embeddingTold.view(-1, 1, 1);
+        Tensor noise = randn(clean.shape, generator: generator);
+        Tensor sample = cat([(alpha * clean) + (level * noise), images.unsqueeze(2).expand(-1, -1, part.Frames, -1, -1)], 1);
+        Tensor rates = tensor([.. clips.Select(clip => lesson.Excerpts[clip].FramesPerSecond - 1f)]);
+        Tensor buckets = tensor([.. clips.Select(clip => (float)lesson.Excerpts[clip].MotionBucket)]);
+        Tensor added = stack([rates, buckets, lesson.Noise[rows, variants]], 1);
+        Tensor velocity = network.Forward(sample, sigma.flatten().log() / 4, context, added);
+        return (velocity - ((alpha * noise) - (level * clean))).square().mean();
+    }
 
-        // Each sample of the whole batch has its own slice of the distribution.
-        Tensor Sigmas(int count, double mean, double std)
+    /// <summary>1 where a clip is told of its image by latents, and by the embedding.</summary>
+    private static (Tensor Latents, Tensor Embedding) Told(Random random, Part part)
+    {
+        double[] draws = [.. Enumerable.Range(0, part.HalfBatch).Select(_ => random.NextDouble())];
+        float[] latents = [.. draws.Select(draw => draw < NeitherShare + part.EmbeddingAloneShare ? 0f : 1f)];
+        float[] embedding = [.. draws.Select(draw => draw is < NeitherShare or > 1 - LatentsAloneShare ? 0f : 1f)];
+        return (tensor(latents), tensor(embedding));
+    }
+
+    /// <summary>
+    /// What is learned from: latents [N, 4, T, h, w], the variants of the images as <see cref="ExcerptStage"/> has them, and the clips behind them.
+    /// </summary>
+    private sealed record Lesson(Tensor Latents, Tensor Images, Tensor Embeddings, Tensor Noise, Excerpt[] Excerpts);
+
+    /// <summary>Noise levels, log-normal.</summary>
+    /// <param name="Mean">Of the logarithm.</param>
+    /// <param name="Std">Of the logarithm.</param>
+    private sealed record NoiseLevels(double Mean, double Std)
+    {
+        /// <summary>Levels of half a batch [count]: each sample of the whole batch has its own slice of the distribution.</summary>
+        public Tensor Draw(int count, int half, Random random)
         {
             int slices = count * TrainingRun.Parts;
             float[] shares = [.. Enumerable.Range(0, count).Select(i => (float)(((i * TrainingRun.Parts) + half + random.NextDouble()) / slices))];
-            return (mean + (std * Math.Sqrt(2) * ((2 * tensor(shares)) - 1).clamp(-0.9999, 0.9999).erfinv())).exp();
+            return (Mean + (Std * Math.Sqrt(2) * ((2 * tensor(shares)) - 1).clamp(-0.9999, 0.9999).erfinv())).exp();
         }
     }
 
-    private static double Gaussian(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
-
-    /// <summary>What is learned from: latents [N, 4, T, h, w], embeddings [N, 1, 64], the clips behind them, and the encoder of the images.</summary>
-    private sealed record Lesson(Tensor Latents, Tensor Embeddings, Excerpt[] Excerpts, AutoencoderKLTemporalDecoder Vae);
-
     /// <param name="Name">Of the state file.</param>
     /// <param name="Stream">Of the random numbers.</param>
-    /// <param name="Plan">Optimiser and length.</param>
-    /// <param name="UpTo">Step at which it ends, if that is before the plan's.</param>
-    /// <param name="WideOfHalf">How many clips of a half batch have a noise level from the wide distribution; the others' are from the middle.</param>
-    private sealed record Part(string Name, int Stream, TrainingPlan Plan, int UpTo, int WideOfHalf);
+    /// <param name="Plan">Optimizers and length.</param>
+    /// <param name="HalfBatch">Clips of half a batch.</param>
+    /// <param name="Frames">Of a clip: all, or 1 for a single one out of it.</param>
+    /// <param name="EmbeddingAloneShare">Of the clips: the embedding without latents.</param>
+    /// <param name="Noise">Noise levels.</param>
+    private sealed record Part(
+        string Name, int Stream, TrainingPlan Plan, int HalfBatch, int Frames, double EmbeddingAloneShare, NoiseLevels Noise);
 }

@@ -14,7 +14,9 @@ internal static class ShipStage
     public const string Name = "ship";
 
     private const string DiffusersVersion = "0.35.0";
-    private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true };
+
+    /// <summary>How configuration files are written.</summary>
+    public static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Converters = { new FloatConverter() } };
 
     public static void Run(Workshop shop)
     {
@@ -68,7 +70,7 @@ internal static class ShipStage
     public static void WriteJson(string path, object value)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        File.WriteAllText(path + ".tmp", JsonSerializer.Serialize(value, s_indented) + "\n");
+        File.WriteAllText(path + ".tmp", JsonSerializer.Serialize(value, Indented) + "\n");
         File.Move(path + ".tmp", path, overwrite: true);
     }
 

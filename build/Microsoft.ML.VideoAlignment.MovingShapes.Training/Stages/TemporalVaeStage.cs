@@ -3,35 +3,58 @@ using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
 using Microsoft.ML.VideoAlignment.Tensors;
+using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 /// <summary>
-/// Trains the autoencoder of the image-to-video model on clips of two, four and eight frames: <see cref="VaeStage"/>'s loss. The embedded text-to-video
-/// autoencoder cannot be taken over: Stable Video Diffusion's has 32 groups in every norm, so no level may be narrower than 64 channels (with 32 each
-/// channel is a group, and the last norm would remove the brightness of an image).
+/// Trains the autoencoder of the image-to-video model so that a shape stays what it is when its latents are a little wrong: noise on the latents that the
+/// decoder sees, and outlines that count more. The embedded text-to-video autoencoder cannot be taken over: Stable Video Diffusion's has 32 groups in every
+/// norm, so no level may be narrower than 64 channels (with 32 each channel is a group, and the last norm would remove the brightness of an image).
 /// </summary>
+/// <remarks>
+/// Noise comes after parts without: single frames, 16 different ones a step (frames of a clip are alike), then the decoder alone, clips and single frames in
+/// turn, for what it has over time.
+/// </remarks>
 internal static class TemporalVaeStage
 {
     public const string Name = "temporal-vae";
 
     private const double ColorWeight = 3;
-    private const double DivergenceWeight = 1e-6; // of the divergence summed over a picture's latents
-    private const double OutlineWeight = 0.1; // of the mean absolute error, for the decoder alone
-    private const double LargestNoise = 0.2; // latents have a standard deviation of 1.8
+    private const double DivergenceWeight = 1e-6; // of the divergence summed over an image's latents
     private const int HalfBatch = 8; // frames
     private const int CrowdSize = 4;
     private const int HeldOutStream = 111;
 
-    /// <summary>Frames of a clip, step by step.</summary>
-    private static readonly int[] s_lengths = [2, 8, 4];
+    private const int FirstParts = 3; // clips as they are; what follows makes shapes stand noise
 
     /// <summary>Each part goes on from the result of the one before.</summary>
     private static readonly Part[] s_parts =
     [
-        new("temporal-vae", Stream: 11, new TrainingPlan { Steps = 1400, PeakRate = 2e-3 }, CrowdShare: 0.5),
-        new("temporal-vae-again", Stream: 15, new TrainingPlan { Steps = 700, PeakRate = 1.5e-3, WarmUp = 30 }, CrowdShare: 0.3),
-        new("temporal-decoder", Stream: 16, new TrainingPlan { Steps = 900, PeakRate = 1.5e-3, WarmUp = 30 }, CrowdShare: 0.1) { DecoderOnly = true },
+        new("temporal-vae", Stream: 11, new TrainingPlan { Steps = 1400, PeakRate = 2e-3 }, Lengths: [2, 8, 4], CrowdShare: 0.5),
+        new("temporal-vae-again", Stream: 15, new TrainingPlan { Steps = 700, PeakRate = 1.5e-3, WarmUp = 30 }, Lengths: [2, 8, 4], CrowdShare: 0.3),
+        new("temporal-decoder", Stream: 16, new TrainingPlan { Steps = 900, PeakRate = 1.5e-3, WarmUp = 30 }, Lengths: [2, 8, 4], CrowdShare: 0.1)
+        {
+            DecoderOnly = true,
+            LargestNoise = 0.1,
+            AbsoluteWeight = 0.1,
+        },
+        new("temporal-vae-robust", Stream: 18, new TrainingPlan { Steps = 900, PeakRate = 1.5e-3, WarmUp = 50, AverageKeep = 0.99 },
+            Lengths: [1], CrowdShare: 0.2)
+        {
+            LargestNoise = 0.8,
+            AbsoluteWeight = 0.05,
+            OutlineWeight = 3,
+            SizeWeight = 2e-3,
+        },
+        new("temporal-decoder-robust", Stream: 19, new TrainingPlan { Steps = 400, PeakRate = 1e-3, WarmUp = 30, AverageKeep = 0.99 },
+            Lengths: [ShapesVideo.Frames, 1], CrowdShare: 0.1)
+        {
+            DecoderOnly = true,
+            LargestNoise = 0.5,
+            AbsoluteWeight = 0.05,
+            OutlineWeight = 3,
+        },
     ];
 
     /// <summary>State names of the parts, in order.</summary>
@@ -48,7 +71,7 @@ internal static class TemporalVaeStage
     public static void Run(Workshop shop)
     {
         using AutoencoderKLTemporalDecoder network = Make(1);
-        for (int i = 0; i < s_parts.Length; i++)
+        for (int i = HasFirst(shop) ? FirstParts : 0; i < s_parts.Length; i++)
         {
             if (!TrainingRun.IsFinished(shop.StateFile(s_parts[i].Name), s_parts[i].Plan))
             {
@@ -85,11 +108,21 @@ internal static class TemporalVaeStage
             using Generator generator = StepRandom.Tensors(s_parts[part].Stream, -1);
             Initializer.Fill(network, generator, (name, parameter) => Fill(name, parameter, generator));
         }
+        else if (part == FirstParts && HasFirst(shop))
+        {
+            using IWeightSource shipped = WeightFile.Open(ShippedFile(shop));
+            WeightLoader.Load(network, shipped);
+        }
         else
         {
             TrainingRun.LoadResult(shop.StateFile(s_parts[part - 1].Name), network);
         }
     }
+
+    private static string ShippedFile(Workshop shop) => Path.Combine(shop.Ship, ImageToVideoFiles.Folder, "vae", "diffusion_pytorch_model.safetensors");
+
+    /// <summary>Whether the result of the first parts ships and their states are gone: they are not trained again.</summary>
+    private static bool HasFirst(Workshop shop) => !File.Exists(shop.StateFile(s_parts[0].Name)) && File.Exists(ShippedFile(shop));
 
     private static void Train(Workshop shop, AutoencoderKLTemporalDecoder network, Part part)
     {
@@ -103,8 +136,9 @@ internal static class TemporalVaeStage
             idle.requires_grad = false;
         }
 
-        using var training = new TrainingRun(shop.StateFile(part.Name), network, null, part.Plan with { Steps = shop.Steps ?? part.Plan.Steps }, shop.Log);
-        training.Run((step, half) => Loss(network, part, s_lengths[step % s_lengths.Length], (TrainingRun.Parts * step) + half));
+        using AutoencoderKLTemporalDecoder average = Make(1);
+        using var training = new TrainingRun(shop.StateFile(part.Name), network, average, part.Plan with { Steps = shop.Steps ?? part.Plan.Steps }, shop.Log);
+        training.Run((step, half) => Loss(network, part, part.Lengths[step % part.Lengths.Length], (TrainingRun.Parts * step) + half));
     }
 
     private static AutoencoderKLTemporalDecoder Make(double scalingFactor) => new(Config(scalingFactor), Placement.Cpu);
@@ -158,28 +192,39 @@ internal static class TemporalVaeStage
     {
         Tensor x = (Rows(Clips(StepRandom.Numbers(part.Stream, draw), HalfBatch / frames, frames, part.CrowdShare)) * 2) - 1;
         using Generator generator = StepRandom.Tensors(part.Stream, draw);
-        if (part.DecoderOnly)
+        Tensor mean, logVariance;
+        using (part.DecoderOnly ? no_grad() : null)
         {
-            Tensor z = Disturbed(network, x, generator);
-            Tensor difference = network.Decode(z, frames) - x;
-            return difference.square().mean() + (ColorWeight * Color(difference).square().mean()) + (OutlineWeight * difference.abs().mean());
+            (mean, logVariance) = network.Encode(x);
         }
 
-        (Tensor mean, Tensor logVariance) = network.Encode(x);
-        Tensor y = network.Decode(mean + ((logVariance / 2).exp() * randn(mean.shape, generator: generator)), frames);
-        Tensor error = y - x;
+        Tensor sample = mean + ((logVariance / 2).exp() * randn(mean.shape, generator: generator));
+        Tensor error = network.Decode(Disturbed(sample, mean, part.LargestNoise, generator), frames) - x;
+        error *= (1 + (part.OutlineWeight * Outline(x))).sqrt();
+        Tensor loss = error.square().mean() + (ColorWeight * Color(error).square().mean()) + (part.AbsoluteWeight * error.abs().mean());
+        if (part.DecoderOnly)
+        {
+            return loss;
+        }
+
         Tensor divergence = 0.5 * (mean.square() + logVariance.exp() - 1 - logVariance).sum([1, 2, 3]).mean();
-        return error.square().mean() + (ColorWeight * Color(error).square().mean()) + (DivergenceWeight * divergence);
+        return loss + (DivergenceWeight * divergence) + (part.SizeWeight * mean.square().mean());
     }
 
-    /// <summary>
-    /// Latents that the decoder learns to make images of: the posterior's mean, for each frame with noise of a width of its own, as a denoiser leaves some.
-    /// </summary>
-    private static Tensor Disturbed(AutoencoderKLTemporalDecoder network, Tensor x, Generator generator)
+    /// <summary>Latents with noise, for each frame of a width of its own, as a denoiser leaves some.</summary>
+    /// <param name="latents">[N, 4, h, w].</param>
+    /// <param name="mean">The posterior's, whose standard deviation is the noise's unit.</param>
+    /// <param name="largest">Largest width.</param>
+    /// <param name="generator">Source of every draw.</param>
+    public static Tensor Disturbed(Tensor latents, Tensor mean, double largest, Generator generator) =>
+        latents + (largest * mean.detach().std() * rand([latents.shape[0], 1, 1, 1], generator: generator) * randn(latents.shape, generator: generator));
+
+    /// <summary>How far the pixels around a pixel lie apart, mean over red, green and blue: [N, 3, H, W] -> [N, 1, H, W].</summary>
+    private static Tensor Outline(Tensor images)
     {
-        using IDisposable guard = no_grad();
-        Tensor mean = network.Encode(x).Mean;
-        return mean + (LargestNoise * rand([mean.shape[0], 1, 1, 1], generator: generator) * randn(mean.shape, generator: generator));
+        Tensor highest = nn.functional.max_pool2d(images, 3, 1, 1);
+        Tensor lowest = -nn.functional.max_pool2d(-images, 3, 1, 1);
+        return (highest - lowest).mean([1], keepdim: true);
     }
 
     /// <summary>A pixel less its gray.</summary>
@@ -191,15 +236,22 @@ internal static class TemporalVaeStage
         return (network.Decode(network.Encode(x).Mean, ShapesVideo.Frames) - x).square().mean().item<float>();
     }
 
-    /// <summary>How many painted videos show their shape still when they come out of the autoencoder.</summary>
+    /// <summary>How many painted videos show their shape still when they come out of the autoencoder, without and with noise on their latents.</summary>
     private static void NoteShapes(Workshop shop, AutoencoderKLTemporalDecoder network)
     {
         Random random = StepRandom.Numbers(HeldOutStream, 2);
+        using Generator generator = StepRandom.Tensors(HeldOutStream, 2);
         ShapesVideo[] videos = [.. Enumerable.Range(0, 96).Select(i => ShapesVideo.Draw(random, dull: i % 2 == 0))];
-        Tensor again = Decode(network, network.Encode((Rows(Painter.PaintVideos(videos)) * 2) - 1).Mean);
-        Subject[] seen = [.. ShapesJudge.Read(again)];
-        shop.Note("temporal vae shape", videos.Zip(seen).Average(pair => pair.First.Subject.Shape == pair.Second.Shape ? 1.0 : 0));
-        shop.Note("temporal vae subject", videos.Zip(seen).Average(pair => pair.First.Subject == pair.Second ? 1.0 : 0));
+        Tensor mean = network.Encode((Rows(Painter.PaintVideos(videos)) * 2) - 1).Mean;
+        shop.Note("temporal vae std", mean.std().item<float>());
+        foreach (double noise in (double[])[0, 0.4, 0.8])
+        {
+            Subject[] seen = [.. ShapesJudge.Read(Decode(network, mean + (noise * mean.std() * randn(mean.shape, generator: generator))))];
+            shop.Note(FormattableString.Invariant($"temporal vae shape, noise {noise}"), Share((truth, found) => truth.Shape == found.Shape));
+            shop.Note(FormattableString.Invariant($"temporal vae color, noise {noise}"), Share((truth, found) => truth.Color == found.Color));
+
+            double Share(Func<Subject, Subject, bool> right) => videos.Zip(seen).Average(pair => right(pair.First.Subject, pair.Second) ? 1.0 : 0);
+        }
     }
 
     /// <summary>z: [N*8, 4, 8, 8], unscaled -> videos [N, 3, 8, 32, 32] in [0, 1].</summary>
@@ -213,20 +265,21 @@ internal static class TemporalVaeStage
     /// <summary>[N, 3, T, H, W] -> [N*T, 3, H, W].</summary>
     public static Tensor Rows(Tensor clips) => clips.transpose(1, 2).flatten(0, 1);
 
-    /// <summary>Clips [N, 3, T, 32, 32]: the first frames of excerpts, some with four figures that each move their own way.</summary>
+    /// <summary>Clips [N, 3, T, 32, 32]: consecutive frames of excerpts, some with four figures that each move their own way.</summary>
     private static Tensor Clips(Random random, int count, int frames, double crowdShare)
     {
         float[] pixels = new float[count * frames * ShapesVideo.FrameLength];
         for (int clip = 0; clip < count; clip++)
         {
             Excerpt[] figures = [.. Enumerable.Range(0, random.NextDouble() < crowdShare ? CrowdSize : 1).Select(_ => Excerpt.Draw(random))];
+            int first = random.Next(ShapesVideo.Frames - frames + 1);
             for (int frame = 0; frame < frames; frame++)
             {
                 Span<float> image = pixels.AsSpan(((clip * frames) + frame) * ShapesVideo.FrameLength, ShapesVideo.FrameLength);
                 Painter.Paint(figures[0].Backdrop, image);
                 foreach (Excerpt figure in figures)
                 {
-                    Painter.Paint(figure.At(frame), 0, image);
+                    Painter.Paint(figure.At(first + frame), 0, image);
                 }
             }
         }
@@ -238,10 +291,23 @@ internal static class TemporalVaeStage
     /// <param name="Name">Of the state file.</param>
     /// <param name="Stream">Of the random numbers.</param>
     /// <param name="Plan">Optimiser and length.</param>
+    /// <param name="Lengths">Frames of a clip, step by step.</param>
     /// <param name="CrowdShare">Of the clips: how many have four figures.</param>
-    private sealed record Part(string Name, int Stream, TrainingPlan Plan, double CrowdShare)
+    private sealed record Part(string Name, int Stream, TrainingPlan Plan, int[] Lengths, double CrowdShare)
     {
-        /// <summary>The encoder stays as it is: the denoiser learns from its latents meanwhile.</summary>
+        /// <summary>The encoder stays as it is.</summary>
         public bool DecoderOnly { get; init; }
+
+        /// <summary>Width of the noise on the latents, in units of their standard deviation.</summary>
+        public double LargestNoise { get; init; }
+
+        /// <summary>Of the mean absolute error.</summary>
+        public double AbsoluteWeight { get; init; }
+
+        /// <summary>How much more an outline's errors count than a plain area's.</summary>
+        public double OutlineWeight { get; init; }
+
+        /// <summary>Of the latents' mean square, which noise on them would let grow without end.</summary>
+        public double SizeWeight { get; init; }
     }
 }

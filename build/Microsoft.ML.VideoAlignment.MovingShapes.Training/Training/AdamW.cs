@@ -13,36 +13,36 @@ internal sealed class AdamW : IDisposable
     private readonly double _beta2;
     private readonly double _decay;
 
-    public AdamW(nn.Module network, double beta2, double decay)
+    /// <param name="parameters">What is updated, by name.</param>
+    /// <param name="beta2">Keep of the second moment.</param>
+    /// <param name="decay">Weight decay, in units of the rate.</param>
+    public AdamW(IEnumerable<(string Name, Tensor Parameter)> parameters, double beta2, double decay)
     {
         (_beta2, _decay) = (beta2, decay);
-        _entries = [.. network.named_parameters().Where(pair => pair.parameter.requires_grad).Select(pair =>
-            (pair.name, (Tensor)pair.parameter, zeros_like(pair.parameter).DetachFromDisposeScope(), zeros_like(pair.parameter).DetachFromDisposeScope()))];
+        _entries = [.. parameters.Select(pair => (pair.Name, pair.Parameter, Zeros(pair.Parameter), Zeros(pair.Parameter)))];
+
+        static Tensor Zeros(Tensor parameter) => zeros_like(parameter).DetachFromDisposeScope();
     }
 
     /// <summary>Both moments by name.</summary>
     public IEnumerable<(string Name, Tensor Tensor)> Moments =>
         _entries.SelectMany(entry => new[] { (entry.Name + ".first", entry.First), (entry.Name + ".second", entry.Second) });
 
-    /// <summary>One update from the gradients, first scaled down to a norm of <paramref name="largestNorm"/>, and clears them. step: 1 for the first.</summary>
-    public void Step(double rate, int step, double largestNorm)
+    /// <summary>Updates the parameters from their gradients.</summary>
+    /// <param name="rate">Learning rate.</param>
+    /// <param name="step">1 for the first.</param>
+    public void Step(double rate, int step)
     {
         using IDisposable guard = no_grad();
-        using DisposeScope scope = NewDisposeScope();
-        Tensor[] gradients = [.. _entries.Select(entry => entry.Parameter.grad ?? throw new InvalidOperationException($"{entry.Name} has no gradient."))];
-        Tensor norm = stack(gradients.Select(gradient => gradient.norm())).norm();
-        double scale = Math.Min(1, largestNorm / (norm.item<float>() + 1e-6));
         (double correction1, double correction2) = (1 - Math.Pow(Beta1, step), 1 - Math.Pow(_beta2, step));
-        for (int i = 0; i < gradients.Length; i++)
+        foreach ((_, Tensor parameter, Tensor first, Tensor second) in _entries)
         {
             using DisposeScope inner = NewDisposeScope();
-            (_, Tensor parameter, Tensor first, Tensor second) = _entries[i];
-            gradients[i].mul_(scale);
-            first.lerp_(gradients[i], 1 - Beta1);
-            second.mul_(_beta2).addcmul_(gradients[i], gradients[i], 1 - _beta2);
+            Tensor gradient = parameter.grad!;
+            first.lerp_(gradient, 1 - Beta1);
+            second.mul_(_beta2).addcmul_(gradient, gradient, 1 - _beta2);
             Tensor denominator = second.sqrt().div_(Math.Sqrt(correction2)).add_(Eps);
             parameter.mul_(1 - (rate * _decay)).addcdiv_(first, denominator, -rate / correction1);
-            gradients[i].zero_();
         }
     }
 

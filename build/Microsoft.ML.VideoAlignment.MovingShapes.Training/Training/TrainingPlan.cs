@@ -1,6 +1,8 @@
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Training;
 
-/// <summary>Optimiser and length of one training: AdamW, linear warm-up, then a cosine down to 2 % of the peak rate.</summary>
+/// <summary>
+/// Optimizers and length of one training: linear warm-up, then a cosine down to 2 % of the peak rate, or a level rate that falls to zero in the last steps.
+/// </summary>
 internal sealed record TrainingPlan
 {
     public required int Steps { get; init; }
@@ -13,6 +15,15 @@ internal sealed record TrainingPlan
 
     public double WeightDecay { get; init; }
 
+    /// <summary>Peak rate of <see cref="Muon"/> for larger matrices; 0: AdamW has them too.</summary>
+    public double MatrixRate { get; init; }
+
+    /// <summary>Weight decay of what <see cref="Muon"/> has.</summary>
+    public double MatrixDecay { get; init; } = 0.05;
+
+    /// <summary>How many of the last steps the rate falls in a straight line, after a level; null: a cosine all the way.</summary>
+    public int? Fall { get; init; }
+
     /// <summary>Keep of the moving average at each step; 0: no average, the weights themselves are the result.</summary>
     public double AverageKeep { get; init; }
 
@@ -20,16 +31,22 @@ internal sealed record TrainingPlan
 
     public int LogEvery { get; init; } = 50;
 
-    /// <summary>Rate at a step, 0-based.</summary>
-    public double Rate(int step)
+    /// <summary>Share of the peak rates at a step.</summary>
+    /// <param name="step">0 for the first.</param>
+    public double Share(int step)
     {
         const double Floor = 0.02;
         if (step < WarmUp)
         {
-            return PeakRate * (step + 1) / WarmUp;
+            return (step + 1) / (double)WarmUp;
+        }
+
+        if (Fall is { } fall)
+        {
+            return Math.Clamp((Steps - step) / (double)fall, 0, 1);
         }
 
         double progress = (step - WarmUp) / (double)Math.Max(1, Steps - WarmUp);
-        return PeakRate * (Floor + ((1 - Floor) * 0.5 * (1 + Math.Cos(Math.PI * Math.Min(1, progress)))));
+        return Floor + ((1 - Floor) * 0.5 * (1 + Math.Cos(Math.PI * Math.Min(1, progress))));
     }
 }

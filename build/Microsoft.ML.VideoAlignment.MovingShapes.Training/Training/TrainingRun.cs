@@ -15,15 +15,13 @@ internal sealed class TrainingRun : IDisposable
     /// </summary>
     public const int Parts = 2;
 
-    private const double LargestGradientNorm = 1;
-
     private readonly string _stateFile;
     private readonly string _name;
     private readonly nn.Module _network;
     private readonly nn.Module? _average;
     private readonly TrainingPlan _plan;
     private readonly TrainingLog _log;
-    private readonly AdamW _optimizer;
+    private readonly Optimizer _optimizer;
 
     /// <param name="stateFile">Where the state lies; an existing one is continued.</param>
     /// <param name="network">What is trained, initialized.</param>
@@ -34,7 +32,7 @@ internal sealed class TrainingRun : IDisposable
     {
         (_stateFile, _network, _average, _plan, _log) = (stateFile, network, average, plan, log);
         _name = Path.GetFileNameWithoutExtension(stateFile);
-        _optimizer = new AdamW(network, plan.Beta2, plan.WeightDecay);
+        _optimizer = new Optimizer(network, plan);
         if (average is not null)
         {
             Parameters.SetTrainable(average, false);
@@ -85,9 +83,8 @@ internal sealed class TrainingRun : IDisposable
             }
 
             (sum, count) = (sum + values.Average(), count + 1);
-            double rate = _plan.Rate(Step);
+            _optimizer.Step(Step);
             Step++;
-            _optimizer.Step(rate, Step, LargestGradientNorm);
             if (_average is not null)
             {
                 // A young average follows the weights closely: keep rises with the step to its final value.
@@ -98,8 +95,9 @@ internal sealed class TrainingRun : IDisposable
             stepped?.Invoke();
             if (Step % _plan.LogEvery == 0 || Step == _plan.Steps)
             {
+                double rate = _plan.PeakRate * _plan.Share(Step - 1), seconds = clock.Elapsed.TotalSeconds / (Step - first);
                 _log.Write(FormattableString.Invariant(
-                    $"{_name} step {Step}/{_plan.Steps} loss {sum / count:F5} rate {rate:E2} {clock.Elapsed.TotalSeconds / (Step - first):F3} s/step"));
+                    $"{_name} step {Step}/{_plan.Steps} loss {sum / count:F5} rate {rate:E2} {seconds:F3} s/step"));
                 (sum, count) = (0, 0);
             }
 

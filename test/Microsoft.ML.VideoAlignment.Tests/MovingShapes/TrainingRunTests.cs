@@ -7,15 +7,26 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 /// <summary>A training that was broken off and continued must end in the weights of an unbroken one.</summary>
 public sealed class TrainingRunTests
 {
-    private static readonly AutoencoderKLConfig s_config = new() { BlockOutChannels = [4, 8], NormGroups = 2, LatentChannels = 2, ScalingFactor = 1 };
+    // The first convolution of the middle has 9 x 24 x 24 = 5184 numbers, enough for Muon.
+    private static readonly AutoencoderKLConfig s_config = new() { BlockOutChannels = [4, 24], NormGroups = 2, LatentChannels = 2, ScalingFactor = 1 };
 
-    [Test]
-    public void ContinuedEqualsUnbroken()
+    [TestCase(0)]
+    [TestCase(0.02)]
+    public void ContinuedEqualsUnbroken(double matrixRate)
     {
         string folder = Directory.CreateTempSubdirectory("moving-shapes-").FullName;
         try
         {
-            var plan = new TrainingPlan { Steps = 6, PeakRate = 1e-2, WarmUp = 2, AverageKeep = 0.9, SaveEvery = 3, WeightDecay = 0.01 };
+            var plan = new TrainingPlan
+            {
+                Steps = 6,
+                PeakRate = 1e-2,
+                MatrixRate = matrixRate,
+                WarmUp = 2,
+                AverageKeep = 0.9,
+                SaveEvery = 3,
+                WeightDecay = 0.01,
+            };
             float[] whole = Train(Path.Combine(folder, "whole.state"), plan, until: 6);
             string broken = Path.Combine(folder, "broken.state");
             float[] half = Train(broken, plan, until: 3);
@@ -36,7 +47,43 @@ public sealed class TrainingRunTests
     public void RateRisesThenFallsToTwoPercent()
     {
         var plan = new TrainingPlan { Steps = 1100, PeakRate = 1, WarmUp = 100 };
-        Assert.That(new[] { plan.Rate(0), plan.Rate(99), plan.Rate(600), plan.Rate(1100) }, Is.EqualTo(new[] { 0.01, 1, 0.51, 0.02 }).Within(1e-9));
+        Assert.That(new[] { 0, 99, 600, 1100 }.Select(plan.Share), Is.EqualTo(new[] { 0.01, 1, 0.51, 0.02 }).Within(1e-9));
+    }
+
+    [Test]
+    public void ALevelRateFallsInAStraightLine()
+    {
+        var plan = new TrainingPlan { Steps = 1100, PeakRate = 1, WarmUp = 100, Fall = 200 };
+        Assert.That(new[] { 0, 99, 899, 1000, 1099, 1100 }.Select(plan.Share), Is.EqualTo(new[] { 0.01, 1, 1, 0.5, 0.005, 0 }).Within(1e-9));
+    }
+
+    /// <summary>The coefficients trade exactness for speed: singular values end near 1, not at it.</summary>
+    [TestCase(24, 24)]
+    [TestCase(8, 100)]
+    [TestCase(100, 8)]
+    public void AMatrixIsMadeNearlyOrthogonal(int rows, int columns)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using Generator generator = StepRandom.Tensors(9, rows);
+        Tensor made = Muon.Orthogonal(randn([rows, columns], generator: generator));
+        Tensor square = rows < columns ? made.matmul(made.t()) : made.t().matmul(made);
+        Assert.That(made.shape, Is.EqualTo(new long[] { rows, columns }));
+        Assert.That(linalg.eigvalsh(square).sqrt().data<float>().ToArray(), Is.All.InRange(0.3f, 1.3f));
+    }
+
+    /// <summary>What Muon has moves by its rate alone, however small the gradient is: by the root of the rows of the matrix in all.</summary>
+    [Test]
+    public void MuonDoesNotReadTheGradientsSize()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        foreach (float size in (float[])[1e-3f, 1e3f])
+        {
+            using Generator generator = StepRandom.Tensors(10, 0);
+            var matrix = new TorchSharp.Modules.Parameter(zeros(64, 64)) { grad = size * randn([64, 64], generator: generator) };
+            using var muon = new Muon([("matrix", matrix)], decay: 0);
+            muon.Step(rate: 0.5);
+            Assert.That(matrix.norm().item<float>(), Is.EqualTo(0.5 * Math.Sqrt(64)).Within(25).Percent);
+        }
     }
 
     /// <summary>A moving average kept inside the network, as V-JEPA's target: frozen, moved after every step, and part of the state.</summary>
