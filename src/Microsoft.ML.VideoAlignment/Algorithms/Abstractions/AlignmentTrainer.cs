@@ -244,7 +244,7 @@ internal abstract class AlignmentTrainer : IDisposable
         _progress.UpdateElapsed();
         _state?.MarkBoundary(learned.Step);
         _state?.WriteIfDue();
-        inputs.OnStep?.Invoke(learned with { ValidationReward = validation, Elapsed = _progress.Elapsed });
+        RunContext.RunOutside(() => inputs.OnStep?.Invoke(learned with { ValidationReward = validation, Elapsed = _progress.Elapsed }));
     }
 
     // A step that has nothing to learn from changes no weights, not even by momentum or decay.
