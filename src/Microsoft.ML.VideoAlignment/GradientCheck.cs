@@ -46,13 +46,7 @@ public static class GradientCheck
         ArgumentNullException.ThrowIfNull(options);
         check ??= new GradientCheckOptions();
         check.Validate();
-        options = options with
-        {
-            Sampling = options.Sampling with
-            {
-                ImageColumnName = model.Images == ImageUse.Required ? options.Sampling.ImageColumnName ?? "Image" : options.Sampling.ImageColumnName,
-            },
-        };
+        options = options.WithImageColumn(model);
         options.ValidateFor(model);
         reward.RequireAlive();
         if (!reward.Contract.IsDifferentiable)

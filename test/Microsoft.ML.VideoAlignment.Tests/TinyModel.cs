@@ -19,7 +19,7 @@ internal static class TinyModel
         return LoraAdapters.Attach(model.Denoiser, model.LoraVocabulary.AttentionQkvOut, rank: 2, alpha: 2, generator);
     }
 
-    /// <summary>Settings of a short run: 3 sampler steps, the last one graded, all frames.</summary>
+    /// <summary>Settings of a short run: 3 sampler steps, the last one with gradient, all frames.</summary>
     public static TrainerSettings Settings(int steps = 2, int batch = 1, int accumulation = 1) => new()
     {
         Sampling = new SamplingSettings { Size = Size, Steps = 3, GuidanceScale = 2 },
@@ -36,7 +36,7 @@ internal static class TinyModel
     /// <summary>Mean redness: a reward in one line.</summary>
     public static VideoReward Redness() => VideoRewards.Custom("redness", static (frames, _) => frames.select(1, 0).mean([1, 2, 3]));
 
-    /// <summary>A rollout without anything drawn: by default three steps, the last two graded.</summary>
+    /// <summary>A rollout without anything drawn: by default three steps, the last two with gradient.</summary>
     public static Rollout Fixed(VideoDiffusionModel model, string[] prompts, Tensor start, int[] frames, int steps = 3, int firstWithGradient = 1) => new()
     {
         Prompts = prompts,

@@ -61,7 +61,16 @@ internal sealed class OptionFaults(string record)
         }
         catch (TException error)
         {
-            _faults.Add($"{record}.{name}: {error.Message}");
+            _faults.Add($"{record}.{name}: {Sentence(error)}");
         }
+    }
+
+    /// <summary>The message of other code without the parameter of that code, which the user has not named.</summary>
+    /// <param name="error">What the code threw.</param>
+    public static string Sentence(Exception error)
+    {
+        string parameter = error is ArgumentException { ParamName: { Length: > 0 } name } ? $" (Parameter '{name}')" : "";
+        int end = parameter.Length == 0 ? -1 : error.Message.IndexOf(parameter, StringComparison.Ordinal);
+        return end < 0 ? error.Message : error.Message[..end];
     }
 }

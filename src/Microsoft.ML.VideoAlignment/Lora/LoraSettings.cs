@@ -121,31 +121,40 @@ internal sealed class LoraSettings
     /// <summary>The scale of a module: alpha / r, or alpha / sqrt(r) with use_rslora.</summary>
     /// <param name="module">Module path of the layer.</param>
     /// <param name="rank">Rank of the module's factors.</param>
-    /// <exception cref="WeightFileException">The rank in the settings differs from that of the factors.</exception>
+    /// <exception cref="WeightFileException">
+    /// The rank in the settings differs from that of the factors, or a pattern in them takes longer than a second.
+    /// </exception>
     public double GetScale(string module, long rank)
     {
-        double expected = First(_ranks, module) ?? _rank;
+        double expected = First("rank_pattern", _ranks, module) ?? _rank;
         if (expected != rank)
         {
             throw new WeightFileException(
                 _location, $"the settings say rank {expected} for {module}, its factors have rank {rank}; the scale would be a guess.");
         }
 
-        double alpha = First(_alphas, module) ?? _alpha;
+        double alpha = First("alpha_pattern", _alphas, module) ?? _alpha;
         return alpha / (_rootScale ? Math.Sqrt(rank) : rank);
     }
 
-    private static double? First(IReadOnlyList<(Regex Key, double Value)> patterns, string module)
+    private double? First(string name, IReadOnlyList<(Regex Key, double Value)> patterns, string module)
     {
-        foreach ((Regex key, double value) in patterns)
+        try
         {
-            if (key.IsMatch(module))
+            foreach ((Regex key, double value) in patterns)
             {
-                return value;
+                if (LoraTargets.Matches(key, module))
+                {
+                    return value;
+                }
             }
-        }
 
-        return null;
+            return null;
+        }
+        catch (ArgumentException exception)
+        {
+            throw new WeightFileException(_location, $"{name}: {exception.Message}", exception);
+        }
     }
 
     private static T Commonest<T>(IEnumerable<T> values) => values.GroupBy(value => value).MaxBy(group => group.Count())!.Key;
@@ -190,7 +199,7 @@ internal sealed class LoraSettings
 
         try
         {
-            return [.. patterns.Select(pair => (LoraTargets.Compile($@"^(.*\.)?({pair.Key})$"), read($"{key} of '{pair.Key}'", pair.Value)))];
+            return [.. patterns.Select(pair => (LoraTargets.Compile(pair.Key, @"^(.*\.)?(", ")$"), read($"{key} of '{pair.Key}'", pair.Value)))];
         }
         catch (ArgumentException exception)
         {

@@ -39,14 +39,16 @@ internal sealed record LoraTargets
 
     /// <summary>Selects the layers, in the network's order.</summary>
     /// <param name="network">The network to adapt.</param>
-    /// <exception cref="ArgumentException">The pattern, or one of the names, selects nothing; or the pattern is not a regular expression.</exception>
+    /// <exception cref="ArgumentException">
+    /// The pattern, or one of the names, selects nothing; or the pattern is not a regular expression, or takes longer than a second.
+    /// </exception>
     public IReadOnlyList<AdaptableLayer> Select(nn.Module network)
     {
         IReadOnlyList<AdaptableLayer> layers = AdaptableLayer.FindAll(network);
         if (_pattern is not null)
         {
-            Regex whole = Compile($@"\A(?:{_pattern})\z");
-            return Require([.. layers.Where(layer => whole.IsMatch(layer.Name))], $"The LoRA pattern '{_pattern}'");
+            Regex whole = Compile(_pattern, @"\A(?:", @")\z");
+            return Require([.. layers.Where(layer => Matches(whole, layer.Name))], $"The LoRA pattern '{_pattern}'");
         }
 
         foreach (string name in _names)
@@ -73,17 +75,37 @@ internal sealed record LoraTargets
     private bool Named(AdaptableLayer layer) => _names.Any(name => EndsWith(layer.Name, name));
 
     /// <summary>Compiles a regular expression from a file or a user; matching is limited to one second.</summary>
-    /// <param name="pattern">The expression.</param>
+    /// <param name="pattern">The expression, which must be one by itself: messages quote it as it was written.</param>
+    /// <param name="before">What is put before it.</param>
+    /// <param name="after">What is put after it.</param>
     /// <exception cref="ArgumentException">It is not a regular expression.</exception>
-    public static Regex Compile(string pattern)
+    public static Regex Compile(string pattern, string before, string after)
     {
         try
         {
-            return new Regex(pattern, RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
+            _ = new Regex(pattern, RegexOptions.CultureInvariant);
+            return new Regex(before + pattern + after, RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
         }
         catch (ArgumentException exception)
         {
             throw new ArgumentException($"'{pattern}' is not a regular expression: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Tells whether a pattern of <see cref="Compile"/> matches a module path.</summary>
+    /// <param name="pattern">The pattern.</param>
+    /// <param name="module">Module path.</param>
+    /// <exception cref="ArgumentException">It takes longer than a second.</exception>
+    public static bool Matches(Regex pattern, string module)
+    {
+        try
+        {
+            return pattern.IsMatch(module);
+        }
+        catch (RegexMatchTimeoutException exception)
+        {
+            throw new ArgumentException(
+                $"The pattern takes longer than a second to compare with '{module}'. Write it without repetitions inside repetitions.", exception);
         }
     }
 

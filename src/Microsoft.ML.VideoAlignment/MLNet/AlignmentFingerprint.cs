@@ -86,7 +86,8 @@ internal static class AlignmentFingerprint
         VideoReward reward = run.Reward;
         yield return Fact("reward", "Name", reward.Name, FactChange.Remeasures);
         yield return Fact("reward", "Contract", reward.Contract, FactChange.Remeasures);
-        yield return Fact("reward", "Made from", Parts(reward).Select(Identify).ToArray(), FactChange.Remeasures);
+        // The weights of a sum are in its name.
+        yield return Fact("reward", "Made from", RewardMix.PlainParts(reward).Select(Identify).ToArray(), FactChange.Remeasures);
     }
 
     private static IEnumerable<RunFact> Data(AlignmentRun run) =>
@@ -100,10 +101,6 @@ internal static class AlignmentFingerprint
 
     private static IEnumerable<RunFact> Facts(string kind, object record, FactChange change) =>
         FactText.DescribeMembers(record).Select(member => new RunFact(kind, member.Name, member.Text, change));
-
-    // The plain rewards of a sum; the weights are in the sum's name.
-    private static IEnumerable<VideoReward> Parts(VideoReward reward) =>
-        reward is RewardMix mix ? mix.Parts.SelectMany(part => Parts(part.Reward)) : [reward];
 
     // Kind, files by their contents, and arguments; of the caller's own code the type.
     private static string Identify(VideoReward reward)

@@ -48,7 +48,7 @@ internal sealed class IneffectiveOptions
         found.AddSampling(options, model);
         found.AddBaseModel(options, model);
         found.AddMeasurements(options);
-        found.AddCheckpoints(control, options.Optimizer.Steps);
+        found.AddFiles(control, options.Optimizer.Steps);
         found.AddReward(options, model, reward);
         found.AddMemory(options, device.type == DeviceType.CPU);
         bool pattern = options.Lora.Pattern is not null;
@@ -119,8 +119,10 @@ internal sealed class IneffectiveOptions
             $"a run of {steps} steps has {count} measurements ({OptionFaults.Name(options.Validation.Every)} {every})");
     }
 
-    private void AddCheckpoints(RunControl control, int steps)
+    private void AddFiles(RunControl control, int steps)
     {
+        Add(
+            control.StateEvery, control.StateEvery != s_uncontrolled.StateEvery && control.RunFolder is null, $"there is no {nameof(control.RunFolder)}");
         bool keeps = control.CheckpointFolder is not null;
         Add(control.CheckpointEvery, control.CheckpointEvery != s_uncontrolled.CheckpointEvery && !keeps, $"there is no {nameof(control.CheckpointFolder)}");
         Add(

@@ -31,7 +31,7 @@ internal sealed class RewardDevices
     public static IDisposable Use(VideoReward reward, Device device, bool alone = false)
     {
         // Always in the same order: two sums that share two parts must not each have one and wait for the other.
-        RewardDevices[] parts = [.. Parts(reward).Distinct().Select(ForPart).OrderBy(part => part._order)];
+        RewardDevices[] parts = [.. RewardMix.PlainParts(reward).Distinct().Select(ForPart).OrderBy(part => part._order)];
         var held = new Stack<RewardDevices>();
         try
         {
@@ -49,8 +49,6 @@ internal sealed class RewardDevices
 
         return new Ending(held);
     }
-
-    private static IEnumerable<VideoReward> Parts(VideoReward reward) => reward is RewardMix mix ? mix.Parts.SelectMany(part => Parts(part.Reward)) : [reward];
 
     private static RewardDevices ForPart(VideoReward part) => s_ofReward.GetValue(part, static part => new RewardDevices(part));
 

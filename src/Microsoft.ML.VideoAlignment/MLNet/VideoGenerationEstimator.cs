@@ -38,6 +38,7 @@ public sealed class VideoGenerationEstimator : IEstimator<VideoAlignmentTransfor
         ArgumentNullException.ThrowIfNull(model);
         AlignmentColumns.RequireNames(columns.Output, columns.Prompt, model, reward: null);
         sampling.ValidateFor(model);
+        VideoLora.Validate(loras);
         LoaderRegistration.Register(environment);
         _host = environment.Register(nameof(VideoGenerationEstimator));
         (_columns, _model, _sampling, _loras, _includeBaseModel) = (columns, model, sampling, loras, includeBaseModel);

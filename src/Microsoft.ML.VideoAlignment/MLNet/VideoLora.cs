@@ -42,6 +42,27 @@ public sealed record VideoLora(string Path)
         return Notes(weights, kept ? null : "are left out of the file that is written");
     }
 
+    /// <summary>Checks LoRAs as far as can be done without their files.</summary>
+    /// <param name="loras">The LoRAs.</param>
+    /// <exception cref="ArgumentException">One is null, or has no path, no options or no finite strength; the message says which.</exception>
+    internal static void Validate(IReadOnlyList<VideoLora> loras)
+    {
+        for (int place = 0; place < loras.Count; place++)
+        {
+            string? fault = loras[place] switch
+            {
+                null => "a LoRA, got null",
+                { Path: null or "" } => $"a LoRA with the {nameof(Path)} of a file or folder, got none",
+                { FileOptions: null } => $"a LoRA with {nameof(FileOptions)}, got null; leave them out for the defaults",
+                { Strength: var strength } => double.IsFinite(strength) ? null : $"a LoRA with a finite {nameof(Strength)}, got {strength}",
+            };
+            if (fault is not null)
+            {
+                throw new ArgumentException($"{nameof(loras)}[{place}] must be {fault}.", nameof(loras));
+            }
+        }
+    }
+
     /// <summary>Mixes several LoRAs by their strengths.</summary>
     /// <param name="model">The base model that they are for.</param>
     /// <param name="loras">The LoRAs, at least one.</param>

@@ -27,8 +27,7 @@ public static class MemoryEstimation
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
-        string? imageColumn = model.Images == ImageUse.Required ? options.Sampling.ImageColumnName ?? "Image" : options.Sampling.ImageColumnName;
-        (options with { Sampling = options.Sampling with { ImageColumnName = imageColumn } }).ValidateFor(model);
+        options.WithImageColumn(model).ValidateFor(model);
         reward?.RequireAlive();
         VideoSize size = options.Sampling.ResolveSize(model);
         DeviceType device = model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type;

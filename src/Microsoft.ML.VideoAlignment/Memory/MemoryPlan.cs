@@ -44,6 +44,7 @@ public sealed record MemoryPlan
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
+        options.RequireRecords();
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(budgetBytes);
         return new MemoryPlanner(model, options, budgetBytes, reward).Find();
     }

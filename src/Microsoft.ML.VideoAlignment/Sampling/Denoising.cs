@@ -18,9 +18,9 @@ internal delegate Tensor StepNoise(int step);
 internal readonly record struct DenoisingStep(int Index, double Timestep, Tensor Latents, Tensor Prediction, SamplerStep Result);
 
 /// <summary>
-/// The only sampling loop: generation, reward gradients and baselines all pass through it. Which steps record a graph is data
-/// (<see cref="GradientPlan"/>). Steps whose network carries no gradient run with the adapters merged into the weights and keep nothing.
+/// The only sampling loop: generation, reward gradients and baselines all pass through it. Which steps record a graph is data (<see cref="GradientPlan"/>).
 /// </summary>
+/// <remarks>Steps whose network carries no gradient run with the adapters merged into the weights and keep nothing.</remarks>
 internal static class Denoising
 {
     /// <summary>What <see cref="StopGradient"/> is told: the prediction of a step outside the window, and a step's input that is detached.</summary>

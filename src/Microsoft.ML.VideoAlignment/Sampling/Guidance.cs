@@ -3,10 +3,10 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Sampling;
 
 /// <summary>
-/// Classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598): u + scale (c - u), both branches in one network call on the batch
-/// [unconditional, conditional]. Without an unconditional branch only the conditional one runs. The scale may grow over the frames, as Stable Video
-/// Diffusion has it (Blattmann et al. 2023, arXiv 2311.15127, appendix D.3).
+/// Classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598): u + scale (c - u), both branches in one network call on the batch [unconditional,
+/// conditional]. Without an unconditional branch only the conditional one runs.
 /// </summary>
+/// <remarks>The scale may grow over the frames, as Stable Video Diffusion has it (Blattmann et al. 2023, arXiv 2311.15127, appendix D.3).</remarks>
 internal sealed class Guidance : IDisposable
 {
     private readonly VideoDiffusionModel _model;

@@ -67,6 +67,22 @@ internal sealed record RunContext
         return run;
     }
 
+    /// <summary>Runs work that is not the run's, such as a callback of the user's, in the context around the run: its observers do not hear of it.</summary>
+    /// <param name="work">The work.</param>
+    public static void RunOutside(Action work)
+    {
+        RunContext run = Current;
+        s_current.Value = run.Scope is { } scope ? scope.Outer : s_current.Value;
+        try
+        {
+            work();
+        }
+        finally
+        {
+            Current = run;
+        }
+    }
+
     /// <summary>Lets an observer listen in this flow of execution, until disposed. It takes the place of one of its own class.</summary>
     /// <param name="observer">The listener.</param>
     /// <param name="device">What the meta device stands for meanwhile; null: as before.</param>
@@ -269,6 +285,9 @@ internal sealed record RunContext
     private sealed class RunScope(RunContext? outer) : IDisposable
     {
         public BackwardFailures Failures { get; } = new();
+
+        /// <summary>The context around the run; null: none.</summary>
+        public RunContext? Outer => outer;
 
         /// <summary>Whether the run has ended.</summary>
         public bool IsOver { get; private set; }

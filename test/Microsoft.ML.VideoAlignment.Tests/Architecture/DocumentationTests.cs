@@ -19,6 +19,16 @@ public partial class DocumentationTests
         RegexOptions.IgnoreCase)]
     private static partial Regex Avoided();
 
+    [GeneratedRegex("<summary>(?<text>.*?)</summary>", RegexOptions.Singleline)]
+    private static partial Regex Summary();
+
+    [GeneratedRegex(@"<[^>]+>")]
+    private static partial Regex Markup();
+
+    // A sentence's end with another sentence after it; where markup was, there is an X.
+    [GeneratedRegex(@"[.!?]\s+(///\s+)?(?=[A-Z])")]
+    private static partial Regex SentenceEnd();
+
     private static IEnumerable<string> Sources(params string[] folders) =>
         folders.SelectMany(folder => Repository.Files(folder, "*.cs")).Where(file => !file.Contains("/Conformance/Cases/", StringComparison.Ordinal));
 
@@ -33,6 +43,13 @@ public partial class DocumentationTests
 
     [Test]
     public void EveryParameterOfADocumentedMemberIsDocumented() => Assert.That(Sources("src").SelectMany(Undocumented), Is.Empty);
+
+    [Test]
+    public void ASummaryHasAtMostTwoSentences() =>
+        Assert.That(
+            Sources("src").SelectMany(file => Summary().Matches(Repository.Read(file)).Select(match => (Place: file, Text: match.Groups["text"].Value)))
+                .Where(summary => SentenceEnd().Count(Markup().Replace(summary.Text, "X")) > 1).Select(summary => $"{summary.Place}: {summary.Text.Trim()}"),
+            Is.Empty, "what a trap needs beside them goes into <remarks>");
 
     [Test]
     public void SourcesUseTheGlossary() =>

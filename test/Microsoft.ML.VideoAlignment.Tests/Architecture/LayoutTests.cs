@@ -13,6 +13,9 @@ public partial class LayoutTests
     [GeneratedRegex(@"<!-- whole program -->\s*```csharp\n")]
     private static partial Regex WholeProgram();
 
+    [GeneratedRegex("`[^`\n]+`")]
+    private static partial Regex Code();
+
     [GeneratedRegex("```csharp")]
     private static partial Regex AnyBlock();
 
@@ -79,6 +82,31 @@ public partial class LayoutTests
                 .Where(path => !Path.Exists(Path.Combine(Repository.Root, folder, path)));
             Assert.That(broken, Is.Empty, page);
         }
+    }
+
+    /// <summary>What a page says of `options.Memory.Budget` or `GradientWindow.DrTune` must be in the API.</summary>
+    [Test]
+    public void MembersThatPagesNameExist()
+    {
+        Type[] exported = typeof(VideoAlignmentOptions).Assembly.GetExportedTypes();
+        var broken = new List<string>();
+        foreach (string page in Pages().Concat(Repository.Files("src", "PACKAGE.md")))
+        {
+            foreach (Match name in Code().Matches(Repository.Read(page)).Where(code => !code.Value.Contains(".cs`", StringComparison.Ordinal))
+                .SelectMany(code => Regex.Matches(code.Value, @"\b(?<owner>\w+)\.(?<member>[A-Z]\w*)")))
+            {
+                (string owner, string member) = (name.Groups["owner"].Value, name.Groups["member"].Value);
+                Type[] owners = owner == "options" ? [typeof(VideoAlignmentOptions), typeof(VideoModelOptions)]
+                    : typeof(VideoAlignmentOptions).GetProperty(owner) is { } topic ? [topic.PropertyType]
+                    : [.. exported.Where(type => type.Name == owner)];
+                if (owners.Length > 0 && owners.All(type => type.GetMember(member).Length == 0))
+                {
+                    broken.Add($"{page}: {name.Value}");
+                }
+            }
+        }
+
+        Assert.That(broken, Is.Empty);
     }
 
     [Test]

@@ -40,6 +40,8 @@ public class IneffectiveOptionsTests
             "DdpoOptions.AdvantageBuffer 4 has no effect"),
         (new() { Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { PerPromptAdvantages = false, AdvantageMinimum = 4 }) },
             "DdpoOptions.AdvantageMinimum 4 has no effect"),
+        (new() { Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { AdvantageBuffer = 8 }) },
+            "DdpoOptions.PerPromptAdvantages True has no effect: AdvantageBuffer 8 never holds the AdvantageMinimum of 16"),
     }.Select(row => new TestCaseData(row.Options, row.Said).SetName($"{{m}}({row.Said.Split(' ')[0]} {row.Options.Lora.Rank})"));
 
     [TestCaseSource(nameof(Sampling))]
@@ -61,6 +63,15 @@ public class IneffectiveOptionsTests
         var control = new RunControl { CheckpointFolder = folder is null ? null : temporary.Path(folder), CheckpointEvery = every };
         rig.Estimator(DoorRig.ThreeSteps, control).Fit(rig.Prompts);
         Assert.That(Warnings(messages), Has.Length.EqualTo(1).And.Some.Contains(said));
+    }
+
+    [Test]
+    public void AligningSaysThatStatesHaveNoFolder()
+    {
+        var rig = new DoorRig();
+        var messages = rig.Listen();
+        rig.Estimator(DoorRig.ThreeSteps, new RunControl { StateEvery = 2 }).Fit(rig.Prompts);
+        Assert.That(Warnings(messages), Has.Length.EqualTo(1).And.Some.Contains("StateEvery 2 has no effect: there is no RunFolder"));
     }
 
     [TestCaseSource(nameof(Sampling))]

@@ -163,6 +163,26 @@ public class VideoAlignmentEstimatorTests
         Assert.That(log, Has.None.Matches<(ChannelMessageKind Kind, string Text)>(message => message.Text.Contains("Canceled", StringComparison.Ordinal)));
     }
 
+    /// <summary>What a callback does with other models is not the run's: its work is not counted, and it does not end with the run's cancellation.</summary>
+    [Test]
+    public void WhatACallbackGeneratesIsNotCountedInTheRun()
+    {
+        var rig = new DoorRig();
+        var other = new TinyVideoModel();
+        VideoAlignmentTransformer generator = rig.Context.Transforms.GenerateVideo("Video", "Prompt", other).Fit(rig.Prompts);
+        long[] Evaluations(Action between)
+        {
+            List<long> counts = [];
+            rig.Estimator(control: new RunControl { Progress = new Told(step => { counts.Add(step.DenoiserEvaluations); between(); }) }).Fit(rig.Prompts);
+            return [.. counts];
+        }
+
+        int videos = 0;
+        long[] alone = Evaluations(static () => { });
+        Assert.That(Evaluations(() => videos += EstimatorContract.Values(generator.Transform(rig.Prompts)).Length), Is.EqualTo(alone));
+        Assert.That(videos, Is.EqualTo(9), "three steps, three prompts");
+    }
+
     [Test]
     public void OneSeedGivesOneResult()
     {

@@ -1,3 +1,7 @@
+using System.Text.Json.Nodes;
+using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Weights;
+
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 public class VideoAlignmentOptionsTests
@@ -46,12 +50,17 @@ public class VideoAlignmentOptionsTests
         var control = new RunControl { CheckpointEvery = 0, StateEvery = 0, RunFolder = "" };
         Assert.That(() => new DoorRig().Estimator(control: control), Throws.ArgumentException.With.Message.Contains("CheckpointEvery must be at least 1, got 0")
             .And.Message.Contains("StateEvery must be at least 1, got 0").And.Message.Contains("RunFolder must be the path of a folder, or null, got ''"));
+        Assert.That(() => new DoorRig().Estimator(control: new RunControl { RunFolder = "  ", CheckpointFolder = "a\0b" }), Throws.ArgumentException
+            .With.Message.Contains("RunFolder must be the path of a folder, or null, got '  '").And.Message.Contains("CheckpointFolder must be the path"));
         Assert.That(new VideoAlignmentOptions { Validation = new() { KeepBest = true, EarlyStopPatience = 2, Prompts = ["one"] } }.Validate, Throws.Nothing);
     }
 
     [TestCase(nameof(VideoSamplingOptions.Sampler), "DDIMScheduler")]
     [TestCase(nameof(RewardGradientOptions.Window), "3 sampler steps")]
-    [TestCase(nameof(LoraOptions.Layers), "matches nothing")]
+    [TestCase("RewardGradientOptions.GradientSteps: Gradient window", "3 sampler steps, got 9.")]
+    [TestCase(nameof(LoraOptions.Pattern), "matches nothing")]
+    [TestCase("Lora.Pattern: '['", "not a regular expression")]
+    [TestCase("Lora.Layers", "matches nothing")]
     [TestCase(nameof(RewardOptions.Frames), "video of 2 frames")]
     [TestCase(nameof(VideoSamplingOptions.Steps), "1000")]
     public void WhatTheModelCannotDoIsRefused(string option, string said)
@@ -59,15 +68,76 @@ public class VideoAlignmentOptionsTests
         VideoAlignmentOptions options = option switch
         {
             nameof(VideoSamplingOptions.Sampler) => new() { Sampling = new() { Sampler = "Magic" } },
-            nameof(RewardGradientOptions.Window) => new() { Algorithm = AlignmentAlgorithm.RewardGradient(new() { GradientSteps = 9 }) },
-            nameof(LoraOptions.Layers) => new() { Lora = new() { Pattern = "nowhere" } },
+            nameof(RewardGradientOptions.Window) => RewardGradient(new() { Window = GradientWindow.LastSteps(9) }),
+            "RewardGradientOptions.GradientSteps: Gradient window" => RewardGradient(new() { GradientSteps = 9 }),
+            nameof(LoraOptions.Pattern) => new() { Lora = new() { Pattern = "nowhere" } },
+            "Lora.Pattern: '['" => new() { Lora = new() { Pattern = "[" } },
+            "Lora.Layers" => new() { Lora = new() { Layers = LoraLayers.AttentionQkv } },
             nameof(RewardOptions.Frames) => new() { Reward = new() { Frames = RewardFrames.Chosen(7) } },
             _ => new() { Sampling = new() { Steps = 2000 } },
         };
-        Assert.That(() => options.ValidateFor(new TinyVideoModel()), Throws.ArgumentException.With.Message.Contains(option).And.Message.Contains(said));
-        Assert.That(() => new VideoAlignmentOptions { Lora = new() { Layers = LoraLayers.AttentionQkv } }.ValidateFor(new TinyVideoModel()),
-            Throws.ArgumentException,
-            "no to_k");
+        Assert.That(() => options.ValidateFor(new TinyVideoModel()), Throws.TypeOf<ArgumentException>()
+            .With.Message.Contains(option).And.Message.Contains(said).And.Message.Not.Contains("Actual value"));
+
+        static VideoAlignmentOptions RewardGradient(RewardGradientOptions gradient) => new() { Algorithm = AlignmentAlgorithm.RewardGradient(gradient) };
+    }
+
+    /// <summary>A pattern that would try all ways to split a name ends in a sentence, in an option and in the settings of a file.</summary>
+    [Test]
+    public void APatternThatNeverEndsIsRefused()
+    {
+        const string Slow = "(([a-z_0-9.]+)+)+!";
+        using VideoDiffusionModel model = TinyModel.Load();
+        VideoAlignmentOptions options = new() { Lora = new() { Pattern = Slow } };
+        Assert.That(() => options.ValidateFor(model), Throws.TypeOf<ArgumentException>().With.Message.Contains("Lora.Pattern: ")
+            .And.Message.Contains("takes longer than a second"));
+        var settings = LoraSettings.FromJson(new JsonObject { ["r"] = 2, ["rank_pattern"] = new JsonObject { [Slow] = 2 } }, "here");
+        Assert.That(() => settings.GetScale("down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q", 2),
+            Throws.TypeOf<WeightFileException>().With.Message.Contains("rank_pattern: ").And.Message.Contains("takes longer than a second"));
+    }
+
+    /// <summary>Every door names a record that was set to null, instead of falling over it.</summary>
+    [Test]
+    public void ARecordThatIsNullIsNamed([Values("Sampling", "Lora", "Optimizer", "Algorithm", "Reward", "Memory", "Validation")] string record)
+    {
+        var rig = new DoorRig();
+        VideoAlignmentOptions options = new();
+        typeof(VideoAlignmentOptions).GetProperty(record)!.SetValue(options, null);
+        TransformsCatalog transforms = rig.Context.Transforms;
+        foreach (Action door in new Action[]
+        {
+            options.Validate, () => options.ResolveFor(rig.Model),
+            () => transforms.AlignVideoDiffusion("V", "Prompt", rig.Model, rig.Reward, options), () => rig.Model.Model.EstimateMemory(options),
+            () => MemoryPlan.Create(rig.Model, options, 1), () => GradientCheck.Run(rig.Model, rig.Reward, options),
+        })
+        {
+            Assert.That(() => door(), Throws.TypeOf<ArgumentException>().With.Message.Contains($"{record} must not be null"));
+        }
+    }
+
+    [Test]
+    public void PromptsThatAreNullAreNamed() =>
+        Assert.That(new VideoAlignmentOptions { Validation = new() { Prompts = ["one", null!] } }.Validate,
+            Throws.ArgumentException.With.Message.Contains("Validation.Prompts must be texts, got null at 1."));
+
+    /// <summary>Records that hold lists are equal where the lists are.</summary>
+    [Test]
+    public void EqualChoicesAreEqualOptions()
+    {
+        static VideoAlignmentOptions Make(GradientWindow window, params int[] frames) => new()
+        {
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = window }),
+            Reward = new() { Frames = RewardFrames.Chosen(frames) },
+        };
+        VideoAlignmentOptions one = Make(GradientWindow.Steps(1, 2), 0, 1), tuned = Make(GradientWindow.DrTune([1, 2], 2), 0, 1);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(Make(GradientWindow.Steps(1, 2), 0, 1), Is.EqualTo(one));
+            Assert.That(Make(GradientWindow.Steps(1, 2), 0, 1).GetHashCode(), Is.EqualTo(one.GetHashCode()));
+            Assert.That(Make(GradientWindow.DrTune([1, 2], 2), 0, 1), Is.EqualTo(tuned).And.Not.EqualTo(one));
+            Assert.That(Make(GradientWindow.Steps(1, 3), 0, 1), Is.Not.EqualTo(one));
+            Assert.That(Make(GradientWindow.Steps(1, 2), 0, 2), Is.Not.EqualTo(one));
+        }
     }
 
     /// <summary>

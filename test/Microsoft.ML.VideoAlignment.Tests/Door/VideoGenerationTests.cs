@@ -56,6 +56,22 @@ public class VideoGenerationTests
         Assert.That(Videos(new VideoLora(again)), Is.EqualTo(Values(_aligned)), "converted");
     }
 
+    /// <summary>Before a file is opened.</summary>
+    [Test]
+    public void ALoraThatIsNotOneIsRefusedWithItsPlace()
+    {
+        foreach ((VideoLora? lora, string said) in new (VideoLora?, string)[]
+        {
+            (null, "loras[1] must be a LoRA, got null."), (new VideoLora(""), "loras[1] must be a LoRA with the Path"),
+            (new VideoLora("x") { Strength = double.NaN }, "loras[1] must be a LoRA with a finite Strength, got NaN."),
+            (new VideoLora("x") { FileOptions = null! }, "loras[1] must be a LoRA with FileOptions, got null"),
+        })
+        {
+            Assert.That(() => _context.Transforms.GenerateVideo("Video", "Prompt", _model, loras: [new VideoLora("y"), lora!]),
+                Throws.ArgumentException.With.Message.Contains(said));
+        }
+    }
+
     [Test]
     public void TheStrengthDialGoesFromTheBaseModelToTheAlignedOne()
     {

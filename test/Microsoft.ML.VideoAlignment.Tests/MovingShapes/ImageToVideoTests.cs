@@ -43,7 +43,7 @@ public class ImageToVideoTests
         using Tensor first = videos.select(2, 0);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(Share((a, b) => a.Color == b.Color), Is.GreaterThan(LeastColor), "colour");
+            Assert.That(Share((a, b) => a.Color == b.Color), Is.GreaterThan(LeastColor), "color");
             Assert.That(Share((a, b) => a.Background == b.Background), Is.GreaterThan(LeastBackground), "background");
             Assert.That((first - _images).square().mean().item<float>(), Is.LessThan(LargestFirstFrame), "first frame");
             Assert.That(seen.Select(subject => subject.Motion).Distinct().Count(), Is.GreaterThan(2), "motions");

@@ -15,7 +15,7 @@ public sealed class ShapesJudgeTests
         IReadOnlyList<Subject> read = ShapesJudge.Read(frames);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(Share((a, b) => a.Color == b.Color), Is.GreaterThan(0.99), "colour");
+            Assert.That(Share((a, b) => a.Color == b.Color), Is.GreaterThan(0.99), "color");
             Assert.That(Share((a, b) => a.Shape == b.Shape), Is.GreaterThan(0.97), "shape");
             Assert.That(Share((a, b) => a.Motion == b.Motion), Is.GreaterThan(0.99), "motion");
             Assert.That(Share((a, b) => a.Background == b.Background), Is.GreaterThan(0.99), "background");

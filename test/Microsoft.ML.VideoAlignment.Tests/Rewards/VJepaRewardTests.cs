@@ -81,8 +81,8 @@ public class VJepaRewardTests
         Tensor frames = SmallRewards.Frames(2, 3, 4, 12, 12);
         float[] scored = Values(reward.Score(frames, []));
         float[][] first = WithGradient(reward), second = WithGradient(reward);
-        Assert.That(Values(reward.Score(frames, [])), Is.EqualTo(scored), "graded calls do not change what scoring gives");
-        Assert.That(first.Append(scored).Select(score => score[0]), Is.Unique, "each graded call has masks of its own");
+        Assert.That(Values(reward.Score(frames, [])), Is.EqualTo(scored), "calls with gradient do not change what scoring gives");
+        Assert.That(first.Append(scored).Select(score => score[0]), Is.Unique, "each call with gradient has masks of its own");
         Assert.That(second, Is.EqualTo(first), "equal runs are equal");
         Assert.That(WithGradient(equal), Is.EqualTo(first), "and so are equal rewards");
         Assert.That(WithGradient(other), Is.Not.EqualTo(first), "another seed gives other masks");

@@ -124,7 +124,7 @@ public class FlopCounterTests
         }
     }
 
-    /// <summary>A graded call of a family's denoiser and decoder does the same products whether or not there are numbers in them.</summary>
+    /// <summary>A call with gradient of a family's denoiser and decoder does the same products whether or not there are numbers in them.</summary>
     [Test]
     public void ShapesAreCountedAsNumbersAre([ValueSource(typeof(ModelPartsAccess), nameof(ModelPartsAccess.Families))] string family, [Values] bool recompute)
     {

@@ -246,7 +246,7 @@ internal abstract class AlignmentTrainer : IDisposable
         _progress.UpdateElapsed();
         _state?.MarkBoundary(learned.Step);
         _state?.WriteIfDue();
-        inputs.OnStep?.Invoke(learned with { ValidationReward = validation, Elapsed = _progress.Elapsed });
+        RunContext.RunOutside(() => inputs.OnStep?.Invoke(learned with { ValidationReward = validation, Elapsed = _progress.Elapsed }));
     }
 
     // Layers that cannot change the video are left out of the pass, so their factors have no gradient: zero, as torch computes it. An optimizer skips what has

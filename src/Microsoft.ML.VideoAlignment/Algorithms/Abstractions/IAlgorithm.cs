@@ -6,8 +6,9 @@ namespace Microsoft.ML.VideoAlignment.Algorithms;
 
 /// <summary>
 /// One way to align a model: what it needs, how it trains, what its step takes, what files say of it. Everything else asks this interface and never which
-/// algorithm it is. Implementations are records: equal options make equal algorithms.
+/// algorithm it is.
 /// </summary>
+/// <remarks>Implementations are records: equal options make equal algorithms.</remarks>
 internal interface IAlgorithm
 {
     /// <summary>The name in files and messages, that of the factory method of <see cref="AlignmentAlgorithm"/>.</summary>

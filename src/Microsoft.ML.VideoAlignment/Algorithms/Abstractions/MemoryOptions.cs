@@ -26,8 +26,9 @@ public sealed record MemoryOptions
 
     /// <summary>
     /// How many of the scored frames are decoded together with a graph, at least 1; null (default): all of them. A smaller number limits the decoder's memory
-    /// to that many frames at the cost of one more decode; the gradient is the same. For algorithms that learn from scores alone it is left null.
+    /// to that many frames at the cost of one more decode; the gradient is the same.
     /// </summary>
+    /// <remarks>For algorithms that learn from scores alone it is left null.</remarks>
     public int? FramesPerDecode { get; init; }
 
     /// <summary>

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Files;
+
 namespace Microsoft.ML.VideoAlignment;
 
 /// <summary>
@@ -35,8 +37,21 @@ public abstract record RewardFrames
         new Strided(step > 0 ? step : throw new ArgumentOutOfRangeException(nameof(step), step, "The step must be at least 1 frame."));
 
     /// <summary>Shows exactly the given frames.</summary>
-    /// <param name="frames">Frame numbers, ascending, each in the video.</param>
-    public static RewardFrames Chosen(params IReadOnlyList<int> frames) => new Fixed([.. frames]);
+    /// <param name="frames">Frame numbers, at least one, ascending, each in the video.</param>
+    /// <exception cref="ArgumentException">There are none, or they are not ascending.</exception>
+    public static RewardFrames Chosen(params IReadOnlyList<int> frames)
+    {
+        ArgumentNullException.ThrowIfNull(frames);
+        var chosen = new NumberList(frames);
+        if (chosen.Count == 0)
+        {
+            throw new ArgumentException("Reward frames: expected at least one frame, got none.", nameof(frames));
+        }
+
+        return chosen.Zip(chosen.Skip(1)).All(static pair => pair.First < pair.Second)
+            ? new Fixed(chosen)
+            : throw new ArgumentException($"Reward frames: expected ascending frames, each once, got {chosen}.", nameof(frames));
+    }
 
     /// <summary>Counts the frames that a step shows.</summary>
     /// <param name="frames">Frames of the video.</param>
@@ -77,13 +92,28 @@ public abstract record RewardFrames
             : throw new ArgumentOutOfRangeException(
                 nameof(value), value, $"Reward frames: expected {low} to {high} for a video of {frames} frames, got {value}.");
 
-    private sealed record Random(int Drawn) : RewardFrames;
+    private sealed record Random(int Drawn) : RewardFrames
+    {
+        public override string ToString() => $"{Drawn} at random";
+    }
 
-    private sealed record Every : RewardFrames;
+    private sealed record Every : RewardFrames
+    {
+        public override string ToString() => "all";
+    }
 
-    private sealed record Even(int Spread) : RewardFrames;
+    private sealed record Even(int Spread) : RewardFrames
+    {
+        public override string ToString() => $"{Spread} evenly spread";
+    }
 
-    private sealed record Strided(int Step) : RewardFrames;
+    private sealed record Strided(int Step) : RewardFrames
+    {
+        public override string ToString() => $"0, {Step}, {2L * Step}, ...";
+    }
 
-    private sealed record Fixed(int[] Frames) : RewardFrames;
+    private sealed record Fixed(NumberList Frames) : RewardFrames
+    {
+        public override string ToString() => $"{Frames}";
+    }
 }

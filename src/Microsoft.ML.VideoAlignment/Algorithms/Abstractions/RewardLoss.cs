@@ -113,6 +113,15 @@ public sealed record RewardLoss
         return each.mean().Mul(Scale).MoveToOuterDisposeScope();
     }
 
+    /// <summary>Gives the loss as a formula of the scores, the same in every culture.</summary>
+    public override string ToString() => _form switch
+    {
+        Kind.Distance => $"{Scale} mean |score - {TargetScore}|",
+        Kind.Shortfall => $"{Scale} mean ({TargetScore} - score)",
+        Kind.Rise => $"-{Scale} mean score",
+        _ => $"{Scale} mean score",
+    };
+
     private static void RequireTarget(double target)
     {
         if (!double.IsFinite(target))

@@ -51,13 +51,15 @@ public sealed record RunControl
     internal void Validate(string parameter = "control")
     {
         var faults = new OptionFaults(nameof(RunControl));
-        faults.Require(RunFolder is null or { Length: > 0 }, RunFolder, "the path of a folder, or null");
+        faults.Require(IsFolder(RunFolder), RunFolder, "the path of a folder, or null");
         faults.Require(StateEvery >= 1, StateEvery, "at least 1");
-        faults.Require(CheckpointFolder is null or { Length: > 0 }, CheckpointFolder, "the path of a folder, or null");
+        faults.Require(IsFolder(CheckpointFolder), CheckpointFolder, "the path of a folder, or null");
         faults.Require(CheckpointEvery >= 1, CheckpointEvery, "at least 1");
         if (faults.All.Count > 0)
         {
             throw new ArgumentException(string.Join(' ', faults.All), parameter);
         }
+
+        static bool IsFolder(string? path) => path is null || (!string.IsNullOrWhiteSpace(path) && path.IndexOfAny(Path.GetInvalidPathChars()) < 0);
     }
 }

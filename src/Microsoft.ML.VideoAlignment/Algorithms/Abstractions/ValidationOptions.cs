@@ -40,6 +40,11 @@ public sealed record ValidationOptions
     {
         var faults = new OptionFaults("Validation");
         faults.Require(Prompts is not null, Prompts, "a list, or empty");
+        if (Prompts?.ToList().IndexOf(null!) is >= 0 and var missing)
+        {
+            faults.Add(nameof(Prompts), $"must be texts, got null at {missing}.");
+        }
+
         faults.Require(Every >= 1, Every, "at least 1");
         faults.Require(!KeepBest || HasRows, KeepBest, $"false without {nameof(Prompts)} or {nameof(Data)}");
         faults.Require(EarlyStopPatience is null or >= 1, EarlyStopPatience, "at least 1, or null");

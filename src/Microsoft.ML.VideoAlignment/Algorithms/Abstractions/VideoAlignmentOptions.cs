@@ -97,11 +97,25 @@ public sealed record VideoAlignmentOptions
         var frames = new OptionFaults("Reward");
         if (faults.Count == 0)
         {
-            others.Try<ArgumentException>(nameof(Lora.Layers), () => Lora.TargetsFor(model.LoraVocabulary).Select(model.Denoiser));
+            string layers = Lora.Pattern is null ? nameof(Lora.Layers) : nameof(Lora.Pattern);
+            others.Try<ArgumentException>(layers, () => Lora.TargetsFor(model.LoraVocabulary).Select(model.Denoiser));
             frames.Try<ArgumentException>(nameof(Reward.Frames), () => Reward.Frames?.Count(ResolveSampling(model).RewardFrameCount(model)));
         }
 
         Throw([.. faults, .. others.All, .. frames.All]);
+    }
+
+    /// <summary>Checks that no record is null, for code that reads them before it validates them.</summary>
+    /// <exception cref="ArgumentException">A record is null; the message names it.</exception>
+    internal void RequireRecords() => Throw(RecordFaults());
+
+    /// <summary>Names a column of images where the model requires one, for code that gives it images of its own.</summary>
+    /// <param name="model">The model to align.</param>
+    /// <exception cref="ArgumentException">A record is null; the message names it.</exception>
+    internal VideoAlignmentOptions WithImageColumn(VideoDiffusionModel model)
+    {
+        RequireRecords();
+        return model.Images == ImageUse.Required ? this with { Sampling = Sampling with { ImageColumnName = Sampling.ImageColumnName ?? "Image" } } : this;
     }
 
     /// <summary>
@@ -132,7 +146,7 @@ public sealed record VideoAlignmentOptions
 
     private List<string> Faults()
     {
-        List<string> faults = [.. MissingRecords().Select(name => $"{name} must not be null; leave it out for the defaults.")];
+        List<string> faults = RecordFaults();
         if (faults.Count > 0)
         {
             return faults;
@@ -163,9 +177,9 @@ public sealed record VideoAlignmentOptions
         return faults;
     }
 
-    private IEnumerable<string> MissingRecords() => new (object? Record, string Name)[]
+    private List<string> RecordFaults() => [.. new (object? Record, string Name)[]
     {
         (Sampling, nameof(Sampling)), (Lora, nameof(Lora)), (Optimizer, nameof(Optimizer)), (Algorithm, nameof(Algorithm)), (Reward, nameof(Reward)),
         (Memory, nameof(Memory)), (Validation, nameof(Validation)),
-    }.Where(pair => pair.Record is null).Select(pair => pair.Name);
+    }.Where(pair => pair.Record is null).Select(pair => $"{pair.Name} must not be null; leave it out for the defaults.")];
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Sampling;
 
@@ -28,7 +29,7 @@ internal sealed record DdpoAlgorithm(DdpoOptions Options) : IAlgorithm
         }
         catch (Exception error) when (error is ArgumentException or NotSupportedException)
         {
-            return [$"{nameof(VideoAlignmentOptions.Algorithm)}: {error.Message}"];
+            return [$"{nameof(VideoAlignmentOptions.Algorithm)}: {OptionFaults.Sentence(error)}"];
         }
 
         return Options.TrainedSteps(count) >= 1 ? [] :
@@ -39,6 +40,16 @@ internal sealed record DdpoAlgorithm(DdpoOptions Options) : IAlgorithm
 
     public IEnumerable<(string Option, string Why)> FindIneffective(SamplingSettings sampling)
     {
+        if (Options.PerPromptAdvantages && Options.AdvantageMinimum > Options.AdvantageBuffer)
+        {
+            return
+            [
+                ($"{nameof(DdpoOptions)}.{nameof(Options.PerPromptAdvantages)} {true}",
+                    $"{nameof(Options.AdvantageBuffer)} {Options.AdvantageBuffer} never holds the {nameof(Options.AdvantageMinimum)} of "
+                    + $"{Options.AdvantageMinimum}"),
+            ];
+        }
+
         var usual = new DdpoOptions();
         return new (string Name, int Value, int Usual)[]
         {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Sampling;
 
@@ -29,7 +30,7 @@ internal sealed record DiffusionDpoAlgorithm(DiffusionDpoOptions Options) : IAlg
         }
         catch (NotSupportedException error)
         {
-            return [$"{nameof(VideoAlignmentOptions.Algorithm)}: {error.Message}"];
+            return [$"{nameof(VideoAlignmentOptions.Algorithm)}: {OptionFaults.Sentence(error)}"];
         }
     }
 

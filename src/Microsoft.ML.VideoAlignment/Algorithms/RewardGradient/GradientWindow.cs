@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
+using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 
@@ -60,11 +61,19 @@ public abstract record GradientWindow
     /// </summary>
     /// <param name="steps">The steps with gradient, at least one, none after <paramref name="stop"/>.</param>
     /// <param name="stop">The last step, whose clean prediction is decoded.</param>
-    public static GradientWindow DrTune(IReadOnlyList<int> steps, int stop) => new Tuned([.. steps], stop);
+    public static GradientWindow DrTune(IReadOnlyList<int> steps, int stop)
+    {
+        ArgumentNullException.ThrowIfNull(steps);
+        return new Tuned(new NumberList(steps), stop);
+    }
 
     /// <summary>The given steps and no others; elsewhere the network is a constant and the sampler's path is kept.</summary>
     /// <param name="steps">The steps with gradient, at least one.</param>
-    public static GradientWindow Steps(params IReadOnlyList<int> steps) => new Set([.. steps]);
+    public static GradientWindow Steps(params IReadOnlyList<int> steps)
+    {
+        ArgumentNullException.ThrowIfNull(steps);
+        return new Set(new NumberList(steps));
+    }
 
     /// <summary>
     /// The steps whose predictions move the final latents most, and no others; elsewhere the network is a constant and the sampler's path is kept.
@@ -145,9 +154,9 @@ public abstract record GradientWindow
         _ => throw new NotSupportedException(GetType().Name),
     };
 
-    private static HashSet<int> Checked(int[] set, int last, int steps)
+    private static HashSet<int> Checked(NumberList set, int last, int steps)
     {
-        if (set.Length == 0)
+        if (set.Count == 0)
         {
             throw new ArgumentOutOfRangeException(nameof(set), "The gradient window names no step; name at least one.");
         }
@@ -187,14 +196,14 @@ public abstract record GradientWindow
         public override string ToString() => $"step {Step}, scored there";
     }
 
-    private sealed record Tuned(int[] WithGradient, int Stop) : GradientWindow
+    private sealed record Tuned(NumberList WithGradient, int Stop) : GradientWindow
     {
-        public override string ToString() => $"steps {string.Join(", ", WithGradient)}, scored at step {Stop}";
+        public override string ToString() => $"steps {WithGradient}, scored at step {Stop}";
     }
 
-    private sealed record Set(int[] WithGradient) : GradientWindow
+    private sealed record Set(NumberList WithGradient) : GradientWindow
     {
-        public override string ToString() => $"steps {string.Join(", ", WithGradient)}";
+        public override string ToString() => $"steps {WithGradient}";
     }
 
     private sealed record Sensitive(int Count) : GradientWindow

@@ -34,7 +34,8 @@ internal sealed record RewardGradientAlgorithm(RewardGradientOptions Options) : 
             faults.Add(nameof(Options.Window), $"must not be {nameof(GradientWindow.LowVariance)} for a video of several segments, got {segments}.");
         }
 
-        faults.Try<ArgumentException>(nameof(Options.Window), () => Options.ResolveWindow(model).Resolve(model.CreateSampler(sampling), static _ => 0));
+        string choice = Options.Window is null ? nameof(Options.GradientSteps) : nameof(Options.Window);
+        faults.Try<ArgumentException>(choice, () => Options.ResolveWindow(model).Resolve(model.CreateSampler(sampling), static _ => 0));
         faults.Try<NotSupportedException>(nameof(Options.Window), () => _ = Options.ResolveWindow(model).Copies > 1 ? model.PolicyScheduler : null);
         return faults.All;
     }

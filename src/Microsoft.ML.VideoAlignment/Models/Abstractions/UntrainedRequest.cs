@@ -3,10 +3,8 @@ using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Models;
 
-/// <summary>
-/// What an untrained model is made from. A prompt's text states are random numbers of its own where a family's text encoder is left out. No group norm may have
-/// as many groups as channels, which would take the time embedding away.
-/// </summary>
+/// <summary>What an untrained model is made from. A prompt's text states are random numbers of its own where a family's text encoder is left out.</summary>
+/// <remarks>No group norm may have as many groups as channels, which would take the time embedding away.</remarks>
 /// <param name="Source">What to call the model.</param>
 /// <param name="Tiny">Whether it is tiny, rather than of middle size.</param>
 /// <param name="Weights">Fills its networks.</param>

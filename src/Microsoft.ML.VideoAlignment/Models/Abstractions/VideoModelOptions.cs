@@ -8,8 +8,9 @@ public sealed record VideoModelOptions
 
     /// <summary>
     /// The tokenizer of a model whose files carry none: open_clip's bpe_simple_vocab_16e6.txt.gz, or a CLIP tokenizer folder. Null (default): what lies beside
-    /// the model. Read for VideoCrafter.
+    /// the model.
     /// </summary>
+    /// <remarks>Read for VideoCrafter.</remarks>
     public string? TokenizerPath { get; init; }
 
     /// <summary>
@@ -18,15 +19,16 @@ public sealed record VideoModelOptions
     public string? ConfigurationPath { get; init; }
 
     /// <summary>
-    /// How frozen weights are stored. Computation is in float32 whatever this says; smaller weights are cast where they are used, which costs time and
-    /// saves memory. Default: float32.
+    /// How frozen weights are stored; float32 by default. Computation is in float32 whatever this says; smaller weights are cast where they are used, which
+    /// costs time and saves memory.
     /// </summary>
     public WeightPrecision Precision { get; init; } = WeightPrecision.Float32;
 
     /// <summary>
-    /// Where the weights of Open-Sora's text encoder are between its calls; training encodes every prompt of the run first and then frees them. Default:
-    /// <see cref="TextEncoderLoading.Automatic"/>. Smaller text encoders stay in memory.
+    /// Where the weights of Open-Sora's text encoder are between its calls; <see cref="TextEncoderLoading.Automatic"/> by default. Training encodes every
+    /// prompt of the run first and then frees them.
     /// </summary>
+    /// <remarks>Smaller text encoders stay in memory.</remarks>
     public TextEncoderLoading TextEncoder { get; init; }
 
     /// <summary>
@@ -37,9 +39,9 @@ public sealed record VideoModelOptions
 
     /// <summary>
     /// The folder of the images that Open-Sora's prompts name: <c>a ship at sea {"reference_path": "ships/one.png", "mask_strategy": "0"}</c>. Paths in prompts
-    /// are relative to it and stay inside it, symbolic links followed. Null (default): a prompt that names a file is refused. It is not saved with an
-    /// alignment.
+    /// are relative to it and stay inside it, symbolic links followed; null (default): a prompt that names a file is refused.
     /// </summary>
+    /// <remarks>It is not saved with an alignment.</remarks>
     public string? ReferenceFolder { get; init; }
 
     /// <summary>

@@ -6,11 +6,13 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
 
 /// <summary>
-/// Latent frames that Open-Sora is given instead of making them: the user's images, placed by their mask strategy, and the last frame of the segment before.
-/// An image is a video of one frame to the autoencoder, and the first latent frame of a chunk stands for one frame. Reference: Open-Sora 1.2,
-/// <c>collect_references_batch</c>, <c>append_generated</c> and <c>apply_mask_strategy</c>; there five latent frames are handed on and cut out of the video
-/// again, here it is one frame, as for every model that makes videos, and nothing is cut.
+/// Latent frames that Open-Sora is given instead of making them: the user's images, placed by their mask strategy, and the last frame of the segment before. An
+/// image is a video of one frame to the autoencoder, and the first latent frame of a chunk stands for one frame.
 /// </summary>
+/// <remarks>
+/// Reference: Open-Sora 1.2, <c>collect_references_batch</c>, <c>append_generated</c> and <c>apply_mask_strategy</c>; there five latent frames are handed on
+/// and cut out of the video again, here it is one frame, as for every model that makes videos, and nothing is cut.
+/// </remarks>
 /// <param name="vae">Encodes images.</param>
 /// <param name="network">The denoiser, whose device and precision latents have.</param>
 /// <param name="settings">Which loop a segment is.</param>

@@ -3,9 +3,10 @@ using System.Globalization;
 namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
 
 /// <summary>
-/// Open-Sora's names of sizes and lengths. Ratios are height:width, so 16:9 is a tall video; the sizes of a resolution have about the same number of
-/// pixels and are not always even. Reference: Open-Sora, <c>datasets/aspect.py</c>.
+/// Open-Sora's names of sizes and lengths. Ratios are height:width, so 16:9 is a tall video; the sizes of a resolution have about the same number of pixels and
+/// are not always even.
 /// </summary>
+/// <remarks>Reference: Open-Sora, <c>datasets/aspect.py</c>.</remarks>
 internal static class OpenSoraSizes
 {
     /// <summary>Frames a second that the network is told of a single image.</summary>

@@ -7,8 +7,9 @@ namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
 
 /// <summary>
 /// Keeps the states of prompts in a folder, one file each, so that a large text encoder runs once per prompt and machine. A file is named by the model, the
-/// length and the prompt; it holds the rows of tokens, and rows of padding come back as zeros. A damaged file is encoded anew.
+/// length and the prompt; it holds the rows of tokens, and rows of padding come back as zeros.
 /// </summary>
+/// <remarks>A damaged file is encoded anew.</remarks>
 internal sealed class PromptStateCache : ITextStateEncoder
 {
     /// <summary>Part of every name: another layout of the files gets other names.</summary>

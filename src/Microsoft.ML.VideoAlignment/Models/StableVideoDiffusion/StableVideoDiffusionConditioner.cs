@@ -6,9 +6,9 @@ using Microsoft.ML.VideoAlignment.Video;
 namespace Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
 
 /// <summary>
-/// Images to their CLIP embedding, their latents and three numbers: frame rate, motion bucket, strength of the added noise. Prompts are not read. Guidance
-/// leads away from no image: zeros in place of embedding and latents, the same numbers.
+/// Images to their CLIP embedding, their latents and three numbers: frame rate, motion bucket, strength of the added noise. Prompts are not read.
 /// </summary>
+/// <remarks>Guidance leads away from no image: zeros in place of embedding and latents, the same numbers.</remarks>
 /// <param name="encoder">The image encoder; it belongs to this.</param>
 /// <param name="vae">The autoencoder that makes latents of an image.</param>
 /// <param name="unet">The denoiser, whose device and precision images are brought to.</param>

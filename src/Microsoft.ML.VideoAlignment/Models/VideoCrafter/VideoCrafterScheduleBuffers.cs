@@ -4,9 +4,9 @@ namespace Microsoft.ML.VideoAlignment.Models.VideoCrafter;
 
 /// <summary>
 /// The schedule that a VideoCrafter checkpoint repeats as buffers at its top: <c>betas</c>, <c>alphas_cumprod</c> and ten more, and <c>scale_arr</c>. The
-/// sampler makes its tables from the configuration; the file's must be the same, else file and configuration are not of one model. Reference: lvdm,
-/// <c>DDPM.register_schedule</c>.
+/// sampler makes its tables from the configuration; the file's must be the same, else file and configuration are not of one model.
 /// </summary>
+/// <remarks>Reference: lvdm, <c>DDPM.register_schedule</c>.</remarks>
 internal sealed class VideoCrafterScheduleBuffers : nn.Module
 {
     /// <summary>Of a table's largest value: above the rounding of a file saved in half precision (5e-4), below any other published schedule (1e-1).</summary>

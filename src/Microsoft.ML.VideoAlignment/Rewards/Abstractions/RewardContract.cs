@@ -3,10 +3,8 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>
-/// What a reward declares about itself. Frames are always [B, 3, T, H, W], RGB in [0, 1], and scores always [B]; the contract says the rest.
-/// <see cref="RewardContractCheck"/> tries it before training begins.
-/// </summary>
+/// <summary>What a reward declares about itself. Frames are always [B, 3, T, H, W], RGB in [0, 1], and scores always [B]; the contract says the rest.</summary>
+/// <remarks><see cref="RewardContractCheck"/> tries it before training begins.</remarks>
 public sealed record RewardContract
 {
     /// <summary>Whether the score carries gradient back to the frames. Default true.</summary>
@@ -14,8 +12,9 @@ public sealed record RewardContract
 
     /// <summary>
     /// Whether the gradient may rightly be zero, as of a detector that finds nothing to remove. Default false: a gradient of zero on the trial frames is
-    /// refused. The score must carry a graph back to the frames all the same.
+    /// refused.
     /// </summary>
+    /// <remarks>The score must carry a graph back to the frames all the same.</remarks>
     public bool GradientMayVanish { get; init; }
 
     /// <summary>Whether the score depends on the prompt. Default false.</summary>
@@ -45,7 +44,8 @@ public sealed record RewardContract
     /// <summary>Which way the score improves. Default: higher is better.</summary>
     public ScoreDirection Direction { get; init; }
 
-    /// <summary>Reward models evaluated for each video and call; default 1. A mix counts its parts. Runs report the sum.</summary>
+    /// <summary>Reward models evaluated for each video and call; default 1. A mix counts its parts.</summary>
+    /// <remarks>Runs report the sum.</remarks>
     public int QueriesPerCall { get; init; } = 1;
 
     /// <summary>The contract in lines, as printed before a run.</summary>

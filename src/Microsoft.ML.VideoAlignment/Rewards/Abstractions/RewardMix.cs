@@ -102,6 +102,11 @@ internal sealed class RewardMix : PreprocessingReward
     /// <summary>The plain rewards with their weights; names are unique.</summary>
     public IReadOnlyList<(string Name, VideoReward Reward, float Weight)> Parts => _parts;
 
+    /// <summary>Finds the rewards that a reward is made of: itself where it is not a sum, else those of its parts.</summary>
+    /// <param name="reward">The reward.</param>
+    public static IEnumerable<VideoReward> PlainParts(VideoReward reward) =>
+        reward is RewardMix mix ? mix._parts.SelectMany(static part => PlainParts(part.Reward)) : [reward];
+
     internal override RewardReference Reference => new()
     {
         Kind = RewardReference.MixKind,

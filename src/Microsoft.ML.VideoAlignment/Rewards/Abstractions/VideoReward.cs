@@ -137,8 +137,9 @@ public abstract partial class VideoReward : IDisposable
 
     /// <summary>
     /// Announces that no other prompts will come. A reward with a text encoder encodes these now and frees the encoder (for HPS v2 and PickScore more than a
-    /// third of the weights); from then on another prompt is an error. The default does nothing.
+    /// third of the weights); from then on another prompt is an error.
     /// </summary>
+    /// <remarks>The default does nothing.</remarks>
     /// <param name="prompts">Every prompt that will be scored, those of trial calls included.</param>
     public virtual void RestrictToPrompts(IReadOnlyList<string> prompts)
     {

@@ -21,9 +21,10 @@ internal enum HeadForm
 }
 
 /// <summary>
-/// A small network from an l2-normalized image embedding [N, P] to one number. Keys <c>layers.N.weight</c>, <c>layers.N.bias</c>, where the numbers N
-/// skip what has no weights; all widths come from the file. Dropout of the training is off.
+/// A small network from an l2-normalized image embedding [N, P] to one number. Keys <c>layers.N.weight</c>, <c>layers.N.bias</c>, where the numbers N skip what
+/// has no weights; all widths come from the file.
 /// </summary>
+/// <remarks>Dropout of the training is off.</remarks>
 internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
 {
     [ComponentName(Name = "layers")]

@@ -6,9 +6,10 @@ using Microsoft.ML.VideoAlignment.Layers;
 namespace Microsoft.ML.VideoAlignment.Rewards;
 
 /// <summary>
-/// The class names of a transformers classifier or detector: id2label and label2id of its config.json. A name that several ids have (COCO's "N/A") means
-/// the one that label2id gives, else the last. Names are compared as they are written, upper and lower case included.
+/// The class names of a transformers classifier or detector: id2label and label2id of its config.json. A name that several ids have (COCO's "N/A") means the
+/// one that label2id gives, else the last.
 /// </summary>
+/// <remarks>Names are compared as they are written, upper and lower case included.</remarks>
 internal sealed class LabelTable
 {
     private const int Suggestions = 5;

@@ -75,7 +75,7 @@ public sealed record VJepaOptions
     public bool RecomputeActivations { get; init; }
 
     /// <summary>
-    /// Whether what layers keep waits in the CPU's memory; it implies <see cref="RecomputeActivations"/>. On the CPU it changes nothing. Default false.
+    /// Whether what layers keep waits in the CPU's memory; false by default. It implies <see cref="RecomputeActivations"/>, and changes nothing on the CPU.
     /// </summary>
     public bool OffloadActivations { get; init; }
 

@@ -8,9 +8,9 @@ public sealed record ActionClassificationOptions
 
     /// <summary>
     /// Texts in prompts and the labels they ask for, such as ("on ice" -> "ice skating"). They come before the table of VADER's released code (piano, guitar,
-    /// doughnuts, beer, ...) and after a prompt that is itself a label; of several that a prompt holds the longest counts. Upper and lower case differ.
-    /// Default: none.
+    /// doughnuts, beer, ...) and after a prompt that is itself a label; of several that a prompt holds the longest counts.
     /// </summary>
+    /// <remarks>None by default; upper and lower case differ.</remarks>
     public IReadOnlyDictionary<string, string> Prompts { get; init; } = new Dictionary<string, string>();
 
     /// <summary>

@@ -3,9 +3,10 @@ using Microsoft.ML.VideoAlignment.Files;
 namespace Microsoft.ML.VideoAlignment.Rewards.VideoMae;
 
 /// <summary>
-/// Which label of an action classifier a prompt asks for. First the prompt that is a label; then the user's texts, the longest that the prompt holds; then
-/// the table of VADER's released code (actpred_scorer.py of commit adaf2ef), in its order. Texts are compared as written.
+/// Which label of an action classifier a prompt asks for. First the prompt that is a label; then the user's texts, the longest that the prompt holds; then the
+/// table of VADER's released code (actpred_scorer.py of commit adaf2ef), in its order.
 /// </summary>
+/// <remarks>Texts are compared as written.</remarks>
 internal sealed class ActionPrompts
 {
     private static readonly (string Text, string Label)[] s_released =

@@ -5,8 +5,9 @@ namespace Microsoft.ML.VideoAlignment.Rewards.VideoMae;
 
 /// <summary>
 /// VideoMAE's classifier (Tong et al. 2022, arXiv 2203.12602) under the names of the reference's config.json (transformers VideoMAEConfig). A key that is
-/// absent has the reference's default. num_frames is not read: positions are computed for the frames at hand. Keys of its attention never have a bias.
+/// absent has the reference's default. num_frames is not read: positions are computed for the frames at hand.
 /// </summary>
+/// <remarks>Keys of its attention never have a bias.</remarks>
 internal sealed record VideoMaeConfig : VitConfig
 {
     /// <summary>Frames that one token spans.</summary>

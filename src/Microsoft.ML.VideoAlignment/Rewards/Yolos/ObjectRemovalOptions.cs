@@ -6,7 +6,8 @@ public sealed record ObjectRemovalOptions
     /// <summary>A detection counts when its probability is above this, 0 .. 1. Default: 0.2.</summary>
     public double Threshold { get; init; } = 0.2;
 
-    /// <summary>Height that frames are brought to, in pixels; the width follows. Default: 512. Smaller is faster and sees less.</summary>
+    /// <summary>Height that frames are brought to, in pixels; the width follows. Default: 512.</summary>
+    /// <remarks>Smaller is faster and sees less.</remarks>
     public int Height { get; init; } = 512;
 
     /// <summary>How the detector's weights are stored; it computes in float32 whatever this says. Default: float32.</summary>

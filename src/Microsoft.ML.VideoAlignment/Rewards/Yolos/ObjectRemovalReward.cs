@@ -5,9 +5,9 @@ namespace Microsoft.ML.VideoAlignment.Rewards.Yolos;
 /// <summary>
 /// One minus how sure a YOLOS detector is of an object, per frame: VADER's object removal (train_t2v_lora.py of commit adaf2ef, with the mean over images
 /// instead of a sum that an image without the object sets back to 0). Of the queries whose best class, "no object" left out, is the wanted one and whose
-/// probability, "no object" included, is above the threshold, the probabilities are averaged. Which queries count is a choice without slope; an image
-/// with none scores 1 and has a gradient of zero.
+/// probability, "no object" included, is above the threshold, the probabilities are averaged.
 /// </summary>
+/// <remarks>Which queries count is a choice without slope; an image with none scores 1 and has a gradient of zero.</remarks>
 internal sealed class ObjectRemovalReward : ImageReward
 {
     public const string Kind = "ObjectRemoval";

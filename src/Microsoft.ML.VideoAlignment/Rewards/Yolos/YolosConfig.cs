@@ -5,8 +5,9 @@ namespace Microsoft.ML.VideoAlignment.Rewards.Yolos;
 
 /// <summary>
 /// YOLOS (Fang et al. 2021, arXiv 2106.00666) under the names of the reference's config.json (transformers YolosConfig). A key that is absent has the
-/// reference's default. Images of other sizes than the trained one resize the position tables; the labels are without "no object".
+/// reference's default.
 /// </summary>
+/// <remarks>Images of other sizes than the trained one resize the position tables; the labels are without "no object".</remarks>
 internal sealed record YolosConfig : VitConfig
 {
     /// <summary>Most objects that one image can show.</summary>

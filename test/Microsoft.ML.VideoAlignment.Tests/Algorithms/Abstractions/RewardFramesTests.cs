@@ -64,4 +64,21 @@ public class RewardFramesTests
             Assert.That(() => RewardFrames.Chosen(8).Select(8, _ => 0), Throws.InstanceOf<ArgumentOutOfRangeException>());
             Assert.That(() => RewardFrames.Spaced(0).Select(8, _ => 0), Throws.InstanceOf<ArgumentOutOfRangeException>());
         });
+
+    /// <summary>In the log and in saved alignments.</summary>
+    [Test]
+    public void EveryChoiceSaysWhichFramesItMeans() => Assert.That(
+        new[]
+        {
+            RewardFrames.OneRandom, RewardFrames.RandomFrames(3), RewardFrames.All, RewardFrames.Spaced(4), RewardFrames.EveryNth(2), RewardFrames.Chosen(0, 5),
+        }.Select(frames => $"{frames}"),
+        Is.EqualTo(new[] { "1 at random", "3 at random", "all", "4 evenly spread", "0, 2, 4, ...", "0, 5" }));
+
+    [Test]
+    public void ChosenFramesAreAscendingAndAtLeastOne()
+    {
+        Assert.That(() => RewardFrames.Chosen(), Throws.ArgumentException.With.Message.Contains("at least one frame"));
+        Assert.That(() => RewardFrames.Chosen(1, 0), Throws.ArgumentException.With.Message.Contains("ascending").And.Message.Contains("got 1, 0"));
+        Assert.That(() => RewardFrames.Chosen(2, 2), Throws.ArgumentException.With.Message.Contains("ascending"));
+    }
 }

@@ -15,6 +15,12 @@ public class RewardLossTests
         Assert.That(RewardLoss.Weather.Compute(tensor([0.25f])).item<float>(), Is.EqualTo(0.75).Within(1e-6));
     }
 
+    /// <summary>In the log and in saved alignments: what raises a score must not read as what lowers it.</summary>
+    [Test]
+    public void EveryFormSaysItsFormula() => Assert.That(
+        new[] { RewardLoss.Aesthetic, RewardLoss.Hinge(100, 0.01), RewardLoss.Maximize(), RewardLoss.Minimize(2) }.Select(loss => $"{loss}"),
+        Is.EqualTo(new[] { "0.1 mean |score - 10|", "0.01 mean (100 - score)", "-1 mean score", "2 mean score" }));
+
     /// <summary>The absolute value is not a clamp: above the target the gradient turns round.</summary>
     [Test]
     public void GradientTurnsAtTheTarget()

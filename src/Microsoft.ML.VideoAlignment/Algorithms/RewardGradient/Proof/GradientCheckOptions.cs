@@ -50,6 +50,7 @@ public sealed record GradientCheckOptions
     {
         var faults = new List<string>();
         Require(Prompts is { Count: > 0 }, Prompts?.Count, "at least one prompt");
+        Require(Prompts is null || Prompts.All(static prompt => prompt is not null), null, "texts");
         Require(Directions >= 1, Directions, "at least 1");
         Require(Parts >= 0, Parts, "at least 0");
         Require(StepSize > 0 && double.IsFinite(StepSize), StepSize, "above 0");
