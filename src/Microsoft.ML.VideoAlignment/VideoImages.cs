@@ -20,7 +20,8 @@ public static class VideoImages
     }
 
     /// <summary>
-    /// Divides the images of a folder into those to train on and those to test on: where it has the folders <c>train</c> and <c>test</c>, by these, else by a share.
+    /// Divides the images of a folder into those to train on and those to test on: where it has the folders <c>train</c> and <c>test</c>, by these, else by a
+    /// share.
     /// </summary>
     /// <param name="folder">A folder with images, as <see cref="FromFolder"/> reads it.</param>
     /// <param name="testFraction">The share of the images that is to test on, above 0 and below 1, rounded to at least one image a side. Not read where the
@@ -56,8 +57,8 @@ public static class VideoImages
     }
 
     /// <summary>
-    /// Makes a table of images for a model: an image column of <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1], and a text column of prompts. Images are turned
-    /// upright (Exif), laid on white where they are transparent, resized until they cover the model's shape, and cropped around their middle.
+    /// Makes a table of images for a model: an image column of <c>Vector&lt;Single, 3, H, W&gt;</c>, RGB in [0, 1], and a text column of prompts. Images are
+    /// turned upright (Exif), laid on white where they are transparent, resized until they cover the model's shape, and cropped around their middle.
     /// </summary>
     /// <param name="data">The data catalog, <c>mlContext.Data</c>.</param>
     /// <param name="files">Paths of PNG, JPEG, GIF, WebP or BMP files; of an animated one the first frame is read. Each is read when its row is.</param>

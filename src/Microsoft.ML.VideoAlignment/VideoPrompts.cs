@@ -7,7 +7,9 @@ namespace Microsoft.ML.VideoAlignment;
 /// <summary>Makes prompts from files and word lists, in the forms that VADER's prompt sets have.</summary>
 public static class VideoPrompts
 {
-    /// <summary>The 45 common animals of DDPO (arXiv 2305.13301, appendix; <c>simple_animals.txt</c> of its released code), which VADER's prompts have too.</summary>
+    /// <summary>
+    /// The 45 common animals of DDPO (arXiv 2305.13301, appendix; <c>simple_animals.txt</c> of its released code), which VADER's prompts have too.
+    /// </summary>
     public static IReadOnlyList<string> Animals { get; } =
     [
         "cat", "dog", "horse", "monkey", "rabbit", "zebra", "spider", "bird", "sheep", "deer", "cow", "goat", "lion", "tiger", "bear", "raccoon", "fox", "wolf",
@@ -19,8 +21,8 @@ public static class VideoPrompts
     public static IReadOnlyList<string> Activities { get; } = ["washing the dishes", "riding a bike", "playing chess"];
 
     /// <summary>
-    /// Activities with musical instruments, for prompts of the kind of VADER's instrument set. That set itself is 50 sentences in a file of VADER's released code,
-    /// which <see cref="FromTextFile"/> reads.
+    /// Activities with musical instruments, for prompts of the kind of VADER's instrument set. That set itself is 50 sentences in a file of VADER's released
+    /// code, which <see cref="FromTextFile"/> reads.
     /// </summary>
     public static IReadOnlyList<string> Instruments { get; } =
     [

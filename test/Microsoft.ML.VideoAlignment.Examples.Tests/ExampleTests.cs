@@ -203,7 +203,8 @@ public class ExampleTests
         string result = Path.Combine(_folder, "result");
         string[] arguments =
         [
-            "--model", Path.Combine(s_world, "image-to-video"), "--images", Path.Combine(s_world, "images", "train"), "--segments", "2", "--steps", "1", "--videos", "2", "--out", result,
+            "--model", Path.Combine(s_world, "image-to-video"), "--images", Path.Combine(s_world, "images", "train"), "--segments", "2", "--steps", "1",
+                "--videos", "2", "--out", result,
         ];
         (int code, string output, string[] errors) = ExampleProgram.Run("LongVideo", _folder, arguments);
         Assert.That(code, Is.Zero, string.Join('\n', errors));
