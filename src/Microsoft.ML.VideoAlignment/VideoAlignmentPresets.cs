@@ -96,7 +96,8 @@ public static class VideoAlignmentPresets
     /// </summary>
     /// <remarks>
     /// The reward sees the whole video as one input of V-JEPA: 16 frames, evenly spread over the 42 or 75, so that what changes from segment to segment is in
-    /// its view.
+    /// its view. <see cref="RewardFrames.Windows"/> shows it consecutive frames instead, joints included. V-JEPA prefers videos that stand still
+    /// (<see cref="VideoRewards.TemporalConsistency"/>): watch the motion of what is aligned.
     /// </remarks>
     public static VideoAlignmentOptions VaderStableVideoConsistency { get; } = VaderStableVideoAesthetic with
     {

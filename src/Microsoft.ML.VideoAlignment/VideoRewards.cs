@@ -121,6 +121,11 @@ public static class VideoRewards
     /// <remarks>
     /// All videos of a call share one draw of the masks. Calls without gradient always have the first draw of <see cref="VJepaOptions.Seed"/>, so that scores
     /// can be repeated and compared; calls with gradient have a new one each, the same in each run of training.
+    /// <para>
+    /// It does not tell a frozen video: nothing is easier to foresee than a video that stands still, and every V-JEPA that was tried on the embedded world
+    /// prefers it to the moving video it was made from. Align to it together with something that keeps motion: a sum with a reward that wants motion, such as
+    /// <see cref="ActionClassification"/>, or a distance from the base model (<see cref="RewardGradientOptions.KlWeight"/>).
+    /// </para>
     /// </remarks>
     /// <param name="file">The official file, such as vitl16.pth.tar (encoder, predictor and target_encoder; the optimizer's state in it is not read).</param>
     /// <param name="options">Sizes where the file's shapes do not tell them, masks, memory; null: defaults.</param>

@@ -51,6 +51,11 @@ internal static class ReportStage
         ("consistency loss", "V-JEPA, prediction loss on painted films", null),
         ("consistency against shuffled", "films that move and score higher than with their frames shuffled", null),
         ("consistency against spliced", "films that score higher than with another film's second half", null),
+        ("consistency against shape", "than with another shape from the fifth frame on", null),
+        ("consistency against colour", "than with another colour from the fifth frame on", null),
+        ("consistency against frozen", "films that move and score higher than their first frame throughout: V-JEPA prefers what stands still", null),
+        ("consistency teacher shape", "frames of hard lessons whose shape its target encoder tells", null),
+        ("consistency teacher colour", "whose colour it tells", null),
         ("films colour", "generated films that show the colour of their prompt (measuring judge)", 1.0),
         ("films shape", "the shape", 1.0),
         ("films motion", "the motion", 0.41),
@@ -126,7 +131,8 @@ internal static class ReportStage
         text.AppendLine(CultureInfo.InvariantCulture, $"Steps: autoencoder {Steps(shop, VaeStage.Name)}, denoiser and text encoder "
             + $"{string.Join(" + ", UNetStage.PartNames.Select(name => Steps(shop, name)))}, CLIP {Steps(shop, ClipStage.Name)}, heads "
             + $"{HeadStage.Plan.Steps} each, preference {Steps(shop, PreferenceStage.Name)}, action {Steps(shop, ActionStage.Name)}, detector "
-            + $"{Steps(shop, DetectorStage.Name)}, V-JEPA {Steps(shop, ConsistencyStage.Name)}; batches 16, 16, 128, 256, 64, 64, 64, 32.");
+            + $"{Steps(shop, DetectorStage.Name)}, V-JEPA {Steps(shop, ConsistencyStage.TeacherName)} + {Steps(shop, ConsistencyStage.Name)}; "
+            + $"batches 16, 16, 128, 256, 64, 64, 64, 32.");
         text.AppendLine(CultureInfo.InvariantCulture,
             $"Films: the first {shop.Videos} of prompts/unseen.tsv, seeds 0 to {shop.Videos - 1}, {SamplerSteps} steps, guidance {shop.Guidance:0.#}.");
         text.AppendLine("The trial is a PyTorch run of the same networks and data with eps-prediction; its judge was a network, its prompts were others and "

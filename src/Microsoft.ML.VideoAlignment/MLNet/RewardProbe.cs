@@ -11,12 +11,12 @@ internal static class RewardProbe
     /// <param name="reward">The reward.</param>
     /// <param name="options">The options of training.</param>
     /// <param name="model">The model to align.</param>
-    /// <returns>How many frames of a video the reward is shown.</returns>
+    /// <returns>How many frames the reward is shown at a time: those of a video, or of a window of it.</returns>
     /// <exception cref="RewardContractException">The reward cannot train the model; the message says why and what to try.</exception>
     public static int RequireTrainable(VideoReward reward, VideoAlignmentOptions options, VideoDiffusionModel model)
     {
         (RewardContract contract, IAlgorithm algorithm) = (reward.Contract, options.Algorithm.Definition);
-        int available = options.ResolveSampling(model).RewardFrameCount(model), shown = options.ResolveFrames(reward).Count(available);
+        int available = options.ResolveSampling(model).RewardFrameCount(model), shown = options.ResolveFrames(reward).CountTogether(available);
         if (algorithm.NeedsRewardGradient && !contract.IsDifferentiable)
         {
             const string Algorithms = nameof(AlignmentAlgorithm);
@@ -27,23 +27,36 @@ internal static class RewardProbe
                 + "or a differentiable reward for the same goal.");
         }
 
+        if (options.ResolveFrames(reward).IsWindowed && contract.ScoresFramesSeparately)
+        {
+            throw new RewardContractException(
+                $"Reward '{reward.Name}' scores each frame by itself, so windows of frames ({FramesOption} = {nameof(RewardFrames)}."
+                + $"{nameof(RewardFrames.Windows)}) would only count some frames more often than others. "
+                + $"Use {nameof(RewardFrames)}.{nameof(RewardFrames.All)}, or {nameof(RewardFrames.Spaced)} or {nameof(RewardFrames.RandomFrames)} "
+                + "to show fewer.");
+        }
+
         if (!FitsContract(contract, shown))
         {
+            bool windowed = options.ResolveFrames(reward).IsWindowed;
             string multiple = contract.FrameMultiple > 1 ? $", a multiple of {contract.FrameMultiple}" : "";
             throw new RewardContractException(
                 $"Reward '{reward.Name}' takes at least {contract.MinimumFrames} frames{multiple}, "
-                + $"but training would show it {shown} of {available}. {Remedy(contract, available)}");
+                + $"but training would show it {shown} of {available}{(windowed ? " at a time" : "")}. {Remedy(contract, available, windowed)}");
         }
 
         return shown;
     }
 
-    private static string Remedy(RewardContract contract, int available)
+    private const string FramesOption = $"{nameof(VideoAlignmentOptions.Reward)}.{nameof(RewardOptions.Frames)}";
+
+    private static string Remedy(RewardContract contract, int available, bool windowed)
     {
         int most = available / contract.FrameMultiple * contract.FrameMultiple;
         return most >= contract.MinimumFrames && most > 0
-            ? $"Show it another number ({nameof(VideoAlignmentOptions.Reward)}.{nameof(RewardOptions.Frames)} = "
-                + $"{nameof(RewardFrames)}.{nameof(RewardFrames.Spaced)}({most}))."
+            ? windowed
+                ? $"Give {FramesOption} = {nameof(RewardFrames)}.{nameof(RewardFrames.Windows)} a length that the reward takes, at most {most}."
+                : $"Show it another number ({FramesOption} = {nameof(RewardFrames)}.{nameof(RewardFrames.Spaced)}({most}))."
             : $"Make longer videos ({nameof(VideoAlignmentOptions.Sampling)}.{nameof(VideoSamplingOptions.Frames)}).";
     }
 

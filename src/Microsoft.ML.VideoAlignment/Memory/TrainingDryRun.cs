@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Algorithms;
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
@@ -62,7 +63,7 @@ internal sealed class TrainingDryRun
         using Tensor frames = GenerateShortened(videos, (generator, prepare) => generator.GenerateForReward(prepare, each, _adapters));
         using IDisposable guard = no_grad();
         RunContext.Enter(RunStage.Scoring);
-        using Tensor scores = _run.Reward.Score(frames, MetaSegment.EmptyPrompts(videos));
+        using Tensor scores = WindowedScoring.Score(_run, frames, MetaSegment.EmptyPrompts(videos), ScoreUse.Validation);
     }
 
     // Generates in the fewest steps that have the peak of all.

@@ -1,11 +1,11 @@
 namespace Microsoft.ML.VideoAlignment.Tensors;
 
 /// <summary>
-/// What is a constant by the definition of a loss: a branch of a formula (a moving-average target, a running mean), or a step outside the gradient window.
+/// What is a constant by the definition of a loss: a branch of a formula (a running mean), or a step outside the gradient window.
 /// </summary>
 /// <remarks>
 /// All such constants pass through here, so that a proof of the gradient can keep them where they are while it moves the weights (<see
-/// cref="ConstantRecorder"/>).
+/// cref="ConstantRecorder"/>). What a formula leaves out of its gradient without being a constant is <see cref="Cut"/>.
 /// </remarks>
 internal static class StopGradient
 {
@@ -16,6 +16,17 @@ internal static class StopGradient
     {
         using IDisposable guard = no_grad();
         return RunContext.Current.Constants is { } holding ? holding.Recorder.RecordTensor(what, () => WithoutRecorder(branch)) : branch();
+    }
+
+    /// <summary>
+    /// Runs a branch without recording a graph although its value follows what is trained. The gradient of the whole is then not that of its value, and a proof
+    /// of the gradient, which holds only constants, fails.
+    /// </summary>
+    /// <param name="branch">Gives a tensor without a graph; an alias of one that has a graph would have it too.</param>
+    public static Tensor Cut(Func<Tensor> branch)
+    {
+        using IDisposable guard = no_grad();
+        return branch();
     }
 
     /// <summary>Computes a number on the host that is a constant.</summary>

@@ -135,6 +135,22 @@ public class MemoryOfRewardsTests
     private static long Largest(MemoryEstimate estimate) =>
         new[] { estimate.Sampling, estimate.GradientSteps, estimate.Decode, estimate.Scoring, estimate.Backward, estimate.Validation }.Max();
 
+    /// <summary>Three windows of 8 frames of a video of 16 are a batch of three, where the whole video is two parts of 8: half as much again.</summary>
+    [Test]
+    public void WindowsAreScoredTogether()
+    {
+        using VideoReward reward = MovingShapesRewards.TemporalConsistency();
+        VideoAlignmentOptions whole = s_options with { Sampling = new() { Frames = 16 } };
+        VideoAlignmentOptions windows = whole with { Reward = new() { Frames = RewardFrames.Windows(8, 4) } };
+        MemoryEstimate none = _model.EstimateMemory(whole), two = _model.EstimateMemory(whole, reward), three = _model.EstimateMemory(windows, reward);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That((three.Scoring - none.Scoring) / (double)(two.Scoring - none.Scoring), Is.EqualTo(1.5).Within(7).Percent);
+            Assert.That(three.GradientSteps, Is.EqualTo(two.GradientSteps));
+            Assert.That(three.Decode, Is.EqualTo(two.Decode), "each frame is decoded once");
+        }
+    }
+
     /// <summary>Bytes that are alive when 8 frames that carry gradient have been scored, weights aside.</summary>
     private static long Kept(VideoReward reward, Device device, string prompt)
     {

@@ -85,6 +85,25 @@ public class VideoAlignmentEstimatorTests
     }
 
     [Test]
+    public void WindowsThatDoNotSuitTheRewardAreRefused()
+    {
+        VideoAlignmentOptions windows = DoorRig.ThreeSteps with
+        {
+            Sampling = DoorRig.ThreeSteps.Sampling with { Frames = 20 },
+            Reward = DoorRig.ThreeSteps.Reward with { Frames = RewardFrames.Windows(6, 3) },
+        };
+        var images = new DoorRig();
+        Assert.That(() => images.Estimator(windows).Fit(images.Prompts), Throws.TypeOf<RewardContractException>()
+            .With.Message.Contains("scores each frame by itself").And.Message.Contains("Reward.Frames = RewardFrames.Windows"));
+        var videos = new DoorRig { Reward = new FakeReward(new RewardContract { MinimumFrames = 8, FrameMultiple = 8, ScoresFramesSeparately = false }) };
+        Assert.That(() => videos.Estimator(windows).Fit(videos.Prompts), Throws.TypeOf<RewardContractException>()
+            .With.Message.Contains("show it 6 of 20 at a time").And.Message.Contains("RewardFrames.Windows a length"));
+        Assert.That(() => videos.Estimator(windows with { Reward = new() { Frames = RewardFrames.Windows(21, 3) } }),
+            Throws.ArgumentException.With.Message.Contains("Frames").And.Message.Contains("a window of 21 frames does not fit into a video of 20"));
+        Assert.That(() => videos.Estimator(windows with { Reward = new() { Frames = RewardFrames.Windows(8, 4) } }).Fit(videos.Prompts), Throws.Nothing);
+    }
+
+    [Test]
     public void BadOptionsFailWhenTheEstimatorIsMade() => Assert.That(
         () => new DoorRig().Estimator(new VideoAlignmentOptions { Sampling = new() { Width = 10 } }),
         Throws.ArgumentException.With.Message.Contains("Width must be a multiple of 4"));

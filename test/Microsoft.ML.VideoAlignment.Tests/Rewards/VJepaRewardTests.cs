@@ -122,11 +122,11 @@ public class VJepaRewardTests
     }
 
     [Test]
-    public void TheTargetIsAConstantUnlessAskedFor()
+    public void TheTargetIsAConstantOnlyWhereAskedFor()
     {
         using DisposeScope scope = NewDisposeScope();
-        using VJepaReward constant = Reward();
-        using VJepaReward full = Reward(s_options with { TargetGradient = true });
+        using VJepaReward constant = Reward(s_options with { TargetGradient = false });
+        using VJepaReward full = Reward();
         Assert.That(Gradient(full), Is.Not.EqualTo(Gradient(constant)).Within(1e-6f));
         Tensor frames = SmallRewards.Frames(1, 3, 4, 12, 12).requires_grad_(true);
         Tensor clips = constant.ToSegments(new PreprocessedFrames(frames));
@@ -139,7 +139,7 @@ public class VJepaRewardTests
     public void FiniteDifferencesAgree(double exponent)
     {
         using DisposeScope scope = NewDisposeScope();
-        using VJepaReward reward = Reward(s_options with { TargetGradient = true, LossExponent = exponent }, ScalarType.Float64);
+        using VJepaReward reward = Reward(s_options with { LossExponent = exponent }, ScalarType.Float64);
         var masks = reward.DrawMasks(3);
         Tensor frames = SmallRewards.Frames(1, 3, 4, 9, 14).to_type(ScalarType.Float64);
         Tensor leaf = frames.clone().requires_grad_(true);
@@ -250,6 +250,20 @@ public class VJepaRewardTests
         Tensor frames = SmallRewards.Frames(1, 3, 4, 12, 12);
         Assert.That(() => blind.Score(frames, []), Throws.ArgumentException.With.Message.Contains("hid every token"));
         Assert.That(() => clear.Score(frames, []), Throws.ArgumentException.With.Message.Contains("smaller than one patch"));
+    }
+
+    /// <summary>A proof of the gradient holds what is constant. V-JEPA's target moves with the frames: cut off, it shows as an error of the gradient.</summary>
+    [Test]
+    public void ATargetThatIsCutOffIsNotHeldByAProof()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VJepaReward cut = Reward(s_options with { TargetGradient = false });
+        using var held = new ConstantRecorder();
+        Tensor first = SmallRewards.Frames(1, 3, 4, 12, 12), second = first.flip(3);
+        float Score(Tensor frames) => held.Run(() => Values(cut.Score(frames, [])))[0];
+        Assert.That(Score(first), Is.EqualTo(Values(cut.Score(first, []))[0]));
+        Assert.That(Score(second), Is.EqualTo(Values(cut.Score(second, []))[0]), "the target follows the frames");
+        Assert.That(Score(second), Is.Not.EqualTo(Score(first)).Within(1e-4), "so that this test can fail");
     }
 
     private static float[] Gradient(VJepaReward reward)

@@ -28,9 +28,9 @@ internal sealed class RolloutScorer(TrainingRun run, WorkCount work)
         RunContext.Enter(RunStage.Scoring);
         string[] texts = [.. prompts.Select(prompt => run.Model.RewardText(prompt, run.Sampling.SegmentCount))];
         _batches.Add(
-            [.. run.Reward.ScoreParts(new PreprocessedFrames(shown, ScoreUse.Training), texts).Select(part => FiniteScores.Require(run.Reward, part, texts))]);
+            [.. WindowedScoring.ScoreParts(run, shown, texts, ScoreUse.Training).Select(part => FiniteScores.Require(run.Reward, part, texts))]);
         _prompts.AddRange(texts);
-        work.AddRewardQueries(prompts.Count);
+        work.AddRewardQueries(prompts.Count * WindowedScoring.CountWindows(run));
     }
 
     /// <summary>Combines the scores; call once, when the rollout is complete.</summary>

@@ -30,7 +30,7 @@ internal sealed class ValidationEvaluator(TrainingRun run, ConditionCache condit
         foreach (int[] rows in Batches())
         {
             total += Score(rows, shown, adapters).Sum();
-            work.AddValidationQueries(rows.Length);
+            work.AddValidationQueries(rows.Length * WindowedScoring.CountWindows(run));
         }
 
         return total / run.ValidationPrompts.Count;
@@ -54,7 +54,7 @@ internal sealed class ValidationEvaluator(TrainingRun run, ConditionCache condit
         using IDisposable guard = no_grad();
         string[] texts = [.. prompts.Select(prompt => run.Model.RewardText(prompt.Text, run.Sampling.SegmentCount))];
         RunContext.Enter(RunStage.Scoring);
-        return FiniteScores.Require(run.Reward, run.Reward.Score(videos, texts, ScoreUse.Validation), texts);
+        return FiniteScores.Require(run.Reward, WindowedScoring.Score(run, videos, texts, ScoreUse.Validation), texts);
     }
 
     // The frames of each row, drawn in the order of the list.

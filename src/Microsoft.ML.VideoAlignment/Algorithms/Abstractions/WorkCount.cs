@@ -9,7 +9,7 @@ internal sealed class WorkCount : IRunObserver, IResumable
     /// <summary>Denoiser evaluations: one per video, step and guidance branch. What a backward pass recomputes is not counted.</summary>
     public long DenoiserEvaluations { get; private set; }
 
-    /// <summary>Videos scored, those of validation included.</summary>
+    /// <summary>Videos scored, those of validation included; each window of a video counts (<see cref="RewardFrames.Windows"/>).</summary>
     public long RewardQueries { get; private set; }
 
     /// <summary>Videos scored for validation, from which nothing is learned.</summary>

@@ -86,7 +86,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         var chain = new SegmentSampler(Model, Training.Sampling, Sampler, Adapters) { OnStep = distance is null ? null : distance.Add };
         var segments = new List<Tensor>();
         chain.Run((index, image) => Begin(rollout, index, image), Finish);
-        Work.AddRewardQueries(rollout.Prompts.Count);
+        Work.AddRewardQueries(rollout.Prompts.Count * WindowedScoring.CountWindows(Training));
 
         // The penalty belongs to the whole loss, which is divided by the number of copies.
         int copies = 1 + rollout.Copies.Count;
@@ -146,7 +146,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
     private (Tensor Scores, Tensor Loss) Score(Tensor decoded, IReadOnlyList<string> prompts, ScoreUse use)
     {
         RunContext.Enter(RunStage.Scoring);
-        Tensor scores = Reward.Score(UnitRange.FromSigned(decoded), prompts, use);
+        Tensor scores = WindowedScoring.Score(Training, UnitRange.FromSigned(decoded), prompts, use);
         return (scores, Training.Loss.Compute(scores));
     }
 
@@ -160,7 +160,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         long[] timesteps = [.. Enumerable.Repeat((long)sampler.Timesteps[last], (int)finished.shape[0])];
         Tensor noised = scheduler.Forward.AddNoise(finished, noise, timesteps);
         using var guidance = new Guidance(Model, rollout.First.Condition, rollout.First.Unconditional, Training.Sampling);
-        Work.AddRewardQueries(finished.shape[0]);
+        Work.AddRewardQueries(finished.shape[0] * WindowedScoring.CountWindows(Training));
         var plan = GradientPlan.Suffix(last + 1, last, stop: last);
         return Denoising.Run(sampler, noised, guidance.Predict, plan, adapters: Adapters, first: last, prompts: rollout.Prompts).MoveToOuterDisposeScope();
     }

@@ -8,6 +8,8 @@ namespace Microsoft.ML.VideoAlignment.Rewards.VJepa;
 /// the network's length are scored part by part, and the score is the mean.
 /// </summary>
 /// <remarks>
+/// A video that stands still scores higher than a consistent one that moves: alignment needs something beside this reward that keeps motion.
+/// The gradient is that of the score, through the predicted features and through the target alike, unless <see cref="VJepaOptions.TargetGradient"/> is false.
 /// Masks: all videos of a call share one draw, so that a video scores alike in any batch (the reference draws for each). A call whose frames carry no
 /// gradient always has draw 0 of the seed: scoring is repeatable, before and after saving. Calls with gradient have draws 1, 2, 3, ..., counted from the start
 /// of a run of training, so that equal runs are equal.
@@ -123,18 +125,19 @@ internal sealed class VJepaReward : PreprocessingReward
     /// <summary>Runs the networks and returns every station.</summary>
     /// <param name="clips">[B, 3, T, S, S], preprocessed, of the network's length.</param>
     /// <param name="masks">Context [B, K] and predicted [B, M] of each mask.</param>
-    public VJepaStages RunStages(Tensor clips, IReadOnlyList<(Tensor Context, Tensor Predicted)> masks)
+    /// <param name="firstMask">The number of the first mask, which chooses the predictor's tokens.</param>
+    public VJepaStages RunStages(Tensor clips, IReadOnlyList<(Tensor Context, Tensor Predicted)> masks, int firstMask = 0)
     {
         Tensor Normal(Tensor x) => Ops.LayerNorm(x, [_network.Config.Width], weight: null, bias: null, TargetNormEps);
         Tensor Target() => Normal(_network.Target.Forward(clips, memory: _memory));
-        Tensor all = _options.TargetGradient ? Target() : StopGradient.Detach(Target);
+        Tensor all = _options.TargetGradient ? Target() : StopGradient.Cut(Target);
         List<Tensor> context = [], predicted = [], targets = [];
         Tensor? loss = null;
         for (int i = 0; i < masks.Count; i++)
         {
             (Tensor known, Tensor wanted) = masks[i];
             context.Add(_network.Encoder.Forward(clips, known, _memory));
-            predicted.Add(_network.Predictor.Forward(context[i], known, wanted, i, _memory));
+            predicted.Add(_network.Predictor.Forward(context[i], known, wanted, firstMask + i, _memory));
             targets.Add(Tokens.Gather(all, wanted));
             Tensor one = Loss(predicted[i], targets[i]);
             loss = loss is null ? one : Ops.Add(loss, one);

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Runs;
+
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 public class RewardFramesTests
@@ -47,6 +49,43 @@ public class RewardFramesTests
         Assert.That(RewardFrames.EveryNth(9).Select(7, _ => 0), Is.EqualTo(new[] { 0 }));
         Assert.That(() => RewardFrames.EveryNth(0), Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
+
+    [Test]
+    public void WindowsLieOverJointsAndTheLastOneEndsWithTheVideo()
+    {
+        RewardFrames even = RewardFrames.Windows(length: 8, stride: 4), uneven = RewardFrames.Windows(length: 8, stride: 5);
+        Assert.That(even.Select(24, _ => 0), Is.EqualTo(Enumerable.Range(0, 24)), "each frame is decoded once");
+        Assert.That(even.FindWindows(24), Is.EqualTo(new[] { 0, 4, 8, 12, 16 }.Select(first => Enumerable.Range(first, 8).ToArray())));
+        Assert.That(uneven.FindWindows(24)!.Select(window => window[0]), Is.EqualTo(new[] { 0, 5, 10, 15, 16 }));
+        Assert.That(even.FindWindows(8)!.Single(), Is.EqualTo(Enumerable.Range(0, 8)));
+        Assert.That((even.Count(24), even.CountTogether(24)), Is.EqualTo((24, 8)));
+        Assert.That(RewardFrames.Spaced(4).FindWindows(24), Is.Null);
+        Assert.That(RewardFrames.Spaced(4).CountTogether(24), Is.EqualTo(4));
+    }
+
+    /// <summary>What a resumed run compares.</summary>
+    [Test]
+    public void WindowsAreDescribedWhole() =>
+        Assert.That(FactText.Describe(RewardFrames.Windows(8, 4)), Is.EqualTo("Windowed { Length = 8, Stride = 4 }"));
+
+    [Test]
+    public void FramesBetweenWindowsAreNotShown()
+    {
+        RewardFrames apart = RewardFrames.Windows(length: 2, stride: 4);
+        Assert.That(apart.Select(9, _ => 0), Is.EqualTo(new[] { 0, 1, 4, 5, 7, 8 }));
+        Assert.That(apart.FindWindows(9), Is.EqualTo(new[] { new[] { 0, 1 }, [2, 3], [4, 5] }), "places among what is shown");
+    }
+
+    [Test]
+    public void WindowsThatCannotBeAreRefused() =>
+        Assert.Multiple(() =>
+        {
+            Assert.That(() => RewardFrames.Windows(0, 1), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("at least 1 frame"));
+            Assert.That(() => RewardFrames.Windows(8, 0),
+                Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("RewardFrames.Windows: the stride"));
+            Assert.That(() => RewardFrames.Windows(9, 4).Count(8), Throws.InstanceOf<ArgumentOutOfRangeException>()
+                .With.Message.Contains("a window of 9 frames does not fit into a video of 8").And.Message.Contains("RewardFrames.Windows"));
+        });
 
     [Test]
     public void AllAndChosen()

@@ -150,6 +150,7 @@ public sealed class VJepaRunner : IConformanceRunner
             PredictorWidth = (int)ConfigJson.Integer(config, "pred_embed_dim", 384),
             PredictorDepth = (int)ConfigJson.Integer(config, "pred_depth", 6),
             LossExponent = ConfigJson.Number(testCase.Arguments, "loss_exp", 1),
+            TargetGradient = false, // the reference's own gradients; those named "full" go through the target too
             Masks = Masks(testCase),
         };
     }

@@ -9,8 +9,9 @@ namespace Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 /// </summary>
 /// <remarks>
 /// What the window makes constant (predictions of steps outside it, inputs that are detached, frames with which later segments begin) keeps its value at the
-/// point itself (<see cref="ConstantRecorder"/>): the quotient is that of the function whose derivative the gradient is. With a full window and a reward
-/// without stop-gradients nothing is constant, and the quotient is the loss's own.
+/// point itself (<see cref="ConstantRecorder"/>): the quotient is that of the function whose derivative the gradient is. With a full window nothing is
+/// constant but the moments of a normalized sum, and the quotient is the loss's own. Scores are those that the reward reports: what a reward leaves out of its
+/// gradient is not held (<see cref="StopGradient.Cut"/>), and the comparison fails.
 /// </remarks>
 internal sealed class GradientProof
 {

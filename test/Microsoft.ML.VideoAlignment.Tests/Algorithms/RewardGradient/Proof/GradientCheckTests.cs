@@ -1,3 +1,6 @@
+using Microsoft.ML.VideoAlignment.MovingShapes;
+using Microsoft.ML.VideoAlignment.Rewards.VJepa;
+using Microsoft.ML.VideoAlignment.Tensors;
 using ProveGradients;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -77,6 +80,41 @@ public class GradientCheckTests
         };
         GradientCheckReport report = GradientCheck.Run(Model(VideoModelFamily.StableVideoDiffusion), _rewards["custom"], options, s_brief);
         Assert.That(report.Passed, report.ToString());
+    }
+
+    /// <summary>Windows of four frames over a video of two segments of four: one lies over the joint.</summary>
+    [Test]
+    public void WindowsOverTheJoint()
+    {
+        VideoAlignmentOptions options = Options(VideoModelFamily.StableVideoDiffusion) with
+        {
+            Sampling = Options(VideoModelFamily.StableVideoDiffusion).Sampling with { SegmentCount = 2, Frames = 4 },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { CarryGradientAcrossSegments = true, Window = GradientWindow.LastSteps(2) }),
+            Reward = new() { Frames = RewardFrames.Windows(4, 2) },
+            Memory = new() { FramesPerDecode = 2 },
+        };
+        using VideoReward restless = VideoRewards.Custom(
+            "restlessness", (frames, _) => (frames.diff(1, 2) * frames.mean([2], keepdim: true)).square().mean([1, 2, 3, 4]),
+            new RewardContract { MinimumFrames = 4, ScoresFramesSeparately = false });
+        GradientCheckReport report = GradientCheck.Run(Model(VideoModelFamily.StableVideoDiffusion), restless, options, s_brief);
+        Assert.That(report.Passed, report.ToString());
+    }
+
+    /// <summary>V-JEPA's gradient is that of the score it reports; with the target held constant it is not, and the proof says so.</summary>
+    [TestCase(true)]
+    [TestCase(false)]
+    public void ATargetHeldConstantFailsTheProof(bool targetGradient)
+    {
+        VideoAlignmentOptions options = Options(VideoModelFamily.ModelScope) with
+        {
+            Sampling = Options(VideoModelFamily.ModelScope).Sampling with { Frames = 8 },
+            Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = GradientWindow.FromStep(0) }),
+        };
+        using VideoReward consistency = VJepaReward.FromFile(
+            MovingShapesFiles.Find("vjepa.pth.tar"), MovingShapesSettings.Consistency with { TargetGradient = targetGradient }, Placement.Cpu);
+        GradientCheckReport report = GradientCheck.Run(Model(VideoModelFamily.ModelScope), consistency, options, s_brief);
+        Assert.That(report.Passed, Is.EqualTo(targetGradient), report.ToString());
+        Assert.That(targetGradient || report.LargestError > 0.01, report.ToString());
     }
 
     /// <summary>
