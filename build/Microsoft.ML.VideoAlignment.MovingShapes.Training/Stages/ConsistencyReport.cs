@@ -64,9 +64,9 @@ internal static class ConsistencyReport
     }
 
     // A video and its changed twin are equally soft.
-    private static Tensor Render(IReadOnlyList<Scene[]> scenes) =>
+    private static Tensor Render(Scene[][] scenes) =>
         RatedFrames.Soften(Scene.Paint(scenes), StepRandom.Numbers(Stream, 1), ShapesVideo.Frames)
-            .unflatten(0, [scenes.Count, ShapesVideo.Frames]).transpose(1, 2).contiguous();
+            .unflatten(0, [scenes.Length, ShapesVideo.Frames]).transpose(1, 2).contiguous();
 
     private static Tensor Joined(Tensor first, Tensor second) => cat([first.narrow(2, 0, Half), second.narrow(2, Half, Half)], 2);
 

@@ -82,12 +82,12 @@ internal static class ConsistencyLessons
         },
     };
 
-    private static Tensor Render(IReadOnlyList<Scene[]> videos, Random random, int stream, int draw)
+    private static Tensor Render(Scene[][] videos, Random random, int stream, int draw)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor frames = RatedFrames.Soften(Scene.Paint(videos), random, ShapesVideo.Frames);
         Tensor seen = RatedFrames.Disturb(frames, LargestNoise, stream, draw);
-        return seen.unflatten(0, [videos.Count, ShapesVideo.Frames]).transpose(1, 2).contiguous().MoveToOuterDisposeScope();
+        return seen.unflatten(0, [videos.Length, ShapesVideo.Frames]).transpose(1, 2).contiguous().MoveToOuterDisposeScope();
     }
 }
 
