@@ -38,10 +38,10 @@ internal sealed class ConsistencyTeacher : nn.Module
     public Tensor Loss(Tensor pixels, ConsistencyLesson lesson)
     {
         Tensor[] answers = Answer(pixels);
-        return (ShapeWeight * nn.functional.cross_entropy(answers[0], lesson.Shapes))
-            + (ColorWeight * nn.functional.cross_entropy(answers[1], lesson.Colors))
-            + (BackgroundWeight * nn.functional.cross_entropy(answers[2], lesson.Backgrounds))
-            + nn.functional.mse_loss(answers[3], lesson.Places);
+        return nn.functional.cross_entropy(answers[0], lesson.Shapes).Mul(ShapeWeight)
+            .Add(nn.functional.cross_entropy(answers[1], lesson.Colors).Mul(ColorWeight))
+            .Add(nn.functional.cross_entropy(answers[2], lesson.Backgrounds).Mul(BackgroundWeight))
+            .Add(nn.functional.mse_loss(answers[3], lesson.Places));
     }
 
     /// <summary>The share of frames whose shape and whose color are told.</summary>

@@ -74,7 +74,7 @@ internal sealed class TrainingRun : IDisposable
             {
                 using DisposeScope scope = NewDisposeScope();
                 Tensor value = loss(Step, part);
-                Recompute.Backward(value / Parts);
+                Recompute.Backward(value.Div(Parts));
                 values[part] = value.item<float>();
             });
             if (!double.IsFinite(values.Average()))

@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.World;
 
@@ -53,7 +54,7 @@ internal static class ConsistencyLessons
             Labels(subject => (long)subject.Shape),
             Labels(subject => subject.Color),
             Labels(subject => subject.Background),
-            tensor(places, [all.Length, 3]).clamp(-3, 3).MoveToOuterDisposeScope());
+            tensor(places, [all.Length, 3]).Clamp(-3, 3).MoveToOuterDisposeScope());
 
         Tensor Labels(Func<Subject, long> label) => tensor([.. all.Select(scene => label(scene.Subject))]).MoveToOuterDisposeScope();
     }

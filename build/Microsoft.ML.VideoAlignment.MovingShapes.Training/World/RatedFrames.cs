@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.World;
 
@@ -34,7 +35,7 @@ internal static class RatedFrames
         using DisposeScope scope = NewDisposeScope();
         float[] shares = [.. Enumerable.Range(0, (int)frames.shape[0] / alike).Select(_ => random.Next(2) == 0 ? 0f : random.NextSingle())];
         Tensor share = tensor(shares).repeat_interleave(alike).view(-1, 1, 1, 1);
-        return (frames + (share * (Blur(frames) - frames))).MoveToOuterDisposeScope();
+        return Ops.Add(frames, share * Ops.Subtract(Blur(frames), frames)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Adds noise of a width drawn for each frame, up to <paramref name="noise"/>.</summary>
@@ -47,8 +48,8 @@ internal static class RatedFrames
 
         using DisposeScope scope = NewDisposeScope();
         using Generator generator = StepRandom.Tensors(stream, step);
-        Tensor width = noise * rand([frames.shape[0], 1, 1, 1], generator: generator);
-        return (frames + (width * randn(frames.shape, generator: generator))).clamp(0, 1).MoveToOuterDisposeScope();
+        Tensor width = rand([frames.shape[0], 1, 1, 1], generator: generator).Mul(noise);
+        return Ops.Add(frames, width * randn(frames.shape, generator: generator)).Clamp(0, 1).MoveToOuterDisposeScope();
     }
 
     /// <summary>The binomial kernel 1 2 1 both ways, the rim repeated.</summary>
