@@ -1,4 +1,3 @@
-using Examples;
 using Microsoft.ML;
 using Microsoft.ML.VideoAlignment;
 

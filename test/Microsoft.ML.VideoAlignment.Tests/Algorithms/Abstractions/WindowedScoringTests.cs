@@ -1,6 +1,5 @@
 using Microsoft.ML.VideoAlignment.Algorithms;
 using Microsoft.ML.VideoAlignment.Rewards;
-using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -9,9 +8,15 @@ public class WindowedScoringTests
 {
     private const int Frames = 7;
 
-    private static readonly VideoDiffusionModel s_model = new TinyVideoModel();
-
     private static readonly RewardContract s_videos = new() { MinimumFrames = 4, ScoresFramesSeparately = false, ReadsPrompt = true };
+
+    private VideoDiffusionModel _model = null!;
+
+    [OneTimeSetUp]
+    public void OpenTheModel() => _model = new TinyVideoModel();
+
+    [OneTimeTearDown]
+    public void CloseTheModel() => _model.Dispose();
 
     /// <summary>Frames 0-3, 2-5 and 3-6 of two videos, each scored with its own prompt; the expected score is computed without windows.</summary>
     [Test]
@@ -92,7 +97,7 @@ public class WindowedScoringTests
             * tensor([.. prompts.Select(prompt => (float)prompt.Length)]),
         s_videos);
 
-    private static TrainingRun Run(VideoReward reward, RewardFrames frames) => (TinyModel.Settings() with { Frames = frames }).Run(s_model, reward) with
+    private TrainingRun Run(VideoReward reward, RewardFrames frames) => (TinyModel.Settings() with { Frames = frames }).Run(_model, reward) with
     {
         Sampling = TinyModel.Settings().Sampling with { Size = new VideoSize(Frames, 16, 16) },
     };
