@@ -3,6 +3,7 @@ using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
@@ -60,7 +61,7 @@ internal static class ExcerptStage
                 using IDisposable guard = no_grad();
                 using DisposeScope scope = NewDisposeScope();
                 Tensor videos = Excerpt.PaintVideos(excerpts.AsSpan(chunk * Chunk, Chunk).ToArray());
-                Tensor means = network.Encode((TemporalVaeStage.Rows(videos) * 2) - 1).Mean;
+                Tensor means = network.Encode(TemporalVaeStage.Rows(videos).Mul(2).Sub(1)).Mean;
                 Copy(means, latents, chunk);
                 (Tensor seen, Tensor encoded, float[] levels) = Images(network, videos.select(2, 0), means.unflatten(0, [Chunk, -1]).select(1, 0), chunk);
                 Copy(encoded, images, chunk);
@@ -92,13 +93,13 @@ internal static class ExcerptStage
     {
         Random random = StepRandom.Numbers(Stream + 1, chunk);
         using Generator generator = StepRandom.Tensors(Stream + 1, chunk);
-        Tensor decoded = ((network.Decode(TemporalVaeStage.Disturbed(latents, latents, LargestLatentNoise, generator), 1) + 1) / 2).clamp(0, 1);
+        Tensor decoded = network.Decode(TemporalVaeStage.Disturbed(latents, latents, LargestLatentNoise, generator), 1).Add(1).Div(2).Clamp(0, 1);
         Tensor[] variants = [.. Enumerable.Range(0, Variants).Select(i => i == Variants - 1 ? decoded : RatedFrames.Soften(painted, random))];
         Tensor seen = stack(variants, 1).flatten(0, 1);
         float[] levels = [.. Enumerable.Range(0, (int)seen.shape[0]).Select(_ => random.NextDouble() < CleanShare ? 0
             : (float)Math.Exp(AugmentationMean + (AugmentationStd * Gaussian(random))))];
         Tensor noise = tensor(levels).view(-1, 1, 1, 1) * randn(seen.shape, generator: generator);
-        return (seen, network.Encode((seen * 2) - 1 + noise).Mean, levels);
+        return (seen, network.Encode(seen.Mul(2).Sub(1) + noise).Mean, levels);
     }
 
     private static double Gaussian(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());

@@ -82,7 +82,7 @@ internal static class ImageEncoderStage
         TrainingRun.LoadResult(shop.StateFile(Name), network);
         using (no_grad())
         {
-            network.Encoder.get_parameter("visual_projection.weight")!.mul_(Loudness);
+            network.Encoder.get_parameter("visual_projection.weight")!.MulInPlace(Loudness);
         }
 
         return network.Encoder;
@@ -93,8 +93,8 @@ internal static class ImageEncoderStage
     {
         using DisposeScope scope = NewDisposeScope();
         ((float R, float G, float B) mean, (float R, float G, float B) std) = FramePreprocessing.Clip;
-        Tensor wide = (BlurredResize.Apply((images * 2) - 1, Side, Side) + 1) / 2;
-        Tensor seen = (wide - tensor([mean.R, mean.G, mean.B]).view(1, 3, 1, 1)) / tensor([std.R, std.G, std.B]).view(1, 3, 1, 1);
+        Tensor wide = BlurredResize.Apply(images.Mul(2).Sub(1), Side, Side).Add(1).Div(2);
+        Tensor seen = Ops.Subtract(wide, tensor([mean.R, mean.G, mean.B]).view(1, 3, 1, 1)) / tensor([std.R, std.G, std.B]).view(1, 3, 1, 1);
         return encoder.forward(seen).MoveToOuterDisposeScope();
     }
 
@@ -112,7 +112,7 @@ internal static class ImageEncoderStage
             if (name == "vision_model.embeddings.patch_embedding.weight")
             {
                 long times = parameter.shape[2] / trained.shape[2];
-                trained = trained.repeat_interleave(times, 2).repeat_interleave(times, 3) / (times * times);
+                trained = trained.repeat_interleave(times, 2).repeat_interleave(times, 3).Div(times * times);
             }
             else if (name == "vision_model.embeddings.position_embedding.weight")
             {
@@ -139,11 +139,11 @@ internal static class ImageEncoderStage
         Tensor embedding = Embed(network.Encoder, images);
         (Tensor color, Tensor shape, Tensor background, Tensor place) = network.Read(embedding);
         Tensor cosine = (ClipModel.Normalize(embedding) * wanted).sum([1]).mean();
-        return (TeacherWeight * (1 - cosine))
-            + nn.functional.cross_entropy(color, Labels(subject => subject.Color))
-            + (ShapeWeight * nn.functional.cross_entropy(shape, Labels(subject => (int)subject.Shape)))
-            + nn.functional.cross_entropy(background, Labels(subject => subject.Background))
-            + (PlaceWeight * (place - Places(excerpts)).square().mean());
+        return cosine.SubtractedFrom(1).Mul(TeacherWeight)
+            .Add(nn.functional.cross_entropy(color, Labels(subject => subject.Color)))
+            .Add(nn.functional.cross_entropy(shape, Labels(subject => (int)subject.Shape)).Mul(ShapeWeight))
+            .Add(nn.functional.cross_entropy(background, Labels(subject => subject.Background)))
+            .Add(Ops.Subtract(place, Places(excerpts)).square().mean().Mul(PlaceWeight));
 
         Tensor Labels(Func<Subject, int> label) => tensor([.. excerpts.Select(excerpt => (long)label(excerpt.Subject))]);
     }

@@ -173,7 +173,7 @@ internal static class ImageToVideoStage
         (Tensor latentsTold, Tensor embeddingTold) = Told(random, part);
 
         Tensor sigma = part.Noise.Draw(count, half, random).view(-1, 1, 1, 1, 1);
-        Tensor alpha = (sigma.square() + 1).rsqrt();
+        Tensor alpha = sigma.square().Add(1).rsqrt();
         Tensor level = sigma * alpha;
 
         Tensor clean = lesson.Latents.index_select(0, rows);
@@ -186,12 +186,12 @@ internal static class ImageToVideoStage
         Tensor images = lesson.Images[rows, variants] * latentsTold.view(-1, 1, 1, 1);
         Tensor context = lesson.Embeddings[rows, variants] * embeddingTold.view(-1, 1, 1);
         Tensor noise = randn(clean.shape, generator: generator);
-        Tensor sample = cat([(alpha * clean) + (level * noise), images.unsqueeze(2).expand(-1, -1, part.Frames, -1, -1)], 1);
+        Tensor sample = cat([(alpha * clean).Add(level * noise), images.unsqueeze(2).expand(-1, -1, part.Frames, -1, -1)], 1);
         Tensor rates = tensor([.. clips.Select(clip => lesson.Excerpts[clip].FramesPerSecond - 1f)]);
         Tensor buckets = tensor([.. clips.Select(clip => (float)lesson.Excerpts[clip].MotionBucket)]);
         Tensor added = stack([rates, buckets, lesson.Noise[rows, variants]], 1);
-        Tensor velocity = network.Forward(sample, sigma.flatten().log() / 4, context, added);
-        return (velocity - ((alpha * noise) - (level * clean))).square().mean();
+        Tensor velocity = network.Forward(sample, sigma.flatten().log().Div(4), context, added);
+        return Ops.Subtract(velocity, Ops.Subtract(alpha * noise, level * clean)).square().mean();
     }
 
     /// <summary>1 where a clip is told of its image by latents, and by the embedding.</summary>
@@ -218,7 +218,7 @@ internal static class ImageToVideoStage
         {
             int slices = count * TrainingRun.Parts;
             float[] shares = [.. Enumerable.Range(0, count).Select(i => (float)(((i * TrainingRun.Parts) + half + random.NextDouble()) / slices))];
-            return (Mean + (Std * Math.Sqrt(2) * ((2 * tensor(shares)) - 1).clamp(-0.9999, 0.9999).erfinv())).exp();
+            return tensor(shares).Mul(2).Sub(1).Clamp(-0.9999, 0.9999).erfinv().Mul(Std * Math.Sqrt(2)).Add(Mean).exp();
         }
     }
 

@@ -190,7 +190,7 @@ internal static class TemporalVaeStage
 
     private static Tensor Loss(AutoencoderKLTemporalDecoder network, Part part, int frames, int draw)
     {
-        Tensor x = (Rows(Clips(StepRandom.Numbers(part.Stream, draw), HalfBatch / frames, frames, part.CrowdShare)) * 2) - 1;
+        Tensor x = Rows(Clips(StepRandom.Numbers(part.Stream, draw), HalfBatch / frames, frames, part.CrowdShare)).Mul(2).Sub(1);
         using Generator generator = StepRandom.Tensors(part.Stream, draw);
         Tensor mean, logVariance;
         using (part.DecoderOnly ? no_grad() : null)
@@ -198,17 +198,17 @@ internal static class TemporalVaeStage
             (mean, logVariance) = network.Encode(x);
         }
 
-        Tensor sample = mean + ((logVariance / 2).exp() * randn(mean.shape, generator: generator));
+        Tensor sample = mean + (logVariance.Div(2).exp() * randn(mean.shape, generator: generator));
         Tensor error = network.Decode(Disturbed(sample, mean, part.LargestNoise, generator), frames) - x;
-        error *= (1 + (part.OutlineWeight * Outline(x))).sqrt();
-        Tensor loss = error.square().mean() + (ColorWeight * Color(error).square().mean()) + (part.AbsoluteWeight * error.abs().mean());
+        error *= Outline(x).Mul(part.OutlineWeight).Add(1).sqrt();
+        Tensor loss = error.square().mean() + Color(error).square().mean().Mul(ColorWeight) + error.abs().mean().Mul(part.AbsoluteWeight);
         if (part.DecoderOnly)
         {
             return loss;
         }
 
-        Tensor divergence = 0.5 * (mean.square() + logVariance.exp() - 1 - logVariance).sum([1, 2, 3]).mean();
-        return loss + (DivergenceWeight * divergence) + (part.SizeWeight * mean.square().mean());
+        Tensor divergence = (mean.square() + logVariance.exp().Sub(1) - logVariance).sum([1, 2, 3]).mean().Div(2);
+        return loss + divergence.Mul(DivergenceWeight) + mean.square().mean().Mul(part.SizeWeight);
     }
 
     /// <summary>Latents with noise, for each frame of a width of its own, as a denoiser leaves some.</summary>
@@ -217,7 +217,7 @@ internal static class TemporalVaeStage
     /// <param name="largest">Largest width.</param>
     /// <param name="generator">Source of every draw.</param>
     public static Tensor Disturbed(Tensor latents, Tensor mean, double largest, Generator generator) =>
-        latents + (largest * mean.detach().std() * rand([latents.shape[0], 1, 1, 1], generator: generator) * randn(latents.shape, generator: generator));
+        latents + (mean.detach().std().Mul(largest) * rand([latents.shape[0], 1, 1, 1], generator: generator) * randn(latents.shape, generator: generator));
 
     /// <summary>How far the pixels around a pixel lie apart, mean over red, green and blue: [N, 3, H, W] -> [N, 1, H, W].</summary>
     private static Tensor Outline(Tensor images)

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Training;
 
 /// <summary>
@@ -39,10 +41,10 @@ internal sealed class AdamW : IDisposable
         {
             using DisposeScope inner = NewDisposeScope();
             Tensor gradient = parameter.grad!;
-            first.lerp_(gradient, 1 - Beta1);
-            second.mul_(_beta2).addcmul_(gradient, gradient, 1 - _beta2);
-            Tensor denominator = second.sqrt().div_(Math.Sqrt(correction2)).add_(Eps);
-            parameter.mul_(1 - (rate * _decay)).addcdiv_(first, denominator, -rate / correction1);
+            first.MulInPlace(Beta1).AddInPlace(gradient, 1 - Beta1);
+            second.MulInPlace(_beta2).AddProductInPlace(gradient, gradient, 1 - _beta2);
+            Tensor denominator = second.sqrt().Div(Math.Sqrt(correction2)).AddInPlace(Eps);
+            parameter.MulInPlace(1 - (rate * _decay)).AddQuotientInPlace(first, denominator, -rate / correction1);
         }
     }
 

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Training;
 
 /// <summary>
@@ -36,10 +38,10 @@ internal sealed class Muon : IDisposable
         {
             using DisposeScope inner = NewDisposeScope();
             Tensor gradient = parameter.grad!;
-            momentum.mul_(Keep).add_(gradient);
-            Tensor direction = Orthogonal((gradient + (Keep * momentum)).flatten(1));
+            momentum.MulInPlace(Keep).AddInPlace(gradient);
+            Tensor direction = Orthogonal(momentum.Mul(Keep).Add(gradient).flatten(1));
             double scale = Math.Sqrt(Math.Max(1, direction.shape[0] / (double)direction.shape[1]));
-            parameter.mul_(1 - (rate * _decay)).add_(direction.view(parameter.shape), -rate * scale);
+            parameter.MulInPlace(1 - (rate * _decay)).AddInPlace(direction.view(parameter.shape), -rate * scale);
         }
     }
 
@@ -50,11 +52,11 @@ internal sealed class Muon : IDisposable
         using DisposeScope scope = NewDisposeScope();
         (double a, double b, double c) = (3.4445, -4.7750, 2.0315);
         bool tall = matrix.shape[0] > matrix.shape[1];
-        Tensor x = (tall ? matrix.t() : matrix) / (matrix.norm() + Eps);
+        Tensor x = (tall ? matrix.t() : matrix) / matrix.norm().Add(Eps);
         for (int i = 0; i < NewtonSchulzSteps; i++)
         {
             Tensor square = x.matmul(x.t());
-            x = (a * x) + ((b * square) + (c * square.matmul(square))).matmul(x);
+            x = square.Mul(b).Add(square.matmul(square).Mul(c)).matmul(x).Add(x.Mul(a));
         }
 
         return (tall ? x.t() : x).MoveToOuterDisposeScope();

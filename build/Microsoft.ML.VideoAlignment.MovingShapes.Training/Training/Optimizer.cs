@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Training;
 
 /// <summary>
@@ -39,7 +41,7 @@ internal sealed class Optimizer : IDisposable
         double scale = Math.Min(1, LargestGradientNorm / (norm + 1e-6));
         foreach (Tensor gradient in gradients)
         {
-            gradient.mul_(scale);
+            gradient.MulInPlace(scale);
         }
 
         _adamW.Step(_plan.PeakRate * _plan.Share(step), step + 1);

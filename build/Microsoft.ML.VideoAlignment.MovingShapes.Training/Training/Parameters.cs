@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.MovingShapes.Training;
 
 /// <summary>Acts on all parameters of a network at once.</summary>
@@ -29,7 +31,7 @@ internal static class Parameters
         using DisposeScope scope = NewDisposeScope();
         foreach ((Tensor to, Tensor from) in target.parameters().Zip(source.parameters()))
         {
-            to.lerp_(from, share);
+            to.MulInPlace(1 - share).AddInPlace(from, share);
         }
     }
 }
