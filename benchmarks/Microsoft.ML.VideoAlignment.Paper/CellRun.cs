@@ -5,10 +5,10 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.VideoAlignment.Paper;
 
-/// <summary>Does one cell: trains through the public door, and measures films of prompts of alignment and of unseen ones.</summary>
+/// <summary>Does one cell: trains through the public door, and measures videos of prompts of alignment and of unseen ones.</summary>
 internal static class CellRun
 {
-    /// <summary>Enough films that a reward's pass is worth its overhead, few enough that memory does not show.</summary>
+    /// <summary>Enough videos that a reward's pass is worth its overhead, few enough that memory does not show.</summary>
     private const int ScoredTogether = 16;
 
     public static void Run(ExperimentConfig cell, CellStore store)
@@ -54,7 +54,7 @@ internal static class CellRun
     public static VideoDiffusionModel Open(ExperimentConfig cell) => cell.Model == ExperimentConfig.Text ? MovingShapesModels.TextToVideo()
         : MovingShapesModels.ImageToVideo();
 
-    /// <summary>The prompts that a cell keeps films of.</summary>
+    /// <summary>The prompts that a cell keeps videos of.</summary>
     public static string[] UnseenPrompts(ExperimentConfig cell)
     {
         var mlContext = new MLContext();
@@ -81,7 +81,7 @@ internal static class CellRun
         }
     }
 
-    /// <summary>Each measure's mean over the films.</summary>
+    /// <summary>Each measure's mean over the videos.</summary>
     private static Dictionary<string, double> Score(StoredVideo[] videos, VideoSize size)
     {
         using IDisposable guard = no_grad();

@@ -30,7 +30,7 @@ internal sealed class CellStore(string folder)
         }
     }
 
-    /// <summary>Puts a result in its place. Films go before it.</summary>
+    /// <summary>Puts a result in its place. Videos go before it.</summary>
     public void Write(CellResult result)
     {
         Directory.CreateDirectory(folder);
@@ -46,7 +46,7 @@ internal sealed class CellStore(string folder)
         }
     }
 
-    /// <summary>Where a film of the cell is kept; its folder is made.</summary>
+    /// <summary>Where a video of the cell is kept; its folder is made.</summary>
     public string VideoOf(ExperimentConfig cell, int video) =>
         Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "films", cell.Name)).FullName, $"{video}.gif");
 

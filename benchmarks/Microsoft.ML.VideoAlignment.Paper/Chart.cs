@@ -6,7 +6,7 @@ namespace Microsoft.ML.VideoAlignment.Paper;
 /// <summary>One line or one row of bars: a name, and places with means and intervals.</summary>
 internal sealed record Series(string Name, IReadOnlyList<(double Place, Interval Value)> Points);
 
-/// <summary>The pictures of the pages: lines with their intervals as bands, and bars with whiskers; a panel each, side by side.</summary>
+/// <summary>The charts of the pages: lines with their intervals as bands, and bars with whiskers; a panel each, side by side.</summary>
 internal static class Chart
 {
     private const int PanelWidth = 560, PanelHeight = 440;
@@ -86,7 +86,7 @@ internal static class Chart
         return plot;
     }
 
-    /// <summary>A method has one colour in every picture; other names go through the palette.</summary>
+    /// <summary>A method has one color in every chart; other names go through the palette.</summary>
     private static Color ColorOf(string name, IReadOnlyList<Series> series) =>
         name == Methods.Title(Methods.Base) ? Colors.Gray
         : name.StartsWith(Methods.Title(Methods.Ddpo), StringComparison.Ordinal) ? Colors.DarkOrange

@@ -1,13 +1,13 @@
 namespace Microsoft.ML.VideoAlignment.Paper;
 
-/// <summary>The reward of held-out prompts at one moment of a run.</summary>
-/// <param name="Queries">Films of training scored until then.</param>
+/// <summary>The reward of unseen prompts at one moment of a run.</summary>
+/// <param name="Queries">Videos of training scored until then.</param>
 /// <param name="Seconds">Time of training until then, measurements taken out.</param>
 /// <param name="CpuSeconds">The same of the process's CPU time: the fairer clock on a machine that others use.</param>
-/// <param name="Reward">Mean over the held-out prompts.</param>
+/// <param name="Reward">Mean over the unseen prompts.</param>
 internal readonly record struct CurvePoint(int Queries, double Seconds, double CpuSeconds, double Reward)
 {
-    /// <summary>The reward at a place on an axis, on the straight line between its neighbours; beyond the last point the last.</summary>
+    /// <summary>The reward at a place on an axis, on the straight line between its neighbors; beyond the last point the last.</summary>
     public static double At(IReadOnlyList<CurvePoint> curve, Func<CurvePoint, double> axis, double place)
     {
         int after = 0;

@@ -22,10 +22,10 @@ internal sealed record ExperimentConfig
 
     public required double LearningRate { get; init; }
 
-    /// <summary>Films scored in training.</summary>
+    /// <summary>Videos scored in training.</summary>
     public required int Queries { get; init; }
 
-    /// <summary>Films of one pass.</summary>
+    /// <summary>Videos of one pass.</summary>
     public required int Batch { get; init; }
 
     public required int SamplerSteps { get; init; }
@@ -37,19 +37,19 @@ internal sealed record ExperimentConfig
     /// <summary>Width and height in pixels.</summary>
     public required int Size { get; init; }
 
-    /// <summary>Graded steps, as <see cref="Methods.Window"/> reads them.</summary>
+    /// <summary>Steps with gradient, as <see cref="Methods.Window"/> reads them.</summary>
     public string Window { get; init; } = Methods.LastStep;
 
-    /// <summary>Whether every frame is decoded and scored in training, or one drawn at random (rewards of whole films always see all).</summary>
+    /// <summary>Whether every frame is decoded and scored in training, or one drawn at random (rewards of whole videos always see all).</summary>
     public bool AllFrames { get; init; }
 
     /// <summary>Prompts of alignment; as many unseen ones are measured.</summary>
     public required int Prompts { get; init; }
 
-    /// <summary>Training films between two measurements of unseen prompts; 0: none.</summary>
+    /// <summary>Training videos between two measurements of unseen prompts; 0: none.</summary>
     public required int MeasureEvery { get; init; }
 
-    /// <summary>Films of unseen prompts that are kept.</summary>
+    /// <summary>Videos of unseen prompts that are kept.</summary>
     public int Videos { get; init; }
 
     /// <summary>A file name: different cells of one campaign differ in it.</summary>
@@ -67,7 +67,7 @@ internal sealed record CellResult
     /// <summary>The training reward of unseen prompts along the way.</summary>
     public required IReadOnlyList<CurvePoint> Curve { get; init; }
 
-    /// <summary>Mean scores on films of prompts of alignment, by <see cref="PaperRewards.Measures"/>.</summary>
+    /// <summary>Mean scores on videos of prompts of alignment, by <see cref="PaperRewards.Measures"/>.</summary>
     public required IReadOnlyDictionary<string, double> Aligned { get; init; }
 
     /// <summary>The same on unseen prompts.</summary>

@@ -37,8 +37,8 @@ internal static class Fig4
             "Figure 4: reward gradients and DDPO as the resolution grows",
             "VADER (arXiv 2407.08737), Figure 4, on the embedded world: the aesthetic reward of unseen prompts after the same number of queries at three "
                 + "resolutions, and the distance between the methods, seed by seed.");
-        page.Missing(results.Count, cells.Length).Say($"The model was trained at 32 pixels; at other sizes its films are out of what it learned, and the "
-            + $"base model's reward differs. {desk.Scale.Queries} films scored in training; learning rates are those found at 32 pixels.");
+        page.Missing(results.Count, cells.Length).Say($"The model was trained at 32 pixels; at other sizes its videos are out of what it learned, and the "
+            + $"base model's reward differs. {desk.Scale.Queries} videos scored in training; learning rates are those found at 32 pixels.");
         page.Table(["pixels", "base model", "DDPO", "VADER", "VADER - DDPO", "CPU seconds: DDPO", "VADER"], sizes.Select(size => (IReadOnlyList<string>)
         [
             $"{size} x {size}",

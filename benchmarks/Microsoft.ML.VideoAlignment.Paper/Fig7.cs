@@ -12,9 +12,9 @@ internal static class Fig7
         MethodComparison contest = MethodComparison.Run(desk);
         var page = new Page(
             "Figure 7: reward against queries and against time",
-            "VADER (arXiv 2407.08737), Figure 7, on the embedded world: the reward of unseen prompts along the runs of Table 1, by the films that were "
+            "VADER (arXiv 2407.08737), Figure 7, on the embedded world: the reward of unseen prompts along the runs of Table 1, by the videos that were "
                 + "scored in training and by the CPU time of training.");
-        page.Say($"DDPO also has longer runs, {desk.Scale.LongQueries} films and {desk.Scale.LongSeeds} seeds, to see what VADER's level costs it.");
+        page.Say($"DDPO also has longer runs, {desk.Scale.LongQueries} videos and {desk.Scale.LongSeeds} seeds, to see what VADER's level costs it.");
         var longer = PaperRewards.Trained.ToDictionary(reward => reward, reward => contest.Longer(desk, reward));
         foreach (string reward in PaperRewards.Trained)
         {
@@ -32,7 +32,7 @@ internal static class Fig7
             ]));
             Chart.Save(
                 desk[file],
-                Chart.Lines(reward, "films scored in training", "reward of unseen prompts", [.. samples.Select(sample => sample.Series(Sample.Queries))]),
+                Chart.Lines(reward, "videos scored in training", "reward of unseen prompts", [.. samples.Select(sample => sample.Series(Sample.Queries))]),
                 Chart.Lines(reward, "CPU seconds of training", "reward of unseen prompts", [.. samples.Select(sample => sample.Series(Sample.CpuSeconds))]));
         }
 
@@ -51,7 +51,7 @@ internal static class Fig7
         page.Space();
         CellResult[] runs = [.. contest.Results, .. longer.Values.SelectMany(sample => sample.Runs)];
         Csv.Write(
-            desk["fig7.csv"], ["method", "reward", "films in all", "seed", "queries", "seconds", "CPU seconds", "reward of unseen prompts"],
+            desk["fig7.csv"], ["method", "reward", "videos in all", "seed", "queries", "seconds", "CPU seconds", "reward of unseen prompts"],
             from run in runs
             from point in run.Curve
             select new object?[] { run.Cell.Method, run.Cell.Reward, run.Cell.Queries, run.Cell.Seed, run.Cell.Method == Methods.Base ? 0
@@ -73,7 +73,7 @@ internal static class Fig7
                 point.CpuSeconds.ToString("0", CultureInfo.InvariantCulture)]));
         Chart.Save(
             desk[file],
-            Chart.Lines(title, "films scored in training", "reward of unseen prompts", [longer.Series(Sample.Queries), vader.Series(Sample.Queries)]),
+            Chart.Lines(title, "videos scored in training", "reward of unseen prompts", [longer.Series(Sample.Queries), vader.Series(Sample.Queries)]),
             Chart.Lines(title, "CPU seconds of training", "reward of unseen prompts", [longer.Series(Sample.CpuSeconds), vader.Series(Sample.CpuSeconds)]));
     }
 

@@ -4,7 +4,7 @@ namespace Microsoft.ML.VideoAlignment.Paper;
 
 /// <summary>
 /// A small search, the same for every method: each rate of the list, one seed that the comparison does not use, and the reward on prompts of alignment. Of the
-/// rates whose films still follow their prompts the one that gives the highest aesthetic reward is used for it, for the preference and for all sizes: by the
+/// rates whose videos still follow their prompts the one that gives the highest aesthetic reward is used for it, for the preference and for all sizes: by the
 /// reward alone the rate would win that over-optimises it most. The action has a search of its own, in which the prompts are no bound: it is taught against
 /// what they say.
 /// </summary>
@@ -54,8 +54,8 @@ internal sealed class LearningRates
     public void Write(Page page)
     {
         page.Head("Learning rates").Say(
-            $"Aesthetic reward of films of prompts of alignment after {_scale.SearchQueries} queries, one seed that the tables do not use; behind it the "
-                + $"text similarity of the same films. A rate whose films do not follow their prompts, with a text similarity below {_leastText:0.00}, nine "
+            $"Aesthetic reward of videos of prompts of alignment after {_scale.SearchQueries} queries, one seed that the tables do not use; behind it the "
+                + $"text similarity of the same videos. A rate whose videos do not follow their prompts, with a text similarity below {_leastText:0.00}, nine "
                 + $"tenths of the base model's, is struck out; of the others the best of each method is used, for the preference and at other sizes too.");
         WriteTable(page, PaperRewards.Aesthetic);
         page.Say($"The same of the action, which is taught against what prompts say, so that they are no bound:");

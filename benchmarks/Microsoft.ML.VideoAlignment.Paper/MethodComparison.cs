@@ -44,7 +44,7 @@ internal sealed class MethodComparison
         return new Sample(Methods.Title(Methods.Ddpo) + ", longer", runs, this[Methods.Base, reward].Runs);
     }
 
-    /// <summary>The methods that win more aesthetic reward at a rate where films stop following their prompts, at that rate.</summary>
+    /// <summary>The methods that win more aesthetic reward at a rate where videos stop following their prompts, at that rate.</summary>
     public IReadOnlyList<Sample> Unrestrained(ExperimentContext desk)
     {
         var samples = new List<Sample>();

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Microsoft.ML.VideoAlignment.Paper;
 
-/// <summary>The methods of the comparison, as options of the library. LoRA, sampler, guidance, films of a pass and AdamW are the same for all.</summary>
+/// <summary>The methods of the comparison, as options of the library. LoRA, sampler, guidance, videos of a pass and AdamW are the same for all.</summary>
 internal static class Methods
 {
     public const string Base = "base", Ddpo = "ddpo", Dpo = "dpo", Vader = "vader";
@@ -31,10 +31,10 @@ internal static class Methods
         _ => "VADER",
     };
 
-    /// <summary>The window that a method's runs on a reward have. It says nothing to DDPO and DPO, which grade every step they learn from.</summary>
+    /// <summary>The window that a method's runs on a reward have. It says nothing to DDPO and DPO, which learn from every step.</summary>
     public static string WindowFor(string reward) => reward == PaperRewards.Action ? Early : LastStep;
 
-    /// <summary>What a cell is run with, and the optimizer steps until the algorithm begins anew with new films.</summary>
+    /// <summary>What a cell is run with, and the optimizer steps until the algorithm begins anew with new videos.</summary>
     public static (VideoAlignmentOptions Options, int Cycle) Options(ExperimentConfig cell)
     {
         VideoAlignmentOptions shared = new()
@@ -59,14 +59,14 @@ internal static class Methods
         {
             Base or Vader => Stepped(shared, cell, 1, cell.Batch),
 
-            // Two optimizer steps to a rollout, each on its own half; scores of whole films, which costs these two hardly anything and spares them noise.
+            // Two optimizer steps to a rollout, each on its own half; scores of whole videos, which costs these two hardly anything and spares them noise.
             Ddpo => Stepped(shared with
             {
                 Reward = shared.Reward with { Frames = RewardFrames.All },
                 Algorithm = AlignmentAlgorithm.Ddpo(new DdpoOptions { Eta = cell.Eta }),
             }, cell, 2, 2 * cell.Batch),
 
-            // 2 x 8 pairs of films, each learnt from twice: as many optimizer steps for as many films as the others.
+            // 2 x 8 pairs of videos, each learnt from twice: as many optimizer steps for as many videos as the others.
             Dpo => Stepped(shared with
             {
                 Reward = shared.Reward with { Frames = RewardFrames.All },

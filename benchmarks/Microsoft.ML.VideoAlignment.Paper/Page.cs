@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Microsoft.ML.VideoAlignment.Paper;
 
-/// <summary>A Markdown page: what was asked, tables, pictures, what holds and what does not, and where the numbers come from.</summary>
+/// <summary>A Markdown page: what was asked, tables, images, what holds and what does not, and where the numbers come from.</summary>
 internal sealed class Page
 {
     private readonly StringBuilder _text = new();

@@ -1,6 +1,6 @@
 namespace Microsoft.ML.VideoAlignment.Paper;
 
-/// <summary>The rewards of the comparison: what is trained on, and what films are measured by.</summary>
+/// <summary>The rewards of the comparison: what is trained on, and what videos are measured by.</summary>
 internal static class PaperRewards
 {
     public const string Aesthetic = "aesthetic", Preference = "preference", Action = "action";
@@ -9,7 +9,7 @@ internal static class PaperRewards
     public const string TrueRating = "true rating", TextSimilarity = "text similarity", ActionProbability = "probability of the action";
 
     /// <summary>
-    /// The action that every figure is taught. Prompts' own motions are recognised with a probability of .77 before any alignment: they leave no room for a
+    /// The action that every figure is taught. Prompts' own motions are recognized with a probability of .77 before any alignment: they leave no room for a
     /// comparison.
     /// </summary>
     public const string TaughtAction = "growing";

@@ -5,7 +5,7 @@ using System.Text.Json.Serialization;
 
 namespace Microsoft.ML.VideoAlignment.Paper;
 
-/// <summary>Pairs of films that a person chooses from without knowing which is whose, and the key that knows.</summary>
+/// <summary>Pairs of videos that a person chooses from without knowing which is whose, and the key that knows.</summary>
 internal static class PreferenceKit
 {
     private static readonly JsonSerializerOptions s_json =
@@ -14,15 +14,15 @@ internal static class PreferenceKit
     /// <summary>What a person is asked of each pair: the two questions of VADER's Table 2.</summary>
     public static IReadOnlyList<BenchmarkBase> Questions { get; } =
     [
-        new("quality", "Which film looks better?"),
-        new("text", "Which film follows the text better?"),
+        new("quality", "Which video looks better?"),
+        new("text", "Which video follows the text better?"),
     ];
 
     /// <summary>
     /// The page, complete in itself, and its key. Which of a pair comes first is drawn with the seed, so that neither the page's text nor its order tells.
     /// </summary>
     /// <param name="videos">For each pair the prompt, and the GIF of either side.</param>
-    /// <param name="sides">Whose films those are.</param>
+    /// <param name="sides">Whose videos those are.</param>
     /// <param name="seed">Of the draw.</param>
     public static (string Page, Key Key) Make(IReadOnlyList<(string Prompt, byte[] A, byte[] B)> videos, (string A, string B) sides, int seed)
     {
@@ -74,10 +74,10 @@ internal static class PreferenceKit
 /// <summary>A question, by its name in answers and as it is asked.</summary>
 internal sealed record BenchmarkBase(string Id, string Text);
 
-/// <summary>A pair as the page has it: nothing says whose film is whose.</summary>
+/// <summary>A pair as the page has it: nothing says whose video is whose.</summary>
 internal sealed record ShownPair(string Id, string Prompt, string[] Videos);
 
-/// <summary>Whose films a pair shows, in the page's order.</summary>
+/// <summary>Whose videos a pair shows, in the page's order.</summary>
 internal sealed record KeyPair(string Id, string[] Sides);
 
 /// <summary>What joins answers to methods. It stays with whoever asks.</summary>
@@ -86,5 +86,5 @@ internal sealed record Key(string Kit, IReadOnlyList<KeyPair> Pairs);
 /// <summary>What the page downloads.</summary>
 internal sealed record AnswerFile(string? Kit, IReadOnlyList<Answer>? Answers);
 
-/// <summary>One choice: <paramref name="Chosen"/> is the film's place in the kit, <paramref name="Left"/> the one that was shown on the left.</summary>
+/// <summary>One choice: <paramref name="Chosen"/> is the video's place in the kit, <paramref name="Left"/> the one that was shown on the left.</summary>
 internal sealed record Answer(string Pair, string Question, int Chosen, int Left, int Milliseconds);

@@ -10,14 +10,14 @@ const string Help = """
       fig7               reward against queries and against seconds
       truncation         with and without truncation and frame subsampling: memory and reward
       sensitivity        the most sensitive step against the last one
-      table2             the human-preference kit: a page that shows pairs of films blind
+      table2             the human-preference kit: a page that shows pairs of videos blind
       table2 FILE ...    turns downloaded answers into the win-rate table
       compare A B        two run cards (run-card.json) side by side
       all                everything but compare
 
       --quick            minutes instead of an hour or two: shows that it runs, proves nothing
       --parallel N       runs at a time, each of one thread (default 2); 0: none, pages from the runs that are there
-      --results FOLDER   where runs, pages and pictures go (default results beside this program's source, quick: out/paper-quick)
+      --results FOLDER   where runs, pages and images go (default results beside this program's source, quick: out/paper-quick)
       --help             this text
 
     Every run is one file under FOLDER/cells, written when it is whole: a command that was stopped goes on where it was.

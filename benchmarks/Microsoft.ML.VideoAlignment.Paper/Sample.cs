@@ -27,7 +27,7 @@ internal sealed class Sample
 
     public Interval Of(Func<CellResult, double> number) => Interval.Of(Runs.Select(number));
 
-    /// <summary>A measure's mean over films of unseen prompts.</summary>
+    /// <summary>A measure's mean over videos of unseen prompts.</summary>
     public Interval Unseen(string measure) => Of(run => run.Unseen[measure]);
 
     /// <summary>The same of prompts of alignment.</summary>

@@ -24,10 +24,10 @@ internal sealed record Scale
     /// <summary>Runs of each kind, each with a seed of its own: an interval is over them.</summary>
     public int Seeds { get; init; } = 5;
 
-    /// <summary>Films that each method may have scored.</summary>
+    /// <summary>Videos that each method may have scored.</summary>
     public int Queries { get; init; } = 128;
 
-    /// <summary>Films of the longer DDPO runs, which look for the place where DDPO is as far as VADER: ten times as many as VADER has at most.</summary>
+    /// <summary>Videos of the longer DDPO runs, which look for the place where DDPO is as far as VADER: ten times as many as VADER has at most.</summary>
     public int LongQueries { get; init; } = 1280;
 
     /// <summary>Seeds of the longer DDPO runs.</summary>
@@ -49,16 +49,16 @@ internal sealed record Scale
     /// <summary>Prompts of alignment; as many unseen ones are measured.</summary>
     public int Prompts { get; init; } = 12;
 
-    /// <summary>Films of training between two measurements.</summary>
+    /// <summary>Videos of training between two measurements.</summary>
     public int MeasureEvery { get; init; } = 32;
 
-    /// <summary>Films of a run of the search for learning rates.</summary>
+    /// <summary>Videos of a run of the search for learning rates.</summary>
     public int SearchQueries { get; init; } = 128;
 
     /// <summary>Learning rates that are tried for each method.</summary>
     public IReadOnlyList<double> Rates { get; init; } = [3e-4, 1e-3, 3e-3, 1e-2];
 
-    /// <summary>Sides of square films in pixels, multiples of 8; the model was trained at 32.</summary>
+    /// <summary>Sides of square videos in pixels, multiples of 8; the model was trained at 32.</summary>
     public IReadOnlyList<int> Resolutions { get; init; } = [16, 24, 32];
 
     /// <summary>Pairs that a person is shown.</summary>

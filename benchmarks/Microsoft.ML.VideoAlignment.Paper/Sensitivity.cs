@@ -3,7 +3,7 @@ using Microsoft.ML.VideoAlignment.Algorithms.RewardGradient;
 
 namespace Microsoft.ML.VideoAlignment.Paper;
 
-/// <summary>What choosing the graded step by the sampler's own sensitivity buys over the last step, at equal cost.</summary>
+/// <summary>What choosing the gradient step by the sampler's own sensitivity buys over the last step, at equal cost.</summary>
 internal static class Sensitivity
 {
     public const string Name = "sensitivity";
@@ -34,9 +34,9 @@ internal static class Sensitivity
         var page = new Page(
             "Sensitivity-aware windows: MostSensitive against LastSteps",
             "How strongly the final latents react to the prediction of a step is known from the sampler alone, and the last step can be nearly inert. One "
-                + "graded step, chosen by that number or simply the last: the same queries, the same number of network evaluations, nearly the same time.");
-        page.Missing(results.Count, cells.Length).Say($"Aesthetic reward of unseen prompts (text to video) and unseen pictures (image to video, the form of "
-            + $"Stable Video Diffusion); {scale.Queries} films scored in training.");
+                + "gradient step, chosen by that number or simply the last: the same queries, the same number of network evaluations, nearly the same time.");
+        page.Missing(results.Count, cells.Length).Say($"Aesthetic reward of unseen prompts (text to video) and unseen images (image to video, the form of "
+            + $"Stable Video Diffusion); {scale.Queries} videos scored in training.");
         var findings = new Findings();
         foreach ((string model, string title, _) in models)
         {
@@ -86,7 +86,7 @@ internal static class Sensitivity
         ]);
         findings.Claims.Add((gain.Low > 0 ? true : gain.High < 0 ? false
             : null, $"{title}: the most sensitive step gives more reward than the last one; the difference, seed by seed, is {gain}."));
-        findings.Plots.Add(Chart.Lines(title, "films scored in training", "aesthetic reward, unseen",
+        findings.Plots.Add(Chart.Lines(title, "videos scored in training", "aesthetic reward, unseen",
             [last.Series(Sample.Queries), sensitive.Series(Sample.Queries)]));
         findings.Rows.AddRange(new[] { last, sensitive }.SelectMany(
             sample => sample.Runs.Select(run => new object?[] { model, sample.Name, run.Cell.Seed, run.Unseen[Reward], run.CpuSeconds })));

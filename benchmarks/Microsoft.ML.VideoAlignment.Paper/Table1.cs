@@ -15,13 +15,13 @@ internal static class Table1
             "Table 1: base model, DDPO, Diffusion-DPO and VADER",
             "VADER (arXiv 2407.08737), Table 1, on the embedded world: what the same number of reward queries, and the same time, buy with each method, on "
                 + "prompts of alignment and on prompts that training never saw.");
-        page.Say($"{desk.Scale.Prompts} prompts of alignment, as many unseen ones; {desk.Scale.Queries} films scored in training; "
+        page.Say($"{desk.Scale.Prompts} prompts of alignment, as many unseen ones; {desk.Scale.Queries} videos scored in training; "
             + $"{desk.Scale.SamplerSteps} DDIM steps with eta {desk.Scale.Eta} for all methods, in training and in measuring; the seed of a run is also "
-            + $"that of its films, the same for every method. Action: the logarithm of the probability that a film shows '{PaperRewards.TaughtAction}', "
+            + $"that of its videos, the same for every method. Action: the logarithm of the probability that a video shows '{PaperRewards.TaughtAction}', "
             + $"whatever its prompt says. VADER sends gradient through the last step for aesthetic and preference, and for the action through the window "
             + $"'{Methods.Early}': the last step cannot move a figure.");
 
-        page.Head("Equal reward queries").Say($"Mean over films, then over seeds, with the interval over seeds.");
+        page.Head("Equal reward queries").Say($"Mean over videos, then over seeds, with the interval over seeds.");
         page.Table(
             ["", .. PaperRewards.Trained.SelectMany(reward => new[] { $"{reward}, aligned prompts", $"{reward}, unseen" })],
             Methods.All.Select(method => (IReadOnlyList<string>)
@@ -99,7 +99,7 @@ internal static class Table1
             select (IReadOnlyList<string>)[sample.Name, trained ? reward : "-", .. scores];
         page.Head("What training on one reward does to the others").Say(
             $"Unseen prompts; the reward trained on in bold. The true rating is what the aesthetic head was trained to predict, text similarity says how "
-                + $"far films still follow their prompts. Rows with a learning rate: methods at the rate that won most aesthetic reward, where films follow "
+                + $"far videos still follow their prompts. Rows with a learning rate: methods at the rate that won most aesthetic reward, where videos follow "
                 + $"their prompts no more.");
         IEnumerable<IReadOnlyList<string>> more = unrestrained.Select(sample =>
             (IReadOnlyList<string>)[sample.Name, PaperRewards.Aesthetic, .. PaperRewards.Measures.Select(measure => sample.Unseen(measure).ToString())]);
@@ -129,7 +129,7 @@ internal static class Table1
         {
             Sample vader = contest[Methods.Vader, reward];
             Interval lost = Fig4.Gap(contest[Methods.Base, reward], vader, run => run.Unseen[PaperRewards.TextSimilarity]);
-            page.Claim(lost.Low <= 0, $"trained on {reward}, VADER's films follow their prompts as the base model's do, as far as these runs can tell: text "
+            page.Claim(lost.Low <= 0, $"trained on {reward}, VADER's videos follow their prompts as the base model's do, as far as these runs can tell: text "
                 + $"similarity falls by {lost}, seed by seed.");
         }
 

@@ -3,7 +3,7 @@ using ScottPlot;
 
 namespace Microsoft.ML.VideoAlignment.Paper;
 
-/// <summary>Table 2 of VADER: whether people prefer its films. The page that asks them, and the table of what they said.</summary>
+/// <summary>Table 2 of VADER: whether people prefer its videos. The page that asks them, and the table of what they said.</summary>
 internal static class Table2
 {
     public const string Name = "table2";
@@ -23,7 +23,7 @@ internal static class Table2
             results = desk.Campaign.Complete([Of(Methods.Vader), Of(Methods.Base)]);
             if (results.Count < 2)
             {
-                Console.WriteLine("table2: the two runs that its films are from are not there.");
+                Console.WriteLine("table2: the two runs that its videos are from are not there.");
                 return;
             }
 
@@ -52,11 +52,11 @@ internal static class Table2
     private static void WritePage(ExperimentContext desk, Key key, IReadOnlyList<WinRate> rates, int people, IReadOnlyList<CellResult> results)
     {
         var page = new Page(
-            "Table 2: do people prefer VADER's films?",
-            "VADER (arXiv 2407.08737), Table 2, on the embedded world: films of the base model and of the model aligned to the preference reward, the same "
+            "Table 2: do people prefer VADER's videos?",
+            "VADER (arXiv 2407.08737), Table 2, on the embedded world: videos of the base model and of the model aligned to the preference reward, the same "
                 + "unseen prompts and seeds, shown in pairs to people who are not told which is which.");
-        page.Say($"[{PageFile}]({PageFile}) holds everything, films included, and needs no network: open it in a browser, answer, download answers.json. "
-            + $"Pairs come in random order, sides by chance; both questions of the paper are asked of each pair. [{KeyFile}]({KeyFile}) says which film is "
+        page.Say($"[{PageFile}]({PageFile}) holds everything, videos included, and needs no network: open it in a browser, answer, download answers.json. "
+            + $"Pairs come in random order, sides by chance; both questions of the paper are asked of each pair. [{KeyFile}]({KeyFile}) says which video is "
             + $"whose. `table2 answers.json ...` turns the files of any number of people into the table below; {key.Pairs.Count} pairs.");
         if (rates.Count == 0)
         {
@@ -67,7 +67,7 @@ internal static class Table2
         {
             page.Say($"Answers of {people} people. The interval is the exact binomial one (Clopper and Pearson), 95 %; it takes answers as independent, "
                 + $"which those of one person are not quite.");
-            page.Table(["question", "VADER preferred", "answers", "share", "95 % interval", "left film chosen"], rates.Select(rate => (IReadOnlyList<string>)
+            page.Table(["question", "VADER preferred", "answers", "share", "95 % interval", "left video chosen"], rates.Select(rate => (IReadOnlyList<string>)
             [
                 rate.Question.Text, $"{rate.Wins}", $"{rate.Count}", Percent((double)rate.Wins / rate.Count),
                     $"{Percent(rate.Interval.Low)} to {Percent(rate.Interval.High)}", Percent((double)rate.Left / rate.Count),
@@ -77,7 +77,7 @@ internal static class Table2
             foreach (WinRate rate in rates)
             {
                 page.Claim(rate.Interval.Low > 0.5 ? true : rate.Interval.High < 0.5 ? false
-                    : null, $"asked '{rate.Question.Text}', people prefer VADER's films.");
+                    : null, $"asked '{rate.Question.Text}', people prefer VADER's videos.");
             }
 
             page.Space();
@@ -90,7 +90,7 @@ internal static class Table2
 
         Csv.Write(desk["table2.csv"], ["question", "VADER preferred", "answers", "low 95 %", "high 95 %"],
             rates.Select(rate => new object?[] { rate.Question.Id, rate.Wins, rate.Count, rate.Interval.Low, rate.Interval.High }));
-        page.Head("The films").Say($"Pairs from left to right: base model, VADER.").Image("table2.gif", "The pairs of films");
+        page.Head("The videos").Say($"Pairs from left to right: base model, VADER.").Image("table2.gif", "The pairs of videos");
         page.Write(desk["table2.md"], results, desk.Command(Name));
 
         static string Percent(double share) => share.ToString("0 %", System.Globalization.CultureInfo.InvariantCulture);

@@ -46,7 +46,7 @@ internal static class Truncation
                 + "through the whole chain, one random frame decoded and scored or all of them; the aesthetic reward of unseen prompts after the same number "
                 + "of queries, the time, and "
                 + "the memory.");
-        page.Say($"{scale.Queries} films scored in training, {scale.SamplerSteps} denoising steps, films of 8 frames, no recomputation. Memory: peak "
+        page.Say($"{scale.Queries} videos scored in training, {scale.SamplerSteps} denoising steps, videos of 8 frames, no recomputation. Memory: peak "
             + $"resident bytes of a process of its own above what was resident before training, over {MemorySteps} steps, "
             + $"{Math.Min(MemorySeeds, scale.Seeds)} times. Learning rate: the one found for the last step and one frame, for all four.");
         page.Table(["gradient", "aesthetic, unseen", "true rating", "text similarity", "CPU seconds", "peak memory, MB"],
@@ -89,7 +89,7 @@ internal static class Truncation
                 other => Same(other.Cell, run.Cell) && other.Cell.Seed == run.Cell.Seed)?.PeakBytes / 1e6 });
         Chart.Save(
             desk["truncation.png"],
-            Chart.Lines("the same queries", "films scored in training", "aesthetic reward of unseen prompts",
+            Chart.Lines("the same queries", "videos scored in training", "aesthetic reward of unseen prompts",
                 [.. shown.Select(at => samples[at].Series(Sample.Queries))]),
             Chart.Lines("the same time", "CPU seconds of training", "aesthetic reward of unseen prompts",
                 [.. shown.Select(at => samples[at].Series(Sample.CpuSeconds))]),

@@ -2,14 +2,14 @@ using Microsoft.ML.VideoAlignment.Media;
 
 namespace Microsoft.ML.VideoAlignment.Paper;
 
-/// <summary>Films of a comparison: a row for each method, a column for each unseen prompt, all of one seed.</summary>
+/// <summary>Videos of a comparison: a row for each method, a column for each unseen prompt, all of one seed.</summary>
 internal static class VideoFiles
 {
     private const int Shown = 6, Scale = 3;
 
     public static void WriteTable1(Page page, ExperimentContext desk, MethodComparison contest, IReadOnlyList<Sample> unrestrained)
     {
-        page.Head("Films").Say($"Unseen prompts, the films of seed 1. Rows from above: {string.Join(", ", Methods.All.Select(Methods.Title))}; where a "
+        page.Head("Videos").Say($"Unseen prompts, the videos of seed 1. Rows from above: {string.Join(", ", Methods.All.Select(Methods.Title))}; where a "
             + $"method has no run yet its row is missing.");
         foreach (string reward in PaperRewards.Trained)
         {
@@ -23,7 +23,7 @@ internal static class VideoFiles
                 string file = $"table1-{reward}.gif";
                 VideoFile.Write(desk[file], VideoClip.Grid(videos, columns), scale: Scale);
                 page.Say($"Trained on {reward}{(reward == PaperRewards.Aesthetic && unrestrained.Count > 0 ? $"; last rows: "
-                    + $"{string.Join("; ", unrestrained.Select(sample => sample.Name))}" : "")}:").Image(file, $"Films of each method, trained on {reward}");
+                    + $"{string.Join("; ", unrestrained.Select(sample => sample.Name))}" : "")}:").Image(file, $"Videos of each method, trained on {reward}");
             }
         }
     }

@@ -4,7 +4,7 @@ namespace Microsoft.ML.VideoAlignment.Paper;
 /// <param name="Question">What was asked.</param>
 /// <param name="Wins">Choices for the side that is counted.</param>
 /// <param name="Count">Choices in all.</param>
-/// <param name="Left">Choices of the left film: a habit of the hand would show here.</param>
+/// <param name="Left">Choices of the left video: a habit of the hand would show here.</param>
 internal sealed record WinRate(BenchmarkBase Question, int Wins, int Count, int Left)
 {
     /// <summary>The share that people prefer the side by, exact.</summary>

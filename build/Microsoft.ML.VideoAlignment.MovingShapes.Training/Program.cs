@@ -1,7 +1,7 @@
 using Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 
 // Trains the world that ships with the library and writes its files:
-//   dotnet run -c Release --project build/Microsoft.ML.VideoAlignment.MovingShapes.Training -- --out FOLDER [--stage NAME] [--steps N] [--threads N] [--films
+//   dotnet run -c Release --project build/Microsoft.ML.VideoAlignment.MovingShapes.Training -- --out FOLDER [--stage NAME] [--steps N] [--threads N] [--videos
 // N] [--guidance N] A stage that is finished is skipped, one that was interrupted goes on; without --stage all run in turn.
 (string Name, Action<Workshop> Run)[] stages =
 [
@@ -28,12 +28,12 @@ using Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 string? Option(string name) => Array.IndexOf(args, name) is int at and >= 0 && at + 1 < args.Length ? args[at + 1] : null;
 int? Number(string name) => Option(name) is { } text ? int.Parse(text, System.Globalization.CultureInfo.InvariantCulture) : null;
 
-string[] known = ["--out", "--stage", "--steps", "--threads", "--films", "--guidance"];
+string[] known = ["--out", "--stage", "--steps", "--threads", "--videos", "--guidance"];
 if (Option("--out") is not { } folder || args.Where((_, i) => i % 2 == 0).Any(name => !known.Contains(name))
     || (Option("--stage") is { } only && stages.All(stage => stage.Name != only)))
 {
     Console.Error.WriteLine(
-        $"Usage: --out FOLDER [--stage {string.Join('|', stages.Select(stage => stage.Name))}] [--steps N] [--threads N] [--films N] [--guidance N]");
+        $"Usage: --out FOLDER [--stage {string.Join('|', stages.Select(stage => stage.Name))}] [--steps N] [--threads N] [--videos N] [--guidance N]");
     return 2;
 }
 
@@ -42,7 +42,7 @@ set_num_threads(Number("--threads") ?? 1);
 var workshop = new Workshop(folder)
 {
     Steps = Number("--steps"),
-    Videos = Number("--films") ?? ReportStage.DefaultVideos,
+    Videos = Number("--videos") ?? ReportStage.DefaultVideos,
     Guidance = Option("--guidance") is { } scale ? double.Parse(scale, System.Globalization.CultureInfo.InvariantCulture) : ReportStage.DefaultGuidance
 };
 foreach ((string name, Action<Workshop> run) in stages.Where(stage => Option("--stage") is not { } chosen || chosen == stage.Name))

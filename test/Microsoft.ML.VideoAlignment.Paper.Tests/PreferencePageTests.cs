@@ -72,7 +72,7 @@ public class PreferencePageTests
             at("left").click();
             at("right").click();
             at("left").click();
-            const kit = JSON.parse(at("kit").textContent), kept = localStorage.getItem("film-pairs-" + kit.id);
+            const kit = JSON.parse(at("kit").textContent), kept = localStorage.getItem("video-pairs-" + kit.id);
             const session = Session.restore(kit, kept), next = Session.next(kit, session);
             finish(Promise.resolve({
               answers: session.answers.length, number: next.number, question: next.question.id, shown: at("prompt").textContent === next.pair.prompt,

@@ -8,7 +8,7 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 public class PreferenceTests
 {
     internal static readonly (string Prompt, byte[] A, byte[] B)[] Videos = [.. Enumerable.Range(0, 8)
-        .Select(pair => ($"a film of </script> \"{pair}\"", new byte[] { 1, (byte)pair }, new byte[] { 2, (byte)pair }))];
+        .Select(pair => ($"a video of </script> \"{pair}\"", new byte[] { 1, (byte)pair }, new byte[] { 2, (byte)pair }))];
 
     [Test]
     public void ThePageTellsNobodyWhoseAVideoIs()

@@ -13,9 +13,9 @@ internal static class ActionStage
 
     private const int HalfBatch = 32;
     private const double LargestNoise = 0.02;
-    private const int HeldOut = 1024;
+    private const int UnseenCount = 1024;
     private const int Stream = 6;
-    private const int HeldOutStream = 106;
+    private const int UnseenStream = 106;
 
     public static TrainingPlan Plan { get; } = new() { Steps = 800, PeakRate = 1e-3, WeightDecay = 0.02, AverageKeep = 0.99 };
 
@@ -65,7 +65,7 @@ internal static class ActionStage
 
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        (ShapesVideo[] unseen, Tensor painted) = RatedFrames.DrawVideos(HeldOutStream, 0, HeldOut, 0);
+        (ShapesVideo[] unseen, Tensor painted) = RatedFrames.DrawVideos(UnseenStream, 0, UnseenCount, 0);
         shop.Note("action accuracy", Logits(average, painted).argmax(1).eq(Labels(unseen)).to_type(ScalarType.Float32).mean().item<float>());
     }
 

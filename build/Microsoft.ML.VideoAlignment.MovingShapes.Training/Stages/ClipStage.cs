@@ -21,7 +21,7 @@ internal static class ClipStage
     private const double ShapeWeight = 2;
     private const double QualityWeight = 3;
     private const int Stream = 4;
-    private const int HeldOutStream = 104;
+    private const int UnseenStream = 104;
 
     public static TrainingPlan Plan { get; } = new() { Steps = 1000, PeakRate = 1e-3, Beta2 = 0.98, WeightDecay = 0.01, AverageKeep = 0.99 };
 
@@ -107,7 +107,7 @@ internal static class ClipStage
     {
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        (ShapesVideo[] videos, Tensor frames) = RatedFrames.Draw(HeldOutStream, 0, 1024, 0);
+        (ShapesVideo[] videos, Tensor frames) = RatedFrames.Draw(UnseenStream, 0, 1024, 0);
         Tensor images = ClipModel.Normalize(features is null ? Features(clip, frames) : features(frames));
         shop.Note($"{name} zero-shot colour", Accuracy(Attributes.Colors.Count, subject => subject.Color, (subject, i) => subject with { Color = i }));
         shop.Note($"{name} zero-shot shape",

@@ -23,7 +23,7 @@ internal static class ConsistencyStage
     private const int HalfBatch = 16;
     private const int Stream = 8;
     private const int TeacherStream = 18;
-    private const int HeldOutStream = 118;
+    private const int UnseenStream = 118;
 
     public static TrainingPlan TeacherPlan { get; } = new() { Steps = 1900, PeakRate = 2e-3, WarmUp = 50, WeightDecay = 0.02, SaveEvery = 100 };
 
@@ -140,7 +140,7 @@ internal static class ConsistencyStage
     private static void Note(Workshop shop, ConsistencyTeacher teacher)
     {
         using DisposeScope scope = NewDisposeScope();
-        ConsistencyLesson unseen = ConsistencyLessons.DrawHard(HeldOutStream, 0, 8 * HalfBatch);
+        ConsistencyLesson unseen = ConsistencyLessons.DrawHard(UnseenStream, 0, 8 * HalfBatch);
         (double shape, double color) = teacher.Measure(Normalized(unseen.Videos), unseen);
         shop.Note("consistency teacher shape", shape);
         shop.Note("consistency teacher colour", color);

@@ -21,10 +21,10 @@ internal static class DetectorStage
     private const float NoObjectWeight = 0.1f;
     private const double EmptyShare = 0.15;
     private const double PairShare = 0.15;
-    private const int HeldOut = 1024;
+    private const int UnseenCount = 1024;
     private const double ClassWeight = 2;
     private const int Stream = 7;
-    private const int HeldOutStream = 107;
+    private const int UnseenStream = 107;
     private const int EmptyStream = 207;
 
     public static TrainingPlan Plan { get; } = new() { Steps = 1200, PeakRate = 1e-3, WeightDecay = 0.01, AverageKeep = 0.99 };
@@ -153,18 +153,18 @@ internal static class DetectorStage
     {
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        (Sighting[][] seen, Tensor frames) = Sightings.Draw(HeldOutStream, 0, HeldOut, 0, _ => 1);
+        (Sighting[][] seen, Tensor frames) = Sightings.Draw(UnseenStream, 0, UnseenCount, 0, _ => 1);
         YolosOutput output = Detect(network, frames);
         Tensor labels = tensor([.. seen.Select(found => (long)found[0].Shape)]);
         (Tensor named, Tensor label) = output.Logits.softmax(-1).narrow(2, 0, Attributes.Shapes.Count).max(2); // what each query says, [N, queries]
         (Tensor sure, Tensor query) = named.max(1); // the surest query of each frame
         Tensor right = label.gather(1, query.unsqueeze(1)).squeeze(1).eq(labels);
         Tensor boxes = output.Boxes.gather(1, query.view(-1, 1, 1).expand(-1, 1, 4)).squeeze(1);
-        Tensor truth = tensor(seen.SelectMany(found => found[0].Box).ToArray(), [HeldOut, 4]);
+        Tensor truth = tensor(seen.SelectMany(found => found[0].Box).ToArray(), [UnseenCount, 4]);
         shop.Note("detector label", right.to_type(ScalarType.Float32).mean().item<float>());
         shop.Note("detector found", right.logical_and(sure.gt(0.5)).to_type(ScalarType.Float32).mean().item<float>());
         shop.Note("detector overlap", BoxMatching.Overlap(boxes, truth).Plain.mean().item<float>());
-        (_, Tensor empty) = Sightings.Draw(EmptyStream, 0, HeldOut, 0, _ => 0);
+        (_, Tensor empty) = Sightings.Draw(EmptyStream, 0, UnseenCount, 0, _ => 0);
         Tensor figures = Detect(network, empty).Logits.softmax(-1).narrow(2, 0, Attributes.Shapes.Count);
         shop.Note("detector false alarms", figures.amax([1, 2]).gt(0.5).to_type(ScalarType.Float32).mean().item<float>());
     }

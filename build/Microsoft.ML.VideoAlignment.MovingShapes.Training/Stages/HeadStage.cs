@@ -15,9 +15,9 @@ internal static class HeadStage
     public const string Name = "head";
 
     private const int Samples = 8192;
-    private const int HeldOut = 2048;
+    private const int UnseenCount = 2048;
     private const int HalfBatch = 128;
-    private const int HeldOutStep = 100;
+    private const int UnseenStep = 100;
 
     private static readonly Head[] s_heads =
     [
@@ -75,7 +75,7 @@ internal static class HeadStage
         }
 
         using IDisposable guard = no_grad();
-        (Tensor unseen, Tensor truth) = Draw(clip, head, head.Stream + HeldOutStep, HeldOut);
+        (Tensor unseen, Tensor truth) = Draw(clip, head, head.Stream + UnseenStep, UnseenCount);
         Tensor predicted = network.forward(unseen);
         (Tensor a, Tensor b) = (predicted - predicted.mean(), truth - truth.mean());
         shop.Note($"{head.State} correlation", ((a * b).mean() / (a.square().mean() * b.square().mean()).sqrt()).item<float>());

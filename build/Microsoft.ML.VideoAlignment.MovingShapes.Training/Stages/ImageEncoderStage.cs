@@ -27,9 +27,9 @@ internal static class ImageEncoderStage
     private const double ShapeWeight = 4;
     private const double Loudness = 3; // a denoiser reads a louder embedding sooner
     private const double PlaceWeight = 3;
-    private const int HeldOut = 1024;
+    private const int UnseenCount = 1024;
     private const int Stream = 12;
-    private const int HeldOutStream = 112;
+    private const int UnseenStream = 112;
 
     public static TrainingPlan Plan { get; } = new() { Steps = 2400, PeakRate = 1e-3, Beta2 = 0.98, WeightDecay = 0.01, AverageKeep = 0.99 };
 
@@ -65,7 +65,7 @@ internal static class ImageEncoderStage
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
         ClipStage.NoteZeroShot(shop, teacher, Name, frames => Embed(average.Encoder, frames));
-        (Excerpt[] excerpts, Tensor images) = Draw(HeldOutStream, 0, HeldOut, 0);
+        (Excerpt[] excerpts, Tensor images) = Draw(UnseenStream, 0, UnseenCount, 0);
         (Tensor color, Tensor shape, _, Tensor place) = average.Read(Embed(average.Encoder, images));
         shop.Note($"{Name} color", Accuracy(color, subject => subject.Color));
         shop.Note($"{Name} shape", Accuracy(shape, subject => (int)subject.Shape));

@@ -47,10 +47,10 @@ internal static class ImageToVideoReport
         Excerpt[] excerpts = [.. Enumerable.Range(0, shop.Videos).Select(i => Excerpt.BeginningOf(ShapesVideo.Draw(random, dull: i % 2 == 0)))];
         Tensor images = Excerpt.PaintFirst(excerpts);
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"Pictures: the first frames of {shop.Videos} unseen captioned films, half of them dull. Films: "
+        text.AppendLine(CultureInfo.InvariantCulture, $"Images: the first frames of {shop.Videos} unseen captioned videos, half of them dull. Videos: "
             + $"{Steps} steps, guidance 1 to {shop.Guidance:0.##}, motion bucket {Excerpt.UsualBucket}, {Excerpt.UsualRate} frames a second, seeds 0 to "
             + $"{shop.Videos - 1}.");
-        text.AppendLine("Painted: the films behind the pictures. Still: the picture eight times. Cut: the first half of a generated film and the second half "
+        text.AppendLine("Painted: the videos behind the images. Still: the image eight times. Cut: the first half of a generated video and the second half "
             + "of another.");
         text.AppendLine();
 
@@ -80,7 +80,7 @@ internal static class ImageToVideoReport
         }
 
         text.AppendLine();
-        text.AppendLine($"Motions of the generated films: {Motions(made)}.");
+        text.AppendLine($"Motions of the generated videos: {Motions(made)}.");
         Sheet(shop, "image-to-video.png", painted, made);
     }
 
@@ -90,8 +90,8 @@ internal static class ImageToVideoReport
         Tensor repeated = First(images, VariedImages).repeat_interleave(VideosAImage, 0);
         Motion[][] motions = [.. ShapesJudge.Read(Generate(model, sampling, repeated, 1000)).Select(subject => subject.Motion).Chunk(VideosAImage)];
         text.AppendLine(CultureInfo.InvariantCulture,
-            $"Of {VideosAImage} films of one picture {motions.Average(group => group.Distinct().Count()):0.##} motions differ (mean over {VariedImages} "
-                + $"pictures).");
+            $"Of {VideosAImage} videos of one image {motions.Average(group => group.Distinct().Count()):0.##} motions differ (mean over {VariedImages} "
+                + $"images).");
         foreach (double bucket in s_buckets)
         {
             Tensor videos = Generate(model, sampling with { MotionBucketId = bucket }, First(images, ControlImages), 2000);
@@ -109,7 +109,7 @@ internal static class ImageToVideoReport
         Tensor first = First(images, LongVideos);
         Tensor video = Generate(model, sampling with { SegmentCount = ClipsAVideo }, first, 3000);
         text.AppendLine();
-        text.AppendLine(CultureInfo.InvariantCulture, $"{first.shape[0]} films of {ClipsAVideo} clips, each beginning with the last frame of the one before:");
+        text.AppendLine(CultureInfo.InvariantCulture, $"{first.shape[0]} videos of {ClipsAVideo} clips, each beginning with the last frame of the one before:");
         for (int clip = 0; clip < ClipsAVideo; clip++)
         {
             VideoMeasures.Result result =
@@ -129,12 +129,12 @@ internal static class ImageToVideoReport
     private static string Header(Workshop shop) => string.Create(CultureInfo.InvariantCulture, $"""
         MovingShapes, image to video: trained by build/Microsoft.ML.VideoAlignment.MovingShapes.Training.
         Steps: autoencoder {string.Join(" + ",
-            TemporalVaeStage.PartNames.Select(name => ReportStage.Steps(shop, name)))}, picture encoder {ReportStage.Steps(shop,
+            TemporalVaeStage.PartNames.Select(name => ReportStage.Steps(shop, name)))}, image encoder {ReportStage.Steps(shop,
                 ImageEncoderStage.Name)}, denoiser {string.Join(" + ",
-                    ImageToVideoStage.PartNames.Select(name => ReportStage.Steps(shop, name)))}; batches 16 frames, 96 pictures, 16 clips.
+                    ImageToVideoStage.PartNames.Select(name => ReportStage.Steps(shop, name)))}; batches 16 frames, 96 images, 16 clips.
         Autoencoder, mean square error of pixels in [-1, 1]: {shop.Figure("temporal vae mse clips"):0.####} on clips, {shop.Figure(
             "temporal vae mse crowds"):0.####} on four figures at once; scaling factor {shop.Figure("temporal scaling factor"):0.####}.
-        Picture encoder with the embedded CLIP's texts, captions that differ in the colour {shop.Figure(
+        Image encoder with the embedded CLIP's texts, captions that differ in the colour {shop.Figure(
             "picture-encoder zero-shot colour"):0.###}, shape {shop.Figure("picture-encoder zero-shot shape"):0.###}, background {shop.Figure(
                 "picture-encoder zero-shot background"):0.###} right.
 

@@ -17,9 +17,9 @@ internal static class PreferenceStage
     private const int HalfBatch = 32;
     private const float PointsPerMatch = 3;
     private const double ContrastWeight = 0.5;
-    private const int HeldOut = 1024;
+    private const int UnseenCount = 1024;
     private const int Stream = 9;
-    private const int HeldOutStream = 109;
+    private const int UnseenStream = 109;
 
     public static TrainingPlan Plan { get; } = new() { Steps = 500, PeakRate = 5e-4, WarmUp = 50, Beta2 = 0.98, WeightDecay = 0.01, AverageKeep = 0.98 };
 
@@ -35,7 +35,7 @@ internal static class PreferenceStage
 
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        Pairs unseen = Pairs.Draw(HeldOutStream, 0, HeldOut);
+        Pairs unseen = Pairs.Draw(UnseenStream, 0, UnseenCount);
         Tensor right = Cosines(average, unseen).Chosen.argmax(1).eq(unseen.Preferred);
         Tensor alike = tensor(unseen.Alike);
         shop.Note("preference pairs", Share(right));

@@ -24,7 +24,7 @@ internal static class TemporalVaeStage
     private const double DivergenceWeight = 1e-6; // of the divergence summed over an image's latents
     private const int HalfBatch = 8; // frames
     private const int CrowdSize = 4;
-    private const int HeldOutStream = 111;
+    private const int UnseenStream = 111;
 
     private const int FirstParts = 3; // clips as they are; what follows makes shapes stand noise
 
@@ -83,8 +83,8 @@ internal static class TemporalVaeStage
         TrainingRun.LoadResult(shop.StateFile(s_parts[^1].Name), network);
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        Tensor crowds = Clips(StepRandom.Numbers(HeldOutStream, 0), 16, ShapesVideo.Frames, crowdShare: 1);
-        Tensor clips = Clips(StepRandom.Numbers(HeldOutStream, 1), 32, ShapesVideo.Frames, crowdShare: 0);
+        Tensor crowds = Clips(StepRandom.Numbers(UnseenStream, 0), 16, ShapesVideo.Frames, crowdShare: 1);
+        Tensor clips = Clips(StepRandom.Numbers(UnseenStream, 1), 32, ShapesVideo.Frames, crowdShare: 0);
         NoteShapes(shop, network);
         shop.Note("temporal vae mse crowds", Error(network, crowds));
         shop.Note("temporal vae mse clips", Error(network, clips));
@@ -239,8 +239,8 @@ internal static class TemporalVaeStage
     /// <summary>How many painted videos show their shape still when they come out of the autoencoder, without and with noise on their latents.</summary>
     private static void NoteShapes(Workshop shop, AutoencoderKLTemporalDecoder network)
     {
-        Random random = StepRandom.Numbers(HeldOutStream, 2);
-        using Generator generator = StepRandom.Tensors(HeldOutStream, 2);
+        Random random = StepRandom.Numbers(UnseenStream, 2);
+        using Generator generator = StepRandom.Tensors(UnseenStream, 2);
         ShapesVideo[] videos = [.. Enumerable.Range(0, 96).Select(i => ShapesVideo.Draw(random, dull: i % 2 == 0))];
         Tensor mean = network.Encode((Rows(Painter.PaintVideos(videos)) * 2) - 1).Mean;
         shop.Note("temporal vae std", mean.std().item<float>());
@@ -290,7 +290,7 @@ internal static class TemporalVaeStage
 
     /// <param name="Name">Of the state file.</param>
     /// <param name="Stream">Of the random numbers.</param>
-    /// <param name="Plan">Optimiser and length.</param>
+    /// <param name="Plan">Optimizer and length.</param>
     /// <param name="Lengths">Frames of a clip, step by step.</param>
     /// <param name="CrowdShare">Of the clips: how many have four figures.</param>
     private sealed record Part(string Name, int Stream, TrainingPlan Plan, int[] Lengths, double CrowdShare)

@@ -30,7 +30,7 @@ internal static class UNetStage
     private static readonly Part[] s_parts =
     [
         new("unet-shapes", Stream: 3, Plan(1600, warmUp: 100, averageKeep: 0.998)) { Weight = abar => Math.Min(LargestRatio * (1 - abar) / abar, 1) },
-        new("unet-films", Stream: 6, Plan(4200, warmUp: 50, averageKeep: 0.998)) { Weight = abar => Math.Min(1 / abar, LargestWeight), MeanSamples = 1,
+        new("unet-videos", Stream: 6, Plan(4200, warmUp: 50, averageKeep: 0.998)) { Weight = abar => Math.Min(1 / abar, LargestWeight), MeanSamples = 1,
             MeanWeight = 0.25 },
         new("unet-velocity", Stream: 8, Plan(1500, warmUp: 50, averageKeep: 0.995)) { PredictsVelocity = true, MeanSamples = 2 },
         new("unet-order", Stream: 9, Plan(700, warmUp: 50, averageKeep: 0.995)) { PredictsVelocity = true, MeanSamples = 6, OrderWeight = 4 },
@@ -173,7 +173,7 @@ internal static class UNetStage
 
     /// <param name="Name">Of the state file.</param>
     /// <param name="Stream">Of the random numbers.</param>
-    /// <param name="Plan">Optimiser and length.</param>
+    /// <param name="Plan">Optimizer and length.</param>
     private sealed record Part(string Name, int Stream, TrainingPlan Plan)
     {
         /// <summary>Whether the network predicts v on the schedule that ends in pure noise, or the noise on the plain one.</summary>

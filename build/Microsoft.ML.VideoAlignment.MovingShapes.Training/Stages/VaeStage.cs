@@ -14,13 +14,13 @@ internal static class VaeStage
     public const string Name = "vae";
 
     private const double ColorWeight = 3;
-    private const double DivergenceWeight = 1e-6; // of the divergence summed over a picture's latents
+    private const double DivergenceWeight = 1e-6; // of the divergence summed over an image's latents
     // of each half batch
     private const int Crowds = 5;
     private const int RatedFrames = 2;
     private const int DullFrames = 1;
     private const int Stream = 1;
-    private const int HeldOutStream = 101;
+    private const int UnseenStream = 101;
 
     public static TrainingPlan Plan { get; } = new() { Steps = 3000, PeakRate = 3e-3 };
 
@@ -47,12 +47,12 @@ internal static class VaeStage
 
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        Tensor heldOut = Images(StepRandom.Numbers(HeldOutStream, 0), crowds: 64, rated: 0, dull: 0);
-        shop.Note("vae mse crowds", Error(network, heldOut));
-        Tensor videos = Images(StepRandom.Numbers(HeldOutStream, 1), crowds: 0, rated: 0, dull: 256);
+        Tensor unseen = Images(StepRandom.Numbers(UnseenStream, 0), crowds: 64, rated: 0, dull: 0);
+        shop.Note("vae mse crowds", Error(network, unseen));
+        Tensor videos = Images(StepRandom.Numbers(UnseenStream, 1), crowds: 0, rated: 0, dull: 256);
         shop.Note("vae mse dull frames", Error(network, videos));
         shop.Note("latent std", network.Encode((videos * 2) - 1).Mean.std().item<float>());
-        Tensor sample = cat([heldOut.narrow(0, 0, 8), videos.narrow(0, 0, 8)], 0);
+        Tensor sample = cat([unseen.narrow(0, 0, 8), videos.narrow(0, 0, 8)], 0);
         Tensor again = ((network.Decode(network.Encode((sample * 2) - 1).Mean) + 1) / 2).clamp(0, 1);
         ContactSheet.Write(cat([sample.unsqueeze(2), again.unsqueeze(2)], 2), Path.Combine(shop.Folder, "vae.png"));
     }

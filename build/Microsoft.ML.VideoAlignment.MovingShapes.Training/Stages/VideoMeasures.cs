@@ -11,14 +11,14 @@ internal sealed class VideoMeasures(string ship) : IDisposable
     /// <summary>The lines of a table.</summary>
     public static IReadOnlyList<(string Meaning, Func<Result, double> Value)> Rows { get; } =
     [
-        ("the picture's colour (measuring judge)", result => result.Color),
+        ("the image's colour (measuring judge)", result => result.Color),
         ("its shape", result => result.Shape),
         ("its background", result => result.Background),
         ("all three", result => result.All),
         ("mean square error of the first frame, pixels in [0, 1]", result => result.FirstFrame),
-        ("films that move or grow (measuring judge)", result => result.Moves),
+        ("videos that move or grow (measuring judge)", result => result.Moves),
         ("probability of the action classifier's first label", result => result.Sure),
-        ("films whose first label is the judge's", result => result.Agreed),
+        ("videos whose first label is the judge's", result => result.Agreed),
         ("V-JEPA", result => result.Consistency),
     ];
 

@@ -49,7 +49,7 @@ internal static class Initializer
                 parameter.uniform_(-bound, bound, generator);
                 break;
             default:
-                throw new InvalidOperationException($"No default initialisation for {name} of a {owner.GetType().Name}.");
+                throw new InvalidOperationException($"No default initialization for {name} of a {owner.GetType().Name}.");
         }
     }
 }

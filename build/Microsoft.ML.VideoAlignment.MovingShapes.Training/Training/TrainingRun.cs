@@ -26,7 +26,7 @@ internal sealed class TrainingRun : IDisposable
     /// <param name="stateFile">Where the state lies; an existing one is continued.</param>
     /// <param name="network">What is trained, initialized.</param>
     /// <param name="average">A second network of the same make that receives the moving average; null when the plan has none.</param>
-    /// <param name="plan">Optimiser and length.</param>
+    /// <param name="plan">Optimizer and length.</param>
     /// <param name="log">Receives the losses.</param>
     public TrainingRun(string stateFile, nn.Module network, nn.Module? average, TrainingPlan plan, TrainingLog log)
     {

@@ -8,8 +8,8 @@ internal static class ShapesJudge
 {
     private const int Pixels = ShapesVideo.Size * ShapesVideo.Size;
     private const int VividPixels = 51;
-    private const float LeastTravel = 6; // films travel 12 to 16 pixels
-    private const float LeastGrowth = 1.8f; // films grow to 4.7 times the area; 3.7 between the means of two frames
+    private const float LeastTravel = 6; // videos travel 12 to 16 pixels
+    private const float LeastGrowth = 1.8f; // videos grow to 4.7 times the area; 3.7 between the means of two frames
 
     /// <summary>Areas of the shapes at radius 1.</summary>
     private static readonly float[] s_areas = [MathF.PI, 1.76f * 1.76f, 0.75f * MathF.Sqrt(3) * 1.69f, (2 * 2.2f * 0.76f) - (0.76f * 0.76f)];
