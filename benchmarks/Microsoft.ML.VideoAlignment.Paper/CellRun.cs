@@ -16,8 +16,8 @@ internal static class CellRun
         var mlContext = new MLContext(cell.Seed) { GpuDeviceId = 0, FallbackToCpu = true };
         using VideoDiffusionModel model = Open(cell);
         using VideoReward reward = PaperRewards.Open(cell.Reward);
-        IDataView aligned = Rows(mlContext, cell, MovingShapesWorld.Prompts, MovingShapesWorld.Images);
-        IDataView unseen = Rows(mlContext, cell, MovingShapesWorld.Unseen, MovingShapesWorld.UnseenImages);
+        IDataView aligned = Rows(mlContext, cell, MovingShapesWorld.Prompts, MovingShapesWorld.Images, FirstFrames.ForTraining);
+        IDataView unseen = Rows(mlContext, cell, MovingShapesWorld.Unseen, MovingShapesWorld.UnseenImages, FirstFrames.Unseen);
 
         (VideoAlignmentOptions options, int cycle) = Methods.Options(cell);
         var clock = new TrainingClock(cycle);
@@ -40,8 +40,8 @@ internal static class CellRun
         {
             Cell = cell,
             Curve = clock.Curve(),
-            Aligned = cell.MeasureEvery > 0 ? Score([.. Read(transformer.Transform(aligned))], transformer.Size) : Nothing,
-            Unseen = cell.MeasureEvery > 0 ? Score(unseenVideos, transformer.Size) : Nothing,
+            Aligned = cell.MeasureEvery > 0 ? Measure(cell, [.. Read(transformer.Transform(aligned))], transformer.Size, FirstFrames.ForTraining) : Nothing,
+            Unseen = cell.MeasureEvery > 0 ? Measure(cell, unseenVideos, transformer.Size, FirstFrames.Unseen) : Nothing,
             Seconds = Math.Round(seconds, 3),
             CpuSeconds = Math.Round(cpuSeconds, 3),
             PeakBytes = peak,
@@ -58,13 +58,24 @@ internal static class CellRun
     public static string[] UnseenPrompts(ExperimentConfig cell)
     {
         var mlContext = new MLContext();
-        return [.. PromptRow.Read(mlContext, Rows(mlContext, cell, MovingShapesWorld.Unseen, MovingShapesWorld.UnseenImages)).Select(row => row.Prompt)];
+        return [.. PromptRow.Read(mlContext, Rows(mlContext, cell, MovingShapesWorld.Unseen, MovingShapesWorld.UnseenImages, FirstFrames.Unseen))
+            .Select(row => row.Prompt)];
     }
 
     private static IReadOnlyDictionary<string, double> Nothing { get; } = new Dictionary<string, double>();
 
-    private static IDataView Rows(MLContext mlContext, ExperimentConfig cell, Func<MLContext, string, IDataView> prompts, Func<MLContext, IDataView> images) =>
-        mlContext.Data.TakeRows(cell.Model == ExperimentConfig.Text ? prompts(mlContext, "") : images(mlContext), cell.Prompts);
+    private static IDataView Rows(
+        MLContext mlContext,
+        ExperimentConfig cell,
+        Func<MLContext, string, IDataView> prompts,
+        Func<MLContext, IDataView> images,
+        Func<int, FirstFrames> firstFrames) =>
+        cell.Segments > 1 ? firstFrames(cell.Prompts).Load(mlContext)
+        : mlContext.Data.TakeRows(cell.Model == ExperimentConfig.Text ? prompts(mlContext, "") : images(mlContext), cell.Prompts);
+
+    private static IReadOnlyDictionary<string, double> Measure(
+        ExperimentConfig cell, StoredVideo[] videos, VideoSize size, Func<int, FirstFrames> firstFrames) =>
+        cell.Segments > 1 ? LongVideoScores.Of([.. videos.Select(video => video.Values)], firstFrames(cell.Prompts).Subjects, size) : Score(videos, size);
 
     private static IEnumerable<StoredVideo> Read(IDataView view)
     {

@@ -43,6 +43,9 @@ internal sealed record ExperimentConfig
     /// <summary>Whether every frame is decoded and scored in training, or one drawn at random (rewards of whole videos always see all).</summary>
     public bool AllFrames { get; init; }
 
+    /// <summary>Segments of a video, each from the last frame of the one before.</summary>
+    public int Segments { get; init; } = 1;
+
     /// <summary>Prompts of alignment; as many unseen ones are measured.</summary>
     public required int Prompts { get; init; }
 
@@ -55,8 +58,8 @@ internal sealed record ExperimentConfig
     /// <summary>A file name: different cells of one campaign differ in it.</summary>
     public string Name => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Method}-{Reward}-{(Model == Text ? "" : Model + "-")}{Size}px-{Window.Replace(' ', '-')}-{(AllFrames ? "all" : "one")}-"
-            + $"{Queries}q-lr{LearningRate:0e+0}-{(MeasureEvery > 0 ? "" : "unmeasured-")}seed{Seed}");
+        $"{Method}-{Reward.Replace(' ', '-')}-{(Model == Text ? "" : Model + "-")}{(Segments == 1 ? "" : Segments + "x-")}{Size}px-{Window.Replace(' ', '-')}-"
+            + $"{(AllFrames ? "all" : "one")}-{Queries}q-lr{LearningRate:0e+0}-{(MeasureEvery > 0 ? "" : "unmeasured-")}seed{Seed}");
 }
 
 /// <summary>What came of it.</summary>

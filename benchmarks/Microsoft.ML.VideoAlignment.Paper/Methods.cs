@@ -42,6 +42,7 @@ internal static class Methods
             Sampling = new()
             {
                 ImageColumnName = cell.Model == ExperimentConfig.Image ? nameof(ImageRow.Image) : null,
+                SegmentCount = cell.Segments,
                 Width = cell.Size,
                 Height = cell.Size,
                 Steps = cell.SamplerSteps,
@@ -51,7 +52,7 @@ internal static class Methods
             Lora = new() { Rank = 8, Alpha = 8 },
             Optimizer = new() { LearningRate = cell.LearningRate, BatchSize = cell.Batch },
             Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = Window(cell.Window, cell.SamplerSteps) }),
-            Reward = new() { Frames = cell.AllFrames ? RewardFrames.All : null },
+            Reward = new() { Frames = cell.Segments > 1 ? FirstFrames.Windows : cell.AllFrames ? RewardFrames.All : null },
             Memory = new() { Recompute = ActivationRecompute.None },
             Seed = cell.Seed,
         };

@@ -5,6 +5,11 @@ internal static class PaperRewards
 {
     public const string Aesthetic = "aesthetic", Preference = "preference", Action = "action";
 
+    /// <summary>
+    /// Of long videos: V-JEPA alone, as the paper has it, and with something that keeps motion, since V-JEPA prefers videos that stand still.
+    /// </summary>
+    public const string Consistency = "consistency", ConsistencyAndMotion = "consistency and motion";
+
     /// <summary>Never trained on: they show what a gain costs, or whether it is real.</summary>
     public const string TrueRating = "true rating", TextSimilarity = "text similarity", ActionProbability = "probability of the action";
 
@@ -25,6 +30,8 @@ internal static class PaperRewards
         Preference => MovingShapesRewards.Preference(),
         Action => MovingShapesRewards.Action(new ActionClassificationOptions { Label = TaughtAction, LogProbability = true }),
         ActionProbability => MovingShapesRewards.Action(new ActionClassificationOptions { Label = TaughtAction }),
+        Consistency => MovingShapesRewards.TemporalConsistency(),
+        ConsistencyAndMotion => MovingShapesRewards.TemporalConsistency() + (MotionKeeper.Create() * MotionKeeper.Weight),
         TrueRating => MovingShapesRewards.TrueRating(),
         TextSimilarity => MovingShapesRewards.TextSimilarity(),
         _ => throw new ArgumentException($"There is no reward '{name}'; there are {string.Join(", ", Measures)}.", nameof(name)),

@@ -9,6 +9,7 @@ const string Help = """
       fig4               the distance between VADER and DDPO at three resolutions
       fig7               reward against queries and against seconds
       truncation         with and without truncation and frame subsampling: memory and reward
+      fig9               videos three times as long, aligned to V-JEPA's consistency
       sensitivity        the most sensitive step against the last one
       table2             the human-preference kit: a page that shows pairs of videos blind
       table2 FILE ...    turns downloaded answers into the win-rate table
@@ -54,6 +55,7 @@ static int Run(CommandLine line)
         (Table1.Name, () => Table1.Run(desk)),
         (Fig7.Name, () => Fig7.Run(desk)),
         (Truncation.Name, () => Truncation.Run(desk)),
+        (Fig9.Name, () => Fig9.Run(desk)),
         (Sensitivity.Name, () => Sensitivity.Run(desk)),
         (Fig4.Name, () => Fig4.Run(desk)),
         (Table2.Name, () => Table2.Run(desk, [.. words.Skip(1)])),

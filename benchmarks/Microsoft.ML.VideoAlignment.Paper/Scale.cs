@@ -18,6 +18,8 @@ internal sealed record Scale
         SearchQueries = 16,
         Rates = [1e-3],
         Resolutions = [16, 32],
+        LongVideoQueries = 8,
+        FirstFrames = 4,
         PreferencePairs = 2,
     };
 
@@ -61,6 +63,15 @@ internal sealed record Scale
     /// <summary>Sides of square videos in pixels, multiples of 8; the model was trained at 32.</summary>
     public IReadOnlyList<int> Resolutions { get; init; } = [16, 24, 32];
 
+    /// <summary>Long videos that a run of them has scored.</summary>
+    public int LongVideoQueries { get; init; } = 160;
+
+    /// <summary>First frames that long videos are aligned on; as many unseen ones are measured.</summary>
+    public int FirstFrames { get; init; } = 48;
+
+    /// <summary>Learning rate of runs of long videos.</summary>
+    public double LongVideoRate { get; init; } = 1e-3;
+
     /// <summary>Pairs that a person is shown.</summary>
     public int PreferencePairs { get; init; } = 12;
 
@@ -81,6 +92,20 @@ internal sealed record Scale
         Prompts = Prompts,
         MeasureEvery = method == Methods.Base ? Batch : MeasureEvery,
         Videos = seed == 1 ? PreferencePairs : 0,
+    };
+
+    /// <summary>A run of videos three times as long, of the image-to-video model.</summary>
+    public ExperimentConfig LongVideoCell(string method, string reward, int seed) => Cell(method, reward, seed, LongVideoRate) with
+    {
+        Model = ExperimentConfig.Image,
+        Segments = 3,
+        Queries = method == Methods.Base ? 4 : LongVideoQueries,
+        Batch = 4,
+        SamplerSteps = ImageSamplerSteps,
+        Window = "sensitive 3",
+        Prompts = FirstFrames,
+        MeasureEvery = method == Methods.Base ? 4 : LongVideoQueries,
+        Videos = seed == 1 ? Math.Min(FirstFrames, 12) : 0,
     };
 
     /// <summary>The seeds, 1 and on.</summary>
