@@ -94,6 +94,14 @@ internal sealed record Scale
         Videos = seed == 1 ? PreferencePairs : 0,
     };
 
+    /// <summary>A run of the image-to-video model, of this size.</summary>
+    public ExperimentConfig ImageCell(string method, string reward, int seed, double learningRate) => Cell(method, reward, seed, learningRate) with
+    {
+        Model = ExperimentConfig.Image,
+        SamplerSteps = ImageSamplerSteps,
+        Videos = 0,
+    };
+
     /// <summary>A run of videos three times as long, of the image-to-video model.</summary>
     public ExperimentConfig LongVideoCell(string method, string reward, int seed) => Cell(method, reward, seed, LongVideoRate) with
     {

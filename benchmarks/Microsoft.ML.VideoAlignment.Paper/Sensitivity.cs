@@ -8,7 +8,10 @@ internal static class Sensitivity
 {
     public const string Name = "sensitivity";
 
-    private const string Reward = PaperRewards.Aesthetic, Sensitive = "sensitive 1";
+    /// <summary>The window of the one step that moves the video most.</summary>
+    public const string Sensitive = "sensitive 1";
+
+    private const string Reward = PaperRewards.Aesthetic;
 
     public static void Run(ExperimentContext desk)
     {
@@ -16,7 +19,8 @@ internal static class Sensitivity
         (string Name, string Title, Func<string, int, ExperimentConfig> Of)[] models =
         [
             (ExperimentConfig.Text, "text to video, DDIM", (method, seed) => desk.Scale.Cell(method, Reward, seed, desk.Rates.Of(Methods.Vader, Reward))),
-            (ExperimentConfig.Image, "image to video, Euler with Karras sigmas", (method, seed) => Image(desk, method, seed)),
+            (ExperimentConfig.Image, "image to video, Euler with Karras sigmas",
+                (method, seed) => desk.Scale.ImageCell(method, Reward, seed, desk.Rates.Of(Methods.Vader, Reward))),
         ];
 
         // Where the most sensitive step is the last one the two windows are one, and there is nothing to run.
@@ -93,10 +97,6 @@ internal static class Sensitivity
 
         static string Mean(CellResult[] runs, string measure) => Interval.Of(runs.Select(run => run.Unseen[measure])).ToString();
     }
-
-    private static ExperimentConfig Image(ExperimentContext desk, string method, int seed) => desk.Scale.Cell(method, Reward, seed,
-        desk.Rates.Of(Methods.Vader, Reward)) with
-    { Model = ExperimentConfig.Image, SamplerSteps = desk.Scale.ImageSamplerSteps, Videos = 0 };
 
     private static bool SameStep(double[] steps) => Array.IndexOf(steps, steps.MaxBy(Math.Abs)) == steps.Length - 1;
 

@@ -11,6 +11,7 @@ internal static class Table1
     {
         LearningRates rates = desk.Rates;
         MethodComparison contest = MethodComparison.Run(desk);
+        Dictionary<string, Sample> images = RunImages(desk);
         var page = new Page(
             "Table 1: base model, DDPO, Diffusion-DPO and VADER",
             "VADER (arXiv 2407.08737), Table 1, on the embedded world: what the same number of reward queries, and the same time, buy with each method, on "
@@ -19,17 +20,26 @@ internal static class Table1
             + $"{desk.Scale.SamplerSteps} DDIM steps with eta {desk.Scale.Eta} for all methods, in training and in measuring; the seed of a run is also "
             + $"that of its videos, the same for every method. Action: the logarithm of the probability that a video shows '{PaperRewards.TaughtAction}', "
             + $"whatever its prompt says. VADER sends gradient through the last step for aesthetic and preference, and for the action through the window "
-            + $"'{Methods.Early}': the last step cannot move a figure.");
+            + $"'{Methods.Early}': the last step cannot move a figure. Image to video: the embedded model in Stable Video Diffusion's form, "
+            + $"{desk.Scale.Prompts} images of alignment and as many unseen ones, gradient through the step that moves the video most; its sampler draws no "
+            + $"noise, so the other two methods have no policy to learn.");
 
         page.Head("Equal reward queries").Say($"Mean over videos, then over seeds, with the interval over seeds.");
         page.Table(
-            ["", .. PaperRewards.Trained.SelectMany(reward => new[] { $"{reward}, aligned prompts", $"{reward}, unseen" })],
+            [
+                "",
+                .. PaperRewards.Trained.SelectMany(reward => new[] { $"{reward}, aligned prompts", $"{reward}, unseen" }),
+                "image to video: aesthetic, aligned images", "unseen",
+            ],
             Methods.All.Select(method => (IReadOnlyList<string>)
             [
                 Methods.Title(method),
                 .. PaperRewards.Trained.SelectMany(reward => contest[method, reward] is { IsEmpty: false } sample
                     ? new[] { sample.Aligned(reward).ToString(Digits(reward)), sample.Unseen(reward).ToString(Digits(reward)) }
                     : ["-", "-"]),
+                .. images.TryGetValue(method, out Sample? image) && !image.IsEmpty
+                    ? new[] { image.Aligned(PaperRewards.Aesthetic).ToString(), image.Unseen(PaperRewards.Aesthetic).ToString() }
+                    : ["-", "-"],
             ]));
         page.Image("table1.png", "Reward of unseen prompts by method");
 
@@ -41,18 +51,34 @@ internal static class Table1
         rates.Write(page);
         VideoFiles.WriteTable1(page, desk, contest, unrestrained);
 
+        IEnumerable<(string Method, string Model, string Reward, Sample Sample)> cells =
+            (from method in Methods.All from reward in PaperRewards.Trained select (method, ExperimentConfig.Text, reward, contest[method, reward]))
+            .Concat(images.Select(pair => (pair.Key, ExperimentConfig.Image, PaperRewards.Aesthetic, pair.Value)));
         Csv.Write(
-            desk["table1.csv"], ["method", "reward", "prompts", "mean", "half width 95 %", "seeds"],
-            from method in Methods.All
-            from reward in PaperRewards.Trained
-            let sample = contest[method, reward]
-            where !sample.IsEmpty
-            from split in new[] { (Name: "aligned", Value: sample.Aligned(reward)), (Name: "unseen", Value: sample.Unseen(reward)) }
-            select new object?[] { method, reward, split.Name, split.Value.Mean, split.Value.HalfWidth, sample.Runs.Count });
+            desk["table1.csv"], ["method", "model", "reward", "prompts", "mean", "half width 95 %", "seeds"],
+            from cell in cells
+            where !cell.Sample.IsEmpty
+            from split in new[] { (Name: "aligned", Value: cell.Sample.Aligned(cell.Reward)), (Name: "unseen", Value: cell.Sample.Unseen(cell.Reward)) }
+            select new object?[] { cell.Method, cell.Model, cell.Reward, split.Name, split.Value.Mean, split.Value.HalfWidth, cell.Sample.Runs.Count });
         Chart.Save(desk["table1.png"], [.. PaperRewards.Trained.Select(reward => Chart.Bars(reward, "reward", ["aligned prompts", "unseen"],
             [.. Methods.All.Select(method => contest[method, reward]).Where(sample => !sample.IsEmpty)
                 .Select(sample => new Series(sample.Name, [(0, sample.Aligned(reward)), (1, sample.Unseen(reward))]))]))]);
-        page.Write(desk["table1.md"], [.. contest.Results, .. rates.Runs, .. unrestrained.SelectMany(sample => sample.Runs)], desk.Command(Name));
+        page.Write(desk["table1.md"], [.. contest.Results, .. rates.Runs, .. unrestrained.Concat(images.Values).SelectMany(sample => sample.Runs)],
+            desk.Command(Name));
+    }
+
+    // Base model and VADER: what else there is needs a sampler that draws noise.
+    private static Dictionary<string, Sample> RunImages(ExperimentContext desk)
+    {
+        const string Reward = PaperRewards.Aesthetic;
+        IReadOnlyList<CellResult> results = desk.Campaign.Complete(
+            from seed in desk.Scale.SeedList
+            from method in new[] { Methods.Base, Methods.Vader }
+            let cell = desk.Scale.ImageCell(method, Reward, seed, desk.Rates.Of(Methods.Vader, Reward))
+            select method == Methods.Vader ? cell with { Window = Sensitivity.Sensitive } : cell);
+        CellResult[] bases = [.. results.Where(run => run.Cell.Method == Methods.Base)];
+        return new[] { Methods.Base, Methods.Vader }.ToDictionary(
+            method => method, method => new Sample(Methods.Title(method), results.Where(run => run.Cell.Method == method), bases));
     }
 
     internal static int Digits(string reward) => reward == PaperRewards.Preference ? 3 : 2;

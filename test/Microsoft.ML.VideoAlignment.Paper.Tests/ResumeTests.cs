@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Paper;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -33,6 +34,29 @@ public class ResumeTests
         Assert.That((found.CpuSeconds, found.PeakBytes, found.Commit), Is.EqualTo((result.CpuSeconds, result.PeakBytes, result.Commit)));
         Assert.That(Directory.EnumerateFiles(_folder), Has.Exactly(1).Items, "no temporary file is left");
         Assert.That(CellStore.FromText(CellStore.ToText(s_cell)), Is.EqualTo(s_cell));
+    }
+
+    /// <summary>A property that is renamed would leave its value in the files unread, and their runs would be done again.</summary>
+    [Test]
+    public void EveryRunOfThePagesIsRead()
+    {
+        string root = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(root, "Microsoft.ML.VideoAlignment.sln")))
+        {
+            root = Path.GetDirectoryName(root) ?? throw new InvalidOperationException("The tests do not run in the repository.");
+        }
+
+        string cells = Path.Combine(root, "benchmarks", "Microsoft.ML.VideoAlignment.Paper", "results", "cells");
+        string[] known = [.. typeof(ExperimentConfig).GetProperties().Select(property => property.Name)];
+        string[] files = Directory.GetFiles(cells, "*.json");
+        Assert.That(files, Has.Length.GreaterThan(100));
+        foreach (string file in files)
+        {
+            using JsonDocument json = JsonDocument.Parse(File.ReadAllText(file));
+            JsonElement cell = json.RootElement.GetProperty("Cell");
+            Assert.That(cell.EnumerateObject().Select(property => property.Name), Is.SubsetOf(known), file);
+            Assert.That(new CellStore(cells).Find(CellStore.FromText(cell.GetRawText())), Is.Not.Null, file);
+        }
     }
 
     [Test]
