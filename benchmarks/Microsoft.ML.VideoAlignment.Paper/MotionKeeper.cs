@@ -1,5 +1,4 @@
 using Microsoft.ML.VideoAlignment.Tensors;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.VideoAlignment.Paper;
