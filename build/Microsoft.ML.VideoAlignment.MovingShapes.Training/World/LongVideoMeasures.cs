@@ -35,7 +35,9 @@ internal sealed record LongVideoMeasures
     /// <summary>How far a segment's mean red, green and blue lie from the first segment's, mean over channels and later segments; 0 for one segment.</summary>
     public required double Drift { get; init; }
 
-    /// <summary>Mean difference of neighboring pixels' luma, both ways.</summary>
+    /// <summary>
+    /// Root mean square of the difference of neighboring pixels' luma, both ways: an edge counts more than the slope that blur makes of it.
+    /// </summary>
     public required double Sharpness { get; init; }
 
     /// <summary>Measures videos.</summary>
@@ -90,6 +92,6 @@ internal sealed record LongVideoMeasures
         Tensor luma = (videos * tensor([0.299f, 0.587f, 0.114f]).view(1, 3, 1, 1, 1)).sum([1]);
         Tensor down = Ops.Subtract(luma.narrow(2, 1, ShapesVideo.Size - 1), luma.narrow(2, 0, ShapesVideo.Size - 1));
         Tensor across = Ops.Subtract(luma.narrow(3, 1, ShapesVideo.Size - 1), luma.narrow(3, 0, ShapesVideo.Size - 1));
-        return down.abs().mean().item<float>() + across.abs().mean().item<float>();
+        return Math.Sqrt(down.square().mean().item<float>() + across.square().mean().item<float>());
     }
 }

@@ -27,7 +27,7 @@ public class LongVideoMeasuresTests
         LongVideoMeasures measures = Measure(Paint(Excerpts(), frame => frame));
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(measures.Shape, Is.All.EqualTo(1).And.Length.EqualTo(Segments));
+            Assert.That(measures.Shape, Is.EqualTo(new[] { 1.0, 1, 1 }));
             Assert.That(measures.Color, Is.All.EqualTo(1));
             Assert.That(measures.Background, Is.All.EqualTo(1));
             Assert.That(measures.JointChange, Is.EqualTo(1).Within(0.1));
