@@ -113,11 +113,13 @@ public static class MovingShapesRewards
     }
 
     /// <summary>
-    /// Opens <see cref="VideoRewards.TemporalConsistency"/> with this world's V-JEPA, for videos of 8 frames or a multiple of them. Besides V-JEPA's two masks
-    /// it has two that hide whole moments.
+    /// Opens <see cref="VideoRewards.TemporalConsistency"/> with this world's V-JEPA, for videos of 8 frames or a multiple of them; longer ones by
+    /// <see cref="RewardFrames.Windows"/>. Its masks hide a single frame, or the second half of the video.
     /// </summary>
     /// <remarks>
-    /// It was trained for minutes: it notices when a video changes into another (90 % of pairs), not when its frames are out of order (chance).
+    /// It notices when a video changes into another, when its frames are out of order, and when shape or color change midway (the package's report.txt has the
+    /// shares). V-JEPA's networks and loss, not its training: the target encoder was taught by labels and frozen. It prefers a video that stands still to the
+    /// one it was made from, so an alignment to it needs something that keeps motion.
     /// </remarks>
     public static VideoReward TemporalConsistency()
     {

@@ -9,31 +9,14 @@ namespace Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 /// </summary>
 internal static class ConsistencyReport
 {
-    /// <summary>Masks after which the list of the reward begins again: three moments and the second half.</summary>
-    public const int Round = 4;
-
-    private const int Rounds = 3;
     private const int Videos = 512;
     private const int Stream = 108;
     private const int Half = ShapesVideo.Frames / 2;
 
-    /// <summary>How the reward scores. Draw 0 of the seed, by which videos without gradient are scored, hides every moment at least once.</summary>
-    public static VJepaOptions Options { get; } = new()
-    {
-        Frames = ShapesVideo.Frames,
-        Heads = 4,
-        FramesPerSecond = null,
-        Seed = 89,
-        Masks =
-        [
-            .. Enumerable.Range(0, Rounds * Round).Select(i => i % Round < Round - 1 ? ConsistencyStage.Moment : ConsistencyStage.SecondHalf),
-        ],
-    };
-
     /// <summary>Makes the reward of a network, which stays the caller's.</summary>
     /// <param name="network">A network of <see cref="ConsistencyStage.Config"/>, in training or trained.</param>
     public static VJepaReward MakeReward(VJepaNetwork network) =>
-        new(network, Options, clamp: true, () => throw new NotSupportedException("A network in training has no file."));
+        new(network, MovingShapesSettings.Consistency, clamp: true, () => throw new NotSupportedException("A network in training has no file."));
 
     /// <summary>Notes the shares, and the loss of whole videos.</summary>
     /// <param name="shop">Receives the figures.</param>

@@ -29,15 +29,8 @@ internal static class ConsistencyStage
 
     public static TrainingPlan Plan { get; } = new() { Steps = 1300, PeakRate = 2e-3, WarmUp = 50, WeightDecay = 0.02, SaveEvery = 100 };
 
-    /// <summary>Hides one frame.</summary>
-    public static VJepaMask Moment { get; } =
-        new() { Blocks = 1, SpatialScale = (1, 1), AspectRatio = (1, 1), TemporalScale = (1.0 / ShapesVideo.Frames, 1.0 / ShapesVideo.Frames) };
-
-    /// <summary>Hides the second half and nothing else: the block is smaller than a patch.</summary>
-    public static VJepaMask SecondHalf { get; } = new() { Blocks = 1, SpatialScale = (0.001, 0.001), MaxTemporalKeep = 0.5 };
-
     /// <summary>The kinds of mask that are learned; a step has both, one in each half of its batch.</summary>
-    private static VJepaMask[] Kinds => [Moment, SecondHalf];
+    private static VJepaMask[] Kinds => [MovingShapesSettings.Moment, MovingShapesSettings.SecondHalf];
 
     public static VJepaConfig Config { get; } = new()
     {
@@ -89,7 +82,7 @@ internal static class ConsistencyStage
     {
         using VJepaNetwork trained = Make();
         TrainingRun.LoadResult(shop.StateFile(Name), trained);
-        var network = new VJepaNetwork(Config with { MaskTokens = ConsistencyReport.Round }, Placement.Cpu);
+        var network = new VJepaNetwork(Config with { MaskTokens = MovingShapesSettings.ConsistencyRound }, Placement.Cpu);
         using IDisposable guard = no_grad();
         foreach ((string name, Parameter parameter) in network.named_parameters())
         {
@@ -151,7 +144,7 @@ internal static class ConsistencyStage
     private static string TrainedName(string name)
     {
         const string Tokens = "predictor.mask_tokens.";
-        return name.StartsWith(Tokens, StringComparison.Ordinal) ? Tokens + (name == $"{Tokens}{ConsistencyReport.Round - 1}" ? "1" : "0") : name;
+        return name.StartsWith(Tokens, StringComparison.Ordinal) ? Tokens + (name == $"{Tokens}{MovingShapesSettings.ConsistencyRound - 1}" ? "1" : "0") : name;
     }
 
     private static Tensor Loss(VJepaReward reward, int kind, int draw)

@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.MovingShapes;
 using Microsoft.ML.VideoAlignment.MovingShapes.Stages;
 using Microsoft.ML.VideoAlignment.MovingShapes.Training;
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
@@ -61,10 +62,11 @@ public class ConsistencyTrainingTests
         using var network = new VJepaNetwork(ConsistencyStage.Config, Placement.Meta);
         var masks = ConsistencyReport.MakeReward(network).DrawMasks(0);
         int moment = (int)(ConsistencyStage.Config.Tokens / ShapesVideo.Frames);
+        const int Round = MovingShapesSettings.ConsistencyRound;
         long[][] hidden = [.. masks.Select(mask => mask.Predicted.data<long>().ToArray())];
-        Assert.That(hidden.Where((_, i) => i % ConsistencyReport.Round < 3).Select(tokens => tokens.Length), Is.All.EqualTo(moment));
-        Assert.That(hidden.Where((_, i) => i % ConsistencyReport.Round < 3).Select(tokens => tokens[0] / moment).Distinct().Order(),
+        Assert.That(hidden.Where((_, i) => i % Round < 3).Select(tokens => tokens.Length), Is.All.EqualTo(moment));
+        Assert.That(hidden.Where((_, i) => i % Round < 3).Select(tokens => tokens[0] / moment).Distinct().Order(),
             Is.EqualTo(Enumerable.Range(0, ShapesVideo.Frames)));
-        Assert.That(hidden.Where((_, i) => i % ConsistencyReport.Round == 3).Select(tokens => (tokens[0], tokens.Length)), Is.All.EqualTo((64L, 64)));
+        Assert.That(hidden.Where((_, i) => i % Round == 3).Select(tokens => (tokens[0], tokens.Length)), Is.All.EqualTo((64L, 64)));
     }
 }
