@@ -74,6 +74,7 @@ internal sealed record OfficialModel
             Options = options,
             Prompts = Table(train),
             Unseen = Table(test),
+            ValidationRows = 2,
         }.Run(mlContext, folder);
     }
 

@@ -208,7 +208,7 @@ public class ExampleTests
         ];
         (int code, string output, string[] errors) = ExampleProgram.Run("LongVideo", _folder, arguments);
         Assert.That(code, Is.Zero, string.Join('\n', errors));
-        Assert.That(output, Does.Contain("16 frames of 32 x 32").And.Contain("bit for bit"));
+        Assert.That(output, Does.Contain("StableVideoDiffusion").And.Contain("bit for bit"));
         Assert.That(VideoFile.Read(Path.Combine(result, "after.gif")).Frames, Is.EqualTo(16));
     }
 
