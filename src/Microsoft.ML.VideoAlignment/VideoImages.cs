@@ -97,7 +97,7 @@ public static class VideoImages
     private static float[] Read(Func<Tensor> image, VideoSize size)
     {
         using DisposeScope scope = NewDisposeScope();
-        return CenterCrop.Apply(image(), size.Height, size.Width).clamp(0, 1).contiguous().data<float>().ToArray();
+        return UnitRange.Clamp(CenterCrop.Apply(image(), size.Height, size.Width)).data<float>().ToArray();
     }
 
     private static IEnumerable<string> Find(string folder)
