@@ -1,7 +1,6 @@
 using Microsoft.ML.VideoAlignment.MovingShapes.World;
 using TorchSharp;
 using static TorchSharp.torch;
-using ShapesVideo = Microsoft.ML.VideoAlignment.MovingShapes.World.ShapesVideo;
 
 namespace Microsoft.ML.VideoAlignment.Paper;
 
@@ -58,12 +57,7 @@ internal static class LongVideoScores
     private static double ConsistencyOf(Tensor videos)
     {
         using VideoReward reward = PaperRewards.Open(PaperRewards.Consistency);
-        const int Length = ShapesVideo.Frames;
-        double[] windows =
-        [
-            .. Enumerable.Range(0, (((int)videos.shape[2] - Length) / (Length / 2)) + 1)
-                .Select(window => reward.Score(videos.narrow(2, window * Length / 2, Length).contiguous(), []).mean().ToDouble()),
-        ];
-        return windows.Average();
+        return FirstFrames.Windows.FindWindows((int)videos.shape[2])!
+            .Average(window => reward.Score(videos.narrow(2, window[0], window.Length).contiguous(), []).mean().ToDouble());
     }
 }

@@ -125,7 +125,8 @@ internal readonly record struct Excerpt(Subject Subject, Figure First, Backdrop 
     /// <summary>How readily a figure moves to where it is so far from the middle: 1 up to 11 pixels, hardly from 16 on.</summary>
     private static float Room(float distance) => Math.Clamp((16 - distance) / 5, 0.02f, 1);
 
-    private static (float X, float Y) Direction(Motion motion) => motion switch
+    /// <summary>The way that a figure moves, right and down; zero where it grows or stands still.</summary>
+    public static (float X, float Y) Direction(Motion motion) => motion switch
     {
         Motion.Left => (-1, 0),
         Motion.Right => (1, 0),

@@ -50,9 +50,9 @@ internal sealed record LongVideoMeasures
         int segments = (int)(videos.shape[2] / Frames);
         Subject[][] seen = [.. Enumerable.Range(0, segments)
             .Select(segment => ShapesJudge.Read(videos.narrow(2, segment * Frames, Frames).contiguous()).ToArray())];
-        Tensor change = Steps(videos).abs().mean([1, 3, 4]);
+        Tensor change = videos.diff(dim: 2).abs().mean([1, 3, 4]);
         Tensor means = videos.mean([3, 4]);
-        Tensor color = Ops.Subtract(means.narrow(2, 1, means.shape[2] - 1), means.narrow(2, 0, means.shape[2] - 1)).abs().mean([1]);
+        Tensor color = means.diff(dim: 2).abs().mean([1]);
         double within = Mean(change, joints: false);
         return new LongVideoMeasures
         {
@@ -77,9 +77,6 @@ internal sealed record LongVideoMeasures
         }
     }
 
-    private static Tensor Steps(Tensor videos) =>
-        Ops.Subtract(videos.narrow(2, 1, videos.shape[2] - 1), videos.narrow(2, 0, videos.shape[2] - 1));
-
     // means: [N, 3, T].
     private static double DriftOf(Tensor means, int segments)
     {
@@ -90,8 +87,6 @@ internal sealed record LongVideoMeasures
     private static double SharpnessOf(Tensor videos)
     {
         Tensor luma = (videos * tensor([0.299f, 0.587f, 0.114f]).view(1, 3, 1, 1, 1)).sum([1]);
-        Tensor down = Ops.Subtract(luma.narrow(2, 1, ShapesVideo.Size - 1), luma.narrow(2, 0, ShapesVideo.Size - 1));
-        Tensor across = Ops.Subtract(luma.narrow(3, 1, ShapesVideo.Size - 1), luma.narrow(3, 0, ShapesVideo.Size - 1));
-        return Math.Sqrt(down.square().mean().item<float>() + across.square().mean().item<float>());
+        return Math.Sqrt(luma.diff(dim: 2).square().mean().item<float>() + luma.diff(dim: 3).square().mean().item<float>());
     }
 }

@@ -98,7 +98,7 @@ internal readonly record struct Scene(Subject Subject, Figure Figure, Backdrop B
             return (cosine, sine);
         }
 
-        return motion switch { Motion.Left => (-1, 0), Motion.Right => (1, 0), Motion.Up => (0, -1), _ => (0, 1) };
+        return Excerpt.Direction(motion);
     }
 
     // Turns where the figure would leave the image.
