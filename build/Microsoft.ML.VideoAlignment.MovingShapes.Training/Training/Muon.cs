@@ -29,12 +29,14 @@ internal sealed class Muon : IDisposable
     /// <summary>Momentum by name.</summary>
     public IEnumerable<(string Name, Tensor Tensor)> Moments => _entries.Select(entry => (entry.Name + ".momentum", entry.Momentum));
 
-    /// <summary>Updates the parameters from their gradients.</summary>
+    /// <summary>Updates one share of the parameters from their gradients; shares may be updated at once on several threads.</summary>
     /// <param name="rate">Root mean square of what a square matrix moves by, times the root of its side.</param>
-    public void Step(double rate)
+    /// <param name="share">Which share, from 0.</param>
+    /// <param name="shares">How many shares there are.</param>
+    public void Step(double rate, int share = 0, int shares = 1)
     {
         using IDisposable guard = no_grad();
-        foreach ((_, Tensor parameter, Tensor momentum) in _entries)
+        foreach ((_, Tensor parameter, Tensor momentum) in _entries.Where((_, index) => index % shares == share))
         {
             using DisposeScope inner = NewDisposeScope();
             Tensor gradient = parameter.grad!;

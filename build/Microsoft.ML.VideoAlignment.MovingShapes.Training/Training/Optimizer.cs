@@ -31,7 +31,8 @@ internal sealed class Optimizer : IDisposable
 
     /// <summary>Updates from the gradients, first scaled down together to a norm of 1, and clears them.</summary>
     /// <param name="step">0 for the first.</param>
-    public void Step(int step)
+    /// <param name="parallel">Threads that share the larger matrices.</param>
+    public void Step(int step, SideBySide parallel)
     {
         using IDisposable guard = no_grad();
         using DisposeScope scope = NewDisposeScope();
@@ -45,7 +46,11 @@ internal sealed class Optimizer : IDisposable
         }
 
         _adamW.Step(_plan.PeakRate * _plan.Share(step), step + 1);
-        _muon?.Step(_plan.MatrixRate * _plan.Share(step));
+        if (_muon is not null)
+        {
+            parallel.Run(part => _muon.Step(_plan.MatrixRate * _plan.Share(step), part, parallel.Parts));
+        }
+
         foreach (Tensor gradient in gradients)
         {
             gradient.zero_();

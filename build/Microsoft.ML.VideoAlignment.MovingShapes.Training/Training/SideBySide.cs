@@ -13,6 +13,7 @@ internal sealed class SideBySide : IDisposable
 
     public SideBySide(int parts)
     {
+        Parts = parts;
         (_start, _end, _failures) = (new Barrier(parts), new Barrier(parts), new Exception?[parts]);
         for (int part = 1; part < parts; part++)
         {
@@ -20,6 +21,9 @@ internal sealed class SideBySide : IDisposable
             new Thread(() => Serve(mine)) { IsBackground = true, Name = $"part {part}" }.Start();
         }
     }
+
+    /// <summary>How many parts run at once.</summary>
+    public int Parts { get; }
 
     /// <summary>Calls <paramref name="work"/> with 0 .. parts - 1 and returns when all are done.</summary>
     public void Run(Action<int> work)

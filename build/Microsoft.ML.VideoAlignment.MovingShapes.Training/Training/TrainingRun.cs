@@ -83,7 +83,7 @@ internal sealed class TrainingRun : IDisposable
             }
 
             (sum, count) = (sum + values.Average(), count + 1);
-            _optimizer.Step(Step);
+            _optimizer.Step(Step, parallel);
             Step++;
             if (_average is not null)
             {
