@@ -25,6 +25,7 @@ internal sealed class AdaptedProduct(LayerProduct product, LayerProduct up)
     public Tensor Run(IAdaptable layer, Tensor x, Tensor? shift = null)
     {
         using DisposeScope scope = NewDisposeScope();
+        x = PrecisionPolicy.Cast(OpKind.Product, x);
         Tensor? bias = layer.Bias?.to_type(x.dtype);
         bias = shift is null ? bias : bias is null ? shift : bias.Add(shift);
         Tensor y = product(x, layer.Slot.EffectiveWeight(layer.Frozen, x.dtype), bias);
@@ -45,6 +46,7 @@ internal sealed class AdaptedProduct(LayerProduct product, LayerProduct up)
     public Tensor RunScaled(IAdaptable layer, Tensor x, double factor)
     {
         using DisposeScope scope = NewDisposeScope();
+        x = PrecisionPolicy.Cast(OpKind.Product, x);
         Tensor y = layer.Slot.UnmergedAdapter(layer.Weight) is null
             ? product(x, layer.Slot.EffectiveWeight(layer.Frozen, x.dtype).Mul(factor), layer.Bias?.to_type(x.dtype).Mul(factor))
             : Ops.Multiply(Run(layer, x), factor);

@@ -117,7 +117,8 @@ internal sealed class AdapterSlot
 
         using Tensor delta = Adapter.Delta(weight.Stored);
         using Tensor whole = weight.ConvertTo(delta.dtype);
-        _merged = Ops.Add(whole, delta).DetachFromDisposeScope();
+        using Tensor merged = Ops.Add(whole, delta);
+        _merged = merged.to_type(PrecisionPolicy.TypeOfMerged(merged.dtype)).DetachFromDisposeScope();
     }
 
     /// <summary>Notes that the layer ran where its output can matter, or cannot; layers whose output always can need not call it.</summary>

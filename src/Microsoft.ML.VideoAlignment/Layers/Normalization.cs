@@ -76,13 +76,15 @@ internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
 
     private Tensor Normalize(Tensor x, bool silu)
     {
-        using Tensor weight = _weight.to_type(x.dtype);
-        using Tensor bias = _bias.to_type(x.dtype);
+        ScalarType type = PrecisionPolicy.TypeFor(OpKind.Norm, x.dtype);
+        using Tensor weight = _weight.to_type(type);
+        using Tensor bias = _bias.to_type(type);
         if (RemovesAll(x))
         {
             // The gradient to x is zero; by the norm's own formula it would be what rounding leaves of a difference.
             using Tensor nothing = x.Mul(0);
-            using Tensor constant = nothing.Add(bias.view([-1, .. Enumerable.Repeat(1L, (int)x.ndim - 2)]));
+            using Tensor shift = bias.to_type(x.dtype);
+            using Tensor constant = nothing.Add(shift.view([-1, .. Enumerable.Repeat(1L, (int)x.ndim - 2)]));
             return silu ? nn.functional.silu(constant) : constant.alias();
         }
 
@@ -116,8 +118,9 @@ internal sealed class LayerNorm : nn.Module<Tensor, Tensor>
     /// <returns>The shape of x.</returns>
     public override Tensor forward(Tensor x)
     {
-        using Tensor weight = _weight.to_type(x.dtype);
-        using Tensor bias = _bias.to_type(x.dtype);
+        ScalarType type = PrecisionPolicy.TypeFor(OpKind.Norm, x.dtype);
+        using Tensor weight = _weight.to_type(type);
+        using Tensor bias = _bias.to_type(type);
         return Ops.LayerNorm(x, _shape, weight, bias, _eps);
     }
 }

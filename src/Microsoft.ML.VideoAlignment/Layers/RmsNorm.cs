@@ -30,8 +30,7 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor wide = x.to_type(Placement.ComputeDtype(x.dtype));
-        Tensor scale = wide.Pow(2).mean([-1L], keepdim: true).Add(_eps).rsqrt();
-        return ((wide * scale).to_type(x.dtype) * _weight.to_type(x.dtype)).MoveToOuterDisposeScope();
+        Tensor normal = PrecisionPolicy.RunWide(OpKind.Norm, x, wide => wide * wide.Pow(2).mean([-1L], keepdim: true).Add(_eps).rsqrt());
+        return (normal * _weight.to_type(x.dtype)).MoveToOuterDisposeScope();
     }
 }

@@ -11,6 +11,7 @@ internal sealed class AlignedModel : IDisposable
     private readonly bool _ownsModel;
     private readonly UnpackedBase? _unpacked;
     private readonly Device? _device;
+    private readonly RunPrecision? _precision;
     private bool _disposed;
 
     /// <summary>Creates an aligned model; nothing is attached before the first video.</summary>
@@ -23,14 +24,18 @@ internal sealed class AlignedModel : IDisposable
     /// <param name="device">
     /// The device that generates: the model is moved there whenever another user has moved it away; null: wherever the model is.
     /// </param>
+    /// <param name="precision">What the networks compute in; null: what is usual on the device.</param>
     public AlignedModel(
         VideoDiffusionModel model, bool ownsModel, byte[]? adapters, SamplingSettings sampling, int seed, UnpackedBase? unpacked = null,
-        Device? device = null) =>
-        (Model, _ownsModel, Adapters, Sampling, Seed, _unpacked, _device) = (model, ownsModel, adapters, sampling, seed, unpacked, device);
+        Device? device = null, RunPrecision? precision = null) =>
+        (Model, _ownsModel, Adapters, Sampling, Seed, _unpacked, _device, _precision) = (model, ownsModel, adapters, sampling, seed, unpacked, device, precision);
 
     public VideoDiffusionModel Model { get; }
 
     public SamplingSettings Sampling { get; }
+
+    /// <summary>What the networks compute in where the model is now.</summary>
+    public RunPrecision Precision => _precision ?? new MemoryOptions().ResolvePrecision(Model.Device.type, Model.Parts.Traits);
 
     public int Seed { get; }
 
@@ -40,13 +45,13 @@ internal sealed class AlignedModel : IDisposable
     public string? BaseFolder => _unpacked?.Folder ?? (Model.ComesWithPackage ? null : Model.Source);
 
     /// <summary>Makes a view of this model without its adapters, under the same settings; the view owns nothing.</summary>
-    public AlignedModel WithoutAdapters() => new(Model, ownsModel: false, adapters: null, Sampling, Seed, _unpacked, _device);
+    public AlignedModel WithoutAdapters() => new(Model, ownsModel: false, adapters: null, Sampling, Seed, _unpacked, _device, _precision);
 
     /// <summary>Makes a view of this model with adapters at another strength, under the same settings; the view owns nothing.</summary>
     /// <param name="adapters">The content of an <see cref="AdapterFile"/>.</param>
     /// <param name="strength">The factor on the adapters' delta: 0 is the base model, 1 the adapters as trained; finite.</param>
     public AlignedModel WithStrength(byte[] adapters, double strength) =>
-        new(Model, ownsModel: false, AdapterFile.Scale(Model.Denoiser, adapters, strength), Sampling, Seed, _unpacked, _device);
+        new(Model, ownsModel: false, AdapterFile.Scale(Model.Denoiser, adapters, strength), Sampling, Seed, _unpacked, _device, _precision);
 
     /// <summary>Generates a video.</summary>
     /// <param name="prompt">The prompt and its images.</param>
@@ -60,7 +65,7 @@ internal sealed class AlignedModel : IDisposable
         return OutOfMemoryAdvice.Run(Model, Sampling, () => AdapterHost.ForModel(Model).RunAttached(_device, Adapters, adapters =>
         {
             using DisposeScope scope = NewDisposeScope();
-            using IDisposable run = RunContext.Begin(Model.Device.type);
+            using IDisposable run = RunContext.Begin(Model.Device.type, Precision);
             Tensor video = new VideoGenerator(Model, Sampling).Generate([prompt], [seed], adapters); // [1, 3, T, H, W]
             return video.squeeze(0).permute(1, 0, 2, 3).contiguous().cpu().data<float>().ToArray(); // [T, 3, H, W]
         }));

@@ -64,7 +64,7 @@ internal sealed record AlignmentRun(
         }
 
         CpuOffloader? idle = Idle();
-        using IDisposable context = RunContext.Begin(Model.Device.type, Control.CancellationToken);
+        using IDisposable context = RunContext.Begin(Model.Device.type, Training.Precision, Control.CancellationToken);
         using IDisposable memory = Options.Memory.BeginScope();
         using IDisposable? offloading = idle is null ? null : RunContext.Observe(idle);
         using AlignmentTrainer trainer = Algorithm.CreateTrainer(

@@ -32,7 +32,7 @@ public static class MemoryEstimation
         VideoSize size = options.Sampling.ResolveSize(model);
         DeviceType device = model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type;
         using DisposeScope scope = NewDisposeScope();
-        using IDisposable context = RunContext.Begin(device);
+        using IDisposable context = RunContext.Begin(device, options.Memory.ResolvePrecision(device, model.Parts.Traits));
         VideoDiffusionModel shapes = model.ToMeta();
         using IDisposable memory = options.Memory.BeginScope();
         using var scoring = RewardShapes.Create(reward);

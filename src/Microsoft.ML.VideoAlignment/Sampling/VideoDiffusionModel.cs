@@ -184,17 +184,20 @@ public sealed partial class VideoDiffusionModel : IDisposable
     internal VideoSize OutputSize(VideoSize size) => Parts.Sizes.Output(size);
 
     /// <inheritdoc cref="IDenoiser.Predict"/>
-    internal Tensor Predict(Tensor latents, double timestep, Condition condition) => Parts.Denoiser.Predict(latents, timestep, condition);
+    internal Tensor Predict(Tensor latents, double timestep, Condition condition) =>
+        PrecisionPolicy.Run(NetworkRole.Denoiser, () => Parts.Denoiser.Predict(latents, timestep, condition));
 
     /// <inheritdoc cref="IDenoiser.PredictEach"/>
     internal Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition) =>
-        Parts.Denoiser.PredictEach(latents, timesteps, condition);
+        PrecisionPolicy.Run(NetworkRole.Denoiser, () => Parts.Denoiser.PredictEach(latents, timesteps, condition));
 
     /// <inheritdoc cref="IFrameDecoder.Decode"/>
-    internal Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null) => Parts.Decoder.Decode(latents, frames, chosen);
+    internal Tensor Decode(Tensor latents, int frames, IReadOnlyList<int>? chosen = null) =>
+        PrecisionPolicy.Run(NetworkRole.Decoder, () => Parts.Decoder.Decode(latents, frames, chosen));
 
     /// <inheritdoc cref="IFrameDecoder.DecodeAlone"/>
-    internal Tensor DecodeAlone(Tensor latents, IReadOnlyList<int> chosen) => Parts.Decoder.DecodeAlone(latents, chosen);
+    internal Tensor DecodeAlone(Tensor latents, IReadOnlyList<int> chosen) =>
+        PrecisionPolicy.Run(NetworkRole.Decoder, () => Parts.Decoder.DecodeAlone(latents, chosen));
 
     /// <summary>
     /// Makes a model of the same denoiser and decoder that has shapes and no memory (<see cref="MetaOps"/>). It is not to be disposed and encodes nothing.

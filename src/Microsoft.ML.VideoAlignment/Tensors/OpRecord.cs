@@ -11,6 +11,9 @@ internal enum OpKind
 
     /// <summary>The fused kernel of softmax(q k^T) v; the factors are queries, keys and values.</summary>
     FusedAttention,
+
+    /// <summary>A group, layer or RMS norm, which costs no products.</summary>
+    Norm,
 }
 
 /// <summary>One operation that is done.</summary>

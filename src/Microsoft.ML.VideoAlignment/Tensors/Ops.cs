@@ -18,7 +18,9 @@ internal static class Ops
     /// <returns>[..., out].</returns>
     public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null)
     {
-        Tensor y = nn.functional.linear(x, weight, bias);
+        using Tensor input = PrecisionPolicy.Cast(OpKind.Product, x), matrix = weight.to_type(input.dtype);
+        using Tensor? added = bias?.to_type(input.dtype);
+        Tensor y = nn.functional.linear(input, matrix, added);
         if (RunContext.ObservesOps)
         {
             RunContext.OpDone(new OpRecord(OpKind.Product, x.numel() * weight.shape[0], y, [x, weight]));
@@ -33,7 +35,8 @@ internal static class Ops
     /// <returns>[..., n, m].</returns>
     public static Tensor MatMul(Tensor a, Tensor b)
     {
-        Tensor y = a.matmul(b);
+        using Tensor left = PrecisionPolicy.Cast(OpKind.Product, a), right = PrecisionPolicy.Cast(OpKind.Product, b);
+        Tensor y = left.matmul(right);
         if (RunContext.ObservesOps)
         {
             RunContext.OpDone(new OpRecord(OpKind.Product, y.numel() * a.shape[^1], y, [a, b]));
@@ -48,7 +51,8 @@ internal static class Ops
     /// <returns>[N, n, m].</returns>
     public static Tensor Bmm(Tensor a, Tensor b)
     {
-        Tensor y = a.bmm(b);
+        using Tensor left = PrecisionPolicy.Cast(OpKind.Product, a), right = PrecisionPolicy.Cast(OpKind.Product, b);
+        Tensor y = left.bmm(right);
         if (RunContext.ObservesOps)
         {
             RunContext.OpDone(new OpRecord(OpKind.Product, a.numel() * b.shape[2], y, [a, b]));
@@ -66,9 +70,11 @@ internal static class Ops
     /// <returns>[N, out, H', W'].</returns>
     public static Tensor Conv(Tensor x, Tensor weight, Tensor? bias, long[]? stride = null, long[]? padding = null)
     {
+        using Tensor input = PrecisionPolicy.Cast(OpKind.Product, x), kernels = weight.to_type(input.dtype);
+        using Tensor? added = bias?.to_type(input.dtype);
         Tensor y = MetaOps.IsMeta(x)
-            ? MetaOps.Convolution(x, weight, bias, stride ?? [1, 1], padding ?? [0, 0])
-            : nn.functional.conv2d(x, weight, bias, stride, padding);
+            ? MetaOps.Convolution(input, kernels, added, stride ?? [1, 1], padding ?? [0, 0])
+            : nn.functional.conv2d(input, kernels, added, stride, padding);
         if (RunContext.ObservesOps)
         {
             RunContext.OpDone(new OpRecord(OpKind.Product, y.numel() * (weight.numel() / weight.shape[0]), y, [x, weight]));
@@ -86,9 +92,11 @@ internal static class Ops
     /// <returns>[N, out, H, W].</returns>
     public static Tensor ConvTranspose(Tensor x, Tensor weight, Tensor? bias, long[] stride, long[] padding)
     {
+        using Tensor input = PrecisionPolicy.Cast(OpKind.Product, x), kernels = weight.to_type(input.dtype);
+        using Tensor? added = bias?.to_type(input.dtype);
         Tensor y = MetaOps.IsMeta(x)
-            ? MetaOps.TransposedConvolution(x, weight, bias, stride, padding)
-            : nn.functional.conv_transpose2d(x, weight, bias, strides: stride, padding: padding);
+            ? MetaOps.TransposedConvolution(input, kernels, added, stride, padding)
+            : nn.functional.conv_transpose2d(input, kernels, added, strides: stride, padding: padding);
         if (RunContext.ObservesOps)
         {
             RunContext.OpDone(new OpRecord(OpKind.Product, x.numel() * (weight.numel() / weight.shape[0]), y, [x, weight]));
@@ -110,9 +118,11 @@ internal static class Ops
     /// </remarks>
     public static Tensor Attention(Tensor q, Tensor k, Tensor v, Tensor? mask = null, bool causal = false)
     {
-        Tensor y = MetaOps.IsMeta(q) ? MetaOps.Attention(q, k, v)
-            : k.shape[2] == 1 ? AttendToSingleKey(q, k, v, mask)
-            : nn.functional.scaled_dot_product_attention(q, k, v, mask, is_casual: causal);
+        using Tensor queries = PrecisionPolicy.Cast(OpKind.FusedAttention, q), keys = k.to_type(queries.dtype), values = v.to_type(queries.dtype);
+        using Tensor? added = mask is null || mask.dtype == ScalarType.Bool ? mask?.alias() : mask.to_type(queries.dtype);
+        Tensor y = MetaOps.IsMeta(q) ? MetaOps.Attention(queries, keys, values)
+            : k.shape[2] == 1 ? AttendToSingleKey(queries, keys, values, added)
+            : nn.functional.scaled_dot_product_attention(queries, keys, values, added, is_casual: causal);
         if (RunContext.ObservesOps)
         {
             RunContext.OpDone(new OpRecord(OpKind.FusedAttention, 0, y, [q, k, v]));
@@ -135,7 +145,8 @@ internal static class Ops
     /// <returns>The shape of x.</returns>
     public static Tensor GroupNorm(Tensor x, long groups, Tensor weight, Tensor bias, double eps, bool silu = false) =>
         FusesSilu(x) ? GroupNormKernel.Run(x, weight, bias, groups, eps, silu)
-        : Done(MetaOps.IsMeta(x) ? MetaOps.Norm(x, weight, bias) : GroupNormByLibtorch(x, groups, weight, bias, eps), [x]);
+        : PrecisionPolicy.RunWide(OpKind.Norm, x, wide =>
+            Done(MetaOps.IsMeta(wide) ? MetaOps.Norm(wide, weight, bias) : GroupNormByLibtorch(wide, groups, weight, bias, eps), [x]));
 
     /// <summary>Layer norm over the last axis.</summary>
     /// <param name="x">[..., D].</param>
@@ -145,7 +156,8 @@ internal static class Ops
     /// <param name="eps">Added to the variance.</param>
     /// <returns>The shape of x.</returns>
     public static Tensor LayerNorm(Tensor x, long[] shape, Tensor? weight, Tensor? bias, double eps) =>
-        Done(MetaOps.IsMeta(x) ? MetaOps.Norm(x, weight, bias) : nn.functional.layer_norm(x, shape, weight, bias, eps), [x]);
+        PrecisionPolicy.RunWide(OpKind.Norm, x, wide =>
+            Done(MetaOps.IsMeta(wide) ? MetaOps.Norm(wide, weight, bias) : nn.functional.layer_norm(wide, shape, weight, bias, eps), [x]));
 
     /// <summary>a + b.</summary>
     /// <param name="a">Any shape.</param>

@@ -28,6 +28,12 @@ internal sealed record RunContext
     /// <summary>Where the run computes, which the meta device stands for in an estimate; null: not known.</summary>
     public DeviceType? Device { get; private init; }
 
+    /// <summary>What each part of the run computes in; float32 unless the run says otherwise.</summary>
+    public RunPrecision Precision { get; private init; } = RunPrecision.Float32;
+
+    /// <summary>The half type that the running network computes in; null: each operation computes in the type of its input.</summary>
+    public ScalarType? ComputeType { get; private init; }
+
     /// <summary>What blocks of networks keep for the backward pass; all, unless <see cref="Recompute.BeginScope"/> says otherwise.</summary>
     public ActivationMemory Activations { get; private init; }
 
@@ -58,13 +64,24 @@ internal sealed record RunContext
 
     /// <summary>Begins a run in this flow of execution, until disposed. Observers of an enclosing flow go on listening.</summary>
     /// <param name="device">Where the run computes.</param>
+    /// <param name="precision">What each part of the run computes in; null: float32.</param>
     /// <param name="cancellation">Ends the run's work; that of an enclosing run does not.</param>
     /// <returns>The run's end.</returns>
-    public static IDisposable Begin(DeviceType device, CancellationToken cancellation = default)
+    public static IDisposable Begin(DeviceType device, RunPrecision? precision = null, CancellationToken cancellation = default)
     {
         var run = new RunScope(s_current.Value);
-        Current = Current with { Scope = run, Device = device, Cancellation = cancellation };
+        Current = Current with { Scope = run, Device = device, Precision = precision ?? RunPrecision.Float32, ComputeType = null, Cancellation = cancellation };
         return run;
+    }
+
+    /// <summary>Lets the networks of this flow of execution compute in half precision, until disposed.</summary>
+    /// <param name="type">The half type.</param>
+    /// <returns>The end of it.</returns>
+    public static IDisposable ComputeIn(ScalarType type)
+    {
+        var scope = new ComputeScope(Current.ComputeType);
+        Current = Current with { ComputeType = type };
+        return scope;
     }
 
     /// <summary>Runs work that is not the run's, such as a callback of the user's, in the context around the run: its observers do not hear of it.</summary>
@@ -278,6 +295,13 @@ internal sealed record RunContext
                 Current = outer is null ? without : without with { Device = outer.Device };
             }
         }
+    }
+
+    /// <summary>The time in which networks compute in half precision.</summary>
+    /// <param name="outer">The type before it, which comes back.</param>
+    private sealed class ComputeScope(ScalarType? outer) : IDisposable
+    {
+        public void Dispose() => Current = Current with { ComputeType = outer };
     }
 
     /// <summary>The time of a run.</summary>

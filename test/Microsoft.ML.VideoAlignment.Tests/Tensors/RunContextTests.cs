@@ -104,7 +104,7 @@ public class RunContextTests
     public void ACancellationEndsItsRunAndNoOther()
     {
         using var source = new CancellationTokenSource();
-        using (RunContext.Begin(DeviceType.CPU, source.Token))
+        using (RunContext.Begin(DeviceType.CPU, cancellation: source.Token))
         {
             Assert.That(RunContext.ThrowIfCanceled, Throws.Nothing);
             source.Cancel();

@@ -1,9 +1,11 @@
+using System.Runtime.CompilerServices;
 using Microsoft.ML.VideoAlignment.Files;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment;
 
-/// <summary>What training keeps in memory and what it computes again or moves away; none of it changes a number.</summary>
+/// <summary>What training keeps in memory, in which precision, and what it computes again or moves away; only the precision changes numbers.</summary>
 public sealed record MemoryOptions
 {
     /// <summary>
@@ -23,6 +25,32 @@ public sealed record MemoryOptions
     /// segments, for algorithms that learn from scores alone, and on the CPU.
     /// </summary>
     public bool OffloadIdleNetworks { get; init; }
+
+    /// <summary>
+    /// What the denoiser computes in; null (default): <see cref="ComputePrecision.Float32"/> on the CPU, and on a GPU
+    /// <see cref="ComputePrecision.BFloat16"/>.
+    /// </summary>
+    /// <remarks>
+    /// A network that is loaded in the same precision (<see cref="VideoModelOptions.Precision"/>) is not converted at each use.
+    /// </remarks>
+    public ComputePrecision? Precision { get; init; }
+
+    /// <summary>
+    /// What the decoder computes in; null (default): as <see cref="Precision"/>, and <see cref="ComputePrecision.Float32"/> instead of
+    /// <see cref="ComputePrecision.Float16"/> for a Stable Video Diffusion model, whose decoder leaves that range.
+    /// </summary>
+    public ComputePrecision? DecoderPrecision { get; init; }
+
+    /// <summary>
+    /// What the networks of built-in rewards compute in; null (default): as <see cref="Precision"/>. Preprocessing, heads and scores are float32.
+    /// </summary>
+    public ComputePrecision? RewardPrecision { get; init; }
+
+    /// <summary>
+    /// Whether a GPU's float32 products and convolutions round their factors to TensorFloat-32, 10 bits of mantissa, which is several times faster; false by
+    /// default. It has no effect on the CPU.
+    /// </summary>
+    public bool TensorFloat32 { get; init; }
 
     /// <summary>
     /// How many of the scored frames are decoded together with a graph, at least 1; null (default): all of them. A smaller number limits the decoder's memory
@@ -47,6 +75,16 @@ public sealed record MemoryOptions
             : OffloadActivations ? ActivationMemory.RecomputeOffloaded : ActivationMemory.Recompute,
         steps: Recompute == ActivationRecompute.Steps);
 
+    /// <summary>Decides what is left null.</summary>
+    /// <param name="device">Where the run computes.</param>
+    /// <param name="traits">What the model's family has in common.</param>
+    internal RunPrecision ResolvePrecision(DeviceType device, ModelTraits traits)
+    {
+        ComputePrecision chosen = Precision ?? (device == DeviceType.CUDA ? ComputePrecision.BFloat16 : ComputePrecision.Float32);
+        ComputePrecision decoder = chosen == ComputePrecision.Float16 && traits.DecoderExceedsFloat16 ? ComputePrecision.Float32 : chosen;
+        return new RunPrecision(chosen, DecoderPrecision ?? decoder, RewardPrecision ?? chosen);
+    }
+
     /// <summary>Lists what is wrong with the options, one sentence each.</summary>
     internal IReadOnlyList<string> Faults()
     {
@@ -55,8 +93,14 @@ public sealed record MemoryOptions
         faults.Require(
             !OffloadActivations || Recompute != ActivationRecompute.None, OffloadActivations,
             $"false where {nameof(Recompute)} is {nameof(ActivationRecompute.None)}: only what recomputed blocks keep is offloaded");
+        RequireDefined(Precision);
+        RequireDefined(DecoderPrecision);
+        RequireDefined(RewardPrecision);
         faults.Require(FramesPerDecode is null or >= 1, FramesPerDecode, "at least 1, or null");
         faults.Require(Budget is null or >= 1, Budget, "at least 1 byte, or null");
         return faults.All;
+
+        void RequireDefined(ComputePrecision? precision, [CallerArgumentExpression(nameof(precision))] string name = "") =>
+            faults.Require(precision is null || Enum.IsDefined(precision.Value), precision, "one of the names of the enumeration, or null", name);
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Algorithms;
 
@@ -18,6 +19,9 @@ internal sealed record TrainingRun(VideoDiffusionModel Model, VideoReward Reward
 
     /// <inheritdoc cref="VideoAlignmentOptions.Memory"/>
     public MemoryOptions Memory { get; init; } = new();
+
+    /// <summary>What each part of the run computes in.</summary>
+    public RunPrecision Precision => Memory.ResolvePrecision(Model.Device.type, Model.Parts.Traits);
 
     /// <inheritdoc cref="VideoAlignmentOptions.Validation"/>
     public ValidationOptions Validation { get; init; } = new();

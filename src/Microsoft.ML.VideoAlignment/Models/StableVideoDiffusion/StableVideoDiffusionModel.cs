@@ -29,6 +29,7 @@ internal static class StableVideoDiffusionModel
     /// <summary>d(final latents) / d(prediction) is -0.002 at the last of 25 steps, -0.29 at step 17.</summary>
     private static readonly ModelTraits s_traits = new()
     {
+        DecoderExceedsFloat16 = true,
         Family = VideoModelFamily.StableVideoDiffusion,
         Images = ImageUse.Required,
         LastStepIsInert = true,

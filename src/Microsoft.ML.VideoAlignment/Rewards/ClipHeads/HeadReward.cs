@@ -76,7 +76,8 @@ internal sealed class HeadReward : ImageReward
     /// <returns>Fresh tensors: features and l2-normalized embedding [B*T, P], scores [B*T]; row b * T + t is frame t of video b.</returns>
     public (Tensor Features, Tensor Embedding, Tensor Scores) RunStages(PreprocessedFrames frames)
     {
-        Tensor features = _clip.call(frames.Images(Preprocessing));  // [B*T, P]
+        Tensor images = frames.Images(Preprocessing);
+        Tensor features = PrecisionPolicy.Run(NetworkRole.Reward, () => _clip.call(images)); // [B*T, P]
         Tensor embedding = ClipModel.Normalize(features);
         return (features, embedding, _head.call(embedding));
     }

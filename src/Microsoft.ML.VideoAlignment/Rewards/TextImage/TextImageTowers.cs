@@ -137,7 +137,7 @@ internal sealed class TextImageTowers : IDisposable
     /// <summary>Runs the image tower.</summary>
     /// <param name="pixels">[N, 3, H, W], normalized.</param>
     /// <returns>[N, P], not l2-normalized.</returns>
-    public Tensor ImageFeatures(Tensor pixels) => _imageFeatures(pixels);
+    public Tensor ImageFeatures(Tensor pixels) => PrecisionPolicy.Run(NetworkRole.Reward, () => _imageFeatures(pixels));
 
     /// <summary>
     /// Runs the text tower. A mask is not needed: both families look to the left only, and the token they pool stands before the padding.

@@ -129,15 +129,16 @@ internal sealed class VJepaReward : PreprocessingReward
     public VJepaStages RunStages(Tensor clips, IReadOnlyList<(Tensor Context, Tensor Predicted)> masks, int firstMask = 0)
     {
         Tensor Normal(Tensor x) => Ops.LayerNorm(x, [_network.Config.Width], weight: null, bias: null, TargetNormEps);
-        Tensor Target() => Normal(_network.Target.Forward(clips, memory: _memory));
+        Tensor Target() => Normal(PrecisionPolicy.Run(NetworkRole.Reward, () => _network.Target.Forward(clips, memory: _memory)));
         Tensor all = _options.TargetGradient ? Target() : StopGradient.Cut(Target);
         List<Tensor> context = [], predicted = [], targets = [];
         Tensor? loss = null;
         for (int i = 0; i < masks.Count; i++)
         {
-            (Tensor known, Tensor wanted) = masks[i];
-            context.Add(_network.Encoder.Forward(clips, known, _memory));
-            predicted.Add(_network.Predictor.Forward(context[i], known, wanted, firstMask + i, _memory));
+            (int mask, Tensor known, Tensor wanted) = (firstMask + i, masks[i].Context, masks[i].Predicted);
+            Tensor seen = PrecisionPolicy.Run(NetworkRole.Reward, () => _network.Encoder.Forward(clips, known, _memory));
+            context.Add(seen);
+            predicted.Add(PrecisionPolicy.Run(NetworkRole.Reward, () => _network.Predictor.Forward(seen, known, wanted, mask, _memory)));
             targets.Add(Tokens.Gather(all, wanted));
             Tensor one = Loss(predicted[i], targets[i]);
             loss = loss is null ? one : Ops.Add(loss, one);

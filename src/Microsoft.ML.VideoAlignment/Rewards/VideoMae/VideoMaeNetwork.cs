@@ -64,6 +64,14 @@ internal sealed class VideoMaeNetwork : nn.Module
     {
         Shapes.Require(pixels, $"B, T, {Config.NumChannels}, {Config.ImageSize.Height}, {Config.ImageSize.Width}");
         using DisposeScope scope = NewDisposeScope();
+        Tensor x = PrecisionPolicy.Run(NetworkRole.Reward, () => RunLayers(pixels));
+        x = _norm?.call(x) ?? x;
+        Tensor pooled = _pooledNorm?.call(x.mean([1])) ?? x.select(1, 0);
+        return (x.MoveToOuterDisposeScope(), _classifier.call(pooled).MoveToOuterDisposeScope());
+    }
+
+    private Tensor RunLayers(Tensor pixels)
+    {
         Tensor x = _patch.call(pixels.transpose(1, 2));
         x = x.Add(MakePositions(pixels.shape[1]).to(x.dtype, x.device));
         foreach (EncoderLayer layer in _layers)
@@ -71,9 +79,7 @@ internal sealed class VideoMaeNetwork : nn.Module
             x = layer.Forward(x);
         }
 
-        x = _norm?.call(x) ?? x;
-        Tensor pooled = _pooledNorm?.call(x.mean([1])) ?? x.select(1, 0);
-        return (x.MoveToOuterDisposeScope(), _classifier.call(pooled).MoveToOuterDisposeScope());
+        return x;
     }
 
     /// <summary>

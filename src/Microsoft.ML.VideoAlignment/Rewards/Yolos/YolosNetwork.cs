@@ -95,6 +95,14 @@ internal sealed class YolosNetwork : nn.Module
     {
         Shapes.Require(pixels, $"N, {Config.NumChannels}, H, W");
         using DisposeScope scope = NewDisposeScope();
+        Tensor last = _norm.call(PrecisionPolicy.Run(NetworkRole.Reward, () => RunLayers(pixels)));
+        Tensor objects = last.narrow(1, last.shape[1] - Config.NumDetectionTokens, Config.NumDetectionTokens);
+        return new YolosOutput(
+            last.MoveToOuterDisposeScope(), _classes.call(objects).MoveToOuterDisposeScope(), _boxes.call(objects).sigmoid().MoveToOuterDisposeScope());
+    }
+
+    private Tensor RunLayers(Tensor pixels)
+    {
         Tensor patches = _patch.call(pixels); // [N, D, rows, columns]
         (long, long) grid = (patches.shape[2], patches.shape[3]);
         Tensor x = cat([Repeated(_class, patches), patches.flatten(2).transpose(1, 2), Repeated(_queries, patches)], 1);
@@ -109,10 +117,7 @@ internal sealed class YolosNetwork : nn.Module
             }
         }
 
-        Tensor last = _norm.call(x);
-        Tensor objects = last.narrow(1, last.shape[1] - Config.NumDetectionTokens, Config.NumDetectionTokens);
-        return new YolosOutput(
-            last.MoveToOuterDisposeScope(), _classes.call(objects).MoveToOuterDisposeScope(), _boxes.call(objects).sigmoid().MoveToOuterDisposeScope());
+        return x;
     }
 
     /// <summary>Makes the table that is added before the first layer, for an image of some size.</summary>

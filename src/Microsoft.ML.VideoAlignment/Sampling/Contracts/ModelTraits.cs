@@ -23,6 +23,9 @@ internal sealed record ModelTraits
     /// <summary>Whether the text encoder is opened when a text needs it, so that freeing it costs no more than opening it again.</summary>
     public bool ReopensTextEncoder { get; init; }
 
+    /// <summary>Whether the decoder's activations leave the range of float16 (diffusers, <c>force_upcast</c>).</summary>
+    public bool DecoderExceedsFloat16 { get; init; }
+
     /// <summary>The denoiser's names of the layers that LoRA adapts.</summary>
     public LoraVocabulary Lora { get; init; } = LoraVocabulary.Diffusers;
 }

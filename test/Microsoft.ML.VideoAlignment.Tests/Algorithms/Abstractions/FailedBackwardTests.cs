@@ -101,7 +101,7 @@ public class FailedBackwardTests
         using LoraAdapters adapters = TinyModel.Adapt(model);
         (int caller, int thread, int steps) = (Environment.CurrentManagedThreadId, -1, 0);
         VideoReward reward = VideoRewards.Custom("redness", (frames, _) => ForeignThread.Deep(Score, frames));
-        using IDisposable run = RunContext.Begin(DeviceType.CPU, cancellation);
+        using IDisposable run = RunContext.Begin(DeviceType.CPU, cancellation: cancellation);
         using var trainer = TinyModel.Settings(steps: 4).Trainer(model, reward, adapters);
         Dictionary<string, byte[]> good = [];
         Exception? caught = null;

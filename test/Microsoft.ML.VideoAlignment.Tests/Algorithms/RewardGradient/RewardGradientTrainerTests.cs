@@ -292,7 +292,7 @@ public class RewardGradientTrainerTests
         CancellationToken cancellation = default)
     {
         using (reward)
-        using (RunContext.Begin(DeviceType.CPU, cancellation))
+        using (RunContext.Begin(DeviceType.CPU, cancellation: cancellation))
         using (var trainer = settings.Trainer(model, reward, adapters))
         {
             return trainer.Train([.. s_prompts], onStep);

@@ -1,0 +1,91 @@
+using System.Collections.Frozen;
+
+namespace Microsoft.ML.VideoAlignment.Tensors;
+
+/// <summary>
+/// What each kind of operation computes in while a network computes in half precision: one table, as the lists of torch.autocast. A network is entered with
+/// float32 and left with float32 (<see cref="Run"/>); in between, <see cref="Ops"/> asks here.
+/// </summary>
+internal static class PrecisionPolicy
+{
+    private static readonly FrozenDictionary<OpKind, Rule> s_rules = new Dictionary<OpKind, Rule>
+    {
+        [OpKind.Product] = Rule.Compute, // linear layers, matrix products, convolutions
+        [OpKind.FusedAttention] = Rule.Compute, // its kernels take the softmax in float32
+        [OpKind.Norm] = Rule.Wide,
+        [OpKind.Other] = Rule.Input, // libtorch's softmax and sums of half numbers are float32 inside
+    }.ToFrozenDictionary();
+
+    private enum Rule
+    {
+        /// <summary>The network's type.</summary>
+        Compute,
+
+        /// <summary>float32 or wider; the result goes back to the type of the input.</summary>
+        Wide,
+
+        /// <summary>The type of the input; of several, the widest.</summary>
+        Input,
+    }
+
+    /// <summary>Runs a network in the precision that the run has for it.</summary>
+    /// <param name="role">The part of the run that the network is.</param>
+    /// <param name="network">The network.</param>
+    /// <returns>What the network returns; float32 where it computed in half precision.</returns>
+    public static Tensor Run(NetworkRole role, Func<Tensor> network)
+    {
+        if (RunContext.Current.Precision.TypeOf(role) is not { } type)
+        {
+            return network();
+        }
+
+        using IDisposable computing = RunContext.ComputeIn(type);
+        using Tensor y = network();
+        return y.to_type(ScalarType.Float32);
+    }
+
+    /// <summary>The type that an operation computes in.</summary>
+    /// <param name="kind">The operation's kind.</param>
+    /// <param name="input">The type of its input.</param>
+    public static ScalarType TypeFor(OpKind kind, ScalarType input) => s_rules[kind] switch
+    {
+        Rule.Compute => RunContext.Current.ComputeType is { } type && input != ScalarType.Float64 ? type : input,
+        Rule.Wide => Placement.ComputeDtype(input),
+        _ => input,
+    };
+
+    /// <summary>Brings a tensor to the type that an operation computes in.</summary>
+    /// <param name="kind">The operation's kind.</param>
+    /// <param name="x">Any shape.</param>
+    /// <returns>A fresh handle, of x itself where its type is right.</returns>
+    public static Tensor Cast(OpKind kind, Tensor x) => x.to_type(TypeFor(kind, x.dtype));
+
+    /// <summary>The type to keep an adapter's merged weight in.</summary>
+    /// <param name="computed">The type in which it is computed.</param>
+    public static ScalarType TypeOfMerged(ScalarType computed) => RunContext.Current.Precision.TypeOf(NetworkRole.Denoiser) ?? computed;
+
+    /// <summary>
+    /// Computes by wide numbers what takes and gives those of x. In half precision the backward pass finds x alone and computes the wide numbers again.
+    /// </summary>
+    /// <param name="kind">The operation's kind.</param>
+    /// <param name="x">Any shape.</param>
+    /// <param name="operation">Computes the result from x in the wide type; its other operands carry no gradient.</param>
+    /// <returns>The type of x.</returns>
+    public static Tensor RunWide(OpKind kind, Tensor x, Func<Tensor, Tensor> operation)
+    {
+        ScalarType wide = TypeFor(kind, x.dtype);
+        if (wide == x.dtype)
+        {
+            return operation(x);
+        }
+
+        return Recompute.Run(x.requires_grad ? ActivationMemory.Recompute : ActivationMemory.Keep, Wide, x);
+
+        Tensor Wide(IReadOnlyList<Tensor> inputs)
+        {
+            using Tensor given = inputs[0].to_type(wide);
+            using Tensor y = operation(given);
+            return y.to_type(inputs[0].dtype);
+        }
+    }
+}
