@@ -20,7 +20,7 @@ internal sealed record PolicySamples(Tensor Trajectory, Tensor LogProbabilities,
     /// <param name="model">The model.</param>
     /// <param name="policy">The model's sampler as a policy.</param>
     /// <param name="sampling">The sampling settings, of which the guidance scale is read.</param>
-    /// <param name="adapters">The adapters, which are merged for the run.</param>
+    /// <param name="adapters">The adapters, which are merged for the run where the denoiser computes in float32.</param>
     /// <param name="segment">Conditions, start and noise; its gradient plan is not read.</param>
     public static PolicySamples Run(
         VideoDiffusionModel model, IPolicySampler policy, SamplingSettings sampling, LoraAdapters adapters, SegmentInputs segment)
@@ -28,13 +28,20 @@ internal sealed record PolicySamples(Tensor Trajectory, Tensor LogProbabilities,
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
         using var guidance = new Guidance(model, segment.Condition, segment.Unconditional, sampling);
+
+        // Half numbers round merged weights, and time steps that all rows share, otherwise than an update does, by more than its ratio may move: it must begin
+        // at 1.
+        bool half = RunContext.Current.Precision.TypeOf(NetworkRole.Denoiser) is not null;
         List<Tensor> states = [segment.Start];
         var probabilities = new List<Tensor>();
         Denoising.Run(
-            policy, segment.Start, guidance.Predict, GradientPlan.None(policy.Timesteps.Count), segment.Noise, adapters, Record, prompts: segment.Prompts);
+            policy, segment.Start, half ? PredictEach : guidance.Predict, GradientPlan.None(policy.Timesteps.Count), segment.Noise, half ? null : adapters,
+            Record, prompts: segment.Prompts);
         return new PolicySamples(
             stack(states, dim: 1).MoveToOuterDisposeScope(), stack(probabilities, dim: 1).MoveToOuterDisposeScope(),
             MoveOut(segment.Condition)!, MoveOut(segment.Unconditional));
+
+        Tensor PredictEach(Tensor latents, double timestep) => guidance.Predict(latents, [.. Enumerable.Repeat(timestep, (int)latents.shape[0])]);
 
         void Record(DenoisingStep step)
         {
