@@ -15,7 +15,9 @@ internal delegate Tensor LayerProduct(Tensor x, Tensor weight, Tensor? bias);
 /// </summary>
 /// <param name="product">The layer's own product, with its stride and padding; it also takes the lower factor, which has the layer's kernel.</param>
 /// <param name="up">The product with the upper factor, whose kernel is 1x1.</param>
-internal sealed class AdaptedProduct(LayerProduct product, LayerProduct up)
+/// <param name="adjoint">The gradient of the layer's product to its input.</param>
+/// <param name="outputs">The axis of the output's channels; -1: the last.</param>
+internal sealed class AdaptedProduct(LayerProduct product, LayerProduct up, LayerAdjoint adjoint, int outputs)
 {
     /// <summary>Runs the layer with its adapter.</summary>
     /// <param name="layer">The layer.</param>
@@ -28,7 +30,9 @@ internal sealed class AdaptedProduct(LayerProduct product, LayerProduct up)
         x = PrecisionPolicy.Cast(OpKind.Product, x);
         Tensor? bias = layer.Bias?.to_type(x.dtype);
         bias = shift is null ? bias : bias is null ? shift : bias.Add(shift);
-        Tensor y = product(x, layer.Slot.EffectiveWeight(layer.Frozen, x.dtype), bias);
+        Tensor y = layer.Slot.ComputesWithStored(layer.Frozen)
+            ? FrozenProduct.Run(product, adjoint, outputs, x, layer.Frozen, bias)
+            : product(x, layer.Slot.EffectiveWeight(layer.Frozen, x.dtype), bias);
         if (layer.Slot.UnmergedAdapter(layer.Weight) is { } adapter)
         {
             Tensor low = product(x, adapter.Down.to_type(x.dtype), bias: null).Mul(adapter.Scale);

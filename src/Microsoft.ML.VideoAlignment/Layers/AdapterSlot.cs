@@ -81,6 +81,10 @@ internal sealed class AdapterSlot
     /// <param name="weight">W.</param>
     public LowRankAdapter? UnmergedAdapter(Tensor weight) => UnmergedPart is { } adapter && !adapter.IsCheaperMaterialized(weight) ? adapter : null;
 
+    /// <summary>Whether <see cref="EffectiveWeight"/> is the stored weight: it contains no adapter.</summary>
+    /// <param name="weight">W.</param>
+    public bool ComputesWithStored(FrozenWeight weight) => !(Enabled && _merged is not null) && UnmergedPart?.IsCheaperMaterialized(weight.Stored) is not true;
+
     /// <summary>The weight to compute with. The base weight itself is never changed, so nothing drifts however often an adapter is merged.</summary>
     /// <param name="weight">W, which may be stored in a smaller type than the activations.</param>
     /// <param name="dtype">Type of the input.</param>

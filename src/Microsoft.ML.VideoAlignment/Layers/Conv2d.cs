@@ -27,7 +27,8 @@ internal sealed class Conv2d : nn.Module<Tensor, Tensor>, IAdaptable
         _bias = bias ? placement.Parameter(outChannels) : null;
         (long[] strides, long[] paddings) = ([stride, stride], [padding, padding]);
         _product = new AdaptedProduct(
-            (x, kernels, added) => Ops.Conv(x, kernels, added, strides, paddings), static (low, up, added) => Ops.Conv(low, up, added));
+            (x, kernels, added) => Ops.Conv(x, kernels, added, strides, paddings), static (low, up, added) => Ops.Conv(low, up, added),
+            (gradient, kernels, input) => Ops.ConvAdjoint(gradient, kernels, input, strides, paddings), outputs: 1);
         RegisterComponents();
     }
 

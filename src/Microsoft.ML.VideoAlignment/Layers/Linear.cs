@@ -7,7 +7,8 @@ namespace Microsoft.ML.VideoAlignment.Layers;
 /// <summary>y = x W^T + b with an adapter slot. Keys <c>weight</c> [out, in] and <c>bias</c> [out], as torch.nn.Linear.</summary>
 internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
 {
-    private static readonly AdaptedProduct s_product = new(Ops.Linear, Ops.Linear);
+    private static readonly AdaptedProduct s_product = new(
+        Ops.Linear, Ops.Linear, static (gradient, weight, _) => Ops.MatMul(gradient, weight), outputs: -1);
 
     [ComponentName(Name = "weight")]
     private readonly Parameter _weight;

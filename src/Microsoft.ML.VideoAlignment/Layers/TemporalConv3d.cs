@@ -29,7 +29,8 @@ internal sealed class TemporalConv3d : nn.Module<Tensor, Tensor>, IAdaptable
         _bias = placement.Parameter(outChannels);
         long[] padding = [kernel / 2, 0];
         _product = new AdaptedProduct(
-            (x, kernels, added) => Ops.Conv(x, kernels.squeeze(-1), added, padding: padding), static (low, up, added) => Ops.Conv(low, up.squeeze(-1), added));
+            (x, kernels, added) => Ops.Conv(x, kernels.squeeze(-1), added, padding: padding), static (low, up, added) => Ops.Conv(low, up.squeeze(-1), added),
+            (gradient, kernels, input) => Ops.ConvAdjoint(gradient, kernels.squeeze(-1), input, [1, 1], padding), outputs: 1);
         RegisterComponents();
     }
 

@@ -10,7 +10,8 @@ namespace Microsoft.ML.VideoAlignment.Layers;
 /// <remarks>Keys <c>weight</c> [D, C, t, p, q], <c>bias</c> [D].</remarks>
 internal sealed class TubeletProjection : nn.Module<Tensor, Tensor>, IAdaptable
 {
-    private static readonly AdaptedProduct s_product = new(Multiply, Multiply);
+    private static readonly AdaptedProduct s_product = new(
+        Multiply, Multiply, static (gradient, weight, _) => Ops.MatMul(gradient, weight.flatten(1)), outputs: -1);
 
     [ComponentName(Name = "weight")]
     private readonly Parameter _weight;

@@ -29,10 +29,11 @@ internal static class MetaOps
     /// <param name="bias">[out]; null: none.</param>
     /// <param name="stride">Along H and W.</param>
     /// <param name="padding">Along H and W.</param>
+    /// <param name="rest">Rows and columns more at the end.</param>
     /// <returns>[N, out, H, W], channels-last.</returns>
-    public static Tensor TransposedConvolution(Tensor x, Tensor weight, Tensor? bias, long[] stride, long[] padding)
+    public static Tensor TransposedConvolution(Tensor x, Tensor weight, Tensor? bias, long[] stride, long[] padding, long[] rest)
     {
-        long OutputSide(int axis) => ((x.shape[axis] - 1) * stride[axis - 2]) - (2 * padding[axis - 2]) + weight.shape[axis];
+        long OutputSide(int axis) => ((x.shape[axis] - 1) * stride[axis - 2]) - (2 * padding[axis - 2]) + weight.shape[axis] + rest[axis - 2];
         return Run(EmptyLike([x.shape[0], weight.shape[1], OutputSide(2), OutputSide(3)], x, channelsLast: true), [x, weight, .. Stub(bias)], [0, 1]);
     }
 

@@ -83,20 +83,36 @@ internal static class Ops
         return y;
     }
 
+    /// <summary>The gradient of <see cref="Conv"/> to its input.</summary>
+    /// <param name="gradient">The gradient of the output, [N, out, H', W'].</param>
+    /// <param name="weight">[out, in, k, l].</param>
+    /// <param name="input">The input's shape, [N, in, H, W].</param>
+    /// <param name="stride">Along H and W.</param>
+    /// <param name="padding">Along H and W.</param>
+    /// <returns>[N, in, H, W].</returns>
+    public static Tensor ConvAdjoint(Tensor gradient, Tensor weight, IReadOnlyList<long> input, long[] stride, long[] padding)
+    {
+        // Where the stride does not divide the size, the transposed convolution must be told of the rest.
+        long[] rest = [.. Enumerable.Range(0, 2).Select(axis =>
+            input[axis + 2] - ((gradient.shape[axis + 2] - 1) * stride[axis]) + (2 * padding[axis]) - weight.shape[axis + 2])];
+        return ConvTranspose(gradient, weight, null, stride, padding, rest);
+    }
+
     /// <summary>Transposed convolution over two axes.</summary>
     /// <param name="x">[N, in, h, w].</param>
     /// <param name="weight">[in, out, k, l].</param>
     /// <param name="bias">[out]; null: none.</param>
     /// <param name="stride">Along H and W.</param>
     /// <param name="padding">Along H and W.</param>
+    /// <param name="rest">Rows and columns more at the end, fewer than the stride; null: none.</param>
     /// <returns>[N, out, H, W].</returns>
-    public static Tensor ConvTranspose(Tensor x, Tensor weight, Tensor? bias, long[] stride, long[] padding)
+    public static Tensor ConvTranspose(Tensor x, Tensor weight, Tensor? bias, long[] stride, long[] padding, long[]? rest = null)
     {
         using Tensor input = PrecisionPolicy.Cast(OpKind.Product, x), kernels = weight.to_type(input.dtype);
         using Tensor? added = bias?.to_type(input.dtype);
         Tensor y = MetaOps.IsMeta(x)
-            ? MetaOps.TransposedConvolution(input, kernels, added, stride, padding)
-            : nn.functional.conv_transpose2d(input, kernels, added, strides: stride, padding: padding);
+            ? MetaOps.TransposedConvolution(input, kernels, added, stride, padding, rest ?? [0, 0])
+            : nn.functional.conv_transpose2d(input, kernels, added, strides: stride, padding: padding, output_padding: rest);
         if (RunContext.ObservesOps)
         {
             RunContext.OpDone(new OpRecord(OpKind.Product, x.numel() * (weight.numel() / weight.shape[0]), y, [x, weight]));

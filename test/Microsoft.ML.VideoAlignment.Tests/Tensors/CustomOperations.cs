@@ -19,7 +19,7 @@ internal static class CustomOperations
         new("Convolution of shapes", "MetaOps", META, [2, 8, 4, 4], x => MetaOps.Convolution(x, Empty(3, 8, 3, 3), Empty(3), [1, 1], [1, 1])),
         new(
             "TransposedConvolution of shapes", "MetaOps", META, [2, 8, 4, 4],
-            x => MetaOps.TransposedConvolution(x, Empty(8, 3, 2, 2), null, [2, 2], [0, 0])),
+            x => MetaOps.TransposedConvolution(x, Empty(8, 3, 2, 2), null, [2, 2], [0, 0], [0, 0])),
         new("Attention of shapes", "MetaOps", META, [2, 2, 4, 4], x => MetaOps.Attention(x, x, x)),
         new("Norm of shapes", "MetaOps", META, [2, 8, 4, 4], x => MetaOps.Norm(x, Empty(8), Empty(8))),
         new("Select of shapes", "MetaOps", META, [2, 8, 4, 4], x => MetaOps.Select(x, 1, 3)),

@@ -43,9 +43,16 @@ internal sealed class CausalConv3d : nn.Module
     public Tensor Forward(Tensor x, long frames)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor weight = _conv.Frozen.ConvertTo(x.dtype).permute(0, 2, 1, 3, 4).flatten(1, 2); // [out, k*in, k, k]
+        x = PrecisionPolicy.Cast(OpKind.Product, x);
         Tensor taps = _size == 1 && _stride == 1 ? x : WithFramesBefore(x, frames);
-        return Ops.Conv(taps, weight, _conv.Bias?.to_type(x.dtype), padding: [_size / 2, _size / 2]).MoveToOuterDisposeScope();
+        return FrozenProduct.Run(Convolve, Adjoint, outputs: 1, taps, _conv.Frozen, _conv.Bias?.to_type(x.dtype)).MoveToOuterDisposeScope();
+
+        Tensor Convolve(Tensor taps, Tensor weight, Tensor? bias) => Ops.Conv(taps, Joined(weight), bias, padding: [_size / 2, _size / 2]);
+
+        Tensor Adjoint(Tensor gradient, Tensor weight, IReadOnlyList<long> input) =>
+            Ops.ConvAdjoint(gradient, Joined(weight), input, [1, 1], [_size / 2, _size / 2]);
+
+        static Tensor Joined(Tensor weight) => weight.permute(0, 2, 1, 3, 4).flatten(1, 2); // [out, k*in, k, k]
     }
 
     // [B*T, C, H, W] -> [B*T', k*C, H, W]: tap d of output frame t is frame stride*t + d of the segment with its zeros in front.
