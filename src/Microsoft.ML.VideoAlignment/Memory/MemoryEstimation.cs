@@ -26,11 +26,20 @@ public static class MemoryEstimation
     public static MemoryEstimate EstimateMemory(this VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward? reward = null)
     {
         ArgumentNullException.ThrowIfNull(model);
+        return EstimateOn(model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type, model, options, reward);
+    }
+
+    /// <summary>Estimates the memory on a kind of device, wherever the model is.</summary>
+    /// <param name="device">The kind of device.</param>
+    /// <param name="model">The base model.</param>
+    /// <param name="options">The options of the run.</param>
+    /// <param name="reward">The reward; null: one that takes no memory.</param>
+    internal static MemoryEstimate EstimateOn(DeviceType device, VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward? reward)
+    {
         ArgumentNullException.ThrowIfNull(options);
         options.WithImageColumn(model).ValidateFor(model);
         reward?.RequireAlive();
         VideoSize size = options.Sampling.ResolveSize(model);
-        DeviceType device = model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type;
         using DisposeScope scope = NewDisposeScope();
         using IDisposable context = RunContext.Begin(device, options.Memory.ResolvePrecision(device, model.Parts.Traits));
         VideoDiffusionModel shapes = model.ToMeta();
@@ -42,12 +51,12 @@ public static class MemoryEstimation
         TrainingRun run = TrainingRunFactory.Create(shapes, reward ?? scoring.Twin, options, seed: 0, ValidationRows(options)) with { Reward = scoring.Twin };
         DryRunPeaks peaks = TrainingDryRun.Run(run, options.Algorithm.Definition, adapters, device);
         long factors = adapters.Parameters.Sum(Bytes);
-        return new MemoryEstimate
+        var tensors = new MemoryEstimate
         {
             Name = $"{model.Family}, {size.Frames} x {size.Height} x {size.Width}",
             Weights = Resident(model, options).SelectMany(TrainingDryRun.Stored).Sum(Bytes),
             Reward = reward?.Stored.Sum(Bytes) ?? 0,
-            Runtime = RuntimeMemory.Estimate(device),
+            Runtime = 0,
             Factors = factors,
             Adapters = adapters.Parameters.Sum(factor => (2 * Bytes(factor)) + IAdapterOptimizer.BytesFor(factor, options.Optimizer.State))
                 + (Copies(options, device) * factors),
@@ -60,6 +69,7 @@ public static class MemoryEstimation
             Generation = peaks.Generation,
             Uncounted = Uncounted(reward, scoring),
         };
+        return tensors with { Runtime = RuntimeMemory.Estimate(device, tensors.Peak) };
     }
 
     // How many rows a table has is not known before it is read: a full batch.

@@ -14,18 +14,32 @@ internal static class UntrainedModel
     /// <exception cref="ArgumentException">The family is not known or has no untrained models, or the size is not known.</exception>
     public static VideoDiffusionModel Make(string family, UntrainedSize size, int seed, WeightPrecision precision = WeightPrecision.Float32, bool filled = true)
     {
-        bool tiny = size switch
+        using var weights = new UntrainedWeights(seed, filled);
+        return Make(family, size, seed, weights, Placement.OnCpu(precision));
+    }
+
+    /// <summary>Makes a model that has shapes and no memory: for estimates of models that would not fit.</summary>
+    /// <param name="family">One of <see cref="VideoModelFamily"/>.</param>
+    /// <param name="size">How large.</param>
+    /// <param name="precision">How weights would be stored.</param>
+    public static VideoDiffusionModel MakeOnMeta(string family, UntrainedSize size, WeightPrecision precision)
+    {
+        using var weights = new UntrainedWeights(seed: 0, filled: false);
+        return Make(family, size, seed: 0, weights, Placement.OnCpu(precision) with { Device = META });
+    }
+
+    private static VideoDiffusionModel Make(string family, UntrainedSize size, int seed, UntrainedWeights weights, Placement placement)
+    {
+        if (!Enum.IsDefined(size))
         {
-            UntrainedSize.Tiny => true,
-            UntrainedSize.Middle => false,
-            _ => throw new ArgumentOutOfRangeException(nameof(size), size, "Unknown size."),
-        };
+            throw new ArgumentOutOfRangeException(nameof(size), size, "Unknown size.");
+        }
+
         ModelDefinition[] known = [.. ModelCatalog.All.Where(definition => definition.Untrained is not null)];
         ModelDefinition chosen = known.FirstOrDefault(definition => definition.Name == family) ?? throw new ArgumentException(
             $"The family '{family}' has no untrained models; expected one of {string.Join(", ", known.Select(definition => definition.Name))}.",
             nameof(family));
-        using var weights = new UntrainedWeights(seed, filled);
         string source = $"untrained {family}, {size}, seed {seed}";
-        return new VideoDiffusionModel(chosen.Untrained!(new UntrainedRequest(source, tiny, weights, Placement.OnCpu(precision), seed)));
+        return new VideoDiffusionModel(chosen.Untrained!(new UntrainedRequest(source, size, weights, placement, seed)));
     }
 }

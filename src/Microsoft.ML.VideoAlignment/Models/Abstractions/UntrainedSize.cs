@@ -8,4 +8,10 @@ public enum UntrainedSize
 
     /// <summary>The published blocks in about a third of their widths, 0.3 to 0.8 GB of weights: for measuring time and memory.</summary>
     Middle,
+
+    /// <summary>
+    /// The published sizes, 1.4 to 2.5 billion weights (twice as many bytes in half precision): for measuring what fits. Text encoders are left out but for
+    /// VideoCrafter's.
+    /// </summary>
+    Full,
 }

@@ -16,8 +16,8 @@ internal static class ModelScopeUntrained
     /// <param name="request">How large, and the weights.</param>
     public static ModelParts Make(UntrainedRequest request)
     {
-        ModelScopeUNetConfig config = request.Tiny
-            ? new()
+        ModelScopeUNetConfig config = request.Choose<ModelScopeUNetConfig>(
+            new()
             {
                 BlockOutChannels = [64, 64],
                 LayersPerBlock = 1,
@@ -26,12 +26,13 @@ internal static class ModelScopeUntrained
                 CrossAttentionWidth = 16,
                 HeadSize = 16,
                 SampleSize = (4, 4),
-            }
-            : new() { BlockOutChannels = [96, 192, 384, 384], CrossAttentionWidth = 384, HeadSize = 32 };
+            },
+            new() { BlockOutChannels = [96, 192, 384, 384], CrossAttentionWidth = 384, HeadSize = 32 },
+            new());
         return ModelScopeModel.FromNetworks(
             request.Source, new UntrainedPrompts(request.Tiny ? 6 : 77, config.CrossAttentionWidth, request.Seed),
             request.Weights.Fill(new ModelScopeUNet(config, request.Placement)),
-            request.Weights.Fill(new AutoencoderKL(UntrainedVae.Config(request.Tiny), request.Placement)),
+            request.Weights.Fill(new AutoencoderKL(UntrainedVae.Config(request), request.Placement)),
             UntrainedRequest.Parse(Ddim), request.Placement);
     }
 }

@@ -9,15 +9,15 @@ internal static class OpenSoraUntrained
     /// <param name="request">How large, and the weights.</param>
     public static ModelParts Make(UntrainedRequest request)
     {
-        STDiT3Config config = request.Tiny
-            ? new() { HiddenSize = 32, Depth = 1, Heads = 2, MlpRatio = 2, CaptionChannels = 16, MaxTokens = 6 }
-            : new() { HiddenSize = 768, Depth = 7, Heads = 12, CaptionChannels = 1024, MaxTokens = 120 };
-        TemporalVaeConfig temporal = request.Tiny
-            ? new() { Filters = 16, ResBlocks = 1, Multipliers = [1, 1, 2], NormGroups = 4, Halves = [true, true] }
-            : new() { Filters = 64 };
+        STDiT3Config config = request.Choose<STDiT3Config>(
+            new() { HiddenSize = 32, Depth = 1, Heads = 2, MlpRatio = 2, CaptionChannels = 16, MaxTokens = 6 },
+            new() { HiddenSize = 768, Depth = 7, Heads = 12, CaptionChannels = 1024, MaxTokens = 120 },
+            new() { HiddenSize = 1152, Depth = 28, Heads = 16, CaptionChannels = 4096, MaxTokens = 300 });
+        TemporalVaeConfig temporal = request.Choose<TemporalVaeConfig>(
+            new() { Filters = 16, ResBlocks = 1, Multipliers = [1, 1, 2], NormGroups = 4, Halves = [true, true] }, new() { Filters = 64 }, new());
         var vae = new VideoAutoencoderConfig
         {
-            Spatial = UntrainedVae.Config(request.Tiny) with { ScalingFactor = VideoAutoencoderConfig.ImageScale },
+            Spatial = UntrainedVae.Config(request) with { ScalingFactor = VideoAutoencoderConfig.ImageScale },
             Temporal = temporal,
             ChunkFrames = 17,
         };

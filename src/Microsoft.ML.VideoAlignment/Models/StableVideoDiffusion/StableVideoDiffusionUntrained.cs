@@ -22,8 +22,8 @@ internal static class StableVideoDiffusionUntrained
     /// <param name="request">How large, and the weights.</param>
     public static ModelParts Make(UntrainedRequest request)
     {
-        StableVideoDiffusionUNetConfig config = request.Tiny
-            ? new()
+        StableVideoDiffusionUNetConfig config = request.Choose<StableVideoDiffusionUNetConfig>(
+            new()
             {
                 BlockOutChannels = [2 * FixedGroups, 2 * FixedGroups],
                 Heads = [4, 4],
@@ -35,19 +35,21 @@ internal static class StableVideoDiffusionUntrained
                 AdditionTimeEmbedDim = 16,
                 AdditionWidth = 48,
                 Frames = 8,
-            }
-            : new() { BlockOutChannels = [96, 192, 384, 384], Heads = [3, 6, 12, 12], CrossAttentionWidth = [256, 256, 256, 256], Frames = 8 };
-        ClipVisionConfig vision = request.Tiny
-            ? new() { HiddenSize = 32, IntermediateSize = 64, NumHiddenLayers = 1, NumAttentionHeads = 2, PatchSize = 56, ProjectionDim = 16 }
-            : new() { HiddenSize = 128, IntermediateSize = 512, NumHiddenLayers = 2, NumAttentionHeads = 4, PatchSize = 32, ProjectionDim = 256 };
+            },
+            new() { BlockOutChannels = [96, 192, 384, 384], Heads = [3, 6, 12, 12], CrossAttentionWidth = [256, 256, 256, 256], Frames = 8 },
+            new());
+        ClipVisionConfig vision = request.Choose<ClipVisionConfig>(
+            new() { HiddenSize = 32, IntermediateSize = 64, NumHiddenLayers = 1, NumAttentionHeads = 2, PatchSize = 56, ProjectionDim = 16 },
+            new() { HiddenSize = 128, IntermediateSize = 512, NumHiddenLayers = 2, NumAttentionHeads = 4, PatchSize = 32, ProjectionDim = 256 },
+            new() { HiddenSize = 1280, IntermediateSize = 5120, NumHiddenLayers = 32, NumAttentionHeads = 16, PatchSize = 14, ProjectionDim = 1024 });
         vision = vision with { ImageSize = 224 };
-        AutoencoderKLConfig vae = UntrainedVae.Config(request.Tiny);
+        AutoencoderKLConfig vae = UntrainedVae.Config(request);
         vae = request.Tiny ? vae with { BlockOutChannels = [2 * FixedGroups, 2 * FixedGroups, 2 * FixedGroups] } : vae;
         UntrainedWeights weights = request.Weights;
         return StableVideoDiffusionModel.FromNetworks(
             request.Source, weights.Fill(new ClipVisionEncoder(vision, withProjection: true, request.Placement)),
             weights.Fill(new StableVideoDiffusionUNet(config, request.Placement)),
             weights.Fill(new AutoencoderKLTemporalDecoder(vae, request.Placement)), UntrainedRequest.Parse(Euler),
-            request.Tiny ? (16, 16) : (128, 128), request.Placement);
+            request.Choose((16, 16), (128, 128), (576, 1024)), request.Placement);
     }
 }
