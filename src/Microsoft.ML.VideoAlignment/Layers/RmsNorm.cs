@@ -30,7 +30,8 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor x)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor normal = PrecisionPolicy.RunWide(OpKind.Norm, x, wide => wide * wide.Pow(2).mean([-1L], keepdim: true).Add(_eps).rsqrt());
+        Tensor normal = PrecisionPolicy.RunWide(
+            OpKind.Norm, operands => operands[0] * operands[0].Pow(2).mean([-1L], keepdim: true).Add(_eps).rsqrt(), x);
         return (normal * _weight.to_type(x.dtype)).MoveToOuterDisposeScope();
     }
 }

@@ -160,12 +160,16 @@ internal static class Ops
     /// <param name="silu">Whether SiLU follows; only where <see cref="FusesSilu"/>.</param>
     /// <returns>The shape of x.</returns>
     public static Tensor GroupNorm(Tensor x, long groups, Tensor weight, Tensor bias, double eps, bool silu = false) =>
-        PrecisionPolicy.RunWide(OpKind.Norm, x, wide =>
-        {
-            using Tensor gamma = weight.to_type(wide.dtype), beta = bias.to_type(wide.dtype);
-            return FusesSilu(wide) ? GroupNormKernel.Run(wide, gamma, beta, groups, eps, silu)
-                : Done(MetaOps.IsMeta(wide) ? MetaOps.Norm(wide, gamma, beta) : GroupNormByLibtorch(wide, groups, gamma, beta, eps), [wide]);
-        });
+        PrecisionPolicy.RunWide(
+            OpKind.Norm,
+            operands =>
+            {
+                Tensor wide = operands[0];
+                using Tensor gamma = operands[1].to_type(wide.dtype), beta = operands[2].to_type(wide.dtype);
+                return FusesSilu(wide) ? GroupNormKernel.Run(wide, gamma, beta, groups, eps, silu)
+                    : Done(MetaOps.IsMeta(wide) ? MetaOps.Norm(wide, gamma, beta) : GroupNormByLibtorch(wide, groups, gamma, beta, eps), [wide]);
+            },
+            x, weight, bias);
 
     /// <summary>Layer norm over the last axis.</summary>
     /// <param name="x">[..., D].</param>
@@ -175,11 +179,15 @@ internal static class Ops
     /// <param name="eps">Added to the variance.</param>
     /// <returns>The shape of x.</returns>
     public static Tensor LayerNorm(Tensor x, long[] shape, Tensor? weight, Tensor? bias, double eps) =>
-        PrecisionPolicy.RunWide(OpKind.Norm, x, wide =>
-        {
-            using Tensor? gamma = weight?.to_type(wide.dtype), beta = bias?.to_type(wide.dtype);
-            return Done(MetaOps.IsMeta(wide) ? MetaOps.Norm(wide, gamma, beta) : nn.functional.layer_norm(wide, shape, gamma, beta, eps), [wide]);
-        });
+        PrecisionPolicy.RunWide(
+            OpKind.Norm,
+            operands =>
+            {
+                Tensor wide = operands[0];
+                using Tensor? gamma = weight is null ? null : operands[1].to_type(wide.dtype), beta = bias is null ? null : operands[^1].to_type(wide.dtype);
+                return Done(MetaOps.IsMeta(wide) ? MetaOps.Norm(wide, gamma, beta) : nn.functional.layer_norm(wide, shape, gamma, beta, eps), [wide]);
+            },
+            [x, .. new[] { weight, bias }.OfType<Tensor>()]);
 
     /// <summary>a + b.</summary>
     /// <param name="a">Any shape.</param>

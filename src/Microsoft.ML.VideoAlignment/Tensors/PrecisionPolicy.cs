@@ -65,27 +65,24 @@ internal static class PrecisionPolicy
     public static ScalarType TypeOfMerged(ScalarType computed) => RunContext.Current.Precision.TypeOf(NetworkRole.Denoiser) ?? computed;
 
     /// <summary>
-    /// Computes by wide numbers what takes and gives those of x. In half precision the backward pass finds x alone and computes the wide numbers again.
+    /// Computes by wide numbers what takes and gives those of x. In half precision the backward pass finds the operands alone and computes the wide numbers
+    /// again.
     /// </summary>
     /// <param name="kind">The operation's kind.</param>
-    /// <param name="x">Any shape.</param>
-    /// <param name="operation">Computes the result from x in the wide type; its other operands carry no gradient.</param>
+    /// <param name="operation">Computes the result from the operands, of which the first comes in the wide type.</param>
+    /// <param name="operands">x, and whatever else the operation takes; it may carry gradient.</param>
     /// <returns>The type of x.</returns>
-    public static Tensor RunWide(OpKind kind, Tensor x, Func<Tensor, Tensor> operation)
+    public static Tensor RunWide(OpKind kind, Func<IReadOnlyList<Tensor>, Tensor> operation, params Tensor[] operands)
     {
-        ScalarType wide = TypeFor(kind, x.dtype);
-        if (wide == x.dtype)
-        {
-            return operation(x);
-        }
-
-        return Recompute.Run(x.requires_grad ? ActivationMemory.Recompute : ActivationMemory.Keep, Wide, x);
+        ScalarType given = operands[0].dtype, wide = TypeFor(kind, given);
+        return wide == given ? operation(operands)
+            : Recompute.Run(operands.Any(operand => operand.requires_grad) ? ActivationMemory.Recompute : ActivationMemory.Keep, Wide, operands);
 
         Tensor Wide(IReadOnlyList<Tensor> inputs)
         {
-            using Tensor given = inputs[0].to_type(wide);
-            using Tensor y = operation(given);
-            return y.to_type(inputs[0].dtype);
+            using Tensor x = inputs[0].to_type(wide);
+            using Tensor y = operation([x, .. inputs.Skip(1)]);
+            return y.to_type(given);
         }
     }
 }

@@ -81,15 +81,15 @@ internal sealed class STDiT3 : nn.Module
         Tensor tokens = _patches.Projection.forward(padded);
         double scale = Math.Sqrt(height * width) / Config.InputSquareSize;
         double baseSize = Math.Round(Math.Sqrt(grid.rows * grid.columns), MidpointRounding.ToEven);
-        Tensor places = PositionEmbedding2D.Create(grid.rows, grid.columns, Config.HiddenSize, scale, baseSize, x.device).to_type(x.dtype);
+        Tensor places = PositionEmbedding2D.Create(grid.rows, grid.columns, Config.HiddenSize, scale, baseSize, x.device).to_type(tokens.dtype);
         Tensor y = tokens.unflatten(1, [grid.frames, grid.rows * grid.columns]).Add(places); // [B, T', S, C]
 
         Tensor rate = _fps.forward(fps);
         Tensor now = _time.forward(timestep).Add(rate);
         Tensor? clean = frameMask is null ? null : _time.forward(zeros_like(timestep)).Add(rate);
-        Tensor time = Modulation.SelectPerFrame(_timeBlock.forward(now), clean is null ? null : _timeBlock.forward(clean), frameMask).to_type(x.dtype);
-        Tensor projected = _caption.forward(text.to_type(x.dtype));
-        Tensor? bias = textMask is null ? null : MultiHeadCrossAttention.CreateBias(textMask.repeat(x.shape[0] / textMask.shape[0], 1)).to_type(x.dtype);
+        Tensor time = Modulation.SelectPerFrame(_timeBlock.forward(now), clean is null ? null : _timeBlock.forward(clean), frameMask).to_type(tokens.dtype);
+        Tensor projected = _caption.forward(text.to_type(tokens.dtype));
+        Tensor? bias = textMask is null ? null : MultiHeadCrossAttention.CreateBias(textMask.repeat(x.shape[0] / textMask.shape[0], 1)).to_type(tokens.dtype);
         Tensor turns = _rope.CreateRotations(grid.frames);
         for (int i = 0; i < _spatialBlocks.Count; i++)
         {
@@ -97,7 +97,7 @@ internal sealed class STDiT3 : nn.Module
             y = Block(_temporalBlocks[i], y, projected, time, bias, turns);
         }
 
-        Tensor patches = _final.Forward(y, now.to_type(x.dtype), clean?.to_type(x.dtype), frameMask);
+        Tensor patches = _final.Forward(y, now.to_type(tokens.dtype), clean?.to_type(tokens.dtype), frameMask);
         return Unpatched(patches, grid, x.shape).to_type(Placement.ComputeDtype(x.dtype)).MoveToOuterDisposeScope();
     }
 
