@@ -3,7 +3,6 @@ using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
-using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Algorithms;
 
@@ -147,7 +146,7 @@ internal abstract class AlignmentTrainer : IDisposable
         Require(UpdateCheck.FindInScores(reward, loss), step);
         double norm = nn.utils.clip_grad_norm_(Adapters.Parameters, Training.Optimizer.MaxGradientNorm);
         Require(_check.FindInGradient(norm) ?? _check.FindInOptions(), step);
-        CompleteGradient();
+        MissingGradients.Complete(Adapters.Parameters);
         _finished.BeforeUpdate();
         _optimizer.Step();
         Require(_check.FindInFactors(), step);
@@ -247,18 +246,6 @@ internal abstract class AlignmentTrainer : IDisposable
         _state?.MarkBoundary(learned.Step);
         _state?.WriteIfDue();
         RunContext.RunOutside(() => inputs.OnStep?.Invoke(learned with { ValidationReward = validation, Elapsed = _progress.Elapsed }));
-    }
-
-    // Layers that cannot change the video are left out of the pass, so their factors have no gradient: zero, as torch computes it. An optimizer skips what has
-    // none, and the factors' weights would not decay.
-    private void CompleteGradient()
-    {
-        using DisposeScope scope = NewDisposeScope();
-        ILookup<bool, Parameter> factors = Adapters.Parameters.ToLookup(factor => factor.grad is not null);
-        foreach (Parameter inert in factors[true].Any() ? factors[false] : [])
-        {
-            inert.grad = zeros_like(inert, requires_grad: false).DetachFromDisposeScope();
-        }
     }
 
     // A step that has nothing to learn from changes no weights, not even by momentum or decay.
@@ -387,13 +374,4 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <param name="Cancellation">Ends the run after the last finished step.</param>
     private sealed record StepInputs(
         TrainingRandom Draws, GradientFlowCheck Watch, Action<TrainingStep>? OnStep, Action<string>? Warn, CancellationToken Cancellation);
-}
-
-/// <summary>Reward and loss of an optimizer step.</summary>
-/// <param name="Reward">Mean score over the step's videos.</param>
-/// <param name="Loss">Mean loss over the micro-batches.</param>
-internal readonly record struct StepOutcome(double Reward, double Loss)
-{
-    /// <summary>Whether there was nothing to learn from, so that the step must not update the weights.</summary>
-    public bool ChangesNothing { get; init; }
 }
