@@ -76,19 +76,16 @@ internal sealed class GroupNorm : nn.Module<Tensor, Tensor>
 
     private Tensor Normalize(Tensor x, bool silu)
     {
-        ScalarType type = PrecisionPolicy.TypeFor(OpKind.Norm, x.dtype);
-        using Tensor weight = _weight.to_type(type);
-        using Tensor bias = _bias.to_type(type);
         if (RemovesAll(x))
         {
             // The gradient to x is zero; by the norm's own formula it would be what rounding leaves of a difference.
             using Tensor nothing = x.Mul(0);
-            using Tensor shift = bias.to_type(x.dtype);
+            using Tensor shift = _bias.to_type(x.dtype);
             using Tensor constant = nothing.Add(shift.view([-1, .. Enumerable.Repeat(1L, (int)x.ndim - 2)]));
             return silu ? nn.functional.silu(constant) : constant.alias();
         }
 
-        return Ops.GroupNorm(x, _groups, weight, bias, _eps, silu);
+        return Ops.GroupNorm(x, _groups, _weight, _bias, _eps, silu);
     }
 }
 
@@ -116,11 +113,5 @@ internal sealed class LayerNorm : nn.Module<Tensor, Tensor>
     /// <summary>Normalizes.</summary>
     /// <param name="x">[..., D].</param>
     /// <returns>The shape of x.</returns>
-    public override Tensor forward(Tensor x)
-    {
-        ScalarType type = PrecisionPolicy.TypeFor(OpKind.Norm, x.dtype);
-        using Tensor weight = _weight.to_type(type);
-        using Tensor bias = _bias.to_type(type);
-        return Ops.LayerNorm(x, _shape, weight, bias, _eps);
-    }
+    public override Tensor forward(Tensor x) => Ops.LayerNorm(x, _shape, _weight, _bias, _eps);
 }

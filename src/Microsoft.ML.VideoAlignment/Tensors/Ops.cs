@@ -138,26 +138,37 @@ internal static class Ops
     /// <summary>Group norm, over the channels of a group and all axes after the channels'.</summary>
     /// <param name="x">[N, C, ...].</param>
     /// <param name="groups">Groups of channels, a divisor of C.</param>
-    /// <param name="weight">[C].</param>
-    /// <param name="bias">[C].</param>
+    /// <param name="weight">[C], in any type; it must live until the backward pass.</param>
+    /// <param name="bias">[C], in any type; it must live until the backward pass.</param>
     /// <param name="eps">Added to the variance.</param>
     /// <param name="silu">Whether SiLU follows; only where <see cref="FusesSilu"/>.</param>
     /// <returns>The shape of x.</returns>
-    public static Tensor GroupNorm(Tensor x, long groups, Tensor weight, Tensor bias, double eps, bool silu = false) =>
-        FusesSilu(x) ? GroupNormKernel.Run(x, weight, bias, groups, eps, silu)
-        : PrecisionPolicy.RunWide(OpKind.Norm, x, wide =>
-            Done(MetaOps.IsMeta(wide) ? MetaOps.Norm(wide, weight, bias) : GroupNormByLibtorch(wide, groups, weight, bias, eps), [x]));
+    public static Tensor GroupNorm(Tensor x, long groups, Tensor weight, Tensor bias, double eps, bool silu = false)
+    {
+        return FusesSilu(x) ? Normalize(x, fused: true) : PrecisionPolicy.RunWide(OpKind.Norm, x, wide => Normalize(wide, fused: false));
+
+        // Casts within the operation: in half precision the backward pass runs it again, when a cast of the caller's is gone.
+        Tensor Normalize(Tensor wide, bool fused)
+        {
+            using Tensor gamma = weight.to_type(wide.dtype), beta = bias.to_type(wide.dtype);
+            return fused ? GroupNormKernel.Run(wide, gamma, beta, groups, eps, silu)
+                : Done(MetaOps.IsMeta(wide) ? MetaOps.Norm(wide, gamma, beta) : GroupNormByLibtorch(wide, groups, gamma, beta, eps), [x]);
+        }
+    }
 
     /// <summary>Layer norm over the last axis.</summary>
     /// <param name="x">[..., D].</param>
     /// <param name="shape">Its size, [D].</param>
-    /// <param name="weight">[D]; null: 1.</param>
-    /// <param name="bias">[D]; null: 0.</param>
+    /// <param name="weight">[D], in any type; it must live until the backward pass. Null: 1.</param>
+    /// <param name="bias">[D], in any type; it must live until the backward pass. Null: 0.</param>
     /// <param name="eps">Added to the variance.</param>
     /// <returns>The shape of x.</returns>
     public static Tensor LayerNorm(Tensor x, long[] shape, Tensor? weight, Tensor? bias, double eps) =>
         PrecisionPolicy.RunWide(OpKind.Norm, x, wide =>
-            Done(MetaOps.IsMeta(wide) ? MetaOps.Norm(wide, weight, bias) : nn.functional.layer_norm(wide, shape, weight, bias, eps), [x]));
+        {
+            using Tensor? gamma = weight?.to_type(wide.dtype), beta = bias?.to_type(wide.dtype);
+            return Done(MetaOps.IsMeta(wide) ? MetaOps.Norm(wide, gamma, beta) : nn.functional.layer_norm(wide, shape, gamma, beta, eps), [x]);
+        });
 
     /// <summary>a + b.</summary>
     /// <param name="a">Any shape.</param>
