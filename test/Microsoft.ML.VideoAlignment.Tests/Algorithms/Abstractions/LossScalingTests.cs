@@ -64,7 +64,7 @@ public class LossScalingTests
         using RunFolder folder = RunFolder.Open(temporary.Path("run"), static _ => { });
         folder.Compare(new RunFingerprint([]), static _ => { });
         TrainerSettings settings = TinyModel.Settings(steps: 5) with { Memory = s_scaled, EmaDecay = 0.5 };
-        TrainingRun run = settings.Run(model, Steep(4)) with { Folder = folder, Control = new RunControl { StateEvery = 1 }, };
+        TrainingRun run = settings.Run(model, Steep(4)) with { Folder = folder, Control = new RunControl { StateEvery = 1 } };
         using var trainer = new RewardGradientTrainer(run, adapters, settings.Gradient);
         IReadOnlyDictionary<string, Tensor> start = adapters.StateDict();
         var seen = new List<(TrainingStep Step, bool Moved, long Updates, long Averaged, double Scale, long Good)>();
@@ -131,8 +131,9 @@ public class LossScalingTests
         var log = new List<string>();
         byte[] expected = run.Fit(folder: null, Steep(4), log: log, control: RunCase.EachStep with { Progress = new Reported(straight.Add) });
         Assert.That(straight.Select(step => step.Skipped), Is.EqualTo(new[] { true, true, true, false, false }));
-        Assert.That(log.Where(line => line.StartsWith("Step ", StringComparison.Ordinal)).Select(line => line.EndsWith("skipped: float16 overflowed.", StringComparison.Ordinal)),
-            Is.EqualTo(straight.Select(step => step.Skipped)));
+        string[] lines = [.. log.Where(line => line.StartsWith("Step ", StringComparison.Ordinal))];
+        Assert.That(
+            lines.Select(line => line.EndsWith("skipped: float16 overflowed.", StringComparison.Ordinal)), Is.EqualTo(straight.Select(step => step.Skipped)));
         var resumed = new List<VideoAlignmentProgress>();
         byte[] last = [];
         for (int sitting = 0; sitting < 5; sitting++)
@@ -170,7 +171,7 @@ public class LossScalingTests
         Assert.That(steps.Select(step => (step.Step, step.Skipped)), Is.EqualTo(new[] { (4, false) }));
     }
 
-    /// <summary>All networks of the run in float16: some step is applied, and every factor that it reaches is finite.</summary>
+    /// <summary>Denoiser and decoder in float16: whatever scale the gradients bear, it is found, and no factor leaves the finite numbers on the way.</summary>
     [TestCase("RewardGradient")]
     [TestCase("Ddpo")]
     [TestCase("DiffusionDpo")]
@@ -179,7 +180,7 @@ public class LossScalingTests
         using DisposeScope scope = NewDisposeScope();
         using VideoDiffusionModel model = TinyModel.Load();
         using LoraAdapters adapters = TinyModel.Adapt(model);
-        TrainerSettings settings = TinyModel.Settings(steps: 2, batch: 2) with { Memory = new MemoryOptions { Precision = ComputePrecision.Float16 } };
+        TrainerSettings settings = TinyModel.Settings(steps: name == "DiffusionDpo" ? 10 : 3) with { Memory = new MemoryOptions { Precision = ComputePrecision.Float16 } };
         TrainingRun run = settings.Run(model, TinyModel.Redness());
         AlignmentAlgorithm algorithm = name switch
         {
@@ -192,8 +193,8 @@ public class LossScalingTests
         IReadOnlyDictionary<string, Tensor> start = adapters.StateDict();
         var steps = new List<TrainingStep>();
         trainer.Train(s_prompts, steps.Add);
-        Assert.That(steps.Select(step => step.Update.Skipped), Is.All.False, "65536 is not too much for it");
-        Assert.That(steps.Select(step => step.Update.GradientNorm), Is.All.GreaterThan(0));
+        TestContext.Out.WriteLine(string.Join(", ", steps.Select(step => step.Update.GradientNorm)));
+        Assert.That(steps.Where(step => !step.Update.Skipped).Select(step => step.Update.GradientNorm), Has.Some.GreaterThan(0));
         Assert.That(adapters.StateDict().All(pair => pair.Value.isfinite().all().ToBoolean()));
         Assert.That(adapters.StateDict().Any(pair => !pair.Value.equal(start[pair.Key]).all().ToBoolean()));
     }
