@@ -76,7 +76,11 @@ public static class GradientCheck
         using LoraAdapters adapters = Adapters(model, options, check.Seed);
         IReadOnlyList<VideoPrompt> prompts = Prompts(model, options, check);
         RequirePrecision(model, reward, options, prompts);
-        var setup = new ProofSetup(TrainingRunFactory.Create(model, reward, options, check.Seed, []), gradient);
+        MemoryOptions wide = options.Memory with
+        {
+            Precision = ComputePrecision.Float32, DecoderPrecision = ComputePrecision.Float32, RewardPrecision = ComputePrecision.Float32,
+        };
+        var setup = new ProofSetup(TrainingRunFactory.Create(model, reward, options with { Memory = wide }, check.Seed, []), gradient);
         using IDisposable memory = options.Memory.BeginScope();
         using RewardGradientTrainer trainer = setup.CreateTrainer(adapters);
         using RewardGradientTrainer? faulty = fault?.Setup is { } change ? change(setup).CreateTrainer(adapters) : null;

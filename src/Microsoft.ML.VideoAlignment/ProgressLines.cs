@@ -6,7 +6,7 @@ public sealed class ProgressLines(TextWriter writer) : IProgress<VideoAlignmentP
 {
     private readonly TextWriter _writer = writer ?? throw new ArgumentNullException(nameof(writer));
 
-    /// <summary>Formats a step as a line: number, reward, gradient norm, seconds a step, time left, and the validation reward where it was measured.</summary>
+    /// <summary>Formats a step as a line: number, reward, gradient norm, seconds a step, time left, the validation reward where it was measured, and whether the step was skipped.</summary>
     /// <param name="value">The step.</param>
     /// <returns>One line without its end, the same in every culture.</returns>
     public static string Format(VideoAlignmentProgress value)
@@ -15,7 +15,8 @@ public sealed class ProgressLines(TextWriter writer) : IProgress<VideoAlignmentP
         string left = value.Remaining.TotalHours >= 1 ? $"{(long)value.Remaining.TotalHours}:{value.Remaining:mm\\:ss}" : $"{value.Remaining:m\\:ss}";
         return $"step {value.Step}/{value.Steps}  reward {value.Reward:0.000}  gradient {value.GradientNorm:0.000}  "
             + $"{value.Elapsed.TotalSeconds / value.Step:0.0} s/step  {left} left"
-            + (value.ValidationReward is { } validation ? $"  validation reward {validation:0.000}" : "");
+            + (value.ValidationReward is { } validation ? $"  validation reward {validation:0.000}" : "")
+            + (value.Skipped ? "  skipped" : "");
     }
 
     /// <summary>Writes the line of a step.</summary>

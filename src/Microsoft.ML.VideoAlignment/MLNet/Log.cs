@@ -44,7 +44,7 @@ internal static class Log
         channel,
         $"Step {step.Step}/{step.Steps}: reward {step.Reward:G5}, loss {step.Loss:G5}, gradient norm {step.GradientNorm:G4}, "
         + $"{step.Elapsed.TotalSeconds / step.Step:F2} s a step, {step.Remaining:hh\\:mm\\:ss} left"
-        + $"{(step.ValidationReward is { } validation ? $", validation reward {validation:G5}" : "")}.");
+        + $"{(step.ValidationReward is { } validation ? $", validation reward {validation:G5}" : "")}{(step.Skipped ? ", skipped: float16 overflowed" : "")}.");
 
     /// <summary>Says where an interrupted run resumes; writes nothing for a new run.</summary>
     /// <param name="channel">The log.</param>

@@ -43,6 +43,7 @@ internal sealed class FiniteLatents(ISampler sampler, IReadOnlyList<string> prom
         throw new NotFiniteNumberException(network
             ? $"The denoiser's prediction {where} is not finite{FiniteVideo.DescribeRow(row, prompts)}. Half precision may have overflowed (try another "
                 + "VideoModelOptions.Precision), the guidance scale or a LoRA strength may be too large, or training has diverged (a lower learning rate)."
+                + RunContext.Current.Precision.AdviseAgainstOverflow(NetworkRole.Denoiser)
             : $"The sampler's latents {where} are not finite{FiniteVideo.DescribeRow(row, prompts)}, though the denoiser's prediction is. "
                 + "Take fewer Sampling.Steps, or another Sampling.Sampler.");
     }

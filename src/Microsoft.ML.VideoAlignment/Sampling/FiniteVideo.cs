@@ -45,7 +45,8 @@ internal static class FiniteVideo
         {
             throw new NotFiniteNumberException(
                 $"The decoder's output for frames {string.Join(", ", frames)} is not finite{DescribeRow(row, prompts)}, though the latents are. "
-                + "Weights in half precision overflow: load the model with VideoModelOptions.Precision Float32 or BFloat16.");
+                + "Weights in half precision overflow: load the model with VideoModelOptions.Precision Float32 or BFloat16."
+                + RunContext.Current.Precision.AdviseAgainstOverflow(NetworkRole.Decoder));
         }
     }
 

@@ -16,7 +16,8 @@ public enum ComputePrecision
     BFloat16,
 
     /// <summary>
-    /// float16: half the memory, 11 bits of mantissa and no number beyond 65,504. Training scales the loss, so that small gradients do not vanish.
+    /// float16: half the memory, 11 bits of mantissa and no number beyond 65,504. Training scales the loss, so that small gradients do not vanish, and skips a
+    /// step that overflows (<see cref="VideoAlignmentProgress.Skipped"/>).
     /// </summary>
     Float16,
 }

@@ -127,7 +127,7 @@ internal static class Recompute
             }
 
             using DisposeScope scope = NewDisposeScope();
-            Tensor y = Ops.Done(block(inputs), []);
+            Tensor y = RunContext.OpDone(block(inputs), []);
             return inputs.Any(input => ReferenceEquals(input, y)) ? y.alias().MoveToOuterDisposeScope() : y.MoveToOuterDisposeScope();
         }
 
@@ -136,7 +136,7 @@ internal static class Recompute
             Tensor[] inputs = [.. call.Saved.Zip(_waiting, Returned).Zip(call.Required, (input, required) => input.requires_grad_(required))];
             using (enable_grad())
             {
-                Tensor y = Ops.Done(RunContext.RunAgain(() => block(inputs)), [call.Gradient]);
+                Tensor y = RunContext.OpDone(RunContext.RunAgain(() => block(inputs)), [call.Gradient]);
 
                 // A node of ours requires gradient even where nothing in its block does: frozen weights, constant inputs.
                 if (y.requires_grad)

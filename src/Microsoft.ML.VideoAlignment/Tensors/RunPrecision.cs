@@ -24,7 +24,7 @@ internal sealed record RunPrecision(ComputePrecision Denoiser, ComputePrecision 
     public static RunPrecision Float32 { get; } = new(ComputePrecision.Float32, ComputePrecision.Float32, ComputePrecision.Float32);
 
     /// <summary>Whether some part computes in float16, so that small gradients need a scaled loss.</summary>
-    public bool NeedsLossScale => new[] { Denoiser, Decoder, Reward }.Contains(ComputePrecision.Float16);
+    public bool NeedsLossScale => Array.Exists(Enum.GetValues<NetworkRole>(), IsFloat16);
 
     /// <summary>What a part computes in.</summary>
     /// <param name="role">The part.</param>
@@ -39,5 +39,27 @@ internal sealed record RunPrecision(ComputePrecision Denoiser, ComputePrecision 
         ComputePrecision.BFloat16 => ScalarType.BFloat16,
         ComputePrecision.Float16 => ScalarType.Float16,
         _ => null,
+    };
+
+    /// <summary>Whether a part computes in float16.</summary>
+    /// <param name="role">The part.</param>
+    public bool IsFloat16(NetworkRole role) => TypeOf(role) == ScalarType.Float16;
+
+    /// <summary>Says which parts may have left float16's range, and what to set instead.</summary>
+    /// <param name="roles">The parts to look at.</param>
+    /// <returns>A space and a sentence; empty where none of the parts computes in float16.</returns>
+    public string AdviseAgainstOverflow(params IEnumerable<NetworkRole> roles)
+    {
+        string[] options = [.. roles.Where(IsFloat16).Select(Option)];
+        return options.Length == 0 ? ""
+            : $" {string.Join(", ", options)}: {nameof(ComputePrecision.Float16)} holds no number beyond 65,504; set {nameof(ComputePrecision)}."
+                + $"{nameof(ComputePrecision.BFloat16)}, whose range is that of float32.";
+    }
+
+    private static string Option(NetworkRole role) => role switch
+    {
+        NetworkRole.Denoiser => "Memory.Precision",
+        NetworkRole.Decoder => "Memory.DecoderPrecision",
+        _ => "Memory.RewardPrecision",
     };
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Weights;
@@ -14,8 +15,8 @@ internal static class WeightLoader
     /// <param name="source">The weights.</param>
     /// <param name="prefix">The start of the names; the rest is mapped to keys.</param>
     /// <param name="map">How the rest of a name becomes a key; null: it is the key.</param>
-    /// <exception cref="WeightFileException">Keys are missing or unexpected, or shapes differ: the module is unchanged. Or the disk failed in the middle: the
-    /// module must not be used.</exception>
+    /// <exception cref="WeightFileException">Keys are missing or unexpected, or shapes differ: the module is unchanged. Or the disk failed in the middle, or a
+    /// number does not fit float16: the module must not be used.</exception>
     public static LoadReport Load(nn.Module module, IWeightSource source, string prefix = "", KeyMap? map = null)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -47,7 +48,7 @@ internal static class WeightLoader
     /// <param name="source">The weights.</param>
     /// <param name="prefix">The start of the names; the rest is mapped to keys.</param>
     /// <param name="map">How the rest of a name becomes a key; null: it is the key.</param>
-    /// <exception cref="WeightFileException">Keys are missing or unexpected, shapes differ, or the disk failed.</exception>
+    /// <exception cref="WeightFileException">Keys are missing or unexpected, shapes differ, the disk failed, or a number does not fit float16.</exception>
     public static T Fill<T>(T module, IWeightSource source, string prefix = "", KeyMap? map = null)
         where T : nn.Module
     {
@@ -68,8 +69,8 @@ internal static class WeightLoader
     /// <param name="source">The weights.</param>
     /// <param name="prefix">The start of the names; the rest is mapped to keys.</param>
     /// <param name="rename">Maps the rest of a name to a key, or to null for a tensor that is not wanted.</param>
-    /// <exception cref="WeightFileException">Keys are missing or unexpected, or shapes differ: the module is unchanged. Or the disk failed in the middle: the
-    /// module must not be used.</exception>
+    /// <exception cref="WeightFileException">Keys are missing or unexpected, or shapes differ: the module is unchanged. Or the disk failed in the middle, or a
+    /// number does not fit float16: the module must not be used.</exception>
     public static LoadReport Load(nn.Module module, IWeightSource source, string prefix, Func<string, string?> rename) =>
         Load(module, source, prefix, new KeyMap { Rename = rename });
 
@@ -94,6 +95,9 @@ internal static class WeightLoader
             return;
         }
 
+        // Of numbers that float16 would make infinite; what is infinite in the file stays so.
+        bool narrows = target.dtype == ScalarType.Float16 && source.Entries[file].Dtype != ScalarType.Float16;
+        double largest = 0;
         long unit = rows.numel() / rows.shape[0], at = 0;
         source.ReadInPieces(file, unit, piece =>
         {
@@ -106,8 +110,29 @@ internal static class WeightLoader
                 scale.narrow(0, at, count).copy_(steps);
             }
 
+            largest = narrows ? Math.Max(largest, FindLargest(read)) : largest;
             rows.narrow(0, at, count).copy_(read);
             at += count;
         });
+        RequireFloat16(largest, source, file);
+    }
+
+    private static double FindLargest(Tensor x)
+    {
+        Tensor sizes = x.abs();
+        double largest = sizes.max().AsDouble();
+        return double.IsFinite(largest) ? largest : sizes.MaskedFill(sizes.isfinite().logical_not(), 0).max().AsDouble();
+    }
+
+    // float16 rounds what is less than half a step beyond its largest number, 65504, down to it.
+    private static void RequireFloat16(double largest, IWeightSource source, string file)
+    {
+        if (largest >= 65520)
+        {
+            throw new WeightFileException(source.Location, string.Create(
+                CultureInfo.InvariantCulture,
+                $"tensor '{file}' holds a number of size {largest:g9}, and float16 none beyond 65504: it would be infinite. Load the weights as ")
+                + $"{nameof(WeightPrecision)}.{nameof(WeightPrecision.BFloat16)}, whose range is that of float32, or as {nameof(WeightPrecision.Float32)}.");
+        }
     }
 }

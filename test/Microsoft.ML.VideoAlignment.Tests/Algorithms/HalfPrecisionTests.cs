@@ -98,6 +98,9 @@ public class HalfPrecisionTests
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "Accumulate")]
     private static extern StepOutcome Accumulate(AlignmentTrainer trainer, TrainingRandom draws);
 
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "GetLossDivisor")]
+    private static extern double GetLossDivisor(AlignmentTrainer trainer, int parts);
+
     private (double Loss, Tensor Gradient) Measure(string family, string reward, int algorithm, ComputePrecision precision)
     {
         VideoDiffusionModel model = Model(family);
@@ -113,24 +116,32 @@ public class HalfPrecisionTests
             Reward = new() { Frames = RewardFrames.All },
             Memory = new() { Precision = precision },
         }.WithImageColumn(model);
-        _rewards[reward].BeginTraining();
         TrainingRun run = TrainingRunFactory.Create(model, _rewards[reward], options, seed: 1, []);
         using IDisposable context = RunContext.Begin(DeviceType.CPU, run.Precision);
         using IDisposable memory = options.Memory.BeginScope();
         using LoraAdapters adapters = Adapters(model);
         using AlignmentTrainer trainer = options.Algorithm.Definition.ResolveFor(model).CreateTrainer(run, adapters);
-        using var draws = new TrainingRandom([.. new GradientCheckOptions().Prompts.Select(prompt => Prompt(prompt, model))], seed: 3);
-        StepOutcome outcome = Accumulate(trainer, draws);
-        Tensor gradient = cat([.. adapters.Parameters.Select(factor => (factor.grad ?? zeros_like(factor)).flatten())]).detach();
-        RequireUpdate(trainer, adapters, outcome);
-        return (outcome.Loss, gradient);
+        Dictionary<string, Tensor> before = adapters.NamedFactors.ToDictionary(pair => pair.Name, pair => pair.Factor.detach().clone());
+
+        // In float16 the first steps may be skipped, until the scale of the loss fits: the same step again.
+        for (int step = 1; ; step++)
+        {
+            _rewards[reward].BeginTraining();
+            using var draws = new TrainingRandom([.. new GradientCheckOptions().Prompts.Select(prompt => Prompt(prompt, model))], seed: 3);
+            StepOutcome outcome = Accumulate(trainer, draws);
+            double scale = GetLossDivisor(trainer, parts: 1);
+            Tensor gradient = cat([.. adapters.Parameters.Select(factor => (factor.grad ?? zeros_like(factor)).detach().flatten())]) * scale;
+            if (!trainer.Update(step, outcome.Reward, outcome.Loss).Skipped)
+            {
+                RequireMoved(adapters, before);
+                return (outcome.Loss, gradient);
+            }
+        }
     }
 
     // Factors are float32, and an update moves each of them.
-    private static void RequireUpdate(AlignmentTrainer trainer, LoraAdapters adapters, StepOutcome outcome)
+    private static void RequireMoved(LoraAdapters adapters, Dictionary<string, Tensor> before)
     {
-        Dictionary<string, Tensor> before = adapters.NamedFactors.ToDictionary(pair => pair.Name, pair => pair.Factor.detach().clone());
-        trainer.Update(1, outcome.Reward, outcome.Loss);
         foreach ((string name, var factor) in adapters.NamedFactors.Where(pair => !adapters.InertFactors.Contains(pair.Name)))
         {
             Assert.That(factor.dtype, Is.EqualTo(ScalarType.Float32), name);

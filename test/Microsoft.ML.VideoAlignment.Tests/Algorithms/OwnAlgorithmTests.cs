@@ -154,7 +154,7 @@ public class OwnAlgorithmTests
             }
 
             Tensor loss = stack([.. Adapters.Parameters.Select(factor => (factor - _pull).pow(2).mean())]).mean();
-            Recompute.Backward(loss);
+            Recompute.Backward(loss / GetLossDivisor(1));
             return new StepOutcome(rollout.Scores[0], loss.ToDouble());
         }
 

@@ -31,5 +31,9 @@ public class ProgressLinesTests
     }
 
     [Test]
+    public void ASkippedStepIsSaid() =>
+        Assert.That(ProgressLines.Format(s_step with { Skipped = true, GradientNorm = double.NaN }), Does.Contain("gradient NaN").And.EndsWith(" left  skipped"));
+
+    [Test]
     public void AWriterIsNeeded() => Assert.That(() => new ProgressLines(null!), Throws.ArgumentNullException);
 }

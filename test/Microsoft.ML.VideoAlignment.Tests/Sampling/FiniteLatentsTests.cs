@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -16,6 +17,24 @@ public class FiniteLatentsTests
             steps, ones([2L, 1, 1, 1, 1]), (x, t) => sampler || t != 1 ? x : Spoilt(x), GradientPlan.None(3), prompts: ["a red circle", "a horse"]));
         Assert.That(error!.Message, Does.Contain("step 2 of 3").And.Contains("row 1").And.Contains("'a horse'").And.Contains(sampler ? "sampler"
             : "prediction"));
+    }
+
+    /// <summary>Only where the part that went wrong computes in float16 is another type the advice.</summary>
+    [TestCase(ComputePrecision.Float16, true)]
+    [TestCase(ComputePrecision.BFloat16, false)]
+    [TestCase(ComputePrecision.Float32, false)]
+    public void InFloat16AnotherTypeIsAdvised(ComputePrecision precision, bool advised)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable run = RunContext.Begin(DeviceType.CPU, RunPrecision.Float32 with { Denoiser = precision, Decoder = precision });
+        Exception[] errors =
+        [
+            Assert.Catch(() => Denoising.Run(new Halving(null), ones([2L, 1, 1, 1, 1]), (x, _) => Spoilt(x), GradientPlan.None(3)))!,
+            Assert.Catch(() => FiniteVideo.RequireDecoded(Spoilt(ones([2L, 1, 1, 1, 1])), [0], []))!,
+        ];
+        Assert.That(errors.Select(error => error.Message.Contains("set ComputePrecision.BFloat16")), Is.All.EqualTo(advised));
+        Assert.That(errors[0].Message.Contains(" Memory.Precision: Float16"), Is.EqualTo(advised));
+        Assert.That(errors[1].Message.Contains(" Memory.DecoderPrecision: Float16"), Is.EqualTo(advised));
     }
 
     [Test]

@@ -56,6 +56,36 @@ public class WeightLoaderTests
         Assert.That(module.Weight.Equals(expected), Is.True);
     }
 
+    /// <summary>float16 ends at 65504, and rounds down to it what is less than 65520.</summary>
+    [TestCase(65504f, false)]
+    [TestCase(-65519f, false)]
+    [TestCase(65520f, true)]
+    [TestCase(-70000f, true)]
+    [TestCase(float.NegativeInfinity, false, Description = "as it is in the file")]
+    public void AWeightThatFloat16CannotHoldIsNamed(float weight, bool refused)
+    {
+        using var module = new Linear(3, 4, Placement.Cpu);
+        module.to(ScalarType.Float16);
+        using Tensor weights = Ramp(4, 3), bias = Ramp(4);
+        weights[2, 1] = weight;
+        using var source = new MemoryWeights(("weight", weights), ("bias", bias));
+        Assert.That(() => WeightLoader.Load(module, source), refused
+            ? Throws.TypeOf<WeightFileException>().With.Message.Contains("memory: tensor 'weight' holds").And.Message.Contains($"{Math.Abs(weight)}")
+                .And.Message.Contains("WeightPrecision.BFloat16")
+            : Throws.Nothing);
+    }
+
+    [TestCase(ScalarType.Float32)]
+    [TestCase(ScalarType.BFloat16)]
+    public void OtherTypesHoldIt(ScalarType type)
+    {
+        using var module = new Linear(3, 4, Placement.Cpu);
+        module.to(type);
+        using Tensor weights = Ramp(4, 3) + 1e6f, bias = Ramp(4);
+        using var source = new MemoryWeights(("weight", weights), ("bias", bias));
+        Assert.That(() => WeightLoader.Load(module, source), Throws.Nothing);
+    }
+
     [Test]
     public void IntegersAreNotTakenForNumbersWithAFraction()
     {

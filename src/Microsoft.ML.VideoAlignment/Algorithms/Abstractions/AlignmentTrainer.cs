@@ -3,7 +3,6 @@ using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
-using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Algorithms;
 
@@ -19,8 +18,10 @@ internal abstract class AlignmentTrainer : IDisposable
     private readonly BestCheckpoint _best;
     private readonly FinishedAdapters _finished;
     private readonly UpdateCheck _check;
+    private readonly LossScaler _scaler;
     private readonly TrainingProgress _progress = new();
     private readonly RunNotices _notices = new();
+    private GradientFlowCheck? _watch;
     private TrainingState? _state;
     private int _underWay;
     private TrainingStepException? _failure;
@@ -40,6 +41,7 @@ internal abstract class AlignmentTrainer : IDisposable
         _finished = new FinishedAdapters(adapters, _average, run.Validation.KeepBest ? _best : null, onDevice: Model.Device.type != DeviceType.CPU);
         _optimizer = IAdapterOptimizer.Create(adapters.Parameters, run.Optimizer);
         _check = new UpdateCheck(adapters, run.Optimizer);
+        _scaler = new LossScaler(run.Precision);
     }
 
     /// <summary>What the run has cost since the trainer was made.</summary>
@@ -73,7 +75,7 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <summary>Whether a step may rightly have no gradient at all.</summary>
     protected virtual bool GradientMayVanish => Reward.Contract.GradientMayVanish;
 
-    /// <summary>The last optimizer step whose update was applied, counted from 1; 0: none was.</summary>
+    /// <summary>The last optimizer step that is done, counted from 1; 0: none is.</summary>
     public int CompletedSteps => _progress.Step;
 
     /// <summary>
@@ -89,6 +91,7 @@ internal abstract class AlignmentTrainer : IDisposable
         using IDisposable? counting = RunContext.Observe(Work);
         using var draws = new TrainingRandom(prompts, Training.Seed);
         var watch = new GradientFlowCheck(Adapters, GradientMayVanish || GivesFrames(prompts));
+        _watch = watch;
         Reward.BeginTraining();
         Conditions.Prepare([.. prompts, .. Training.ValidationPrompts, Training.Sampling.NegativePrompt]);
         using TrainingState? state = Resume(draws, watch);
@@ -98,7 +101,7 @@ internal abstract class AlignmentTrainer : IDisposable
         {
             try
             {
-                RunSteps(new StepInputs(draws, watch, onStep, warn, RunContext.Current.Cancellation));
+                RunSteps(new StepInputs(draws, onStep, warn, RunContext.Current.Cancellation));
             }
             catch (Exception)
             {
@@ -136,26 +139,33 @@ internal abstract class AlignmentTrainer : IDisposable
         }
     }
 
-    /// <summary>Checks, clips and applies the accumulated gradient.</summary>
+    /// <summary>Checks, clips and applies the accumulated gradient; in float16, where it is scaled, skips the step if something overflowed.</summary>
     /// <param name="step">The optimizer step, counted from 1.</param>
     /// <param name="reward">Mean score of the step.</param>
     /// <param name="loss">Mean loss of the step.</param>
-    /// <returns>The gradient's L2 norm before clipping.</returns>
-    /// <exception cref="TrainingStepException">The score, the loss, the gradient or the update is not finite.</exception>
-    public double Update(int step, double reward, double loss)
+    /// <returns>What became of the gradient.</returns>
+    /// <exception cref="TrainingStepException">
+    /// The score, the loss, the gradient or the update is not finite; where float16 explains that, no scale of the loss helped.
+    /// </exception>
+    public StepUpdate Update(int step, double reward, double loss)
     {
+        if (_check.FindOverflow(_scaler, reward, loss) is { } overflow)
+        {
+            return Skip(step, overflow);
+        }
+
+        _watch?.BeforeUpdate();
         Require(UpdateCheck.FindInScores(reward, loss), step);
         double norm = nn.utils.clip_grad_norm_(Adapters.Parameters, Training.Optimizer.MaxGradientNorm);
         Require(_check.FindInGradient(norm) ?? _check.FindInOptions(), step);
-        CompleteGradient();
+        MissingGradients.Complete(Adapters.Parameters);
         _finished.BeforeUpdate();
         _optimizer.Step();
         Require(_check.FindInFactors(), step);
         _average?.Update();
-        _progress.Step = step;
-        _finished.MarkFinished(step);
-        _optimizer.ZeroGrad();
-        return norm;
+        _scaler.RecordUpdate();
+        Finish(step);
+        return new StepUpdate(norm, Skipped: false);
     }
 
     public void Dispose()
@@ -179,6 +189,10 @@ internal abstract class AlignmentTrainer : IDisposable
     /// <param name="draws">The run's random draws.</param>
     /// <returns>Reward and loss of the step.</returns>
     protected abstract StepOutcome Accumulate(TrainingRandom draws);
+
+    /// <summary>Computes what a loss is divided by before it is back-propagated; in float16 the scale of the loss is in it.</summary>
+    /// <param name="parts">The number of losses whose mean is the loss of the optimizer step.</param>
+    protected double GetLossDivisor(int parts) => parts / _scaler.Scale;
 
     // Whether an exception is the run's own cancellation: the token was canceled, and some code noticed. A cancellation of anything else, such as a request
     // that timed out, is a failure.
@@ -224,15 +238,14 @@ internal abstract class AlignmentTrainer : IDisposable
         RunContext.ThrowIfCanceled();
         StepOutcome outcome = Accumulate(inputs.Draws);
         _state?.DiscardBoundary();
-        inputs.Watch.BeforeUpdate();
-        double norm = outcome.ChangesNothing ? WithoutUpdate(step) : Update(step, outcome.Reward, outcome.Loss);
-        foreach (string warning in inputs.Watch.AfterUpdate(step).Concat(_notices.Drain()))
+        StepUpdate update = outcome.ChangesNothing ? WithoutUpdate(step) : Update(step, outcome.Reward, outcome.Loss);
+        foreach (string warning in _watch!.AfterUpdate(step).Concat(_notices.Drain()))
         {
             inputs.Warn?.Invoke(warning);
         }
 
         _progress.UpdateElapsed();
-        var learned = new TrainingStep(step, outcome.Reward, outcome.Loss, norm, ValidationReward: null, _progress.Elapsed);
+        var learned = new TrainingStep(step, outcome.Reward, outcome.Loss, update, ValidationReward: null, _progress.Elapsed);
         _progress.Unreported = learned;
         _state?.MarkBoundary(step);
         return learned;
@@ -249,25 +262,28 @@ internal abstract class AlignmentTrainer : IDisposable
         RunContext.RunOutside(() => inputs.OnStep?.Invoke(learned with { ValidationReward = validation, Elapsed = _progress.Elapsed }));
     }
 
-    // Layers that cannot change the video are left out of the pass, so their factors have no gradient: zero, as torch computes it. An optimizer skips what has
-    // none, and the factors' weights would not decay.
-    private void CompleteGradient()
+    // A step that has nothing to learn from changes no weights, not even by momentum or decay.
+    private StepUpdate WithoutUpdate(int step)
     {
-        using DisposeScope scope = NewDisposeScope();
-        ILookup<bool, Parameter> factors = Adapters.Parameters.ToLookup(factor => factor.grad is not null);
-        foreach (Parameter inert in factors[true].Any() ? factors[false] : [])
-        {
-            inert.grad = zeros_like(inert, requires_grad: false).DetachFromDisposeScope();
-        }
+        _watch?.BeforeUpdate();
+        Finish(step);
+        return new StepUpdate(GradientNorm: 0, Skipped: false);
     }
 
-    // A step that has nothing to learn from changes no weights, not even by momentum or decay.
-    private double WithoutUpdate(int step)
+    // A step that overflowed counts, but nothing learns from it; the next one's loss is scaled less.
+    private StepUpdate Skip(int step, string overflow)
+    {
+        _scaler.RecordOverflow();
+        Require(_scaler.IsExhausted ? $"{overflow} {_scaler.Advice}" : null, step);
+        Finish(step);
+        return new StepUpdate(GradientNorm: double.NaN, Skipped: true);
+    }
+
+    private void Finish(int step)
     {
         _progress.Step = step;
         _finished.MarkFinished(step);
         _optimizer.ZeroGrad();
-        return 0;
     }
 
     // Validates and writes a checkpoint where this step is one that does, with the adapters that would be returned now.
@@ -315,16 +331,9 @@ internal abstract class AlignmentTrainer : IDisposable
         state.AddPerStep("draws", draws);
         state.AddPerStep("work", Work);
         state.AddPerStep("reward", new RewardState(Reward), dropIfRemeasured: true);
-        if (_average is not null)
-        {
-            state.AddPerUpdate("average", _average);
-        }
-
-        if (this is IResumable algorithm)
-        {
-            state.AddPerStep("algorithm", algorithm, dropIfRemeasured: true);
-        }
-
+        state.AddPerUpdate("average", _average);
+        state.AddPerUpdate("lossScale", _scaler.IsActive ? _scaler : null);
+        state.AddPerStep("algorithm", this as IResumable, dropIfRemeasured: true);
         if (state.Restore() && folder.Remeasures)
         {
             _best.Invalidate();
@@ -381,19 +390,8 @@ internal abstract class AlignmentTrainer : IDisposable
 
     /// <summary>What the steps of a run are given.</summary>
     /// <param name="Draws">The run's random draws.</param>
-    /// <param name="Watch">Looks for missing gradient.</param>
     /// <param name="OnStep">Receives the figures of each finished step; null: none.</param>
     /// <param name="Warn">Receives warnings; null: they are dropped.</param>
     /// <param name="Cancellation">Ends the run after the last finished step.</param>
-    private sealed record StepInputs(
-        TrainingRandom Draws, GradientFlowCheck Watch, Action<TrainingStep>? OnStep, Action<string>? Warn, CancellationToken Cancellation);
-}
-
-/// <summary>Reward and loss of an optimizer step.</summary>
-/// <param name="Reward">Mean score over the step's videos.</param>
-/// <param name="Loss">Mean loss over the micro-batches.</param>
-internal readonly record struct StepOutcome(double Reward, double Loss)
-{
-    /// <summary>Whether there was nothing to learn from, so that the step must not update the weights.</summary>
-    public bool ChangesNothing { get; init; }
+    private sealed record StepInputs(TrainingRandom Draws, Action<TrainingStep>? OnStep, Action<string>? Warn, CancellationToken Cancellation);
 }

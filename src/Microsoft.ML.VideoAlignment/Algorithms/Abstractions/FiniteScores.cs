@@ -21,6 +21,7 @@ internal static class FiniteScores
         return bad < 0 ? values : throw new NotFiniteNumberException(string.Create(
             CultureInfo.InvariantCulture,
             $"Reward '{reward.Name}' scored the video of prompt '{Quotation.Shorten(prompts[bad])}' {values[bad]}, though its frames are finite. ")
-            + "Look for divisions, logarithms and square roots in the reward, and for half precision in its networks.", values[bad]);
+            + "Look for divisions, logarithms and square roots in the reward, and for half precision in its networks."
+            + RunContext.Current.Precision.AdviseAgainstOverflow(NetworkRole.Reward), values[bad]);
     }
 }

@@ -11,7 +11,7 @@ internal sealed class TrainingProgress : IResumable
     private TimeSpan _before;
     private TimeSpan _reached;
 
-    /// <summary>The last optimizer step whose update was applied, counted from 1; 0: none was.</summary>
+    /// <summary>The last optimizer step that is done, counted from 1; 0: none is.</summary>
     public int Step { get; set; }
 
     /// <summary>The last step, while it is not yet validated and reported; null: it is.</summary>
@@ -32,7 +32,11 @@ internal sealed class TrainingProgress : IResumable
             StateWriter section = state.AddSection("unreported");
             section.Write("reward", step.Reward);
             section.Write("loss", step.Loss);
-            section.Write("gradientNorm", step.GradientNorm);
+            section.Write("gradientNorm", step.Update.GradientNorm);
+            if (step.Update.Skipped)
+            {
+                section.Write("skipped", true);
+            }
         }
     }
 
@@ -45,7 +49,8 @@ internal sealed class TrainingProgress : IResumable
         _reached = _before;
         StateReader section = state.OpenSection("unreported");
         Unreported = section.IsEmpty ? null
-            : new TrainingStep(Step, section.ReadNumber("reward"), section.ReadNumber("loss"), section.ReadNumber("gradientNorm"), ValidationReward: null,
-                Elapsed);
+            : new TrainingStep(
+                Step, section.ReadNumber("reward"), section.ReadNumber("loss"),
+                new StepUpdate(section.ReadNumber("gradientNorm"), section.Has("skipped") && section.ReadFlag("skipped")), ValidationReward: null, Elapsed);
     }
 }

@@ -22,14 +22,26 @@ internal sealed class TrainingState(RunFolder folder, int every, int seed) : IDi
 
     /// <summary>Adds a part that a step changes before its update.</summary>
     /// <param name="name">The name of its section.</param>
-    /// <param name="part">The part.</param>
+    /// <param name="part">The part; null: the run has none of this name.</param>
     /// <param name="dropIfRemeasured">Whether it is not restored where earlier samples and scores are no longer comparable.</param>
-    public void AddPerStep(string name, IResumable part, bool dropIfRemeasured = false) => _moving.Add((name, part, dropIfRemeasured));
+    public void AddPerStep(string name, IResumable? part, bool dropIfRemeasured = false)
+    {
+        if (part is not null)
+        {
+            _moving.Add((name, part, dropIfRemeasured));
+        }
+    }
 
     /// <summary>Adds a part that only updates and measurements change.</summary>
     /// <param name="name">The name of its section.</param>
-    /// <param name="part">The part.</param>
-    public void AddPerUpdate(string name, IResumable part) => _settled.Add((name, part));
+    /// <param name="part">The part; null: the run has none of this name.</param>
+    public void AddPerUpdate(string name, IResumable? part)
+    {
+        if (part is not null)
+        {
+            _settled.Add((name, part));
+        }
+    }
 
     /// <summary>Restores every part from the folder's state.</summary>
     /// <returns>Whether there was a state.</returns>

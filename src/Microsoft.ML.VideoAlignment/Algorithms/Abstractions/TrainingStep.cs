@@ -4,7 +4,7 @@ namespace Microsoft.ML.VideoAlignment.Algorithms;
 /// <param name="Step">The step, counted from 1.</param>
 /// <param name="Reward">Mean score over the step's videos.</param>
 /// <param name="Loss">Mean loss over the micro-batches.</param>
-/// <param name="GradientNorm">L2 norm of the gradient over all adapters, before clipping.</param>
+/// <param name="Update">What became of the gradient.</param>
 /// <param name="ValidationReward">Mean score on the validation prompts; null: this step did not measure it.</param>
 /// <param name="Elapsed">Time since the run began.</param>
-internal readonly record struct TrainingStep(int Step, double Reward, double Loss, double GradientNorm, double? ValidationReward, TimeSpan Elapsed);
+internal readonly record struct TrainingStep(int Step, double Reward, double Loss, StepUpdate Update, double? ValidationReward, TimeSpan Elapsed);

@@ -26,7 +26,23 @@ internal sealed class UpdateCheck(LoraAdapters adapters, OptimizerOptions option
     /// <summary>Looks at the gradient.</summary>
     /// <param name="norm">Its L2 norm over all adapters.</param>
     /// <returns>The first factor whose gradient is not finite, and what to try; null: all are.</returns>
-    public string? FindInGradient(double norm) => double.IsFinite(norm) ? null : Describe($"the gradient of {FirstNonFiniteGradient()}", LookAtReward);
+    public string? FindInGradient(double norm) => double.IsFinite(norm) ? null : DescribeGradient();
+
+    /// <summary>Divides the gradient by the scale of the loss and finds what float16 explains; does nothing in other runs.</summary>
+    /// <param name="scaler">The scale of the loss.</param>
+    /// <param name="reward">Mean score.</param>
+    /// <param name="loss">Mean loss.</param>
+    /// <returns>What left float16's range; null: nothing did.</returns>
+    public string? FindOverflow(LossScaler scaler, double reward, double loss)
+    {
+        if (!scaler.IsActive)
+        {
+            return null;
+        }
+
+        bool finite = scaler.Unscale(adapters.Parameters);
+        return !double.IsFinite(reward) && !scaler.ExplainsScores ? null : FindInScores(reward, loss) ?? (finite ? null : DescribeGradient());
+    }
 
     /// <summary>Computes whether numbers that AdamW multiplies by fit float32.</summary>
     /// <returns>What to change; null: they do.</returns>
@@ -49,6 +65,8 @@ internal sealed class UpdateCheck(LoraAdapters adapters, OptimizerOptions option
     }
 
     private static string Describe(string what, string advice) => $"{what} is not finite. {advice}";
+
+    private string DescribeGradient() => Describe($"the gradient of {FirstNonFiniteGradient()}", LookAtReward);
 
     private string FirstNonFiniteGradient()
     {

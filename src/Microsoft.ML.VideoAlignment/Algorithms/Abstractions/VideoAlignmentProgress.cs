@@ -15,8 +15,14 @@ public sealed record VideoAlignmentProgress
     /// <summary>The loss that was minimized.</summary>
     public required double Loss { get; init; }
 
-    /// <summary>L2 norm of the gradient over all LoRA weights, before clipping.</summary>
+    /// <summary>L2 norm of the gradient over all LoRA weights, before clipping; NaN where the step was <see cref="Skipped"/>.</summary>
     public required double GradientNorm { get; init; }
+
+    /// <summary>
+    /// Whether the step changed no weights, because its loss or gradient left the range of <see cref="ComputePrecision.Float16"/>; the loss of later steps is
+    /// scaled less.
+    /// </summary>
+    public bool Skipped { get; init; }
 
     /// <summary>Mean reward on the validation prompts (<see cref="ValidationOptions.Prompts"/>); null: this step did not measure it.</summary>
     public double? ValidationReward { get; init; }

@@ -153,7 +153,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         Tensor probability = PolicyStep.LogProbability(At(1), mean, deviations);
         PpoTerms terms = _loss.Compute(probability, old, advantages);
         OnMicroStep?.Invoke(new PolicyMicroStep(prediction, probability, terms, MicroBatches));
-        Recompute.Backward(terms.Loss.Div(MicroBatches));
+        Recompute.Backward(terms.Loss.Div(GetLossDivisor(MicroBatches)));
         return Ops.Number(terms.Loss);
     }
 
@@ -196,5 +196,5 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
 /// <param name="Prediction">The prediction [B, c, T, h, w], guided where training uses guidance, with its graph.</param>
 /// <param name="LogProbability">Log-probabilities of the steps under the present policy [B].</param>
 /// <param name="Terms">The loss, not divided, and its diagnostics.</param>
-/// <param name="Divisor">The divisor of the loss before it is back-propagated.</param>
+/// <param name="Divisor">The divisor of the loss before it is back-propagated, the scale of float16 aside.</param>
 internal readonly record struct PolicyMicroStep(Tensor Prediction, Tensor LogProbability, PpoTerms Terms, int Divisor);

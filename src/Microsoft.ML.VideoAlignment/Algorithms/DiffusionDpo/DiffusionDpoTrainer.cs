@@ -83,7 +83,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         Tensor prediction = Guidance.Evaluate(Model, noisy, times, condition);
         DiffusionDpoTerms terms = _loss.Compute(prediction, reference, target);
         OnMicroStep?.Invoke(new PreferenceMicroStep(prediction, reference, terms, Training.Optimizer.AccumulationSteps));
-        Recompute.Backward(terms.Loss.Div(Training.Optimizer.AccumulationSteps));
+        Recompute.Backward(terms.Loss.Div(GetLossDivisor(Training.Optimizer.AccumulationSteps)));
         return Ops.Number(terms.Loss);
     }
 
@@ -176,5 +176,5 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
 /// <param name="Prediction">The model's prediction [2B, c, T, h, w], with its graph.</param>
 /// <param name="Reference">The base model's prediction [2B, c, T, h, w].</param>
 /// <param name="Terms">The loss, not divided, and its diagnostics.</param>
-/// <param name="Divisor">The divisor of the loss before it is back-propagated.</param>
+/// <param name="Divisor">The divisor of the loss before it is back-propagated, the scale of float16 aside.</param>
 internal readonly record struct PreferenceMicroStep(Tensor Prediction, Tensor Reference, DiffusionDpoTerms Terms, int Divisor);

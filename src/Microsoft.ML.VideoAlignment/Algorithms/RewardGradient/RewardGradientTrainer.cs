@@ -124,7 +124,7 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
             using DisposeScope graph = NewDisposeScope();
             var decode = new ChunkedDecode(chain, Training.Memory.FramesPerDecode);
             (Tensor shown, Tensor given, Tensor lost) = backward
-                ? decode.Backward(latents, rollout.Frames, Scored, 1.0 / (Training.Optimizer.AccumulationSteps * copies), penalty)
+                ? decode.Backward(latents, rollout.Frames, Scored, 1.0 / GetLossDivisor(Training.Optimizer.AccumulationSteps * copies), penalty)
                 : decode.Forward(latents, rollout.Frames, Scored, penalty);
             return (Keep(shown), Keep(given), Keep(lost));
 

@@ -59,7 +59,7 @@ public class DdpoTrainerTests
         VideoReward flat = VideoRewards.Custom("flat", (frames, _) => frames.new_ones(frames.shape[0]), new RewardContract { IsDifferentiable = false });
         using var trainer = Settings(steps: 4, batch: 1).DdpoTrainer(model, flat, adapters);
         var norms = new List<double>();
-        trainer.Train(s_prompts, step => norms.Add(step.GradientNorm));
+        trainer.Train(s_prompts, step => norms.Add(step.Update.GradientNorm));
         Assert.That(norms, Is.EqualTo(new double[4]));
     }
 

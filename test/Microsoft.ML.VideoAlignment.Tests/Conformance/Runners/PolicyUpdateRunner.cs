@@ -110,7 +110,7 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
                 testCase.CheckGradient("grad.noise_pred.first", first!.grad! * divisor);
             }
 
-            norms.Add(trainer.Update(norms.Count + 1, reward: 0, loss: 0));
+            norms.Add(trainer.Update(norms.Count + 1, reward: 0, loss: 0).GradientNorm);
         }
 
         testCase.CheckOutput("grad-norm", tensor(norms.ToArray()));
@@ -164,7 +164,7 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
 
             if ((micro + 1) % accumulate == 0)
             {
-                norms.Add(trainer.Update(norms.Count + 1, reward: 0, loss: 0));
+                norms.Add(trainer.Update(norms.Count + 1, reward: 0, loss: 0).GradientNorm);
             }
         }
 

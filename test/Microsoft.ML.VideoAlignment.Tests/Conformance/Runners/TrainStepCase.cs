@@ -54,7 +54,7 @@ internal static class TrainStepCase
             if ((micro + 1) % accumulate == 0)
             {
                 int step = (micro + 1) / accumulate;
-                norms.Add(tensor(trainer.Update(step, reward: 0, loss: 0)));
+                norms.Add(tensor(trainer.Update(step, reward: 0, loss: 0).GradientNorm));
             }
         }
 
