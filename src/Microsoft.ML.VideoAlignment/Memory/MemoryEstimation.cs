@@ -26,11 +26,21 @@ public static class MemoryEstimation
     public static MemoryEstimate EstimateMemory(this VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward? reward = null)
     {
         ArgumentNullException.ThrowIfNull(model);
+        return Estimate(model, options, reward, model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type);
+    }
+
+    /// <summary>Estimates a run on a device, whichever the model is on.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="options">The run's options.</param>
+    /// <param name="reward">The reward; null: see <see cref="EstimateMemory"/>.</param>
+    /// <param name="device">The kind of device that the run computes on.</param>
+    /// <exception cref="ArgumentException">The options are invalid; the message lists every fault.</exception>
+    internal static MemoryEstimate Estimate(VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward? reward, DeviceType device)
+    {
         ArgumentNullException.ThrowIfNull(options);
         options.WithImageColumn(model).ValidateFor(model);
         reward?.RequireAlive();
         VideoSize size = options.Sampling.ResolveSize(model);
-        DeviceType device = model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type;
         using DisposeScope scope = NewDisposeScope();
         using IDisposable context = RunContext.Begin(device, options.Memory.ResolvePrecision(device, model.Parts.Traits));
         VideoDiffusionModel shapes = model.ToMeta();

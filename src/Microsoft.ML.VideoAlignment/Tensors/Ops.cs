@@ -241,25 +241,6 @@ internal static class Ops
     /// <returns>A fresh tensor.</returns>
     public static Tensor Cat(IReadOnlyList<Tensor> parts, int axis = 0) => Done(cat([.. parts], axis), []);
 
-    /// <summary>Reads a number from its device, once the device has it.</summary>
-    /// <param name="scalar">One element.</param>
-    /// <returns>Its value; 0 where there are no numbers.</returns>
-    public static double Number(Tensor scalar) => MetaOps.IsMeta(scalar) ? 0 : scalar.AsDouble();
-
-    /// <summary>Counts the columns of a mask up to the last that some row uses; all of them where there are no numbers.</summary>
-    /// <param name="mask">[B, L]; 0: not used.</param>
-    /// <returns>0..L.</returns>
-    public static long UsedColumns(Tensor mask)
-    {
-        if (MetaOps.IsMeta(mask))
-        {
-            return mask.shape[1];
-        }
-
-        using DisposeScope scope = NewDisposeScope();
-        return Array.LastIndexOf(mask.NotEqualTo(0).any(0).cpu().data<bool>().ToArray(), true) + 1;
-    }
-
     /// <summary>Tells the flow's observers of a result that took no products.</summary>
     /// <param name="y">The result.</param>
     /// <param name="others">Further tensors that are alive; null entries are passed over.</param>

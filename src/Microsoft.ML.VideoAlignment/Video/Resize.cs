@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Video;
 
 /// <summary>
@@ -49,10 +51,8 @@ internal static class Resize
     /// <param name="device">The device of the result.</param>
     /// <returns>[output, input].</returns>
     public static Tensor Matrix(long input, long output, Interpolation interpolation, bool antialias, ScalarType dtype, Device device)
-    {
-        using Tensor matrix = tensor(Weights(input, output, interpolation, antialias));
-        return matrix.to(dtype, device, copy: true);
-    }
+        => RunTables.Get((nameof(Resize), input, output, interpolation, antialias), dtype, device,
+            () => tensor(Weights(input, output, interpolation, antialias)));
 
     private static double[,] Weights(long input, long output, Interpolation interpolation, bool antialias)
     {

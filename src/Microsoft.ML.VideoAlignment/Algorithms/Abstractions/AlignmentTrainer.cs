@@ -145,7 +145,7 @@ internal abstract class AlignmentTrainer : IDisposable
     public double Update(int step, double reward, double loss)
     {
         Require(UpdateCheck.FindInScores(reward, loss), step);
-        double norm = nn.utils.clip_grad_norm_(Adapters.Parameters, Training.Optimizer.MaxGradientNorm);
+        double norm = HostRead.ClipGradientNorm(Adapters.Parameters, Training.Optimizer.MaxGradientNorm);
         Require(_check.FindInGradient(norm) ?? _check.FindInOptions(), step);
         CompleteGradient();
         _finished.BeforeUpdate();
