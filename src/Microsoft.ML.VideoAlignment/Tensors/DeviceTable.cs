@@ -39,4 +39,24 @@ internal static class DeviceTable
         using Tensor source = made;
         return source.device_type == device.type ? source.alias() : source.to(device, non_blocking: true);
     }
+
+    /// <summary>Gives a table that the run makes once; outside of runs, and where there are only shapes, it is made each time.</summary>
+    /// <param name="key">What the numbers follow from, a value with equality.</param>
+    /// <param name="dtype">Element type of the table.</param>
+    /// <param name="device">Where the table is needed.</param>
+    /// <param name="compute">Computes the numbers, in the CPU's memory.</param>
+    /// <returns>A tensor that the caller disposes and does not change.</returns>
+    public static Tensor ForRun(object key, ScalarType dtype, Device device, Func<Tensor> compute)
+    {
+        return device.type != DeviceType.META && RunContext.Current.Tables is { } tables ? tables.Get(key, dtype, device, Make) : Make();
+
+        Tensor Make()
+        {
+            // What is made in inference mode, where validation videos are, could not take part in a graph later.
+            using IDisposable mode = inference_mode(false);
+            using IDisposable guard = no_grad();
+            using Tensor computed = compute();
+            return Upload(computed.to(dtype, copy: true), device);
+        }
+    }
 }

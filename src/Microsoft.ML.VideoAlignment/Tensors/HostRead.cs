@@ -66,10 +66,12 @@ internal static class HostRead
     /// <returns>B numbers of 0..L; all L where there are no numbers.</returns>
     public static long[] UsedColumns(Tensor mask, [CallerMemberName] string reader = "")
     {
-        (int rows, int columns) = ((int)mask.shape[0], (int)mask.shape[1]);
+        int columns = (int)mask.shape[1];
         using Tensor used = mask.NotEqualTo(0);
         bool[] flags = Numbers<bool>(used, reader);
-        return [.. Enumerable.Range(0, rows).Select(row => MetaOps.IsMeta(mask) ? columns : Array.LastIndexOf(flags[(row * columns)..((row + 1) * columns)], true) + 1L)];
+        return MetaOps.IsMeta(mask)
+            ? [.. Enumerable.Repeat((long)columns, (int)mask.shape[0])]
+            : [.. Enumerable.Range(0, (int)mask.shape[0]).Select(row => flags.AsSpan(row * columns, columns).LastIndexOf(true) + 1L)];
     }
 
     /// <summary>Copies a tensor to the CPU's memory.</summary>

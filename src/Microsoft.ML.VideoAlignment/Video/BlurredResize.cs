@@ -27,7 +27,7 @@ internal static class BlurredResize
     }
 
     private static Tensor Matrix(long input, long output, ScalarType dtype, Device device) =>
-        RunTables.Get((nameof(BlurredResize), input, output), dtype, device, () =>
+        DeviceTable.ForRun((nameof(BlurredResize), input, output), dtype, device, () =>
         {
             using Tensor blur = tensor(Blur(input, output));
             using Tensor interpolation = tensor(Bicubic(input, output));

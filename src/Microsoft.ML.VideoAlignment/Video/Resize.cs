@@ -50,9 +50,9 @@ internal static class Resize
     /// <param name="dtype">The type of the result.</param>
     /// <param name="device">The device of the result.</param>
     /// <returns>[output, input].</returns>
-    public static Tensor Matrix(long input, long output, Interpolation interpolation, bool antialias, ScalarType dtype, Device device)
-        => RunTables.Get((nameof(Resize), input, output, interpolation, antialias), dtype, device,
-            () => tensor(Weights(input, output, interpolation, antialias)));
+    public static Tensor Matrix(long input, long output, Interpolation interpolation, bool antialias, ScalarType dtype, Device device) =>
+        DeviceTable.ForRun(
+            (nameof(Resize), input, output, interpolation, antialias), dtype, device, () => tensor(Weights(input, output, interpolation, antialias)));
 
     private static double[,] Weights(long input, long output, Interpolation interpolation, bool antialias)
     {

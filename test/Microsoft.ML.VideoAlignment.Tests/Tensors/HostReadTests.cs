@@ -44,7 +44,7 @@ public class HostReadTests
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor[] given = [arange(4, dtype: ScalarType.Float32).view(2, 2), ones(3, dtype: ScalarType.Float64), full([1], 7f), empty([0, 2])];
-        var heard = new Listener();
+        var heard = new HostReads();
         IReadOnlyList<Tensor> copies;
         using (RunContext.Observe(heard))
         {
@@ -70,7 +70,7 @@ public class HostReadTests
     public void EachReadIsToldWithItsReader()
     {
         using DisposeScope scope = NewDisposeScope();
-        var heard = new Listener();
+        var heard = new HostReads();
         using IDisposable? observation = RunContext.Observe(heard);
         Tensor x = ones(2, 2);
         HostRead.Number(x.sum());
@@ -81,12 +81,5 @@ public class HostReadTests
         HostRead.ClipGradientNorm([nn.Parameter(ones(2))], 1);
         HostRead.Number(x.sum().to(META), "named");
         Assert.That(heard.Readers, Is.EqualTo(Enumerable.Repeat(nameof(EachReadIsToldWithItsReader), 6).Append("named")));
-    }
-
-    private sealed class Listener : IRunObserver
-    {
-        public List<string> Readers { get; } = [];
-
-        public void HostReads(string reader) => Readers.Add(reader);
     }
 }

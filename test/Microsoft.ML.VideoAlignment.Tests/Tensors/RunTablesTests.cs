@@ -68,7 +68,7 @@ public class RunTablesTests
         Assert.That((_made, x.grad![0].item<float>()), Is.EqualTo((1, 5f)));
     }
 
-    private Tensor Get(int key, ScalarType dtype, Device? device = null) => RunTables.Get(key, dtype, device ?? CPU, () =>
+    private Tensor Get(int key, ScalarType dtype, Device? device = null) => DeviceTable.ForRun(key, dtype, device ?? CPU, () =>
     {
         _made++;
         return tensor(new double[] { key, key });

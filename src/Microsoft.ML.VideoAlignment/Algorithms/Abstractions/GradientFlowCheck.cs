@@ -161,7 +161,7 @@ internal sealed class GradientFlowCheck : IResumable
             : [$"{what} {tensors.Length} adapter tensors ({why}): {string.Join(", ", tensors.Take(5))}{(tensors.Length > 5 ? ", ..." : ".")}"];
 
     // The names whose flags are set, which are read at once.
-    private static string[] Holding(IReadOnlyList<(string Name, Tensor Flag)> flags)
+    private static string[] Holding(List<(string Name, Tensor Flag)> flags)
     {
         if (flags.Count == 0)
         {

@@ -58,7 +58,9 @@ internal sealed class OpenSoraDenoiser(STDiT3 network, VideoAutoencoderConfig va
     private static Tensor Rate(Condition condition, Device device)
     {
         IReadOnlyList<float> rates = condition.FrameRates ?? HostRead.Numbers<float>(condition.Scalars!.to_type(ScalarType.Float32));
-        return rates.Distinct().Count() == 1 ? ScalarOps.Full([1], rates[0], dtype: ScalarType.Float32, device: device) : DeviceTable.Create([.. rates], device);
+        return rates.Distinct().Count() == 1
+            ? ScalarOps.Full([1], rates[0], dtype: ScalarType.Float32, device: device)
+            : DeviceTable.Create([.. rates], device);
     }
 
     // Counts the tokens of the longest text of a batch: what lies after them takes no part.

@@ -74,8 +74,8 @@ internal sealed class VideoMaeNetwork : nn.Module
     {
         Tensor x = _patch.call(pixels.transpose(1, 2));
         long frames = pixels.shape[1];
-        x = x.Add(RunTables.Get((nameof(MakePositions), Config.TubeletSize, Config.PatchSize, Config.ImageSize, Config.HiddenSize, frames), x.dtype, x.device,
-            () => MakePositions(frames)));
+        var key = (nameof(MakePositions), Config.TubeletSize, Config.PatchSize, Config.ImageSize, Config.HiddenSize, frames);
+        x = x.Add(DeviceTable.ForRun(key, x.dtype, x.device, () => MakePositions(frames)));
         foreach (EncoderLayer layer in _layers)
         {
             x = layer.Forward(x);
