@@ -26,16 +26,15 @@ public static class MemoryEstimation
     public static MemoryEstimate EstimateMemory(this VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward? reward = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return Estimate(model, options, reward, model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type);
+        return EstimateOn(model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type, model, options, reward);
     }
 
-    /// <summary>Estimates a run on a device, whichever the model is on.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="options">The run's options.</param>
-    /// <param name="reward">The reward; null: see <see cref="EstimateMemory"/>.</param>
-    /// <param name="device">The kind of device that the run computes on.</param>
-    /// <exception cref="ArgumentException">The options are invalid; the message lists every fault.</exception>
-    internal static MemoryEstimate Estimate(VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward? reward, DeviceType device)
+    /// <summary>Estimates the memory on a kind of device, wherever the model is.</summary>
+    /// <param name="device">The kind of device.</param>
+    /// <param name="model">The base model.</param>
+    /// <param name="options">The options of the run.</param>
+    /// <param name="reward">The reward; null: one that takes no memory.</param>
+    internal static MemoryEstimate EstimateOn(DeviceType device, VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward? reward)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.WithImageColumn(model).ValidateFor(model);

@@ -49,7 +49,7 @@ public class TrainingDryRunTests
         MemoryEstimate estimate;
         using (RunContext.Observe(found))
         {
-            estimate = MemoryEstimation.Estimate(model, Options(model, s_algorithms[algorithm]), reward, DeviceType.CUDA);
+            estimate = MemoryEstimation.EstimateOn(DeviceType.CUDA, model, Options(model, s_algorithms[algorithm]), reward);
         }
 
         using (Assert.EnterMultipleScope())
