@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Lora;
@@ -65,7 +66,7 @@ internal static partial class KohyaLora
     private static Tensor AlphaOf(LoraPair pair)
     {
         Tensor alpha = tensor(pair.Alpha, dtype: pair.Down.dtype);
-        double read = alpha.to(ScalarType.Float64).item<double>();
+        double read = HostRead.Number(alpha);
         return Math.Abs(read - pair.Alpha) <= 1e-6 * Math.Abs(pair.Alpha) ? alpha : tensor(pair.Alpha, dtype: ScalarType.Float32);
     }
 

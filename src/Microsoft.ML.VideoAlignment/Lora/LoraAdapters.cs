@@ -188,7 +188,7 @@ internal sealed class LoraAdapters : IDisposable
     public IReadOnlyDictionary<string, Tensor> StateDict()
     {
         using IDisposable guard = no_grad();
-        return NamedFactors.ToDictionary(pair => pair.Name, pair => pair.Factor.detach().cpu().clone(), StringComparer.Ordinal);
+        return NamedFactors.ToDictionary(pair => pair.Name, pair => HostRead.Copy(pair.Factor.detach()).clone(), StringComparer.Ordinal);
     }
 
     /// <summary>Copies a state into the factors and drops merged weights.</summary>
@@ -235,7 +235,7 @@ internal sealed class LoraAdapters : IDisposable
         Tensor Copy(Tensor factor)
         {
             using DisposeScope scope = NewDisposeScope();
-            return factor.detach().cpu().to(dtype).clone().DetachFromDisposeScope();
+            return HostRead.Copy(factor.detach()).to(dtype).clone().DetachFromDisposeScope();
         }
 
         return new LoraWeights(

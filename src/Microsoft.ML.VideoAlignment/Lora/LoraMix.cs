@@ -29,7 +29,7 @@ internal static class LoraMix
     private static Tensor Scaled(LoraPair pair, (LoraWeights Weights, double Strength) part)
     {
         Tensor up = pair.Up.to(ScalarType.Float32).Mul(part.Strength * pair.Scale);
-        return up.isfinite().all().AsBoolean() ? up
+        return HostRead.Flag(up.isfinite().all()) ? up
             : throw new ArgumentException($"The strength of '{part.Weights.Origin.Location}' takes the factors of {pair.Module} beyond what float32 holds, "
                 + $"got {part.Strength}; take one nearer to 1.");
     }

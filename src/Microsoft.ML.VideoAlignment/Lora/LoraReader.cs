@@ -94,7 +94,7 @@ internal static partial class LoraReader
             }
 
             using DisposeScope scope = NewDisposeScope();
-            if (!factor.isfinite().all().AsBoolean())
+            if (!HostRead.Flag(factor.isfinite().all()))
             {
                 throw new WeightFileException(
                     location, $"the factors of {pair.Module} hold numbers that are not finite: the training that made them failed. "
@@ -195,7 +195,7 @@ internal static partial class LoraReader
         }
 
         using Tensor number = value.to(ScalarType.Float64);
-        return RequireAlpha(number.item<double>(), source.Location, $"'{key}'");
+        return RequireAlpha(HostRead.Number(number), source.Location, $"'{key}'");
     }
 
     [GeneratedRegex(@"\.(lora_B|lora_up|lora\.up)(\.[^.]+)?\.bias$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]

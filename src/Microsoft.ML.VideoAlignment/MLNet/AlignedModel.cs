@@ -67,7 +67,7 @@ internal sealed class AlignedModel : IDisposable
             using DisposeScope scope = NewDisposeScope();
             using IDisposable run = RunContext.Begin(Model.Device.type, Precision);
             Tensor video = new VideoGenerator(Model, Sampling).Generate([prompt], [seed], adapters); // [1, 3, T, H, W]
-            return video.squeeze(0).permute(1, 0, 2, 3).contiguous().cpu().data<float>().ToArray(); // [T, 3, H, W]
+            return HostRead.Numbers<float>(video.squeeze(0).permute(1, 0, 2, 3)); // [T, 3, H, W]
         }));
     }
 

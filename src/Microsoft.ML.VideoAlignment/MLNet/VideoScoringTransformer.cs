@@ -129,7 +129,7 @@ public sealed class VideoScoringTransformer : ITransformer, IDisposable
         Tensor shown = _columns.ClampFrames ? UnitRange.Clamp(video) : video;
         RewardContractCheck.RequireUnitRange(shown);
         RunContext.Enter(RunStage.Scoring);
-        float score = _reward.Score(shown, [prompt ?? ""]).to(ScalarType.Float32).cpu().item<float>();
+        float score = (float)HostRead.Number(_reward.Score(shown, [prompt ?? ""]).to(ScalarType.Float32));
         return float.IsFinite(score) ? score : throw new RewardContractException(
             $"Reward '{_reward.Name}' scored {(prompt is null ? "a video" : $"the video of prompt '{Quotation.Shorten(prompt)}'")} {score}, "
             + "though its frames are finite. "

@@ -25,6 +25,12 @@ internal sealed record Condition : IDisposable
     /// <summary>[B, T'], for each latent frame how much of it is to be made: 1 wholly, 0 given. Null: all ones.</summary>
     public Tensor? FrameMask { get; init; }
 
+    /// <summary>Tokens of each row's text up to the last that counts, B numbers that the host knows; null: it has to read the mask.</summary>
+    public IReadOnlyList<long>? TextLengths { get; init; }
+
+    /// <summary>Frames a second of each row, B numbers that the host knows; null: it has to read the scalars.</summary>
+    public IReadOnlyList<float>? FrameRates { get; init; }
+
     /// <summary>The size of the video, which some networks are told.</summary>
     public required VideoSize Size { get; init; }
 
@@ -39,7 +45,12 @@ internal sealed record Condition : IDisposable
             ImageLatents = Rows(part => part.ImageLatents),
             Scalars = Rows(part => part.Scalars),
             FrameMask = Rows(part => part.FrameMask),
+            TextLengths = Known(part => part.TextLengths),
+            FrameRates = Known(part => part.FrameRates),
         };
+
+        IReadOnlyList<T>? Known<T>(Func<Condition, IReadOnlyList<T>?> numbers) =>
+            parts.All(part => numbers(part) is not null) ? [.. parts.SelectMany(part => numbers(part)!)] : null;
 
         Tensor? Rows(Func<Condition, Tensor?> tensor) => tensor(parts[0]) is null ? null : Ops.Cat([.. parts.Select(part => tensor(part)!)]);
     }
@@ -48,8 +59,12 @@ internal sealed record Condition : IDisposable
     /// <param name="rows">Indices of rows; one may come more than once.</param>
     public Condition Rows(params IReadOnlyList<int> rows)
     {
-        using Tensor index = tensor(rows.Select(static row => (long)row).ToArray(), device: Text.device);
-        return Map(part => Ops.IndexSelect(part, 0, index));
+        using Tensor index = DeviceTable.Create([.. rows.Select(static row => (long)row)], Text.device);
+        return Map(part => Ops.IndexSelect(part, 0, index)) with
+        {
+            TextLengths = TextLengths is { } lengths ? [.. rows.Select(row => lengths[row])] : null,
+            FrameRates = FrameRates is { } rates ? [.. rows.Select(row => rates[row])] : null,
+        };
     }
 
     /// <summary>Replaces every tensor.</summary>
@@ -86,13 +101,16 @@ internal sealed record Condition : IDisposable
     public static Condition Load(StateReader state, Device device)
     {
         Tensor? Part(string name) => state.Has(name) ? state.ReadAnyTensor(name, device) : null;
+        Tensor? mask = Part(nameof(TextMask)), scalars = Part(nameof(Scalars));
         return new Condition
         {
             Text = state.ReadAnyTensor(nameof(Text), device),
-            TextMask = Part(nameof(TextMask)),
+            TextMask = mask,
             ImageLatents = Part(nameof(ImageLatents)),
-            Scalars = Part(nameof(Scalars)),
+            Scalars = scalars,
             FrameMask = Part(nameof(FrameMask)),
+            TextLengths = mask is { ndim: 2 } ? HostRead.UsedColumns(mask) : null,
+            FrameRates = scalars is { ndim: 2 } && scalars.shape[1] == 1 ? HostRead.Numbers<float>(scalars.to_type(ScalarType.Float32)) : null,
             Size = new VideoSize((int)state.ReadInteger("frames", 1, int.MaxValue),
                 (int)state.ReadInteger("height", 1, int.MaxValue), (int)state.ReadInteger("width", 1, int.MaxValue)),
         };

@@ -23,8 +23,7 @@ internal static class FiniteVideo
     /// <returns>Null: all rows are finite.</returns>
     public static int? FindNotFinite(Tensor rows)
     {
-        using Tensor host = rows.cpu();
-        int row = host.data<bool>().ToArray().AsSpan().IndexOf(false);
+        int row = HostRead.Numbers<bool>(rows).AsSpan().IndexOf(false);
         return row < 0 ? null : row;
     }
 

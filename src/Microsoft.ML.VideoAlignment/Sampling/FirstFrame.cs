@@ -40,7 +40,8 @@ internal static class FirstFrame
     private static void RequireUnitRange(Tensor images)
     {
         using DisposeScope scope = NewDisposeScope();
-        (double least, double most) = (images.min().AsDouble(), images.max().AsDouble());
+        double[] ends = HostRead.Numbers<double>(stack([images.min(), images.max()]).to_type(ScalarType.Float64));
+        (double least, double most) = (ends[0], ends[1]);
         if (!(least >= -Slack && most <= 1 + Slack))
         {
             throw new ArgumentException(

@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Sampling;
 
 /// <summary>
@@ -25,7 +27,7 @@ internal sealed class SeededNoise : IDisposable
         using DisposeScope scope = NewDisposeScope();
         long[] row = [1, .. shape.Skip(1)];
         Tensor[] rows = [.. _rows.Select(generator => randn(row, dtype: ScalarType.Float32, generator: generator))];
-        return cat(rows).to(_device).MoveToOuterDisposeScope();
+        return DeviceTable.Upload(cat(rows), _device).MoveToOuterDisposeScope();
     }
 
     public void Dispose()

@@ -84,7 +84,7 @@ internal sealed class ForwardProcess(NoiseSchedule schedule, IReadOnlyList<doubl
         }
 
         long[] shape = [timesteps.Length, .. Enumerable.Repeat(1L, (int)clean.dim() - 1)];
-        Tensor Create(double[] values) => tensor(values, dtype: clean.dtype, device: clean.device).reshape(shape);
+        Tensor Create(double[] values) => DeviceTable.Create(values, clean.device, clean.dtype).reshape(shape);
         return (Create(signal), Create(deviation));
     }
 }

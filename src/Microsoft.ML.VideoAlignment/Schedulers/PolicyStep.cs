@@ -33,7 +33,7 @@ internal static class PolicyStep
     {
         RequireSteps(deviations, next);
         using DisposeScope scope = NewDisposeScope();
-        Tensor Each(Func<double, double> of) => tensor(deviations.Select(of).ToArray(), dtype: mean.dtype, device: mean.device);
+        Tensor Each(Func<double, double> of) => DeviceTable.Create([.. deviations.Select(of)], mean.device, mean.dtype);
         Tensor distance = (next - mean).Pow(2).flatten(1).mean([1]);
         Tensor scaled = distance * Each(static deviation => -0.5 / (deviation * deviation));
         return (scaled - Each(static deviation => Math.Log(deviation) + (0.5 * Math.Log(2 * Math.PI)))).MoveToOuterDisposeScope();

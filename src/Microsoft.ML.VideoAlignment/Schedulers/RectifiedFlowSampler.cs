@@ -21,8 +21,8 @@ internal sealed class RectifiedFlowSampler : ISampler
     public RectifiedFlowSampler(double[] timesteps, int trainTimesteps, Tensor? frameMask)
     {
         (_timesteps, _train) = (timesteps, trainTimesteps);
-        using Tensor? mask = frameMask?.cpu().to_type(ScalarType.Float32).contiguous();
-        _frameMask = mask is null ? [] : mask.data<float>().ToArray();
+        using Tensor? mask = frameMask?.to_type(ScalarType.Float32);
+        _frameMask = mask is null ? [] : HostRead.Numbers<float>(mask);
         _maskShape = mask is null ? [] : [mask.shape[0], 1, mask.shape[1], 1, 1];
     }
 
@@ -102,5 +102,5 @@ internal sealed class RectifiedFlowSampler : ISampler
     private bool[] Frames(int step, Func<int, float, bool> holds) => [.. _frameMask.Select(mask => holds(step, mask))];
 
     // One flag per sample and frame -> boolean [B, 1, T, 1, 1].
-    private Tensor Spread(bool[] frames, Device device) => tensor(frames, device: device).view(_maskShape);
+    private Tensor Spread(bool[] frames, Device device) => DeviceTable.Create(frames, device).view(_maskShape);
 }

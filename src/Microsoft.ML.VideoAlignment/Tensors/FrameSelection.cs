@@ -10,7 +10,7 @@ internal static class FrameSelection
     public static Tensor Select(Tensor video, IEnumerable<int> frames)
     {
         long[] indices = [.. frames.Select(frame => (long)frame)];
-        using Tensor chosen = tensor(indices, device: video.device);
+        using Tensor chosen = DeviceTable.Create(indices, video.device);
         return Ops.IndexSelect(video, 2, chosen);
     }
 }

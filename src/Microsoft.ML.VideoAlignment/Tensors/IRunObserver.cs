@@ -30,6 +30,12 @@ internal interface IRunObserver
     {
     }
 
+    /// <summary>The host reads numbers of the device, and waits for them.</summary>
+    /// <param name="reader">The member that reads.</param>
+    void HostReads(string reader)
+    {
+    }
+
     /// <summary>The backward pass of an operation begins.</summary>
     /// <param name="operation"><see cref="DifferentiableOperation.Name"/>.</param>
     void Differentiating(string operation)

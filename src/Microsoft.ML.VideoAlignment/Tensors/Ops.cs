@@ -7,6 +7,9 @@ namespace Microsoft.ML.VideoAlignment.Tensors;
 /// </remarks>
 internal static class Ops
 {
+    // Blocks of a CUDA kernel along the axis of its grid that rows and heads lie on.
+    private const long LargestGrid = 65_535;
+
     // Numbers of a group up to which libtorch's group norm is computed in float64. It computes a x + b with b = -a mean, which loses what the mean is larger
     // than the deviation; of two numbers that is what rounding makes of it, different on each processor.
     private const long FewNumbers = 64;
@@ -127,24 +130,16 @@ internal static class Ops
     /// <param name="v">[N, h, M, d].</param>
     /// <param name="mask">Boolean, or added to the scores; null: none.</param>
     /// <param name="causal">Whether each query sees the keys up to its own place alone.</param>
+    /// <param name="largestGrid">Rows and heads, N h, that a kernel takes; more are cut along N. Null: what the device's kernels take.</param>
     /// <returns>[N, h, L, d].</returns>
     /// <remarks>
     /// Over a single key the kernels leave rounding noise where queries and keys have no gradient, each processor its own, which Adam would make whole steps
     /// of; written out, that gradient is exactly zero.
     /// </remarks>
-    public static Tensor Attention(Tensor q, Tensor k, Tensor v, Tensor? mask = null, bool causal = false)
+    public static Tensor Attention(Tensor q, Tensor k, Tensor v, Tensor? mask = null, bool causal = false, long? largestGrid = null)
     {
-        using Tensor queries = PrecisionPolicy.Cast(OpKind.FusedAttention, q), keys = k.to_type(queries.dtype), values = v.to_type(queries.dtype);
-        using Tensor? added = mask is null || mask.dtype == ScalarType.Bool ? mask?.alias() : mask.to_type(queries.dtype);
-        Tensor y = MetaOps.IsMeta(q) ? MetaOps.Attention(queries, keys, values)
-            : k.shape[2] == 1 ? AttendToSingleKey(queries, keys, values, added)
-            : nn.functional.scaled_dot_product_attention(queries, keys, values, added, is_casual: causal);
-        if (RunContext.ObservesOps)
-        {
-            RunContext.OpDone(new OpRecord(OpKind.FusedAttention, 0, y, [q, k, v]));
-        }
-
-        return y;
+        long rows = Math.Max(1, (largestGrid ?? (ComputeDevice.IsCpu(q) ? long.MaxValue : LargestGrid)) / q.shape[1]);
+        return q.shape[0] <= rows ? AttendAtOnce(q, k, v, mask, causal) : AttendInParts(q, k, v, mask, causal, rows);
     }
 
     /// <summary>Whether <see cref="GroupNorm"/> applies SiLU in its own pass to this tensor.</summary>
@@ -271,25 +266,6 @@ internal static class Ops
     /// <returns>A fresh tensor.</returns>
     public static Tensor Cat(IReadOnlyList<Tensor> parts, int axis = 0) => Done(cat([.. parts], axis), []);
 
-    /// <summary>Reads a number from its device, once the device has it.</summary>
-    /// <param name="scalar">One element.</param>
-    /// <returns>Its value; 0 where there are no numbers.</returns>
-    public static double Number(Tensor scalar) => MetaOps.IsMeta(scalar) ? 0 : scalar.AsDouble();
-
-    /// <summary>Counts the columns of a mask up to the last that some row uses; all of them where there are no numbers.</summary>
-    /// <param name="mask">[B, L]; 0: not used.</param>
-    /// <returns>0..L.</returns>
-    public static long UsedColumns(Tensor mask)
-    {
-        if (MetaOps.IsMeta(mask))
-        {
-            return mask.shape[1];
-        }
-
-        using DisposeScope scope = NewDisposeScope();
-        return Array.LastIndexOf(mask.NotEqualTo(0).any(0).cpu().data<bool>().ToArray(), true) + 1;
-    }
-
     /// <summary>Tells the flow's observers of a result that took no products.</summary>
     /// <param name="y">The result.</param>
     /// <param name="others">Further tensors that are alive; null entries are passed over.</param>
@@ -307,6 +283,31 @@ internal static class Ops
         Tensor gamma = weight.to_type(ScalarType.Float64), beta = bias.to_type(ScalarType.Float64);
         Tensor y = nn.functional.group_norm(x.to_type(ScalarType.Float64), groups, gamma, beta, eps);
         return y.to_type(x.dtype).MoveToOuterDisposeScope();
+    }
+
+    // Laid out as one call's result, [N, L, h, d] in memory.
+    private static Tensor AttendInParts(Tensor q, Tensor k, Tensor v, Tensor? mask, bool causal, long rows)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor[] queries = q.split(rows), keys = k.split(rows), values = v.split(rows);
+        Tensor[]? masks = mask is { ndim: 4 } && mask.shape[0] == q.shape[0] ? mask.split(rows) : null;
+        Tensor[] parts = [.. queries.Select((part, i) => AttendAtOnce(part, keys[i], values[i], masks?[i] ?? mask, causal).transpose(1, 2))];
+        return Cat(parts).transpose(1, 2).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor AttendAtOnce(Tensor q, Tensor k, Tensor v, Tensor? mask, bool causal)
+    {
+        using Tensor queries = PrecisionPolicy.Cast(OpKind.FusedAttention, q), keys = k.to_type(queries.dtype), values = v.to_type(queries.dtype);
+        using Tensor? added = mask is null || mask.dtype == ScalarType.Bool ? mask?.alias() : mask.to_type(queries.dtype);
+        Tensor y = MetaOps.IsMeta(q) ? MetaOps.Attention(queries, keys, values)
+            : k.shape[2] == 1 ? AttendToSingleKey(queries, keys, values, added)
+            : nn.functional.scaled_dot_product_attention(queries, keys, values, added, is_casual: causal);
+        if (RunContext.ObservesOps)
+        {
+            RunContext.OpDone(new OpRecord(OpKind.FusedAttention, 0, y, [q, k, v]));
+        }
+
+        return y;
     }
 
     private static Tensor AttendToSingleKey(Tensor q, Tensor k, Tensor v, Tensor? mask)

@@ -56,6 +56,9 @@ internal sealed record RunContext
     /// <summary>The run's failures on their way out of a backward pass; those of all flows without a run are kept together.</summary>
     public BackwardFailures Failures => Scope is { IsOver: false } ? Scope.Failures : BackwardFailures.WithoutRun;
 
+    /// <summary>The run's tables; null outside of runs.</summary>
+    public RunTables? Tables => Scope is { IsOver: false } ? Scope.Tables : null;
+
     private RunScope? Scope { get; init; }
 
     private Observation[] Observations { get; init; } = [];
@@ -172,6 +175,16 @@ internal sealed record RunContext
         foreach (Observation observation in current.RunsAgain ? [] : current.Observations)
         {
             observation.Live?.DenoiserEvaluated(rows);
+        }
+    }
+
+    /// <summary>Tells the flow's observers that the host reads numbers of the device.</summary>
+    /// <param name="reader">The member that reads.</param>
+    public static void HostReads(string reader)
+    {
+        foreach (Observation observation in Current.Observations)
+        {
+            observation.Live?.HostReads(reader);
         }
     }
 
@@ -310,6 +323,8 @@ internal sealed record RunContext
     {
         public BackwardFailures Failures { get; } = new();
 
+        public RunTables Tables { get; } = new();
+
         /// <summary>The context around the run; null: none.</summary>
         public RunContext? Outer => outer;
 
@@ -320,6 +335,7 @@ internal sealed record RunContext
         {
             IsOver = true;
             s_current.Value = outer;
+            Tables.Dispose();
         }
     }
 }

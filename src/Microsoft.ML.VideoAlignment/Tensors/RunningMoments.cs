@@ -26,7 +26,7 @@ internal sealed class RunningMoments
     public void Add(Tensor values)
     {
         using DisposeScope scope = NewDisposeScope();
-        foreach (double value in values.detach().to_type(ScalarType.Float64).cpu().contiguous().data<double>().Where(double.IsFinite))
+        foreach (double value in HostRead.Numbers<double>(values.detach().to_type(ScalarType.Float64)).Where(double.IsFinite))
         {
             Add(value);
         }

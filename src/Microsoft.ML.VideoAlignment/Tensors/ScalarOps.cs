@@ -317,40 +317,4 @@ internal static class ScalarOps
         using Scalar scalar = number;
         return full_like(like, scalar);
     }
-
-    /// <summary>The value of a tensor with one element.</summary>
-    /// <param name="x">One element of any numeric type.</param>
-    public static double AsDouble(this Tensor x)
-    {
-        using Scalar scalar = x.ToScalar();
-        return scalar.ToDouble();
-    }
-
-    /// <inheritdoc cref="AsDouble(Tensor)"/>
-    public static float AsSingle(this Tensor x)
-    {
-        using Scalar scalar = x.ToScalar();
-        return scalar.ToSingle();
-    }
-
-    /// <inheritdoc cref="AsDouble(Tensor)"/>
-    public static long AsInt64(this Tensor x)
-    {
-        using Scalar scalar = x.ToScalar();
-        return scalar.ToInt64();
-    }
-
-    /// <inheritdoc cref="AsDouble(Tensor)"/>
-    public static int AsInt32(this Tensor x)
-    {
-        using Scalar scalar = x.ToScalar();
-        return scalar.ToInt32();
-    }
-
-    /// <inheritdoc cref="AsDouble(Tensor)"/>
-    public static bool AsBoolean(this Tensor x)
-    {
-        using Scalar scalar = x.ToScalar();
-        return scalar.ToBoolean();
-    }
 }

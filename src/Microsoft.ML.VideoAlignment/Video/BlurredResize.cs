@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Video;
 
 /// <summary>
@@ -24,13 +26,13 @@ internal static class BlurredResize
         return Resize.Apply(image, rows, columns);
     }
 
-    private static Tensor Matrix(long input, long output, ScalarType dtype, Device device)
-    {
-        using Tensor blur = tensor(Blur(input, output));
-        using Tensor interpolation = tensor(Bicubic(input, output));
-        using Tensor both = interpolation.matmul(blur);
-        return both.to(dtype, device, copy: true);
-    }
+    private static Tensor Matrix(long input, long output, ScalarType dtype, Device device) =>
+        DeviceTable.ForRun((nameof(BlurredResize), input, output), dtype, device, () =>
+        {
+            using Tensor blur = tensor(Blur(input, output));
+            using Tensor interpolation = tensor(Bicubic(input, output));
+            return interpolation.matmul(blur);
+        });
 
     // [input, input]: a Gaussian at whole offsets, as wide as the shrinking asks for; indices beyond the border are mirrored at the border pixel.
     private static double[,] Blur(long input, long output)

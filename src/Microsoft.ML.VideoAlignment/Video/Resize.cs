@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Video;
 
 /// <summary>
@@ -48,11 +50,9 @@ internal static class Resize
     /// <param name="dtype">The type of the result.</param>
     /// <param name="device">The device of the result.</param>
     /// <returns>[output, input].</returns>
-    public static Tensor Matrix(long input, long output, Interpolation interpolation, bool antialias, ScalarType dtype, Device device)
-    {
-        using Tensor matrix = tensor(Weights(input, output, interpolation, antialias));
-        return matrix.to(dtype, device, copy: true);
-    }
+    public static Tensor Matrix(long input, long output, Interpolation interpolation, bool antialias, ScalarType dtype, Device device) =>
+        DeviceTable.ForRun(
+            (nameof(Resize), input, output, interpolation, antialias), dtype, device, () => tensor(Weights(input, output, interpolation, antialias)));
 
     private static double[,] Weights(long input, long output, Interpolation interpolation, bool antialias)
     {

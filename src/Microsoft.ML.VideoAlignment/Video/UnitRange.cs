@@ -38,7 +38,7 @@ internal static class UnitRange
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor Channels((float R, float G, float B) values) =>
-            tensor([values.R, values.G, values.B], dtype: images.dtype, device: images.device).view(1, 3, 1, 1);
+            DeviceTable.ForRun((nameof(Standardize), values), images.dtype, images.device, () => tensor([values.R, values.G, values.B])).view(1, 3, 1, 1);
         return ((images - Channels(mean)) / Channels(std)).MoveToOuterDisposeScope();
     }
 }

@@ -120,8 +120,8 @@ internal static class WeightLoader
     private static double FindLargest(Tensor x)
     {
         Tensor sizes = x.abs();
-        double largest = sizes.max().AsDouble();
-        return double.IsFinite(largest) ? largest : sizes.MaskedFill(sizes.isfinite().logical_not(), 0).max().AsDouble();
+        double largest = HostRead.Number(sizes.max());
+        return double.IsFinite(largest) ? largest : HostRead.Number(sizes.MaskedFill(sizes.isfinite().logical_not(), 0).max());
     }
 
     // float16 rounds what is less than half a step beyond its largest number, 65504, down to it.

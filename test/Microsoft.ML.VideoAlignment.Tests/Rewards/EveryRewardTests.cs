@@ -1,3 +1,5 @@
+using Microsoft.ML.VideoAlignment.Tensors;
+
 namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>What holds of every reward.</summary>
@@ -48,6 +50,23 @@ public class EveryRewardTests(Func<VideoReward> make)
         using VideoReward reward = make();
         Tensor frames = SmallRewards.Frames(2, 3, Count(reward), 32, 32);
         Assert.That(reward.Score(frames, SmallRewards.Prompts).Equals(reward.Score(frames, SmallRewards.Prompts)));
+    }
+
+    /// <summary>But for sums whose parts are normalized by what they scored so far.</summary>
+    [Test]
+    public void ScoringReadsNothing()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using VideoReward reward = make();
+        Tensor frames = SmallRewards.Frames(2, 3, Count(reward), 40, 24).requires_grad_(true);
+        _ = reward.Score(frames, SmallRewards.Prompts); // texts are encoded now
+        var reads = new HostReads();
+        using (RunContext.Observe(reads))
+        {
+            Recompute.Backward(reward.Score(frames, SmallRewards.Prompts).sum());
+        }
+
+        Assert.That(reads.Readers, reward.Name.StartsWith("normalized", StringComparison.Ordinal) ? Is.EqualTo(new[] { "Add", "Add" }) : Is.Empty);
     }
 
     [Test]

@@ -38,6 +38,9 @@ internal static class SmallRewards
 
     public static IEnumerable<TestFixtureData> All() => s_kinds.Select(reward => new TestFixtureData(reward.Make).SetArgDisplayNames(reward.Name));
 
+    /// <summary>The names of those that the library makes.</summary>
+    public static IEnumerable<string> BuiltIn => s_kinds.Select(reward => reward.Name).Where(static name => name != "custom");
+
     /// <summary>One of them, by its name in the list.</summary>
     public static VideoReward Make(string name) => s_kinds.Single(reward => reward.Name == name).Make();
 

@@ -164,6 +164,7 @@ public class RunContextTests
             RunContext.Enter(RunStage.Sampling);
             RunContext.DenoiserEvaluated(1);
             RunContext.Differentiating("operation");
+            RunContext.HostReads("reader");
             if (RunContext.ObservesOps)
             {
                 throw new InvalidOperationException();

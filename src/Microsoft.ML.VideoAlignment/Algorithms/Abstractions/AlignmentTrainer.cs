@@ -156,7 +156,7 @@ internal abstract class AlignmentTrainer : IDisposable
 
         _watch?.BeforeUpdate();
         Require(UpdateCheck.FindInScores(reward, loss), step);
-        double norm = nn.utils.clip_grad_norm_(Adapters.Parameters, Training.Optimizer.MaxGradientNorm);
+        double norm = HostRead.ClipGradientNorm(Adapters.Parameters, Training.Optimizer.MaxGradientNorm);
         Require(_check.FindInGradient(norm) ?? _check.FindInOptions(), step);
         MissingGradients.Complete(Adapters.Parameters);
         _finished.BeforeUpdate();

@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Lora;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Algorithms;
 
@@ -57,8 +58,7 @@ internal sealed class FinishedAdapters(LoraAdapters adapters, EmaAdapters? avera
     private List<Tensor> Copy()
     {
         using IDisposable guard = no_grad();
-        using DisposeScope scope = NewDisposeScope();
-        return [.. Live.Select(static factor => factor.detach().cpu().clone().DetachFromDisposeScope())];
+        return [.. HostRead.Copies(Live, nameof(FinishedAdapters)).Select(static copy => copy.DetachFromDisposeScope())];
     }
 
     private byte[] Content(IReadOnlyDictionary<string, Tensor> state)

@@ -16,7 +16,7 @@ internal static class FiniteScores
     public static double[] Require(VideoReward reward, Tensor scores, IReadOnlyList<string> prompts)
     {
         using DisposeScope scope = NewDisposeScope();
-        double[] values = [.. scores.to_type(ScalarType.Float64).unbind().Select(Ops.Number)];
+        double[] values = HostRead.Numbers<double>(scores.to_type(ScalarType.Float64));
         int bad = Array.FindIndex(values, static value => !double.IsFinite(value));
         return bad < 0 ? values : throw new NotFiniteNumberException(string.Create(
             CultureInfo.InvariantCulture,

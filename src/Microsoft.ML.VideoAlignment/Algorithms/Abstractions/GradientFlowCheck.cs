@@ -53,6 +53,7 @@ internal sealed class GradientFlowCheck : IResumable
 
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
+        var flags = new List<(string Name, Tensor Reached)>();
         foreach ((string name, TorchSharp.Modules.Parameter factor) in _adapters.NamedFactors)
         {
             if (first)
@@ -60,11 +61,16 @@ internal sealed class GradientFlowCheck : IResumable
                 _before[name] = factor.detach().clone().DetachFromDisposeScope();
             }
 
-            if (!inert.Contains(name) && factor.grad is { } gradient && gradient.count_nonzero().AsInt64() > 0)
+            if (!inert.Contains(name) && factor.grad is { } gradient)
             {
-                any = true;
-                _spreads |= _reached.Add(name) && name.EndsWith(LoraAdapters.UpSuffix, StringComparison.Ordinal);
+                flags.Add((name, gradient.NotEqualTo(0).any()));
             }
+        }
+
+        foreach (string name in Holding(flags))
+        {
+            any = true;
+            _spreads |= _reached.Add(name) && name.EndsWith(LoraAdapters.UpSuffix, StringComparison.Ordinal);
         }
 
         _observed += any || !_gradientMayVanish ? 1 : 0;
@@ -87,8 +93,8 @@ internal sealed class GradientFlowCheck : IResumable
         using IDisposable guard = no_grad();
         IReadOnlySet<string> inert = _adapters.InertFactors;
         _reached.ExceptWith(inert);
-        string[] unmoved =
-            [.. _adapters.NamedFactors.Where(pair => _reached.Contains(pair.Name) && Equal(_before[pair.Name], pair.Factor)).Select(pair => pair.Name)];
+        string[] unmoved = Holding(
+            [.. _adapters.NamedFactors.Where(pair => _reached.Contains(pair.Name)).Select(pair => (pair.Name, _before[pair.Name].eq(pair.Factor).all()))]);
         string[] names = [.. _before.Keys.Where(name => !inert.Contains(name))];
         int all = _before.Count;
         foreach (Tensor tensor in _before.Values)
@@ -154,5 +160,15 @@ internal sealed class GradientFlowCheck : IResumable
             ? []
             : [$"{what} {tensors.Length} adapter tensors ({why}): {string.Join(", ", tensors.Take(5))}{(tensors.Length > 5 ? ", ..." : ".")}"];
 
-    private static bool Equal(Tensor before, Tensor now) => before.eq(now).all().AsBoolean();
+    // The names whose flags are set, which are read at once.
+    private static string[] Holding(List<(string Name, Tensor Flag)> flags)
+    {
+        if (flags.Count == 0)
+        {
+            return [];
+        }
+
+        bool[] set = HostRead.Numbers<bool>(stack([.. flags.Select(pair => pair.Flag)]), nameof(GradientFlowCheck));
+        return [.. flags.Where((_, place) => set[place]).Select(pair => pair.Name)];
+    }
 }

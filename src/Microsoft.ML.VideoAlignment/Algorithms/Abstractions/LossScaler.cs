@@ -55,7 +55,7 @@ internal sealed class LossScaler : IResumable
             }
         }
 
-        return finite.Count == 0 || stack(finite).all().AsBoolean();
+        return finite.Count == 0 || HostRead.Flag(stack(finite).all());
     }
 
     /// <summary>Records that a gradient was applied; the scale grows after many of these in a row.</summary>

@@ -76,7 +76,7 @@ public sealed record RewardContractCheck
             throw NoGradient(reward, "its score does not require grad although the frames do");
         }
 
-        float[] values = score.detach().to(ScalarType.Float32).cpu().data<float>().ToArray();
+        float[] values = HostRead.Numbers<float>(score.detach().to(ScalarType.Float32));
         if (values.Any(value => !float.IsFinite(value)))
         {
             throw new RewardContractException($"Reward '{reward.Name}' gave scores that are not finite on frames in [0, 1]: {Numbers(values)}.");
@@ -106,21 +106,21 @@ public sealed record RewardContractCheck
 
         // Slightly outside is rounding of an encoder or a resize, not another convention. NaN is in no range.
         Tensor outside = values.AtLeast(-Slack).logical_and(values.AtMost(1 + Slack)).logical_not();
-        long count = outside.sum().cpu().item<long>();
+        long count = (long)HostRead.Number(outside.sum());
         if (count == 0)
         {
             return;
         }
 
-        long[] place = outside.nonzero()[0].cpu().data<long>().ToArray();
-        float first = values[[.. place.Select(index => TensorIndex.Single(index))]].cpu().item<float>();
-        Tensor numbers = values.masked_select(values.isfinite()).cpu();
+        long[] place = HostRead.Numbers<long>(outside.nonzero()[0]);
+        float first = (float)HostRead.Number(values[[.. place.Select(index => TensorIndex.Single(index))]]);
+        Tensor numbers = values.masked_select(values.isfinite());
         string where = string.Create(
             CultureInfo.InvariantCulture,
             $"{Shapes.Describe(frames)} has {count} others, the first is {first:g4} at {Shapes.Describe((IEnumerable<long>)place)}");
         throw new RewardContractException($"Frames must be RGB in [0, 1]; {where}." + (!float.IsFinite(first) || numbers.numel() == 0
             ? " An earlier computation has divided by zero or overflowed; clamping does not repair that."
-            : Hint(numbers.min().item<float>(), numbers.max().item<float>())));
+            : Hint((float)HostRead.Number(numbers.min()), (float)HostRead.Number(numbers.max()))));
     }
 
     private const float Slack = 1e-3f;
@@ -138,7 +138,7 @@ public sealed record RewardContractCheck
             throw NoGradient(reward, "its score has a graph, but the graph does not reach the frames");
         }
 
-        double norm = gradient.to(ScalarType.Float32).norm().cpu().item<float>();
+        double norm = HostRead.Number(gradient.to(ScalarType.Float32).norm());
         if (!double.IsFinite(norm))
         {
             throw new RewardContractException(

@@ -44,6 +44,7 @@ internal sealed class RolloutScorer(TrainingRun run, WorkCount work)
         Tensor[] parts = [.. Enumerable.Range(0, run.Reward.PartCount).Select(part => tensor(_batches.SelectMany(batch => batch[part]).ToArray()))];
         double[] scores = FiniteScores.Require(run.Reward, run.Reward.Combine(parts, ScoreUse.Training), _prompts);
         double rounding = run.Loss.Scale * run.Reward.BoundRounding(parts);
-        return (scores, [.. scores.Select(score => -run.Loss.Compute(tensor(score)).AsDouble())], rounding);
+        Tensor losses = stack([.. scores.Select(score => run.Loss.Compute(tensor(score)))]);
+        return (scores, [.. HostRead.Numbers<double>(losses.to_type(ScalarType.Float64)).Select(static loss => -loss)], rounding);
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Algorithms;
 
@@ -66,8 +67,7 @@ internal sealed class TrainingRandom : IResumable, IDisposable
     /// <param name="device">The device that the noise is moved to.</param>
     public Tensor Noise(IReadOnlyList<long> shape, Device device)
     {
-        using Tensor drawn = randn([.. shape], dtype: ScalarType.Float32, generator: _noise);
-        return drawn.to(device);
+        return DeviceTable.Upload(randn([.. shape], dtype: ScalarType.Float32, generator: _noise), device);
     }
 
     /// <summary>Makes a function that draws noise for a model, in the dtype that its denoiser computes in, on its device.</summary>

@@ -59,9 +59,9 @@ internal sealed class UpdateCheck(LoraAdapters adapters, OptimizerOptions option
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
-        return stack([.. adapters.Parameters.Select(static factor => factor.isfinite().all())]).all().AsBoolean()
+        return HostRead.Flag(stack([.. adapters.Parameters.Select(static factor => factor.isfinite().all())]).all())
             ? null
-            : Describe($"the update of {adapters.NamedFactors.First(pair => !pair.Factor.isfinite().all().AsBoolean()).Name}", SmallerSteps);
+            : Describe($"the update of {adapters.NamedFactors.First(pair => !HostRead.Flag(pair.Factor.isfinite().all())).Name}", SmallerSteps);
     }
 
     private static string Describe(string what, string advice) => $"{what} is not finite. {advice}";
@@ -71,6 +71,6 @@ internal sealed class UpdateCheck(LoraAdapters adapters, OptimizerOptions option
     private string FirstNonFiniteGradient()
     {
         using DisposeScope scope = NewDisposeScope();
-        return adapters.NamedFactors.First(pair => pair.Factor.grad is { } gradient && !gradient.isfinite().all().AsBoolean()).Name;
+        return adapters.NamedFactors.First(pair => pair.Factor.grad is { } gradient && !HostRead.Flag(gradient.isfinite().all())).Name;
     }
 }

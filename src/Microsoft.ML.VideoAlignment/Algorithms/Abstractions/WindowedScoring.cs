@@ -50,7 +50,7 @@ internal static class WindowedScoring
     private static Tensor Cut(Tensor frames, IReadOnlyList<int[]> windows)
     {
         long[] places = [.. windows.SelectMany(window => window).Select(place => (long)place)];
-        Tensor all = Ops.IndexSelect(frames, 2, tensor(places).to(frames.device));
+        Tensor all = Ops.IndexSelect(frames, 2, DeviceTable.Create(places, frames.device));
         return all.unflatten(2, [windows.Count, windows[0].Length]).transpose(1, 2).flatten(0, 1);
     }
 

@@ -89,16 +89,18 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
     /// <param name="epoch">The rollout's buffer, not exhausted.</param>
     public StepOutcome Backward(RolloutBuffer epoch)
     {
-        double loss = 0;
+        using DisposeScope scope = NewDisposeScope();
+        List<Tensor> losses = [];
         var scored = new HashSet<int>();
         for (int micro = 0; micro < MicroBatches && !epoch.IsExhausted; micro++)
         {
             RunContext.ThrowIfCanceled();
             PolicyMicroBatch batch = epoch.Dequeue();
             scored.UnionWith(batch.Rows);
-            loss += Backward(epoch, batch) / MicroBatches;
+            losses.Add(Backward(epoch, batch));
         }
 
+        double loss = HostRead.Numbers<double>(stack(losses).to_type(ScalarType.Float64)).Sum(one => one / MicroBatches);
         return new StepOutcome(scored.Average(row => epoch.Scores[row]), loss) { ChangesNothing = scored.All(row => epoch.Advantages[row] == 0) };
     }
 
@@ -134,14 +136,15 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         base.Dispose(disposing);
     }
 
-    private double Backward(RolloutBuffer epoch, PolicyMicroBatch batch)
+    // The loss, not divided, which is read once the step's micro-batches are done.
+    private Tensor Backward(RolloutBuffer epoch, PolicyMicroBatch batch)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable? counting = RunContext.Observe(Work);
         PolicySamples samples = epoch.Samples;
         Tensor At(int ahead) => stack([.. batch.Rows.Zip(batch.Steps, (row, step) => samples.Trajectory[row, step + ahead])]);
         Tensor old = stack([.. batch.Rows.Zip(batch.Steps, (row, step) => samples.LogProbabilities[row, step])]);
-        Tensor advantages = tensor(batch.Rows.Select(row => epoch.Advantages[row]).ToArray(), dtype: old.dtype, device: old.device);
+        Tensor advantages = DeviceTable.Create([.. batch.Rows.Select(row => epoch.Advantages[row])], old.device, old.dtype);
         Condition condition = samples.Condition.Rows(batch.Rows);
         Condition? unconditional = _options.TrainWithGuidance ? samples.Unconditional?.Rows(batch.Rows) : null;
         using var guidance = new Guidance(Model, condition, unconditional, Training.Sampling);
@@ -154,7 +157,7 @@ internal sealed class DdpoTrainer : AlignmentTrainer, IResumable
         PpoTerms terms = _loss.Compute(probability, old, advantages);
         OnMicroStep?.Invoke(new PolicyMicroStep(prediction, probability, terms, MicroBatches));
         Recompute.Backward(terms.Loss.Div(GetLossDivisor(MicroBatches)));
-        return Ops.Number(terms.Loss);
+        return terms.Loss.detach().MoveToOuterDisposeScope();
     }
 
     // A rollout of other steps or latents than this run's cannot be learned from.

@@ -84,7 +84,7 @@ internal sealed class DiffusionDpoTrainer : AlignmentTrainer, IResumable
         DiffusionDpoTerms terms = _loss.Compute(prediction, reference, target);
         OnMicroStep?.Invoke(new PreferenceMicroStep(prediction, reference, terms, Training.Optimizer.AccumulationSteps));
         Recompute.Backward(terms.Loss.Div(GetLossDivisor(Training.Optimizer.AccumulationSteps)));
-        return Ops.Number(terms.Loss);
+        return HostRead.Number(terms.Loss);
     }
 
     /// <summary>Samples with the model's own sampler, without gradient.</summary>

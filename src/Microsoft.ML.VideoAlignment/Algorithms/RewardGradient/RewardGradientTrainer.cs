@@ -40,8 +40,10 @@ internal sealed class RewardGradientTrainer : AlignmentTrainer
         for (int micro = 0; micro < Training.Optimizer.AccumulationSteps; micro++)
         {
             RolloutResult result = run(Draw(draws));
-            reward += result.Scores.mean().AsDouble() / Training.Optimizer.AccumulationSteps;
-            loss += result.Loss.AsDouble() / Training.Optimizer.AccumulationSteps;
+            Tensor both = stack([result.Scores.mean().to_type(ScalarType.Float64), result.Loss.to_type(ScalarType.Float64)]);
+            double[] read = HostRead.Numbers<double>(both);
+            reward += read[0] / Training.Optimizer.AccumulationSteps;
+            loss += read[1] / Training.Optimizer.AccumulationSteps;
         }
 
         return new StepOutcome(reward, loss);

@@ -25,7 +25,7 @@ internal static class T5PositionBias
             }
         }
 
-        Tensor rows = table.call(tensor(buckets, device: table.Weight.device)); // [L*L, heads]
+        Tensor rows = table.call(DeviceTable.Create(buckets, table.Weight.device)); // [L*L, heads]
         return rows.to_type(Placement.ComputeDtype(rows.dtype)).view(length, length, -1).permute(2, 0, 1).unsqueeze(0).contiguous().MoveToOuterDisposeScope();
     }
 

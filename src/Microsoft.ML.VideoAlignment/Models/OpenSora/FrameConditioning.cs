@@ -117,7 +117,7 @@ internal sealed class FrameConditioning(
         {
             Tensor imageNoise = request.Noise([rows, vae.Config.Spatial.LatentChannels, .. shape[3..]]),
                 videoNoise = request.Noise([rows, shape[1], 1, .. shape[3..]]);
-            Tensor index = tensor(having.Select(row => (long)row).ToArray(), device: device);
+            Tensor index = DeviceTable.Create([.. having.Select(row => (long)row)], device);
             Tensor[] inputs = [Fitted(having, pixels), imageNoise.index_select(0, index), videoNoise.index_select(0, index)];
             Tensor encoded = inputs[0].requires_grad ? Recompute.Run(Latents, inputs) : Latents(inputs);
             foreach ((int row, int place) in having.Select((row, place) => (row, place)))

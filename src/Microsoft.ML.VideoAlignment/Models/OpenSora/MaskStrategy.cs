@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.ML.VideoAlignment.Files;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
 
@@ -98,7 +99,7 @@ internal readonly record struct MaskStrategy(int Loop, int Reference, int Refere
             }
         }
 
-        return (latents.MoveToOuterDisposeScope(), tensor(mask, device: z.device).MoveToOuterDisposeScope());
+        return (latents.MoveToOuterDisposeScope(), DeviceTable.Upload(tensor(mask), z.device).MoveToOuterDisposeScope());
     }
 
     private static MaskStrategy ParseGroup(string group)

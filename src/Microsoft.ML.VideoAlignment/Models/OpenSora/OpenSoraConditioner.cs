@@ -34,9 +34,9 @@ internal sealed class OpenSoraConditioner(ITextStateEncoder text, STDiT3 network
         {
             Text = states.States.to(_device),
             TextMask = states.Mask.to(_device),
-
-            // Stays on the CPU: whether all rows are alike is then known without waiting for the device.
-            Scalars = ScalarOps.Full([request.Prompts.Count, 1], rate, dtype: ScalarType.Float32),
+            Scalars = ScalarOps.Full([request.Prompts.Count, 1], rate, dtype: ScalarType.Float32, device: _device),
+            TextLengths = HostRead.UsedColumns(states.Mask),
+            FrameRates = [.. request.Prompts.Select(_ => (float)rate)],
             Size = request.Size,
         };
     }
@@ -65,7 +65,9 @@ internal sealed class OpenSoraConditioner(ITextStateEncoder text, STDiT3 network
     {
         Text = empty([batch, network.Config.MaxTokens, network.Config.CaptionChannels], device: META),
         TextMask = empty([batch, network.Config.MaxTokens], dtype: ScalarType.Int64, device: META),
-        Scalars = ScalarOps.Full([batch, 1], UsualFramesPerSecond, dtype: ScalarType.Float32),
+        Scalars = empty([batch, 1], device: META),
+        TextLengths = [.. Enumerable.Repeat(network.Config.MaxTokens, batch)],
+        FrameRates = [.. Enumerable.Repeat((float)UsualFramesPerSecond, batch)],
         Size = size,
     };
 

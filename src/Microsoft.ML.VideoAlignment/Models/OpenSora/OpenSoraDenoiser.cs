@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Schedulers;
 using Microsoft.ML.VideoAlignment.Tensors;
@@ -11,8 +10,6 @@ namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
 /// <param name="flow">The schedule, whose length says when an edited frame begins to be made.</param>
 internal sealed class OpenSoraDenoiser(STDiT3 network, VideoAutoencoderConfig vae, RectifiedFlow flow) : IDenoiser
 {
-    private readonly ConditionalWeakTable<Condition, StrongBox<long>> _longestTexts = [];
-
     public string Name => "transformer";
 
     public nn.Module Network => network;
@@ -60,12 +57,13 @@ internal sealed class OpenSoraDenoiser(STDiT3 network, VideoAutoencoderConfig va
     // Gives frames a second, [1] where all rows are alike: the network's modulation is then the same for all of them.
     private static Tensor Rate(Condition condition, Device device)
     {
-        using Tensor rates = condition.Scalars!.to_type(ScalarType.Float32).cpu().contiguous();
-        float[] values = [.. rates.data<float>()];
-        return tensor(values.Distinct().Count() == 1 ? values[..1] : values, device: device);
+        IReadOnlyList<float> rates = condition.FrameRates ?? HostRead.Numbers<float>(condition.Scalars!.to_type(ScalarType.Float32));
+        return rates.Distinct().Count() == 1
+            ? ScalarOps.Full([1], rates[0], dtype: ScalarType.Float32, device: device)
+            : DeviceTable.Create([.. rates], device);
     }
 
-    // Counts the tokens of the longest text of a batch: what lies after them takes no part. Found once for a condition, not at each step.
-    private long LongestText(Condition condition) => _longestTexts.GetValue(condition, static given =>
-        new StrongBox<long>(given.TextMask is { } mask ? Math.Max(1, Ops.UsedColumns(mask)) : given.Text.shape[1])).Value;
+    // Counts the tokens of the longest text of a batch: what lies after them takes no part.
+    private static long LongestText(Condition condition) =>
+        condition.TextMask is { } mask ? Math.Max(1, (condition.TextLengths ?? HostRead.UsedColumns(mask)).Max()) : condition.Text.shape[1];
 }

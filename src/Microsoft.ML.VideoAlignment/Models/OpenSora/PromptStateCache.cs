@@ -57,10 +57,11 @@ internal sealed class PromptStateCache : ITextStateEncoder
         if (missing.Length > 0)
         {
             using TextStates states = _inner.Encode(missing);
+            long[] used = HostRead.Numbers<long>(states.Mask.sum(1));
             for (int row = 0; row < missing.Length; row++)
             {
-                long tokens = states.Mask[row].cpu().data<long>().Sum();
-                rows[missing[row]] = states.States[row].narrow(0, 0, tokens).cpu().contiguous().clone();
+                long tokens = used[row];
+                rows[missing[row]] = HostRead.Copy(states.States[row].narrow(0, 0, tokens)).contiguous().clone();
                 Keep(missing[row], rows[missing[row]]);
             }
         }

@@ -44,7 +44,7 @@ internal sealed class VideoAutoencoder : nn.Module
     {
         using DisposeScope scope = NewDisposeScope();
         (Tensor scale, Tensor shift) = (Buffer("scale"), Buffer("shift"));
-        if (!scale.isfinite().all().AsBoolean() || !scale.NotEqualTo(0).all().AsBoolean() || !shift.isfinite().all().AsBoolean())
+        if (!HostRead.Flag(scale.isfinite().all()) || !HostRead.Flag(scale.NotEqualTo(0).all()) || !HostRead.Flag(shift.isfinite().all()))
         {
             throw new WeightFileException(location, "its scale and shift of latents must be finite, and the scale not 0: the file is damaged.");
         }

@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Models;
 
@@ -24,13 +25,13 @@ internal abstract class UNetDenoiser<TNetwork>(TNetwork unet, long channels, int
 
     public Tensor Predict(Tensor latents, double timestep, Condition condition)
     {
-        using Tensor one = tensor(timestep, dtype: ScalarType.Float64, device: latents.device);
+        using Tensor one = ScalarOps.Full([], timestep, dtype: ScalarType.Float64, device: latents.device);
         return Evaluate(latents, one, condition);
     }
 
     public virtual Tensor PredictEach(Tensor latents, IReadOnlyList<double> timesteps, Condition condition)
     {
-        using Tensor each = tensor(timesteps.ToArray(), device: latents.device);
+        using Tensor each = DeviceTable.Create([.. timesteps], latents.device);
         return Evaluate(latents, each, condition);
     }
 

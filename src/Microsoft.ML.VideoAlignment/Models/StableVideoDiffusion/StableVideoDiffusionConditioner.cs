@@ -38,7 +38,7 @@ internal sealed class StableVideoDiffusionConditioner(ClipVisionEncoder encoder,
         {
             Text = embedding.MoveToOuterDisposeScope(),
             ImageLatents = latents.MoveToOuterDisposeScope(),
-            Scalars = tensor(numbers, device: like.device).repeat(images.shape[0], 1).MoveToOuterDisposeScope(),
+            Scalars = DeviceTable.Create(numbers, like.device).repeat(images.shape[0], 1).MoveToOuterDisposeScope(),
             Size = request.Size,
         };
 

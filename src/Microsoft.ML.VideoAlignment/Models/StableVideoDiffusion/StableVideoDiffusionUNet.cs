@@ -75,7 +75,7 @@ internal sealed class StableVideoDiffusionUNet : nn.Module
     /// <returns>[B, out, T, H, W], contiguous.</returns>
     public Tensor Forward(Tensor sample, double timestep, Tensor context, Tensor addedNumbers)
     {
-        using Tensor one = tensor(timestep, dtype: ScalarType.Float64, device: sample.device);
+        using Tensor one = ScalarOps.Full([], timestep, dtype: ScalarType.Float64, device: sample.device);
         return Forward(sample, one, context, addedNumbers);
     }
 

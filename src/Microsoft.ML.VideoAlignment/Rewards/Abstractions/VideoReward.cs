@@ -228,7 +228,7 @@ public abstract partial class VideoReward : IDisposable
     internal virtual double BoundRounding(IReadOnlyList<Tensor> parts)
     {
         using Tensor largest = parts[0].abs().amax();
-        return RoundingUnits * Float32Unit * Ops.Number(largest);
+        return RoundingUnits * Float32Unit * HostRead.Number(largest);
     }
 
     private const string StateEntry = "state";

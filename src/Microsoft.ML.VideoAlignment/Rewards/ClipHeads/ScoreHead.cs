@@ -92,7 +92,7 @@ internal sealed partial class ScoreHead : nn.Module<Tensor, Tensor>
     private string? NameOfNonFinite()
     {
         using DisposeScope scope = NewDisposeScope();
-        return named_parameters().FirstOrDefault(pair => !pair.parameter.isfinite().all().AsBoolean()).name;
+        return named_parameters().FirstOrDefault(pair => !HostRead.Flag(pair.parameter.isfinite().all())).name;
     }
 
     /// <summary>Scores embeddings.</summary>

@@ -179,7 +179,7 @@ internal sealed class TextImageReward : ImageReward
     private static (float Low, float High) Range(TextImageTowers towers)
     {
         using Tensor scale = towers.Temperature;
-        float high = (float)Math.Ceiling(scale.AsSingle());
+        float high = (float)Math.Ceiling(HostRead.Number(scale));
         return (-high, high);
     }
 }

@@ -115,7 +115,7 @@ internal sealed class TextImageTowers : IDisposable
     private static void RequireTemperature(Tensor logitScale, string location)
     {
         using DisposeScope scope = NewDisposeScope();
-        if (logitScale.numel() != 1 || !logitScale.abs().AtMost(80).all().AsBoolean())
+        if (logitScale.numel() != 1 || !HostRead.Flag(logitScale.abs().AtMost(80).all()))
         {
             throw new WeightFileException(location, "logit_scale is not a temperature of CLIP: expected one finite number, about 4.6.");
         }

@@ -164,7 +164,7 @@ internal sealed class VJepaReward : PreprocessingReward
         var masks = DrawMasks(withGradient ? ++_gradientCalls : 0).Select(mask => (Spread(mask.Context), Spread(mask.Predicted))).ToList();
         return RunStages(clips, masks).Score.view(frames.Batch, -1).mean([1]).MoveToOuterDisposeScope();
 
-        Tensor Spread(Tensor mask) => mask.to(clips.device).expand(clips.shape[0], -1);
+        Tensor Spread(Tensor mask) => DeviceTable.Upload(mask, clips.device).expand(clips.shape[0], -1);
     }
 
     // mean |z - h|^e / e of each part.

@@ -92,7 +92,7 @@ internal sealed class ActionClassificationReward : PreprocessingReward
     /// <returns>[B].</returns>
     public Tensor ScoreLogits(Tensor logits, IReadOnlyList<int> labels)
     {
-        Tensor rows = tensor([.. labels.Select(label => (long)label)], device: logits.device).unsqueeze(1);
+        Tensor rows = DeviceTable.Create([.. labels.Select(label => (long)label)], logits.device).unsqueeze(1);
         Tensor scores = _options.LogProbability ? logits.log_softmax(-1) : logits.softmax(-1);
         return scores.gather(1, rows).squeeze(1);
     }

@@ -73,7 +73,9 @@ internal sealed class VideoMaeNetwork : nn.Module
     private Tensor RunLayers(Tensor pixels)
     {
         Tensor x = _patch.call(pixels.transpose(1, 2));
-        x = x.Add(MakePositions(pixels.shape[1]).to(x.dtype, x.device));
+        long frames = pixels.shape[1];
+        var key = (nameof(MakePositions), Config.TubeletSize, Config.PatchSize, Config.ImageSize, Config.HiddenSize, frames);
+        x = x.Add(DeviceTable.ForRun(key, x.dtype, x.device, () => MakePositions(frames)));
         foreach (EncoderLayer layer in _layers)
         {
             x = layer.Forward(x);

@@ -59,7 +59,7 @@ internal sealed class AdapterDirection : IDisposable
     public static double Norm(IEnumerable<Tensor> tensors)
     {
         using DisposeScope scope = NewDisposeScope();
-        return Math.Sqrt(tensors.Sum(tensor => tensor.detach().Pow(2).sum().AsDouble()));
+        return Math.Sqrt(tensors.Sum(tensor => HostRead.Number(tensor.detach().Pow(2).sum())));
     }
 
     /// <summary>Computes the L2 norm of the direction.</summary>
@@ -75,7 +75,7 @@ internal sealed class AdapterDirection : IDisposable
     public double Derivative(IReadOnlyDictionary<string, Tensor> gradient)
     {
         using DisposeScope scope = NewDisposeScope();
-        return _parts.Where(part => gradient.ContainsKey(part.Name)).Sum(part => (gradient[part.Name] * part.Direction).sum().AsDouble());
+        return _parts.Where(part => gradient.ContainsKey(part.Name)).Sum(part => HostRead.Number((gradient[part.Name] * part.Direction).sum()));
     }
 
     /// <summary>Sets the factors to start + amount * direction.</summary>

@@ -48,8 +48,8 @@ internal static class AdapterGradient
         }
 
         using DisposeScope scope = NewDisposeScope();
-        double largest = a.Values.Select(value => value.abs().max().AsDouble()).DefaultIfEmpty().Max();
-        double apart = a.Select(pair => (pair.Value - b[pair.Key]).abs().max().AsDouble()).DefaultIfEmpty().Max();
+        double largest = a.Values.Select(value => HostRead.Number(value.abs().max())).DefaultIfEmpty().Max();
+        double apart = a.Select(pair => HostRead.Number((pair.Value - b[pair.Key]).abs().max())).DefaultIfEmpty().Max();
         return apart == 0 ? 0 : apart / largest;
     }
 }

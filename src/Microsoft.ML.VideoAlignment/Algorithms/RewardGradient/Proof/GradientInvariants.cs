@@ -90,9 +90,9 @@ internal sealed class GradientInvariants(
         IReadOnlyDictionary<string, Tensor> whole = AdapterGradient.CopyAndClear(adapters);
 
         const string Accumulated = "2 accumulated = one batch", Averaged = "mean of two processes = one with both batches";
-        double frames = (cat([one.Decoded, two.Decoded]) - both.Decoded).abs().max().AsDouble();
+        double frames = HostRead.Number((cat([one.Decoded, two.Decoded]) - both.Decoded).abs().max());
         yield return new GradientCheckRow("a video does not depend on its batch", frames, 0, frames, 1e-9, "");
-        if ((cat([one.Scores, two.Scores]) - both.Scores).abs().max().AsDouble() > 1e-9)
+        if (HostRead.Number((cat([one.Scores, two.Scores]) - both.Scores).abs().max()) > 1e-9)
         {
             yield return new GradientCheckRow(Accumulated, 0, 0, 0, Rounding, "not compared: this reward's score of a video depends on its batch");
             yield break;
@@ -116,14 +116,14 @@ internal sealed class GradientInvariants(
         Tensor start = rollout.First.Start.detach().requires_grad_(true);
         Run(trainer, rollout with { First = rollout.First with { Start = start, Plan = GradientPlan.Suffix(Steps, firstWithGradient) }, Copies = [] });
         AdapterGradient.CopyAndClear(adapters);
-        return start.grad?.abs().max().AsDouble() ?? 0;
+        return start.grad is { } gradient ? HostRead.Number(gradient.abs().max()) : 0;
     }
 
     private (double Loss, IReadOnlyDictionary<string, Tensor> Gradient) Check(ProofSetup chosen)
     {
         using var trainer = Trainer(chosen);
         using var draws = new TrainingRandom(prompts, seed);
-        double loss = Run(trainer, trainer.Draw(draws)).Loss.AsDouble();
+        double loss = HostRead.Number(Run(trainer, trainer.Draw(draws)).Loss);
         return (loss, AdapterGradient.CopyAndClear(adapters));
     }
 
