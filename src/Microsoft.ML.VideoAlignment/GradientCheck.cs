@@ -78,7 +78,9 @@ public static class GradientCheck
         RequirePrecision(model, reward, options, prompts);
         MemoryOptions wide = options.Memory with
         {
-            Precision = ComputePrecision.Float32, DecoderPrecision = ComputePrecision.Float32, RewardPrecision = ComputePrecision.Float32,
+            Precision = ComputePrecision.Float32,
+            DecoderPrecision = ComputePrecision.Float32,
+            RewardPrecision = ComputePrecision.Float32,
         };
         var setup = new ProofSetup(TrainingRunFactory.Create(model, reward, options with { Memory = wide }, check.Seed, []), gradient);
         using IDisposable memory = options.Memory.BeginScope();

@@ -6,7 +6,10 @@ public sealed class ProgressLines(TextWriter writer) : IProgress<VideoAlignmentP
 {
     private readonly TextWriter _writer = writer ?? throw new ArgumentNullException(nameof(writer));
 
-    /// <summary>Formats a step as a line: number, reward, gradient norm, seconds a step, time left, the validation reward where it was measured, and whether the step was skipped.</summary>
+    /// <summary>
+    /// Formats a step as a line: number, reward, gradient norm, seconds a step, time left, the validation reward where it was measured, and whether it was
+    /// skipped.
+    /// </summary>
     /// <param name="value">The step.</param>
     /// <returns>One line without its end, the same in every culture.</returns>
     public static string Format(VideoAlignmentProgress value)

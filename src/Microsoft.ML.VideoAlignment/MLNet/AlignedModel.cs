@@ -28,7 +28,8 @@ internal sealed class AlignedModel : IDisposable
     public AlignedModel(
         VideoDiffusionModel model, bool ownsModel, byte[]? adapters, SamplingSettings sampling, int seed, UnpackedBase? unpacked = null,
         Device? device = null, RunPrecision? precision = null) =>
-        (Model, _ownsModel, Adapters, Sampling, Seed, _unpacked, _device, _precision) = (model, ownsModel, adapters, sampling, seed, unpacked, device, precision);
+        (Model, _ownsModel, Adapters, Sampling, Seed, _unpacked, _device, _precision) =
+            (model, ownsModel, adapters, sampling, seed, unpacked, device, precision);
 
     public VideoDiffusionModel Model { get; }
 

@@ -150,7 +150,8 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
             outcome =>
             {
                 Log.End(channel, outcome, options);
-                var aligned = new AlignedModel(_model, ownsModel: false, outcome.Adapters, run.Training.Sampling, seed, device: device, precision: run.Training.Precision);
+                var aligned = new AlignedModel(
+                    _model, ownsModel: false, outcome.Adapters, run.Training.Sampling, seed, device: device, precision: run.Training.Precision);
                 return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Create(run, outcome), options.IncludeBaseModel);
             }));
     }

@@ -108,7 +108,11 @@ public class HalfPrecisionTests
         {
             Sampling = new()
             {
-                Frames = family == VideoModelFamily.OpenSora ? 17 : ProofRewards.NeedsVideo(reward) ? 8 : 2, Height = 8, Width = 16, Steps = 4, GuidanceScale = 2,
+                Frames = family == VideoModelFamily.OpenSora ? 17 : ProofRewards.NeedsVideo(reward) ? 8 : 2,
+                Height = 8,
+                Width = 16,
+                Steps = 4,
+                GuidanceScale = 2,
             },
             Lora = new() { Rank = 2 },
             Algorithm = s_algorithms[algorithm],

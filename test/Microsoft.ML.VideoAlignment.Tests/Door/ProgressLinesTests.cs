@@ -32,7 +32,8 @@ public class ProgressLinesTests
 
     [Test]
     public void ASkippedStepIsSaid() =>
-        Assert.That(ProgressLines.Format(s_step with { Skipped = true, GradientNorm = double.NaN }), Does.Contain("gradient NaN").And.EndsWith(" left  skipped"));
+        Assert.That(
+            ProgressLines.Format(s_step with { Skipped = true, GradientNorm = double.NaN }), Does.Contain("gradient NaN").And.EndsWith(" left  skipped"));
 
     [Test]
     public void AWriterIsNeeded() => Assert.That(() => new ProgressLines(null!), Throws.ArgumentNullException);

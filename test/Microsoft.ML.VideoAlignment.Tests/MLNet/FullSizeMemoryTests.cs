@@ -1,5 +1,4 @@
 using Microsoft.ML.VideoAlignment.Encoders;
-using Microsoft.ML.VideoAlignment.Memory;
 using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -56,12 +55,24 @@ public class FullSizeMemoryTests
 
         public static VideoReward AestheticLarge() => new TowerReward("aesthetic", new ClipVisionConfig
         {
-            HiddenSize = 1024, IntermediateSize = 4096, NumHiddenLayers = 24, NumAttentionHeads = 16, PatchSize = 14, ImageSize = 224, ProjectionDim = 768,
+            HiddenSize = 1024,
+            IntermediateSize = 4096,
+            NumHiddenLayers = 24,
+            NumAttentionHeads = 16,
+            PatchSize = 14,
+            ImageSize = 224,
+            ProjectionDim = 768,
         });
 
         public static VideoReward PreferenceHuge() => new TowerReward("preference", new ClipVisionConfig
         {
-            HiddenSize = 1280, IntermediateSize = 5120, NumHiddenLayers = 32, NumAttentionHeads = 16, PatchSize = 14, ImageSize = 224, ProjectionDim = 1024,
+            HiddenSize = 1280,
+            IntermediateSize = 5120,
+            NumHiddenLayers = 32,
+            NumAttentionHeads = 16,
+            PatchSize = 14,
+            ImageSize = 224,
+            ProjectionDim = 1024,
         });
 
         protected internal override VideoReward ToMeta() => new TowerReward(name, config);

@@ -1,5 +1,3 @@
-using Microsoft.ML.VideoAlignment.Memory;
-using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;

@@ -6,7 +6,7 @@ using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>The rule of torch.amp.GradScaler with its defaults: from 65536, times 2 after 2000 good steps in a row, times 0.5 after each that overflowed.</summary>
+/// <summary>The rule of torch.amp.GradScaler with its defaults: from 65536, doubled after 2000 good steps in a row, halved after one that overflowed.</summary>
 public class LossScalerTests
 {
     private static readonly RunPrecision s_half = RunPrecision.Float32 with { Denoiser = ComputePrecision.Float16 };

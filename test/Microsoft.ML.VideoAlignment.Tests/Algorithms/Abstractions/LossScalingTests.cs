@@ -38,7 +38,8 @@ public class LossScalingTests
         var apply = (Func<TrainerSettings, TrainerSettings>)change;
         (IReadOnlyDictionary<string, Tensor> plain, List<TrainingStep> steps) = Train(new MemoryOptions());
         (IReadOnlyDictionary<string, Tensor> scaled, List<TrainingStep> same) = Train(s_scaled);
-        Assert.That(same.Select(step => step with { Elapsed = default }), Is.EqualTo(steps.Select(step => step with { Elapsed = default })), "what is reported");
+        Assert.That(
+            same.Select(step => step with { Elapsed = default }), Is.EqualTo(steps.Select(step => step with { Elapsed = default })), "what is reported");
         Assert.That(same.Select(step => step.Update.GradientNorm), Is.All.GreaterThan(0));
         Assert.That(scaled.Keys, Has.All.Matches<string>(name => scaled[name!].equal(plain[name!]).all().ToBoolean()));
 
@@ -181,7 +182,8 @@ public class LossScalingTests
         using DisposeScope scope = NewDisposeScope();
         using VideoDiffusionModel model = TinyModel.Load();
         using LoraAdapters adapters = TinyModel.Adapt(model);
-        TrainerSettings settings = TinyModel.Settings(steps: name == "DiffusionDpo" ? 10 : 3) with { Memory = new MemoryOptions { Precision = ComputePrecision.Float16 } };
+        var memory = new MemoryOptions { Precision = ComputePrecision.Float16 };
+        TrainerSettings settings = TinyModel.Settings(steps: name == "DiffusionDpo" ? 10 : 3) with { Memory = memory };
         TrainingRun run = settings.Run(model, TinyModel.Redness());
         AlignmentAlgorithm algorithm = name switch
         {
