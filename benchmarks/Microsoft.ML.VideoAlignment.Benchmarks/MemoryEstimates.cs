@@ -106,7 +106,7 @@ internal static class MemoryEstimates
         Console.WriteLine(PeakMemory.Since(before) is { } bytes ? (bytes / 1e6).ToString("0", CultureInfo.InvariantCulture) : "not measured on this system");
     }
 
-    /// <summary>Prints estimates of the published sizes under the published presets, which no machine need hold.</summary>
+    /// <summary>Prints estimates of the published sizes under the published presets on a GPU, which no machine need hold.</summary>
     public static void RunOfficial()
     {
         (string Family, string Preset, VideoAlignmentOptions Options)[] runs =
@@ -116,21 +116,27 @@ internal static class MemoryEstimates
             ("opensora", nameof(VideoAlignmentPresets.VaderOpenSoraHps), VideoAlignmentPresets.VaderOpenSoraHps),
             ("svd", nameof(VideoAlignmentPresets.VaderStableVideoAesthetic), VideoAlignmentPresets.VaderStableVideoAesthetic),
         ];
-        Console.WriteLine("| preset | frozen weights | gradient steps | weights, GB | adapters, GB | peak, GB | peak in |");
-        Console.WriteLine("|---|---|---|---|---|---|---|");
+        (WeightPrecision Stored, ComputePrecision Computed)[] precisions =
+        [
+            (WeightPrecision.Float32, ComputePrecision.Float32), (WeightPrecision.Float16, ComputePrecision.Float32),
+            (WeightPrecision.BFloat16, ComputePrecision.BFloat16), (WeightPrecision.Int8, ComputePrecision.BFloat16),
+        ];
+        Console.WriteLine("| preset | frozen weights | computed in | gradient steps | weights, GB | adapters, GB | peak, GB | peak in |");
+        Console.WriteLine("|---|---|---|---|---|---|---|---|");
         foreach ((string family, string preset, VideoAlignmentOptions options) in runs)
         {
-            foreach (WeightPrecision precision in new[] { WeightPrecision.Float32, WeightPrecision.Float16, WeightPrecision.Int8 })
+            foreach ((WeightPrecision stored, ComputePrecision computed) in precisions)
             {
-                VideoDiffusionModel model = FamilyModels.Official(family, precision);
+                using VideoDiffusionModel model = FamilyModels.Official(family, stored);
                 foreach (ActivationRecompute recompute in new[] { ActivationRecompute.Blocks, ActivationRecompute.None })
                 {
                     string way = recompute == ActivationRecompute.None ? "kept" : "recomputed";
-                    MemoryEstimate estimate = model.EstimateMemory(options with { Memory = options.Memory with { Recompute = recompute } });
+                    MemoryOptions memory = options.Memory with { Recompute = recompute, Precision = computed };
+                    MemoryEstimate estimate = MemoryEstimation.EstimateOn(DeviceType.CUDA, model, options with { Memory = memory }, reward: null);
                     Console.WriteLine(string.Create(
                         CultureInfo.InvariantCulture,
-                        $"| {preset} | {precision} | {way} | {estimate.Weights / 1e9:0.0} | {estimate.Adapters / 1e9:0.00} | {estimate.Peak / 1e9:0.0} | ")
-                        + $"{estimate.PeakPhase} |");
+                        $"| {preset} | {stored} | {computed} | {way} | {estimate.Weights / 1e9:0.0} | {estimate.Adapters / 1e9:0.00} | ")
+                        + string.Create(CultureInfo.InvariantCulture, $"{estimate.Peak / 1e9:0.0} | {estimate.PeakPhase} |"));
                 }
             }
         }

@@ -4,6 +4,7 @@ using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.Rewards;
 using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.MLNet;
@@ -64,14 +65,22 @@ internal static class AlignmentFingerprint
     private static IEnumerable<RunFact> Options(AlignmentRun run)
     {
         VideoAlignmentOptions options = run.Options;
-        return new (string Name, object? Value)[]
+        RunPrecision precision = run.Training.Precision;
+        yield return Fact("options", OptionFaults.Name(options.Memory.Precision), precision.Denoiser, FactChange.Remeasures);
+        yield return Fact("options", OptionFaults.Name(options.Memory.DecoderPrecision), precision.Decoder, FactChange.Remeasures);
+        yield return Fact("options", OptionFaults.Name(options.Memory.RewardPrecision), precision.Reward, FactChange.Remeasures);
+        yield return Fact("options", OptionFaults.Name(options.Memory.TensorFloat32), options.Memory.TensorFloat32, FactChange.Remeasures);
+        foreach ((string name, object? value) in new (string, object?)[]
         {
             (OptionFaults.Name(options.Reward.Frames), run.Training.Frames), (OptionFaults.Name(options.Reward.Loss), run.Training.Loss),
             (OptionFaults.Name(options.Memory.FramesPerDecode), options.Memory.FramesPerDecode),
             (OptionFaults.Name(options.Validation.KeepBest), options.Validation.KeepBest),
             (OptionFaults.Name(options.Validation.EarlyStopPatience), options.Validation.EarlyStopPatience),
             (OptionFaults.Name(options.Validation.Every), options.Validation.Every),
-        }.Select(option => Fact("options", option.Name, option.Value));
+        })
+        {
+            yield return Fact("options", name, value);
+        }
     }
 
     private static IEnumerable<RunFact> Sampling(AlignmentRun run) =>

@@ -65,6 +65,7 @@ internal sealed record AlignmentRun(
 
         CpuOffloader? idle = Idle();
         using IDisposable context = RunContext.Begin(Model.Device.type, Training.Precision, Control.CancellationToken);
+        using IDisposable? rounding = Model.Device.type == DeviceType.CPU ? null : TensorFloat32.Begin(Options.Memory.TensorFloat32);
         using IDisposable memory = Options.Memory.BeginScope();
         using IDisposable? offloading = idle is null ? null : RunContext.Observe(idle);
         using AlignmentTrainer trainer = Algorithm.CreateTrainer(

@@ -28,6 +28,7 @@ public class IneffectiveOptionsTests
         (new() { Reward = new() { Frames = RewardFrames.All }, Memory = new() { FramesPerDecode = 2 } },
             "Memory.FramesPerDecode 2 has no effect: the reward is shown 2 frames"),
         (new() { Reward = new() { LatentFrames = true } }, "Reward.LatentFrames True has no effect"),
+        (new() { Memory = new() { TensorFloat32 = true } }, "Memory.TensorFloat32 True has no effect: training is on the CPU"),
         (new() { Memory = new() { OffloadActivations = true } }, "Memory.OffloadActivations True has no effect: training is on the CPU"),
         (new() { Memory = new() { OffloadIdleNetworks = true } }, "Memory.OffloadIdleNetworks True has no effect: training is on the CPU"),
         (new() { Optimizer = new() { EmaDecay = 0 } }, "Optimizer.EmaDecay 0 has no effect"),

@@ -31,7 +31,8 @@ public sealed record MemoryOptions
     /// <see cref="ComputePrecision.BFloat16"/>.
     /// </summary>
     /// <remarks>
-    /// A network that is loaded in the same precision (<see cref="VideoModelOptions.Precision"/>) is not converted at each use.
+    /// A network that is loaded in the same precision (<see cref="VideoModelOptions.Precision"/>) is not converted at each use. CPUs without instructions for
+    /// half numbers compute in them hundreds of times more slowly.
     /// </remarks>
     public ComputePrecision? Precision { get; init; }
 

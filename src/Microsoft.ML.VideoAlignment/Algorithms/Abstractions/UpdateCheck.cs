@@ -71,6 +71,7 @@ internal sealed class UpdateCheck(LoraAdapters adapters, OptimizerOptions option
     private string FirstNonFiniteGradient()
     {
         using DisposeScope scope = NewDisposeScope();
-        return adapters.NamedFactors.First(pair => pair.Factor.grad is { } gradient && !HostRead.Flag(gradient.isfinite().all())).Name;
+        (string? name, _) = adapters.NamedFactors.FirstOrDefault(pair => pair.Factor.grad is { } gradient && !HostRead.Flag(gradient.isfinite().all()));
+        return name ?? "all factors together, whose norm is beyond float32,"; // each is finite by itself
     }
 }

@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Models.ModelScope;
@@ -30,9 +31,16 @@ internal static class ModelScopeUntrained
             new() { BlockOutChannels = [96, 192, 384, 384], CrossAttentionWidth = 384, HeadSize = 32 },
             new());
         return ModelScopeModel.FromNetworks(
-            request.Source, new UntrainedPrompts(request.Tiny ? 6 : 77, config.CrossAttentionWidth, request.Seed),
+            request.Source, new UntrainedPrompts(request.Tiny ? 6 : 77, config.CrossAttentionWidth, request.Seed, TextEncoder(request)),
             request.Weights.Fill(new ModelScopeUNet(config, request.Placement)),
             request.Weights.Fill(new AutoencoderKL(UntrainedVae.Config(request), request.Placement)),
             UntrainedRequest.Parse(Ddim), request.Placement);
     }
+
+    // The published one, of which only the weights are there; smaller models have none.
+    private static ClipTextEncoder? TextEncoder(UntrainedRequest request) => request.Choose<Func<ClipTextEncoder?>>(
+        () => null, () => null,
+        () => request.Weights.Fill(new ClipTextEncoder(
+            new ClipTextConfig { HiddenSize = 1024, IntermediateSize = 4096, NumHiddenLayers = 23, NumAttentionHeads = 16, HiddenAct = "gelu" },
+            withProjection: false, request.Placement)))();
 }

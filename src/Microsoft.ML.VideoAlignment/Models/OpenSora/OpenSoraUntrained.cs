@@ -20,6 +20,7 @@ internal static class OpenSoraUntrained
             Spatial = UntrainedVae.Config(request) with { ScalingFactor = VideoAutoencoderConfig.ImageScale },
             Temporal = temporal,
             ChunkFrames = 17,
+            ScaleChannels = request.Choose<long?>(null, null, 4),
         };
         return OpenSoraModel.FromNetworks(
             request.Source, new UntrainedTexts((int)config.MaxTokens, config.CaptionChannels, request.Seed),

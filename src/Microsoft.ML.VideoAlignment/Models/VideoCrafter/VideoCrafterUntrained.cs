@@ -18,18 +18,15 @@ internal static class VideoCrafterUntrained
           "cond_stage_config": { "params": { "layer": "penultimate" } } }
         """;
 
-    // The published blocks in some width.
-    private static string Published(int width, int head, int context, int decoder, (int Height, int Width) latents) =>
-        $$"""
-        { "linear_start": 0.00085, "linear_end": 0.012, "timesteps": 1000, "use_scale": true, "scale_b": 0.7, "scale_factor": 0.18215,
-          "image_size": [{{latents.Height}}, {{latents.Width}}],
+    private const string MiddleLvdm =
+        """
+        { "linear_start": 0.00085, "linear_end": 0.012, "timesteps": 1000, "use_scale": true, "scale_b": 0.7, "scale_factor": 0.18215, "image_size": [24, 24],
           "unet_config": { "params": {
-            "in_channels": 4, "out_channels": 4, "model_channels": {{width}}, "attention_resolutions": [4, 2, 1], "num_res_blocks": 2,
-            "channel_mult": [1, 2, 4, 4], "num_head_channels": {{head}}, "transformer_depth": 1, "context_dim": {{context}}, "use_linear": true,
-            "temporal_conv": true, "temporal_attention": true,
+            "in_channels": 4, "out_channels": 4, "model_channels": 96, "attention_resolutions": [4, 2, 1], "num_res_blocks": 2, "channel_mult": [1, 2, 4, 4],
+            "num_head_channels": 32, "transformer_depth": 1, "context_dim": 256, "use_linear": true, "temporal_conv": true, "temporal_attention": true,
             "use_relative_position": false, "temporal_length": 16, "addition_attention": true, "fps_cond": true } },
           "first_stage_config": { "params": { "embed_dim": 4, "ddconfig": {
-            "z_channels": 4, "in_channels": 3, "out_ch": 3, "ch": {{decoder}}, "ch_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_resolutions": [] } } },
+            "z_channels": 4, "in_channels": 3, "out_ch": 3, "ch": 64, "ch_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_resolutions": [] } } },
           "cond_stage_config": { "params": { "layer": "penultimate" } } }
         """;
 
@@ -38,17 +35,17 @@ internal static class VideoCrafterUntrained
     public static ModelParts Make(UntrainedRequest request)
     {
         ClipTokenizer tokenizer = UntrainedTokenizer.Create();
-        int words = tokenizer.HighestId + 1;
-        string text = request.Choose(
-            $$"""{ "embed_dim": 16, "text_cfg": { "context_length": 8, "vocab_size": {{words}}, "width": 16, "heads": 2, "layers": 2 } }""",
-            $$"""{ "embed_dim": 256, "text_cfg": { "context_length": 20, "vocab_size": {{words}}, "width": 256, "heads": 4, "layers": 2 } }""",
-            $$"""{ "embed_dim": 1024, "text_cfg": { "context_length": 77, "vocab_size": {{words}}, "width": 1024, "heads": 16, "layers": 24 } }""");
-        string lvdm = request.Choose(
-            TinyLvdm, Published(width: 96, head: 32, context: 256, decoder: 64, latents: (24, 24)),
-            Published(width: 320, head: 64, context: 1024, decoder: 128, latents: (40, 64)));
-        var config = VideoCrafterConfig.FromJson(UntrainedRequest.Parse(lvdm), _ => UntrainedRequest.Parse(text));
-        config = request.Tiny ? config with { Autoencoder = UntrainedVae.Config(request) } : config;
+        VideoCrafterConfig config = request.Size == UntrainedSize.Full ? VideoCrafterConfig.VideoCrafter2 : Small(request, words: tokenizer.HighestId + 1);
         VideoCrafterNetworks networks = request.Weights.Fill(new VideoCrafterNetworks(config, request.Placement));
         return VideoCrafterModel.FromNetworks(request.Source, config, networks, tokenizer, request.Placement);
+    }
+
+    private static VideoCrafterConfig Small(UntrainedRequest request, int words)
+    {
+        string text = request.Tiny
+            ? $$"""{ "embed_dim": 16, "text_cfg": { "context_length": 8, "vocab_size": {{words}}, "width": 16, "heads": 2, "layers": 2 } }"""
+            : $$"""{ "embed_dim": 256, "text_cfg": { "context_length": 20, "vocab_size": {{words}}, "width": 256, "heads": 4, "layers": 2 } }""";
+        var config = VideoCrafterConfig.FromJson(UntrainedRequest.Parse(request.Tiny ? TinyLvdm : MiddleLvdm), _ => UntrainedRequest.Parse(text));
+        return request.Tiny ? config with { Autoencoder = UntrainedVae.Config(request) } : config;
     }
 }
