@@ -144,7 +144,7 @@ internal static class Ops
 
     /// <summary>Whether <see cref="GroupNorm"/> applies SiLU in its own pass to this tensor.</summary>
     /// <param name="x">[N, C, ...].</param>
-    public static bool FusesSilu(Tensor x) => CpuKernels.Fits(x) && x.ndim == 4;
+    public static bool FusesSilu(Tensor x) => (CpuKernels.Fits(x) && x.ndim == 4) || PrecisionPolicy.IsHalf(x);
 
     /// <summary>Group norm, over the channels of a group and all axes after the channels'.</summary>
     /// <param name="x">[N, C, ...].</param>
@@ -155,16 +155,7 @@ internal static class Ops
     /// <param name="silu">Whether SiLU follows; only where <see cref="FusesSilu"/>.</param>
     /// <returns>The shape of x.</returns>
     public static Tensor GroupNorm(Tensor x, long groups, Tensor weight, Tensor bias, double eps, bool silu = false) =>
-        PrecisionPolicy.RunWide(
-            OpKind.Norm,
-            operands =>
-            {
-                Tensor wide = operands[0];
-                using Tensor gamma = operands[1].to_type(wide.dtype), beta = operands[2].to_type(wide.dtype);
-                return FusesSilu(wide) ? GroupNormKernel.Run(wide, gamma, beta, groups, eps, silu)
-                    : Done(MetaOps.IsMeta(wide) ? MetaOps.Norm(wide, gamma, beta) : GroupNormByLibtorch(wide, groups, gamma, beta, eps), [wide]);
-            },
-            x, weight, bias);
+        PrecisionPolicy.IsHalf(x) ? new HalfGroupNorm(groups, weight, bias, eps, silu).Run(x) : GroupNormInType(x, groups, weight, bias, eps, silu);
 
     /// <summary>Layer norm over the last axis.</summary>
     /// <param name="x">[..., D].</param>
@@ -271,6 +262,13 @@ internal static class Ops
     /// <param name="others">Further tensors that are alive; null entries are passed over.</param>
     /// <returns>The result.</returns>
     internal static Tensor Done(Tensor y, ReadOnlySpan<Tensor?> others) => RunContext.OpDone(y, others);
+
+    private static Tensor GroupNormInType(Tensor x, long groups, Tensor weight, Tensor bias, double eps, bool silu)
+    {
+        using Tensor gamma = weight.to_type(x.dtype), beta = bias.to_type(x.dtype);
+        return FusesSilu(x) ? GroupNormKernel.Run(x, gamma, beta, groups, eps, silu)
+            : Done(MetaOps.IsMeta(x) ? MetaOps.Norm(x, gamma, beta) : GroupNormByLibtorch(x, groups, gamma, beta, eps), [x]);
+    }
 
     private static Tensor GroupNormByLibtorch(Tensor x, long groups, Tensor weight, Tensor bias, double eps)
     {

@@ -54,6 +54,10 @@ internal static class PrecisionPolicy
         _ => input,
     };
 
+    /// <summary>Whether statistics of a tensor are taken in a wider type than its own.</summary>
+    /// <param name="x">Any shape.</param>
+    public static bool IsHalf(Tensor x) => TypeFor(OpKind.Norm, x.dtype) != x.dtype;
+
     /// <summary>Brings a tensor to the type that an operation computes in.</summary>
     /// <param name="kind">The operation's kind.</param>
     /// <param name="x">Any shape.</param>
