@@ -89,9 +89,7 @@ internal sealed class AdapterSlot
     /// <param name="weight">W, which may be stored in a smaller type than the activations.</param>
     /// <param name="dtype">Type of the input.</param>
     public Tensor EffectiveWeight(FrozenWeight weight, ScalarType dtype) =>
-        UnmergedPart is { } adapter && adapter.IsCheaperMaterialized(weight.Stored) ? MergedWeight(weight, dtype)
-        : Enabled && _merged is not null ? _merged.to_type(dtype)
-        : weight.ConvertTo(dtype);
+        ComputesWithStored(weight) ? weight.ConvertTo(dtype) : _merged?.to_type(dtype) ?? MergedWeight(weight, dtype);
 
     /// <summary>W + delta with the adapter's graph: for kernels that take a layer apart.</summary>
     /// <param name="weight">W.</param>
