@@ -81,17 +81,7 @@ internal static class RewardCost
 
     private static Network ClipLarge()
     {
-        var config = new ClipVisionConfig
-        {
-            HiddenSize = 1024,
-            IntermediateSize = 4096,
-            NumHiddenLayers = 24,
-            NumAttentionHeads = 16,
-            PatchSize = 14,
-            ImageSize = 224,
-            ProjectionDim = 768,
-        };
-        var tower = new ClipVisionEncoder(config, withProjection: true, Placement.Cpu);
+        var tower = new ClipVisionEncoder(ClipVisionConfig.VitL14, withProjection: true, Placement.Cpu);
         return new Network(Networks.Filled(tower), tower.forward, [1, 3, 224, 224]);
     }
 

@@ -53,27 +53,9 @@ public class FullSizeMemoryTests
 
         protected internal override IEnumerable<nn.Module> Networks => [_tower];
 
-        public static VideoReward AestheticLarge() => new TowerReward("aesthetic", new ClipVisionConfig
-        {
-            HiddenSize = 1024,
-            IntermediateSize = 4096,
-            NumHiddenLayers = 24,
-            NumAttentionHeads = 16,
-            PatchSize = 14,
-            ImageSize = 224,
-            ProjectionDim = 768,
-        });
+        public static VideoReward AestheticLarge() => new TowerReward("aesthetic", ClipVisionConfig.VitL14);
 
-        public static VideoReward PreferenceHuge() => new TowerReward("preference", new ClipVisionConfig
-        {
-            HiddenSize = 1280,
-            IntermediateSize = 5120,
-            NumHiddenLayers = 32,
-            NumAttentionHeads = 16,
-            PatchSize = 14,
-            ImageSize = 224,
-            ProjectionDim = 1024,
-        });
+        public static VideoReward PreferenceHuge() => new TowerReward("preference", ClipVisionConfig.VitH14);
 
         protected internal override VideoReward ToMeta() => new TowerReward(name, config);
 

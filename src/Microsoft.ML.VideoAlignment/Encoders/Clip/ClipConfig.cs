@@ -60,6 +60,31 @@ internal sealed record ClipTextConfig
 /// <summary>The vision tower of CLIP, with the names and defaults of the reference's config.json (transformers CLIPVisionConfig).</summary>
 internal sealed record ClipVisionConfig
 {
+    /// <summary>openai/clip-vit-large-patch14, whose embeddings the aesthetic head reads.</summary>
+    public static ClipVisionConfig VitL14 { get; } = new()
+    {
+        HiddenSize = 1024,
+        IntermediateSize = 4096,
+        NumHiddenLayers = 24,
+        NumAttentionHeads = 16,
+        PatchSize = 14,
+        ImageSize = 224,
+        ProjectionDim = 768,
+    };
+
+    /// <summary>OpenCLIP ViT-H-14: the image encoder of Stable Video Diffusion, and in another form the image tower of HPS v2 and PickScore.</summary>
+    public static ClipVisionConfig VitH14 { get; } = new()
+    {
+        HiddenSize = 1280,
+        IntermediateSize = 5120,
+        NumHiddenLayers = 32,
+        NumAttentionHeads = 16,
+        PatchSize = 14,
+        ImageSize = 224,
+        ProjectionDim = 1024,
+        HiddenAct = "gelu",
+    };
+
     public long HiddenSize { get; init; } = 768;
 
     public long IntermediateSize { get; init; } = 3072;

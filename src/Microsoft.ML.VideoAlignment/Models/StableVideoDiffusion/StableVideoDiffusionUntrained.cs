@@ -41,16 +41,7 @@ internal static class StableVideoDiffusionUntrained
         ClipVisionConfig vision = request.Choose<ClipVisionConfig>(
             new() { HiddenSize = 32, IntermediateSize = 64, NumHiddenLayers = 1, NumAttentionHeads = 2, PatchSize = 56, ProjectionDim = 16 },
             new() { HiddenSize = 128, IntermediateSize = 512, NumHiddenLayers = 2, NumAttentionHeads = 4, PatchSize = 32, ProjectionDim = 256 },
-            new()
-            {
-                HiddenSize = 1280,
-                IntermediateSize = 5120,
-                NumHiddenLayers = 32,
-                NumAttentionHeads = 16,
-                PatchSize = 14,
-                ProjectionDim = 1024,
-                HiddenAct = "gelu",
-            });
+            ClipVisionConfig.VitH14);
         vision = vision with { ImageSize = 224 };
         AutoencoderKLConfig vae = UntrainedVae.Config(request);
         vae = request.Tiny ? vae with { BlockOutChannels = [2 * FixedGroups, 2 * FixedGroups, 2 * FixedGroups] } : vae;
