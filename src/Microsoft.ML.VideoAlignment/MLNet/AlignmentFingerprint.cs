@@ -50,6 +50,7 @@ internal static class AlignmentFingerprint
     {
         OptimizerOptions optimizer = run.Options.Optimizer;
         yield return Fact("optimizer", nameof(optimizer.State), optimizer.State, FactChange.Breaks);
+        yield return Fact("optimizer", nameof(optimizer.Schedule), optimizer.Schedule.Describe(optimizer.Steps));
         foreach ((string name, object? value) in new (string, object?)[]
         {
             (nameof(optimizer.LearningRate), optimizer.LearningRate), (nameof(optimizer.WeightDecay), optimizer.WeightDecay),

@@ -128,6 +128,7 @@ internal sealed record AlignmentRun(
         Reward = step.Reward,
         Loss = step.Loss,
         GradientNorm = step.Update.GradientNorm,
+        LearningRate = Options.Optimizer.GetLearningRate(step.Step),
         Skipped = step.Update.Skipped,
         ValidationReward = step.ValidationReward,
         RewardQueries = work.RewardQueries,

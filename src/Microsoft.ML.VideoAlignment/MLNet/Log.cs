@@ -30,7 +30,7 @@ internal static class Log
             + $"{run.Algorithm}, frames {run.Training.Frames}, guidance {sampling.GuidanceScale}, LoRA rank {options.Lora.Rank} alpha "
             + $"{options.Lora.Alpha} in {layers} layers, "
             + $"{options.Optimizer.Steps} optimizer steps of {options.Optimizer.VideosPerStep} videos, "
-            + $"learning rate {options.Optimizer.LearningRate}, loss {run.Training.Loss}, seed {run.Seed}.");
+            + $"learning rate {options.Optimizer.LearningRate} ({options.Optimizer.Schedule}), loss {run.Training.Loss}, seed {run.Seed}.");
         if (threads?.Excess() is { } excess)
         {
             channel.Warning(MessageSensitivity.None, "{0}", excess);

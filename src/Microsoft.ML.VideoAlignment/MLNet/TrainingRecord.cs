@@ -29,6 +29,7 @@ internal static class TrainingRecord
             ["loraRank"] = lora.Rank,
             ["loraAlpha"] = lora.Alpha,
             ["learningRate"] = optimizer.LearningRate,
+            ["schedule"] = optimizer.Schedule.ToString(),
             ["weightDecay"] = optimizer.WeightDecay,
             ["beta1"] = optimizer.Beta1,
             ["beta2"] = optimizer.Beta2,

@@ -52,6 +52,7 @@ internal sealed record RunCase(string Name, VideoAlignmentOptions Options)
         }),
         ("eight-bit", static options => options with { Optimizer = options.Optimizer with { State = OptimizerState.EightBit } }),
         ("accumulated", static options => options with { Optimizer = options.Optimizer with { AccumulationSteps = 2 } }),
+        ("scheduled", static options => options with { Optimizer = options.Optimizer with { Schedule = LearningRateSchedule.Cosine(warmUpSteps: 1) } }),
     ];
 
     /// <summary>A state after each step.</summary>

@@ -49,6 +49,8 @@ public class RunFingerprintTests
     private static IEnumerable<TestCaseData> Differing() =>
     [
         Case(options => options with { Optimizer = options.Optimizer with { LearningRate = 0.01 } }, "optimizer", "LearningRate was 0.05 and is 0.01"),
+        Case(options => options with { Optimizer = options.Optimizer with { Schedule = LearningRateSchedule.Constant(2) } }, "optimizer",
+            "Schedule was 'constant' and is 'constant after 2 steps of warm-up'"),
         Case(options => options with { Optimizer = options.Optimizer with { BatchSize = 1 } }, "optimizer", "BatchSize was 2 and is 1"),
         Case(options => options with { Optimizer = options.Optimizer with { EmaDecay = null } }, "optimizer", "EmaDecay was 0.5 and is none"),
         Case(options => options with { Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = GradientWindow.Steps(1, 2) }) }, "algorithm",
@@ -71,6 +73,18 @@ public class RunFingerprintTests
         log.Clear();
         s_run.Fit(_folder.ToString(), change: options => change(options) with { Optimizer = change(options).Optimizer with { Steps = 7 } }, log: log);
         Assert.That(log, Has.None.Contains("changed since"), "states are written with what the run goes on with");
+    }
+
+    /// <summary>Where the rate falls to the end of the run, a longer run has other rates from the step on where it goes on.</summary>
+    [Test]
+    public void MoreStepsOfADecayAreTold()
+    {
+        OptimizerOptions Falling(VideoAlignmentOptions options, int steps) =>
+            options.Optimizer with { Schedule = LearningRateSchedule.Linear(), Steps = steps };
+        var log = new List<string>();
+        s_run.Fit(_folder.ToString(), change: options => options with { Optimizer = Falling(options, 2) });
+        s_run.Fit(_folder.ToString(), change: options => options with { Optimizer = Falling(options, 3) }, log: log);
+        Assert.That(log, Has.One.Contains("optimizer changed since step 2: Schedule was 'linear, to step 2' and is 'linear, to step 3'"));
     }
 
     [Test]

@@ -15,13 +15,13 @@ internal sealed class AdamW : IAdapterOptimizer
 
     /// <summary>Begins at step 0 with moments of zero.</summary>
     /// <param name="parameters">The parameters to train; one without a gradient is skipped.</param>
-    /// <param name="options">Learning rate, decays, epsilon and weight decay.</param>
+    /// <param name="options">Decays, epsilon and weight decay.</param>
     public AdamW(IReadOnlyList<Parameter> parameters, OptimizerOptions options) =>
         (_options, _moments) = (options, [.. parameters.Select(parameter => new Moments(parameter))]);
 
     public long StateBytes => _moments.Sum(moments => IAdapterOptimizer.BytesFor(moments.Parameter, OptimizerState.Full));
 
-    public void Step()
+    public void Step(double learningRate)
     {
         using IDisposable guard = no_grad();
         foreach (Moments moments in _moments)
@@ -29,7 +29,7 @@ internal sealed class AdamW : IAdapterOptimizer
             using DisposeScope scope = NewDisposeScope();
             if (moments.Parameter.grad is { } gradient)
             {
-                Update(moments, gradient);
+                Update(moments, gradient, learningRate);
             }
         }
     }
@@ -67,16 +67,16 @@ internal sealed class AdamW : IAdapterOptimizer
 
     public void Dispose() => _moments.ForEach(moments => moments.Dispose());
 
-    private void Update(Moments moments, Tensor gradient)
+    private void Update(Moments moments, Tensor gradient, double learningRate)
     {
         moments.Steps++;
         (double beta1, double beta2) = (_options.Beta1, _options.Beta2);
         (double correction1, double correction2) = (1 - Math.Pow(beta1, moments.Steps), 1 - Math.Pow(beta2, moments.Steps));
-        moments.Parameter.MulInPlace(1 - (_options.LearningRate * _options.WeightDecay));
+        moments.Parameter.MulInPlace(1 - (learningRate * _options.WeightDecay));
         moments.First.MulInPlace(beta1).AddInPlace(gradient, 1 - beta1);
         moments.Second.MulInPlace(beta2).AddProductInPlace(gradient, gradient, 1 - beta2);
         Tensor denominator = moments.Second.sqrt().Div(Math.Sqrt(correction2)).AddInPlace(_options.Epsilon);
-        moments.Parameter.AddQuotientInPlace(moments.First, denominator, -(_options.LearningRate / correction1));
+        moments.Parameter.AddQuotientInPlace(moments.First, denominator, -(learningRate / correction1));
     }
 
     // The state of one parameter.

@@ -154,13 +154,19 @@ internal abstract class AlignmentTrainer : IDisposable
             return Skip(step, overflow);
         }
 
-        _watch?.BeforeUpdate();
+        // Nothing can move in a step of rate 0, with which a warm-up begins.
+        double rate = Training.Optimizer.GetLearningRate(step);
+        if (rate > 0)
+        {
+            _watch?.BeforeUpdate();
+        }
+
         Require(UpdateCheck.FindInScores(reward, loss), step);
         double norm = HostRead.ClipGradientNorm(Adapters.Parameters, Training.Optimizer.MaxGradientNorm);
         Require(_check.FindInGradient(norm) ?? _check.FindInOptions(), step);
         MissingGradients.Complete(Adapters.Parameters);
         _finished.BeforeUpdate();
-        _optimizer.Step();
+        _optimizer.Step(rate);
         Require(_check.FindInFactors(), step);
         _average?.Update();
         _scaler.RecordUpdate();

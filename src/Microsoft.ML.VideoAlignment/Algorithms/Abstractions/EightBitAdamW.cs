@@ -21,13 +21,13 @@ internal sealed class EightBitAdamW : IAdapterOptimizer
 
     /// <summary>Begins at step 0 without moments.</summary>
     /// <param name="parameters">The parameters to train; one without a gradient is skipped.</param>
-    /// <param name="options">Learning rate, decays, epsilon and weight decay.</param>
+    /// <param name="options">Decays, epsilon and weight decay.</param>
     public EightBitAdamW(IReadOnlyList<Parameter> parameters, OptimizerOptions options) =>
         (_moments, _options) = ([.. parameters.Select(parameter => new Moments(parameter))], options);
 
     public long StateBytes => _moments.Sum(moments => moments.Bytes);
 
-    public void Step()
+    public void Step(double learningRate)
     {
         using IDisposable guard = no_grad();
         _steps++;
@@ -38,7 +38,7 @@ internal sealed class EightBitAdamW : IAdapterOptimizer
             {
                 _first ??= BlockwiseQuantizer.SignedCodes(gradient.device);
                 _second ??= BlockwiseQuantizer.PositiveCodes(gradient.device);
-                Update(moments, gradient.flatten());
+                Update(moments, gradient.flatten(), learningRate);
             }
         }
     }
@@ -78,7 +78,7 @@ internal sealed class EightBitAdamW : IAdapterOptimizer
         _second?.Dispose();
     }
 
-    private void Update(Moments moments, Tensor gradient)
+    private void Update(Moments moments, Tensor gradient, double learningRate)
     {
         (double beta1, double beta2) = (_options.Beta1, _options.Beta2);
         Tensor mean = moments.First is null
@@ -88,8 +88,8 @@ internal sealed class EightBitAdamW : IAdapterOptimizer
             ? gradient.Pow(2).Mul(1 - beta2)
             : moments.Second.Dequantize(_second!).Pow(2).MulInPlace(beta2).AddInPlace(gradient.Pow(2), alpha: 1 - beta2);
         Tensor denominator = square.Div(1 - Math.Pow(beta2, _steps)).sqrt_().AddInPlace(_options.Epsilon);
-        Tensor update = (mean / denominator).Mul(_options.LearningRate / (1 - Math.Pow(beta1, _steps)));
-        moments.Parameter.MulInPlace(1 - (_options.LearningRate * _options.WeightDecay)).sub_(update.view(moments.Parameter.shape));
+        Tensor update = (mean / denominator).Mul(learningRate / (1 - Math.Pow(beta1, _steps)));
+        moments.Parameter.MulInPlace(1 - (learningRate * _options.WeightDecay)).sub_(update.view(moments.Parameter.shape));
         moments.Replace(_first!.Quantize(mean), _second!.Quantize(square.sqrt()));
     }
 

@@ -18,14 +18,15 @@ internal interface IAdapterOptimizer : IResumable, IDisposable
         : 2 * sizeof(float) * parameter.numel();
 
     /// <summary>Updates the parameters by their gradients.</summary>
-    void Step();
+    /// <param name="learningRate">The learning rate of this update, at least 0.</param>
+    void Step(double learningRate);
 
     /// <summary>Sets the gradients to zero.</summary>
     void ZeroGrad();
 
     /// <summary>Creates AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) with the options' precision of the moments.</summary>
     /// <param name="parameters">The parameters to train.</param>
-    /// <param name="options">Learning rate, decays, epsilon, weight decay and precision.</param>
+    /// <param name="options">Decays, epsilon, weight decay and precision.</param>
     static IAdapterOptimizer Create(IReadOnlyList<Parameter> parameters, OptimizerOptions options) =>
         options.State == OptimizerState.EightBit ? new EightBitAdamW(parameters, options) : new AdamW(parameters, options);
 }

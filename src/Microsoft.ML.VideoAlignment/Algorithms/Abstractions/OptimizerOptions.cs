@@ -10,6 +10,9 @@ public sealed record OptimizerOptions
     /// <summary>AdamW's learning rate, above 0; 2e-4 by default (VADER).</summary>
     public double LearningRate { get; init; } = 2e-4;
 
+    /// <summary>How the learning rate changes over the run; constant by default, as in VADER.</summary>
+    public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Constant();
+
     /// <summary>AdamW's decoupled weight decay, at least 0; 0.01 by default (torch's default, which VADER's VideoCrafter script leaves).</summary>
     public double WeightDecay { get; init; } = 0.01;
 
@@ -49,11 +52,19 @@ public sealed record OptimizerOptions
     /// <summary>Videos (Diffusion-DPO: pairs) of an optimizer step; of options out of range the nearest number that is one.</summary>
     internal int VideosPerStep => (int)Math.Min((long)Math.Max(BatchSize, 1) * Math.Max(AccumulationSteps, 1), MostVideosPerStep);
 
+    /// <summary>Computes the learning rate of an optimizer step.</summary>
+    /// <param name="step">The step, counted from 1, at most <see cref="Steps"/>.</param>
+    internal double GetLearningRate(int step) => LearningRate * Schedule.GetFactor(step, Steps);
+
     /// <summary>Lists what is wrong with the options, one sentence each.</summary>
     internal IReadOnlyList<string> Faults()
     {
         var faults = new OptionFaults("Optimizer");
         faults.Require(LearningRate > 0 && double.IsFinite(LearningRate), LearningRate, "above 0");
+        faults.Require(Schedule is not null, Schedule, "one of LearningRateSchedule's");
+        faults.Require(Schedule is null || Steps < 1 || Schedule.WarmUpSteps <= Steps, Schedule?.WarmUpSteps,
+            FormattableString.Invariant($"at most {nameof(Steps)}, {Steps}: with a longer warm-up the run never has its learning rate"),
+            $"{nameof(Schedule)}.{nameof(LearningRateSchedule.WarmUpSteps)}");
         faults.Require(WeightDecay >= 0 && double.IsFinite(WeightDecay), WeightDecay, "at least 0");
         faults.Require(Beta1 is >= 0 and < 1, Beta1, "from 0 to below 1");
         faults.Require(Beta2 is >= 0 and < 1, Beta2, "from 0 to below 1");

@@ -18,6 +18,9 @@ public sealed record VideoAlignmentProgress
     /// <summary>L2 norm of the gradient over all LoRA weights, before clipping; NaN where the step was <see cref="Skipped"/>.</summary>
     public required double GradientNorm { get; init; }
 
+    /// <summary>The learning rate of the step, as <see cref="OptimizerOptions.Schedule"/> has it.</summary>
+    public double LearningRate { get; init; }
+
     /// <summary>
     /// Whether the step changed no weights, because its loss or gradient left the range of <see cref="ComputePrecision.Float16"/>; the loss of later steps is
     /// scaled less.

@@ -1,10 +1,7 @@
+using Microsoft.ML.VideoAlignment.Algorithms;
 using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
-
-using Microsoft.ML.VideoAlignment.Algorithms;
-
-
 
 public class AdamWTests
 {
@@ -30,7 +27,9 @@ public class AdamWTests
                 (step < 4 ? loss : loss + (parameters[1] * (step - 6)).sum()).backward();
             }
 
-            optimizer.Step();
+            double rate = settings.LearningRate * (step % 3);
+            reference.ParamGroups.Single().LearningRate = rate;
+            optimizer.Step(rate);
             reference.step();
         }
 

@@ -69,7 +69,7 @@ public class EightBitAdamWTests
                 way = step == 20 ? x.detach().clone() : way;
                 optimizer.ZeroGrad();
                 Loss().backward();
-                optimizer.Step();
+                optimizer.Step(5e-2);
             }
 
             return (first, Loss().ToDouble(), way);
@@ -87,7 +87,7 @@ public class EightBitAdamWTests
         {
             using IAdapterOptimizer optimizer = IAdapterOptimizer.Create(factors, (TinyModel.Settings() with { OptimizerState = state }).Optimizer);
             factors.Aggregate(zeros(1), (sum, factor) => sum + factor.square().sum()).backward();
-            optimizer.Step();
+            optimizer.Step(5e-2);
             Assert.That(optimizer.StateBytes, Is.EqualTo(factors.Sum(factor => IAdapterOptimizer.BytesFor(factor, state))));
             return optimizer.StateBytes;
         })];
