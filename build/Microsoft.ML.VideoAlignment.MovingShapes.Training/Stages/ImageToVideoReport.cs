@@ -19,7 +19,7 @@ internal static class ImageToVideoReport
     private const int Chunk = 8;
     private const int VariedImages = 16, VideosAImage = 4;
     private const int ControlImages = 32;
-    private const int LongVideos = 24, ClipsAVideo = 3;
+    private const int Segments = 3;
     private const int OnTheSheet = 12;
     private const int Steps = 20;
     private const int Stream = 114;
@@ -106,22 +106,21 @@ internal static class ImageToVideoReport
     private static void Lengthen(
         Workshop shop, VideoDiffusionModel model, VideoMeasures measures, SamplingSettings sampling, Excerpt[] excerpts, Tensor images, StringBuilder text)
     {
-        Tensor first = First(images, LongVideos);
-        Tensor video = Generate(model, sampling with { SegmentCount = ClipsAVideo }, first, 3000);
+        Tensor video = Generate(model, sampling with { SegmentCount = Segments }, images, 3000);
         text.AppendLine();
-        text.AppendLine(CultureInfo.InvariantCulture, $"{first.shape[0]} videos of {ClipsAVideo} clips, each beginning with the last frame of the one before:");
-        for (int clip = 0; clip < ClipsAVideo; clip++)
+        text.AppendLine(CultureInfo.InvariantCulture, $"{images.shape[0]} videos of {Segments} segments, each beginning with the last frame of the one before:");
+        for (int segment = 0; segment < Segments; segment++)
         {
             VideoMeasures.Result result =
-                measures.Of(video.narrow(2, clip * ShapesVideo.Frames, ShapesVideo.Frames).contiguous(), excerpts[..(int)first.shape[0]], first);
-            text.AppendLine(CultureInfo.InvariantCulture, $"clip {clip + 1}: colour {result.Color:0.###}, shape {result.Shape:0.###}, background "
+                measures.Of(video.narrow(2, segment * ShapesVideo.Frames, ShapesVideo.Frames).contiguous(), excerpts, images);
+            text.AppendLine(CultureInfo.InvariantCulture, $"segment {segment + 1}: colour {result.Color:0.###}, shape {result.Shape:0.###}, background "
                 + $"{result.Background:0.###}, V-JEPA {result.Consistency:0.####}");
         }
 
         VideoMeasures.Result seam =
-            measures.Of(video.narrow(2, ShapesVideo.Frames / 2, ShapesVideo.Frames).contiguous(), excerpts[..(int)first.shape[0]], first);
-        text.AppendLine(CultureInfo.InvariantCulture, $"eight frames around the first seam: V-JEPA {seam.Consistency:0.####}");
-        Sheet(shop, "long-video.png", [.. Enumerable.Range(0, ClipsAVideo).Select(clip => video.narrow(2, clip * ShapesVideo.Frames, ShapesVideo.Frames))]);
+            measures.Of(video.narrow(2, ShapesVideo.Frames / 2, ShapesVideo.Frames).contiguous(), excerpts, images);
+        text.AppendLine(CultureInfo.InvariantCulture, $"eight frames around the first joint: V-JEPA {seam.Consistency:0.####}");
+        Sheet(shop, "long-video.png", [.. Enumerable.Range(0, Segments).Select(segment => video.narrow(2, segment * ShapesVideo.Frames, ShapesVideo.Frames))]);
     }
 
     private static Tensor First(Tensor images, int count) => images.narrow(0, 0, Math.Min(count, images.shape[0]));

@@ -32,7 +32,7 @@ internal static class ImageToVideoStage
     private static readonly Part[] s_parts =
     [
         new("image-to-video-frames", Stream: 14, Plan(5000, peak: 0.02, fall: 800), HalfBatch: 48, Frames: 1, EmbeddingAloneShare: 0.6, new(0.8, 1.2)),
-        new(Name, Stream: 17, Plan(10000, peak: 0.015, fall: 2500), HalfBatch: 8, ShapesVideo.Frames, EmbeddingAloneShare: 0.3, new(0.5, 1.3)),
+        new(Name, Stream: 17, Plan(6500, peak: 0.015, fall: 2500), HalfBatch: 8, ShapesVideo.Frames, EmbeddingAloneShare: 0.3, new(0.5, 1.3)),
     ];
 
     /// <summary>State names of the parts, in order.</summary>

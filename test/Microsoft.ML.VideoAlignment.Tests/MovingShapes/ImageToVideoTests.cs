@@ -6,12 +6,13 @@ namespace Microsoft.ML.VideoAlignment.Tests;
 
 /// <summary>
 /// The embedded image-to-video model on painted images. The shares asked for lie below those that the training program measured on more videos
-/// (MovingShapes/image-to-video/report.txt); shapes are not kept well enough to ask for them.
+/// (MovingShapes/image-to-video/report.txt): .92 of shapes, .95 of colors, all backgrounds.
 /// </summary>
 public class ImageToVideoTests
 {
     private const int Videos = 16;
-    private const double LeastColor = 0.6;
+    private const double LeastShape = 0.6;
+    private const double LeastColor = 0.7;
     private const double LeastBackground = 0.85;
     private const double LargestFirstFrame = 0.005;
 
@@ -43,6 +44,7 @@ public class ImageToVideoTests
         using Tensor first = videos.select(2, 0);
         using (Assert.EnterMultipleScope())
         {
+            Assert.That(Share((a, b) => a.Shape == b.Shape), Is.GreaterThan(LeastShape), "shape");
             Assert.That(Share((a, b) => a.Color == b.Color), Is.GreaterThan(LeastColor), "color");
             Assert.That(Share((a, b) => a.Background == b.Background), Is.GreaterThan(LeastBackground), "background");
             Assert.That((first - _images).square().mean().item<float>(), Is.LessThan(LargestFirstFrame), "first frame");
