@@ -15,7 +15,7 @@ namespace Microsoft.ML.VideoAlignment;
 public static class GradientCheck
 {
     /// <summary>Compares the gradient with difference quotients, under the options that a training run would have.</summary>
-    /// <param name="model">A small model on the CPU. Its networks are converted to float64 for the call and restored afterwards.</param>
+    /// <param name="model">A small model, on whatever device. Its networks are converted to float64 for the call and restored afterwards.</param>
     /// <param name="reward">
     /// A differentiable reward that can compute in float64: every reward of this library except TorchScript programs, and functions of your own that leave the
     /// frames' dtype alone. Its networks are converted like the model's.
@@ -33,7 +33,7 @@ public static class GradientCheck
         Run(model, reward, options, check, fault: null);
 
     /// <inheritdoc cref="Run(VideoDiffusionModel, VideoReward, VideoAlignmentOptions, GradientCheckOptions?)"/>
-    /// <param name="model">A small model on the CPU.</param>
+    /// <param name="model">A small model.</param>
     /// <param name="reward">A differentiable reward that can compute in float64.</param>
     /// <param name="options">The options of training.</param>
     /// <param name="check">Directions, parts and tolerance; null: the defaults.</param>

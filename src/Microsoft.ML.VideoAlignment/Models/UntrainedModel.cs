@@ -11,11 +11,20 @@ internal static class UntrainedModel
     /// <param name="seed">The seed of weights and text states.</param>
     /// <param name="precision">How weights are stored.</param>
     /// <param name="filled">Whether weights are random; else they are whatever was in memory, for whoever fills them from a file.</param>
+    /// <param name="device">Where weights are made, so that a full-size model never is in the CPU's memory; null: there.</param>
     /// <exception cref="ArgumentException">The family is not known or has no untrained models, or the size is not known.</exception>
-    public static VideoDiffusionModel Make(string family, UntrainedSize size, int seed, WeightPrecision precision = WeightPrecision.Float32, bool filled = true)
+    public static VideoDiffusionModel Make(
+        string family, UntrainedSize size, int seed, WeightPrecision precision = WeightPrecision.Float32, bool filled = true, Device? device = null)
     {
+        Placement placement = Placement.OnCpu(precision);
         using var weights = new UntrainedWeights(seed, filled);
-        return Make(family, size, seed, weights, Placement.OnCpu(precision));
+        VideoDiffusionModel model = Make(family, size, seed, weights, device is null ? placement : placement with { Device = device });
+        if (device is not null)
+        {
+            model.MoveTo(device); // what has no weights
+        }
+
+        return model;
     }
 
     /// <summary>Makes a model that has shapes and no memory: for estimates of models that would not fit.</summary>
