@@ -36,9 +36,9 @@ public sealed class ConformanceCase
 
     public JsonElement Arguments => Json.GetProperty("arguments");
 
-    private double OutTolerance => Json.GetProperty("tolerance").GetProperty("out").GetDouble();
+    private double OutTolerance => CaseDevice.Tolerance(Json.GetProperty("tolerance").GetProperty("out").GetDouble());
 
-    private double GradTolerance => Json.GetProperty("tolerance").GetProperty("grad").GetDouble();
+    private double GradTolerance => CaseDevice.Tolerance(Json.GetProperty("tolerance").GetProperty("grad").GetDouble());
 
     /// <summary>Where the cases are: CONFORMANCE_DIR when set, else the copy beside the test assembly.</summary>
     public static string Root =>
@@ -70,7 +70,7 @@ public sealed class ConformanceCase
 
     public string PathOf(string relative) => Path.GetFullPath(Path.Combine(Folder, relative));
 
-    /// <summary>A tensor of the case, such as "in.sample"; owned by the case.</summary>
+    /// <summary>A tensor of the case, such as "in.sample"; owned by the case. Inputs are on <see cref="CaseDevice"/>, reference values on the CPU.</summary>
     public Tensor this[string name]
     {
         get
@@ -99,7 +99,9 @@ public sealed class ConformanceCase
             using var file = new SafetensorsFile(PathOf("tensors.safetensors"));
             foreach (string key in file.Entries.Keys)
             {
-                _tensors[key] = file.Read(key).DetachFromDisposeScope();
+                using DisposeScope scope = NewDisposeScope();
+                Tensor value = file.Read(key);
+                _tensors[key] = (key.StartsWith("in.", StringComparison.Ordinal) ? value.to(CaseDevice.Device) : value).DetachFromDisposeScope();
             }
         }
 

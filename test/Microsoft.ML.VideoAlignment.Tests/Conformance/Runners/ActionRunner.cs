@@ -35,7 +35,7 @@ public sealed class ActionRunner : IConformanceRunner
 
     private static void RunNetwork(ConformanceCase testCase)
     {
-        using VideoMaeNetwork network = VideoMaeNetwork.FromFolder(Folder(testCase), Placement.Cpu);
+        using VideoMaeNetwork network = VideoMaeNetwork.FromFolder(Folder(testCase), CaseDevice.Placement);
         Tensor pixels = testCase.Input("pixel_values");
         Tensor Weight(string key) => network.get_parameter(VideoMaeNetwork.Keys.MapName(key)!)!;
         testCase.RequireParameterGradients(Weight);
@@ -56,7 +56,7 @@ public sealed class ActionRunner : IConformanceRunner
         var frames = new PreprocessedFrames(given);
         (Tensor pixels, Tensor logits) = reward.RunStages(frames);
         IReadOnlyList<int> labels = reward.FindLabels(prompts, prompts.Length);
-        Assert.That(labels.Select(label => (long)label), Is.EqualTo(testCase["in.labels"].data<long>().ToArray()), $"{testCase}: labels of the prompts");
+        Assert.That(labels.Select(label => (long)label), Is.EqualTo(testCase["in.labels"].cpu().data<long>().ToArray()), $"{testCase}: labels of the prompts");
 
         using ActionClassificationReward logarithm = Reward(testCase, logProbability: true);
         Tensor again = testCase["in.frames"].clone().requires_grad_(true);
@@ -127,7 +127,7 @@ public sealed class ActionRunner : IConformanceRunner
     }
 
     private static ActionClassificationReward Reward(ConformanceCase testCase, bool logProbability) =>
-        ActionClassificationReward.FromFolder(Folder(testCase), new ActionClassificationOptions { LogProbability = logProbability }, Placement.Cpu);
+        ActionClassificationReward.FromFolder(Folder(testCase), new ActionClassificationOptions { LogProbability = logProbability }, CaseDevice.Placement);
 
     private static string[] Texts(ConformanceCase testCase, string argument) =>
         [.. testCase.Arguments.GetProperty(argument).EnumerateArray().Select(text => text.GetString()!)];

@@ -14,7 +14,7 @@ public sealed class AutoencoderKLRunner : IConformanceRunner
     public void Run(ConformanceCase testCase)
     {
         ArgumentNullException.ThrowIfNull(testCase);
-        using var vae = new AutoencoderKL(AutoencoderKLConfig.FromJson(testCase.Config), Placement.Cpu);
+        using var vae = new AutoencoderKL(AutoencoderKLConfig.FromJson(testCase.Config), CaseDevice.Placement);
         string prefix = testCase.Json.GetProperty("weights")[0].GetProperty("prefix").GetString()!;
         using (IWeightSource file = WeightFile.Open(testCase.PathOf(testCase.Json.GetProperty("weights")[0].GetProperty("file").GetString()!)))
         {

@@ -125,11 +125,11 @@ internal static class ClipCases
         string path = testCase.PathOf(weights.GetProperty("file").GetString()!);
         if (weights.GetProperty("format").GetString() == "diffusers-folder")
         {
-            return fromFolder(path, Placement.Cpu, null);
+            return fromFolder(path, CaseDevice.Placement, null);
         }
 
         using IWeightSource source = WeightFile.Open(path);
-        return fromSource(source, Placement.Cpu, weights.GetProperty("prefix").GetString()!);
+        return fromSource(source, CaseDevice.Placement, weights.GetProperty("prefix").GetString()!);
     }
 
     public static Tensor Parameter(nn.Module module, string key) =>

@@ -26,7 +26,7 @@ public sealed class DetectionRunner : IConformanceRunner
 
     private static void RunNetwork(ConformanceCase testCase)
     {
-        using YolosNetwork network = YolosNetwork.FromFolder(Folder(testCase), Placement.Cpu);
+        using YolosNetwork network = YolosNetwork.FromFolder(Folder(testCase), CaseDevice.Placement);
         Tensor pixels = testCase.Input("pixel_values");
         Tensor Weight(string key) => network.get_parameter(YolosNetwork.Keys.MapName(key)!)!;
         testCase.RequireParameterGradients(Weight);
@@ -54,7 +54,7 @@ public sealed class DetectionRunner : IConformanceRunner
         };
         Assert.That(!arguments.TryGetProperty("clamp", out JsonElement clamp) || clamp.GetBoolean(), "this reward always clamps");
         using ObjectRemovalReward reward =
-            ObjectRemovalReward.FromFolder(Folder(testCase), arguments.GetProperty("target").GetString()!, options, Placement.Cpu);
+            ObjectRemovalReward.FromFolder(Folder(testCase), arguments.GetProperty("target").GetString()!, options, CaseDevice.Placement);
         testCase.RequireParameterGradients(reward.Weight);
 
         Tensor given = testCase.Input("frames").requires_grad_(true);

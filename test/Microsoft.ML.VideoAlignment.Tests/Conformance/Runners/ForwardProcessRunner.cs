@@ -15,7 +15,7 @@ public sealed class ForwardProcessRunner : IConformanceRunner
         ForwardProcess process = ForwardProcess.FromConfig(testCase.Config);
         Tensor clean = testCase.Input("original_samples");
         Tensor noise = testCase.Input("noise");
-        long[] timesteps = testCase["in.timesteps"].data<long>().ToArray();
+        long[] timesteps = testCase["in.timesteps"].cpu().data<long>().ToArray();
         testCase.CheckOutputsAndGradients(
             new Dictionary<string, Tensor>(StringComparer.Ordinal)
             {

@@ -88,7 +88,7 @@ public sealed class LoraRunner : IConformanceRunner
         JsonElement weights = c.Json.GetProperty("weights")[0];
         string folder = c.PathOf(weights.GetProperty("file").GetString()!);
         using JsonDocument config = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "config.json")));
-        var network = new ModelScopeUNet(ModelScopeUNetConfig.FromJson(config.RootElement), Placement.Cpu);
+        var network = new ModelScopeUNet(ModelScopeUNetConfig.FromJson(config.RootElement), CaseDevice.Placement);
         string file = Path.Combine(folder, "diffusion_pytorch_model.safetensors");
         using IWeightSource source = WeightFile.Open(File.Exists(file) ? file : Path.ChangeExtension(file, ".bin"));
         WeightLoader.Load(network, source, weights.GetProperty("prefix").GetString()!);
@@ -114,33 +114,25 @@ public sealed class LoraRunner : IConformanceRunner
         /// <summary>Saving gives the file's keys and tensors bit for bit; in the format that was loaded also its settings.</summary>
         public void SaveAndCompare(LoraAdapters adapters, bool sameFormat)
         {
-            string folder = Path.Combine(TestContext.CurrentContext.WorkDirectory, $"lora-{Guid.NewGuid():N}");
-            Directory.CreateDirectory(folder);
-            try
+            using var folder = new TemporaryFolder();
+            string saved = folder.Path(Path.GetFileName(_path));
+            LoraFile.Save(adapters, saved, _format, _options);
+            using IWeightSource expected = WeightFile.Open(TensorsOf(_path));
+            using IWeightSource actual = WeightFile.Open(TensorsOf(saved));
+            Assert.That(actual.Entries.Keys.Order(StringComparer.Ordinal), Is.EqualTo(expected.Entries.Keys.Order(StringComparer.Ordinal)),
+                $"{c}: keys of {_format}");
+            foreach (string key in expected.Entries.Keys)
             {
-                string saved = Path.Combine(folder, Path.GetFileName(_path));
-                LoraFile.Save(adapters, saved, _format, _options);
-                using IWeightSource expected = WeightFile.Open(TensorsOf(_path));
-                using IWeightSource actual = WeightFile.Open(TensorsOf(saved));
-                Assert.That(actual.Entries.Keys.Order(StringComparer.Ordinal), Is.EqualTo(expected.Entries.Keys.Order(StringComparer.Ordinal)),
-                    $"{c}: keys of {_format}");
-                foreach (string key in expected.Entries.Keys)
-                {
-                    using DisposeScope scope = NewDisposeScope();
-                    (Tensor a, Tensor b) = (actual.Read(key), expected.Read(key));
-                    Assert.That((a.dtype, Shapes.Describe(a)), Is.EqualTo((b.dtype, Shapes.Describe(b))), $"{c}: {key} of {_format}");
-                    Assert.That(a.bytes.SequenceEqual(b.bytes), $"{c}: {key} of {_format}");
-                }
-
-                CheckScales(adapters, saved);
-                if (sameFormat)
-                {
-                    CheckSettings(expected, actual, saved);
-                }
+                using DisposeScope scope = NewDisposeScope();
+                (Tensor a, Tensor b) = (actual.Read(key), expected.Read(key));
+                Assert.That((a.dtype, Shapes.Describe(a)), Is.EqualTo((b.dtype, Shapes.Describe(b))), $"{c}: {key} of {_format}");
+                Assert.That(a.bytes.SequenceEqual(b.bytes), $"{c}: {key} of {_format}");
             }
-            finally
+
+            CheckScales(adapters, saved);
+            if (sameFormat)
             {
-                Directory.Delete(folder, recursive: true);
+                CheckSettings(expected, actual, saved);
             }
         }
 

@@ -18,7 +18,7 @@ internal sealed class ModelScopePipelineRunner : IConformanceRunner
     {
         JsonElement arguments = testCase.Arguments;
         using VideoDiffusionModel model = new VideoDiffusionModel(ModelScopeModel.FromFolder(
-            testCase.PathOf(testCase.Json.GetProperty("weights")[0].GetProperty("file").GetString()!), Text(arguments, "variant"), Placement.Cpu));
+            testCase.PathOf(testCase.Json.GetProperty("weights")[0].GetProperty("file").GetString()!), Text(arguments, "variant"), CaseDevice.Placement));
         Tensor Parameter(string key)
         {
             int dot = key.IndexOf('.', StringComparison.Ordinal);

@@ -62,7 +62,7 @@ internal sealed class ModelScopeTrainStepRunner : IConformanceRunner
     }
 
     private static VideoDiffusionModel LoadModel(ConformanceCase testCase) => new(ModelScopeModel.FromParts(
-        new NoPrompts(), testCase.PathOf("unet"), testCase.PathOf("vae"), testCase.Config.GetProperty("scheduler"), Placement.Cpu));
+        new NoPrompts(), testCase.PathOf("unet"), testCase.PathOf("vae"), testCase.Config.GetProperty("scheduler"), CaseDevice.Placement));
 
     internal static LoraAdapters LoadAdapters(ConformanceCase testCase, VideoDiffusionModel model, double scale)
     {

@@ -22,7 +22,7 @@ public sealed class OpenClipRunner : IConformanceRunner
         string? root = weights.TryGetProperty("root", out JsonElement entry) ? entry.GetString() : null;
         using IWeightSource source = WeightFile.Open(testCase.PathOf(weights.GetProperty("file").GetString()!), root);
         using OpenClipModel model = OpenClipModel.FromSource(
-            source, OpenClipConfig.FromJson(testCase.Config), halves, Placement.Cpu, weights.GetProperty("prefix").GetString()!);
+            source, OpenClipConfig.FromJson(testCase.Config), halves, CaseDevice.Placement, weights.GetProperty("prefix").GetString()!);
         KeyMap keys = OpenClipModel.CreateKeyMap(halves);
         Tensor Parameter(string name) => ClipCases.Parameter(model, keys.MapName(name)!);
         testCase.RequireParameterGradients(Parameter);

@@ -38,7 +38,7 @@ public sealed class OpenSoraAutoencoderRunner : IConformanceRunner
         Dictionary<string, JsonElement> keys = c.Config.EnumerateObject().ToDictionary(key => key.Name, key => key.Value, StringComparer.Ordinal);
         keys.TryAdd("type", JsonSerializer.SerializeToElement("VAE_Temporal"));
         JsonElement config = JsonSerializer.SerializeToElement(keys);
-        using var vae = new TemporalVae(TemporalVaeConfig.FromJson(config), Placement.Cpu);
+        using var vae = new TemporalVae(TemporalVaeConfig.FromJson(config), CaseDevice.Placement);
         using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
         Check(c, vae, KeyMap.Identity, inputs =>
         {
@@ -59,7 +59,7 @@ public sealed class OpenSoraAutoencoderRunner : IConformanceRunner
 
     private static void Whole(ConformanceCase c, bool recompute)
     {
-        using var vae = new VideoAutoencoder(VideoAutoencoderConfig.FromJson(c.Config), Placement.Cpu);
+        using var vae = new VideoAutoencoder(VideoAutoencoderConfig.FromJson(c.Config), CaseDevice.Placement);
         using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
         if (ConfigJson.Find(c.Arguments, "latent_size") is not null)
         {
@@ -100,7 +100,7 @@ public sealed class OpenSoraAutoencoderRunner : IConformanceRunner
         };
         Assert.That(config.Temporal.TimeFactor, Is.EqualTo(factor));
         Assert.That(config.SpatialFactor, Is.EqualTo(ConfigJson.Integer(c.Config, "spatial_factor", 8)));
-        long[] sizes = c["in.size"].data<long>().ToArray();
+        long[] sizes = c["in.size"].cpu().data<long>().ToArray();
         long[] latents = [.. sizes.Chunk(3).Select(row => config.LatentSize((int)row[0], (int)row[1], (int)row[2]))
             .SelectMany(size => new long[] { size.Frames, size.Height, size.Width })];
         c.CheckOutput("latent", tensor(latents).view(-1, 3));

@@ -146,5 +146,5 @@ public sealed class OpenSoraFlowRunner() : NetworkRunner("S10-opensora", s_kinds
         return active is null ? v : where(active.ne(0).view(z.shape[0], 1, -1, 1, 1), v, v * 0.5);
     }
 
-    private static Tensor Times(long batch, double timestep) => ones(batch) * timestep;
+    private static Tensor Times(long batch, double timestep) => ones(batch, device: CaseDevice.Device) * timestep;
 }

@@ -24,7 +24,7 @@ public sealed class OpenSoraNetworkRunner() : NetworkRunner("S10-opensora", s_ki
     {
         foreach (bool recompute in new[] { false, true })
         {
-            using var network = new STDiT3(STDiT3Config.FromJson(c.Config), Placement.Cpu);
+            using var network = new STDiT3(STDiT3Config.FromJson(c.Config), CaseDevice.Placement);
             using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
             Check(c, network, ["x", "y"], inputs => network.Forward(
                 inputs["x"], c["in.timestep"], inputs["y"].squeeze(1), c.Find("in.mask"), c.Find("in.x_mask"), c["in.fps"],
@@ -47,11 +47,11 @@ public sealed class OpenSoraNetworkRunner() : NetworkRunner("S10-opensora", s_ki
         if (ConfigJson.Flag(config, "temporal", false))
         {
             Assert.That(ConfigJson.Integer(config, "rope_dim", shape.HeadSize), Is.EqualTo(shape.HeadSize), "the whole head is turned");
-            Tensor pairs = arange(shape.HeadSize / 2, dtype: ScalarType.Float64) * (-2.0 / shape.HeadSize);
+            Tensor pairs = arange(shape.HeadSize / 2, dtype: ScalarType.Float64, device: CaseDevice.Device) * (-2.0 / shape.HeadSize);
             turns = RotaryEmbedding.CreateRotations(pow(ConfigJson.Number(config, "rope_theta", 10000), pairs).to_type(ScalarType.Float32), frames);
         }
 
-        using var block = new STDiT3Block(shape, Placement.Cpu);
+        using var block = new STDiT3Block(shape, CaseDevice.Placement);
         Check(c, block, c.Find("in.t0") is null ? ["x", "y", "t"] : ["x", "y", "t", "t0"], inputs =>
         {
             (Tensor text, Tensor? bias) = Padded(inputs["y"], c.Arguments, "y_lens", inputs["x"].shape[0]);
@@ -62,7 +62,8 @@ public sealed class OpenSoraNetworkRunner() : NetworkRunner("S10-opensora", s_ki
 
     private static void CrossAttention(ConformanceCase c)
     {
-        using var layer = new MultiHeadCrossAttention(c.Config.GetProperty("d_model").GetInt64(), c.Config.GetProperty("num_heads").GetInt64(), Placement.Cpu);
+        using var layer = new MultiHeadCrossAttention(
+            c.Config.GetProperty("d_model").GetInt64(), c.Config.GetProperty("num_heads").GetInt64(), CaseDevice.Placement);
         Check(c, layer, ["x", "cond"], inputs =>
         {
             (Tensor text, Tensor? bias) = Padded(inputs["cond"], c.Arguments, "mask", inputs["x"].shape[0]);
@@ -74,7 +75,7 @@ public sealed class OpenSoraNetworkRunner() : NetworkRunner("S10-opensora", s_ki
     {
         using var embedder = new CaptionEmbedder(
             c.Config.GetProperty("in_channels").GetInt64(), c.Config.GetProperty("hidden_size").GetInt64(), ConfigJson.Integer(c.Config, "token_num", 120),
-                Placement.Cpu);
+                CaseDevice.Placement);
         Check(c, embedder, ["caption"], inputs =>
             embedder.forward(c.Find("in.force_drop_ids") is { } drop ? embedder.DropCaptions(inputs["caption"], drop) : inputs["caption"]));
     }
@@ -93,13 +94,13 @@ public sealed class OpenSoraNetworkRunner() : NetworkRunner("S10-opensora", s_ki
     }
 
     private static TimestepEmbedder Embedder(ConformanceCase c) =>
-        new(c.Config.GetProperty("hidden_size").GetInt64(), Placement.Cpu, ConfigJson.Integer(c.Config, "frequency_embedding_size", 256));
+        new(c.Config.GetProperty("hidden_size").GetInt64(), CaseDevice.Placement, ConfigJson.Integer(c.Config, "frequency_embedding_size", 256));
 
     private static void Final(ConformanceCase c)
     {
         using var layer = new FinalLayer(
             c.Config.GetProperty("hidden_size").GetInt64(), c.Config.GetProperty("num_patch").GetInt64() * c.Config.GetProperty("out_channels").GetInt64(),
-                Placement.Cpu);
+                CaseDevice.Placement);
         (long frames, long places) = (c.Arguments.GetProperty("T").GetInt64(), c.Arguments.GetProperty("S").GetInt64());
         Check(c, layer, c.Find("in.t0") is null ? ["x", "t"] : ["x", "t", "t0"], inputs =>
             layer.Forward(inputs["x"].unflatten(1, [frames, places]), inputs["t"], inputs.GetValueOrDefault("t0"), c.Find("in.x_mask")).flatten(1, 2));
@@ -113,7 +114,7 @@ public sealed class OpenSoraNetworkRunner() : NetworkRunner("S10-opensora", s_ki
         {
             outputs[$"{i}"] = PositionEmbedding2D.Create(
                 calls[i].GetProperty("h").GetInt64(), calls[i].GetProperty("w").GetInt64(), c.Config.GetProperty("dim").GetInt64(),
-                ConfigJson.Number(calls[i], "scale", 1), ConfigJson.Find(calls[i], "base_size")?.GetDouble(), CPU);
+                ConfigJson.Number(calls[i], "scale", 1), ConfigJson.Find(calls[i], "base_size")?.GetDouble(), CaseDevice.Device);
         }
 
         c.CheckOutputsAndGradients(outputs, new Dictionary<string, Tensor>());
@@ -130,7 +131,7 @@ public sealed class OpenSoraNetworkRunner() : NetworkRunner("S10-opensora", s_ki
         long[] lengths = [.. ConfigJson.Integers(arguments, key)];
         long longest = lengths.Max();
         Tensor[] texts = packed[0].split(lengths);
-        Tensor mask = stack(lengths.Select(length => arange(longest) < length));
+        Tensor mask = stack(lengths.Select(length => arange(longest, device: packed.device) < length));
         return (stack(texts.Select(text => nn.functional.pad(text, [0, 0, 0, longest - text.shape[0]], value: 7))), MultiHeadCrossAttention.CreateBias(mask));
     }
 

@@ -84,7 +84,7 @@ public sealed class OpenSoraPipelineRunner : IConformanceRunner
             Loop = (int)ConfigJson.Integer(arguments, "loop", 1),
         };
         VideoDiffusionModel model = new VideoDiffusionModel(OpenSoraModel.FromFolder(
-            testCase.Folder, variant: null, Placement.Cpu, RectifiedFlow.FromConfig(testCase.Config.GetProperty("scheduler")), settings));
+            testCase.Folder, variant: null, CaseDevice.Placement, RectifiedFlow.FromConfig(testCase.Config.GetProperty("scheduler")), settings));
         Assert.That(model.TextEncoder.Length, Is.EqualTo(testCase.Config.GetProperty("model_max_length").GetInt32()), "tokens of a text");
         return model;
     }
@@ -124,7 +124,7 @@ public sealed class OpenSoraPipelineRunner : IConformanceRunner
         foreach (int[] chosen in new int[][] { [0], [frames - 1], [0, frames / 2, frames - 1] }.Select(set => set.Distinct().ToArray()))
         {
             Tensor some = model.Decode(latents, frames, chosen);
-            Tensor expected = all.index_select(2, tensor(chosen.Select(frame => (long)frame).ToArray()));
+            Tensor expected = all.index_select(2, tensor(chosen.Select(frame => (long)frame).ToArray(), device: all.device));
             Assert.That((some - expected).abs().max().item<float>(), Is.LessThan(1e-4f * expected.abs().max().item<float>()),
                 $"frames {string.Join(", ", chosen)}");
         }

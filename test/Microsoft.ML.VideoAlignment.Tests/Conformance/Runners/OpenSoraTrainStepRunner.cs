@@ -25,7 +25,7 @@ internal sealed class OpenSoraTrainStepRunner : IConformanceRunner
     {
         using VideoDiffusionModel model = new VideoDiffusionModel(OpenSoraModel.FromParts(
             new NoTexts(), testCase.PathOf("transformer"), testCase.PathOf("vae"), RectifiedFlow.FromConfig(testCase.Config.GetProperty("scheduler")),
-                Placement.Cpu));
+                CaseDevice.Placement));
         using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
         JsonElement lora = testCase.Config.GetProperty("lora");
         using LoraWeights factors = LoraFile.Read(
@@ -64,7 +64,8 @@ internal sealed class OpenSoraTrainStepRunner : IConformanceRunner
         {
             Text = testCase["in.prompt_embeds"][micro].squeeze(1),
             TextMask = testCase["in.attention_mask"][micro],
-            Scalars = ones(start.shape[0], 1) * (sampling.Size.Frames == 1 ? OpenSoraSizes.ImageFramesPerSecond : sampling.FramesPerSecond),
+            Scalars = ones(start.shape[0], 1, device: start.device)
+                * (sampling.Size.Frames == 1 ? OpenSoraSizes.ImageFramesPerSecond : sampling.FramesPerSecond),
             Size = sampling.Size,
         };
         return new Rollout

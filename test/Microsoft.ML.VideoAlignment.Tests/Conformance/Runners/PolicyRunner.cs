@@ -35,12 +35,12 @@ internal sealed class PolicyRunner : IConformanceRunner
     private static void Step(ConformanceCase testCase)
     {
         JsonElement arguments = testCase.Arguments;
-        double[] timesteps = [.. testCase["in.timestep"].data<long>().ToArray().Select(t => (double)t)];
+        double[] timesteps = [.. testCase["in.timestep"].cpu().data<long>().ToArray().Select(t => (double)t)];
         IPolicySampler policy = DdimScheduler.FromConfig(testCase.Config).CreatePolicy(
             timesteps, arguments.GetProperty("num_inference_steps").GetInt32(), Number(arguments, "eta", 1), Flag(arguments, "use_clipped_model_output"));
         Tensor sample = testCase.Input("sample"), prediction = testCase.Input("model_output");
         (Tensor mean, double[] deviations) = PolicyStep.Compute(policy, [.. Enumerable.Range(0, timesteps.Length)], sample, prediction);
-        Tensor deviation = tensor(deviations, dtype: ScalarType.Float32);
+        Tensor deviation = tensor(deviations, dtype: ScalarType.Float32, device: sample.device);
         Tensor next = (mean + (deviation.view(-1, 1, 1, 1, 1) * testCase["in.noise"])).detach();
         testCase.CheckOutputsAndGradients(
             new Dictionary<string, Tensor>(StringComparer.Ordinal)
@@ -60,7 +60,7 @@ internal sealed class PolicyRunner : IConformanceRunner
         int update = 0;
         foreach (JsonElement prompts in testCase.Arguments.GetProperty("prompts").EnumerateArray())
         {
-            double[] rewards = testCase[$"in.rewards.{update}"].to_type(ScalarType.Float64).data<double>().ToArray();
+            double[] rewards = testCase[$"in.rewards.{update}"].to_type(ScalarType.Float64).cpu().data<double>().ToArray();
             testCase.CheckOutput($"advantages.{update}", tensor(tracker.Update([.. prompts.EnumerateArray().Select(prompt => prompt.GetString()!)], rewards)));
             testCase.CheckOutput($"global-advantages.{update}", tensor(PerPromptStatTracker.Normalize(rewards)));
             update++;
@@ -93,7 +93,7 @@ internal sealed class PolicyRunner : IConformanceRunner
     private static void Dpo(ConformanceCase testCase)
     {
         IPolicyScheduler scheduler = DdimScheduler.FromConfig(testCase.Config);
-        long[] timesteps = testCase["in.timesteps"].data<long>().ToArray();
+        long[] timesteps = testCase["in.timesteps"].cpu().data<long>().ToArray();
         timesteps = [.. timesteps, .. timesteps];
         Tensor latents = testCase["in.latents"], noise = cat([testCase["in.noise"], testCase["in.noise"]]), prediction = testCase.Input("model_pred");
         Tensor target = scheduler.Forward.Target(scheduler.Prediction, latents, noise, timesteps);

@@ -94,7 +94,7 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
         testCase.CheckOutput("trajectory", samples.Trajectory);
         testCase.CheckOutput("log_probs", samples.LogProbabilities);
 
-        double[] rewards = testCase["in.rewards"].to_type(ScalarType.Float64).data<double>().ToArray();
+        double[] rewards = testCase["in.rewards"].to_type(ScalarType.Float64).cpu().data<double>().ToArray();
         double[] advantages = trainer.Advantages([.. arguments.GetProperty("prompts").EnumerateArray().Select(prompt => prompt.GetString()!)], rewards);
         testCase.CheckOutput("advantages", tensor(advantages));
         using RolloutBuffer epoch = trainer.Begin(samples, advantages, rewards, Enumerable.Range(0, epochs).Select(e => new MinibatchOrder(
@@ -227,15 +227,15 @@ internal sealed class PolicyUpdateRunner : IConformanceRunner
 
     private static Condition ConditionOf(Tensor text, SamplingSettings sampling) => new() { Text = text, Size = sampling.Size };
 
-    private static int[] Whole(Tensor order) => [.. order.contiguous().data<long>().ToArray().Select(index => (int)index)];
+    private static int[] Whole(Tensor order) => [.. order.contiguous().cpu().data<long>().ToArray().Select(index => (int)index)];
 
     /// <summary>A case has no decoder; nothing is decoded.</summary>
     private static VideoDiffusionModel LoadModel(ConformanceCase testCase)
     {
         ModelScopeUNet unet =
-            new DiffusersFolder(testCase.PathOf("unet")).Load(config => new ModelScopeUNet(ModelScopeUNetConfig.FromJson(config), Placement.Cpu));
+            new DiffusersFolder(testCase.PathOf("unet")).Load(config => new ModelScopeUNet(ModelScopeUNetConfig.FromJson(config), CaseDevice.Placement));
         return new VideoDiffusionModel(ModelScopeModel.FromNetworks(
-            "case", new NoPrompts(), unet, new AutoencoderKL(new AutoencoderKLConfig { BlockOutChannels = [8], NormGroups = 4 }, Placement.Cpu),
-            SchedulerConfig.ReadFile(testCase.PathOf("scheduler/scheduler_config.json")), Placement.Cpu));
+            "case", new NoPrompts(), unet, new AutoencoderKL(new AutoencoderKLConfig { BlockOutChannels = [8], NormGroups = 4 }, CaseDevice.Placement),
+            SchedulerConfig.ReadFile(testCase.PathOf("scheduler/scheduler_config.json")), CaseDevice.Placement));
     }
 }

@@ -38,7 +38,7 @@ public sealed class PreferenceRunner : IConformanceRunner
                 break;
             default:
                 using (TextImageReward reward = TextImageReward.PickScore(
-                    testCase.PathOf(File(testCase, "clip")), (_, _) => throw new NotSupportedException(), Placement.Cpu,
+                    testCase.PathOf(File(testCase, "clip")), (_, _) => throw new NotSupportedException(), CaseDevice.Placement,
                         () => throw new NotSupportedException(), Clamps(testCase)))
                 {
                     RunReward(testCase, reward, Released);
@@ -85,7 +85,7 @@ public sealed class PreferenceRunner : IConformanceRunner
     private static void RunSum(ConformanceCase testCase)
     {
         using HeadReward aesthetic = HeadReward.FromFiles(
-            HeadRewardKind.Aesthetic, testCase.PathOf(File(testCase, "clip")), testCase.PathOf(File(testCase, "head")), Placement.Cpu, Clamps(testCase));
+            HeadRewardKind.Aesthetic, testCase.PathOf(File(testCase, "clip")), testCase.PathOf(File(testCase, "head")), CaseDevice.Placement, Clamps(testCase));
         using TextImageReward preference = Preference(testCase, testCase.Config.GetProperty("hps"));
         double Argument(string name, double absent) => testCase.Arguments.TryGetProperty(name, out JsonElement value) ? value.GetDouble() : absent;
         double weight = Argument("hps_score_weight", 15);
@@ -116,7 +116,7 @@ public sealed class PreferenceRunner : IConformanceRunner
     }
 
     private static TextImageReward Preference(ConformanceCase testCase, JsonElement config) => TextImageReward.HumanPreference(
-        testCase.PathOf(File(testCase, "hps")), (_, _) => throw new NotSupportedException(), Placement.Cpu, () => throw new NotSupportedException(),
+        testCase.PathOf(File(testCase, "hps")), (_, _) => throw new NotSupportedException(), CaseDevice.Placement, () => throw new NotSupportedException(),
         OpenClipConfig.FromJson(config), Clamps(testCase));
 
     /// <summary>Text features [B, P] of the case's tokens; their embeddings become those of the prompts.</summary>

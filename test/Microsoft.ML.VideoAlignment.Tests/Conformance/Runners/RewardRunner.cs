@@ -59,7 +59,7 @@ public sealed class RewardRunner : IConformanceRunner
     {
         string name = testCase.Arguments.TryGetProperty("head", out JsonElement head) ? head.GetString()!
             : testCase.Config.GetProperty("head").GetProperty("name").GetString()!;
-        using ScoreHead network = ScoreHead.FromFile(HeadFile(testCase), Kind(name).Form, Placement.Cpu);
+        using ScoreHead network = ScoreHead.FromFile(HeadFile(testCase), Kind(name).Form, CaseDevice.Placement);
         Tensor features = testCase.Input("features");
         testCase.RequireParameterGradients(key => network.get_parameter(key)!);
         Tensor embedding = ClipModel.Normalize(features);
@@ -72,8 +72,8 @@ public sealed class RewardRunner : IConformanceRunner
     private static void RunReward(ConformanceCase testCase)
     {
         HeadRewardKind kind = Kind(testCase.Kind["vader.".Length..]);
-        using HeadReward reward =
-            HeadReward.FromFiles(kind, testCase.PathOf(File(testCase, "clip")), HeadFile(testCase), Placement.Cpu, Flag(testCase, "clamp", absent: true));
+        using HeadReward reward = HeadReward.FromFiles(
+            kind, testCase.PathOf(File(testCase, "clip")), HeadFile(testCase), CaseDevice.Placement, Flag(testCase, "clamp", absent: true));
         Assert.That(!testCase.Arguments.TryGetProperty("direction", out JsonElement direction)
             || reward.Contract.Direction == (direction.GetString() == "lower" ? ScoreDirection.LowerIsBetter : ScoreDirection.HigherIsBetter));
         testCase.RequireParameterGradients(reward.Weight);

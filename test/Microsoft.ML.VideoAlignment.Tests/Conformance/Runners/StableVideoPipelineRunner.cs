@@ -22,7 +22,7 @@ internal sealed class StableVideoPipelineRunner : IConformanceRunner
         JsonElement weights = testCase.Json.GetProperty("weights")[0];
         using VideoDiffusionModel model = new VideoDiffusionModel(StableVideoDiffusionModel.FromFolder(
             testCase.PathOf(weights.GetProperty("file").GetString()!), arguments.TryGetProperty("variant", out JsonElement variant) ? variant.GetString()
-                : null, Placement.Cpu));
+                : null, CaseDevice.Placement));
         model.FramesPerDecode = arguments.TryGetProperty("decode_chunk_size", out JsonElement chunk) && chunk.ValueKind == JsonValueKind.Number
             ? chunk.GetInt32() : null;
         Tensor Parameter(string key)

@@ -20,7 +20,7 @@ public sealed class StableVideoRunner() : NetworkRunner("S08-svd", s_kinds)
 
     private static void Network(ConformanceCase c)
     {
-        using var network = new StableVideoDiffusionUNet(StableVideoDiffusionUNetConfig.FromJson(c.Config), Placement.Cpu);
+        using var network = new StableVideoDiffusionUNet(StableVideoDiffusionUNetConfig.FromJson(c.Config), CaseDevice.Placement);
         Check(c, network, ["sample", "encoder_hidden_states"], inputs => new()
         {
             ["sample"] = network.Forward(inputs["sample"].transpose(1, 2), c["in.timestep"], inputs["encoder_hidden_states"], c["in.added_time_ids"])
@@ -30,7 +30,7 @@ public sealed class StableVideoRunner() : NetworkRunner("S08-svd", s_kinds)
 
     private static void Autoencoder(ConformanceCase c)
     {
-        using var vae = new AutoencoderKLTemporalDecoder(AutoencoderKLConfig.FromJson(c.Config), Placement.Cpu);
+        using var vae = new AutoencoderKLTemporalDecoder(AutoencoderKLConfig.FromJson(c.Config), CaseDevice.Placement);
         Check(c, vae, ["pixels", "z"], inputs =>
         {
             var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal);
@@ -61,7 +61,7 @@ public sealed class StableVideoRunner() : NetworkRunner("S08-svd", s_kinds)
             : ConfigJson.Integer(config, "temb_channels", 512);
         double eps = ConfigJson.Number(config, "eps", 1e-6);
         using var block = new SpatioTemporalResBlock(
-            inChannels, ConfigJson.Integer(config, "out_channels", inChannels), temb, eps, Placement.Cpu, ConfigJson.Number(config, "temporal_eps", eps),
+            inChannels, ConfigJson.Integer(config, "out_channels", inChannels), temb, eps, CaseDevice.Placement, ConfigJson.Number(config, "temporal_eps", eps),
             Strategy(config), ConfigJson.Flag(config, "switch_spatial_to_temporal_mix", false));
         Check(c, block, c.Find("in.temb") is null ? ["hidden_states"] : ["hidden_states", "temb"], inputs => new()
         {
@@ -76,7 +76,8 @@ public sealed class StableVideoRunner() : NetworkRunner("S08-svd", s_kinds)
         long channels = config.GetProperty("in_channels").GetInt64();
         Assert.That(ConfigJson.Integer(config, "out_channels", channels), Is.EqualTo(channels), "the transformer keeps its width");
         using var transformer = new SpatioTemporalTransformer(
-            channels, heads, headSize, ConfigJson.Find(config, "cross_attention_dim")?.GetInt64(), ConfigJson.Integer(config, "num_layers", 1), Placement.Cpu);
+            channels, heads, headSize, ConfigJson.Find(config, "cross_attention_dim")?.GetInt64(), ConfigJson.Integer(config, "num_layers", 1),
+                CaseDevice.Placement);
         Check(c, transformer, ["hidden_states", "encoder_hidden_states"], inputs => new()
         {
             ["sample"] = transformer.Forward(inputs["hidden_states"], inputs["encoder_hidden_states"], Frames(c), c["in.image_only_indicator"]),
@@ -85,7 +86,7 @@ public sealed class StableVideoRunner() : NetworkRunner("S08-svd", s_kinds)
 
     private static void Blender(ConformanceCase c)
     {
-        using var blender = new AlphaBlender(Strategy(c.Config), ConfigJson.Flag(c.Config, "switch_spatial_to_temporal_mix", false), Placement.Cpu);
+        using var blender = new AlphaBlender(Strategy(c.Config), ConfigJson.Flag(c.Config, "switch_spatial_to_temporal_mix", false), CaseDevice.Placement);
         Tensor indicator = c["in.image_only_indicator"];
         Check(c, blender, ["x_spatial", "x_temporal"], inputs =>
         {

@@ -25,7 +25,7 @@ internal sealed class StableVideoTrainStepRunner : IConformanceRunner
     {
         JsonElement weights = testCase.Json.GetProperty("weights")[0];
         using VideoDiffusionModel model =
-            new(StableVideoDiffusionModel.FromFolder(testCase.PathOf(weights.GetProperty("file").GetString()!), null, Placement.Cpu));
+            new(StableVideoDiffusionModel.FromFolder(testCase.PathOf(weights.GetProperty("file").GetString()!), null, CaseDevice.Placement));
         model.FramesPerDecode = testCase.Arguments.GetProperty("decode_chunk_size").GetInt32();
         using IDisposable memory = Recompute.BeginScope(recompute ? ActivationMemory.Recompute : ActivationMemory.Keep);
         using LoraAdapters adapters =

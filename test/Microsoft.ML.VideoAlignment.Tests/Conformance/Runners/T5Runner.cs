@@ -25,7 +25,7 @@ public sealed class T5Runner : IConformanceRunner
         var config = T5Config.FromJson(isFolder ? new DiffusersFolder(folder).ReadConfig() : testCase.Config);
         IWeightSource Open() => isFolder ? new DiffusersFolder(folder).OpenWeights() : WeightFile.Open(path);
         using IWeightSource source = Open();
-        using var encoder = T5Encoder.FromSource(source, config, Placement.Cpu, prefix);
+        using var encoder = T5Encoder.FromSource(source, config, CaseDevice.Placement, prefix);
         Tensor Parameter(string key) => encoder.get_parameter(key) ?? throw new KeyNotFoundException($"no parameter {key}");
         testCase.RequireParameterGradients(Parameter);
         Tensor ids = testCase["in.input_ids"];
@@ -43,7 +43,7 @@ public sealed class T5Runner : IConformanceRunner
 
         testCase.CheckOutputsAndGradients(outputs, new Dictionary<string, Tensor>(), Parameter);
 
-        using var streamed = new StreamedT5Encoder(Open(), config, Placement.Cpu, prefix);
+        using var streamed = new StreamedT5Encoder(Open(), config, CaseDevice.Placement, prefix);
         testCase.CheckOutput("last_hidden_state", streamed.Encode(ids, mask));
     }
 }

@@ -20,7 +20,7 @@ public sealed class UNet3DRunner() : NetworkRunner("S06-unet3d", s_kinds)
 
     private static void Network(ConformanceCase c)
     {
-        using var network = new ModelScopeUNet(ModelScopeUNetConfig.FromJson(c.Config), Placement.Cpu);
+        using var network = new ModelScopeUNet(ModelScopeUNetConfig.FromJson(c.Config), CaseDevice.Placement);
         Check(c, network, ["sample", "encoder_hidden_states"], inputs =>
             new() { ["sample"] = network.Forward(inputs["sample"], c["in.timestep"], inputs["encoder_hidden_states"]) });
     }
@@ -29,7 +29,7 @@ public sealed class UNet3DRunner() : NetworkRunner("S06-unet3d", s_kinds)
     {
         long channels = c.Config.GetProperty("in_dim").GetInt64();
         Assert.That(ConfigJson.Integer(c.Config, "out_dim", channels), Is.EqualTo(channels), "the layer keeps its width");
-        using var layer = new TemporalConvLayer(channels, ConfigJson.Integer(c.Config, "norm_num_groups", 32), Placement.Cpu);
+        using var layer = new TemporalConvLayer(channels, ConfigJson.Integer(c.Config, "norm_num_groups", 32), CaseDevice.Placement);
         Check(c, layer, ["hidden_states"], inputs => new() { ["hidden_states"] = layer.Forward(inputs["hidden_states"], Frames(c)) });
     }
 
@@ -41,7 +41,7 @@ public sealed class UNet3DRunner() : NetworkRunner("S06-unet3d", s_kinds)
         using var transformer = new TemporalTransformer(
             config.GetProperty("in_channels").GetInt64(), ConfigJson.Integer(config, "num_attention_heads", 16),
                 ConfigJson.Integer(config, "attention_head_dim", 88),
-            ConfigJson.Integer(config, "norm_num_groups", 32), Placement.Cpu, ConfigJson.Integer(config, "num_layers", 1),
+            ConfigJson.Integer(config, "norm_num_groups", 32), CaseDevice.Placement, ConfigJson.Integer(config, "num_layers", 1),
                 ConfigJson.Flag(config, "attention_bias", false));
         Check(c, transformer, ["hidden_states"], inputs => new() { ["hidden_states"] = transformer.Forward(inputs["hidden_states"], Frames(c)) });
     }
@@ -57,7 +57,7 @@ public sealed class UNet3DRunner() : NetworkRunner("S06-unet3d", s_kinds)
         using var transformer = new SpatialTransformer(
             config.GetProperty("in_channels").GetInt64(), ConfigJson.Integer(config, "num_attention_heads", 16),
                 ConfigJson.Integer(config, "attention_head_dim", 88),
-            contextWidth, ConfigJson.Integer(config, "norm_num_groups", 32), Placement.Cpu, ConfigJson.Flag(config, "use_linear_projection", false),
+            contextWidth, ConfigJson.Integer(config, "norm_num_groups", 32), CaseDevice.Placement, ConfigJson.Flag(config, "use_linear_projection", false),
             ConfigJson.Integer(config, "num_layers", 1), ConfigJson.Flag(config, "attention_bias", false), ConfigJson.Number(config, "norm_eps", 1e-5));
         Check(c, transformer, ["hidden_states", "encoder_hidden_states"], inputs =>
             new() { ["hidden_states"] = transformer.Forward(inputs["hidden_states"], inputs["encoder_hidden_states"]) });
@@ -73,7 +73,7 @@ public sealed class UNet3DRunner() : NetworkRunner("S06-unet3d", s_kinds)
         using var block = new ResnetBlock2D(
             inChannels, ConfigJson.Integer(config, "out_channels", inChannels), temb, ConfigJson.Integer(config, "groups", 32),
                 ConfigJson.Number(config, "eps", 1e-6),
-            ConfigJson.Text(config, "non_linearity", "swish"), Placement.Cpu, ConfigJson.Number(config, "output_scale_factor", 1));
+            ConfigJson.Text(config, "non_linearity", "swish"), CaseDevice.Placement, ConfigJson.Number(config, "output_scale_factor", 1));
         Check(c, block, temb is null ? ["hidden_states"] : ["hidden_states", "temb"], inputs =>
             new() { ["hidden_states"] = block.Forward(inputs["hidden_states"], inputs.GetValueOrDefault("temb")) });
     }
@@ -83,7 +83,7 @@ public sealed class UNet3DRunner() : NetworkRunner("S06-unet3d", s_kinds)
         JsonElement config = c.Config;
         long channels = config.GetProperty("num_channels").GetInt64();
         using var embedding =
-            new TimestepEmbedding(channels, config.GetProperty("time_embed_dim").GetInt64(), ConfigJson.Text(config, "act_fn", "silu"), Placement.Cpu);
+            new TimestepEmbedding(channels, config.GetProperty("time_embed_dim").GetInt64(), ConfigJson.Text(config, "act_fn", "silu"), CaseDevice.Placement);
         Tensor sinusoid = TimestepEmbedding.Sinusoid(
             c["in.timestep"], channels, config.GetProperty("flip_sin_to_cos").GetBoolean(), config.GetProperty("downscale_freq_shift").GetDouble());
         Check(c, embedding, [], _ => new() { ["sinusoid"] = sinusoid, ["embedding"] = embedding.forward(sinusoid) });

@@ -66,7 +66,7 @@ public sealed class VJepaRunner : IConformanceRunner
         var config = VJepaConfig.FromJson(testCase.Config);
         JsonElement weights = testCase.Json.GetProperty("weights")[0];
         using IWeightSource source = WeightFile.Open(testCase.PathOf(weights.GetProperty("file").GetString()!), weights.GetProperty("entry").GetString());
-        using var encoder = new VJepaEncoder(config, Placement.Cpu);
+        using var encoder = new VJepaEncoder(config, CaseDevice.Placement);
         WeightLoader.Load(encoder, source, weights.GetProperty("prefix").GetString()!, VJepaKeys.Map);
         Tensor Parameter(string key) => encoder.get_parameter(VJepaKeys.Map.MapName(key)!)!;
         testCase.RequireParameterGradients(Parameter);
@@ -132,7 +132,7 @@ public sealed class VJepaRunner : IConformanceRunner
     }
 
     private static VJepaReward Load(ConformanceCase testCase, VJepaOptions options) => VJepaReward.FromFile(
-        testCase.PathOf(testCase.Json.GetProperty("weights")[0].GetProperty("file").GetString()!), options, Placement.Cpu,
+        testCase.PathOf(testCase.Json.GetProperty("weights")[0].GetProperty("file").GetString()!), options, CaseDevice.Placement,
             ConfigJson.Flag(testCase.Arguments, "clamp", true));
 
     private static VJepaOptions Options(ConformanceCase testCase)
@@ -178,13 +178,13 @@ public sealed class VJepaRunner : IConformanceRunner
 
         public (float Time, float Space, float Aspect) Size()
         {
-            float[] row = sizes[_size++].data<float>().ToArray();
+            float[] row = sizes[_size++].cpu().data<float>().ToArray();
             return (row[0], row[1], row[2]);
         }
 
         public (int Top, int Left, int Start) Position(int tops, int lefts, int starts)
         {
-            long[] row = positions[_position++].to_type(ScalarType.Int64).data<long>().ToArray();
+            long[] row = positions[_position++].to_type(ScalarType.Int64).cpu().data<long>().ToArray();
             Assert.That(row[0] < tops && row[1] < lefts && row[2] < starts, "a draw within the bounds");
             return ((int)row[0], (int)row[1], (int)row[2]);
         }

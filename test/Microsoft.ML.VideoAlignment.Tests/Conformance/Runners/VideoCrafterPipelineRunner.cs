@@ -61,7 +61,7 @@ internal static class VideoCrafterCase
         JsonElement weights = testCase.Json.GetProperty("weights")[0];
         var files = new VideoCrafterFiles(
             testCase.PathOf(weights.GetProperty("file").GetString()!), testCase.PathOf(testCase.Arguments.GetProperty("config_file").GetString()!));
-        return new VideoDiffusionModel(VideoCrafterModel.Load(files.Checkpoint, files, tokenizer: null, Placement.Cpu));
+        return new VideoDiffusionModel(VideoCrafterModel.Load(files.Checkpoint, files, tokenizer: null, CaseDevice.Placement));
     }
 
     /// <summary>latents: [B, c, T, h, w].</summary>

@@ -24,10 +24,10 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
 
     private static void Network(ConformanceCase c)
     {
-        using var network = new VideoCrafterUNet(VideoCrafterUNetConfig.FromJson(c.Config), Placement.Cpu);
+        using var network = new VideoCrafterUNet(VideoCrafterUNetConfig.FromJson(c.Config), CaseDevice.Placement);
         Check(c, network, VideoCrafterUNet.Keys, ["x", "context"], inputs =>
         {
-            Tensor fps = c.Find("in.fps") ?? tensor(ConfigJson.Integer(c.Arguments, "fps", 16));
+            Tensor fps = c.Find("in.fps") ?? tensor(ConfigJson.Integer(c.Arguments, "fps", 16), device: CaseDevice.Device);
             Tensor plain = network.Forward(inputs["x"], c["in.timesteps"], inputs["context"], fps);
             using IDisposable guard = no_grad();
             using IDisposable memory = Recompute.BeginScope(ActivationMemory.Recompute);
@@ -44,7 +44,7 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
         long channels = config.GetProperty("channels").GetInt64();
         using var block = new VideoCrafterResBlock(
             channels, ConfigJson.Integer(config, "out_channels", channels), config.GetProperty("emb_channels").GetInt64(),
-            ConfigJson.Flag(config, "use_temporal_conv", false), Placement.Cpu);
+            ConfigJson.Flag(config, "use_temporal_conv", false), CaseDevice.Placement);
         Check(c, block, VideoCrafterUNet.Keys, ["x", "emb"], inputs =>
             new() { ["x"] = block.Forward(inputs["x"], inputs["emb"], inputs["x"].shape[0] / c.Arguments.GetProperty("batch_size").GetInt64()) });
     }
@@ -55,7 +55,7 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
         RequireOnly(config, ("disable_self_attn", "false"), ("img_cross_attention", "false"));
         using var transformer = new SpatialTransformer(
             config.GetProperty("in_channels").GetInt64(), config.GetProperty("n_heads").GetInt64(), config.GetProperty("d_head").GetInt64(),
-            config.GetProperty("context_dim").GetInt64(), VideoCrafterResBlock.Groups, Placement.Cpu, ConfigJson.Flag(config, "use_linear", false),
+            config.GetProperty("context_dim").GetInt64(), VideoCrafterResBlock.Groups, CaseDevice.Placement, ConfigJson.Flag(config, "use_linear", false),
                 ConfigJson.Integer(config, "depth", 1));
         Check(c, transformer, VideoCrafterUNet.Keys, ["x", "context"], inputs => new() { ["x"] = transformer.Forward(inputs["x"], inputs["context"]) });
     }
@@ -66,7 +66,7 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
         RequireOnly(config, ("only_self_att", "true"), ("causal_attention", "false"));
         using var transformer = new TemporalTransformer(
             config.GetProperty("in_channels").GetInt64(), config.GetProperty("n_heads").GetInt64(), config.GetProperty("d_head").GetInt64(),
-                VideoCrafterResBlock.Groups, Placement.Cpu,
+                VideoCrafterResBlock.Groups, CaseDevice.Placement,
             ConfigJson.Integer(config, "depth", 1),
             relativePositions: ConfigJson.Flag(config, "relative_position", false) ? config.GetProperty("temporal_length").GetInt64() : null);
         Check(c, transformer, VideoCrafterUNet.Keys, ["x"], inputs =>
@@ -80,7 +80,7 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
     private static void Time(ConformanceCase c)
     {
         long channels = c.Config.GetProperty("model_channels").GetInt64();
-        using var network = new VideoCrafterUNet(TimeOnly(channels), Placement.Cpu);
+        using var network = new VideoCrafterUNet(TimeOnly(channels), CaseDevice.Placement);
         KeyMap keys = VideoCrafterUNet.Keys with { Optional = ["input_blocks.*", "middle_block.*", "output_blocks.*", "out.*"] };
         Check(c, network, keys, [], _ =>
         {
@@ -118,7 +118,7 @@ public sealed class VideoCrafterRunner() : NetworkRunner("S09-videocrafter", s_k
     private static void Autoencoder(ConformanceCase c)
     {
         AutoencoderKLConfig config = VideoCrafterAutoencoder.ReadConfig(c.Config, c.Arguments.GetProperty("scale_factor").GetDouble());
-        using var vae = new AutoencoderKL(config, Placement.Cpu);
+        using var vae = new AutoencoderKL(config, CaseDevice.Placement);
         Check(c, vae, VideoCrafterAutoencoder.CreateKeys(config.BlockOutChannels.Count), ["video", "z"], inputs =>
         {
             var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal);
