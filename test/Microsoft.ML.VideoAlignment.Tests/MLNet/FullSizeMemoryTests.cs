@@ -1,4 +1,4 @@
-using Microsoft.ML.VideoAlignment.Encoders;
+using Microsoft.ML.VideoAlignment.Benchmarks;
 using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -31,38 +31,14 @@ public class FullSizeMemoryTests
             VideoModelFamily.VideoCrafter => VideoAlignmentPresets.VaderVideoCrafterHpsAesthetic,
             _ => VideoAlignmentPresets.VaderOpenSoraHps,
         };
+        Placement shapes = Placement.OnCpu(WeightPrecision.BFloat16) with { Device = META };
         using VideoDiffusionModel model = UntrainedModel.MakeOnMeta(family, UntrainedSize.Full, WeightPrecision.BFloat16);
         using VideoReward reward = family switch
         {
-            VideoModelFamily.VideoCrafter => TowerReward.AestheticLarge() + TowerReward.PreferenceHuge(),
-            VideoModelFamily.OpenSora => TowerReward.PreferenceHuge(),
-            _ => TowerReward.AestheticLarge(),
+            VideoModelFamily.VideoCrafter => TowerReward.AestheticLarge(shapes) + TowerReward.PreferenceHuge(shapes),
+            VideoModelFamily.OpenSora => TowerReward.PreferenceHuge(shapes),
+            _ => TowerReward.AestheticLarge(shapes),
         };
         return MemoryEstimation.EstimateOn(DeviceType.CUDA, model, options with { Memory = options.Memory with { Precision = precision } }, reward);
-    }
-
-    /// <summary>An image tower of a published size, on shapes alone, whose score is the mean of its embedding.</summary>
-    private sealed class TowerReward(string name, ClipVisionConfig config) : PreprocessingReward
-    {
-        private readonly ClipVisionEncoder _tower =
-            new(config, withProjection: true, Placement.OnCpu(WeightPrecision.BFloat16) with { Device = META });
-
-        public override string Name => name;
-
-        public override RewardContract Contract { get; } = new();
-
-        protected internal override IEnumerable<nn.Module> Networks => [_tower];
-
-        public static VideoReward AestheticLarge() => new TowerReward("aesthetic", ClipVisionConfig.VitL14);
-
-        public static VideoReward PreferenceHuge() => new TowerReward("preference", ClipVisionConfig.VitH14);
-
-        protected internal override VideoReward ToMeta() => new TowerReward(name, config);
-
-        protected override Tensor ScoreCore(PreprocessedFrames frames, IReadOnlyList<string> prompts)
-        {
-            Tensor images = frames.Images(FramePreprocessing.ForClip(224));
-            return PrecisionPolicy.Run(NetworkRole.Reward, () => _tower.call(images)).mean([1]).view(frames.Batch, frames.Count).mean([1]);
-        }
     }
 }
