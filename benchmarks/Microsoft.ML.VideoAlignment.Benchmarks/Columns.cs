@@ -83,10 +83,15 @@ internal sealed class MemoryColumn : IColumn
 
     public UnitType UnitType => UnitType.Dimensionless;
 
-    public string Legend => "Peak resident memory of one run above what was resident before it, native memory included";
+    public string Legend => "Peak resident memory of one run above what was resident before it, native memory included; on the CPU alone";
 
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase)
     {
+        if (BenchmarkDevice.Current.type != DeviceType.CPU)
+        {
+            return "-";
+        }
+
         object instance = Activator.CreateInstance(benchmarkCase.Descriptor.Type)!;
         foreach (BenchmarkDotNet.Parameters.ParameterInstance parameter in benchmarkCase.Parameters.Items)
         {

@@ -50,8 +50,10 @@ internal static class Compare
 
     public static double Seconds(Action work)
     {
+        BenchmarkDevice.Synchronize();
         long started = Stopwatch.GetTimestamp();
         work();
+        BenchmarkDevice.Synchronize();
         return Stopwatch.GetElapsedTime(started).TotalSeconds;
     }
 

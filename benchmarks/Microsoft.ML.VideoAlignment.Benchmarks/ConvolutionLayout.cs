@@ -26,8 +26,8 @@ public class ConvolutionLayout
         _images = Networks.Noise(1, 32, Channels, side, side);
         _packed = MemoryLayout.ChannelsLast(_images).DetachFromDisposeScope();
         _clips = Networks.Noise(2, 2, Channels, 16, side * side);
-        _spatial = new Conv2d(Channels, Channels, 3, Placement.Cpu, padding: 1);
-        _temporal = new TemporalConv3d(Channels, Channels, 3, Placement.Cpu);
+        _spatial = new Conv2d(Channels, Channels, 3, BenchmarkDevice.Placement, padding: 1);
+        _temporal = new TemporalConv3d(Channels, Channels, 3, BenchmarkDevice.Placement);
         using IDisposable guard = no_grad();
         foreach (TorchSharp.Modules.Parameter parameter in _spatial.parameters().Concat(_temporal.parameters()))
         {
@@ -64,5 +64,6 @@ public class ConvolutionLayout
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
         forward();
+        BenchmarkDevice.Synchronize();
     }
 }

@@ -18,7 +18,7 @@ public class DenoiseStep : BenchmarkBase
         var size = ModelSize.ByName(Size);
         _unet = Networks.UNet(size);
         (_latents, _text) = (Networks.Latents(size), Networks.Text(size));
-        _timestep = tensor(500L).DetachFromDisposeScope();
+        _timestep = BenchmarkDevice.Move(tensor(500L));
         _peer = size == ModelSize.Middle ? Peer.Load(Peer.UNet) : null;
     }
 
@@ -27,6 +27,7 @@ public class DenoiseStep : BenchmarkBase
     {
         using IDisposable guard = no_grad();
         using Tensor y = _unet.Forward(_latents, 500, _text);
+        BenchmarkDevice.Synchronize();
     }
 
     [Benchmark(Baseline = true)]
@@ -35,6 +36,7 @@ public class DenoiseStep : BenchmarkBase
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
         _peer!.Run(_latents, _timestep, _text);
+        BenchmarkDevice.Synchronize();
     }
 
     [GlobalCleanup]

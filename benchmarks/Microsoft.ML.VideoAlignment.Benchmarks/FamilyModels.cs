@@ -33,6 +33,13 @@ internal static class FamilyModels
     public static VideoDiffusionModel Untrained(string family, UntrainedSize size, WeightPrecision precision, bool filled) =>
         UntrainedModel.Make(FullName(family), size, seed: 1, precision, filled);
 
+    /// <summary>Makes a model with random weights on the device of the benchmarks.</summary>
+    /// <param name="family">One of <see cref="Names"/>.</param>
+    /// <param name="size">The size.</param>
+    /// <param name="precision">How the weights are stored.</param>
+    public static VideoDiffusionModel OnDevice(string family, UntrainedSize size, WeightPrecision precision) =>
+        UntrainedModel.Make(FullName(family), size, seed: 1, precision, device: BenchmarkDevice.Current);
+
     private static string FullName(string family) => family switch
     {
         "modelscope" => VideoModelFamily.ModelScope,

@@ -22,7 +22,7 @@ public class GradientStepComparison : BenchmarkBase
         _unet = Networks.UNet(size);
         _adapters = Networks.Adapters(_unet, size);
         (_latents, _text) = (Networks.Latents(size), Networks.Text(size));
-        _timestep = tensor(500L).DetachFromDisposeScope();
+        _timestep = BenchmarkDevice.Move(tensor(500L));
         _peer = size == ModelSize.Middle ? Peer.Load(Peer.UNetWithLora) : null;
     }
 
@@ -42,6 +42,8 @@ public class GradientStepComparison : BenchmarkBase
         {
             parameter.grad?.zero_();
         }
+
+        BenchmarkDevice.Synchronize();
     }
 
     [GlobalCleanup]
@@ -64,5 +66,7 @@ public class GradientStepComparison : BenchmarkBase
         {
             parameter.grad?.zero_();
         }
+
+        BenchmarkDevice.Synchronize();
     }
 }

@@ -8,9 +8,9 @@ namespace Microsoft.ML.VideoAlignment.Benchmarks;
 /// <summary>Makes our networks at a size, with random weights: speed does not depend on them, as long as they keep numbers in range.</summary>
 internal static class Networks
 {
-    public static ModelScopeUNet UNet(ModelSize size) => Filled(new ModelScopeUNet(size.UNet, Placement.Cpu));
+    public static ModelScopeUNet UNet(ModelSize size) => Filled(new ModelScopeUNet(size.UNet, BenchmarkDevice.Placement));
 
-    public static AutoencoderKL Vae(ModelSize size) => Filled(new AutoencoderKL(size.Vae, Placement.Cpu));
+    public static AutoencoderKL Vae(ModelSize size) => Filled(new AutoencoderKL(size.Vae, BenchmarkDevice.Placement));
 
     /// <summary>Attaches adapters to the layers of the reference's graph: to_q, to_k, to_v, to_out.0.</summary>
     /// <param name="network">The denoiser.</param>
@@ -24,7 +24,7 @@ internal static class Networks
     public static Tensor Noise(ulong seed, params long[] shape)
     {
         using var generator = new Generator(seed);
-        return randn(shape, generator: generator).DetachFromDisposeScope();
+        return BenchmarkDevice.Move(randn(shape, generator: generator));
     }
 
     /// <summary>Makes the latents of a guided batch, [2, c, T, h, w].</summary>

@@ -11,9 +11,10 @@ internal sealed class Peer : IDisposable
     public const string UNet = "unet3d-middle.pt";
     public const string UNetWithLora = "unet3d-middle-lora.pt";
     public const string VaeDecode = "vae-decode-middle.pt";
+    public const string StableVideoUNetWithLora = "svd-unet-middle-lora.pt";
+    public const string StableVideoDecode = "svd-decode-middle.pt";
 
-    private static readonly PeerFolder s_folder = PeerFolder.Find(
-        Environment.GetEnvironmentVariable("PEER_DIR"), AppContext.BaseDirectory, [Packed(UNet), Packed(UNetWithLora), Packed(VaeDecode)]);
+    private static readonly PeerFolder s_folder = Find(UNet, UNetWithLora, VaeDecode);
 
     private static readonly string s_unpacked = Path.Combine(Path.GetTempPath(), $"video-alignment-peer-{Environment.ProcessId}");
 
@@ -27,19 +28,24 @@ internal sealed class Peer : IDisposable
     /// <summary>Why nothing is compared.</summary>
     public static string Absence => s_folder.Absence;
 
-    /// <summary>Loads a graph.</summary>
+    /// <summary>Says why graphs cannot be compared with.</summary>
+    /// <param name="names">Their files.</param>
+    /// <returns>A reason; null: all are there.</returns>
+    public static string? FindAbsence(params string[] names) => Find(names) is { Path: null, Absence: var reason } ? reason : null;
+
+    /// <summary>Loads a graph to the device of the benchmarks.</summary>
     /// <param name="name">Its file.</param>
-    /// <returns>The graph; null: nothing is compared.</returns>
+    /// <returns>The graph; null: it is not there, and nothing is compared.</returns>
     public static Peer? Load(string name)
     {
-        if (Folder is null)
+        if (Find(name).Path is not { } folder)
         {
             return null;
         }
 
         Directory.CreateDirectory(s_unpacked);
         string path = Path.Combine(s_unpacked, name);
-        using (var packed = new GZipStream(File.OpenRead(Path.Combine(Folder, Packed(name))), CompressionMode.Decompress))
+        using (var packed = new GZipStream(File.OpenRead(Path.Combine(folder, Packed(name))), CompressionMode.Decompress))
         using (FileStream unpacked = File.Create(path))
         {
             packed.CopyTo(unpacked);
@@ -47,7 +53,9 @@ internal sealed class Peer : IDisposable
 
         try
         {
-            return new Peer(jit.load(path));
+            jit.ScriptModule module = jit.load(path);
+            module.to(BenchmarkDevice.Current);
+            return new Peer(module);
         }
         finally
         {
@@ -61,6 +69,9 @@ internal sealed class Peer : IDisposable
     public Tensor Run(params object[] inputs) => (Tensor)_module.call(inputs);
 
     public void Dispose() => _module.Dispose();
+
+    private static PeerFolder Find(params string[] names) =>
+        PeerFolder.Find(Environment.GetEnvironmentVariable("PEER_DIR"), AppContext.BaseDirectory, [.. names.Select(Packed)]);
 
     private static string Packed(string name) => name + ".gz";
 }

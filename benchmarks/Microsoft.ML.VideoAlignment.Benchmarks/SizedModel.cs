@@ -21,7 +21,7 @@ internal static class SizedModel
     });
 
     public static VideoDiffusionModel Make(ModelSize size) =>
-        new(ModelScopeModel.FromNetworks(size.Name, new RandomStates(size), Networks.UNet(size), Networks.Vae(size), Scheduler, Placement.Cpu));
+        new(ModelScopeModel.FromNetworks(size.Name, new RandomStates(size), Networks.UNet(size), Networks.Vae(size), Scheduler, BenchmarkDevice.Placement));
 
     /// <summary>Encoding a prompt is done once and costs nothing beside the rest, so its states are random.</summary>
     private sealed class RandomStates(ModelSize size) : IPromptEncoder
@@ -33,7 +33,7 @@ internal static class SizedModel
         public Tensor Encode(IReadOnlyList<string> prompts)
         {
             using var generator = new Generator(5);
-            return randn([prompts.Count, size.Tokens, size.UNet.CrossAttentionWidth], generator: generator);
+            return DeviceTable.Upload(randn([prompts.Count, size.Tokens, size.UNet.CrossAttentionWidth], generator: generator), BenchmarkDevice.Current);
         }
 
         public int CountTruncated(string prompt) => 0;

@@ -36,7 +36,7 @@ internal sealed class VaderWork : IDisposable
                 ProjectionDim = 512,
             }
             : new() { HiddenSize = 64, IntermediateSize = 256, NumHiddenLayers = 2, NumAttentionHeads = 4, PatchSize = 4, ImageSize = 32, ProjectionDim = 64 };
-        _vision = Networks.Filled(new ClipVisionEncoder(config, withProjection: true, Placement.Cpu));
+        _vision = Networks.Filled(new ClipVisionEncoder(config, withProjection: true, BenchmarkDevice.Placement));
         FramePreprocessing preprocessing = FramePreprocessing.ForClip((int)config.ImageSize);
         _reward = VideoRewards.Custom("vision", (frames, _) => _vision.forward(preprocessing.Apply(frames.permute(0, 2, 1, 3, 4).flatten(0, 1))).mean([1]));
         _sampling = new SamplingSettings { Size = size.Video, Steps = denoisingSteps, GuidanceScale = size.GuidanceScale };
@@ -64,11 +64,13 @@ internal sealed class VaderWork : IDisposable
         using IDisposable mode = inference_mode();
         using DisposeScope scope = NewDisposeScope();
         using var generator = new Generator(1);
-        VideoRequest request = _sampling.Request(["a prompt"], shape => randn([.. shape], generator: generator));
+        Tensor Noise(IReadOnlyList<long> shape) => DeviceTable.Upload(randn([.. shape], generator: generator), BenchmarkDevice.Current);
+        VideoRequest request = _sampling.Request(["a prompt"], Noise);
         Condition condition = _model.Encode(request);
         using var guidance = new Guidance(_model, condition, _model.EncodeUnconditional(request, condition), _sampling);
-        Tensor start = randn(_model.LatentShape(1, _sampling.Size), generator: generator);
+        Tensor start = Noise(_model.LatentShape(1, _sampling.Size));
         Denoising.Run(_model.CreateSampler(_sampling), start, guidance.Predict, GradientPlan.None(_sampling.Steps), adapters: _adapters);
+        BenchmarkDevice.Synchronize();
     }
 
     public void Dispose()

@@ -44,6 +44,7 @@ public class VaeDecode : BenchmarkBase
         using DisposeScope scope = NewDisposeScope();
         using IDisposable guard = no_grad();
         decode(_latents);
+        BenchmarkDevice.Synchronize();
     }
 
     private void WithGradient(Func<Tensor, Tensor> decode)
@@ -51,5 +52,6 @@ public class VaeDecode : BenchmarkBase
         using DisposeScope scope = NewDisposeScope();
         Tensor latents = _latents.clone().requires_grad_(true);
         decode(latents).mean().backward();
+        BenchmarkDevice.Synchronize();
     }
 }

@@ -26,8 +26,9 @@ public class WeightsLoad
     public void Load()
     {
         using var source = new SafetensorsFile(_file);
-        using var unet = new ModelScopeUNet(ModelSize.ByName(Size).UNet, Placement.Cpu);
+        using var unet = new ModelScopeUNet(ModelSize.ByName(Size).UNet, BenchmarkDevice.Placement);
         WeightLoader.Load(unet, source);
+        BenchmarkDevice.Synchronize();
     }
 
     [GlobalCleanup]
