@@ -9,59 +9,44 @@ using Microsoft.ML.VideoAlignment;
 using Microsoft.ML.VideoAlignment.Benchmarks;
 
 int Count(int position, int otherwise) => args.Length > position ? int.Parse(args[position], CultureInfo.InvariantCulture) : otherwise;
-switch (args.FirstOrDefault())
+if (args.FirstOrDefault() is GpuCheck.Option)
 {
-    case "--compare":
-        Compare.Run(Count(1, 5), args.ElementAtOrDefault(2) ?? "");
-        return;
-    case "--families":
-        FamilySpeed.Run(args.ElementAtOrDefault(1));
-        return;
-    case "--memory":
-        MemoryByLength.Run();
-        return;
-    case "--rewards":
-        RewardCost.Run();
-        return;
-    case "--reward-of":
-        RewardCost.RunAlone(Count(1, 0));
-        return;
-    case "--memory-estimates":
-        MemoryEstimates.Run(args.ElementAtOrDefault(1), args.ElementAtOrDefault(2));
-        return;
-    case "--runtime-memory":
-        MemoryEstimates.RunRuntime();
-        return;
-    case "--official-memory":
-        MemoryEstimates.RunOfficial();
-        return;
-    case "--memory-of" when FamilyModels.Names.Contains(args[1]):
-        MemoryEstimates.RunAlone(args[1], args[2]);
-        return;
-    case "--memory-tricks":
-        MemoryTricks.Run(args.ElementAtOrDefault(1), Count(2, 1), Count(3, 1), args.ElementAtOrDefault(4));
-        return;
-    case "--trick-of":
-        MemoryTricks.RunAlone(args[1], Count(2, 0), Count(3, 1), Count(4, 1));
-        return;
-    case "--loading":
-        Loading.Run(args[1..]);
-        return;
-    case "--loading-of":
-        Loading.RunAlone(args[1], Enum.Parse<WeightPrecision>(args[2]), args[3]);
-        return;
-    case "--memory-of":
-        MemoryByLength.RunAlone(args[1], Count(2, 20));
-        return;
-    case "--soak":
-        Environment.ExitCode = Soak.Run(Count(1, 1000));
-        return;
-    case "--soak-of":
-        Environment.ExitCode = Soak.RunAlone(args[1], Count(2, 1000), args[3]);
-        return;
+    return GpuCheck.Run(args[1..]);
 }
 
-RunBenchmarks(args);
+try
+{
+    BenchmarkDevice.Choose(DeviceName.Take(ref args) ?? "cpu");
+}
+catch (Exception error) when (error is ArgumentException or InvalidOperationException)
+{
+    Console.Error.WriteLine(error.Message);
+    return error is ArgumentException ? 2 : GpuCheck.NoDevice;
+}
+
+Action measure = args.FirstOrDefault() switch
+{
+    GpuCheck.PhaseOption => () => GpuCheck.RunPhase(args[1..]),
+    "--compare" => () => Compare.Run(Count(1, 5), args.ElementAtOrDefault(2) ?? ""),
+    "--families" => () => FamilySpeed.Run(args.ElementAtOrDefault(1)),
+    "--memory" => MemoryByLength.Run,
+    "--rewards" => RewardCost.Run,
+    "--reward-of" => () => RewardCost.RunAlone(Count(1, 0)),
+    "--memory-estimates" => () => MemoryEstimates.Run(args.ElementAtOrDefault(1), args.ElementAtOrDefault(2)),
+    "--runtime-memory" => MemoryEstimates.RunRuntime,
+    "--official-memory" => MemoryEstimates.RunOfficial,
+    "--memory-of" when FamilyModels.Names.Contains(args[1]) => () => MemoryEstimates.RunAlone(args[1], args[2]),
+    "--memory-of" => () => MemoryByLength.RunAlone(args[1], Count(2, 20)),
+    "--memory-tricks" => () => MemoryTricks.Run(args.ElementAtOrDefault(1), Count(2, 1), Count(3, 1), args.ElementAtOrDefault(4)),
+    "--trick-of" => () => MemoryTricks.RunAlone(args[1], Count(2, 0), Count(3, 1), Count(4, 1)),
+    "--loading" => () => Loading.Run(args[1..]),
+    "--loading-of" => () => Loading.RunAlone(args[1], Enum.Parse<WeightPrecision>(args[2]), args[3]),
+    "--soak" => () => Environment.ExitCode = Soak.Run(Count(1, 1000)),
+    "--soak-of" => () => Environment.ExitCode = Soak.RunAlone(args[1], Count(2, 1000), args[3]),
+    _ => () => RunBenchmarks(args),
+};
+measure();
+return Environment.ExitCode;
 
 static void RunBenchmarks(string[] args)
 {

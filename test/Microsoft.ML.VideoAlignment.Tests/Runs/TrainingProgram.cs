@@ -3,7 +3,9 @@ using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
-/// <summary>These tests as a program that trains one <see cref="RunCase"/> in a folder, so that a test can kill it.</summary>
+/// <summary>
+/// These tests as a program: one that trains a <see cref="RunCase"/> in a folder, so that a test can kill it, or a <see cref="ConformanceProgram"/>.
+/// </summary>
 internal static class TrainingProgram
 {
     /// <summary>Optimizer steps of a run that is to be killed a few times.</summary>
@@ -28,6 +30,11 @@ internal static class TrainingProgram
 
     public static int Main(string[] arguments)
     {
+        if (arguments is [ConformanceProgram.Verb, ..])
+        {
+            return ConformanceProgram.Run(arguments[1..]);
+        }
+
         if (arguments is not [Verb, var name, var folder, var result])
         {
             return 2;
