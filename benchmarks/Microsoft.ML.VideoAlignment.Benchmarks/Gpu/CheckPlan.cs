@@ -23,7 +23,7 @@ internal static class CheckPlan
     // On the CPU only what hangs is ended: a busy machine takes ten times as long.
     private const double CpuLimit = 300;
 
-    // Convolutions, attention, samplers and a training step: what a device could do otherwise than the CPU, in seconds.
+    // Convolutions, attention and samplers in a few seconds: the tests run all suites on the CPU.
     private static readonly string[] s_fewSuites = ["S06-unet3d", "S07-vae-kl", "S11-schedulers"];
 
     /// <summary>Makes the phases.</summary>
