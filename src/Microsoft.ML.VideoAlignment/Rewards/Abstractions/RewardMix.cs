@@ -127,6 +127,11 @@ internal sealed class RewardMix : PreprocessingReward
         }
     }
 
+    protected internal override IEnumerable<Tensor> StoredForPrompts => _parts.SelectMany(part => part.Reward.StoredForPrompts);
+
+    protected internal override IDisposable? PreparePrompts(IReadOnlyList<string> prompts) =>
+        JointPreparation.Begin(_parts.Select(part => part.Reward), prompts);
+
     public override void MoveTo(Device device)
     {
         RequireAlive();

@@ -12,8 +12,9 @@ namespace Microsoft.ML.VideoAlignment;
 /// A class of your own overrides <see cref="Name"/>, <see cref="Contract"/> and <see cref="ScoreCore"/>. Everything else that the rewards of this library
 /// use is optional: <see cref="Networks"/> (moved, offloaded, converted to float64 and disposed with the reward), <see cref="ToMeta"/> (memory estimates),
 /// <see cref="BeginTraining"/>, <see cref="SaveTraining"/> and <see cref="LoadTraining"/> (what changes from call to call), <see cref="RequirePrompts"/>,
-/// and <see cref="Save"/> together with <see cref="VideoRewards.Register"/> (model files). Derive from <see cref="ImageReward"/> or
-/// <see cref="PreprocessingReward"/> to share preprocessed images with the other parts of a sum.
+/// <see cref="PreparePrompts"/> and <see cref="StoredForPrompts"/> (networks that read prompts alone), and <see cref="Save"/> together with
+/// <see cref="VideoRewards.Register"/> (model files). Derive from <see cref="ImageReward"/> or <see cref="PreprocessingReward"/> to share preprocessed images
+/// with the other parts of a sum.
 /// </remarks>
 public abstract partial class VideoReward : IDisposable
 {
@@ -85,6 +86,9 @@ public abstract partial class VideoReward : IDisposable
     /// <summary>Everything that the reward keeps on its device, for memory estimates. Default: parameters and buffers of <see cref="Networks"/>.</summary>
     protected internal virtual IEnumerable<Tensor> Stored => Networks.SelectMany(static network => network.parameters().Concat(network.buffers()));
 
+    /// <summary>The part of <see cref="Stored"/> that <see cref="PreparePrompts"/> moves into the CPU's memory, for memory estimates. Default: none.</summary>
+    protected internal virtual IEnumerable<Tensor> StoredForPrompts => [];
+
     /// <summary>Moves the reward. The default moves <see cref="Networks"/>; a reward that keeps tensors of its own moves these too.</summary>
     /// <param name="device">Where frames will be.</param>
     /// <exception cref="ObjectDisposedException">The reward has been disposed.</exception>
@@ -136,10 +140,25 @@ public abstract partial class VideoReward : IDisposable
     }
 
     /// <summary>
+    /// Prepares for the prompts of a run. <c>Fit</c> calls it on a GPU, before the first step: a reward with a text encoder encodes them and moves the encoder
+    /// into the CPU's memory until the result is disposed.
+    /// </summary>
+    /// <remarks>
+    /// Other prompts may still come, from the program's other threads too, and the scores of all are what they were. Runs may overlap. While the encoder waits,
+    /// <see cref="MoveTo"/> leaves it where it is.
+    /// </remarks>
+    /// <param name="prompts">Every prompt of the run, as the reward reads it.</param>
+    /// <returns>Brings back the encoder when it is disposed, after the run; null (default): nothing was moved.</returns>
+    /// <exception cref="RewardContractException">A prompt is not among those of <see cref="RestrictToPrompts"/>.</exception>
+    protected internal virtual IDisposable? PreparePrompts(IReadOnlyList<string> prompts) => null;
+
+    /// <summary>
     /// Announces that no other prompts will come. A reward with a text encoder encodes these now and frees the encoder (for HPS v2 and PickScore more than a
     /// third of the weights); from then on another prompt is an error.
     /// </summary>
-    /// <remarks>The default does nothing.</remarks>
+    /// <remarks>
+    /// The default does nothing. For training on a GPU there is no need of it: the encoder waits in the CPU's memory (<see cref="PreparePrompts"/>).
+    /// </remarks>
     /// <param name="prompts">Every prompt that will be scored, those of trial calls included.</param>
     public virtual void RestrictToPrompts(IReadOnlyList<string> prompts)
     {

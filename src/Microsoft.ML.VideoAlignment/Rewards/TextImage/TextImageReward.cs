@@ -140,6 +140,8 @@ internal sealed class TextImageReward : ImageReward
 
     protected internal override IEnumerable<Tensor> Stored => Towers.Stored;
 
+    protected internal override IEnumerable<Tensor> StoredForPrompts => Towers.StoredForPrompts;
+
     protected internal override VideoReward ToMeta() => new TextImageReward(Name, Towers.ToMeta(), Preprocessing, _tempered, Contract.ScoreRange, _save);
 
     protected internal override SavedReward Save() => _save();
@@ -148,6 +150,12 @@ internal sealed class TextImageReward : ImageReward
     {
         RequireAlive();
         Towers.MoveTo(device);
+    }
+
+    protected internal override IDisposable PreparePrompts(IReadOnlyList<string> prompts)
+    {
+        RequireAlive();
+        return Towers.Prompts.Prepare(prompts);
     }
 
     public override void RestrictToPrompts(IReadOnlyList<string> prompts)

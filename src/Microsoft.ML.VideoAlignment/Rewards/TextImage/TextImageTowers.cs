@@ -5,7 +5,7 @@ using Microsoft.ML.VideoAlignment.Weights;
 namespace Microsoft.ML.VideoAlignment.Rewards.TextImage;
 
 /// <summary>
-/// The image tower and the text tower of a CLIP of either family, loaded as two networks, so that the text tower can be let go when every prompt is known.
+/// The image tower and the text tower of a CLIP of either family, loaded as two networks, so that the text tower can wait or go when every prompt is known.
 /// Computes in float32 (or float64), however small the weights are stored.
 /// </summary>
 internal sealed class TextImageTowers : IDisposable
@@ -33,7 +33,7 @@ internal sealed class TextImageTowers : IDisposable
             using DisposeScope scope = NewDisposeScope();
             using TokenBatch tokens = tokenize(prompts);
             return ClipModel.Normalize(TextFeatures(tokens.Ids.to(_device))).MoveToOuterDisposeScope();
-        });
+        }, works => _text?.to(works ? _device : CPU));
     }
 
     private TextImageTowers((int Height, int Width) imageSize, nn.Module vision, Func<Tensor, Tensor> imageFeatures, long width)
@@ -61,6 +61,9 @@ internal sealed class TextImageTowers : IDisposable
 
     /// <summary>All weights, and the scales of those in 8 bits.</summary>
     public IEnumerable<Tensor> Stored => [.. Weights, .. _vision.buffers(), .. _text?.buffers() ?? []];
+
+    /// <summary>The weights of the text tower, and the scales of those in 8 bits; empty: it has been freed.</summary>
+    public IEnumerable<Tensor> StoredForPrompts => _text is null ? [] : [.. _text.parameters(), .. _text.buffers()];
 
     /// <summary>The image tower of shapes alone, beside embeddings of prompts that say nothing.</summary>
     public TextImageTowers ToMeta()
@@ -159,7 +162,11 @@ internal sealed class TextImageTowers : IDisposable
     public void MoveTo(Device device)
     {
         _vision.to(device);
-        _text?.to(device);
+        if (!Prompts.IsEncoderOffloaded)
+        {
+            _text?.to(device);
+        }
+
         if (_logitScale is { } scale)
         {
             _logitScale = scale.to(device, copy: true).DetachFromDisposeScope();

@@ -50,6 +50,8 @@ internal sealed class VideoTextSimilarity : PreprocessingReward
 
     protected internal override IEnumerable<Tensor> Stored => _towers.Stored;
 
+    protected internal override IEnumerable<Tensor> StoredForPrompts => _towers.StoredForPrompts;
+
     protected internal override VideoReward ToMeta() => new VideoTextSimilarity(_towers.ToMeta(), _save);
 
     protected internal override SavedReward Save() => _save();
@@ -58,6 +60,12 @@ internal sealed class VideoTextSimilarity : PreprocessingReward
     {
         RequireAlive();
         _towers.MoveTo(device);
+    }
+
+    protected internal override IDisposable PreparePrompts(IReadOnlyList<string> prompts)
+    {
+        RequireAlive();
+        return _towers.Prompts.Prepare(prompts);
     }
 
     public override void RestrictToPrompts(IReadOnlyList<string> prompts)
