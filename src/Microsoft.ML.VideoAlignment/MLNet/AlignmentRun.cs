@@ -32,6 +32,12 @@ internal sealed record AlignmentRun(
     /// <summary>The folder that the run's states are written to and resumed from; null: none.</summary>
     public RunFolder? Folder { get; init; }
 
+    /// <summary>
+    /// Puts a network of the model, or <see cref="CpuOffloader.Reward"/>, on the device (true) or where it waits (false); null: on a GPU they wait in the CPU's
+    /// memory, and on the CPU nothing is moved.
+    /// </summary>
+    public Action<string, bool>? MoveNetwork { get; init; }
+
     /// <summary>The run as trainers see it.</summary>
     public TrainingRun Training { get; } = TrainingRunFactory.Create(Model, Reward, Options, Seed, ValidationPrompts);
 
@@ -63,11 +69,10 @@ internal sealed record AlignmentRun(
             WritableFolder.Require(folder, nameof(Control.CheckpointFolder), AdapterFile.Write(adapters));
         }
 
-        CpuOffloader? idle = Idle();
         using IDisposable context = RunContext.Begin(Model.Device.type, Training.Precision, Control.CancellationToken);
         using IDisposable? rounding = Model.Device.type == DeviceType.CPU ? null : TensorFloat32.Begin(Options.Memory.TensorFloat32);
         using IDisposable memory = Options.Memory.BeginScope();
-        using IDisposable? offloading = idle is null ? null : RunContext.Observe(idle);
+        using var offloaded = OffloadedNetworks.Begin(Model, Options, MoveNetwork ?? MoveOnGpu());
         using AlignmentTrainer trainer = Algorithm.CreateTrainer(
             Training with
             {
@@ -82,15 +87,16 @@ internal sealed record AlignmentRun(
             T result;
             try
             {
+                offloaded.PreparePrompts(Reward, RewardTexts());
                 result = complete(Train(trainer, adapters, onStep, warn));
             }
             catch (Exception)
             {
-                RestoreAfterFailure(idle, offloading, warn);
+                offloaded.RestoreAfterFailure(warn);
                 throw;
             }
 
-            Restore(idle, offloading);
+            offloaded.Restore();
             return result;
         });
 
@@ -138,35 +144,11 @@ internal sealed record AlignmentRun(
         Elapsed = step.Elapsed,
     };
 
-    private static void Restore(CpuOffloader? idle, IDisposable? offloading)
-    {
-        offloading?.Dispose();
-        idle?.RestoreAll();
-    }
+    private IEnumerable<string> RewardTexts() => Prompts.Concat(ValidationPrompts)
+        .Select(row => row.Text).Distinct().Select(text => Model.RewardText(text, Training.Sampling.SegmentCount)).Distinct();
 
-    // The first failure is the one to report: one that follows from it must not take its place.
-    private static void RestoreAfterFailure(CpuOffloader? idle, IDisposable? offloading, Action<string> warn)
-    {
-        try
-        {
-            Restore(idle, offloading);
-        }
-        catch (Exception second)
-        {
-            try
-            {
-                warn($"After the failure, networks that were offloaded to the CPU could not be restored ({second.Message}). "
-                    + "Load the model again before using it.");
-            }
-            catch (Exception)
-            {
-                // The log throws as well.
-            }
-        }
-    }
-
-    // null: nothing is offloaded.
-    private CpuOffloader? Idle() => !Options.OffloadsIdleNetworks(Model) ? null : CpuOffloader.Create(Model, (name, working) =>
+    // null: where the model is, offloading saves nothing.
+    private Action<string, bool>? MoveOnGpu() => Model.Device.type != DeviceType.CUDA ? null : (name, working) =>
     {
         Device place = working ? Model.Device : CPU;
         if (name == CpuOffloader.Reward)
@@ -177,5 +159,5 @@ internal sealed record AlignmentRun(
         {
             Model.Networks[name].to(place);
         }
-    });
+    };
 }

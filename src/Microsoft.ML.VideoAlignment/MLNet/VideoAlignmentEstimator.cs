@@ -24,8 +24,9 @@ namespace Microsoft.ML.VideoAlignment;
 /// The model and the reward belong to the caller, who disposes them after the transformers that use them. Fitting moves both to the device that
 /// <c>MLContext.GpuDeviceId</c> and <c>FallbackToCpu</c> name, and the transformer generates there. They may be used from several threads: trainings and
 /// generations of one model run one after another, and work of another context on another device waits and then moves the model, there and back each time.
-/// Where that is often, load the model once for each device. With <see cref="RunControl.RunFolder"/> fitting resumes where it was interrupted.
-/// Fitting twice gives the same weights, bit for bit, on one machine.
+/// Where that is often, load the model once for each device. While a GPU trains, text encoders of both wait in the CPU's memory: all prompts are encoded
+/// before the first step. With <see cref="RunControl.RunFolder"/> fitting resumes where it was interrupted. Fitting twice gives the same weights, bit for bit,
+/// on one machine.
 /// </remarks>
 public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransformer>
 {

@@ -78,6 +78,9 @@ internal sealed record Condition : IDisposable
         FrameMask = FrameMask is null ? null : map(FrameMask),
     };
 
+    /// <summary>Counts the bytes of every tensor.</summary>
+    public long CountBytes() => Parts.Sum(static part => part.Tensor is { } tensor ? tensor.numel() * tensor.element_size() : 0);
+
     /// <summary>The same tensors, kept alive beyond the scope they were made in.</summary>
     public Condition DetachFromDisposeScope() => Map(static tensor => tensor.DetachFromDisposeScope());
 

@@ -8,16 +8,22 @@ namespace Microsoft.ML.VideoAlignment.Sampling;
 /// </summary>
 /// <param name="model">Encodes.</param>
 /// <param name="sampling">How the run samples.</param>
-internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings sampling) : IDisposable
+/// <param name="mostOnDevice">Bytes of texts that stay on the model's device; others wait in the CPU's memory and are copied when they are used.</param>
+internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings sampling, long mostOnDevice = ConditionCache.MostOnDevice) : IDisposable
 {
+    /// <summary>About a hundred prompts of CLIP, or six of T5; less than what an estimate adds for the allocator.</summary>
+    private const long MostOnDevice = 32_000_000;
+
     private readonly Dictionary<string, Condition> _kept = new(StringComparer.Ordinal);
+    private long _onDevice;
 
     private bool Acts => model.GuidanceActs(sampling.GuidanceScale);
 
     /// <summary>
-    /// Encodes every text of a run now and frees the text encoder, if it is one that is opened when it is needed: it may be larger than all else together.
+    /// Encodes every text of a run now and frees the text encoder, which may be larger than all else together: one that is opened when it is needed is closed,
+    /// and where a <see cref="CpuOffloader"/> observes the run another is offloaded.
     /// </summary>
-    /// <param name="prompts">The run's prompts.</param>
+    /// <param name="prompts">The run's prompts; of a run that is canceled meanwhile some are left out.</param>
     public void Prepare(IEnumerable<VideoPrompt> prompts)
     {
         if (model.Images == ImageUse.Required || (!model.ReopensTextEncoder && RunContext.Observer<CpuOffloader>() is null))
@@ -29,7 +35,7 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
         using IDisposable guard = no_grad();
         VideoRequest[] texts = [.. prompts.DistinctBy(prompt => prompt.Text).Select(prompt =>
             sampling.Request([prompt.WithoutImages], _ => throw new InvalidOperationException("texts need no noise")))];
-        foreach (VideoRequest text in texts)
+        foreach (VideoRequest text in texts.TakeWhile(static _ => !RunContext.Current.Cancellation.IsCancellationRequested))
         {
             for (int segment = 0; segment < sampling.SegmentCount; segment++)
             {
@@ -38,6 +44,7 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
         }
 
         model.ReleaseTextEncoder();
+        RunContext.Observer<CpuOffloader>()?.Offload(model.TextEncoders);
     }
 
     /// <summary>Makes both branches of a batch, without gradient.</summary>
@@ -108,10 +115,23 @@ internal sealed class ConditionCache(VideoDiffusionModel model, SamplingSettings
             using IDisposable mode = inference_mode(false);
             using IDisposable guard = no_grad();
             RunContext.Enter(RunStage.Encoding);
-            _kept[text] = model.EncodeTexts(request with { Prompts = [prompt] }).DetachFromDisposeScope();
+            _kept[text] = Place(model.EncodeTexts(request with { Prompts = [prompt] })).DetachFromDisposeScope();
         }
 
-        return Condition.Stack([.. read.Select(text => _kept[text])]);
+        return Condition.Stack([.. read.Select(text => _kept[text].Map(tensor => DeviceTable.Upload(tensor.alias(), model.Device)))]);
+    }
+
+    // Where a text waits until it is used.
+    private Condition Place(Condition text)
+    {
+        long bytes = text.CountBytes();
+        if (_onDevice + bytes > mostOnDevice)
+        {
+            return text.Map(static tensor => HostRead.Copy(tensor));
+        }
+
+        _onDevice += bytes;
+        return text;
     }
 
     private (Condition Conditional, Condition? Unconditional) Make(VideoRequest request, Func<VideoRequest, Condition> encode)

@@ -3,10 +3,10 @@ using Microsoft.ML.VideoAlignment.Tensors;
 namespace Microsoft.ML.VideoAlignment.Sampling;
 
 /// <summary>
-/// Offloads networks to the CPU while they are not needed: encoders, decoder and reward while the denoiser samples. A network that was restored stays until
-/// sampling begins again, through the backward pass too.
+/// Offloads networks to the CPU while they are not needed: text encoders once the run's texts are encoded, and, if they are given, image encoder, decoder and
+/// reward while the denoiser samples. A network that was restored stays until sampling begins again, through the backward pass too.
 /// </summary>
-/// <param name="networks">Every network but the denoiser, and the stages it works in.</param>
+/// <param name="networks">The networks, and the stages each works in.</param>
 /// <param name="move">Puts a network on the device (true), or where it waits (false).</param>
 internal sealed class CpuOffloader(IReadOnlyList<(string Name, RunStage[] Works)> networks, Action<string, bool> move) : IRunObserver
 {
@@ -18,6 +18,25 @@ internal sealed class CpuOffloader(IReadOnlyList<(string Name, RunStage[] Works)
     public static CpuOffloader Create(VideoDiffusionModel model, Action<string, bool> move) => new(
         [.. model.Networks.Where(pair => pair.Value != model.Denoiser).Select(pair => (pair.Key, FindStages(model, pair.Key))), (Reward, [RunStage.Scoring])],
         move);
+
+    /// <summary>Makes the offloader of a model's text encoders; all else stays.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="move">Puts a network on the device (true) or on the CPU (false).</param>
+    public static CpuOffloader CreateForTexts(VideoDiffusionModel model, Action<string, bool> move) =>
+        new([.. model.TextEncoders.Select(static name => (name, new[] { RunStage.Encoding }))], move);
+
+    /// <summary>Offloads networks at once; they return when a stage needs them.</summary>
+    /// <param name="names">Names of networks; those that this does not move are left alone.</param>
+    public void Offload(IEnumerable<string> names)
+    {
+        foreach (string name in names.Where(name => networks.Any(network => network.Name == name)))
+        {
+            if (_offloaded.Add(name))
+            {
+                move(name, false);
+            }
+        }
+    }
 
     /// <summary>The name under which the reward is moved.</summary>
     public const string Reward = "reward";

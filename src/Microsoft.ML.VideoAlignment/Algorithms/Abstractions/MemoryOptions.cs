@@ -21,9 +21,12 @@ public sealed record MemoryOptions
     public bool OffloadActivations { get; init; }
 
     /// <summary>
-    /// Whether text encoder, decoder and reward are moved to the CPU's memory while a GPU denoises; false by default. It has no effect for videos of several
+    /// Whether image encoder, decoder and reward are moved to the CPU's memory while a GPU denoises; false by default. It has no effect for videos of several
     /// segments, for algorithms that learn from scores alone, and on the CPU.
     /// </summary>
+    /// <remarks>
+    /// Text encoders of model and reward wait there in any case while a GPU trains: every prompt is encoded before the first step.
+    /// </remarks>
     public bool OffloadIdleNetworks { get; init; }
 
     /// <summary>
