@@ -9,10 +9,20 @@ namespace Microsoft.ML.VideoAlignment.Benchmarks;
 /// </summary>
 internal sealed class TowerReward : PreprocessingReward
 {
+    private static readonly OpenClipTextConfig s_hugeTexts = new()
+    {
+        ContextLength = 77,
+        VocabSize = 49408,
+        Layers = 24,
+        Layer = OpenClipLayer.CreateShape(1024, 4096, 16, quickGelu: false),
+    };
+
     private readonly ClipVisionConfig _config;
     private readonly ClipVisionEncoder _tower;
+    private readonly OpenClipModel? _texts;
 
-    private TowerReward(string name, ClipVisionConfig config, ClipVisionEncoder tower) => (Name, _config, _tower) = (name, config, tower);
+    private TowerReward(string name, ClipVisionConfig config, ClipVisionEncoder tower, OpenClipModel? texts = null) =>
+        (Name, _config, _tower, _texts) = (name, config, tower, texts);
 
     /// <inheritdoc/>
     public override string Name { get; }
@@ -21,7 +31,10 @@ internal sealed class TowerReward : PreprocessingReward
     public override RewardContract Contract { get; } = new();
 
     /// <inheritdoc/>
-    protected internal override IEnumerable<nn.Module> Networks => [_tower];
+    protected internal override IEnumerable<nn.Module> Networks => _texts is null ? [_tower] : [_tower, _texts];
+
+    /// <inheritdoc/>
+    protected internal override IEnumerable<Tensor> StoredForPrompts => _texts?.parameters() ?? [];
 
     /// <summary>Makes a tower of the aesthetic reward's size, CLIP ViT-L/14.</summary>
     /// <param name="placement">Where its weights are and how they are stored.</param>
@@ -30,6 +43,15 @@ internal sealed class TowerReward : PreprocessingReward
     /// <summary>Makes a tower of the size of HPS and PickScore, ViT-H/14.</summary>
     /// <param name="placement">Where its weights are and how they are stored.</param>
     public static TowerReward PreferenceHuge(Placement placement) => Make("preference", ClipVisionConfig.VitH14, placement);
+
+    /// <summary>Makes the shapes of HPS v2's two towers, for estimates: the texts' is there until the prompts are encoded.</summary>
+    /// <param name="shapes">The meta device, and how weights are stored.</param>
+    public static TowerReward PreferenceAndTexts(Placement shapes)
+    {
+        ClipVisionConfig config = ClipVisionConfig.VitH14;
+        return new TowerReward("preference", config, new ClipVisionEncoder(config, withProjection: true, shapes),
+            new OpenClipModel(new OpenClipConfig(1024, Vision: null, s_hugeTexts), OpenClipHalves.Text, shapes));
+    }
 
     /// <summary>Makes a tower.</summary>
     /// <param name="name">The reward's name.</param>

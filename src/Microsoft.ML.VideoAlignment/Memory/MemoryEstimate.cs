@@ -9,11 +9,22 @@ public sealed record MemoryEstimate
     /// <summary>The model and the size of its videos, such as "ModelScope, 16 x 256 x 256" (frames, height, width).</summary>
     public required string Name { get; init; }
 
-    /// <summary>Frozen weights of the model's networks. Encoders that are freed after the prompts are encoded (T5) are not included.</summary>
+    /// <summary>
+    /// Frozen weights of the model's networks that stay: without encoders that are freed once the prompts are encoded, on a GPU all that read texts.
+    /// </summary>
     public required long Weights { get; init; }
 
-    /// <summary>Weights of the reward's networks, text encoders included; 0 without a reward, and for the caller's own code.</summary>
+    /// <summary>
+    /// Weights of the reward's networks; on a GPU without those that read prompts alone (<see cref="VideoReward.PreparePrompts"/>). 0 without a reward, and for
+    /// the caller's own code.
+    /// </summary>
     public required long Reward { get; init; }
+
+    /// <summary>
+    /// Most weights of model and reward that are there only while prompts are encoded, before the first step: on a GPU what waits in the CPU's memory
+    /// afterwards, and on any device a text encoder that is opened and closed again (T5), by which time the reward's has left.
+    /// </summary>
+    public required long Encoding { get; init; }
 
     /// <summary>
     /// LoRA factors, their gradients and AdamW's two moments: 16 bytes a number, or 10.03 with moments in 8 bits; 4 more each for a running mean
@@ -32,6 +43,9 @@ public sealed record MemoryEstimate
 
     /// <summary>The part of <see cref="Adapters"/> that the factors take: 4 bytes a number.</summary>
     internal long Factors { get; init; }
+
+    /// <summary>Frozen weights of all the model's networks, which generation needs.</summary>
+    internal long GenerationWeights { get; init; }
 
     /// <summary>
     /// Peak of the denoising steps without gradient, including the weights with merged adapters and what DDPO or Diffusion-DPO has gathered of a rollout.
@@ -63,15 +77,15 @@ public sealed record MemoryEstimate
     public long Peak => Weights + Reward + Adapters + Runtime + Phases.Max(phase => phase.Bytes);
 
     /// <summary>The peak of generating one video with a fitted transformer.</summary>
-    public long GenerationPeak => Weights + Factors + Runtime + Generation;
+    public long GenerationPeak => GenerationWeights + Factors + Runtime + Generation;
 
     /// <summary>The phase of a training run in which the peak is, in words.</summary>
     public string PeakPhase => Phases.MaxBy(phase => phase.Bytes).Name;
 
     private (string Name, long Bytes)[] Phases =>
     [
-        ("denoising without gradient", Sampling), ("gradient steps", GradientSteps), ("decoding for the reward", Decode), ("scoring", Scoring),
-        ("the backward pass", Backward), ("validation", Validation),
+        ("encoding the prompts", Encoding), ("denoising without gradient", Sampling), ("gradient steps", GradientSteps),
+        ("decoding for the reward", Decode), ("scoring", Scoring), ("the backward pass", Backward), ("validation", Validation),
     ];
 
     /// <summary>The parts whose sum is <see cref="Peak"/>.</summary>

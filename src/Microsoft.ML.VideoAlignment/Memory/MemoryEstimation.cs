@@ -51,11 +51,16 @@ public static class MemoryEstimation
         TrainingRun run = TrainingRunFactory.Create(shapes, reward ?? scoring.Twin, options, seed: 0, ValidationRows(options)) with { Reward = scoring.Twin };
         DryRunPeaks peaks = TrainingDryRun.Run(run, options.Algorithm.Definition, adapters, device);
         long factors = adapters.Parameters.Sum(Bytes);
+        long reopened = model.Parts.Conditioner.ReopenedBytes;
+        long waiting = device == DeviceType.CUDA ? reward?.StoredForPrompts.Sum(Bytes) ?? 0 : 0;
         var tensors = new MemoryEstimate
         {
             Name = $"{model.Family}, {size.Frames} x {size.Height} x {size.Width}",
-            Weights = Resident(model, options).SelectMany(TrainingDryRun.Stored).Sum(Bytes),
-            Reward = reward?.Stored.Sum(Bytes) ?? 0,
+            Weights = Sum(Resident(device, model, options)),
+            GenerationWeights = Sum(model.Networks.Keys) + reopened,
+            Reward = (reward?.Stored.Sum(Bytes) ?? 0) - waiting,
+            // The reward's text tower has left before the model's texts are encoded.
+            Encoding = Sum(device == DeviceType.CUDA ? model.TextEncoders : []) + Math.Max(reopened, waiting),
             Runtime = 0,
             Factors = factors,
             Adapters = adapters.Parameters.Sum(factor => (2 * Bytes(factor)) + IAdapterOptimizer.BytesFor(factor, options.Optimizer.State))
@@ -70,6 +75,8 @@ public static class MemoryEstimation
             Uncounted = Uncounted(reward, scoring),
         };
         return tensors with { Runtime = RuntimeMemory.Estimate(device, tensors.Peak) };
+
+        long Sum(IEnumerable<string> networks) => networks.SelectMany(name => TrainingDryRun.Stored(model.Networks[name])).Sum(Bytes);
     }
 
     // How many rows a table has is not known before it is read: a full batch.
@@ -102,11 +109,10 @@ public static class MemoryEstimation
         return string.Join("; ", notes);
     }
 
-    // Networks on the device at once: where idle ones are offloaded, encoders are not there together with the graph.
-    private static IEnumerable<nn.Module> Resident(VideoDiffusionModel model, VideoAlignmentOptions options) =>
-        options.OffloadsIdleNetworks(model)
-            ? model.Networks.Where(pair => pair.Value == model.Denoiser || pair.Key == VideoDiffusionModel.DecoderName).Select(pair => pair.Value)
-            : model.Networks.Values;
+    // Networks on the device together with the graph: not the text encoders of a GPU, nor other encoders where idle networks are offloaded.
+    private static IEnumerable<string> Resident(DeviceType device, VideoDiffusionModel model, VideoAlignmentOptions options) =>
+        options.OffloadsIdleNetworks(model) ? [model.Parts.Denoiser.Name, VideoDiffusionModel.DecoderName]
+            : model.Networks.Keys.Except(device == DeviceType.CUDA ? model.TextEncoders : []);
 
     private static long Bytes(Tensor tensor) => tensor.numel() * tensor.element_size();
 }

@@ -4,6 +4,7 @@ using Microsoft.ML.VideoAlignment.Rewards.TextImage;
 using Microsoft.ML.VideoAlignment.Rewards.VideoMae;
 using Microsoft.ML.VideoAlignment.Rewards.VJepa;
 using Microsoft.ML.VideoAlignment.Rewards.Yolos;
+using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
@@ -59,6 +60,49 @@ public class MemoryOfRewardsTests
         {
             Assert.That(both, Is.GreaterThan(vision));
             Assert.That(restricted, Is.EqualTo(vision).Within(8), "the temperature, where there is one");
+        }
+    }
+
+    /// <summary>What reads texts is there while they are encoded and waits in the CPU's memory afterwards; on the CPU that saves nothing.</summary>
+    [Test]
+    public void OnAGpuTextEncodersAreNotThereTogetherWithTheGraph()
+    {
+        using VideoReward reward = MovingShapesRewards.Preference() + MovingShapesRewards.Aesthetic();
+        MemoryEstimate cpu = MemoryEstimation.EstimateOn(DeviceType.CPU, _model, s_options, reward),
+            gpu = MemoryEstimation.EstimateOn(DeviceType.CUDA, _model, s_options, reward);
+        long encoder = Sum(_model.Networks["text_encoder"].parameters()), tower = Sum(reward.StoredForPrompts);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(encoder, Is.Positive);
+            Assert.That(tower, Is.Positive);
+            Assert.That(cpu.Encoding, Is.Zero);
+            Assert.That(gpu.Encoding, Is.EqualTo(encoder + tower));
+            Assert.That(gpu.Weights, Is.EqualTo(cpu.Weights - encoder));
+            Assert.That(gpu.Reward, Is.EqualTo(cpu.Reward - tower));
+            Assert.That(gpu.GenerationPeak - gpu.Generation - gpu.Runtime, Is.EqualTo(cpu.GenerationPeak - cpu.Generation - cpu.Runtime),
+                "a finished video needs the text encoder again");
+            Assert.That(gpu.Describe(), Does.Contain("encoding the prompts"));
+        }
+
+        reward.RestrictToPrompts(["a red circle"]);
+        Assert.That(MemoryEstimation.EstimateOn(DeviceType.CUDA, _model, s_options, reward).Encoding, Is.EqualTo(encoder), "the tower is gone for good");
+    }
+
+    /// <summary>The phase of the peak is that of the texts where the text encoder is larger than all that training holds.</summary>
+    [Test]
+    public void ATextEncoderThatIsOpenedForThePromptsCounts()
+    {
+        using VideoDiffusionModel tiny = VideoDiffusionModel.Untrained(VideoModelFamily.OpenSora);
+        var options = new VideoAlignmentOptions { Lora = new() { Rank = 2 } };
+        var large = new VideoDiffusionModel(tiny.Parts with { Conditioner = new Reopened(tiny.Parts.Conditioner) }); // its networks are the tiny model's
+        MemoryEstimate without = tiny.EstimateMemory(options), with = large.EstimateMemory(options);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(without.Encoding, Is.Zero);
+            Assert.That(with.Encoding, Is.EqualTo(9_000_000_000));
+            Assert.That(with.Peak, Is.EqualTo(with.Weights + with.Reward + with.Adapters + with.Runtime + 9_000_000_000));
+            Assert.That(with.PeakPhase, Is.EqualTo("encoding the prompts"));
+            Assert.That(with.GenerationPeak, Is.EqualTo(without.GenerationPeak + 9_000_000_000), "generation keeps it open");
         }
     }
 
@@ -149,6 +193,33 @@ public class MemoryOfRewardsTests
             Assert.That(three.GradientSteps, Is.EqualTo(two.GradientSteps));
             Assert.That(three.Decode, Is.EqualTo(two.Decode), "each frame is decoded once");
         }
+    }
+
+    /// <summary>A conditioner whose text encoder takes 9 GB while texts are encoded.</summary>
+    private sealed class Reopened(IConditioner inner) : IConditioner
+    {
+        public IReadOnlyDictionary<string, nn.Module> Networks => inner.Networks;
+
+        public long ReopenedBytes => 9_000_000_000;
+
+        public Condition Encode(VideoRequest request) => inner.Encode(request);
+
+        public Condition EncodeUnconditional(VideoRequest request, Condition conditional, Func<VideoRequest, Condition> encode) =>
+            inner.EncodeUnconditional(request, conditional, encode);
+
+        public Condition CreateEmpty(int batch, VideoSize size) => inner.CreateEmpty(batch, size);
+
+        public string EncoderText(string prompt, int segment, int segments) => inner.EncoderText(prompt, segment, segments);
+
+        public string RewardText(string prompt, int segments) => inner.RewardText(prompt, segments);
+
+        public int CountTruncated(string prompt, int segments) => inner.CountTruncated(prompt, segments);
+
+        public void Release() => inner.Release();
+
+        public void MoveTo(Device device) => inner.MoveTo(device);
+
+        public void Dispose() => inner.Dispose();
     }
 
     /// <summary>Bytes that are alive when 8 frames that carry gradient have been scored, weights aside.</summary>

@@ -10,6 +10,9 @@ internal sealed record T5Config
 {
     private const string GatePrefix = "gated-";
 
+    /// <summary>T5 v1.1 XXL, the text encoder of Open-Sora.</summary>
+    public static T5Config Xxl { get; } = new() { DModel = 4096, DFf = 10240, NumLayers = 24, NumHeads = 64, FeedForwardProj = "gated-gelu" };
+
     public long VocabSize { get; init; } = 32128;
 
     /// <summary>D, the width of the states.</summary>

@@ -16,8 +16,9 @@ internal static class T5Files
     /// <param name="variant">The variant in the file names, such as "fp16"; null: none.</param>
     public static IT5Encoder Open(string folder, Placement placement, TextEncoderLoading loading = TextEncoderLoading.Automatic, string? variant = null)
     {
-        bool stream = loading == TextEncoderLoading.Streamed || (loading == TextEncoderLoading.Automatic && ExceedsMemory(folder, placement));
-        return stream ? StreamedT5Encoder.FromFolder(folder, placement, variant) : T5Encoder.FromFolder(folder, placement, variant);
+        return IsStreamed(folder, placement, loading)
+            ? StreamedT5Encoder.FromFolder(folder, placement, variant)
+            : T5Encoder.FromFolder(folder, placement, variant);
     }
 
     /// <summary>Computes the bytes of the encoder's weights.</summary>
@@ -29,11 +30,27 @@ internal static class T5Files
         return shapes.parameters().Sum(parameter => parameter.numel()) * dtype.ElementSize();
     }
 
-    private static bool ExceedsMemory(string folder, Placement placement)
+    /// <summary>Computes the bytes of weights that an encoder opened by <see cref="Open"/> has in memory at a time.</summary>
+    /// <inheritdoc cref="Open"/>
+    /// <returns>All weights; where they are streamed, the largest part that is read at once.</returns>
+    public static long CountBytes(string folder, Placement placement, TextEncoderLoading loading)
     {
-        T5Config config = new DiffusersFolder(folder).Parse(T5Config.FromJson);
-        return CountBytes(config, placement.EightBitMatrices ? ScalarType.Int8 : placement.Dtype) > Share * FreeMemory();
+        T5Config config = ReadConfig(folder);
+        if (!IsStreamed(folder, placement, loading))
+        {
+            return CountBytes(config, StoredType(placement));
+        }
+
+        using var block = new T5Block(config, ownsTable: true, Placement.Meta);
+        return Math.Max(config.VocabSize * config.DModel, block.parameters().Sum(parameter => parameter.numel())) * StoredType(placement).ElementSize();
     }
+
+    private static bool IsStreamed(string folder, Placement placement, TextEncoderLoading loading) => loading == TextEncoderLoading.Streamed
+        || (loading == TextEncoderLoading.Automatic && CountBytes(ReadConfig(folder), StoredType(placement)) > Share * FreeMemory());
+
+    private static T5Config ReadConfig(string folder) => new DiffusersFolder(folder).Parse(T5Config.FromJson);
+
+    private static ScalarType StoredType(Placement placement) => placement.EightBitMatrices ? ScalarType.Int8 : placement.Dtype;
 
     // Of the memory that this process may have (a container's limit counts), what it does not hold yet.
     private static long FreeMemory() => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet;

@@ -9,6 +9,9 @@ internal interface ITextStateEncoder : IDisposable
     /// <summary>Tokens in a row, L.</summary>
     int Length { get; }
 
+    /// <summary>Bytes that the weights take while prompts are encoded; 0: there are none.</summary>
+    long WeightBytes => 0;
+
     /// <summary>Encodes prompts. Rows of padding have no meaning.</summary>
     /// <param name="prompts">B prompts.</param>
     /// <returns>States and mask, which the caller owns.</returns>

@@ -25,6 +25,8 @@ internal sealed class OpenSoraConditioner(ITextStateEncoder text, STDiT3 network
     /// <summary>None: the text encoder is opened and freed by itself.</summary>
     public IReadOnlyDictionary<string, nn.Module> Networks { get; } = new Dictionary<string, nn.Module>();
 
+    public long ReopenedBytes => text.WeightBytes;
+
     public Condition Encode(VideoRequest request)
     {
         TextStates states = text.Encode([.. request.Prompts.Select(prompt => EncoderText(prompt, request.Segment, request.Segments))]);

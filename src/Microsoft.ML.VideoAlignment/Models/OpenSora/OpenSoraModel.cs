@@ -68,7 +68,8 @@ internal static class OpenSoraModel
         using var parts = new ConstructionScope();
         STDiT3 network = parts.Add(LoadNetwork(files.OpenComponent(DenoiserFolder), variant, placement));
         ITextStateEncoder text = new T5PromptEncoder(
-            T5Tokenizer.FromFolder(tokenizerFolder, (int)network.Config.MaxTokens), () => T5Files.Open(textFolder, placement, residence, variant));
+            T5Tokenizer.FromFolder(tokenizerFolder, (int)network.Config.MaxTokens), () => T5Files.Open(textFolder, placement, residence, variant),
+            () => T5Files.CountBytes(textFolder, placement, residence));
         if (promptCacheFolder is not null)
         {
             string[] fingerprints = [.. new[] { textFolder, tokenizerFolder }.Distinct().Select(FolderFingerprint.Compute)];

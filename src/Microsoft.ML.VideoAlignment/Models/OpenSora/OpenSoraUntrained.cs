@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Sampling;
 
 namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
@@ -23,7 +24,10 @@ internal static class OpenSoraUntrained
             ScaleChannels = request.Choose<long?>(null, null, 4),
         };
         return OpenSoraModel.FromNetworks(
-            request.Source, new UntrainedTexts((int)config.MaxTokens, config.CaptionChannels, request.Seed),
+            request.Source,
+            new UntrainedTexts(
+                (int)config.MaxTokens, config.CaptionChannels, request.Seed,
+                request.Size == UntrainedSize.Full ? T5Files.CountBytes(T5Config.Xxl, request.Placement.Dtype) : 0),
             request.Weights.Fill(new STDiT3(config, request.Placement)),
             request.Weights.Fill(new VideoAutoencoder(vae, request.Placement)), request.Placement);
     }

@@ -35,6 +35,10 @@ internal sealed class PromptStateCache : ITextStateEncoder
 
     public int Length => _inner.Length;
 
+    /// <inheritdoc/>
+    /// <remarks>Where every prompt is in the folder the weights are not opened.</remarks>
+    public long WeightBytes => _inner.WeightBytes;
+
     /// <summary>Prompts that were found in the folder so far.</summary>
     public int Hits { get; private set; }
 

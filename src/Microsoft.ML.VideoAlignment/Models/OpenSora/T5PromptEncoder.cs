@@ -8,13 +8,16 @@ namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
 /// </summary>
 /// <param name="tokenizer">T5's tokenizer.</param>
 /// <param name="open">Opens the encoder, which belongs to this.</param>
-internal sealed class T5PromptEncoder(T5Tokenizer tokenizer, Func<IT5Encoder> open) : ITextStateEncoder
+/// <param name="countBytes">Counts the bytes that the open encoder's weights take; null: not known, and taken for 0.</param>
+internal sealed class T5PromptEncoder(T5Tokenizer tokenizer, Func<IT5Encoder> open, Func<long>? countBytes = null) : ITextStateEncoder
 {
     private IT5Encoder? _encoder;
 
     public Device Device { get; private set; } = CPU;
 
     public int Length => tokenizer.MaxLength;
+
+    public long WeightBytes => countBytes?.Invoke() ?? 0;
 
     /// <summary>The encoder, opened if it is not.</summary>
     public IT5Encoder Encoder

@@ -6,11 +6,14 @@ namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
 /// <param name="tokens">Tokens of a prompt at most, L.</param>
 /// <param name="width">Width of a state, D.</param>
 /// <param name="seed">The seed of the states.</param>
-internal sealed class UntrainedTexts(int tokens, long width, int seed) : ITextStateEncoder
+/// <param name="weightBytes">Bytes of the weights that this stands for, in estimates.</param>
+internal sealed class UntrainedTexts(int tokens, long width, int seed, long weightBytes = 0) : ITextStateEncoder
 {
     public Device Device { get; private set; } = CPU;
 
     public int Length => tokens;
+
+    public long WeightBytes => weightBytes;
 
     public TextStates Encode(IReadOnlyList<string> prompts)
     {

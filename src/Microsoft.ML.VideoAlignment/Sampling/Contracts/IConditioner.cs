@@ -42,6 +42,9 @@ internal interface IConditioner : IDisposable
     /// <param name="segments">Segments of the video.</param>
     int CountTruncated(string prompt, int segments);
 
+    /// <summary>Bytes of the weights that <see cref="Encode"/> opens where texts need them and <see cref="Release"/> frees; 0: there are none.</summary>
+    long ReopenedBytes => 0;
+
     /// <summary>
     /// Frees the text encoder's weights until a text needs them again; no effect where they cannot be reopened (<see cref="ModelTraits.ReopensTextEncoder"/>).
     /// </summary>

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Encoders;
 using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
@@ -153,6 +154,26 @@ public class T5EncoderTests
     [Test]
     public void BytesCountEveryWeightOnce() => Assert.That(
         T5Files.CountBytes(SmallT5.Config, ScalarType.Float16), Is.EqualTo(2 * SmallT5.Weights().Sum(pair => pair.Value.numel())));
+
+    /// <summary>What an estimate counts: all weights, or of those that are streamed the largest part.</summary>
+    [TestCase(TextEncoderLoading.Memory, false)]
+    [TestCase(TextEncoderLoading.Streamed, true)]
+    public void BytesOfAFolderAreThoseInMemoryAtATime(TextEncoderLoading loading, bool isPart)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.Path("config.json"), JsonSerializer.Serialize(new Dictionary<string, object>
+        {
+            ["vocab_size"] = 500,
+            ["d_model"] = 16,
+            ["d_kv"] = 4,
+            ["d_ff"] = 32,
+            ["num_layers"] = 3,
+            ["num_heads"] = 2,
+        }));
+        long bytes = T5Files.CountBytes(folder.ToString(), Placement.OnCpu(WeightPrecision.BFloat16), loading);
+        const long Table = 500 * 16;
+        Assert.That(bytes, isPart ? Is.EqualTo(2 * Table) : Is.GreaterThan(2 * Table).And.LessThan(4 * Table));
+    }
 
     private static T5Encoder Load()
     {
