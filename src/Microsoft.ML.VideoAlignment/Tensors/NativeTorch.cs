@@ -1,3 +1,5 @@
+using System.ComponentModel;
+using System.Diagnostics;
 using System.Reflection;
 using System.Runtime.InteropServices;
 
@@ -72,11 +74,27 @@ internal static class NativeTorch
     private static bool IsGlibcX64(string system) => system.EndsWith("-x64", StringComparison.Ordinal)
         && !s_otherX64.Any(other => system.StartsWith(other, StringComparison.Ordinal));
 
+    /// <summary>Lists native libraries that this process has loaded, by their paths.</summary>
+    /// <param name="isMeant">Whether a path is of the library that is looked for.</param>
+    /// <returns>None where the system does not list them.</returns>
+    public static IReadOnlyList<string> LoadedFiles(Func<string, bool> isMeant)
+    {
+        try
+        {
+            using var process = Process.GetCurrentProcess();
+            return [.. process.Modules.Cast<ProcessModule>().Select(module => module.FileName).Where(isMeant)];
+        }
+        catch (Exception error) when (error is Win32Exception or InvalidOperationException or NotSupportedException)
+        {
+            return [];
+        }
+    }
+
     /// <summary>What the system says to the library that lies where one is looked for.</summary>
     private static string? Refusal()
     {
         string name = OperatingSystem.IsWindows() ? "LibTorchSharp.dll" : OperatingSystem.IsMacOS() ? "libLibTorchSharp.dylib" : "libLibTorchSharp.so";
-        string? file = Places().Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
+        string? file = Folders().Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
         try
         {
             if (file is not null)
@@ -92,8 +110,11 @@ internal static class NativeTorch
         }
     }
 
-    /// <summary>Folders of this program, and, for a script that runs from the package cache, where TorchSharp puts its libraries together there.</summary>
-    private static IEnumerable<string> Places()
+    /// <summary>
+    /// Lists where native libraries may lie: folders of this program, and, for a script that runs from the package cache, where TorchSharp puts its libraries
+    /// together there.
+    /// </summary>
+    public static IEnumerable<string> Folders()
     {
         string searched = AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "";
         string assembly = Path.GetDirectoryName(typeof(torch).Assembly.Location) ?? "";

@@ -91,7 +91,7 @@ internal static unsafe class StorageCount
         // TorchSharp has loaded it when there is a tensor; by its bare name the same library is given again.
         using Tensor loads = empty(0);
         string name = OperatingSystem.IsWindows() ? "torch_cpu.dll" : OperatingSystem.IsMacOS() ? "libtorch_cpu.dylib" : "libtorch_cpu.so";
-        foreach (string path in (string[])[name, .. LoadedFiles(name)])
+        foreach (string path in (string[])[name, .. NativeTorch.LoadedFiles(file => Path.GetFileName(file) == name)])
         {
             if (NativeLibrary.TryLoad(path, out nint library))
             {
@@ -110,12 +110,6 @@ internal static unsafe class StorageCount
         }
 
         return null;
-    }
-
-    private static IEnumerable<string> LoadedFiles(string name)
-    {
-        using var process = System.Diagnostics.Process.GetCurrentProcess();
-        return [.. process.Modules.Cast<System.Diagnostics.ProcessModule>().Select(module => module.FileName).Where(file => Path.GetFileName(file) == name)];
     }
 
     /// <summary>The tensors of all dispose scopes that are open in this thread.</summary>
