@@ -36,7 +36,7 @@ internal sealed class AlignedModel : IDisposable
     public SamplingSettings Sampling { get; }
 
     /// <summary>What the networks compute in where the model is now.</summary>
-    public RunPrecision Precision => _precision ?? new MemoryOptions().ResolvePrecision(Model.Device.type, Model.Parts.Traits);
+    public RunPrecision Precision => _precision ?? new MemoryOptions().ResolvePrecision(ComputeDevice.Describe(Model.Device), Model.Parts.Traits);
 
     public int Seed { get; }
 

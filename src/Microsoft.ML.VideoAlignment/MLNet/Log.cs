@@ -27,8 +27,8 @@ internal static class Log
             channel,
             $"Aligning {run.Model.Family} ({run.Model.Source}) to '{run.Reward.Name}' on {device}{(threads is null ? "" : $" with {threads.Describe()}")}: "
             + $"{run.Prompts.Count} prompts, videos of {size.Frames} x {size.Height} x {size.Width}, {sampling.Steps} denoising steps, "
-            + $"{run.Algorithm}, frames {run.Training.Frames}, guidance {sampling.GuidanceScale}, LoRA rank {options.Lora.Rank} alpha "
-            + $"{options.Lora.Alpha} in {layers} layers, "
+            + $"{run.Algorithm}, frames {run.Training.Frames}, guidance {sampling.GuidanceScale}, computing in {run.Training.Precision}, "
+            + $"LoRA rank {options.Lora.Rank} alpha {options.Lora.Alpha} in {layers} layers, "
             + $"{options.Optimizer.Steps} optimizer steps of {options.Optimizer.VideosPerStep} videos, "
             + $"learning rate {options.Optimizer.LearningRate} ({options.Optimizer.Schedule}), loss {run.Training.Loss}, seed {run.Seed}.");
         if (threads?.Excess() is { } excess)
@@ -89,7 +89,7 @@ internal static class Log
         }
     }
 
-    /// <summary>Warns that the work runs elsewhere than asked for.</summary>
+    /// <summary>Warns that the work runs elsewhere, or computes otherwise, than asked for.</summary>
     /// <param name="channel">The log.</param>
     /// <param name="notice">The message, of this library's words alone.</param>
     public static void DeviceNotice(IChannel channel, string notice) => channel.Warning(MessageSensitivity.None, "{0}", notice);

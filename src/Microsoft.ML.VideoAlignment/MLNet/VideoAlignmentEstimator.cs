@@ -3,6 +3,7 @@ using Microsoft.ML.VideoAlignment.Memory;
 using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Runs;
 using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -117,7 +118,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         Log.Warn(channel, IneffectiveOptions.FindInAlignment(_options, _control, _model, _reward, device));
         AdapterHost.ForModel(_model).MoveTo(device);
         using RunFolder? folder = _control.RunFolder is { } path ? RunFolder.Open(path, warning => Log.Warn(channel, warning)) : null;
-        VideoAlignmentOptions options = PlanMemory(Inform);
+        VideoAlignmentOptions options = PlanMemory(ComputeDevice.Describe(device), channel);
         OutOfMemoryAdvice.Run(
             _model, options, _reward,
             () => RewardProbe.Run(_reward, device, shown, sampling.VideoSize(_model), [.. texts.Select(Describe)], options.Algorithm.Definition, channel));
@@ -174,15 +175,20 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
     }
 
     // The options of the run: those of a memory plan where there is a budget.
-    private VideoAlignmentOptions PlanMemory(Action<string> inform)
+    private VideoAlignmentOptions PlanMemory(IComputeDevice device, IChannel channel)
     {
+        if (_options.Memory.ExplainFloat32(device) is { } notice)
+        {
+            Log.DeviceNotice(channel, notice);
+        }
+
         if (_options.Memory.Budget is not { } budget)
         {
             return _options;
         }
 
         var plan = MemoryPlan.Create(_model, _options, budget, _reward);
-        inform(plan.Describe());
+        Log.Inform(channel, plan.Describe());
         return plan.Options;
     }
 

@@ -26,29 +26,42 @@ public static class MemoryEstimation
     public static MemoryEstimate EstimateMemory(this VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward? reward = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return EstimateOn(model.Device.type == DeviceType.META ? DeviceType.CPU : model.Device.type, model, options, reward);
+        return EstimateOn(ComputeDevice.Describe(model.Device), model, options, reward);
     }
 
-    /// <summary>Estimates the memory on a kind of device, wherever the model is.</summary>
+    /// <summary>Estimates the memory on a kind of device of which nothing else is known, wherever the model is.</summary>
     /// <param name="device">The kind of device.</param>
+    /// <param name="model">The base model.</param>
+    /// <param name="options">The options of the run; on a GPU those name the precision, or it is float32.</param>
+    /// <param name="reward">The reward; null: one that takes no memory.</param>
+    internal static MemoryEstimate EstimateOn(DeviceType device, VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward? reward) =>
+        EstimateOn(new UnknownDevice(device), model, options, reward);
+
+    /// <summary>Estimates the memory on a device, wherever the model is.</summary>
+    /// <param name="target">The device, which decides the precision where the options do not.</param>
     /// <param name="model">The base model.</param>
     /// <param name="options">The options of the run.</param>
     /// <param name="reward">The reward; null: one that takes no memory.</param>
-    internal static MemoryEstimate EstimateOn(DeviceType device, VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward? reward)
+    internal static MemoryEstimate EstimateOn(IComputeDevice target, VideoDiffusionModel model, VideoAlignmentOptions options, VideoReward? reward)
     {
+        DeviceType device = target.Type;
         ArgumentNullException.ThrowIfNull(options);
         options.WithImageColumn(model).ValidateFor(model);
         reward?.RequireAlive();
         VideoSize size = options.Sampling.ResolveSize(model);
         using DisposeScope scope = NewDisposeScope();
-        using IDisposable context = RunContext.Begin(device, options.Memory.ResolvePrecision(device, model.Parts.Traits));
+        RunPrecision precision = options.Memory.ResolvePrecision(target, model.Parts.Traits);
+        using IDisposable context = RunContext.Begin(device, precision);
         VideoDiffusionModel shapes = model.ToMeta();
         using IDisposable memory = options.Memory.BeginScope();
         using var scoring = RewardShapes.Create(reward);
         using var generator = new Generator(0);
         using LoraAdapters adapters =
             LoraAdapters.Attach(shapes.Denoiser, options.Lora.TargetsFor(model.LoraVocabulary), options.Lora.Rank, options.Lora.Alpha, generator);
-        TrainingRun run = TrainingRunFactory.Create(shapes, reward ?? scoring.Twin, options, seed: 0, ValidationRows(options)) with { Reward = scoring.Twin };
+        TrainingRun run = TrainingRunFactory.Create(shapes, reward ?? scoring.Twin, options, seed: 0, ValidationRows(options), target) with
+        {
+            Reward = scoring.Twin,
+        };
         DryRunPeaks peaks = TrainingDryRun.Run(run, options.Algorithm.Definition, adapters, device);
         long factors = adapters.Parameters.Sum(Bytes);
         long reopened = model.Parts.Conditioner.ReopenedBytes;

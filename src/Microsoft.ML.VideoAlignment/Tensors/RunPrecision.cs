@@ -56,6 +56,11 @@ internal sealed record RunPrecision(ComputePrecision Denoiser, ComputePrecision 
                 + $"{nameof(ComputePrecision.BFloat16)}, whose range is that of float32.";
     }
 
+    /// <summary>Formats the precision as "BFloat16", or as "BFloat16, decoder Float32" where parts differ from the denoiser.</summary>
+    public override string ToString() => $"{Denoiser}{Unlike(Decoder, "decoder")}{Unlike(Reward, "reward")}";
+
+    private string Unlike(ComputePrecision part, string name) => part == Denoiser ? "" : $", {name} {part}";
+
     private static string Option(NetworkRole role) => role switch
     {
         NetworkRole.Denoiser => "Memory.Precision",

@@ -47,7 +47,7 @@ public class TrainingDryRunTests
         MemoryEstimate estimate;
         using (RunContext.Observe(found))
         {
-            estimate = MemoryEstimation.EstimateOn(DeviceType.CUDA, model, Options(model, s_algorithms[algorithm]), reward);
+            estimate = MemoryEstimation.EstimateOn(new FakeDevice(), model, Options(model, s_algorithms[algorithm]), reward);
         }
 
         using (Assert.EnterMultipleScope())

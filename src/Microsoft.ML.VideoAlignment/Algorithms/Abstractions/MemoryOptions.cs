@@ -30,10 +30,11 @@ public sealed record MemoryOptions
     public bool OffloadIdleNetworks { get; init; }
 
     /// <summary>
-    /// What the denoiser computes in; null (default): <see cref="ComputePrecision.Float32"/> on the CPU, and on a GPU
-    /// <see cref="ComputePrecision.BFloat16"/>.
+    /// What the denoiser computes in; null (default): <see cref="ComputePrecision.BFloat16"/> on a GPU that computes it natively (compute capability 8.0 or
+    /// more), else <see cref="ComputePrecision.Float32"/>. It is decided when the run begins, and the log says what it is.
     /// </summary>
     /// <remarks>
+    /// On older GPUs <see cref="ComputePrecision.Float16"/> can be chosen, which takes half the memory as well.
     /// A network that is loaded in the same precision (<see cref="VideoModelOptions.Precision"/>) is not converted at each use. CPUs without instructions for
     /// half numbers compute in them hundreds of times more slowly.
     /// </remarks>
@@ -82,11 +83,29 @@ public sealed record MemoryOptions
     /// <summary>Decides what is left null.</summary>
     /// <param name="device">Where the run computes.</param>
     /// <param name="traits">What the model's family has in common.</param>
-    internal RunPrecision ResolvePrecision(DeviceType device, ModelTraits traits)
+    internal RunPrecision ResolvePrecision(IComputeDevice device, ModelTraits traits)
     {
-        ComputePrecision chosen = Precision ?? (device == DeviceType.CUDA ? ComputePrecision.BFloat16 : ComputePrecision.Float32);
+        ComputePrecision chosen = Precision ?? (ComputeDevice.HasBFloat16(device) ? ComputePrecision.BFloat16 : ComputePrecision.Float32);
         ComputePrecision decoder = chosen == ComputePrecision.Float16 && traits.DecoderExceedsFloat16 ? ComputePrecision.Float32 : chosen;
         return new RunPrecision(chosen, DecoderPrecision ?? decoder, RewardPrecision ?? chosen);
+    }
+
+    /// <summary>Says why a run on a GPU computes in float32 although the options leave it open, and what can be set.</summary>
+    /// <param name="device">Where the run computes.</param>
+    /// <returns>Sentences of this library's words alone; null: there is nothing to say.</returns>
+    internal string? ExplainFloat32(IComputeDevice device)
+    {
+        if (Precision is not null || device.Type != DeviceType.CUDA || ComputeDevice.HasBFloat16(device))
+        {
+            return null;
+        }
+
+        const string Option = $"{nameof(VideoAlignmentOptions.Memory)}.{nameof(Precision)}";
+        return device.ComputeCapability is { } capability
+            ? $"The GPU has compute capability {capability} and does not compute {ComputePrecision.BFloat16} natively (8.0 does): the run computes in "
+                + $"{ComputePrecision.Float32}. Set {Option} to {ComputePrecision.Float16} for half the memory."
+            : "The GPU's compute capability is not known, as the CUDA runtime (libcudart, cudart64) was not found or did not answer: the run computes in "
+                + $"{ComputePrecision.Float32}. Set {Option} to {ComputePrecision.BFloat16} where the GPU has it (compute capability 8.0 or more).";
     }
 
     /// <summary>Lists what is wrong with the options, one sentence each.</summary>

@@ -20,8 +20,12 @@ internal sealed record TrainingRun(VideoDiffusionModel Model, VideoReward Reward
     /// <inheritdoc cref="VideoAlignmentOptions.Memory"/>
     public MemoryOptions Memory { get; init; } = new();
 
-    /// <summary>What each part of the run computes in.</summary>
-    public RunPrecision Precision => Memory.ResolvePrecision(Model.Device.type, Model.Parts.Traits);
+    /// <summary>What each part of the run computes in; by default what <see cref="Memory"/> means on the device of the model, once it is asked for.</summary>
+    public RunPrecision Precision
+    {
+        get => field ??= Memory.ResolvePrecision(ComputeDevice.Describe(Model.Device), Model.Parts.Traits);
+        init;
+    }
 
     /// <inheritdoc cref="VideoAlignmentOptions.Validation"/>
     public ValidationOptions Validation { get; init; } = new();

@@ -1,4 +1,5 @@
 using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Algorithms;
 
@@ -11,13 +12,16 @@ internal static class TrainingRunFactory
     /// <param name="options">The options.</param>
     /// <param name="seed">The seed of everything random.</param>
     /// <param name="validationPrompts">The rows of <see cref="VideoAlignmentOptions.Validation"/>; empty: none.</param>
+    /// <param name="device">Where the run computes; null: where the model is.</param>
     public static TrainingRun Create(
-        VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, int seed, IReadOnlyList<VideoPrompt> validationPrompts) =>
+        VideoDiffusionModel model, VideoReward reward, VideoAlignmentOptions options, int seed, IReadOnlyList<VideoPrompt> validationPrompts,
+        IComputeDevice? device = null) =>
         new(model, reward)
         {
             Sampling = options.ResolveSampling(model),
             Optimizer = options.Optimizer,
             Memory = options.Memory,
+            Precision = options.Memory.ResolvePrecision(device ?? ComputeDevice.Describe(model.Device), model.Parts.Traits),
             Validation = options.Validation,
             Frames = options.ResolveFrames(reward),
             Loss = options.Reward.ResolveLoss(reward),
