@@ -110,7 +110,8 @@ internal sealed record AlignmentRun(
 
     private AlignmentOutcome Train(AlignmentTrainer trainer, LoraAdapters adapters, Action<VideoAlignmentProgress> onStep, Action<string> warn)
     {
-        int done = trainer.Train(Prompts, step => onStep(Describe(step, trainer.Work)), warn);
+        var memory = new PeakMemory(ComputeDevice.Describe(Model.Device));
+        int done = trainer.Train(Prompts, step => onStep(Describe(step, trainer.Work, memory.Measure())), warn);
         foreach (string note in trainer.ClosingNotes)
         {
             warn(note);
@@ -127,7 +128,7 @@ internal sealed record AlignmentRun(
         };
     }
 
-    private VideoAlignmentProgress Describe(TrainingStep step, WorkCount work) => new()
+    private VideoAlignmentProgress Describe(TrainingStep step, WorkCount work, long? peakBytes) => new()
     {
         Step = step.Step,
         Steps = Options.Optimizer.Steps,
@@ -140,7 +141,7 @@ internal sealed record AlignmentRun(
         RewardQueries = work.RewardQueries,
         ValidationQueries = work.ValidationQueries,
         DenoiserEvaluations = work.DenoiserEvaluations,
-        PeakBytes = PeakMemory.Measure(),
+        PeakBytes = peakBytes,
         Elapsed = step.Elapsed,
     };
 

@@ -42,8 +42,13 @@ public sealed record VideoAlignmentProgress
     public long DenoiserEvaluations { get; init; }
 
     /// <summary>
-    /// The peak of the process's resident memory on the host, in bytes, everything in the process included; null: the system does not say.
+    /// The peak of the memory of the device that trains, in bytes: on the CPU the peak of the process's resident memory, on a GPU the most that was in use of
+    /// the card's memory when a step ended. null: the system does not say.
     /// </summary>
+    /// <remarks>
+    /// On a GPU it includes CUDA's context and whatever other programs use. libtorch keeps the blocks that it has taken from the card, so what is in use after
+    /// a step is what the step took at its worst moment, with what the allocator loses between blocks.
+    /// </remarks>
     public long? PeakBytes { get; init; }
 
     /// <summary>Time since the run began, over all processes that it has run in.</summary>
