@@ -61,7 +61,7 @@ internal sealed record AlignmentRun(
     public T Train<T>(
         Action<VideoAlignmentProgress> onStep, Action<string> warn, Func<AlignmentOutcome, T> complete) => AdapterHost.ForModel(Model).RunDetached(() =>
     {
-        using IDisposable used = RewardDevices.Use(Reward, Model.Device, alone: Options.OffloadsIdleNetworks(Model));
+        using IDisposable used = RewardDevices.Use(Reward, Model.Device, alone: Options.OffloadsIdleNetworks(Model.Device.type));
         using var generator = new Generator(unchecked((ulong)Seed) ^ FactorStream);
         using LoraAdapters adapters = LoraAdapters.Attach(Model.Denoiser, LoraTargets, Options.Lora.Rank, Options.Lora.Alpha, generator);
         if (Control.CheckpointFolder is { } folder)

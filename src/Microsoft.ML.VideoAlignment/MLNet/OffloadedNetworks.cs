@@ -26,7 +26,7 @@ internal sealed class OffloadedNetworks : IDisposable
     /// Puts a network of the model, or <see cref="CpuOffloader.Reward"/>, on the device (true) or on the CPU (false); null: nothing is moved.
     /// </param>
     public static OffloadedNetworks Begin(VideoDiffusionModel model, VideoAlignmentOptions options, Action<string, bool>? move) => new(
-        move is null ? null : options.OffloadsIdleNetworks(model) ? CpuOffloader.Create(model, move) : CpuOffloader.CreateForTexts(model, move));
+        move is null ? null : options.OffloadsIdleNetworks(model.Device.type) ? CpuOffloader.Create(model, move) : CpuOffloader.CreateForTexts(model, move));
 
     /// <summary>Lets the reward encode the run's prompts, and offload what it needs for nothing else.</summary>
     /// <param name="reward">The reward.</param>

@@ -174,7 +174,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
         }
     }
 
-    // The options of the run: those of a memory plan where there is a budget.
+    // The options of the run, once they fit its device.
     private VideoAlignmentOptions PlanMemory(IComputeDevice device, IChannel channel)
     {
         if (_options.Memory.ExplainFloat32(device) is { } notice)
@@ -182,14 +182,8 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
             Log.DeviceNotice(channel, notice);
         }
 
-        if (_options.Memory.Budget is not { } budget)
-        {
-            return _options;
-        }
-
-        var plan = MemoryPlan.Create(_model, _options, budget, _reward);
-        Log.Inform(channel, plan.Describe());
-        return plan.Options;
+        return MemoryBudget.Apply(
+            _model, _options, _reward, device, message => Log.Inform(channel, message), warning => Log.Warn(channel, warning));
     }
 
     /// <inheritdoc/>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -70,6 +71,9 @@ public sealed record MemoryEstimate
     /// <summary>Peak of generating one video, which has no graph and is decoded part by part.</summary>
     public required long Generation { get; init; }
 
+    /// <summary>What each part of the run computes in.</summary>
+    internal RunPrecision Precision { get; init; } = RunPrecision.Float32;
+
     /// <summary>What the figures leave out, as part of a sentence; empty: nothing that is known.</summary>
     internal string Uncounted { get; init; } = "";
 
@@ -111,7 +115,7 @@ public sealed record MemoryEstimate
         Line("generating a video", Generation);
         Line("peak of generating a video", GenerationPeak);
         Line("peak of a training run", Peak);
-        text.Append(CultureInfo.InvariantCulture, $"{Name}: the peak is in {PeakPhase}{Remark}.");
+        text.Append(CultureInfo.InvariantCulture, $"{Name}{InPrecision}: the peak is in {PeakPhase}{Remark}.");
         return text.ToString();
 
         void Line(string name, long bytes) => text.Append(CultureInfo.InvariantCulture, $"{name,-34}{InMegabytes(bytes),12}").Append('\n');
@@ -119,6 +123,9 @@ public sealed record MemoryEstimate
 
     /// <inheritdoc/>
     public override string ToString() => Describe();
+
+    /// <summary>What is computed in, ready for the middle of a sentence; empty: float32 everywhere.</summary>
+    internal string InPrecision => Precision == RunPrecision.Float32 ? "" : $" in {Precision}";
 
     /// <summary><see cref="Uncounted"/>, ready for the end of a sentence; empty: nothing.</summary>
     internal string Remark => Uncounted.Length > 0 ? $"; {Uncounted}" : "";

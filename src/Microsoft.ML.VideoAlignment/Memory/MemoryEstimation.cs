@@ -69,6 +69,7 @@ public static class MemoryEstimation
         var tensors = new MemoryEstimate
         {
             Name = $"{model.Family}, {size.Frames} x {size.Height} x {size.Width}",
+            Precision = precision,
             Weights = Sum(Resident(device, model, options)),
             GenerationWeights = Sum(model.Networks.Keys) + reopened,
             Reward = (reward?.Stored.Sum(Bytes) ?? 0) - waiting,
@@ -124,8 +125,10 @@ public static class MemoryEstimation
 
     // Networks on the device together with the graph: not the text encoders of a GPU, nor other encoders where idle networks are offloaded.
     private static IEnumerable<string> Resident(DeviceType device, VideoDiffusionModel model, VideoAlignmentOptions options) =>
-        options.OffloadsIdleNetworks(model) ? [model.Parts.Denoiser.Name, VideoDiffusionModel.DecoderName]
+        options.OffloadsIdleNetworks(device) ? [model.Parts.Denoiser.Name, VideoDiffusionModel.DecoderName]
             : model.Networks.Keys.Except(device == DeviceType.CUDA ? model.TextEncoders : []);
 
-    private static long Bytes(Tensor tensor) => tensor.numel() * tensor.element_size();
+    /// <summary>Counts the bytes of a tensor's numbers.</summary>
+    /// <param name="tensor">Any shape.</param>
+    internal static long Bytes(Tensor tensor) => tensor.numel() * tensor.element_size();
 }

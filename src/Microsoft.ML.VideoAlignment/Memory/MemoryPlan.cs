@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Microsoft.ML.VideoAlignment.Memory;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -29,8 +30,17 @@ public sealed record MemoryPlan
     /// Makes a plan: tries what saves memory, in order of the time it costs, until the estimate fits, and undoes what is then not needed.
     /// </summary>
     /// <remarks>
+    /// <para>
     /// It begins with all activations kept (<see cref="ActivationRecompute.None"/>): the options' recompute and offloading are replaced, other figures can
     /// only become smaller.
+    /// </para>
+    /// <para>
+    /// The order, each where it has an effect. What changes no number: <see cref="MemoryOptions.FramesPerDecode"/> halved down to 1; on a GPU
+    /// <see cref="MemoryOptions.OffloadIdleNetworks"/>; <see cref="MemoryOptions.Recompute"/> of blocks; on a GPU
+    /// <see cref="MemoryOptions.OffloadActivations"/>; <see cref="MemoryOptions.Recompute"/> of steps. What changes numbers: on a GPU half precision for what
+    /// computes in float32 and whose precision is left null, first <see cref="MemoryOptions.RewardPrecision"/>, then
+    /// <see cref="MemoryOptions.DecoderPrecision"/>, then <see cref="MemoryOptions.Precision"/>; <see cref="OptimizerOptions.State"/> in 8 bits.
+    /// </para>
     /// </remarks>
     /// <param name="model">The base model, on the device of the run.</param>
     /// <param name="options">The options of the run.</param>
@@ -46,14 +56,15 @@ public sealed record MemoryPlan
         ArgumentNullException.ThrowIfNull(options);
         options.RequireRecords();
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(budgetBytes);
-        return new MemoryPlanner(model, options, budgetBytes, reward).Find();
+        return new MemoryPlanner(model, options, budgetBytes, reward, ComputeDevice.Describe(model.Device)).Find();
     }
 
     /// <summary>Formats the plan as a line for each change tried, and a line about the peak.</summary>
     public string Describe()
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"Memory plan for {Estimate.Name}, budget {MemoryEstimate.InMegabytes(BudgetBytes)}:\n");
+        text.Append(
+            CultureInfo.InvariantCulture, $"Memory plan for {Estimate.Name}{Estimate.InPrecision}, budget {MemoryEstimate.InMegabytes(BudgetBytes)}:\n");
         foreach (MemoryPlanStep step in Steps)
         {
             text.Append(CultureInfo.InvariantCulture, $"{step.Change,-44}{MemoryEstimate.InMegabytes(step.Bytes),12}  {step.Verdict}\n");

@@ -1,20 +1,25 @@
 using System.Globalization;
 using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Memory;
 
 /// <summary>Finds a <see cref="MemoryPlan"/>; every estimate is a training step on shapes, so that it describes what the code does.</summary>
-/// <param name="model">The base model, on the device of the run.</param>
+/// <param name="model">The base model.</param>
 /// <param name="options">The options of the run.</param>
 /// <param name="budget">The most that the run may take, in bytes.</param>
 /// <param name="reward">The reward; null: one that scores frames separately and takes no memory.</param>
-internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOptions options, long budget, VideoReward? reward)
+/// <param name="device">The device of the run, wherever the model is.</param>
+internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOptions options, long budget, VideoReward? reward, IComputeDevice device)
 {
     /// <summary>The least saving that is worth the time, as a share of what a plan can change.</summary>
     private const double Worthwhile = 0.01;
 
     private readonly List<MemoryPlanStep> _tried = [];
+
+    /// <summary>Whether options that fit are left as they are, and others changed only where no number changes: the user named no budget.</summary>
+    public bool KeepsOptionsThatFit { get; init; }
 
     // A change of the options, and its name in the plan.
     private sealed record MemoryOption(string Name, Func<VideoAlignmentOptions, VideoAlignmentOptions> Apply);
@@ -23,11 +28,24 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
     /// <exception cref="InsufficientMemoryException">No plan fits.</exception>
     public MemoryPlan Find()
     {
+        MemoryPlan plan = Search();
+        return plan.Estimate.Peak <= budget ? plan : throw new InsufficientMemoryException(DescribeFailure(plan));
+    }
+
+    /// <summary>Searches likewise, and is content with the least where nothing fits.</summary>
+    /// <returns>A plan that fits; where there is none, the one with the least peak.</returns>
+    public MemoryPlan Search()
+    {
+        if (KeepsOptionsThatFit && Try("the options as they are", options) is { } given && given.Peak <= budget)
+        {
+            return MemoryPlan.From(options, given, budget, _tried);
+        }
+
         VideoAlignmentOptions plain =
             options with { Memory = options.Memory with { Budget = null, Recompute = ActivationRecompute.None, OffloadActivations = false } };
         MemoryEstimate best = Try("everything kept", plain);
         var kept = new List<MemoryOption>();
-        foreach (MemoryOption change in Changes())
+        foreach (MemoryOption change in KeepsOptionsThatFit ? FreeChanges() : FreeChanges().Concat(RoundingChanges()))
         {
             if (best.Peak <= budget)
             {
@@ -44,13 +62,8 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
             }
         }
 
-        if (best.Peak > budget)
-        {
-            throw new InsufficientMemoryException(DescribeFailure(best, Apply(plain, kept)));
-        }
-
         // What a later option has made unnecessary is removed again, the most expensive first; the last one made the plan fit.
-        foreach (MemoryOption change in kept.SkipLast(1).Reverse().ToList())
+        foreach (MemoryOption change in best.Peak <= budget ? kept.SkipLast(1).Reverse().ToList() : [])
         {
             List<MemoryOption> without = [.. kept.Where(other => other != change)];
             MemoryEstimate estimate = Try($"without {change.Name}", Apply(plain, without));
@@ -64,10 +77,10 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
         return MemoryPlan.From(Apply(plain, kept), best, budget, _tried);
     }
 
-    // What has an effect for the algorithm, in order of the time it costs; what changes numbers is last.
-    private IEnumerable<MemoryOption> Changes()
+    // What has an effect for the algorithm and changes no number, in order of the time it costs. MemoryPlan.Create tells users the order.
+    private IEnumerable<MemoryOption> FreeChanges()
     {
-        bool gpu = model.Device.type == DeviceType.CUDA, follows = options.Algorithm.Definition.NeedsRewardGradient;
+        bool gpu = device.Type == DeviceType.CUDA, follows = options.Algorithm.Definition.NeedsRewardGradient;
         foreach (int count in follows ? SmallerDecodes() : [])
         {
             yield return Saving($"{OptionFaults.Name(options.Memory.FramesPerDecode)} = {count}", memory => memory with { FramesPerDecode = count });
@@ -91,6 +104,29 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
         {
             yield return Saving($"{recompute} = {ActivationRecompute.Steps}", memory => memory with { Recompute = ActivationRecompute.Steps });
         }
+    }
+
+    // What changes numbers, the least first: what an option names stays.
+    private IEnumerable<MemoryOption> RoundingChanges()
+    {
+        RunPrecision now = options.Memory.ResolvePrecision(device, model.Parts.Traits);
+        if (ComputeDevice.HalfPrecision(device) is { } half)
+        {
+            if (options.Memory.RewardPrecision is null && now.Reward == ComputePrecision.Float32)
+            {
+                yield return Saving($"{OptionFaults.Name(options.Memory.RewardPrecision)} = {half}", memory => memory with { RewardPrecision = half });
+            }
+
+            if (options.Memory.DecoderPrecision is null && now.Decoder == ComputePrecision.Float32 && DecoderFits(half))
+            {
+                yield return Saving($"{OptionFaults.Name(options.Memory.DecoderPrecision)} = {half}", memory => memory with { DecoderPrecision = half });
+            }
+
+            if (options.Memory.Precision is null && now.Denoiser == ComputePrecision.Float32)
+            {
+                yield return Saving($"{OptionFaults.Name(options.Memory.Precision)} = {half}", memory => memory with { Precision = half });
+            }
+        }
 
         if (options.Optimizer.State != OptimizerState.EightBit)
         {
@@ -99,6 +135,8 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
                 given => given with { Optimizer = given.Optimizer with { State = OptimizerState.EightBit } });
         }
     }
+
+    private bool DecoderFits(ComputePrecision half) => half != ComputePrecision.Float16 || !model.Parts.Traits.DecoderExceedsFloat16;
 
     private static MemoryOption Saving(FormattableString name, Func<MemoryOptions, MemoryOptions> apply) =>
         new(FormattableString.Invariant(name), given => given with { Memory = apply(given.Memory) });
@@ -120,15 +158,18 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
 
     private MemoryEstimate Try(string change, VideoAlignmentOptions tried)
     {
-        MemoryEstimate estimate = model.EstimateMemory(tried, reward);
+        MemoryEstimate estimate = MemoryEstimation.EstimateOn(device, model, tried, reward);
         _tried.Add(new MemoryPlanStep(change, estimate.Peak, estimate.Peak <= budget ? "fits" : ""));
         return estimate;
     }
 
     private void RecordVerdict(string verdict) => _tried[^1] = _tried[^1] with { Verdict = _tried[^1].Verdict.Length > 0 ? $"{verdict}, fits" : verdict };
 
-    private string DescribeFailure(MemoryEstimate least, VideoAlignmentOptions tried)
+    /// <summary>Says that nothing fits, what takes the memory, and what would lower it.</summary>
+    /// <param name="plan">The plan with the least peak.</param>
+    public string DescribeFailure(MemoryPlan plan)
     {
+        (MemoryEstimate least, VideoAlignmentOptions tried) = (plan.Estimate, plan.Options);
         (string driver, long bytes) = least.PeakParts.MaxBy(part => part.Bytes);
         var ways = new List<string>();
         foreach (WeightPrecision precision in new[] { WeightPrecision.Float16, WeightPrecision.Int8 })
@@ -138,6 +179,11 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
                 ways.Add($"load the model with {nameof(VideoModelOptions)}.{nameof(VideoModelOptions.Precision)} = {precision}, "
                     + $"for about {MemoryEstimate.InMegabytes(least.Peak - least.Weights + stored)}");
             }
+        }
+
+        if (ComputeDevice.HalfPrecision(device) is { } half && least.Precision.Denoiser == ComputePrecision.Float32)
+        {
+            ways.Add($"{OptionFaults.Name(tried.Memory.Precision)} = {half} (now {least.Precision.Denoiser})");
         }
 
         if (least.Reward > 0.2 * least.Peak)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.ML.VideoAlignment.Files;
 using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Memory;
 
@@ -104,6 +105,13 @@ internal static class OutOfMemoryAdvice
         {
             yield return string.Create(CultureInfo.InvariantCulture,
                 $"{OptionFaults.Name(options.Memory.FramesPerDecode)} = 1 (now {options.Memory.FramesPerDecode ?? shown})");
+        }
+
+        IComputeDevice device = ComputeDevice.Describe(model.Device);
+        if (ComputeDevice.HalfPrecision(device) is { } half
+            && options.Memory.ResolvePrecision(device, model.Parts.Traits).Denoiser == ComputePrecision.Float32)
+        {
+            yield return $"{OptionFaults.Name(options.Memory.Precision)} = {half}";
         }
 
         if (options.Optimizer.BatchSize > 1)

@@ -65,12 +65,15 @@ public sealed record MemoryOptions
     public int? FramesPerDecode { get; init; }
 
     /// <summary>
-    /// Memory budget of training in bytes, at least 1; null (default): unlimited. With a budget, <c>Fit</c> finds a <see cref="MemoryPlan"/> for the device it
-    /// runs on, writes it to the log, and follows it.
+    /// Memory budget of training in bytes, at least 1; null (default): unlimited on the CPU, and on a GPU what is free of its memory. With a budget, <c>Fit</c>
+    /// finds a <see cref="MemoryPlan"/> for the device it runs on, writes it to the log, and follows it.
     /// </summary>
     /// <remarks>
-    /// The budget covers what <see cref="MemoryEstimate.Peak"/> covers: networks of model and reward, LoRA and its optimizer, activations, and on the CPU the
-    /// runtime. <see cref="Recompute"/> and <see cref="OffloadActivations"/> are then the plan's.
+    /// The budget covers what <see cref="MemoryEstimate.Peak"/> covers: networks of model and reward, LoRA and its optimizer, activations, and the runtime.
+    /// With a budget that is given <see cref="Recompute"/> and <see cref="OffloadActivations"/> are the plan's, and <c>Fit</c> refuses what no plan fits. By
+    /// the free memory of a GPU, to which the weights that lie there already are added, options that fit are left as they are, a plan changes only what
+    /// changes no number, and where none fits <c>Fit</c> warns and tries the one that takes least. Where the free memory is not known, nothing is planned. What
+    /// libtorch has kept from earlier work in the process counts as taken.
     /// </remarks>
     public long? Budget { get; init; }
 

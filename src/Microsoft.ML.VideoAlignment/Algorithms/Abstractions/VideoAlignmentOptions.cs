@@ -119,12 +119,12 @@ public sealed record VideoAlignmentOptions
     }
 
     /// <summary>
-    /// Tells whether training of a model offloads idle networks. Not for videos of several segments, which are recomputed out of order and would need all
-    /// networks all the time.
+    /// Tells whether training offloads idle networks. Not for videos of several segments, which are recomputed out of order and would need all networks all
+    /// the time.
     /// </summary>
-    /// <param name="model">The model, on the device of the run.</param>
-    internal bool OffloadsIdleNetworks(VideoDiffusionModel model) => Memory.OffloadIdleNetworks && Algorithm.Definition.NeedsRewardGradient
-        && model.Device.type == DeviceType.CUDA && Sampling.SegmentCount == 1;
+    /// <param name="device">The kind of device that the run uses.</param>
+    internal bool OffloadsIdleNetworks(DeviceType device) => Memory.OffloadIdleNetworks && Algorithm.Definition.NeedsRewardGradient
+        && device == DeviceType.CUDA && Sampling.SegmentCount == 1;
 
     /// <summary>Gets which frames a reward is shown.</summary>
     /// <param name="reward">The reward; null: one that scores frames separately.</param>
