@@ -11,7 +11,6 @@ internal sealed class AlignedModel : IDisposable
     private readonly bool _ownsModel;
     private readonly UnpackedBase? _unpacked;
     private readonly Device? _device;
-    private readonly RunPrecision? _precision;
     private bool _disposed;
 
     /// <summary>Creates an aligned model; nothing is attached before the first video.</summary>
@@ -27,16 +26,16 @@ internal sealed class AlignedModel : IDisposable
     /// <param name="precision">What the networks compute in; null: what is usual on the device.</param>
     public AlignedModel(
         VideoDiffusionModel model, bool ownsModel, byte[]? adapters, SamplingSettings sampling, int seed, UnpackedBase? unpacked = null,
-        Device? device = null, RunPrecision? precision = null) =>
-        (Model, _ownsModel, Adapters, Sampling, Seed, _unpacked, _device, _precision) =
+        Device? device = null, SavedPrecision? precision = null) =>
+        (Model, _ownsModel, Adapters, Sampling, Seed, _unpacked, _device, SavedPrecision) =
             (model, ownsModel, adapters, sampling, seed, unpacked, device, precision);
 
     public VideoDiffusionModel Model { get; }
 
     public SamplingSettings Sampling { get; }
 
-    /// <summary>What the networks compute in where the model is now.</summary>
-    public RunPrecision Precision => _precision ?? new MemoryOptions().ResolvePrecision(ComputeDevice.Describe(Model.Device), Model.Parts.Traits);
+    /// <summary>What the networks compute in, and where that was decided; null: what is usual on the device.</summary>
+    public SavedPrecision? SavedPrecision { get; }
 
     public int Seed { get; }
 
@@ -46,13 +45,13 @@ internal sealed class AlignedModel : IDisposable
     public string? BaseFolder => _unpacked?.Folder ?? (Model.ComesWithPackage ? null : Model.Source);
 
     /// <summary>Makes a view of this model without its adapters, under the same settings; the view owns nothing.</summary>
-    public AlignedModel WithoutAdapters() => new(Model, ownsModel: false, adapters: null, Sampling, Seed, _unpacked, _device, _precision);
+    public AlignedModel WithoutAdapters() => new(Model, ownsModel: false, adapters: null, Sampling, Seed, _unpacked, _device, SavedPrecision);
 
     /// <summary>Makes a view of this model with adapters at another strength, under the same settings; the view owns nothing.</summary>
     /// <param name="adapters">The content of an <see cref="AdapterFile"/>.</param>
     /// <param name="strength">The factor on the adapters' delta: 0 is the base model, 1 the adapters as trained; finite.</param>
     public AlignedModel WithStrength(byte[] adapters, double strength) =>
-        new(Model, ownsModel: false, AdapterFile.Scale(Model.Denoiser, adapters, strength), Sampling, Seed, _unpacked, _device, _precision);
+        new(Model, ownsModel: false, AdapterFile.Scale(Model.Denoiser, adapters, strength), Sampling, Seed, _unpacked, _device, SavedPrecision);
 
     /// <summary>Generates a video.</summary>
     /// <param name="prompt">The prompt and its images.</param>
@@ -66,7 +65,7 @@ internal sealed class AlignedModel : IDisposable
         return OutOfMemoryAdvice.Run(Model, Sampling, () => AdapterHost.ForModel(Model).RunAttached(_device, Adapters, adapters =>
         {
             using DisposeScope scope = NewDisposeScope();
-            using IDisposable run = RunContext.Begin(Model.Device.type, Precision);
+            using IDisposable run = RunContext.Begin(Model.Device.type, ResolvePrecision(ComputeDevice.Describe(Model.Device)));
             Tensor video = new VideoGenerator(Model, Sampling).Generate([prompt], [seed], adapters); // [1, 3, T, H, W]
             return HostRead.Numbers<float>(video.squeeze(0).permute(1, 0, 2, 3)); // [T, 3, H, W]
         }));
@@ -87,4 +86,7 @@ internal sealed class AlignedModel : IDisposable
             _unpacked?.Dispose();
         }
     }
+
+    private RunPrecision ResolvePrecision(IComputeDevice device) =>
+        SavedPrecision?.ResolveOn(device) ?? new MemoryOptions().ResolvePrecision(device, Model.Parts.Traits);
 }

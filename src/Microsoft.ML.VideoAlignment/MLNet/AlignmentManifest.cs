@@ -29,6 +29,9 @@ internal sealed record AlignmentManifest
 
     public required JsonObject Training { get; init; }
 
+    /// <summary>What the run computed in; null: what is usual on the device, as in files of a version that did not write it.</summary>
+    public SavedPrecision? Precision { get; init; }
+
     /// <summary>Whether the zip holds adapters, without which the videos would be the base model's; null: saved by a version that did not write it.</summary>
     public bool? HasAdapters { get; init; }
 
@@ -67,5 +70,5 @@ internal sealed record AlignmentManifest
 
     private string? Fault() => string.IsNullOrEmpty(OutputColumn) ? "the output column has no name"
         : BaseFiles.Any(string.IsNullOrEmpty) ? "a file of the base model has no name"
-        : Sampling.Fault();
+        : Precision?.Fault() ?? Sampling.Fault();
 }

@@ -41,6 +41,9 @@ internal sealed record AlignmentRun(
     /// <summary>The run as trainers see it.</summary>
     public TrainingRun Training { get; } = TrainingRunFactory.Create(Model, Reward, Options, Seed, ValidationPrompts);
 
+    /// <summary>What the run computes in, for its transformer.</summary>
+    public SavedPrecision Precision => SavedPrecision.Create(Training.Precision, Model.Device.type);
+
     /// <summary>The algorithm, with what the model decides filled in.</summary>
     public IAlgorithm Algorithm { get; } = Options.Algorithm.Definition.ResolveFor(Model);
 

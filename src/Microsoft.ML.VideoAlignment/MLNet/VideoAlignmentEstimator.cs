@@ -153,7 +153,7 @@ public sealed class VideoAlignmentEstimator : IEstimator<VideoAlignmentTransform
             {
                 Log.End(channel, outcome, options);
                 var aligned = new AlignedModel(
-                    _model, ownsModel: false, outcome.Adapters, run.Training.Sampling, seed, device: device, precision: run.Training.Precision);
+                    _model, ownsModel: false, outcome.Adapters, run.Training.Sampling, seed, device: device, precision: run.Precision);
                 return new VideoAlignmentTransformer(_host, _columns, aligned, TrainingRecord.Create(run, outcome), options.IncludeBaseModel);
             }));
     }

@@ -5,6 +5,7 @@ using Microsoft.ML.Runtime;
 using Microsoft.ML.VideoAlignment.Lora;
 using Microsoft.ML.VideoAlignment.MLNet;
 using Microsoft.ML.VideoAlignment.Sampling;
+using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment;
 
@@ -15,6 +16,8 @@ namespace Microsoft.ML.VideoAlignment;
 /// <remarks>
 /// The noise of a row is a function of the run's seed, the prompt and the seed column (<see cref="VideoSamplingOptions.SeedColumnName"/>), and of nothing
 /// else: the same row gives the same video whatever the order of reading, and in a <c>PredictionEngine</c>.
+/// It computes in the precision that the run was in, also after saving and loading; where a run on a GPU computed in half precision, a CPU, or a GPU without
+/// that type, takes float32, and the log says so.
 /// A video that is not finite is never returned: reading it throws <see cref="NotFiniteNumberException"/>, which names the denoising step or the decoder, and
 /// the prompt. A fitted transformer borrows the model that was given to the estimator and never disposes it; a loaded one owns the model it loaded, unless a
 /// resolver supplied it. Disposing twice is harmless, also after the model was disposed.
@@ -134,6 +137,7 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
             BaseModel = BaseModel,
             Sampling = _aligned.Sampling,
             Seed = _aligned.Seed,
+            Precision = _aligned.SavedPrecision,
             Training = _training,
         };
         AlignmentArchive.Save(ctx, LoaderSignature, manifest, _aligned.Adapters, _includeBaseModel ? _aligned.BaseFolder : null);
@@ -161,7 +165,12 @@ public sealed class VideoAlignmentTransformer : ITransformer, IDisposable
         }
 
         var columns = new AlignmentColumns(manifest.OutputColumn, manifest.PromptColumn, manifest.SeedColumn, manifest.ImageColumn);
-        var aligned = new AlignedModel(model, ownsModel, adapters, manifest.Sampling, manifest.Seed, unpacked, device);
+        var aligned = new AlignedModel(model, ownsModel, adapters, manifest.Sampling, manifest.Seed, unpacked, device, manifest.Precision);
+        if (manifest.Precision?.ExplainChange(ComputeDevice.Describe(device)) is { } notice)
+        {
+            Log.DeviceNotice(channel, notice);
+        }
+
         return new VideoAlignmentTransformer(host, columns, aligned, manifest.Training, includeBaseModel: unpacked is not null);
     }
 
