@@ -90,7 +90,7 @@ internal static class StepPhase
     }
 
     private static VideoSamplingOptions Shortened(VideoSamplingOptions sampling, string family) =>
-        sampling with { Frames = family == "opensora" ? 17 : 4, Height = 32, Width = 32, Steps = 3 };
+        sampling with { Frames = family == "opensora" ? 17 : 4, Height = 32, Width = 32, Steps = 4 };
 
     private static VideoReward Reward(string family, bool tiny, Placement placement)
     {

@@ -12,6 +12,8 @@ internal sealed unsafe class CudaRuntime
     // cudaDevAttrComputeCapabilityMajor and -Minor of cudaDeviceAttr.
     private const int CapabilityMajor = 75, CapabilityMinor = 76;
 
+    private static readonly string[] s_functions = ["cudaGetDevice", "cudaSetDevice", "cudaMemGetInfo", "cudaDeviceGetAttribute", "cudaGetLastError"];
+
     private static readonly Lazy<CudaRuntime?> s_loaded = new(static () =>
         Load([.. NativeTorch.LoadedFiles(IsRuntime), .. FilesOf(NativeTorch.Folders()), .. SystemNames()]));
 
@@ -61,7 +63,7 @@ internal sealed unsafe class CudaRuntime
     /// <returns>null: a function is missing.</returns>
     internal static CudaRuntime? FromExports(Func<string, nint> find)
     {
-        nint[] found = [.. new[] { "cudaGetDevice", "cudaSetDevice", "cudaMemGetInfo", "cudaDeviceGetAttribute", "cudaGetLastError" }.Select(find)];
+        nint[] found = [.. s_functions.Select(find)];
         return found.Contains(0) ? null : new CudaRuntime(found[0], found[1], found[2], found[3], found[4]);
     }
 
