@@ -1,6 +1,6 @@
 using Microsoft.ML.VideoAlignment.Memory;
-using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.MLNet;
+using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using Examples;
-using Microsoft.ML.VideoAlignment.MLNet;
 
 namespace Microsoft.ML.VideoAlignment.Benchmarks;
 

@@ -1,5 +1,4 @@
 using Microsoft.ML.VideoAlignment.Memory;
-using Microsoft.ML.VideoAlignment.MovingShapes;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;

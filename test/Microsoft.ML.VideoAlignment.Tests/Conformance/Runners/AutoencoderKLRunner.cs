@@ -1,5 +1,4 @@
 using Microsoft.ML.VideoAlignment.Models;
-using Microsoft.ML.VideoAlignment.Tensors;
 using Microsoft.ML.VideoAlignment.Weights;
 
 namespace Microsoft.ML.VideoAlignment.Tests;

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Rewards.Yolos;
-using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 

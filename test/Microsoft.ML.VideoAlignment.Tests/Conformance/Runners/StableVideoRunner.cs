@@ -2,7 +2,6 @@ using System.Text.Json;
 using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Models;
 using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
-using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
