@@ -53,12 +53,13 @@ internal sealed record OfficialModel
         using VideoDiffusionModel model = CommandLine.Open("--model", () => VideoDiffusionModel.FromPretrained(Model));
         using VideoReward consistency = OpenReward();
         VideoAlignmentOptions paper = VideoAlignmentPresets.VaderStableVideoConsistency;
+        int window = consistency.Contract.MinimumFrames;
         var options = paper with
         {
             Sampling = paper.Sampling with { SegmentCount = segments, ImageColumnName = nameof(ImageRow.Image) },
             Algorithm = AlignmentAlgorithm.RewardGradient(
                 new() { Window = GradientWindow.MostSensitive(1), CarryGradientAcrossSegments = carry }),
-            Reward = paper.Reward with { Frames = RewardFrames.Spaced(consistency.Contract.MinimumFrames) },
+            Reward = paper.Reward with { Frames = RewardFrames.Windows(window, window / 2) },
         };
         IDataView Table(IReadOnlyList<string> files) =>
             mlContext.Data.LoadFromImages(files, model.DefaultSize, file => Path.GetFileNameWithoutExtension(file));

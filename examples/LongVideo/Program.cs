@@ -38,12 +38,14 @@ return CommandLine.Run("LongVideo", help, args, line =>
     using var model = MovingShapesModels.ImageToVideo(); // or FromPretrained("stabilityai/stable-video-diffusion-img2vid")
     using VideoReward consistency = MovingShapesRewards.TemporalConsistency();
 
-    // Every frame of the video at once would be more than V-JEPA was trained at; evenly spread ones show the whole of it.
+    // V-JEPA sees windows of as many consecutive frames as it was trained at; every second one lies over a joint of two segments.
+    int window = model.DefaultSize.Frames;
     VideoAlignmentOptions options = MovingShapesWorld.ImageOptions with
     {
         Sampling = MovingShapesWorld.ImageOptions.Sampling with { SegmentCount = segments },
+        Optimizer = MovingShapesWorld.ImageOptions.Optimizer with { LearningRate = 3e-4 },
         Algorithm = AlignmentAlgorithm.RewardGradient(new() { Window = GradientWindow.MostSensitive(3), CarryGradientAcrossSegments = carry }),
-        Reward = MovingShapesWorld.ImageOptions.Reward with { Frames = RewardFrames.Spaced(model.DefaultSize.Frames) },
+        Reward = MovingShapesWorld.ImageOptions.Reward with { Frames = RewardFrames.Windows(window, window / 2) },
     };
     #endregion
     using VideoReward rating = MovingShapesRewards.TrueRating();

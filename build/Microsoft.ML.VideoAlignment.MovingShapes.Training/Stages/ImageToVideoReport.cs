@@ -108,7 +108,8 @@ internal static class ImageToVideoReport
     {
         Tensor video = Generate(model, sampling with { SegmentCount = Segments }, images, 3000);
         text.AppendLine();
-        text.AppendLine(CultureInfo.InvariantCulture, $"{images.shape[0]} videos of {Segments} segments, each beginning with the last frame of the one before:");
+        text.AppendLine(
+            CultureInfo.InvariantCulture, $"{images.shape[0]} videos of {Segments} segments, each beginning with the last frame of the one before:");
         for (int segment = 0; segment < Segments; segment++)
         {
             VideoMeasures.Result result =

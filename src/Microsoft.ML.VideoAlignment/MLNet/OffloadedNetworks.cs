@@ -35,7 +35,7 @@ internal sealed class OffloadedNetworks : IDisposable
     {
         if (_offloader is not null)
         {
-            _prompts = reward.PreparePrompts([.. prompts]);
+            _prompts = reward.PreparePrompts([.. prompts], RunContext.Current.Cancellation);
         }
     }
 

@@ -252,7 +252,7 @@ public class OffloadedNetworksTests
 
         public override RewardContract Contract { get; } = new() { ReadsPrompt = true };
 
-        protected internal override IDisposable? PreparePrompts(IReadOnlyList<string> prompts)
+        protected internal override IDisposable? PreparePrompts(IReadOnlyList<string> prompts, CancellationToken cancellation)
         {
             told.Add($"{name} prepares {string.Join('|', prompts)}");
             return Fault is null ? new End(() => told.Add($"{name} ends")) : throw Fault;

@@ -1,5 +1,4 @@
 using Microsoft.ML.VideoAlignment.Rewards.TextImage;
-using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Tests;
 
@@ -120,8 +119,7 @@ public class PromptEmbeddingsTests
     {
         using var canceled = new CancellationTokenSource();
         canceled.Cancel();
-        using IDisposable context = RunContext.Begin(DeviceType.CPU, RunPrecision.Float32, canceled.Token);
-        _embeddings.Prepare(["a cat", "a dog"]).Dispose();
+        _embeddings.Prepare(["a cat", "a dog"], canceled.Token).Dispose();
         Assert.That(_embeddings.Encoded, Is.Zero);
         Assert.That(Embedded("a cat"), Is.EqualTo(Expected("a cat")), "scores are not canceled");
     }
@@ -174,7 +172,7 @@ public class PromptEmbeddingsTests
         float[] before = Values(reward.Score(frames, SmallRewards.Prompts)), other = Values(reward.Score(frames, ["no", ""]));
         using VideoReward fresh = Reward(name);
         using VideoReward sum = fresh * 1f;
-        using (sum.PreparePrompts(SmallRewards.Prompts))
+        using (sum.PreparePrompts(SmallRewards.Prompts, CancellationToken.None))
         {
             Assert.That(Values(fresh.Score(frames, SmallRewards.Prompts)), Is.EqualTo(before));
             fresh.MoveTo(CPU);

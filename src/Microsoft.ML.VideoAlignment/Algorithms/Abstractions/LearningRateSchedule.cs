@@ -40,16 +40,16 @@ public abstract record LearningRateSchedule
     public static LearningRateSchedule Cosine(int warmUpSteps = 0) => new CosineDecay(warmUpSteps);
 
     /// <summary>Computes the share of the learning rate that an optimizer step is made with.</summary>
-    /// <param name="step">The step, counted from 1, at most <paramref name="steps"/>.</param>
+    /// <param name="step">The step, counted from 1; beyond the end of the run a decay stays at 0.</param>
     /// <param name="steps">Optimizer steps of the run, at least 1.</param>
     /// <returns>A factor in [0, 1].</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The run has no such step.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A number is below 1.</exception>
     public double GetFactor(int step, int steps)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(step, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(step, steps);
+        ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
         int done = step - 1;
-        return done < WarmUpSteps ? (double)done / WarmUpSteps : Decay((double)(done - WarmUpSteps) / Math.Max(1, steps - WarmUpSteps));
+        return done < WarmUpSteps ? (double)done / WarmUpSteps : Decay(Math.Min(1, (double)(done - WarmUpSteps) / Math.Max(1, steps - WarmUpSteps)));
     }
 
     /// <summary>Describes the schedule as a phrase, with all that decides a step's rate.</summary>
@@ -57,7 +57,7 @@ public abstract record LearningRateSchedule
     internal string Describe(int steps) => DependsOnSteps ? FormattableString.Invariant($"{this}, to step {steps}") : $"{this}";
 
     /// <summary>Computes the factor after the warm-up.</summary>
-    /// <param name="progress">The share of the steps after the warm-up that is done, in [0, 1).</param>
+    /// <param name="progress">The share of the steps after the warm-up that is done, in [0, 1].</param>
     private protected abstract double Decay(double progress);
 
     private protected string AddWarmUp(string shape) => WarmUpSteps == 0 ? shape : FormattableString.Invariant($"{shape} after {WarmUpSteps} steps of warm-up");

@@ -103,7 +103,7 @@ public sealed record MemoryOptions
             return null;
         }
 
-        const string Option = $"{nameof(VideoAlignmentOptions.Memory)}.{nameof(Precision)}";
+        const string Option = $"Memory.{nameof(Precision)}";
         return device.ComputeCapability is { } capability
             ? $"The GPU has compute capability {capability} and does not compute {ComputePrecision.BFloat16} natively (8.0 does): the run computes in "
                 + $"{ComputePrecision.Float32}. Set {Option} to {ComputePrecision.Float16} for half the memory."

@@ -53,7 +53,7 @@ public sealed record OptimizerOptions
     internal int VideosPerStep => (int)Math.Min((long)Math.Max(BatchSize, 1) * Math.Max(AccumulationSteps, 1), MostVideosPerStep);
 
     /// <summary>Computes the learning rate of an optimizer step.</summary>
-    /// <param name="step">The step, counted from 1, at most <see cref="Steps"/>.</param>
+    /// <param name="step">The step, counted from 1.</param>
     internal double GetLearningRate(int step) => LearningRate * Schedule.GetFactor(step, Steps);
 
     /// <summary>Lists what is wrong with the options, one sentence each.</summary>

@@ -14,15 +14,16 @@ internal sealed class JointPreparation : IDisposable
     /// <summary>Prepares rewards one after another. Where one cannot be, those before it are as they were.</summary>
     /// <param name="rewards">The rewards.</param>
     /// <param name="prompts">Every prompt of the run.</param>
+    /// <param name="cancellation">Of a run that is canceled meanwhile some prompts are left out.</param>
     /// <returns>Ends all preparations when it is disposed, the others too where one cannot be ended; null: no reward has prepared anything.</returns>
-    public static JointPreparation? Begin(IEnumerable<VideoReward> rewards, IReadOnlyList<string> prompts)
+    public static JointPreparation? Begin(IEnumerable<VideoReward> rewards, IReadOnlyList<string> prompts, CancellationToken cancellation)
     {
         var all = new JointPreparation();
         try
         {
             foreach (VideoReward reward in rewards)
             {
-                if (reward.PreparePrompts(prompts) is { } preparation)
+                if (reward.PreparePrompts(prompts, cancellation) is { } preparation)
                 {
                     all._parts.Push(preparation);
                 }

@@ -129,8 +129,8 @@ internal sealed class RewardMix : PreprocessingReward
 
     protected internal override IEnumerable<Tensor> StoredForPrompts => _parts.SelectMany(part => part.Reward.StoredForPrompts);
 
-    protected internal override IDisposable? PreparePrompts(IReadOnlyList<string> prompts) =>
-        JointPreparation.Begin(_parts.Select(part => part.Reward), prompts);
+    protected internal override IDisposable? PreparePrompts(IReadOnlyList<string> prompts, CancellationToken cancellation) =>
+        JointPreparation.Begin(_parts.Select(part => part.Reward), prompts, cancellation);
 
     public override void MoveTo(Device device)
     {

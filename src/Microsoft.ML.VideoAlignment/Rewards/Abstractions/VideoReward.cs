@@ -148,9 +148,10 @@ public abstract partial class VideoReward : IDisposable
     /// <see cref="MoveTo"/> leaves it where it is.
     /// </remarks>
     /// <param name="prompts">Every prompt of the run, as the reward reads it.</param>
+    /// <param name="cancellation">Canceled when the run is: prompts that are left then need not be encoded.</param>
     /// <returns>Brings back the encoder when it is disposed, after the run; null (default): nothing was moved.</returns>
     /// <exception cref="RewardContractException">A prompt is not among those of <see cref="RestrictToPrompts"/>.</exception>
-    protected internal virtual IDisposable? PreparePrompts(IReadOnlyList<string> prompts) => null;
+    protected internal virtual IDisposable? PreparePrompts(IReadOnlyList<string> prompts, CancellationToken cancellation) => null;
 
     /// <summary>
     /// Announces that no other prompts will come. A reward with a text encoder encodes these now and frees the encoder (for HPS v2 and PickScore more than a

@@ -1,5 +1,4 @@
 using Microsoft.ML.VideoAlignment.Files;
-using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Rewards.TextImage;
 
@@ -68,14 +67,15 @@ internal sealed class PromptEmbeddings(string reward, Func<IReadOnlyList<string>
     }
 
     /// <summary>Encodes the prompts of a run and offloads the encoder, which returns for any other prompt and when the run has ended.</summary>
-    /// <param name="prompts">The run's prompts; of a run that is canceled meanwhile some are left out.</param>
+    /// <param name="prompts">The run's prompts.</param>
+    /// <param name="cancellation">Of a run that is canceled meanwhile some prompts are left out.</param>
     /// <returns>Ends the run's need of the embeddings when disposed.</returns>
     /// <exception cref="RewardContractException">A prompt is not among those of <see cref="RestrictTo"/>.</exception>
-    public IDisposable Prepare(IReadOnlyList<string> prompts)
+    public IDisposable Prepare(IReadOnlyList<string> prompts, CancellationToken cancellation = default)
     {
         lock (_gate)
         {
-            Encode(FindUnknown(prompts), RunContext.Current.Cancellation);
+            Encode(FindUnknown(prompts), cancellation);
             try
             {
                 MoveEncoder(works: false);

@@ -152,10 +152,10 @@ internal sealed class TextImageReward : ImageReward
         Towers.MoveTo(device);
     }
 
-    protected internal override IDisposable PreparePrompts(IReadOnlyList<string> prompts)
+    protected internal override IDisposable PreparePrompts(IReadOnlyList<string> prompts, CancellationToken cancellation)
     {
         RequireAlive();
-        return Towers.Prompts.Prepare(prompts);
+        return Towers.Prompts.Prepare(prompts, cancellation);
     }
 
     public override void RestrictToPrompts(IReadOnlyList<string> prompts)

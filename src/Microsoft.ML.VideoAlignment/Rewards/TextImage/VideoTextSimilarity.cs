@@ -62,10 +62,10 @@ internal sealed class VideoTextSimilarity : PreprocessingReward
         _towers.MoveTo(device);
     }
 
-    protected internal override IDisposable PreparePrompts(IReadOnlyList<string> prompts)
+    protected internal override IDisposable PreparePrompts(IReadOnlyList<string> prompts, CancellationToken cancellation)
     {
         RequireAlive();
-        return _towers.Prompts.Prepare(prompts);
+        return _towers.Prompts.Prepare(prompts, cancellation);
     }
 
     public override void RestrictToPrompts(IReadOnlyList<string> prompts)

@@ -28,7 +28,18 @@ public class LearningRateScheduleTests
         {
             Assert.That(() => LearningRateSchedule.Cosine(-1), Throws.TypeOf<ArgumentOutOfRangeException>());
             Assert.That(() => LearningRateSchedule.Constant().GetFactor(0, 3), Throws.TypeOf<ArgumentOutOfRangeException>());
-            Assert.That(() => LearningRateSchedule.Constant().GetFactor(4, 3), Throws.TypeOf<ArgumentOutOfRangeException>());
+            Assert.That(() => LearningRateSchedule.Constant().GetFactor(1, 0), Throws.TypeOf<ArgumentOutOfRangeException>());
+        }
+    }
+
+    [Test]
+    public void AfterTheEndADecayStaysAtNothing()
+    {
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(LearningRateSchedule.Linear(1).GetFactor(7, 4), Is.Zero);
+            Assert.That(LearningRateSchedule.Cosine(1).GetFactor(7, 4), Is.Zero.Within(1e-15));
+            Assert.That(LearningRateSchedule.Constant(1).GetFactor(7, 4), Is.EqualTo(1));
         }
     }
 
