@@ -54,11 +54,9 @@ return CommandLine.Run("LongVideo", help, args, line =>
         Settings = settings,
         Model = model,
         Reward = consistency,
-        Measures =
-        [
+        Measures = [
             new Measure("consistency of the video", "heldOut", consistency, Weight: 1),
-            new Measure("true rating (never trained on)", "heldOutTrue", rating),
-        ],
+            new Measure("true rating (never trained on)", "heldOutTrue", rating)],
         Options = options,
         Gradient = MovingShapesWorld.ImageSteps,
         Prompts = MovingShapesWorld.Images(mlContext),

@@ -156,11 +156,7 @@ internal abstract class AlignmentTrainer : IDisposable
 
         // Nothing can move in a step of rate 0, with which a warm-up begins.
         double rate = Training.Optimizer.GetLearningRate(step);
-        if (rate > 0)
-        {
-            _watch?.BeforeUpdate();
-        }
-
+        (rate > 0 ? _watch : null)?.BeforeUpdate();
         Require(UpdateCheck.FindInScores(reward, loss), step);
         double norm = HostRead.ClipGradientNorm(Adapters.Parameters, Training.Optimizer.MaxGradientNorm);
         Require(_check.FindInGradient(norm) ?? _check.FindInOptions(), step);
