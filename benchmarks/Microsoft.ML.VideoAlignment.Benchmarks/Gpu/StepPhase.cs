@@ -60,9 +60,10 @@ internal static class StepPhase
     {
         MemoryEstimate estimate = MemoryEstimation.EstimateOn(BenchmarkDevice.Current.type, model, options, reward);
         var figures = new Dictionary<string, double> { ["estimate GB"] = estimate.Peak / 1e9 };
-        if (DeviceMemory.Read() is { } memory && estimate.Peak > memory.Total)
+        IComputeDevice device = ComputeDevice.Describe(BenchmarkDevice.Current);
+        if (device.ReadMemory() is { } memory && estimate.Peak > memory.TotalBytes)
         {
-            string reason = string.Create(CultureInfo.InvariantCulture, $"estimated to take {estimate.Peak / 1e9:0.0} of {memory.Total / 1e9:0.0} GB");
+            string reason = string.Create(CultureInfo.InvariantCulture, $"estimated to take {estimate.Peak / 1e9:0.0} of {memory.TotalBytes / 1e9:0.0} GB");
             return new CheckRow(name, CheckVerdict.Skipped, reason, figures);
         }
 
@@ -78,7 +79,7 @@ internal static class StepPhase
         figures["TFLOP"] = operations / 1e12;
         figures["TFLOP/s"] = operations / seconds / 1e12;
         figures["share of matmul"] = operations / seconds / 1e9 / peakGigaflops;
-        long? taken = DeviceMemory.Read() is { } after ? after.Total - after.Free : PeakMemory.Since(resident);
+        long? taken = device.ReadMemory()?.UsedBytes ?? PeakMemory.Since(resident);
         if (taken is { } bytes)
         {
             figures["peak GB"] = bytes / 1e9;
