@@ -51,9 +51,14 @@ internal sealed class AdaptedProduct(LayerProduct product, LayerProduct up, Laye
     {
         using DisposeScope scope = NewDisposeScope();
         x = PrecisionPolicy.Cast(OpKind.Product, x);
-        Tensor y = layer.Slot.UnmergedAdapter(layer.Weight) is null
-            ? product(x, layer.Slot.EffectiveWeight(layer.Frozen, x.dtype).Mul(factor), layer.Bias?.to_type(x.dtype).Mul(factor))
-            : Ops.Multiply(Run(layer, x), factor);
+        FrozenWeight stored = layer.Frozen;
+        Tensor? bias = layer.Bias?.to_type(x.dtype).Mul(factor);
+        Tensor y = layer.Slot.UnmergedAdapter(layer.Weight) is not null ? Ops.Multiply(Run(layer, x), factor)
+            : layer.Slot.ComputesWithStored(stored)
+                ? FrozenProduct.Run(
+                    (given, weight, added) => product(given, weight.Mul(factor), added),
+                    (gradient, weight, input) => adjoint(gradient, weight.Mul(factor), input), outputs, x, stored, bias)
+            : product(x, layer.Slot.EffectiveWeight(stored, x.dtype).Mul(factor), bias);
         return y.MoveToOuterDisposeScope();
     }
 }

@@ -55,6 +55,7 @@ internal sealed class LowRankAdapter(Parameter down, Parameter up, double scale)
 internal sealed class AdapterSlot
 {
     private Tensor? _merged;
+    private bool _mergesAtUse;
     private bool _hasAffectedOutput;
     private bool _hasBeenInert;
 
@@ -72,10 +73,13 @@ internal sealed class AdapterSlot
     /// <summary>False: the layer is the base model's, whatever the slot holds.</summary>
     public bool Enabled { get; set; } = true;
 
-    public bool IsMerged => _merged is not null;
+    public bool IsMerged => _merged is not null || _mergesAtUse;
+
+    /// <summary>Brings the layer's weight, which waits elsewhere; null: it does not.</summary>
+    public StreamedWeight? Streamed { get; set; }
 
     /// <summary>The adapter that is not in the weight yet; null where the slot is empty, off or merged.</summary>
-    public LowRankAdapter? UnmergedPart => Enabled && _merged is null ? Adapter : null;
+    public LowRankAdapter? UnmergedPart => Enabled && !IsMerged ? Adapter : null;
 
     /// <summary>The adapter to run beside <see cref="EffectiveWeight"/>; null where that weight contains it already, or the slot is empty or off.</summary>
     /// <param name="weight">W.</param>
@@ -83,13 +87,13 @@ internal sealed class AdapterSlot
 
     /// <summary>Whether <see cref="EffectiveWeight"/> is the stored weight: it contains no adapter.</summary>
     /// <param name="weight">W.</param>
-    public bool ComputesWithStored(FrozenWeight weight) => !(Enabled && _merged is not null) && UnmergedPart?.IsCheaperMaterialized(weight.Stored) is not true;
+    public bool ComputesWithStored(FrozenWeight weight) => !(Enabled && IsMerged) && UnmergedPart?.IsCheaperMaterialized(weight.Stored) is not true;
 
     /// <summary>The weight to compute with. The base weight itself is never changed, so nothing drifts however often an adapter is merged.</summary>
     /// <param name="weight">W, which may be stored in a smaller type than the activations.</param>
     /// <param name="dtype">Type of the input.</param>
     public Tensor EffectiveWeight(FrozenWeight weight, ScalarType dtype) =>
-        ComputesWithStored(weight) ? weight.ConvertTo(dtype) : _merged?.to_type(dtype) ?? MergedWeight(weight, dtype);
+        ComputesWithStored(weight) ? weight.ConvertTo(dtype) : IsMerged ? ConvertMerged(weight, dtype) : MergedWeight(weight, dtype);
 
     /// <summary>W + delta with the adapter's graph: for kernels that take a layer apart.</summary>
     /// <param name="weight">W.</param>
@@ -107,7 +111,9 @@ internal sealed class AdapterSlot
         return whole.to_type(dtype);
     }
 
-    /// <summary>Computes W + delta once. The slot owns the result until <see cref="Unmerge"/>.</summary>
+    /// <summary>
+    /// Computes W + delta once, or, where W waits elsewhere, at each use. The slot owns the result until <see cref="Unmerge"/>; the numbers are the same.
+    /// </summary>
     /// <param name="weight">W.</param>
     public void Merge(FrozenWeight weight)
     {
@@ -117,10 +123,14 @@ internal sealed class AdapterSlot
             return;
         }
 
-        using Tensor delta = Adapter.Delta(weight.Stored);
-        using Tensor whole = weight.ConvertTo(delta.dtype);
-        using Tensor merged = Ops.Add(whole, delta);
-        _merged = merged.to_type(PrecisionPolicy.TypeOfMerged(merged.dtype)).DetachFromDisposeScope();
+        if (weight.Streamed is null)
+        {
+            _merged = ComputeMerged(Adapter, weight).DetachFromDisposeScope();
+        }
+        else
+        {
+            _mergesAtUse = true;
+        }
     }
 
     /// <summary>Notes that the layer ran where its output can matter, or cannot; layers whose output always can need not call it.</summary>
@@ -137,7 +147,26 @@ internal sealed class AdapterSlot
     public void Unmerge()
     {
         _merged?.Dispose();
-        _merged = null;
+        (_merged, _mergesAtUse) = (null, false);
+    }
+
+    private Tensor ConvertMerged(FrozenWeight weight, ScalarType dtype)
+    {
+        if (_merged is not null)
+        {
+            return _merged.to_type(dtype);
+        }
+
+        using Tensor merged = ComputeMerged(Adapter!, weight);
+        return merged.to_type(dtype);
+    }
+
+    private static Tensor ComputeMerged(LowRankAdapter adapter, FrozenWeight weight)
+    {
+        using Tensor delta = adapter.Delta(weight.Stored);
+        using Tensor whole = weight.ConvertTo(delta.dtype);
+        using Tensor merged = Ops.Add(whole, delta);
+        return merged.to_type(PrecisionPolicy.TypeOfMerged(merged.dtype));
     }
 }
 

@@ -10,8 +10,8 @@ namespace Microsoft.ML.VideoAlignment.Layers;
 internal delegate Tensor LayerAdjoint(Tensor gradient, Tensor weight, IReadOnlyList<long> input);
 
 /// <summary>
-/// A product with a frozen weight that is stored in another type than it computes in: the backward pass finds the stored weight and converts it again, so that
-/// no copy of the weights waits in the graph.
+/// A product with a frozen weight that is stored in another type than it computes in, or that waits elsewhere: the backward pass finds the stored weight and
+/// converts or fetches it again, so that no copy of the weights waits in the graph.
 /// </summary>
 /// <param name="product">The product.</param>
 /// <param name="adjoint">Its gradient to the input.</param>
@@ -24,7 +24,7 @@ internal sealed class FrozenProduct(LayerProduct product, LayerAdjoint adjoint, 
 
     public override string Name => nameof(FrozenProduct);
 
-    /// <summary>Runs a product with a stored weight; where no gradient is wanted or nothing is converted, the product itself.</summary>
+    /// <summary>Runs a product with a stored weight; where no gradient is wanted or the graph may hold the weight, the product itself.</summary>
     /// <param name="product">The product.</param>
     /// <param name="adjoint">Its gradient to the input.</param>
     /// <param name="outputs">The axis of the output's channels.</param>
@@ -33,7 +33,7 @@ internal sealed class FrozenProduct(LayerProduct product, LayerAdjoint adjoint, 
     /// <param name="bias">[out], which may carry gradient; null: none.</param>
     /// <returns>A fresh tensor.</returns>
     public static Tensor Run(LayerProduct product, LayerAdjoint adjoint, int outputs, Tensor x, FrozenWeight weight, Tensor? bias) =>
-        is_grad_enabled() && x.requires_grad && weight.Stored.dtype != x.dtype
+        is_grad_enabled() && x.requires_grad && weight.IsMadeFor(x.dtype)
             ? CustomFunction.Run(new FrozenProduct(product, adjoint, outputs, weight), bias is null ? [x] : [x, bias])
             : product(x, weight.ConvertTo(x.dtype), bias);
 

@@ -32,7 +32,7 @@ internal sealed class Linear : nn.Module<Tensor, Tensor>, IAdaptable
 
     public Parameter? Bias => _bias;
 
-    public FrozenWeight Frozen => new(_weight, _scale);
+    public FrozenWeight Frozen => new(_weight, _scale, Slot.Streamed);
 
     public AdapterSlot Slot { get; } = new();
 

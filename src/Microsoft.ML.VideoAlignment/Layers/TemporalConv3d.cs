@@ -38,7 +38,7 @@ internal sealed class TemporalConv3d : nn.Module<Tensor, Tensor>, IAdaptable
 
     public Parameter? Bias => _bias;
 
-    public FrozenWeight Frozen => new(_weight, _scale);
+    public FrozenWeight Frozen => new(_weight, _scale, Slot.Streamed);
 
     public AdapterSlot Slot { get; } = new();
 

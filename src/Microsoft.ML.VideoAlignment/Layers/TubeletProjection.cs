@@ -52,7 +52,7 @@ internal sealed class TubeletProjection : nn.Module<Tensor, Tensor>, IAdaptable
 
     public Parameter? Bias => _bias;
 
-    public FrozenWeight Frozen => new(_weight, _scale);
+    public FrozenWeight Frozen => new(_weight, _scale, Slot.Streamed);
 
     public AdapterSlot Slot { get; } = new();
 

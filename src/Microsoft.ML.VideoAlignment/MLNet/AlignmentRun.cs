@@ -90,6 +90,11 @@ internal sealed record AlignmentRun(
             T result;
             try
             {
+                if (Options.StreamsWeights(Model.Device.type))
+                {
+                    offloaded.StreamWeights(Model.Denoiser);
+                }
+
                 offloaded.PreparePrompts(Reward, RewardTexts());
                 result = complete(Train(trainer, adapters, onStep, warn));
             }

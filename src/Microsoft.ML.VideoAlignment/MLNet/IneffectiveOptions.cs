@@ -149,6 +149,7 @@ internal sealed class IneffectiveOptions
     {
         const string OnCpu = "training is on the CPU";
         Add(options.Memory.OffloadActivations, options.Memory.OffloadActivations && cpu, OnCpu);
+        Add(options.Memory.StreamWeights, options.Memory.StreamWeights && cpu, OnCpu);
         Add(options.Memory.TensorFloat32, options.Memory.TensorFloat32 && cpu, OnCpu);
         bool follows = options.Algorithm.Definition.NeedsRewardGradient, stays = cpu || !follows || options.Sampling.SegmentCount > 1;
         Add(

@@ -1,3 +1,4 @@
+using Microsoft.ML.VideoAlignment.Memory;
 using Microsoft.ML.VideoAlignment.Sampling;
 using Microsoft.ML.VideoAlignment.Tensors;
 
@@ -5,12 +6,13 @@ namespace Microsoft.ML.VideoAlignment.MLNet;
 
 /// <summary>
 /// What a run moves from its GPU into the CPU's memory and brings back when it ends: text encoders of model and reward, which have nothing to do once the
-/// prompts are encoded, and on request whatever is idle while the denoiser samples.
+/// prompts are encoded, and on request whatever is idle while the denoiser samples, and the weights of the denoiser's layers that do not compute.
 /// </summary>
 internal sealed class OffloadedNetworks : IDisposable
 {
     private readonly CpuOffloader? _offloader;
     private readonly IDisposable? _observing;
+    private WeightStreaming? _weights;
     private IDisposable? _prompts;
 
     private OffloadedNetworks(CpuOffloader? offloader)
@@ -39,17 +41,22 @@ internal sealed class OffloadedNetworks : IDisposable
         }
     }
 
+    /// <summary>Lets the weights of a network arrive one after another from now on.</summary>
+    /// <param name="network">The network.</param>
+    public void StreamWeights(nn.Module network) => _weights = WeightStreaming.Begin(network);
+
     /// <summary>Brings everything back, the rest too where something cannot be.</summary>
     /// <exception cref="AggregateException">Some networks could not be brought back.</exception>
     public void Restore()
     {
-        Dispose();
+        _observing?.Dispose();
         try
         {
-            _offloader?.RestoreAll();
+            Attempts.RunAll([() => _weights?.Restore(), () => _offloader?.RestoreAll()]);
         }
         finally
         {
+            Dispose();
             _prompts?.Dispose();
             _prompts = null;
         }
@@ -78,5 +85,9 @@ internal sealed class OffloadedNetworks : IDisposable
     }
 
     /// <summary>Ends the watching; nothing is moved.</summary>
-    public void Dispose() => _observing?.Dispose();
+    public void Dispose()
+    {
+        _observing?.Dispose();
+        _weights?.Dispose();
+    }
 }

@@ -58,6 +58,7 @@ public static class MemoryEstimation
         using var generator = new Generator(0);
         using LoraAdapters adapters =
             LoraAdapters.Attach(shapes.Denoiser, options.Lora.TargetsFor(model.LoraVocabulary), options.Lora.Rank, options.Lora.Alpha, generator);
+        using WeightStreaming? streaming = options.StreamsWeights(device) ? WeightStreaming.Begin(shapes.Denoiser) : null;
         TrainingRun run = TrainingRunFactory.Create(shapes, reward ?? scoring.Twin, options, seed: 0, ValidationRows(options), target) with
         {
             Reward = scoring.Twin,
@@ -70,7 +71,7 @@ public static class MemoryEstimation
         {
             Name = $"{model.Family}, {size.Frames} x {size.Height} x {size.Width}",
             Precision = precision,
-            Weights = Sum(Resident(device, model, options)),
+            Weights = Sum(Resident(device, model, options)) - (streaming?.Bytes ?? 0),
             GenerationWeights = Sum(model.Networks.Keys) + reopened,
             Reward = (reward?.Stored.Sum(Bytes) ?? 0) - waiting,
             // The reward's text tower has left before the model's texts are encoded.

@@ -37,9 +37,10 @@ public sealed record MemoryPlan
     /// <para>
     /// The order, each where it has an effect. What changes no number: <see cref="MemoryOptions.FramesPerDecode"/> halved down to 1; on a GPU
     /// <see cref="MemoryOptions.OffloadIdleNetworks"/>; <see cref="MemoryOptions.Recompute"/> of blocks; on a GPU
-    /// <see cref="MemoryOptions.OffloadActivations"/>; <see cref="MemoryOptions.Recompute"/> of steps. What changes numbers: on a GPU half precision for what
-    /// computes in float32 and whose precision is left null, first <see cref="MemoryOptions.RewardPrecision"/>, then
-    /// <see cref="MemoryOptions.DecoderPrecision"/>, then <see cref="MemoryOptions.Precision"/>; <see cref="OptimizerOptions.State"/> in 8 bits.
+    /// <see cref="MemoryOptions.OffloadActivations"/>, then <see cref="MemoryOptions.StreamWeights"/>; <see cref="MemoryOptions.Recompute"/> of steps. What
+    /// changes numbers: on a GPU half precision for what computes in float32 and whose precision is left null, first
+    /// <see cref="MemoryOptions.RewardPrecision"/>, then <see cref="MemoryOptions.DecoderPrecision"/>, then <see cref="MemoryOptions.Precision"/>;
+    /// <see cref="OptimizerOptions.State"/> in 8 bits.
     /// </para>
     /// </remarks>
     /// <param name="model">The base model, on the device of the run.</param>

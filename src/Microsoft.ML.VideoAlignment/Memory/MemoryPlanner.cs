@@ -100,6 +100,11 @@ internal sealed class MemoryPlanner(VideoDiffusionModel model, VideoAlignmentOpt
                 memory => memory with { Recompute = ActivationRecompute.Blocks, OffloadActivations = true });
         }
 
+        if (gpu && !options.Memory.StreamWeights)
+        {
+            yield return Saving($"{OptionFaults.Name(options.Memory.StreamWeights)} = true", memory => memory with { StreamWeights = true });
+        }
+
         if (options.Algorithm.Definition.DenoisesWithGradient)
         {
             yield return Saving($"{recompute} = {ActivationRecompute.Steps}", memory => memory with { Recompute = ActivationRecompute.Steps });

@@ -60,26 +60,7 @@ internal sealed class CpuOffloader(IReadOnlyList<(string Name, RunStage[] Works)
 
     /// <summary>Restores all networks, the others too where one cannot be.</summary>
     /// <exception cref="AggregateException">Some networks could not be restored.</exception>
-    public void RestoreAll()
-    {
-        var failures = new List<Exception>();
-        foreach ((string name, _) in networks)
-        {
-            try
-            {
-                Restore(name);
-            }
-            catch (Exception failure)
-            {
-                failures.Add(failure);
-            }
-        }
-
-        if (failures.Count > 0)
-        {
-            throw new AggregateException(failures);
-        }
-    }
+    public void RestoreAll() => Attempts.RunAll(networks.Select(network => (Action)(() => Restore(network.Name))));
 
     private void Restore(string name)
     {

@@ -23,8 +23,11 @@ internal sealed unsafe class CudaRuntime
     private readonly delegate* unmanaged<int*, int, int, int> _deviceGetAttribute;
     private readonly delegate* unmanaged<int> _getLastError;
 
-    private CudaRuntime(nint getDevice, nint setDevice, nint memGetInfo, nint deviceGetAttribute, nint getLastError)
+    private readonly Func<string, nint> _find;
+
+    private CudaRuntime(Func<string, nint> find, nint getDevice, nint setDevice, nint memGetInfo, nint deviceGetAttribute, nint getLastError)
     {
+        _find = find;
         _getDevice = (delegate* unmanaged<int*, int>)getDevice;
         _setDevice = (delegate* unmanaged<int, int>)setDevice;
         _memGetInfo = (delegate* unmanaged<nuint*, nuint*, int>)memGetInfo;
@@ -64,7 +67,7 @@ internal sealed unsafe class CudaRuntime
     internal static CudaRuntime? FromExports(Func<string, nint> find)
     {
         nint[] found = [.. s_functions.Select(find)];
-        return found.Contains(0) ? null : new CudaRuntime(found[0], found[1], found[2], found[3], found[4]);
+        return found.Contains(0) ? null : new CudaRuntime(find, found[0], found[1], found[2], found[3], found[4]);
     }
 
     /// <summary>Whether a file is the library, under the names of NVIDIA's packages and of libtorch's (libcudart-1a2b3c4d.so.12).</summary>
@@ -80,6 +83,11 @@ internal sealed unsafe class CudaRuntime
     /// <param name="folders">Folders that may not exist.</param>
     internal static IEnumerable<string> FilesOf(IEnumerable<string> folders) =>
         folders.Where(Directory.Exists).SelectMany(folder => Directory.EnumerateFiles(folder, "*cudart*").Where(IsRuntime).Order(StringComparer.Ordinal));
+
+    /// <summary>Makes a stream for copies beside a device's kernels.</summary>
+    /// <param name="device">The device's number, from 0.</param>
+    /// <returns>null: there can be none; see <see cref="CudaCopyStream.TryCreate"/>.</returns>
+    public CudaCopyStream? TryOpenCopyStream(int device) => CudaCopyStream.TryCreate(_find, device);
 
     /// <summary>Reads a device's compute capability.</summary>
     /// <param name="device">The device's number, from 0.</param>

@@ -32,6 +32,13 @@ internal static unsafe class StorageCount
     /// <param name="tensor">Any shape.</param>
     public static long Bytes(Tensor tensor) => *(long*)(StorageAddress(tensor) + BytesOfStorage);
 
+    /// <summary>The address of the storage's first number, in the memory of its device.</summary>
+    /// <param name="tensor">Any shape; it begins where its storage begins.</param>
+    public static nint DataAddress(Tensor tensor) => *(nint*)(StorageAddress(tensor) + DataOfStorage);
+
+    /// <summary>Whether this libtorch lays its tensors out as is known here.</summary>
+    public static bool IsKnown => s_checked || LayoutFault(LoadedVersion(), StorageOfTensor) is null;
+
     /// <summary>Checks the above, once.</summary>
     /// <exception cref="NotSupportedException">This libtorch lays its tensors out otherwise.</exception>
     public static void Require()

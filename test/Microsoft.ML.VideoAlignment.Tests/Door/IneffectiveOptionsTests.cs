@@ -31,6 +31,7 @@ public class IneffectiveOptionsTests
         (new() { Memory = new() { TensorFloat32 = true } }, "Memory.TensorFloat32 True has no effect: training is on the CPU"),
         (new() { Memory = new() { OffloadActivations = true } }, "Memory.OffloadActivations True has no effect: training is on the CPU"),
         (new() { Memory = new() { OffloadIdleNetworks = true } }, "Memory.OffloadIdleNetworks True has no effect: training is on the CPU"),
+        (new() { Memory = new() { StreamWeights = true } }, "Memory.StreamWeights True has no effect: training is on the CPU"),
         (new() { Optimizer = new() { EmaDecay = 0 } }, "Optimizer.EmaDecay 0 has no effect"),
         (new() { Lora = new() { Rank = int.MaxValue, Alpha = 16 } },
             "Lora.Rank 2147483647 has no effect beyond the size of the 2 layers (4), to which it is clipped; the scale stays Alpha / Rank, 7.45E-09"),

@@ -45,7 +45,7 @@ public class MemoryPlannerTests
         string[] free =
         [
             "everything kept", "Memory.FramesPerDecode = 1", "Memory.OffloadIdleNetworks = true", "Memory.Recompute = Blocks",
-            "Memory.OffloadActivations = true", "Memory.Recompute = Steps",
+            "Memory.OffloadActivations = true", "Memory.StreamWeights = true", "Memory.Recompute = Steps",
         ];
         using (Assert.EnterMultipleScope())
         {

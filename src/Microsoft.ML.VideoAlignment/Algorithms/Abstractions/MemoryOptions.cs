@@ -30,6 +30,16 @@ public sealed record MemoryOptions
     public bool OffloadIdleNetworks { get; init; }
 
     /// <summary>
+    /// Whether the denoiser's frozen weights wait in pinned memory of the CPU while a GPU trains, and each is copied to the GPU beside the kernels of the layers
+    /// before it; false by default. A sixth of them is on the GPU at a time. Numbers change by rounding at most; it has no effect on the CPU.
+    /// </summary>
+    /// <remarks>
+    /// A gradient step copies each weight twice or three times, every other step once. Where the CUDA runtime's library is not found, or the GPU is not the
+    /// thread's current one, copies run between the kernels and not beside them. A fitted transformer generates with all weights on the GPU.
+    /// </remarks>
+    public bool StreamWeights { get; init; }
+
+    /// <summary>
     /// What the denoiser computes in; null (default): <see cref="ComputePrecision.BFloat16"/> on a GPU that computes it natively (compute capability 8.0 or
     /// more), else <see cref="ComputePrecision.Float32"/>. It is decided when the run begins, and the log says what it is.
     /// </summary>

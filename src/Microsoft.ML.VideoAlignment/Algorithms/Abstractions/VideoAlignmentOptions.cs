@@ -126,6 +126,10 @@ public sealed record VideoAlignmentOptions
     internal bool OffloadsIdleNetworks(DeviceType device) => Memory.OffloadIdleNetworks && Algorithm.Definition.NeedsRewardGradient
         && device == DeviceType.CUDA && Sampling.SegmentCount == 1;
 
+    /// <summary>Tells whether the denoiser's weights wait in the CPU's memory.</summary>
+    /// <param name="device">The kind of device that the run uses.</param>
+    internal bool StreamsWeights(DeviceType device) => Memory.StreamWeights && device == DeviceType.CUDA;
+
     /// <summary>Gets which frames a reward is shown.</summary>
     /// <param name="reward">The reward; null: one that scores frames separately.</param>
     internal RewardFrames ResolveFrames(VideoReward? reward) => Reward.ResolveFrames(reward, Algorithm.Definition.NeedsRewardGradient);
