@@ -12,7 +12,7 @@ internal static class Fig9
     public static void Run(ExperimentContext desk)
     {
         Scale scale = desk.Scale;
-        (string Name, string Reward)[] recipes = [("V-JEPA alone", PaperRewards.Consistency), ("V-JEPA and motion", PaperRewards.ConsistencyAndMotion)];
+        (string Name, string Reward)[] recipes = [("V-JEPA alone", PaperRewards.Consistency), ("V-JEPA, text and motion", PaperRewards.ConsistencyTextAndMotion)];
         ExperimentConfig[] cells =
         [
             .. from seed in scale.SeedList
@@ -35,7 +35,8 @@ internal static class Fig9
         page.Missing(results.Count, cells.Length).Say(
             $"{scale.FirstFrames} first frames of alignment, as many unseen ones; {usual.Queries} long videos scored in training; {usual.SamplerSteps} "
                 + $"denoising steps, gradient through the three that move the video most, of every segment; windows of 8 frames every 4, so over the joints "
-                + $"too. The motion term costs what a video moves less than usual, as a share, times {MotionKeeper.Weight:0.##}.");
+                + $"too. Text: {PaperRewards.TextWeight:0.##} x the similarity of a frame and the caption of its image. Motion: what a video moves less than "
+                + $"usual, as a share, costs {MotionKeeper.Weight:0.##}.");
         page.Table(
             ["", .. samples.Select(sample => sample.Name)],
             LongVideoScores.Names(usual.Segments).Select(measure =>

@@ -9,8 +9,8 @@ namespace Microsoft.ML.VideoAlignment.Paper;
 /// </summary>
 internal static class MotionKeeper
 {
-    /// <summary>Beside V-JEPA's loss of about .2, of which a still video saves about half.</summary>
-    public const float Weight = 0.5f;
+    /// <summary>Beside V-JEPA's loss of about .25, of which a still video saves about half.</summary>
+    public const float Weight = 0.08f;
 
     /// <summary>Mean absolute difference of consecutive frames of painted videos, pixels in [0, 1].</summary>
     private const double Usual = 0.02;

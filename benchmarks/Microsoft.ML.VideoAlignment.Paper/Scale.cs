@@ -64,13 +64,13 @@ internal sealed record Scale
     public IReadOnlyList<int> Resolutions { get; init; } = [16, 24, 32];
 
     /// <summary>Long videos that a run of them has scored.</summary>
-    public int LongVideoQueries { get; init; } = 160;
+    public int LongVideoQueries { get; init; } = 384;
 
     /// <summary>First frames that long videos are aligned on; as many unseen ones are measured.</summary>
     public int FirstFrames { get; init; } = 48;
 
     /// <summary>Learning rate of runs of long videos.</summary>
-    public double LongVideoRate { get; init; } = 1e-3;
+    public double LongVideoRate { get; init; } = 5e-4;
 
     /// <summary>Pairs that a person is shown.</summary>
     public int PreferencePairs { get; init; } = 12;
