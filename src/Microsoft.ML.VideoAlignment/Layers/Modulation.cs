@@ -1,6 +1,6 @@
 using Microsoft.ML.VideoAlignment.Tensors;
 
-namespace Microsoft.ML.VideoAlignment.Models.OpenSora;
+namespace Microsoft.ML.VideoAlignment.Layers;
 
 /// <summary>
 /// Adaptive LayerNorm (Peebles and Xie 2022, arXiv 2212.09748, section 3.2): shift and scale come from the time and belong to a sample or to a frame of it.
