@@ -59,7 +59,7 @@ internal sealed class JointAttention : nn.Module
         using DisposeScope scope = NewDisposeScope();
         (Tensor q, Tensor k, Tensor v) = Heads(x);
         Tensor Rows(Tensor rows) => rows.flatten(2, 3); // [B, T, S, h, d] -> [B, T, S*h, d]
-        Tensor y = Attention.AttendAlong(Rows(RotaryEmbedding.Rotate(q, rotations)), Rows(RotaryEmbedding.Rotate(k, rotations)), Rows(v));
+        Tensor y = Attention.AttendAlong(Rows(RotaryPositions.Rotate(q, rotations)), Rows(RotaryPositions.Rotate(k, rotations)), Rows(v));
         return _proj.forward(y.reshape(x.shape)).MoveToOuterDisposeScope();
     }
 

@@ -48,7 +48,7 @@ public sealed class OpenSoraNetworkRunner() : NetworkRunner("S10-opensora", s_ki
         {
             Assert.That(ConfigJson.Integer(config, "rope_dim", shape.HeadSize), Is.EqualTo(shape.HeadSize), "the whole head is turned");
             Tensor pairs = arange(shape.HeadSize / 2, dtype: ScalarType.Float64, device: CaseDevice.Device) * (-2.0 / shape.HeadSize);
-            turns = RotaryEmbedding.CreateRotations(pow(ConfigJson.Number(config, "rope_theta", 10000), pairs).to_type(ScalarType.Float32), frames);
+            turns = RotaryPositions.CreateRotations(pow(ConfigJson.Number(config, "rope_theta", 10000), pairs).to_type(ScalarType.Float32), frames);
         }
 
         using var block = new STDiT3Block(shape, CaseDevice.Placement);
