@@ -118,14 +118,11 @@ internal sealed class STDiT3 : nn.Module
         return lacks.All(lack => lack == 0) ? x : nn.functional.pad(x, lacks);
     }
 
-    // [B, T', S, pT*pH*pW*c] -> [B, c, T, h, w] of the given shape: the channel is the fastest axis of a patch.
+    // [B, T', S, pT*pH*pW*c] -> [B, c, T, h, w] of the given shape.
     private Tensor Unpatched(Tensor y, (long Frames, long Rows, long Columns) grid, long[] shape)
     {
-        (long frames, long rows, long columns) = Config.PatchSize;
-        long channels = Config.OutChannels;
-        Tensor patches = y.reshape([shape[0], grid.Frames, grid.Rows, grid.Columns, frames, rows, columns, channels]);
-        Tensor joined = patches.permute(0, 7, 1, 4, 2, 5, 3, 6).reshape([shape[0], channels, grid.Frames * frames, grid.Rows * rows, grid.Columns * columns]);
-        return joined.narrow(2, 0, shape[2]).narrow(3, 0, shape[3]).narrow(4, 0, shape[4]).contiguous();
+        Tensor whole = PatchLayout.Join(y, grid, Config.PatchSize, Config.OutChannels);
+        return whole.narrow(2, 0, shape[2]).narrow(3, 0, shape[3]).narrow(4, 0, shape[4]).contiguous();
     }
 
     // Holds the key proj. Reference: Open-Sora, PatchEmbed3D.
