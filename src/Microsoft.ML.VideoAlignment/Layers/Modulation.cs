@@ -8,7 +8,7 @@ namespace Microsoft.ML.VideoAlignment.Layers;
 /// </summary>
 internal static class Modulation
 {
-    private const double Eps = 1e-6;
+    private const double DefaultEps = 1e-6;
 
     /// <summary>Selects the time of each frame: the present one, or time 0 for given frames.</summary>
     /// <param name="now">[R, C].</param>
@@ -26,7 +26,7 @@ internal static class Modulation
         return where(generated.NotEqualTo(0).unsqueeze(-1), now.unsqueeze(1), clean.unsqueeze(1)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Adds a table's rows to those of the time.</summary>
+    /// <summary>Adds a table's rows to those of the time; in half precision by the wide numbers of the policy.</summary>
     /// <param name="table">[n, C].</param>
     /// <param name="time">[R, F, n*C], or [R, F, C] for all n rows alike.</param>
     /// <returns>n tensors [R, F, 1, C].</returns>
@@ -34,7 +34,9 @@ internal static class Modulation
     {
         using DisposeScope scope = NewDisposeScope();
         (long count, long width) = (table.shape[0], table.shape[1]);
-        Tensor sum = table.to_type(time.dtype).Add(time.shape[2] == width ? time.unsqueeze(2) : time.unflatten(2, [count, width])); // [R, F, n, C]
+        Tensor wide = PrecisionPolicy.Cast(OpKind.Modulation, time);
+        Tensor sum = PrecisionPolicy.Cast(OpKind.Modulation, table)
+            .Add(time.shape[2] == width ? wide.unsqueeze(2) : wide.unflatten(2, [count, width])); // [R, F, n, C]
         Tensor[] rows = sum.unsqueeze(2).unbind(3);
         return [.. rows.Select(row => row.MoveToOuterDisposeScope())];
     }
@@ -43,14 +45,27 @@ internal static class Modulation
     /// <param name="x">[B, T, S, C].</param>
     /// <param name="shift">[R, F, 1, C].</param>
     /// <param name="scale">[R, F, 1, C].</param>
-    /// <returns>[B, T, S, C].</returns>
-    public static Tensor Normalize(Tensor x, Tensor shift, Tensor scale)
+    /// <param name="eps">Added to the variance.</param>
+    /// <returns>[B, T, S, C], of the type of x, to which the modulated numbers are rounded once.</returns>
+    public static Tensor Normalize(Tensor x, Tensor shift, Tensor scale, double eps = DefaultEps)
     {
         using DisposeScope scope = NewDisposeScope();
         long[] width = [x.shape[^1]];
         Tensor gain = scale.Add(1);
         return (shift.numel() == width[0]
-            ? Ops.LayerNorm(x, width, gain.flatten(), shift.flatten(), Eps) // one time for all: the norm's own affine map
-            : shift.AddProduct(Ops.LayerNorm(x, width, null, null, Eps), gain)).MoveToOuterDisposeScope();
+            ? Ops.LayerNorm(x, width, gain.flatten(), shift.flatten(), eps) // one time for all: the norm's own affine map
+            : PrecisionPolicy.RunWide(
+                OpKind.Norm, given => given[1].AddProduct(Ops.LayerNorm(given[0], width, null, null, eps), given[2]), x, shift, gain)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>x + gate * y: a block's branch, as strong as the time says.</summary>
+    /// <param name="x">[B, T, S, C].</param>
+    /// <param name="gate">[R, F, 1, C].</param>
+    /// <param name="y">[B, T, S, C].</param>
+    /// <returns>[B, T, S, C], of the type of x, to which the sum is rounded once.</returns>
+    public static Tensor AddGated(Tensor x, Tensor gate, Tensor y)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return PrecisionPolicy.Cast(OpKind.Modulation, x).AddProduct(gate, y).to_type(x.dtype).MoveToOuterDisposeScope();
     }
 }

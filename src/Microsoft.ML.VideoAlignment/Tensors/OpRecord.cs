@@ -14,6 +14,9 @@ internal enum OpKind
 
     /// <summary>A group, layer or RMS norm, which costs no products.</summary>
     Norm,
+
+    /// <summary>A block's shift, scale and gate that the diffusion time gives, and the gated sum; no products.</summary>
+    Modulation,
 }
 
 /// <summary>One operation that is done.</summary>

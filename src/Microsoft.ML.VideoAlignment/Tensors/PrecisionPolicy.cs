@@ -13,6 +13,7 @@ internal static class PrecisionPolicy
         [OpKind.Product] = Rule.Compute, // linear layers, matrix products, convolutions
         [OpKind.FusedAttention] = Rule.Compute, // its kernels take the softmax in float32
         [OpKind.Norm] = Rule.Wide,
+        [OpKind.Modulation] = Rule.Wide, // gates are small beside what they are added to
         [OpKind.Other] = Rule.Input, // libtorch's softmax and sums of half numbers are float32 inside
     }.ToFrozenDictionary();
 
@@ -42,6 +43,20 @@ internal static class PrecisionPolicy
         using IDisposable computing = RunContext.ComputeIn(type);
         using Tensor y = network();
         return y.to_type(ScalarType.Float32);
+    }
+
+    /// <summary>Runs a part of a network that computes in float32 whatever the run has for the network, such as the embedding of the diffusion time.</summary>
+    /// <param name="part">The part; it is given float32.</param>
+    /// <returns>What the part returns.</returns>
+    public static Tensor RunInFloat32(Func<Tensor> part)
+    {
+        if (RunContext.Current.ComputeType is null)
+        {
+            return part();
+        }
+
+        using IDisposable computing = RunContext.ComputeIn(ScalarType.Float32);
+        return part();
     }
 
     /// <summary>The type that an operation computes in.</summary>

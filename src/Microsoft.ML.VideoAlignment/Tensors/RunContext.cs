@@ -77,8 +77,8 @@ internal sealed record RunContext
         return run;
     }
 
-    /// <summary>Lets the networks of this flow of execution compute in half precision, until disposed.</summary>
-    /// <param name="type">The half type.</param>
+    /// <summary>Sets what the networks of this flow of execution compute in, until disposed.</summary>
+    /// <param name="type">A half type; float32 for a part that stays out of it.</param>
     /// <returns>The end of it.</returns>
     public static IDisposable ComputeIn(ScalarType type)
     {

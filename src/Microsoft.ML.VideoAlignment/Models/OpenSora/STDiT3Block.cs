@@ -46,9 +46,9 @@ internal sealed class STDiT3Block : nn.Module
         Tensor[] rows = Modulation.SplitRows(_table, time); // shift, scale, gate of attention, then of the feed-forward
         Tensor normed = Modulation.Normalize(x, rows[0], rows[1]);
         Tensor attended = rotations is null ? _attention.AttendInSpace(normed) : _attention.AttendOverTime(normed, rotations);
-        x = x.AddProduct(rows[2], attended);
+        x = Modulation.AddGated(x, rows[2], attended);
         Tensor tokens = x.flatten(1, 2); // [B, T*S, C]
         x = tokens.Add(_crossAttention.Forward(tokens, text, bias)).view(x.shape);
-        return x.AddProduct(rows[5], _mlp.forward(Modulation.Normalize(x, rows[3], rows[4]))).MoveToOuterDisposeScope();
+        return Modulation.AddGated(x, rows[5], _mlp.forward(Modulation.Normalize(x, rows[3], rows[4]))).MoveToOuterDisposeScope();
     }
 }
