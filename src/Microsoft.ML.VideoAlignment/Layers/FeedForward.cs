@@ -13,12 +13,12 @@ internal sealed class FeedForward : nn.Module
     private const int Widening = 4;
 
     [ComponentName(Name = "net")]
-    private readonly Net _net;
+    private readonly FeedForwardLayers _net;
 
     public FeedForward(long width, Placement placement)
         : base(nameof(FeedForward))
     {
-        _net = new Net(width, placement);
+        _net = new FeedForwardLayers(width, 2 * Widening * width, Widening * width, width, placement);
         RegisterComponents();
     }
 
@@ -39,36 +39,5 @@ internal sealed class FeedForward : nn.Module
         Tensor[] halves = _net.Wide.Proj.forward(x).chunk(2, dim: -1);
         Tensor gated = halves[0] * nn.functional.gelu(halves[1]);
         return _net.Back.ForwardAdded(gated, residual).MoveToOuterDisposeScope();
-    }
-
-    /// <summary>Carries the names: 1 is the reference's dropout, which has no weights.</summary>
-    private sealed class Net : nn.Module
-    {
-        [ComponentName(Name = "0")]
-        public readonly Projection Wide;
-
-        [ComponentName(Name = "2")]
-        public readonly Linear Back;
-
-        public Net(long width, Placement placement)
-            : base(nameof(Net))
-        {
-            Wide = new Projection(width, placement);
-            Back = new Linear(Widening * width, width, placement);
-            RegisterComponents();
-        }
-    }
-
-    private sealed class Projection : nn.Module
-    {
-        [ComponentName(Name = "proj")]
-        public readonly Linear Proj;
-
-        public Projection(long width, Placement placement)
-            : base(nameof(Projection))
-        {
-            Proj = new Linear(width, 2 * Widening * width, placement);
-            RegisterComponents();
-        }
     }
 }
