@@ -40,14 +40,18 @@ internal sealed record Placement(Device Device, ScalarType Dtype)
     /// <param name="network">At least one parameter.</param>
     public static Placement MetaLike(nn.Module network)
     {
-        ScalarType[] stored = [.. network.parameters().Select(parameter => parameter.dtype)];
-        return stored.Contains(ScalarType.Int8) ? OnCpu(WeightPrecision.Int8) with { Device = META } : new Placement(META, stored[0]);
+        // Some parameters are float32 however the rest is stored.
+        ScalarType narrowest = network.parameters().MinBy(parameter => parameter.element_size())!.dtype;
+        return narrowest == ScalarType.Int8 ? OnCpu(WeightPrecision.Int8) with { Device = META } : new Placement(META, narrowest);
     }
 
     /// <summary>The type to compute in: half precision saves memory, not digits.</summary>
     /// <param name="stored">How weights are stored.</param>
     public static ScalarType ComputeDtype(ScalarType stored) =>
         stored is ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Int8 ? ScalarType.Float32 : stored;
+
+    /// <summary>The same place for what stays in float32 however the rest of a network is stored, such as norms and tables beside half matrices.</summary>
+    public Placement Wide => this with { Dtype = ComputeDtype(Dtype), EightBitMatrices = false };
 
     /// <summary>Makes an uninitialized parameter that no dispose scope owns.</summary>
     /// <param name="shape">Its shape; the layer names the axes.</param>

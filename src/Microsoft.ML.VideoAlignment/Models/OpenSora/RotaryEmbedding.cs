@@ -15,7 +15,7 @@ internal sealed class RotaryEmbedding : nn.Module
     public RotaryEmbedding(long headSize, Placement placement)
         : base(nameof(RotaryEmbedding))
     {
-        _frequencies = (placement with { Dtype = ScalarType.Float32 }).Parameter(headSize / 2);
+        _frequencies = placement.Wide.Parameter(headSize / 2);
         RegisterComponents();
     }
 
