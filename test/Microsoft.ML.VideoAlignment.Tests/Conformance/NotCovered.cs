@@ -8,7 +8,6 @@ internal static class NotCovered
     {
         ["S19-wan"] =
         [
-            "diffusers.WanTransformer3DModel",
             "diffusers.AutoencoderKLWan",
             "transformers.UMT5EncoderModel",
             "transformers.T5Tokenizer",

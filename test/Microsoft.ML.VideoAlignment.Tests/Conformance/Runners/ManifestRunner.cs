@@ -7,6 +7,7 @@ using Microsoft.ML.VideoAlignment.Models.ModelScope;
 using Microsoft.ML.VideoAlignment.Models.OpenSora;
 using Microsoft.ML.VideoAlignment.Models.StableVideoDiffusion;
 using Microsoft.ML.VideoAlignment.Models.VideoCrafter;
+using Microsoft.ML.VideoAlignment.Models.Wan;
 using Microsoft.ML.VideoAlignment.Rewards.VideoMae;
 using Microsoft.ML.VideoAlignment.Rewards.VJepa;
 using Microsoft.ML.VideoAlignment.Rewards.Yolos;
@@ -49,6 +50,15 @@ public sealed class ManifestRunner : IConformanceRunner
         ["t5-v1_1-xxl-encoder"] = (config, file) => (new T5Encoder(T5Config.FromJson(config), Placement.Meta), T5Keys.CreateMap(file)),
         ["videocrafter2-model"] = (config, _) => VideoCrafter(VideoCrafterConfig.FromJson(config, VideoCrafterConfig.FindTextDescription)),
         ["pickscore-v1"] = (config, _) => (new ClipModel(ClipConfig.FromJson(config), Placement.Meta), ClipKeys.Both),
+        ["wan21-t2v-1.3b"] = (config, _) => Wan(config),
+        ["wan21-t2v-14b"] = (config, _) => Wan(config),
+        ["wan21-i2v-14b-480p"] = (config, _) => Wan(config),
+        ["wan21-flf2v-14b-720p"] = (config, _) => Wan(config),
+        ["wan22-t2v-a14b-high-noise"] = (config, _) => Wan(config),
+        ["wan22-t2v-a14b-low-noise"] = (config, _) => Wan(config),
+        ["wan22-i2v-a14b-high-noise"] = (config, _) => Wan(config),
+        ["wan22-i2v-a14b-low-noise"] = (config, _) => Wan(config),
+        ["wan22-ti2v-5b"] = (config, _) => Wan(config),
     };
 
     /// <summary>
@@ -125,6 +135,9 @@ public sealed class ManifestRunner : IConformanceRunner
 
     private static (nn.Module Module, KeyMap Map) VideoCrafter(VideoCrafterConfig config) =>
         (new VideoCrafterNetworks(config, Placement.Meta), VideoCrafterNetworks.Keys(config));
+
+    private static (nn.Module Module, KeyMap Map) Wan(JsonElement config) =>
+        (new WanTransformer(WanTransformerConfig.FromJson(config), Placement.Meta), WanTransformerKeys.Map);
 
     private static (nn.Module Module, KeyMap Map) OpenClip(JsonElement config) =>
         (new OpenClipModel(OpenClipConfig.FromJson(config), OpenClipHalves.Both, Placement.Meta), OpenClipModel.CreateKeyMap(OpenClipHalves.Both));
