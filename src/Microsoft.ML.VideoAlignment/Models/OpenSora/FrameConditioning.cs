@@ -133,27 +133,9 @@ internal sealed class FrameConditioning(
     public ISampler? SamplerFor(SamplingSettings settings, Condition condition) =>
         condition.FrameMask is { } mask ? samplers.CreateSampler(settings, mask) : null;
 
-    public Tensor Begin(Tensor noise, Condition condition) => Insert(noise, condition, edited: true);
+    public Tensor Begin(Tensor noise, Condition condition) => GivenFrames.Insert(noise, condition, edited: true);
 
-    public Tensor Finish(Tensor latents, Condition condition) => Insert(latents, condition, edited: false);
-
-    /// <summary>Puts the frames in place that are given.</summary>
-    /// <param name="latents">[B, c, T', h, w].</param>
-    /// <param name="condition">What is given, B rows.</param>
-    /// <param name="edited">Whether also those frames that are made from an image.</param>
-    /// <returns>[B, c, T', h, w].</returns>
-    public static Tensor Insert(Tensor latents, Condition condition, bool edited)
-    {
-        if (condition.ImageLatents is not { } given)
-        {
-            return latents.alias();
-        }
-
-        using DisposeScope scope = NewDisposeScope();
-        Tensor mask = condition.FrameMask!;
-        Tensor taken = (edited ? mask.NotEqualTo(1) : mask.EqualTo(0)).unsqueeze(1).unsqueeze(-1).unsqueeze(-1); // [B, 1, T', 1, 1]
-        return where(taken, given, latents).MoveToOuterDisposeScope();
-    }
+    public Tensor Finish(Tensor latents, Condition condition) => GivenFrames.Insert(latents, condition, edited: false);
 
     // [R, 3, H, W] in [0, 1] and noise -> [R, c, 1, h, w], a sample of the posterior.
     private Tensor Latents(IReadOnlyList<Tensor> inputs)

@@ -39,7 +39,7 @@ internal sealed class OpenSoraDenoiser(STDiT3 network, VideoAutoencoderConfig va
         using DisposeScope scope = NewDisposeScope();
 
         // They are there already; with their graph they are there in gradient steps alone if not put in again.
-        latents = FrameConditioning.Insert(latents, condition, edited: false);
+        latents = GivenFrames.Insert(latents, condition, edited: false);
         Tensor? active = condition.FrameMask is { } mask ? RectifiedFlowSampler.ActiveFrames(mask, timestep, flow.TrainTimesteps) : null;
         Tensor time = ScalarOps.Full([1], timestep, dtype: ScalarType.Float32, device: latents.device);
         long tokens = LongestText(condition);
