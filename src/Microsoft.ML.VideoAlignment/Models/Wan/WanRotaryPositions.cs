@@ -1,4 +1,3 @@
-using Microsoft.ML.VideoAlignment.Layers;
 using Microsoft.ML.VideoAlignment.Tensors;
 
 namespace Microsoft.ML.VideoAlignment.Models.Wan;
