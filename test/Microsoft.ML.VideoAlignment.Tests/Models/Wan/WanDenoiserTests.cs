@@ -12,7 +12,14 @@ public class WanDenoiserTests
 
     private static readonly WanTransformerConfig s_tiny = new()
     {
-        Heads = 2, HeadSize = 6, InChannels = 4, OutChannels = 4, Depth = 1, TextWidth = 5, FrequencyWidth = 8, FeedForwardWidth = 10,
+        Heads = 2,
+        HeadSize = 6,
+        InChannels = 4,
+        OutChannels = 4,
+        Depth = 1,
+        TextWidth = 5,
+        FrequencyWidth = 8,
+        FeedForwardWidth = 10,
     };
 
     [TestCase(1, 1)]

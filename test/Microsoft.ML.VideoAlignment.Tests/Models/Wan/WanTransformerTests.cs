@@ -8,7 +8,15 @@ public class WanTransformerTests
 {
     private static readonly WanTransformerConfig s_text = new()
     {
-        Heads = 2, HeadSize = 12, InChannels = 4, OutChannels = 4, Depth = 2, TextWidth = 5, FrequencyWidth = 8, FeedForwardWidth = 20, MaxPositions = 8,
+        Heads = 2,
+        HeadSize = 12,
+        InChannels = 4,
+        OutChannels = 4,
+        Depth = 2,
+        TextWidth = 5,
+        FrequencyWidth = 8,
+        FeedForwardWidth = 20,
+        MaxPositions = 8,
     };
 
     /// <summary>With a first and a last image of two tokens each.</summary>
