@@ -4,7 +4,8 @@ namespace Microsoft.ML.VideoAlignment.Schedulers;
 
 /// <summary>
 /// DPM-Solver++ multistep (Lu et al. 2022, arXiv 2211.01095) of orders 1 to 3, deterministic or stochastic, as diffusers' DPMSolverMultistepScheduler.
-/// Defaults of absent keys: order 2, dpmsolver++, midpoint, linspace, final sigma zero, lower_order_final true, euler_at_final false, epsilon.
+/// Defaults of absent keys: order 2, dpmsolver++, midpoint, linspace, final sigma zero, lower_order_final true, euler_at_final false, epsilon; with
+/// use_flow_sigmas alpha = 1 - sigma, flow_prediction, and shift 1.
 /// </summary>
 internal sealed class DpmSolverMultistepScheduler : IScheduler
 {
@@ -26,13 +27,21 @@ internal sealed class DpmSolverMultistepScheduler : IScheduler
     private readonly int _last;
     private readonly double? _sigmaMin;
     private readonly double? _sigmaMax;
+    private readonly double? _flowShift;
 
     private DpmSolverMultistepScheduler(SchedulerConfig config)
     {
-        config.RequireOff("thresholding", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas", "use_flow_sigmas");
+        config.RequireOff("thresholding", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas");
         _schedule = NoiseSchedule.FromConfig(config).WithoutExactZero();
         _trainSigmas = _schedule.Sigmas();
-        _prediction = PredictionTypes.FromConfig(config);
+        if (config.GetFlag("use_flow_sigmas", false))
+        {
+            FlowPath.RequireIn(config);
+            config.RequireOff("use_karras_sigmas", "use_dynamic_shifting");
+            _flowShift = FlowPath.ReadShift(config, "flow_shift", "shift");
+        }
+
+        _prediction = _flowShift is null ? PredictionTypes.FromConfig(config) : PredictionType.Flow;
         _order = config.GetInteger("solver_order", 2, minimum: 1, maximum: 3);
 
         _stochastic = config.GetChoice("algorithm_type", "dpmsolver++", "dpmsolver++", "sde-dpmsolver++") == "sde-dpmsolver++";
@@ -87,6 +96,11 @@ internal sealed class DpmSolverMultistepScheduler : IScheduler
 
     private Sampler Create(int steps)
     {
+        if (_flowShift is { } shift)
+        {
+            return CreateFlow(steps, shift);
+        }
+
         double[] timesteps = _spacing switch
         {
             "linspace" => [.. Spacing.Linspace(0, _last - 1, steps + 1).Skip(1).Reverse().Select(t => Math.Round(t, MidpointRounding.ToEven))],
@@ -111,19 +125,33 @@ internal sealed class DpmSolverMultistepScheduler : IScheduler
         return new Sampler(this, timesteps, [.. sigmas, _endsAtZero ? 0 : _trainSigmas[0]]);
     }
 
+    // 1 - linspace(1, 1/train, S + 1) from its other end, without the 0: the first level is below 1. The beta table's smallest sigma ends the run, if any.
+    private Sampler CreateFlow(int steps, double shift)
+    {
+        double[] levels =
+        [
+            .. Spacing.Linspace(1, 1.0 / TrainTimesteps, steps + 1).Skip(1).Reverse().Select(alpha => FlowPath.Shift(1 - alpha, shift)),
+        ];
+        return new Sampler(
+            this, [.. levels.Select(level => Math.Truncate(level * TrainTimesteps))],
+            [.. levels.Select(static level => (double)(float)level), _endsAtZero ? 0 : _trainSigmas[0]]);
+    }
+
     /// <summary>One run: timesteps and the S + 1 sigmas, by position in the list, never looked up by timestep (Karras timesteps repeat).</summary>
     internal sealed class Sampler : ISampler
     {
         private readonly PredictionType _prediction;
         private readonly double[] _timesteps;
         private readonly double[] _sigmas;
+        private readonly NoiseLevel[] _levels;
         private readonly DpmSolverStep[] _steps;
 
         public Sampler(DpmSolverMultistepScheduler owner, double[] timesteps, double[] sigmas)
         {
             (_prediction, _timesteps, _sigmas) = (owner._prediction, timesteps, sigmas);
+            _levels = [.. sigmas.Select(sigma => owner._flowShift is null ? NoiseLevel.VariancePreserving(sigma) : NoiseLevel.Flow(sigma))];
             int count = timesteps.Length;
-            _steps = [.. Enumerable.Range(0, count).Select(i => DpmSolverStep.Create(sigmas, i, OrderOf(i), owner._heun, owner._stochastic))];
+            _steps = [.. Enumerable.Range(0, count).Select(i => DpmSolverStep.Create(_levels, i, OrderOf(i), owner._heun, owner._stochastic))];
             HistoryLength = owner._order - 1;
 
             int OrderOf(int i)
@@ -144,7 +172,7 @@ internal sealed class DpmSolverMultistepScheduler : IScheduler
 
         public IReadOnlyList<double> Timesteps => _timesteps;
 
-        /// <summary>S + 1 values of sqrt((1 - abar)/abar), the last one after the last step.</summary>
+        /// <summary>S + 1 values of sqrt((1 - abar)/abar), or of a flow's sigma, the last one after the last step.</summary>
         public IReadOnlyList<double> Sigmas => _sigmas;
 
         public double InitialNoiseSigma => 1;
@@ -177,10 +205,6 @@ internal sealed class DpmSolverMultistepScheduler : IScheduler
             return new SamplerStep(next, clean);
         }
 
-        private (double OfSample, double OfPrediction) CleanAt(int step)
-        {
-            (double alpha, double sigma) = DpmSolverStep.Split(_sigmas[step]);
-            return _prediction.CleanWeights(alpha, sigma);
-        }
+        private (double OfSample, double OfPrediction) CleanAt(int step) => _prediction.CleanWeights(_levels[step].Alpha, _levels[step].Sigma);
     }
 }

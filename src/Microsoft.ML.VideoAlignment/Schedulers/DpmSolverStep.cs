@@ -20,27 +20,19 @@ internal readonly record struct DpmSolverStep(int Order, double Sample, double N
     /// <summary>Whether every weight is finite; false after a step of length 0, whose slope is 0 / 0.</summary>
     public bool IsFinite => double.IsFinite(Sample) && double.IsFinite(Newest) && double.IsFinite(Second) && double.IsFinite(Third) && double.IsFinite(Noise);
 
-    /// <summary>Splits a noise level into (alpha, sigma) of unit variance.</summary>
-    /// <param name="ratio">sigma / alpha, at least 0.</param>
-    public static (double Alpha, double Sigma) Split(double ratio)
-    {
-        double alpha = 1 / Math.Sqrt((ratio * ratio) + 1);
-        return (alpha, ratio * alpha);
-    }
-
     /// <summary>Creates one step of a run.</summary>
-    /// <param name="ratios">sigma / alpha of every noise level, descending; S + 1 of them.</param>
+    /// <param name="levels">Every noise level, from the noisiest; S + 1 of them.</param>
     /// <param name="i">Index of the step; 0 = noisiest.</param>
     /// <param name="order">1 to 3, at most i + 1.</param>
     /// <param name="heun">Whether the second order is the Heun variant, not the midpoint rule.</param>
     /// <param name="stochastic">Whether the step is of the SDE form, with fresh noise.</param>
-    public static DpmSolverStep Create(ReadOnlySpan<double> ratios, int i, int order, bool heun, bool stochastic)
+    public static DpmSolverStep Create(ReadOnlySpan<NoiseLevel> levels, int i, int order, bool heun, bool stochastic)
     {
-        (double alpha, double sigma) = Split(ratios[i + 1]);
-        double sigmaNow = Split(ratios[i]).Sigma;
+        (double alpha, double sigma) = levels[i + 1];
+        double sigmaNow = levels[i].Sigma;
 
-        // h = lambda' - lambda with lambda = log(alpha/sigma); infinite where the run ends at sigma 0.
-        double h = Math.Log(ratios[i] / ratios[i + 1]);
+        // Infinite where the run ends at sigma 0.
+        double h = levels[i + 1].Lambda - levels[i].Lambda;
 
         // The SDE form is the ODE form with 2h in place of h, a factor e^-h on x and fresh noise.
         double g = stochastic ? 2 * h : h;
@@ -53,7 +45,7 @@ internal readonly record struct DpmSolverStep(int Order, double Sample, double N
             return new DpmSolverStep(1, sample, whole, 0, 0, noise);
         }
 
-        double r0 = Math.Log(ratios[i - 1] / ratios[i]) / h;
+        double r0 = (levels[i].Lambda - levels[i - 1].Lambda) / h;
         double first = alpha * (((decay - 1) / g) + 1);
         if (order == 2)
         {
@@ -63,7 +55,7 @@ internal readonly record struct DpmSolverStep(int Order, double Sample, double N
         }
 
         // D1 = (1 + k) u - k v, D2 = (u - v) / (r0 + r1), with u = (m_0 - m_1) / r0, v = (m_1 - m_2) / r1, k = r0 / (r0 + r1)
-        double r1 = Math.Log(ratios[i - 2] / ratios[i - 1]) / h;
+        double r1 = (levels[i - 1].Lambda - levels[i - 2].Lambda) / h;
 
         // The SDE form's -1/2 is diffusers' (the ODE form's +1/2 makes the weight vanish with h, which -1/2 does not); kept, so that results agree.
         double second = alpha * (((1 - decay - g) / (g * g)) + (stochastic ? -0.5 : 0.5));

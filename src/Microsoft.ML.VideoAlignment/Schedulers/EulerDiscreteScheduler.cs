@@ -8,7 +8,7 @@ namespace Microsoft.ML.VideoAlignment.Schedulers;
 /// diffusers' EulerDiscreteScheduler; the sample is x_0 + sigma noise. Defaults of absent keys: linspace, linear interpolation, discrete timesteps, final sigma
 /// zero, epsilon.
 /// </summary>
-internal sealed class EulerDiscreteScheduler : IScheduler
+internal sealed class EulerDiscreteScheduler : INoiseLevelScheduler
 {
     private readonly NoiseSchedule _schedule;
     private readonly double[] _trainSigmas;

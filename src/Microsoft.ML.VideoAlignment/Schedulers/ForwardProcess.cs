@@ -51,6 +51,7 @@ internal sealed class ForwardProcess(NoiseSchedule schedule, IReadOnlyList<doubl
     {
         PredictionType.Epsilon => noise.alias(),
         PredictionType.Sample => clean.alias(),
+        PredictionType.Flow => noise - clean,
         _ => Velocity(clean, noise, timesteps),
     };
 

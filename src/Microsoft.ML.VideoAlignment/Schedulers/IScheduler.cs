@@ -16,6 +16,15 @@ internal interface IScheduler
     ISampler CreateSampler(int steps, double eta = 0);
 }
 
+/// <summary>A scheduler whose runs may visit noise levels of the caller's choice.</summary>
+internal interface INoiseLevelScheduler : IScheduler
+{
+    /// <summary>Creates the sampler of a run through the caller's own noise levels; the configuration's spacing is not used.</summary>
+    /// <param name="sigmas">S + 1 noise levels, descending, the final one included (usually 0).</param>
+    /// <exception cref="ArgumentException">There are fewer than two levels, or they do not fall, or one is out of the scheduler's range.</exception>
+    ISampler CreateSampler(IReadOnlyList<double> sigmas);
+}
+
 /// <summary>One run over S steps: host-side float64 tables and a pure step function. Step i goes from x_i to x_{i+1}; index 0 is the noisiest.</summary>
 internal interface ISampler
 {

@@ -11,6 +11,9 @@ internal enum PredictionType
 
     /// <summary>The velocity alpha noise - sigma x_0 (Salimans and Ho 2022, arXiv 2202.00512, section 4).</summary>
     Velocity,
+
+    /// <summary>The velocity of the straight path, noise - x_0 (Liu et al. 2022, arXiv 2209.03003).</summary>
+    Flow,
 }
 
 /// <summary>The clean sample and the noise as linear functions of x and the network's output.</summary>
@@ -32,6 +35,7 @@ internal static class PredictionTypes
     {
         PredictionType.Epsilon => (1 / alpha, -sigma / alpha),
         PredictionType.Sample => (0, 1),
+        PredictionType.Flow => (1 / (alpha + sigma), -sigma / (alpha + sigma)),
         _ => (alpha, -sigma),
     };
 
@@ -43,6 +47,7 @@ internal static class PredictionTypes
     {
         PredictionType.Epsilon => (0, 1),
         PredictionType.Sample => (1 / sigma, -alpha / sigma),
+        PredictionType.Flow => (1 / (alpha + sigma), alpha / (alpha + sigma)),
         _ => (sigma, alpha),
     };
 }

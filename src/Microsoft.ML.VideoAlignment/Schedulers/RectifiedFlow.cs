@@ -91,9 +91,8 @@ internal sealed record RectifiedFlow : IScheduler
     /// <returns>A fresh tensor [B, ...].</returns>
     public Tensor AddNoise(Tensor clean, Tensor noise, Tensor timesteps)
     {
-        using DisposeScope scope = NewDisposeScope();
-        Tensor part = PerSample(timesteps.Div(TrainTimesteps), clean);
-        return (part.SubtractedFrom(1) * clean).Add(part * noise).MoveToOuterDisposeScope();
+        using Tensor levels = timesteps.Div(TrainTimesteps);
+        return FlowPath.AddNoise(clean, noise, levels);
     }
 
     /// <summary>The network's input in training: noised samples whose masked frames stay clean.</summary>
@@ -128,9 +127,7 @@ internal sealed record RectifiedFlow : IScheduler
         [.. Enumerable.Range(0, steps)
             .Select(i => (1 - ((double)i / steps)) * TrainTimesteps)
             .Select(t => RoundsTimesteps ? Math.Round(t, MidpointRounding.ToEven) : t)
-            .Select(t => ratio * t / (1 + ((ratio - 1) * t / TrainTimesteps)))];
-
-    private static Tensor PerSample(Tensor values, Tensor like) => values.reshape([-1, .. Enumerable.Repeat(1L, (int)like.ndim - 1)]);
+            .Select(t => FlowPath.Shift(t, ratio, TrainTimesteps))];
 
     // [B, T] -> boolean [B, 1, T, 1, 1].
     private static Tensor PerFrame(Tensor frameMask) => frameMask.NotEqualTo(0).unsqueeze(1).unsqueeze(-1).unsqueeze(-1);

@@ -137,6 +137,51 @@ internal sealed class SchedulerConfig
         }
     }
 
+    /// <summary>Refuses a file in which an option is off that is always on here.</summary>
+    /// <param name="key">Key of the option.</param>
+    /// <param name="otherwise">The value of an absent key.</param>
+    /// <exception cref="NotSupportedException">It is false.</exception>
+    public void RequireOn(string key, bool otherwise)
+    {
+        if (!GetFlag(key, otherwise))
+        {
+            string absent = _values.ContainsKey(key) ? "" : " (absent)";
+            throw new NotSupportedException($"{_owner}: {key} = false{absent} is not supported. Use a file in which it is true, or another sampler.");
+        }
+    }
+
+    /// <summary>Refuses options of the reference that are not implemented, where the file has one.</summary>
+    /// <param name="keys">Keys of the options.</param>
+    /// <exception cref="NotSupportedException">One of them is there and not null.</exception>
+    public void RequireAbsent(params ReadOnlySpan<string> keys)
+    {
+        foreach (string key in keys)
+        {
+            if (_values.ContainsKey(key))
+            {
+                throw new NotSupportedException($"{_owner}: {key} is not supported. Use a file without it, or another sampler.");
+            }
+        }
+    }
+
+    /// <summary>Checks that a key has the only word that the class works with.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="expected">The word.</param>
+    /// <param name="otherwise">The value of an absent key.</param>
+    /// <exception cref="InvalidDataException">The value is another one.</exception>
+    public void Require(string key, string expected, string otherwise)
+    {
+        if (GetChoice(key, otherwise, expected) != expected)
+        {
+            throw new InvalidDataException($"{_owner}: {key} is absent, which means {otherwise}, expected {expected}.");
+        }
+    }
+
+    /// <summary>Whether the file was written by a class; true where it does not say.</summary>
+    /// <param name="className">The class.</param>
+    public bool IsOfClass(string className) =>
+        !_values.TryGetValue("_class_name", out JsonElement value) || (value.ValueKind == JsonValueKind.String && value.GetString() == className);
+
     public InvalidDataException InvalidValue(string key, double value, string expected) =>
         new($"{_owner}: {key} is {value.ToString(CultureInfo.InvariantCulture)}, expected {expected}.");
 

@@ -10,6 +10,8 @@ internal static class SchedulerFactory
         ["DDIMScheduler"] = DdimScheduler.FromConfig,
         ["DPMSolverMultistepScheduler"] = DpmSolverMultistepScheduler.FromConfig,
         ["EulerDiscreteScheduler"] = EulerDiscreteScheduler.FromConfig,
+        ["FlowMatchEulerDiscreteScheduler"] = FlowMatchEulerDiscreteScheduler.FromConfig,
+        ["UniPCMultistepScheduler"] = UniPCMultistepScheduler.FromConfig,
     };
 
     /// <summary>The supported class names.</summary>
@@ -18,7 +20,7 @@ internal static class SchedulerFactory
     /// <summary>Creates the scheduler that a configuration names, or another one from the same keys.</summary>
     /// <remarks>
     /// Another class takes the file's keys only: an absent key has the new class's default, so DDIM's file without timestep_spacing is leading as DDIM and
-    /// linspace as DPM-Solver.
+    /// linspace as DPM-Solver. The shift of flow sigmas alone is read under either of its names, flow_shift and shift.
     /// </remarks>
     /// <param name="json">The content of a scheduler_config.json.</param>
     /// <param name="className">One of <see cref="Names"/>; null: the configuration's _class_name.</param>

@@ -11,9 +11,6 @@ internal static class NotCovered
             "diffusers.AutoencoderKLWan",
             "transformers.UMT5EncoderModel",
             "transformers.T5Tokenizer",
-            "diffusers.DPMSolverMultistepScheduler",
-            "diffusers.FlowMatchEulerDiscreteScheduler",
-            "diffusers.UniPCMultistepScheduler",
         ],
     };
 

@@ -123,6 +123,7 @@ public class ConfigurationNumbersTests
         ("DPMSolver", DpmSolverMultistepScheduler.FromConfig, ["sigma_min", "sigma_max"], ["num_train_timesteps", "solver_order"]),
         ("Euler", EulerDiscreteScheduler.FromConfig, ["sigma_min", "sigma_max"], ["num_train_timesteps"]),
         ("lvdm", VideoCrafterDdimScheduler.FromConfig, ["linear_start", "linear_end", "scale_a", "scale_b"], ["timesteps", "mid_step"]),
+        ("FlowEuler", FlowMatchEulerDiscreteScheduler.FromConfig, ["shift", "flow_shift"], ["num_train_timesteps"]),
         ("RectifiedFlow", RectifiedFlow.FromConfig, [], ["num_timesteps"]),
     }.Select(sampler => new TestCaseData(sampler.Read, sampler.Positive, sampler.Whole).SetName($"{{m}}({sampler.Name})"));
 

@@ -72,7 +72,7 @@ public class DdimTests
     [TestCase(1001)]
     public void StepsOutsideTheScheduleAreRefused(int steps)
     {
-        foreach (string name in SchedulerFactory.Names)
+        foreach (string name in SamplerKinds.OfBetas)
         {
             Assert.That(
                 () => SchedulerFactory.FromConfig(Json(""), name).CreateSampler(steps),

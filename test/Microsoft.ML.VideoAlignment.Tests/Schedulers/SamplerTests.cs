@@ -57,7 +57,7 @@ public class SamplerTests
     {
         foreach (string kind in new[] { "epsilon", "sample", "v_prediction" })
         {
-            foreach (string name in SchedulerFactory.Names)
+            foreach (string name in SamplerKinds.OfBetas)
             {
                 using DisposeScope scope = NewDisposeScope();
                 ISampler sampler = SchedulerFactory.FromConfig(
@@ -77,7 +77,7 @@ public class SamplerTests
     [Test]
     public void AnExactNetworkLeadsToTheCleanSample()
     {
-        foreach (string name in SchedulerFactory.Names)
+        foreach (string name in SamplerKinds.OfBetas)
         {
             using DisposeScope scope = NewDisposeScope();
             string body = DdimTests.ScaledLinear + """, "prediction_type": "sample", "solver_order": 3, "timestep_spacing": "trailing" """;

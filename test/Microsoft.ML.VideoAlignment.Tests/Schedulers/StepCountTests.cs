@@ -9,7 +9,7 @@ public class StepCountTests
     private const int Train = 1000;
 
     private static IEnumerable<TestCaseData> Runs() =>
-        from name in SchedulerFactory.Names
+        from name in SamplerKinds.OfBetas
         from at in new[] { ("leading", 0), ("leading", 1), ("trailing", 0), ("linspace", 0) }
         from more in name == "DPMSolverMultistepScheduler"
             ? new[]
@@ -81,7 +81,7 @@ public class StepCountTests
         }
     }
 
-    private static IEnumerable<string> Names() => SchedulerFactory.Names;
+    private static IEnumerable<string> Names() => SamplerKinds.OfBetas;
 
     private static IScheduler Scheduler(string name, string spacing, int offset, string more) => SchedulerFactory.FromConfig(
         Json(

@@ -32,8 +32,8 @@ internal sealed class ConfiguredSamplers(JsonElement config, Func<JsonElement, I
     {
         IScheduler scheduler = settings.Sampler is { } name ? Swap(name) : Scheduler;
         return settings.Sigmas is not { } sigmas ? scheduler.CreateSampler(settings.Steps, settings.Eta)
-            : scheduler is EulerDiscreteScheduler euler ? euler.CreateSampler(sigmas)
-            : throw new NotSupportedException($"Noise levels of one's own (sigmas) need {nameof(EulerDiscreteScheduler)}; this run's sampler is "
-                + $"{scheduler.Name}.");
+            : scheduler is INoiseLevelScheduler free ? free.CreateSampler(sigmas)
+            : throw new NotSupportedException($"Noise levels of one's own (sigmas) need {nameof(EulerDiscreteScheduler)} or "
+                + $"{nameof(FlowMatchEulerDiscreteScheduler)}; this run's sampler is {scheduler.Name}.");
     }
 }

@@ -38,7 +38,13 @@ internal static class ConfigurationReaders
         yield return Config("scheduler configuration", json => SchedulerFactory.FromConfig(json), Case([.. modelScope, "scheduler", "scheduler_config.json"]),
             Case([.. stable, "scheduler", "scheduler_config.json"]))
             with
-        { Words = ["DDIMScheduler", "DPMSolverMultistepScheduler", "EulerDiscreteScheduler", "scaled_linear", "trained_betas", "_class_name"] };
+        {
+            Words =
+            [
+                "DDIMScheduler", "DPMSolverMultistepScheduler", "EulerDiscreteScheduler", "scaled_linear", "trained_betas", "_class_name",
+                "FlowMatchEulerDiscreteScheduler", "UniPCMultistepScheduler", "flow_prediction", "use_flow_sigmas", "shift", "disable_corrector",
+            ],
+        };
         yield return Config("YOLOS configuration", YolosConfig.FromJson, Embedded("detector"));
         yield return Config("labels", LabelTable.FromJson, Embedded("detector")) with { Words = ["id2label", "label2id", "num_labels"] };
         yield return FuzzReader.OfFile("model index", "model_index.json", path =>
